@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+)
+
+// CloseReason says why a connection ended. Code is for programs and never changes its meaning, Name is the word that OnSocketClosed carries (EMQX's
+// where EMQX has one) and that metrics are labelled with, Detail is for the log of a person.
+type CloseReason struct {
+	Code   uint16
+	Name   string
+	Detail string
+}
+
+// The reasons. 1xx the device or its network ended it, 2xx the handler, 3xx a timeout, 4xx a limit, 5xx the handler
+// failed, 6xx the upstream, 7xx the operator.
+var (
+	ReasonTCPClosed  = CloseReason{Code: 100, Name: "tcp_closed"}
+	ReasonSSLClosed  = CloseReason{Code: 101, Name: "ssl_closed"}
+	ReasonSocketFail = CloseReason{Code: 102, Name: "socket_error"}
+	ReasonConnReset  = CloseReason{Code: 103, Name: "econnreset"}
+	ReasonTimedOut   = CloseReason{Code: 104, Name: "etimedout"}
+	ReasonBrokenPipe = CloseReason{Code: 105, Name: "epipe"}
+
+	ReasonNormal = CloseReason{Code: 200, Name: "normal"}
+
+	ReasonIdleTimeout      = CloseReason{Code: 300, Name: "idle_timeout"}
+	ReasonKeepaliveTimeout = CloseReason{Code: 301, Name: "keepalive_timeout"}
+	ReasonSendTimeout      = CloseReason{Code: 302, Name: "send_timeout"}
+
+	ReasonSendQueueFull    = CloseReason{Code: 400, Name: "send_queue_full"}
+	ReasonMessageQueueFull = CloseReason{Code: 401, Name: "message_queue_full"}
+
+	ReasonHandlerFailed      = CloseReason{Code: 500, Name: "handler_failed"}
+	ReasonHandlerUnavailable = CloseReason{Code: 501, Name: "handler_unavailable"}
+	ReasonHandlerTimeout     = CloseReason{Code: 502, Name: "handler_timeout"}
+	ReasonGuestTrap          = CloseReason{Code: 510, Name: "guest_trap"}
+	ReasonGuestOutOfFuel     = CloseReason{Code: 511, Name: "guest_out_of_fuel"}
+	ReasonGuestExit          = CloseReason{Code: 512, Name: "guest_exit"}
+	ReasonGuestMemory        = CloseReason{Code: 513, Name: "guest_memory"}
+	ReasonGuestCalls         = CloseReason{Code: 514, Name: "guest_host_calls"}
+	ReasonGuestTime          = CloseReason{Code: 515, Name: "guest_wall_time"}
+	ReasonGuestBadAction     = CloseReason{Code: 516, Name: "guest_bad_action"}
+	ReasonGuestShardLost     = CloseReason{Code: 517, Name: "guest_shard_lost"} // another connection's event ended the shared instance
+
+	ReasonDiscarded    = CloseReason{Code: 600, Name: "discarded"} // the client id was taken by a newer connection
+	ReasonUpstreamLost = CloseReason{Code: 601, Name: "upstream_lost"}
+
+	ReasonKicked          = CloseReason{Code: 700, Name: "kicked"}
+	ReasonListenerRemoved = CloseReason{Code: 701, Name: "listener_removed"}
+	ReasonShutdown        = CloseReason{Code: 702, Name: "shutdown"}
+)
+
+// With returns the reason with a detail for the log.
+func (r CloseReason) With(format string, args ...any) CloseReason {
+	r.Detail = fmt.Sprintf(format, args...)
+	return r
+}
+
+// Is reports whether r and other are the same reason, whatever their details.
+func (r CloseReason) Is(other CloseReason) bool { return r.Code == other.Code }
+
+func (r CloseReason) String() string {
+	if r.Detail == "" {
+		return r.Name
+	}
+	return r.Name + ": " + r.Detail
+}
+
+// HandlerError is an error of a handler that names the reason to close with.
+type HandlerError struct {
+	Reason CloseReason
+	Err    error
+}
+
+func (e *HandlerError) Error() string { return e.Reason.Name + ": " + e.Err.Error() }
+func (e *HandlerError) Unwrap() error { return e.Err }
+
+// ReasonOf returns the close reason for a handler's error.
+func ReasonOf(err error) CloseReason {
+	var h *HandlerError
+	if errors.As(err, &h) {
+		return h.Reason.With("%v", h.Err)
+	}
+	return ReasonHandlerFailed.With("%v", err)
+}
