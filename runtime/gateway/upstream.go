@@ -20,7 +20,7 @@ type Connector interface {
 // payload is valid during the call only.
 //
 // When QoS is 0, Publish is done once the message is in the upstream's bounded write buffer; for QoS 1 after PUBACK, for QoS 2 after
-// PUBCOMP; Subscribe after SUBACK, Unsubscribe after UNSUBACK (shared/upstream-mqtt.md's table is the rule). done may come late: the
+// PUBCOMP; Subscribe after SUBACK, Unsubscribe after UNSUBACK. done may come late: the
 // connection counts what is outstanding and stops reading its socket.
 type Session interface {
 	Publish(topic string, qos byte, payload []byte, done Done)
