@@ -1,0 +1,189 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var (
+	_ ConnectionAdapter = (*Conn)(nil)
+	_ Downlink          = (*Conn)(nil)
+)
+
+// ErrClosed is what a listener gets for a connection that has ended.
+var ErrClosed = errors.New("connection closed")
+
+var resultNotAlive = Result{Code: CodeConnProcessNotAlive, Message: "connection closed"}
+
+// Conn is one device's connection: the meeting point of its socket, its handler and its upstream session.
+//
+// The listener calls WaitReadable, Receive and ReadEnded from the goroutine that reads the socket. Everything else may be called from any
+// goroutine.
+type Conn struct {
+	id        string
+	gw        *Gateway
+	metrics   *listenerMetrics
+	limits    *Limits
+	transport Transport
+	info      ConnInfo
+	handler   ConnectionHandler
+	factory   *lease[HandlerFactory]
+	upstream  *lease[Connector]
+	mount     string // the listener's mountpoint, placeholders unresolved
+	opened    time.Time
+
+	run sync.Mutex // held while the handler is called
+
+	closing atomic.Bool // set under mu
+
+	mu     sync.Mutex // guards the fields below
+	reason CloseReason
+	inbox  inbox
+	gate   gate
+	login  login
+	timers timers
+
+	results results
+	out     sendQueue // has a lock of its own: a write never delays an event
+}
+
+// newConn makes the connection of t and its handler, but delivers nothing yet.
+func newConn(gw *Gateway, l *attachment, t Transport) (*Conn, error) {
+	c := &Conn{
+		id: rand.Text(), gw: gw, metrics: l.metrics, limits: l.limits, transport: t, info: t.Info(),
+		factory: l.handler, upstream: l.connector, mount: l.mountpoint, opened: time.Now(),
+	}
+	h, err := l.handler.value.NewHandler(c)
+	if err != nil {
+		return nil, err
+	}
+	c.handler = h
+	c.run.Lock() // until start: nothing comes before OnSocketCreated
+	c.inbox.drained = true
+	return c, nil
+}
+
+// ID is the connection's name in ExProto's conn field: 128 random bits in base 32.
+func (c *Conn) ID() string { return c.id }
+
+// Info says who is at the other end.
+func (c *Conn) Info() ConnInfo { return c.info }
+
+// Opened is when the connection was accepted.
+func (c *Conn) Opened() time.Time { return c.opened }
+
+// Client returns what the handler authenticated with; ok is false before that.
+func (c *Conn) Client() (client ClientInfo, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.login.client, c.login.state == loginDone
+}
+
+// start delivers OnSocketCreated on the calling goroutine. newConn has taken run for it.
+func (c *Conn) start() {
+	defer c.run.Unlock()
+	c.armIdleTimer()
+	c.dispatch("created", func() error { return c.handler.OnSocketCreated(c.info) })
+	c.drain()
+}
+
+// Receive hands bytes of the device to the handler, on the calling goroutine, and returns when it is done with them. It returns
+// [ErrClosed] once the connection has ended.
+func (c *Conn) Receive(b []byte) error {
+	c.run.Lock()
+	defer c.run.Unlock()
+	own := c.claimInbox()
+	if !c.closing.Load() {
+		c.touch()
+		c.metrics.received.Add(float64(len(b)))
+		c.metrics.bytesEvents.Inc()
+		c.receive(b)
+	}
+	if own {
+		c.drain()
+	}
+	if c.closing.Load() {
+		return ErrClosed
+	}
+	return nil
+}
+
+func (c *Conn) receive(b []byte) {
+	defer c.recoverHandler()
+	if err := c.handler.OnReceivedBytes(b); err != nil {
+		c.fail(err)
+	}
+}
+
+// dispatch runs one event of the handler.
+func (c *Conn) dispatch(name string, event func() error) {
+	defer c.recoverHandler()
+	c.metrics.set.events.WithLabelValues(c.metrics.name, name).Inc()
+	if err := event(); err != nil {
+		c.fail(err)
+	}
+}
+
+// fail closes the connection for an error of its handler.
+func (c *Conn) fail(err error) { c.Close(ReasonOf(err)) }
+
+// recoverHandler keeps a panic in one connection's handler from ending the others.
+func (c *Conn) recoverHandler() {
+	if p := recover(); p != nil {
+		c.gw.log.Error("handler panicked", "conn", c.id, "panic", p, "stack", string(debug.Stack()))
+		c.Close(ReasonHandlerFailed.With("panic: %v", p))
+	}
+}
+
+// Close ends the connection for reason; only the first call counts. What Send queued still goes out, OnSocketClosed is the last event.
+func (c *Conn) Close(reason CloseReason) Result {
+	c.mu.Lock()
+	if c.closing.Load() {
+		c.mu.Unlock()
+		return resultNotAlive
+	}
+	c.closing.Store(true)
+	c.reason = reason
+	c.timers.stop()
+	c.gate.open()
+	session, cancel := c.login.end()
+	c.enqueue(event{kind: eventClosed})
+	c.mu.Unlock()
+
+	c.out.shutdown(c, reason)
+	if cancel != nil {
+		cancel()
+	}
+	if session != nil {
+		session.Close()
+	}
+	return OK
+}
+
+// SessionLost closes the connection because its upstream session ended for good.
+func (c *Conn) SessionLost(reason CloseReason) { c.Close(reason) }
+
+// closed is the last event: it runs once, with the run lock held.
+func (c *Conn) closed() {
+	c.mu.Lock()
+	reason := c.reason
+	c.mu.Unlock()
+	c.dispatch("closed", func() error { return c.handler.OnSocketClosed(reason) })
+	c.metrics.closed(reason)
+	c.metrics.connections.Dec()
+	c.gw.forget(c)
+	level := slog.LevelDebug
+	if reason.Code >= ReasonHandlerFailed.Code && reason.Code < ReasonDiscarded.Code {
+		level = slog.LevelWarn
+	}
+	if ctx := context.Background(); c.gw.log.Enabled(ctx, level) {
+		c.gw.log.Log(ctx, level, "connection closed", "conn", c.id, "listener", c.metrics.name, "peer", c.info.Peer,
+			"reason", reason.Name, "detail", reason.Detail, "lasted", time.Since(c.opened).Round(time.Millisecond))
+	}
+}

@@ -1,0 +1,175 @@
+package gateway
+
+import "sync"
+
+type eventKind uint8
+
+const (
+	eventPost eventKind = iota
+	eventMessage
+	eventTimer
+	eventDrain
+	eventLeave // the gateway stops
+	eventClosed
+)
+
+// event is something that happens to a connection other than bytes.
+type event struct {
+	kind    eventKind
+	post    func() error
+	message *Message
+}
+
+// inbox holds the events that wait for whoever runs the connection: the goroutine that reads the socket while it handles bytes, else one
+// that is started for the purpose and ends when nothing is left. Guarded by Conn.mu.
+type inbox struct {
+	events   []event
+	messages int  // those in events
+	bytes    int  // their payloads
+	drained  bool // somebody runs the connection, or is about to
+	last     bool // eventClosed is in
+}
+
+// batches recycles the slices that carry messages to handlers.
+var batches = sync.Pool{New: func() any { return new([]Message) }}
+
+// maxBatch bounds the messages of one OnReceivedMessages.
+const maxBatch = 64
+
+// enqueue adds an event; the caller holds mu. It reports false after the last event.
+func (c *Conn) enqueue(e event) bool {
+	if c.inbox.last {
+		return false
+	}
+	c.inbox.last = e.kind == eventClosed
+	c.inbox.events = append(c.inbox.events, e)
+	if !c.inbox.drained {
+		c.inbox.drained = true
+		go c.runInbox()
+	}
+	return true
+}
+
+func (c *Conn) runInbox() {
+	c.run.Lock()
+	defer c.run.Unlock()
+	c.drain()
+}
+
+// claimInbox makes the caller, who holds run, the one who drains. It reports false where another goroutine is waiting to do it.
+func (c *Conn) claimInbox() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inbox.drained {
+		return false
+	}
+	c.inbox.drained = true
+	return true
+}
+
+// drain handles events until there are none; the caller holds run.
+func (c *Conn) drain() {
+	for {
+		c.mu.Lock()
+		events := c.inbox.events
+		if len(events) == 0 {
+			c.inbox.drained = false
+			c.mu.Unlock()
+			return
+		}
+		c.inbox.events, c.inbox.messages, c.inbox.bytes = nil, 0, 0
+		c.mu.Unlock()
+		c.handle(events)
+	}
+}
+
+func (c *Conn) handle(events []event) {
+	for i := 0; i < len(events); i++ {
+		e := events[i]
+		switch {
+		case e.kind == eventClosed:
+			c.closed()
+		case c.closing.Load():
+			c.dropEvent(e)
+		case e.kind == eventMessage:
+			i += c.messages(events[i:]) - 1
+		case e.kind == eventTimer:
+			c.timerEvent()
+		case e.kind == eventDrain:
+			c.drainEvent()
+		case e.kind == eventLeave:
+			c.Close(ReasonShutdown)
+		case e.kind == eventPost:
+			c.dispatch("result", e.post)
+		}
+	}
+}
+
+func (c *Conn) dropEvent(e event) {
+	switch e.kind {
+	case eventMessage:
+		c.metrics.drop(droppedAfterClose, 1)
+	case eventPost:
+		c.metrics.drop(droppedResultClosed, 1)
+	}
+}
+
+// messages hands the messages at the head of events to the handler as one batch and returns how many they were.
+func (c *Conn) messages(events []event) int {
+	defer c.recoverHandler()
+	batch := batches.Get().(*[]Message)
+	defer func() {
+		clear(*batch)
+		*batch = (*batch)[:0]
+		batches.Put(batch)
+	}()
+	n := 0
+	for n < len(events) && n < maxBatch && events[n].kind == eventMessage {
+		*batch = append(*batch, *events[n].message)
+		n++
+	}
+	c.metrics.msgEvents.Inc()
+	if err := c.handler.OnReceivedMessages(*batch); err != nil {
+		c.fail(err)
+	}
+	return n
+}
+
+// drainEvent tells the handler that it will be replaced or that the gateway stops.
+func (c *Conn) drainEvent() {
+	if d, ok := c.handler.(Drainer); ok {
+		c.dispatch("drain", d.OnDrain)
+	}
+}
+
+// Post runs event in order with the connection's other events.
+func (c *Conn) Post(f func() error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.enqueue(event{kind: eventPost, post: f})
+}
+
+// Deliver queues a message of the upstream for the handler and never blocks.
+func (c *Conn) Deliver(m Message) bool {
+	c.mu.Lock()
+	full := c.inbox.messages > 0 &&
+		(c.inbox.messages >= c.limits.InboxMessages || c.inbox.bytes+len(m.Payload) > c.limits.InboxBytes)
+	queued := false
+	if !full {
+		m.Topic = c.login.unmount(m.Topic)
+		if queued = c.enqueue(event{kind: eventMessage, message: &m}); queued {
+			c.inbox.messages++
+			c.inbox.bytes += len(m.Payload)
+		}
+	}
+	c.mu.Unlock()
+	switch {
+	case full && m.QoS > 0:
+		c.Close(ReasonMessageQueueFull.With("%d messages wait for the handler", c.limits.InboxMessages))
+	case full:
+		c.metrics.drop(droppedInboxFull, 1)
+	case !queued:
+		c.metrics.drop(droppedAfterClose, 1)
+	}
+	return queued
+}

@@ -1,0 +1,53 @@
+package gateway
+
+import "sync"
+
+// lease is a handler factory or connector that connections use. It can be replaced while it is used: it is freed when it has been retired
+// and its last user is gone.
+type lease[T any] struct {
+	name  string
+	value T
+	free  func(T)
+
+	mu      sync.Mutex // guards the fields below
+	users   int
+	retired bool
+}
+
+func newLease[T any](name string, value T, free func(T)) *lease[T] {
+	return &lease[T]{name: name, value: value, free: free}
+}
+
+// take adds a user. It reports false where the lease is retired already.
+func (l *lease[T]) take() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.retired {
+		return false
+	}
+	l.users++
+	return true
+}
+
+// release removes a user.
+func (l *lease[T]) release() {
+	l.mu.Lock()
+	l.users--
+	last := l.retired && l.users == 0
+	l.mu.Unlock()
+	if last {
+		l.free(l.value)
+	}
+}
+
+// retire lets no new users in.
+func (l *lease[T]) retire() {
+	l.mu.Lock()
+	first := !l.retired
+	l.retired = true
+	last := first && l.users == 0
+	l.mu.Unlock()
+	if last {
+		l.free(l.value)
+	}
+}

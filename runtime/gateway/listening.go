@@ -1,0 +1,199 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+)
+
+// Listener accepts device connections; runtime/listener has one for each kind of socket.
+type Listener interface {
+	// Serve hands each accepted connection to attach, which delivers OnSocketCreated on the calling goroutine, and reads it. It returns nil
+	// after Close, and no error of a single accept ends it.
+	Serve(attach func(Transport) (*Conn, error)) error
+	Addr() net.Addr
+	// Close stops the accepting. It does not touch connections.
+	Close() error
+}
+
+// ListenerConfig says what a listener's connections are connected to.
+type ListenerConfig struct {
+	Handler   string // the name given to SetHandler
+	Connector string // the name given to SetConnector
+	// Mountpoint is put before the topics of its devices, and taken off again. ${clientid} and ${username} stand for the device's. If zero, what
+	// the handler asks for in ClientInfo.
+	Mountpoint string
+	// Limits bounds each connection. Zero fields take [DefaultLimits].
+	Limits Limits
+}
+
+// listening is a listener that serves.
+type listening struct {
+	name     string
+	listener Listener
+	metrics  *listenerMetrics
+	served   chan struct{} // closed when Serve has returned
+
+	// Guarded by Gateway.mu.
+	cfg    ListenerConfig
+	limits *Limits
+}
+
+// attachment is what a new connection is made of.
+type attachment struct {
+	metrics    *listenerMetrics
+	limits     *Limits
+	handler    *lease[HandlerFactory]
+	connector  *lease[Connector]
+	mountpoint string
+}
+
+// AddListener serves l under name. Its handler and connector must be there already.
+func (g *Gateway) AddListener(name string, l Listener, cfg ListenerConfig) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopped {
+		return fmt.Errorf("adding listener %q: the gateway is shut down", name)
+	}
+	if _, ok := g.listeners[name]; ok {
+		return fmt.Errorf("adding listener %q: there is one already", name)
+	}
+	if err := g.checkListener(name, cfg); err != nil {
+		return err
+	}
+	limits := cfg.Limits.withDefaults()
+	entry := &listening{
+		name: name, listener: l, metrics: g.metrics.listener(name), served: make(chan struct{}), cfg: cfg, limits: &limits,
+	}
+	g.listeners[name] = entry
+	go func() {
+		defer close(entry.served)
+		if err := l.Serve(func(t Transport) (*Conn, error) { return g.attach(entry, t) }); err != nil {
+			g.log.Error("listener ended", "listener", name, "error", err)
+		}
+	}()
+	return nil
+}
+
+// ChangeListener gives the listener's next connections another configuration. Those that are open keep theirs.
+func (g *Gateway) ChangeListener(name string, cfg ListenerConfig) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	entry, ok := g.listeners[name]
+	if !ok {
+		return fmt.Errorf("changing listener %q: there is none", name)
+	}
+	if err := g.checkListener(name, cfg); err != nil {
+		return err
+	}
+	limits := cfg.Limits.withDefaults()
+	entry.cfg, entry.limits = cfg, &limits
+	return nil
+}
+
+func (g *Gateway) checkListener(name string, cfg ListenerConfig) error {
+	if _, ok := g.handlers[cfg.Handler]; !ok {
+		return fmt.Errorf("listener %q: no handler is named %q", name, cfg.Handler)
+	}
+	if _, ok := g.connectors[cfg.Connector]; !ok {
+		return fmt.Errorf("listener %q: no connector is named %q", name, cfg.Connector)
+	}
+	return nil
+}
+
+// RemoveListener stops a listener and closes its connections with listener_removed. It waits for the last of them until ctx ends.
+func (g *Gateway) RemoveListener(ctx context.Context, name string) error {
+	g.mu.Lock()
+	entry, ok := g.listeners[name]
+	delete(g.listeners, name)
+	g.mu.Unlock()
+	if !ok {
+		return fmt.Errorf("removing listener %q: there is none", name)
+	}
+	err := entry.listener.Close()
+	<-entry.served
+	ofEntry := func(c *Conn) bool { return c.metrics == entry.metrics }
+	for _, c := range g.connsWhere(ofEntry) {
+		c.Close(ReasonListenerRemoved)
+	}
+	return errors.Join(err, g.waitGone(ctx, ofEntry))
+}
+
+var errNotServing = errors.New("listener was removed")
+
+// attach makes the connection of an accepted socket and delivers OnSocketCreated.
+func (g *Gateway) attach(entry *listening, t Transport) (*Conn, error) {
+	a, err := g.attachment(entry)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newConn(g, a, t)
+	if err == nil {
+		err = g.remember(entry, c)
+	}
+	if err != nil {
+		a.handler.release()
+		a.connector.release()
+		g.refuse(entry, err)
+		return nil, err
+	}
+	c.start()
+	return c, nil
+}
+
+func (g *Gateway) refuse(entry *listening, err error) {
+	reason := ReasonHandlerUnavailable
+	var h *HandlerError
+	if errors.As(err, &h) {
+		reason = h.Reason
+	}
+	if errors.Is(err, errNotServing) {
+		reason = ReasonListenerRemoved
+	}
+	entry.metrics.refused(reason)
+	g.log.Warn("connection refused", "listener", entry.name, "reason", reason.Name, "error", err)
+}
+
+// attachment takes what the listener's connections now use.
+func (g *Gateway) attachment(entry *listening) (*attachment, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a := &attachment{
+		metrics: entry.metrics, limits: entry.limits, mountpoint: entry.cfg.Mountpoint,
+		handler: g.handlers[entry.cfg.Handler], connector: g.connectors[entry.cfg.Connector],
+	}
+	if g.listeners[entry.name] != entry || !a.handler.take() {
+		return nil, errNotServing
+	}
+	if !a.connector.take() {
+		a.handler.release()
+		return nil, errNotServing
+	}
+	return a, nil
+}
+
+func (g *Gateway) remember(entry *listening, c *Conn) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.listeners[entry.name] != entry {
+		return errNotServing
+	}
+	g.conns[c.id] = c
+	entry.metrics.opened.Inc()
+	entry.metrics.connections.Inc()
+	return nil
+}
+
+// forget ends what the gateway holds of a connection whose OnSocketClosed was delivered.
+func (g *Gateway) forget(c *Conn) {
+	if client, ok := c.Client(); ok {
+		g.clients.release(client.ClientID, c)
+	}
+	g.mu.Lock()
+	delete(g.conns, c.id)
+	g.tellWaiting(c)
+	g.mu.Unlock()
+	c.factory.release()
+	c.upstream.release()
+}

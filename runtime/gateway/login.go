@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+type loginState uint8
+
+const (
+	loginNone loginState = iota
+	loginPending
+	loginDone
+)
+
+// login is who the device is and its session at the upstream. Guarded by Conn.mu.
+type login struct {
+	state   loginState
+	client  ClientInfo
+	mount   string
+	session Session
+	cancel  context.CancelFunc // while pending
+}
+
+// end returns what has to be ended when the connection closes.
+func (l *login) end() (Session, context.CancelFunc) {
+	s := l.session
+	l.session = nil
+	return s, l.cancel
+}
+
+func (l *login) unmount(topic string) string { return strings.TrimPrefix(topic, l.mount) }
+
+// Authenticate opens the device's upstream session; see [ConnectionAdapter].
+func (c *Conn) Authenticate(client ClientInfo, password string, done Done) Result {
+	mount, refused := mountpoint(c.mount, client)
+	if !refused.Ok() {
+		return refused
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.limits.AuthTimeout)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closing.Load():
+		cancel()
+		return resultNotAlive
+	case c.login.state != loginNone:
+		cancel()
+		return Refuse(CodePermissionDeny, "Duplicated authenticate command")
+	}
+	c.login.state, c.login.cancel = loginPending, cancel
+	client.Mountpoint = mount
+	go c.authenticate(ctx, client, password, done)
+	return OK
+}
+
+func (c *Conn) authenticate(ctx context.Context, client ClientInfo, password string, done Done) {
+	r := c.connect(ctx, client, password)
+	c.metrics.call("authenticate", r)
+	if done != nil {
+		done(r)
+	}
+}
+
+// connect asks the upstream and, where it agrees, takes the client id over from an older connection. Connections of one client
+// id do this one after the other, so that the last to be accepted by the upstream is the one that stays here.
+func (c *Conn) connect(ctx context.Context, client ClientInfo, password string) Result {
+	release, err := c.gw.clients.lock(ctx, client.ClientID)
+	if err != nil {
+		return c.loginFailed(err)
+	}
+	defer release()
+	session, err := c.upstream.value.Connect(ctx, client, password, c)
+	if err != nil {
+		return c.loginFailed(err)
+	}
+	if !c.loggedIn(client, session) {
+		session.Close()
+		return resultNotAlive
+	}
+	if older := c.gw.clients.claim(client.ClientID, c); older != nil && older != c {
+		older.Close(ReasonDiscarded)
+	}
+	if c.closing.Load() { // it may have closed, and been forgotten, before the claim
+		c.gw.clients.release(client.ClientID, c)
+	}
+	return OK
+}
+
+func (c *Conn) loggedIn(client ClientInfo, session Session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endPending()
+	if c.closing.Load() {
+		return false
+	}
+	c.login.state, c.login.client, c.login.mount, c.login.session = loginDone, client, client.Mountpoint, session
+	return true
+}
+
+// endPending frees the context of a pending login; the caller holds mu.
+func (c *Conn) endPending() {
+	c.login.cancel()
+	c.login.cancel = nil
+}
+
+func (c *Conn) loginFailed(err error) Result {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endPending()
+	c.login.state = loginNone
+	var refused *ResultError
+	switch {
+	case c.closing.Load():
+		return resultNotAlive
+	case errors.As(err, &refused):
+		return refused.Result
+	case errors.Is(err, context.DeadlineExceeded):
+		return Refuse(CodeUnknown, "upstream did not answer within %v", c.limits.AuthTimeout.Round(time.Millisecond))
+	}
+	c.gw.log.Warn("upstream cannot be reached", "listener", c.metrics.name, "conn", c.id, "error", err)
+	return Refuse(CodeUnknown, "upstream cannot be reached")
+}

@@ -1,0 +1,207 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// sendQueue writes to the device. A write is tried at once; what the socket does not take waits for a goroutine that exists only while
+// something is left.
+type sendQueue struct {
+	mu      sync.Mutex // guards the fields below
+	waiting [][]byte
+	bytes   int
+	writing bool      // the writer goroutine is there
+	ending  time.Time // not zero: the connection is closed and what waits goes out until then
+	ended   bool      // the write side is done
+	readEnd bool      // the read side is done
+}
+
+// writeChunk is what one write deadline is given for, so that a slow peer that makes progress is not taken for a dead one.
+const writeChunk = 64 << 10
+
+// Send queues a copy of b for the device.
+func (c *Conn) Send(b []byte) Result {
+	if c.closing.Load() {
+		return resultNotAlive
+	}
+	if reason, ok := c.out.send(c, b); !ok {
+		c.Close(reason)
+		return resultNotAlive
+	}
+	c.metrics.sent.Add(float64(len(b)))
+	return OK
+}
+
+func (q *sendQueue) send(c *Conn, b []byte) (CloseReason, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.writing && !q.ended {
+		n, err := c.transport.TryWrite(b)
+		if err != nil {
+			return c.socketReason(err), false
+		}
+		if n == len(b) {
+			return CloseReason{}, true
+		}
+		b = b[n:]
+	}
+	if q.bytes+len(b) > c.limits.SendQueueBytes {
+		return ReasonSendQueueFull.With("%d bytes wait for the device", q.bytes), false
+	}
+	q.waiting = append(q.waiting, append([]byte(nil), b...))
+	q.bytes += len(b)
+	if !q.writing {
+		q.writing = true
+		go q.write(c)
+	}
+	return CloseReason{}, true
+}
+
+// write empties the queue.
+func (q *sendQueue) write(c *Conn) {
+	for {
+		q.mu.Lock()
+		if len(q.waiting) == 0 {
+			q.writing = false
+			closed := !q.ending.IsZero()
+			q.mu.Unlock()
+			if closed {
+				q.end(c)
+			}
+			return
+		}
+		b := q.waiting[0]
+		q.waiting[0] = nil
+		q.waiting = q.waiting[1:]
+		q.mu.Unlock()
+		if err := q.writeOne(c, b); err != nil {
+			q.failed(c, err)
+			return
+		}
+	}
+}
+
+func (q *sendQueue) writeOne(c *Conn, b []byte) error {
+	for len(b) > 0 {
+		q.mu.Lock()
+		deadline := time.Now().Add(c.limits.SendTimeout)
+		if !q.ending.IsZero() && q.ending.Before(deadline) {
+			deadline = q.ending
+		}
+		err := c.transport.SetWriteDeadline(deadline)
+		q.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		n, err := c.transport.Write(b[:min(len(b), writeChunk)])
+		q.mu.Lock()
+		q.bytes -= n
+		q.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// failed drops what waits: the peer does not take it.
+func (q *sendQueue) failed(c *Conn, err error) {
+	c.Close(c.socketReason(err))
+	q.mu.Lock()
+	q.writing = false
+	q.mu.Unlock()
+	q.abort(c)
+}
+
+// shutdown ends the writing for reason: what waits still goes out unless the peer is gone or too slow.
+func (q *sendQueue) shutdown(c *Conn, reason CloseReason) {
+	if reason.abrupt() {
+		q.abort(c)
+		return
+	}
+	q.mu.Lock()
+	q.ending = time.Now().Add(c.limits.CloseTimeout)
+	writing := q.writing
+	if writing {
+		_ = c.transport.SetWriteDeadline(q.ending)
+	}
+	q.mu.Unlock()
+	if !writing {
+		q.end(c)
+	}
+}
+
+// end tells the peer that nothing more comes, and frees the socket if nobody reads it any longer.
+func (q *sendQueue) end(c *Conn) {
+	q.mu.Lock()
+	if q.ended {
+		q.mu.Unlock()
+		return
+	}
+	q.ended = true
+	readEnd := q.readEnd
+	q.mu.Unlock()
+	if err := c.transport.CloseWrite(c.limits.LingerTimeout); err != nil || readEnd {
+		_ = c.transport.Close()
+	}
+}
+
+// abort frees the socket at once.
+func (q *sendQueue) abort(c *Conn) {
+	q.mu.Lock()
+	q.ended = true
+	c.metrics.drop(droppedSendClosed, q.bytes)
+	q.waiting, q.bytes = nil, 0
+	q.mu.Unlock()
+	_ = c.transport.Abort()
+}
+
+// ReadEnded is the listener's last call: it reads no more. err is io.EOF where the peer closed, else what reading failed with; it does not
+// count where the connection was closed from this side.
+func (c *Conn) ReadEnded(err error) {
+	c.Close(c.socketReason(err))
+	c.out.mu.Lock()
+	c.out.readEnd = true
+	ended := c.out.ended
+	c.out.mu.Unlock()
+	if ended {
+		_ = c.transport.Close()
+	}
+}
+
+// abrupt reports whether a connection that ends for r has nobody to write to any longer.
+func (r CloseReason) abrupt() bool {
+	switch r.Code {
+	case ReasonSendQueueFull.Code, ReasonSendTimeout.Code, ReasonSocketFail.Code, ReasonConnReset.Code,
+		ReasonTimedOut.Code, ReasonBrokenPipe.Code:
+		return true
+	}
+	return false
+}
+
+// socketReason names what a socket's error means, in EMQX's words.
+func (c *Conn) socketReason(err error) CloseReason {
+	switch {
+	case errors.Is(err, syscall.ECONNRESET):
+		return ReasonConnReset
+	case errors.Is(err, syscall.EPIPE):
+		return ReasonBrokenPipe
+	case errors.Is(err, syscall.ETIMEDOUT):
+		return ReasonTimedOut
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return ReasonSendTimeout
+	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
+		if c.info.SocketType == SocketSSL || c.info.SocketType == SocketDTLS {
+			return ReasonSSLClosed
+		}
+		return ReasonTCPClosed
+	}
+	return ReasonSocketFail.With("%v", err)
+}

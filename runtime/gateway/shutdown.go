@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Shutdown ends the gateway: it stops accepting, tells the handlers (OnDrain), closes each connection with reason shutdown, and closes
+// handlers and connectors. Connections that have not ended when ctx does are cut off, and counted in the error. A gateway cannot be
+// started again.
+func (g *Gateway) Shutdown(ctx context.Context) error {
+	g.mu.Lock()
+	listeners := g.listeners
+	g.listeners = make(map[string]*listening)
+	g.stopped = true
+	g.mu.Unlock()
+
+	var errs []error
+	for name, l := range listeners {
+		if err := l.listener.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("closing listener %q: %w", name, err))
+		}
+	}
+	for _, l := range listeners {
+		<-l.served
+	}
+	for _, c := range g.connsWhere(all) {
+		c.leave()
+	}
+	if err := g.waitGone(ctx, all); err != nil {
+		errs = append(errs, err)
+		for _, c := range g.connsWhere(all) {
+			c.Close(ReasonShutdown)
+			c.out.abort(c)
+		}
+	}
+	g.retireAll()
+	return errors.Join(append(errs, g.waitBackground(ctx))...)
+}
+
+func all(*Conn) bool { return true }
+
+// leave closes the connection after its handler has been told.
+func (c *Conn) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.enqueue(event{kind: eventDrain})
+	c.enqueue(event{kind: eventLeave})
+}
+
+func (g *Gateway) retireAll() {
+	g.mu.Lock()
+	handlers, connectors := g.handlers, g.connectors
+	g.handlers, g.connectors = nil, nil
+	g.mu.Unlock()
+	for _, l := range handlers {
+		l.retire()
+	}
+	for _, l := range connectors {
+		l.retire()
+	}
+}
+
+func (g *Gateway) waitBackground(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		g.background.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("closing handlers and connectors: %w", ctx.Err())
+	}
+}
+
+// goneWaiter waits for the connections that match to be forgotten. Guarded by Gateway.mu.
+type goneWaiter struct {
+	match func(*Conn) bool
+	left  int
+	gone  chan struct{}
+}
+
+// waitGone waits until no connection matches. No new one may match meanwhile.
+func (g *Gateway) waitGone(ctx context.Context, match func(*Conn) bool) error {
+	w := &goneWaiter{match: match, gone: make(chan struct{})}
+	g.mu.Lock()
+	for _, c := range g.conns {
+		if match(c) {
+			w.left++
+		}
+	}
+	if w.left == 0 {
+		g.mu.Unlock()
+		return nil
+	}
+	g.waiting = append(g.waiting, w)
+	g.mu.Unlock()
+	select {
+	case <-w.gone:
+		return nil
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting = slices.DeleteFunc(g.waiting, func(o *goneWaiter) bool { return o == w })
+	return fmt.Errorf("%d connections did not end in time: %w", w.left, ctx.Err())
+}
+
+// tellWaiting notes that c is gone; the caller holds mu.
+func (g *Gateway) tellWaiting(c *Conn) {
+	g.waiting = slices.DeleteFunc(g.waiting, func(w *goneWaiter) bool {
+		if w.match(c) {
+			w.left--
+		}
+		if w.left > 0 {
+			return false
+		}
+		close(w.gone)
+		return true
+	})
+}

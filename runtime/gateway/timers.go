@@ -1,0 +1,114 @@
+package gateway
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// timers holds the one timer of a connection: idle timeout until the first byte, keepalive from StartTimer on. Guarded by
+// Conn.mu, but for heard.
+type timers struct {
+	timer     *time.Timer
+	keepalive time.Duration // the interval of StartTimer
+	mode      atomic.Uint32 // written under mu
+	heard     atomic.Int64  // when bytes last came, on Gateway.now's clock
+}
+
+// What the timer is for.
+const (
+	timerOff uint32 = iota
+	timerIdle
+	timerKeepalive
+)
+
+func (t *timers) stop() {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+}
+
+func (t *timers) touch(now time.Duration) { t.heard.Store(int64(now)) }
+
+// armIdleTimer starts the idle timeout.
+func (c *Conn) armIdleTimer() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing.Load() || c.timers.timer != nil {
+		return
+	}
+	c.timers.mode.Store(timerIdle)
+	c.timers.timer = time.AfterFunc(c.limits.IdleTimeout, c.timerFired)
+}
+
+// touch notes that the device was heard.
+func (c *Conn) touch() {
+	switch c.timers.mode.Load() {
+	case timerKeepalive:
+		c.timers.touch(c.gw.now())
+	case timerIdle:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.timers.mode.CompareAndSwap(timerIdle, timerOff) {
+			c.timers.stop()
+		}
+	}
+}
+
+// StartTimer starts or replaces the keepalive timer.
+func (c *Conn) StartTimer(t TimerType, seconds uint32) Result {
+	if t != TimerKeepalive {
+		return Refuse(CodeParamsTypeError, "timer type %d: only KEEPALIVE (0) exists", t)
+	}
+	if seconds == 0 {
+		return Refuse(CodeParamsTypeError, "timer interval must be at least 1 second")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing.Load() {
+		return resultNotAlive
+	}
+	c.timers.stop()
+	c.timers.keepalive = time.Duration(seconds) * time.Second
+	c.timers.touch(c.gw.now())
+	c.timers.mode.Store(timerKeepalive)
+	c.timers.timer = time.AfterFunc(c.timers.keepalive, c.timerFired)
+	return OK
+}
+
+// timerFired runs on the timer's goroutine.
+func (c *Conn) timerFired() {
+	c.mu.Lock()
+	mode := c.timers.mode.Load()
+	if mode == timerKeepalive && !c.closing.Load() && !c.rearm() {
+		c.enqueue(event{kind: eventTimer})
+	}
+	c.mu.Unlock()
+	if mode == timerIdle {
+		c.Close(ReasonIdleTimeout)
+	}
+}
+
+// rearm sets the timer anew where the device was heard since; the caller holds mu.
+func (c *Conn) rearm() bool {
+	left := c.timers.keepalive
+	if !c.gate.shut(c.limits) { // a socket that nobody reads is not a silent device
+		left -= c.gw.now() - time.Duration(c.timers.heard.Load())
+	}
+	if left <= 0 {
+		return false
+	}
+	c.timers.timer.Reset(left)
+	return true
+}
+
+// timerEvent tells the handler that the keepalive ran out, lets its goodbye go out, and closes.
+func (c *Conn) timerEvent() {
+	c.mu.Lock()
+	heard := c.rearm()
+	c.mu.Unlock()
+	if heard {
+		return
+	}
+	c.dispatch("timer", func() error { return c.handler.OnTimerTimeout(TimerKeepalive) })
+	c.Close(ReasonKeepaliveTimeout)
+}

@@ -1,0 +1,100 @@
+package listener
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics counts what happens before a connection reaches the gateway.
+type Metrics struct {
+	acceptErrors *prometheus.CounterVec
+}
+
+// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{acceptErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "exgate_accept_errors_total", Help: "Accepts that failed and were tried again after a pause.",
+	}, []string{"address"})}
+	if reg != nil {
+		reg.MustRegister(m.acceptErrors)
+	}
+	return m
+}
+
+// How long to wait after a failed accept: doubled at each failure in a row. The usual cause is a process out of file descriptors, and
+// trying at once would only burn its time.
+const (
+	backoffMin = 5 * time.Millisecond
+	backoffMax = time.Second
+)
+
+// acceptLoop accepts until it is closed, whatever goes wrong.
+type acceptLoop struct {
+	log    *slog.Logger
+	errors prometheus.Counter
+	addr   net.Addr
+	once   *sync.Once
+	closed chan struct{}
+}
+
+func newAcceptLoop(addr net.Addr, log *slog.Logger, m *Metrics) acceptLoop {
+	if log == nil {
+		log = slog.Default()
+	}
+	if m == nil {
+		m = NewMetrics(nil)
+	}
+	return acceptLoop{
+		log: log, errors: m.acceptErrors.WithLabelValues(addr.String()), addr: addr, once: new(sync.Once), closed: make(chan struct{}),
+	}
+}
+
+func (l *acceptLoop) close(socket net.Listener) error {
+	var err error
+	l.once.Do(func() {
+		close(l.closed)
+		err = socket.Close()
+	})
+	return err
+}
+
+func (l *acceptLoop) run(acceptOne func() error) error {
+	pause := backoffMin
+	for {
+		err := acceptOne()
+		if err == nil {
+			pause = backoffMin
+			continue
+		}
+		if l.isClosed() || errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if pause == backoffMin {
+			l.log.Error("accept failed, trying again", "address", l.addr, "error", err)
+		}
+		l.errors.Inc()
+		l.wait(pause)
+		pause = min(2*pause, backoffMax)
+	}
+}
+
+func (l *acceptLoop) isClosed() bool {
+	select {
+	case <-l.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *acceptLoop) wait(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-l.closed:
+	}
+}
