@@ -41,11 +41,27 @@ func TestMatches(t *testing.T) {
 		filter, name string
 		want         bool
 	}{
-		{"a", "a", true}, {"a", "b", false}, {"a", "a/b", false}, {"a/b", "a", false},
-		{"+", "a", true}, {"+", "a/b", false}, {"+", "/a", false}, {"+/+", "/a", true}, {"/+", "/a", true},
-		{"a/+/c", "a/b/c", true}, {"a/+/c", "a/b/d", false}, {"a/+", "a", false}, {"a/+", "a/", true},
-		{"#", "a/b/c", true}, {"a/#", "a", true}, {"a/#", "a/b/c", true}, {"a/#", "ab", false},
-		{"+/#", "a", true}, {"#", "$SYS/x", false}, {"+/x", "$SYS/x", false}, {"$SYS/#", "$SYS/x", true},
+		{"a", "a", true},
+		{"a", "b", false},
+		{"a", "a/b", false},
+		{"a/b", "a", false},
+		{"+", "a", true},
+		{"+", "a/b", false},
+		{"+", "/a", false},
+		{"+/+", "/a", true},
+		{"/+", "/a", true},
+		{"a/+/c", "a/b/c", true},
+		{"a/+/c", "a/b/d", false},
+		{"a/+", "a", false},
+		{"a/+", "a/", true},
+		{"#", "a/b/c", true},
+		{"a/#", "a", true},
+		{"a/#", "a/b/c", true},
+		{"a/#", "ab", false},
+		{"+/#", "a", true},
+		{"#", "$SYS/x", false},
+		{"+/x", "$SYS/x", false},
+		{"$SYS/#", "$SYS/x", true},
 	} {
 		if got := topic.Matches(c.filter, c.name); got != c.want {
 			t.Errorf("%q and %q: %v", c.filter, c.name, got)

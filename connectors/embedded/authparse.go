@@ -1,0 +1,155 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/exgate/exgate/connectors/internal/topic"
+)
+
+func (f *AuthFile) parse(text []byte) error {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	if len(doc.Content) == 0 {
+		return fmt.Errorf("%s:1: the file is empty: write users, or anonymous: true", f.path)
+	}
+	return f.mapping(doc.Content[0], map[string]func(*yaml.Node) error{
+		"anonymous": func(n *yaml.Node) error { return f.decode(n, &f.anonymous) },
+		"users":     func(n *yaml.Node) error { return f.each(n, f.user) },
+		"rules": func(n *yaml.Node) error {
+			f.rules = []rule{}
+			return f.each(n, f.rule)
+		},
+	})
+}
+
+func (f *AuthFile) user(n *yaml.Node) error {
+	var name, hash string
+	err := f.mapping(n, map[string]func(*yaml.Node) error{
+		"username": func(n *yaml.Node) error { return f.decode(n, &name) },
+		"password": func(n *yaml.Node) error {
+			if _, err := bcrypt.Cost([]byte(n.Value)); err != nil {
+				return f.wrong(n, errors.New("password is not a bcrypt hash: make one with htpasswd -nB USERNAME"))
+			}
+			return f.decode(n, &hash)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if name == "" || hash == "" {
+		return f.wrong(n, errors.New("a user needs username and password"))
+	}
+	if _, twice := f.users[name]; twice {
+		return f.wrong(n, fmt.Errorf("user %q is there twice", name))
+	}
+	f.users[name] = []byte(hash)
+	return nil
+}
+
+func (f *AuthFile) rule(n *yaml.Node) error {
+	var r rule
+	var permission, action string
+	err := f.mapping(n, map[string]func(*yaml.Node) error{
+		"permission": func(n *yaml.Node) error { return f.choice(n, &permission, "allow", "deny") },
+		"action":     func(n *yaml.Node) error { return f.choice(n, &action, "publish", "subscribe", "all") },
+		"username":   func(n *yaml.Node) error { return f.decode(n, &r.username) },
+		"clientid":   func(n *yaml.Node) error { return f.decode(n, &r.clientID) },
+		"topics": func(n *yaml.Node) error {
+			return f.each(n, func(n *yaml.Node) error { return f.pattern(n, &r) })
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if permission == "" || action == "" || len(r.topics) == 0 {
+		return f.wrong(n, errors.New("a rule needs permission, action and topics"))
+	}
+	r.allow = permission == "allow"
+	r.actions = [2]bool{Publish: action != "subscribe", Subscribe: action != "publish"}
+	f.rules = append(f.rules, r)
+	return nil
+}
+
+var placeholder = regexp.MustCompile(`\$\{[^}]*\}?`)
+
+func (f *AuthFile) pattern(n *yaml.Node, r *rule) error {
+	var filter string
+	if err := f.decode(n, &filter); err != nil {
+		return err
+	}
+	for _, p := range placeholder.FindAllString(filter, -1) {
+		if p != "${clientid}" && p != "${username}" {
+			return f.wrong(n, fmt.Errorf("%s is neither ${clientid} nor ${username}", p))
+		}
+	}
+	if _, shared := topic.Unshare(filter); shared {
+		return f.wrong(n, errors.New("a rule names the filter without $share/GROUP/"))
+	}
+	if err := topic.CheckFilter(filter); err != nil {
+		return f.wrong(n, err)
+	}
+	r.topics = append(r.topics, strings.Split(filter, "/"))
+	return nil
+}
+
+func (f *AuthFile) mapping(n *yaml.Node, keys map[string]func(*yaml.Node) error) error {
+	if n.Kind != yaml.MappingNode {
+		return f.wrong(n, fmt.Errorf("want %s", strings.Join(slices.Sorted(maps.Keys(keys)), ", ")))
+	}
+	seen := map[string]bool{}
+	for i := 0; i < len(n.Content); i += 2 {
+		key := n.Content[i]
+		use := keys[key.Value]
+		if use == nil {
+			return f.wrong(key, fmt.Errorf("unknown key %q: want %s", key.Value, strings.Join(slices.Sorted(maps.Keys(keys)), ", ")))
+		}
+		if seen[key.Value] {
+			return f.wrong(key, fmt.Errorf("%s is there twice", key.Value))
+		}
+		seen[key.Value] = true
+		if err := use(n.Content[i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *AuthFile) each(n *yaml.Node, use func(*yaml.Node) error) error {
+	if n.Kind != yaml.SequenceNode {
+		return f.wrong(n, errors.New("want a list"))
+	}
+	for _, item := range n.Content {
+		if err := use(item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *AuthFile) choice(n *yaml.Node, to *string, choices ...string) error {
+	if !slices.Contains(choices, n.Value) {
+		return f.wrong(n, fmt.Errorf("%q is none of %s", n.Value, strings.Join(choices, ", ")))
+	}
+	return f.decode(n, to)
+}
+
+func (f *AuthFile) decode(n *yaml.Node, to any) error {
+	if n.Kind != yaml.ScalarNode || n.Decode(to) != nil {
+		return f.wrong(n, errors.New("the value is of the wrong kind"))
+	}
+	return nil
+}
+
+func (f *AuthFile) wrong(n *yaml.Node, err error) error {
+	return fmt.Errorf("%s:%d: %w", f.path, n.Line, err)
+}

@@ -1,0 +1,181 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/exgate/exgate/connectors/internal/messageid"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+const (
+	maxPacketSize       = 4 << 20   // bytes; a network client is cut off above it
+	pendingWrites       = 32 * 1024 // messages waiting for one network client, mochi's default times four
+	sysTopicInterval    = 365 * 24 * 3600
+	inlineSubscription  = 1
+	defaultMaxClients   = 256
+	networkListenerName = "network"
+)
+
+// Config is what a Broker is made with. The zero value is a broker for the gateway's devices only, which allows everything.
+type Config struct {
+	// Bind is the TCP address for MQTT clients, HOST:PORT. If zero, the broker listens nowhere.
+	Bind string
+
+	// MaxClients bounds the connections to Bind. If zero, 256.
+	MaxClients int
+
+	// AuthFile is the path of a YAML file of users and rules, see [LoadAuthFile]. If zero, Authenticator and ACL decide.
+	AuthFile string
+
+	// Authenticator decides who may connect. If zero, everyone may.
+	Authenticator Authenticator
+
+	// ACL decides what clients may publish and subscribe to. If zero, everything is allowed.
+	ACL ACL
+
+	// Logger gets what a person should know. If zero, slog.Default().
+	Logger *slog.Logger
+
+	// Metrics counts. If zero, a private unregistered set.
+	Metrics *Metrics
+}
+
+// Broker is the broker. It is a [gateway.Connector] for the gateway's devices.
+type Broker struct {
+	server  *mochi.Server
+	inline  *mochi.Client // who publishes for device sessions
+	auth    Authenticator
+	acl     ACL // nil: everything is allowed
+	log     *slog.Logger
+	metrics *Metrics
+	ids     *messageid.Source
+	network *boundedListener // nil without Bind
+	index   index
+	shared  sync.Map // share id (string) -> *Session
+
+	mu       sync.Mutex
+	sessions map[string]*Session // by client id; guarded by mu
+	closed   bool                // guarded by mu
+}
+
+var _ gateway.Connector = (*Broker)(nil)
+
+// New starts a broker. Errors name the setting or the line of the file that is wrong.
+func New(cfg Config) (*Broker, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{
+		auth: cfg.Authenticator, acl: cfg.ACL, log: cfg.Logger, metrics: cfg.Metrics,
+		ids: messageid.New(), sessions: map[string]*Session{},
+	}
+	b.server = newServer()
+	b.inline = b.server.NewClient(nil, mochi.LocalListener, "", true)
+	if err := b.start(cfg); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (cfg Config) withDefaults() (Config, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(nil)
+	}
+	if cfg.MaxClients == 0 {
+		cfg.MaxClients = defaultMaxClients
+	}
+	if cfg.AuthFile != "" {
+		file, err := LoadAuthFile(cfg.AuthFile)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Authenticator, cfg.ACL = file, file
+	}
+	return cfg, nil
+}
+
+// newServer sets mochi up. Its log is discarded: it prints whole packets, passwords included. The hook logs what matters.
+func newServer() *mochi.Server {
+	c := mochi.NewDefaultServerCapabilities()
+	c.MaximumClientWritesPending = pendingWrites
+	c.MaximumPacketSize = maxPacketSize
+	c.MaximumSessionExpiryInterval = 0
+	return mochi.New(&mochi.Options{
+		Capabilities:           c,
+		Logger:                 slog.New(slog.DiscardHandler),
+		SysTopicResendInterval: sysTopicInterval,
+	})
+}
+
+func (b *Broker) start(cfg Config) error {
+	if err := b.server.AddHook(&hook{broker: b}, nil); err != nil {
+		return fmt.Errorf("starting the embedded broker: %w", err)
+	}
+	b.server.Topics.InlineSubscribe(mochi.InlineSubscription{
+		Subscription: packets.Subscription{Filter: "#", Identifier: inlineSubscription},
+		Handler:      func(_ *mochi.Client, _ packets.Subscription, pk packets.Packet) { b.dispatch(pk) },
+	})
+	if cfg.Bind != "" {
+		l, err := net.Listen("tcp", cfg.Bind)
+		if err != nil {
+			return fmt.Errorf("embedded broker: upstream.embedded.bind %q: %w", cfg.Bind, err)
+		}
+		b.network = newBoundedListener(l, cfg.MaxClients, b.log)
+		if err := b.server.AddListener(listeners.NewNet(networkListenerName, b.network)); err != nil {
+			return fmt.Errorf("embedded broker: upstream.embedded.bind %q: %w", cfg.Bind, err)
+		}
+	}
+	if err := b.server.Serve(); err != nil {
+		return fmt.Errorf("starting the embedded broker: %w", err)
+	}
+	return nil
+}
+
+// Addr is where MQTT clients reach the broker, nil without Config.Bind.
+func (b *Broker) Addr() net.Addr {
+	if b.network == nil {
+		return nil
+	}
+	return b.network.Addr()
+}
+
+// Close ends every session and connection. ctx bounds the wait for the connections' goroutines.
+func (b *Broker) Close(ctx context.Context) error {
+	for _, s := range b.shut() {
+		s.lose(gateway.ReasonShutdown)
+	}
+	if b.network != nil {
+		b.network.closeAll()
+	}
+	done := make(chan error, 1)
+	go func() { done <- b.server.Close() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("closing the embedded broker: %w", ctx.Err())
+	}
+}
+
+func (b *Broker) shut() []*Session {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	left := make([]*Session, 0, len(b.sessions))
+	for _, s := range b.sessions {
+		left = append(left, s)
+	}
+	return left
+}

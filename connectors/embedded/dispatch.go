@@ -1,0 +1,109 @@
+package embedded
+
+import (
+	"bytes"
+	"strings"
+	"sync"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/exgate/exgate/connectors/internal/topic"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// isReserved reports topics that only the broker publishes.
+func isReserved(name string) bool {
+	return len(name) >= len(mochi.SysPrefix) && strings.EqualFold(name[:len(mochi.SysPrefix)], mochi.SysPrefix)
+}
+
+func (b *Broker) allows(client gateway.ClientInfo, action Action, name string) bool {
+	return b.acl == nil || b.acl.Allows(client, action, name)
+}
+
+// publish gives a device's message to mochi, which copies payload for each network client and calls dispatch for the devices.
+func (b *Broker) publish(clientID, name string, qos byte, payload []byte) gateway.Result {
+	pk := packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: qos},
+		TopicName:   name,
+		Payload:     payload,
+		Connect:     packets.ConnectParams{ClientIdentifier: clientID}, // the hook makes the origin of it
+	}
+	if qos > 0 {
+		pk.PacketID = 1 // mochi wants one and does not use it
+	}
+	if err := b.server.InjectPacket(b.inline, pk); err != nil {
+		return gateway.Refuse(gateway.CodeUnknown, "publishing to %q: %v", name, err)
+	}
+	b.metrics.published.Inc()
+	return gateway.OK
+}
+
+var scratch = sync.Pool{New: func() any { return new([]*Session) }}
+
+// dispatch hands a message to the devices that subscribed to it. No lock is held then: a full device may close its session inside Deliver.
+func (b *Broker) dispatch(pk packets.Packet) {
+	buf := scratch.Get().(*[]*Session)
+	matched := b.index.match(pk.TopicName, (*buf)[:0])
+	var seen map[*Session]struct{}
+	for _, s := range matched {
+		if len(matched) > 1 && s.many.Load() {
+			if _, dup := seen[s]; dup {
+				continue
+			}
+			if seen == nil {
+				seen = map[*Session]struct{}{}
+			}
+			seen[s] = struct{}{}
+		}
+		b.deliver(s, pk)
+	}
+	clear(matched)
+	*buf = matched[:0]
+	scratch.Put(buf)
+}
+
+// deliver reports whether the device took the message.
+func (b *Broker) deliver(s *Session, pk packets.Packet) bool {
+	if s.closed.Load() {
+		return false
+	}
+	if !b.allows(s.client, Subscribe, pk.TopicName) {
+		b.metrics.dropped.WithLabelValues(dropDenied).Inc()
+		return false
+	}
+	ok := s.down.Deliver(gateway.Message{
+		ID:        b.ids.Next(),
+		QoS:       pk.FixedHeader.Qos,
+		From:      pk.Origin,
+		Topic:     pk.TopicName,
+		Payload:   bytes.Clone(pk.Payload),
+		Timestamp: time.Now(),
+	})
+	if ok {
+		b.metrics.delivered.Inc()
+	} else {
+		b.metrics.dropped.WithLabelValues(dropDeviceFull).Inc()
+	}
+	return ok
+}
+
+// replay delivers the retained messages that filter matches. mochi's own search reads its tree without the lock that its writers
+// take, so the messages are matched here.
+func (b *Broker) replay(s *Session, filter string) {
+	if !strings.ContainsAny(filter, "+#") {
+		if pk, ok := b.server.Topics.Retained.Get(filter); ok {
+			b.deliver(s, pk)
+		}
+		return
+	}
+	if b.server.Topics.Retained.Len() == 0 {
+		return
+	}
+	for name, pk := range b.server.Topics.Retained.GetAll() {
+		if topic.Matches(filter, name) {
+			b.deliver(s, pk)
+		}
+	}
+}

@@ -1,0 +1,28 @@
+package embedded
+
+import "github.com/mochi-mqtt/server/v2/packets"
+
+// Retain stores a retained message.
+func (b *Broker) Retain(topic, payload string) error {
+	return b.server.InjectPacket(b.inline, packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: packets.Publish, Retain: true}, TopicName: topic, Payload: []byte(payload),
+	})
+}
+
+// Filters counts what the index holds.
+func (b *Broker) Filters() int {
+	b.index.mu.RLock()
+	defer b.index.mu.RUnlock()
+	return len(b.index.exact) + len(b.index.wild.next)
+}
+
+// Metric names for tests.
+var (
+	DropDeviceFull = dropDeviceFull
+	DropDenied     = dropDenied
+)
+
+// Dropped reads a counter.
+func (m *Metrics) Dropped(reason string) float64 {
+	return counterValue(m.dropped.WithLabelValues(reason))
+}

@@ -1,0 +1,100 @@
+package embedded
+
+import (
+	"context"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/exgate/exgate/connectors/internal/topic"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// hook is where mochi asks.
+type hook struct {
+	mochi.HookBase
+	broker *Broker
+}
+
+func (h *hook) ID() string { return "exgate" }
+
+func (h *hook) Provides(b byte) bool {
+	switch b {
+	case mochi.OnConnectAuthenticate, mochi.OnSessionEstablished, mochi.OnACLCheck, mochi.OnPublish, mochi.OnSubscribe,
+		mochi.OnSelectSubscribers, mochi.OnPublishDropped, mochi.OnClientExpired:
+		return true
+	}
+	return false
+}
+
+func clientInfo(cl *mochi.Client) gateway.ClientInfo {
+	return gateway.ClientInfo{ProtoName: "MQTT", ClientID: cl.ID, Username: string(cl.Properties.Username)}
+}
+
+// OnConnectAuthenticate also checks the will: mochi publishes it without asking OnACLCheck.
+func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
+	b, info := h.broker, clientInfo(cl)
+	if !b.admit(context.Background(), info, string(pk.Connect.Password)) {
+		b.log.Info("embedded broker refused a client", "client_id", info.ClientID, "remote", cl.Net.Remote)
+		return false
+	}
+	if will := pk.Connect.WillTopic; pk.Connect.WillFlag {
+		if topic.CheckName(will) != nil || isReserved(will) || !b.allows(info, Publish, will) {
+			b.log.Info("embedded broker refused a client's will", "client_id", info.ClientID, "topic", will, "remote", cl.Net.Remote)
+			b.metrics.refused.Inc()
+			return false
+		}
+	}
+	return true
+}
+
+// OnSessionEstablished takes the client id over from a device.
+func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
+	if s := h.broker.session(cl.ID); s != nil {
+		s.lose(gateway.ReasonDiscarded.With("client id %q connected over the network", cl.ID))
+	}
+}
+
+// OnACLCheck is asked for each publish and subscribe of a network client, and for each message before it is delivered to one.
+func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
+	if write {
+		return topic.CheckName(name) == nil && h.broker.allows(clientInfo(cl), Publish, name)
+	}
+	if topic.CheckFilter(name) != nil {
+		return false
+	}
+	if h.broker.acl == nil {
+		return true
+	}
+	inner, _ := topic.Unshare(name)
+	return h.broker.allows(clientInfo(cl), Subscribe, inner)
+}
+
+// OnPublish puts the device's client id where mochi has put that of the inline client.
+func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if cl.Net.Inline {
+		pk.Origin, pk.Connect.ClientIdentifier = pk.Connect.ClientIdentifier, ""
+	}
+	return pk, nil
+}
+
+// OnSubscribe lowers every QoS to 0: mochi deadlocks when it delivers with QoS 1 under load, and gives client and server packet ids one map.
+func (h *hook) OnSubscribe(_ *mochi.Client, pk packets.Packet) packets.Packet {
+	for i := range pk.Filters {
+		pk.Filters[i].Qos = 0
+	}
+	return pk
+}
+
+// OnSelectSubscribers chooses in each group of a shared subscription.
+func (h *hook) OnSelectSubscribers(subs *mochi.Subscribers, pk packets.Packet) *mochi.Subscribers {
+	return h.broker.share(subs, pk)
+}
+
+// OnPublishDropped counts what a slow network client misses.
+func (h *hook) OnPublishDropped(*mochi.Client, packets.Packet) {
+	h.broker.metrics.dropped.WithLabelValues(dropClientFull).Inc()
+}
+
+// OnClientExpired removes the subscriptions, which mochi leaves behind.
+func (h *hook) OnClientExpired(cl *mochi.Client) { h.broker.server.UnsubscribeClient(cl) }

@@ -1,0 +1,44 @@
+package embedded
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Why a message was not delivered.
+const (
+	dropDeviceFull = "device_queue_full"
+	dropClientFull = "client_queue_full"
+	dropDenied     = "denied"
+)
+
+// Metrics counts what the broker does.
+type Metrics struct {
+	sessions  prometheus.Gauge
+	refused   prometheus.Counter
+	published prometheus.Counter
+	delivered prometheus.Counter
+	dropped   *prometheus.CounterVec // by reason
+}
+
+// NewMetrics registers the metrics with reg. If reg is nil, they are registered nowhere.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		sessions: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "exgate_embedded_sessions", Help: "Sessions of the gateway's devices at the embedded broker.",
+		}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "exgate_embedded_refused_total", Help: "Devices and clients that the embedded broker refused.",
+		}),
+		published: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "exgate_embedded_published_total", Help: "Messages that devices published at the embedded broker.",
+		}),
+		delivered: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "exgate_embedded_delivered_total", Help: "Messages that the embedded broker delivered to devices.",
+		}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_embedded_dropped_total", Help: "Messages that the embedded broker did not deliver, by reason.",
+		}, []string{"reason"}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.sessions, m.refused, m.published, m.delivered, m.dropped)
+	}
+	return m
+}

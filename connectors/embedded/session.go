@@ -1,0 +1,155 @@
+package embedded
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/exgate/exgate/connectors/internal/topic"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// maxFilters bounds what one device can make the broker remember.
+const maxFilters = 1024
+
+// Session is a device's session. It needs no goroutine and no buffer.
+type Session struct {
+	broker *Broker
+	client gateway.ClientInfo
+	down   gateway.Downlink
+	closed atomic.Bool
+	many   atomic.Bool // had more than one filter, so that two may match one message
+
+	mu      sync.Mutex
+	filters []string // guarded by mu
+	shareID string   // names the session in mochi's index of shared subscriptions; guarded by mu
+}
+
+var _ gateway.Session = (*Session)(nil)
+
+var gone = gateway.Refuse(gateway.CodeConnProcessNotAlive, "the session has ended")
+
+// Publish implements [gateway.Session]. done is called before it returns.
+func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Done) {
+	finish(done, s.publish(name, qos, payload))
+}
+
+func (s *Session) publish(name string, qos byte, payload []byte) gateway.Result {
+	if s.closed.Load() {
+		return gone
+	}
+	if err := topic.CheckName(name); err != nil {
+		return gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)
+	}
+	if qos > 2 {
+		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d does not exist", qos)
+	}
+	if isReserved(name) || !s.broker.allows(s.client, Publish, name) {
+		return gateway.Refuse(gateway.CodePermissionDeny, "publishing to %q is not allowed", name)
+	}
+	return s.broker.publish(s.client.ClientID, name, qos, payload)
+}
+
+// Subscribe implements [gateway.Session]. done is called before it returns; retained messages come before done.
+func (s *Session) Subscribe(filter string, qos byte, done gateway.Done) {
+	finish(done, s.subscribe(filter, qos))
+}
+
+func (s *Session) subscribe(filter string, qos byte) gateway.Result {
+	if err := topic.CheckFilter(filter); err != nil {
+		return gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)
+	}
+	if qos > 2 {
+		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d does not exist", qos)
+	}
+	inner, shared := topic.Unshare(filter)
+	if !s.broker.allows(s.client, Subscribe, inner) {
+		return gateway.Refuse(gateway.CodePermissionDeny, "subscribing to %q is not allowed", filter)
+	}
+	if r := s.add(filter, shared); !r.Ok() {
+		return r
+	}
+	if !shared {
+		s.broker.replay(s, filter)
+	}
+	return gateway.OK
+}
+
+func (s *Session) add(filter string, shared bool) gateway.Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return gone
+	}
+	if slices.Contains(s.filters, filter) {
+		return gateway.OK
+	}
+	if len(s.filters) >= maxFilters {
+		return gateway.Refuse(gateway.CodeLimit, "a device may have %d subscriptions", maxFilters)
+	}
+	s.filters = append(s.filters, filter)
+	if len(s.filters) > 1 {
+		s.many.Store(true)
+	}
+	if shared {
+		s.joinGroup(filter)
+	} else {
+		s.broker.index.add(filter, s)
+	}
+	return gateway.OK
+}
+
+// Unsubscribe implements [gateway.Session]. done is called before it returns.
+func (s *Session) Unsubscribe(filter string, done gateway.Done) {
+	if s.closed.Load() {
+		finish(done, gone)
+		return
+	}
+	s.mu.Lock()
+	if i := slices.Index(s.filters, filter); i >= 0 {
+		s.filters = slices.Delete(s.filters, i, i+1)
+		s.forget(filter)
+	}
+	s.mu.Unlock()
+	finish(done, gateway.OK)
+}
+
+// Close implements [gateway.Session].
+func (s *Session) Close() { s.end() }
+
+func (s *Session) end() (first bool) {
+	if !s.closed.CompareAndSwap(false, true) {
+		return false
+	}
+	s.broker.unregister(s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, filter := range s.filters {
+		s.forget(filter)
+	}
+	s.filters = nil
+	s.leaveGroups()
+	return true
+}
+
+// lose ends the session for a reason that is not the device's own.
+func (s *Session) lose(reason gateway.CloseReason) {
+	if s.end() {
+		s.down.SessionLost(reason)
+	}
+}
+
+// forget needs mu.
+func (s *Session) forget(filter string) {
+	if _, shared := topic.Unshare(filter); shared {
+		s.broker.server.Topics.Unsubscribe(filter, s.shareID)
+		return
+	}
+	s.broker.index.remove(filter, s)
+}
+
+func finish(done gateway.Done, r gateway.Result) {
+	if done != nil {
+		done(r)
+	}
+}

@@ -1,0 +1,72 @@
+package embedded_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/embedded"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// access is users and rules that tests change at run time.
+type access struct {
+	password string
+	denied   string
+}
+
+func (a *access) Authenticate(_ context.Context, _ gateway.ClientInfo, password string) bool {
+	return password == a.password
+}
+
+func (a *access) Allows(_ gateway.ClientInfo, _ embedded.Action, topic string) bool {
+	return topic != a.denied
+}
+
+func start(t testing.TB, cfg embedded.Config) *embedded.Broker {
+	t.Helper()
+	b, err := embedded.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+func TestSuite(t *testing.T) {
+	var broker *embedded.Broker
+	connectortest.Run(t, connectortest.Target{
+		New: func(t *testing.T) gateway.Connector {
+			a := &access{password: "secret", denied: "denied/topic"}
+			b, err := embedded.New(embedded.Config{Authenticator: a, ACL: a})
+			if err != nil {
+				t.Fatal(err)
+			}
+			broker = b
+			return b
+		},
+		Username: "user", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic", MaxQoS: 2,
+		Retain: func(t *testing.T, topic, payload string) {
+			if err := broker.Retain(topic, payload); err != nil {
+				t.Fatal(err)
+			}
+		},
+	})
+}
+
+func TestSuiteOpen(t *testing.T) {
+	connectortest.Run(t, connectortest.Target{
+		New: func(t *testing.T) gateway.Connector {
+			b, err := embedded.New(embedded.Config{Bind: "127.0.0.1:0"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		},
+		MaxQoS: 2,
+	})
+}
