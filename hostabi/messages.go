@@ -1,0 +1,154 @@
+package hostabi
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// Address is one end of a connection.
+type Address struct {
+	Host string
+	Port uint32
+}
+
+// CertificateInfo is the subject of a device's certificate.
+type CertificateInfo struct {
+	CommonName        string
+	DistinguishedName string
+}
+
+// ConnInfo is the body of [KindCreated].
+type ConnInfo struct {
+	SocketType uint32 // 0 TCP, 1 SSL, 2 UDP, 3 DTLS
+	Peer       Address
+	Local      Address
+	PeerCert   *CertificateInfo // nil without a certificate
+}
+
+// Message is one of the messages of [KindMessages].
+type Message struct {
+	Node      string
+	ID        string
+	QoS       uint32
+	From      string
+	Topic     string
+	Payload   []byte
+	Timestamp uint64 // milliseconds since 1970
+}
+
+// AuthenticateRequest is what a guest gives to authenticate.
+type AuthenticateRequest struct {
+	ProtoName    string
+	ProtoVersion string
+	ClientID     string
+	Username     string
+	Mountpoint   string
+	Password     string
+}
+
+// AppendConnInfo appends the message ConnInfo to b.
+func AppendConnInfo(b []byte, c ConnInfo) []byte {
+	b = appendUint(b, 1, uint64(c.SocketType))
+	b = appendAddress(b, 2, c.Peer)
+	b = appendAddress(b, 3, c.Local)
+	if c.PeerCert == nil {
+		return b
+	}
+	cert := appendText(appendText(nil, 1, c.PeerCert.CommonName), 2, c.PeerCert.DistinguishedName)
+	return append(appendLength(b, 4, len(cert)), cert...)
+}
+
+func appendAddress(b []byte, field int, a Address) []byte {
+	address := appendUint(appendText(nil, 1, a.Host), 2, uint64(a.Port))
+	return append(appendLength(b, field, len(address)), address...)
+}
+
+// AppendMessage appends m to b, a ReceivedMessagesRequest without conn: the request is its messages one after another.
+func AppendMessage(b []byte, m Message) []byte {
+	b = appendLength(b, 2, m.size())
+	b = appendText(b, 1, m.Node)
+	b = appendText(b, 2, m.ID)
+	b = appendUint(b, 3, uint64(m.QoS))
+	b = appendText(b, 4, m.From)
+	b = appendText(b, 5, m.Topic)
+	b = appendText(b, 6, m.Payload)
+	return appendUint(b, 7, m.Timestamp)
+}
+
+func (m Message) size() int {
+	n := uintSize(uint64(m.QoS)) + uintSize(m.Timestamp)
+	for _, length := range [...]int{len(m.Node), len(m.ID), len(m.From), len(m.Topic), len(m.Payload)} {
+		if length > 0 {
+			n += uintSize(uint64(length)) + length
+		}
+	}
+	return n
+}
+
+// uintSize is the length of a number field below 16.
+func uintSize(v uint64) int {
+	if v == 0 {
+		return 0
+	}
+	n := 2
+	for ; v >= 0x80; v >>= 7 {
+		n++
+	}
+	return n
+}
+
+// AppendCodeResponse appends the message CodeResponse to b: the body of [KindResult].
+func AppendCodeResponse(b []byte, code Code, message string) []byte {
+	return appendText(appendUint(b, 1, uint64(code)), 2, message)
+}
+
+// ParseAuthenticateRequest reads an AuthenticateRequest. Its strings are copies. Unknown fields are skipped, the last of a field
+// counts, and text must be UTF-8.
+func ParseAuthenticateRequest(b []byte) (a AuthenticateRequest, err error) {
+	err = eachText(b, "AuthenticateRequest", func(number uint64, text []byte) error {
+		switch number {
+		case 2:
+			return a.parseClientInfo(text)
+		case 3:
+			return setText(&a.Password, "password", text)
+		}
+		return nil
+	})
+	return a, err
+}
+
+func (a *AuthenticateRequest) parseClientInfo(b []byte) error {
+	fields := [...]*string{1: &a.ProtoName, 2: &a.ProtoVersion, 3: &a.ClientID, 4: &a.Username, 5: &a.Mountpoint}
+	names := [...]string{1: "proto_name", 2: "proto_ver", 3: "clientid", 4: "username", 5: "mountpoint"}
+	return eachText(b, "ClientInfo", func(number uint64, text []byte) error {
+		if number >= uint64(len(fields)) {
+			return nil
+		}
+		return setText(fields[number], names[number], text)
+	})
+}
+
+// eachText calls f for each field of a message that has a length.
+func eachText(b []byte, message string, f func(number uint64, text []byte) error) error {
+	for len(b) > 0 {
+		field, rest, err := next(b)
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", message, err)
+		}
+		if b = rest; field.wire != wireBytes {
+			continue
+		}
+		if err := f(field.number, field.bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func setText(to *string, name string, text []byte) error {
+	if !utf8.Valid(text) {
+		return fmt.Errorf("reading %s: %w: not UTF-8", name, errMessage)
+	}
+	*to = string(text)
+	return nil
+}

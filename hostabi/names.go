@@ -1,0 +1,65 @@
+package hostabi
+
+import "fmt"
+
+// Modules that a guest may import from.
+const (
+	ModuleName     = "exproto_v1"
+	WASIModuleName = "wasi_snapshot_preview1"
+)
+
+// Names of a guest's exports.
+const (
+	ExportMemory     = "memory"
+	ExportInitialize = "_initialize"
+	ExportBuffer     = "exproto_v1_buffer"
+	ExportInit       = "exproto_v1_init"
+	ExportBytes      = "exproto_v1_bytes"
+	ExportEvent      = "exproto_v1_event"
+)
+
+// Kind is the first parameter of exproto_v1_event. A guest returns [ActionContinue] for a kind that it does not know: later minor versions add some.
+type Kind uint32
+
+// The kinds of events, and what they bring.
+const (
+	KindCreated  Kind = 1 // a ConnInfo message
+	KindClosed   Kind = 2 // the reason as text, such as tcp_closed; nothing comes after it, and its action is not looked at
+	KindTimer    Kind = 3 // arg is the timer's type
+	KindMessages Kind = 4 // a ReceivedMessagesRequest message without conn
+	KindResult   Kind = 5 // arg is the token of the call, the body a CodeResponse message
+	KindDrain    Kind = 6 // a newer version of the guest is loaded, or the gateway stops: end what can be ended
+)
+
+func (k Kind) String() string {
+	names := [...]string{"bytes", "created", "closed", "timer", "messages", "result", "drain"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return fmt.Sprintf("Kind(%d)", uint32(k))
+}
+
+// Action is what exproto_v1_bytes and exproto_v1_event return. Any other number is a fault.
+type Action uint32
+
+// The actions.
+const (
+	ActionContinue Action = 0
+	ActionPause    Action = 1 // stop reading the socket until resume; what was read before still comes
+	ActionClose    Action = 2 // close the connection after what was sent is out
+)
+
+// Code is what the imports return. 0 to 5 are ExProto's ResultCode.
+type Code uint32
+
+// The codes.
+const (
+	CodeSuccess             Code = 0
+	CodeUnknown             Code = 1
+	CodeConnProcessNotAlive Code = 2 // not a connection of this instance, or closed
+	CodeRequiredParamsMiss  Code = 3
+	CodeParamsTypeError     Code = 4
+	CodePermissionDeny      Code = 5
+	CodeLimit               Code = 16 // a bound of this event or of the connection was reached
+	CodeUnsupported         Code = 17
+)

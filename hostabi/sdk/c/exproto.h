@@ -1,0 +1,389 @@
+// exproto_v1 guest SDK for C: everything a protocol needs to run inside exgate, in one freestanding header (no libc).
+//
+// A guest is one .c file that includes this header, writes the functions for the events it cares about and names them
+// with XP_HANDLER at its end. README.md beside this file goes from nothing to a running module in five minutes.
+//
+// Bytes that an event hands over are valid during that event only. What a call is given is copied before it returns. The
+// outcome of authenticate, publish, subscribe and unsubscribe is a later result event that carries the call's token.
+#ifndef EXPROTO_H
+#define EXPROTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// XP_BUFFER is how many bytes of a body the host can hand over at once; larger ones are refused or split by the host.
+#ifndef XP_BUFFER
+#define XP_BUFFER 65536
+#endif
+
+// XP_AUTH_BUFFER bounds what xp_authenticate encodes: client id, username, password and a few bytes for each.
+#ifndef XP_AUTH_BUFFER
+#define XP_AUTH_BUFFER 4096
+#endif
+
+// A connection as the host names it. Never used twice by one instance.
+typedef int64_t xp_conn;
+
+// Bytes that somebody else owns. Not zero-terminated.
+typedef struct {
+  const uint8_t *p;
+  uint32_t n;
+} xp_str;
+
+#define XP_STR(literal) ((xp_str){(const uint8_t *)(literal), sizeof(literal) - 1})
+
+// What an event returns.
+typedef enum {
+  XP_CONTINUE = 0,
+  XP_PAUSE = 1, // read nothing more from this socket until xp_resume
+  XP_CLOSE = 2, // close the connection; what was sent still goes out
+} xp_action;
+
+// What a call returns, and a result event brings.
+typedef enum {
+  XP_OK = 0,
+  XP_UNKNOWN = 1,
+  XP_NOT_ALIVE = 2, // the connection is closed, or not this instance's
+  XP_MISSING = 3,   // a required parameter is empty
+  XP_BAD_PARAM = 4,
+  XP_DENIED = 5,
+  XP_LIMIT = 16, // a bound of exgate: try again later
+  XP_UNSUPPORTED = 17,
+} xp_code;
+
+typedef enum { XP_TCP = 0, XP_SSL = 1, XP_UDP = 2, XP_DTLS = 3 } xp_socket_type;
+typedef enum { XP_DEBUG = -4, XP_INFO = 0, XP_WARN = 4, XP_ERROR = 8 } xp_level;
+
+#define XP_KEEPALIVE 0 // the only timer type
+
+typedef struct {
+  xp_str host;
+  uint32_t port;
+} xp_address;
+
+typedef struct {
+  xp_socket_type socket_type;
+  xp_address peer;
+  xp_address local;
+  xp_str cert_cn; // empty without a client certificate
+  xp_str cert_dn; // RFC 4514
+} xp_conninfo;
+
+// Only client_id is required.
+typedef struct {
+  xp_str proto_name, proto_version, client_id, username, mountpoint;
+} xp_client;
+
+typedef struct {
+  xp_str node, id, from, topic, payload;
+  uint32_t qos;       // the publisher's
+  uint64_t timestamp; // milliseconds since 1970
+} xp_message;
+
+typedef struct {
+  xp_code code;
+  xp_str message; // for a person; from the broker, so print it with care
+} xp_result;
+
+// Reads protobuf. Set bad ends it: nothing is read beyond end, whatever the bytes say.
+typedef struct {
+  const uint8_t *p, *end;
+  bool bad;
+} xp_reader;
+
+// Walks over the messages of one event; see xp_next_message.
+typedef xp_reader xp_messages;
+
+// The events a guest handles. Every one may be left out. init returns 0 to accept the module's configuration.
+struct xp_handler {
+  int32_t (*init)(xp_str config);
+  xp_action (*created)(xp_conn conn, const xp_conninfo *info);
+  xp_action (*bytes)(xp_conn conn, xp_str bytes);
+  xp_action (*timer)(xp_conn conn, int32_t type);
+  xp_action (*messages)(xp_conn conn, xp_messages *messages);
+  xp_action (*result)(xp_conn conn, int64_t token, xp_result result);
+  void (*closed)(xp_conn conn, xp_str reason); // the last event of a connection: free its state here
+  xp_action (*drain)(xp_conn conn);            // a newer version of the module is loaded, or the gateway stops
+};
+
+// ---- Calls
+
+#define XP_IMPORT(name) __attribute__((import_module("exproto_v1"), import_name(name)))
+XP_IMPORT("send") int32_t xp_host_send(int64_t conn, const void *p, uint32_t n);
+XP_IMPORT("close") int32_t xp_host_close(int64_t conn, const void *why, uint32_t n);
+XP_IMPORT("authenticate") int32_t xp_host_authenticate(int64_t conn, int64_t token, const void *p, uint32_t n);
+XP_IMPORT("start_timer") int32_t xp_host_start_timer(int64_t conn, int32_t type, uint32_t seconds);
+XP_IMPORT("publish")
+int32_t xp_host_publish(int64_t conn, int64_t token, const void *topic, uint32_t topic_n, uint32_t qos, const void *p, uint32_t n);
+XP_IMPORT("subscribe") int32_t xp_host_subscribe(int64_t conn, int64_t token, const void *topic, uint32_t n, uint32_t qos);
+XP_IMPORT("unsubscribe") int32_t xp_host_unsubscribe(int64_t conn, int64_t token, const void *topic, uint32_t n);
+XP_IMPORT("resume") int32_t xp_host_resume(int64_t conn);
+XP_IMPORT("log") void xp_host_log(int32_t level, const void *p, uint32_t n);
+
+// Queues bytes for the device. Needs no authentication and never waits.
+static inline xp_code xp_send(xp_conn conn, xp_str bytes) { return (xp_code)xp_host_send(conn, bytes.p, bytes.n); }
+
+// Closes the connection; why is for the gateway's log. Inside an event, returning XP_CLOSE does the same.
+static inline xp_code xp_close(xp_conn conn, xp_str why) { return (xp_code)xp_host_close(conn, why.p, why.n); }
+
+// Sets or replaces the keepalive timer: the timer event comes when nothing was received for that many seconds (1 or more).
+static inline xp_code xp_start_timer(xp_conn conn, uint32_t seconds) {
+  return (xp_code)xp_host_start_timer(conn, XP_KEEPALIVE, seconds);
+}
+
+// Publishes upstream. With token 0 there is no result event.
+static inline xp_code xp_publish(xp_conn conn, int64_t token, xp_str topic, uint32_t qos, xp_str payload) {
+  return (xp_code)xp_host_publish(conn, token, topic.p, topic.n, qos, payload.p, payload.n);
+}
+
+static inline xp_code xp_subscribe(xp_conn conn, int64_t token, xp_str filter, uint32_t qos) {
+  return (xp_code)xp_host_subscribe(conn, token, filter.p, filter.n, qos);
+}
+
+static inline xp_code xp_unsubscribe(xp_conn conn, int64_t token, xp_str filter) {
+  return (xp_code)xp_host_unsubscribe(conn, token, filter.p, filter.n);
+}
+
+// Reads on after XP_PAUSE.
+static inline xp_code xp_resume(xp_conn conn) { return (xp_code)xp_host_resume(conn); }
+
+// Writes a line to the gateway's log, which is rate-limited.
+static inline void xp_log(xp_level level, xp_str line) { xp_host_log(level, line.p, line.n); }
+
+// ---- Writing into bounded memory
+
+// A buffer that never overflows: what does not fit sets full and is left out.
+typedef struct {
+  uint8_t *p;
+  uint32_t n, cap;
+  bool full;
+} xp_buf;
+
+#define XP_BUF(array) ((xp_buf){(array), 0, sizeof(array), false})
+
+static inline xp_str xp_written(const xp_buf *b) { return (xp_str){b->p, b->n}; }
+
+static inline void xp_put_byte(xp_buf *b, uint8_t c) {
+  if (b->n == b->cap) {
+    b->full = true;
+    return;
+  }
+  b->p[b->n++] = c;
+}
+
+static inline void xp_put(xp_buf *b, xp_str s) {
+  if (s.n > b->cap - b->n) {
+    b->full = true;
+    return;
+  }
+  __builtin_memcpy(b->p + b->n, s.p, s.n);
+  b->n += s.n;
+}
+
+static inline void xp_put_varint(xp_buf *b, uint64_t v) {
+  for (; v >= 0x80; v >>= 7) xp_put_byte(b, (uint8_t)(v | 0x80));
+  xp_put_byte(b, (uint8_t)v);
+}
+
+// Writes a string, bytes or message field; an empty one is left out, as proto3 does.
+static inline void xp_put_field(xp_buf *b, uint32_t number, xp_str s) {
+  if (s.n == 0) return;
+  xp_put_varint(b, (uint64_t)number << 3 | 2);
+  xp_put_varint(b, s.n);
+  xp_put(b, s);
+}
+
+// Opens the upstream session; the outcome is a result event with the token. Return XP_PAUSE after it and call xp_resume at the
+// result, so that the device's next frames wait. XP_BAD_PARAM: more than XP_AUTH_BUFFER allows.
+static inline xp_code xp_authenticate(xp_conn conn, int64_t token, const xp_client *c, xp_str password) {
+  static uint8_t client_bytes[XP_AUTH_BUFFER / 2], request_bytes[XP_AUTH_BUFFER];
+  xp_buf client = XP_BUF(client_bytes), request = XP_BUF(request_bytes);
+  xp_put_field(&client, 1, c->proto_name);
+  xp_put_field(&client, 2, c->proto_version);
+  xp_put_field(&client, 3, c->client_id);
+  xp_put_field(&client, 4, c->username);
+  xp_put_field(&client, 5, c->mountpoint);
+  xp_put_field(&request, 2, xp_written(&client));
+  xp_put_field(&request, 3, password);
+  xp_code code = XP_BAD_PARAM;
+  if (!client.full && !request.full) code = (xp_code)xp_host_authenticate(conn, token, request.p, request.n);
+  __builtin_memset(request_bytes, 0, request.n); // it held the password
+  return code;
+}
+
+// ---- Reading protobuf
+
+typedef struct {
+  uint32_t number;
+  uint64_t value; // of a varint or fixed field
+  xp_str bytes;   // of a length-delimited field
+} xp_field;
+
+static inline xp_reader xp_read(xp_str s) { return (xp_reader){s.p, s.p + s.n, false}; }
+
+static inline uint64_t xp_read_varint(xp_reader *r) {
+  uint64_t v = 0;
+  for (uint32_t shift = 0; shift < 64 && r->p < r->end; shift += 7) {
+    uint8_t c = *r->p++;
+    if (shift == 63 && c > 1) break;
+    v |= (uint64_t)(c & 0x7f) << shift;
+    if (c < 0x80) return v;
+  }
+  r->bad = true;
+  return 0;
+}
+
+static inline xp_str xp_read_bytes(xp_reader *r, uint64_t n) {
+  xp_str s = {r->p, 0};
+  if (r->bad || n > (uint64_t)(r->end - r->p)) {
+    r->bad = true;
+    return s;
+  }
+  s.n = (uint32_t)n;
+  r->p += s.n;
+  return s;
+}
+
+static inline uint64_t xp_little_endian(xp_str s) {
+  uint64_t v = 0;
+  for (uint32_t i = 0; i < s.n; i++) v |= (uint64_t)s.p[i] << (8 * i);
+  return v;
+}
+
+// Reads the next field. False at the end, and with bad set where the bytes are no protobuf.
+static inline bool xp_next_field(xp_reader *r, xp_field *f) {
+  if (r->bad || r->p >= r->end) return false;
+  uint64_t tag = xp_read_varint(r);
+  *f = (xp_field){.number = (uint32_t)(tag >> 3)};
+  if (tag >> 3 == 0 || tag >> 3 > 0x1fffffff) r->bad = true;
+  switch (tag & 7) {
+  case 0: f->value = xp_read_varint(r); break;
+  case 1: f->value = xp_little_endian(xp_read_bytes(r, 8)); break;
+  case 2: f->bytes = xp_read_bytes(r, xp_read_varint(r)); break;
+  case 5: f->value = xp_little_endian(xp_read_bytes(r, 4)); break;
+  default: r->bad = true;
+  }
+  return !r->bad;
+}
+
+// Reads the next message of a messages event. False when there are no more.
+static inline bool xp_next_message(xp_messages *all, xp_message *m) {
+  xp_field outer, f;
+  while (xp_next_field(all, &outer)) {
+    if (outer.number != 2) continue;
+    *m = (xp_message){0};
+    xp_reader r = xp_read(outer.bytes);
+    while (xp_next_field(&r, &f)) switch (f.number) {
+      case 1: m->node = f.bytes; break;
+      case 2: m->id = f.bytes; break;
+      case 3: m->qos = (uint32_t)f.value; break;
+      case 4: m->from = f.bytes; break;
+      case 5: m->topic = f.bytes; break;
+      case 6: m->payload = f.bytes; break;
+      case 7: m->timestamp = f.value; break;
+      }
+    return true;
+  }
+  return false;
+}
+
+static inline xp_address xp_read_address(xp_str s) {
+  xp_address a = {0};
+  xp_field f;
+  xp_reader r = xp_read(s);
+  while (xp_next_field(&r, &f)) switch (f.number) {
+    case 1: a.host = f.bytes; break;
+    case 2: a.port = (uint32_t)f.value; break;
+    }
+  return a;
+}
+
+static inline void xp_read_certificate(xp_str s, xp_conninfo *info) {
+  xp_field f;
+  xp_reader r = xp_read(s);
+  while (xp_next_field(&r, &f)) switch (f.number) {
+    case 1: info->cert_cn = f.bytes; break;
+    case 2: info->cert_dn = f.bytes; break;
+    }
+}
+
+static inline xp_conninfo xp_read_conninfo(xp_str s) {
+  xp_conninfo info = {0};
+  xp_field f;
+  xp_reader r = xp_read(s);
+  while (xp_next_field(&r, &f)) switch (f.number) {
+    case 1: info.socket_type = (xp_socket_type)f.value; break;
+    case 2: info.peer = xp_read_address(f.bytes); break;
+    case 3: info.local = xp_read_address(f.bytes); break;
+    case 4: xp_read_certificate(f.bytes, &info); break;
+    }
+  return info;
+}
+
+static inline xp_result xp_read_result(xp_str s) {
+  xp_result result = {0};
+  xp_field f;
+  xp_reader r = xp_read(s);
+  while (xp_next_field(&r, &f)) switch (f.number) {
+    case 1: result.code = (xp_code)f.value; break;
+    case 2: result.message = f.bytes; break;
+    }
+  return result;
+}
+
+// ---- Exports
+
+static const struct xp_handler xp_the_handler; // given its functions by XP_HANDLER
+
+// XP_HANDLER(.bytes = on_bytes, .closed = on_closed, ...) stands once, at the end of the guest.
+#define XP_HANDLER(...) static const struct xp_handler xp_the_handler = {__VA_ARGS__}
+
+#define XP_EXPORT(name) __attribute__((export_name("exproto_v1_" name)))
+
+XP_EXPORT("buffer") uint8_t *xp_export_buffer(uint32_t size) {
+  static uint8_t buffer[XP_BUFFER];
+  return size <= sizeof buffer ? buffer : NULL;
+}
+
+XP_EXPORT("init") int32_t xp_export_init(const uint8_t *p, uint32_t n) {
+  return xp_the_handler.init ? xp_the_handler.init((xp_str){p, n}) : 0;
+}
+
+XP_EXPORT("bytes") int32_t xp_export_bytes(int64_t conn, const uint8_t *p, uint32_t n) {
+  return xp_the_handler.bytes ? xp_the_handler.bytes(conn, (xp_str){p, n}) : XP_CONTINUE;
+}
+
+static inline xp_action xp_event_created(xp_conn conn, xp_str body) {
+  xp_conninfo info = xp_read_conninfo(body);
+  return xp_the_handler.created ? xp_the_handler.created(conn, &info) : XP_CONTINUE;
+}
+
+static inline xp_action xp_event_closed(xp_conn conn, xp_str reason) {
+  if (xp_the_handler.closed) xp_the_handler.closed(conn, reason);
+  return XP_CONTINUE;
+}
+
+static inline xp_action xp_event_messages(xp_conn conn, xp_str body) {
+  xp_messages all = xp_read(body);
+  return xp_the_handler.messages ? xp_the_handler.messages(conn, &all) : XP_CONTINUE;
+}
+
+static inline xp_action xp_event_result(xp_conn conn, int64_t token, xp_str body) {
+  return xp_the_handler.result ? xp_the_handler.result(conn, token, xp_read_result(body)) : XP_CONTINUE;
+}
+
+XP_EXPORT("event") int32_t xp_export_event(int32_t kind, int64_t conn, int64_t arg, const uint8_t *p, uint32_t n) {
+  xp_str body = {p, n};
+  switch (kind) {
+  case 1: return xp_event_created(conn, body);
+  case 2: return xp_event_closed(conn, body);
+  case 3: return xp_the_handler.timer ? xp_the_handler.timer(conn, (int32_t)arg) : XP_CONTINUE;
+  case 4: return xp_event_messages(conn, body);
+  case 5: return xp_event_result(conn, arg, body);
+  case 6: return xp_the_handler.drain ? xp_the_handler.drain(conn) : XP_CONTINUE;
+  }
+  return XP_CONTINUE; // a kind of a later minor version
+}
+
+#endif

@@ -1,0 +1,117 @@
+// State for each connection of a C guest: memory that grows on demand, pools of equal pieces, and a table from connection to piece.
+// Nothing here traps when memory runs out: every function that can fail returns NULL, and the guest says so politely.
+#ifndef EXPROTO_STATE_H
+#define EXPROTO_STATE_H
+
+#include "exproto.h"
+
+#define XP_PAGE 65536u
+
+extern uint8_t __heap_base; // where the linker says that the guest's data ends
+
+// Takes size bytes, aligned to 8, zeroed, for good. NULL where the module's memory limit is reached.
+static inline void *xp_memory(uint32_t size) {
+  static uint32_t next, end;
+  if (next == 0) {
+    next = ((uint32_t)&__heap_base + 7) & ~7u;
+    end = (uint32_t)__builtin_wasm_memory_size(0) * XP_PAGE;
+  }
+  size = (size + 7) & ~7u;
+  if (size > end - next) {
+    uint32_t pages = (size - (end - next) + XP_PAGE - 1) / XP_PAGE;
+    if (__builtin_wasm_memory_grow(0, pages) == (size_t)-1) return NULL;
+    end += pages * XP_PAGE;
+  }
+  void *p = (void *)next;
+  next += size;
+  return p;
+}
+
+// A pool of pieces of one size, at least 8 bytes. {.size = sizeof(struct piece), .max = how many at most} is an empty one.
+typedef struct {
+  uint32_t size, max;
+  uint32_t used; // taken now
+  void *free;
+} xp_pool;
+
+// Takes a zeroed piece; NULL where max are taken or memory is out.
+static inline void *xp_take(xp_pool *pool) {
+  if (pool->used == pool->max) return NULL;
+  void *p = pool->free;
+  if (p) {
+    pool->free = *(void **)p;
+    __builtin_memset(p, 0, pool->size);
+  } else if (!(p = xp_memory(pool->size))) {
+    return NULL;
+  }
+  pool->used++;
+  return p;
+}
+
+static inline void xp_give(xp_pool *pool, void *p) {
+  *(void **)p = pool->free;
+  pool->free = p;
+  pool->used--;
+}
+
+// A hash table of the connections' state. The state is a struct of the guest whose first member is `xp_conn conn`.
+// {.pool = {.size = sizeof(struct state), .max = how many connections at most}} is an empty one.
+typedef struct {
+  xp_pool pool;
+  xp_conn **slots;
+  uint32_t mask; // slots less one
+} xp_table;
+
+static inline uint32_t xp_slot(const xp_table *t, xp_conn conn) {
+  return (uint32_t)(((uint64_t)conn * 0x9E3779B97F4A7C15ull) >> 32) & t->mask;
+}
+
+static inline uint32_t xp_probe(const xp_table *t, xp_conn conn) {
+  uint32_t i = xp_slot(t, conn);
+  while (t->slots[i] && *t->slots[i] != conn) i = (i + 1) & t->mask;
+  return i;
+}
+
+// Finds the state of conn; NULL where there is none.
+static inline void *xp_find(const xp_table *t, xp_conn conn) { return t->slots ? t->slots[xp_probe(t, conn)] : NULL; }
+
+// Doubles the slots. The old ones are not used again: all of them together are less than the new ones.
+static inline bool xp_table_grow(xp_table *t) {
+  xp_table wider = {.mask = t->slots ? t->mask * 2 + 1 : 63};
+  wider.slots = xp_memory((wider.mask + 1) * sizeof *wider.slots);
+  if (!wider.slots) return false;
+  for (uint32_t i = 0; t->slots && i <= t->mask; i++)
+    if (t->slots[i]) wider.slots[xp_probe(&wider, *t->slots[i])] = t->slots[i];
+  t->slots = wider.slots;
+  t->mask = wider.mask;
+  return true;
+}
+
+// Adds zeroed state for a new connection. NULL where the table is full or memory is out: tell the device and close it.
+static inline void *xp_add(xp_table *t, xp_conn conn) {
+  if (!t->slots || t->pool.used * 4 >= t->mask * 3) {
+    if (!xp_table_grow(t)) return NULL;
+  }
+  xp_conn *state = xp_take(&t->pool);
+  if (!state) return NULL;
+  *state = conn;
+  t->slots[xp_probe(t, conn)] = state;
+  return state;
+}
+
+// Frees the state of conn. Call it at the closed event.
+static inline void xp_remove(xp_table *t, xp_conn conn) {
+  if (!t->slots) return;
+  uint32_t hole = xp_probe(t, conn);
+  if (!t->slots[hole]) return;
+  xp_give(&t->pool, t->slots[hole]);
+  for (uint32_t i = (hole + 1) & t->mask; t->slots[i]; i = (i + 1) & t->mask) {
+    uint32_t wanted = xp_slot(t, *t->slots[i]);
+    if (((i - wanted) & t->mask) < ((i - hole) & t->mask)) continue; // it stands between its place and the hole
+    t->slots[hole] = t->slots[i];
+    hole = i;
+  }
+  t->slots[hole] = NULL;
+}
+
+#endif

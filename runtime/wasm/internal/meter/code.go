@@ -1,0 +1,162 @@
+package meter
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// code puts out the code section again, with charges.
+func (m *module) code(r *reader) {
+	n := r.count("function bodies", maxFunctions)
+	if r.err == nil && n != len(m.functions) {
+		r.fail("%d function bodies for %d functions", n, len(m.functions))
+	}
+	out := binary.AppendUvarint(make([]byte, 0, len(r.data)+len(r.data)/4), uint64(n))
+	for i := range n {
+		size := r.u32()
+		if size > maxFunctionBytes {
+			r.fail("function %d has %d bytes: at most %d", m.imports+i, size, maxFunctionBytes)
+		}
+		f := &function{module: m, r: r.sub(size)}
+		body := f.rewrite(m.params[m.functions[i]])
+		if r.err == nil && f.r.err != nil {
+			r.err = fmt.Errorf("function %d: %w", m.imports+i, f.r.err)
+		}
+		if r.err != nil {
+			return
+		}
+		out = appendSized(out, body)
+	}
+	m.body[sectionCode].data = out
+}
+
+// function rewrites one body.
+type function struct {
+	module *module
+	r      *reader
+	out    []byte // the instructions
+	copied int    // up to where of r.data out has them
+
+	scratch uint32 // an added i32 local, where scratchUsed
+	locals  uint32 // parameters and locals of the module
+	blocks  int
+
+	scratchUsed bool
+	frames      []frame
+	charges     []charge
+}
+
+// frame is a block that is open. charge is what its instructions count towards: that of the loop or function around them.
+type frame struct {
+	charge int
+}
+
+// charge is a place in out that takes fuel for the instructions that run with it.
+type charge struct {
+	at     int // of the padded amount
+	weight int
+}
+
+func (f *function) rewrite(params int) []byte {
+	groups := f.readLocals(params)
+	f.copied = f.r.pos
+	f.open(f.newCharge(int(f.locals)))
+	for len(f.frames) > 0 && f.r.err == nil {
+		f.step()
+	}
+	if f.r.end("the function") != nil {
+		return nil
+	}
+	f.flush(f.r.pos)
+	for _, c := range f.charges {
+		putPadded(f.out[c.at:], uint32(1+c.weight/weightPerUnit))
+	}
+	return append(f.writeLocals(groups), f.out...)
+}
+
+// readLocals returns the groups of locals as they stand.
+func (f *function) readLocals(params int) (groups []byte) {
+	n := f.r.count("groups of locals", maxLocalGroups)
+	start, sum := f.r.pos, uint64(params)
+	for range n {
+		sum += uint64(f.r.u32())
+		f.r.valueType()
+		if sum > maxLocals {
+			f.r.fail("more than %d locals", maxLocals)
+			return nil
+		}
+	}
+	f.locals = uint32(sum)
+	f.scratch = f.locals
+	return f.r.data[start:f.r.pos]
+}
+
+// writeLocals counts the groups anew: there is one more where the scratch local is used.
+func (f *function) writeLocals(groups []byte) []byte {
+	all := &reader{data: groups}
+	n := uint64(0)
+	for ; !all.done(); n++ {
+		all.u32()
+		all.byte()
+	}
+	if !f.scratchUsed {
+		return append(binary.AppendUvarint(nil, n), groups...)
+	}
+	return append(append(binary.AppendUvarint(nil, n+1), groups...), 1, typeI32)
+}
+
+// step copies one instruction and adds what it is charged.
+func (f *function) step() {
+	start := f.r.pos
+	in := f.r.instruction(len(f.module.params))
+	if f.r.err != nil {
+		return
+	}
+	f.check(in)
+	top := f.frames[len(f.frames)-1]
+	f.charges[top.charge].weight += weight(in)
+	switch in.op {
+	case opBlock, opIf:
+		f.open(top.charge)
+	case opLoop:
+		f.flush(f.r.pos)
+		f.open(f.newCharge(0))
+	case opEnd:
+		f.frames = f.frames[:len(f.frames)-1]
+	case opMemoryGrow:
+		f.flush(f.r.pos)
+		f.chargeGrown()
+	case opMisc:
+		if unit := operandUnit(in.sub); unit != 0 {
+			f.flush(start)
+			f.chargeOperand(unit)
+		}
+	}
+}
+
+func (f *function) open(charge int) {
+	f.frames = append(f.frames, frame{charge})
+	f.blocks++
+	if len(f.frames) > maxNesting {
+		f.r.fail("blocks nested more than %d deep", maxNesting)
+	}
+	if f.blocks*int(f.locals) > maxLocalBlocks {
+		f.r.fail("%d locals and more than %d blocks in one function", f.locals, f.blocks)
+	}
+}
+
+// check keeps the module away from what the rewriting adds.
+func (f *function) check(in instruction) {
+	switch {
+	case (in.op == opGlobalGet || in.op == opGlobalSet) && int64(in.index) >= int64(f.module.globals):
+		f.r.fail("global %d of %d", in.index, f.module.globals)
+	case in.op >= opLocalGet && in.op <= opLocalTee && in.index >= f.locals:
+		f.r.fail("local %d of %d", in.index, f.locals)
+	}
+}
+
+// flush copies the module's own instructions up to pos.
+func (f *function) flush(pos int) {
+	f.out = append(f.out, f.r.data[f.copied:pos]...)
+	f.copied = pos
+}

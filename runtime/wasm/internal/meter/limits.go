@@ -1,0 +1,34 @@
+package meter
+
+// Bounds of a module. They are far above what compilers put out (the largest seen: a Go guest with 6,000 functions) and keep
+// what reading and compiling a module may cost.
+const (
+	maxModuleBytes   = 64 << 20
+	maxTypes         = 20_000
+	maxParams        = 128
+	maxResults       = 16
+	maxImports       = 1_000
+	maxFunctions     = 200_000
+	maxTables        = 16
+	maxGlobals       = 50_000
+	maxExports       = 10_000
+	maxElements      = 100_000
+	maxElementItems  = 1_000_000
+	maxDataSegments  = 200_000
+	maxFunctionBytes = 4 << 20
+	maxLocals        = 8_192
+	maxLocalGroups   = 8_192
+	maxNesting       = 50_000
+	maxBranchTargets = 65_520
+	maxNameBytes     = 4_096
+)
+
+// maxLocalBlocks bounds locals times blocks of one function: the compiler keeps that much while it finds where values merge.
+const maxLocalBlocks = 16 << 20
+
+const (
+	bytesPerUnit    = 64
+	elementsPerUnit = 8
+	weightPerUnit   = 64
+	unitsPerPage    = 64 << 10 / bytesPerUnit
+)

@@ -1,0 +1,147 @@
+package meter
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+// Section ids of the binary format.
+const (
+	sectionCustom = iota
+	sectionType
+	sectionImport
+	sectionFunction
+	sectionTable
+	sectionMemory
+	sectionGlobal
+	sectionExport
+	sectionStart
+	sectionElement
+	sectionCode
+	sectionData
+	sectionDataCount
+	sections
+)
+
+// sectionOrder is the order in which sections stand in a file.
+var sectionOrder = [...]byte{
+	sectionType, sectionImport, sectionFunction, sectionTable, sectionMemory, sectionGlobal, sectionExport,
+	sectionStart, sectionElement, sectionDataCount, sectionCode, sectionData,
+}
+
+var sectionNames = [sections]string{
+	"custom", "type", "import", "function", "table", "memory", "global", "export", "start", "element", "code", "data", "data count",
+}
+
+var header = []byte{0, 'a', 's', 'm', 1, 0, 0, 0}
+
+// table is a table as it is put out again.
+type table struct {
+	element  byte
+	min, max uint32
+}
+
+// module is what the rewriting needs to know.
+type module struct {
+	limits Options
+
+	params    []int // number of parameters by type
+	imports   int   // functions; nothing else may be imported
+	functions []uint32
+	tables    []table
+	globals   int
+	exports   int
+	names     []byte // the function names of the name section, as a subsection
+
+	body [sections]section
+}
+
+// section is the content of one section, without its count where put says so.
+type section struct {
+	present bool
+	data    []byte
+}
+
+func parse(wasm []byte, limits Options) (*module, error) {
+	if len(wasm) > maxModuleBytes {
+		return nil, fmt.Errorf("a module of %d bytes: at most %d", len(wasm), maxModuleBytes)
+	}
+	if !bytes.HasPrefix(wasm, header[:4]) {
+		return nil, errors.New("not a WebAssembly module: the file does not begin with \\0asm")
+	}
+	if !bytes.HasPrefix(wasm, header) {
+		return nil, errors.New("not a WebAssembly module of version 1 (a component, perhaps: build a core module)")
+	}
+	m := &module{limits: limits}
+	r := &reader{data: wasm, pos: len(header)}
+	place := 0
+	for !r.done() {
+		id := r.byte()
+		content := r.sub(r.u32())
+		if r.err != nil {
+			break
+		}
+		if id == sectionCustom {
+			m.custom(content)
+			continue
+		}
+		next, err := sectionPlace(id, place)
+		if err != nil {
+			return nil, err
+		}
+		place = next
+		if err := m.section(id, content); err != nil {
+			return nil, fmt.Errorf("%s section: %w", sectionNames[id], err)
+		}
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	if len(m.functions) != 0 && !m.body[sectionCode].present {
+		return nil, fmt.Errorf("%d functions and no code section", len(m.functions))
+	}
+	return m, nil
+}
+
+// sectionPlace returns the place after that of section id, which must not be before place.
+func sectionPlace(id byte, place int) (int, error) {
+	if id >= sections {
+		return 0, fmt.Errorf("section %d is not one of WebAssembly 2.0", id)
+	}
+	for i, s := range sectionOrder {
+		if s == id && i >= place {
+			return i + 1, nil
+		}
+	}
+	return 0, fmt.Errorf("the %s section comes twice or too late", sectionNames[id])
+}
+
+func (m *module) section(id byte, r *reader) error {
+	m.body[id] = section{present: true, data: r.data}
+	switch id {
+	case sectionType:
+		m.types(r)
+	case sectionImport:
+		m.imported(r)
+	case sectionFunction:
+		m.declared(r)
+	case sectionTable:
+		m.table(r)
+	case sectionMemory:
+		m.memory(r)
+	case sectionGlobal:
+		m.global(r)
+	case sectionExport:
+		m.export(r)
+	case sectionStart, sectionDataCount:
+		r.u32()
+	case sectionElement:
+		m.elements(r)
+	case sectionCode:
+		m.code(r)
+	case sectionData:
+		m.dataSegments(r)
+	}
+	return r.end("the section")
+}

@@ -1,0 +1,42 @@
+package meter
+
+import "encoding/binary"
+
+const functionNames = 1
+
+// custom keeps the function names of the name section, where they are well-formed: nothing else of a custom section is of use here, and a
+// malformed one is no reason to refuse a module.
+func (m *module) custom(r *reader) {
+	if r.name() != "name" || m.names != nil {
+		return
+	}
+	for !r.done() {
+		id := r.byte()
+		content := r.sub(r.u32())
+		if id == functionNames && r.err == nil {
+			m.names = nameList(content)
+		}
+	}
+}
+
+// nameList returns a subsection with the function names of r, or nil.
+func nameList(r *reader) []byte {
+	n := r.count("names", maxFunctions)
+	list := binary.AppendUvarint(nil, uint64(n))
+	for range n {
+		index, name := r.u32(), r.name()
+		list = appendName(binary.AppendUvarint(list, uint64(index)), name)
+	}
+	if r.end("the names") != nil {
+		return nil
+	}
+	return appendSized([]byte{functionNames}, list)
+}
+
+func appendName(b []byte, name string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(name))), name...)
+}
+
+func appendSized(b, content []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(content))), content...)
+}

@@ -1,0 +1,113 @@
+package meter
+
+// Opcodes of constant expressions.
+const (
+	opEnd       = 0x0b
+	opGlobalGet = 0x23
+	opGlobalSet = 0x24
+	opI32Const  = 0x41
+	opI64Const  = 0x42
+	opF32Const  = 0x43
+	opF64Const  = 0x44
+	opRefNull   = 0xd0
+	opRefFunc   = 0xd2
+	opVector    = 0xfd
+)
+
+// constant reads a constant expression: one instruction and an end. global.get is refused, for only imported globals may be read
+// there and there are none.
+func (r *reader) constant() {
+	switch op := r.byte(); op {
+	case opI32Const:
+		r.signed(32)
+	case opI64Const:
+		r.signed(64)
+	case opF32Const:
+		r.bytes(4)
+	case opF64Const:
+		r.bytes(8)
+	case opRefNull:
+		r.refType()
+	case opRefFunc:
+		r.u32()
+	case opVector:
+		if sub := r.byte(); sub != vectorConst {
+			r.fail("vector instruction %#x in a constant", sub)
+		}
+		r.bytes(16)
+	default:
+		r.fail("instruction %#x in a constant", op)
+	}
+	if b := r.byte(); b != opEnd {
+		r.fail("a constant of more than one instruction")
+	}
+}
+
+// Flags of element segments.
+const (
+	segmentPassive     = 1
+	segmentIndex       = 2 // of a table; with segmentPassive: declarative
+	segmentExpressions = 4
+)
+
+func (m *module) elements(r *reader) {
+	total := 0
+	for range r.count("element segments", maxElements) {
+		flags := r.u32()
+		if flags > 7 {
+			r.fail("element segment kind %d", flags)
+		}
+		if flags&segmentPassive == 0 {
+			if flags&segmentIndex != 0 {
+				r.u32()
+			}
+			r.constant()
+		}
+		if flags&(segmentPassive|segmentIndex) != 0 {
+			m.elementType(r, flags&segmentExpressions != 0)
+		}
+		n := r.count("elements", maxElementItems)
+		for range n {
+			if flags&segmentExpressions != 0 {
+				r.constant()
+			} else {
+				r.u32()
+			}
+		}
+		if total += n; total > maxElementItems {
+			r.fail("more than %d elements", maxElementItems)
+		}
+		if r.err != nil {
+			return
+		}
+	}
+}
+
+func (m *module) elementType(r *reader, expressions bool) {
+	if expressions {
+		r.refType()
+	} else if kind := r.byte(); kind != 0 {
+		r.fail("element kind %#x", kind)
+	}
+}
+
+func (m *module) dataSegments(r *reader) {
+	for range r.count("data segments", maxDataSegments) {
+		switch flags := r.u32(); flags {
+		case 0:
+			r.constant()
+		case 1:
+		case 2:
+			if index := r.u32(); index != 0 {
+				r.fail("data for memory %d", index)
+			}
+			r.constant()
+		default:
+			r.fail("data segment kind %d", flags)
+		}
+		r.bytes(r.u32())
+		if r.err != nil {
+			return
+		}
+	}
+}
