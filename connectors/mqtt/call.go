@@ -1,0 +1,106 @@
+package mqtt
+
+import (
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+const (
+	maxQueuedCalls = 1024
+	maxQueuedBytes = 8 << 20
+)
+
+type callKind uint8
+
+const (
+	publishing callKind = iota
+	subscribing
+	unsubscribing
+	resubscribing
+)
+
+// call is a Publish, Subscribe or Unsubscribe under way.
+type call struct {
+	kind     callKind
+	qos      byte
+	released bool // QoS 2: the broker has the message and was sent PUBREL
+	id       uint16
+	topic    string
+	payload  []byte
+	filters  []filter // of resubscribing
+	done     gateway.Done
+	deadline time.Time // for the broker's answer
+}
+
+func (c *call) isQoS0() bool { return c.kind == publishing && c.qos == 0 }
+
+// calls is a bounded queue. Idle, it holds nothing.
+type calls struct {
+	list  []*call
+	bytes int
+}
+
+func (q *calls) empty() bool  { return len(q.list) == 0 }
+func (q *calls) first() *call { return q.list[0] }
+
+func (q *calls) push(c *call) bool {
+	if len(q.list) >= maxQueuedCalls || (len(q.list) > 0 && q.bytes+len(c.payload) > maxQueuedBytes) {
+		return false
+	}
+	q.list = append(q.list, c)
+	q.bytes += len(c.payload)
+	return true
+}
+
+func (q *calls) pop() *call {
+	c := q.list[0]
+	q.list[0] = nil
+	q.list = q.list[1:]
+	q.bytes -= len(c.payload)
+	if len(q.list) == 0 {
+		q.list = nil
+	}
+	return c
+}
+
+// putBack puts calls that were sent already before all others, whatever the bound is.
+func (q *calls) putBack(sent []*call) {
+	q.list = append(sent, q.list...)
+}
+
+// takeQoS0 removes the publishes of QoS 0.
+func (q *calls) takeQoS0() (taken []*call) {
+	var left calls
+	for !q.empty() {
+		c := q.pop()
+		if c.isQoS0() {
+			taken = append(taken, c)
+			continue
+		}
+		left.list = append(left.list, c)
+		left.bytes += len(c.payload)
+	}
+	*q = left
+	return taken
+}
+
+// outcomes are results that are told when no lock is held.
+type outcomes []outcome
+
+type outcome struct {
+	done   gateway.Done
+	result gateway.Result
+}
+
+func (o *outcomes) add(c *call, r gateway.Result) {
+	if c.done != nil {
+		*o = append(*o, outcome{c.done, r})
+	}
+}
+
+func (o outcomes) tell() {
+	for _, each := range o {
+		each.done(each.result)
+	}
+}

@@ -1,0 +1,64 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
+	"github.com/eclipse/paho.golang/paho/log"
+)
+
+var errNoPong = errors.New("the broker did not answer PINGREQ")
+
+// heartbeat keeps one link alive. paho tells it what happens; the connector's tick, one goroutine for all sessions, sends the pings.
+type heartbeat struct {
+	wire     *wire
+	interval atomic.Int64 // between pings, in nanoseconds; 0: none
+	heard    atomic.Bool  // something arrived since the last tick
+
+	lastAsked  time.Time // owned by tick
+	askedSince time.Time // a PINGREQ is unanswered since then; owned by tick
+}
+
+var _ paho.Pinger = (*heartbeat)(nil)
+
+// Run gets the keep-alive as the broker wants it, in seconds.
+func (h *heartbeat) Run(_ context.Context, _ net.Conn, keepAlive uint16) error {
+	h.interval.Store(int64(time.Duration(keepAlive) * time.Second * 3 / 4))
+	return nil
+}
+
+// PacketReceived takes any packet as a sign of life.
+func (h *heartbeat) PacketReceived() { h.heard.Store(true) }
+
+// PacketSent, PingResp and SetDebug have nothing to do: publishing alone does not notice a broker that reads and never answers, so
+// pings go out whatever else does.
+func (h *heartbeat) PacketSent() {}
+
+// PingResp was counted by PacketReceived.
+func (h *heartbeat) PingResp() {}
+
+// SetDebug is never called.
+func (h *heartbeat) SetDebug(log.Logger) {}
+
+func (h *heartbeat) tick(now time.Time, timeout time.Duration) {
+	if h.heard.Swap(false) {
+		h.askedSince = time.Time{}
+	}
+	if !h.askedSince.IsZero() {
+		if now.Sub(h.askedSince) >= timeout {
+			h.wire.fail(errNoPong)
+		}
+		return
+	}
+	interval := time.Duration(h.interval.Load())
+	if interval == 0 || now.Sub(h.lastAsked) < interval {
+		return
+	}
+	h.lastAsked, h.askedSince = now, now
+	_, _ = packets.NewControlPacket(packets.PINGREQ).WriteTo(h.wire)
+}

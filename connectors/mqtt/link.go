@@ -1,0 +1,148 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
+	"github.com/eclipse/paho.golang/paho/log"
+	"github.com/eclipse/paho.golang/paho/session"
+)
+
+// link is one connection of a session to the broker. paho runs it and calls the link as its session store and pinger; the link
+// passes on what arrived.
+type link struct {
+	session *Session
+	wire    *wire
+	client  *paho.Client
+	present bool  // the broker still had the session
+	maxSize int64 // bytes of a packet that the broker takes
+	maxQoS  byte
+
+	heartbeat heartbeat
+	dead      bool // lost, maybe before the session knew the link; guarded by session.mu
+}
+
+var _ session.SessionManager = (*link)(nil)
+
+var errNotUsed = errors.New("calls that wait go through Session, not through paho")
+
+func newLink(s *Session, conn net.Conn) *link {
+	l := &link{session: s, maxSize: 256 << 20, maxQoS: 2}
+	l.wire = newWire(conn, s.drained, func(err error) { s.linkLost(l, 0, err) })
+	l.heartbeat.wire, l.heartbeat.lastAsked = l.wire, time.Now()
+	l.client = paho.NewClient(paho.ClientConfig{
+		Conn:              l.wire,
+		Session:           l,
+		PingHandler:       &l.heartbeat,
+		PacketTimeout:     s.connector.cfg.ConnectTimeout,
+		OnPublishReceived: []func(paho.PublishReceived) (bool, error){l.deliver},
+	})
+	return l
+}
+
+// learn takes the broker's limits from its CONNACK.
+func (l *link) learn(p *paho.ConnackProperties) {
+	if p == nil {
+		return
+	}
+	if p.MaximumPacketSize != nil {
+		l.maxSize = int64(*p.MaximumPacketSize)
+	}
+	if p.MaximumQoS != nil {
+		l.maxQoS = *p.MaximumQoS
+	}
+}
+
+func (l *link) deliver(p paho.PublishReceived) (bool, error) {
+	l.session.deliver(p.Packet)
+	return true, nil
+}
+
+// send writes a packet. An error is not told: the loss of the link is.
+func (l *link) send(p io.WriterTo) { _, _ = p.WriteTo(l.wire) }
+
+// disconnect says goodbye and closes; what was written before goes out first. It does not wait.
+func (l *link) disconnect(keepSession bool) {
+	d := &packets.Disconnect{Properties: &packets.Properties{}}
+	if !keepSession {
+		d.Properties.SessionExpiryInterval = new(uint32)
+	}
+	l.send(d)
+	l.wire.closeSoon()
+}
+
+// ConAckReceived is called before anything else arrives.
+func (l *link) ConAckReceived(_ io.Writer, _ *packets.Connect, ack *packets.Connack) error {
+	l.present = ack.SessionPresent
+	if !l.present {
+		l.session.forgetReceived()
+	}
+	return nil
+}
+
+// ConnectionLost is called with the broker's DISCONNECT, and again with nil when paho has shut down.
+func (l *link) ConnectionLost(d *packets.Disconnect) error {
+	if d == nil {
+		l.session.linkLost(l, 0, errWireClosed)
+		l.session.connector.linkEnded(l)
+		return nil
+	}
+	l.session.linkLost(l, d.ReasonCode, errors.New("the broker disconnected: "+reasonName(d.ReasonCode)))
+	return nil
+}
+
+// AddToSession is what paho's own Publish and Subscribe would use.
+func (l *link) AddToSession(context.Context, session.Packet, chan<- packets.ControlPacket) error {
+	return errNotUsed
+}
+
+// PacketReceived is called for acknowledgements and for messages of QoS 1 and 2, which deliver gets through messages.
+func (l *link) PacketReceived(p *packets.ControlPacket, messages chan<- *packets.Publish) error {
+	s := l.session
+	switch p := p.Content.(type) {
+	case *packets.Puback:
+		s.acknowledged(l, p.PacketID, 1, p.ReasonCode)
+	case *packets.Pubrec:
+		s.publishReceived(l, p.PacketID, p.ReasonCode)
+	case *packets.Pubcomp:
+		s.acknowledged(l, p.PacketID, 2, 0)
+	case *packets.Suback:
+		s.subscribed(l, p.PacketID, p.Reasons)
+	case *packets.Unsuback:
+		s.unsubscribed(l, p.PacketID, p.Reasons)
+	case *packets.Pubrel:
+		s.released(p.PacketID)
+		l.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: p.PacketID})
+	case *packets.Publish:
+		if p.QoS == 2 && !s.receive(p.PacketID) {
+			return l.Ack(p)
+		}
+		messages <- p
+	}
+	return nil
+}
+
+// Ack is called once deliver has returned: the message is in the device's queue.
+func (l *link) Ack(p *packets.Publish) error {
+	switch p.QoS {
+	case 1:
+		l.send(&packets.Puback{Properties: &packets.Properties{}, PacketID: p.PacketID})
+	case 2:
+		l.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: p.PacketID})
+	}
+	return nil
+}
+
+// Close is never called: paho closes only stores that it made.
+func (l *link) Close() error { return nil }
+
+// SetErrorLogger is never called.
+func (l *link) SetErrorLogger(log.Logger) {}
+
+// SetDebugLogger is never called.
+func (l *link) SetDebugLogger(log.Logger) {}

@@ -1,0 +1,84 @@
+package mqtt
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// Why a message was dropped, and a connection lost.
+const (
+	dropDown       = "upstream_down"
+	dropDeviceFull = "device_queue_full"
+
+	lossTakenOver = "taken_over"
+	lossRepeated  = "three_losses"
+	lossBroker    = "broker_disconnected"
+	lossNetwork   = "network"
+)
+
+// Metrics counts what a Connector does.
+type Metrics struct {
+	sessions            prometheus.Gauge
+	connects            *prometheus.CounterVec // by result: ok, refused, failed
+	losses              *prometheus.CounterVec // by reason
+	reconnects          prometheus.Counter
+	published           *prometheus.CounterVec // by qos
+	received            prometheus.Counter
+	dropped             *prometheus.CounterVec // by reason
+	resent              prometheus.Counter
+	resubscribesRefused prometheus.Counter
+}
+
+// NewMetrics registers the metrics with reg. If reg is nil, they are registered nowhere.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "exgate_mqtt_" + name, Help: help})
+	}
+	vector := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "exgate_mqtt_" + name, Help: help}, []string{label})
+	}
+	m := &Metrics{
+		sessions:            prometheus.NewGauge(prometheus.GaugeOpts{Name: "exgate_mqtt_sessions", Help: "Devices with a session at the broker."}),
+		connects:            vector("connects_total", "CONNECTs for new devices, by result.", "result"),
+		losses:              vector("losses_total", "Connections to the broker that were lost, by reason.", "reason"),
+		reconnects:          counter("reconnects_total", "Connections to the broker that were opened again."),
+		published:           vector("published_total", "Messages that devices published, by QoS.", "qos"),
+		received:            counter("received_total", "Messages that the broker sent for devices."),
+		dropped:             vector("dropped_total", "Messages that were dropped, by reason.", "reason"),
+		resent:              counter("resent_total", "Publishes that were sent again over a new connection."),
+		resubscribesRefused: counter("resubscribes_refused_total", "Subscriptions that the broker refused after a reconnect."),
+	}
+	if reg != nil {
+		reg.MustRegister(m.sessions, m.connects, m.losses, m.reconnects, m.published, m.received, m.dropped, m.resent, m.resubscribesRefused)
+	}
+	return m
+}
+
+// counters are the Metrics with the labels of the hot path looked up.
+type counters struct {
+	*Metrics
+	publishedQoS [3]prometheus.Counter
+}
+
+func newCounters(m *Metrics) *counters {
+	c := &counters{Metrics: m}
+	for qos, label := range [3]string{"0", "1", "2"} {
+		c.publishedQoS[qos] = m.published.WithLabelValues(label)
+	}
+	return c
+}
+
+func (c *counters) connected(err error) {
+	var refused *gateway.ResultError
+	switch {
+	case err == nil:
+		c.connects.WithLabelValues("ok").Inc()
+	case errors.As(err, &refused):
+		c.connects.WithLabelValues("refused").Inc()
+	default:
+		c.connects.WithLabelValues("failed").Inc()
+	}
+}

@@ -1,0 +1,44 @@
+package mqtt
+
+import (
+	"encoding/binary"
+
+	"github.com/eclipse/paho.golang/packets"
+)
+
+// publication is a PUBLISH without properties, written into the wire's buffer without an allocation.
+type publication struct {
+	topic   string
+	payload []byte
+	id      uint16 // of QoS 1 and 2
+	qos     byte
+	dup     bool
+}
+
+// remaining is the packet's length after the fixed header.
+func (p publication) remaining() int {
+	n := 2 + len(p.topic) + 1 + len(p.payload)
+	if p.qos > 0 {
+		n += 2
+	}
+	return n
+}
+
+// size is the packet's length, rounded up to the longest fixed header.
+func (p publication) size() int { return 5 + p.remaining() }
+
+func (p publication) append(b []byte) []byte {
+	first := byte(packets.PUBLISH<<4) | p.qos<<1
+	if p.dup {
+		first |= 1 << 3
+	}
+	b = append(b, first)
+	b = binary.AppendUvarint(b, uint64(p.remaining())) // MQTT's variable byte integer is a uvarint
+	b = binary.BigEndian.AppendUint16(b, uint16(len(p.topic)))
+	b = append(b, p.topic...)
+	if p.qos > 0 {
+		b = binary.BigEndian.AppendUint16(b, p.id)
+	}
+	b = append(b, 0) // no properties
+	return append(b, p.payload...)
+}

@@ -1,0 +1,65 @@
+package mqtt
+
+import (
+	"fmt"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// reasonNames are MQTT's words for the reason codes that brokers give, MQTT 5, section 2.4.
+var reasonNames = map[byte]string{
+	0x80: "unspecified error", 0x81: "malformed packet", 0x82: "protocol error", 0x83: "implementation specific error",
+	0x84: "unsupported protocol version", 0x85: "client identifier not valid", 0x86: "bad user name or password",
+	0x87: "not authorized", 0x88: "server unavailable", 0x89: "server busy", 0x8A: "banned", 0x8B: "server shutting down",
+	0x8C: "bad authentication method", 0x8D: "keep alive timeout", 0x8E: "session taken over", 0x8F: "topic filter invalid",
+	0x90: "topic name invalid", 0x91: "packet identifier in use", 0x92: "packet identifier not found", 0x93: "receive maximum exceeded",
+	0x94: "topic alias invalid", 0x95: "packet too large", 0x96: "message rate too high", 0x97: "quota exceeded",
+	0x98: "administrative action", 0x99: "payload format invalid", 0x9A: "retain not supported", 0x9B: "QoS not supported",
+	0x9C: "use another server", 0x9D: "server moved", 0x9E: "shared subscriptions not supported", 0x9F: "connection rate exceeded",
+	0xA0: "maximum connect time", 0xA1: "subscription identifiers not supported", 0xA2: "wildcard subscriptions not supported",
+}
+
+func reasonName(code byte) string {
+	if name, ok := reasonNames[code]; ok {
+		return fmt.Sprintf("%s (0x%02X)", name, code)
+	}
+	return fmt.Sprintf("reason code 0x%02X", code)
+}
+
+func codeOf(reason byte) gateway.ResultCode {
+	switch reason {
+	case 0x85, 0x86, 0x87, 0x8A, 0x8C:
+		return gateway.CodePermissionDeny
+	case 0x8F, 0x90:
+		return gateway.CodeParamsTypeError
+	case 0x95, 0x96, 0x97:
+		return gateway.CodeLimit
+	case 0x9B, 0x9E, 0xA2:
+		return gateway.CodeUnsupported
+	}
+	return gateway.CodeUnknown
+}
+
+// resultOf is the outcome of a call whose acknowledgement carries reason: 0x10 (nobody subscribed), 0x11 (there was no subscription) and
+// the granted QoS are success.
+func resultOf(what, topic string, reason byte) gateway.Result {
+	if reason < 0x80 {
+		return gateway.OK
+	}
+	return gateway.Refuse(codeOf(reason), "the broker refused to %s %q: %s", what, topic, reasonName(reason))
+}
+
+// refusal is a CONNACK that is not success as an error. An unsupported protocol version is no matter of the device.
+func refusal(broker string, reason byte) error {
+	if reason == packets.ConnackUnsupportedProtocolVersion {
+		return errOldBroker(broker)
+	}
+	return &gateway.ResultError{Result: gateway.Refuse(codeOf(reason), "the broker refused the client: %s", reasonName(reason))}
+}
+
+func errOldBroker(broker string) error {
+	return fmt.Errorf("the broker %s closed the connection instead of answering CONNECT: exgate speaks MQTT 5, and the broker may know only "+
+		"MQTT 3.1.1 (upstream.mqtt.url)", broker)
+}

@@ -1,0 +1,84 @@
+package mqtt
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/embedded"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+func newConnector(t testing.TB, cfg Config) *Connector {
+	t.Helper()
+	c, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := c.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func TestSuiteMosquitto(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{
+		Users: map[string]string{"device": "secret"}, Dynamic: true, Denied: []string{"denied/topic"},
+	})
+	connectortest.Run(t, connectortest.Target{
+		New:      func(t *testing.T) gateway.Connector { return newConnector(t, Config{URL: b.URL()}) },
+		Username: "device", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic", MaxQoS: 2,
+		Retain: func(t *testing.T, topic, payload string) {
+			mosquitto.Retain(t, b.Addr(), "device", "secret", topic, payload)
+		},
+	})
+}
+
+func TestSuiteMosquittoPasswordFile(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"device": "secret"}})
+	connectortest.Run(t, connectortest.Target{
+		New: func(t *testing.T) gateway.Connector {
+			return newConnector(t, Config{URL: b.URL(), SessionExpiry: time.Hour})
+		},
+		Username: "device", Password: "secret", WrongPassword: "guess", MaxQoS: 2,
+	})
+}
+
+type onePassword struct{}
+
+func (onePassword) Authenticate(_ context.Context, _ gateway.ClientInfo, password string) bool {
+	return password == "secret"
+}
+
+func (onePassword) Allows(_ gateway.ClientInfo, _ embedded.Action, topic string) bool {
+	return topic != "denied/topic"
+}
+
+func TestSuiteEmbedded(t *testing.T) {
+	b, err := embedded.New(embedded.Config{Bind: "127.0.0.1:0", Authenticator: onePassword{}, ACL: onePassword{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := b.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	connectortest.Run(t, connectortest.Target{
+		New: func(t *testing.T) gateway.Connector {
+			return newConnector(t, Config{URL: "mqtt://" + b.Addr().String()})
+		},
+		Username: "device", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic",
+		Retain: func(t *testing.T, topic, payload string) {
+			mosquitto.Retain(t, b.Addr().String(), "device", "secret", topic, payload)
+		},
+	})
+}
+
+const patience = 20 * time.Second

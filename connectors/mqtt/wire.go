@@ -1,0 +1,181 @@
+package mqtt
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	writeLimit   = 64 << 10         // bytes waiting to be written above which publishes wait in the session
+	writeTimeout = 10 * time.Second // for one write to the socket
+	closeTimeout = 2 * time.Second  // for what is unwritten when the session closes
+	drainTimeout = time.Second      // for reading what the broker sent before it stopped reading
+)
+
+// wire is the connection that paho reads and writes. It combines small writes, so that whoever writes never waits for the socket, and
+// reads ahead, because paho reads byte by byte. Idle, it holds neither a goroutine nor a write buffer.
+type wire struct {
+	net.Conn
+	reader    readAhead
+	onDrained func()      // the buffer was over its limit and is not any more
+	onLost    func(error) // reading failed; called once
+
+	mu       sync.Mutex
+	buf      []byte // not written yet; guarded by mu
+	flushing bool   // a goroutine writes; guarded by mu
+	waiting  bool   // someone waits for onDrained; guarded by mu
+	closing  bool   // close when buf is written; guarded by mu
+	err      error  // why nothing can be written any more; guarded by mu
+
+	lost sync.Once
+}
+
+var errWireClosed = errors.New("the connection is closed")
+
+func newWire(conn net.Conn, onDrained func(), onLost func(error)) *wire {
+	return &wire{Conn: conn, onDrained: onDrained, onLost: onLost}
+}
+
+// Read reports the first error to onLost at once: paho tells later.
+func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.reader.read(w.Conn, p)
+	if err != nil {
+		w.lost.Do(func() { w.onLost(w.cause(err)) })
+	}
+	return n, err
+}
+
+func (w *wire) cause(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	return err
+}
+
+// Lock begins a packet: paho takes it around the writes of one.
+func (w *wire) Lock() { w.mu.Lock() }
+
+// Write adds to the packet that Lock began.
+func (w *wire) Write(p []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	w.buf = append(w.grow(len(p)), p...)
+	return len(p), nil
+}
+
+// Unlock ends the packet and has it written soon.
+func (w *wire) Unlock() {
+	start := !w.flushing && len(w.buf) > 0 && w.err == nil
+	if start {
+		w.flushing = true
+	}
+	w.mu.Unlock()
+	if start {
+		go w.flush()
+	}
+}
+
+// publish writes a PUBLISH, and reports false where nothing can be written any more.
+func (w *wire) publish(p publication) bool {
+	w.Lock()
+	defer w.Unlock()
+	if w.err != nil {
+		return false
+	}
+	w.buf = p.append(w.grow(p.size()))
+	return true
+}
+
+// hasRoom reports whether the buffer is below its limit. If it is not, onDrained will be called.
+func (w *wire) hasRoom() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.buf) < writeLimit || w.err != nil {
+		return true
+	}
+	w.waiting = true
+	return false
+}
+
+// flush writes until nothing is left.
+func (w *wire) flush() {
+	w.mu.Lock()
+	for len(w.buf) > 0 && w.err == nil {
+		buf := w.buf
+		w.buf = nil
+		w.mu.Unlock()
+		w.setWriteDeadline()
+		_, err := w.Conn.Write(buf)
+		recycle(buf)
+		w.mu.Lock()
+		if err != nil && w.err == nil {
+			w.err = err
+			_ = w.SetReadDeadline(time.Now().Add(drainTimeout)) // the broker may have said why before
+		}
+		w.tellDrained()
+	}
+	w.flushing = false
+	closing := w.closing
+	w.mu.Unlock()
+	if closing {
+		_ = w.Close()
+	}
+}
+
+// setWriteDeadline leaves the shorter one of a closing wire.
+func (w *wire) setWriteDeadline() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closing {
+		_ = w.SetWriteDeadline(time.Now().Add(writeTimeout))
+	}
+}
+
+// tellDrained needs mu, and gives it up meanwhile.
+func (w *wire) tellDrained() {
+	if !w.waiting || (len(w.buf) >= writeLimit && w.err == nil) {
+		return
+	}
+	w.waiting = false
+	w.mu.Unlock()
+	w.onDrained()
+	w.mu.Lock()
+}
+
+// closeSoon closes when everything is written, at the latest after closeTimeout.
+func (w *wire) closeSoon() {
+	w.mu.Lock()
+	w.closing = true
+	_ = w.SetWriteDeadline(time.Now().Add(closeTimeout))
+	flushing := w.flushing
+	w.mu.Unlock()
+	if !flushing {
+		_ = w.Close()
+	}
+}
+
+// fail closes at once because of cause, which onLost gets.
+func (w *wire) fail(cause error) {
+	w.mu.Lock()
+	if w.err == nil {
+		w.err = cause
+	}
+	w.mu.Unlock()
+	_ = w.Close()
+}
+
+// Close closes at once.
+func (w *wire) Close() error {
+	w.mu.Lock()
+	if w.err == nil {
+		w.err = errWireClosed
+	}
+	w.buf = nil
+	w.mu.Unlock()
+	return w.Conn.Close()
+}
