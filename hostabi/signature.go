@@ -85,25 +85,29 @@ func Check(m wazero.CompiledModule) error {
 	if f, ok := exports[ExportInitialize]; ok && !(Signature{}).equal(f) {
 		errs = append(errs, differs("exports", ExportInitialize, f, Signature{}))
 	}
-	return errors.Join(append(errs, checkImports(m)...)...)
+	for _, f := range m.ImportedFunctions() {
+		if module, name, _ := f.Import(); module != ModuleName && module != WASIModuleName {
+			errs = append(errs, fmt.Errorf("imports %s from %q: only %s and %s are provided", name, module, ModuleName, WASIModuleName))
+		}
+	}
+	return errors.Join(append(errs, CheckImports(m, ModuleName, Imports()))...)
 }
 
-func checkImports(m wazero.CompiledModule) (errs []error) {
-	have := Imports()
+// CheckImports compares what a module imports from one other module with what that one has.
+func CheckImports(m wazero.CompiledModule, from string, have map[string]Signature) error {
+	var errs []error
 	for _, f := range m.ImportedFunctions() {
 		module, name, _ := f.Import()
-		want, ok := have[name]
-		switch {
-		case module == WASIModuleName:
-		case module != ModuleName:
-			errs = append(errs, fmt.Errorf("imports %s from %q: only %s and %s are provided", name, module, ModuleName, WASIModuleName))
-		case !ok:
-			errs = append(errs, fmt.Errorf("imports %s from %s, which has no such function", name, ModuleName))
-		case !want.equal(f):
+		if module != from {
+			continue
+		}
+		if want, ok := have[name]; !ok {
+			errs = append(errs, fmt.Errorf("imports %s from %s, which has no such function", name, from))
+		} else if !want.equal(f) {
 			errs = append(errs, differs("imports", name, f, want))
 		}
 	}
-	return errs
+	return errors.Join(errs...)
 }
 
 func differs(verb, name string, f api.FunctionDefinition, want Signature) error {

@@ -1,0 +1,19 @@
+// Package wasm runs protocol handlers that are WebAssembly modules: [Engine] is a gateway.HandlerFactory over wazero, for guests of
+// package hostabi.
+//
+// # Shards
+//
+// An engine has a few instances of its module, each with a lock. A connection belongs to one of them for life, and its events run on its own
+// goroutine under that lock. An instance may name only its own connections.
+//
+// # Faults
+//
+// Whatever ends a guest's call early (a trap, an exit, a limit) ends its instance: it is never entered again. The connection whose event
+// it was closes with the reason (gateway.ReasonGuestTrap and those after it), the others of the shard with gateway.ReasonGuestShardLost, and a new instance
+// starts beside the path, sooner the longer the last one lived. Other shards go on.
+//
+// # Limits
+//
+// A module is metered before it is compiled (package runtime/wasm/internal/meter), so that its work is bounded by fuel, and it may import
+// only exproto_v1 and the part of WASI that this package provides: clocks, random numbers, standard output, exit.
+package wasm

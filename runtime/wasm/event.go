@@ -1,0 +1,129 @@
+package wasm
+
+import (
+	"fmt"
+
+	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// bigEvent is the fuel above which an event may have left a stack of many megabytes behind.
+const bigEvent = 1 << 18
+
+// pendingClose is a connection that the guest closes. It is closed when the lock is free.
+type pendingClose struct {
+	adapter gateway.ConnectionAdapter
+	reason  gateway.CloseReason
+}
+
+// deliver runs an event of c in the guest.
+func (in *instance) deliver(c *connection, kind hostabi.Kind, arg int64, body []byte) error {
+	if n := in.waiting.Add(1); n > int64(in.limits.Waiting) && kind != hostabi.KindClosed {
+		in.waiting.Add(-1)
+		err := fmt.Errorf("%d events wait for instance %d (limit waiting)", n-1, in.shard.index)
+		return &gateway.HandlerError{Reason: gateway.ReasonHandlerTimeout, Err: err}
+	}
+	in.mu.Lock()
+	err := in.run(c, kind, arg, body)
+	closes := in.closes
+	in.closes = nil
+	in.mu.Unlock()
+	in.waiting.Add(-1)
+	for _, p := range closes {
+		p.adapter.Close(p.reason)
+	}
+	return err
+}
+
+func (in *instance) run(c *connection, kind hostabi.Kind, arg int64, body []byte) error {
+	if kind == hostabi.KindClosed && in.connections[c.id] == nil {
+		return nil // the guest is gone, or never saw the connection
+	}
+	if in.dead != nil {
+		return &gateway.HandlerError{Reason: gateway.ReasonGuestShardLost, Err: in.dead}
+	}
+	switch kind {
+	case hostabi.KindCreated:
+		in.connections[c.id] = c
+	case hostabi.KindClosed:
+		c.closing = true
+		defer delete(in.connections, c.id)
+	}
+	fits, err := in.fill(body)
+	if err != nil {
+		return in.kill(c, err)
+	}
+	if !fits {
+		in.engine.metrics.drop(droppedMessageSize, 1)
+		in.engine.log.Warn("message dropped: the guest has no buffer for it", "bytes", len(body), "conn", c.adapter.ID())
+		return nil
+	}
+	return in.call(c, kind, arg, uint32(len(body)))
+}
+
+// fill writes the body of an event into the receive buffer, which grows where the guest lets it.
+func (in *instance) fill(body []byte) (fits bool, err error) {
+	if uint64(len(body)) > uint64(in.capacity) {
+		if uint64(len(body)) > uint64(in.limits.MemoryPages)<<16 {
+			return false, nil
+		}
+		in.arm()
+		if err := in.growBuffer(uint32(len(body))); err != nil || uint64(len(body)) > uint64(in.capacity) {
+			return false, err
+		}
+	}
+	in.memory.Write(in.buffer, body)
+	return true, nil
+}
+
+func (in *instance) call(c *connection, kind hostabi.Kind, arg int64, length uint32) error {
+	in.arm()
+	f := in.event
+	if kind == kindBytes {
+		f = in.bytes
+		in.stack = [5]uint64{uint64(c.id), uint64(in.buffer), uint64(length)}
+	} else {
+		in.stack = [5]uint64{uint64(kind), uint64(c.id), uint64(arg), uint64(in.buffer), uint64(length)}
+	}
+	if err := f.CallWithStack(in.ctx, in.stack[:]); err != nil {
+		return in.kill(c, err)
+	}
+	in.count(kind)
+	return in.act(c, hostabi.Action(in.stack[0]), kind)
+}
+
+// count adds the event to the metrics.
+func (in *instance) count(kind hostabi.Kind) {
+	used := int64(in.limits.Fuel) - int64(in.fuel.Get())
+	m := in.engine.metrics
+	m.events[kind].Inc()
+	m.fuel.Observe(float64(used))
+	if calls := in.limits.HostCalls - in.budget.calls; calls > 0 {
+		m.hostCalls.Add(float64(calls))
+	}
+	if used > bigEvent {
+		in.lookUp()
+	}
+}
+
+func (in *instance) act(c *connection, action hostabi.Action, kind hostabi.Kind) error {
+	switch {
+	case kind == hostabi.KindClosed || action == hostabi.ActionContinue:
+	case action == hostabi.ActionPause:
+		c.adapter.Pause()
+	case action == hostabi.ActionClose:
+		in.closeLater(c, gateway.ReasonNormal)
+	default:
+		err := fmt.Errorf("the guest returned action %d for a %v event", int32(action), kind)
+		return in.kill(c, &gateway.HandlerError{Reason: gateway.ReasonGuestBadAction, Err: err})
+	}
+	return nil
+}
+
+// closeLater closes c when the lock is free. From now on the guest cannot name it.
+func (in *instance) closeLater(c *connection, reason gateway.CloseReason) {
+	if !c.closing {
+		c.closing = true
+		in.closes = append(in.closes, pendingClose{c.adapter, reason})
+	}
+}

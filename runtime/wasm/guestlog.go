@@ -1,0 +1,118 @@
+package wasm
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxLine is how much of a line of a guest is logged, in bytes.
+const maxLine = 1024
+
+// burstSeconds is for how many seconds of silence lines are saved up.
+const burstSeconds = 5
+
+// guestLog writes what a guest logs and prints, with a bound on rate and size. It is guarded by the lock of its instance.
+type guestLog struct {
+	log        *slog.Logger
+	metrics    *handlerMetrics
+	perSecond  float64
+	lines      float64 // that may be written now
+	counted    time.Time
+	suppressed int
+	partial    [2][]byte // begun lines of standard output and standard error
+}
+
+func newGuestLog(s *shard) guestLog {
+	perSecond := float64(s.engine.config.Limits.LogLines)
+	return guestLog{
+		log: s.engine.log.With("shard", s.index), metrics: s.engine.metrics,
+		perSecond: perSecond, lines: perSecond * burstSeconds, counted: time.Now(),
+	}
+}
+
+// line logs one line at an slog level.
+func (g *guestLog) line(level int32, text []byte) {
+	if !g.take(time.Now()) {
+		g.suppressed++
+		g.metrics.drop(droppedLogLine, 1)
+		return
+	}
+	l := slog.Level(min(max(level, int32(slog.LevelDebug)), int32(slog.LevelError)))
+	attrs := []slog.Attr{slog.String("text", bounded(clip(text), maxLine))}
+	if g.suppressed > 0 {
+		attrs = append(attrs, slog.Int("suppressed", g.suppressed))
+		g.suppressed = 0
+	}
+	g.log.LogAttrs(context.Background(), l, "guest", attrs...)
+}
+
+func (g *guestLog) take(now time.Time) bool {
+	g.lines = min(g.lines+now.Sub(g.counted).Seconds()*g.perSecond, g.perSecond*burstSeconds)
+	g.counted = now
+	if g.lines < 1 {
+		return false
+	}
+	g.lines--
+	return true
+}
+
+var streamLevels = [2]slog.Level{slog.LevelInfo, slog.LevelWarn}
+
+// write takes what the guest prints on stream 0 (standard output) or 1 (standard error). What a line has above maxLine is thrown away.
+func (g *guestLog) write(stream int, b []byte) {
+	for len(b) > 0 {
+		line, rest, ended := bytes.Cut(b, []byte("\n"))
+		room := max(maxLine+utf8.UTFMax-len(g.partial[stream]), 0)
+		g.partial[stream] = append(g.partial[stream], line[:min(len(line), room)]...)
+		if ended {
+			g.line(int32(streamLevels[stream]), g.partial[stream])
+			g.partial[stream] = g.partial[stream][:0]
+		}
+		b = rest
+	}
+}
+
+// flush logs the lines that were begun.
+func (g *guestLog) flush() {
+	for stream, b := range g.partial {
+		if len(b) > 0 {
+			g.line(int32(streamLevels[stream]), b)
+		}
+		g.partial[stream] = nil
+	}
+}
+
+// clip copies the part of a guest's text that can end up in a log.
+func clip(b []byte) string { return string(b[:min(len(b), maxLine+utf8.UTFMax)]) }
+
+// bounded makes hostile text fit for a log: at most limit bytes, and nothing that does not print.
+func bounded(s string, limit int) string {
+	cut := len(s) > limit
+	if cut {
+		s = s[:limit]
+		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
+			s = s[:len(s)-1]
+		}
+		if len(s) > 0 && s[len(s)-1] >= utf8.RuneSelf {
+			s = s[:len(s)-1]
+		}
+	}
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case unicode.IsPrint(r):
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+	if cut {
+		s += "…"
+	}
+	return s
+}

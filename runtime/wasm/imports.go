@@ -1,0 +1,124 @@
+package wasm
+
+import (
+	"unicode/utf8"
+
+	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+var _ hostabi.Host = (*instance)(nil)
+
+// target counts the call and returns the connection, or nil where the instance may not name it.
+func (in *instance) target(conn int64) *connection {
+	in.budget.call()
+	if c := in.connections[conn]; c != nil && !c.closing {
+		return c
+	}
+	return nil
+}
+
+func (in *instance) Send(conn int64, b []byte) hostabi.Code {
+	c := in.target(conn)
+	if c == nil {
+		return hostabi.CodeConnProcessNotAlive
+	}
+	if !in.budget.pay(len(b)) {
+		return hostabi.CodeLimit
+	}
+	return code(c.adapter.Send(b))
+}
+
+func (in *instance) Close(conn int64, why []byte) hostabi.Code {
+	c := in.target(conn)
+	if c == nil {
+		return hostabi.CodeConnProcessNotAlive
+	}
+	in.closeLater(c, gateway.ReasonNormal.With("%s", bounded(clip(why), maxReasonText)))
+	return hostabi.CodeSuccess
+}
+
+func (in *instance) Authenticate(conn, token int64, request []byte) hostabi.Code {
+	c := in.target(conn)
+	if c == nil {
+		return hostabi.CodeConnProcessNotAlive
+	}
+	if !in.budget.pay(len(request)) {
+		return hostabi.CodeLimit
+	}
+	a, err := hostabi.ParseAuthenticateRequest(request)
+	if err != nil {
+		return hostabi.CodeParamsTypeError
+	}
+	client := gateway.ClientInfo{
+		ProtoName: a.ProtoName, ProtoVersion: a.ProtoVersion, ClientID: a.ClientID, Username: a.Username, Mountpoint: a.Mountpoint,
+	}
+	return code(c.adapter.Authenticate(client, a.Password, c.result(token)))
+}
+
+func (in *instance) StartTimer(conn int64, timer, seconds uint32) hostabi.Code {
+	c := in.target(conn)
+	if c == nil {
+		return hostabi.CodeConnProcessNotAlive
+	}
+	if timer > uint32(gateway.TimerKeepalive) {
+		return hostabi.CodeParamsTypeError
+	}
+	return code(c.adapter.StartTimer(gateway.TimerType(timer), seconds))
+}
+
+func (in *instance) Publish(conn, token int64, topic []byte, qos uint32, payload []byte) hostabi.Code {
+	c, refusal := in.topicTarget(conn, topic, len(topic)+len(payload))
+	if c == nil {
+		return refusal
+	}
+	return code(c.adapter.Publish(string(topic), qos, payload, c.wanted(token)))
+}
+
+func (in *instance) Subscribe(conn, token int64, topic []byte, qos uint32) hostabi.Code {
+	c, refusal := in.topicTarget(conn, topic, len(topic))
+	if c == nil {
+		return refusal
+	}
+	return code(c.adapter.Subscribe(string(topic), qos, c.wanted(token)))
+}
+
+func (in *instance) Unsubscribe(conn, token int64, topic []byte) hostabi.Code {
+	c, refusal := in.topicTarget(conn, topic, len(topic))
+	if c == nil {
+		return refusal
+	}
+	return code(c.adapter.Unsubscribe(string(topic), c.wanted(token)))
+}
+
+// maxTopic is what MQTT allows.
+const maxTopic = 65535
+
+// topicTarget is target for calls with a topic that cost n bytes. Without a connection it says why.
+func (in *instance) topicTarget(conn int64, topic []byte, n int) (*connection, hostabi.Code) {
+	c := in.target(conn)
+	switch {
+	case c == nil:
+		return nil, hostabi.CodeConnProcessNotAlive
+	case !in.budget.pay(n):
+		return nil, hostabi.CodeLimit
+	case len(topic) == 0 || len(topic) > maxTopic || !utf8.Valid(topic):
+		return nil, hostabi.CodeParamsTypeError
+	}
+	return c, hostabi.CodeSuccess
+}
+
+func (in *instance) Resume(conn int64) hostabi.Code {
+	c := in.target(conn)
+	if c == nil {
+		return hostabi.CodeConnProcessNotAlive
+	}
+	return code(c.adapter.Resume())
+}
+
+func (in *instance) Log(level int32, text []byte) {
+	in.budget.call()
+	in.output.line(level, text)
+}
+
+func code(r gateway.Result) hostabi.Code { return hostabi.Code(r.Code) }

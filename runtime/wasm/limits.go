@@ -1,0 +1,61 @@
+package wasm
+
+import (
+	"cmp"
+	"time"
+)
+
+// Limits bound one instance of a guest. What an event may do is counted for each event anew.
+type Limits struct {
+	// MemoryPages is how large the memory may grow, in pages of 64 KiB. If zero, 256 (16 MiB). Guests written in Go need 1,024.
+	MemoryPages uint32
+
+	// TableElements is how large each table may grow. If zero, 100,000.
+	TableElements uint32
+
+	// Fuel is what an event may spend: about one unit for each call and loop iteration. If zero, 2,000,000.
+	Fuel uint32
+
+	// StartFuel is what each step of starting an instance may spend: the start function, _initialize, exproto_v1_init. If zero, 50 times Fuel.
+	StartFuel uint32
+
+	// WallTime is how long an event may take. It is looked at when the guest calls the host. If zero, 100 ms.
+	WallTime time.Duration
+
+	// StartTime is WallTime for each step of starting. If zero, 10 s.
+	StartTime time.Duration
+
+	// HostCalls is how often an event may call the host. If zero, 10,000.
+	HostCalls int
+
+	// CallBytes is how many bytes an event may hand to the host in calls: sent, published, random. Calls over it return LIMIT. If zero, 1 MiB.
+	CallBytes int
+
+	// EventBytes is the largest body of an event. Received bytes above it come in several events; a single message above it is offered to
+	// the guest and dropped where it refuses. If zero, 65,536, so that no datagram is split.
+	EventBytes uint32
+
+	// Waiting is how many events may wait for one instance. Above it the connection of the event closes. If zero, 4,096.
+	Waiting int
+
+	// LogLines is how many lines a second an instance may log, after a burst of five times as many. If zero, 20.
+	LogLines int
+}
+
+const maxFuel = 1<<31 - 1
+
+func (l Limits) withDefaults() Limits {
+	l.MemoryPages = cmp.Or(l.MemoryPages, 256)
+	l.TableElements = cmp.Or(l.TableElements, 100_000)
+	l.Fuel = min(cmp.Or(l.Fuel, 2_000_000), maxFuel)
+	l.StartFuel = cmp.Or(l.StartFuel, uint32(min(uint64(l.Fuel)*50, maxFuel)))
+	l.StartFuel = min(l.StartFuel, maxFuel)
+	l.WallTime = cmp.Or(l.WallTime, 100*time.Millisecond)
+	l.StartTime = cmp.Or(l.StartTime, 10*time.Second)
+	l.HostCalls = cmp.Or(l.HostCalls, 10_000)
+	l.CallBytes = cmp.Or(l.CallBytes, 1<<20)
+	l.EventBytes = cmp.Or(l.EventBytes, 64<<10)
+	l.Waiting = cmp.Or(l.Waiting, 4096)
+	l.LogLines = cmp.Or(l.LogLines, 20)
+	return l
+}

@@ -1,0 +1,103 @@
+package wasm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/runtime/wasm/internal/meter"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// program is a compiled guest with the runtime that it lives in.
+type program struct {
+	runtime wazero.Runtime
+	code    wazero.CompiledModule
+	cache   wazero.CompilationCache // nil without one
+}
+
+// load meters, compiles and checks a guest. A cache that fails costs time, not the guest.
+func load(ctx context.Context, module []byte, l Limits, cacheDir string, log *slog.Logger) (*program, error) {
+	metered, err := meter.Rewrite(module, meter.Options{MemoryPages: l.MemoryPages, TableElements: l.TableElements, Fuel: l.StartFuel})
+	if err != nil {
+		return nil, fmt.Errorf("reading the module: %w", err)
+	}
+	if cacheDir != "" {
+		p, err := compileCached(ctx, metered, l, cacheDir)
+		if err == nil {
+			return p, nil
+		}
+		log.Warn("compiling without the cache", "cache_dir", cacheDir, "error", bounded(err.Error(), maxErrorText))
+	}
+	return compile(ctx, metered, l, nil)
+}
+
+func compileCached(ctx context.Context, metered []byte, l Limits, dir string) (*program, error) {
+	cache, err := wazero.NewCompilationCacheWithDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the compilation cache %s: %w", dir, err)
+	}
+	p, err := compile(ctx, metered, l, cache)
+	if err != nil {
+		return nil, errors.Join(err, cache.Close(ctx))
+	}
+	return p, nil
+}
+
+func compile(ctx context.Context, metered []byte, l Limits, cache wazero.CompilationCache) (p *program, err error) {
+	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithMemoryLimitPages(l.MemoryPages).WithDebugInfoEnabled(false)
+	if cache != nil {
+		config = config.WithCompilationCache(cache)
+	}
+	p = &program{runtime: wazero.NewRuntimeWithConfig(ctx, config)}
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the compiler panicked: %v", r)
+		}
+		if err != nil {
+			_ = p.close(ctx)
+			p = nil
+			return
+		}
+		p.cache = cache
+	}()
+	if err := p.provide(ctx); err != nil {
+		return p, err
+	}
+	if p.code, err = p.runtime.CompileModule(ctx, metered); err != nil {
+		return p, fmt.Errorf("compiling the module: %w", err)
+	}
+	if err := errors.Join(hostabi.Check(p.code), checkWASI(p.code)); err != nil {
+		return p, fmt.Errorf("the module is not an %s guest: %w", hostabi.ModuleName, err)
+	}
+	return p, nil
+}
+
+func (p *program) provide(ctx context.Context) error {
+	if err := hostabi.Instantiate(ctx, p.runtime); err != nil {
+		return err
+	}
+	return provideWASI(ctx, p.runtime)
+}
+
+// instantiate starts the module and runs its start function.
+func (p *program) instantiate(ctx context.Context) (m api.Module, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("instantiating the module: %v", r)
+		}
+	}()
+	return p.runtime.InstantiateModule(ctx, p.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+}
+
+// close frees the program. No instance of it may be running.
+func (p *program) close(ctx context.Context) error {
+	err := p.runtime.Close(ctx)
+	if p.cache != nil {
+		err = errors.Join(err, p.cache.Close(ctx))
+	}
+	return err
+}

@@ -1,0 +1,52 @@
+package wasm
+
+import (
+	"iter"
+	"net/netip"
+
+	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+func appendConnInfo(b []byte, info gateway.ConnInfo) []byte {
+	c := hostabi.ConnInfo{SocketType: uint32(info.SocketType), Peer: address(info.Peer), Local: address(info.Local)}
+	if info.PeerCert != nil {
+		c.PeerCert = &hostabi.CertificateInfo{CommonName: info.PeerCert.CommonName, DistinguishedName: info.PeerCert.DistinguishedName}
+	}
+	return hostabi.AppendConnInfo(b, c)
+}
+
+func address(a netip.AddrPort) hostabi.Address {
+	if !a.IsValid() {
+		return hostabi.Address{}
+	}
+	return hostabi.Address{Host: a.Addr().Unmap().String(), Port: uint32(a.Port())}
+}
+
+// messageBodies yields the bodies of MESSAGES events: as many messages in each as fit limit, at least one. A body is valid until the next.
+func messageBodies(messages []gateway.Message, limit int) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		var body []byte
+		for _, m := range messages {
+			start := len(body)
+			body = hostabi.AppendMessage(body, message(m))
+			if start == 0 || len(body) <= limit {
+				continue
+			}
+			if !yield(body[:start]) {
+				return
+			}
+			body = append(body[:0], body[start:]...)
+		}
+		if len(body) > 0 {
+			yield(body)
+		}
+	}
+}
+
+func message(m gateway.Message) hostabi.Message {
+	return hostabi.Message{
+		Node: m.Node, ID: m.ID, QoS: uint32(m.QoS), From: m.From, Topic: m.Topic, Payload: m.Payload,
+		Timestamp: uint64(max(m.Timestamp.UnixMilli(), 0)),
+	}
+}

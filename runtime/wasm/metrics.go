@@ -1,0 +1,80 @@
+package wasm
+
+import (
+	"github.com/exgate/exgate/hostabi"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics counts what guests do. One set serves all engines.
+type Metrics struct {
+	events    *prometheus.CounterVec
+	deaths    *prometheus.CounterVec
+	fuel      *prometheus.HistogramVec
+	hostCalls *prometheus.CounterVec
+	instances *prometheus.GaugeVec
+	dropped   *prometheus.CounterVec
+}
+
+// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		events: counter("exgate_wasm_events_total", "Events that guests finished.", "handler", "event"),
+		deaths: counter("exgate_wasm_instance_deaths_total", "Guest instances that a fault ended, by close reason.", "handler", "reason"),
+		fuel: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "exgate_wasm_event_fuel", Help: "Fuel that an event used.",
+			Buckets: prometheus.ExponentialBuckets(16, 8, 7),
+		}, []string{"handler"}),
+		hostCalls: counter("exgate_wasm_host_calls_total", "Calls of guests to the host.", "handler"),
+		instances: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "exgate_wasm_instances", Help: "Guest instances now live."}, []string{"handler"}),
+		dropped:   counter("exgate_wasm_dropped_total", "Things that did not reach a guest or the log, by what and why.", "handler", "what"),
+	}
+	if reg != nil {
+		reg.MustRegister(m.events, m.deaths, m.fuel, m.hostCalls, m.instances, m.dropped)
+	}
+	return m
+}
+
+// The names of what can be dropped.
+const (
+	droppedMessageSize = "message_too_large"  // the guest has no buffer for it
+	droppedLogLine     = "log_line_rate"      // the guest logs faster than it may
+	droppedResult      = "result_after_close" // the outcome of a call whose connection was gone
+)
+
+// kindBytes stands for exproto_v1_bytes where events are counted by kind.
+const kindBytes hostabi.Kind = 0
+
+// handlerMetrics is Metrics with a handler's label resolved, for the hot path.
+type handlerMetrics struct {
+	set       *Metrics
+	name      string
+	events    [hostabi.KindDrain + 1]prometheus.Counter
+	fuel      prometheus.Observer
+	hostCalls prometheus.Counter
+	instances prometheus.Gauge
+}
+
+func (m *Metrics) handler(name string) *handlerMetrics {
+	h := &handlerMetrics{
+		set: m, name: name, fuel: m.fuel.WithLabelValues(name),
+		hostCalls: m.hostCalls.WithLabelValues(name), instances: m.instances.WithLabelValues(name),
+	}
+	for kind := range h.events {
+		h.events[kind] = m.events.WithLabelValues(name, hostabi.Kind(kind).String())
+	}
+	return h
+}
+
+func (h *handlerMetrics) died(reason string) {
+	h.set.deaths.WithLabelValues(h.name, reason).Inc()
+	h.instances.Dec()
+}
+
+func (h *handlerMetrics) drop(what string, n int) {
+	if n > 0 {
+		h.set.dropped.WithLabelValues(h.name, what).Add(float64(n))
+	}
+}

@@ -1,0 +1,134 @@
+package wasm
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/exgate/exgate/hostabi"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// errno is WASI's error number.
+type errno uint32
+
+const (
+	errnoSuccess errno = 0
+	errnoAgain   errno = 6
+	errnoBadFile errno = 8
+	errnoFault   errno = 21
+	errnoInvalid errno = 28
+	errnoNoSys   errno = 52
+)
+
+// wasiFunction is a function of WASI preview1. params has i for i32 and I for i64. Without call it is there to link, and says that there is no such file.
+type wasiFunction struct {
+	name   string
+	params string
+	call   func(in *instance, m api.Memory, s []uint64) errno
+}
+
+// wasiFunctions is all of preview1: what compilers link is more than what guests call.
+var wasiFunctions = []wasiFunction{
+	{"args_get", "ii", wasiNothing},
+	{"args_sizes_get", "ii", wasiNoList},
+	{"environ_get", "ii", wasiNothing},
+	{"environ_sizes_get", "ii", wasiNoList},
+	{"clock_res_get", "ii", clockResolution},
+	{"clock_time_get", "iIi", clockTime},
+	{"random_get", "ii", random},
+	{"sched_yield", "", wasiNothing},
+	{"poll_oneoff", "iiii", poll},
+	{"proc_exit", "i", exit},
+	{"proc_raise", "i", wasiUnknown},
+	{"fd_write", "iiii", fdWrite},
+	{"fd_read", "iiii", fdRead},
+	{"fd_fdstat_get", "ii", fdStat},
+	{"fd_close", "i", wasiNothing},
+	{name: "fd_advise", params: "iIIi"},
+	{name: "fd_allocate", params: "iII"},
+	{name: "fd_datasync", params: "i"},
+	{name: "fd_fdstat_set_flags", params: "ii"},
+	{name: "fd_fdstat_set_rights", params: "iII"},
+	{name: "fd_filestat_get", params: "ii"},
+	{name: "fd_filestat_set_size", params: "iI"},
+	{name: "fd_filestat_set_times", params: "iIIi"},
+	{name: "fd_pread", params: "iiiIi"},
+	{name: "fd_prestat_dir_name", params: "iii"},
+	{name: "fd_prestat_get", params: "ii"},
+	{name: "fd_pwrite", params: "iiiIi"},
+	{name: "fd_readdir", params: "iiiIi"},
+	{name: "fd_renumber", params: "ii"},
+	{name: "fd_seek", params: "iIii"},
+	{name: "fd_sync", params: "i"},
+	{name: "fd_tell", params: "ii"},
+	{name: "path_create_directory", params: "iii"},
+	{name: "path_filestat_get", params: "iiiii"},
+	{name: "path_filestat_set_times", params: "iiiiIIi"},
+	{name: "path_link", params: "iiiiiii"},
+	{name: "path_open", params: "iiiiiIIii"},
+	{name: "path_readlink", params: "iiiiii"},
+	{name: "path_remove_directory", params: "iii"},
+	{name: "path_rename", params: "iiiiii"},
+	{name: "path_symlink", params: "iiiii"},
+	{name: "path_unlink_file", params: "iii"},
+	{name: "sock_accept", params: "iii"},
+	{name: "sock_recv", params: "iiiiii"},
+	{name: "sock_send", params: "iiiii"},
+	{name: "sock_shutdown", params: "ii"},
+}
+
+func (f wasiFunction) signature() hostabi.Signature {
+	var s hostabi.Signature
+	for _, p := range f.params {
+		t := api.ValueTypeI32
+		if p == 'I' {
+			t = api.ValueTypeI64
+		}
+		s.Params = append(s.Params, t)
+	}
+	if f.name != "proc_exit" {
+		s.Results = []api.ValueType{api.ValueTypeI32}
+	}
+	return s
+}
+
+// provideWASI makes the module in r. Every call of it counts as a host call.
+func provideWASI(ctx context.Context, r wazero.Runtime) error {
+	b := r.NewHostModuleBuilder(hostabi.WASIModuleName)
+	for _, f := range wasiFunctions {
+		s := f.signature()
+		b.NewFunctionBuilder().WithGoModuleFunction(f.goFunction(), s.Params, s.Results).Export(f.name)
+	}
+	if _, err := b.Instantiate(ctx); err != nil {
+		return fmt.Errorf("providing module %s: %w", hostabi.WASIModuleName, err)
+	}
+	return nil
+}
+
+func (f wasiFunction) goFunction() api.GoModuleFunc {
+	call := f.call
+	if call == nil {
+		call = noFile
+	}
+	return func(ctx context.Context, guest api.Module, stack []uint64) {
+		in := ctx.Value(instanceKey{}).(*instance)
+		in.budget.call()
+		if guest.Memory() == nil {
+			stack[0] = uint64(errnoFault)
+			return
+		}
+		if e := call(in, guest.Memory(), stack); len(stack) > 0 {
+			stack[0] = uint64(e)
+		}
+	}
+}
+
+// checkWASI compares what a module imports of WASI with what there is.
+func checkWASI(m wazero.CompiledModule) error {
+	have := make(map[string]hostabi.Signature, len(wasiFunctions))
+	for _, f := range wasiFunctions {
+		have[f.name] = f.signature()
+	}
+	return hostabi.CheckImports(m, hostabi.WASIModuleName, have)
+}

@@ -1,0 +1,142 @@
+package wasm
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/sys"
+)
+
+func noFile(*instance, api.Memory, []uint64) errno      { return errnoBadFile }
+func wasiNothing(*instance, api.Memory, []uint64) errno { return errnoSuccess }
+func wasiUnknown(*instance, api.Memory, []uint64) errno { return errnoNoSys }
+
+// wasiNoList says that there are no arguments or variables: a count and a size of 0.
+func wasiNoList(_ *instance, m api.Memory, s []uint64) errno {
+	return fault(m.WriteUint32Le(uint32(s[0]), 0) && m.WriteUint32Le(uint32(s[1]), 0))
+}
+
+func fault(ok bool) errno {
+	if !ok {
+		return errnoFault
+	}
+	return errnoSuccess
+}
+
+func exit(_ *instance, _ api.Memory, s []uint64) errno { panic(sys.NewExitError(uint32(s[0]))) }
+
+const (
+	clockRealtime  = 0
+	clockMonotonic = 1
+)
+
+var processStart = time.Now()
+
+func clockTime(_ *instance, m api.Memory, s []uint64) errno {
+	var now int64
+	switch uint32(s[0]) {
+	case clockRealtime:
+		now = time.Now().UnixNano()
+	case clockMonotonic:
+		now = int64(time.Since(processStart))
+	default:
+		return errnoInvalid
+	}
+	return fault(m.WriteUint64Le(uint32(s[2]), uint64(now)))
+}
+
+func clockResolution(_ *instance, m api.Memory, s []uint64) errno {
+	if uint32(s[0]) > clockMonotonic {
+		return errnoInvalid
+	}
+	return fault(m.WriteUint64Le(uint32(s[1]), 1))
+}
+
+// random fills memory from the system's source. It costs as much of the event's bytes as sending would.
+func random(in *instance, m api.Memory, s []uint64) errno {
+	b, ok := m.Read(uint32(s[0]), uint32(s[1]))
+	if !ok {
+		return errnoFault
+	}
+	if !in.budget.pay(len(b)) {
+		return errnoAgain
+	}
+	_, _ = rand.Read(b) // it does not fail: see its documentation
+	return errnoSuccess
+}
+
+const (
+	maxVectors       = 64
+	vectorBytes      = 8
+	maxSubscriptions = 64
+	subscription     = 48
+	event            = 32
+)
+
+// fdWrite sends standard output and error to the log. It says that all was written, whatever is left out there.
+func fdWrite(in *instance, m api.Memory, s []uint64) errno {
+	stream, count := int(uint32(s[0]))-1, uint32(s[2])
+	if stream != 0 && stream != 1 {
+		return errnoBadFile
+	}
+	if count > maxVectors {
+		return errnoInvalid
+	}
+	vectors, ok := m.Read(uint32(s[1]), count*vectorBytes)
+	if !ok {
+		return errnoFault
+	}
+	written := uint32(0)
+	for v := vectors; len(v) > 0; v = v[vectorBytes:] {
+		b, ok := m.Read(binary.LittleEndian.Uint32(v), binary.LittleEndian.Uint32(v[4:]))
+		if !ok {
+			return errnoFault
+		}
+		if in.budget.pay(len(b)) {
+			in.output.write(stream, b)
+		}
+		written += uint32(len(b))
+	}
+	return fault(m.WriteUint32Le(uint32(s[3]), written))
+}
+
+// fdRead says that standard input has ended.
+func fdRead(_ *instance, m api.Memory, s []uint64) errno {
+	if uint32(s[0]) != 0 {
+		return errnoBadFile
+	}
+	return fault(m.WriteUint32Le(uint32(s[3]), 0))
+}
+
+// fdStat describes the three standard streams as character devices.
+func fdStat(_ *instance, m api.Memory, s []uint64) errno {
+	if uint32(s[0]) > 2 {
+		return errnoBadFile
+	}
+	stat := [24]byte{0: 2}
+	return fault(m.Write(uint32(s[1]), stat[:]))
+}
+
+// poll never waits: a timer has gone off, and there is nothing else to wait for. A guest that sleeps spins instead, until its fuel ends.
+func poll(_ *instance, m api.Memory, s []uint64) errno {
+	count := uint32(s[2])
+	if count == 0 || count > maxSubscriptions {
+		return errnoInvalid
+	}
+	subscriptions, ok := m.Read(uint32(s[0]), count*subscription)
+	if !ok {
+		return errnoFault
+	}
+	var events []byte
+	for ; len(subscriptions) > 0; subscriptions = subscriptions[subscription:] {
+		var e [event]byte
+		copy(e[:8], subscriptions)
+		if e[10] = subscriptions[8]; e[10] != 0 {
+			e[8] = byte(errnoBadFile)
+		}
+		events = append(events, e[:]...)
+	}
+	return fault(m.Write(uint32(s[1]), events) && m.WriteUint32Le(uint32(s[3]), count))
+}
