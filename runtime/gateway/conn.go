@@ -38,8 +38,6 @@ type Conn struct {
 	mount     string // the listener's mountpoint, placeholders unresolved
 	opened    time.Time
 
-	run sync.Mutex // held while the handler is called
-
 	closing atomic.Bool // set under mu
 
 	mu     sync.Mutex // guards the fields below
@@ -64,8 +62,7 @@ func newConn(gw *Gateway, l *attachment, t Transport) (*Conn, error) {
 		return nil, err
 	}
 	c.handler = h
-	c.run.Lock() // until start: nothing comes before OnSocketCreated
-	c.inbox.drained = true
+	c.inbox.running = true // until start: nothing comes before OnSocketCreated
 	return c, nil
 }
 
@@ -85,29 +82,24 @@ func (c *Conn) Client() (client ClientInfo, ok bool) {
 	return c.login.client, c.login.state == loginDone
 }
 
-// start delivers OnSocketCreated on the calling goroutine. newConn has taken run for it.
+// start delivers OnSocketCreated on the calling goroutine.
 func (c *Conn) start() {
-	defer c.run.Unlock()
 	c.armIdleTimer()
 	c.dispatch("created", func() error { return c.handler.OnSocketCreated(c.info) })
-	c.drain()
+	c.yield()
 }
 
 // Receive hands bytes of the device to the handler, on the calling goroutine, and returns when it is done with them. It returns
 // [ErrClosed] once the connection has ended.
 func (c *Conn) Receive(b []byte) error {
-	c.run.Lock()
-	defer c.run.Unlock()
-	own := c.claimInbox()
+	c.acquire()
 	if !c.closing.Load() {
 		c.touch()
 		c.metrics.received.Add(float64(len(b)))
 		c.metrics.bytesEvents.Inc()
 		c.receive(b)
 	}
-	if own {
-		c.drain()
-	}
+	c.yield()
 	if c.closing.Load() {
 		return ErrClosed
 	}
@@ -169,7 +161,7 @@ func (c *Conn) Close(reason CloseReason) Result {
 // SessionLost closes the connection because its upstream session ended for good.
 func (c *Conn) SessionLost(reason CloseReason) { c.Close(reason) }
 
-// closed is the last event: it runs once, with the run lock held.
+// closed is the last event: it runs once.
 func (c *Conn) closed() {
 	c.mu.Lock()
 	reason := c.reason

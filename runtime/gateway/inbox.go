@@ -24,10 +24,11 @@ type event struct {
 // that is started for the purpose and ends when nothing is left. Guarded by Conn.mu.
 type inbox struct {
 	events   []event
-	messages int  // those in events
-	bytes    int  // their payloads
-	drained  bool // somebody runs the connection, or is about to
-	last     bool // eventClosed is in
+	messages int           // those in events
+	bytes    int           // their payloads
+	running  bool          // somebody runs the connection
+	turn     chan struct{} // made by the reading goroutine where it waits to run it, closed to hand it over
+	last     bool          // eventClosed is in
 }
 
 // batches recycles the slices that carry messages to handlers.
@@ -43,44 +44,72 @@ func (c *Conn) enqueue(e event) bool {
 	}
 	c.inbox.last = e.kind == eventClosed
 	c.inbox.events = append(c.inbox.events, e)
-	if !c.inbox.drained {
-		c.inbox.drained = true
-		go c.runInbox()
+	if !c.inbox.running {
+		c.inbox.running = true
+		go c.drain()
 	}
 	return true
 }
 
-func (c *Conn) runInbox() {
-	c.run.Lock()
-	defer c.run.Unlock()
-	c.drain()
+// acquire makes the reading goroutine the one that runs the connection. It waits for the events that are being handled, not for those behind
+// them.
+func (c *Conn) acquire() {
+	c.mu.Lock()
+	if !c.inbox.running {
+		c.inbox.running = true
+		c.mu.Unlock()
+		return
+	}
+	turn := make(chan struct{})
+	c.inbox.turn = turn
+	c.mu.Unlock()
+	<-turn
 }
 
-// claimInbox makes the caller, who holds run, the one who drains. It reports false where another goroutine is waiting to do it.
-func (c *Conn) claimInbox() bool {
+// yield ends the reading goroutine's turn. It handles the events that wait, and leaves those that come meanwhile to another goroutine, so that
+// a flood of messages does not silence the device.
+func (c *Conn) yield() {
+	if c.handleWaiting() && !c.idle() {
+		go c.drain()
+	}
+}
+
+// drain handles events until there are none, or until the reading goroutine wants its turn.
+func (c *Conn) drain() {
+	for c.handleWaiting() {
+	}
+}
+
+// handleWaiting handles the events that wait. It reports false where the caller no longer runs the connection.
+func (c *Conn) handleWaiting() bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.inbox.drained {
+	events := c.inbox.events
+	if c.inbox.turn != nil {
+		close(c.inbox.turn)
+		c.inbox.turn = nil
+		c.mu.Unlock()
 		return false
 	}
-	c.inbox.drained = true
+	if len(events) == 0 {
+		c.inbox.running = false
+		c.mu.Unlock()
+		return false
+	}
+	c.inbox.events, c.inbox.messages, c.inbox.bytes = nil, 0, 0
+	c.mu.Unlock()
+	c.handle(events)
 	return true
 }
 
-// drain handles events until there are none; the caller holds run.
-func (c *Conn) drain() {
-	for {
-		c.mu.Lock()
-		events := c.inbox.events
-		if len(events) == 0 {
-			c.inbox.drained = false
-			c.mu.Unlock()
-			return
-		}
-		c.inbox.events, c.inbox.messages, c.inbox.bytes = nil, 0, 0
-		c.mu.Unlock()
-		c.handle(events)
+// idle stops running the connection if no event waits, and reports whether that is so.
+func (c *Conn) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.inbox.events) > 0 {
+		return false
 	}
+	c.inbox.running = false
+	return true
 }
 
 func (c *Conn) handle(events []event) {

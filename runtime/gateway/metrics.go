@@ -76,7 +76,8 @@ func (l *listenerMetrics) drop(what string, n int) {
 	}
 }
 
-func (l *listenerMetrics) closed(r CloseReason)  { l.set.closed.WithLabelValues(l.name, r.Name).Inc() }
+func (l *listenerMetrics) closed(r CloseReason) { l.set.closed.WithLabelValues(l.name, r.Name).Inc() }
+
 func (l *listenerMetrics) refused(r CloseReason) { l.set.refused.WithLabelValues(l.name, r.Name).Inc() }
 
 func (l *listenerMetrics) call(name string, r Result) {

@@ -70,6 +70,7 @@ func (q *sendQueue) write(c *Conn) {
 		if len(q.waiting) == 0 {
 			q.writing = false
 			closed := !q.ending.IsZero()
+			_ = c.transport.SetWriteDeadline(time.Time{}) // a deadline that has passed would fail the next TryWrite
 			q.mu.Unlock()
 			if closed {
 				q.end(c)

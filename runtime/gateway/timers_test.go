@@ -1,0 +1,149 @@
+package gateway_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+func TestIdleTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		w.lis.open(t, newSocket(-1))
+		time.Sleep(30*time.Second - 1)
+		synctest.Wait()
+		equal(t, "events before", w.h.String(), "created")
+		time.Sleep(1)
+		synctest.Wait()
+		equal(t, "events after", w.h.String(), "created\nclosed idle_timeout")
+		w.stop(t)
+	})
+}
+
+func TestFirstByteEndsTheIdleTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		s := newSocket(-1)
+		w.lis.open(t, s)
+		time.Sleep(29 * time.Second)
+		s.in <- []byte("x")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		equal(t, "events", w.h.String(), "created\nbytes x")
+		w.stop(t)
+	})
+}
+
+// The handler's goodbye goes out, then the connection closes, once.
+func TestKeepaliveTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		w.h.bytes = func(a gateway.ConnectionAdapter, _ []byte) error {
+			a.StartTimer(gateway.TimerKeepalive, 10)
+			return nil
+		}
+		w.h.timer = func(a gateway.ConnectionAdapter) error {
+			a.Send([]byte("bye"))
+			return nil
+		}
+		s := newSocket(-1)
+		w.lis.open(t, s)
+		s.in <- []byte("x")
+		time.Sleep(10*time.Second - 1)
+		synctest.Wait()
+		equal(t, "events before", w.h.String(), "created\nbytes x")
+		time.Sleep(1)
+		synctest.Wait()
+		equal(t, "events after", w.h.String(), "created\nbytes x\ntimer\nclosed keepalive_timeout")
+		equal(t, "written", s.written(), "bye")
+		w.stop(t)
+	})
+}
+
+// A handler that closes by itself at the timeout is closed for its own reason.
+func TestKeepaliveTimeoutWithClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		w.h.timer = func(a gateway.ConnectionAdapter) error { a.Close(gateway.ReasonNormal); return nil }
+		c := w.lis.open(t, newSocket(-1))
+		c.StartTimer(gateway.TimerKeepalive, 5)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		equal(t, "events", w.h.String(), "created\ntimer\nclosed normal")
+		w.stop(t)
+	})
+}
+
+func TestBytesPutTheKeepaliveOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		s := newSocket(-1)
+		c := w.lis.open(t, s)
+		c.StartTimer(gateway.TimerKeepalive, 10)
+		for range 5 {
+			time.Sleep(9 * time.Second)
+			s.in <- []byte("x")
+		}
+		synctest.Wait()
+		equal(t, "events", w.h.String(), "created\nbytes x\nbytes x\nbytes x\nbytes x\nbytes x")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		equal(t, "last", w.h.String(), "created\nbytes x\nbytes x\nbytes x\nbytes x\nbytes x\ntimer\nclosed keepalive_timeout")
+		w.stop(t)
+	})
+}
+
+func TestStartTimerReplacesTheInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		c := w.lis.open(t, newSocket(-1))
+		c.StartTimer(gateway.TimerKeepalive, 5)
+		time.Sleep(4 * time.Second)
+		c.StartTimer(gateway.TimerKeepalive, 60)
+		time.Sleep(59 * time.Second)
+		synctest.Wait()
+		equal(t, "events before", w.h.String(), "created")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		equal(t, "events after", w.h.String(), "created\ntimer\nclosed keepalive_timeout")
+		w.stop(t)
+	})
+}
+
+// A device cannot be heard while its socket is not read: that is not its silence.
+func TestPausedConnectionIsNotSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		c := w.lis.open(t, newSocket(-1))
+		c.StartTimer(gateway.TimerKeepalive, 10)
+		c.Pause()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		equal(t, "events while paused", w.h.String(), "created")
+		c.Resume()
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		equal(t, "events after", w.h.String(), "created\ntimer\nclosed keepalive_timeout")
+		w.stop(t)
+	})
+}
+
+func TestStartTimerRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		c := w.lis.open(t, newSocket(-1))
+		if r := c.StartTimer(gateway.TimerKeepalive, 0); r.Code != gateway.CodeParamsTypeError {
+			t.Errorf("interval 0: %v", r)
+		}
+		if r := c.StartTimer(7, 1); r.Code != gateway.CodeParamsTypeError {
+			t.Errorf("type 7: %v", r)
+		}
+		c.Close(gateway.ReasonNormal)
+		if r := c.StartTimer(gateway.TimerKeepalive, 1); r.Code != gateway.CodeConnProcessNotAlive {
+			t.Errorf("closed: %v", r)
+		}
+		w.stop(t)
+	})
+}
