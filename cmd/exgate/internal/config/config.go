@@ -1,0 +1,133 @@
+// Package config reads what the operator asked for: built-in defaults, then the configuration file, then the environment, then flags; each
+// overrides the one before it, setting by setting.
+//
+// Whatever is wrong is reported as [Problems]: each names the file and line, the variable or the flag that said it, and the setting.
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// Config is a checked configuration. The tags are the settings' names and what their values may be; see schemaOf.
+type Config struct {
+	Log             Log                 `koanf:"log"`
+	Node            string              `koanf:"node"`
+	ShutdownTimeout time.Duration       `koanf:"shutdown_timeout"`
+	Metrics         Metrics             `koanf:"metrics"`
+	Adapter         Adapter             `koanf:"adapter"`
+	ModulesCache    string              `koanf:"modules_cache" path:"dir"`
+	Upstream        Upstream            `koanf:"upstream"`
+	Listeners       map[string]Listener `koanf:"listeners"`
+
+	origins origins
+}
+
+// Log says what is logged, and how. Logs go to the standard error output.
+type Log struct {
+	Level  string `koanf:"level" oneof:"debug info warn error"`
+	Format string `koanf:"format" oneof:"auto text json"`
+}
+
+// Metrics says where Prometheus metrics are served. An empty Bind serves none.
+type Metrics struct {
+	Bind   string `koanf:"bind"`
+	Public bool   `koanf:"public"`
+}
+
+// Adapter is the gRPC service that remote handlers call.
+type Adapter struct {
+	Bind       string `koanf:"bind"`
+	RawPublish bool   `koanf:"raw_publish"`
+}
+
+// Upstream is the MQTT broker: that at URL, or the embedded one where URL is empty.
+type Upstream struct {
+	Embedded Embedded `koanf:"embedded"`
+	URL      string   `koanf:"url"`
+}
+
+// Embedded is the broker inside the gateway.
+type Embedded struct {
+	Bind     string `koanf:"bind"`
+	AuthFile string `koanf:"auth_file" path:"file"`
+}
+
+// Listener is a socket that devices connect to.
+type Listener struct {
+	Bind         string        `koanf:"bind"`
+	Handler      Handler       `koanf:"handler"`
+	Mountpoint   string        `koanf:"mountpoint"`
+	IdleTimeout  time.Duration `koanf:"idle_timeout"`
+	TCPKeepalive time.Duration `koanf:"tcp_keepalive"`
+	Limits       Limits        `koanf:"limits"`
+}
+
+// Limits bounds one connection of a listener. If zero, a field is that of [gateway.DefaultLimits].
+type Limits struct {
+	SendQueue          int           `koanf:"send_queue_bytes" min:"1" unit:"bytes"`
+	SendTimeout        time.Duration `koanf:"send_timeout"`
+	InboxMessages      int           `koanf:"inbox_messages" min:"1"`
+	InboxBytes         int           `koanf:"inbox_bytes" min:"1" unit:"bytes"`
+	PublishWindow      int           `koanf:"publish_window" min:"1"`
+	PublishWindowBytes int           `koanf:"publish_window_bytes" min:"1" unit:"bytes"`
+	MaxCalls           int           `koanf:"max_calls" min:"1"`
+	AuthTimeout        time.Duration `koanf:"auth_timeout"`
+	CloseTimeout       time.Duration `koanf:"close_timeout"`
+	LingerTimeout      time.Duration `koanf:"linger_timeout"`
+}
+
+// Handler is a protocol: a module, or a gRPC service.
+type Handler struct {
+	Wasm   string      `koanf:"wasm" path:"file"`
+	Config string      `koanf:"config"`
+	Limits GuestLimits `koanf:"limits"`
+
+	GRPC     string        `koanf:"grpc"`
+	Timeout  time.Duration `koanf:"timeout"`
+	MaxBatch int           `koanf:"max_batch" min:"0"`
+	Dialect  string        `koanf:"dialect" oneof:"unary"`
+}
+
+// GuestLimits bounds one event of a module. If zero, a field is the default of runtime/wasm.
+type GuestLimits struct {
+	MemoryPages int           `koanf:"memory_pages" min:"1" max:"65536"`
+	Fuel        int64         `koanf:"fuel" min:"1"`
+	WallTime    time.Duration `koanf:"wall_time"`
+	HostCalls   int           `koanf:"host_calls" min:"1"`
+	SendBytes   int           `koanf:"send_bytes" min:"1" unit:"bytes"`
+	EventBytes  int           `koanf:"event_bytes" min:"1" unit:"bytes"`
+}
+
+// Builtin is the prefix of a handler.wasm that names a module inside the program.
+const Builtin = "builtin:"
+
+// builtins are the modules inside the program.
+var builtins = []string{"line"}
+
+// Names returns the listeners' names in order.
+func (c *Config) Names() []string {
+	names := make([]string, 0, len(c.Listeners))
+	for name := range c.Listeners {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// BuiltinName is the name of the module inside the program that wasm names, and whether it names one.
+func (h Handler) BuiltinName() (string, bool) { return strings.CutPrefix(h.Wasm, Builtin) }
+
+// Gateway returns the limits in the gateway's own form.
+func (l Listener) Gateway() gateway.Limits {
+	return gateway.Limits{
+		IdleTimeout: l.IdleTimeout, SendQueueBytes: l.Limits.SendQueue, SendTimeout: l.Limits.SendTimeout,
+		InboxMessages: l.Limits.InboxMessages, InboxBytes: l.Limits.InboxBytes,
+		PublishWindow: l.Limits.PublishWindow, PublishWindowBytes: l.Limits.PublishWindowBytes,
+		MaxCalls: l.Limits.MaxCalls, AuthTimeout: l.Limits.AuthTimeout, CloseTimeout: l.Limits.CloseTimeout,
+		LingerTimeout: l.Limits.LingerTimeout,
+	}
+}

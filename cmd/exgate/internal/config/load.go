@@ -1,0 +1,118 @@
+package config
+
+import (
+	_ "embed"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+)
+
+// Default is the commented default configuration, as a file.
+//
+//go:embed default.yaml
+var Default []byte
+
+// Sources is where a configuration comes from.
+type Sources struct {
+	// File is the configuration file. If zero, there is none.
+	File string
+	// Environ holds variables as NAME=value. If zero, there are none.
+	Environ []string
+	// Flags are those of [AddFlags]. If zero, there are none.
+	Flags *pflag.FlagSet
+}
+
+// Load reads and checks a configuration. Its error is of type [Problems] and holds everything that is wrong.
+func Load(from Sources) (*Config, error) {
+	var problems collector
+	file := newSettings()
+	if from.File != "" {
+		file = readFile(from.File, &problems)
+	}
+	return merge(&problems, file, readEnvironment(from.Environ, &problems), readFlags(from.Flags, &problems))
+}
+
+// merge lays the sources over the defaults and checks what comes out.
+func merge(problems *collector, file settings, others ...settings) (*Config, error) {
+	said := append([]settings{file}, others...)
+	cfg := &Config{origins: make(origins)}
+	for _, layer := range said {
+		maps.Copy(cfg.origins, layer.origins)
+	}
+	k := koanf.New(".")
+	for _, layer := range append([]settings{defaults(file, cfg.origins)}, said...) {
+		if err := k.Load(confmap.Provider(layer.values, "."), nil); err != nil {
+			return nil, fmt.Errorf("merging the configuration: %w", err)
+		}
+	}
+	if err := k.Unmarshal("", cfg); err != nil {
+		return nil, fmt.Errorf("merging the configuration: %w", err)
+	}
+	cfg.addEmptyListeners()
+	cfg.check(problems)
+	if err := problems.err(); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// defaults are the settings that hold unless something else is said. A file that has listeners replaces the one that is there by default.
+func defaults(file settings, said origins) settings {
+	s := newSettings()
+	s.values = map[string]any{
+		"log.level":              "info",
+		"log.format":             "auto",
+		"node":                   hostname(),
+		"shutdown_timeout":       10 * time.Second,
+		"adapter.bind":           "127.0.0.1:9100",
+		"modules_cache":          cacheFolder(),
+		"upstream.embedded.bind": "127.0.0.1:1883",
+	}
+	if _, ok := file.origins["listeners"]; !ok {
+		s.values["listeners.demo.bind"] = ":7993"
+		if _, ok := said["listeners.demo.handler.grpc"]; !ok {
+			s.values["listeners.demo.handler.wasm"] = Builtin + "line"
+		}
+	}
+	return s
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "exgate"
+	}
+	return name
+}
+
+// cacheFolder is empty, which means no cache, where the system has no folder for caches.
+func cacheFolder() string {
+	folder, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(folder, "exgate")
+}
+
+// addEmptyListeners adds the listeners of which only the name was said, so that they are found wanting.
+func (c *Config) addEmptyListeners() {
+	if c.Listeners == nil {
+		c.Listeners = make(map[string]Listener)
+	}
+	for key := range c.origins {
+		name, ok := strings.CutPrefix(key, "listeners.")
+		if !ok || strings.Contains(name, ".") {
+			continue
+		}
+		if _, ok := c.Listeners[name]; !ok {
+			c.Listeners[name] = Listener{}
+		}
+	}
+}

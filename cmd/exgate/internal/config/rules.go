@@ -1,0 +1,151 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// check finds what settings say together that they cannot say.
+func (c *Config) check(problems *collector) {
+	r := rules{cfg: c, problems: problems}
+	r.upstream()
+	r.metrics()
+	r.address("adapter.bind", c.Adapter.Bind)
+	if len(c.Listeners) == 0 && !r.broken("listeners") {
+		r.problem("listeners", "there is none: add one, or leave the section out for the demo")
+	}
+	for _, name := range c.Names() {
+		r.listener("listeners."+name, c.Listeners[name])
+	}
+	r.binds()
+}
+
+// said returns where a source other than the defaults set key or something in it.
+func (c *Config) said(key string) (at origin, ok bool) {
+	if at, ok = c.origins[key]; ok {
+		return at, true
+	}
+	for other, where := range c.origins {
+		if strings.HasPrefix(other, key+".") && (!ok || where.order < at.order || where.order == at.order && where.where < at.where) {
+			at, ok = where, true
+		}
+	}
+	return at, ok
+}
+
+// HasGRPC reports whether a listener's handler is a gRPC service, which needs the adapter.
+func (c *Config) HasGRPC() bool {
+	for _, l := range c.Listeners {
+		if l.Handler.GRPC != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// rules checks a configuration.
+type rules struct {
+	cfg      *Config
+	problems *collector
+}
+
+func (r rules) problem(key, format string, args ...any) {
+	r.problems.add(r.cfg.origins.of(key), key, format, args...)
+}
+
+// broken reports whether something was found wrong with key already.
+func (r rules) broken(key string) bool {
+	return slices.ContainsFunc(r.problems.problems, func(p Problem) bool {
+		return p.Key == key || strings.HasPrefix(p.Key, key+".") || p.Key == ""
+	})
+}
+
+// exclusive refuses two settings that cannot both be said, at the place of the later.
+func (r rules) exclusive(a, b string) {
+	atA, saidA := r.cfg.said(a)
+	atB, saidB := r.cfg.said(b)
+	if !saidA || !saidB {
+		return
+	}
+	if atA.order > atB.order {
+		a, b, atA, atB = b, a, atB, atA
+	}
+	r.problems.add(atB, b, "cannot stand beside %s (%s): remove one", a, atA.where)
+}
+
+func (r rules) upstream() {
+	u := r.cfg.Upstream
+	if u.URL == "" {
+		r.address("upstream.embedded.bind", u.Embedded.Bind)
+		r.file("upstream.embedded.auth_file", u.Embedded.AuthFile)
+		return
+	}
+	r.exclusive("upstream.embedded", "upstream.url")
+	parsed, err := url.Parse(u.URL)
+	if err != nil || parsed.Scheme != "mqtt" && parsed.Scheme != "mqtts" || parsed.Hostname() == "" {
+		r.problem("upstream.url", "must be like mqtt://host:1883 or mqtts://host:8883, not %s", quoted(redacted(u.URL)))
+		return
+	}
+	if parsed.User != nil {
+		r.problem("upstream.url", "must hold no user: devices log in with credentials of their own")
+	}
+}
+
+// redacted is a URL without what stands before its @.
+func redacted(text string) string {
+	if i := strings.LastIndexByte(text, '@'); i >= 0 {
+		return "..." + text[i:]
+	}
+	return text
+}
+
+func (r rules) metrics() {
+	m := r.cfg.Metrics
+	if m.Bind == "" || !r.address("metrics.bind", m.Bind) || m.Public {
+		return
+	}
+	host, _, _ := net.SplitHostPort(m.Bind)
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		r.problem("metrics.bind", "%s can be reached from other machines: bind to 127.0.0.1, or set metrics.public: true", m.Bind)
+	}
+}
+
+// address checks a host:port to listen at.
+func (r rules) address(key, bind string) bool {
+	if r.broken(key) {
+		return false
+	}
+	if bind == "" {
+		r.problem(key, "must be an address such as 127.0.0.1:1883 or :7993, and is empty")
+		return false
+	}
+	_, port, err := net.SplitHostPort(bind)
+	if err != nil || !isPort(port) {
+		r.problem(key, "must be an address such as 127.0.0.1:1883 or :7993, not %s", quoted(bind))
+		return false
+	}
+	return true
+}
+
+// file checks that a file, if one is named, is there.
+func (r rules) file(key, name string) {
+	if name == "" || r.broken(key) {
+		return
+	}
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		r.problem(key, "%s: %v", name, cause(err))
+	case info.IsDir():
+		r.problem(key, "%s is a folder, not a file", name)
+	}
+}
+
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil
+}

@@ -1,0 +1,129 @@
+package config
+
+import (
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+type kind uint8
+
+const (
+	kindSection  kind = iota // settings with fixed names
+	kindNamed                // sections whose names the operator chooses
+	kindText                 //
+	kindChoice               // one of a few words
+	kindFlag                 // true or false
+	kindCount                // a whole number
+	kindBytes                // a whole number, or one with KiB, MiB or GiB
+	kindDuration             //
+)
+
+// node is what a setting or a section may hold.
+type node struct {
+	kind     kind
+	children map[string]*node // of a section
+	each     *node            // of a named section
+	choices  []string
+	min, max int64
+	path     bool // relative to the file that says it
+}
+
+// schema is what a configuration may hold; it is read off [Config], so that no setting can be known in one place only.
+var schema = schemaOf(reflect.TypeFor[Config](), "")
+
+func schemaOf(t reflect.Type, tag reflect.StructTag) *node {
+	n := &node{max: math.MaxInt}
+	if v, ok := tag.Lookup("min"); ok {
+		n.min, _ = strconv.ParseInt(v, 10, 64)
+	}
+	if v, ok := tag.Lookup("max"); ok {
+		n.max, _ = strconv.ParseInt(v, 10, 64)
+	}
+	_, n.path = tag.Lookup("path")
+	n.choices = strings.Fields(tag.Get("oneof"))
+	n.kind = kindOf(t, tag)
+	switch n.kind {
+	case kindSection:
+		n.children = make(map[string]*node)
+		for i := range t.NumField() {
+			if f := t.Field(i); f.IsExported() {
+				n.children[f.Tag.Get("koanf")] = schemaOf(f.Type, f.Tag)
+			}
+		}
+	case kindNamed:
+		n.each = schemaOf(t.Elem(), "")
+	}
+	return n
+}
+
+func kindOf(t reflect.Type, tag reflect.StructTag) kind {
+	switch {
+	case t.Kind() == reflect.Struct:
+		return kindSection
+	case t.Kind() == reflect.Map:
+		return kindNamed
+	case t == reflect.TypeFor[time.Duration]():
+		return kindDuration
+	case t.Kind() == reflect.Bool:
+		return kindFlag
+	case tag.Get("unit") == "bytes":
+		return kindBytes
+	case t.Kind() == reflect.Int || t.Kind() == reflect.Int64:
+		return kindCount
+	case tag.Get("oneof") != "":
+		return kindChoice
+	}
+	return kindText
+}
+
+// child returns what may stand under name, or nil.
+func (n *node) child(name string) *node {
+	if n.kind == kindNamed {
+		return n.each
+	}
+	return n.children[name]
+}
+
+// section reports whether n holds settings and no value.
+func (n *node) section() bool { return n.kind == kindSection || n.kind == kindNamed }
+
+// names returns what may stand under n, in order.
+func (n *node) names() []string {
+	names := make([]string, 0, len(n.children))
+	for name := range n.children {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// at returns the node of a dotted name, or the nearest section and the word that it does not know.
+func (n *node) at(key string) (found *node, unknown string) {
+	for _, word := range strings.Split(key, ".") {
+		next := n.child(word)
+		if next == nil {
+			return n, word
+		}
+		n = next
+	}
+	return n, ""
+}
+
+// every lists the dotted names of the settings below n, with * for a name that the operator chooses.
+func (n *node) every(key string) []string {
+	switch n.kind {
+	case kindNamed:
+		return n.each.every(join(key, "*"))
+	case kindSection:
+		var all []string
+		for _, name := range n.names() {
+			all = append(all, n.children[name].every(join(key, name))...)
+		}
+		return all
+	}
+	return []string{key}
+}

@@ -1,0 +1,109 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// parse returns the value that text stands for, or an error that says what it must be.
+func (n *node) parse(text string) (any, error) {
+	switch n.kind {
+	case kindText:
+		return text, nil
+	case kindChoice:
+		for _, choice := range n.choices {
+			if text == choice {
+				return text, nil
+			}
+		}
+		return nil, fmt.Errorf("must be %s, not %s", either(n.choices), quoted(text))
+	case kindFlag:
+		if text != "true" && text != "false" {
+			return nil, fmt.Errorf("must be true or false, not %s", quoted(text))
+		}
+		return text == "true", nil
+	case kindCount:
+		v, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("must be a whole number, not %s", quoted(text))
+		}
+		return n.bounded(v)
+	case kindBytes:
+		v, err := parseBytes(text)
+		if err != nil {
+			return nil, err
+		}
+		return n.bounded(v)
+	case kindDuration:
+		v, err := time.ParseDuration(text)
+		if err != nil {
+			return nil, fmt.Errorf("must be a duration such as 500ms, 10s or 1m30s, not %s", quoted(text))
+		}
+		if v <= 0 {
+			return nil, fmt.Errorf("must be above 0, not %s", text)
+		}
+		return v, nil
+	}
+	return nil, fmt.Errorf("holds settings (%s) and no value", strings.Join(n.names(), ", "))
+}
+
+func (n *node) bounded(v int64) (any, error) {
+	switch {
+	case v < n.min:
+		return nil, fmt.Errorf("must be at least %d, not %d", n.min, v)
+	case v > n.max:
+		return nil, fmt.Errorf("must be at most %d, not %d", n.max, v)
+	}
+	return v, nil
+}
+
+// wants says in words what n must be.
+func (n *node) wants() string {
+	switch n.kind {
+	case kindText:
+		return "text"
+	case kindChoice:
+		return either(n.choices)
+	case kindFlag:
+		return "true or false"
+	case kindCount:
+		return "a whole number"
+	case kindBytes:
+		return "a number of bytes such as 65536 or 64KiB"
+	case kindDuration:
+		return "a duration such as 500ms, 10s or 1m30s"
+	case kindNamed:
+		return "a section of names"
+	}
+	return "a section with " + strings.Join(n.names(), ", ")
+}
+
+var byteUnits = []struct {
+	suffix string
+	factor int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}}
+
+func parseBytes(text string) (int64, error) {
+	digits, factor := text, int64(1)
+	for _, unit := range byteUnits {
+		if before, ok := strings.CutSuffix(text, unit.suffix); ok {
+			digits, factor = strings.TrimSpace(before), unit.factor
+		}
+	}
+	v, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || v > math.MaxInt64/factor || v < 0 {
+		return 0, fmt.Errorf("must be a number of bytes such as 65536 or 64KiB, not %s", quoted(text))
+	}
+	return v * factor, nil
+}
+
+func either(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
