@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# build.sh FOLDER: builds every .wasm file that the repository keeps, from this checkout's sources into the same paths below FOLDER.
+set -euo pipefail
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+cd "$(dirname "$0")/.."
+
+# PATH without wasm-opt, which clang would run where it finds one: the result must not depend on what else is installed.
+c_guest() { # source module
+  mkdir -p "$(dirname "$out/$2")"
+  PATH=/usr/bin:/bin clang --target=wasm32 -std=c11 -Os -ffreestanding -nostdlib -mbulk-memory -Wall -Wextra -Werror \
+    -Wl,--no-entry -Wl,--stack-first -Wl,-z,stack-size=16384 -Wl,--strip-all -o "$out/$2" "$1"
+  chmod 644 "$out/$2"
+}
+
+go_guest() { # package module
+  mkdir -p "$(dirname "$out/$2")"
+  GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 GOFLAGS= go build -buildmode=c-shared -trimpath -buildvcs=false -ldflags="-s -w -buildid=" \
+    -o "$out/$2" "./$1"
+  chmod 644 "$out/$2"
+}
+
+c_guest wasm-examples/line/line.c wasm-examples/line/line.wasm
+c_guest hostabi/sdk/c/testdata/probe.c hostabi/sdk/c/testdata/probe.wasm
+c_guest hostabi/sdk/c/testdata/echo.c hostabi/sdk/c/testdata/echo.wasm

@@ -1,0 +1,157 @@
+// Package guesttest runs a guest module against a host that writes down every call, so that a test can say event by event what a protocol
+// does. It meters and bounds nothing: that is the gateway's work, and has its own tests.
+package guesttest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/exgate/exgate/hostabi"
+)
+
+// memoryPages is the memory that the gateway allows by default, in pages of 64 KiB.
+const memoryPages = 256
+
+// bufferSize is the gateway's default for the largest body of an event, in bytes.
+const bufferSize = 64 << 10
+
+// Guest is one running instance of a module.
+type Guest struct {
+	*Host
+	t      testing.TB
+	ctx    context.Context
+	module api.Module
+	buffer uint32
+}
+
+// Config is how a module is loaded.
+type Config struct {
+	// Config is the module's own configuration. If zero, an empty one.
+	Config string
+	// MemoryPages bounds the memory, in pages of 64 KiB. If zero, 256, which is the gateway's default.
+	MemoryPages uint32
+}
+
+// Load checks and starts a module, and closes it when the test ends.
+func Load(t testing.TB, module []byte, cfg Config) *Guest {
+	t.Helper()
+	g, code := TryLoad(t, module, cfg)
+	if code != 0 {
+		t.Fatalf("the guest refused its configuration %q with %d", cfg.Config, code)
+	}
+	return g
+}
+
+// TryLoad is Load that returns what exproto_v1_init said.
+func TryLoad(t testing.TB, module []byte, cfg Config) (*Guest, int32) {
+	t.Helper()
+	if cfg.MemoryPages == 0 {
+		cfg.MemoryPages = memoryPages
+	}
+	ctx := context.Background()
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithMemoryLimitPages(cfg.MemoryPages))
+	t.Cleanup(func() { must(t, r.Close(ctx)) })
+	must(t, hostabi.Instantiate(ctx, r))
+	wasi_snapshot_preview1.MustInstantiate(ctx, r)
+	compiled, err := r.CompileModule(ctx, module)
+	must(t, err)
+	must(t, hostabi.Check(compiled))
+	g := &Guest{Host: newHost(), t: t}
+	g.ctx = hostabi.WithHost(ctx, g.Host)
+	g.module, err = r.InstantiateModule(g.ctx, compiled, moduleConfig(t))
+	must(t, err)
+	g.buffer = uint32(g.call(hostabi.ExportBuffer, bufferSize))
+	return g, int32(g.call(hostabi.ExportInit, g.put([]byte(cfg.Config))...))
+}
+
+func moduleConfig(t testing.TB) wazero.ModuleConfig {
+	return wazero.NewModuleConfig().WithStartFunctions(hostabi.ExportInitialize).
+		WithStdout(t.Output()).WithStderr(t.Output()).WithSysWalltime().WithSysNanotime()
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (g *Guest) call(export string, params ...uint64) uint64 {
+	g.t.Helper()
+	results, err := g.module.ExportedFunction(export).Call(g.ctx, params...)
+	must(g.t, err)
+	return results[0]
+}
+
+// put writes a body into the guest's buffer and returns the pointer and length that go with it.
+func (g *Guest) put(body []byte) []uint64 {
+	g.t.Helper()
+	if !g.module.Memory().Write(g.buffer, body) {
+		g.t.Fatalf("the guest's buffer has no room for %d bytes", len(body))
+	}
+	return []uint64{uint64(g.buffer), uint64(len(body))}
+}
+
+// Using reports to t from now on: a fuzz target needs it, whose guest outlives each of its runs.
+func (g *Guest) Using(t testing.TB) { g.t = t }
+
+// MemoryPages is how much memory the instance has now, in pages of 64 KiB.
+func (g *Guest) MemoryPages() uint32 { return g.module.Memory().Size() / (64 << 10) }
+
+// Bytes delivers what a device sent.
+func (g *Guest) Bytes(conn int64, b string) hostabi.Action {
+	g.t.Helper()
+	params := append([]uint64{uint64(conn)}, g.put([]byte(b))...)
+	return hostabi.Action(g.call(hostabi.ExportBytes, params...))
+}
+
+// Event delivers an event with a body that is encoded already.
+func (g *Guest) Event(kind hostabi.Kind, conn, arg int64, body []byte) hostabi.Action {
+	g.t.Helper()
+	params := append([]uint64{uint64(kind), uint64(conn), uint64(arg)}, g.put(body)...)
+	return hostabi.Action(g.call(hostabi.ExportEvent, params...))
+}
+
+// Created opens a connection.
+func (g *Guest) Created(conn int64, info hostabi.ConnInfo) hostabi.Action {
+	g.t.Helper()
+	return g.Event(hostabi.KindCreated, conn, 0, hostabi.AppendConnInfo(nil, info))
+}
+
+// Closed ends a connection.
+func (g *Guest) Closed(conn int64, reason string) {
+	g.t.Helper()
+	g.Event(hostabi.KindClosed, conn, 0, []byte(reason))
+}
+
+// Timer delivers the keepalive's end.
+func (g *Guest) Timer(conn int64) hostabi.Action {
+	g.t.Helper()
+	return g.Event(hostabi.KindTimer, conn, 0, nil)
+}
+
+// Messages delivers a batch of messages.
+func (g *Guest) Messages(conn int64, messages ...hostabi.Message) hostabi.Action {
+	g.t.Helper()
+	var body []byte
+	for _, m := range messages {
+		body = hostabi.AppendMessage(body, m)
+	}
+	return g.Event(hostabi.KindMessages, conn, int64(len(messages)), body)
+}
+
+// Result delivers the outcome of a call.
+func (g *Guest) Result(conn, token int64, code hostabi.Code, message string) hostabi.Action {
+	g.t.Helper()
+	return g.Event(hostabi.KindResult, conn, token, hostabi.AppendCodeResponse(nil, code, message))
+}
+
+// Drain says that the gateway stops.
+func (g *Guest) Drain(conn int64) hostabi.Action {
+	g.t.Helper()
+	return g.Event(hostabi.KindDrain, conn, 0, nil)
+}
