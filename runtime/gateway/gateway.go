@@ -37,8 +37,8 @@ type Gateway struct {
 	conns      map[string]*Conn
 	waiting    []*goneWaiter
 	stopped    bool
-
-	background sync.WaitGroup // factories and connectors being closed
+	background int           // factories and connectors being closed
+	settled    chan struct{} // made by who waits for background to be 0, closed then
 }
 
 // New makes a gateway that listens to nothing yet.
@@ -188,13 +188,25 @@ const closeTimeout = 10 * time.Second
 
 // closeLater closes something that is no longer used, off the path of whoever used it last.
 func (g *Gateway) closeLater(what, name string, closeIt func(context.Context) error) {
-	g.background.Add(1)
+	g.mu.Lock()
+	g.background++
+	g.mu.Unlock()
 	go func() {
-		defer g.background.Done()
+		defer g.closedOne()
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		if err := closeIt(ctx); err != nil {
 			g.log.Warn("closing failed", what, name, "error", err)
 		}
 	}()
+}
+
+func (g *Gateway) closedOne() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.background--
+	if g.background == 0 && g.settled != nil {
+		close(g.settled)
+		g.settled = nil
+	}
 }

@@ -22,6 +22,7 @@ func TestReplacingAHandler(t *testing.T) {
 		if err := w.gw.SetHandler("h", next); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait()
 		fresh := newSocket(-1)
 		w.lis.open(t, fresh)
 		old.in <- []byte("o")

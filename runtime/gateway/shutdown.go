@@ -64,13 +64,16 @@ func (g *Gateway) retireAll() {
 }
 
 func (g *Gateway) waitBackground(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		g.background.Wait()
-	}()
+	g.mu.Lock()
+	if g.background == 0 {
+		g.mu.Unlock()
+		return nil
+	}
+	settled := make(chan struct{})
+	g.settled = settled
+	g.mu.Unlock()
 	select {
-	case <-done:
+	case <-settled:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("closing handlers and connectors: %w", ctx.Err())

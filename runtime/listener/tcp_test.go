@@ -1,0 +1,210 @@
+package listener_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// echo is a factory whose handlers run a function on each read.
+type echo struct {
+	listener *listener.TCP
+	bytes  func(a gateway.ConnectionAdapter, b []byte)
+	closed chan gateway.CloseReason
+	info   chan gateway.ConnInfo
+}
+
+func (e *echo) NewHandler(a gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+	return &echoHandler{e, a}, nil
+}
+func (e *echo) Close(context.Context) error { return nil }
+
+type echoHandler struct {
+	*echo
+	a gateway.ConnectionAdapter
+}
+
+func (h *echoHandler) OnSocketCreated(i gateway.ConnInfo) error { h.info <- i; return nil }
+
+func (h *echoHandler) OnReceivedBytes(b []byte) error             { h.bytes(h.a, b); return nil }
+func (h *echoHandler) OnTimerTimeout(gateway.TimerType) error     { return nil }
+func (h *echoHandler) OnReceivedMessages([]gateway.Message) error { return nil }
+func (h *echoHandler) OnSocketClosed(r gateway.CloseReason) error { h.closed <- r; return nil }
+func send(a gateway.ConnectionAdapter, b []byte)                  { a.Send(b) }
+func never(context.Context, gateway.ClientInfo) (gateway.Session, error) {
+	return nil, errors.New("no upstream")
+}
+
+type noUpstream struct{}
+
+func (noUpstream) Connect(ctx context.Context, c gateway.ClientInfo, _ string, _ gateway.Downlink) (gateway.Session, error) {
+	return never(ctx, c)
+}
+func (noUpstream) Close(context.Context) error { return nil }
+
+// serve starts a gateway with a TCP listener on a free port and returns its address.
+func serve(t *testing.T, bytes func(a gateway.ConnectionAdapter, b []byte), limits gateway.Limits) (string, *echo) {
+	t.Helper()
+	e := &echo{bytes: bytes, closed: make(chan gateway.CloseReason, 10), info: make(chan gateway.ConnInfo, 10)}
+	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.listener = l
+	gw := gateway.New(gateway.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err := errors.Join(gw.SetHandler("h", e), gw.SetConnector("c", noUpstream{}),
+		gw.AddListener("l", l, gateway.ListenerConfig{Handler: "h", Connector: "c", Limits: limits})); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := gw.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return l.Addr().String(), e
+}
+
+func dial(t *testing.T, addr string) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	return c.(*net.TCPConn)
+}
+
+func TestTCPEcho(t *testing.T) {
+	addr, e := serve(t, send, gateway.Limits{})
+	c := dial(t, addr)
+	info := <-e.info
+	if info.Peer.String() != c.LocalAddr().String() || info.Local.String() != addr || info.SocketType != gateway.SocketTCP {
+		t.Errorf("info %+v", info)
+	}
+	for _, size := range []int{1, 64, 16 << 10, 1 << 20} {
+		want := bytes.Repeat([]byte("x"), size)
+		go func() { _, _ = c.Write(want) }()
+		got := make([]byte, size)
+		if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
+	}
+	_ = c.Close()
+	if r := <-e.closed; !r.Is(gateway.ReasonTCPClosed) {
+		t.Errorf("closed with %v", r)
+	}
+}
+
+func TestTCPReset(t *testing.T) {
+	addr, e := serve(t, send, gateway.Limits{})
+	c := dial(t, addr)
+	<-e.info
+	_ = c.SetLinger(0)
+	_ = c.Close()
+	if r := <-e.closed; !r.Is(gateway.ReasonConnReset) {
+		t.Errorf("closed with %v", r)
+	}
+}
+
+// The last bytes reach a device that still sends when the handler closes.
+func TestTCPGoodbyeIsNotLostToAReset(t *testing.T) {
+	goodbye := strings.Repeat("goodbye ", 1000)
+	addr, e := serve(t, func(a gateway.ConnectionAdapter, _ []byte) {
+		a.Send([]byte(goodbye))
+		a.Close(gateway.ReasonNormal)
+	}, gateway.Limits{})
+	c := dial(t, addr)
+	flood := make(chan struct{})
+	go func() {
+		defer close(flood)
+		for {
+			if _, err := c.Write([]byte("more")); err != nil {
+				return
+			}
+		}
+	}()
+	got := make([]byte, len(goodbye))
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != goodbye {
+		t.Errorf("read %v", err)
+	}
+	if n, err := c.Read(got); n != 0 || err == nil {
+		t.Errorf("read %d, %v after the goodbye", n, err)
+	}
+	_ = c.Close()
+	<-flood
+	if r := <-e.closed; !r.Is(gateway.ReasonNormal) {
+		t.Errorf("closed with %v", r)
+	}
+}
+
+// A peer that never closes its side is not waited for longer than the linger time.
+func TestTCPLingerIsBounded(t *testing.T) {
+	addr, _ := serve(t, func(a gateway.ConnectionAdapter, _ []byte) { a.Close(gateway.ReasonNormal) },
+		gateway.Limits{LingerTimeout: 50 * time.Millisecond})
+	c := dial(t, addr)
+	_, _ = c.Write([]byte("x"))
+	for { // the socket is freed: writing to it fails in the end
+		if _, err := c.Write([]byte("x")); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the socket was not freed")
+			}
+			return
+		}
+	}
+}
+
+// A device that sends its last bytes and shuts its side down still gets its answers.
+func TestTCPHalfClose(t *testing.T) {
+	addr, _ := serve(t, send, gateway.Limits{})
+	c := dial(t, addr)
+	want := bytes.Repeat([]byte("x"), 1<<20)
+	go func() { _, _ = c.Write(want); _ = c.CloseWrite() }()
+	got, err := io.ReadAll(c)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d of %d bytes, %v", len(got), len(want), err)
+	}
+}
+
+// Closing the listener leaves its connections alone.
+func TestTCPCloseKeepsConnections(t *testing.T) {
+	addr, e := serve(t, send, gateway.Limits{})
+	c := dial(t, addr)
+	<-e.info
+	if err := e.listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := net.Dial("tcp", addr); err == nil {
+		t.Error("a closed listener accepted")
+	}
+	if _, err := c.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestListenTCPErrorNamesTheAddress(t *testing.T) {
+	addr, _ := serve(t, send, gateway.Limits{})
+	_, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: addr})
+	if err == nil || !strings.Contains(err.Error(), addr) {
+		t.Errorf("a second listener on %s: %v", addr, err)
+	}
+}
