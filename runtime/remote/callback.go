@@ -1,0 +1,39 @@
+package remote
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/exgate/exgate/proto/exproto"
+)
+
+// callback is one method of a handler's service.
+type callback struct {
+	client  *Client
+	method  string
+	path    string
+	seconds prometheus.Observer
+}
+
+func newCallback(c *Client, service, method string) *callback {
+	return &callback{
+		client: c, method: method, path: "/" + service + "/" + method,
+		seconds: c.metrics.callSeconds.WithLabelValues(c.name, method),
+	}
+}
+
+// invoke makes the RPC and waits for its answer, at most for the client's timeout. The error is a [gateway.HandlerError].
+func (b *callback) invoke(request proto.Message) error {
+	ctx, cancel := context.WithTimeout(context.Background(), b.client.timeout)
+	defer cancel()
+	start := time.Now()
+	err := b.client.rpc.Invoke(ctx, b.path, request, new(exproto.EmptySuccess))
+	b.seconds.Observe(time.Since(start).Seconds())
+	if err != nil {
+		return b.failed(err)
+	}
+	return nil
+}

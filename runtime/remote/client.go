@@ -1,0 +1,128 @@
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// ClientConfig is a client's.
+type ClientConfig struct {
+	// Name is the handler's name in the configuration, in logs and in metrics. It is required.
+	Name string
+	// Address is where the handler listens, as host:port. The forms http://host:port and https://host:port of EMQX's configuration are taken
+	// too; https without TLS uses the system's certificate authorities. It is required.
+	Address string
+	// Dialect is the form of the handler's service. If zero, DialectUnary.
+	Dialect Dialect
+	// MaxBatch is how many messages one OnReceivedMessages may carry. Handlers that look only at the first message need 1. If zero, 100.
+	MaxBatch int
+	// CallTimeout is how long a callback may take. A callback over it fails its connection with handler_timeout. If zero, 10 s.
+	CallTimeout time.Duration
+	// TLS secures the connection to the handler. If zero, plain text, unless Address says https.
+	TLS *tls.Config
+	// Logger takes the failures of the handler. If zero, slog.Default().
+	Logger *slog.Logger
+	// Metrics counts. If zero, an unregistered set.
+	Metrics *Metrics
+}
+
+const (
+	defaultMaxBatch    = 100
+	defaultCallTimeout = 10 * time.Second
+)
+
+// Client calls one handler over one HTTP/2 connection, which it makes at the start and again whenever it is lost.
+type Client struct {
+	name       string
+	address    string
+	maxBatch   int
+	timeout    time.Duration
+	rpc        *grpc.ClientConn
+	conns      *registry // the adapter's
+	metrics    *Metrics
+	failures   *failureLog
+	newHandler func(gateway.ConnectionAdapter) gateway.ConnectionHandler
+}
+
+var _ gateway.HandlerFactory = (*Client)(nil)
+
+// NewClient makes the client of a handler that calls back through adapter. It does not wait for the handler: one that is down refuses
+// connections until it is up. Errors name the field of cfg to change.
+func NewClient(cfg ClientConfig, adapter *Adapter) (*Client, error) {
+	c, err := newClient(cfg, adapter)
+	if err != nil {
+		return nil, fmt.Errorf("making the client of handler %q: %w", cfg.Name, err)
+	}
+	return c, nil
+}
+
+func newClient(cfg ClientConfig, adapter *Adapter) (*Client, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(adapter); err != nil {
+		return nil, err
+	}
+	c := &Client{
+		name: cfg.Name, address: cfg.Address, maxBatch: cfg.MaxBatch, timeout: cfg.CallTimeout,
+		conns: adapter.conns, metrics: cfg.Metrics,
+		failures: &failureLog{log: cfg.Logger.With("handler", cfg.Name, "address", cfg.Address)},
+	}
+	var err error
+	if c.newHandler, err = c.speak(cfg.Dialect); err != nil {
+		return nil, err
+	}
+	if c.rpc, err = dial(cfg); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// NewHandler makes the handler of a connection.
+func (c *Client) NewHandler(conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+	return c.newHandler(conn), nil
+}
+
+// Close ends the connection to the handler. Callbacks in flight fail.
+func (c *Client) Close(context.Context) error {
+	if err := c.rpc.Close(); err != nil {
+		return fmt.Errorf("closing the client of handler %q: %w", c.name, err)
+	}
+	return nil
+}
+
+func (cfg ClientConfig) withDefaults() ClientConfig {
+	if cfg.MaxBatch == 0 {
+		cfg.MaxBatch = defaultMaxBatch
+	}
+	if cfg.CallTimeout == 0 {
+		cfg.CallTimeout = defaultCallTimeout
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(nil)
+	}
+	return cfg
+}
+
+func (cfg ClientConfig) check(adapter *Adapter) error {
+	switch {
+	case cfg.Name == "":
+		return errors.New("it has no name")
+	case cfg.MaxBatch < 0:
+		return fmt.Errorf("max batch %d is negative", cfg.MaxBatch)
+	case cfg.CallTimeout < 0:
+		return fmt.Errorf("call timeout %v is negative", cfg.CallTimeout)
+	case adapter == nil:
+		return errors.New("the handler has no adapter to call")
+	}
+	return nil
+}
