@@ -1,0 +1,269 @@
+package remote_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote"
+)
+
+// journal is a log of lines that tests compare; as a writer it takes a slog handler's output.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journal) add(format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, fmt.Sprintf(format, args...))
+}
+
+func (j *journal) Write(b []byte) (int, error) {
+	j.add("%s", strings.TrimSpace(string(b)))
+	return len(b), nil
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Join(j.lines, "\n")
+}
+
+func (j *journal) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// device is a ConnectionAdapter that writes down its calls and answers each with the same result. pending holds back the result of calls
+// that wait for the broker.
+type device struct {
+	journal
+	id      string
+	result  gateway.Result
+	settled gateway.Result
+	pending bool
+	sent    chan []byte
+	waiting chan gateway.Done
+}
+
+func newDevice(id string) *device {
+	return &device{id: id, sent: make(chan []byte, 16), waiting: make(chan gateway.Done, 16)}
+}
+
+func (d *device) ID() string { return d.id }
+
+func (d *device) Send(b []byte) gateway.Result {
+	d.add("Send %d", len(b))
+	if d.result.Ok() {
+		d.sent <- append([]byte(nil), b...)
+	}
+	return d.result
+}
+
+func (d *device) Close(r gateway.CloseReason) gateway.Result {
+	d.add("Close %s", r)
+	return d.result
+}
+
+func (d *device) StartTimer(t gateway.TimerType, seconds uint32) gateway.Result {
+	d.add("StartTimer %d %d", t, seconds)
+	return d.result
+}
+
+func (d *device) Authenticate(c gateway.ClientInfo, password string, done gateway.Done) gateway.Result {
+	d.add("Authenticate %+v %s", c, password)
+	return d.ask(done)
+}
+
+func (d *device) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
+	d.add("Publish %s %d %s", topic, qos, payload)
+	return d.ask(done)
+}
+
+func (d *device) Subscribe(filter string, qos uint32, done gateway.Done) gateway.Result {
+	d.add("Subscribe %s %d", filter, qos)
+	return d.ask(done)
+}
+
+func (d *device) Unsubscribe(filter string, done gateway.Done) gateway.Result {
+	d.add("Unsubscribe %s", filter)
+	return d.ask(done)
+}
+
+func (d *device) RawPublish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
+	d.add("RawPublish %s %d %s", topic, qos, payload)
+	return d.ask(done)
+}
+
+func (d *device) ask(done gateway.Done) gateway.Result {
+	switch {
+	case !d.result.Ok():
+	case d.pending:
+		d.waiting <- done
+	default:
+		go done(d.settled)
+	}
+	return d.result
+}
+
+func (d *device) Pause()                 {}
+func (d *device) Resume() gateway.Result { return gateway.OK }
+func (d *device) Post(func() error) bool { return false }
+
+// script is a handler's service. Each callback goes to the journal and then to on, if there is one.
+type script struct {
+	exproto.UnimplementedConnectionUnaryHandlerServer
+	journal
+	on func(ctx context.Context, event any) error
+}
+
+func (s *script) event(ctx context.Context, e any, format string, args ...any) (*exproto.EmptySuccess, error) {
+	s.add(format, args...)
+	if s.on != nil {
+		if err := s.on(ctx, e); err != nil {
+			return nil, err
+		}
+	}
+	return &exproto.EmptySuccess{}, nil
+}
+
+func (s *script) OnSocketCreated(ctx context.Context, r *exproto.SocketCreatedRequest) (*exproto.EmptySuccess, error) {
+	i := r.GetConninfo()
+	return s.event(ctx, r, "created %s %s %s:%d %s:%d cn=%q dn=%q", r.GetConn(), i.GetSocktype(), i.GetPeername().GetHost(), i.GetPeername().GetPort(),
+		i.GetSockname().GetHost(), i.GetSockname().GetPort(), i.GetPeercert().GetCn(), i.GetPeercert().GetDn())
+}
+
+func (s *script) OnReceivedBytes(ctx context.Context, r *exproto.ReceivedBytesRequest) (*exproto.EmptySuccess, error) {
+	return s.event(ctx, r, "bytes %s %q", r.GetConn(), r.GetBytes())
+}
+
+func (s *script) OnTimerTimeout(ctx context.Context, r *exproto.TimerTimeoutRequest) (*exproto.EmptySuccess, error) {
+	return s.event(ctx, r, "timer %s %s", r.GetConn(), r.GetType())
+}
+
+func (s *script) OnReceivedMessages(ctx context.Context, r *exproto.ReceivedMessagesRequest) (*exproto.EmptySuccess, error) {
+	var all []string
+	for _, m := range r.GetMessages() {
+		all = append(all, fmt.Sprintf("%s %s %d %s %s %s %d", m.GetNode(), m.GetId(), m.GetQos(), m.GetFrom(), m.GetTopic(), m.GetPayload(), m.GetTimestamp()))
+	}
+	return s.event(ctx, r, "messages %s [%s]", r.GetConn(), strings.Join(all, ", "))
+}
+
+func (s *script) OnSocketClosed(ctx context.Context, r *exproto.SocketClosedRequest) (*exproto.EmptySuccess, error) {
+	return s.event(ctx, r, "closed %s %s", r.GetConn(), r.GetReason())
+}
+
+// listen opens a loopback port; address "" takes a free one.
+func listen(t testing.TB, address string) net.Listener {
+	t.Helper()
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// serveHandler serves s at address and returns the address and what stops it.
+func serveHandler(t testing.TB, address string, s exproto.ConnectionUnaryHandlerServer, options ...grpc.ServerOption) (string, func()) {
+	t.Helper()
+	server := grpc.NewServer(append([]grpc.ServerOption{grpc.WaitForHandlers(true)}, options...)...)
+	exproto.RegisterConnectionUnaryHandlerServer(server, s)
+	l := listen(t, address)
+	go server.Serve(l)
+	t.Cleanup(server.Stop)
+	return l.Addr().String(), server.Stop
+}
+
+// serveAdapter serves an adapter and returns it with its address.
+func serveAdapter(t testing.TB, cfg remote.AdapterConfig) (*remote.Adapter, string) {
+	t.Helper()
+	a := remote.NewAdapter(cfg)
+	l := listen(t, "")
+	served := make(chan error, 1)
+	go func() { served <- a.Serve(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = a.Stop(ctx)
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return a, l.Addr().String()
+}
+
+// dialAdapter is a handler's side of the adapter.
+func dialAdapter(t testing.TB, address string) *grpc.ClientConn {
+	t.Helper()
+	cc, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(32<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cc.Close() })
+	return cc
+}
+
+func newClient(t testing.TB, cfg remote.ClientConfig, a *remote.Adapter) *remote.Client {
+	t.Helper()
+	if cfg.Name == "" {
+		cfg.Name = "demo"
+	}
+	c, err := remote.NewClient(cfg, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(context.Background()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return c
+}
+
+func newHandler(t testing.TB, c *remote.Client, d gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	t.Helper()
+	h, err := c.NewHandler(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// opened is a device whose OnSocketCreated a handler has seen, and the adapter as that handler sees it.
+func opened(t testing.TB, d *device, cfg remote.AdapterConfig) (gateway.ConnectionHandler, exproto.ConnectionAdapterClient) {
+	t.Helper()
+	a, adapterAddress := serveAdapter(t, cfg)
+	address, _ := serveHandler(t, "", &script{})
+	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address}, a), d)
+	must(t, h.OnSocketCreated(gateway.ConnInfo{}))
+	return h, exproto.NewConnectionAdapterClient(dialAdapter(t, adapterAddress))
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expect(t testing.TB, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s:\n got: %s\nwant: %s", what, got, want)
+	}
+}

@@ -1,0 +1,162 @@
+package remote_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote"
+)
+
+func expectReason(t *testing.T, err error, want gateway.CloseReason) {
+	t.Helper()
+	var h *gateway.HandlerError
+	if !errors.As(err, &h) || !h.Reason.Is(want) {
+		t.Errorf("got %v, want %s", err, want.Name)
+	}
+}
+
+func TestHandlerThatIsDown(t *testing.T) {
+	l := listen(t, "")
+	address := l.Addr().String()
+	must(t, l.Close())
+	var log journal
+	reg := prometheus.NewRegistry()
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	c := newClient(t, remote.ClientConfig{Name: "demo", Address: address, Logger: log.logger(), Metrics: remote.NewMetrics(reg)}, a)
+	for i := range 50 {
+		h := newHandler(t, c, newDevice(fmt.Sprint("c", i)))
+		expectReason(t, h.OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerUnavailable)
+		expectReason(t, h.OnSocketClosed(gateway.ReasonHandlerUnavailable), gateway.ReasonHandlerUnavailable)
+	}
+
+	if n := strings.Count(log.String(), "\n") + 1; n != 1 {
+		t.Errorf("100 failures made %d log lines:\n%s", n, &log)
+	}
+	for _, part := range []string{"handler=demo", "address=" + address, "reason=handler_unavailable", "OnSocketCreated", "that the handler runs"} {
+		if !strings.Contains(log.String(), part) {
+			t.Errorf("the log line lacks %q: %s", part, &log)
+		}
+	}
+	must(t, testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP exgate_handler_failures_total Callbacks of remote handlers that failed, by close reason.
+# TYPE exgate_handler_failures_total counter
+exgate_handler_failures_total{handler="demo",reason="handler_unavailable"} 100
+`), "exgate_handler_failures_total"))
+	if n, err := testutil.GatherAndCount(reg, "exgate_handler_call_seconds"); n != 5 || err != nil {
+		t.Errorf("%d histograms, want one for each of 5 methods (%v)", n, err)
+	}
+}
+
+func TestHandlerThatRestarts(t *testing.T) {
+	s := &script{}
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	address, stop := serveHandler(t, "", s)
+	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address}, a), newDevice("c1"))
+	must(t, h.OnReceivedBytes([]byte("before")))
+	stop()
+	expectReason(t, h.OnReceivedBytes([]byte("meanwhile")), gateway.ReasonHandlerUnavailable)
+	serveHandler(t, address, s)
+	for ctx := t.Context(); h.OnReceivedBytes([]byte("after")) != nil; {
+		if ctx.Err() != nil {
+			t.Fatal("the client never came back to the handler")
+		}
+	}
+	expect(t, "callbacks", s.String(), "bytes c1 \"before\"\nbytes c1 \"after\"")
+}
+
+func TestHandlerThatStopsInACallback(t *testing.T) {
+	entered := make(chan struct{})
+	s := &script{on: func(ctx context.Context, _ any) error {
+		close(entered)
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	address, stop := serveHandler(t, "", s)
+	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address}, a), newDevice("c1"))
+	failed := make(chan error)
+	go func() { failed <- h.OnReceivedBytes(nil) }()
+	<-entered
+	stop()
+	expectReason(t, <-failed, gateway.ReasonHandlerUnavailable)
+}
+
+func TestHandlerThatDoesNotAnswer(t *testing.T) {
+	s := &script{on: func(ctx context.Context, _ any) error {
+		<-ctx.Done()
+		return nil
+	}}
+	var log journal
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	address, _ := serveHandler(t, "", s)
+	c := newClient(t, remote.ClientConfig{Address: address, CallTimeout: 200 * time.Millisecond, Logger: log.logger()}, a)
+	expectReason(t, newHandler(t, c, newDevice("c1")).OnReceivedBytes(nil), gateway.ReasonHandlerTimeout)
+	if !strings.Contains(log.String(), "answers each callback within 200ms") {
+		t.Errorf("the log does not say what to change: %s", &log)
+	}
+}
+
+// A listener whose process is stuck takes the TCP connection and never speaks HTTP/2.
+func TestHandlerThatNeverSpeaks(t *testing.T) {
+	l := listen(t, "")
+	defer l.Close()
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	c := newClient(t, remote.ClientConfig{Address: l.Addr().String(), CallTimeout: 200 * time.Millisecond}, a)
+	expectReason(t, newHandler(t, c, newDevice("c1")).OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerUnavailable)
+}
+
+func TestHandlerThatAnswersWithAnError(t *testing.T) {
+	s := &script{on: func(context.Context, any) error {
+		return status.Error(codes.Internal, "boom"+strings.Repeat("!", 5000))
+	}}
+	var log journal
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	address, _ := serveHandler(t, "", s)
+	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address, Logger: log.logger()}, a), newDevice("c1"))
+	err := h.OnReceivedBytes(nil)
+	expectReason(t, err, gateway.ReasonHandlerFailed)
+	if text := err.Error(); len(text) > 500 || !strings.Contains(text, `OnReceivedBytes of handler "demo" at `+address+": Internal: boom") {
+		t.Errorf("error of %d bytes: %.200s", len(text), text)
+	}
+	if !strings.Contains(log.String(), "the handler's own log") {
+		t.Errorf("the log does not say where to look: %s", &log)
+	}
+}
+
+func TestHandlerOfAnotherDialect(t *testing.T) {
+	server := grpc.NewServer()
+	exproto.RegisterConnectionHandlerServer(server, exproto.UnimplementedConnectionHandlerServer{})
+	l := listen(t, "")
+	go server.Serve(l)
+	defer server.Stop()
+	var log journal
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	h := newHandler(t, newClient(t, remote.ClientConfig{Address: l.Addr().String(), Logger: log.logger()}, a), newDevice("c1"))
+	expectReason(t, h.OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerFailed)
+	if !strings.Contains(log.String(), "dialect") {
+		t.Errorf("the log does not name the dialect: %s", &log)
+	}
+}
+
+func TestClosedClientFailsCallbacks(t *testing.T) {
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	address, _ := serveHandler(t, "", &script{})
+	c, err := remote.NewClient(remote.ClientConfig{Name: "demo", Address: address}, a)
+	must(t, err)
+	h := newHandler(t, c, newDevice("c1"))
+	must(t, h.OnSocketCreated(gateway.ConnInfo{}))
+	must(t, c.Close(t.Context()))
+	expectReason(t, h.OnReceivedBytes(nil), gateway.ReasonHandlerUnavailable)
+}
