@@ -169,7 +169,12 @@ func (c *Conn) closed() {
 	c.dispatch("closed", func() error { return c.handler.OnSocketClosed(reason) })
 	c.metrics.closed(reason)
 	c.metrics.connections.Dec()
+	c.logClosed(reason)
 	c.gw.forget(c)
+}
+
+// logClosed logs a device's end at debug level, a handler's failure as a warning.
+func (c *Conn) logClosed(reason CloseReason) {
 	level := slog.LevelDebug
 	if reason.Code >= ReasonHandlerFailed.Code && reason.Code < ReasonDiscarded.Code {
 		level = slog.LevelWarn

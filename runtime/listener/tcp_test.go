@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -23,9 +24,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // echo is a factory whose handlers run a function on each read.
 type echo struct {
 	listener *listener.TCP
-	bytes  func(a gateway.ConnectionAdapter, b []byte)
-	closed chan gateway.CloseReason
-	info   chan gateway.ConnInfo
+	bytes    func(a gateway.ConnectionAdapter, b []byte)
+	closed   chan gateway.CloseReason
+	info     chan gateway.ConnInfo
 }
 
 func (e *echo) NewHandler(a gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
@@ -59,7 +60,7 @@ func (noUpstream) Close(context.Context) error { return nil }
 // serve starts a gateway with a TCP listener on a free port and returns its address.
 func serve(t *testing.T, bytes func(a gateway.ConnectionAdapter, b []byte), limits gateway.Limits) (string, *echo) {
 	t.Helper()
-	e := &echo{bytes: bytes, closed: make(chan gateway.CloseReason, 10), info: make(chan gateway.ConnInfo, 10)}
+	e := &echo{bytes: bytes, closed: make(chan gateway.CloseReason, 100), info: make(chan gateway.ConnInfo, 10)}
 	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
@@ -206,5 +207,27 @@ func TestListenTCPErrorNamesTheAddress(t *testing.T) {
 	_, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: addr})
 	if err == nil || !strings.Contains(err.Error(), addr) {
 		t.Errorf("a second listener on %s: %v", addr, err)
+	}
+}
+
+// Invariant 4 of package gateway: an idle connection costs one goroutine.
+func TestIdleConnectionCostsOneGoroutine(t *testing.T) {
+	addr, e := serve(t, send, gateway.Limits{})
+	const conns = 50
+	before := runtime.NumGoroutine()
+	for range conns {
+		c := dial(t, addr)
+		<-e.info
+		if _, err := c.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine()-before > conns; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines for %d idle connections", runtime.NumGoroutine()-before, conns)
+		}
 	}
 }
