@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"testing"
 	"time"
@@ -81,10 +82,24 @@ func stopping(t *testing.T) (a *remote.Adapter, d *device, address string, answe
 }
 
 func TestStopWaitsForCalls(t *testing.T) {
-	a, d, _, answered := stopping(t)
+	a, d, address, answered := stopping(t)
 	done := <-d.waiting
 	stopped := make(chan error, 1)
 	go func() { stopped <- a.Stop(t.Context()) }()
+	eventually(t, "new calls are refused", func() bool {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+	select {
+	case err := <-stopped:
+		t.Errorf("Stop did not wait: %v", err)
+	case err := <-answered:
+		t.Errorf("the call was answered: %v", err)
+	default:
+	}
 	done(d.settled)
 	must(t, <-answered)
 	must(t, <-stopped)

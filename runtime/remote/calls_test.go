@@ -19,7 +19,7 @@ import (
 // adapterCall makes one call of the adapter for a conn.
 type adapterCall struct {
 	name string
-	make func(context.Context, exproto.ConnectionAdapterClient, string) (*exproto.CodeResponse, error)
+	make ask
 	want string // what the device sees
 }
 

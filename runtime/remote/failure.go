@@ -26,14 +26,14 @@ func (b *callback) failed(err error) error {
 
 // reason tells a handler that cannot be reached from one that is late and from one that answers with an error.
 func (b *callback) reason(code codes.Code) gateway.CloseReason {
-	switch code {
-	case codes.DeadlineExceeded:
-		if b.client.rpc.GetState() != connectivity.Ready {
-			return gateway.ReasonHandlerUnavailable
-		}
-		return gateway.ReasonHandlerTimeout
-	case codes.Unavailable, codes.Canceled: // Canceled: the client is closed
+	state := b.client.rpc.GetState()
+	switch {
+	case code == codes.Unavailable,
+		code == codes.DeadlineExceeded && state != connectivity.Ready,
+		code == codes.Canceled && state == connectivity.Shutdown:
 		return gateway.ReasonHandlerUnavailable
+	case code == codes.DeadlineExceeded:
+		return gateway.ReasonHandlerTimeout
 	default:
 		return gateway.ReasonHandlerFailed
 	}
@@ -45,7 +45,7 @@ func (c *Client) advice(code codes.Code, reason gateway.CloseReason) string {
 	case reason.Is(gateway.ReasonHandlerUnavailable):
 		return "that the handler runs, listens on this address and agrees with the gateway on TLS"
 	case reason.Is(gateway.ReasonHandlerTimeout):
-		return fmt.Sprintf("that the handler answers each callback within %v, or raise its call timeout", c.timeout)
+		return fmt.Sprintf("that the handler answers each callback within %v, or raise its timeout", c.timeout)
 	case code == codes.Unimplemented:
 		return "that the handler serves all methods of the configured dialect's service"
 	case code == codes.ResourceExhausted:

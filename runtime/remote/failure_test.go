@@ -68,11 +68,7 @@ func TestHandlerThatRestarts(t *testing.T) {
 	stop()
 	expectReason(t, h.OnReceivedBytes([]byte("meanwhile")), gateway.ReasonHandlerUnavailable)
 	serveHandler(t, address, s)
-	for ctx := t.Context(); h.OnReceivedBytes([]byte("after")) != nil; {
-		if ctx.Err() != nil {
-			t.Fatal("the client never came back to the handler")
-		}
-	}
+	eventually(t, "the client is back at the handler", func() bool { return h.OnReceivedBytes([]byte("after")) == nil })
 	expect(t, "callbacks", s.String(), "bytes c1 \"before\"\nbytes c1 \"after\"")
 }
 
@@ -94,15 +90,21 @@ func TestHandlerThatStopsInACallback(t *testing.T) {
 }
 
 func TestHandlerThatDoesNotAnswer(t *testing.T) {
-	s := &script{on: func(ctx context.Context, _ any) error {
-		<-ctx.Done()
+	answer := make(chan struct{})
+	defer close(answer)
+	s := &script{on: func(_ context.Context, e any) error {
+		if _, ok := e.(*exproto.ReceivedBytesRequest); ok {
+			<-answer
+		}
 		return nil
 	}}
 	var log journal
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", s)
 	c := newClient(t, remote.ClientConfig{Address: address, CallTimeout: 200 * time.Millisecond, Logger: log.logger()}, a)
-	expectReason(t, newHandler(t, c, newDevice("c1")).OnReceivedBytes(nil), gateway.ReasonHandlerTimeout)
+	h := newHandler(t, c, newDevice("c1"))
+	eventually(t, "the client is connected", func() bool { return h.OnSocketCreated(gateway.ConnInfo{}) == nil })
+	expectReason(t, h.OnReceivedBytes(nil), gateway.ReasonHandlerTimeout)
 	if !strings.Contains(log.String(), "answers each callback within 200ms") {
 		t.Errorf("the log does not say what to change: %s", &log)
 	}
@@ -115,6 +117,15 @@ func TestHandlerThatNeverSpeaks(t *testing.T) {
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	c := newClient(t, remote.ClientConfig{Address: l.Addr().String(), CallTimeout: 200 * time.Millisecond}, a)
 	expectReason(t, newHandler(t, c, newDevice("c1")).OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerUnavailable)
+}
+
+// A handler's own status must not pass for trouble of the gateway's connection to it.
+func TestHandlerThatAnswersCanceled(t *testing.T) {
+	s := &script{on: func(context.Context, any) error { return status.Error(codes.Canceled, "not in the mood") }}
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	address, _ := serveHandler(t, "", s)
+	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address}, a), newDevice("c1"))
+	expectReason(t, h.OnReceivedBytes(nil), gateway.ReasonHandlerFailed)
 }
 
 func TestHandlerThatAnswersWithAnError(t *testing.T) {
