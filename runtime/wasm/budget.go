@@ -25,12 +25,10 @@ func (in *instance) arm() {
 	in.budget.reset(in.limits, in.limits.WallTime)
 }
 
-// armStart is arm for the steps of starting an instance. The globals are not there before the module is: they begin with the same values.
+// armStart is arm for a step of starting an instance.
 func (in *instance) armStart() {
-	if in.module != nil {
-		in.fuel.Set(uint64(in.limits.StartFuel))
-		in.refused.Set(0)
-	}
+	in.fuel.Set(uint64(in.limits.StartFuel))
+	in.refused.Set(0)
 	in.budget.reset(in.limits, in.limits.StartTime)
 }
 

@@ -58,18 +58,16 @@ func newInstance(s *shard) (*instance, error) {
 }
 
 func (in *instance) begin() error {
-	in.armStart()
 	module, err := in.engine.program.instantiate(in.ctx)
 	if err != nil {
-		return in.startFault("the start function", err)
+		return fmt.Errorf("instantiating: %w", err)
 	}
 	in.module, in.memory = module, module.Memory()
-	in.fuel, _ = module.ExportedGlobal(meter.FuelGlobal).(api.MutableGlobal)
-	in.refused, _ = module.ExportedGlobal(meter.RefusedGlobal).(api.MutableGlobal)
-	if f := module.ExportedFunction(hostabi.ExportInitialize); f != nil {
-		in.armStart()
-		if err := f.CallWithStack(in.ctx, nil); err != nil {
-			return in.startFault(hostabi.ExportInitialize, err)
+	in.fuel = module.ExportedGlobal(meter.FuelGlobal).(api.MutableGlobal)
+	in.refused = module.ExportedGlobal(meter.RefusedGlobal).(api.MutableGlobal)
+	for _, name := range []string{meter.StartFunction, hostabi.ExportInitialize} {
+		if err := in.startStep(name); err != nil {
+			return err
 		}
 	}
 	in.armStart()
@@ -81,6 +79,19 @@ func (in *instance) begin() error {
 	}
 	in.lookUp()
 	return in.configure()
+}
+
+// startStep calls an export without parameters, where there is one.
+func (in *instance) startStep(name string) error {
+	f := in.module.ExportedFunction(name)
+	if f == nil {
+		return nil
+	}
+	in.armStart()
+	if err := f.CallWithStack(in.ctx, nil); err != nil {
+		return in.startFault(name, err)
+	}
+	return nil
 }
 
 // lookUp makes the functions that events call. Each has a stack of its own that is kept between calls.

@@ -21,7 +21,7 @@ type program struct {
 
 // load meters, compiles and checks a guest. A cache that fails costs time, not the guest.
 func load(ctx context.Context, module []byte, l Limits, cacheDir string, log *slog.Logger) (*program, error) {
-	metered, err := meter.Rewrite(module, meter.Options{MemoryPages: l.MemoryPages, TableElements: l.TableElements, Fuel: l.StartFuel})
+	metered, err := meter.Rewrite(module, meter.Options{MemoryPages: l.MemoryPages, TableElements: l.TableElements})
 	if err != nil {
 		return nil, fmt.Errorf("reading the module: %w", err)
 	}
@@ -83,11 +83,11 @@ func (p *program) provide(ctx context.Context) error {
 	return provideWASI(ctx, p.runtime)
 }
 
-// instantiate starts the module and runs its start function.
+// instantiate makes an instance. Nothing of the module runs yet.
 func (p *program) instantiate(ctx context.Context) (m api.Module, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("instantiating the module: %v", r)
+			err = fmt.Errorf("it panicked: %v", r)
 		}
 	}()
 	return p.runtime.InstantiateModule(ctx, p.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())

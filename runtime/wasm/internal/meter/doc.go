@@ -9,6 +9,7 @@
 //   - Each function entry and each loop iteration takes fuel. Where the fuel is below zero, the module traps.
 //   - Instructions whose work depends on an operand take fuel by that operand.
 //   - Tables have a maximum.
+//   - The start function is exported ([StartFunction]) instead of started.
 //   - Custom sections are gone, but for the names of functions, which stack traces show.
 //
 // # What is charged

@@ -2,18 +2,18 @@ package meter
 
 import "encoding/binary"
 
-// Names under which the added globals are exported.
+// Names that the rewriting exports.
 const (
 	reservedPrefix = "exgate_"
-	FuelGlobal     = reservedPrefix + "fuel"    // mutable i64
+	FuelGlobal     = reservedPrefix + "fuel"    // mutable i64, 0 at first
 	RefusedGlobal  = reservedPrefix + "refused" // mutable i32, 1 after a memory.grow that failed
+	StartFunction  = reservedPrefix + "start"   // where the module has a start function
 )
 
 // Options are the limits that a module must keep as it is loaded.
 type Options struct {
 	MemoryPages   uint32 // what its memory may ask for at the start, in pages of 64 KiB
 	TableElements uint32 // for each table, at the start and ever
-	Fuel          uint32 // units that it has until FuelGlobal is set: its start function runs on them
 }
 
 // Rewrite returns the metered form of a module. An error says at which byte the module is malformed, or what it has that is not allowed.
@@ -44,20 +44,29 @@ func (m *module) addTables() {
 func (m *module) addGlobals() {
 	b := binary.AppendUvarint(nil, uint64(m.globals+2))
 	b = append(b, m.body[sectionGlobal].data...)
-	var fuel [paddedLength]byte
-	putPadded(fuel[:], m.limits.Fuel)
-	b = append(append(append(b, typeI64, 1, opI64Const), fuel[:]...), opEnd)
+	b = append(b, typeI64, 1, opI64Const, 0, opEnd)
 	b = append(b, typeI32, 1, opI32Const, 0, opEnd)
 	m.body[sectionGlobal] = section{true, b}
 }
 
+// addExports exports the globals, and the start function instead of starting it: it may run only when it has fuel.
 func (m *module) addExports() {
-	b := binary.AppendUvarint(nil, uint64(m.exports+2))
+	start := m.body[sectionStart]
+	n := m.exports + 2
+	if start.present {
+		n++
+	}
+	b := binary.AppendUvarint(nil, uint64(n))
 	b = append(b, m.body[sectionExport].data...)
 	for i, name := range []string{FuelGlobal, RefusedGlobal} {
 		b = append(appendName(b, name), exportGlobal)
 		b = binary.AppendUvarint(b, uint64(m.globals+i))
 	}
+	if start.present {
+		b = append(appendName(b, StartFunction), exportFunction)
+		b = append(b, start.data...)
+	}
+	m.body[sectionStart] = section{}
 	m.body[sectionExport] = section{true, b}
 }
 

@@ -1,0 +1,67 @@
+package wasm
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// plainEcho is the echo guest as a Go function.
+type plainEcho struct {
+	gateway.ConnectionHandler
+	adapter gateway.ConnectionAdapter
+}
+
+func (p *plainEcho) OnReceivedBytes(b []byte) error {
+	p.adapter.Send(b)
+	return nil
+}
+
+func echoHandler(t testing.TB) gateway.ConnectionHandler {
+	e := engine(t, Config{Module: file(t, "echo"), Shards: 1})
+	h, err := e.NewHandler(silent{&device{name: "dev"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.OnSocketCreated(info); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// BenchmarkEvent compares an event with a send in a guest with the same handler as a Go function, in one run.
+func BenchmarkEvent(b *testing.B) {
+	guest, plain := echoHandler(b), &plainEcho{adapter: silent{&device{}}}
+	packet := make([]byte, 64)
+	run := func(h gateway.ConnectionHandler) time.Duration {
+		start := time.Now()
+		for range b.N {
+			if err := h.OnReceivedBytes(packet); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return time.Since(start)
+	}
+	b.ReportAllocs()
+	inGo, inGuest := run(plain), run(guest)
+	per := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / float64(b.N) }
+	b.ReportMetric(per(inGo), "go-ns/op")
+	b.ReportMetric(per(inGuest), "wasm-ns/op")
+	b.ReportMetric(per(inGuest-inGo), "above-ns/op")
+	runtime.KeepAlive(guest)
+}
+
+func TestBytesEventAllocatesNothing(t *testing.T) {
+	h := echoHandler(t)
+	packet := make([]byte, 64)
+	allocations := testing.AllocsPerRun(1000, func() {
+		if err := h.OnReceivedBytes(packet); err != nil {
+			t.Error(err)
+		}
+	})
+	if allocations != 0 {
+		t.Errorf("%v allocations an event", allocations)
+	}
+}

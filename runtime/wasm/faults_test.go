@@ -1,0 +1,216 @@
+package wasm
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// syncBuffer is a log that tests read.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func live(e *Engine) (n int) {
+	for _, s := range e.shards {
+		if s.current.Load() != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// expectDeath lets d's event end its instance, and looks at who is hit and who is not.
+func expectDeath(t *testing.T, e *Engine, fail func(d *device) error, want gateway.CloseReason) {
+	t.Helper()
+	d, elsewhere := connect(t, e), connect(t, e)
+	neighbour := connect(t, e)
+	for neighbour.instance() != d.instance() {
+		neighbour = connect(t, e)
+	}
+	err := fail(d)
+	if err == nil || !gateway.ReasonOf(err).Is(want) {
+		t.Fatalf("got %v, want %v", err, want)
+	}
+	eventually(t, "the neighbour closes", func() bool { return neighbour.reason() == gateway.ReasonGuestShardLost.Name })
+	if err := neighbour.receive("x"); !gateway.ReasonOf(err).Is(gateway.ReasonGuestShardLost) {
+		t.Errorf("an event of the neighbour after the death: %v", err)
+	}
+	must(t, neighbour.handler.OnSocketClosed(gateway.ReasonGuestShardLost))
+	must(t, d.handler.OnSocketClosed(want))
+	elsewhere.take()
+	if err := elsewhere.receive("x"); err != nil || elsewhere.reason() != "" {
+		t.Errorf("the other shard is hit: %v %s", err, elsewhere.reason())
+	}
+	eventually(t, "a new instance", func() bool { return live(e) == len(e.shards) })
+	must(t, connect(t, e).receive("x"))
+}
+
+func TestFaultsOfAGuest(t *testing.T) {
+	module := file(t, "hostile")
+	limits := Limits{WallTime: time.Hour}
+	for _, c := range []struct {
+		name, packet string
+		limits       Limits
+		want         gateway.CloseReason
+	}{
+		{"endless loop", "l", limits, gateway.ReasonGuestOutOfFuel},
+		{"endless recursion", "r", limits, gateway.ReasonGuestTrap},
+		{"memory.fill in a loop", "f", limits, gateway.ReasonGuestOutOfFuel},
+		{"memory bomb", "m", limits, gateway.ReasonGuestMemory},
+		{"unreachable", "t", limits, gateway.ReasonGuestTrap},
+		{"bad pointer to send", "p", limits, gateway.ReasonGuestTrap},
+		{"bad pointer to publish", "P", limits, gateway.ReasonGuestTrap},
+		{"bad action", "a", limits, gateway.ReasonGuestBadAction},
+		{"host calls", "h", limits, gateway.ReasonGuestCalls},
+		{"output flood", "s", limits, gateway.ReasonGuestCalls},
+		{"wall time", "h", Limits{WallTime: 1}, gateway.ReasonGuestTime},
+		{"division by zero", "d", limits, gateway.ReasonGuestTrap},
+		{"call of no function", "i\xff", limits, gateway.ReasonGuestTrap},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := engine(t, Config{Module: module, Shards: 2, Limits: c.limits})
+			expectDeath(t, e, func(d *device) error { return d.receive(c.packet) }, c.want)
+		})
+	}
+}
+
+// A guest that grows without end is held at its limit, and may live.
+func TestMemoryStaysBounded(t *testing.T) {
+	d := connect(t, engine(t, Config{Module: file(t, "hostile"), Shards: 1, Limits: Limits{MemoryPages: 64}}))
+	must(t, d.receive("g"))
+	if size := d.instance().memory.Size(); size > 64<<16 {
+		t.Errorf("%d bytes of memory", size)
+	}
+	must(t, d.receive("x"))
+}
+
+func TestTrapInEachEvent(t *testing.T) {
+	trap := []byte{0x00, 0x0b}
+	guest := wasmtest.Guest()
+	for _, c := range []struct {
+		name   string
+		module wasmtest.Module
+		event  func(h gateway.ConnectionHandler) error
+	}{
+		{"bytes", guest.With("exproto_v1_bytes", trap...), func(h gateway.ConnectionHandler) error { return h.OnReceivedBytes(nil) }},
+		{"created", guest.With("exproto_v1_event", trap...), func(h gateway.ConnectionHandler) error { return h.OnSocketCreated(info) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := engine(t, Config{Module: c.module.Bytes(), Shards: 1})
+			h, err := e.NewHandler(&device{name: "dev"})
+			must(t, err)
+			if err := c.event(h); !gateway.ReasonOf(err).Is(gateway.ReasonGuestTrap) {
+				t.Errorf("got %v", err)
+			}
+			must(t, h.OnSocketClosed(gateway.ReasonGuestTrap))
+			eventually(t, "a new instance", func() bool { return live(e) == 1 })
+		})
+	}
+}
+
+func TestTrapWhileClosing(t *testing.T) {
+	// exproto_v1_event traps for kind 2 only.
+	code := []byte{0x20, 0, 0x41, 2, 0x46, 0x04, 0x40, 0x00, 0x0b, 0x41, 0, 0x0b}
+	e := engine(t, Config{Module: wasmtest.Guest().With("exproto_v1_event", code...).Bytes(), Shards: 1})
+	d, neighbour := connect(t, e), connect(t, e)
+	if err := d.handler.OnSocketClosed(gateway.ReasonTCPClosed); !gateway.ReasonOf(err).Is(gateway.ReasonGuestTrap) {
+		t.Errorf("got %v", err)
+	}
+	eventually(t, "the neighbour closes", func() bool { return neighbour.reason() == gateway.ReasonGuestShardLost.Name })
+	must(t, neighbour.handler.OnSocketClosed(gateway.ReasonGuestShardLost))
+}
+
+func TestNoLiveInstance(t *testing.T) {
+	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1})
+	in := e.shards[0].current.Swap(nil)
+	_, err := e.NewHandler(&device{name: "dev"})
+	if err == nil || !gateway.ReasonOf(err).Is(gateway.ReasonHandlerUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	e.shards[0].current.Store(in)
+}
+
+func TestWaitingIsBounded(t *testing.T) {
+	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1, Limits: Limits{Waiting: 1}})
+	d, other := connect(t, e), connect(t, e)
+	in := d.instance()
+	in.mu.Lock()
+	result := make(chan error)
+	go func() { result <- d.receive("x") }()
+	eventually(t, "an event waits", func() bool { return in.waiting.Load() == 1 })
+	if err := other.receive("x"); !gateway.ReasonOf(err).Is(gateway.ReasonHandlerTimeout) {
+		t.Errorf("got %v", err)
+	}
+	in.mu.Unlock()
+	must(t, <-result)
+	must(t, other.handler.OnSocketClosed(gateway.ReasonHandlerTimeout))
+}
+
+// Faults are counted and told to the operator without the guest's text having its way in the log.
+func TestFaultIsReported(t *testing.T) {
+	var log syncBuffer
+	set := NewMetrics(prometheus.NewRegistry())
+	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1, Metrics: set, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	d := connect(t, e)
+	if d.receive("t") == nil {
+		t.Fatal("no error")
+	}
+	eventually(t, "a new instance", func() bool { return live(e) == 1 })
+	if got := testutil.ToFloat64(set.deaths.WithLabelValues("test", "guest_trap")); got != 1 {
+		t.Errorf("%v deaths", got)
+	}
+	if got := testutil.ToFloat64(set.instances.WithLabelValues("test")); got != 1 {
+		t.Errorf("%v instances", got)
+	}
+	if !strings.Contains(log.String(), "reason=guest_trap") || !strings.Contains(log.String(), "restarted") {
+		t.Errorf("the log has\n%s", log.String())
+	}
+}
+
+func TestRestartDelayGrows(t *testing.T) {
+	want := []time.Duration{0, 100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond}
+	for n, d := range want {
+		if got := restartDelay(n); got != d {
+			t.Errorf("after %d restarts: %v, want %v", n, got, d)
+		}
+	}
+	if got := restartDelay(1000); got != maxRestartDelay {
+		t.Errorf("at last: %v", got)
+	}
+}
+
+func TestCloseStopsRestarting(t *testing.T) {
+	e, err := New(t.Context(), Config{Name: "test", Module: file(t, "hostile"), Shards: 1, Logger: quiet})
+	must(t, err)
+	for range 4 {
+		eventually(t, "an instance", func() bool { return live(e) == 1 })
+		d := connect(t, e)
+		if d.receive("t") == nil {
+			t.Fatal("no error")
+		}
+		must(t, d.handler.OnSocketClosed(gateway.ReasonGuestTrap))
+	}
+	must(t, e.Close(t.Context()))
+}
