@@ -29,9 +29,9 @@ type Connector struct {
 	workers sync.WaitGroup // the tick and the reconnects
 
 	mu       sync.Mutex
-	closed   bool                  // guarded by mu, as all below
-	sessions map[*Session]struct{} // not ended
-	links    map[*link]struct{}    // that paho has not shut down
+	closed   bool                // guarded by mu, as all below
+	sessions map[string]*Session // not ended, by client id
+	links    map[*link]struct{}  // that paho has not shut down
 	warned   time.Time
 }
 
@@ -49,7 +49,7 @@ func New(cfg Config) (*Connector, error) {
 	c := &Connector{
 		cfg: cfg, broker: broker, log: cfg.Logger, metrics: newCounters(cfg.Metrics), ids: messageid.New(),
 		dials: make(chan struct{}, cfg.MaxDials), quit: make(chan struct{}),
-		sessions: map[*Session]struct{}{}, links: map[*link]struct{}{},
+		sessions: map[string]*Session{}, links: map[*link]struct{}{},
 	}
 	c.workers.Go(c.tick)
 	return c, nil
@@ -67,37 +67,44 @@ func (c *Connector) Connect(ctx context.Context, client gateway.ClientInfo, pass
 	if err != nil {
 		return nil, err
 	}
-	if err := c.admit(s, l); err != nil {
+	old, err := c.admit(s, l)
+	if err != nil {
 		l.wire.fail(err)
 		return nil, err
+	}
+	if old != nil { // mosquitto 2.0.11 closes it without DISCONNECT, and it would take the client id back
+		old.lose(gateway.ReasonDiscarded.With("client id %q connected again", client.ClientID))
 	}
 	return s, nil
 }
 
-// admit makes l the link of a new session.
-func (c *Connector) admit(s *Session, l *link) error {
+// admit makes l the link of a new session, and returns the session that had its client id here.
+func (c *Connector) admit(s *Session, l *link) (old *Session, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return errClosed
+		return nil, errClosed
 	}
 	if l.dead {
-		return fmt.Errorf("the broker %s closed the connection after CONNACK", c.broker.hostPort)
+		return nil, fmt.Errorf("the broker %s closed the connection after CONNACK", c.broker.hostPort)
 	}
 	s.link = l
-	c.sessions[s] = struct{}{}
-	c.metrics.sessions.Inc()
-	return nil
+	old = c.sessions[s.client.ClientID]
+	c.sessions[s.client.ClientID] = s
+	if old == nil {
+		c.metrics.sessions.Inc()
+	}
+	return old, nil
 }
 
 // sessionEnded is called with the session's mu held: a session's comes before the connector's.
 func (c *Connector) sessionEnded(s *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.sessions[s]; ok {
-		delete(c.sessions, s)
+	if c.sessions[s.client.ClientID] == s {
+		delete(c.sessions, s.client.ClientID)
 		c.metrics.sessions.Dec()
 	}
 }
@@ -138,7 +145,7 @@ func (c *Connector) current() []*Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	list := make([]*Session, 0, len(c.sessions))
-	for s := range c.sessions {
+	for _, s := range c.sessions {
 		list = append(list, s)
 	}
 	return list

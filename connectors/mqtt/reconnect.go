@@ -45,22 +45,26 @@ func (s *Session) linkLost(l *link, reason byte, cause error) {
 	told.tell()
 }
 
-// isDiscarded counts the loss and reports whether another client has the client id: the broker says so, or takes it away again and again. It needs mu.
+// isDiscarded counts the loss and reports whether another client has the client id: the broker says so, or cuts the connection without
+// a word again and again, as mosquitto 2.0.11 does. It needs mu.
 func (s *Session) isDiscarded(reason byte) bool {
-	now := time.Now()
-	s.losses = slices.DeleteFunc(s.losses, func(t time.Time) bool { return now.Sub(t) > lossWindow })
-	s.losses = append(s.losses, now)
 	label, discarded := lossNetwork, false
 	switch {
 	case reason == packets.DisconnectSessionTakenOver:
 		label, discarded = lossTakenOver, true
-	case len(s.losses) >= lossLimit:
-		label, discarded = lossRepeated, true
 	case reason != 0:
 		label = lossBroker
+	case s.lostTooOften(time.Now()):
+		label, discarded = lossRepeated, true
 	}
 	s.connector.metrics.losses.WithLabelValues(label).Inc()
 	return discarded
+}
+
+func (s *Session) lostTooOften(now time.Time) bool {
+	s.losses = slices.DeleteFunc(s.losses, func(t time.Time) bool { return now.Sub(t) > lossWindow })
+	s.losses = append(s.losses, now)
+	return len(s.losses) >= lossLimit
 }
 
 // suspend queues what was sent and not answered again, and drops the QoS 0 that had no room. It needs mu.

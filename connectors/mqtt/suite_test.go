@@ -32,7 +32,9 @@ func TestSuiteMosquitto(t *testing.T) {
 		Users: map[string]string{"device": "secret"}, Dynamic: true, Denied: []string{"denied/topic"},
 	})
 	connectortest.Run(t, connectortest.Target{
-		New:      func(t *testing.T) gateway.Connector { return newConnector(t, Config{URL: b.URL()}) },
+		New: func(t *testing.T) gateway.Connector {
+			return newConnector(t, Config{URL: b.URL(), ReconnectDelay: 50 * time.Millisecond})
+		},
 		Username: "device", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic", MaxQoS: 2,
 		Retain: func(t *testing.T, topic, payload string) {
 			mosquitto.Retain(t, b.Addr(), "device", "secret", topic, payload)

@@ -10,7 +10,7 @@ import (
 const (
 	writeLimit   = 64 << 10         // bytes waiting to be written above which publishes wait in the session
 	writeTimeout = 10 * time.Second // for one write to the socket
-	closeTimeout = 2 * time.Second  // for what is unwritten when the session closes
+	closeTimeout = 2 * time.Second  // for what is unwritten when the session closes, and for the broker to close
 	drainTimeout = time.Second      // for reading what the broker sent before it stopped reading
 )
 
@@ -123,7 +123,7 @@ func (w *wire) flush() {
 	closing := w.closing
 	w.mu.Unlock()
 	if closing {
-		_ = w.Close()
+		w.closeWrite()
 	}
 }
 
@@ -147,7 +147,7 @@ func (w *wire) tellDrained() {
 	w.mu.Lock()
 }
 
-// closeSoon closes when everything is written, at the latest after closeTimeout.
+// closeSoon closes when everything is written. Writing may take closeTimeout, and the broker may take as long to close.
 func (w *wire) closeSoon() {
 	w.mu.Lock()
 	w.closing = true
@@ -155,6 +155,15 @@ func (w *wire) closeSoon() {
 	flushing := w.flushing
 	w.mu.Unlock()
 	if !flushing {
+		w.closeWrite()
+	}
+}
+
+// closeWrite leaves the rest to the broker, which closes after DISCONNECT. Closing with something unread would reset the connection, and the
+// broker could lose what it has not read.
+func (w *wire) closeWrite() {
+	c, ok := w.Conn.(interface{ CloseWrite() error })
+	if !ok || w.SetReadDeadline(time.Now().Add(closeTimeout)) != nil || c.CloseWrite() != nil {
 		_ = w.Close()
 	}
 }

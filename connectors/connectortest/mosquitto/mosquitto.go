@@ -187,6 +187,7 @@ func (b *Broker) config() string {
 		"persistence_location " + b.dir + "/",
 		"max_queued_messages 0",
 		"max_inflight_messages 0",
+		"set_tcp_nodelay true",
 		"log_type error", "log_type warning", "log_type notice",
 	}
 	lines = append(lines, b.accessConfig()...)

@@ -1,0 +1,199 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"math/big"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+func dial(t *testing.T, cfg Config) error {
+	t.Helper()
+	_, err := newConnector(t, cfg).Connect(t.Context(), gateway.ClientInfo{ClientID: "c", Username: "u"}, "hidden-password", connectortest.NewDevice())
+	if err == nil {
+		t.Fatal("connected")
+	}
+	if strings.Contains(err.Error(), "hidden-password") {
+		t.Fatalf("the error has the password: %v", err)
+	}
+	return err
+}
+
+func TestConnackReasons(t *testing.T) {
+	for reason, want := range map[byte]gateway.ResultCode{
+		packets.ConnackInvalidClientID:       gateway.CodePermissionDeny,
+		packets.ConnackBadUsernameOrPassword: gateway.CodePermissionDeny,
+		packets.ConnackNotAuthorized:         gateway.CodePermissionDeny,
+		packets.ConnackBanned:                gateway.CodePermissionDeny,
+		packets.ConnackServerUnavailable:     gateway.CodeUnknown,
+		packets.ConnackServerBusy:            gateway.CodeUnknown,
+		packets.ConnackQuotaExceeded:         gateway.CodeLimit,
+	} {
+		b := newScripted(t, func(p *peer) {
+			if p.next() != nil {
+				p.send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: reason})
+			}
+		})
+		var refused *gateway.ResultError
+		if err := dial(t, Config{URL: b.url()}); !errors.As(err, &refused) || refused.Result.Code != want {
+			t.Errorf("0x%02X: %v, want %v", reason, err, want)
+		}
+	}
+}
+
+func TestOldBroker(t *testing.T) {
+	for name, serve := range map[string]func(p *peer){
+		"closes":         func(p *peer) { p.next() },
+		"3.1.1 connack":  func(p *peer) { p.next(); _, _ = p.Write([]byte{0x20, 2, 0, 1}) },
+		"5 connack 0x84": func(p *peer) { p.next(); _, _ = p.Write([]byte{0x20, 3, 0, 0x84, 0}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newScripted(t, serve)
+			if err := dial(t, Config{URL: b.url()}); !strings.Contains(err.Error(), "MQTT 3.1.1") || !strings.Contains(err.Error(), "upstream.mqtt.url") {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func TestSilentBroker(t *testing.T) {
+	b := newScripted(t, func(p *peer) { p.serveAll() })
+	if err := dial(t, Config{URL: b.url(), ConnectTimeout: 50 * time.Millisecond}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+}
+
+func TestNoBroker(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	var refused *gateway.ResultError
+	if err := dial(t, Config{URL: "mqtt://" + l.Addr().String()}); errors.As(err, &refused) || !strings.Contains(err.Error(), "upstream.mqtt.url") {
+		t.Fatal(err)
+	}
+}
+
+func TestBadURL(t *testing.T) {
+	for _, url := range []string{"", "broker:1883", "http://broker", "mqtt://", "mqtt://host/path", "mqtt://user:hidden-password@host", "mqtt://%zz"} {
+		_, err := New(Config{URL: url})
+		if err == nil || !strings.Contains(err.Error(), "upstream.mqtt.url") || strings.Contains(err.Error(), "hidden-password") {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+}
+
+func TestURLDefaults(t *testing.T) {
+	for url, want := range map[string]string{
+		"mqtt://h": "h:1883", "mqtt://h:1": "h:1", "tcp://h": "h:1883", "mqtts://h": "h:8883", "ssl://[::1]:9/": "[::1]:9",
+	} {
+		a, err := parseURL(Config{URL: url})
+		if err != nil || a.hostPort != want || (a.tls != nil) != (strings.HasPrefix(url, "mqtts") || strings.HasPrefix(url, "ssl")) {
+			t.Errorf("%s: %+v, %v", url, a, err)
+		}
+	}
+}
+
+// TestMaxDials counts handshakes that run at once.
+func TestMaxDials(t *testing.T) {
+	atOnce, most := make(chan int, 1), make(chan int, 1)
+	atOnce <- 0
+	most <- 0
+	b := newScripted(t, func(p *peer) {
+		n := <-atOnce + 1
+		atOnce <- n
+		most <- max(n, <-most)
+		cp := p.next()
+		atOnce <- <-atOnce - 1
+		if cp != nil {
+			p.send(packets.NewControlPacket(packets.CONNACK))
+			p.serveAll()
+		}
+	})
+	c := newConnector(t, Config{URL: b.url(), MaxDials: 2})
+	results := make(chan error)
+	for i := range 20 {
+		go func() {
+			_, err := c.Connect(t.Context(), gateway.ClientInfo{ClientID: string(rune('a' + i))}, "", connectortest.NewDevice())
+			results <- err
+		}()
+	}
+	for range 20 {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := <-most; n > 2 {
+		t.Fatalf("%d handshakes at once", n)
+	}
+}
+
+func TestTLS(t *testing.T) {
+	cert, roots := selfSigned(t)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			p := &peer{Conn: conn}
+			if p.accept(false) != nil {
+				p.serveAll()
+			}
+			_ = p.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-done })
+	url := "mqtts://" + l.Addr().String()
+	s, _ := connect(t, newConnector(t, Config{URL: url, TLS: &tls.Config{RootCAs: roots}}), "c")
+	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
+		t.Fatal(r)
+	}
+	s.Close()
+	if err := dial(t, Config{URL: url}); !strings.Contains(err.Error(), "certificate") {
+		t.Fatal(err)
+	}
+}
+
+func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(parsed)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
+}
