@@ -69,10 +69,8 @@ func NewAdapter(cfg AdapterConfig) *Adapter {
 	return a
 }
 
-// What a handler's connection may use. Fixed windows spare the pings that measure a bandwidth.
+// Bounds of a handler's HTTP/2 connection.
 const (
-	streamWindow    = 1 << 20
-	connWindow      = 4 << 20
 	maxHeaderBytes  = 64 << 10
 	connectionSetup = 10 * time.Second
 )
@@ -82,8 +80,6 @@ func serverOptions(cfg AdapterConfig) []grpc.ServerOption {
 		grpc.MaxRecvMsgSize(maxMessageBytes),
 		grpc.MaxConcurrentStreams(cfg.MaxConcurrentCalls),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
-		grpc.StaticStreamWindowSize(streamWindow),
-		grpc.StaticConnWindowSize(connWindow),
 		grpc.ConnectionTimeout(connectionSetup),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -139,7 +140,9 @@ func TestAddressForms(t *testing.T) {
 	s := &script{}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", s)
-	for _, form := range []string{address, "http://" + address, "http://" + address + "/"} {
+	_, port, err := net.SplitHostPort(address)
+	must(t, err)
+	for _, form := range []string{address, "localhost:" + port, "http://" + address, "http://" + address + "/"} {
 		h := newHandler(t, newClient(t, remote.ClientConfig{Address: form}, a), newDevice("c1"))
 		must(t, h.OnReceivedBytes(nil))
 	}

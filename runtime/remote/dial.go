@@ -27,9 +27,6 @@ const (
 // Pings go out only while a callback is in flight: gRPC servers take pings on an idle connection for abuse.
 var clientKeepalive = keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}
 
-// responseWindow is HTTP/2's smallest. Callbacks answer with nothing, and a fixed window spares the pings that measure a bandwidth.
-const responseWindow = 64 << 10
-
 func dial(cfg ClientConfig) (*grpc.ClientConn, error) {
 	target, tlsConfig, err := cfg.target()
 	if err != nil {
@@ -47,8 +44,6 @@ func dial(cfg ClientConfig) (*grpc.ClientConn, error) {
 		}),
 		grpc.WithKeepaliveParams(clientKeepalive),
 		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(maxMessageBytes), grpc.MaxCallRecvMsgSize(maxMessageBytes)),
-		grpc.WithStaticStreamWindowSize(responseWindow),
-		grpc.WithStaticConnWindowSize(responseWindow),
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithNoProxy(),
