@@ -1,0 +1,123 @@
+package bench
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	lineGuest = "../../../../wasm-examples/line/line.wasm"
+	idleConns = 5000
+	// holdVariable makes the test binary a process that holds device connections, so that their memory is not measured.
+	holdVariable = "EXGATE_BENCH_HOLD"
+)
+
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(holdVariable); addr != "" {
+		if err := hold(addr, idleConns); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// hold logs n devices in, says so, and keeps them until standard input ends.
+func hold(addr string, n int) error {
+	for i := range n {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if _, err := fmt.Fprintf(c, "login d%d\n", i); err != nil {
+			return err
+		}
+		if err := awaitLine(c, "ok"); err != nil {
+			return fmt.Errorf("logging in device %d: %w", i, err)
+		}
+	}
+	fmt.Println("ready")
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// awaitLine reads c byte by byte, so that it keeps nothing behind, until a line begins with want.
+func awaitLine(c net.Conn, want string) error {
+	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	var line strings.Builder
+	for b := make([]byte, 1); ; {
+		if _, err := c.Read(b); err != nil {
+			return fmt.Errorf("waiting for %q after %q: %w", want, line.String(), err)
+		}
+		line.Write(b)
+		if b[0] != '\n' {
+			continue
+		}
+		if strings.HasPrefix(line.String(), want) {
+			return nil
+		}
+		line.Reset()
+	}
+}
+
+// BenchmarkIdle: resident memory of an idle device that logged in through a guest, on the embedded broker. The goal is 6 KiB without
+// the upstream session.
+func BenchmarkIdle(b *testing.B) {
+	addr := serve(b, wasmEngine(b, lineGuest), nil)
+	for b.Loop() {
+		before := resident(b)
+		stop := holdDevices(b, addr)
+		after := resident(b)
+		stop()
+		b.ReportMetric(float64(after-before)/idleConns/1024, "KiB/connection")
+	}
+}
+
+func holdDevices(b *testing.B, addr string) (stop func()) {
+	b.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), holdVariable+"="+addr)
+	cmd.Stderr = os.Stderr
+	in, _ := cmd.StdinPipe()
+	out, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
+		b.Fatalf("holding devices: %q, %v", line, err)
+	}
+	return func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	}
+}
+
+// resident is this process's memory in RAM, in bytes, after a collection.
+func resident(b *testing.B) int {
+	b.Helper()
+	for range 3 {
+		runtime.GC()
+	}
+	debug.FreeOSMemory()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		b.Skip("needs /proc: ", err)
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(text))[1])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
