@@ -252,3 +252,25 @@ func TestDuplicateQoS2(t *testing.T) {
 		t.Fatalf("%d messages", n)
 	}
 }
+
+// TestLossWindow counts only what happens within ten seconds.
+func TestLossWindow(t *testing.T) {
+	s, start := &Session{}, time.Now()
+	for i, c := range []struct {
+		at   time.Duration
+		want bool
+	}{
+		{0, false},
+		{5 * time.Second, false},
+		{11 * time.Second, false},
+		{16 * time.Second, false},
+		{17 * time.Second, true},
+		{40 * time.Second, false},
+		{49 * time.Second, false},
+		{50 * time.Second, true},
+	} {
+		if got := s.lostTooOften(start.Add(c.at)); got != c.want {
+			t.Fatalf("loss %d at %v: %v", i, c.at, got)
+		}
+	}
+}
