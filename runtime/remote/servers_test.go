@@ -1,0 +1,129 @@
+package remote_test
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote"
+)
+
+// listen opens a loopback port; address "" takes a free one.
+func listen(t testing.TB, address string) net.Listener {
+	t.Helper()
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// serveHandler serves s at address and returns the address and what stops it.
+func serveHandler(t testing.TB, address string, s exproto.ConnectionUnaryHandlerServer, options ...grpc.ServerOption) (string, func()) {
+	t.Helper()
+	server := grpc.NewServer(append([]grpc.ServerOption{grpc.WaitForHandlers(true)}, options...)...)
+	exproto.RegisterConnectionUnaryHandlerServer(server, s)
+	l := listen(t, address)
+	go server.Serve(l)
+	t.Cleanup(server.Stop)
+	return l.Addr().String(), server.Stop
+}
+
+// serveAdapter serves an adapter and returns it with its address.
+func serveAdapter(t testing.TB, cfg remote.AdapterConfig) (*remote.Adapter, string) {
+	t.Helper()
+	a := remote.NewAdapter(cfg)
+	l := listen(t, "")
+	served := make(chan error, 1)
+	go func() { served <- a.Serve(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = a.Stop(ctx)
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return a, l.Addr().String()
+}
+
+// dialAdapter is a handler's side of the adapter.
+func dialAdapter(t testing.TB, address string) *grpc.ClientConn {
+	t.Helper()
+	cc, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(32<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cc.Close() })
+	return cc
+}
+
+func newClient(t testing.TB, cfg remote.ClientConfig, a *remote.Adapter) *remote.Client {
+	t.Helper()
+	if cfg.Name == "" {
+		cfg.Name = "demo"
+	}
+	c, err := remote.NewClient(cfg, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(context.Background()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return c
+}
+
+func newHandler(t testing.TB, c *remote.Client, d gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	t.Helper()
+	h, err := c.NewHandler(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// opened is a device whose OnSocketCreated a handler has seen, and the adapter as that handler sees it.
+func opened(t testing.TB, d *device, cfg remote.AdapterConfig) (gateway.ConnectionHandler, exproto.ConnectionAdapterClient) {
+	t.Helper()
+	a, adapterAddress := serveAdapter(t, cfg)
+	address, _ := serveHandler(t, "", &script{})
+	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address}, a), d)
+	must(t, h.OnSocketCreated(gateway.ConnInfo{}))
+	return h, exproto.NewConnectionAdapterClient(dialAdapter(t, adapterAddress))
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expect(t testing.TB, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s:\n got: %s\nwant: %s", what, got, want)
+	}
+}
+
+// eventually waits for a condition.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still waiting: %s", what)
+		}
+	}
+}
