@@ -261,6 +261,9 @@ func (s *scripted) OnTimerTimeout(gateway.TimerType) error {
 func (s *scripted) OnReceivedMessages(m []gateway.Message) error {
 	var topics []string
 	for _, x := range m {
+		if x.Node != "n1" {
+			s.add("message of node %q", x.Node)
+		}
 		topics = append(topics, x.Topic+"="+string(x.Payload))
 	}
 	s.add("messages %s", strings.Join(topics, " "))

@@ -185,7 +185,7 @@ func (c *Conn) Deliver(m Message) bool {
 		(c.inbox.messages >= c.limits.InboxMessages || c.inbox.bytes+len(m.Payload) > c.limits.InboxBytes)
 	queued := false
 	if !full {
-		m.Topic = c.login.unmount(m.Topic)
+		m.Topic, m.Node = c.login.unmount(m.Topic), c.gw.node
 		if queued = c.enqueue(event{kind: eventMessage, message: &m}); queued {
 			c.inbox.messages++
 			c.inbox.bytes += len(m.Payload)
