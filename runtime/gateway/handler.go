@@ -4,8 +4,8 @@ import "context"
 
 // HandlerFactory makes the handlers of one configured protocol: runtime/remote.Client and runtime/wasm.Engine are factories.
 type HandlerFactory interface {
-	// NewHandler returns the handler of a new connection. It must not call the adapter and must return at once; an error refuses the
-	// connection with [ReasonHandlerUnavailable], or with the reason that the error carries (see [HandlerError]).
+	// NewHandler returns the handler of a new connection. It must not call the adapter, must return at once, and holds nothing that has to be
+	// freed: a connection that is refused after it gets no event at all. An error refuses the connection with [ReasonHandlerUnavailable], or with the reason that the error carries (see [HandlerError]).
 	NewHandler(conn ConnectionAdapter) (ConnectionHandler, error)
 
 	// Close frees what the factory holds. The gateway calls it once, after the last connection of the factory has seen OnSocketClosed.

@@ -14,8 +14,11 @@ type RawPublisher struct {
 	client    ClientInfo
 	password  string
 
-	mu      sync.Mutex // guards session
+	opening sync.Mutex // one Connect at a time
+
+	mu      sync.Mutex // guards the fields below
 	session Session
+	lease   *lease[Connector] // session's
 }
 
 // NewRawPublisher makes a publisher that goes through the named connector as client.
@@ -42,26 +45,47 @@ func (p *RawPublisher) RawPublish(topic string, qos uint32, payload []byte, done
 	return OK
 }
 
+// open returns the session, a new one where there is none.
 func (p *RawPublisher) open() (Session, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.session != nil {
-		return p.session, nil
+	if s := p.current(); s != nil {
+		return s, nil
 	}
-	p.gateway.mu.Lock()
-	lease := p.gateway.connectors[p.connector]
-	p.gateway.mu.Unlock()
-	if lease == nil {
-		return nil, fmt.Errorf("no connector is named %q", p.connector)
+	p.opening.Lock()
+	defer p.opening.Unlock()
+	if s := p.current(); s != nil {
+		return s, nil
+	}
+	lease, err := p.take()
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), DefaultLimits.AuthTimeout)
 	defer cancel()
 	s, err := lease.value.Connect(ctx, p.client, p.password, p)
 	if err != nil {
+		lease.release()
 		return nil, fmt.Errorf("connecting as %q: %w", p.client.ClientID, err)
 	}
-	p.session = s
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.session, p.lease = s, lease
 	return s, nil
+}
+
+func (p *RawPublisher) current() Session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.session
+}
+
+func (p *RawPublisher) take() (*lease[Connector], error) {
+	p.gateway.mu.Lock()
+	defer p.gateway.mu.Unlock()
+	lease := p.gateway.connectors[p.connector]
+	if lease == nil || !lease.take() {
+		return nil, fmt.Errorf("no connector is named %q", p.connector)
+	}
+	return lease, nil
 }
 
 // Deliver drops what comes: a publisher subscribes to nothing.
@@ -69,20 +93,26 @@ func (p *RawPublisher) Deliver(Message) bool { return false }
 
 // SessionLost makes the next RawPublish open a new session.
 func (p *RawPublisher) SessionLost(reason CloseReason) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.session = nil
 	p.gateway.log.Warn("session of raw publish lost", "connector", p.connector, "reason", reason.Name)
+	p.drop()
 }
 
-// Close ends the session, if there is one.
+// Close ends the session, if there is one. Call it before [Gateway.Shutdown], which waits for the connector.
 func (p *RawPublisher) Close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.session != nil {
-		p.session.Close()
-		p.session = nil
+	if s := p.drop(); s != nil {
+		s.Close()
 	}
+}
+
+func (p *RawPublisher) drop() Session {
+	p.mu.Lock()
+	s, lease := p.session, p.lease
+	p.session, p.lease = nil, nil
+	p.mu.Unlock()
+	if lease != nil {
+		lease.release()
+	}
+	return s
 }
 
 var _ Downlink = (*RawPublisher)(nil)
