@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 
 	"github.com/exgate/exgate/connectors/connectortest"
@@ -12,15 +13,30 @@ import (
 // access is users and rules that tests change at run time.
 type access struct {
 	password string
-	denied   string
+	denied   string // for every action
+
+	mu    sync.Mutex
+	later map[string]embedded.Action // guarded by mu
 }
 
 func (a *access) Authenticate(_ context.Context, _ gateway.ClientInfo, password string) bool {
 	return password == a.password
 }
 
-func (a *access) Allows(_ gateway.ClientInfo, _ embedded.Action, topic string) bool {
-	return topic != a.denied
+func (a *access) Allows(_ gateway.ClientInfo, action embedded.Action, topic string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	denied, ok := a.later[topic]
+	return topic != a.denied && (!ok || denied != action)
+}
+
+func (a *access) deny(topic string, action embedded.Action) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.later == nil {
+		a.later = map[string]embedded.Action{}
+	}
+	a.later[topic] = action
 }
 
 func start(t testing.TB, cfg embedded.Config) *embedded.Broker {

@@ -48,7 +48,7 @@ func (b *Broker) writeAccess(t testing.TB) {
 	t.Helper()
 	switch {
 	case b.options.Dynamic:
-		needProgram(t, "mosquitto_ctrl", "mosquitto")
+		Program(t, "mosquitto_ctrl")
 		text, err := json.Marshal(b.dynamicSecurity())
 		if err != nil {
 			t.Fatal(err)

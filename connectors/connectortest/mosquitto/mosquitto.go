@@ -48,7 +48,7 @@ type Broker struct {
 // Start runs a mosquitto until the test ends. Where it is not installed, the test is skipped, or fails if the environment has CI.
 func Start(t testing.TB, options Options) *Broker {
 	t.Helper()
-	needProgram(t, "mosquitto", "mosquitto")
+	Program(t, "mosquitto")
 	b := &Broker{options: options, dir: t.TempDir(), log: &logBuffer{}}
 	b.writeAccess(t)
 	for attempt := 0; ; attempt++ {
@@ -68,8 +68,13 @@ func Start(t testing.TB, options Options) *Broker {
 	return b
 }
 
-func needProgram(t testing.TB, program, pkg string) string {
+// Program finds one of mosquitto's programs. Where it is missing, the test is skipped, or fails if the environment has CI.
+func Program(t testing.TB, program string) string {
 	t.Helper()
+	pkg := "mosquitto"
+	if program == "mosquitto_pub" || program == "mosquitto_sub" {
+		pkg = "mosquitto-clients"
+	}
 	path, err := exec.LookPath(program)
 	if err != nil {
 		path, err = exec.LookPath(filepath.Join("/usr/sbin", program))

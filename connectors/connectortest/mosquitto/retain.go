@@ -9,7 +9,7 @@ import (
 // Retain stores a retained message at any broker. If username is empty, it connects without.
 func Retain(t testing.TB, addr, username, password, topic, payload string) {
 	t.Helper()
-	program := needProgram(t, "mosquitto_pub", "mosquitto-clients")
+	program := Program(t, "mosquitto_pub")
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		t.Fatal(err)
