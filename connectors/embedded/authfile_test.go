@@ -119,11 +119,11 @@ rules:
 
 func TestAuthFileErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                       ":1: the file is empty",
-		"users: 3":               ":1: want a list",
-		"usres: []":              `:1: unknown key "usres"`,
-		"a: b: c":                "line 1",
-		"users:\n - username: a": ":2: a user needs username and password",
+		"":                             ":1: the file is empty",
+		"users: 3":                     ":1: want a list",
+		"usres: []":                    `:1: unknown key "usres"`,
+		"anonymous: true\n\tusers: []": "line 2",
+		"users:\n - username: a":       ":2: a user needs username and password",
 		"users:\n - {username: a, password: plain}":                                ":2: password is not a bcrypt hash",
 		"users:\n - {user: a}":                                                     `:2: unknown key "user"`,
 		"anonymous: maybe":                                                         ":1: the value is of the wrong kind",
