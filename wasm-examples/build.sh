@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # PATH without wasm-opt, which clang would run where it finds one: the result must not depend on what else is installed.
 c_guest() { # source module
   mkdir -p "$(dirname "$out/$2")"
-  PATH=/usr/bin:/bin clang --target=wasm32 -std=c11 -Os -ffreestanding -nostdlib -mbulk-memory -Wall -Wextra -Werror \
+  PATH=/usr/bin:/bin clang --target=wasm32 -std=c11 -Os -ffreestanding -nostdlib -mbulk-memory -Ihostabi/sdk/c -Wall -Wextra -Werror \
     -Wl,--no-entry -Wl,--stack-first -Wl,-z,stack-size=16384 -Wl,--strip-all -o "$out/$2" "$1"
   chmod 644 "$out/$2"
 }
@@ -23,3 +23,5 @@ go_guest() { # package module
 c_guest wasm-examples/line/line.c wasm-examples/line/line.wasm
 c_guest hostabi/sdk/c/testdata/probe.c hostabi/sdk/c/testdata/probe.wasm
 c_guest hostabi/sdk/c/testdata/echo.c hostabi/sdk/c/testdata/echo.wasm
+go_guest wasm-examples/jsonecho/guest wasm-examples/jsonecho/jsonecho.wasm
+c_guest cmd/exgate/internal/bench/testdata/publish.c cmd/exgate/internal/bench/testdata/publish.wasm
