@@ -177,7 +177,6 @@ func (s *socket) serve(c *gateway.Conn) {
 
 // hatch is a Listener whose sockets a test makes.
 type hatch struct {
-	mu      sync.Mutex
 	attach  func(gateway.Transport) (*gateway.Conn, error)
 	serving chan struct{}
 	closed  chan struct{}
