@@ -88,18 +88,18 @@ type Handler struct {
 
 	GRPC     string        `koanf:"grpc"`
 	Timeout  time.Duration `koanf:"timeout"`
-	MaxBatch int           `koanf:"max_batch" min:"0"`
+	MaxBatch int           `koanf:"max_batch" min:"1"`
 	Dialect  string        `koanf:"dialect" oneof:"unary"`
 }
 
 // GuestLimits bounds one event of a module. If zero, a field is the default of runtime/wasm.
 type GuestLimits struct {
 	MemoryPages int           `koanf:"memory_pages" min:"1" max:"65536"`
-	Fuel        int64         `koanf:"fuel" min:"1"`
+	Fuel        int           `koanf:"fuel" min:"1" max:"2147483647"`
 	WallTime    time.Duration `koanf:"wall_time"`
 	HostCalls   int           `koanf:"host_calls" min:"1"`
 	SendBytes   int           `koanf:"send_bytes" min:"1" unit:"bytes"`
-	EventBytes  int           `koanf:"event_bytes" min:"1" unit:"bytes"`
+	EventBytes  int           `koanf:"event_bytes" min:"1" max:"4294967295" unit:"bytes"`
 }
 
 // Builtin is the prefix of a handler.wasm that names a module inside the program.

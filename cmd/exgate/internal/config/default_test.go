@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -85,6 +86,6 @@ func FuzzParseFile(f *testing.F) {
 }
 
 func isProblems(err error) bool {
-	_, ok := err.(Problems)
-	return ok
+	var problems Problems
+	return errors.As(err, &problems)
 }

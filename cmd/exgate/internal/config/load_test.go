@@ -15,7 +15,7 @@ import (
 func inFolder(t *testing.T, file string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
-	for name, text := range map[string]string{"exgate.yaml": file, "m.wasm": "", "users.yaml": ""} {
+	for name, text := range map[string]string{"exgate.yaml": file, "m.wasm": "", "users.yaml": "anonymous: true\n"} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -68,8 +68,10 @@ func TestEachSourceOverridesTheOneBefore(t *testing.T) {
 
 func TestFileWithListenersReplacesTheDemo(t *testing.T) {
 	inFolder(t, "listeners: {meters: {bind: ':1', handler: {wasm: m.wasm}}}")
-	cfg := mustLoad(t, Sources{File: "exgate.yaml", Environ: []string{"EXGATE_LISTENERS__METERS__BIND=:2", "EXGATE_LISTENERS__X_Y__HANDLER__GRPC=h:1"},
-		Flags: flagsOf(t, "--set=listeners.x_y.bind=:3")})
+	cfg := mustLoad(t, Sources{
+		File: "exgate.yaml", Environ: []string{"EXGATE_LISTENERS__METERS__BIND=:2", "EXGATE_LISTENERS__X_Y__HANDLER__GRPC=h:1"},
+		Flags: flagsOf(t, "--set=listeners.x_y.bind=:3"),
+	})
 	if got := cfg.Names(); !slices.Equal(got, []string{"meters", "x_y"}) || cfg.Listeners["meters"].Bind != ":2" || !cfg.HasGRPC() {
 		t.Errorf("listeners %+v", cfg.Listeners)
 	}

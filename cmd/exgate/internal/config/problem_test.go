@@ -65,6 +65,10 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 			"listeners: {a: {bind: ':1', handler: {wasm: .}}}\n",
 			"exgate.yaml:1: listeners.a.handler.wasm: . is a folder, not a file",
 		},
+		"module is a device": {
+			"listeners: {a: {bind: ':1', handler: {wasm: /dev/zero}}}\n",
+			"exgate.yaml:1: listeners.a.handler.wasm: /dev/zero is no regular file",
+		},
 		"unknown builtin": {
 			"listeners: {a: {bind: ':1', handler: {wasm: 'builtin:lin'}}}\n",
 			`exgate.yaml:1: listeners.a.handler.wasm: no module "lin" is built in, there is builtin:line`,
@@ -107,6 +111,10 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 			"upstream: {embedded: {bind: ''}}\n",
 			"exgate.yaml:1: upstream.embedded.bind: must be an address such as 127.0.0.1:1883 or :7993, and is empty",
 		},
+		"users": {
+			"upstream:\n  embedded: {auth_file: exgate.yaml}\n",
+			`exgate.yaml:2: upstream.embedded.auth_file: exgate.yaml:1: unknown key "upstream": want anonymous, rules, users`,
+		},
 		"public metrics": {
 			"metrics: {bind: ':9'}\n",
 			"exgate.yaml:1: metrics.bind: :9 can be reached from other machines: bind to 127.0.0.1, or set metrics.public: true",
@@ -142,12 +150,12 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 
 func TestWhatIsWrongInTheEnvironment(t *testing.T) {
 	for variable, want := range map[string]string{
-		"EXGATE_LOG__LEVL=info":                    `EXGATE_LOG__LEVL: log.levl: unknown key, did you mean "level"?`,
-		"EXGATE_LOG_LEVEL=info":                    "EXGATE_LOG_LEVEL: log_level: unknown key, did you mean EXGATE_LOG__LEVEL?",
-		"EXGATE_LOG=info":                          "EXGATE_LOG: log: holds settings (format, level) and no value",
-		"EXGATE_SHUTDOWN_TIMEOUT=5":                `EXGATE_SHUTDOWN_TIMEOUT: shutdown_timeout: must be a duration such as 500ms, 10s or 1m30s, not "5"`,
-		"EXGATE_LISTENERS__DEMO__HANDLER__WASM=x":  "EXGATE_LISTENERS__DEMO__HANDLER__WASM: listeners.demo.handler.wasm: x: no such file or directory",
-		"EXGATE_=x": "EXGATE_: unknown key",
+		"EXGATE_LOG__LEVL=info":                   `EXGATE_LOG__LEVL: log.levl: unknown key, did you mean "level"?`,
+		"EXGATE_LOG_LEVEL=info":                   "EXGATE_LOG_LEVEL: log_level: unknown key, did you mean EXGATE_LOG__LEVEL?",
+		"EXGATE_LOG=info":                         "EXGATE_LOG: log: holds settings (format, level) and no value",
+		"EXGATE_SHUTDOWN_TIMEOUT=5":               `EXGATE_SHUTDOWN_TIMEOUT: shutdown_timeout: must be a duration such as 500ms, 10s or 1m30s, not "5"`,
+		"EXGATE_LISTENERS__DEMO__HANDLER__WASM=x": "EXGATE_LISTENERS__DEMO__HANDLER__WASM: listeners.demo.handler.wasm: x: no such file or directory",
+		"EXGATE_=x":                               "EXGATE_: unknown key",
 	} {
 		_, err := Load(Sources{Environ: []string{variable}})
 		if err == nil || err.Error() != want {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/exgate/exgate/connectors/embedded"
 )
 
 // check finds what settings say together that they cannot say.
@@ -81,7 +83,7 @@ func (r rules) upstream() {
 	u := r.cfg.Upstream
 	if u.URL == "" {
 		r.address("upstream.embedded.bind", u.Embedded.Bind)
-		r.file("upstream.embedded.auth_file", u.Embedded.AuthFile)
+		r.authFile("upstream.embedded.auth_file", u.Embedded.AuthFile)
 		return
 	}
 	r.exclusive("upstream.embedded", "upstream.url")
@@ -142,6 +144,19 @@ func (r rules) file(key, name string) {
 		r.problem(key, "%s: %v", name, cause(err))
 	case info.IsDir():
 		r.problem(key, "%s is a folder, not a file", name)
+	case !info.Mode().IsRegular():
+		r.problem(key, "%s is no regular file", name)
+	}
+}
+
+// authFile checks the embedded broker's users.
+func (r rules) authFile(key, name string) {
+	r.file(key, name)
+	if name == "" || r.broken(key) {
+		return
+	}
+	if _, err := embedded.LoadAuthFile(name); err != nil {
+		r.problem(key, "%v", err)
 	}
 }
 

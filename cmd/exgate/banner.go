@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"text/tabwriter"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/service"
+)
+
+// printSockets says what is listened at, one socket a line.
+func printSockets(out io.Writer, sockets []service.Socket) {
+	fmt.Fprintln(out, "exgate listens at")
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, s := range sockets {
+		fmt.Fprintf(table, "  %s\t%s\t%s", s.Name, s.Kind, s.Addr)
+		if s.Note != "" {
+			fmt.Fprintf(table, "\t%s", s.Note)
+		}
+		fmt.Fprintln(table)
+	}
+	_ = table.Flush()
+}
+
+// printDemo says how to try the demo, with a broker at upstream or the embedded one.
+func printDemo(out io.Writer, sockets []service.Socket, upstream string) {
+	var device net.Addr
+	for _, s := range sockets {
+		switch s.Name {
+		case "demo":
+			device = s.Addr
+		case "broker":
+			upstream = "mqtt://" + dialable(s.Addr)
+		}
+	}
+	option := ""
+	if upstream != "mqtt://127.0.0.1:1883" {
+		option = " --url " + upstream
+	}
+	host, port, _ := net.SplitHostPort(dialable(device))
+	fmt.Fprintf(out, `Try it, each in a terminal of its own:
+  exgate sub 'demo/#'%[1]s
+  nc %[2]s %[3]s    and type: login me, sub demo/#, pub demo/hello good morning
+  exgate pub demo/hello 'good evening'%[1]s
+`, option, host, port)
+}
+
+// dialable is the address to connect to a socket from this machine.
+func dialable(a net.Addr) string {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return a.String()
+	}
+	if tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", fmt.Sprint(tcp.Port))
+	}
+	return tcp.String()
+}

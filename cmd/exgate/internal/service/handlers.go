@@ -1,0 +1,86 @@
+package service
+
+import (
+	"context"
+	"os"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote"
+	"github.com/exgate/exgate/runtime/wasm"
+	"github.com/exgate/exgate/wasm-examples/line"
+)
+
+// handlers makes the handlers of listeners.
+type handlers struct {
+	service *Service
+	wasm    *wasm.Metrics
+}
+
+func newHandlers(s *Service) *handlers {
+	return &handlers{service: s, wasm: wasm.NewMetrics(s.registry)}
+}
+
+// add gives the gateway the handler of the listener name; key is the handler's place in the configuration. The gateway closes it.
+func (h *handlers) add(ctx context.Context, name, key string, cfg config.Handler) error {
+	factory, err := h.factory(ctx, name, key, cfg)
+	if err != nil {
+		return err
+	}
+	return h.service.gateway.SetHandler(name, factory)
+}
+
+func (h *handlers) factory(ctx context.Context, name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
+	if cfg.GRPC != "" {
+		return h.client(name, key, cfg)
+	}
+	return h.engine(ctx, name, key, cfg)
+}
+
+func (h *handlers) client(name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
+	s := h.service
+	client, err := remote.NewClient(remote.ClientConfig{
+		Name: name, Address: cfg.GRPC, Dialect: remote.Dialect(cfg.Dialect), MaxBatch: cfg.MaxBatch, CallTimeout: cfg.Timeout,
+		Logger: s.log, Metrics: s.adapter.metrics,
+	}, s.adapter.Adapter)
+	if err != nil {
+		return nil, s.cfg.Problem(key+".grpc", "%v", err)
+	}
+	return client, nil
+}
+
+func (h *handlers) engine(ctx context.Context, name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
+	s := h.service
+	module, err := module(cfg)
+	if err != nil {
+		return nil, s.cfg.Problem(key+".wasm", "%v", err)
+	}
+	engine, err := wasm.New(ctx, wasm.Config{
+		Name: name, Module: module, GuestConfig: []byte(cfg.Config), Limits: guestLimits(cfg.Limits),
+		CacheDir: s.cfg.ModulesCache, Logger: s.log, Metrics: h.wasm,
+	})
+	if err != nil {
+		return nil, s.cfg.Problem(key+".wasm", "%s: %v", cfg.Wasm, err)
+	}
+	return engine, nil
+}
+
+// module returns the bytes of a module, built in or from a file.
+func module(cfg config.Handler) ([]byte, error) {
+	name, builtin := cfg.BuiltinName()
+	switch {
+	case !builtin:
+		return os.ReadFile(cfg.Wasm)
+	case name == "line":
+		return line.Module, nil
+	}
+	panic("the configuration let an unknown module through: " + name)
+}
+
+// guestLimits has the engine's defaults where the configuration has zero.
+func guestLimits(l config.GuestLimits) wasm.Limits {
+	return wasm.Limits{
+		MemoryPages: uint32(l.MemoryPages), Fuel: uint32(l.Fuel), WallTime: l.WallTime,
+		HostCalls: l.HostCalls, CallBytes: l.SendBytes, EventBytes: uint32(l.EventBytes),
+	}
+}

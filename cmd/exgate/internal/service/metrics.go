@@ -1,0 +1,47 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/exgate/exgate/runtime/admin"
+)
+
+// startMetrics serves /metrics and /healthz where the configuration has an address for them.
+func (s *Service) startMetrics(ctx context.Context) error {
+	bind := s.cfg.Metrics.Bind
+	if bind == "" {
+		return nil
+	}
+	l, err := s.listen(ctx, "metrics.bind", bind)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           admin.Handler(s.registry),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("metrics ended", "error", err)
+		}
+	}()
+	s.sockets = append(s.sockets, Socket{Name: "metrics", Kind: "http", Addr: l.Addr()})
+	s.stops = append(s.stops, func(ctx context.Context) error {
+		err := server.Shutdown(ctx)
+		if err != nil {
+			_ = server.Close()
+		}
+		<-served
+		return err
+	})
+	return nil
+}

@@ -1,0 +1,108 @@
+// Package service runs a configured gateway: it makes what the configuration names, connects the parts, and stops them in order.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+// upstreamName is the name that the gateway knows its only connector by.
+const upstreamName = "upstream"
+
+// Socket is something that a service listens at.
+type Socket struct {
+	Name string // of the listener, or broker, adapter or metrics
+	Kind string // the protocol spoken there: tcp, mqtt, grpc or http
+	Addr net.Addr
+	Note string // what devices of a listener are connected to
+}
+
+// Service is a running gateway.
+type Service struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	registry *prometheus.Registry
+	gateway  *gateway.Gateway
+	adapter  *adapter // nil without gRPC handlers
+	sockets  []Socket
+	stops    []func(context.Context) error // in the order of starting
+}
+
+// Start makes the gateway of cfg and returns once it serves. An error of what cfg says is a [config.Problem] that names the place; then nothing is
+// left running.
+func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Service, error) {
+	s := &Service{cfg: cfg, log: log, registry: prometheus.NewRegistry()}
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.gateway = gateway.New(gateway.Config{Node: cfg.Node, Logger: log, Metrics: gateway.NewMetrics(s.registry)})
+	s.stops = append(s.stops, s.gateway.Shutdown)
+	for _, start := range []func(context.Context) error{s.startUpstream, s.startAdapter, s.startMetrics, s.startListeners} {
+		if err := start(ctx); err != nil {
+			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
+			defer cancel()
+			return nil, errors.Join(err, s.Stop(stopping))
+		}
+	}
+	return s, nil
+}
+
+// Sockets are what the service listens at, in the order of starting: with port 0 configured, here is the port.
+func (s *Service) Sockets() []Socket { return s.sockets }
+
+// Stop ends the service: first the gateway with its connections, as [gateway.Gateway.Shutdown] does, then what they used. ctx bounds the
+// waiting; what has not ended then is cut off and named in the error.
+func (s *Service) Stop(ctx context.Context) error {
+	var errs []error
+	for _, stop := range s.stops {
+		errs = append(errs, stop(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// startListeners opens the sockets of devices, last of all: whoever connects is served.
+func (s *Service) startListeners(ctx context.Context) error {
+	h := newHandlers(s)
+	metrics := listener.NewMetrics(s.registry)
+	for _, name := range s.cfg.Names() {
+		if err := s.startListener(ctx, name, h, metrics); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) startListener(ctx context.Context, name string, h *handlers, metrics *listener.Metrics) error {
+	cfg, key := s.cfg.Listeners[name], "listeners."+name
+	if err := h.add(ctx, name, key+".handler", cfg.Handler); err != nil {
+		return err
+	}
+	l, err := listener.ListenTCP(ctx, listener.TCPConfig{Bind: cfg.Bind, KeepAlive: cfg.TCPKeepalive, Logger: s.log, Metrics: metrics})
+	if err != nil {
+		return s.cannotListen(key+".bind", cfg.Bind, err)
+	}
+	err = s.gateway.AddListener(name, l, gateway.ListenerConfig{
+		Handler: name, Connector: upstreamName, Mountpoint: cfg.Mountpoint, Limits: cfg.Gateway(),
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("starting listener %s: %w", name, err), l.Close())
+	}
+	s.sockets = append(s.sockets, Socket{Name: name, Kind: "tcp", Addr: l.Addr(), Note: describe(cfg.Handler)})
+	return nil
+}
+
+// describe names a handler for a person.
+func describe(h config.Handler) string {
+	if h.GRPC != "" {
+		return "grpc " + h.GRPC
+	}
+	return "wasm " + h.Wasm
+}

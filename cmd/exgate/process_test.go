@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// ready matches the line after which exgate run, or exgate sub, is there.
+var ready = regexp.MustCompile(`^(Ctrl-C stops it|subscribed to )`)
+
+// socketLine matches what exgate run prints about a socket.
+var socketLine = regexp.MustCompile(`(?m)^  (\w+) +(?:tcp|mqtt|grpc|http) +(\S+)`)
+
+// process is a program in the background.
+type process struct {
+	cmd     *exec.Cmd
+	started chan struct{} // closed at the line that is ready
+	once    sync.Once
+	ended   chan struct{} // closed when the program has ended and its output was read
+
+	mu     sync.Mutex // guards output
+	output map[string]*strings.Builder
+}
+
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2)
+	program, err := exec.LookPath(args[1])
+	ts.Check(err)
+	p := &process{
+		cmd: exec.Command(program, args[2:]...), started: make(chan struct{}), ended: make(chan struct{}),
+		output: map[string]*strings.Builder{"stdout": {}, "stderr": {}},
+	}
+	p.cmd.Dir = ts.MkAbs(".")
+	p.cmd.Env = environ(ts)
+	ts.Check(p.start())
+	sceneOf(ts).processes[args[0]] = p
+	select {
+	case <-p.started:
+	case <-p.ended:
+		ts.Fatalf("%s ended: %s", args[0], p.text("stderr"))
+	case <-time.After(patience):
+		ts.Fatalf("%s is not ready: %s", args[0], p.text("stderr"))
+	}
+	for _, found := range socketLine.FindAllStringSubmatch(p.text("stdout"), -1) {
+		ts.Setenv(strings.ToUpper(found[1]), strings.Replace(found[2], "[::]", "127.0.0.1", 1))
+	}
+}
+
+// passedOn are the variables of a script that its processes get.
+var passedOn = []string{
+	"PATH", "HOME", "XDG_CACHE_HOME", "GOCOVERDIR", "EXGATE_PASSWORD", "EXGATE_LISTENERS__DEMO__BIND", "EXGATE_UPSTREAM__EMBEDDED__BIND",
+}
+
+func environ(ts *testscript.TestScript) []string {
+	var env []string
+	for _, name := range passedOn {
+		if value := ts.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+func (p *process) start() error {
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	var readers sync.WaitGroup
+	readers.Go(func() { p.read(stdout, "stdout") })
+	readers.Go(func() { p.read(stderr, "stderr") })
+	go func() {
+		defer close(p.ended)
+		readers.Wait()
+		_ = p.cmd.Wait()
+	}()
+	return nil
+}
+
+func (p *process) read(from io.Reader, stream string) {
+	for lines := bufio.NewScanner(from); lines.Scan(); {
+		p.mu.Lock()
+		p.output[stream].WriteString(lines.Text() + "\n")
+		p.mu.Unlock()
+		if ready.MatchString(lines.Text()) {
+			p.once.Do(func() { close(p.started) })
+		}
+	}
+}
+
+func (p *process) text(stream string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.output[stream].String()
+}
+
+func endProcess(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2)
+	name, code := args[0], args[len(args)-1]
+	s := sceneOf(ts)
+	p := s.processes[name]
+	for _, signal := range args[1 : len(args)-1] {
+		ts.Check(p.cmd.Process.Signal(signals[signal]))
+	}
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		ts.Fatalf("%s does not end: %s", name, p.text("stderr"))
+	}
+	delete(s.processes, name)
+	for _, stream := range []string{"stdout", "stderr"} {
+		ts.Check(os.WriteFile(ts.MkAbs(name+"."+stream), []byte(p.text(stream)), 0o600))
+	}
+	if got := strconv.Itoa(p.cmd.ProcessState.ExitCode()); got != code {
+		ts.Fatalf("%s: exit code %s, want %s: %s", name, got, code, p.text("stderr"))
+	}
+}

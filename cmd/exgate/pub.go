@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// maxPayload is what MQTT allows in one packet.
+const maxPayload = 256 << 20
+
+func newPub() *cobra.Command {
+	var c client
+	var stdin bool
+	cmd := &cobra.Command{
+		Use:   "pub TOPIC [PAYLOAD]",
+		Short: "Publish a message to an MQTT broker",
+		Long: `Publishes one message and ends once it is written, or with --qos 1 and 2 once the broker has it. Without PAYLOAD the message is empty; with --stdin
+the payload is what the standard input holds.`,
+		Example: `  exgate pub demo/hello 'good morning'
+  exgate pub --qos 1 --url mqtt://broker.example:1883 demo/hello hi
+  exgate pub --stdin firmware/7 < firmware.bin`,
+		Args: arguments(cobra.RangeArgs(1, 2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if strings.ContainsAny(args[0], "+#") {
+				return usageError{fmt.Errorf("TOPIC must hold no + or #: %q", args[0])}
+			}
+			payload, err := payloadOf(cmd, args[1:], stdin)
+			if err != nil {
+				return err
+			}
+			return publish(cmd.Context(), &c, args[0], payload)
+		},
+	}
+	c.addFlags(cmd)
+	cmd.Flags().BoolVar(&stdin, "stdin", false, "read the payload from the standard input")
+	return cmd
+}
+
+func payloadOf(cmd *cobra.Command, args []string, stdin bool) ([]byte, error) {
+	if !stdin {
+		if len(args) == 0 {
+			return nil, nil
+		}
+		return []byte(args[0]), nil
+	}
+	if len(args) != 0 {
+		return nil, usageError{errors.New("a payload and --stdin cannot stand together")}
+	}
+	payload, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxPayload+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the payload from the standard input: %w", err)
+	}
+	if len(payload) > maxPayload {
+		return nil, fmt.Errorf("the payload is larger than the %d MiB that MQTT allows", maxPayload>>20)
+	}
+	return payload, nil
+}
+
+// answerTimeout is how long the broker may take to answer a client of a person who waits.
+const answerTimeout = 10 * time.Second
+
+func publish(ctx context.Context, c *client, topic string, payload []byte) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	s, end, err := c.session(ctx, "pub", nobody{})
+	if err != nil {
+		return err
+	}
+	defer end()
+	err = wait(ctx, func(done gateway.Done) { s.Publish(topic, c.qos, payload, done) })
+	if err != nil {
+		return fmt.Errorf("publishing to %s: %w", topic, err)
+	}
+	return nil
+}
+
+// nobody takes no messages.
+type nobody struct{}
+
+func (nobody) Deliver(gateway.Message) bool      { return false }
+func (nobody) SessionLost(_ gateway.CloseReason) {}
