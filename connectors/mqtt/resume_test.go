@@ -1,0 +1,143 @@
+package mqtt
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+)
+
+// TestResend loses the connection at each step of a publish and wants it to go on where MQTT says.
+func TestResend(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		qos     byte
+		present bool // the broker has kept the session
+		pubrec  bool // the broker had answered PUBREC
+		want    byte // the first packet after the reconnect
+		dup     bool
+	}{
+		{"QoS 1, session kept", 1, true, false, packets.PUBLISH, true},
+		{"QoS 1, session gone", 1, false, false, packets.PUBLISH, false},
+		{"QoS 2, session kept", 2, true, false, packets.PUBLISH, true},
+		{"QoS 2 released, session kept", 2, true, true, packets.PUBREL, false},
+		{"QoS 2 released, session gone", 2, false, true, packets.PUBLISH, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			again := make(chan *packets.ControlPacket, 1)
+			var firstID atomic.Uint32
+			b := newScripted(t, func(p *peer) {
+				connect := p.accept(c.present && p.number > 0)
+				if connect == nil || connect.CleanStart != (p.number == 0) {
+					t.Errorf("connection %d: %v", p.number, connect)
+					return
+				}
+				cp := p.next()
+				if p.number == 0 {
+					firstID.Store(uint32(cp.PacketID()))
+					if c.pubrec {
+						p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
+						p.next()
+					}
+					return
+				}
+				again <- cp
+				p.send(&packets.Puback{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
+				if c.qos == 2 && cp.Type == packets.PUBLISH {
+					p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
+					p.next()
+				}
+				p.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
+				p.serveAll()
+			})
+			s, _ := connect(t, newConnector(t, quick(b.url())), "c")
+			call := connectortest.NewCall()
+			s.Publish("t", c.qos, []byte("payload"), call.Done)
+			cp := <-again
+			if cp.Type != c.want {
+				t.Fatalf("got %s", cp.PacketType())
+			}
+			if sameID := cp.PacketID() == uint16(firstID.Load()); sameID != c.present {
+				t.Errorf("the packet id is %d, it was %d", cp.PacketID(), firstID.Load())
+			}
+			if p, ok := cp.Content.(*packets.Publish); ok && (p.Duplicate != c.dup || string(p.Payload) != "payload") {
+				t.Errorf("got %v", p)
+			}
+			if r := call.Result(t); !r.Ok() || call.Times() != 1 {
+				t.Fatal(r, call.Times())
+			}
+		})
+	}
+}
+
+// TestResubscribe wants all filters back, and goes on without the one that is refused then.
+func TestResubscribe(t *testing.T) {
+	asked := make(chan []packets.SubOptions, 1)
+	b := newScripted(t, func(p *peer) {
+		p.accept(p.number > 0)
+		if p.number == 0 {
+			for range 3 {
+				c := p.next().Content.(*packets.Subscribe)
+				p.suback(c.PacketID, 1)
+			}
+			p.next()
+			return
+		}
+		c := p.next().Content.(*packets.Subscribe)
+		asked <- c.Subscriptions
+		p.suback(c.PacketID, 1, 0x87, 1)
+		p.serveAll()
+	})
+	c := newConnector(t, quick(b.url()))
+	s, d := connect(t, c, "c")
+	for _, filter := range []string{"a", "b", "c/#"} {
+		if r := connectortest.Subscribe(t, s, filter, 1); !r.Ok() {
+			t.Fatal(r)
+		}
+	}
+	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
+		t.Fatal(r)
+	}
+	got := <-asked
+	if len(got) != 3 || got[0].Topic != "a" || got[2].Topic != "c/#" || got[0].QoS != 1 || got[0].RetainHandling != 1 {
+		t.Fatalf("got %+v", got)
+	}
+	connectortest.Eventually(t, "a refusal counted", func() bool { return value(c.metrics.resubscribesRefused) == 1 })
+	session := s.(*Session)
+	session.mu.Lock()
+	left := len(session.filters)
+	session.mu.Unlock()
+	if left != 2 || d.Losses() != 0 {
+		t.Fatalf("%d filters are left, %d losses", left, d.Losses())
+	}
+}
+
+// TestDuplicateQoS2 sends a message of QoS 2 twice before it is released.
+func TestDuplicateQoS2(t *testing.T) {
+	message := func(id uint16, dup bool) *packets.Publish {
+		return &packets.Publish{Properties: &packets.Properties{}, Topic: "t", QoS: 2, PacketID: id, Duplicate: dup, Payload: []byte("x")}
+	}
+	b := newScripted(t, func(p *peer) {
+		p.accept(true)
+		p.send(message(5, false))
+		p.next()
+		if p.number == 0 {
+			p.next()
+			return
+		}
+		p.send(message(5, true))
+		p.next()
+		p.send(&packets.Pubrel{Properties: &packets.Properties{}, PacketID: 5})
+		p.next()
+		p.send(message(5, false))
+		p.serveAll()
+	})
+	s, d := connect(t, newConnector(t, quick(b.url())), "c")
+	s.Publish("go", 0, nil, nil)
+	d.AwaitUnread(t, 2)
+	if n := d.Unread(); n != 2 {
+		t.Fatalf("%d messages", n)
+	}
+}
