@@ -96,6 +96,24 @@ func TestFaultsOfAGuest(t *testing.T) {
 	}
 }
 
+// Recursion that is not bounded by the guest's own stack in memory ends at the fuel, or at the bound of the compiler's stack.
+func TestRecursionOnTheHostStack(t *testing.T) {
+	recurse := []byte{0x20, 0, 0x20, 1, 0x20, 2, 0x10, 2, 0x0b}
+	module := wasmtest.Guest().With("exproto_v1_bytes", recurse...).Bytes()
+	for _, c := range []struct {
+		fuel uint32
+		want gateway.CloseReason
+	}{
+		{2_000_000, gateway.ReasonGuestOutOfFuel},
+		{maxFuel, gateway.ReasonGuestTrap},
+	} {
+		d := connect(t, engine(t, Config{Module: module, Shards: 1, Limits: Limits{Fuel: c.fuel}}))
+		if err := d.receive("x"); !gateway.ReasonOf(err).Is(c.want) {
+			t.Errorf("with %d units of fuel: %v", c.fuel, err)
+		}
+	}
+}
+
 // A guest that grows without end is held at its limit, and may live.
 func TestMemoryStaysBounded(t *testing.T) {
 	d := connect(t, engine(t, Config{Module: file(t, "hostile"), Shards: 1, Limits: Limits{MemoryPages: 64}}))

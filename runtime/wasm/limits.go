@@ -13,7 +13,8 @@ type Limits struct {
 	// TableElements is how large each table may grow. If zero, 100,000.
 	TableElements uint32
 
-	// Fuel is what an event may spend: about one unit for each call and loop iteration. If zero, 2,000,000.
+	// Fuel is what an event may spend: one unit for each call and loop iteration, more where those are long; a unit is about a nanosecond.
+	// Guests written in Go collect garbage inside events, which takes 700,000 units for each MB that is live. If zero, 2,000,000.
 	Fuel uint32
 
 	// StartFuel is what each step of starting an instance may spend: the start function, _initialize, exproto_v1_init. If zero, 50 times Fuel.

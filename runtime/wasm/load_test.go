@@ -68,7 +68,7 @@ func TestModulesThatAreRefused(t *testing.T) {
 		{"_initialize with a parameter", badInitialize.Bytes(), "exports _initialize with (i32), want ()"},
 		{"a huge memory", hugeMemory.Bytes(), "a memory of 257 pages of 64 KiB: the limit is 256"},
 		{"a huge table", hugeTable.Bytes(), "a table of 100001 elements: the limit is 100000"},
-		{"four billion locals", manyLocals.Bytes(), "more than 8192 locals"},
+		{"four billion locals", manyLocals.Bytes(), "more than 4096 locals"},
 		{"an export of the host's name", exporter.Bytes(), `exports "exgate_fuel": names that begin with "exgate_" are the host's`},
 		{"a trap in buffer", guest.With("exproto_v1_buffer", 0, 0x0b).Bytes(), "exproto_v1_buffer: guest_trap"},
 		{"no buffer", guest.With("exproto_v1_buffer", 0x41, 0, 0x0b).Bytes(), "exproto_v1_buffer refuses 65536 bytes"},
@@ -103,7 +103,7 @@ func TestFourBillionLocalsReserveNothing(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	_, err := New(t.Context(), Config{Name: "test", Module: module, Logger: quiet})
 	runtime.ReadMemStats(&after)
-	if err == nil || !strings.Contains(err.Error(), "more than 8192 locals") {
+	if err == nil || !strings.Contains(err.Error(), "more than 4096 locals") {
 		t.Errorf("got %v", err)
 	}
 	if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {

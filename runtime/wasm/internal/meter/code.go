@@ -10,6 +10,7 @@ func (m *module) code(r *reader) {
 	n := r.count("function bodies", maxFunctions)
 	if r.err == nil && n != len(m.functions) {
 		r.fail("%d function bodies for %d functions", n, len(m.functions))
+		return
 	}
 	out := binary.AppendUvarint(make([]byte, 0, len(r.data)+len(r.data)/4), uint64(n))
 	for i := range n {

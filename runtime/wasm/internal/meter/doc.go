@@ -14,10 +14,10 @@
 //
 // # What is charged
 //
-//	function entry, loop iteration   1 unit, and 1 more for each 64 instructions that run with it; slow instructions count as several
+//	function entry, loop iteration   1 unit, and 1 more for each 256 instructions that run with it; slow instructions count as several
 //	memory.fill, copy, init          1 unit, and 1 for each 64 bytes of the length
 //	table.fill, copy, init, grow     1 unit, and 1 for each 8 elements of the length
 //	memory.grow                      1,024 units for each page that it added
 //
-// So no unit stands for much more than a microsecond of work, whatever the module. Lengths are 32 bit and added as 64 bit: they cannot overflow.
+// So a unit stands for about a nanosecond of work in what compilers put out, and is bounded in what an attacker does. Lengths are 32 bit and added as 64 bit: they cannot overflow.
 package meter

@@ -16,19 +16,19 @@ const (
 	maxElementItems  = 1_000_000
 	maxDataSegments  = 200_000
 	maxFunctionBytes = 4 << 20
-	maxLocals        = 8_192
-	maxLocalGroups   = 8_192
+	maxLocals        = 4_096
+	maxLocalGroups   = 4_096
 	maxNesting       = 50_000
 	maxBranchTargets = 65_520
 	maxNameBytes     = 4_096
 )
 
 // maxLocalBlocks bounds locals times blocks of one function: the compiler keeps that much while it finds where values merge.
-const maxLocalBlocks = 16 << 20
+const maxLocalBlocks = 256 << 10
 
 const (
 	bytesPerUnit    = 64
 	elementsPerUnit = 8
-	weightPerUnit   = 64
+	weightPerUnit   = 256
 	unitsPerPage    = 64 << 10 / bytesPerUnit
 )

@@ -51,8 +51,8 @@ func one(code ...byte) []byte {
 }
 
 func TestWhatIsCharged(t *testing.T) {
-	long := append(make([]byte, 0, 300), 0x20, 0)
-	for range 128 {
+	long := append(make([]byte, 0, 2000), 0x20, 0)
+	for range 512 {
 		long = append(long, 0x41, 1, 0x6a) // i32.const 1, i32.add
 	}
 	for _, c := range []struct {
@@ -63,15 +63,15 @@ func TestWhatIsCharged(t *testing.T) {
 		want  uint64
 	}{
 		{"a short function", []byte{0x20, 0, 0x0b}, 5, 1, 5},
-		{"a long function", append(long, 0x0b), 0, 1 + 4, 128},
+		{"a long function", append(long, 0x0b), 0, 1 + 4, 512},
 		{"a loop", []byte{0x03, 0x40, 0x20, 0, 0x41, 1, 0x6b, 0x22, 0, 0x0d, 0, 0x0b, 0x20, 0, 0x0b}, 100, 1 + 100, 0},
-		{"memory.fill", []byte{0x41, 0, 0x41, 7, 0x20, 0, 0xfc, 11, 0, 0x20, 0, 0x0b}, 6400, 2 + 1 + 100, 6400},
-		{"memory.copy", []byte{0x41, 0, 0x41, 0, 0x20, 0, 0xfc, 10, 0, 0, 0x20, 0, 0x0b}, 640, 2 + 1 + 10, 640},
-		{"table.fill", []byte{0x41, 0, 0xd0, 0x70, 0x20, 0, 0xfc, 17, 0, 0x20, 0, 0x0b}, 8, 2 + 1 + 1, 8},
-		{"table.grow", []byte{0xd0, 0x70, 0x20, 0, 0xfc, 15, 0, 0x0b}, 80, 2 + 1 + 10, 10},
-		{"table.grow above the limit", []byte{0xd0, 0x70, 0x20, 0, 0xfc, 15, 0, 0x0b}, 1000, 2 + 1 + 125, 0xffffffff},
-		{"memory.grow", []byte{0x20, 0, 0x40, 0, 0x0b}, 3, 2 + 3*1024, 2},
-		{"memory.grow above the limit", []byte{0x20, 0, 0x40, 0, 0x0b}, 0xffffffff, 2, 0xffffffff},
+		{"memory.fill", []byte{0x41, 0, 0x41, 7, 0x20, 0, 0xfc, 11, 0, 0x20, 0, 0x0b}, 6400, 1 + 1 + 100, 6400},
+		{"memory.copy", []byte{0x41, 0, 0x41, 0, 0x20, 0, 0xfc, 10, 0, 0, 0x20, 0, 0x0b}, 640, 1 + 1 + 10, 640},
+		{"table.fill", []byte{0x41, 0, 0xd0, 0x70, 0x20, 0, 0xfc, 17, 0, 0x20, 0, 0x0b}, 8, 1 + 1 + 1, 8},
+		{"table.grow", []byte{0xd0, 0x70, 0x20, 0, 0xfc, 15, 0, 0x0b}, 80, 1 + 1 + 10, 10},
+		{"table.grow above the limit", []byte{0xd0, 0x70, 0x20, 0, 0xfc, 15, 0, 0x0b}, 1000, 1 + 1 + 125, 0xffffffff},
+		{"memory.grow", []byte{0x20, 0, 0x40, 0, 0x0b}, 3, 1 + 3*1024, 2},
+		{"memory.grow above the limit", []byte{0x20, 0, 0x40, 0, 0x0b}, 0xffffffff, 1, 0xffffffff},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			used, result, err := run(t, one(c.code...)).spend(1_000_000, "f", c.param)
