@@ -2,7 +2,9 @@ package embedded_test
 
 import (
 	"context"
+	"errors"
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -186,7 +188,7 @@ func TestHostileConnections(t *testing.T) {
 				break
 			}
 		}
-		if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%q keeps the connection open", bytes)
 		}
 		_ = conn.Close()

@@ -28,7 +28,7 @@ func (p publication) remaining() int {
 func (p publication) size() int { return 5 + p.remaining() }
 
 func (p publication) append(b []byte) []byte {
-	first := byte(packets.PUBLISH<<4) | p.qos<<1
+	first := packets.PUBLISH<<4 | p.qos<<1
 	if p.dup {
 		first |= 1 << 3
 	}

@@ -119,7 +119,7 @@ func (c *Connector) delay(attempt int) time.Duration {
 	for range attempt {
 		d = min(2*d, max(longestDelay, c.cfg.ReconnectDelay))
 	}
-	return d + rand.N(d)
+	return d + rand.N(d) //nolint:gosec // a pause is no secret
 }
 
 func pause(ctx context.Context, d time.Duration) bool {
