@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/hostabi"
-	"github.com/exgate/exgate/wasm-examples/guesttest"
+	"github.com/exgate/exgate/hostabi/sdk/guesttest"
 )
 
 var (
