@@ -59,10 +59,15 @@ type Engine struct {
 
 var _ gateway.HandlerFactory = (*Engine)(nil)
 
+var errShards = errors.New("the number of shards is negative")
+
 // New loads a guest and starts its instances. An error says what is wrong with the module, or how its start failed.
 func New(ctx context.Context, c Config) (*Engine, error) {
 	if c.Name == "" || len(c.Module) == 0 {
 		return nil, errors.New("a wasm handler needs a name and a module")
+	}
+	if err := c.Limits.check(); err != nil || c.Shards < 0 {
+		return nil, fmt.Errorf("wasm handler %s: %w", c.Name, cmp.Or(err, errShards))
 	}
 	c.Limits = c.Limits.withDefaults()
 	c.Shards = cmp.Or(c.Shards, runtime.GOMAXPROCS(0))

@@ -2,6 +2,8 @@ package wasm
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -43,7 +45,20 @@ type Limits struct {
 	LogLines int
 }
 
-const maxFuel = 1<<31 - 1
+const (
+	maxFuel  = 1<<31 - 1
+	maxPages = 1 << 16
+)
+
+func (l Limits) check() error {
+	if l.MemoryPages > maxPages {
+		return fmt.Errorf("limit memory_pages is %d: at most %d (4 GiB)", l.MemoryPages, maxPages)
+	}
+	if l.WallTime < 0 || l.StartTime < 0 || l.HostCalls < 0 || l.CallBytes < 0 || l.Waiting < 0 || l.LogLines < 0 {
+		return errors.New("a limit is negative")
+	}
+	return nil
+}
 
 func (l Limits) withDefaults() Limits {
 	l.MemoryPages = cmp.Or(l.MemoryPages, 256)

@@ -125,6 +125,15 @@ func TestConfigurationOfTheGuest(t *testing.T) {
 	}
 }
 
+func TestImpossibleLimits(t *testing.T) {
+	for _, c := range []Config{{Shards: -1}, {Limits: Limits{MemoryPages: 65_537}}, {Limits: Limits{HostCalls: -1}}, {Limits: Limits{WallTime: -1}}} {
+		c.Name, c.Module = "test", file(t, "echo")
+		if _, err := New(t.Context(), c); err == nil {
+			t.Errorf("%+v: taken", c.Limits)
+		}
+	}
+}
+
 func TestCompilationCache(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "cache")
 	for range 2 {

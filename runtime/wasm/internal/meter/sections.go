@@ -11,12 +11,10 @@ const (
 	functionType  = 0x60
 )
 
-func (r *reader) valueType() byte {
-	b := r.byte()
-	if (b < typeV128 || b > typeI32) && b != typeFuncref && b != typeExternref {
+func (r *reader) valueType() {
+	if b := r.byte(); (b < typeV128 || b > typeI32) && b != typeFuncref && b != typeExternref {
 		r.fail("value type %#x is not one of WebAssembly 2.0", b)
 	}
-	return b
 }
 
 func (r *reader) refType() byte {
