@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -92,6 +93,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
+	}
+	if cfg.MaxClients < 0 {
+		return cfg, errors.New("upstream.embedded.max_clients is negative")
 	}
 	if cfg.MaxClients == 0 {
 		cfg.MaxClients = defaultMaxClients

@@ -73,6 +73,11 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
+func (cfg Config) hasNegative() bool {
+	return min(cfg.ConnectTimeout, cfg.KeepAlive, cfg.PacketTimeout, cfg.AckTimeout, cfg.SessionExpiry, cfg.ReconnectDelay,
+		time.Duration(cfg.MaxDials)) < 0
+}
+
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {

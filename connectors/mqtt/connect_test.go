@@ -97,6 +97,15 @@ func TestBadURL(t *testing.T) {
 	}
 }
 
+func TestNegative(t *testing.T) {
+	for _, cfg := range []Config{{MaxDials: -1}, {KeepAlive: -1}, {SessionExpiry: -time.Hour}} {
+		cfg.URL = "mqtt://127.0.0.1"
+		if _, err := New(cfg); err == nil {
+			t.Errorf("%+v passes", cfg)
+		}
+	}
+}
+
 func TestURLDefaults(t *testing.T) {
 	for url, want := range map[string]string{
 		"mqtt://h": "h:1883", "mqtt://h:1": "h:1", "tcp://h": "h:1883", "mqtts://h": "h:8883", "ssl://[::1]:9/": "[::1]:9",

@@ -45,6 +45,9 @@ func New(cfg Config) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.hasNegative() {
+		return nil, errors.New("upstream.mqtt: a duration or a limit is negative")
+	}
 	cfg = cfg.withDefaults()
 	c := &Connector{
 		cfg: cfg, broker: broker, log: cfg.Logger, metrics: newCounters(cfg.Metrics), ids: messageid.New(),
