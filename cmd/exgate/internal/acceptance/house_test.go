@@ -1,0 +1,194 @@
+package acceptance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"go.uber.org/goleak"
+
+	grpcecho "github.com/exgate/exgate/proto/examples/go/jsonecho"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/remote"
+	"github.com/exgate/exgate/runtime/wasm"
+	"github.com/exgate/exgate/wasm-examples/jsonecho"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// logBuffer is a log that a test reads while it is written.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// house is a gateway with the JSON echo handler, as a service or as a module, and somebody else at its broker.
+type house struct {
+	gw       *gateway.Gateway
+	kind     string
+	addr     string
+	idleAddr string // of a listener with a short idle timeout
+	up       *upstream
+	other    *client
+	reg      *prometheus.Registry
+	log      *logBuffer
+}
+
+func openHouse(t *testing.T, up *upstream, kind string) *house {
+	t.Helper()
+	h := &house{kind: kind, up: up, reg: prometheus.NewRegistry(), log: &logBuffer{}}
+	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	h.gw = gateway.New(gateway.Config{Node: "acceptance", Logger: log, Metrics: gateway.NewMetrics(h.reg)})
+	if err := h.gw.SetConnector("up", up.connector); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := h.gw.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := h.gw.SetHandler("echo", h.newHandler(t, log)); err != nil {
+		t.Fatal(err)
+	}
+	h.addr = h.listen(t, "main", gateway.Limits{})
+	h.idleAddr = h.listen(t, "idle", gateway.Limits{IdleTimeout: 100 * time.Millisecond})
+	h.other = dialOther(t, up.url)
+	return h
+}
+
+func (h *house) listen(t *testing.T, name string, limits gateway.Limits) string {
+	t.Helper()
+	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.gw.AddListener(name, l, gateway.ListenerConfig{Handler: "echo", Connector: "up", Limits: limits}); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().String()
+}
+
+func (h *house) newHandler(t *testing.T, log *slog.Logger) gateway.HandlerFactory {
+	t.Helper()
+	if h.kind == "wasm" {
+		e, err := wasm.New(t.Context(), wasm.Config{
+			Name: "echo", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024}, Logger: log,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	return h.newRemote(t, log)
+}
+
+// newRemote starts the adapter and the service.
+func (h *house) newRemote(t *testing.T, log *slog.Logger) gateway.HandlerFactory {
+	t.Helper()
+	raw := h.gw.NewRawPublisher("up", gateway.ClientInfo{ClientID: "raw", Username: "raw"}, h.up.password)
+	adapter := remote.NewAdapter(remote.AdapterConfig{RawPublisher: raw, Logger: log})
+	adapterAddr := serveOn(t, adapter.Serve, func() error { return adapter.Stop(context.Background()) })
+	t.Cleanup(raw.Close)
+	service, err := grpcecho.New(adapterAddr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handlerAddr := serveOn(t, service.Serve, service.Stop)
+	c, err := remote.NewClient(remote.ClientConfig{Name: "echo", Address: handlerAddr, Logger: log}, adapter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// serveOn runs serve on a free port until the test ends.
+func serveOn(t *testing.T, serve func(net.Listener) error, stop func() error) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- serve(l) }()
+	t.Cleanup(func() {
+		if err := errors.Join(stop(), <-done); err != nil {
+			t.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
+
+// events reads how often the main listener handed an event to its handlers.
+func (h *house) events(t *testing.T, event string) float64 {
+	t.Helper()
+	families, err := h.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "exgate_events_total" && labels(m) == "event="+event+" listener=main " {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	return 0
+}
+
+func labels(m *dto.Metric) (text string) {
+	for _, l := range m.GetLabel() {
+		text += l.GetName() + "=" + l.GetValue() + " "
+	}
+	return text
+}
+
+// await waits until the number of events is want, and fails where it becomes more.
+func (h *house) await(t *testing.T, event string, want float64) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); h.events(t, event) < want; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%v %s events, want %v", h.events(t, event), event, want)
+		}
+	}
+	if got := h.events(t, event); got != want {
+		t.Fatalf("%v %s events, want %v", got, event, want)
+	}
+}
+
+func (h *house) churnOtherListener(t *testing.T) {
+	t.Helper()
+	addr := h.listen(t, "churn", gateway.Limits{})
+	dial(t, addr).send(connectFrame("d-nobody", "wrong", nil))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err := errors.Join(
+		h.gw.ChangeListener("churn", gateway.ListenerConfig{Handler: "echo", Connector: "up", Mountpoint: "x/"}),
+		h.gw.RemoveListener(ctx, "churn"),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,157 @@
+package acceptance
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAcceptance(t *testing.T) {
+	for _, upstream := range []struct {
+		name string
+		open func(*testing.T) *upstream
+	}{{"embedded", openEmbedded}, {"mosquitto", openMosquitto}} {
+		for _, kind := range []string{"grpc", "wasm"} {
+			t.Run(upstream.name+"/"+kind, func(t *testing.T) {
+				up := upstream.open(t)
+				h := openHouse(t, up, kind)
+				t.Run("echo with mountpoint", h.echo)
+				t.Run("raw publish", h.rawPublish)
+				t.Run("auth denied", h.authDenied)
+				t.Run("acl denied then allowed", h.aclDenied)
+				t.Run("keepalive timeout", h.keepalive)
+				t.Run("idle timeout", h.idle)
+				t.Run("another listener changes", h.otherListener)
+				h.noSecretInLog(t)
+			})
+		}
+	}
+}
+
+// login connects a device that is let in.
+func (h *house) login(t *testing.T, client string, more object) *device {
+	d := dial(t, h.addr)
+	d.send(connectFrame(client, h.up.password, more))
+	d.expect(ack(connack, 0))
+	return d
+}
+
+func (h *house) echo(t *testing.T) {
+	d := h.login(t, "d-echo", object{"mountpoint": "ct/"})
+	d.send(subscribe("t/dn", 1))
+	d.expect(ack(suback, 0))
+
+	h.other.publish(t, "ct/t/dn", "echo", 1)
+	d.expect(publish("t/dn", "echo", h.up.deliveredQoS(1, 1)))
+
+	d.send(unsubscribe("t/dn"))
+	d.expect(ack(unsuback, 0))
+	h.other.publish(t, "ct/t/dn", "echo", 1)
+
+	h.other.subscribe(t, "ct/t/up")
+	for qos := range 3 {
+		d.send(publish("t/up", "up", qos))
+		d.expect(ack(puback, 0))
+		h.other.expect(t, "ct/t/up", "up")
+	}
+	d.send(object{"type": disconnect})
+	d.expectClosed()
+}
+
+func (h *house) rawPublish(t *testing.T) {
+	h.other.subscribe(t, "t/raw")
+	d := h.login(t, "d-raw", object{"mountpoint": "ct/"})
+	d.send(object{"type": 10, "topic": "t/raw", "qos": 0, "payload": "raw"})
+	if h.kind == "wasm" { // modules have no raw publish
+		d.expect(ack(puback, 1))
+		return
+	}
+	d.expect(ack(puback, 0))
+	h.other.expect(t, "t/raw", "raw")
+}
+
+func (h *house) authDenied(t *testing.T) {
+	d := dial(t, h.addr)
+	d.send(connectFrame("d-auth", "wrong-"+h.up.password, nil))
+	d.expect(ack(connack, 1))
+	d.expectClosed()
+}
+
+// aclDenied: the same connection is refused first, then allowed.
+func (h *house) aclDenied(t *testing.T) {
+	h.up.deny(t)
+	d := h.login(t, h.up.aclUser, nil)
+	d.send(subscribe("acl/t", 1))
+	d.expect(ack(suback, 1))
+	d.send(publish("acl/t", "x", 1))
+	d.expect(ack(puback, 1))
+
+	h.up.allow(t)
+	d.retry(subscribe("acl/t", 0), ack(suback, 0))
+	d.send(publish("acl/t", "y", 1))
+	d.expectBoth(ack(puback, 0), publish("acl/t", "y", h.up.deliveredQoS(1, 0)))
+}
+
+// retry sends until the answer is want: a real broker ends the session of a client whose rules change, and the gateway takes a moment to come back.
+func (d *device) retry(o, want object) {
+	d.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		d.send(o)
+		_ = d.conn.SetReadDeadline(deadline)
+		var got object
+		if err := d.in.Decode(&got); err != nil {
+			d.t.Fatal(err)
+		}
+		if text(d.t, got) == text(d.t, want) {
+			return
+		}
+	}
+	d.t.Fatalf("never answered %v", want)
+}
+
+// expectBoth reads two objects that come in either order.
+func (d *device) expectBoth(a, b object) {
+	d.t.Helper()
+	_ = d.conn.SetReadDeadline(time.Now().Add(patience))
+	want := map[string]bool{text(d.t, a): true, text(d.t, b): true}
+	for range 2 {
+		var got object
+		if err := d.in.Decode(&got); err != nil {
+			d.t.Fatalf("waiting for %v: %v", want, err)
+		}
+		if !want[text(d.t, got)] {
+			d.t.Fatalf("got %v, want one of %v", got, want)
+		}
+		delete(want, text(d.t, got))
+	}
+}
+
+// keepalive: the handler's goodbye arrives, and the device is ended exactly once.
+func (h *house) keepalive(t *testing.T) {
+	h.await(t, "closed", h.events(t, "created"))
+	timers, closed := h.events(t, "timer"), h.events(t, "closed")
+	d := h.login(t, "d-keepalive", object{"keepalive": 1})
+	d.expect(object{"type": disconnect})
+	d.expectClosed()
+	h.await(t, "timer", timers+1)
+	h.await(t, "closed", closed+1)
+}
+
+func (h *house) idle(t *testing.T) {
+	d := dial(t, h.idleAddr)
+	d.expectClosed()
+}
+
+// otherListener: a listener keeps its connections while another is changed and removed.
+func (h *house) otherListener(t *testing.T) {
+	d := h.login(t, "d-other", nil)
+	h.churnOtherListener(t)
+	d.send(publish("t/up", "still here", 1))
+	d.expect(ack(puback, 0))
+}
+
+func (h *house) noSecretInLog(t *testing.T) {
+	if log := h.log.String(); strings.Contains(log, h.up.password) {
+		t.Errorf("the password is in the log:\n%s", log)
+	}
+}
