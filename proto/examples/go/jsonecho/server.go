@@ -34,7 +34,8 @@ func New(adapterAddr string) (*Server, error) {
 		return nil, fmt.Errorf("calling the adapter at %s: %w", adapterAddr, err)
 	}
 	s := &Server{
-		rpc: rpc, adapter: exproto.NewConnectionAdapterClient(rpc), server: grpc.NewServer(), log: slog.Default(),
+		rpc: rpc, adapter: exproto.NewConnectionAdapterClient(rpc), log: slog.Default(),
+		server: grpc.NewServer(grpc.WaitForHandlers(true)),
 	}
 	exproto.RegisterConnectionUnaryHandlerServer(s.server, s)
 	return s, nil
@@ -48,7 +49,7 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// Stop ends Serve at once and the connection to the adapter.
+// Stop ends Serve, cancels the callbacks under way and closes the connection to the adapter.
 func (s *Server) Stop() error {
 	s.server.Stop()
 	return s.rpc.Close()

@@ -1,0 +1,125 @@
+package handlertest
+
+import (
+	"context"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// recorder is a factory that writes down what its handlers are told and what they call.
+type recorder struct {
+	factory gateway.HandlerFactory
+	trace   *trace
+}
+
+var _ gateway.HandlerFactory = (*recorder)(nil)
+
+func (r *recorder) NewHandler(conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+	c := r.trace.open()
+	h, err := r.factory.NewHandler(&recordedAdapter{ConnectionAdapter: conn, trace: c})
+	if err != nil {
+		c.add("refused: %v", err)
+		return nil, err
+	}
+	return &recordedHandler{handler: h, trace: c}, nil
+}
+
+func (r *recorder) Close(ctx context.Context) error { return r.factory.Close(ctx) }
+
+// recordedHandler writes down events.
+type recordedHandler struct {
+	handler gateway.ConnectionHandler
+	trace   *connTrace
+}
+
+var (
+	_ gateway.ConnectionHandler = (*recordedHandler)(nil)
+	_ gateway.Drainer           = (*recordedHandler)(nil)
+)
+
+// failed writes down an error of the handler itself: there is none in any scenario.
+func (h *recordedHandler) failed(err error) error {
+	if err != nil {
+		h.trace.add("the handler failed: %v", err)
+	}
+	return err
+}
+
+func (h *recordedHandler) OnSocketCreated(info gateway.ConnInfo) error {
+	h.trace.add("> created, socket type %d", info.SocketType)
+	return h.failed(h.handler.OnSocketCreated(info))
+}
+
+func (h *recordedHandler) OnReceivedBytes(b []byte) error {
+	h.trace.add("> bytes %s", shown(b))
+	return h.failed(h.handler.OnReceivedBytes(b))
+}
+
+func (h *recordedHandler) OnTimerTimeout(t gateway.TimerType) error {
+	h.trace.add("> timer %d", t)
+	return h.failed(h.handler.OnTimerTimeout(t))
+}
+
+func (h *recordedHandler) OnReceivedMessages(messages []gateway.Message) error {
+	for _, m := range messages {
+		h.trace.add("> message %q qos %d %q", m.Topic, m.QoS, m.Payload)
+	}
+	return h.failed(h.handler.OnReceivedMessages(messages))
+}
+
+func (h *recordedHandler) OnSocketClosed(reason gateway.CloseReason) error {
+	err := h.failed(h.handler.OnSocketClosed(reason))
+	h.trace.add("> closed %s", reason.Name)
+	return err
+}
+
+func (h *recordedHandler) OnDrain() error {
+	if d, ok := h.handler.(gateway.Drainer); ok {
+		return h.failed(d.OnDrain())
+	}
+	return nil
+}
+
+// recordedAdapter writes down calls with their results. Pause, Resume and Post pass by.
+type recordedAdapter struct {
+	gateway.ConnectionAdapter
+	trace *connTrace
+}
+
+func (a *recordedAdapter) Send(b []byte) gateway.Result {
+	r := a.ConnectionAdapter.Send(b)
+	a.trace.add("< send %s: %v", b, r.Code)
+	return r
+}
+
+func (a *recordedAdapter) Close(reason gateway.CloseReason) gateway.Result {
+	r := a.ConnectionAdapter.Close(reason)
+	a.trace.add("< close %s: %v", reason.Name, r.Code)
+	return r
+}
+
+func (a *recordedAdapter) StartTimer(t gateway.TimerType, seconds uint32) gateway.Result {
+	r := a.ConnectionAdapter.StartTimer(t, seconds)
+	a.trace.add("< start timer %d, %d s: %v", t, seconds, r.Code)
+	return r
+}
+
+func (a *recordedAdapter) Authenticate(client gateway.ClientInfo, password string, done gateway.Done) gateway.Result {
+	add := a.result("< authenticate %+v", client)
+	return add.refused(a.ConnectionAdapter.Authenticate(client, password, add.before(done)))
+}
+
+func (a *recordedAdapter) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
+	add := a.result("< publish %q qos %d %q", topic, qos, payload)
+	return add.refused(a.ConnectionAdapter.Publish(topic, qos, payload, add.before(done)))
+}
+
+func (a *recordedAdapter) Subscribe(filter string, qos uint32, done gateway.Done) gateway.Result {
+	add := a.result("< subscribe %q qos %d", filter, qos)
+	return add.refused(a.ConnectionAdapter.Subscribe(filter, qos, add.before(done)))
+}
+
+func (a *recordedAdapter) Unsubscribe(filter string, done gateway.Done) gateway.Result {
+	add := a.result("< unsubscribe %q", filter)
+	return add.refused(a.ConnectionAdapter.Unsubscribe(filter, add.before(done)))
+}

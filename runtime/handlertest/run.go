@@ -1,0 +1,118 @@
+package handlertest
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+var update = flag.Bool("update", false, "write handlertest's traces anew")
+
+// golden is the folder of the traces, from the folder of any package in runtime.
+const golden = "../handlertest/testdata"
+
+// scene is a gateway with one listener, the handler under test and the scripted upstream.
+type scene struct {
+	t        *testing.T
+	gateway  *gateway.Gateway
+	upstream *upstream
+	trace    *trace
+	addr     string
+}
+
+// scenario is one conversation. Each ends with its connections closed.
+type scenario struct {
+	name       string
+	mountpoint string
+	idle       time.Duration
+	play       func(*scene)
+}
+
+// Run plays every scenario against handlers of newFactory, which must speak the JSON echo protocol. Each scenario has a factory and a
+// gateway of its own; the gateway closes the factory.
+func Run(t *testing.T, name string, newFactory func(t *testing.T) gateway.HandlerFactory) {
+	t.Run(name, func(t *testing.T) {
+		for _, s := range scenarios {
+			t.Run(s.name, func(t *testing.T) { run(t, s, newFactory) })
+		}
+	})
+}
+
+func run(t *testing.T, s scenario, newFactory func(t *testing.T) gateway.HandlerFactory) {
+	watchLog(t)
+	sc := newScene(t)
+	sc.open(s, newFactory(t))
+	s.play(sc)
+	sc.compare(s.name)
+}
+
+func newScene(t *testing.T) *scene {
+	return &scene{t: t, gateway: gateway.New(gateway.Config{Node: "handlertest"}), upstream: newUpstream(), trace: newTrace()}
+}
+
+func (sc *scene) open(s scenario, factory gateway.HandlerFactory) {
+	sc.t.Helper()
+	must(sc.t, sc.gateway.SetHandler("echo", &recorder{factory: factory, trace: sc.trace}))
+	must(sc.t, sc.gateway.SetConnector("upstream", sc.upstream))
+	sc.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		must(sc.t, sc.gateway.Shutdown(ctx))
+	})
+	l, err := listener.ListenTCP(sc.t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0"})
+	must(sc.t, err)
+	sc.addr = l.Addr().String()
+	must(sc.t, sc.gateway.AddListener("tcp", l, gateway.ListenerConfig{
+		Handler: "echo", Connector: "upstream", Mountpoint: s.mountpoint, Limits: gateway.Limits{IdleTimeout: s.idle},
+	}))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// dial opens connection n, from 1 on, and waits until the handler knows it.
+func (sc *scene) dial(n int) *device {
+	sc.t.Helper()
+	d := dial(sc.t, sc.addr)
+	sc.trace.await(sc.t, n, "> created", 1)
+	return d
+}
+
+// closed waits for the last event of connection n.
+func (sc *scene) closed(n int) {
+	sc.t.Helper()
+	sc.trace.await(sc.t, n, "> closed", 1)
+}
+
+// flow lets the upstream deliver and checks what it saw.
+func (sc *scene) flow(want string) {
+	sc.t.Helper()
+	if got := sc.upstream.flow(); got != want {
+		sc.t.Errorf("the upstream saw %q, want %q", got, want)
+	}
+}
+
+func (sc *scene) compare(name string) {
+	sc.t.Helper()
+	path := filepath.Join(golden, name+".txt")
+	got := sc.trace.String()
+	if *update {
+		must(sc.t, os.WriteFile(path, []byte(got), 0o644))
+		return
+	}
+	want, err := os.ReadFile(path)
+	must(sc.t, err)
+	if got != string(want) {
+		sc.t.Errorf("the trace differs from %s:\n%s\nwant:\n%s", path, got, want)
+	}
+}

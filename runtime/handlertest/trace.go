@@ -1,0 +1,88 @@
+package handlertest
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patience is how long the suite waits for something that has to happen.
+const patience = 10 * time.Second
+
+// trace is what happened on each connection, in the order in which they were accepted.
+type trace struct {
+	mu      sync.Mutex
+	conns   []*connTrace
+	changed chan struct{} // closed and replaced at every line
+}
+
+type connTrace struct {
+	trace *trace
+	lines []string // guarded by trace.mu
+}
+
+func newTrace() *trace { return &trace{changed: make(chan struct{})} }
+
+func (t *trace) open() *connTrace {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := &connTrace{trace: t}
+	t.conns = append(t.conns, c)
+	return c
+}
+
+func (c *connTrace) add(format string, args ...any) {
+	t := c.trace
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c.lines = append(c.lines, fmt.Sprintf(format, args...))
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+func (t *trace) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var b strings.Builder
+	for i, c := range t.conns {
+		fmt.Fprintf(&b, "connection %d\n", i+1)
+		for _, line := range c.lines {
+			fmt.Fprintf(&b, "  %s\n", line)
+		}
+	}
+	return b.String()
+}
+
+// count says how many lines of connection n, from 1 on, begin with prefix, and gives what to wait for.
+func (t *trace) count(n int, prefix string) (int, <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	found := 0
+	if n <= len(t.conns) {
+		for _, line := range t.conns[n-1].lines {
+			if strings.HasPrefix(line, prefix) {
+				found++
+			}
+		}
+	}
+	return found, t.changed
+}
+
+// await waits until connection n has so many lines that begin with prefix.
+func (t *trace) await(tb testing.TB, n int, prefix string, times int) {
+	tb.Helper()
+	timeout := time.After(patience)
+	for {
+		found, changed := t.count(n, prefix)
+		if found >= times {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			tb.Fatalf("connection %d never had %d lines %q:\n%s", n, times, prefix, t)
+		}
+	}
+}

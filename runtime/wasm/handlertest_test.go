@@ -1,0 +1,33 @@
+package wasm_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/handlertest"
+	"github.com/exgate/exgate/runtime/wasm"
+	"github.com/exgate/exgate/wasm-examples/jsonecho"
+)
+
+// TestHandlerSuite plays what every kind of handler must do.
+func TestHandlerSuite(t *testing.T) {
+	e, err := wasm.New(context.Background(), wasm.Config{
+		Name: "jsonecho", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024, Fuel: 10_000_000},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	handlertest.Run(t, "wasm", func(*testing.T) gateway.HandlerFactory { return shared{e} })
+	handlertest.RunRawPublish(t, false, func(*testing.T, *gateway.RawPublisher) gateway.HandlerFactory { return shared{e} })
+}
+
+// shared outlives the scenarios: compiling the module for each takes minutes under the race detector.
+type shared struct{ *wasm.Engine }
+
+func (shared) Close(context.Context) error { return nil }
