@@ -232,3 +232,20 @@ func TestCloseStopsRestarting(t *testing.T) {
 	}
 	must(t, e.Close(t.Context()))
 }
+
+func TestEventsAreCounted(t *testing.T) {
+	set := NewMetrics(prometheus.NewRegistry())
+	d := connect(t, engine(t, Config{Module: file(t, "echo"), Shards: 1, Metrics: set}))
+	for range 3 {
+		must(t, d.receive("x"))
+	}
+	must(t, d.handler.OnSocketClosed(gateway.ReasonTCPClosed))
+	for event, want := range map[string]float64{"created": 1, "bytes": 3, "closed": 1, "timer": 0} {
+		if got := testutil.ToFloat64(set.events.WithLabelValues("test", event)); got != want {
+			t.Errorf("%v %s events, want %v", got, event, want)
+		}
+	}
+	if got := testutil.ToFloat64(set.hostCalls.WithLabelValues("test")); got != 3 {
+		t.Errorf("%v host calls", got)
+	}
+}

@@ -38,7 +38,7 @@ func FuzzRewriteIsBounded(f *testing.F) {
 func FuzzRewriteKeepsValidity(f *testing.F) {
 	seeds(f)
 	ctx := context.Background()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(api.CoreFeaturesV2).WithMemoryLimitPages(options.MemoryPages))
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithMemoryLimitPages(options.MemoryPages))
 	f.Fuzz(func(t *testing.T, wasm []byte) {
 		metered, err := Rewrite(wasm, options)
 		if err != nil {
@@ -56,6 +56,42 @@ func FuzzRewriteKeepsValidity(f *testing.F) {
 			if m != nil {
 				_ = m.Close(ctx)
 			}
+		}
+	})
+}
+
+// FuzzBody: what wazero takes as a function body, it takes rewritten, and the function ends when its fuel does.
+func FuzzBody(f *testing.F) {
+	f.Add([]byte{0x20, 0, 0x0b})
+	f.Add([]byte{0x03, 0x40, 0x20, 0, 0x0d, 0, 0x0b, 0x20, 0, 0x0b})
+	f.Add([]byte{0x41, 0, 0x41, 7, 0x20, 0, 0xfc, 11, 0, 0x20, 0, 0x0b})
+	f.Add([]byte{0x20, 0, 0x40, 0, 0x0b})
+	f.Add([]byte{0x20, 0, 0x10, 0, 0x0b})
+	f.Add([]byte{0xd0, 0x70, 0x20, 0, 0xfc, 15, 0, 0x0b})
+	f.Add([]byte{0x20, 0, 0x41, 0, 0x11, 0, 0, 0x0b})
+	f.Add([]byte{0x20, 0, 0xfd, 0x11, 0xfd, 0xae, 0x01, 0xfd, 0x1b, 0, 0x0b})
+	ctx := context.Background()
+	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithMemoryLimitPages(8)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := wazero.NewRuntimeWithConfig(ctx, config)
+		defer func() { _ = r.Close(ctx) }()
+		wasm := one(body...)
+		_, errBefore := r.CompileModule(ctx, wasm)
+		metered, err := Rewrite(wasm, options)
+		if err != nil {
+			return
+		}
+		m, err := r.Instantiate(ctx, metered)
+		if err != nil {
+			if errBefore == nil {
+				t.Errorf("wazero refuses the rewritten module: %v", err)
+			}
+			return
+		}
+		in := instance{m, m.ExportedGlobal(FuelGlobal).(api.MutableGlobal), m.ExportedGlobal(RefusedGlobal)}
+		const fuel = 10_000
+		if used, _, err := in.spend(fuel, "f", 3); used < 1 || used > fuel && err == nil {
+			t.Errorf("used %d, %v", used, err)
 		}
 	})
 }
