@@ -95,7 +95,7 @@ func (cfg Config) withDefaults() (Config, error) {
 		cfg.Metrics = NewMetrics(nil)
 	}
 	if cfg.MaxClients < 0 {
-		return cfg, errors.New("upstream.embedded.max_clients is negative")
+		return cfg, errors.New("embedded broker: MaxClients is negative")
 	}
 	if cfg.MaxClients == 0 {
 		cfg.MaxClients = defaultMaxClients

@@ -94,19 +94,19 @@ type address struct {
 func parseURL(cfg Config) (address, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
-		return address{}, fmt.Errorf("upstream.mqtt.url is not a URL like mqtt://HOST:PORT")
+		return address{}, fmt.Errorf("upstream.url is not a URL like mqtt://HOST:PORT")
 	}
 	switch {
 	case u.User != nil:
-		return address{}, fmt.Errorf("upstream.mqtt.url: leave username and password out: each device has its own")
+		return address{}, fmt.Errorf("upstream.url: leave username and password out: each device has its own")
 	case u.Hostname() == "" || (u.Path != "" && u.Path != "/"):
-		return address{}, fmt.Errorf("upstream.mqtt.url %q: want mqtt://HOST:PORT", cfg.URL)
+		return address{}, fmt.Errorf("upstream.url %q: want mqtt://HOST:PORT", cfg.URL)
 	case u.Scheme == "mqtt" || u.Scheme == "tcp":
 		return address{hostPort: withPort(u, "1883")}, nil
 	case u.Scheme == "mqtts" || u.Scheme == "ssl":
 		return address{hostPort: withPort(u, "8883"), tls: tlsFor(cfg.TLS, u.Hostname())}, nil
 	}
-	return address{}, fmt.Errorf("upstream.mqtt.url %q: the scheme is neither mqtt nor mqtts", cfg.URL)
+	return address{}, fmt.Errorf("upstream.url %q: the scheme is neither mqtt nor mqtts", cfg.URL)
 }
 
 func withPort(u *url.URL, port string) string {

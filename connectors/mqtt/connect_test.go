@@ -62,7 +62,7 @@ func TestOldBroker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newScripted(t, serve)
-			if err := dial(t, Config{URL: b.url()}); !strings.Contains(err.Error(), "MQTT 3.1.1") || !strings.Contains(err.Error(), "upstream.mqtt.url") {
+			if err := dial(t, Config{URL: b.url()}); !strings.Contains(err.Error(), "MQTT 3.1.1") || !strings.Contains(err.Error(), "upstream.url") {
 				t.Fatal(err)
 			}
 		})
@@ -83,7 +83,7 @@ func TestNoBroker(t *testing.T) {
 	}
 	_ = l.Close()
 	var refused *gateway.ResultError
-	if err := dial(t, Config{URL: "mqtt://" + l.Addr().String()}); errors.As(err, &refused) || !strings.Contains(err.Error(), "upstream.mqtt.url") {
+	if err := dial(t, Config{URL: "mqtt://" + l.Addr().String()}); errors.As(err, &refused) || !strings.Contains(err.Error(), "upstream.url") {
 		t.Fatal(err)
 	}
 }
@@ -91,7 +91,7 @@ func TestNoBroker(t *testing.T) {
 func TestBadURL(t *testing.T) {
 	for _, url := range []string{"", "broker:1883", "http://broker", "mqtt://", "mqtt://host/path", "mqtt://user:hidden-password@host", "mqtt://%zz"} {
 		_, err := New(Config{URL: url})
-		if err == nil || !strings.Contains(err.Error(), "upstream.mqtt.url") || strings.Contains(err.Error(), "hidden-password") {
+		if err == nil || !strings.Contains(err.Error(), "upstream.url") || strings.Contains(err.Error(), "hidden-password") {
 			t.Errorf("%q: %v", url, err)
 		}
 	}

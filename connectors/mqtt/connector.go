@@ -46,7 +46,7 @@ func New(cfg Config) (*Connector, error) {
 		return nil, err
 	}
 	if cfg.hasNegative() {
-		return nil, errors.New("upstream.mqtt: a duration or a limit is negative")
+		return nil, errors.New("MQTT connector: a duration or a limit is negative")
 	}
 	cfg = cfg.withDefaults()
 	c := &Connector{

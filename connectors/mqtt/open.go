@@ -22,13 +22,13 @@ func (c *Connector) open(ctx context.Context, s *Session, cleanStart bool) (*lin
 	case c.dials <- struct{}{}:
 		defer func() { <-c.dials }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting to dial the broker %s (upstream.mqtt.max_dials): %w", c.broker.hostPort, ctx.Err())
+		return nil, fmt.Errorf("waiting to dial the broker %s: %w", c.broker.hostPort, ctx.Err())
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
 	defer cancel()
 	conn, err := c.dial(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("dialing the broker (upstream.mqtt.url): %w", err)
+		return nil, fmt.Errorf("dialing the broker (upstream.url): %w", err)
 	}
 	return c.handshake(ctx, newLink(s, conn), cleanStart)
 }

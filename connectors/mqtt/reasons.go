@@ -61,5 +61,5 @@ func refusal(broker string, reason byte) error {
 
 func errOldBroker(broker string) error {
 	return fmt.Errorf("the broker %s closed the connection instead of answering CONNECT: exgate speaks MQTT 5, and the broker may know only "+
-		"MQTT 3.1.1 (upstream.mqtt.url)", broker)
+		"MQTT 3.1.1 (upstream.url)", broker)
 }
