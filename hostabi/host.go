@@ -50,7 +50,8 @@ type Host interface {
 	//
 	//   - 0: accepted
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
-	//   - 4 PARAMS_TYPE_ERROR: qos above 2, a topic that is empty, has wildcards or is not UTF-8
+	//   - 3 REQUIRED_PARAMS_MISSED: no topic
+	//   - 4 PARAMS_TYPE_ERROR: qos above 2, a topic that has wildcards, control characters or is not UTF-8
 	//   - 5 PERMISSION_DENY: not authenticated
 	//   - 16 LIMIT: too many calls are under way, or the event has handed over as many bytes as it may
 	Publish(conn, token int64, topic []byte, qos uint32, payload []byte) Code

@@ -102,7 +102,7 @@ func (in *instance) topicTarget(conn int64, topic []byte, n int) (*connection, h
 		return nil, hostabi.CodeConnProcessNotAlive
 	case !in.budget.pay(n):
 		return nil, hostabi.CodeLimit
-	case len(topic) == 0 || len(topic) > maxTopic || !utf8.Valid(topic):
+	case len(topic) > maxTopic || !utf8.Valid(topic):
 		return nil, hostabi.CodeParamsTypeError
 	}
 	return c, hostabi.CodeSuccess
