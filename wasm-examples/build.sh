@@ -13,6 +13,9 @@ c_guest() { # source module
   chmod 644 "$out/$2"
 }
 
+# One patch release of Go for everybody; the go command fetches it where another is installed.
+export GOTOOLCHAIN=go1.26.8
+
 go_guest() { # package module
   mkdir -p "$(dirname "$out/$2")"
   GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 GOFLAGS= go build -buildmode=c-shared -trimpath -buildvcs=false -ldflags="-s -w -buildid=" \

@@ -33,6 +33,12 @@ static void check(xp_str what, xp_code code) {
   if (code != XP_OK) say_refused(what, code, (xp_str){0});
 }
 
+// check for a call that the broker answers.
+static void check_call(struct device *d, xp_str what, xp_code code) {
+  check(what, code);
+  if (code == XP_OK) d->unanswered++;
+}
+
 // Splits the first word from s, and the one space after it.
 static xp_str word(xp_str *s) {
   xp_str w = {s->p, 0};
@@ -57,7 +63,7 @@ static void help(void) {
   say(XP_STR("sub <filter>                          messages come as: < topic text"));
   say(XP_STR("unsub <filter>"));
   say(XP_STR("keepalive <seconds>                   be told goodbye after that long a silence"));
-  say(XP_STR("ping, quit"));
+  say(XP_STR("ping\nquit                                  after the answers that are owed"));
 }
 
 static xp_action login(struct device *d, xp_str rest) {
@@ -99,19 +105,19 @@ static void publish(struct device *d, xp_str rest, uint32_t qos) {
     return;
   }
   if (!may_call(d)) return;
-  check(XP_STR("publish"), xp_publish(d->conn, qos ? TOKEN_PUB1 : TOKEN_PUB, topic, qos, rest));
+  check_call(d, XP_STR("publish"), xp_publish(d->conn, qos ? TOKEN_PUB1 : TOKEN_PUB, topic, qos, rest));
 }
 
 static void subscribe(struct device *d, xp_str rest) {
   xp_str filter = word(&rest);
   if (filter.n == 0) say(XP_STR("error: usage: sub <filter>"));
-  else if (may_call(d)) check(XP_STR("subscribe"), xp_subscribe(d->conn, TOKEN_SUB, filter, 1));
+  else if (may_call(d)) check_call(d, XP_STR("subscribe"), xp_subscribe(d->conn, TOKEN_SUB, filter, 1));
 }
 
 static void unsubscribe(struct device *d, xp_str rest) {
   xp_str filter = word(&rest);
   if (filter.n == 0) say(XP_STR("error: usage: unsub <filter>"));
-  else if (may_call(d)) check(XP_STR("unsubscribe"), xp_unsubscribe(d->conn, TOKEN_UNSUB, filter));
+  else if (may_call(d)) check_call(d, XP_STR("unsubscribe"), xp_unsubscribe(d->conn, TOKEN_UNSUB, filter));
 }
 
 // Reads a number of seconds from 1 to 86400; 0 where it is none.
@@ -142,6 +148,16 @@ static void unknown(xp_str command) {
   say(XP_STR("', try help"));
 }
 
+// Leaves once every answer is there, so that a script may end with quit.
+static xp_action quit(struct device *d) {
+  if (d->unanswered > 0) {
+    d->leaving = true;
+    return XP_PAUSE;
+  }
+  say(XP_STR("bye"));
+  return XP_CLOSE;
+}
+
 // Carries out one line.
 static xp_action run_command(struct device *d, xp_str line) {
   xp_str command = word(&line);
@@ -153,10 +169,8 @@ static xp_action run_command(struct device *d, xp_str line) {
   else if (is(command, XP_STR("login"))) return login(d, line);
   else if (is(command, XP_STR("keepalive"))) keepalive(d, line);
   else if (is(command, XP_STR("help"))) help();
-  else if (is(command, XP_STR("quit"))) {
-    say(XP_STR("bye"));
-    return XP_CLOSE;
-  } else if (command.n > 0) unknown(command);
+  else if (is(command, XP_STR("quit"))) return quit(d);
+  else if (command.n > 0) unknown(command);
   return XP_CONTINUE;
 }
 

@@ -21,9 +21,11 @@ typedef enum { LOGGED_OUT, LOGGING_IN, LOGGED_IN } login_state;
 struct device {
   xp_conn conn;
   uint8_t login;
-  bool skipping;       // the rest of a line that was too long
-  struct block *line;  // begun, not ended
-  struct block *held;  // came while logging in
+  bool skipping;        // the rest of a line that was too long
+  bool leaving;         // quit was typed, answers are owed
+  uint32_t unanswered;  // calls
+  struct block *line;   // begun, not ended
+  struct block *held;   // came while logging in
   struct block *newest; // the last of held
   uint32_t held_bytes;
 };

@@ -55,7 +55,7 @@ static xp_action hold_input(struct device *d, xp_str in) {
 
 // Carries out the lines of in until it ends, the device has to wait for its login, or leaves.
 static xp_action feed(struct device *d, xp_str in) {
-  while (in.n > 0) {
+  while (in.n > 0 && !d->leaving) {
     xp_str line;
     xp_action action = XP_CONTINUE;
     if (d->login == LOGGING_IN) return hold_input(d, in);
@@ -70,7 +70,7 @@ static xp_action feed(struct device *d, xp_str in) {
     }
     if (action == XP_CLOSE || out.refused) return XP_CLOSE;
   }
-  return d->login == LOGGING_IN ? XP_PAUSE : XP_CONTINUE;
+  return d->leaving || d->login == LOGGING_IN ? XP_PAUSE : XP_CONTINUE;
 }
 
 static xp_action on_bytes(xp_conn conn, xp_str bytes) {
@@ -106,25 +106,30 @@ static xp_action logged_in(struct device *d, xp_result r) {
   return action;
 }
 
-static void answer(xp_str what, xp_result r, bool say_ok) {
+static xp_action answer(struct device *d, xp_str what, xp_result r, bool say_ok) {
   if (r.code != XP_OK) say_refused(what, r.code, r.message);
   else if (say_ok) say(XP_STR("ok"));
+  if (d->unanswered > 0) d->unanswered--;
+  return d->leaving ? quit(d) : XP_CONTINUE;
+}
+
+static xp_action on_answer(struct device *d, int64_t token, xp_result r) {
+  switch (token) {
+  case TOKEN_LOGIN: return logged_in(d, r);
+  case TOKEN_PUB: return answer(d, XP_STR("publish"), r, false);
+  case TOKEN_PUB1: return answer(d, XP_STR("publish"), r, true);
+  case TOKEN_SUB: return answer(d, XP_STR("subscribe"), r, true);
+  case TOKEN_UNSUB: return answer(d, XP_STR("unsubscribe"), r, true);
+  }
+  return XP_CONTINUE;
 }
 
 static xp_action on_result(xp_conn conn, int64_t token, xp_result r) {
   struct device *d = xp_find(&devices, conn);
-  xp_action action = XP_CONTINUE;
   if (!d) return XP_CLOSE;
   out_begin(conn);
   calls_left = CALLS_MAX;
-  switch (token) {
-  case TOKEN_LOGIN: action = logged_in(d, r); break;
-  case TOKEN_PUB: answer(XP_STR("publish"), r, false); break;
-  case TOKEN_PUB1: answer(XP_STR("publish"), r, true); break;
-  case TOKEN_SUB: answer(XP_STR("subscribe"), r, true); break;
-  case TOKEN_UNSUB: answer(XP_STR("unsubscribe"), r, true); break;
-  }
-  return finish(action);
+  return finish(on_answer(d, token, r));
 }
 
 static xp_action on_messages(xp_conn conn, xp_messages *messages) {

@@ -101,6 +101,15 @@ start_timer 7 type=0 seconds=30`)
 	acted(t, g.Bytes(conn, "ping\n"), hostabi.ActionClose)
 }
 
+func TestQuitWaitsForAnswers(t *testing.T) {
+	g := openLoggedIn(t)
+	acted(t, g.Bytes(conn, "pub1 a x\npub a y\nquit\nping\n"), hostabi.ActionPause)
+	acted(t, g.Bytes(conn, "ping\n"), hostabi.ActionPause)
+	acted(t, g.Result(conn, tokenPub1, hostabi.CodeSuccess, ""), hostabi.ActionPause)
+	acted(t, g.Result(conn, tokenPub, hostabi.CodePermissionDeny, ""), hostabi.ActionClose)
+	said(t, g, "ok\nerror: publish refused: not allowed\nbye\n")
+}
+
 func TestTimerSaysGoodbye(t *testing.T) {
 	g := open(t)
 	acted(t, g.Timer(conn), hostabi.ActionClose)

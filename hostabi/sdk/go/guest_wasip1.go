@@ -27,7 +27,7 @@ func exportBuffer(size uint32) unsafe.Pointer {
 //go:wasmexport exproto_v1_init
 func exportInit(p unsafe.Pointer, n uint32) int32 {
 	config := append([]byte(nil), unsafe.Slice((*byte)(p), n)...)
-	code := instance.Init(served, config)
+	code := instance.Init(Served(), config)
 	runtime.GC() // the gateway may copy this instance as it is now: a small heap is a small copy
 	return code
 }

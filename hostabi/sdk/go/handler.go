@@ -51,8 +51,3 @@ func (Defaults) OnReceivedMessages([]Message) Action { return Continue }
 
 // OnSocketClosed does nothing.
 func (Defaults) OnSocketClosed(string) {}
-
-var served Protocol
-
-// Serve names the protocol of this module. Call it in an init function: main does not run in a module built with -buildmode=c-shared.
-func Serve(p Protocol) { served = p }

@@ -15,7 +15,7 @@ func expect(t *testing.T, what, got, want string) {
 }
 
 func TestConversation(t *testing.T) {
-	g := exprototest.Start(t, protocol, "")
+	g := exprototest.Start(t, exproto.Served(), "")
 	d, _ := g.Connect(exproto.ConnInfo{})
 	a := d.Receive(`{"type":1,"clientinfo":{"proto_name":"p","proto_ver":"1","clientid":"c","username":"u","mountpoint":"m/",` +
 		`"keepalive":60},"password":"secret"}{"type":5,"topic":"t","qos":1}{"type":3,"topic":"t","qos":1,"payload":"x"}`)
@@ -42,7 +42,7 @@ func TestConversation(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	g := exprototest.Start(t, protocol, "")
+	g := exprototest.Start(t, exproto.Served(), "")
 	d, _ := g.Connect(exproto.ConnInfo{})
 	g.Refuse("publish", exproto.PermissionDeny)
 	g.Refuse("subscribe", exproto.Limit)
@@ -57,7 +57,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestTimeout(t *testing.T) {
-	g := exprototest.Start(t, protocol, "")
+	g := exprototest.Start(t, exproto.Served(), "")
 	d, _ := g.Connect(exproto.ConnInfo{})
 	d.Timeout()
 	expect(t, "sent", d.Sent(), `{"type":9}`)
