@@ -24,23 +24,6 @@ var scenarios = []scenario{
 	{name: "not_json", play: notJSON},
 }
 
-const (
-	connected = `{"type":2,"code":0}`
-	refused   = `{"type":2,"code":1}`
-)
-
-func connect(clientID string) string {
-	return fmt.Sprintf(`{"type":1,"clientinfo":{"proto_name":"demo","proto_ver":"v0.1","clientid":%q},"password":%q}`, clientID, rightPassword)
-}
-
-func publish(topic string, qos int, payload string) string {
-	return fmt.Sprintf(`{"type":3,"topic":%q,"qos":%d,"payload":%q}`, topic, qos, payload)
-}
-
-func subscribe(filter string) string  { return fmt.Sprintf(`{"type":5,"topic":%q,"qos":1}`, filter) }
-func unsubscribeFrom(f string) string { return fmt.Sprintf(`{"type":7,"topic":%q}`, f) }
-func ack(kind, code int) string       { return fmt.Sprintf(`{"type":%d,"code":%d}`, kind, code) }
-
 // login opens connection n and logs it in.
 func (sc *scene) login(n int, clientID string) *device {
 	sc.t.Helper()

@@ -19,6 +19,9 @@ const memoryPages = 256
 // bufferSize is the gateway's default for the largest body of an event, in bytes.
 const bufferSize = 64 << 10
 
+// compiled keeps what was compiled, for the next Load of the same module.
+var compiled = wazero.NewCompilationCache()
+
 // Guest is one running instance of a module.
 type Guest struct {
 	*Host
@@ -53,16 +56,16 @@ func TryLoad(t testing.TB, module []byte, cfg Config) (*Guest, int32) {
 		cfg.MemoryPages = memoryPages
 	}
 	ctx := context.Background()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithMemoryLimitPages(cfg.MemoryPages))
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithMemoryLimitPages(cfg.MemoryPages).WithCompilationCache(compiled))
 	t.Cleanup(func() { must(t, r.Close(ctx)) })
 	must(t, hostabi.Instantiate(ctx, r))
 	wasi_snapshot_preview1.MustInstantiate(ctx, r)
-	compiled, err := r.CompileModule(ctx, module)
+	code, err := r.CompileModule(ctx, module)
 	must(t, err)
-	must(t, hostabi.Check(compiled))
+	must(t, hostabi.Check(code))
 	g := &Guest{Host: newHost(), t: t}
 	g.ctx = hostabi.WithHost(ctx, g.Host)
-	g.module, err = r.InstantiateModule(g.ctx, compiled, moduleConfig(t))
+	g.module, err = r.InstantiateModule(g.ctx, code, moduleConfig(t))
 	must(t, err)
 	g.buffer = uint32(g.call(hostabi.ExportBuffer, bufferSize))
 	return g, int32(g.call(hostabi.ExportInit, g.put([]byte(cfg.Config))...))
