@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/service"
@@ -40,10 +42,18 @@ func printDemo(out io.Writer, sockets []service.Socket, upstream string) {
 	}
 	host, port, _ := net.SplitHostPort(dialable(device))
 	fmt.Fprintf(out, `Try it, each in a terminal of its own:
-  exgate sub 'demo/#'%[1]s
+  %[4]s sub 'demo/#'%[1]s
   nc %[2]s %[3]s    and type: login me, sub demo/#, pub demo/hello good morning
-  exgate pub demo/hello 'good evening'%[1]s
-`, option, host, port)
+  %[4]s pub demo/hello 'good evening'%[1]s
+`, option, host, port, self())
+}
+
+// self is how this program is called from a shell. A binary in Go's build cache was started with go run, and is not on anybody's path.
+func self() string {
+	if path, err := os.Executable(); err == nil && strings.Contains(path, "go-build") {
+		return "go run ./cmd/exgate"
+	}
+	return "exgate"
 }
 
 // dialable is the address to connect to a socket from this machine.
