@@ -41,19 +41,12 @@ func printDemo(out io.Writer, sockets []service.Socket, upstream string) {
 		option = " --url " + upstream
 	}
 	host, port, _ := net.SplitHostPort(dialable(device))
-	fmt.Fprintf(out, `Try it, each in a terminal of its own:
-  %[4]s sub 'demo/#'%[1]s
-  nc %[2]s %[3]s    and type: login me, sub demo/#, pub demo/hello good morning
-  %[4]s pub demo/hello 'good evening'%[1]s
-`, option, host, port, self())
-}
-
-// self is how this program is called from a shell. A binary in Go's build cache was started with go run, and is not on anybody's path.
-func self() string {
-	if path, err := os.Executable(); err == nil && strings.Contains(path, "go-build") {
-		return "go run ./cmd/exgate"
-	}
-	return "exgate"
+	fmt.Fprintln(out, "Try it, each line in a terminal of its own:")
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "  exgate sub 'demo/#'%s\tor: mosquitto_sub -v -L '%s/demo/#'\n", option, upstream)
+	fmt.Fprintf(table, "  nc %s %s\tand type: login me, sub demo/#, pub demo/hello good morning\n", host, port)
+	fmt.Fprintf(table, "  exgate pub demo/hello 'good evening'%s\tor: mosquitto_pub -L %s/demo/hello -m 'good evening'\n", option, upstream)
+	_ = table.Flush()
 }
 
 // dialable is the address to connect to a socket from this machine.

@@ -24,8 +24,8 @@ func newPub() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pub TOPIC [PAYLOAD]",
 		Short: "Publish a message to an MQTT broker",
-		Long: `Publishes one message and ends once it is written, or with --qos 1 and 2 once the broker has it. Without PAYLOAD the message is empty; with --stdin
-the payload is what the standard input holds.`,
+		Long: `Publishes one message and ends once it is written, or with --qos 1 and 2 once the broker has it. Without PAYLOAD the message is empty;
+with --stdin the payload is what the standard input holds.`,
 		Example: `  exgate pub demo/hello 'good morning'
   exgate pub --qos 1 --url mqtt://broker.example:1883 demo/hello hi
   exgate pub --stdin firmware/7 < firmware.bin`,

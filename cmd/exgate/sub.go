@@ -25,8 +25,8 @@ func newSub() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sub FILTER...",
 		Short: "Print the messages of an MQTT broker",
-		Long: `Subscribes and prints each message as its topic, a space and its payload, one a line, until it is interrupted or -n messages came. On a terminal,
-control characters are shown escaped.`,
+		Long: `Subscribes and prints each message as its topic, a space and its payload, one a line, until it is interrupted or -n messages
+came. On a terminal, control characters are shown escaped.`,
 		Example: `  exgate sub 'demo/#'
   exgate sub -n 1 --qos 1 --user me --url mqtt://broker.example:1883 alarms/+ state/#`,
 		Args: arguments(cobra.MinimumNArgs(1)),
