@@ -43,10 +43,18 @@ func printDemo(out io.Writer, sockets []service.Socket, upstream string) {
 	host, port, _ := net.SplitHostPort(dialable(device))
 	fmt.Fprintln(out, "Try it, each line in a terminal of its own:")
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "  exgate sub 'demo/#'%s\tor: mosquitto_sub -v -L '%s/demo/#'\n", option, upstream)
+	fmt.Fprintf(table, "  %s sub 'demo/#'%s\tor: mosquitto_sub -v -L '%s/demo/#'\n", self(), option, upstream)
 	fmt.Fprintf(table, "  nc %s %s\tand type: login me, sub demo/#, pub demo/hello good morning\n", host, port)
-	fmt.Fprintf(table, "  exgate pub demo/hello 'good evening'%s\tor: mosquitto_pub -L %s/demo/hello -m 'good evening'\n", option, upstream)
+	fmt.Fprintf(table, "  %s pub demo/hello 'good evening'%s\tor: mosquitto_pub -L %s/demo/hello -m 'good evening'\n", self(), option, upstream)
 	_ = table.Flush()
+}
+
+// self is how this program is called from a shell. A binary in Go's build cache was started with go run, and is not on anybody's path.
+func self() string {
+	if path, err := os.Executable(); err == nil && strings.Contains(path, "go-build") {
+		return "go run ./cmd/exgate"
+	}
+	return "exgate"
 }
 
 // dialable is the address to connect to a socket from this machine.
