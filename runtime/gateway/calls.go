@@ -88,6 +88,10 @@ func (c *Conn) begin(name string, bytes int, window bool, done Done) (Session, s
 	if window {
 		c.gate.window++
 		c.gate.bytes += bytes
+		if c.rates != nil {
+			now := c.gw.now()
+			c.gate.hold(pausePublishes, c.rates.publishes.take(1, now), now)
+		}
 	}
 	k := callPool.Get().(*call)
 	if k.finish == nil {

@@ -28,6 +28,7 @@ var (
 	ReasonIdleTimeout      = CloseReason{Code: 300, Name: "idle_timeout"}
 	ReasonKeepaliveTimeout = CloseReason{Code: 301, Name: "keepalive_timeout"}
 	ReasonSendTimeout      = CloseReason{Code: 302, Name: "send_timeout"}
+	ReasonAuthTimeout      = CloseReason{Code: 303, Name: "auth_timeout"}
 
 	ReasonSendQueueFull    = CloseReason{Code: 400, Name: "send_queue_full"}
 	ReasonMessageQueueFull = CloseReason{Code: 401, Name: "message_queue_full"}

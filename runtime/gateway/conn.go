@@ -46,6 +46,7 @@ type Conn struct {
 	gate   gate
 	login  login
 	timers timers
+	rates  *rates // nil where nothing is limited
 
 	results results
 	out     sendQueue // has a lock of its own: a write never delays an event
@@ -57,6 +58,7 @@ func newConn(gw *Gateway, l *attachment, t Transport) (*Conn, error) {
 		id: rand.Text(), gw: gw, metrics: l.metrics, limits: l.limits, transport: t, info: t.Info(),
 		factory: l.handler, upstream: l.connector, mount: l.mountpoint, opened: time.Now(),
 	}
+	c.rates = newRates(c.limits, l.rates, gw.now())
 	h, err := l.handler.value.NewHandler(c)
 	if err != nil {
 		return nil, err
@@ -85,6 +87,7 @@ func (c *Conn) Client() (client ClientInfo, ok bool) {
 // start delivers OnSocketCreated on the calling goroutine.
 func (c *Conn) start() {
 	c.armIdleTimer()
+	c.armAuthDeadline()
 	c.dispatch("created", func() error { return c.handler.OnSocketCreated(c.info) })
 	c.yield()
 }
@@ -95,8 +98,8 @@ func (c *Conn) Receive(b []byte) error {
 	c.acquire()
 	if !c.closing.Load() {
 		c.touch()
+		c.charge(len(b))
 		c.metrics.received.Add(float64(len(b)))
-		c.metrics.bytesEvents.Inc()
 		c.receive(b)
 	}
 	c.yield()
@@ -106,10 +109,27 @@ func (c *Conn) Receive(b []byte) error {
 	return nil
 }
 
+// receive hands b to the handler in events of at most MaxEventBytes.
 func (c *Conn) receive(b []byte) {
 	defer c.recoverHandler()
-	if err := c.handler.OnReceivedBytes(b); err != nil {
-		c.fail(err)
+	limit := c.limits.MaxEventBytes
+	if limit == 0 {
+		limit = len(b)
+	}
+	if len(b) > limit && c.info.SocketType >= SocketUDP {
+		c.metrics.drop(droppedTooLarge, 1)
+		return
+	}
+	for len(b) > 0 || limit == 0 {
+		n := min(len(b), limit)
+		c.metrics.bytesEvents.Inc()
+		if err := c.handler.OnReceivedBytes(b[:n]); err != nil {
+			c.fail(err)
+			return
+		}
+		if b = b[n:]; len(b) == 0 || c.closing.Load() {
+			return
+		}
 	}
 }
 
@@ -143,6 +163,7 @@ func (c *Conn) Close(reason CloseReason) Result {
 	c.closing.Store(true)
 	c.reason = reason
 	c.timers.stop()
+	c.login.stopDeadline()
 	c.gate.open()
 	session, cancel := c.login.end()
 	c.enqueue(event{kind: eventClosed})

@@ -1,16 +1,39 @@
 package gateway
 
+import "time"
+
 // gate says whether the socket may be read. Guarded by Conn.mu.
 type gate struct {
 	paused bool          // by the handler
 	calls  int           // upstream calls under way
 	window int           // publishes among them
 	bytes  int           // their payloads
+	until  time.Duration // a rate keeps it shut until then, on Gateway.now's clock
+	why    string        // the rate
 	wait   chan struct{} // made by a reader that waits, closed to wake it
 }
 
-func (g *gate) shut(l *Limits) bool {
-	return g.paused || g.window >= l.PublishWindow || g.bytes >= l.PublishWindowBytes
+// hold keeps the gate shut for d from now on, because of a rate.
+func (g *gate) hold(why string, d, now time.Duration) {
+	if d > 0 && now+d > g.until {
+		g.until, g.why = now+d, why
+	}
+}
+
+// full reports whether something other than a rate keeps the gate shut, and what.
+func (g *gate) full(l *Limits) (why string, full bool) {
+	switch {
+	case g.paused:
+		return pauseHandler, true
+	case g.window >= l.PublishWindow || g.bytes >= l.PublishWindowBytes:
+		return pauseUpstream, true
+	}
+	return "", false
+}
+
+func (g *gate) shut(l *Limits, now time.Duration) bool {
+	_, full := g.full(l)
+	return full || (g.until > 0 && g.until > now)
 }
 
 // open wakes the reader.
@@ -21,31 +44,69 @@ func (g *gate) open() {
 	}
 }
 
-// WaitReadable blocks while the handler paused the connection or too many publishes are under way. It returns [ErrClosed] once the
-// connection has ended.
+// WaitReadable blocks while the handler paused the connection, too many publishes are under way, or a rate is exceeded. It returns [ErrClosed]
+// once the connection has ended.
 func (c *Conn) WaitReadable() error {
-	c.mu.Lock()
-	for !c.closing.Load() && c.gate.shut(c.limits) {
-		if c.gate.wait == nil {
-			c.gate.wait = make(chan struct{})
+	for paused := ""; ; {
+		wait, timer, why := c.gateWait()
+		if wait == nil {
+			break
 		}
-		wait := c.gate.wait
-		c.mu.Unlock()
-		<-wait
-		c.mu.Lock()
+		if why != paused {
+			c.metrics.paused(why)
+			paused = why
+		}
+		await(wait, timer)
 	}
-	c.mu.Unlock()
 	if c.closing.Load() {
 		return ErrClosed
 	}
 	return nil
 }
 
+// await waits for wait or, where there is one, the timer.
+func await(wait <-chan struct{}, d time.Duration) {
+	if d == 0 {
+		<-wait
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-wait:
+	case <-timer.C:
+	}
+}
+
+// gateWait returns what the reader has to wait for and why, or nil. With a duration, the gate opens by itself after it.
+func (c *Conn) gateWait() (wait chan struct{}, d time.Duration, why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing.Load() {
+		return nil, 0, ""
+	}
+	why, full := c.gate.full(c.limits)
+	if !full {
+		if c.gate.until == 0 {
+			return nil, 0, ""
+		}
+		if d = c.gate.until - c.gw.now(); d <= 0 {
+			c.gate.until = 0
+			return nil, 0, ""
+		}
+		why = c.gate.why
+	}
+	if c.gate.wait == nil {
+		c.gate.wait = make(chan struct{})
+	}
+	return c.gate.wait, d, why
+}
+
 // Readable reports whether WaitReadable would return at once. Datagram listeners drop and count what comes while it is false.
 func (c *Conn) Readable() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.closing.Load() || !c.gate.shut(c.limits)
+	return c.closing.Load() || !c.gate.shut(c.limits, c.gw.now())
 }
 
 // Pause stops the reading of the socket until Resume.
@@ -67,9 +128,9 @@ func (c *Conn) Resume() Result {
 	return OK
 }
 
-// reopen wakes the reader if nothing holds it any longer; the caller holds mu.
+// reopen wakes the reader if nothing but a rate holds it any longer; the caller holds mu.
 func (c *Conn) reopen() {
-	if !c.gate.shut(c.limits) {
+	if _, full := c.gate.full(c.limits); !full && c.gate.wait != nil {
 		c.timers.touch(c.gw.now()) // the device could not be heard while nobody read
 		c.gate.open()
 	}

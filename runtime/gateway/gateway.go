@@ -37,8 +37,10 @@ type Gateway struct {
 	conns      map[string]*Conn
 	waiting    []*goneWaiter
 	stopped    bool
-	background int           // factories and connectors being closed
-	settled    chan struct{} // made by who waits for background to be 0, closed then
+	raws       []*RawPublisher
+
+	background tally // factories and connectors being closed
+	sockets    tally // transports that are not freed yet
 }
 
 // New makes a gateway that listens to nothing yet.
@@ -188,25 +190,13 @@ const closeTimeout = 10 * time.Second
 
 // closeLater closes something that is no longer used, off the path of whoever used it last.
 func (g *Gateway) closeLater(what, name string, closeIt func(context.Context) error) {
-	g.mu.Lock()
-	g.background++
-	g.mu.Unlock()
+	g.background.add()
 	go func() {
-		defer g.closedOne()
+		defer g.background.done()
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		if err := closeIt(ctx); err != nil {
 			g.log.Warn("closing failed", what, name, "error", err)
 		}
 	}()
-}
-
-func (g *Gateway) closedOne() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.background--
-	if g.background == 0 && g.settled != nil {
-		close(g.settled)
-		g.settled = nil
-	}
 }

@@ -25,6 +25,23 @@ type Limits struct {
 	AuthTimeout time.Duration
 	// CloseTimeout is how long a closed connection may take to send what is still queued. If zero, 5 s.
 	CloseTimeout time.Duration
+	// AuthDeadline ends a connection that has not authenticated so long after it was accepted. If zero, never.
+	AuthDeadline time.Duration
+	// MaxEventBytes is the largest body of OnReceivedBytes. More from a stream comes in several events, a larger datagram is dropped. If
+	// zero, whatever one read gives.
+	MaxEventBytes int
+	// BytesPerSecond is how much may be received; beyond it the socket is not read for a while. If zero, no limit.
+	BytesPerSecond int
+	// BytesBurst is how much may be saved up in silence. If zero, 5 % of a second's.
+	BytesBurst int
+	// MessagesPerSecond is how many reads (of a stream) or datagrams may be received. If zero, no limit.
+	MessagesPerSecond float64
+	// MessagesBurst is how many may be saved up in silence. If zero, 5 % of a second's.
+	MessagesBurst float64
+	// PublishesPerSecond is how often the handler may publish before the socket is not read for a while. If zero, no limit.
+	PublishesPerSecond float64
+	// PublishesBurst is how many may be saved up in silence. If zero, 5 % of a second's.
+	PublishesBurst float64
 	// LingerTimeout is how long the socket of a closed connection waits for its peer to close too, so that the last bytes arrive. If
 	// zero, 1 s.
 	LingerTimeout time.Duration

@@ -26,6 +26,10 @@ type ListenerConfig struct {
 	Mountpoint string
 	// Limits bounds each connection. Zero fields take [DefaultLimits].
 	Limits Limits
+	// ListenerBytesPerSecond is Limits.BytesPerSecond for all connections of the listener together. If zero, no limit.
+	ListenerBytesPerSecond int
+	// ListenerMessagesPerSecond is Limits.MessagesPerSecond for all connections of the listener together. If zero, no limit.
+	ListenerMessagesPerSecond float64
 }
 
 // listening is a listener that serves.
@@ -38,12 +42,14 @@ type listening struct {
 	// Guarded by Gateway.mu.
 	cfg    ListenerConfig
 	limits *Limits
+	rates  *sharedRates // nil where there are none
 }
 
 // attachment is what a new connection is made of.
 type attachment struct {
 	metrics    *listenerMetrics
 	limits     *Limits
+	rates      *sharedRates
 	handler    *lease[HandlerFactory]
 	connector  *lease[Connector]
 	mountpoint string
@@ -65,6 +71,7 @@ func (g *Gateway) AddListener(name string, l Listener, cfg ListenerConfig) error
 	limits := cfg.Limits.withDefaults()
 	entry := &listening{
 		name: name, listener: l, metrics: g.metrics.listener(name), served: make(chan struct{}), cfg: cfg, limits: &limits,
+		rates: newSharedRates(cfg, g.now()),
 	}
 	g.listeners[name] = entry
 	go func() {
@@ -88,7 +95,7 @@ func (g *Gateway) ChangeListener(name string, cfg ListenerConfig) error {
 		return err
 	}
 	limits := cfg.Limits.withDefaults()
-	entry.cfg, entry.limits = cfg, &limits
+	entry.cfg, entry.limits, entry.rates = cfg, &limits, newSharedRates(cfg, g.now())
 	return nil
 }
 
@@ -160,7 +167,7 @@ func (g *Gateway) attachment(entry *listening) (*attachment, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	a := &attachment{
-		metrics: entry.metrics, limits: entry.limits, mountpoint: entry.cfg.Mountpoint,
+		metrics: entry.metrics, limits: entry.limits, rates: entry.rates, mountpoint: entry.cfg.Mountpoint,
 		handler: g.handlers[entry.cfg.Handler], connector: g.connectors[entry.cfg.Connector],
 	}
 	if g.listeners[entry.name] != entry || !a.handler.take() {
@@ -180,6 +187,7 @@ func (g *Gateway) remember(entry *listening, c *Conn) error {
 		return errNotServing
 	}
 	g.conns[c.id] = c
+	g.sockets.add()
 	entry.metrics.opened.Inc()
 	entry.metrics.connections.Inc()
 	return nil
@@ -190,10 +198,10 @@ func (g *Gateway) forget(c *Conn) {
 	if client, ok := c.Client(); ok {
 		g.clients.release(client.ClientID, c)
 	}
-	g.mu.Lock()
-	delete(g.conns, c.id)
-	g.tellWaiting(c)
-	g.mu.Unlock()
 	c.factory.release()
 	c.upstream.release()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, c.id)
+	g.tellWaiting(c) // last: Shutdown goes on when nobody uses a handler or connector any longer
 }

@@ -138,11 +138,10 @@ func TestRawPublish(t *testing.T) {
 		if r := p.RawPublish("t/#", 1, nil, nil); r.Code != gateway.CodeParamsTypeError {
 			t.Error(r)
 		}
-		p.Close()
-		equal(t, "upstream", w.up.String(), "raw publish t 1 x\nraw publish t 1 x\nraw close")
 		if r := w.gw.NewRawPublisher("x", gateway.ClientInfo{}, "").RawPublish("t", 0, nil, nil); r.Code != gateway.CodeUnknown {
 			t.Error(r)
 		}
-		w.stop(t)
+		w.stop(t) // closes the publisher's session
+		equal(t, "upstream", w.up.String(), "raw publish t 1 x\nraw publish t 1 x\nraw close")
 	})
 }

@@ -22,6 +22,26 @@ type login struct {
 	mount   string
 	session Session
 	cancel  context.CancelFunc // while pending
+
+	deadline *time.Timer // of Limits.AuthDeadline; nil without one
+}
+
+func (l *login) stopDeadline() {
+	if l.deadline != nil {
+		l.deadline.Stop()
+	}
+}
+
+// armAuthDeadline starts the time that the device has to authenticate.
+func (c *Conn) armAuthDeadline() {
+	if c.limits.AuthDeadline == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closing.Load() {
+		c.login.deadline = time.AfterFunc(c.limits.AuthDeadline, func() { c.Close(ReasonAuthTimeout) })
+	}
 }
 
 // end returns what has to be ended when the connection closes.
@@ -58,6 +78,9 @@ func (c *Conn) Authenticate(client ClientInfo, password string, done Done) Resul
 
 func (c *Conn) authenticate(ctx context.Context, client ClientInfo, password string, done Done) {
 	r := c.connect(ctx, client, password)
+	if o, ok := c.transport.(AuthObserver); ok && r.Code == CodePermissionDeny {
+		o.AuthFailed()
+	}
 	c.metrics.call("authenticate", r)
 	if done != nil {
 		done(r)
@@ -96,6 +119,7 @@ func (c *Conn) loggedIn(client ClientInfo, session Session) bool {
 	if c.closing.Load() {
 		return false
 	}
+	c.login.stopDeadline()
 	c.login.state, c.login.client, c.login.mount, c.login.session = loginDone, client, client.Mountpoint, session
 	return true
 }

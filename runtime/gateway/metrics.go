@@ -13,6 +13,7 @@ type Metrics struct {
 	events      *prometheus.CounterVec
 	dropped     *prometheus.CounterVec
 	calls       *prometheus.CounterVec
+	pauses      *prometheus.CounterVec
 }
 
 // NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
@@ -30,9 +31,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		events:      counter("exgate_events_total", "Events handed to handlers.", "listener", "event"),
 		dropped:     counter("exgate_dropped_total", "Things thrown away, by what and why.", "listener", "what"),
 		calls:       counter("exgate_upstream_calls_total", "Handlers' calls to the upstream by result.", "listener", "call", "result"),
+		pauses:      counter("exgate_read_pauses_total", "How often the reading of a device's socket stopped, by cause.", "listener", "cause"),
 	}
 	if reg != nil {
-		reg.MustRegister(m.connections, m.opened, m.closed, m.refused, m.received, m.sent, m.events, m.dropped, m.calls)
+		reg.MustRegister(m.connections, m.opened, m.closed, m.refused, m.received, m.sent, m.events, m.dropped, m.calls, m.pauses)
 	}
 	return m
 }
@@ -42,6 +44,7 @@ const (
 	droppedInboxFull    = "message_inbox_full"   // QoS 0, the handler is slower than the upstream
 	droppedAfterClose   = "message_after_close"  // it came, or still waited, when its device was gone
 	droppedResultClosed = "result_after_close"   // the outcome of a call whose device was gone
+	droppedTooLarge     = "datagram_too_large"   // over max_event_bytes
 	droppedSendClosed   = "send_bytes_discarded" // bytes that a closed or failed socket no longer took
 )
 
@@ -75,6 +78,8 @@ func (l *listenerMetrics) drop(what string, n int) {
 		l.set.dropped.WithLabelValues(l.name, what).Add(float64(n))
 	}
 }
+
+func (l *listenerMetrics) paused(why string) { l.set.pauses.WithLabelValues(l.name, why).Inc() }
 
 func (l *listenerMetrics) closed(r CloseReason) { l.set.closed.WithLabelValues(l.name, r.Name).Inc() }
 

@@ -23,7 +23,11 @@ type RawPublisher struct {
 
 // NewRawPublisher makes a publisher that goes through the named connector as client.
 func (g *Gateway) NewRawPublisher(connector string, client ClientInfo, password string) *RawPublisher {
-	return &RawPublisher{gateway: g, connector: connector, client: client, password: password}
+	p := &RawPublisher{gateway: g, connector: connector, client: client, password: password}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.raws = append(g.raws, p)
+	return p
 }
 
 // RawPublish publishes and calls done once with the result, on another goroutine, unless the Result refuses the call. It waits for the
@@ -97,7 +101,7 @@ func (p *RawPublisher) SessionLost(reason CloseReason) {
 	p.drop()
 }
 
-// Close ends the session, if there is one. Call it before [Gateway.Shutdown], which waits for the connector.
+// Close ends the session, if there is one. [Gateway.Shutdown] does it too, after the last connection.
 func (p *RawPublisher) Close() {
 	if s := p.drop(); s != nil {
 		s.Close()
@@ -113,6 +117,16 @@ func (p *RawPublisher) drop() Session {
 		lease.release()
 	}
 	return s
+}
+
+func (g *Gateway) closeRawPublishers() {
+	g.mu.Lock()
+	raws := g.raws
+	g.raws = nil
+	g.mu.Unlock()
+	for _, p := range raws {
+		p.Close()
+	}
 }
 
 var _ Downlink = (*RawPublisher)(nil)

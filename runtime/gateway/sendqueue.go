@@ -20,6 +20,7 @@ type sendQueue struct {
 	ending  time.Time // not zero: the connection is closed and what waits goes out until then
 	ended   bool      // the write side is done
 	readEnd bool      // the read side is done
+	freed   bool      // the socket is closed
 }
 
 // writeChunk is what one write deadline is given for, so that a slow peer that makes progress is not taken for a dead one.
@@ -150,7 +151,7 @@ func (q *sendQueue) end(c *Conn) {
 	readEnd := q.readEnd
 	q.mu.Unlock()
 	if err := c.transport.CloseWrite(c.limits.LingerTimeout); err != nil || readEnd {
-		_ = c.transport.Close()
+		q.free(c, c.transport.Close)
 	}
 }
 
@@ -161,7 +162,19 @@ func (q *sendQueue) abort(c *Conn) {
 	c.metrics.drop(droppedSendClosed, q.bytes)
 	q.waiting, q.bytes = nil, 0
 	q.mu.Unlock()
-	_ = c.transport.Abort()
+	q.free(c, c.transport.Abort)
+}
+
+// free closes the socket, once.
+func (q *sendQueue) free(c *Conn, closeIt func() error) {
+	q.mu.Lock()
+	first := !q.freed
+	q.freed = true
+	q.mu.Unlock()
+	if first {
+		_ = closeIt()
+		c.gw.sockets.done()
+	}
 }
 
 // ReadEnded is the listener's last call: it reads no more. err is io.EOF where the peer closed, else what reading failed with; it does not
@@ -173,7 +186,7 @@ func (c *Conn) ReadEnded(err error) {
 	ended := c.out.ended
 	c.out.mu.Unlock()
 	if ended {
-		_ = c.transport.Close()
+		c.out.free(c, c.transport.Close)
 	}
 }
 

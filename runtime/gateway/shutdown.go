@@ -36,8 +36,15 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 			c.out.abort(c)
 		}
 	}
+	g.closeRawPublishers()
 	g.retireAll()
-	return errors.Join(append(errs, g.waitBackground(ctx))...)
+	if n := g.background.wait(ctx); n > 0 {
+		errs = append(errs, fmt.Errorf("%d handlers and connectors did not close in time: %w", n, ctx.Err()))
+	}
+	if n := g.sockets.wait(ctx); n > 0 {
+		errs = append(errs, fmt.Errorf("%d sockets still had something to send: %w", n, ctx.Err()))
+	}
+	return errors.Join(errs...)
 }
 
 func all(*Conn) bool { return true }
@@ -60,23 +67,6 @@ func (g *Gateway) retireAll() {
 	}
 	for _, l := range connectors {
 		l.retire()
-	}
-}
-
-func (g *Gateway) waitBackground(ctx context.Context) error {
-	g.mu.Lock()
-	if g.background == 0 {
-		g.mu.Unlock()
-		return nil
-	}
-	settled := make(chan struct{})
-	g.settled = settled
-	g.mu.Unlock()
-	select {
-	case <-settled:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("closing handlers and connectors: %w", ctx.Err())
 	}
 }
 

@@ -54,6 +54,12 @@ func (c *Conn) touch() {
 	}
 }
 
+// KeepaliveStarted reports whether the handler has called StartTimer. A datagram listener ends its other peers after the idle timeout.
+func (c *Conn) KeepaliveStarted() bool { return c.timers.mode.Load() == timerKeepalive }
+
+// IdleTimeout is how long a device may be silent before its first byte, and a datagram peer without keepalive at any time.
+func (c *Conn) IdleTimeout() time.Duration { return c.limits.IdleTimeout }
+
 // StartTimer starts or replaces the keepalive timer.
 func (c *Conn) StartTimer(t TimerType, seconds uint32) Result {
 	if t != TimerKeepalive {
@@ -91,7 +97,7 @@ func (c *Conn) timerFired() {
 // rearm sets the timer anew where the device was heard since; the caller holds mu.
 func (c *Conn) rearm() bool {
 	left := c.timers.keepalive
-	if !c.gate.shut(c.limits) { // a socket that nobody reads is not a silent device
+	if !c.gate.shut(c.limits, c.gw.now()) { // a socket that nobody reads is not a silent device
 		left -= c.gw.now() - time.Duration(c.timers.heard.Load())
 	}
 	if left <= 0 {

@@ -2,6 +2,12 @@ package gateway
 
 import "time"
 
+// AuthObserver is met by transports that want to know when their device was refused by the upstream.
+type AuthObserver interface {
+	// AuthFailed is called after each refused authentication. It must not block.
+	AuthFailed()
+}
+
 // Transport is the socket of one device as a [Conn] sees it; runtime/listener implements it for each kind of socket. The
 // listener reads, the Conn writes and closes.
 type Transport interface {

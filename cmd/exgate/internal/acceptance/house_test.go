@@ -111,7 +111,7 @@ func (h *house) newRemote(t *testing.T, log *slog.Logger) gateway.HandlerFactory
 	raw := h.gw.NewRawPublisher("up", gateway.ClientInfo{ClientID: "raw", Username: "raw"}, h.up.password)
 	adapter := remote.NewAdapter(remote.AdapterConfig{RawPublisher: raw, Logger: log})
 	adapterAddr := serveOn(t, adapter.Serve, func() error { return adapter.Stop(context.Background()) })
-	t.Cleanup(raw.Close)
+
 	service, err := grpcecho.New(adapterAddr)
 	if err != nil {
 		t.Fatal(err)

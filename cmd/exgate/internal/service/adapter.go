@@ -11,7 +11,6 @@ import (
 type adapter struct {
 	*remote.Adapter
 	metrics *remote.Metrics
-	raw     *gateway.RawPublisher // nil where handlers may not publish for no device
 	served  chan struct{}
 }
 
@@ -27,8 +26,7 @@ func (s *Service) startAdapter(ctx context.Context) error {
 	a := &adapter{metrics: remote.NewMetrics(s.registry), served: make(chan struct{})}
 	cfg := remote.AdapterConfig{Logger: s.log, Metrics: a.metrics}
 	if s.cfg.Adapter.RawPublish {
-		a.raw = s.gateway.NewRawPublisher(upstreamName, gateway.ClientInfo{ClientID: "exgate-" + s.gateway.Node()}, "")
-		cfg.RawPublisher = a.raw
+		cfg.RawPublisher = s.gateway.NewRawPublisher(upstreamName, gateway.ClientInfo{ClientID: "exgate-" + s.gateway.Node()}, "")
 	}
 	a.Adapter = remote.NewAdapter(cfg)
 	go func() {
@@ -39,7 +37,7 @@ func (s *Service) startAdapter(ctx context.Context) error {
 	}()
 	s.adapter = a
 	s.sockets = append(s.sockets, Socket{Name: "adapter", Kind: "grpc", Addr: l.Addr()})
-	s.stops = append(s.stops, a.stop, s.gateway.Shutdown) // once more: the raw publisher held the connector until now
+	s.stops = append(s.stops, a.stop)
 	return nil
 }
 
@@ -47,8 +45,5 @@ func (s *Service) startAdapter(ctx context.Context) error {
 func (a *adapter) stop(ctx context.Context) error {
 	err := a.Stop(ctx)
 	<-a.served
-	if a.raw != nil {
-		a.raw.Close()
-	}
 	return err
 }

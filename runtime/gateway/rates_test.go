@@ -1,0 +1,227 @@
+package gateway_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// stream feeds a socket as fast as it is read, chunk bytes at a time, until stop is closed.
+func stream(s *socket, chunk int, stop <-chan struct{}) {
+	b := make([]byte, chunk)
+	for {
+		select {
+		case s.in <- b:
+		case <-stop:
+			return
+		}
+	}
+}
+
+// received runs a device that sends as fast as it can for ten seconds and returns what was handed to its handler.
+func received(t *testing.T, limits gateway.Limits, chunk int) (bytes, reads int) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, limits, "")
+		w.h.bytes = func(_ gateway.ConnectionAdapter, b []byte) error {
+			bytes += len(b)
+			reads++
+			return nil
+		}
+		s := newSocket(-1)
+		w.lis.open(t, s)
+		stop := make(chan struct{})
+		go stream(s, chunk, stop)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		close(stop)
+		w.stop(t)
+	})
+	return bytes, reads
+}
+
+func within(t *testing.T, what string, got, want, part float64) {
+	t.Helper()
+	if math.Abs(got-want) > part*want {
+		t.Errorf("%s: %.0f, want %.0f within %.0f %%", what, got, want, 100*part)
+	}
+}
+
+// A rate of N bytes a second, over 10 s, stays within 5 % of N.
+func TestBytesPerSecond(t *testing.T) {
+	for _, chunk := range []int{100, 1000, 16 << 10} {
+		bytes, _ := received(t, gateway.Limits{BytesPerSecond: 1 << 20}, chunk)
+		within(t, "bytes", float64(bytes), 10*(1<<20), 0.05)
+	}
+}
+
+func TestMessagesPerSecond(t *testing.T) {
+	_, reads := received(t, gateway.Limits{MessagesPerSecond: 50}, 10)
+	within(t, "messages", float64(reads), 500, 0.05)
+}
+
+// Silence saves up a burst, and no more.
+func TestBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{MessagesPerSecond: 1, MessagesBurst: 5}, "")
+		s := newSocket(-1)
+		w.lis.open(t, s)
+		s.in <- []byte("x")
+		time.Sleep(time.Minute)
+		stop := make(chan struct{})
+		go stream(s, 1, stop)
+		synctest.Wait()
+		if n := strings.Count(w.h.String(), "bytes"); n != 7 { // the first, a burst of 5, and one into debt
+			t.Errorf("%d reads at once", n)
+		}
+		close(stop)
+		w.stop(t)
+	})
+}
+
+// The listener's rate holds for its connections together, and each gets something.
+func TestListenerRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		if err := w.gw.ChangeListener("l", gateway.ListenerConfig{Handler: "h", Connector: "c", ListenerBytesPerSecond: 100_000}); err != nil {
+			t.Fatal(err)
+		}
+		total := make(chan int, 100_000)
+		w.h.bytes = func(_ gateway.ConnectionAdapter, b []byte) error { total <- len(b); return nil }
+		stop := make(chan struct{})
+		for range 10 {
+			s := newSocket(-1)
+			w.lis.open(t, s)
+			go stream(s, 500, stop)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		close(stop)
+		sum := 0
+		for len(total) > 0 {
+			sum += <-total
+		}
+		within(t, "bytes of ten connections", float64(sum), 1_000_000, 0.05)
+		w.stop(t)
+	})
+}
+
+// A handler that publishes too often slows its device down; every publish goes out.
+func TestPublishesPerSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{PublishesPerSecond: 20}, "")
+		w.h.bytes = func(a gateway.ConnectionAdapter, b []byte) error {
+			if r := a.Publish("t", 0, b, nil); !r.Ok() {
+				t.Error(r)
+			}
+			return nil
+		}
+		s := newSocket(-1)
+		login(t, w.lis.open(t, s), "d")
+		stop := make(chan struct{})
+		go stream(s, 1, stop)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		close(stop)
+		within(t, "publishes", float64(strings.Count(w.up.String(), "publish")), 200, 0.05)
+		w.stop(t)
+	})
+}
+
+// A pause for a rate ends when the connection does.
+func TestCloseEndsThePause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{MessagesPerSecond: 0.001}, "")
+		s := newSocket(-1)
+		c := w.lis.open(t, s)
+		s.in <- []byte("1")
+		synctest.Wait()
+		if c.Readable() {
+			t.Error("readable over the rate")
+		}
+		start := time.Now()
+		c.Close(gateway.ReasonKicked)
+		synctest.Wait()
+		if closed, _ := s.isClosed(); !closed || time.Since(start) != 0 {
+			t.Errorf("closed %v after %v", closed, time.Since(start))
+		}
+		w.stop(t)
+	})
+}
+
+func TestAuthDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{AuthDeadline: 10 * time.Second, IdleTimeout: time.Hour}, "")
+		slow, quick := w.lis.open(t, newSocket(-1)), w.lis.open(t, newSocket(-1))
+		login(t, quick, "quick")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		equal(t, "events", w.h.String(), "created\ncreated\nclosed auth_timeout")
+		if _, ok := w.gw.Conn(slow.ID()); ok {
+			t.Error("the connection that did not authenticate is still there")
+		}
+		w.stop(t)
+	})
+}
+
+// A large read comes in pieces, nothing lost.
+func TestMaxEventBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{MaxEventBytes: 4}, "")
+		s := newSocket(-1)
+		w.lis.open(t, s)
+		s.in <- []byte("0123456789")
+		synctest.Wait()
+		equal(t, "events", w.h.String(), "created\nbytes 0123\nbytes 4567\nbytes 89")
+		w.stop(t)
+	})
+}
+
+// observed is a socket that wants to know of refused logins.
+type observed struct {
+	*socket
+	failed int
+}
+
+func (o *observed) AuthFailed() { o.failed++ }
+
+func TestTransportLearnsOfRefusedLogins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		o := &observed{socket: newSocket(-1)}
+		<-w.lis.serving
+		c, err := w.lis.attach(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go o.serve(c)
+		done := make(chan gateway.Result, 1)
+		c.Authenticate(gateway.ClientInfo{ClientID: "d"}, "wrong", func(r gateway.Result) { done <- r })
+		<-done
+		login(t, c, "d")
+		if o.failed != 1 {
+			t.Errorf("%d refused logins reported", o.failed)
+		}
+		w.stop(t)
+	})
+}
+
+// Shutdown waits for what closed connections still have to send.
+func TestShutdownWaitsForTheLastBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		s := newSocket(0)
+		c := w.lis.open(t, s)
+		c.Send([]byte("goodbye"))
+		go func() {
+			time.Sleep(2 * time.Second)
+			s.allow(-1)
+		}()
+		w.stop(t)
+		equal(t, "written when Shutdown returned", s.written(), "goodbye")
+	})
+}
