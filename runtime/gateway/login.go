@@ -29,6 +29,7 @@ type login struct {
 func (l *login) stopDeadline() {
 	if l.deadline != nil {
 		l.deadline.Stop()
+		l.deadline = nil
 	}
 }
 

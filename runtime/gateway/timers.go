@@ -33,7 +33,7 @@ func (t *timers) touch(now time.Duration) { t.heard.Store(int64(now)) }
 func (c *Conn) armIdleTimer() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closing.Load() || c.timers.timer != nil {
+	if c.closing.Load() || c.timers.mode.Load() != timerOff {
 		return
 	}
 	c.timers.mode.Store(timerIdle)
@@ -50,6 +50,7 @@ func (c *Conn) touch() {
 		defer c.mu.Unlock()
 		if c.timers.mode.CompareAndSwap(timerIdle, timerOff) {
 			c.timers.stop()
+			c.timers.timer = nil
 		}
 	}
 }
