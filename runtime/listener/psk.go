@@ -1,0 +1,167 @@
+package listener
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+// PSKConfig says which pre-shared keys DTLS clients may use.
+type PSKConfig struct {
+	// IdentityHint is what the server tells clients to choose their identity by. If zero, it gives no hint.
+	IdentityHint string
+	// File holds the keys, a line for each client: its identity, a colon, and the key in hexadecimal. Empty lines and lines that begin with # do
+	// not count; the last colon of a line divides it. Identities are 1 to 128 bytes long, keys 1 to 64 (RFC 4279, section 5.3). A changed file is
+	// read again within a second; while the new one has an error, the old keys stay. If zero, there are no pre-shared keys.
+	File string
+}
+
+const (
+	maxPSKIdentity = 128
+	maxPSKFile     = 64 << 20
+	// pskCheckEvery is how often a lookup may look whether the file was changed.
+	pskCheckEvery = time.Second
+)
+
+// pskTag stands for an identity: looking it up takes a time that tells nothing about the identities that exist.
+type pskTag [sha256.Size]byte
+
+// pskKeys are the keys of a file.
+type pskKeys struct {
+	file   string
+	log    *slog.Logger
+	secret []byte // of this process: tags, and the keys of identities that do not exist
+
+	mu      sync.Mutex // guards the fields below
+	keys    map[pskTag][]byte
+	read    os.FileInfo // of the file that was read last, good or not
+	checked time.Time
+}
+
+// openPSK reads the keys of file.
+func openPSK(file string, log *slog.Logger) (*pskKeys, error) {
+	p := &pskKeys{file: file, log: log, secret: make([]byte, sha256.Size)}
+	_, _ = rand.Read(p.secret) // never fails
+	if err := p.load(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// key is the key of identity. An identity that does not exist has one too, which nobody knows: asking tells nobody which ones exist.
+func (p *pskKeys) key(identity []byte) (key []byte, known bool) {
+	tag := p.tag("identity", identity)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refresh()
+	if key, known = p.keys[tag]; known {
+		return key, true
+	}
+	unknown := p.tag("key", identity)
+	return unknown[:16], false
+}
+
+func (p *pskKeys) tag(purpose string, identity []byte) (t pskTag) {
+	h := hmac.New(sha256.New, p.secret)
+	_, _ = h.Write([]byte(purpose))
+	_, _ = h.Write([]byte{0})
+	_, _ = h.Write(identity)
+	h.Sum(t[:0])
+	return t
+}
+
+// refresh reads the file again if it was changed; the caller holds mu.
+func (p *pskKeys) refresh() {
+	now := time.Now()
+	if now.Sub(p.checked) < pskCheckEvery {
+		return
+	}
+	p.checked = now
+	info, err := os.Stat(p.file)
+	if err == nil && p.read != nil && sameFile(info, p.read) || err != nil && p.read == nil {
+		return
+	}
+	if err := p.load(); err != nil {
+		p.read = info
+		p.log.Error("the old pre-shared keys stay", "error", err)
+		return
+	}
+	p.log.Info("pre-shared keys were read again", "file", p.file, "keys", len(p.keys))
+}
+
+func sameFile(a, b os.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+func (p *pskKeys) load() error {
+	info, err := os.Stat(p.file)
+	if err != nil {
+		return fmt.Errorf("reading pre-shared keys: %w", err)
+	}
+	if info.Size() > maxPSKFile {
+		return fmt.Errorf("reading pre-shared keys: %s is larger than %d bytes", p.file, maxPSKFile)
+	}
+	b, err := os.ReadFile(p.file)
+	if err != nil {
+		return fmt.Errorf("reading pre-shared keys: %w", err)
+	}
+	keys, err := p.parse(b)
+	if err != nil {
+		return fmt.Errorf("reading pre-shared keys: %s:%w", p.file, err)
+	}
+	p.keys, p.read = keys, info
+	return nil
+}
+
+// parse returns the keys in b. Its errors begin with the line's number, and tell nothing of the line: it may be a key.
+func (p *pskKeys) parse(b []byte) (map[pskTag][]byte, error) {
+	keys, lines := make(map[pskTag][]byte), make(map[pskTag]int)
+	n := 0
+	for line := range bytes.Lines(b) {
+		n++
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		identity, key, err := parsePSK(line)
+		if err != nil {
+			return nil, fmt.Errorf("%d: %w", n, err)
+		}
+		tag := p.tag("identity", identity)
+		if first := lines[tag]; first != 0 {
+			return nil, fmt.Errorf("%d: the identity of line %d again", n, first)
+		}
+		keys[tag], lines[tag] = key, n
+	}
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%d: there is no key in the file; a line is identity:hexkey", n)
+	}
+	return keys, nil
+}
+
+func parsePSK(line []byte) (identity, key []byte, err error) {
+	colon := bytes.LastIndexByte(line, ':')
+	if colon < 0 {
+		return nil, nil, errors.New("there is no colon; a line is identity:hexkey")
+	}
+	identity = bytes.TrimSpace(line[:colon])
+	if len(identity) == 0 || len(identity) > maxPSKIdentity {
+		return nil, nil, fmt.Errorf("the identity is %d bytes long, it must have 1 to %d", len(identity), maxPSKIdentity)
+	}
+	key, err = hex.DecodeString(string(bytes.TrimSpace(line[colon+1:])))
+	if err != nil { // hex names the byte it does not like: a piece of the key
+		return nil, nil, errors.New("the key is not hexadecimal")
+	}
+	if len(key) == 0 || len(key) > 64 {
+		return nil, nil, fmt.Errorf("the key is %d bytes long, it must have 1 to 64", len(key))
+	}
+	return identity, key, nil
+}

@@ -1,0 +1,123 @@
+package listener
+
+import (
+	"bytes"
+	"encoding/hex"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func pskFile(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "keys.psk")
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestPSKFile(t *testing.T) {
+	p, err := openPSK(pskFile(t, "# ours\n\nmeter-1:00ff\n  urn:dev:7 : A0b1 \n"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for identity, want := range map[string]string{"meter-1": "00ff", "urn:dev:7": "a0b1"} {
+		if key, ok := p.key([]byte(identity)); !ok || hex.EncodeToString(key) != want {
+			t.Errorf("%s: %x, %v", identity, key, ok)
+		}
+	}
+	a, known := p.key([]byte("stranger"))
+	b, _ := p.key([]byte("stranger"))
+	c, _ := p.key([]byte("stranger2"))
+	if known || len(a) != 16 || !bytes.Equal(a, b) || bytes.Equal(a, c) {
+		t.Errorf("strangers have %x, %x, %x", a, b, c)
+	}
+}
+
+func TestPSKFileErrors(t *testing.T) {
+	for name, tt := range map[string]struct{ content, want string }{
+		"no colon":      {"a:00\nc0ffee\n", ":2: there is no colon; a line is identity:hexkey"},
+		"no identity":   {":c0ffee", ":1: the identity is 0 bytes long, it must have 1 to 128"},
+		"long identity": {strings.Repeat("x", 129) + ":c0ffee", ":1: the identity is 129 bytes long, it must have 1 to 128"},
+		"not hex":       {"# first\na:c0ffeeX\n", ":2: the key is not hexadecimal"},
+		"odd":           {"a:c0f", ":1: the key is not hexadecimal"},
+		"no key":        {"a:", ":1: the key is 0 bytes long, it must have 1 to 64"},
+		"long key":      {"a:" + strings.Repeat("c0", 65), ":1: the key is 65 bytes long, it must have 1 to 64"},
+		"twice":         {"a:01\n\na:c0ffee\n", ":3: the identity of line 1 again"},
+		"empty":         {"# nothing\n", ":1: there is no key in the file; a line is identity:hexkey"},
+	} {
+		file := pskFile(t, tt.content)
+		_, err := openPSK(file, slog.New(slog.DiscardHandler))
+		if want := "reading pre-shared keys: " + file + tt.want; err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		} else if strings.Contains(err.Error(), "c0f") {
+			t.Errorf("%s: the key is in the error", name)
+		}
+	}
+	if _, err := openPSK("/nowhere/keys.psk", slog.Default()); err == nil || !strings.Contains(err.Error(), "/nowhere/keys.psk") {
+		t.Error(err)
+	}
+}
+
+// A changed file is read again; one that is broken or gone leaves the old keys, is logged once, and its keys are not.
+func TestPSKReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged bytes.Buffer
+		file := pskFile(t, "a:c0ffee")
+		p, err := openPSK(file, slog.New(slog.NewTextHandler(&logged, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect := func(identity, want, log string) {
+			t.Helper()
+			for range 3 {
+				time.Sleep(pskCheckEvery)
+				if key, _ := p.key([]byte(identity)); hex.EncodeToString(key) != want {
+					t.Errorf("%s: %x, want %s", identity, key, want)
+				}
+			}
+			if got := strings.Count(logged.String(), "\n"); got != strings.Count(log, "|") || !strings.Contains(logged.String(), strings.Trim(log, "|")) {
+				t.Errorf("logged %s, want one %q", logged.String(), log)
+			}
+			if strings.Contains(logged.String(), "c0ff") {
+				t.Errorf("a key was logged: %s", logged.String())
+			}
+			logged.Reset()
+		}
+		write := func(content string) {
+			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect("a", "c0ffee", "")
+		write("a:c0ffee\nb:c0ffee01")
+		expect("b", "c0ffee01", "read again|")
+		write("a:c0ffee\nb:c0ff,")
+		expect("b", "c0ffee01", "keys.psk:2: the key is not hexadecimal|")
+		_ = os.Remove(file)
+		expect("b", "c0ffee01", "no such file|")
+		write("b:c0ffee02")
+		expect("b", "c0ffee02", "read again|")
+	})
+}
+
+func FuzzPSKFile(f *testing.F) {
+	f.Add([]byte("# x\na:00ff\nurn:dev:7:0011\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p := &pskKeys{secret: []byte("secret")}
+		keys, err := p.parse(b)
+		if (err == nil) == (len(keys) == 0) {
+			t.Errorf("%d keys, %v", len(keys), err)
+		}
+		for _, k := range keys {
+			if len(k) == 0 || len(k) > 64 {
+				t.Errorf("a key of %d bytes", len(k))
+			}
+		}
+	})
+}
