@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -97,20 +98,29 @@ func (g *Gateway) connsWhere(match func(*Conn) bool) []*Conn {
 // SetHandler adds the factory name, or replaces it: new connections take f; those of the old one are told to drain and keep it until
 // they close, then it is closed.
 func (g *Gateway) SetHandler(name string, f HandlerFactory) error {
-	l := newLease(name, f, func(f HandlerFactory) { g.closeLater("handler", name, f.Close) })
-	g.mu.Lock()
-	if g.stopped {
-		g.mu.Unlock()
-		return fmt.Errorf("adding handler %q: the gateway is shut down", name)
+	old, err := put(g, g.handlers, newLease(name, f, func(f HandlerFactory) { g.closeLater("handler", name, f.Close) }))
+	if err != nil {
+		return fmt.Errorf("adding handler %q: %w", name, err)
 	}
-	old := g.handlers[name]
-	g.handlers[name] = l
-	g.mu.Unlock()
 	if old != nil {
 		old.retire()
 		g.drain(old)
 	}
 	return nil
+}
+
+var errStopped = errors.New("the gateway is shut down")
+
+// put makes l the lease of its name and returns the one before.
+func put[T any](g *Gateway, leases map[string]*lease[T], l *lease[T]) (old *lease[T], err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopped {
+		return nil, errStopped
+	}
+	old = leases[l.name]
+	leases[l.name] = l
+	return old, nil
 }
 
 // drain tells the connections of a retired factory.
@@ -122,56 +132,51 @@ func (g *Gateway) drain(old *lease[HandlerFactory]) {
 	}
 }
 
-// RemoveHandler removes a factory that no listener uses.
-func (g *Gateway) RemoveHandler(name string) error {
-	g.mu.Lock()
-	old, ok := g.handlers[name]
-	user := g.userOf(func(cfg ListenerConfig) bool { return cfg.Handler == name })
-	if ok && user == "" {
-		delete(g.handlers, name)
-	}
-	g.mu.Unlock()
-	return retire(old, ok, "handler", name, user)
-}
-
 // SetConnector adds the connector name, or replaces it: new connections take c; sessions of the old one stay until their devices leave,
 // then it is closed.
 func (g *Gateway) SetConnector(name string, c Connector) error {
-	l := newLease(name, c, func(c Connector) { g.closeLater("connector", name, c.Close) })
-	g.mu.Lock()
-	if g.stopped {
-		g.mu.Unlock()
-		return fmt.Errorf("adding connector %q: the gateway is shut down", name)
+	old, err := put(g, g.connectors, newLease(name, c, func(c Connector) { g.closeLater("connector", name, c.Close) }))
+	if err != nil {
+		return fmt.Errorf("adding connector %q: %w", name, err)
 	}
-	old := g.connectors[name]
-	g.connectors[name] = l
-	g.mu.Unlock()
 	if old != nil {
 		old.retire()
 	}
 	return nil
 }
 
-// RemoveConnector removes a connector that no listener uses.
-func (g *Gateway) RemoveConnector(name string) error {
-	g.mu.Lock()
-	old, ok := g.connectors[name]
-	user := g.userOf(func(cfg ListenerConfig) bool { return cfg.Connector == name })
-	if ok && user == "" {
-		delete(g.connectors, name)
+// RemoveHandler removes a factory that no listener uses.
+func (g *Gateway) RemoveHandler(name string) error {
+	if err := remove(g, g.handlers, name, func(cfg ListenerConfig) bool { return cfg.Handler == name }); err != nil {
+		return fmt.Errorf("removing handler %q: %w", name, err)
 	}
-	g.mu.Unlock()
-	return retire(old, ok, "connector", name, user)
+	return nil
 }
 
-func retire[T any](l *lease[T], known bool, what, name, user string) error {
-	switch {
-	case !known:
-		return fmt.Errorf("removing %s %q: there is none", what, name)
-	case user != "":
-		return fmt.Errorf("removing %s %q: listener %q uses it", what, name, user)
+// RemoveConnector removes a connector that no listener uses.
+func (g *Gateway) RemoveConnector(name string) error {
+	if err := remove(g, g.connectors, name, func(cfg ListenerConfig) bool { return cfg.Connector == name }); err != nil {
+		return fmt.Errorf("removing connector %q: %w", name, err)
 	}
-	l.retire()
+	return nil
+}
+
+// remove retires a lease that no listener uses.
+func remove[T any](g *Gateway, leases map[string]*lease[T], name string, uses func(ListenerConfig) bool) error {
+	g.mu.Lock()
+	old, ok := leases[name]
+	user := g.userOf(uses)
+	if ok && user == "" {
+		delete(leases, name)
+	}
+	g.mu.Unlock()
+	switch {
+	case !ok:
+		return errors.New("there is none")
+	case user != "":
+		return fmt.Errorf("listener %q uses it", user)
+	}
+	old.retire()
 	return nil
 }
 

@@ -60,7 +60,7 @@ func (g *Gateway) AddListener(name string, l Listener, cfg ListenerConfig) error
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.stopped {
-		return fmt.Errorf("adding listener %q: the gateway is shut down", name)
+		return fmt.Errorf("adding listener %q: %w", name, errStopped)
 	}
 	if _, ok := g.listeners[name]; ok {
 		return fmt.Errorf("adding listener %q: there is one already", name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -58,16 +59,21 @@ func (c *Conn) leave() {
 }
 
 func (g *Gateway) retireAll() {
+	for _, l := range takeAll(g, g.handlers) {
+		l.retire()
+	}
+	for _, l := range takeAll(g, g.connectors) {
+		l.retire()
+	}
+}
+
+// takeAll empties leases.
+func takeAll[T any](g *Gateway, leases map[string]*lease[T]) map[string]*lease[T] {
 	g.mu.Lock()
-	handlers, connectors := g.handlers, g.connectors
-	g.handlers, g.connectors = nil, nil
-	g.mu.Unlock()
-	for _, l := range handlers {
-		l.retire()
-	}
-	for _, l := range connectors {
-		l.retire()
-	}
+	defer g.mu.Unlock()
+	all := maps.Clone(leases)
+	clear(leases)
+	return all
 }
 
 // goneWaiter waits for the connections that match to be forgotten. Guarded by Gateway.mu.
