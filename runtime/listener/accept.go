@@ -10,22 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics counts what happens before a connection reaches the gateway.
-type Metrics struct {
-	acceptErrors *prometheus.CounterVec
-}
-
-// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
-func NewMetrics(reg prometheus.Registerer) *Metrics {
-	m := &Metrics{acceptErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "exgate_accept_errors_total", Help: "Accepts that failed and were tried again after a pause.",
-	}, []string{"address"})}
-	if reg != nil {
-		reg.MustRegister(m.acceptErrors)
-	}
-	return m
-}
-
 // How long to wait after a failed accept: doubled at each failure in a row. The usual cause is a process out of file descriptors, and
 // trying at once would only burn its time.
 const (

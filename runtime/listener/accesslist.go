@@ -1,0 +1,114 @@
+package listener
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/gaissmai/bart"
+)
+
+// AccessList says which addresses may connect. It never changes once it is made, and a nil *AccessList lets everybody in.
+type AccessList struct {
+	table bart.Table[bool] // the longest prefix that holds an address decides
+	rules int
+}
+
+// ParseAccess makes a list of rules in EMQX's syntax: "allow" or "deny", then an address, a prefix as 10.0.0.0/8, or "all". The first rule that
+// matches decides; where none does, the address may connect. Bits of a prefix behind its length are ignored. An error names the rule by its
+// number, which starts at 1.
+func ParseAccess(rules []string) (*AccessList, error) {
+	list := new(AccessList)
+	for i, text := range rules {
+		if err := list.add(text); err != nil {
+			return nil, fmt.Errorf("access rule %d, %q: %w", i+1, text, err)
+		}
+	}
+	return list, nil
+}
+
+// Len is the number of rules.
+func (l *AccessList) Len() int {
+	if l == nil {
+		return 0
+	}
+	return l.rules
+}
+
+// Allowed reports whether address may connect. IPv4 in IPv6 counts as IPv4, and an invalid address, as that of a unix socket's peer, may.
+func (l *AccessList) Allowed(address netip.Addr) bool {
+	if l == nil {
+		return true
+	}
+	allow, matched := l.table.Lookup(address.Unmap().WithZone(""))
+	return !matched || allow
+}
+
+// add appends a rule. What an earlier rule covers can never match first and is left out; of what remains, the longest prefix that matches an
+// address is also the first rule that does.
+func (l *AccessList) add(text string) error {
+	prefixes, allow, err := parseRule(text)
+	if err != nil {
+		return err
+	}
+	l.rules++
+	for _, p := range prefixes {
+		if _, covered := l.table.LookupPrefix(p); !covered {
+			l.table.Insert(p, allow)
+		}
+	}
+	return nil
+}
+
+func parseRule(text string) (prefixes []netip.Prefix, allow bool, err error) {
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		return nil, false, fmt.Errorf(`it is empty: write allow or deny and an address, a prefix or all`)
+	}
+	if words[0] != "allow" && words[0] != "deny" {
+		return nil, false, fmt.Errorf("%q is neither allow nor deny", words[0])
+	}
+	switch len(words) {
+	case 1:
+		return nil, false, fmt.Errorf("%s whom? Add an address, a prefix or all", words[0])
+	case 2:
+		prefixes, err = parseRange(words[1])
+		return prefixes, words[0] == "allow", err
+	}
+	return nil, false, fmt.Errorf("%q is too much: write one rule for each address", words[2])
+}
+
+var everybody = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+
+func parseRange(text string) ([]netip.Prefix, error) {
+	if text == "all" {
+		return everybody, nil
+	}
+	address, bits, isPrefix := strings.Cut(text, "/")
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no IP address", address)
+	}
+	if a.Zone() != "" {
+		return nil, fmt.Errorf("leave out the zone %q: rules do not look at it", a.Zone())
+	}
+	if !isPrefix {
+		return []netip.Prefix{netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())}, nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no prefix length: write 0 to %d", bits, a.BitLen())
+	}
+	return unmapped(p)
+}
+
+// unmapped masks p, and makes an IPv4 prefix of it where it is one in the form of IPv6.
+func unmapped(p netip.Prefix) ([]netip.Prefix, error) {
+	if !p.Addr().Is4In6() {
+		return []netip.Prefix{p.Masked()}, nil
+	}
+	if p.Bits() < 96 {
+		return nil, fmt.Errorf("a prefix of IPv4 in IPv6 is at least 96 bits long, not %d: write the IPv4 prefix instead", p.Bits())
+	}
+	return []netip.Prefix{netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96).Masked()}, nil
+}

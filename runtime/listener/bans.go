@@ -1,0 +1,157 @@
+package listener
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+)
+
+// BanConfig refuses sources that keep failing handshakes or authentications. Devices behind one address are one source.
+type BanConfig struct {
+	// Failures is how many within Window get a source banned, at most 100. If zero, nobody is banned.
+	Failures int
+	// Window is how long a failure counts. If zero, 1 minute.
+	Window time.Duration
+	// Duration is how long a banned source is refused. If zero, 10 minutes.
+	Duration time.Duration
+	// Sources is how many failing sources are remembered, and as many banned ones; the oldest is forgotten for a new one. If zero, 16384.
+	Sources int
+}
+
+// maxBanFailures bounds what is remembered of one source: 8 bytes a failure.
+const maxBanFailures = 100
+
+func (c *BanConfig) check() error {
+	switch {
+	case c.Failures < 0 || c.Failures > maxBanFailures:
+		return fmt.Errorf("a ban after %d failures: it must be 0 (never) to %d", c.Failures, maxBanFailures)
+	case c.Window < 0:
+		return fmt.Errorf("a ban for failures within %v: it must not be negative", c.Window)
+	case c.Duration < 0:
+		return fmt.Errorf("a ban of %v: it must not be negative", c.Duration)
+	case c.Sources < 0:
+		return fmt.Errorf("%d sources remembered for bans: it must not be negative", c.Sources)
+	}
+	return nil
+}
+
+// Bans are logged one by one, but not faster than this: somebody who has a thousand addresses gets them all banned.
+const (
+	banLogRate  = 1 // lines a second
+	banLogBurst = 20
+)
+
+// bans knows who failed lately and who is banned. A nil *bans bans nobody.
+type bans struct {
+	cfg    BanConfig
+	log    *slog.Logger
+	lines  *rate.Limiter
+	count  prometheus.Counter
+	gauge  prometheus.Gauge
+	start  time.Time
+	active atomic.Int64 // banned sources, so that the usual case takes no lock
+
+	mu         sync.RWMutex // guards the fields below
+	failing    *roster
+	jailed     *roster
+	sweeper    *time.Timer // forgets whose time is over
+	suppressed int         // bans without a line
+}
+
+func newBans(cfg BanConfig, listener string, log *slog.Logger, m *Metrics) *bans {
+	if cfg.Failures == 0 {
+		return nil
+	}
+	if cfg.Window == 0 {
+		cfg.Window = time.Minute
+	}
+	if cfg.Duration == 0 {
+		cfg.Duration = 10 * time.Minute
+	}
+	if cfg.Sources == 0 {
+		cfg.Sources = 16384
+	}
+	b := &bans{
+		cfg: cfg, log: log, lines: rate.NewLimiter(banLogRate, banLogBurst),
+		count: m.bans.WithLabelValues(listener), gauge: m.banned.WithLabelValues(listener), start: time.Now(),
+		failing: newRoster(cfg.Sources), jailed: newRoster(cfg.Sources),
+	}
+	b.sweeper = time.AfterFunc(math.MaxInt64, b.sweep)
+	return b
+}
+
+func (b *bans) banned(s source) bool {
+	if b == nil || b.active.Load() == 0 {
+		return false
+	}
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	e := b.jailed.find(s)
+	return e != nil && time.Since(b.start) < e.until
+}
+
+// failed counts a failure of s, and bans it if that is one too many.
+func (b *bans) failed(s source) {
+	if b == nil || s.kind == sourceNone {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Since(b.start)
+	b.forget(now)
+	if b.jailed.find(s) == nil && b.lastStraw(s, now) {
+		b.failing.remove(s)
+		b.jailed.add(s, now+b.cfg.Duration)
+		b.report(s)
+	}
+	b.rearm(now)
+}
+
+// lastStraw remembers a failure, and reports whether the source has failed too often.
+func (b *bans) lastStraw(s source, now time.Duration) bool {
+	e := b.failing.add(s, now+b.cfg.Window)
+	e.failures = append(e.failures, now)
+	for now-e.failures[0] >= b.cfg.Window {
+		e.failures = e.failures[1:]
+	}
+	return len(e.failures) >= b.cfg.Failures
+}
+
+func (b *bans) report(s source) {
+	b.count.Inc()
+	if !b.lines.Allow() {
+		b.suppressed++
+		return
+	}
+	b.log.Warn("source banned", "source", s, "failures", b.cfg.Failures, "within", b.cfg.Window, "duration", b.cfg.Duration,
+		"suppressed", b.suppressed)
+	b.suppressed = 0
+}
+
+func (b *bans) sweep() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Since(b.start)
+	b.forget(now)
+	b.rearm(now)
+}
+
+func (b *bans) forget(now time.Duration) {
+	b.failing.forget(now)
+	b.jailed.forget(now)
+}
+
+// rearm says how many are banned, and wakes the sweeper when the next one's time is over.
+func (b *bans) rearm(now time.Duration) {
+	b.active.Store(int64(b.jailed.len()))
+	b.gauge.Set(float64(b.jailed.len()))
+	if next := min(b.failing.next(), b.jailed.next()); next < never {
+		b.sweeper.Reset(next - now)
+	}
+}

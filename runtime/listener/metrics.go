@@ -1,0 +1,33 @@
+package listener
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics counts what happens before a connection reaches the gateway.
+type Metrics struct {
+	acceptErrors *prometheus.CounterVec
+	rejected     *prometheus.CounterVec
+	bans         *prometheus.CounterVec
+	banned       *prometheus.GaugeVec
+}
+
+// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		acceptErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_accept_errors_total", Help: "Accepts that failed and were tried again after a pause.",
+		}, []string{"address"}),
+		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_connections_rejected_total", Help: "Connections that were refused before they reached a handler.",
+		}, []string{"listener", "reason"}),
+		bans: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_bans_total", Help: "Bans of sources that kept failing handshakes or authentications.",
+		}, []string{"listener"}),
+		banned: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "exgate_banned_sources", Help: "Sources that are banned now.",
+		}, []string{"listener"}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.acceptErrors, m.rejected, m.bans, m.banned)
+	}
+	return m
+}

@@ -1,0 +1,97 @@
+package listener
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+)
+
+// TotalLimit bounds the connections of all the listeners that share it. A nil *TotalLimit bounds nothing.
+type TotalLimit struct{ places }
+
+// NewTotalLimit allows maximum connections. If maximum is zero or less, any number.
+func NewTotalLimit(maximum int) *TotalLimit {
+	return &TotalLimit{places{maximum: int64(maximum)}}
+}
+
+func (t *TotalLimit) enter() bool { return t == nil || t.places.enter() }
+
+func (t *TotalLimit) leave() {
+	if t != nil {
+		t.places.leave()
+	}
+}
+
+// places counts connections up to a maximum; without one it only counts.
+type places struct {
+	maximum int64
+	taken   atomic.Int64
+}
+
+func (p *places) enter() bool {
+	for {
+		taken := p.taken.Load()
+		if p.maximum > 0 && taken >= p.maximum {
+			return false
+		}
+		if p.taken.CompareAndSwap(taken, taken+1) {
+			return true
+		}
+	}
+}
+
+func (p *places) leave() { p.taken.Add(-1) }
+
+// sourceShards keeps connections of different sources off each other's lock.
+const sourceShards = 32
+
+// sourcePlaces counts the connections of each source. Its memory is bounded by the open connections.
+type sourcePlaces struct {
+	maximum int
+	seed    maphash.Seed
+	shards  [sourceShards]struct {
+		mu    sync.Mutex // guards taken
+		taken map[source]int
+	}
+}
+
+// newSourcePlaces returns nil, which bounds nothing, for a maximum of zero.
+func newSourcePlaces(maximum int) *sourcePlaces {
+	if maximum == 0 {
+		return nil
+	}
+	p := &sourcePlaces{maximum: maximum, seed: maphash.MakeSeed()}
+	for i := range p.shards {
+		p.shards[i].taken = make(map[source]int)
+	}
+	return p
+}
+
+func (p *sourcePlaces) enter(s source) bool {
+	if p == nil || s.kind == sourceNone {
+		return true
+	}
+	shard := &p.shards[maphash.Comparable(p.seed, s)%sourceShards]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	taken := shard.taken[s]
+	if taken >= p.maximum {
+		return false
+	}
+	shard.taken[s] = taken + 1
+	return true
+}
+
+func (p *sourcePlaces) leave(s source) {
+	if p == nil || s.kind == sourceNone {
+		return
+	}
+	shard := &p.shards[maphash.Comparable(p.seed, s)%sourceShards]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if taken := shard.taken[s]; taken > 1 {
+		shard.taken[s] = taken - 1
+		return
+	}
+	delete(shard.taken, s)
+}

@@ -1,0 +1,54 @@
+package listener
+
+import (
+	"net/netip"
+	"sync/atomic"
+)
+
+// Ticket is the place of one connection that was admitted. It is a value without anything to free but the place; the zero Ticket holds
+// none. Keep one copy and use that: copies share a place, and only the copy that was released knows it.
+type Ticket struct {
+	admission *Admission
+	source    source
+	perSource bool   // counted against its source
+	released  uint32 // atomic
+}
+
+// Release gives the place back. Calling it again, on any goroutine, does nothing.
+func (t *Ticket) Release() {
+	if t.admission == nil || !atomic.CompareAndSwapUint32(&t.released, 0, 1) {
+		return
+	}
+	if t.perSource {
+		t.admission.perSource.leave(t.source)
+	}
+	t.admission.leave()
+}
+
+// Failed notes a handshake or an authentication of the connection that failed, also after Release: a source that has failed too often is
+// banned. Do not call it for a datagram whose source address nobody has proved yet: whoever forges an address would get its owner banned.
+func (t *Ticket) Failed() {
+	if t.admission != nil {
+		t.admission.bans.failed(t.source)
+	}
+}
+
+// Rebind makes the ticket that of the device behind a proxy, whose address a PROXY header named: its access rules, its ban and its number
+// of connections count from here on, no longer the proxy's. Where it returns false the device is refused and counted as such, and the
+// ticket is still to be released. It must come before the ticket is shared with other goroutines. An invalid address changes nothing.
+func (t *Ticket) Rebind(device netip.Addr) bool {
+	a := t.admission
+	if a == nil || !device.IsValid() {
+		return true
+	}
+	to := sourceOf(device)
+	if r := a.enterSource(device, to); r != admitted {
+		a.refusals.refused(r, to)
+		return false
+	}
+	if t.perSource {
+		a.perSource.leave(t.source)
+	}
+	t.source, t.perSource = to, true
+	return true
+}
