@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // Config is a checked configuration. The tags are the settings' names and what their values may be; see schemaOf.
@@ -17,6 +15,8 @@ type Config struct {
 	Log             Log                 `koanf:"log"`
 	Node            string              `koanf:"node"`
 	ShutdownTimeout time.Duration       `koanf:"shutdown_timeout"`
+	PIDFile         string              `koanf:"pid_file" path:"file"`
+	MaxConnections  int                 `koanf:"max_connections" min:"1"`
 	Metrics         Metrics             `koanf:"metrics"`
 	Adapter         Adapter             `koanf:"adapter"`
 	ModulesCache    string              `koanf:"modules_cache" path:"dir"`
@@ -52,32 +52,9 @@ type Upstream struct {
 
 // Embedded is the broker inside the gateway.
 type Embedded struct {
-	Bind     string `koanf:"bind"`
-	AuthFile string `koanf:"auth_file" path:"file"`
-}
-
-// Listener is a socket that devices connect to.
-type Listener struct {
-	Bind         string        `koanf:"bind"`
-	Handler      Handler       `koanf:"handler"`
-	Mountpoint   string        `koanf:"mountpoint"`
-	IdleTimeout  time.Duration `koanf:"idle_timeout"`
-	TCPKeepalive time.Duration `koanf:"tcp_keepalive"`
-	Limits       Limits        `koanf:"limits"`
-}
-
-// Limits bounds one connection of a listener. If zero, a field is that of [gateway.DefaultLimits].
-type Limits struct {
-	SendQueue          int           `koanf:"send_queue_bytes" min:"1" unit:"bytes"`
-	SendTimeout        time.Duration `koanf:"send_timeout"`
-	InboxMessages      int           `koanf:"inbox_messages" min:"1"`
-	InboxBytes         int           `koanf:"inbox_bytes" min:"1" unit:"bytes"`
-	PublishWindow      int           `koanf:"publish_window" min:"1"`
-	PublishWindowBytes int           `koanf:"publish_window_bytes" min:"1" unit:"bytes"`
-	MaxCalls           int           `koanf:"max_calls" min:"1"`
-	AuthTimeout        time.Duration `koanf:"auth_timeout"`
-	CloseTimeout       time.Duration `koanf:"close_timeout"`
-	LingerTimeout      time.Duration `koanf:"linger_timeout"`
+	Bind       string `koanf:"bind"`
+	AuthFile   string `koanf:"auth_file" path:"file"`
+	MaxClients int    `koanf:"max_clients" min:"1"`
 }
 
 // Handler is a protocol: a module, or a gRPC service.
@@ -120,14 +97,3 @@ func (c *Config) Names() []string {
 
 // BuiltinName is the name of the module inside the program that wasm names, and whether it names one.
 func (h Handler) BuiltinName() (string, bool) { return strings.CutPrefix(h.Wasm, Builtin) }
-
-// Gateway returns the limits in the gateway's own form.
-func (l Listener) Gateway() gateway.Limits {
-	return gateway.Limits{
-		IdleTimeout: l.IdleTimeout, SendQueueBytes: l.Limits.SendQueue, SendTimeout: l.Limits.SendTimeout,
-		InboxMessages: l.Limits.InboxMessages, InboxBytes: l.Limits.InboxBytes,
-		PublishWindow: l.Limits.PublishWindow, PublishWindowBytes: l.Limits.PublishWindowBytes,
-		MaxCalls: l.Limits.MaxCalls, AuthTimeout: l.Limits.AuthTimeout, CloseTimeout: l.Limits.CloseTimeout,
-		LingerTimeout: l.Limits.LingerTimeout,
-	}
-}

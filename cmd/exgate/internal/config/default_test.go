@@ -33,11 +33,11 @@ func TestDefaultFileIsTheDefaults(t *testing.T) {
 	if got := demo.Gateway(); got != gateway.DefaultLimits {
 		t.Errorf("limits %+v\nwant   %+v", got, gateway.DefaultLimits)
 	}
-	demo.Limits, demo.IdleTimeout = Limits{}, 0
-	if demo.TCPKeepalive != time.Minute {
-		t.Errorf("tcp_keepalive %s", demo.TCPKeepalive)
+	if demo.Kind() != "tcp" || demo.Socket.KeepAlive != time.Minute || !*demo.Socket.NoDelay || fromFile.Upstream.Embedded.MaxClients != 256 {
+		t.Errorf("listener %+v upstream %+v", demo, fromFile.Upstream)
 	}
-	demo.TCPKeepalive, demo.Handler.Limits = 0, GuestLimits{}
+	demo.Type, demo.Limits, demo.IdleTimeout, demo.Socket, demo.Handler.Limits = "", Limits{}, 0, Socket{}, GuestLimits{}
+	fromFile.Upstream.Embedded.MaxClients = 0
 	fromFile.Listeners["demo"] = demo
 	fromFile.origins, fromNothing.origins = nil, nil
 	if got, want := fmt.Sprintf("%+v", fromFile), fmt.Sprintf("%+v", fromNothing); got != want {

@@ -48,6 +48,8 @@ func (w *walker) setting(n *node, name, value *yaml.Node, key string) {
 	case next.section():
 		w.settings.origins[key] = w.at(name.Line)
 		w.section(next, value, key)
+	case next.kind == kindList:
+		w.list(next, value, key)
 	default:
 		w.value(next, value, key)
 	}
@@ -86,6 +88,8 @@ func (n *node) takes(y *yaml.Node) bool {
 		return n.kind != kindFlag && n.kind != kindCount
 	case "!!int":
 		return n.kind == kindCount || n.kind == kindBytes || n.kind == kindDuration
+	case "!!float": // tls.min_version: 1.2
+		return n.kind == kindChoice
 	case "!!bool":
 		return n.kind == kindFlag
 	}

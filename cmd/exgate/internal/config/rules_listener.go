@@ -7,11 +7,16 @@ import (
 
 func (r rules) listener(key string, l Listener) {
 	broken := r.broken(key) // a misspelt setting is not missing too
-	if l.Bind != "" {
+	switch {
+	case l.Unix():
+		r.unixPath(key+".bind", l.Bind)
+	case l.Bind != "":
 		r.address(key+".bind", l.Bind)
-	} else if !broken {
+	case !broken:
 		r.problem(key, "needs bind, the address that devices connect to, such as :7993")
 	}
+	r.transport(key, l)
+	r.admission(key, l)
 	if strings.ContainsAny(l.Mountpoint, "+#\x00") {
 		r.problem(key+".mountpoint", "must hold no + or #: it is put before topics")
 	}
@@ -67,54 +72,4 @@ func (r rules) target(key, address string) {
 	if err != nil || host == "" || !isPort(port) {
 		r.problem(key, "must be host:port, not %s", quoted(address))
 	}
-}
-
-// socket is an address that the configuration listens at.
-type socket struct{ key, bind string }
-
-// sockets are all of them, listeners last.
-func (c *Config) sockets() []socket {
-	var all []socket
-	if c.Upstream.URL == "" {
-		all = append(all, socket{"upstream.embedded.bind", c.Upstream.Embedded.Bind})
-	}
-	if c.HasGRPC() {
-		all = append(all, socket{"adapter.bind", c.Adapter.Bind})
-	}
-	if c.Metrics.Bind != "" {
-		all = append(all, socket{"metrics.bind", c.Metrics.Bind})
-	}
-	for _, name := range c.Names() {
-		all = append(all, socket{"listeners." + name + ".bind", c.Listeners[name].Bind})
-	}
-	return all
-}
-
-// binds refuses two sockets at one address.
-func (r rules) binds() {
-	sockets := r.cfg.sockets()
-	for i, s := range sockets {
-		for _, earlier := range sockets[:i] {
-			if collide(s.bind, earlier.bind) {
-				at := r.cfg.origins.of(earlier.key)
-				r.problem(s.key, "%s is taken by %s (%s)", s.bind, earlier.key, at.where)
-				break
-			}
-		}
-	}
-}
-
-// collide reports whether no two sockets can listen at a and b.
-func collide(a, b string) bool {
-	hostA, portA, errA := net.SplitHostPort(a)
-	hostB, portB, errB := net.SplitHostPort(b)
-	if errA != nil || errB != nil || portA != portB || portA == "0" {
-		return false
-	}
-	return hostA == hostB || everyAddress(hostA) || everyAddress(hostB)
-}
-
-func everyAddress(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "" || ip != nil && ip.IsUnspecified()
 }

@@ -20,6 +20,7 @@ const (
 	kindCount                // a whole number
 	kindBytes                // a whole number, or one with KiB, MiB or GiB
 	kindDuration             //
+	kindList                 // of texts
 )
 
 // node is what a setting or a section may hold.
@@ -62,6 +63,10 @@ func schemaOf(t reflect.Type, tag reflect.StructTag) *node {
 
 func kindOf(t reflect.Type, tag reflect.StructTag) kind {
 	switch {
+	case t.Kind() == reflect.Pointer:
+		return kindOf(t.Elem(), tag)
+	case t.Kind() == reflect.Slice:
+		return kindList
 	case t.Kind() == reflect.Struct:
 		return kindSection
 	case t.Kind() == reflect.Map:

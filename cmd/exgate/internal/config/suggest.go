@@ -4,6 +4,11 @@ import "fmt"
 
 // unknownKey says that word is no setting of n, and which of n's settings may have been meant.
 func unknownKey(n *node, word string) string {
+	for _, name := range n.names() {
+		if n.children[name].children[word] != nil {
+			return fmt.Sprintf("unknown key, did you mean %q?", join(name, word))
+		}
+	}
 	if near := nearest(word, n.names()); near != "" {
 		return fmt.Sprintf("unknown key, did you mean %q?", near)
 	}

@@ -46,6 +46,8 @@ func (n *node) parse(text string) (any, error) {
 			return nil, fmt.Errorf("must be above 0, not %s", text)
 		}
 		return v, nil
+	case kindList:
+		return splitList(text), nil
 	}
 	return nil, fmt.Errorf("holds settings (%s) and no value", strings.Join(n.names(), ", "))
 }
@@ -75,6 +77,8 @@ func (n *node) wants() string {
 		return "a number of bytes such as 65536 or 64KiB"
 	case kindDuration:
 		return "a duration such as 500ms, 10s or 1m30s"
+	case kindList:
+		return "a list such as [a, b]"
 	case kindNamed:
 		return "a section of names"
 	}

@@ -85,7 +85,7 @@ func (s *Service) startListener(ctx context.Context, name string, h *handlers, m
 	if err := h.add(ctx, name, key+".handler", cfg.Handler); err != nil {
 		return err
 	}
-	l, err := listener.ListenTCP(ctx, listener.TCPConfig{Bind: cfg.Bind, KeepAlive: cfg.TCPKeepalive, Logger: s.log, Metrics: metrics})
+	l, err := listener.ListenTCP(ctx, listener.TCPConfig{Bind: cfg.Bind, KeepAlive: cfg.Socket.KeepAlive, Logger: s.log, Metrics: metrics})
 	if err != nil {
 		return s.cannotListen(key+".bind", cfg.Bind, err)
 	}

@@ -29,7 +29,7 @@ func (s *Service) connector() (gateway.Connector, error) {
 	}
 	cfg := s.cfg.Upstream.Embedded
 	b, err := embedded.New(embedded.Config{
-		Bind: cfg.Bind, AuthFile: cfg.AuthFile, Logger: s.log, Metrics: embedded.NewMetrics(s.registry),
+		Bind: cfg.Bind, AuthFile: cfg.AuthFile, MaxClients: cfg.MaxClients, Logger: s.log, Metrics: embedded.NewMetrics(s.registry),
 	})
 	if err != nil {
 		return nil, s.brokerFailed(cfg.Bind, err)

@@ -1,0 +1,81 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+	"slices"
+)
+
+// certificate checks the certificate of the listener key.
+func (r rules) certificate(key string, t TLS) {
+	if t.Cert == "" || t.Key == "" {
+		if !r.broken(key) {
+			r.problem(key, "needs tls.cert and tls.key, the PEM files of its certificate and private key")
+		}
+		return
+	}
+	key += ".tls"
+	r.file(key+".cert", t.Cert)
+	r.file(key+".key", t.Key)
+	r.file(key+".ca", t.CA)
+	if !r.broken(key) {
+		r.pair(key, t)
+		r.authority(key, t)
+		r.versions(key, t)
+		r.ciphers(key+".ciphers", t.Ciphers)
+	}
+}
+
+// pair checks that certificate and key belong together.
+func (r rules) pair(key string, t TLS) {
+	if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
+		r.problem(key+".cert", "%s with the key %s: %v", t.Cert, t.Key, cause(err))
+	}
+}
+
+// authority checks who signs the certificates of devices.
+func (r rules) authority(key string, t TLS) {
+	switch {
+	case t.Verify == "peer" && t.CA == "":
+		r.problem(key+".verify", "peer needs ca, the PEM file of who signs the certificates of devices")
+	case t.FailIfNoCert && t.Verify != "peer":
+		r.problem(key+".fail_if_no_cert", "needs verify: peer")
+	}
+	if t.CA == "" {
+		return
+	}
+	pem, err := os.ReadFile(t.CA)
+	if err != nil {
+		r.problem(key+".ca", "%s: %v", t.CA, cause(err))
+	} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		r.problem(key+".ca", "%s holds no certificate in PEM form", t.CA)
+	}
+}
+
+func (r rules) versions(key string, t TLS) {
+	if t.MinVersion != "" && t.MaxVersion != "" && t.MinVersion > t.MaxVersion {
+		r.problem(key+".max_version", "is below min_version")
+	}
+}
+
+// ciphers checks names against those of crypto/tls that are safe.
+func (r rules) ciphers(key string, names []string) {
+	for i, name := range names {
+		known := slices.ContainsFunc(tls.CipherSuites(), func(c *tls.CipherSuite) bool { return c.Name == name })
+		if !known {
+			r.problems.add(r.cfg.origins.ofItem(key, i), key, "%s is no cipher suite that is known and safe", quoted(name))
+		}
+	}
+}
+
+// keys checks the keys shared with devices.
+func (r rules) keys(key string, p PSK) {
+	if p.File == "" {
+		if !r.broken(key) {
+			r.problem(key, "needs file, the keys shared with devices")
+		}
+		return
+	}
+	r.file(key+".file", p.File)
+}

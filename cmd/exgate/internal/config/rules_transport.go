@@ -1,0 +1,115 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// fits lists the settings that only some types of listeners have.
+var fits = []struct {
+	setting string
+	types   []string
+}{
+	{"proxy_protocol", []string{"tcp", "tls"}},
+	{"socket.backlog", []string{"tcp", "tls"}},
+	{"socket.keepalive", []string{"tcp", "tls"}},
+	{"socket.nodelay", []string{"tcp", "tls"}},
+	{"tls", []string{"tls", "dtls"}},
+	{"tls.max_version", []string{"tls"}},
+	{"tls.min_version", []string{"tls"}},
+	{"udp", []string{"udp", "dtls"}},
+}
+
+// notUnix lists the settings that mean nothing to a socket in the file system, whose peers have no address.
+var notUnix = []string{
+	"access", "ban", "max_connections_per_source", "proxy_protocol", "socket.keepalive", "socket.nodelay", "socket.reuse_port",
+}
+
+// transport checks what belongs to the type of a listener.
+func (r rules) transport(key string, l Listener) {
+	if r.broken(key + ".type") {
+		return
+	}
+	r.fitting(key, l)
+	switch l.Kind() {
+	case "tls":
+		r.certificate(key, l.TLS)
+	case "dtls":
+		r.secured(key, l)
+	}
+	r.proxy(key+".proxy_protocol", l.Proxy)
+}
+
+// fitting refuses the settings of other types.
+func (r rules) fitting(key string, l Listener) {
+	var refused []string
+	for _, f := range fits {
+		around := slices.ContainsFunc(refused, func(section string) bool { return strings.HasPrefix(f.setting, section+".") })
+		inner := key + "." + f.setting
+		if at, ok := r.cfg.said(inner); ok && !around && !slices.Contains(f.types, l.Kind()) {
+			r.problems.add(at, inner, "does not fit a %s listener: it needs type: %s", l.Kind(), either(f.types))
+			refused = append(refused, f.setting)
+		}
+	}
+	if at, ok := r.cfg.said(key + ".psk"); ok && l.Kind() != "dtls" {
+		r.problems.add(at, key+".psk", "%s", noPSK(l.Kind()))
+	}
+	if l.Unix() {
+		r.fittingUnix(key, l)
+	}
+}
+
+// fittingUnix refuses what a socket in the file system has not.
+func (r rules) fittingUnix(key string, l Listener) {
+	if l.Kind() != "tcp" {
+		r.problem(key+".bind", "a unix socket needs type: tcp, not %s", l.Kind())
+		return
+	}
+	for _, name := range notUnix {
+		if at, ok := r.cfg.said(key + "." + name); ok {
+			r.problems.add(at, key+"."+name, "does not fit a unix socket, whose peers have no address")
+		}
+	}
+}
+
+func noPSK(kind string) string {
+	if kind == "tls" {
+		return "crypto/tls has no pre-shared keys: use type: dtls, or a certificate"
+	}
+	return "does not fit a " + kind + " listener: it needs type: dtls"
+}
+
+// secured checks that a dtls listener has a certificate, or keys shared with devices.
+func (r rules) secured(key string, l Listener) {
+	_, tls := r.cfg.said(key + ".tls")
+	_, psk := r.cfg.said(key + ".psk")
+	switch {
+	case !tls && !psk:
+		if !r.broken(key) {
+			r.problem(key, "needs tls.cert and tls.key, or psk.file, the keys shared with devices")
+		}
+		return
+	case tls && (l.TLS.Cert != "" || l.TLS.Key != "" || !psk):
+		r.certificate(key, l.TLS)
+	}
+	if psk {
+		r.keys(key+".psk", l.PSK)
+	}
+}
+
+// proxy checks who may say where a connection comes from.
+func (r rules) proxy(key string, p Proxy) {
+	at, said := r.cfg.said(key)
+	if !said || r.broken(key) {
+		return
+	}
+	if len(p.Trusted) == 0 {
+		r.problems.add(at, key, "needs trusted, the addresses of the load balancers, such as [10.0.0.0/8]")
+	}
+	for i, text := range p.Trusted {
+		if _, err := parsePrefix(text); err != nil {
+			where := r.cfg.origins.ofItem(key+".trusted", i)
+			r.problems.add(where, key+".trusted", "must hold addresses such as 192.0.2.7 or 10.0.0.0/8, not %s", quoted(text))
+		}
+	}
+}
