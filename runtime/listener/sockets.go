@@ -1,0 +1,152 @@
+package listener
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+)
+
+// Control is called with a socket before it is bound, as in [net.ListenConfig]; with a socket that was inherited, when it is taken.
+type Control = func(network, address string, c syscall.RawConn) error
+
+// Sockets opens the listening sockets of a process, or takes those that it inherited, and hands them to the process that replaces it. A nil *Sockets
+// opens plainly. It is safe for concurrent use.
+type Sockets struct {
+	name string
+	all  *inventory
+}
+
+// inventory is what all views of one Sockets share.
+type inventory struct {
+	log *slog.Logger
+
+	mu        sync.Mutex
+	inherited []*inheritedSocket // not taken yet; guarded by mu
+	open      []openSocket       // guarded by mu
+}
+
+// openSocket is a socket of this process, closed perhaps by now.
+type openSocket struct {
+	SocketFile
+	socket syscall.Conn
+}
+
+// NewSockets makes a set out of what was inherited, if anything. If log is nil, slog.Default(). A file that is no listening socket is an error. The
+// files belong to the set from here on, also after an error.
+func NewSockets(inherited []SocketFile, log *slog.Logger) (*Sockets, error) {
+	if log == nil {
+		log = slog.Default()
+	}
+	all := &inventory{log: log}
+	var failed error
+	for _, file := range inherited {
+		socket, err := inherit(file)
+		if err != nil {
+			failed = err
+			continue
+		}
+		all.inherited = append(all.inherited, socket)
+	}
+	s := &Sockets{all: all}
+	if failed != nil {
+		s.CloseUnused()
+		return nil, failed
+	}
+	return s, nil
+}
+
+// For returns the set as the user of that name sees it. A socket at port 0, of which only the system knows the address, is found again by the name.
+func (s *Sockets) For(name string) *Sockets {
+	if s == nil {
+		return nil
+	}
+	return &Sockets{name: name, all: s.all}
+}
+
+// Listen opens a stream socket, or takes the inherited one. network is tcp or unix. The result is a *net.TCPListener or a *net.UnixListener. Keepalive
+// is off or as the system has it: set it on each connection.
+func (s *Sockets) Listen(ctx context.Context, network, address string, control Control) (net.Listener, error) {
+	if in := s.take(ctx, network, address); in != nil {
+		if err := in.control(network, address, control); err != nil {
+			_ = in.listener.Close()
+			return nil, err
+		}
+		s.keep(in.as(s.name, network, address), in.listener.(syscall.Conn))
+		return in.listener, nil
+	}
+	lc := net.ListenConfig{Control: control, KeepAlive: -1}
+	lc.SetMultipathTCP(false) // see RATIONALE.md, "Why is multipath TCP off?"
+	l, err := lc.Listen(ctx, network, address)
+	if err == nil {
+		s.keep(SocketFile{Network: network, Address: address}, l.(syscall.Conn))
+	}
+	return l, err
+}
+
+// ListenPacket opens a datagram socket, or takes the inherited one. network is udp. The result is a *net.UDPConn.
+func (s *Sockets) ListenPacket(ctx context.Context, network, address string, control Control) (net.PacketConn, error) {
+	if in := s.take(ctx, network, address); in != nil {
+		if err := in.control(network, address, control); err != nil {
+			_ = in.packets.Close()
+			return nil, err
+		}
+		s.keep(in.as(s.name, network, address), in.packets.(syscall.Conn))
+		return in.packets, nil
+	}
+	lc := net.ListenConfig{Control: control}
+	c, err := lc.ListenPacket(ctx, network, address)
+	if err == nil {
+		s.keep(SocketFile{Network: network, Address: address}, c.(syscall.Conn))
+	}
+	return c, err
+}
+
+// CloseUnused closes the inherited sockets that nobody took, and logs each.
+func (s *Sockets) CloseUnused() {
+	if s == nil {
+		return
+	}
+	s.all.mu.Lock()
+	unused := s.all.inherited
+	s.all.inherited = nil
+	s.all.mu.Unlock()
+	for _, in := range unused {
+		s.all.log.Warn("an inherited socket is not in the configuration and was closed", "name", in.Name, "network", in.Network, "address", in.bound())
+		in.close()
+	}
+}
+
+// take removes the inherited socket that serves address from the set; nil where there is none.
+func (s *Sockets) take(ctx context.Context, network, address string) *inheritedSocket {
+	if s == nil {
+		return nil
+	}
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	for i, in := range s.all.inherited {
+		if in.serves(ctx, s.name, network, address) {
+			s.all.inherited = append(s.all.inherited[:i:i], s.all.inherited[i+1:]...)
+			return in
+		}
+	}
+	return nil
+}
+
+// keep remembers an open socket, and forgets those that were closed.
+func (s *Sockets) keep(file SocketFile, socket syscall.Conn) {
+	if s == nil {
+		return
+	}
+	file.Name = s.name
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	still := s.all.open[:0]
+	for _, o := range s.all.open {
+		if isOpen(o.socket) {
+			still = append(still, o)
+		}
+	}
+	s.all.open = append(still, openSocket{SocketFile: file, socket: socket})
+}
