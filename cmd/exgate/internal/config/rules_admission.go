@@ -1,9 +1,14 @@
 package config
 
+import (
+	"errors"
+
+	"github.com/exgate/exgate/runtime/listener"
+)
+
 // admission checks who may connect, and how often.
 func (r rules) admission(key string, l Listener) {
-	r.exclusive(key+".access.rules", key+".access.file")
-	r.file(key+".access.file", l.Access.File)
+	r.access(key+".access", l.Access)
 	if at, ok := r.cfg.said(key + ".ban"); ok && l.Ban.Failures == 0 && !r.broken(key+".ban") {
 		r.problems.add(at, key+".ban", "needs failures, after how many a source is refused")
 	}
@@ -18,5 +23,22 @@ func (r rules) admission(key string, l Listener) {
 func (r rules) burst(key string, burst int, name string, rate int) {
 	if burst != 0 && rate == 0 {
 		r.problem(key, "needs %s", name)
+	}
+}
+
+// access checks who may connect.
+func (r rules) access(key string, a Access) {
+	r.exclusive(key+".rules", key+".file")
+	for i, rule := range a.Rules {
+		if _, err := listener.ParseAccess([]string{rule}); err != nil {
+			r.problems.add(r.cfg.origins.ofItem(key+".rules", i), key+".rules", "%s: %v", quoted(rule), errors.Unwrap(err))
+		}
+	}
+	r.file(key+".file", a.File)
+	if a.File == "" || r.broken(key+".file") {
+		return
+	}
+	if _, err := listener.LoadAccess(a.File, nil); err != nil {
+		r.problem(key+".file", "%v", err)
 	}
 }

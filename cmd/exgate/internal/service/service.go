@@ -4,7 +4,6 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 
@@ -13,7 +12,6 @@ import (
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/listener"
 )
 
 // upstreamName is the name that the gateway knows its only connector by.
@@ -66,43 +64,4 @@ func (s *Service) Stop(ctx context.Context) error {
 		errs = append(errs, stop(ctx))
 	}
 	return errors.Join(errs...)
-}
-
-// startListeners opens the sockets of devices, last of all: whoever connects is served.
-func (s *Service) startListeners(ctx context.Context) error {
-	h := newHandlers(s)
-	metrics := listener.NewMetrics(s.registry)
-	for _, name := range s.cfg.Names() {
-		if err := s.startListener(ctx, name, h, metrics); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Service) startListener(ctx context.Context, name string, h *handlers, metrics *listener.Metrics) error {
-	cfg, key := s.cfg.Listeners[name], "listeners."+name
-	if err := h.add(ctx, name, key+".handler", cfg.Handler); err != nil {
-		return err
-	}
-	l, err := listener.ListenTCP(ctx, listener.TCPConfig{Bind: cfg.Bind, KeepAlive: cfg.Socket.KeepAlive, Logger: s.log, Metrics: metrics})
-	if err != nil {
-		return s.cannotListen(key+".bind", cfg.Bind, err)
-	}
-	err = s.gateway.AddListener(name, l, gateway.ListenerConfig{
-		Handler: name, Connector: upstreamName, Mountpoint: cfg.Mountpoint, Limits: cfg.Gateway(),
-	})
-	if err != nil {
-		return errors.Join(fmt.Errorf("starting listener %s: %w", name, err), l.Close())
-	}
-	s.sockets = append(s.sockets, Socket{Name: name, Kind: "tcp", Addr: l.Addr(), Note: describe(cfg.Handler)})
-	return nil
-}
-
-// describe names a handler for a person.
-func describe(h config.Handler) string {
-	if h.GRPC != "" {
-		return "grpc " + h.GRPC
-	}
-	return "wasm " + h.Wasm
 }

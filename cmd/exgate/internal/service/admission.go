@@ -1,0 +1,52 @@
+package service
+
+import (
+	"context"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+// admission decides who may connect to the listener name.
+func (l *listeners) admission(name string, cfg config.Listener) (*listener.Admission, error) {
+	s, key := l.service, "listeners."+name
+	list, err := listener.ParseAccess(cfg.Access.Rules)
+	if err != nil {
+		return nil, s.cfg.Problem(key+".access.rules", "%v", err)
+	}
+	var file *listener.AccessFile
+	if cfg.Access.File != "" {
+		if file, err = listener.LoadAccess(cfg.Access.File, s.log); err != nil {
+			return nil, s.cfg.Problem(key+".access.file", "%v", err)
+		}
+		list = file.List()
+	}
+	a, err := listener.NewAdmission(listener.AdmissionConfig{
+		Listener: name, Access: list, MaxConnections: cfg.MaxConnections, MaxPerSource: cfg.MaxConnectionsPerSource,
+		Rate: float64(cfg.ConnectionRate), Burst: cfg.ConnectionBurst, Total: l.total,
+		Ban:    listener.BanConfig{Failures: cfg.Ban.Failures, Window: cfg.Ban.Window, Duration: cfg.Ban.Duration},
+		Logger: s.log, Metrics: l.metrics,
+	})
+	if err != nil {
+		return nil, s.cfg.Problem(key, "%v", err)
+	}
+	if file != nil {
+		s.watch(file, a)
+	}
+	return a, nil
+}
+
+// watch gives a what its file says, until the service stops.
+func (s *Service) watch(file *listener.AccessFile, a *listener.Admission) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		file.Watch(ctx, a.SetAccess)
+	}()
+	s.stops = append(s.stops, func(context.Context) error {
+		cancel()
+		<-done
+		return nil
+	})
+}
