@@ -69,6 +69,12 @@ func (l Listener) Kind() string {
 // Unix reports whether the listener's socket is in the file system.
 func (l Listener) Unix() bool { return strings.HasPrefix(l.Bind, unixPrefix) }
 
+// Proxied reports whether load balancers say in the PROXY protocol whom they connect to the listener name.
+func (c *Config) Proxied(name string) bool {
+	_, said := c.said("listeners." + name + ".proxy_protocol")
+	return said
+}
+
 // datagram reports whether the transport keeps the boundaries of what is sent.
 func (l Listener) datagram() bool { return l.Type == "udp" || l.Type == "dtls" }
 

@@ -32,7 +32,7 @@ var badListeners = map[string]struct{ file, want string }{
 		badListener("dtls", "tls: {cert: cert.pem, key: key.pem, min_version: 1.3}"),
 		place3 + ".tls.min_version: does not fit a dtls listener: it needs type: tls",
 	},
-	"unknown version":    {badListener("tls", "tls: {cert: cert.pem, key: key.pem, min_version: 1.1}"), place3 + `.tls.min_version: must be 1.2 or 1.3, not "1.1"`},
+	"unknown version":    {badListener("tls", "tls: {cert: cert.pem, key: key.pem, min_version: 1.4}"), place3 + `.tls.min_version: must be 1.0, 1.1, 1.2 or 1.3, not "1.4"`},
 	"versions":           {badListener("tls", "tls: {cert: cert.pem, key: key.pem, min_version: 1.3, max_version: 1.2}"), place3 + ".tls.max_version: is below min_version"},
 	"psk on tls":         {badListener("tls", certificate, "psk: {file: keys}"), place4 + ".psk: crypto/tls has no pre-shared keys: use type: dtls, or a certificate"},
 	"psk on udp":         {badListener("udp", "psk: {file: keys}"), place3 + ".psk: does not fit a udp listener: it needs type: dtls"},
@@ -50,7 +50,6 @@ var badListeners = map[string]struct{ file, want string }{
 	"ca without any":     {badListener("tls", "tls: {cert: cert.pem, key: key.pem, ca: key.pem}"), place3 + ".tls.ca: key.pem holds no certificate in PEM form"},
 	"fail, unverified":   {badListener("tls", "tls: {cert: cert.pem, key: key.pem, fail_if_no_cert: true}"), place3 + ".tls.fail_if_no_cert: needs verify: peer"},
 	"unknown verify":     {badListener("tls", "tls: {cert: cert.pem, key: key.pem, verify: true}"), place3 + ".tls.verify: must be none or peer, not true"},
-	"cipher":             {badListener("tls", "tls: {cert: cert.pem, key: key.pem, ciphers: [\n    RC4]}"), place4 + `.tls.ciphers: "RC4" is no cipher suite that is known and safe`},
 	"dtls with nothing":  {badListener("dtls"), place2 + ": needs tls.cert and tls.key, or psk.file, the keys shared with devices"},
 	"psk without file":   {badListener("dtls", "psk: {identity_hint: x}"), place3 + ".psk: needs file, the keys shared with devices"},
 	"psk file":           {badListener("dtls", "psk: {file: none}"), place3 + ".psk.file: none: no such file or directory"},
@@ -79,6 +78,7 @@ var badListeners = map[string]struct{ file, want string }{
 	"long unix":     {badBind("unix:/"+strings.Repeat("x", 103), ""), place2 + ".bind: is a path of 104 bytes: a socket's may have 103"},
 	"unix tls":      {badBind("unix:/x", ", type: udp"), place2 + ".bind: a unix socket needs type: tcp, not udp"},
 	"unix access":   {badBind("unix:/x", ", access: {rules: [allow all]}"), place2 + ".access: does not fit a unix socket, whose peers have no address"},
+	"unix sources":  {badBind("unix:/x", ", max_connections_per_source: 1"), place2 + ".max_connections_per_source: does not fit a unix socket, whose peers have no address"},
 	"unix nodelay":  {badBind("unix:/x", ", socket: {nodelay: true}"), place2 + ".socket.nodelay: does not fit a unix socket, whose peers have no address"},
 	"unix twice": {
 		badBind("unix:/x", "") + "  b: {bind: 'unix:/x', handler: {wasm: m.wasm}}\n",
@@ -130,6 +130,7 @@ listeners:
   dtls: {type: dtls, bind: ':2', handler: {wasm: m.wasm}, psk: {file: m.wasm}, udp: {queue: 1}}
   both: {type: dtls, bind: ':3', handler: {wasm: m.wasm}, psk: {file: m.wasm}, tls: {cert: cert.pem, key: key.pem}}
   unix: {bind: 'unix:/x', handler: {wasm: m.wasm}}
+  proxied: {bind: 'unix:/y', handler: {wasm: m.wasm}, proxy_protocol: {}, access: {rules: [deny all]}}
 `)
 	writeCertificates(t)
 	cfg := mustLoad(t, Sources{File: "exgate.yaml"})
@@ -139,8 +140,8 @@ listeners:
 	if tls := cfg.Listeners["tls"]; tls.Kind() != "tls" || tls.TLS.MinVersion != "1.3" || tls.TLS.Verify != "peer" {
 		t.Errorf("tls %+v", tls)
 	}
-	if !cfg.Listeners["unix"].Unix() {
-		t.Error("no unix socket")
+	if !cfg.Listeners["unix"].Unix() || cfg.Proxied("unix") || !cfg.Proxied("proxied") || !cfg.Proxied("tcp") {
+		t.Errorf("unix sockets %+v", cfg.Listeners)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"os"
-	"slices"
 )
 
 // certificate checks the certificate of the listener key.
@@ -23,7 +22,6 @@ func (r rules) certificate(key string, t TLS) {
 		r.pair(key, t)
 		r.authority(key, t)
 		r.versions(key, t)
-		r.ciphers(key+".ciphers", t.Ciphers)
 	}
 }
 
@@ -56,16 +54,6 @@ func (r rules) authority(key string, t TLS) {
 func (r rules) versions(key string, t TLS) {
 	if t.MinVersion != "" && t.MaxVersion != "" && t.MinVersion > t.MaxVersion {
 		r.problem(key+".max_version", "is below min_version")
-	}
-}
-
-// ciphers checks names against those of crypto/tls that are safe.
-func (r rules) ciphers(key string, names []string) {
-	for i, name := range names {
-		known := slices.ContainsFunc(tls.CipherSuites(), func(c *tls.CipherSuite) bool { return c.Name == name })
-		if !known {
-			r.problems.add(r.cfg.origins.ofItem(key, i), key, "%s is no cipher suite that is known and safe", quoted(name))
-		}
 	}
 }
 

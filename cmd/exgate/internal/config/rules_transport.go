@@ -20,10 +20,11 @@ var fits = []struct {
 	{"udp", []string{"udp", "dtls"}},
 }
 
-// notUnix lists the settings that mean nothing to a socket in the file system, whose peers have no address.
-var notUnix = []string{
-	"access", "ban", "max_connections_per_source", "proxy_protocol", "socket.keepalive", "socket.nodelay", "socket.reuse_port",
-}
+// The settings that mean nothing to a socket in the file system; bySource does where load balancers say whom they connect.
+var (
+	notUnix  = []string{"socket.keepalive", "socket.nodelay", "socket.reuse_port"}
+	bySource = []string{"access", "ban", "max_connections_per_source"}
+)
 
 // transport checks what belongs to the type of a listener.
 func (r rules) transport(key string, l Listener) {
@@ -37,7 +38,7 @@ func (r rules) transport(key string, l Listener) {
 	case "dtls":
 		r.secured(key, l)
 	}
-	r.proxy(key+".proxy_protocol", l.Proxy)
+	r.proxy(key+".proxy_protocol", l)
 }
 
 // fitting refuses the settings of other types.
@@ -65,7 +66,11 @@ func (r rules) fittingUnix(key string, l Listener) {
 		r.problem(key+".bind", "a unix socket needs type: tcp, not %s", l.Kind())
 		return
 	}
-	for _, name := range notUnix {
+	names := notUnix
+	if _, proxied := r.cfg.said(key + ".proxy_protocol"); !proxied {
+		names = slices.Concat(notUnix, bySource)
+	}
+	for _, name := range names {
 		if at, ok := r.cfg.said(key + "." + name); ok {
 			r.problems.add(at, key+"."+name, "does not fit a unix socket, whose peers have no address")
 		}
@@ -98,15 +103,15 @@ func (r rules) secured(key string, l Listener) {
 }
 
 // proxy checks who may say where a connection comes from.
-func (r rules) proxy(key string, p Proxy) {
+func (r rules) proxy(key string, l Listener) {
 	at, said := r.cfg.said(key)
 	if !said || r.broken(key) {
 		return
 	}
-	if len(p.Trusted) == 0 {
+	if len(l.Proxy.Trusted) == 0 && !l.Unix() {
 		r.problems.add(at, key, "needs trusted, the addresses of the load balancers, such as [10.0.0.0/8]")
 	}
-	for i, text := range p.Trusted {
+	for i, text := range l.Proxy.Trusted {
 		if _, err := parsePrefix(text); err != nil {
 			where := r.cfg.origins.ofItem(key+".trusted", i)
 			r.problems.add(where, key+".trusted", "must hold addresses such as 192.0.2.7 or 10.0.0.0/8, not %s", quoted(text))

@@ -12,8 +12,8 @@ type TLS struct {
 	CA               string        `koanf:"ca" path:"file"`
 	Verify           string        `koanf:"verify" oneof:"none peer"`
 	FailIfNoCert     bool          `koanf:"fail_if_no_cert"`
-	MinVersion       string        `koanf:"min_version" oneof:"1.2 1.3"`
-	MaxVersion       string        `koanf:"max_version" oneof:"1.2 1.3"`
+	MinVersion       string        `koanf:"min_version" oneof:"1.0 1.1 1.2 1.3"`
+	MaxVersion       string        `koanf:"max_version" oneof:"1.0 1.1 1.2 1.3"`
 	Ciphers          []string      `koanf:"ciphers"`
 	HandshakeTimeout time.Duration `koanf:"handshake_timeout"`
 	MaxHandshakes    int           `koanf:"max_handshakes" min:"1"`
