@@ -4,10 +4,14 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Metrics counts what happens before a connection reaches the gateway.
 type Metrics struct {
-	acceptErrors *prometheus.CounterVec
-	rejected     *prometheus.CounterVec
-	bans         *prometheus.CounterVec
-	banned       *prometheus.GaugeVec
+	acceptErrors     *prometheus.CounterVec
+	datagramsDropped *prometheus.CounterVec
+	rejected         *prometheus.CounterVec
+	bans             *prometheus.CounterVec
+	banned           *prometheus.GaugeVec
+	handshakes       *prometheus.CounterVec
+	reloads          *prometheus.CounterVec
+	proxyRefused     *prometheus.CounterVec
 }
 
 // NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
@@ -25,9 +29,23 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		banned: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "exgate_banned_sources", Help: "Sources that are banned now.",
 		}, []string{"listener"}),
+		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_tls_handshakes_total",
+			Help: "TLS handshakes by result: ok, failed, timeout, closed (the device left before it began), evicted or busy (too many at once).",
+		}, []string{"listener", "result"}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_tls_reloads_total", Help: "Readings of changed certificate files by result: ok, failed.",
+		}, []string{"listener", "result"}),
+		proxyRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_proxy_refused_total",
+			Help: "Connections refused by their PROXY header: untrusted (source), malformed, timeout, busy (too many at once).",
+		}, []string{"listener", "reason"}),
+		datagramsDropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_datagrams_dropped_total", Help: "UDP datagrams thrown away, in either direction, by reason.",
+		}, []string{"listener", "reason"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.acceptErrors, m.rejected, m.bans, m.banned)
+		reg.MustRegister(m.acceptErrors, m.datagramsDropped, m.rejected, m.bans, m.banned, m.handshakes, m.reloads, m.proxyRefused)
 	}
 	return m
 }

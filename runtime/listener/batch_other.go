@@ -1,0 +1,57 @@
+//go:build !linux
+
+package listener
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+)
+
+// udpBatch reads one datagram at a time, where there is no recvmmsg. A socket bound to all addresses answers from the address that the
+// kernel picks.
+type udpBatch struct {
+	conn  *net.UDPConn
+	bound netip.AddrPort
+
+	// Owned by the reading goroutine.
+	buf    []byte
+	n      int
+	source netip.AddrPort
+}
+
+// openBatch takes c over. Datagrams above size bytes come truncated.
+func openBatch(c *net.UDPConn, size int) (datagrams, error) {
+	// one byte more tells a datagram that is too long from one that just fits
+	return &udpBatch{conn: c, bound: unmappedSource(c.LocalAddr().(*net.UDPAddr).AddrPort()), buf: make([]byte, size+1)}, nil
+}
+
+func (u *udpBatch) addr() netip.AddrPort { return u.bound }
+
+func (u *udpBatch) read() (int, error) {
+	n, source, err := u.conn.ReadFromUDPAddrPort(u.buf)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = net.ErrClosed
+	}
+	if err != nil {
+		return 0, err
+	}
+	u.n, u.source = n, unmappedSource(source)
+	return 1, nil
+}
+
+func (u *udpBatch) at(int) arrival {
+	size := len(u.buf) - 1
+	return arrival{b: u.buf[:min(u.n, size)], source: u.source, truncated: u.n > size}
+}
+
+func (u *udpBatch) write(b []byte, to netip.AddrPort, _ netip.Addr) error {
+	_, err := u.conn.WriteToUDPAddrPort(b, to)
+	return err
+}
+
+func (u *udpBatch) stop() { _ = u.conn.SetReadDeadline(time.Unix(1, 0)) }
+
+func (u *udpBatch) close() error { return u.conn.Close() }

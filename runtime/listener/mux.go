@@ -1,0 +1,230 @@
+package listener
+
+import (
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// datagrams is a UDP socket as the mux sees it.
+type datagrams interface {
+	// read waits for datagrams and returns how many came. After stop it fails with net.ErrClosed.
+	read() (int, error)
+	// at is datagram i of the last read, valid until the next.
+	at(i int) arrival
+	// write sends b as one datagram and never waits: what the socket does not take fails. If from is zero, the kernel picks the address
+	// that it leaves from. Safe for concurrent use, also with read.
+	write(b []byte, to netip.AddrPort, from netip.Addr) error
+	addr() netip.AddrPort
+	// stop ends read; writing goes on until close.
+	stop()
+	close() error
+}
+
+// arrival is one datagram that came in.
+type arrival struct {
+	b         []byte
+	source    netip.AddrPort
+	local     netip.Addr // what it was sent to; zero where the socket is bound to one address
+	truncated bool       // it was longer than the buffer
+}
+
+// receiver is what a peer's datagrams go to. Its methods are called one at a time.
+type receiver interface {
+	// receive takes the next datagram, in the order of arrival. b is valid during the call.
+	receive(b []byte)
+	// idle says that nothing came for the idle timeout. It is called again and again until something comes or the peer is closed.
+	idle()
+	// ended is the last call, once, after the peer was closed from any side.
+	ended()
+}
+
+// muxConfig is a mux's. Zero fields mean what they say, the listeners fill in defaults.
+type muxConfig struct {
+	// screen says on the receiving goroutine whether a datagram of an unknown source may open a peer, before that costs anything.
+	// It must not block. If zero, each may.
+	screen func(source netip.AddrPort, b []byte) bool
+	// admit counts the peer that would be made for source, or refuses it. It must not block. If zero, all are admitted.
+	admit func(source netip.AddrPort) (Ticket, bool)
+	// newPeer makes the receiver of a new peer, before the first datagram is handed to it. nil refuses the peer.
+	newPeer func(p *peer) receiver
+	// inline runs newPeer and the receivers on the goroutine that reads the socket (ended and idle: on the one that closes or sweeps)
+	// and not on workers: they must not block then.
+	inline bool
+
+	idleTimeout    time.Duration // see receiver.idle; zero: never
+	maxPeers       int
+	newPeers       float64 // a second, in all
+	newPeersPrefix float64 // a second, from one /24 or /64
+	queueDatagrams int     // that may wait for a receiver, each peer
+	queueBytes     int     // the same in bytes; one datagram always fits
+	workers        int     // that may be blocked in receivers at the same time
+	losses         *lossCounters
+	log            *slog.Logger
+}
+
+const muxShards = 64
+
+// mux makes peers of the sources of one UDP socket's datagrams. A peer has no goroutine: where it has datagrams, a worker runs it.
+type mux struct {
+	socket  datagrams
+	cfg     muxConfig
+	started time.Time
+	seed    maphash.Seed
+	shards  [muxShards]muxShard
+	peers   atomic.Int64
+	workers workers
+	stopped chan struct{} // closed by stop
+	ended   chan struct{} // closed when the socket is
+
+	budget peerBudget // owned by serve
+
+	mu      sync.Mutex // guards the fields below
+	serving bool
+	closed  bool // the socket
+}
+
+type muxShard struct {
+	mu    sync.Mutex
+	peers map[netip.AddrPort]*peer
+}
+
+func newMux(socket datagrams, cfg muxConfig) *mux {
+	m := &mux{
+		socket: socket, cfg: cfg, started: time.Now(), seed: maphash.MakeSeed(), stopped: make(chan struct{}), ended: make(chan struct{}),
+		budget: newPeerBudget(cfg.newPeers, cfg.newPeersPrefix),
+	}
+	m.workers.init(cfg.workers)
+	for i := range m.shards {
+		m.shards[i].peers = make(map[netip.AddrPort]*peer)
+	}
+	return m
+}
+
+// serve reads the socket until stop.
+func (m *mux) serve() {
+	m.mu.Lock()
+	m.serving = true
+	m.mu.Unlock()
+	if m.cfg.idleTimeout > 0 {
+		go m.sweep()
+	}
+	pause := backoffMin
+	for !m.isStopped() {
+		n, err := m.socket.read()
+		if err == nil {
+			pause = backoffMin
+			m.dispatchAll(n)
+		} else if !errors.Is(err, net.ErrClosed) {
+			m.cfg.log.Error("reading UDP socket failed, trying again", "address", m.socket.addr(), "error", err)
+			m.wait(pause)
+			pause = min(2*pause, backoffMax)
+		}
+	}
+	m.mu.Lock()
+	m.serving = false
+	m.mu.Unlock()
+	m.closeIfDone()
+}
+
+func (m *mux) wait(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-m.stopped:
+	}
+}
+
+func (m *mux) dispatchAll(n int) {
+	now := m.now()
+	for i := range n {
+		m.dispatch(m.socket.at(i), now)
+	}
+}
+
+// dispatch queues one datagram for its peer.
+func (m *mux) dispatch(a arrival, now time.Duration) {
+	if a.truncated {
+		m.cfg.losses.add(lostTruncated)
+		return
+	}
+	if p := m.find(a.source); p != nil && p.push(a, now) {
+		return
+	}
+	if p := m.open(a, now); p != nil {
+		p.push(a, now)
+	}
+}
+
+// open makes the peer of an unknown source, or refuses and returns nil.
+func (m *mux) open(a arrival, now time.Duration) *peer {
+	ticket, reason, ok := m.admit(a, now)
+	if !ok {
+		m.cfg.losses.add(reason)
+		return nil
+	}
+	p := &peer{mux: m, addr: a.source, ticket: ticket, local: a.local}
+	s := m.shard(a.source)
+	s.mu.Lock()
+	s.peers[a.source] = p
+	s.mu.Unlock()
+	m.peers.Add(1)
+	return p
+}
+
+// admit asks everyone who may refuse a new peer, the cheapest first.
+func (m *mux) admit(a arrival, now time.Duration) (ticket Ticket, reason loss, ok bool) {
+	if m.cfg.screen != nil && !m.cfg.screen(a.source, a.b) {
+		return ticket, lostScreened, false
+	}
+	if m.peers.Load() >= int64(m.cfg.maxPeers) {
+		return ticket, lostTooManyPeers, false
+	}
+	if !m.budget.take(a.source.Addr(), now) {
+		return ticket, lostNewPeerRate, false
+	}
+	if m.cfg.admit != nil {
+		ticket, ok = m.cfg.admit(a.source)
+		return ticket, lostNotAdmitted, ok
+	}
+	return ticket, 0, true
+}
+
+func (m *mux) find(source netip.AddrPort) *peer {
+	s := m.shard(source)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peers[source]
+}
+
+// forget takes p out, so that the next datagram of its source makes another peer.
+func (m *mux) forget(p *peer) {
+	s := m.shard(p.addr)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.peers[p.addr] == p {
+		delete(s.peers, p.addr)
+	}
+}
+
+func (m *mux) shard(source netip.AddrPort) *muxShard {
+	ip := source.Addr().As16()
+	b := [18]byte{16: byte(source.Port() >> 8), 17: byte(source.Port())}
+	copy(b[:], ip[:])
+	return &m.shards[maphash.Bytes(m.seed, b[:])%muxShards]
+}
+
+func (m *mux) now() time.Duration { return time.Since(m.started) }
+
+func (m *mux) isStopped() bool {
+	select {
+	case <-m.stopped:
+		return true
+	default:
+		return false
+	}
+}

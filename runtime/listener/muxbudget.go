@@ -1,0 +1,54 @@
+package listener
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"time"
+)
+
+// prefixSlots is how many buckets the source prefixes share. Two prefixes seldom meet in one, and nobody outside can tell which do.
+const prefixSlots = 8192
+
+// peerBudget bounds how many peers are made a second, in all and from one /24 (IPv4) or /64 (IPv6). Its memory is fixed, however many
+// sources a flood claims to come from.
+type peerBudget struct {
+	seed     maphash.Seed
+	all      leakyBucket
+	prefixes []leakyBucket
+	rate     float64
+	perSlot  float64
+}
+
+func newPeerBudget(rate, perPrefix float64) peerBudget {
+	return peerBudget{seed: maphash.MakeSeed(), prefixes: make([]leakyBucket, prefixSlots), rate: rate, perSlot: perPrefix}
+}
+
+// take counts one new peer of source, or refuses it. A prefix over its budget takes nothing from the others'.
+func (b *peerBudget) take(source netip.Addr, now time.Duration) bool {
+	return b.slot(source).take(now, b.perSlot) && b.all.take(now, b.rate)
+}
+
+func (b *peerBudget) slot(source netip.Addr) *leakyBucket {
+	ip := source.As16()
+	prefix := ip[:8]
+	if source.Is4() {
+		prefix = ip[12:15]
+	}
+	return &b.prefixes[maphash.Bytes(b.seed, prefix)%prefixSlots]
+}
+
+// leakyBucket holds at most one second's worth. The zero value is empty.
+type leakyBucket struct {
+	level float64
+	at    time.Duration
+}
+
+func (b *leakyBucket) take(now time.Duration, rate float64) bool {
+	b.level = max(0, b.level-rate*(now-b.at).Seconds())
+	b.at = now
+	if b.level+1 > max(rate, 1) {
+		return false
+	}
+	b.level++
+	return true
+}

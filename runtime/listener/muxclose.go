@@ -1,0 +1,33 @@
+package listener
+
+// stop ends the reading. Peers stay and may write; the socket is freed when the last of them has ended. Calling it again does nothing.
+func (m *mux) stop() error {
+	m.mu.Lock()
+	if m.isStopped() {
+		m.mu.Unlock()
+		return nil
+	}
+	close(m.stopped)
+	m.mu.Unlock()
+	m.socket.stop()
+	return m.closeIfDone()
+}
+
+// peerEnded notes that a peer's receiver has seen its last call.
+func (m *mux) peerEnded() {
+	if m.peers.Add(-1) == 0 {
+		_ = m.closeIfDone()
+	}
+}
+
+// closeIfDone frees the socket where nobody uses it any longer.
+func (m *mux) closeIfDone() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed || m.serving || !m.isStopped() || m.peers.Load() > 0 {
+		return nil
+	}
+	m.closed = true
+	close(m.ended)
+	return m.socket.close()
+}

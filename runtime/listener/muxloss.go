@@ -1,0 +1,58 @@
+package listener
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
+)
+
+// loss says why a datagram was dropped.
+type loss uint8
+
+const (
+	lostTruncated    loss = iota // longer than the listener takes
+	lostQueueFull                // its peer's handler is slower than the peer
+	lostPaused                   // its connection is not read now: a rate, a pause, or a full upstream
+	lostClosed                   // its connection ended before it was handled
+	lostScreened                 // its unknown source may not open a connection with it, or at all
+	lostTooManyPeers             // the listener has as many peers as it may
+	lostNewPeerRate              // new peers come too fast, in all or from that prefix
+	lostNotAdmitted              // a limit of the listener refused the new peer
+	lostRefused                  // the gateway refused the new connection
+	lostSendFull                 // outgoing: the socket's buffer is full
+	lostSendTooLong              // outgoing: longer than a datagram can be
+	lostSendFailed               // outgoing: anything else, as no route to the peer
+	losses                       // how many there are
+)
+
+func (l loss) String() string {
+	return [losses]string{
+		"truncated", "queue_full", "paused", "after_close", "screened", "max_peers", "new_peer_rate", "not_admitted", "refused",
+		"send_buffer_full", "send_too_long", "send_failed",
+	}[l]
+}
+
+// lossCounters has a listener's counter for each loss.
+type lossCounters [losses]prometheus.Counter
+
+func newLossCounters(m *Metrics, listener string) *lossCounters {
+	var c lossCounters
+	for l := range losses {
+		c[l] = m.datagramsDropped.WithLabelValues(listener, l.String())
+	}
+	return &c
+}
+
+func (c *lossCounters) add(l loss) { c[l].Inc() }
+
+// sendLoss says why a datagram did not go out.
+func sendLoss(err error) loss {
+	switch {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
+		return lostSendFull
+	case errors.Is(err, unix.EMSGSIZE):
+		return lostSendTooLong
+	}
+	return lostSendFailed
+}

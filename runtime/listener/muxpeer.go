@@ -1,0 +1,214 @@
+package listener
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// peer is one source of datagrams: a connection without a socket of its own.
+type peer struct {
+	mux    *mux
+	addr   netip.AddrPort
+	ticket Ticket
+	heard  atomic.Int64 // when the last datagram came, on mux.now's clock
+
+	mu        sync.Mutex // guards the fields below
+	local     netip.Addr // what the peer asked last; replies leave from it
+	first     *datagram  // the queue
+	last      *datagram
+	datagrams int
+	bytes     int
+	scheduled bool // it waits for a worker or is being run
+	silent    bool // receiver.idle is due
+	closed    bool
+
+	// Owned by whoever runs the peer.
+	opened   bool
+	receiver receiver
+
+	// Guarded by workers.mu.
+	next  *peer
+	since uint64
+}
+
+// runLength is how many datagrams of one peer are handled before the others get their turn.
+const runLength = 32
+
+// Addr is the peer's address.
+func (p *peer) Addr() netip.AddrPort { return p.addr }
+
+// Local is the address that the peer sent to.
+func (p *peer) Local() netip.AddrPort {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	bound := p.mux.socket.addr()
+	if p.local.IsValid() {
+		return netip.AddrPortFrom(p.local, bound.Port())
+	}
+	return bound
+}
+
+// write sends one datagram. It never waits; what the socket does not take is dropped and counted, and no error. After close it fails with
+// net.ErrClosed.
+func (p *peer) write(b []byte) error {
+	p.mu.Lock()
+	local, closed := p.local, p.closed
+	p.mu.Unlock()
+	if closed {
+		return net.ErrClosed
+	}
+	if err := p.mux.socket.write(b, p.addr, local); err != nil {
+		p.mux.cfg.losses.add(sendLoss(err))
+	}
+	return nil
+}
+
+// push queues a copy of a datagram. It reports false where the peer was closed meanwhile.
+func (p *peer) push(a arrival, now time.Duration) bool {
+	p.heard.Store(int64(now))
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return false
+	}
+	p.local = a.local
+	cfg := &p.mux.cfg
+	if p.datagrams >= cfg.queueDatagrams || p.datagrams > 0 && p.bytes+len(a.b) > cfg.queueBytes {
+		p.mu.Unlock()
+		cfg.losses.add(lostQueueFull)
+		return true
+	}
+	p.append(copyDatagram(a.b))
+	p.scheduleUnlock()
+	return true
+}
+
+// append adds to the queue; the caller holds mu.
+func (p *peer) append(d *datagram) {
+	if p.last == nil {
+		p.first = d
+	} else {
+		p.last.next = d
+	}
+	p.last = d
+	p.datagrams++
+	p.bytes += len(d.b)
+}
+
+// pop takes the head of the queue.
+func (p *peer) pop() *datagram {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d := p.first
+	if d == nil {
+		return nil
+	}
+	p.first = d.next
+	if p.first == nil {
+		p.last = nil
+	}
+	p.datagrams--
+	p.bytes -= len(d.b)
+	return d
+}
+
+// scheduleUnlock releases mu and sees to it that somebody runs the peer.
+func (p *peer) scheduleUnlock() {
+	run := !p.scheduled
+	p.scheduled = true
+	p.mu.Unlock()
+	switch {
+	case !run:
+	case p.mux.cfg.inline:
+		for p.run() {
+		}
+	default:
+		p.mux.workers.add(p)
+	}
+}
+
+// run handles what waits for the peer, and reports whether there is more.
+func (p *peer) run() (more bool) {
+	p.open()
+	for range runLength {
+		d := p.pop()
+		if d == nil {
+			break
+		}
+		p.receiver.receive(d.b)
+		d.release()
+	}
+	return p.rest()
+}
+
+func (p *peer) open() {
+	if p.opened {
+		return
+	}
+	p.opened = true
+	if p.receiver = p.mux.cfg.newPeer(p); p.receiver == nil {
+		p.mux.cfg.losses.add(lostRefused)
+		p.close()
+	}
+}
+
+// rest ends the run of a peer that has nothing left.
+func (p *peer) rest() (more bool) {
+	p.mu.Lock()
+	switch {
+	case p.closed:
+		p.mu.Unlock()
+		p.end()
+		return false
+	case p.first != nil:
+		p.mu.Unlock()
+		return true
+	case p.silent:
+		p.silent = false
+		p.mu.Unlock()
+		if p.mux.now()-time.Duration(p.heard.Load()) >= p.mux.cfg.idleTimeout {
+			p.receiver.idle()
+		}
+		return true
+	}
+	p.scheduled = false
+	p.mu.Unlock()
+	return false
+}
+
+// end runs once: a closed peer stays scheduled for good.
+func (p *peer) end() {
+	if p.receiver != nil {
+		p.receiver.ended()
+	}
+	p.ticket.Release()
+	p.mux.peerEnded()
+}
+
+// close ends the peer: what waits is dropped, the receiver's ended follows. The next datagram of its source makes a new peer. Calling it
+// again does nothing.
+func (p *peer) close() {
+	p.mux.forget(p)
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.closed = true
+	p.dropQueue()
+	p.scheduleUnlock()
+}
+
+// dropQueue empties the queue; the caller holds mu.
+func (p *peer) dropQueue() {
+	for d := p.first; d != nil; {
+		next := d.next
+		d.release()
+		p.mux.cfg.losses.add(lostClosed)
+		d = next
+	}
+	p.first, p.last, p.datagrams, p.bytes = nil, nil, 0, 0
+}

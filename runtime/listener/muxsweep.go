@@ -1,0 +1,52 @@
+package listener
+
+import "time"
+
+const (
+	// sweepRounds is how many times each peer is looked at within one idle timeout.
+	sweepRounds = 8
+	// sweepMin keeps short timeouts from turning the sweep into a busy loop.
+	sweepMin = time.Millisecond
+)
+
+// sweep tells idle peers, one shard a tick, until the mux has ended.
+func (m *mux) sweep() {
+	tick := time.NewTicker(max(m.cfg.idleTimeout/sweepRounds/muxShards, sweepMin))
+	defer tick.Stop()
+	var found []*peer
+	for i := 0; ; i = (i + 1) % muxShards {
+		select {
+		case <-m.ended:
+			return
+		case <-tick.C:
+			found = m.shards[i].idle(found[:0], m.now()-m.cfg.idleTimeout)
+			for _, p := range found {
+				p.fallSilent()
+			}
+			clear(found)
+		}
+	}
+}
+
+// idle appends the peers that were last heard before.
+func (s *muxShard) idle(found []*peer, before time.Duration) []*peer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.peers {
+		if time.Duration(p.heard.Load()) <= before {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// fallSilent has receiver.idle called, after what still waits.
+func (p *peer) fallSilent() {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.silent = true
+	p.scheduleUnlock()
+}

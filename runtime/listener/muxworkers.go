@@ -1,0 +1,101 @@
+package listener
+
+import (
+	"runtime"
+	"sync"
+	"time"
+)
+
+// growAfter is how long a peer may wait for a worker before there are more of them.
+const growAfter = time.Millisecond
+
+// workers runs peers that have something to do. There are none while nothing is to be done, as many as processors while nobody blocks, and
+// where peers still wait (their handlers are a slow call away) twice as many every growAfter, up to a bound.
+type workers struct {
+	max  int
+	base int
+
+	mu      sync.Mutex // guards the fields below
+	first   *peer      // those that wait, linked by peer.next
+	last    *peer
+	waiting int
+	running int
+	timer   *time.Timer // runs while peers wait and base workers are there
+	ticking bool
+	ticks   uint64
+}
+
+func (w *workers) init(limit int) {
+	w.max, w.base = max(limit, 1), min(max(limit, 1), runtime.GOMAXPROCS(0))
+	w.timer = time.AfterFunc(time.Hour, w.grow)
+	w.timer.Stop()
+}
+
+// add queues a peer that is not queued.
+func (w *workers) add(p *peer) {
+	w.mu.Lock()
+	p.next, p.since = nil, w.ticks
+	if w.last == nil {
+		w.first = p
+	} else {
+		w.last.next = p
+	}
+	w.last = p
+	w.waiting++
+	start := w.running < w.base
+	if start {
+		w.running++
+	} else if !w.ticking && w.running < w.max {
+		w.ticking = true
+		w.timer.Reset(growAfter)
+	}
+	w.mu.Unlock()
+	if start {
+		go w.work()
+	}
+}
+
+// work runs peers until none waits.
+func (w *workers) work() {
+	for p := w.take(); p != nil; p = w.take() {
+		if p.run() {
+			w.add(p)
+		}
+	}
+}
+
+func (w *workers) take() *peer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.first
+	if p == nil {
+		w.running--
+		return nil
+	}
+	w.first = p.next
+	if w.first == nil {
+		w.last = nil
+	}
+	p.next = nil
+	w.waiting--
+	return p
+}
+
+// grow starts more workers where the first peer has waited for a whole tick.
+func (w *workers) grow() {
+	w.mu.Lock()
+	w.ticks++
+	more := 0
+	if w.first != nil && w.first.since+1 < w.ticks {
+		more = min(w.running, w.waiting, w.max-w.running)
+	}
+	w.running += more
+	w.ticking = w.first != nil && w.running < w.max
+	if w.ticking {
+		w.timer.Reset(growAfter)
+	}
+	w.mu.Unlock()
+	for range more {
+		go w.work()
+	}
+}

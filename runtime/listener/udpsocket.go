@@ -1,0 +1,71 @@
+package listener
+
+import (
+	"net"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// udpSocket is one UDP peer as its connection sees it: one Send is one datagram, and so is one OnReceivedBytes.
+type udpSocket struct {
+	peer *peer
+	conn *gateway.Conn
+}
+
+var (
+	_ gateway.Transport    = (*udpSocket)(nil)
+	_ gateway.AuthObserver = (*udpSocket)(nil)
+	_ receiver             = (*udpSocket)(nil)
+)
+
+// Info says who is at the other end.
+func (s *udpSocket) Info() gateway.ConnInfo {
+	return gateway.ConnInfo{SocketType: gateway.SocketUDP, Peer: s.peer.Addr(), Local: s.peer.Local()}
+}
+
+// TryWrite sends b, or drops and counts what the socket does not take.
+func (s *udpSocket) TryWrite(b []byte) (int, error) {
+	if err := s.peer.write(b); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// Write is TryWrite.
+func (s *udpSocket) Write(b []byte) (int, error) { return s.TryWrite(b) }
+
+// SetWriteDeadline does nothing: a write never waits.
+func (s *udpSocket) SetWriteDeadline(time.Time) error { return nil }
+
+// CloseWrite is Close: UDP has no way to say that nothing more comes.
+func (s *udpSocket) CloseWrite(time.Duration) error { return s.Close() }
+
+// Close lets the next datagram of the peer make a new connection.
+func (s *udpSocket) Close() error {
+	s.peer.close()
+	return nil
+}
+
+// Abort is Close.
+func (s *udpSocket) Abort() error { return s.Close() }
+
+// AuthFailed is held against the peer's address.
+func (s *udpSocket) AuthFailed() { s.peer.ticket.Failed() }
+
+func (s *udpSocket) receive(b []byte) {
+	if !s.conn.Readable() {
+		s.peer.mux.cfg.losses.add(lostPaused)
+		return
+	}
+	_ = s.conn.Receive(b)
+}
+
+// idle ends a peer whose handler asked for no keepalive: nothing else would.
+func (s *udpSocket) idle() {
+	if !s.conn.KeepaliveStarted() {
+		s.conn.Close(gateway.ReasonIdleTimeout)
+	}
+}
+
+func (s *udpSocket) ended() { s.conn.ReadEnded(net.ErrClosed) }
