@@ -30,6 +30,9 @@ type Config struct {
 	// Bind is the TCP address for MQTT clients, HOST:PORT. If zero, the broker listens nowhere.
 	Bind string
 
+	// Listener is a socket that is open already, in place of Bind. The broker closes it, unless New fails. If zero, Bind is opened.
+	Listener net.Listener
+
 	// MaxClients bounds the connections to Bind. If zero, 256.
 	MaxClients int
 
@@ -131,15 +134,8 @@ func (b *Broker) start(cfg Config) error {
 		Subscription: packets.Subscription{Filter: "#", Identifier: inlineSubscription},
 		Handler:      func(_ *mochi.Client, _ packets.Subscription, pk packets.Packet) { b.dispatch(pk) },
 	})
-	if cfg.Bind != "" {
-		l, err := net.Listen("tcp", cfg.Bind)
-		if err != nil {
-			return fmt.Errorf("embedded broker: upstream.embedded.bind %q: %w", cfg.Bind, err)
-		}
-		b.network = newBoundedListener(l, cfg.MaxClients, b.log)
-		if err := b.server.AddListener(listeners.NewNet(networkListenerName, b.network)); err != nil {
-			return fmt.Errorf("embedded broker: upstream.embedded.bind %q: %w", cfg.Bind, err)
-		}
+	if err := b.listen(cfg); err != nil {
+		return fmt.Errorf("embedded broker: upstream.embedded.bind %q: %w", cfg.Bind, err)
 	}
 	if err := b.server.Serve(); err != nil {
 		return fmt.Errorf("starting the embedded broker: %w", err)
@@ -147,7 +143,22 @@ func (b *Broker) start(cfg Config) error {
 	return nil
 }
 
-// Addr is where MQTT clients reach the broker, nil without Config.Bind.
+func (b *Broker) listen(cfg Config) error {
+	l := cfg.Listener
+	if l == nil && cfg.Bind == "" {
+		return nil
+	}
+	if l == nil {
+		var err error
+		if l, err = net.Listen("tcp", cfg.Bind); err != nil {
+			return err
+		}
+	}
+	b.network = newBoundedListener(l, cfg.MaxClients, b.log)
+	return b.server.AddListener(listeners.NewNet(networkListenerName, b.network))
+}
+
+// Addr is where MQTT clients reach the broker, nil without Config.Bind and Config.Listener.
 func (b *Broker) Addr() net.Addr {
 	if b.network == nil {
 		return nil

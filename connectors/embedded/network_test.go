@@ -228,3 +228,24 @@ func TestCloseWithStalledClient(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestListenerThatIsOpenAlready: the broker serves it, and closes it when it ends.
+func TestListenerThatIsOpenAlready(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := embedded.New(embedded.Config{Listener: l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := client(t, b, "mosquitto_pub", "-t", "a", "-m", "b"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is open: %v", err)
+	}
+}

@@ -9,8 +9,7 @@ import (
 
 // listen opens the socket that the setting key names.
 func (s *Service) listen(ctx context.Context, key, bind string) (net.Listener, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", bind)
+	l, err := s.opener.For(key).Listen(ctx, "tcp", bind, nil)
 	if err != nil {
 		return nil, s.cannotListen(key, bind, err)
 	}

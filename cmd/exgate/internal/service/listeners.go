@@ -44,7 +44,7 @@ func (l *listeners) start(ctx context.Context, name string, cfg config.Listener)
 	if err != nil {
 		return s.cannotOpen(key, cfg, err)
 	}
-	err = s.gateway.AddListener(name, socket, gateway.ListenerConfig{
+	err = s.gateway.AddListener(name, s.hold(socket), gateway.ListenerConfig{
 		Handler: name, Connector: upstreamName, Mountpoint: cfg.Mountpoint, Limits: cfg.Gateway(),
 		ListenerBytesPerSecond: cfg.BytesPerSecond, ListenerMessagesPerSecond: float64(cfg.MessagesPerSecond),
 	})

@@ -35,13 +35,15 @@ func (s *Service) startMetrics(ctx context.Context) error {
 		}
 	}()
 	s.sockets = append(s.sockets, Socket{Name: "metrics", Kind: "http", Addr: l.Addr()})
-	s.stops = append(s.stops, func(ctx context.Context) error {
+	stop := func(ctx context.Context) error {
 		err := server.Shutdown(ctx)
 		if err != nil {
 			_ = server.Close()
 		}
 		<-served
 		return err
-	})
+	}
+	s.stops = append(s.stops, stop)
+	s.leaves = append(s.leaves, stop)
 	return nil
 }

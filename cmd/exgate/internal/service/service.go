@@ -12,6 +12,7 @@ import (
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
 )
 
 // upstreamName is the name that the gateway knows its only connector by.
@@ -31,25 +32,36 @@ type Service struct {
 	log      *slog.Logger
 	registry *prometheus.Registry
 	gateway  *gateway.Gateway
-	adapter  *adapter // nil without gRPC handlers
+	adapter  *adapter          // nil without gRPC handlers
+	opener   *listener.Sockets // nil where nobody hands sockets over
+	start    chan struct{}     // closed when devices are accepted
+	held     []*heldListener   // the sockets of devices
 	sockets  []Socket
 	stops    []func(context.Context) error // in the order of starting
+	leaves   []func(context.Context) error // what ends before connections do, see Leave
 }
 
 // Start makes the gateway of cfg and returns once it serves. An error of what cfg says is a [config.Problem] that names the place; then nothing is
 // left running.
 func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Service, error) {
-	s := &Service{cfg: cfg, log: log, registry: prometheus.NewRegistry()}
+	return TakeOver(ctx, cfg, log, Succession{})
+}
+
+// TakeOver is Start for a service that may replace that of another process, as from says.
+func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, from Succession) (*Service, error) {
+	s := &Service{cfg: cfg, log: log, registry: prometheus.NewRegistry(), opener: from.Sockets, start: make(chan struct{})}
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.gateway = gateway.New(gateway.Config{Node: cfg.Node, Logger: log, Metrics: gateway.NewMetrics(s.registry)})
 	s.stops = append(s.stops, s.gateway.Shutdown)
-	for _, start := range []func(context.Context) error{s.startUpstream, s.startAdapter, s.startMetrics, s.startListeners} {
+	steps := []func(context.Context) error{s.startUpstream, s.startAdapter, s.startMetrics, s.startListeners, from.opened}
+	for _, start := range steps {
 		if err := start(ctx); err != nil {
 			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
 			defer cancel()
 			return nil, errors.Join(err, s.Stop(stopping))
 		}
 	}
+	close(s.start)
 	return s, nil
 }
 

@@ -2,8 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
-	"net"
 
 	"github.com/exgate/exgate/connectors/embedded"
 	"github.com/exgate/exgate/connectors/mqtt"
@@ -11,15 +9,15 @@ import (
 )
 
 // startUpstream gives the gateway its connector. The gateway closes it.
-func (s *Service) startUpstream(context.Context) error {
-	connector, err := s.connector()
+func (s *Service) startUpstream(ctx context.Context) error {
+	connector, err := s.connector(ctx)
 	if err != nil {
 		return err
 	}
 	return s.gateway.SetConnector(upstreamName, connector)
 }
 
-func (s *Service) connector() (gateway.Connector, error) {
+func (s *Service) connector(ctx context.Context) (gateway.Connector, error) {
 	if url := s.cfg.Upstream.URL; url != "" {
 		c, err := mqtt.New(mqtt.Config{URL: url, Logger: s.log, Metrics: mqtt.NewMetrics(s.registry)})
 		if err != nil {
@@ -28,20 +26,17 @@ func (s *Service) connector() (gateway.Connector, error) {
 		return c, nil
 	}
 	cfg := s.cfg.Upstream.Embedded
+	l, err := s.listen(ctx, "upstream.embedded.bind", cfg.Bind)
+	if err != nil {
+		return nil, err
+	}
 	b, err := embedded.New(embedded.Config{
-		Bind: cfg.Bind, AuthFile: cfg.AuthFile, MaxClients: cfg.MaxClients, Logger: s.log, Metrics: embedded.NewMetrics(s.registry),
+		Listener: l, AuthFile: cfg.AuthFile, MaxClients: cfg.MaxClients, Logger: s.log, Metrics: embedded.NewMetrics(s.registry),
 	})
 	if err != nil {
-		return nil, s.brokerFailed(cfg.Bind, err)
+		_ = l.Close()
+		return nil, s.cfg.Problem("upstream.embedded", "%v", err)
 	}
 	s.sockets = append(s.sockets, Socket{Name: "broker", Kind: "mqtt", Addr: b.Addr()})
 	return b, nil
-}
-
-func (s *Service) brokerFailed(bind string, err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return s.cannotListen("upstream.embedded.bind", bind, err)
-	}
-	return s.cfg.Problem("upstream.embedded", "%v", err)
 }

@@ -1,0 +1,104 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+// Succession is how a service replaces that of another process. The zero value replaces none.
+type Succession struct {
+	// Sockets opens the listening sockets or has inherited them. If zero, they are opened, and not handed over later.
+	Sockets *listener.Sockets
+	// Opened is called when everything is there; devices are accepted once it has returned. Its error ends the start. If zero, they are at once.
+	Opened func(context.Context) error
+}
+
+func (f Succession) opened(ctx context.Context) error {
+	f.Sockets.CloseUnused()
+	if f.Opened == nil {
+		return nil
+	}
+	return f.Opened(ctx)
+}
+
+// heldListener accepts nothing before start is closed: who connects meanwhile waits in the socket's queue.
+type heldListener struct {
+	gateway.Listener
+	start  <-chan struct{}
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (s *Service) hold(l gateway.Listener) gateway.Listener {
+	h := &heldListener{Listener: l, start: s.start, closed: make(chan struct{})}
+	s.held = append(s.held, h)
+	return h
+}
+
+func (h *heldListener) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
+	select {
+	case <-h.start:
+		return h.Listener.Serve(attach)
+	case <-h.closed:
+		return nil
+	}
+}
+
+func (h *heldListener) Close() error {
+	h.once.Do(func() { close(h.closed) })
+	return h.Listener.Close()
+}
+
+// Leave ends what would take something that the process with the sockets should have from now on: the accepting of devices, what serves no device, and
+// devices without a connection of their own (UDP, DTLS), whose datagrams now go there. ctx bounds the waiting. TCP and TLS connections stay until Stop.
+func (s *Service) Leave(ctx context.Context) error {
+	var errs []error
+	for _, h := range s.held {
+		errs = append(errs, h.Close())
+	}
+	for c := range s.gateway.Conns() {
+		if c.Info().SocketType >= gateway.SocketUDP {
+			c.Close(gateway.ReasonShutdown)
+		}
+	}
+	for _, leave := range s.leaves {
+		errs = append(errs, leave(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// DevicesMayStay reports whether the connections that a service has can live on beside another process with the same configuration. They cannot with
+// the embedded broker: the devices of one process would not see the messages of the other's. Nor with a gRPC handler: its calls go to whichever process
+// it is connected to, and only one knows the device.
+func (s *Service) DevicesMayStay() bool { return s.cfg.Upstream.URL != "" && !s.cfg.HasGRPC() }
+
+// drainInterval is how often Drained looks.
+const drainInterval = 50 * time.Millisecond
+
+// Drained returns true once no device is connected, and false when ctx ends before.
+func (s *Service) Drained(ctx context.Context) bool {
+	tick := time.NewTicker(drainInterval)
+	defer tick.Stop()
+	for s.Connections() > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// Connections is how many devices are connected.
+func (s *Service) Connections() int {
+	n := 0
+	for range s.gateway.Conns() {
+		n++
+	}
+	return n
+}
