@@ -1,0 +1,50 @@
+package listener
+
+import (
+	"fmt"
+	"math"
+
+	"golang.org/x/sys/unix"
+)
+
+// ownFiles is what the process needs besides its connections: listening sockets, the poller, logs, upstream sessions that are shared.
+const ownFiles = 64
+
+// FileLimit is how many file descriptors this process may have open, and the hard limit up to which it could raise that itself. The Go
+// runtime has raised it so already, to one below, when the program starts. Without a limit a figure is [math.MaxUint64].
+func FileLimit() (soft, hard uint64, err error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, 0, fmt.Errorf("asking how many files may be open: %w", err)
+	}
+	return limit.Cur, limit.Max, nil
+}
+
+// CheckFiles says in a sentence for the log whether want connections, each a file descriptor, can be open at once; ok is false where they
+// cannot. A connection with an upstream session of its own takes two descriptors: count it twice. If want is zero (no maximum), the message
+// says how many are possible.
+func CheckFiles(want int) (message string, ok bool) {
+	soft, hard, err := FileLimit()
+	if err != nil {
+		return err.Error(), true
+	}
+	return describeFiles(want, soft, hard)
+}
+
+func describeFiles(want int, soft, hard uint64) (message string, ok bool) {
+	possible := uint64(0)
+	if soft > ownFiles {
+		possible = soft - ownFiles
+	}
+	switch {
+	case soft > math.MaxInt64: // no limit, however the system writes it
+		return "this process may open any number of files", true
+	case want <= 0:
+		return fmt.Sprintf("this process may open %d files: %d connections", soft, possible), true
+	case uint64(want) <= possible:
+		return fmt.Sprintf("this process may open %d files: enough for %d connections", soft, want), true
+	}
+	return fmt.Sprintf("%d connections cannot be reached: this process may open %d files (hard limit %d), which is %d connections; "+
+		"raise it to %d (ulimit -n, LimitNOFILE= of a systemd service) or lower max_connections",
+		want, soft, hard, possible, uint64(want)+ownFiles), false
+}

@@ -1,0 +1,112 @@
+package listener_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+// fewFiles is the child's limit; a test binary has about 10 open.
+const fewFiles = 40
+
+// A listener that runs out of file descriptors serves again as soon as connections have closed.
+func TestListenerSurvivesEMFILE(t *testing.T) {
+	if os.Getenv("EXGATE_TEST_FEW_FILES") != "" {
+		serveWithFewFiles(t)
+		return
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestListenerSurvivesEMFILE$")
+	child.Env = append(os.Environ(), "EXGATE_TEST_FEW_FILES=1")
+	stdin, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	output := bufio.NewReader(stdout)
+	addr := strings.TrimSpace(lineWith(t, output, "127.0.0.1:"))
+	conns := []net.Conn{echoed(t, addr)}
+	for range fewFiles {
+		conns = append(conns, dial(t, addr)) // the kernel accepts; the child cannot
+	}
+	if line := lineWith(t, output, "accept failed"); !strings.Contains(line, "too many open files") {
+		t.Error(line)
+	}
+	for _, c := range conns {
+		_ = c.Close()
+	}
+	_ = echoed(t, addr).Close()
+	_ = stdin.Close()
+	rest, _ := io.ReadAll(output)
+	if err := child.Wait(); err != nil {
+		t.Errorf("%v: %s", err, rest)
+	}
+}
+
+// serveWithFewFiles prints its address and then what it logs, and echoes until its input ends.
+func serveWithFewFiles(t *testing.T) {
+	limit := syscall.Rlimit{Cur: fewFiles, Max: fewFiles}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(os.Stdout, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &echo{bytes: send, closed: make(chan gateway.CloseReason, 1000), info: make(chan gateway.ConnInfo, 1000)}
+	gw := gateway.New(gateway.Config{Logger: slog.New(slog.DiscardHandler)})
+	_ = gw.SetHandler("h", e)
+	_ = gw.SetConnector("c", noUpstream{})
+	if err := gw.AddListener("l", l, gateway.ListenerConfig{Handler: "h", Connector: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println(l.Addr())
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := gw.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func lineWith(t *testing.T, r *bufio.Reader, word string) string {
+	t.Helper()
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatalf("%q did not come: %v", word, err)
+		}
+		if strings.Contains(line, word) {
+			return line
+		}
+	}
+}
+
+func echoed(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	c := dial(t, addr)
+	if _, err := c.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
