@@ -3,6 +3,7 @@ package listener
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"time"
@@ -10,68 +11,47 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// TCPConfig is a TCP listener's.
+// TCPConfig is a TCP or unix socket listener's.
 type TCPConfig struct {
-	// Bind is the address to listen on, as host:port; without a host, all addresses.
+	// Name is the listener's in metrics and logs. If zero, they show none.
+	Name string
+	// Bind is the address to listen on, as host:port, or unix:/path for a socket in the file system. If zero, any free port of all addresses.
 	Bind string
-	// KeepAlive is the interval of TCP keepalive probes. If zero, 60 s; negative turns them off.
+	// UnixMode is the file mode of a unix socket: who may write to it may connect. If zero, 0660.
+	UnixMode fs.FileMode
+	// Admission says who may connect. If zero, everybody.
+	Admission *Admission
+	// Proxy has a PROXY header before each connection's bytes. If zero, there is none.
+	Proxy *ProxyConfig
+	// Options are the sockets'. If zero, the defaults of each.
+	Options SocketOptions
+	// KeepAlive is that of Options, where those have none. If zero, theirs.
 	KeepAlive time.Duration
+	// Sockets opens the listening socket or has inherited it. If zero, it is opened plainly.
+	Sockets *Sockets
 	// Logger takes what goes wrong while accepting. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts. If zero, an unregistered set.
 	Metrics *Metrics
 }
 
-// TCP accepts TCP connections.
-type TCP struct {
-	listener *net.TCPListener
-	accept   acceptLoop
+func (cfg TCPConfig) listen(ctx context.Context, network, address string) (net.Listener, error) {
+	if network == "unix" {
+		return listenUnix(ctx, cfg.Sockets, address, cfg.UnixMode)
+	}
+	return cfg.Sockets.Listen(ctx, network, address, cfg.Options.control)
 }
+
+// TCP accepts TCP connections, or those on a unix socket, which it reports as TCP without addresses.
+type TCP struct{ *stream }
 
 var _ gateway.Listener = (*TCP)(nil)
 
 // ListenTCP opens the socket. Nothing is accepted before Serve.
 func ListenTCP(ctx context.Context, cfg TCPConfig) (*TCP, error) {
-	if cfg.KeepAlive == 0 {
-		cfg.KeepAlive = time.Minute
-	}
-	lc := net.ListenConfig{KeepAlive: cfg.KeepAlive}
-	lc.SetMultipathTCP(false) // see RATIONALE.md, "Why is multipath TCP off?"
-	l, err := lc.Listen(ctx, "tcp", cfg.Bind)
+	s, err := listenStream(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("opening TCP listener: %w", err)
 	}
-	return &TCP{listener: l.(*net.TCPListener), accept: newAcceptLoop(l.Addr(), cfg.Logger, cfg.Metrics)}, nil
-}
-
-// Addr is the address that the socket is bound to.
-func (l *TCP) Addr() net.Addr { return l.listener.Addr() }
-
-// Close stops the accepting; the connections stay.
-func (l *TCP) Close() error { return l.accept.close(l.listener) }
-
-// Serve accepts until Close, and reads each connection on a goroutine of its own.
-func (l *TCP) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
-	return l.accept.run(func() error {
-		c, err := l.listener.AcceptTCP()
-		if err != nil {
-			return err
-		}
-		go serveTCP(c, attach)
-		return nil
-	})
-}
-
-func serveTCP(c *net.TCPConn, attach func(gateway.Transport) (*gateway.Conn, error)) {
-	s, err := newTCPSocket(c)
-	if err != nil {
-		_ = c.Close()
-		return
-	}
-	conn, err := attach(s)
-	if err != nil {
-		_ = s.Abort()
-		return
-	}
-	s.serve(conn)
+	return &TCP{s}, nil
 }

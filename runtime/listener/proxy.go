@@ -1,0 +1,126 @@
+package listener
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// ProxyConfig is the PROXY protocol's, versions 1 and 2: load balancers say with it whom a connection is from. Every connection must begin with
+// a header, and come from a trusted source or, on a unix socket, from whoever may open it.
+type ProxyConfig struct {
+	// Trusted are the networks of the load balancers; connections from elsewhere are refused. If zero, only unix sockets can be listened on.
+	Trusted []netip.Prefix
+	// Timeout is how long the header may take. If zero, 3 s.
+	Timeout time.Duration
+}
+
+// proxyBuffer is how much is read with the header; a longer header is read piecemeal.
+const proxyBuffer = 512
+
+// proxy reads the headers of one listener's connections.
+type proxy struct {
+	trusted []netip.Prefix
+	timeout time.Duration
+	refused *prometheus.CounterVec // labelled with the reason
+}
+
+var errNoProxies = errors.New("PROXY protocol: no trusted source is given, so that every connection would be refused")
+
+func newProxy(cfg *ProxyConfig, network string, refused *prometheus.CounterVec) (*proxy, error) {
+	if cfg == nil {
+		return nil, nil
+	}
+	if len(cfg.Trusted) == 0 && network != "unix" {
+		return nil, errNoProxies
+	}
+	p := &proxy{timeout: cfg.Timeout, refused: refused}
+	if p.timeout == 0 {
+		p.timeout = 3 * time.Second
+	}
+	for _, prefix := range cfg.Trusted {
+		p.trusted = append(p.trusted, unmapPrefix(prefix).Masked())
+	}
+	return p, nil
+}
+
+// unmapPrefix makes ::ffff:10.0.0.0/104 of IPv6 the 10.0.0.0/8 of IPv4.
+func unmapPrefix(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p
+}
+
+// trusts reports whether source may send headers. A peer on a unix socket has no address.
+func (p *proxy) trusts(source netip.Addr) bool {
+	return !source.IsValid() || slices.ContainsFunc(p.trusted, func(t netip.Prefix) bool { return t.Contains(source.WithZone("")) })
+}
+
+// read takes the header off the connection: afterwards the socket's addresses are the header's. It returns the device's, which is invalid where the
+// connection is the proxy's own.
+func (p *proxy) read(s *streamSocket, e *openingConn) (netip.Addr, error) {
+	e.bound(p.timeout)
+	peer, local, rest, err := readProxyHeader(s.conn)
+	if err != nil {
+		p.refused.WithLabelValues(proxyReason(e, err)).Inc()
+		return netip.Addr{}, fmt.Errorf("reading the PROXY header: %w", err)
+	}
+	if peer.IsValid() {
+		s.peer, s.local = peer, local
+	}
+	s.early = rest
+	return peer.Addr(), nil
+}
+
+func proxyReason(e *openingConn, err error) string {
+	switch {
+	case e.evicted.Load():
+		return "busy"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "timeout"
+	}
+	return "malformed"
+}
+
+var errProxyAddress = errors.New("its addresses are not TCP's")
+
+// readProxyHeader returns the addresses of a header and what was read beyond it. The addresses are invalid where the header says that the
+// connection is the proxy's own (LOCAL) or that it does not know (UNKNOWN).
+func readProxyHeader(r io.Reader) (peer, local netip.AddrPort, rest []byte, err error) {
+	in := bufio.NewReaderSize(r, proxyBuffer)
+	h, err := proxyproto.Read(in)
+	if err != nil {
+		return peer, local, nil, err
+	}
+	if !h.Command.IsLocal() {
+		source, destination, ok := h.TCPAddrs()
+		if !ok {
+			return peer, local, nil, errProxyAddress
+		}
+		peer, local = addrPort(source), addrPort(destination)
+	}
+	if in.Buffered() > 0 {
+		beyond, _ := in.Peek(in.Buffered())
+		rest = slices.Clone(beyond)
+	}
+	return peer, local, rest, nil
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := t.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}

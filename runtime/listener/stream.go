@@ -1,0 +1,178 @@
+package listener
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+type attach = func(gateway.Transport) (*gateway.Conn, error)
+
+// socket is a transport that reads itself.
+type socket interface {
+	gateway.Transport
+	serve(c *gateway.Conn)
+}
+
+// stream is what TCP, TLS and unix listeners share: a connection is admitted where it is accepted, which never waits; its PROXY header and its
+// handshake, which may, come on its own goroutine.
+type stream struct {
+	listener  net.Listener
+	accept    acceptLoop
+	log       *slog.Logger
+	admission *Admission
+	options   SocketOptions
+	proxy     *proxy   // nil without the PROXY protocol
+	tls       *secure  // nil without TLS
+	opening   *opening // nil without both
+}
+
+// defaultMaxOpening bounds the connections of which the PROXY header or the handshake is awaited.
+const defaultMaxOpening = 1024
+
+func listenStream(ctx context.Context, cfg TCPConfig) (*stream, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(nil)
+	}
+	network, address := splitBind(cfg.Bind)
+	p, err := newProxy(cfg.Proxy, network, cfg.Metrics.proxyRefused.MustCurryWith(map[string]string{"listener": cfg.Name}))
+	if err != nil {
+		return nil, err
+	}
+	cfg.Options.KeepAlive = orDefault(cfg.Options.KeepAlive, cfg.KeepAlive)
+	s := &stream{admission: cfg.Admission, options: cfg.Options.withDefaults(), proxy: p, log: cfg.Logger.With("listener", cfg.Name)}
+	if s.listener, err = cfg.listen(ctx, network, address); err != nil {
+		return nil, err
+	}
+	if err := s.options.listening(s.listener); err != nil {
+		return nil, fmt.Errorf("setting options of %s: %w", cfg.Bind, closing(s.listener, err))
+	}
+	if p != nil {
+		s.opening = newOpening(defaultMaxOpening)
+	}
+	s.accept = newAcceptLoop(s.listener.Addr(), cfg.Logger, cfg.Metrics)
+	return s, nil
+}
+
+// closing closes a socket that an error made useless.
+func closing(l net.Listener, err error) error {
+	_ = l.Close()
+	return err
+}
+
+// Addr is the address that the socket is bound to.
+func (l *stream) Addr() net.Addr { return l.listener.Addr() }
+
+// Close stops the accepting; the connections stay. Those of which the handshake is under way have 2 s for it.
+func (l *stream) Close() error {
+	err := l.accept.close(l.listener)
+	if l.opening != nil {
+		l.opening.close()
+	}
+	return err
+}
+
+// Serve accepts until Close, and reads each connection on a goroutine of its own.
+func (l *stream) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
+	return l.accept.run(func() error {
+		c, err := l.listener.Accept()
+		if err != nil {
+			return err
+		}
+		if s, ok := l.admit(c.(streamConn)); ok {
+			go l.serve(s, attach)
+		}
+		return nil
+	})
+}
+
+func (l *stream) admit(c streamConn) (*streamSocket, bool) {
+	s, err := newStreamSocket(c)
+	if err != nil {
+		_ = c.Close()
+		return nil, false
+	}
+	ok := true
+	switch source := s.peer.Addr(); {
+	case l.proxy == nil:
+		s.ticket, ok = l.admission.Admit(source)
+	case l.proxy.trusts(source):
+		s.ticket, ok = l.admission.AdmitProxy(source)
+	default:
+		l.proxy.refused.WithLabelValues("untrusted").Inc()
+		ok = false
+	}
+	if !ok {
+		_ = s.Abort()
+	}
+	return s, ok
+}
+
+func (l *stream) serve(s *streamSocket, attach attach) {
+	l.options.accepted(s.conn)
+	t, err := l.establish(s)
+	if err != nil {
+		l.log.Debug("connection ended before it was established", "peer", s.peer, "error", err)
+		_ = s.Close() // not Abort: a TLS alert may be on its way
+		return
+	}
+	conn, err := attach(t)
+	if err != nil {
+		_ = t.Abort()
+		return
+	}
+	t.serve(conn)
+}
+
+// establish does what comes before the device's own bytes.
+func (l *stream) establish(s *streamSocket) (socket, error) {
+	if l.opening == nil {
+		return s, nil
+	}
+	e := l.opening.add(s.conn)
+	if e == nil {
+		l.countBusy()
+		return nil, errBusy
+	}
+	t, err := l.open(s, e)
+	if !e.done() && err == nil {
+		err = errBusy
+	}
+	return t, err
+}
+
+var (
+	errBusy    = errors.New("too many connections are being opened")
+	errRefused = errors.New("the device behind the proxy is refused")
+)
+
+func (l *stream) countBusy() {
+	if l.tls != nil {
+		l.tls.handshakes.WithLabelValues("busy").Inc()
+		return
+	}
+	l.proxy.refused.WithLabelValues("busy").Inc()
+}
+
+func (l *stream) open(s *streamSocket, e *openingConn) (socket, error) {
+	if l.proxy != nil {
+		device, err := l.proxy.read(s, e)
+		if err != nil {
+			return nil, err
+		}
+		if !s.ticket.Rebind(device) {
+			return nil, errRefused
+		}
+	}
+	if l.tls == nil {
+		return s, nil
+	}
+	return l.tls.handshake(s, e)
+}

@@ -1,0 +1,195 @@
+package listener
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// readBuffer is how much one read takes at most.
+const readBuffer = 16 << 10
+
+var readBuffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
+
+// streamConn is a *net.TCPConn or a *net.UnixConn.
+type streamConn interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+}
+
+// streamSocket is one TCP or unix connection. It holds a read buffer only while there is something to read: the read is tried inside the poller's
+// callback, and a socket that has nothing gives the buffer back before it waits.
+type streamSocket struct {
+	conn        streamConn
+	raw         syscall.RawConn
+	peer, local netip.AddrPort
+	ticket      Ticket
+
+	// Owned by the reading goroutine.
+	early   []byte // what came with the PROXY header
+	tryRead func(fd uintptr) bool
+	buf     *[readBuffer]byte
+	n       int
+	readErr error
+
+	// Owned by whoever writes; the gateway's connection lets one in at a time.
+	tryWrite func(fd uintptr) bool
+	out      []byte
+	written  int
+	writeErr error
+}
+
+var (
+	_ gateway.Transport    = (*streamSocket)(nil)
+	_ gateway.AuthObserver = (*streamSocket)(nil)
+)
+
+func newStreamSocket(c streamConn) (*streamSocket, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	s := &streamSocket{conn: c, raw: raw, peer: addrPort(c.RemoteAddr()), local: addrPort(c.LocalAddr())}
+	s.tryRead, s.tryWrite = s.readOnce, s.writeOnce
+	return s, nil
+}
+
+// Info says who is at the other end. On a unix socket nobody has an address.
+func (s *streamSocket) Info() gateway.ConnInfo {
+	return gateway.ConnInfo{SocketType: gateway.SocketTCP, Peer: s.peer, Local: s.local}
+}
+
+// AuthFailed counts against the device's address.
+func (s *streamSocket) AuthFailed() { s.ticket.Failed() }
+
+// serve reads until the connection or the peer ends.
+func (s *streamSocket) serve(c *gateway.Conn) {
+	for c.WaitReadable() == nil {
+		if err := s.read(); err != nil {
+			c.ReadEnded(err)
+			return
+		}
+		_ = c.Receive(s.buf[:s.n])
+		s.giveBack()
+	}
+	s.discard()
+	c.ReadEnded(net.ErrClosed)
+}
+
+// discard reads what a peer still sends while the last bytes go out; CloseWrite's deadline bounds it.
+func (s *streamSocket) discard() {
+	for s.read() == nil {
+		s.giveBack()
+	}
+}
+
+// read waits for bytes and leaves them in buf.
+func (s *streamSocket) read() error {
+	if len(s.early) > 0 {
+		s.buf = readBuffers.Get().(*[readBuffer]byte)
+		s.n = copy(s.buf[:], s.early)
+		s.early = nil
+		return nil
+	}
+	if err := s.raw.Read(s.tryRead); err != nil {
+		return err
+	}
+	if s.readErr == nil && s.n > 0 {
+		return nil
+	}
+	s.giveBack()
+	if s.readErr != nil {
+		return os.NewSyscallError("read", s.readErr)
+	}
+	return io.EOF
+}
+
+func (s *streamSocket) readOnce(fd uintptr) bool {
+	s.buf = readBuffers.Get().(*[readBuffer]byte)
+	for {
+		s.n, s.readErr = unix.Read(int(fd), s.buf[:])
+		if s.readErr != unix.EINTR {
+			break
+		}
+	}
+	if s.readErr == unix.EAGAIN {
+		s.giveBack()
+		return false
+	}
+	return true
+}
+
+func (s *streamSocket) giveBack() {
+	readBuffers.Put(s.buf)
+	s.buf = nil
+}
+
+// TryWrite writes what the kernel takes without waiting.
+func (s *streamSocket) TryWrite(b []byte) (int, error) {
+	s.out, s.written, s.writeErr = b, 0, nil
+	err := s.raw.Write(s.tryWrite)
+	s.out = nil
+	if err == nil && s.writeErr != nil {
+		err = os.NewSyscallError("write", s.writeErr)
+	}
+	return s.written, err
+}
+
+func (s *streamSocket) writeOnce(fd uintptr) bool {
+	s.written, s.writeErr = writeSome(fd, s.out)
+	return true
+}
+
+// writeSome writes what the kernel takes of b.
+func writeSome(fd uintptr, b []byte) (written int, err error) {
+	for written < len(b) {
+		n, err := unix.Write(int(fd), b[written:])
+		switch err {
+		case nil:
+			written += n
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return written, nil
+		default:
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+// Write writes all of b, at most until the write deadline.
+func (s *streamSocket) Write(b []byte) (int, error) { return s.conn.Write(b) }
+
+// SetWriteDeadline bounds Write.
+func (s *streamSocket) SetWriteDeadline(t time.Time) error { return s.conn.SetWriteDeadline(t) }
+
+// CloseWrite sends FIN and gives the peer linger to close too.
+func (s *streamSocket) CloseWrite(linger time.Duration) error {
+	if err := s.conn.CloseWrite(); err != nil {
+		return err
+	}
+	return s.conn.SetReadDeadline(time.Now().Add(linger))
+}
+
+// Close frees the socket and its place.
+func (s *streamSocket) Close() error {
+	s.ticket.Release()
+	return s.conn.Close()
+}
+
+// Abort frees the socket and throws away what the kernel holds for the peer.
+func (s *streamSocket) Abort() error {
+	if tcp, ok := s.conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	return s.Close()
+}

@@ -1,0 +1,219 @@
+package listener
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// TLSConfig is a TLS listener's. Pre-shared keys are not among it: crypto/tls has none; DTLS has.
+type TLSConfig struct {
+	// TCPConfig is that of the sockets below.
+	TCPConfig
+	// CertFile is the PEM file of the listener's certificate, followed by the intermediate ones. If zero, an error.
+	CertFile string
+	// KeyFile is the PEM file of its private key. If zero, an error.
+	KeyFile string
+	// CAFile is the PEM file of those who sign the certificates of devices. If zero, no device's certificate can be verified.
+	CAFile string
+	// ReloadInterval is how often the files are looked at for changes. If zero, 5 s.
+	ReloadInterval time.Duration
+	// Verify is none, which asks devices for no certificate, or peer, which verifies it against CAFile. If zero, none.
+	Verify string
+	// FailIfNoCert refuses devices that show no certificate. It needs Verify peer. If zero, they are let in.
+	FailIfNoCert bool
+	// MinVersion is the lowest version spoken: 1.0, 1.1, 1.2 or 1.3. If zero, 1.2.
+	MinVersion string
+	// MaxVersion is the highest. If zero, 1.3.
+	MaxVersion string
+	// Ciphers are the cipher suites of TLS 1.2 and lower, by their IANA or OpenSSL names. If zero, those that crypto/tls holds to be safe.
+	Ciphers []string
+	// HandshakeTimeout is how long a handshake may take. If zero, 15 s.
+	HandshakeTimeout time.Duration
+	// MaxHandshakes is how many may be under way at once. Above it the oldest that has waited for its device for 2 s or more makes room, and where
+	// there is none, the new connection is closed; both are counted. If zero, 1024.
+	MaxHandshakes int
+}
+
+const (
+	verifyNone = "none"
+	verifyPeer = "peer"
+)
+
+// TLS accepts TLS connections.
+type TLS struct {
+	*stream
+	interval time.Duration
+}
+
+var _ gateway.Listener = (*TLS)(nil)
+
+// secure makes TLS connections of accepted ones.
+type secure struct {
+	base       *tls.Config // holds the session ticket keys, so that tickets outlive a change of certificates
+	current    atomic.Pointer[tls.Config]
+	certs      *certificates
+	timeout    time.Duration
+	handshakes *prometheus.CounterVec // labelled with the result
+}
+
+// ListenTLS reads the certificates and opens the socket. Nothing is accepted before Serve.
+func ListenTLS(ctx context.Context, cfg TLSConfig) (*TLS, error) {
+	l, err := listenTLS(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("opening TLS listener: %w", err)
+	}
+	return l, nil
+}
+
+func listenTLS(ctx context.Context, cfg TLSConfig) (*TLS, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(nil)
+	}
+	sec, err := newSecure(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s, err := listenStream(ctx, cfg.TCPConfig)
+	if err != nil {
+		return nil, err
+	}
+	s.tls = sec
+	s.opening = newOpening(orDefault(cfg.MaxHandshakes, defaultMaxOpening))
+	return &TLS{stream: s, interval: orDefault(cfg.ReloadInterval, 5*time.Second)}, nil
+}
+
+func orDefault[T int | time.Duration](value, whenZero T) T {
+	if value == 0 {
+		return whenZero
+	}
+	return value
+}
+
+func newSecure(cfg TLSConfig) (*secure, error) {
+	base, err := cfg.parameters()
+	if err != nil {
+		return nil, err
+	}
+	label := prometheus.Labels{"listener": cfg.Name}
+	log := cfg.Logger.With("listener", cfg.Name)
+	certs, err := loadCertificates(cfg.CertFile, cfg.KeyFile, cfg.CAFile, log, cfg.Metrics.reloads.MustCurryWith(label))
+	if err != nil {
+		return nil, err
+	}
+	s := &secure{
+		base: base, certs: certs, timeout: orDefault(cfg.HandshakeTimeout, 15*time.Second), handshakes: cfg.Metrics.handshakes.MustCurryWith(label),
+	}
+	s.use()
+	base.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.current.Load(), nil }
+	return s, nil
+}
+
+// parameters checks what does not come from files.
+func (cfg TLSConfig) parameters() (*tls.Config, error) {
+	low, high, err := parseTLSVersions(cfg.MinVersion, cfg.MaxVersion)
+	if err != nil {
+		return nil, err
+	}
+	ciphers, err := parseCiphers(cfg.Ciphers)
+	if err != nil {
+		return nil, err
+	}
+	auth, err := cfg.clientAuth()
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{MinVersion: low, MaxVersion: high, CipherSuites: ciphers, ClientAuth: auth}, nil
+}
+
+func (cfg TLSConfig) clientAuth() (tls.ClientAuthType, error) {
+	switch {
+	case cfg.Verify != "" && cfg.Verify != verifyNone && cfg.Verify != verifyPeer:
+		return 0, fmt.Errorf("verify %q: it must be %s or %s", cfg.Verify, verifyNone, verifyPeer)
+	case cfg.Verify == verifyPeer && cfg.CAFile == "":
+		return 0, errors.New("verify peer needs the CA certificates that devices are verified against")
+	case cfg.FailIfNoCert && cfg.Verify != verifyPeer:
+		return 0, errors.New("fail if no cert needs verify peer")
+	case cfg.FailIfNoCert:
+		return tls.RequireAndVerifyClientCert, nil
+	case cfg.Verify == verifyPeer:
+		return tls.VerifyClientCertIfGiven, nil
+	}
+	return tls.NoClientCert, nil
+}
+
+// use has the next handshakes use the certificates that were loaded last.
+func (s *secure) use() {
+	loaded := s.certs.current.Load()
+	next := s.base.Clone()
+	next.GetConfigForClient = nil
+	next.Certificates, next.ClientCAs = []tls.Certificate{loaded.pair}, loaded.cas
+	s.current.Store(next)
+}
+
+// Serve accepts until Close, reads each connection on a goroutine of its own, and keeps an eye on the certificate files.
+func (l *TLS) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
+	var watcher sync.WaitGroup
+	watcher.Go(func() { l.tls.certs.watch(l.interval, l.tls.use) })
+	defer watcher.Wait()
+	defer l.tls.certs.close()
+	return l.stream.Serve(attach)
+}
+
+// Reload looks at the certificate files now. While they cannot be used the previous certificates stay in use, and the log says so.
+func (l *TLS) Reload() {
+	if l.tls.certs.reload() {
+		l.tls.use()
+	}
+}
+
+// handshake runs the server's side on the calling goroutine.
+func (s *secure) handshake(socket *streamSocket, e *openingConn) (*tlsSocket, error) {
+	e.bound(s.timeout)
+	e.compute()
+	wire := newTLSWire(socket, e)
+	t := &tlsSocket{streamSocket: socket, wire: wire, tls: tls.Server(wire, s.base)}
+	err := t.tls.HandshakeContext(context.Background())
+	e.rest()
+	result := handshakeResult(e, wire, err)
+	s.handshakes.WithLabelValues(result).Inc()
+	if err != nil {
+		if result == "failed" || result == "timeout" {
+			socket.ticket.Failed()
+		}
+		return nil, fmt.Errorf("TLS handshake: %w", err)
+	}
+	wire.opening = nil
+	if certs := t.tls.ConnectionState().PeerCertificates; len(certs) > 0 {
+		t.cert = certificateInfo(certs[0])
+	}
+	return t, nil
+}
+
+func handshakeResult(e *openingConn, w *tlsWire, err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case e.evicted.Load():
+		return "evicted"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "timeout"
+	case !w.heard && errors.Is(err, io.EOF): // whoever only looks whether somebody listens
+		return "closed"
+	}
+	return "failed"
+}

@@ -1,0 +1,137 @@
+package listener
+
+import (
+	"crypto/tls"
+	"net"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// tlsChunk is how much is encrypted at once: the plaintext of a full record.
+const tlsChunk = 16 << 10
+
+// tlsSocket is one TLS connection. Like a streamSocket it holds buffers only while there is something to read.
+//
+// Writing never waits inside crypto/tls. A chunk of which the kernel did not take all ciphertext counts as unwritten, so that the gateway brings its
+// plaintext again: it is then not encrypted a second time, but counted when its ciphertext has gone. This relies on what sendQueue does: what was
+// not written comes first in the next write.
+type tlsSocket struct {
+	*streamSocket
+	tls  *tls.Conn
+	wire *tlsWire
+	cert *gateway.CertificateInfo
+
+	encrypted int // how much of the next write is in the wire already; owned by whoever writes
+}
+
+var _ gateway.Transport = (*tlsSocket)(nil)
+
+// Info says who is at the other end, with the subject of its certificate if it has shown one.
+func (s *tlsSocket) Info() gateway.ConnInfo {
+	info := s.streamSocket.Info()
+	info.SocketType, info.PeerCert = gateway.SocketSSL, s.cert
+	return info
+}
+
+// serve reads until the connection or the peer ends.
+func (s *tlsSocket) serve(c *gateway.Conn) {
+	err := s.receive(c)
+	s.dropCiphertext()
+	if err == gateway.ErrClosed {
+		s.discard()
+		err = net.ErrClosed
+	}
+	c.ReadEnded(err)
+}
+
+func (s *tlsSocket) receive(c *gateway.Conn) error {
+	for c.WaitReadable() == nil {
+		err := s.receiveOne(c)
+		if err == errNothingYet {
+			err = s.fill()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return gateway.ErrClosed
+}
+
+// receiveOne decrypts what is there of a record and hands it over.
+func (s *tlsSocket) receiveOne(c *gateway.Conn) error {
+	plain := readBuffers.Get().(*[readBuffer]byte)
+	defer readBuffers.Put(plain)
+	n, err := s.tls.Read(plain[:])
+	if n > 0 {
+		_ = c.Receive(plain[:n])
+	}
+	return err
+}
+
+// fill waits for ciphertext, with no buffer in hand.
+func (s *tlsSocket) fill() error {
+	s.dropCiphertext()
+	if err := s.read(); err != nil {
+		return err
+	}
+	s.wire.in = s.buf[:s.n]
+	return nil
+}
+
+func (s *tlsSocket) dropCiphertext() {
+	s.wire.in = nil
+	if s.buf != nil {
+		s.giveBack()
+	}
+}
+
+// TryWrite writes what the kernel takes without waiting.
+func (s *tlsSocket) TryWrite(b []byte) (int, error) { return s.write(b, s.wire.flushNow) }
+
+// Write writes all of b, at most until the write deadline.
+func (s *tlsSocket) Write(b []byte) (int, error) { return s.write(b, s.wire.flush) }
+
+func (s *tlsSocket) write(b []byte, flush func() (bool, error)) (int, error) {
+	for n := 0; ; {
+		done, err := flush()
+		if err != nil || !done {
+			return n, err
+		}
+		n += s.encrypted
+		s.encrypted = 0
+		if n == len(b) {
+			return n, nil
+		}
+		chunk := b[n:min(len(b), n+tlsChunk)]
+		if _, err := s.tls.Write(chunk); err != nil {
+			return n, err
+		}
+		s.encrypted = len(chunk)
+	}
+}
+
+// CloseWrite sends close_notify and FIN, and gives the peer linger to close too.
+func (s *tlsSocket) CloseWrite(linger time.Duration) error {
+	if err := s.tls.CloseWrite(); err != nil {
+		return err
+	}
+	if done, err := s.wire.flushNow(); err != nil || done {
+		return s.finish(linger, err)
+	}
+	if err := s.conn.SetWriteDeadline(time.Now().Add(linger)); err != nil {
+		return err
+	}
+	go func() { // the kernel's buffer is full to the last bytes, and nobody may wait here
+		_, err := s.wire.flush()
+		_ = s.finish(linger, err)
+	}()
+	return s.conn.SetReadDeadline(time.Now().Add(linger))
+}
+
+func (s *tlsSocket) finish(linger time.Duration, err error) error {
+	if err != nil {
+		return err
+	}
+	return s.streamSocket.CloseWrite(linger)
+}

@@ -1,0 +1,149 @@
+package listener
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// maxUnsent bounds the ciphertext that a slow peer makes us hold: one record, and answers to key updates.
+const maxUnsent = 64 << 10
+
+// tlsWire is the connection that crypto/tls reads from and writes to. During the handshake it waits for the peer. Afterwards it never does: it reads
+// what the socket's reading goroutine has put into in, and what the kernel does not take of a write stays in unsent until it is flushed.
+type tlsWire struct {
+	streamConn
+	socket  *streamSocket
+	opening *openingConn // nil once the handshake is done
+	heard   bool         // the peer sent something; of the handshake
+	in      []byte       // owned by the reading goroutine
+	sendFD  func(fd uintptr)
+	sendAll func(fd uintptr) bool
+
+	mu     sync.Mutex // guards the fields below; never held while waiting
+	unsent []byte
+	err    error
+}
+
+// errNothingYet tells crypto/tls that the record is not complete: it keeps what it has, and reads on when it is called again.
+var errNothingYet net.Error = nothingYet{}
+
+type nothingYet struct{}
+
+func (nothingYet) Error() string   { return "nothing to read yet" }
+func (nothingYet) Timeout() bool   { return false }
+func (nothingYet) Temporary() bool { return true }
+
+var errUnsent = errors.New("the peer does not read the answers that TLS owes it")
+
+func newTLSWire(s *streamSocket, e *openingConn) *tlsWire {
+	w := &tlsWire{streamConn: s.conn, socket: s, opening: e, in: s.early}
+	s.early = nil
+	w.sendFD, w.sendAll = w.send, w.sendUntilEmpty
+	return w
+}
+
+func (w *tlsWire) Read(p []byte) (int, error) {
+	if len(w.in) > 0 {
+		n := copy(p, w.in)
+		w.in = w.in[n:]
+		w.heard = true
+		return n, nil
+	}
+	if w.opening == nil {
+		return 0, errNothingYet
+	}
+	w.opening.rest()
+	defer w.opening.compute()
+	n, err := w.streamConn.Read(p)
+	w.heard = w.heard || n > 0
+	return n, err
+}
+
+func (w *tlsWire) Write(p []byte) (int, error) {
+	if w.opening != nil {
+		w.opening.rest()
+		defer w.opening.compute()
+		return w.streamConn.Write(p)
+	}
+	if err := w.queue(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// queue sends what the kernel takes, after what waits already, and keeps the rest.
+func (w *tlsWire) queue(p []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	if len(w.unsent) == 0 {
+		w.unsent = p
+		err := w.sendNow()
+		p, w.unsent = w.unsent, nil
+		if err != nil {
+			return err
+		}
+	}
+	if len(w.unsent)+len(p) > maxUnsent {
+		w.err = errUnsent
+		return w.err
+	}
+	w.unsent = append(w.unsent, p...)
+	return nil
+}
+
+// sendNow sends of unsent what the kernel takes; the caller holds mu. Control, unlike Write of the raw connection, does not wait for another writer.
+func (w *tlsWire) sendNow() error {
+	if err := w.socket.raw.Control(w.sendFD); err != nil && w.err == nil {
+		w.err = err
+	}
+	return w.err
+}
+
+func (w *tlsWire) send(fd uintptr) {
+	n, err := writeSome(fd, w.unsent)
+	if w.unsent = w.unsent[n:]; len(w.unsent) == 0 {
+		w.unsent = nil
+	}
+	if err != nil {
+		w.err = os.NewSyscallError("write", err)
+	}
+}
+
+// flushNow reports whether nothing is left to send, after an attempt.
+func (w *tlsWire) flushNow() (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.unsent) > 0 && w.err == nil {
+		_ = w.sendNow()
+	}
+	return len(w.unsent) == 0, w.err
+}
+
+// flush waits until nothing is left to send, at most until the socket's write deadline.
+func (w *tlsWire) flush() (bool, error) {
+	if done, err := w.flushNow(); done || err != nil {
+		return done, err
+	}
+	if err := w.socket.raw.Write(w.sendAll); err != nil {
+		return false, err
+	}
+	return w.flushNow()
+}
+
+func (w *tlsWire) sendUntilEmpty(fd uintptr) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.send(fd)
+	}
+	return len(w.unsent) == 0 || w.err != nil
+}
+
+// SetWriteDeadline does nothing: crypto/tls would set one for its own last words, and the socket's is not to be touched.
+func (w *tlsWire) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,76 @@
+package listener
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// unixPrefix begins the bind of a socket in the file system.
+const unixPrefix = "unix:"
+
+// defaultUnixMode lets the process's user and group connect.
+const defaultUnixMode fs.FileMode = 0o660
+
+// splitBind tells a unix:/path from a host:port.
+func splitBind(bind string) (network, address string) {
+	if path, ok := strings.CutPrefix(bind, unixPrefix); ok {
+		return "unix", path
+	}
+	return "tcp", bind
+}
+
+// listenUnix listens on a path. A socket that was left there by a process that has gone is removed; anything else is left alone and an error.
+func listenUnix(ctx context.Context, sockets *Sockets, path string, mode fs.FileMode) (net.Listener, error) {
+	if mode == 0 {
+		mode = defaultUnixMode
+	}
+	fresh := false
+	listen := func() (net.Listener, error) { return sockets.Listen(ctx, "unix", path, unixControl(mode, &fresh)) }
+	l, err := listen()
+	if errors.Is(err, unix.EADDRINUSE) && removeStale(ctx, path) {
+		l, err = listen()
+	}
+	if err != nil || !fresh || strings.HasPrefix(path, "@") {
+		return l, err
+	}
+	if err := os.Chmod(path, mode); err != nil { // the umask may have taken bits of it
+		return nil, errors.Join(fmt.Errorf("setting the mode of the unix socket: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// unixControl sets the mode before the file appears, so that it is never more open than it shall be; where the system cannot, the chmod after it does.
+// A socket that was inherited has its file and its mode already.
+func unixControl(mode fs.FileMode, fresh *bool) Control {
+	return func(_, _ string, raw syscall.RawConn) error {
+		return raw.Control(func(fd uintptr) {
+			name, err := unix.Getsockname(int(fd))
+			bound, ok := name.(*unix.SockaddrUnix)
+			if *fresh = err != nil || !ok || bound.Name == ""; *fresh {
+				_ = unix.Fchmod(int(fd), uint32(mode.Perm()))
+			}
+		})
+	}
+}
+
+// removeStale removes a socket that nobody listens on and reports whether it did.
+func removeStale(ctx context.Context, path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().Type() != fs.ModeSocket {
+		return false
+	}
+	c, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err == nil {
+		_ = c.Close()
+		return false
+	}
+	return errors.Is(err, unix.ECONNREFUSED) && os.Remove(path) == nil
+}
