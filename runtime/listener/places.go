@@ -1,7 +1,6 @@
 package listener
 
 import (
-	"hash/maphash"
 	"sync"
 	"sync/atomic"
 )
@@ -42,17 +41,18 @@ func (p *places) enter() bool {
 
 func (p *places) leave() { p.taken.Add(-1) }
 
-// sourceShards keeps connections of different sources off each other's lock.
-const sourceShards = 32
-
 // sourcePlaces counts the connections of each source. Its memory is bounded by the open connections.
 type sourcePlaces struct {
 	maximum int
-	seed    maphash.Seed
-	shards  [sourceShards]struct {
-		mu    sync.Mutex // guards taken
-		taken map[source]int
-	}
+	shards  [1 << sourceShardBits]sourceShard
+}
+
+// sourceShardBits: many shards keep connections of different sources off each other's lock.
+const sourceShardBits = 5
+
+type sourceShard struct {
+	mu    sync.Mutex // guards taken
+	taken map[source]int
 }
 
 // newSourcePlaces returns nil, which bounds nothing, for a maximum of zero.
@@ -60,18 +60,24 @@ func newSourcePlaces(maximum int) *sourcePlaces {
 	if maximum == 0 {
 		return nil
 	}
-	p := &sourcePlaces{maximum: maximum, seed: maphash.MakeSeed()}
+	p := &sourcePlaces{maximum: maximum}
 	for i := range p.shards {
 		p.shards[i].taken = make(map[source]int)
 	}
 	return p
 }
 
+// shard spreads neighbours. Whoever picks sources of one shard makes them wait for each other, not for long.
+func (p *sourcePlaces) shard(s source) *sourceShard {
+	const golden = 0x9e3779b97f4a7c15 // 2^64 over the golden ratio
+	return &p.shards[s.bits*golden>>(64-sourceShardBits)]
+}
+
 func (p *sourcePlaces) enter(s source) bool {
 	if p == nil || s.kind == sourceNone {
 		return true
 	}
-	shard := &p.shards[maphash.Comparable(p.seed, s)%sourceShards]
+	shard := p.shard(s)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	taken := shard.taken[s]
@@ -86,7 +92,7 @@ func (p *sourcePlaces) leave(s source) {
 	if p == nil || s.kind == sourceNone {
 		return
 	}
-	shard := &p.shards[maphash.Comparable(p.seed, s)%sourceShards]
+	shard := p.shard(s)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	if taken := shard.taken[s]; taken > 1 {
