@@ -29,6 +29,7 @@ type stream struct {
 	proxy     *proxy   // nil without the PROXY protocol
 	tls       *secure  // nil without TLS
 	opening   *opening // nil without both
+	attaching attaching
 }
 
 // defaultMaxOpening bounds the connections of which the PROXY header or the handshake is awaited.
@@ -87,6 +88,7 @@ func (l *stream) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) er
 			return err
 		}
 		if s, ok := l.admit(c.(streamConn)); ok {
+			l.attaching.begin()
 			go l.serve(s, attach)
 		}
 		return nil
@@ -116,19 +118,27 @@ func (l *stream) admit(c streamConn) (*streamSocket, bool) {
 }
 
 func (l *stream) serve(s *streamSocket, attach attach) {
+	if t, conn := l.attach(s, attach); conn != nil {
+		t.serve(conn)
+	}
+}
+
+// attach makes the connection of an accepted socket, or frees the socket and returns nil.
+func (l *stream) attach(s *streamSocket, attach attach) (socket, *gateway.Conn) {
+	defer l.attaching.end()
 	l.options.accepted(s.conn)
 	t, err := l.establish(s)
 	if err != nil {
 		l.log.Debug("connection ended before it was established", "peer", s.peer, "error", err)
 		_ = s.Close() // not Abort: a TLS alert may be on its way
-		return
+		return nil, nil
 	}
 	conn, err := attach(t)
 	if err != nil {
 		_ = t.Abort()
-		return
+		return nil, nil
 	}
-	t.serve(conn)
+	return t, conn
 }
 
 // establish does what comes before the device's own bytes.
