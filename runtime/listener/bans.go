@@ -12,7 +12,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// BanConfig refuses sources that keep failing handshakes or authentications. Devices behind one address are one source.
+// BanConfig refuses sources that keep failing handshakes or authentications. Devices behind one address are one source. Plain UDP does not
+// prove a source: there, whoever can forge addresses can get their owners banned.
 type BanConfig struct {
 	// Failures is how many within Window get a source banned, at most 100. If zero, nobody is banned.
 	Failures int
@@ -149,8 +150,8 @@ func (b *bans) forget(now time.Duration) {
 
 // rearm says how many are banned, and wakes the sweeper when the next one's time is over.
 func (b *bans) rearm(now time.Duration) {
-	b.active.Store(int64(b.jailed.len()))
-	b.gauge.Set(float64(b.jailed.len()))
+	n := int64(b.jailed.len())
+	b.gauge.Add(float64(n - b.active.Swap(n)))
 	if next := min(b.failing.next(), b.jailed.next()); next < never {
 		b.sweeper.Reset(next - now)
 	}

@@ -26,7 +26,7 @@ func (t *Ticket) Release() {
 }
 
 // Failed notes a handshake or an authentication of the connection that failed, also after Release: a source that has failed too often is
-// banned. Do not call it for a datagram whose source address nobody has proved yet: whoever forges an address would get its owner banned.
+// banned. Where a handshake proves the source, as that of DTLS does, do not call it before: the owner of a forged address would be banned.
 func (t *Ticket) Failed() {
 	if t.admission != nil {
 		t.admission.bans.failed(t.source)
