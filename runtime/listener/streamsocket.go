@@ -33,6 +33,7 @@ type streamSocket struct {
 	raw         syscall.RawConn
 	peer, local netip.AddrPort
 	ticket      Ticket
+	deadline    readDeadline
 
 	// Owned by the reading goroutine.
 	early   []byte // what came with the PROXY header
@@ -60,6 +61,7 @@ func newStreamSocket(c streamConn) (*streamSocket, error) {
 	}
 	s := &streamSocket{conn: c, raw: raw, peer: addrPort(c.RemoteAddr()), local: addrPort(c.LocalAddr())}
 	s.tryRead, s.tryWrite = s.readOnce, s.writeOnce
+	s.deadline.set = c.SetReadDeadline
 	return s, nil
 }
 
@@ -75,9 +77,14 @@ func (s *streamSocket) AuthFailed() { s.ticket.Failed() }
 func (s *streamSocket) serve(c *gateway.Conn) {
 	for c.WaitReadable() == nil {
 		if err := s.read(); err != nil {
+			if err == errRest {
+				go s.serve(c)
+				return
+			}
 			c.ReadEnded(err)
 			return
 		}
+		s.deadline.age()
 		_ = c.Receive(s.buf[:s.n])
 		s.giveBack()
 	}
@@ -87,7 +94,7 @@ func (s *streamSocket) serve(c *gateway.Conn) {
 
 // discard reads what a peer still sends while the last bytes go out; CloseWrite's deadline bounds it.
 func (s *streamSocket) discard() {
-	for s.read() == nil {
+	for err := s.read(); err == nil || err == errRest; err = s.read() {
 		s.giveBack()
 	}
 }
@@ -101,6 +108,9 @@ func (s *streamSocket) read() error {
 		return nil
 	}
 	if err := s.raw.Read(s.tryRead); err != nil {
+		if s.deadline.rested(err) {
+			return errRest
+		}
 		return err
 	}
 	if s.readErr == nil && s.n > 0 {
@@ -129,8 +139,10 @@ func (s *streamSocket) readOnce(fd uintptr) bool {
 }
 
 func (s *streamSocket) giveBack() {
-	readBuffers.Put(s.buf)
-	s.buf = nil
+	if s.buf != nil {
+		readBuffers.Put(s.buf)
+		s.buf = nil
+	}
 }
 
 // TryWrite writes what the kernel takes without waiting.
@@ -177,7 +189,7 @@ func (s *streamSocket) CloseWrite(linger time.Duration) error {
 	if err := s.conn.CloseWrite(); err != nil {
 		return err
 	}
-	return s.conn.SetReadDeadline(time.Now().Add(linger))
+	return s.deadline.giveUpAfter(linger)
 }
 
 // Close frees the socket and its place.

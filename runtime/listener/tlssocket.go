@@ -38,6 +38,10 @@ func (s *tlsSocket) Info() gateway.ConnInfo {
 func (s *tlsSocket) serve(c *gateway.Conn) {
 	err := s.receive(c)
 	s.dropCiphertext()
+	if err == errRest {
+		go s.serve(c)
+		return
+	}
 	if err == gateway.ErrClosed {
 		s.discard()
 		err = net.ErrClosed
@@ -64,6 +68,7 @@ func (s *tlsSocket) receiveOne(c *gateway.Conn) error {
 	defer readBuffers.Put(plain)
 	n, err := s.tls.Read(plain[:])
 	if n > 0 {
+		s.deadline.age()
 		_ = c.Receive(plain[:n])
 	}
 	return err
@@ -81,9 +86,7 @@ func (s *tlsSocket) fill() error {
 
 func (s *tlsSocket) dropCiphertext() {
 	s.wire.in = nil
-	if s.buf != nil {
-		s.giveBack()
-	}
+	s.giveBack()
 }
 
 // TryWrite writes what the kernel takes without waiting.
@@ -126,7 +129,7 @@ func (s *tlsSocket) CloseWrite(linger time.Duration) error {
 		_, err := s.wire.flush()
 		_ = s.finish(linger, err)
 	}()
-	return s.conn.SetReadDeadline(time.Now().Add(linger))
+	return s.deadline.giveUpAfter(linger)
 }
 
 func (s *tlsSocket) finish(linger time.Duration, err error) error {
