@@ -37,6 +37,9 @@ const (
 	dropPlaintext      drop = "plaintext"           // unauthenticated data, or an unauthenticated alert to an established session
 	dropLatePlaintext  drop = "late_plaintext"      // an unauthenticated record after the first authenticated data
 	dropHandshakeLimit drop = "handshake_datagrams" // more than maxHandshakeDatagrams
+	dropPipeFull       drop = "queue_full"          // the session is busy with others
+	dropUnreadable     drop = "unreadable"          // the handler paused the connection, it is over its rate, or the upstream is full
+	dropRecordSize     drop = "record_size"         // the handler sent more than one record carries
 )
 
 // guard stands below the DTLS library and sees a peer's datagrams first: what nobody authenticated must not end a session, nor cost more

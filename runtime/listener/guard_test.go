@@ -15,17 +15,30 @@ func aRecord(kind byte, epoch uint16, body ...byte) []byte {
 	return append(b, body...)
 }
 
-// aHello is a ClientHello's record that offers suites; sequence is the message's.
-func aHello(sequence uint16, suites ...uint16) []byte {
-	body := make([]byte, 34, 100)
+// aHello is the record of a ClientHello without a cookie that offers suites; sequence is the message's.
+func aHello(sequence uint16, suites ...uint16) []byte { return aHelloWith(sequence, nil, suites...) }
+
+// aHelloWith is aHello with a cookie.
+func aHelloWith(sequence uint16, cookie []byte, suites ...uint16) []byte {
+	body := make([]byte, 34, 200)
 	body[0], body[1] = 0xfe, 0xfd
-	body = append(body, 0, 0)
+	body = append(body, 0, byte(len(cookie)))
+	body = append(body, cookie...)
 	body = binary.BigEndian.AppendUint16(body, uint16(2*len(suites)))
 	for _, s := range suites {
 		body = binary.BigEndian.AppendUint16(body, s)
 	}
 	body = append(body, 1, 0)
-	return aRecord(recordHandshake, 0, aMessage(messageClientHello, sequence, body)...)
+	extensions := []byte{
+		0, 10, 0, 6, 0, 4, 0, 29, 0, 23, // supported_groups: X25519, P-256
+		0, 11, 0, 2, 1, 0, // ec_point_formats: uncompressed
+		0, 13, 0, 6, 0, 4, 4, 3, 4, 1, // signature_algorithms: ECDSA and RSA with SHA-256
+	}
+	body = binary.BigEndian.AppendUint16(body, uint16(len(extensions)))
+	body = append(body, extensions...)
+	r := aRecord(recordHandshake, 0, aMessage(messageClientHello, sequence, body)...)
+	r[10] = byte(sequence) // the record's own number: nothing is a replay
+	return r
 }
 
 // aMessage is a whole handshake message.

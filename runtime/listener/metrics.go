@@ -4,6 +4,7 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Metrics counts what happens before a connection reaches the gateway.
 type Metrics struct {
+	dtls             dtlsMetrics
 	acceptErrors     *prometheus.CounterVec
 	datagramsDropped *prometheus.CounterVec
 	rejected         *prometheus.CounterVec
@@ -44,7 +45,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "exgate_datagrams_dropped_total", Help: "UDP datagrams thrown away, in either direction, by reason.",
 		}, []string{"listener", "reason"}),
 	}
+	m.dtls = newDTLSMetrics()
 	if reg != nil {
+		m.dtls.register(reg)
 		reg.MustRegister(m.acceptErrors, m.datagramsDropped, m.rejected, m.bans, m.banned, m.handshakes, m.reloads, m.proxyRefused)
 	}
 	return m

@@ -1,0 +1,150 @@
+package listener
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/logging"
+)
+
+// This file is all that knows the DTLS library.
+
+// cidLength is how long the connection IDs are that this side hands out.
+const cidLength = 8
+
+// maxDTLSRecord is the most data that one record carries (RFC 6347, section 4.1.1); maxDTLSRead is the most that the library takes of a datagram.
+const (
+	maxDTLSRecord = 1 << 14
+	maxDTLSRead   = 8 << 10
+)
+
+// The suites that are on by default. Those with CBC, and ECDHE_PSK, have to be asked for: see RATIONALE.md, "Why are some DTLS suites off?".
+var (
+	certificateSuites = []dtls.CipherSuiteID{
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, dtls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		dtls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, dtls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM, dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,
+	}
+	pskSuites = []dtls.CipherSuiteID{
+		dtls.TLS_PSK_WITH_AES_128_GCM_SHA256, dtls.TLS_PSK_WITH_CHACHA20_POLY1305_SHA256,
+		dtls.TLS_PSK_WITH_AES_128_CCM, dtls.TLS_PSK_WITH_AES_128_CCM_8, dtls.TLS_PSK_WITH_AES_256_CCM_8,
+	}
+	otherSuites = []dtls.CipherSuiteID{
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, dtls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, dtls.TLS_PSK_WITH_AES_128_CBC_SHA256,
+		dtls.TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256, dtls.TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
+	}
+)
+
+// dtlsSuites finds suites by their IANA names; without names, the default ones of what the listener has.
+func dtlsSuites(names []string, certificates, psk bool) ([]dtls.CipherSuiteID, error) {
+	var suites []dtls.CipherSuiteID
+	if len(names) == 0 {
+		if certificates {
+			suites = append(suites, certificateSuites...)
+		}
+		if psk {
+			suites = append(suites, pskSuites...)
+		}
+		return suites, nil
+	}
+	known := make(map[string]dtls.CipherSuiteID)
+	for _, list := range [][]dtls.CipherSuiteID{certificateSuites, pskSuites, otherSuites} {
+		for _, id := range list {
+			known[id.String()] = id
+		}
+	}
+	for _, name := range names {
+		id, ok := known[name]
+		if !ok {
+			return nil, fmt.Errorf("there is no DTLS cipher suite %q", name)
+		}
+		suites = append(suites, id)
+	}
+	return suites, nil
+}
+
+// dtlsOptions is what sessions are made with from now on.
+type dtlsOptions []dtls.ServerOption
+
+func newDTLSOptions(cfg *DTLSConfig, cert *tls.Certificate, clientCAs *x509.CertPool, psk *pskKeys) (dtlsOptions, error) {
+	suites, err := dtlsSuites(cfg.Ciphers, cert != nil, psk != nil)
+	if err != nil {
+		return nil, err
+	}
+	o := dtlsOptions{
+		dtls.WithCipherSuites(suites...), dtls.WithFlightInterval(time.Second), dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
+		dtls.WithLoggerFactory(&logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}),
+	}
+	if cert != nil {
+		o = append(o, dtls.WithCertificates(*cert))
+	}
+	switch {
+	case cfg.FailIfNoCert:
+		o = append(o, dtls.WithClientCAs(clientCAs), dtls.WithClientAuth(dtls.RequireAndVerifyClientCert))
+	case clientCAs != nil:
+		o = append(o, dtls.WithClientCAs(clientCAs), dtls.WithClientAuth(dtls.VerifyClientCertIfGiven))
+	}
+	if psk != nil {
+		o = append(o, dtls.WithPSK(func(identity []byte) ([]byte, error) { key, _ := psk.key(identity); return key, nil }))
+		if cfg.PSK.IdentityHint != "" {
+			o = append(o, dtls.WithPSKIdentityHint([]byte(cfg.PSK.IdentityHint)))
+		}
+	}
+	_, err = dtls.ServerWithOptions(newDatagramPipe(nil), nil, o...) // checks what the options are together; nothing runs yet
+	return o, err
+}
+
+// dtlsConn is one association as the library has it.
+type dtlsConn struct {
+	conn *dtls.Conn
+}
+
+// server makes the association of a client. newCID makes its connection ID; nil turns them off.
+func (o dtlsOptions) server(pipe net.PacketConn, remote net.Addr, newCID func() []byte) (dtlsConn, error) {
+	if newCID != nil {
+		o = append(o[:len(o):len(o)], dtls.WithConnectionIDGenerator(newCID))
+	}
+	conn, err := dtls.ServerWithOptions(pipe, remote, o...)
+	return dtlsConn{conn}, err
+}
+
+func (c dtlsConn) handshake(ctx context.Context) error { return c.conn.HandshakeContext(ctx) }
+
+// read waits for a record's data. It returns 0 and no error for what the library reports and survives; the session has ended where it fails.
+func (c dtlsConn) read(b []byte) (int, error) {
+	n, err := c.conn.Read(b)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	return 0, nil
+}
+
+// write sends b as one record.
+func (c dtlsConn) write(b []byte) error {
+	_, err := c.conn.Write(b)
+	return err
+}
+
+// close sends close_notify and frees everything. A second call returns at once, perhaps before the first is done.
+func (c dtlsConn) close() { _ = c.conn.Close() }
+
+// certificate is the client's, checked against the client CAs; nil if it sent none.
+func (c dtlsConn) certificate() *x509.Certificate {
+	state, ok := c.conn.ConnectionState()
+	if !ok || len(state.PeerCertificates) == 0 {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(state.PeerCertificates[0])
+	if err != nil {
+		return nil
+	}
+	return cert
+}

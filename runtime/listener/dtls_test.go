@@ -1,0 +1,341 @@
+package listener_test
+
+import (
+	"context"
+	"crypto/x509/pkix"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pion/dtls/v3"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+func TestDTLSEcho(t *testing.T) {
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, send)
+	c := s.dial(t)
+	info := <-s.info
+	if info.Peer.String() != c.LocalAddr().String() || info.Local.String() != s.addr().String() || info.SocketType != gateway.SocketDTLS || info.PeerCert != nil {
+		t.Errorf("info %+v", info)
+	}
+	for _, size := range []int{1, 64, 1100, 7000} { // one record, one event, one record back
+		dtlsEchoes(t, c, strings.Repeat("x", size))
+	}
+	_ = c.Close()
+	if r := <-s.closed; !r.Is(gateway.ReasonSSLClosed) {
+		t.Errorf("closed with %v", r)
+	}
+	until(t, "the peer to go", func() bool { return s.listener.Peers() == 0 })
+	if n := s.counted(t, "exgate_dtls_handshakes_total", "completed"); n != 1 {
+		t.Errorf("%v handshakes", n)
+	}
+}
+
+// The handler's close reaches the device as close_notify, behind what it sent.
+func TestDTLSCloseNotify(t *testing.T) {
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, func(a gateway.ConnectionAdapter, _ []byte) {
+		a.Send([]byte("goodbye"))
+		a.Close(gateway.ReasonNormal)
+	})
+	c := s.dial(t)
+	echoed := make([]byte, 100)
+	_, _ = c.Write([]byte("hello"))
+	if n, err := c.Read(echoed); err != nil || string(echoed[:n]) != "goodbye" {
+		t.Errorf("%q, %v", echoed[:n], err)
+	}
+	if _, err := c.Read(echoed); !errors.Is(err, io.EOF) {
+		t.Errorf("after the goodbye: %v", err)
+	}
+	if r := <-s.closed; !r.Is(gateway.ReasonNormal) {
+		t.Errorf("closed with %v", r)
+	}
+}
+
+func TestDTLSClientCertificate(t *testing.T) {
+	a := newDTLSAuthority(t)
+	cert, key := a.sign(t, pkix.Name{CommonName: "gateway"})
+	cfg := listener.DTLSConfig{CertFile: cert, KeyFile: key, CAFile: a.file, Verify: "peer", FailIfNoCert: true}
+	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+
+	cert, key = a.sign(t, pkix.Name{CommonName: "meter-1", Organization: []string{"Ex, Inc"}, Country: []string{"DE"}})
+	c := s.dial(t, dtls.WithCertificates(dtlsCertificate(t, cert, key)))
+	dtlsEchoes(t, c, "hello")
+	if info := <-s.info; info.PeerCert == nil || info.PeerCert.CommonName != "meter-1" || info.PeerCert.DistinguishedName != `CN=meter-1,O=Ex\, Inc,C=DE` {
+		t.Errorf("info %+v", info.PeerCert)
+	}
+	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0")); err == nil {
+		t.Error("a client without certificate was let in")
+	}
+	cert, key = newDTLSAuthority(t).sign(t, pkix.Name{CommonName: "meter-1"})
+	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(dtlsCertificate(t, cert, key))); err == nil {
+		t.Error("a client of another authority was let in")
+	}
+	until(t, "the handshakes to be counted", func() bool { return s.counted(t, "exgate_dtls_handshakes_total", "failed") == 2 })
+}
+
+// Without fail_if_no_cert a client may come without, but not with a bad one.
+func TestDTLSClientCertificateIsOptional(t *testing.T) {
+	a := newDTLSAuthority(t)
+	cert, key := a.sign(t, pkix.Name{CommonName: "gateway"})
+	s := serveDTLS(t, listener.DTLSConfig{CertFile: cert, KeyFile: key, CAFile: a.file, Verify: "peer"}, gateway.Limits{}, send)
+	dtlsEchoes(t, s.dial(t), "hello")
+	cert, key = newDTLSAuthority(t).sign(t, pkix.Name{CommonName: "meter-1"})
+	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(dtlsCertificate(t, cert, key))); err == nil {
+		t.Error("a client of another authority was let in")
+	}
+}
+
+func TestDTLSPSK(t *testing.T) {
+	cfg := pskDTLS(t)
+	cfg.HandshakeTimeout = 200 * time.Millisecond
+	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	dtlsEchoes(t, s.dial(t, asMeter(0xc0, 0xff, 0xee)...), "hello")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	c, err := dtls.ClientWithOptions(udpSocket(t, "127.0.0.1:0"), s.addr(), asMeter(1, 2, 3)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := make(chan error)
+	go func() { wrong <- c.HandshakeContext(ctx) }()
+	until(t, "the wrong key to be given up", func() bool { return s.counted(t, "exgate_dtls_handshakes_total", "timeout") == 1 })
+	cancel()
+	if err := <-wrong; err == nil {
+		t.Error("a client with the wrong key was let in")
+	}
+	_ = c.Close()
+}
+
+// A silent client does not delay the handshake of another: neither before it has proved its address nor after.
+func TestDTLSSilentClientDelaysNobody(t *testing.T) {
+	cfg := certDTLS(t)
+	cfg.HandshakeTimeout = time.Hour
+	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	for range 20 {
+		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(listener.AHello(0, 0xc02b), s.addr())
+	}
+	halfway := newRawClient(t, s, 0xc02b)
+	halfway.proveAddress(t)
+	until(t, "the silent clients", func() bool { u, v := s.listener.Pending(); return u == 20 && v == 1 })
+	dtlsEchoes(t, s.dial(t), "hello")
+	if u, v := s.listener.Pending(); u+v == 0 {
+		t.Error("the silent clients were gone already")
+	}
+	until(t, "the unverified to be given up", func() bool { u, _ := s.listener.Pending(); return u == 0 })
+}
+
+// A device that lost its session to a reboot gets a new one from the same port, and the old connection ends.
+func TestDTLSRebootOnTheSamePort(t *testing.T) {
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, send)
+	socket := udpSocket(t, "127.0.0.1:0")
+	bind := socket.LocalAddr().String()
+	c, err := s.client(t, socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dtlsEchoes(t, c, "before")
+	_ = socket.Close() // no close_notify
+	again, err := s.client(t, udpSocket(t, bind))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dtlsEchoes(t, again, "after")
+	if r := <-s.closed; !r.Is(gateway.ReasonConnReset) {
+		t.Errorf("closed with %v", r)
+	}
+	if n := s.listener.Peers(); n != 1 {
+		t.Errorf("%d peers", n)
+	}
+}
+
+// A device moves to another address within its session, where connection IDs are on.
+func TestDTLSConnectionID(t *testing.T) {
+	cfg := certDTLS(t)
+	cfg.ConnectionIDs = true
+	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	n := newNAT(t, s.addr())
+	c, err := dtls.ClientWithOptions(udpSocket(t, "127.0.0.1:0"), n.inside.LocalAddr(), dtls.WithInsecureSkipVerify(true),
+		dtls.WithConnectionIDGenerator(dtls.OnlySendCIDGenerator()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	dtlsEchoes(t, c, "here")
+	for range 3 {
+		n.move(t)
+		dtlsEchoes(t, c, "there")
+	}
+	if len(s.info) != 1 || len(s.closed) != 0 {
+		t.Errorf("%d connections, %d closed", len(s.info), len(s.closed))
+	}
+	_ = c.Close()
+	<-s.closed
+	until(t, "the addresses to go", func() bool { return s.listener.Peers() == 0 })
+}
+
+// A peer without keepalive ends after the idle timeout, one with it does not.
+func TestDTLSIdle(t *testing.T) {
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{IdleTimeout: 100 * time.Millisecond}, func(a gateway.ConnectionAdapter, b []byte) {
+		if string(b) == "keep" {
+			a.StartTimer(gateway.TimerKeepalive, 60)
+		}
+		a.Send(b)
+	})
+	kept, left := s.dial(t), s.dial(t)
+	dtlsEchoes(t, kept, "keep")
+	dtlsEchoes(t, left, "leave")
+	if _, err := left.Read(make([]byte, 10)); !errors.Is(err, io.EOF) {
+		t.Errorf("the idle one: %v", err)
+	}
+	if r := <-s.closed; !r.Is(gateway.ReasonIdleTimeout) {
+		t.Errorf("closed with %v", r)
+	}
+	dtlsEchoes(t, kept, "still there")
+}
+
+// A device over its rate loses datagrams, not its connection, and they are counted.
+func TestDTLSUnreadable(t *testing.T) {
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, func(a gateway.ConnectionAdapter, b []byte) {
+		a.Send(b)
+		a.Pause()
+	})
+	c := s.dial(t)
+	dtlsEchoes(t, c, "one")
+	for range 5 {
+		_, _ = c.Write([]byte("lost"))
+	}
+	until(t, "five lost records", func() bool { return s.counted(t, "exgate_dtls_dropped_total", "unreadable") == 5 })
+}
+
+func TestDTLSAdmission(t *testing.T) {
+	access, err := listener.ParseAccess([]string{"deny 127.0.0.2", "allow all"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := certDTLS(t)
+	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{Listener: "d", Access: access, MaxConnections: 1}); err != nil {
+		t.Fatal(err)
+	}
+	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	first := s.dial(t)
+	dtlsEchoes(t, first, "hello")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	for _, bind := range []string{"127.0.0.1:0", "127.0.0.2:0"} {
+		c, err := dtls.ClientWithOptions(udpSocket(t, bind), s.addr(), dtls.WithInsecureSkipVerify(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.HandshakeContext(ctx); err == nil {
+			t.Errorf("%s was let in", bind)
+		}
+		_ = c.Close()
+	}
+	if n := s.counted(t, "exgate_dtls_handshakes_total", "refused"); n != 1 {
+		t.Errorf("%v were refused after they proved their address", n)
+	}
+	_ = first.Close()
+	<-s.closed
+	until(t, "the place to be free", func() bool { return s.listener.Peers() == 0 })
+	dtlsEchoes(t, s.dial(t), "next")
+}
+
+// A changed certificate serves new clients, and no session ends.
+func TestDTLSCertificateReload(t *testing.T) {
+	cfg := certDTLS(t)
+	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	old := s.dial(t)
+	dtlsEchoes(t, old, "before")
+	cert, key := newDTLSAuthority(t).sign(t, pkix.Name{CommonName: "the next gateway"})
+	for from, to := range map[string]string{cert: cfg.CertFile, key: cfg.KeyFile} {
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, "the new certificate", func() bool {
+		c := s.dial(t)
+		defer func() { _ = c.Close() }()
+		state, _ := c.ConnectionState()
+		return strings.Contains(string(state.PeerCertificates[0]), "the next gateway")
+	})
+	dtlsEchoes(t, old, "after")
+}
+
+func TestListenDTLSErrors(t *testing.T) {
+	good, psk := certDTLS(t), pskDTLS(t)
+	for name, tt := range map[string]struct {
+		change func(c *listener.DTLSConfig)
+		want   string
+	}{
+		"nothing":       {func(c *listener.DTLSConfig) { *c = listener.DTLSConfig{} }, "it needs a certificate or a file of pre-shared keys"},
+		"no key":        {func(c *listener.DTLSConfig) { c.KeyFile = "" }, "a certificate needs its key and a key its certificate: set both files"},
+		"key missing":   {func(c *listener.DTLSConfig) { c.KeyFile = "/nowhere.key" }, "/nowhere.key"},
+		"psk missing":   {func(c *listener.DTLSConfig) { c.PSK.File = "/nowhere.psk" }, "/nowhere.psk"},
+		"hint only":     {func(c *listener.DTLSConfig) { c.PSK.IdentityHint = "x" }, "an identity hint means nothing without a file of pre-shared keys"},
+		"long hint":     {func(c *listener.DTLSConfig) { c.PSK = psk.PSK; c.PSK.IdentityHint = strings.Repeat("x", 129) }, "the identity hint is 129 bytes long, it may have 128"},
+		"verify":        {func(c *listener.DTLSConfig) { c.Verify = "yes" }, `verify is "yes": it must be none or peer`},
+		"no ca":         {func(c *listener.DTLSConfig) { c.Verify = "peer" }, "to verify clients takes a certificate of its own and a CA file"},
+		"fail":          {func(c *listener.DTLSConfig) { c.FailIfNoCert = true }, "fail_if_no_cert means nothing unless verify is peer"},
+		"negative":      {func(c *listener.DTLSConfig) { c.MaxHandshakes = -1 }, "a timeout or a maximum is negative"},
+		"cipher":        {func(c *listener.DTLSConfig) { c.Ciphers = []string{"TLS_RSA_WITH_RC4"} }, `there is no DTLS cipher suite "TLS_RSA_WITH_RC4"`},
+		"cipher of psk": {func(c *listener.DTLSConfig) { c.Ciphers = []string{"TLS_PSK_WITH_AES_128_CCM_8"} }, "no compatible CipherSuite"},
+		"bind":          {func(c *listener.DTLSConfig) { c.Bind = "127.0.0.1:99999" }, "99999"},
+	} {
+		cfg := good
+		tt.change(&cfg)
+		l, err := listener.ListenDTLS(t.Context(), cfg)
+		if err == nil {
+			_ = l.Close()
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), "opening DTLS listener: ") || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %s", name, err, tt.want)
+		}
+	}
+}
+
+// nat stands between a device and the gateway, and gives the device another address at each move.
+type nat struct {
+	inside  *net.UDPConn
+	gateway *net.UDPAddr
+	outside atomic.Pointer[net.UDPConn]
+	device  atomic.Pointer[net.UDPAddr]
+}
+
+func newNAT(t *testing.T, gateway *net.UDPAddr) *nat {
+	t.Helper()
+	n := &nat{inside: udpSocket(t, "127.0.0.1:0"), gateway: gateway}
+	n.move(t)
+	go func() {
+		for b := make([]byte, 8192); ; {
+			size, device, err := n.inside.ReadFromUDP(b)
+			if err != nil {
+				return
+			}
+			n.device.Store(device)
+			_, _ = n.outside.Load().WriteToUDP(b[:size], n.gateway)
+		}
+	}()
+	return n
+}
+
+func (n *nat) move(t *testing.T) {
+	t.Helper()
+	outside := udpSocket(t, "127.0.0.1:0")
+	n.outside.Store(outside)
+	go func() {
+		for b := make([]byte, 8192); ; {
+			size, _, err := outside.ReadFromUDP(b)
+			if err != nil {
+				return
+			}
+			_, _ = n.inside.WriteToUDP(b[:size], n.device.Load())
+		}
+	}()
+}

@@ -1,0 +1,275 @@
+package listener_test
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/crypto/prf"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+// rawClient speaks as much DTLS as an attacker needs.
+type rawClient struct {
+	socket *net.UDPConn
+	suite  uint16
+}
+
+func newRawClient(t testing.TB, s *dtlsServer, suite uint16) *rawClient {
+	t.Helper()
+	c, err := net.DialUDP("udp", nil, s.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	return &rawClient{c, suite}
+}
+
+func (c *rawClient) send(t testing.TB, b []byte) {
+	t.Helper()
+	if _, err := c.socket.Write(b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// receive waits for a datagram that begins with that handshake message, and returns the message's body.
+func (c *rawClient) receive(t testing.TB, message byte) []byte {
+	t.Helper()
+	for b := make([]byte, 8192); ; {
+		n, err := c.socket.Read(b)
+		if err != nil {
+			t.Fatalf("waiting for message %d: %v", message, err)
+		}
+		if n > 25 && b[0] == 22 && b[13] == message {
+			return b[25:n]
+		}
+	}
+}
+
+// proveAddress goes on until the server has sent its ServerHello.
+func (c *rawClient) proveAddress(t testing.TB) {
+	t.Helper()
+	c.send(t, listener.AHello(0, c.suite))
+	verify := c.receive(t, 3)
+	c.send(t, listener.AHelloWith(1, verify[3:3+int(verify[2])], c.suite))
+	c.receive(t, 2)
+}
+
+// A ClientKeyExchange that breaks off, from a client without any key, ended the whole process with the library's version 2.
+func TestDTLSSurvivesMalformedClientKeyExchange(t *testing.T) {
+	cfg := pskDTLS(t)
+	cfg.Ciphers = []string{"TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256", "TLS_PSK_WITH_AES_128_GCM_SHA256"}
+	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	other := s.dial(t, asMeter(0xc0, 0xff, 0xee)...)
+	for _, body := range [][]byte{
+		nil,
+		{0},
+		{0, 0},
+		{0, 1, 'x'},
+		{0, 1, 'x', 0},
+		{0, 1, 'x', 1},
+		{0, 1, 'x', 255, 4},
+		{255, 255, 'x'},
+		{0, 7, 'm', 'e', 't', 'e', 'r', '-', '1'},
+		append([]byte{0, 7, 'm', 'e', 't', 'e', 'r', '-', '1', 32}, make([]byte, 32)...),
+	} {
+		c := newRawClient(t, s, 0xc037)
+		c.proveAddress(t)
+		c.send(t, append(listener.ARecord(22, 0, listener.AMessage(16, 2, body)...), listener.ARecord(20, 0, 1)...))
+		dtlsEchoes(t, other, "still served")
+	}
+	dtlsEchoes(t, s.dial(t, asMeter(0xc0, 0xff, 0xee)...), "served too")
+}
+
+// sniffer notes the server's random.
+type sniffer struct {
+	net.PacketConn
+	mu     sync.Mutex
+	random []byte
+}
+
+func (s *sniffer) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, addr, err := s.PacketConn.ReadFrom(b)
+	if err == nil && n > 59 && b[0] == 22 && b[13] == 2 {
+		s.mu.Lock()
+		s.random = bytes.Clone(b[27:59])
+		s.mu.Unlock()
+	}
+	return n, addr, err
+}
+
+// An authentic client's record that is nothing but CBC padding ended the whole process with the library's version 2.
+func TestDTLSSurvivesARecordOfPadding(t *testing.T) {
+	cfg := certDTLS(t)
+	cfg.Ciphers = []string{"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"}
+	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	cbc := dtls.WithCipherSuites(dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA)
+	other := s.dial(t, cbc)
+
+	socket := &sniffer{PacketConn: udpSocket(t, "127.0.0.1:0")}
+	var keys bytes.Buffer
+	c, err := s.client(t, socket, cbc, dtls.WithKeyLogWriter(&keys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dtlsEchoes(t, c, "hello")
+	block := clientCipher(t, keys.String(), socket.random)
+	for sequence, blocks := range []int{1, 2, 3, 15, 16} {
+		padding := bytes.Repeat([]byte{byte(16*blocks - 1)}, 16*blocks)
+		iv := bytes.Repeat([]byte{7}, 16)
+		cipher.NewCBCEncrypter(block, iv).CryptBlocks(padding, padding)
+		r := listener.ARecord(23, 1, append(iv, padding...)...)
+		r[10] = byte(100 + sequence)
+		if _, err := socket.WriteTo(r, s.addr()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dtlsEchoes(t, other, "still served")
+	dtlsEchoes(t, c, "even the attacker")
+}
+
+// clientCipher is the block cipher of a client's records in AES-256-CBC-SHA.
+func clientCipher(t *testing.T, keyLog string, serverRandom []byte) cipher.Block {
+	t.Helper()
+	var label, random, master string
+	if _, err := fmt.Sscan(keyLog, &label, &random, &master); err != nil {
+		t.Fatal(err)
+	}
+	clientRandom, _ := hex.DecodeString(random)
+	secret, _ := hex.DecodeString(master)
+	keys, err := prf.GenerateEncryptionKeys(secret, clientRandom, serverRandom, 20, 32, 16, sha256.New)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := aes.NewCipher(keys.ClientWriteKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return block
+}
+
+// What nobody authenticated does not end a session, whether it has data already or only its handshake.
+func TestDTLSSurvivesSpoofedPlaintext(t *testing.T) {
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, send)
+	for _, talked := range []bool{false, true} {
+		socket := udpSocket(t, "127.0.0.1:0")
+		c, err := s.client(t, socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-s.info
+		if talked {
+			dtlsEchoes(t, c, "hello")
+		}
+		for _, b := range [][]byte{
+			listener.ARecord(23, 0, []byte("spoofed")...), listener.ARecord(21, 0, 2, 40), listener.ARecord(21, 0, 1, 0), listener.ARecord(99, 0, 1),
+			listener.ARecord(24, 0, 1), listener.ARecord(25, 1, make([]byte, 40)...), listener.ARecord(20, 0, 9), listener.ARecord(20, 0),
+			listener.ARecord(22, 0, listener.AMessage(0, 0, nil)...), listener.ARecord(22, 0, listener.AMessage(20, 7, make([]byte, 12))...),
+			listener.AHello(0, 0xc02b),
+			{},
+			{22},
+			bytes.Repeat([]byte{0xff}, 1500),
+		} {
+			if _, err := socket.WriteTo(b, s.addr()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dtlsEchoes(t, c, "still there")
+		_ = c.Close()
+		if r := <-s.closed; !r.Is(gateway.ReasonSSLClosed) {
+			t.Errorf("closed with %v", r)
+		}
+	}
+}
+
+// Thousands of hellos of forged sources leave devices served, old and new, and the memory returns.
+func TestDTLSSpoofedHellos(t *testing.T) {
+	cfg := certDTLS(t)
+	cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix, cfg.MaxUnverifiedPerPrefix = 100_000, 100_000, 256
+	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	device := s.dial(t)
+	dtlsEchoes(t, device, "before")
+	goroutines, heap := runtime.NumGoroutine(), heapAfterGC()
+	const hellos = 2000
+	for i := range hellos {
+		socket := udpSocket(t, fmt.Sprintf("127.%d.%d.1:0", 1+i%200, i%7))
+		if _, err := socket.WriteTo(listener.AHello(0, 0xc02b), s.addr()); err != nil {
+			t.Fatal(err)
+		}
+		_ = socket.Close()
+		if i%500 == 0 {
+			dtlsEchoes(t, device, "during")
+		}
+		if u, _ := s.listener.Pending(); u > 256 {
+			t.Fatalf("%d unverified sources", u)
+		}
+	}
+	dtlsEchoes(t, s.dial(t), "a new one")
+	dtlsEchoes(t, device, "after")
+	until(t, "the sources to be forgotten", func() bool { u, v := s.listener.Pending(); return u == 0 && v == 0 && s.listener.Peers() == 2 })
+	until(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines+8 })
+	if grown := int64(heapAfterGC()) - int64(heap); grown > 4<<20 {
+		t.Errorf("%d bytes stay", grown)
+	}
+}
+
+func heapAfterGC() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// Handshakes that stop half way make room for those that go on.
+func TestDTLSHalfOpenHandshakes(t *testing.T) {
+	cfg := certDTLS(t)
+	cfg.MaxHandshakes, cfg.HandshakeTimeout = 16, time.Hour
+	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	device := s.dial(t)
+	for range 50 {
+		newRawClient(t, s, 0xc02b).proveAddress(t)
+	}
+	if _, v := s.listener.Pending(); v > 16 {
+		t.Errorf("%d handshakes at once", v)
+	}
+	dtlsEchoes(t, device, "still served")
+	dtlsEchoes(t, s.dial(t), "a new one")
+	until(t, "the evicted to be counted", func() bool { return s.counted(t, "exgate_dtls_handshakes_total", "evicted") >= 34 })
+}
+
+// FuzzDTLS feeds a listener with datagrams of one source, some of them behind a real hello: others stay served.
+func FuzzDTLS(f *testing.F) {
+	s := serveDTLS(f, certDTLS(f), gateway.Limits{}, send)
+	device := s.dial(f)
+	hello := listener.AHello(0, 0xc02b)
+	f.Add(hello, hello, false)
+	f.Add(listener.ARecord(22, 0, listener.AMessage(16, 2, []byte{0, 1, 'x'})...), listener.ARecord(20, 0, 1), true)
+	f.Add(listener.ARecord(23, 0, 1), listener.ARecord(23, 1, make([]byte, 40)...), true)
+	f.Add(listener.ARecord(21, 0, 2, 40), []byte(strings.Repeat("x", 100)), true)
+	f.Fuzz(func(t *testing.T, first, second []byte, halfway bool) {
+		c := newRawClient(t, s, 0xc02b)
+		if halfway {
+			c.proveAddress(t)
+		}
+		for _, b := range [][]byte{first, second} {
+			if len(b) < 60_000 {
+				c.send(t, b)
+			}
+		}
+		dtlsEchoes(t, device, "still served")
+	})
+}

@@ -1,0 +1,158 @@
+package listener
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// DTLS makes a connection of each client that completes a DTLS 1.2 handshake on a UDP socket. One record of a client is one event of its
+// handler, one Send is one record.
+type DTLS struct {
+	cfg      DTLSConfig
+	mux      *mux
+	secrets  dtlsSecrets
+	options  atomic.Pointer[dtlsOptions]
+	counters dtlsCounters
+	attach   func(gateway.Transport) (*gateway.Conn, error)
+
+	unverified  *waitingRoom // sources that have not proved their address
+	handshaking *waitingRoom // clients that have
+	pending     context.Context
+	giveUp      context.CancelCauseFunc // ends all handshakes
+
+	mu  sync.Mutex
+	ids map[connectionID]*dtlsSession // guarded by mu
+}
+
+// connectionID is one that this side handed out.
+type connectionID [cidLength]byte
+
+var _ gateway.Listener = (*DTLS)(nil)
+
+// ListenDTLS reads the files and opens the socket. No datagram is read before Serve.
+func ListenDTLS(ctx context.Context, cfg DTLSConfig) (*DTLS, error) {
+	l, err := newDTLS(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("opening DTLS listener: %w", err)
+	}
+	udp := UDPConfig{
+		Name: l.cfg.Name, Bind: cfg.Bind, MaxPeers: cfg.MaxPeers, NewPeersPerSecond: cfg.NewPeersPerSecond, NewPeersPerPrefix: cfg.NewPeersPerPrefix,
+		MaxDatagram: maxDTLSRead, ReadBuffer: cfg.ReadBuffer, WriteBuffer: cfg.WriteBuffer, Sockets: cfg.Sockets, Logger: l.cfg.Logger, Metrics: l.cfg.Metrics,
+	}
+	udp.setDefaults()
+	socket, err := openUDP(ctx, udp)
+	if err != nil {
+		return nil, fmt.Errorf("opening DTLS listener: %w", err)
+	}
+	l.mux = newMux(socket, muxConfig{
+		screen: l.screen, newPeer: l.newPeer, inline: true, idleTimeout: time.Minute, maxPeers: udp.MaxPeers,
+		newPeers: udp.NewPeersPerSecond, newPeersPrefix: udp.NewPeersPerPrefix,
+		queueDatagrams: udp.QueueDatagrams, queueBytes: udp.QueueBytes, workers: 1,
+		losses: newLossCounters(udp.Metrics, udp.Name), log: udp.Logger,
+	})
+	return l, nil
+}
+
+func newDTLS(cfg DTLSConfig) (*DTLS, error) {
+	cfg.setDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	l := &DTLS{cfg: cfg, counters: dtlsCounters{cfg.Name, cfg.Metrics.dtls}, ids: make(map[connectionID]*dtlsSession)}
+	var err error
+	if l.secrets, err = loadDTLSSecrets(&l.cfg); err != nil {
+		return nil, err
+	}
+	if err := l.renew(); err != nil {
+		return nil, err
+	}
+	l.unverified = newWaitingRoom(cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix)
+	l.handshaking = newWaitingRoom(cfg.MaxHandshakes, 0)
+	l.pending, l.giveUp = context.WithCancelCause(context.Background())
+	return l, nil
+}
+
+// renew gives the next sessions what the files hold now.
+func (l *DTLS) renew() error {
+	o, err := l.secrets.options()
+	if err != nil {
+		return err
+	}
+	l.options.Store(&o)
+	return nil
+}
+
+// Addr is the address that the socket is bound to.
+func (l *DTLS) Addr() net.Addr { return net.UDPAddrFromAddrPort(l.mux.socket.addr()) }
+
+// Close stops the reading and ends all handshakes. Connections stay and may send; the socket is freed when the last of them has ended.
+func (l *DTLS) Close() error {
+	l.giveUp(errListenerClosed)
+	if l.secrets.certs != nil {
+		l.secrets.certs.close()
+	}
+	return l.mux.stop()
+}
+
+// Serve reads until Close. Each client has goroutines of its own.
+func (l *DTLS) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
+	l.attach = attach
+	if l.secrets.certs != nil {
+		go l.secrets.certs.watch(certificateWatch, func() {
+			if err := l.renew(); err != nil {
+				l.cfg.Logger.Error("the changed certificate cannot serve DTLS: the previous one stays in use", "error", err)
+			}
+		})
+	}
+	l.mux.serve()
+	return nil
+}
+
+// screen lets an unknown source in that says hello, or roams within a session.
+func (l *DTLS) screen(source netip.AddrPort, b []byte) bool {
+	if !isHello(b) && l.roamer(b) == nil {
+		l.counters.drop(dropNotHello)
+		return false
+	}
+	return l.cfg.Admission.Allowed(source.Addr())
+}
+
+func (l *DTLS) newPeer(p *peer) receiver {
+	return &dtlsPeer{listener: l, path: &dtlsPath{p}}
+}
+
+// newID makes and remembers the connection ID of s.
+func (l *DTLS) newID(s *dtlsSession) []byte {
+	id := randomConnectionID()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.ids, s.id)
+	s.id = id
+	l.ids[id] = s
+	return id[:]
+}
+
+func (l *DTLS) forgetID(s *dtlsSession) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ids[s.id] == s {
+		delete(l.ids, s.id)
+	}
+}
+
+// roamer is the session whose connection ID the first record of b carries.
+func (l *DTLS) roamer(b []byte) *dtlsSession {
+	if !l.cfg.ConnectionIDs || len(b) < recordHeader+cidLength || b[0] != recordConnectionID {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ids[connectionID(b[11:])]
+}

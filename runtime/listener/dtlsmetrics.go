@@ -1,0 +1,51 @@
+package listener
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// dtlsMetrics are the vectors of DTLS listeners.
+type dtlsMetrics struct {
+	handshakes *prometheus.CounterVec
+	dropped    *prometheus.CounterVec
+	unverified *prometheus.GaugeVec
+}
+
+func newDTLSMetrics() dtlsMetrics {
+	return dtlsMetrics{
+		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_dtls_handshakes_total",
+			Help: "DTLS handshakes of clients that proved their address, by result: completed, failed, timeout, evicted (too many at once), refused, closed.",
+		}, []string{"listener", "result"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_dtls_dropped_total", Help: "Datagrams or records that were dropped between a DTLS client and its handler.",
+		}, []string{"listener", "reason"}),
+		unverified: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "exgate_dtls_unverified", Help: "Sources of a first ClientHello that have not proved their address yet.",
+		}, []string{"listener"}),
+	}
+}
+
+func (m dtlsMetrics) register(reg prometheus.Registerer) {
+	reg.MustRegister(m.handshakes, m.dropped, m.unverified)
+}
+
+// How a handshake ended; the labels of exgate_dtls_handshakes_total.
+const (
+	handshakeCompleted = "completed"
+	handshakeFailed    = "failed"
+	handshakeTimeout   = "timeout"
+	handshakeEvicted   = "evicted"
+	handshakeRefused   = "refused"
+	handshakeClosed    = "closed"
+)
+
+// dtlsCounters are one listener's.
+type dtlsCounters struct {
+	name string
+	m    dtlsMetrics
+}
+
+func (c dtlsCounters) handshake(result string) { c.m.handshakes.WithLabelValues(c.name, result).Inc() }
+
+func (c dtlsCounters) drop(why drop) { c.m.dropped.WithLabelValues(c.name, string(why)).Inc() }
+
+func (c dtlsCounters) unverified(delta float64) { c.m.unverified.WithLabelValues(c.name).Add(delta) }

@@ -1,0 +1,171 @@
+package listener
+
+import (
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// What may wait for the library to read it. Over it, datagrams are dropped, as a socket would.
+const (
+	pipeDatagrams = 32
+	pipeBytes     = 64 << 10
+)
+
+// dtlsPath is a way to a client: it has more than one when it roams with a connection ID. The library sees it as the address.
+type dtlsPath struct {
+	peer *peer
+}
+
+// Network is udp.
+func (p *dtlsPath) Network() string { return "udp" }
+func (p *dtlsPath) String() string  { return p.peer.Addr().String() }
+
+// datagramPipe is the socket that the library believes to have: it reads the datagrams of one client only, those that the guard let pass.
+type datagramPipe struct {
+	sending func(b []byte, to *dtlsPath) error // sees what goes out, and may forbid it; nil: nothing to see
+
+	wake chan struct{}
+
+	mu       sync.Mutex // guards the fields below
+	queue    []pipedDatagram
+	bytes    int
+	deadline time.Time
+	closed   bool
+}
+
+type pipedDatagram struct {
+	*datagram
+	from *dtlsPath
+}
+
+var _ net.PacketConn = (*datagramPipe)(nil)
+
+func newDatagramPipe(sending func(b []byte, to *dtlsPath) error) *datagramPipe {
+	return &datagramPipe{sending: sending, wake: make(chan struct{}, 1)}
+}
+
+// push queues a copy of b, or reports false where too much waits.
+func (p *datagramPipe) push(b []byte, from *dtlsPath) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || len(p.queue) >= pipeDatagrams || p.bytes+len(b) > pipeBytes {
+		return false
+	}
+	p.queue = append(p.queue, pipedDatagram{copyDatagram(b), from})
+	p.bytes += len(b)
+	p.signal()
+	return true
+}
+
+func (p *datagramPipe) signal() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// ReadFrom waits for a datagram. What does not fit into b is cut off.
+func (p *datagramPipe) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		d, wait, err := p.next()
+		if err != nil {
+			return 0, nil, err
+		}
+		if d.datagram != nil {
+			n := copy(b, d.b)
+			d.release()
+			return n, d.from, nil
+		}
+		p.await(wait)
+	}
+}
+
+// next takes a datagram, or says how long to wait for one; 0 is for ever.
+func (p *datagramPipe) next() (d pipedDatagram, wait time.Duration, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return d, 0, net.ErrClosed
+	}
+	if !p.deadline.IsZero() {
+		if wait = time.Until(p.deadline); wait <= 0 {
+			return d, 0, os.ErrDeadlineExceeded
+		}
+	}
+	if len(p.queue) == 0 {
+		p.queue = nil // a silent client holds nothing
+		return d, wait, nil
+	}
+	d = p.queue[0]
+	p.queue[0] = pipedDatagram{}
+	p.queue = p.queue[1:]
+	p.bytes -= len(d.b)
+	return d, 0, nil
+}
+
+func (p *datagramPipe) await(d time.Duration) {
+	if d == 0 {
+		<-p.wake
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-p.wake:
+	case <-t.C:
+	}
+}
+
+// WriteTo sends one datagram on a path. What the socket does not take is lost.
+func (p *datagramPipe) WriteTo(b []byte, addr net.Addr) (int, error) {
+	path, ok := addr.(*dtlsPath)
+	if !ok || p.isClosed() {
+		return 0, net.ErrClosed
+	}
+	if p.sending != nil {
+		if err := p.sending(b, path); err != nil {
+			return 0, err
+		}
+	}
+	_ = path.peer.write(b) // a path that is gone is one that loses datagrams
+	return len(b), nil
+}
+
+func (p *datagramPipe) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+// Close wakes the reader. The client's peer is not the pipe's to close.
+func (p *datagramPipe) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, d := range p.queue {
+		d.release()
+	}
+	p.queue, p.bytes = nil, 0
+	p.signal()
+	return nil
+}
+
+// LocalAddr says nothing: the library does not ask.
+func (p *datagramPipe) LocalAddr() net.Addr { return &net.UDPAddr{} }
+
+// SetReadDeadline wakes the reader where t has passed.
+func (p *datagramPipe) SetReadDeadline(t time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deadline = t
+	p.signal()
+	return nil
+}
+
+// SetWriteDeadline does nothing: writing never waits.
+func (p *datagramPipe) SetWriteDeadline(time.Time) error { return nil }
+
+// SetDeadline is SetReadDeadline.
+func (p *datagramPipe) SetDeadline(t time.Time) error { return p.SetReadDeadline(t) }

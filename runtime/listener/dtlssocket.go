@@ -1,0 +1,120 @@
+package listener
+
+import (
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// dtlsSocket is a session whose handshake is complete, as the gateway sees it.
+type dtlsSocket struct {
+	session *dtlsSession
+	heard   atomic.Int64 // when authenticated data came last, on mux.now's clock
+}
+
+var (
+	_ gateway.Transport    = (*dtlsSocket)(nil)
+	_ gateway.AuthObserver = (*dtlsSocket)(nil)
+)
+
+// serve makes the connection and reads the session to its end.
+func (s *dtlsSession) serve() {
+	s.socket.session = s
+	s.socket.touch()
+	conn, err := s.listener.attach(&s.socket)
+	if err != nil {
+		return
+	}
+	idle := s.socket.watchIdle(conn)
+	err = s.socket.read(conn)
+	idle.Stop()
+	conn.ReadEnded(s.why(err))
+}
+
+// read hands each record to the handler, until the session ends. What comes while the handler or its upstream is busy is dropped, as datagrams are.
+func (s *dtlsSocket) read(conn *gateway.Conn) error {
+	b := make([]byte, maxDTLSRead)
+	for {
+		n, err := s.session.conn.read(b)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			continue
+		}
+		s.touch()
+		s.session.guard.authenticated.Store(true)
+		if !conn.Readable() {
+			s.session.listener.counters.drop(dropUnreadable)
+			continue
+		}
+		_ = conn.Receive(b[:n])
+	}
+}
+
+func (s *dtlsSocket) touch() { s.heard.Store(int64(s.session.listener.mux.now())) }
+
+// watchIdle ends the connection when nothing came for its idle timeout, unless its handler started the keepalive timer, which then says when.
+func (s *dtlsSocket) watchIdle(conn *gateway.Conn) *time.Timer {
+	var timer *time.Timer
+	timer = time.AfterFunc(time.Hour, func() {
+		silent := s.session.listener.mux.now() - time.Duration(s.heard.Load())
+		switch {
+		case conn.KeepaliveStarted():
+		case silent >= conn.IdleTimeout():
+			conn.Close(gateway.ReasonIdleTimeout)
+		default:
+			timer.Reset(conn.IdleTimeout() - silent)
+		}
+	})
+	timer.Reset(conn.IdleTimeout())
+	return timer
+}
+
+// Info says who is at the other end.
+func (s *dtlsSocket) Info() gateway.ConnInfo {
+	peer := s.session.peer.path.peer
+	info := gateway.ConnInfo{SocketType: gateway.SocketDTLS, Peer: peer.Addr(), Local: peer.Local()}
+	if cert := s.session.conn.certificate(); cert != nil {
+		info.PeerCert = &gateway.CertificateInfo{CommonName: cert.Subject.CommonName, DistinguishedName: cert.Subject.String()}
+	}
+	return info
+}
+
+// TryWrite sends b as one record; it never waits. What no record takes, and what the socket does not take, is lost and counted.
+func (s *dtlsSocket) TryWrite(b []byte) (int, error) {
+	if len(b) > maxDTLSRecord {
+		s.session.listener.counters.drop(dropRecordSize)
+		return len(b), nil
+	}
+	if err := s.session.conn.write(b); err != nil {
+		return 0, net.ErrClosed
+	}
+	return len(b), nil
+}
+
+// Write is TryWrite.
+func (s *dtlsSocket) Write(b []byte) (int, error) { return s.TryWrite(b) }
+
+// SetWriteDeadline does nothing: writing never waits.
+func (s *dtlsSocket) SetWriteDeadline(time.Time) error { return nil }
+
+// CloseWrite sends close_notify. Datagrams need no lingering.
+func (s *dtlsSocket) CloseWrite(time.Duration) error { return s.Close() }
+
+// Close sends close_notify and ends the session.
+func (s *dtlsSocket) Close() error {
+	s.session.close()
+	return nil
+}
+
+// Abort ends the session without a word.
+func (s *dtlsSocket) Abort() error {
+	_ = s.session.pipe.Close()
+	return s.Close()
+}
+
+// AuthFailed counts against the client's address.
+func (s *dtlsSocket) AuthFailed() { s.session.failed() }

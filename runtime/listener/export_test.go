@@ -1,0 +1,15 @@
+package listener
+
+// What the tests of listeners take from those of the guard.
+var (
+	AHello     = aHello
+	AHelloWith = aHelloWith
+	ARecord    = aRecord
+	AMessage   = aMessage
+)
+
+// Pending is how many handshakes are under way: of sources that have not proved their address, and of those that have.
+func (l *DTLS) Pending() (unverified, verified int) { return l.unverified.size(), l.handshaking.size() }
+
+// Peers is how many addresses the listener knows.
+func (l *DTLS) Peers() int { return int(l.mux.peers.Load()) }
