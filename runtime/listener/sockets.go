@@ -113,7 +113,7 @@ func (s *Sockets) CloseUnused() {
 	s.all.inherited = nil
 	s.all.mu.Unlock()
 	for _, in := range unused {
-		s.all.log.Warn("an inherited socket is not in the configuration and was closed", "name", in.Name, "network", in.Network, "address", in.bound())
+		s.all.log.Warn("an inherited socket is not in the configuration and was closed", "name", in.Name, "network", in.Network, "address", in.bound().String())
 		in.close()
 	}
 }

@@ -15,6 +15,7 @@ type Config struct {
 	Log             Log                 `koanf:"log"`
 	Node            string              `koanf:"node"`
 	ShutdownTimeout time.Duration       `koanf:"shutdown_timeout"`
+	UpgradeTimeout  time.Duration       `koanf:"upgrade_timeout"`
 	PIDFile         string              `koanf:"pid_file" path:"file"`
 	MaxConnections  int                 `koanf:"max_connections" min:"1"`
 	Metrics         Metrics             `koanf:"metrics"`

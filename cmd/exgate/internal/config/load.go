@@ -71,6 +71,7 @@ func defaults(file settings, said origins) settings {
 		"log.format":             "auto",
 		"node":                   hostname(),
 		"shutdown_timeout":       10 * time.Second,
+		"upgrade_timeout":        time.Minute,
 		"adapter.bind":           "127.0.0.1:9100",
 		"modules_cache":          cacheFolder(),
 		"upstream.embedded.bind": "127.0.0.1:1883",

@@ -32,15 +32,17 @@ type heldListener struct {
 	start  <-chan struct{}
 	closed chan struct{}
 	once   sync.Once
+	served chan struct{} // closed when Serve has returned: what was accepted is the gateway's
 }
 
 func (s *Service) hold(l gateway.Listener) gateway.Listener {
-	h := &heldListener{Listener: l, start: s.start, closed: make(chan struct{})}
+	h := &heldListener{Listener: l, start: s.start, closed: make(chan struct{}), served: make(chan struct{})}
 	s.held = append(s.held, h)
 	return h
 }
 
 func (h *heldListener) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
+	defer close(h.served)
 	select {
 	case <-h.start:
 		return h.Listener.Serve(attach)
@@ -54,12 +56,24 @@ func (h *heldListener) Close() error {
 	return h.Listener.Close()
 }
 
+// attached waits until the devices that were accepted are connected. It comes after Close.
+func (h *heldListener) attached(ctx context.Context) error {
+	<-h.served
+	if l, ok := h.Listener.(interface{ Attached(context.Context) error }); ok {
+		return l.Attached(ctx)
+	}
+	return nil
+}
+
 // Leave ends what would take something that the process with the sockets should have from now on: the accepting of devices, what serves no device, and
 // devices without a connection of their own (UDP, DTLS), whose datagrams now go there. ctx bounds the waiting. TCP and TLS connections stay until Stop.
 func (s *Service) Leave(ctx context.Context) error {
 	var errs []error
 	for _, h := range s.held {
 		errs = append(errs, h.Close())
+	}
+	for _, h := range s.held {
+		errs = append(errs, h.attached(ctx))
 	}
 	for c := range s.gateway.Conns() {
 		if c.Info().SocketType >= gateway.SocketUDP {

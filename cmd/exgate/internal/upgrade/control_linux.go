@@ -1,0 +1,55 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// controlName is a name in Linux's abstract namespace: there is no file to protect, to find again or to leave behind.
+func controlName(pid int) string { return fmt.Sprintf("@exgate/%d", pid) }
+
+func listenControl(pid int) (*net.UnixListener, error) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: controlName(pid), Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("listening for exgate upgrade: %w", err)
+	}
+	return l, nil
+}
+
+// dialControl connects to process pid and to no other that took the name.
+func dialControl(ctx context.Context, pid int) (*net.UnixConn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "unix", controlName(pid))
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("process %d is not an exgate that runs a gateway here (one that is starting, stopping or in a container is not found)", pid)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reaching process %d: %w", pid, err)
+	}
+	conn := c.(*net.UnixConn)
+	if at, _, err := peer(conn); err != nil || at != pid {
+		_ = conn.Close()
+		return nil, fmt.Errorf("process %d answers in place of process %d", at, pid)
+	}
+	return conn, nil
+}
+
+// peer returns the process and the user at the other end.
+func peer(conn *net.UnixConn) (pid, uid int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, 0, err
+	}
+	var cred *unix.Ucred
+	var failed error
+	err = raw.Control(func(fd uintptr) { cred, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	if err = errors.Join(err, failed); err != nil {
+		return 0, 0, err
+	}
+	return int(cred.Pid), int(cred.Uid), nil
+}

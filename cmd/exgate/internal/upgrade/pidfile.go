@@ -1,0 +1,57 @@
+package upgrade
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// WritePIDFile writes the number of this process to path, as a whole: whoever reads sees the old number or the new one. An empty path writes nothing.
+func WritePIDFile(path string) error {
+	if path == "" {
+		return nil
+	}
+	fresh, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("writing pid_file: %w", err)
+	}
+	_, err = fmt.Fprintln(fresh, os.Getpid())
+	err = errors.Join(err, fresh.Chmod(0o644), fresh.Close())
+	if err == nil {
+		err = os.Rename(fresh.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(fresh.Name())
+		return fmt.Errorf("writing pid_file: %w", err)
+	}
+	return nil
+}
+
+// RemovePIDFile removes path where it has the number of this process.
+func RemovePIDFile(path string) error {
+	if path == "" {
+		return nil
+	}
+	pid, err := ReadPIDFile(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && pid != os.Getpid() {
+		return nil
+	}
+	return errors.Join(err, os.Remove(path))
+}
+
+// ReadPIDFile returns the number that path has.
+func ReadPIDFile(path string) (int, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, fmt.Errorf("reading the pid file: %w", err)
+	}
+	pid, err := strconv.ParseUint(string(bytes.TrimSpace(text)), 10, 31)
+	if err != nil || pid == 0 {
+		return 0, fmt.Errorf("reading the pid file %s: it has no number of a process", path)
+	}
+	return int(pid), nil
+}

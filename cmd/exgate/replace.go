@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/upgrade"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+// readyTimeout is how long a new process may take until it could take over.
+const readyTimeout = time.Minute
+
+var errProcessOne = errors.New("process 1 of a container cannot be replaced by another, the container ends with it: replace the container")
+
+// replace starts a process that takes over. It reports whether everything here has ended, because it has or because of a signal meanwhile.
+func (g *running) replace(request *upgrade.Request) (ended bool, err error) {
+	request.Progress(fmt.Sprintf("starting %s", g.program))
+	g.log.Info("upgrading", "program", g.program.String())
+	next, err := g.startNext()
+	if err != nil {
+		g.log.Error("the upgrade failed, this process goes on", "error", err)
+		request.Failed(err)
+		var stopping stopSignal
+		if errors.As(err, &stopping) {
+			return true, g.end(stopping.Signal)
+		}
+		return false, nil
+	}
+	g.control.Close()
+	g.notify(fmt.Sprintf("MAINPID=%d", next.PID))
+	request.Progress(fmt.Sprintf("process %d is ready", next.PID))
+	g.leave(next, request)
+	return true, nil
+}
+
+// startNext starts the process and hands the sockets over.
+func (g *running) startNext() (*upgrade.Successor, error) {
+	if os.Getpid() == 1 {
+		return nil, errProcessOne
+	}
+	files, err := g.sockets.HandOver()
+	if err != nil {
+		return nil, err
+	}
+	defer listener.CloseFiles(files)
+	ctx, cancel := g.untilSignal(readyTimeout)
+	defer cancel()
+	next, err := g.program.Start(ctx, files)
+	if err == nil {
+		g.sockets.HandedOver()
+	}
+	return next, err
+}
+
+// leave makes place for the next process. Where devices may stay, it accepts new ones from now on, and theirs end in their time; else it does when the
+// last of them is gone.
+func (g *running) leave(next *upgrade.Successor, request *upgrade.Request) {
+	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.ShutdownTimeout)
+	if err := g.service.Leave(ctx); err != nil {
+		g.log.Warn("not everything ended in time", "error", err)
+	}
+	cancel()
+	stay := g.service.DevicesMayStay()
+	if stay {
+		g.succeed(next, request)
+		g.drain()
+	}
+	if err := g.stop(); err != nil {
+		g.log.Warn("not everything ended in time", "error", err)
+	}
+	if !stay {
+		g.succeed(next, request)
+	}
+}
+
+func (g *running) succeed(next *upgrade.Successor, request *upgrade.Request) {
+	if err := next.Go(); err != nil {
+		g.log.Warn("the new process was not told to go on", "error", err)
+	}
+	outcome := fmt.Sprintf("process %d serves in place of process %d", next.PID, os.Getpid())
+	if n := g.service.Connections(); n > 0 {
+		outcome += fmt.Sprintf(", which ends with the last of its %d devices, or in %s", n, g.cfg.UpgradeTimeout)
+	}
+	g.log.Info("upgraded", "pid", next.PID, "devices", g.service.Connections())
+	request.Done(outcome)
+}
+
+// drain waits for the devices to end, until upgrade_timeout or a signal.
+func (g *running) drain() {
+	ctx, cancel := g.untilSignal(g.cfg.UpgradeTimeout)
+	defer cancel()
+	if !g.service.Drained(ctx) {
+		g.log.Info("ending the devices that stayed", "devices", g.service.Connections())
+	}
+}
+
+// stopSignal is why something was interrupted.
+type stopSignal struct{ os.Signal }
+
+func (s stopSignal) Error() string { return "the old one was asked to stop: " + s.String() }
+
+// untilSignal ends after d, or, with a stopSignal for the cause, when a signal asks the process to stop. Nobody else gets that signal.
+func (g *running) untilSignal(d time.Duration) (context.Context, context.CancelFunc) {
+	timed, cancel := context.WithTimeout(context.Background(), d)
+	ctx, interrupt := context.WithCancelCause(timed)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for {
+			select {
+			case received := <-g.signals:
+				if received != syscall.SIGUSR2 {
+					interrupt(stopSignal{received})
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		cancel()
+		<-watched
+	}
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"syscall"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/service"
+	"github.com/exgate/exgate/cmd/exgate/internal/upgrade"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+// running is a gateway with what a process needs to be asked to stop or to make place for another.
+type running struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	program upgrade.Program
+	signals <-chan os.Signal
+	sockets *listener.Sockets
+	control *upgrade.Control
+	service *service.Service
+}
+
+// start starts the gateway in place of predecessor, if there is one.
+func (g *running) start(ctx context.Context, predecessor *upgrade.Predecessor, inherited []listener.SocketFile) error {
+	var err error
+	if g.sockets, err = listener.NewSockets(inherited, g.log); err != nil {
+		return err
+	}
+	if predecessor != nil {
+		g.log.Info("taking over", "from", predecessor.PID, "sockets", len(inherited))
+	}
+	g.service, err = service.TakeOver(ctx, g.cfg, g.log, service.Succession{Sockets: g.sockets, Opened: predecessor.Ready})
+	if err != nil {
+		return err
+	}
+	if g.control, err = upgrade.ListenControl(g.log); err != nil {
+		g.log.Warn("exgate upgrade does not find this process, SIGUSR2 does", "error", err)
+	}
+	if err := upgrade.WritePIDFile(g.cfg.PIDFile); err != nil {
+		g.log.Warn("no pid file was written", "error", err)
+	}
+	g.notify("READY=1")
+	return nil
+}
+
+// notify tells systemd, if it is there.
+func (g *running) notify(state string) {
+	if err := upgrade.Notify(state); err != nil {
+		g.log.Warn("systemd was not told", "state", state, "error", err)
+	}
+}
+
+// untilEnded serves until the process shall end.
+func (g *running) untilEnded() error {
+	for {
+		var request *upgrade.Request
+		select {
+		case received := <-g.signals:
+			if received != syscall.SIGUSR2 {
+				return g.end(received)
+			}
+		case request = <-g.control.Requests():
+		}
+		if ended, err := g.replace(request); ended {
+			return err
+		}
+	}
+}
+
+// end stops the gateway after a signal.
+func (g *running) end(received os.Signal) error {
+	g.control.Close()
+	g.notify("STOPPING=1")
+	g.log.Info("stopping", "signal", received.String(), "timeout", g.cfg.ShutdownTimeout.String())
+	err := g.stop()
+	return errors.Join(err, upgrade.RemovePIDFile(g.cfg.PIDFile))
+}
+
+var errStoppedAtOnce = errors.New("stopped at once by a second signal; devices were cut off")
+
+// stop gives devices the configured time to end, or less where another signal comes.
+func (g *running) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.ShutdownTimeout)
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- g.service.Stop(ctx) }()
+	for {
+		select {
+		case err := <-stopped:
+			if err != nil {
+				g.log.Warn("not everything ended in time", "error", err)
+			}
+			g.log.Info("stopped")
+			return nil
+		case received := <-g.signals:
+			if received != syscall.SIGUSR2 {
+				return fmt.Errorf("%w (%s)", errStoppedAtOnce, received)
+			}
+		}
+	}
+}
