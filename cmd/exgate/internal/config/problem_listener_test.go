@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
 )
 
 // badListener is a listener on line 2 with more settings from line 3 on.
@@ -148,11 +150,9 @@ listeners:
 // writeCertificates leaves a certificate in cert.pem, its key in key.pem and another key in other.pem.
 func writeCertificates(t *testing.T) {
 	t.Helper()
-	cert, key := selfSigned(t)
-	_, other := selfSigned(t)
-	for name, data := range map[string][]byte{"cert.pem": cert, "key.pem": key, "other.pem": other} {
-		if err := os.WriteFile(name, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	certtest.Files(t, ".")
+	_, other := certtest.SelfSigned(t)
+	if err := os.WriteFile("other.pem", other, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

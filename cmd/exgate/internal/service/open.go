@@ -2,18 +2,63 @@ package service
 
 import (
 	"context"
+	"errors"
+	"net"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-// open opens the socket of a listener.
-func (l *listeners) open(ctx context.Context, _ string, cfg config.Listener, _ *listener.Admission) (gateway.Listener, error) {
-	return listener.ListenTCP(ctx, listener.TCPConfig{Bind: cfg.Bind, KeepAlive: cfg.Socket.KeepAlive, Logger: l.service.log, Metrics: l.metrics})
+// open opens the socket of the listener name.
+func (l *listeners) open(ctx context.Context, name string, cfg config.Listener, a *listener.Admission) (gateway.Listener, error) {
+	switch cfg.Kind() {
+	case "tls":
+		return listener.ListenTLS(ctx, l.tls(name, cfg, a))
+	case "udp":
+		return listener.ListenUDP(ctx, l.udp(name, cfg, a))
+	}
+	return listener.ListenTCP(ctx, l.tcp(name, cfg, a))
+}
+
+func (l *listeners) tcp(name string, cfg config.Listener, a *listener.Admission) listener.TCPConfig {
+	s := l.service
+	tcp := listener.TCPConfig{
+		Name: name, Bind: cfg.Bind, Admission: a, Sockets: s.opener.For("listeners." + name), Logger: s.log, Metrics: l.metrics,
+		Options: listener.SocketOptions{
+			Backlog: cfg.Socket.Backlog, RecvBuffer: cfg.Socket.RecvBuffer, SendBuffer: cfg.Socket.SendBuffer,
+			NoDelay: cfg.Socket.NoDelay, KeepAlive: cfg.Socket.KeepAlive, ReusePort: cfg.Socket.ReusePort,
+		},
+	}
+	if s.cfg.Proxied(name) {
+		tcp.Proxy = &listener.ProxyConfig{Trusted: cfg.Proxy.Prefixes(), Timeout: cfg.Proxy.Timeout}
+	}
+	return tcp
+}
+
+func (l *listeners) tls(name string, cfg config.Listener, a *listener.Admission) listener.TLSConfig {
+	of := cfg.TLS
+	return listener.TLSConfig{
+		TCPConfig: l.tcp(name, cfg, a), CertFile: of.Cert, KeyFile: of.Key, CAFile: of.CA, Verify: of.Verify, FailIfNoCert: of.FailIfNoCert,
+		MinVersion: of.MinVersion, MaxVersion: of.MaxVersion, Ciphers: of.Ciphers,
+		HandshakeTimeout: of.HandshakeTimeout, MaxHandshakes: of.MaxHandshakes,
+	}
+}
+
+func (l *listeners) udp(name string, cfg config.Listener, a *listener.Admission) listener.UDPConfig {
+	return listener.UDPConfig{
+		Name: name, Bind: cfg.Bind, Admission: a, IdleTimeout: cfg.IdleTimeout,
+		MaxPeers: cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond), QueueDatagrams: cfg.UDP.Queue,
+		ReadBuffer: cfg.Socket.RecvBuffer, WriteBuffer: cfg.Socket.SendBuffer,
+		Sockets: l.service.opener.For("listeners." + name), Logger: l.service.log, Metrics: l.metrics,
+	}
 }
 
 // cannotOpen says which setting keeps a listener from being opened.
 func (s *Service) cannotOpen(key string, cfg config.Listener, err error) error {
-	return s.cannotListen(key+".bind", cfg.Bind, err)
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return s.cannotListen(key+".bind", cfg.Bind, err)
+	}
+	return s.cfg.Problem(key, "%v", err)
 }
