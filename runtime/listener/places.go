@@ -41,7 +41,7 @@ func (p *places) enter() bool {
 
 func (p *places) leave() { p.taken.Add(-1) }
 
-// sourcePlaces counts the connections of each source. Its memory is bounded by the open connections.
+// sourcePlaces counts the connections of each source. It takes memory for as many sources as were connected at once, 35 bytes each.
 type sourcePlaces struct {
 	maximum int
 	shards  [1 << sourceShardBits]sourceShard
