@@ -62,9 +62,14 @@ func (s *Sockets) HandedOver() {
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
 	for _, o := range s.all.open {
-		if l, ok := o.socket.(*net.UnixListener); ok {
-			l.SetUnlinkOnClose(false)
-		}
+		unlinkOnClose(o.socket, false)
+	}
+}
+
+// unlinkOnClose says whether closing socket, if it is a unix socket, removes its path.
+func unlinkOnClose(socket any, remove bool) {
+	if l, ok := socket.(*net.UnixListener); ok {
+		l.SetUnlinkOnClose(remove)
 	}
 }
 

@@ -26,9 +26,7 @@ func inherit(file SocketFile) (*inheritedSocket, error) {
 		return nil, fmt.Errorf("taking the inherited socket %s: %w", file.describe(), err)
 	}
 	in.File = nil
-	if l, ok := in.listener.(*net.UnixListener); ok {
-		l.SetUnlinkOnClose(!in.Foreign)
-	}
+	unlinkOnClose(in.listener, false)
 	return in, nil
 }
 

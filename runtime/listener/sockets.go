@@ -103,19 +103,40 @@ func (s *Sockets) ListenPacket(ctx context.Context, network, address string, con
 	return c, err
 }
 
-// CloseUnused closes the inherited sockets that nobody took, and logs each.
+// TookOver says that what was inherited is this process's alone, unless it is Foreign: what nobody took is closed and logged, and closing a unix socket
+// removes its path, which until here the process before may still need.
+func (s *Sockets) TookOver() {
+	if s == nil {
+		return
+	}
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	for _, o := range s.all.open {
+		unlinkOnClose(o.socket, !o.Foreign)
+	}
+	for _, in := range s.all.inherited {
+		s.all.log.Warn("an inherited socket is not in the configuration and was closed", "name", in.Name, "network", in.Network, "address", in.bound().String())
+		unlinkOnClose(in.listener, !in.Foreign)
+	}
+	s.all.closeInherited()
+}
+
+// CloseUnused closes the inherited sockets that nobody took, for a process that does not take over.
 func (s *Sockets) CloseUnused() {
 	if s == nil {
 		return
 	}
 	s.all.mu.Lock()
-	unused := s.all.inherited
-	s.all.inherited = nil
-	s.all.mu.Unlock()
-	for _, in := range unused {
-		s.all.log.Warn("an inherited socket is not in the configuration and was closed", "name", in.Name, "network", in.Network, "address", in.bound().String())
+	defer s.all.mu.Unlock()
+	s.all.closeInherited()
+}
+
+// closeInherited is called with mu held.
+func (i *inventory) closeInherited() {
+	for _, in := range i.inherited {
 		in.close()
 	}
+	i.inherited = nil
 }
 
 // take removes the inherited socket that serves address from the set; nil where there is none.

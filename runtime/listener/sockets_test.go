@@ -75,6 +75,7 @@ func TestHandedOverStreamSocketKeepsItsQueue(t *testing.T) {
 			}
 
 			again := listen(t, second, network, address)
+			second.TookOver()
 			if again.Addr().String() != l.Addr().String() {
 				t.Fatalf("listens at %s, was %s", again.Addr(), l.Addr())
 			}
@@ -122,7 +123,7 @@ func leftOver(t *testing.T, s *listener.Sockets, ask func(*listener.Sockets)) st
 		t.Fatal(err)
 	}
 	ask(next)
-	next.CloseUnused()
+	next.TookOver()
 	return log.String()
 }
 
@@ -191,7 +192,9 @@ func TestForeignPathStays(t *testing.T) {
 	files := handOver(t, first)
 	files[0].Foreign, files[0].Address = true, ""
 	second := newSockets(t, files)
-	_ = listen(t, second, "unix", path).Close()
+	l := listen(t, second, "unix", path)
+	second.TookOver()
+	_ = l.Close()
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
 	}
@@ -200,6 +203,22 @@ func TestForeignPathStays(t *testing.T) {
 		t.Errorf("a path in use was opened: %v", err)
 	}
 	_ = systemds.Close()
+}
+
+// A process that inherited a path and fails before it took over leaves the path to the one that has it.
+func TestPathStaysWhereTheSuccessorFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "exgate.sock")
+	first := newSockets(t, nil)
+	listen(t, first, "unix", path)
+	_ = listen(t, newSockets(t, handOver(t, first)), "unix", path).Close()
+	newSockets(t, handOver(t, first)).CloseUnused()
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+	newSockets(t, handOver(t, first)).TookOver()
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a path that the successor does not want is left: %v", err)
+	}
 }
 
 func TestControlSeesTheInheritedSocket(t *testing.T) {
@@ -265,5 +284,6 @@ func TestNilSockets(t *testing.T) {
 		t.Errorf("handed over %v", files)
 	}
 	s.HandedOver()
+	s.TookOver()
 	s.CloseUnused()
 }

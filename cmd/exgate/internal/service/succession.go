@@ -19,11 +19,13 @@ type Succession struct {
 }
 
 func (f Succession) opened(ctx context.Context) error {
-	f.Sockets.CloseUnused()
-	if f.Opened == nil {
-		return nil
+	if f.Opened != nil {
+		if err := f.Opened(ctx); err != nil {
+			return err
+		}
 	}
-	return f.Opened(ctx)
+	f.Sockets.TookOver()
+	return nil
 }
 
 // heldListener accepts nothing before start is closed: who connects meanwhile waits in the socket's queue.
