@@ -75,6 +75,24 @@ func (c *Config) Proxied(name string) bool {
 	return said
 }
 
+// MostConnections is how many connections with a file descriptor the listeners may have at once, or 0 where one of them has no bound.
+func (c *Config) MostConnections() int {
+	sum := 0
+	for _, l := range c.Listeners {
+		switch {
+		case l.datagram():
+		case l.MaxConnections == 0:
+			return c.MaxConnections
+		default:
+			sum += l.MaxConnections
+		}
+	}
+	if c.MaxConnections > 0 {
+		return min(sum, c.MaxConnections)
+	}
+	return sum
+}
+
 // datagram reports whether the transport keeps the boundaries of what is sent.
 func (l Listener) datagram() bool { return l.Type == "udp" || l.Type == "dtls" }
 

@@ -42,6 +42,9 @@ var badListeners = map[string]struct{ file, want string }{
 	"udp on tcp":         {badListener("tcp", "udp: {queue: 1}"), place3 + ".udp: does not fit a tcp listener: it needs type: udp or dtls"},
 	"keepalive on dtls":  {badListener("dtls", certificate, "socket: {keepalive: 1s}"), place4 + ".socket.keepalive: does not fit a dtls listener: it needs type: tcp or tls"},
 	"backlog on udp":     {badListener("udp", "socket: {backlog: 1}"), place3 + ".socket.backlog: does not fit a udp listener: it needs type: tcp or tls"},
+	"queue of dtls":      {badListener("dtls", certificate, "udp: {queue: 1}"), place4 + ".udp.queue: does not fit a dtls listener: it needs type: udp"},
+	"reuse port on udp":  {badListener("udp", "socket: {reuse_port: true}"), place3 + ".socket.reuse_port: does not fit a udp listener: it needs type: tcp or tls"},
+	"ids on tls":         {badListener("tls", "tls: {cert: cert.pem, key: key.pem, connection_ids: true}"), place3 + ".tls.connection_ids: does not fit a tls listener: it needs type: dtls"},
 	"tls without cert":   {badListener("tls"), place2 + ": needs tls.cert and tls.key, the PEM files of its certificate and private key"},
 	"tls without key":    {badListener("tls", "tls: {cert: cert.pem}"), place2 + ": needs tls.cert and tls.key, the PEM files of its certificate and private key"},
 	"missing cert":       {badListener("tls", "tls: {cert: none.pem, key: key.pem}"), place3 + ".tls.cert: none.pem: no such file or directory"},
@@ -129,7 +132,7 @@ listeners:
   tcp: {bind: ':1', handler: {wasm: m.wasm}, proxy_protocol: {trusted: [10.0.0.1]}, socket: {backlog: 1, nodelay: false}}
   udp: {type: udp, bind: ':1', handler: {wasm: m.wasm}, udp: {max_peers: 1}}
   tls: {type: tls, bind: ':2', handler: {wasm: m.wasm}, tls: {cert: cert.pem, key: key.pem, ca: cert.pem, verify: peer, min_version: 1.3}}
-  dtls: {type: dtls, bind: ':2', handler: {wasm: m.wasm}, psk: {file: m.wasm}, udp: {queue: 1}}
+  dtls: {type: dtls, bind: ':2', handler: {wasm: m.wasm}, psk: {file: m.wasm}, udp: {max_peers: 1}}
   both: {type: dtls, bind: ':3', handler: {wasm: m.wasm}, psk: {file: m.wasm}, tls: {cert: cert.pem, key: key.pem}}
   unix: {bind: 'unix:/x', handler: {wasm: m.wasm}}
   proxied: {bind: 'unix:/y', handler: {wasm: m.wasm}, proxy_protocol: {}, access: {rules: [deny all]}}

@@ -14,10 +14,13 @@ var fits = []struct {
 	{"socket.backlog", []string{"tcp", "tls"}},
 	{"socket.keepalive", []string{"tcp", "tls"}},
 	{"socket.nodelay", []string{"tcp", "tls"}},
+	{"socket.reuse_port", []string{"tcp", "tls"}},
 	{"tls", []string{"tls", "dtls"}},
+	{"tls.connection_ids", []string{"dtls"}},
 	{"tls.max_version", []string{"tls"}},
 	{"tls.min_version", []string{"tls"}},
 	{"udp", []string{"udp", "dtls"}},
+	{"udp.queue", []string{"udp"}},
 }
 
 // The settings that mean nothing to a socket in the file system; bySource does where load balancers say whom they connect.

@@ -15,6 +15,7 @@ type TLS struct {
 	MinVersion       string        `koanf:"min_version" oneof:"1.0 1.1 1.2 1.3"`
 	MaxVersion       string        `koanf:"max_version" oneof:"1.0 1.1 1.2 1.3"`
 	Ciphers          []string      `koanf:"ciphers"`
+	ConnectionIDs    bool          `koanf:"connection_ids"`
 	HandshakeTimeout time.Duration `koanf:"handshake_timeout"`
 	MaxHandshakes    int           `koanf:"max_handshakes" min:"1"`
 }

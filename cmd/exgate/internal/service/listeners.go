@@ -23,6 +23,7 @@ func (s *Service) startListeners(ctx context.Context) error {
 	l := &listeners{
 		service: s, handlers: newHandlers(s), metrics: listener.NewMetrics(s.registry), total: listener.NewTotalLimit(s.cfg.MaxConnections),
 	}
+	l.checkFiles()
 	for _, name := range s.cfg.Names() {
 		if err := l.start(ctx, name, s.cfg.Listeners[name]); err != nil {
 			return err
@@ -61,4 +62,18 @@ func describe(h config.Handler) string {
 		return "grpc " + h.GRPC
 	}
 	return "wasm " + h.Wasm
+}
+
+// checkFiles says whether the system lets the process have the connections that the configuration allows. A device takes two descriptors where it has
+// a session of its own at a broker elsewhere.
+func (l *listeners) checkFiles() {
+	want := l.service.cfg.MostConnections()
+	if l.service.cfg.Upstream.URL != "" {
+		want *= 2
+	}
+	if message, ok := listener.CheckFiles(want); ok {
+		l.service.log.Info(message)
+	} else {
+		l.service.log.Warn(message)
+	}
 }

@@ -17,6 +17,8 @@ func (l *listeners) open(ctx context.Context, name string, cfg config.Listener, 
 		return listener.ListenTLS(ctx, l.tls(name, cfg, a))
 	case "udp":
 		return listener.ListenUDP(ctx, l.udp(name, cfg, a))
+	case "dtls":
+		return listener.ListenDTLS(ctx, l.dtls(name, cfg, a))
 	}
 	return listener.ListenTCP(ctx, l.tcp(name, cfg, a))
 }
@@ -49,6 +51,18 @@ func (l *listeners) udp(name string, cfg config.Listener, a *listener.Admission)
 	return listener.UDPConfig{
 		Name: name, Bind: cfg.Bind, Admission: a, IdleTimeout: cfg.IdleTimeout,
 		MaxPeers: cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond), QueueDatagrams: cfg.UDP.Queue,
+		ReadBuffer: cfg.Socket.RecvBuffer, WriteBuffer: cfg.Socket.SendBuffer,
+		Sockets: l.service.opener.For("listeners." + name), Logger: l.service.log, Metrics: l.metrics,
+	}
+}
+
+func (l *listeners) dtls(name string, cfg config.Listener, a *listener.Admission) listener.DTLSConfig {
+	of := cfg.TLS
+	return listener.DTLSConfig{
+		Name: name, Bind: cfg.Bind, Admission: a, CertFile: of.Cert, KeyFile: of.Key, CAFile: of.CA, Verify: of.Verify, FailIfNoCert: of.FailIfNoCert,
+		PSK:     listener.PSKConfig{IdentityHint: cfg.PSK.IdentityHint, File: cfg.PSK.File},
+		Ciphers: of.Ciphers, ConnectionIDs: of.ConnectionIDs, HandshakeTimeout: of.HandshakeTimeout, MaxHandshakes: of.MaxHandshakes,
+		MaxPeers: cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond),
 		ReadBuffer: cfg.Socket.RecvBuffer, WriteBuffer: cfg.Socket.SendBuffer,
 		Sockets: l.service.opener.For("listeners." + name), Logger: l.service.log, Metrics: l.metrics,
 	}
