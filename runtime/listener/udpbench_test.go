@@ -1,0 +1,89 @@
+package listener_test
+
+import (
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+// BenchmarkUDPEcho plays 64 B ping-pong with 64 peers against a UDP listener with a Go handler and against a plain Go echo loop, in turns, and
+// reports both rates and the median ratio. One operation is one echo against each.
+func BenchmarkUDPEcho(b *testing.B) {
+	const peers = 64
+	s := serveUDP(b, listener.UDPConfig{}, send)
+	ours, plain := udpClients(b, s.listener.Addr().String(), peers), udpClients(b, plainEcho(b), peers)
+	const turns = 5
+	var ratios []float64
+	var tookOurs, tookPlain time.Duration
+	each := b.N/turns/peers + 1
+	b.ResetTimer()
+	for range turns {
+		o, p := pingPong(b, ours, each), pingPong(b, plain, each)
+		tookOurs, tookPlain = tookOurs+o, tookPlain+p
+		ratios = append(ratios, p.Seconds()/o.Seconds())
+	}
+	echoes := float64(turns * each * peers)
+	slices.Sort(ratios)
+	b.ReportMetric(echoes/tookOurs.Seconds(), "ours/s")
+	b.ReportMetric(echoes/tookPlain.Seconds(), "plain/s")
+	b.ReportMetric(ratios[turns/2], "ratio")
+}
+
+// plainEcho is what a UDP echo server in Go is without anything else.
+func plainEcho(b *testing.B) string {
+	b.Helper()
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ended := make(chan struct{})
+	b.Cleanup(func() { _ = c.Close(); <-ended })
+	go func() {
+		defer close(ended)
+		buf := make([]byte, 64<<10)
+		for {
+			n, from, err := c.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			_, _ = c.WriteToUDPAddrPort(buf[:n], from)
+		}
+	}()
+	return c.LocalAddr().String()
+}
+
+func udpClients(b *testing.B, addr string, n int) []*net.UDPConn {
+	b.Helper()
+	clients := make([]*net.UDPConn, n)
+	for i := range clients {
+		clients[i] = dialUDP(b, "", addr)
+		_ = clients[i].SetDeadline(time.Now().Add(time.Hour))
+	}
+	return clients
+}
+
+func pingPong(b *testing.B, clients []*net.UDPConn, each int) time.Duration {
+	start := time.Now()
+	var wg sync.WaitGroup
+	for _, c := range clients {
+		wg.Go(func() {
+			buf := make([]byte, 64)
+			for range each {
+				if _, err := c.Write(buf); err != nil {
+					b.Error(err)
+					return
+				}
+				if _, err := c.Read(buf); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return time.Since(start)
+}
