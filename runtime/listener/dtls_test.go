@@ -5,10 +5,8 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,55 +129,6 @@ func TestDTLSSilentClientDelaysNobody(t *testing.T) {
 	until(t, "the unverified to be given up", func() bool { u, _ := s.listener.Pending(); return u == 0 })
 }
 
-// A device that lost its session to a reboot gets a new one from the same port, and the old connection ends.
-func TestDTLSRebootOnTheSamePort(t *testing.T) {
-	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, send)
-	socket := udpSocket(t, "127.0.0.1:0")
-	bind := socket.LocalAddr().String()
-	c, err := s.client(t, socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dtlsEchoes(t, c, "before")
-	_ = socket.Close() // no close_notify
-	again, err := s.client(t, udpSocket(t, bind))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dtlsEchoes(t, again, "after")
-	if r := <-s.closed; !r.Is(gateway.ReasonConnReset) {
-		t.Errorf("closed with %v", r)
-	}
-	if n := s.listener.Peers(); n != 1 {
-		t.Errorf("%d peers", n)
-	}
-}
-
-// A device moves to another address within its session, where connection IDs are on.
-func TestDTLSConnectionID(t *testing.T) {
-	cfg := certDTLS(t)
-	cfg.ConnectionIDs = true
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
-	n := newNAT(t, s.addr())
-	c, err := dtls.ClientWithOptions(udpSocket(t, "127.0.0.1:0"), n.inside.LocalAddr(), dtls.WithInsecureSkipVerify(true),
-		dtls.WithConnectionIDGenerator(dtls.OnlySendCIDGenerator()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	dtlsEchoes(t, c, "here")
-	for range 3 {
-		n.move(t)
-		dtlsEchoes(t, c, "there")
-	}
-	if len(s.info) != 1 || len(s.closed) != 0 {
-		t.Errorf("%d connections, %d closed", len(s.info), len(s.closed))
-	}
-	_ = c.Close()
-	<-s.closed
-	until(t, "the addresses to go", func() bool { return s.listener.Peers() == 0 })
-}
-
 // A peer without keepalive ends after the idle timeout, one with it does not.
 func TestDTLSIdle(t *testing.T) {
 	s := serveDTLS(t, certDTLS(t), gateway.Limits{IdleTimeout: 100 * time.Millisecond}, func(a gateway.ConnectionAdapter, b []byte) {
@@ -298,44 +247,4 @@ func TestListenDTLSErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, err, tt.want)
 		}
 	}
-}
-
-// nat stands between a device and the gateway, and gives the device another address at each move.
-type nat struct {
-	inside  *net.UDPConn
-	gateway *net.UDPAddr
-	outside atomic.Pointer[net.UDPConn]
-	device  atomic.Pointer[net.UDPAddr]
-}
-
-func newNAT(t *testing.T, gateway *net.UDPAddr) *nat {
-	t.Helper()
-	n := &nat{inside: udpSocket(t, "127.0.0.1:0"), gateway: gateway}
-	n.move(t)
-	go func() {
-		for b := make([]byte, 8192); ; {
-			size, device, err := n.inside.ReadFromUDP(b)
-			if err != nil {
-				return
-			}
-			n.device.Store(device)
-			_, _ = n.outside.Load().WriteToUDP(b[:size], n.gateway)
-		}
-	}()
-	return n
-}
-
-func (n *nat) move(t *testing.T) {
-	t.Helper()
-	outside := udpSocket(t, "127.0.0.1:0")
-	n.outside.Store(outside)
-	go func() {
-		for b := make([]byte, 8192); ; {
-			size, _, err := outside.ReadFromUDP(b)
-			if err != nil {
-				return
-			}
-			_, _ = n.inside.WriteToUDP(b[:size], n.device.Load())
-		}
-	}()
 }

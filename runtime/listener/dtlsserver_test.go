@@ -153,11 +153,11 @@ func certDTLS(t testing.TB) listener.DTLSConfig {
 	return listener.DTLSConfig{CertFile: cert, KeyFile: key}
 }
 
-// pskDTLS is a listener's configuration with the pre-shared key c0ffee of meter-1.
+// pskDTLS is a configuration with pre-shared keys: c0ffee is that of meter-1.
 func pskDTLS(t testing.TB) listener.DTLSConfig {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "keys.psk")
-	if err := os.WriteFile(file, []byte("meter-1:c0ffee\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("meter-1:c0ffee\nmeter-2:00112233445566778899aabbccddeeff\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return listener.DTLSConfig{PSK: listener.PSKConfig{IdentityHint: "exgate", File: file}}

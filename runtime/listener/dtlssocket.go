@@ -78,7 +78,7 @@ func (s *dtlsSocket) Info() gateway.ConnInfo {
 	peer := s.session.peer.path.peer
 	info := gateway.ConnInfo{SocketType: gateway.SocketDTLS, Peer: peer.Addr(), Local: peer.Local()}
 	if cert := s.session.conn.certificate(); cert != nil {
-		info.PeerCert = &gateway.CertificateInfo{CommonName: cert.Subject.CommonName, DistinguishedName: cert.Subject.String()}
+		info.PeerCert = certificateInfo(cert)
 	}
 	return info
 }

@@ -1,0 +1,112 @@
+package listener
+
+import (
+	"context"
+	"errors"
+)
+
+// Why a handshake ended, beside what the library says.
+var (
+	errListenerClosed   = errors.New("listener closed")
+	errHandshakeTimeout = errors.New("the handshake took too long")
+	errHandshakeEvicted = errors.New("too many handshakes at once")
+	errHandshakeRefused = errors.New("not admitted")
+)
+
+// handshake runs the library's, and makes the session the one that its address has.
+func (s *dtlsSession) handshake() (err error) {
+	var newID func() []byte
+	if s.listener.cfg.ConnectionIDs {
+		newID = func() []byte { return s.listener.newID(s) }
+	}
+	if s.conn, err = s.listener.options.Load().server(s.pipe, s.peer.path, newID); err != nil {
+		return err
+	}
+	if err = s.conn.handshake(s.ctx); err != nil {
+		if cause := context.Cause(s.ctx); cause != nil {
+			err = cause
+		}
+		return err
+	}
+	s.guard.established.Store(true)
+	return s.promote()
+}
+
+// sending sees what the library sends. Its ServerHello says that the client has proved its address.
+func (s *dtlsSession) sending(b []byte, to *dtlsPath) error {
+	s.path.Store(to)
+	if s.verified.Load() || !isServerHello(b) {
+		return nil
+	}
+	return s.verify()
+}
+
+// verify admits the client whose address is proved. Where a session of the same address lives, its place is taken over in the end.
+func (s *dtlsSession) verify() error {
+	if s.verified.Swap(true) {
+		return nil
+	}
+	s.listener.unverified.leave(s.unproved)
+	s.listener.counters.unverified(-1)
+	if !s.peer.hasLive() && !s.admit() {
+		s.giveUp(errHandshakeRefused)
+		return errHandshakeRefused
+	}
+	s.listener.handshaking.enter(s.proved)
+	if s.timer.Stop() {
+		s.timer.Reset(s.listener.cfg.HandshakeTimeout)
+	}
+	return nil
+}
+
+func (s *dtlsSession) admit() bool {
+	ticket, ok := s.listener.cfg.Admission.Admit(s.peer.path.peer.Addr().Addr())
+	if ok {
+		s.ticket.Store(&ticket)
+	}
+	return ok
+}
+
+// promote makes the session the one that its address has.
+func (s *dtlsSession) promote() error {
+	if old := s.peer.promote(s); old != nil {
+		s.ticket.CompareAndSwap(nil, old.ticket.Swap(nil))
+		old.replaced.Store(true)
+		_ = old.pipe.Close()
+	}
+	if s.ticket.Load() == nil && !s.admit() {
+		return errHandshakeRefused
+	}
+	return nil
+}
+
+// settle gives back what the handshake held, and counts how it ended. Nothing is held against an address that nobody proved.
+func (s *dtlsSession) settle(err error) {
+	s.timer.Stop()
+	s.listener.unverified.leave(s.unproved)
+	s.listener.handshaking.leave(s.proved)
+	if !s.verified.Load() {
+		s.listener.counters.unverified(-1)
+		return
+	}
+	result := handshakeFailed
+	switch {
+	case err == nil:
+		result = handshakeCompleted
+	case errors.Is(err, errHandshakeTimeout):
+		result = handshakeTimeout
+	case errors.Is(err, errHandshakeEvicted):
+		result = handshakeEvicted
+	case errors.Is(err, errHandshakeRefused):
+		result = handshakeRefused
+	case errors.Is(err, errListenerClosed):
+		result = handshakeClosed
+	}
+	s.listener.counters.handshake(result)
+	if result == handshakeFailed || result == handshakeTimeout {
+		s.failed()
+	}
+	if err != nil {
+		s.listener.cfg.Logger.Debug("DTLS handshake failed", "peer", s.peer.path, "error", err)
+	}
+}
