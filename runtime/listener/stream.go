@@ -47,7 +47,6 @@ func listenStream(ctx context.Context, cfg TCPConfig) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Options.KeepAlive = orDefault(cfg.Options.KeepAlive, cfg.KeepAlive)
 	s := &stream{admission: cfg.Admission, options: cfg.Options.withDefaults(), proxy: p, log: cfg.Logger.With("listener", cfg.Name)}
 	if s.listener, err = cfg.listen(ctx, network, address); err != nil {
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -25,8 +24,6 @@ type TCPConfig struct {
 	Proxy *ProxyConfig
 	// Options are the sockets'. If zero, the defaults of each.
 	Options SocketOptions
-	// KeepAlive is that of Options, where those have none. If zero, theirs.
-	KeepAlive time.Duration
 	// Sockets opens the listening socket or has inherited it. If zero, it is opened plainly.
 	Sockets *Sockets
 	// Logger takes what goes wrong while accepting. If zero, slog.Default().

@@ -268,6 +268,7 @@ func TestTLSIdleConnectionCostsOneGoroutine(t *testing.T) {
 	ca := newIssuer(t)
 	s := serveTLS(t, ca.server(t, "server"), send, gateway.Limits{})
 	const conns = 20
+	echoes(t, dialTLS(t, s.addr, ca.client()), "the listener has all its goroutines")
 	before := runtime.NumGoroutine()
 	for range conns {
 		echoes(t, dialTLS(t, s.addr, ca.client()), "x")

@@ -54,7 +54,7 @@ func unixControl(mode fs.FileMode, fresh *bool) Control {
 		return raw.Control(func(fd uintptr) {
 			name, err := unix.Getsockname(int(fd))
 			bound, ok := name.(*unix.SockaddrUnix)
-			if *fresh = err != nil || !ok || bound.Name == ""; *fresh {
+			if *fresh = err != nil || !ok || bound.Name == "" || bound.Name == "@"; *fresh { // @ alone is how the unnamed is read
 				_ = unix.Fchmod(int(fd), uint32(mode.Perm()))
 			}
 		})

@@ -1,0 +1,171 @@
+package listener_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+func proxied(trusted ...string) *listener.ProxyConfig {
+	cfg := &listener.ProxyConfig{}
+	for _, t := range trusted {
+		cfg.Trusted = append(cfg.Trusted, netip.MustParsePrefix(t))
+	}
+	return cfg
+}
+
+func proxyHeader(t testing.TB, version byte, source, destination string) string {
+	t.Helper()
+	h := proxyproto.HeaderProxyFromAddrs(version,
+		net.TCPAddrFromAddrPort(netip.MustParseAddrPort(source)), net.TCPAddrFromAddrPort(netip.MustParseAddrPort(destination)))
+	b, err := h.Format()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+var proxyLocal = string(proxyproto.SIGV2) + "\x20\x00\x00\x00"
+
+// echoesAfter sends header and text in one write.
+func echoesAfter(t testing.TB, c net.Conn, header, text string) {
+	t.Helper()
+	if _, err := io.WriteString(c, header+text); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(text))
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != text {
+		t.Fatalf("read %d of %d bytes, %v", len(got), len(text), err)
+	}
+}
+
+func TestProxyHeader(t *testing.T) {
+	for name, c := range map[string]struct{ header, peer, local string }{
+		"v1":         {proxyHeader(t, 1, "203.0.113.7:4711", "198.51.100.1:993"), "203.0.113.7:4711", "198.51.100.1:993"},
+		"v1 ipv6":    {proxyHeader(t, 1, "[2001:db8::7]:4711", "[2001:db8::1]:993"), "[2001:db8::7]:4711", "[2001:db8::1]:993"},
+		"v2":         {proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), "203.0.113.7:4711", "198.51.100.1:993"},
+		"v2 ipv6":    {proxyHeader(t, 2, "[2001:db8::7]:4711", "[2001:db8::1]:993"), "[2001:db8::7]:4711", "[2001:db8::1]:993"},
+		"v2 local":   {proxyLocal, "", ""},
+		"v1 unknown": {"PROXY UNKNOWN\r\n", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8")}, send, gateway.Limits{})
+			conn := dial(t, s.addr)
+			echoesAfter(t, conn, c.header, strings.Repeat("the device's first bytes ", 100))
+			echoes(t, conn, "and more")
+			if c.peer == "" {
+				c.peer, c.local = conn.LocalAddr().String(), s.addr
+			}
+			if info := <-s.info; info.Peer.String() != c.peer || info.Local.String() != c.local {
+				t.Errorf("peer %v, local %v, not %s, %s", info.Peer, info.Local, c.peer, c.local)
+			}
+		})
+	}
+}
+
+// The handshake may come in the same segment as the header.
+func TestProxyHeaderBeforeTLS(t *testing.T) {
+	for _, version := range []byte{1, 2} {
+		ca := newIssuer(t)
+		cfg := ca.server(t, "server")
+		cfg.Proxy = proxied("127.0.0.1/32")
+		s := serveTLS(t, cfg, send, gateway.Limits{})
+		c := tls.Client(&prefixed{Conn: dial(t, s.addr), prefix: proxyHeader(t, version, "203.0.113.7:4711", "198.51.100.1:993")}, ca.client())
+		echoes(t, c, strings.Repeat("hello", 10000))
+		if info := <-s.info; info.Peer.String() != "203.0.113.7:4711" || info.SocketType != gateway.SocketSSL {
+			t.Errorf("info %+v", info)
+		}
+		_ = c.Close()
+	}
+}
+
+// prefixed sends something with the first write.
+type prefixed struct {
+	net.Conn
+	prefix string
+}
+
+func (p *prefixed) Write(b []byte) (int, error) {
+	n, err := p.Conn.Write(append([]byte(p.prefix), b...))
+	n = max(0, n-len(p.prefix))
+	p.prefix = ""
+	return n, err
+}
+
+func refusedConn(t *testing.T, c net.Conn, says string) {
+	t.Helper()
+	_, _ = io.WriteString(c, says)
+	_ = c.SetReadDeadline(time.Now().Add(15 * time.Second))
+	if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read %d, %v where a refusal was due", n, err)
+	}
+}
+
+func TestProxyRefuses(t *testing.T) {
+	good := proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993")
+	for name, c := range map[string]struct{ trusted, says, reason string }{
+		"no trusted source": {"192.0.2.0/24", good, "untrusted"},
+		"no header":         {"127.0.0.1/32", "I am a device\r\n", "malformed"},
+		"a bad line":        {"127.0.0.1/32", "PROXY TCP4 203.0.113.7 1 2 3\r\n", "malformed"},
+		"no TCP":            {"127.0.0.1/32", strings.Replace(good, "\x21\x11", "\x21\x12", 1), "malformed"},
+		"a huge header":     {"127.0.0.1/32", string(proxyproto.SIGV2) + "\x21\x11\xff\xff", "malformed"},
+		"half a header":     {"127.0.0.1/32", good[:20], "timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := proxied(c.trusted)
+			cfg.Timeout = 50 * time.Millisecond
+			s := serveStream(t, listener.TCPConfig{Proxy: cfg}, send, gateway.Limits{})
+			if conn, err := net.Dial("tcp", s.addr); err == nil { // a reset may come before the connect has returned
+				refusedConn(t, conn, c.says)
+				_ = conn.Close()
+			}
+			await(t, "the count", func() bool { return s.count(t, "exgate_proxy_refused_total", c.reason) == 1 })
+		})
+	}
+}
+
+// Access rules and bans are the device's, not the proxy's.
+func TestProxyAdmission(t *testing.T) {
+	access, err := listener.ParseAccess([]string{"deny 203.0.113.0/24"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	admission, err := listener.NewAdmission(listener.AdmissionConfig{
+		Listener: "l", Access: access, MaxPerSource: 1, Ban: listener.BanConfig{Failures: 1, Window: time.Minute, Duration: time.Minute},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := newIssuer(t)
+	cfg := ca.server(t, "server")
+	cfg.Proxy, cfg.Admission = proxied("127.0.0.1/32"), admission
+	s := serveTLS(t, cfg, send, gateway.Limits{})
+	from := func(device string) net.Conn {
+		return &prefixed{Conn: dial(t, s.addr), prefix: proxyHeader(t, 2, device+":4711", "198.51.100.1:993")}
+	}
+	refusedConn(t, from("203.0.113.7"), "x")
+	for _, device := range []string{"192.0.2.1", "192.0.2.2"} { // each its one connection, through the same proxy
+		echoes(t, tls.Client(from(device), ca.client()), "hello")
+	}
+	refusedConn(t, from("192.0.2.1"), "x")
+	refusedConn(t, from("192.0.2.3"), "no TLS: a failure, and a ban")
+	refusedConn(t, from("192.0.2.3"), "x")
+	if admission.Allowed(netip.MustParseAddr("192.0.2.3")) || !admission.Allowed(netip.MustParseAddr("127.0.0.1")) {
+		t.Error("the ban is not the device's")
+	}
+	refusedConn(t, &prefixed{Conn: dial(t, s.addr), prefix: proxyLocal}, "no TLS: the proxy's own look")
+	if !admission.Allowed(netip.MustParseAddr("127.0.0.1")) {
+		t.Error("the proxy is banned")
+	}
+}

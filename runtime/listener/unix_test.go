@@ -1,0 +1,98 @@
+package listener_test
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+func dialUnix(t *testing.T, path string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestUnixEcho(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	s := serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, send, gateway.Limits{})
+	c := dialUnix(t, path)
+	echoes(t, c, strings.Repeat("hello", 100000))
+	if info := <-s.info; info != (gateway.ConnInfo{SocketType: gateway.SocketTCP}) {
+		t.Errorf("info %+v", info)
+	}
+	_ = c.Close()
+	if r := <-s.closed; !r.Is(gateway.ReasonTCPClosed) {
+		t.Errorf("closed with %v", r)
+	}
+	if err := s.socket.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket's file after the listener: %v", err)
+	}
+}
+
+func TestUnixMode(t *testing.T) {
+	for mode, want := range map[fs.FileMode]fs.FileMode{0: 0o660, 0o600: 0o600, 0o777: 0o777} {
+		path := filepath.Join(t.TempDir(), "s")
+		serveStream(t, listener.TCPConfig{Bind: "unix:" + path, UnixMode: mode}, send, gateway.Limits{})
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("mode %v of %v, %v", info.Mode(), mode, err)
+		}
+	}
+}
+
+// The file that a dead process left is replaced.
+func TestUnixStaleSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.SetUnlinkOnClose(false)
+	_ = dead.Close()
+	serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, send, gateway.Limits{})
+	echoes(t, dialUnix(t, path), "hello")
+}
+
+// The socket of a living process is left alone, and so is what is no socket.
+func TestUnixInUse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, send, gateway.Limits{})
+	if _, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "unix:" + path}); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("a second listener: %v", err)
+	}
+	echoes(t, dialUnix(t, path), "still there")
+
+	file := filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(file, []byte("data"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "unix:" + file})
+	if content, _ := os.ReadFile(file); !errors.Is(err, syscall.EADDRINUSE) || string(content) != "data" || !strings.Contains(err.Error(), file) {
+		t.Errorf("a file in the way: %v, %q left", err, content)
+	}
+}
+
+// A proxy on a unix socket is trusted because it may open it.
+func TestUnixProxy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	s := serveStream(t, listener.TCPConfig{Bind: "unix:" + path, Proxy: &listener.ProxyConfig{}}, send, gateway.Limits{})
+	echoesAfter(t, dialUnix(t, path), proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), "hello")
+	if info := <-s.info; info.Peer != netip.MustParseAddrPort("203.0.113.7:4711") {
+		t.Errorf("info %+v", info)
+	}
+}
