@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/upgrade"
+)
+
+// gate is a running gateway: whichever process is it at the moment.
+type gate struct {
+	t       testing.TB
+	folder  string
+	program string // the path of exgate, a copy that can be replaced
+	ended   chan struct{}
+
+	mu  sync.Mutex // guards log
+	log bytes.Buffer
+}
+
+func (g *gate) Write(b []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.log.Write(b)
+}
+
+func (g *gate) logged() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.log.String()
+}
+
+// newGate makes a gateway with a configuration, not started.
+func newGate(t testing.TB, text string) *gate {
+	t.Helper()
+	g := &gate{t: t, folder: t.TempDir(), ended: make(chan struct{})}
+	g.configure(text)
+	g.program = filepath.Join(g.folder, "exgate")
+	copyProgram(t, lookPath(t, "exgate"), g.program)
+	return g
+}
+
+func lookPath(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func copyProgram(t testing.TB, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to+".new", b, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(to+".new", to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (g *gate) configure(text string) {
+	g.t.Helper()
+	text = fmt.Sprintf("pid_file: exgate.pid\nmodules_cache: %s\n%s", g.folder, text)
+	if err := os.WriteFile(filepath.Join(g.folder, "exgate.yaml"), []byte(text), 0o600); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// start starts it with cmd, which is nil for the plain program, and waits until it serves. It is ended with the test.
+func (g *gate) start(cmd *exec.Cmd) {
+	g.t.Helper()
+	if cmd == nil {
+		cmd = exec.Command(g.program, "run", "-c", "exgate.yaml")
+	}
+	cmd.Dir = g.folder
+	cmd.Env = append(os.Environ(), "PATH="+g.folder+":"+os.Getenv("PATH")) // testscript shortens os.Args[0] to the bare name
+	reader, writer, err := os.Pipe()                                       // it ends with the last process that has it
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = writer, writer
+	if err := cmd.Start(); err != nil {
+		g.t.Fatal(err)
+	}
+	_ = writer.Close()
+	go g.read(reader)
+	go func() { _ = cmd.Wait() }()
+	g.t.Cleanup(g.end)
+	g.await("Ctrl-C stops it")
+}
+
+func (g *gate) read(from *os.File) {
+	defer close(g.ended)
+	defer from.Close()
+	for lines := bufio.NewScanner(from); lines.Scan(); {
+		fmt.Fprintln(g, lines.Text())
+	}
+}
+
+// await waits for a line that contains text.
+func (g *gate) await(text string) {
+	g.t.Helper()
+	for end := time.Now().Add(patience); !strings.Contains(g.logged(), text); {
+		select {
+		case <-g.ended:
+			if !strings.Contains(g.logged(), text) {
+				g.t.Fatalf("ended without %q:\n%s", text, g.logged())
+			}
+		case <-time.After(10 * time.Millisecond):
+		}
+		if time.Now().After(end) {
+			g.t.Fatalf("%q does not come:\n%s", text, g.logged())
+		}
+	}
+}
+
+// pid is the process that serves.
+func (g *gate) pid() int {
+	g.t.Helper()
+	pid, err := upgrade.ReadPIDFile(filepath.Join(g.folder, "exgate.pid"))
+	if err != nil {
+		g.t.Fatalf("%v\n%s", err, g.logged())
+	}
+	return pid
+}
+
+// end stops the gateway and waits for all its processes.
+func (g *gate) end() {
+	if pid, err := upgrade.ReadPIDFile(filepath.Join(g.folder, "exgate.pid")); err == nil {
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+	}
+	select {
+	case <-g.ended:
+	case <-time.After(patience):
+		g.t.Errorf("it does not end:\n%s", g.logged())
+	}
+	if g.t.Failed() {
+		g.t.Log(g.logged())
+	}
+}
+
+// upgrade runs exgate upgrade and returns what it prints.
+func (g *gate) upgrade() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "exgate", "upgrade", "--pid-file", filepath.Join(g.folder, "exgate.pid"))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// mustUpgrade upgrades and waits until the new process is the one in the pid file.
+func (g *gate) mustUpgrade() {
+	g.t.Helper()
+	before := g.pid()
+	out, err := g.upgrade()
+	if err != nil || !strings.Contains(out, fmt.Sprintf("serves in place of process %d", before)) {
+		g.t.Fatalf("upgrade: %v\n%s\n%s", err, out, g.logged())
+	}
+	g.awaitOther(before)
+}
+
+func (g *gate) awaitOther(before int) {
+	g.t.Helper()
+	for end := time.Now().Add(patience); g.pid() == before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			g.t.Fatalf("process %d is still the one:\n%s", before, g.logged())
+		}
+	}
+}
+
+// lineDevice is a device of the line protocol.
+type lineDevice struct {
+	net.Conn
+	lines *bufio.Reader
+}
+
+func dialLine(network, address string) (*lineDevice, error) {
+	c, err := net.DialTimeout(network, address, patience)
+	if err != nil {
+		return nil, err
+	}
+	d := &lineDevice{c, bufio.NewReader(c)}
+	_ = c.SetDeadline(time.Now().Add(patience))
+	if _, err := d.lines.ReadString('\n'); err != nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("reading the greeting: %w", err)
+	}
+	return d, nil
+}
+
+// ping sends ping and reads pong.
+func (d *lineDevice) ping() error {
+	_ = d.SetDeadline(time.Now().Add(patience))
+	if _, err := d.Write([]byte("ping\n")); err != nil {
+		return err
+	}
+	line, err := d.lines.ReadString('\n')
+	if err == nil && line != "pong\n" {
+		err = fmt.Errorf("got %q", line)
+	}
+	return err
+}
+
+// sockets is what the process that started last listens at.
+func (g *gate) sockets() map[string]string {
+	found := map[string]string{}
+	for _, line := range strings.Split(g.logged(), "\n") {
+		if f := strings.Fields(line); len(f) >= 3 && strings.HasPrefix(line, "  ") {
+			found[f[0]] = f[2]
+		}
+	}
+	return found
+}
