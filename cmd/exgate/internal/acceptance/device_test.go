@@ -1,10 +1,12 @@
 package acceptance
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 )
@@ -14,21 +16,18 @@ const patience = 30 * time.Second
 
 type object map[string]any
 
+// resend is how long a device waits for an answer where its transport may lose what it sent.
+const resend = 2 * time.Second
+
 // device speaks the JSON echo protocol: objects without framing.
 type device struct {
-	t    *testing.T
-	conn net.Conn
-	in   *json.Decoder
-}
-
-func dial(t *testing.T, addr string) *device {
-	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	return &device{t: t, conn: c, in: json.NewDecoder(c)}
+	t      *testing.T
+	conn   net.Conn
+	stream *bufio.Reader
+	in     *json.Decoder // of stream
+	last   []byte        // sent
+	house  *house
+	ended  bool // by the gateway
 }
 
 func (d *device) send(o object) {
@@ -42,30 +41,53 @@ func (d *device) send(o object) {
 
 func (d *device) raw(b []byte) {
 	d.t.Helper()
+	d.last = b
 	if _, err := d.conn.Write(b); err != nil {
 		d.t.Fatalf("sending %s: %v", b, err)
+	}
+}
+
+// read reads the next object, and sends again what may have been lost.
+func (d *device) read() (got object, err error) {
+	for deadline := time.Now().Add(patience); ; {
+		wait := deadline
+		if d.house.transport.lossy {
+			wait = time.Now().Add(resend)
+		}
+		_ = d.conn.SetReadDeadline(wait)
+		err = d.in.Decode(&got)
+		if !os.IsTimeout(err) || time.Now().After(deadline) {
+			return got, err
+		}
+		d.in = json.NewDecoder(d.stream) // the old one keeps its error
+		if d.last != nil {
+			_, _ = d.conn.Write(d.last)
+		}
 	}
 }
 
 // expect reads the next object and compares it with want.
 func (d *device) expect(want object) {
 	d.t.Helper()
-	_ = d.conn.SetReadDeadline(time.Now().Add(patience))
-	var got object
-	if err := d.in.Decode(&got); err != nil {
+	got, err := d.read()
+	if err != nil {
 		d.t.Fatalf("waiting for %v: %v", want, err)
 	}
 	if text(d.t, got) != text(d.t, want) {
 		d.t.Fatalf("got %v, want %v", got, want)
 	}
+	d.last = nil
 }
 
-// expectClosed reads the end of the connection.
+// expectClosed waits for the end of the connection: the device sees it, or else the gateway has it no more.
 func (d *device) expectClosed() {
 	d.t.Helper()
-	_ = d.conn.SetReadDeadline(time.Now().Add(patience))
-	var got object
-	if err := d.in.Decode(&got); !errors.Is(err, io.EOF) {
+	d.ended = true
+	if d.house.transport.silent {
+		d.house.awaitGone(d.t, d.conn.LocalAddr())
+		return
+	}
+	if got, err := d.read(); !errors.Is(err, io.EOF) {
 		d.t.Fatalf("got %v, %v, want the end", got, err)
 	}
 }

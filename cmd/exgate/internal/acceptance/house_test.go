@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -17,7 +18,6 @@ import (
 
 	grpcecho "github.com/exgate/exgate/proto/examples/go/jsonecho"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/remote"
 	"github.com/exgate/exgate/runtime/wasm"
 	"github.com/exgate/exgate/wasm-examples/jsonecho"
@@ -45,19 +45,19 @@ func (l *logBuffer) String() string {
 
 // house is a gateway with the JSON echo handler, as a service or as a module, and somebody else at its broker.
 type house struct {
-	gw       *gateway.Gateway
-	kind     string
-	addr     string
-	idleAddr string // of a listener with a short idle timeout
-	up       *upstream
-	other    *client
-	reg      *prometheus.Registry
-	log      *logBuffer
+	gw        *gateway.Gateway
+	kind      string
+	transport transport
+	addr      map[string]string // by listener: main, and idle with a short idle timeout
+	up        *upstream
+	other     *client
+	reg       *prometheus.Registry
+	log       *logBuffer
 }
 
-func openHouse(t *testing.T, up *upstream, kind string) *house {
+func openHouse(t *testing.T, up *upstream, kind string, tr transport) *house {
 	t.Helper()
-	h := &house{kind: kind, up: up, reg: prometheus.NewRegistry(), log: &logBuffer{}}
+	h := &house{kind: kind, transport: tr, addr: make(map[string]string), up: up, reg: prometheus.NewRegistry(), log: &logBuffer{}}
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	h.gw = gateway.New(gateway.Config{Node: "acceptance", Logger: log, Metrics: gateway.NewMetrics(h.reg)})
 	if err := h.gw.SetConnector("up", up.connector); err != nil {
@@ -73,22 +73,19 @@ func openHouse(t *testing.T, up *upstream, kind string) *house {
 	if err := h.gw.SetHandler("echo", h.newHandler(t, log)); err != nil {
 		t.Fatal(err)
 	}
-	h.addr = h.listen(t, "main", gateway.Limits{})
-	h.idleAddr = h.listen(t, "idle", gateway.Limits{IdleTimeout: 100 * time.Millisecond})
+	h.listen(t, "main", gateway.Limits{})
+	h.listen(t, "idle", gateway.Limits{IdleTimeout: 100 * time.Millisecond})
 	h.other = dialOther(t, up.url)
 	return h
 }
 
-func (h *house) listen(t *testing.T, name string, limits gateway.Limits) string {
+func (h *house) listen(t *testing.T, name string, limits gateway.Limits) {
 	t.Helper()
-	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := h.transport.listen(t, name, limits)
 	if err := h.gw.AddListener(name, l, gateway.ListenerConfig{Handler: "echo", Connector: "up", Limits: limits}); err != nil {
 		t.Fatal(err)
 	}
-	return l.Addr().String()
+	h.addr[name] = l.Addr().String()
 }
 
 func (h *house) newHandler(t *testing.T, log *slog.Logger) gateway.HandlerFactory {
@@ -141,8 +138,8 @@ func serveOn(t *testing.T, serve func(net.Listener) error, stop func() error) st
 	return l.Addr().String()
 }
 
-// events reads how often the main listener handed an event to its handlers.
-func (h *house) events(t *testing.T, event string) float64 {
+// events reads how often a listener handed an event to its handlers.
+func (h *house) events(t *testing.T, listener, event string) float64 {
 	t.Helper()
 	families, err := h.reg.Gather()
 	if err != nil {
@@ -150,7 +147,7 @@ func (h *house) events(t *testing.T, event string) float64 {
 	}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			if f.GetName() == "exgate_events_total" && labels(m) == "event="+event+" listener=main " {
+			if f.GetName() == "exgate_events_total" && labels(m) == "event="+event+" listener="+listener+" " {
 				return m.GetCounter().GetValue()
 			}
 		}
@@ -166,22 +163,35 @@ func labels(m *dto.Metric) (text string) {
 }
 
 // await waits until the number of events is want, and fails where it becomes more.
-func (h *house) await(t *testing.T, event string, want float64) {
+func (h *house) await(t *testing.T, listener, event string, want float64) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); h.events(t, event) < want; runtime.Gosched() {
+	for deadline := time.Now().Add(patience); h.events(t, listener, event) < want; runtime.Gosched() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%v %s events, want %v", h.events(t, event), event, want)
+			t.Fatalf("%v %s events, want %v", h.events(t, listener, event), event, want)
 		}
 	}
-	if got := h.events(t, event); got != want {
+	if got := h.events(t, listener, event); got != want {
 		t.Fatalf("%v %s events, want %v", got, event, want)
+	}
+}
+
+// awaitGone waits until the gateway has no connection of a peer.
+func (h *house) awaitGone(t *testing.T, peer net.Addr) {
+	t.Helper()
+	isPeer := func(c *gateway.Conn) bool { return c.Info().Peer.String() == peer.String() }
+	for deadline := time.Now().Add(patience); slices.ContainsFunc(slices.Collect(h.gw.Conns()), isPeer); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("the connection of %s stays", peer)
+		}
 	}
 }
 
 func (h *house) churnOtherListener(t *testing.T) {
 	t.Helper()
-	addr := h.listen(t, "churn", gateway.Limits{})
-	dial(t, addr).send(connectFrame("d-nobody", "wrong", nil))
+	h.listen(t, "churn", gateway.Limits{})
+	d := h.dial(t, "churn")
+	d.ended = true
+	d.send(connectFrame("d-nobody", "wrong", nil))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	err := errors.Join(

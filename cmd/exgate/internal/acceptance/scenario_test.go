@@ -12,25 +12,30 @@ func TestAcceptance(t *testing.T) {
 		open func(*testing.T) *upstream
 	}{{"embedded", openEmbedded}, {"mosquitto", openMosquitto}} {
 		for _, kind := range []string{"grpc", "wasm"} {
-			t.Run(upstream.name+"/"+kind, func(t *testing.T) {
-				up := upstream.open(t)
-				h := openHouse(t, up, kind)
-				t.Run("echo with mountpoint", h.echo)
-				t.Run("raw publish", h.rawPublish)
-				t.Run("auth denied", h.authDenied)
-				t.Run("acl denied then allowed", h.aclDenied)
-				t.Run("keepalive timeout", h.keepalive)
-				t.Run("idle timeout", h.idle)
-				t.Run("another listener changes", h.otherListener)
-				h.noSecretInLog(t)
-			})
+			for _, transport := range transports {
+				t.Run(upstream.name+"/"+kind+"/"+transport.name, func(t *testing.T) {
+					openHouse(t, upstream.open(t), kind, transport).play(t)
+				})
+			}
 		}
 	}
 }
 
+// play is the scenario.
+func (h *house) play(t *testing.T) {
+	t.Run("echo with mountpoint", h.echo)
+	t.Run("raw publish", h.rawPublish)
+	t.Run("auth denied", h.authDenied)
+	t.Run("acl denied then allowed", h.aclDenied)
+	t.Run("keepalive timeout", h.keepalive)
+	t.Run("idle timeout", h.idle)
+	t.Run("another listener changes", h.otherListener)
+	h.noSecretInLog(t)
+}
+
 // login connects a device that is let in.
 func (h *house) login(t *testing.T, client string, more object) *device {
-	d := dial(t, h.addr)
+	d := h.dial(t, "main")
 	d.send(connectFrame(client, h.up.password, more))
 	d.expect(ack(connack, 0))
 	return d
@@ -71,7 +76,7 @@ func (h *house) rawPublish(t *testing.T) {
 }
 
 func (h *house) authDenied(t *testing.T) {
-	d := dial(t, h.addr)
+	d := h.dial(t, "main")
 	d.send(connectFrame("d-auth", "wrong-"+h.up.password, nil))
 	d.expect(ack(connack, 1))
 	d.expectClosed()
@@ -97,9 +102,8 @@ func (d *device) retry(o, want object) {
 	d.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		d.send(o)
-		_ = d.conn.SetReadDeadline(deadline)
-		var got object
-		if err := d.in.Decode(&got); err != nil {
+		got, err := d.read()
+		if err != nil {
 			d.t.Fatal(err)
 		}
 		if text(d.t, got) == text(d.t, want) {
@@ -112,11 +116,10 @@ func (d *device) retry(o, want object) {
 // expectBoth reads two objects that come in either order.
 func (d *device) expectBoth(a, b object) {
 	d.t.Helper()
-	_ = d.conn.SetReadDeadline(time.Now().Add(patience))
 	want := map[string]bool{text(d.t, a): true, text(d.t, b): true}
 	for range 2 {
-		var got object
-		if err := d.in.Decode(&got); err != nil {
+		got, err := d.read()
+		if err != nil {
 			d.t.Fatalf("waiting for %v: %v", want, err)
 		}
 		if !want[text(d.t, got)] {
@@ -126,19 +129,25 @@ func (d *device) expectBoth(a, b object) {
 	}
 }
 
-// keepalive: the handler's goodbye arrives, and the device is ended exactly once.
+// keepalive: the handler's goodbye arrives, and the device is ended exactly once, whatever others send.
 func (h *house) keepalive(t *testing.T) {
-	h.await(t, "closed", h.events(t, "created"))
-	timers, closed := h.events(t, "timer"), h.events(t, "closed")
+	h.await(t, "main", "closed", h.events(t, "main", "created"))
+	h.pester(t)
+	timers, closed := h.events(t, "main", "timer"), h.events(t, "main", "closed")
 	d := h.login(t, "d-keepalive", object{"keepalive": 1})
 	d.expect(object{"type": disconnect})
 	d.expectClosed()
-	h.await(t, "timer", timers+1)
-	h.await(t, "closed", closed+1)
+	h.await(t, "main", "timer", timers+1)
+	h.await(t, "main", "closed", closed+1)
 }
 
+// idle: a device that has sent nothing is ended; without connections, one that has no keepalive.
 func (h *house) idle(t *testing.T) {
-	d := dial(t, h.idleAddr)
+	d := h.dial(t, "idle")
+	if h.transport.silent {
+		d.raw([]byte("{"))
+		h.await(t, "idle", "created", 1)
+	}
 	d.expectClosed()
 }
 

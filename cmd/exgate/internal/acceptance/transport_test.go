@@ -1,0 +1,139 @@
+package acceptance
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/pion/dtls/v3"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+// transport is a kind of socket that devices speak through.
+type transport struct {
+	name   string
+	listen func(t *testing.T, name string, limits gateway.Limits) gateway.Listener
+	dial   func(t *testing.T, addr string) net.Conn
+	silent bool // a device is not told that the gateway ended its connection
+	lossy  bool // what arrives while the handler has paused the socket is lost, and devices send again
+}
+
+var transports = []transport{
+	{name: "tcp", listen: listenTCP, dial: dialPlain("tcp")},
+	{name: "tls", listen: listenTLS, dial: dialTLS},
+	{name: "udp", listen: listenUDP, dial: dialPlain("udp"), silent: true, lossy: true},
+	{name: "dtls", listen: listenDTLS, dial: dialDTLS, lossy: true},
+}
+
+const freePort = "127.0.0.1:0"
+
+func listenTCP(t *testing.T, _ string, _ gateway.Limits) gateway.Listener {
+	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: freePort})
+	return opened(t, l, err)
+}
+
+func listenUDP(t *testing.T, name string, limits gateway.Limits) gateway.Listener {
+	l, err := listener.ListenUDP(t.Context(), listener.UDPConfig{Name: name, Bind: freePort, IdleTimeout: limits.IdleTimeout})
+	return opened(t, l, err)
+}
+
+func listenTLS(t *testing.T, name string, _ gateway.Limits) gateway.Listener {
+	cert, key := certtest.Files(t, t.TempDir())
+	l, err := listener.ListenTLS(t.Context(), listener.TLSConfig{
+		TCPConfig: listener.TCPConfig{Name: name, Bind: freePort}, CertFile: cert, KeyFile: key,
+	})
+	return opened(t, l, err)
+}
+
+func listenDTLS(t *testing.T, name string, _ gateway.Limits) gateway.Listener {
+	cert, key := certtest.Files(t, t.TempDir())
+	l, err := listener.ListenDTLS(t.Context(), listener.DTLSConfig{Name: name, Bind: freePort, CertFile: cert, KeyFile: key})
+	return opened(t, l, err)
+}
+
+func opened(t *testing.T, l gateway.Listener, err error) gateway.Listener {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func dialPlain(network string) func(*testing.T, string) net.Conn {
+	return func(t *testing.T, addr string) net.Conn {
+		t.Helper()
+		c, err := net.Dial(network, addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+}
+
+func dialTLS(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a certificate of the test
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func dialDTLS(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	c, err := dtls.DialWithOptions("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)), dtls.WithInsecureSkipVerify(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := c.HandshakeContext(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// largest is more than any datagram.
+const largest = 64 << 10
+
+// dial connects a device to a listener of the house.
+func (h *house) dial(t *testing.T, listener string) *device {
+	t.Helper()
+	c := h.transport.dial(t, h.addr[listener])
+	r := bufio.NewReaderSize(c, largest)
+	d := &device{t: t, conn: c, stream: r, in: json.NewDecoder(r), house: h}
+	t.Cleanup(func() {
+		if h.transport.silent && !d.ended { // nothing else tells the gateway that the device is gone
+			_, _ = c.Write([]byte(text(t, object{"type": disconnect})))
+		}
+		_ = c.Close()
+	})
+	return d
+}
+
+// pester keeps another device talking until the test ends.
+func (h *house) pester(t *testing.T) {
+	noisy, stop, done := h.login(t, "d-other", nil), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				_, _ = noisy.conn.Write([]byte(`{"type":3,"topic":"t/noise","qos":0,"payload":"x"}`))
+			}
+		}
+	}()
+	t.Cleanup(func() { close(stop); <-done })
+}
