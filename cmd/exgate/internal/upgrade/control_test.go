@@ -1,0 +1,178 @@
+//go:build linux
+
+package upgrade_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/upgrade"
+)
+
+// control makes this process one that can be asked.
+func control(t *testing.T) *upgrade.Control {
+	t.Helper()
+	c, err := upgrade.ListenControl(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+type outcome struct {
+	text  string
+	steps []string
+	err   error
+}
+
+func ask(ctx context.Context) <-chan outcome {
+	answered := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		o.text, o.err = upgrade.Ask(ctx, os.Getpid(), func(step string) { o.steps = append(o.steps, step) })
+		answered <- o
+	}()
+	return answered
+}
+
+func TestAskAndAnswer(t *testing.T) {
+	c := control(t)
+	defer c.Close()
+	answered := ask(t.Context())
+	request := <-c.Requests()
+	request.Progress("one")
+	request.Progress("two")
+	request.Done("three")
+	if o := <-answered; o.err != nil || o.text != "three" || fmt.Sprint(o.steps) != "[one two]" {
+		t.Errorf("got %+v", o)
+	}
+
+	answered = ask(t.Context())
+	(<-c.Requests()).Failed(errors.New("two\nlines"))
+	if o := <-answered; o.err == nil || o.err.Error() != fmt.Sprintf("upgrading process %d: two\nlines", os.Getpid()) {
+		t.Errorf("got %+v", o)
+	}
+}
+
+func TestAskingIsInterrupted(t *testing.T) {
+	c := control(t)
+	defer c.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	answered := ask(ctx)
+	request := <-c.Requests()
+	cancel()
+	if o := <-answered; o.err == nil {
+		t.Errorf("got %+v", o)
+	}
+	request.Done("nobody hears it")
+}
+
+// A gateway that ends answers who still waits.
+func TestControlThatCloses(t *testing.T) {
+	c := control(t)
+	conn := dialControl(t)
+	if _, err := io.WriteString(conn, "upgrade\n"); err != nil {
+		t.Fatal(err)
+	}
+	silent := dialControl(t) // says nothing, and does not hold Close up
+	c.Close()
+	if b, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) || len(b) > 0 && !strings.Contains(string(b), "the gateway is stopping") {
+		t.Errorf("got %q, %v", b, err)
+	}
+	if _, err := silent.Read(make([]byte, 1)); err == nil {
+		t.Error("a connection was left")
+	}
+	if _, err := upgrade.Ask(t.Context(), os.Getpid(), nil); err == nil || !strings.Contains(err.Error(), "is not an exgate that runs a gateway here") {
+		t.Error(err)
+	}
+}
+
+func dialControl(t *testing.T) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("unix", fmt.Sprintf("@exgate/%d", os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	return conn
+}
+
+// Whatever else is said there is cut off, and asks for nothing.
+func TestControlRefusesOtherWords(t *testing.T) {
+	c := control(t)
+	defer c.Close()
+	for _, text := range []string{"upgrade?", "upgrad\n\n", strings.Repeat("x", 1000)} {
+		conn := dialControl(t)
+		_, _ = io.WriteString(conn, text)
+		if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%q: read %d, %v", text, n, err)
+		}
+	}
+	select {
+	case <-c.Requests():
+		t.Error("a request was made of it")
+	default:
+	}
+}
+
+// Another process that took the name of a process is found out.
+func TestNameTakenByAnotherProcess(t *testing.T) {
+	other := exec.Command("sleep", "60")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = other.Process.Kill()
+		_ = other.Wait()
+	}()
+	pid := other.Process.Pid
+	if _, err := upgrade.Ask(t.Context(), pid, nil); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("process %d is not an exgate", pid)) {
+		t.Error(err)
+	}
+	l, err := net.Listen("unix", fmt.Sprintf("@exgate/%d", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = upgrade.Ask(t.Context(), pid, nil)
+	if err == nil || err.Error() != fmt.Sprintf("process %d answers in place of process %d", os.Getpid(), pid) {
+		t.Error(err)
+	}
+}
+
+// asNobody runs f as a user that is not root.
+func asNobody(t *testing.T, f func()) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		f()
+		return
+	}
+	if err := syscall.Setresuid(65534, 65534, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := syscall.Setresuid(0, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	f()
+}
+
+func TestProcessOfAnotherUser(t *testing.T) {
+	asNobody(t, func() {
+		if _, err := upgrade.Ask(t.Context(), 1, nil); err == nil || err.Error() != "process 1 belongs to another user: upgrade it as that user or as root" {
+			t.Error(err)
+		}
+	})
+}
