@@ -29,12 +29,21 @@ func (b *peerBudget) take(source netip.Addr, now time.Duration) bool {
 }
 
 func (b *peerBudget) slot(source netip.Addr) *leakyBucket {
+	prefix := prefixOf(source)
+	return &b.prefixes[maphash.Bytes(b.seed, prefix[:])%prefixSlots]
+}
+
+// prefixOf is the /24 or /64 of an address.
+func prefixOf(source netip.Addr) (prefix [9]byte) {
 	ip := source.As16()
-	prefix := ip[:8]
 	if source.Is4() {
-		prefix = ip[12:15]
+		prefix[0] = 4
+		copy(prefix[1:], ip[12:15])
+		return prefix
 	}
-	return &b.prefixes[maphash.Bytes(b.seed, prefix)%prefixSlots]
+	prefix[0] = 6
+	copy(prefix[1:], ip[:8])
+	return prefix
 }
 
 // leakyBucket holds at most one second's worth. The zero value is empty.

@@ -133,6 +133,20 @@ func answer(t testing.TB, c net.Conn) []byte {
 	return buf[:n]
 }
 
+// askAgain asks until there is an answer: a flood fills the socket's buffer, and the kernel may drop anybody's datagram then.
+func askAgain(t *testing.T, c *net.UDPConn) {
+	t.Helper()
+	buf := make([]byte, 100)
+	for range 200 {
+		_, _ = c.Write([]byte("x"))
+		_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		if n, err := c.Read(buf); err == nil && string(buf[:n]) == "x" {
+			return
+		}
+	}
+	t.Fatal("no answer")
+}
+
 // One datagram is one event and one Send is one datagram, whatever its size, empty ones included.
 func TestUDPKeepsBoundaries(t *testing.T) {
 	s := serveUDP(t, listener.UDPConfig{}, send)

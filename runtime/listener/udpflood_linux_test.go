@@ -91,20 +91,6 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 	}
 }
 
-// askAgain asks until there is an answer: a flood fills the socket's buffer, and the kernel may drop anybody's datagram then.
-func askAgain(t *testing.T, c *net.UDPConn) {
-	t.Helper()
-	buf := make([]byte, 100)
-	for range 200 {
-		_, _ = c.Write([]byte("x"))
-		_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-		if n, err := c.Read(buf); err == nil && string(buf[:n]) == "x" {
-			return
-		}
-	}
-	t.Fatal("no answer")
-}
-
 // BenchmarkUDPIdlePeer reports the heap bytes of one peer that sent one datagram, with its connection.
 func BenchmarkUDPIdlePeer(b *testing.B) {
 	const peers = 10_000

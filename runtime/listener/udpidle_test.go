@@ -1,0 +1,112 @@
+package listener_test
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+// keepTalking asks again and again until a connection was closed, and returns why.
+func keepTalking(t *testing.T, c *net.UDPConn, closed <-chan gateway.CloseReason) gateway.CloseReason {
+	t.Helper()
+	for {
+		select {
+		case r := <-closed:
+			return r
+		default:
+			ask(t, c, []byte("x"))
+		}
+	}
+}
+
+// A peer that falls silent ends; the traffic of another does not keep it alive, and that one stays.
+func TestUDPIdleTimeout(t *testing.T) {
+	s := serveUDP(t, listener.UDPConfig{IdleTimeout: time.Second}, send)
+	silent, busy := dialUDP(t, "", s.listener.Addr().String()), dialUDP(t, "", s.listener.Addr().String())
+	ask(t, silent, []byte("x"))
+	ask(t, busy, []byte("x"))
+	if r := keepTalking(t, busy, s.closed); !r.Is(gateway.ReasonIdleTimeout) {
+		t.Errorf("closed with %v", r)
+	}
+	until(t, "only the busy one is left", func() bool {
+		ask(t, busy, []byte("x"))
+		return s.open() == 1
+	})
+	for c := range s.gateway.Conns() {
+		if c.Info().Peer.String() != busy.LocalAddr().String() {
+			t.Errorf("%v is left", c.Info().Peer)
+		}
+	}
+}
+
+// From StartTimer on, the keepalive decides and not the idle timeout.
+func TestUDPKeepaliveTakesOver(t *testing.T) {
+	s := serveUDP(t, listener.UDPConfig{IdleTimeout: 50 * time.Millisecond}, func(a gateway.ConnectionAdapter, b []byte) {
+		a.StartTimer(gateway.TimerKeepalive, 1)
+		a.Send(b)
+	})
+	ask(t, dialUDP(t, "", s.listener.Addr().String()), []byte("x"))
+	if r := <-s.closed; !r.Is(gateway.ReasonKeepaliveTimeout) {
+		t.Errorf("closed with %v", r)
+	}
+}
+
+// What comes while the handler paused the connection is dropped and counted.
+func TestUDPDropsWhilePaused(t *testing.T) {
+	paused := make(chan gateway.ConnectionAdapter, 1)
+	s := serveUDP(t, listener.UDPConfig{}, func(a gateway.ConnectionAdapter, b []byte) {
+		if string(b) == "pause" {
+			a.Pause()
+			paused <- a
+		}
+		a.Send(b)
+	})
+	c := dialUDP(t, "", s.listener.Addr().String())
+	ask(t, c, []byte("pause"))
+	a := <-paused
+	if _, err := c.Write([]byte("lost")); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a datagram dropped for the pause", func() bool { return s.dropped(t, "paused") == 1 })
+	a.Resume()
+	if got := ask(t, c, []byte("heard")); string(got) != "heard" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Who may not connect gets no connection, and what he sends costs nothing.
+func TestUDPAdmission(t *testing.T) {
+	access, err := listener.ParseAccess([]string{"deny 127.0.0.9", "allow all"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	admission, err := listener.NewAdmission(listener.AdmissionConfig{
+		Listener: "udp", Access: access, MaxPerSource: 1, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveUDP(t, listener.UDPConfig{Admission: admission, IdleTimeout: time.Minute}, func(a gateway.ConnectionAdapter, b []byte) {
+		a.Send(b)
+		if string(b) == "bye" {
+			a.Close(gateway.ReasonNormal)
+		}
+	})
+	addr := s.listener.Addr().String()
+	first, second := dialUDP(t, "", addr), dialUDP(t, "", addr)
+	ask(t, first, []byte("x"))
+	_, err = second.Write([]byte("one too many"))
+	_, err2 := dialUDP(t, "127.0.0.9", addr).Write([]byte("denied"))
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "both refused", func() bool { return s.dropped(t, "not_admitted") == 1 && s.dropped(t, "screened") == 1 })
+	ask(t, first, []byte("bye"))
+	<-s.closed
+	askAgain(t, second) // the place is free
+}
