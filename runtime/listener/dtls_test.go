@@ -119,8 +119,7 @@ func TestDTLSSilentClientDelaysNobody(t *testing.T) {
 	for range 20 {
 		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(listener.AHello(0, 0xc02b), s.addr())
 	}
-	halfway := newRawClient(t, s, 0xc02b)
-	halfway.proveAddress(t)
+	halfwayClient(t, s, 0xc02b)
 	until(t, "the silent clients", func() bool { u, v := s.listener.Pending(); return u == 20 && v == 1 })
 	dtlsEchoes(t, s.dial(t), "hello")
 	if u, v := s.listener.Pending(); u+v == 0 {
