@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -182,39 +181,6 @@ func (g *gate) awaitOther(before int) {
 			g.t.Fatalf("process %d is still the one:\n%s", before, g.logged())
 		}
 	}
-}
-
-// lineDevice is a device of the line protocol.
-type lineDevice struct {
-	net.Conn
-	lines *bufio.Reader
-}
-
-func dialLine(network, address string) (*lineDevice, error) {
-	c, err := net.DialTimeout(network, address, patience)
-	if err != nil {
-		return nil, err
-	}
-	d := &lineDevice{c, bufio.NewReader(c)}
-	_ = c.SetDeadline(time.Now().Add(patience))
-	if _, err := d.lines.ReadString('\n'); err != nil {
-		_ = c.Close()
-		return nil, fmt.Errorf("reading the greeting: %w", err)
-	}
-	return d, nil
-}
-
-// ping sends ping and reads pong.
-func (d *lineDevice) ping() error {
-	_ = d.SetDeadline(time.Now().Add(patience))
-	if _, err := d.Write([]byte("ping\n")); err != nil {
-		return err
-	}
-	line, err := d.lines.ReadString('\n')
-	if err == nil && line != "pong\n" {
-		err = fmt.Errorf("got %q", line)
-	}
-	return err
 }
 
 // sockets is what the process that started last listens at.

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// What the new process cannot do is said, and the old one serves on.
+func TestUpgradeThatFails(t *testing.T) {
+	address := freeAddress(t)
+	g := newGate(t, elsewhere(address))
+	g.start(nil)
+	before := g.pid()
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	taken := other.Addr().String()
+	for _, c := range []struct {
+		name, want string
+		breakIt    func()
+	}{
+		{"configuration", "the new process cannot take over: exgate.yaml:3: nod: unknown key", func() { g.configure("nod: x\n" + elsewhere(address)) }},
+		{"port", "metrics.bind: " + taken + " is in use", func() { g.configure("metrics: {bind: '" + taken + "'}\n" + elsewhere(address)) }},
+		{"program", "the new process ended before it was ready, its output says why: exit status 3", func() {
+			g.configure(elsewhere(address))
+			replaceProgram(t, g, "#!/bin/sh\nexit 3\n")
+		}},
+		{"no program", "exec format error", func() { replaceProgram(t, g, "\x7fELF") }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.breakIt()
+			out, err := g.upgrade()
+			if err == nil || !strings.Contains(out, c.want) {
+				t.Errorf("%v: %s", err, out)
+			}
+			if pid := g.pid(); pid != before {
+				t.Errorf("process %d serves", pid)
+			}
+			d, err := dialLine("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			if err := d.ping(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	copyProgram(t, lookPath(t, "exgate"), g.program)
+	g.mustUpgrade()
+}
+
+func replaceProgram(t *testing.T, g *gate, text string) {
+	t.Helper()
+	if err := os.WriteFile(g.program+".new", []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(g.program+".new", g.program); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Who is asked to stop while a new process starts, stops both.
+func TestStopWhileUpgrading(t *testing.T) {
+	g := newGate(t, elsewhere(freeAddress(t)))
+	g.start(nil)
+	said := filepath.Join(g.folder, "said")
+	if err := syscall.Mkfifo(said, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	replaceProgram(t, g, "#!/bin/sh\necho started >"+said+"\nexec sleep 1000\n")
+	upgraded := make(chan string, 1)
+	go func() {
+		out, _ := g.upgrade()
+		upgraded <- out
+	}()
+	if _, err := os.ReadFile(said); err != nil {
+		t.Fatal(err)
+	}
+	g.end()
+	if out := <-upgraded; !strings.Contains(out, "the new process was ended: the old one was asked to stop: terminated") {
+		t.Errorf("exgate upgrade says %q", out)
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const everyTransport = `upstream: {url: mqtt://127.0.0.1:1}
+listeners:
+  local: {bind: "unix:%s", handler: {wasm: builtin:line}}
+  datagrams: {type: udp, bind: 127.0.0.1:0, handler: {wasm: builtin:line}}
+  any: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}
+`
+
+// Sockets that have a path, take datagrams, or have a port of the system's choice, stay what they are.
+func TestUpgradeOfEveryTransport(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "exgate.sock")
+	g := newGate(t, fmt.Sprintf(everyTransport, path))
+	g.start(nil)
+	before := g.sockets()
+	for range 2 {
+		g.mustUpgrade()
+		g.await(fmt.Sprintf(`"pid":%d`, g.pid()))
+	}
+	if after := g.sockets(); after["any"] != before["any"] || after["datagrams"] != before["datagrams"] {
+		t.Errorf("sockets %v, before %v", after, before)
+	}
+	local, err := dialLine("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer local.Close()
+	anyPort, err := dialLine("tcp", before["any"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer anyPort.Close()
+	datagrams, err := net.Dial("udp", before["datagrams"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer datagrams.Close()
+	for _, c := range []net.Conn{local, anyPort} {
+		if err := c.(*lineDevice).ping(); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, err := exchange(datagrams, "ping\n"); err != nil || !strings.Contains(got, "pong") {
+		t.Errorf("got %q, %v", got, err)
+	}
+	g.end()
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("the last process left its socket: %v", err)
+	}
+}
+
+// exchange sends a datagram until one comes back that is no greeting: one may be lost while the process changes.
+func exchange(c net.Conn, text string) (string, error) {
+	b := make([]byte, 2048)
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if _, err := c.Write([]byte(text)); err != nil {
+			return "", err
+		}
+		_ = c.SetReadDeadline(time.Now().Add(time.Second))
+		n, err := c.Read(b)
+		if err == nil && !strings.HasPrefix(string(b[:n]), "exgate line protocol") {
+			return string(b[:n]), nil
+		}
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return "", err
+		}
+	}
+	return "", os.ErrDeadlineExceeded
+}
