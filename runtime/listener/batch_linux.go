@@ -29,6 +29,8 @@ type udpBatch struct {
 	bound netip.AddrPort
 	v6    bool // the socket's family
 
+	overflows uint32 // owned by the sweep
+
 	// Owned by the reading goroutine.
 	size     int
 	buf      []byte

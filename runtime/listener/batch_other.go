@@ -52,6 +52,9 @@ func (u *udpBatch) write(b []byte, to netip.AddrPort, _ netip.Addr) error {
 	return err
 }
 
+// overflowed is not known here.
+func (u *udpBatch) overflowed() uint32 { return 0 }
+
 func (u *udpBatch) stop() { _ = u.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 func (u *udpBatch) close() error { return u.conn.Close() }

@@ -69,3 +69,20 @@ func (c *controlBuffer) setSource(from netip.Addr, v6 bool) int {
 	(*unix.Inet4Pktinfo)(data).Spec_dst = from.As4()
 	return unix.CmsgSpace(unix.SizeofInet4Pktinfo)
 }
+
+// memInfo is what SO_MEMINFO tells; the last of its fields is how many datagrams found the buffer full.
+type memInfo [9]uint32
+
+func (u *udpBatch) overflowed() uint32 {
+	var info memInfo
+	size := uint32(unsafe.Sizeof(info))
+	errno := unix.ENOTSUP
+	err := u.raw.Control(func(fd uintptr) {
+		_, _, errno = unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	})
+	if err == nil && errno == 0 {
+		u.overflows = info[len(info)-1]
+	}
+	return u.overflows
+}

@@ -21,6 +21,9 @@ type datagrams interface {
 	// that it leaves from. Safe for concurrent use, also with read.
 	write(b []byte, to netip.AddrPort, from netip.Addr) error
 	addr() netip.AddrPort
+	// overflowed is how many datagrams the kernel has dropped so far because they were not read fast enough, modulo 2^32. The sweep alone
+	// calls it.
+	overflowed() uint32
 	// stop ends read; writing goes on until close.
 	stop()
 	close() error

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +21,8 @@ type wire struct {
 	in      chan arrival
 	stopped chan struct{}
 	last    arrival
+
+	overflows atomic.Uint32
 }
 
 func newWire() *wire { return &wire{in: make(chan arrival), stopped: make(chan struct{})} }
@@ -35,6 +38,7 @@ func (w *wire) read() (int, error) {
 func (w *wire) at(int) arrival                                 { return w.last }
 func (w *wire) write([]byte, netip.AddrPort, netip.Addr) error { return nil }
 func (w *wire) addr() netip.AddrPort                           { return netip.MustParseAddrPort("192.0.2.1:5000") }
+func (w *wire) overflowed() uint32                             { return w.overflows.Load() }
 func (w *wire) stop()                                          { close(w.stopped) }
 func (w *wire) close() error                                   { return nil }
 
@@ -247,6 +251,20 @@ func TestMuxCloseDropsTheQueue(t *testing.T) {
 		close(h.wait)
 		expect(t, h, "10.0.100.1 ended")
 		if n := m.cfg.losses.count(lostClosed); n != 1 {
+			t.Errorf("%d dropped", n)
+		}
+	})
+}
+
+// What the kernel dropped is counted within an idle timeout.
+func TestMuxCountsWhatTheKernelDropped(t *testing.T) {
+	muxed(t, nil, func(t *testing.T, w *wire, m *mux, _ *heard) {
+		for _, total := range []uint32{1<<32 - 5, 10} { // it wraps around
+			w.overflows.Store(total)
+			time.Sleep(30 * time.Second)
+		}
+		synctest.Wait()
+		if n := m.cfg.losses.count(lostOverflow); n != 1<<32+10 {
 			t.Errorf("%d dropped", n)
 		}
 	})

@@ -11,7 +11,8 @@ import (
 type loss uint8
 
 const (
-	lostTruncated    loss = iota // longer than the listener takes
+	lostOverflow     loss = iota // the socket's buffer was full; sampled, see mux.sweep
+	lostTruncated                // longer than the listener takes
 	lostQueueFull                // its peer's handler is slower than the peer
 	lostPaused                   // its connection is not read now: a rate, a pause, or a full upstream
 	lostClosed                   // its connection ended before it was handled
@@ -28,7 +29,7 @@ const (
 
 func (l loss) String() string {
 	return [losses]string{
-		"truncated", "queue_full", "paused", "after_close", "screened", "max_peers", "new_peer_rate", "not_admitted", "refused",
+		"receive_buffer_full", "truncated", "queue_full", "paused", "after_close", "screened", "max_peers", "new_peer_rate", "not_admitted", "refused",
 		"send_buffer_full", "send_too_long", "send_failed",
 	}[l]
 }

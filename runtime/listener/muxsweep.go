@@ -9,11 +9,12 @@ const (
 	sweepMin = time.Millisecond
 )
 
-// sweep tells idle peers, one shard a tick, until the mux has ended.
+// sweep tells idle peers, one shard a tick, and counts what the kernel dropped, until the mux has ended.
 func (m *mux) sweep() {
 	tick := time.NewTicker(max(m.cfg.idleTimeout/sweepRounds/muxShards, sweepMin))
 	defer tick.Stop()
 	var found []*peer
+	var overflowed uint32
 	for i := 0; ; i = (i + 1) % muxShards {
 		select {
 		case <-m.ended:
@@ -24,6 +25,11 @@ func (m *mux) sweep() {
 				p.fallSilent()
 			}
 			clear(found)
+			if i == 0 {
+				now := m.socket.overflowed()
+				m.cfg.losses[lostOverflow].Add(float64(now - overflowed))
+				overflowed = now
+			}
 		}
 	}
 }

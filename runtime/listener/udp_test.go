@@ -282,6 +282,22 @@ func TestUDPNewConnectionAfterClose(t *testing.T) {
 	}
 }
 
+// Closing the listener leaves its connections alone: they may still say goodbye.
+func TestUDPCloseKeepsConnections(t *testing.T) {
+	s := serveUDP(t, listener.UDPConfig{}, send)
+	c := dialUDP(t, "", s.listener.Addr().String())
+	ask(t, c, []byte("x"))
+	if err := errors.Join(s.listener.Close(), s.listener.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for conn := range s.gateway.Conns() {
+		conn.Send([]byte("goodbye"))
+	}
+	if got := answer(t, c); string(got) != "goodbye" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestListenUDPErrorNamesTheAddress(t *testing.T) {
 	s := serveUDP(t, listener.UDPConfig{}, send)
 	addr := s.listener.Addr().String()

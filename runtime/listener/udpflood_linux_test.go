@@ -91,6 +91,17 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 	}
 }
 
+// What the kernel drops because the socket's buffer is full is counted.
+func TestUDPCountsWhatTheKernelDrops(t *testing.T) {
+	hold := make(chan struct{})
+	s := serveUDP(t, listener.UDPConfig{ReadBuffer: 1, MaxPeers: 1, IdleTimeout: 500 * time.Millisecond}, func(gateway.ConnectionAdapter, []byte) { <-hold })
+	until(t, "the small buffer overflowed", func() bool {
+		flood(t, s.listener.Addr().String(), 1000)
+		return s.dropped(t, "receive_buffer_full") > 0
+	})
+	close(hold)
+}
+
 // BenchmarkUDPIdlePeer reports the heap bytes of one peer that sent one datagram, with its connection.
 func BenchmarkUDPIdlePeer(b *testing.B) {
 	const peers = 10_000

@@ -7,16 +7,16 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// udpSocket is one UDP peer as its connection sees it: one Send is one datagram, and so is one OnReceivedBytes.
+// udpSocket is one UDP peer as its connection sees it: one Send is one datagram, and so is one OnReceivedBytes. It is no
+// gateway.AuthObserver: anybody can forge the address of a datagram, and would get its owner banned.
 type udpSocket struct {
 	peer *peer
 	conn *gateway.Conn
 }
 
 var (
-	_ gateway.Transport    = (*udpSocket)(nil)
-	_ gateway.AuthObserver = (*udpSocket)(nil)
-	_ receiver             = (*udpSocket)(nil)
+	_ gateway.Transport = (*udpSocket)(nil)
+	_ receiver          = (*udpSocket)(nil)
 )
 
 // Info says who is at the other end.
@@ -49,9 +49,6 @@ func (s *udpSocket) Close() error {
 
 // Abort is Close.
 func (s *udpSocket) Abort() error { return s.Close() }
-
-// AuthFailed is held against the peer's address.
-func (s *udpSocket) AuthFailed() { s.peer.ticket.Failed() }
 
 func (s *udpSocket) receive(b []byte) {
 	if !s.conn.Readable() {
