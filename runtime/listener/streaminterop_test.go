@@ -1,0 +1,165 @@
+package listener_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+// tool finds a program nobody here wrote. Without it the test is skipped, in CI it fails.
+func tool(t *testing.T, name, debian string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is missing: apt-get install %s", name, debian)
+	}
+	t.Skipf("%s is missing: apt-get install %s", name, debian)
+	return ""
+}
+
+// converse has a program send a line, waits until it shows the answer, and ends its input. It returns all that the program said.
+func converse(t *testing.T, line, answer, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, out := io.Pipe()
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		_ = out.Close()
+		close(ended)
+	}()
+	hang := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	_, _ = io.WriteString(in, line)
+	var all bytes.Buffer
+	piece := make([]byte, 4096)
+	for open := true; ; {
+		n, err := said.Read(piece)
+		all.Write(piece[:n])
+		if open && strings.Contains(all.String(), answer) {
+			open = false
+			_ = in.Close()
+		}
+		if err != nil {
+			break
+		}
+	}
+	<-ended
+	hang.Stop()
+	_ = in.Close()
+	return all.String()
+}
+
+// shout is a handler that answers with capitals, which no program shows by itself.
+func shout(a gateway.ConnectionAdapter, b []byte) { a.Send(bytes.ToUpper(b)) }
+
+const (
+	asked    = "hello from a tool\n"
+	answered = "HELLO FROM A TOOL\n"
+)
+
+func TestOpenSSLClient(t *testing.T) {
+	openssl := tool(t, "openssl", "openssl")
+	ca := newIssuer(t)
+	for _, version := range []string{"-tls1_2", "-tls1_3"} {
+		s := serveTLS(t, ca.server(t, "server"), shout, gateway.Limits{})
+		out := converse(t, asked, answered, openssl, "s_client", "-connect", s.addr, version, "-CAfile", ca.file, "-verify_return_error", "-quiet", "-no_ign_eof")
+		if !strings.Contains(out, answered) {
+			t.Errorf("%s: %s", version, out)
+		}
+		if r := <-s.closed; !r.Is(gateway.ReasonSSLClosed) {
+			t.Errorf("%s: closed with %v", version, r)
+		}
+	}
+}
+
+func TestOpenSSLClientCertificates(t *testing.T) {
+	openssl := tool(t, "openssl", "openssl")
+	ca, stranger := newIssuer(t), newIssuer(t)
+	cfg := ca.server(t, "server")
+	cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = ca.file, "peer", true
+	template := func() *x509.Certificate {
+		return &x509.Certificate{
+			Subject: pkix.Name{CommonName: "pump 7", Organization: []string{"Example"}}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		}
+	}
+	goodCert, goodKey := ca.issue(t, "good", template())
+	wrongCert, wrongKey := stranger.issue(t, "wrong", template())
+	for _, version := range []string{"-tls1_2", "-tls1_3"} {
+		for name, c := range map[string]struct {
+			args []string
+			says string
+		}{
+			"good":    {[]string{"-cert", goodCert, "-key", goodKey}, answered},
+			"missing": {nil, "alert"},
+			"wrong":   {[]string{"-cert", wrongCert, "-key", wrongKey}, "alert"},
+		} {
+			t.Run(name+version, func(t *testing.T) {
+				s := serveTLS(t, cfg, shout, gateway.Limits{})
+				args := append([]string{"s_client", "-connect", s.addr, version, "-CAfile", ca.file, "-quiet", "-no_ign_eof"}, c.args...)
+				if out := converse(t, asked, answered, openssl, args...); !strings.Contains(out, c.says) {
+					t.Errorf("%s", out)
+				}
+				if name != "good" {
+					return
+				}
+				if info := <-s.info; info.PeerCert == nil || info.PeerCert.DistinguishedName != "CN=pump 7,O=Example" {
+					t.Errorf("certificate %+v", info.PeerCert)
+				}
+			})
+		}
+	}
+}
+
+func TestGnuTLSClient(t *testing.T) {
+	gnutls := tool(t, "gnutls-cli", "gnutls-bin")
+	ca := newIssuer(t)
+	s := serveTLS(t, ca.server(t, "server"), shout, gateway.Limits{})
+	host, port, _ := net.SplitHostPort(s.addr)
+	out := converse(t, asked, answered, gnutls, "--x509cafile", ca.file, "--verify-hostname", "localhost", "-p", port, host)
+	if !strings.Contains(out, answered) {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestSocatUnix(t *testing.T) {
+	socat := tool(t, "socat", "socat")
+	path := filepath.Join(t.TempDir(), "s")
+	serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, shout, gateway.Limits{})
+	if out := converse(t, asked, answered, socat, "-", "UNIX-CONNECT:"+path); out != answered {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestSocatProxyHeader(t *testing.T) {
+	socat := tool(t, "socat", "socat")
+	s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.1/32")}, shout, gateway.Limits{})
+	header := "PROXY TCP4 203.0.113.7 198.51.100.1 4711 993\r\n"
+	if out := converse(t, header+asked, answered, socat, "-", "TCP4:"+s.addr); out != answered {
+		t.Errorf("%s", out)
+	}
+	if info := <-s.info; info.Peer.String() != "203.0.113.7:4711" {
+		t.Errorf("info %+v", info)
+	}
+}

@@ -1,0 +1,98 @@
+package listener_test
+
+import (
+	"crypto/tls"
+	"net"
+	"runtime"
+	"testing"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// halfOpen begins n handshakes and leaves them: every other says nothing at all, the rest half a ClientHello.
+func halfOpen(t *testing.T, addr string, n int) (conns []net.Conn) {
+	t.Helper()
+	for i := range n {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 1 {
+			_, _ = c.Write([]byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and here it ends"))
+		}
+		conns = append(conns, c)
+	}
+	t.Cleanup(func() { closeAll(conns) })
+	return conns
+}
+
+func closeAll(conns []net.Conn) {
+	for i, c := range conns {
+		if c != nil {
+			_ = c.Close()
+		}
+		conns[i] = nil
+	}
+}
+
+func memoryInUse() uint64 {
+	runtime.GC()
+	runtime.GC() // a sync.Pool gives up what it holds at the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
+}
+
+// A thousand half-open handshakes keep neither the established devices nor new ones from being served, and leave no memory behind: what the first
+// flood leaves is what Go keeps of its goroutines, and the second adds nothing.
+func TestTLSHalfOpenHandshakes(t *testing.T) {
+	ca := newIssuer(t)
+	cfg := ca.server(t, "server")
+	cfg.MaxHandshakes = 2000
+	s := serveTLS(t, cfg, send, gateway.Limits{})
+	established := dialTLS(t, s.addr, ca.client())
+	echoes(t, established, "before")
+	before, goroutines := memoryInUse(), runtime.NumGoroutine()
+	flood := func() {
+		conns := halfOpen(t, s.addr, 1000)
+		await(t, "the handshakes", func() bool { return runtime.NumGoroutine() >= goroutines+1000 })
+		t.Logf("%d bytes a half-open handshake, both ends", (memoryInUse()-before)/1000)
+		for range 10 {
+			echoes(t, established, "during")
+			c := dialTLS(t, s.addr, ca.client())
+			echoes(t, c, "a new device")
+			_ = c.Close()
+		}
+		closeAll(conns)
+		await(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
+	}
+	flood()
+	await(t, "the memory", func() bool { return memoryInUse() < before+4<<20 })
+	left := memoryInUse()
+	flood()
+	await(t, "the memory again", func() bool { return memoryInUse() < left+1<<20 })
+	echoes(t, established, "after")
+}
+
+// Where more handshakes are left half-open than may be under way, the oldest make room for new devices.
+func TestTLSHalfOpenHandshakesMakeRoom(t *testing.T) {
+	ca := newIssuer(t)
+	cfg := ca.server(t, "server")
+	cfg.MaxHandshakes = 50
+	s := serveTLS(t, cfg, send, gateway.Limits{})
+	established := dialTLS(t, s.addr, ca.client())
+	halfOpen(t, s.addr, 200)
+	await(t, "refusals", func() bool { return s.count(t, "exgate_tls_handshakes_total", "busy") == 150 })
+	echoes(t, established, "during")
+	await(t, "room for a new device", func() bool {
+		c, err := tls.Dial("tcp", s.addr, ca.client())
+		if err == nil {
+			echoes(t, c, "hello")
+			_ = c.Close()
+		}
+		return err == nil
+	})
+	if n := s.count(t, "exgate_tls_handshakes_total", "evicted"); n == 0 {
+		t.Error("nothing was evicted")
+	}
+}

@@ -1,0 +1,134 @@
+package listener_test
+
+import (
+	"crypto/tls"
+	"crypto/x509/pkix"
+	"math/big"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+func serial(c *tls.Conn) *big.Int { return c.ConnectionState().PeerCertificates[0].SerialNumber }
+
+// shown is the serial number of the certificate that a new connection is shown.
+func shown(t *testing.T, addr string, cfg *tls.Config) *big.Int {
+	t.Helper()
+	c, err := tls.Dial("tcp", addr, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	echoes(t, c, "hello")
+	return serial(c)
+}
+
+// While devices come and go, the certificate is replaced, broken and replaced again: none of them notices anything but the new one.
+func TestTLSReloadUnderLoad(t *testing.T) {
+	ca := newIssuer(t)
+	cfg := ca.server(t, "server")
+	cfg.ReloadInterval = 2 * time.Millisecond
+	s := serveTLS(t, cfg, send, gateway.Limits{})
+	established := dialTLS(t, s.addr, ca.client())
+	echoes(t, established, "before")
+	first := serial(established)
+
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	for range 2 {
+		load.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				c, err := tls.Dial("tcp", s.addr, ca.client())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, err = c.Write([]byte("hello"))
+				if err == nil {
+					_, err = c.Read(make([]byte, 5))
+				}
+				if _ = c.Close(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+
+	ca.server(t, "server")
+	await(t, "the second certificate", func() bool { return shown(t, s.addr, ca.client()).Cmp(first) != 0 })
+	second := shown(t, s.addr, ca.client())
+	failed := s.count(t, "exgate_tls_reloads_total", "failed")
+	replaceFile(t, cfg.CertFile, []byte("not a certificate"))
+	await(t, "the broken file", func() bool { return s.count(t, "exgate_tls_reloads_total", "failed") > failed })
+	if got := shown(t, s.addr, ca.client()); got.Cmp(second) != 0 {
+		t.Error("a broken file changed the certificate")
+	}
+	if err := os.Remove(cfg.KeyFile); err != nil {
+		t.Fatal(err)
+	}
+	ca.server(t, "server")
+	await(t, "the third certificate", func() bool { return shown(t, s.addr, ca.client()).Cmp(second) != 0 })
+	close(stop)
+	load.Wait()
+	echoes(t, established, "after")
+	if n := s.count(t, "exgate_tls_handshakes_total", "failed"); n != 0 {
+		t.Errorf("%v handshakes failed", n)
+	}
+}
+
+// Devices with a session ticket resume across a change of certificates.
+func TestTLSTicketsOutliveReload(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		ca := newIssuer(t)
+		cfg := ca.server(t, "server")
+		cfg.ReloadInterval = 2 * time.Millisecond
+		s := serveTLS(t, cfg, send, gateway.Limits{})
+		client := ca.client()
+		client.MaxVersion, client.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
+		shown(t, s.addr, client)
+		ca.server(t, "server")
+		await(t, "the reload", func() bool { return s.count(t, "exgate_tls_reloads_total", "ok") > 0 })
+		c := dialTLS(t, s.addr, client)
+		if echoes(t, c, "again"); !c.ConnectionState().DidResume {
+			t.Errorf("%s: the session did not resume", tls.VersionName(version))
+		}
+	}
+}
+
+// A ticket is no way around a change of the authority.
+func TestTLSTicketsDoNotOutliveTheirAuthority(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		ca, devices := newIssuer(t), newIssuer(t)
+		cfg := ca.server(t, "server")
+		cfg.ReloadInterval, cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = 2*time.Millisecond, devices.file, "peer", true
+		s := serveTLS(t, cfg, send, gateway.Limits{})
+		client := ca.client(devices.device(t, pkix.Name{CommonName: "old"}))
+		client.MaxVersion, client.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
+		shown(t, s.addr, client)
+		replacement, err := os.ReadFile(newIssuer(t).file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replaceFile(t, devices.file, replacement)
+		await(t, "the reload", func() bool { return s.count(t, "exgate_tls_reloads_total", "ok") > 0 })
+		c, err := tls.Dial("tcp", s.addr, client)
+		if err == nil {
+			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+			_, err = c.Read(make([]byte, 1))
+			_ = c.Close()
+		}
+		if err == nil {
+			t.Errorf("%s: a device of the old authority was let in", tls.VersionName(version))
+		}
+		await(t, "the refusal", func() bool { return s.count(t, "exgate_tls_handshakes_total", "failed") == 1 })
+	}
+}
