@@ -55,6 +55,9 @@ var badListeners = map[string]struct{ file, want string }{
 	"ca without any":     {badListener("tls", "tls: {cert: cert.pem, key: key.pem, ca: key.pem}"), place3 + ".tls.ca: key.pem holds no certificate in PEM form"},
 	"fail, unverified":   {badListener("tls", "tls: {cert: cert.pem, key: key.pem, fail_if_no_cert: true}"), place3 + ".tls.fail_if_no_cert: needs verify: peer"},
 	"unknown verify":     {badListener("tls", "tls: {cert: cert.pem, key: key.pem, verify: true}"), place3 + ".tls.verify: must be none or peer, not true"},
+	"cipher of tls":      {badListener("tls", "tls: {cert: cert.pem, key: key.pem, ciphers: [RC5]}"), place3 + `.tls.ciphers: cipher suite "RC5" is not known`},
+	"cipher of dtls":     {badListener("dtls", "tls: {cert: cert.pem, key: key.pem, ciphers: [RC5]}"), place3 + `.tls.ciphers: there is no DTLS cipher suite "RC5"`},
+	"key in psk file":    {badListener("dtls", "psk: {file: users.yaml}"), place3 + ".psk.file: reading pre-shared keys: users.yaml:1: the key is not hexadecimal"},
 	"dtls with nothing":  {badListener("dtls"), place2 + ": needs tls.cert and tls.key, or psk.file, the keys shared with devices"},
 	"psk without file":   {badListener("dtls", "psk: {identity_hint: x}"), place3 + ".psk: needs file, the keys shared with devices"},
 	"psk file":           {badListener("dtls", "psk: {file: none}"), place3 + ".psk.file: none: no such file or directory"},
@@ -132,8 +135,8 @@ listeners:
   tcp: {bind: ':1', handler: {wasm: m.wasm}, proxy_protocol: {trusted: [10.0.0.1]}, socket: {backlog: 1, nodelay: false}}
   udp: {type: udp, bind: ':1', handler: {wasm: m.wasm}, udp: {max_peers: 1}}
   tls: {type: tls, bind: ':2', handler: {wasm: m.wasm}, tls: {cert: cert.pem, key: key.pem, ca: cert.pem, verify: peer, min_version: 1.3}}
-  dtls: {type: dtls, bind: ':2', handler: {wasm: m.wasm}, psk: {file: m.wasm}, udp: {max_peers: 1}}
-  both: {type: dtls, bind: ':3', handler: {wasm: m.wasm}, psk: {file: m.wasm}, tls: {cert: cert.pem, key: key.pem}}
+  dtls: {type: dtls, bind: ':2', handler: {wasm: m.wasm}, psk: {file: devices.psk}, udp: {max_peers: 1}}
+  both: {type: dtls, bind: ':3', handler: {wasm: m.wasm}, psk: {file: devices.psk}, tls: {cert: cert.pem, key: key.pem}}
   unix: {bind: 'unix:/x', handler: {wasm: m.wasm}}
   proxied: {bind: 'unix:/y', handler: {wasm: m.wasm}, proxy_protocol: {}, access: {rules: [deny all]}}
 `)
@@ -150,12 +153,14 @@ listeners:
 	}
 }
 
-// writeCertificates leaves a certificate in cert.pem, its key in key.pem and another key in other.pem.
+// writeCertificates leaves a certificate in cert.pem, its key in key.pem, another key in other.pem, and shared keys in devices.psk.
 func writeCertificates(t *testing.T) {
 	t.Helper()
 	certtest.Files(t, ".")
 	_, other := certtest.SelfSigned(t)
-	if err := os.WriteFile("other.pem", other, 0o600); err != nil {
-		t.Fatal(err)
+	for name, data := range map[string][]byte{"other.pem": other, "devices.psk": []byte("me:00\n")} {
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"os"
+
+	"github.com/exgate/exgate/runtime/listener"
 )
 
 // certificate checks the certificate of the listener key.
@@ -66,4 +68,27 @@ func (r rules) keys(key string, p PSK) {
 		return
 	}
 	r.file(key+".file", p.File)
+	if r.broken(key) {
+		return
+	}
+	if err := (listener.DTLSConfig{PSK: listener.PSKConfig{IdentityHint: p.IdentityHint, File: p.File}}).Check(); err != nil {
+		r.problem(key+".file", "%v", err)
+	}
+}
+
+// ciphers checks the names that the library of the listener's type knows.
+func (r rules) ciphers(key string, l Listener) {
+	t := l.TLS
+	if len(t.Ciphers) == 0 || r.broken(key+".tls") || r.broken(key+".psk") {
+		return
+	}
+	var err error
+	if l.Kind() == "tls" {
+		err = listener.TLSConfig{CertFile: t.Cert, KeyFile: t.Key, MinVersion: t.MinVersion, MaxVersion: t.MaxVersion, Ciphers: t.Ciphers}.Check()
+	} else {
+		err = listener.DTLSConfig{CertFile: t.Cert, KeyFile: t.Key, PSK: listener.PSKConfig{File: l.PSK.File}, Ciphers: t.Ciphers}.Check()
+	}
+	if err != nil {
+		r.problem(key+".tls.ciphers", "%v", err)
+	}
 }

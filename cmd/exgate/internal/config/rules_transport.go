@@ -38,8 +38,10 @@ func (r rules) transport(key string, l Listener) {
 	switch l.Kind() {
 	case "tls":
 		r.certificate(key, l.TLS)
+		r.ciphers(key, l)
 	case "dtls":
 		r.secured(key, l)
+		r.ciphers(key, l)
 	}
 	r.proxy(key+".proxy_protocol", l)
 }

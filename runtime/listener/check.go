@@ -1,0 +1,20 @@
+package listener
+
+import "log/slog"
+
+// Check reads the files and looks for what [ListenTLS] would refuse, without opening a socket.
+func (cfg TLSConfig) Check() error {
+	cfg.Logger, cfg.Metrics = slog.New(slog.DiscardHandler), NewMetrics(nil)
+	_, err := newSecure(cfg)
+	return err
+}
+
+// Check reads the files and looks for what [ListenDTLS] would refuse, without opening a socket.
+func (c DTLSConfig) Check() error {
+	c.Logger, c.Metrics = slog.New(slog.DiscardHandler), NewMetrics(nil)
+	l, err := newDTLS(c)
+	if err == nil {
+		l.giveUp(nil)
+	}
+	return err
+}
