@@ -5,6 +5,8 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"io"
+	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -193,6 +195,33 @@ func TestDTLSAdmission(t *testing.T) {
 	<-s.closed
 	until(t, "the place to be free", func() bool { return s.listener.Peers() == 0 })
 	dtlsEchoes(t, s.dial(t), "next")
+}
+
+// Bans need a proved address: hellos in somebody's name do not ban him, failed handshakes of his own do.
+func TestDTLSBansProvedAddressesOnly(t *testing.T) {
+	a := newDTLSAuthority(t)
+	cert, key := a.sign(t, pkix.Name{CommonName: "gateway"})
+	cfg := listener.DTLSConfig{CertFile: cert, KeyFile: key, CAFile: a.file, Verify: "peer"}
+	var err error
+	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{
+		Listener: "d", Ban: listener.BanConfig{Failures: 3, Window: time.Hour, Duration: time.Hour}, Logger: slog.New(slog.DiscardHandler),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	for range 20 {
+		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(listener.AHello(0, 0xc02b), s.addr())
+	}
+	until(t, "the spoofed hellos", func() bool { return s.counted(t, "exgate_dtls_handshakes_total", "unproved") == 20 })
+	dtlsEchoes(t, s.dial(t), "not banned")
+
+	cert, key = newDTLSAuthority(t).sign(t, pkix.Name{CommonName: "stranger"})
+	for range 3 {
+		if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(dtlsCertificate(t, cert, key))); err == nil {
+			t.Fatal("a stranger was let in")
+		}
+	}
+	until(t, "the ban", func() bool { return !cfg.Admission.Allowed(netip.MustParseAddr("127.0.0.1")) })
 }
 
 // A changed certificate serves new clients, and no session ends.

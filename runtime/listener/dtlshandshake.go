@@ -85,28 +85,34 @@ func (s *dtlsSession) settle(err error) {
 	s.timer.Stop()
 	s.listener.unverified.leave(s.unproved)
 	s.listener.handshaking.leave(s.proved)
-	if !s.verified.Load() {
+	result, proved := dtlsResult(err), s.verified.Load()
+	if !proved {
 		s.listener.counters.unverified(-1)
-		return
-	}
-	result := handshakeFailed
-	switch {
-	case err == nil:
-		result = handshakeCompleted
-	case errors.Is(err, errHandshakeTimeout):
-		result = handshakeTimeout
-	case errors.Is(err, errHandshakeEvicted):
-		result = handshakeEvicted
-	case errors.Is(err, errHandshakeRefused):
-		result = handshakeRefused
-	case errors.Is(err, errListenerClosed):
-		result = handshakeClosed
+		if result != handshakeFailed { // it was silent
+			result = handshakeUnproved
+		}
 	}
 	s.listener.counters.handshake(result)
-	if result == handshakeFailed || result == handshakeTimeout {
+	if proved && (result == handshakeFailed || result == handshakeTimeout) {
 		s.failed()
 	}
-	if err != nil {
+	if err != nil && result != handshakeUnproved {
 		s.listener.cfg.Logger.Debug("DTLS handshake failed", "peer", s.peer.path, "error", err)
 	}
+}
+
+func dtlsResult(err error) string {
+	switch {
+	case err == nil:
+		return handshakeCompleted
+	case errors.Is(err, errHandshakeTimeout):
+		return handshakeTimeout
+	case errors.Is(err, errHandshakeEvicted):
+		return handshakeEvicted
+	case errors.Is(err, errHandshakeRefused):
+		return handshakeRefused
+	case errors.Is(err, errListenerClosed):
+		return handshakeClosed
+	}
+	return handshakeFailed
 }

@@ -13,7 +13,7 @@ func newDTLSMetrics() dtlsMetrics {
 	return dtlsMetrics{
 		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_dtls_handshakes_total",
-			Help: "DTLS handshakes of clients that proved their address, by result: completed, failed, timeout, evicted (too many at once), refused, closed.",
+			Help: "DTLS handshakes by result: completed, failed, timeout, evicted (too many at once), refused, closed, unproved (the source was silent after its first ClientHello).",
 		}, []string{"listener", "result"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_dtls_dropped_total", Help: "Datagrams or records that were dropped between a DTLS client and its handler.",
@@ -36,6 +36,7 @@ const (
 	handshakeEvicted   = "evicted"
 	handshakeRefused   = "refused"
 	handshakeClosed    = "closed"
+	handshakeUnproved  = "unproved"
 )
 
 // dtlsCounters are one listener's.

@@ -24,7 +24,7 @@ type dtlsSession struct {
 	replaced atomic.Bool              // by another session of the same address
 	verified atomic.Bool              // the client has proved its address
 	giveUp   context.CancelCauseFunc  // ends the handshake
-	ctx      context.Context          //nolint:containedctx // of the handshake
+	ctx      context.Context          // of the handshake
 	timer    *time.Timer              // of the handshake
 	unproved *waiting                 // its place while it has not proved its address
 	proved   *waiting                 // and after it
@@ -149,7 +149,7 @@ func (s *dtlsSession) end() {
 		p.forget(s)
 	}
 	s.peer.forget(s)
-	if t := s.ticket.Load(); t != nil {
+	if t := s.ticket.Swap(nil); t != nil {
 		t.Release()
 	}
 }
