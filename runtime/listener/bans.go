@@ -130,7 +130,7 @@ func (b *bans) report(s source) {
 		b.suppressed++
 		return
 	}
-	b.log.Warn("source banned", "source", s, "failures", b.cfg.Failures, "within", b.cfg.Window, "duration", b.cfg.Duration,
+	b.log.Warn("source banned", "source", s.String(), "failures", b.cfg.Failures, "within", b.cfg.Window.String(), "duration", b.cfg.Duration.String(),
 		"suppressed", b.suppressed)
 	b.suppressed = 0
 }

@@ -57,5 +57,5 @@ func (l *refusalLog) refused(r refusal, from source) {
 		c.suppressed.Add(1)
 		return
 	}
-	l.log.Warn("connection refused", "reason", r, "source", from, "suppressed", c.suppressed.Swap(0))
+	l.log.Warn("connection refused", "reason", r.String(), "source", from.String(), "suppressed", c.suppressed.Swap(0))
 }
