@@ -1,3 +1,4 @@
+//nolint:gosec // G103: the kernel reads and writes these structures
 package listener
 
 import (

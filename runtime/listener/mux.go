@@ -132,7 +132,7 @@ func (m *mux) serve() {
 	m.mu.Lock()
 	m.serving = false
 	m.mu.Unlock()
-	m.closeIfDone()
+	_ = m.closeIfDone()
 }
 
 func (m *mux) wait(d time.Duration) {
