@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -181,5 +182,24 @@ func TestAliases(t *testing.T) {
 	inFolder(t, "listeners:\n  a: {bind: ':1', handler: &h {wasm: m.wasm}}\n  b: {bind: ':2', handler: *h}\n")
 	if cfg := mustLoad(t, Sources{File: "exgate.yaml"}); !strings.HasSuffix(cfg.Listeners["b"].Handler.Wasm, "m.wasm") {
 		t.Errorf("%+v", cfg.Listeners)
+	}
+}
+
+func TestEveryLimitReachesTheGateway(t *testing.T) {
+	var l Listener
+	fill(reflect.ValueOf(&l.Limits).Elem())
+	l.IdleTimeout = 1
+	limits := reflect.ValueOf(l.Gateway())
+	for i := range limits.NumField() {
+		if limits.Field(i).IsZero() {
+			t.Errorf("no setting reaches %s", limits.Type().Field(i).Name)
+		}
+	}
+}
+
+// fill sets every number in a struct.
+func fill(v reflect.Value) {
+	for i := range v.NumField() {
+		v.Field(i).SetInt(int64(i + 1))
 	}
 }

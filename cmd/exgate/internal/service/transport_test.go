@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -20,10 +21,11 @@ import (
 // patience bounds each wait.
 const patience = 30 * time.Second
 
-// serve starts a service with the embedded broker and the listeners of text, and returns the address of each.
-func serve(t *testing.T, text string) map[string]net.Addr {
+// serve starts a service with the embedded broker, with more settings of it, and the listeners of text, and returns the address of each.
+func serve(t *testing.T, text string, broker ...string) map[string]net.Addr {
 	t.Helper()
-	cfg := configured(t, "upstream: {embedded: {bind: 127.0.0.1:0}}\nlisteners:\n"+text)
+	settings := strings.Join(append([]string{"bind: 127.0.0.1:0"}, broker...), ", ")
+	cfg := configured(t, "upstream: {embedded: {"+settings+"}}\nlisteners:\n"+text)
 	s, err := service.Start(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -145,6 +147,39 @@ func TestWhatOnlyOpeningShows(t *testing.T) {
 	cfg := configured(t, "upstream: {embedded: {bind: 127.0.0.1:0}}\nlisteners:\n  a: {bind: 'unix:/nowhere/s', handler: {wasm: builtin:line}}\n")
 	_, err := service.Start(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.HasSuffix(err.Error(), "exgate.yaml:3: listeners.a.bind: cannot listen at unix:/nowhere/s: bind: no such file or directory") {
+		t.Error(err)
+	}
+}
+
+// serveStrangers is serve with a broker that lets nobody in.
+func serveStrangers(t *testing.T, settings string) net.Addr {
+	t.Helper()
+	users := filepath.Join(t.TempDir(), "users.yaml")
+	if err := os.WriteFile(users, []byte("anonymous: false\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return serve(t, fmt.Sprintf(plain, settings), "auth_file: "+users)["a"]
+}
+
+func TestBanOfWhoFailsToLogIn(t *testing.T) {
+	addr := serveStrangers(t, "ban: {failures: 2}")
+	for range 2 {
+		c := dial(t, addr)
+		_ = c.SetDeadline(time.Now().Add(patience))
+		_, _ = c.Write([]byte("login me\nquit\n"))
+		if got, err := io.ReadAll(c); err != nil || strings.Contains(string(got), "ok\n") {
+			t.Fatalf("read %q, %v", got, err)
+		}
+		_ = c.Close()
+	}
+	expectRefused(t, addr, "")
+}
+
+func TestAuthDeadline(t *testing.T) {
+	c := dial(t, serveStrangers(t, "limits: {auth_deadline: 50ms}"))
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	if _, err := io.ReadAll(c); err != nil {
 		t.Error(err)
 	}
 }
