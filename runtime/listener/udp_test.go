@@ -144,7 +144,7 @@ func askAgain(t *testing.T, c *net.UDPConn) {
 			return
 		}
 	}
-	t.Fatal("no answer")
+	t.Error("no answer")
 }
 
 // One datagram is one event and one Send is one datagram, whatever its size, empty ones included.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -109,4 +110,56 @@ func TestUDPAdmission(t *testing.T) {
 	ask(t, first, []byte("bye"))
 	<-s.closed
 	askAgain(t, second) // the place is free
+}
+
+// Connections that come and go as fast as datagrams do each end once, and leave no place taken.
+func TestUDPChurn(t *testing.T) {
+	const peers, rounds = 16, 100
+	admission, err := listener.NewAdmission(listener.AdmissionConfig{
+		Listener: "udp", MaxConnections: 2 * peers, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveUDP(t, listener.UDPConfig{Admission: admission}, func(a gateway.ConnectionAdapter, b []byte) {
+		a.Send(b)
+		a.Close(gateway.ReasonNormal)
+	})
+	var wg sync.WaitGroup
+	for range peers {
+		c := dialUDP(t, "", s.listener.Addr().String())
+		wg.Go(func() {
+			for range rounds {
+				askAgain(t, c)
+			}
+		})
+	}
+	wg.Wait()
+	until(t, "all connections ended", func() bool { return s.open() == 0 })
+	if created, closed := len(s.info), len(s.closed); created != closed || created < peers*rounds {
+		t.Errorf("%d created and %d closed events", created, closed)
+	}
+	for range 2 * peers { // every place is free again
+		askAgain(t, dialUDP(t, "", s.listener.Addr().String()))
+	}
+}
+
+// A peer whose handler waits for something far away delays nobody else, however many of them there are.
+func TestUDPSlowHandlersDelayNobody(t *testing.T) {
+	hold := make(chan struct{})
+	defer close(hold)
+	s := serveUDP(t, listener.UDPConfig{}, func(a gateway.ConnectionAdapter, b []byte) {
+		if string(b) == "slow" {
+			<-hold
+		}
+		a.Send(b)
+	})
+	for range 100 {
+		if _, err := dialUDP(t, "", s.listener.Addr().String()).Write([]byte("slow")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := ask(t, dialUDP(t, "", s.listener.Addr().String()), []byte("fast")); string(got) != "fast" {
+		t.Errorf("got %q", got)
+	}
 }
