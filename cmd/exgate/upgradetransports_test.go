@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -77,4 +81,62 @@ func exchange(c net.Conn, text string) (string, error) {
 		}
 	}
 	return "", os.ErrDeadlineExceeded
+}
+
+// openssl is a DTLS device: what is written to it is sent, and it ends when the gateway says that the session is over.
+type openssl struct {
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	lines *bufio.Scanner
+}
+
+func startOpenSSL(t *testing.T, address string) *openssl {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	o := &openssl{cmd: exec.CommandContext(ctx, "openssl", "s_client", "-quiet", "-dtls1_2", "-connect", address)}
+	out, err := o.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.in, err = o.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	o.lines = bufio.NewScanner(out)
+	return o
+}
+
+// see reads until a line that is text, and reports whether it came before the end.
+func (o *openssl) see(text string) bool {
+	for o.lines.Scan() {
+		if o.lines.Text() == text {
+			return true
+		}
+	}
+	return false
+}
+
+// A DTLS session is ended by the old process, and not left to find out; the next one is with the new process.
+func TestUpgradeEndsDTLS(t *testing.T) {
+	cert, key := certificate(t)
+	g := newGate(t, fmt.Sprintf("upstream: {url: mqtt://127.0.0.1:1}\nlisteners:\n"+
+		"  secure: {type: dtls, bind: 127.0.0.1:0, handler: {wasm: builtin:line}, tls: {cert: %s, key: %s}}\n", cert, key))
+	g.start(nil)
+	for range 2 {
+		device := startOpenSSL(t, g.sockets()["secure"])
+		if _, err := io.WriteString(device.in, "ping\n"); err != nil {
+			t.Fatal(err)
+		}
+		if !device.see("pong") {
+			t.Fatal("no pong")
+		}
+		g.mustUpgrade()
+		if device.see("more") {
+			t.Error("the device was sent more")
+		}
+		_ = device.cmd.Wait()
+	}
 }
