@@ -64,7 +64,7 @@ func run(cmd *cobra.Command, g *running, predecessor *upgrade.Predecessor, inher
 		return err
 	}
 	printSockets(cmd.OutOrStdout(), g.service.Sockets())
-	if demo, ok := g.cfg.Listeners["demo"]; ok && demo.Handler.Wasm == config.Builtin+"line" {
+	if demo, ok := g.cfg.Listeners["demo"]; ok && demo.Handler.Wasm == config.Builtin+"line" && demo.Kind() == "tcp" && !demo.Unix() {
 		printDemo(cmd.OutOrStdout(), g.service.Sockets(), g.cfg.Upstream.URL)
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), "Ctrl-C stops it.")

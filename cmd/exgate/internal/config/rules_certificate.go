@@ -12,7 +12,7 @@ import (
 func (r rules) certificate(key string, t TLS) {
 	if t.Cert == "" || t.Key == "" {
 		if !r.broken(key) {
-			r.problem(key, "needs tls.cert and tls.key, the PEM files of its certificate and private key")
+			r.problems.add(r.cfg.origins.of(key+".type"), key, "needs tls.cert and tls.key, the PEM files of its certificate and private key")
 		}
 		return
 	}

@@ -96,7 +96,7 @@ func (r rules) secured(key string, l Listener) {
 	switch {
 	case !tls && !psk:
 		if !r.broken(key) {
-			r.problem(key, "needs tls.cert and tls.key, or psk.file, the keys shared with devices")
+			r.problems.add(r.cfg.origins.of(key+".type"), key, "needs tls.cert and tls.key, or psk.file, the keys shared with devices")
 		}
 		return
 	case tls && (l.TLS.Cert != "" || l.TLS.Key != "" || !psk):

@@ -1,0 +1,59 @@
+package service
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+// TestEverySettingReachesTheListener fills a configuration and looks for fields of the listeners that nothing sets.
+func TestEverySettingReachesTheListener(t *testing.T) {
+	var cfg config.Listener
+	fill(reflect.ValueOf(&cfg).Elem())
+	sockets, err := listener.NewSockets(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &listeners{service: &Service{cfg: &config.Config{}, opener: sockets, log: nil}, metrics: listener.NewMetrics(nil)}
+	a := new(listener.Admission)
+	for _, test := range []struct {
+		config any
+		unset  []string // no settings
+	}{
+		{l.tcp("x", cfg, a), []string{"UnixMode", "KeepAlive", "Proxy", "Logger"}},
+		{l.tls("x", cfg, a), []string{"ReloadInterval"}},
+		{l.udp("x", cfg, a), []string{"NewPeersPerPrefix", "QueueBytes", "MaxDatagram", "Workers", "Logger"}},
+		{l.dtls("x", cfg, a), []string{"MaxUnverified", "MaxUnverifiedPerPrefix", "NewPeersPerPrefix", "Logger"}},
+	} {
+		v := reflect.ValueOf(test.config)
+		for i := range v.NumField() {
+			if name := v.Type().Field(i).Name; v.Field(i).IsZero() != slices.Contains(test.unset, name) {
+				t.Errorf("%s.%s is %v", v.Type(), name, v.Field(i))
+			}
+		}
+	}
+}
+
+// fill sets every field of a struct, and of those in it.
+func fill(v reflect.Value) {
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Kind() {
+		case reflect.Struct:
+			fill(f)
+		case reflect.String:
+			f.SetString("x")
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.Slice:
+			f.Set(reflect.ValueOf([]string{"10.0.0.1"}))
+		case reflect.Pointer:
+			f.Set(reflect.New(f.Type().Elem()))
+		default:
+			f.SetInt(int64(time.Second))
+		}
+	}
+}
