@@ -260,7 +260,7 @@ func TestListenDTLSErrors(t *testing.T) {
 		"verify":        {func(c *listener.DTLSConfig) { c.Verify = "yes" }, `verify is "yes": it must be none or peer`},
 		"no ca":         {func(c *listener.DTLSConfig) { c.Verify = "peer" }, "to verify clients takes a certificate of its own and a CA file"},
 		"fail":          {func(c *listener.DTLSConfig) { c.FailIfNoCert = true }, "fail_if_no_cert means nothing unless verify is peer"},
-		"negative":      {func(c *listener.DTLSConfig) { c.MaxHandshakes = -1 }, "a timeout or a maximum is negative"},
+		"negative":      {func(c *listener.DTLSConfig) { c.MaxHandshakes = -1 }, "a timeout, a maximum or a rate is negative"},
 		"cipher":        {func(c *listener.DTLSConfig) { c.Ciphers = []string{"TLS_RSA_WITH_RC4"} }, `there is no DTLS cipher suite "TLS_RSA_WITH_RC4"`},
 		"cipher of psk": {func(c *listener.DTLSConfig) { c.Ciphers = []string{"TLS_PSK_WITH_AES_128_CCM_8"} }, "no compatible CipherSuite"},
 		"bind":          {func(c *listener.DTLSConfig) { c.Bind = "127.0.0.1:99999" }, "99999"},

@@ -45,7 +45,7 @@ type DTLSConfig struct {
 	MaxPeers int
 	// NewPeersPerSecond is how many addresses may be new each second. One second's worth may come at once. If zero, 2,000.
 	NewPeersPerSecond float64
-	// NewPeersPerPrefix is the same for the addresses of one IPv4 /24 or IPv6 /64. If zero, half of NewPeersPerSecond.
+	// NewPeersPerPrefix is the same for the addresses of one IPv4 /24 or IPv6 /64. If zero, an eighth of NewPeersPerSecond.
 	NewPeersPerPrefix float64
 	// ReadBuffer is the size of the socket's receive buffer in bytes, as far as the kernel allows (net.core.rmem_max). If zero, 4 MiB.
 	ReadBuffer int
@@ -72,6 +72,8 @@ func (c *DTLSConfig) setDefaults() {
 	setDefault(&c.MaxHandshakes, 512)
 	setDefault(&c.MaxUnverified, 256)
 	setDefault(&c.MaxUnverifiedPerPrefix, max(c.MaxUnverified/4, 1))
+	setDefault(&c.NewPeersPerSecond, 2000)
+	setDefault(&c.NewPeersPerPrefix, c.NewPeersPerSecond/8)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -98,8 +100,9 @@ func (c *DTLSConfig) check() error {
 		return errors.New("to verify clients takes a certificate of its own and a CA file")
 	case c.FailIfNoCert && c.Verify != "peer":
 		return errors.New("fail_if_no_cert means nothing unless verify is peer")
-	case c.HandshakeTimeout < 0 || c.MaxHandshakes < 0 || c.MaxUnverified < 0 || c.MaxUnverifiedPerPrefix < 0 || c.MaxPeers < 0:
-		return errors.New("a timeout or a maximum is negative")
+	case c.HandshakeTimeout < 0 || c.MaxHandshakes < 0 || c.MaxUnverified < 0 || c.MaxUnverifiedPerPrefix < 0 || c.MaxPeers < 0 ||
+		c.NewPeersPerSecond < 0 || c.NewPeersPerPrefix < 0:
+		return errors.New("a timeout, a maximum or a rate is negative")
 	}
 	return nil
 }

@@ -43,7 +43,8 @@ func ListenDTLS(ctx context.Context, cfg DTLSConfig) (*DTLS, error) {
 		return nil, fmt.Errorf("opening DTLS listener: %w", err)
 	}
 	udp := UDPConfig{
-		Name: l.cfg.Name, Bind: cfg.Bind, MaxPeers: cfg.MaxPeers, NewPeersPerSecond: cfg.NewPeersPerSecond, NewPeersPerPrefix: cfg.NewPeersPerPrefix,
+		Name: l.cfg.Name, Bind: cfg.Bind, MaxPeers: cfg.MaxPeers,
+		NewPeersPerSecond: l.cfg.NewPeersPerSecond, NewPeersPerPrefix: l.cfg.NewPeersPerPrefix,
 		MaxDatagram: maxDTLSRead, ReadBuffer: cfg.ReadBuffer, WriteBuffer: cfg.WriteBuffer, Sockets: cfg.Sockets, Logger: l.cfg.Logger, Metrics: l.cfg.Metrics,
 	}
 	udp.setDefaults()

@@ -42,7 +42,7 @@ type pskKeys struct {
 
 	mu      sync.Mutex // guards the fields below
 	keys    map[pskTag][]byte
-	read    os.FileInfo // of the file that was read last, good or not
+	stamp   fileStamp // of the file that was read last, good or not
 	checked time.Time
 }
 
@@ -50,6 +50,7 @@ type pskKeys struct {
 func openPSK(file string, log *slog.Logger) (*pskKeys, error) {
 	p := &pskKeys{file: file, log: log, secret: make([]byte, sha256.Size)}
 	_, _ = rand.Read(p.secret) // never fails
+	p.stamp = stampOf(file)    // before the reading: what changes during it is seen the next time
 	if err := p.load(); err != nil {
 		return nil, err
 	}
@@ -85,20 +86,16 @@ func (p *pskKeys) refresh() {
 		return
 	}
 	p.checked = now
-	info, err := os.Stat(p.file)
-	if err == nil && p.read != nil && sameFile(info, p.read) || err != nil && p.read == nil {
+	stamp := stampOf(p.file)
+	if stamp.same(p.stamp) {
 		return
 	}
+	p.stamp = stamp
 	if err := p.load(); err != nil {
-		p.read = info
 		p.log.Error("the old pre-shared keys stay", "error", err)
 		return
 	}
 	p.log.Info("pre-shared keys were read again", "file", p.file, "keys", len(p.keys))
-}
-
-func sameFile(a, b os.FileInfo) bool {
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 func (p *pskKeys) load() error {
@@ -117,7 +114,7 @@ func (p *pskKeys) load() error {
 	if err != nil {
 		return fmt.Errorf("reading pre-shared keys: %s:%w", p.file, err)
 	}
-	p.keys, p.read = keys, info
+	p.keys = keys
 	return nil
 }
 
