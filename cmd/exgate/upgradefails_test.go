@@ -1,12 +1,14 @@
 package main
 
 import (
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // What the new process cannot do is said, and the old one serves on.
@@ -86,5 +88,52 @@ func TestStopWhileUpgrading(t *testing.T) {
 	g.end()
 	if out := <-upgraded; !strings.Contains(out, "the new process was ended: the old one was asked to stop: terminated") {
 		t.Errorf("exgate upgrade says %q", out)
+	}
+}
+
+// A device that stays with the old process is ended by it after upgrade_timeout, and the process with it.
+func TestDeviceThatStaysTooLong(t *testing.T) {
+	address := freeAddress(t)
+	g := newGate(t, "upgrade_timeout: 100ms\n"+elsewhere(address))
+	g.start(nil)
+	d, err := dialLine("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	before := g.pid()
+	g.mustUpgrade()
+	if _, err := io.ReadAll(d.lines); err != nil {
+		t.Errorf("the device was not ended in order: %v", err)
+	}
+	g.await("ending the devices that stayed")
+	for end := time.Now().Add(patience); syscall.Kill(before, 0) == nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("process %d is still there", before)
+		}
+	}
+}
+
+// A process that only waits for its last devices can be asked to stop, and ends them.
+func TestStopOfTheOldProcess(t *testing.T) {
+	address := freeAddress(t)
+	g := newGate(t, elsewhere(address))
+	g.start(nil)
+	d, err := dialLine("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	before := g.pid()
+	g.mustUpgrade()
+	if err := d.ping(); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(before, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = d.SetDeadline(time.Now().Add(patience))
+	if _, err := io.ReadAll(d.lines); err != nil {
+		t.Errorf("the device was not ended in order: %v", err)
 	}
 }
