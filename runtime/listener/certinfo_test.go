@@ -30,7 +30,6 @@ func rdn(pairs ...any) (set pkix.RelativeDistinguishedNameSET) {
 
 var (
 	oidCN    = asn1.ObjectIdentifier{2, 5, 4, 3}
-	oidO     = asn1.ObjectIdentifier{2, 5, 4, 10}
 	oidOU    = asn1.ObjectIdentifier{2, 5, 4, 11}
 	oidDC    = asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 25}
 	oidUID   = asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 1}

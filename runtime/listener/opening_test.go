@@ -1,7 +1,9 @@
 package listener
 
 import (
+	"errors"
 	"net"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,8 +18,7 @@ func openPipe(t *testing.T, o *opening) (*openingConn, net.Conn) {
 func closedByUs(far net.Conn) bool {
 	_ = far.SetReadDeadline(time.Now().Add(time.Millisecond))
 	_, err := far.Read(make([]byte, 1))
-	e, ok := err.(net.Error)
-	return !ok || !e.Timeout()
+	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // A newcomer takes the place of the oldest that keeps us waiting, never of one that is young or that waits for us.

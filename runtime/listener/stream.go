@@ -100,7 +100,7 @@ func (l *stream) admit(c streamConn) (*streamSocket, bool) {
 		_ = c.Close()
 		return nil, false
 	}
-	ok := true
+	var ok bool
 	switch source := s.peer.Addr(); {
 	case l.proxy == nil:
 		s.ticket, ok = l.admission.Admit(source)
@@ -108,7 +108,6 @@ func (l *stream) admit(c streamConn) (*streamSocket, bool) {
 		s.ticket, ok = l.admission.AdmitProxy(source)
 	default:
 		l.proxy.refused.WithLabelValues("untrusted").Inc()
-		ok = false
 	}
 	if !ok {
 		_ = s.Abort()

@@ -5,14 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -59,15 +54,6 @@ type TLS struct {
 
 var _ gateway.Listener = (*TLS)(nil)
 
-// secure makes TLS connections of accepted ones.
-type secure struct {
-	base       *tls.Config // holds the session ticket keys, so that tickets outlive a change of certificates
-	current    atomic.Pointer[tls.Config]
-	certs      *certificates
-	timeout    time.Duration
-	handshakes *prometheus.CounterVec // labelled with the result
-}
-
 // ListenTLS reads the certificates and opens the socket. Nothing is accepted before Serve.
 func ListenTLS(ctx context.Context, cfg TLSConfig) (*TLS, error) {
 	l, err := listenTLS(ctx, cfg)
@@ -104,25 +90,6 @@ func orDefault[T int | time.Duration](value, whenZero T) T {
 	return value
 }
 
-func newSecure(cfg TLSConfig) (*secure, error) {
-	base, err := cfg.parameters()
-	if err != nil {
-		return nil, err
-	}
-	label := prometheus.Labels{"listener": cfg.Name}
-	log := cfg.Logger.With("listener", cfg.Name)
-	certs, err := loadCertificates(cfg.CertFile, cfg.KeyFile, cfg.CAFile, log, cfg.Metrics.reloads.MustCurryWith(label))
-	if err != nil {
-		return nil, err
-	}
-	s := &secure{
-		base: base, certs: certs, timeout: orDefault(cfg.HandshakeTimeout, 15*time.Second), handshakes: cfg.Metrics.handshakes.MustCurryWith(label),
-	}
-	s.use()
-	base.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.current.Load(), nil }
-	return s, nil
-}
-
 // parameters checks what does not come from files.
 func (cfg TLSConfig) parameters() (*tls.Config, error) {
 	low, high, err := parseTLSVersions(cfg.MinVersion, cfg.MaxVersion)
@@ -156,15 +123,6 @@ func (cfg TLSConfig) clientAuth() (tls.ClientAuthType, error) {
 	return tls.NoClientCert, nil
 }
 
-// use has the next handshakes use the certificates that were loaded last.
-func (s *secure) use() {
-	loaded := s.certs.current.Load()
-	next := s.base.Clone()
-	next.GetConfigForClient = nil
-	next.Certificates, next.ClientCAs = []tls.Certificate{loaded.pair}, loaded.cas
-	s.current.Store(next)
-}
-
 // Serve accepts until Close, reads each connection on a goroutine of its own, and keeps an eye on the certificate files.
 func (l *TLS) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
 	var watcher sync.WaitGroup
@@ -179,41 +137,4 @@ func (l *TLS) Reload() {
 	if l.tls.certs.reload() {
 		l.tls.use()
 	}
-}
-
-// handshake runs the server's side on the calling goroutine.
-func (s *secure) handshake(socket *streamSocket, e *openingConn) (*tlsSocket, error) {
-	e.bound(s.timeout)
-	e.compute()
-	wire := newTLSWire(socket, e)
-	t := &tlsSocket{streamSocket: socket, wire: wire, tls: tls.Server(wire, s.base)}
-	err := t.tls.HandshakeContext(context.Background())
-	e.rest()
-	result := handshakeResult(e, wire, err)
-	s.handshakes.WithLabelValues(result).Inc()
-	if err != nil {
-		if result == "failed" || result == "timeout" {
-			socket.ticket.Failed()
-		}
-		return nil, fmt.Errorf("TLS handshake: %w", err)
-	}
-	wire.opening = nil
-	if certs := t.tls.ConnectionState().PeerCertificates; len(certs) > 0 {
-		t.cert = certificateInfo(certs[0])
-	}
-	return t, nil
-}
-
-func handshakeResult(e *openingConn, w *tlsWire, err error) string {
-	switch {
-	case err == nil:
-		return "ok"
-	case e.evicted.Load():
-		return "evicted"
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "timeout"
-	case !w.heard && errors.Is(err, io.EOF): // whoever only looks whether somebody listens
-		return "closed"
-	}
-	return "failed"
 }
