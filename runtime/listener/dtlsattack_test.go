@@ -207,14 +207,10 @@ func TestDTLSSpoofedHellos(t *testing.T) {
 	device := s.dial(t)
 	dtlsEchoes(t, device, "before")
 	goroutines, heap := runtime.NumGoroutine(), heapAfterGC()
-	const hellos = 2000
+	const hellos = 10_000
 	for i := range hellos {
-		socket := udpSocket(t, fmt.Sprintf("127.%d.%d.1:0", 1+i%200, i%7))
-		if _, err := socket.WriteTo(listener.AHello(0, 0xc02b), s.addr()); err != nil {
-			t.Fatal(err)
-		}
-		_ = socket.Close()
-		if i%500 == 0 {
+		sendFrom(t, net.IPv4(127, byte(1+i%200), byte(i/200), 1), listener.AHello(0, 0xc02b), s.addr())
+		if i%1000 == 0 {
 			dtlsEchoes(t, device, "during")
 		}
 		if u, _ := s.listener.Pending(); u > 256 {
@@ -230,6 +226,19 @@ func TestDTLSSpoofedHellos(t *testing.T) {
 	}
 }
 
+// sendFrom sends one datagram from an address of its own.
+func sendFrom(t testing.TB, source net.IP, b []byte, to *net.UDPAddr) {
+	t.Helper()
+	socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: source})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = socket.Close() }()
+	if _, err := socket.WriteTo(b, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func heapAfterGC() uint64 {
 	runtime.GC()
 	runtime.GC()
@@ -238,21 +247,35 @@ func heapAfterGC() uint64 {
 	return m.HeapAlloc
 }
 
-// Handshakes that stop half way make room for those that go on.
+// Handshakes that stop half way make room for those that go on, and the memory returns.
 func TestDTLSHalfOpenHandshakes(t *testing.T) {
 	cfg := certDTLS(t)
-	cfg.MaxHandshakes, cfg.HandshakeTimeout = 16, time.Hour
+	cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix = 100_000, 100_000
+	cfg.MaxHandshakes, cfg.HandshakeTimeout = 128, 3*time.Second
 	s := serveDTLS(t, cfg, gateway.Limits{}, send)
 	device := s.dial(t)
-	for range 50 {
+	dtlsEchoes(t, device, "before")
+	goroutines, heap := runtime.NumGoroutine(), heapAfterGC()
+	const halfOpen = 1000
+	for i := range halfOpen {
 		halfwayClient(t, s, 0xc02b)
+		if i%100 == 0 {
+			dtlsEchoes(t, device, "during")
+		}
+		if _, v := s.listener.Pending(); v > 128 {
+			t.Fatalf("%d handshakes at once", v)
+		}
 	}
-	if _, v := s.listener.Pending(); v > 16 {
-		t.Errorf("%d handshakes at once", v)
-	}
-	dtlsEchoes(t, device, "still served")
 	dtlsEchoes(t, s.dial(t), "a new one")
-	until(t, "the evicted to be counted", func() bool { return s.counted(t, "exgate_dtls_handshakes_total", "evicted") >= 34 })
+	dtlsEchoes(t, device, "after")
+	until(t, "the handshakes to end", func() bool { _, v := s.listener.Pending(); return v == 0 && s.listener.Peers() == 2 })
+	if n := s.counted(t, "exgate_dtls_handshakes_total", "evicted"); n < halfOpen-128-100 {
+		t.Errorf("%v evicted", n)
+	}
+	until(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines+8 })
+	if grown := int64(heapAfterGC()) - int64(heap); grown > 4<<20 {
+		t.Errorf("%d bytes stay", grown)
+	}
 }
 
 // FuzzDTLS feeds a listener with datagrams of one source, some of them behind a real hello: others stay served.
