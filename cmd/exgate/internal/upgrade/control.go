@@ -26,6 +26,7 @@ type answer struct {
 // Control is where a running gateway can be asked to upgrade itself by its own user and by root. A nil *Control is never asked.
 type Control struct {
 	listener *net.UnixListener
+	owner    int // the user who may ask, beside root
 	log      *slog.Logger
 	requests chan *Request
 	closing  chan struct{}
@@ -41,7 +42,10 @@ func ListenControl(log *slog.Logger) (*Control, error) {
 	if l == nil {
 		return nil, err
 	}
-	c := &Control{listener: l, log: log, requests: make(chan *Request), closing: make(chan struct{}), served: make(chan struct{})}
+	c := &Control{
+		listener: l, owner: os.Geteuid(), log: log,
+		requests: make(chan *Request), closing: make(chan struct{}), served: make(chan struct{}),
+	}
 	go c.serve()
 	return c, nil
 }
@@ -89,12 +93,12 @@ func (c *Control) pause() {
 
 // receive reads the request of a peer that may make one, and hands it over.
 func (c *Control) receive(conn *net.UnixConn) {
-	if _, uid, err := peer(conn); err != nil || uid != 0 && uid != os.Geteuid() {
+	if _, uid, err := peer(conn); err != nil || uid != 0 && uid != c.owner {
 		c.log.Warn("a request to upgrade was refused: it came from another user", "uid", uid)
 		_ = conn.Close()
 		return
 	}
-	request := &Request{conn}
+	_ = conn.SetReadDeadline(time.Now().Add(commandTimeout))
 	stop := make(chan struct{})
 	defer close(stop)
 	go func() {
@@ -104,12 +108,12 @@ func (c *Control) receive(conn *net.UnixConn) {
 		case <-stop:
 		}
 	}()
-	_ = conn.SetReadDeadline(time.Now().Add(commandTimeout))
 	b := make([]byte, len(command))
 	if _, err := io.ReadFull(conn, b); err != nil || string(b) != command {
 		_ = conn.Close()
 		return
 	}
+	request := &Request{conn}
 	select {
 	case c.requests <- request:
 	case <-c.closing:

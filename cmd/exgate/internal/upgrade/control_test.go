@@ -176,3 +176,21 @@ func TestProcessOfAnotherUser(t *testing.T) {
 		}
 	})
 }
+
+func TestOtherUsersMayNotAsk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // only root can be somebody else
+	}
+	c := control(t)
+	defer c.Close()
+	asNobody(t, func() {
+		if outcome, err := upgrade.Ask(t.Context(), os.Getpid(), nil); err == nil {
+			t.Errorf("answered %q", outcome)
+		}
+	})
+	select {
+	case <-c.Requests():
+		t.Error("a request was made")
+	default:
+	}
+}
