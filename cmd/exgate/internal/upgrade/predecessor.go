@@ -25,7 +25,7 @@ const (
 	firstSocket = 5 // and those after it: the sockets, in the order of the inheritance
 )
 
-// inheritance says what a new process got.
+// inheritance says what a new process got. Two versions of exgate speak here: fields are added and never changed, and neither are the descriptors.
 type inheritance struct {
 	From    int                   `json:"from"` // the process that started it
 	Sockets []listener.SocketFile `json:"sockets"`
