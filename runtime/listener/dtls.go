@@ -93,7 +93,7 @@ func newDTLSOptions(cfg *DTLSConfig, cert *tls.Certificate, clientCAs *x509.Cert
 		o = append(o, dtls.WithClientCAs(clientCAs), dtls.WithClientAuth(dtls.VerifyClientCertIfGiven))
 	}
 	if psk != nil {
-		o = append(o, dtls.WithPSK(func(identity []byte) ([]byte, error) { key, _ := psk.key(identity); return key, nil }))
+		o = append(o, dtls.WithPSK(psk.serve))
 		if cfg.PSK.IdentityHint != "" {
 			o = append(o, dtls.WithPSKIdentityHint([]byte(cfg.PSK.IdentityHint)))
 		}

@@ -8,7 +8,7 @@ import (
 // Why a handshake ended, beside what the library says.
 var (
 	errListenerClosed   = errors.New("listener closed")
-	errHandshakeTimeout = errors.New("the handshake took too long")
+	errHandshakeTimeout = errors.New("the handshake took too long; a wrong pre-shared key has the same effect")
 	errHandshakeEvicted = errors.New("too many handshakes at once")
 	errHandshakeRefused = errors.New("not admitted")
 )

@@ -70,6 +70,15 @@ func (p *pskKeys) key(identity []byte) (key []byte, known bool) {
 	return unknown[:16], false
 }
 
+// serve is key as the DTLS library wants it.
+func (p *pskKeys) serve(identity []byte) ([]byte, error) {
+	key, known := p.key(identity)
+	if !known {
+		p.log.Debug("a DTLS client has an identity without a pre-shared key", "identity", string(identity[:min(len(identity), maxPSKIdentity)]))
+	}
+	return key, nil
+}
+
 func (p *pskKeys) tag(purpose string, identity []byte) (t pskTag) {
 	h := hmac.New(sha256.New, p.secret)
 	_, _ = h.Write([]byte(purpose))

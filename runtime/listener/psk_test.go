@@ -64,6 +64,23 @@ func TestPSKFileErrors(t *testing.T) {
 	}
 }
 
+// Only an identity that does not exist is logged, and never a key.
+func TestPSKLogsUnknownIdentities(t *testing.T) {
+	var logged bytes.Buffer
+	p, err := openPSK(pskFile(t, "a:c0ffee"), slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, identity := range []string{"a", "stranger\n" + strings.Repeat("x", 1000)} {
+		if key, err := p.serve([]byte(identity)); err != nil || strings.Contains(logged.String(), hex.EncodeToString(key)) {
+			t.Errorf("%v, logged %s", err, logged.String())
+		}
+	}
+	if got := logged.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `identity="stranger\nxxx`) || len(got) > 400 {
+		t.Errorf("logged %s", got)
+	}
+}
+
 // A changed file is read again; one that is broken or gone leaves the old keys, is logged once, and its keys are not.
 func TestPSKReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
