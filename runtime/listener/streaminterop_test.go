@@ -34,6 +34,15 @@ func tool(t *testing.T, name, debian string) string {
 // converse has a program send a line, waits until it shows the answer, and ends its input. It returns all that the program said.
 func converse(t *testing.T, line, answer, program string, args ...string) string {
 	t.Helper()
+	return converseIn(t, []exchange{{line, answer}}, program, args...)
+}
+
+// exchange is what is sent to a program and what it then shows.
+type exchange struct{ line, answer string }
+
+// converseIn has several exchanges, one after the other.
+func converseIn(t *testing.T, exchanges []exchange, program string, args ...string) string {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -51,23 +60,17 @@ func converse(t *testing.T, line, answer, program string, args ...string) string
 		close(ended)
 	}()
 	hang := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
-	_, _ = io.WriteString(in, line)
 	var all bytes.Buffer
-	piece := make([]byte, 4096)
-	for open := true; ; {
-		n, err := said.Read(piece)
-		all.Write(piece[:n])
-		if open && strings.Contains(all.String(), answer) {
-			open = false
-			_ = in.Close()
-		}
-		if err != nil {
-			break
+	for _, e := range exchanges {
+		_, _ = io.WriteString(in, e.line)
+		for err := error(nil); err == nil && !strings.Contains(all.String(), e.answer); {
+			_, err = io.CopyN(&all, said, 1)
 		}
 	}
+	_ = in.Close()
+	_, _ = io.Copy(&all, said)
 	<-ended
 	hang.Stop()
-	_ = in.Close()
 	return all.String()
 }
 
@@ -91,6 +94,18 @@ func TestOpenSSLClient(t *testing.T) {
 		if r := <-s.closed; !r.Is(gateway.ReasonSSLClosed) {
 			t.Errorf("%s: closed with %v", version, r)
 		}
+	}
+}
+
+// Keys may be changed by either side; the answer to a request for it is one more thing that is written while reading.
+func TestOpenSSLKeyUpdate(t *testing.T) {
+	openssl := tool(t, "openssl", "openssl")
+	ca := newIssuer(t)
+	s := serveTLS(t, ca.server(t, "server"), shout, gateway.Limits{})
+	out := converseIn(t, []exchange{{asked, answered}, {"K\n", "KEYUPDATE"}, {"hello again\n", "HELLO AGAIN\n"}},
+		openssl, "s_client", "-connect", s.addr, "-tls1_3", "-CAfile", ca.file)
+	if !strings.Contains(out, "HELLO AGAIN\n") {
+		t.Errorf("%s", out)
 	}
 }
 
