@@ -70,7 +70,7 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 		default:
 		}
 		askAgain(t, device)
-		if n := s.open(); n > 500 {
+		if n := s.open(); n > 2*500 { // those that are seeing their last event come on top
 			t.Fatalf("%d connections", n)
 		}
 	}
