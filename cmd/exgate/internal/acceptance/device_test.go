@@ -17,7 +17,7 @@ const patience = 30 * time.Second
 type object map[string]any
 
 // resend is how long a device waits for an answer where its transport may lose what it sent.
-const resend = 2 * time.Second
+const resend = 5 * time.Second
 
 // device speaks the JSON echo protocol: objects without framing.
 type device struct {

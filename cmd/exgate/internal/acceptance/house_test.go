@@ -55,7 +55,7 @@ type house struct {
 	log       *logBuffer
 }
 
-func openHouse(t *testing.T, up *upstream, kind string, tr transport) *house {
+func openHouse(t *testing.T, up *upstream, kind string, tr transport, cache string) *house {
 	t.Helper()
 	h := &house{kind: kind, transport: tr, addr: make(map[string]string), up: up, reg: prometheus.NewRegistry(), log: &logBuffer{}}
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -70,7 +70,7 @@ func openHouse(t *testing.T, up *upstream, kind string, tr transport) *house {
 			t.Error(err)
 		}
 	})
-	if err := h.gw.SetHandler("echo", h.newHandler(t, log)); err != nil {
+	if err := h.gw.SetHandler("echo", h.newHandler(t, log, cache)); err != nil {
 		t.Fatal(err)
 	}
 	h.listen(t, "main", gateway.Limits{})
@@ -88,11 +88,11 @@ func (h *house) listen(t *testing.T, name string, limits gateway.Limits) {
 	h.addr[name] = l.Addr().String()
 }
 
-func (h *house) newHandler(t *testing.T, log *slog.Logger) gateway.HandlerFactory {
+func (h *house) newHandler(t *testing.T, log *slog.Logger, cache string) gateway.HandlerFactory {
 	t.Helper()
 	if h.kind == "wasm" {
 		e, err := wasm.New(t.Context(), wasm.Config{
-			Name: "echo", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024}, Logger: log,
+			Name: "echo", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024}, CacheDir: cache, Logger: log,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 )
 
 func TestAcceptance(t *testing.T) {
+	cache := t.TempDir() // the module is compiled once
 	for _, upstream := range []struct {
 		name string
 		open func(*testing.T) *upstream
@@ -14,7 +15,7 @@ func TestAcceptance(t *testing.T) {
 		for _, kind := range []string{"grpc", "wasm"} {
 			for _, transport := range transports {
 				t.Run(upstream.name+"/"+kind+"/"+transport.name, func(t *testing.T) {
-					openHouse(t, upstream.open(t), kind, transport).play(t)
+					openHouse(t, upstream.open(t), kind, transport, cache).play(t)
 				})
 			}
 		}
