@@ -120,7 +120,7 @@ func (c *Conn) receive(b []byte) {
 		c.metrics.drop(droppedTooLarge, 1)
 		return
 	}
-	for len(b) > 0 || limit == 0 {
+	for { // at least once: a datagram may be empty
 		n := min(len(b), limit)
 		c.metrics.bytesEvents.Inc()
 		if err := c.handler.OnReceivedBytes(b[:n]); err != nil {
@@ -202,6 +202,6 @@ func (c *Conn) logClosed(reason CloseReason) {
 	}
 	if ctx := context.Background(); c.gw.log.Enabled(ctx, level) {
 		c.gw.log.Log(ctx, level, "connection closed", "conn", c.id, "listener", c.metrics.name, "peer", c.info.Peer,
-			"reason", reason.Name, "detail", reason.Detail, "lasted", time.Since(c.opened).Round(time.Millisecond))
+			"reason", reason.Name, "detail", reason.Detail, "lasted", time.Since(c.opened).Round(time.Millisecond).String())
 	}
 }

@@ -11,6 +11,7 @@ type gate struct {
 	until  time.Duration // a rate keeps it shut until then, on Gateway.now's clock
 	why    string        // the rate
 	wait   chan struct{} // made by a reader that waits, closed to wake it
+	wake   func()        // of WhenReadable
 }
 
 // hold keeps the gate shut for d from now on, because of a rate.
@@ -41,6 +42,10 @@ func (g *gate) open() {
 	if g.wait != nil {
 		close(g.wait)
 		g.wait = nil
+	}
+	if g.wake != nil {
+		go g.wake()
+		g.wake = nil
 	}
 }
 
@@ -102,11 +107,31 @@ func (c *Conn) gateWait() (wait chan struct{}, d time.Duration, why string) {
 	return c.gate.wait, d, why
 }
 
-// Readable reports whether WaitReadable would return at once. Datagram listeners drop and count what comes while it is false.
-func (c *Conn) Readable() bool {
+// OverRate reports whether the connection has received more than a rate allows. Datagrams cannot be held back: their listeners drop and count
+// what comes meanwhile.
+func (c *Conn) OverRate() bool {
+	if c.rates == nil {
+		return false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.closing.Load() || !c.gate.shut(c.limits, c.gw.now())
+	return !c.closing.Load() && c.gate.until > c.gw.now()
+}
+
+// WhenReadable reports whether the handler and the upstream take more; once the connection has ended, it is true. Otherwise it calls wake once, on a
+// goroutine of its own, when they do. A later call replaces wake. It is WaitReadable for listeners without a goroutine for each connection.
+func (c *Conn) WhenReadable(wake func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	why, full := c.gate.full(c.limits)
+	if c.closing.Load() || !full {
+		return true
+	}
+	if c.gate.wake == nil {
+		c.metrics.paused(why)
+	}
+	c.gate.wake = wake
+	return false
 }
 
 // Pause stops the reading of the socket until Resume.
@@ -130,7 +155,7 @@ func (c *Conn) Resume() Result {
 
 // reopen wakes the reader if nothing but a rate holds it any longer; the caller holds mu.
 func (c *Conn) reopen() {
-	if _, full := c.gate.full(c.limits); !full && c.gate.wait != nil {
+	if _, full := c.gate.full(c.limits); !full && (c.gate.wait != nil || c.gate.wake != nil) {
 		c.timers.touch(c.gw.now()) // the device could not be heard while nobody read
 		c.gate.open()
 	}

@@ -140,8 +140,8 @@ func TestCloseEndsThePause(t *testing.T) {
 		c := w.lis.open(t, s)
 		s.in <- []byte("1")
 		synctest.Wait()
-		if c.Readable() {
-			t.Error("readable over the rate")
+		if !c.OverRate() {
+			t.Error("not over the rate")
 		}
 		start := time.Now()
 		c.Close(gateway.ReasonKicked)

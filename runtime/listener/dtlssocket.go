@@ -46,10 +46,11 @@ func (s *dtlsSocket) read(conn *gateway.Conn) error {
 		}
 		s.touch()
 		s.session.guard.authenticated.Store(true)
-		if !conn.Readable() {
-			s.session.listener.counters.drop(dropUnreadable)
+		if conn.OverRate() {
+			s.session.listener.counters.drop(dropOverRate)
 			continue
 		}
+		_ = conn.WaitReadable() // once the connection has ended, so does the reading
 		_ = conn.Receive(b[:n])
 	}
 }

@@ -38,7 +38,7 @@ const (
 	dropLatePlaintext  drop = "late_plaintext"      // an unauthenticated record after the first authenticated data
 	dropHandshakeLimit drop = "handshake_datagrams" // more than maxHandshakeDatagrams
 	dropPipeFull       drop = "queue_full"          // the session is busy with others
-	dropUnreadable     drop = "unreadable"          // the handler paused the connection, it is over its rate, or the upstream is full
+	dropOverRate       drop = "over_rate"           // its connection has received more than its rate allows
 	dropRecordSize     drop = "record_size"         // the handler sent more than one record carries
 )
 

@@ -34,6 +34,8 @@ type arrival struct {
 
 // receiver is what a peer's datagrams go to. Its methods are called one at a time.
 type receiver interface {
+	// ready reports whether receive may be called. Where it may not, ready calls wake once, on another goroutine, when it may.
+	ready(wake func()) bool
 	// receive takes the next datagram, in the order of arrival. b is valid during the call.
 	receive(b []byte)
 	// idle says that nothing came for the idle timeout. It is called again and again until something comes or the peer is closed.

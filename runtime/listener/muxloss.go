@@ -14,7 +14,7 @@ const (
 	lostOverflow     loss = iota // the socket's buffer was full; sampled, see mux.sweep
 	lostTruncated                // longer than the listener takes
 	lostQueueFull                // its peer's handler is slower than the peer
-	lostPaused                   // its connection is not read now: a rate, a pause, or a full upstream
+	lostOverRate                 // its connection has received more than its rate allows
 	lostClosed                   // its connection ended before it was handled
 	lostScreened                 // its unknown source may not open a connection with it, or at all
 	lostTooManyPeers             // the listener has as many peers as it may
@@ -29,7 +29,7 @@ const (
 
 func (l loss) String() string {
 	return [losses]string{
-		"receive_buffer_full", "truncated", "queue_full", "paused", "after_close", "screened", "max_peers", "new_peer_rate", "not_admitted", "refused",
+		"receive_buffer_full", "truncated", "queue_full", "over_rate", "after_close", "screened", "max_peers", "new_peer_rate", "not_admitted", "refused",
 		"send_buffer_full", "send_too_long", "send_failed",
 	}[l]
 }

@@ -23,6 +23,8 @@ type peer struct {
 	bytes     int
 	scheduled bool // it waits for a worker or is being run
 	silent    bool // receiver.idle is due
+	held      bool // its receiver is not ready; it stays scheduled meanwhile
+	woken     bool // it became ready before it was held
 	closed    bool
 
 	// Owned by whoever runs the peer.
@@ -133,7 +135,11 @@ func (p *peer) scheduleUnlock() {
 // run handles what waits for the peer, and reports whether there is more.
 func (p *peer) run() (more bool) {
 	p.open()
+	held := false
 	for range runLength {
+		if held = !p.ready(); held {
+			break
+		}
 		d := p.pop()
 		if d == nil {
 			break
@@ -141,7 +147,33 @@ func (p *peer) run() (more bool) {
 		p.receiver.receive(d.b)
 		d.release()
 	}
-	return p.rest()
+	return p.rest(held)
+}
+
+// ready asks the receiver, where something waits for it.
+func (p *peer) ready() bool {
+	p.mu.Lock()
+	p.woken = false
+	empty := p.first == nil
+	p.mu.Unlock()
+	return empty || p.receiver.ready(p.wake)
+}
+
+// wake runs a held peer.
+func (p *peer) wake() {
+	p.mu.Lock()
+	p.woken = true
+	p.runHeldUnlock()
+}
+
+// runHeldUnlock releases mu and has the peer run if it is held.
+func (p *peer) runHeldUnlock() {
+	if p.held {
+		p.held, p.scheduled = false, false
+		p.scheduleUnlock()
+		return
+	}
+	p.mu.Unlock()
 }
 
 func (p *peer) open() {
@@ -155,15 +187,15 @@ func (p *peer) open() {
 	}
 }
 
-// rest ends the run of a peer that has nothing left.
-func (p *peer) rest() (more bool) {
+// rest ends the run of a peer that has nothing left, or whose receiver takes nothing for now.
+func (p *peer) rest(held bool) (more bool) {
 	p.mu.Lock()
 	switch {
 	case p.closed:
 		p.mu.Unlock()
 		p.end()
 		return false
-	case p.first != nil:
+	case p.first != nil && !held:
 		p.mu.Unlock()
 		return true
 	case p.silent:
@@ -173,6 +205,13 @@ func (p *peer) rest() (more bool) {
 			p.receiver.idle()
 		}
 		return true
+	case held && p.woken:
+		p.mu.Unlock()
+		return true
+	case held:
+		p.held = true
+		p.mu.Unlock()
+		return false
 	}
 	p.scheduled = false
 	p.mu.Unlock()
@@ -199,6 +238,10 @@ func (p *peer) close() {
 	}
 	p.closed = true
 	p.dropQueue()
+	if p.held {
+		p.runHeldUnlock()
+		return
+	}
 	p.scheduleUnlock()
 }
 

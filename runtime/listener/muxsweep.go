@@ -54,5 +54,9 @@ func (p *peer) fallSilent() {
 		return
 	}
 	p.silent = true
+	if p.held {
+		p.runHeldUnlock()
+		return
+	}
 	p.scheduleUnlock()
 }

@@ -57,8 +57,8 @@ func TestUDPKeepaliveTakesOver(t *testing.T) {
 	}
 }
 
-// What comes while the handler paused the connection is dropped and counted.
-func TestUDPDropsWhilePaused(t *testing.T) {
+// What comes while the handler paused the connection waits in the peer's queue, in order.
+func TestUDPWaitsWhilePaused(t *testing.T) {
 	paused := make(chan gateway.ConnectionAdapter, 1)
 	s := serveUDP(t, listener.UDPConfig{}, func(a gateway.ConnectionAdapter, b []byte) {
 		if string(b) == "pause" {
@@ -68,16 +68,68 @@ func TestUDPDropsWhilePaused(t *testing.T) {
 		a.Send(b)
 	})
 	c := dialUDP(t, "", s.listener.Addr().String())
-	ask(t, c, []byte("pause"))
-	a := <-paused
+	for round := range 20 {
+		ask(t, c, []byte("pause"))
+		a := <-paused
+		if round == 10 {
+			a.Resume() // before anything waits
+		}
+		for _, b := range []string{"one", "two", "three"} {
+			if _, err := c.Write([]byte(b)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.Resume()
+		for _, want := range []string{"one", "two", "three"} {
+			got := make([]byte, 16)
+			n, err := c.Read(got)
+			if err != nil || string(got[:n]) != want {
+				t.Fatalf("round %d: got %q, %v, want %q", round, got[:n], err, want)
+			}
+		}
+	}
+}
+
+// A peer whose handler never resumes is ended like any other: by its close, and by the idle timeout.
+func TestUDPEndsWhilePaused(t *testing.T) {
+	for _, how := range []string{"close", "idle"} {
+		t.Run(how, func(t *testing.T) {
+			paused := make(chan gateway.ConnectionAdapter, 1)
+			cfg := listener.UDPConfig{IdleTimeout: time.Minute}
+			if how == "idle" {
+				cfg.IdleTimeout = 100 * time.Millisecond
+			}
+			s := serveUDP(t, cfg, func(a gateway.ConnectionAdapter, _ []byte) {
+				a.Pause()
+				paused <- a
+			})
+			c := dialUDP(t, "", s.listener.Addr().String())
+			for _, b := range []string{"pause", "held"} {
+				if _, err := c.Write([]byte(b)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a, want := <-paused, gateway.ReasonIdleTimeout
+			if how == "close" {
+				a.Close(gateway.ReasonKicked)
+				want = gateway.ReasonKicked
+			}
+			if r := <-s.closed; !r.Is(want) {
+				t.Errorf("closed with %v", r)
+			}
+		})
+	}
+}
+
+// What comes over a rate is dropped and counted.
+func TestUDPDropsOverRate(t *testing.T) {
+	s := serveUDPWith(t, listener.UDPConfig{}, gateway.Limits{MessagesPerSecond: 0.001}, func(a gateway.ConnectionAdapter, b []byte) { a.Send(b) })
+	c := dialUDP(t, "", s.listener.Addr().String())
+	ask(t, c, []byte("heard"))
 	if _, err := c.Write([]byte("lost")); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "a datagram dropped for the pause", func() bool { return s.dropped(t, "paused") == 1 })
-	a.Resume()
-	if got := ask(t, c, []byte("heard")); string(got) != "heard" {
-		t.Errorf("got %q", got)
-	}
+	until(t, "a datagram dropped for the rate", func() bool { return s.dropped(t, "over_rate") == 1 })
 }
 
 // Who may not connect gets no connection, and what he sends costs nothing.

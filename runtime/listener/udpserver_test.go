@@ -24,6 +24,11 @@ type udpServer struct {
 
 func serveUDP(t testing.TB, cfg listener.UDPConfig, bytes func(a gateway.ConnectionAdapter, b []byte)) *udpServer {
 	t.Helper()
+	return serveUDPWith(t, cfg, gateway.Limits{}, bytes)
+}
+
+func serveUDPWith(t testing.TB, cfg listener.UDPConfig, limits gateway.Limits, bytes func(a gateway.ConnectionAdapter, b []byte)) *udpServer {
+	t.Helper()
 	s := &udpServer{
 		echo: &echo{bytes: bytes, closed: make(chan gateway.CloseReason, 100_000), info: make(chan gateway.ConnInfo, 100_000)},
 		reg:  prometheus.NewRegistry(),
@@ -39,7 +44,7 @@ func serveUDP(t testing.TB, cfg listener.UDPConfig, bytes func(a gateway.Connect
 	s.listener = l
 	s.gateway = gateway.New(gateway.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err := errors.Join(s.gateway.SetHandler("h", s), s.gateway.SetConnector("c", noUpstream{}),
-		s.gateway.AddListener("udp", l, gateway.ListenerConfig{Handler: "h", Connector: "c"})); err != nil {
+		s.gateway.AddListener("udp", l, gateway.ListenerConfig{Handler: "h", Connector: "c", Limits: limits})); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -50,9 +50,13 @@ func (s *udpSocket) Close() error {
 // Abort is Close.
 func (s *udpSocket) Abort() error { return s.Close() }
 
+// ready leaves datagrams in the peer's queue while the handler has paused the connection or its upstream is full.
+func (s *udpSocket) ready(wake func()) bool { return s.conn.WhenReadable(wake) }
+
+// receive drops what comes over a rate: a queue would only make it late.
 func (s *udpSocket) receive(b []byte) {
-	if !s.conn.Readable() {
-		s.peer.mux.cfg.losses.add(lostPaused)
+	if s.conn.OverRate() {
+		s.peer.mux.cfg.losses.add(lostOverRate)
 		return
 	}
 	_ = s.conn.Receive(b)

@@ -1,12 +1,10 @@
 package acceptance
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"io"
 	"net"
-	"os"
 	"testing"
 	"time"
 )
@@ -16,18 +14,13 @@ const patience = 30 * time.Second
 
 type object map[string]any
 
-// resend is how long a device waits for an answer where its transport may lose what it sent.
-const resend = 5 * time.Second
-
 // device speaks the JSON echo protocol: objects without framing.
 type device struct {
-	t      *testing.T
-	conn   net.Conn
-	stream *bufio.Reader
-	in     *json.Decoder // of stream
-	last   []byte        // sent
-	house  *house
-	ended  bool // by the gateway
+	t     *testing.T
+	conn  net.Conn
+	in    *json.Decoder
+	house *house
+	ended bool // by the gateway
 }
 
 func (d *device) send(o object) {
@@ -41,29 +34,15 @@ func (d *device) send(o object) {
 
 func (d *device) raw(b []byte) {
 	d.t.Helper()
-	d.last = b
 	if _, err := d.conn.Write(b); err != nil {
 		d.t.Fatalf("sending %s: %v", b, err)
 	}
 }
 
-// read reads the next object, and sends again what may have been lost.
+// read reads the next object.
 func (d *device) read() (got object, err error) {
-	for deadline := time.Now().Add(patience); ; {
-		wait := deadline
-		if d.house.transport.lossy {
-			wait = time.Now().Add(resend)
-		}
-		_ = d.conn.SetReadDeadline(wait)
-		err = d.in.Decode(&got)
-		if !os.IsTimeout(err) || time.Now().After(deadline) {
-			return got, err
-		}
-		d.in = json.NewDecoder(d.stream) // the old one keeps its error
-		if d.last != nil {
-			_, _ = d.conn.Write(d.last)
-		}
-	}
+	_ = d.conn.SetReadDeadline(time.Now().Add(patience))
+	return got, d.in.Decode(&got)
 }
 
 // expect reads the next object and compares it with want.
@@ -76,7 +55,6 @@ func (d *device) expect(want object) {
 	if text(d.t, got) != text(d.t, want) {
 		d.t.Fatalf("got %v, want %v", got, want)
 	}
-	d.last = nil
 }
 
 // expectClosed waits for the end of the connection: the device sees it, or else the gateway has it no more.
