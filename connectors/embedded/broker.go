@@ -168,7 +168,11 @@ func (b *Broker) Addr() net.Addr {
 
 // Close ends every session and connection. ctx bounds the wait for the connections' goroutines.
 func (b *Broker) Close(ctx context.Context) error {
-	for _, s := range b.shut() {
+	left, first := b.shut()
+	if !first {
+		return nil // mochi panics when it is closed twice
+	}
+	for _, s := range left {
 		s.lose(gateway.ReasonShutdown)
 	}
 	if b.network != nil {
@@ -184,13 +188,17 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 }
 
-func (b *Broker) shut() []*Session {
+// shut takes no new sessions and returns those that are left; first is false where that has been done.
+func (b *Broker) shut() (left []*Session, first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.closed {
+		return nil, false
+	}
 	b.closed = true
-	left := make([]*Session, 0, len(b.sessions))
+	left = make([]*Session, 0, len(b.sessions))
 	for _, s := range b.sessions {
 		left = append(left, s)
 	}
-	return left
+	return left, true
 }
