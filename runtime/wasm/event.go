@@ -25,10 +25,11 @@ func (in *instance) deliver(c *connection, kind hostabi.Kind, arg int64, body []
 	}
 	in.mu.Lock()
 	err := in.run(c, kind, arg, body)
-	closes := in.closes
-	in.closes = nil
+	closes, out := in.closes, in.out
+	in.closes, in.out, in.current = nil, nil, nil
 	in.mu.Unlock()
 	in.waiting.Add(-1)
+	out.flush(c.adapter)
 	for _, p := range closes {
 		p.adapter.Close(p.reason)
 	}
@@ -78,6 +79,7 @@ func (in *instance) fill(body []byte) (fits bool, err error) {
 
 func (in *instance) call(c *connection, kind hostabi.Kind, arg int64, length uint32) error {
 	in.arm()
+	in.current = c
 	f := in.event
 	if kind == kindBytes {
 		f = in.bytes

@@ -26,6 +26,13 @@ func (in *instance) Send(conn int64, b []byte) hostabi.Code {
 	if !in.budget.pay(len(b)) {
 		return hostabi.CodeLimit
 	}
+	if c == in.current {
+		if in.keep(b) {
+			return hostabi.CodeSuccess
+		}
+		in.out.flush(c.adapter)
+		in.out = nil
+	}
 	return code(c.adapter.Send(b))
 }
 

@@ -36,6 +36,8 @@ type instance struct {
 	connections map[int64]*connection
 	dead        error
 	closes      []pendingClose
+	current     *connection // whose event runs
+	out         *outbox     // what it sent to its own connection; nil: nothing
 	budget      budget
 	output      guestLog
 }

@@ -1,0 +1,46 @@
+package wasm
+
+import (
+	"sync"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// outboxBytes is how much an event may send to its own connection without a write under the instance's lock.
+const outboxBytes = 64 << 10
+
+// outbox is what an event sends to its own connection. It goes out when the instance's lock is free: a write to a socket takes
+// longer than the event, and other connections wait for the lock.
+type outbox struct {
+	bytes []byte
+	ends  []int // where each send ends in bytes: a datagram stays one
+}
+
+var outboxes = sync.Pool{New: func() any { return new(outbox) }}
+
+// keep adds a send, or reports that it is too large.
+func (in *instance) keep(b []byte) bool {
+	if in.out == nil {
+		in.out = outboxes.Get().(*outbox)
+	}
+	if len(in.out.bytes)+len(b) > outboxBytes {
+		return false
+	}
+	in.out.bytes = append(in.out.bytes, b...)
+	in.out.ends = append(in.out.ends, len(in.out.bytes))
+	return true
+}
+
+// flush sends what was kept and gives the outbox back. A nil outbox is empty. A Send that fails has closed the connection, or found it closed.
+func (o *outbox) flush(to gateway.ConnectionAdapter) {
+	if o == nil {
+		return
+	}
+	start := 0
+	for _, end := range o.ends {
+		to.Send(o.bytes[start:end])
+		start = end
+	}
+	o.bytes, o.ends = o.bytes[:0], o.ends[:0]
+	outboxes.Put(o)
+}
