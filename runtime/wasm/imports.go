@@ -30,8 +30,7 @@ func (in *instance) Send(conn int64, b []byte) hostabi.Code {
 		if in.keep(b) {
 			return hostabi.CodeSuccess
 		}
-		in.out.flush(c.adapter)
-		in.out = nil
+		in.flush()
 	}
 	return code(c.adapter.Send(b))
 }
@@ -60,6 +59,7 @@ func (in *instance) Authenticate(conn, token int64, request []byte) hostabi.Code
 	client := gateway.ClientInfo{
 		ProtoName: a.ProtoName, ProtoVersion: a.ProtoVersion, ClientID: a.ClientID, Username: a.Username, Mountpoint: a.Mountpoint,
 	}
+	in.flush()
 	return code(c.adapter.Authenticate(client, a.Password, c.result(token)))
 }
 
@@ -71,6 +71,7 @@ func (in *instance) StartTimer(conn int64, timer, seconds uint32) hostabi.Code {
 	if timer > uint32(gateway.TimerKeepalive) {
 		return hostabi.CodeParamsTypeError
 	}
+	in.flush()
 	return code(c.adapter.StartTimer(gateway.TimerType(timer), seconds))
 }
 
@@ -112,6 +113,7 @@ func (in *instance) topicTarget(conn int64, topic []byte, n int) (*connection, h
 	case len(topic) > maxTopic || !utf8.Valid(topic):
 		return nil, hostabi.CodeParamsTypeError
 	}
+	in.flush()
 	return c, hostabi.CodeSuccess
 }
 

@@ -10,7 +10,8 @@ import (
 const outboxBytes = 64 << 10
 
 // outbox is what an event sends to its own connection. It goes out when the instance's lock is free: a write to a socket takes
-// longer than the event, and other connections wait for the lock.
+// longer than the event, and other connections wait for the lock. A call that others can see makes it go out at once, so that what a guest
+// does keeps its order.
 type outbox struct {
 	bytes []byte
 	ends  []int // where each send ends in bytes: a datagram stays one
@@ -29,6 +30,14 @@ func (in *instance) keep(b []byte) bool {
 	in.out.bytes = append(in.out.bytes, b...)
 	in.out.ends = append(in.out.ends, len(in.out.bytes))
 	return true
+}
+
+// flush sends what the running event has kept.
+func (in *instance) flush() {
+	if in.out != nil {
+		in.out.flush(in.current.adapter)
+		in.out = nil
+	}
 }
 
 // flush sends what was kept and gives the outbox back. A nil outbox is empty. A Send that fails has closed the connection, or found it closed.

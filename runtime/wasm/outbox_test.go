@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/exgate/exgate/runtime/gateway"
@@ -52,5 +53,35 @@ func TestSendToAnotherConnectionGoesOutAtOnce(t *testing.T) {
 	in.Send(2, []byte("sent"))
 	if len(own.got) != 0 || len(other.got) != 1 {
 		t.Errorf("own %q, other %q", own.got, other.got)
+	}
+}
+
+// caller is sends with a call that others can see.
+type caller struct{ sends }
+
+func (c *caller) Publish(topic string, _ uint32, _ []byte, _ gateway.Done) gateway.Result {
+	c.got = append(c.got, "publish "+topic)
+	return gateway.OK
+}
+
+func (c *caller) StartTimer(gateway.TimerType, uint32) gateway.Result {
+	c.got = append(c.got, "timer")
+	return gateway.OK
+}
+
+// What a guest does keeps its order.
+func TestSendsStayBeforeTheCallsAfterThem(t *testing.T) {
+	to := &caller{}
+	c := &connection{id: 1, adapter: to}
+	in := &instance{limits: &Limits{HostCalls: 10, CallBytes: 1 << 20}, connections: map[int64]*connection{1: c}, current: c}
+	in.budget.reset(in.limits, 0)
+	in.Send(1, []byte("a"))
+	in.Publish(1, 0, []byte("t"), 0, nil)
+	in.Send(1, []byte("b"))
+	in.StartTimer(1, 0, 1)
+	in.Send(1, []byte("c"))
+	in.out.flush(to)
+	if got := fmt.Sprint(to.got); got != "[a publish t b timer c]" {
+		t.Errorf("order %s", got)
 	}
 }
