@@ -151,17 +151,37 @@ func TestDTLSIdle(t *testing.T) {
 }
 
 // A device over its rate loses datagrams, not its connection, and they are counted.
-func TestDTLSUnreadable(t *testing.T) {
-	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, func(a gateway.ConnectionAdapter, b []byte) {
-		a.Send(b)
-		a.Pause()
-	})
+func TestDTLSDropsOverRate(t *testing.T) {
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{MessagesPerSecond: 0.001}, send)
 	c := s.dial(t)
 	dtlsEchoes(t, c, "one")
 	for range 5 {
 		_, _ = c.Write([]byte("lost"))
 	}
-	until(t, "five lost records", func() bool { return s.counted(t, "exgate_dtls_dropped_total", "unreadable") == 5 })
+	until(t, "five lost records", func() bool { return s.counted(t, "exgate_dtls_dropped_total", "over_rate") == 5 })
+}
+
+// What comes while the handler paused the connection waits.
+func TestDTLSWaitsWhilePaused(t *testing.T) {
+	paused := make(chan gateway.ConnectionAdapter, 1)
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, func(a gateway.ConnectionAdapter, b []byte) {
+		if string(b) == "pause" {
+			a.Pause()
+			paused <- a
+		}
+		a.Send(b)
+	})
+	c := s.dial(t)
+	dtlsEchoes(t, c, "pause")
+	a := <-paused
+	if _, err := c.Write([]byte("held")); err != nil {
+		t.Fatal(err)
+	}
+	a.Resume()
+	got := make([]byte, 16)
+	if n, err := c.Read(got); err != nil || string(got[:n]) != "held" {
+		t.Errorf("got %q, %v", got[:n], err)
+	}
 }
 
 func TestDTLSAdmission(t *testing.T) {
