@@ -10,14 +10,15 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// stream feeds a socket as fast as it is read, chunk bytes at a time, until stop is closed.
-func stream(s *socket, chunk int, stop <-chan struct{}) {
+// stream feeds a socket as fast as it is read, chunk bytes at a time, until stop is closed, and returns how much it sent.
+func stream(s *socket, chunk int, stop <-chan struct{}) (sent int) {
 	b := make([]byte, chunk)
 	for {
 		select {
 		case s.in <- b:
+			sent += chunk
 		case <-stop:
-			return
+			return sent
 		}
 	}
 }
@@ -34,11 +35,14 @@ func received(t *testing.T, limits gateway.Limits, chunk int) (bytes, reads int)
 		}
 		s := newSocket(-1)
 		w.lis.open(t, s)
-		stop := make(chan struct{})
-		go stream(s, chunk, stop)
+		stop, sent := make(chan struct{}), make(chan int, 1)
+		go func() { sent <- stream(s, chunk, stop) }()
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		close(stop)
+		if n := <-sent; n != bytes {
+			t.Errorf("%d bytes were sent, %d handled", n, bytes)
+		}
 		w.stop(t)
 	})
 	return bytes, reads

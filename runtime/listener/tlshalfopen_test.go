@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener"
 )
 
 // halfOpen begins n handshakes and leaves them: every other says nothing at all, the rest half a ClientHello.
@@ -95,4 +96,30 @@ func TestTLSHalfOpenHandshakesMakeRoom(t *testing.T) {
 	if n := s.count(t, "exgate_tls_handshakes_total", "evicted"); n == 0 {
 		t.Error("nothing was evicted")
 	}
+}
+
+// 10,000 clients that begin a handshake and never end it, more than may be under way: established devices are served all the while, and the memory returns.
+func TestTLSTenThousandHalfOpenHandshakes(t *testing.T) {
+	clients := 10_000
+	if soft, _, err := listener.FileLimit(); err == nil && soft < 14_000 {
+		clients = int(soft / 2)
+		t.Logf("this process may open %d files: %d clients", soft, clients)
+	}
+	ca := newIssuer(t)
+	s := serveTLS(t, ca.server(t, "server"), send, gateway.Limits{})
+	established := dialTLS(t, s.addr, ca.client())
+	echoes(t, established, "before")
+	before := memoryInUse()
+	conns := halfOpen(t, s.addr, clients)
+	for range 100 {
+		echoes(t, established, "during")
+	}
+	await(t, "the refusals", func() bool {
+		return s.count(t, "exgate_tls_handshakes_total", "busy")+s.count(t, "exgate_tls_handshakes_total", "evicted") >= float64(clients-1024)
+	})
+	closeAll(conns)
+	await(t, "the memory", func() bool { return memoryInUse() < before+8<<20 })
+	echoes(t, established, "after")
+	c := dialTLS(t, s.addr, ca.client())
+	echoes(t, c, "a new device")
 }
