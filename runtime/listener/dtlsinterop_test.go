@@ -17,10 +17,7 @@ import (
 // talk runs a client of another make, and reports whether a line that it sends comes back. said is what it printed.
 func talk(t *testing.T, name string, args ...string) (echoed bool, said string) {
 	t.Helper()
-	program, err := exec.LookPath(name)
-	if err != nil {
-		needTool(t, map[string]string{"gnutls-cli": "gnutls-bin"}[name])
-	}
+	program := tool(t, name, map[string]string{"gnutls-cli": "gnutls-bin", "openssl": "openssl"}[name])
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
@@ -96,10 +93,7 @@ func TestDTLSInteropWrongPSK(t *testing.T) {
 	cfg.HandshakeTimeout = 300 * time.Millisecond
 	s := serveDTLS(t, cfg, gateway.Limits{}, loud)
 	for i, identity := range []string{"meter-1", "stranger"} {
-		program, err := exec.LookPath("openssl")
-		if err != nil {
-			needTool(t, "openssl")
-		}
+		program := tool(t, "openssl", "openssl")
 		ctx, cancel := context.WithCancel(t.Context())
 		cmd := exec.CommandContext(ctx, program, "s_client", "-dtls1_2", "-connect", s.addr().String(), "-psk_identity", identity, "-psk", "01020304", "-cipher", "PSK-AES128-GCM-SHA256")
 		if err := cmd.Start(); err != nil {
