@@ -33,7 +33,8 @@ func (s *dtlsSession) serve() {
 	conn.ReadEnded(s.why(err))
 }
 
-// read hands each record to the handler, until the session ends. What comes while the handler or its upstream is busy is dropped, as datagrams are.
+// read hands each record to the handler, until the session ends. What comes over a rate is dropped; a busy handler or upstream holds the reading up, and
+// what its pipe cannot hold meanwhile is dropped there.
 func (s *dtlsSocket) read(conn *gateway.Conn) error {
 	b := make([]byte, maxDTLSRead)
 	for {
