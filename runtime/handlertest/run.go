@@ -2,9 +2,9 @@ package handlertest
 
 import (
 	"context"
+	"embed"
 	"flag"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,8 +14,10 @@ import (
 
 var update = flag.Bool("update", false, "write handlertest's traces anew")
 
-// golden is the folder of the traces, from the folder of any package in runtime.
-const golden = "../handlertest/testdata"
+// golden are the traces, for tests in any folder.
+//
+//go:embed testdata
+var golden embed.FS
 
 // scene is a gateway with one listener, the handler under test and the scripted upstream.
 type scene struct {
@@ -104,15 +106,15 @@ func (sc *scene) flow(want string) {
 
 func (sc *scene) compare(name string) {
 	sc.t.Helper()
-	path := filepath.Join(golden, name+".txt")
+	file := "testdata/" + name + ".txt"
 	got := sc.trace.String()
 	if *update {
-		must(sc.t, os.WriteFile(path, []byte(got), 0o644))
+		must(sc.t, os.WriteFile(file, []byte(got), 0o644))
 		return
 	}
-	want, err := os.ReadFile(path)
+	want, err := golden.ReadFile(file)
 	must(sc.t, err)
 	if got != string(want) {
-		sc.t.Errorf("the trace differs from %s:\n%s\nwant:\n%s", path, got, want)
+		sc.t.Errorf("the trace differs from %s:\n%s\nwant:\n%s", file, got, want)
 	}
 }

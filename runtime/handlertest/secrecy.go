@@ -34,7 +34,7 @@ func watchLog(t *testing.T) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	t.Cleanup(func() {
 		slog.SetDefault(before)
-		if all := log.String(); strings.Contains(all, secret) {
+		if all := log.String(); strings.Contains(all, Secret) {
 			t.Errorf("a password was logged:\n%s", all)
 		}
 		if t.Failed() {

@@ -10,11 +10,13 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// The upstream refuses wrongPassword. Both have secret in them, which may appear in no log.
+// Secret is a part of every password of the suite. It may appear in no log, and in nothing that a handler in a process of its own prints.
+const Secret = "xyzzy"
+
+// The upstream refuses wrongPassword.
 const (
-	secret        = "xyzzy"
-	rightPassword = secret + "-right"
-	wrongPassword = secret + "-wrong"
+	rightPassword = Secret + "-right"
+	wrongPassword = Secret + "-wrong"
 )
 
 // upstream is a broker in memory that does as the test says: it denies topics, and keeps what is published until flow. So the

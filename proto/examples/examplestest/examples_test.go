@@ -1,0 +1,30 @@
+package examplestest
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/exgate/exgate/runtime/remote"
+)
+
+// example is a handler that a process of its own serves.
+type example struct {
+	// name is the language's, and the argument of setup.sh that prepares it; empty where go build prepares it.
+	name string
+	// folder is where the program runs, from this one.
+	folder string
+	// needs is a file in folder that is there when the example is prepared.
+	needs string
+	// command starts it in folder; --listen and --adapter are added.
+	command []string
+	// dialects are those it serves.
+	dialects []remote.Dialect
+}
+
+var rpcDialects = []remote.Dialect{remote.DialectUnary}
+
+func TestGo(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "jsonecho")
+	build(t, program, "../go/jsonecho/cmd/jsonecho")
+	play(t, example{folder: ".", command: []string{program}, dialects: rpcDialects})
+}

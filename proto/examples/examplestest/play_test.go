@@ -1,0 +1,81 @@
+package examplestest
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/handlertest"
+	"github.com/exgate/exgate/runtime/remote"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// play runs every scenario with an example in each of its dialects. One process serves all scenarios of a dialect, as it would in earnest.
+func play(t *testing.T, e example) {
+	for _, dialect := range e.dialects {
+		t.Run(string(dialect), func(t *testing.T) { handlertest.Run(t, "suite", serve(t, e, remote.AdapterConfig{}, dialect)) })
+	}
+	t.Run("raw publish", func(t *testing.T) { playRawPublish(t, e) })
+}
+
+// playRawPublish needs an adapter of its own, whose publisher belongs to the scenario's gateway.
+func playRawPublish(t *testing.T, e example) {
+	handlertest.RunRawPublish(t, true, func(t *testing.T, raw *gateway.RawPublisher) gateway.HandlerFactory {
+		return serve(t, e, remote.AdapterConfig{RawPublisher: raw}, e.dialects[0])(t)
+	})
+}
+
+// serve starts an adapter and a process that calls it, and returns what makes clients of the process. The gateway of a scenario closes its client.
+func serve(t *testing.T, e example, cfg remote.AdapterConfig, dialect remote.Dialect) func(*testing.T) gateway.HandlerFactory {
+	t.Helper()
+	cfg.Logger = slog.New(currentLog{})
+	adapter, adapterAddress := serveAdapter(t, cfg)
+	address := start(t, e, adapterAddress)
+	return func(t *testing.T) gateway.HandlerFactory {
+		t.Helper()
+		c, err := remote.NewClient(remote.ClientConfig{Name: "jsonecho", Address: address, Dialect: dialect}, adapter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+}
+
+func serveAdapter(t *testing.T, cfg remote.AdapterConfig) (*remote.Adapter, string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := remote.NewAdapter(cfg)
+	served := make(chan error, 1)
+	go func() { served <- a.Serve(l) }()
+	t.Cleanup(func() {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = a.Stop(ended)
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return a, l.Addr().String()
+}
+
+// currentLog is the default logger of the moment: the suite watches for passwords there, with another one in each scenario.
+type currentLog struct{}
+
+var _ slog.Handler = currentLog{}
+
+func (currentLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (currentLog) Handle(ctx context.Context, r slog.Record) error {
+	return slog.Default().Handler().Handle(ctx, r)
+}
+
+func (l currentLog) WithAttrs([]slog.Attr) slog.Handler { return l }
+func (l currentLog) WithGroup(string) slog.Handler      { return l }

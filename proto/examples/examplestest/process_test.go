@@ -1,0 +1,142 @@
+package examplestest
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/runtime/handlertest"
+)
+
+// patience is how long a process may take to serve and to end.
+const patience = 30 * time.Second
+
+var ready = regexp.MustCompile(`^handler on (\S+) `)
+
+// process is a running example.
+type process struct {
+	cmd    *exec.Cmd
+	stderr bytes.Buffer  // read after ended
+	ready  chan string   // gets the address it serves on, once
+	ended  chan struct{} // closed when it has ended and its output was read
+	err    error         // how it ended, read after ended
+	stdout bytes.Buffer  // read after ended
+}
+
+// start runs an example until the test ends and returns the address it serves on.
+func start(t *testing.T, e example, adapter string) string {
+	t.Helper()
+	e.prepared(t)
+	p := &process{ready: make(chan string, 1), ended: make(chan struct{})}
+	args := append(e.command[1:len(e.command):len(e.command)], "--listen", "127.0.0.1:0", "--adapter", adapter)
+	p.cmd = exec.Command(e.program(t), args...)
+	p.cmd.Dir = e.folder
+	p.cmd.Stderr = &p.stderr
+	p.run(t)
+	t.Cleanup(func() { p.stop(t) })
+	select {
+	case address := <-p.ready:
+		return address
+	case <-p.ended:
+		t.Fatalf("%s ended before it served: %v", p.cmd, p.err)
+	case <-time.After(patience):
+		t.Fatalf("%s does not serve", p.cmd)
+	}
+	return ""
+}
+
+func (p *process) run(t *testing.T) {
+	t.Helper()
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.ended)
+		p.read(stdout)
+		p.err = p.cmd.Wait()
+	}()
+}
+
+// read keeps what the process prints, up to its end, and finds the line that tells its address.
+func (p *process) read(stdout io.Reader) {
+	lines := bufio.NewScanner(io.TeeReader(stdout, &p.stdout))
+	for lines.Scan() {
+		if found := ready.FindStringSubmatch(lines.Text()); found != nil {
+			p.ready <- found[1]
+			break
+		}
+	}
+	_, _ = io.Copy(&p.stdout, stdout)
+}
+
+// stop ends the process as an operator does.
+func (p *process) stop(t *testing.T) {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+		if p.err != nil {
+			t.Errorf("%s ended with %v", p.cmd, p.err)
+		}
+	case <-time.After(patience):
+		t.Errorf("%s does not end at SIGTERM", p.cmd)
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	}
+	output := p.stdout.String() + p.stderr.String()
+	if strings.Contains(output, handlertest.Secret) {
+		t.Errorf("%s printed a password", p.cmd)
+	}
+	if t.Failed() {
+		t.Logf("%s printed:\n%s", p.cmd, output)
+	}
+}
+
+// program is the first word of the command: a path from the example's folder, or a program of PATH.
+func (e example) program(t *testing.T) string {
+	t.Helper()
+	name := e.command[0]
+	if !strings.Contains(name, "/") || filepath.IsAbs(name) {
+		return name
+	}
+	path, err := filepath.Abs(filepath.Join(e.folder, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// prepared skips the test where the example's environment is missing; in CI it fails.
+func (e example) prepared(t *testing.T) {
+	t.Helper()
+	if e.needs == "" {
+		return
+	}
+	_, err := os.Stat(filepath.Join(e.folder, e.needs))
+	if err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("the example is not prepared: %v; run proto/examples/setup.sh %s", err, e.name)
+	}
+	t.Skipf("the example is not prepared: %v; run proto/examples/setup.sh %s", err, e.name)
+}
+
+// build compiles a Go package into a program.
+func build(t *testing.T, program, pkg string) {
+	t.Helper()
+	if output, err := exec.Command("go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
+		t.Fatalf("building %s: %v\n%s", pkg, err, output)
+	}
+}
