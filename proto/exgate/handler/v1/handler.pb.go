@@ -66,8 +66,11 @@ const (
 type GatewayFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In the first frame, and only there.
-	Hello         *GatewayHello `protobuf:"bytes,1,opt,name=hello,proto3" json:"hello,omitempty"`
-	Events        []*Event      `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
+	Hello  *GatewayHello `protobuf:"bytes,1,opt,name=hello,proto3" json:"hello,omitempty"`
+	Events []*Event      `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
+	// Where not 0, the handler answers at once with a HandlerFrame whose pong is this number: the gateway finds out whether an idle stream still
+	// reaches it. HTTP/2 pings are not used for this, as many servers take them for abuse.
+	Ping          uint64 `protobuf:"varint,3,opt,name=ping,proto3" json:"ping,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -116,12 +119,21 @@ func (x *GatewayFrame) GetEvents() []*Event {
 	return nil
 }
 
+func (x *GatewayFrame) GetPing() uint64 {
+	if x != nil {
+		return x.Ping
+	}
+	return 0
+}
+
 // HandlerFrame is what the handler sends.
 type HandlerFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In the first frame, and only there.
-	Hello         *HandlerHello `protobuf:"bytes,1,opt,name=hello,proto3" json:"hello,omitempty"`
-	Commands      []*Command    `protobuf:"bytes,2,rep,name=commands,proto3" json:"commands,omitempty"`
+	Hello    *HandlerHello `protobuf:"bytes,1,opt,name=hello,proto3" json:"hello,omitempty"`
+	Commands []*Command    `protobuf:"bytes,2,rep,name=commands,proto3" json:"commands,omitempty"`
+	// The number of the ping that this answers.
+	Pong          uint64 `protobuf:"varint,3,opt,name=pong,proto3" json:"pong,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -168,6 +180,13 @@ func (x *HandlerFrame) GetCommands() []*Command {
 		return x.Commands
 	}
 	return nil
+}
+
+func (x *HandlerFrame) GetPong() uint64 {
+	if x != nil {
+		return x.Pong
+	}
+	return 0
 }
 
 // GatewayHello opens a stream.
@@ -532,7 +551,8 @@ type Event_Drain struct {
 }
 
 type Event_Result struct {
-	// Not acknowledged, not counted by flow control, and to be handled while a callback is under way, which may wait for it.
+	// Not acknowledged, not counted by flow control, and to be handled while a callback is under way, which may wait for it. It never
+	// comes before the effect of its command, but may overtake events that wait for the window.
 	Result *Result `protobuf:"bytes,9,opt,name=result,proto3,oneof"`
 }
 
@@ -1491,13 +1511,15 @@ var File_exgate_handler_v1_handler_proto protoreflect.FileDescriptor
 
 const file_exgate_handler_v1_handler_proto_rawDesc = "" +
 	"\n" +
-	"\x1fexgate/handler/v1/handler.proto\x12\x11exgate.handler.v1\x1a\x15exproto/exproto.proto\"w\n" +
+	"\x1fexgate/handler/v1/handler.proto\x12\x11exgate.handler.v1\x1a\x15exproto/exproto.proto\"\x8b\x01\n" +
 	"\fGatewayFrame\x125\n" +
 	"\x05hello\x18\x01 \x01(\v2\x1f.exgate.handler.v1.GatewayHelloR\x05hello\x120\n" +
-	"\x06events\x18\x02 \x03(\v2\x18.exgate.handler.v1.EventR\x06events\"}\n" +
+	"\x06events\x18\x02 \x03(\v2\x18.exgate.handler.v1.EventR\x06events\x12\x12\n" +
+	"\x04ping\x18\x03 \x01(\x04R\x04ping\"\x91\x01\n" +
 	"\fHandlerFrame\x125\n" +
 	"\x05hello\x18\x01 \x01(\v2\x1f.exgate.handler.v1.HandlerHelloR\x05hello\x126\n" +
-	"\bcommands\x18\x02 \x03(\v2\x1a.exgate.handler.v1.CommandR\bcommands\"\xe2\x01\n" +
+	"\bcommands\x18\x02 \x03(\v2\x1a.exgate.handler.v1.CommandR\bcommands\x12\x12\n" +
+	"\x04pong\x18\x03 \x01(\x04R\x04pong\"\xe2\x01\n" +
 	"\fGatewayHello\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x18\n" +
