@@ -6,7 +6,6 @@ package config
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -39,12 +38,6 @@ type Metrics struct {
 	Public bool   `koanf:"public"`
 }
 
-// Adapter is the gRPC service that remote handlers call.
-type Adapter struct {
-	Bind       string `koanf:"bind"`
-	RawPublish bool   `koanf:"raw_publish"`
-}
-
 // Upstream is the MQTT broker: that at URL, or the embedded one where URL is empty.
 type Upstream struct {
 	Embedded Embedded `koanf:"embedded"`
@@ -58,34 +51,6 @@ type Embedded struct {
 	MaxClients int    `koanf:"max_clients" min:"1"`
 }
 
-// Handler is a protocol: a module, or a gRPC service.
-type Handler struct {
-	Wasm   string      `koanf:"wasm" path:"file"`
-	Config string      `koanf:"config"`
-	Limits GuestLimits `koanf:"limits"`
-
-	GRPC     string        `koanf:"grpc"`
-	Timeout  time.Duration `koanf:"timeout"`
-	MaxBatch int           `koanf:"max_batch" min:"1"`
-	Dialect  string        `koanf:"dialect" oneof:"unary"`
-}
-
-// GuestLimits bounds one event of a module. If zero, a field is the default of runtime/wasm.
-type GuestLimits struct {
-	MemoryPages int           `koanf:"memory_pages" min:"1" max:"65536"`
-	Fuel        int           `koanf:"fuel" min:"1" max:"2147483647"`
-	WallTime    time.Duration `koanf:"wall_time"`
-	HostCalls   int           `koanf:"host_calls" min:"1"`
-	SendBytes   int           `koanf:"send_bytes" min:"1" unit:"bytes"`
-	EventBytes  int           `koanf:"event_bytes" min:"1" max:"4294967295" unit:"bytes"`
-}
-
-// Builtin is the prefix of a handler.wasm that names a module inside the program.
-const Builtin = "builtin:"
-
-// builtins are the modules inside the program.
-var builtins = []string{"line"}
-
 // Names returns the listeners' names in order.
 func (c *Config) Names() []string {
 	names := make([]string, 0, len(c.Listeners))
@@ -95,6 +60,3 @@ func (c *Config) Names() []string {
 	slices.Sort(names)
 	return names
 }
-
-// BuiltinName is the name of the module inside the program that wasm names, and whether it names one.
-func (h Handler) BuiltinName() (string, bool) { return strings.CutPrefix(h.Wasm, Builtin) }

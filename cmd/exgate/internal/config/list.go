@@ -20,6 +20,10 @@ func splitList(text string) []string {
 func (w *walker) list(n *node, y *yaml.Node, key string) {
 	at := w.at(y.Line)
 	y = resolve(y)
+	if n.single && y.Kind == yaml.ScalarNode && y.ShortTag() == "!!str" {
+		w.settings.values[key], w.settings.origins[key] = splitList(y.Value), at
+		return
+	}
 	if y.Kind != yaml.SequenceNode {
 		w.problems.add(at, key, "must be %s, not %s", n.wants(), describe(y))
 		return

@@ -67,14 +67,15 @@ func merge(problems *collector, file settings, others ...settings) (*Config, err
 func defaults(file settings, said origins) settings {
 	s := newSettings()
 	s.values = map[string]any{
-		"log.level":              "info",
-		"log.format":             "auto",
-		"node":                   hostname(),
-		"shutdown_timeout":       10 * time.Second,
-		"upgrade_timeout":        time.Minute,
-		"adapter.bind":           "127.0.0.1:9100",
-		"modules_cache":          cacheFolder(),
-		"upstream.embedded.bind": "127.0.0.1:1883",
+		"log.level":               "info",
+		"log.format":              "auto",
+		"node":                    hostname(),
+		"shutdown_timeout":        10 * time.Second,
+		"upgrade_timeout":         time.Minute,
+		"adapter.bind":            "127.0.0.1:9100",
+		"adapter.max_connections": int64(1000),
+		"modules_cache":           cacheFolder(),
+		"upstream.embedded.bind":  "127.0.0.1:1883",
 	}
 	if _, ok := file.origins["listeners"]; !ok {
 		s.values["listeners.demo.bind"] = ":7993"

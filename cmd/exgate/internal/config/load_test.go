@@ -88,7 +88,7 @@ func TestEnvironmentChangesTheDemo(t *testing.T) {
 
 func TestHandlerOfTheDemoMayBeReplaced(t *testing.T) {
 	cfg := mustLoad(t, Sources{Environ: []string{"EXGATE_LISTENERS__DEMO__HANDLER__GRPC=h:1"}})
-	if h := cfg.Listeners["demo"].Handler; h.Wasm != "" || h.GRPC != "h:1" {
+	if h := cfg.Listeners["demo"].Handler; h.Wasm != "" || !slices.Equal(h.GRPC, []string{"h:1"}) {
 		t.Errorf("handler %+v", h)
 	}
 }

@@ -16,7 +16,7 @@ func (c *Config) check(problems *collector) {
 	r := rules{cfg: c, problems: problems}
 	r.upstream()
 	r.metrics()
-	r.address("adapter.bind", c.Adapter.Bind)
+	r.adapter(c.Adapter)
 	if len(c.Listeners) == 0 && !r.broken("listeners") {
 		r.problem("listeners", "there is none: add one, or leave the section out for the demo")
 	}
@@ -42,7 +42,7 @@ func (c *Config) said(key string) (at origin, ok bool) {
 // HasGRPC reports whether a listener's handler is a gRPC service, which needs the adapter.
 func (c *Config) HasGRPC() bool {
 	for _, l := range c.Listeners {
-		if l.Handler.GRPC != "" {
+		if len(l.Handler.GRPC) > 0 {
 			return true
 		}
 	}

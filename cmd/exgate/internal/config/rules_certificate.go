@@ -42,14 +42,19 @@ func (r rules) authority(key string, t TLS) {
 	case t.FailIfNoCert && t.Verify != "peer":
 		r.problem(key+".fail_if_no_cert", "needs verify: peer")
 	}
-	if t.CA == "" {
+	r.certificates(key+".ca", t.CA)
+}
+
+// certificates checks that a file, if one is named, holds certificates.
+func (r rules) certificates(key, name string) {
+	if name == "" || r.broken(key) {
 		return
 	}
-	pem, err := os.ReadFile(t.CA)
+	pem, err := os.ReadFile(name)
 	if err != nil {
-		r.problem(key+".ca", "%s: %v", t.CA, cause(err))
+		r.problem(key, "%s: %v", name, cause(err))
 	} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {
-		r.problem(key+".ca", "%s holds no certificate in PEM form", t.CA)
+		r.problem(key, "%s holds no certificate in PEM form", name)
 	}
 }
 

@@ -31,6 +31,7 @@ type node struct {
 	choices  []string
 	min, max int64
 	path     bool // relative to the file that says it
+	single   bool // a list that may be one text
 }
 
 // schema is what a configuration may hold; it is read off [Config], so that no setting can be known in one place only.
@@ -45,6 +46,7 @@ func schemaOf(t reflect.Type, tag reflect.StructTag) *node {
 		n.max, _ = strconv.ParseInt(v, 10, 64)
 	}
 	_, n.path = tag.Lookup("path")
+	_, n.single = tag.Lookup("single")
 	n.choices = strings.Fields(tag.Get("oneof"))
 	n.kind = kindOf(t, tag)
 	switch n.kind {

@@ -78,6 +78,9 @@ func (n *node) wants() string {
 	case kindDuration:
 		return "a duration such as 500ms, 10s or 1m30s"
 	case kindList:
+		if n.single {
+			return "text, or a list such as [a, b]"
+		}
 		return "a list such as [a, b]"
 	case kindNamed:
 		return "a section of names"

@@ -31,7 +31,7 @@ func (h *handlers) add(ctx context.Context, name, key string, cfg config.Handler
 }
 
 func (h *handlers) factory(ctx context.Context, name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
-	if cfg.GRPC != "" {
+	if len(cfg.GRPC) > 0 {
 		return h.client(name, key, cfg)
 	}
 	return h.engine(ctx, name, key, cfg)
@@ -40,7 +40,7 @@ func (h *handlers) factory(ctx context.Context, name, key string, cfg config.Han
 func (h *handlers) client(name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
 	s := h.service
 	client, err := remote.NewClient(remote.ClientConfig{
-		Name: name, Address: cfg.GRPC, Dialect: remote.Dialect(cfg.Dialect), MaxBatch: cfg.MaxBatch, CallTimeout: cfg.Timeout,
+		Name: name, Address: cfg.GRPC[0], Dialect: remote.Dialect(cfg.Dialect), MaxBatch: cfg.MaxBatch, CallTimeout: cfg.Timeout,
 		Logger: s.log, Metrics: s.adapter.metrics,
 	}, s.adapter.Adapter)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -58,8 +59,8 @@ func (l *listeners) start(ctx context.Context, name string, cfg config.Listener)
 
 // describe names a handler for a person.
 func describe(h config.Handler) string {
-	if h.GRPC != "" {
-		return "grpc " + h.GRPC
+	if len(h.GRPC) > 0 {
+		return "grpc " + strings.Join(h.GRPC, ", ")
 	}
 	return "wasm " + h.Wasm
 }

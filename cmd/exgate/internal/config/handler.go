@@ -1,0 +1,54 @@
+package config
+
+import (
+	"strings"
+	"time"
+)
+
+// Handler is a protocol: a module, or a gRPC service.
+type Handler struct {
+	Wasm   string      `koanf:"wasm" path:"file"`
+	Config string      `koanf:"config"`
+	Limits GuestLimits `koanf:"limits"`
+
+	GRPC             []string      `koanf:"grpc" single:"true"`
+	Dialect          string        `koanf:"dialect" oneof:"auto unary stream unary-v42 session"`
+	Timeout          time.Duration `koanf:"timeout"`
+	MaxBatch         int           `koanf:"max_batch" min:"1"`
+	MaxInFlight      int           `koanf:"max_in_flight" min:"1"`
+	MaxMessageSize   int           `koanf:"max_message_size" min:"1024" max:"2147483647" unit:"bytes"`
+	StreamSets       int           `koanf:"stream_sets" min:"1" max:"64"`
+	OnFailure        string        `koanf:"on_failure" oneof:"close retry hold"`
+	HoldTimeout      time.Duration `koanf:"hold_timeout"`
+	TokenFile        string        `koanf:"token_file" path:"file"`
+	AdapterTokenFile string        `koanf:"adapter_token_file" path:"file"`
+	TLS              ClientTLS     `koanf:"tls"`
+}
+
+// ClientTLS is how the gateway proves a server, and itself to the server, where it is the client. A section without settings uses the certificate
+// authorities of the system.
+type ClientTLS struct {
+	CA         string `koanf:"ca" path:"file"`
+	Cert       string `koanf:"cert" path:"file"`
+	Key        string `koanf:"key" path:"file"`
+	ServerName string `koanf:"server_name"`
+}
+
+// GuestLimits bounds one event of a module. If zero, a field is the default of runtime/wasm.
+type GuestLimits struct {
+	MemoryPages int           `koanf:"memory_pages" min:"1" max:"65536"`
+	Fuel        int           `koanf:"fuel" min:"1" max:"2147483647"`
+	WallTime    time.Duration `koanf:"wall_time"`
+	HostCalls   int           `koanf:"host_calls" min:"1"`
+	SendBytes   int           `koanf:"send_bytes" min:"1" unit:"bytes"`
+	EventBytes  int           `koanf:"event_bytes" min:"1" max:"4294967295" unit:"bytes"`
+}
+
+// Builtin is the prefix of a handler.wasm that names a module inside the program.
+const Builtin = "builtin:"
+
+// builtins are the modules inside the program.
+var builtins = []string{"line"}
+
+// BuiltinName is the name of the module inside the program that wasm names, and whether it names one.
+func (h Handler) BuiltinName() (string, bool) { return strings.CutPrefix(h.Wasm, Builtin) }
