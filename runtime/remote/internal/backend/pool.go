@@ -1,0 +1,140 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
+)
+
+// Config is a pool's.
+type Config struct {
+	// Targets are where backends listen, each as host:port. A name stands for all its addresses, and is looked up again. At least one is required.
+	Targets []string
+	// Options are those of each connection.
+	Options []grpc.DialOption
+	// Lookup resolves a name. If zero, the system's resolver.
+	Lookup func(ctx context.Context, host string) ([]string, error)
+	// LookupInterval is how often names are looked up. If zero, 30 s.
+	LookupInterval time.Duration
+	// Logger takes failed lookups. If zero, slog.Default().
+	Logger *slog.Logger
+}
+
+// ErrClosed is the error of a pool that was closed.
+var ErrClosed = errors.New("the client of the handler is closed")
+
+// Pool holds the backends of one handler.
+type Pool struct {
+	cfg      Config
+	end      context.Context // of the lookups
+	stop     context.CancelFunc
+	watchers sync.WaitGroup
+
+	mu       sync.Mutex // guards the fields below
+	names    []*name
+	backends []*Backend
+	next     int           // where the search for the least loaded begins
+	changed  chan struct{} // closed and replaced when a backend or its state changed
+	closed   bool
+}
+
+// New makes a pool and begins to connect to each backend. It does not wait. The error names the target to change.
+func New(cfg Config) (*Pool, error) {
+	if cfg.Lookup == nil {
+		cfg.Lookup = net.DefaultResolver.LookupHost
+	}
+	if cfg.LookupInterval == 0 {
+		cfg.LookupInterval = lookupInterval
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	p := &Pool{cfg: cfg, changed: make(chan struct{})}
+	p.end, p.stop = context.WithCancel(context.Background())
+	for _, target := range cfg.Targets {
+		if err := p.add(target); err != nil {
+			p.Close()
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// add begins with a target.
+func (p *Pool) add(target string) error {
+	host, port, err := net.SplitHostPort(target)
+	if err != nil {
+		return fmt.Errorf("address %q must be host:port", target)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, err := netip.ParseAddr(host); err != nil {
+		n := &name{target: target, host: host, port: port, nudged: make(chan struct{}, 1)}
+		p.names = append(p.names, n)
+		p.watchers.Add(1)
+		go p.follow(n)
+		return nil
+	}
+	_, err = p.connect(target, target)
+	return err
+}
+
+// connect adds a backend; the caller holds mu. authority is what the backend is called in :authority and in its certificate.
+func (p *Pool) connect(authority, addr string) (*Backend, error) {
+	options := append(slices.Clone(p.cfg.Options), grpc.WithAuthority(authority), grpc.WithIdleTimeout(0))
+	rpc, err := grpc.NewClient("passthrough:///"+addr, options...)
+	if err != nil {
+		return nil, fmt.Errorf("address %q: %w", addr, err)
+	}
+	b := &Backend{pool: p, addr: addr, rpc: rpc, state: connectivity.Idle, lost: time.Now()}
+	p.backends = append(p.backends, b)
+	p.watchers.Add(1)
+	go b.watch()
+	return b, nil
+}
+
+// tell wakes who waits for a change; the caller holds mu.
+func (p *Pool) tell() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// Connected counts the backends that are connected.
+func (p *Pool) Connected() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, b := range p.backends {
+		if b.state == connectivity.Ready && !b.retired {
+			n++
+		}
+	}
+	return n
+}
+
+// Close ends all connections. Calls in flight fail.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	backends := p.backends
+	p.backends, p.closed = nil, true
+	p.tell()
+	p.mu.Unlock()
+	p.stop()
+	var errs []error
+	for _, b := range backends {
+		if err := b.rpc.Close(); err != nil && !errors.Is(err, grpc.ErrClientConnClosing) {
+			errs = append(errs, fmt.Errorf("closing the connection to %s: %w", b.addr, err))
+		}
+	}
+	p.watchers.Wait()
+	return errors.Join(errs...)
+}
