@@ -97,7 +97,7 @@ func (s *sink) Send(b []byte) gateway.Result {
 func BenchmarkUnaryEcho(b *testing.B) {
 	adapter, adapterAddress := serveAdapter(b, remote.AdapterConfig{})
 	address := startEcho(b, adapterAddress)
-	client := newClient(b, remote.ClientConfig{Address: address}, adapter)
+	client := newClient(b, remote.ClientConfig{Addresses: []string{address}}, adapter)
 	cc, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	must(b, err)
 	defer cc.Close()

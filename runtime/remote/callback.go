@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
 // callback is one method of a handler's service.
@@ -25,15 +26,15 @@ func newCallback(c *Client, service, method string) *callback {
 	}
 }
 
-// invoke makes the RPC and waits for its answer, at most for the client's timeout. The error is a [gateway.HandlerError].
-func (b *callback) invoke(request proto.Message) error {
+// invoke makes the RPC and waits for its answer, at most for the client's timeout.
+func (b *callback) invoke(to *backend.Backend, request proto.Message) error {
 	ctx, cancel := context.WithTimeout(context.Background(), b.client.timeout)
 	defer cancel()
 	start := time.Now()
-	err := b.client.rpc.Invoke(ctx, b.path, request, new(exproto.EmptySuccess))
+	err := to.RPC().Invoke(ctx, b.path, request, new(exproto.EmptySuccess))
 	b.seconds.Observe(time.Since(start).Seconds())
 	if err != nil {
-		return b.failed(err)
+		return b.client.failed(to, b.method, err, false)
 	}
 	return nil
 }

@@ -158,7 +158,7 @@ func TestCallsInsideACallback(t *testing.T) {
 		return nil
 	}
 	address, _ := serveHandler(t, "", s)
-	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address}, adapter), d)
+	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}}, adapter), d)
 	must(t, h.OnSocketCreated(gateway.ConnInfo{}))
 	must(t, h.OnReceivedBytes([]byte("x")))
 	must(t, h.OnTimerTimeout(gateway.TimerKeepalive))

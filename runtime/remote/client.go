@@ -6,27 +6,28 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
 // ClientConfig is a client's.
 type ClientConfig struct {
 	// Name is the handler's name in the configuration, in logs and in metrics. It is required.
 	Name string
-	// Address is where the handler listens, as host:port. The forms http://host:port and https://host:port of EMQX's configuration are taken
-	// too; https without TLS uses the system's certificate authorities. It is required.
-	Address string
+	// Addresses are where the handler listens, each as host:port. The forms http://host:port and https://host:port of EMQX's configuration are
+	// taken too; https without TLS uses the system's certificate authorities. A DNS name stands for all its addresses and is looked up again
+	// every 30 s and when a backend is lost. A device's connection stays at one backend for life, see OnFailure. At least one is required.
+	Addresses []string
 	// Dialect is the form of the handler's service. If zero, DialectUnary.
 	Dialect Dialect
 	// MaxBatch is how many messages one OnReceivedMessages may carry. Handlers that look only at the first message need 1. If zero, 100.
 	MaxBatch int
 	// CallTimeout is how long a callback may take. A callback over it fails its connection with handler_timeout. If zero, 10 s.
 	CallTimeout time.Duration
-	// TLS secures the connection to the handler. If zero, plain text, unless Address says https.
+	// TLS secures the connections to the handler. If zero, plain text, unless Addresses say https.
 	TLS *tls.Config
 	// Logger takes the failures of the handler. If zero, slog.Default().
 	Logger *slog.Logger
@@ -39,13 +40,13 @@ const (
 	defaultCallTimeout = 10 * time.Second
 )
 
-// Client calls one handler over one HTTP/2 connection, which it makes at the start and again whenever it is lost.
+// Client calls one handler, at one or more backends, over an HTTP/2 connection to each, which it makes at the start and again whenever it is lost.
 type Client struct {
 	name       string
-	address    string
+	address    string // all of them
 	maxBatch   int
 	timeout    time.Duration
-	rpc        *grpc.ClientConn
+	pool       *backend.Pool
 	conns      *registry // the adapter's
 	metrics    *Metrics
 	failures   *failureLog
@@ -69,16 +70,17 @@ func newClient(cfg ClientConfig, adapter *Adapter) (*Client, error) {
 	if err := cfg.check(adapter); err != nil {
 		return nil, err
 	}
+	address := strings.Join(cfg.Addresses, ",")
 	c := &Client{
-		name: cfg.Name, address: cfg.Address, maxBatch: cfg.MaxBatch, timeout: cfg.CallTimeout,
+		name: cfg.Name, address: address, maxBatch: cfg.MaxBatch, timeout: cfg.CallTimeout,
 		conns: adapter.conns, metrics: cfg.Metrics,
-		failures: &failureLog{log: cfg.Logger.With("handler", cfg.Name, "address", cfg.Address)},
+		failures: &failureLog{log: cfg.Logger.With("handler", cfg.Name, "address", address)},
 	}
 	var err error
 	if c.newHandler, err = c.speak(cfg.Dialect); err != nil {
 		return nil, err
 	}
-	if c.rpc, err = dial(cfg); err != nil {
+	if c.pool, err = connect(cfg); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -89,9 +91,9 @@ func (c *Client) NewHandler(conn gateway.ConnectionAdapter) (gateway.ConnectionH
 	return c.newHandler(conn), nil
 }
 
-// Close ends the connection to the handler. Callbacks in flight fail.
+// Close ends the connections to the handler. Callbacks in flight fail.
 func (c *Client) Close(context.Context) error {
-	if err := c.rpc.Close(); err != nil {
+	if err := c.pool.Close(); err != nil {
 		return fmt.Errorf("closing the client of handler %q: %w", c.name, err)
 	}
 	return nil
@@ -117,6 +119,8 @@ func (cfg ClientConfig) check(adapter *Adapter) error {
 	switch {
 	case cfg.Name == "":
 		return errors.New("it has no name")
+	case len(cfg.Addresses) == 0:
+		return errors.New("it has no address")
 	case cfg.MaxBatch < 0:
 		return fmt.Errorf("max batch %d is negative", cfg.MaxBatch)
 	case cfg.CallTimeout < 0:

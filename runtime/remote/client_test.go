@@ -28,7 +28,7 @@ func TestEveryEventReachesTheHandler(t *testing.T) {
 	s := &script{}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", s)
-	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address}, a), newDevice("c1"))
+	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}}, a), newDevice("c1"))
 
 	must(t, h.OnSocketCreated(gateway.ConnInfo{
 		SocketType: gateway.SocketSSL,
@@ -60,7 +60,7 @@ func TestSocketWithoutAddressesOrCertificate(t *testing.T) {
 	}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", s)
-	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address}, a), newDevice("c1"))
+	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}}, a), newDevice("c1"))
 	must(t, h.OnSocketCreated(gateway.ConnInfo{}))
 	expect(t, "callback", s.String(), `created c1 TCP :0 :0 cn="" dn=""`)
 }
@@ -81,7 +81,7 @@ func TestMaxBatchSplitsMessages(t *testing.T) {
 		}}
 		a, _ := serveAdapter(t, remote.AdapterConfig{})
 		address, _ := serveHandler(t, "", s)
-		h := newHandler(t, newClient(t, remote.ClientConfig{Address: address, MaxBatch: test.maxBatch}, a), newDevice("c1"))
+		h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, MaxBatch: test.maxBatch}, a), newDevice("c1"))
 		var messages []gateway.Message
 		for range 5 {
 			messages = append(messages, message("m", "t", "p"))
@@ -100,7 +100,7 @@ func TestManyLargeMessagesFitTheHandler(t *testing.T) {
 	}}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", s)
-	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address}, a), newDevice("c1"))
+	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}}, a), newDevice("c1"))
 	large := strings.Repeat("x", 700<<10)
 	must(t, h.OnReceivedMessages([]gateway.Message{
 		message("1", "t", large), message("2", "t", large), message("3", "t", "small"), message("4", "t", large),
@@ -126,7 +126,7 @@ func TestCallbacksCarryADeadline(t *testing.T) {
 	})
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", s, stats)
-	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address, CallTimeout: time.Hour}, a), newDevice("c1"))
+	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, CallTimeout: time.Hour}, a), newDevice("c1"))
 	must(t, h.OnReceivedBytes(nil))
 	if left <= 50*time.Minute || left > time.Hour {
 		t.Errorf("the callback had %v left of an hour", left)
@@ -143,22 +143,22 @@ func TestAddressForms(t *testing.T) {
 	_, port, err := net.SplitHostPort(address)
 	must(t, err)
 	for _, form := range []string{address, "localhost:" + port, "http://" + address, "http://" + address + "/"} {
-		h := newHandler(t, newClient(t, remote.ClientConfig{Address: form}, a), newDevice("c1"))
+		h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{form}}, a), newDevice("c1"))
 		must(t, h.OnReceivedBytes(nil))
 	}
 }
 
 func TestNewClientNamesWhatIsWrong(t *testing.T) {
 	a := remote.NewAdapter(remote.AdapterConfig{})
-	good := remote.ClientConfig{Name: "demo", Address: "127.0.0.1:9001"}
+	good := remote.ClientConfig{Name: "demo", Addresses: []string{"127.0.0.1:9001"}}
 	for _, test := range []struct {
 		change  func(*remote.ClientConfig)
 		adapter *remote.Adapter
 		want    string
 	}{
 		{func(c *remote.ClientConfig) { c.Name = "" }, a, `handler "": it has no name`},
-		{func(c *remote.ClientConfig) { c.Address = "localhost" }, a, `handler "demo": address "localhost" must be host:port`},
-		{func(c *remote.ClientConfig) { c.Address = ":9001" }, a, `address ":9001" must be host:port`},
+		{func(c *remote.ClientConfig) { c.Addresses = []string{"localhost"} }, a, `handler "demo": address "localhost" must be host:port`},
+		{func(c *remote.ClientConfig) { c.Addresses = []string{":9001"} }, a, `address ":9001" must be host:port`},
 		{func(c *remote.ClientConfig) { c.MaxBatch = -1 }, a, `max batch -1 is negative`},
 		{func(c *remote.ClientConfig) { c.CallTimeout = -1 }, a, `call timeout -1ns is negative`},
 		{func(c *remote.ClientConfig) { c.Dialect = "stream" }, a, `dialect "stream" is not served; this version serves "unary"`},

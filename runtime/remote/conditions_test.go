@@ -122,7 +122,7 @@ func TestConditionsOfARealConnection(t *testing.T) {
 		return nil
 	}
 	address, _ := serveHandler(t, "", s)
-	conn := connectDevice(t, remote.ClientConfig{Name: "demo", Address: address}, adapter)
+	conn := connectDevice(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}}, adapter)
 	_, err := conn.Write([]byte("go"))
 	must(t, err)
 	said, err := io.ReadAll(conn)

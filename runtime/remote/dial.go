@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+
+	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
 // maxMessageBytes bounds a message in both directions: handlers send 8 MiB in one Send, and a device's send queue holds 16 MiB.
@@ -27,8 +29,9 @@ const (
 // Pings go out only while a callback is in flight: gRPC servers take pings on an idle connection for abuse.
 var clientKeepalive = keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}
 
-func dial(cfg ClientConfig) (*grpc.ClientConn, error) {
-	target, tlsConfig, err := cfg.target()
+// connect makes the pool of the handler's backends.
+func connect(cfg ClientConfig) (*backend.Pool, error) {
+	targets, tlsConfig, err := cfg.targets()
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +39,7 @@ func dial(cfg ClientConfig) (*grpc.ClientConn, error) {
 	if tlsConfig != nil {
 		creds = credentials.NewTLS(tlsConfig)
 	}
-	rpc, err := grpc.NewClient("dns:///"+target,
+	return backend.New(backend.Config{Targets: targets, Logger: cfg.Logger.With("handler", cfg.Name), Options: []grpc.DialOption{
 		grpc.WithTransportCredentials(creds),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: firstRetry, Multiplier: 1.6, Jitter: 0.2, MaxDelay: slowestRetry},
@@ -48,32 +51,42 @@ func dial(cfg ClientConfig) (*grpc.ClientConn, error) {
 		grpc.WithDisableServiceConfig(),
 		grpc.WithNoProxy(),
 		grpc.WithUserAgent("exgate"),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("address %q: %w", cfg.Address, err)
-	}
-	rpc.Connect()
-	return rpc, nil
+	}})
 }
 
-// target splits Address into host:port and whether TLS is wanted.
-func (cfg ClientConfig) target() (string, *tls.Config, error) {
-	hostport, tlsConfig := cfg.Address, cfg.TLS
-	if rest, ok := strings.CutPrefix(hostport, "https://"); ok {
-		hostport = rest
-		if tlsConfig == nil {
-			tlsConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+// targets splits Addresses into host:port and whether TLS is wanted, for all of them.
+func (cfg ClientConfig) targets() ([]string, *tls.Config, error) {
+	targets, secure := make([]string, len(cfg.Addresses)), 0
+	for i, address := range cfg.Addresses {
+		target, scheme, err := splitAddress(address)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case scheme == "http" && cfg.TLS != nil:
+			return nil, nil, fmt.Errorf("address %q says http, but TLS is configured: write https", address)
+		case scheme == "https":
+			secure++
 		}
+		targets[i] = target
 	}
-	if rest, ok := strings.CutPrefix(hostport, "http://"); ok {
-		if tlsConfig != nil {
-			return "", nil, fmt.Errorf("address %q says http, but TLS is configured: write https", cfg.Address)
-		}
-		hostport = rest
+	switch {
+	case cfg.TLS != nil || secure == 0:
+		return targets, cfg.TLS, nil
+	case secure < len(targets):
+		return nil, nil, fmt.Errorf("some of the addresses %q say https and some do not: TLS is for all or none", cfg.Addresses)
 	}
-	host, port, err := net.SplitHostPort(strings.TrimSuffix(hostport, "/"))
-	if err != nil || host == "" || port == "" {
-		return "", nil, fmt.Errorf("address %q must be host:port", cfg.Address)
+	return targets, &tls.Config{MinVersion: tls.VersionTLS12}, nil
+}
+
+// splitAddress takes host:port, http://host:port and https://host:port.
+func splitAddress(address string) (hostport, scheme string, err error) {
+	hostport = address
+	if before, after, ok := strings.Cut(address, "://"); ok {
+		scheme, hostport = before, strings.TrimSuffix(after, "/")
 	}
-	return net.JoinHostPort(host, port), tlsConfig, nil
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil || host == "" || port == "" || scheme != "" && scheme != "http" && scheme != "https" {
+		return "", "", fmt.Errorf("address %q must be host:port", address)
+	}
+	return net.JoinHostPort(host, port), scheme, nil
 }

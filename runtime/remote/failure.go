@@ -5,32 +5,48 @@ import (
 	"strings"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
 // maxErrorText bounds what of a handler's error text goes into an error of ours.
 const maxErrorText = 256
 
-// failed counts and logs a failed callback and gives it its close reason.
-func (b *callback) failed(err error) error {
+// callError says why a handler did not take an event. A [gateway.HandlerError] carries it.
+type callError struct {
+	what   string
+	code   codes.Code
+	text   string
+	unsent bool // the event certainly did not reach the handler
+}
+
+func (e *callError) Error() string { return fmt.Sprintf("%s: %v: %s", e.what, e.code, e.text) }
+
+// failed counts and logs that method could not be called at a backend, or at none, and gives it its close reason. unsent says that the event
+// certainly did not reach the handler.
+func (c *Client) failed(at *backend.Backend, method string, err error, unsent bool) error {
+	address := c.address
+	if at != nil {
+		address = at.Addr()
+	}
 	s := status.Convert(err)
-	reason := b.reason(s.Code())
-	failure := fmt.Errorf("%s of handler %q at %s: %v: %s", b.method, b.client.name, b.client.address, s.Code(), shorten(s.Message()))
-	b.client.metrics.failures.WithLabelValues(b.client.name, reason.Name).Inc()
-	b.client.failures.report(reason, failure, b.client.advice(s.Code(), reason))
+	reason := reasonFor(at, s.Code())
+	failure := &callError{
+		what: fmt.Sprintf("%s of handler %q at %s", method, c.name, address), code: s.Code(), text: shorten(s.Message()), unsent: unsent,
+	}
+	c.metrics.failures.WithLabelValues(c.name, reason.Name).Inc()
+	c.failures.report(reason, failure, c.advice(s.Code(), reason))
 	return &gateway.HandlerError{Reason: reason, Err: failure}
 }
 
-// reason tells a handler that cannot be reached from one that is late and from one that answers with an error.
-func (b *callback) reason(code codes.Code) gateway.CloseReason {
-	state := b.client.rpc.GetState()
+// reasonFor tells a handler that cannot be reached from one that is late and from one that answers with an error.
+func reasonFor(at *backend.Backend, code codes.Code) gateway.CloseReason {
 	switch {
-	case code == codes.Unavailable,
-		code == codes.DeadlineExceeded && state != connectivity.Ready,
-		code == codes.Canceled && state == connectivity.Shutdown:
+	case code == codes.Unavailable, at == nil,
+		code == codes.DeadlineExceeded && !at.Ready(),
+		code == codes.Canceled && at.Closed():
 		return gateway.ReasonHandlerUnavailable
 	case code == codes.DeadlineExceeded:
 		return gateway.ReasonHandlerTimeout

@@ -34,7 +34,7 @@ func TestHandlerThatIsDown(t *testing.T) {
 	var log journal
 	reg := prometheus.NewRegistry()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	c := newClient(t, remote.ClientConfig{Name: "demo", Address: address, Logger: log.logger(), Metrics: remote.NewMetrics(reg)}, a)
+	c := newClient(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Logger: log.logger(), Metrics: remote.NewMetrics(reg)}, a)
 	for i := range 50 {
 		h := newHandler(t, c, newDevice(fmt.Sprint("c", i)))
 		expectReason(t, h.OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerUnavailable)
@@ -63,7 +63,7 @@ func TestHandlerThatRestarts(t *testing.T) {
 	s := &script{}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, stop := serveHandler(t, "", s)
-	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address}, a), newDevice("c1"))
+	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}}, a), newDevice("c1"))
 	must(t, h.OnReceivedBytes([]byte("before")))
 	stop()
 	expectReason(t, h.OnReceivedBytes([]byte("meanwhile")), gateway.ReasonHandlerUnavailable)
@@ -81,7 +81,7 @@ func TestHandlerThatStopsInACallback(t *testing.T) {
 	}}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, stop := serveHandler(t, "", s)
-	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address}, a), newDevice("c1"))
+	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}}, a), newDevice("c1"))
 	failed := make(chan error)
 	go func() { failed <- h.OnReceivedBytes(nil) }()
 	<-entered
@@ -101,7 +101,7 @@ func TestHandlerThatDoesNotAnswer(t *testing.T) {
 	var log journal
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", s)
-	c := newClient(t, remote.ClientConfig{Address: address, CallTimeout: 200 * time.Millisecond, Logger: log.logger()}, a)
+	c := newClient(t, remote.ClientConfig{Addresses: []string{address}, CallTimeout: 200 * time.Millisecond, Logger: log.logger()}, a)
 	h := newHandler(t, c, newDevice("c1"))
 	eventually(t, "the client is connected", func() bool { return h.OnSocketCreated(gateway.ConnInfo{}) == nil })
 	expectReason(t, h.OnReceivedBytes(nil), gateway.ReasonHandlerTimeout)
@@ -115,7 +115,7 @@ func TestHandlerThatNeverSpeaks(t *testing.T) {
 	l := listen(t, "")
 	defer l.Close()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	c := newClient(t, remote.ClientConfig{Address: l.Addr().String(), CallTimeout: 200 * time.Millisecond}, a)
+	c := newClient(t, remote.ClientConfig{Addresses: []string{l.Addr().String()}, CallTimeout: 200 * time.Millisecond}, a)
 	expectReason(t, newHandler(t, c, newDevice("c1")).OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerUnavailable)
 }
 
@@ -124,7 +124,7 @@ func TestHandlerThatAnswersCanceled(t *testing.T) {
 	s := &script{on: func(context.Context, any) error { return status.Error(codes.Canceled, "not in the mood") }}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", s)
-	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address}, a), newDevice("c1"))
+	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}}, a), newDevice("c1"))
 	expectReason(t, h.OnReceivedBytes(nil), gateway.ReasonHandlerFailed)
 }
 
@@ -135,7 +135,7 @@ func TestHandlerThatAnswersWithAnError(t *testing.T) {
 	var log journal
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", s)
-	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address, Logger: log.logger()}, a), newDevice("c1"))
+	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, Logger: log.logger()}, a), newDevice("c1"))
 	err := h.OnReceivedBytes(nil)
 	expectReason(t, err, gateway.ReasonHandlerFailed)
 	if text := err.Error(); len(text) > 500 || !strings.Contains(text, `OnReceivedBytes of handler "demo" at `+address+": Internal: boom") {
@@ -154,7 +154,7 @@ func TestHandlerOfAnotherDialect(t *testing.T) {
 	defer server.Stop()
 	var log journal
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	h := newHandler(t, newClient(t, remote.ClientConfig{Address: l.Addr().String(), Logger: log.logger()}, a), newDevice("c1"))
+	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{l.Addr().String()}, Logger: log.logger()}, a), newDevice("c1"))
 	expectReason(t, h.OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerFailed)
 	if !strings.Contains(log.String(), "dialect") {
 		t.Errorf("the log does not name the dialect: %s", &log)
@@ -164,7 +164,7 @@ func TestHandlerOfAnotherDialect(t *testing.T) {
 func TestClosedClientFailsCallbacks(t *testing.T) {
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", &script{})
-	c, err := remote.NewClient(remote.ClientConfig{Name: "demo", Address: address}, a)
+	c, err := remote.NewClient(remote.ClientConfig{Name: "demo", Addresses: []string{address}}, a)
 	must(t, err)
 	h := newHandler(t, c, newDevice("c1"))
 	must(t, h.OnSocketCreated(gateway.ConnInfo{}))

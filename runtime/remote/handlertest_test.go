@@ -48,7 +48,7 @@ func jsonEcho(t *testing.T, cfg remote.AdapterConfig, dialect remote.Dialect) *r
 			t.Error(err)
 		}
 	})
-	client, err := remote.NewClient(remote.ClientConfig{Name: "jsonecho", Address: l.Addr().String(), Dialect: dialect}, adapter)
+	client, err := remote.NewClient(remote.ClientConfig{Name: "jsonecho", Addresses: []string{l.Addr().String()}, Dialect: dialect}, adapter)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,7 +99,7 @@ func opened(t testing.TB, d *device, cfg remote.AdapterConfig) (gateway.Connecti
 	t.Helper()
 	a, adapterAddress := serveAdapter(t, cfg)
 	address, _ := serveHandler(t, "", &script{})
-	h := newHandler(t, newClient(t, remote.ClientConfig{Address: address}, a), d)
+	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}}, a), d)
 	must(t, h.OnSocketCreated(gateway.ConnInfo{}))
 	return h, exproto.NewConnectionAdapterClient(dialAdapter(t, adapterAddress))
 }

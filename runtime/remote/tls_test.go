@@ -45,17 +45,17 @@ func TestHandlerOverTLS(t *testing.T) {
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", s, grpc.Creds(credentials.NewServerTLSFromCert(&cert)))
 	for _, form := range []string{address, "https://" + address} {
-		c := newClient(t, remote.ClientConfig{Address: form, TLS: &tls.Config{RootCAs: pool}}, a)
+		c := newClient(t, remote.ClientConfig{Addresses: []string{form}, TLS: &tls.Config{RootCAs: pool}}, a)
 		must(t, newHandler(t, c, newDevice("c1")).OnReceivedBytes(nil))
 	}
-	untrusted := newClient(t, remote.ClientConfig{Address: "https://" + address}, a)
+	untrusted := newClient(t, remote.ClientConfig{Addresses: []string{"https://" + address}}, a)
 	expectReason(t, newHandler(t, untrusted, newDevice("c1")).OnReceivedBytes(nil), gateway.ReasonHandlerUnavailable)
-	plain := newClient(t, remote.ClientConfig{Address: address}, a)
+	plain := newClient(t, remote.ClientConfig{Addresses: []string{address}}, a)
 	expectReason(t, newHandler(t, plain, newDevice("c1")).OnReceivedBytes(nil), gateway.ReasonHandlerUnavailable)
 }
 
 func TestPlainAddressWithTLSIsRefused(t *testing.T) {
-	_, err := remote.NewClient(remote.ClientConfig{Name: "demo", Address: "http://127.0.0.1:1", TLS: &tls.Config{}}, remote.NewAdapter(remote.AdapterConfig{}))
+	_, err := remote.NewClient(remote.ClientConfig{Name: "demo", Addresses: []string{"http://127.0.0.1:1"}, TLS: &tls.Config{}}, remote.NewAdapter(remote.AdapterConfig{}))
 	if err == nil {
 		t.Error("http with TLS was taken")
 	}

@@ -20,12 +20,13 @@ func newUnary(c *Client, service string) func(gateway.ConnectionAdapter) gateway
 		closed:   newCallback(c, service, "OnSocketClosed"),
 	}
 	return func(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
-		return &unaryHandler{conn: conn, id: conn.ID(), conns: c.conns, maxBatch: c.maxBatch, calls: calls}
+		return &unaryHandler{delivery: newDelivery(c), conn: conn, id: conn.ID(), conns: c.conns, maxBatch: c.maxBatch, calls: calls}
 	}
 }
 
 // unaryHandler makes one RPC of each event and waits for its answer, so that the events of a connection keep their order.
 type unaryHandler struct {
+	delivery
 	conn     gateway.ConnectionAdapter
 	id       string
 	conns    *registry
@@ -35,20 +36,20 @@ type unaryHandler struct {
 
 func (h *unaryHandler) OnSocketCreated(info gateway.ConnInfo) error {
 	h.conns.add(h.id, h.conn)
-	return h.calls.created.invoke(&exproto.SocketCreatedRequest{Conn: h.id, Conninfo: connInfo(info)})
+	return h.deliver(h.calls.created, &exproto.SocketCreatedRequest{Conn: h.id, Conninfo: connInfo(info)})
 }
 
 func (h *unaryHandler) OnReceivedBytes(b []byte) error {
-	return h.calls.bytes.invoke(&exproto.ReceivedBytesRequest{Conn: h.id, Bytes: b})
+	return h.deliver(h.calls.bytes, &exproto.ReceivedBytesRequest{Conn: h.id, Bytes: b})
 }
 
 func (h *unaryHandler) OnTimerTimeout(t gateway.TimerType) error {
-	return h.calls.timer.invoke(&exproto.TimerTimeoutRequest{Conn: h.id, Type: exproto.TimerType(t)})
+	return h.deliver(h.calls.timer, &exproto.TimerTimeoutRequest{Conn: h.id, Type: exproto.TimerType(t)})
 }
 
 func (h *unaryHandler) OnReceivedMessages(messages []gateway.Message) error {
 	for batch := range batches(messages, h.maxBatch, maxBatchBytes) {
-		if err := h.calls.messages.invoke(&exproto.ReceivedMessagesRequest{Conn: h.id, Messages: batch}); err != nil {
+		if err := h.deliver(h.calls.messages, &exproto.ReceivedMessagesRequest{Conn: h.id, Messages: batch}); err != nil {
 			return err
 		}
 	}
@@ -57,5 +58,5 @@ func (h *unaryHandler) OnReceivedMessages(messages []gateway.Message) error {
 
 func (h *unaryHandler) OnSocketClosed(reason gateway.CloseReason) error {
 	defer h.conns.remove(h.id)
-	return h.calls.closed.invoke(&exproto.SocketClosedRequest{Conn: h.id, Reason: reason.Name})
+	return h.deliverLast(h.calls.closed, &exproto.SocketClosedRequest{Conn: h.id, Reason: reason.Name})
 }

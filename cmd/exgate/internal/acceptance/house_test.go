@@ -114,7 +114,7 @@ func (h *house) newRemote(t *testing.T, log *slog.Logger) gateway.HandlerFactory
 		t.Fatal(err)
 	}
 	handlerAddr := serveOn(t, service.Serve, service.Stop)
-	c, err := remote.NewClient(remote.ClientConfig{Name: "echo", Address: handlerAddr, Logger: log}, adapter)
+	c, err := remote.NewClient(remote.ClientConfig{Name: "echo", Addresses: []string{handlerAddr}, Logger: log}, adapter)
 	if err != nil {
 		t.Fatal(err)
 	}

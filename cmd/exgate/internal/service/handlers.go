@@ -40,7 +40,7 @@ func (h *handlers) factory(ctx context.Context, name, key string, cfg config.Han
 func (h *handlers) client(name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
 	s := h.service
 	client, err := remote.NewClient(remote.ClientConfig{
-		Name: name, Address: cfg.GRPC[0], Dialect: remote.Dialect(cfg.Dialect), MaxBatch: cfg.MaxBatch, CallTimeout: cfg.Timeout,
+		Name: name, Addresses: cfg.GRPC, Dialect: remote.Dialect(cfg.Dialect), MaxBatch: cfg.MaxBatch, CallTimeout: cfg.Timeout,
 		Logger: s.log, Metrics: s.adapter.metrics,
 	}, s.adapter.Adapter)
 	if err != nil {

@@ -31,6 +31,9 @@ func (b *Backend) RPC() *grpc.ClientConn { return b.rpc }
 // Ready reports whether the backend is connected.
 func (b *Backend) Ready() bool { return b.rpc.GetState() == connectivity.Ready }
 
+// Closed reports whether the client of the handler has closed the connection to the backend.
+func (b *Backend) Closed() bool { return b.rpc.GetState() == connectivity.Shutdown }
+
 // watch tells the pool of each state and connects again whenever the connection was lost, until the backend is closed.
 func (b *Backend) watch() {
 	defer b.pool.watchers.Done()

@@ -19,6 +19,9 @@ type Pin struct {
 // Pin returns a pin that has no backend yet.
 func (p *Pool) Pin() Pin { return Pin{pool: p} }
 
+// At returns where the connection is pinned, or nil.
+func (p *Pin) At() *Backend { return p.at }
+
 // Backend returns where the connection is pinned. A new pin takes the backend that is connected and has the fewest connections; where none is
 // connected but one may be soon, it waits for it until ctx ends. Where none can be reached, it returns one of those without staying there, so
 // that a call to it tells why.
