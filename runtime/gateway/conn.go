@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"runtime/debug"
@@ -55,7 +54,7 @@ type Conn struct {
 // newConn makes the connection of t and its handler, but delivers nothing yet.
 func newConn(gw *Gateway, l *attachment, t Transport) (*Conn, error) {
 	c := &Conn{
-		id: rand.Text(), gw: gw, metrics: l.metrics, limits: l.limits, transport: t, info: t.Info(),
+		id: newID(gw.node), gw: gw, metrics: l.metrics, limits: l.limits, transport: t, info: t.Info(),
 		factory: l.handler, upstream: l.connector, mount: l.mountpoint, opened: time.Now(),
 	}
 	c.rates = newRates(c.limits, l.rates, gw.now())
@@ -68,7 +67,7 @@ func newConn(gw *Gateway, l *attachment, t Transport) (*Conn, error) {
 	return c, nil
 }
 
-// ID is the connection's name in ExProto's conn field: 128 random bits in base 32.
+// ID is the connection's name in ExProto's conn field: 128 random bits in base 32, '@' and the gateway's node.
 func (c *Conn) ID() string { return c.id }
 
 // Info says who is at the other end.

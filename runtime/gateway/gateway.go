@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -14,7 +13,8 @@ import (
 
 // Config is a gateway's.
 type Config struct {
-	// Node is the gateway's name in messages. If zero, the host's name.
+	// Node is the gateway's name in messages and in the ids of connections, unique among gateways that share an adapter address. What
+	// [CheckNode] does not take is replaced by '-' or cut off. If zero, [DefaultNode].
 	Node string
 	// Logger takes the gateway's log. If zero, slog.Default().
 	Logger *slog.Logger
@@ -47,7 +47,7 @@ type Gateway struct {
 // New makes a gateway that listens to nothing yet.
 func New(cfg Config) *Gateway {
 	if cfg.Node == "" {
-		cfg.Node, _ = os.Hostname()
+		cfg.Node = DefaultNode()
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -56,7 +56,7 @@ func New(cfg Config) *Gateway {
 		cfg.Metrics = NewMetrics(nil)
 	}
 	return &Gateway{
-		node: cfg.Node, log: cfg.Logger, metrics: cfg.Metrics, started: time.Now(),
+		node: cleanNode(cfg.Node), log: cfg.Logger, metrics: cfg.Metrics, started: time.Now(),
 		handlers:   make(map[string]*lease[HandlerFactory]),
 		connectors: make(map[string]*lease[Connector]),
 		listeners:  make(map[string]*listening),

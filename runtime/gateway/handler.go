@@ -40,7 +40,8 @@ type Drainer interface {
 // exactly once, on another goroutine, never before the method has returned; a nil done asks for no result. Any other Result refuses the
 // call at once, and done is never called. done must not block.
 type ConnectionAdapter interface {
-	// ID is the connection's name in ExProto's conn field: unguessable, unique among all gateways.
+	// ID is the connection's name in ExProto's conn field: unguessable, unique among all gateways. It ends in '@' and the name of the
+	// gateway's node (see [NodeOf]); handlers treat it as opaque.
 	ID() string
 
 	// Send queues a copy of b for the device. It needs no authentication. Over the queue's limit the connection is closed with

@@ -1,0 +1,60 @@
+package gateway
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// maxNodeName is what Linux allows a host's name.
+const maxNodeName = 64
+
+// CheckNode says why name cannot be a gateway's: it must be 1 to 64 letters, digits, '.', '-' and '_' of ASCII.
+func CheckNode(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("a node's name must not be empty")
+	case len(name) > maxNodeName:
+		return fmt.Errorf("the node's name %.80q is longer than %d bytes", name, maxNodeName)
+	case strings.ContainsFunc(name, notInNode):
+		return fmt.Errorf("the node's name %q may contain letters, digits, '.', '-' and '_' only", name)
+	}
+	return nil
+}
+
+// DefaultNode is the host's name with each character that a node's name must not contain replaced by '-', or "exgate" where there is none.
+func DefaultNode() string {
+	host, _ := os.Hostname()
+	return cleanNode(host)
+}
+
+func cleanNode(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if notInNode(r) {
+			return '-'
+		}
+		return r
+	}, name)
+	if name == "" {
+		return "exgate"
+	}
+	return name[:min(len(name), maxNodeName)]
+}
+
+func notInNode(r rune) bool {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '-', r == '_':
+		return false
+	}
+	return true
+}
+
+// newID makes the id of a connection of node: 128 random bits in base 32, '@' and node.
+func newID(node string) string { return rand.Text() + "@" + node }
+
+// NodeOf returns the node that made the connection id, "" where id is none of a gateway's.
+func NodeOf(id string) string {
+	_, node, _ := strings.Cut(id, "@")
+	return node
+}
