@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -17,18 +18,18 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/exgate/exgate/proto/exproto"
-	"github.com/exgate/exgate/runtime/gateway"
 )
-
-// RawPublisher publishes past connections, access control and mountpoints. [gateway.RawPublisher] is one.
-type RawPublisher interface {
-	RawPublish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result
-}
 
 // AdapterConfig is an adapter's.
 type AdapterConfig struct {
 	// RawPublisher serves RawPublish. If zero, RawPublish is PERMISSION_DENY: it is a way around the access control of devices.
 	RawPublisher RawPublisher
+	// RawPublishTopics are topic filters of MQTT; RawPublish may publish to topics that match one. If zero, to every topic.
+	RawPublishTopics []string
+	// ReceiveTimeout bounds the time from a call's headers to the end of its message. A call over it fails. If zero, 30 s.
+	ReceiveTimeout time.Duration
+	// HandshakeTimeout bounds the time from a connection's beginning to the end of its TLS and HTTP/2 handshakes. If zero, 10 s.
+	HandshakeTimeout time.Duration
 	// MaxConcurrentCalls bounds the calls under way on one HTTP/2 connection of a handler; further ones wait in the handler. If zero, 1000.
 	MaxConcurrentCalls uint32
 	// TLS secures the adapter; its ClientCAs and ClientAuth decide who may call. If zero, plain text.
@@ -39,48 +40,57 @@ type AdapterConfig struct {
 	Metrics *Metrics
 }
 
-const defaultMaxConcurrentCalls = 1000
+const (
+	defaultMaxConcurrentCalls = 1000
+	defaultReceiveTimeout     = 30 * time.Second
+	defaultHandshakeTimeout   = 10 * time.Second
+)
 
 // Adapter serves ConnectionAdapter to handlers, together with grpc.health.v1 and server reflection, as EMQX does.
 type Adapter struct {
-	conns  *registry
+	conns  *directory
 	server *grpc.Server
 	health *health.Server
 }
 
-// NewAdapter makes an adapter that serves nothing yet.
-func NewAdapter(cfg AdapterConfig) *Adapter {
-	if cfg.MaxConcurrentCalls == 0 {
-		cfg.MaxConcurrentCalls = defaultMaxConcurrentCalls
+// NewAdapter makes an adapter that serves nothing yet. Errors name the field of cfg to change.
+func NewAdapter(cfg AdapterConfig) (*Adapter, error) {
+	cfg = cfg.withDefaults()
+	raw, err := newRawPublishes(cfg.RawPublisher, cfg.RawPublishTopics)
+	if err != nil {
+		return nil, fmt.Errorf("making the adapter: %w", err)
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
-	}
-	if cfg.Metrics == nil {
-		cfg.Metrics = NewMetrics(nil)
-	}
-	a := &Adapter{conns: new(registry), server: grpc.NewServer(serverOptions(cfg)...), health: health.NewServer()}
-	exproto.RegisterConnectionAdapterServer(a.server, &calls{
-		conns: a.conns, raw: cfg.RawPublisher, log: cfg.Logger, metrics: cfg.Metrics,
-	})
+	conns := new(directory)
+	admission := newAdmission(conns, cfg)
+	a := &Adapter{conns: conns, server: grpc.NewServer(serverOptions(cfg, admission)...), health: health.NewServer()}
+	exproto.RegisterConnectionAdapterServer(a.server, &calls{conns: conns, admission: admission, raw: raw, log: cfg.Logger})
 	a.health.SetServingStatus(exproto.ConnectionAdapter_ServiceDesc.ServiceName, grpc_health_v1.HealthCheckResponse_SERVING)
 	grpc_health_v1.RegisterHealthServer(a.server, a.health)
 	reflection.Register(a.server)
-	return a
+	return a, nil
 }
 
-// Bounds of a handler's HTTP/2 connection.
-const (
-	maxHeaderBytes  = 64 << 10
-	connectionSetup = 10 * time.Second
-)
+func (cfg AdapterConfig) withDefaults() AdapterConfig {
+	cfg.MaxConcurrentCalls = cmp.Or(cfg.MaxConcurrentCalls, defaultMaxConcurrentCalls)
+	cfg.ReceiveTimeout = cmp.Or(cfg.ReceiveTimeout, defaultReceiveTimeout)
+	cfg.HandshakeTimeout = cmp.Or(cfg.HandshakeTimeout, defaultHandshakeTimeout)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(nil)
+	}
+	return cfg
+}
 
-func serverOptions(cfg AdapterConfig) []grpc.ServerOption {
+// maxHeaderBytes bounds the headers of a call.
+const maxHeaderBytes = 64 << 10
+
+func serverOptions(cfg AdapterConfig, admission *admission) []grpc.ServerOption {
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessageBytes),
 		grpc.MaxConcurrentStreams(cfg.MaxConcurrentCalls),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
-		grpc.ConnectionTimeout(connectionSetup),
+		grpc.ConnectionTimeout(cfg.HandshakeTimeout),
+		grpc.InTapHandle(admission.tap),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	}

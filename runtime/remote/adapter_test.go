@@ -119,7 +119,7 @@ func TestStopFailsCallsWhenItsTimeIsUp(t *testing.T) {
 }
 
 func TestStoppedAdapterServesNothing(t *testing.T) {
-	a := remote.NewAdapter(remote.AdapterConfig{})
+	a := newAdapter(t, remote.AdapterConfig{})
 	must(t, a.Stop(t.Context()))
 	must(t, a.Serve(listen(t, "")))
 }

@@ -13,27 +13,27 @@ import (
 // calls is the service ConnectionAdapter. Handlers look at the CodeResponse only, so an RPC itself fails only where its caller has gone.
 type calls struct {
 	exproto.UnimplementedConnectionAdapterServer
-	conns   *registry
-	raw     RawPublisher // nil: not allowed
-	log     *slog.Logger
-	metrics *Metrics
+	conns     *directory
+	admission *admission
+	raw       *rawPublishes
+	log       *slog.Logger
 }
 
-func (s *calls) Send(_ context.Context, r *exproto.SendBytesRequest) (*exproto.CodeResponse, error) {
-	return s.queue("Send", r, func(c gateway.ConnectionAdapter) gateway.Result { return c.Send(r.GetBytes()) }), nil
+func (s *calls) Send(ctx context.Context, r *exproto.SendBytesRequest) (*exproto.CodeResponse, error) {
+	return s.queue(ctx, "Send", r, func(c gateway.ConnectionAdapter) gateway.Result { return c.Send(r.GetBytes()) })
 }
 
-func (s *calls) Close(_ context.Context, r *exproto.CloseSocketRequest) (*exproto.CodeResponse, error) {
-	return s.queue("Close", r, func(c gateway.ConnectionAdapter) gateway.Result { return c.Close(gateway.ReasonNormal) }), nil
+func (s *calls) Close(ctx context.Context, r *exproto.CloseSocketRequest) (*exproto.CodeResponse, error) {
+	return s.queue(ctx, "Close", r, func(c gateway.ConnectionAdapter) gateway.Result { return c.Close(gateway.ReasonNormal) })
 }
 
-func (s *calls) StartTimer(_ context.Context, r *exproto.TimerRequest) (*exproto.CodeResponse, error) {
-	return s.queue("StartTimer", r, func(c gateway.ConnectionAdapter) gateway.Result {
+func (s *calls) StartTimer(ctx context.Context, r *exproto.TimerRequest) (*exproto.CodeResponse, error) {
+	return s.queue(ctx, "StartTimer", r, func(c gateway.ConnectionAdapter) gateway.Result {
 		if _, known := exproto.TimerType_name[int32(r.GetType())]; !known {
 			return gateway.Refuse(gateway.CodeParamsTypeError, "timer type %d does not exist", r.GetType())
 		}
 		return c.StartTimer(gateway.TimerType(r.GetType()), r.GetInterval())
-	}), nil
+	})
 }
 
 func (s *calls) Authenticate(ctx context.Context, r *exproto.AuthenticateRequest) (*exproto.CodeResponse, error) {
@@ -61,55 +61,74 @@ func (s *calls) Unsubscribe(ctx context.Context, r *exproto.UnsubscribeRequest) 
 }
 
 func (s *calls) RawPublish(ctx context.Context, r *exproto.RawPublishRequest) (*exproto.CodeResponse, error) {
-	return s.await(ctx, "RawPublish", "", func(done gateway.Done) gateway.Result {
-		if s.raw == nil {
-			return gateway.Refuse(gateway.CodePermissionDeny, "RawPublish is off: the gateway's setting adapter.raw_publish allows it")
-		}
-		return s.raw.RawPublish(r.GetTopic(), r.GetQos(), r.GetPayload(), done)
+	result, err := await(ctx, func(done gateway.Done) gateway.Result {
+		return s.raw.publish(r.GetTopic(), r.GetQos(), r.GetPayload(), done)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return s.answer("", "RawPublish", "", result), nil
 }
 
 type connRequest interface{ GetConn() string }
 
+// find returns the connection that a caller may touch. The refusal of one that was given to another handler is that of one that is not there, so
+// that ids cannot be tried out.
+func (s *calls) find(ctx context.Context, id string) (*listed, gateway.Result) {
+	if id == "" {
+		return nil, gateway.Refuse(gateway.CodeRequiredParamsMiss, "conn is required")
+	}
+	conn, ok := s.conns.find(id)
+	if !ok || !s.admission.may(callerOf(ctx), conn) {
+		return nil, gateway.Refuse(gateway.CodeConnProcessNotAlive, "this caller was given no connection with this conn")
+	}
+	return conn, gateway.OK
+}
+
 // queue answers a call that does not wait for the broker.
-func (s *calls) queue(method string, request connRequest, call func(gateway.ConnectionAdapter) gateway.Result) *exproto.CodeResponse {
-	conn, result := s.conns.find(request.GetConn())
+func (s *calls) queue(
+	ctx context.Context, method string, request connRequest, call func(gateway.ConnectionAdapter) gateway.Result,
+) (*exproto.CodeResponse, error) {
+	conn, result := s.find(ctx, request.GetConn())
 	if result.Ok() {
 		result = call(conn)
 	}
-	return s.answer(method, request.GetConn(), result)
+	return s.answer(conn.handler(), method, request.GetConn(), result), nil
 }
 
 // wait answers a call to a connection when the broker has answered it.
 func (s *calls) wait(
 	ctx context.Context, method string, request connRequest, call func(gateway.ConnectionAdapter, gateway.Done) gateway.Result,
 ) (*exproto.CodeResponse, error) {
-	return s.await(ctx, method, request.GetConn(), func(done gateway.Done) gateway.Result {
-		conn, result := s.conns.find(request.GetConn())
-		if !result.Ok() {
-			return result
-		}
-		return call(conn, done)
-	})
+	conn, result := s.find(ctx, request.GetConn())
+	if !result.Ok() {
+		return s.answer("", method, request.GetConn(), result), nil
+	}
+	result, err := await(ctx, func(done gateway.Done) gateway.Result { return call(conn, done) })
+	if err != nil {
+		return nil, err
+	}
+	return s.answer(conn.handler(), method, request.GetConn(), result), nil
 }
 
 // await returns the result of start: at once where it refuses, else that of done. It gives up when the caller has gone.
-func (s *calls) await(ctx context.Context, method, id string, start func(gateway.Done) gateway.Result) (*exproto.CodeResponse, error) {
+func await(ctx context.Context, start func(gateway.Done) gateway.Result) (gateway.Result, error) {
 	done := make(chan gateway.Result, 1)
 	result := start(func(r gateway.Result) { done <- r })
 	if !result.Ok() {
-		return s.answer(method, id, result), nil
+		return result, nil
 	}
+	call := callerOf(ctx).call
 	select {
 	case result = <-done:
-		return s.answer(method, id, result), nil
-	case <-ctx.Done():
-		return nil, status.FromContextError(ctx.Err()).Err()
+		return result, nil
+	case <-call.Done():
+		return result, status.FromContextError(call.Err()).Err()
 	}
 }
 
-func (s *calls) answer(method, id string, result gateway.Result) *exproto.CodeResponse {
-	s.metrics.adapterCalls.WithLabelValues(method, result.Code.String()).Inc()
+func (s *calls) answer(handler, method, id string, result gateway.Result) *exproto.CodeResponse {
+	s.admission.metrics.calls.WithLabelValues(handler, method, result.Code.String()).Inc()
 	if !result.Ok() {
 		s.log.Debug("adapter call refused", "method", method, "conn", shorten(id), "result", result)
 	}

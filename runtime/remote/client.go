@@ -27,6 +27,9 @@ type ClientConfig struct {
 	MaxBatch int
 	// CallTimeout is how long a callback may take. A callback over it fails its connection with handler_timeout. If zero, 10 s.
 	CallTimeout time.Duration
+	// AdapterToken is what a call to the adapter must present, as the metadata authorization: Bearer TOKEN, to touch the connections of this
+	// handler. Handlers with one token share their connections. If zero, calls without a token may touch them.
+	AdapterToken string
 	// TLS secures the connections to the handler. If zero, plain text, unless Addresses say https.
 	TLS *tls.Config
 	// Logger takes the failures of the handler. If zero, slog.Default().
@@ -47,7 +50,7 @@ type Client struct {
 	maxBatch   int
 	timeout    time.Duration
 	pool       *backend.Pool
-	conns      *registry // the adapter's
+	conns      *registry // of the adapter
 	metrics    *Metrics
 	failures   *failureLog
 	newHandler func(gateway.ConnectionAdapter) gateway.ConnectionHandler
@@ -65,7 +68,7 @@ func NewClient(cfg ClientConfig, adapter *Adapter) (*Client, error) {
 	return c, nil
 }
 
-func newClient(cfg ClientConfig, adapter *Adapter) (*Client, error) {
+func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(adapter); err != nil {
 		return nil, err
@@ -73,10 +76,14 @@ func newClient(cfg ClientConfig, adapter *Adapter) (*Client, error) {
 	address := strings.Join(cfg.Addresses, ",")
 	c := &Client{
 		name: cfg.Name, address: address, maxBatch: cfg.MaxBatch, timeout: cfg.CallTimeout,
-		conns: adapter.conns, metrics: cfg.Metrics,
+		conns: adapter.conns.register(cfg.Name, cfg.AdapterToken), metrics: cfg.Metrics,
 		failures: &failureLog{log: cfg.Logger.With("handler", cfg.Name, "address", address)},
 	}
-	var err error
+	defer func() {
+		if err != nil {
+			c.conns.leave()
+		}
+	}()
 	if c.newHandler, err = c.speak(cfg.Dialect); err != nil {
 		return nil, err
 	}
@@ -93,6 +100,7 @@ func (c *Client) NewHandler(conn gateway.ConnectionAdapter) (gateway.ConnectionH
 
 // Close ends the connections to the handler. Callbacks in flight fail.
 func (c *Client) Close(context.Context) error {
+	c.conns.leave()
 	if err := c.pool.Close(); err != nil {
 		return fmt.Errorf("closing the client of handler %q: %w", c.name, err)
 	}

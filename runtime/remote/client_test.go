@@ -149,7 +149,7 @@ func TestAddressForms(t *testing.T) {
 }
 
 func TestNewClientNamesWhatIsWrong(t *testing.T) {
-	a := remote.NewAdapter(remote.AdapterConfig{})
+	a := newAdapter(t, remote.AdapterConfig{})
 	good := remote.ClientConfig{Name: "demo", Addresses: []string{"127.0.0.1:9001"}}
 	for _, test := range []struct {
 		change  func(*remote.ClientConfig)

@@ -23,6 +23,12 @@ func (j *journal) add(format string, args ...any) {
 	j.lines = append(j.lines, fmt.Sprintf(format, args...))
 }
 
+func (j *journal) clear() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = nil
+}
+
 func (j *journal) Write(b []byte) (int, error) {
 	j.add("%s", strings.TrimSpace(string(b)))
 	return len(b), nil

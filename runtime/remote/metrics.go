@@ -4,9 +4,9 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Metrics counts calls to handlers and from them. One set may serve any number of clients and adapters.
 type Metrics struct {
-	callSeconds  *prometheus.HistogramVec
-	failures     *prometheus.CounterVec
-	adapterCalls *prometheus.CounterVec
+	callSeconds *prometheus.HistogramVec
+	failures    *prometheus.CounterVec
+	adapter     adapterMetrics
 }
 
 // callBuckets reach from a handler on this machine to the default timeout of a callback.
@@ -21,12 +21,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_handler_failures_total", Help: "Callbacks of remote handlers that failed, by close reason.",
 		}, []string{"handler", "reason"}),
-		adapterCalls: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exgate_adapter_calls_total", Help: "Calls of remote handlers to ConnectionAdapter by result.",
-		}, []string{"method", "result"}),
+		adapter: newAdapterMetrics(),
 	}
 	if reg != nil {
-		reg.MustRegister(m.callSeconds, m.failures, m.adapterCalls)
+		reg.MustRegister(m.callSeconds, m.failures)
+		reg.MustRegister(m.adapter.collectors()...)
 	}
 	return m
 }

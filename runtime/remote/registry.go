@@ -6,23 +6,53 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// registry finds connections by their id for calls that come from outside: from OnSocketCreated until OnSocketClosed was delivered.
-type registry struct {
-	conns sync.Map // string to gateway.ConnectionAdapter
+// directory finds connections by their id for calls that come from outside: from OnSocketCreated until OnSocketClosed was delivered.
+type directory struct {
+	scopes scopes
+	conns  sync.Map // string to *listed
 }
 
-func (r *registry) add(id string, conn gateway.ConnectionAdapter) { r.conns.Store(id, conn) }
+// registry enters the connections of one handler into a directory.
+type registry struct {
+	in      *directory
+	handler string
+	scope   scope
+}
 
-func (r *registry) remove(id string) { r.conns.Delete(id) }
+type listed struct {
+	gateway.ConnectionAdapter
+	by *registry
+}
 
-// find returns the connection, or the refusal of a call to one that is not there.
-func (r *registry) find(id string) (gateway.ConnectionAdapter, gateway.Result) {
-	if id == "" {
-		return nil, gateway.Refuse(gateway.CodeRequiredParamsMiss, "conn is required")
+// handler is the name of the handler that was given the connection, "" without a connection.
+func (l *listed) handler() string {
+	if l == nil {
+		return ""
 	}
-	conn, ok := r.conns.Load(id)
+	return l.by.handler
+}
+
+// register begins a handler's registry: callers that present token, or none where it is "", may touch its connections.
+func (d *directory) register(handler, token string) *registry {
+	r := &registry{in: d, handler: handler, scope: scopeOf(token)}
+	d.scopes.join(r.scope)
+	return r
+}
+
+// leave ends the registry; it is called once.
+func (r *registry) leave() { r.in.scopes.leave(r.scope) }
+
+func (r *registry) add(id string, conn gateway.ConnectionAdapter) {
+	r.in.conns.Store(id, &listed{ConnectionAdapter: conn, by: r})
+}
+
+func (r *registry) remove(id string) { r.in.conns.Delete(id) }
+
+// find returns the connection, whoever may touch it.
+func (d *directory) find(id string) (*listed, bool) {
+	found, ok := d.conns.Load(id)
 	if !ok {
-		return nil, gateway.Refuse(gateway.CodeConnProcessNotAlive, "no connection has this conn")
+		return nil, false
 	}
-	return conn.(gateway.ConnectionAdapter), gateway.OK
+	return found.(*listed), true
 }

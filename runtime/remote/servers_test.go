@@ -38,10 +38,19 @@ func serveHandler(t testing.TB, address string, s exproto.ConnectionUnaryHandler
 	return l.Addr().String(), server.Stop
 }
 
+func newAdapter(t testing.TB, cfg remote.AdapterConfig) *remote.Adapter {
+	t.Helper()
+	a, err := remote.NewAdapter(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 // serveAdapter serves an adapter and returns it with its address.
 func serveAdapter(t testing.TB, cfg remote.AdapterConfig) (*remote.Adapter, string) {
 	t.Helper()
-	a := remote.NewAdapter(cfg)
+	a := newAdapter(t, cfg)
 	l := listen(t, "")
 	served := make(chan error, 1)
 	go func() { served <- a.Serve(l) }()

@@ -55,7 +55,7 @@ func TestHandlerOverTLS(t *testing.T) {
 }
 
 func TestPlainAddressWithTLSIsRefused(t *testing.T) {
-	_, err := remote.NewClient(remote.ClientConfig{Name: "demo", Addresses: []string{"http://127.0.0.1:1"}, TLS: &tls.Config{}}, remote.NewAdapter(remote.AdapterConfig{}))
+	_, err := remote.NewClient(remote.ClientConfig{Name: "demo", Addresses: []string{"http://127.0.0.1:1"}, TLS: &tls.Config{}}, newAdapter(t, remote.AdapterConfig{}))
 	if err == nil {
 		t.Error("http with TLS was taken")
 	}

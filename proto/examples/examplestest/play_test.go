@@ -38,7 +38,7 @@ func serve(t *testing.T, e example, cfg remote.AdapterConfig, dialect remote.Dia
 	address := start(t, e, adapterAddress)
 	return func(t *testing.T) gateway.HandlerFactory {
 		t.Helper()
-		c, err := remote.NewClient(remote.ClientConfig{Name: "jsonecho", Address: address, Dialect: dialect}, adapter)
+		c, err := remote.NewClient(remote.ClientConfig{Name: "jsonecho", Addresses: []string{address}, Dialect: dialect}, adapter)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +52,10 @@ func serveAdapter(t *testing.T, cfg remote.AdapterConfig) (*remote.Adapter, stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := remote.NewAdapter(cfg)
+	a, err := remote.NewAdapter(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	served := make(chan error, 1)
 	go func() { served <- a.Serve(l) }()
 	t.Cleanup(func() {

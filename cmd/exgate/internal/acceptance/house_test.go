@@ -106,7 +106,10 @@ func (h *house) newHandler(t *testing.T, log *slog.Logger, cache string) gateway
 func (h *house) newRemote(t *testing.T, log *slog.Logger) gateway.HandlerFactory {
 	t.Helper()
 	raw := h.gw.NewRawPublisher("up", gateway.ClientInfo{ClientID: "raw", Username: "raw"}, h.up.password)
-	adapter := remote.NewAdapter(remote.AdapterConfig{RawPublisher: raw, Logger: log})
+	adapter, err := remote.NewAdapter(remote.AdapterConfig{RawPublisher: raw, Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
 	adapterAddr := serveOn(t, adapter.Serve, func() error { return adapter.Stop(context.Background()) })
 
 	service, err := grpcecho.New(adapterAddr)

@@ -28,7 +28,10 @@ func (s *Service) startAdapter(ctx context.Context) error {
 	if s.cfg.Adapter.RawPublish {
 		cfg.RawPublisher = s.gateway.NewRawPublisher(upstreamName, gateway.ClientInfo{ClientID: "exgate-" + s.gateway.Node()}, "")
 	}
-	a.Adapter = remote.NewAdapter(cfg)
+	if a.Adapter, err = remote.NewAdapter(cfg); err != nil {
+		_ = l.Close()
+		return err
+	}
 	go func() {
 		defer close(a.served)
 		if err := a.Serve(l); err != nil {

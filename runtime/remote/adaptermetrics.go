@@ -1,0 +1,25 @@
+package remote
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// adapterMetrics counts what comes to an adapter.
+type adapterMetrics struct {
+	calls   *prometheus.CounterVec
+	refused *prometheus.CounterVec
+}
+
+func newAdapterMetrics() adapterMetrics {
+	return adapterMetrics{
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_adapter_calls_total",
+			Help: "Calls to ConnectionAdapter by the handler of the connection, empty where none was found, and by result.",
+		}, []string{"handler", "method", "result"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_adapter_refused_total", Help: "Calls to ConnectionAdapter by callers that were not entitled to them, by reason.",
+		}, []string{"reason"}),
+	}
+}
+
+func (m *adapterMetrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.calls, m.refused}
+}
