@@ -7,9 +7,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
+
+var _ invoker = (*callback)(nil)
 
 // callback is one method of a handler's service.
 type callback struct {
@@ -31,7 +32,7 @@ func (b *callback) invoke(to *backend.Backend, request proto.Message) error {
 	ctx, cancel := context.WithTimeout(context.Background(), b.client.timeout)
 	defer cancel()
 	start := time.Now()
-	err := to.RPC().Invoke(ctx, b.path, request, new(exproto.EmptySuccess))
+	err := callOnce(ctx, to.RPC(), b.path, request)
 	b.seconds.Observe(time.Since(start).Seconds())
 	if err != nil {
 		return b.client.failed(to, b.method, err, false)

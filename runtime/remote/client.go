@@ -47,6 +47,7 @@ const (
 type Client struct {
 	name       string
 	address    string // all of them
+	dialect    Dialect
 	maxBatch   int
 	timeout    time.Duration
 	pool       *backend.Pool
@@ -75,7 +76,7 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 	}
 	address := strings.Join(cfg.Addresses, ",")
 	c := &Client{
-		name: cfg.Name, address: address, maxBatch: cfg.MaxBatch, timeout: cfg.CallTimeout,
+		name: cfg.Name, address: address, dialect: cfg.Dialect, maxBatch: cfg.MaxBatch, timeout: cfg.CallTimeout,
 		conns: adapter.conns.register(cfg.Name, cfg.AdapterToken), metrics: cfg.Metrics,
 		failures: &failureLog{log: cfg.Logger.With("handler", cfg.Name, "address", address)},
 	}
@@ -84,7 +85,7 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 			c.conns.leave()
 		}
 	}()
-	if c.newHandler, err = c.speak(cfg.Dialect); err != nil {
+	if c.newHandler, err = c.speak(); err != nil {
 		return nil, err
 	}
 	if c.pool, err = connect(cfg); err != nil {
@@ -108,6 +109,9 @@ func (c *Client) Close(context.Context) error {
 }
 
 func (cfg ClientConfig) withDefaults() ClientConfig {
+	if cfg.Dialect == "" {
+		cfg.Dialect = DialectUnary
+	}
 	if cfg.MaxBatch == 0 {
 		cfg.MaxBatch = defaultMaxBatch
 	}

@@ -161,7 +161,7 @@ func TestNewClientNamesWhatIsWrong(t *testing.T) {
 		{func(c *remote.ClientConfig) { c.Addresses = []string{":9001"} }, a, `address ":9001" must be host:port`},
 		{func(c *remote.ClientConfig) { c.MaxBatch = -1 }, a, `max batch -1 is negative`},
 		{func(c *remote.ClientConfig) { c.CallTimeout = -1 }, a, `call timeout -1ns is negative`},
-		{func(c *remote.ClientConfig) { c.Dialect = "stream" }, a, `dialect "stream" is not served; this version serves "unary"`},
+		{func(c *remote.ClientConfig) { c.Dialect = "morse" }, a, `dialect "morse" is not served; this version serves "unary"`},
 		{func(*remote.ClientConfig) {}, nil, `the handler has no adapter to call`},
 	} {
 		cfg := good

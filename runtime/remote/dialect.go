@@ -7,18 +7,44 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Dialect is the form of the handler's service. The messages are the same in each.
+// Dialect is the form of the handler's service. The messages are the same in each but [DialectSession].
 type Dialect string
 
-// DialectUnary is emqx.exproto.v1.ConnectionUnaryHandler, one RPC an event: what handlers for EMQX 5.1 and later serve.
-const DialectUnary Dialect = "unary"
+const (
+	// DialectUnary is emqx.exproto.v1.ConnectionUnaryHandler, one RPC an event: what handlers for EMQX 5.1 and later serve.
+	DialectUnary Dialect = "unary"
+	// DialectStream is emqx.exproto.v1.ConnectionHandler with client-streaming methods: what handlers for EMQX 4.3 to 5.x serve.
+	DialectStream Dialect = "stream"
+	// DialectUnaryV42 is emqx.exproto.v1.ConnectionHandler with unary methods: what handlers for EMQX Enterprise 4.2 serve.
+	DialectUnaryV42 Dialect = "unary-v42"
+	// DialectSession is exgate.handler.v1, exgate's own.
+	DialectSession Dialect = "session"
+	// DialectAuto finds out which of the others the handler serves.
+	DialectAuto Dialect = "auto"
+)
 
-// speak returns what makes the handlers of connections in dialect d.
-func (c *Client) speak(d Dialect) (func(gateway.ConnectionAdapter) gateway.ConnectionHandler, error) {
-	switch d {
-	case "", DialectUnary:
+// speak returns what makes the handlers of connections in the client's dialect.
+func (c *Client) speak() (func(gateway.ConnectionAdapter) gateway.ConnectionHandler, error) {
+	switch c.dialect {
+	case DialectUnary:
 		return newUnary(c, exproto.ConnectionUnaryHandler_ServiceDesc.ServiceName), nil
+	case DialectStream, DialectUnaryV42:
+		return newUnary(c, exproto.ConnectionHandler_ServiceDesc.ServiceName), nil
 	default:
-		return nil, fmt.Errorf("dialect %q is not served; this version serves %q", string(d), string(DialectUnary))
+		return nil, fmt.Errorf("dialect %q is not served; this version serves %q, %q and %q",
+			string(c.dialect), string(DialectUnary), string(DialectStream), string(DialectUnaryV42))
+	}
+}
+
+// unimplemented is the advice for a handler that does not know the methods of dialect d.
+func (d Dialect) unimplemented() string {
+	const check = "that the handler serves all five methods, and the setting dialect: it is %s, "
+	switch d {
+	case DialectUnary:
+		return fmt.Sprintf(check+"handlers written for EMQX 4.2 to 5.0 need stream", d)
+	case DialectSession:
+		return fmt.Sprintf(check+"handlers written for EMQX 5.1 and later need unary, older ones stream", d)
+	default:
+		return fmt.Sprintf(check+"handlers written for EMQX 5.1 and later need unary", d)
 	}
 }

@@ -63,7 +63,7 @@ func (c *Client) advice(code codes.Code, reason gateway.CloseReason) string {
 	case reason.Is(gateway.ReasonHandlerTimeout):
 		return fmt.Sprintf("that the handler answers each callback within %v, or raise its timeout", c.timeout)
 	case code == codes.Unimplemented:
-		return "that the handler serves all methods of the configured dialect's service"
+		return c.dialect.unimplemented()
 	case code == codes.ResourceExhausted:
 		return "the handler's limit for the size of a received message"
 	default:

@@ -10,7 +10,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -143,21 +142,6 @@ func TestHandlerThatAnswersWithAnError(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "the handler's own log") {
 		t.Errorf("the log does not say where to look: %s", &log)
-	}
-}
-
-func TestHandlerOfAnotherDialect(t *testing.T) {
-	server := grpc.NewServer()
-	exproto.RegisterConnectionHandlerServer(server, exproto.UnimplementedConnectionHandlerServer{})
-	l := listen(t, "")
-	go server.Serve(l)
-	defer server.Stop()
-	var log journal
-	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{l.Addr().String()}, Logger: log.logger()}, a), newDevice("c1"))
-	expectReason(t, h.OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerFailed)
-	if !strings.Contains(log.String(), "dialect") {
-		t.Errorf("the log does not name the dialect: %s", &log)
 	}
 }
 

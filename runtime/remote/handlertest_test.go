@@ -11,9 +11,11 @@ import (
 
 // TestHandlerSuite plays what every kind of handler must do, with a handler that is a gRPC server on a real socket.
 func TestHandlerSuite(t *testing.T) {
-	handlertest.Run(t, "unary", func(t *testing.T) gateway.HandlerFactory {
-		return jsonEcho(t, remote.AdapterConfig{}, remote.DialectUnary)
-	})
+	for _, dialect := range emqxDialects {
+		handlertest.Run(t, string(dialect), func(t *testing.T) gateway.HandlerFactory {
+			return jsonEcho(t, remote.AdapterConfig{}, dialect)
+		})
+	}
 }
 
 func TestHandlerSuiteRawPublish(t *testing.T) {
@@ -37,18 +39,13 @@ func jsonEcho(t *testing.T, cfg remote.AdapterConfig, dialect remote.Dialect) *r
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := listen(t, "")
-	served := make(chan error, 1)
-	go func() { served <- handler.Serve(l) }()
+	address := serveForm(t, dialect, handler)
 	t.Cleanup(func() {
 		if err := handler.Stop(); err != nil {
 			t.Errorf("stopping the handler: %v", err)
 		}
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
 	})
-	client, err := remote.NewClient(remote.ClientConfig{Name: "jsonecho", Addresses: []string{l.Addr().String()}, Dialect: dialect}, adapter)
+	client, err := remote.NewClient(remote.ClientConfig{Name: "jsonecho", Addresses: []string{address}, Dialect: dialect}, adapter)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,8 +30,14 @@ func listen(t testing.TB, address string) net.Listener {
 // serveHandler serves s at address and returns the address and what stops it.
 func serveHandler(t testing.TB, address string, s exproto.ConnectionUnaryHandlerServer, options ...grpc.ServerOption) (string, func()) {
 	t.Helper()
+	return serveOn(t, address, func(server *grpc.Server) { exproto.RegisterConnectionUnaryHandlerServer(server, s) }, options...)
+}
+
+// serveOn serves what register adds to a server.
+func serveOn(t testing.TB, address string, register func(*grpc.Server), options ...grpc.ServerOption) (string, func()) {
+	t.Helper()
 	server := grpc.NewServer(append([]grpc.ServerOption{grpc.WaitForHandlers(true)}, options...)...)
-	exproto.RegisterConnectionUnaryHandlerServer(server, s)
+	register(server)
 	l := listen(t, address)
 	go server.Serve(l)
 	t.Cleanup(server.Stop)

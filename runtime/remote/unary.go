@@ -5,49 +5,56 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// unaryCallbacks are the methods of a handler's service in the unary form.
-type unaryCallbacks struct {
-	created, bytes, timer, messages, closed *callback
+// callbacks are the methods of a handler's service.
+type callbacks struct {
+	created, bytes, timer, messages, closed invoker
 }
 
-// newUnary returns what makes handlers that call the named service.
-func newUnary(c *Client, service string) func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
-	calls := &unaryCallbacks{
+// newCallbacks returns the methods of the named service, one RPC an event.
+func newCallbacks(c *Client, service string) *callbacks {
+	return &callbacks{
 		created:  newCallback(c, service, "OnSocketCreated"),
 		bytes:    newCallback(c, service, "OnReceivedBytes"),
 		timer:    newCallback(c, service, "OnTimerTimeout"),
 		messages: newCallback(c, service, "OnReceivedMessages"),
 		closed:   newCallback(c, service, "OnSocketClosed"),
 	}
-	return func(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
-		return &unaryHandler{delivery: newDelivery(c), conn: conn, id: conn.ID(), conns: c.conns, maxBatch: c.maxBatch, calls: calls}
-	}
 }
 
-// unaryHandler makes one RPC of each event and waits for its answer, so that the events of a connection keep their order.
-type unaryHandler struct {
+// newUnary returns what makes handlers that call the named service.
+func newUnary(c *Client, service string) func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	calls := newCallbacks(c, service)
+	return func(conn gateway.ConnectionAdapter) gateway.ConnectionHandler { return newEventHandler(c, conn, calls) }
+}
+
+// eventHandler makes one invocation of each event and waits for it, so that the events of a connection keep their order.
+type eventHandler struct {
 	delivery
 	conn     gateway.ConnectionAdapter
 	id       string
 	conns    *registry
 	maxBatch int
-	calls    *unaryCallbacks
+	calls    *callbacks
 }
 
-func (h *unaryHandler) OnSocketCreated(info gateway.ConnInfo) error {
+func newEventHandler(c *Client, conn gateway.ConnectionAdapter, calls *callbacks) *eventHandler {
+	return &eventHandler{delivery: newDelivery(c), conn: conn, id: conn.ID(), conns: c.conns, maxBatch: c.maxBatch, calls: calls}
+}
+
+func (h *eventHandler) OnSocketCreated(info gateway.ConnInfo) error {
 	h.conns.add(h.id, h.conn)
 	return h.deliver(h.calls.created, &exproto.SocketCreatedRequest{Conn: h.id, Conninfo: connInfo(info)})
 }
 
-func (h *unaryHandler) OnReceivedBytes(b []byte) error {
+func (h *eventHandler) OnReceivedBytes(b []byte) error {
 	return h.deliver(h.calls.bytes, &exproto.ReceivedBytesRequest{Conn: h.id, Bytes: b})
 }
 
-func (h *unaryHandler) OnTimerTimeout(t gateway.TimerType) error {
+func (h *eventHandler) OnTimerTimeout(t gateway.TimerType) error {
 	return h.deliver(h.calls.timer, &exproto.TimerTimeoutRequest{Conn: h.id, Type: exproto.TimerType(t)})
 }
 
-func (h *unaryHandler) OnReceivedMessages(messages []gateway.Message) error {
+func (h *eventHandler) OnReceivedMessages(messages []gateway.Message) error {
 	for batch := range batches(messages, h.maxBatch, maxBatchBytes) {
 		if err := h.deliver(h.calls.messages, &exproto.ReceivedMessagesRequest{Conn: h.id, Messages: batch}); err != nil {
 			return err
@@ -56,7 +63,7 @@ func (h *unaryHandler) OnReceivedMessages(messages []gateway.Message) error {
 	return nil
 }
 
-func (h *unaryHandler) OnSocketClosed(reason gateway.CloseReason) error {
+func (h *eventHandler) OnSocketClosed(reason gateway.CloseReason) error {
 	defer h.conns.remove(h.id)
 	return h.deliverLast(h.calls.closed, &exproto.SocketClosedRequest{Conn: h.id, Reason: reason.Name})
 }
