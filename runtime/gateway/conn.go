@@ -46,6 +46,7 @@ type Conn struct {
 	login  login
 	timers timers
 	rates  *rates // nil where nothing is limited
+	held   *hold  // of the event under way, nil unless it waits
 
 	results results
 	out     sendQueue // has a lock of its own: a write never delays an event
@@ -63,7 +64,7 @@ func newConn(gw *Gateway, l *attachment, t Transport) (*Conn, error) {
 		return nil, err
 	}
 	c.handler = h
-	c.inbox.running = true // until start: nothing comes before OnSocketCreated
+	c.inbox.running, c.inbox.reading = true, true // until start: nothing comes before OnSocketCreated
 	return c, nil
 }
 
@@ -165,9 +166,13 @@ func (c *Conn) Close(reason CloseReason) Result {
 	c.login.stopDeadline()
 	c.gate.open()
 	session, cancel := c.login.end()
+	interrupt := c.interrupted()
 	c.enqueue(event{kind: eventClosed})
 	c.mu.Unlock()
 
+	if interrupt != nil {
+		interrupt()
+	}
 	c.out.shutdown(c, reason)
 	if cancel != nil {
 		cancel()

@@ -53,6 +53,7 @@ type socket struct {
 	gone     chan struct{}
 	once     sync.Once
 	linger   time.Duration
+	left     error // what the next read would find
 }
 
 func newSocket(room int) *socket {
@@ -135,6 +136,19 @@ func (s *socket) Abort() error {
 	s.aborted = true
 	s.mu.Unlock()
 	return s.Close()
+}
+
+// leave has the peer gone, behind what it has sent.
+func (s *socket) leave(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = err
+}
+
+func (s *socket) Peek() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left
 }
 
 func (s *socket) allow(room int) {

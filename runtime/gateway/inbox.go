@@ -28,7 +28,9 @@ type inbox struct {
 	bytes    int           // their payloads
 	running  bool          // somebody runs the connection
 	turn     chan struct{} // made by the reading goroutine where it waits to run it, closed to hand it over
+	leaving  bool          // eventLeave is or was in
 	last     bool          // eventClosed is in
+	reading  bool          // it is the reading goroutine that runs the connection; owned by whoever does
 }
 
 // batches recycles the slices that carry messages to handlers.
@@ -58,12 +60,14 @@ func (c *Conn) acquire() {
 	if !c.inbox.running {
 		c.inbox.running = true
 		c.mu.Unlock()
+		c.inbox.reading = true
 		return
 	}
 	turn := make(chan struct{})
 	c.inbox.turn = turn
 	c.mu.Unlock()
 	<-turn
+	c.inbox.reading = true
 }
 
 // yield ends the reading goroutine's turn. It handles the events that wait, and leaves those that come meanwhile to another goroutine, so that
@@ -76,6 +80,7 @@ func (c *Conn) yield() {
 
 // drain handles events until there are none, or until the reading goroutine wants its turn.
 func (c *Conn) drain() {
+	c.inbox.reading = false
 	for c.handleWaiting() {
 	}
 }

@@ -41,7 +41,17 @@ func (c *Conn) armAuthDeadline() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closing.Load() {
-		c.login.deadline = time.AfterFunc(c.limits.AuthDeadline, func() { c.Close(ReasonAuthTimeout) })
+		c.login.deadline = time.AfterFunc(c.limits.AuthDeadline, c.authLate)
+	}
+}
+
+// authLate closes a connection whose device has not authenticated in time. While an event is held, that is not its fault.
+func (c *Conn) authLate() {
+	c.mu.Lock()
+	held := c.held != nil
+	c.mu.Unlock()
+	if !held {
+		c.Close(ReasonAuthTimeout)
 	}
 }
 

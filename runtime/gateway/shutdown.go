@@ -50,12 +50,19 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 
 func all(*Conn) bool { return true }
 
-// leave closes the connection after its handler has been told.
+// leave closes the connection after its handler has been told. One that waits for its handler is closed at once.
 func (c *Conn) leave() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.enqueue(event{kind: eventDrain})
-	c.enqueue(event{kind: eventLeave})
+	c.inbox.leaving = true
+	held := c.held != nil
+	if !held {
+		c.enqueue(event{kind: eventDrain})
+		c.enqueue(event{kind: eventLeave})
+	}
+	c.mu.Unlock()
+	if held {
+		c.Close(ReasonShutdown)
+	}
 }
 
 func (g *Gateway) retireAll() {

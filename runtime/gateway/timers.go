@@ -86,12 +86,29 @@ func (c *Conn) StartTimer(t TimerType, seconds uint32) Result {
 func (c *Conn) timerFired() {
 	c.mu.Lock()
 	mode := c.timers.mode.Load()
+	if c.held != nil {
+		mode = timerOff // release starts it anew
+	}
 	if mode == timerKeepalive && !c.closing.Load() && !c.rearm() {
 		c.enqueue(event{kind: eventTimer})
 	}
 	c.mu.Unlock()
 	if mode == timerIdle {
 		c.Close(ReasonIdleTimeout)
+	}
+}
+
+// restartTimers gives the device its whole time again; the caller holds mu.
+func (c *Conn) restartTimers() {
+	c.timers.touch(c.gw.now())
+	switch c.timers.mode.Load() {
+	case timerIdle:
+		c.timers.timer.Reset(c.limits.IdleTimeout)
+	case timerKeepalive:
+		c.timers.timer.Reset(c.timers.keepalive)
+	}
+	if c.login.deadline != nil {
+		c.login.deadline.Reset(c.limits.AuthDeadline)
 	}
 }
 

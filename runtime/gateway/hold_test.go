@@ -1,0 +1,151 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// held is a house whose handler holds each event of bytes until a test lets it go on or its connection closes.
+type held struct {
+	*house
+	sock *socket
+	conn *gateway.Conn
+	goOn chan struct{}
+}
+
+func newHeld(t *testing.T, limits gateway.Limits) *held {
+	h := &held{house: newHouse(t, limits, ""), sock: newSocket(-1), goOn: make(chan struct{})}
+	h.h.bytes = func(a gateway.ConnectionAdapter, _ []byte) error {
+		interrupted := make(chan struct{})
+		release := a.(gateway.Holder).Hold(func() { close(interrupted) })
+		if release == nil {
+			h.h.add("not held")
+			return errors.New("the handler is away")
+		}
+		defer release()
+		select {
+		case <-interrupted:
+			h.h.add("interrupted")
+			return errors.New("the handler is away")
+		case <-h.goOn:
+			return nil
+		}
+	}
+	h.conn = h.lis.open(t, h.sock)
+	return h
+}
+
+func TestCloseInterruptsAHeldEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHeld(t, gateway.Limits{})
+		h.sock.in <- []byte("x")
+		synctest.Wait()
+		h.conn.Close(gateway.ReasonKicked)
+		synctest.Wait()
+		equal(t, "events", h.h.String(), "created\nbytes x\ninterrupted\nclosed kicked")
+		h.stop(t)
+	})
+}
+
+func TestShutdownInterruptsAHeldEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHeld(t, gateway.Limits{})
+		h.sock.in <- []byte("x")
+		synctest.Wait()
+		begun := time.Now()
+		h.stop(t)
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("Shutdown took %v", took)
+		}
+		equal(t, "events", h.h.String(), "created\nbytes x\ninterrupted\nclosed shutdown")
+	})
+}
+
+// An event that was under way when the gateway began to stop must not begin to wait.
+func TestNothingIsHeldOnceTheGatewayStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHeld(t, gateway.Limits{})
+		entered, wait := make(chan struct{}), h.h.bytes
+		h.h.bytes = func(a gateway.ConnectionAdapter, b []byte) error {
+			close(entered)
+			<-h.goOn
+			return wait(a, b)
+		}
+		h.sock.in <- []byte("x")
+		<-entered
+		stopped := make(chan error)
+		go func() { stopped <- h.gw.Shutdown(context.Background()) }()
+		synctest.Wait()
+		h.goOn <- struct{}{}
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+		equal(t, "events", h.h.String(), "created\nbytes x\nnot held\nclosed shutdown")
+	})
+}
+
+func TestDeviceThatLeavesEndsAHeldEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHeld(t, gateway.Limits{})
+		h.sock.in <- []byte("x")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		equal(t, "events before", h.h.String(), "created\nbytes x")
+		h.sock.leave(io.EOF)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		equal(t, "events after", h.h.String(), "created\nbytes x\ninterrupted\nclosed tcp_closed")
+		h.stop(t)
+	})
+}
+
+// Nobody reads the device meanwhile, so it cannot keep itself alive.
+func TestHeldDeviceDoesNotTimeOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHeld(t, gateway.Limits{AuthDeadline: 5 * time.Second})
+		h.conn.StartTimer(gateway.TimerKeepalive, 10)
+		h.sock.in <- []byte("x")
+		time.Sleep(time.Minute)
+		h.goOn <- struct{}{}
+		synctest.Wait()
+		login(t, h.conn, "c1")
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		equal(t, "events before", h.h.String(), "created\nbytes x")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		equal(t, "events after", h.h.String(), "created\nbytes x\ntimer\nclosed keepalive_timeout")
+		h.stop(t)
+	})
+}
+
+func TestHeldFirstEventDoesNotIdleOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		goOn := make(chan struct{})
+		w.h.created = func(a gateway.ConnectionAdapter) error {
+			defer a.(gateway.Holder).Hold(func() {})()
+			<-goOn
+			return nil
+		}
+		<-w.lis.serving
+		go func() {
+			s := newSocket(-1)
+			if c, err := w.lis.attach(s); err == nil {
+				s.serve(c)
+			}
+		}()
+		time.Sleep(time.Minute)
+		close(goOn)
+		time.Sleep(29 * time.Second)
+		synctest.Wait()
+		equal(t, "events", w.h.String(), "created")
+		w.stop(t)
+	})
+}
