@@ -1,0 +1,91 @@
+// Package tlsfiles makes the TLS configurations of the gateway's gRPC connections from the files that its configuration names.
+//
+// A certificate is read again for each handshake, so that a renewed file holds without a restart; where the new one cannot be read, the last good one
+// is shown. Authorities are read once.
+package tlsfiles
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+)
+
+// Client is how the gateway connects to a server. Errors name the file.
+func Client(of config.ClientTLS) (*tls.Config, error) {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: of.ServerName}
+	var err error
+	if of.CA != "" {
+		if cfg.RootCAs, err = authorities(of.CA); err != nil {
+			return nil, err
+		}
+	}
+	if of.Cert == "" {
+		return cfg, nil
+	}
+	p, err := load(of.Cert, of.Key)
+	if err != nil {
+		return nil, err
+	}
+	cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return p.current(), nil }
+	return cfg, nil
+}
+
+// Server is how the adapter is served. Errors name the file.
+func Server(of config.AdapterTLS) (*tls.Config, error) {
+	p, err := load(of.Cert, of.Key)
+	if err != nil {
+		return nil, err
+	}
+	cfg := &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.current(), nil },
+	}
+	if of.ClientCA == "" {
+		return cfg, nil
+	}
+	cfg.ClientAuth = tls.RequireAndVerifyClientCert
+	if cfg.ClientCAs, err = authorities(of.ClientCA); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+func authorities(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading certificate authorities: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("reading certificate authorities: %s holds no certificate in PEM form", file)
+	}
+	return pool, nil
+}
+
+// pair is a certificate and its key in files.
+type pair struct {
+	cert, key string
+	last      atomic.Pointer[tls.Certificate]
+}
+
+func load(cert, key string) (*pair, error) {
+	p := &pair{cert: cert, key: key}
+	loaded, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate %s with the key %s: %w", cert, key, err)
+	}
+	p.last.Store(&loaded)
+	return p, nil
+}
+
+// current is what the files hold now, or held when they were last right.
+func (p *pair) current() *tls.Certificate {
+	if loaded, err := tls.LoadX509KeyPair(p.cert, p.key); err == nil {
+		p.last.Store(&loaded)
+	}
+	return p.last.Load()
+}
