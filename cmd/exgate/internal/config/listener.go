@@ -70,10 +70,7 @@ func (l Listener) Kind() string {
 func (l Listener) Unix() bool { return strings.HasPrefix(l.Bind, unixPrefix) }
 
 // Proxied reports whether load balancers say in the PROXY protocol whom they connect to the listener name.
-func (c *Config) Proxied(name string) bool {
-	_, said := c.said("listeners." + name + ".proxy_protocol")
-	return said
-}
+func (c *Config) Proxied(name string) bool { return c.Said("listeners." + name + ".proxy_protocol") }
 
 // MostConnections is how many connections with a file descriptor the listeners may have at once, or 0 where one of them has no bound.
 func (c *Config) MostConnections() int {

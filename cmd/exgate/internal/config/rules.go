@@ -39,6 +39,12 @@ func (c *Config) said(key string) (at origin, ok bool) {
 	return at, ok
 }
 
+// Said reports whether a source other than the defaults set key or something in it.
+func (c *Config) Said(key string) bool {
+	_, said := c.said(key)
+	return said
+}
+
 // HasGRPC reports whether a listener's handler is a gRPC service, which needs the adapter.
 func (c *Config) HasGRPC() bool {
 	for _, l := range c.Listeners {

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 
+	"github.com/exgate/exgate/cmd/exgate/internal/tlsfiles"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote"
 )
@@ -24,11 +25,7 @@ func (s *Service) startAdapter(ctx context.Context) error {
 		return err
 	}
 	a := &adapter{metrics: remote.NewMetrics(s.registry), served: make(chan struct{})}
-	cfg := remote.AdapterConfig{Logger: s.log, Metrics: a.metrics}
-	if s.cfg.Adapter.RawPublish {
-		cfg.RawPublisher = s.gateway.NewRawPublisher(upstreamName, gateway.ClientInfo{ClientID: "exgate-" + s.gateway.Node()}, "")
-	}
-	if a.Adapter, err = remote.NewAdapter(cfg); err != nil {
+	if a.Adapter, err = s.newAdapter(a.metrics); err != nil {
 		_ = l.Close()
 		return err
 	}
@@ -42,6 +39,26 @@ func (s *Service) startAdapter(ctx context.Context) error {
 	s.sockets = append(s.sockets, Socket{Name: "adapter", Kind: "grpc", Addr: l.Addr()})
 	s.stops = append(s.stops, a.stop)
 	return nil
+}
+
+// newAdapter makes the adapter of the configuration.
+func (s *Service) newAdapter(metrics *remote.Metrics) (*remote.Adapter, error) {
+	of := s.cfg.Adapter
+	cfg := remote.AdapterConfig{RawPublishTopics: of.RawPublishTopics, Logger: s.log, Metrics: metrics}
+	if of.RawPublish {
+		cfg.RawPublisher = s.gateway.NewRawPublisher(upstreamName, gateway.ClientInfo{ClientID: "exgate-" + s.gateway.Node()}, "")
+	}
+	if s.cfg.Said("adapter.tls") {
+		var err error
+		if cfg.TLS, err = tlsfiles.Server(of.TLS); err != nil {
+			return nil, s.cfg.Problem("adapter.tls", "%v", err)
+		}
+	}
+	a, err := remote.NewAdapter(cfg)
+	if err != nil {
+		return nil, s.cfg.Problem("adapter", "%v", err)
+	}
+	return a, nil
 }
 
 // stop ends the adapter after the gateway: handlers call it, and publish that a device is gone, until their last connection is closed.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/remote"
 	"github.com/exgate/exgate/runtime/wasm"
 	"github.com/exgate/exgate/wasm-examples/line"
 )
@@ -35,18 +34,6 @@ func (h *handlers) factory(ctx context.Context, name, key string, cfg config.Han
 		return h.client(name, key, cfg)
 	}
 	return h.engine(ctx, name, key, cfg)
-}
-
-func (h *handlers) client(name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
-	s := h.service
-	client, err := remote.NewClient(remote.ClientConfig{
-		Name: name, Addresses: cfg.GRPC, Dialect: remote.Dialect(cfg.Dialect), MaxBatch: cfg.MaxBatch, CallTimeout: cfg.Timeout,
-		Logger: s.log, Metrics: s.adapter.metrics,
-	}, s.adapter.Adapter)
-	if err != nil {
-		return nil, s.cfg.Problem(key+".grpc", "%v", err)
-	}
-	return client, nil
 }
 
 func (h *handlers) engine(ctx context.Context, name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {

@@ -1,0 +1,50 @@
+package service
+
+import (
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/tlsfiles"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote"
+)
+
+// client makes the client of a handler service; key is the handler's place in the configuration.
+func (h *handlers) client(name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
+	s := h.service
+	of := remote.ClientConfig{
+		Name: name, Addresses: cfg.GRPC, Dialect: remote.Dialect(cfg.Dialect), MaxBatch: cfg.MaxBatch, CallTimeout: cfg.Timeout,
+		Logger: s.log, Metrics: s.adapter.metrics,
+	}
+	if err := s.secure(&of, key, cfg); err != nil {
+		return nil, err
+	}
+	client, err := remote.NewClient(of, s.adapter.Adapter)
+	if err != nil {
+		return nil, s.cfg.Problem(key+".grpc", "%v", err)
+	}
+	return client, nil
+}
+
+// secure reads the files that a handler service and the gateway prove themselves with.
+func (s *Service) secure(of *remote.ClientConfig, key string, cfg config.Handler) (err error) {
+	if s.cfg.Said(key + ".tls") {
+		if of.TLS, err = tlsfiles.Client(cfg.TLS); err != nil {
+			return s.cfg.Problem(key+".tls", "%v", err)
+		}
+	}
+	if of.AdapterToken, err = s.token(key+".adapter_token_file", cfg.AdapterTokenFile); err != nil {
+		return err
+	}
+	return nil
+}
+
+// token reads the secret in a file, if one is named.
+func (s *Service) token(key, file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	token, err := config.ReadToken(file)
+	if err != nil {
+		return "", s.cfg.Problem(key, "%v", err)
+	}
+	return token, nil
+}
