@@ -29,6 +29,7 @@ type stream struct {
 	proxy     *proxy   // nil without the PROXY protocol
 	tls       *secure  // nil without TLS
 	opening   *opening // nil without both
+	clients   *grpcClients
 	attaching attaching
 }
 
@@ -57,6 +58,7 @@ func listenStream(ctx context.Context, cfg TCPConfig) (*stream, error) {
 	if p != nil {
 		s.opening = newOpening(defaultMaxOpening)
 	}
+	s.clients = newGRPCClients(s.log)
 	s.accept = newAcceptLoop(s.listener.Addr(), cfg.Logger, cfg.Metrics)
 	return s, nil
 }
@@ -142,6 +144,7 @@ func (l *stream) attach(s *streamSocket, attach attach) (socket, *gateway.Conn) 
 // establish does what comes before the device's own bytes.
 func (l *stream) establish(s *streamSocket) (socket, error) {
 	if l.opening == nil {
+		l.clients.watch(s)
 		return s, nil
 	}
 	e := l.opening.add(s.conn)

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,15 +53,20 @@ func ask(ctx context.Context, conn grpc.ClientConnInterface) (Finding, error) {
 		answers.Go(func() { verdicts[i], errs[i] = judge(ctx, conn, q.service, q.method) })
 	}
 	answers.Wait()
+	var f Finding
 	for i, q := range questions {
 		if errs[i] != nil {
 			return Finding{}, fmt.Errorf("asking the server for %s: %w", q.service, errs[i])
 		}
 		if v := verdicts[i]; v != absent {
-			return Finding{Dialect: q.dialects[v], How: howAsked[v]}, nil
+			f.Dialects = append(f.Dialects, q.dialects[v])
+			f.How = cmp.Or(f.How, howAsked[v])
 		}
 	}
-	return Finding{}, &NotServedError{}
+	if len(f.Dialects) == 0 {
+		return Finding{}, &NotServedError{}
+	}
+	return f, nil
 }
 
 // judge compares the server's answer for a method with that for one it cannot have: UNIMPLEMENTED alone may mean either, as gRPC gives this code to calls

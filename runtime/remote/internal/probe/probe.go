@@ -33,8 +33,8 @@ var (
 
 // Finding is what a server serves.
 type Finding struct {
-	// Dialect is Session, Unary, Stream or UnaryV42: the first of them where there are several.
-	Dialect string
+	// Dialects are those that it serves, the preferred one first: Session, Unary, then Stream or UnaryV42.
+	Dialects []string
 	// How is what told it, for a person.
 	How string
 }
@@ -61,9 +61,8 @@ const answerTimeout = 2 * time.Second
 func Find(ctx context.Context, conn grpc.ClientConnInterface) (Finding, error) {
 	services, method, err := reflected(ctx, conn)
 	if err == nil {
-		if f, ok := choose(services); ok {
-			f.How = "its reflection (" + method + ")"
-			return f, nil
+		if dialects := dialectsOf(services); len(dialects) > 0 {
+			return Finding{Dialects: dialects, How: "its reflection (" + method + ")"}, nil
 		}
 	}
 	if unreachable(err) {
@@ -77,25 +76,26 @@ func Find(ctx context.Context, conn grpc.ClientConnInterface) (Finding, error) {
 	return f, err
 }
 
-// choose picks the dialect that is preferred among the services that reflection tells of.
-func choose(services []service) (Finding, bool) {
+// dialectsOf are the dialects of the services that reflection tells of.
+func dialectsOf(services []service) []string {
 	found := make(map[string]form)
 	for _, s := range services {
 		found[s.name] = s.form
 	}
+	var dialects []string
 	if _, ok := found[sessionService]; ok {
-		return Finding{Dialect: Session}, true
+		dialects = append(dialects, Session)
 	}
 	if _, ok := found[unaryService]; ok {
-		return Finding{Dialect: Unary}, true
+		dialects = append(dialects, Unary)
 	}
 	switch found[streamService] {
 	case formStream:
-		return Finding{Dialect: Stream}, true
+		dialects = append(dialects, Stream)
 	case formUnary:
-		return Finding{Dialect: UnaryV42}, true
+		dialects = append(dialects, UnaryV42)
 	}
-	return Finding{}, false
+	return dialects
 }
 
 func unreachable(err error) bool { return status.Code(err) == codes.Unavailable }

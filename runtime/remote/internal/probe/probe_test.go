@@ -19,32 +19,33 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/probe"
 )
 
-func expect(t *testing.T, conn *grpc.ClientConn, dialect, how string) {
+// expect wants dialects, with spaces between them.
+func expect(t *testing.T, conn *grpc.ClientConn, dialects, how string) {
 	t.Helper()
 	f, err := probe.Find(t.Context(), conn)
-	if err != nil || f.Dialect != dialect || !strings.Contains(f.How, how) {
-		t.Errorf("found %+v, %v; want %s by %s", f, err, dialect, how)
+	if err != nil || strings.Join(f.Dialects, " ") != dialects || !strings.Contains(f.How, how) {
+		t.Errorf("found %+v, %v; want %s by %s", f, err, dialects, how)
 	}
 }
 
 // goServers are handlers in Go, with what they serve.
 func goServers(h handler) []struct {
-	dialect  string
+	dialects string
 	register func(*grpc.Server)
 } {
 	unary := func(s *grpc.Server) { exproto.RegisterConnectionUnaryHandlerServer(s, unaryHandler{handler: h}) }
 	stream := func(s *grpc.Server) { exproto.RegisterConnectionHandlerServer(s, streamHandler{handler: h}) }
 	session := func(s *grpc.Server) { handlerv1.RegisterSessionHandlerServer(s, sessionHandler{handler: h}) }
 	return []struct {
-		dialect  string
+		dialects string
 		register func(*grpc.Server)
 	}{
 		{probe.Unary, unary},
 		{probe.Stream, stream},
 		{probe.Session, session},
 		{probe.UnaryV42, func(s *grpc.Server) { s.RegisterService(v42(h), h) }},
-		{probe.Session, func(s *grpc.Server) { stream(s); unary(s); session(s) }},
-		{probe.Unary, func(s *grpc.Server) { stream(s); unary(s) }},
+		{"session unary stream", func(s *grpc.Server) { stream(s); unary(s); session(s) }},
+		{"unary stream", func(s *grpc.Server) { stream(s); unary(s) }},
 		{probe.Stream, func(s *grpc.Server) { // every method is a stub
 			exproto.RegisterConnectionHandlerServer(s, exproto.UnimplementedConnectionHandlerServer{})
 		}},
@@ -54,7 +55,7 @@ func goServers(h handler) []struct {
 func TestGoServersWithoutReflection(t *testing.T) {
 	h := handler{events: new(atomic.Int32)}
 	for _, s := range goServers(h) {
-		expect(t, serve(t, s.register), s.dialect, "a call without a message")
+		expect(t, serve(t, s.register), s.dialects, "a call without a message")
 	}
 	if n := h.events.Load(); n != 0 {
 		t.Errorf("handlers saw %d events", n)
@@ -64,12 +65,12 @@ func TestGoServersWithoutReflection(t *testing.T) {
 func TestReflection(t *testing.T) {
 	h := handler{events: new(atomic.Int32)}
 	for _, s := range goServers(h) {
-		if s.dialect == probe.UnaryV42 {
+		if s.dialects == probe.UnaryV42 {
 			continue // its file has been registered with streams: see TestReflectionOfV42
 		}
 		register := s.register
-		expect(t, serve(t, func(s *grpc.Server) { register(s); reflection.RegisterV1(s) }), s.dialect, "reflection (grpc.reflection.v1)")
-		expect(t, serve(t, func(s *grpc.Server) { register(s); registerV1Alpha(s) }), s.dialect, "reflection (grpc.reflection.v1alpha)")
+		expect(t, serve(t, func(s *grpc.Server) { register(s); reflection.RegisterV1(s) }), s.dialects, "reflection (grpc.reflection.v1)")
+		expect(t, serve(t, func(s *grpc.Server) { register(s); registerV1Alpha(s) }), s.dialects, "reflection (grpc.reflection.v1alpha)")
 	}
 }
 
