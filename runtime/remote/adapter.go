@@ -51,6 +51,8 @@ type Adapter struct {
 	conns  *directory
 	server *grpc.Server
 	health *health.Server
+	secure bool
+	log    *slog.Logger
 }
 
 // NewAdapter makes an adapter that serves nothing yet. Errors name the field of cfg to change.
@@ -62,7 +64,9 @@ func NewAdapter(cfg AdapterConfig) (*Adapter, error) {
 	}
 	conns := new(directory)
 	admission := newAdmission(conns, cfg)
-	a := &Adapter{conns: conns, server: grpc.NewServer(serverOptions(cfg, admission)...), health: health.NewServer()}
+	a := &Adapter{
+		conns: conns, server: grpc.NewServer(serverOptions(cfg, admission)...), health: health.NewServer(), secure: cfg.TLS != nil, log: cfg.Logger,
+	}
 	exproto.RegisterConnectionAdapterServer(a.server, &calls{conns: conns, admission: admission, raw: raw, log: cfg.Logger})
 	a.health.SetServingStatus(exproto.ConnectionAdapter_ServiceDesc.ServiceName, grpc_health_v1.HealthCheckResponse_SERVING)
 	grpc_health_v1.RegisterHealthServer(a.server, a.health)
@@ -102,7 +106,7 @@ func serverOptions(cfg AdapterConfig, admission *admission) []grpc.ServerOption 
 
 // Serve accepts handlers on l until Stop, and closes l.
 func (a *Adapter) Serve(l net.Listener) error {
-	if err := a.server.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	if err := a.server.Serve(newPrefaceListener(l, a.secure, a.log)); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serving the adapter on %s: %w", l.Addr(), err)
 	}
 	return nil
