@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/remote/internal/peer"
 )
 
 // AdapterConfig is an adapter's.
@@ -26,6 +27,10 @@ type AdapterConfig struct {
 	RawPublisher RawPublisher
 	// RawPublishTopics are topic filters of MQTT; RawPublish may publish to topics that match one. If zero, to every topic.
 	RawPublishTopics []string
+	// Node is the gateway's name, as [gateway.Gateway.Node] says it. It is required where there are Peers.
+	Node string
+	// Peers are the other nodes behind the same adapter address: calls for their connections go on to them. If zero, there are none.
+	Peers PeersConfig
 	// ReceiveTimeout bounds the time from a call's headers to the end of its message. A call over it fails. If zero, 30 s.
 	ReceiveTimeout time.Duration
 	// HandshakeTimeout bounds the time from a connection's beginning to the end of its TLS and HTTP/2 handshakes. If zero, 10 s.
@@ -49,6 +54,7 @@ const (
 // Adapter serves ConnectionAdapter to handlers, together with grpc.health.v1 and server reflection, as EMQX does.
 type Adapter struct {
 	conns  *directory
+	peers  *peer.Peers // nil: none
 	server *grpc.Server
 	health *health.Server
 	secure bool
@@ -63,14 +69,24 @@ func NewAdapter(cfg AdapterConfig) (*Adapter, error) {
 		return nil, fmt.Errorf("making the adapter: %w", err)
 	}
 	conns := new(directory)
-	admission := newAdmission(conns, cfg)
-	a := &Adapter{
-		conns: conns, server: grpc.NewServer(serverOptions(cfg, admission)...), health: health.NewServer(), secure: cfg.TLS != nil, log: cfg.Logger,
+	peers, err := newPeers(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("making the adapter: %w", err)
 	}
-	exproto.RegisterConnectionAdapterServer(a.server, &calls{conns: conns, admission: admission, raw: raw, log: cfg.Logger})
+	admission := newAdmission(conns, peers, cfg)
+	a := &Adapter{
+		conns: conns, peers: peers, server: grpc.NewServer(serverOptions(cfg, admission)...), health: health.NewServer(),
+		secure: cfg.TLS != nil, log: cfg.Logger,
+	}
+	exproto.RegisterConnectionAdapterServer(a.server, &calls{
+		conns: conns, node: cfg.Node, peers: peers, admission: admission, raw: raw, log: cfg.Logger,
+	})
 	a.health.SetServingStatus(exproto.ConnectionAdapter_ServiceDesc.ServiceName, grpc_health_v1.HealthCheckResponse_SERVING)
 	grpc_health_v1.RegisterHealthServer(a.server, a.health)
 	reflection.Register(a.server)
+	if peers != nil {
+		peers.Register(a.server)
+	}
 	return a, nil
 }
 
@@ -114,6 +130,9 @@ func (a *Adapter) Serve(l net.Listener) error {
 
 // Stop refuses new calls and waits for those under way; when ctx ends it fails what is left and returns ctx's error.
 func (a *Adapter) Stop(ctx context.Context) error {
+	if a.peers != nil {
+		defer a.peers.Close()
+	}
 	a.health.Shutdown()
 	stopped := make(chan struct{})
 	go func() {

@@ -4,8 +4,9 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // adapterMetrics counts what comes to an adapter.
 type adapterMetrics struct {
-	calls   *prometheus.CounterVec
-	refused *prometheus.CounterVec
+	calls     *prometheus.CounterVec
+	refused   *prometheus.CounterVec
+	forwarded *prometheus.CounterVec
 }
 
 func newAdapterMetrics() adapterMetrics {
@@ -17,9 +18,12 @@ func newAdapterMetrics() adapterMetrics {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_adapter_refused_total", Help: "Calls to ConnectionAdapter by callers that were not entitled to them, by reason.",
 		}, []string{"reason"}),
+		forwarded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_adapter_forwarded_total", Help: "Calls forwarded to other nodes, by node and by gRPC's code.",
+		}, []string{"node", "code"}),
 	}
 }
 
 func (m *adapterMetrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.calls, m.refused}
+	return []prometheus.Collector{m.calls, m.refused, m.forwarded}
 }

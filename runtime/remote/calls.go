@@ -5,15 +5,19 @@ import (
 	"log/slog"
 
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/internal/peer"
 )
 
 // calls is the service ConnectionAdapter. Handlers look at the CodeResponse only, so an RPC itself fails only where its caller has gone.
 type calls struct {
 	exproto.UnimplementedConnectionAdapterServer
 	conns     *directory
+	node      string
+	peers     *peer.Peers // nil: none
 	admission *admission
 	raw       *rawPublishes
 	log       *slog.Logger
@@ -61,7 +65,7 @@ func (s *calls) Unsubscribe(ctx context.Context, r *exproto.UnsubscribeRequest) 
 }
 
 func (s *calls) RawPublish(ctx context.Context, r *exproto.RawPublishRequest) (*exproto.CodeResponse, error) {
-	result, err := await(ctx, func(done gateway.Done) gateway.Result {
+	result, err := callerOf(ctx).await(func(done gateway.Done) gateway.Result {
 		return s.raw.publish(r.GetTopic(), r.GetQos(), r.GetPayload(), done)
 	})
 	if err != nil {
@@ -70,60 +74,72 @@ func (s *calls) RawPublish(ctx context.Context, r *exproto.RawPublishRequest) (*
 	return s.answer("", "RawPublish", "", result), nil
 }
 
-type connRequest interface{ GetConn() string }
+type connRequest interface {
+	proto.Message
+	GetConn() string
+}
 
 // find returns the connection that a caller may touch. The refusal of one that was given to another handler is that of one that is not there, so
 // that ids cannot be tried out.
-func (s *calls) find(ctx context.Context, id string) (*listed, gateway.Result) {
+func (s *calls) find(c *caller, id string) (*listed, gateway.Result) {
 	if id == "" {
 		return nil, gateway.Refuse(gateway.CodeRequiredParamsMiss, "conn is required")
 	}
 	conn, ok := s.conns.find(id)
-	if !ok || !s.admission.may(callerOf(ctx), conn) {
-		return nil, gateway.Refuse(gateway.CodeConnProcessNotAlive, "this caller was given no connection with this conn")
+	if !ok || !s.admission.may(c, conn) {
+		return nil, resultNoConn
 	}
 	return conn, gateway.OK
+}
+
+var resultNoConn = gateway.Refuse(gateway.CodeConnProcessNotAlive, "this caller was given no connection with this conn")
+
+// to makes a call to the connection of request, here or at its node.
+func (s *calls) to(
+	ctx context.Context, method string, request connRequest, call func(*caller, gateway.ConnectionAdapter) (gateway.Result, error),
+) (*exproto.CodeResponse, error) {
+	c, id := callerOf(ctx), request.GetConn()
+	if s.isElsewhere(c, id) {
+		return s.forward(c, method, request)
+	}
+	conn, result := s.find(c, id)
+	if result.Ok() {
+		var err error
+		if result, err = call(c, conn); err != nil {
+			return nil, err
+		}
+	}
+	return s.answer(conn.handler(), method, id, result), nil
 }
 
 // queue answers a call that does not wait for the broker.
 func (s *calls) queue(
 	ctx context.Context, method string, request connRequest, call func(gateway.ConnectionAdapter) gateway.Result,
 ) (*exproto.CodeResponse, error) {
-	conn, result := s.find(ctx, request.GetConn())
-	if result.Ok() {
-		result = call(conn)
-	}
-	return s.answer(conn.handler(), method, request.GetConn(), result), nil
+	return s.to(ctx, method, request, func(_ *caller, conn gateway.ConnectionAdapter) (gateway.Result, error) { return call(conn), nil })
 }
 
 // wait answers a call to a connection when the broker has answered it.
 func (s *calls) wait(
 	ctx context.Context, method string, request connRequest, call func(gateway.ConnectionAdapter, gateway.Done) gateway.Result,
 ) (*exproto.CodeResponse, error) {
-	conn, result := s.find(ctx, request.GetConn())
-	if !result.Ok() {
-		return s.answer("", method, request.GetConn(), result), nil
-	}
-	result, err := await(ctx, func(done gateway.Done) gateway.Result { return call(conn, done) })
-	if err != nil {
-		return nil, err
-	}
-	return s.answer(conn.handler(), method, request.GetConn(), result), nil
+	return s.to(ctx, method, request, func(c *caller, conn gateway.ConnectionAdapter) (gateway.Result, error) {
+		return c.await(func(done gateway.Done) gateway.Result { return call(conn, done) })
+	})
 }
 
 // await returns the result of start: at once where it refuses, else that of done. It gives up when the caller has gone.
-func await(ctx context.Context, start func(gateway.Done) gateway.Result) (gateway.Result, error) {
+func (c *caller) await(start func(gateway.Done) gateway.Result) (gateway.Result, error) {
 	done := make(chan gateway.Result, 1)
 	result := start(func(r gateway.Result) { done <- r })
 	if !result.Ok() {
 		return result, nil
 	}
-	call := callerOf(ctx).call
 	select {
 	case result = <-done:
 		return result, nil
-	case <-call.Done():
-		return result, status.FromContextError(call.Err()).Err()
+	case <-c.call.Done():
+		return result, status.FromContextError(c.call.Err()).Err()
 	}
 }
 

@@ -151,7 +151,12 @@ func converse(ctx context.Context, t *testing.T, a exproto.ConnectionAdapterClie
 // connectDevice runs a gateway with one TCP listener and connects a device to it.
 func connectDevice(t *testing.T, cfg remote.ClientConfig, adapter *remote.Adapter) net.Conn {
 	t.Helper()
-	gw := gateway.New(gateway.Config{Node: "gw1"})
+	return connectDeviceTo(t, "gw1", cfg, adapter)
+}
+
+func connectDeviceTo(t *testing.T, node string, cfg remote.ClientConfig, adapter *remote.Adapter) net.Conn {
+	t.Helper()
+	gw := gateway.New(gateway.Config{Node: node})
 	client, err := remote.NewClient(cfg, adapter)
 	must(t, err)
 	must(t, gw.SetHandler("demo", client))

@@ -56,8 +56,13 @@ func newAdapter(t testing.TB, cfg remote.AdapterConfig) *remote.Adapter {
 // serveAdapter serves an adapter and returns it with its address.
 func serveAdapter(t testing.TB, cfg remote.AdapterConfig) (*remote.Adapter, string) {
 	t.Helper()
-	a := newAdapter(t, cfg)
 	l := listen(t, "")
+	return serveAdapterOn(t, l, cfg), l.Addr().String()
+}
+
+func serveAdapterOn(t testing.TB, l net.Listener, cfg remote.AdapterConfig) *remote.Adapter {
+	t.Helper()
+	a := newAdapter(t, cfg)
 	served := make(chan error, 1)
 	go func() { served <- a.Serve(l) }()
 	t.Cleanup(func() {
@@ -68,7 +73,7 @@ func serveAdapter(t testing.TB, cfg remote.AdapterConfig) (*remote.Adapter, stri
 			t.Errorf("Serve: %v", err)
 		}
 	})
-	return a, l.Addr().String()
+	return a
 }
 
 // dialAdapter is a handler's side of the adapter.

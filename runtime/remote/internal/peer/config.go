@@ -1,0 +1,92 @@
+package peer
+
+import (
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// Config is what a node knows of its group.
+type Config struct {
+	// Node is this node's own name. It is required.
+	Node string
+	// Nodes are other nodes, each as node=host:port of its adapter; this one may be among them. If zero, only DNS tells.
+	Nodes []string
+	// DNS is a name:port whose addresses are adapters of nodes: each is asked for its node's name. If zero, only Nodes tell.
+	DNS string
+	// Token is what nodes present to each other. If zero, none.
+	Token string
+	// TLS secures the connections to other nodes. If zero, plain text.
+	TLS *tls.Config
+	// Refresh is how often DNS is asked. If zero, 30 s.
+	Refresh time.Duration
+	// Timeout bounds a forwarded call whose caller has no deadline. If zero, 5 s.
+	Timeout time.Duration
+	// Resolver asks DNS. If zero, net.DefaultResolver.
+	Resolver *net.Resolver
+	// Logger takes what is wrong with the group. If zero, slog.Default().
+	Logger *slog.Logger
+}
+
+const (
+	defaultRefresh = 30 * time.Second
+	defaultTimeout = 5 * time.Second
+)
+
+func (cfg Config) withDefaults() Config {
+	cfg.Refresh = cmp.Or(cfg.Refresh, defaultRefresh)
+	cfg.Timeout = cmp.Or(cfg.Timeout, defaultTimeout)
+	cfg.Resolver = cmp.Or(cfg.Resolver, net.DefaultResolver)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	return cfg
+}
+
+func (cfg Config) check() error {
+	if err := gateway.CheckNode(cfg.Node); err != nil {
+		return err
+	}
+	if cfg.DNS != "" && !isHostPort(cfg.DNS) {
+		return fmt.Errorf("adapter.peers_dns %q must be name:port", cfg.DNS)
+	}
+	if cfg.Refresh < 0 {
+		return fmt.Errorf("the time between looks at DNS, %v, is negative", cfg.Refresh)
+	}
+	return nil
+}
+
+// static returns the addresses of Nodes by node, without this one's.
+func (cfg Config) static() (map[string]string, error) {
+	addresses := make(map[string]string)
+	for _, entry := range cfg.Nodes {
+		node, address, err := parseNode(entry)
+		if err != nil {
+			return nil, fmt.Errorf("adapter.peers %q: %w", entry, err)
+		}
+		if addresses[node] != "" {
+			return nil, fmt.Errorf("adapter.peers names the node %q twice", node)
+		}
+		addresses[node] = address
+	}
+	delete(addresses, cfg.Node)
+	return addresses, nil
+}
+
+func parseNode(entry string) (node, address string, err error) {
+	node, address, ok := strings.Cut(entry, "=")
+	if !ok || !isHostPort(address) {
+		return "", "", errors.New("it must be node=host:port")
+	}
+	return node, address, gateway.CheckNode(node)
+}
+
+func isHostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	return err == nil && host != "" && port != ""
+}
