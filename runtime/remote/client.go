@@ -54,6 +54,7 @@ type Client struct {
 	conns      *registry // of the adapter
 	metrics    *Metrics
 	failures   *failureLog
+	auto       *auto // nil in other dialects
 	newHandler func(gateway.ConnectionAdapter) gateway.ConnectionHandler
 }
 
@@ -85,11 +86,14 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 			c.conns.leave()
 		}
 	}()
-	if c.newHandler, err = c.speak(); err != nil {
+	if c.newHandler, err = c.speak(cfg.Dialect); err != nil {
 		return nil, err
 	}
 	if c.pool, err = connect(cfg); err != nil {
 		return nil, err
+	}
+	if c.auto != nil {
+		c.auto.start()
 	}
 	return c, nil
 }
@@ -101,6 +105,9 @@ func (c *Client) NewHandler(conn gateway.ConnectionAdapter) (gateway.ConnectionH
 
 // Close ends the connections to the handler. Callbacks in flight fail.
 func (c *Client) Close(context.Context) error {
+	if c.auto != nil {
+		c.auto.close()
+	}
 	c.conns.leave()
 	if err := c.pool.Close(); err != nil {
 		return fmt.Errorf("closing the client of handler %q: %w", c.name, err)

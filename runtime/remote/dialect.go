@@ -23,21 +23,27 @@ const (
 	DialectAuto Dialect = "auto"
 )
 
-// speak returns what makes the handlers of connections in the client's dialect.
-func (c *Client) speak() (func(gateway.ConnectionAdapter) gateway.ConnectionHandler, error) {
-	switch c.dialect {
+// speak returns what makes the handlers of connections in dialect d.
+func (c *Client) speak(d Dialect) (func(gateway.ConnectionAdapter) gateway.ConnectionHandler, error) {
+	switch d {
 	case DialectUnary:
 		return newUnary(c, exproto.ConnectionUnaryHandler_ServiceDesc.ServiceName), nil
 	case DialectStream, DialectUnaryV42:
 		return newUnary(c, exproto.ConnectionHandler_ServiceDesc.ServiceName), nil
+	case DialectAuto:
+		c.auto = newAuto(c)
+		return c.auto.newHandler, nil
 	default:
 		return nil, fmt.Errorf("dialect %q is not served; this version serves %q, %q and %q",
-			string(c.dialect), string(DialectUnary), string(DialectStream), string(DialectUnaryV42))
+			string(d), string(DialectUnary), string(DialectStream), string(DialectUnaryV42))
 	}
 }
 
 // unimplemented is the advice for a handler that does not know the methods of dialect d.
 func (d Dialect) unimplemented() string {
+	if d == DialectAuto {
+		return "that the handler serves ConnectionUnaryHandler or ConnectionHandler of emqx.exproto.v1, or exgate.handler.v1.SessionHandler, on this address"
+	}
 	const check = "that the handler serves all five methods, and the setting dialect: it is %s, "
 	switch d {
 	case DialectUnary:

@@ -1,0 +1,206 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/internal/backend"
+	"github.com/exgate/exgate/runtime/remote/internal/probe"
+)
+
+// How often a handler that cannot be asked is asked again.
+const (
+	firstAsking   = 100 * time.Millisecond
+	slowestAsking = 3 * time.Second
+)
+
+type newHandler = func(gateway.ConnectionAdapter) gateway.ConnectionHandler
+
+// auto finds out the dialect of a handler: at the start, and again after a call that the handler does not know. Connections that come meanwhile wait
+// for the answer as for that of an event, with what the client does about failures.
+type auto struct {
+	client *Client
+	log    *slog.Logger
+	ctx    context.Context // ends with the client
+	stop   context.CancelFunc
+	asker  sync.WaitGroup
+	lost   chan struct{} // has a value after forget
+
+	mu       sync.Mutex // guards the fields below
+	found    *spoken
+	speakers map[Dialect]newHandler // of dialects that were found before
+	asking   *asking                // nil where nobody asks
+}
+
+// spoken is a dialect that was found.
+type spoken struct {
+	dialect    Dialect
+	newHandler newHandler
+}
+
+// asking is one attempt, for all who wait for it.
+type asking struct {
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+func newAuto(c *Client) *auto {
+	a := &auto{client: c, log: c.failures.log, lost: make(chan struct{}, 1), speakers: make(map[Dialect]newHandler)}
+	a.ctx, a.stop = context.WithCancel(context.Background())
+	return a
+}
+
+// start asks the handler in the background whenever its dialect is not known.
+func (a *auto) start() { a.asker.Go(a.run) }
+
+// close ends the asking.
+func (a *auto) close() {
+	a.stop()
+	a.asker.Wait()
+}
+
+func (a *auto) run() {
+	pause := firstAsking
+	for {
+		if err := a.askAny(); err != nil {
+			if !sleep(a.ctx, pause) {
+				return
+			}
+			pause = min(2*pause, slowestAsking)
+			continue
+		}
+		pause = firstAsking
+		select {
+		case <-a.lost:
+		case <-a.ctx.Done():
+			return
+		}
+	}
+}
+
+// askAny asks the backend that a new connection would get.
+func (a *auto) askAny() error {
+	pin := a.client.pool.Pin()
+	defer pin.Release()
+	ctx, cancel := context.WithTimeout(a.ctx, a.client.timeout)
+	defer cancel()
+	to, err := pin.Backend(ctx)
+	if err == nil {
+		err = a.find(to)
+	}
+	if err != nil && a.ctx.Err() == nil {
+		reason, check := a.trouble(err)
+		a.client.failures.report(reason, err, check)
+	}
+	return err
+}
+
+// trouble is the close reason for a failed asking, and what a person should check.
+func (a *auto) trouble(err error) (gateway.CloseReason, string) {
+	var none *probe.NotServedError
+	if errors.As(err, &none) {
+		return gateway.ReasonHandlerFailed, DialectAuto.unimplemented()
+	}
+	return gateway.ReasonHandlerUnavailable, "that the handler runs and listens on this address; its dialect is asked for until it answers"
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// find waits until the dialect is known, and asks for it unless somebody does already.
+func (a *auto) find(to *backend.Backend) error {
+	a.mu.Lock()
+	if a.found != nil {
+		a.mu.Unlock()
+		return nil
+	}
+	current := a.asking
+	if current == nil {
+		current = &asking{done: make(chan struct{})}
+		a.asking = current
+		a.asker.Go(func() { a.ask(to, current) })
+	}
+	a.mu.Unlock()
+	<-current.done
+	return current.err
+}
+
+func (a *auto) ask(to *backend.Backend, current *asking) {
+	f, err := probe.Find(a.ctx, to.RPC())
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err == nil {
+		err = a.learn(f)
+	}
+	a.asking = nil
+	current.err = err
+	close(current.done)
+}
+
+// learn takes the first dialect of f; the caller holds mu.
+func (a *auto) learn(f probe.Finding) error {
+	d := Dialect(f.Dialects[0])
+	if a.speakers[d] == nil {
+		speaker, err := a.client.speak(d)
+		if err != nil {
+			return err
+		}
+		a.speakers[d] = speaker
+	}
+	a.found = &spoken{dialect: d, newHandler: a.speakers[d]}
+	a.log.Info("found the handler's dialect", "dialect", string(d), "by", f.How, "served", strings.Join(f.Dialects, " "))
+	return nil
+}
+
+// forget is called after a call that the handler did not know: it may have been replaced by one of another dialect.
+func (a *auto) forget(s *spoken) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.found != s {
+		return
+	}
+	a.found = nil
+	a.log.Info("asking for the handler's dialect again: it does not know its calls any longer", "dialect", string(s.dialect))
+	select {
+	case a.lost <- struct{}{}:
+	default:
+	}
+}
+
+func (a *auto) current() *spoken {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.found
+}
+
+// invoke makes the asking an event, which waits and fails as events do. It is an [invoker].
+func (a *auto) invoke(to *backend.Backend, _ proto.Message) error {
+	err := a.find(to)
+	var none *probe.NotServedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &none):
+		err = status.Error(codes.Unimplemented, none.Error())
+	case status.Code(err) == codes.Unknown:
+		err = status.Error(codes.Unavailable, err.Error())
+	}
+	return a.client.failed(to, "asking for the dialect", err, true)
+}
