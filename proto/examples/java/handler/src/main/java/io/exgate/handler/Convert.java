@@ -1,0 +1,76 @@
+package io.exgate.handler;
+
+import emqx.exproto.v1.Exproto;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+
+/** Between the messages of the contract and what a handler sees. Numbers that the contract does not have yet become the plainest of the known. */
+final class Convert {
+
+  private Convert() {}
+
+  static ConnInfo connInfo(Exproto.ConnInfo info) {
+    return new ConnInfo(
+        socketType(info.getSocktype()),
+        address(info.getPeername()),
+        address(info.getSockname()),
+        info.hasPeercert() ? new ConnInfo.Certificate(info.getPeercert().getCn(), info.getPeercert().getDn()) : null);
+  }
+
+  private static ConnInfo.SocketType socketType(Exproto.SocketType type) {
+    return switch (type) {
+      case SSL -> ConnInfo.SocketType.SSL;
+      case UDP -> ConnInfo.SocketType.UDP;
+      case DTLS -> ConnInfo.SocketType.DTLS;
+      case TCP, UNRECOGNIZED -> ConnInfo.SocketType.TCP;
+    };
+  }
+
+  private static ConnInfo.Address address(Exproto.Address address) {
+    return new ConnInfo.Address(address.getHost(), address.getPort());
+  }
+
+  static List<Message> messages(List<Exproto.Message> messages) {
+    return messages.stream().map(Convert::message).toList();
+  }
+
+  private static Message message(Exproto.Message m) {
+    return new Message(
+        m.getNode(), m.getId(), m.getQos(), m.getFrom(), m.getTopic(), m.getPayload().toByteArray(), Instant.ofEpochMilli(m.getTimestamp()));
+  }
+
+  static Exproto.ClientInfo clientInfo(ClientInfo client) {
+    return Exproto.ClientInfo.newBuilder()
+        .setProtoName(client.protoName())
+        .setProtoVer(client.protoVersion())
+        .setClientid(client.clientId())
+        .setUsername(client.username())
+        .setMountpoint(client.mountpoint())
+        .build();
+  }
+
+  static ClientInfo clientInfo(Exproto.ClientInfo client) {
+    return new ClientInfo(client.getProtoName(), client.getProtoVer(), client.getClientid(), client.getUsername(), client.getMountpoint());
+  }
+
+  static Result result(Exproto.ResultCode code, String message) {
+    return switch (code) {
+      case SUCCESS -> Result.SUCCESS;
+      case CONN_PROCESS_NOT_ALIVE -> new Result(Result.Code.CONN_PROCESS_NOT_ALIVE, message);
+      case REQUIRED_PARAMS_MISSED -> new Result(Result.Code.REQUIRED_PARAMS_MISSED, message);
+      case PARAMS_TYPE_ERROR -> new Result(Result.Code.PARAMS_TYPE_ERROR, message);
+      case PERMISSION_DENY -> new Result(Result.Code.PERMISSION_DENY, message);
+      case UNKNOWN, UNRECOGNIZED -> Result.unknown(message);
+    };
+  }
+
+  /** Whole seconds, as the contract has them. */
+  static int seconds(Duration interval) {
+    return Math.toIntExact(interval.toSeconds());
+  }
+
+  static String orEmpty(String s) {
+    return s == null ? "" : s;
+  }
+}

@@ -1,0 +1,47 @@
+package io.exgate.handler;
+
+import emqx.exproto.v1.Exproto.EmptySuccess;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+
+/** One stream of the stream dialect. It is read as fast as the handlers take its events. */
+final class EventStream<E> implements StreamObserver<E> {
+
+  /** How many events of one stream may wait for their handlers before it is read no further. */
+  static final int WINDOW = 512;
+
+  private final ServerCallStreamObserver<EmptySuccess> call;
+  private final BiConsumer<E, Consumer<Throwable>> tell;
+  private final Consumer<E> close;
+
+  EventStream(StreamObserver<EmptySuccess> answer, int window, BiConsumer<E, Consumer<Throwable>> tell, Consumer<E> close) {
+    call = (ServerCallStreamObserver<EmptySuccess>) answer;
+    this.tell = tell;
+    this.close = close;
+    call.disableAutoRequest();
+    call.request(window);
+  }
+
+  @Override
+  public void onNext(E event) {
+    tell.accept(event, failure -> told(event, failure));
+  }
+
+  private void told(E event, Throwable failure) {
+    call.request(1);
+    if (failure != null) {
+      close.accept(event);
+    }
+  }
+
+  @Override
+  public void onError(Throwable broken) {}
+
+  @Override
+  public void onCompleted() {
+    call.onNext(EmptySuccess.getDefaultInstance());
+    call.onCompleted();
+  }
+}

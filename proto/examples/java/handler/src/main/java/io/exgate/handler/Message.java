@@ -1,0 +1,13 @@
+package io.exgate.handler;
+
+import java.time.Instant;
+
+/**
+ * A message of a subscription.
+ *
+ * @param node the gateway's
+ * @param id unique
+ * @param qos the publisher's
+ * @param from the publisher's client id, where the broker tells it
+ */
+public record Message(String node, String id, int qos, String from, String topic, byte[] payload, Instant timestamp) {}

@@ -1,0 +1,27 @@
+package io.exgate.handler;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** Remembers the last so many names. */
+final class Recent {
+  private final Map<String, Boolean> names; // guarded by this
+
+  Recent(int size) {
+    names =
+        new LinkedHashMap<>() {
+          @Override
+          protected boolean removeEldestEntry(Map.Entry<String, Boolean> eldest) {
+            return size() > size;
+          }
+        };
+  }
+
+  synchronized void add(String name) {
+    names.put(name, true);
+  }
+
+  synchronized boolean contains(String name) {
+    return names.containsKey(name);
+  }
+}

@@ -1,0 +1,129 @@
+package io.exgate.handler;
+
+import io.exgate.handler.v1.Created;
+import io.exgate.handler.v1.GatewayFrame;
+import io.exgate.handler.v1.GatewayHello;
+import io.exgate.handler.v1.HandlerFrame;
+import io.exgate.handler.v1.HandlerHello;
+import io.grpc.Status;
+import io.grpc.stub.StreamObserver;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
+
+/** One stream of the session dialect: the events of its connections. */
+final class Session implements StreamObserver<GatewayFrame> {
+  private static final int VERSION = 1;
+
+  private final SessionWriter writer;
+  private final CommandQueue commands;
+  private final Duration timeout;
+  private final String program;
+  private final Function<Connection, Device> newDevice;
+  private final Map<Long, Device> devices = new ConcurrentHashMap<>();
+  private boolean greeted; // owned by onNext
+
+  Session(SessionWriter writer, CommandQueue commands, Duration timeout, String program, Function<Connection, Device> newDevice) {
+    this.writer = writer;
+    this.commands = commands;
+    this.timeout = timeout;
+    this.program = program;
+    this.newDevice = newDevice;
+  }
+
+  @Override
+  public void onNext(GatewayFrame frame) {
+    if (!greeted && !greet(frame.getHello())) {
+      return;
+    }
+    if (frame.getPing() != 0) {
+      commands.pong(frame.getPing());
+    }
+    frame.getEventsList().forEach(this::event);
+  }
+
+  private boolean greet(GatewayHello hello) {
+    if (hello.getVersion() < VERSION) {
+      writer.fail(Status.FAILED_PRECONDITION.withDescription("the first frame must be a hello of version " + VERSION + " or later"));
+      return false;
+    }
+    greeted = true;
+    writer.start(HandlerFrame.newBuilder().setHello(HandlerHello.newBuilder().setVersion(VERSION).setProgram(program)).build());
+    return true;
+  }
+
+  private void event(io.exgate.handler.v1.Event e) {
+    if (e.hasCreated()) {
+      created(e.getConn(), e.getCreated());
+    }
+    Device device = devices.get(e.getConn());
+    if (device == null) {
+      return;
+    }
+    SessionConnection connection = (SessionConnection) device.connection();
+    if (e.hasResult()) {
+      connection.answer(e.getResult().getToken(), Convert.result(e.getResult().getCode(), e.getResult().getMessage()));
+      return;
+    }
+    device.tell(callback(e), failure -> told(e, connection, failure));
+  }
+
+  private void created(long number, Created created) {
+    devices.put(number, newDevice.apply(new SessionConnection(created.getId(), number, commands, timeout)));
+  }
+
+  private static Event callback(io.exgate.handler.v1.Event e) {
+    return switch (e.getEventCase()) {
+      case CREATED -> created(e.getCreated());
+      case BYTES -> h -> h.onReceivedBytes(e.getBytes().toByteArray());
+      case TIMER_TIMEOUT -> ConnectionHandler::onTimerTimeout;
+      case MESSAGES -> h -> h.onReceivedMessages(Convert.messages(e.getMessages().getMessagesList()));
+      case CLOSED -> h -> h.onSocketClosed(e.getClosed().getReason());
+      case DRAIN -> ConnectionHandler::onDrain;
+      case RESULT, EVENT_NOT_SET -> h -> {};
+    };
+  }
+
+  private static Event created(Created created) {
+    ConnInfo info = Convert.connInfo(created.getConninfo());
+    if (!created.getResumed()) {
+      return h -> h.onSocketCreated(info);
+    }
+    ClientInfo client = created.hasClientinfo() ? Convert.clientInfo(created.getClientinfo()) : null;
+    return h -> h.onSocketResumed(info, client);
+  }
+
+  /** Calls of a connection are answered until its last event is acknowledged. */
+  private void told(io.exgate.handler.v1.Event e, SessionConnection connection, Throwable failure) {
+    if (failure != null) {
+      connection.close();
+    }
+    if (e.hasClosed()) {
+      devices.remove(e.getConn());
+      connection.gone();
+    }
+    if (e.getSeq() != 0) {
+      connection.acknowledge(e.getSeq());
+    }
+  }
+
+  @Override
+  public void onError(Throwable broken) {
+    end();
+  }
+
+  @Override
+  public void onCompleted() {
+    end();
+    writer.complete();
+  }
+
+  /** Ends the connections of a stream that ended; those that live on come back on another. */
+  private void end() {
+    commands.end();
+    devices.values().forEach(device -> ((SessionConnection) device.connection()).gone());
+    devices.values().forEach(device -> device.tell(h -> h.onSocketClosed("stream_ended"), failure -> {}));
+    devices.clear();
+  }
+}
