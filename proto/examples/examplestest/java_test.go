@@ -7,9 +7,18 @@ import (
 )
 
 func TestJava(t *testing.T) {
-	play(t, example{
+	play(t, java(nil, remote.DialectUnary, remote.DialectStream))
+}
+
+// TestJavaUnaryV42 has a process of its own: a service has its methods in one form only.
+func TestJavaUnaryV42(t *testing.T) {
+	play(t, java([]string{"--unary-v42"}, remote.DialectUnaryV42))
+}
+
+func java(options []string, dialects ...remote.Dialect) example {
+	return example{
 		name: "java", folder: "../java", needs: "jsonecho/target/jsonecho.jar",
-		command:  []string{"java", "-jar", "jsonecho/target/jsonecho.jar"},
-		dialects: []remote.Dialect{remote.DialectUnary},
-	})
+		command:  append([]string{"java", "-jar", "jsonecho/target/jsonecho.jar"}, options...),
+		dialects: dialects,
+	}
 }

@@ -3,6 +3,7 @@ package io.exgate.handler;
 import emqx.exproto.v1.Exproto.EmptySuccess;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
@@ -15,6 +16,7 @@ final class EventStream<E> implements StreamObserver<E> {
   private final ServerCallStreamObserver<EmptySuccess> call;
   private final BiConsumer<E, Consumer<Throwable>> tell;
   private final Consumer<E> close;
+  private final AtomicInteger unfinished = new AtomicInteger(1); // events, and the stream itself
 
   EventStream(StreamObserver<EmptySuccess> answer, int window, BiConsumer<E, Consumer<Throwable>> tell, Consumer<E> close) {
     call = (ServerCallStreamObserver<EmptySuccess>) answer;
@@ -26,6 +28,7 @@ final class EventStream<E> implements StreamObserver<E> {
 
   @Override
   public void onNext(E event) {
+    unfinished.incrementAndGet();
     tell.accept(event, failure -> told(event, failure));
   }
 
@@ -34,6 +37,7 @@ final class EventStream<E> implements StreamObserver<E> {
     if (failure != null) {
       close.accept(event);
     }
+    finish();
   }
 
   @Override
@@ -41,7 +45,14 @@ final class EventStream<E> implements StreamObserver<E> {
 
   @Override
   public void onCompleted() {
-    call.onNext(EmptySuccess.getDefaultInstance());
-    call.onCompleted();
+    finish();
+  }
+
+  /** Answers when the gateway has ended the stream and the callbacks of all its events have returned. */
+  private void finish() {
+    if (unfinished.decrementAndGet() == 0) {
+      call.onNext(EmptySuccess.getDefaultInstance());
+      call.onCompleted();
+    }
   }
 }

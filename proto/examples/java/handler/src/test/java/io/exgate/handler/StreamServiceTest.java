@@ -1,5 +1,7 @@
 package io.exgate.handler;
 
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
 import emqx.exproto.v1.ConnectionHandlerGrpc;
 import emqx.exproto.v1.ConnectionHandlerGrpc.ConnectionHandlerStub;
 import emqx.exproto.v1.Exproto.EmptySuccess;
@@ -81,8 +83,14 @@ class StreamServiceTest {
   }
 
   @Test
-  void aStreamThatTheGatewayEndsIsAnswered() throws Exception {
+  void aStreamThatTheGatewayEndsIsAnsweredAfterItsCallbacks() throws Exception {
+    create("a");
+    bytes.onNext(Requests.bytes("a", "wait"));
+    bytes.onCompleted();
     created.onCompleted();
+    Recorder.acquire(completed);
+    assertFalse(completed.tryAcquire());
+    fixture.recorder.released.countDown();
     Recorder.acquire(completed);
   }
 }
