@@ -29,6 +29,11 @@ func newCallback(c *Client, service, method string) *callback {
 
 // invoke makes the RPC and waits for its answer, at most for the client's timeout.
 func (b *callback) invoke(to *backend.Backend, request proto.Message) error {
+	return b.deliver(to, request)
+}
+
+// deliver is invoke for an event that may be encoded.
+func (b *callback) deliver(to *backend.Backend, request any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), b.client.timeout)
 	defer cancel()
 	start := time.Now()

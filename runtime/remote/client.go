@@ -23,6 +23,10 @@ type ClientConfig struct {
 	Addresses []string
 	// Dialect is the form of the handler's service. If zero, DialectUnary.
 	Dialect Dialect
+	// StreamSets is how many sets of streams, one stream for each of the five methods, the connections to a backend share in DialectStream; each
+	// connection belongs to one. Events of a method then follow each other without an answer of the handler, and a handler that is slow with one
+	// delays the others of its set. If zero, each event has a stream of its own, which the handler answers; one that does not answer gets one set.
+	StreamSets int
 	// MaxBatch is how many messages one OnReceivedMessages may carry. Handlers that look only at the first message need 1. If zero, 100.
 	MaxBatch int
 	// CallTimeout is how long a callback may take. A callback over it fails its connection with handler_timeout. If zero, 10 s.
@@ -48,6 +52,7 @@ type Client struct {
 	name       string
 	address    string // all of them
 	dialect    Dialect
+	streamSets int
 	maxBatch   int
 	timeout    time.Duration
 	pool       *backend.Pool
@@ -56,6 +61,7 @@ type Client struct {
 	failures   *failureLog
 	auto       *auto // nil in other dialects
 	newHandler func(gateway.ConnectionAdapter) gateway.ConnectionHandler
+	streams    *streamDialect // nil in other dialects
 }
 
 var _ gateway.HandlerFactory = (*Client)(nil)
@@ -77,7 +83,7 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 	}
 	address := strings.Join(cfg.Addresses, ",")
 	c := &Client{
-		name: cfg.Name, address: address, dialect: cfg.Dialect, maxBatch: cfg.MaxBatch, timeout: cfg.CallTimeout,
+		name: cfg.Name, address: address, dialect: cfg.Dialect, streamSets: cfg.StreamSets, maxBatch: cfg.MaxBatch, timeout: cfg.CallTimeout,
 		conns: adapter.conns.register(cfg.Name, cfg.AdapterToken), metrics: cfg.Metrics,
 		failures: &failureLog{log: cfg.Logger.With("handler", cfg.Name, "address", address)},
 	}
@@ -109,7 +115,11 @@ func (c *Client) Close(context.Context) error {
 		c.auto.close()
 	}
 	c.conns.leave()
-	if err := c.pool.Close(); err != nil {
+	err := c.pool.Close()
+	if c.streams != nil {
+		c.streams.close()
+	}
+	if err != nil {
 		return fmt.Errorf("closing the client of handler %q: %w", c.name, err)
 	}
 	return nil
@@ -142,6 +152,8 @@ func (cfg ClientConfig) check(adapter *Adapter) error {
 		return errors.New("it has no address")
 	case cfg.MaxBatch < 0:
 		return fmt.Errorf("max batch %d is negative", cfg.MaxBatch)
+	case cfg.StreamSets < 0:
+		return fmt.Errorf("stream sets %d is negative", cfg.StreamSets)
 	case cfg.CallTimeout < 0:
 		return fmt.Errorf("call timeout %v is negative", cfg.CallTimeout)
 	case adapter == nil:

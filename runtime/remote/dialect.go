@@ -28,8 +28,11 @@ func (c *Client) speak(d Dialect) (func(gateway.ConnectionAdapter) gateway.Conne
 	switch d {
 	case DialectUnary:
 		return newUnary(c, exproto.ConnectionUnaryHandler_ServiceDesc.ServiceName), nil
-	case DialectStream, DialectUnaryV42:
+	case DialectUnaryV42:
 		return newUnary(c, exproto.ConnectionHandler_ServiceDesc.ServiceName), nil
+	case DialectStream:
+		c.streams = newStreamDialect(c)
+		return c.streams.newHandler, nil
 	case DialectAuto:
 		c.auto = newAuto(c)
 		return c.auto.newHandler, nil

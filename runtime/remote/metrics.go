@@ -6,6 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type Metrics struct {
 	callSeconds *prometheus.HistogramVec
 	failures    *prometheus.CounterVec
+	streamEnds  *prometheus.CounterVec
 	adapter     adapterMetrics
 }
 
@@ -21,10 +22,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_handler_failures_total", Help: "Callbacks of remote handlers that failed, by close reason.",
 		}, []string{"handler", "reason"}),
+		streamEnds: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_handler_stream_ends_total", Help: "Shared streams that a remote handler ended, or that were lost, by gRPC code.",
+		}, []string{"handler", "method", "code"}),
 		adapter: newAdapterMetrics(),
 	}
 	if reg != nil {
-		reg.MustRegister(m.callSeconds, m.failures)
+		reg.MustRegister(m.callSeconds, m.failures, m.streamEnds)
 		reg.MustRegister(m.adapter.collectors()...)
 	}
 	return m

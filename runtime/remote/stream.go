@@ -1,0 +1,141 @@
+package remote
+
+import (
+	"context"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/internal/backend"
+)
+
+// method is one of the five of a handler's service.
+type method uint8
+
+const (
+	methodCreated method = iota
+	methodBytes
+	methodTimer
+	methodMessages
+	methodClosed
+	methodCount
+)
+
+var methodNames = [methodCount]string{"OnSocketCreated", "OnReceivedBytes", "OnTimerTimeout", "OnReceivedMessages", "OnSocketClosed"}
+
+// streamDialect brings events to client-streaming methods: each on a stream of its own, which the handler answers, or on streams that connections
+// share, where the handler does not answer or the configuration wants it.
+type streamDialect struct {
+	client *Client
+	each   [methodCount]*callback
+	end    context.Context // of shared streams and questions
+	stop   context.CancelFunc
+	tasks  sync.WaitGroup
+
+	mu sync.Mutex // guards at
+	at map[*backend.Backend]*streamBackend
+}
+
+func newStreamDialect(c *Client) *streamDialect {
+	d := &streamDialect{client: c, at: make(map[*backend.Backend]*streamBackend)}
+	for m := range d.each {
+		d.each[m] = newCallback(c, exproto.ConnectionHandler_ServiceDesc.ServiceName, methodNames[m])
+	}
+	d.end, d.stop = context.WithCancel(context.Background())
+	return d
+}
+
+// close ends all streams.
+func (d *streamDialect) close() {
+	d.stop()
+	d.tasks.Wait()
+}
+
+func (d *streamDialect) newHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	c := &streamConn{dialect: d, conn: conn}
+	return &streamHandler{conn: c, eventHandler: newEventHandler(d.client, conn, &callbacks{
+		created: streamMethod{c, methodCreated}, bytes: streamMethod{c, methodBytes}, timer: streamMethod{c, methodTimer},
+		messages: streamMethod{c, methodMessages}, closed: streamMethod{c, methodClosed},
+	})}
+}
+
+// backend returns what is known of b.
+func (d *streamDialect) backend(b *backend.Backend) *streamBackend {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if known := d.at[b]; known != nil {
+		return known
+	}
+	for other := range d.at {
+		if other.Closed() {
+			delete(d.at, other)
+		}
+	}
+	known := &streamBackend{dialect: d, to: b, probe: newEndProbe(d, b), sets: make([]*streamSet, max(1, d.client.streamSets))}
+	d.at[b] = known
+	return known
+}
+
+// streamHandler leaves its stream set after the last event.
+type streamHandler struct {
+	*eventHandler
+	conn *streamConn
+}
+
+func (h *streamHandler) OnSocketClosed(reason gateway.CloseReason) error {
+	defer h.conn.leave()
+	return h.eventHandler.OnSocketClosed(reason)
+}
+
+// streamConn is a connection's way to a handler of this dialect. It is used by one event at a time.
+type streamConn struct {
+	dialect *streamDialect
+	conn    gateway.ConnectionAdapter
+	at      *streamBackend
+	set     *streamSet    // nil: an event has a stream of its own
+	last    *sharedStream // which the event before went to
+}
+
+// streamMethod is a method for a connection.
+type streamMethod struct {
+	conn   *streamConn
+	method method
+}
+
+func (m streamMethod) invoke(to *backend.Backend, request proto.Message) error {
+	return m.conn.invoke(to, m.method, request)
+}
+
+func (c *streamConn) invoke(to *backend.Backend, m method, request proto.Message) error {
+	c.join(to)
+	if c.set == nil {
+		return c.dialect.each[m].invoke(to, request)
+	}
+	before, stream := c.last, c.set.streams[m]
+	c.last = stream
+	if before == stream {
+		before = nil
+	}
+	return stream.invoke(before, c.conn, request)
+}
+
+// join decides how events go to a backend where that is new.
+func (c *streamConn) join(to *backend.Backend) {
+	if c.at != nil && c.at.to == to {
+		return
+	}
+	c.leave()
+	c.at = c.dialect.backend(to)
+	if c.dialect.client.streamSets > 0 || !c.at.probe.answers() {
+		c.set = c.at.join()
+	}
+}
+
+func (c *streamConn) leave() {
+	if c.set != nil {
+		c.at.leave(c.set)
+	}
+	c.at, c.set, c.last = nil, nil, nil
+}

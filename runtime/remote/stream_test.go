@@ -1,0 +1,211 @@
+package remote_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote"
+)
+
+// once is what EMQX's demo in Go does: it handles one message and ends the stream with OK, but without a message.
+func once(_ context.Context, next, _ func() error) error { return next() }
+
+// onceAnswered ends the stream with a message.
+func onceAnswered(_ context.Context, next, answer func() error) error {
+	if err := next(); err != nil {
+		return err
+	}
+	return answer()
+}
+
+// neverAnswered reads to the end and stays there, as a handler in Java without an onCompleted does.
+func neverAnswered(ctx context.Context, next, _ func() error) error {
+	for {
+		if err := next(); err != nil {
+			<-ctx.Done()
+			return err
+		}
+	}
+}
+
+// refusesEmpty answers a stream without a message with an error.
+func refusesEmpty(_ context.Context, next, answer func() error) error {
+	for n := 0; ; n++ {
+		switch err := next(); {
+		case errors.Is(err, io.EOF) && n > 0:
+			return answer()
+		case err != nil:
+			return status.Error(codes.Internal, "nothing came")
+		}
+	}
+}
+
+// serveStreams serves s in the stream dialect, with a way to read streams.
+func serveStreams(t testing.TB, address string, s exproto.ConnectionUnaryHandlerServer, how reading, options ...grpc.ServerOption) (string, func()) {
+	t.Helper()
+	return serveOn(t, address, func(server *grpc.Server) {
+		exproto.RegisterConnectionHandlerServer(server, &streaming{handler: s, read: how})
+	}, options...)
+}
+
+// streamClient is a client of a handler in the stream dialect.
+func streamClient(t testing.TB, address string, cfg remote.ClientConfig) *remote.Client {
+	t.Helper()
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	cfg.Addresses, cfg.Dialect = []string{address}, remote.DialectStream
+	return newClient(t, cfg, a)
+}
+
+// of returns the events of a connection that are in the journal, each as its word and what follows the conn.
+func (j *journal) of(conn string) string {
+	var events []string
+	for line := range strings.Lines(j.String()) {
+		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if id, what, _ := strings.Cut(rest, " "); id == conn {
+			if word == "created" {
+				what = ""
+			}
+			events = append(events, strings.TrimSpace(word+" "+what))
+		}
+	}
+	return strings.Join(events, ", ")
+}
+
+const fullLife = `created, bytes "1", bytes "2", bytes "3", timer KEEPALIVE, bytes "4", closed normal`
+
+// live has a connection live a full life.
+func live(h gateway.ConnectionHandler) error {
+	err := h.OnSocketCreated(gateway.ConnInfo{})
+	for _, b := range []string{"1", "2", "3"} {
+		err = errors.Join(err, h.OnReceivedBytes([]byte(b)))
+	}
+	return errors.Join(err, h.OnTimerTimeout(gateway.TimerKeepalive), h.OnReceivedBytes([]byte("4")), h.OnSocketClosed(gateway.ReasonNormal))
+}
+
+// However a handler reads and ends its streams, each connection's events reach it in order, and are handled when the call returns.
+func TestWaysToReadAStream(t *testing.T) {
+	for name, how := range map[string]reading{"until its end": untilEnd, "once": once, "once, answered": onceAnswered, "no empty ones": refusesEmpty} {
+		t.Run(name, func(t *testing.T) {
+			s := &script{}
+			address, _ := serveStreams(t, "", s, how)
+			c := streamClient(t, address, remote.ClientConfig{})
+			var all sync.WaitGroup
+			for i := range 20 {
+				all.Go(func() {
+					id := fmt.Sprint("c", i)
+					if err := live(newHandler(t, c, newDevice(id))); err != nil {
+						t.Error(err)
+					}
+					expect(t, id, s.of(id), fullLife)
+				})
+			}
+			all.Wait()
+		})
+	}
+}
+
+// A handler that leaves the end of a stream unanswered gets shared streams, which end with the last connection.
+func TestHandlerThatNeverAnswersAStream(t *testing.T) {
+	s := &script{}
+	var streams gauge
+	address, _ := serveStreams(t, "", s, neverAnswered, streams.interceptor())
+	var log journal
+	c := streamClient(t, address, remote.ClientConfig{Logger: log.logger()})
+	for i := range 3 {
+		id := fmt.Sprint("c", i)
+		h := newHandler(t, c, newDevice(id))
+		must(t, h.OnSocketCreated(gateway.ConnInfo{}))
+		eventually(t, "it is created", func() bool { return s.of(id) == "created" })
+		must(t, h.OnReceivedBytes([]byte("x")))
+		eventually(t, "the bytes came", func() bool { return s.of(id) == `created, bytes "x"` })
+		must(t, h.OnSocketClosed(gateway.ReasonNormal))
+		eventually(t, "it is closed", func() bool { return s.of(id) == `created, bytes "x", closed normal` })
+	}
+	if n := strings.Count(log.String(), "does not answer the end of a stream"); n != 1 {
+		t.Errorf("%d warnings: %s", n, &log)
+	}
+}
+
+// gauge counts the streams that are open at a server.
+type gauge struct{ open, most atomic.Int64 }
+
+func (g *gauge) interceptor() grpc.ServerOption {
+	return grpc.StreamInterceptor(func(s any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		n := g.open.Add(1)
+		defer g.open.Add(-1)
+		for most := g.most.Load(); n > most && !g.most.CompareAndSwap(most, n); {
+			most = g.most.Load()
+		}
+		return next(s, stream)
+	})
+}
+
+// Servers with a pool of threads hold one for each open stream.
+func TestConnectionsShareStreams(t *testing.T) {
+	for _, sets := range []int{1, 3} {
+		s := &script{}
+		var streams gauge
+		address, _ := serveStreams(t, "", s, untilEnd, streams.interceptor())
+		c := streamClient(t, address, remote.ClientConfig{StreamSets: sets})
+		lives := make([]gateway.ConnectionHandler, 60)
+		for i := range lives {
+			lives[i] = newHandler(t, c, newDevice(fmt.Sprint("c", i)))
+			must(t, lives[i].OnSocketCreated(gateway.ConnInfo{}))
+			must(t, lives[i].OnReceivedBytes([]byte("x")))
+			must(t, lives[i].OnTimerTimeout(gateway.TimerKeepalive))
+			must(t, lives[i].OnReceivedMessages([]gateway.Message{message("1", "t", "p")}))
+		}
+		for _, h := range lives {
+			must(t, h.OnSocketClosed(gateway.ReasonNormal))
+		}
+		eventually(t, "all events are there", func() bool { return strings.Count(s.String(), "\n")+1 == 5*len(lives) })
+		eventually(t, "the streams end with the last connection", func() bool { return streams.open.Load() == 0 })
+		if most := streams.most.Load(); most != int64(5*sets) {
+			t.Errorf("%d streams were open for %d sets", most, sets)
+		}
+	}
+}
+
+// A handler that reads one event of a shared stream leaves the others unread: they are sent again, and from then on each event has a stream.
+func TestHandlerThatEndsSharedStreams(t *testing.T) {
+	for name, how := range map[string]reading{"once": once, "once, answered": onceAnswered} {
+		t.Run(name, func(t *testing.T) {
+			gate := make(chan struct{})
+			s := &script{on: func(ctx context.Context, _ any) error {
+				select {
+				case <-gate:
+				case <-ctx.Done():
+				}
+				return nil
+			}}
+			address, _ := serveStreams(t, "", s, how)
+			c := streamClient(t, address, remote.ClientConfig{StreamSets: 1})
+			lives := make([]gateway.ConnectionHandler, 20)
+			for i := range lives {
+				lives[i] = newHandler(t, c, newDevice(fmt.Sprint("c", i)))
+				must(t, lives[i].OnSocketCreated(gateway.ConnInfo{})) // all but the first are written before the handler ends the stream
+			}
+			close(gate)
+			eventually(t, "all are created", func() bool { return strings.Count(s.String(), "created") == len(lives) })
+			for i, h := range lives {
+				must(t, h.OnReceivedBytes([]byte("x")))
+				must(t, h.OnReceivedBytes([]byte("y")))
+				must(t, h.OnSocketClosed(gateway.ReasonNormal))
+				id := fmt.Sprint("c", i)
+				eventually(t, "all events of "+id, func() bool { return s.of(id) == `created, bytes "x", bytes "y", closed normal` })
+			}
+		})
+	}
+}

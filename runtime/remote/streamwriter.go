@@ -1,0 +1,153 @@
+package remote
+
+import (
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// sharedEvents is a call that connections share. The answer may have any number of messages, as that of oneEvent.
+var sharedEvents = grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
+
+// run writes events until quit or until the client is closed.
+func (s *sharedStream) run() {
+	defer s.cancel()
+	for {
+		select {
+		case e := <-s.queue:
+			e.written <- s.write(e)
+		case err := <-s.ended:
+			s.over(err)
+		case <-s.done:
+			s.finish()
+			return
+		case <-s.end.Done():
+			return
+		}
+	}
+}
+
+// write puts an event into the stream. Where the stream has ended before it took the event, the next one gets it.
+func (s *sharedStream) write(e *sharedEvent) error {
+	var err error
+	for range 2 {
+		s.notice()
+		switch {
+		case s.manner.alone.Load():
+			return errAlone
+		case e.ctx.Err() != nil:
+			return status.FromContextError(e.ctx.Err()).Err()
+		}
+		if err = s.open(); err != nil {
+			return err
+		}
+		if s.stream.SendMsg(e.data) == nil {
+			s.written.add(e)
+			s.watch()
+			return nil
+		}
+		select {
+		case err = <-s.ended:
+		case <-s.end.Done():
+			return status.FromContextError(s.end.Err()).Err()
+		}
+		s.over(err)
+	}
+	if err == nil {
+		err = status.Error(codes.Unavailable, "the handler ends its streams before it reads them")
+	}
+	return err
+}
+
+// watchTime is how long the first event of a method is alone in its stream, to see whether the handler ends the stream after it.
+const watchTime = 100 * time.Millisecond
+
+// watch waits after the first event of a method that a backend gets.
+func (s *sharedStream) watch() {
+	if s.manner.known.Swap(true) {
+		return
+	}
+	timer := time.NewTimer(watchTime)
+	defer timer.Stop()
+	select {
+	case err := <-s.ended:
+		s.over(err)
+	case <-timer.C:
+	case <-s.end.Done():
+	}
+}
+
+// notice takes note of an end that is there already.
+func (s *sharedStream) notice() {
+	select {
+	case err := <-s.ended:
+		s.over(err)
+	default:
+	}
+}
+
+func (s *sharedStream) open() error {
+	if s.stream != nil {
+		return nil
+	}
+	stream, err := s.to.RPC().NewStream(s.end, &sharedEvents, s.call.path, grpc.ForceCodecV2(eventCodec{}))
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- awaitEnd(stream) }()
+	s.stream, s.ended = stream, ended
+	return nil
+}
+
+// finish ends the stream and waits for the handler's answer.
+func (s *sharedStream) finish() {
+	if s.stream == nil {
+		return
+	}
+	_ = s.stream.CloseSend()
+	select {
+	case <-s.ended:
+	case <-s.end.Done():
+		<-s.ended
+	}
+}
+
+// over is the end of a stream by the handler or its loss. What was written to it and not read, gRPC does not tell. A handler that ends a stream with
+// OK after its first events is one that reads one event a stream: the others are sent again, and each event from then on has its own. After an error,
+// the connections of the last events are closed.
+func (s *sharedStream) over(err error) {
+	events, whole := s.written.take()
+	s.stream, s.ended = nil, nil
+	if s.end.Err() != nil {
+		return
+	}
+	s.client.metrics.streamEnds.WithLabelValues(s.client.name, s.call.method, status.Code(err).String()).Inc()
+	switch {
+	case err != nil:
+		s.fail(events, s.client.failed(s.to, s.call.method, err, false))
+	case whole:
+		s.sendAlone(events[min(1, len(events)):])
+		s.manner.alone.Store(true)
+	}
+}
+
+// sendAlone sends events again, each on a stream of its own.
+func (s *sharedStream) sendAlone(events []*sharedEvent) {
+	for _, e := range events {
+		if err := s.call.deliver(s.to, e.data); err != nil {
+			s.fail([]*sharedEvent{e}, err)
+		}
+	}
+}
+
+// fail closes the connections of events.
+func (s *sharedStream) fail(events []*sharedEvent, failure error) {
+	for _, e := range events {
+		if time.Since(e.at) < s.client.timeout {
+			e.conn.Post(func() error { return failure })
+		}
+	}
+}
