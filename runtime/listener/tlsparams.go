@@ -55,10 +55,8 @@ func parseCiphers(names []string) ([]uint16, error) {
 }
 
 func findCipher(name string) *tls.CipherSuite {
-	want := bareCipher(name)
 	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
-		bare := bareCipher(suite.Name)
-		if want == bare || want == strings.TrimPrefix(bare, "RSA") || want == strings.TrimSuffix(bare, "SHA256") && strings.Contains(bare, "POLY1305") {
+		if sameCipher(name, suite.Name) {
 			return suite
 		}
 	}
