@@ -1,0 +1,153 @@
+package hocon
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// mostResolved is how many values substitutions may make: they can double with every line.
+const mostResolved = 100_000
+
+// join makes one value of those beside each other. White space between them is dropped, as EMQX does.
+func join(parts []*Value) *Value {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	first := parts[0]
+	if !slices.ContainsFunc(parts, func(v *Value) bool { return v.Kind == joined || v.Kind != first.Kind }) {
+		return concat(parts)
+	}
+	return &Value{Kind: joined, Items: parts, File: first.File, Line: first.Line}
+}
+
+// concat joins values of one kind.
+func concat(parts []*Value) *Value {
+	first := parts[0]
+	v := &Value{Kind: first.Kind, File: first.File, Line: first.Line}
+	if v.Kind == Object {
+		v.Fields = map[string]*Value{}
+	}
+	for _, part := range parts {
+		v.Text += part.Text
+		v.Items = append(v.Items, part.Items...)
+		if v.Kind == Object {
+			v.merge(part)
+		}
+	}
+	return v
+}
+
+// Lookup returns what path names, with its substitutions carried out, or nil where there is nothing. Substitutions elsewhere in the document are not
+// looked at.
+func (d *Document) Lookup(path ...string) (*Value, error) {
+	v, err := d.find(path, nil)
+	if v == nil || err != nil {
+		return nil, err
+	}
+	return d.resolve(v, nil)
+}
+
+// find returns what path names; trail are the substitutions that are being carried out.
+func (d *Document) find(path, trail []string) (*Value, error) {
+	v := d.Root
+	for _, key := range path {
+		v = v.Fields[key]
+		if v != nil && v.Kind == joined {
+			var err error
+			if v, err = d.resolve(v, trail); err != nil {
+				return nil, err
+			}
+		}
+		if v == nil {
+			return nil, nil
+		}
+	}
+	return v, nil
+}
+
+// resolve returns v without substitutions, or nil where nothing is left of it.
+func (d *Document) resolve(v *Value, trail []string) (*Value, error) {
+	if d.resolved++; d.resolved > mostResolved || len(v.Text) > largest {
+		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("substitutions make more than %d values", mostResolved)}
+	}
+	switch {
+	case v.ref != "":
+		return d.substitute(v, trail)
+	case v.Kind == Scalar:
+		return v, nil
+	case v.Kind == Object:
+		return d.resolveFields(v, trail)
+	}
+	var items []*Value
+	for _, item := range v.Items {
+		got, err := d.resolve(item, trail)
+		if err != nil {
+			return nil, err
+		}
+		if got != nil {
+			items = append(items, got)
+		}
+	}
+	if v.Kind == Array {
+		return &Value{Kind: Array, Items: items, File: v.File, Line: v.Line}, nil
+	}
+	return d.concat(v, items)
+}
+
+// concat joins what became of the parts of v.
+func (d *Document) concat(v *Value, parts []*Value) (*Value, error) {
+	if len(parts) == 0 {
+		return nil, nil
+	}
+	size := 0
+	for _, part := range parts {
+		if part.Kind != parts[0].Kind {
+			return nil, &SyntaxError{v.File, v.Line, "values that are not of one kind stand beside each other"}
+		}
+		size += len(part.Text)
+	}
+	if d.size += size; d.size > largest {
+		return nil, &SyntaxError{v.File, v.Line, "substitutions make more than 16 MiB"}
+	}
+	got := concat(parts)
+	got.File, got.Line = v.File, v.Line
+	return got, nil
+}
+
+func (d *Document) resolveFields(v *Value, trail []string) (*Value, error) {
+	got := NewObject(v.File, v.Line)
+	for _, key := range v.Keys {
+		field, err := d.resolve(v.Fields[key], trail)
+		if err != nil {
+			return nil, err
+		}
+		if field != nil {
+			got.Set(key, field)
+		}
+	}
+	return got, nil
+}
+
+func (d *Document) substitute(v *Value, trail []string) (*Value, error) {
+	if slices.Contains(trail, v.ref) {
+		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("the substitution ${%s} refers to itself", v.ref)}
+	}
+	trail = append(slices.Clip(trail), v.ref)
+	got, err := d.find(strings.Split(v.ref, "."), trail)
+	if err != nil {
+		return nil, err
+	}
+	if got != nil {
+		got, err = d.resolve(got, trail)
+	}
+	switch {
+	case err != nil || got == nil && v.optional:
+		return nil, err
+	case got == nil:
+		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("nothing has the name of the substitution ${%s}", v.ref)}
+	}
+	at := *got
+	at.File, at.Line = v.File, v.Line
+	return &at, nil
+}
