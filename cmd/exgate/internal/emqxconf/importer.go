@@ -1,0 +1,176 @@
+package emqxconf
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
+)
+
+// Options say what the configuration of EMQX does not.
+type Options struct {
+	// EtcDir is the folder of EMQX's configuration on this machine, absolute: certificates are named relative to it. If zero, it is the folder of the
+	// imported file, or the one above where that is called plugins.
+	EtcDir string
+	// Upstream is the URL of the broker, such as mqtt://host:1883. If zero, it is the embedded broker, with a comment.
+	Upstream string
+	// ReadFile reads the file and those it includes. If zero, it is os.ReadFile.
+	ReadFile func(name string) ([]byte, error)
+	// LookupEnv says what the variables in the names of files stand for. If zero, it is os.LookupEnv.
+	LookupEnv func(name string) (string, bool)
+}
+
+// Result is a configuration of exgate, and what did not get into it.
+type Result struct {
+	YAML      []byte
+	Findings  []Finding // file by file and line by line
+	Listeners int
+}
+
+// Decisions are how many findings somebody has to decide about.
+func (r *Result) Decisions() int {
+	n := 0
+	for _, f := range r.Findings {
+		if !f.Needless {
+			n++
+		}
+	}
+	return n
+}
+
+// ErrNoExProto is the error of a file that says nothing of ExProto.
+var ErrNoExProto = errors.New("has no settings of ExProto: they are in etc/plugins/emqx_exproto.conf of EMQX 4 (exproto.listener...), and in " +
+	"etc/emqx.conf or data/configs/cluster.hocon of EMQX 5 (gateway.exproto)")
+
+type importer struct {
+	opts      Options
+	out       target
+	findings  []Finding
+	listeners int
+}
+
+// Import reads a configuration of EMQX. The error is that of reading, a [hocon.SyntaxError], or [ErrNoExProto].
+func Import(file string, opts Options) (*Result, error) {
+	im := &importer{opts: opts, out: newTarget()}
+	if err := im.defaults(file); err != nil {
+		return nil, err
+	}
+	text, err := im.opts.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	im.adapter()
+	if v4Line.Match(text) {
+		err = im.readV4(file, string(text))
+	} else {
+		err = im.readV5(file, text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	im.upstream()
+	findings := sorted(im.findings)
+	yaml, err := im.out.render(head(file, findings))
+	return &Result{YAML: yaml, Findings: findings, Listeners: im.listeners}, err
+}
+
+func (im *importer) defaults(file string) (err error) {
+	if im.opts.ReadFile == nil {
+		im.opts.ReadFile = os.ReadFile
+	}
+	if im.opts.LookupEnv == nil {
+		im.opts.LookupEnv = os.LookupEnv
+	}
+	if im.opts.EtcDir == "" {
+		im.opts.EtcDir, err = etcDir(file)
+	}
+	return err
+}
+
+// v4Line is a setting of emqx_exproto.conf.
+var v4Line = regexp.MustCompile(`(?m)^\s*exproto\.(listener\.|serv(er|ice)\.https?\.)`)
+
+func (im *importer) readV4(file, text string) error {
+	root, err := parseCuttlefish(file, text)
+	if err != nil {
+		return err
+	}
+	im.importV4(flatten(root).Fields["exproto"])
+	return nil
+}
+
+func (im *importer) readV5(file string, text []byte) error {
+	read := func(name string) ([]byte, error) {
+		if name == file {
+			return text, nil
+		}
+		return im.opts.ReadFile(name)
+	}
+	if !bytes.Contains(text, []byte("exproto")) && !bytes.Contains(text, []byte("include")) {
+		return fmt.Errorf("%s: %w", file, ErrNoExProto)
+	}
+	doc, err := hocon.Parse(file, read)
+	if err != nil {
+		return err
+	}
+	exproto, err := doc.Lookup("gateway", "exproto")
+	switch {
+	case err != nil:
+		return err
+	case exproto == nil || exproto.Kind != hocon.Object:
+		return fmt.Errorf("%s: %w", file, ErrNoExProto)
+	}
+	for _, missing := range doc.Missing {
+		im.decide(missing, "include", "there is no such file; EMQX goes on without it, and so does the import")
+	}
+	im.importV5(exproto)
+	return nil
+}
+
+// adapter says where EMQX's adapter listens when nothing else is said.
+func (im *importer) adapter() {
+	im.out.set("adapter.bind", ":9100")
+	im.out.section("adapter").note("bind", adapterNote)
+}
+
+// upstream says which broker devices are connected to, which EMQX was itself.
+func (im *importer) upstream() {
+	if im.opts.Upstream != "" {
+		im.out.set("upstream.url", im.opts.Upstream)
+		return
+	}
+	im.out.set("upstream.embedded.bind", "127.0.0.1:1883")
+	im.out.comment("upstream", "No --upstream was given: devices are connected to the broker inside exgate, which is empty and which nobody else uses yet.\n"+
+		"For a broker of yours, such as EMQX itself, write instead: upstream: {url: mqtt://broker.example:1883}")
+}
+
+// head is the comment before the result.
+func head(file string, findings []Finding) []string {
+	lines := []string{"Made of " + printable(file) + " by exgate config import. To check it: exgate config check -c THIS_FILE"}
+	var decisions []string
+	for _, f := range findings {
+		if !f.Needless {
+			decisions = append(decisions, "  "+f.String())
+		}
+	}
+	if len(decisions) > 0 {
+		lines = append(lines, "", "Not carried over as it was, for you to decide about:")
+	}
+	return append(lines, decisions...)
+}
+
+// String writes the findings as a list, first those to decide about.
+func (r *Result) String() string {
+	var b bytes.Buffer
+	for _, needless := range []bool{false, true} {
+		for _, f := range r.Findings {
+			if f.Needless == needless {
+				fmt.Fprintln(&b, f)
+			}
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,140 @@
+package emqxconf
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/exgate/exgate/runtime/listener"
+)
+
+// at is the section of the listener that a setting stands in.
+func (s *scope) at(v said) *scope {
+	inner := *s
+	inner.key = v.section
+	return &inner
+}
+
+// undecided adds a finding about a setting that waited.
+func (s *scope) undecided(v said, format string, args ...any) {
+	s.decide(v.Value, s.at(v).name(v.name), format, args...)
+}
+
+// finishTLS carries over what the TLS options say together.
+func (s *scope) finishTLS() {
+	if s.kind != "tls" && s.kind != "dtls" {
+		return
+	}
+	w := &s.wish.tls
+	s.authority(w)
+	s.versions(w.versions)
+	s.ciphers(w.ciphers)
+	s.ciphers(w.pskCiphers)
+}
+
+// authority carries over who signs the certificates of devices.
+func (s *scope) authority(w *tlsWish) {
+	peer := w.verify.Value != nil && w.verify.Text == "verify_peer"
+	if w.verify.Value != nil && !peer && w.verify.Text != "verify_none" {
+		s.undecided(w.verify, "must be verify_peer or verify_none")
+	}
+	if w.ca.Value != nil && !peer {
+		s.needless(w.ca.Value, s.at(w.ca).name(w.ca.name), "without verify_peer it only completes the server's chain: where it holds an intermediate "+
+			"certificate, append that to the file in tls.cert")
+	}
+	if peer {
+		s.to.set("tls.verify", "peer")
+		if w.ca.Value != nil {
+			file("tls.ca")(s.at(w.ca), w.ca.name, w.ca.Value)
+		}
+	}
+	if w.failIfNoCert.Value == nil {
+		return
+	}
+	switch fail, ok := s.at(w.failIfNoCert).flag(w.failIfNoCert.name, w.failIfNoCert.Value); {
+	case ok && fail && peer:
+		s.to.set("tls.fail_if_no_cert", true)
+	case ok && fail:
+		s.undecided(w.failIfNoCert, "has no effect without verify_peer, nor has it in EMQX")
+	}
+}
+
+// versions carries over a list of versions as the lowest and the highest.
+func (s *scope) versions(v said) {
+	if v.Value == nil {
+		if s.kind == "tls" {
+			s.to.comment("tls", `From TLS 1.2 on. Where nothing was said, EMQX took 1.0 and 1.1 as well, as min_version: "1.0" does.`)
+		}
+		return
+	}
+	var known []string
+	for _, name := range texts(v.Value) {
+		version, ok := strings.CutPrefix(name, s.kind+"v")
+		if version == "1" {
+			version = "1.0"
+		}
+		if !ok || !slices.Contains([]string{"1.0", "1.1", "1.2", "1.3"}, version) {
+			s.undecided(v, "names a version that there is not of %s", strings.ToUpper(s.kind))
+			continue
+		}
+		known = append(known, version)
+	}
+	switch {
+	case len(known) == 0:
+	case s.kind == "tls":
+		s.to.set("tls.min_version", slices.Min(known))
+		s.to.set("tls.max_version", slices.Max(known))
+	case slices.Min(known) != "1.2":
+		s.undecided(v, "exgate speaks DTLS 1.2 only")
+	}
+}
+
+// ciphers carries over the suites that exgate knows. Where some have pre-shared keys and none of those is known, the default ones are better than
+// the rest: the keys could not be used.
+func (s *scope) ciphers(v said) {
+	if v.Value == nil {
+		return
+	}
+	var kept, unknown []string
+	for _, name := range texts(v.Value) {
+		iana, ok := listener.CipherName(s.kind, name)
+		switch {
+		case ok:
+			kept = append(kept, iana)
+		case !strings.HasPrefix(name, "TLS_AES_") && !strings.HasPrefix(name, "TLS_CHACHA20_"): // those of TLS 1.3 are always on
+			unknown = append(unknown, shown(name))
+		}
+	}
+	psk := slices.ContainsFunc(texts(v.Value), withKeys)
+	if len(kept) > 0 && (!psk || slices.ContainsFunc(kept, withKeys)) {
+		s.to.set("tls.ciphers", kept)
+	}
+	if len(unknown) > 0 {
+		s.undecided(v, "exgate's %s has not all of them; left out: %s", strings.ToUpper(s.kind), strings.Join(unknown, ", "))
+	}
+	if psk {
+		s.sharedKeys(v)
+	}
+}
+
+// withKeys reports whether a suite is one of pre-shared keys.
+func withKeys(suite string) bool { return strings.Contains(suite, "PSK") }
+
+// shown is the name of a cipher suite as it may be shown: what stands in the place of one may be anything.
+func shown(name string) string {
+	if len(name) > 40 || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
+		return "(no name of one)"
+	}
+	return name
+}
+
+// sharedKeys asks for the keys that devices share with EMQX, which are in another form.
+func (s *scope) sharedKeys(v said) {
+	if s.kind == "tls" {
+		s.undecided(v, "Go's TLS has no pre-shared keys: use a dtls listener, or certificates")
+		return
+	}
+	s.to.set("psk.file", "devices.psk")
+	s.to.section("psk").note("file", "identity:key, the key in hexadecimal; docs/migration.md tells how to make it of EMQX's")
+	s.undecided(v, "write the keys to devices.psk beside the result, in hexadecimal. Where tls.ciphers names none, the suites of PSK with AES-GCM, "+
+		"AES-CCM and ChaCha20 are on")
+}

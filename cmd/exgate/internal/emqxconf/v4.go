@@ -1,0 +1,130 @@
+package emqxconf
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
+)
+
+// v4ListenerRules are those of exproto.listener.NAME, which has the options of its socket and of TLS in itself.
+var v4ListenerRules = merged(listenerRules, socketRules, tlsRules, rules{
+	own:            func(*scope, string, *hocon.Value) {}, // the address, see listenerV4
+	"idle_timeout": duration("idle_timeout"),
+	"access":       accessV4,
+}, handlerRulesV4("connection_handler"), handlerRulesV4("proto_handler"), handlerRulesV4("proto_adapter"))
+
+// handlerRulesV4 are those of the handler, whose settings were called otherwise before 4.2 was released.
+func handlerRulesV4(prefix string) rules {
+	return rules{
+		prefix + "_url":        handlerURLV4,
+		prefix + "_certfile":   handlerFile("cert"),
+		prefix + "_keyfile":    handlerFile("key"),
+		prefix + "_cacertfile": handlerFile("ca"),
+	}
+}
+
+func merged(all ...rules) rules {
+	sum := rules{}
+	for _, some := range all {
+		for name, r := range some {
+			sum[name] = r
+		}
+	}
+	return sum
+}
+
+// importV4 carries over exproto.* of EMQX 4.
+func (im *importer) importV4(exproto *hocon.Value) {
+	top := &scope{importer: im, key: "exproto", to: im.out}
+	top.apply(exproto, rules{
+		"server":   serverV4,
+		"service":  serverV4, // its name before 4.2 was released
+		"listener": listenersV4,
+	})
+}
+
+// serverV4 carries over where the adapter listens. EMQX could listen twice, exgate listens once: without TLS, if EMQX did.
+func serverV4(s *scope, name string, v *hocon.Value) {
+	inner := &scope{importer: s.importer, key: s.name(name), to: s.to.section("adapter"), kind: "tls", wish: &wish{}}
+	https := within(rules{
+		"port": port, "certfile": file("tls.cert"), "keyfile": file("tls.key"),
+		"cacertfile": ignored("EMQX does not check the certificates of handlers; adapter.tls.client_ca does"),
+	})
+	if v.Kind == hocon.Object && v.Fields["http"] != nil {
+		https = within(rules{"port": lost(bothPorts), "certfile": ignored("it goes with the port"), "keyfile": ignored("it goes with the port"), "cacertfile": ignored("it goes with the port")})
+	}
+	inner.apply(v, rules{"http": within(rules{"port": port}), "https": https})
+}
+
+const bothPorts = "exgate's adapter listens at one address, and http has it: with adapter.tls: {cert, key} it has TLS, for all handlers"
+
+func port(s *scope, name string, v *hocon.Value) {
+	bind, ok := parseBind(v.Text)
+	if v.Kind != hocon.Scalar || !ok {
+		s.decide(v, s.name(name), "must be a port")
+		return
+	}
+	s.to.set("bind", bind)
+	s.to.note("bind", adapterNote)
+}
+
+func listenersV4(s *scope, name string, v *hocon.Value) {
+	if v.Kind != hocon.Object {
+		s.decide(v, s.name(name), "must be like exproto.listener.NAME = tcp://0.0.0.0:7993")
+		return
+	}
+	for _, listener := range v.Keys {
+		s.listenerV4(listener, s.name(name)+"."+listener, v.Fields[listener])
+	}
+}
+
+func (s *scope) listenerV4(name, key string, v *hocon.Value) {
+	at := v
+	if v.Kind == hocon.Object {
+		at = v.Fields[own]
+	}
+	if at == nil {
+		s.decide(v, key, "has no address such as tcp://0.0.0.0:7993: EMQX does not start it")
+		return
+	}
+	scheme, address, ok := strings.Cut(at.Text, "://")
+	if !ok {
+		scheme, address = "tcp", at.Text
+	}
+	bind, ok := parseBind(address)
+	if kinds[scheme] == "" || !ok {
+		s.decide(at, key, "must be like tcp://0.0.0.0:7993, with tcp, ssl, udp or dtls")
+		return
+	}
+	l := s.newListener(kinds[scheme], name, key, at)
+	l.to.set("bind", bind)
+	l.to.set("handler.dialect", "auto")
+	l.to.section("handler").note("dialect", "found out at start: stream in 4.3 and 4.4, unary-v42 in Enterprise 4.2")
+	if v.Kind == hocon.Object {
+		l.wish.plainHandler = plainHandlerV4(v)
+		l.apply(v, v4ListenerRules)
+	}
+	l.finishHandler(at)
+	l.finish()
+}
+
+// accessV4 carries over access.1, access.2 and so on, in this order.
+func accessV4(s *scope, name string, v *hocon.Value) {
+	numbers := slices.Clone(v.Keys)
+	slices.SortStableFunc(numbers, func(a, b string) int {
+		m, _ := strconv.Atoi(a)
+		n, _ := strconv.Atoi(b)
+		return cmp.Compare(m, n)
+	})
+	var items []*hocon.Value
+	for _, number := range numbers {
+		items = append(items, v.Fields[number])
+	}
+	if len(items) == 0 {
+		items = append(items, v)
+	}
+	s.access(name, items)
+}
