@@ -12,13 +12,14 @@ import (
 func newConfig() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Print the default configuration, or check one",
+		Short: "Print the default configuration, check one, or make one of EMQX's",
 		Example: `  exgate config default > exgate.yaml
-  exgate config check -c exgate.yaml`,
+  exgate config check -c exgate.yaml
+  exgate config import emqx.conf -o exgate.yaml`,
 		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newConfigDefault(), newConfigCheck())
+	cmd.AddCommand(newConfigDefault(), newConfigCheck(), newConfigImport())
 	return cmd
 }
 
