@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/tlsfiles"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote"
@@ -44,15 +45,18 @@ func (s *Service) startAdapter(ctx context.Context) error {
 // newAdapter makes the adapter of the configuration.
 func (s *Service) newAdapter(metrics *remote.Metrics) (*remote.Adapter, error) {
 	of := s.cfg.Adapter
-	cfg := remote.AdapterConfig{RawPublishTopics: of.RawPublishTopics, Logger: s.log, Metrics: metrics}
+	cfg := remote.AdapterConfig{Node: s.gateway.Node(), RawPublishTopics: of.RawPublishTopics, Logger: s.log, Metrics: metrics}
 	if of.RawPublish {
 		cfg.RawPublisher = s.gateway.NewRawPublisher(upstreamName, gateway.ClientInfo{ClientID: "exgate-" + s.gateway.Node()}, "")
 	}
+	var err error
 	if s.cfg.Said("adapter.tls") {
-		var err error
 		if cfg.TLS, err = tlsfiles.Server(of.TLS); err != nil {
 			return nil, s.cfg.Problem("adapter.tls", "%v", err)
 		}
+	}
+	if cfg.Peers, err = s.peers(of.Peers); err != nil {
+		return nil, err
 	}
 	a, err := remote.NewAdapter(cfg)
 	if err != nil {
@@ -66,4 +70,16 @@ func (a *adapter) stop(ctx context.Context) error {
 	err := a.Stop(ctx)
 	<-a.served
 	return err
+}
+
+// peers are the other gateways behind the same adapter address.
+func (s *Service) peers(of config.Peers) (cfg remote.PeersConfig, err error) {
+	cfg.Nodes, cfg.DNS = of.Nodes, of.DNS
+	if cfg.Token, err = s.token("adapter.peers.token_file", of.TokenFile); err != nil || !s.cfg.Said("adapter.peers.tls") {
+		return cfg, err
+	}
+	if cfg.TLS, err = tlsfiles.Client(of.TLS); err != nil {
+		return cfg, s.cfg.Problem("adapter.peers.tls", "%v", err)
+	}
+	return cfg, nil
 }

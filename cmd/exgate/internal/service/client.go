@@ -1,6 +1,8 @@
 package service
 
 import (
+	"cmp"
+
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/tlsfiles"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -11,7 +13,8 @@ import (
 func (h *handlers) client(name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
 	s := h.service
 	of := remote.ClientConfig{
-		Name: name, Addresses: cfg.GRPC, Dialect: remote.Dialect(cfg.Dialect), MaxBatch: cfg.MaxBatch, CallTimeout: cfg.Timeout,
+		Name: name, Addresses: cfg.GRPC, Dialect: cmp.Or(remote.Dialect(cfg.Dialect), remote.DialectAuto), StreamSets: cfg.StreamSets,
+		MaxBatch: cfg.MaxBatch, CallTimeout: cfg.Timeout,
 		Logger: s.log, Metrics: s.adapter.metrics,
 	}
 	if err := s.secure(&of, key, cfg); err != nil {
