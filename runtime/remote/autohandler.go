@@ -12,7 +12,6 @@ import (
 // autoHandler is a connection whose handler's dialect was perhaps not known when it came.
 type autoHandler struct {
 	delivery
-	conn  gateway.ConnectionAdapter
 	auto  *auto
 	spoke *spoken
 	inner gateway.ConnectionHandler // nil until the dialect is known
@@ -22,7 +21,7 @@ type autoHandler struct {
 var errNoDialect error = &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: errors.New("the handler's dialect is not known")}
 
 func (a *auto) newHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
-	return &autoHandler{delivery: newDelivery(a.client), conn: conn, auto: a}
+	return &autoHandler{delivery: newDelivery(a.client, conn), auto: a}
 }
 
 func (h *autoHandler) OnSocketCreated(info gateway.ConnInfo) error {

@@ -37,10 +37,10 @@ func (b *callback) deliver(to *backend.Backend, request any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), b.client.timeout)
 	defer cancel()
 	start := time.Now()
-	err := callOnce(ctx, to.RPC(), b.path, request)
+	sent, err := callOnce(ctx, to.RPC(), b.path, request)
 	b.seconds.Observe(time.Since(start).Seconds())
 	if err != nil {
-		return b.client.failed(to, b.method, err, false)
+		return b.client.failed(to, b.method, err, !sent)
 	}
 	return nil
 }

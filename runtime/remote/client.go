@@ -2,49 +2,12 @@ package remote
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
-)
-
-// ClientConfig is a client's.
-type ClientConfig struct {
-	// Name is the handler's name in the configuration, in logs and in metrics. It is required.
-	Name string
-	// Addresses are where the handler listens, each as host:port. The forms http://host:port and https://host:port of EMQX's configuration are
-	// taken too; https without TLS uses the system's certificate authorities. A DNS name stands for all its addresses and is looked up again
-	// every 30 s and when a backend is lost. A device's connection stays at one backend for life, see OnFailure. At least one is required.
-	Addresses []string
-	// Dialect is the form of the handler's service. If zero, DialectUnary.
-	Dialect Dialect
-	// StreamSets is how many sets of streams, one stream for each of the five methods, the connections to a backend share in DialectStream; each
-	// connection belongs to one. Events of a method then follow each other without an answer of the handler, and a handler that is slow with one
-	// delays the others of its set. If zero, each event has a stream of its own, which the handler answers; one that does not answer gets one set.
-	StreamSets int
-	// MaxBatch is how many messages one OnReceivedMessages may carry. Handlers that look only at the first message need 1. If zero, 100.
-	MaxBatch int
-	// CallTimeout is how long a callback may take. A callback over it fails its connection with handler_timeout. If zero, 10 s.
-	CallTimeout time.Duration
-	// AdapterToken is what a call to the adapter must present, as the metadata authorization: Bearer TOKEN, to touch the connections of this
-	// handler. Handlers with one token share their connections. If zero, calls without a token may touch them.
-	AdapterToken string
-	// TLS secures the connections to the handler. If zero, plain text, unless Addresses say https.
-	TLS *tls.Config
-	// Logger takes the failures of the handler. If zero, slog.Default().
-	Logger *slog.Logger
-	// Metrics counts. If zero, an unregistered set.
-	Metrics *Metrics
-}
-
-const (
-	defaultMaxBatch    = 100
-	defaultCallTimeout = 10 * time.Second
 )
 
 // Client calls one handler, at one or more backends, over an HTTP/2 connection to each, which it makes at the start and again whenever it is lost.
@@ -55,7 +18,11 @@ type Client struct {
 	streamSets int
 	maxBatch   int
 	timeout    time.Duration
+	onFailure  OnFailure
+	patience   time.Duration // with an event that fails
 	pool       *backend.Pool
+	places     *places
+	farewells  *farewells
 	conns      *registry // of the adapter
 	metrics    *Metrics
 	failures   *failureLog
@@ -84,9 +51,11 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 	address := strings.Join(cfg.Addresses, ",")
 	c := &Client{
 		name: cfg.Name, address: address, dialect: cfg.Dialect, streamSets: cfg.StreamSets, maxBatch: cfg.MaxBatch, timeout: cfg.CallTimeout,
+		onFailure: cfg.OnFailure, patience: cfg.OnFailure.patience(cfg.HoldTimeout), places: cfg.Metrics.delivery.places(cfg.Name, cfg.MaxInFlight),
 		conns: adapter.conns.register(cfg.Name, cfg.AdapterToken), metrics: cfg.Metrics,
 		failures: &failureLog{log: cfg.Logger.With("handler", cfg.Name, "address", address)},
 	}
+	c.farewells = cfg.Metrics.delivery.farewells(cfg.Name, c.sayFarewell, cfg.Logger.With("handler", cfg.Name))
 	defer func() {
 		if err != nil {
 			c.conns.leave()
@@ -109,8 +78,10 @@ func (c *Client) NewHandler(conn gateway.ConnectionAdapter) (gateway.ConnectionH
 	return c.newHandler(conn), nil
 }
 
-// Close ends the connections to the handler. Callbacks in flight fail.
-func (c *Client) Close(context.Context) error {
+// Close ends the connections to the handler. Callbacks in flight fail. OnSocketClosed that waits for the handler is given up after 2 s, or at ctx's
+// end if that is sooner.
+func (c *Client) Close(ctx context.Context) error {
+	c.farewells.close(ctx)
 	if c.auto != nil {
 		c.auto.close()
 	}
@@ -119,45 +90,9 @@ func (c *Client) Close(context.Context) error {
 	if c.streams != nil {
 		c.streams.close()
 	}
+	c.farewells.drop()
 	if err != nil {
 		return fmt.Errorf("closing the client of handler %q: %w", c.name, err)
-	}
-	return nil
-}
-
-func (cfg ClientConfig) withDefaults() ClientConfig {
-	if cfg.Dialect == "" {
-		cfg.Dialect = DialectUnary
-	}
-	if cfg.MaxBatch == 0 {
-		cfg.MaxBatch = defaultMaxBatch
-	}
-	if cfg.CallTimeout == 0 {
-		cfg.CallTimeout = defaultCallTimeout
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
-	}
-	if cfg.Metrics == nil {
-		cfg.Metrics = NewMetrics(nil)
-	}
-	return cfg
-}
-
-func (cfg ClientConfig) check(adapter *Adapter) error {
-	switch {
-	case cfg.Name == "":
-		return errors.New("it has no name")
-	case len(cfg.Addresses) == 0:
-		return errors.New("it has no address")
-	case cfg.MaxBatch < 0:
-		return fmt.Errorf("max batch %d is negative", cfg.MaxBatch)
-	case cfg.StreamSets < 0:
-		return fmt.Errorf("stream sets %d is negative", cfg.StreamSets)
-	case cfg.CallTimeout < 0:
-		return fmt.Errorf("call timeout %v is negative", cfg.CallTimeout)
-	case adapter == nil:
-		return errors.New("the handler has no adapter to call")
 	}
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -156,21 +155,5 @@ func connectDevice(t *testing.T, cfg remote.ClientConfig, adapter *remote.Adapte
 
 func connectDeviceTo(t *testing.T, node string, cfg remote.ClientConfig, adapter *remote.Adapter) net.Conn {
 	t.Helper()
-	gw := gateway.New(gateway.Config{Node: node})
-	client, err := remote.NewClient(cfg, adapter)
-	must(t, err)
-	must(t, gw.SetHandler("demo", client))
-	must(t, gw.SetConnector("broker", broker{}))
-	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0"})
-	must(t, err)
-	must(t, gw.AddListener("tcp", l, gateway.ListenerConfig{Handler: "demo", Connector: "broker"}))
-	t.Cleanup(func() {
-		if err := gw.Shutdown(context.Background()); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-	})
-	conn, err := net.Dial("tcp", l.Addr().String())
-	must(t, err)
-	t.Cleanup(func() { conn.Close() })
-	return conn
+	return serveDevicesOf(t, node, cfg, adapter).connect(t)
 }

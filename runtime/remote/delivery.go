@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
@@ -20,24 +21,70 @@ type invoker interface {
 // delivery is one connection's way to its handler. Its methods are called one at a time.
 type delivery struct {
 	client *Client
+	conn   gateway.ConnectionAdapter
 	pin    backend.Pin
+	known  bool   // the handler may have heard of the connection
+	owed   *event // was waiting when the connection began to close; goes out before the last event
 }
 
-func newDelivery(c *Client) delivery { return delivery{client: c, pin: c.pool.Pin()} }
+// event is a request on its way to a method.
+type event struct {
+	via     invoker
+	request proto.Message
+}
 
-// deliver brings an event to the backend of the connection. The error is a [gateway.HandlerError].
+func newDelivery(c *Client, conn gateway.ConnectionAdapter) delivery {
+	return delivery{client: c, conn: conn, pin: c.pool.Pin()}
+}
+
+// deliver brings an event to the backend of the connection, as often and as long as OnFailure says. The error is a [gateway.HandlerError].
 func (d *delivery) deliver(via invoker, request proto.Message) error {
+	e := event{via, request}
+	if !d.client.places.tryTake() {
+		if err := d.queue(e); err != nil {
+			return err
+		}
+	}
+	err := d.attempt(e)
+	if err != nil && d.client.onFailure.again(err) {
+		return d.hold(e, err)
+	}
+	return err
+}
+
+// deliverLast delivers OnSocketClosed. Where it cannot be, it is tried again behind the connection's back, if the handler may have heard of the
+// connection.
+func (d *delivery) deliverLast(via invoker, request proto.Message) error {
+	last := event{via, request}
+	if d.owed != nil {
+		d.leave(*d.owed, last)
+		return nil
+	}
+	d.client.places.takeAnyhow() // the device is gone: nobody waits for this
+	err := d.attempt(last)
+	if err != nil && d.known && unreachable(err) {
+		d.leave(last)
+		return err
+	}
+	d.pin.Release()
+	return err
+}
+
+// leave has the last events delivered when the handler is back.
+func (d *delivery) leave(events ...event) {
+	d.client.farewells.add(delivery{client: d.client, pin: d.pin, known: true}, events...)
+}
+
+// attempt makes one call in a place that the caller took.
+func (d *delivery) attempt(e event) error {
+	defer d.client.places.leave()
 	to, err := d.backend()
 	if err != nil {
 		return err
 	}
-	return via.invoke(to, request)
-}
-
-// deliverLast is deliver for OnSocketClosed.
-func (d *delivery) deliverLast(via invoker, request proto.Message) error {
-	defer d.pin.Release()
-	return d.deliver(via, request)
+	err = e.via.invoke(to, e.request)
+	d.known = d.known || !unsent(err)
+	return err
 }
 
 // backend is where the connection is pinned; a new one waits for a backend as it would for an answer.

@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
-// maxMessageBytes bounds a message in both directions: handlers send 8 MiB in one Send, and a device's send queue holds 16 MiB.
+// maxMessageBytes bounds what comes from a handler: it sends 8 MiB in one Send, and a device's send queue holds 16 MiB.
 const maxMessageBytes = 16 << 20
 
 // How a lost handler is reached again.
@@ -26,8 +26,8 @@ const (
 	slowestRetry   = 3 * time.Second
 )
 
-// Pings go out only while a callback is in flight: gRPC servers take pings on an idle connection for abuse.
-var clientKeepalive = keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}
+// On Linux a host that takes no bytes for Timeout counts as lost, so that a callback to it ends before its own timeout. Pings go out only while a callback is in flight: gRPC servers take pings on an idle connection for abuse.
+var clientKeepalive = keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 5 * time.Second}
 
 // connect makes the pool of the handler's backends.
 func connect(cfg ClientConfig) (*backend.Pool, error) {
@@ -35,23 +35,33 @@ func connect(cfg ClientConfig) (*backend.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	creds := insecure.NewCredentials()
-	if tlsConfig != nil {
-		creds = credentials.NewTLS(tlsConfig)
+	token, err := cfg.sendToken(targets, tlsConfig)
+	if err != nil {
+		return nil, err
 	}
-	return backend.New(backend.Config{Targets: targets, Logger: cfg.Logger.With("handler", cfg.Name), Options: []grpc.DialOption{
-		grpc.WithTransportCredentials(creds),
+	connected := cfg.Metrics.delivery.backends.WithLabelValues(cfg.Name)
+	count := func(n int) { connected.Set(float64(n)) }
+	return backend.New(backend.Config{Targets: targets, Connected: count, Logger: cfg.Logger.With("handler", cfg.Name), Options: []grpc.DialOption{
+		grpc.WithTransportCredentials(transport(tlsConfig)),
+		token,
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: firstRetry, Multiplier: 1.6, Jitter: 0.2, MaxDelay: slowestRetry},
 			MinConnectTimeout: connectTimeout,
 		}),
 		grpc.WithKeepaliveParams(clientKeepalive),
-		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(maxMessageBytes), grpc.MaxCallRecvMsgSize(maxMessageBytes)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(cfg.MaxMessageSize), grpc.MaxCallRecvMsgSize(maxMessageBytes)),
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithNoProxy(),
 		grpc.WithUserAgent("exgate"),
 	}})
+}
+
+func transport(tlsConfig *tls.Config) credentials.TransportCredentials {
+	if tlsConfig == nil {
+		return insecure.NewCredentials()
+	}
+	return credentials.NewTLS(tlsConfig)
 }
 
 // targets splits Addresses into host:port and whether TLS is wanted, for all of them.

@@ -7,6 +7,7 @@ type Metrics struct {
 	callSeconds *prometheus.HistogramVec
 	failures    *prometheus.CounterVec
 	streamEnds  *prometheus.CounterVec
+	delivery    deliveryMetrics
 	adapter     adapterMetrics
 }
 
@@ -25,10 +26,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		streamEnds: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_handler_stream_ends_total", Help: "Shared streams that a remote handler ended, or that were lost, by gRPC code.",
 		}, []string{"handler", "method", "code"}),
-		adapter: newAdapterMetrics(),
+		delivery: newDeliveryMetrics(),
+		adapter:  newAdapterMetrics(),
 	}
 	if reg != nil {
 		reg.MustRegister(m.callSeconds, m.failures, m.streamEnds)
+		reg.MustRegister(m.delivery.collectors()...)
 		reg.MustRegister(m.adapter.collectors()...)
 	}
 	return m

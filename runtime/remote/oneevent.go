@@ -15,16 +15,17 @@ import (
 // have any number of messages, since handlers end streams with one, with none, and with messages of another type.
 var oneEvent = grpc.StreamDesc{ServerStreams: true}
 
-// callOnce calls path with one event, a proto message or [encoded], and waits for the end of the answer.
-func callOnce(ctx context.Context, rpc grpc.ClientConnInterface, path string, event any) error {
+// callOnce calls path with one event, a proto message or [encoded], and waits for the end of the answer. sent says that the event may have reached
+// the handler.
+func callOnce(ctx context.Context, rpc grpc.ClientConnInterface, path string, event any) (sent bool, err error) {
 	stream, err := rpc.NewStream(ctx, &oneEvent, path, grpc.ForceCodecV2(eventCodec{}))
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := stream.SendMsg(event); err != nil && !errors.Is(err, io.EOF) {
-		return err
+		return false, err
 	}
-	return awaitEnd(stream)
+	return true, awaitEnd(stream)
 }
 
 // awaitEnd reads the answer of a call to its end. It returns nil where that is OK.

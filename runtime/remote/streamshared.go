@@ -87,7 +87,7 @@ func (s *sharedStream) settle(ctx context.Context) {
 	if s == nil || s.manner.alone.Load() {
 		return
 	}
-	_ = callOnce(ctx, s.to.RPC(), grpc_health_v1.Health_Check_FullMethodName, new(grpc_health_v1.HealthCheckRequest))
+	_, _ = callOnce(ctx, s.to.RPC(), grpc_health_v1.Health_Check_FullMethodName, new(grpc_health_v1.HealthCheckRequest))
 }
 
 // send gives an event to run. sent says that it may reach the handler.

@@ -30,7 +30,6 @@ func newUnary(c *Client, service string) func(gateway.ConnectionAdapter) gateway
 // eventHandler makes one invocation of each event and waits for it, so that the events of a connection keep their order.
 type eventHandler struct {
 	delivery
-	conn     gateway.ConnectionAdapter
 	id       string
 	conns    *registry
 	maxBatch int
@@ -38,7 +37,7 @@ type eventHandler struct {
 }
 
 func newEventHandler(c *Client, conn gateway.ConnectionAdapter, calls *callbacks) *eventHandler {
-	return &eventHandler{delivery: newDelivery(c), conn: conn, id: conn.ID(), conns: c.conns, maxBatch: c.maxBatch, calls: calls}
+	return &eventHandler{delivery: newDelivery(c, conn), id: conn.ID(), conns: c.conns, maxBatch: c.maxBatch, calls: calls}
 }
 
 func (h *eventHandler) OnSocketCreated(info gateway.ConnInfo) error {

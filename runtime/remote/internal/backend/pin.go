@@ -111,6 +111,12 @@ func (p *Pin) Await(ctx context.Context, moveAfter time.Duration) error {
 	}
 }
 
+// Ready reports whether Await would not wait.
+func (p *Pin) Ready(moveAfter time.Duration) bool {
+	ready, _, _, _ := p.settle(moveAfter)
+	return ready
+}
+
 // settle reports whether the pin may be used. left is after what time to look again if nothing changes. A pin that may move becomes a new one, so
 // that it takes the least loaded.
 func (p *Pin) settle(moveAfter time.Duration) (ready bool, changed <-chan struct{}, left time.Duration, err error) {

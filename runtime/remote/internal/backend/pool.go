@@ -25,6 +25,8 @@ type Config struct {
 	Lookup func(ctx context.Context, host string) ([]string, error)
 	// LookupInterval is how often names are looked up. If zero, 30 s.
 	LookupInterval time.Duration
+	// Connected is told how many backends are connected, whenever that changes. It must not block. If zero, nobody is.
+	Connected func(n int)
 	// Logger takes failed lookups. If zero, slog.Default().
 	Logger *slog.Logger
 }
@@ -54,6 +56,9 @@ func New(cfg Config) (*Pool, error) {
 	}
 	if cfg.LookupInterval == 0 {
 		cfg.LookupInterval = lookupInterval
+	}
+	if cfg.Connected == nil {
+		cfg.Connected = func(int) {}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -106,19 +111,13 @@ func (p *Pool) connect(authority, addr string) (*Backend, error) {
 func (p *Pool) tell() {
 	close(p.changed)
 	p.changed = make(chan struct{})
-}
-
-// Connected counts the backends that are connected.
-func (p *Pool) Connected() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	n := 0
 	for _, b := range p.backends {
-		if b.state == connectivity.Ready && !b.retired {
+		if b.state == connectivity.Ready {
 			n++
 		}
 	}
-	return n
+	p.cfg.Connected(n)
 }
 
 // Close ends all connections. Calls in flight fail.
