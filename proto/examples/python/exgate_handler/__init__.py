@@ -1,0 +1,23 @@
+"""Handlers of device protocols for exgate, whatever the gateway's dialect: unary, stream, unary-v42 or session."""
+
+from .events import Address, Certificate, ClientInfo, ConnInfo, Message, SocketType, TimerType
+from .handler import Conn, Handler
+from .result import Code, Result
+from .server import Server, run, serve
+
+__all__ = [
+    "Address",
+    "Certificate",
+    "ClientInfo",
+    "Code",
+    "Conn",
+    "ConnInfo",
+    "Handler",
+    "Message",
+    "Result",
+    "Server",
+    "SocketType",
+    "TimerType",
+    "run",
+    "serve",
+]

@@ -1,0 +1,98 @@
+"""What a handler is told: plain values, whatever the dialect."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class SocketType(enum.IntEnum):
+    """The kind of socket a device uses."""
+
+    TCP = 0
+    SSL = 1
+    UDP = 2
+    DTLS = 3
+
+
+class TimerType(enum.IntEnum):
+    """A timer of a connection."""
+
+    KEEPALIVE = 0  # fires when the device sent nothing for the interval
+
+
+@dataclass(frozen=True)
+class Address:
+    """One end of a socket."""
+
+    host: str = ""
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The subject of a device's certificate."""
+
+    cn: str
+    dn: str  # in RFC 4514 form
+
+
+@dataclass(frozen=True)
+class ConnInfo:
+    """A connection. peercert is None unless the device sent a certificate, over TLS or DTLS."""
+
+    socktype: SocketType = SocketType.TCP
+    peername: Address = field(default_factory=Address)
+    sockname: Address = field(default_factory=Address)
+    peercert: Certificate | None = None
+
+
+@dataclass(frozen=True)
+class ClientInfo:
+    """What a handler learned of a device. Only clientid is required; mountpoint prefixes the device's topics."""
+
+    clientid: str
+    username: str = ""
+    proto_name: str = ""
+    proto_ver: str = ""
+    mountpoint: str = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message of one of the connection's subscriptions."""
+
+    topic: str
+    payload: bytes
+    qos: int  # the publisher's
+    id: str  # unique
+    node: str  # the gateway's
+    sender: str  # the publisher's client id, where the broker tells it
+    timestamp: int  # Unix time in milliseconds
+
+
+def conn_info(proto) -> ConnInfo:
+    cert = Certificate(proto.peercert.cn, proto.peercert.dn) if proto.HasField("peercert") else None
+    return ConnInfo(
+        socktype=_known(SocketType, proto.socktype),
+        peername=Address(proto.peername.host, proto.peername.port),
+        sockname=Address(proto.sockname.host, proto.sockname.port),
+        peercert=cert,
+    )
+
+
+def client_info(proto) -> ClientInfo:
+    return ClientInfo(proto.clientid, proto.username, proto.proto_name, proto.proto_ver, proto.mountpoint)
+
+
+def messages(protos) -> list[Message]:
+    return [Message(m.topic, m.payload, m.qos, m.id, m.node, getattr(m, "from"), m.timestamp) for m in protos]
+
+
+def timer_type(number: int):
+    return _known(TimerType, number)
+
+
+def _known(kind, number):
+    """A newer gateway may know more numbers: those stay numbers."""
+    return kind(number) if number in set(kind) else number

@@ -1,0 +1,72 @@
+"""What goes back to the gateway on the stream of the session dialect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from . import contract
+
+FRAME_BYTES = 1 << 20  # a frame is closed when it has so many; one larger command goes alone
+QUEUE_BYTES = 4 << 20  # what may wait before senders do
+
+
+class Outbox:
+    """Commands in order. One task writes: each time all that came meanwhile, and never later than it could."""
+
+    def __init__(self) -> None:
+        self._commands: deque = deque()  # of commands and their sizes
+        self._bytes = 0
+        self._pong = 0
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
+
+    async def room(self) -> None:
+        """Waits while too much is queued."""
+        await self._emptied.wait()
+
+    def put(self, command) -> None:
+        size = command.ByteSize()
+        self._commands.append((command, size))
+        self._bytes += size
+        self._filled.set()
+        if self._bytes > QUEUE_BYTES:
+            self._emptied.clear()
+
+    def ack(self, conn: int, seq: int) -> None:
+        """Acknowledges with the last command where that is the connection's own."""
+        if self._commands and self._commands[-1][0].conn == conn:
+            self._commands[-1][0].ack = seq
+        else:
+            self.put(contract.Command(conn=conn, ack=seq))
+
+    def pong(self, ping: int) -> None:
+        """Answers a ping with the next frame."""
+        self._pong = ping
+        self._filled.set()
+
+    def _frame(self):
+        frame, size = contract.HandlerFrame(pong=self._pong), 0
+        self._pong = 0
+        while self._commands and (not size or size + self._commands[0][1] <= FRAME_BYTES):
+            command, bytes = self._commands.popleft()
+            frame.commands.append(command)
+            size += bytes
+        self._bytes -= size
+        if self._bytes <= QUEUE_BYTES:
+            self._emptied.set()
+        return frame
+
+    async def write(self, context) -> None:
+        """Writes frames until it is cancelled."""
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            while self._commands or self._pong:
+                await context.write(self._frame())
+
+    def close(self) -> None:
+        """Lets go of those who wait for room."""
+        self._commands.clear()
+        self._emptied.set()

@@ -1,0 +1,190 @@
+"""exgate's own dialect: one bidirectional stream carries the events and commands of all connections."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import grpc
+import grpc.aio
+
+from . import contract
+from .events import ClientInfo, TimerType, client_info, conn_info, messages, timer_type
+from .handler import Conn
+from .order import Background, HandlerFactory, Line
+from .outbox import Outbox
+from .result import OK, Code, Result, gone, result
+
+VERSION = 1
+STREAM_LOST = "stream_lost"  # the reason of on_socket_closed when the stream ended under its connections
+
+
+class SessionConn(Conn):
+    """A connection whose commands go back on its stream."""
+
+    def __init__(self, id: str, number: int, outbox: Outbox) -> None:
+        self.id = id
+        self._number = number
+        self._outbox = outbox
+        self._tokens = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[Result]] = {}
+        self._gone: Result | None = None
+
+    async def _tell(self, **command) -> Result:
+        """Sends a command whose outcome nobody waits for."""
+        if self._gone is None:
+            await self._outbox.room()
+        if self._gone is not None:
+            return self._gone
+        self._outbox.put(contract.Command(conn=self._number, **command))
+        return OK
+
+    async def _ask(self, **command) -> Result:
+        """Sends a command and waits for its outcome."""
+        token = next(self._tokens)
+        future = self._asked[token] = asyncio.get_running_loop().create_future()
+        try:
+            sent = await self._tell(token=token, **command)
+            return await future if sent else sent
+        except (TypeError, ValueError) as error:  # a field that the message cannot hold, such as a qos of -1
+            return Result(Code.PARAMS_TYPE_ERROR, str(error))
+        finally:
+            del self._asked[token]
+
+    def answered(self, token: int, outcome: Result) -> None:
+        future = self._asked.get(token)
+        if future is not None and not future.done():
+            future.set_result(outcome)
+
+    def end(self, why: str) -> None:
+        """Answers what is still asked: nobody else will."""
+        self._gone = gone(why)
+        for token in list(self._asked):
+            self.answered(token, self._gone)
+
+    async def send(self, data: bytes) -> Result:
+        return await self._tell(send=data)
+
+    async def close(self) -> Result:
+        return await self._tell(close={})
+
+    async def authenticate(self, client: ClientInfo, password: str = "") -> Result:
+        return await self._ask(authenticate={"clientinfo": vars(client), "password": password})
+
+    async def start_timer(self, interval: int, type: TimerType = TimerType.KEEPALIVE) -> Result:
+        return await self._ask(start_timer={"type": type, "interval": interval})
+
+    async def publish(self, topic: str, payload: bytes, qos: int = 0) -> Result:
+        return await self._ask(publish={"topic": topic, "qos": qos, "payload": payload})
+
+    async def subscribe(self, topic: str, qos: int = 0) -> Result:
+        return await self._ask(subscribe={"topic": topic, "qos": qos})
+
+    async def unsubscribe(self, topic: str) -> Result:
+        return await self._ask(unsubscribe={"topic": topic})
+
+    async def raw_publish(self, topic: str, payload: bytes, qos: int = 0) -> Result:
+        return await self._ask(raw_publish={"topic": topic, "qos": qos, "payload": payload})
+
+
+def _created(event):
+    created, info = event.created, conn_info(event.created.conninfo)
+    if not created.resumed:
+        return "on_socket_created", info
+    return "on_socket_resumed", info, client_info(created.clientinfo) if created.HasField("clientinfo") else None
+
+
+# What each event's callback is called with.
+_ARGUMENTS = {
+    "created": _created,
+    "bytes": lambda event: ("on_received_bytes", event.bytes),
+    "timer_timeout": lambda event: ("on_timer_timeout", timer_type(event.timer_timeout.type)),
+    "messages": lambda event: ("on_received_messages", messages(event.messages.messages)),
+    "drain": lambda event: ("on_drain",),
+    "closed": lambda event: ("on_socket_closed", event.closed.reason),
+}
+
+
+class Session:
+    """One stream of one gateway."""
+
+    def __init__(self, factory: HandlerFactory, background: Background, outbox: Outbox, timeout: float | None) -> None:
+        self._factory = factory
+        self._background = background
+        self._outbox = outbox
+        self._timeout = timeout
+        self._lines: dict[int, Line] = {}
+
+    def event(self, event) -> None:
+        """Takes one event. Callbacks run in tasks of their own: nothing delays the reading of the stream."""
+        kind = event.WhichOneof("event")
+        if kind == "created":
+            conn = SessionConn(event.created.id, event.conn, self._outbox)
+            self._lines[event.conn] = Line(self._factory, conn)
+        line = self._lines.get(event.conn)
+        if line is None:
+            return
+        if kind == "result":
+            line.conn.answered(event.result.token, result(event.result))
+        else:
+            self._background.start(self._run(line, kind, event))
+
+    async def _run(self, line: Line, kind: str | None, event) -> None:
+        """One event in its turn. One of a kind that is not known is acknowledged, as all are."""
+        async with line.turn:
+            if self._lines.get(event.conn) is not line:
+                return  # the stream ended meanwhile, and the gateway tells it again
+            if kind in _ARGUMENTS and not await line.attempt(*_ARGUMENTS[kind](event), timeout=self._timeout):
+                await line.conn.close()
+            if event.seq:
+                self._outbox.ack(event.conn, event.seq)
+            if kind == "closed":
+                del self._lines[event.conn]
+                line.conn.end("the connection is closed")
+
+    def end(self) -> None:
+        """The stream is gone, and with it its connections."""
+        lines, self._lines = self._lines, {}
+        for line in lines.values():
+            line.conn.end("the stream to the gateway ended")
+            self._background.start(_lost(line))
+
+
+async def _lost(line: Line) -> None:
+    async with line.turn:
+        await line.attempt("on_socket_closed", STREAM_LOST)
+
+
+class SessionDialect:
+    """Serves SessionHandler."""
+
+    def __init__(self, factory: HandlerFactory, program: str, background: Background) -> None:
+        self._factory = factory
+        self._program = program
+        self._background = background
+
+    def services(self):
+        """The gRPC handler of the service."""
+        request, answer = contract.GatewayFrame.FromString, contract.HandlerFrame.SerializeToString
+        session = grpc.stream_stream_rpc_method_handler(self._serve, request, answer)
+        return (grpc.method_handlers_generic_handler(contract.SESSION_SERVICE, {"Session": session}),)
+
+    async def _serve(self, requests, context) -> None:
+        frames = requests.__aiter__()
+        first = await frames.__anext__()
+        if not first.HasField("hello") or first.hello.version < VERSION:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"the first frame must have a hello of version {VERSION} or later")
+        await context.write(contract.HandlerFrame(hello={"version": VERSION, "program": self._program}))
+        outbox = Outbox()
+        session = Session(self._factory, self._background, outbox, first.hello.call_timeout_ms / 1000 or None)
+        writer = asyncio.create_task(outbox.write(context))
+        try:
+            async for frame in frames:
+                if frame.ping:
+                    outbox.pong(frame.ping)
+                for event in frame.events:
+                    session.event(event)
+        finally:
+            session.end()
+            outbox.close()
+            writer.cancel()

@@ -1,0 +1,1 @@
+"""The JSON echo protocol: a handler over gRPC."""

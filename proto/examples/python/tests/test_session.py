@@ -1,0 +1,132 @@
+import asyncio
+
+import grpc
+import pytest
+from gateway import until
+
+from exgate_handler import Handler, contract
+
+
+def created(conn, id, seq=1, **fields):
+    return {"conn": conn, "seq": seq, "created": {"id": id, **fields}}
+
+
+def data(conn, seq, text):
+    return {"conn": conn, "seq": seq, "bytes": text.encode()}
+
+
+async def test_events_and_their_acknowledgements(serve, recorder):
+    session = await (await serve(recorder)).session()
+    assert session.hello.version == 1
+    assert session.hello.program == "Recorded"
+    messages = {"messages": [{"topic": "t", "payload": b"1"}]}
+    await session.send(created(7, "a"), data(7, 2, "x"), {"conn": 7, "seq": 3, "messages": messages})
+    await session.send({"conn": 7, "seq": 4, "timer_timeout": {}}, {"conn": 7, "seq": 5, "drain": {}}, {"conn": 7, "seq": 6})
+    await session.send({"conn": 7, "seq": 7, "closed": {"reason": "normal"}}, data(7, 8, "late"), data(9, 1, "foreign"))
+    acked = 0
+    while acked < 7:
+        acked = max([acked] + [command.ack for command in (await session.receive()).commands])
+    assert recorder.events == ["a created TCP ", "a x", "a t=1", "a timer KEEPALIVE", "a drain", "a closed normal"]
+
+
+async def test_an_ack_follows_the_commands_of_its_callback(serve, recorder):
+    session = await (await serve(recorder)).session()
+    await session.send(created(1, "a"))
+    assert await session.commands(1) == ["conn: 1 ack: 1"]
+    await session.send(data(1, 2, "send"))
+    sent = await session.commands(1)
+    if sent == ['conn: 1 send: "answer"']:  # Python before 3.11 runs the callback in a task of its own
+        sent = ['conn: 1 ack: 2 send: "answer"'] if await session.commands(1) == ["conn: 1 ack: 2"] else []
+    assert sent == ['conn: 1 ack: 2 send: "answer"']
+
+
+async def test_a_callback_waits_for_a_result(serve, recorder):
+    session = await (await serve(recorder)).session()
+    await session.send(created(1, "a"), data(1, 2, "publish"), data(1, 3, "behind"))
+    assert await session.commands(2) == ["conn: 1 ack: 1", 'conn: 1 token: 1 publish { topic: "t" qos: 1 payload: "x" }']
+    await session.send({"conn": 1, "result": {"token": 99}}, {"conn": 1, "result": {"token": 1, "code": 5, "message": "no"}})
+    await until(lambda: recorder.events[-1:] == ["a behind"])
+    assert recorder.events[1:] == ["a published PERMISSION_DENY", "a publish", "a behind"]
+
+
+async def test_one_that_waits_does_not_delay_others(serve, recorder):
+    gate = recorder.gates[b"wait"] = asyncio.Event()
+    session = await (await serve(recorder)).session()
+    await session.send(created(1, "a"), data(1, 2, "wait"), data(1, 3, "behind"), created(2, "b"), data(2, 2, "beside"), ping=42)
+    await until(lambda: "b beside" in recorder.events)
+    frame = await session.receive()
+    assert frame.pong == 42
+    gate.set()
+    await until(lambda: recorder.events[-1:] == ["a behind"])
+
+
+async def test_a_failed_callback_closes_its_connection(serve, recorder):
+    session = await (await serve(recorder)).session()
+    await session.send(created(1, "a"), data(1, 2, "fail"))
+    assert await session.commands(2) == ["conn: 1 ack: 1", "conn: 1 ack: 2 close { }"]
+
+
+async def test_a_callback_that_takes_too_long(serve, recorder):
+    recorder.gates[b"wait"] = asyncio.Event()
+    session = await (await serve(recorder)).session(call_timeout_ms=30)
+    await session.send(created(1, "a"), data(1, 2, "wait"), {"conn": 1, "seq": 3, "closed": {"reason": "handler_timeout"}})
+    await until(lambda: recorder.events[-1:] == ["a closed handler_timeout"])
+
+
+async def test_a_stream_that_ends(serve, recorder):
+    gateway = await serve(recorder)
+    session = await gateway.session()
+    await session.send(created(1, "a"), data(1, 2, "publish"), data(1, 3, "behind"))
+    await session.commands(2)
+    session.call.cancel()
+    await until(lambda: recorder.events[-1:] == ["a closed stream_lost"])
+    assert recorder.events[1:-1] == ["a published CONN_PROCESS_NOT_ALIVE", "a publish"]
+    again = await gateway.session()
+    await again.send(created(5, "a", 0, resumed=True, clientinfo={"clientid": "c1"}), data(5, 2, "publish"))
+    await again.commands(1)
+    assert recorder.events[-1:] == ["a resumed c1"]
+
+
+async def test_calls_after_the_end(serve):
+    conns, results = [], []
+
+    class Keeper(Handler):
+        async def on_socket_created(self, info):
+            conns.append(self.conn)
+
+        async def on_socket_closed(self, reason):
+            results.append((await self.conn.send(b"x")).code.name)
+
+    session = await (await serve(Keeper)).session()
+    await session.send(created(1, "a"), {"conn": 1, "seq": 2, "closed": {"reason": "normal"}})
+    await until(lambda: results == ["SUCCESS"])
+    await session.commands(1)
+    assert (await conns[0].publish("t", b"")).code.name == "CONN_PROCESS_NOT_ALIVE"
+
+
+async def test_large_and_many(serve):
+    class Echo(Handler):
+        async def on_received_bytes(self, data):
+            for _ in range(100):
+                await self.conn.send(data)
+
+    session = await (await serve(Echo)).session()
+    await session.send(created(1, "a"), {"conn": 1, "seq": 2, "bytes": bytes(100_000)})
+    commands, frames = [], 0
+    while not commands or commands[-1].ack != 2:
+        frame = await session.receive()
+        commands += frame.commands
+        frames += 1
+        assert frame.ByteSize() < 2 << 20
+    assert sum(len(command.send) for command in commands) == 10_000_000
+    assert frames >= 9
+
+
+async def test_no_hello(serve, recorder):
+    gateway = await serve(recorder)
+    to, back = contract.GatewayFrame.SerializeToString, contract.HandlerFrame.FromString
+    call = gateway.channel.stream_stream(f"/{contract.SESSION_SERVICE}/Session", to, back)()
+    await call.write(contract.GatewayFrame(events=[created(1, "a")]))
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call.read()
+    assert error.value.code() == grpc.StatusCode.FAILED_PRECONDITION
