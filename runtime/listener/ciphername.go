@@ -4,8 +4,6 @@ import (
 	"crypto/tls"
 	"slices"
 	"strings"
-
-	"github.com/pion/dtls/v3"
 )
 
 // CipherName returns the IANA name of a cipher suite that name, an IANA or an OpenSSL one, stands for, and whether listeners of the transport, "tls" or
@@ -18,11 +16,9 @@ func CipherName(transport, name string) (iana string, ok bool) {
 		}
 		return suite.Name, true
 	}
-	for _, list := range [][]dtls.CipherSuiteID{certificateSuites, pskSuites, otherSuites} {
-		for _, id := range list {
-			if sameCipher(name, id.String()) {
-				return id.String(), true
-			}
+	for suite := range dtlsSuitesByName() {
+		if sameCipher(name, suite) {
+			return suite, true
 		}
 	}
 	return "", false

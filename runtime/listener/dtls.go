@@ -55,12 +55,7 @@ func dtlsSuites(names []string, certificates, psk bool) ([]dtls.CipherSuiteID, e
 		}
 		return suites, nil
 	}
-	known := make(map[string]dtls.CipherSuiteID)
-	for _, list := range [][]dtls.CipherSuiteID{certificateSuites, pskSuites, otherSuites} {
-		for _, id := range list {
-			known[id.String()] = id
-		}
-	}
+	known := dtlsSuitesByName()
 	for _, name := range names {
 		id, ok := known[name]
 		if !ok {
@@ -69,6 +64,17 @@ func dtlsSuites(names []string, certificates, psk bool) ([]dtls.CipherSuiteID, e
 		suites = append(suites, id)
 	}
 	return suites, nil
+}
+
+// dtlsSuitesByName are all suites by their IANA names.
+func dtlsSuitesByName() map[string]dtls.CipherSuiteID {
+	known := make(map[string]dtls.CipherSuiteID)
+	for _, list := range [][]dtls.CipherSuiteID{certificateSuites, pskSuites, otherSuites} {
+		for _, id := range list {
+			known[id.String()] = id
+		}
+	}
+	return known
 }
 
 // dtlsOptions is what sessions are made with from now on.
