@@ -14,9 +14,11 @@ type said struct {
 type tlsWish struct{ ca, verify, failIfNoCert, versions, ciphers, pskCiphers said }
 
 // tlsRules are the options of TLS and DTLS; 4.x says them of the listener, 5.x in ssl_options and dtls_options.
-var tlsRules = rules{
+var tlsRules = merged(neutralTLSRules, rules{
 	"certfile":             secureOnly(file("tls.cert")),
 	"keyfile":              secureOnly(file("tls.key")),
+	"password":             secureOnly(password("tls.key")),
+	"handshake_timeout":    secureOnly(duration("tls.handshake_timeout")),
 	"cacertfile":           secureOnly(keep(func(w *tlsWish) *said { return &w.ca })),
 	"verify":               secureOnly(keep(func(w *tlsWish) *said { return &w.verify })),
 	"fail_if_no_peer_cert": secureOnly(keep(func(w *tlsWish) *said { return &w.failIfNoCert })),
@@ -24,30 +26,34 @@ var tlsRules = rules{
 	"versions":             secureOnly(keep(func(w *tlsWish) *said { return &w.versions })),
 	"ciphers":              secureOnly(keep(func(w *tlsWish) *said { return &w.ciphers })),
 	"psk_ciphers":          secureOnly(keep(func(w *tlsWish) *said { return &w.pskCiphers })),
-	"handshake_timeout":    secureOnly(duration("tls.handshake_timeout")),
-	"password":             secureOnly(password),
 	"dhfile":               secureOnly(lost("Go's TLS has no suites with Diffie-Hellman groups from files; those with elliptic curves take their place")),
-	"depth":                ignored("chains of certificates are checked whatever their length"),
-	"reuse_sessions":       ignored("session tickets are always on with TLS; DTLS sessions are not resumed"),
-	"secure_renegotiate":   ignored("exgate does not renegotiate at all"),
-	"client_renegotiation": ignored("exgate does not renegotiate at all"),
+	"client_renegotiation": ignored(noRenegotiation),
 	"honor_cipher_order":   ignored("Go chooses the best suite that both sides have"),
-	"log_level":            ignored("failed handshakes are counted in exgate_tls_handshakes_total and logged"),
-	"hibernate_after":      ignored("an idle connection holds no buffer"),
 	"gc_after_handshake":   ignored("an idle connection holds no buffer"),
 	"user_lookup_fun":      ignored("keys shared with devices are in psk.file"),
-	"cacerts":              ignored("the system's certificates never sign those of devices"),
-	"ocsp":                 within(rules{"enable_ocsp_stapling": stapling, "responder_url": ocspPart, "issuer_pem": ocspPart, "refresh_interval": ocspPart, "refresh_http_timeout": ocspPart}),
-	"enable_crl_check":     switchedOn("exgate does not look at revocation lists: take the certificate's issuer out of tls.ca, or refuse the device at the broker"),
-	"partial_chain":        ignored("an intermediate certificate in tls.ca is trusted as it is"),
+	"enable_crl_check":     switchedOn("exgate reads no revocation lists: refuse the device at the broker"),
+	"ocsp": within(rules{
+		"enable_ocsp_stapling": switchedOn("exgate does not staple OCSP answers: devices that insist on them need a TLS proxy in front"),
+		"responder_url":        ocspPart, "issuer_pem": ocspPart, "refresh_interval": ocspPart, "refresh_http_timeout": ocspPart,
+	}),
+})
+
+const noRenegotiation = "exgate does not renegotiate at all"
+
+// neutralTLSRules are the options that exgate does without, on both sides of TLS.
+var neutralTLSRules = rules{
+	"depth":              ignored("chains of certificates are checked whatever their length"),
+	"reuse_sessions":     ignored("TLS sessions are always resumed, DTLS sessions never"),
+	"secure_renegotiate": ignored(noRenegotiation),
+	"log_level":          ignored("failed handshakes are counted in exgate_tls_handshakes_total and exgate_dtls_handshakes_total"),
+	"hibernate_after":    ignored("an idle connection holds no buffer"),
+	"cacerts":            ignored("the certificate authorities are those of the file, or with handler.tls the system's where there is no file"),
+	"partial_chain":      ignored("a certificate in the file of authorities is trusted as it is"),
 	"verify_peer_ext_key_usage": ignored(
-		"a device's certificate must allow client authentication, or say nothing about its use"),
-	"managed_certs": lost("exgate reads certificates from files: write them to some, and name those in tls"),
+		"a certificate must be for the side that shows it, or say nothing about its use"),
 }
 
 var ocspPart = ignored("a part of OCSP stapling")
-
-var stapling = switchedOn("exgate does not staple OCSP answers: devices that insist on them need a proxy in front")
 
 // switchedOn is a setting that exgate has not, if it is on.
 func switchedOn(why string) rule {
@@ -86,8 +92,9 @@ func file(to string) rule {
 	}
 }
 
-func password(s *scope, name string, v *hocon.Value) {
-	if v.Text != "" {
-		s.decide(v, s.name(name), "exgate reads private keys without a password: openssl pkey -in KEY -out NEWKEY takes it off; name NEWKEY in tls.key, readable by exgate alone")
+// password is the one that a private key is encrypted with; it is not looked at.
+func password(key string) rule {
+	return func(s *scope, name string, v *hocon.Value) {
+		s.decide(v, s.name(name), "exgate reads private keys without a password: openssl pkey -in KEY -out NEWKEY takes it off; name NEWKEY in %s, and let nobody else read it", key)
 	}
 }

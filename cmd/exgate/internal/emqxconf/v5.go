@@ -178,6 +178,20 @@ func plainHandlerV5(handler *hocon.Value) bool {
 	return options == nil || options.Fields["enable"] == nil || options.Fields["enable"].Text != "true" && options.Fields["enable"].Text != "on"
 }
 
+// handlerTLSRules are those of the handler's ssl_options.
+var handlerTLSRules = merged(neutralTLSRules, rules{
+	"enable":                 func(*scope, string, *hocon.Value) {}, // see plainHandlerV5
+	"certfile":               handlerFile("cert"),
+	"keyfile":                handlerFile("key"),
+	"cacertfile":             handlerFile("ca"),
+	"verify":                 checksHandler,
+	"versions":               ignored("exgate calls with TLS 1.2 or 1.3, whichever the handler has"),
+	"ciphers":                ignored("exgate has the safe ones"),
+	"password":               password("handler.tls.key"),
+	"server_name_indication": serverName,
+	"middlebox_comp_mode":    ignored("Go's TLS does what TLS 1.3 says"),
+})
+
 // handlerTLS carries over how the handler is called over TLS.
 func handlerTLS(s *scope, name string, v *hocon.Value) {
 	if s.wish.plainHandler {
@@ -185,20 +199,7 @@ func handlerTLS(s *scope, name string, v *hocon.Value) {
 		return
 	}
 	s.to.section("handler.tls")
-	inner := *s
-	inner.kind = "tls"
-	within(merged(tlsRules, rules{
-		"enable":                 func(*scope, string, *hocon.Value) {},
-		"certfile":               handlerFile("cert"),
-		"keyfile":                handlerFile("key"),
-		"cacertfile":             handlerFile("ca"),
-		"verify":                 checksHandler,
-		"versions":               ignored("TLS 1.2 and 1.3, whichever the handler has"),
-		"ciphers":                ignored("the safe ones, whichever the handler has"),
-		"fail_if_no_peer_cert":   ignored("a server always has a certificate"),
-		"server_name_indication": serverName,
-		"middlebox_comp_mode":    ignored("Go's TLS does what TLS 1.3 says"),
-	}))(&inner, name, v)
+	within(handlerTLSRules)(s, name, v)
 	if v.Fields["verify"] == nil {
 		s.decide(v, s.name(name), "%s", verified)
 	}
