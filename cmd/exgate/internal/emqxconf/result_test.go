@@ -3,8 +3,9 @@ package emqxconf_test
 import (
 	"testing"
 
-	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf"
 )
 
 // loads reads a result as YAML.

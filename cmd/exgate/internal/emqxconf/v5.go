@@ -101,8 +101,8 @@ func (s *scope) listenerV5(kind, name, key string, v *hocon.Value, common *gatew
 		s.decide(v, key, "has no bind: set it to the address that devices connect to")
 	}
 	l.finishHandler(v)
-	l.demoCertificate(v)
 	l.finish()
+	l.demoCertificate(v)
 }
 
 func disabled(listener *hocon.Value) bool {
@@ -221,9 +221,9 @@ func serverName(s *scope, name string, v *hocon.Value) {
 	}
 }
 
-// demoCertificate names the files that EMQX 5 takes where a listener with TLS names none.
+// demoCertificate names the files that EMQX 5 takes where a listener with TLS names none. With keys shared with devices it needs none.
 func (s *scope) demoCertificate(at *hocon.Value) {
-	if s.kind != "tls" && s.kind != "dtls" {
+	if s.kind != "tls" && s.kind != "dtls" || s.to.has("psk") {
 		return
 	}
 	for _, options := range []string{"ssl_options", "dtls_options"} {
