@@ -1,0 +1,92 @@
+package hocon
+
+import "strings"
+
+// value reads a value: all that stands beside each other until the line, the object or the array goes on.
+func (p *parser) value() (*Value, error) {
+	if p.depth++; p.depth > deepest {
+		return nil, p.fail(p.lex.line, "objects are more than %d deep", deepest)
+	}
+	defer func() { p.depth-- }()
+	var parts []*Value
+	for {
+		t, err := p.next()
+		if err != nil {
+			return nil, err
+		}
+		part, err := p.part(t)
+		switch {
+		case err != nil:
+			return nil, err
+		case part != nil:
+			parts = append(parts, part)
+		case t.kind == '=':
+			return nil, p.fail(t.line, "a value with : or = in it must stand in quotes")
+		case len(parts) == 0:
+			return nil, p.fail(t.line, "there should be a value, and is %s", describe(t))
+		default:
+			p.back(t)
+			return join(parts), nil
+		}
+	}
+}
+
+// part reads what one token begins, or nil where no value begins with it.
+func (p *parser) part(t token) (*Value, error) {
+	v := &Value{File: p.lex.file, Line: t.line}
+	switch t.kind {
+	case tokenText, tokenQuoted:
+		v.Text = t.text
+		return v, nil
+	case tokenRef:
+		v.Kind = joined
+		v.ref, v.optional = strings.CutPrefix(t.text, "?")
+		if !v.optional {
+			v.ref = t.text
+		}
+		return v, nil
+	case '{':
+		v = NewObject(p.lex.file, t.line)
+		return v, p.fields(v, '}')
+	case '[':
+		v.Kind = Array
+		return v, p.items(v)
+	}
+	return nil, nil
+}
+
+func (p *parser) items(into *Value) error {
+	for {
+		t, err := p.skipLines()
+		switch {
+		case err != nil:
+			return err
+		case t.kind == ']':
+			return nil
+		case t.kind == ',':
+			continue
+		case t.kind == tokenEnd:
+			return p.fail(into.Line, "the [ of this line has no ]")
+		}
+		p.back(t)
+		item, err := p.value()
+		if err != nil {
+			return err
+		}
+		into.Items = append(into.Items, item)
+	}
+}
+
+func describe(t token) string {
+	switch t.kind {
+	case tokenEnd:
+		return "the end of the file"
+	case '\n':
+		return "the end of the line"
+	case tokenText, tokenQuoted:
+		return "a text"
+	case tokenRef:
+		return "a substitution"
+	}
+	return string(rune(t.kind))
+}
