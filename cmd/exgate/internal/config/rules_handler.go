@@ -38,7 +38,7 @@ func (r rules) service(key string, h Handler) {
 	r.clientTLS(key+".tls", h.TLS)
 	r.tokenFile(key+".token_file", h.TokenFile)
 	r.tokenFile(key+".adapter_token_file", h.AdapterTokenFile)
-	if at, said := r.cfg.said(key + ".stream_sets"); said && h.Dialect != "stream" && h.Dialect != "auto" {
+	if at, said := r.cfg.said(key + ".stream_sets"); said && h.Dialect != "" && h.Dialect != "stream" && h.Dialect != "auto" {
 		r.problems.add(at, key+".stream_sets", "needs dialect: stream, or auto")
 	}
 	if at, said := r.cfg.said(key + ".hold_timeout"); said && (h.OnFailure == "" || h.OnFailure == "close") {

@@ -14,7 +14,8 @@ func (h *handlers) client(name, key string, cfg config.Handler) (gateway.Handler
 	s := h.service
 	of := remote.ClientConfig{
 		Name: name, Addresses: cfg.GRPC, Dialect: cmp.Or(remote.Dialect(cfg.Dialect), remote.DialectAuto), StreamSets: cfg.StreamSets,
-		MaxBatch: cfg.MaxBatch, CallTimeout: cfg.Timeout,
+		MaxBatch: cfg.MaxBatch, CallTimeout: cfg.Timeout, MaxInFlight: cfg.MaxInFlight, MaxMessageSize: cfg.MaxMessageSize,
+		OnFailure: remote.OnFailure(cfg.OnFailure), HoldTimeout: cfg.HoldTimeout,
 		Logger: s.log, Metrics: s.adapter.metrics,
 	}
 	if err := s.secure(&of, key, cfg); err != nil {
@@ -33,6 +34,9 @@ func (s *Service) secure(of *remote.ClientConfig, key string, cfg config.Handler
 		if of.TLS, err = tlsfiles.Client(cfg.TLS); err != nil {
 			return s.cfg.Problem(key+".tls", "%v", err)
 		}
+	}
+	if of.Token, err = s.token(key+".token_file", cfg.TokenFile); err != nil {
+		return err
 	}
 	if of.AdapterToken, err = s.token(key+".adapter_token_file", cfg.AdapterTokenFile); err != nil {
 		return err
