@@ -21,6 +21,7 @@ type Client struct {
 	onFailure  OnFailure
 	patience   time.Duration // with an event that fails
 	pool       *backend.Pool
+	secure     bool // over TLS
 	places     *places
 	farewells  *farewells
 	conns      *registry // of the adapter
@@ -64,7 +65,7 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 	if c.newHandler, err = c.speak(cfg.Dialect); err != nil {
 		return nil, err
 	}
-	if c.pool, err = connect(cfg); err != nil {
+	if c.pool, c.secure, err = connect(cfg); err != nil {
 		return nil, err
 	}
 	if c.auto != nil {

@@ -29,21 +29,29 @@ const (
 // On Linux a host that takes no bytes for Timeout counts as lost, so that a callback to it ends before its own timeout. Pings go out only while a callback is in flight: gRPC servers take pings on an idle connection for abuse.
 var clientKeepalive = keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 5 * time.Second}
 
-// connect makes the pool of the handler's backends.
-func connect(cfg ClientConfig) (*backend.Pool, error) {
+// connect makes the pool of the handler's backends. secure says that it is over TLS.
+func connect(cfg ClientConfig) (pool *backend.Pool, secure bool, err error) {
 	targets, tlsConfig, err := cfg.targets()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	token, err := cfg.sendToken(targets, tlsConfig)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	connected := cfg.Metrics.delivery.backends.WithLabelValues(cfg.Name)
-	count := func(n int) { connected.Set(float64(n)) }
-	return backend.New(backend.Config{Targets: targets, Connected: count, Logger: cfg.Logger.With("handler", cfg.Name), Options: []grpc.DialOption{
-		grpc.WithTransportCredentials(transport(tlsConfig)),
-		token,
+	pool, err = backend.New(backend.Config{
+		Targets:   targets,
+		Authority: serverName(tlsConfig),
+		Options:   append(cfg.dialOptions(), grpc.WithTransportCredentials(transport(tlsConfig)), token),
+		Connected: func(n int) { connected.Set(float64(n)) },
+		Logger:    cfg.Logger.With("handler", cfg.Name),
+	})
+	return pool, tlsConfig != nil, err
+}
+
+func (cfg ClientConfig) dialOptions() []grpc.DialOption {
+	return []grpc.DialOption{
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: firstRetry, Multiplier: 1.6, Jitter: 0.2, MaxDelay: slowestRetry},
 			MinConnectTimeout: connectTimeout,
@@ -54,7 +62,7 @@ func connect(cfg ClientConfig) (*backend.Pool, error) {
 		grpc.WithDisableServiceConfig(),
 		grpc.WithNoProxy(),
 		grpc.WithUserAgent("exgate"),
-	}})
+	}
 }
 
 func transport(tlsConfig *tls.Config) credentials.TransportCredentials {
@@ -62,6 +70,14 @@ func transport(tlsConfig *tls.Config) credentials.TransportCredentials {
 		return insecure.NewCredentials()
 	}
 	return credentials.NewTLS(tlsConfig)
+}
+
+// serverName is what the handler's certificate has to be for, where that is not its address.
+func serverName(tlsConfig *tls.Config) string {
+	if tlsConfig == nil {
+		return ""
+	}
+	return tlsConfig.ServerName
 }
 
 // targets splits Addresses into host:port and whether TLS is wanted, for all of them.

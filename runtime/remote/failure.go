@@ -37,7 +37,7 @@ func (c *Client) failed(at *backend.Backend, method string, err error, unsent bo
 		what: fmt.Sprintf("%s of handler %q at %s", method, c.name, address), code: s.Code(), text: shorten(s.Message()), unsent: unsent,
 	}
 	c.metrics.failures.WithLabelValues(c.name, reason.Name).Inc()
-	c.failures.report(reason, failure, c.advice(s.Code(), reason))
+	c.failures.report(reason, failure, c.advice(s, reason))
 	return &gateway.HandlerError{Reason: reason, Err: failure}
 }
 
@@ -52,22 +52,6 @@ func reasonFor(at *backend.Backend, code codes.Code) gateway.CloseReason {
 		return gateway.ReasonHandlerTimeout
 	default:
 		return gateway.ReasonHandlerFailed
-	}
-}
-
-// advice is what a person should check.
-func (c *Client) advice(code codes.Code, reason gateway.CloseReason) string {
-	switch {
-	case reason.Is(gateway.ReasonHandlerUnavailable):
-		return "that the handler runs, listens on this address and agrees with the gateway on TLS"
-	case reason.Is(gateway.ReasonHandlerTimeout):
-		return fmt.Sprintf("that the handler answers each callback within %v, or raise its timeout", c.timeout)
-	case code == codes.Unimplemented:
-		return c.dialect.unimplemented()
-	case code == codes.ResourceExhausted:
-		return "the handler's limit for the size of a received message"
-	default:
-		return "the handler's own log"
 	}
 }
 

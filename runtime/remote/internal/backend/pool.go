@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ import (
 type Config struct {
 	// Targets are where backends listen, each as host:port. A name stands for all its addresses, and is looked up again. At least one is required.
 	Targets []string
+	// Authority is what backends are called in :authority and in their certificates. If zero, each by its target.
+	Authority string
 	// Options are those of each connection.
 	Options []grpc.DialOption
 	// Lookup resolves a name. If zero, the system's resolver.
@@ -93,9 +96,9 @@ func (p *Pool) add(target string) error {
 	return err
 }
 
-// connect adds a backend; the caller holds mu. authority is what the backend is called in :authority and in its certificate.
-func (p *Pool) connect(authority, addr string) (*Backend, error) {
-	options := append(slices.Clone(p.cfg.Options), grpc.WithAuthority(authority), grpc.WithIdleTimeout(0))
+// connect adds a backend of a target; the caller holds mu.
+func (p *Pool) connect(target, addr string) (*Backend, error) {
+	options := append(slices.Clone(p.cfg.Options), grpc.WithAuthority(cmp.Or(p.cfg.Authority, target)), grpc.WithIdleTimeout(0))
 	rpc, err := grpc.NewClient("passthrough:///"+addr, options...)
 	if err != nil {
 		return nil, fmt.Errorf("address %q: %w", addr, err)
