@@ -17,6 +17,7 @@ type Client struct {
 	dialect    Dialect
 	streamSets int
 	maxBatch   int
+	maxMessage int // bytes
 	timeout    time.Duration
 	onFailure  OnFailure
 	patience   time.Duration // with an event that fails
@@ -51,7 +52,7 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 	}
 	address := strings.Join(cfg.Addresses, ",")
 	c := &Client{
-		name: cfg.Name, address: address, dialect: cfg.Dialect, streamSets: cfg.StreamSets, maxBatch: cfg.MaxBatch, timeout: cfg.CallTimeout,
+		name: cfg.Name, address: address, dialect: cfg.Dialect, streamSets: cfg.StreamSets, maxBatch: cfg.MaxBatch, maxMessage: cfg.MaxMessageSize, timeout: cfg.CallTimeout,
 		onFailure: cfg.OnFailure, patience: cfg.OnFailure.patience(cfg.HoldTimeout), places: cfg.Metrics.delivery.places(cfg.Name, cfg.MaxInFlight),
 		conns: adapter.conns.register(cfg.Name, cfg.AdapterToken), metrics: cfg.Metrics,
 		failures: &failureLog{log: cfg.Logger.With("handler", cfg.Name, "address", address)},

@@ -33,6 +33,17 @@ type event struct {
 	request proto.Message
 }
 
+// leaver is met by invokers that hold something for a connection until its last event.
+type leaver interface{ leave() }
+
+// done frees what d and the invoker of its last event hold.
+func (d *delivery) done(last event) {
+	d.pin.Release()
+	if l, ok := last.via.(leaver); ok {
+		l.leave()
+	}
+}
+
 func newDelivery(c *Client, conn gateway.ConnectionAdapter) delivery {
 	return delivery{client: c, conn: conn, pin: c.pool.Pin()}
 }
@@ -66,7 +77,7 @@ func (d *delivery) deliverLast(via invoker, request proto.Message) error {
 		d.leave(last)
 		return err
 	}
-	d.pin.Release()
+	d.done(last)
 	return err
 }
 

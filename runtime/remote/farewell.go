@@ -147,7 +147,7 @@ func (q *farewells) settle(f *farewell, fate farewellFate) {
 	q.waiting.Dec()
 	switch fate {
 	case farewellDelivered:
-		f.delivery.pin.Release()
+		f.done()
 	case farewellRefused:
 		q.giveUp(f, givenUpRefused)
 	case farewellAgain:
@@ -158,13 +158,15 @@ func (q *farewells) settle(f *farewell, fate farewellFate) {
 // giveUp counts a farewell that the handler will not see.
 func (q *farewells) giveUp(f *farewell, why string) {
 	q.given.WithLabelValues(why).Inc()
-	f.delivery.pin.Release()
+	f.done()
 }
+
+func (f *farewell) done() { f.delivery.done(f.events[len(f.events)-1]) }
 
 // sayFarewell makes one attempt at a farewell.
 func (c *Client) sayFarewell(f *farewell) farewellFate {
 	d := &f.delivery
-	for len(f.events) > 0 {
+	for {
 		if !d.pin.Ready(moveAfter) {
 			return farewellAgain
 		}
@@ -176,10 +178,11 @@ func (c *Client) sayFarewell(f *farewell) farewellFate {
 			return farewellRefused
 		case err != nil && (last || c.onFailure.again(err)):
 			return farewellAgain
+		case last:
+			return farewellDelivered
 		}
 		f.events = f.events[1:]
 	}
-	return farewellDelivered
 }
 
 // empty reports whether nothing waits.

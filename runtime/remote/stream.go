@@ -55,10 +55,10 @@ func (d *streamDialect) close() {
 
 func (d *streamDialect) newHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
 	c := &streamConn{dialect: d, conn: conn}
-	return &streamHandler{conn: c, eventHandler: newEventHandler(d.client, conn, &callbacks{
+	return newEventHandler(d.client, conn, &callbacks{
 		created: streamMethod{c, methodCreated}, bytes: streamMethod{c, methodBytes}, timer: streamMethod{c, methodTimer},
 		messages: streamMethod{c, methodMessages}, closed: streamMethod{c, methodClosed},
-	})}
+	})
 }
 
 // backend returns what is known of b.
@@ -76,17 +76,6 @@ func (d *streamDialect) backend(b *backend.Backend) *streamBackend {
 	known := &streamBackend{dialect: d, to: b, probe: newEndProbe(d, b), sets: make([]*streamSet, max(1, d.client.streamSets))}
 	d.at[b] = known
 	return known
-}
-
-// streamHandler leaves its stream set after the last event.
-type streamHandler struct {
-	*eventHandler
-	conn *streamConn
-}
-
-func (h *streamHandler) OnSocketClosed(reason gateway.CloseReason) error {
-	defer h.conn.leave()
-	return h.eventHandler.OnSocketClosed(reason)
 }
 
 // streamConn is a connection's way to a handler of this dialect. It is used by one event at a time.
@@ -132,6 +121,9 @@ func (c *streamConn) join(to *backend.Backend) {
 		c.set = c.at.join()
 	}
 }
+
+// leave leaves the stream set, after the last event.
+func (m streamMethod) leave() { m.conn.leave() }
 
 func (c *streamConn) leave() {
 	if c.set != nil {

@@ -96,8 +96,8 @@ func (s *sharedStream) send(ctx context.Context, conn gateway.ConnectionAdapter,
 	if err != nil {
 		return false, err
 	}
-	if len(data) > maxMessageBytes {
-		return false, status.Errorf(codes.ResourceExhausted, "an event of %d bytes is over the limit of %d", len(data), maxMessageBytes)
+	if limit := s.client.maxMessage; len(data) > limit {
+		return false, status.Errorf(codes.ResourceExhausted, "an event of %d bytes is over max_message_size, %d", len(data), limit)
 	}
 	e := &sharedEvent{conn: conn, data: data, ctx: ctx, at: time.Now(), written: make(chan error, 1)}
 	select {
