@@ -30,7 +30,7 @@ type Inquiry struct {
 
 var (
 	// ErrNoHandler is the error of a server that has no service of a handler. What wraps it names the services that it has, if it tells.
-	ErrNoHandler = errors.New("the server is no handler")
+	ErrNoHandler = errors.New("the gRPC server is no handler")
 	// ErrNotAllowed is the error of a server that refuses the calls.
 	ErrNotAllowed = errors.New("the server refuses calls")
 )
@@ -66,7 +66,7 @@ func (i Inquiry) ask(ctx context.Context, question func(context.Context, *grpc.C
 		creds = credentials.NewTLS(i.TLS)
 	}
 	conn, err := grpc.NewClient("passthrough:///"+i.Address, grpc.WithTransportCredentials(creds), grpc.WithNoProxy(), grpc.WithUserAgent("exgate"),
-		grpc.WithDisableServiceConfig(), grpc.WithAuthority(i.Address))
+		grpc.WithDisableServiceConfig())
 	if err != nil {
 		return fmt.Errorf("address %q: %w", i.Address, err)
 	}

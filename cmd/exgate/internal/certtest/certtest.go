@@ -18,12 +18,18 @@ import (
 // SelfSigned makes a certificate for localhost and 127.0.0.1, valid for an hour, and its key, both in PEM form.
 func SelfSigned(t *testing.T) (cert, key []byte) {
 	t.Helper()
+	return Valid(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+}
+
+// Valid is SelfSigned with a validity.
+func Valid(t *testing.T, from, to time.Time) (cert, key []byte) {
+	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), NotBefore: from, NotAfter: to,
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)

@@ -46,7 +46,7 @@ type NotServedError struct {
 }
 
 func (e *NotServedError) Error() string {
-	text := fmt.Sprintf("the server has none of the services %s, %s and %s", unaryService, streamService, sessionService)
+	text := fmt.Sprintf("it has none of the services %s, %s and %s", unaryService, streamService, sessionService)
 	if len(e.Services) > 0 {
 		text += "; it has " + strings.Join(e.Services, ", ")
 	}

@@ -1,0 +1,90 @@
+package doctor
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"time"
+)
+
+// soon is how long before its end a certificate is warned of.
+const soon = 30 * 24 * time.Hour
+
+// certificateFile is a PEM file of certificates that the configuration names.
+type certificateFile struct {
+	setting, path string
+	authorities   bool // any of the certificates may be used, not the first alone
+}
+
+func (c *checkup) certificateFiles() []certificateFile {
+	a := c.cfg.Adapter
+	files := []certificateFile{
+		{"adapter.tls.cert", a.TLS.Cert, false},
+		{"adapter.tls.client_ca", a.TLS.ClientCA, true},
+		{"adapter.peers.tls.cert", a.Peers.TLS.Cert, false},
+		{"adapter.peers.tls.ca", a.Peers.TLS.CA, true},
+	}
+	for _, name := range c.cfg.Names() {
+		l, key := c.cfg.Listeners[name], "listeners."+name
+		files = append(files,
+			certificateFile{key + ".tls.cert", l.TLS.Cert, false},
+			certificateFile{key + ".tls.ca", l.TLS.CA, true},
+			certificateFile{key + ".handler.tls.cert", l.Handler.TLS.Cert, false},
+			certificateFile{key + ".handler.tls.ca", l.Handler.TLS.CA, true},
+		)
+	}
+	return files
+}
+
+// certificates says how long those in files are valid.
+func (c *checkup) certificates(context.Context) []Finding {
+	var findings []Finding
+	for _, f := range c.certificateFiles() {
+		if f.path == "" {
+			continue
+		}
+		certs, err := readCertificates(f.path)
+		if err != nil || len(certs) == 0 {
+			findings = append(findings, c.problem(f.setting, "%s holds no certificate that can be read", f.path))
+			continue
+		}
+		findings = append(findings, c.validity(f, certs))
+	}
+	return findings
+}
+
+// validity judges the certificate that counts: a server's is the first in its file, of authorities the one that is valid longest.
+func (c *checkup) validity(f certificateFile, certs []*x509.Certificate) Finding {
+	counts := certs[0]
+	for _, cert := range certs {
+		if f.authorities && cert.NotAfter.After(counts.NotAfter) {
+			counts = cert
+		}
+	}
+	switch now := time.Now(); {
+	case now.After(counts.NotAfter) || now.Before(counts.NotBefore):
+		return c.problem(f.setting, "the certificate in %s %s: renew it", f.path, outOfDate(counts))
+	case now.Add(soon).After(counts.NotAfter):
+		return c.warning(f.setting, "the certificate in %s is valid only until %s: renew it", f.path, day(counts.NotAfter))
+	}
+	return c.well(f.setting, "the certificate in %s is valid until %s", f.path, day(counts.NotAfter))
+}
+
+func readCertificates(path string) (certs []*x509.Certificate, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		certs = append(certs, cert)
+	}
+	return certs, nil
+}

@@ -1,0 +1,96 @@
+// Package doctor looks at what a configuration names and says of each thing, in one sentence, whether it is well, and which setting to change where it
+// is not. It changes nothing: sockets that it opens are closed at once, handlers see no event, and the broker sees one client come and go.
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+)
+
+// State is how a thing is.
+type State string
+
+// The states. Only a Problem keeps the gateway or its devices from working.
+const (
+	Well    State = "ok"
+	Warning State = "warning"
+	Problem State = "problem"
+)
+
+// Finding is what the doctor says about one thing.
+type Finding struct {
+	State State `json:"state"`
+	// Setting is the one that named the thing, or the one to change where the thing is not well.
+	Setting string `json:"setting"`
+	// Where the setting was said: file:line, a variable, a flag, or "defaults".
+	Where string `json:"where,omitempty"`
+	Text  string `json:"text"`
+}
+
+// Sick reports whether there is a problem among the findings.
+func Sick(findings []Finding) bool {
+	return slices.ContainsFunc(findings, func(f Finding) bool { return f.State == Problem })
+}
+
+// patience bounds the wait for one answer.
+const patience = 3 * time.Second
+
+// checkup is the examination of one configuration.
+type checkup struct {
+	cfg     *config.Config
+	gateway running
+}
+
+// Examine looks at what cfg names. It takes some seconds where something does not answer.
+func Examine(ctx context.Context, cfg *config.Config) []Finding {
+	c := &checkup{cfg: cfg, gateway: findRunning(ctx, cfg)}
+	checks := []func(context.Context) []Finding{c.process, c.sockets, c.adapter, c.upstream, c.certificates}
+	for _, name := range cfg.Names() {
+		if h := cfg.Listeners[name].Handler; len(h.GRPC) > 0 {
+			checks = append(checks, func(ctx context.Context) []Finding { return c.handler(ctx, "listeners."+name+".handler", h) })
+		}
+	}
+	return inOrder(ctx, checks)
+}
+
+// inOrder makes all checks at once and returns what they found in their order.
+func inOrder(ctx context.Context, checks []func(context.Context) []Finding) []Finding {
+	found := make([][]Finding, len(checks))
+	var checking sync.WaitGroup
+	for i, check := range checks {
+		checking.Go(func() { found[i] = check(ctx) })
+	}
+	checking.Wait()
+	return slices.Concat(found...)
+}
+
+func (c *checkup) finding(state State, setting, format string, args ...any) Finding {
+	at := c.cfg.Problem(setting, format, args...)
+	return Finding{State: state, Setting: setting, Where: at.Where, Text: at.Text}
+}
+
+func (c *checkup) well(setting, format string, args ...any) Finding {
+	return c.finding(Well, setting, format, args...)
+}
+
+func (c *checkup) problem(setting, format string, args ...any) Finding {
+	return c.finding(Problem, setting, format, args...)
+}
+
+func (c *checkup) warning(setting, format string, args ...any) Finding {
+	return c.finding(Warning, setting, format, args...)
+}
+
+// process says whether the gateway of the configuration runs.
+func (c *checkup) process(context.Context) []Finding {
+	how := "the gateway does not run"
+	if c.gateway.how != "" {
+		how = fmt.Sprintf("the gateway runs: %s", c.gateway.how)
+	}
+	return []Finding{{State: Well, Setting: "process", Text: how}}
+}

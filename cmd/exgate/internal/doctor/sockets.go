@@ -1,0 +1,149 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+)
+
+// socket is an address that the gateway listens at.
+type socket struct {
+	network string // tcp, udp or unix
+	setting string
+	bind    string
+	devices bool
+}
+
+// socketsOf are those of a configuration, listeners last.
+func socketsOf(cfg *config.Config) []socket {
+	var all []socket
+	if cfg.Upstream.URL == "" {
+		all = append(all, socket{network: "tcp", setting: "upstream.embedded.bind", bind: cfg.Upstream.Embedded.Bind})
+	}
+	if cfg.HasGRPC() {
+		all = append(all, socket{network: "tcp", setting: "adapter.bind", bind: cfg.Adapter.Bind})
+	}
+	if cfg.Metrics.Bind != "" {
+		all = append(all, socket{network: "tcp", setting: "metrics.bind", bind: cfg.Metrics.Bind})
+	}
+	for _, name := range cfg.Names() {
+		l := cfg.Listeners[name]
+		s := socket{network: "tcp", setting: "listeners." + name + ".bind", bind: l.Bind, devices: true}
+		if l.Unix() {
+			s.network, s.bind = "unix", strings.TrimPrefix(l.Bind, "unix:")
+		} else if kind := l.Kind(); kind == "udp" || kind == "dtls" {
+			s.network = "udp"
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// local is where this machine reaches what listens at bind.
+func local(bind string) string {
+	host, port, err := net.SplitHostPort(bind)
+	if err != nil {
+		return bind
+	}
+	switch ip := net.ParseIP(host); {
+	case host == "" || ip != nil && ip.IsUnspecified() && ip.To4() != nil:
+		host = "127.0.0.1"
+	case ip != nil && ip.IsUnspecified():
+		host = "::1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// sockets says of each address whether the gateway listens there, or could.
+func (c *checkup) sockets(ctx context.Context) []Finding {
+	var checks []func(context.Context) []Finding
+	for _, s := range socketsOf(c.cfg) {
+		checks = append(checks, func(ctx context.Context) []Finding { return []Finding{c.socket(ctx, s)} })
+	}
+	return inOrder(ctx, checks)
+}
+
+func (c *checkup) socket(ctx context.Context, s socket) Finding {
+	var err error
+	if s.network == "unix" {
+		err = tryUnix(ctx, s.bind)
+	} else {
+		err = tryListen(ctx, s)
+	}
+	switch {
+	case err == nil:
+		return c.well(s.setting, "%s is free", s.bind)
+	case errors.Is(err, syscall.EADDRINUSE):
+		return c.inUse(ctx, s)
+	case errors.Is(err, syscall.EACCES):
+		return c.problem(s.setting, "this user may not listen at %s: choose a port above 1023, or run exgate as a user who may", s.bind)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return c.problem(s.setting, "no network interface of this machine has the address of %s", s.bind)
+	}
+	return c.problem(s.setting, "exgate cannot listen at %s: %v", s.bind, cause(err))
+}
+
+func tryListen(ctx context.Context, s socket) error {
+	var opened io.Closer
+	var err error
+	if s.network == "udp" {
+		opened, err = new(net.ListenConfig).ListenPacket(ctx, s.network, s.bind)
+	} else {
+		opened, err = new(net.ListenConfig).Listen(ctx, s.network, s.bind)
+	}
+	if err != nil {
+		return err
+	}
+	return opened.Close()
+}
+
+// tryUnix looks whether somebody listens at path, without touching a socket file that is there.
+func tryUnix(ctx context.Context, path string) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	switch {
+	case err == nil:
+		return errors.Join(syscall.EADDRINUSE, conn.Close())
+	case errors.Is(err, syscall.ECONNREFUSED): // a dead process left it: it is replaced
+		return nil
+	case errors.Is(err, syscall.ENOENT):
+		return syscall.Access(filepath.Dir(path), 2) // may write
+	}
+	return err
+}
+
+// inUse tells the gateway itself from others.
+func (c *checkup) inUse(ctx context.Context, s socket) Finding {
+	pid, name := holder(s.network, s.bind)
+	switch {
+	case slices.Contains(c.gateway.pids, pid), pid == 0 && c.gateway.how != "":
+		return c.well(s.setting, "the gateway listens at %s", s.bind)
+	case s.devices && s.network == "tcp" && speaksHTTP2(ctx, local(s.bind)):
+		return c.problem(s.setting, "a gRPC server%s listens at %s, which is for devices: where it is the handler, its address belongs in handler.grpc, "+
+			"and the two need different ports", by(pid, name), s.bind)
+	}
+	return c.problem(s.setting, "%s is in use%s: stop the program that listens there, or choose another address", s.bind, by(pid, name))
+}
+
+func by(pid int, name string) string {
+	if pid == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (process %d, %s)", pid, name)
+}
+
+// cause is an error without what the sentence around it says.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}

@@ -1,0 +1,125 @@
+package doctor_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/doctor"
+	"github.com/exgate/exgate/cmd/exgate/internal/service"
+)
+
+const listener = "listeners: {a: {bind: '%s', handler: {wasm: builtin:line}}}"
+
+func TestAddressesInUse(t *testing.T) {
+	taken := listen(t, func(net.Conn) {})
+	expect(t, configured(t, fmt.Sprintf(listener, taken)), doctor.Problem, "listeners.a.bind", taken+" is in use")
+	handler := serveGRPC(t, unaryHandler)
+	expect(t, configured(t, fmt.Sprintf(listener, handler)), doctor.Problem, "listeners.a.bind", "listens at "+handler+", which is for devices: where it is the handler")
+	expect(t, configured(t, fmt.Sprintf(listener, nowhere(t))), doctor.Well, "listeners.a.bind", "is free")
+	expect(t, configured(t, fmt.Sprintf(listener, "192.0.2.1:7993")), doctor.Problem, "listeners.a.bind", "no network interface of this machine has the address")
+
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	device := fmt.Sprintf("listeners: {a: {type: udp, bind: '%s', handler: {wasm: builtin:line}}}", udp.LocalAddr())
+	expect(t, configured(t, device), doctor.Problem, "listeners.a.bind", "is in use")
+}
+
+func TestUnixSockets(t *testing.T) {
+	folder, err := os.MkdirTemp("", "exgate") // short: the path of a socket has few bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	path := filepath.Join(folder, "s")
+	cfg := configured(t, fmt.Sprintf(listener, "unix:"+path))
+	expect(t, cfg, doctor.Well, "listeners.a.bind", "is free")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, cfg, doctor.Problem, "listeners.a.bind", "is in use")
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	_ = l.Close()
+	expect(t, cfg, doctor.Well, "listeners.a.bind", "is free") // the file is left over
+	expect(t, configured(t, fmt.Sprintf(listener, "unix:/no/such/folder/s")), doctor.Problem, "listeners.a.bind", "no such file or directory")
+}
+
+// run runs the gateway of a configuration until the test ends.
+func run(t *testing.T, cfg *config.Config) {
+	t.Helper()
+	s, err := service.Start(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := s.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestGatewayThatRuns(t *testing.T) {
+	handler, metrics, device, adapter := serveGRPC(t, unaryHandler), nowhere(t), nowhere(t), nowhere(t)
+	text := fmt.Sprintf("listeners: {a: {bind: '%s', handler: {grpc: '%s'}}}\nadapter: {bind: '%s'}\n", device, handler, adapter)
+
+	byHealth := configured(t, text+"metrics: {bind: '"+metrics+"'}")
+	run(t, byHealth)
+	expect(t, byHealth, doctor.Well, "process", "it answers at metrics.bind")
+	expect(t, byHealth, doctor.Well, "listeners.a.bind", "the gateway listens at "+device)
+	byAdapter := configured(t, text)
+	expect(t, byAdapter, doctor.Well, "process", "it answers at adapter.bind")
+	expect(t, byAdapter, doctor.Well, "adapter.bind", "the adapter answers at "+adapter)
+
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	if err := os.WriteFile(pidFile, []byte(fmt.Sprintln(os.Getpid())), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	byFile := configured(t, text+"pid_file: "+pidFile)
+	expect(t, byFile, doctor.Well, "process", fmt.Sprintf("it is process %d, says pid_file", os.Getpid()))
+
+	cert, key := certtest.Files(t, t.TempDir())
+	changed := fmt.Sprintf("listeners: {a: {bind: '%s', handler: {grpc: '%s'}}}\nadapter: {bind: '%s', tls: {cert: '%s', key: '%s'}}\npid_file: %s\n",
+		device, handler, adapter, cert, key, pidFile)
+	expect(t, configured(t, changed), doctor.Problem, "adapter.bind", "does not answer as configured")
+}
+
+func TestSecureAdapterThatRuns(t *testing.T) {
+	cert, key := certtest.Files(t, t.TempDir())
+	handler, metrics := serveGRPC(t, unaryHandler), nowhere(t)
+	cfg := configured(t, fmt.Sprintf("listeners: {a: {bind: '%s', handler: {grpc: '%s'}}}\nmetrics: {bind: '%s'}\nadapter: {bind: '%s', tls: {cert: '%s', key: '%s', client_ca: '%s'}}\n",
+		nowhere(t), handler, metrics, nowhere(t), cert, key, cert))
+	run(t, cfg)
+	expect(t, cfg, doctor.Well, "adapter.bind", "the adapter answers at")
+}
+
+func TestJSON(t *testing.T) {
+	findings := doctor.Examine(t.Context(), handled(t, "grpc: %q", nowhere(t)))
+	var out bytes.Buffer
+	if err := doctor.PrintJSON(&out, findings); err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Findings []doctor.Finding }
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || len(got.Findings) != len(findings) {
+		t.Fatalf("%v: %s", err, &out)
+	}
+	for i, f := range findings {
+		if got.Findings[i] != f {
+			t.Errorf("%+v, want %+v", got.Findings[i], f)
+		}
+	}
+}

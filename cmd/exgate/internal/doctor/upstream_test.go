@@ -1,0 +1,57 @@
+package doctor_test
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"testing"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/doctor"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+)
+
+// brokered is a configuration of a broker elsewhere.
+func brokered(t *testing.T, url string) *config.Config {
+	t.Helper()
+	return configured(t, "upstream: {url: '"+url+"'}\nlisteners: {a: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}}")
+}
+
+func TestBrokers(t *testing.T) {
+	expect(t, brokered(t, mosquitto.Start(t, mosquitto.Options{}).URL()), doctor.Well, "upstream.url", "speaks MQTT 5 and takes clients without a password")
+	guarded := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"me": "s3cret"}})
+	expect(t, brokered(t, guarded.URL()), doctor.Well, "upstream.url", "speaks MQTT 5, and wants clients to log in")
+}
+
+func TestBrokersThatAreNone(t *testing.T) {
+	old := listen(t, func(c net.Conn) { // MQTT 3.1.1: CONNACK, unacceptable protocol version
+		_, _ = c.Read(make([]byte, 512))
+		_, _ = c.Write([]byte{0x20, 2, 0, 1})
+	})
+	closes := listen(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 512)) })
+	chatty := listen(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, "220 mail.example ready\r\n")
+		_, _ = c.Read(make([]byte, 512))
+	})
+	silent := listen(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	cert, key := certtest.Files(t, t.TempDir())
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure := listen(t, func(c net.Conn) { _ = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{pair}}).Handshake() })
+	for _, test := range []struct{ url, text string }{
+		{"mqtt://" + nowhere(t), "no broker listens at"},
+		{"mqtt://no..host", "the name in no..host:1883 has no address"},
+		{"mqtt://" + old, "MQTT 5"},
+		{"mqtt://" + closes, "exgate speaks MQTT 5, and the broker may know only MQTT 3.1.1"},
+		{"mqtt://" + silent, "nothing at " + silent + " answers as a broker does in 3s"},
+		{"mqtt://" + secure, "speaks TLS: write mqtts://"},
+		{"mqtts://" + closes, "ends the TLS handshake: write mqtt:// if it speaks no TLS"},
+		{"mqtts://" + chatty, "the server speaks no TLS: write mqtt://"},
+		{"mqtts://" + secure, "the system does not know who signed the server's certificate"},
+	} {
+		expect(t, brokered(t, test.url), doctor.Problem, "upstream.url", test.text)
+	}
+}
