@@ -1,8 +1,11 @@
 package remote_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -27,6 +30,7 @@ func play(t *testing.T, c *remote.Client, conn string) {
 	must(t, h.OnReceivedBytes([]byte("hello")))
 	must(t, h.OnTimerTimeout(gateway.TimerKeepalive))
 	must(t, h.OnReceivedMessages([]gateway.Message{message("m1", "t", "p")}))
+	must(t, h.(gateway.Drainer).OnDrain())
 	must(t, h.OnSocketClosed(gateway.ReasonNormal))
 }
 
@@ -107,4 +111,31 @@ func TestAutoEndsWithTheClient(t *testing.T) {
 	must(t, c.Close(t.Context()))
 	h := newHandler(t, c, newDevice("c1"))
 	expectReason(t, h.OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerUnavailable)
+}
+
+func TestAutoHoldsDevicesUntilTheHandlerIsThere(t *testing.T) {
+	l := listen(t, "")
+	address := l.Addr().String()
+	must(t, l.Close())
+	log := new(journal)
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	c := newClient(t, remote.ClientConfig{
+		Addresses: []string{address}, Dialect: remote.DialectAuto, OnFailure: remote.OnFailureHold, HoldTimeout: time.Minute, Logger: log.logger(),
+	}, a)
+	created := make(chan error, 10)
+	for i := range cap(created) {
+		h := newHandler(t, c, newDevice(fmt.Sprint("c", i)))
+		go func() {
+			created <- errors.Join(h.OnSocketCreated(gateway.ConnInfo{}), h.OnSocketClosed(gateway.ReasonNormal))
+		}()
+	}
+	eventually(t, "a device waits", func() bool { return strings.Contains(log.String(), "asking for the dialect") })
+	s := new(script)
+	serveOn(t, address, func(server *grpc.Server) { registerForm(server, remote.DialectStream, s) })
+	for range cap(created) {
+		must(t, <-created)
+	}
+	if n := strings.Count(s.String(), "closed c"); n != cap(created) {
+		t.Errorf("%d of %d devices were served:\n%s", n, cap(created), s)
+	}
 }

@@ -17,6 +17,8 @@ type autoHandler struct {
 	inner gateway.ConnectionHandler // nil until the dialect is known
 }
 
+var _ gateway.Drainer = (*autoHandler)(nil)
+
 // errNoDialect ends a connection whose waiting for the dialect ended without one.
 var errNoDialect error = &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: errors.New("the handler's dialect is not known")}
 
@@ -44,6 +46,14 @@ func (h *autoHandler) OnTimerTimeout(t gateway.TimerType) error {
 
 func (h *autoHandler) OnReceivedMessages(messages []gateway.Message) error {
 	return h.check(h.inner.OnReceivedMessages(messages))
+}
+
+// OnDrain is for dialects that tell the handler.
+func (h *autoHandler) OnDrain() error {
+	if d, ok := h.inner.(gateway.Drainer); ok {
+		return h.check(d.OnDrain())
+	}
+	return nil
 }
 
 // OnSocketClosed tells the handler, unless none was found that could have heard of the connection.
