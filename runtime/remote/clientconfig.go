@@ -19,8 +19,9 @@ type ClientConfig struct {
 	// Dialect is the form of the handler's service. If zero, DialectUnary.
 	Dialect Dialect
 	// StreamSets is how many sets of streams, one stream for each of the five methods, the connections to a backend share in DialectStream; each
-	// connection belongs to one. Events of a method then follow each other without an answer of the handler, and a handler that is slow with one
-	// delays the others of its set. If zero, each event has a stream of its own, which the handler answers; one that does not answer gets one set.
+	// connection belongs to one. Events of a method then follow each other without an answer of the handler, events of different methods may
+	// overtake each other in the handler, and a handler that is slow with one delays the others of its set. If zero, each event has a stream of its
+	// own, which the handler answers; one that does not answer gets one set.
 	StreamSets int
 	// MaxBatch is how many messages one OnReceivedMessages may carry. Handlers that look only at the first message need 1. If zero, 100.
 	MaxBatch int

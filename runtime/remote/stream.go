@@ -84,6 +84,7 @@ type streamConn struct {
 	conn    gateway.ConnectionAdapter
 	at      *streamBackend
 	set     *streamSet    // nil: an event has a stream of its own
+	answers bool          // the handler answers the end of a stream
 	last    *sharedStream // which the event before went to
 }
 
@@ -99,8 +100,11 @@ func (m streamMethod) invoke(to *backend.Backend, request proto.Message) error {
 
 func (c *streamConn) invoke(to *backend.Backend, m method, request proto.Message) error {
 	c.join(to)
-	if c.set == nil {
+	switch {
+	case c.set == nil:
 		return c.dialect.each[m].invoke(to, request)
+	case m == methodCreated && c.answers:
+		return c.set.create(c.dialect.each[m], to, request)
 	}
 	before, stream := c.last, c.set.streams[m]
 	c.last = stream
@@ -117,7 +121,8 @@ func (c *streamConn) join(to *backend.Backend) {
 	}
 	c.leave()
 	c.at = c.dialect.backend(to)
-	if c.dialect.client.streamSets > 0 || !c.at.probe.answers() {
+	c.answers = c.at.probe.answers()
+	if c.dialect.client.streamSets > 0 || !c.answers {
 		c.set = c.at.join()
 	}
 }

@@ -3,6 +3,11 @@ package remote
 import (
 	"slices"
 	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
@@ -21,8 +26,24 @@ type streamBackend struct {
 
 // streamSet is five streams that connections share. They are opened when they are needed, and ended when the last connection left the set.
 type streamSet struct {
-	streams [methodCount]*sharedStream
-	conns   int // guarded by streamBackend.mu
+	streams  [methodCount]*sharedStream
+	creating chan struct{} // has a value while create is under way
+	conns    int           // guarded by streamBackend.mu
+}
+
+// create brings OnSocketCreated on a stream of its own, in place of the shared one: with the handler's answer, the connection's next event cannot
+// overtake it.
+func (s *streamSet) create(via *callback, to *backend.Backend, request proto.Message) error {
+	timer := time.NewTimer(via.client.timeout)
+	defer timer.Stop()
+	select {
+	case s.creating <- struct{}{}:
+	case <-timer.C:
+		late := status.Error(codes.DeadlineExceeded, "the connections before are still being created")
+		return via.client.failed(to, via.method, late, true)
+	}
+	defer func() { <-s.creating }()
+	return via.invoke(to, request)
 }
 
 // join returns a set for one more connection, in turn.
@@ -39,7 +60,7 @@ func (b *streamBackend) join() *streamSet {
 }
 
 func (b *streamBackend) open() *streamSet {
-	set := new(streamSet)
+	set := &streamSet{creating: make(chan struct{}, 1)}
 	for m := range set.streams {
 		s := newSharedStream(b, method(m))
 		set.streams[m] = s
