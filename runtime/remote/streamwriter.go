@@ -108,10 +108,8 @@ func (s *sharedStream) finish() {
 		return
 	}
 	_ = s.stream.CloseSend()
-	select {
-	case <-s.ended:
-	case <-s.end.Done():
-		<-s.ended
+	if err := <-s.ended; err != nil && s.end.Err() == nil {
+		_ = s.client.failed(s.to, s.call.method, err, false)
 	}
 }
 
