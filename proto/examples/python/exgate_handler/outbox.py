@@ -21,6 +21,8 @@ class Outbox:
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._emptied.set()
+        self._written = asyncio.Event()
+        self._written.set()
 
     async def room(self) -> None:
         """Waits while too much is queued."""
@@ -31,6 +33,7 @@ class Outbox:
         self._commands.append((command, size))
         self._bytes += size
         self._filled.set()
+        self._written.clear()
         if self._bytes > QUEUE_BYTES:
             self._emptied.clear()
 
@@ -65,8 +68,14 @@ class Outbox:
             self._filled.clear()
             while self._commands or self._pong:
                 await context.write(self._frame())
+            self._written.set()
+
+    async def flushed(self) -> None:
+        """Waits until all is written."""
+        await self._written.wait()
 
     def close(self) -> None:
         """Lets go of those who wait for room."""
         self._commands.clear()
         self._emptied.set()
+        self._written.set()

@@ -69,8 +69,8 @@ class Server:
         if self._adapter_settings:
             self._adapter = Adapter(*self._adapter_settings)
         rpc = RPCDialects(self._factory, self._adapter, self._background)
-        session = SessionDialect(self._factory, getattr(self._factory, "__name__", "handler"), self._background)
-        self._server.add_generic_rpc_handlers((*rpc.services(), *session.services()))
+        self._session = SessionDialect(self._factory, getattr(self._factory, "__name__", "handler"), self._background)
+        self._server.add_generic_rpc_handlers((*rpc.services(), *self._session.services()))
         await self._add_health_and_reflection()
         if self._credentials is None:
             port = self._server.add_insecure_port(self._listen)
@@ -91,7 +91,9 @@ class Server:
     async def stop(self, grace: float = 5.0) -> None:
         """Refuses new events, waits so many seconds for callbacks under way, and cancels what is left."""
         await self._health.enter_graceful_shutdown()
+        sessions = asyncio.create_task(self._session.stop())
         await self._server.stop(grace)
+        sessions.cancel()
         await self._background.finish(grace)
         if self._adapter:
             await self._adapter.close()

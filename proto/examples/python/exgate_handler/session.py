@@ -114,10 +114,14 @@ class Session:
         self._outbox = outbox
         self._timeout = timeout
         self._lines: dict[int, Line] = {}
+        self._stopping = False
+        self.stopped = asyncio.Event()
 
     def event(self, event) -> None:
         """Takes one event. Callbacks run in tasks of their own: nothing delays the reading of the stream."""
         kind = event.WhichOneof("event")
+        if self._stopping and kind != "result":
+            return  # the gateway tells it again, to another process
         if kind == "created":
             conn = SessionConn(event.created.id, event.conn, self._outbox)
             self._lines[event.conn] = Line(self._factory, conn)
@@ -142,6 +146,15 @@ class Session:
                 del self._lines[event.conn]
                 line.conn.end("the connection is closed")
 
+    async def stop(self) -> None:
+        """Takes no more events, and is stopped when the callbacks under way have returned and are acknowledged."""
+        self._stopping = True
+        for line in list(self._lines.values()):
+            async with line.turn:
+                pass
+        await self._outbox.flushed()
+        self.stopped.set()
+
     def end(self) -> None:
         """The stream is gone, and with it its connections."""
         lines, self._lines = self._lines, {}
@@ -162,6 +175,7 @@ class SessionDialect:
         self._factory = factory
         self._program = program
         self._background = background
+        self._sessions: set[Session] = set()
 
     def services(self):
         """The gRPC handler of the service."""
@@ -177,14 +191,26 @@ class SessionDialect:
         await context.write(contract.HandlerFrame(hello={"version": VERSION, "program": self._program}))
         outbox = Outbox()
         session = Session(self._factory, self._background, outbox, first.hello.call_timeout_ms / 1000 or None)
-        writer = asyncio.create_task(outbox.write(context))
+        self._sessions.add(session)
+        work = [_read(frames, session, outbox), outbox.write(context), session.stopped.wait()]
+        tasks = {asyncio.create_task(part) for part in work}
         try:
-            async for frame in frames:
-                if frame.ping:
-                    outbox.pong(frame.ping)
-                for event in frame.events:
-                    session.event(event)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._sessions.discard(session)
             session.end()
             outbox.close()
-            writer.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(session.stop() for session in self._sessions))
+
+
+async def _read(frames, session: Session, outbox: Outbox) -> None:
+    async for frame in frames:
+        if frame.ping:
+            outbox.pong(frame.ping)
+        for event in frame.events:
+            session.event(event)

@@ -69,7 +69,7 @@ async def serve():
         gateway = FakeGateway()
         await gateway.start(adapter_tls)
         server = Server(factory, listen="127.0.0.1:0", adapter=gateway.adapter, credentials=tls, **settings)
-        gateway.address = await server.start()
+        gateway.server, gateway.address = server, await server.start()
         await gateway.connect(gateway.address, gateway_tls, gateway_token)
         running.append((server, gateway))
         return gateway

@@ -130,3 +130,17 @@ async def test_no_hello(serve, recorder):
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await call.read()
     assert error.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+
+
+async def test_a_server_that_stops(serve, recorder):
+    gateway = await serve(recorder)
+    session = await gateway.session()
+    await session.send(created(1, "a"), data(1, 2, "publish"))
+    await session.commands(2)
+    stopped = asyncio.create_task(gateway.server.stop(10))
+    await asyncio.sleep(0)  # stop begins
+    await session.send(data(1, 3, "not taken"), {"conn": 1, "result": {"token": 1}})
+    assert await session.commands(1) == ["conn: 1 ack: 2"]
+    assert await session.call.read() is grpc.aio.EOF
+    await stopped
+    assert recorder.events == ["a created TCP ", "a published SUCCESS", "a publish", "a closed stream_lost"]

@@ -1,0 +1,61 @@
+import * as argument from './arguments.js';
+import { Code, Result } from './result.js';
+
+/**
+ * One device's connection, and what the gateway can do for it. A dialect says how: it has a method command(name, fields), whose
+ * names and fields are those of the contract.
+ */
+export class Conn {
+  /** The connection's name: opaque, and never reused. */
+  id;
+
+  constructor(id) {
+    this.id = id;
+  }
+
+  send(data) {
+    return this.#do('send', () => ({ bytes: argument.bytes(data, 'data') }));
+  }
+
+  close() {
+    return this.#do('close', () => ({}));
+  }
+
+  authenticate(info, password = '') {
+    return this.#do('authenticate', () => ({ clientinfo: argument.client(info), password: argument.text(password, 'password') }));
+  }
+
+  startTimer(interval, type = 0) {
+    return this.#do('start_timer', () => ({ interval: argument.number(interval, 'interval'), type: argument.number(type, 'type') }));
+  }
+
+  publish(topic, payload, qos = 0) {
+    return this.#do('publish', () => publication(topic, payload, qos));
+  }
+
+  subscribe(topic, qos = 0) {
+    return this.#do('subscribe', () => ({ topic: argument.text(topic, 'topic'), qos: argument.number(qos, 'qos') }));
+  }
+
+  unsubscribe(topic) {
+    return this.#do('unsubscribe', () => ({ topic: argument.text(topic, 'topic') }));
+  }
+
+  rawPublish(topic, payload, qos = 0) {
+    return this.#do('raw_publish', () => publication(topic, payload, qos));
+  }
+
+  async #do(name, fields) {
+    let valid;
+    try {
+      valid = fields();
+    } catch (error) {
+      return new Result(Code.PARAMS_TYPE_ERROR, error.message);
+    }
+    return this.command(name, valid);
+  }
+}
+
+function publication(topic, payload, qos) {
+  return { topic: argument.text(topic, 'topic'), payload: argument.bytes(payload, 'payload'), qos: argument.number(qos, 'qos') };
+}

@@ -1,0 +1,21 @@
+// The services of the contract, from the .proto files of the package.
+
+import { fileURLToPath } from 'node:url';
+import { loadSync } from '@grpc/proto-loader';
+
+export const UNARY_SERVICE = 'emqx.exproto.v1.ConnectionUnaryHandler';
+export const STREAM_SERVICE = 'emqx.exproto.v1.ConnectionHandler';
+export const SESSION_SERVICE = 'exgate.handler.v1.SessionHandler';
+export const ADAPTER_SERVICE = 'emqx.exproto.v1.ConnectionAdapter';
+
+const folder = fileURLToPath(new URL('../proto', import.meta.url));
+
+// Numbers of the contract that are 64 bits wide are counters: they fit.
+export const contract = loadSync(['exproto/exproto.proto', 'exgate/handler/v1/handler.proto'], {
+  includeDirs: [folder],
+  keepCase: true,
+  defaults: true,
+  oneofs: true,
+  longs: Number,
+  enums: Number,
+});

@@ -1,0 +1,134 @@
+// exgate's own dialect: one bidirectional stream carries the events and commands of all connections.
+
+import { status } from '@grpc/grpc-js';
+import { clientInfo, connInfo, messages } from './events.js';
+import { Line } from './line.js';
+import { Outbox } from './outbox.js';
+import { resultOf } from './result.js';
+import { SessionConn } from './sessionconn.js';
+
+const VERSION = 1;
+const STREAM_LOST = 'stream_lost'; // the reason of onSocketClosed when the stream ended under its connections
+
+// What each event's callback is called with.
+const CALLBACKS = {
+  created: ({ conninfo, resumed, clientinfo }) =>
+    resumed ? ['onSocketResumed', connInfo(conninfo), clientInfo(clientinfo)] : ['onSocketCreated', connInfo(conninfo)],
+  bytes: (data) => ['onReceivedBytes', data],
+  timer_timeout: ({ type }) => ['onTimerTimeout', type],
+  messages: (event) => ['onReceivedMessages', messages(event.messages)],
+  drain: () => ['onDrain'],
+  closed: ({ reason }) => ['onSocketClosed', reason],
+};
+
+/** Serves SessionHandler. */
+export class SessionDialect {
+  #server;
+  #sessions = new Set();
+
+  constructor(server) {
+    this.#server = server;
+  }
+
+  methods() {
+    return { Session: (call) => this.#serve(call) };
+  }
+
+  #serve(call) {
+    call.once('data', ({ hello }) => {
+      if (!(hello?.version >= VERSION)) {
+        const details = `the first frame must have a hello of version ${VERSION} or later`;
+        call.emit('error', { code: status.FAILED_PRECONDITION, details });
+        return;
+      }
+      call.write({ hello: { version: VERSION, program: this.#server.program } });
+      const session = new Session(this.#server, call, hello.call_timeout_ms);
+      this.#sessions.add(session);
+      call.once('close', () => this.#sessions.delete(session));
+    });
+    call.once('end', () => call.end());
+  }
+
+  async stop() {
+    await Promise.all([...this.#sessions].map((session) => session.stop()));
+  }
+}
+
+/** One stream of one gateway. */
+class Session {
+  #server;
+  #call;
+  #timeout;
+  #outbox;
+  #lines = new Map();
+  #stopping = false;
+
+  constructor(server, call, timeout) {
+    this.#server = server;
+    this.#call = call;
+    this.#timeout = timeout;
+    this.#outbox = new Outbox(call);
+    call.on('data', (frame) => this.#frame(frame));
+    for (const end of ['end', 'cancelled', 'close']) call.once(end, () => this.#end());
+  }
+
+  /** Takes one frame. Callbacks run on their own: nothing delays the reading of the stream. */
+  #frame({ events, ping }) {
+    if (ping) this.#outbox.pong(ping);
+    for (const event of events) this.#event(event);
+  }
+
+  #event({ conn: number, seq, event: kind, ...fields }) {
+    if (this.#stopping && kind !== 'result') return; // the gateway tells it again, to another process
+    if (kind === 'created') {
+      this.#lines.set(number, new Line(this.#server, new SessionConn(fields.created.id, number, this.#outbox)));
+    }
+    const line = this.#lines.get(number);
+    if (line === undefined) return;
+    if (kind === 'result') line.conn.answered(fields.result.token, resultOf(fields.result));
+    else line.turn(() => this.#run(line, number, seq, kind, fields[kind])).catch((error) => this.#server.log('the session failed', error));
+  }
+
+  /** One event in its turn. One of a kind that is not known is acknowledged, as all are. */
+  async #run(line, number, seq, kind, event) {
+    if (this.#lines.get(number) !== line) return; // the stream ended meanwhile, and the gateway tells it again
+    if (CALLBACKS[kind] && !(await this.#attempt(line, CALLBACKS[kind](event)))) await line.conn.close();
+    if (seq) this.#outbox.ack(number, seq);
+    if (kind === 'closed') {
+      this.#lines.delete(number);
+      line.conn.end('the connection is closed');
+    }
+  }
+
+  async #attempt(line, callback) {
+    if (!this.#timeout) return line.attempt(callback);
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`it took longer than ${this.#timeout} ms`)), this.#timeout);
+    });
+    late.catch(() => {});
+    const succeeded = await line.attempt(callback, late);
+    clearTimeout(timer);
+    return succeeded;
+  }
+
+  /** Takes no more events, and ends the stream when the callbacks under way have returned and are acknowledged. */
+  async stop() {
+    this.#stopping = true;
+    await Promise.all([...this.#lines.values()].map((line) => line.turn(() => {})));
+    await this.#outbox.flushed();
+    this.#end();
+    this.#call.end();
+  }
+
+  /** The stream is gone, and with it its connections. */
+  #end() {
+    const lines = [...this.#lines.values()];
+    this.#lines.clear();
+    this.#outbox.close();
+    for (const line of lines) {
+      line.conn.end('the stream to the gateway ended');
+      line.turn(() => line.attempt(['onSocketClosed', STREAM_LOST]));
+    }
+  }
+}
