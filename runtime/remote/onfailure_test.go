@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -19,11 +20,22 @@ import (
 
 // A handler is killed and started again, twice, while 500 devices talk. Nobody is closed, and nothing is lost or out of order.
 func TestHoldOutlivesRestarts(t *testing.T) {
+	for _, dialect := range []remote.Dialect{remote.DialectUnary, remote.DialectStream} {
+		t.Run(string(dialect), func(t *testing.T) { testHoldOutlivesRestarts(t, dialect) })
+	}
+}
+
+func testHoldOutlivesRestarts(t *testing.T, dialect remote.Dialect) {
 	const devices, rounds = 500, 3
 	l := newLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	address, stop := serveHandler(t, "", l)
-	d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, OnFailure: remote.OnFailureHold, HoldTimeout: time.Minute}, a)
+	serve := func(address string) (string, func()) {
+		return serveOn(t, address, func(server *grpc.Server) { registerForm(server, dialect, l) })
+	}
+	address, stop := serve("")
+	d := serveDevices(t, remote.ClientConfig{
+		Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: remote.OnFailureHold, HoldTimeout: time.Minute,
+	}, a)
 	conns := d.connectAll(t, devices, l)
 	var want strings.Builder
 	say := func(s string) {
@@ -42,7 +54,7 @@ func TestHoldOutlivesRestarts(t *testing.T) {
 			say(fmt.Sprintf("<%d.%d down>", round, i))
 		}
 		eventually(t, "all devices are held", func() bool { return d.metric(t, "exgate_handler_held_connections") == devices })
-		_, stop = serveHandler(t, address, l)
+		_, stop = serve(address)
 	}
 	eventually(t, "everything has come", func() bool { return l.size() == devices*want.Len() })
 	expectOpen(t, conns)
