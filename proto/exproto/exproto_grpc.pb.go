@@ -429,12 +429,19 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ConnectionHandler is served by handlers of the streaming dialect (EMQX 4.3 to 5.x): one stream a method, shared by many connections.
+// ConnectionHandler is served by handlers of the streaming dialect (EMQX 4.3 to 5.x). A handler reads each stream to its end and then answers with
+// EmptySuccess. The gateway ends a stream after one event and takes the answer as that of the event; where it is configured to, or where a handler
+// does not answer, many connections share a stream that stays open. With the same name and unary methods it is the service of EMQX Enterprise 4.2.
 type ConnectionHandlerClient interface {
+	// OnSocketCreated tells of new connections.
 	OnSocketCreated(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[SocketCreatedRequest, EmptySuccess], error)
+	// OnSocketClosed tells of connections that are gone, once for each.
 	OnSocketClosed(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[SocketClosedRequest, EmptySuccess], error)
+	// OnReceivedBytes carries what devices sent.
 	OnReceivedBytes(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ReceivedBytesRequest, EmptySuccess], error)
+	// OnTimerTimeout tells of timers that fired.
 	OnTimerTimeout(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[TimerTimeoutRequest, EmptySuccess], error)
+	// OnReceivedMessages carries messages of subscriptions.
 	OnReceivedMessages(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ReceivedMessagesRequest, EmptySuccess], error)
 }
 
@@ -515,12 +522,19 @@ type ConnectionHandler_OnReceivedMessagesClient = grpc.ClientStreamingClient[Rec
 // All implementations must embed UnimplementedConnectionHandlerServer
 // for forward compatibility.
 //
-// ConnectionHandler is served by handlers of the streaming dialect (EMQX 4.3 to 5.x): one stream a method, shared by many connections.
+// ConnectionHandler is served by handlers of the streaming dialect (EMQX 4.3 to 5.x). A handler reads each stream to its end and then answers with
+// EmptySuccess. The gateway ends a stream after one event and takes the answer as that of the event; where it is configured to, or where a handler
+// does not answer, many connections share a stream that stays open. With the same name and unary methods it is the service of EMQX Enterprise 4.2.
 type ConnectionHandlerServer interface {
+	// OnSocketCreated tells of new connections.
 	OnSocketCreated(grpc.ClientStreamingServer[SocketCreatedRequest, EmptySuccess]) error
+	// OnSocketClosed tells of connections that are gone, once for each.
 	OnSocketClosed(grpc.ClientStreamingServer[SocketClosedRequest, EmptySuccess]) error
+	// OnReceivedBytes carries what devices sent.
 	OnReceivedBytes(grpc.ClientStreamingServer[ReceivedBytesRequest, EmptySuccess]) error
+	// OnTimerTimeout tells of timers that fired.
 	OnTimerTimeout(grpc.ClientStreamingServer[TimerTimeoutRequest, EmptySuccess]) error
+	// OnReceivedMessages carries messages of subscriptions.
 	OnReceivedMessages(grpc.ClientStreamingServer[ReceivedMessagesRequest, EmptySuccess]) error
 	mustEmbedUnimplementedConnectionHandlerServer()
 }
