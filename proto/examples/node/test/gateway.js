@@ -173,7 +173,7 @@ export function recorder() {
 
 /** Waits for a condition, for ten seconds. */
 export async function until(condition) {
-  for (const deadline = Date.now() + 10_000; !condition(); ) {
+  for (const deadline = Date.now() + 10_000; !condition();) {
     if (Date.now() > deadline) throw new Error(`it never came true: ${condition}`);
     await new Promise(setImmediate);
   }
