@@ -139,6 +139,35 @@ func TestHandlerThatNeverAnswersAStream(t *testing.T) {
 	}
 }
 
+// A handler that answered the first end of a stream too late is found out when it does: connections from then on have their own streams.
+func TestHandlerThatAnswersLate(t *testing.T) {
+	answer := make(chan struct{})
+	late := func(ctx context.Context, next, end func() error) error {
+		return untilEnd(ctx, next, func() error {
+			select {
+			case <-answer:
+			case <-ctx.Done():
+			}
+			return end()
+		})
+	}
+	var streams gauge
+	address, _ := serveStreams(t, "", &script{}, late, streams.interceptor())
+	c := streamClient(t, address, remote.ClientConfig{})
+	open := func(id string) int64 {
+		h := newHandler(t, c, newDevice(id))
+		must(t, h.OnSocketCreated(gateway.ConnInfo{}))
+		must(t, h.OnReceivedBytes([]byte("x")))
+		defer func() { must(t, h.OnSocketClosed(gateway.ReasonNormal)) }()
+		return streams.open.Load()
+	}
+	if open("first") == 0 {
+		t.Error("the first connection has no shared streams")
+	}
+	close(answer)
+	eventually(t, "a connection leaves no stream open", func() bool { return open("another") == 0 })
+}
+
 // gauge counts the streams that are open at a server.
 type gauge struct{ open, most atomic.Int64 }
 
