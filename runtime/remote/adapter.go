@@ -12,12 +12,14 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/remote/internal/guard"
 	"github.com/exgate/exgate/runtime/remote/internal/peer"
 )
 
@@ -35,6 +37,9 @@ type AdapterConfig struct {
 	ReceiveTimeout time.Duration
 	// HandshakeTimeout bounds the time from a connection's beginning to the end of its TLS and HTTP/2 handshakes. If zero, 10 s.
 	HandshakeTimeout time.Duration
+	// MaxConnections bounds the connections of handlers. Over it, the oldest that never called for a device of its own nor had a token makes
+	// room; where there is none, the new one is refused. If zero, 512.
+	MaxConnections int
 	// MaxConcurrentCalls bounds the calls under way on one HTTP/2 connection of a handler; further ones wait in the handler. If zero, 1000.
 	MaxConcurrentCalls uint32
 	// TLS secures the adapter; its ClientCAs and ClientAuth decide who may call. If zero, plain text.
@@ -46,6 +51,7 @@ type AdapterConfig struct {
 }
 
 const (
+	defaultMaxConnections     = 512
 	defaultMaxConcurrentCalls = 1000
 	defaultReceiveTimeout     = 30 * time.Second
 	defaultHandshakeTimeout   = 10 * time.Second
@@ -55,6 +61,7 @@ const (
 type Adapter struct {
 	conns  *directory
 	peers  *peer.Peers // nil: none
+	guard  *guard.Guard
 	server *grpc.Server
 	health *health.Server
 	secure bool
@@ -64,6 +71,10 @@ type Adapter struct {
 // NewAdapter makes an adapter that serves nothing yet. Errors name the field of cfg to change.
 func NewAdapter(cfg AdapterConfig) (*Adapter, error) {
 	cfg = cfg.withDefaults()
+	if cfg.MaxConnections < 0 || cfg.ReceiveTimeout < 0 || cfg.HandshakeTimeout < 0 {
+		return nil, fmt.Errorf("making the adapter: a limit is negative: %d connections, %v to receive a message, %v to shake hands",
+			cfg.MaxConnections, cfg.ReceiveTimeout, cfg.HandshakeTimeout)
+	}
 	raw, err := newRawPublishes(cfg.RawPublisher, cfg.RawPublishTopics)
 	if err != nil {
 		return nil, fmt.Errorf("making the adapter: %w", err)
@@ -77,6 +88,7 @@ func NewAdapter(cfg AdapterConfig) (*Adapter, error) {
 	a := &Adapter{
 		conns: conns, peers: peers, server: grpc.NewServer(serverOptions(cfg, admission)...), health: health.NewServer(),
 		secure: cfg.TLS != nil, log: cfg.Logger,
+		guard: guard.New(guard.Limits{Conns: cfg.MaxConnections, Calls: maxHalfOpenCalls, Bytes: maxHalfOpenBytes}, admission.shed),
 	}
 	exproto.RegisterConnectionAdapterServer(a.server, &calls{
 		conns: conns, node: cfg.Node, peers: peers, admission: admission, raw: raw, log: cfg.Logger,
@@ -92,6 +104,7 @@ func NewAdapter(cfg AdapterConfig) (*Adapter, error) {
 
 func (cfg AdapterConfig) withDefaults() AdapterConfig {
 	cfg.MaxConcurrentCalls = cmp.Or(cfg.MaxConcurrentCalls, defaultMaxConcurrentCalls)
+	cfg.MaxConnections = cmp.Or(cfg.MaxConnections, defaultMaxConnections)
 	cfg.ReceiveTimeout = cmp.Or(cfg.ReceiveTimeout, defaultReceiveTimeout)
 	cfg.HandshakeTimeout = cmp.Or(cfg.HandshakeTimeout, defaultHandshakeTimeout)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
@@ -101,8 +114,12 @@ func (cfg AdapterConfig) withDefaults() AdapterConfig {
 	return cfg
 }
 
-// maxHeaderBytes bounds the headers of a call.
-const maxHeaderBytes = 64 << 10
+// Bounds of what callers send.
+const (
+	maxHeaderBytes   = 64 << 10  // the headers of a call
+	maxHalfOpenCalls = 4096      // calls whose message has not arrived in full, of all callers
+	maxHalfOpenBytes = 256 << 20 // what has arrived of these
+)
 
 func serverOptions(cfg AdapterConfig, admission *admission) []grpc.ServerOption {
 	options := []grpc.ServerOption{
@@ -111,18 +128,22 @@ func serverOptions(cfg AdapterConfig, admission *admission) []grpc.ServerOption 
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.ConnectionTimeout(cfg.HandshakeTimeout),
 		grpc.InTapHandle(admission.tap),
+		grpc.UnaryInterceptor(refuse),
+		grpc.StreamInterceptor(boundStreams),
+		grpc.SharedWriteBuffer(true), // an idle connection holds none
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	}
+	creds := insecure.NewCredentials()
 	if cfg.TLS != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(cfg.TLS)))
+		creds = credentials.NewTLS(cfg.TLS)
 	}
-	return options
+	return append(options, grpc.Creds(guard.Credentials(creds)))
 }
 
 // Serve accepts handlers on l until Stop, and closes l.
 func (a *Adapter) Serve(l net.Listener) error {
-	if err := a.server.Serve(newPrefaceListener(l, a.secure, a.log)); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	if err := a.server.Serve(a.guard.Listener(newPrefaceListener(l, a.secure, a.log))); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serving the adapter on %s: %w", l.Addr(), err)
 	}
 	return nil

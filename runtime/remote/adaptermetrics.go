@@ -7,6 +7,7 @@ type adapterMetrics struct {
 	calls     *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 	forwarded *prometheus.CounterVec
+	shed      *prometheus.CounterVec
 }
 
 func newAdapterMetrics() adapterMetrics {
@@ -21,9 +22,12 @@ func newAdapterMetrics() adapterMetrics {
 		forwarded: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_adapter_forwarded_total", Help: "Calls forwarded to other nodes, by node and by gRPC's code.",
 		}, []string{"node", "code"}),
+		shed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_adapter_connections_shed_total", Help: "Connections to the adapter that were closed or refused to make room for others, by reason.",
+		}, []string{"reason"}),
 	}
 }
 
 func (m *adapterMetrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.calls, m.refused, m.forwarded}
+	return []prometheus.Collector{m.calls, m.refused, m.forwarded, m.shed}
 }

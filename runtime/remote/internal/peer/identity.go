@@ -66,10 +66,20 @@ const (
 func (p *Peers) Register(r grpc.ServiceRegistrar) {
 	r.RegisterService(&grpc.ServiceDesc{ServiceName: Service, HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{
 		MethodName: "Node",
-		Handler: func(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-			return wrapperspb.String(p.cfg.Node), decode(new(emptypb.Empty))
-		},
+		Handler:    p.serveNode,
 	}}}, p)
+}
+
+func (p *Peers) serveNode(_ any, ctx context.Context, decode func(any) error, admit grpc.UnaryServerInterceptor) (any, error) {
+	request := new(emptypb.Empty)
+	if err := decode(request); err != nil {
+		return nil, err
+	}
+	answer := func(context.Context, any) (any, error) { return wrapperspb.String(p.cfg.Node), nil }
+	if admit == nil {
+		return answer(ctx, request)
+	}
+	return admit(ctx, request, &grpc.UnaryServerInfo{Server: p, FullMethod: nodeMethod}, answer)
 }
 
 // ask asks a node its name.

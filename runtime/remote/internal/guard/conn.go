@@ -1,0 +1,187 @@
+package guard
+
+import (
+	"net"
+	"time"
+)
+
+// Conn is a caller's connection below TLS, and its account.
+type Conn struct {
+	net.Conn
+	guard *Guard
+	since time.Time
+	ended chan struct{} // closed with the account
+
+	// Guarded by guard.mu.
+	proven  bool
+	begun   int            // calls that were not paid for
+	calls   map[uint32]int // bytes of the message so far, by the stream of the call
+	bytes   int            // their sum
+	streams int            // calls of streaming methods under way
+}
+
+// Prove keeps the connection open where one that has not proven itself can be closed: its caller has shown something that only a handler has.
+func (c *Conn) Prove() {
+	c.guard.mu.Lock()
+	defer c.guard.mu.Unlock()
+	c.proven = true
+}
+
+// maxStreams bounds the calls of streaming methods of one connection. They live as long as the caller wants.
+const maxStreams = 16
+
+// TakeStream counts a call of a streaming method. It reports false where there are too many; else GiveStream ends it.
+func (c *Conn) TakeStream() bool {
+	c.guard.mu.Lock()
+	defer c.guard.mu.Unlock()
+	if c.streams >= maxStreams {
+		return false
+	}
+	c.streams++
+	return true
+}
+
+// GiveStream ends what TakeStream began.
+func (c *Conn) GiveStream() {
+	c.guard.mu.Lock()
+	defer c.guard.mu.Unlock()
+	c.streams--
+}
+
+// Close ends the connection and its account.
+func (c *Conn) Close() error {
+	c.guard.mu.Lock()
+	c.guard.forget(c)
+	c.guard.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// begin counts a call whose message is to come.
+func (c *Conn) begin(stream uint32) {
+	if _, begun := c.calls[stream]; begun {
+		return
+	}
+	if c.calls == nil {
+		c.calls = make(map[uint32]int)
+	}
+	c.calls[stream] = 0
+	c.guard.calls++
+	c.begun++
+}
+
+func (c *Conn) grow(stream uint32, n int) {
+	if had, begun := c.calls[stream]; begun {
+		c.calls[stream] = had + n
+		c.bytes += n
+		c.guard.bytes += n
+	}
+}
+
+func (c *Conn) end(stream uint32) {
+	if had, begun := c.calls[stream]; begun {
+		c.grow(stream, -had)
+		delete(c.calls, stream)
+		c.guard.calls--
+	}
+}
+
+// received keeps the account of a frame of the caller.
+func (c *Conn) received(f frame) {
+	c.guard.mu.Lock()
+	defer c.guard.mu.Unlock()
+	if _, open := c.guard.conns[c]; !open {
+		return
+	}
+	switch {
+	case f.kind == frameHeaders && f.end:
+		c.begun++
+		return
+	case f.end, f.kind == frameReset:
+		c.end(f.stream)
+		return
+	case f.kind == frameHeaders:
+		c.begin(f.stream)
+	case f.kind == frameData:
+		c.grow(f.stream, f.length)
+	}
+	c.guard.relieve()
+}
+
+// How fast connections that have not proven themselves may begin calls, all together. Each reads little at a time, so that those that wait for
+// their turn wait for few others.
+const (
+	unprovenRate  = 20_000 // calls a second
+	unprovenBurst = 4096
+	unprovenRead  = 4096 // bytes; a call takes 30 or more
+)
+
+// pace holds up the reading of a connection that has begun calls before it was proven.
+func (c *Conn) pace() {
+	owed := c.owes()
+	if owed == 0 {
+		return
+	}
+	rest := time.NewTimer(owed)
+	defer rest.Stop()
+	select {
+	case <-rest.C:
+	case <-c.ended:
+	}
+}
+
+// owes is how long the connection must rest for the calls that it has begun since it was asked last.
+func (c *Conn) owes() time.Duration {
+	c.guard.mu.Lock()
+	begun, proven := c.begun, c.proven
+	c.begun = 0
+	c.guard.mu.Unlock()
+	if proven || begun == 0 {
+		return 0
+	}
+	return c.guard.unproven.ReserveN(time.Now(), min(begun, unprovenBurst)).Delay()
+}
+
+// readable is how much of b is to be read at once.
+func (c *Conn) readable(b []byte) []byte {
+	c.guard.mu.Lock()
+	defer c.guard.mu.Unlock()
+	if c.proven {
+		return b
+	}
+	return b[:min(len(b), unprovenRead)]
+}
+
+// sent keeps the account of a frame of the server: where it answers, it has taken the message, or does not want it.
+func (c *Conn) sent(f frame) {
+	c.guard.mu.Lock()
+	defer c.guard.mu.Unlock()
+	switch {
+	case f.end, f.kind == frameReset:
+		c.end(f.stream)
+	case f.kind == frameData:
+		c.grow(f.stream, -c.calls[f.stream])
+	}
+}
+
+// framed is a caller's connection above TLS.
+type framed struct {
+	net.Conn
+	account *Conn
+	in, out frames // the first Owned by the reading goroutine, the second by the writing one
+}
+
+func (c *Conn) framed(upper net.Conn) *framed {
+	return &framed{Conn: upper, account: c, in: frames{skip: prefaceLen}}
+}
+
+func (c *framed) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(c.account.readable(b))
+	c.in.follow(b[:n], c.account.received)
+	c.account.pace()
+	return n, err
+}
+
+func (c *framed) Write(b []byte) (int, error) {
+	c.out.follow(b, c.account.sent)
+	return c.Conn.Write(b)
+}
