@@ -89,12 +89,12 @@ type flood struct {
 	over      atomic.Bool
 }
 
-// endures runs attack until the device was served thirty times meanwhile and attacks were enough, and then wants the memory and the goroutines back.
+// endures runs attack until the device was served five times meanwhile and attacks were enough, and then wants the memory and the goroutines back.
 func (w *served) endures(t *testing.T, enough int64, attack func(*flood)) {
 	t.Helper()
 	before, goroutines := memoryInUse(), runtime.NumGoroutine()
 	var f flood
-	for range 4 {
+	for range 2 {
 		f.attackers.Go(func() {
 			for !f.over.Load() {
 				attack(&f)
@@ -103,7 +103,7 @@ func (w *served) endures(t *testing.T, enough int64, attack func(*flood)) {
 	}
 	start := time.Now()
 	echoes := 0
-	for ; echoes < 30 || f.attacks.Load() < enough; echoes++ {
+	for ; echoes < 5 || f.attacks.Load() < enough; echoes++ {
 		w.echoes(t, "during")
 	}
 	seconds := time.Since(start).Seconds()
