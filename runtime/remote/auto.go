@@ -169,7 +169,7 @@ func (a *auto) learn(f probe.Finding) error {
 	return nil
 }
 
-// forget is called after a call that the handler did not know: it may have been replaced by one of another dialect.
+// forget is called after a call that the handler did not know, or could not be reached for: it may have been replaced by one of another dialect.
 func (a *auto) forget(s *spoken) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -177,7 +177,7 @@ func (a *auto) forget(s *spoken) {
 		return
 	}
 	a.found = nil
-	a.log.Info("asking for the handler's dialect again: it does not know its calls any longer", "dialect", string(s.dialect))
+	a.log.Info("asking for the handler's dialect again: it does not answer in it any longer", "dialect", string(s.dialect))
 	select {
 	case a.lost <- struct{}{}:
 	default:

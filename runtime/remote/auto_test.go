@@ -86,7 +86,7 @@ func TestAutoWithAHandlerThatComesBackInAnotherDialect(t *testing.T) {
 		t.Error("a connection went on in a dialect that is gone")
 	}
 	play(t, c, "c4")
-	if !strings.Contains(log.String(), "does not know its calls any longer") || !strings.Contains(after.String(), "bytes c4") {
+	if !strings.Contains(log.String(), "does not answer in it any longer") || !strings.Contains(after.String(), "bytes c4") {
 		t.Errorf("log:\n%s\nthe handler saw:\n%s", log, after)
 	}
 }

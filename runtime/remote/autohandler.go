@@ -65,11 +65,15 @@ func (h *autoHandler) OnSocketClosed(reason gateway.CloseReason) error {
 	return h.check(h.inner.OnSocketClosed(reason))
 }
 
-// check looks for the answer of a handler that does not know the call.
+// check looks for the answer of a handler that does not know the call. A session that is gone may have been ended by a handler of another dialect too.
 func (h *autoHandler) check(err error) error {
-	var call *callError
-	if errors.As(err, &call) && call.code == codes.Unimplemented {
+	switch codeOf(err) {
+	case codes.Unimplemented:
 		h.auto.forget(h.spoke)
+	case codes.Unavailable:
+		if h.spoke.dialect == DialectSession {
+			h.auto.forget(h.spoke)
+		}
 	}
 	return err
 }
