@@ -2,6 +2,7 @@ package handlertest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,17 +43,42 @@ func (c *connTrace) add(format string, args ...any) {
 	t.changed = make(chan struct{})
 }
 
-func (t *trace) String() string {
+func (t *trace) String() string { return t.format(func(lines []string) []string { return lines }) }
+
+// apart is the trace with the calls of each connection after its events.
+func (t *trace) apart() string {
+	return t.format(func(lines []string) []string {
+		calls := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !strings.HasPrefix(line, "<") })
+		others := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.HasPrefix(line, "<") })
+		return append(others, calls...)
+	})
+}
+
+func (t *trace) format(arrange func(lines []string) []string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var b strings.Builder
 	for i, c := range t.conns {
 		fmt.Fprintf(&b, "connection %d\n", i+1)
-		for _, line := range c.lines {
+		for _, line := range arrange(c.lines) {
 			fmt.Fprintf(&b, "  %s\n", line)
 		}
 	}
 	return b.String()
+}
+
+// parseTrace reads what String wrote.
+func parseTrace(text string) *trace {
+	t := newTrace()
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if rest, ok := strings.CutPrefix(line, "  "); ok {
+			t.conns[len(t.conns)-1].add("%s", rest)
+		} else {
+			t.open()
+		}
+	}
+	return t
 }
 
 // count says how many lines of connection n, from 1 on, begin with prefix, and gives what to wait for.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -18,7 +19,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // play runs every scenario with an example in each of its dialects. One process serves all scenarios of a dialect, as it would in earnest.
 func play(t *testing.T, e example) {
 	for _, dialect := range e.dialects {
-		t.Run(string(dialect), func(t *testing.T) { handlertest.Run(t, "suite", serve(t, e, remote.AdapterConfig{}, dialect)) })
+		t.Run(string(dialect), func(t *testing.T) {
+			handlertest.Run(t, "suite", serve(t, e, remote.AdapterConfig{}, remote.ClientConfig{Dialect: dialect}))
+		})
+	}
+	if slices.Contains(e.dialects, remote.DialectStream) {
+		t.Run("shared streams", func(t *testing.T) {
+			shared := remote.ClientConfig{Dialect: remote.DialectStream, StreamSets: 1}
+			handlertest.RunOverlapping(t, "suite", serve(t, e, remote.AdapterConfig{}, shared))
+		})
 	}
 	t.Run("raw publish", func(t *testing.T) { playRawPublish(t, e) })
 }
@@ -26,23 +35,23 @@ func play(t *testing.T, e example) {
 // playRawPublish needs an adapter of its own, whose publisher belongs to the scenario's gateway.
 func playRawPublish(t *testing.T, e example) {
 	handlertest.RunRawPublish(t, true, func(t *testing.T, raw *gateway.RawPublisher) gateway.HandlerFactory {
-		return serve(t, e, remote.AdapterConfig{RawPublisher: raw}, e.dialects[0])(t)
+		return serve(t, e, remote.AdapterConfig{RawPublisher: raw}, remote.ClientConfig{Dialect: e.dialects[0]})(t)
 	})
 }
 
 // serve starts an adapter and a process that calls it, and returns what makes clients of the process. The gateway of a scenario closes its client.
-func serve(t *testing.T, e example, cfg remote.AdapterConfig, dialect remote.Dialect) func(*testing.T) gateway.HandlerFactory {
+func serve(t *testing.T, e example, a remote.AdapterConfig, c remote.ClientConfig) func(*testing.T) gateway.HandlerFactory {
 	t.Helper()
-	cfg.Logger = slog.New(currentLog{})
-	adapter, adapterAddress := serveAdapter(t, cfg)
-	address := start(t, e, adapterAddress)
+	a.Logger = slog.New(currentLog{})
+	adapter, adapterAddress := serveAdapter(t, a)
+	c.Name, c.Addresses = "jsonecho", []string{start(t, e, adapterAddress)}
 	return func(t *testing.T) gateway.HandlerFactory {
 		t.Helper()
-		c, err := remote.NewClient(remote.ClientConfig{Name: "jsonecho", Addresses: []string{address}, Dialect: dialect}, adapter)
+		client, err := remote.NewClient(c, adapter)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return c
+		return client
 	}
 }
 
