@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
@@ -17,12 +18,16 @@ type callback struct {
 	client  *Client
 	method  string
 	path    string
+	call    calling
 	seconds prometheus.Observer
 }
 
-func newCallback(c *Client, service, method string) *callback {
+// calling is how one event is called with: [callOnce] or [callUnary].
+type calling func(ctx context.Context, rpc grpc.ClientConnInterface, path string, event any) (sent bool, err error)
+
+func newCallback(c *Client, service, method string, call calling) *callback {
 	return &callback{
-		client: c, method: method, path: "/" + service + "/" + method,
+		client: c, method: method, path: "/" + service + "/" + method, call: call,
 		seconds: c.metrics.callSeconds.WithLabelValues(c.name, method),
 	}
 }
@@ -37,7 +42,7 @@ func (b *callback) deliver(to *backend.Backend, request any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), b.client.timeout)
 	defer cancel()
 	start := time.Now()
-	sent, err := callOnce(ctx, to.RPC(), b.path, request)
+	sent, err := b.call(ctx, to.RPC(), b.path, request)
 	b.seconds.Observe(time.Since(start).Seconds())
 	if err != nil {
 		return b.client.failed(to, b.method, err, !sent)

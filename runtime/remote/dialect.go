@@ -27,9 +27,9 @@ const (
 func (c *Client) speak(d Dialect) (func(gateway.ConnectionAdapter) gateway.ConnectionHandler, error) {
 	switch d {
 	case DialectUnary:
-		return newUnary(c, exproto.ConnectionUnaryHandler_ServiceDesc.ServiceName), nil
+		return newUnary(c, exproto.ConnectionUnaryHandler_ServiceDesc.ServiceName, callUnary), nil
 	case DialectUnaryV42:
-		return newUnary(c, exproto.ConnectionHandler_ServiceDesc.ServiceName), nil
+		return newUnary(c, exproto.ConnectionHandler_ServiceDesc.ServiceName, callOnce), nil
 	case DialectStream:
 		c.streams = newStreamDialect(c)
 		return c.streams.newHandler, nil

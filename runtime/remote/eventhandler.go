@@ -11,19 +11,19 @@ type callbacks struct {
 }
 
 // newCallbacks returns the methods of the named service, one RPC an event.
-func newCallbacks(c *Client, service string) *callbacks {
+func newCallbacks(c *Client, service string, call calling) *callbacks {
 	return &callbacks{
-		created:  newCallback(c, service, "OnSocketCreated"),
-		bytes:    newCallback(c, service, "OnReceivedBytes"),
-		timer:    newCallback(c, service, "OnTimerTimeout"),
-		messages: newCallback(c, service, "OnReceivedMessages"),
-		closed:   newCallback(c, service, "OnSocketClosed"),
+		created:  newCallback(c, service, "OnSocketCreated", call),
+		bytes:    newCallback(c, service, "OnReceivedBytes", call),
+		timer:    newCallback(c, service, "OnTimerTimeout", call),
+		messages: newCallback(c, service, "OnReceivedMessages", call),
+		closed:   newCallback(c, service, "OnSocketClosed", call),
 	}
 }
 
 // newUnary returns what makes handlers that call the named service.
-func newUnary(c *Client, service string) func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
-	calls := newCallbacks(c, service)
+func newUnary(c *Client, service string, call calling) func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	calls := newCallbacks(c, service, call)
 	return func(conn gateway.ConnectionAdapter) gateway.ConnectionHandler { return newEventHandler(c, conn, calls) }
 }
 

@@ -17,7 +17,9 @@ const (
 	longestPause = 2 * time.Second
 )
 
-func jittered(pause time.Duration) time.Duration { return pause/2 + rand.N(pause/2) }
+func jittered(pause time.Duration) time.Duration {
+	return pause/2 + rand.N(pause/2) //nolint:gosec // a pause is no secret
+}
 
 var errClosing = &gateway.HandlerError{
 	Reason: gateway.ReasonHandlerUnavailable, Err: errors.New("the connection closed while its event waited for the handler"),

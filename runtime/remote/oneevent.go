@@ -52,6 +52,10 @@ var _ encoding.CodecV2 = eventCodec{}
 var protoCodec = encoding.GetCodecV2(proto.Name)
 
 func (eventCodec) Marshal(v any) (mem.BufferSlice, error) {
+	if t, ok := v.(*tracked); ok {
+		t.sent = true
+		v = t.event
+	}
 	if e, ok := v.(encoded); ok {
 		return mem.BufferSlice{mem.SliceBuffer(e)}, nil
 	}

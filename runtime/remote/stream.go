@@ -41,7 +41,7 @@ type streamDialect struct {
 func newStreamDialect(c *Client) *streamDialect {
 	d := &streamDialect{client: c, at: make(map[*backend.Backend]*streamBackend)}
 	for m := range d.each {
-		d.each[m] = newCallback(c, exproto.ConnectionHandler_ServiceDesc.ServiceName, methodNames[m])
+		d.each[m] = newCallback(c, exproto.ConnectionHandler_ServiceDesc.ServiceName, methodNames[m], callOnce)
 	}
 	d.end, d.stop = context.WithCancel(context.Background())
 	return d

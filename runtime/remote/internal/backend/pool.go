@@ -133,7 +133,7 @@ func (p *Pool) Close() error {
 	p.stop()
 	var errs []error
 	for _, b := range backends {
-		if err := b.rpc.Close(); err != nil && !errors.Is(err, grpc.ErrClientConnClosing) {
+		if err := b.rpc.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("closing the connection to %s: %w", b.addr, err))
 		}
 	}
