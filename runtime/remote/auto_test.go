@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
 	"github.com/exgate/exgate/proto/exproto"
@@ -117,10 +118,10 @@ func TestAutoHoldsDevicesUntilTheHandlerIsThere(t *testing.T) {
 	l := listen(t, "")
 	address := l.Addr().String()
 	must(t, l.Close())
-	log := new(journal)
+	counts := prometheus.NewRegistry()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	c := newClient(t, remote.ClientConfig{
-		Addresses: []string{address}, Dialect: remote.DialectAuto, OnFailure: remote.OnFailureHold, HoldTimeout: time.Minute, Logger: log.logger(),
+		Addresses: []string{address}, Dialect: remote.DialectAuto, OnFailure: remote.OnFailureHold, HoldTimeout: time.Minute, Metrics: remote.NewMetrics(counts),
 	}, a)
 	created := make(chan error, 10)
 	for i := range cap(created) {
@@ -129,7 +130,7 @@ func TestAutoHoldsDevicesUntilTheHandlerIsThere(t *testing.T) {
 			created <- errors.Join(h.OnSocketCreated(gateway.ConnInfo{}), h.OnSocketClosed(gateway.ReasonNormal))
 		}()
 	}
-	eventually(t, "a device waits", func() bool { return strings.Contains(log.String(), "asking for the dialect") })
+	eventually(t, "all devices wait", func() bool { return metric(t, counts, "exgate_handler_held_connections") == float64(cap(created)) })
 	s := new(script)
 	serveOn(t, address, func(server *grpc.Server) { registerForm(server, remote.DialectStream, s) })
 	for range cap(created) {

@@ -84,10 +84,15 @@ func (d *devices) connectAll(t *testing.T, n int, l *ledger) []net.Conn {
 	return conns
 }
 
-// metric is the sum of a counter or gauge over its labels.
-func (d *devices) metric(t *testing.T, name string) (sum float64) {
+func (d *devices) metric(t *testing.T, name string) float64 {
 	t.Helper()
-	families, err := d.counts.Gather()
+	return metric(t, d.counts, name)
+}
+
+// metric is the sum of a counter or gauge over its labels.
+func metric(t *testing.T, counts *prometheus.Registry, name string) (sum float64) {
+	t.Helper()
+	families, err := counts.Gather()
 	must(t, err)
 	for _, f := range families {
 		if f.GetName() == name {
