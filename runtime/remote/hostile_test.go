@@ -136,7 +136,7 @@ func TestFloodsOfFrames(t *testing.T) {
 	} {
 		t.Run(kind.name, func(t *testing.T) {
 			w := newServed(t, remote.AdapterConfig{})
-			w.endures(t, 20_000, func(f *flood) {
+			w.endures(t, 5_000, func(f *flood) {
 				c, err := dialRaw(t, w.address)
 				defer c.close()
 				for c.drain(); err == nil && !f.over.Load(); f.attacks.Add(1) {

@@ -11,6 +11,7 @@ type Conn struct {
 	guard *Guard
 	since time.Time
 	ended chan struct{} // closed with the account
+	paced bool          // it had to wait. Owned by the reading goroutine.
 
 	// Guarded by guard.mu.
 	proven  bool
@@ -107,12 +108,12 @@ func (c *Conn) received(f frame) {
 	c.guard.relieve()
 }
 
-// How fast connections that have not proven themselves may begin calls, all together. Each reads little at a time, so that those that wait for
-// their turn wait for few others.
+// How fast connections that have not proven themselves may begin calls, all together. One that had to wait reads little at a time, so that those that
+// wait for their turn wait for few others.
 const (
 	unprovenRate  = 20_000 // calls a second
 	unprovenBurst = 4096
-	unprovenRead  = 4096 // bytes; a call takes 30 or more
+	pacedRead     = 4096 // bytes; a call takes 30 or more
 )
 
 // pace holds up the reading of a connection that has begun calls before it was proven.
@@ -136,19 +137,20 @@ func (c *Conn) owes() time.Duration {
 	c.begun = 0
 	c.guard.mu.Unlock()
 	if proven || begun == 0 {
+		c.paced = c.paced && !proven
 		return 0
 	}
-	return c.guard.unproven.ReserveN(time.Now(), min(begun, unprovenBurst)).Delay()
+	owed := c.guard.unproven.ReserveN(time.Now(), min(begun, unprovenBurst)).Delay()
+	c.paced = owed > 0
+	return owed
 }
 
 // readable is how much of b is to be read at once.
 func (c *Conn) readable(b []byte) []byte {
-	c.guard.mu.Lock()
-	defer c.guard.mu.Unlock()
-	if c.proven {
+	if !c.paced {
 		return b
 	}
-	return b[:min(len(b), unprovenRead)]
+	return b[:min(len(b), pacedRead)]
 }
 
 // sent keeps the account of a frame of the server: where it answers, it has taken the message, or does not want it.
