@@ -63,18 +63,22 @@ func TestPlainAddressWithTLSIsRefused(t *testing.T) {
 
 func TestAdapterOverMutualTLS(t *testing.T) {
 	cert, pool := certificate(t)
+	other, otherPool := certificate(t)
 	_, address := serveAdapter(t, remote.AdapterConfig{TLS: &tls.Config{
 		Certificates: []tls.Certificate{cert}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
 	}})
 	for _, test := range []struct {
 		name  string
 		certs []tls.Certificate
+		trust *x509.CertPool
 		ok    bool
 	}{
-		{"with a certificate", []tls.Certificate{cert}, true},
-		{"without", nil, false},
+		{"with a certificate", []tls.Certificate{cert}, pool, true},
+		{"without", nil, pool, false},
+		{"with one of another authority", []tls.Certificate{other}, pool, false},
+		{"that trusts another authority", []tls.Certificate{cert}, otherPool, false},
 	} {
-		cc, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: pool, Certificates: test.certs})))
+		cc, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: test.trust, Certificates: test.certs})))
 		must(t, err)
 		_, err = exproto.NewConnectionAdapterClient(cc).Send(t.Context(), &exproto.SendBytesRequest{Conn: "c1"})
 		if (err == nil) != test.ok {
