@@ -132,7 +132,6 @@ func serverOptions(cfg AdapterConfig, admission *admission) []grpc.ServerOption 
 		grpc.InTapHandle(admission.tap),
 		grpc.UnaryInterceptor(refuse),
 		grpc.StreamInterceptor(boundStreams),
-		grpc.SharedWriteBuffer(true), // an idle connection holds none
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	}

@@ -66,11 +66,13 @@ const (
 func (p *Peers) Register(r grpc.ServiceRegistrar) {
 	r.RegisterService(&grpc.ServiceDesc{ServiceName: Service, HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{
 		MethodName: "Node",
-		Handler:    p.serveNode,
+		Handler: func(_ any, ctx context.Context, decode func(any) error, admit grpc.UnaryServerInterceptor) (any, error) {
+			return p.serveNode(ctx, decode, admit)
+		},
 	}}}, p)
 }
 
-func (p *Peers) serveNode(_ any, ctx context.Context, decode func(any) error, admit grpc.UnaryServerInterceptor) (any, error) {
+func (p *Peers) serveNode(ctx context.Context, decode func(any) error, admit grpc.UnaryServerInterceptor) (any, error) {
 	request := new(emptypb.Empty)
 	if err := decode(request); err != nil {
 		return nil, err
