@@ -38,10 +38,10 @@ export class JSONEcho extends Handler {
     }
   }
 
-  async #frame({ type, topic = '', qos = 0, payload = '', ...login }) {
+  async #frame({ type, topic = '', qos = 0, payload = '', clientinfo, password }) {
     switch (type) {
       case CONNECT:
-        return this.#connect(login);
+        return this.#connect({ clientinfo, password });
       case PUBLISH:
         return this.#answer(PUBACK, await this.conn.publish(topic, payload, qos));
       case RAW_PUBLISH:
