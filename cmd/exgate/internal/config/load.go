@@ -12,6 +12,8 @@ import (
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // Default is the commented default configuration, as a file.
@@ -69,11 +71,11 @@ func defaults(file settings, said origins) settings {
 	s.values = map[string]any{
 		"log.level":               "info",
 		"log.format":              "auto",
-		"node":                    hostname(),
+		"node":                    gateway.DefaultNode(),
 		"shutdown_timeout":        10 * time.Second,
 		"upgrade_timeout":         time.Minute,
 		"adapter.bind":            "127.0.0.1:9100",
-		"adapter.max_connections": int64(1000),
+		"adapter.max_connections": int64(512),
 		"modules_cache":           cacheFolder(),
 		"upstream.embedded.bind":  "127.0.0.1:1883",
 	}
@@ -84,14 +86,6 @@ func defaults(file settings, said origins) settings {
 		}
 	}
 	return s
-}
-
-func hostname() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return "exgate"
-	}
-	return name
 }
 
 // cacheFolder is empty, which means no cache, where the system has no folder for caches.

@@ -21,6 +21,7 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		"text for a section":           {"log: info\n", `exgate.yaml:1: log: must be a section with format, level, not the text "info"`},
 		"section for a text":           {"node: {a: 1}\n", "exgate.yaml:1: node: must be text, not a section"},
 		"number for a text":            {"node: 1.10\n", "exgate.yaml:1: node: must be text, not the number 1.10"},
+		"node's name":                  {"node: 'a b'\n", `exgate.yaml:1: node: the node's name "a b" may contain letters, digits, '.', '-' and '_' only`},
 		"nothing for a text":           {"node:\n", "exgate.yaml:1: node: has no value: it must be text"},
 		"text for a flag":              {"metrics: {public: yes}\n", `exgate.yaml:1: metrics.public: must be true or false, not the text "yes"`},
 		"unknown choice":               {"log: {level: loud}\n", `exgate.yaml:1: log.level: must be debug, info, warn or error, not "loud"`},

@@ -9,11 +9,15 @@ import (
 	"strings"
 
 	"github.com/exgate/exgate/connectors/embedded"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // check finds what settings say together that they cannot say.
 func (c *Config) check(problems *collector) {
 	r := rules{cfg: c, problems: problems}
+	if err := gateway.CheckNode(c.Node); err != nil && !r.broken("node") {
+		r.problem("node", "%v", err)
+	}
 	r.upstream()
 	r.metrics()
 	r.adapter(c.Adapter)

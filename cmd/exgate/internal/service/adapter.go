@@ -45,7 +45,9 @@ func (s *Service) startAdapter(ctx context.Context) error {
 // newAdapter makes the adapter of the configuration.
 func (s *Service) newAdapter(metrics *remote.Metrics) (*remote.Adapter, error) {
 	of := s.cfg.Adapter
-	cfg := remote.AdapterConfig{Node: s.gateway.Node(), RawPublishTopics: of.RawPublishTopics, Logger: s.log, Metrics: metrics}
+	cfg := remote.AdapterConfig{
+		Node: s.gateway.Node(), MaxConnections: of.MaxConnections, RawPublishTopics: of.RawPublishTopics, Logger: s.log, Metrics: metrics,
+	}
 	if of.RawPublish {
 		cfg.RawPublisher = s.gateway.NewRawPublisher(upstreamName, gateway.ClientInfo{ClientID: "exgate-" + s.gateway.Node()}, "")
 	}
