@@ -1,0 +1,44 @@
+package framing
+
+// Fixed is the rule that all frames have the same length.
+type Fixed struct {
+	// Size of a frame in bytes, 1 to [MaxFrame].
+	Size int
+}
+
+func (f Fixed) check() error { return within("Fixed.Size", f.Size, 1, MaxFrame) }
+
+func (f Fixed) splitter() splitter { return &sized{rules: f} }
+
+type sized struct {
+	rules   Fixed
+	waiting gathered
+}
+
+func (s *sized) held() int { return len(s.waiting) }
+
+func (s *sized) reset() { s.waiting = nil }
+
+func (s *sized) next(b []byte) (used int, frame []byte, err error) {
+	used, frame = s.waiting.take(b, s.rules.Size)
+	return used, frame, nil
+}
+
+// gathered is what there is of a run of bytes whose length is known. It grows with what came, not with what was promised.
+type gathered []byte
+
+// take uses up to as many bytes of b as are missing, and gives all n once they are there: out of b itself where it has them all.
+func (g *gathered) take(b []byte, n int) (used int, all []byte) {
+	missing := n - len(*g)
+	if len(*g) == 0 && missing <= len(b) {
+		return n, b[:n:n]
+	}
+	used = min(missing, len(b))
+	*g = append(*g, b[:used]...)
+	if len(*g) < n {
+		return used, nil
+	}
+	all = *g
+	*g = nil
+	return used, all
+}

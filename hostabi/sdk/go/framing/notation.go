@@ -1,0 +1,116 @@
+package framing
+
+import (
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+var errNotation = errors.New("framing: not the notation of a framer: see hostabi/conformance/framing.md")
+
+// Parse reads rules as hostabi/conformance/framing.md writes them, such as "delimiter 0a 1024 line": for modules that let their operator choose.
+// [New] checks the values.
+func Parse(notation string) (Rules, error) {
+	words := strings.Split(notation, " ")
+	p := &parser{words: words[1:]}
+	var rules Rules
+	switch words[0] {
+	case "delimiter":
+		rules = Delimiter{Bytes: p.bytes(), Max: p.number(), Strip: Strip(p.choice("keep", "strip", "line"))}
+	case "length":
+		rules = Length{
+			Width: p.number(), LittleEndian: p.choice("big", "little") == 1, Offset: p.number(), Adjust: p.signed(), Max: p.number(),
+			Strip: Strip(p.choice("keep", "strip")),
+		}
+	case "fixed":
+		rules = Fixed{Size: p.number()}
+	case "escape":
+		rules = p.escape()
+	}
+	if rules == nil || p.bad || len(p.words) > 0 {
+		return nil, errNotation
+	}
+	return rules, nil
+}
+
+// parser reads words up to the first bad one.
+type parser struct {
+	words []string
+	bad   bool
+}
+
+func (p *parser) word() string {
+	if len(p.words) == 0 {
+		p.bad = true
+		return ""
+	}
+	w := p.words[0]
+	p.words = p.words[1:]
+	return w
+}
+
+func (p *parser) number() int {
+	n, err := strconv.ParseUint(p.word(), 10, 31)
+	p.bad = p.bad || err != nil
+	return int(n)
+}
+
+func (p *parser) signed() int {
+	if len(p.words) > 0 && strings.HasPrefix(p.words[0], "-") {
+		p.words[0] = p.words[0][1:]
+		return -p.number()
+	}
+	return p.number()
+}
+
+func (p *parser) bytes() []byte { return p.hex(p.word()) }
+
+func (p *parser) hex(digits string) []byte {
+	b, err := hex.DecodeString(digits)
+	p.bad = p.bad || err != nil || len(b) == 0 || strings.ToLower(digits) != digits
+	return b
+}
+
+func (p *parser) byte() byte { return p.sized(p.word(), 1)[0] }
+
+// sized reads digits that must be n bytes.
+func (p *parser) sized(digits string, n int) []byte {
+	b := p.hex(digits)
+	if len(b) != n {
+		p.bad = true
+		return make([]byte, n)
+	}
+	return b
+}
+
+// choice is the number of the word among those that it may be.
+func (p *parser) choice(words ...string) int {
+	got := p.word()
+	for i, w := range words {
+		if w == got {
+			return i
+		}
+	}
+	p.bad = true
+	return 0
+}
+
+func (p *parser) escape() Rules {
+	var e Escape
+	if e.NoStart = len(p.words) > 0 && p.words[0] == "-"; e.NoStart {
+		p.word()
+	} else {
+		e.Start = p.byte()
+	}
+	e.End, e.Escape, e.Max = p.byte(), p.byte(), p.number()
+	if p.choice("xor", "map") == 0 {
+		e.XOR = p.byte()
+		return e
+	}
+	for pair := range strings.SplitSeq(p.word(), ",") {
+		b := p.sized(pair, 2)
+		e.Map = append(e.Map, Code{b[0], b[1]})
+	}
+	return e
+}
