@@ -1,13 +1,16 @@
 package wasm
 
 import (
+	"errors"
+
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // connection is the handler of one device: it turns calls into events of its instance.
 type connection struct {
-	instance *instance
+	engine   *Engine
+	instance *instance // from OnSocketCreated on; nil where there was none to have
 	id       int64
 	adapter  gateway.ConnectionAdapter
 
@@ -19,42 +22,68 @@ var (
 	_ gateway.Drainer           = (*connection)(nil)
 )
 
+var errNoInstance = errors.New("the connection has no instance")
+
 func (c *connection) OnSocketCreated(info gateway.ConnInfo) error {
-	return c.instance.deliver(c, hostabi.KindCreated, 0, appendConnInfo(nil, info))
+	c.engine.stats.connections.Add(1)
+	in, err := c.engine.place(c.adapter)
+	if err != nil {
+		return err
+	}
+	c.instance = in
+	in.attached.Add(1)
+	return in.deliver(c, hostabi.KindCreated, 0, appendConnInfo(nil, info))
+}
+
+// deliver runs an event in the connection's instance.
+func (c *connection) deliver(kind hostabi.Kind, arg int64, body []byte) error {
+	if c.instance == nil {
+		return &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: errNoInstance}
+	}
+	return c.instance.deliver(c, kind, arg, body)
 }
 
 func (c *connection) OnReceivedBytes(b []byte) error {
-	limit := int(c.instance.limits.EventBytes)
+	limit := int(c.engine.config.Limits.EventBytes)
 	for len(b) > limit {
-		if err := c.instance.deliver(c, kindBytes, 0, b[:limit]); err != nil {
+		if err := c.deliver(kindBytes, 0, b[:limit]); err != nil {
 			return err
 		}
 		b = b[limit:]
 	}
-	return c.instance.deliver(c, kindBytes, 0, b)
+	return c.deliver(kindBytes, 0, b)
 }
 
 func (c *connection) OnTimerTimeout(t gateway.TimerType) error {
-	return c.instance.deliver(c, hostabi.KindTimer, int64(t), nil)
+	return c.deliver(hostabi.KindTimer, int64(t), nil)
 }
 
 func (c *connection) OnReceivedMessages(messages []gateway.Message) error {
-	for body := range messageBodies(messages, int(c.instance.limits.EventBytes)) {
-		if err := c.instance.deliver(c, hostabi.KindMessages, 0, body); err != nil {
+	for body := range messageBodies(messages, int(c.engine.config.Limits.EventBytes)) {
+		if err := c.deliver(hostabi.KindMessages, 0, body); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// OnSocketClosed tells the guest, unless its instance is gone.
+// OnSocketClosed tells the guest, unless its instance is gone. An instance of this connection alone ends.
 func (c *connection) OnSocketClosed(reason gateway.CloseReason) error {
-	defer c.instance.attached.Add(-1)
-	return c.instance.deliver(c, hostabi.KindClosed, 0, []byte(reason.Name))
+	in := c.instance
+	if in == nil {
+		return nil
+	}
+	defer in.attached.Add(-1)
+	err := in.deliver(c, hostabi.KindClosed, 0, []byte(reason.Name))
+	if in.shard == nil {
+		in.close()
+		c.engine.isolated.forget(in)
+	}
+	return err
 }
 
 func (c *connection) OnDrain() error {
-	return c.instance.deliver(c, hostabi.KindDrain, 0, nil)
+	return c.deliver(hostabi.KindDrain, 0, nil)
 }
 
 // wanted is result, or nil where the guest wants none.
@@ -70,10 +99,10 @@ func (c *connection) result(token int64) gateway.Done {
 	return func(r gateway.Result) {
 		body := hostabi.AppendCodeResponse(nil, code(r), bounded(r.Message, maxReasonText))
 		posted := c.adapter.Post(func() error {
-			return c.instance.deliver(c, hostabi.KindResult, token, body)
+			return c.deliver(hostabi.KindResult, token, body)
 		})
 		if !posted {
-			c.instance.engine.metrics.drop(droppedResult, 1)
+			c.engine.metrics.drop(droppedResult, 1)
 		}
 	}
 }

@@ -27,7 +27,10 @@ type Config struct {
 	// Limits bound each instance. If zero, those that their fields name.
 	Limits Limits
 
-	// Shards is the number of instances. If zero, GOMAXPROCS.
+	// Isolation is how connections share instances. If zero, IsolationShared.
+	Isolation Isolation
+
+	// Shards is the number of instances where they are shared. If zero, GOMAXPROCS.
 	Shards int
 
 	// CacheDir is a folder for compiled code, which is made where it is missing. Who can write there can run code as exgate. If zero,
@@ -46,14 +49,18 @@ type Engine struct {
 	config  Config
 	log     *slog.Logger
 	metrics *handlerMetrics
+	digest  string
 	program *program
-	shards  []*shard
 
+	shards   []*shard  // where instances are shared
+	isolated *isolated // where each connection has its own
+
+	stats    stats
 	lastConn atomic.Int64  // connection ids are never reused
 	turn     atomic.Uint32 // where the search for a shard begins
 
 	starting context.Context // ends when the engine closes
-	stop     context.CancelFunc
+	stop     context.CancelCauseFunc
 	starters sync.WaitGroup
 }
 
@@ -61,15 +68,41 @@ var _ gateway.HandlerFactory = (*Engine)(nil)
 
 var errShards = errors.New("the number of shards is negative")
 
-// New loads a guest and starts its instances. An error says what is wrong with the module, or how its start failed.
+// New loads a guest and starts its instances: those that are shared, or one to see that it starts. An error says what is wrong with the module, or
+// how its start failed.
 func New(ctx context.Context, c Config) (*Engine, error) {
 	if c.Name == "" || len(c.Module) == 0 {
 		return nil, errors.New("a wasm handler needs a name and a module")
 	}
-	if err := c.Limits.check(); err != nil || c.Shards < 0 {
-		return nil, fmt.Errorf("wasm handler %s: %w", c.Name, cmp.Or(err, errShards))
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("wasm handler %s: %w", c.Name, err)
 	}
+	c = c.withDefaults()
+	e := &Engine{
+		config: c, log: c.Logger.With("handler", c.Name), metrics: c.Metrics.handler(c.Name), digest: digest(c.Module),
+	}
+	var err error
+	if e.program, err = load(ctx, c.Module, c.Limits, c.CacheDir, e.log); err != nil {
+		return nil, fmt.Errorf("loading wasm handler %s: %w", c.Name, err)
+	}
+	e.starting, e.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+	if err := e.start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting wasm handler %s: %w", c.Name, err), e.Close(ctx))
+	}
+	return e, nil
+}
+
+func (c Config) check() error {
+	var shards error
+	if c.Shards < 0 {
+		shards = errShards
+	}
+	return cmp.Or(c.Limits.check(), c.Isolation.check(), shards)
+}
+
+func (c Config) withDefaults() Config {
 	c.Limits = c.Limits.withDefaults()
+	c.Isolation = cmp.Or(c.Isolation, IsolationShared)
 	c.Shards = cmp.Or(c.Shards, runtime.GOMAXPROCS(0))
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -77,24 +110,50 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(nil)
 	}
-	e := &Engine{config: c, log: c.Logger.With("handler", c.Name), metrics: c.Metrics.handler(c.Name)}
-	var err error
-	if e.program, err = load(ctx, c.Module, c.Limits, c.CacheDir, e.log); err != nil {
-		return nil, fmt.Errorf("loading wasm handler %s: %w", c.Name, err)
+	return c
+}
+
+// start starts the shared instances, or one that nothing uses.
+func (e *Engine) start() error {
+	if e.config.Isolation == IsolationConnection {
+		e.isolated = newIsolated(e)
+		in, err := newInstance(e, nil, "")
+		if err == nil {
+			in.close()
+		}
+		return err
 	}
-	e.starting, e.stop = context.WithCancel(context.WithoutCancel(ctx))
-	for i := range c.Shards {
+	for i := range e.config.Shards {
 		s := &shard{engine: e, index: i}
 		e.shards = append(e.shards, s)
 		if err := s.start(); err != nil {
-			return nil, errors.Join(fmt.Errorf("starting wasm handler %s: %w", c.Name, err), e.Close(ctx))
+			return err
 		}
 	}
-	return e, nil
+	return nil
 }
 
-// NewHandler gives the connection to the live instance that has fewest. Without one the error carries gateway.ReasonHandlerUnavailable.
+// NewHandler makes the handler of a connection, which gets its instance at OnSocketCreated. Where instances are shared and none is live the
+// error carries gateway.ReasonHandlerUnavailable.
 func (e *Engine) NewHandler(adapter gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+	if e.isolated == nil {
+		if _, err := e.leastUsed(); err != nil {
+			return nil, err
+		}
+	}
+	return &connection{engine: e, id: e.lastConn.Add(1), adapter: adapter}, nil
+}
+
+// place returns the instance for a new connection.
+func (e *Engine) place(adapter gateway.ConnectionAdapter) (*instance, error) {
+	if e.isolated != nil {
+		return e.isolated.start(adapter.ID())
+	}
+	return e.leastUsed()
+}
+
+// leastUsed returns the live shared instance that has fewest connections.
+func (e *Engine) leastUsed() (*instance, error) {
 	first := int(e.turn.Add(1))
 	var best *instance
 	for i := range e.shards {
@@ -107,14 +166,16 @@ func (e *Engine) NewHandler(adapter gateway.ConnectionAdapter) (gateway.Connecti
 		err := fmt.Errorf("no instance of wasm handler %s is live", e.config.Name)
 		return nil, &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: err}
 	}
-	best.attached.Add(1)
-	return &connection{instance: best, id: e.lastConn.Add(1), adapter: adapter}, nil
+	return best, nil
 }
 
 // Close ends the instances and frees the compiled module.
 func (e *Engine) Close(ctx context.Context) error {
-	e.stop()
+	e.stop(errClosed)
 	e.starters.Wait()
+	if e.isolated != nil {
+		e.isolated.close()
+	}
 	for _, s := range e.shards {
 		if in := s.current.Swap(nil); in != nil {
 			in.close()

@@ -20,7 +20,7 @@ type pendingClose struct {
 func (in *instance) deliver(c *connection, kind hostabi.Kind, arg int64, body []byte) error {
 	if n := in.waiting.Add(1); n > int64(in.limits.Waiting) && kind != hostabi.KindClosed {
 		in.waiting.Add(-1)
-		err := fmt.Errorf("%d events wait for instance %d (limit waiting)", n-1, in.shard.index)
+		err := fmt.Errorf("%d events wait for the instance of %v (limit waiting)", n-1, in.output.whose)
 		return &gateway.HandlerError{Reason: gateway.ReasonHandlerTimeout, Err: err}
 	}
 	in.mu.Lock()

@@ -40,13 +40,22 @@ func firstLine(err error) string {
 	return bounded(line, maxReasonText)
 }
 
+// logEnd tells the operator that the instance is gone. One that many share names the connection whose event it was.
+func (in *instance) logEnd(c *connection, fault *gateway.HandlerError, err error) {
+	attrs := []any{in.output.whose, "reason", fault.Reason.Name}
+	if in.shard != nil {
+		attrs = append(attrs, "connections", len(in.connections), "conn", c.adapter.ID())
+	}
+	in.engine.log.Error("guest instance ended", append(attrs, "error", bounded(err.Error(), maxErrorText))...)
+}
+
 // kill ends the instance because of err, in the event of connection c. It returns what c closes with.
 func (in *instance) kill(c *connection, err error) error {
 	fault := in.fault(err)
 	in.dead = fault
 	in.engine.metrics.died(fault.Reason.Name)
-	in.engine.log.Error("guest instance ended", "shard", in.shard.index, "reason", fault.Reason.Name,
-		"connections", len(in.connections), "conn", c.adapter.ID(), "error", bounded(err.Error(), maxErrorText))
+	in.engine.stats.faults.Add(1)
+	in.logEnd(c, fault, err)
 	orphans := make([]*connection, 0, len(in.connections))
 	for _, other := range in.connections {
 		if other != c {
@@ -54,6 +63,8 @@ func (in *instance) kill(c *connection, err error) error {
 		}
 	}
 	in.release()
-	in.shard.lost(orphans)
+	if in.shard != nil {
+		in.shard.lost(orphans)
+	}
 	return fault
 }

@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -132,7 +133,9 @@ func TestTrapInEachEvent(t *testing.T) {
 		module wasmtest.Module
 		event  func(h gateway.ConnectionHandler) error
 	}{
-		{"bytes", guest.With("exproto_v1_bytes", trap...), func(h gateway.ConnectionHandler) error { return h.OnReceivedBytes(nil) }},
+		{"bytes", guest.With("exproto_v1_bytes", trap...), func(h gateway.ConnectionHandler) error {
+			return errors.Join(h.OnSocketCreated(info), h.OnReceivedBytes(nil))
+		}},
 		{"created", guest.With("exproto_v1_event", trap...), func(h gateway.ConnectionHandler) error { return h.OnSocketCreated(info) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

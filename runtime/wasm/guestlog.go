@@ -19,6 +19,7 @@ const burstSeconds = 5
 // guestLog writes what a guest logs and prints, with a bound on rate and size. It is guarded by the lock of its instance.
 type guestLog struct {
 	log        *slog.Logger
+	whose      slog.Attr
 	metrics    *handlerMetrics
 	perSecond  float64
 	lines      float64 // that may be written now
@@ -27,10 +28,10 @@ type guestLog struct {
 	partial    [2][]byte // begun lines of standard output and standard error
 }
 
-func newGuestLog(s *shard) guestLog {
-	perSecond := float64(s.engine.config.Limits.LogLines)
+func newGuestLog(e *Engine, whose slog.Attr) guestLog {
+	perSecond := float64(e.config.Limits.LogLines)
 	return guestLog{
-		log: s.engine.log.With("shard", s.index), metrics: s.engine.metrics,
+		log: e.log, whose: whose, metrics: e.metrics,
 		perSecond: perSecond, lines: perSecond * burstSeconds, counted: time.Now(),
 	}
 }
@@ -43,7 +44,7 @@ func (g *guestLog) line(level int32, text []byte) {
 		return
 	}
 	l := slog.Level(min(max(level, int32(slog.LevelDebug)), int32(slog.LevelError)))
-	attrs := []slog.Attr{slog.String("text", bounded(clip(text), maxLine))}
+	attrs := []slog.Attr{g.whose, slog.String("text", bounded(clip(text), maxLine))}
 	if g.suppressed > 0 {
 		attrs = append(attrs, slog.Int("suppressed", g.suppressed))
 		g.suppressed = 0

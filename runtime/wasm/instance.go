@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -15,7 +16,7 @@ import (
 // instance is one running guest and the connections that are its own.
 type instance struct {
 	engine   *Engine
-	shard    *shard
+	shard    *shard // nil where the instance is one connection's
 	limits   *Limits
 	attached atomic.Int64 // connections, for the choice of a shard
 	waiting  atomic.Int64 // events that wait for mu or hold it
@@ -45,9 +46,10 @@ type instance struct {
 type instanceKey struct{}
 
 // newInstance starts a guest: its start function, _initialize, the receive buffer, its configuration.
-func newInstance(s *shard) (*instance, error) {
-	in := &instance{engine: s.engine, shard: s, limits: &s.engine.config.Limits, connections: map[int64]*connection{}}
-	in.output = newGuestLog(s)
+// It is for a shard, or for the connection whose name conn is.
+func newInstance(e *Engine, s *shard, conn string) (*instance, error) {
+	in := &instance{engine: e, shard: s, limits: &e.config.Limits, connections: map[int64]*connection{}}
+	in.output = newGuestLog(e, in.whose(conn))
 	in.ctx = hostabi.WithHost(context.WithValue(context.Background(), instanceKey{}, in), in)
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -57,6 +59,14 @@ func newInstance(s *shard) (*instance, error) {
 	}
 	in.engine.metrics.instances.Inc()
 	return in, nil
+}
+
+// whose is the shard or connection that the instance is for, for the log.
+func (in *instance) whose(conn string) slog.Attr {
+	if in.shard != nil {
+		return slog.Int("shard", in.shard.index)
+	}
+	return slog.String("conn", conn)
 }
 
 func (in *instance) begin() error {

@@ -41,6 +41,9 @@ type Limits struct {
 	// Waiting is how many events may wait for one instance. Above it the connection of the event closes. If zero, 4,096.
 	Waiting int
 
+	// Instances is how many instances there may be where each connection has its own. A connection above it is refused. If zero, 10,000.
+	Instances int
+
 	// LogLines is how many lines a second an instance may log, after a burst of five times as many. If zero, 20.
 	LogLines int
 }
@@ -54,7 +57,7 @@ func (l Limits) check() error {
 	if l.MemoryPages > maxPages {
 		return fmt.Errorf("limit memory_pages is %d: at most %d (4 GiB)", l.MemoryPages, maxPages)
 	}
-	if l.WallTime < 0 || l.StartTime < 0 || l.HostCalls < 0 || l.CallBytes < 0 || l.Waiting < 0 || l.LogLines < 0 {
+	if l.WallTime < 0 || l.StartTime < 0 || l.HostCalls < 0 || l.CallBytes < 0 || l.Waiting < 0 || l.Instances < 0 || l.LogLines < 0 {
 		return errors.New("a limit is negative")
 	}
 	return nil
@@ -72,6 +75,7 @@ func (l Limits) withDefaults() Limits {
 	l.CallBytes = cmp.Or(l.CallBytes, 1<<20)
 	l.EventBytes = cmp.Or(l.EventBytes, 64<<10)
 	l.Waiting = cmp.Or(l.Waiting, 4096)
+	l.Instances = cmp.Or(l.Instances, 10_000)
 	l.LogLines = cmp.Or(l.LogLines, 20)
 	return l
 }

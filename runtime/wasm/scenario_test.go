@@ -82,6 +82,11 @@ func TestActionCloses(t *testing.T) {
 	d.expect(t, "close normal")
 }
 
+// id is d's connection as its guest writes it into a packet.
+func id(d *device) string {
+	return string(binary.LittleEndian.AppendUint64(nil, uint64(d.handler.(*connection).id)))
+}
+
 // An instance may not name the connections of another one, nor those that are gone.
 func TestForeignConnection(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "scenario"), Shards: 2})
@@ -91,9 +96,8 @@ func TestForeignConnection(t *testing.T) {
 	}
 	d.take()
 	other.take()
-	id := string(binary.LittleEndian.AppendUint64(nil, uint64(other.handler.(*connection).id)))
 	for _, call := range []string{"X", "Y"} {
-		must(t, d.receive(call+id))
+		must(t, d.receive(call+id(other)))
 		d.expect(t, `send "`+strings.ToLower(call)+`\x02"`)
 	}
 	other.expect(t)
@@ -103,14 +107,13 @@ func TestForeignConnection(t *testing.T) {
 		neighbour = connect(t, e)
 	}
 	neighbour.take()
-	id = string(binary.LittleEndian.AppendUint64(nil, uint64(neighbour.handler.(*connection).id)))
-	must(t, d.receive("X"+id))
+	must(t, d.receive("X"+id(neighbour)))
 	neighbour.expect(t, `send "x"`)
-	must(t, d.receive("Y"+id))
+	must(t, d.receive("Y"+id(neighbour)))
 	neighbour.expect(t, "close normal: y")
 	must(t, neighbour.handler.OnSocketClosed(gateway.ReasonNormal))
 	d.take()
-	must(t, d.receive("X"+id))
+	must(t, d.receive("X"+id(neighbour)))
 	d.expect(t, `send "x\x02"`)
 }
 

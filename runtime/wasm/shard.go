@@ -26,7 +26,7 @@ type shard struct {
 
 // start makes an instance and puts it in place.
 func (s *shard) start() error {
-	in, err := newInstance(s)
+	in, err := newInstance(s.engine, s, "")
 	if err != nil {
 		return err
 	}

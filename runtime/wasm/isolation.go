@@ -1,0 +1,119 @@
+package wasm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// Isolation is how connections share instances.
+type Isolation string
+
+// The isolations.
+const (
+	// IsolationShared puts many connections on each of a few instances. A fault in an event of one ends the instance for all.
+	IsolationShared Isolation = "shared"
+
+	// IsolationConnection starts an instance for each connection. A fault ends one connection.
+	IsolationConnection Isolation = "connection"
+)
+
+func (i Isolation) check() error {
+	switch i {
+	case "", IsolationShared, IsolationConnection:
+		return nil
+	}
+	return fmt.Errorf("isolation is %q: it may be %q or %q", string(i), IsolationShared, IsolationConnection)
+}
+
+// isolated has an instance for each connection.
+type isolated struct {
+	engine *Engine
+	turns  chan struct{} // one for each start under way
+
+	mu sync.Mutex
+
+	// Guarded by mu.
+	live map[*instance]struct{}
+	held int // instances that live, start or wait for their turn
+}
+
+func newIsolated(e *Engine) *isolated {
+	return &isolated{engine: e, turns: make(chan struct{}, runtime.GOMAXPROCS(0)), live: map[*instance]struct{}{}}
+}
+
+// start makes an instance on the calling goroutine, when it is its turn.
+func (i *isolated) start(conn string) (*instance, error) {
+	if err := i.hold(); err != nil {
+		return nil, err
+	}
+	in, err := i.takeTurn(conn)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if err != nil {
+		i.held--
+		i.engine.stats.faults.Add(1)
+		return nil, unavailable(err)
+	}
+	i.live[in] = struct{}{}
+	return in, nil
+}
+
+// unavailable is err with a reason to close with, where it has none.
+func unavailable(err error) error {
+	if _, ok := errors.AsType[*gateway.HandlerError](err); ok {
+		return err
+	}
+	return &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: err}
+}
+
+func (i *isolated) hold() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if limit := i.engine.config.Limits.Instances; i.held >= limit {
+		err := fmt.Errorf("wasm handler %s has %d instances (limit instances)", i.engine.config.Name, limit)
+		return &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: err}
+	}
+	i.held++
+	return nil
+}
+
+func (i *isolated) takeTurn(conn string) (*instance, error) {
+	select {
+	case i.turns <- struct{}{}:
+		defer func() { <-i.turns }()
+	case <-i.engine.starting.Done():
+		return nil, context.Cause(i.engine.starting)
+	}
+	in, err := newInstance(i.engine, nil, conn)
+	if err != nil {
+		return nil, fmt.Errorf("starting an instance for a connection: %w", err)
+	}
+	return in, nil
+}
+
+// forget takes an instance out that is closed or dead.
+func (i *isolated) forget(in *instance) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if _, ok := i.live[in]; ok {
+		delete(i.live, in)
+		i.held--
+	}
+}
+
+// close ends the instances that are left.
+func (i *isolated) close() {
+	i.mu.Lock()
+	left := i.live
+	i.live = map[*instance]struct{}{}
+	i.held -= len(left)
+	i.mu.Unlock()
+	for in := range left {
+		in.close()
+	}
+}
