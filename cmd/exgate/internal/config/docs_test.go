@@ -18,7 +18,7 @@ var (
 
 // TestExamplesOfTheDocuments loads each configuration that the documents show.
 func TestExamplesOfTheDocuments(t *testing.T) {
-	files, err := filepath.Glob("../../../../docs/l*.md")
+	files, err := filepath.Glob("../../../../docs/[hl]*.md")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no documents: %v", err)
 	}
@@ -42,13 +42,29 @@ func loadExample(t *testing.T, text string) {
 		text = docHead + text
 	}
 	inFolder(t, text)
+	exampleFiles(t)
+	if _, err := Load(Sources{File: "exgate.yaml"}); err != nil {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// exampleFiles leaves the files that the examples name.
+func exampleFiles(t *testing.T) {
+	t.Helper()
 	cert, key := certtest.SelfSigned(t)
-	for name, data := range map[string][]byte{"server.pem": cert, "server.key": key, "devices-ca.pem": cert, "devices.psk": []byte("me:00\n")} {
+	files := map[string][]byte{"devices.psk": []byte("me:00\n")}
+	for _, name := range []string{"server.pem", "devices-ca.pem", "adapter.pem", "handlers-ca.pem", "handler-ca.pem", "gateway.pem"} {
+		files[name] = cert
+	}
+	for _, name := range []string{"server.key", "adapter.key", "gateway.key"} {
+		files[name] = key
+	}
+	for _, name := range []string{"handler.token", "adapter.token", "peers.token"} {
+		files[name] = []byte("secret\n")
+	}
+	for name, data := range files {
 		if err := os.WriteFile(name, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if _, err := Load(Sources{File: "exgate.yaml"}); err != nil {
-		t.Errorf("%v\n%s", err, text)
 	}
 }

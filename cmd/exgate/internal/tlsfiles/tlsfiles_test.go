@@ -74,7 +74,7 @@ func TestCertificateIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := func() []byte {
-		of, _, err := shake(t, &tls.Config{InsecureSkipVerify: true}, server) //nolint:gosec // only what is shown counts
+		of, _, err := shake(t, &tls.Config{InsecureSkipVerify: true}, server) // only what is shown counts
 		if err != nil {
 			t.Fatal(err)
 		}
