@@ -85,9 +85,17 @@ func must(t testing.TB, err error) {
 
 func (g *Guest) call(export string, params ...uint64) uint64 {
 	g.t.Helper()
-	results, err := g.module.ExportedFunction(export).Call(g.ctx, params...)
+	result, err := g.tryCall(export, params...)
 	must(g.t, err)
-	return results[0]
+	return result
+}
+
+func (g *Guest) tryCall(export string, params ...uint64) (uint64, error) {
+	results, err := g.module.ExportedFunction(export).Call(g.ctx, params...)
+	if err != nil {
+		return 0, err
+	}
+	return results[0], nil
 }
 
 // put writes a body into the guest's buffer and returns the pointer and length that go with it.
@@ -110,6 +118,14 @@ func (g *Guest) Bytes(conn int64, b string) hostabi.Action {
 	g.t.Helper()
 	params := append([]uint64{uint64(conn)}, g.put([]byte(b))...)
 	return hostabi.Action(g.call(hostabi.ExportBytes, params...))
+}
+
+// TryBytes is Bytes for a guest that may trap; it is not to be used again after that.
+func (g *Guest) TryBytes(conn int64, b string) error {
+	g.t.Helper()
+	params := append([]uint64{uint64(conn)}, g.put([]byte(b))...)
+	_, err := g.tryCall(hostabi.ExportBytes, params...)
+	return err
 }
 
 // Event delivers an event with a body that is encoded already.

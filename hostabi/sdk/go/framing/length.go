@@ -2,7 +2,8 @@ package framing
 
 import (
 	"encoding/binary"
-	"fmt"
+	"errors"
+	"strconv"
 )
 
 // Length stands at the head of each frame: Offset bytes, the unsigned number of Width bytes, and the rest. The whole frame has
@@ -25,7 +26,7 @@ type Length struct {
 
 func (l Length) check() error {
 	if l.Width != 1 && l.Width != 2 && l.Width != 4 {
-		return fmt.Errorf("framing: Length.Width is %d, and must be 1, 2 or 4", l.Width)
+		return errors.New("framing: Length.Width is " + strconv.Itoa(l.Width) + ", and must be 1, 2 or 4")
 	}
 	if err := within("Length.Offset", l.Offset, 0, 255); err != nil {
 		return err

@@ -1,7 +1,6 @@
 package framing
 
 import (
-	"encoding/hex"
 	"errors"
 	"strconv"
 	"strings"
@@ -66,9 +65,15 @@ func (p *parser) signed() int {
 
 func (p *parser) bytes() []byte { return p.hex(p.word()) }
 
+// hex reads lower-case digits. (Package encoding/hex would bring package fmt into every module.)
 func (p *parser) hex(digits string) []byte {
-	b, err := hex.DecodeString(digits)
-	p.bad = p.bad || err != nil || len(b) == 0 || strings.ToLower(digits) != digits
+	b := make([]byte, len(digits)/2)
+	for i := range b {
+		c, err := strconv.ParseUint(digits[2*i:2*i+2], 16, 8)
+		p.bad = p.bad || err != nil
+		b[i] = byte(c)
+	}
+	p.bad = p.bad || len(b) == 0 || len(digits)%2 == 1 || strings.ToLower(digits) != digits
 	return b
 }
 

@@ -1,0 +1,96 @@
+// Package probe is the suite that the probe of every SDK passes: the protocol of hostabi/conformance/probe.md, byte for byte.
+package probe
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/hostabi/sdk/guesttest"
+)
+
+// conn is more than 32 bits hold.
+const conn = 1<<40 + 7
+
+// suite is a module under test.
+type suite struct {
+	module []byte
+	cfg    guesttest.Config
+}
+
+// Run runs a probe through every scenario. cfg says how much memory it needs; each scenario has its own cfg.Config.
+func Run(t *testing.T, module []byte, cfg guesttest.Config) {
+	s := suite{module, cfg}
+	t.Run("configuration", s.configuration)
+	t.Run("created", s.created)
+	t.Run("commands", s.commands)
+	t.Run("usage", s.usage)
+	t.Run("calls", s.calls)
+	t.Run("refusals", s.refusals)
+	t.Run("results", s.results)
+	t.Run("actions", s.actions)
+	t.Run("messages", s.messages)
+	t.Run("timer and drain", s.timerAndDrain)
+	t.Run("state", s.state)
+	t.Run("lines", s.lines)
+	t.Run("framers", s.framers)
+	t.Run("refused framers", s.refusedFramers)
+	t.Run("vectors", s.vectors)
+	t.Run("unknown kinds", s.unknownKinds)
+	t.Run("many connections", s.manyConnections)
+	t.Run("trap", s.trap)
+}
+
+// device is a connection to the probe.
+type device struct {
+	*guesttest.Guest
+	t *testing.T
+}
+
+// start loads the probe and connects a device.
+func (s suite) start(t *testing.T) device {
+	t.Helper()
+	d := device{guesttest.Load(t, s.module, s.cfg), t}
+	d.Created(conn, hostabi.ConnInfo{})
+	d.Sent(conn)
+	return d
+}
+
+// sends delivers b, and checks the answer and the action.
+func (d device) sends(b, answer string, action hostabi.Action) {
+	d.t.Helper()
+	got := d.Bytes(conn, b)
+	d.told(abbreviated(b), answer)
+	if got != action {
+		d.t.Errorf("%s got action %d, want %d", abbreviated(b), got, action)
+	}
+}
+
+// says is sends of lines that go on.
+func (d device) says(lines, answer string) {
+	d.t.Helper()
+	d.sends(lines, answer, hostabi.ActionContinue)
+}
+
+// told checks what the device was sent because of something.
+func (d device) told(because, answer string) {
+	d.t.Helper()
+	if got := d.Sent(conn); got != answer {
+		d.t.Errorf("%s was answered\n%q, want\n%q", because, got, answer)
+	}
+}
+
+// called checks the calls of the probe; CONN in want is the connection.
+func (d device) called(want string) {
+	d.t.Helper()
+	if got := strings.ReplaceAll(d.Calls(), "1099511627783", "CONN"); got != want {
+		d.t.Errorf("the probe called\n%s\nwant\n%s", got, want)
+	}
+}
+
+func abbreviated(b string) string {
+	if len(b) > 60 {
+		return b[:60] + "..."
+	}
+	return strings.TrimSuffix(b, "\n")
+}
