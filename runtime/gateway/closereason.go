@@ -51,6 +51,7 @@ var (
 	ReasonKicked          = CloseReason{Code: 700, Name: "kicked"}
 	ReasonListenerRemoved = CloseReason{Code: 701, Name: "listener_removed"}
 	ReasonShutdown        = CloseReason{Code: 702, Name: "shutdown"}
+	ReasonModuleDrained   = CloseReason{Code: 703, Name: "module_drained"} // a newer version of its handler took over, and its time is up
 )
 
 // With returns the reason with a detail for the log.
