@@ -109,6 +109,20 @@ func (g *Gateway) checkListener(name string, cfg ListenerConfig) error {
 	return nil
 }
 
+// DetachListener stops a listener and leaves its connections as they are. The name is free from here on.
+func (g *Gateway) DetachListener(name string) error {
+	g.mu.Lock()
+	entry, ok := g.listeners[name]
+	delete(g.listeners, name)
+	g.mu.Unlock()
+	if !ok {
+		return fmt.Errorf("detaching listener %q: there is none", name)
+	}
+	err := entry.listener.Close()
+	<-entry.served
+	return err
+}
+
 // RemoveListener stops a listener and closes its connections with listener_removed. It waits for the last of them until ctx ends.
 func (g *Gateway) RemoveListener(ctx context.Context, name string) error {
 	g.mu.Lock()

@@ -97,6 +97,26 @@ func TestListenersAreIndependent(t *testing.T) {
 	})
 }
 
+// The connections of a detached listener live on, beside those of another listener with its name.
+func TestDetachedListener(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		kept, next := newSocket(-1), newHatch()
+		w.lis.open(t, kept)
+		if err := errors.Join(w.gw.DetachListener("l"), w.gw.AddListener("l", next, cfg("h", "c"))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.lis.attach(newSocket(-1)); err == nil {
+			t.Error("a detached listener attached a connection")
+		}
+		kept.in <- []byte("x")
+		synctest.Wait()
+		equal(t, "h", w.h.String(), "created\nbytes x")
+		w.stop(t)
+		equal(t, "h", w.h.String(), "created\nbytes x\ndrain\nclosed shutdown")
+	})
+}
+
 func TestWrongNamesAreErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newHouse(t, gateway.Limits{}, "")
@@ -110,6 +130,7 @@ func TestWrongNamesAreErrors(t *testing.T) {
 			{w.gw.ChangeListener("m", cfg("h", "c")), `changing listener "m": there is none`},
 			{w.gw.ChangeListener("l", cfg("x", "c")), `listener "l": no handler is named "x"`},
 			{w.gw.RemoveListener(t.Context(), "m"), `removing listener "m": there is none`},
+			{w.gw.DetachListener("m"), `detaching listener "m": there is none`},
 			{w.gw.RemoveHandler("x"), `removing handler "x": there is none`},
 			{w.gw.RemoveHandler("h"), `removing handler "h": listener "l" uses it`},
 			{w.gw.RemoveConnector("c"), `removing connector "c": listener "l" uses it`},
