@@ -28,7 +28,7 @@ var info = gateway.ConnInfo{
 }
 
 // connect gives a new device to e, and runs its first event.
-func connect(t testing.TB, e *Engine) *device {
+func connect(t testing.TB, e gateway.HandlerFactory) *device {
 	t.Helper()
 	d := &device{name: "dev", posted: make(chan func() error, 100)}
 	var err error

@@ -1,0 +1,164 @@
+package wasm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// ModuleConfig is what a [Module] is made of.
+type ModuleConfig struct {
+	// Name is the module's, in logs and metrics. It is required.
+	Name string
+
+	// CacheDir is that of its engines. If zero, nothing is kept.
+	CacheDir string
+
+	// Logger takes the lines of the module, its engines and guests. If zero, slog.Default().
+	Logger *slog.Logger
+
+	// Guests counts what guests do. If zero, a set of its own that is not registered.
+	Guests *Metrics
+
+	// Metrics counts what becomes of versions. If zero, a set of its own that is not registered.
+	Metrics *ModuleMetrics
+}
+
+// Module makes the handlers of a guest whose versions come and go while devices are connected. A version is an [Engine], known by the SHA-256 of
+// its .wasm file. New connections take the version that serves, a share of them the one on trial; those of an older version keep it until they close or
+// its drain timeout ends them with gateway.ReasonModuleDrained.
+//
+// A module without a version refuses connections with gateway.ReasonHandlerUnavailable.
+type Module struct {
+	config  ModuleConfig
+	log     *slog.Logger
+	metrics *ModuleMetrics
+
+	loading sync.Mutex // one version is compiled at a time
+
+	mu       sync.Mutex // guards the fields below
+	serving  *version   // nil: none
+	trial    *trial     // of a canary or of the version that serves, nil: none
+	draining []*version // oldest first
+	closed   bool
+
+	rolledBack *Rollback // the last, nil: none
+
+	tasks sync.WaitGroup // what goes on beside the path
+}
+
+var _ gateway.HandlerFactory = (*Module)(nil)
+
+// NewModule makes a module without a version.
+func NewModule(c ModuleConfig) (*Module, error) {
+	if c.Name == "" {
+		return nil, errors.New("a module needs a name")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Guests == nil {
+		c.Guests = NewMetrics(nil)
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewModuleMetrics(nil)
+	}
+	return &Module{config: c, log: c.Logger.With("module", c.Name), metrics: c.Metrics}, nil
+}
+
+// Name is the module's.
+func (m *Module) Name() string { return m.config.Name }
+
+// NewHandler gives the connection to the version that serves or to the one on trial.
+func (m *Module) NewHandler(adapter gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, err := m.pick()
+	if err != nil {
+		return nil, err
+	}
+	h := &moduleConn{module: m, adapter: adapter, version: v}
+	h.handler, err = v.engine.NewHandler(adapter)
+	return h, err
+}
+
+// pick chooses the version of a new connection; the caller holds mu.
+func (m *Module) pick() (*version, error) {
+	if v := m.trial.turnOf(); v != nil {
+		return v, nil
+	}
+	if m.serving == nil {
+		err := fmt.Errorf("module %s has no version that serves", m.config.Name)
+		return nil, &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: err}
+	}
+	return m.serving, nil
+}
+
+// admit makes h a connection of its version, or of another where that takes no new ones any longer.
+func (m *Module) admit(h *moduleConn) (err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !h.version.takesNew() {
+		if h.version, err = m.pick(); err != nil {
+			return err
+		}
+		if h.handler, err = h.version.engine.NewHandler(h.adapter); err != nil {
+			return err
+		}
+	}
+	h.admitted = true
+	h.version.conns[h] = struct{}{}
+	h.version.served++
+	m.metrics.connected(m.config.Name, h.version, 1)
+	if m.trial != nil && m.trial.version == h.version {
+		h.trial = m.trial
+		h.trial.connections++
+		m.judge(h.trial)
+	}
+	return nil
+}
+
+// leave ends what the module holds of a connection.
+func (m *Module) leave(h *moduleConn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(h.version.conns, h)
+	m.metrics.connected(m.config.Name, h.version, -1)
+	m.freeUnused(h.version)
+}
+
+// faulted counts a connection that a fault of its own ended.
+func (m *Module) faulted(h *moduleConn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h.version.faults++
+	m.metrics.faults.WithLabelValues(m.config.Name, h.version.short()).Inc()
+	if h.trial != nil && h.trial == m.trial {
+		h.trial.faults++
+		m.judge(h.trial)
+	}
+}
+
+// Close closes every version. No connection may be left.
+func (m *Module) Close(ctx context.Context) error {
+	m.loading.Lock()
+	defer m.loading.Unlock()
+	m.mu.Lock()
+	m.closed = true
+	m.trial.stop()
+	all := m.versions()
+	m.serving, m.trial, m.draining = nil, nil, nil
+	m.metrics.forget(m.config.Name)
+	m.mu.Unlock()
+	m.tasks.Wait()
+	var errs []error
+	for _, v := range all {
+		v.stop()
+		errs = append(errs, v.engine.Close(ctx))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,69 @@
+package wasm
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// ModuleMetrics counts what becomes of the versions of modules. One set serves all of them.
+type ModuleMetrics struct {
+	info        *prometheus.GaugeVec
+	connections *prometheus.GaugeVec
+	faults      *prometheus.CounterVec
+	swaps       *prometheus.CounterVec
+	rollbacks   *prometheus.CounterVec
+}
+
+// NewModuleMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+func NewModuleMetrics(reg prometheus.Registerer) *ModuleMetrics {
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+	}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	m := &ModuleMetrics{
+		info: gauge("exgate_wasm_module_info", "1 for each version of a module that is there, by its digest and state.", "module", "version", "state"),
+		connections: gauge("exgate_wasm_module_connections",
+			"Connections now open, by the version of the module that they keep.", "module", "version"),
+		faults: counter("exgate_wasm_module_faulted_connections_total",
+			"Connections that a fault of the guest in an event of their own ended.", "module", "version"),
+		swaps:     counter("exgate_wasm_module_swaps_total", "Versions that came to serve, rollbacks not counted.", "module"),
+		rollbacks: counter("exgate_wasm_module_rollbacks_total", "Versions that the guard took back.", "module"),
+	}
+	if reg != nil {
+		reg.MustRegister(m.info, m.connections, m.faults, m.swaps, m.rollbacks)
+	}
+	return m
+}
+
+func (m *ModuleMetrics) connected(module string, v *version, n float64) {
+	m.connections.WithLabelValues(module, v.short()).Add(n)
+}
+
+// forget removes what is said of a module's versions.
+func (m *ModuleMetrics) forget(module string) {
+	of := prometheus.Labels{"module": module}
+	m.info.DeletePartialMatch(of)
+	m.connections.DeletePartialMatch(of)
+	m.faults.DeletePartialMatch(of)
+}
+
+// report says which versions are there now; the caller holds mu.
+func (m *Module) report() {
+	if m.closed {
+		return
+	}
+	m.metrics.info.DeletePartialMatch(prometheus.Labels{"module": m.config.Name})
+	for _, v := range m.versions() {
+		m.metrics.info.WithLabelValues(m.config.Name, v.short(), string(v.state)).Set(1)
+	}
+}
+
+// forgetVersion removes what is counted of v, unless another version has its file; the caller holds mu.
+func (m *Module) forgetVersion(v *version) {
+	for _, other := range m.versions() {
+		if other.digest == v.digest {
+			return
+		}
+	}
+	m.metrics.connections.DeleteLabelValues(m.config.Name, v.short())
+	m.metrics.faults.DeleteLabelValues(m.config.Name, v.short())
+}

@@ -1,0 +1,161 @@
+package wasm
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// SwapOptions say how a new version takes over.
+type SwapOptions struct {
+	// DrainTimeout is how long connections of the version before may stay. If zero, 10 minutes.
+	DrainTimeout time.Duration
+
+	// Canary gives the new version a share of the new connections first. If nil, it gets all of them at once.
+	Canary *Canary
+
+	// Guard takes the new version back where it fails. If zero, with the values that its fields name.
+	Guard Guard
+}
+
+const defaultDrainTimeout = 10 * time.Minute
+
+func (o SwapOptions) withDefaults() (SwapOptions, error) {
+	o.DrainTimeout = cmp.Or(o.DrainTimeout, defaultDrainTimeout)
+	if o.DrainTimeout < 0 {
+		return o, errors.New("the drain timeout is negative")
+	}
+	o.Guard = o.Guard.withDefaults()
+	if o.Canary == nil {
+		return o, o.Guard.check()
+	}
+	c := o.Canary.withDefaults(o.Guard)
+	o.Canary = &c
+	return o, errors.Join(o.Guard.check(), c.check())
+}
+
+var errModuleClosed = errors.New("the module is closed")
+
+// Swap makes the guest of c the version that new connections take, at once or after a trial. It loads, starts and smoke-tests the guest first, off the
+// path; an error changes nothing. Name, CacheDir, Logger and Metrics of c are the module's.
+//
+// A guest that the module still has is not loaded again. One that drains, because it served before, serves again at once and without a trial: this is
+// how an operator takes a version back.
+func (m *Module) Swap(ctx context.Context, c Config, o SwapOptions) error {
+	o, err := o.withDefaults()
+	if err != nil {
+		return fmt.Errorf("module %s: %w", m.config.Name, err)
+	}
+	m.loading.Lock()
+	defer m.loading.Unlock()
+	c = m.settings(c)
+	if done, err := m.reuse(versionKey(c), o); done {
+		return err
+	}
+	engine, err := New(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := engine.smokeTest(); err != nil {
+		return errors.Join(fmt.Errorf("wasm handler %s: %w", m.config.Name, err), engine.Close(ctx))
+	}
+	if !m.install(newVersion(c, engine), o) {
+		return errors.Join(errModuleClosed, engine.Close(ctx))
+	}
+	return nil
+}
+
+// reuse swaps to a version that is there, if it is.
+func (m *Module) reuse(key string, o SwapOptions) (done bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return true, errModuleClosed
+	}
+	i := slices.IndexFunc(m.versions(), func(v *version) bool { return v.key == key })
+	if i < 0 {
+		return false, nil
+	}
+	switch v := m.versions()[i]; v.state {
+	case VersionCanary:
+		m.retry(o)
+	case VersionServing:
+		m.giveUpCanary(o.DrainTimeout)
+	default:
+		m.undrain(v)
+		m.giveUpCanary(o.DrainTimeout)
+		m.replace(v, o.DrainTimeout)
+	}
+	m.report()
+	return true, nil
+}
+
+// install puts a version that was loaded in place. It reports false where the module is closed.
+func (m *Module) install(v *version, o SwapOptions) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false
+	}
+	m.giveUpCanary(o.DrainTimeout)
+	switch {
+	case m.serving == nil:
+		m.replace(v, o.DrainTimeout)
+	case o.Canary != nil:
+		m.endTrial()
+		v.state = VersionCanary
+		m.begin(&trial{version: v, options: o, percent: o.Canary.Percent}, o.Canary.After)
+		m.log.Info("module canary begins", "version", v.short(), "percent", o.Canary.Percent, "beside", m.serving.short())
+	default:
+		m.replaceGuarded(v, o)
+	}
+	m.report()
+	return true
+}
+
+// replace makes v serve; the caller holds mu.
+func (m *Module) replace(v *version, timeout time.Duration) {
+	before := m.serving
+	v.state, m.serving = VersionServing, v
+	m.metrics.swaps.WithLabelValues(m.config.Name).Inc()
+	m.endTrial()
+	if before == nil {
+		m.log.Info("module serves", "version", v.short())
+		return
+	}
+	m.log.Info("module swapped", "version", v.short(), "before", before.short())
+	m.drain(before, timeout)
+}
+
+// replaceGuarded makes v serve, and keeps the version before it for the time of the guard; the caller holds mu.
+func (m *Module) replaceGuarded(v *version, o SwapOptions) {
+	before := m.serving
+	v.state, m.serving = VersionServing, v
+	m.metrics.swaps.WithLabelValues(m.config.Name).Inc()
+	m.log.Info("module swapped", "version", v.short(), "before", before.short(), "guard", o.Guard.Period.String())
+	m.endTrial()
+	m.begin(&trial{version: v, before: before, options: o}, o.Guard.Period)
+	m.drain(before, o.DrainTimeout)
+}
+
+// Remove leaves the module without a version. New connections are refused; those that are there may stay for timeout. If that is zero, 10 minutes.
+func (m *Module) Remove(timeout time.Duration) {
+	timeout = cmp.Or(timeout, defaultDrainTimeout)
+	m.loading.Lock()
+	defer m.loading.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return
+	}
+	m.giveUpCanary(timeout)
+	m.endTrial()
+	if v := m.serving; v != nil {
+		m.serving = nil
+		m.drain(v, timeout)
+	}
+	m.report()
+}

@@ -1,0 +1,179 @@
+package wasm
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// visit connects, makes the guest fault or not, and leaves.
+func visit(t *testing.T, m *Module, fault bool) {
+	t.Helper()
+	d := connect(t, m)
+	reason := gateway.ReasonNormal
+	if fault {
+		err := d.receive("t")
+		if err == nil {
+			t.Fatal("the guest lives")
+		}
+		reason = gateway.ReasonOf(err)
+	}
+	must(t, d.handler.OnSocketClosed(reason))
+	if fault {
+		eventually(t, "a new instance", func() bool {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			for _, v := range m.versions() {
+				for _, s := range v.engine.shards {
+					if s.current.Load() == nil {
+						return false
+					}
+				}
+			}
+			return true
+		})
+	}
+}
+
+func TestCanaryGetsItsShareEvenly(t *testing.T) {
+	m := newModule(t)
+	files, _ := guests(t, "echo", "a", "b")
+	swap(t, m, files["a"], SwapOptions{})
+	swap(t, m, files["b"], SwapOptions{Canary: &Canary{Percent: 30}})
+	var order strings.Builder
+	for range 20 {
+		d := connect(t, m)
+		if d.handler.(*moduleConn).version == m.serving {
+			order.WriteByte('a')
+		} else {
+			order.WriteByte('b')
+		}
+		d.leave(t)
+	}
+	if got := order.String(); got != "aaabaabaabaaabaabaab" {
+		t.Error(got)
+	}
+	if s := m.Status().Versions; s[0].Percent != 30 || s[1].Percent != 70 || s[0].State != VersionCanary {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestCanaryIsPromoted(t *testing.T) {
+	files, names := guests(t, "echo", "a", "b")
+	synctest.Test(t, func(t *testing.T) {
+		m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet})
+		must(t, err)
+		swap(t, m, files["a"], SwapOptions{})
+		swap(t, m, files["b"], SwapOptions{Canary: &Canary{Percent: 50, After: time.Minute, Connections: 3}, Guard: Guard{Period: time.Hour}})
+		for range 5 {
+			visit(t, m, false)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if got := states(m, names); got != "b canary, a serving" {
+			t.Errorf("after two of three connections: %s", got)
+		}
+		visit(t, m, false)
+		if got := states(m, names); got != "b serving, a warm" {
+			t.Error(got)
+		}
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if got := states(m, names); got != "b serving" {
+			t.Error(got)
+		}
+		must(t, m.Close(t.Context()))
+	})
+}
+
+func TestBadCanaryIsTakenBack(t *testing.T) {
+	m := newModule(t)
+	files, names := guests(t, "hostile", "a", "b")
+	swap(t, m, files["a"], SwapOptions{})
+	swap(t, m, files["b"], SwapOptions{Canary: &Canary{Percent: 50}, Guard: Guard{MinConnections: 4, FaultPercent: 50}})
+	for i := range 8 { // each second one is the canary's
+		visit(t, m, i == 1 || i == 3 || i == 5)
+	}
+	expectStates(t, m, names, "a serving")
+	back := m.Status().RolledBack
+	if back == nil || names[back.Version] != "b" || back.Connections != 4 || back.Faults != 3 {
+		t.Errorf("%+v", back)
+	}
+}
+
+func TestGuardTakesASwapBack(t *testing.T) {
+	m := newModule(t)
+	files, names := guests(t, "hostile", "a", "b")
+	swap(t, m, files["a"], SwapOptions{})
+	old := connect(t, m)
+	swap(t, m, files["b"], SwapOptions{Guard: Guard{MinConnections: 5, FaultPercent: 20}})
+	visit(t, m, false)
+	old.leave(t)
+	expectStates(t, m, names, "b serving, a warm")
+	for range 3 {
+		visit(t, m, false)
+	}
+	visit(t, m, true) // one of five is not more than 20 percent
+	expectStates(t, m, names, "b serving, a warm")
+	stays := connect(t, m)
+	visit(t, m, true)
+	expectStates(t, m, names, "a serving, b draining")
+	visit(t, m, false)
+	stays.leave(t)
+	expectStates(t, m, names, "a serving")
+}
+
+// A fault of an event that was posted, such as a result, is seen when the connection closes.
+func TestFaultOfAPostedEventCounts(t *testing.T) {
+	m := newModule(t)
+	swap(t, m, file(t, "echo"), SwapOptions{})
+	d := connect(t, m)
+	must(t, d.handler.OnSocketClosed(gateway.ReasonGuestOutOfFuel))
+	d = connect(t, m)
+	must(t, d.handler.OnSocketClosed(gateway.ReasonGuestShardLost)) // another's
+	if got := m.Status().Versions[0].Faults; got != 1 {
+		t.Errorf("%d faults", got)
+	}
+}
+
+func TestNewerCanaryInsteadOfACanary(t *testing.T) {
+	m := newModule(t)
+	files, names := guests(t, "echo", "a", "b", "c")
+	swap(t, m, files["a"], SwapOptions{})
+	o := SwapOptions{Canary: &Canary{Percent: 99}}
+	swap(t, m, files["b"], o)
+	connect(t, m).leave(t)
+	d := connect(t, m)
+	swap(t, m, files["c"], o)
+	expectStates(t, m, names, "c canary, a serving, b draining")
+	d.leave(t)
+	expectStates(t, m, names, "c canary, a serving")
+	swap(t, m, files["c"], SwapOptions{}) // without a canary: it has passed
+	expectStates(t, m, names, "c serving, a warm")
+	swap(t, m, files["a"], SwapOptions{})
+	expectStates(t, m, names, "a serving")
+}
+
+func TestPutTheOldFileBackDuringACanary(t *testing.T) {
+	m := newModule(t)
+	files, names := guests(t, "echo", "a", "b")
+	swap(t, m, files["a"], SwapOptions{})
+	swap(t, m, files["b"], SwapOptions{Canary: &Canary{}})
+	swap(t, m, files["b"], SwapOptions{Canary: &Canary{Percent: 80}})
+	if got := m.Status().Versions[0].Percent; got != 80 {
+		t.Errorf("%d percent", got)
+	}
+	swap(t, m, files["a"], SwapOptions{})
+	expectStates(t, m, names, "a serving")
+}
+
+func TestSmokeTest(t *testing.T) {
+	m := newModule(t)
+	err := m.Swap(t.Context(), Config{Module: file(t, "scenario"), Limits: Limits{Fuel: 2, StartFuel: 100_000}}, SwapOptions{})
+	if err == nil || !strings.Contains(err.Error(), "smoke test: the guest fails at a new connection: guest_out_of_fuel") {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,169 @@
+package wasm
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// VersionState says what a version of a [Module] is used for.
+type VersionState string
+
+// The states of versions.
+const (
+	VersionServing  VersionState = "serving"  // takes new connections
+	VersionCanary   VersionState = "canary"   // takes a share of them
+	VersionDraining VersionState = "draining" // keeps those that it has
+	VersionWarm     VersionState = "warm"     // has none, and is kept in case that the version that serves has to be rolled back
+)
+
+// shortDigest is how much of a digest logs and metric labels have.
+const shortDigest = 12
+
+// version is a guest that a module has loaded. Its fields are guarded by Module.mu.
+type version struct {
+	engine *Engine
+	key    string // of the file and all that was set for it
+	digest string // SHA-256 of the file, in hex
+	loaded time.Time
+	state  VersionState
+	conns  map[*moduleConn]struct{}
+	served uint64 // connections
+	faults uint64 // connections that a fault of their own ended
+
+	timer *time.Timer // ends the draining
+	until time.Time
+	ended bool // its connections are being closed
+}
+
+func (v *version) short() string { return v.digest[:shortDigest] }
+
+func (v *version) takesNew() bool { return v.state == VersionServing || v.state == VersionCanary }
+
+func (v *version) stop() {
+	if v.timer != nil {
+		v.timer.Stop()
+	}
+	v.timer, v.until = nil, time.Time{}
+}
+
+// settings returns c with what belongs to all versions of the module.
+func (m *Module) settings(c Config) Config {
+	c.Name, c.CacheDir, c.Logger, c.Metrics = m.config.Name, m.config.CacheDir, m.config.Logger, m.config.Guests
+	return c
+}
+
+func newVersion(c Config, e *Engine) *version {
+	return &version{engine: e, key: versionKey(c), digest: e.Digest(), loaded: time.Now(), conns: make(map[*moduleConn]struct{})}
+}
+
+// versionKey tells apart what behaves differently: the file, and all that is set for it.
+func versionKey(c Config) string {
+	module, guestConfig := sha256.Sum256(c.Module), sha256.Sum256(c.GuestConfig)
+	c = c.withDefaults()
+	c.Module, c.GuestConfig, c.Logger, c.Metrics = nil, nil, nil, nil
+	return fmt.Sprintf("%x %x %+v", module, guestConfig, c)
+}
+
+// versions are all that are there, newest first; the caller holds mu.
+func (m *Module) versions() []*version {
+	var all []*version
+	if m.trial != nil && m.trial.version != m.serving {
+		all = append(all, m.trial.version)
+	}
+	if m.serving != nil {
+		all = append(all, m.serving)
+	}
+	for _, v := range slices.Backward(m.draining) {
+		all = append(all, v)
+	}
+	return all
+}
+
+// maxDraining is how many versions may have connections beside those that take new ones. Beyond it the oldest ends at once.
+const maxDraining = 4
+
+// drain makes v keep what it has, for at most timeout; the caller holds mu.
+func (m *Module) drain(v *version, timeout time.Duration) {
+	v.state = VersionDraining
+	v.until = time.Now().Add(timeout)
+	v.timer = time.AfterFunc(timeout, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.end(v, "its drain timeout has passed")
+	})
+	m.draining = append(m.draining, v)
+	m.log.Info("module version drains", "version", v.short(), "connections", len(v.conns), "drain_timeout", timeout.String())
+	conns := slices.Collect(maps.Keys(v.conns))
+	m.tasks.Go(func() { tellDrain(conns) })
+	m.freeUnused(v)
+	m.endOldest()
+}
+
+func (m *Module) endOldest() {
+	live := 0
+	for _, v := range slices.Backward(m.draining) {
+		if v.ended || len(v.conns) == 0 {
+			continue
+		}
+		if live++; live > maxDraining {
+			m.end(v, "too many versions drain")
+		}
+	}
+}
+
+// undrain takes v out of those that drain; the caller holds mu.
+func (m *Module) undrain(v *version) {
+	m.draining = slices.DeleteFunc(m.draining, func(other *version) bool { return other == v })
+	v.stop()
+	v.ended = false
+}
+
+// end closes the connections of a draining version; the caller holds mu.
+func (m *Module) end(v *version, why string) {
+	if m.closed || v.ended || v.takesNew() {
+		return
+	}
+	v.ended = true
+	conns := slices.Collect(maps.Keys(v.conns))
+	if len(conns) > 0 {
+		m.log.Warn("module version ends its connections", "version", v.short(), "connections", len(conns), "why", why)
+	}
+	m.tasks.Go(func() {
+		for _, h := range conns {
+			h.adapter.Close(gateway.ReasonModuleDrained.With("module %s has a newer version, and %s", m.config.Name, why))
+		}
+	})
+}
+
+// freeUnused closes a draining version that nobody needs any longer; the caller holds mu.
+func (m *Module) freeUnused(v *version) {
+	if len(v.conns) > 0 || v.takesNew() || m.closed {
+		return
+	}
+	if m.trial != nil && m.trial.before == v {
+		v.state = VersionWarm
+		m.report()
+		return
+	}
+	i := slices.Index(m.draining, v)
+	if i < 0 {
+		return
+	}
+	m.draining = slices.Delete(m.draining, i, i+1)
+	v.stop()
+	m.forgetVersion(v)
+	m.report()
+	m.tasks.Go(func() {
+		if err := v.engine.Close(context.Background()); err != nil {
+			m.log.Error("closing a module version", "version", v.short(), "error", err)
+			return
+		}
+		m.log.Info("module version closed", "version", v.short(), "served", v.served)
+	})
+}

@@ -1,0 +1,69 @@
+package wasm
+
+import (
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// smokeBytes is what the device of a smoke test sends: an empty line of text, and nothing much in a binary protocol.
+const smokeBytes = "\r\n"
+
+// smokeTest plays a short connection through an instance: a guest that fails at that would fail at every device. What it calls goes nowhere.
+func (e *Engine) smokeTest() error {
+	adapter := &scratchAdapter{}
+	h, err := e.NewHandler(adapter)
+	if err != nil {
+		return fmt.Errorf("smoke test: %w", err)
+	}
+	localhost := netip.AddrPortFrom(netip.IPv6Loopback(), 1)
+	err = h.OnSocketCreated(gateway.ConnInfo{SocketType: gateway.SocketTCP, Peer: localhost, Local: localhost})
+	what := "a new connection"
+	if err == nil && !adapter.closed.Load() {
+		what, err = "an empty line", h.OnReceivedBytes([]byte(smokeBytes))
+	}
+	if closing := h.OnSocketClosed(gateway.ReasonNormal); err == nil && closing != nil {
+		what, err = "the end of a connection", closing
+	}
+	if err != nil {
+		return fmt.Errorf("smoke test: the guest fails at %s: %w", what, err)
+	}
+	return nil
+}
+
+// scratchAdapter is a connection without a device. It accepts every call, and no outcome ever comes.
+type scratchAdapter struct{ closed atomic.Bool }
+
+var _ gateway.ConnectionAdapter = (*scratchAdapter)(nil)
+
+func (*scratchAdapter) ID() string                   { return "smoke-test" }
+func (a *scratchAdapter) Send([]byte) gateway.Result { return a.accept() }
+
+func (a *scratchAdapter) Close(gateway.CloseReason) gateway.Result {
+	defer a.closed.Store(true)
+	return a.accept()
+}
+
+func (a *scratchAdapter) Authenticate(gateway.ClientInfo, string, gateway.Done) gateway.Result {
+	return a.accept()
+}
+func (a *scratchAdapter) StartTimer(gateway.TimerType, uint32) gateway.Result { return a.accept() }
+func (a *scratchAdapter) Publish(string, uint32, []byte, gateway.Done) gateway.Result {
+	return a.accept()
+}
+
+func (a *scratchAdapter) Subscribe(string, uint32, gateway.Done) gateway.Result { return a.accept() }
+
+func (a *scratchAdapter) Unsubscribe(string, gateway.Done) gateway.Result { return a.accept() }
+func (*scratchAdapter) Pause()                                            {}
+func (a *scratchAdapter) Resume() gateway.Result                          { return a.accept() }
+func (*scratchAdapter) Post(func() error) bool                            { return false }
+
+func (a *scratchAdapter) accept() gateway.Result {
+	if a.closed.Load() {
+		return gateway.Result{Code: gateway.CodeConnProcessNotAlive, Message: "connection closed"}
+	}
+	return gateway.OK
+}
