@@ -1,16 +1,18 @@
 // Package wasm runs protocol handlers that are WebAssembly modules: [Engine] is a gateway.HandlerFactory over wazero, for guests of
 // package hostabi.
 //
-// # Shards
+// # Instances
 //
-// An engine has a few instances of its module, each with a lock. A connection belongs to one of them for life, and its events run on its own
-// goroutine under that lock. An instance may name only its own connections.
+// With [IsolationShared] an engine has a few instances of its module, the shards, each with a lock. A connection belongs to one of them for life, and its
+// events run on its own goroutine under that lock. With [IsolationConnection] each connection has an instance, which starts at its first event, from an
+// image of one that has started where the module allows that (package runtime/wasm/internal/startimage). An instance may name only its
+// own connections.
 //
 // # Faults
 //
 // Whatever ends a guest's call early (a trap, an exit, a limit) ends its instance: it is never entered again. The connection whose event
-// it was closes with the reason (gateway.ReasonGuestTrap and those after it), the others of the shard with gateway.ReasonGuestShardLost, and a new instance
-// starts beside the path, sooner the longer the last one lived. Other shards go on.
+// it was closes with the reason (gateway.ReasonGuestTrap and those after it). The others of a shard close with gateway.ReasonGuestShardLost, and a new
+// instance starts beside the path, sooner the longer the last one lived. Other instances go on.
 //
 // # Limits
 //

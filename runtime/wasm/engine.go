@@ -54,6 +54,8 @@ type Engine struct {
 
 	shards   []*shard  // where instances are shared
 	isolated *isolated // where each connection has its own
+	template *template // what those begin as; nil: each runs the module's start
+	noImage  string    // why there is no template
 
 	stats    stats
 	lastConn atomic.Int64  // connection ids are never reused
@@ -82,9 +84,10 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		config: c, log: c.Logger.With("handler", c.Name), metrics: c.Metrics.handler(c.Name), digest: digest(c.Module),
 	}
 	var err error
-	if e.program, err = load(ctx, c.Module, c.Limits, c.CacheDir, e.log); err != nil {
+	if e.program, err = load(ctx, c, e.log); err != nil {
 		return nil, fmt.Errorf("loading wasm handler %s: %w", c.Name, err)
 	}
+	e.noImage = e.program.parts.Whole
 	e.starting, e.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := e.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting wasm handler %s: %w", c.Name, err), e.Close(ctx))
@@ -117,11 +120,7 @@ func (c Config) withDefaults() Config {
 func (e *Engine) start() error {
 	if e.config.Isolation == IsolationConnection {
 		e.isolated = newIsolated(e)
-		in, err := newInstance(e, nil, "")
-		if err == nil {
-			in.close()
-		}
-		return err
+		return e.makeTemplate()
 	}
 	for i := range e.config.Shards {
 		s := &shard{engine: e, index: i}
@@ -181,7 +180,7 @@ func (e *Engine) Close(ctx context.Context) error {
 			in.close()
 		}
 	}
-	if err := e.program.close(ctx); err != nil {
+	if err := errors.Join(e.template.close(), e.program.close(ctx)); err != nil {
 		return fmt.Errorf("closing wasm handler %s: %w", e.config.Name, err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/tetratelabs/wazero/api"
 )
 
 // bigEvent is the fuel above which an event may have left a stack of many megabytes behind.
@@ -80,14 +81,12 @@ func (in *instance) fill(body []byte) (fits bool, err error) {
 func (in *instance) call(c *connection, kind hostabi.Kind, arg int64, length uint32) error {
 	in.arm()
 	in.current = c
-	f := in.event
 	if kind == kindBytes {
-		f = in.bytes
 		in.stack = [5]uint64{uint64(c.id), uint64(in.buffer), uint64(length)}
 	} else {
 		in.stack = [5]uint64{uint64(kind), uint64(c.id), uint64(arg), uint64(in.buffer), uint64(length)}
 	}
-	if err := f.CallWithStack(in.ctx, in.stack[:]); err != nil {
+	if err := in.function(kind).CallWithStack(in.ctx, in.stack[:]); err != nil {
 		return in.kill(c, err)
 	}
 	in.count(kind)
@@ -104,8 +103,27 @@ func (in *instance) count(kind hostabi.Kind) {
 		m.hostCalls.Add(float64(calls))
 	}
 	if used > bigEvent {
-		in.lookUp()
+		in.bytes, in.event = nil, nil
 	}
+}
+
+// function returns the export for a kind of event. Each has a stack of its own of 10 KiB or more, which is kept between calls: an instance of one
+// connection keeps only that for bytes.
+func (in *instance) function(kind hostabi.Kind) api.Function {
+	if kind != kindBytes {
+		f := in.event
+		if f == nil {
+			f = in.module.ExportedFunction(hostabi.ExportEvent)
+		}
+		if in.shard != nil {
+			in.event = f
+		}
+		return f
+	}
+	if in.bytes == nil {
+		in.bytes = in.module.ExportedFunction(hostabi.ExportBytes)
+	}
+	return in.bytes
 }
 
 func (in *instance) act(c *connection, action hostabi.Action, kind hostabi.Kind) error {

@@ -12,11 +12,20 @@ import (
 
 // TestHandlerSuite plays what every kind of handler must do.
 func TestHandlerSuite(t *testing.T) {
+	for _, isolation := range []wasm.Isolation{wasm.IsolationShared, wasm.IsolationConnection} {
+		t.Run(string(isolation), func(t *testing.T) { handlerSuite(t, isolation) })
+	}
+}
+
+func handlerSuite(t *testing.T, isolation wasm.Isolation) {
 	e, err := wasm.New(context.Background(), wasm.Config{
-		Name: "jsonecho", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024, Fuel: 10_000_000},
+		Name: "jsonecho", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024, Fuel: 10_000_000}, Isolation: isolation,
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if ok, why := e.StartImage(); ok != (isolation == wasm.IsolationConnection) {
+		t.Errorf("start image %v: %s", ok, why)
 	}
 	t.Cleanup(func() {
 		if err := e.Close(context.Background()); err != nil {

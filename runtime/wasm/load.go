@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,22 +18,44 @@ type program struct {
 	runtime wazero.Runtime
 	code    wazero.CompiledModule
 	cache   wazero.CompilationCache // nil without one
+	parts   meter.Parts             // for instances of one connection, without the module itself
 }
 
 // load meters, compiles and checks a guest. A cache that fails costs time, not the guest.
-func load(ctx context.Context, module []byte, l Limits, cacheDir string, log *slog.Logger) (*program, error) {
-	metered, err := meter.Rewrite(module, meter.Options{MemoryPages: l.MemoryPages, TableElements: l.TableElements})
+func load(ctx context.Context, c Config, log *slog.Logger) (*program, error) {
+	parts, err := rewrite(c)
 	if err != nil {
 		return nil, fmt.Errorf("reading the module: %w", err)
 	}
-	if cacheDir != "" {
-		p, err := compileCached(ctx, metered, l, cacheDir)
+	metered := parts.Module
+	parts.Module = nil
+	p, err := compileMaybeCached(ctx, metered, c, log)
+	if err != nil {
+		return nil, err
+	}
+	p.parts = parts
+	return p, nil
+}
+
+// rewrite meters the module, and takes it apart for instances of one connection.
+func rewrite(c Config) (meter.Parts, error) {
+	o := meter.Options{MemoryPages: c.Limits.MemoryPages, TableElements: c.Limits.TableElements}
+	if c.Isolation == IsolationConnection {
+		return meter.Split(c.Module, o)
+	}
+	module, err := meter.Rewrite(c.Module, o)
+	return meter.Parts{Module: module, Whole: "instances are shared"}, err
+}
+
+func compileMaybeCached(ctx context.Context, metered []byte, c Config, log *slog.Logger) (*program, error) {
+	if c.CacheDir != "" {
+		p, err := compileCached(ctx, metered, c.Limits, c.CacheDir)
 		if err == nil {
 			return p, nil
 		}
-		log.Warn("compiling without the cache", "cache_dir", cacheDir, "error", bounded(err.Error(), maxErrorText))
+		log.Warn("compiling without the cache", "cache_dir", c.CacheDir, "error", bounded(err.Error(), maxErrorText))
 	}
-	return compile(ctx, metered, l, nil)
+	return compile(ctx, metered, c.Limits, nil)
 }
 
 func compileCached(ctx context.Context, metered []byte, l Limits, dir string) (*program, error) {
@@ -83,6 +106,9 @@ func (p *program) provide(ctx context.Context) error {
 	return provideWASI(ctx, p.runtime)
 }
 
+// moduleConfig has a source of random numbers only to keep wazero from seeding one for each instance: no guest reaches it.
+var moduleConfig = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(rand.Reader)
+
 // instantiate makes an instance. Nothing of the module runs yet.
 func (p *program) instantiate(ctx context.Context) (m api.Module, err error) {
 	defer func() {
@@ -90,7 +116,7 @@ func (p *program) instantiate(ctx context.Context) (m api.Module, err error) {
 			err = fmt.Errorf("it panicked: %v", r)
 		}
 	}()
-	return p.runtime.InstantiateModule(ctx, p.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	return p.runtime.InstantiateModule(ctx, p.code, moduleConfig)
 }
 
 // close frees the program. No instance of it may be running.

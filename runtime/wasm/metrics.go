@@ -1,6 +1,8 @@
 package wasm
 
 import (
+	"time"
+
 	"github.com/exgate/exgate/hostabi"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -12,6 +14,7 @@ type Metrics struct {
 	fuel      *prometheus.HistogramVec
 	hostCalls *prometheus.CounterVec
 	instances *prometheus.GaugeVec
+	starts    *prometheus.HistogramVec
 	dropped   *prometheus.CounterVec
 }
 
@@ -29,10 +32,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"handler"}),
 		hostCalls: counter("exgate_wasm_host_calls_total", "Calls of guests to the host.", "handler"),
 		instances: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "exgate_wasm_instances", Help: "Guest instances now live."}, []string{"handler"}),
-		dropped:   counter("exgate_wasm_dropped_total", "Things that did not reach a guest or the log, by what and why.", "handler", "what"),
+		starts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "exgate_wasm_start_seconds", Help: "Time that starting a guest instance took, by what it starts from (module or image).",
+			Buckets: prometheus.ExponentialBuckets(16e-6, 4, 9),
+		}, []string{"handler", "from"}),
+		dropped: counter("exgate_wasm_dropped_total", "Things that did not reach a guest or the log, by what and why.", "handler", "what"),
 	}
 	if reg != nil {
-		reg.MustRegister(m.events, m.deaths, m.fuel, m.hostCalls, m.instances, m.dropped)
+		reg.MustRegister(m.events, m.deaths, m.fuel, m.hostCalls, m.instances, m.starts, m.dropped)
 	}
 	return m
 }
@@ -77,4 +84,14 @@ func (h *handlerMetrics) drop(what string, n int) {
 	if n > 0 {
 		h.set.dropped.WithLabelValues(h.name, what).Add(float64(n))
 	}
+}
+
+// What an instance starts from.
+const (
+	fromModule = "module"
+	fromImage  = "image"
+)
+
+func (h *handlerMetrics) started(from string, took time.Duration) {
+	h.set.starts.WithLabelValues(h.name, from).Observe(took.Seconds())
 }

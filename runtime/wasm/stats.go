@@ -31,10 +31,7 @@ func (e *Engine) Isolation() Isolation { return e.config.Isolation }
 
 // StartImage reports whether instances start from an image of one that has started, and why not where they do not.
 func (e *Engine) StartImage() (ok bool, why string) {
-	if e.isolated == nil {
-		return false, "instances are shared"
-	}
-	return false, "every instance runs its start"
+	return e.template != nil, e.noImage
 }
 
 func digest(module []byte) string {

@@ -32,21 +32,13 @@ func wasiGuest(name string, params ...int64) []byte {
 			op = 0x42
 		}
 		code = append(code, op)
-		code = appendSigned(code, p)
+		code = wasmtest.Signed(code, p)
 	}
 	code = append(code, 0x10, 0)
 	if len(s.Results) == 0 {
 		code = append(code, 0x41, 0)
 	}
 	return m.With("exproto_v1_bytes", append(code, 0x0b)...).Bytes()
-}
-
-func appendSigned(b []byte, v int64) []byte {
-	for v < -64 || v > 63 {
-		b = append(b, byte(v)|0x80)
-		v >>= 7
-	}
-	return append(b, byte(v)&0x7f)
 }
 
 // At 1024 the packet stands, and at 100,000 there is room.

@@ -65,9 +65,7 @@ func (f *function) chargeOperand(unit byte) {
 
 // chargeGrown takes fuel for the pages that memory.grow added, or notes that it added none. The result of memory.grow stays on the stack.
 func (f *function) chargeGrown() {
-	f.local(opLocalTee)
-	f.emit(opI32Const, 0x7f, opI32Eq, opIf, 0x40, opI32Const, 1)
-	f.global(opGlobalSet, f.module.globals+1)
+	f.ifRefused(RefusedMemory)
 	f.emit(opElse)
 	f.fuel(opGlobalGet)
 	f.emit(opMemorySize, 0)
@@ -78,6 +76,22 @@ func (f *function) chargeGrown() {
 	f.take()
 	f.emit(opEnd)
 	f.local(opLocalGet)
+}
+
+// noteTable notes a table.grow that failed. Its result stays on the stack.
+func (f *function) noteTable() {
+	f.ifRefused(RefusedTable)
+	f.emit(opEnd)
+	f.local(opLocalGet)
+}
+
+// ifRefused opens a block that runs where the result on top, which is taken to the scratch local, is -1, and notes what was refused there.
+func (f *function) ifRefused(what byte) {
+	f.local(opLocalTee)
+	f.emit(opI32Const, 0x7f, opI32Eq, opIf, 0x40)
+	f.global(opGlobalGet, f.module.globals+1)
+	f.emit(opI32Const, what, opI32Or)
+	f.global(opGlobalSet, f.module.globals+1)
 }
 
 // take subtracts the i64 on top from the fuel below it, and traps where that leaves less than none.

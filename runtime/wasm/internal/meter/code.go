@@ -7,6 +7,9 @@ import (
 
 // code puts out the code section again, with charges.
 func (m *module) code(r *reader) {
+	if limit := m.limits.CodeBytes; uint64(len(r.data)) > uint64(limit) && limit > 0 {
+		r.fail("%d bytes of code: the limit is %d", len(r.data), limit)
+	}
 	n := r.count("function bodies", maxFunctions)
 	if r.err == nil && n != len(m.functions) {
 		r.fail("%d function bodies for %d functions", n, len(m.functions))
@@ -114,6 +117,7 @@ func (f *function) step() {
 		return
 	}
 	f.check(in)
+	f.module.keepFor(in)
 	top := f.frames[len(f.frames)-1]
 	f.charges[top.charge].weight += weight(in)
 	switch in.op {
@@ -131,6 +135,10 @@ func (f *function) step() {
 		if unit := operandUnit(in.sub); unit != 0 {
 			f.flush(start)
 			f.chargeOperand(unit)
+		}
+		if in.sub == miscTableGrow {
+			f.flush(f.r.pos)
+			f.noteTable()
 		}
 	}
 }

@@ -28,6 +28,7 @@ const (
 	opFirstNumber = 0x45
 	opI64LtS      = 0x53
 	opI32Sub      = 0x6b
+	opI32Or       = 0x72
 	opI64Add      = 0x7c
 	opI64Sub      = 0x7d
 	opI64ShrU     = 0x88

@@ -52,6 +52,8 @@ type module struct {
 	tables    []table
 	globals   int
 	exports   int
+	split     split
+	mutable   []int  // globals to export
 	names     []byte // the function names of the name section, as a subsection
 
 	body [sections]section
@@ -63,9 +65,17 @@ type section struct {
 	data    []byte
 }
 
+// bound is a limit that somebody set, or the most that it may be.
+func bound(limit uint32, most int) int {
+	if limit == 0 {
+		return most
+	}
+	return int(min(uint64(limit), uint64(most)))
+}
+
 func parse(wasm []byte, limits Options) (*module, error) {
-	if len(wasm) > maxModuleBytes {
-		return nil, fmt.Errorf("a module of %d bytes: at most %d", len(wasm), maxModuleBytes)
+	if limit := bound(limits.ModuleBytes, maxModuleBytes); len(wasm) > limit {
+		return nil, fmt.Errorf("a module of %d bytes: the limit is %d", len(wasm), limit)
 	}
 	if !bytes.HasPrefix(wasm, header[:4]) {
 		return nil, errors.New("not a WebAssembly module: the file does not begin with \\0asm")

@@ -6,12 +6,21 @@ import "encoding/binary"
 const (
 	reservedPrefix = "exgate_"
 	FuelGlobal     = reservedPrefix + "fuel"    // mutable i64, 0 at first
-	RefusedGlobal  = reservedPrefix + "refused" // mutable i32, 1 after a memory.grow that failed
+	RefusedGlobal  = reservedPrefix + "refused" // mutable i32, what was refused: RefusedMemory, RefusedTable or both
 	StartFunction  = reservedPrefix + "start"   // where the module has a start function
+)
+
+// What [RefusedGlobal] is made of.
+const (
+	RefusedMemory = 1 // a memory.grow failed
+	RefusedTable  = 2 // a table.grow failed
 )
 
 // Options are the limits that a module must keep as it is loaded.
 type Options struct {
+	ModuleBytes   uint32 // of the file. If zero, 64 MiB, which is also the most
+	Functions     uint32 // of the module's own. If zero, 200,000, which is also the most
+	CodeBytes     uint32 // of all function bodies. If zero, as many as the file has
 	MemoryPages   uint32 // what its memory may ask for at the start, in pages of 64 KiB
 	TableElements uint32 // for each table, at the start and ever
 }
@@ -22,10 +31,14 @@ func Rewrite(wasm []byte, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return m.rewrite(), nil
+}
+
+func (m *module) rewrite() []byte {
 	m.addTables()
 	m.addGlobals()
 	m.addExports()
-	return m.encode(), nil
+	return m.encode()
 }
 
 func (m *module) addTables() {
@@ -52,7 +65,7 @@ func (m *module) addGlobals() {
 // addExports exports the globals, and the start function instead of starting it: it may run only when it has fuel.
 func (m *module) addExports() {
 	start := m.body[sectionStart]
-	n := m.exports + 2
+	n := m.exports + 2 + len(m.mutable)
 	if start.present {
 		n++
 	}
@@ -61,6 +74,10 @@ func (m *module) addExports() {
 	for i, name := range []string{FuelGlobal, RefusedGlobal} {
 		b = append(appendName(b, name), exportGlobal)
 		b = binary.AppendUvarint(b, uint64(m.globals+i))
+	}
+	for _, index := range m.mutable {
+		b = append(appendName(b, stateGlobal(index)), exportGlobal)
+		b = binary.AppendUvarint(b, uint64(index))
 	}
 	if start.present {
 		b = append(appendName(b, StartFunction), exportFunction)

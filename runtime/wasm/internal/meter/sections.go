@@ -11,10 +11,12 @@ const (
 	functionType  = 0x60
 )
 
-func (r *reader) valueType() {
-	if b := r.byte(); (b < typeV128 || b > typeI32) && b != typeFuncref && b != typeExternref {
+func (r *reader) valueType() byte {
+	b := r.byte()
+	if (b < typeV128 || b > typeI32) && b != typeFuncref && b != typeExternref {
 		r.fail("value type %#x is not one of WebAssembly 2.0", b)
 	}
+	return b
 }
 
 func (r *reader) refType() byte {
@@ -71,7 +73,7 @@ func (m *module) imported(r *reader) {
 }
 
 func (m *module) declared(r *reader) {
-	n := r.count("functions", maxFunctions)
+	n := r.count("functions", bound(m.limits.Functions, maxFunctions))
 	m.functions = make([]uint32, n)
 	for i := range m.functions {
 		m.functions[i] = m.typeIndex(r)
@@ -117,12 +119,15 @@ func (m *module) memory(r *reader) {
 func (m *module) global(r *reader) {
 	m.globals = r.count("globals", maxGlobals)
 	m.body[sectionGlobal].data = r.data[r.pos:]
-	for range m.globals {
-		r.valueType()
-		if mutable := r.byte(); mutable > 1 {
+	for i := range m.globals {
+		t, mutable := r.valueType(), r.byte()
+		if mutable > 1 {
 			r.fail("mutability %#x", mutable)
 		}
 		r.constant()
+		if mutable == 1 {
+			m.keepGlobal(i, t)
+		}
 	}
 }
 

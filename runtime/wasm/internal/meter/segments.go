@@ -15,11 +15,11 @@ const (
 )
 
 // constant reads a constant expression: one instruction and an end. global.get is refused, for only imported globals may be read
-// there and there are none.
-func (r *reader) constant() {
+// there and there are none. It returns the number, where that is an i32.
+func (r *reader) constant() (number int64, ok bool) {
 	switch op := r.byte(); op {
 	case opI32Const:
-		r.signed(32)
+		number, ok = r.signed(32), true
 	case opI64Const:
 		r.signed(64)
 	case opF32Const:
@@ -41,6 +41,7 @@ func (r *reader) constant() {
 	if b := r.byte(); b != opEnd {
 		r.fail("a constant of more than one instruction")
 	}
+	return number, ok
 }
 
 // Flags of element segments.
@@ -56,6 +57,9 @@ func (m *module) elements(r *reader) {
 		flags := r.u32()
 		if flags > 7 {
 			r.fail("element segment kind %d", flags)
+		}
+		if flags&(segmentPassive|segmentIndex) == segmentPassive {
+			m.split.refuse("it has a passive element segment")
 		}
 		if flags&segmentPassive == 0 {
 			if flags&segmentIndex != 0 {
@@ -93,21 +97,25 @@ func (m *module) elementType(r *reader, expressions bool) {
 
 func (m *module) dataSegments(r *reader) {
 	for range r.count("data segments", maxDataSegments) {
+		var offset int64
+		active := true
 		switch flags := r.u32(); flags {
 		case 0:
-			r.constant()
+			offset, active = r.constant()
 		case 1:
+			active = false
 		case 2:
 			if index := r.u32(); index != 0 {
 				r.fail("data for memory %d", index)
 			}
-			r.constant()
+			offset, active = r.constant()
 		default:
 			r.fail("data segment kind %d", flags)
 		}
-		r.bytes(r.u32())
+		content := r.bytes(r.u32())
 		if r.err != nil {
 			return
 		}
+		m.keepData(active, uint32(offset), content)
 	}
 }

@@ -34,6 +34,22 @@ type Module struct {
 	Exports []byte // more exports, counted by ExtraExports
 	Extra   int
 	Start   int // index of the start function; if zero, none
+	Data    []Data
+}
+
+// Data is a data segment.
+type Data struct {
+	Offset  uint32
+	Bytes   []byte
+	Passive bool
+}
+
+func (d Data) bytes() []byte {
+	b := []byte{1}
+	if !d.Passive {
+		b = append(Signed([]byte{0, 0x41}, int64(d.Offset)), 0x0b)
+	}
+	return append(binary.AppendUvarint(b, uint64(len(d.Bytes))), d.Bytes...)
 }
 
 // Guest returns the smallest module that meets exproto_v1: it has a buffer at 1024 and answers 0 to everything.
@@ -100,12 +116,29 @@ func (m Module) Bytes() []byte {
 	if m.Start > 0 {
 		b = Section(b, 8, binary.AppendUvarint(nil, uint64(m.Start)))
 	}
-	return Section(b, 10, vector(code))
+	b = Section(b, 10, vector(code))
+	var data [][]byte
+	for _, d := range m.Data {
+		data = append(data, d.bytes())
+	}
+	if len(data) > 0 {
+		b = Section(b, 11, vector(data))
+	}
+	return b
 }
 
 // Section appends a section to b.
 func Section(b []byte, id byte, content []byte) []byte {
 	return append(binary.AppendUvarint(append(b, id), uint64(len(content))), content...)
+}
+
+// Signed appends v as a signed LEB128 number.
+func Signed(b []byte, v int64) []byte {
+	for v < -64 || v > 63 {
+		b = append(b, byte(v)|0x80)
+		v >>= 7
+	}
+	return append(b, byte(v)&0x7f)
 }
 
 // Name appends a name with its length to b.

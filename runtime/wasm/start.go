@@ -1,0 +1,118 @@
+package wasm
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/runtime/wasm/internal/meter"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// begin runs the module's start, or continues where the image of an instance that has started ends.
+func (in *instance) begin() error {
+	began, from := time.Now(), fromModule
+	start := in.startModule
+	if in.engine.template != nil {
+		from, start = fromImage, in.resume
+	}
+	if err := start(); err != nil {
+		return err
+	}
+	in.engine.metrics.started(from, time.Since(began))
+	return nil
+}
+
+// startModule instantiates the module and runs its start function, _initialize, exproto_v1_buffer and exproto_v1_init.
+func (in *instance) startModule() error {
+	module, err := in.engine.program.instantiate(in.ctx)
+	if err != nil {
+		return fmt.Errorf("instantiating: %w", err)
+	}
+	in.attach(module)
+	if err := in.writeData(); err != nil {
+		return err
+	}
+	for _, name := range []string{meter.StartFunction, hostabi.ExportInitialize} {
+		if err := in.startStep(name); err != nil {
+			return err
+		}
+	}
+	in.armStart()
+	if err := in.growBuffer(in.limits.EventBytes); err != nil {
+		return err
+	}
+	if in.buffer == 0 {
+		return fmt.Errorf("%s refuses %d bytes, the size of an event (limit event_bytes)", hostabi.ExportBuffer, in.limits.EventBytes)
+	}
+	return in.configure()
+}
+
+// attach takes the module that the instance runs.
+func (in *instance) attach(module api.Module) {
+	in.module, in.memory = module, module.Memory()
+	in.fuel = module.ExportedGlobal(meter.FuelGlobal).(api.MutableGlobal)
+	in.refused = module.ExportedGlobal(meter.RefusedGlobal).(api.MutableGlobal)
+}
+
+// writeData writes the data that the module had before it was taken apart.
+func (in *instance) writeData() error {
+	for _, d := range in.engine.program.parts.Data {
+		if uint64(d.Offset)+uint64(len(d.Bytes)) > uint64(in.memory.Size()) {
+			return fmt.Errorf("instantiating: %d bytes of data at %#x are outside the memory", len(d.Bytes), d.Offset)
+		}
+		in.memory.Write(d.Offset, d.Bytes)
+	}
+	return nil
+}
+
+// startStep calls an export without parameters, where there is one.
+func (in *instance) startStep(name string) error {
+	f := in.module.ExportedFunction(name)
+	if f == nil {
+		return nil
+	}
+	in.armStart()
+	if err := f.CallWithStack(in.ctx, nil); err != nil {
+		return in.startFault(name, err)
+	}
+	return nil
+}
+
+// growBuffer asks the guest for a buffer of size bytes. Where the guest refuses, buffer is 0 if it had none and as before otherwise.
+func (in *instance) growBuffer(size uint32) error {
+	in.stack[0] = uint64(size)
+	if err := in.module.ExportedFunction(hostabi.ExportBuffer).CallWithStack(in.ctx, in.stack[:]); err != nil {
+		return in.startFault(hostabi.ExportBuffer, err)
+	}
+	p := uint32(in.stack[0])
+	if p == 0 {
+		return nil
+	}
+	if uint64(p)+uint64(size) > uint64(in.memory.Size()) {
+		return fmt.Errorf("%s returned %#x for %d bytes, which is outside the memory", hostabi.ExportBuffer, p, size)
+	}
+	in.buffer, in.capacity = p, size
+	return nil
+}
+
+func (in *instance) configure() error {
+	config := in.engine.config.GuestConfig
+	if uint64(len(config)) > uint64(in.capacity) {
+		return fmt.Errorf("the guest configuration has %d bytes: at most %d (limit event_bytes)", len(config), in.capacity)
+	}
+	in.memory.Write(in.buffer, config)
+	in.armStart()
+	in.stack[0], in.stack[1] = uint64(in.buffer), uint64(len(config))
+	if err := in.module.ExportedFunction(hostabi.ExportInit).CallWithStack(in.ctx, in.stack[:]); err != nil {
+		return in.startFault(hostabi.ExportInit, err)
+	}
+	if refusal := int32(in.stack[0]); refusal != 0 {
+		return fmt.Errorf("the guest refuses its configuration: %s returned %d", hostabi.ExportInit, refusal)
+	}
+	return nil
+}
+
+func (in *instance) startFault(what string, err error) error {
+	return fmt.Errorf("%s: %w", what, in.fault(err))
+}
