@@ -24,7 +24,8 @@ go_guest() { # package module
 }
 
 c_guest wasm-examples/line/line.c wasm-examples/line/line.wasm
-c_guest hostabi/sdk/c/testdata/probe.c hostabi/sdk/c/testdata/probe.wasm
+c_guest hostabi/sdk/c/probe/probe.c hostabi/sdk/c/probe/probe.wasm
+c_guest hostabi/sdk/c/testdata/bounds.c hostabi/sdk/c/testdata/bounds.wasm
 c_guest hostabi/sdk/c/testdata/echo.c hostabi/sdk/c/testdata/echo.wasm
 go_guest hostabi/sdk/go/probe hostabi/sdk/go/probe/probe.wasm
 go_guest wasm-examples/jsonecho/guest wasm-examples/jsonecho/jsonecho.wasm

@@ -109,7 +109,13 @@ struct xp_handler {
 
 // ---- Calls
 
+#ifdef __wasm__
 #define XP_IMPORT(name) __attribute__((import_module("exproto_v1"), import_name(name)))
+#define XP_EXPORT(name) __attribute__((export_name("exproto_v1_" name)))
+#else // natively exproto_test.h is the host
+#define XP_IMPORT(name)
+#define XP_EXPORT(name)
+#endif
 XP_IMPORT("send") int32_t xp_host_send(int64_t conn, const void *p, uint32_t n);
 XP_IMPORT("close") int32_t xp_host_close(int64_t conn, const void *why, uint32_t n);
 XP_IMPORT("authenticate") int32_t xp_host_authenticate(int64_t conn, int64_t token, const void *p, uint32_t n);
@@ -338,8 +344,6 @@ static const struct xp_handler xp_the_handler; // given its functions by XP_HAND
 
 // XP_HANDLER(.bytes = on_bytes, .closed = on_closed, ...) stands once, at the end of the guest.
 #define XP_HANDLER(...) static const struct xp_handler xp_the_handler = {__VA_ARGS__}
-
-#define XP_EXPORT(name) __attribute__((export_name("exproto_v1_" name)))
 
 XP_EXPORT("buffer") uint8_t *xp_export_buffer(uint32_t size) {
   static uint8_t buffer[XP_BUFFER];

@@ -7,6 +7,8 @@
 
 #define XP_PAGE 65536u
 
+#ifdef __wasm__
+
 extern uint8_t __heap_base; // where the linker says that the guest's data ends
 
 // Takes size bytes, aligned to 8, zeroed, for good. NULL where the module's memory limit is reached.
@@ -26,6 +28,24 @@ static inline void *xp_memory(uint32_t size) {
   next += size;
   return p;
 }
+
+#else
+
+#ifndef XP_TEST_MEMORY
+#define XP_TEST_MEMORY (16u << 20) // in bytes, of a guest that is tested natively
+#endif
+
+static inline void *xp_memory(uint32_t size) {
+  static _Alignas(8) uint8_t memory[XP_TEST_MEMORY];
+  static uint32_t next;
+  size = (size + 7) & ~7u;
+  if (size > sizeof memory - next) return NULL;
+  void *p = memory + next;
+  next += size;
+  return p;
+}
+
+#endif
 
 // A pool of pieces of one size, at least 8 bytes. {.size = sizeof(struct piece), .max = how many at most} is an empty one.
 typedef struct {

@@ -50,8 +50,9 @@ func (p *parser) word() string {
 }
 
 func (p *parser) number() int {
-	n, err := strconv.ParseUint(p.word(), 10, 31)
-	p.bad = p.bad || err != nil
+	digits := p.word()
+	n, err := strconv.ParseUint(digits, 10, 31)
+	p.bad = p.bad || err != nil || len(digits) > 10
 	return int(n)
 }
 
