@@ -30,3 +30,4 @@ c_guest hostabi/sdk/c/testdata/echo.c hostabi/sdk/c/testdata/echo.wasm
 go_guest hostabi/sdk/go/probe hostabi/sdk/go/probe/probe.wasm
 go_guest wasm-examples/jsonecho/guest wasm-examples/jsonecho/jsonecho.wasm
 c_guest cmd/exgate/internal/bench/testdata/publish.c cmd/exgate/internal/bench/testdata/publish.wasm
+c_guest hostabi/conformance/testdata/wrong.c hostabi/conformance/testdata/wrong.wasm

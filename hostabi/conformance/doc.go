@@ -1,0 +1,2 @@
+// Package conformance holds what guests and SDKs in every language must agree on.
+package conformance

@@ -1,0 +1,189 @@
+package conformance
+
+import (
+	"fmt"
+
+	"github.com/exgate/exgate/hostabi"
+)
+
+// firstConn is above 32 bits: a guest that cuts connection ids is found out.
+const firstConn int64 = 1 << 40
+
+// trial is one instance in one check. After a fault its methods do nothing.
+type trial struct {
+	run      *run
+	name     string
+	guest    Guest
+	calls    *witness
+	lastConn int64
+	fault    string // why the instance ended
+	problem  string // what is wrong although it lives
+	warning  string
+	result   hostabi.Code // what RESULT brings
+}
+
+func (t *trial) end() {
+	if err := t.guest.Close(t.run.ctx); err != nil && t.fault == "" {
+		t.fault = fmt.Sprintf("closing the instance: %v", err)
+	}
+}
+
+func (t *trial) failf(format string, args ...any) {
+	if t.problem == "" {
+		t.problem = fmt.Sprintf(format, args...)
+	}
+}
+
+func (t *trial) warnf(format string, args ...any) {
+	if t.warning == "" {
+		t.warning = fmt.Sprintf(format, args...)
+	}
+}
+
+// over says that it is no use to go on.
+func (t *trial) over() bool { return t.fault != "" || t.run.ctx.Err() != nil }
+
+// deliver runs one event and looks at what must hold for each.
+func (t *trial) deliver(what string, event func() (hostabi.Action, error)) hostabi.Action {
+	if t.over() {
+		return hostabi.ActionContinue
+	}
+	action, err := event()
+	seen := &t.run.seen
+	seen.events++
+	if used, ok := t.guest.Fuel(); ok {
+		seen.metered = true
+		if used > seen.fuel {
+			seen.fuel, seen.fuelOf = used, fmt.Sprintf("%s in %s", what, t.name)
+		}
+	}
+	if err != nil {
+		t.fault = fmt.Sprintf("%s: %v", what, err)
+		return hostabi.ActionContinue
+	}
+	if action > hostabi.ActionClose && seen.badAction == "" {
+		seen.badAction = fmt.Sprintf("%d for %s in %s", int32(action), what, t.name)
+	}
+	return action
+}
+
+// device is one connection of a trial, and connects again where the guest ended it.
+type device struct {
+	t    *trial
+	id   int64
+	open bool
+}
+
+// device opens a connection.
+func (t *trial) device() *device {
+	d := &device{t: t}
+	d.connect(connInfo())
+	return d
+}
+
+func (d *device) connect(info hostabi.ConnInfo) { d.connectWith(hostabi.AppendConnInfo(nil, info)) }
+
+// connectWith is connect with an encoded ConnInfo.
+func (d *device) connectWith(info []byte) {
+	d.t.lastConn++
+	d.id, d.open = d.t.lastConn, true
+	d.t.calls.given[d.id] = true
+	d.event(hostabi.KindCreated, 0, info)
+}
+
+// ready connects again where the guest ended the connection. A guest that ends every connection at once stays without.
+func (d *device) ready() bool {
+	if !d.open {
+		d.connect(connInfo())
+	}
+	return d.open
+}
+
+// bytes delivers what the device sent, whole.
+func (d *device) bytes(b []byte) {
+	if !d.ready() {
+		return
+	}
+	d.after(d.t.deliver(fmt.Sprintf("bytes (%d of them)", len(b)), func() (hostabi.Action, error) { return d.t.guest.Bytes(d.id, b) }))
+}
+
+// event delivers another event. It returns the action for those that look at it.
+func (d *device) event(kind hostabi.Kind, arg int64, body []byte) hostabi.Action {
+	if !d.ready() {
+		return hostabi.ActionContinue
+	}
+	what := fmt.Sprintf("%v (arg %d, %d bytes)", kind, arg, len(body))
+	action := d.t.deliver(what, func() (hostabi.Action, error) { return d.t.guest.Event(kind, d.id, arg, body) })
+	d.after(action)
+	return action
+}
+
+// after does what a gateway does after an event: results, and the end of what the guest closes.
+func (d *device) after(action hostabi.Action) {
+	if action == hostabi.ActionClose {
+		d.t.calls.given[d.id] = false
+	}
+	if !d.t.calls.given[d.id] {
+		d.close("normal")
+		return
+	}
+	d.t.answer(d)
+}
+
+// answer brings the results of d that wait, at most so many that a guest that always asks again comes to an end.
+func (t *trial) answer(d *device) {
+	for range 100 {
+		i := ticketOf(t.calls.waiting, d.id)
+		if i < 0 || !d.open || t.over() {
+			return
+		}
+		token := t.calls.waiting[i].token
+		t.calls.waiting = append(t.calls.waiting[:i], t.calls.waiting[i+1:]...)
+		body := hostabi.AppendCodeResponse(nil, t.result, resultText(t.result))
+		action := t.deliver(fmt.Sprintf("result of token %d with code %d", token, t.result), func() (hostabi.Action, error) {
+			return t.guest.Event(hostabi.KindResult, d.id, token, body)
+		})
+		if action == hostabi.ActionClose || !t.calls.given[d.id] {
+			d.close("normal")
+		}
+	}
+}
+
+func ticketOf(waiting []ticket, conn int64) int {
+	for i, w := range waiting {
+		if w.conn == conn {
+			return i
+		}
+	}
+	return -1
+}
+
+func resultText(code hostabi.Code) string {
+	if code == hostabi.CodeSuccess {
+		return ""
+	}
+	return "refused by the conformance kit"
+}
+
+// close ends the connection, once. Results that were owed never come.
+func (d *device) close(reason string) {
+	if !d.open {
+		return
+	}
+	d.open = false
+	w := d.t.calls
+	w.ending = d.id
+	d.t.deliver("closed ("+reason+")", func() (hostabi.Action, error) {
+		_, err := d.t.guest.Event(hostabi.KindClosed, d.id, 0, []byte(reason))
+		return hostabi.ActionContinue, err
+	})
+	w.ending = 0
+	w.forget(d.id)
+	kept := w.waiting[:0]
+	for _, t := range w.waiting {
+		if t.conn != d.id {
+			kept = append(kept, t)
+		}
+	}
+	w.waiting = kept
+}
