@@ -1,4 +1,5 @@
-// Package conformance holds what guests and SDKs in every language must agree on.
+// Package conformance holds what guests and SDKs in every language must agree on, and the kit that any guest is run through, whatever its
+// protocol: [Run].
 package conformance
 
 import (

@@ -1,0 +1,96 @@
+package wasm
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// Specimen is one instance of an engine's guest without a gateway: its events are the caller's and its calls are shown to a host of the caller's. All
+// limits hold. Tools examine guests with it. It is for one goroutine.
+type Specimen struct {
+	in   *instance
+	dead error
+}
+
+// Specimen starts an instance of its own, which no connection is given. host sees every call, also those that the instance may not make, and its answer counts where
+// the engine would accept the call.
+func (e *Engine) Specimen(host hostabi.Host) (*Specimen, error) {
+	in, err := newInstance(e, nil, "")
+	if err != nil {
+		return nil, fmt.Errorf("starting wasm handler %s: %w", e.config.Name, err)
+	}
+	in.ctx = hostabi.WithHost(context.WithValue(in.ctx, instanceKey{}, in), shown{in, host})
+	return &Specimen{in: in}, nil
+}
+
+// Bytes is what a device sent. A fault is a [gateway.HandlerError]; after it the specimen is of no use.
+func (s *Specimen) Bytes(conn int64, b []byte) (hostabi.Action, error) {
+	return s.deliver(conn, kindBytes, 0, b)
+}
+
+// Event is any other event, of any kind and with any body. One that is larger than the receive buffer is offered, and not delivered where the guest refuses.
+func (s *Specimen) Event(kind hostabi.Kind, conn, arg int64, body []byte) (hostabi.Action, error) {
+	if kind == hostabi.KindCreated {
+		s.in.connections[conn] = &connection{id: conn, adapter: nowhere{}}
+	}
+	if kind == hostabi.KindClosed {
+		if c := s.in.connections[conn]; c != nil {
+			c.closing = true
+		}
+		defer delete(s.in.connections, conn)
+	}
+	return s.deliver(conn, kind, arg, body)
+}
+
+func (s *Specimen) deliver(conn int64, kind hostabi.Kind, arg int64, body []byte) (hostabi.Action, error) {
+	in := s.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if s.dead != nil {
+		return hostabi.ActionContinue, s.dead
+	}
+	fits, err := in.fill(body)
+	if err == nil && fits {
+		err = s.call(conn, kind, arg, uint32(len(body)))
+	}
+	in.closes = nil
+	if err != nil {
+		s.dead = in.fault(err)
+		return hostabi.ActionContinue, s.dead
+	}
+	if !fits {
+		return hostabi.ActionContinue, nil
+	}
+	return hostabi.Action(in.stack[0]), nil
+}
+
+func (s *Specimen) call(conn int64, kind hostabi.Kind, arg int64, length uint32) error {
+	in := s.in
+	in.arm()
+	if kind == kindBytes {
+		in.stack = [5]uint64{uint64(conn), uint64(in.buffer), uint64(length)}
+		return in.bytes.CallWithStack(in.ctx, in.stack[:])
+	}
+	in.stack = [5]uint64{uint64(kind), uint64(conn), uint64(arg), uint64(in.buffer), uint64(length)}
+	return in.event.CallWithStack(in.ctx, in.stack[:])
+}
+
+// Memory is the size of the memory, in bytes.
+func (s *Specimen) Memory() uint64 { return uint64(s.in.memory.Size()) }
+
+// Fuel is what the last event used.
+func (s *Specimen) Fuel() uint64 {
+	return uint64(max(int64(s.in.limits.Fuel)-int64(s.in.fuel.Get()), 0))
+}
+
+// Close frees the instance.
+func (s *Specimen) Close() { s.in.close() }
+
+// nowhere is the gateway's side of a connection that there is not.
+type nowhere struct{ gateway.ConnectionAdapter }
+
+func (nowhere) ID() string                 { return "specimen" }
+func (nowhere) Send([]byte) gateway.Result { return gateway.OK }
