@@ -60,6 +60,7 @@ const (
 // Adapter serves ConnectionAdapter to handlers, together with grpc.health.v1 and server reflection, as EMQX does.
 type Adapter struct {
 	conns  *directory
+	raw    *rawPublishes
 	peers  *peer.Peers // nil: none
 	guard  *guard.Guard
 	server *grpc.Server
@@ -86,7 +87,7 @@ func NewAdapter(cfg AdapterConfig) (*Adapter, error) {
 	}
 	admission := newAdmission(conns, peers, cfg)
 	a := &Adapter{
-		conns: conns, peers: peers, server: grpc.NewServer(serverOptions(cfg, admission)...), health: health.NewServer(),
+		conns: conns, raw: raw, peers: peers, server: grpc.NewServer(serverOptions(cfg, admission)...), health: health.NewServer(),
 		secure: cfg.TLS != nil, log: cfg.Logger,
 		guard: guard.New(guard.Limits{Conns: cfg.MaxConnections, Calls: maxHalfOpenCalls, Bytes: maxHalfOpenBytes}, admission.shed),
 	}

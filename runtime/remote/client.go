@@ -25,12 +25,14 @@ type Client struct {
 	secure     bool // over TLS
 	places     *places
 	farewells  *farewells
-	conns      *registry // of the adapter
+	conns      *registry     // of the adapter
+	raw        *rawPublishes // of the adapter
 	metrics    *Metrics
 	failures   *failureLog
 	auto       *auto // nil in other dialects
 	newHandler func(gateway.ConnectionAdapter) gateway.ConnectionHandler
-	streams    *streamDialect // nil in other dialects
+	streams    *streamDialect  // nil in other dialects
+	session    *handlerSession // nil in other dialects
 }
 
 var _ gateway.HandlerFactory = (*Client)(nil)
@@ -54,13 +56,16 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 	c := &Client{
 		name: cfg.Name, address: address, dialect: cfg.Dialect, streamSets: cfg.StreamSets, maxBatch: cfg.MaxBatch, maxMessage: cfg.MaxMessageSize, timeout: cfg.CallTimeout,
 		onFailure: cfg.OnFailure, patience: cfg.OnFailure.patience(cfg.HoldTimeout), places: cfg.Metrics.delivery.places(cfg.Name, cfg.MaxInFlight),
-		conns: adapter.conns.register(cfg.Name, cfg.AdapterToken), metrics: cfg.Metrics,
+		conns: adapter.conns.register(cfg.Name, cfg.AdapterToken), raw: adapter.raw, metrics: cfg.Metrics,
 		failures: &failureLog{log: cfg.Logger.With("handler", cfg.Name, "address", address)},
 	}
 	c.farewells = cfg.Metrics.delivery.farewells(cfg.Name, c.sayFarewell, cfg.Logger.With("handler", cfg.Name))
 	defer func() {
 		if err != nil {
 			c.conns.leave()
+			if c.session != nil {
+				c.session.close(context.Background())
+			}
 		}
 	}()
 	if c.newHandler, err = c.speak(cfg.Dialect); err != nil {
@@ -86,6 +91,9 @@ func (c *Client) Close(ctx context.Context) error {
 	c.farewells.close(ctx)
 	if c.auto != nil {
 		c.auto.close()
+	}
+	if c.session != nil {
+		c.session.close(ctx)
 	}
 	c.conns.leave()
 	err := c.pool.Close()

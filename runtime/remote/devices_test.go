@@ -118,10 +118,11 @@ type ledger struct {
 	mu     sync.Mutex
 	conns  map[string][]string
 	counts map[string]int
+	seqs   map[string][]string // events of sessions
 }
 
 func newLedger() *ledger {
-	return &ledger{conns: make(map[string][]string), counts: make(map[string]int)}
+	return &ledger{conns: make(map[string][]string), counts: make(map[string]int), seqs: make(map[string][]string)}
 }
 
 func (l *ledger) enter(conn, kind, event string) (*exproto.EmptySuccess, error) {

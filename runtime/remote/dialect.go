@@ -33,12 +33,15 @@ func (c *Client) speak(d Dialect) (func(gateway.ConnectionAdapter) gateway.Conne
 	case DialectStream:
 		c.streams = newStreamDialect(c)
 		return c.streams.newHandler, nil
+	case DialectSession:
+		c.session = newSession(c)
+		return c.session.newHandler, nil
 	case DialectAuto:
 		c.auto = newAuto(c)
 		return c.auto.newHandler, nil
 	default:
-		return nil, fmt.Errorf("dialect %q is not served; this version serves %q, %q and %q",
-			string(d), string(DialectUnary), string(DialectStream), string(DialectUnaryV42))
+		return nil, fmt.Errorf("dialect %q is not served; this version serves %q, %q, %q, %q and %q",
+			string(d), string(DialectUnary), string(DialectStream), string(DialectUnaryV42), string(DialectSession), string(DialectAuto))
 	}
 }
 

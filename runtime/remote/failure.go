@@ -27,6 +27,18 @@ func (e *callError) Error() string { return fmt.Sprintf("%s: %v: %s", e.what, e.
 // failed counts and logs that method could not be called at a backend, or at none, and gives it its close reason. unsent says that the event
 // certainly did not reach the handler.
 func (c *Client) failed(at *backend.Backend, method string, err error, unsent bool) error {
+	return c.failedTimes(1, at, method, err, unsent)
+}
+
+// failedTimes is failed for n connections that fail of one cause.
+func (c *Client) failedTimes(n int, at *backend.Backend, method string, err error, unsent bool) error {
+	failure := c.report(at, method, err, unsent)
+	c.metrics.failures.WithLabelValues(c.name, failure.Reason.Name).Add(float64(n))
+	return failure
+}
+
+// report logs a failure.
+func (c *Client) report(at *backend.Backend, method string, err error, unsent bool) *gateway.HandlerError {
 	address := c.address
 	if at != nil {
 		address = at.Addr()
@@ -36,7 +48,6 @@ func (c *Client) failed(at *backend.Backend, method string, err error, unsent bo
 	failure := &callError{
 		what: fmt.Sprintf("%s of handler %q at %s", method, c.name, address), code: s.Code(), text: shorten(s.Message()), unsent: unsent,
 	}
-	c.metrics.failures.WithLabelValues(c.name, reason.Name).Inc()
 	c.failures.report(reason, failure, c.advice(s, reason))
 	return &gateway.HandlerError{Reason: reason, Err: failure}
 }

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/remote"
 )
@@ -30,6 +31,8 @@ func registerForm(server *grpc.Server, dialect remote.Dialect, s exproto.Connect
 		desc := exproto.ConnectionUnaryHandler_ServiceDesc
 		desc.ServiceName = exproto.ConnectionHandler_ServiceDesc.ServiceName
 		server.RegisterService(&desc, s)
+	case remote.DialectSession:
+		handlerv1.RegisterSessionHandlerServer(server, &sessionForm{handler: s})
 	default:
 		exproto.RegisterConnectionUnaryHandlerServer(server, s)
 	}

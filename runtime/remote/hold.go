@@ -76,13 +76,15 @@ func (d *delivery) queue(e event) error {
 
 // wait begins a wait, for limit at most unless that is 0, that the end of the connection cancels. Where it has ended already, ctx is nil.
 func (d *delivery) wait(limit time.Duration) (ctx context.Context, end func()) {
+	return holding(d.conn, limit)
+}
+
+func holding(conn gateway.ConnectionAdapter, limit time.Duration) (ctx context.Context, end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	release := func() {}
-	if h, ok := d.conn.(gateway.Holder); ok {
-		if release = h.Hold(cancel); release == nil {
-			cancel()
-			return nil, nil
-		}
+	release := holdFor(conn, cancel)
+	if release == nil {
+		cancel()
+		return nil, nil
 	}
 	limited, stop := ctx, context.CancelFunc(func() {})
 	if limit > 0 {
@@ -93,6 +95,14 @@ func (d *delivery) wait(limit time.Duration) (ctx context.Context, end func()) {
 		stop()
 		cancel()
 	}
+}
+
+// holdFor is Hold of a [gateway.Holder].
+func holdFor(conn gateway.ConnectionAdapter, interrupt func()) (release func()) {
+	if h, ok := conn.(gateway.Holder); ok {
+		return h.Hold(interrupt)
+	}
+	return func() {}
 }
 
 // owe keeps an event that the end of its connection interrupted, so that it goes out before the last one. With OnFailureClose it is dropped, like

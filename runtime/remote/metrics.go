@@ -7,6 +7,7 @@ type Metrics struct {
 	callSeconds *prometheus.HistogramVec
 	failures    *prometheus.CounterVec
 	streamEnds  *prometheus.CounterVec
+	dropped     *prometheus.CounterVec // in sessions
 	delivery    deliveryMetrics
 	adapter     adapterMetrics
 }
@@ -26,11 +27,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		streamEnds: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_handler_stream_ends_total", Help: "Shared streams that a remote handler ended, or that were lost, by gRPC code.",
 		}, []string{"handler", "method", "code"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_session_dropped_total", Help: "What remote handlers and the gateway said in sessions for nobody: see what.",
+		}, []string{"handler", "what"}),
 		delivery: newDeliveryMetrics(),
 		adapter:  newAdapterMetrics(),
 	}
 	if reg != nil {
-		reg.MustRegister(m.callSeconds, m.failures, m.streamEnds)
+		reg.MustRegister(m.callSeconds, m.failures, m.streamEnds, m.dropped)
 		reg.MustRegister(m.delivery.collectors()...)
 		reg.MustRegister(m.adapter.collectors()...)
 	}

@@ -20,7 +20,7 @@ import (
 
 // A handler is killed and started again, twice, while 500 devices talk. Nobody is closed, and nothing is lost or out of order.
 func TestHoldOutlivesRestarts(t *testing.T) {
-	for _, dialect := range []remote.Dialect{remote.DialectUnary, remote.DialectStream} {
+	for _, dialect := range []remote.Dialect{remote.DialectUnary, remote.DialectStream, remote.DialectSession} {
 		t.Run(string(dialect), func(t *testing.T) { testHoldOutlivesRestarts(t, dialect) })
 	}
 }

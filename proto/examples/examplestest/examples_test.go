@@ -22,10 +22,14 @@ type example struct {
 }
 
 // everyDialect is what an example on a handler SDK serves.
-var everyDialect = []remote.Dialect{remote.DialectUnary, remote.DialectStream, remote.DialectUnaryV42}
+var everyDialect = append(sdkDialects, remote.DialectUnaryV42)
+
+// sdkDialects are those without unary-v42, whose service has the name of stream's: in Go and Java it needs a process of its own.
+var sdkDialects = []remote.Dialect{remote.DialectUnary, remote.DialectStream, remote.DialectSession, remote.DialectAuto}
 
 func TestGo(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "jsonecho")
 	build(t, program, "../go/jsonecho/cmd/jsonecho")
-	play(t, example{folder: ".", command: []string{program}, dialects: []remote.Dialect{remote.DialectUnary}})
+	play(t, example{folder: ".", command: []string{program}, dialects: sdkDialects})
+	play(t, example{folder: ".", command: []string{program, "--unary-v42"}, dialects: []remote.Dialect{remote.DialectUnaryV42}})
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func TestJava(t *testing.T) {
-	play(t, java(nil, remote.DialectUnary, remote.DialectStream))
+	play(t, java(nil, sdkDialects...))
 }
 
 // TestJavaUnaryV42 has a process of its own: a service has its methods in one form only.

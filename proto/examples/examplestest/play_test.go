@@ -21,7 +21,7 @@ func play(t *testing.T, e example) {
 	for _, dialect := range e.dialects {
 		t.Run(string(dialect), func(t *testing.T) {
 			suite := handlertest.Run
-			if dialect == remote.DialectSession {
+			if dialect == remote.DialectSession || dialect == remote.DialectAuto { // which finds session in each of them
 				suite = handlertest.RunOverlapping // events follow each other within the window
 			}
 			suite(t, "suite", serve(t, e, remote.AdapterConfig{}, remote.ClientConfig{Dialect: dialect}))

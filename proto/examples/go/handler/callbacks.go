@@ -1,0 +1,70 @@
+package handler
+
+import (
+	"sync"
+
+	"github.com/exgate/exgate/proto/exproto"
+)
+
+// callbacks are the connections of the dialects that have an RPC for each event and one for each call.
+type callbacks struct {
+	cfg     *Config
+	adapter exproto.ConnectionAdapterClient
+	conns   sync.Map // id to *Conn
+}
+
+func newCallbacks(cfg *Config, adapter exproto.ConnectionAdapterClient) *callbacks {
+	return &callbacks{cfg: cfg, adapter: adapter}
+}
+
+func (s *callbacks) created(r *exproto.SocketCreatedRequest) {
+	c := s.newConn(r.GetConn())
+	c.info = r.GetConninfo()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.conns.Store(c.id, c)
+	c.handler.OnSocketCreated(c)
+}
+
+func (s *callbacks) newConn(id string) *Conn {
+	return &Conn{id: id, handler: s.cfg.New(), gateway: &adapterCalls{conn: id, adapter: s.adapter}}
+}
+
+func (s *callbacks) closed(r *exproto.SocketClosedRequest) {
+	found, ok := s.conns.LoadAndDelete(r.GetConn())
+	if !ok {
+		return
+	}
+	c := found.(*Conn)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.handler.OnSocketClosed(c, r.GetReason())
+}
+
+// with runs a callback. A connection that is not known comes from before the process: the gateway held it.
+func (s *callbacks) with(id string, callback func(*Conn)) {
+	found, ok := s.conns.Load(id)
+	if !ok {
+		found, ok = s.conns.LoadOrStore(id, s.newConn(id))
+	}
+	c := found.(*Conn)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !ok {
+		c.resumed = true
+		c.handler.OnSocketCreated(c)
+	}
+	callback(c)
+}
+
+func (s *callbacks) bytes(r *exproto.ReceivedBytesRequest) {
+	s.with(r.GetConn(), func(c *Conn) { c.handler.OnReceivedBytes(c, r.GetBytes()) })
+}
+
+func (s *callbacks) timer(r *exproto.TimerTimeoutRequest) {
+	s.with(r.GetConn(), func(c *Conn) { c.handler.OnTimerTimeout(c) })
+}
+
+func (s *callbacks) messages(r *exproto.ReceivedMessagesRequest) {
+	s.with(r.GetConn(), func(c *Conn) { c.handler.OnReceivedMessages(c, r.GetMessages()) })
+}

@@ -1,0 +1,124 @@
+package handler
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+
+	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
+	"github.com/exgate/exgate/proto/exproto"
+)
+
+// Config is a server's.
+type Config struct {
+	// New makes the handler of a new connection. It is required.
+	New func() Handler
+	// Adapter is the address of the gateway's adapter, as host:port. If zero, only the dialect session is served, which needs none.
+	Adapter string
+	// AdapterTLS secures the calls of the adapter. If zero, plain text.
+	AdapterTLS *tls.Config
+	// AdapterToken is presented to the adapter: the gateway's setting adapter_token_file. If zero, none.
+	AdapterToken string
+	// TLS secures the server; its ClientCAs and ClientAuth decide which gateways may call. If zero, plain text.
+	TLS *tls.Config
+	// Token is what gateways must present: the gateway's setting token_file. If zero, nothing.
+	Token string
+	// UnaryV42 serves ConnectionHandler with unary methods, as EMQX Enterprise 4.2 wants it. If zero, with streaming ones, as EMQX 4.3 to 5.x wants it.
+	UnaryV42 bool
+	// Window is how many events of one connection a gateway may send before their callbacks have returned, in the dialect session. If zero, as many as
+	// the gateway offers.
+	Window uint32
+	// MaxMessageSize bounds what is received in one message, in bytes. If zero, 16 MiB.
+	MaxMessageSize int
+	// Logger takes what goes wrong. If zero, slog.Default().
+	Logger *slog.Logger
+}
+
+const defaultMessageSize = 16 << 20
+
+// Server serves handlers to any number of gateways, together with grpc.health.v1 and server reflection.
+type Server struct {
+	server  *grpc.Server
+	health  *health.Server
+	adapter *grpc.ClientConn // nil: there is none
+}
+
+// New makes a server that serves nothing yet. It does not connect to the adapter before that is needed.
+func New(cfg Config) (*Server, error) {
+	if cfg.New == nil {
+		return nil, errors.New("making the handler's server: Config.New is required")
+	}
+	if cfg.MaxMessageSize == 0 {
+		cfg.MaxMessageSize = defaultMessageSize
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	s := &Server{server: grpc.NewServer(cfg.options()...), health: health.NewServer()}
+	if cfg.Adapter != "" {
+		var err error
+		if s.adapter, err = cfg.dialAdapter(); err != nil {
+			return nil, err
+		}
+		s.register(&cfg, newCallbacks(&cfg, exproto.NewConnectionAdapterClient(s.adapter)))
+	}
+	handlerv1.RegisterSessionHandlerServer(s.server, &sessions{cfg: &cfg})
+	s.health.SetServingStatus(handlerv1.SessionHandler_ServiceDesc.ServiceName, grpc_health_v1.HealthCheckResponse_SERVING)
+	grpc_health_v1.RegisterHealthServer(s.server, s.health)
+	reflection.Register(s.server)
+	return s, nil
+}
+
+// register serves the dialects that call the adapter.
+func (s *Server) register(cfg *Config, c *callbacks) {
+	unary := exproto.ConnectionUnaryHandler_ServiceDesc
+	s.server.RegisterService(&unary, unaryCallbacks{callbacks: c})
+	older := exproto.ConnectionHandler_ServiceDesc
+	if cfg.UnaryV42 {
+		unary.ServiceName = older.ServiceName
+		s.server.RegisterService(&unary, unaryCallbacks{callbacks: c})
+	} else {
+		s.server.RegisterService(&older, streamCallbacks{callbacks: c})
+	}
+	for _, name := range []string{exproto.ConnectionUnaryHandler_ServiceDesc.ServiceName, older.ServiceName} {
+		s.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
+	}
+}
+
+func (cfg *Config) options() []grpc.ServerOption {
+	options := []grpc.ServerOption{grpc.WaitForHandlers(true), grpc.MaxRecvMsgSize(cfg.MaxMessageSize)}
+	if cfg.TLS != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(cfg.TLS)))
+	}
+	if cfg.Token != "" {
+		options = append(options, requireToken(cfg.Token)...)
+	}
+	return options
+}
+
+// Serve answers gateways on l until Stop, and closes l.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.server.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("serving the handler: %w", err)
+	}
+	return nil
+}
+
+// Stop ends Serve: callbacks under way see their calls fail, and it returns when they have returned.
+func (s *Server) Stop() error {
+	s.health.Shutdown()
+	var err error
+	if s.adapter != nil {
+		err = s.adapter.Close() // callbacks wait for the adapter's answers
+	}
+	s.server.Stop()
+	return err
+}

@@ -1,0 +1,193 @@
+package handler
+
+import (
+	"sync"
+
+	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
+)
+
+// sessionConn is a connection of a session: its events wait here for the goroutine that runs its callbacks, which exists only meanwhile. The
+// gateway sends no more of them than its window allows.
+type sessionConn struct {
+	*Conn
+	session *session
+	number  uint64
+	calls   *sessionCalls
+
+	mu      sync.Mutex // guards the fields below
+	waiting []*handlerv1.Event
+	running bool
+}
+
+func (x *session) newConn(number uint64, e *handlerv1.Created) *sessionConn {
+	calls := &sessionCalls{out: x.out, conn: number, waiting: make(map[uint64]chan *handlerv1.Result)}
+	return &sessionConn{
+		Conn: &Conn{
+			id: e.GetId(), info: e.GetConninfo(), client: e.GetClientinfo(), resumed: e.GetResumed(), handler: x.cfg.New(), gateway: calls,
+		},
+		session: x, number: number, calls: calls,
+	}
+}
+
+// receive queues an event.
+func (c *sessionConn) receive(e *handlerv1.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = append(c.waiting, e)
+	c.start()
+}
+
+// lose is the end of a connection whose stream has ended. Events that wait are not handled: the gateway sends them again.
+func (c *sessionConn) lose() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = []*handlerv1.Event{{Event: &handlerv1.Event_Closed{Closed: &handlerv1.Closed{Reason: ReasonStreamLost}}}}
+	c.start()
+}
+
+// start has run run; the caller holds mu.
+func (c *sessionConn) start() {
+	if !c.running {
+		c.running = true
+		c.session.callbacks.Go(c.run)
+	}
+}
+
+// run makes callbacks until no event waits.
+func (c *sessionConn) run() {
+	var events []*handlerv1.Event
+	for {
+		c.mu.Lock()
+		spare := events[:0]
+		events, c.waiting = c.waiting, spare
+		c.running = len(events) > 0
+		c.mu.Unlock()
+		if len(events) == 0 {
+			return
+		}
+		for i, e := range events {
+			events[i] = nil
+			c.handle(e)
+			if seq := e.GetSeq(); seq != 0 {
+				c.session.out.ack(c.number, seq)
+			}
+		}
+	}
+}
+
+func (c *sessionConn) handle(e *handlerv1.Event) {
+	defer c.session.recoverCallback(c.Conn)
+	switch e := e.GetEvent().(type) {
+	case *handlerv1.Event_Created:
+		c.handler.OnSocketCreated(c.Conn)
+	case *handlerv1.Event_Bytes:
+		c.handler.OnReceivedBytes(c.Conn, e.Bytes)
+	case *handlerv1.Event_TimerTimeout:
+		c.handler.OnTimerTimeout(c.Conn)
+	case *handlerv1.Event_Messages:
+		c.handler.OnReceivedMessages(c.Conn, e.Messages.GetMessages())
+	case *handlerv1.Event_Closed:
+		c.handler.OnSocketClosed(c.Conn, e.Closed.GetReason())
+		c.calls.end()
+	case *handlerv1.Event_Drain:
+		if d, ok := c.handler.(Drainer); ok {
+			d.OnDrain(c.Conn)
+		}
+	}
+}
+
+// sessionCalls is the gateway of one connection in a session.
+type sessionCalls struct {
+	out  *outbox
+	conn uint64
+
+	mu      sync.Mutex // guards the fields below
+	token   uint64
+	waiting map[uint64]chan *handlerv1.Result
+	ended   bool
+}
+
+var _ gateway = (*sessionCalls)(nil)
+
+var errNotAlive = &Error{Code: CodeNotAlive, Message: "the connection is closed or its stream has ended"}
+
+func (g *sessionCalls) tell(command *handlerv1.Command) error {
+	command.Conn = g.conn
+	if g.over() || !g.out.put(command, size(command)) {
+		return errNotAlive
+	}
+	return nil
+}
+
+// do sends a command and waits for its result, which the goroutine that receives settles: callbacks may wait here.
+func (g *sessionCalls) do(command *handlerv1.Command) error {
+	result, ok := g.begin(command)
+	if !ok {
+		return errNotAlive
+	}
+	defer g.forget(command.Token)
+	if !g.out.put(command, size(command)) {
+		return errNotAlive
+	}
+	select {
+	case r, ok := <-result:
+		if !ok {
+			return errNotAlive
+		}
+		return resultError(r.GetCode(), r.GetMessage())
+	case <-g.out.ctx.Done():
+		return errNotAlive
+	}
+}
+
+func (g *sessionCalls) begin(command *handlerv1.Command) (<-chan *handlerv1.Result, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended {
+		return nil, false
+	}
+	g.token++
+	result := make(chan *handlerv1.Result, 1)
+	g.waiting[g.token] = result
+	command.Conn, command.Token = g.conn, g.token
+	return result, true
+}
+
+func (g *sessionCalls) forget(token uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.waiting, token)
+}
+
+func (g *sessionCalls) settle(r *handlerv1.Result) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if result, ok := g.waiting[r.GetToken()]; ok {
+		delete(g.waiting, r.GetToken())
+		result <- r
+	}
+}
+
+func (g *sessionCalls) over() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.ended
+}
+
+// end fails the calls under way and those to come.
+func (g *sessionCalls) end() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ended = true
+	for _, result := range g.waiting {
+		close(result)
+	}
+	clear(g.waiting)
+}
+
+// size is about what a command takes to send.
+func size(command *handlerv1.Command) int {
+	return commandOverhead + len(command.GetSend()) + len(command.GetPublish().GetPayload()) + len(command.GetRawPublish().GetPayload())
+}
+
+const commandOverhead = 64

@@ -1,0 +1,69 @@
+// Package jsonecho is the JSON echo protocol as a handler in Go: its logic, which wasm-examples/jsonecho/handler shares with the guest, on the package
+// proto/examples/go/handler.
+package jsonecho
+
+import (
+	"time"
+
+	"github.com/exgate/exgate/proto/examples/go/handler"
+	echo "github.com/exgate/exgate/wasm-examples/jsonecho/handler"
+)
+
+// NewHandler makes the handler of a connection.
+func NewHandler() handler.Handler { return new(protocol) }
+
+// protocol is the handler of one connection.
+type protocol struct {
+	handler.Nothing
+	echo *echo.Handler
+}
+
+var _ handler.Handler = (*protocol)(nil)
+
+func (p *protocol) OnSocketCreated(c *handler.Conn) { p.echo = echo.New(device{c}) }
+
+func (p *protocol) OnReceivedBytes(_ *handler.Conn, b []byte) { p.echo.Receive(b) }
+
+func (p *protocol) OnTimerTimeout(*handler.Conn) { p.echo.Timeout() }
+
+func (p *protocol) OnReceivedMessages(_ *handler.Conn, messages []*handler.Message) {
+	for _, m := range messages {
+		p.echo.Deliver(m.GetTopic(), m.GetQos(), m.GetPayload())
+	}
+}
+
+// device is a connection as the protocol calls it. It does not look at errors of calls that have no answer in the protocol: a connection that
+// has gone is told by OnSocketClosed.
+type device struct{ conn *handler.Conn }
+
+var _ echo.Device = device{}
+
+func (d device) Send(b []byte) { _ = d.conn.Send(b) }
+
+func (d device) Close() { _ = d.conn.Close() }
+
+func (d device) StartTimer(seconds uint32) {
+	_ = d.conn.StartTimer(time.Duration(seconds) * time.Second)
+}
+
+func (d device) Authenticate(c echo.Client, password string, done func(bool)) {
+	done(d.conn.Authenticate(&handler.ClientInfo{
+		ProtoName: c.ProtoName, ProtoVer: c.ProtoVersion, Clientid: c.ClientID, Username: c.Username, Mountpoint: c.Mountpoint,
+	}, password) == nil)
+}
+
+func (d device) Publish(topic string, qos uint32, payload []byte, done func(bool)) {
+	done(d.conn.Publish(topic, qos, payload) == nil)
+}
+
+func (d device) RawPublish(topic string, qos uint32, payload []byte, done func(bool)) {
+	done(d.conn.RawPublish(topic, qos, payload) == nil)
+}
+
+func (d device) Subscribe(filter string, qos uint32, done func(bool)) {
+	done(d.conn.Subscribe(filter, qos) == nil)
+}
+
+func (d device) Unsubscribe(filter string, done func(bool)) {
+	done(d.conn.Unsubscribe(filter) == nil)
+}

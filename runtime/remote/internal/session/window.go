@@ -1,0 +1,192 @@
+package session
+
+import (
+	"sync"
+	"time"
+)
+
+// Window holds the events of one connection that the handler has not acknowledged, in order, encoded as they are sent. The zero value is empty and
+// holds no memory, nor does one whose events are all acknowledged. It is not safe for concurrent use.
+type Window struct {
+	acked uint64 // the seq of the last event that was acknowledged or dropped
+	sent  int    // how many of the events went out on this stream
+	bytes int    // the sizes of the events
+	kept  *kept  // nil where there are none
+}
+
+// kept are events. Those before head are done.
+type kept struct {
+	events []entry
+	head   int
+	data   []byte
+}
+
+// entry is an event whose encoding ends at end and begins where the one before it ends.
+type entry struct {
+	end  int
+	size int
+	kind Kind
+	at   time.Duration
+}
+
+var keptPool = sync.Pool{New: func() any { return new(kept) }}
+
+// maxPooled bounds what an empty window leaves to others.
+const maxPooled = 64 << 10
+
+// Limits bound the events of a window and their bytes.
+type Limits struct{ Events, Bytes int }
+
+// Room reports whether an event of so many bytes may come in. An empty window takes any.
+func (w *Window) Room(size int, l Limits) bool {
+	return w.kept == nil || w.Len() < l.Events && w.bytes+size <= l.Bytes
+}
+
+// Full reports whether not even an empty event may come in.
+func (w *Window) Full(l Limits) bool { return !w.Room(0, l) || w.bytes >= l.Bytes }
+
+// Len is how many events wait.
+func (w *Window) Len() int {
+	if w.kept == nil {
+		return 0
+	}
+	return len(w.kept.events) - w.kept.head
+}
+
+// Size is how many bytes they have.
+func (w *Window) Size() int { return w.bytes }
+
+// Last is the seq of the newest event.
+func (w *Window) Last() uint64 { return w.acked + uint64(w.Len()) }
+
+// Acked is the seq up to which nothing waits.
+func (w *Window) Acked() uint64 { return w.acked }
+
+// Add puts an event in and returns its seq.
+func (w *Window) Add(conn uint64, kind Kind, body []byte, now time.Duration) uint64 {
+	if w.kept == nil {
+		w.kept = keptPool.Get().(*kept)
+	}
+	seq := w.Last() + 1
+	k := w.kept
+	k.data = AppendEvent(k.data, conn, seq, kind, body)
+	k.events = append(k.events, entry{end: len(k.data), size: len(body), kind: kind, at: now})
+	w.bytes += len(body)
+	return seq
+}
+
+// Unsent reports whether an event waits that did not go out yet.
+func (w *Window) Unsent() bool { return w.sent < w.Len() }
+
+// Sent reports whether an event went out that is not acknowledged.
+func (w *Window) Sent() bool { return w.sent > 0 }
+
+// Take appends events that did not go out yet to frame, as long as that has no more than full bytes. The first event of a frame may have more.
+func (w *Window) Take(frame []byte, full int) []byte {
+	for w.Unsent() {
+		i := w.kept.head + w.sent
+		event := w.kept.data[w.kept.start(i):w.kept.events[i].end]
+		if len(frame) > 0 && len(frame)+len(event) > full {
+			break
+		}
+		frame = append(frame, event...)
+		w.sent++
+	}
+	return frame
+}
+
+func (k *kept) start(i int) int {
+	if i == 0 {
+		return 0
+	}
+	return k.events[i-1].end
+}
+
+// Ack ends the events up to seq and tells done of each. It reports false for events that did not go out yet: no handler can know them.
+func (w *Window) Ack(seq uint64, done func(kind Kind, at time.Duration)) bool {
+	if seq > w.acked+uint64(w.sent) {
+		return false
+	}
+	for w.acked < seq {
+		e := w.pop()
+		done(e.kind, e.at)
+	}
+	w.tidy()
+	return true
+}
+
+// pop ends the oldest event.
+func (w *Window) pop() entry {
+	e := w.kept.events[w.kept.head]
+	w.kept.head++
+	w.acked++
+	w.bytes -= e.size
+	w.sent = max(0, w.sent-1)
+	return e
+}
+
+// tidy gives memory back.
+func (w *Window) tidy() {
+	k := w.kept
+	switch {
+	case k == nil:
+	case k.head == len(k.events):
+		w.kept = nil
+		if cap(k.data) <= maxPooled {
+			k.events, k.data, k.head = k.events[:0], k.data[:0], 0
+			keptPool.Put(k)
+		}
+	case k.head > len(k.events)/2:
+		k.compact()
+	}
+}
+
+// compact moves the events to the front.
+func (k *kept) compact() {
+	from := k.start(k.head)
+	k.data = k.data[:copy(k.data, k.data[from:])]
+	k.events = k.events[:copy(k.events, k.events[k.head:])]
+	for i := range k.events {
+		k.events[i].end -= from
+	}
+	k.head = 0
+}
+
+// Oldest is the kind of the oldest event; ok is false where there is none.
+func (w *Window) Oldest() (kind Kind, ok bool) {
+	if w.kept == nil {
+		return 0, false
+	}
+	return w.kept.events[w.kept.head].kind, true
+}
+
+// Rewind forgets what went out: the stream is lost. An event Created that went out is dropped, since another one will go before the rest.
+func (w *Window) Rewind() {
+	if kind, ok := w.Oldest(); ok && kind == Created && w.sent > 0 {
+		w.pop()
+		w.tidy()
+	}
+	w.sent = 0
+}
+
+// DropUnsent drops the events that did not go out.
+func (w *Window) DropUnsent() {
+	if !w.Unsent() {
+		return
+	}
+	k := w.kept
+	keep := k.head + w.sent
+	for _, e := range k.events[keep:] {
+		w.bytes -= e.size
+	}
+	k.data, k.events = k.data[:k.start(keep)], k.events[:keep]
+	w.tidy()
+}
+
+// Clear drops all events. Their seqs are not used again.
+func (w *Window) Clear() {
+	for w.Len() > 0 {
+		w.pop()
+	}
+	w.tidy()
+}

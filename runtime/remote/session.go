@@ -1,0 +1,179 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/internal/backend"
+	"github.com/exgate/exgate/runtime/remote/internal/session"
+)
+
+// Bounds of the session dialect.
+const (
+	sessionWindowEvents = 64
+	sessionWindowBytes  = 64 << 10
+	sessionBytes        = 64 << 20  // in all windows together, but for one event of each
+	sessionResultBytes  = 256 << 10 // results that wait; over it no commands are read
+)
+
+var errSessionClosed = errors.New("the gateway closed the session")
+
+// handlerSession carries the events and commands of many connections over one stream to each backend: the dialect session. Events stay in the
+// window of their connection until the handler has acknowledged them, so that a stream that breaks loses none.
+type handlerSession struct {
+	client   *Client
+	timeout  time.Duration
+	policy   OnFailure
+	patience time.Duration // of an event that waits for a stream
+	maxEvent int           // bytes
+	raw      *rawPublishes
+	metrics  *sessionMetrics
+	began    time.Time
+	ctx      context.Context // of the streams
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+
+	mu      sync.Mutex // guards the fields below, those of every sessionLine and those of every sessionConn
+	lines   map[*backend.Backend]*sessionLine
+	open    map[uint64]*sessionConn
+	last    uint64         // the newest connection's number
+	bytes   int            // in all windows
+	gone    int            // connections that ended, but the handler has not acknowledged it
+	blocked []*sessionConn // wait for bytes to become less
+	closed  bool
+}
+
+// newSession returns what makes handlers in the dialect session.
+func newSession(c *Client) *handlerSession {
+	s := &handlerSession{
+		client: c, timeout: c.timeout, policy: c.onFailure, patience: c.patience, raw: c.raw, metrics: newSessionMetrics(c.metrics, c.name),
+		maxEvent: min(c.maxMessage, session.MaxMessage) - session.Overhead,
+		began:    time.Now(), lines: make(map[*backend.Backend]*sessionLine), open: make(map[uint64]*sessionConn),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.running.Go(s.watch)
+	return s
+}
+
+func (s *handlerSession) newHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	return &sessionConn{session: s, conn: conn, id: conn.ID(), pin: s.client.pool.Pin()}
+}
+
+// now is a clock of the session's own. It is never 0.
+func (s *handlerSession) now() time.Duration { return time.Since(s.began) + 1 }
+
+// close ends the streams, after a little time for ends of connections that the handler has not heard of. The connections have ended before.
+func (s *handlerSession) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, farewellGrace)
+	defer cancel()
+	for s.owes() && sleep(ctx, firstPause) {
+	}
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	s.running.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.metrics.neverTold(givenUpShutdown, s.gone)
+	s.left(-s.gone)
+}
+
+// owes reports whether ends of connections wait.
+func (s *handlerSession) owes() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone > 0
+}
+
+// line returns the line to a backend for c; the caller holds mu.
+func (s *handlerSession) line(to *backend.Backend, c *sessionConn) *sessionLine {
+	l := s.lines[to]
+	if l == nil {
+		l = &sessionLine{
+			session: s, to: to, node: gateway.NodeOf(c.id), changed: make(chan struct{}), batch: s.client.maxBatch,
+			limits: session.Limits{Events: sessionWindowEvents, Bytes: sessionWindowBytes},
+		}
+		s.lines[to] = l
+		if !s.closed {
+			s.running.Go(l.run)
+		}
+	}
+	return l
+}
+
+// place gives a new connection its backend, and returns the line to it when that has a stream, or need not have one yet.
+func (s *handlerSession) place(c *sessionConn) (*sessionLine, error) {
+	limit := s.patience
+	if s.policy == OnFailureClose {
+		limit = min(connectTimeout, s.timeout)
+	}
+	ctx, end := holding(c.conn, limit)
+	if ctx == nil {
+		return nil, errClosing
+	}
+	defer end()
+	to, err := c.pin.Backend(ctx)
+	if err != nil {
+		return nil, s.client.failed(nil, "Session", status.Error(codes.Unavailable, statusText(err)), true)
+	}
+	s.mu.Lock()
+	l := s.line(to, c)
+	s.mu.Unlock()
+	return l, l.awaitStream(ctx)
+}
+
+// statusText is what an error of a stream says, without gRPC's own words around it.
+func statusText(err error) string {
+	if s, ok := status.FromError(err); ok && s != nil {
+		return s.Message()
+	}
+	return fmt.Sprint(err)
+}
+
+// fail closes those of the connections that did not fail before.
+func (s *handlerSession) fail(conns []*sessionConn, to *backend.Backend, err error) {
+	var failed []*sessionConn
+	s.mu.Lock()
+	for _, c := range conns {
+		if c.err == nil {
+			failed = append(failed, c)
+		}
+	}
+	if len(failed) == 0 {
+		s.mu.Unlock()
+		return
+	}
+	failure := s.client.failedTimes(len(failed), to, "Session", err, false)
+	for _, c := range failed {
+		c.fail(failure)
+	}
+	s.mu.Unlock()
+	for _, c := range failed {
+		c.conn.Close(gateway.ReasonOf(failure))
+	}
+}
+
+// left counts connections that ended; the caller holds mu.
+func (s *handlerSession) left(n int) {
+	s.gone += n
+	s.metrics.untold.Set(float64(s.gone))
+}
+
+// shrunk takes bytes off the sum of all windows, and wakes those that were blocked by it; the caller holds mu.
+func (s *handlerSession) shrunk(bytes int) {
+	s.bytes -= bytes
+	if s.bytes <= sessionBytes && len(s.blocked) > 0 {
+		for _, c := range s.blocked {
+			c.notify()
+		}
+		s.blocked = nil
+	}
+}

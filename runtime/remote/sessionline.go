@@ -1,0 +1,192 @@
+package remote
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/status"
+
+	"github.com/exgate/exgate/runtime/remote/internal/backend"
+	"github.com/exgate/exgate/runtime/remote/internal/session"
+)
+
+// sessionLine is a session's way to one backend: one stream after the other. Its fields are guarded by handlerSession.mu.
+type sessionLine struct {
+	session *handlerSession
+	to      *backend.Backend
+	node    string         // the gateway's
+	limits  session.Limits // of a window
+	batch   int            // messages in an event
+	ready   []*sessionConn // have events to send, in the order of their turns
+	results session.Queue
+	live    *sessionStream // nil: there is no stream
+	why     error          // why there is no stream; nil while the first attempt is under way
+	over    bool           // there will be no stream any longer
+	changed chan struct{}  // closed and replaced when live or why changes
+}
+
+// run opens one stream after the other until the session or the connection to the backend is closed.
+func (l *sessionLine) run() {
+	ctx := l.session.ctx
+	for pause := firstRetry; ; pause = min(2*pause, slowestRetry) {
+		began := time.Now()
+		err := l.stream(ctx)
+		over := ctx.Err() != nil || l.to.Closed()
+		if over {
+			err = errSessionClosed
+		}
+		l.lost(err, over)
+		if over {
+			return
+		}
+		if time.Since(began) > slowestRetry {
+			pause = firstRetry
+		}
+		l.rest(ctx, pause)
+	}
+}
+
+// rest waits before the next attempt, and no longer than until the backend is connected again.
+func (l *sessionLine) rest(ctx context.Context, pause time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, pause)
+	defer cancel()
+	rpc := l.to.RPC()
+	state := rpc.GetState()
+	if state == connectivity.Ready {
+		<-ctx.Done()
+	}
+	for state != connectivity.Ready && rpc.WaitForStateChange(ctx, state) {
+		state = rpc.GetState()
+	}
+}
+
+// conns are the connections of the line; the caller holds mu.
+func (l *sessionLine) conns() []*sessionConn {
+	var conns []*sessionConn
+	for _, c := range l.session.open {
+		if c.line == l {
+			conns = append(conns, c)
+		}
+	}
+	return conns
+}
+
+// attach makes st the stream that is used. What was not acknowledged goes out again.
+func (l *sessionLine) attach(st *sessionStream) {
+	s := l.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.live, l.why = st, nil
+	l.limits, l.batch = st.limits, st.batch
+	now := s.now()
+	for _, c := range l.conns() {
+		c.since = now
+		if c.held {
+			s.metrics.retries.Inc()
+		}
+		c.noteHeld()
+		c.notify() // the window may be another
+		l.schedule(c)
+	}
+	l.change()
+}
+
+// lost notes that there is no stream.
+func (l *sessionLine) lost(err error, over bool) {
+	s := l.session
+	s.mu.Lock()
+	l.live, l.why, l.over = nil, err, over
+	l.ready, l.results = nil, session.Queue{}
+	now := s.now()
+	conns := l.conns()
+	for _, c := range conns {
+		c.rewind(now)
+	}
+	l.change()
+	s.mu.Unlock()
+	if s.policy != OnFailureClose && len(conns) > 0 && !over {
+		s.client.report(l.to, "Session", unavailable(err), false)
+	}
+	l.expire()
+}
+
+// change wakes those who wait for a stream; the caller holds mu.
+func (l *sessionLine) change() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// refuses reports whether new connections need not hope for a stream; the caller holds mu.
+func (l *sessionLine) refuses() bool {
+	s := l.session
+	return l.live == nil && l.why != nil && (s.closed || s.policy == OnFailureClose || !heals(l.why))
+}
+
+// heals reports whether the end of a stream is one that another attempt may not meet. Statuses that say that the handler does not want are not.
+func heals(why error) bool {
+	switch status.Code(why) {
+	case codes.Unimplemented, codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied, codes.Unauthenticated:
+		return false
+	}
+	return true
+}
+
+// unavailable is why as the error of a handler that is not there, unless it says that the handler is there and does not want.
+func unavailable(why error) error {
+	if heals(why) {
+		return status.Error(codes.Unavailable, statusText(why))
+	}
+	return why
+}
+
+// awaitStream returns when there is a stream, or need not be one yet.
+func (l *sessionLine) awaitStream(ctx context.Context) error {
+	s := l.session
+	for {
+		s.mu.Lock()
+		why, changed, refused := l.why, l.changed, l.refuses()
+		wait := l.live == nil && s.policy == OnFailureClose
+		s.mu.Unlock()
+		switch {
+		case refused:
+			return s.client.failed(l.to, "Session", unavailable(why), true)
+		case !wait:
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return s.client.failed(l.to, "Session", status.Error(codes.Unavailable, "connecting takes too long"), true)
+		}
+	}
+}
+
+// schedule gives c a turn to send, if there is a stream and it has something to say; the caller holds mu.
+func (l *sessionLine) schedule(c *sessionConn) {
+	if l.live != nil && !c.queued && c.speaks() {
+		c.queued = true
+		l.ready = append(l.ready, c)
+		l.live.wake()
+	}
+}
+
+// fill appends what waits to frame until it is full; the caller holds mu.
+func (l *sessionLine) fill(frame []byte, full int) []byte {
+	frame = l.results.Take(frame)
+	turns := 0
+	for turns < len(l.ready) && len(frame) < full {
+		c := l.ready[turns]
+		begun := len(frame)
+		frame = c.take(frame, full)
+		if len(frame) == begun { // its next event needs a frame of its own
+			break
+		}
+		turns++
+		c.queued = false
+		l.schedule(c) // where the frame is full
+	}
+	l.ready = l.ready[:copy(l.ready, l.ready[turns:])]
+	return frame
+}
