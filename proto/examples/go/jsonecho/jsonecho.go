@@ -9,6 +9,11 @@ import (
 	echo "github.com/exgate/exgate/wasm-examples/jsonecho/handler"
 )
 
+// New makes a server that calls the adapter of the gateway at adapterAddr, as host:port, in the dialects that need one.
+func New(adapterAddr string) (*handler.Server, error) {
+	return handler.New(handler.Config{Adapter: adapterAddr, New: NewHandler})
+}
+
 // NewHandler makes the handler of a connection.
 func NewHandler() handler.Handler { return new(protocol) }
 
