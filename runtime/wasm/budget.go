@@ -13,27 +13,37 @@ type budget struct {
 	bytes    int
 	deadline time.Time
 	wall     time.Duration
-	broken   *gateway.HandlerError // the limit that the guest passed
+	starting bool                  // it is a step of starting an instance
+	over     bool                  // a call was refused because of its bytes
+	broken   *gateway.HandlerError // for the limit that the guest passed
+	limit    string                // its name
 }
 
 // callsPerClock is how many host calls go by between looks at the clock.
 const callsPerClock = 16
 
 func (in *instance) arm() {
-	in.fuel.Set(uint64(in.limits.Fuel))
-	in.refused.Set(0)
+	in.refuel(in.limits.Fuel)
 	in.budget.reset(in.limits, in.limits.WallTime)
 }
 
 // armStart is arm for a step of starting an instance.
 func (in *instance) armStart() {
-	in.fuel.Set(uint64(in.limits.StartFuel))
-	in.refused.Set(0)
+	in.refuel(in.limits.StartFuel)
 	in.budget.reset(in.limits, in.limits.StartTime)
+	in.budget.starting = true
+}
+
+func (in *instance) refuel(fuel uint32) {
+	if in.fuel != nil {
+		in.fuel.Set(uint64(fuel))
+		in.refused.Set(0)
+	}
 }
 
 func (b *budget) reset(l *Limits, wall time.Duration) {
 	b.calls, b.bytes, b.broken = l.HostCalls, l.CallBytes, nil
+	b.starting, b.over = false, false
 	b.wall, b.deadline = wall, time.Now().Add(wall)
 }
 
@@ -41,21 +51,36 @@ func (b *budget) reset(l *Limits, wall time.Duration) {
 func (b *budget) call() {
 	b.calls--
 	if b.calls < 0 {
-		b.stop(gateway.ReasonGuestCalls, "more host calls in one event than the limit host_calls allows")
+		b.stop(limitHostCalls, gateway.ReasonGuestCalls, "more host calls in one event than the limit host_calls allows")
 	}
 	if b.calls%callsPerClock == 0 && time.Now().After(b.deadline) {
-		b.stop(gateway.ReasonGuestTime, "the event took more than %v (limit wall_time)", b.wall)
+		b.stop(b.timeLimit(), gateway.ReasonGuestTime, "it took more than %v (limit %s)", b.wall, b.timeLimit())
 	}
 }
 
-func (b *budget) stop(reason gateway.CloseReason, format string, args ...any) {
-	b.broken = &gateway.HandlerError{Reason: reason, Err: fmt.Errorf(format, args...)}
+func (b *budget) timeLimit() string {
+	if b.starting {
+		return limitStartTime
+	}
+	return limitWallTime
+}
+
+func (b *budget) fuelLimit() string {
+	if b.starting {
+		return limitStartFuel
+	}
+	return limitFuel
+}
+
+func (b *budget) stop(limit string, reason gateway.CloseReason, format string, args ...any) {
+	b.limit, b.broken = limit, &gateway.HandlerError{Reason: reason, Err: fmt.Errorf(format, args...)}
 	panic(b.broken)
 }
 
 // pay takes n bytes, or reports that the event has handed over as many as it may.
 func (b *budget) pay(n int) bool {
 	if n > b.bytes {
+		b.over = true
 		return false
 	}
 	b.bytes -= n

@@ -24,6 +24,9 @@ type Config struct {
 	// GuestConfig is handed to the guest's exproto_v1_init as it is. If zero, the guest gets no bytes.
 	GuestConfig []byte
 
+	// Unmetered is what becomes of a module that cannot be metered. If zero, UnmeteredRefuse.
+	Unmetered Unmetered
+
 	// Limits bound each instance. If zero, those that their fields name.
 	Limits Limits
 
@@ -42,6 +45,9 @@ type Config struct {
 
 	// Metrics counts. If zero, a set of its own that is not registered.
 	Metrics *Metrics
+
+	// For benchmarks only: a guest that can run for ever, and one that runs its start each time.
+	noMetering, noStartImage bool
 }
 
 // Engine makes the handlers of one guest module.
@@ -100,7 +106,7 @@ func (c Config) check() error {
 	if c.Shards < 0 {
 		shards = errShards
 	}
-	return cmp.Or(c.Limits.check(), c.Isolation.check(), shards)
+	return cmp.Or(c.Limits.check(), c.Isolation.check(), c.Unmetered.check(), shards)
 }
 
 func (c Config) withDefaults() Config {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm/internal/meter"
 	"github.com/tetratelabs/wazero/api"
 )
 
@@ -21,6 +22,7 @@ type pendingClose struct {
 func (in *instance) deliver(c *connection, kind hostabi.Kind, arg int64, body []byte) error {
 	if n := in.waiting.Add(1); n > int64(in.limits.Waiting) && kind != hostabi.KindClosed {
 		in.waiting.Add(-1)
+		in.engine.metrics.hit(limitWaiting)
 		err := fmt.Errorf("%d events wait for the instance of %v (limit waiting)", n-1, in.output.whose)
 		return &gateway.HandlerError{Reason: gateway.ReasonHandlerTimeout, Err: err}
 	}
@@ -57,6 +59,7 @@ func (in *instance) run(c *connection, kind hostabi.Kind, arg int64, body []byte
 	}
 	if !fits {
 		in.engine.metrics.drop(droppedMessageSize, 1)
+		in.engine.metrics.hit(limitEventBytes)
 		in.engine.log.Warn("message dropped: the guest has no buffer for it", "bytes", len(body), "conn", c.adapter.ID())
 		return nil
 	}
@@ -86,7 +89,7 @@ func (in *instance) call(c *connection, kind hostabi.Kind, arg int64, length uin
 	} else {
 		in.stack = [5]uint64{uint64(kind), uint64(c.id), uint64(arg), uint64(in.buffer), uint64(length)}
 	}
-	if err := in.function(kind).CallWithStack(in.ctx, in.stack[:]); err != nil {
+	if err := in.invoke(in.function(kind)); err != nil {
 		return in.kill(c, err)
 	}
 	in.count(kind)
@@ -95,15 +98,33 @@ func (in *instance) call(c *connection, kind hostabi.Kind, arg int64, length uin
 
 // count adds the event to the metrics.
 func (in *instance) count(kind hostabi.Kind) {
-	used := int64(in.limits.Fuel) - int64(in.fuel.Get())
 	m := in.engine.metrics
 	m.events[kind].Inc()
-	m.fuel.Observe(float64(used))
 	if calls := in.limits.HostCalls - in.budget.calls; calls > 0 {
 		m.hostCalls.Add(float64(calls))
 	}
+	if in.budget.over {
+		m.hit(limitCallBytes)
+	}
+	if in.fuel == nil {
+		return
+	}
+	used := int64(in.limits.Fuel) - int64(in.fuel.Get())
+	m.fuel.Observe(float64(used))
 	if used > bigEvent {
 		in.bytes, in.event = nil, nil
+	}
+	if refused := in.refused.Get(); refused != 0 {
+		in.countRefused(refused)
+	}
+}
+
+func (in *instance) countRefused(refused uint64) {
+	if refused&meter.RefusedMemory != 0 {
+		in.engine.metrics.hit(limitMemoryPages)
+	}
+	if refused&meter.RefusedTable != 0 {
+		in.engine.metrics.hit(limitTableElements)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm/internal/meter"
 	"github.com/tetratelabs/wazero/sys"
 )
 
@@ -14,24 +15,46 @@ const (
 	maxReasonText = 256
 )
 
-// fault names why a guest's call ended early.
+// fault names why a guest's call ended early, and counts the limit that it reached, if any.
 func (in *instance) fault(err error) *gateway.HandlerError {
-	var exit *sys.ExitError
-	var known *gateway.HandlerError
-	switch {
-	case errors.As(err, &known):
+	if known, ok := errors.AsType[*gateway.HandlerError](err); ok && in.budget.broken == nil {
 		return known
-	case in.budget.broken != nil:
-		return in.budget.broken
-	case errors.As(err, &exit):
-		return &gateway.HandlerError{Reason: gateway.ReasonGuestExit, Err: fmt.Errorf("the guest exited with code %d", exit.ExitCode())}
-	case in.fuel != nil && int64(in.fuel.Get()) < 0:
-		return &gateway.HandlerError{Reason: gateway.ReasonGuestOutOfFuel, Err: errors.New("the event used more than the limit fuel allows")}
-	case in.refused != nil && in.refused.Get() != 0:
-		err = fmt.Errorf("the guest asked for more than %d pages of memory (limit memory_pages) and failed: %s", in.limits.MemoryPages, firstLine(err))
-		return &gateway.HandlerError{Reason: gateway.ReasonGuestMemory, Err: err}
 	}
-	return &gateway.HandlerError{Reason: gateway.ReasonGuestTrap, Err: errors.New(firstLine(err))}
+	fault, limit := in.diagnose(err)
+	if limit != "" {
+		in.engine.metrics.hit(limit)
+		in.budget.limit = "" // a fault that is named twice reached its limit once
+	}
+	return fault
+}
+
+func (in *instance) diagnose(err error) (fault *gateway.HandlerError, limit string) {
+	refused := uint64(0)
+	if in.refused != nil {
+		refused = in.refused.Get()
+	}
+	exit, exited := errors.AsType[*sys.ExitError](err)
+	switch b := &in.budget; {
+	case b.broken != nil:
+		return b.broken, b.limit
+	case exited && in.fuel == nil && exit.ExitCode() == sys.ExitCodeDeadlineExceeded:
+		return blame(gateway.ReasonGuestTime, "it took more than %v (limit %s)", b.wall, b.timeLimit()), b.timeLimit()
+	case exited:
+		return blame(gateway.ReasonGuestExit, "the guest exited with code %d", exit.ExitCode()), ""
+	case in.fuel != nil && int64(in.fuel.Get()) < 0:
+		return blame(gateway.ReasonGuestOutOfFuel, "it used more than the limit %s allows", b.fuelLimit()), b.fuelLimit()
+	case refused&meter.RefusedMemory != 0:
+		return blame(gateway.ReasonGuestMemory, "the guest asked for more than %d pages of memory (limit memory_pages) and failed: %s",
+			in.limits.MemoryPages, firstLine(err)), limitMemoryPages
+	case refused&meter.RefusedTable != 0:
+		return blame(gateway.ReasonGuestMemory, "the guest asked for more than %d elements of a table (limit table_elements) and failed: %s",
+			in.limits.TableElements, firstLine(err)), limitTableElements
+	}
+	return blame(gateway.ReasonGuestTrap, "%s", firstLine(err)), ""
+}
+
+func blame(reason gateway.CloseReason, format string, args ...any) *gateway.HandlerError {
+	return &gateway.HandlerError{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 
 // firstLine is an error without its stack trace: function names are the guest's choice.

@@ -41,6 +41,7 @@ func (g *guestLog) line(level int32, text []byte) {
 	if !g.take(time.Now()) {
 		g.suppressed++
 		g.metrics.drop(droppedLogLine, 1)
+		g.metrics.hit(limitLogLines)
 		return
 	}
 	l := slog.Level(min(max(level, int32(slog.LevelDebug)), int32(slog.LevelError)))

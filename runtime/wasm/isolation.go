@@ -75,6 +75,7 @@ func (i *isolated) hold() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if limit := i.engine.config.Limits.Instances; i.held >= limit {
+		i.engine.metrics.hit(limitInstances)
 		err := fmt.Errorf("wasm handler %s has %d instances (limit instances)", i.engine.config.Name, limit)
 		return &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: err}
 	}

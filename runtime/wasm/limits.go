@@ -7,8 +7,21 @@ import (
 	"time"
 )
 
-// Limits bound one instance of a guest. What an event may do is counted for each event anew.
+// Limits bound a module and each of its instances. What an event may do is counted for each event anew. In errors and metrics a limit
+// has the name of its field, as in memory_pages.
 type Limits struct {
+	// ModuleBytes is how large the module's file may be. If zero, 32 MiB; at most 64 MiB.
+	ModuleBytes uint32
+
+	// Functions is how many functions the module may have. If zero, 100,000; at most 200,000.
+	Functions uint32
+
+	// CodeBytes is how large all function bodies may be together. If zero, 16 MiB. A guest written in Go has 1 to 4 MB.
+	CodeBytes uint32
+
+	// CompileTime is how long compiling the module may take. It is looked at between functions. If zero, 1 minute.
+	CompileTime time.Duration
+
 	// MemoryPages is how large the memory may grow, in pages of 64 KiB. If zero, 256 (16 MiB). Guests written in Go need 1,024.
 	MemoryPages uint32
 
@@ -48,6 +61,22 @@ type Limits struct {
 	LogLines int
 }
 
+// The names of limits that an instance can reach.
+const (
+	limitMemoryPages   = "memory_pages"
+	limitTableElements = "table_elements"
+	limitFuel          = "fuel"
+	limitStartFuel     = "start_fuel"
+	limitWallTime      = "wall_time"
+	limitStartTime     = "start_time"
+	limitHostCalls     = "host_calls"
+	limitCallBytes     = "call_bytes"
+	limitEventBytes    = "event_bytes"
+	limitWaiting       = "waiting"
+	limitInstances     = "instances"
+	limitLogLines      = "log_lines"
+)
+
 const (
 	maxFuel  = 1<<31 - 1
 	maxPages = 1 << 16
@@ -57,13 +86,17 @@ func (l Limits) check() error {
 	if l.MemoryPages > maxPages {
 		return fmt.Errorf("limit memory_pages is %d: at most %d (4 GiB)", l.MemoryPages, maxPages)
 	}
-	if l.WallTime < 0 || l.StartTime < 0 || l.HostCalls < 0 || l.CallBytes < 0 || l.Waiting < 0 || l.Instances < 0 || l.LogLines < 0 {
+	if l.CompileTime < 0 || l.WallTime < 0 || l.StartTime < 0 || l.HostCalls < 0 || l.CallBytes < 0 || l.Waiting < 0 || l.Instances < 0 || l.LogLines < 0 {
 		return errors.New("a limit is negative")
 	}
 	return nil
 }
 
 func (l Limits) withDefaults() Limits {
+	l.ModuleBytes = cmp.Or(l.ModuleBytes, 32<<20)
+	l.Functions = cmp.Or(l.Functions, 100_000)
+	l.CodeBytes = cmp.Or(l.CodeBytes, 16<<20)
+	l.CompileTime = cmp.Or(l.CompileTime, time.Minute)
 	l.MemoryPages = cmp.Or(l.MemoryPages, 256)
 	l.TableElements = cmp.Or(l.TableElements, 100_000)
 	l.Fuel = min(cmp.Or(l.Fuel, 2_000_000), maxFuel)

@@ -19,17 +19,23 @@ type program struct {
 	code    wazero.CompiledModule
 	cache   wazero.CompilationCache // nil without one
 	parts   meter.Parts             // for instances of one connection, without the module itself
+	ends    termination
 }
 
 // load meters, compiles and checks a guest. A cache that fails costs time, not the guest.
 func load(ctx context.Context, c Config, log *slog.Logger) (*program, error) {
-	parts, err := rewrite(c)
-	if err != nil {
+	parts, ends, err := rewrite(c)
+	switch {
+	case err != nil && ends != byContext:
 		return nil, fmt.Errorf("reading the module: %w", err)
+	case err != nil:
+		log.Warn("the module is not metered: a context ends its events", "reason", bounded(err.Error(), maxErrorText))
 	}
-	metered := parts.Module
+	module := parts.Module
 	parts.Module = nil
-	p, err := compileMaybeCached(ctx, metered, c, log)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.Limits.CompileTime, errCompileTime)
+	defer cancel()
+	p, err := compileMaybeCached(ctx, module, c, ends, log)
 	if err != nil {
 		return nil, err
 	}
@@ -37,51 +43,44 @@ func load(ctx context.Context, c Config, log *slog.Logger) (*program, error) {
 	return p, nil
 }
 
-// rewrite meters the module, and takes it apart for instances of one connection.
-func rewrite(c Config) (meter.Parts, error) {
-	o := meter.Options{MemoryPages: c.Limits.MemoryPages, TableElements: c.Limits.TableElements}
-	if c.Isolation == IsolationConnection {
-		return meter.Split(c.Module, o)
-	}
-	module, err := meter.Rewrite(c.Module, o)
-	return meter.Parts{Module: module, Whole: "instances are shared"}, err
-}
+var errCompileTime = errors.New("it takes longer than the limit compile_time allows")
 
-func compileMaybeCached(ctx context.Context, metered []byte, c Config, log *slog.Logger) (*program, error) {
+func compileMaybeCached(ctx context.Context, module []byte, c Config, ends termination, log *slog.Logger) (*program, error) {
 	if c.CacheDir != "" {
-		p, err := compileCached(ctx, metered, c.Limits, c.CacheDir)
+		p, err := compileCached(ctx, module, c, ends)
 		if err == nil {
 			return p, nil
 		}
 		log.Warn("compiling without the cache", "cache_dir", c.CacheDir, "error", bounded(err.Error(), maxErrorText))
 	}
-	return compile(ctx, metered, c.Limits, nil)
+	return compile(ctx, module, c.Limits, ends, nil)
 }
 
-func compileCached(ctx context.Context, metered []byte, l Limits, dir string) (*program, error) {
-	cache, err := wazero.NewCompilationCacheWithDir(dir)
+func compileCached(ctx context.Context, module []byte, c Config, ends termination) (*program, error) {
+	cache, err := wazero.NewCompilationCacheWithDir(c.CacheDir)
 	if err != nil {
-		return nil, fmt.Errorf("opening the compilation cache %s: %w", dir, err)
+		return nil, fmt.Errorf("opening the compilation cache %s: %w", c.CacheDir, err)
 	}
-	p, err := compile(ctx, metered, l, cache)
+	p, err := compile(ctx, module, c.Limits, ends, cache)
 	if err != nil {
 		return nil, errors.Join(err, cache.Close(ctx))
 	}
 	return p, nil
 }
 
-func compile(ctx context.Context, metered []byte, l Limits, cache wazero.CompilationCache) (p *program, err error) {
-	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithMemoryLimitPages(l.MemoryPages).WithDebugInfoEnabled(false)
+func compile(ctx context.Context, module []byte, l Limits, ends termination, cache wazero.CompilationCache) (p *program, err error) {
+	config := wazero.NewRuntimeConfig().WithCoreFeatures(ends.features()).WithMemoryLimitPages(l.MemoryPages).WithDebugInfoEnabled(false).
+		WithCloseOnContextDone(ends == byContext)
 	if cache != nil {
 		config = config.WithCompilationCache(cache)
 	}
-	p = &program{runtime: wazero.NewRuntimeWithConfig(ctx, config)}
+	p = &program{runtime: wazero.NewRuntimeWithConfig(ctx, config), ends: ends}
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the compiler panicked: %v", r)
 		}
 		if err != nil {
-			_ = p.close(ctx)
+			_ = p.close(context.WithoutCancel(ctx))
 			p = nil
 			return
 		}
@@ -90,7 +89,7 @@ func compile(ctx context.Context, metered []byte, l Limits, cache wazero.Compila
 	if err := p.provide(ctx); err != nil {
 		return p, err
 	}
-	if p.code, err = p.runtime.CompileModule(ctx, metered); err != nil {
+	if p.code, err = p.runtime.CompileModule(ctx, module); err != nil {
 		return p, fmt.Errorf("compiling the module: %w", err)
 	}
 	if err := errors.Join(hostabi.Check(p.code), checkWASI(p.code)); err != nil {

@@ -16,6 +16,7 @@ type Metrics struct {
 	instances *prometheus.GaugeVec
 	starts    *prometheus.HistogramVec
 	dropped   *prometheus.CounterVec
+	limits    *prometheus.CounterVec
 }
 
 // NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
@@ -37,9 +38,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: prometheus.ExponentialBuckets(16e-6, 4, 9),
 		}, []string{"handler", "from"}),
 		dropped: counter("exgate_wasm_dropped_total", "Things that did not reach a guest or the log, by what and why.", "handler", "what"),
+		limits:  counter("exgate_wasm_limit_hits_total", "Times that a guest or its connections reached a limit, by its name.", "handler", "limit"),
 	}
 	if reg != nil {
-		reg.MustRegister(m.events, m.deaths, m.fuel, m.hostCalls, m.instances, m.starts, m.dropped)
+		reg.MustRegister(m.events, m.deaths, m.fuel, m.hostCalls, m.instances, m.starts, m.dropped, m.limits)
 	}
 	return m
 }
@@ -79,6 +81,9 @@ func (h *handlerMetrics) died(reason string) {
 	h.set.deaths.WithLabelValues(h.name, reason).Inc()
 	h.instances.Dec()
 }
+
+// hit counts that a limit was reached.
+func (h *handlerMetrics) hit(limit string) { h.set.limits.WithLabelValues(h.name, limit).Inc() }
 
 func (h *handlerMetrics) drop(what string, n int) {
 	if n > 0 {

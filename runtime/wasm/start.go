@@ -25,7 +25,10 @@ func (in *instance) begin() error {
 
 // startModule instantiates the module and runs its start function, _initialize, exproto_v1_buffer and exproto_v1_init.
 func (in *instance) startModule() error {
-	module, err := in.engine.program.instantiate(in.ctx)
+	in.armStart()
+	ctx, cancel := in.callContext()
+	defer cancel()
+	module, err := in.engine.program.instantiate(ctx)
 	if err != nil {
 		return fmt.Errorf("instantiating: %w", err)
 	}
@@ -33,10 +36,13 @@ func (in *instance) startModule() error {
 	if err := in.writeData(); err != nil {
 		return err
 	}
-	for _, name := range []string{meter.StartFunction, hostabi.ExportInitialize} {
-		if err := in.startStep(name); err != nil {
+	if in.fuel != nil {
+		if err := in.startStep(meter.StartFunction); err != nil {
 			return err
 		}
+	}
+	if err := in.startStep(hostabi.ExportInitialize); err != nil {
+		return err
 	}
 	in.armStart()
 	if err := in.growBuffer(in.limits.EventBytes); err != nil {
@@ -51,8 +57,10 @@ func (in *instance) startModule() error {
 // attach takes the module that the instance runs.
 func (in *instance) attach(module api.Module) {
 	in.module, in.memory = module, module.Memory()
-	in.fuel = module.ExportedGlobal(meter.FuelGlobal).(api.MutableGlobal)
-	in.refused = module.ExportedGlobal(meter.RefusedGlobal).(api.MutableGlobal)
+	if in.engine.program.ends == byFuel {
+		in.fuel = module.ExportedGlobal(meter.FuelGlobal).(api.MutableGlobal)
+		in.refused = module.ExportedGlobal(meter.RefusedGlobal).(api.MutableGlobal)
+	}
 }
 
 // writeData writes the data that the module had before it was taken apart.
@@ -73,7 +81,7 @@ func (in *instance) startStep(name string) error {
 		return nil
 	}
 	in.armStart()
-	if err := f.CallWithStack(in.ctx, nil); err != nil {
+	if err := in.invoke(f); err != nil {
 		return in.startFault(name, err)
 	}
 	return nil
@@ -82,7 +90,7 @@ func (in *instance) startStep(name string) error {
 // growBuffer asks the guest for a buffer of size bytes. Where the guest refuses, buffer is 0 if it had none and as before otherwise.
 func (in *instance) growBuffer(size uint32) error {
 	in.stack[0] = uint64(size)
-	if err := in.module.ExportedFunction(hostabi.ExportBuffer).CallWithStack(in.ctx, in.stack[:]); err != nil {
+	if err := in.invoke(in.module.ExportedFunction(hostabi.ExportBuffer)); err != nil {
 		return in.startFault(hostabi.ExportBuffer, err)
 	}
 	p := uint32(in.stack[0])
@@ -104,7 +112,7 @@ func (in *instance) configure() error {
 	in.memory.Write(in.buffer, config)
 	in.armStart()
 	in.stack[0], in.stack[1] = uint64(in.buffer), uint64(len(config))
-	if err := in.module.ExportedFunction(hostabi.ExportInit).CallWithStack(in.ctx, in.stack[:]); err != nil {
+	if err := in.invoke(in.module.ExportedFunction(hostabi.ExportInit)); err != nil {
 		return in.startFault(hostabi.ExportInit, err)
 	}
 	if refusal := int32(in.stack[0]); refusal != 0 {

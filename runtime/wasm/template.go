@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/exgate/exgate/runtime/wasm/internal/startimage"
@@ -33,6 +34,9 @@ func (e *Engine) makeTemplate() error {
 
 // capture keeps an instance and tries whether another can begin so.
 func (e *Engine) capture(first *instance) (*template, error) {
+	if e.config.noStartImage {
+		return nil, errors.New("it is not wanted")
+	}
 	if why := e.program.parts.Whole; why != "" {
 		return nil, fmt.Errorf("the module does not allow it: %s", why)
 	}

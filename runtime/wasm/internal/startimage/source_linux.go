@@ -85,14 +85,14 @@ func (m *mapped) Reallocate(size uint64) []byte {
 		return nil
 	}
 	if wanted := uintptr(size); wanted > m.usable {
-		more := unsafe.Slice((*byte)(unsafe.Add(m.base, m.usable)), wanted-m.usable)
+		more := unsafe.Slice((*byte)(unsafe.Add(m.base, m.usable)), wanted-m.usable) //nolint:gosec // below most, which is reserved
 		if unix.Mprotect(more, unix.PROT_READ|unix.PROT_WRITE) != nil {
 			return nil
 		}
 		_ = unix.Madvise(more, unix.MADV_NOHUGEPAGE) // a guest that touches a byte would take 2 MiB
 		m.usable = wanted
 	}
-	return unsafe.Slice((*byte)(m.base), size)
+	return unsafe.Slice((*byte)(m.base), size) //nolint:gosec // not above most, which is reserved
 }
 
 // Free unmaps all. Code that runs in the instance would end the process.

@@ -1,0 +1,88 @@
+package wasm
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/exgate/exgate/runtime/wasm/internal/meter"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// Unmetered is what becomes of a module that cannot be metered, because it has instructions or sizes that package meter does not take.
+type Unmetered string
+
+// What can become of it.
+const (
+	// UnmeteredRefuse does not load it.
+	UnmeteredRefuse Unmetered = "refuse"
+
+	// UnmeteredContext runs it, and ends an event at Limits.WallTime. An event costs microseconds more and loops are several times slower. The
+	// time is looked at in loops and host calls only, so that a deep recursion can outlast it by many seconds, and
+	// Limits.Fuel, StartFuel, TableElements, Functions and CodeBytes do not bound such a module: it is for modules of one's own.
+	UnmeteredContext Unmetered = "context"
+)
+
+func (u Unmetered) check() error {
+	switch u {
+	case "", UnmeteredRefuse, UnmeteredContext:
+		return nil
+	}
+	return fmt.Errorf("unmetered is %q: it may be %q or %q", string(u), UnmeteredRefuse, UnmeteredContext)
+}
+
+// termination is what ends a call that does not end by itself.
+type termination int
+
+const (
+	byFuel termination = iota
+	byContext
+	byNothing // benchmarks only
+)
+
+// features are those of the modules that each termination is for.
+func (t termination) features() api.CoreFeatures {
+	if t == byContext {
+		return api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesExtendedConst
+	}
+	return api.CoreFeaturesV2
+}
+
+// rewrite meters the module, and takes it apart for instances of one connection.
+func rewrite(c Config) (parts meter.Parts, ends termination, err error) {
+	l := c.Limits
+	o := meter.Options{
+		ModuleBytes: l.ModuleBytes, Functions: l.Functions, CodeBytes: l.CodeBytes, MemoryPages: l.MemoryPages, TableElements: l.TableElements,
+	}
+	switch {
+	case c.noMetering:
+		return meter.Parts{Module: c.Module, Whole: "it is not metered"}, byNothing, nil
+	case c.Isolation == IsolationConnection:
+		parts, err = meter.Split(c.Module, o)
+	default:
+		parts.Whole = "instances are shared"
+		parts.Module, err = meter.Rewrite(c.Module, o)
+	}
+	if err != nil && c.Unmetered == UnmeteredContext && len(c.Module) <= int(l.ModuleBytes) {
+		return meter.Parts{Module: c.Module, Whole: "it is not metered"}, byContext, err
+	}
+	return parts, byFuel, err
+}
+
+// callContext is the context for a call of the guest, whose budget is set.
+func (in *instance) callContext() (context.Context, context.CancelFunc) {
+	if in.engine.program.ends == byContext {
+		return context.WithTimeout(in.ctx, in.budget.wall)
+	}
+	return in.ctx, func() {}
+}
+
+// invoke calls an export. Its parameters and its result are in the instance's stack.
+func (in *instance) invoke(f api.Function) error {
+	if in.engine.program.ends != byContext {
+		return f.CallWithStack(in.ctx, in.stack[:])
+	}
+	ctx, cancel := in.callContext()
+	defer cancel()
+	return f.CallWithStack(ctx, in.stack[:])
+}
