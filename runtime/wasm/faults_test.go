@@ -47,53 +47,39 @@ func expectDeath(t *testing.T, e *Engine, fail func(d *device) error, want gatew
 	t.Helper()
 	d, elsewhere := connect(t, e), connect(t, e)
 	neighbour := connect(t, e)
-	for neighbour.instance() != d.instance() {
+	for e.Isolation() == IsolationShared && neighbour.instance() != d.instance() {
 		neighbour = connect(t, e)
 	}
 	err := fail(d)
 	if err == nil || !gateway.ReasonOf(err).Is(want) {
 		t.Fatalf("got %v, want %v", err, want)
 	}
-	eventually(t, "the neighbour closes", func() bool { return neighbour.reason() == gateway.ReasonGuestShardLost.Name })
-	if err := neighbour.receive("x"); !gateway.ReasonOf(err).Is(gateway.ReasonGuestShardLost) {
-		t.Errorf("an event of the neighbour after the death: %v", err)
-	}
-	must(t, neighbour.handler.OnSocketClosed(gateway.ReasonGuestShardLost))
 	must(t, d.handler.OnSocketClosed(want))
-	elsewhere.take()
-	if err := elsewhere.receive("x"); err != nil || elsewhere.reason() != "" {
-		t.Errorf("the other shard is hit: %v %s", err, elsewhere.reason())
+	if e.Isolation() == IsolationShared {
+		expectLost(t, neighbour)
+	} else {
+		expectLife(t, neighbour)
 	}
+	expectLife(t, elsewhere)
 	eventually(t, "a new instance", func() bool { return live(e) == len(e.shards) })
-	must(t, connect(t, e).receive("x"))
+	expectLife(t, connect(t, e))
 }
 
-func TestFaultsOfAGuest(t *testing.T) {
-	module := file(t, "hostile")
-	limits := Limits{WallTime: time.Hour}
-	for _, c := range []struct {
-		name, packet string
-		limits       Limits
-		want         gateway.CloseReason
-	}{
-		{"endless loop", "l", limits, gateway.ReasonGuestOutOfFuel},
-		{"endless recursion", "r", limits, gateway.ReasonGuestTrap},
-		{"memory.fill in a loop", "f", limits, gateway.ReasonGuestOutOfFuel},
-		{"memory bomb", "m", limits, gateway.ReasonGuestMemory},
-		{"unreachable", "t", limits, gateway.ReasonGuestTrap},
-		{"bad pointer to send", "p", limits, gateway.ReasonGuestTrap},
-		{"bad pointer to publish", "P", limits, gateway.ReasonGuestTrap},
-		{"bad action", "a", limits, gateway.ReasonGuestBadAction},
-		{"host calls", "h", limits, gateway.ReasonGuestCalls},
-		{"output flood", "s", limits, gateway.ReasonGuestCalls},
-		{"wall time", "h", Limits{WallTime: 1}, gateway.ReasonGuestTime},
-		{"division by zero", "d", limits, gateway.ReasonGuestTrap},
-		{"call of no function", "i\xff", limits, gateway.ReasonGuestTrap},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			e := engine(t, Config{Module: module, Shards: 2, Limits: c.limits})
-			expectDeath(t, e, func(d *device) error { return d.receive(c.packet) }, c.want)
-		})
+// expectLost looks at a connection whose shard died by another's event.
+func expectLost(t *testing.T, d *device) {
+	t.Helper()
+	eventually(t, "the neighbour closes", func() bool { return d.reason() == gateway.ReasonGuestShardLost.Name })
+	if err := d.receive("x"); !gateway.ReasonOf(err).Is(gateway.ReasonGuestShardLost) {
+		t.Errorf("an event of the neighbour after the death: %v", err)
+	}
+	must(t, d.handler.OnSocketClosed(gateway.ReasonGuestShardLost))
+}
+
+// expectLife looks at a connection that the fault of another must not touch.
+func expectLife(t *testing.T, d *device) {
+	t.Helper()
+	if err := d.receive("x"); err != nil || d.reason() != "" {
+		t.Errorf("another connection is hit: %v %s", err, d.reason())
 	}
 }
 

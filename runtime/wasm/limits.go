@@ -16,11 +16,9 @@ type Limits struct {
 	// Functions is how many functions the module may have. If zero, 100,000; at most 200,000.
 	Functions uint32
 
-	// CodeBytes is how large all function bodies may be together. If zero, 16 MiB. A guest written in Go has 1 to 4 MB.
+	// CodeBytes is how large all function bodies may be together, which bounds the time and the memory of compiling them. If zero, 16 MiB. A
+	// guest written in Go has 1 to 4 MB, and takes about a second for each.
 	CodeBytes uint32
-
-	// CompileTime is how long compiling the module may take. It is looked at between functions. If zero, 1 minute.
-	CompileTime time.Duration
 
 	// MemoryPages is how large the memory may grow, in pages of 64 KiB. If zero, 256 (16 MiB). Guests written in Go need 1,024.
 	MemoryPages uint32
@@ -86,7 +84,7 @@ func (l Limits) check() error {
 	if l.MemoryPages > maxPages {
 		return fmt.Errorf("limit memory_pages is %d: at most %d (4 GiB)", l.MemoryPages, maxPages)
 	}
-	if l.CompileTime < 0 || l.WallTime < 0 || l.StartTime < 0 || l.HostCalls < 0 || l.CallBytes < 0 || l.Waiting < 0 || l.Instances < 0 || l.LogLines < 0 {
+	if l.WallTime < 0 || l.StartTime < 0 || l.HostCalls < 0 || l.CallBytes < 0 || l.Waiting < 0 || l.Instances < 0 || l.LogLines < 0 {
 		return errors.New("a limit is negative")
 	}
 	return nil
@@ -96,7 +94,6 @@ func (l Limits) withDefaults() Limits {
 	l.ModuleBytes = cmp.Or(l.ModuleBytes, 32<<20)
 	l.Functions = cmp.Or(l.Functions, 100_000)
 	l.CodeBytes = cmp.Or(l.CodeBytes, 16<<20)
-	l.CompileTime = cmp.Or(l.CompileTime, time.Minute)
 	l.MemoryPages = cmp.Or(l.MemoryPages, 256)
 	l.TableElements = cmp.Or(l.TableElements, 100_000)
 	l.Fuel = min(cmp.Or(l.Fuel, 2_000_000), maxFuel)

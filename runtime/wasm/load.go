@@ -33,8 +33,6 @@ func load(ctx context.Context, c Config, log *slog.Logger) (*program, error) {
 	}
 	module := parts.Module
 	parts.Module = nil
-	ctx, cancel := context.WithTimeoutCause(ctx, c.Limits.CompileTime, errCompileTime)
-	defer cancel()
 	p, err := compileMaybeCached(ctx, module, c, ends, log)
 	if err != nil {
 		return nil, err
@@ -42,8 +40,6 @@ func load(ctx context.Context, c Config, log *slog.Logger) (*program, error) {
 	p.parts = parts
 	return p, nil
 }
-
-var errCompileTime = errors.New("it takes longer than the limit compile_time allows")
 
 func compileMaybeCached(ctx context.Context, module []byte, c Config, ends termination, log *slog.Logger) (*program, error) {
 	if c.CacheDir != "" {
@@ -80,7 +76,7 @@ func compile(ctx context.Context, module []byte, l Limits, ends termination, cac
 			err = fmt.Errorf("the compiler panicked: %v", r)
 		}
 		if err != nil {
-			_ = p.close(context.WithoutCancel(ctx))
+			_ = p.close(ctx)
 			p = nil
 			return
 		}

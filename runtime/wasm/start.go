@@ -29,6 +29,9 @@ func (in *instance) startModule() error {
 	ctx, cancel := in.callContext()
 	defer cancel()
 	module, err := in.engine.program.instantiate(ctx)
+	if err != nil && in.engine.program.ends == byContext {
+		return in.startFault("instantiating", err) // the start function ran
+	}
 	if err != nil {
 		return fmt.Errorf("instantiating: %w", err)
 	}

@@ -35,6 +35,10 @@ type Module struct {
 	Extra   int
 	Start   int // index of the start function; if zero, none
 	Data    []Data
+
+	// Elements are functions in the table, by index, from ElementsAt on.
+	Elements   []uint64
+	ElementsAt uint32
 }
 
 // Data is a data segment.
@@ -116,6 +120,9 @@ func (m Module) Bytes() []byte {
 	if m.Start > 0 {
 		b = Section(b, 8, binary.AppendUvarint(nil, uint64(m.Start)))
 	}
+	if len(m.Elements) > 0 {
+		b = Section(b, 9, m.elements())
+	}
 	b = Section(b, 10, vector(code))
 	var data [][]byte
 	for _, d := range m.Data {
@@ -123,6 +130,15 @@ func (m Module) Bytes() []byte {
 	}
 	if len(data) > 0 {
 		b = Section(b, 11, vector(data))
+	}
+	return b
+}
+
+func (m Module) elements() []byte {
+	b := append(Signed([]byte{1, 0, 0x41}, int64(m.ElementsAt)), 0x0b)
+	b = binary.AppendUvarint(b, uint64(len(m.Elements)))
+	for _, f := range m.Elements {
+		b = binary.AppendUvarint(b, f)
 	}
 	return b
 }
@@ -140,6 +156,9 @@ func Signed(b []byte, v int64) []byte {
 	}
 	return append(b, byte(v)&0x7f)
 }
+
+// Unsigned is v as an unsigned LEB128 number.
+func Unsigned(v uint64) []byte { return binary.AppendUvarint(nil, v) }
 
 // Name appends a name with its length to b.
 func Name(b []byte, s string) []byte {
