@@ -1,0 +1,30 @@
+package capture
+
+import (
+	"time"
+
+	"github.com/exgate/exgate/runtime/tap"
+)
+
+// version is that of the format. Readers of a version skip what later minor additions bring.
+const version = 1
+
+// Header is the first line of a capture.
+type Header struct {
+	Version  int       `json:"exgc"`
+	Exgate   string    `json:"exgate,omitempty"`  // the version of the program
+	Listener string    `json:"listener"`          // its name
+	Handler  string    `json:"handler,omitempty"` // wasm or grpc
+	Source   string    `json:"source,omitempty"`  // the module or the addresses of the service
+	Module   string    `json:"module,omitempty"`  // the SHA-256 of the module when the capture began
+	Started  time.Time `json:"started"`
+}
+
+// Entry is one line after the header.
+type Entry struct {
+	Line   int    // in the file, the header is 1
+	Conn   uint32 // numbers the connections of the file from 1
+	Number uint32 // numbers the entries of the connection from 1
+	Record tap.Record
+	Cut    string // why the capture of the connection ends here, before the connection did; empty otherwise
+}

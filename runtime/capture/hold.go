@@ -1,0 +1,163 @@
+package capture
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/redact"
+	"github.com/exgate/exgate/runtime/tap"
+)
+
+// The bounds, in bytes.
+const (
+	maxRecord       = 1 << 20   // of one event or call
+	holdBeforeLogin = 256 << 10 // of a connection whose password is not known
+	holdAfterLogin  = 8 << 10   // of one whose device may log in again
+	maxHold         = 8 << 20   // of one in which a secret has begun and does not end
+	maxHeld         = 128 << 20 // of all connections of a listener
+	recordSize      = 512       // what a record costs without what it points at
+)
+
+// heldReads is how many of the last reads are held however large they are: the device may log in again in them.
+const heldReads = 4
+
+// budget bounds what all connections hold together.
+type budget struct{ used atomic.Int64 }
+
+func (b *budget) take(n int) bool {
+	if b.used.Add(int64(n)) <= maxHeld {
+		return true
+	}
+	b.used.Add(int64(-n))
+	return false
+}
+
+func (b *budget) give(n int) { b.used.Add(int64(-n)) }
+
+// held is a record that is not written yet.
+type held struct {
+	tap.Record
+	size int
+}
+
+// hold are the youngest records of a connection, in order.
+type hold struct {
+	records []held
+	size    int
+}
+
+// add copies r, without the password.
+func (h *hold) add(r *tap.Record, offset time.Duration, size int) {
+	c := held{*r, size}
+	c.At += offset
+	c.Password = ""
+	c.Data = bytes.Clone(r.Data)
+	c.Messages = slices.Clone(r.Messages)
+	for i := range c.Messages {
+		c.Messages[i].Payload = bytes.Clone(c.Messages[i].Payload)
+	}
+	if r.Err != nil {
+		c.Err = errors.New(gateway.ReasonOf(r.Err).String())
+	}
+	h.records = append(h.records, c)
+	h.size += size
+}
+
+// drop forgets the oldest n and returns their size.
+func (h *hold) drop(n int) (size int) {
+	for _, r := range h.records[:n] {
+		size += r.size
+	}
+	h.records = slices.Delete(h.records, 0, n)
+	h.size -= size
+	return size
+}
+
+// writable is how many of the oldest can go, so that at most keep bytes stay, and that no secret that has begun is torn.
+func (h *hold) writable(s *redact.Secrets, keep int) int {
+	n, left := 0, h.size
+	for end := h.lastReads(); n < end && left > keep; n++ {
+		left -= h.records[n].size
+	}
+	for _, kind := range []tap.Kind{tap.Bytes, tap.Send} {
+		pieces := h.pieces(kind)
+		begun := s.Begun(bytes.Join(pieces, nil))
+		for i := len(h.records) - 1; i >= 0 && begun > 0; i-- {
+			if r := h.records[i]; r.Kind == kind && len(r.Data) > 0 {
+				begun -= len(r.Data)
+				n = min(n, i)
+			}
+		}
+	}
+	return n
+}
+
+// lastReads is where the reads begin that are always held.
+func (h *hold) lastReads() int {
+	reads := 0
+	for i := len(h.records) - 1; i >= 0; i-- {
+		if h.records[i].Kind == tap.Bytes {
+			if reads++; reads == heldReads {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+// pieces are what the records of kind are of, one stream.
+func (h *hold) pieces(kind tap.Kind) [][]byte {
+	var pieces [][]byte
+	for _, r := range h.records {
+		if r.Kind == kind {
+			pieces = append(pieces, r.Data)
+		}
+	}
+	return pieces
+}
+
+// redact covers secrets in the streams, and in everything else of the oldest n.
+func (h *hold) redact(s *redact.Secrets, n int) {
+	s.Pieces(h.pieces(tap.Bytes))
+	s.Pieces(h.pieces(tap.Send))
+	for i := range h.records[:n] {
+		r := &h.records[i].Record
+		if r.Kind == tap.Publish {
+			r.Data = s.Bytes(r.Data)
+		}
+		for _, text := range texts(r) {
+			*text = s.Text(*text)
+		}
+		for j := range r.Messages {
+			m := &r.Messages[j]
+			m.Topic, m.From, m.ID, m.Payload = s.Text(m.Topic), s.Text(m.From), s.Text(m.ID), s.Bytes(m.Payload)
+		}
+		if r.Err != nil {
+			r.Err = errors.New(s.Text(r.Err.Error()))
+		}
+	}
+}
+
+// texts are the texts of a record that a handler or a device chose.
+func texts(r *tap.Record) []*string {
+	c := &r.Client
+	return []*string{
+		&r.Topic, &r.Reason.Name, &r.Reason.Detail, &r.Result.Message, &c.ClientID, &c.Username, &c.ProtoName, &c.ProtoVersion, &c.Mountpoint,
+	}
+}
+
+// sizeOf is what a record costs in memory.
+func sizeOf(r *tap.Record) int {
+	n := recordSize + len(r.Data)
+	for _, text := range texts(r) {
+		n += len(*text)
+	}
+	for _, m := range r.Messages {
+		n += recordSize + len(m.Topic) + len(m.Payload)
+	}
+	return n
+}

@@ -1,0 +1,109 @@
+package capture
+
+import (
+	"encoding/hex"
+	"unicode"
+	"unicode/utf8"
+)
+
+// line is an entry as JSON. Fields that do not belong to its kind are left out.
+type line struct {
+	Conn   uint32 `json:"c"`
+	Number uint32 `json:"n"`
+	Micros int64  `json:"t"` // since the capture began
+
+	Event  string `json:"event,omitempty"`
+	Call   string `json:"call,omitempty"`
+	Result string `json:"result,omitempty"`
+	Failed string `json:"failed,omitempty"`
+	Cut    string `json:"cut,omitempty"`
+
+	ID      uint32 `json:"id,omitempty"` // of a call
+	Of      uint32 `json:"of,omitempty"` // the call that a result is of
+	Message string `json:"message,omitempty"`
+	Wanted  bool   `json:"wanted,omitempty"`
+
+	Socket string  `json:"socket,omitempty"`
+	Peer   string  `json:"peer,omitempty"`
+	Local  string  `json:"local,omitempty"`
+	Cert   *cert   `json:"cert,omitempty"`
+	Module string  `json:"module,omitempty"`
+	Client *client `json:"client,omitempty"`
+
+	Timer    *uint8    `json:"timer,omitempty"`
+	Seconds  uint32    `json:"seconds,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Code     uint16    `json:"code,omitempty"`
+	Detail   string    `json:"detail,omitempty"`
+	Topic    string    `json:"topic,omitempty"`
+	QoS      uint32    `json:"qos,omitempty"`
+	Messages []message `json:"messages,omitempty"`
+
+	data
+}
+
+type cert struct {
+	CommonName        string `json:"cn"`
+	DistinguishedName string `json:"dn"`
+}
+
+type client struct {
+	ClientID   string `json:"clientid"`
+	Username   string `json:"username,omitempty"`
+	Name       string `json:"proto_name,omitempty"`
+	Version    string `json:"proto_ver,omitempty"`
+	Mountpoint string `json:"mountpoint,omitempty"`
+}
+
+type message struct {
+	ID     string `json:"id"`
+	Node   string `json:"node,omitempty"`
+	From   string `json:"from,omitempty"`
+	Topic  string `json:"topic"`
+	QoS    byte   `json:"qos"`
+	Millis int64  `json:"timestamp"` // since 1970
+	data
+}
+
+// data are bytes: as text where a person can read it, else in hexadecimal. Both may be searched and compared.
+type data struct {
+	Text string   `json:"text,omitempty"`
+	Hex  hexBytes `json:"hex,omitempty"`
+}
+
+func dataOf(b []byte) data {
+	if readable(b) {
+		return data{Text: string(b)}
+	}
+	return data{Hex: b}
+}
+
+func (d data) bytes() []byte {
+	if d.Hex != nil {
+		return d.Hex
+	}
+	return []byte(d.Text)
+}
+
+// readable reports whether b is text that looks the same in every editor.
+func readable(b []byte) bool {
+	if !utf8.Valid(b) {
+		return false
+	}
+	for _, r := range string(b) {
+		if !unicode.IsPrint(r) && r != '\n' && r != '\r' && r != '\t' || r == utf8.RuneError {
+			return false
+		}
+	}
+	return true
+}
+
+// hexBytes are bytes that JSON has in hexadecimal.
+type hexBytes []byte
+
+func (h hexBytes) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h), nil }
+
+func (h *hexBytes) UnmarshalText(text []byte) (err error) {
+	*h, err = hex.AppendDecode([]byte{}, text)
+	return err
+}

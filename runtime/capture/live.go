@@ -1,0 +1,96 @@
+package capture
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// Summary is what a capture holds.
+type Summary struct {
+	Connections int   // that began while it ran
+	Bytes       int64 // written
+}
+
+func (s Summary) String() string {
+	return fmt.Sprintf("%d connections, %d bytes", s.Connections, s.Bytes)
+}
+
+// Capture writes the next connections of the point to w, each from its beginning: as many as connections says, any number where it is 0. It returns
+// when these have ended, when ctx ends (those that are still open are cut off there) or when w fails.
+func (p *Point) Capture(ctx context.Context, w io.Writer, connections int) (Summary, error) {
+	l := &live{wanted: connections, finished: make(chan struct{})}
+	l.stream = newStream(p.header(), func() (io.WriteCloser, error) { return unclosed{w}, nil }, 0, p.cfg.Logger, func(n int) {
+		p.counted(n)
+		l.wrote(n)
+	})
+	l.stream.whenBroken(l.finish)
+	err := p.add(l)
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case <-l.finished:
+		}
+		p.remove(l)
+	}
+	if failed := l.stream.end(); err == nil {
+		err = failed
+	}
+	return l.summary(), err
+}
+
+// live is a capture that somebody waits for.
+type live struct {
+	stream   *stream
+	wanted   int // 0: any number
+	finished chan struct{}
+	once     sync.Once
+
+	mu    sync.Mutex // guards the fields below
+	begun int
+	ended int
+	bytes int64
+}
+
+func (l *live) finish() { l.once.Do(func() { close(l.finished) }) }
+
+func (l *live) attach(s *session) (*stream, uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.wanted > 0 && l.begun == l.wanted {
+		return nil, 0
+	}
+	number, ok := l.stream.join(s)
+	if !ok {
+		return nil, 0
+	}
+	l.begun++
+	return l.stream, number
+}
+
+// left notes that the capture of a connection has ended.
+func (l *live) left() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended++; l.wanted > 0 && l.ended == l.wanted {
+		l.finish()
+	}
+}
+
+func (l *live) wrote(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bytes += int64(n)
+}
+
+func (l *live) summary() Summary {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Summary{Connections: l.begun, Bytes: l.bytes}
+}
+
+// unclosed leaves the closing to whoever opened it.
+type unclosed struct{ io.Writer }
+
+func (unclosed) Close() error { return nil }

@@ -1,0 +1,178 @@
+package capture
+
+import (
+	"sync"
+	"time"
+
+	"github.com/exgate/exgate/runtime/redact"
+	"github.com/exgate/exgate/runtime/tap"
+)
+
+// Why the capture of a connection ends before the connection.
+const (
+	cutFull     = "the file is full"
+	cutSlow     = "what it is written to is too slow"
+	cutFailed   = "it cannot be written"
+	cutNoLogin  = "too much before the login: a password could be in there"
+	cutLogins   = "too many or too long passwords"
+	cutLarge    = "an event or a call is too large"
+	cutMemory   = "too much is held back for all connections together"
+	cutEnded    = "the capture ended"
+)
+
+// session is the capture of one connection.
+type session struct {
+	point  *point
+	attach func(*session) (*stream, uint32) // to a stream at the first record; nil where there is none
+	done   func()                           // called once when it has ended, where it was attached
+
+	mu      sync.Mutex // guards the fields below: the stream may end it
+	out     *stream    // nil before the first record
+	conn    uint32
+	offset  time.Duration // of the connection's clock from the capture's
+	written uint32        // entries
+	hold    hold
+	secrets redact.Secrets
+	logins  map[uint32]struct{} // Authenticate calls without a result
+	known   bool                // the device has logged in
+	over    bool
+	closing bool // Closed was recorded
+}
+
+var _ tap.Sink = (*session)(nil)
+
+// Record keeps r, and writes what may be written.
+func (s *session) Record(r *tap.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over || s.out == nil && !s.begin(r) {
+		return
+	}
+	if r.Kind == tap.Handled && r.Err == nil {
+		s.finish()
+		return
+	}
+	if why := s.take(r); why != "" {
+		s.cut(why)
+	}
+}
+
+// begin attaches the session to its stream.
+func (s *session) begin(r *tap.Record) bool {
+	s.out, s.conn = s.attach(s)
+	if s.out == nil {
+		s.over = true
+		return false
+	}
+	s.offset = time.Since(s.out.header.Started) - r.At
+	s.point.metrics.connections.WithLabelValues(s.point.name).Inc()
+	return true
+}
+
+// take holds a copy of r, notes what it says about the login, and writes what need not be held any longer.
+func (s *session) take(r *tap.Record) (cut string) {
+	size := sizeOf(r)
+	if size > maxRecord {
+		return cutLarge
+	}
+	if !s.point.memory.take(size) {
+		return cutMemory
+	}
+	s.hold.add(r, s.offset, size)
+	switch r.Kind {
+	case tap.Authenticate:
+		if !s.secrets.Add(r.Password) {
+			return cutLogins
+		}
+		s.logins[r.Call] = struct{}{}
+	case tap.Result:
+		if _, login := s.logins[r.Call]; login {
+			delete(s.logins, r.Call)
+			s.known = s.known || r.Result.Ok()
+		}
+	case tap.Closed:
+		s.closing = true
+	case tap.Handled:
+		s.finish()
+		return ""
+	}
+	return s.release()
+}
+
+// release writes what is older than the window in which a password may become known.
+func (s *session) release() (cut string) {
+	switch {
+	case !s.known && s.hold.size > holdBeforeLogin:
+		return cutNoLogin
+	case s.hold.size > maxHold:
+		return cutMemory
+	case s.known && s.hold.size > holdAfterLogin:
+		return s.write(s.hold.writable(&s.secrets, holdAfterLogin/2))
+	}
+	return ""
+}
+
+// finish writes everything once the last event is over.
+func (s *session) finish() {
+	if !s.closing {
+		return
+	}
+	if cut := s.write(len(s.hold.records)); cut != "" {
+		s.cut(cut)
+		return
+	}
+	s.end()
+}
+
+// stop ends the capture while the connection goes on.
+func (s *session) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return
+	}
+	if s.known {
+		if why := s.write(len(s.hold.records)); why != "" {
+			s.cut(why)
+			return
+		}
+	}
+	s.cut(cutEnded)
+}
+
+// write writes the oldest n of what is held, with secrets covered.
+func (s *session) write(n int) (cut string) {
+	s.hold.redact(&s.secrets, n)
+	var lines []byte
+	for _, r := range s.hold.records[:n] {
+		s.written++
+		var err error
+		if lines, err = appendEntry(lines, Entry{Conn: s.conn, Number: s.written, Record: r.Record}); err != nil {
+			return cutFailed
+		}
+	}
+	s.point.memory.give(s.hold.drop(n))
+	if len(lines) == 0 {
+		return ""
+	}
+	return s.out.add(lines)
+}
+
+// cut throws away what is held and says why.
+func (s *session) cut(why string) {
+	s.point.metrics.cut(s.point.name, why)
+	s.written++
+	at := time.Since(s.out.header.Started)
+	if b, err := appendEntry(nil, Entry{Conn: s.conn, Number: s.written, Cut: why, Record: tap.Record{At: at}}); err == nil {
+		s.out.addCut(b)
+	}
+	s.end()
+}
+
+func (s *session) end() {
+	s.over = true
+	s.point.memory.give(s.hold.drop(len(s.hold.records)))
+	s.secrets, s.logins = redact.Secrets{}, nil
+	s.out.leave(s)
+	s.done()
+}

@@ -1,0 +1,156 @@
+// Package redact covers passwords in what is written down: as they are, and in the forms that protocols give them.
+package redact
+
+import (
+	"bytes"
+	"iter"
+)
+
+// The most that one connection may have.
+const (
+	maxSecrets  = 16
+	maxPassword = 4096 // bytes
+)
+
+// Secrets are passwords that must not be seen. The zero value has none. It is not safe for concurrent use.
+type Secrets struct {
+	passwords []string
+	forms     []form
+	longest   int
+	cover     byte
+}
+
+// Add makes password a secret. It reports false where there are 16 already, or where it has more than 4096 bytes: then nothing more can be shown. An
+// empty password is none.
+func (s *Secrets) Add(password string) bool {
+	if password == "" {
+		return true
+	}
+	for _, known := range s.passwords {
+		if known == password {
+			return true
+		}
+	}
+	if len(s.passwords) == maxSecrets || len(password) > maxPassword {
+		return false
+	}
+	s.passwords = append(s.passwords, password)
+	s.forms = append(s.forms, formsOf(password)...)
+	for _, f := range s.forms {
+		s.longest = max(s.longest, len(f.text))
+	}
+	s.cover = coverFor(s.passwords)
+	return true
+}
+
+// coverFor is what passwords are covered with: '*', unless one of them has it.
+func coverFor(passwords []string) byte {
+	for _, c := range []byte("*#-_x.~+=:") {
+		used := false
+		for _, p := range passwords {
+			used = used || bytes.IndexByte([]byte(p), c) >= 0
+		}
+		if !used {
+			return c
+		}
+	}
+	return 0
+}
+
+// Bytes returns b with each secret covered by as many other bytes: b itself where it has none, else a copy.
+func (s *Secrets) Bytes(b []byte) []byte {
+	covered := b
+	for start, end := range s.found(b) {
+		if &covered[0] == &b[0] {
+			covered = bytes.Clone(b)
+		}
+		fill(covered[start:end], s.cover)
+	}
+	return covered
+}
+
+// found yields where b has secrets.
+func (s *Secrets) found(b []byte) iter.Seq2[int, int] {
+	return func(yield func(start, end int) bool) {
+		if len(s.forms) == 0 {
+			return
+		}
+		lower := lowered(b)
+		for _, f := range s.forms {
+			in := b
+			if f.fold {
+				in = lower
+			}
+			for at := bytes.Index(in, f.text); at >= 0; at = after(in, f.text, at) {
+				if !yield(max(at-f.before, 0), min(at+len(f.text)+f.after, len(b))) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// after is where text stands in b next, behind at.
+func after(b, text []byte, at int) int {
+	next := bytes.Index(b[at+1:], text)
+	if next < 0 {
+		return -1
+	}
+	return at + 1 + next
+}
+
+// Text is Bytes for text.
+func (s *Secrets) Text(text string) string {
+	if len(s.forms) == 0 || text == "" {
+		return text
+	}
+	return string(s.Bytes([]byte(text)))
+}
+
+// Pieces covers the secrets in the stream that pieces are of, one after the other, in place.
+func (s *Secrets) Pieces(pieces [][]byte) {
+	if len(s.forms) == 0 {
+		return
+	}
+	stream := s.Bytes(bytes.Join(pieces, nil))
+	for _, p := range pieces {
+		copy(p, stream)
+		stream = stream[len(p):]
+	}
+}
+
+// Begun returns how many bytes at the end of the stream b may be the beginning of a secret.
+func (s *Secrets) Begun(b []byte) int {
+	tail := b[max(0, len(b)-s.longest):]
+	lower := lowered(tail)
+	longest := 0
+	for _, f := range s.forms {
+		in := tail
+		if f.fold {
+			in = lower
+		}
+		for n := min(len(in), len(f.text)-1); n > longest; n-- {
+			if bytes.HasSuffix(in, f.text[:n]) {
+				longest = n
+			}
+		}
+	}
+	return longest
+}
+
+func fill(b []byte, with byte) {
+	for i := range b {
+		b[i] = with
+	}
+}
+
+// lowered is b with A to Z in small letters.
+func lowered(b []byte) []byte {
+	small := bytes.Clone(b)
+	for i, c := range small {
+		if 'A' <= c && c <= 'Z' {
+			small[i] = c + 'a' - 'A'
+		}
+	}
+	return small
+}
