@@ -131,7 +131,7 @@ func TestWhatReadersRefuse(t *testing.T) {
 	const head = `{"exgc":1,"listener":"a","started":"2026-01-01T00:00:00Z"}` + "\n"
 	for text, want := range map[string]string{
 		"":                      "reading a capture: it is empty",
-		"\x1f\x8b":              `reading a capture: line 1: this is no capture: it must begin with "exgc"`,
+		"\x1f\x8b":              `reading a capture: line 1: this is no capture: its first field must be "exgc"`,
 		`{"exgc":2}` + "\n":     "reading a capture: line 1: the capture has version 2 of the format, this program reads version 1",
 		head + "\n{\n{}\n":      "line 3: unexpected end of JSON input",
 		head + `{"c":1}` + "\n": "line 2: c and n must be numbers from 1 on, and t one from 0 on",

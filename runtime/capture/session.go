@@ -10,14 +10,14 @@ import (
 
 // Why the capture of a connection ends before the connection.
 const (
-	cutFull     = "the file is full"
-	cutSlow     = "what it is written to is too slow"
-	cutFailed   = "it cannot be written"
-	cutNoLogin  = "too much before the login: a password could be in there"
-	cutLogins   = "too many or too long passwords"
-	cutLarge    = "an event or a call is too large"
-	cutMemory   = "too much is held back for all connections together"
-	cutEnded    = "the capture ended"
+	cutFull    = "the file is full"
+	cutSlow    = "what it is written to is too slow"
+	cutFailed  = "it cannot be written"
+	cutNoLogin = "too much before the login: a password could be in there"
+	cutLogins  = "too many or too long passwords"
+	cutLarge   = "an event or a call is too large"
+	cutMemory  = "too much is held back for all connections together"
+	cutEnded   = "the capture ended"
 )
 
 // session is the capture of one connection.
