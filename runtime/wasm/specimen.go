@@ -72,10 +72,10 @@ func (s *Specimen) call(conn int64, kind hostabi.Kind, arg int64, length uint32)
 	in.arm()
 	if kind == kindBytes {
 		in.stack = [5]uint64{uint64(conn), uint64(in.buffer), uint64(length)}
-		return in.bytes.CallWithStack(in.ctx, in.stack[:])
+	} else {
+		in.stack = [5]uint64{uint64(kind), uint64(conn), uint64(arg), uint64(in.buffer), uint64(length)}
 	}
-	in.stack = [5]uint64{uint64(kind), uint64(conn), uint64(arg), uint64(in.buffer), uint64(length)}
-	return in.event.CallWithStack(in.ctx, in.stack[:])
+	return in.function(kind).CallWithStack(in.ctx, in.stack[:])
 }
 
 // Memory is the size of the memory, in bytes.
