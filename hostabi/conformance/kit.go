@@ -10,8 +10,8 @@ import (
 
 // Host runs the guest under test.
 type Host interface {
-	// Start makes a fresh instance with a configuration. Its calls go to calls. An error says how the start failed, and is a [*RefusedError] where
-	// exproto_v1_init did not return 0.
+	// Start makes a fresh instance with a configuration. Its calls go to calls. An error says how the start failed, and holds a
+	// [*hostabi.RefusedError] where exproto_v1_init did not return 0.
 	Start(ctx context.Context, config []byte, calls hostabi.Host) (Guest, error)
 }
 
@@ -25,13 +25,6 @@ type Guest interface {
 	// Fuel is what the last event used. It is not ok where the host does not meter.
 	Fuel() (used uint64, ok bool)
 	Close(ctx context.Context) error
-}
-
-// RefusedError says that exproto_v1_init refused its configuration.
-type RefusedError struct{ Code int32 }
-
-func (e *RefusedError) Error() string {
-	return fmt.Sprintf("the guest refuses its configuration: %s returned %d", hostabi.ExportInit, e.Code)
 }
 
 // Options are how a guest is looked at.

@@ -81,7 +81,7 @@ func (g *plainGuest) begin(config []byte) error {
 	}
 	code, err := g.call(hostabi.ExportInit, uint64(g.buffer), uint64(len(config)))
 	if err == nil && code != 0 {
-		err = &RefusedError{Code: int32(code)}
+		err = &hostabi.RefusedError{Code: int32(code)}
 	}
 	return err
 }

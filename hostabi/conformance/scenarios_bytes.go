@@ -105,12 +105,15 @@ func bytesInPieces(t *trial) string {
 	return fmt.Sprintf("%d samples had the same calls as a whole and byte by byte", len(t.run.options.Samples))
 }
 
-// scriptOf returns what the guest calls on a new connection.
+// scriptOf returns what the guest calls on a new connection, whose results come at the end.
 func (t *trial) scriptOf(do func(d *device)) string {
 	d := t.device()
 	var script strings.Builder
 	t.calls.script, t.calls.sending = &script, false
+	t.holding = true
 	do(d)
+	t.holding = false
+	t.answer(d)
 	t.calls.script = nil
 	d.close("tcp_closed")
 	return script.String()

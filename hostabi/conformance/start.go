@@ -1,6 +1,10 @@
 package conformance
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/exgate/exgate/hostabi"
+)
 
 // start makes an instance for the check name.
 func (r *run) start(name string, config []byte) (*trial, error) {
@@ -33,7 +37,7 @@ func (r *run) starts() bool {
 func (r *run) startsEmpty() {
 	const name = "start_without_configuration"
 	t, err := r.start(name, nil)
-	var refused *RefusedError
+	var refused *hostabi.RefusedError
 	switch {
 	case errors.As(err, &refused):
 		r.add(name, Pass, "it refuses to start without a configuration, with %d", refused.Code)

@@ -20,6 +20,7 @@ type trial struct {
 	problem  string // what is wrong although it lives
 	warning  string
 	result   hostabi.Code // what RESULT brings
+	holding  bool         // results wait: when they come depends on how bytes are cut
 }
 
 func (t *trial) end() {
@@ -134,7 +135,7 @@ func (d *device) after(action hostabi.Action) {
 func (t *trial) answer(d *device) {
 	for range 100 {
 		i := ticketOf(t.calls.waiting, d.id)
-		if i < 0 || !d.open || t.over() {
+		if i < 0 || !d.open || t.holding || t.over() {
 			return
 		}
 		token := t.calls.waiting[i].token

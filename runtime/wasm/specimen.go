@@ -75,7 +75,11 @@ func (s *Specimen) call(conn int64, kind hostabi.Kind, arg int64, length uint32)
 	} else {
 		in.stack = [5]uint64{uint64(kind), uint64(conn), uint64(arg), uint64(in.buffer), uint64(length)}
 	}
-	return in.function(kind).CallWithStack(in.ctx, in.stack[:])
+	f := in.function(kind)
+	if kind != kindBytes {
+		in.event = f
+	}
+	return f.CallWithStack(in.ctx, in.stack[:])
 }
 
 // Memory is the size of the memory, in bytes.

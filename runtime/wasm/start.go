@@ -119,7 +119,7 @@ func (in *instance) configure() error {
 		return in.startFault(hostabi.ExportInit, err)
 	}
 	if refusal := int32(in.stack[0]); refusal != 0 {
-		return fmt.Errorf("the guest refuses its configuration: %s returned %d", hostabi.ExportInit, refusal)
+		return &hostabi.RefusedError{Code: refusal}
 	}
 	return nil
 }

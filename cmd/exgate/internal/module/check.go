@@ -1,0 +1,81 @@
+package module
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/exgate/exgate/hostabi/conformance"
+)
+
+// Examination is what [Check] found.
+type Examination struct {
+	File string `json:"file"`
+	conformance.Facts
+	Starts     string `json:"starts_in,omitempty"` // the time to make an instance, as a person reads it
+	StartImage bool   `json:"start_image"`
+	NoImage    string `json:"no_start_image,omitempty"` // why not
+	conformance.Report
+	OK bool `json:"ok"`
+}
+
+// CheckOptions are how a module is checked.
+type CheckOptions struct {
+	Samples  [][]byte           // what devices send. If zero, the kit's own
+	Progress func(check string) // told before each check. If zero, nobody is
+}
+
+// Check looks at everything that a module says of itself, and then runs it through the conformance kit in the gateway's engine. What is
+// wrong with the module is in the result; an error is that of the examination itself.
+func Check(ctx context.Context, s *Subject, o CheckOptions) (x Examination, err error) {
+	x.File = s.Path
+	var problem error
+	if x.Facts, problem, err = conformance.Inspect(ctx, s.Module); err != nil || problem != nil {
+		x.fail("module", cmp.Or(err, problem))
+		return x, nil
+	}
+	x.add("module", conformance.Pass, "exports and imports are those of exproto_v1")
+	h := newHost(s)
+	defer func() { err = errors.Join(err, h.close(ctx)) }()
+	e, engineErr := h.engine(ctx, s.Config)
+	if engineErr != nil {
+		x.fail("start", engineErr)
+		return x, nil
+	}
+	x.StartImage, x.NoImage = e.StartImage()
+	if err := x.timeStart(ctx, h, s.Config); err != nil {
+		x.fail("start", err)
+		return x, nil
+	}
+	r := conformance.Run(ctx, h, conformance.Options{Config: s.Config, Samples: o.Samples, Fuel: uint64(s.Limits.Fuel), Progress: o.Progress})
+	x.Checks = append(x.Checks, r.Checks...)
+	x.OK = x.Report.OK()
+	return x, nil
+}
+
+// timeStart measures how long an instance takes to start, with the least of a few.
+func (x *Examination) timeStart(ctx context.Context, h *host, config []byte) error {
+	var least time.Duration
+	for range 5 {
+		began := time.Now()
+		g, err := h.Start(ctx, config, nil)
+		if err != nil {
+			return err
+		}
+		if took := time.Since(began); least == 0 || took < least {
+			least = took
+		}
+		if err := g.Close(ctx); err != nil {
+			return err
+		}
+	}
+	x.Starts = least.Round(time.Microsecond).String()
+	return nil
+}
+
+func (x *Examination) add(name string, v conformance.Verdict, why string) {
+	x.Checks = append(x.Checks, conformance.Check{Name: name, Verdict: v, Why: why})
+}
+
+func (x *Examination) fail(name string, err error) { x.add(name, conformance.Fail, err.Error()) }

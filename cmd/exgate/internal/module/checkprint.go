@@ -1,0 +1,67 @@
+package module
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/exgate/exgate/hostabi/conformance"
+)
+
+// PrintJSON writes the result for programs.
+func PrintJSON(w io.Writer, x Examination) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(x)
+}
+
+// PrintText writes the result for people: facts, then a line for each check.
+func PrintText(w io.Writer, x Examination) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "file     %s, %d bytes\nsha256   %s\n", x.File, x.Bytes, x.SHA256)
+	if x.Exports != nil {
+		x.writeFacts(&b)
+	}
+	b.WriteByte('\n')
+	for _, c := range x.Checks {
+		fmt.Fprintf(&b, "%s\n", strings.ReplaceAll(c.String(), "\n", "\n     "))
+	}
+	r := x.Report
+	fmt.Fprintf(&b, "%d passed, %d to look at, %d failed\n", r.Count(conformance.Pass), r.Count(conformance.Warn), r.Count(conformance.Fail))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (x Examination) writeFacts(b *strings.Builder) {
+	fmt.Fprintf(b, "exports  %s\n", words(x.Exports))
+	fmt.Fprintf(b, "imports  %s\n", words(x.Imports))
+	fmt.Fprintf(b, "wasi     %s\n", words(x.WASI))
+	if len(x.Foreign) > 0 {
+		fmt.Fprintf(b, "foreign  %s\n", words(x.Foreign))
+	}
+	fmt.Fprintf(b, "memory   %d KiB at the start, ", x.MemoryPages*64)
+	if x.MaxPages != nil {
+		fmt.Fprintf(b, "at most %d KiB by its own bound\n", uint64(*x.MaxPages)*64)
+	} else {
+		b.WriteString("no bound of its own\n")
+	}
+	if x.Starts != "" {
+		fmt.Fprintf(b, "start    %s, %s\n", x.Starts, x.image())
+	}
+}
+
+func (x Examination) image() string {
+	if x.StartImage {
+		return "instances begin as a copy of the first one"
+	}
+	return "instances cannot begin as a copy of the first one: " + x.NoImage
+}
+
+func words(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, " ")
+}

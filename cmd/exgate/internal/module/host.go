@@ -1,0 +1,62 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/hostabi/conformance"
+	"github.com/exgate/exgate/runtime/wasm"
+)
+
+// host runs guests in the gateway's engine, for the conformance kit.
+type host struct {
+	subject *Subject
+	engines map[string]*wasm.Engine // by configuration: a module is compiled once
+}
+
+var _ conformance.Host = (*host)(nil)
+
+func newHost(s *Subject) *host { return &host{subject: s, engines: make(map[string]*wasm.Engine)} }
+
+func (h *host) engine(ctx context.Context, config []byte) (*wasm.Engine, error) {
+	if e, ok := h.engines[string(config)]; ok {
+		return e, nil
+	}
+	e, err := h.subject.engine(ctx, config, slog.New(slog.DiscardHandler), wasm.IsolationConnection)
+	if err == nil {
+		h.engines[string(config)] = e
+	}
+	return e, err
+}
+
+func (h *host) Start(ctx context.Context, config []byte, calls hostabi.Host) (conformance.Guest, error) {
+	e, err := h.engine(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	s, err := e.Specimen(calls)
+	if err != nil {
+		return nil, err
+	}
+	return guest{s}, nil
+}
+
+func (h *host) close(ctx context.Context) error {
+	var errs []error
+	for _, e := range h.engines {
+		errs = append(errs, e.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// guest is a specimen as the kit wants it.
+type guest struct{ *wasm.Specimen }
+
+func (g guest) Fuel() (uint64, bool) { return g.Specimen.Fuel(), true }
+
+func (g guest) Close(context.Context) error {
+	g.Specimen.Close()
+	return nil
+}

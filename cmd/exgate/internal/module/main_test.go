@@ -1,0 +1,31 @@
+package module
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/exgate/exgate/runtime/wasm"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	repository = "../../../../"
+	cProbe     = repository + "hostabi/sdk/c/probe/probe.wasm"
+	cLine      = repository + "wasm-examples/line/line.wasm"
+	goProbe    = repository + "hostabi/sdk/go/probe/probe.wasm"
+	wrongGuest = repository + "hostabi/conformance/testdata/wrong.wasm"
+)
+
+// goLimits are what guests written in Go are given: collecting garbage takes memory and fuel.
+var goLimits = wasm.Limits{MemoryPages: 1024, Fuel: 20_000_000}
+
+func open(t *testing.T, path, config string, limits wasm.Limits) *Subject {
+	t.Helper()
+	s, err := Open(path, config, limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

@@ -1,0 +1,42 @@
+package module
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/exgate/exgate/runtime/wasm"
+)
+
+// Subject is a module and how it is run.
+type Subject struct {
+	Path   string
+	Module []byte
+	Config []byte      // the guest's
+	Limits wasm.Limits // zero fields are the gateway's defaults
+	Cache  string      // a folder for compiled code. If zero, none
+}
+
+// Open reads a module. config is its configuration, or @ and the file that has it.
+func Open(path, config string, limits wasm.Limits) (*Subject, error) {
+	module, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the module: %w", err)
+	}
+	s := &Subject{Path: path, Module: module, Config: []byte(config), Limits: limits}
+	if file, ok := strings.CutPrefix(config, "@"); ok {
+		if s.Config, err = os.ReadFile(file); err != nil {
+			return nil, fmt.Errorf("reading --config: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// engine loads the module with a configuration.
+func (s *Subject) engine(ctx context.Context, config []byte, log *slog.Logger, isolation wasm.Isolation) (*wasm.Engine, error) {
+	return wasm.New(ctx, wasm.Config{
+		Name: "module", Module: s.Module, GuestConfig: config, Limits: s.Limits, Shards: 1, CacheDir: s.Cache, Logger: log, Isolation: isolation,
+	})
+}

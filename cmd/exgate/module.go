@@ -1,0 +1,48 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/module"
+	"github.com/exgate/exgate/runtime/wasm"
+)
+
+func newModule() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "module",
+		Short: "Write, check, try, replay and measure a protocol as a WebAssembly module",
+		Long: `The tools of people who teach exgate a protocol: from an empty folder to a module that was checked, tried by hand, proved on recorded traffic and
+measured, without a device, a broker or a running gateway.`,
+		Example: `  exgate module init --lang go meter
+  exgate module check meter.wasm
+  exgate module run meter.wasm
+  exgate module bench meter.wasm`,
+		Args: subcommandOnly,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newModuleCheck())
+	return cmd
+}
+
+// guestFlags are the flags of everything that runs a module.
+type guestFlags struct {
+	config string
+	limits wasm.Limits
+}
+
+func (g *guestFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&g.config, "config", "", "the module's configuration, or @ and the file that has it")
+	flags.Uint32Var(&g.limits.MemoryPages, "memory-pages", 0, "limits.memory_pages: how large the memory may grow, in pages of 64 KiB (default: 256)")
+	flags.Uint32Var(&g.limits.Fuel, "fuel", 0, "limits.fuel: what an event may spend (default: 2000000)")
+	flags.DurationVar(&g.limits.WallTime, "wall-time", 0, "limits.wall_time: how long an event may take (default: 100ms)")
+}
+
+// open reads the module that the command line names.
+func (g *guestFlags) open(path string) (*module.Subject, error) {
+	s, err := module.Open(path, g.config, g.limits)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return s, nil
+}

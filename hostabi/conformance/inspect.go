@@ -1,0 +1,70 @@
+package conformance
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/exgate/exgate/hostabi"
+)
+
+// Facts is what a module says of itself, before anything of it runs.
+type Facts struct {
+	Bytes       int      `json:"bytes"`
+	SHA256      string   `json:"sha256"`
+	Exports     []string `json:"exports"`      // functions
+	Imports     []string `json:"imports"`      // from exproto_v1
+	WASI        []string `json:"wasi"`         // from wasi_snapshot_preview1
+	Foreign     []string `json:"foreign"`      // from anywhere else, which no host provides
+	MemoryPages uint32   `json:"memory_pages"` // at the start, of 64 KiB
+	MaxPages    *uint32  `json:"max_pages"`    // nil where the module names no bound
+}
+
+// Inspect reads a module. An error says that it is no valid module; whether it is a guest is for [hostabi.Check], whose answer is problem.
+func Inspect(ctx context.Context, module []byte) (f Facts, problem, err error) {
+	sum := sha256.Sum256(module)
+	f = Facts{Bytes: len(module), SHA256: hex.EncodeToString(sum[:])}
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter()) // nothing is run: it is the faster one to make
+	defer func() { _ = r.Close(ctx) }()
+	code, err := r.CompileModule(ctx, module)
+	if err != nil {
+		return f, nil, fmt.Errorf("reading the module: %w", err)
+	}
+	f.read(code)
+	return f, hostabi.Check(code), nil
+}
+
+func (f *Facts) read(code wazero.CompiledModule) {
+	f.Exports = slices.Sorted(maps.Keys(code.ExportedFunctions()))
+	for _, function := range code.ImportedFunctions() {
+		f.addImport(function)
+	}
+	for _, names := range []*[]string{&f.Imports, &f.WASI, &f.Foreign} {
+		slices.Sort(*names)
+		*names = slices.Compact(*names)
+	}
+	for _, memory := range code.ExportedMemories() {
+		f.MemoryPages = memory.Min()
+		if pages, ok := memory.Max(); ok {
+			f.MaxPages = &pages
+		}
+	}
+}
+
+func (f *Facts) addImport(function api.FunctionDefinition) {
+	from, name, _ := function.Import()
+	switch from {
+	case hostabi.ModuleName:
+		f.Imports = append(f.Imports, name)
+	case hostabi.WASIModuleName:
+		f.WASI = append(f.WASI, name)
+	default:
+		f.Foreign = append(f.Foreign, from+"."+name)
+	}
+}
