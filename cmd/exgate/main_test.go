@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -33,6 +34,10 @@ func (m leakChecked) Run() int {
 // TestScripts runs testdata/*.txtar. Beside testscript's own commands they have those of scriptCommands.
 func TestScripts(t *testing.T) {
 	cache := t.TempDir() // one for all scripts: a module is compiled once
+	repository, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -40,6 +45,7 @@ func TestScripts(t *testing.T) {
 		Cmds:                scriptCommands(),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_CACHE_HOME", cache)
+			env.Setenv("REPOSITORY", repository)
 			env.Values[sceneKey{}] = newScene()
 			env.Defer(env.Values[sceneKey{}].(*scene).end)
 			return nil

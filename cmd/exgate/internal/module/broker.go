@@ -1,0 +1,138 @@
+package module
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// broker is the double of an MQTT broker: it takes every client, and what is published comes back to who subscribed, before the publisher's result.
+type broker struct {
+	refuse map[string]bool // calls whose outcome is a refusal
+
+	mu       sync.Mutex // guards the fields below
+	sessions map[*brokerSession]bool
+	lastID   int
+}
+
+var _ gateway.Connector = (*broker)(nil)
+
+func newBroker(refuse []string) *broker {
+	b := &broker{refuse: make(map[string]bool), sessions: make(map[*brokerSession]bool)}
+	for _, call := range refuse {
+		b.refuse[call] = true
+	}
+	return b
+}
+
+// outcome is what a call that the broker answers comes to.
+func (b *broker) outcome(call string) gateway.Result {
+	if b.refuse[call] {
+		return gateway.Refuse(gateway.CodePermissionDeny, "refused by --refuse %s", call)
+	}
+	return gateway.OK
+}
+
+func (b *broker) Connect(_ context.Context, client gateway.ClientInfo, _ string, down gateway.Downlink) (gateway.Session, error) {
+	if r := b.outcome("authenticate"); !r.Ok() {
+		return nil, &gateway.ResultError{Result: r}
+	}
+	s := &brokerSession{broker: b, clientID: client.ClientID, down: down, filters: make(map[string]byte)}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sessions[s] = true
+	return s, nil
+}
+
+func (b *broker) Close(context.Context) error { return nil }
+
+// publish delivers a message and returns how many sessions took it.
+func (b *broker) publish(topic string, qos byte, payload []byte) (taken int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lastID++
+	for s := range b.sessions {
+		if !s.wants(topic) {
+			continue
+		}
+		taken++
+		s.down.Deliver(gateway.Message{
+			Node: "module-run", ID: fmt.Sprint(b.lastID), QoS: qos, Topic: topic, Payload: append([]byte(nil), payload...), Timestamp: time.Now(),
+		})
+	}
+	return taken
+}
+
+// brokerSession is one client of the double.
+type brokerSession struct {
+	broker   *broker
+	clientID string
+	down     gateway.Downlink
+	filters  map[string]byte // guarded by broker.mu
+}
+
+var _ gateway.Session = (*brokerSession)(nil)
+
+func (s *brokerSession) wants(topic string) bool {
+	for filter := range s.filters {
+		if matches(filter, topic) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *brokerSession) Publish(topic string, qos byte, payload []byte, done gateway.Done) {
+	r := s.broker.outcome("publish")
+	if r.Ok() {
+		s.broker.publish(topic, qos, payload)
+	}
+	done(r)
+}
+
+func (s *brokerSession) Subscribe(filter string, qos byte, done gateway.Done) {
+	r := s.broker.outcome("subscribe")
+	if r.Ok() {
+		s.change(func() { s.filters[filter] = qos })
+	}
+	done(r)
+}
+
+func (s *brokerSession) Unsubscribe(filter string, done gateway.Done) {
+	r := s.broker.outcome("unsubscribe")
+	if r.Ok() {
+		s.change(func() { delete(s.filters, filter) })
+	}
+	done(r)
+}
+
+func (s *brokerSession) Close() {
+	s.change(func() { delete(s.broker.sessions, s) })
+}
+
+func (s *brokerSession) change(do func()) {
+	s.broker.mu.Lock()
+	defer s.broker.mu.Unlock()
+	do()
+}
+
+// matches is MQTT's rule: + stands for one level, # at the end for all that are left, and neither for a first level that begins with $.
+func matches(filter, topic string) bool {
+	if strings.HasPrefix(topic, "$") && (filter[0] == '+' || filter[0] == '#') {
+		return false
+	}
+	levels := strings.Split(topic, "/")
+	for i, want := range strings.Split(filter, "/") {
+		switch {
+		case want == "#":
+			return true
+		case i >= len(levels) || want != "+" && want != levels[i]:
+			return false
+		}
+	}
+	return len(levels) == strings.Count(filter, "/")+1
+}

@@ -1,0 +1,106 @@
+package module
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm"
+)
+
+// RunOptions are how a module is tried.
+type RunOptions struct {
+	Hex    bool     // the device's lines, and what is printed, are hexadecimal digits
+	Socket string   // tcp, ssl, udp or dtls
+	Refuse []string // calls whose result is a refusal: authenticate, publish, subscribe, unsubscribe
+	Limit  []string // calls that are answered LIMIT at once; start_timer too
+}
+
+// session is the trying of a module: a gateway with one device, whose bytes are lines of in.
+type session struct {
+	gateway *gateway.Gateway
+	broker  *broker
+	dialer  *dialer
+	console *console
+	socket  gateway.SocketType
+	options RunOptions
+	waiting [][]byte // lines of a device that is paused
+
+	conn    *gateway.Conn // nil between connections
+	handler *shownHandler
+	failed  error // of the last connection that ended because of the module
+}
+
+// Run tries a module by hand. in has what the device sends, a line each, and commands that begin with /; out gets what happens. It ends with in, and then returns an error
+// if a connection ended because of the module.
+func Run(ctx context.Context, subject *Subject, in io.Reader, out io.Writer, o RunOptions) (err error) {
+	s := &session{console: &console{w: out, hex: o.Hex}, broker: newBroker(o.Refuse), dialer: newDialer(), options: o}
+	if s.socket, err = socketType(o.Socket); err != nil {
+		return err
+	}
+	log := slog.New(s.console)
+	engine, err := subject.engine(ctx, subject.Config, log, wasm.IsolationConnection)
+	if err != nil {
+		return err
+	}
+	if err := s.open(engine, log); err != nil {
+		return errors.Join(err, engine.Close(ctx))
+	}
+	err = s.read(in)
+	s.hangUp()
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return errors.Join(err, s.failed, s.gateway.Shutdown(stop))
+}
+
+func socketType(name string) (gateway.SocketType, error) {
+	types := map[string]gateway.SocketType{
+		"": gateway.SocketTCP, "tcp": gateway.SocketTCP, "ssl": gateway.SocketSSL, "udp": gateway.SocketUDP, "dtls": gateway.SocketDTLS,
+	}
+	t, ok := types[name]
+	if !ok {
+		return 0, fmt.Errorf("a socket is tcp, ssl, udp or dtls, not %q", name)
+	}
+	return t, nil
+}
+
+// open makes the gateway. A person types slowly: nothing ends a silent device.
+func (s *session) open(engine *wasm.Engine, log *slog.Logger) error {
+	s.gateway = gateway.New(gateway.Config{Node: "module-run", Logger: log})
+	shown := &shownFactory{HandlerFactory: engine, console: s.console, limited: make(map[string]bool), made: func(h *shownHandler) { s.handler = h }}
+	for _, call := range s.options.Limit {
+		shown.limited[call] = true
+	}
+	return errors.Join(
+		s.gateway.SetHandler("module", shown),
+		s.gateway.SetConnector("broker", s.broker),
+		s.gateway.AddListener("device", s.dialer, gateway.ListenerConfig{
+			Handler: "module", Connector: "broker", Limits: gateway.Limits{IdleTimeout: 24 * time.Hour},
+		}),
+	)
+}
+
+// read does what the lines say, each when all of the one before is over.
+func (s *session) read(in io.Reader) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if err := s.line(lines.Text()); err != nil {
+			return err
+		}
+		s.settle()
+		s.sendWaiting()
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("reading the device's lines: %w", err)
+	}
+	if n := len(s.waiting); n > 0 {
+		s.console.note("%d lines of the device were never read: the module did not resume", n)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package module
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// shownFactory prints what its handlers are told and what they call.
+type shownFactory struct {
+	gateway.HandlerFactory
+	console *console
+	limited map[string]bool // calls that are answered LIMIT at once
+	made    func(*shownHandler)
+}
+
+func (f *shownFactory) NewHandler(adapter gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+	h := &shownHandler{console: f.console, limited: f.limited, ended: make(chan struct{})}
+	h.idle.L = &h.mu
+	inner, err := f.HandlerFactory.NewHandler(shownAdapter{adapter, h})
+	if err != nil {
+		return nil, err
+	}
+	h.inner = inner
+	f.made(h)
+	return h, nil
+}
+
+// shownHandler is the handler of one connection.
+type shownHandler struct {
+	inner   gateway.ConnectionHandler
+	console *console
+	limited map[string]bool
+	ended   chan struct{} // closed after OnSocketClosed
+	reason  gateway.CloseReason
+
+	mu      sync.Mutex // guards the field below
+	idle    sync.Cond  // nothing is under way
+	pending int        // calls that the broker has not answered
+}
+
+var _ gateway.Drainer = (*shownHandler)(nil)
+
+func (h *shownHandler) OnSocketCreated(info gateway.ConnInfo) error {
+	h.console.line("+", "%v connected", info.Peer)
+	return h.inner.OnSocketCreated(info)
+}
+
+func (h *shownHandler) OnReceivedBytes(b []byte) error {
+	h.console.line(">", "%s", h.console.bytes(b))
+	return h.inner.OnReceivedBytes(b)
+}
+
+func (h *shownHandler) OnTimerTimeout(t gateway.TimerType) error {
+	h.console.note("timer %d ends", t)
+	return h.inner.OnTimerTimeout(t)
+}
+
+func (h *shownHandler) OnReceivedMessages(messages []gateway.Message) error {
+	for _, m := range messages {
+		h.console.note("message %q qos=%d %s", m.Topic, m.QoS, h.console.bytes(m.Payload))
+	}
+	return h.inner.OnReceivedMessages(messages)
+}
+
+func (h *shownHandler) OnDrain() error {
+	h.console.note("drain")
+	if d, ok := h.inner.(gateway.Drainer); ok {
+		return d.OnDrain()
+	}
+	return nil
+}
+
+func (h *shownHandler) OnSocketClosed(reason gateway.CloseReason) error {
+	defer close(h.ended)
+	h.reason = reason
+	h.console.line("-", "closed, %v", reason)
+	return h.inner.OnSocketClosed(reason)
+}
+
+// answered waits until the broker has answered all calls.
+func (h *shownHandler) answered() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.pending > 0 {
+		h.idle.Wait()
+	}
+}
+
+// busy reports that a call waits for the broker.
+func (h *shownHandler) busy() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.pending > 0
+}
+
+func (h *shownHandler) count(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.pending += n
+	h.idle.Broadcast()
+}
+
+// failed is the error of a connection that ended because of the module, or nil.
+func (h *shownHandler) failed() error {
+	if h.reason.Code < gateway.ReasonHandlerFailed.Code || h.reason.Code >= gateway.ReasonDiscarded.Code {
+		return nil
+	}
+	return errors.New(h.reason.String())
+}

@@ -1,0 +1,94 @@
+package module
+
+import (
+	"strings"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// shownAdapter is the gateway's side of a connection, seen by its handler.
+type shownAdapter struct {
+	gateway.ConnectionAdapter
+	h *shownHandler
+}
+
+// limit is the answer that --limit gives to a call.
+func (a shownAdapter) limit(call string) gateway.Result {
+	if a.h.limited[call] {
+		return gateway.Refuse(gateway.CodeLimit, "--limit %s", call)
+	}
+	return gateway.OK
+}
+
+// call makes one that the broker answers, and prints it, its answer and its result.
+func (a shownAdapter) call(name string, done gateway.Done, begin func(gateway.Done) gateway.Result, format string, args ...any) gateway.Result {
+	r := a.limit(name)
+	a.h.count(1)
+	if r.Ok() {
+		r = begin(func(result gateway.Result) {
+			if done != nil {
+				a.h.console.note("result of %s: %v", name, result)
+				done(result)
+			}
+			a.h.count(-1)
+		})
+	}
+	a.h.console.note(name+" "+format+": %v", append(args, r)...)
+	if !r.Ok() {
+		a.h.count(-1)
+	}
+	return r
+}
+
+func (a shownAdapter) Close(reason gateway.CloseReason) gateway.Result {
+	a.h.console.note("%s", strings.TrimSpace("close "+reason.Detail))
+	return a.ConnectionAdapter.Close(reason)
+}
+
+func (a shownAdapter) Authenticate(client gateway.ClientInfo, password string, done gateway.Done) gateway.Result {
+	secret := "none"
+	if password != "" {
+		secret = "given"
+	}
+	return a.call("authenticate", done, func(done gateway.Done) gateway.Result {
+		return a.ConnectionAdapter.Authenticate(client, password, done)
+	}, "clientid=%q username=%q proto=%q/%q mountpoint=%q password %s",
+		client.ClientID, client.Username, client.ProtoName, client.ProtoVersion, client.Mountpoint, secret)
+}
+
+func (a shownAdapter) StartTimer(t gateway.TimerType, seconds uint32) gateway.Result {
+	r := a.limit("start_timer")
+	if r.Ok() {
+		r = a.ConnectionAdapter.StartTimer(t, seconds)
+	}
+	a.h.console.note("start_timer %d, %d s: %v", t, seconds, r)
+	return r
+}
+
+func (a shownAdapter) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
+	return a.call("publish", done, func(done gateway.Done) gateway.Result {
+		return a.ConnectionAdapter.Publish(topic, qos, payload, done)
+	}, "%q qos=%d %s", topic, qos, a.h.console.bytes(payload))
+}
+
+func (a shownAdapter) Subscribe(filter string, qos uint32, done gateway.Done) gateway.Result {
+	return a.call("subscribe", done, func(done gateway.Done) gateway.Result {
+		return a.ConnectionAdapter.Subscribe(filter, qos, done)
+	}, "%q qos=%d", filter, qos)
+}
+
+func (a shownAdapter) Unsubscribe(filter string, done gateway.Done) gateway.Result {
+	return a.call("unsubscribe", done, func(done gateway.Done) gateway.Result {
+		return a.ConnectionAdapter.Unsubscribe(filter, done)
+	}, "%q", filter)
+}
+
+func (a shownAdapter) Pause() {
+	a.h.console.note("pause")
+	a.ConnectionAdapter.Pause()
+}
+
+func (a shownAdapter) Resume() gateway.Result {
+	a.h.console.note("resume")
+	return a.ConnectionAdapter.Resume()
+}
