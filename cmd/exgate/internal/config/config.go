@@ -19,11 +19,13 @@ type Config struct {
 	MaxConnections  int                 `koanf:"max_connections" min:"1"`
 	Metrics         Metrics             `koanf:"metrics"`
 	Adapter         Adapter             `koanf:"adapter"`
+	Modules         string              `koanf:"modules" path:"dir"`
 	ModulesCache    string              `koanf:"modules_cache" path:"dir"`
 	Upstream        Upstream            `koanf:"upstream"`
 	Listeners       map[string]Listener `koanf:"listeners"`
 
 	origins origins
+	ofFile  string // the only listener of a module's own file, in which its settings are called listener
 }
 
 // Log says what is logged, and how. Logs go to the standard error output.

@@ -19,7 +19,7 @@ var settingInComment = regexp.MustCompile(`(?m)^( *)#([a-z_]+:)`)
 func parsed(t *testing.T, text []byte) settings {
 	t.Helper()
 	var problems collector
-	s := parseFile("default.yaml", text, &problems)
+	s := parseFile(schema, "default.yaml", text, &problems)
 	if err := problems.err(); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func FuzzParseFile(f *testing.F) {
 	f.Add([]byte("? [a]\n: b\n--- \n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var problems collector
-		s := parseFile(os.DevNull, data, &problems)
+		s := parseFile(schema, os.DevNull, data, &problems)
 		for key := range s.values {
 			if n, unknown := schema.at(key); unknown != "" || n.section() {
 				t.Errorf("took %q, which is no setting", key)

@@ -26,8 +26,8 @@ func newSettings() settings {
 	return settings{values: make(map[string]any), origins: make(origins)}
 }
 
-// readFile reads the configuration file. Relative paths in it become relative to its folder.
-func readFile(name string, problems *collector) settings {
+// readFile reads a configuration file of the schema. Relative paths in it become relative to its folder.
+func readFile(schema *node, name string, problems *collector) settings {
 	at := origin{where: name, order: orderFile}
 	f, err := os.Open(name)
 	if err != nil {
@@ -44,7 +44,7 @@ func readFile(name string, problems *collector) settings {
 		problems.add(at, "", "is larger than %d MiB: is it a configuration file?", maxFile>>20)
 		return newSettings()
 	}
-	return parseFile(name, data, problems)
+	return parseFile(schema, name, data, problems)
 }
 
 // cause is err without the operation and the path, which the message around it has already.
@@ -57,7 +57,7 @@ func cause(err error) error {
 }
 
 // parseFile reads a YAML document.
-func parseFile(name string, data []byte, problems *collector) settings {
+func parseFile(schema *node, name string, data []byte, problems *collector) settings {
 	w := &walker{name: name, folder: filepath.Dir(name), problems: problems, settings: newSettings()}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second yaml.Node

@@ -3,13 +3,17 @@ package config
 import (
 	"strings"
 	"time"
+
+	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// Handler is a protocol: a module, or a gRPC service.
+// Handler is a protocol: a module of the folder of modules, a module of a file, or a gRPC service.
 type Handler struct {
-	Wasm   string      `koanf:"wasm" path:"file"`
-	Config string      `koanf:"config"`
-	Limits GuestLimits `koanf:"limits"`
+	Module    string      `koanf:"module"`
+	Wasm      string      `koanf:"wasm" path:"file"`
+	Config    string      `koanf:"config"`
+	Isolation string      `koanf:"isolation" oneof:"shared connection"`
+	Limits    GuestLimits `koanf:"limits"`
 
 	GRPC             []string      `koanf:"grpc" single:"true"`
 	Dialect          string        `koanf:"dialect" oneof:"auto unary stream unary-v42 session"`
@@ -34,14 +38,29 @@ type ClientTLS struct {
 	ServerName string `koanf:"server_name"`
 }
 
-// GuestLimits bounds one event of a module. If zero, a field is the default of runtime/wasm.
+// GuestLimits bounds a module, most of them one event of it. If zero, a field is the default of runtime/wasm.
 type GuestLimits struct {
-	MemoryPages int           `koanf:"memory_pages" min:"1" max:"65536"`
-	Fuel        int           `koanf:"fuel" min:"1" max:"2147483647"`
-	WallTime    time.Duration `koanf:"wall_time"`
-	HostCalls   int           `koanf:"host_calls" min:"1"`
-	SendBytes   int           `koanf:"send_bytes" min:"1" unit:"bytes"`
-	EventBytes  int           `koanf:"event_bytes" min:"1" max:"4294967295" unit:"bytes"`
+	MemoryPages   int           `koanf:"memory_pages" min:"1" max:"65536"`
+	TableElements int           `koanf:"table_elements" min:"1" max:"4294967295"`
+	Fuel          int           `koanf:"fuel" min:"1" max:"2147483647"`
+	StartFuel     int           `koanf:"start_fuel" min:"1" max:"2147483647"`
+	WallTime      time.Duration `koanf:"wall_time"`
+	StartTime     time.Duration `koanf:"start_time"`
+	HostCalls     int           `koanf:"host_calls" min:"1"`
+	SendBytes     int           `koanf:"send_bytes" min:"1" unit:"bytes"`
+	EventBytes    int           `koanf:"event_bytes" min:"1" max:"4294967295" unit:"bytes"`
+	Waiting       int           `koanf:"waiting" min:"1"`
+	Instances     int           `koanf:"instances" min:"1"`
+	LogLines      int           `koanf:"log_lines" min:"1"`
+}
+
+// Guest returns the limits in the engine's own form.
+func (l GuestLimits) Guest() wasm.Limits {
+	return wasm.Limits{
+		MemoryPages: uint32(l.MemoryPages), TableElements: uint32(l.TableElements), Fuel: uint32(l.Fuel), StartFuel: uint32(l.StartFuel),
+		WallTime: l.WallTime, StartTime: l.StartTime, HostCalls: l.HostCalls, CallBytes: l.SendBytes, EventBytes: uint32(l.EventBytes),
+		Waiting: l.Waiting, Instances: l.Instances, LogLines: l.LogLines,
+	}
 }
 
 // Builtin is the prefix of a handler.wasm that names a module inside the program.

@@ -77,7 +77,7 @@ func (c *Config) MostConnections() int {
 	sum := 0
 	for _, l := range c.Listeners {
 		switch {
-		case l.datagram():
+		case l.Datagram():
 		case l.MaxConnections == 0:
 			return c.MaxConnections
 		default:
@@ -90,8 +90,8 @@ func (c *Config) MostConnections() int {
 	return sum
 }
 
-// datagram reports whether the transport keeps the boundaries of what is sent.
-func (l Listener) datagram() bool { return l.Type == "udp" || l.Type == "dtls" }
+// Datagram reports whether the transport keeps the boundaries of what is sent.
+func (l Listener) Datagram() bool { return l.Type == "udp" || l.Type == "dtls" }
 
 // Gateway returns the limits in the gateway's own form.
 func (l Listener) Gateway() gateway.Limits {

@@ -36,7 +36,7 @@ func Load(from Sources) (*Config, error) {
 	var problems collector
 	file := newSettings()
 	if from.File != "" {
-		file = readFile(from.File, &problems)
+		file = readFile(schema, from.File, &problems)
 	}
 	return merge(&problems, file, readEnvironment(from.Environ, &problems), readFlags(from.Flags, &problems))
 }
@@ -65,7 +65,8 @@ func merge(problems *collector, file settings, others ...settings) (*Config, err
 	return cfg, nil
 }
 
-// defaults are the settings that hold unless something else is said. A file that has listeners replaces the one that is there by default.
+// defaults are the settings that hold unless something else is said. A file that has listeners replaces the one that is
+// there by default, and a folder of modules does, which may have listeners of their own.
 func defaults(file settings, said origins) settings {
 	s := newSettings()
 	s.values = map[string]any{
@@ -79,7 +80,8 @@ func defaults(file settings, said origins) settings {
 		"modules_cache":           cacheFolder(),
 		"upstream.embedded.bind":  "127.0.0.1:1883",
 	}
-	if _, ok := file.origins["listeners"]; !ok {
+	_, listeners := file.origins["listeners"]
+	if _, modules := said["modules"]; !listeners && !modules {
 		s.values["listeners.demo.bind"] = ":7993"
 		if _, ok := said["listeners.demo.handler.grpc"]; !ok {
 			s.values["listeners.demo.handler.wasm"] = Builtin + "line"

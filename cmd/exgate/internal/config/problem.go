@@ -68,7 +68,7 @@ func (o origins) of(key string) origin {
 // Problem returns what is wrong with a setting of c that only using it could show, such as a port in use.
 func (c *Config) Problem(key, format string, args ...any) Problem {
 	at := c.origins.of(key)
-	return Problem{Where: at.where, Key: key, Text: fmt.Sprintf(format, args...), order: at.order}
+	return Problem{Where: at.where, Key: c.shown(key), Text: fmt.Sprintf(format, args...), order: at.order}
 }
 
 // collector gathers problems.

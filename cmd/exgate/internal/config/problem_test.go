@@ -42,13 +42,13 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		},
 		"two documents":   {"node: a\n---\nnode: b\n", "exgate.yaml: holds more than one document (---)"},
 		"merge key":       {"log: {<<: {level: info}}\n", "exgate.yaml:1: merge keys and keys that are not plain words are not supported"},
-		"list":            {"- a\n", "exgate.yaml:1: must be a section with adapter, listeners, log, max_connections, metrics, modules_cache, node, pid_file, shutdown_timeout, upgrade_timeout, upstream, not a list"},
+		"list":            {"- a\n", "exgate.yaml:1: must be a section with adapter, listeners, log, max_connections, metrics, modules, modules_cache, node, pid_file, shutdown_timeout, upgrade_timeout, upstream, not a list"},
 		"listener's name": {"listeners: {A b: {}}\n", "exgate.yaml:1: listeners.A b: is no name: use a-z, 0-9, - and _"},
 		"no listener":     {"listeners: {}\n", "exgate.yaml:1: listeners: there is none: add one, or leave the section out for the demo"},
 		"empty listener": {
 			"listeners:\n  a:\n",
 			"exgate.yaml:2: listeners.a: needs bind, the address that devices connect to, such as :7993\n" +
-				"exgate.yaml:2: listeners.a: needs handler.wasm, the path of a module, or handler.grpc, the host:port of a handler service",
+				"exgate.yaml:2: listeners.a: needs handler.wasm, the path of a module, handler.module, the name of one in the folder modules, or handler.grpc, the host:port of a handler service",
 		},
 		"both handlers": {
 			"listeners:\n  a:\n    bind: :1\n    handler:\n      wasm: m.wasm\n      grpc: h:1\n",
@@ -56,7 +56,7 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		},
 		"neither handler": {
 			"listeners:\n  a:\n    bind: :1\n    handler: {}\n",
-			"exgate.yaml:2: listeners.a: needs handler.wasm, the path of a module, or handler.grpc, the host:port of a handler service",
+			"exgate.yaml:2: listeners.a: needs handler.wasm, the path of a module, handler.module, the name of one in the folder modules, or handler.grpc, the host:port of a handler service",
 		},
 		"missing module": {
 			"listeners:\n  a:\n    bind: :1\n    handler:\n      wasm: none.wasm\n",

@@ -21,7 +21,8 @@ func (c *Config) check(problems *collector) {
 	r.upstream()
 	r.metrics()
 	r.adapter(c.Adapter)
-	if len(c.Listeners) == 0 && !r.broken("listeners") {
+	r.folder("modules", c.Modules)
+	if len(c.Listeners) == 0 && c.Modules == "" && !r.broken("listeners") {
 		r.problem("listeners", "there is none: add one, or leave the section out for the demo")
 	}
 	for _, name := range c.Names() {

@@ -26,7 +26,7 @@ func (c *Config) sockets() []socket {
 	}
 	for _, name := range c.Names() {
 		l, network := c.Listeners[name], "tcp"
-		if l.datagram() {
+		if l.Datagram() {
 			network = "udp"
 		}
 		all = append(all, socket{network, "listeners." + name + ".bind", l.Bind})

@@ -10,7 +10,7 @@ import (
 
 // The settings that only one kind of handler has.
 var (
-	ofModules  = []string{"config", "limits"}
+	ofModules  = []string{"config", "isolation", "limits"}
 	ofServices = []string{
 		"adapter_token_file", "dialect", "hold_timeout", "max_batch", "max_in_flight", "max_message_size", "on_failure", "stream_sets", "timeout",
 		"tls", "token_file",
@@ -19,8 +19,15 @@ var (
 
 func (r rules) handler(key string, h Handler) {
 	switch {
+	case h.Module != "" && h.Wasm != "":
+		r.exclusive(key+".module", key+".wasm")
+	case h.Module != "" && len(h.GRPC) > 0:
+		r.exclusive(key+".module", key+".grpc")
 	case h.Wasm != "" && len(h.GRPC) > 0:
 		r.exclusive(key+".wasm", key+".grpc")
+	case h.Module != "":
+		r.foreign(key, "module", ofServices...)
+		r.named(key, h.Module)
 	case len(h.GRPC) == 0:
 		r.foreign(key, "wasm", ofServices...)
 		r.module(key+".wasm", h)

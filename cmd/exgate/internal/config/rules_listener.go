@@ -4,6 +4,20 @@ import "strings"
 
 func (r rules) listener(key string, l Listener) {
 	broken := r.broken(key) // a misspelt setting is not missing too
+	r.socket(key, l)
+	if l.Handler.Module == "" && l.Handler.Wasm == "" && len(l.Handler.GRPC) == 0 {
+		if !broken {
+			r.problem(key, "needs handler.wasm, the path of a module, handler.module, the name of one in the folder modules, "+
+				"or handler.grpc, the host:port of a handler service")
+		}
+		return
+	}
+	r.handler(key+".handler", l.Handler)
+}
+
+// socket checks all of a listener but its handler.
+func (r rules) socket(key string, l Listener) {
+	broken := r.broken(key)
 	switch {
 	case l.Unix():
 		r.unixPath(key+".bind", l.Bind)
@@ -17,11 +31,4 @@ func (r rules) listener(key string, l Listener) {
 	if strings.ContainsAny(l.Mountpoint, "+#\x00") {
 		r.problem(key+".mountpoint", "must hold no + or #: it is put before topics")
 	}
-	if l.Handler.Wasm == "" && len(l.Handler.GRPC) == 0 {
-		if !broken {
-			r.problem(key, "needs handler.wasm, the path of a module, or handler.grpc, the host:port of a handler service")
-		}
-		return
-	}
-	r.handler(key+".handler", l.Handler)
 }

@@ -37,6 +37,9 @@ type node struct {
 // schema is what a configuration may hold; it is read off [Config], so that no setting can be known in one place only.
 var schema = schemaOf(reflect.TypeFor[Config](), "")
 
+// moduleSchema is what the file of a module may hold.
+var moduleSchema = schemaOf(reflect.TypeFor[Module](), "")
+
 func schemaOf(t reflect.Type, tag reflect.StructTag) *node {
 	n := &node{max: math.MaxInt}
 	if v, ok := tag.Lookup("min"); ok {
@@ -53,7 +56,7 @@ func schemaOf(t reflect.Type, tag reflect.StructTag) *node {
 	case kindSection:
 		n.children = make(map[string]*node)
 		for i := range t.NumField() {
-			if f := t.Field(i); f.IsExported() {
+			if f := t.Field(i); f.IsExported() && f.Tag.Get("koanf") != "-" {
 				n.children[f.Tag.Get("koanf")] = schemaOf(f.Type, f.Tag)
 			}
 		}

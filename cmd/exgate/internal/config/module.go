@@ -1,0 +1,123 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+
+	"github.com/exgate/exgate/runtime/wasm"
+)
+
+// Module is what is set for a module of the folder, in the file NAME.yaml beside NAME.wasm.
+type Module struct {
+	Config       string        `koanf:"config"`
+	Isolation    string        `koanf:"isolation" oneof:"shared connection"`
+	Limits       GuestLimits   `koanf:"limits"`
+	DrainTimeout time.Duration `koanf:"drain_timeout"`
+	Canary       Canary        `koanf:"canary"`
+	Guard        Guard         `koanf:"guard"`
+	Listener     Listener      `koanf:"listener"`
+
+	// HasCanary and HasListener say whether those sections are there, were they empty.
+	HasCanary   bool `koanf:"-"`
+	HasListener bool `koanf:"-"`
+
+	listening *Config
+}
+
+// Canary is the share of new connections that a new version of a module gets first. If zero, a field is the default of runtime/wasm.
+type Canary struct {
+	Percent     int           `koanf:"percent" min:"1" max:"99"`
+	After       time.Duration `koanf:"after"`
+	Connections int           `koanf:"connections" min:"1"`
+}
+
+// Guard takes back a new version of a module that fails. If zero, a field is the default of runtime/wasm.
+type Guard struct {
+	Period         time.Duration `koanf:"period"`
+	FaultPercent   int           `koanf:"fault_percent" min:"1" max:"100"`
+	MinConnections int           `koanf:"min_connections" min:"1"`
+}
+
+// Listening is the configuration that has the module's own listener, under the module's name, as its only one. It knows where in the module's file
+// each setting stands.
+func (m *Module) Listening() *Config { return m.listening }
+
+// LoadModule reads and checks the settings of the module name. Its error is of type [Problems].
+func LoadModule(file, name string) (*Module, error) {
+	var problems collector
+	said := readFile(moduleSchema, file, &problems)
+	k := koanf.New(".")
+	if err := k.Load(confmap.Provider(said.values, "."), nil); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", file, err)
+	}
+	m := &Module{}
+	if err := k.Unmarshal("", m); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", file, err)
+	}
+	_, m.HasCanary = said.origins["canary"]
+	_, m.HasListener = said.origins["listener"]
+	if m.HasListener {
+		m.listening = m.listen(name, said.origins, &problems)
+	}
+	if err := problems.err(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Guest returns the settings of the guest in the form of its engine, without the guest.
+func (m *Module) Guest() wasm.Config {
+	return wasm.Config{GuestConfig: []byte(m.Config), Limits: m.Limits.Guest(), Isolation: wasm.Isolation(m.Isolation)}
+}
+
+// Swap returns how a new version takes over.
+func (m *Module) Swap() wasm.SwapOptions {
+	o := wasm.SwapOptions{DrainTimeout: m.DrainTimeout, Guard: wasm.Guard(m.Guard)}
+	if m.HasCanary {
+		canary := wasm.Canary(m.Canary)
+		o.Canary = &canary
+	}
+	return o
+}
+
+// ofModuleFile is what a module's own listener is called in its file.
+const ofModuleFile = "listener"
+
+// listen makes the configuration of the module's own listener, and checks it.
+func (m *Module) listen(name string, said origins, problems *collector) *Config {
+	c := &Config{ofFile: name, origins: make(origins), Listeners: map[string]Listener{name: m.Listener}}
+	key := "listeners." + name
+	for inner, at := range said {
+		if rest, ok := strings.CutPrefix(inner, ofModuleFile); ok {
+			c.origins[key+rest] = at
+		}
+	}
+	r := rules{cfg: c, problems: &collector{}}
+	for _, p := range problems.problems { // so that what is wrong already is not missing too
+		if rest, ok := strings.CutPrefix(p.Key, ofModuleFile); ok {
+			p.Key = key + rest
+		}
+		r.problems.problems = append(r.problems.problems, p)
+	}
+	if at, ok := c.said(key + ".handler"); ok {
+		r.problems.add(at, key+".handler", "cannot stand here: the module is the handler")
+	}
+	r.socket(key, m.Listener)
+	for i := range r.problems.problems {
+		r.problems.problems[i].Key = c.shown(r.problems.problems[i].Key)
+	}
+	*problems = *r.problems
+	return c
+}
+
+// shown is what the setting key is called where it was said.
+func (c *Config) shown(key string) string {
+	if rest, ok := strings.CutPrefix(key, "listeners."+c.ofFile); ok && c.ofFile != "" {
+		return ofModuleFile + rest
+	}
+	return key
+}
