@@ -1,0 +1,175 @@
+package modules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/runtime/wasm"
+)
+
+// entry is one module of the folder. Owned by whoever looks.
+type entry struct {
+	folder *Folder
+	name   string
+
+	seen  files     // when last looked at
+	since time.Time // they have been so
+	taken bool      // they were acted on
+
+	module   *wasm.Module   // nil before one was loaded
+	settings *config.Module // of what was loaded last
+	listener *openListener  // nil without one of its own
+	unheard  bool           // its listener could not be opened
+}
+
+const (
+	// maxModule bounds a .wasm file, in bytes.
+	maxModule = 256 << 20
+	// patience is how long a module that ends in its middle is waited for before it is called broken.
+	patience = 5 * time.Second
+)
+
+// errChanging is of a file that changed while it was read.
+var errChanging = errors.New("it changes")
+
+// take acts on the files of the entry. It reports false where they have to be looked at again.
+func (e *entry) take(ctx context.Context) bool {
+	if e.seen.module == nil {
+		e.gone()
+		return true
+	}
+	module, settings, err := e.read()
+	_, incomplete := errors.AsType[*IncompleteError](err)
+	switch {
+	case errors.Is(err, errChanging):
+		e.since = time.Now()
+		return false
+	case incomplete && time.Since(e.since) < patience:
+		e.tell(Waiting, err.Error())
+		return false
+	case err == nil:
+		err = e.load(ctx, module, settings)
+	}
+	if err != nil {
+		e.reject(err)
+		return true
+	}
+	e.tell(Loaded, "")
+	return true
+}
+
+// read reads the files of the entry as they were seen.
+func (e *entry) read() ([]byte, *config.Module, error) {
+	if !config.IsModuleName(e.name) {
+		return nil, nil, fmt.Errorf("%q is no name of a module: use a-z, 0-9, - and _", e.name)
+	}
+	module, err := readModule(e.folder.path(e.name, config.ModuleFile), e.seen.module)
+	if err != nil {
+		return nil, nil, err
+	}
+	settings := &config.Module{}
+	if e.seen.settings != nil {
+		if settings, err = config.LoadModule(e.folder.path(e.name, config.ModuleSettings), e.name); err != nil {
+			return nil, nil, err
+		}
+	}
+	if !e.stillSeen() {
+		return nil, nil, errChanging
+	}
+	return module, settings, nil
+}
+
+// readModule reads a .wasm file.
+func readModule(path string, info os.FileInfo) ([]byte, error) {
+	switch {
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file", path)
+	case info.Size() > maxModule:
+		return nil, fmt.Errorf("%s has %d bytes: a module may have %d", path, info.Size(), maxModule)
+	}
+	module, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := Whole(module); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return module, nil
+}
+
+// stillSeen reports whether the files are what they were.
+func (e *entry) stillSeen() bool {
+	stat := func(ending string) os.FileInfo {
+		info, err := os.Stat(e.folder.path(e.name, ending))
+		if err != nil {
+			return nil
+		}
+		return info
+	}
+	return e.seen.same(files{stat(config.ModuleFile), stat(config.ModuleSettings)})
+}
+
+// load swaps the module in, and opens its listener.
+func (e *entry) load(ctx context.Context, module []byte, settings *config.Module) error {
+	e.tell(Loading, "")
+	guest := settings.Guest()
+	guest.Module = module
+	if e.module == nil {
+		return e.loadFirst(ctx, guest, settings)
+	}
+	if err := e.module.Swap(ctx, guest, settings.Swap()); err != nil {
+		return err
+	}
+	e.settings = settings
+	return e.listen(ctx)
+}
+
+// loadFirst makes the module.
+func (e *entry) loadFirst(ctx context.Context, guest wasm.Config, settings *config.Module) error {
+	c := e.folder.config
+	m, err := wasm.NewModule(wasm.ModuleConfig{
+		Name: e.name, CacheDir: c.CacheDir, Logger: c.Logger, Guests: c.Guests, Metrics: c.Versions,
+	})
+	if err != nil {
+		return err
+	}
+	if err := m.Swap(ctx, guest, settings.Swap()); err != nil {
+		return errors.Join(err, m.Close(ctx))
+	}
+	if err := c.Gateway.SetHandler(Handler(e.name), m); err != nil {
+		return errors.Join(err, m.Close(ctx))
+	}
+	e.module, e.settings = m, settings
+	return e.listen(ctx)
+}
+
+// gone drains the module whose file is not there any longer.
+func (e *entry) gone() {
+	switch {
+	case e.module != nil:
+		e.unheard = false
+		e.deafen()
+		e.module.Remove(e.settings.DrainTimeout)
+		e.tell(Removed, "")
+		e.folder.log.Info("module removed", "module", e.name)
+	case e.seen.settings != nil:
+		e.tell(Waiting, "there is no "+e.name+config.ModuleFile+" beside "+e.name+config.ModuleSettings)
+	default:
+		e.forget()
+	}
+}
+
+// reject says why the files changed nothing.
+func (e *entry) reject(err error) {
+	e.folder.config.Metrics.rejected.WithLabelValues(e.name).Inc()
+	serves := "nothing"
+	if e.module != nil && e.module.Serving() != "" {
+		serves = e.module.Serving()[:12]
+	}
+	e.folder.log.Error("module rejected", "module", e.name, "file", e.folder.path(e.name, config.ModuleFile), "serves", serves, "error", err)
+	e.tell(Rejected, err.Error())
+}

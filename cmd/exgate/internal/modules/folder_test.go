@@ -1,0 +1,191 @@
+package modules
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/exgate/exgate/runtime/wasm"
+)
+
+func digest(module []byte) string {
+	sum := sha256.Sum256(module)
+	return hex.EncodeToString(sum[:])
+}
+
+// variant is a guest with a custom section: another file that does the same.
+func variant(t testing.TB, name, section string) []byte {
+	t.Helper()
+	return append(append(guest(t, name), 0, byte(len(section)+1), byte(len(section))), section...)
+}
+
+func TestModulesThatAreThereAtTheStart(t *testing.T) {
+	h := newHouse(t, map[string][]byte{"good.wasm": guest(t, "echo"), "bad.wasm": []byte("no"), "lonely.yaml": nil, "notes.txt": nil})
+	var got []string
+	for _, s := range h.folder.List() {
+		got = append(got, s.Name+" "+string(s.State))
+	}
+	if all := strings.Join(got, ", "); all != "bad rejected, good loaded, lonely waiting" {
+		t.Error(all)
+	}
+	if s, _ := h.folder.Find("bad"); !strings.HasSuffix(s.Reason, "bad.wasm: is no core WebAssembly module") {
+		t.Error(s.Reason)
+	}
+	if s, _ := h.folder.Find("lonely"); s.Reason != "there is no lonely.wasm beside lonely.yaml" {
+		t.Error(s.Reason)
+	}
+	must(t, os.Remove(h.file("lonely.yaml")))
+	h.status("lonely", "is forgotten", func(s Status) bool { return s.Name == "" })
+}
+
+func TestNoFolder(t *testing.T) {
+	if _, err := Open(t.Context(), Config{Path: filepath.Join(t.TempDir(), "none"), Logger: quiet}); err == nil {
+		t.Error("there is none")
+	}
+}
+
+func TestNewChangedAndOldFile(t *testing.T) {
+	h := newHouse(t, nil)
+	a, b := variant(t, "scenario", "a"), variant(t, "scenario", "b")
+	h.write("m.wasm", a)
+	h.serves("m", a)
+	h.replace("m.wasm", b)
+	h.serves("m", b)
+	h.write("m.wasm", a)
+	h.serves("m", a)
+}
+
+// A file that is written in pieces, with rests that are longer than files take to settle, is never loaded before it is whole.
+func TestHalfWrittenFile(t *testing.T) {
+	a, b := variant(t, "scenario", "a"), variant(t, "hostile", "b")
+	h := newHouse(t, map[string][]byte{"m.wasm": a})
+	f, err := os.Create(h.file("m.wasm"))
+	must(t, err)
+	for piece := b; len(piece) > 0; {
+		n := min(len(b)/4, len(piece))
+		_, err := f.Write(piece[:n])
+		must(t, err)
+		if piece = piece[n:]; len(piece) > 0 {
+			if s := h.state("m", Waiting); !strings.Contains(s.Reason, "is not whole") || s.Module.Versions[0].Digest != digest(a) {
+				t.Errorf("%+v", s)
+			}
+		}
+	}
+	must(t, f.Close())
+	h.serves("m", b)
+}
+
+func TestBadFileChangesNothing(t *testing.T) {
+	a := guest(t, "scenario")
+	h := newHouse(t, map[string][]byte{"m.wasm": a})
+	for reason, bad := range map[string][]byte{
+		"is no core WebAssembly module": []byte("#!/bin/sh\n"),
+		"does not export its memory":    []byte("\x00asm\x01\x00\x00\x00"),
+	} {
+		h.replace("m.wasm", bad)
+		s := h.status("m", reason, func(s Status) bool { return s.State == Rejected && strings.Contains(s.Reason, reason) })
+		if got := s.Module.Versions; len(got) != 1 || got[0].Digest != digest(a) || got[0].State != wasm.VersionServing {
+			t.Errorf("%+v", s)
+		}
+	}
+	h.replace("m.wasm", a)
+	h.serves("m", a)
+}
+
+func TestSettings(t *testing.T) {
+	a := guest(t, "scenario")
+	h := newHouse(t, map[string][]byte{"m.wasm": a, "m.yaml": []byte("config: one\n")})
+	h.write("m.yaml", []byte("config: two\nlimits:\n  fule: 1\n"))
+	if s := h.state("m", Rejected); !strings.HasSuffix(s.Reason, `m.yaml:3: limits.fule: unknown key, did you mean "fuel"?`) {
+		t.Error(s.Reason)
+	}
+	h.write("m.yaml", []byte("config: '!'\n")) // what this guest refuses
+	h.status("m", "refused", func(s Status) bool { return strings.Contains(s.Reason, "refuses its configuration") })
+	first, _ := h.folder.Find("m")
+	h.write("m.yaml", []byte("config: two\n"))
+	h.status("m", "has its settings", func(s Status) bool {
+		return s.State == Loaded && s.Module.Versions[0].Loaded.After(first.Module.Versions[0].Loaded)
+	})
+	must(t, os.Remove(h.file("m.yaml")))
+	h.status("m", "has no settings", func(s Status) bool { return s.State == Loaded && s.Since.After(first.Since) })
+}
+
+func TestCanaryOfAFile(t *testing.T) {
+	a, b := variant(t, "echo", "a"), variant(t, "echo", "b")
+	h := newHouse(t, map[string][]byte{"m.wasm": a, "m.yaml": []byte("canary: {percent: 25}\n")})
+	h.replace("m.wasm", b)
+	s := h.status("m", "canary", func(s Status) bool { return s.State == Loaded && len(s.Module.Versions) == 2 })
+	if v := s.Module.Versions; v[0].Digest != digest(b) || v[0].Percent != 25 || v[1].Percent != 75 {
+		t.Errorf("%+v", v)
+	}
+	h.write("m.yaml", nil)
+	h.serves("m", b)
+}
+
+func TestRemovedAndPutBack(t *testing.T) {
+	a := guest(t, "echo")
+	h := newHouse(t, map[string][]byte{"m.wasm": a, "m.yaml": []byte("listener: {bind: 127.0.0.1:0}\n")})
+	d := h.dial("m")
+	must(t, os.Remove(h.file("m.wasm")))
+	s := h.state("m", Removed)
+	if len(s.Module.Versions) != 1 || s.Module.Versions[0].State != wasm.VersionDraining || s.Listener != nil {
+		t.Errorf("%+v", s)
+	}
+	d.echo("still here")
+	h.write("m.wasm", a)
+	h.serves("m", a)
+	h.dial("m").echo("again")
+	d.echo("and still")
+}
+
+// Links as a ConfigMap of Kubernetes has them: the files lead through ..data, which is replaced by a rename.
+func TestLinks(t *testing.T) {
+	a, b := variant(t, "echo", "a"), variant(t, "echo", "b")
+	h := newHouse(t, nil)
+	data := func(version string, module []byte) {
+		t.Helper()
+		must(t, os.Mkdir(h.file("..v"+version), 0o700))
+		h.write("..v"+version+"/m.wasm", module)
+		must(t, os.Symlink("..v"+version, h.file("..data_tmp")))
+		must(t, os.Rename(h.file("..data_tmp"), h.file("..data")))
+	}
+	data("1", a)
+	must(t, os.Symlink("..data/m.wasm", h.file("m.wasm")))
+	h.serves("m", a)
+	data("2", b)
+	h.serves("m", b)
+}
+
+// A folder that goes, as one of a network does, takes nothing with it, and is watched again when it is back.
+func TestFolderThatGoes(t *testing.T) {
+	a, b := variant(t, "echo", "a"), variant(t, "echo", "b")
+	h := newHouse(t, map[string][]byte{"m.wasm": a})
+	away := filepath.Join(filepath.Dir(h.path), "away")
+	must(t, os.Rename(h.path, away))
+	must(t, os.Mkdir(h.path+"2", 0o700))
+	if s, _ := h.folder.Find("m"); s.State != Loaded {
+		t.Errorf("%+v", s)
+	}
+	must(t, os.WriteFile(h.path+"2/m.wasm", b, 0o600))
+	must(t, os.Rename(h.path+"2", h.path))
+	h.serves("m", b)
+}
+
+func TestNameThatIsNone(t *testing.T) {
+	h := newHouse(t, map[string][]byte{"My Module.wasm": guest(t, "echo")})
+	if s := h.state("My Module", Rejected); !strings.Contains(s.Reason, "is no name of a module") {
+		t.Error(s.Reason)
+	}
+}
+
+// What is no file is not opened: a pipe would be waited for.
+func TestNoRegularFile(t *testing.T) {
+	h := newHouse(t, nil)
+	must(t, os.Mkdir(h.file("m.wasm"), 0o700))
+	if s := h.state("m", Rejected); !strings.Contains(s.Reason, "is no regular file") {
+		t.Error(s.Reason)
+	}
+}

@@ -1,0 +1,116 @@
+package modules
+
+import (
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/exgate/exgate/runtime/wasm"
+)
+
+// State says what became of the files of a module.
+type State string
+
+// The states of files.
+const (
+	Waiting  State = "waiting"  // something is missing
+	Loading  State = "loading"  // being compiled and tested
+	Loaded   State = "loaded"   // swapped in
+	Rejected State = "rejected" // something is wrong with them, and nothing was changed
+	Removed  State = "removed"  // not there any longer
+)
+
+var states = []State{Waiting, Loading, Loaded, Rejected, Removed}
+
+// Status is what a module of the folder is at one time.
+type Status struct {
+	Name     string
+	State    State  // of the files
+	Reason   string // why they are rejected or wait
+	Since    time.Time
+	Listener net.Addr          // of its own listener, nil without one
+	Kind     string            // of that: tcp, tls, udp or dtls
+	Module   wasm.ModuleStatus // what serves
+
+	module *wasm.Module
+}
+
+// List returns the modules in the order of their names.
+func (f *Folder) List() []Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := make([]Status, 0, len(f.state))
+	for _, s := range f.state {
+		if s.module != nil {
+			s.Module = s.module.Status()
+		}
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// Find returns the module name, and whether there is or was one.
+func (f *Folder) Find(name string) (Status, bool) {
+	for _, s := range f.List() {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Status{}, false
+}
+
+// tell makes the entry's state known.
+func (e *entry) tell(state State, reason string) {
+	s := Status{Name: e.name, State: state, Reason: reason, Since: time.Now(), module: e.module}
+	if e.listener != nil {
+		s.Listener, s.Kind = e.listener.at, e.listener.settings.Listener.Kind()
+	}
+	e.folder.mu.Lock()
+	e.folder.state[e.name] = s
+	e.folder.mu.Unlock()
+	e.folder.config.Metrics.tell(e.name, state)
+}
+
+// forget removes an entry that never was a module.
+func (e *entry) forget() {
+	delete(e.folder.entries, e.name)
+	e.folder.mu.Lock()
+	delete(e.folder.state, e.name)
+	e.folder.mu.Unlock()
+	e.folder.config.Metrics.files.DeletePartialMatch(prometheus.Labels{"module": e.name})
+}
+
+// Metrics counts what becomes of files.
+type Metrics struct {
+	files    *prometheus.GaugeVec
+	rejected *prometheus.CounterVec
+}
+
+// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		files: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "exgate_wasm_module_file", Help: "1 for the state of each module's files: waiting, loading, loaded, rejected or removed.",
+		}, []string{"module", "state"}),
+		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_wasm_module_rejected_total", Help: "Files of modules that changed nothing because something is wrong with them.",
+		}, []string{"module"}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.files, m.rejected)
+	}
+	return m
+}
+
+func (m *Metrics) tell(module string, state State) {
+	for _, s := range states {
+		if s != state {
+			m.files.DeleteLabelValues(module, string(s))
+		}
+	}
+	m.files.WithLabelValues(module, string(state)).Set(1)
+}
