@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/modules"
 )
 
 func newConfig() *cobra.Command {
@@ -42,12 +43,16 @@ func newConfigCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Check a configuration and print everything that is wrong, one thing a line",
 		Long: `Checks the configuration as run would read it: the file, then the environment, then the flags. Prints everything that is wrong, each with the
-file and line, the variable or the flag, and the setting. The exit code is 2 where something is.`,
+file and line, the variable or the flag, and the setting. So are the files of the folder of modules. The exit code is 2 where something is.`,
 		Example: `  exgate config check -c exgate.yaml
   EXGATE_LOG__LEVEL=loud exgate config check`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := load(cmd, file); err != nil {
+			cfg, err := load(cmd, file)
+			if err == nil && cfg.Modules != "" {
+				err = modules.Check(cfg.Modules)
+			}
+			if err != nil {
 				return err
 			}
 			if file == "" {

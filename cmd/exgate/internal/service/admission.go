@@ -12,12 +12,12 @@ func (l *listeners) admission(name string, cfg config.Listener) (*listener.Admis
 	s, key := l.service, "listeners."+name
 	list, err := listener.ParseAccess(cfg.Access.Rules)
 	if err != nil {
-		return nil, s.cfg.Problem(key+".access.rules", "%v", err)
+		return nil, l.cfg.Problem(key+".access.rules", "%v", err)
 	}
 	var file *listener.AccessFile
 	if cfg.Access.File != "" {
 		if file, err = listener.LoadAccess(cfg.Access.File, s.log); err != nil {
-			return nil, s.cfg.Problem(key+".access.file", "%v", err)
+			return nil, l.cfg.Problem(key+".access.file", "%v", err)
 		}
 		list = file.List()
 	}
@@ -28,23 +28,23 @@ func (l *listeners) admission(name string, cfg config.Listener) (*listener.Admis
 		Logger: s.log, Metrics: l.metrics,
 	})
 	if err != nil {
-		return nil, s.cfg.Problem(key, "%v", err)
+		return nil, l.cfg.Problem(key, "%v", err)
 	}
 	if file != nil {
-		s.watch(file, a)
+		l.watch(file, a)
 	}
 	return a, nil
 }
 
-// watch gives a what its file says, until the service stops.
-func (s *Service) watch(file *listener.AccessFile, a *listener.Admission) {
+// watch gives a what its file says, until the listener is no more.
+func (l *listeners) watch(file *listener.AccessFile, a *listener.Admission) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		file.Watch(ctx, a.SetAccess)
 	}()
-	s.stops = append(s.stops, func(context.Context) error {
+	l.onStop(func(context.Context) error {
 		cancel()
 		<-done
 		return nil

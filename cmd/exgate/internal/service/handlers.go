@@ -20,13 +20,17 @@ func newHandlers(s *Service) *handlers {
 	return &handlers{service: s, wasm: wasm.NewMetrics(s.registry)}
 }
 
-// add gives the gateway the handler of the listener name; key is the handler's place in the configuration. The gateway closes it.
-func (h *handlers) add(ctx context.Context, name, key string, cfg config.Handler) error {
+// add gives the gateway the handler of the listener name, unless it has it as a module of the folder, and returns the name that it has there; key is
+// the handler's place in the configuration. The gateway closes it.
+func (h *handlers) add(ctx context.Context, name, key string, cfg config.Handler) (string, error) {
+	if cfg.Module != "" {
+		return h.named(key+".module", cfg.Module)
+	}
 	factory, err := h.factory(ctx, name, key, cfg)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return h.service.gateway.SetHandler(name, factory)
+	return name, h.service.gateway.SetHandler(name, factory)
 }
 
 func (h *handlers) factory(ctx context.Context, name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
@@ -43,8 +47,8 @@ func (h *handlers) engine(ctx context.Context, name, key string, cfg config.Hand
 		return nil, s.cfg.Problem(key+".wasm", "%v", err)
 	}
 	engine, err := wasm.New(ctx, wasm.Config{
-		Name: name, Module: module, GuestConfig: []byte(cfg.Config), Limits: guestLimits(cfg.Limits),
-		CacheDir: s.cfg.ModulesCache, Logger: s.log, Metrics: h.wasm,
+		Name: name, Module: module, GuestConfig: []byte(cfg.Config), Limits: cfg.Limits.Guest(),
+		Isolation: wasm.Isolation(cfg.Isolation), CacheDir: s.cfg.ModulesCache, Logger: s.log, Metrics: h.wasm,
 	})
 	if err != nil {
 		return nil, s.cfg.Problem(key+".wasm", "%s: %v", cfg.Wasm, err)
@@ -62,12 +66,4 @@ func module(cfg config.Handler) ([]byte, error) {
 		return line.Module, nil
 	}
 	panic("the configuration let an unknown module through: " + name)
-}
-
-// guestLimits has the engine's defaults where the configuration has zero.
-func guestLimits(l config.GuestLimits) wasm.Limits {
-	return wasm.Limits{
-		MemoryPages: uint32(l.MemoryPages), Fuel: uint32(l.Fuel), WallTime: l.WallTime,
-		HostCalls: l.HostCalls, CallBytes: l.SendBytes, EventBytes: uint32(l.EventBytes),
-	}
 }

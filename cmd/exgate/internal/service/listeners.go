@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
@@ -13,54 +14,66 @@ import (
 
 // listeners opens the sockets of devices.
 type listeners struct {
-	service  *Service
-	handlers *handlers
-	metrics  *listener.Metrics
-	total    *listener.TotalLimit
+	service *Service
+	cfg     *config.Config // that says what they are
+	metrics *listener.Metrics
+	total   *listener.TotalLimit
+	onStop  func(func(context.Context) error) // takes what ends after them
 }
 
 // startListeners opens the sockets of devices, last of all: whoever connects is served.
 func (s *Service) startListeners(ctx context.Context) error {
-	l := &listeners{
-		service: s, handlers: newHandlers(s), metrics: listener.NewMetrics(s.registry), total: listener.NewTotalLimit(s.cfg.MaxConnections),
-	}
-	l.checkFiles()
+	s.listeners.checkFiles()
 	for _, name := range s.cfg.Names() {
-		if err := l.start(ctx, name, s.cfg.Listeners[name]); err != nil {
+		cfg := s.cfg.Listeners[name]
+		handler, err := s.handlers.add(ctx, name, "listeners."+name+".handler", cfg.Handler)
+		if err != nil {
 			return err
 		}
+		at, err := s.listeners.start(ctx, name, cfg, handler)
+		if err != nil {
+			return err
+		}
+		s.sockets = append(s.sockets, Socket{Name: name, Kind: cfg.Kind(), Addr: at, Note: describe(cfg.Handler)})
 	}
 	return nil
 }
 
-func (l *listeners) start(ctx context.Context, name string, cfg config.Listener) error {
-	s, key := l.service, "listeners."+name
-	if err := l.handlers.add(ctx, name, key+".handler", cfg.Handler); err != nil {
-		return err
+func newListeners(s *Service) *listeners {
+	return &listeners{
+		service: s, cfg: s.cfg, metrics: listener.NewMetrics(s.registry), total: listener.NewTotalLimit(s.cfg.MaxConnections),
+		onStop: func(stop func(context.Context) error) { s.stops = append(s.stops, stop) },
 	}
+}
+
+// start opens the listener name for the handler that the gateway knows under the name handler.
+func (l *listeners) start(ctx context.Context, name string, cfg config.Listener, handler string) (net.Addr, error) {
+	s, key := l.service, "listeners."+name
 	admission, err := l.admission(name, cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	socket, err := l.open(ctx, name, cfg, admission)
 	if err != nil {
-		return s.cannotOpen(key, cfg, err)
+		return nil, l.cannotOpen(key, cfg, err)
 	}
 	err = s.gateway.AddListener(name, s.hold(socket), gateway.ListenerConfig{
-		Handler: name, Connector: upstreamName, Mountpoint: cfg.Mountpoint, Limits: cfg.Gateway(),
+		Handler: handler, Connector: upstreamName, Mountpoint: cfg.Mountpoint, Limits: cfg.Gateway(),
 		ListenerBytesPerSecond: cfg.BytesPerSecond, ListenerMessagesPerSecond: float64(cfg.MessagesPerSecond),
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("starting listener %s: %w", name, err), socket.Close())
+		return nil, errors.Join(fmt.Errorf("starting listener %s: %w", name, err), socket.Close())
 	}
-	s.sockets = append(s.sockets, Socket{Name: name, Kind: cfg.Kind(), Addr: socket.Addr(), Note: describe(cfg.Handler)})
-	return nil
+	return socket.Addr(), nil
 }
 
 // describe names a handler for a person.
 func describe(h config.Handler) string {
 	if len(h.GRPC) > 0 {
 		return "grpc " + strings.Join(h.GRPC, ", ")
+	}
+	if h.Module != "" {
+		return "module " + h.Module
 	}
 	return "wasm " + h.Wasm
 }

@@ -32,7 +32,7 @@ func (l *listeners) tcp(name string, cfg config.Listener, a *listener.Admission)
 			NoDelay: cfg.Socket.NoDelay, KeepAlive: cfg.Socket.KeepAlive, ReusePort: cfg.Socket.ReusePort,
 		},
 	}
-	if s.cfg.Proxied(name) {
+	if l.cfg.Proxied(name) {
 		tcp.Proxy = &listener.ProxyConfig{Trusted: cfg.Proxy.Prefixes(), Timeout: cfg.Proxy.Timeout}
 	}
 	return tcp
@@ -69,10 +69,10 @@ func (l *listeners) dtls(name string, cfg config.Listener, a *listener.Admission
 }
 
 // cannotOpen says which setting keeps a listener from being opened.
-func (s *Service) cannotOpen(key string, cfg config.Listener, err error) error {
+func (l *listeners) cannotOpen(key string, cfg config.Listener, err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {
-		return s.cannotListen(key+".bind", cfg.Bind, err)
+		return cannotListen(l.cfg, key+".bind", cfg.Bind, err)
 	}
-	return s.cfg.Problem(key, "%v", err)
+	return l.cfg.Problem(key, "%v", err)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/modules"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
 )
@@ -35,10 +36,15 @@ type Service struct {
 	adapter  *adapter          // nil without gRPC handlers
 	opener   *listener.Sockets // nil where nobody hands sockets over
 	start    chan struct{}     // closed when devices are accepted
-	held     []*heldListener   // the sockets of devices
+	held     holding           // the sockets of devices
 	sockets  []Socket
-	stops    []func(context.Context) error // in the order of starting
-	leaves   []func(context.Context) error // what ends before connections do, see Leave
+
+	handlers  *handlers
+	listeners *listeners
+	modules   *modules.Folder // nil without one
+
+	stops  []func(context.Context) error // in the order of starting
+	leaves []func(context.Context) error // what ends before connections do, see Leave
 }
 
 // Start makes the gateway of cfg and returns once it serves. An error of what cfg says is a [config.Problem] that names the place; then nothing is
@@ -53,7 +59,8 @@ func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, from Su
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.gateway = gateway.New(gateway.Config{Node: cfg.Node, Logger: log, Metrics: gateway.NewMetrics(s.registry)})
 	s.stops = append(s.stops, s.gateway.Shutdown)
-	steps := []func(context.Context) error{s.startUpstream, s.startAdapter, s.startMetrics, s.startListeners, from.opened}
+	s.handlers, s.listeners = newHandlers(s), newListeners(s)
+	steps := []func(context.Context) error{s.startUpstream, s.startAdapter, s.startMetrics, s.startModules, s.startListeners, from.opened}
 	for _, start := range steps {
 		if err := start(ctx); err != nil {
 			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
@@ -68,10 +75,10 @@ func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, from Su
 // Sockets are what the service listens at, in the order of starting: with port 0 configured, here is the port.
 func (s *Service) Sockets() []Socket { return s.sockets }
 
-// Stop ends the service: first the gateway with its connections, as [gateway.Gateway.Shutdown] does, then what they used. ctx bounds the
+// Stop ends the service: first the watching of modules, then the gateway with its connections, as [gateway.Gateway.Shutdown] does, then what they used. ctx bounds the
 // waiting; what has not ended then is cut off and named in the error.
 func (s *Service) Stop(ctx context.Context) error {
-	var errs []error
+	errs := []error{s.stopModules(ctx)} // first: it opens sockets
 	for _, stop := range s.stops {
 		errs = append(errs, stop(ctx))
 	}

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,8 +40,36 @@ type heldListener struct {
 
 func (s *Service) hold(l gateway.Listener) gateway.Listener {
 	h := &heldListener{Listener: l, start: s.start, closed: make(chan struct{}), served: make(chan struct{})}
-	s.held = append(s.held, h)
+	s.held.add(h)
 	return h
+}
+
+// holding is the sockets of devices that are open, and some that have been closed.
+type holding struct {
+	mu  sync.Mutex // guards all
+	all []*heldListener
+}
+
+// add adds h, and forgets those that have ended.
+func (a *holding) add(h *heldListener) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all = append(slices.DeleteFunc(a.all, (*heldListener).ended), h)
+}
+
+func (a *holding) list() []*heldListener {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.all)
+}
+
+func (h *heldListener) ended() bool {
+	select {
+	case <-h.served:
+		return true
+	default:
+		return false
+	}
 }
 
 func (h *heldListener) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
@@ -70,11 +99,12 @@ func (h *heldListener) attached(ctx context.Context) error {
 // Leave ends what would take something that the process with the sockets should have from now on: the accepting of devices, what serves no device, and
 // devices without a connection of their own (UDP, DTLS), whose datagrams now go there. ctx bounds the waiting. TCP and TLS connections stay until Stop.
 func (s *Service) Leave(ctx context.Context) error {
-	var errs []error
-	for _, h := range s.held {
+	errs := []error{s.stopModules(ctx)} // first: it opens sockets
+	held := s.held.list()
+	for _, h := range held {
 		errs = append(errs, h.Close())
 	}
-	for _, h := range s.held {
+	for _, h := range held {
 		errs = append(errs, h.attached(ctx))
 	}
 	for c := range s.gateway.Conns() {
