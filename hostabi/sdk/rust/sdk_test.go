@@ -1,0 +1,73 @@
+package rust_test
+
+import (
+	_ "embed"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/hostabi/conformance/probe"
+	"github.com/exgate/exgate/hostabi/sdk/guesttest"
+)
+
+var (
+	//go:embed testdata/probe.wasm
+	probeModule []byte
+	//go:embed testdata/echo.wasm
+	echoModule []byte
+)
+
+func TestProbe(t *testing.T) { probe.Run(t, probeModule, guesttest.Config{}) }
+
+func TestEcho(t *testing.T) {
+	const conn = 1 << 40
+	g := guesttest.Load(t, echoModule, guesttest.Config{})
+	g.Created(conn, hostabi.ConnInfo{})
+	if a := g.Bytes(conn, "hello\x00"); a != hostabi.ActionContinue || g.Sent(conn) != "hello\x00" {
+		t.Errorf("action %d", a)
+	}
+	g.Refuse("send", hostabi.CodeConnProcessNotAlive)
+	if a := g.Bytes(conn, "hello"); a != hostabi.ActionClose {
+		t.Errorf("a refused send got action %d", a)
+	}
+}
+
+// An instance closes the connections that it has no room for, and keeps no memory of those that are gone.
+func TestConnectionsAreBounded(t *testing.T) {
+	g := guesttest.Load(t, echoModule, guesttest.Config{})
+	var pages uint32
+	for round := range int64(3) {
+		for conn := range int64(20_000) {
+			if a := g.Created(round<<32|conn, hostabi.ConnInfo{}); a != hostabi.ActionContinue {
+				t.Fatalf("connection %d got action %d", conn, a)
+			}
+		}
+		if a := g.Created(-1, hostabi.ConnInfo{}); a != hostabi.ActionClose {
+			t.Errorf("one connection too many got action %d", a)
+		}
+		for conn := range int64(20_000) {
+			g.Closed(round<<32|conn, "normal")
+		}
+		if pages == 0 {
+			pages = g.MemoryPages()
+		}
+	}
+	if got := g.MemoryPages(); got != pages {
+		t.Errorf("%d pages after the first round, %d after the last", pages, got)
+	}
+}
+
+// TestNatively runs the crate's own tests.
+func TestNatively(t *testing.T) {
+	if _, err := exec.LookPath("cargo"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip("cargo is not installed")
+	}
+	cmd := exec.CommandContext(t.Context(), "cargo", "test", "--offline", "--target-dir", t.TempDir())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -1,0 +1,83 @@
+use crate::wire::put;
+use crate::{host, Code, TimerType};
+
+/// The token of calls whose outcome nobody wants to hear.
+pub const NO_ANSWER: i64 = 0;
+
+/// What a protocol learned of its device. Only the client id is required.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientInfo<'a> {
+    pub proto_name: &'a str,
+    pub proto_ver: &'a str,
+    pub clientid: &'a str,
+    pub username: &'a str,
+    /// Put before the topics of this device, unless the gateway's configuration has one.
+    pub mountpoint: &'a str,
+}
+
+/// The connection of one device. Its methods never wait and may be called in any event of any connection.
+///
+/// Authenticate, publish, subscribe and unsubscribe are answered by the broker. Where they return Ok, [`Handler::on_result`](crate::Handler::on_result)
+/// comes with their token, in a later event. Tokens are the handler's choice and need not be unique. An error refuses a call at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Conn(pub(crate) i64);
+
+impl Conn {
+    /// The host's name for the connection. It is not used again by this instance.
+    pub fn id(self) -> i64 {
+        self.0
+    }
+
+    /// Queues bytes for the device. It needs no authentication.
+    pub fn send(self, bytes: &[u8]) -> Result<(), Code> {
+        host::send(self.0, bytes).accepted()
+    }
+
+    /// Closes the connection after what was sent is out; why is for the gateway's log.
+    pub fn close(self, why: &str) -> Result<(), Code> {
+        host::close(self.0, why.as_bytes()).accepted()
+    }
+
+    /// Sets or replaces the keepalive: [`Handler::on_timer_timeout`](crate::Handler::on_timer_timeout) comes when nothing was received for that many
+    /// seconds, 1 or more.
+    pub fn start_timer(self, seconds: u32) -> Result<(), Code> {
+        host::start_timer(self.0, TimerType::KEEPALIVE.0, seconds).accepted()
+    }
+
+    /// Reads the socket again after [`Action::Pause`](crate::Action::Pause).
+    pub fn resume(self) -> Result<(), Code> {
+        host::resume(self.0).accepted()
+    }
+
+    /// Opens the session at the broker. Return [`Action::Pause`](crate::Action::Pause) after it, and resume at its result: the device's next frames wait
+    /// meanwhile.
+    pub fn authenticate(self, token: i64, client: &ClientInfo, password: &[u8]) -> Result<(), Code> {
+        let mut info = Vec::with_capacity(128);
+        let texts = [client.proto_name, client.proto_ver, client.clientid, client.username, client.mountpoint];
+        for (number, text) in (1..).zip(texts) {
+            put(&mut info, number, text.as_bytes());
+        }
+        let mut request = Vec::with_capacity(info.len() + password.len() + 16);
+        put(&mut request, 2, &info);
+        put(&mut request, 3, password);
+        let code = host::authenticate(self.0, token, &request);
+        request.fill(0);
+        code.accepted()
+    }
+
+    /// Sends a message to the broker. qos is 0, 1 or 2.
+    pub fn publish(self, token: i64, topic: &str, qos: u32, payload: &[u8]) -> Result<(), Code> {
+        host::publish(self.0, token, topic.as_bytes(), qos, payload).accepted()
+    }
+
+    /// Asks for the messages that match filter.
+    pub fn subscribe(self, token: i64, filter: &str, qos: u32) -> Result<(), Code> {
+        host::subscribe(self.0, token, filter.as_bytes(), qos).accepted()
+    }
+
+    /// Ends a subscription. That of a filter which was not subscribed succeeds.
+    pub fn unsubscribe(self, token: i64, filter: &str) -> Result<(), Code> {
+        host::unsubscribe(self.0, token, filter.as_bytes()).accepted()
+    }
+}

@@ -1,0 +1,229 @@
+//! Frames out of what a stream brings, however the network cut it: by delimiter, by length, of a fixed size, or escape-stuffed.
+//!
+//! hostabi/conformance/framing.md says byte by byte what each of the four does. Check the rules once, when the module starts, and give each connection a
+//! [`Framer`] of its own:
+//!
+//! ```
+//! use exproto::framing::{Delimiter, Framing, Rules, Strip};
+//!
+//! let lines = Framing::new(Rules::Delimiter(Delimiter { bytes: b"\n".to_vec(), max: 1024, strip: Strip::Line })).unwrap();
+//! let mut framer = lines.framer();
+//! let mut found = Vec::new();
+//! for piece in ["hel", "lo\r\nwor", "ld\n"] {
+//!     let mut piece = piece.as_bytes();
+//!     while let Some(frame) = framer.next(&mut piece) {
+//!         found.push(frame.unwrap().to_vec());
+//!     }
+//! }
+//! assert_eq!(found, [b"hello", b"world"]);
+//! ```
+
+mod delimiter;
+mod escape;
+mod fixed;
+mod length;
+mod notation;
+mod unstuff;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::rc::Rc;
+
+pub use delimiter::Delimiter;
+pub use escape::{Disguise, Escape};
+pub use fixed::Fixed;
+pub use length::Length;
+pub use notation::parse;
+
+/// Bounds what max and size of the rules may be, in bytes.
+pub const MAX_FRAME: usize = 1 << 20;
+
+/// What a frame may have instead of bytes. The framer goes on behind it; a protocol that would rather not closes the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameError {
+    /// The frame is longer than it may be.
+    TooLong,
+    /// What came cannot be a frame.
+    Broken,
+}
+
+/// Rules that there cannot be a framer for: why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRules(pub String);
+
+impl fmt::Display for BadRules {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "framing: {}", self.0)
+    }
+}
+
+impl std::error::Error for BadRules {}
+
+/// What a framer takes away from a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strip {
+    /// The delimiter or the length stays in the frame.
+    #[default]
+    Nothing,
+    /// The delimiter, or all up to the end of the length, is taken away.
+    Mark,
+    /// Of [`Delimiter`]: also one `\r` before it.
+    Line,
+}
+
+/// How frames are told apart.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub enum Rules {
+    Delimiter(Delimiter),
+    Length(Length),
+    Fixed(Fixed),
+    Escape(Escape),
+}
+
+impl Rules {
+    /// How many bytes a frame may have.
+    pub fn max(&self) -> usize {
+        match self {
+            Rules::Delimiter(d) => d.max,
+            Rules::Length(l) => l.max,
+            Rules::Fixed(f) => f.size,
+            Rules::Escape(e) => e.max,
+        }
+    }
+}
+
+/// Makes the framers of one protocol.
+#[derive(Clone, Debug)]
+pub struct Framing(Rc<Rules>);
+
+impl Framing {
+    /// Checks rules. The error names the field to change.
+    pub fn new(rules: Rules) -> Result<Self, BadRules> {
+        match &rules {
+            Rules::Delimiter(d) => d.check(),
+            Rules::Length(l) => l.check(),
+            Rules::Fixed(f) => f.check(),
+            Rules::Escape(e) => e.check(),
+        }?;
+        Ok(Framing(Rc::new(rules)))
+    }
+
+    /// A framer for a new connection.
+    pub fn framer(&self) -> Framer {
+        Framer { rules: Rc::clone(&self.0), state: State::new(&self.0), given: Vec::new() }
+    }
+}
+
+/// Keeps what there is of a connection's unfinished frame. Between frames it holds no buffer.
+#[derive(Debug)]
+pub struct Framer {
+    rules: Rc<Rules>,
+    state: State,
+    given: Vec<u8>, // the last frame, where it came in pieces
+}
+
+#[derive(Debug)]
+enum State {
+    Delimiter(delimiter::Delimited),
+    Length(length::Measured),
+    Fixed(Gathered),
+    Escape(unstuff::Unstuffed),
+}
+
+impl State {
+    fn new(rules: &Rules) -> State {
+        match rules {
+            Rules::Delimiter(_) => State::Delimiter(Default::default()),
+            Rules::Length(_) => State::Length(Default::default()),
+            Rules::Fixed(_) => State::Fixed(Default::default()),
+            Rules::Escape(e) => State::Escape(unstuff::Unstuffed::new(e)),
+        }
+    }
+}
+
+/// One step: how many bytes it used, and what came of them.
+type Step<'a> = (usize, Option<Result<Cow<'a, [u8]>, FrameError>>);
+
+impl Framer {
+    /// The next frame that ends in piece, or its error; None where there is none. What was used is taken from the head of piece; the rest stays there
+    /// untouched, for later or for another framer.
+    pub fn next<'a, 'p: 'a>(&'a mut self, piece: &mut &'p [u8]) -> Option<Result<&'a [u8], FrameError>> {
+        self.given = Vec::new();
+        while !piece.is_empty() {
+            let (used, outcome) = match (&*self.rules, &mut self.state) {
+                (Rules::Delimiter(rules), State::Delimiter(state)) => state.next(rules, piece),
+                (Rules::Length(rules), State::Length(state)) => state.next(rules, piece),
+                (Rules::Fixed(rules), State::Fixed(state)) => state.next(rules, piece),
+                (Rules::Escape(rules), State::Escape(state)) => state.next(rules, piece),
+                _ => unreachable!("the state is that of the rules"),
+            };
+            *piece = &piece[used..];
+            match outcome {
+                None => {}
+                Some(Err(error)) => return Some(Err(error)),
+                Some(Ok(Cow::Borrowed(frame))) => return Some(Ok(frame)),
+                Some(Ok(Cow::Owned(frame))) => {
+                    self.given = frame;
+                    return Some(Ok(&self.given));
+                }
+            }
+        }
+        None
+    }
+
+    /// How many bytes of an unfinished frame there are.
+    pub fn held(&self) -> usize {
+        match &self.state {
+            State::Delimiter(state) => state.held(),
+            State::Length(state) => state.held(),
+            State::Fixed(state) => state.0.len(),
+            State::Escape(state) => state.held(),
+        }
+    }
+
+    /// Forgets them and begins anew, as when the connection was new.
+    pub fn reset(&mut self) {
+        self.state = State::new(&self.rules);
+    }
+}
+
+/// What there is of a run of bytes whose length is known. It grows with what came, not with what was promised.
+#[derive(Debug, Default)]
+struct Gathered(Vec<u8>);
+
+impl Gathered {
+    /// Uses up to as many bytes of b as are missing, and gives all n once they are there: out of b itself where it has them all.
+    fn take<'a>(&mut self, b: &'a [u8], n: usize) -> (usize, Option<Cow<'a, [u8]>>) {
+        let missing = n - self.0.len();
+        if self.0.is_empty() && missing <= b.len() {
+            return (n, Some(Cow::Borrowed(&b[..n])));
+        }
+        let used = missing.min(b.len());
+        self.0.extend_from_slice(&b[..used]);
+        if self.0.len() < n {
+            return (used, None);
+        }
+        (used, Some(Cow::Owned(std::mem::take(&mut self.0))))
+    }
+}
+
+/// The check of a number.
+fn within(field: &str, n: i64, least: i64, most: i64) -> Result<(), BadRules> {
+    if n < least || n > most {
+        return Err(BadRules(format!("{field} is {n}, and must be from {least} to {most}")));
+    }
+    Ok(())
+}
+
+fn within_size(field: &str, n: usize, least: usize, most: usize) -> Result<(), BadRules> {
+    within(field, i64::try_from(n).unwrap_or(i64::MAX), least as i64, most as i64)
+}
+
+/// Where needle is in hay.
+fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
+    match needle {
+        [byte] => hay.iter().position(|b| b == byte),
+        _ => hay.windows(needle.len()).position(|window| window == needle),
+    }
+}

@@ -1,0 +1,58 @@
+use std::borrow::Cow;
+
+use crate::wire::{fields, low, text, Malformed};
+
+/// The outcome of a call, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Code(pub u32);
+
+#[allow(missing_docs)]
+impl Code {
+    pub const SUCCESS: Code = Code(0);
+    pub const UNKNOWN: Code = Code(1);
+    /// The connection is closed.
+    pub const CONN_PROCESS_NOT_ALIVE: Code = Code(2);
+    pub const REQUIRED_PARAMS_MISSED: Code = Code(3);
+    pub const PARAMS_TYPE_ERROR: Code = Code(4);
+    pub const PERMISSION_DENY: Code = Code(5);
+    /// A bound of exgate: try again later.
+    pub const LIMIT: Code = Code(16);
+    pub const UNSUPPORTED: Code = Code(17);
+
+    /// Refused calls are errors.
+    pub(crate) fn accepted(self) -> Result<(), Code> {
+        match self {
+            Code::SUCCESS => Ok(()),
+            refused => Err(refused),
+        }
+    }
+}
+
+/// What a call that waited for the broker ended with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome<'a> {
+    /// The code.
+    pub code: Code,
+    /// For a person; empty on success.
+    pub message: Cow<'a, str>,
+}
+
+impl<'a> Outcome<'a> {
+    /// Reports success.
+    pub fn is_ok(&self) -> bool {
+        self.code == Code::SUCCESS
+    }
+
+    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut outcome = Outcome { code: Code::SUCCESS, message: Cow::Borrowed("") };
+        for field in fields(body) {
+            let field = field?;
+            match field.number {
+                1 => outcome.code = Code(low(field.value)),
+                2 => outcome.message = text(field.bytes),
+                _ => {}
+            }
+        }
+        Ok(outcome)
+    }
+}
