@@ -82,18 +82,23 @@ func (in *instance) fill(body []byte) (fits bool, err error) {
 }
 
 func (in *instance) call(c *connection, kind hostabi.Kind, arg int64, length uint32) error {
-	in.arm()
 	in.current = c
-	if kind == kindBytes {
-		in.stack = [5]uint64{uint64(c.id), uint64(in.buffer), uint64(length)}
-	} else {
-		in.stack = [5]uint64{uint64(kind), uint64(c.id), uint64(arg), uint64(in.buffer), uint64(length)}
-	}
-	if err := in.invoke(in.function(kind)); err != nil {
+	if err := in.enter(c.id, kind, arg, length); err != nil {
 		return in.kill(c, err)
 	}
 	in.count(kind)
 	return in.act(c, hostabi.Action(in.stack[0]), kind)
+}
+
+// enter calls the export for an event whose body is in the receive buffer. The action is on the stack then.
+func (in *instance) enter(conn int64, kind hostabi.Kind, arg int64, length uint32) error {
+	in.arm()
+	if kind == kindBytes {
+		in.stack = [5]uint64{uint64(conn), uint64(in.buffer), uint64(length)}
+	} else {
+		in.stack = [5]uint64{uint64(kind), uint64(conn), uint64(arg), uint64(in.buffer), uint64(length)}
+	}
+	return in.invoke(in.function(kind))
 }
 
 // count adds the event to the metrics.

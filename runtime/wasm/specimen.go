@@ -54,7 +54,7 @@ func (s *Specimen) deliver(conn int64, kind hostabi.Kind, arg int64, body []byte
 	}
 	fits, err := in.fill(body)
 	if err == nil && fits {
-		err = s.call(conn, kind, arg, uint32(len(body)))
+		err = in.enter(conn, kind, arg, uint32(len(body)))
 	}
 	in.closes = nil
 	if err != nil {
@@ -67,26 +67,14 @@ func (s *Specimen) deliver(conn int64, kind hostabi.Kind, arg int64, body []byte
 	return hostabi.Action(in.stack[0]), nil
 }
 
-func (s *Specimen) call(conn int64, kind hostabi.Kind, arg int64, length uint32) error {
-	in := s.in
-	in.arm()
-	if kind == kindBytes {
-		in.stack = [5]uint64{uint64(conn), uint64(in.buffer), uint64(length)}
-	} else {
-		in.stack = [5]uint64{uint64(kind), uint64(conn), uint64(arg), uint64(in.buffer), uint64(length)}
-	}
-	f := in.function(kind)
-	if kind != kindBytes {
-		in.event = f
-	}
-	return f.CallWithStack(in.ctx, in.stack[:])
-}
-
 // Memory is the size of the memory, in bytes.
 func (s *Specimen) Memory() uint64 { return uint64(s.in.memory.Size()) }
 
-// Fuel is what the last event used.
+// Fuel is what the last event used; 0 of a module that is not metered.
 func (s *Specimen) Fuel() uint64 {
+	if s.in.fuel == nil {
+		return 0
+	}
 	return uint64(max(int64(s.in.limits.Fuel)-int64(s.in.fuel.Get()), 0))
 }
 
