@@ -15,6 +15,7 @@ func (m *module) code(r *reader) {
 		r.fail("%d function bodies for %d functions", n, len(m.functions))
 		return
 	}
+	m.chooseBase()
 	out := binary.AppendUvarint(make([]byte, 0, len(r.data)+len(r.data)/4), uint64(n))
 	for i := range n {
 		size := r.u32()
@@ -128,6 +129,13 @@ func (f *function) step() {
 		f.open(f.newCharge(0))
 	case opEnd:
 		f.frames = f.frames[:len(f.frames)-1]
+	case opCallByTable:
+		if f.module.base.at > 0 {
+			f.flush(start)
+			f.subtractBase()
+		}
+	case opTableGet:
+		f.module.base.fixed = true
 	case opMemoryGrow:
 		f.flush(f.r.pos)
 		f.chargeGrown()

@@ -53,6 +53,7 @@ type module struct {
 	globals   int
 	exports   int
 	split     split
+	base      base
 	mutable   []int  // globals to export
 	names     []byte // the function names of the name section, as a subsection
 
@@ -74,16 +75,21 @@ func bound(limit uint32, most int) int {
 }
 
 func parse(wasm []byte, limits Options) (*module, error) {
-	if limit := bound(limits.ModuleBytes, maxModuleBytes); len(wasm) > limit {
-		return nil, fmt.Errorf("a module of %d bytes: the limit is %d", len(wasm), limit)
+	m := &module{limits: limits}
+	return m, m.parse(wasm)
+}
+
+// parse reads the whole of a module.
+func (m *module) parse(wasm []byte) error {
+	if limit := bound(m.limits.ModuleBytes, maxModuleBytes); len(wasm) > limit {
+		return fmt.Errorf("a module of %d bytes: the limit is %d", len(wasm), limit)
 	}
 	if !bytes.HasPrefix(wasm, header[:4]) {
-		return nil, errors.New("not a WebAssembly module: the file does not begin with \\0asm")
+		return errors.New("not a WebAssembly module: the file does not begin with \\0asm")
 	}
 	if !bytes.HasPrefix(wasm, header) {
-		return nil, errors.New("not a WebAssembly module of version 1 (a component, perhaps: build a core module)")
+		return errors.New("not a WebAssembly module of version 1 (a component, perhaps: build a core module)")
 	}
-	m := &module{limits: limits}
 	r := &reader{data: wasm, pos: len(header)}
 	place := 0
 	for !r.done() {
@@ -98,20 +104,20 @@ func parse(wasm []byte, limits Options) (*module, error) {
 		}
 		next, err := sectionPlace(id, place)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		place = next
 		if err := m.section(id, content); err != nil {
-			return nil, fmt.Errorf("%s section: %w", sectionNames[id], err)
+			return fmt.Errorf("%s section: %w", sectionNames[id], err)
 		}
 	}
 	if r.err != nil {
-		return nil, r.err
+		return r.err
 	}
 	if len(m.functions) != 0 && !m.body[sectionCode].present {
-		return nil, fmt.Errorf("%d functions and no code section", len(m.functions))
+		return fmt.Errorf("%d functions and no code section", len(m.functions))
 	}
-	return m, nil
+	return nil
 }
 
 // sectionPlace returns the place after that of section id, which must not be before place.

@@ -146,6 +146,8 @@ func (m *module) export(r *reader) {
 		switch {
 		case strings.HasPrefix(name, reservedPrefix):
 			r.fail("exports %q: names that begin with %q are the host's", name, reservedPrefix)
+		case kind == exportTable:
+			m.base.fixed = true
 		case kind > exportGlobal:
 			r.fail("export %q has kind %d", name, kind)
 		case kind == exportGlobal && int64(index) >= int64(m.globals):

@@ -62,10 +62,11 @@ func (m *module) elements(r *reader) {
 			m.split.refuse("it has a passive element segment")
 		}
 		if flags&segmentPassive == 0 {
+			table := uint32(0)
 			if flags&segmentIndex != 0 {
-				r.u32()
+				table = r.u32()
 			}
-			r.constant()
+			m.placed(table, r)
 		}
 		if flags&(segmentPassive|segmentIndex) != 0 {
 			m.elementType(r, flags&segmentExpressions != 0)
