@@ -20,7 +20,7 @@ measured, without a device, a broker or a running gateway.`,
 		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModuleCheck(), newModuleRun())
+	cmd.AddCommand(newModuleCheck(), newModuleRun(), newModuleBench())
 	return cmd
 }
 

@@ -51,14 +51,11 @@ and 2 where the file cannot be read.`,
 }
 
 func check(cmd *cobra.Command, s *module.Subject, samples []string, show func(io.Writer, module.Examination) error) error {
-	o := module.CheckOptions{}
-	for _, file := range samples {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return usageError{fmt.Errorf("reading --sample: %w", err)}
-		}
-		o.Samples = append(o.Samples, b)
+	pieces, err := readSamples(samples)
+	if err != nil {
+		return err
 	}
+	o := module.CheckOptions{Samples: pieces}
 	o.Progress = progress(cmd.ErrOrStderr())
 	x, err := module.Check(cmd.Context(), s, o)
 	o.Progress("")

@@ -44,34 +44,16 @@ func Check(ctx context.Context, s *Subject, o CheckOptions) (x Examination, err 
 		return x, nil
 	}
 	x.StartImage, x.NoImage = e.StartImage()
-	if err := x.timeStart(ctx, h, s.Config); err != nil {
-		x.fail("start", err)
+	took, _, startErr := startTime(ctx, h, s.Config)
+	if startErr != nil {
+		x.fail("start", startErr)
 		return x, nil
 	}
+	x.Starts = took.Round(time.Microsecond).String()
 	r := conformance.Run(ctx, h, conformance.Options{Config: s.Config, Samples: o.Samples, Fuel: uint64(s.Limits.Fuel), Progress: o.Progress})
 	x.Checks = append(x.Checks, r.Checks...)
 	x.OK = x.Report.OK()
 	return x, nil
-}
-
-// timeStart measures how long an instance takes to start, with the least of a few.
-func (x *Examination) timeStart(ctx context.Context, h *host, config []byte) error {
-	var least time.Duration
-	for range 5 {
-		began := time.Now()
-		g, err := h.Start(ctx, config, nil)
-		if err != nil {
-			return err
-		}
-		if took := time.Since(began); least == 0 || took < least {
-			least = took
-		}
-		if err := g.Close(ctx); err != nil {
-			return err
-		}
-	}
-	x.Starts = least.Round(time.Microsecond).String()
-	return nil
 }
 
 func (x *Examination) add(name string, v conformance.Verdict, why string) {

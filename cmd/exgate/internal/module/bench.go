@@ -1,0 +1,103 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/exgate/exgate/runtime/wasm"
+)
+
+// BenchOptions are how a module is measured.
+type BenchOptions struct {
+	Payloads [][]byte          // what the device sends, one after the other and again from the beginning
+	For      time.Duration     // how long
+	Progress func(what string) // told now and then. If zero, nobody is
+}
+
+// Measurement is what [Bench] found.
+type Measurement struct {
+	Events          uint64  `json:"events"`
+	Devices         uint64  `json:"devices"` // connections, more than one where the module closes them
+	EventsPerSecond float64 `json:"events_per_second"`
+	Nanoseconds     float64 `json:"ns_per_event"`
+	BytesPerSecond  float64 `json:"bytes_per_second"`
+	Fuel            float64 `json:"fuel_per_event"` // the mean of all events, results included
+	Start           string  `json:"start"`          // of an instance
+	StartImage      bool    `json:"start_image"`
+	MemoryKiB       uint64  `json:"memory_kib"`             // of an instance at its start
+	ResidentKiB     uint64  `json:"resident_kib,omitempty"` // what an idle instance of its own costs the process; 0 where the system does not say
+}
+
+// fuelMetric is the histogram of the fuel of events.
+const fuelMetric = "exgate_wasm_event_fuel"
+
+// Bench measures a module in the gateway's engine, on one instance and without sockets.
+func Bench(ctx context.Context, s *Subject, o BenchOptions) (m Measurement, err error) {
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	o.Progress("starting instances")
+	if err := m.measureStart(ctx, s); err != nil {
+		return m, err
+	}
+	registry := prometheus.NewRegistry()
+	engine, err := wasm.New(ctx, wasm.Config{
+		Name: "bench", Module: s.Module, GuestConfig: s.Config, Limits: s.Limits, Shards: 1, CacheDir: s.Cache,
+		Logger: slog.New(slog.DiscardHandler), Metrics: wasm.NewMetrics(registry),
+	})
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, engine.Close(ctx)) }()
+	if err := m.measureEvents(ctx, engine, o); err != nil {
+		return m, err
+	}
+	m.Fuel, err = meanOf(registry, fuelMetric)
+	return m, err
+}
+
+// measureEvents runs events until the time is over.
+func (m *Measurement) measureEvents(ctx context.Context, engine *wasm.Engine, o BenchOptions) error {
+	l := &load{factory: engine}
+	began, bytes := time.Now(), 0
+	shown := began
+	for now := began; now.Sub(began) < o.For && ctx.Err() == nil; now = time.Now() {
+		for range 256 { // events between two looks at the clock
+			payload := o.Payloads[l.events%uint64(len(o.Payloads))]
+			bytes += len(payload)
+			if err := l.receive(payload); err != nil {
+				return fmt.Errorf("event %d of %d bytes: %w", l.events, len(payload), err)
+			}
+		}
+		if now.Sub(shown) > 200*time.Millisecond {
+			shown = now
+			o.Progress(fmt.Sprintf("%d events, %v of %v", l.events, now.Sub(began).Round(100*time.Millisecond), o.For))
+		}
+	}
+	took := time.Since(began)
+	m.Events, m.Devices = l.events, l.devices
+	m.EventsPerSecond = float64(m.Events) / took.Seconds()
+	m.Nanoseconds = float64(took.Nanoseconds()) / float64(m.Events)
+	m.BytesPerSecond = float64(bytes) / took.Seconds()
+	return errors.Join(l.disconnect(gatewayGone), ctx.Err())
+}
+
+// meanOf is the mean of a histogram.
+func meanOf(from prometheus.Gatherer, name string) (float64, error) {
+	families, err := from.Gather()
+	if err != nil {
+		return 0, fmt.Errorf("reading the metrics: %w", err)
+	}
+	for _, f := range families {
+		if f.GetName() == name && len(f.GetMetric()) > 0 {
+			h := f.GetMetric()[0].GetHistogram()
+			return h.GetSampleSum() / float64(max(h.GetSampleCount(), 1)), nil
+		}
+	}
+	return 0, fmt.Errorf("there is no metric %s", name)
+}

@@ -1,0 +1,33 @@
+package module
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// PrintBenchJSON writes a measurement for programs.
+func PrintBenchJSON(w io.Writer, m Measurement) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(m)
+}
+
+// PrintBenchText writes a measurement for people.
+func PrintBenchText(w io.Writer, m Measurement) error {
+	image := "from the beginning"
+	if m.StartImage {
+		image = "as a copy of the first one"
+	}
+	_, err := fmt.Fprintf(w, `events/s     %.0f on one instance (%d events, %d connections)
+ns/event     %.0f
+MiB/s        %.1f
+fuel/event   %.0f
+start        %s, %s
+memory       %d KiB at the start
+`, m.EventsPerSecond, m.Events, m.Devices, m.Nanoseconds, m.BytesPerSecond/(1<<20), m.Fuel, m.Start, image, m.MemoryKiB)
+	if err == nil && m.ResidentKiB > 0 {
+		_, err = fmt.Fprintf(w, "resident     %d KiB for each idle instance with isolation: connection\n", m.ResidentKiB)
+	}
+	return err
+}

@@ -1,0 +1,103 @@
+package module
+
+import (
+	"errors"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// load is one device after the other on one instance, without a socket: its bytes are delivered as events, its calls succeed, and their results come
+// right after the event. It is for one goroutine.
+type load struct {
+	factory gateway.HandlerFactory
+	handler gateway.ConnectionHandler // nil between devices
+	posted  []func() error
+	results []gateway.Done
+	closed  bool
+	events  uint64 // bytes events
+	devices uint64
+}
+
+var _ gateway.ConnectionAdapter = (*load)(nil)
+
+// receive delivers one body of bytes, to a new device where the module has closed the one before.
+func (l *load) receive(b []byte) error {
+	if l.handler == nil {
+		if err := l.connect(); err != nil {
+			return err
+		}
+	}
+	l.events++
+	return l.after(l.handler.OnReceivedBytes(b))
+}
+
+func (l *load) connect() (err error) {
+	if l.handler, err = l.factory.NewHandler(l); err != nil {
+		return err
+	}
+	l.devices++
+	return l.after(l.handler.OnSocketCreated(gateway.ConnInfo{Peer: deviceAddress, Local: localAddress}))
+}
+
+// after delivers the results that an event has brought, and the end of a device that it has closed.
+func (l *load) after(err error) error {
+	for err == nil && !l.closed && len(l.results)+len(l.posted) > 0 {
+		results, posted := l.results, l.posted
+		l.results, l.posted = nil, nil
+		for _, done := range results {
+			done(gateway.OK)
+		}
+		for _, event := range posted {
+			err = errors.Join(err, event())
+		}
+	}
+	if err != nil || l.closed {
+		return errors.Join(err, l.disconnect(gateway.ReasonNormal))
+	}
+	return nil
+}
+
+func (l *load) disconnect(reason gateway.CloseReason) error {
+	if l.handler == nil {
+		return nil
+	}
+	h := l.handler
+	l.handler, l.results, l.posted, l.closed = nil, nil, nil, false
+	return h.OnSocketClosed(reason)
+}
+
+func (l *load) wait(done gateway.Done) gateway.Result {
+	if done != nil {
+		l.results = append(l.results, done)
+	}
+	return gateway.OK
+}
+
+func (l *load) ID() string                 { return "bench" }
+func (l *load) Send([]byte) gateway.Result { return gateway.OK }
+func (l *load) Pause()                     {}
+func (l *load) Resume() gateway.Result     { return gateway.OK }
+
+func (l *load) Close(gateway.CloseReason) gateway.Result {
+	l.closed = true
+	return gateway.OK
+}
+
+func (l *load) StartTimer(gateway.TimerType, uint32) gateway.Result { return gateway.OK }
+
+func (l *load) Authenticate(_ gateway.ClientInfo, _ string, done gateway.Done) gateway.Result {
+	return l.wait(done)
+}
+
+func (l *load) Publish(_ string, _ uint32, _ []byte, done gateway.Done) gateway.Result {
+	return l.wait(done)
+}
+
+func (l *load) Subscribe(_ string, _ uint32, done gateway.Done) gateway.Result { return l.wait(done) }
+
+func (l *load) Unsubscribe(_ string, done gateway.Done) gateway.Result { return l.wait(done) }
+
+func (l *load) Post(event func() error) bool {
+	l.posted = append(l.posted, event)
+	return true
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/module"
+)
+
+const maxBenchSize = 16 << 20
+
+func newModuleBench() *cobra.Command {
+	var guest guestFlags
+	var files []string
+	var size int
+	var duration time.Duration
+	var format string
+	cmd := &cobra.Command{
+		Use:   "bench FILE.wasm",
+		Short: "Measure a module: time, fuel, memory",
+		Long: `Measures a module in the gateway's engine, on one instance and without sockets: how long an event takes and what fuel it uses, how long an instance takes to
+start and what memory it needs. The device sends lines of letters, or what the files of --sample hold, again and again; every call of the module
+succeeds, and a device that is closed is connected anew.
+
+A gateway has as many instances as processors (isolation: shared), or one for each connection.`,
+		Example: `  exgate module bench meter.wasm
+  exgate module bench meter.wasm --size 1024 --for 10s
+  exgate module bench meter.wasm --sample login.bin --sample report.bin --format json
+  exgate module bench meter.wasm --sample traffic.exgc`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			show, ok := map[string]func(io.Writer, module.Measurement) error{"text": module.PrintBenchText, "json": module.PrintBenchJSON}[format]
+			if !ok {
+				return usageError{fmt.Errorf("--format must be text or json, not %q", format)}
+			}
+			if size < 1 || size > maxBenchSize || duration <= 0 {
+				return usageError{fmt.Errorf("--size must be from 1 to %d, and --for more than 0", maxBenchSize)}
+			}
+			s, err := guest.open(args[0])
+			if err != nil {
+				return err
+			}
+			payloads, err := readSamples(files)
+			if err != nil {
+				return err
+			}
+			if payloads == nil {
+				payloads = [][]byte{append(bytes.Repeat([]byte("a"), size-1), '\n')}
+			}
+			return bench(cmd, s, module.BenchOptions{Payloads: payloads, For: duration}, show)
+		},
+	}
+	guest.add(cmd)
+	flags := cmd.Flags()
+	flags.StringArrayVar(&files, "sample", nil, "a file with what a device sends in one piece, or a capture (.exgc); may be given more than once")
+	flags.IntVar(&size, "size", 64, "the length of the lines, where there is no --sample")
+	flags.DurationVar(&duration, "for", 3*time.Second, "how long to measure")
+	flags.StringVar(&format, "format", "text", "text or json")
+	return cmd
+}
+
+func bench(cmd *cobra.Command, s *module.Subject, o module.BenchOptions, show func(io.Writer, module.Measurement) error) error {
+	o.Progress = progress(cmd.ErrOrStderr())
+	m, err := module.Bench(cmd.Context(), s, o)
+	o.Progress("")
+	if err != nil {
+		return err
+	}
+	return show(cmd.OutOrStdout(), m)
+}
+
+// readSamples reads what devices send. A capture has more than one piece.
+func readSamples(files []string) (samples [][]byte, err error) {
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("reading --sample: %w", err)}
+		}
+		pieces, err := module.Samples(b)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("reading --sample %s: %w", file, err)}
+		}
+		samples = append(samples, pieces...)
+	}
+	return samples, nil
+}
