@@ -184,7 +184,7 @@ func TestDrainTimeout(t *testing.T) {
 
 func TestOldestVersionEndsBeyondTheBound(t *testing.T) {
 	m := newModule(t)
-	letters := strings.Split("abcdefg", "")
+	letters := strings.Split("abcdefghijk", "")
 	files, names := guests(t, "scenario", letters...)
 	var devices []*device
 	for _, name := range letters {
@@ -200,7 +200,7 @@ func TestOldestVersionEndsBeyondTheBound(t *testing.T) {
 	for _, d := range devices {
 		d.leave(t)
 	}
-	expectStates(t, m, names, "g serving")
+	expectStates(t, m, names, "k serving")
 }
 
 // The file of before, put back, serves again with what it had: nothing is compiled.

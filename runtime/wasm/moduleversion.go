@@ -86,7 +86,7 @@ func (m *Module) versions() []*version {
 }
 
 // maxDraining is how many versions may have connections beside those that take new ones. Beyond it the oldest ends at once.
-const maxDraining = 4
+const maxDraining = 8
 
 // drain makes v keep what it has, for at most timeout; the caller holds mu.
 func (m *Module) drain(v *version, timeout time.Duration) {

@@ -1,0 +1,53 @@
+package wasm
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// codeMappings counts the pieces of memory that hold compiled code.
+func codeMappings(t *testing.T) int {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/self/maps")
+	must(t, err)
+	n := 0
+	for line := range strings.Lines(string(maps)) {
+		if f := strings.Fields(line); len(f) == 5 && strings.Contains(f[1], "x") { // without a file
+			n++
+		}
+	}
+	return n
+}
+
+// Versions that come and go leave no instance and no compiled code behind.
+func TestVersionsLeaveNothing(t *testing.T) {
+	metrics := NewMetrics(nil)
+	m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet, Guests: metrics})
+	must(t, err)
+	var before int
+	const swaps = 20
+	for i := range swaps {
+		swap(t, m, variant(t, "scenario", fmt.Sprint(i)), SwapOptions{Guard: Guard{Period: time.Nanosecond}})
+		d := connect(t, m)
+		must(t, d.receive("hello"))
+		d.leave(t)
+		if i == 0 {
+			before = codeMappings(t)
+		}
+	}
+	eventually(t, "one instance", func() bool { return testutil.ToFloat64(metrics.instances.WithLabelValues("test")) == 1 })
+	eventually(t, "no more code than of a few versions", func() bool {
+		runtime.GC() // the library frees code when it is collected
+		return codeMappings(t) <= before+3
+	})
+	must(t, m.Close(t.Context()))
+	if n := testutil.ToFloat64(metrics.instances.WithLabelValues("test")); n != 0 {
+		t.Errorf("%v instances are left", n)
+	}
+}
