@@ -1,0 +1,57 @@
+//go:build ignore
+
+// The probe under the test double: every event is delivered, every call looked at.
+#include "../exproto_test.h"
+#include "../probe/probe.c"
+
+static void events(void) {
+  xp_conninfo info = {
+      XP_DTLS, {XP_STR("2001:db8::1"), 65535}, {XP_STR("10.0.0.1"), 7993}, XP_STR("pump"), XP_STR("CN=pump"),
+  };
+  XP_EXPECT_INT(xp_test_connect(7, &info), XP_CONTINUE);
+  XP_EXPECT_SENT(7, "created type=3 peer=2001:db8::1:65535 local=10.0.0.1:7993 cn=pump dn=CN=pump\n");
+  xp_message all[] = {
+      {XP_STR("n"), XP_STR("i"), XP_STR("f"), XP_STR("t"), XP_STR("p"), 2, 1790000000000},
+      {.topic = XP_STR("u")},
+  };
+  XP_EXPECT_INT(xp_test_messages(7, all, 2), XP_CONTINUE);
+  XP_EXPECT_SENT(7, "message node=n id=i qos=2 from=f topic=t at=1790000000000 payload=p\n"
+                    "message node= id= qos=0 from= topic=u at=0 payload=\n");
+  xp_test_timeout(7);
+  xp_test_drain(7);
+  XP_EXPECT_SENT(7, "timer 0\ndrain\n");
+  xp_test_disconnect(7, "tcp_closed");
+  XP_EXPECT_CALLS("log 0 \"closed tcp_closed\"\n");
+}
+
+static void calls(void) {
+  xp_test_connect(8, NULL);
+  XP_EXPECT_INT(xp_test_bytes(8, XP_STR("mount m/\nauth id user a \"b\"\n")), XP_PAUSE);
+  XP_EXPECT_INT(xp_test_result(8, 1, XP_DENIED, "not you"), XP_CONTINUE);
+  xp_test_bytes(8, XP_STR("pub t 1 \xff\\\t\r\nsub f 2\nunsub f\ntimer 9\nlog warn w\nclose why\n"));
+  XP_EXPECT_CALLS("authenticate 8 token=1 proto=\"probe\" version=\"1\" clientid=\"id\" username=\"user\" mountpoint=\"m/\" password=\"a \\\"b\\\"\"\n"
+                  "resume 8\n"
+                  "publish 8 token=2 \"t\" qos=1 \"\\xff\\\\\\t\"\n"
+                  "subscribe 8 token=3 \"f\" qos=2\n"
+                  "unsubscribe 8 token=4 \"f\"\n"
+                  "start_timer 8 type=0 seconds=9\n"
+                  "log 4 \"w\"\n"
+                  "close 8 \"why\"\n");
+  xp_test_refuse("publish", XP_LIMIT);
+  xp_test_refuse("resume", XP_UNSUPPORTED);
+  xp_test_bytes(8, XP_STR("pub t 1\nresume\nsub f 1\n"));
+  xp_test_refuse("publish", XP_OK);
+  xp_test_bytes(8, XP_STR("pub t 1\n"));
+  XP_EXPECT_SENT(8, "created type=0 peer=:0 local=:0 cn= dn=\nok\nresult 1 5 not you\nok\nok\nrefused pub 16\nrefused resume 17\n");
+  xp_test_disconnect(8, "normal");
+  XP_EXPECT_INT(xp_host_send(8, "late", 4), XP_NOT_ALIVE);
+  XP_EXPECT_INT(xp_resume(8), XP_NOT_ALIVE);
+}
+
+int main(void) {
+  XP_EXPECT_INT(xp_test_start("refuse"), 1);
+  XP_EXPECT_INT(xp_test_start("hello"), 0);
+  events();
+  calls();
+  return xp_test_end();
+}
