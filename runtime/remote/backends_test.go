@@ -18,15 +18,15 @@ type pair struct {
 	conns   []net.Conn
 }
 
-func newPair(t *testing.T, policy remote.OnFailure) *pair {
+func newPair(t *testing.T, dialect remote.Dialect, policy remote.OnFailure) *pair {
 	t.Helper()
 	p := &pair{ledgers: [2]*ledger{newLedger(), newLedger()}}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	var addresses [2]string
 	for i, l := range p.ledgers {
-		addresses[i], p.stop[i] = serveHandler(t, "", l)
+		addresses[i], p.stop[i] = serveFormOn(t, "", dialect, l)
 	}
-	p.devices = serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: addresses[:], OnFailure: policy}, a)
+	p.devices = serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: addresses[:], Dialect: dialect, OnFailure: policy}, a)
 	p.connected(t, 2)
 	for range 40 {
 		p.conns = append(p.conns, p.connect(t))
@@ -44,7 +44,11 @@ func (p *pair) count(kind string) int { return p.ledgers[0].count(kind) + p.ledg
 
 // All events of a connection go to one backend.
 func TestConnectionsStayAtTheirBackend(t *testing.T) {
-	p := newPair(t, "")
+	inDialects(t, testConnectionsStayAtTheirBackend, remote.DialectUnary, remote.DialectSession)
+}
+
+func testConnectionsStayAtTheirBackend(t *testing.T, dialect remote.Dialect) {
+	p := newPair(t, dialect, "")
 	for round := 1; round <= 5; round++ {
 		tell(t, p.conns, strconv.Itoa(round))
 		eventually(t, "it has come", func() bool { return p.ledgers[0].size()+p.ledgers[1].size() == 40*round })
@@ -62,7 +66,7 @@ func TestConnectionsStayAtTheirBackend(t *testing.T) {
 
 // With close, a lost backend costs the devices that were there, and no others; its ends go to the other.
 func TestLostBackendClosesItsDevices(t *testing.T) {
-	p := newPair(t, remote.OnFailureClose)
+	p := newPair(t, remote.DialectUnary, remote.OnFailureClose)
 	p.stop[0]()
 	p.connected(t, 1)
 	tell(t, p.conns, "x")
@@ -78,7 +82,11 @@ func TestLostBackendClosesItsDevices(t *testing.T) {
 
 // With hold, they move to the other once theirs has been lost for a while.
 func TestHeldDevicesMove(t *testing.T) {
-	p := newPair(t, remote.OnFailureHold)
+	inDialects(t, testHeldDevicesMove, remote.DialectUnary, remote.DialectSession)
+}
+
+func testHeldDevicesMove(t *testing.T, dialect remote.Dialect) {
+	p := newPair(t, dialect, remote.OnFailureHold)
 	p.stop[0]()
 	p.connected(t, 1)
 	tell(t, p.conns, "x")
@@ -91,6 +99,10 @@ func TestHeldDevicesMove(t *testing.T) {
 
 // A handler that is stuck with one device serves 200 others, although few calls may be under way.
 func TestStuckDeviceDelaysNobody(t *testing.T) {
+	inDialects(t, testStuckDeviceDelaysNobody, remote.DialectUnary, remote.DialectSession)
+}
+
+func testStuckDeviceDelaysNobody(t *testing.T, dialect remote.Dialect) {
 	const devices, rounds = 200, 5
 	entered, leave := make(chan struct{}), make(chan struct{})
 	l := newLedger()
@@ -101,8 +113,8 @@ func TestStuckDeviceDelaysNobody(t *testing.T) {
 		}
 	}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	address, _ := serveHandler(t, "", l)
-	d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, MaxInFlight: 2}, a)
+	address, _ := serveFormOn(t, "", dialect, l)
+	d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: dialect, MaxInFlight: 2}, a)
 	defer close(leave)
 	conns := d.connectAll(t, devices+1, l)
 	tell(t, conns[:1], "stuck")
@@ -112,7 +124,7 @@ func TestStuckDeviceDelaysNobody(t *testing.T) {
 		tell(t, conns[1:], "x")
 		eventually(t, "the others have been heard", func() bool { return l.count("bytes") == before+devices })
 	}
-	if n := d.metric(t, "exgate_handler_calls_in_flight"); n != 1 {
+	if n := d.metric(t, "exgate_handler_calls_in_flight"); n != 1 && dialect == remote.DialectUnary {
 		t.Errorf("%v calls are under way, want the one that is stuck", n)
 	}
 }
@@ -145,10 +157,16 @@ func TestWaitingForAPlaceEndsWithTheConnection(t *testing.T) {
 }
 
 func TestMessageOverTheLimitIsRefused(t *testing.T) {
+	inDialects(t, testMessageOverTheLimitIsRefused, remote.DialectUnary, remote.DialectSession)
+}
+
+func testMessageOverTheLimitIsRefused(t *testing.T, dialect remote.Dialect) {
 	s := &script{}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	address, _ := serveHandler(t, "", s)
-	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, MaxMessageSize: 1024, OnFailure: remote.OnFailureHold}, a), newDevice("c1"))
+	address, _ := serveFormOn(t, "", dialect, s)
+	cfg := remote.ClientConfig{Addresses: []string{address}, Dialect: dialect, MaxMessageSize: 1024, OnFailure: remote.OnFailureHold}
+	h := newHandler(t, newClient(t, cfg, a), newDevice("c1"))
+	must(t, h.OnSocketCreated(gateway.ConnInfo{}))
 	must(t, h.OnReceivedBytes(make([]byte, 900)))
 	err := h.OnReceivedBytes(make([]byte, 1100))
 	expectReason(t, err, gateway.ReasonHandlerFailed)

@@ -118,11 +118,12 @@ type ledger struct {
 	mu     sync.Mutex
 	conns  map[string][]string
 	counts map[string]int
-	seqs   map[string][]string // events of sessions
+	seqs   map[string]map[uint64]string // events of sessions
+	last   map[string]uint64            // the newest of them
 }
 
 func newLedger() *ledger {
-	return &ledger{conns: make(map[string][]string), counts: make(map[string]int), seqs: make(map[string][]string)}
+	return &ledger{conns: make(map[string][]string), counts: make(map[string]int), seqs: make(map[string]map[uint64]string), last: make(map[string]uint64)}
 }
 
 func (l *ledger) enter(conn, kind, event string) (*exproto.EmptySuccess, error) {
@@ -141,6 +142,18 @@ func (l *ledger) count(kind string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.counts[kind]
+}
+
+// heard is how many bytes came, those that came twice counted twice.
+func (l *ledger) heard() (bytes int) {
+	l.each(func(_ string, events []string) {
+		for _, e := range events {
+			if e[0] == '+' {
+				bytes += len(e) - 1
+			}
+		}
+	})
+	return bytes
 }
 
 func (l *ledger) size() (bytes int) {

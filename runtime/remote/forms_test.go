@@ -19,8 +19,22 @@ var emqxDialects = []remote.Dialect{remote.DialectUnary, remote.DialectStream, r
 // serveForm is serveHandler in the form of a dialect.
 func serveForm(t testing.TB, dialect remote.Dialect, s exproto.ConnectionUnaryHandlerServer, options ...grpc.ServerOption) string {
 	t.Helper()
-	address, _ := serveOn(t, "", func(server *grpc.Server) { registerForm(server, dialect, s) }, options...)
+	address, _ := serveFormOn(t, "", dialect, s, options...)
 	return address
+}
+
+func serveFormOn(
+	t testing.TB, address string, dialect remote.Dialect, s exproto.ConnectionUnaryHandlerServer, options ...grpc.ServerOption,
+) (string, func()) {
+	t.Helper()
+	return serveOn(t, address, func(server *grpc.Server) { registerForm(server, dialect, s) }, options...)
+}
+
+// inDialects runs a test in each of the dialects.
+func inDialects(t *testing.T, test func(*testing.T, remote.Dialect), dialects ...remote.Dialect) {
+	for _, dialect := range dialects {
+		t.Run(string(dialect), func(t *testing.T) { test(t, dialect) })
+	}
 }
 
 func registerForm(server *grpc.Server, dialect remote.Dialect, s exproto.ConnectionUnaryHandlerServer) {

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -20,19 +19,14 @@ import (
 
 // A handler is killed and started again, twice, while 500 devices talk. Nobody is closed, and nothing is lost or out of order.
 func TestHoldOutlivesRestarts(t *testing.T) {
-	for _, dialect := range []remote.Dialect{remote.DialectUnary, remote.DialectStream, remote.DialectSession} {
-		t.Run(string(dialect), func(t *testing.T) { testHoldOutlivesRestarts(t, dialect) })
-	}
+	inDialects(t, testHoldOutlivesRestarts, remote.DialectUnary, remote.DialectStream, remote.DialectSession)
 }
 
 func testHoldOutlivesRestarts(t *testing.T, dialect remote.Dialect) {
 	const devices, rounds = 500, 3
 	l := newLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	serve := func(address string) (string, func()) {
-		return serveOn(t, address, func(server *grpc.Server) { registerForm(server, dialect, l) })
-	}
-	address, stop := serve("")
+	address, stop := serveFormOn(t, "", dialect, l)
 	d := serveDevices(t, remote.ClientConfig{
 		Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: remote.OnFailureHold, HoldTimeout: time.Minute,
 	}, a)
@@ -54,7 +48,7 @@ func testHoldOutlivesRestarts(t *testing.T, dialect remote.Dialect) {
 			say(fmt.Sprintf("<%d.%d down>", round, i))
 		}
 		eventually(t, "all devices are held", func() bool { return d.metric(t, "exgate_handler_held_connections") == devices })
-		_, stop = serve(address)
+		_, stop = serveFormOn(t, address, dialect, l)
 	}
 	eventually(t, "everything has come", func() bool { return l.size() == devices*want.Len() })
 	expectOpen(t, conns)
@@ -110,18 +104,18 @@ func expectEnd(t *testing.T, c net.Conn) {
 }
 
 // heldDevice is one device whose bytes "late" wait for a handler that is down. back starts the handler again.
-func heldDevice(t *testing.T, policy remote.OnFailure) (d *devices, conn net.Conn, l *ledger, back func()) {
+func heldDevice(t *testing.T, dialect remote.Dialect, policy remote.OnFailure) (d *devices, conn net.Conn, l *ledger, back func()) {
 	t.Helper()
 	l = newLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	address, stop := serveHandler(t, "", l)
-	d = serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, OnFailure: policy}, a)
+	address, stop := serveFormOn(t, "", dialect, l)
+	d = serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: policy}, a)
 	conn = d.connectAll(t, 1, l)[0]
 	stop()
 	d.connected(t, 0) // with retry, what was sent to a connection that is already dead is not known to be unsent
 	tell(t, []net.Conn{conn}, "late")
 	eventually(t, "the device is held", func() bool { return d.metric(t, "exgate_handler_held_connections") == 1 })
-	return d, conn, l, func() { serveHandler(t, address, l) }
+	return d, conn, l, func() { serveFormOn(t, address, dialect, l) }
 }
 
 // expectEvents waits for the end of the only connection and compares its events.
@@ -132,6 +126,10 @@ func expectEvents(t *testing.T, l *ledger, want string) {
 }
 
 func TestHeldDeviceEndsAtOnce(t *testing.T) {
+	inDialects(t, testHeldDeviceEndsAtOnce, remote.DialectUnary, remote.DialectSession)
+}
+
+func testHeldDeviceEndsAtOnce(t *testing.T, dialect remote.Dialect) {
 	for _, test := range []struct {
 		name   string
 		end    func(*testing.T, *devices, net.Conn)
@@ -143,7 +141,7 @@ func TestHeldDeviceEndsAtOnce(t *testing.T) {
 		{"it is kicked", func(t *testing.T, d *devices, c net.Conn) { kick(d); expectEnd(t, c) }, remote.OnFailureHold, "kicked"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d, conn, l, back := heldDevice(t, test.policy)
+			d, conn, l, back := heldDevice(t, dialect, test.policy)
 			test.end(t, d, conn)
 			eventually(t, "the connection is gone", func() bool {
 				for range d.gateway.Conns() {
@@ -168,7 +166,11 @@ func kick(d *devices) {
 
 // retry does not repeat what may have been processed.
 func TestRetryRepeatsNothing(t *testing.T) {
-	d, conn, l, back := heldDevice(t, remote.OnFailureRetry)
+	inDialects(t, testRetryRepeatsNothing, remote.DialectUnary, remote.DialectSession)
+}
+
+func testRetryRepeatsNothing(t *testing.T, dialect remote.Dialect) {
+	d, conn, l, back := heldDevice(t, dialect, remote.OnFailureRetry)
 	back()
 	eventually(t, "what waited has come", func() bool { return l.size() == len("late") })
 	expectOpen(t, []net.Conn{conn})
@@ -187,8 +189,8 @@ func TestRetryRepeatsNothing(t *testing.T) {
 		}
 	}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	address, stop := serveHandler(t, "", l)
-	d = serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, OnFailure: remote.OnFailureRetry}, a)
+	address, stop := serveFormOn(t, "", dialect, l)
+	d = serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: remote.OnFailureRetry}, a)
 	conn = d.connectAll(t, 1, l)[0]
 	tell(t, []net.Conn{conn}, "once")
 	<-entered
@@ -196,23 +198,27 @@ func TestRetryRepeatsNothing(t *testing.T) {
 	expectEnd(t, conn)
 	close(stay)
 	d.connected(t, 0)
-	serveHandler(t, address, l)
+	serveFormOn(t, address, dialect, l)
 	expectEvents(t, l, "created +once closed handler_unavailable")
 }
 
 // An event waits for HoldTimeout, no longer.
 func TestHoldEnds(t *testing.T) {
+	inDialects(t, testHoldEnds, remote.DialectUnary, remote.DialectSession)
+}
+
+func testHoldEnds(t *testing.T, dialect remote.Dialect) {
 	l := newLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	address, stop := serveHandler(t, "", l)
+	address, stop := serveFormOn(t, "", dialect, l)
 	d := serveDevices(t, remote.ClientConfig{
-		Name: "demo", Addresses: []string{address}, OnFailure: remote.OnFailureHold, HoldTimeout: 200 * time.Millisecond,
+		Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: remote.OnFailureHold, HoldTimeout: 200 * time.Millisecond,
 	}, a)
 	conn := d.connectAll(t, 1, l)[0]
 	stop()
 	tell(t, []net.Conn{conn}, "x")
 	expectEnd(t, conn)
-	serveHandler(t, address, l)
+	serveFormOn(t, address, dialect, l)
 	expectEvents(t, l, "created closed handler_unavailable")
 }
 
@@ -242,7 +248,11 @@ func TestAnswersThatWillNotHealFailAtOnce(t *testing.T) {
 
 // A gateway that stops waits neither for the device that is held nor, for long, for its handler.
 func TestShutdownOfAHeldDevice(t *testing.T) {
-	d, conn, _, _ := heldDevice(t, remote.OnFailureHold)
+	inDialects(t, testShutdownOfAHeldDevice, remote.DialectUnary, remote.DialectSession)
+}
+
+func testShutdownOfAHeldDevice(t *testing.T, dialect remote.Dialect) {
+	d, conn, _, _ := heldDevice(t, dialect, remote.OnFailureHold)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
 	must(t, d.shutdown(ctx))
@@ -254,7 +264,11 @@ func TestShutdownOfAHeldDevice(t *testing.T) {
 
 // The handler is back within the shutdown's grace.
 func TestShutdownTellsTheHandler(t *testing.T) {
-	d, _, l, back := heldDevice(t, remote.OnFailureHold)
+	inDialects(t, testShutdownTellsTheHandler, remote.DialectUnary, remote.DialectSession)
+}
+
+func testShutdownTellsTheHandler(t *testing.T, dialect remote.Dialect) {
+	d, _, l, back := heldDevice(t, dialect, remote.OnFailureHold)
 	kick(d)
 	back()
 	must(t, d.shutdown(t.Context()))

@@ -118,13 +118,18 @@ func (s *sessionForm) call(conn string, e *handlerv1.Event) (err error) {
 func (l *ledger) again(conn string, e *handlerv1.Event) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	seen, text := l.seqs[conn], fmt.Sprint(e.GetEvent())
-	switch seq := e.GetSeq(); {
-	case seq == uint64(len(seen))+1:
-		l.seqs[conn] = append(seen, text)
+	seq, text := e.GetSeq(), fmt.Sprint(e.GetEvent())
+	seen, ok := l.seqs[conn][seq]
+	switch {
+	case !ok && seq > l.last[conn]:
+		l.last[conn] = seq
+		if l.seqs[conn] == nil {
+			l.seqs[conn] = make(map[uint64]string)
+		}
+		l.seqs[conn][seq] = text
 		return false
-	case seq > uint64(len(seen)) || seen[seq-1] != text:
-		l.conns[conn] = append(l.conns[conn], fmt.Sprint("out of turn: ", seq, text))
+	case seen != text:
+		l.conns[conn] = append(l.conns[conn], fmt.Sprint("out of turn: ", seq, " ", text))
 	}
 	return true
 }

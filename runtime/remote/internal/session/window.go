@@ -8,7 +8,8 @@ import (
 // Window holds the events of one connection that the handler has not acknowledged, in order, encoded as they are sent. The zero value is empty and
 // holds no memory, nor does one whose events are all acknowledged. It is not safe for concurrent use.
 type Window struct {
-	acked uint64 // the seq of the last event that was acknowledged or dropped
+	last  uint64 // the seq of the newest event
+	acked uint64 // the seq of the last event that was acknowledged or dropped in its turn
 	sent  int    // how many of the events went out on this stream
 	bytes int    // the sizes of the events
 	kept  *kept  // nil where there are none
@@ -23,6 +24,7 @@ type kept struct {
 
 // entry is an event whose encoding ends at end and begins where the one before it ends.
 type entry struct {
+	seq  uint64
 	end  int
 	size int
 	kind Kind
@@ -56,23 +58,19 @@ func (w *Window) Len() int {
 // Size is how many bytes they have.
 func (w *Window) Size() int { return w.bytes }
 
-// Last is the seq of the newest event.
-func (w *Window) Last() uint64 { return w.acked + uint64(w.Len()) }
-
 // Acked is the seq up to which nothing waits.
 func (w *Window) Acked() uint64 { return w.acked }
 
-// Add puts an event in and returns its seq.
-func (w *Window) Add(conn uint64, kind Kind, body []byte, now time.Duration) uint64 {
+// Add puts an event in.
+func (w *Window) Add(conn uint64, kind Kind, body []byte, now time.Duration) {
 	if w.kept == nil {
 		w.kept = keptPool.Get().(*kept)
 	}
-	seq := w.Last() + 1
+	w.last++
 	k := w.kept
-	k.data = AppendEvent(k.data, conn, seq, kind, body)
-	k.events = append(k.events, entry{end: len(k.data), size: len(body), kind: kind, at: now})
+	k.data = AppendEvent(k.data, conn, w.last, kind, body)
+	k.events = append(k.events, entry{seq: w.last, end: len(k.data), size: len(body), kind: kind, at: now})
 	w.bytes += len(body)
-	return seq
 }
 
 // Unsent reports whether an event waits that did not go out yet.
@@ -104,10 +102,10 @@ func (k *kept) start(i int) int {
 
 // Ack ends the events up to seq and tells done of each. It reports false for events that did not go out yet: no handler can know them.
 func (w *Window) Ack(seq uint64, done func(kind Kind, at time.Duration)) bool {
-	if seq > w.acked+uint64(w.sent) {
+	if seq > w.sentUpTo() {
 		return false
 	}
-	for w.acked < seq {
+	for w.Len() > 0 && w.kept.events[w.kept.head].seq <= seq {
 		e := w.pop()
 		done(e.kind, e.at)
 	}
@@ -115,11 +113,19 @@ func (w *Window) Ack(seq uint64, done func(kind Kind, at time.Duration)) bool {
 	return true
 }
 
+// sentUpTo is the seq of the newest event that went out.
+func (w *Window) sentUpTo() uint64 {
+	if w.sent == 0 {
+		return w.acked
+	}
+	return w.kept.events[w.kept.head+w.sent-1].seq
+}
+
 // pop ends the oldest event.
 func (w *Window) pop() entry {
 	e := w.kept.events[w.kept.head]
 	w.kept.head++
-	w.acked++
+	w.acked = e.seq
 	w.bytes -= e.size
 	w.sent = max(0, w.sent-1)
 	return e
@@ -169,7 +175,7 @@ func (w *Window) Rewind() {
 	w.sent = 0
 }
 
-// DropUnsent drops the events that did not go out.
+// DropUnsent drops the events that did not go out. Their seqs are not used again: they may have gone out on another stream.
 func (w *Window) DropUnsent() {
 	if !w.Unsent() {
 		return

@@ -1,0 +1,149 @@
+package remote_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote"
+)
+
+// With close, the end of a stream closes its devices: the handler has forgotten them. It learns of each end when it is back.
+func TestSessionThatEndsClosesItsDevices(t *testing.T) {
+	const devices = 500
+	l := newLedger()
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	address, stop := serveFormOn(t, "", remote.DialectSession, l)
+	d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession}, a)
+	conns := d.connectAll(t, devices, l)
+	stop()
+	for _, c := range conns {
+		expectEnd(t, c)
+	}
+	eventually(t, "all ends wait", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == devices })
+	serveFormOn(t, address, remote.DialectSession, l)
+	eventually(t, "all ends have come", func() bool { return l.count("closed") == devices })
+	eventually(t, "nothing waits", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == 0 })
+	l.each(func(conn string, events []string) {
+		expect(t, conn, strings.Join(events, " "), "created closed handler_unavailable")
+	})
+	if n := d.metric(t, "exgate_handler_closed_undelivered_total"); n != 0 {
+		t.Errorf("%v ends were given up", n)
+	}
+	if n := d.metric(t, "exgate_handler_failures_total"); n != devices {
+		t.Errorf("%v failures", n)
+	}
+}
+
+// With close, a lost backend costs the devices that were there, and no others; its ends go to the other.
+func TestLostBackendOfASession(t *testing.T) {
+	p := newPair(t, remote.DialectSession, remote.OnFailureClose)
+	p.stop[0]()
+	eventually(t, "the ends have come", func() bool { return p.ledgers[1].count("closed") == 20 })
+	p.ledgers[1].each(func(conn string, events []string) {
+		if got := strings.Join(events, " "); got != "created" && got != "closed handler_unavailable" {
+			t.Errorf("%s: %s", conn, got)
+		}
+	})
+}
+
+// An idle device of a handler that is down is not closed, however long that lasts.
+func TestSessionHoldsIdleDevices(t *testing.T) {
+	l := newLedger()
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	address, stop := serveFormOn(t, "", remote.DialectSession, l)
+	d := serveDevices(t, remote.ClientConfig{
+		Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession, OnFailure: remote.OnFailureHold, HoldTimeout: 100 * time.Millisecond,
+	}, a)
+	conns := d.connectAll(t, 2, l)
+	stop()
+	tell(t, conns[:1], "x")
+	expectEnd(t, conns[0])
+	expectOpen(t, conns[1:])
+	serveFormOn(t, address, remote.DialectSession, l)
+	eventually(t, "the end of the other has come", func() bool { return l.count("closed") == 1 })
+	tell(t, conns[1:], "y")
+	eventually(t, "it has come", func() bool { return l.size() == 1 })
+}
+
+// A device that says more than its window while its handler is stuck is not read any further, and everything comes in the end.
+func TestSessionStopsReadingADevice(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	l := newLedger()
+	l.stuck = func(event string) {
+		if event == "+stuck" {
+			close(entered)
+			<-leave
+		}
+	}
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	address, _ := serveFormOn(t, "", remote.DialectSession, l)
+	d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession}, a)
+	conn := d.connectAll(t, 1, l)[0]
+	tell(t, []net.Conn{conn}, "stuck")
+	<-entered
+	must(t, conn.SetWriteDeadline(time.Now().Add(500*time.Millisecond)))
+	written, chunk := 0, make([]byte, 1<<20)
+	for {
+		n, err := conn.Write(chunk)
+		if written += n; err != nil {
+			break
+		}
+	}
+	close(leave)
+	eventually(t, "everything has come", func() bool { return l.heard() == written+len("stuck") })
+}
+
+func TestSessionsHandlerThatIsLate(t *testing.T) {
+	leave := make(chan struct{})
+	defer close(leave)
+	s := &script{on: func(_ context.Context, e any) error {
+		if _, ok := e.(*exproto.ReceivedBytesRequest); ok {
+			<-leave
+		}
+		return nil
+	}}
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	address, _ := serveFormOn(t, "", remote.DialectSession, s)
+	d := serveDevices(t, remote.ClientConfig{
+		Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession, CallTimeout: 200 * time.Millisecond, OnFailure: remote.OnFailureHold,
+	}, a)
+	conn := d.connect(t)
+	_, err := conn.Write([]byte("x"))
+	must(t, err)
+	expectEnd(t, conn)
+	eventually(t, "it is forgotten", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == 0 })
+}
+
+// What a handler says itself with the status of its stream ends devices also where they could be held.
+func TestSessionStatusesThatWillNotHeal(t *testing.T) {
+	for code, want := range map[codes.Code]gateway.CloseReason{
+		codes.Unimplemented: gateway.ReasonHandlerFailed, codes.FailedPrecondition: gateway.ReasonHandlerFailed,
+		codes.PermissionDenied: gateway.ReasonHandlerFailed, codes.Unauthenticated: gateway.ReasonHandlerFailed,
+	} {
+		refuse := grpc.StreamInterceptor(func(any, grpc.ServerStream, *grpc.StreamServerInfo, grpc.StreamHandler) error {
+			return status.Error(code, "no")
+		})
+		a, _ := serveAdapter(t, remote.AdapterConfig{})
+		address, _ := serveFormOn(t, "", remote.DialectSession, &script{}, refuse)
+		for _, policy := range []remote.OnFailure{remote.OnFailureClose, remote.OnFailureHold} {
+			c := newClient(t, remote.ClientConfig{Addresses: []string{address}, Dialect: remote.DialectSession, OnFailure: policy}, a)
+			closed := newDevice("c1")
+			h := newHandler(t, c, closed)
+			if err := h.OnSocketCreated(gateway.ConnInfo{}); err != nil {
+				expectReason(t, err, want)
+			} else {
+				eventually(t, "it is closed", func() bool { return strings.Contains(closed.String(), "Close "+want.Name) })
+			}
+			_ = h.OnSocketClosed(want)
+		}
+	}
+}
