@@ -33,11 +33,15 @@ func (s *calls) Close(ctx context.Context, r *exproto.CloseSocketRequest) (*expr
 
 func (s *calls) StartTimer(ctx context.Context, r *exproto.TimerRequest) (*exproto.CodeResponse, error) {
 	return s.queue(ctx, "StartTimer", r, func(c gateway.ConnectionAdapter) gateway.Result {
-		if _, known := exproto.TimerType_name[int32(r.GetType())]; !known {
-			return gateway.Refuse(gateway.CodeParamsTypeError, "timer type %d does not exist", r.GetType())
-		}
-		return c.StartTimer(gateway.TimerType(r.GetType()), r.GetInterval())
+		return startTimer(c, r.GetType(), r.GetInterval())
 	})
+}
+
+func startTimer(c gateway.ConnectionAdapter, kind exproto.TimerType, seconds uint32) gateway.Result {
+	if _, known := exproto.TimerType_name[int32(kind)]; !known {
+		return gateway.Refuse(gateway.CodeParamsTypeError, "timer type %d does not exist", kind)
+	}
+	return c.StartTimer(gateway.TimerType(kind), seconds)
 }
 
 func (s *calls) Authenticate(ctx context.Context, r *exproto.AuthenticateRequest) (*exproto.CodeResponse, error) {

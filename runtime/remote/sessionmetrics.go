@@ -9,41 +9,32 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/session"
 )
 
-// sessionCommand names a command in metrics, with the word of ConnectionAdapter where that has one.
-type sessionCommand uint8
-
-const (
-	sessionSend sessionCommand = iota
-	sessionClose
-	sessionStartTimer
-	sessionAuthenticate
-	sessionPublish
-	sessionSubscribe
-	sessionUnsubscribe
-	sessionRawPublish
-	sessionPause
-	sessionResume
-	sessionUnknown
-	sessionCommands
-)
-
-var sessionCommandNames = [sessionCommands]string{
-	"Send", "Close", "StartTimer", "Authenticate", "Publish", "Subscribe", "Unsubscribe", "RawPublish", "Pause", "Resume", "unknown",
+// orderNames name commands in metrics, with the word of ConnectionAdapter where that has one.
+var orderNames = [session.UnknownOrder + 1]string{
+	session.Send: "Send", session.Close: "Close", session.StartTimer: "StartTimer", session.Authenticate: "Authenticate", session.Publish: "Publish",
+	session.Subscribe: "Subscribe", session.Unsubscribe: "Unsubscribe", session.RawPublish: "RawPublish", session.Pause: "Pause", session.Resume: "Resume",
+	session.NoOrder: "none", session.UnknownOrder: "unknown",
 }
 
-// What is dropped.
+// droppedKind is what is dropped.
+type droppedKind uint8
+
 const (
-	sessionDroppedConn   = "unknown_conn" // a command to a connection that is not there
-	sessionDroppedAck    = "future_ack"   // an acknowledgement of an event that was not sent
-	sessionDroppedResult = "late_result"  // a result whose stream has ended
+	sessionDroppedConn   droppedKind = iota // a command to a connection that is not there
+	sessionDroppedAck                       // an acknowledgement of an event that was not sent
+	sessionDroppedResult                    // a result whose stream has ended
+	droppedKinds
 )
+
+var droppedNames = [droppedKinds]string{"unknown_conn", "future_ack", "late_result"}
 
 // sessionMetrics are the counters of one handler's session.
 type sessionMetrics struct {
 	set       *Metrics
 	handler   string
 	events    [session.Drain + 1]prometheus.Observer
-	succeeded [sessionCommands]prometheus.Counter
+	succeeded [session.UnknownOrder + 1]prometheus.Counter
+	lost      [droppedKinds]prometheus.Counter
 	retries   prometheus.Counter
 	held      prometheus.Gauge
 	untold    prometheus.Gauge
@@ -62,8 +53,14 @@ func newSessionMetrics(set *Metrics, handler string) *sessionMetrics {
 	} {
 		m.events[kind] = set.callSeconds.WithLabelValues(handler, method)
 	}
-	for kind, name := range sessionCommandNames {
-		m.succeeded[kind] = set.adapter.calls.WithLabelValues(handler, name, gateway.CodeSuccess.String())
+	for what, name := range droppedNames {
+		m.lost[what] = set.dropped.WithLabelValues(handler, name)
+	}
+	for order, name := range orderNames {
+		if name == "" {
+			continue // the numbers of other fields
+		}
+		m.succeeded[order] = set.adapter.calls.WithLabelValues(handler, name, gateway.CodeSuccess.String())
 	}
 	m.observe = func(kind session.Kind, at time.Duration) { m.events[kind].Observe((m.now - at).Seconds()) }
 	return m
@@ -75,15 +72,15 @@ func (m *sessionMetrics) acknowledged(now time.Duration) func(session.Kind, time
 	return m.observe
 }
 
-func (m *sessionMetrics) command(kind sessionCommand, result gateway.Result) {
+func (m *sessionMetrics) command(order session.Order, result gateway.Result) {
 	if result.Ok() {
-		m.succeeded[kind].Inc()
+		m.succeeded[order].Inc()
 		return
 	}
-	m.set.adapter.calls.WithLabelValues(m.handler, sessionCommandNames[kind], result.Code.String()).Inc()
+	m.set.adapter.calls.WithLabelValues(m.handler, orderNames[order], result.Code.String()).Inc()
 }
 
-func (m *sessionMetrics) dropped(what string) { m.set.dropped.WithLabelValues(m.handler, what).Inc() }
+func (m *sessionMetrics) dropped(what droppedKind) { m.lost[what].Inc() }
 
 // neverTold counts connections whose end the handler will not hear of.
 func (m *sessionMetrics) neverTold(why string, n int) {

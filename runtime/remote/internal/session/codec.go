@@ -41,7 +41,7 @@ func (p *framePool) Put(b *[]byte) {
 	}
 }
 
-// Codec sends Frames as they are, and everything else as protobuf.
+// Codec sends Frames and receives into Received as they are; everything else is protobuf.
 type Codec struct{}
 
 var _ encoding.CodecV2 = Codec{}
@@ -59,6 +59,10 @@ func (Codec) Marshal(v any) (mem.BufferSlice, error) {
 
 // Unmarshal decodes data into v.
 func (Codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if r, ok := v.(*Received); ok {
+		r.set(data)
+		return nil
+	}
 	if err := encoding.GetCodecV2(proto.Name).Unmarshal(data, v); err != nil {
 		return fmt.Errorf("decoding a frame: %w", err)
 	}

@@ -1,0 +1,211 @@
+package remote_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
+
+	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
+	"github.com/exgate/exgate/runtime/remote"
+)
+
+// attacker is a session's handler that echoes, and does something else too when it is told "attack" for the first time.
+type attacker struct {
+	handlerv1.UnimplementedSessionHandlerServer
+	attack   func(stream sessionServer, conn uint64) error
+	attacked atomic.Bool
+}
+
+func (a *attacker) Session(stream sessionServer) error {
+	if _, err := stream.Recv(); err != nil {
+		return err
+	}
+	if err := stream.Send(&handlerv1.HandlerFrame{Hello: &handlerv1.HandlerHello{Version: 1}}); err != nil {
+		return err
+	}
+	for {
+		frame, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		answer := &handlerv1.HandlerFrame{Pong: frame.GetPing()}
+		for _, e := range frame.GetEvents() {
+			if string(e.GetBytes()) == "attack" && !a.attacked.Swap(true) {
+				if err := a.attack(stream, e.GetConn()); err != nil {
+					return err
+				}
+			}
+			c := &handlerv1.Command{Conn: e.GetConn(), Ack: e.GetSeq()}
+			if b := e.GetBytes(); len(b) > 0 {
+				c.Command = &handlerv1.Command_Send{Send: b}
+			}
+			answer.Commands = append(answer.Commands, c)
+		}
+		if err := stream.Send(answer); err != nil {
+			return err
+		}
+	}
+}
+
+// serveAttacker serves it to two devices that are held.
+func serveAttacker(t *testing.T, attack func(sessionServer, uint64) error) (d *devices, one, other net.Conn) {
+	t.Helper()
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	address, _ := serveOn(t, "", func(s *grpc.Server) { handlerv1.RegisterSessionHandlerServer(s, &attacker{attack: attack}) },
+		grpc.ForceServerCodecV2(rawCodec{encoding.GetCodecV2("proto")}))
+	d = serveDevices(t, remote.ClientConfig{
+		Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession, OnFailure: remote.OnFailureHold,
+	}, a)
+	one, other = d.connect(t), d.connect(t)
+	expectEcho(t, one, "a")
+	expectEcho(t, other, "b")
+	return d, one, other
+}
+
+func expectEcho(t *testing.T, c net.Conn, s string) {
+	t.Helper()
+	_, err := c.Write([]byte(s))
+	must(t, err)
+	must(t, c.SetReadDeadline(time.Now().Add(20*time.Second)))
+	got := make([]byte, len(s))
+	_, err = io.ReadFull(c, got)
+	must(t, err)
+	expect(t, "echo", string(got), s)
+}
+
+// frames is an attack with frames.
+func frames(frames ...*handlerv1.HandlerFrame) func(sessionServer, uint64) error {
+	return func(stream sessionServer, _ uint64) error {
+		for _, f := range frames {
+			if err := stream.Send(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// rawCodec sends raw.
+type rawCodec struct{ encoding.CodecV2 }
+
+func (c rawCodec) Marshal(v any) (mem.BufferSlice, error) {
+	if m, ok := v.(*handlerv1.HandlerFrame); ok && len(m.ProtoReflect().GetUnknown()) > 0 {
+		return mem.BufferSlice{mem.SliceBuffer(m.ProtoReflect().GetUnknown())}, nil
+	}
+	return c.CodecV2.Marshal(v)
+}
+
+func bytesAsFrame(b []byte) *handlerv1.HandlerFrame {
+	f := new(handlerv1.HandlerFrame)
+	f.ProtoReflect().SetUnknown(b)
+	return f
+}
+
+func TestSessionsHostileHandlers(t *testing.T) {
+	publish := &handlerv1.Command_Publish{Publish: &handlerv1.Publish{Topic: "t"}}
+	for _, test := range []struct {
+		name    string
+		attack  func(sessionServer, uint64) error
+		dropped float64
+	}{
+		{"unknown connections", frames(&handlerv1.HandlerFrame{Commands: []*handlerv1.Command{
+			{Conn: 0, Command: publish, Token: 1}, {Conn: 77, Command: publish, Token: 1}, {Conn: 1 << 63, Ack: 5},
+		}}), 3},
+		{"acknowledgements from the future", func(stream sessionServer, conn uint64) error {
+			return stream.Send(&handlerv1.HandlerFrame{Commands: []*handlerv1.Command{{Conn: conn, Ack: 1 << 62}, {Conn: conn, Ack: 1000}}})
+		}, 2},
+		{"acknowledgements of the past", func(stream sessionServer, conn uint64) error {
+			return stream.Send(&handlerv1.HandlerFrame{Commands: []*handlerv1.Command{{Conn: conn, Ack: 1}, {Conn: conn, Ack: 1}}})
+		}, 0},
+		{"hellos and pongs", frames(
+			&handlerv1.HandlerFrame{Hello: &handlerv1.HandlerHello{Version: 9, WindowEvents: 1 << 31}}, &handlerv1.HandlerFrame{Pong: 99}, &handlerv1.HandlerFrame{},
+		), 0},
+		{"orders without a body", func(stream sessionServer, conn uint64) error {
+			return stream.Send(&handlerv1.HandlerFrame{Commands: []*handlerv1.Command{
+				{Conn: conn, Token: 1, Command: &handlerv1.Command_Authenticate{}},
+				{Conn: conn, Command: &handlerv1.Command_StartTimer{}},
+				{Conn: conn, Token: 1, Command: &handlerv1.Command_Publish{}},
+				{Conn: conn, Token: 1, Command: &handlerv1.Command_RawPublish{}},
+			}})
+		}, 0},
+		{"another's connection number in a result", func(stream sessionServer, conn uint64) error {
+			return stream.Send(&handlerv1.HandlerFrame{Commands: []*handlerv1.Command{{Conn: conn, Token: 1}, {Conn: conn, Token: 1}}})
+		}, 0},
+		{"a frame that is none", frames(bytesAsFrame([]byte{0x12, 0x05, 1})), 0},
+		{"a command that is none", frames(bytesAsFrame([]byte{0x12, 0x01, 0x08})), 0},
+		{"its end", func(sessionServer, uint64) error { return errors.New("enough") }, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d, one, other := serveAttacker(t, test.attack)
+			expectEcho(t, one, "attack")
+			expectEcho(t, other, "hello")
+			expectEcho(t, one, "again")
+			if n := d.metric(t, "exgate_session_dropped_total"); n != test.dropped {
+				t.Errorf("%v were dropped, want %v", n, test.dropped)
+			}
+		})
+	}
+}
+
+// Frames of empty commands are 2 bytes for each of them. What they cost stays near that.
+func TestSessionsFloodOfEmptyCommands(t *testing.T) {
+	flood := bytesAsFrame(bytes.Repeat([]byte{0x12, 0x00}, 1<<18))
+	d, one, other := serveAttacker(t, func(stream sessionServer, _ uint64) error {
+		for range 4 {
+			if err := stream.Send(flood); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	expectEcho(t, one, "attack")
+	runtime.ReadMemStats(&after)
+	expectEcho(t, other, "hello")
+	if n := d.metric(t, "exgate_session_dropped_total"); n != 4<<18 {
+		t.Errorf("%v were dropped", n)
+	}
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 32<<20 {
+		t.Errorf("%d MiB for 2 MiB of commands", grown>>20)
+	}
+}
+
+// A handler that asks for results and does not read them is not read either.
+func TestSessionsHandlerThatReadsNoResults(t *testing.T) {
+	const commands = 200_000
+	command := make([]*handlerv1.Command, 1000)
+	sent := make(chan struct{})
+	_, one, other := serveAttacker(t, func(stream sessionServer, conn uint64) error {
+		for i := range command {
+			command[i] = &handlerv1.Command{Conn: conn, Token: uint64(i + 1), Command: &handlerv1.Command_Subscribe{Subscribe: &handlerv1.Subscribe{}}}
+		}
+		go func() {
+			defer close(sent)
+			for range commands / len(command) {
+				if stream.Send(&handlerv1.HandlerFrame{Commands: command}) != nil {
+					return
+				}
+			}
+		}()
+		<-stream.Context().Done() // for as long as the gateway bears it
+		return stream.Context().Err()
+	})
+	tell(t, []net.Conn{one}, "attack")
+	tell(t, []net.Conn{other}, "hello")
+	<-sent
+	must(t, other.SetReadDeadline(time.Now().Add(30*time.Second)))
+	got := make([]byte, len("hello"))
+	_, err := io.ReadFull(other, got)
+	must(t, err)
+	expectOpen(t, []net.Conn{other})
+}
