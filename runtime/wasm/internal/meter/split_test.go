@@ -54,32 +54,45 @@ func TestSplitTakesDataAndGlobalsOut(t *testing.T) {
 	}
 }
 
-// byTable calls the function at its parameter in a table whose elements begin at so many.
+// byTable calls the function at its parameter in a table, whose elements begin at so many.
 func byTable(at uint32, more ...byte) wasmtest.Module {
-	return wasmtest.Module{Pages: 1, Table: at + 4, Elements: []uint64{1, 2}, ElementsAt: at, Funcs: []wasmtest.Func{
+	m := wasmtest.Module{Pages: 1, Table: at + 70, ElementsAt: at, Funcs: []wasmtest.Func{
 		{Export: "f", Params: []byte{wasmtest.I32}, Results: []byte{wasmtest.I32}, Code: append(more, 0x41, 5, 0x20, 0, 0x11, 1, 0, 0x0b)},
 		{Params: []byte{wasmtest.I32}, Results: []byte{wasmtest.I32}, Code: []byte{0x20, 0, 0x41, 1, 0x6a, 0x0b}},
 		{Params: []byte{wasmtest.I32}, Results: []byte{wasmtest.I32}, Code: []byte{0x20, 0, 0x41, 2, 0x6a, 0x0b}},
+		{Code: []byte{0x0b}},
 	}}
+	m.Elements = []uint64{1, 2}
+	for range 64 {
+		m.Elements = append(m.Elements, 3)
+	}
+	return m
 }
 
-// The empty beginning of a table costs each instance nothing, and nothing sees that it is gone.
-func TestEmptyBeginningOfATableIsLeftOut(t *testing.T) {
+// A table that nothing changes costs each instance nothing, and nothing sees that it is gone.
+func TestTableBecomesBranches(t *testing.T) {
+	few := byTable(900)
+	few.Elements = few.Elements[:10]
+	exported := byTable(900)
+	exported.Exports, exported.Extra = append(wasmtest.Name(nil, "t"), 1, 0), 1
 	for _, c := range []struct {
 		name   string
 		module wasmtest.Module
-		base   uint32
+		used   bool
 	}{
-		{"as Go's linker does", byTable(900), 900},
-		{"a short beginning", byTable(100), 0},
-		{"a module that reads the table", byTable(900, 0x41, 0, 0x25, 0, 0x1a), 0},
-		{"a module that reads its size", byTable(900, 0xfc, 16, 0, 0x1a), 0},
-		{"a module that changes the table", byTable(900, 0x41, 0, 0xd0, 0x70, 0x26, 0), 0},
+		{"as Go's linker puts it", byTable(900), true},
+		{"from the first element on", byTable(0), true},
+		{"a small table", few, false},
+		{"an exported table", exported, false},
+		{"a module that reads the table", byTable(900, 0x41, 0, 0x25, 0, 0x1a), false},
+		{"a module that reads its size", byTable(900, 0xfc, 16, 0, 0x1a), false},
+		{"a module that refers to a function", byTable(900, 0xd2, 1, 0x1a), false},
+		{"a module that changes the table", byTable(900, 0x41, 0, 0xd0, 0x70, 0x26, 0), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m, err := parseForBase(c.module.Bytes(), options)
-			if err != nil || m.base.at != c.base {
-				t.Fatalf("base %d, want %d (%v)", m.base.at, c.base, err)
+			m, err := parseForDispatch(c.module.Bytes(), options)
+			if err != nil || m.dispatch.used != c.used {
+				t.Fatalf("replaced %v, want %v (%v)", m.dispatch.used, c.used, err)
 			}
 			p, err := Split(c.module.Bytes(), options)
 			if err != nil {
@@ -90,7 +103,7 @@ func TestEmptyBeginningOfATableIsLeftOut(t *testing.T) {
 	}
 }
 
-// expectCalls calls the two functions of byTable, and what is beside them.
+// expectCalls calls the two functions of byTable, and what is none, is of another type or is outside.
 func expectCalls(t *testing.T, m api.Module, at uint64) {
 	t.Helper()
 	for i, want := range []uint64{6, 7} {
@@ -98,18 +111,10 @@ func expectCalls(t *testing.T, m api.Module, at uint64) {
 			t.Errorf("element %d: %v %v", i, result, err)
 		}
 	}
-	for _, index := range []uint64{0, 1, at - 1, at + 2, at + 4, 1<<32 - 1, 1 << 31} {
+	for _, index := range []uint64{at + 2, at + 65, at + 66, at + 70, at + 1<<31, 1<<32 - 1} {
 		if _, err := m.ExportedFunction("f").Call(t.Context(), index); err == nil {
 			t.Errorf("a call of element %d ends well", index)
 		}
-	}
-}
-
-func TestExportedTableStaysWhole(t *testing.T) {
-	c := byTable(900)
-	c.Exports, c.Extra = append(wasmtest.Name(nil, "t"), 1, 0), 1
-	if m, err := parseForBase(c.Bytes(), options); err != nil || m.base.at != 0 {
-		t.Errorf("base %d, %v", m.base.at, err)
 	}
 }
 
