@@ -96,14 +96,11 @@ func Open(ctx context.Context, c Config) (*Folder, error) {
 	return f, nil
 }
 
-// Close ends the watching, and closes the modules' own listeners. What serves goes on, until the gateway closes it. It may be called again.
+// Close ends the watching. What serves and listens goes on, until the gateway closes it. It may be called again.
 func (f *Folder) Close(ctx context.Context) error {
 	f.cancel()
 	select {
 	case <-f.watched:
-		for _, e := range f.entries {
-			e.deafen()
-		}
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("a module was still being loaded: %w", ctx.Err())

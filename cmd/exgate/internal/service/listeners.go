@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
@@ -30,11 +29,11 @@ func (s *Service) startListeners(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		at, err := s.listeners.start(ctx, name, cfg, handler)
+		held, err := s.listeners.start(ctx, name, cfg, handler)
 		if err != nil {
 			return err
 		}
-		s.sockets = append(s.sockets, Socket{Name: name, Kind: cfg.Kind(), Addr: at, Note: describe(cfg.Handler)})
+		s.sockets = append(s.sockets, Socket{Name: name, Kind: cfg.Kind(), Addr: held.Addr(), Note: describe(cfg.Handler)})
 	}
 	return nil
 }
@@ -47,7 +46,7 @@ func newListeners(s *Service) *listeners {
 }
 
 // start opens the listener name for the handler that the gateway knows under the name handler.
-func (l *listeners) start(ctx context.Context, name string, cfg config.Listener, handler string) (net.Addr, error) {
+func (l *listeners) start(ctx context.Context, name string, cfg config.Listener, handler string) (*heldListener, error) {
 	s, key := l.service, "listeners."+name
 	admission, err := l.admission(name, cfg)
 	if err != nil {
@@ -57,14 +56,15 @@ func (l *listeners) start(ctx context.Context, name string, cfg config.Listener,
 	if err != nil {
 		return nil, l.cannotOpen(key, cfg, err)
 	}
-	err = s.gateway.AddListener(name, s.hold(socket), gateway.ListenerConfig{
+	held := s.hold(socket)
+	err = s.gateway.AddListener(name, held, gateway.ListenerConfig{
 		Handler: handler, Connector: upstreamName, Mountpoint: cfg.Mountpoint, Limits: cfg.Gateway(),
 		ListenerBytesPerSecond: cfg.BytesPerSecond, ListenerMessagesPerSecond: float64(cfg.MessagesPerSecond),
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting listener %s: %w", name, err), socket.Close())
 	}
-	return socket.Addr(), nil
+	return held, nil
 }
 
 // describe names a handler for a person.

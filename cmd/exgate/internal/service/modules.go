@@ -2,12 +2,7 @@ package service
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"time"
 
-	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/modules"
 	"github.com/exgate/exgate/runtime/wasm"
 )
@@ -60,48 +55,4 @@ func (h *handlers) named(key, name string) (string, error) {
 		return "", s.cfg.Problem(key, "module %s is %s: %s", name, m.State, m.Reason)
 	}
 	return modules.Handler(name), nil
-}
-
-// listenForModule opens a module's own listener.
-func (s *Service) listenForModule(ctx context.Context, name string, m *config.Module) (net.Addr, func() error, error) {
-	if _, ok := s.cfg.Listeners[name]; ok {
-		return nil, nil, fmt.Errorf("the configuration has a listener %s already", name)
-	}
-	own := &moduleListener{service: s, name: name, datagram: m.Listener.Datagram()}
-	l := *s.listeners
-	l.cfg = m.Listening()
-	l.onStop = func(stop func(context.Context) error) { own.ends = append(own.ends, stop) }
-	at, err := l.start(ctx, name, m.Listener, modules.Handler(name))
-	if err != nil {
-		return nil, nil, errors.Join(err, own.end())
-	}
-	return at, own.detach, nil
-}
-
-// moduleListener is a listener that a module asked for.
-type moduleListener struct {
-	service  *Service
-	name     string
-	datagram bool
-	ends     []func(context.Context) error // what ends with it
-}
-
-// datagramTimeout bounds the ending of devices that share a socket.
-const datagramTimeout = 10 * time.Second
-
-// detach closes the listener and leaves its connections, but for those over UDP and DTLS: they share the socket, and without them its address is free.
-func (l *moduleListener) detach() error {
-	if !l.datagram {
-		return errors.Join(l.service.gateway.DetachListener(l.name), l.end())
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), datagramTimeout)
-	defer cancel()
-	return errors.Join(l.service.gateway.RemoveListener(ctx, l.name), l.end())
-}
-
-func (l *moduleListener) end() (err error) {
-	for _, end := range l.ends {
-		err = errors.Join(err, end(context.Background()))
-	}
-	return err
 }

@@ -140,8 +140,9 @@ func TestListenersOfModules(t *testing.T) {
 	if err := os.WriteFile(rules, []byte("allow all\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	guarded := "listener: {bind: 127.0.0.1:0, access: {file: " + rules + "}}\n"
 	h := newHall(t, "", map[string]string{
-		"a.wasm": string(line.Module), "a.yaml": "listener: {bind: 127.0.0.1:0, access: {file: " + rules + "}}\n",
+		"a.wasm": string(line.Module), "a.yaml": guarded, "stays.wasm": string(line.Module), "stays.yaml": guarded,
 		"b.wasm": string(line.Module), "b.yaml": "listener: {bind: 127.0.0.1:0, type: udp}\n",
 	})
 	login(t, dial(t, h.socket("a")))

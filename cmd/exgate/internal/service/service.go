@@ -42,6 +42,7 @@ type Service struct {
 	handlers  *handlers
 	listeners *listeners
 	modules   *modules.Folder // nil without one
+	ofModules moduleListeners
 
 	stops  []func(context.Context) error // in the order of starting
 	leaves []func(context.Context) error // what ends before connections do, see Leave
@@ -60,6 +61,8 @@ func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, from Su
 	s.gateway = gateway.New(gateway.Config{Node: cfg.Node, Logger: log, Metrics: gateway.NewMetrics(s.registry)})
 	s.stops = append(s.stops, s.gateway.Shutdown)
 	s.handlers, s.listeners = newHandlers(s), newListeners(s)
+	s.ofModules.open = make(map[string]*moduleListener)
+	s.stops = append(s.stops, s.ofModules.end)
 	steps := []func(context.Context) error{s.startUpstream, s.startAdapter, s.startMetrics, s.startModules, s.startListeners, from.opened}
 	for _, start := range steps {
 		if err := start(ctx); err != nil {

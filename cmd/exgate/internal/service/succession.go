@@ -38,7 +38,7 @@ type heldListener struct {
 	served chan struct{} // closed when Serve has returned: what was accepted is the gateway's
 }
 
-func (s *Service) hold(l gateway.Listener) gateway.Listener {
+func (s *Service) hold(l gateway.Listener) *heldListener {
 	h := &heldListener{Listener: l, start: s.start, closed: make(chan struct{}), served: make(chan struct{})}
 	s.held.add(h)
 	return h

@@ -1,0 +1,82 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/modules"
+)
+
+// moduleListener is a listener that the file of a module asks for.
+type moduleListener struct {
+	service  *Service
+	name     string
+	datagram bool
+	held     *heldListener
+	ends     []func(context.Context) error // what ends with it
+}
+
+// moduleListeners are those that are open.
+type moduleListeners struct {
+	mu   sync.Mutex // guards open
+	open map[string]*moduleListener
+}
+
+// listenForModule opens a module's own listener.
+func (s *Service) listenForModule(ctx context.Context, name string, m *config.Module) (net.Addr, func() error, error) {
+	if _, ok := s.cfg.Listeners[name]; ok {
+		return nil, nil, fmt.Errorf("the configuration has a listener %s already", name)
+	}
+	own := &moduleListener{service: s, name: name, datagram: m.Listener.Datagram()}
+	l := *s.listeners
+	l.cfg = m.Listening()
+	l.onStop = func(stop func(context.Context) error) { own.ends = append(own.ends, stop) }
+	var err error
+	if own.held, err = l.start(ctx, name, m.Listener, modules.Handler(name)); err != nil {
+		return nil, nil, errors.Join(err, own.end(ctx))
+	}
+	s.ofModules.mu.Lock()
+	defer s.ofModules.mu.Unlock()
+	s.ofModules.open[name] = own
+	return own.held.Addr(), own.detach, nil
+}
+
+// detachTimeout bounds the ending of what has been accepted and is no connection yet, and of devices that share a socket.
+const detachTimeout = 10 * time.Second
+
+// detach closes the listener and leaves its connections, but for those over UDP and DTLS: they share the socket, and without them its address is free.
+func (l *moduleListener) detach() error {
+	ctx, cancel := context.WithTimeout(context.Background(), detachTimeout)
+	defer cancel()
+	s := l.service
+	s.ofModules.mu.Lock()
+	delete(s.ofModules.open, l.name)
+	s.ofModules.mu.Unlock()
+	if l.datagram {
+		return errors.Join(s.gateway.RemoveListener(ctx, l.name), l.end(ctx))
+	}
+	return errors.Join(l.held.Close(), l.held.attached(ctx), s.gateway.DetachListener(l.name), l.end(ctx))
+}
+
+func (l *moduleListener) end(ctx context.Context) (err error) {
+	for _, end := range l.ends {
+		err = errors.Join(err, end(ctx))
+	}
+	return err
+}
+
+// end ends what the listeners that are open have beside them.
+func (a *moduleListeners) end(ctx context.Context) (err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, l := range a.open {
+		err = errors.Join(err, l.end(ctx))
+	}
+	clear(a.open)
+	return err
+}

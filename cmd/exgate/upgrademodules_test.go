@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/exgate/exgate/wasm-examples/line"
+)
+
+// The sockets that modules asked for are handed over like those of the configuration, and devices stay with the process and the version that they have.
+func TestUpgradeWithModules(t *testing.T) {
+	address, folder := freeAddress(t), t.TempDir()
+	for name, data := range map[string][]byte{"line.wasm": line.Module, "line.yaml": fmt.Appendf(nil, "listener: {bind: %q}\n", address)} {
+		if err := os.WriteFile(filepath.Join(folder, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := newGate(t, "upstream: {url: mqtt://127.0.0.1:1}\nmodules: "+folder+"\n")
+	g.start(nil)
+	stop := connecting(t, "tcp", address, (*lineDevice).ping)
+	stays, err := dialLine("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stays.Close()
+	for range 2 {
+		g.mustUpgrade()
+	}
+	t.Logf("%d devices were served", stop())
+	if err := stays.ping(); err != nil {
+		t.Error(err)
+	}
+}
