@@ -1,8 +1,14 @@
 package main
 
 import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"strings"
+
 	"github.com/spf13/cobra"
 
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/module"
 	"github.com/exgate/exgate/runtime/wasm"
 )
@@ -20,7 +26,7 @@ measured, without a device, a broker or a running gateway.`,
 		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModuleCheck(), newModuleRun(), newModuleBench())
+	cmd.AddCommand(newModuleInit(), newModuleCheck(), newModuleRun(), newModuleBench())
 	return cmd
 }
 
@@ -38,11 +44,34 @@ func (g *guestFlags) add(cmd *cobra.Command) {
 	flags.DurationVar(&g.limits.WallTime, "wall-time", 0, "limits.wall_time: how long an event may take (default: 100ms)")
 }
 
-// open reads the module that the command line names.
+// open reads the module that the command line names. What the command line does not say is taken from the settings beside it, as the
+// gateway takes them.
 func (g *guestFlags) open(path string) (*module.Subject, error) {
-	s, err := module.Open(path, g.config, g.limits)
+	beside, err := besideModule(path)
+	if err != nil {
+		return nil, err
+	}
+	settings, limits := cmp.Or(g.config, string(beside.GuestConfig)), beside.Limits
+	limits.MemoryPages = cmp.Or(g.limits.MemoryPages, limits.MemoryPages)
+	limits.Fuel = cmp.Or(g.limits.Fuel, limits.Fuel)
+	limits.WallTime = cmp.Or(g.limits.WallTime, limits.WallTime)
+	s, err := module.Open(path, settings, limits)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return s, nil
+}
+
+// besideModule reads NAME.yaml beside NAME.wasm, where there is one.
+func besideModule(path string) (wasm.Config, error) {
+	base, ok := strings.CutSuffix(path, config.ModuleFile)
+	file := base + config.ModuleSettings
+	if _, err := os.Stat(file); !ok || err != nil {
+		return wasm.Config{}, nil
+	}
+	m, err := config.LoadModule(file, filepath.Base(base))
+	if err != nil {
+		return wasm.Config{}, err
+	}
+	return m.Guest(), nil
 }

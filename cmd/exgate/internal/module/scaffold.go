@@ -1,0 +1,143 @@
+package module
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/exgate/exgate/hostabi"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// language is what a new module is made of.
+type language struct {
+	name  string
+	test  string            // the command that tests the module natively
+	note  string            // about that command
+	files map[string]string // templates of the module, and what they become; NAME stands for the module's name
+	what  []file            // what people are told about them
+	sdk   func(path string) (to string, ok bool)
+}
+
+type file struct{ Path, What string }
+
+var languages = map[string]language{"c": inC, "go": inGo, "rust": inRust}
+
+// Languages are the names that [Init] knows.
+func Languages() []string { return []string{"c", "go", "rust"} }
+
+var moduleName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+
+// Errors of Init that the command line can change.
+var (
+	ErrLanguage = errors.New("there is no such language")
+	ErrName     = errors.New("a module's name has up to 32 of a-z, 0-9 and _, and begins with a letter")
+	ErrFolder   = errors.New("the folder has something in it")
+)
+
+// Init makes the folder parent/name: a module that works, its test, its SDK. It writes nothing into a folder that has something in it.
+func Init(parent, name, lang string) (folder string, err error) {
+	l, ok := languages[lang]
+	if !ok {
+		return "", fmt.Errorf("%w: %q; there are %s", ErrLanguage, lang, strings.Join(Languages(), ", "))
+	}
+	if !moduleName.MatchString(name) {
+		return "", fmt.Errorf("%w: %q", ErrName, name)
+	}
+	folder = filepath.Join(parent, name)
+	if entries, err := os.ReadDir(folder); err == nil && len(entries) > 0 {
+		return "", fmt.Errorf("%w: %s", ErrFolder, folder)
+	}
+	if err := l.write(folder, lang, name); err != nil {
+		return "", fmt.Errorf("making %s: %w", folder, err)
+	}
+	return folder, nil
+}
+
+func (l language) write(folder, lang, name string) error {
+	page := page{Name: name, Language: l.name, Test: l.test, TestNote: l.note}
+	for _, f := range l.what {
+		page.Files = append(page.Files, file{strings.ReplaceAll(f.Path, "NAME", name), f.What})
+	}
+	_, page.Settings = l.files["NAME.yaml"]
+	for from, to := range l.files {
+		if err := page.write(path.Join("templates", lang, from+".tmpl"), filepath.Join(folder, strings.ReplaceAll(to, "NAME", name))); err != nil {
+			return err
+		}
+	}
+	if err := page.write("templates/README.md.tmpl", filepath.Join(folder, "README.md")); err != nil {
+		return err
+	}
+	return l.copySDK(filepath.Join(folder, "sdk"))
+}
+
+// page is what templates are filled with.
+type page struct {
+	Name, Language, Test, TestNote string
+	Settings                       bool // there is a NAME.yaml
+	Files                          []file
+}
+
+func (p page) write(from, to string) error {
+	t, err := template.ParseFS(templates, from)
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := t.Execute(&text, p); err != nil {
+		return err
+	}
+	return put(to, text.Bytes())
+}
+
+// put writes a file and the folders above it. Scripts can be run.
+func put(to string, b []byte) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // a person's own source, as an editor would make it
+		return err
+	}
+	mode := fs.FileMode(0o644)
+	if strings.HasSuffix(to, ".sh") {
+		mode = 0o755
+	}
+	return os.WriteFile(to, b, mode)
+}
+
+func (l language) copySDK(folder string) error {
+	return fs.WalkDir(hostabi.SDK, ".", func(from string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.HasSuffix(from, "_test.go") {
+			return err
+		}
+		to, ok := l.sdk(from)
+		if !ok {
+			return nil
+		}
+		b, err := hostabi.SDK.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		return put(filepath.Join(folder, filepath.FromSlash(to)), b)
+	})
+}
+
+// below returns a selection of the SDK's files: those below a folder, without it.
+func below(folder string) func(string) (string, bool) {
+	return func(path string) (string, bool) { return strings.CutPrefix(path, folder+"/") }
+}
+
+// goSources keeps the paths of the repository: they are those of Go's imports.
+func goSources(from string) (string, bool) {
+	inSDK := strings.HasPrefix(from, "sdk/go/")
+	ofHost := slices.Contains([]string{"names.go", "messages.go", "wire.go"}, from)
+	return path.Join("hostabi", from), inSDK || ofHost
+}

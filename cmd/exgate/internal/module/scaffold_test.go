@@ -1,0 +1,105 @@
+package module
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/exgate/exgate/runtime/wasm"
+)
+
+// tools are the programs that a language's modules are built with.
+var tools = map[string][]string{"c": {"clang", "wasm-ld", "cc"}, "go": {"go"}, "rust": {"cargo"}}
+
+// environment has the distribution's tools first: another toolchain may lack the target.
+func environment(t *testing.T) []string {
+	t.Helper()
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(os.Environ(), "PATH=/usr/bin:/bin:"+filepath.Dir(goTool), "GOFLAGS=-mod=mod", "GOPROXY=off")
+}
+
+func needTools(t *testing.T, lang string) {
+	t.Helper()
+	for _, tool := range tools[lang] {
+		if _, err := exec.LookPath(tool); err == nil {
+			continue
+		}
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is missing: apt-get install clang lld gcc libc6-dev cargo libstd-rust-dev-wasm32", tool)
+		}
+		t.Skipf("%s is missing", tool)
+	}
+}
+
+// TestNewModulesWorkAtOnce makes a module in each language, and does what its README says.
+func TestNewModulesWorkAtOnce(t *testing.T) {
+	for _, lang := range Languages() {
+		t.Run(lang, func(t *testing.T) {
+			needTools(t, lang)
+			folder, err := Init(t.TempDir(), "meter", lang)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, command := range []string{languages[lang].test, "./build.sh"} {
+				cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
+				cmd.Dir, cmd.Env = folder, environment(t)
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("%s: %v\n%s", command, err, out)
+				}
+			}
+			limits := wasm.Limits{}
+			if _, err := os.Stat(filepath.Join(folder, "meter.yaml")); err == nil {
+				limits = goLimits
+			}
+			tryNewModule(t, filepath.Join(folder, "meter.wasm"), limits)
+		})
+	}
+}
+
+func tryNewModule(t *testing.T, path string, limits wasm.Limits) {
+	t.Helper()
+	s := open(t, path, "", limits)
+	x, err := Check(t.Context(), s, CheckOptions{Samples: [][]byte{[]byte("bus7\nhello\n"), []byte("\n"), []byte("a/b\n")}})
+	if err != nil || !x.OK {
+		t.Errorf("%v, %v", err, x.Checks)
+	}
+	var out strings.Builder
+	if err := Run(t.Context(), s, strings.NewReader("bus7\nhello\n/message meter/bus7/down stop\n"), &out, RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`subscribe "meter/bus7/down" qos=1: SUCCESS`, `< "ok\n"`, `publish "meter/bus7/up" qos=1 "hello": SUCCESS`, `message "meter/bus7/down" qos=0 "stop"`,
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, &out)
+		}
+	}
+}
+
+func TestInitWritesOverNothing(t *testing.T) {
+	parent := t.TempDir()
+	if _, err := Init(parent, "meter", "c"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Init(parent, "meter", "go"); !errors.Is(err, ErrFolder) {
+		t.Errorf("got %v", err)
+	}
+	for _, name := range []string{"", "Meter", "../meter", "a-b", strings.Repeat("a", 33)} {
+		if _, err := Init(parent, name, "c"); !errors.Is(err, ErrName) {
+			t.Errorf("%q: got %v", name, err)
+		}
+	}
+	if _, err := Init(parent, "other", "cobol"); !errors.Is(err, ErrLanguage) {
+		t.Errorf("got %v", err)
+	}
+	if !slices.IsSorted(Languages()) || len(Languages()) != len(languages) {
+		t.Errorf("%v are not all languages", Languages())
+	}
+}

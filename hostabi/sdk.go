@@ -1,0 +1,12 @@
+package hostabi
+
+import "embed"
+
+// SDK is the sources of the SDKs, and of what the Go SDK's test double takes from this package: exgate module init puts them beside a new module, so that it builds
+// without a network.
+//
+//go:embed names.go messages.go wire.go
+//go:embed sdk/c/*.h
+//go:embed sdk/go/*.go sdk/go/exprototest/*.go sdk/go/framing/*.go
+//go:embed sdk/rust/Cargo.toml sdk/rust/src sdk/rust/examples
+var SDK embed.FS
