@@ -1,7 +1,7 @@
 // Package examplestest runs the example handlers of every language as processes of their own behind a real gateway, and plays the scenarios of
 // runtime/handlertest with them in each dialect that they serve: an example in Python, Node or Java is equal, event by event, to the Go one.
 //
-// An example is a line in examples_test.go. Its program takes --listen host:port and --adapter host:port, prints
+// An example is a line in examples.go, and a test. Its program takes --listen host:port and --adapter host:port, prints
 //
 //	handler on 127.0.0.1:41234 calls the adapter at 127.0.0.1:9100
 //

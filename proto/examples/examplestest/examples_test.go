@@ -1,25 +1,12 @@
 package examplestest
 
 import (
+	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/exgate/exgate/runtime/remote"
 )
-
-// example is a handler that a process of its own serves.
-type example struct {
-	// name is the language's, and the argument of setup.sh that prepares it; empty where go build prepares it.
-	name string
-	// folder is where the program runs, from this one.
-	folder string
-	// needs is a file in folder that is there when the example is prepared.
-	needs string
-	// command starts it in folder; --listen and --adapter are added.
-	command []string
-	// dialects are those it serves.
-	dialects []remote.Dialect
-}
 
 // everyDialect is what an example on a handler SDK serves.
 var everyDialect = append(sdkDialects, remote.DialectUnaryV42)
@@ -30,6 +17,24 @@ var sdkDialects = []remote.Dialect{remote.DialectUnary, remote.DialectStream, re
 func TestGo(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "jsonecho")
 	build(t, program, "../go/jsonecho/cmd/jsonecho")
-	play(t, example{folder: ".", command: []string{program}, dialects: sdkDialects})
-	play(t, example{folder: ".", command: []string{program, "--unary-v42"}, dialects: []remote.Dialect{remote.DialectUnaryV42}})
+	example := Example{command: []string{program}}
+	play(t, example, sdkDialects...)
+	play(t, example.With("--unary-v42"), remote.DialectUnaryV42)
+}
+
+func TestPython(t *testing.T) { play(t, Python, everyDialect...) }
+
+func TestNode(t *testing.T) { play(t, Node, everyDialect...) }
+
+func TestJava(t *testing.T) {
+	play(t, Java, sdkDialects...)
+	play(t, Java.With("--unary-v42"), remote.DialectUnaryV42)
+}
+
+// build compiles a Go package into a program.
+func build(t *testing.T, program, pkg string) {
+	t.Helper()
+	if output, err := exec.Command("go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
+		t.Fatalf("building %s: %v\n%s", pkg, err, output)
+	}
 }

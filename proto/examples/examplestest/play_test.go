@@ -17,8 +17,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // play runs every scenario with an example in each of its dialects. One process serves all scenarios of a dialect, as it would in earnest.
-func play(t *testing.T, e example) {
-	for _, dialect := range e.dialects {
+func play(t *testing.T, e Example, dialects ...remote.Dialect) {
+	for _, dialect := range dialects {
 		t.Run(string(dialect), func(t *testing.T) {
 			suite := handlertest.Run
 			if dialect == remote.DialectSession || dialect == remote.DialectAuto { // which finds session in each of them
@@ -27,28 +27,28 @@ func play(t *testing.T, e example) {
 			suite(t, "suite", serve(t, e, remote.AdapterConfig{}, remote.ClientConfig{Dialect: dialect}))
 		})
 	}
-	if slices.Contains(e.dialects, remote.DialectStream) {
+	if slices.Contains(dialects, remote.DialectStream) {
 		t.Run("shared streams", func(t *testing.T) {
 			shared := remote.ClientConfig{Dialect: remote.DialectStream, StreamSets: 1}
 			handlertest.RunOverlapping(t, "suite", serve(t, e, remote.AdapterConfig{}, shared))
 		})
 	}
-	t.Run("raw publish", func(t *testing.T) { playRawPublish(t, e) })
+	t.Run("raw publish", func(t *testing.T) { playRawPublish(t, e, dialects[0]) })
 }
 
 // playRawPublish needs an adapter of its own, whose publisher belongs to the scenario's gateway.
-func playRawPublish(t *testing.T, e example) {
+func playRawPublish(t *testing.T, e Example, dialect remote.Dialect) {
 	handlertest.RunRawPublish(t, true, func(t *testing.T, raw *gateway.RawPublisher) gateway.HandlerFactory {
-		return serve(t, e, remote.AdapterConfig{RawPublisher: raw}, remote.ClientConfig{Dialect: e.dialects[0]})(t)
+		return serve(t, e, remote.AdapterConfig{RawPublisher: raw}, remote.ClientConfig{Dialect: dialect})(t)
 	})
 }
 
 // serve starts an adapter and a process that calls it, and returns what makes clients of the process. The gateway of a scenario closes its client.
-func serve(t *testing.T, e example, a remote.AdapterConfig, c remote.ClientConfig) func(*testing.T) gateway.HandlerFactory {
+func serve(t *testing.T, e Example, a remote.AdapterConfig, c remote.ClientConfig) func(*testing.T) gateway.HandlerFactory {
 	t.Helper()
 	a.Logger = slog.New(currentLog{})
 	adapter, adapterAddress := serveAdapter(t, a)
-	c.Name, c.Addresses = "jsonecho", []string{start(t, e, adapterAddress)}
+	c.Name, c.Addresses = "jsonecho", []string{Start(t, e, adapterAddress)}
 	return func(t *testing.T) gateway.HandlerFactory {
 		t.Helper()
 		client, err := remote.NewClient(c, adapter)

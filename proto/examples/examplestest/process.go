@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,14 +32,14 @@ type process struct {
 	stdout bytes.Buffer  // read after ended
 }
 
-// start runs an example until the test ends and returns the address it serves on.
-func start(t *testing.T, e example, adapter string) string {
+// Start runs an example until the test ends and returns the address it serves on.
+func Start(t *testing.T, e Example, adapter string) string {
 	t.Helper()
 	e.prepared(t)
 	p := &process{ready: make(chan string, 1), ended: make(chan struct{})}
 	args := append(e.command[1:len(e.command):len(e.command)], "--listen", "127.0.0.1:0", "--adapter", adapter)
-	p.cmd = exec.Command(e.program(t), args...)
-	p.cmd.Dir = e.folder
+	p.cmd = exec.Command(e.program(), args...)
+	p.cmd.Dir = e.path("")
 	p.cmd.Stderr = &p.stderr
 	p.run(t)
 	t.Cleanup(func() { p.stop(t) })
@@ -104,26 +105,27 @@ func (p *process) stop(t *testing.T) {
 }
 
 // program is the first word of the command: a path from the example's folder, or a program of PATH.
-func (e example) program(t *testing.T) string {
-	t.Helper()
+func (e Example) program() string {
 	name := e.command[0]
 	if !strings.Contains(name, "/") || filepath.IsAbs(name) {
 		return name
 	}
-	path, err := filepath.Abs(filepath.Join(e.folder, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return e.path(name)
+}
+
+// path is a path from the example's folder, seen from anywhere.
+func (e Example) path(name string) string {
+	_, source, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(source), "..", e.folder, name)
 }
 
 // prepared skips the test where the example's environment is missing; in CI it fails.
-func (e example) prepared(t *testing.T) {
+func (e Example) prepared(t *testing.T) {
 	t.Helper()
 	if e.needs == "" {
 		return
 	}
-	_, err := os.Stat(filepath.Join(e.folder, e.needs))
+	_, err := os.Stat(e.path(e.needs))
 	if err == nil {
 		return
 	}
@@ -131,12 +133,4 @@ func (e example) prepared(t *testing.T) {
 		t.Fatalf("the example is not prepared: %v; run proto/examples/setup.sh %s", err, e.name)
 	}
 	t.Skipf("the example is not prepared: %v; run proto/examples/setup.sh %s", err, e.name)
-}
-
-// build compiles a Go package into a program.
-func build(t *testing.T, program, pkg string) {
-	t.Helper()
-	if output, err := exec.Command("go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", pkg, err, output)
-	}
 }
