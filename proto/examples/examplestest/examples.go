@@ -24,3 +24,5 @@ func (e Example) With(arguments ...string) Example {
 	e.command = append(e.command[:len(e.command):len(e.command)], arguments...)
 	return e
 }
+
+func (e Example) String() string { return e.name }

@@ -16,9 +16,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"go.uber.org/goleak"
 
-	grpcecho "github.com/exgate/exgate/proto/examples/go/jsonecho"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/remote"
 	"github.com/exgate/exgate/runtime/wasm"
 	"github.com/exgate/exgate/wasm-examples/jsonecho"
 )
@@ -46,7 +44,7 @@ func (l *logBuffer) String() string {
 // house is a gateway with the JSON echo handler, as a service or as a module, and somebody else at its broker.
 type house struct {
 	gw        *gateway.Gateway
-	kind      string
+	kind      kind
 	transport transport
 	addr      map[string]string // by listener: main, and idle with a short idle timeout
 	up        *upstream
@@ -55,7 +53,7 @@ type house struct {
 	log       *logBuffer
 }
 
-func openHouse(t *testing.T, up *upstream, kind string, tr transport, cache string) *house {
+func openHouse(t *testing.T, up *upstream, kind kind, tr transport, cache string) *house {
 	t.Helper()
 	h := &house{kind: kind, transport: tr, addr: make(map[string]string), up: up, reg: prometheus.NewRegistry(), log: &logBuffer{}}
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -90,38 +88,16 @@ func (h *house) listen(t *testing.T, name string, limits gateway.Limits) {
 
 func (h *house) newHandler(t *testing.T, log *slog.Logger, cache string) gateway.HandlerFactory {
 	t.Helper()
-	if h.kind == "wasm" {
-		e, err := wasm.New(t.Context(), wasm.Config{
-			Name: "echo", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024}, CacheDir: cache, Logger: log,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
+	if !h.kind.module {
+		return h.newRemote(t, log)
 	}
-	return h.newRemote(t, log)
-}
-
-// newRemote starts the adapter and the service.
-func (h *house) newRemote(t *testing.T, log *slog.Logger) gateway.HandlerFactory {
-	t.Helper()
-	raw := h.gw.NewRawPublisher("up", gateway.ClientInfo{ClientID: "raw", Username: "raw"}, h.up.password)
-	adapter, err := remote.NewAdapter(remote.AdapterConfig{RawPublisher: raw, Logger: log})
+	e, err := wasm.New(t.Context(), wasm.Config{
+		Name: "echo", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024}, CacheDir: cache, Logger: log,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	adapterAddr := serveOn(t, adapter.Serve, func() error { return adapter.Stop(context.Background()) })
-
-	service, err := grpcecho.New(adapterAddr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	handlerAddr := serveOn(t, service.Serve, service.Stop)
-	c, err := remote.NewClient(remote.ClientConfig{Name: "echo", Addresses: []string{handlerAddr}, Logger: log}, adapter)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return e
 }
 
 // serveOn runs serve on a free port until the test ends.

@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/exgate/exgate/proto/examples/examplestest"
+	"github.com/exgate/exgate/runtime/remote"
 )
 
 func TestAcceptance(t *testing.T) {
@@ -12,12 +15,49 @@ func TestAcceptance(t *testing.T) {
 		name string
 		open func(*testing.T) *upstream
 	}{{"embedded", openEmbedded}, {"mosquitto", openMosquitto}} {
-		for _, kind := range []string{"grpc", "wasm"} {
+		for _, kind := range []kind{{dialect: remote.DialectUnary}, {module: true}} {
 			for _, transport := range transports {
-				t.Run(upstream.name+"/"+kind+"/"+transport.name, func(t *testing.T) {
+				t.Run(upstream.name+"/"+kind.String()+"/"+transport.name, func(t *testing.T) {
 					openHouse(t, upstream.open(t), kind, transport, cache).play(t)
 				})
 			}
+		}
+	}
+}
+
+// TestEveryDialect plays the scenario over each transport, with a handler in plain text and with one in TLS.
+func TestEveryDialect(t *testing.T) {
+	for _, dialect := range []remote.Dialect{remote.DialectStream, remote.DialectUnaryV42, remote.DialectSession} {
+		for _, transport := range transports {
+			for _, kind := range []kind{{dialect: dialect}, {dialect: dialect, tls: true}} {
+				t.Run(kind.String()+"/"+transport.name, func(t *testing.T) {
+					t.Parallel()
+					openHouse(t, openEmbedded(t), kind, transport, "").play(t)
+				})
+			}
+		}
+	}
+}
+
+// TestEveryLanguage plays it with the examples that proto/examples/setup.sh prepares.
+func TestEveryLanguage(t *testing.T) {
+	for _, language := range []struct {
+		example examplestest.Example
+		v42     examplestest.Example
+	}{
+		{examplestest.Python, examplestest.Python},
+		{examplestest.Node, examplestest.Node},
+		{examplestest.Java, examplestest.Java.With("--unary-v42")},
+	} {
+		for _, dialect := range []remote.Dialect{remote.DialectUnary, remote.DialectStream, remote.DialectUnaryV42, remote.DialectSession, remote.DialectAuto} {
+			example := language.example
+			if dialect == remote.DialectUnaryV42 {
+				example = language.v42
+			}
+			t.Run(example.String()+"/"+string(dialect), func(t *testing.T) {
+				t.Parallel()
+				openHouse(t, openEmbedded(t), kind{dialect: dialect, example: &example}, transports[0], "").play(t)
+			})
 		}
 	}
 }
@@ -68,7 +108,7 @@ func (h *house) rawPublish(t *testing.T) {
 	h.other.subscribe(t, "t/raw")
 	d := h.login(t, "d-raw", object{"mountpoint": "ct/"})
 	d.send(object{"type": 10, "topic": "t/raw", "qos": 0, "payload": "raw"})
-	if h.kind == "wasm" { // modules have no raw publish
+	if h.kind.module { // modules have no raw publish
 		d.expect(ack(puback, 1))
 		return
 	}
