@@ -16,7 +16,7 @@ static xp_buf greeting;
 static int32_t on_init(xp_str config) {
   greeting = XP_BUF(greeting_bytes);
   xp_put(&greeting, config.n > 0 ? config : XP_STR("exgate line protocol"));
-  return greeting.full ? XP_BAD_PARAM : XP_OK;
+  return greeting.full || !xp_framing_valid(&lines) ? XP_BAD_PARAM : XP_OK;
 }
 
 // Ends an event: a device that is sent more than it takes is closed rather than told half.
@@ -59,14 +59,15 @@ static xp_action feed(struct device *d, xp_str in) {
     xp_str line;
     xp_action action = XP_CONTINUE;
     if (d->login == LOGGING_IN) return hold_input(d, in);
-    switch (next_line(d, &in, &line)) {
-    case LINE_NONE: break;
-    case LINE_WHOLE:
+    switch (xp_next_frame(&lines, &d->framer, &in, &line)) {
+    case XP_NO_FRAME: break;
+    case XP_FRAME:
       action = run_command(d, line);
-      forget_line(d);
+      xp_frame_forget(&lines, &d->framer);
       break;
-    case LINE_TOO_LONG: say(XP_STR("error: a line has at most 1024 bytes")); break;
-    case LINE_NO_MEMORY: return give_up(XP_STR("too busy, come back later"));
+    case XP_BROKEN: // lines are never
+    case XP_TOO_LONG: say(XP_STR("error: a line has at most 1024 bytes")); break;
+    case XP_NO_MEMORY: return give_up(XP_STR("too busy, come back later"));
     }
     if (action == XP_CLOSE || out.refused) return XP_CLOSE;
   }

@@ -85,6 +85,11 @@ static inline void xp_frame_done(const xp_framing *r, xp_framer *f, bool given) 
   }
 }
 
+// Gives the piece of the last frame back now, and not at the next call: where a protocol stops in the middle of an event.
+static inline void xp_frame_forget(const xp_framing *r, xp_framer *f) {
+  if (f->given) xp_frame_done(r, f, false);
+}
+
 static inline xp_str xp_take_head(xp_str *in, uint32_t n) {
   xp_str head = {in->p, n};
   in->p += n;
@@ -347,7 +352,7 @@ static inline void xp_stuff(const xp_framing *r, xp_buf *out, xp_str frame) {
 // Takes the next frame from the head of in. What stands behind it is left in in, for the next call. The frame is valid until then, and points into the
 // event's bytes where it could. Go on until XP_NO_FRAME.
 static inline xp_outcome xp_next_frame(const xp_framing *r, xp_framer *f, xp_str *in, xp_str *frame) {
-  if (f->given) xp_frame_done(r, f, false);
+  xp_frame_forget(r, f);
   switch (r->kind) {
   case XP_DELIMITER: return xp_next_delimited(r, f, in, frame);
   case XP_LENGTH:

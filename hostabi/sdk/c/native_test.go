@@ -33,7 +33,7 @@ func compile(t testing.TB, source string) string {
 }
 
 func TestGuestsUnderTheTestDouble(t *testing.T) {
-	for _, source := range []string{"testdata/echo_test.c", "testdata/probe_test.c"} {
+	for _, source := range []string{"testdata/echo_test.c", "testdata/lines_test.c", "testdata/probe_test.c"} {
 		if out, err := exec.CommandContext(t.Context(), compile(t, source)).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", source, err, out)
 		}

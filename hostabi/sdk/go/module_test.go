@@ -11,33 +11,49 @@ import (
 	"github.com/exgate/exgate/hostabi/sdk/guesttest"
 )
 
-// TestReadmeShowsTheEchoThatIsTested builds what README.md shows, with its command, and runs it.
-func TestReadmeShowsTheEchoThatIsTested(t *testing.T) {
-	source, err := os.ReadFile("testdata/echo/main.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestReadmeShowsWhatIsTested builds what README.md shows, with its command, and runs it.
+func TestReadmeShowsWhatIsTested(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(readme), string(source)) {
-		t.Error("README.md does not show testdata/echo/main.go")
+	for _, file := range []string{"echo/main.go", "lines/main.go", "lines/main_test.go"} {
+		source, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(readme), string(source)) {
+			t.Errorf("README.md does not show testdata/%s", file)
+		}
 	}
-	path := filepath.Join(t.TempDir(), "echo.wasm")
-	build := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", path, "./testdata/echo")
+	for name, answer := range map[string]string{"echo": "hello\n", "lines": "hello!\n"} {
+		g := guesttest.Load(t, build(t, name), guesttest.Config{MemoryPages: 1024})
+		g.Created(1, hostabi.ConnInfo{})
+		g.Bytes(1, "hel")
+		g.Bytes(1, "lo\n")
+		if got := g.Sent(1); got != answer {
+			t.Errorf("%s: the device was sent %q", name, got)
+		}
+	}
+}
+
+func TestLinesAreTestedNatively(t *testing.T) {
+	if out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "./testdata/lines").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func build(t *testing.T, name string) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name+".wasm")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", path, "./testdata/"+name)
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building echo.wasm: %v\n%s", err, out)
+		t.Fatalf("building %s: %v\n%s", name, err, out)
 	}
 	module, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := guesttest.Load(t, module, guesttest.Config{MemoryPages: 1024})
-	g.Created(1, hostabi.ConnInfo{})
-	g.Bytes(1, "hello\n")
-	if got := g.Sent(1); got != "hello\n" {
-		t.Errorf("the device was sent %q", got)
-	}
+	return module
 }

@@ -4,10 +4,9 @@ import (
 	_ "embed"
 	"testing"
 
+	"github.com/exgate/exgate/hostabi/conformance/probe"
 	exproto "github.com/exgate/exgate/hostabi/sdk/go"
 	"github.com/exgate/exgate/hostabi/sdk/go/exprototest"
-
-	"github.com/exgate/exgate/hostabi/conformance/probe"
 	"github.com/exgate/exgate/hostabi/sdk/guesttest"
 )
 
