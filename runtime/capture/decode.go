@@ -41,7 +41,7 @@ func (l *line) record() (tap.Record, error) {
 		return l.callRecord(), nil
 	case l.Result != "":
 		code, err := codeOf(l.Result)
-		return tap.Record{Kind: tap.Result, Call: l.Of, Result: gateway.Result{Code: code, Message: l.Message}}, err
+		return tap.Record{Kind: tap.Result, Call: l.Of, Refused: l.Refused, Result: gateway.Result{Code: code, Message: l.Message}}, err
 	case l.Failed != "":
 		return tap.Record{Kind: tap.Handled, Err: errors.New(l.Failed)}, nil
 	}

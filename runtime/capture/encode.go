@@ -20,7 +20,7 @@ func lineOf(r tap.Record) line {
 	case r.Kind == tap.Handled:
 		l.Failed = r.Err.Error()
 	case r.Kind == tap.Result:
-		l.Result, l.Message, l.Of = r.Result.Code.String(), r.Result.Message, r.Call
+		l.Result, l.Message, l.Of, l.Refused = r.Result.Code.String(), r.Result.Message, r.Call, r.Refused
 	case r.Kind.Event():
 		l.Event = r.Kind.String()
 		l.event(r)

@@ -31,7 +31,7 @@ var every = []tap.Record{
 	{Kind: tap.Result, Call: 1, Result: gateway.Refuse(gateway.CodePermissionDeny, "no")},
 	{Kind: tap.Posted},
 	{Kind: tap.Resume, Call: 3},
-	{Kind: tap.Result, Call: 3, Result: gateway.Refuse(gateway.CodeConnProcessNotAlive, "")},
+	{Kind: tap.Result, Call: 3, Refused: true, Result: gateway.Refuse(gateway.CodeConnProcessNotAlive, "")},
 	{Kind: tap.Bytes, Data: []byte{0x7e, 0, 0x80}},
 	{Kind: tap.Send, Call: 4, Data: []byte("grüß <&>\u2028")},
 	{Kind: tap.StartTimer, Call: 5, Seconds: 30},

@@ -20,6 +20,7 @@ type line struct {
 
 	ID      uint32 `json:"id,omitempty"` // of a call
 	Of      uint32 `json:"of,omitempty"` // the call that a result is of
+	Refused bool   `json:"refused,omitempty"`
 	Message string `json:"message,omitempty"`
 	Wanted  bool   `json:"wanted,omitempty"`
 

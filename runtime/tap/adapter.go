@@ -76,7 +76,7 @@ func (t *tapped) call(r *Record) uint32 {
 // refused records r where it is no success, and passes it on.
 func (t *tapped) refused(call uint32, r gateway.Result) gateway.Result {
 	if !r.Ok() {
-		t.record(&Record{Kind: Result, Call: call, Result: r})
+		t.record(&Record{Kind: Result, Call: call, Result: r, Refused: true})
 	}
 	return r
 }

@@ -86,5 +86,6 @@ type Record struct {
 	Err      error               // Handled: the handler failed
 
 	// Result is the outcome of a call. Calls without one went well, or did not want to know.
-	Result gateway.Result
+	Result  gateway.Result
+	Refused bool // Result: the call was refused at once, and nothing more is heard of it
 }

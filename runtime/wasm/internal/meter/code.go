@@ -15,15 +15,15 @@ func (m *module) code(r *reader) {
 		r.fail("%d function bodies for %d functions", n, len(m.functions))
 		return
 	}
-	m.chooseBase()
-	out := binary.AppendUvarint(make([]byte, 0, len(r.data)+len(r.data)/4), uint64(n))
+	m.dispatch.decide(m)
+	out := make([]byte, 0, len(r.data)+len(r.data)/4)
 	for i := range n {
 		size := r.u32()
 		if size > maxFunctionBytes {
 			r.fail("function %d has %d bytes: at most %d", m.imports+i, size, maxFunctionBytes)
 		}
 		f := &function{module: m, r: r.sub(size)}
-		body := f.rewrite(m.params[m.functions[i]])
+		body := f.rewrite(len(m.signatures[m.functions[i]].params))
 		if r.err == nil && f.r.err != nil {
 			r.err = fmt.Errorf("function %d: %w", m.imports+i, f.r.err)
 		}
@@ -32,7 +32,7 @@ func (m *module) code(r *reader) {
 		}
 		out = appendSized(out, body)
 	}
-	m.body[sectionCode].data = out
+	m.body[sectionCode].data = append(binary.AppendUvarint(nil, uint64(n+len(m.dispatch.types))), m.dispatch.bodies(m, out)...)
 }
 
 // function rewrites one body.
@@ -113,7 +113,7 @@ func (f *function) writeLocals(groups []byte) []byte {
 // step copies one instruction and adds what it is charged.
 func (f *function) step() {
 	start := f.r.pos
-	in := f.r.instruction(len(f.module.params))
+	in := f.r.instruction(len(f.module.signatures))
 	if f.r.err != nil {
 		return
 	}
@@ -130,12 +130,13 @@ func (f *function) step() {
 	case opEnd:
 		f.frames = f.frames[:len(f.frames)-1]
 	case opCallByTable:
-		if f.module.base.at > 0 {
+		if f.module.dispatch.used {
 			f.flush(start)
-			f.subtractBase()
+			f.copied = f.r.pos
+			f.callDispatch(in.index)
 		}
-	case opTableGet:
-		f.module.base.fixed = true
+	case opTableGet, opRefFunc:
+		f.module.dispatch.unfit = true
 	case opMemoryGrow:
 		f.flush(f.r.pos)
 		f.chargeGrown()

@@ -36,6 +36,11 @@ var sectionNames = [sections]string{
 
 var header = []byte{0, 'a', 's', 'm', 1, 0, 0, 0}
 
+// functionSignature is a function type, as value types.
+type functionSignature struct {
+	params, results []byte
+}
+
 // table is a table as it is put out again.
 type table struct {
 	element  byte
@@ -46,16 +51,17 @@ type table struct {
 type module struct {
 	limits Options
 
-	params    []int // number of parameters by type
-	imports   int   // functions; nothing else may be imported
-	functions []uint32
-	tables    []table
-	globals   int
-	exports   int
-	split     split
-	base      base
-	mutable   []int  // globals to export
-	names     []byte // the function names of the name section, as a subsection
+	signatures  []functionSignature // by type
+	imports     int                 // functions; nothing else may be imported
+	importTypes []uint32
+	functions   []uint32
+	tables      []table
+	globals     int
+	exports     int
+	split       split
+	dispatch    dispatch
+	mutable     []int  // globals to export
+	names       []byte // the function names of the name section, as a subsection
 
 	body [sections]section
 }

@@ -35,6 +35,7 @@ func Rewrite(wasm []byte, o Options) ([]byte, error) {
 }
 
 func (m *module) rewrite() []byte {
+	m.dispatch.replaceTable(m)
 	m.addTables()
 	m.addGlobals()
 	m.addExports()
@@ -48,11 +49,10 @@ func (m *module) addTables() {
 	b := binary.AppendUvarint(nil, uint64(len(m.tables)))
 	for _, t := range m.tables {
 		b = append(b, t.element, 1)
-		b = binary.AppendUvarint(b, uint64(t.min-m.base.at))
-		b = binary.AppendUvarint(b, uint64(t.max-m.base.at))
+		b = binary.AppendUvarint(b, uint64(t.min))
+		b = binary.AppendUvarint(b, uint64(t.max))
 	}
 	m.body[sectionTable].data = b
-	m.moveElements()
 }
 
 func (m *module) addGlobals() {

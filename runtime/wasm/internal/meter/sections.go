@@ -27,30 +27,34 @@ func (r *reader) refType() byte {
 	return b
 }
 
+// valueTypes reads how many types follow, and them.
+func (r *reader) valueTypes(what string, limit int) []byte {
+	n := r.count(what, limit)
+	start := r.pos
+	for range n {
+		r.valueType()
+	}
+	return r.data[start:r.pos]
+}
+
 func (m *module) types(r *reader) {
 	n := r.count("types", maxTypes)
 	for range n {
 		if b := r.byte(); b != functionType {
 			r.fail("type %#x is not a function type", b)
 		}
-		params := r.count("parameters", maxParams)
-		for range params {
-			r.valueType()
-		}
-		for range r.count("results", maxResults) {
-			r.valueType()
-		}
+		t := functionSignature{params: r.valueTypes("parameters", maxParams), results: r.valueTypes("results", maxResults)}
 		if r.err != nil {
 			return
 		}
-		m.params = append(m.params, params)
+		m.signatures = append(m.signatures, t)
 	}
 }
 
 func (m *module) typeIndex(r *reader) uint32 {
 	i := r.u32()
-	if r.err == nil && int64(i) >= int64(len(m.params)) {
-		r.fail("type %d of %d", i, len(m.params))
+	if r.err == nil && int64(i) >= int64(len(m.signatures)) {
+		r.fail("type %d of %d", i, len(m.signatures))
 	}
 	return i
 }
@@ -67,7 +71,7 @@ func (m *module) imported(r *reader) {
 			r.fail("imports %q from %q, which is not a function: only functions are provided", name, from)
 			return
 		}
-		m.typeIndex(r)
+		m.importTypes = append(m.importTypes, m.typeIndex(r))
 		m.imports++
 	}
 }
@@ -147,7 +151,7 @@ func (m *module) export(r *reader) {
 		case strings.HasPrefix(name, reservedPrefix):
 			r.fail("exports %q: names that begin with %q are the host's", name, reservedPrefix)
 		case kind == exportTable:
-			m.base.fixed = true
+			m.dispatch.unfit = true
 		case kind > exportGlobal:
 			r.fail("export %q has kind %d", name, kind)
 		case kind == exportGlobal && int64(index) >= int64(m.globals):

@@ -66,7 +66,7 @@ func (m *module) elements(r *reader) {
 			if flags&segmentIndex != 0 {
 				table = r.u32()
 			}
-			m.placed(table, r)
+			m.dispatch.segment(table, r)
 		}
 		if flags&(segmentPassive|segmentIndex) != 0 {
 			m.elementType(r, flags&segmentExpressions != 0)
@@ -75,8 +75,9 @@ func (m *module) elements(r *reader) {
 		for range n {
 			if flags&segmentExpressions != 0 {
 				r.constant()
+				m.dispatch.unfit = true
 			} else {
-				r.u32()
+				m.dispatch.element(flags, r.u32())
 			}
 		}
 		if total += n; total > maxElementItems {

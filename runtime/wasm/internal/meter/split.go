@@ -26,7 +26,7 @@ const maxStateGlobals = 256
 
 // Split is Rewrite for instances that start from an image.
 func Split(wasm []byte, o Options) (Parts, error) {
-	m, err := parseForBase(wasm, o)
+	m, err := parseForDispatch(wasm, o)
 	if err != nil {
 		return Parts{}, err
 	}
@@ -66,7 +66,7 @@ func (m *module) keepFor(in instruction) {
 		m.split.refuse("it changes a table (table.set)")
 	}
 	if in.op == opMisc && in.sub >= miscMemoryInit {
-		m.base.fixed = m.base.fixed || in.sub == miscTableSize
+		m.dispatch.unfit = m.dispatch.unfit || in.sub == miscTableSize
 		if why := stateInstructions[in.sub]; why != "" {
 			m.split.refuse(why)
 		}

@@ -1,0 +1,88 @@
+package calldiff
+
+import (
+	"fmt"
+	"hash/crc32"
+	"strings"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/tap"
+)
+
+// maxShown bounds the bytes of a call that a person is shown.
+const maxShown = 128
+
+// call is what one handler called, in a form that can be compared.
+type call struct {
+	kind     tap.Kind
+	head     string // everything but data and password
+	data     []byte
+	password string
+}
+
+// callOf makes a call of a record; ok is false for those that are not compared: Pause and Resume are how a handler waits, and nobody sees them. A
+// handler that fails has made a call of a kind of its own, [tap.Handled].
+func callOf(r *tap.Record) (c call, ok bool) {
+	switch r.Kind {
+	case tap.Send, tap.Publish:
+		return call{kind: r.Kind, head: head(r), data: r.Data}, true
+	case tap.Authenticate:
+		return call{kind: r.Kind, head: head(r), password: r.Password}, true
+	case tap.Close, tap.StartTimer, tap.Subscribe, tap.Unsubscribe:
+		return call{kind: r.Kind, head: head(r)}, true
+	case tap.Handled:
+		return call{kind: r.Kind, head: head(r)}, r.Err != nil
+	}
+	return call{}, false
+}
+
+// head is a call in words, without its bytes.
+func head(r *tap.Record) string {
+	switch r.Kind {
+	case tap.Close:
+		return "close " + valid(r.Reason.Name)
+	case tap.Authenticate:
+		c := r.Client
+		return valid(fmt.Sprintf("authenticate clientid %q username %q protocol %q %q", c.ClientID, c.Username, c.ProtoName, c.ProtoVersion))
+	case tap.StartTimer:
+		return fmt.Sprintf("start_timer %d, %d s", r.Timer, r.Seconds)
+	case tap.Publish, tap.Subscribe:
+		return fmt.Sprintf("%v %q qos %d", r.Kind, valid(r.Topic), r.QoS)
+	case tap.Unsubscribe:
+		return fmt.Sprintf("unsubscribe %q", valid(r.Topic))
+	case tap.Handled:
+		name, _, _ := strings.Cut(gateway.ReasonOf(r.Err).String(), ":")
+		return "failed with " + name
+	}
+	return r.Kind.String()
+}
+
+// valid is text as a capture has it.
+func valid(text string) string { return strings.ToValidUTF8(text, "\ufffd") }
+
+// Text is a call in one line, its bytes cut where they are many.
+func Text(r *tap.Record) string {
+	if c, ok := callOf(r); ok {
+		return c.text()
+	}
+	return r.Kind.String()
+}
+
+func (c call) text() string {
+	text := c.head
+	if len(text) > 4*maxShown {
+		text = strings.ToValidUTF8(text[:4*maxShown], "") + "..."
+	}
+	if c.kind == tap.Send || c.kind == tap.Publish {
+		text += " " + Quote(c.data)
+	}
+	return text
+}
+
+// Quote is b as a quoted text, cut after 128 bytes. What is cut off still makes a difference.
+func Quote(b []byte) string {
+	if len(b) > maxShown {
+		return fmt.Sprintf("%q... (%d bytes, crc %08x)", b[:maxShown], len(b), crc32.ChecksumIEEE(b))
+	}
+	return fmt.Sprintf("%q", b)
+}

@@ -1,0 +1,139 @@
+// Package calldiff compares what two handlers of the same connection call: one that was recorded or is live, and one that may take its place.
+//
+// Calls are compared in their order, times are not looked at. On a stream it does not matter in how many pieces bytes are sent.
+package calldiff
+
+import (
+	"bytes"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/redact"
+	"github.com/exgate/exgate/runtime/tap"
+)
+
+// The most that one side may be ahead.
+const (
+	maxAhead      = 1024
+	maxAheadBytes = 1 << 20
+)
+
+// Difference is where two handlers begin to differ.
+type Difference struct {
+	Kind  string // of the call: send, publish, ...; password for another password
+	first call   // of the first handler; none where it called less
+	other call
+}
+
+// Diff compares two sequences of calls while they grow. It is not safe for concurrent use.
+type Diff struct {
+	stream bool // bytes sent have no frames
+	ahead  side // calls of the side that is ahead
+	other  bool // that side is the other one
+	found  *Difference
+}
+
+// side are calls that wait for those of the other side.
+type side struct {
+	calls []call
+	bytes int
+}
+
+// New compares calls for a connection over such a socket.
+func New(socket gateway.SocketType) *Diff { return &Diff{stream: socket < gateway.SocketUDP} }
+
+// First adds a call of the first handler. It keeps nothing of r that the caller owns.
+func (d *Diff) First(r *tap.Record) { d.add(r, false) }
+
+// Other adds a call of the other handler.
+func (d *Diff) Other(r *tap.Record) { d.add(r, true) }
+
+// Found returns the first difference, or nil.
+func (d *Diff) Found() *Difference { return d.found }
+
+// End says that neither will call any more.
+func (d *Diff) End() *Difference {
+	if d.found == nil && len(d.ahead.calls) > 0 {
+		d.differ(d.ahead.calls[0], call{}, d.other)
+	}
+	return d.found
+}
+
+func (d *Diff) add(r *tap.Record, other bool) {
+	c, ok := callOf(r)
+	if !ok || d.found != nil || d.stream && c.kind == tap.Send && len(c.data) == 0 {
+		return
+	}
+	for len(d.ahead.calls) > 0 && d.other != other {
+		rest, done := d.match(c, other)
+		if done {
+			return
+		}
+		c = rest
+	}
+	c.data = bytes.Clone(c.data)
+	d.other = other
+	d.ahead.calls = append(d.ahead.calls, c)
+	d.ahead.bytes += len(c.data) + len(c.head)
+	if len(d.ahead.calls) > maxAhead || d.ahead.bytes > maxAheadBytes {
+		d.differ(d.ahead.calls[0], call{}, other)
+	}
+}
+
+// match compares c with the first call that waits. It returns what of c is left to compare.
+func (d *Diff) match(c call, other bool) (rest call, done bool) {
+	waiting := &d.ahead.calls[0]
+	n := len(c.data)
+	if d.stream && c.kind == tap.Send {
+		n = min(n, len(waiting.data))
+	}
+	switch {
+	case c.kind != waiting.kind || c.head != waiting.head || len(waiting.data) < n || !bytes.Equal(c.data[:n], waiting.data[:n]):
+		d.differ(c, *waiting, other)
+		return call{}, true
+	case c.password != "" && waiting.password != "" && c.password != waiting.password:
+		d.found = &Difference{Kind: "password", first: call{kind: c.kind, head: c.head}, other: call{kind: c.kind, head: c.head}}
+		return call{}, true
+	case len(waiting.data) > n && d.stream && c.kind == tap.Send:
+		waiting.data = waiting.data[n:]
+		d.ahead.bytes -= n
+		return call{}, true
+	case len(waiting.data) > n:
+		d.differ(c, *waiting, other)
+		return call{}, true
+	}
+	d.ahead.bytes -= n + len(waiting.head)
+	d.ahead.calls = d.ahead.calls[1:]
+	c.data = c.data[n:]
+	return c, len(c.data) == 0
+}
+
+// differ notes that c, of one side, is not what the other side called.
+func (d *Diff) differ(c, counterpart call, other bool) {
+	first, second := c, counterpart
+	if other {
+		first, second = counterpart, c
+	}
+	kind := first.kind
+	if kind == 0 {
+		kind = second.kind
+	}
+	d.found = &Difference{Kind: kind.String(), first: first, other: second}
+	if kind == tap.Handled {
+		d.found.Kind = "failure"
+	}
+	d.ahead = side{}
+}
+
+// Texts are both sides in words, "nothing" for a side that called less, with secrets covered.
+func (d *Difference) Texts(s *redact.Secrets) (first, other string) {
+	return shown(d.first, s), shown(d.other, s)
+}
+
+func shown(c call, s *redact.Secrets) string {
+	if c.kind == 0 {
+		return "nothing"
+	}
+	c.data = s.Bytes(c.data)
+	c.head = s.Text(c.head)
+	return c.text()
+}

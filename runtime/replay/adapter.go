@@ -1,0 +1,176 @@
+package replay
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/exgate/exgate/runtime/calldiff"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/tap"
+)
+
+// adapter is what the handler calls: each call is compared, and answered as the one of its kind and place was.
+type adapter struct {
+	id string
+
+	mu       sync.Mutex // guards the fields below: an engine closes connections from goroutines of its own
+	diff     *calldiff.Diff
+	answers  answers
+	recorded trace
+	replayed trace
+	ended    bool // the handler has closed the connection, or failed
+	silent   bool // the capture is over
+	dues     []func()
+	posts    []func() error
+}
+
+var _ gateway.ConnectionAdapter = (*adapter)(nil)
+
+func newAdapter(number uint32, socket gateway.SocketType, a answers) *adapter {
+	return &adapter{id: fmt.Sprintf("%d@replay", number), diff: calldiff.New(socket), answers: a}
+}
+
+// event notes that both handlers are told of r.
+func (a *adapter) event(r *tap.Record) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.recorded.event(r)
+	a.replayed.event(r)
+}
+
+// first takes what the recorded handler did.
+func (a *adapter) first(r *tap.Record) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.diff.First(r)
+	a.recorded.call(r)
+}
+
+// second takes what the replayed handler does; the caller holds mu.
+func (a *adapter) second(r *tap.Record) {
+	if !a.silent {
+		a.diff.Other(r)
+		a.replayed.call(r)
+	}
+}
+
+// fail ends the connection for an error of its handler.
+func (a *adapter) fail(r *tap.Record) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.second(r)
+	a.ended = true
+}
+
+// end lets nothing be called any more. With silent, nothing that is called counts.
+func (a *adapter) end(silent bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended, a.silent = true, a.silent || silent
+}
+
+func (a *adapter) closed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.ended
+}
+
+// answered is the place of a result in the capture.
+func (a *adapter) answered(r *tap.Record) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if one := a.answers.call[r.Call]; one != nil {
+		one.arrived = true
+		a.queue(one)
+	}
+}
+
+// queue has a result told when no event is under way; the caller holds mu.
+func (a *adapter) queue(one *answer) {
+	if due := one.due(); due != nil {
+		a.dues = append(a.dues, due)
+	}
+}
+
+// due returns the next result to tell, or nil.
+func (a *adapter) due() func() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return pop(&a.dues)
+}
+
+// posted returns the next event that the handler posted, or nil.
+func (a *adapter) posted() func() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return pop(&a.posts)
+}
+
+func pop[F any](queue *[]F) (first F) {
+	if len(*queue) > 0 {
+		first = (*queue)[0]
+		*queue = (*queue)[1:]
+	}
+	return first
+}
+
+// call compares a call and answers it.
+func (a *adapter) call(r *tap.Record, done gateway.Done) gateway.Result {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.second(r)
+	one := a.answers.next(r.Kind)
+	switch {
+	case a.ended:
+		return gateway.Refuse(gateway.CodeConnProcessNotAlive, "connection closed")
+	case !one.refused.Ok():
+		return one.refused
+	}
+	one.done = done
+	a.queue(one)
+	a.ended = r.Kind == tap.Close
+	return gateway.OK
+}
+
+func (a *adapter) ID() string { return a.id }
+
+func (a *adapter) Send(b []byte) gateway.Result {
+	return a.call(&tap.Record{Kind: tap.Send, Data: b}, nil)
+}
+
+func (a *adapter) Close(reason gateway.CloseReason) gateway.Result {
+	return a.call(&tap.Record{Kind: tap.Close, Reason: reason}, nil)
+}
+
+func (a *adapter) StartTimer(t gateway.TimerType, seconds uint32) gateway.Result {
+	return a.call(&tap.Record{Kind: tap.StartTimer, Timer: t, Seconds: seconds}, nil)
+}
+
+func (a *adapter) Authenticate(client gateway.ClientInfo, _ string, done gateway.Done) gateway.Result {
+	return a.call(&tap.Record{Kind: tap.Authenticate, Client: client}, done)
+}
+
+func (a *adapter) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
+	return a.call(&tap.Record{Kind: tap.Publish, Topic: topic, QoS: qos, Data: payload}, done)
+}
+
+func (a *adapter) Subscribe(filter string, qos uint32, done gateway.Done) gateway.Result {
+	return a.call(&tap.Record{Kind: tap.Subscribe, Topic: filter, QoS: qos}, done)
+}
+
+func (a *adapter) Unsubscribe(filter string, done gateway.Done) gateway.Result {
+	return a.call(&tap.Record{Kind: tap.Unsubscribe, Topic: filter}, done)
+}
+
+func (a *adapter) Pause() { a.call(&tap.Record{Kind: tap.Pause}, nil) }
+
+func (a *adapter) Resume() gateway.Result { return a.call(&tap.Record{Kind: tap.Resume}, nil) }
+
+func (a *adapter) Post(event func() error) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.ended {
+		a.posts = append(a.posts, event)
+	}
+	return !a.ended
+}

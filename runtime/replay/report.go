@@ -1,0 +1,121 @@
+package replay
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/exgate/exgate/runtime/calldiff"
+	"github.com/exgate/exgate/runtime/capture"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/tap"
+)
+
+// Report is what came out of a replay.
+type Report struct {
+	Header      capture.Header
+	Truncated   bool // the capture ends in the middle of a line
+	Connections []Connection
+}
+
+// Connection is one that was replayed.
+type Connection struct {
+	Number    uint32 // in the capture
+	Line      int    // of its beginning; 0 where the capture does not have it, and nothing was replayed
+	Info      gateway.ConnInfo
+	Cut       string // why the capture ends before the connection; empty otherwise
+	Different bool
+	Replayed  []string // events and calls, in order
+
+	recorded []string
+}
+
+// Same reports whether the handler called everywhere what the recorded one did.
+func (r *Report) Same() bool {
+	for _, c := range r.Connections {
+		if c.Different {
+			return false
+		}
+	}
+	return true
+}
+
+// Replays is how many connections were replayed, and how many of them differ.
+func (r *Report) Replays() (all, different int) {
+	for _, c := range r.Connections {
+		if c.Line > 0 {
+			all++
+		}
+		if c.Different {
+			different++
+		}
+	}
+	return all, different
+}
+
+// WriteDiff writes what differs, each connection as a unified diff between what was recorded and what was replayed. Lines of events begin with >, those
+// of calls with <.
+func (r *Report) WriteDiff(w io.Writer) error {
+	for _, c := range r.Connections {
+		if !c.Different {
+			continue
+		}
+		name := fmt.Sprintf("connection %d of %s, line %d", c.Number, c.Info.Peer, c.Line)
+		if _, err := w.Write(diff.Diff(name+", recorded", text(c.recorded), name+", replayed", text(c.Replayed))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteTrace writes the events and the calls of each connection as they were replayed: a text to keep and to compare with.
+func (r *Report) WriteTrace(w io.Writer) error {
+	for _, c := range r.Connections {
+		if c.Line == 0 {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "connection %d\n%s", c.Number, text(c.Replayed)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func text(lines []string) []byte { return []byte(strings.Join(append(lines, ""), "\n")) }
+
+// maxTrace bounds the lines of one connection.
+const maxTrace = 100_000
+
+// trace is the story of a connection.
+type trace struct{ lines []string }
+
+func (t *trace) add(line string) {
+	if len(t.lines) < maxTrace {
+		t.lines = append(t.lines, line)
+	}
+}
+
+func (t *trace) call(r *tap.Record) {
+	if r.Kind != tap.Pause && r.Kind != tap.Resume && r.Kind != 0 {
+		t.add("< " + calldiff.Text(r))
+	}
+}
+
+func (t *trace) event(r *tap.Record) {
+	switch r.Kind {
+	case tap.Bytes:
+		t.add("> bytes " + calldiff.Quote(r.Data))
+	case tap.Messages:
+		for _, m := range r.Messages {
+			t.add(fmt.Sprintf("> message %q qos %d %s", m.Topic, m.QoS, calldiff.Quote(m.Payload)))
+		}
+	case tap.Timer:
+		t.add(fmt.Sprintf("> timer %d", r.Timer))
+	case tap.Closed:
+		t.add("> closed " + r.Reason.Name)
+	default:
+		t.add("> " + r.Kind.String())
+	}
+}
