@@ -225,7 +225,7 @@ func TestSameFileWithOtherSettingsIsAnotherVersion(t *testing.T) {
 	swap(t, m, a, SwapOptions{})
 	swap(t, m, a, SwapOptions{})
 	must(t, m.Swap(t.Context(), Config{Module: a, Shards: 1, GuestConfig: []byte("new")}, SwapOptions{}))
-	if got := m.Status().Versions; len(got) != 2 || got[0].Digest != got[1].Digest {
+	if got := m.Status().Versions; len(got) != 2 || got[0].Digest != got[1].Digest || got[0].Settings == got[1].Settings {
 		t.Errorf("%+v", got)
 	}
 	d := connect(t, m)

@@ -13,6 +13,7 @@ type ModuleStatus struct {
 // VersionStatus is one version of a module.
 type VersionStatus struct {
 	Digest      string // SHA-256 of the .wasm file, in hex
+	Settings    string // tells versions of one file apart by what is set for them
 	State       VersionState
 	Percent     int // of new connections
 	Loaded      time.Time
@@ -37,7 +38,7 @@ func (m *Module) Status() ModuleStatus {
 	s := ModuleStatus{Name: m.config.Name, RolledBack: m.rolledBack}
 	for _, v := range m.versions() {
 		s.Versions = append(s.Versions, VersionStatus{
-			Digest: v.digest, State: v.state, Percent: m.percent(v), Loaded: v.loaded, Connections: len(v.conns), Served: v.served,
+			Digest: v.digest, Settings: v.settings(), State: v.state, Percent: m.percent(v), Loaded: v.loaded, Connections: len(v.conns), Served: v.served,
 			Faults: v.faults, DrainsUntil: v.until,
 		})
 	}

@@ -52,7 +52,7 @@ func (m *Module) Swap(ctx context.Context, c Config, o SwapOptions) error {
 	m.loading.Lock()
 	defer m.loading.Unlock()
 	c = m.settings(c)
-	if done, err := m.reuse(versionKey(c), o); done {
+	if done, err := m.reuse(idOf(c), o); done {
 		return err
 	}
 	engine, err := New(ctx, c)
@@ -69,13 +69,13 @@ func (m *Module) Swap(ctx context.Context, c Config, o SwapOptions) error {
 }
 
 // reuse swaps to a version that is there, if it is.
-func (m *Module) reuse(key string, o SwapOptions) (done bool, err error) {
+func (m *Module) reuse(id versionID, o SwapOptions) (done bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		return true, errModuleClosed
 	}
-	i := slices.IndexFunc(m.versions(), func(v *version) bool { return v.key == key })
+	i := slices.IndexFunc(m.versions(), func(v *version) bool { return v.id == id })
 	if i < 0 {
 		return false, nil
 	}
@@ -108,7 +108,7 @@ func (m *Module) install(v *version, o SwapOptions) bool {
 		m.endTrial()
 		v.state = VersionCanary
 		m.begin(&trial{version: v, options: o, percent: o.Canary.Percent}, o.Canary.After)
-		m.log.Info("module canary begins", "version", v.short(), "percent", o.Canary.Percent, "beside", m.serving.short())
+		m.log.Info("module canary begins", "version", v.short(), "settings", v.settings(), "percent", o.Canary.Percent, "beside", m.serving.short())
 	default:
 		m.replaceGuarded(v, o)
 	}
@@ -123,10 +123,10 @@ func (m *Module) replace(v *version, timeout time.Duration) {
 	m.metrics.swaps.WithLabelValues(m.config.Name).Inc()
 	m.endTrial()
 	if before == nil {
-		m.log.Info("module serves", "version", v.short())
+		m.log.Info("module serves", "version", v.short(), "settings", v.settings())
 		return
 	}
-	m.log.Info("module swapped", "version", v.short(), "before", before.short())
+	m.log.Info("module swapped", "version", v.short(), "settings", v.settings(), "before", before.short())
 	m.drain(before, timeout)
 }
 
@@ -135,7 +135,7 @@ func (m *Module) replaceGuarded(v *version, o SwapOptions) {
 	before := m.serving
 	v.state, m.serving = VersionServing, v
 	m.metrics.swaps.WithLabelValues(m.config.Name).Inc()
-	m.log.Info("module swapped", "version", v.short(), "before", before.short(), "guard", o.Guard.Period.String())
+	m.log.Info("module swapped", "version", v.short(), "settings", v.settings(), "before", before.short(), "guard", o.Guard.Period.String())
 	m.endTrial()
 	m.begin(&trial{version: v, before: before, options: o}, o.Guard.Period)
 	m.drain(before, o.DrainTimeout)

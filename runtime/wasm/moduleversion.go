@@ -3,6 +3,7 @@ package wasm
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,10 +26,13 @@ const (
 // shortDigest is how much of a digest logs and metric labels have.
 const shortDigest = 12
 
+// shortSettings is as much as tells the settings of a few versions apart.
+const shortSettings = 8
+
 // version is a guest that a module has loaded. Its fields are guarded by Module.mu.
 type version struct {
 	engine *Engine
-	key    string // of the file and all that was set for it
+	id     versionID
 	digest string // SHA-256 of the file, in hex
 	loaded time.Time
 	state  VersionState
@@ -59,16 +63,23 @@ func (m *Module) settings(c Config) Config {
 }
 
 func newVersion(c Config, e *Engine) *version {
-	return &version{engine: e, key: versionKey(c), digest: e.Digest(), loaded: time.Now(), conns: make(map[*moduleConn]struct{})}
+	return &version{engine: e, id: idOf(c), digest: e.Digest(), loaded: time.Now(), conns: make(map[*moduleConn]struct{})}
 }
 
-// versionKey tells apart what behaves differently: the file, and all that is set for it.
-func versionKey(c Config) string {
-	module, guestConfig := sha256.Sum256(c.Module), sha256.Sum256(c.GuestConfig)
+// versionID tells apart what behaves differently: the file, and all that is set for it.
+type versionID struct{ module, settings [sha256.Size]byte }
+
+func idOf(c Config) versionID {
+	id := versionID{module: sha256.Sum256(c.Module)}
+	guestConfig := sha256.Sum256(c.GuestConfig)
 	c = c.withDefaults()
 	c.Module, c.GuestConfig, c.Logger, c.Metrics = nil, nil, nil, nil
-	return fmt.Sprintf("%x %x %+v", module, guestConfig, c)
+	id.settings = sha256.Sum256(fmt.Appendf(nil, "%x %+v", guestConfig, c))
+	return id
 }
+
+// settings names what is set for the version.
+func (v *version) settings() string { return hex.EncodeToString(v.id.settings[:])[:shortSettings] }
 
 // versions are all that are there, newest first; the caller holds mu.
 func (m *Module) versions() []*version {

@@ -2,6 +2,8 @@ package modules
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +22,7 @@ type entry struct {
 	since time.Time // they have been so
 	taken bool      // they were acted on
 
+	digest   string         // SHA-256 of the .wasm file as it was read last, in hex
 	module   *wasm.Module   // nil before one was loaded
 	settings *config.Module // of what was loaded last
 	listener *openListener  // nil without one of its own
@@ -80,6 +83,8 @@ func (e *entry) read() ([]byte, *config.Module, error) {
 	if !e.stillSeen() {
 		return nil, nil, errChanging
 	}
+	sum := sha256.Sum256(module)
+	e.digest = hex.EncodeToString(sum[:])
 	return module, settings, nil
 }
 

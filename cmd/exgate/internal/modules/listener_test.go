@@ -24,7 +24,7 @@ func (h *house) dial(module string) device {
 	h.t.Cleanup(func() { _ = c.Close() })
 	must(h.t, c.SetDeadline(time.Now().Add(patienceOfTests)))
 	d := device{c, h.t}
-	d.echo("hello")
+	d.echo("xello")
 	return d
 }
 
@@ -70,6 +70,30 @@ func TestListenerWithMistakes(t *testing.T) {
 	h.status("m", "has no certificate", func(s Status) bool {
 		return strings.Contains(s.Reason, "m.yaml:2: listener: needs tls.cert and tls.key")
 	})
+}
+
+// A version that devices make fault is taken back, and its file says so until it changes.
+func TestGuardOfAFile(t *testing.T) {
+	a, b := variant(t, "hostile", "a"), variant(t, "hostile", "b")
+	settings := "listener: {bind: 127.0.0.1:0}\nisolation: connection\nguard: {min_connections: 3, fault_percent: 50}\n"
+	h := newHouse(t, map[string][]byte{"m.wasm": a, "m.yaml": []byte(settings)})
+	stays := h.dial("m")
+	h.replace("m.wasm", b)
+	h.serves("m", b)
+	for range 3 {
+		d := h.dial("m")
+		_, err := io.WriteString(d, "t")
+		must(t, err)
+		_, _ = io.Copy(io.Discard, d)
+	}
+	s := h.state("m", RolledBack)
+	if v := s.Module.Versions[0]; v.Digest != digest(a) || v.State != "serving" || s.Digest != digest(b) || !strings.Contains(s.Reason, " of 3 connections ended by a fault of the guest") {
+		t.Errorf("%+v", s)
+	}
+	h.dial("m")
+	stays.echo("still here")
+	h.write("m.wasm", b) // again
+	h.serves("m", b)
 }
 
 // A port that is in use is tried again; a listener that was there before is kept.

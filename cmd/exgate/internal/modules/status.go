@@ -1,6 +1,7 @@
 package modules
 
 import (
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -21,6 +22,9 @@ const (
 	Loaded   State = "loaded"   // swapped in
 	Rejected State = "rejected" // something is wrong with them, and nothing was changed
 	Removed  State = "removed"  // not there any longer
+
+	// RolledBack were swapped in, and taken back because devices made the guest fault.
+	RolledBack State = "rolled_back"
 )
 
 var states = []State{Waiting, Loading, Loaded, Rejected, Removed}
@@ -28,6 +32,7 @@ var states = []State{Waiting, Loading, Loaded, Rejected, Removed}
 // Status is what a module of the folder is at one time.
 type Status struct {
 	Name     string
+	Digest   string // SHA-256 of the .wasm file, in hex; empty where it was not read
 	State    State  // of the files
 	Reason   string // why they are rejected or wait
 	Since    time.Time
@@ -44,13 +49,24 @@ func (f *Folder) List() []Status {
 	defer f.mu.Unlock()
 	list := make([]Status, 0, len(f.state))
 	for _, s := range f.state {
-		if s.module != nil {
-			s.Module = s.module.Status()
-		}
-		list = append(list, s)
+		list = append(list, s.now())
 	}
 	slices.SortFunc(list, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
 	return list
+}
+
+// now is s with what serves now.
+func (s Status) now() Status {
+	if s.module == nil {
+		return s
+	}
+	s.Module = s.module.Status()
+	back := s.Module.RolledBack
+	if s.State == Loaded && back != nil && back.At.After(s.Since) && back.Version == s.Digest {
+		s.State, s.Since = RolledBack, back.At
+		s.Reason = fmt.Sprintf("%d of %d connections ended by a fault of the guest", back.Faults, back.Connections)
+	}
+	return s
 }
 
 // Find returns the module name, and whether there is or was one.
@@ -65,7 +81,7 @@ func (f *Folder) Find(name string) (Status, bool) {
 
 // tell makes the entry's state known.
 func (e *entry) tell(state State, reason string) {
-	s := Status{Name: e.name, State: state, Reason: reason, Since: time.Now(), module: e.module}
+	s := Status{Name: e.name, Digest: e.digest, State: state, Reason: reason, Since: time.Now(), module: e.module}
 	if e.listener != nil {
 		s.Listener, s.Kind = e.listener.at, e.listener.settings.Listener.Kind()
 	}
