@@ -157,6 +157,21 @@ static inline xp_code xp_resume(xp_conn conn) { return (xp_code)xp_host_resume(c
 // Writes a line to the gateway's log, which is rate-limited.
 static inline void xp_log(xp_level level, xp_str line) { xp_host_log(level, line.p, line.n); }
 
+// The name of a code, for a log.
+static inline xp_str xp_code_name(xp_code code) {
+  switch (code) {
+  case XP_OK: return XP_STR("SUCCESS");
+  case XP_UNKNOWN: return XP_STR("UNKNOWN");
+  case XP_NOT_ALIVE: return XP_STR("CONN_PROCESS_NOT_ALIVE");
+  case XP_MISSING: return XP_STR("REQUIRED_PARAMS_MISSED");
+  case XP_BAD_PARAM: return XP_STR("PARAMS_TYPE_ERROR");
+  case XP_DENIED: return XP_STR("PERMISSION_DENY");
+  case XP_LIMIT: return XP_STR("LIMIT");
+  case XP_UNSUPPORTED: return XP_STR("UNSUPPORTED");
+  }
+  return XP_STR("of a later version");
+}
+
 // ---- Writing into bounded memory
 
 // A buffer that never overflows: what does not fit sets full and is left out.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -102,22 +103,25 @@ func (n *native) ask(lines ...string) []string {
 	return answers
 }
 
-// outcomes runs pieces through a new framer.
-func (n *native) outcomes(notation string, pieces [][]byte) string {
+// outcomes runs each cut of a stream through a new framer.
+func (n *native) outcomes(notation string, cuts [][][]byte) []string {
 	n.t.Helper()
-	lines := []string{"framer " + notation}
-	for _, p := range pieces {
-		lines = append(lines, hex.EncodeToString(p))
-	}
-	answers := n.ask(lines...)
-	if answers[0] != "ok" {
-		n.t.Fatalf("%s is %s", notation, answers[0])
-	}
-	var all []string
-	for _, a := range answers[1:] {
-		if a != "" {
-			all = append(all, a)
+	var lines []string
+	for _, pieces := range cuts {
+		lines = append(lines, "framer "+notation)
+		for _, p := range pieces {
+			lines = append(lines, hex.EncodeToString(p))
 		}
 	}
-	return strings.Join(all, ",")
+	answers := n.ask(lines...)
+	all := make([]string, len(cuts))
+	for i, pieces := range cuts {
+		if answers[0] != "ok" {
+			n.t.Fatalf("%s is %s", notation, answers[0])
+		}
+		outcomes := slices.DeleteFunc(answers[1:1+len(pieces)], func(a string) bool { return a == "" })
+		all[i] = strings.Join(outcomes, ",")
+		answers = answers[1+len(pieces):]
+	}
+	return all
 }

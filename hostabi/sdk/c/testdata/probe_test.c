@@ -46,6 +46,8 @@ static void calls(void) {
   xp_test_disconnect(8, "normal");
   XP_EXPECT_INT(xp_host_send(8, "late", 4), XP_NOT_ALIVE);
   XP_EXPECT_INT(xp_resume(8), XP_NOT_ALIVE);
+  XP_EXPECT_STR(xp_code_name(XP_NOT_ALIVE), "CONN_PROCESS_NOT_ALIVE");
+  XP_EXPECT_STR(xp_code_name((xp_code)99), "of a later version");
 }
 
 int main(void) {
