@@ -57,7 +57,7 @@ func (m *Module) report() {
 	}
 }
 
-// forgetVersion removes what is counted of v, unless another version has its file; the caller holds mu.
+// forgetVersion removes the gauge of v, unless another version has its file; the caller holds mu.
 func (m *Module) forgetVersion(v *version) {
 	for _, other := range m.versions() {
 		if other.digest == v.digest {
@@ -65,5 +65,4 @@ func (m *Module) forgetVersion(v *version) {
 		}
 	}
 	m.metrics.connections.DeleteLabelValues(m.config.Name, v.short())
-	m.metrics.faults.DeleteLabelValues(m.config.Name, v.short())
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -65,6 +66,46 @@ func exampleFiles(t *testing.T) {
 	for name, data := range files {
 		if err := os.WriteFile(name, data, 0o600); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestExamplesOfModules loads what docs/modules.md shows: configurations, and the settings of a module.
+func TestExamplesOfModules(t *testing.T) {
+	text, err := os.ReadFile("../../../../docs/modules.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := yamlBlock.FindAllStringSubmatch(string(text), -1)
+	if len(blocks) < 3 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	for _, block := range blocks {
+		inFolder(t, block[1])
+		if err := errors.Join(os.Mkdir("modules", 0o700), os.WriteFile("modules/line.wasm", nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(block[1], "modules:") {
+			_, err = Load(Sources{File: "exgate.yaml"})
+		} else {
+			_, err = LoadModule("exgate.yaml", "line")
+		}
+		if err != nil {
+			t.Errorf("%v\n%s", err, block[1])
+		}
+	}
+}
+
+// TestSettingsOfModulesAreDocumented finds every setting of a module in the example; a listener's are in the default configuration.
+func TestSettingsOfModulesAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../../../docs/modules.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range moduleSchema.every("") {
+		words := strings.Split(key, ".")
+		if words[0] != "listener" && words[0] != "limits" && !strings.Contains(string(text), words[len(words)-1]+":") {
+			t.Errorf("docs/modules.md does not have %s", key)
 		}
 	}
 }
