@@ -2,20 +2,22 @@ package remote_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/exgate/exgate/proto/examples/go/handler"
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote"
@@ -25,34 +27,17 @@ import (
 // gateway's process alone.
 const echoAdapterEnv = "EXGATE_TEST_ECHO_ADAPTER"
 
-type echoHandler struct {
-	exproto.UnimplementedConnectionUnaryHandlerServer
-	adapter exproto.ConnectionAdapterClient
-}
+type echoHandler struct{ handler.Nothing }
 
-func (h *echoHandler) OnSocketCreated(context.Context, *exproto.SocketCreatedRequest) (*exproto.EmptySuccess, error) {
-	return &exproto.EmptySuccess{}, nil
-}
+func (echoHandler) OnReceivedBytes(c *handler.Conn, b []byte) { _ = c.Send(b) }
 
-func (h *echoHandler) OnReceivedBytes(ctx context.Context, r *exproto.ReceivedBytesRequest) (*exproto.EmptySuccess, error) {
-	_, err := h.adapter.Send(ctx, &exproto.SendBytesRequest{Conn: r.GetConn(), Bytes: r.GetBytes()})
-	return &exproto.EmptySuccess{}, err
-}
-
-// OnTimerTimeout answers at once: the bare call that an echo is compared with.
-func (h *echoHandler) OnTimerTimeout(context.Context, *exproto.TimerTimeoutRequest) (*exproto.EmptySuccess, error) {
-	return &exproto.EmptySuccess{}, nil
-}
-
-// serveEcho is the other process. It prints its address and ends with its input.
+// serveEcho is the other process. It prints its address, and the processor time it has used for each line of its input, with which it ends.
 func serveEcho(adapter string) {
-	cc, err := grpc.NewClient(adapter, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	server, err := handler.New(handler.Config{Adapter: adapter, New: func() handler.Handler { return echoHandler{} }})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	server := grpc.NewServer()
-	exproto.RegisterConnectionUnaryHandlerServer(server, &echoHandler{adapter: exproto.NewConnectionAdapterClient(cc)})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Println(err)
@@ -60,11 +45,19 @@ func serveEcho(adapter string) {
 	}
 	go server.Serve(l)
 	fmt.Println(l.Addr())
-	_, _ = io.Copy(io.Discard, os.Stdin)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		fmt.Println(processorTime())
+	}
 }
 
-// startEcho runs serveEcho and returns its address.
-func startEcho(b *testing.B, adapter string) string {
+// echo is a process that serves it.
+type echo struct {
+	address string
+	ask     func() string
+}
+
+// startEcho runs serveEcho until the benchmark ends.
+func startEcho(b *testing.B, adapter string) *echo {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), echoAdapterEnv+"="+adapter)
 	stdin, err := cmd.StdinPipe()
@@ -76,93 +69,143 @@ func startEcho(b *testing.B, adapter string) string {
 		stdin.Close()
 		_ = cmd.Wait()
 	})
-	line, err := bufio.NewReader(stdout).ReadString('\n')
+	lines := bufio.NewReader(stdout)
+	line := func() string {
+		s, err := lines.ReadString('\n')
+		must(b, err)
+		return strings.TrimSpace(s)
+	}
+	return &echo{address: line(), ask: func() string {
+		fmt.Fprintln(stdin)
+		return line()
+	}}
+}
+
+// processorTime is what the process has used, in microseconds.
+func (e *echo) processorTime(b *testing.B) float64 {
+	us, err := strconv.ParseFloat(e.ask(), 64)
 	must(b, err)
-	return strings.TrimSpace(line)
+	return us
 }
 
-// sink is a device that throws away what it is sent.
-type sink struct {
+// echoed is a device that tells of what it is sent.
+type echoed struct {
 	*device
-	got atomic.Int64
+	got chan struct{}
 }
 
-func (s *sink) Send(b []byte) gateway.Result {
-	s.got.Add(1)
+func (d *echoed) Send([]byte) gateway.Result {
+	d.got <- struct{}{}
 	return gateway.OK
 }
 
-// BenchmarkUnaryEcho is one device's 64 bytes to a handler in another process and back, next to one bare gRPC call of the same
-// processes. An echo is two RPCs, one in each direction.
-func BenchmarkUnaryEcho(b *testing.B) {
+// load are connections that are echoed. ahead is how many messages each has under way.
+type load struct{ conns, ahead int }
+
+func (l load) String() string {
+	if l.ahead > 1 {
+		return fmt.Sprintf("conns=%d,ahead=%d", l.conns, l.ahead)
+	}
+	return fmt.Sprintf("conns=%d", l.conns)
+}
+
+// BenchmarkEcho is 64 bytes to a handler in another process and back, in each dialect, next to a bare gRPC call of the same processes. In the dialects
+// of EMQX an echo is two RPCs, one in each direction, and a connection has one event under way.
+func BenchmarkEcho(b *testing.B) {
 	adapter, adapterAddress := serveAdapter(b, remote.AdapterConfig{})
-	address := startEcho(b, adapterAddress)
-	client := newClient(b, remote.ClientConfig{Addresses: []string{address}}, adapter)
-	cc, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	must(b, err)
-	defer cc.Close()
-	bare := exproto.NewConnectionUnaryHandlerClient(cc)
-	for _, conns := range []int{1, 50} {
-		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) { benchmarkEcho(b, client, bare, conns) })
+	other := startEcho(b, adapterAddress)
+	for _, l := range []load{{1, 1}, {50, 1}, {50, 16}} {
+		if l.ahead == 1 {
+			b.Run("bare/"+l.String(), func(b *testing.B) { benchmarkBare(b, other, l) })
+		}
+		for _, dialect := range []remote.Dialect{remote.DialectUnary, remote.DialectStream, remote.DialectSession} {
+			if l.ahead == 1 || dialect == remote.DialectSession {
+				client := newClient(b, remote.ClientConfig{Addresses: []string{other.address}, Dialect: dialect}, adapter)
+				b.Run(string(dialect)+"/"+l.String(), func(b *testing.B) { benchmarkEcho(b, client, other, l) })
+			}
+		}
 	}
 }
 
-func benchmarkEcho(b *testing.B, client *remote.Client, bare exproto.ConnectionUnaryHandlerClient, conns int) {
-	devices := make([]*sink, conns)
-	handlers := make([]gateway.ConnectionHandler, conns)
+func benchmarkEcho(b *testing.B, client *remote.Client, other *echo, l load) {
+	devices := make([]*echoed, l.conns)
+	handlers := make([]gateway.ConnectionHandler, l.conns)
 	for i := range devices {
-		devices[i] = &sink{device: newDevice(fmt.Sprint("c", conns, "-", i))}
+		devices[i] = &echoed{device: newDevice(fmt.Sprintf("%p-%d", client, i)), got: make(chan struct{}, l.ahead)}
 		handlers[i] = newHandler(b, client, devices[i])
 		must(b, handlers[i].OnSocketCreated(gateway.ConnInfo{}))
 	}
 	payload := make([]byte, 64)
-	request := &exproto.TimerTimeoutRequest{Conn: "c"}
-
-	bareCPU := cpuOf(b, conns, func(int) error {
-		_, err := bare.OnTimerTimeout(b.Context(), request)
-		return err
+	measure(b, other, l, func(i int, times []time.Duration) error {
+		begun := make([]time.Time, len(times))
+		for n := range len(times) + l.ahead {
+			if n >= l.ahead && n-l.ahead < len(times) {
+				<-devices[i].got
+				times[n-l.ahead] = time.Since(begun[n-l.ahead])
+			}
+			if n < len(times) {
+				begun[n] = time.Now()
+				if err := handlers[i].OnReceivedBytes(payload); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	})
-	b.ResetTimer()
-	echoCPU := cpuOf(b, conns, func(i int) error { return handlers[i].OnReceivedBytes(payload) })
-	b.StopTimer()
-	b.ReportMetric(echoCPU, "cpu-us/op")
-	b.ReportMetric(bareCPU, "bare-cpu-us/op")
-	b.ReportMetric(echoCPU/bareCPU, "cpu/bare")
-	var got int64
-	for _, d := range devices {
-		got += d.got.Load()
-	}
-	if got != int64(b.N) {
-		b.Errorf("%d of %d echoes came", got, b.N)
+	for _, h := range handlers {
+		must(b, h.OnSocketClosed(gateway.ReasonNormal))
 	}
 }
 
-// cpuOf makes b.N calls from workers goroutines and returns the processor time of this process for each, in microseconds.
-func cpuOf(b *testing.B, workers int, call func(worker int) error) float64 {
-	left := new(atomic.Int64)
-	left.Store(int64(b.N))
-	failed := make(chan error, workers)
-	before := processorTime(b)
-	for i := range workers {
-		go func() {
-			for left.Add(-1) >= 0 {
-				if err := call(i); err != nil {
-					failed <- err
-					return
-				}
+func benchmarkBare(b *testing.B, other *echo, l load) {
+	cc, err := grpc.NewClient(other.address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	must(b, err)
+	defer cc.Close()
+	bare := exproto.NewConnectionUnaryHandlerClient(cc)
+	measure(b, other, l, func(i int, times []time.Duration) error {
+		request := &exproto.TimerTimeoutRequest{Conn: fmt.Sprint("bare", i)}
+		for n := range times {
+			begun := time.Now()
+			if _, err := bare.OnTimerTimeout(b.Context(), request); err != nil {
+				return err
 			}
-			failed <- nil
-		}()
+			times[n] = time.Since(begun)
+		}
+		return nil
+	})
+}
+
+// measure has each connection do its part of b.N round trips and reports what they took: their rate, their times, and the processor time of the gateway
+// and of the handler for each.
+func measure(b *testing.B, other *echo, l load, part func(conn int, times []time.Duration) error) {
+	times := make([]time.Duration, (b.N/l.conns+1)*l.conns)
+	each := len(times) / l.conns
+	gateway, handler := processorTime(), other.processorTime(b)
+	b.ResetTimer()
+	var running sync.WaitGroup
+	for i := range l.conns {
+		running.Go(func() {
+			if err := part(i, times[i*each:(i+1)*each]); err != nil {
+				b.Error(err)
+			}
+		})
 	}
-	for range workers {
-		must(b, <-failed)
-	}
-	return (processorTime(b) - before) / float64(b.N)
+	running.Wait()
+	b.StopTimer()
+	n := float64(len(times))
+	slices.Sort(times)
+	b.ReportMetric((processorTime()-gateway)/n, "gateway-cpu-us/op")
+	b.ReportMetric((other.processorTime(b)-handler)/n, "handler-cpu-us/op")
+	b.ReportMetric(float64(times[len(times)/2].Nanoseconds())/1e3, "p50-us")
+	b.ReportMetric(float64(times[len(times)*99/100].Nanoseconds())/1e3, "p99-us")
+	b.ReportMetric(n/b.Elapsed().Seconds(), "op/s")
 }
 
 // processorTime is what this process has used, user and system, in microseconds.
-func processorTime(b *testing.B) float64 {
+func processorTime() float64 {
 	var u syscall.Rusage
-	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
 	return float64(u.Utime.Sec+u.Stime.Sec)*1e6 + float64(u.Utime.Usec+u.Stime.Usec)
 }
