@@ -36,7 +36,7 @@ func play(t *testing.T, c *remote.Client, conn string) {
 }
 
 func TestAutoSpeaksWhatTheHandlerSpeaks(t *testing.T) {
-	for _, dialect := range emqxDialects {
+	for _, dialect := range everyDialect {
 		s := new(script)
 		c, log := autoClient(t, serveForm(t, dialect, s))
 		play(t, c, "c1")

@@ -28,14 +28,15 @@ type ClientConfig struct {
 	// CallTimeout is how long a callback may take. A callback over it fails its connection with handler_timeout. If zero, 10 s.
 	CallTimeout time.Duration
 	// OnFailure says what becomes of a device whose handler cannot take an event. OnSocketClosed is tried again for 5 min in any case. If zero,
-	// OnFailureClose.
+	// OnFailureClose. In DialectSession, whose handlers forget their connections with their stream, it closes idle devices too.
 	OnFailure OnFailure
 	// HoldTimeout is for how long an event waits for the handler to be back, see OnFailure. Meanwhile the device's socket is held open and not read.
 	// If zero, 30 s.
 	HoldTimeout time.Duration
-	// MaxInFlight bounds the callbacks under way, of all connections together. Further ones wait in the order they came. If zero, 1000.
+	// MaxInFlight bounds the callbacks under way, of all connections together. Further ones wait in the order they came. DialectSession has
+	// windows instead: 64 events and 64 KiB for each connection, 64 MiB in all. If zero, 1000.
 	MaxInFlight int
-	// MaxMessageSize bounds a callback's request, in bytes. If zero, 16 MiB.
+	// MaxMessageSize bounds a callback's request, in bytes. In DialectSession it is 4 MiB at most, which every gRPC server takes. If zero, 16 MiB.
 	MaxMessageSize int
 	// Token is sent with each callback as the metadata authorization: Bearer TOKEN. Over plain text it is taken for loopback addresses only. If zero,
 	// nothing is sent.

@@ -17,7 +17,7 @@ const (
 	DialectStream Dialect = "stream"
 	// DialectUnaryV42 is emqx.exproto.v1.ConnectionHandler with unary methods: what handlers for EMQX Enterprise 4.2 serve.
 	DialectUnaryV42 Dialect = "unary-v42"
-	// DialectSession is exgate.handler.v1, exgate's own.
+	// DialectSession is exgate.handler.v1, exgate's own: one stream carries the events and commands of many connections.
 	DialectSession Dialect = "session"
 	// DialectAuto finds out which of the others the handler serves.
 	DialectAuto Dialect = "auto"

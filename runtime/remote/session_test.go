@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/exgate/exgate/proto/exproto"
@@ -146,4 +149,55 @@ func TestSessionStatusesThatWillNotHeal(t *testing.T) {
 			_ = h.OnSocketClosed(want)
 		}
 	}
+}
+
+// A handler that comes back without the service of sessions is found out, and the devices of before are not held for it.
+func TestAutoLeavesASessionThatIsGone(t *testing.T) {
+	for _, policy := range []remote.OnFailure{remote.OnFailureClose, remote.OnFailureHold} {
+		a, _ := serveAdapter(t, remote.AdapterConfig{})
+		address, stop := serveFormOn(t, "", remote.DialectSession, new(script))
+		c := newClient(t, remote.ClientConfig{Addresses: []string{address}, Dialect: remote.DialectAuto, OnFailure: policy}, a)
+		device := newDevice("c1")
+		old := newHandler(t, c, device)
+		must(t, old.OnSocketCreated(gateway.ConnInfo{}))
+		stop()
+		after := new(script)
+		serveHandler(t, address, after)
+		eventually(t, "the device is closed", func() bool { return strings.Contains(device.String(), "Close handler_") })
+		if old.OnSocketClosed(gateway.ReasonHandlerFailed) == nil {
+			t.Error("the end was taken by nobody, without an error")
+		}
+		eventually(t, "the new dialect is found", func() bool {
+			return newHandler(t, c, newDevice("c2")).OnSocketCreated(gateway.ConnInfo{}) == nil
+		})
+		play(t, c, "c3")
+		if !strings.Contains(after.String(), "bytes c3") {
+			t.Errorf("%s: the handler saw:\n%s", policy, after)
+		}
+	}
+}
+
+// The stream of a session carries the token, over TLS too.
+func TestSessionOverTLSWithAToken(t *testing.T) {
+	cert, pool := certificate(t)
+	token := make(chan string, 1)
+	see := grpc.StreamInterceptor(func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		select {
+		case token <- strings.Join(metadata.ValueFromIncomingContext(stream.Context(), "authorization"), ","):
+		default:
+		}
+		return next(srv, stream)
+	})
+	s := new(script)
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	address, _ := serveFormOn(t, "", remote.DialectSession, s, see, grpc.Creds(credentials.NewServerTLSFromCert(&cert)))
+	c := newClient(t, remote.ClientConfig{
+		Addresses: []string{address}, Dialect: remote.DialectSession, TLS: &tls.Config{RootCAs: pool}, Token: "secret",
+	}, a)
+	h := newHandler(t, c, newDevice("c1"))
+	must(t, h.OnSocketCreated(gateway.ConnInfo{}))
+	must(t, h.OnReceivedBytes([]byte("x")))
+	must(t, h.OnSocketClosed(gateway.ReasonNormal))
+	expect(t, "token", <-token, "Bearer secret")
+	expect(t, "events", s.String(), "created c1 TCP :0 :0 cn=\"\" dn=\"\"\nbytes c1 \"x\"\nclosed c1 normal")
 }

@@ -107,7 +107,7 @@ func (l *sessionLine) lost(err error, over bool) {
 	l.change()
 	s.mu.Unlock()
 	if s.policy != OnFailureClose && len(conns) > 0 && !over {
-		s.client.report(l.to, "Session", unavailable(err), false)
+		_ = s.client.report(l.to, "Session", unavailable(err), false)
 	}
 	l.expire()
 }

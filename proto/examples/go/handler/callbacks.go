@@ -23,7 +23,13 @@ func (s *callbacks) created(r *exproto.SocketCreatedRequest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.conns.Store(c.id, c)
-	c.handler.OnSocketCreated(c)
+	s.run(c, c.handler.OnSocketCreated)
+}
+
+// run makes one callback; the caller holds c.mu.
+func (s *callbacks) run(c *Conn, callback func(*Conn)) {
+	defer s.cfg.recoverCallback(c)
+	callback(c)
 }
 
 func (s *callbacks) newConn(id string) *Conn {
@@ -38,7 +44,7 @@ func (s *callbacks) closed(r *exproto.SocketClosedRequest) {
 	c := found.(*Conn)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.handler.OnSocketClosed(c, r.GetReason())
+	s.run(c, func(c *Conn) { c.handler.OnSocketClosed(c, r.GetReason()) })
 }
 
 // with runs a callback. A connection that is not known comes from before the process: the gateway held it.
@@ -52,9 +58,9 @@ func (s *callbacks) with(id string, callback func(*Conn)) {
 	defer c.mu.Unlock()
 	if !ok {
 		c.resumed = true
-		c.handler.OnSocketCreated(c)
+		s.run(c, c.handler.OnSocketCreated)
 	}
-	callback(c)
+	s.run(c, callback)
 }
 
 func (s *callbacks) bytes(r *exproto.ReceivedBytesRequest) {

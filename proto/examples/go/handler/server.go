@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
@@ -42,7 +45,10 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-const defaultMessageSize = 16 << 20
+const (
+	defaultMessageSize = 16 << 20
+	leastPing          = 10 * time.Second // between two HTTP/2 pings of a gateway, whose callbacks may take long
+)
 
 // Server serves handlers to any number of gateways, together with grpc.health.v1 and server reflection.
 type Server struct {
@@ -94,7 +100,10 @@ func (s *Server) register(cfg *Config, c *callbacks) {
 }
 
 func (cfg *Config) options() []grpc.ServerOption {
-	options := []grpc.ServerOption{grpc.WaitForHandlers(true), grpc.MaxRecvMsgSize(cfg.MaxMessageSize)}
+	options := []grpc.ServerOption{
+		grpc.WaitForHandlers(true), grpc.MaxRecvMsgSize(cfg.MaxMessageSize),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
+	}
 	if cfg.TLS != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(cfg.TLS)))
 	}
@@ -102,6 +111,14 @@ func (cfg *Config) options() []grpc.ServerOption {
 		options = append(options, requireToken(cfg.Token)...)
 	}
 	return options
+}
+
+// recoverCallback keeps a panic of one connection's callback from the others.
+func (cfg *Config) recoverCallback(c *Conn) {
+	if p := recover(); p != nil {
+		cfg.Logger.Error("callback panicked", "conn", c.id, "panic", p, "stack", string(debug.Stack()))
+		_ = c.Close()
+	}
 }
 
 // Serve answers gateways on l until Stop, and closes l.

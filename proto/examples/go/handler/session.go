@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"runtime/debug"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -100,14 +99,7 @@ func (x *session) event(e *handlerv1.Event) {
 	}
 	if e.GetClosed() != nil {
 		delete(x.conns, c.number)
+		c.calls.end() // a callback that waits for a result must not keep this one waiting
 	}
 	c.receive(e)
-}
-
-// recoverCallback keeps a panic of one connection's callback from the others.
-func (x *session) recoverCallback(c *Conn) {
-	if p := recover(); p != nil {
-		x.cfg.Logger.Error("callback panicked", "conn", c.id, "panic", p, "stack", string(debug.Stack()))
-		_ = c.Close()
-	}
 }

@@ -67,6 +67,9 @@ func (c *sessionConn) run() {
 		}
 		for i, e := range events {
 			events[i] = nil
+			if e.GetClosed() == nil && c.session.out.ctx.Err() != nil {
+				continue // it comes again on another stream
+			}
 			c.handle(e)
 			if seq := e.GetSeq(); seq != 0 {
 				c.session.out.ack(c.number, seq)
@@ -76,7 +79,7 @@ func (c *sessionConn) run() {
 }
 
 func (c *sessionConn) handle(e *handlerv1.Event) {
-	defer c.session.recoverCallback(c.Conn)
+	defer c.session.cfg.recoverCallback(c.Conn)
 	switch e := e.GetEvent().(type) {
 	case *handlerv1.Event_Created:
 		c.handler.OnSocketCreated(c.Conn)
@@ -88,7 +91,6 @@ func (c *sessionConn) handle(e *handlerv1.Event) {
 		c.handler.OnReceivedMessages(c.Conn, e.Messages.GetMessages())
 	case *handlerv1.Event_Closed:
 		c.handler.OnSocketClosed(c.Conn, e.Closed.GetReason())
-		c.calls.end()
 	case *handlerv1.Event_Drain:
 		if d, ok := c.handler.(Drainer); ok {
 			d.OnDrain(c.Conn)
