@@ -126,6 +126,7 @@ func (c Config) withDefaults() Config {
 func (e *Engine) start() error {
 	if e.config.Isolation == IsolationConnection {
 		e.isolated = newIsolated(e)
+		e.starters.Go(e.isolated.watchIdle)
 		return e.makeTemplate()
 	}
 	for i := range e.config.Shards {

@@ -92,6 +92,7 @@ func (in *instance) call(c *connection, kind hostabi.Kind, arg int64, length uin
 
 // enter calls the export for an event whose body is in the receive buffer. The action is on the stack then.
 func (in *instance) enter(conn int64, kind hostabi.Kind, arg int64, length uint32) error {
+	in.active = true
 	in.arm()
 	if kind == kindBytes {
 		in.stack = [5]uint64{uint64(conn), uint64(in.buffer), uint64(length)}

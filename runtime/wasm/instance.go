@@ -27,6 +27,7 @@ type instance struct {
 	memory      api.Memory
 	bytes       api.Function // made when it is first needed; see function
 	event       api.Function
+	active      bool // it had an event since the last rest
 	fuel        api.MutableGlobal
 	refused     api.MutableGlobal
 	buffer      uint32 // address of the receive buffer, and its size

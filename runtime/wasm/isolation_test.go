@@ -43,6 +43,25 @@ func TestIsolatedForeignConnection(t *testing.T) {
 	other.expect(t)
 }
 
+// An instance without events gives back the stack that only events need, and takes it again.
+func TestIdleInstancesRest(t *testing.T) {
+	e := engine(t, Config{Module: file(t, "echo"), Isolation: IsolationConnection})
+	d := connect(t, e)
+	must(t, d.receive("x"))
+	for _, kept := range []bool{true, false} {
+		e.isolated.rest()
+		if (d.instance().bytes != nil) != kept {
+			t.Errorf("the function for bytes is kept: %v, want %v", !kept, kept)
+		}
+	}
+	d.instance().mu.Lock()
+	e.isolated.rest() // passes over what is in an event
+	d.instance().mu.Unlock()
+	d.take()
+	must(t, d.receive("y"))
+	d.expect(t, `send "y"`)
+}
+
 func TestInstancesAreBounded(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "echo"), Isolation: IsolationConnection, Limits: Limits{Instances: 2}})
 	first := connect(t, e)
