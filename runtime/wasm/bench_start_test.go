@@ -64,7 +64,9 @@ func startMany(b *testing.B, c Config, n int) (us, kib float64) {
 	}
 	us = float64(time.Since(start).Microseconds()) / float64(n)
 	for _, h := range handlers {
-		perEvent(b, h, 1)
+		if err := h.OnReceivedBytes(line); err != nil {
+			b.Fatal(err)
+		}
 	}
 	e.isolated.rest()
 	e.isolated.rest()
