@@ -3,24 +3,33 @@ package wasm
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/exgate/exgate/connectors/embedded"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
 )
 
 // serve runs a guest behind a TCP listener of a gateway with the embedded broker, and returns the address.
 func serve(t *testing.T, c Config) string {
+	t.Helper()
+	return serveWithin(t, c, gateway.Limits{}, quiet)
+}
+
+// serveWithin is serve with limits of the connections, and a log of the gateway.
+func serveWithin(t *testing.T, c Config, limits gateway.Limits, log *slog.Logger) string {
 	t.Helper()
 	c.Name, c.Logger = "guest", quiet
 	e, err := New(t.Context(), c)
 	must(t, err)
 	broker, err := embedded.New(embedded.Config{Logger: quiet})
 	must(t, err)
-	g := gateway.New(gateway.Config{Node: "n", Logger: quiet})
+	g := gateway.New(gateway.Config{Node: "n", Logger: log})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
@@ -30,7 +39,7 @@ func serve(t *testing.T, c Config) string {
 	must(t, g.SetConnector("broker", broker))
 	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0"})
 	must(t, err)
-	must(t, g.AddListener("tcp", l, gateway.ListenerConfig{Handler: "guest", Connector: "broker"}))
+	must(t, g.AddListener("tcp", l, gateway.ListenerConfig{Handler: "guest", Connector: "broker", Limits: limits}))
 	return l.Addr().String()
 }
 
@@ -109,4 +118,38 @@ func TestTrapBehindASocket(t *testing.T) {
 		_, err := io.ReadFull(next, b)
 		return err == nil && b[0] == 'x'
 	})
+}
+
+// A guest that pauses a connection for ever has that connection ended by the gateway's own deadlines.
+func TestGuestThatNeverResumes(t *testing.T) {
+	pause := []byte{0x41, 1, 0x0b}
+	for reason, c := range map[string]struct {
+		module wasmtest.Module
+		packet string
+		limits gateway.Limits
+	}{
+		"auth_timeout": {wasmtest.Guest().With("exproto_v1_bytes", pause...), "login", gateway.Limits{AuthDeadline: 50 * time.Millisecond}},
+		"idle_timeout": {wasmtest.Guest().With("exproto_v1_event", pause...), "", gateway.Limits{IdleTimeout: 50 * time.Millisecond}},
+	} {
+		for _, isolation := range []Isolation{IsolationShared, IsolationConnection} {
+			var log syncBuffer
+			lines := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			s := dial(t, serveWithin(t, Config{Module: c.module.Bytes(), Isolation: isolation}, c.limits, lines))
+			s.write(c.packet)
+			s.expectClosed()
+			eventually(t, reason, func() bool { return strings.Contains(log.String(), "reason="+reason) })
+		}
+	}
+}
+
+// A trap behind a real socket closes one connection where each has its own instance.
+func TestIsolatedTrapBehindASocket(t *testing.T) {
+	address := serve(t, Config{Module: file(t, "hostile"), Isolation: IsolationConnection})
+	bad, neighbour := dial(t, address), dial(t, address)
+	neighbour.write("xello")
+	neighbour.expect("xello")
+	bad.write("t")
+	bad.expectClosed()
+	neighbour.write("still")
+	neighbour.expect("still")
 }
