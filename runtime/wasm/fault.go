@@ -65,6 +65,10 @@ func firstLine(err error) string {
 
 // logEnd tells the operator that the instance is gone. One that many share names the connection whose event it was.
 func (in *instance) logEnd(c *connection, fault *gateway.HandlerError, err error) {
+	if in.shard == nil && !in.engine.isolated.ends.Allow() {
+		in.engine.metrics.drop(droppedEndLine, 1)
+		return
+	}
 	attrs := []any{in.output.whose, "reason", fault.Reason.Name}
 	if in.shard != nil {
 		attrs = append(attrs, "connections", len(in.connections), "conn", c.adapter.ID())

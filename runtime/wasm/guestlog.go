@@ -5,9 +5,10 @@ import (
 	"context"
 	"log/slog"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/time/rate"
 )
 
 // maxLine is how much of a line of a guest is logged, in bytes.
@@ -21,24 +22,28 @@ type guestLog struct {
 	log        *slog.Logger
 	whose      slog.Attr
 	metrics    *handlerMetrics
-	perSecond  float64
-	lines      float64 // that may be written now
-	counted    time.Time
+	lines      *rate.Limiter // of all instances where each connection has its own
 	suppressed int
 	partial    [2][]byte // begun lines of standard output and standard error
 }
 
 func newGuestLog(e *Engine, whose slog.Attr) guestLog {
-	perSecond := float64(e.config.Limits.LogLines)
-	return guestLog{
-		log: e.log, whose: whose, metrics: e.metrics,
-		perSecond: perSecond, lines: perSecond * burstSeconds, counted: time.Now(),
+	lines := e.newLines()
+	if e.isolated != nil {
+		lines = e.isolated.lines
 	}
+	return guestLog{log: e.log, whose: whose, metrics: e.metrics, lines: lines}
+}
+
+// newLines is a limiter of lines, with a burst.
+func (e *Engine) newLines() *rate.Limiter {
+	perSecond := e.config.Limits.LogLines
+	return rate.NewLimiter(rate.Limit(perSecond), perSecond*burstSeconds)
 }
 
 // line logs one line at an slog level.
 func (g *guestLog) line(level int32, text []byte) {
-	if !g.take(time.Now()) {
+	if !g.lines.Allow() {
 		g.suppressed++
 		g.metrics.drop(droppedLogLine, 1)
 		g.metrics.hit(limitLogLines)
@@ -51,16 +56,6 @@ func (g *guestLog) line(level int32, text []byte) {
 		g.suppressed = 0
 	}
 	g.log.LogAttrs(context.Background(), l, "guest", attrs...)
-}
-
-func (g *guestLog) take(now time.Time) bool {
-	g.lines = min(g.lines+now.Sub(g.counted).Seconds()*g.perSecond, g.perSecond*burstSeconds)
-	g.counted = now
-	if g.lines < 1 {
-		return false
-	}
-	g.lines--
-	return true
 }
 
 var streamLevels = [2]slog.Level{slog.LevelInfo, slog.LevelWarn}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"golang.org/x/time/rate"
 )
 
 // Isolation is how connections share instances.
@@ -34,6 +35,8 @@ func (i Isolation) check() error {
 type isolated struct {
 	engine *Engine
 	turns  chan struct{} // one for each start under way
+	lines  *rate.Limiter // of what the guests log
+	ends   *rate.Limiter // of lines about instances that ended
 
 	mu sync.Mutex
 
@@ -43,7 +46,8 @@ type isolated struct {
 }
 
 func newIsolated(e *Engine) *isolated {
-	return &isolated{engine: e, turns: make(chan struct{}, runtime.GOMAXPROCS(0)), live: map[*instance]struct{}{}}
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
+	return &isolated{engine: e, turns: turns, lines: e.newLines(), ends: e.newLines(), live: map[*instance]struct{}{}}
 }
 
 // start makes an instance on the calling goroutine, when it is its turn.

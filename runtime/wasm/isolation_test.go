@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -29,6 +30,31 @@ func TestIsolatedFaultEndsOneConnection(t *testing.T) {
 	}
 	if n := len(e.isolated.live); n != 0 || e.isolated.held != 0 {
 		t.Errorf("%d instances live, %d held", n, e.isolated.held)
+	}
+}
+
+// What isolated guests log, and what is logged about their ends, is bounded for all of them together.
+func TestIsolatedLogIsBounded(t *testing.T) {
+	var log syncBuffer
+	e := engine(t, Config{
+		Module: file(t, "scenario"), Isolation: IsolationConnection, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	for range 10 {
+		must(t, connect(t, e).receive("Lx"))
+	}
+	if n := strings.Count(log.String(), "msg=guest "); n < 10 || n > 20 {
+		t.Errorf("%d lines of guests", n)
+	}
+	bad := engine(t, Config{
+		Module: file(t, "hostile"), Isolation: IsolationConnection, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	for range 30 {
+		if connect(t, bad).receive("t") == nil {
+			t.Fatal("no fault")
+		}
+	}
+	if n := strings.Count(log.String(), "guest instance ended"); n < 10 || n > 20 {
+		t.Errorf("%d lines about ends", n)
 	}
 }
 

@@ -55,7 +55,8 @@ type Limits struct {
 	// Instances is how many instances there may be where each connection has its own. A connection above it is refused. If zero, 10,000.
 	Instances int
 
-	// LogLines is how many lines a second an instance may log, after a burst of five times as many. If zero, 20.
+	// LogLines is how many lines a second an instance may log, after a burst of five times as many; all together where each connection has its
+	// own. Lines about the ends of those are bounded by as many. If zero, 20.
 	LogLines int
 }
 

@@ -50,6 +50,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 const (
 	droppedMessageSize = "message_too_large"  // the guest has no buffer for it
 	droppedLogLine     = "log_line_rate"      // the guest logs faster than it may
+	droppedEndLine     = "end_line_rate"      // a line about an instance's end: instances end faster than lines may come
 	droppedResult      = "result_after_close" // the outcome of a call whose connection was gone
 )
 
