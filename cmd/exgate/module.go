@@ -22,11 +22,12 @@ measured, without a device, a broker or a running gateway.`,
 		Example: `  exgate module init --lang go meter
   exgate module check meter.wasm
   exgate module run meter.wasm
+  exgate module replay meter.wasm traffic.exgc
   exgate module bench meter.wasm`,
 		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModuleInit(), newModuleCheck(), newModuleRun(), newModuleBench())
+	cmd.AddCommand(newModuleInit(), newModuleCheck(), newModuleRun(), newModuleReplay(), newModuleBench())
 	return cmd
 }
 

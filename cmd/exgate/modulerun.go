@@ -31,6 +31,7 @@ The broker takes every client; what is published comes back to who subscribed. L
 The exit code is 1 where a connection ended because of the module, such as a trap.`,
 		Example: `  exgate module run line.wasm
   exgate module run meter.wasm --hex < login.hex
+  exgate module run meter.wasm --record login.exgc < login.txt
   exgate module run line.wasm --refuse authenticate --config @line.json`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,6 +49,7 @@ The exit code is 1 where a connection ended because of the module, such as a tra
 	flags := cmd.Flags()
 	flags.BoolVar(&o.Hex, "hex", false, "the device's lines, and what is printed, are hexadecimal digits")
 	flags.StringVar(&o.Socket, "socket", "tcp", "what the device comes over: tcp, ssl, udp or dtls")
+	flags.StringVar(&o.Record, "record", "", "a file that becomes a capture of it all, for module replay")
 	flags.StringArrayVar(&o.Refuse, "refuse", nil, "a call whose result is a refusal: "+strings.Join(answered, ", ")+"; may be given more than once")
 	flags.StringArrayVar(&o.Limit, "limit", nil, "a call that returns LIMIT at once: those, or start_timer; may be given more than once")
 	return cmd

@@ -18,6 +18,7 @@ type RunOptions struct {
 	Hex    bool     // the device's lines, and what is printed, are hexadecimal digits
 	Socket string   // tcp, ssl, udp or dtls
 	Refuse []string // calls whose result is a refusal: authenticate, publish, subscribe, unsubscribe
+	Record string   // the file that becomes a capture of it all. If zero, none
 	Limit  []string // calls that are answered LIMIT at once; start_timer too
 }
 
@@ -30,6 +31,8 @@ type session struct {
 	socket  gateway.SocketType
 	options RunOptions
 	waiting [][]byte // lines of a device that is paused
+
+	recording *recording // nil without one
 
 	conn    *gateway.Conn // nil between connections
 	handler *shownHandler
@@ -44,18 +47,33 @@ func Run(ctx context.Context, subject *Subject, in io.Reader, out io.Writer, o R
 		return err
 	}
 	log := slog.New(s.console)
-	engine, err := subject.engine(ctx, subject.Config, log, wasm.IsolationConnection)
-	if err != nil {
+	var factory gateway.HandlerFactory
+	if factory, err = subject.engine(ctx, subject.Config, log, wasm.IsolationConnection); err != nil {
 		return err
 	}
-	if err := s.open(engine, log); err != nil {
-		return errors.Join(err, engine.Close(ctx))
+	if o.Record != "" {
+		engine := factory
+		if s.recording, factory, err = record(engine, subject, o.Record, log); err != nil {
+			return errors.Join(err, engine.Close(ctx))
+		}
 	}
-	err = s.read(in)
+	if err := s.open(factory, log); err != nil {
+		return errors.Join(err, factory.Close(ctx))
+	}
+	return s.run(ctx, in)
+}
+
+// run reads all of in, and ends everything.
+func (s *session) run(ctx context.Context, in io.Reader) error {
+	err := s.read(in)
 	s.hangUp()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return errors.Join(err, s.failed, s.gateway.Shutdown(stop))
+	err = errors.Join(err, s.failed, s.gateway.Shutdown(stop))
+	if s.recording != nil {
+		err = errors.Join(err, s.recording.end())
+	}
+	return err
 }
 
 func socketType(name string) (gateway.SocketType, error) {
@@ -70,9 +88,9 @@ func socketType(name string) (gateway.SocketType, error) {
 }
 
 // open makes the gateway. A person types slowly: nothing ends a silent device.
-func (s *session) open(engine *wasm.Engine, log *slog.Logger) error {
+func (s *session) open(factory gateway.HandlerFactory, log *slog.Logger) error {
 	s.gateway = gateway.New(gateway.Config{Node: "module-run", Logger: log})
-	shown := &shownFactory{HandlerFactory: engine, console: s.console, limited: make(map[string]bool), made: func(h *shownHandler) { s.handler = h }}
+	shown := &shownFactory{HandlerFactory: factory, console: s.console, limited: make(map[string]bool), made: func(h *shownHandler) { s.handler = h }}
 	for _, call := range s.options.Limit {
 		shown.limited[call] = true
 	}
