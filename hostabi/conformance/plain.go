@@ -57,7 +57,10 @@ func (p *Plain) Start(ctx context.Context, config []byte, calls hostabi.Host) (G
 	if err != nil {
 		return nil, fmt.Errorf("instantiating: %w", err)
 	}
-	g := &plainGuest{ctx: ctx, module: module}
+	g := &plainGuest{ctx: ctx, module: module, exports: make(map[string]api.Function)}
+	for name := range hostabi.Exports() {
+		g.exports[name] = module.ExportedFunction(name)
+	}
 	if err := g.begin(config); err != nil {
 		return nil, errors.Join(err, module.Close(ctx))
 	}
@@ -68,7 +71,8 @@ func (p *Plain) Start(ctx context.Context, config []byte, calls hostabi.Host) (G
 type plainGuest struct {
 	ctx      context.Context
 	module   api.Module
-	buffer   uint32 // address and size of what the guest gave
+	exports  map[string]api.Function // looking one up makes a stack for it
+	buffer   uint32                  // address and size of what the guest gave
 	capacity uint32
 }
 
@@ -110,7 +114,7 @@ func (g *plainGuest) put(body []byte) (fits bool, err error) {
 }
 
 func (g *plainGuest) call(export string, params ...uint64) (uint64, error) {
-	results, err := g.module.ExportedFunction(export).Call(g.ctx, params...)
+	results, err := g.exports[export].Call(g.ctx, params...)
 	var exit *sys.ExitError
 	if errors.As(err, &exit) {
 		return 0, fmt.Errorf("%s exited with code %d", export, exit.ExitCode())

@@ -44,8 +44,22 @@ func (t *trial) warnf(format string, args ...any) {
 // over says that it is no use to go on.
 func (t *trial) over() bool { return t.fault != "" || t.run.ctx.Err() != nil }
 
+// happening is an event, for a person.
+type happening struct {
+	kind  hostabi.Kind // 0: bytes
+	arg   int64
+	bytes int
+}
+
+func (h happening) String() string {
+	if h.kind == 0 {
+		return fmt.Sprintf("bytes (%d of them)", h.bytes)
+	}
+	return fmt.Sprintf("%v (arg %d, %d bytes)", h.kind, h.arg, h.bytes)
+}
+
 // deliver runs one event and looks at what must hold for each.
-func (t *trial) deliver(what string, event func() (hostabi.Action, error)) hostabi.Action {
+func (t *trial) deliver(what happening, event func() (hostabi.Action, error)) hostabi.Action {
 	if t.over() {
 		return hostabi.ActionContinue
 	}
@@ -55,15 +69,15 @@ func (t *trial) deliver(what string, event func() (hostabi.Action, error)) hosta
 	if used, ok := t.guest.Fuel(); ok {
 		seen.metered = true
 		if used > seen.fuel {
-			seen.fuel, seen.fuelOf = used, fmt.Sprintf("%s in %s", what, t.name)
+			seen.fuel, seen.fuelOf = used, fmt.Sprintf("%v in %s", what, t.name)
 		}
 	}
 	if err != nil {
-		t.fault = fmt.Sprintf("%s: %v", what, err)
+		t.fault = fmt.Sprintf("%v: %v", what, err)
 		return hostabi.ActionContinue
 	}
 	if action > hostabi.ActionClose && seen.badAction == "" {
-		seen.badAction = fmt.Sprintf("%d for %s in %s", int32(action), what, t.name)
+		seen.badAction = fmt.Sprintf("%d for %v in %s", int32(action), what, t.name)
 	}
 	return action
 }
@@ -105,7 +119,7 @@ func (d *device) bytes(b []byte) {
 	if !d.ready() {
 		return
 	}
-	d.after(d.t.deliver(fmt.Sprintf("bytes (%d of them)", len(b)), func() (hostabi.Action, error) { return d.t.guest.Bytes(d.id, b) }))
+	d.after(d.t.deliver(happening{0, 0, len(b)}, func() (hostabi.Action, error) { return d.t.guest.Bytes(d.id, b) }))
 }
 
 // event delivers another event. It returns the action for those that look at it.
@@ -113,8 +127,7 @@ func (d *device) event(kind hostabi.Kind, arg int64, body []byte) hostabi.Action
 	if !d.ready() {
 		return hostabi.ActionContinue
 	}
-	what := fmt.Sprintf("%v (arg %d, %d bytes)", kind, arg, len(body))
-	action := d.t.deliver(what, func() (hostabi.Action, error) { return d.t.guest.Event(kind, d.id, arg, body) })
+	action := d.t.deliver(happening{kind, arg, len(body)}, func() (hostabi.Action, error) { return d.t.guest.Event(kind, d.id, arg, body) })
 	d.after(action)
 	return action
 }
@@ -141,7 +154,7 @@ func (t *trial) answer(d *device) {
 		token := t.calls.waiting[i].token
 		t.calls.waiting = append(t.calls.waiting[:i], t.calls.waiting[i+1:]...)
 		body := hostabi.AppendCodeResponse(nil, t.result, resultText(t.result))
-		action := t.deliver(fmt.Sprintf("result of token %d with code %d", token, t.result), func() (hostabi.Action, error) {
+		action := t.deliver(happening{hostabi.KindResult, token, len(body)}, func() (hostabi.Action, error) {
 			return t.guest.Event(hostabi.KindResult, d.id, token, body)
 		})
 		if action == hostabi.ActionClose || !t.calls.given[d.id] {
@@ -174,7 +187,7 @@ func (d *device) close(reason string) {
 	d.open = false
 	w := d.t.calls
 	w.ending = d.id
-	d.t.deliver("closed ("+reason+")", func() (hostabi.Action, error) {
+	d.t.deliver(happening{hostabi.KindClosed, 0, len(reason)}, func() (hostabi.Action, error) {
 		_, err := d.t.guest.Event(hostabi.KindClosed, d.id, 0, []byte(reason))
 		return hostabi.ActionContinue, err
 	})
