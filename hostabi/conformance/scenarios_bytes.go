@@ -121,7 +121,7 @@ func (t *trial) scriptOf(do func(d *device)) string {
 
 // bytesWithoutEnd sends what never becomes a frame, in protocols of lines and of lengths.
 func bytesWithoutEnd(t *trial) string {
-	const total = 16 << 20
+	const total = 8 << 20
 	before := t.guest.Memory()
 	for _, filling := range []byte{'a', 0xff} {
 		d := t.device()

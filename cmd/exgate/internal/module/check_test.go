@@ -27,7 +27,7 @@ func TestGuestsPassInTheEngine(t *testing.T) {
 	if err != nil || len(released) == 0 {
 		t.Fatalf("no released guests: %v", err)
 	}
-	for _, path := range append(released, cProbe, cLine, goProbe) {
+	for _, path := range append(released, cProbe, goProbe, rustProbe) {
 		t.Run(strings.TrimPrefix(path, repository), func(t *testing.T) {
 			limits := wasm.Limits{}
 			if strings.Contains(path, "/go") {
@@ -57,7 +57,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		{wrongGuest, "a", "actions_valid", "action 7"},
 	}
 	for _, c := range cases {
-		x, err := Check(t.Context(), open(t, c.path, c.config, wasm.Limits{}), CheckOptions{})
+		x, err := Check(t.Context(), open(t, c.path, c.config, wasm.Limits{}), CheckOptions{Only: []string{c.check, "bytes_samples"}})
 		if err != nil || x.OK {
 			t.Errorf("%+v: %v, ok %v", c, err, x.OK)
 		}
@@ -68,14 +68,14 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestACheckedModuleMayRefuseAnEmptyConfiguration(t *testing.T) {
-	x, err := Check(t.Context(), open(t, cProbe, "x", wasm.Limits{}), CheckOptions{Samples: [][]byte{[]byte("config\n")}})
+	x, err := Check(t.Context(), open(t, cProbe, "x", wasm.Limits{}), CheckOptions{Samples: [][]byte{[]byte("config\n")}, Only: []string{"bytes_samples"}})
 	if err != nil || verdict(x, "start_without_configuration").Verdict != conformance.Pass {
 		t.Errorf("%v, %v", err, x.Checks)
 	}
 }
 
 func TestCheckPrintsForPeopleAndPrograms(t *testing.T) {
-	x, err := Check(t.Context(), open(t, cLine, "", wasm.Limits{}), CheckOptions{})
+	x, err := Check(t.Context(), open(t, cLine, "", wasm.Limits{}), CheckOptions{Only: []string{"timer"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ const (
 	cProbe     = repository + "hostabi/sdk/c/probe/probe.wasm"
 	cLine      = repository + "wasm-examples/line/line.wasm"
 	goProbe    = repository + "hostabi/sdk/go/probe/probe.wasm"
+	rustProbe  = repository + "hostabi/sdk/rust/testdata/probe.wasm"
 	wrongGuest = repository + "hostabi/conformance/testdata/wrong.wasm"
 )
 
