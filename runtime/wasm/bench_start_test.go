@@ -19,7 +19,7 @@ func BenchmarkStart(b *testing.B) {
 	for _, g := range probes(b) {
 		b.Run(g.language, func(b *testing.B) {
 			plain := g.config(IsolationConnection)
-			plain.noStartImage = true
+			plain.NoStartImage = true
 			slow, large := startMany(b, plain, min(b.N, 100))
 			fast, small := startMany(b, g.config(IsolationConnection), b.N)
 			b.ReportMetric(slow, "module-us/start")
@@ -51,7 +51,7 @@ func BenchmarkIsolatedGuests(b *testing.B) {
 // startMany connects n devices that send a line each, and returns microseconds and KiB for each.
 func startMany(b *testing.B, c Config, n int) (us, kib float64) {
 	e, err := New(b.Context(), Config{
-		Name: "test", Module: c.Module, Isolation: c.Isolation, Limits: c.Limits, Logger: quiet, noStartImage: c.noStartImage,
+		Name: "test", Module: c.Module, Isolation: c.Isolation, Limits: c.Limits, Logger: quiet, NoStartImage: c.NoStartImage,
 	})
 	if err != nil {
 		b.Fatal(err)

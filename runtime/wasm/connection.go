@@ -102,7 +102,7 @@ func (c *connection) result(token int64) gateway.Done {
 			return c.deliver(hostabi.KindResult, token, body)
 		})
 		if !posted {
-			c.engine.metrics.drop(droppedResult, 1)
+			c.engine.metrics.drop(droppedResult)
 		}
 	}
 }

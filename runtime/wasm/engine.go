@@ -33,6 +33,11 @@ type Config struct {
 	// Isolation is how connections share instances. If zero, IsolationShared.
 	Isolation Isolation
 
+	// NoStartImage makes each connection's instance run the module's start. Instances that begin as an image share what the guest drew
+	// there, such as the seed of Go's math/rand: this is for guests that must not, at the price of the start for each connection. If
+	// zero, an image is used where the module allows it.
+	NoStartImage bool
+
 	// Shards is the number of instances where they are shared. If zero, GOMAXPROCS.
 	Shards int
 
@@ -46,8 +51,8 @@ type Config struct {
 	// Metrics counts. If zero, a set of its own that is not registered.
 	Metrics *Metrics
 
-	// For benchmarks only: a guest that can run for ever, and one that runs its start each time.
-	noMetering, noStartImage bool
+	// For benchmarks only: a guest that can run for ever.
+	noMetering bool
 }
 
 // Engine makes the handlers of one guest module.

@@ -58,7 +58,7 @@ func (in *instance) run(c *connection, kind hostabi.Kind, arg int64, body []byte
 		return in.kill(c, err)
 	}
 	if !fits {
-		in.engine.metrics.drop(droppedMessageSize, 1)
+		in.engine.metrics.drop(droppedMessageSize)
 		in.engine.metrics.hit(limitEventBytes)
 		in.engine.log.Warn("message dropped: the guest has no buffer for it", "bytes", len(body), "conn", c.adapter.ID())
 		return nil

@@ -66,7 +66,7 @@ func firstLine(err error) string {
 // logEnd tells the operator that the instance is gone. One that many share names the connection whose event it was.
 func (in *instance) logEnd(c *connection, fault *gateway.HandlerError, err error) {
 	if in.shard == nil && !in.engine.isolated.ends.Allow() {
-		in.engine.metrics.drop(droppedEndLine, 1)
+		in.engine.metrics.drop(droppedEndLine)
 		return
 	}
 	attrs := []any{in.output.whose, "reason", fault.Reason.Name}

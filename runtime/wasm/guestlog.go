@@ -45,7 +45,7 @@ func (e *Engine) newLines() *rate.Limiter {
 func (g *guestLog) line(level int32, text []byte) {
 	if !g.lines.Allow() {
 		g.suppressed++
-		g.metrics.drop(droppedLogLine, 1)
+		g.metrics.drop(droppedLogLine)
 		g.metrics.hit(limitLogLines)
 		return
 	}

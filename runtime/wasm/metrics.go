@@ -86,11 +86,7 @@ func (h *handlerMetrics) died(reason string) {
 // hit counts that a limit was reached.
 func (h *handlerMetrics) hit(limit string) { h.set.limits.WithLabelValues(h.name, limit).Inc() }
 
-func (h *handlerMetrics) drop(what string, n int) {
-	if n > 0 {
-		h.set.dropped.WithLabelValues(h.name, what).Add(float64(n))
-	}
-}
+func (h *handlerMetrics) drop(what string) { h.set.dropped.WithLabelValues(h.name, what).Inc() }
 
 // What an instance starts from.
 const (

@@ -34,8 +34,8 @@ func (e *Engine) makeTemplate() error {
 
 // capture keeps an instance and tries whether another can begin so.
 func (e *Engine) capture(first *instance) (*template, error) {
-	if e.config.noStartImage {
-		return nil, errors.New("it is not wanted")
+	if e.config.NoStartImage {
+		return nil, errors.New("the configuration does not want it")
 	}
 	if why := e.program.parts.Whole; why != "" {
 		return nil, fmt.Errorf("the module does not allow it: %s", why)

@@ -101,6 +101,16 @@ func TestSharedInstancesHaveNoImage(t *testing.T) {
 	}
 }
 
+func TestNoStartImageWhereNoneIsWanted(t *testing.T) {
+	e := engine(t, Config{Module: startCounter().Bytes(), Isolation: IsolationConnection, NoStartImage: true})
+	if ok, why := e.StartImage(); ok || !strings.Contains(why, "does not want it") {
+		t.Errorf("an image %v: %s", ok, why)
+	}
+	d := connect(t, e)
+	must(t, d.receive("x"))
+	d.expect(t, `send "B1"`)
+}
+
 // Data outside the memory is refused, with and without an image.
 func TestDataOutsideTheMemory(t *testing.T) {
 	m := startCounter()

@@ -1,0 +1,50 @@
+package wasm
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
+)
+
+// No import touches a connection that is not the instance's own: the guest is told that there is none, and lives.
+func TestEveryImportRefusesForeignConnections(t *testing.T) {
+	for _, isolation := range []Isolation{IsolationShared, IsolationConnection} {
+		for _, name := range slices.Sorted(maps.Keys(hostabi.Imports())) {
+			if name == "log" {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%s", isolation, name), func(t *testing.T) {
+				e := engine(t, Config{Module: naming(name), Shards: 2, Isolation: isolation})
+				d, other := connect(t, e), connect(t, e)
+				if other.handler.(*connection).id != d.handler.(*connection).id+1 || d.instance() == other.instance() {
+					t.Fatal("the second connection is not where the guest looks for it")
+				}
+				must(t, d.receive("y"))
+				d.expect(t)
+				other.expect(t)
+			})
+		}
+	}
+}
+
+// naming makes a guest that calls an import for the connection after its own, and traps unless that is refused.
+func naming(name string) []byte {
+	s := signature(hostabi.ModuleName, name)
+	var code []byte
+	for i, t := range s.Params {
+		switch {
+		case i == 0:
+			code = append(code, 0x20, 0, 0x42, 1, 0x7c) // conn + 1
+		case t == wasmtest.I64:
+			code = append(code, 0x42, 0)
+		default:
+			code = append(code, 0x41, 1)
+		}
+	}
+	code = append(append(code, 0x10, 0), number(int64(hostabi.CodeConnProcessNotAlive))...)
+	return importing(hostabi.ModuleName, name, append(code, 0x47, 0x04, 0x40, 0x00, 0x0b))
+}
