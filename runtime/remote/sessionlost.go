@@ -25,13 +25,17 @@ func (c *sessionConn) hopeless(now time.Duration) bool {
 func (l *sessionLine) expire() {
 	s := l.session
 	s.mu.Lock()
+	if l.live != nil {
+		s.mu.Unlock()
+		return
+	}
 	var lost []*sessionConn
 	now := s.now()
 	for _, c := range l.conns() {
 		switch {
 		case c.hopeless(now):
 			lost = append(lost, c)
-		case c.ended && l.live == nil && now-c.stuck > maxFarewellAge:
+		case c.ended && now-c.stuck > maxFarewellAge:
 			c.forget(givenUpOld)
 		}
 	}

@@ -10,8 +10,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// longestTick is the time between two looks at what takes too long, at most.
-const longestTick = time.Second
+const (
+	longestTick  = time.Second // between two looks at what takes too long, at most
+	lookedAtOnce = 500         // connections
+)
 
 // watch finds, a few times in each timeout, what took too long.
 func (s *handlerSession) watch() {
@@ -48,9 +50,14 @@ func (l *sessionLine) checkLate() {
 	s.mu.Lock()
 	live, now := l.live, s.now()
 	var late []*sessionConn
-	for _, c := range l.conns() {
+	looked := 0
+	for _, c := range s.open {
+		if looked++; looked%lookedAtOnce == 0 { // let events and commands pass
+			s.mu.Unlock()
+			s.mu.Lock()
+		}
 		switch {
-		case !c.overdue(now):
+		case c.line != l || !c.overdue(now):
 		case c.err == nil:
 			late = append(late, c)
 		case c.ended:

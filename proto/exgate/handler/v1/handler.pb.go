@@ -7,8 +7,9 @@
 //
 // The gateway opens a stream and sends a GatewayFrame with hello alone; the handler answers with a HandlerFrame with hello alone. Before that answer no
 // events come. From then on either side sends frames whenever it has something to say. A frame holds any number of events or commands,
-// of any connections: when there is much to say they are many, and nobody waits for a frame to fill. A gateway may open several streams, and
-// gateways may be several; streams know nothing of each other.
+// of any connections: when there is much to say they are many, and nobody waits for a frame to fill. The gateway's frames have 4 MiB at most, which
+// every gRPC server takes unless told otherwise; it takes 16 MiB itself. A gateway may open several streams, and gateways may be several; streams know
+// nothing of each other.
 //
 // # Order
 //
@@ -385,7 +386,7 @@ type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The connection's number: unique in the stream and never used for another connection of it. Not 0.
 	Conn uint64 `protobuf:"varint,1,opt,name=conn,proto3" json:"conn,omitempty"`
-	// The number of the event in its connection: from 1, growing, and going on from stream to stream. 0 for result, and for created where resumed is
+	// The number of the event in its connection: from 1, growing, perhaps with gaps, and going on from stream to stream. 0 for result, and for created where resumed is
 	// true: these are not acknowledged.
 	Seq uint64 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
 	// What happened. A handler acknowledges an event that has none, or one it does not know.

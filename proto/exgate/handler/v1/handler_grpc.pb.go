@@ -7,8 +7,9 @@
 //
 // The gateway opens a stream and sends a GatewayFrame with hello alone; the handler answers with a HandlerFrame with hello alone. Before that answer no
 // events come. From then on either side sends frames whenever it has something to say. A frame holds any number of events or commands,
-// of any connections: when there is much to say they are many, and nobody waits for a frame to fill. A gateway may open several streams, and
-// gateways may be several; streams know nothing of each other.
+// of any connections: when there is much to say they are many, and nobody waits for a frame to fill. The gateway's frames have 4 MiB at most, which
+// every gRPC server takes unless told otherwise; it takes 16 MiB itself. A gateway may open several streams, and gateways may be several; streams know
+// nothing of each other.
 //
 // # Order
 //
