@@ -1,0 +1,41 @@
+package wasm
+
+import (
+	"bufio"
+	"io"
+	"testing"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// A drain of more devices than events may wait for an instance ends none of them.
+func TestDrainOfManyDevices(t *testing.T) {
+	m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet})
+	must(t, err)
+	files, _ := guests(t, "scenario", "a", "b")
+	must(t, m.Swap(t.Context(), Config{Module: files["a"], Shards: 1, Limits: Limits{Waiting: drainsAtOnce + 1}}, SwapOptions{}))
+	address := serveHandler(t, m, gateway.Limits{}, quiet)
+	var devices []socket
+	for range 5 * drainsAtOnce {
+		d := dial(t, address)
+		if _, err := io.ReadFull(d, make([]byte, 2)); err != nil { // it is connected
+			t.Fatal(err)
+		}
+		devices = append(devices, d)
+	}
+	swap(t, m, files["b"], SwapOptions{})
+	for i, d := range devices {
+		lines := bufio.NewReader(d)
+		if _, err := lines.ReadString('6'); err != nil {
+			t.Fatalf("device %d was not told: %v", i, err)
+		}
+		if b, err := lines.ReadByte(); b != 0 || err != nil {
+			t.Fatalf("device %d: %v %v", i, b, err)
+		}
+		d.write("hello")
+		got := make([]byte, 7)
+		if _, err := io.ReadFull(lines, got); err != nil || string(got) != "b\x00hello" {
+			t.Fatalf("device %d: %q %v", i, got, err)
+		}
+	}
+}
