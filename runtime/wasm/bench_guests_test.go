@@ -78,10 +78,14 @@ func compare(b *testing.B, n int, handlers ...gateway.ConnectionHandler) []float
 	}
 	medians := make([]float64, len(handlers))
 	for i, t := range times {
-		slices.Sort(t)
-		medians[i] = t[len(t)/2]
+		medians[i] = median(t)
 	}
 	return medians
+}
+
+func median(of []float64) float64 {
+	slices.Sort(of)
+	return of[len(of)/2]
 }
 
 // BenchmarkLanguages compares what an event costs in each language, with the C guest as the measure.

@@ -1,9 +1,7 @@
 package wasm
 
 import (
-	"runtime"
 	"testing"
-	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -34,23 +32,11 @@ func echoHandler(t testing.TB) gateway.ConnectionHandler {
 // BenchmarkEvent compares an event with a send in a guest with the same handler as a Go function, in one run.
 func BenchmarkEvent(b *testing.B) {
 	guest, plain := echoHandler(b), &plainEcho{adapter: silent{&device{}}}
-	packet := make([]byte, 64)
-	run := func(h gateway.ConnectionHandler) time.Duration {
-		start := time.Now()
-		for range b.N {
-			if err := h.OnReceivedBytes(packet); err != nil {
-				b.Fatal(err)
-			}
-		}
-		return time.Since(start)
-	}
 	b.ReportAllocs()
-	inGo, inGuest := run(plain), run(guest)
-	per := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / float64(b.N) }
-	b.ReportMetric(per(inGo), "go-ns/op")
-	b.ReportMetric(per(inGuest), "wasm-ns/op")
-	b.ReportMetric(per(inGuest-inGo), "above-ns/op")
-	runtime.KeepAlive(guest)
+	costs := compare(b, b.N, plain, guest)
+	b.ReportMetric(costs[0], "go-ns/op")
+	b.ReportMetric(costs[1], "wasm-ns/op")
+	b.ReportMetric(costs[1]-costs[0], "above-ns/op")
 }
 
 func TestBytesEventAllocatesNothing(t *testing.T) {
