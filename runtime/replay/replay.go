@@ -35,7 +35,8 @@ func Run(ctx context.Context, f gateway.HandlerFactory, from *capture.Reader) (*
 		return nil, fmt.Errorf("reading a capture: %w", err)
 	}
 	conns := make(map[uint32]*connection)
-	for _, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		c := conns[e.Conn]
 		if c == nil {
 			c = newConnection(e.Conn)
@@ -43,11 +44,11 @@ func Run(ctx context.Context, f gateway.HandlerFactory, from *capture.Reader) (*
 		}
 		c.plan(e)
 	}
-	for _, e := range entries {
+	for i := range entries {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		conns[e.Conn].play(f, e)
+		conns[entries[i].Conn].play(f, &entries[i])
 	}
 	for _, number := range slices.Sorted(maps.Keys(conns)) {
 		report.Connections = append(report.Connections, conns[number].end())

@@ -1,7 +1,6 @@
-package replay
+package standin
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/exgate/exgate/runtime/calldiff"
@@ -13,44 +12,38 @@ import (
 type adapter struct {
 	id string
 
-	mu       sync.Mutex // guards the fields below: an engine closes connections from goroutines of its own
-	diff     *calldiff.Diff
-	answers  answers
-	recorded trace
-	replayed trace
-	ended    bool // the handler has closed the connection, or failed
-	silent   bool // the capture is over
-	dues     []func()
-	posts    []func() error
+	called  func(*tap.Record) // each call
+	patient bool              // calls that the first handler has not made wait for it
+
+	mu      sync.Mutex // guards the fields below: an engine closes connections from goroutines of its own
+	diff    *calldiff.Diff
+	answers answers
+	ended   bool // the handler has closed the connection, or failed
+	silent  bool // nothing counts any more
+	dues    []func()
+	posts   []func() error
 }
 
 var _ gateway.ConnectionAdapter = (*adapter)(nil)
 
-func newAdapter(number uint32, socket gateway.SocketType, a answers) *adapter {
-	return &adapter{id: fmt.Sprintf("%d@replay", number), diff: calldiff.New(socket), answers: a}
-}
-
-// event notes that both handlers are told of r.
-func (a *adapter) event(r *tap.Record) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.recorded.event(r)
-	a.replayed.event(r)
-}
-
-// first takes what the recorded handler did.
+// first takes what the first handler calls.
 func (a *adapter) first(r *tap.Record) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.diff.First(r)
-	a.recorded.call(r)
 }
 
-// second takes what the replayed handler does; the caller holds mu.
+func (a *adapter) plan(r *tap.Record) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answers.plan(r)
+}
+
+// second takes what the second handler does; the caller holds mu.
 func (a *adapter) second(r *tap.Record) {
 	if !a.silent {
 		a.diff.Other(r)
-		a.replayed.call(r)
+		a.called(r)
 	}
 }
 
@@ -80,6 +73,7 @@ func (a *adapter) answered(r *tap.Record) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if one := a.answers.call[r.Call]; one != nil {
+		delete(a.answers.call, r.Call)
 		one.arrived = true
 		a.queue(one)
 	}
@@ -119,7 +113,10 @@ func (a *adapter) call(r *tap.Record, done gateway.Done) gateway.Result {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.second(r)
-	one := a.answers.next(r.Kind)
+	one, known := a.answers.next(r.Kind)
+	if !known && !a.patient {
+		one.result, one.arrived = new(gateway.OK), true
+	}
 	switch {
 	case a.ended:
 		return gateway.Refuse(gateway.CodeConnProcessNotAlive, "connection closed")
@@ -146,8 +143,8 @@ func (a *adapter) StartTimer(t gateway.TimerType, seconds uint32) gateway.Result
 	return a.call(&tap.Record{Kind: tap.StartTimer, Timer: t, Seconds: seconds}, nil)
 }
 
-func (a *adapter) Authenticate(client gateway.ClientInfo, _ string, done gateway.Done) gateway.Result {
-	return a.call(&tap.Record{Kind: tap.Authenticate, Client: client}, done)
+func (a *adapter) Authenticate(client gateway.ClientInfo, password string, done gateway.Done) gateway.Result {
+	return a.call(&tap.Record{Kind: tap.Authenticate, Client: client, Password: password}, done)
 }
 
 func (a *adapter) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {

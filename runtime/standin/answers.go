@@ -1,0 +1,116 @@
+package standin
+
+import (
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/tap"
+)
+
+// answer is what a recorded call was answered with.
+type answer struct {
+	refused gateway.Result  // OK where the call was accepted
+	result  *gateway.Result // nil where none came
+	arrived bool            // the place of the result in the capture was passed
+	done    gateway.Done    // of the replayed call that waits for it
+}
+
+// maxAnswers bounds how far one handler may be ahead of the other in calls of one kind.
+const maxAnswers = 4096
+
+// sequence has the answers to the calls of one kind, in order: those that not both handlers have made.
+type sequence struct {
+	waiting       []*answer
+	first, second int // how many of waiting each has made; one of them is 0
+}
+
+// next returns the answer to the next call of the handler that has made made of the waiting ones.
+func (s *sequence) next(made, other *int) *answer {
+	if *made == len(s.waiting) {
+		s.waiting = append(s.waiting, new(answer))
+	}
+	one := s.waiting[*made]
+	if *made++; *made > 0 && *other > 0 {
+		s.waiting = s.waiting[1:]
+		*made--
+		*other--
+	}
+	return one
+}
+
+// answers are those of one connection.
+type answers struct {
+	of     map[tap.Kind]*sequence
+	call   map[uint32]*answer // calls of the first handler that may still get a result, by number
+	silent []uint32           // those of call that get one only where they are refused, at once
+}
+
+// maxSilent is how many calls may be made at once, until the first of them is known not to be refused.
+const maxSilent = 64
+
+func newAnswers() answers {
+	return answers{of: make(map[tap.Kind]*sequence), call: make(map[uint32]*answer)}
+}
+
+func (a *answers) sequence(kind tap.Kind) *sequence {
+	s := a.of[kind]
+	if s == nil {
+		s = new(sequence)
+		a.of[kind] = s
+	}
+	return s
+}
+
+// plan takes a call of the first handler, or the result of one.
+func (a *answers) plan(r *tap.Record) {
+	if r.Kind.Call() {
+		s := a.sequence(r.Kind)
+		a.call[r.Call] = s.next(&s.first, &s.second)
+		if !r.Wanted {
+			a.accept(r.Call)
+		}
+		return
+	}
+	one := a.call[r.Call]
+	switch {
+	case r.Kind != tap.Result || one == nil:
+	case r.Refused:
+		one.refused = r.Result
+	default:
+		one.result = new(r.Result)
+	}
+}
+
+// accept notes a call that wants no result, and takes an earlier one for accepted.
+func (a *answers) accept(call uint32) {
+	a.silent = append(a.silent, call)
+	if len(a.silent) > maxSilent {
+		delete(a.call, a.silent[0])
+		a.silent = a.silent[1:]
+	}
+}
+
+// next returns the answer to the next call of the second handler, and whether the first has made that call.
+func (a *answers) next(kind tap.Kind) (one *answer, known bool) {
+	s := a.sequence(kind)
+	known = s.first > 0
+	return s.next(&s.second, &s.first), known
+}
+
+// many reports whether one handler is too far ahead.
+func (a *answers) many() bool {
+	for _, s := range a.of {
+		if len(s.waiting) > maxAnswers {
+			return true
+		}
+	}
+	return len(a.call) > maxAnswers
+}
+
+// due returns what tells the replayed call its result, once there are both.
+func (a *answer) due() func() {
+	if !a.arrived || a.done == nil || a.result == nil {
+		return nil
+	}
+	done, result := a.done, *a.result
+	a.done = nil
+	return func() { done(result) }
+}
