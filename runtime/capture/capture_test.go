@@ -26,11 +26,11 @@ const password = "hunter2-s3cret"
 func recorded(t *testing.T, cfg capture.Folder, play func(*taptest.Gate)) string {
 	t.Helper()
 	cfg.Path, cfg.Sample = filepath.Join(t.TempDir(), "captures"), 100
-	p, err := capture.New(taptest.Line(t), capture.Config{
+	p, err := capture.New(capture.Config{
 		Listener: "demo", Handler: "wasm", Source: "line.wasm", Exgate: "v1", Folder: &cfg, Logger: taptest.Quiet,
 	})
 	taptest.Must(t, err)
-	g := taptest.Serve(t, p)
+	g := taptest.Serve(t, tap.Around(taptest.Line(t), p))
 	play(g)
 	g.Stop()
 	files, err := filepath.Glob(filepath.Join(cfg.Path, "demo-*.exgc"))
@@ -155,11 +155,11 @@ func TestFullFilesGiveWay(t *testing.T) {
 	old := filepath.Join(folder, "demo-20200101T000000.000000000Z.exgc")
 	other := filepath.Join(folder, "demo-2-20200101T000000.000000000Z.exgc")
 	taptest.Must(t, errors.Join(os.WriteFile(old, nil, 0o600), os.WriteFile(other, nil, 0o600)))
-	p, err := capture.New(taptest.Line(t), capture.Config{
+	p, err := capture.New(capture.Config{
 		Listener: "demo", Folder: &capture.Folder{Path: folder, Sample: 100, MaxBytes: 1 << 20, MaxFiles: 2}, Logger: taptest.Quiet,
 	})
 	taptest.Must(t, err)
-	g := taptest.Serve(t, p)
+	g := taptest.Serve(t, tap.Around(taptest.Line(t), p))
 	word := strings.Repeat("x", 900)
 	for range 4 {
 		d := g.Dial()
@@ -190,9 +190,9 @@ func TestFullFilesGiveWay(t *testing.T) {
 }
 
 func TestLiveCapture(t *testing.T) {
-	p, err := capture.New(taptest.Line(t), capture.Config{Listener: "demo", Logger: taptest.Quiet})
+	p, err := capture.New(capture.Config{Listener: "demo", Logger: taptest.Quiet})
 	taptest.Must(t, err)
-	g := taptest.Serve(t, p)
+	g := taptest.Serve(t, tap.Around(taptest.Line(t), p))
 	before := g.Dial()
 	before.Hear("")
 	var b bytes.Buffer
@@ -238,9 +238,9 @@ type broken struct{}
 func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestLiveCaptureThatCannotBeWritten(t *testing.T) {
-	p, err := capture.New(taptest.Line(t), capture.Config{Listener: "demo", Logger: taptest.Quiet})
+	p, err := capture.New(capture.Config{Listener: "demo", Logger: taptest.Quiet})
 	taptest.Must(t, err)
-	taptest.Serve(t, p)
+	taptest.Serve(t, tap.Around(taptest.Line(t), p))
 	if _, err := p.Capture(t.Context(), broken{}, 0); !errors.Is(err, io.ErrClosedPipe) {
 		t.Error(err)
 	}

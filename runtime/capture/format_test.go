@@ -51,7 +51,7 @@ var every = []tap.Record{
 
 func written(t testing.TB) []byte {
 	b, err := appendLine(nil, Header{
-		Version: 1, Exgate: "v1.2.3", Listener: "demo", Handler: "wasm", Source: "line.wasm", Module: "5f2d", Started: time.Unix(1700000000, 5).UTC(),
+		Version: 1, Exgate: "v1.2.3", Listener: "demo", Handler: "wasm", Source: "line.wasm", Started: time.Unix(1700000000, 5).UTC(),
 	})
 	for i, r := range every {
 		r.At = time.Duration(i) * time.Millisecond

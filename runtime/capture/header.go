@@ -16,7 +16,6 @@ type Header struct {
 	Listener string    `json:"listener"`          // its name
 	Handler  string    `json:"handler,omitempty"` // wasm or grpc
 	Source   string    `json:"source,omitempty"`  // the module or the addresses of the service
-	Module   string    `json:"module,omitempty"`  // the SHA-256 of the module when the capture began
 	Started  time.Time `json:"started"`
 }
 

@@ -31,11 +31,10 @@ type Config struct {
 	Metrics *Metrics
 }
 
-// Point is a handler factory whose connections can be captured. Those that are not cost nothing.
-type Point struct {
-	gateway.HandlerFactory // the one with the taps
-	point
-}
+// Point is where the connections of a listener can be captured. Those that are not cost nothing.
+type Point struct{ point }
+
+var _ tap.Tapper = (*Point)(nil)
 
 // point is what sessions know of a Point.
 type point struct {
@@ -43,7 +42,6 @@ type point struct {
 	name    string
 	metrics *Metrics
 	memory  budget
-	digest  func() string
 	folder  *folder // nil without one
 
 	mu     sync.Mutex // guards writing to lives, and closed
@@ -51,58 +49,52 @@ type point struct {
 	closed bool
 }
 
-// New wraps f. An error is one of Folder.
-func New(f gateway.HandlerFactory, cfg Config) (*Point, error) {
+// New makes a point. An error is one of Folder.
+func New(cfg Config) (*Point, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
 	}
-	p := &Point{point: point{cfg: cfg, name: cfg.Listener, metrics: cfg.Metrics, digest: func() string { return "" }}}
-	if v, ok := f.(tap.Versioned); ok {
-		p.digest = v.Digest
+	p := &Point{point{cfg: cfg, name: cfg.Listener, metrics: cfg.Metrics}}
+	if cfg.Folder == nil {
+		return p, nil
 	}
-	if cfg.Folder != nil {
-		var err error
-		if p.folder, err = newFolder(&p.point, *cfg.Folder); err != nil {
-			return nil, err
-		}
-	}
-	p.HandlerFactory = tap.Wrap(f, p.open)
-	return p, nil
+	var err error
+	p.folder, err = newFolder(&p.point, *cfg.Folder)
+	return p, err
 }
 
-// Close closes the factory and ends the captures.
-func (p *Point) Close(ctx context.Context) error {
-	err := p.HandlerFactory.Close(ctx)
+// NewHandler returns the handler that f has for a new connection, which may be captured.
+func (p *Point) NewHandler(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+	return tap.NewHandler(f, conn, p.open())
+}
+
+// Close ends the captures. What connections do from now on is not captured.
+func (p *Point) Close(context.Context) error {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
-	if lives := p.lives.Load(); lives != nil {
-		for _, l := range *lives {
-			l.finish()
-		}
+	for _, l := range p.livesNow() {
+		l.finish()
 	}
 	if p.folder != nil {
-		err = errors.Join(err, p.folder.close())
+		return p.folder.close()
 	}
-	return err
+	return nil
 }
-
-// Digest is that of the wrapped factory.
-func (p *Point) Digest() string { return p.digest() }
 
 // header is that of a capture that begins now.
 func (p *point) header() Header {
 	c := p.cfg
-	return Header{Exgate: c.Exgate, Listener: c.Listener, Handler: c.Handler, Source: c.Source, Module: p.digest(), Started: time.Now()}
+	return Header{Exgate: c.Exgate, Listener: c.Listener, Handler: c.Handler, Source: c.Source, Started: time.Now()}
 }
 
 func (p *point) counted(n int) { p.metrics.bytes.WithLabelValues(p.name).Add(float64(n)) }
 
 // open decides whether a new connection is captured.
-func (p *point) open(string) tap.Sink {
+func (p *point) open() tap.Sink {
 	var sinks both
 	if p.folder != nil && p.folder.sampled() {
 		sinks = append(sinks, p.session(p.folder.attach, func() {}))

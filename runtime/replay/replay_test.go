@@ -14,6 +14,7 @@ import (
 	"github.com/exgate/exgate/runtime/capture"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/replay"
+	"github.com/exgate/exgate/runtime/tap"
 	"github.com/exgate/exgate/runtime/tap/taptest"
 	"github.com/exgate/exgate/runtime/wasm"
 	"github.com/exgate/exgate/wasm-examples/line"
@@ -25,9 +26,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func recorded(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	p, err := capture.New(taptest.Line(t), capture.Config{Listener: "demo", Folder: &capture.Folder{Path: folder, Sample: 100}, Logger: taptest.Quiet})
+	p, err := capture.New(capture.Config{Listener: "demo", Folder: &capture.Folder{Path: folder, Sample: 100}, Logger: taptest.Quiet})
 	taptest.Must(t, err)
-	g := taptest.Serve(t, p)
+	g := taptest.Serve(t, tap.Around(taptest.Line(t), p))
 	var devices []*taptest.Device
 	for _, name := range []string{"ann", "bob", "eve"} {
 		d := g.Dial()

@@ -38,8 +38,9 @@ func (c *connection) Record(r *tap.Record) {
 	}
 	if !c.begun {
 		c.begun = true
-		c.shadow.shadows.Add(1)
-		c.shadow.metrics.connections.Inc()
+		if c.over = !c.shadow.begin(c); c.over {
+			return
+		}
 	}
 	switch {
 	case r.Kind.Event():
@@ -88,6 +89,16 @@ func (c *connection) drop(why string) {
 	c.shadow.metrics.drop(why)
 }
 
+// leave gives the shadow up where the connection is still open.
+func (c *connection) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.over {
+		c.drop(droppedClosed)
+		c.run()
+	}
+}
+
 // take empties the queue; the caller holds mu.
 func (c *connection) take() []tap.Record {
 	batch := c.queue
@@ -124,7 +135,7 @@ func (c *connection) work() {
 		}
 		if over {
 			c.player.end(c.shadow, c.id, dropped)
-			c.shadow.shadows.Done()
+			c.shadow.end(c)
 			return
 		}
 	}

@@ -21,7 +21,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		events:      counter("exgate_shadow_events_total", "Events handed to shadows.", "handler"),
 		differences: counter("exgate_shadow_differences_total", "Connections whose shadow called something else, by the first such call.", "handler", "kind"),
 		failures:    counter("exgate_shadow_failures_total", "Shadows of connections that failed, by close reason.", "handler", "reason"),
-		dropped:     counter("exgate_shadow_dropped_total", "Shadows of connections that were given up because they lagged behind.", "handler", "why"),
+		dropped:     counter("exgate_shadow_dropped_total", "Shadows of connections that were given up, mostly because they lagged behind.", "handler", "why"),
 	}
 	if reg != nil {
 		reg.MustRegister(m.connections, m.events, m.differences, m.failures, m.dropped)
@@ -31,9 +31,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 
 // Why a shadow is given up.
 const (
-	droppedQueue = "queue" // of the connection is full
-	droppedTotal = "total" // too much waits for all shadows together
-	droppedApart = "apart" // it is so far from the live one that it cannot be answered as that is
+	droppedQueue  = "queue"  // of the connection is full
+	droppedTotal  = "total"  // too much waits for all shadows together
+	droppedClosed = "closed" // the connection goes on without a shadow
+	droppedApart  = "apart"  // it is so far from the live one that it cannot be answered as that is
 )
 
 // handlerMetrics is Metrics with a handler's labels resolved.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -65,9 +67,8 @@ func setDefault[T comparable](v *T, d T) {
 	}
 }
 
-// Shadow is a factory whose handlers are those of the live one, shadowed.
+// Shadow puts handlers beside those of another factory.
 type Shadow struct {
-	live    gateway.HandlerFactory // with the taps
 	cfg     Config
 	metrics *handlerMetrics
 	workers chan struct{} // holds a token for each shadow that runs
@@ -75,13 +76,13 @@ type Shadow struct {
 	logs    *rate.Limiter
 	quiet   atomic.Int64 // lines that were not logged since the last one
 
-	shadows sync.WaitGroup // connections whose shadow has not ended
+	mu     sync.Mutex // guards the fields below
+	conns  map[*connection]struct{}
+	closed bool
+	idle   chan struct{} // made by Close, closed when conns is empty
 }
 
-var (
-	_ gateway.HandlerFactory = (*Shadow)(nil)
-	_ tap.Versioned          = (*Shadow)(nil)
-)
+var _ tap.Tapper = (*Shadow)(nil)
 
 // The lines that are logged: so many at once, then one in so many seconds.
 const (
@@ -89,50 +90,67 @@ const (
 	logsASecond = 0.2
 )
 
-// New puts a shadow beside live. Closing it closes both.
-func New(live gateway.HandlerFactory, cfg Config) (*Shadow, error) {
+// New makes a shadow for the handlers of another factory.
+func New(cfg Config) (*Shadow, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	s := &Shadow{
+	return &Shadow{
 		cfg: cfg, metrics: cfg.Metrics.handler(cfg.Name), workers: make(chan struct{}, cfg.Workers), logs: rate.NewLimiter(logsASecond, logBurst),
-	}
-	s.live = tap.Wrap(live, s.open)
-	return s, nil
+		conns: make(map[*connection]struct{}),
+	}, nil
 }
 
-// NewHandler returns a live handler.
-func (s *Shadow) NewHandler(conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
-	return s.live.NewHandler(conn)
-}
-
-// Digest is that of the live handler.
-func (s *Shadow) Digest() string {
-	if v, ok := s.live.(tap.Versioned); ok {
-		return v.Digest()
-	}
-	return ""
-}
-
-func (s *Shadow) open(id string) tap.Sink {
+// NewHandler returns the handler that live has for a new connection, which may be shadowed.
+func (s *Shadow) NewHandler(live gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
 	if s.cfg.Sample < 100 && rand.Float64()*100 >= s.cfg.Sample { //nolint:gosec // nothing depends on nobody guessing it
-		return nil
+		return live.NewHandler(conn)
 	}
-	return &connection{shadow: s, id: id}
+	return tap.NewHandler(live, conn, &connection{shadow: s, id: conn.ID()})
 }
 
-// Close closes the live handler, waits for the shadows to have seen what they are owed, and closes theirs.
+// begin notes that c has a shadow. It reports false once the Shadow is closed.
+func (s *Shadow) begin(c *connection) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	s.metrics.connections.Inc()
+	return true
+}
+
+// end notes that the shadow of c has ended.
+func (s *Shadow) end(c *connection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	if s.idle != nil && len(s.conns) == 0 {
+		close(s.idle)
+		s.idle = nil
+	}
+}
+
+// Close gives up the shadows of connections that are still open, waits until the others have seen what they are owed, and closes their factory.
 func (s *Shadow) Close(ctx context.Context) error {
-	err := s.live.Close(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		s.shadows.Wait()
-	}()
+	s.mu.Lock()
+	s.closed = true
+	open := slices.Collect(maps.Keys(s.conns))
+	idle := make(chan struct{})
+	if s.idle = idle; len(open) == 0 {
+		close(idle)
+		s.idle = nil
+	}
+	s.mu.Unlock()
+	for _, c := range open {
+		c.leave()
+	}
+	var err error
 	select {
-	case <-ended:
+	case <-idle:
 	case <-ctx.Done():
-		err = errors.Join(err, fmt.Errorf("shadow of %s: %w", s.cfg.Name, ctx.Err()))
+		err = fmt.Errorf("shadow of %s: %w", s.cfg.Name, ctx.Err())
 	}
 	return errors.Join(err, s.cfg.Factory.Close(ctx))
 }

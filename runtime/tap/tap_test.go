@@ -49,6 +49,15 @@ func (n *notes) String() string {
 	return strings.Join(n.lines, "\n")
 }
 
+// tapper taps with the sinks that open returns.
+type tapper struct{ open func(id string) tap.Sink }
+
+func (t tapper) NewHandler(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+	return tap.NewHandler(f, conn, t.open(conn.ID()))
+}
+
+func (tapper) Close(context.Context) error { return nil }
+
 // shared outlives the scenarios: compiling the module for each takes long.
 type shared struct{ *wasm.Engine }
 
@@ -62,18 +71,18 @@ func TestTappedHandlerPassesTheSuite(t *testing.T) {
 	taptest.Must(t, err)
 	t.Cleanup(func() { taptest.Must(t, e.Close(context.Background())) })
 	handlertest.Run(t, "tapped", func(*testing.T) gateway.HandlerFactory {
-		return tap.Wrap(shared{e}, func(string) tap.Sink { return new(notes) })
+		return tap.Around(shared{e}, tapper{func(string) tap.Sink { return new(notes) }})
 	})
 }
 
 func TestRecordsOfAConnection(t *testing.T) {
 	n := new(notes)
-	f := tap.Wrap(taptest.Line(t), func(id string) tap.Sink {
+	f := tap.Around(taptest.Line(t), tapper{func(id string) tap.Sink {
 		if gateway.NodeOf(id) != "n" {
 			t.Errorf("id %q", id)
 		}
 		return n
-	})
+	}})
 	if v := f.(tap.Versioned); len(v.Digest()) != 64 {
 		t.Errorf("digest %q", v.Digest())
 	}
@@ -128,7 +137,7 @@ func (f *failing) OnSocketClosed(gateway.CloseReason) error { return nil }
 func TestRefusalsAndFailures(t *testing.T) {
 	n := new(notes)
 	f := new(failing)
-	g := taptest.Serve(t, tap.Wrap(f, func(string) tap.Sink { return n }))
+	g := taptest.Serve(t, tap.Around(f, tapper{func(string) tap.Sink { return n }}))
 	d := g.Dial()
 	d.Say("x")
 	taptest.Eventually(t, "the connection ended", func() bool { return strings.HasSuffix(n.String(), "closedhandler_failed\nhandled") })
@@ -144,7 +153,7 @@ func TestRefusalsAndFailures(t *testing.T) {
 
 func TestUntappedConnectionsAreAsTheyWere(t *testing.T) {
 	f := new(failing)
-	h, err := tap.Wrap(f, func(string) tap.Sink { return nil }).NewHandler(adapter{})
+	h, err := tap.NewHandler(f, adapter{}, nil)
 	if err != nil || h != gateway.ConnectionHandler(f) || f.adapter != gateway.ConnectionAdapter(adapter{}) {
 		t.Errorf("got %T %T %v", h, f.adapter, err)
 	}

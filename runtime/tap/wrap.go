@@ -2,6 +2,7 @@ package tap
 
 import (
 	"context"
+	"errors"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -9,14 +10,10 @@ import (
 // Sink takes the records of one connection, one at a time and in their order. It must not block, and must not call the connection. What r points at
 // is valid during the call only; a password must not be kept longer than it takes to recognize it.
 //
-// The first record is Created and the last is Closed's Handled. A sink that gets no record was opened for a connection that was refused.
+// The first record is Created and the last is Closed's Handled. A sink of a connection that is refused gets none: it must hold nothing before the first.
 type Sink interface {
 	Record(r *Record)
 }
-
-// Open returns the sink of the new connection id, or nil for a connection that is not tapped. It must not hold anything that has to be freed before
-// the sink got its first record.
-type Open func(id string) Sink
 
 // Versioned is met by factories, and by handlers, that know which version of their protocol they are: runtime/wasm.Engine is one.
 type Versioned interface {
@@ -24,33 +21,45 @@ type Versioned interface {
 	Digest() string
 }
 
-// Wrap returns a factory whose handlers are those of f, tapped where open says so. Closing it closes f.
-func Wrap(f gateway.HandlerFactory, open Open) gateway.HandlerFactory {
-	return &factory{f, open}
-}
-
-type factory struct {
-	inner gateway.HandlerFactory
-	open  Open
-}
-
-func (f *factory) NewHandler(adapter gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
-	sink := f.open(adapter.ID())
+// NewHandler returns the handler that f has for a new connection, tapped by sink. Where sink is nil it is the handler as it is.
+func NewHandler(f gateway.HandlerFactory, adapter gateway.ConnectionAdapter, sink Sink) (gateway.ConnectionHandler, error) {
 	if sink == nil {
-		return f.inner.NewHandler(adapter)
+		return f.NewHandler(adapter)
 	}
 	t := newTapped(adapter, sink)
-	inner, err := f.inner.NewHandler(t.outward())
+	inner, err := f.NewHandler(t.outward())
 	if err != nil {
 		return nil, err
 	}
-	return &handler{tapped: t, inner: inner, digest: digestOf(inner, f.inner)}, nil
+	return &handler{tapped: t, inner: inner, digest: digestOf(inner, f)}, nil
 }
 
-func (f *factory) Close(ctx context.Context) error { return f.inner.Close(ctx) }
+// Tapper taps the connections that it chooses.
+type Tapper interface {
+	// NewHandler returns the handler that f has for a new connection, tapped or not.
+	NewHandler(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error)
+	// Close frees what the tapper holds.
+	Close(ctx context.Context) error
+}
 
-// Digest is that of the wrapped factory.
-func (f *factory) Digest() string { return digestOf(f.inner) }
+// Around returns a factory whose handlers are those of f, tapped by t. Closing it closes f, then t.
+func Around(f gateway.HandlerFactory, t Tapper) gateway.HandlerFactory { return &around{f, t} }
+
+type around struct {
+	inner  gateway.HandlerFactory
+	tapper Tapper
+}
+
+func (a *around) NewHandler(conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+	return a.tapper.NewHandler(a.inner, conn)
+}
+
+func (a *around) Close(ctx context.Context) error {
+	return errors.Join(a.inner.Close(ctx), a.tapper.Close(ctx))
+}
+
+// Digest is that of the inner factory.
+func (a *around) Digest() string { return digestOf(a.inner) }
 
 // digestOf asks the first that knows.
 func digestOf(of ...any) string {
