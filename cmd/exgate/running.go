@@ -34,7 +34,7 @@ func (g *running) start(ctx context.Context, predecessor *upgrade.Predecessor, i
 	if predecessor != nil {
 		g.log.Info("taking over", "from", predecessor.PID, "sockets", len(inherited))
 	}
-	g.service, err = service.TakeOver(ctx, g.cfg, g.log, service.Succession{Sockets: g.sockets, Opened: predecessor.Ready})
+	g.service, err = service.TakeOver(ctx, g.cfg, g.log, service.Succession{Sockets: g.sockets, Opened: predecessor.Ready, Version: versionText()})
 	if err != nil {
 		return err
 	}

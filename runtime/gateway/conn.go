@@ -59,7 +59,7 @@ func newConn(gw *Gateway, l *attachment, t Transport) (*Conn, error) {
 		factory: l.handler, upstream: l.connector, mount: l.mountpoint, opened: time.Now(),
 	}
 	c.rates = newRates(c.limits, l.rates, gw.now())
-	h, err := l.handler.value.NewHandler(c)
+	h, err := l.newHandler(l.handler.value, c)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,8 @@ type ListenerConfig struct {
 	ListenerBytesPerSecond int
 	// ListenerMessagesPerSecond is Limits.MessagesPerSecond for all connections of the listener together. If zero, no limit.
 	ListenerMessagesPerSecond float64
+	// NewHandler returns the handler that f has for a new connection, or one around it, under the rules of [HandlerFactory]. If zero, f.NewHandler.
+	NewHandler func(f HandlerFactory, conn ConnectionAdapter) (ConnectionHandler, error)
 }
 
 // listening is a listener that serves.
@@ -53,6 +55,7 @@ type attachment struct {
 	handler    *lease[HandlerFactory]
 	connector  *lease[Connector]
 	mountpoint string
+	newHandler func(HandlerFactory, ConnectionAdapter) (ConnectionHandler, error)
 }
 
 // AddListener serves l under name. Its handler and connector must be there already.
@@ -181,7 +184,7 @@ func (g *Gateway) attachment(entry *listening) (*attachment, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	a := &attachment{
-		metrics: entry.metrics, limits: entry.limits, rates: entry.rates, mountpoint: entry.cfg.Mountpoint,
+		metrics: entry.metrics, limits: entry.limits, rates: entry.rates, mountpoint: entry.cfg.Mountpoint, newHandler: entry.cfg.NewHandler,
 		handler: g.handlers[entry.cfg.Handler], connector: g.connectors[entry.cfg.Connector],
 	}
 	if g.listeners[entry.name] != entry || !a.handler.take() {
@@ -190,6 +193,9 @@ func (g *Gateway) attachment(entry *listening) (*attachment, error) {
 	if !a.connector.take() {
 		a.handler.release()
 		return nil, errNotServing
+	}
+	if a.newHandler == nil {
+		a.newHandler = HandlerFactory.NewHandler
 	}
 	return a, nil
 }

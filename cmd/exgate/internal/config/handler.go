@@ -27,6 +27,8 @@ type Handler struct {
 	TokenFile        string        `koanf:"token_file" path:"file"`
 	AdapterTokenFile string        `koanf:"adapter_token_file" path:"file"`
 	TLS              ClientTLS     `koanf:"tls"`
+
+	Shadow Shadow `koanf:"shadow"`
 }
 
 // ClientTLS is how the gateway proves a server, and itself to the server, where it is the client. A section without settings uses the certificate

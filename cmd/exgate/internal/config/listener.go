@@ -22,6 +22,8 @@ type Listener struct {
 	Socket Socket `koanf:"socket"`
 	UDP    UDP    `koanf:"udp"`
 
+	Capture Capture `koanf:"capture"`
+
 	Access                  Access `koanf:"access"`
 	Ban                     Ban    `koanf:"ban"`
 	MaxConnections          int    `koanf:"max_connections" min:"1"`

@@ -32,7 +32,9 @@ func (r rules) handler(key string, h Handler) {
 		r.foreign(key, "wasm", ofServices...)
 		r.module(key+".wasm", h)
 	default:
-		r.foreign(key, "grpc", ofModules...)
+		if h.Shadow.Wasm == "" { // then they are the shadow's
+			r.foreign(key, "grpc", ofModules...)
+		}
 		r.service(key, h)
 	}
 }

@@ -28,6 +28,7 @@ func (r rules) socket(key string, l Listener) {
 	}
 	r.transport(key, l)
 	r.admission(key, l)
+	r.taps(key, l)
 	if strings.ContainsAny(l.Mountpoint, "+#\x00") {
 		r.problem(key+".mountpoint", "must hold no + or #: it is put before topics")
 	}

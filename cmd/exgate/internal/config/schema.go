@@ -20,6 +20,7 @@ const (
 	kindCount                // a whole number
 	kindBytes                // a whole number, or one with KiB, MiB or GiB
 	kindDuration             //
+	kindPercent              // a number and %
 	kindList                 // of texts
 )
 
@@ -78,6 +79,8 @@ func kindOf(t reflect.Type, tag reflect.StructTag) kind {
 		return kindNamed
 	case t == reflect.TypeFor[time.Duration]():
 		return kindDuration
+	case t == reflect.TypeFor[Percent]():
+		return kindPercent
 	case t.Kind() == reflect.Bool:
 		return kindFlag
 	case tag.Get("unit") == "bytes":

@@ -46,6 +46,8 @@ func (n *node) parse(text string) (any, error) {
 			return nil, fmt.Errorf("must be above 0, not %s", text)
 		}
 		return v, nil
+	case kindPercent:
+		return parsePercent(text)
 	case kindList:
 		return splitList(text), nil
 	}
@@ -77,6 +79,8 @@ func (n *node) wants() string {
 		return "a number of bytes such as 65536 or 64KiB"
 	case kindDuration:
 		return "a duration such as 500ms, 10s or 1m30s"
+	case kindPercent:
+		return "a part of a hundred such as 1%"
 	case kindList:
 		if n.single {
 			return "text, or a list such as [a, b]"

@@ -32,6 +32,7 @@ type Service struct {
 	cfg      *config.Config
 	log      *slog.Logger
 	registry *prometheus.Registry
+	version  string // of the program, empty where nobody said it
 	gateway  *gateway.Gateway
 	adapter  *adapter          // nil without gRPC handlers
 	opener   *listener.Sockets // nil where nobody hands sockets over
@@ -41,6 +42,7 @@ type Service struct {
 
 	handlers  *handlers
 	listeners *listeners
+	taps      *taps
 	modules   *modules.Folder // nil without one
 	ofModules moduleListeners
 
@@ -56,11 +58,11 @@ func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Service,
 
 // TakeOver is Start for a service that may replace that of another process, as from says.
 func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, from Succession) (*Service, error) {
-	s := &Service{cfg: cfg, log: log, registry: prometheus.NewRegistry(), opener: from.Sockets, start: make(chan struct{})}
+	s := &Service{cfg: cfg, log: log, registry: prometheus.NewRegistry(), opener: from.Sockets, version: from.Version, start: make(chan struct{})}
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.gateway = gateway.New(gateway.Config{Node: cfg.Node, Logger: log, Metrics: gateway.NewMetrics(s.registry)})
 	s.stops = append(s.stops, s.gateway.Shutdown)
-	s.handlers, s.listeners = newHandlers(s), newListeners(s)
+	s.handlers, s.listeners, s.taps = newHandlers(s), newListeners(s), newTaps(s)
 	s.ofModules.open = make(map[string]*moduleListener)
 	s.stops = append(s.stops, s.ofModules.end)
 	steps := []func(context.Context) error{s.startUpstream, s.startAdapter, s.startMetrics, s.startModules, s.startListeners, from.opened}

@@ -17,6 +17,8 @@ type Succession struct {
 	Sockets *listener.Sockets
 	// Opened is called when everything is there; devices are accepted once it has returned. Its error ends the start. If zero, they are at once.
 	Opened func(context.Context) error
+	// Version is the program's, for captures. If zero, they do not say it.
+	Version string
 }
 
 func (f Succession) opened(ctx context.Context) error {

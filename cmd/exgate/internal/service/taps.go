@@ -1,0 +1,143 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/modules"
+	"github.com/exgate/exgate/runtime/capture"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/shadow"
+	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/wasm"
+)
+
+// taps watch the connections of listeners: captures and shadows.
+type taps struct {
+	service  *Service
+	captures *capture.Metrics
+	shadows  *shadow.Metrics
+
+	mu     sync.Mutex // guards points
+	points map[string]*capture.Point
+}
+
+func newTaps(s *Service) *taps {
+	return &taps{
+		service: s, captures: capture.NewMetrics(s.registry), shadows: shadow.NewMetrics(s.registry), points: make(map[string]*capture.Point),
+	}
+}
+
+// newHandler is gateway.ListenerConfig.NewHandler.
+type newHandler func(gateway.HandlerFactory, gateway.ConnectionAdapter) (gateway.ConnectionHandler, error)
+
+// add taps the listener name. What close ends must be ended when the listener is.
+func (t *taps) add(ctx context.Context, name string, cfg config.Listener, settings *config.Config) (_ newHandler, closeAll func(context.Context) error, err error) {
+	kind, source := "wasm", describe(cfg.Handler)
+	if len(cfg.Handler.GRPC) > 0 {
+		kind = "grpc"
+	}
+	point, err := capture.New(capture.Config{
+		Listener: name, Handler: kind, Source: source, Exgate: t.service.version, Folder: cfg.Capture.Recorder(), Logger: t.service.log, Metrics: t.captures,
+	})
+	if err != nil {
+		return nil, nil, settings.Problem("listeners."+name+".capture", "%v", err)
+	}
+	beside, err := t.shadow(ctx, name, cfg.Handler, settings)
+	if err != nil {
+		return nil, nil, errors.Join(err, point.Close(ctx))
+	}
+	t.set(name, point)
+	closeAll = func(ctx context.Context) error {
+		t.forget(name, point)
+		return point.Close(ctx)
+	}
+	if beside == nil {
+		return point.NewHandler, closeAll, nil
+	}
+	return func(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+			return point.NewHandler(tap.Around(f, beside), conn)
+		}, func(ctx context.Context) error {
+			return errors.Join(closeAll(ctx), beside.Close(ctx))
+		}, nil
+}
+
+// set makes p the point of the listener name.
+func (t *taps) set(name string, p *capture.Point) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.points[name] = p
+}
+
+// forget takes p away, unless the listener has another by now.
+func (t *taps) forget(name string, p *capture.Point) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.points[name] == p {
+		delete(t.points, name)
+	}
+}
+
+// shadow makes the shadow of a listener, nil where it has none.
+func (t *taps) shadow(ctx context.Context, name string, cfg config.Handler, settings *config.Config) (*shadow.Shadow, error) {
+	if !cfg.Shadow.There() {
+		return nil, nil
+	}
+	key := "listeners." + name + ".handler.shadow"
+	factory, err := t.shadowFactory(ctx, name, key, cfg, settings)
+	if err != nil {
+		return nil, err
+	}
+	s, err := shadow.New(shadow.Config{
+		Name: name, Factory: factory, Sample: float64(cfg.Shadow.Sample), Posts: len(cfg.GRPC) == 0, Logger: t.service.log, Metrics: t.shadows,
+	})
+	if err != nil {
+		return nil, errors.Join(settings.Problem(key, "%v", err), factory.Close(ctx))
+	}
+	return s, nil
+}
+
+// shadowFactory makes the handlers that shadow: a guest with the settings of the handler, or a module of the folder with its own.
+func (t *taps) shadowFactory(ctx context.Context, name, key string, cfg config.Handler, settings *config.Config) (gateway.HandlerFactory, error) {
+	s := t.service
+	if cfg.Shadow.Module != "" {
+		f, err := s.gateway.Lend(modules.Handler(cfg.Shadow.Module))
+		if err != nil {
+			return nil, settings.Problem(key+".module", "%v", err)
+		}
+		return f, nil
+	}
+	cfg.Wasm = cfg.Shadow.Wasm
+	module, err := module(cfg)
+	if err != nil {
+		return nil, settings.Problem(key+".wasm", "%v", err)
+	}
+	engine, err := wasm.New(ctx, wasm.Config{
+		Name: name + "/shadow", Module: module, GuestConfig: []byte(cfg.Config), Limits: cfg.Limits.Guest(),
+		Isolation: wasm.Isolation(cfg.Isolation), CacheDir: s.cfg.ModulesCache, Logger: s.log, Metrics: s.handlers.wasm,
+	})
+	if err != nil {
+		return nil, settings.Problem(key+".wasm", "%s: %v", cfg.Wasm, err)
+	}
+	return engine, nil
+}
+
+// Point is where the connections of the listener name can be captured.
+func (s *Service) Point(name string) (*capture.Point, error) {
+	s.taps.mu.Lock()
+	defer s.taps.mu.Unlock()
+	if p := s.taps.points[name]; p != nil {
+		return p, nil
+	}
+	names := make([]string, 0, len(s.taps.points))
+	for known := range s.taps.points {
+		names = append(names, known)
+	}
+	slices.Sort(names)
+	return nil, fmt.Errorf("there is no listener %q; there are %s", name, strings.Join(names, ", "))
+}
