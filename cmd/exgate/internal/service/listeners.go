@@ -52,11 +52,11 @@ func (l *listeners) start(ctx context.Context, name string, cfg config.Listener,
 	if err != nil {
 		return nil, err
 	}
-	newHandler, closeTaps, err := s.taps.add(ctx, name, cfg, l.cfg)
+	taps, err := s.taps.add(ctx, name, cfg, l.cfg)
 	if err != nil {
 		return nil, err
 	}
-	l.onStop(closeTaps)
+	l.onStop(taps.close)
 	socket, err := l.open(ctx, name, cfg, admission)
 	if err != nil {
 		return nil, l.cannotOpen(key, cfg, err)
@@ -65,7 +65,7 @@ func (l *listeners) start(ctx context.Context, name string, cfg config.Listener,
 	err = s.gateway.AddListener(name, held, gateway.ListenerConfig{
 		Handler: handler, Connector: upstreamName, Mountpoint: cfg.Mountpoint, Limits: cfg.Gateway(),
 		ListenerBytesPerSecond: cfg.BytesPerSecond, ListenerMessagesPerSecond: float64(cfg.MessagesPerSecond),
-		NewHandler: newHandler,
+		NewHandler: taps.newHandler,
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting listener %s: %w", name, err), socket.Close())

@@ -33,38 +33,53 @@ func newTaps(s *Service) *taps {
 	}
 }
 
-// newHandler is gateway.ListenerConfig.NewHandler.
-type newHandler func(gateway.HandlerFactory, gateway.ConnectionAdapter) (gateway.ConnectionHandler, error)
+// listenerTaps are those of one listener.
+type listenerTaps struct {
+	taps   *taps
+	name   string
+	point  *capture.Point
+	shadow *shadow.Shadow // nil for none
+}
 
-// add taps the listener name. What close ends must be ended when the listener is.
-func (t *taps) add(ctx context.Context, name string, cfg config.Listener, settings *config.Config) (_ newHandler, closeAll func(context.Context) error, err error) {
+// add taps the listener name, which is to be found in settings. What is returned is to be closed when the listener is.
+func (t *taps) add(ctx context.Context, name string, cfg config.Listener, settings *config.Config) (*listenerTaps, error) {
 	kind, source := "wasm", describe(cfg.Handler)
-	if len(cfg.Handler.GRPC) > 0 {
+	switch {
+	case len(cfg.Handler.GRPC) > 0:
 		kind = "grpc"
+	case cfg.Handler.Wasm == "" && cfg.Handler.Module == "": // the listener of a module's own file
+		source = "module " + name
 	}
 	point, err := capture.New(capture.Config{
-		Listener: name, Handler: kind, Source: source, Exgate: t.service.version, Folder: cfg.Capture.Recorder(), Logger: t.service.log, Metrics: t.captures,
+		Listener: name, Handler: kind, Source: source, Exgate: t.service.version, Folder: cfg.Capture.Recorder(),
+		Logger: t.service.log, Metrics: t.captures,
 	})
 	if err != nil {
-		return nil, nil, settings.Problem("listeners."+name+".capture", "%v", err)
+		return nil, settings.Problem("listeners."+name+".capture", "%v", err)
 	}
-	beside, err := t.shadow(ctx, name, cfg.Handler, settings)
-	if err != nil {
-		return nil, nil, errors.Join(err, point.Close(ctx))
+	l := &listenerTaps{taps: t, name: name, point: point}
+	if l.shadow, err = t.shadow(ctx, name, cfg.Handler, settings); err != nil {
+		return nil, errors.Join(err, point.Close(ctx))
 	}
 	t.set(name, point)
-	closeAll = func(ctx context.Context) error {
-		t.forget(name, point)
-		return point.Close(ctx)
+	return l, nil
+}
+
+// newHandler is gateway.ListenerConfig.NewHandler.
+func (l *listenerTaps) newHandler(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+	if l.shadow != nil {
+		f = tap.Around(f, l.shadow)
 	}
-	if beside == nil {
-		return point.NewHandler, closeAll, nil
+	return l.point.NewHandler(f, conn)
+}
+
+func (l *listenerTaps) close(ctx context.Context) error {
+	l.taps.forget(l.name, l.point)
+	err := l.point.Close(ctx)
+	if l.shadow != nil {
+		err = errors.Join(err, l.shadow.Close(ctx))
 	}
-	return func(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
-			return point.NewHandler(tap.Around(f, beside), conn)
-		}, func(ctx context.Context) error {
-			return errors.Join(closeAll(ctx), beside.Close(ctx))
-		}, nil
+	return err
 }
 
 // set makes p the point of the listener name.
