@@ -9,6 +9,7 @@ import (
 
 	"github.com/exgate/exgate/runtime/capture"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/tap"
 )
 
 // maxRecording bounds a recording, in bytes.
@@ -26,14 +27,14 @@ func record(f gateway.HandlerFactory, s *Subject, to string, log *slog.Logger) (
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the recording: %w", err)
 	}
-	point, err := capture.New(f, capture.Config{
+	point, err := capture.New(capture.Config{
 		Listener: "module-run", Handler: "wasm", Source: filepath.Base(s.Path), Logger: log,
 		Folder: &capture.Folder{Path: folder, Sample: 100, MaxBytes: maxRecording, MaxFiles: 1},
 	})
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("making the recording: %w", err), os.RemoveAll(folder))
 	}
-	return &recording{to: to, folder: folder}, point, nil
+	return &recording{to: to, folder: folder}, tap.Around(f, point), nil
 }
 
 // end puts the recording in place. The handler factory has been closed.

@@ -48,6 +48,8 @@ func fill(v reflect.Value) {
 			f.SetString("x")
 		case reflect.Bool:
 			f.SetBool(true)
+		case reflect.Float64:
+			f.SetFloat(1)
 		case reflect.Slice:
 			f.Set(reflect.ValueOf([]string{"10.0.0.1"}))
 		case reflect.Pointer:
