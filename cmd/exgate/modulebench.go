@@ -24,8 +24,8 @@ func newModuleBench() *cobra.Command {
 		Use:   "bench FILE.wasm",
 		Short: "Measure a module: time, fuel, memory",
 		Long: `Measures a module in the gateway's engine, on one instance and without sockets: how long an event takes and what fuel it uses, how long an instance takes to
-start and what memory it needs. The device sends lines of letters, or what the files of --sample hold, again and again; every call of the module
-succeeds, and a device that is closed is connected anew.
+start and what memory it needs. A device sends lines of letters, or what --sample says: the connections of a capture one after the other, or a device that
+sends the files in order, hangs up and connects again (but one file alone is sent again by the same device). Every call of the module succeeds.
 
 A gateway has as many instances as processors (isolation: shared), or one for each connection.`,
 		Example: `  exgate module bench meter.wasm
@@ -45,19 +45,19 @@ A gateway has as many instances as processors (isolation: shared), or one for ea
 			if err != nil {
 				return err
 			}
-			payloads, err := readSamples(files)
+			sessions, err := readSamples(files)
 			if err != nil {
 				return err
 			}
-			if payloads == nil {
-				payloads = [][]byte{append(bytes.Repeat([]byte("a"), size-1), '\n')}
+			if sessions == nil {
+				sessions = []module.Session{{append(bytes.Repeat([]byte("a"), size-1), '\n')}}
 			}
-			return bench(cmd, s, module.BenchOptions{Payloads: payloads, For: duration}, show)
+			return bench(cmd, s, module.BenchOptions{Sessions: module.InOrder(sessions), For: duration}, show)
 		},
 	}
 	guest.add(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&files, "sample", nil, "a file with what a device sends in one piece, or a capture (.exgc); may be given more than once")
+	flags.StringArrayVar(&files, "sample", nil, "a capture (.exgc), or a file that a device sends in one piece; may be given more than once")
 	flags.IntVar(&size, "size", 64, "the length of the lines, where there is no --sample")
 	flags.DurationVar(&duration, "for", 3*time.Second, "how long to measure")
 	flags.StringVar(&format, "format", "text", "text or json")
@@ -74,18 +74,18 @@ func bench(cmd *cobra.Command, s *module.Subject, o module.BenchOptions, show fu
 	return show(cmd.OutOrStdout(), m)
 }
 
-// readSamples reads what devices send. A capture has more than one piece.
-func readSamples(files []string) (samples [][]byte, err error) {
+// readSamples reads what devices send.
+func readSamples(files []string) (sessions []module.Session, err error) {
 	for _, file := range files {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("reading --sample: %w", err)}
 		}
-		pieces, err := module.Samples(b)
+		more, err := module.Sessions(b)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("reading --sample %s: %w", file, err)}
 		}
-		samples = append(samples, pieces...)
+		sessions = append(sessions, more...)
 	}
-	return samples, nil
+	return sessions, nil
 }

@@ -45,18 +45,18 @@ and 2 where the file cannot be read.`,
 		},
 	}
 	guest.add(cmd)
-	cmd.Flags().StringArrayVar(&samples, "sample", nil, "a file with what a device sends; may be given more than once")
+	cmd.Flags().StringArrayVar(&samples, "sample", nil, "a file with what a device sends, or a capture (.exgc); may be given more than once")
 	cmd.Flags().StringSliceVar(&only, "only", nil, "the checks to run, by name, such as bytes_random; what holds for every event is looked at anyhow")
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
 }
 
 func check(cmd *cobra.Command, s *module.Subject, samples, only []string, show func(io.Writer, module.Examination) error) error {
-	pieces, err := readSamples(samples)
+	sessions, err := readSamples(samples)
 	if err != nil {
 		return err
 	}
-	o := module.CheckOptions{Samples: pieces, Only: only}
+	o := module.CheckOptions{Samples: module.Joined(sessions), Only: only}
 	o.Progress = progress(cmd.ErrOrStderr())
 	x, err := module.Check(cmd.Context(), s, o)
 	o.Progress("")

@@ -9,12 +9,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
 // BenchOptions are how a module is measured.
 type BenchOptions struct {
-	Payloads [][]byte          // what the device sends, one after the other and again from the beginning
+	Sessions []Session         // what devices send, one after the other and again from the beginning; one piece alone is sent again by the same device
 	For      time.Duration     // how long
 	Progress func(what string) // told now and then. If zero, nobody is
 }
@@ -61,18 +62,22 @@ func Bench(ctx context.Context, s *Subject, o BenchOptions) (m Measurement, err 
 	return m, err
 }
 
+// benchRound is how many sessions run between two looks at the clock.
+const benchRound = 128
+
 // measureEvents runs events until the time is over.
 func (m *Measurement) measureEvents(ctx context.Context, engine *wasm.Engine, o BenchOptions) error {
 	l := &load{factory: engine}
-	began, bytes := time.Now(), 0
+	began, bytes, turn := time.Now(), 0, 0
+	alone := len(o.Sessions) == 1 && len(o.Sessions[0]) == 1
 	shown := began
 	for now := began; now.Sub(began) < o.For && ctx.Err() == nil; now = time.Now() {
-		for range 256 { // events between two looks at the clock
-			payload := o.Payloads[l.events%uint64(len(o.Payloads))]
-			bytes += len(payload)
-			if err := l.receive(payload); err != nil {
-				return fmt.Errorf("event %d of %d bytes: %w", l.events, len(payload), err)
+		for range benchRound {
+			n, err := l.session(o.Sessions[turn%len(o.Sessions)], alone)
+			if err != nil {
+				return err
 			}
+			bytes, turn = bytes+n, turn+1
 		}
 		if now.Sub(shown) > 200*time.Millisecond {
 			shown = now
@@ -84,7 +89,7 @@ func (m *Measurement) measureEvents(ctx context.Context, engine *wasm.Engine, o 
 	m.EventsPerSecond = float64(m.Events) / took.Seconds()
 	m.Nanoseconds = float64(took.Nanoseconds()) / float64(m.Events)
 	m.BytesPerSecond = float64(bytes) / took.Seconds()
-	return errors.Join(l.disconnect(gatewayGone), ctx.Err())
+	return errors.Join(l.disconnect(gateway.ReasonTCPClosed), ctx.Err())
 }
 
 // meanOf is the mean of a histogram.

@@ -2,6 +2,7 @@ package module
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -20,15 +21,27 @@ type load struct {
 
 var _ gateway.ConnectionAdapter = (*load)(nil)
 
-// receive delivers one body of bytes, to a new device where the module has closed the one before.
-func (l *load) receive(b []byte) error {
+// session delivers the pieces of a device, up to where the module ends it. Behind the last one the device hangs up, unless it stays for the next.
+func (l *load) session(pieces Session, stays bool) (n int, err error) {
 	if l.handler == nil {
 		if err := l.connect(); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	l.events++
-	return l.after(l.handler.OnReceivedBytes(b))
+	for _, b := range pieces {
+		if l.handler == nil {
+			return n, nil
+		}
+		l.events++
+		n += len(b)
+		if err := l.after(l.handler.OnReceivedBytes(b)); err != nil {
+			return n, fmt.Errorf("event %d of %d bytes: %w", l.events, len(b), err)
+		}
+	}
+	if stays {
+		return n, nil
+	}
+	return n, l.disconnect(gateway.ReasonTCPClosed)
 }
 
 func (l *load) connect() (err error) {

@@ -13,26 +13,57 @@ const captureBegins = `{"exgc":`
 
 var errNoBytes = errors.New("the capture has no bytes of a device")
 
-// Samples are what a device sends according to a file: what was received in a capture, piece by piece, or else the file itself.
-func Samples(file []byte) ([][]byte, error) {
+// Session is what one device sends, piece by piece.
+type Session [][]byte
+
+// Sessions are what devices send according to a file: the connections of a capture, or else one session whose only piece is the file.
+func Sessions(file []byte) ([]Session, error) {
 	if !bytes.HasPrefix(file, []byte(captureBegins)) {
-		return [][]byte{file}, nil
+		return []Session{{file}}, nil
 	}
 	r, err := capture.NewReader(bytes.NewReader(file))
 	if err != nil {
 		return nil, err
 	}
-	var samples [][]byte
+	var sessions []Session
+	places := make(map[uint32]int) // of connections in sessions
 	for e, err := range r.All() {
 		if err != nil && !errors.Is(err, capture.ErrTruncated) {
 			return nil, err
 		}
-		if e.Record.Kind == tap.Bytes {
-			samples = append(samples, bytes.Clone(e.Record.Data))
+		if e.Record.Kind != tap.Bytes {
+			continue
 		}
+		place, ok := places[e.Conn]
+		if !ok {
+			place = len(sessions)
+			places[e.Conn] = place
+			sessions = append(sessions, nil)
+		}
+		sessions[place] = append(sessions[place], bytes.Clone(e.Record.Data))
 	}
-	if samples == nil {
+	if sessions == nil {
 		return nil, errNoBytes
 	}
-	return samples, nil
+	return sessions, nil
+}
+
+// Joined are sessions as samples: each in one piece.
+func Joined(sessions []Session) (samples [][]byte) {
+	for _, s := range sessions {
+		samples = append(samples, bytes.Join(s, nil))
+	}
+	return samples
+}
+
+// InOrder is one session of all that have one piece, which stand for the frames of one device. Others stay as they are.
+func InOrder(sessions []Session) []Session {
+	var one Session
+	for _, s := range sessions {
+		if len(s) != 1 {
+			return sessions
+		}
+		one = append(one, s[0])
+	}
+	return []Session{one}
 }

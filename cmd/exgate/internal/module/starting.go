@@ -10,11 +10,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/hostabi/conformance"
-	"github.com/exgate/exgate/runtime/gateway"
 )
-
-// gatewayGone is why a measured device ends.
-var gatewayGone = gateway.ReasonTCPClosed
 
 // startTime is how long an instance takes to start: the least of a few.
 func startTime(ctx context.Context, h *host, config []byte) (least time.Duration, memory uint64, err error) {
