@@ -1,0 +1,68 @@
+import { SocketType } from "./constants";
+import { Fields } from "./wire";
+
+/** One end of a connection. */
+export class Address {
+  /** An IP address, IPv6 without brackets. */
+  host: string = "";
+  port: u32 = 0;
+}
+
+/** The subject of a device's certificate. */
+export class CertificateInfo {
+  /** The common name. */
+  cn: string = "";
+  /** The distinguished name, as RFC 4514 writes it. */
+  dn: string = "";
+}
+
+/** What there is to know of a connection. */
+export class ConnInfo {
+  socketType: SocketType = SocketType.TCP;
+  /** The device's end. */
+  peer: Address = new Address();
+  /** The gateway's end. */
+  local: Address = new Address();
+  /** null where the device showed no certificate. */
+  peerCert: CertificateInfo | null = null;
+}
+
+/** Reads a ConnInfo message; null where it is malformed. */
+export function readConnInfo(fields: Fields): ConnInfo | null {
+  const info = new ConnInfo();
+  while (fields.next()) {
+    const inner = fields.message();
+    switch (<i32>fields.number) {
+      case 1:
+        info.socketType = <SocketType>fields.low();
+        break;
+      case 2:
+        readAddress(inner, info.peer);
+        break;
+      case 3:
+        readAddress(inner, info.local);
+        break;
+      case 4:
+        info.peerCert = readCertificate(inner);
+        break;
+    }
+    if (inner.malformed) return null;
+  }
+  return fields.malformed ? null : info;
+}
+
+function readAddress(fields: Fields, address: Address): void {
+  while (fields.next()) {
+    if (fields.number == 1) address.host = fields.text();
+    if (fields.number == 2) address.port = fields.low();
+  }
+}
+
+function readCertificate(fields: Fields): CertificateInfo {
+  const cert = new CertificateInfo();
+  while (fields.next()) {
+    if (fields.number == 1) cert.cn = fields.text();
+    if (fields.number == 2) cert.dn = fields.text();
+  }
+  return cert;
+}

@@ -1,0 +1,12 @@
+// Protocol modules for exgate in AssemblyScript: the guest side of exproto_v1. README.md has the whole of it.
+
+export { Action, Code, Level, SocketType, TimerType, NO_ANSWER } from "./constants";
+export { Address, CertificateInfo, ConnInfo } from "./conninfo";
+export { ClientInfo, Conn } from "./conn";
+export { Handler, Protocol } from "./handler";
+export { Message } from "./message";
+export { Outcome } from "./outcome";
+export { abort } from "./abort";
+export { log } from "./host";
+export { serve, exproto_v1_buffer, exproto_v1_init, exproto_v1_bytes, exproto_v1_event } from "./module";
+export * from "./framing";

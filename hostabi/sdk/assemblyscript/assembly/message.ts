@@ -1,0 +1,68 @@
+import { Fields } from "./wire";
+
+/** A message from the broker. */
+export class Message {
+  /** The gateway's name. */
+  node: string = "";
+  /** Unique. */
+  id: string = "";
+  /** The publisher's QoS. */
+  qos: u32 = 0;
+  /** The publisher's client id; empty where the broker does not tell. */
+  from: string = "";
+  /** Without the device's mountpoint. */
+  topic: string = "";
+  /** What was published. */
+  payload: Uint8Array = new Uint8Array(0);
+  /** Milliseconds since 1970. */
+  timestamp: u64 = 0;
+}
+
+/** Reads the messages of an event; null where one is malformed. */
+export function readMessages(fields: Fields): Message[] | null {
+  const all: Message[] = [];
+  while (fields.next()) {
+    if (fields.number != 2) continue;
+    const message = readMessage(fields.message());
+    if (message === null) return null;
+    all.push(message);
+  }
+  return fields.malformed ? null : all;
+}
+
+function readMessage(fields: Fields): Message | null {
+  const m = new Message();
+  while (fields.next()) {
+    switch (<i32>fields.number) {
+      case 1:
+        m.node = fields.text();
+        break;
+      case 2:
+        m.id = fields.text();
+        break;
+      case 3:
+        m.qos = fields.low();
+        break;
+      case 4:
+        m.from = fields.text();
+        break;
+      case 5:
+        m.topic = fields.text();
+        break;
+      case 6:
+        m.payload = copyOf(fields.start, fields.length);
+        break;
+      case 7:
+        m.timestamp = fields.value;
+        break;
+    }
+  }
+  return fields.malformed ? null : m;
+}
+
+/** Bytes that outlive the event. */
+function copyOf(start: usize, n: i32): Uint8Array {
+  const bytes = new Uint8Array(n);
+  memory.copy(bytes.dataStart, start, n);
+  return bytes;
+}

@@ -1,0 +1,24 @@
+import { Code } from "./constants";
+import { Fields } from "./wire";
+
+/** What a call that waited for the broker ended with. */
+export class Outcome {
+  code: Code = Code.Success;
+  /** For a person; empty on success. */
+  message: string = "";
+
+  /** Whether it succeeded. */
+  get ok(): bool {
+    return this.code == Code.Success;
+  }
+}
+
+/** Reads a CodeResponse message; null where it is malformed. */
+export function readOutcome(fields: Fields): Outcome | null {
+  const outcome = new Outcome();
+  while (fields.next()) {
+    if (fields.number == 1) outcome.code = <Code>fields.low();
+    if (fields.number == 2) outcome.message = fields.text();
+  }
+  return fields.malformed ? null : outcome;
+}

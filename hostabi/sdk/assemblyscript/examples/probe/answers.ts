@@ -1,0 +1,40 @@
+/** Answers that wait to be sent together. */
+export class Answers {
+  private room: Uint8Array = new Uint8Array(256);
+  private length: i32 = 0;
+
+  /** Adds a line of text. */
+  say(line: string): void {
+    this.add(line);
+    this.add("\n");
+  }
+
+  /** Adds a line of text and bytes. */
+  sayBytes(head: string, bytes: Uint8Array): void {
+    this.add(head);
+    this.copy(bytes.dataStart, bytes.length);
+    this.add("\n");
+  }
+
+  private add(text: string): void {
+    const bytes = String.UTF8.encode(text);
+    this.copy(changetype<usize>(bytes), bytes.byteLength);
+  }
+
+  private copy(start: usize, n: i32): void {
+    if (this.length + n > this.room.length) {
+      const larger = new Uint8Array(2 * (this.length + n));
+      memory.copy(larger.dataStart, this.room.dataStart, this.length);
+      this.room = larger;
+    }
+    memory.copy(this.room.dataStart + this.length, start, n);
+    this.length += n;
+  }
+
+  /** Hands the answers over; there are none after it. */
+  take(): Uint8Array {
+    const all = this.room.subarray(0, this.length);
+    this.length = 0;
+    return all;
+  }
+}

@@ -1,0 +1,122 @@
+import { Action, ClientInfo, Code, Level, log, NO_ANSWER, parseRules } from "../../assembly";
+import { Device } from "./device";
+import { text, Words } from "./words";
+
+// The tokens of the calls that the broker answers.
+export const AUTH: i64 = 1;
+const PUB: i64 = 2;
+const SUB: i64 = 3;
+const UNSUB: i64 = 4;
+
+/** The largest frame of a framer that a device chooses, in bytes. */
+const MOST: i32 = 4096;
+
+/** Carries out one line. */
+export function carryOut(d: Device, line: Uint8Array): void {
+  const w = new Words(line);
+  const command = w.word();
+  if (!calls(d, command, w) && !local(d, command, w)) d.answers.say("error command");
+}
+
+/** Whether the line is right; what is wrong is answered. */
+function right(d: Device, w: Words): bool {
+  if (!w.whole) d.answers.say("error usage");
+  return w.whole;
+}
+
+/** Says ok where an accepted call is answered at once, and always what code a call was refused with. */
+function answer(d: Device, name: string, code: Code, ok: bool): void {
+  if (code != Code.Success) d.answers.say("refused " + name + " " + (<u32>code).toString());
+  else if (ok) d.answers.say("ok");
+}
+
+/** The commands that call the gateway. */
+function calls(d: Device, command: string, w: Words): bool {
+  if (command == "auth") auth(d, w);
+  else if (command == "pub") publish(d, command, w, PUB);
+  else if (command == "quiet") publish(d, command, w, NO_ANSWER);
+  else if (command == "timer") {
+    const seconds = w.number();
+    if (right(d, w)) answer(d, command, d.conn.startTimer(seconds), true);
+  } else if (command == "sub") {
+    const filter = w.word();
+    const qos = w.number();
+    if (right(d, w)) answer(d, command, d.conn.subscribe(SUB, filter, qos), false);
+  } else if (command == "unsub") {
+    const filter = w.word();
+    if (right(d, w)) answer(d, command, d.conn.unsubscribe(UNSUB, filter), false);
+  } else if (command == "resume") {
+    if (right(d, w)) answer(d, command, d.conn.resume(), true);
+  } else if (command == "close") {
+    const why = text(w.rest());
+    if (right(d, w)) answer(d, command, d.conn.close(why), false);
+  } else return false;
+  return true;
+}
+
+function auth(d: Device, w: Words): void {
+  const client = new ClientInfo(w.word());
+  client.protoName = "probe";
+  client.protoVer = "1";
+  client.mountpoint = d.mountpoint;
+  if (w.more) client.username = w.word();
+  const password = text(w.rest());
+  if (!right(d, w)) return;
+  const code = d.conn.authenticate(AUTH, client, password);
+  answer(d, "auth", code, false);
+  if (code == Code.Success) d.action = Action.Pause;
+}
+
+function publish(d: Device, name: string, w: Words, token: i64): void {
+  const topic = w.word();
+  const qos = w.number();
+  const payload = w.rest();
+  if (right(d, w)) answer(d, name, d.conn.publish(token, topic, qos, payload), token == NO_ANSWER);
+}
+
+/** The other commands. */
+function local(d: Device, command: string, w: Words): bool {
+  if (command == "echo") d.answers.sayBytes("", w.rest());
+  else if (command == "frame") reframe(d, text(w.rest()));
+  else if (command == "log") logLine(d, w);
+  else if (command == "mount") {
+    const prefix = w.bytes();
+    w.require(prefix.length <= 64);
+    if (!right(d, w)) return true;
+    d.mountpoint = text(prefix);
+    d.answers.say("ok");
+  } else if (command == "config") {
+    if (right(d, w)) d.answers.sayBytes("config ", d.config);
+  } else if (command == "state") {
+    if (right(d, w)) d.answers.say("state " + d.count.toString());
+  } else if (command == "pause") {
+    if (right(d, w)) d.action = Action.Pause;
+  } else if (command == "leave") {
+    if (right(d, w)) d.action = Action.Close;
+  } else if (command == "trap") {
+    if (right(d, w)) throw new Error("the device wants it");
+  } else return false;
+  return true;
+}
+
+function logLine(d: Device, w: Words): void {
+  const names = ["debug", "info", "warn", "error"];
+  const level = names.indexOf(w.word());
+  w.require(level >= 0);
+  const line = text(w.rest());
+  if (!right(d, w)) return;
+  log(<Level>(4 * level + Level.Debug), line);
+  d.answers.say("ok");
+}
+
+/** Has what follows read by another framer. */
+function reframe(d: Device, notation: string): void {
+  const rules = parseRules(notation);
+  if (rules === null || rules.most() > MOST || rules.check() !== null) {
+    d.answers.say("error framing");
+    return;
+  }
+  d.framer = rules.framer();
+  d.inLines = false;
+  d.answers.say("ok");
+}

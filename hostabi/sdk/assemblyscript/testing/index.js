@@ -1,0 +1,143 @@
+// A double of the gateway, for tests of modules that run in Node.js: it delivers events and writes down what the module calls.
+
+import { readFile } from "node:fs/promises";
+import { bytesField, fields, message, number, text } from "./protobuf.js";
+
+/** What an event returns. */
+export const Action = { Continue: 0, Pause: 1, Close: 2 };
+
+const imports = "exproto_v1";
+
+/** A running instance of a module. */
+export class Gateway {
+  #exports;
+  #calls = [];
+  #sent = new Map();
+  #refused = new Map();
+
+  /**
+   * Starts the module in a file. It rejects with the lines of the log where the module refuses its configuration.
+   *
+   * @param {string | URL} file
+   * @param {string | Uint8Array} config
+   */
+  static async start(file, config = "") {
+    const gateway = new Gateway();
+    const { instance } = await WebAssembly.instantiate(await readFile(file), { [imports]: gateway.#imports() });
+    gateway.#exports = instance.exports;
+    instance.exports._initialize?.();
+    if (instance.exports.exproto_v1_init(...gateway.#put(config)) !== 0) throw new Error(gateway.calls().join("\n"));
+    return gateway;
+  }
+
+  /** A device connected: info may have socketType, peer and local ({host, port}), and peerCert ({cn, dn}). */
+  created(conn, info = {}) {
+    const address = (a = {}) => message(text(1, a.host), number(2, a.port));
+    const cert = info.peerCert ? bytesField(4, message(text(1, info.peerCert.cn), text(2, info.peerCert.dn)), true) : [];
+    return this.#event(1, conn, 0, message(number(1, info.socketType), bytesField(2, address(info.peer)), bytesField(3, address(info.local)), cert));
+  }
+
+  /** A device sent bytes. */
+  bytes(conn, bytes) {
+    return this.#exports.exproto_v1_bytes(BigInt(conn), ...this.#put(bytes));
+  }
+
+  /** A device is gone. */
+  closed(conn, why) {
+    this.#event(2, conn, 0, why);
+  }
+
+  /** The keepalive of a connection is over. */
+  timer(conn) {
+    return this.#event(3, conn, 0, "");
+  }
+
+  /** Messages of a connection's subscriptions: each may have node, id, qos, from, topic, payload, timestamp. */
+  messages(conn, ...all) {
+    const encoded = all.map((m) =>
+      bytesField(
+        2,
+        message(text(1, m.node), text(2, m.id), number(3, m.qos), text(4, m.from), text(5, m.topic), bytesField(6, m.payload), number(7, m.timestamp)),
+        true,
+      ),
+    );
+    return this.#event(4, conn, all.length, message(...encoded));
+  }
+
+  /** The outcome of a call that was made with token. */
+  result(conn, token, code = 0, why = "") {
+    return this.#event(5, conn, token, message(number(1, code), text(2, why)));
+  }
+
+  /** The gateway stops, or a newer version of the module is loaded. */
+  drain(conn) {
+    return this.#event(6, conn, 0, "");
+  }
+
+  /** Has the next calls of a name, such as publish, return code; 0 accepts again. Refused calls are written down too. */
+  refuse(call, code) {
+    this.#refused.set(call, code);
+  }
+
+  /** The calls since it was asked last, without send, as texts: name, connection, arguments. */
+  calls() {
+    return this.#calls.splice(0);
+  }
+
+  /** What was sent to the device since it was asked last. */
+  sent(conn) {
+    const all = Buffer.concat(this.#sent.get(BigInt(conn)) ?? []);
+    this.#sent.delete(BigInt(conn));
+    return all;
+  }
+
+  #event(kind, conn, arg, body) {
+    return this.#exports.exproto_v1_event(kind, BigInt(conn), BigInt(arg), ...this.#put(body));
+  }
+
+  /** Writes a body into the module's buffer. */
+  #put(body) {
+    const bytes = Buffer.from(body);
+    const at = this.#exports.exproto_v1_buffer(Math.max(bytes.length, 1 << 16)) >>> 0;
+    if (at === 0) throw new Error(`the module has no buffer for ${bytes.length} bytes`);
+    Buffer.from(this.#exports.memory.buffer, at, bytes.length).set(bytes);
+    return [at, bytes.length];
+  }
+
+  #read(at, n) {
+    return Buffer.from(Buffer.from(this.#exports.memory.buffer, at >>> 0, n));
+  }
+
+  #note(name, line) {
+    this.#calls.push(`${name} ${line}`);
+    return this.#refused.get(name) ?? 0;
+  }
+
+  #imports() {
+    const quoted = (at, n) => JSON.stringify(this.#read(at, n).toString("latin1"));
+    return {
+      send: (conn, at, n) => {
+        this.#sent.set(conn, [...(this.#sent.get(conn) ?? []), this.#read(at, n)]);
+        return this.#refused.get("send") ?? 0;
+      },
+      close: (conn, at, n) => this.#note("close", `${conn} ${quoted(at, n)}`),
+      authenticate: (conn, token, at, n) => {
+        const request = fields(this.#read(at, n));
+        const client = fields(request.get(2) ?? Buffer.alloc(0));
+        const of = (from, field) => JSON.stringify((from.get(field) ?? "").toString());
+        const [name, version, id, user, mountpoint] = [1, 2, 3, 4, 5].map((field) => of(client, field));
+        const line = `proto=${name}/${version} clientid=${id} username=${user} mountpoint=${mountpoint} password=${of(request, 3)}`;
+        return this.#note("authenticate", `${conn} token=${token} ${line}`);
+      },
+      start_timer: (conn, timer, seconds) => this.#note("start_timer", `${conn} type=${timer} seconds=${seconds >>> 0}`),
+      publish: (conn, token, topic, topicN, qos, at, n) =>
+        this.#note("publish", `${conn} token=${token} ${quoted(topic, topicN)} qos=${qos >>> 0} ${quoted(at, n)}`),
+      subscribe: (conn, token, at, n, qos) => this.#note("subscribe", `${conn} token=${token} ${quoted(at, n)} qos=${qos >>> 0}`),
+      unsubscribe: (conn, token, at, n) => this.#note("unsubscribe", `${conn} token=${token} ${quoted(at, n)}`),
+      resume: (conn) => this.#note("resume", `${conn}`),
+      log: (level, at, n) => {
+        this.#note("log", `${level} ${quoted(at, n)}`);
+      },
+    };
+  }
+}

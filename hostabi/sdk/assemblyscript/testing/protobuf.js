@@ -1,0 +1,48 @@
+// As much of protobuf as the messages of exproto_v1 need.
+
+function varint(value) {
+  const bytes = [];
+  let rest = BigInt(value);
+  for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+  return [...bytes, Number(rest)];
+}
+
+/** Fields one after the other. */
+export function message(...all) {
+  return Buffer.concat(all.map((field) => Buffer.from(field)));
+}
+
+/** A number; 0 is left out. */
+export function number(field, value = 0) {
+  return value === 0 ? [] : [field << 3, ...varint(value)];
+}
+
+/** Bytes; none are left out, unless they are always to be there. */
+export function bytesField(field, value = "", always = false) {
+  const bytes = Buffer.from(value);
+  return bytes.length === 0 && !always ? [] : [(field << 3) | 2, ...varint(bytes.length), ...bytes];
+}
+
+export const text = bytesField;
+
+/** The fields of a message that have a length, by number. */
+export function fields(bytes) {
+  const all = new Map();
+  let at = 0;
+  const next = () => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const b = bytes[at++];
+      value |= (b & 0x7f) << shift;
+      if (b < 0x80) return value;
+    }
+  };
+  while (at < bytes.length) {
+    const tag = next();
+    const value = next();
+    if ((tag & 7) !== 2) continue;
+    all.set(tag >> 3, bytes.subarray(at, at + value));
+    at += value;
+  }
+  return all;
+}
