@@ -50,4 +50,7 @@ require (
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
 )
 
-ignore ./proto/examples/node/node_modules
+ignore (
+	./hostabi/sdk/assemblyscript/node_modules
+	./proto/examples/node/node_modules
+)

@@ -35,6 +35,14 @@ rust_guest() { # source module
   chmod 644 "$out/$2"
 }
 
+# The compiler whose exact version package-lock.json has; setup.sh there installs it where it is missing.
+as_guest() { # source module, the source from the package's folder
+  mkdir -p "$(dirname "$out/$2")"
+  hostabi/sdk/assemblyscript/setup.sh
+  node hostabi/sdk/assemblyscript/build.js "$out/$2" "$1"
+  chmod 644 "$out/$2"
+}
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -48,3 +56,5 @@ c_guest cmd/exgate/internal/bench/testdata/publish.c cmd/exgate/internal/bench/t
 c_guest hostabi/conformance/testdata/wrong.c hostabi/conformance/testdata/wrong.wasm
 rust_guest hostabi/sdk/rust/examples/echo.rs hostabi/sdk/rust/testdata/echo.wasm
 rust_guest hostabi/sdk/rust/examples/probe/lib.rs hostabi/sdk/rust/testdata/probe.wasm
+as_guest examples/echo.ts hostabi/sdk/assemblyscript/testdata/echo.wasm
+as_guest examples/probe/index.ts hostabi/sdk/assemblyscript/testdata/probe.wasm

@@ -76,9 +76,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 func TestInNode(t *testing.T) {
 	if _, err := os.Stat("node_modules/.bin/asc"); err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("%v: run npm ci in hostabi/sdk/assemblyscript", err)
+			t.Fatalf("%v: run hostabi/sdk/assemblyscript/setup.sh", err)
 		}
-		t.Skipf("%v: run npm ci in hostabi/sdk/assemblyscript", err)
+		t.Skipf("%v: run hostabi/sdk/assemblyscript/setup.sh", err)
 	}
 	if out, err := exec.CommandContext(t.Context(), "npm", "test").CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
