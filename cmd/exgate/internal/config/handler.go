@@ -9,11 +9,13 @@ import (
 
 // Handler is a protocol: a module of the folder of modules, a module of a file, or a gRPC service.
 type Handler struct {
-	Module    string      `koanf:"module"`
-	Wasm      string      `koanf:"wasm" path:"file"`
-	Config    string      `koanf:"config"`
-	Isolation string      `koanf:"isolation" oneof:"shared connection"`
-	Limits    GuestLimits `koanf:"limits"`
+	Module     string      `koanf:"module"`
+	Wasm       string      `koanf:"wasm" path:"file"`
+	Config     string      `koanf:"config"`
+	Isolation  string      `koanf:"isolation" oneof:"shared connection"`
+	StartImage *bool       `koanf:"start_image"`
+	Unmetered  string      `koanf:"unmetered" oneof:"refuse context"`
+	Limits     GuestLimits `koanf:"limits"`
 
 	GRPC             []string      `koanf:"grpc" single:"true"`
 	Dialect          string        `koanf:"dialect" oneof:"auto unary stream unary-v42 session"`
@@ -54,6 +56,17 @@ type GuestLimits struct {
 	Waiting       int           `koanf:"waiting" min:"1"`
 	Instances     int           `koanf:"instances" min:"1"`
 	LogLines      int           `koanf:"log_lines" min:"1"`
+	ModuleBytes   int           `koanf:"module_bytes" min:"1" max:"67108864" unit:"bytes"`
+	Functions     int           `koanf:"functions" min:"1" max:"200000"`
+	CodeBytes     int           `koanf:"code_bytes" min:"1" max:"67108864" unit:"bytes"`
+}
+
+// Guest returns the settings of the handler's module in the form of its engine, without the module.
+func (h Handler) Guest() wasm.Config {
+	return wasm.Config{
+		GuestConfig: []byte(h.Config), Isolation: wasm.Isolation(h.Isolation), NoStartImage: h.StartImage != nil && !*h.StartImage,
+		Unmetered: wasm.Unmetered(h.Unmetered), Limits: h.Limits.Guest(),
+	}
 }
 
 // Guest returns the limits in the engine's own form.
@@ -61,7 +74,8 @@ func (l GuestLimits) Guest() wasm.Limits {
 	return wasm.Limits{
 		MemoryPages: uint32(l.MemoryPages), TableElements: uint32(l.TableElements), Fuel: uint32(l.Fuel), StartFuel: uint32(l.StartFuel),
 		WallTime: l.WallTime, StartTime: l.StartTime, HostCalls: l.HostCalls, CallBytes: l.SendBytes, EventBytes: uint32(l.EventBytes),
-		Waiting: l.Waiting, Instances: l.Instances, LogLines: l.LogLines,
+		Waiting: l.Waiting, Instances: l.Instances, LogLines: l.LogLines, ModuleBytes: uint32(l.ModuleBytes),
+		Functions: uint32(l.Functions), CodeBytes: uint32(l.CodeBytes),
 	}
 }
 

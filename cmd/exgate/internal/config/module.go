@@ -15,6 +15,8 @@ import (
 type Module struct {
 	Config       string        `koanf:"config"`
 	Isolation    string        `koanf:"isolation" oneof:"shared connection"`
+	StartImage   *bool         `koanf:"start_image"`
+	Unmetered    string        `koanf:"unmetered" oneof:"refuse context"`
 	Limits       GuestLimits   `koanf:"limits"`
 	DrainTimeout time.Duration `koanf:"drain_timeout"`
 	Canary       Canary        `koanf:"canary"`
@@ -71,7 +73,7 @@ func LoadModule(file, name string) (*Module, error) {
 
 // Guest returns the settings of the guest in the form of its engine, without the guest.
 func (m *Module) Guest() wasm.Config {
-	return wasm.Config{GuestConfig: []byte(m.Config), Limits: m.Limits.Guest(), Isolation: wasm.Isolation(m.Isolation)}
+	return Handler{Config: m.Config, Isolation: m.Isolation, StartImage: m.StartImage, Unmetered: m.Unmetered, Limits: m.Limits}.Guest()
 }
 
 // Swap returns how a new version takes over.

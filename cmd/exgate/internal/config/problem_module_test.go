@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -84,6 +85,8 @@ func TestFolderOfModulesInsteadOfTheDemo(t *testing.T) {
 const everySettingOfAModule = `
 config: text
 isolation: connection
+start_image: false
+unmetered: context
 limits: {fuel: 7, log_lines: 1}
 drain_timeout: 1m
 canary: {percent: 5, after: 2m, connections: 3}
@@ -105,7 +108,7 @@ func TestEverySettingOfAModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g := m.Guest(); string(g.GuestConfig) != "text" || g.Isolation != wasm.IsolationConnection || g.Limits != (wasm.Limits{Fuel: 7, LogLines: 1}) {
+	if g := m.Guest(); string(g.GuestConfig) != "text" || g.Isolation != wasm.IsolationConnection || !g.NoStartImage || g.Unmetered != wasm.UnmeteredContext || g.Limits != (wasm.Limits{Fuel: 7, LogLines: 1}) {
 		t.Errorf("%+v", g)
 	}
 	s := m.Swap()
@@ -116,8 +119,23 @@ func TestEverySettingOfAModule(t *testing.T) {
 	if l := m.Listening().Listeners["m"]; l.Bind != ":1" || *l.Socket.NoDelay {
 		t.Errorf("%+v", l)
 	}
-	if got := m.Listening().Problem("listeners.m.bind", "is taken").Error(); got != "m.yaml:8: listener.bind: is taken" {
+	if got := m.Listening().Problem("listeners.m.bind", "is taken").Error(); got != "m.yaml:10: listener.bind: is taken" {
 		t.Error(got)
+	}
+}
+
+// A limit of the engine that cannot be configured would be forgotten.
+func TestEveryLimitOfAGuest(t *testing.T) {
+	var all GuestLimits
+	settings := reflect.ValueOf(&all).Elem()
+	for i := range settings.NumField() {
+		settings.Field(i).SetInt(1)
+	}
+	limits := reflect.ValueOf(all.Guest())
+	for i := range limits.NumField() {
+		if limits.Field(i).IsZero() {
+			t.Errorf("no setting is %s", limits.Type().Field(i).Name)
+		}
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // The settings that only one kind of handler has.
 var (
-	ofModules  = []string{"config", "isolation", "limits"}
+	ofModules  = []string{"config", "isolation", "limits", "start_image", "unmetered"}
 	ofServices = []string{
 		"adapter_token_file", "dialect", "hold_timeout", "max_batch", "max_in_flight", "max_message_size", "on_failure", "stream_sets", "timeout",
 		"tls", "token_file",

@@ -31,7 +31,7 @@ type entry struct {
 
 const (
 	// maxModule bounds a .wasm file, in bytes.
-	maxModule = 256 << 20
+	maxModule = 64 << 20
 	// patience is how long a module that ends in its middle is waited for before it is called broken.
 	patience = 5 * time.Second
 )

@@ -46,10 +46,9 @@ func (h *handlers) engine(ctx context.Context, name, key string, cfg config.Hand
 	if err != nil {
 		return nil, s.cfg.Problem(key+".wasm", "%v", err)
 	}
-	engine, err := wasm.New(ctx, wasm.Config{
-		Name: name, Module: module, GuestConfig: []byte(cfg.Config), Limits: cfg.Limits.Guest(),
-		Isolation: wasm.Isolation(cfg.Isolation), CacheDir: s.cfg.ModulesCache, Logger: s.log, Metrics: h.wasm,
-	})
+	guest := cfg.Guest()
+	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name, module, s.cfg.ModulesCache, s.log, h.wasm
+	engine, err := wasm.New(ctx, guest)
 	if err != nil {
 		return nil, s.cfg.Problem(key+".wasm", "%s: %v", cfg.Wasm, err)
 	}
