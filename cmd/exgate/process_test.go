@@ -14,8 +14,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// ready matches the line after which exgate run, or exgate sub, is there.
-var ready = regexp.MustCompile(`^(Ctrl-C stops it|subscribed to )`)
+// ready matches the line after which exgate run, exgate sub or exgate capture, is there.
+var ready = regexp.MustCompile(`^(Ctrl-C stops it|subscribed to |waiting for new connections )`)
 
 // socketLine matches what exgate run prints about a socket.
 var socketLine = regexp.MustCompile(`(?m)^  (\w+) +(?:tcp|mqtt|grpc|http) +(\S+)`)

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/exgate/exgate/cmd/exgate/internal/control"
 	"github.com/exgate/exgate/cmd/exgate/internal/upgrade"
 	"github.com/exgate/exgate/runtime/listener"
 )
@@ -18,7 +19,7 @@ const readyTimeout = time.Minute
 var errProcessOne = errors.New("process 1 of a container cannot be replaced by another, the container ends with it: replace the container")
 
 // replace starts a process that takes over. It reports whether everything here has ended, because it has or because of a signal meanwhile.
-func (g *running) replace(request *upgrade.Request) (ended bool, err error) {
+func (g *running) replace(request *control.Request) (ended bool, err error) {
 	request.Progress(fmt.Sprintf("starting %s", g.program))
 	g.log.Info("upgrading", "program", g.program.String())
 	next, err := g.startNext()
@@ -59,7 +60,7 @@ func (g *running) startNext() (*upgrade.Successor, error) {
 
 // leave makes place for the next process. Where devices may stay, it accepts new ones from now on, and theirs end in their time; else it does when the
 // last of them is gone.
-func (g *running) leave(next *upgrade.Successor, request *upgrade.Request) {
+func (g *running) leave(next *upgrade.Successor, request *control.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.ShutdownTimeout)
 	if err := g.service.Leave(ctx); err != nil {
 		g.log.Warn("not everything ended in time", "error", err)
@@ -78,7 +79,7 @@ func (g *running) leave(next *upgrade.Successor, request *upgrade.Request) {
 	}
 }
 
-func (g *running) succeed(next *upgrade.Successor, request *upgrade.Request) {
+func (g *running) succeed(next *upgrade.Successor, request *control.Request) {
 	if err := next.Go(); err != nil {
 		g.log.Warn("the new process was not told to go on", "error", err)
 	}

@@ -32,7 +32,7 @@ listener: a WebAssembly module, or a gRPC service that speaks ExProto as handler
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help tells more)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newRun(), newConfig(), newDoctor(), newModule(), newUpgrade(), newPub(), newSub(), newVersion())
+	root.AddCommand(newRun(), newConfig(), newDoctor(), newModule(), newUpgrade(), newCapture(), newPub(), newSub(), newVersion())
 	return root
 }
 

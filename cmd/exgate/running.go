@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/control"
 	"github.com/exgate/exgate/cmd/exgate/internal/service"
 	"github.com/exgate/exgate/cmd/exgate/internal/upgrade"
 	"github.com/exgate/exgate/runtime/listener"
@@ -16,13 +17,14 @@ import (
 
 // running is a gateway with what a process needs to be asked to stop or to make place for another.
 type running struct {
-	cfg     *config.Config
-	log     *slog.Logger
-	program upgrade.Program
-	signals <-chan os.Signal
-	sockets *listener.Sockets
-	control *upgrade.Control
-	service *service.Service
+	cfg      *config.Config
+	log      *slog.Logger
+	program  upgrade.Program
+	signals  <-chan os.Signal
+	sockets  *listener.Sockets
+	control  *control.Server
+	upgrades chan *control.Request
+	service  *service.Service
 }
 
 // start starts the gateway in place of predecessor, if there is one.
@@ -38,14 +40,23 @@ func (g *running) start(ctx context.Context, predecessor *upgrade.Predecessor, i
 	if err != nil {
 		return err
 	}
-	if g.control, err = upgrade.ListenControl(g.log); err != nil {
-		g.log.Warn("exgate upgrade does not find this process, SIGUSR2 does", "error", err)
+	if g.control, err = g.listenControl(); err != nil {
+		g.log.Warn("exgate upgrade and exgate capture do not find this process; SIGUSR2 upgrades it", "error", err)
 	}
 	if err := upgrade.WritePIDFile(g.cfg.PIDFile); err != nil {
 		g.log.Warn("no pid file was written", "error", err)
 	}
 	g.notify("READY=1")
 	return nil
+}
+
+// listenControl takes the requests of other commands.
+func (g *running) listenControl() (*control.Server, error) {
+	g.upgrades = make(chan *control.Request)
+	return control.Listen(g.log, map[string]control.Handler{
+		upgrade.RequestName: upgrade.Handler(g.upgrades),
+		captureRequest:      g.capture,
+	})
 }
 
 // notify tells systemd, if it is there.
@@ -58,13 +69,13 @@ func (g *running) notify(state string) {
 // untilEnded serves until the process shall end.
 func (g *running) untilEnded() error {
 	for {
-		var request *upgrade.Request
+		var request *control.Request
 		select {
 		case received := <-g.signals:
 			if received != syscall.SIGUSR2 {
 				return g.end(received)
 			}
-		case request = <-g.control.Requests():
+		case request = <-g.upgrades:
 		}
 		if ended, err := g.replace(request); ended {
 			return err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -47,5 +46,5 @@ func processNumber(cmd *cobra.Command, pid int, file string) (int, error) {
 	case !byNumber && file != "":
 		return upgrade.ReadPIDFile(file)
 	}
-	return 0, usageError{errors.New("which process? Say either --pid or --pid-file (exgate upgrade --help tells more)")}
+	return 0, usageError{fmt.Errorf("which process? Say either --pid or --pid-file (%s --help tells more)", cmd.CommandPath())}
 }

@@ -196,32 +196,21 @@ func TestLiveCapture(t *testing.T) {
 	before := g.Dial()
 	before.Hear("")
 	var b bytes.Buffer
-	began, wrote := io.Pipe()
-	ended := make(chan capture.Summary, 1)
+	began, ended := make(chan struct{}), make(chan capture.Summary)
 	go func() {
-		s, err := p.Capture(t.Context(), io.MultiWriter(&b, wrote), 2)
+		s, err := p.Capture(t.Context(), &b, 2, func() { close(began) })
 		if err != nil {
 			t.Error(err)
 		}
 		ended <- s
-		_ = wrote.Close()
 	}()
-	header := make([]byte, 1)
-	if _, err := began.Read(header); err != nil {
-		t.Fatal(err)
-	}
-	go func() { _, _ = io.Copy(io.Discard, began) }()
-	var summary capture.Summary
-	for waiting := true; waiting; { // the capture begins at some connection
+	<-began
+	for range 2 {
 		d := g.Dial()
 		d.Hear("")
 		d.Leave()
-		select {
-		case summary = <-ended:
-			waiting = false
-		default:
-		}
 	}
+	summary := <-ended
 	before.Leave()
 	list, _ := entries(t, b.String())
 	seen := make(map[uint32]bool)
@@ -241,7 +230,7 @@ func TestLiveCaptureThatCannotBeWritten(t *testing.T) {
 	p, err := capture.New(capture.Config{Listener: "demo", Logger: taptest.Quiet})
 	taptest.Must(t, err)
 	taptest.Serve(t, tap.Around(taptest.Line(t), p))
-	if _, err := p.Capture(t.Context(), broken{}, 0); !errors.Is(err, io.ErrClosedPipe) {
+	if _, err := p.Capture(t.Context(), broken{}, 0, func() {}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Error(err)
 	}
 }

@@ -17,9 +17,9 @@ func (s Summary) String() string {
 	return fmt.Sprintf("%d connections, %d bytes", s.Connections, s.Bytes)
 }
 
-// Capture writes the next connections of the point to w, each from its beginning: as many as connections says, any number where it is 0. It returns
-// when these have ended, when ctx ends (those that are still open are cut off there) or when w fails.
-func (p *Point) Capture(ctx context.Context, w io.Writer, connections int) (Summary, error) {
+// Capture writes the next connections of the point to w, each from its beginning: as many as connections says, any number where it is 0. ready is
+// called when it has begun. Capture returns when these connections have ended, when ctx ends (those that are still open are cut off there) or when w fails.
+func (p *Point) Capture(ctx context.Context, w io.Writer, connections int, ready func()) (Summary, error) {
 	l := &live{wanted: connections, finished: make(chan struct{})}
 	l.stream = newStream(p.header(), func() (io.WriteCloser, error) { return unclosed{w}, nil }, 0, p.cfg.Logger, func(n int) {
 		p.counted(n)
@@ -28,6 +28,7 @@ func (p *Point) Capture(ctx context.Context, w io.Writer, connections int) (Summ
 	l.stream.whenBroken(l.finish)
 	err := p.add(l)
 	if err == nil {
+		ready()
 		select {
 		case <-ctx.Done():
 		case <-l.finished:

@@ -51,7 +51,7 @@ func (m *Metrics) handler(name string) *handlerMetrics {
 	}
 }
 
-func (m *handlerMetrics) drop(why string) { m.set.dropped.WithLabelValues(m.name, why).Inc() }
+func (m *handlerMetrics) drop(why string)    { m.set.dropped.WithLabelValues(m.name, why).Inc() }
 func (m *handlerMetrics) differ(kind string) { m.set.differences.WithLabelValues(m.name, kind).Inc() }
 
 func (m *handlerMetrics) failed(reason string) { m.set.failures.WithLabelValues(m.name, reason).Inc() }

@@ -4,37 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"syscall"
-	"time"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/control"
 )
+
+// RequestName is what a gateway is asked to upgrade itself with.
+const RequestName = "upgrade"
 
 // Ask asks the gateway that is process pid to upgrade itself, and waits for the outcome. progress is called with each step.
 func Ask(ctx context.Context, pid int, progress func(string)) (string, error) {
-	if pid <= 0 {
-		return "", fmt.Errorf("%d is no number of a process", pid)
+	outcome, err := control.Ask(ctx, pid, RequestName, nil, control.Answers{Progress: progress})
+	if errors.Is(err, errors.ErrUnsupported) {
+		return "", fmt.Errorf("exgate upgrade needs Linux: here, run kill -USR2 %d and read the log of that process", pid)
 	}
-	switch err := syscall.Kill(pid, 0); {
-	case errors.Is(err, syscall.ESRCH):
-		return "", fmt.Errorf("there is no process %d", pid)
-	case errors.Is(err, syscall.EPERM):
-		return "", fmt.Errorf("process %d belongs to another user: upgrade it as that user or as root", pid)
-	case err != nil:
-		return "", fmt.Errorf("looking for process %d: %w", pid, err)
+	if refused := (control.AnswerError{}); errors.As(err, &refused) {
+		err = fmt.Errorf("upgrading process %d: %w", pid, err)
 	}
-	conn, err := dialControl(ctx, pid)
-	if err != nil {
-		return "", err
+	return outcome, err
+}
+
+// Handler hands requests on to requests, whose reader answers them.
+func Handler(requests chan<- *control.Request) control.Handler {
+	return func(r *control.Request) {
+		select {
+		case requests <- r:
+		case <-r.Context().Done():
+			r.Failed(control.ErrStopping)
+		}
 	}
-	defer func() { _ = conn.Close() }()
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	if _, err := io.WriteString(conn, command); err != nil {
-		return "", fmt.Errorf("asking process %d: %w", pid, err)
-	}
-	outcome, err := readAnswers(conn, progress)
-	if err != nil {
-		return "", fmt.Errorf("upgrading process %d: %w", pid, err)
-	}
-	return outcome, nil
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package upgrade_test
+package control_test
 
 import (
 	"context"
@@ -16,17 +16,50 @@ import (
 	"testing"
 	"time"
 
-	"github.com/exgate/exgate/cmd/exgate/internal/upgrade"
+	"github.com/exgate/exgate/cmd/exgate/internal/control"
 )
 
-// control makes this process one that can be asked.
-func control(t *testing.T) *upgrade.Control {
+// stand is a server in this process whose requests the test answers.
+type stand struct {
+	*control.Server
+	requests chan *control.Request
+}
+
+// listen makes this process one that can be asked.
+func listen(t *testing.T) stand {
 	t.Helper()
-	c, err := upgrade.ListenControl(slog.New(slog.DiscardHandler))
+	s := stand{requests: make(chan *control.Request)}
+	var err error
+	s.Server, err = control.Listen(slog.New(slog.DiscardHandler), map[string]control.Handler{
+		"upgrade": func(r *control.Request) {
+			select {
+			case s.requests <- r:
+			case <-r.Context().Done():
+				r.Failed(control.ErrStopping)
+			}
+		},
+		"echo": echo,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return s
+}
+
+// echo sends its argument back until the asking is interrupted.
+func echo(r *control.Request) {
+	var args struct{ Text string }
+	if err := r.Args(&args); err != nil {
+		r.Failed(err)
+		return
+	}
+	if _, err := r.Write([]byte(args.Text)); err != nil {
+		r.Failed(err)
+		return
+	}
+	<-r.Context().Done()
+	_, _ = r.Write([]byte("!"))
+	r.Done("interrupted")
 }
 
 type outcome struct {
@@ -39,17 +72,17 @@ func ask(ctx context.Context) <-chan outcome {
 	answered := make(chan outcome, 1)
 	go func() {
 		var o outcome
-		o.text, o.err = upgrade.Ask(ctx, os.Getpid(), func(step string) { o.steps = append(o.steps, step) })
+		o.text, o.err = control.Ask(ctx, os.Getpid(), "upgrade", nil, control.Answers{Progress: func(step string) { o.steps = append(o.steps, step) }})
 		answered <- o
 	}()
 	return answered
 }
 
 func TestAskAndAnswer(t *testing.T) {
-	c := control(t)
+	c := listen(t)
 	defer c.Close()
 	answered := ask(t.Context())
-	request := <-c.Requests()
+	request := <-c.requests
 	request.Progress("one")
 	request.Progress("two")
 	request.Done("three")
@@ -58,18 +91,44 @@ func TestAskAndAnswer(t *testing.T) {
 	}
 
 	answered = ask(t.Context())
-	(<-c.Requests()).Failed(errors.New("two\nlines"))
-	if o := <-answered; o.err == nil || o.err.Error() != fmt.Sprintf("upgrading process %d: two\nlines", os.Getpid()) {
+	(<-c.requests).Failed(errors.New("two\nlines"))
+	if o := <-answered; o.err == nil || o.err.Error() != "two\nlines" {
 		t.Errorf("got %+v", o)
 	}
 }
 
+// Arguments go there and data come back, also of an asking that is interrupted.
+func TestData(t *testing.T) {
+	c := listen(t)
+	defer c.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	text, got := strings.Repeat("text", 100_000), 0
+	var last []byte
+	outcome, err := control.Ask(ctx, os.Getpid(), "echo", map[string]string{"Text": "x"}, control.Answers{Patient: true, Data: func(b []byte) error {
+		got, last = got+len(b), b
+		cancel()
+		return nil
+	}})
+	if err != nil || outcome != "interrupted" || got != 2 || string(last) != "!" {
+		t.Errorf("%s, %v, %d bytes", outcome, err, got)
+	}
+	if _, err := control.Ask(t.Context(), os.Getpid(), "echo", map[string]string{"Text": text}, control.Answers{}); err == nil {
+		t.Error("a long request was taken")
+	}
+	failed := errors.New("the disk is full")
+	_, err = control.Ask(t.Context(), os.Getpid(), "echo", map[string]string{"Text": "x"}, control.Answers{Data: func([]byte) error { return failed }})
+	if !errors.Is(err, failed) {
+		t.Error(err)
+	}
+}
+
 func TestAskingIsInterrupted(t *testing.T) {
-	c := control(t)
+	c := listen(t)
 	defer c.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	answered := ask(ctx)
-	request := <-c.Requests()
+	request := <-c.requests
 	cancel()
 	if o := <-answered; o.err == nil {
 		t.Errorf("got %+v", o)
@@ -79,7 +138,7 @@ func TestAskingIsInterrupted(t *testing.T) {
 
 // A gateway that ends answers who still waits.
 func TestControlThatCloses(t *testing.T) {
-	c := control(t)
+	c := listen(t)
 	conn := dialControl(t)
 	if _, err := io.WriteString(conn, "upgrade\n"); err != nil {
 		t.Fatal(err)
@@ -92,7 +151,7 @@ func TestControlThatCloses(t *testing.T) {
 	if _, err := silent.Read(make([]byte, 1)); err == nil {
 		t.Error("a connection was left")
 	}
-	if _, err := upgrade.Ask(t.Context(), os.Getpid(), nil); err == nil || !strings.Contains(err.Error(), "is not an exgate that runs a gateway here") {
+	if _, err := control.Ask(t.Context(), os.Getpid(), "upgrade", nil, control.Answers{}); err == nil || !strings.Contains(err.Error(), "is not an exgate that runs a gateway here") {
 		t.Error(err)
 	}
 }
@@ -110,9 +169,9 @@ func dialControl(t *testing.T) net.Conn {
 
 // Whatever else is said there is cut off, and asks for nothing.
 func TestControlRefusesOtherWords(t *testing.T) {
-	c := control(t)
+	c := listen(t)
 	defer c.Close()
-	for _, text := range []string{"upgrade?", "upgrad\n\n", strings.Repeat("x", 1000)} {
+	for _, text := range []string{"upgrade?\n", "upgrad\n\n", "\n", "upgrade {\n", strings.Repeat("x", 10_000)} {
 		conn := dialControl(t)
 		_, _ = io.WriteString(conn, text)
 		if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -120,7 +179,7 @@ func TestControlRefusesOtherWords(t *testing.T) {
 		}
 	}
 	select {
-	case <-c.Requests():
+	case <-c.requests:
 		t.Error("a request was made of it")
 	default:
 	}
@@ -137,7 +196,7 @@ func TestNameTakenByAnotherProcess(t *testing.T) {
 		_ = other.Wait()
 	}()
 	pid := other.Process.Pid
-	if _, err := upgrade.Ask(t.Context(), pid, nil); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("process %d is not an exgate", pid)) {
+	if _, err := control.Ask(t.Context(), pid, "upgrade", nil, control.Answers{}); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("process %d is not an exgate", pid)) {
 		t.Error(err)
 	}
 	l, err := net.Listen("unix", fmt.Sprintf("@exgate/%d", pid))
@@ -145,7 +204,7 @@ func TestNameTakenByAnotherProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, err = upgrade.Ask(t.Context(), pid, nil)
+	_, err = control.Ask(t.Context(), pid, "upgrade", nil, control.Answers{})
 	if err == nil || err.Error() != fmt.Sprintf("process %d answers in place of process %d", os.Getpid(), pid) {
 		t.Error(err)
 	}
@@ -171,7 +230,7 @@ func asNobody(t *testing.T, f func()) {
 
 func TestProcessOfAnotherUser(t *testing.T) {
 	asNobody(t, func() {
-		if _, err := upgrade.Ask(t.Context(), 1, nil); err == nil || err.Error() != "process 1 belongs to another user: upgrade it as that user or as root" {
+		if _, err := control.Ask(t.Context(), 1, "upgrade", nil, control.Answers{}); err == nil || err.Error() != "process 1 belongs to another user: upgrade it as that user or as root" {
 			t.Error(err)
 		}
 	})
@@ -181,15 +240,15 @@ func TestOtherUsersMayNotAsk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return // only root can be somebody else
 	}
-	c := control(t)
+	c := listen(t)
 	defer c.Close()
 	asNobody(t, func() {
-		if outcome, err := upgrade.Ask(t.Context(), os.Getpid(), nil); err == nil {
+		if outcome, err := control.Ask(t.Context(), os.Getpid(), "upgrade", nil, control.Answers{}); err == nil {
 			t.Errorf("answered %q", outcome)
 		}
 	})
 	select {
-	case <-c.Requests():
+	case <-c.requests:
 		t.Error("a request was made")
 	default:
 	}

@@ -1,4 +1,4 @@
-package upgrade
+package control
 
 import (
 	"context"
@@ -10,21 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// controlName is a name in Linux's abstract namespace: there is no file to protect, to find again or to leave behind.
-func controlName(pid int) string { return fmt.Sprintf("@exgate/%d", pid) }
+// socketName is a name in Linux's abstract namespace: there is no file to protect, to find again or to leave behind.
+func socketName(pid int) string { return fmt.Sprintf("@exgate/%d", pid) }
 
-func listenControl(pid int) (*net.UnixListener, error) {
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: controlName(pid), Net: "unix"})
+func listen(pid int) (*net.UnixListener, error) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socketName(pid), Net: "unix"})
 	if err != nil {
-		return nil, fmt.Errorf("listening for exgate upgrade: %w", err)
+		return nil, fmt.Errorf("listening at the control socket: %w", err)
 	}
 	return l, nil
 }
 
-// dialControl connects to process pid and to no other that took the name.
-func dialControl(ctx context.Context, pid int) (*net.UnixConn, error) {
+// dial connects to process pid and to no other that took the name.
+func dial(ctx context.Context, pid int) (*net.UnixConn, error) {
 	var d net.Dialer
-	c, err := d.DialContext(ctx, "unix", controlName(pid))
+	c, err := d.DialContext(ctx, "unix", socketName(pid))
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, fmt.Errorf("process %d is not an exgate that runs a gateway here (one that is starting, stopping or in a container is not found)", pid)
 	}
