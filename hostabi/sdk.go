@@ -9,4 +9,5 @@ import "embed"
 //go:embed sdk/c/*.h
 //go:embed sdk/go/*.go sdk/go/exprototest/*.go sdk/go/framing/*.go
 //go:embed sdk/rust/Cargo.toml sdk/rust/src sdk/rust/examples
+//go:embed sdk/assemblyscript/package.json sdk/assemblyscript/assembly sdk/assemblyscript/testing
 var SDK embed.FS

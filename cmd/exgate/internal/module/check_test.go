@@ -27,10 +27,10 @@ func TestGuestsPassInTheEngine(t *testing.T) {
 	if err != nil || len(released) == 0 {
 		t.Fatalf("no released guests: %v", err)
 	}
-	for _, path := range append(released, cProbe, goProbe, rustProbe) {
+	for _, path := range append(released, cProbe, goProbe, rustProbe, asProbe) {
 		t.Run(strings.TrimPrefix(path, repository), func(t *testing.T) {
 			limits := wasm.Limits{}
-			if strings.Contains(path, "/go") {
+			if strings.Contains(path, "/go") || strings.Contains(path, "/assemblyscript") {
 				limits = goLimits
 			}
 			x, err := Check(t.Context(), open(t, path, "", limits), CheckOptions{})

@@ -43,3 +43,17 @@ var inC = language{
 	},
 	sdk: below("sdk/c"),
 }
+
+var inAssemblyScript = language{
+	name: "AssemblyScript",
+	test: "npm test",
+	files: map[string]string{
+		"NAME.ts": "NAME.ts", "NAME.test.js": "NAME.test.js", "package.json": "package.json", "build.sh": "build.sh",
+	},
+	what: []file{
+		{"NAME.ts", "the protocol"},
+		{"NAME.test.js", "its test, of the built module against a double of the gateway"},
+		{"sdk/", "the SDK, a package without dependencies"},
+	},
+	sdk: below("sdk/assemblyscript"),
+}

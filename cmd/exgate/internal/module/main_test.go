@@ -16,10 +16,11 @@ const (
 	cLine      = repository + "wasm-examples/line/line.wasm"
 	goProbe    = repository + "hostabi/sdk/go/probe/probe.wasm"
 	rustProbe  = repository + "hostabi/sdk/rust/testdata/probe.wasm"
+	asProbe    = repository + "hostabi/sdk/assemblyscript/testdata/probe.wasm"
 	wrongGuest = repository + "hostabi/conformance/testdata/wrong.wasm"
 )
 
-// goLimits are what guests written in Go are given: collecting garbage takes memory and fuel.
+// goLimits are what guests are given whose language collects garbage: that takes memory and fuel. Those of AssemblyScript need the fuel only.
 var goLimits = wasm.Limits{MemoryPages: 1024, Fuel: 20_000_000}
 
 func open(t *testing.T, path, config string, limits wasm.Limits) *Subject {

@@ -35,7 +35,7 @@ func TestEveryProbeDoesWhatTheRecordedOneDid(t *testing.T) {
 	if text, err := os.ReadFile(file); err != nil || strings.Contains(string(text), "s3cret-word") {
 		t.Errorf("%v, the password is in the recording:\n%s", err, text)
 	}
-	for _, path := range []string{cProbe, goProbe, rustProbe} {
+	for _, path := range []string{cProbe, goProbe, rustProbe, asProbe} {
 		out, err := replayed(t, open(t, path, "", goLimits), file, ReplayOptions{})
 		if err != nil || out != "2 connections replayed, 0 of them different\n" {
 			t.Errorf("%s: %v\n%s", path, err, out)

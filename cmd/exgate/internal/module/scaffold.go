@@ -24,7 +24,6 @@ var templates embed.FS
 type language struct {
 	name  string
 	test  string            // the command that tests the module natively
-	note  string            // about that command
 	files map[string]string // templates of the module, and what they become; NAME stands for the module's name
 	what  []file            // what people are told about them
 	sdk   func(path string) (to string, ok bool)
@@ -32,10 +31,10 @@ type language struct {
 
 type file struct{ Path, What string }
 
-var languages = map[string]language{"c": inC, "go": inGo, "rust": inRust}
+var languages = map[string]language{"assemblyscript": inAssemblyScript, "c": inC, "go": inGo, "rust": inRust}
 
 // Languages are the names that [Init] knows.
-func Languages() []string { return []string{"c", "go", "rust"} }
+func Languages() []string { return []string{"assemblyscript", "c", "go", "rust"} }
 
 var moduleName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
@@ -66,7 +65,7 @@ func Init(parent, name, lang string) (folder string, err error) {
 }
 
 func (l language) write(folder, lang, name string) error {
-	page := page{Name: name, Language: l.name, Test: l.test, TestNote: l.note}
+	page := page{Name: name, Language: l.name, Test: l.test}
 	for _, f := range l.what {
 		page.Files = append(page.Files, file{strings.ReplaceAll(f.Path, "NAME", name), f.What})
 	}
@@ -84,9 +83,9 @@ func (l language) write(folder, lang, name string) error {
 
 // page is what templates are filled with.
 type page struct {
-	Name, Language, Test, TestNote string
-	Settings                       bool // there is a NAME.yaml
-	Files                          []file
+	Name, Language, Test string
+	Settings             bool // there is a NAME.yaml
+	Files                []file
 }
 
 func (p page) write(from, to string) error {
