@@ -21,6 +21,7 @@ type Module struct {
 	DrainTimeout time.Duration `koanf:"drain_timeout"`
 	Canary       Canary        `koanf:"canary"`
 	Guard        Guard         `koanf:"guard"`
+	Shadow       string        `koanf:"shadow"`
 	Listener     Listener      `koanf:"listener"`
 
 	// HasCanary and HasListener say whether those sections are there, were they empty.
@@ -62,6 +63,9 @@ func LoadModule(file, name string) (*Module, error) {
 	}
 	_, m.HasCanary = said.origins["canary"]
 	_, m.HasListener = said.origins["listener"]
+	if at, ok := said.origins["shadow"]; ok {
+		m.shadow(name, at, &problems)
+	}
 	if m.HasListener {
 		m.listening = m.listen(name, said.origins, &problems)
 	}
@@ -86,8 +90,24 @@ func (m *Module) Swap() wasm.SwapOptions {
 	return o
 }
 
+// shadow gives the module's own listener its shadow.
+func (m *Module) shadow(name string, at origin, problems *collector) {
+	switch {
+	case !IsModuleName(m.Shadow):
+		problems.add(at, "shadow", "%s is no name of a module: use a-z, 0-9, - and _, and leave %s out", quoted(m.Shadow), ModuleFile)
+	case m.Shadow == name:
+		problems.add(at, "shadow", "cannot be the module itself")
+	case !m.HasListener:
+		problems.add(at, "shadow", "needs listener: a listener of the configuration has handler.shadow")
+	}
+	m.Listener.Handler.Shadow.Module = m.Shadow
+}
+
 // ofModuleFile is what a module's own listener is called in its file.
 const ofModuleFile = "listener"
+
+// shadowKey ends the setting of a listener that the shadow of a module's file becomes.
+const shadowKey = ".handler.shadow"
 
 // listen makes the configuration of the module's own listener, and checks it.
 func (m *Module) listen(name string, said origins, problems *collector) *Config {
@@ -109,6 +129,9 @@ func (m *Module) listen(name string, said origins, problems *collector) *Config 
 		r.problems.add(at, key+".handler", "cannot stand here: the module is the handler")
 	}
 	r.socket(key, m.Listener)
+	if at, ok := said["shadow"]; ok {
+		c.origins[key+shadowKey] = at
+	}
 	for i := range r.problems.problems {
 		r.problems.problems[i].Key = c.shown(r.problems.problems[i].Key)
 	}
@@ -119,6 +142,9 @@ func (m *Module) listen(name string, said origins, problems *collector) *Config 
 // shown is what the setting key is called where it was said.
 func (c *Config) shown(key string) string {
 	if rest, ok := strings.CutPrefix(key, "listeners."+c.ofFile); ok && c.ofFile != "" {
+		if strings.HasPrefix(rest, shadowKey) {
+			return "shadow"
+		}
 		return ofModuleFile + rest
 	}
 	return key

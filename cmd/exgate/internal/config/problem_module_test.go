@@ -89,6 +89,7 @@ start_image: false
 unmetered: context
 limits: {fuel: 7, log_lines: 1}
 drain_timeout: 1m
+shadow: other
 canary: {percent: 5, after: 2m, connections: 3}
 guard: {period: 3m, fault_percent: 50, min_connections: 4}
 listener: {type: tcp, bind: ':1', socket: {nodelay: false}}
@@ -116,10 +117,13 @@ func TestEverySettingOfAModule(t *testing.T) {
 		s.Guard != (wasm.Guard{Period: 3 * time.Minute, FaultPercent: 50, MinConnections: 4}) {
 		t.Errorf("%+v", s)
 	}
-	if l := m.Listening().Listeners["m"]; l.Bind != ":1" || *l.Socket.NoDelay {
+	if l := m.Listening().Listeners["m"]; l.Bind != ":1" || *l.Socket.NoDelay || l.Handler.Shadow.Module != "other" {
 		t.Errorf("%+v", l)
 	}
-	if got := m.Listening().Problem("listeners.m.bind", "is taken").Error(); got != "m.yaml:10: listener.bind: is taken" {
+	if got := m.Listening().Problem("listeners.m.bind", "is taken").Error(); got != "m.yaml:11: listener.bind: is taken" {
+		t.Error(got)
+	}
+	if got := m.Listening().Problem("listeners.m.handler.shadow.module", "is not there").Error(); got != "m.yaml:8: shadow: is not there" {
 		t.Error(got)
 	}
 }
@@ -151,6 +155,9 @@ func TestEmptyFileOfAModule(t *testing.T) {
 func TestWhatIsWrongInTheFileOfAModule(t *testing.T) {
 	for text, want := range map[string]string{
 		"limits: {fuel: many}\n":                   `m.yaml:1: limits.fuel: must be a whole number, not the text "many"`,
+		"listener: {bind: ':1'}\nshadow: m\n":      "m.yaml:2: shadow: cannot be the module itself",
+		"listener: {bind: ':1'}\nshadow: M\n":      `m.yaml:2: shadow: "M" is no name of a module: use a-z, 0-9, - and _, and leave .wasm out`,
+		"shadow: x\n":                              "m.yaml:1: shadow: needs listener: a listener of the configuration has handler.shadow",
 		"handler: {wasm: x}\n":                     "m.yaml:1: handler: unknown key",
 		"canary: {percent: 100}\n":                 "m.yaml:1: canary.percent: must be at most 99, not 100",
 		"listener:\n":                              "m.yaml:1: listener: needs bind, the address that devices connect to, such as :7993",

@@ -86,6 +86,7 @@ func Open(ctx context.Context, c Config) (*Folder, error) {
 	}
 	f.startWatcher()
 	f.look(ctx, 0)
+	f.look(ctx, 0) // for listeners that need a module which came later
 	if f.trouble != "" {
 		f.stopWatcher()
 		return nil, fmt.Errorf("reading the folder of modules: %s", f.trouble)

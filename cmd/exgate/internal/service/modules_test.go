@@ -124,6 +124,19 @@ func TestRemovedModuleOfAListener(t *testing.T) {
 	login(t, dial(t, h.socket("named")))
 }
 
+// The shadow of a module may come after it in the folder.
+func TestShadowOfAModule(t *testing.T) {
+	h := newHall(t, "metrics: {bind: 127.0.0.1:0}\n", map[string]string{
+		"a.wasm": string(line.Module), "a.yaml": listens + "shadow: b\n", "b.wasm": string(line.Module),
+		"c.wasm": string(line.Module), "c.yaml": listens + "shadow: none\n",
+	})
+	login(t, dial(t, h.socket("a")))
+	h.await("b", func(m modules.Status) bool { return m.Module.Versions[0].Served == 1 })
+	h.await("c", func(m modules.Status) bool {
+		return m.State == modules.Rejected && strings.Contains(m.Reason, `c.yaml:2: shadow: no handler is named "modules/none"`)
+	})
+}
+
 func TestModuleWithAListenerOfTheConfigurationsName(t *testing.T) {
 	h := newHall(t, "listeners: {line: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}}\n", map[string]string{
 		"line.wasm": string(line.Module), "line.yaml": listens,

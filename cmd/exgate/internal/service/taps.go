@@ -132,10 +132,9 @@ func (t *taps) shadowFactory(ctx context.Context, name, key string, cfg config.H
 	if err != nil {
 		return nil, settings.Problem(key+".wasm", "%v", err)
 	}
-	engine, err := wasm.New(ctx, wasm.Config{
-		Name: name + "/shadow", Module: module, GuestConfig: []byte(cfg.Config), Limits: cfg.Limits.Guest(),
-		Isolation: wasm.Isolation(cfg.Isolation), CacheDir: s.cfg.ModulesCache, Logger: s.log, Metrics: s.handlers.wasm,
-	})
+	guest := cfg.Guest()
+	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name+"/shadow", module, s.cfg.ModulesCache, s.log, s.handlers.wasm
+	engine, err := wasm.New(ctx, guest)
 	if err != nil {
 		return nil, settings.Problem(key+".wasm", "%s: %v", cfg.Wasm, err)
 	}
