@@ -48,7 +48,7 @@ func Bench(ctx context.Context, s *Subject, o BenchOptions) (m Measurement, err 
 	}
 	registry := prometheus.NewRegistry()
 	engine, err := wasm.New(ctx, wasm.Config{
-		Name: "bench", Module: s.Module, GuestConfig: s.Config, Limits: s.Limits, Shards: 1, CacheDir: s.Cache,
+		Name: "bench", Module: s.Module, GuestConfig: s.Config, Limits: s.Limits, Shards: 1,
 		Logger: slog.New(slog.DiscardHandler), Metrics: wasm.NewMetrics(registry),
 	})
 	if err != nil {

@@ -16,7 +16,6 @@ type Subject struct {
 	Module []byte
 	Config []byte      // the guest's
 	Limits wasm.Limits // zero fields are the gateway's defaults
-	Cache  string      // a folder for compiled code. If zero, none
 }
 
 // Open reads a module. config is its configuration, or @ and the file that has it.
@@ -37,6 +36,6 @@ func Open(path, config string, limits wasm.Limits) (*Subject, error) {
 // engine loads the module with a configuration.
 func (s *Subject) engine(ctx context.Context, config []byte, log *slog.Logger, isolation wasm.Isolation) (*wasm.Engine, error) {
 	return wasm.New(ctx, wasm.Config{
-		Name: "module", Module: s.Module, GuestConfig: config, Limits: s.Limits, Shards: 1, CacheDir: s.Cache, Logger: log, Isolation: isolation,
+		Name: "module", Module: s.Module, GuestConfig: config, Limits: s.Limits, Shards: 1, Logger: log, Isolation: isolation,
 	})
 }
