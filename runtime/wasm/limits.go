@@ -69,7 +69,7 @@ const (
 	limitWallTime      = "wall_time"
 	limitStartTime     = "start_time"
 	limitHostCalls     = "host_calls"
-	limitCallBytes     = "call_bytes"
+	limitCallBytes     = "send_bytes"
 	limitEventBytes    = "event_bytes"
 	limitWaiting       = "waiting"
 	limitInstances     = "instances"
