@@ -2,19 +2,18 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/upgrade"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // gate is a running gateway: whichever process is it at the moment.
@@ -23,21 +22,7 @@ type gate struct {
 	folder  string
 	program string // the path of exgate, a copy that can be replaced
 	ended   chan struct{}
-
-	mu  sync.Mutex // guards log
-	log bytes.Buffer
-}
-
-func (g *gate) Write(b []byte) (int, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.log.Write(b)
-}
-
-func (g *gate) logged() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.log.String()
+	log     gatewaytest.Log
 }
 
 // newGate makes a gateway with a configuration, not started.
@@ -108,23 +93,23 @@ func (g *gate) read(from *os.File) {
 	defer close(g.ended)
 	defer from.Close()
 	for lines := bufio.NewScanner(from); lines.Scan(); {
-		fmt.Fprintln(g, lines.Text())
+		fmt.Fprintln(&g.log, lines.Text())
 	}
 }
 
 // await waits for a line that contains text.
 func (g *gate) await(text string) {
 	g.t.Helper()
-	for end := time.Now().Add(patience); !strings.Contains(g.logged(), text); {
+	for end := time.Now().Add(patience); !strings.Contains(g.log.String(), text); {
 		select {
 		case <-g.ended:
-			if !strings.Contains(g.logged(), text) {
-				g.t.Fatalf("ended without %q:\n%s", text, g.logged())
+			if !strings.Contains(g.log.String(), text) {
+				g.t.Fatalf("ended without %q:\n%s", text, g.log.String())
 			}
 		case <-time.After(10 * time.Millisecond):
 		}
 		if time.Now().After(end) {
-			g.t.Fatalf("%q does not come:\n%s", text, g.logged())
+			g.t.Fatalf("%q does not come:\n%s", text, g.log.String())
 		}
 	}
 }
@@ -134,7 +119,7 @@ func (g *gate) pid() int {
 	g.t.Helper()
 	pid, err := upgrade.ReadPIDFile(filepath.Join(g.folder, "exgate.pid"))
 	if err != nil {
-		g.t.Fatalf("%v\n%s", err, g.logged())
+		g.t.Fatalf("%v\n%s", err, g.log.String())
 	}
 	return pid
 }
@@ -147,10 +132,10 @@ func (g *gate) end() {
 	select {
 	case <-g.ended:
 	case <-time.After(patience):
-		g.t.Errorf("it does not end:\n%s", g.logged())
+		g.t.Errorf("it does not end:\n%s", g.log.String())
 	}
 	if g.t.Failed() {
-		g.t.Log(g.logged())
+		g.t.Log(g.log.String())
 	}
 }
 
@@ -169,7 +154,7 @@ func (g *gate) mustUpgrade() {
 	before := g.pid()
 	out, err := g.upgrade()
 	if err != nil || !strings.Contains(out, fmt.Sprintf("serves in place of process %d", before)) {
-		g.t.Fatalf("upgrade: %v\n%s\n%s", err, out, g.logged())
+		g.t.Fatalf("upgrade: %v\n%s\n%s", err, out, g.log.String())
 	}
 	g.awaitOther(before)
 }
@@ -178,7 +163,7 @@ func (g *gate) awaitOther(before int) {
 	g.t.Helper()
 	for end := time.Now().Add(patience); g.pid() == before; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			g.t.Fatalf("process %d is still the one:\n%s", before, g.logged())
+			g.t.Fatalf("process %d is still the one:\n%s", before, g.log.String())
 		}
 	}
 }
@@ -186,7 +171,7 @@ func (g *gate) awaitOther(before int) {
 // sockets is what the process that started last listens at.
 func (g *gate) sockets() map[string]string {
 	found := map[string]string{}
-	for _, line := range strings.Split(g.logged(), "\n") {
+	for _, line := range strings.Split(g.log.String(), "\n") {
 		if f := strings.Fields(line); len(f) >= 3 && strings.HasPrefix(line, "  ") {
 			found[f[0]] = f[2]
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 func (f *fixture) testDelivery(t *testing.T) {
@@ -83,13 +84,13 @@ func (f *fixture) testShared(t *testing.T) {
 	for range n {
 		wantOK(t, "publishing", Publish(t, a, topic, 1, "x"))
 	}
-	Eventually(t, "each message at one of the group", func() bool { return da.Unread()+db.Unread() >= n })
+	gatewaytest.Eventually(t, "each message at one of the group", func() bool { return da.Unread()+db.Unread() >= n })
 	wantOK(t, "unsubscribing shared", Unsubscribe(t, a, "$share/"+group+"/"+topic))
 	had := da.Unread()
 	for range n {
 		wantOK(t, "publishing", Publish(t, a, topic, 1, "x"))
 	}
-	Eventually(t, "each message at who is left", func() bool { return da.Unread()+db.Unread() >= 2*n })
+	gatewaytest.Eventually(t, "each message at who is left", func() bool { return da.Unread()+db.Unread() >= 2*n })
 	if da.Unread() != had || da.Unread()+db.Unread() != 2*n {
 		t.Fatalf("%d and %d messages, the first had %d when it left", da.Unread(), db.Unread(), had)
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -63,16 +62,4 @@ func refusal(t *testing.T, err error) gateway.Result {
 		t.Fatalf("got %v, want a ResultError", err)
 	}
 	return refused.Result
-}
-
-// Eventually waits until done holds.
-func Eventually(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !done() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s in vain", patience, what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/embedded"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // fullDevice takes nothing, and closes its session inside Deliver as a connection may.
@@ -178,26 +179,18 @@ func BenchmarkIdleSession(b *testing.B) {
 			const n = 10000
 			for b.Loop() {
 				broker := start(b, embedded.Config{})
-				before, goroutines := inUse(), runtime.NumGoroutine()
+				before, goroutines := gatewaytest.MemoryInUse(), runtime.NumGoroutine()
 				for i := range n {
 					s, _ := broker.Connect(b.Context(), gateway.ClientInfo{ClientID: fmt.Sprint("idle-", i)}, "", &counting{})
 					if subscribe {
 						s.Subscribe(fmt.Sprint("devices/", i, "/down"), 1, nil)
 					}
 				}
-				b.ReportMetric(float64(inUse()-before)/n, "B/session")
+				b.ReportMetric(float64(gatewaytest.MemoryInUse()-before)/n, "B/session")
 				b.ReportMetric(float64(runtime.NumGoroutine()-goroutines), "goroutines")
 				runtime.KeepAlive(broker)
 			}
 			b.ReportMetric(0, "ns/op")
 		})
 	}
-}
-
-func inUse() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc + m.StackInuse
 }

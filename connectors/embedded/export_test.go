@@ -1,6 +1,9 @@
 package embedded
 
-import "github.com/mochi-mqtt/server/v2/packets"
+import (
+	"github.com/mochi-mqtt/server/v2/packets"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
 
 // Retain stores a retained message.
 func (b *Broker) Retain(topic, payload string) error {
@@ -24,5 +27,5 @@ var (
 
 // Dropped reads a counter.
 func (m *Metrics) Dropped(reason string) float64 {
-	return counterValue(m.dropped.WithLabelValues(reason))
+	return testutil.ToFloat64(m.dropped.WithLabelValues(reason))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/exgate/exgate/connectors/embedded"
 	"github.com/exgate/exgate/connectors/mqtt"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // counting is a device that only counts.
@@ -74,7 +75,7 @@ func TestNoDeadlock(t *testing.T) {
 	}
 	wg.Wait()
 	for i, d := range subscribers {
-		connectortest.Eventually(t, fmt.Sprintf("all messages at subscriber %d", i), func() bool { return d.n.Load() == int64(publishers*each) })
+		gatewaytest.Eventually(t, fmt.Sprintf("all messages at subscriber %d", i), func() bool { return d.n.Load() == int64(publishers*each) })
 		if d.lost.Load() != 0 {
 			t.Errorf("subscriber %d lost its session", i)
 		}

@@ -3,17 +3,7 @@ package embedded
 import (
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func counterValue(c prometheus.Metric) float64 {
-	var out dto.Metric
-	if err := c.Write(&out); err != nil {
-		panic(err)
-	}
-	return out.GetCounter().GetValue() + out.GetGauge().GetValue()
-}

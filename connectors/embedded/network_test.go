@@ -14,6 +14,7 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/connectors/embedded"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // client runs mosquitto_pub or mosquitto_sub against b, and returns what it prints.
@@ -138,7 +139,7 @@ func TestSharedGroupAcrossKinds(t *testing.T) {
 	for range total {
 		connectortest.Publish(t, s, "t/x", 1, "x")
 	}
-	connectortest.Eventually(t, "each message once", func() bool { return d.Unread()+nd.Unread() == total })
+	gatewaytest.Eventually(t, "each message once", func() bool { return d.Unread()+nd.Unread() == total })
 	if d.Unread() == 0 || nd.Unread() == 0 {
 		t.Fatalf("%d and %d messages", d.Unread(), nd.Unread())
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // BenchmarkPublish publishes b.N messages of 64 B with paho alone and with sessions, side by side, and reports the ratio of the rates. A rate
@@ -97,7 +98,7 @@ func BenchmarkIdleSession(b *testing.B) {
 	c := newConnector(b, Config{URL: broker.URL()})
 	const n = 1000
 	for b.Loop() {
-		before, goroutines := inUse(), runtime.NumGoroutine()
+		before, goroutines := gatewaytest.MemoryInUse(), runtime.NumGoroutine()
 		sessions := make([]gateway.Session, n)
 		for i := range sessions {
 			s, err := c.Connect(context.Background(), gateway.ClientInfo{ClientID: fmt.Sprint("idle-", i)}, "", connectortest.NewDevice())
@@ -109,20 +110,12 @@ func BenchmarkIdleSession(b *testing.B) {
 			}
 			sessions[i] = s
 		}
-		connectortest.Eventually(b, "writers to end", func() bool { return runtime.NumGoroutine() <= goroutines+2*n })
-		b.ReportMetric(float64(inUse()-before)/n, "B/session")
+		gatewaytest.Eventually(b, "writers to end", func() bool { return runtime.NumGoroutine() <= goroutines+2*n })
+		b.ReportMetric(float64(gatewaytest.MemoryInUse()-before)/n, "B/session")
 		b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/n, "goroutines/session")
 		for _, s := range sessions {
 			s.Close()
 		}
 	}
 	b.ReportMetric(0, "ns/op")
-}
-
-func inUse() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc + m.StackInuse
 }

@@ -4,9 +4,12 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // TestBrokerRestart takes a real broker away and brings it back: subscriptions are there again, what was published with QoS 1 and 2
@@ -27,9 +30,9 @@ func TestBrokerRestart(t *testing.T) {
 				}
 			}
 			b.Kill()
-			connectortest.Eventually(t, "the loss to be noticed", func() bool { return value(c.metrics.losses.WithLabelValues(lossNetwork)) == 1 })
+			gatewaytest.Eventually(t, "the loss to be noticed", func() bool { return testutil.ToFloat64(c.metrics.losses.WithLabelValues(lossNetwork)) == 1 })
 
-			if r := connectortest.Publish(t, s, "t/zero", 0, "x"); r.Code != gateway.CodeUnknown || value(c.metrics.dropped.WithLabelValues(dropDown)) != 1 {
+			if r := connectortest.Publish(t, s, "t/zero", 0, "x"); r.Code != gateway.CodeUnknown || testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropDown)) != 1 {
 				t.Fatalf("publishing QoS 0 while the broker is down: %v", r)
 			}
 			waiting := publishWindow(s, 20)

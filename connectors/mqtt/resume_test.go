@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // TestResend loses the connection at each step of a publish and wants it to go on where MQTT says.
@@ -104,7 +106,7 @@ func TestResubscribe(t *testing.T) {
 	if len(got) != 3 || got[0].Topic != "a" || got[2].Topic != "c/#" || got[0].QoS != 1 || got[0].RetainHandling != 1 {
 		t.Fatalf("got %+v", got)
 	}
-	connectortest.Eventually(t, "a refusal counted", func() bool { return value(c.metrics.resubscribesRefused) == 1 })
+	gatewaytest.Eventually(t, "a refusal counted", func() bool { return testutil.ToFloat64(c.metrics.resubscribesRefused) == 1 })
 	session := s.(*Session)
 	session.mu.Lock()
 	left := len(session.filters)

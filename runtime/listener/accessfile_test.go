@@ -1,9 +1,7 @@
 package listener
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -12,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // watched is an access file that a live Admission follows, inside a synctest bubble.
@@ -19,32 +19,14 @@ type watched struct {
 	*testing.T
 	path      string
 	admission *Admission
-	log       logBuffer
-}
-
-// logBuffer is a log that several goroutines write and read.
-type logBuffer struct {
-	mu     sync.Mutex // guards buffer
-	buffer bytes.Buffer
-}
-
-func (l *logBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buffer.Write(b)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buffer.String()
+	log       gatewaytest.Log
 }
 
 func watch(t *testing.T, content string) *watched {
 	t.Helper()
 	w := &watched{T: t, path: filepath.Join(t.TempDir(), "acl")}
 	w.write(content)
-	f, err := LoadAccess(w.path, slog.New(slog.NewTextHandler(&w.log, nil)))
+	f, err := LoadAccess(w.path, w.log.Logger())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
@@ -49,22 +50,10 @@ func gate(t *testing.T, cfg listener.AdmissionConfig) *gated {
 		t.Fatal(err)
 	}
 	g.addr = l.Addr().String()
-	g.echo = &echo{closed: make(chan gateway.CloseReason, 100), info: make(chan gateway.ConnInfo, 100)}
-	g.echo.bytes = func(a gateway.ConnectionAdapter, b []byte) {
+	g.echo = newEcho(func(a gateway.ConnectionAdapter, b []byte) {
 		a.Authenticate(gateway.ClientInfo{ClientID: string(b)}, "secret", func(r gateway.Result) { g.results <- r })
-	}
-	gw := gateway.New(gateway.Config{Logger: log})
-	if err := errors.Join(gw.SetHandler("h", g), gw.SetConnector("c", refusing{}),
-		gw.AddListener("l", l, gateway.ListenerConfig{Handler: "h", Connector: "c"})); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := gw.Shutdown(ctx); err != nil {
-			t.Error(err)
-		}
 	})
+	gatewaytest.Serve(t, l, g, refusing{}, gateway.Limits{})
 	return g
 }
 
@@ -97,18 +86,7 @@ func (g *gated) refused(reason string, want float64) {
 
 func (g *gated) count(reason string) float64 {
 	g.Helper()
-	families, err := g.registry.Gather()
-	if err != nil {
-		g.Fatal(err)
-	}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			if l := m.GetLabel(); f.GetName() == "exgate_connections_rejected_total" && l[0].GetValue() == "l" && l[1].GetValue() == reason {
-				return m.GetCounter().GetValue()
-			}
-		}
-	}
-	return 0
+	return gatewaytest.Metric(g, g.registry, "exgate_connections_rejected_total", "l", reason)
 }
 
 // A place is free again when its connection has ended, whoever ended it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/pion/dtls/v3"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
@@ -32,8 +34,8 @@ func TestDTLSEcho(t *testing.T) {
 	if r := <-s.closed; !r.Is(gateway.ReasonSSLClosed) {
 		t.Errorf("closed with %v", r)
 	}
-	until(t, "the peer to go", func() bool { return s.listener.Peers() == 0 })
-	if n := s.counted(t, "exgate_dtls_handshakes_total", "completed"); n != 1 {
+	gatewaytest.Eventually(t, "the peer to go", func() bool { return s.listener.Peers() == 0 })
+	if n := s.count(t, "exgate_dtls_handshakes_total", "completed"); n != 1 {
 		t.Errorf("%v handshakes", n)
 	}
 }
@@ -72,13 +74,13 @@ func TestDTLSCloseNotify(t *testing.T) {
 }
 
 func TestDTLSClientCertificate(t *testing.T) {
-	a := newDTLSAuthority(t)
-	cert, key := a.sign(t, pkix.Name{CommonName: "gateway"})
-	cfg := listener.DTLSConfig{CertFile: cert, KeyFile: key, CAFile: a.file, Verify: "peer", FailIfNoCert: true}
+	ca := newIssuer(t)
+	cfg := ca.dtls(t)
+	cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = ca.file, "peer", true
 	s := serveDTLS(t, cfg, gateway.Limits{}, send)
 
-	cert, key = a.sign(t, pkix.Name{CommonName: "meter-1", Organization: []string{"Ex, Inc"}, Country: []string{"DE"}})
-	c := s.dial(t, dtls.WithCertificates(dtlsCertificate(t, cert, key)))
+	meter := pkix.Name{CommonName: "meter-1", Organization: []string{"Ex, Inc"}, Country: []string{"DE"}}
+	c := s.dial(t, dtls.WithCertificates(ca.device(t, meter)))
 	dtlsEchoes(t, c, "hello")
 	if info := <-s.info; info.PeerCert == nil || info.PeerCert.CommonName != "meter-1" || info.PeerCert.DistinguishedName != `CN=meter-1,O=Ex\, Inc,C=DE` {
 		t.Errorf("info %+v", info.PeerCert)
@@ -86,21 +88,22 @@ func TestDTLSClientCertificate(t *testing.T) {
 	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0")); err == nil {
 		t.Error("a client without certificate was let in")
 	}
-	cert, key = newDTLSAuthority(t).sign(t, pkix.Name{CommonName: "meter-1"})
-	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(dtlsCertificate(t, cert, key))); err == nil {
+	stranger := newIssuer(t).device(t, pkix.Name{CommonName: "meter-1"})
+	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(stranger)); err == nil {
 		t.Error("a client of another authority was let in")
 	}
-	until(t, "the handshakes to be counted", func() bool { return s.counted(t, "exgate_dtls_handshakes_total", "failed") == 2 })
+	gatewaytest.Eventually(t, "the handshakes to be counted", func() bool { return s.count(t, "exgate_dtls_handshakes_total", "failed") == 2 })
 }
 
 // Without fail_if_no_cert a client may come without, but not with a bad one.
 func TestDTLSClientCertificateIsOptional(t *testing.T) {
-	a := newDTLSAuthority(t)
-	cert, key := a.sign(t, pkix.Name{CommonName: "gateway"})
-	s := serveDTLS(t, listener.DTLSConfig{CertFile: cert, KeyFile: key, CAFile: a.file, Verify: "peer"}, gateway.Limits{}, send)
+	ca := newIssuer(t)
+	cfg := ca.dtls(t)
+	cfg.CAFile, cfg.Verify = ca.file, "peer"
+	s := serveDTLS(t, cfg, gateway.Limits{}, send)
 	dtlsEchoes(t, s.dial(t), "hello")
-	cert, key = newDTLSAuthority(t).sign(t, pkix.Name{CommonName: "meter-1"})
-	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(dtlsCertificate(t, cert, key))); err == nil {
+	stranger := newIssuer(t).device(t, pkix.Name{CommonName: "meter-1"})
+	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(stranger)); err == nil {
 		t.Error("a client of another authority was let in")
 	}
 }
@@ -118,7 +121,7 @@ func TestDTLSPSK(t *testing.T) {
 	}
 	wrong := make(chan error)
 	go func() { wrong <- c.HandshakeContext(ctx) }()
-	until(t, "the wrong key to be given up", func() bool { return s.counted(t, "exgate_dtls_handshakes_total", "timeout") == 1 })
+	gatewaytest.Eventually(t, "the wrong key to be given up", func() bool { return s.count(t, "exgate_dtls_handshakes_total", "timeout") == 1 })
 	cancel()
 	if err := <-wrong; err == nil {
 		t.Error("a client with the wrong key was let in")
@@ -135,12 +138,12 @@ func TestDTLSSilentClientDelaysNobody(t *testing.T) {
 		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(listener.AHello(0, 0xc02b), s.addr())
 	}
 	halfwayClient(t, s, 0xc02b)
-	until(t, "the silent clients", func() bool { u, v := s.listener.Pending(); return u == 20 && v == 1 })
+	gatewaytest.Eventually(t, "the silent clients", func() bool { u, v := s.listener.Pending(); return u == 20 && v == 1 })
 	dtlsEchoes(t, s.dial(t), "hello")
 	if u, v := s.listener.Pending(); u+v == 0 {
 		t.Error("the silent clients were gone already")
 	}
-	until(t, "the unverified to be given up", func() bool { u, _ := s.listener.Pending(); return u == 0 })
+	gatewaytest.Eventually(t, "the unverified to be given up", func() bool { u, _ := s.listener.Pending(); return u == 0 })
 }
 
 // A peer without keepalive ends after the idle timeout, one with it does not.
@@ -151,9 +154,14 @@ func TestDTLSIdle(t *testing.T) {
 		}
 		a.Send(b)
 	})
-	kept, left := s.dial(t), s.dial(t)
-	dtlsEchoes(t, kept, "keep")
-	dtlsEchoes(t, left, "leave")
+	var kept net.Conn
+	gatewaytest.Eventually(t, "a device asks in time to be kept", func() bool {
+		kept = s.dial(t)
+		_, _ = kept.Write([]byte("keep"))
+		n, _ := kept.Read(make([]byte, 10))
+		return n > 0
+	})
+	left := s.dial(t)
 	if _, err := left.Read(make([]byte, 10)); !errors.Is(err, io.EOF) {
 		t.Errorf("the idle one: %v", err)
 	}
@@ -171,7 +179,7 @@ func TestDTLSDropsOverRate(t *testing.T) {
 	for range 5 {
 		_, _ = c.Write([]byte("lost"))
 	}
-	until(t, "five lost records", func() bool { return s.counted(t, "exgate_dtls_dropped_total", "over_rate") == 5 })
+	gatewaytest.Eventually(t, "five lost records", func() bool { return s.count(t, "exgate_dtls_dropped_total", "over_rate") == 5 })
 }
 
 // What comes while the handler paused the connection waits.
@@ -221,20 +229,20 @@ func TestDTLSAdmission(t *testing.T) {
 		}
 		_ = c.Close()
 	}
-	if n := s.counted(t, "exgate_dtls_handshakes_total", "refused"); n != 1 {
+	if n := s.count(t, "exgate_dtls_handshakes_total", "refused"); n != 1 {
 		t.Errorf("%v were refused after they proved their address", n)
 	}
 	_ = first.Close()
 	<-s.closed
-	until(t, "the place to be free", func() bool { return s.listener.Peers() == 0 })
+	gatewaytest.Eventually(t, "the place to be free", func() bool { return s.listener.Peers() == 0 })
 	dtlsEchoes(t, s.dial(t), "next")
 }
 
 // Bans need a proved address: hellos in somebody's name do not ban him, failed handshakes of his own do.
 func TestDTLSBansProvedAddressesOnly(t *testing.T) {
-	a := newDTLSAuthority(t)
-	cert, key := a.sign(t, pkix.Name{CommonName: "gateway"})
-	cfg := listener.DTLSConfig{CertFile: cert, KeyFile: key, CAFile: a.file, Verify: "peer"}
+	ca := newIssuer(t)
+	cfg := ca.dtls(t)
+	cfg.CAFile, cfg.Verify = ca.file, "peer"
 	var err error
 	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{
 		Listener: "d", Ban: listener.BanConfig{Failures: 3, Window: time.Hour, Duration: time.Hour}, Logger: slog.New(slog.DiscardHandler),
@@ -245,16 +253,16 @@ func TestDTLSBansProvedAddressesOnly(t *testing.T) {
 	for range 20 {
 		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(listener.AHello(0, 0xc02b), s.addr())
 	}
-	until(t, "the spoofed hellos", func() bool { return s.counted(t, "exgate_dtls_handshakes_total", "unproved") == 20 })
+	gatewaytest.Eventually(t, "the spoofed hellos", func() bool { return s.count(t, "exgate_dtls_handshakes_total", "unproved") == 20 })
 	dtlsEchoes(t, s.dial(t), "not banned")
 
-	cert, key = newDTLSAuthority(t).sign(t, pkix.Name{CommonName: "stranger"})
+	stranger := newIssuer(t).device(t, pkix.Name{CommonName: "stranger"})
 	for range 3 {
-		if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(dtlsCertificate(t, cert, key))); err == nil {
+		if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(stranger)); err == nil {
 			t.Fatal("a stranger was let in")
 		}
 	}
-	until(t, "the ban", func() bool { return !cfg.Admission.Allowed(netip.MustParseAddr("127.0.0.1")) })
+	gatewaytest.Eventually(t, "the ban", func() bool { return !cfg.Admission.Allowed(netip.MustParseAddr("127.0.0.1")) })
 }
 
 // A changed certificate serves new clients, and no session ends.
@@ -263,13 +271,13 @@ func TestDTLSCertificateReload(t *testing.T) {
 	s := serveDTLS(t, cfg, gateway.Limits{}, send)
 	old := s.dial(t)
 	dtlsEchoes(t, old, "before")
-	cert, key := newDTLSAuthority(t).sign(t, pkix.Name{CommonName: "the next gateway"})
+	cert, key := newIssuer(t).issueServer(t, "the next gateway")
 	for from, to := range map[string]string{cert: cfg.CertFile, key: cfg.KeyFile} {
 		if err := os.Rename(from, to); err != nil {
 			t.Fatal(err)
 		}
 	}
-	until(t, "the new certificate", func() bool {
+	gatewaytest.Eventually(t, "the new certificate", func() bool {
 		c := s.dial(t)
 		defer func() { _ = c.Close() }()
 		state, _ := c.ConnectionState()

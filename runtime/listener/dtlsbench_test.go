@@ -1,6 +1,7 @@
 package listener_test
 
 import (
+	"crypto/tls"
 	"net"
 	"runtime"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/pion/dtls/v3"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
@@ -36,7 +38,10 @@ func BenchmarkDTLSEcho(b *testing.B) {
 func dialAlone(b *testing.B, cfg listener.DTLSConfig) net.Conn {
 	b.Helper()
 	server, client := udpSocket(b, "127.0.0.1:0"), udpSocket(b, "127.0.0.1:0")
-	pair := dtlsCertificate(b, cfg.CertFile, cfg.KeyFile)
+	pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+	if err != nil {
+		b.Fatal(err)
+	}
 	echo, err := dtls.ServerWithOptions(server, client.LocalAddr(), dtls.WithCertificates(pair))
 	if err != nil {
 		b.Fatal(err)
@@ -69,18 +74,12 @@ func BenchmarkDTLSSession(b *testing.B) {
 			}
 			cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix = 1e6, 1e6
 			s := serveDTLS(b, cfg, gateway.Limits{IdleTimeout: time.Hour}, send)
-			goroutines, heap, stack := runtime.NumGoroutine(), heapAfterGC(), stackInUse()
+			goroutines, before := runtime.NumGoroutine(), gatewaytest.MemoryInUse()
 			for b.Loop() {
 				dtlsEchoes(b, s.dial(b, options...), "x")
 			}
 			b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/float64(b.N), "goroutines/session")
-			b.ReportMetric((float64(heapAfterGC())-float64(heap)+float64(stackInUse())-float64(stack))/float64(b.N), "B/session")
+			b.ReportMetric((float64(gatewaytest.MemoryInUse())-float64(before))/float64(b.N), "B/session")
 		})
 	}
-}
-
-func stackInUse() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.StackInuse
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/pion/dtls/v3"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // A device that lost its session to a reboot gets a new one from the same port, and the old connection ends.
@@ -56,7 +57,7 @@ func TestDTLSConnectionID(t *testing.T) {
 	}
 	_ = c.Close()
 	<-s.closed
-	until(t, "the addresses to go", func() bool { return s.listener.Peers() == 0 })
+	gatewaytest.Eventually(t, "the addresses to go", func() bool { return s.listener.Peers() == 0 })
 }
 
 // nat stands between a device and the gateway, and gives the device another address at each move.

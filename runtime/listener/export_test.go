@@ -13,6 +13,3 @@ func (l *DTLS) Pending() (unverified, verified int) { return l.unverified.size()
 
 // Peers is how many addresses the listener knows.
 func (l *DTLS) Peers() int { return int(l.mux.peers.Load()) }
-
-// LogBuffer is a log that several goroutines write and read.
-type LogBuffer = logBuffer

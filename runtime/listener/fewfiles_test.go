@@ -2,7 +2,6 @@ package listener_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,9 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
@@ -70,20 +69,9 @@ func serveWithFewFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &echo{bytes: send, closed: make(chan gateway.CloseReason, 1000), info: make(chan gateway.ConnInfo, 1000)}
-	gw := gateway.New(gateway.Config{Logger: slog.New(slog.DiscardHandler)})
-	_ = gw.SetHandler("h", e)
-	_ = gw.SetConnector("c", noUpstream{})
-	if err := gw.AddListener("l", l, gateway.ListenerConfig{Handler: "h", Connector: "c"}); err != nil {
-		t.Fatal(err)
-	}
+	gatewaytest.Serve(t, l, newEcho(send), noUpstream{}, gateway.Limits{})
 	fmt.Println(l.Addr())
 	_, _ = io.Copy(io.Discard, os.Stdin)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := gw.Shutdown(ctx); err != nil {
-		t.Error(err)
-	}
 }
 
 func lineWith(t *testing.T, r *bufio.Reader, word string) string {

@@ -1,18 +1,18 @@
 package listener_test
 
 import (
-	"log/slog"
 	"net"
 	"strings"
 	"testing"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
 func TestHandlerThatCallsTheDevicePort(t *testing.T) {
-	var log listener.LogBuffer
-	s := serveStream(t, listener.TCPConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))}, send, gateway.Limits{})
+	var log gatewaytest.Log
+	s := serveStream(t, listener.TCPConfig{Logger: log.Logger()}, send, gateway.Limits{})
 	hello := "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	for _, text := range []string{"hello " + hello, "PRI", hello, hello} {
 		c, err := net.Dial("tcp", s.addr)

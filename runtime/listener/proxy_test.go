@@ -14,6 +14,7 @@ import (
 	"github.com/pires/go-proxyproto"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
@@ -130,7 +131,7 @@ func TestProxyRefuses(t *testing.T) {
 				refusedConn(t, conn, c.says)
 				_ = conn.Close()
 			}
-			await(t, "the count", func() bool { return s.count(t, "exgate_proxy_refused_total", c.reason) == 1 })
+			gatewaytest.Eventually(t, "the count", func() bool { return s.count(t, "exgate_proxy_refused_total", c.reason) == 1 })
 		})
 	}
 }

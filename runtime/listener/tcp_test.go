@@ -2,10 +2,8 @@ package listener_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"runtime"
@@ -13,72 +11,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// echo is a factory whose handlers run a function on each read.
-type echo struct {
-	listener *listener.TCP
-	bytes    func(a gateway.ConnectionAdapter, b []byte)
-	closed   chan gateway.CloseReason
-	info     chan gateway.ConnInfo
-}
-
-func (e *echo) NewHandler(a gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
-	return &echoHandler{e, a}, nil
-}
-func (e *echo) Close(context.Context) error { return nil }
-
-type echoHandler struct {
-	*echo
-	a gateway.ConnectionAdapter
-}
-
-func (h *echoHandler) OnSocketCreated(i gateway.ConnInfo) error { h.info <- i; return nil }
-
-func (h *echoHandler) OnReceivedBytes(b []byte) error             { h.bytes(h.a, b); return nil }
-func (h *echoHandler) OnTimerTimeout(gateway.TimerType) error     { return nil }
-func (h *echoHandler) OnReceivedMessages([]gateway.Message) error { return nil }
-func (h *echoHandler) OnSocketClosed(r gateway.CloseReason) error { h.closed <- r; return nil }
-func send(a gateway.ConnectionAdapter, b []byte)                  { a.Send(b) }
-func never(context.Context, gateway.ClientInfo) (gateway.Session, error) {
-	return nil, errors.New("no upstream")
-}
-
-type noUpstream struct{}
-
-func (noUpstream) Connect(ctx context.Context, c gateway.ClientInfo, _ string, _ gateway.Downlink) (gateway.Session, error) {
-	return never(ctx, c)
-}
-func (noUpstream) Close(context.Context) error { return nil }
-
 // serve starts a gateway with a TCP listener on a free port and returns its address.
 func serve(t *testing.T, bytes func(a gateway.ConnectionAdapter, b []byte), limits gateway.Limits) (string, *echo) {
 	t.Helper()
-	e := &echo{bytes: bytes, closed: make(chan gateway.CloseReason, 100), info: make(chan gateway.ConnInfo, 10)}
-	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.listener = l
-	gw := gateway.New(gateway.Config{Logger: slog.New(slog.DiscardHandler)})
-	if err := errors.Join(gw.SetHandler("h", e), gw.SetConnector("c", noUpstream{}),
-		gw.AddListener("l", l, gateway.ListenerConfig{Handler: "h", Connector: "c", Limits: limits})); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := gw.Shutdown(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	return l.Addr().String(), e
+	s := serveStream(t, listener.TCPConfig{}, bytes, limits)
+	return s.addr, s.echo
 }
 
 func dial(t *testing.T, addr string) *net.TCPConn {
@@ -185,13 +126,13 @@ func TestTCPHalfClose(t *testing.T) {
 
 // Closing the listener leaves its connections alone.
 func TestTCPCloseKeepsConnections(t *testing.T) {
-	addr, e := serve(t, send, gateway.Limits{})
-	c := dial(t, addr)
-	<-e.info
-	if err := e.listener.Close(); err != nil {
+	s := serveStream(t, listener.TCPConfig{}, send, gateway.Limits{})
+	c := dial(t, s.addr)
+	<-s.info
+	if err := s.socket.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := net.Dial("tcp", addr); err == nil {
+	if _, err := net.Dial("tcp", s.addr); err == nil {
 		t.Error("a closed listener accepted")
 	}
 	if _, err := c.Write([]byte("x")); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
@@ -69,7 +70,7 @@ func TestTLSPeerCertificate(t *testing.T) {
 			t.Errorf("a device without a good certificate: %v", err)
 		}
 	}
-	await(t, "refusals", func() bool { return s.count(t, "exgate_tls_handshakes_total", "failed") == 2 })
+	gatewaytest.Eventually(t, "refusals", func() bool { return s.count(t, "exgate_tls_handshakes_total", "failed") == 2 })
 }
 
 func TestTLSVerifyPeerLetsDevicesWithoutCertificateIn(t *testing.T) {
@@ -181,9 +182,9 @@ func TestTLSGarbage(t *testing.T) {
 	if _, err := io.Copy(io.Discard, plain); err != nil && !errors.Is(err, net.ErrClosed) && !strings.Contains(err.Error(), "reset") {
 		t.Error(err)
 	}
-	await(t, "the refusal", func() bool { return s.count(t, "exgate_tls_handshakes_total", "failed") == 1 })
+	gatewaytest.Eventually(t, "the refusal", func() bool { return s.count(t, "exgate_tls_handshakes_total", "failed") == 1 })
 	_ = dial(t, s.addr).Close() // somebody looks whether we are there
-	await(t, "the look", func() bool { return s.count(t, "exgate_tls_handshakes_total", "closed") == 1 })
+	gatewaytest.Eventually(t, "the look", func() bool { return s.count(t, "exgate_tls_handshakes_total", "closed") == 1 })
 
 	raw := dial(t, s.addr)
 	c := tls.Client(raw, ca.client())
@@ -203,7 +204,7 @@ func TestTLSHandshakeTimeout(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a silent device: %v", err)
 	}
-	await(t, "the timeout", func() bool { return s.count(t, "exgate_tls_handshakes_total", "timeout") == 1 })
+	gatewaytest.Eventually(t, "the timeout", func() bool { return s.count(t, "exgate_tls_handshakes_total", "timeout") == 1 })
 }
 
 // Sources that keep failing handshakes are banned; a look whether somebody listens is no failure.
@@ -221,7 +222,7 @@ func TestTLSFailuresBan(t *testing.T) {
 	for range 5 {
 		_ = dial(t, s.addr).Close()
 	}
-	await(t, "five looks", func() bool { return s.count(t, "exgate_tls_handshakes_total", "closed") == 5 })
+	gatewaytest.Eventually(t, "five looks", func() bool { return s.count(t, "exgate_tls_handshakes_total", "closed") == 5 })
 	for range 2 {
 		c := dial(t, s.addr)
 		_, _ = c.Write([]byte("no TLS at all"))
@@ -251,7 +252,7 @@ func TestTLSPlacesAreGivenBack(t *testing.T) {
 	}
 	for _, end := range append(ends, ends...) {
 		var c *tls.Conn
-		await(t, "the place", func() (ok bool) {
+		gatewaytest.Eventually(t, "the place", func() (ok bool) {
 			c, err = tls.Dial("tcp", s.addr, ca.client())
 			return err == nil
 		})
@@ -273,5 +274,5 @@ func TestTLSIdleConnectionCostsOneGoroutine(t *testing.T) {
 	for range conns {
 		echoes(t, dialTLS(t, s.addr, ca.client()), "x")
 	}
-	await(t, "one goroutine a connection", func() bool { return runtime.NumGoroutine()-before <= conns })
+	gatewaytest.Eventually(t, "one goroutine a connection", func() bool { return runtime.NumGoroutine()-before <= conns })
 }

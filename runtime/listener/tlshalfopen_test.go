@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
@@ -36,14 +37,6 @@ func closeAll(conns []net.Conn) {
 	}
 }
 
-func memoryInUse() uint64 {
-	runtime.GC()
-	runtime.GC() // a sync.Pool gives up what it holds at the second
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc + m.StackInuse
-}
-
 // keptByGo is what the runtime may keep for the next goroutines. A thousand handshakes that were not given back would be 11 MB.
 const keptByGo = 4 << 20
 
@@ -56,11 +49,11 @@ func TestTLSHalfOpenHandshakes(t *testing.T) {
 	s := serveTLS(t, cfg, send, gateway.Limits{})
 	established := dialTLS(t, s.addr, ca.client())
 	echoes(t, established, "before")
-	before, goroutines := memoryInUse(), runtime.NumGoroutine()
+	before, goroutines := gatewaytest.MemoryInUse(), runtime.NumGoroutine()
 	flood := func() {
 		conns := halfOpen(t, s.addr, 1000)
-		await(t, "the handshakes", func() bool { return runtime.NumGoroutine() >= goroutines+1000 })
-		t.Logf("%d bytes a half-open handshake, both ends", (memoryInUse()-before)/1000)
+		gatewaytest.Eventually(t, "the handshakes", func() bool { return runtime.NumGoroutine() >= goroutines+1000 })
+		t.Logf("%d bytes a half-open handshake, both ends", (gatewaytest.MemoryInUse()-before)/1000)
 		for range 10 {
 			echoes(t, established, "during")
 			c := dialTLS(t, s.addr, ca.client())
@@ -68,13 +61,13 @@ func TestTLSHalfOpenHandshakes(t *testing.T) {
 			_ = c.Close()
 		}
 		closeAll(conns)
-		await(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
+		gatewaytest.Eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
 	}
 	flood()
-	await(t, "the memory", func() bool { return memoryInUse() < before+keptByGo })
-	left := memoryInUse()
+	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+keptByGo })
+	left := gatewaytest.MemoryInUse()
 	flood()
-	await(t, "the memory again", func() bool { return memoryInUse() < left+keptByGo })
+	gatewaytest.Eventually(t, "the memory again", func() bool { return gatewaytest.MemoryInUse() < left+keptByGo })
 	echoes(t, established, "after")
 }
 
@@ -86,9 +79,9 @@ func TestTLSHalfOpenHandshakesMakeRoom(t *testing.T) {
 	s := serveTLS(t, cfg, send, gateway.Limits{})
 	established := dialTLS(t, s.addr, ca.client())
 	halfOpen(t, s.addr, 200)
-	await(t, "refusals", func() bool { return s.count(t, "exgate_tls_handshakes_total", "busy") == 150 })
+	gatewaytest.Eventually(t, "refusals", func() bool { return s.count(t, "exgate_tls_handshakes_total", "busy") == 150 })
 	echoes(t, established, "during")
-	await(t, "room for a new device", func() bool {
+	gatewaytest.Eventually(t, "room for a new device", func() bool {
 		c, err := tls.Dial("tcp", s.addr, ca.client())
 		if err == nil {
 			echoes(t, c, "hello")
@@ -112,16 +105,16 @@ func TestTLSTenThousandHalfOpenHandshakes(t *testing.T) {
 	s := serveTLS(t, ca.server(t, "server"), send, gateway.Limits{})
 	established := dialTLS(t, s.addr, ca.client())
 	echoes(t, established, "before")
-	before := memoryInUse()
+	before := gatewaytest.MemoryInUse()
 	conns := halfOpen(t, s.addr, clients)
 	for range 100 {
 		echoes(t, established, "during")
 	}
-	await(t, "the refusals", func() bool {
+	gatewaytest.Eventually(t, "the refusals", func() bool {
 		return s.count(t, "exgate_tls_handshakes_total", "busy")+s.count(t, "exgate_tls_handshakes_total", "evicted") >= float64(clients-1024)
 	})
 	closeAll(conns)
-	await(t, "the memory", func() bool { return memoryInUse() < before+8<<20 })
+	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+8<<20 })
 	echoes(t, established, "after")
 	c := dialTLS(t, s.addr, ca.client())
 	echoes(t, c, "a new device")

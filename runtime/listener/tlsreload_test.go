@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 func serial(c *tls.Conn) *big.Int { return c.ConnectionState().PeerCertificates[0].SerialNumber }
@@ -64,11 +65,11 @@ func TestTLSReloadUnderLoad(t *testing.T) {
 	}
 
 	ca.server(t, "server")
-	await(t, "the second certificate", func() bool { return shown(t, s.addr, ca.client()).Cmp(first) != 0 })
+	gatewaytest.Eventually(t, "the second certificate", func() bool { return shown(t, s.addr, ca.client()).Cmp(first) != 0 })
 	second := shown(t, s.addr, ca.client())
 	failed := s.count(t, "exgate_tls_reloads_total", "failed")
 	replaceFile(t, cfg.CertFile, []byte("not a certificate"))
-	await(t, "the broken file", func() bool { return s.count(t, "exgate_tls_reloads_total", "failed") > failed })
+	gatewaytest.Eventually(t, "the broken file", func() bool { return s.count(t, "exgate_tls_reloads_total", "failed") > failed })
 	if got := shown(t, s.addr, ca.client()); got.Cmp(second) != 0 {
 		t.Error("a broken file changed the certificate")
 	}
@@ -76,7 +77,7 @@ func TestTLSReloadUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	ca.server(t, "server")
-	await(t, "the third certificate", func() bool { return shown(t, s.addr, ca.client()).Cmp(second) != 0 })
+	gatewaytest.Eventually(t, "the third certificate", func() bool { return shown(t, s.addr, ca.client()).Cmp(second) != 0 })
 	close(stop)
 	load.Wait()
 	echoes(t, established, "after")
@@ -96,7 +97,7 @@ func TestTLSTicketsOutliveReload(t *testing.T) {
 		client.MaxVersion, client.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
 		shown(t, s.addr, client)
 		ca.server(t, "server")
-		await(t, "the reload", func() bool { return s.count(t, "exgate_tls_reloads_total", "ok") > 0 })
+		gatewaytest.Eventually(t, "the reload", func() bool { return s.count(t, "exgate_tls_reloads_total", "ok") > 0 })
 		c := dialTLS(t, s.addr, client)
 		if echoes(t, c, "again"); !c.ConnectionState().DidResume {
 			t.Errorf("%s: the session did not resume", tls.VersionName(version))
@@ -119,7 +120,7 @@ func TestTLSTicketsDoNotOutliveTheirAuthority(t *testing.T) {
 			t.Fatal(err)
 		}
 		replaceFile(t, devices.file, replacement)
-		await(t, "the reload", func() bool { return s.count(t, "exgate_tls_reloads_total", "ok") > 0 })
+		gatewaytest.Eventually(t, "the reload", func() bool { return s.count(t, "exgate_tls_reloads_total", "ok") > 0 })
 		c, err := tls.Dial("tcp", s.addr, client)
 		if err == nil {
 			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
@@ -129,6 +130,6 @@ func TestTLSTicketsDoNotOutliveTheirAuthority(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: a device of the old authority was let in", tls.VersionName(version))
 		}
-		await(t, "the refusal", func() bool { return s.count(t, "exgate_tls_handshakes_total", "failed") == 1 })
+		gatewaytest.Eventually(t, "the refusal", func() bool { return s.count(t, "exgate_tls_handshakes_total", "failed") == 1 })
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
@@ -147,7 +148,7 @@ func TestUDPRemovedListenerFreesItsAddress(t *testing.T) {
 	s := serveUDP(t, listener.UDPConfig{}, send)
 	addr := s.listener.Addr().String()
 	ask(t, dialUDP(t, "", addr), []byte("x"))
-	if err := s.gateway.RemoveListener(t.Context(), "udp"); err != nil {
+	if err := s.gateway.RemoveListener(t.Context(), "l"); err != nil {
 		t.Fatal(err)
 	}
 	if r := <-s.closed; !r.Is(gateway.ReasonListenerRemoved) {
@@ -170,7 +171,7 @@ func TestUDPIdlePeerHasNoGoroutine(t *testing.T) {
 	for range 99 {
 		ask(t, dialUDP(t, "", s.listener.Addr().String()), []byte("x"))
 	}
-	until(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= before })
+	gatewaytest.Eventually(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= before })
 	if s.open() != 100 {
 		t.Errorf("%d connections", s.open())
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
@@ -77,7 +78,7 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 	if s.dropped(t, "new_peer_rate")+s.dropped(t, "max_peers") == 0 {
 		t.Error("the flood met no bound")
 	}
-	until(t, "only the device is left", func() bool { askAgain(t, device); return s.open() == 1 })
+	gatewaytest.Eventually(t, "only the device is left", func() bool { askAgain(t, device); return s.open() == 1 })
 	if _, ok := s.gateway.Conn(id); !ok {
 		t.Error("the device lost its connection")
 	}
@@ -95,7 +96,7 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 func TestUDPCountsWhatTheKernelDrops(t *testing.T) {
 	hold := make(chan struct{})
 	s := serveUDP(t, listener.UDPConfig{ReadBuffer: 1, MaxPeers: 1, IdleTimeout: 500 * time.Millisecond}, func(gateway.ConnectionAdapter, []byte) { <-hold })
-	until(t, "the small buffer overflowed", func() bool {
+	gatewaytest.Eventually(t, "the small buffer overflowed", func() bool {
 		flood(t, s.listener.Addr().String(), 1000)
 		return s.dropped(t, "receive_buffer_full") > 0
 	})

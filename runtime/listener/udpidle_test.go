@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
@@ -34,7 +35,7 @@ func TestUDPIdleTimeout(t *testing.T) {
 	if r := keepTalking(t, busy, s.closed); !r.Is(gateway.ReasonIdleTimeout) {
 		t.Errorf("closed with %v", r)
 	}
-	until(t, "only the busy one is left", func() bool {
+	gatewaytest.Eventually(t, "only the busy one is left", func() bool {
 		ask(t, busy, []byte("x"))
 		return s.open() == 1
 	})
@@ -129,7 +130,7 @@ func TestUDPDropsOverRate(t *testing.T) {
 	if _, err := c.Write([]byte("lost")); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "a datagram dropped for the rate", func() bool { return s.dropped(t, "over_rate") == 1 })
+	gatewaytest.Eventually(t, "a datagram dropped for the rate", func() bool { return s.dropped(t, "over_rate") == 1 })
 }
 
 // Who may not connect gets no connection, and what he sends costs nothing.
@@ -158,7 +159,7 @@ func TestUDPAdmission(t *testing.T) {
 	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "both refused", func() bool { return s.dropped(t, "not_admitted") == 1 && s.dropped(t, "screened") == 1 })
+	gatewaytest.Eventually(t, "both refused", func() bool { return s.dropped(t, "not_admitted") == 1 && s.dropped(t, "screened") == 1 })
 	ask(t, first, []byte("bye"))
 	<-s.closed
 	askAgain(t, second) // the place is free
@@ -187,7 +188,7 @@ func TestUDPChurn(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	until(t, "all connections ended", func() bool { return s.open() == 0 })
+	gatewaytest.Eventually(t, "all connections ended", func() bool { return s.open() == 0 })
 	if created, closed := len(s.info), len(s.closed); created != closed || created < peers*rounds {
 		t.Errorf("%d created and %d closed events", created, closed)
 	}

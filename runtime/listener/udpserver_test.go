@@ -1,83 +1,44 @@
 package listener_test
 
 import (
-	"context"
-	"errors"
-	"log/slog"
 	"net"
 	"testing"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-// udpServer is a gateway with a UDP listener, whose handlers are an echo's.
+// udpServer is a gateway with a UDP listener.
 type udpServer struct {
-	*echo
-	gateway  *gateway.Gateway
+	server
 	listener *listener.UDP
-	reg      *prometheus.Registry
 }
 
-func serveUDP(t testing.TB, cfg listener.UDPConfig, bytes func(a gateway.ConnectionAdapter, b []byte)) *udpServer {
+func serveUDP(t testing.TB, cfg listener.UDPConfig, bytes func(gateway.ConnectionAdapter, []byte)) *udpServer {
 	t.Helper()
 	return serveUDPWith(t, cfg, gateway.Limits{}, bytes)
 }
 
-func serveUDPWith(t testing.TB, cfg listener.UDPConfig, limits gateway.Limits, bytes func(a gateway.ConnectionAdapter, b []byte)) *udpServer {
+func serveUDPWith(t testing.TB, cfg listener.UDPConfig, limits gateway.Limits, bytes func(gateway.ConnectionAdapter, []byte)) *udpServer {
 	t.Helper()
-	s := &udpServer{
-		echo: &echo{bytes: bytes, closed: make(chan gateway.CloseReason, 100_000), info: make(chan gateway.ConnInfo, 100_000)},
-		reg:  prometheus.NewRegistry(),
-	}
+	s := new(udpServer)
 	if cfg.Bind == "" {
 		cfg.Bind = "127.0.0.1:0"
 	}
-	cfg.Name, cfg.Metrics = "udp", listener.NewMetrics(s.reg)
-	l, err := listener.ListenUDP(t.Context(), cfg)
-	if err != nil {
+	cfg.Name, cfg.Metrics = "udp", s.metrics()
+	var err error
+	if s.listener, err = listener.ListenUDP(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	s.listener = l
-	s.gateway = gateway.New(gateway.Config{Logger: slog.New(slog.DiscardHandler)})
-	if err := errors.Join(s.gateway.SetHandler("h", s), s.gateway.SetConnector("c", noUpstream{}),
-		s.gateway.AddListener("udp", l, gateway.ListenerConfig{Handler: "h", Connector: "c", Limits: limits})); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := s.gateway.Shutdown(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	s.start(t, s.listener, bytes, limits)
 	return s
 }
 
 // dropped is how many datagrams were dropped for reason.
 func (s *udpServer) dropped(t *testing.T, reason string) int {
 	t.Helper()
-	families, err := s.reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() != "exgate_datagrams_dropped_total" {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			for _, l := range m.GetLabel() {
-				if l.GetName() == "reason" && l.GetValue() == reason {
-					return int(m.GetCounter().GetValue())
-				}
-			}
-		}
-	}
-	t.Fatalf("no counter for %q", reason)
-	return 0
+	return int(s.count(t, "exgate_datagrams_dropped_total", reason))
 }
 
 func (s *udpServer) open() (n int) {
@@ -85,16 +46,6 @@ func (s *udpServer) open() (n int) {
 		n++
 	}
 	return n
-}
-
-// until waits for a condition.
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("never: " + what)
-		}
-	}
 }
 
 // dialUDP connects a socket to addr from an address of its own; from may be empty.

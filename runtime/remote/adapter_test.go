@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -86,7 +87,7 @@ func TestStopWaitsForCalls(t *testing.T) {
 	done := <-d.waiting
 	stopped := make(chan error, 1)
 	go func() { stopped <- a.Stop(t.Context()) }()
-	eventually(t, "new calls are refused", func() bool {
+	gatewaytest.Eventually(t, "new calls are refused", func() bool {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -62,7 +63,7 @@ func TestAutoWithAHandlerThatIsDown(t *testing.T) {
 	}
 	s := new(script)
 	serveOn(t, address, func(server *grpc.Server) { registerForm(server, remote.DialectStream, s) })
-	eventually(t, "the dialect is found without a connection", func() bool { return strings.Contains(log.String(), "dialect=stream") })
+	gatewaytest.Eventually(t, "the dialect is found without a connection", func() bool { return strings.Contains(log.String(), "dialect=stream") })
 	play(t, c, "c2")
 	if strings.Contains(s.String(), "c1") {
 		t.Errorf("the handler heard of a connection that was refused:\n%s", s)
@@ -79,7 +80,7 @@ func TestAutoWithAHandlerThatComesBackInAnotherDialect(t *testing.T) {
 	stop()
 	serveOn(t, address, func(server *grpc.Server) { registerForm(server, remote.DialectUnary, after) })
 
-	eventually(t, "the new dialect is found", func() bool {
+	gatewaytest.Eventually(t, "the new dialect is found", func() bool {
 		h := newHandler(t, c, newDevice("c3"))
 		return h.OnSocketCreated(gateway.ConnInfo{}) == nil
 	})
@@ -103,7 +104,7 @@ func TestAutoWithAServerThatIsNoHandler(t *testing.T) {
 	if !strings.Contains(err.Error(), "none of the services") {
 		t.Error(err)
 	}
-	eventually(t, "the log tells it", func() bool { return strings.Contains(log.String(), "ConnectionUnaryHandler or ConnectionHandler") })
+	gatewaytest.Eventually(t, "the log tells it", func() bool { return strings.Contains(log.String(), "ConnectionUnaryHandler or ConnectionHandler") })
 }
 
 func TestAutoEndsWithTheClient(t *testing.T) {
@@ -131,7 +132,7 @@ func TestAutoHoldsDevicesUntilTheHandlerIsThere(t *testing.T) {
 			created <- errors.Join(h.OnSocketCreated(gateway.ConnInfo{}), h.OnSocketClosed(gateway.ReasonNormal))
 		}()
 	}
-	eventually(t, "all devices wait", func() bool { return metric(t, counts, "exgate_handler_held_connections") == float64(cap(created)) })
+	gatewaytest.Eventually(t, "all devices wait", func() bool { return metric(t, counts, "exgate_handler_held_connections") == float64(cap(created)) })
 	s := new(script)
 	serveOn(t, address, func(server *grpc.Server) { registerForm(server, remote.DialectStream, s) })
 	for range cap(created) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -31,7 +32,7 @@ func newPair(t *testing.T, dialect remote.Dialect, policy remote.OnFailure) *pai
 	for range 40 {
 		p.conns = append(p.conns, p.connect(t))
 	}
-	eventually(t, "all devices are known", func() bool { return p.count("created") == 40 && p.metric(t, "exgate_handler_calls_in_flight") == 0 })
+	gatewaytest.Eventually(t, "all devices are known", func() bool { return p.count("created") == 40 && p.metric(t, "exgate_handler_calls_in_flight") == 0 })
 	for i, l := range p.ledgers {
 		if n := l.count("created"); n != 20 {
 			t.Fatalf("backend %d has %d of 40 devices", i, n)
@@ -51,12 +52,12 @@ func testConnectionsStayAtTheirBackend(t *testing.T, dialect remote.Dialect) {
 	p := newPair(t, dialect, "")
 	for round := 1; round <= 5; round++ {
 		tell(t, p.conns, strconv.Itoa(round))
-		eventually(t, "it has come", func() bool { return p.ledgers[0].size()+p.ledgers[1].size() == 40*round })
+		gatewaytest.Eventually(t, "it has come", func() bool { return p.ledgers[0].size()+p.ledgers[1].size() == 40*round })
 	}
 	for _, c := range p.conns {
 		must(t, c.Close())
 	}
-	eventually(t, "all ends have come", func() bool { return p.count("closed") == 40 })
+	gatewaytest.Eventually(t, "all ends have come", func() bool { return p.count("closed") == 40 })
 	for _, l := range p.ledgers {
 		l.each(func(conn string, events []string) {
 			expect(t, conn, strings.Join(events, " "), "created +1 +2 +3 +4 +5 closed tcp_closed")
@@ -70,8 +71,8 @@ func TestLostBackendClosesItsDevices(t *testing.T) {
 	p.stop[0]()
 	p.connected(t, 1)
 	tell(t, p.conns, "x")
-	eventually(t, "the others have been heard", func() bool { return p.ledgers[1].count("bytes") == 20 })
-	eventually(t, "the ends have come", func() bool { return p.ledgers[1].count("closed") == 20 })
+	gatewaytest.Eventually(t, "the others have been heard", func() bool { return p.ledgers[1].count("bytes") == 20 })
+	gatewaytest.Eventually(t, "the ends have come", func() bool { return p.ledgers[1].count("closed") == 20 })
 	p.ledgers[1].each(func(conn string, events []string) {
 		if got := strings.Join(events, " "); got != "created +x" && got != "closed handler_unavailable" {
 			t.Errorf("%s: %s", conn, got)
@@ -90,7 +91,7 @@ func testHeldDevicesMove(t *testing.T, dialect remote.Dialect) {
 	p.stop[0]()
 	p.connected(t, 1)
 	tell(t, p.conns, "x")
-	eventually(t, "all have been heard", func() bool { return p.ledgers[1].count("bytes") == 40 })
+	gatewaytest.Eventually(t, "all have been heard", func() bool { return p.ledgers[1].count("bytes") == 40 })
 	expectOpen(t, p.conns)
 	if n := p.metric(t, "exgate_handler_held_connections"); n != 0 {
 		t.Errorf("%v are held", n)
@@ -122,7 +123,7 @@ func testStuckDeviceDelaysNobody(t *testing.T, dialect remote.Dialect) {
 	for range rounds {
 		before := l.count("bytes")
 		tell(t, conns[1:], "x")
-		eventually(t, "the others have been heard", func() bool { return l.count("bytes") == before+devices })
+		gatewaytest.Eventually(t, "the others have been heard", func() bool { return l.count("bytes") == before+devices })
 	}
 	if n := d.metric(t, "exgate_handler_calls_in_flight"); n != 1 && dialect == remote.DialectUnary {
 		t.Errorf("%v calls are under way, want the one that is stuck", n)
@@ -146,11 +147,11 @@ func TestWaitingForAPlaceEndsWithTheConnection(t *testing.T) {
 	tell(t, conns[:1], "stuck")
 	<-entered
 	tell(t, conns[1:], "x")
-	eventually(t, "the other waits", func() bool { return d.metric(t, "exgate_handler_calls_waiting") == 1 })
+	gatewaytest.Eventually(t, "the other waits", func() bool { return d.metric(t, "exgate_handler_calls_waiting") == 1 })
 	kick(d)
 	expectEnd(t, conns[1])
 	close(leave)
-	eventually(t, "the ends have come", func() bool { return l.count("closed") == 2 })
+	gatewaytest.Eventually(t, "the ends have come", func() bool { return l.count("closed") == 2 })
 	if n := l.count("bytes"); n != 1 {
 		t.Errorf("%d events, want 1", n)
 	}

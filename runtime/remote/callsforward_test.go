@@ -19,6 +19,7 @@ import (
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -204,7 +205,7 @@ func TestNodeThatIsDownComesBack(t *testing.T) {
 	}
 	g.adapters[1] = serveAdapterOn(t, listen(t, g.addresses[1]), remote.AdapterConfig{})
 	g.open(t, 1, "a@gw2", "")
-	eventually(t, "the node is reached again", func() bool {
+	gatewaytest.Eventually(t, "the node is reached again", func() bool {
 		r, err := a.Send(t.Context(), &exproto.SendBytesRequest{Conn: "a@gw2"})
 		return err == nil && r.GetCode() == exproto.ResultCode_SUCCESS
 	})

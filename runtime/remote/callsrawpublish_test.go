@@ -8,6 +8,7 @@ import (
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -67,7 +68,7 @@ func TestRawPublishesUnderWayAreBounded(t *testing.T) {
 	for range 8 {
 		begin(8 << 20)
 	}
-	eventually(t, "64 MiB under way", func() bool { return len(d.waiting) == 8 })
+	gatewaytest.Eventually(t, "64 MiB under way", func() bool { return len(d.waiting) == 8 })
 	begin(1)
 	if r := <-answers; !strings.Contains(r.GetMessage(), "too many raw publishes") {
 		t.Errorf("64 MiB and a byte: %v", r)
@@ -79,7 +80,7 @@ func TestRawPublishesUnderWayAreBounded(t *testing.T) {
 	for range 1000 {
 		begin(0)
 	}
-	eventually(t, "1000 under way", func() bool { return len(d.waiting) == 1000 })
+	gatewaytest.Eventually(t, "1000 under way", func() bool { return len(d.waiting) == 1000 })
 	begin(0)
 	expect(t, "one more", (<-answers).GetCode().String(), "UNKNOWN")
 	for range 1000 {

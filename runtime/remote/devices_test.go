@@ -14,6 +14,7 @@ import (
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/remote"
 )
@@ -78,7 +79,7 @@ func (d *devices) connectAll(t *testing.T, n int, l *ledger) []net.Conn {
 	for i := range conns {
 		conns[i] = d.connect(t)
 	}
-	eventually(t, "all devices are known", func() bool {
+	gatewaytest.Eventually(t, "all devices are known", func() bool {
 		return l.count("created") == n && d.metric(t, "exgate_handler_calls_in_flight") == 0
 	})
 	return conns
@@ -107,7 +108,7 @@ func metric(t *testing.T, counts *prometheus.Registry, name string) (sum float64
 // connected waits until the gateway is connected to n backends.
 func (d *devices) connected(t *testing.T, n float64) {
 	t.Helper()
-	eventually(t, "the backends", func() bool { return d.metric(t, "exgate_handler_backends_connected") == n })
+	gatewaytest.Eventually(t, "the backends", func() bool { return d.metric(t, "exgate_handler_backends_connected") == n })
 }
 
 // ledger is a handler that writes down what each connection's events were, in their order. Its state outlives a server's.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -67,7 +68,7 @@ func TestHandlerThatRestarts(t *testing.T) {
 	stop()
 	expectReason(t, h.OnReceivedBytes([]byte("meanwhile")), gateway.ReasonHandlerUnavailable)
 	serveHandler(t, address, s)
-	eventually(t, "the client is back at the handler", func() bool { return h.OnReceivedBytes([]byte("after")) == nil })
+	gatewaytest.Eventually(t, "the client is back at the handler", func() bool { return h.OnReceivedBytes([]byte("after")) == nil })
 	expect(t, "callbacks", s.String(), "bytes c1 \"before\"\nbytes c1 \"after\"")
 }
 
@@ -102,7 +103,7 @@ func TestHandlerThatDoesNotAnswer(t *testing.T) {
 	address, _ := serveHandler(t, "", s)
 	c := newClient(t, remote.ClientConfig{Addresses: []string{address}, CallTimeout: 200 * time.Millisecond, Logger: log.logger()}, a)
 	h := newHandler(t, c, newDevice("c1"))
-	eventually(t, "the client is connected", func() bool { return h.OnSocketCreated(gateway.ConnInfo{}) == nil })
+	gatewaytest.Eventually(t, "the client is connected", func() bool { return h.OnSocketCreated(gateway.ConnInfo{}) == nil })
 	expectReason(t, h.OnReceivedBytes(nil), gateway.ReasonHandlerTimeout)
 	if !strings.Contains(log.String(), "answers each callback within 200ms") {
 		t.Errorf("the log does not say what to change: %s", &log)

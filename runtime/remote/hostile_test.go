@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -71,14 +72,6 @@ func (w *served) shed(t *testing.T, reason string) float64 {
 	return 0
 }
 
-func memoryInUse() uint64 {
-	runtime.GC()
-	runtime.GC() // a sync.Pool gives up what it holds at the second
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc + m.StackInuse
-}
-
 // keptByGo is what the runtime and gRPC's pools may keep after a flood.
 const keptByGo = 16 << 20
 
@@ -92,7 +85,7 @@ type flood struct {
 // endures runs attack until the device was served five times meanwhile and attacks were enough, and then wants the memory and the goroutines back.
 func (w *served) endures(t *testing.T, enough int64, attack func(*flood)) {
 	t.Helper()
-	before, goroutines := memoryInUse(), runtime.NumGoroutine()
+	before, goroutines := gatewaytest.MemoryInUse(), runtime.NumGoroutine()
 	var f flood
 	for range 2 {
 		f.attackers.Go(func() {
@@ -110,8 +103,8 @@ func (w *served) endures(t *testing.T, enough int64, attack func(*flood)) {
 	t.Logf("%.0f attacks a second, %.0f echoes a second", float64(f.attacks.Load())/seconds, float64(echoes)/seconds)
 	f.over.Store(true)
 	f.attackers.Wait()
-	eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
-	eventually(t, "the memory", func() bool { return memoryInUse() < before+keptByGo })
+	gatewaytest.Eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
+	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+keptByGo })
 	w.echoes(t, "after")
 }
 
@@ -179,14 +172,14 @@ func TestFloodsOfCalls(t *testing.T) {
 // Connections that do nothing make room for handlers, and never the other way round.
 func TestThousandsOfIdleConnections(t *testing.T) {
 	w := newServed(t, remote.AdapterConfig{})
-	before, goroutines := memoryInUse(), runtime.NumGoroutine()
+	before, goroutines := gatewaytest.MemoryInUse(), runtime.NumGoroutine()
 	var idle []*rawCaller
 	for range 1500 {
 		c, _ := dialRaw(t, w.address)
 		idle = append(idle, c)
 	}
-	eventually(t, "all but 511 are closed", func() bool { return w.shed(t, "too_many_connections") >= 1500-511 })
-	t.Logf("%d MiB with 511 idle connections, both ends", (memoryInUse()-before)>>20)
+	gatewaytest.Eventually(t, "all but 511 are closed", func() bool { return w.shed(t, "too_many_connections") >= 1500-511 })
+	t.Logf("%d MiB with 511 idle connections, both ends", (gatewaytest.MemoryInUse()-before)>>20)
 	w.echoes(t, "during")
 	cc := dialAdapter(t, w.address)
 	r, err := exproto.NewConnectionAdapterClient(cc).Send(t.Context(), &exproto.SendBytesRequest{Conn: "x"})
@@ -196,8 +189,8 @@ func TestThousandsOfIdleConnections(t *testing.T) {
 	for _, c := range idle {
 		c.close()
 	}
-	eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
-	eventually(t, "the memory", func() bool { return memoryInUse() < before+keptByGo })
+	gatewaytest.Eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
+	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+keptByGo })
 	w.echoes(t, "after")
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -40,22 +41,22 @@ func testHoldOutlivesRestarts(t *testing.T, dialect remote.Dialect) {
 		for i := range 4 {
 			say(fmt.Sprintf("<%d.%d up>", round, i))
 			if i < 2 {
-				eventually(t, "the handler has it", func() bool { return l.size() == devices*want.Len() })
+				gatewaytest.Eventually(t, "the handler has it", func() bool { return l.size() == devices*want.Len() })
 			}
 		}
 		stop() // some of the rest is under way
 		for i := range 4 {
 			say(fmt.Sprintf("<%d.%d down>", round, i))
 		}
-		eventually(t, "all devices are held", func() bool { return d.metric(t, "exgate_handler_held_connections") == devices })
+		gatewaytest.Eventually(t, "all devices are held", func() bool { return d.metric(t, "exgate_handler_held_connections") == devices })
 		_, stop = serveFormOn(t, address, dialect, l)
 	}
-	eventually(t, "everything has come", func() bool { return l.size() == devices*want.Len() })
+	gatewaytest.Eventually(t, "everything has come", func() bool { return l.size() == devices*want.Len() })
 	expectOpen(t, conns)
 	for _, c := range conns {
 		must(t, c.Close())
 	}
-	eventually(t, "all ends have come", func() bool { return l.count("closed") == devices })
+	gatewaytest.Eventually(t, "all ends have come", func() bool { return l.count("closed") == devices })
 	l.each(func(conn string, events []string) {
 		if spoke(events) != want.String() || events[0] != "created" || events[len(events)-1] != "closed tcp_closed" {
 			t.Errorf("%s: %q", conn, events)
@@ -81,10 +82,10 @@ func TestCloseEndsDevicesAndTellsTheHandlerLater(t *testing.T) {
 	for _, c := range conns {
 		expectEnd(t, c)
 	}
-	eventually(t, "all ends wait", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == devices })
+	gatewaytest.Eventually(t, "all ends wait", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == devices })
 	serveHandler(t, address, l)
-	eventually(t, "all ends have come", func() bool { return l.count("closed") == devices })
-	eventually(t, "nothing waits", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == 0 })
+	gatewaytest.Eventually(t, "all ends have come", func() bool { return l.count("closed") == devices })
+	gatewaytest.Eventually(t, "nothing waits", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == 0 })
 	l.each(func(conn string, events []string) {
 		if got := strings.Join(events, " "); got != "created closed handler_unavailable" {
 			t.Errorf("%s: %s", conn, got)
@@ -114,14 +115,14 @@ func heldDevice(t *testing.T, dialect remote.Dialect, policy remote.OnFailure) (
 	stop()
 	d.connected(t, 0) // with retry, what was sent to a connection that is already dead is not known to be unsent
 	tell(t, []net.Conn{conn}, "late")
-	eventually(t, "the device is held", func() bool { return d.metric(t, "exgate_handler_held_connections") == 1 })
+	gatewaytest.Eventually(t, "the device is held", func() bool { return d.metric(t, "exgate_handler_held_connections") == 1 })
 	return d, conn, l, func() { serveFormOn(t, address, dialect, l) }
 }
 
 // expectEvents waits for the end of the only connection and compares its events.
 func expectEvents(t *testing.T, l *ledger, want string) {
 	t.Helper()
-	eventually(t, "the end has come", func() bool { return l.count("closed") > 0 })
+	gatewaytest.Eventually(t, "the end has come", func() bool { return l.count("closed") > 0 })
 	l.each(func(_ string, events []string) { expect(t, "events", strings.Join(events, " "), want) })
 }
 
@@ -143,7 +144,7 @@ func testHeldDeviceEndsAtOnce(t *testing.T, dialect remote.Dialect) {
 		t.Run(test.name, func(t *testing.T) {
 			d, conn, l, back := heldDevice(t, dialect, test.policy)
 			test.end(t, d, conn)
-			eventually(t, "the connection is gone", func() bool {
+			gatewaytest.Eventually(t, "the connection is gone", func() bool {
 				for range d.gateway.Conns() {
 					return false
 				}
@@ -172,7 +173,7 @@ func TestRetryRepeatsNothing(t *testing.T) {
 func testRetryRepeatsNothing(t *testing.T, dialect remote.Dialect) {
 	d, conn, l, back := heldDevice(t, dialect, remote.OnFailureRetry)
 	back()
-	eventually(t, "what waited has come", func() bool { return l.size() == len("late") })
+	gatewaytest.Eventually(t, "what waited has come", func() bool { return l.size() == len("late") })
 	expectOpen(t, []net.Conn{conn})
 	conn.Close()
 	expectEvents(t, l, "created +late closed tcp_closed")
@@ -239,7 +240,7 @@ func TestAnswersThatWillNotHealFailAtOnce(t *testing.T) {
 		conn := d.connect(t)
 		tell(t, []net.Conn{conn}, "x")
 		expectEnd(t, conn)
-		eventually(t, "the end has come", func() bool { return strings.Contains(s.String(), "closed") })
+		gatewaytest.Eventually(t, "the end has come", func() bool { return strings.Contains(s.String(), "closed") })
 		if n := d.metric(t, "exgate_handler_retries_total"); n != 0 || strings.Count(s.String(), "bytes") != 1 {
 			t.Errorf("%v: %v retries, %s", code, n, s)
 		}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -62,7 +63,7 @@ func TestWhoIsNoHandlerIsNamed(t *testing.T) {
 			case test.want == "" && strings.Contains(got, "in the wrong way"):
 				t.Errorf("logged %s", got)
 			case test.want != "":
-				eventually(t, "the log says "+test.want, func() bool { return strings.Contains(log.String(), test.want) })
+				gatewaytest.Eventually(t, "the log says "+test.want, func() bool { return strings.Contains(log.String(), test.want) })
 			}
 		})
 	}

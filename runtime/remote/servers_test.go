@@ -137,13 +137,3 @@ func expect(t testing.TB, what, got, want string) {
 		t.Errorf("%s:\n got: %s\nwant: %s", what, got, want)
 	}
 }
-
-// eventually waits for a condition.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("still waiting: %s", what)
-		}
-	}
-}

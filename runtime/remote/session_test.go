@@ -16,6 +16,7 @@ import (
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -31,10 +32,10 @@ func TestSessionThatEndsClosesItsDevices(t *testing.T) {
 	for _, c := range conns {
 		expectEnd(t, c)
 	}
-	eventually(t, "all ends wait", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == devices })
+	gatewaytest.Eventually(t, "all ends wait", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == devices })
 	serveFormOn(t, address, remote.DialectSession, l)
-	eventually(t, "all ends have come", func() bool { return l.count("closed") == devices })
-	eventually(t, "nothing waits", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == 0 })
+	gatewaytest.Eventually(t, "all ends have come", func() bool { return l.count("closed") == devices })
+	gatewaytest.Eventually(t, "nothing waits", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == 0 })
 	l.each(func(conn string, events []string) {
 		expect(t, conn, strings.Join(events, " "), "created closed handler_unavailable")
 	})
@@ -50,7 +51,7 @@ func TestSessionThatEndsClosesItsDevices(t *testing.T) {
 func TestLostBackendOfASession(t *testing.T) {
 	p := newPair(t, remote.DialectSession, remote.OnFailureClose)
 	p.stop[0]()
-	eventually(t, "the ends have come", func() bool { return p.ledgers[1].count("closed") == 20 })
+	gatewaytest.Eventually(t, "the ends have come", func() bool { return p.ledgers[1].count("closed") == 20 })
 	p.ledgers[1].each(func(conn string, events []string) {
 		if got := strings.Join(events, " "); got != "created" && got != "closed handler_unavailable" {
 			t.Errorf("%s: %s", conn, got)
@@ -72,9 +73,9 @@ func TestSessionHoldsIdleDevices(t *testing.T) {
 	expectEnd(t, conns[0])
 	expectOpen(t, conns[1:])
 	serveFormOn(t, address, remote.DialectSession, l)
-	eventually(t, "the end of the other has come", func() bool { return l.count("closed") == 1 })
+	gatewaytest.Eventually(t, "the end of the other has come", func() bool { return l.count("closed") == 1 })
 	tell(t, conns[1:], "y")
-	eventually(t, "it has come", func() bool { return l.size() == 1 })
+	gatewaytest.Eventually(t, "it has come", func() bool { return l.size() == 1 })
 }
 
 // A device that says more than its window while its handler is stuck is not read any further, and everything comes in the end.
@@ -102,7 +103,7 @@ func TestSessionStopsReadingADevice(t *testing.T) {
 		}
 	}
 	close(leave)
-	eventually(t, "everything has come", func() bool { return l.heard() == written+len("stuck") })
+	gatewaytest.Eventually(t, "everything has come", func() bool { return l.heard() == written+len("stuck") })
 }
 
 func TestSessionsHandlerThatIsLate(t *testing.T) {
@@ -123,7 +124,7 @@ func TestSessionsHandlerThatIsLate(t *testing.T) {
 	_, err := conn.Write([]byte("x"))
 	must(t, err)
 	expectEnd(t, conn)
-	eventually(t, "it is forgotten", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == 0 })
+	gatewaytest.Eventually(t, "it is forgotten", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == 0 })
 }
 
 // What a handler says itself with the status of its stream ends devices also where they could be held.
@@ -144,7 +145,7 @@ func TestSessionStatusesThatWillNotHeal(t *testing.T) {
 			if err := h.OnSocketCreated(gateway.ConnInfo{}); err != nil {
 				expectReason(t, err, want)
 			} else {
-				eventually(t, "it is closed", func() bool { return strings.Contains(closed.String(), "Close "+want.Name) })
+				gatewaytest.Eventually(t, "it is closed", func() bool { return strings.Contains(closed.String(), "Close "+want.Name) })
 			}
 			_ = h.OnSocketClosed(want)
 		}
@@ -163,11 +164,11 @@ func TestAutoLeavesASessionThatIsGone(t *testing.T) {
 		stop()
 		after := new(script)
 		serveHandler(t, address, after)
-		eventually(t, "the device is closed", func() bool { return strings.Contains(device.String(), "Close handler_") })
+		gatewaytest.Eventually(t, "the device is closed", func() bool { return strings.Contains(device.String(), "Close handler_") })
 		if old.OnSocketClosed(gateway.ReasonHandlerFailed) == nil {
 			t.Error("the end was taken by nobody, without an error")
 		}
-		eventually(t, "the new dialect is found", func() bool {
+		gatewaytest.Eventually(t, "the new dialect is found", func() bool {
 			return newHandler(t, c, newDevice("c2")).OnSocketCreated(gateway.ConnInfo{}) == nil
 		})
 		play(t, c, "c3")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -128,11 +129,11 @@ func TestHandlerThatNeverAnswersAStream(t *testing.T) {
 		id := fmt.Sprint("c", i)
 		h := newHandler(t, c, newDevice(id))
 		must(t, h.OnSocketCreated(gateway.ConnInfo{}))
-		eventually(t, "it is created", func() bool { return s.of(id) == "created" })
+		gatewaytest.Eventually(t, "it is created", func() bool { return s.of(id) == "created" })
 		must(t, h.OnReceivedBytes([]byte("x")))
-		eventually(t, "the bytes came", func() bool { return s.of(id) == `created, bytes "x"` })
+		gatewaytest.Eventually(t, "the bytes came", func() bool { return s.of(id) == `created, bytes "x"` })
 		must(t, h.OnSocketClosed(gateway.ReasonNormal))
-		eventually(t, "it is closed", func() bool { return s.of(id) == `created, bytes "x", closed normal` })
+		gatewaytest.Eventually(t, "it is closed", func() bool { return s.of(id) == `created, bytes "x", closed normal` })
 	}
 	if n := strings.Count(log.String(), "does not answer the end of a stream"); n != 1 {
 		t.Errorf("%d warnings: %s", n, &log)
@@ -165,7 +166,7 @@ func TestHandlerThatAnswersLate(t *testing.T) {
 		t.Error("the first connection has no shared streams")
 	}
 	close(answer)
-	eventually(t, "a connection leaves no stream open", func() bool { return open("another") == 0 })
+	gatewaytest.Eventually(t, "a connection leaves no stream open", func() bool { return open("another") == 0 })
 }
 
 // gauge counts the streams that are open at a server.
@@ -204,8 +205,8 @@ func TestConnectionsShareStreams(t *testing.T) {
 			})
 		}
 		all.Wait()
-		eventually(t, "all events are there", func() bool { return strings.Count(s.String(), "\n")+1 == 5*60 })
-		eventually(t, "the streams end with the last connection", func() bool { return streams.open.Load() == 0 })
+		gatewaytest.Eventually(t, "all events are there", func() bool { return strings.Count(s.String(), "\n")+1 == 5*60 })
+		gatewaytest.Eventually(t, "the streams end with the last connection", func() bool { return streams.open.Load() == 0 })
 		if most := streams.most.Load(); most > int64(5*sets) {
 			t.Errorf("%d streams were open for %d sets", most, sets)
 		}
@@ -235,12 +236,12 @@ func TestHandlerThatEndsSharedStreams(t *testing.T) {
 				must(t, lives[i].OnReceivedBytes([]byte("x"))) // all but the first are written before the handler ends the stream
 			}
 			close(gate)
-			eventually(t, "all have the first bytes", func() bool { return strings.Count(s.String(), `"x"`) == len(lives) })
+			gatewaytest.Eventually(t, "all have the first bytes", func() bool { return strings.Count(s.String(), `"x"`) == len(lives) })
 			for i, h := range lives {
 				must(t, h.OnReceivedBytes([]byte("y")))
 				must(t, h.OnSocketClosed(gateway.ReasonNormal))
 				id := fmt.Sprint("c", i)
-				eventually(t, "all events of "+id, func() bool { return s.of(id) == `created, bytes "x", bytes "y", closed normal` })
+				gatewaytest.Eventually(t, "all events of "+id, func() bool { return s.of(id) == `created, bytes "x", bytes "y", closed normal` })
 			}
 		})
 	}
@@ -268,7 +269,7 @@ func TestCreatedPrecedesBytesOnSharedStreams(t *testing.T) {
 		})
 	}
 	all.Wait()
-	eventually(t, "all bytes came", func() bool { return strings.Count(s.String(), "bytes") == 50 })
+	gatewaytest.Eventually(t, "all bytes came", func() bool { return strings.Count(s.String(), "bytes") == 50 })
 	for i := range 50 {
 		id := fmt.Sprint("c", i)
 		expect(t, id, s.of(id), `created, known, bytes "x"`)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -52,7 +53,7 @@ func TestErrorEndsASharedStream(t *testing.T) {
 	must(t, h.OnReceivedBytes([]byte("bad")))
 	expectReason(t, <-bad.failures, gateway.ReasonHandlerFailed)
 	must(t, other.OnReceivedBytes([]byte("fine")))
-	eventually(t, "the other connection goes on", func() bool { return strings.HasSuffix(s.of("good"), `bytes "fine"`) })
+	gatewaytest.Eventually(t, "the other connection goes on", func() bool { return strings.HasSuffix(s.of("good"), `bytes "fine"`) })
 	must(t, h.OnSocketClosed(gateway.ReasonHandlerFailed))
 	must(t, other.OnSocketClosed(gateway.ReasonNormal))
 	if len(good.failures) > 0 {
@@ -87,13 +88,13 @@ func TestSharedStreamsAreBackAfterARestart(t *testing.T) {
 	h := newHandler(t, c, d)
 	must(t, h.OnSocketCreated(gateway.ConnInfo{}))
 	must(t, h.OnReceivedBytes([]byte("before")))
-	eventually(t, "the bytes are there", func() bool { return strings.HasSuffix(s.of("c1"), `bytes "before"`) })
+	gatewaytest.Eventually(t, "the bytes are there", func() bool { return strings.HasSuffix(s.of("c1"), `bytes "before"`) })
 	stop()
 	expectReason(t, <-d.failures, gateway.ReasonHandlerUnavailable)
 	expectReason(t, h.OnReceivedBytes([]byte("meanwhile")), gateway.ReasonHandlerUnavailable)
 	serveStreams(t, address, s, untilEnd)
-	eventually(t, "the client is back at the handler", func() bool { return h.OnReceivedBytes([]byte("after")) == nil })
-	eventually(t, "the bytes are there", func() bool { return strings.HasSuffix(s.of("c1"), `bytes "after"`) })
+	gatewaytest.Eventually(t, "the client is back at the handler", func() bool { return h.OnReceivedBytes([]byte("after")) == nil })
+	gatewaytest.Eventually(t, "the bytes are there", func() bool { return strings.HasSuffix(s.of("c1"), `bytes "after"`) })
 }
 
 // A handler that does not read fails who writes, after its timeout, and loses nothing of what others wrote before.
@@ -117,7 +118,7 @@ func TestHandlerThatDoesNotReadItsStream(t *testing.T) {
 	address, _ := serveStreams(t, "", s, untilEnd, grpc.StaticStreamWindowSize(64<<10), grpc.StaticConnWindowSize(64<<10))
 	c := streamClient(t, address, remote.ClientConfig{StreamSets: 1, CallTimeout: 300 * time.Millisecond})
 	first, second := newHandler(t, c, newDevice("first")), newHandler(t, c, newDevice("second"))
-	eventually(t, "the client is connected", func() bool { return first.OnSocketCreated(gateway.ConnInfo{}) == nil })
+	gatewaytest.Eventually(t, "the client is connected", func() bool { return first.OnSocketCreated(gateway.ConnInfo{}) == nil })
 	must(t, second.OnSocketCreated(gateway.ConnInfo{}))
 	chunk, written := bytes.Repeat([]byte("x"), 32<<10), 0
 	for {
@@ -129,8 +130,8 @@ func TestHandlerThatDoesNotReadItsStream(t *testing.T) {
 	}
 	expectReason(t, second.OnReceivedBytes(chunk), gateway.ReasonHandlerTimeout)
 	close(goOn)
-	eventually(t, "the stream goes on", func() bool { return second.OnReceivedBytes([]byte("end")) == nil })
-	eventually(t, "all that was written is read", func() bool { return got.second.Load() == int64(len("end")) })
+	gatewaytest.Eventually(t, "the stream goes on", func() bool { return second.OnReceivedBytes([]byte("end")) == nil })
+	gatewaytest.Eventually(t, "all that was written is read", func() bool { return got.second.Load() == int64(len("end")) })
 	if n := int(got.first.Load()); n != written && n != written+len(chunk) {
 		t.Errorf("%d bytes came, of %d written and %d that were on their way", n, written, len(chunk))
 	}
@@ -145,9 +146,9 @@ func TestLargeEventsOnASharedStream(t *testing.T) {
 	must(t, h.OnReceivedBytes(make([]byte, 8<<20)))
 	expectReason(t, h.OnReceivedBytes(make([]byte, 17<<20)), gateway.ReasonHandlerFailed)
 	must(t, h.OnReceivedBytes([]byte("small")))
-	eventually(t, "the stream goes on", func() bool { return strings.HasSuffix(s.of("c1"), `bytes "small"`) })
+	gatewaytest.Eventually(t, "the stream goes on", func() bool { return strings.HasSuffix(s.of("c1"), `bytes "small"`) })
 	must(t, h.OnSocketClosed(gateway.ReasonNormal))
-	eventually(t, "it is closed", func() bool { return strings.HasSuffix(s.of("c1"), "closed normal") })
+	gatewaytest.Eventually(t, "it is closed", func() bool { return strings.HasSuffix(s.of("c1"), "closed normal") })
 }
 
 // Between events of different methods, the handler's server shows that it has the one before.
@@ -162,7 +163,7 @@ func TestChangeOfStreamWaitsForTheServer(t *testing.T) {
 	address, _ := serveStreams(t, "", s, untilEnd, unknown)
 	must(t, live(newHandler(t, streamClient(t, address, remote.ClientConfig{StreamSets: 1}), newDevice("c1"))))
 	expect(t, "calls between the streams", asked.String(), strings.TrimSpace(strings.Repeat("/grpc.health.v1.Health/Check\n", 3)))
-	eventually(t, "all events came", func() bool { return strings.Count(s.String(), "\n") == 6 })
+	gatewaytest.Eventually(t, "all events came", func() bool { return strings.Count(s.String(), "\n") == 6 })
 }
 
 func TestClosedClientFailsSharedStreams(t *testing.T) {

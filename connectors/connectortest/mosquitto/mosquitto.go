@@ -2,7 +2,6 @@
 package mosquitto
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -13,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 const patience = 10 * time.Second
@@ -42,14 +43,14 @@ type Broker struct {
 	mu     sync.Mutex
 	cmd    *exec.Cmd     // nil while stopped; guarded by mu
 	exited chan struct{} // closed when cmd has ended; guarded by mu
-	log    *logBuffer
+	log    *gatewaytest.Log
 }
 
 // Start runs a mosquitto until the test ends. Where it is not installed, the test is skipped, or fails if the environment has CI.
 func Start(t testing.TB, options Options) *Broker {
 	t.Helper()
 	Program(t, "mosquitto")
-	b := &Broker{options: options, dir: t.TempDir(), log: &logBuffer{}}
+	b := &Broker{options: options, dir: t.TempDir(), log: new(gatewaytest.Log)}
 	b.writeAccess(t)
 	for attempt := 0; ; attempt++ {
 		b.port = freePort(t)
@@ -197,21 +198,4 @@ func (b *Broker) config() string {
 	}
 	lines = append(lines, b.accessConfig()...)
 	return strings.Join(append(lines, b.options.Config...), "\n") + "\n"
-}
-
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

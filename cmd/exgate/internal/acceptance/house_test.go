@@ -1,14 +1,12 @@
 package acceptance
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"runtime"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,29 +15,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/wasm"
 	"github.com/exgate/exgate/wasm-examples/jsonecho"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// logBuffer is a log that a test reads while it is written.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
 
 // house is a gateway with the JSON echo handler, as a service or as a module, and somebody else at its broker.
 type house struct {
@@ -50,13 +31,13 @@ type house struct {
 	up        *upstream
 	other     *client
 	reg       *prometheus.Registry
-	log       *logBuffer
+	log       *gatewaytest.Log
 }
 
 func openHouse(t *testing.T, up *upstream, kind kind, tr transport, cache string) *house {
 	t.Helper()
-	h := &house{kind: kind, transport: tr, addr: make(map[string]string), up: up, reg: prometheus.NewRegistry(), log: &logBuffer{}}
-	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	h := &house{kind: kind, transport: tr, addr: make(map[string]string), up: up, reg: prometheus.NewRegistry(), log: new(gatewaytest.Log)}
+	log := h.log.Logger()
 	h.gw = gateway.New(gateway.Config{Node: "acceptance", Logger: log, Metrics: gateway.NewMetrics(h.reg)})
 	if err := h.gw.SetConnector("up", up.connector); err != nil {
 		t.Fatal(err)

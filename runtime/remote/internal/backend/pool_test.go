@@ -13,6 +13,8 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -87,15 +89,6 @@ func pinned(t *testing.T, p *Pool) (*Pin, string) {
 	return &pin, b.Addr()
 }
 
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("still waiting: %s", what)
-		}
-	}
-}
-
 // ready counts the backends that new connections may get.
 func (p *Pool) ready() (n int) {
 	p.mu.Lock()
@@ -127,14 +120,14 @@ func TestNameStandsForItsAddresses(t *testing.T) {
 	}
 
 	r.say(nil, "127.0.0.1", "127.0.0.2")
-	eventually(t, "the second backend is connected", func() bool { return p.ready() == 2 })
+	gatewaytest.Eventually(t, "the second backend is connected", func() bool { return p.ready() == 2 })
 	_, at = pinned(t, p)
 	if at != two {
 		t.Errorf("the second connection went to %s, want %s", at, two)
 	}
 
 	r.say(nil, "127.0.0.2")
-	eventually(t, "the first backend is not listed", func() bool { return p.ready() == 1 })
+	gatewaytest.Eventually(t, "the first backend is not listed", func() bool { return p.ready() == 1 })
 	if b, err := pin.Backend(t.Context()); err != nil || b.Addr() != one || !b.Ready() {
 		t.Errorf("the first connection is at %v (%v), want %s for life", b, err, one)
 	}
@@ -142,7 +135,7 @@ func TestNameStandsForItsAddresses(t *testing.T) {
 		t.Errorf("a new connection went to %s", at)
 	}
 	pin.Release()
-	eventually(t, "the first backend is freed", func() bool { return p.size() == 1 })
+	gatewaytest.Eventually(t, "the first backend is freed", func() bool { return p.size() == 1 })
 }
 
 func TestLookupThatFailsChangesNothing(t *testing.T) {
@@ -151,17 +144,17 @@ func TestLookupThatFailsChangesNothing(t *testing.T) {
 	r := &resolver{}
 	r.say(errors.New("the resolver is on fire"))
 	p := newPool(t, r, 10*time.Millisecond, "handler.example:"+port)
-	eventually(t, "it was looked up", func() bool { return r.times() > 0 })
-	eventually(t, "the error is told", func() bool {
+	gatewaytest.Eventually(t, "it was looked up", func() bool { return r.times() > 0 })
+	gatewaytest.Eventually(t, "the error is told", func() bool {
 		pin := p.Pin()
 		_, err := pin.Backend(t.Context())
 		return err != nil && strings.Contains(err.Error(), `looking up "handler.example": the resolver is on fire`)
 	})
 	r.say(nil, "127.0.0.1")
-	eventually(t, "it was found", func() bool { return p.ready() == 1 })
+	gatewaytest.Eventually(t, "it was found", func() bool { return p.ready() == 1 })
 	r.say(errors.New("the resolver is on fire"))
 	asked := r.times()
-	eventually(t, "it was looked up again", func() bool { return r.times() > asked+2 })
+	gatewaytest.Eventually(t, "it was looked up again", func() bool { return r.times() > asked+2 })
 	if p.ready() != 1 {
 		t.Error("the backend was lost")
 	}
@@ -177,14 +170,14 @@ func TestLostBackendIsLookedUpAtOnce(t *testing.T) {
 	serve(t, "127.0.0.2", port)
 	r.say(nil, "127.0.0.2")
 	stop()
-	eventually(t, "the new address is connected", func() bool { return p.ready() == 1 })
+	gatewaytest.Eventually(t, "the new address is connected", func() bool { return p.ready() == 1 })
 }
 
 func TestLeastLoadedBackendIsTaken(t *testing.T) {
 	one, _ := serve(t, "127.0.0.1", "0")
 	two, _ := serve(t, "127.0.0.1", "0")
 	p := newPool(t, &resolver{}, 0, one, two)
-	eventually(t, "both are connected", func() bool { return p.ready() == 2 })
+	gatewaytest.Eventually(t, "both are connected", func() bool { return p.ready() == 2 })
 	at := make(map[string][]*Pin)
 	for range 10 {
 		pin, addr := pinned(t, p)
@@ -209,11 +202,11 @@ func TestPinMovesOnlyWhereItMay(t *testing.T) {
 	pin, _ := pinned(t, p)
 	two, _ := serve(t, "127.0.0.1", "0")
 	stop()
-	eventually(t, "it is lost", func() bool { return p.ready() == 0 })
+	gatewaytest.Eventually(t, "it is lost", func() bool { return p.ready() == 0 })
 	if err := p.add(two); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "another is connected", func() bool { return p.ready() == 1 })
+	gatewaytest.Eventually(t, "another is connected", func() bool { return p.ready() == 1 })
 	if pin.Ready(time.Hour) || pin.Ready(-1) {
 		t.Error("the pin may be used")
 	}

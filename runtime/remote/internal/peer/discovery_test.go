@@ -3,7 +3,6 @@ package peer_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote/internal/peer"
 )
 
@@ -26,24 +26,7 @@ const whoAreYou = "/" + peer.Service + "/Node"
 type town struct {
 	dns  *nameServer
 	port string
-	log  logbook
-}
-
-type logbook struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logbook) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	log  gatewaytest.Log
 }
 
 // newTown has one node, name at 127.0.0.1, which is what this returns besides.
@@ -69,7 +52,7 @@ func (w *town) listen(t *testing.T, host string) net.Listener {
 // serve starts a node on l and returns what stops it.
 func (w *town) serve(t *testing.T, l net.Listener, cfg peer.Config) (*peer.Peers, func()) {
 	t.Helper()
-	cfg.DNS, cfg.Resolver, cfg.Logger = "gateways.test:"+w.port, w.dns.resolver(), slog.New(slog.NewTextHandler(&w.log, nil))
+	cfg.DNS, cfg.Resolver, cfg.Logger = "gateways.test:"+w.port, w.dns.resolver(), w.log.Logger()
 	p, err := peer.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -106,15 +89,6 @@ func reaches(t *testing.T, p *peer.Peers, node string) {
 	}
 }
 
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("still waiting: %s", what)
-		}
-	}
-}
-
 func TestNodesAreFoundByTheirNames(t *testing.T) {
 	w, _ := newTown(t, "gw1")
 	w.open(t, "127.0.0.2", "gw2")
@@ -134,10 +108,10 @@ func TestNodesAreFoundByTheirNames(t *testing.T) {
 // A call to a node that came after the last look at DNS has a new look made, but not every such call.
 func TestNewNodeIsFoundWhenItIsCalled(t *testing.T) {
 	w, p := newTown(t, "gw1")
-	eventually(t, "the first look", func() bool { return w.dns.questions() > 0 })
+	gatewaytest.Eventually(t, "the first look", func() bool { return w.dns.questions() > 0 })
 	w.open(t, "127.0.0.2", "gw2")
 	w.dns.set("127.0.0.1", "127.0.0.2")
-	eventually(t, "the new node is found", func() bool {
+	gatewaytest.Eventually(t, "the new node is found", func() bool {
 		name, _ := reach(p, "gw2")
 		return name == "gw2"
 	})
@@ -159,10 +133,10 @@ func TestNodeThatLeftDNSIsCalledWhileItAnswers(t *testing.T) {
 	reaches(t, p, "gw2")
 	w.dns.set("127.0.0.1")
 	asked := w.dns.questions()
-	eventually(t, "looks", func() bool { return w.dns.questions() > asked+3 })
+	gatewaytest.Eventually(t, "looks", func() bool { return w.dns.questions() > asked+3 })
 	reaches(t, p, "gw2")
 	stop()
-	eventually(t, "the node is forgotten", func() bool {
+	gatewaytest.Eventually(t, "the node is forgotten", func() bool {
 		_, err := reach(p, "gw2")
 		return errors.Is(err, peer.ErrUnknownNode)
 	})
@@ -176,13 +150,13 @@ func TestNodeThatIsDownIsNotForgotten(t *testing.T) {
 	reaches(t, p, "gw2")
 	stop()
 	asked := w.dns.questions()
-	eventually(t, "looks", func() bool { return w.dns.questions() > asked+3 })
+	gatewaytest.Eventually(t, "looks", func() bool { return w.dns.questions() > asked+3 })
 	if _, err := reach(p, "gw2"); status.Code(err) != codes.Unavailable {
 		t.Errorf("calling a node that is down: %v", err)
 	}
 	w.dns.set("127.0.0.1", "127.0.0.5") // it comes back elsewhere
 	w.open(t, "127.0.0.5", "gw2")
-	eventually(t, "the node is back", func() bool {
+	gatewaytest.Eventually(t, "the node is back", func() bool {
 		name, _ := reach(p, "gw2")
 		return name == "gw2"
 	})
