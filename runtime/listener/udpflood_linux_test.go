@@ -116,7 +116,7 @@ func BenchmarkUDPIdlePeer(b *testing.B) {
 			flood(b, s.listener.Addr().String(), peers)
 		}
 		b.ReportMetric(float64(heap()-before)/peers, "B/peer")
-		if err := s.gateway.RemoveListener(b.Context(), "udp"); err != nil {
+		if err := s.gateway.RemoveListener(b.Context(), "l"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -132,7 +132,9 @@ func TestAutoHoldsDevicesUntilTheHandlerIsThere(t *testing.T) {
 			created <- errors.Join(h.OnSocketCreated(gateway.ConnInfo{}), h.OnSocketClosed(gateway.ReasonNormal))
 		}()
 	}
-	gatewaytest.Eventually(t, "all devices wait", func() bool { return metric(t, counts, "exgate_handler_held_connections") == float64(cap(created)) })
+	gatewaytest.Eventually(t, "all devices wait", func() bool {
+		return gatewaytest.Metric(t, counts, "exgate_handler_held_connections") == float64(cap(created))
+	})
 	s := new(script)
 	serveOn(t, address, func(server *grpc.Server) { registerForm(server, remote.DialectStream, s) })
 	for range cap(created) {

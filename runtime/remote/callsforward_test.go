@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"testing"
@@ -89,30 +88,16 @@ func TestOneHandlerServesTwoNodesThroughOneAdapterAddress(t *testing.T) {
 	for i, adapter := range g.adapters {
 		cfg := remote.ClientConfig{Name: "demo", Addresses: []string{address}, AdapterToken: "alpha"}
 		conn := connectDeviceTo(t, fmt.Sprintf("gw%d", i+1), cfg, adapter)
-		_, err := conn.Write([]byte("go"))
-		must(t, err)
-		said, err := io.ReadAll(conn)
-		must(t, err)
-		expect(t, "what the device read until its end", string(said), "bye")
-		expect(t, "reason", <-closed, "normal")
+		expectConversation(t, conn, closed)
 	}
-	if n := testutil.ToFloat64(forwarded(g.metrics[0], "gw2", "OK")); n != float64(len(conversation)+4) {
+	if n := forwarded(t, g.metrics[0], "gw2", "OK"); n != float64(len(conversation)+4) {
 		t.Errorf("%v calls were forwarded", n)
 	}
 }
 
-// forwarded is a collector of the one counter asked for.
-func forwarded(reg *prometheus.Registry, node, code string) prometheus.Collector {
-	c := prometheus.NewCounter(prometheus.CounterOpts{Name: "forwarded"})
-	families, _ := reg.Gather()
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			if l := m.GetLabel(); f.GetName() == "exgate_adapter_forwarded_total" && l[0].GetValue() == code && l[1].GetValue() == node {
-				c.Add(m.GetCounter().GetValue())
-			}
-		}
-	}
-	return c
+func forwarded(t *testing.T, counts *prometheus.Registry, node, code string) float64 {
+	t.Helper()
+	return gatewaytest.Metric(t, counts, "exgate_adapter_forwarded_total", node, code)
 }
 
 func TestOwnerNodeAsksForTheHandlersToken(t *testing.T) {
@@ -153,7 +138,7 @@ func TestForwardedCallsGoNoFurther(t *testing.T) {
 	w := &tenants{call: exproto.NewConnectionAdapterClient(dialAdapter(t, circle[0].Addr().String()))}
 	expect(t, "a call that would go in a circle", w.outcome(t, "", "x@gw3"), "CONN_PROCESS_NOT_ALIVE")
 	for i, want := range []float64{float64(len(connCalls)), 0} {
-		if n := testutil.ToFloat64(forwarded(metrics[i], "gw3", "OK")); n != want {
+		if n := forwarded(t, metrics[i], "gw3", "OK"); n != want {
 			t.Errorf("node %d forwarded %v calls", i+1, n)
 		}
 	}

@@ -122,6 +122,12 @@ func TestConditionsOfARealConnection(t *testing.T) {
 	}
 	address, _ := serveHandler(t, "", s)
 	conn := connectDevice(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}}, adapter)
+	expectConversation(t, conn, closed)
+}
+
+// expectConversation has the device begin the conversation, and waits for its end.
+func expectConversation(t *testing.T, conn net.Conn, closed <-chan string) {
+	t.Helper()
 	_, err := conn.Write([]byte("go"))
 	must(t, err)
 	said, err := io.ReadAll(conn)

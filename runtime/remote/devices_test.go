@@ -87,22 +87,7 @@ func (d *devices) connectAll(t *testing.T, n int, l *ledger) []net.Conn {
 
 func (d *devices) metric(t *testing.T, name string) float64 {
 	t.Helper()
-	return metric(t, d.counts, name)
-}
-
-// metric is the sum of a counter or gauge over its labels.
-func metric(t *testing.T, counts *prometheus.Registry, name string) (sum float64) {
-	t.Helper()
-	families, err := counts.Gather()
-	must(t, err)
-	for _, f := range families {
-		if f.GetName() == name {
-			for _, m := range f.GetMetric() {
-				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
-			}
-		}
-	}
-	return sum
+	return gatewaytest.Metric(t, d.counts, name)
 }
 
 // connected waits until the gateway is connected to n backends.
@@ -125,6 +110,19 @@ type ledger struct {
 
 func newLedger() *ledger {
 	return &ledger{conns: make(map[string][]string), counts: make(map[string]int), seqs: make(map[string]map[uint64]string), last: make(map[string]uint64)}
+}
+
+// newStuckLedger is one that says when a device says stuck, and stays in that event until leave is closed.
+func newStuckLedger() (l *ledger, entered <-chan struct{}, leave chan struct{}) {
+	in, out := make(chan struct{}), make(chan struct{})
+	l = newLedger()
+	l.stuck = func(event string) {
+		if event == "+stuck" {
+			close(in)
+			<-out
+		}
+	}
+	return l, in, out
 }
 
 func (l *ledger) enter(conn, kind, event string) (*exproto.EmptySuccess, error) {

@@ -60,16 +60,7 @@ func (w *served) echoes(t *testing.T, when string) {
 // shed is how many connections were closed for a reason.
 func (w *served) shed(t *testing.T, reason string) float64 {
 	t.Helper()
-	families, err := w.metrics.Gather()
-	must(t, err)
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			if f.GetName() == "exgate_adapter_connections_shed_total" && m.GetLabel()[0].GetValue() == reason {
-				return m.GetCounter().GetValue()
-			}
-		}
-	}
-	return 0
+	return gatewaytest.Metric(t, w.metrics, "exgate_adapter_connections_shed_total", reason)
 }
 
 // keptByGo is what the runtime and gRPC's pools may keep after a flood.

@@ -181,26 +181,19 @@ func testRetryRepeatsNothing(t *testing.T, dialect remote.Dialect) {
 		t.Error("nothing was tried again")
 	}
 
-	entered, stay := make(chan struct{}), make(chan struct{})
-	l = newLedger()
-	l.stuck = func(event string) {
-		if event == "+once" {
-			close(entered)
-			<-stay
-		}
-	}
+	l, entered, leave := newStuckLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, stop := serveFormOn(t, "", dialect, l)
 	d = serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: remote.OnFailureRetry}, a)
 	conn = d.connectAll(t, 1, l)[0]
-	tell(t, []net.Conn{conn}, "once")
+	tell(t, []net.Conn{conn}, "stuck")
 	<-entered
 	go stop()
 	expectEnd(t, conn)
-	close(stay)
+	close(leave)
 	d.connected(t, 0)
 	serveFormOn(t, address, dialect, l)
-	expectEvents(t, l, "created +once closed handler_unavailable")
+	expectEvents(t, l, "created +stuck closed handler_unavailable")
 }
 
 // An event waits for HoldTimeout, no longer.

@@ -80,14 +80,7 @@ func TestSessionHoldsIdleDevices(t *testing.T) {
 
 // A device that says more than its window while its handler is stuck is not read any further, and everything comes in the end.
 func TestSessionStopsReadingADevice(t *testing.T) {
-	entered, leave := make(chan struct{}), make(chan struct{})
-	l := newLedger()
-	l.stuck = func(event string) {
-		if event == "+stuck" {
-			close(entered)
-			<-leave
-		}
-	}
+	l, entered, leave := newStuckLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveFormOn(t, "", remote.DialectSession, l)
 	d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession}, a)
