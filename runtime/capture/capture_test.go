@@ -150,6 +150,38 @@ func TestTooMuchBeforeLogin(t *testing.T) {
 	}
 }
 
+// A device that says little and hears much is written while it goes on.
+func TestDeviceThatListens(t *testing.T) {
+	const messages = 3000
+	payload := strings.Repeat("x", 900)
+	text := recorded(t, capture.Folder{}, func(g *taptest.Gate) {
+		d, other := g.Dial(), g.Dial()
+		d.Hear("")
+		d.Say("login listener\nsub demo/#\n")
+		d.Hear("ok")
+		d.Hear("ok")
+		other.Hear("")
+		other.Ask("login other", "ok")
+		for range messages {
+			other.Say("pub demo/a " + payload + "\n")
+			d.Hear("")
+		}
+		other.Leave()
+		d.Leave()
+	})
+	list, _ := entries(t, text)
+	heard := 0
+	for _, e := range list {
+		if e.Cut != "" {
+			t.Error(e.Cut)
+		}
+		heard += len(e.Record.Messages)
+	}
+	if heard != messages {
+		t.Errorf("%d of %d messages", heard, messages)
+	}
+}
+
 func TestFullFilesGiveWay(t *testing.T) {
 	folder := t.TempDir()
 	old := filepath.Join(folder, "demo-20200101T000000.000000000Z.exgc")

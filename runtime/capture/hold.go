@@ -22,8 +22,13 @@ const (
 	recordSize      = 512       // what a record costs without what it points at
 )
 
-// heldReads is how many of the last reads are held however large they are: the device may log in again in them.
-const heldReads = 4
+// However large they are, a few of the last reads are held, while they are among the last records: the device may log in again in them.
+const (
+	heldReads    = 4
+	heldRecords  = 64
+	manyBytes    = 1 << 20 // where more are held already
+	fewerRecords = 4       // are looked at
+)
 
 // budget bounds what all connections hold together.
 type budget struct{ used atomic.Int64 }
@@ -56,6 +61,9 @@ func (h *hold) add(r *tap.Record, offset time.Duration, size int) {
 	c.At += offset
 	c.Password = ""
 	c.Data = bytes.Clone(r.Data)
+	if cert := r.Info.PeerCert; cert != nil {
+		c.Info.PeerCert = new(*cert)
+	}
 	c.Messages = slices.Clone(r.Messages)
 	for i := range c.Messages {
 		c.Messages[i].Payload = bytes.Clone(c.Messages[i].Payload)
@@ -96,17 +104,20 @@ func (h *hold) writable(s *redact.Secrets, keep int) int {
 	return n
 }
 
-// lastReads is where the reads begin that are always held.
+// lastReads is where the reads begin that are held in any case.
 func (h *hold) lastReads() int {
-	reads := 0
-	for i := len(h.records) - 1; i >= 0; i-- {
+	recent := heldRecords
+	if h.size > manyBytes {
+		recent = fewerRecords
+	}
+	first, reads := len(h.records), 0
+	for i := len(h.records) - 1; i >= max(0, len(h.records)-recent) && reads < heldReads; i-- {
 		if h.records[i].Kind == tap.Bytes {
-			if reads++; reads == heldReads {
-				return i
-			}
+			first = i
+			reads++
 		}
 	}
-	return 0
+	return first
 }
 
 // pieces are what the records of kind are of, one stream.
@@ -145,9 +156,13 @@ func (h *hold) redact(s *redact.Secrets, n int) {
 // texts are the texts of a record that a handler or a device chose.
 func texts(r *tap.Record) []*string {
 	c := &r.Client
-	return []*string{
+	all := []*string{
 		&r.Topic, &r.Reason.Name, &r.Reason.Detail, &r.Result.Message, &c.ClientID, &c.Username, &c.ProtoName, &c.ProtoVersion, &c.Mountpoint,
 	}
+	if cert := r.Info.PeerCert; cert != nil {
+		all = append(all, &cert.CommonName, &cert.DistinguishedName)
+	}
+	return all
 }
 
 // sizeOf is what a record costs in memory.

@@ -24,6 +24,9 @@ var (
 	_ gateway.Drainer           = (*moduleConn)(nil)
 )
 
+// Digest is that of the version that the connection was given to.
+func (h *moduleConn) Digest() string { return h.version.digest }
+
 func (h *moduleConn) OnSocketCreated(info gateway.ConnInfo) error {
 	if err := h.module.admit(h); err != nil {
 		return err

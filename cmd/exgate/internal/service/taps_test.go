@@ -3,6 +3,7 @@ package service_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -163,7 +164,8 @@ listeners:
 		return g.metrics("exgate_shadow_differences_total") == `{handler="line",kind="send"} 1`
 	})
 	g.stop()
-	if text := g.captured(); !strings.Contains(text, `"source":"module live"`) {
+	digest := fmt.Sprintf(`"module":"%x"`, sha256.Sum256(line.Module))
+	if text := g.captured(); !strings.Contains(text, `"source":"module live"`) || !strings.Contains(text, digest) {
 		t.Errorf("captured\n%s", text)
 	}
 }
