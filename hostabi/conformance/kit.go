@@ -22,8 +22,8 @@ type Guest interface {
 	Event(kind hostabi.Kind, conn, arg int64, body []byte) (hostabi.Action, error)
 	// Memory is the size of the memory, in bytes.
 	Memory() uint64
-	// Fuel is what the last event used. It is not ok where the host does not meter.
-	Fuel() (used uint64, ok bool)
+	// Fuel is what the last event used and what it might use. It is not ok where the host does not meter.
+	Fuel() (used, allowed uint64, ok bool)
 	Close(ctx context.Context) error
 }
 
@@ -33,8 +33,6 @@ type Options struct {
 	Config []byte
 	// Samples are what devices send: frames or whole sessions. If zero, text lines, JSON and binary frames that few protocols take.
 	Samples [][]byte
-	// Fuel is what an event may use. If zero, 2,000,000, the gateway's default.
-	Fuel uint64
 	// Only names the scenarios to run. If zero, all.
 	Only []string
 	// Progress is called before each check. If zero, nothing is.
@@ -45,9 +43,6 @@ type Options struct {
 func Run(ctx context.Context, host Host, o Options) Report {
 	if o.Samples == nil {
 		o.Samples = defaultSamples()
-	}
-	if o.Fuel == 0 {
-		o.Fuel = 2_000_000
 	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}
@@ -81,7 +76,8 @@ type sightings struct {
 	foreign   string // the first call for a connection that was never given
 	late      string // the first call for a connection after its CLOSED
 	inClosed  string // the first call for a connection inside its CLOSED
-	fuel      uint64 // the most that an event used
+	fuel      uint64 // of the event that used most of what it might
+	allowed   uint64 // by it
 	fuelOf    string // that event
 	metered   bool
 }

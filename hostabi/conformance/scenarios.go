@@ -67,7 +67,7 @@ func (r *run) none(name, found, prefix, otherwise string) {
 func (r *run) fuel() {
 	const name = "fuel"
 	s := r.seen
-	limit := r.options.Fuel
+	limit := s.allowed
 	switch {
 	case !s.metered:
 		r.add(name, Warn, "this host does not meter")
@@ -76,6 +76,6 @@ func (r *run) fuel() {
 	case s.fuel > limit/2:
 		r.add(name, Warn, "an event used %d of %d units: %s", s.fuel, limit, s.fuelOf)
 	default:
-		r.add(name, Pass, "no event used more than %d of %d units: %s", s.fuel, limit, s.fuelOf)
+		r.add(name, Pass, "the event that came nearest used %d of %d units: %s", s.fuel, limit, s.fuelOf)
 	}
 }

@@ -66,10 +66,10 @@ func (t *trial) deliver(what happening, event func() (hostabi.Action, error)) ho
 	action, err := event()
 	seen := &t.run.seen
 	seen.events++
-	if used, ok := t.guest.Fuel(); ok {
+	if used, allowed, ok := t.guest.Fuel(); ok {
 		seen.metered = true
-		if used > seen.fuel {
-			seen.fuel, seen.fuelOf = used, fmt.Sprintf("%v in %s", what, t.name)
+		if seen.allowed == 0 || float64(used)/float64(allowed) > float64(seen.fuel)/float64(seen.allowed) {
+			seen.fuel, seen.allowed, seen.fuelOf = used, allowed, fmt.Sprintf("%v in %s", what, t.name)
 		}
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 // budget is what is left of an event's limits, but for fuel, which the guest counts.
 type budget struct {
+	fuel     uint32 // what the event may spend
 	calls    int
 	bytes    int
 	deadline time.Time
@@ -22,8 +23,9 @@ type budget struct {
 // callsPerClock is how many host calls go by between looks at the clock.
 const callsPerClock = 16
 
-func (in *instance) arm() {
-	in.refuel(in.limits.Fuel)
+// arm makes the limits of an event ready, whose body has so many bytes.
+func (in *instance) arm(body int) {
+	in.refuel(in.limits.eventFuel(body))
 	in.budget.reset(in.limits, in.limits.WallTime)
 }
 
@@ -35,11 +37,15 @@ func (in *instance) armStart() {
 }
 
 func (in *instance) refuel(fuel uint32) {
+	in.budget.fuel = fuel
 	if in.fuel != nil {
 		in.fuel.Set(uint64(fuel))
 		in.refused.Set(0)
 	}
 }
+
+// spent is what the event used so far.
+func (in *instance) spent() uint64 { return uint64(max(int64(in.budget.fuel)-int64(in.fuel.Get()), 0)) }
 
 func (b *budget) reset(l *Limits, wall time.Duration) {
 	b.calls, b.bytes, b.broken = l.HostCalls, l.CallBytes, nil

@@ -72,7 +72,7 @@ func (in *instance) fill(body []byte) (fits bool, err error) {
 		if uint64(len(body)) > uint64(in.limits.MemoryPages)<<16 {
 			return false, nil
 		}
-		in.arm()
+		in.arm(len(body))
 		if err := in.growBuffer(uint32(len(body))); err != nil || uint64(len(body)) > uint64(in.capacity) {
 			return false, err
 		}
@@ -93,7 +93,7 @@ func (in *instance) call(c *connection, kind hostabi.Kind, arg int64, length uin
 // enter calls the export for an event whose body is in the receive buffer. The action is on the stack then.
 func (in *instance) enter(conn int64, kind hostabi.Kind, arg int64, length uint32) error {
 	in.active = true
-	in.arm()
+	in.arm(int(length))
 	if kind == kindBytes {
 		in.stack = [5]uint64{uint64(conn), uint64(in.buffer), uint64(length)}
 	} else {
@@ -115,7 +115,7 @@ func (in *instance) count(kind hostabi.Kind) {
 	if in.fuel == nil {
 		return
 	}
-	used := int64(in.limits.Fuel) - int64(in.fuel.Get())
+	used := in.spent()
 	m.fuel.Observe(float64(used))
 	if used > bigEvent {
 		in.bytes, in.event = nil, nil

@@ -30,6 +30,10 @@ type Limits struct {
 	// Guests written in Go collect garbage inside events, which takes 700,000 units for each MB that is live. If zero, 2,000,000.
 	Fuel uint32
 
+	// FuelPerByte is what an event may spend beyond Fuel for each byte of its body. A large body is more work: 64 KiB of line ends are 65,536 frames. If
+	// zero, 100.
+	FuelPerByte uint32
+
 	// StartFuel is what each step of starting an instance may spend: the start function, _initialize, exproto_v1_init. If zero, 50 times Fuel.
 	StartFuel uint32
 
@@ -98,6 +102,7 @@ func (l Limits) withDefaults() Limits {
 	l.MemoryPages = cmp.Or(l.MemoryPages, 256)
 	l.TableElements = cmp.Or(l.TableElements, 100_000)
 	l.Fuel = min(cmp.Or(l.Fuel, 2_000_000), maxFuel)
+	l.FuelPerByte = cmp.Or(l.FuelPerByte, 100)
 	l.StartFuel = cmp.Or(l.StartFuel, uint32(min(uint64(l.Fuel)*50, maxFuel)))
 	l.StartFuel = min(l.StartFuel, maxFuel)
 	l.WallTime = cmp.Or(l.WallTime, 100*time.Millisecond)
@@ -109,4 +114,9 @@ func (l Limits) withDefaults() Limits {
 	l.Instances = cmp.Or(l.Instances, 10_000)
 	l.LogLines = cmp.Or(l.LogLines, 20)
 	return l
+}
+
+// eventFuel is what an event with a body of n bytes may spend.
+func (l *Limits) eventFuel(n int) uint32 {
+	return uint32(min(uint64(l.Fuel)+uint64(n)*uint64(l.FuelPerByte), maxFuel))
 }

@@ -172,7 +172,7 @@ func TestPutTheOldFileBackDuringACanary(t *testing.T) {
 
 func TestSmokeTest(t *testing.T) {
 	m := newModule(t)
-	err := m.Swap(t.Context(), Config{Module: file(t, "scenario"), Limits: Limits{Fuel: 2, StartFuel: 100_000}}, SwapOptions{})
+	err := m.Swap(t.Context(), Config{Module: file(t, "scenario"), Limits: Limits{Fuel: 2, FuelPerByte: 1, StartFuel: 100_000}}, SwapOptions{})
 	if err == nil || !strings.Contains(err.Error(), "smoke test: the guest fails at a new connection: guest_out_of_fuel") {
 		t.Error(err)
 	}

@@ -70,12 +70,12 @@ func (s *Specimen) deliver(conn int64, kind hostabi.Kind, arg int64, body []byte
 // Memory is the size of the memory, in bytes.
 func (s *Specimen) Memory() uint64 { return uint64(s.in.memory.Size()) }
 
-// Fuel is what the last event used; 0 of a module that is not metered.
-func (s *Specimen) Fuel() uint64 {
+// Fuel is what the last event used and what it might use; zero of a module that is not metered.
+func (s *Specimen) Fuel() (used, allowed uint64) {
 	if s.in.fuel == nil {
-		return 0
+		return 0, 0
 	}
-	return uint64(max(int64(s.in.limits.Fuel)-int64(s.in.fuel.Get()), 0))
+	return s.in.spent(), uint64(s.in.budget.fuel)
 }
 
 // Close frees the instance.

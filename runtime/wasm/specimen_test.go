@@ -40,8 +40,8 @@ func TestSpecimenShowsItsCallsAndItsFuel(t *testing.T) {
 	if _, err := s.Bytes(conn, []byte("hello")); err != nil || host.sent != 1 {
 		t.Errorf("%d sends, %v", host.sent, err)
 	}
-	if s.Fuel() == 0 || s.Memory() == 0 {
-		t.Errorf("fuel %d, memory %d", s.Fuel(), s.Memory())
+	if used, allowed := s.Fuel(); used == 0 || allowed != 2_000_000+5*100 || s.Memory() == 0 {
+		t.Errorf("fuel %d of %d, memory %d", used, allowed, s.Memory())
 	}
 	if _, err := s.Event(hostabi.KindMessages, conn, 0, make([]byte, 1<<20)); err != nil {
 		t.Errorf("a body that the guest has no buffer for: %v", err)

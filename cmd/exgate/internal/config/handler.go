@@ -47,6 +47,7 @@ type GuestLimits struct {
 	MemoryPages   int           `koanf:"memory_pages" min:"1" max:"65536"`
 	TableElements int           `koanf:"table_elements" min:"1" max:"4294967295"`
 	Fuel          int           `koanf:"fuel" min:"1" max:"2147483647"`
+	FuelPerByte   int           `koanf:"fuel_per_byte" min:"1" max:"1000000"`
 	StartFuel     int           `koanf:"start_fuel" min:"1" max:"2147483647"`
 	WallTime      time.Duration `koanf:"wall_time"`
 	StartTime     time.Duration `koanf:"start_time"`
@@ -72,7 +73,7 @@ func (h Handler) Guest() wasm.Config {
 // Guest returns the limits in the engine's own form.
 func (l GuestLimits) Guest() wasm.Limits {
 	return wasm.Limits{
-		MemoryPages: uint32(l.MemoryPages), TableElements: uint32(l.TableElements), Fuel: uint32(l.Fuel), StartFuel: uint32(l.StartFuel),
+		MemoryPages: uint32(l.MemoryPages), TableElements: uint32(l.TableElements), Fuel: uint32(l.Fuel), FuelPerByte: uint32(l.FuelPerByte), StartFuel: uint32(l.StartFuel),
 		WallTime: l.WallTime, StartTime: l.StartTime, HostCalls: l.HostCalls, CallBytes: l.SendBytes, EventBytes: uint32(l.EventBytes),
 		Waiting: l.Waiting, Instances: l.Instances, LogLines: l.LogLines, ModuleBytes: uint32(l.ModuleBytes),
 		Functions: uint32(l.Functions), CodeBytes: uint32(l.CodeBytes),

@@ -51,7 +51,7 @@ func Check(ctx context.Context, s *Subject, o CheckOptions) (x Examination, err 
 		return x, nil
 	}
 	x.Starts = took.Round(time.Microsecond).String()
-	r := conformance.Run(ctx, h, conformance.Options{Config: s.Config, Samples: o.Samples, Fuel: uint64(s.Limits.Fuel), Only: o.Only, Progress: o.Progress})
+	r := conformance.Run(ctx, h, conformance.Options{Config: s.Config, Samples: o.Samples, Only: o.Only, Progress: o.Progress})
 	x.Checks = append(x.Checks, r.Checks...)
 	x.OK = x.Report.OK()
 	return x, nil

@@ -54,7 +54,10 @@ func (h *host) close(ctx context.Context) error {
 // guest is a specimen as the kit wants it.
 type guest struct{ *wasm.Specimen }
 
-func (g guest) Fuel() (uint64, bool) { return g.Specimen.Fuel(), true }
+func (g guest) Fuel() (used, allowed uint64, metered bool) {
+	used, allowed = g.Specimen.Fuel()
+	return used, allowed, allowed > 0
+}
 
 func (g guest) Close(context.Context) error {
 	g.Specimen.Close()
