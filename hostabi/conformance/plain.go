@@ -141,6 +141,6 @@ func (g *plainGuest) Event(kind hostabi.Kind, conn, arg int64, body []byte) (hos
 	return hostabi.Action(action), err
 }
 
-func (g *plainGuest) Memory() uint64                  { return uint64(g.module.Memory().Size()) }
+func (g *plainGuest) Memory() uint64                        { return uint64(g.module.Memory().Size()) }
 func (g *plainGuest) Fuel() (used, allowed uint64, ok bool) { return 0, 0, false }
-func (g *plainGuest) Close(ctx context.Context) error { return g.module.Close(ctx) }
+func (g *plainGuest) Close(ctx context.Context) error       { return g.module.Close(ctx) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
 )
 
 // visit connects, makes the guest fault or not, and leaves.
@@ -172,8 +173,9 @@ func TestPutTheOldFileBackDuringACanary(t *testing.T) {
 
 func TestSmokeTest(t *testing.T) {
 	m := newModule(t)
-	err := m.Swap(t.Context(), Config{Module: file(t, "scenario"), Limits: Limits{Fuel: 2, FuelPerByte: 1, StartFuel: 100_000}}, SwapOptions{})
-	if err == nil || !strings.Contains(err.Error(), "smoke test: the guest fails at a new connection: guest_out_of_fuel") {
+	trapping := wasmtest.Guest().With("exproto_v1_event", 0x00, 0x00, 0x0b).Bytes() // no locals, unreachable, end
+	err := m.Swap(t.Context(), Config{Module: trapping}, SwapOptions{})
+	if err == nil || !strings.Contains(err.Error(), "smoke test: the guest fails at a new connection: guest_trap") {
 		t.Error(err)
 	}
 }
