@@ -83,9 +83,21 @@ func TestHTTP2IsAsConformantAsPlainGRPC(t *testing.T) {
 	if cases < 100 || cases != casesThere {
 		t.Errorf("%d cases here, %d there", cases, casesThere)
 	}
-	for _, name := range ours {
-		if !slices.Contains(theirs, name) {
-			t.Errorf("only the adapter fails: %s", name)
+	// Some cases race against the server, here and there alike: what fails only here must do so each time.
+	only := without(ours, theirs)
+	for range 3 {
+		if len(only) == 0 {
+			return
 		}
+		_, again := failures(t, h2spec, address)
+		_, theirs = failures(t, h2spec, l.Addr().String())
+		only = without(slices.DeleteFunc(only, func(name string) bool { return !slices.Contains(again, name) }), theirs)
 	}
+	for _, name := range only {
+		t.Errorf("only the adapter fails: %s", name)
+	}
+}
+
+func without(names, excluded []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(excluded, name) })
 }
