@@ -4,10 +4,10 @@ import (
 	"context"
 	"testing"
 
-	"github.com/exgate/exgate/runtime/capture"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/shadow"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/capture"
+	"github.com/exgate/exgate/runtime/tap/shadow"
 	"github.com/exgate/exgate/runtime/tap/taptest"
 )
 

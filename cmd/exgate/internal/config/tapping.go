@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/exgate/exgate/runtime/capture"
+	"github.com/exgate/exgate/runtime/tap/capture"
 )
 
 // Capture is where a sample of a listener's connections is recorded. If zero, a field is that of [capture.Folder].

@@ -11,8 +11,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
-	"github.com/exgate/exgate/runtime/capture"
-	"github.com/exgate/exgate/runtime/replay"
+	"github.com/exgate/exgate/runtime/tap/capture"
+	"github.com/exgate/exgate/runtime/tap/replay"
 	"github.com/exgate/exgate/runtime/wasm"
 )
 

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"errors"
 
-	"github.com/exgate/exgate/runtime/capture"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/capture"
 )
 
 // captureBegins is how a file begins that is a capture.

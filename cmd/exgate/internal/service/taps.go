@@ -10,10 +10,10 @@ import (
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/modules"
-	"github.com/exgate/exgate/runtime/capture"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/shadow"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/capture"
+	"github.com/exgate/exgate/runtime/tap/shadow"
 	"github.com/exgate/exgate/runtime/wasm"
 )
 

@@ -7,8 +7,8 @@ import (
 	"bytes"
 
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/redact"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/internal/redact"
 )
 
 // The most that one side may be ahead.

@@ -3,9 +3,9 @@ package standin
 import (
 	"sync"
 
-	"github.com/exgate/exgate/runtime/calldiff"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/internal/calldiff"
 )
 
 // adapter is what the handler calls: each call is compared, and answered as the one of its kind and place was.

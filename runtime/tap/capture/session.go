@@ -4,8 +4,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/exgate/exgate/runtime/redact"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/internal/redact"
 )
 
 // Why the capture of a connection ends before the connection.

@@ -13,8 +13,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/exgate/exgate/runtime/capture"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/tap/capture"
 )
 
 // maxBytes bounds what a capture may hold, as entries in memory.

@@ -14,8 +14,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/shadow"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/shadow"
 	"github.com/exgate/exgate/runtime/tap/taptest"
 	"github.com/exgate/exgate/runtime/wasm"
 	"github.com/exgate/exgate/wasm-examples/line"
@@ -184,7 +184,7 @@ func TestDifferencesAreShownWithoutThePassword(t *testing.T) {
 
 // What the shadow does wrong is its own affair.
 func TestShadowThatFails(t *testing.T) {
-	hostile, err := os.ReadFile("../wasm/testdata/hostile.wasm")
+	hostile, err := os.ReadFile("../../wasm/testdata/hostile.wasm")
 	taptest.Must(t, err)
 	for text, reason := range map[string]string{"t": "guest_trap", "l": "guest_out_of_fuel", "h": "guest_host_calls", "a": "guest_bad_action", "m": "guest_memory"} {
 		live := &talker{says: func(t *talker, b []byte) error { t.Send(b); return nil }}

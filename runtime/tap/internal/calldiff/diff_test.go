@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/exgate/exgate/runtime/calldiff"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/redact"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/internal/calldiff"
+	"github.com/exgate/exgate/runtime/tap/internal/redact"
 )
 
 func send(text string) tap.Record { return tap.Record{Kind: tap.Send, Data: []byte(text)} }

@@ -7,10 +7,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
-	"github.com/exgate/exgate/runtime/calldiff"
-	"github.com/exgate/exgate/runtime/capture"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/capture"
+	"github.com/exgate/exgate/runtime/tap/internal/calldiff"
 )
 
 // Report is what came out of a replay.

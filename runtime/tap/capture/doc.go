@@ -7,5 +7,5 @@
 // # Passwords
 //
 // What a connection does is held back until its device has logged in, so that its password is known when the bytes are written that it came in; then
-// every occurrence is covered (package runtime/redact). A connection that is silent about its password for too long is not recorded.
+// every occurrence is covered (package runtime/tap/internal/redact). A connection that is silent about its password for too long is not recorded.
 package capture

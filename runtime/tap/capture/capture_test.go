@@ -13,8 +13,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/exgate/exgate/runtime/capture"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/capture"
 	"github.com/exgate/exgate/runtime/tap/taptest"
 )
 

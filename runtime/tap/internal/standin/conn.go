@@ -5,9 +5,9 @@
 package standin
 
 import (
-	"github.com/exgate/exgate/runtime/calldiff"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/internal/calldiff"
 )
 
 // Config is how a connection is stood in for.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/redact"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/internal/redact"
 )
 
 // The bounds, in bytes.

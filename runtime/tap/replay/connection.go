@@ -3,10 +3,10 @@ package replay
 import (
 	"fmt"
 
-	"github.com/exgate/exgate/runtime/capture"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/standin"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/capture"
+	"github.com/exgate/exgate/runtime/tap/internal/standin"
 )
 
 // connection is one that is played again.

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"github.com/exgate/exgate/runtime/calldiff"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/redact"
-	"github.com/exgate/exgate/runtime/standin"
 	"github.com/exgate/exgate/runtime/tap"
+	"github.com/exgate/exgate/runtime/tap/internal/calldiff"
+	"github.com/exgate/exgate/runtime/tap/internal/redact"
+	"github.com/exgate/exgate/runtime/tap/internal/standin"
 )
 
 // player plays a connection to the handler that shadows it.
