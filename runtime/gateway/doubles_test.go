@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -409,6 +410,14 @@ func (w *house) stop(t *testing.T) {
 	if err := w.gw.Shutdown(ctx); err != nil {
 		t.Errorf("shutdown: %v", err)
 	}
+}
+
+// after lets d pass, in a synctest bubble, and then compares the handler's events.
+func (w *house) after(t *testing.T, d time.Duration, events string) {
+	t.Helper()
+	time.Sleep(d)
+	synctest.Wait()
+	equal(t, fmt.Sprint("events after ", d), w.h.String(), events)
 }
 
 func equal(t *testing.T, what, got, want string) {

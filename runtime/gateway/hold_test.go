@@ -94,13 +94,9 @@ func TestDeviceThatLeavesEndsAHeldEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHeld(t, gateway.Limits{})
 		h.sock.in <- []byte("x")
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		equal(t, "events before", h.h.String(), "created\nbytes x")
+		h.after(t, 10*time.Second, "created\nbytes x")
 		h.sock.leave(io.EOF)
-		time.Sleep(time.Second)
-		synctest.Wait()
-		equal(t, "events after", h.h.String(), "created\nbytes x\ninterrupted\nclosed tcp_closed")
+		h.after(t, time.Second, "created\nbytes x\ninterrupted\nclosed tcp_closed")
 		h.stop(t)
 	})
 }
@@ -115,12 +111,8 @@ func TestHeldDeviceDoesNotTimeOut(t *testing.T) {
 		h.goOn <- struct{}{}
 		synctest.Wait()
 		login(t, h.conn, "c1")
-		time.Sleep(9 * time.Second)
-		synctest.Wait()
-		equal(t, "events before", h.h.String(), "created\nbytes x")
-		time.Sleep(time.Second)
-		synctest.Wait()
-		equal(t, "events after", h.h.String(), "created\nbytes x\ntimer\nclosed keepalive_timeout")
+		h.after(t, 9*time.Second, "created\nbytes x")
+		h.after(t, time.Second, "created\nbytes x\ntimer\nclosed keepalive_timeout")
 		h.stop(t)
 	})
 }
@@ -143,9 +135,7 @@ func TestHeldFirstEventDoesNotIdleOut(t *testing.T) {
 		}()
 		time.Sleep(time.Minute)
 		close(goOn)
-		time.Sleep(29 * time.Second)
-		synctest.Wait()
-		equal(t, "events", w.h.String(), "created")
+		w.after(t, 29*time.Second, "created")
 		w.stop(t)
 	})
 }

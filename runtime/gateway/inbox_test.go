@@ -11,17 +11,22 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
+// newBusyHouse has a device d that is logged in, and whose handler is busy with its bytes until busy is closed.
+func newBusyHouse(t *testing.T, limits gateway.Limits) (w *house, busy chan struct{}) {
+	t.Helper()
+	w, busy = newHouse(t, limits, ""), make(chan struct{})
+	w.h.bytes = func(gateway.ConnectionAdapter, []byte) error { <-busy; return nil }
+	s := newSocket(-1)
+	login(t, w.lis.open(t, s), "d")
+	s.in <- []byte("x")
+	synctest.Wait()
+	return w, busy
+}
+
 // Invariant 5: messages that a busy handler cannot take are dropped at QoS 0.
 func TestInboxDropsQoS0WhenFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{InboxMessages: 3}, "")
-		busy := make(chan struct{})
-		w.h.bytes = func(gateway.ConnectionAdapter, []byte) error { <-busy; return nil }
-		s := newSocket(-1)
-		c := w.lis.open(t, s)
-		login(t, c, "d")
-		s.in <- []byte("x")
-		synctest.Wait()
+		w, busy := newBusyHouse(t, gateway.Limits{InboxMessages: 3})
 		taken := 0
 		for i := range 5 {
 			if w.up.deliver("d", "t", fmt.Sprint(i), 0) {
@@ -41,14 +46,7 @@ func TestInboxDropsQoS0WhenFull(t *testing.T) {
 // Invariant 5 and 6: a message of higher QoS is never dropped silently.
 func TestInboxClosesForQoS1WhenFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{InboxBytes: 10}, "")
-		busy := make(chan struct{})
-		w.h.bytes = func(gateway.ConnectionAdapter, []byte) error { <-busy; return nil }
-		s := newSocket(-1)
-		c := w.lis.open(t, s)
-		login(t, c, "d")
-		s.in <- []byte("x")
-		synctest.Wait()
+		w, busy := newBusyHouse(t, gateway.Limits{InboxBytes: 10})
 		if !w.up.deliver("d", "t", strings.Repeat("x", 11), 1) {
 			t.Error("the first message always fits")
 		}

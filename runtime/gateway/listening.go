@@ -114,34 +114,35 @@ func (g *Gateway) checkListener(name string, cfg ListenerConfig) error {
 
 // DetachListener stops a listener and leaves its connections as they are. The name is free from here on.
 func (g *Gateway) DetachListener(name string) error {
-	g.mu.Lock()
-	entry, ok := g.listeners[name]
-	delete(g.listeners, name)
-	g.mu.Unlock()
-	if !ok {
-		return fmt.Errorf("detaching listener %q: there is none", name)
-	}
-	err := entry.listener.Close()
-	<-entry.served
+	_, err := g.stopListener("detaching", name)
 	return err
 }
 
 // RemoveListener stops a listener and closes its connections with listener_removed. It waits for the last of them until ctx ends.
 func (g *Gateway) RemoveListener(ctx context.Context, name string) error {
-	g.mu.Lock()
-	entry, ok := g.listeners[name]
-	delete(g.listeners, name)
-	g.mu.Unlock()
-	if !ok {
-		return fmt.Errorf("removing listener %q: there is none", name)
+	entry, err := g.stopListener("removing", name)
+	if entry == nil {
+		return err
 	}
-	err := entry.listener.Close()
-	<-entry.served
 	ofEntry := func(c *Conn) bool { return c.metrics == entry.metrics }
 	for _, c := range g.connsWhere(ofEntry) {
 		c.Close(ReasonListenerRemoved)
 	}
 	return errors.Join(err, g.waitGone(ctx, ofEntry))
+}
+
+// stopListener waits until nothing is accepted any longer. It returns nil for a listener that is not there.
+func (g *Gateway) stopListener(doing, name string) (*listening, error) {
+	g.mu.Lock()
+	entry, ok := g.listeners[name]
+	delete(g.listeners, name)
+	g.mu.Unlock()
+	if !ok {
+		return nil, fmt.Errorf("%s listener %q: there is none", doing, name)
+	}
+	err := entry.listener.Close()
+	<-entry.served
+	return entry, err
 }
 
 var errNotServing = errors.New("listener was removed")

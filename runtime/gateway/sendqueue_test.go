@@ -61,12 +61,8 @@ func TestSendTimeout(t *testing.T) {
 		c := w.lis.open(t, newSocket(0))
 		start := time.Now()
 		c.Send([]byte("x"))
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		equal(t, "events before", w.h.String(), "created")
-		time.Sleep(time.Second)
-		synctest.Wait()
-		equal(t, "events after", w.h.String(), "created\nclosed send_timeout")
+		w.after(t, 2*time.Second, "created")
+		w.after(t, time.Second, "created\nclosed send_timeout")
 		if d := time.Since(start); d != 3*time.Second {
 			t.Errorf("ended after %v", d)
 		}
