@@ -181,17 +181,7 @@ func (s *Session) resend() {
 
 // lose ends the session for a reason that is not the device's own.
 func (s *Session) lose(reason gateway.CloseReason) {
-	s.mu.Lock()
-	if s.ended {
-		s.mu.Unlock()
-		return
+	if s.leave() {
+		s.down.SessionLost(reason)
 	}
-	l := s.link
-	told := s.end(gone)
-	s.mu.Unlock()
-	if l != nil {
-		l.disconnect(s.connector.cfg.SessionExpiry > 0)
-	}
-	told.tell()
-	s.down.SessionLost(reason)
 }

@@ -133,11 +133,14 @@ func (s *Session) drained() {
 }
 
 // Close implements [gateway.Session].
-func (s *Session) Close() {
+func (s *Session) Close() { s.leave() }
+
+// leave ends the session at the broker too. It returns false where it had ended before.
+func (s *Session) leave() bool {
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
-		return
+		return false
 	}
 	l := s.link
 	told := s.end(gone)
@@ -146,6 +149,7 @@ func (s *Session) Close() {
 		l.disconnect(s.connector.cfg.SessionExpiry > 0)
 	}
 	told.tell()
+	return true
 }
 
 // end leaves the session without a link and with every call finished. It needs mu.
