@@ -62,13 +62,9 @@ func serverV4(s *scope, name string, v *hocon.Value) {
 const bothPorts = "exgate's adapter listens at one address, and http has it: with adapter.tls: {cert, key} it has TLS, for all handlers"
 
 func port(s *scope, name string, v *hocon.Value) {
-	bind, ok := parseBind(v.Text)
-	if v.Kind != hocon.Scalar || !ok {
-		s.decide(v, s.name(name), "must be a port")
-		return
+	if setBind(s, name, v, "a port") {
+		s.to.note("bind", adapterNote)
 	}
-	s.to.set("bind", bind)
-	s.to.note("bind", adapterNote)
 }
 
 func listenersV4(s *scope, name string, v *hocon.Value) {

@@ -115,12 +115,18 @@ func disabled(listener *hocon.Value) bool {
 }
 
 func bind(s *scope, name string, v *hocon.Value) {
+	setBind(s, name, v, "a port or an address such as 0.0.0.0:7993")
+}
+
+// setBind carries over an address, if it is one.
+func setBind(s *scope, name string, v *hocon.Value, what string) bool {
 	address, ok := parseBind(v.Text)
 	if v.Kind != hocon.Scalar || !ok {
-		s.decide(v, s.name(name), "must be a port or an address such as 0.0.0.0:7993")
-		return
+		s.decide(v, s.name(name), "must be %s", what)
+		return false
 	}
 	s.to.set("bind", address)
+	return true
 }
 
 var placeholder = regexp.MustCompile(`\$\{[^}]*\}`)
