@@ -39,11 +39,7 @@ func TestSocketActivation(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.mustUpgrade()
-	late, err := dialLine("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer late.Close()
+	late := newLineDevice(t, "tcp", l.Addr().String())
 	for _, d := range []*lineDevice{device, late} {
 		if err := d.ping(); err != nil {
 			t.Error(err)

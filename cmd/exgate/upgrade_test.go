@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
 )
 
 // freeAddress is an address that nobody listens at.
@@ -69,7 +71,7 @@ func TestUpgradeRefusesNobody(t *testing.T) {
 
 func refusesNobody(t *testing.T, network string) {
 	address := freeAddress(t)
-	cert, key := certificate(t)
+	cert, key := certtest.Files(t, t.TempDir())
 	g := newGate(t, fmt.Sprintf("upstream: {url: mqtt://127.0.0.1:1}\nlisteners:\n"+
 		"  line: {type: %s, bind: %q, handler: {wasm: builtin:line}, tls: {cert: %s, key: %s}}\n", network, address, cert, key))
 	if network == "tcp" {
@@ -79,11 +81,7 @@ func refusesNobody(t *testing.T, network string) {
 	stop := connecting(t, network, address, (*lineDevice).ping)
 	var devices []*lineDevice
 	for range 3 {
-		d, err := dialLine(network, address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer d.Close()
+		d := newLineDevice(t, network, address)
 		devices = append(devices, d)
 		g.mustUpgrade()
 	}
@@ -102,11 +100,7 @@ func TestUpgradeWithTheEmbeddedBroker(t *testing.T) {
 	g := newGate(t, fmt.Sprintf("upstream: {embedded: {bind: %q}}\nlisteners: {line: {bind: %q, handler: {wasm: builtin:line}}}\n", broker, address))
 	g.start(nil)
 	stop := connecting(t, "tcp", address, func(*lineDevice) error { return nil })
-	stays, err := dialLine("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stays.Close()
+	stays := newLineDevice(t, "tcp", address)
 	for range 3 {
 		g.mustUpgrade()
 	}
@@ -131,11 +125,7 @@ func TestUpgradeBySignal(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.awaitOther(before)
-	d, err := dialLine("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := newLineDevice(t, "tcp", address)
 	if err := d.ping(); err != nil {
 		t.Error(err)
 	}
@@ -155,11 +145,7 @@ func TestUpgradeWithAHandlerElsewhere(t *testing.T) {
 	g := newGate(t, fmt.Sprintf("upstream: {url: mqtt://127.0.0.1:1}\nadapter: {bind: %q}\nlisteners:\n"+
 		"  line: {bind: %q, handler: {wasm: builtin:line}}\n  far: {bind: 127.0.0.1:0, handler: {grpc: 127.0.0.1:1}}\n", adapter, address))
 	g.start(nil)
-	d, err := dialLine("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := newLineDevice(t, "tcp", address)
 	g.mustUpgrade()
 	if err := d.ping(); err == nil {
 		t.Error("a device stayed")

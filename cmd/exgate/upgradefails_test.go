@@ -44,11 +44,7 @@ func TestUpgradeThatFails(t *testing.T) {
 			if pid := g.pid(); pid != before {
 				t.Errorf("process %d serves", pid)
 			}
-			d, err := dialLine("tcp", address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer d.Close()
+			d := newLineDevice(t, "tcp", address)
 			if err := d.ping(); err != nil {
 				t.Error(err)
 			}
@@ -96,11 +92,7 @@ func TestDeviceThatStaysTooLong(t *testing.T) {
 	address := freeAddress(t)
 	g := newGate(t, "upgrade_timeout: 100ms\n"+elsewhere(address))
 	g.start(nil)
-	d, err := dialLine("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := newLineDevice(t, "tcp", address)
 	before := g.pid()
 	g.mustUpgrade()
 	if _, err := io.ReadAll(d.lines); err != nil {
@@ -119,11 +111,7 @@ func TestStopOfTheOldProcess(t *testing.T) {
 	address := freeAddress(t)
 	g := newGate(t, elsewhere(address))
 	g.start(nil)
-	d, err := dialLine("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := newLineDevice(t, "tcp", address)
 	before := g.pid()
 	g.mustUpgrade()
 	if err := d.ping(); err != nil {

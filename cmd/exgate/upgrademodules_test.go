@@ -20,11 +20,7 @@ func TestUpgradeWithModules(t *testing.T) {
 	g := newGate(t, "upstream: {url: mqtt://127.0.0.1:1}\nmodules: "+folder+"\n")
 	g.start(nil)
 	stop := connecting(t, "tcp", address, (*lineDevice).ping)
-	stays, err := dialLine("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stays.Close()
+	stays := newLineDevice(t, "tcp", address)
 	for range 2 {
 		g.mustUpgrade()
 	}

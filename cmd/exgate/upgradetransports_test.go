@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
 )
 
 const everyTransport = `upstream: {url: mqtt://127.0.0.1:1}
@@ -35,16 +37,8 @@ func TestUpgradeOfEveryTransport(t *testing.T) {
 	if after := g.sockets(); after["any"] != before["any"] || after["datagrams"] != before["datagrams"] {
 		t.Errorf("sockets %v, before %v", after, before)
 	}
-	local, err := dialLine("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer local.Close()
-	anyPort, err := dialLine("tcp", before["any"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer anyPort.Close()
+	local := newLineDevice(t, "unix", path)
+	anyPort := newLineDevice(t, "tcp", before["any"])
 	datagrams, err := net.Dial("udp", before["datagrams"])
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +115,7 @@ func (o *openssl) see(text string) bool {
 
 // A DTLS session is ended by the old process, and not left to find out; the next one is with the new process.
 func TestUpgradeEndsDTLS(t *testing.T) {
-	cert, key := certificate(t)
+	cert, key := certtest.Files(t, t.TempDir())
 	g := newGate(t, fmt.Sprintf("upstream: {url: mqtt://127.0.0.1:1}\nlisteners:\n"+
 		"  secure: {type: dtls, bind: 127.0.0.1:0, handler: {wasm: builtin:line}, tls: {cert: %s, key: %s}}\n", cert, key))
 	g.start(nil)

@@ -3,7 +3,6 @@ package bench
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/exgate/exgate/connectors/embedded"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/wasm"
 )
@@ -99,18 +99,7 @@ func serve(b *testing.B, f gateway.HandlerFactory, c gateway.Connector) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	gw := gateway.New(gateway.Config{Logger: quiet})
-	if err := errors.Join(gw.SetHandler("h", f), gw.SetConnector("c", c),
-		gw.AddListener("l", l, gateway.ListenerConfig{Handler: "h", Connector: "c"})); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := gw.Shutdown(ctx); err != nil {
-			b.Error(err)
-		}
-	})
+	gatewaytest.Serve(b, l, f, c, gateway.Limits{})
 	return l.Addr().String()
 }
 

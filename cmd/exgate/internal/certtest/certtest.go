@@ -16,13 +16,13 @@ import (
 )
 
 // SelfSigned makes a certificate for localhost and 127.0.0.1, valid for an hour, and its key, both in PEM form.
-func SelfSigned(t *testing.T) (cert, key []byte) {
+func SelfSigned(t testing.TB) (cert, key []byte) {
 	t.Helper()
 	return Valid(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 }
 
 // Valid is SelfSigned with a validity.
-func Valid(t *testing.T, from, to time.Time) (cert, key []byte) {
+func Valid(t testing.TB, from, to time.Time) (cert, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -44,7 +44,7 @@ func Valid(t *testing.T, from, to time.Time) (cert, key []byte) {
 }
 
 // Files writes such a certificate and its key to a folder.
-func Files(t *testing.T, folder string) (certFile, keyFile string) {
+func Files(t testing.TB, folder string) (certFile, keyFile string) {
 	t.Helper()
 	cert, key := SelfSigned(t)
 	certFile, keyFile = filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
@@ -57,7 +57,7 @@ func Files(t *testing.T, folder string) (certFile, keyFile string) {
 }
 
 // Pool trusts the certificate in a file.
-func Pool(t *testing.T, certFile string) *x509.CertPool {
+func Pool(t testing.TB, certFile string) *x509.CertPool {
 	t.Helper()
 	pem, err := os.ReadFile(certFile)
 	if err != nil {
