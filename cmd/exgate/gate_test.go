@@ -161,11 +161,7 @@ func (g *gate) mustUpgrade() {
 
 func (g *gate) awaitOther(before int) {
 	g.t.Helper()
-	for end := time.Now().Add(patience); g.pid() == before; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			g.t.Fatalf("process %d is still the one:\n%s", before, g.log.String())
-		}
-	}
+	gatewaytest.Eventually(g.t, "another process is the one", func() bool { return g.pid() != before })
 }
 
 // sockets is what the process that started last listens at.

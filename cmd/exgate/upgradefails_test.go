@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // What the new process cannot do is said, and the old one serves on.
@@ -99,11 +101,7 @@ func TestDeviceThatStaysTooLong(t *testing.T) {
 		t.Errorf("the device was not ended in order: %v", err)
 	}
 	g.await("ending the devices that stayed")
-	for end := time.Now().Add(patience); syscall.Kill(before, 0) == nil; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("process %d is still there", before)
-		}
-	}
+	gatewaytest.Eventually(t, "the old process is gone", func() bool { return syscall.Kill(before, 0) != nil })
 }
 
 // A process that only waits for its last devices can be asked to stop, and ends them.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
@@ -166,9 +167,5 @@ func TestIdleConnectionCostsOneGoroutine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine()-before > conns; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines for %d idle connections", runtime.NumGoroutine()-before, conns)
-		}
-	}
+	gatewaytest.Eventually(t, "one goroutine a connection", func() bool { return runtime.NumGoroutine()-before <= conns })
 }

@@ -62,19 +62,26 @@ func echoPlainly(c net.Conn) {
 // BenchmarkTLSEcho plays 64 B ping-pong on 50 connections against a TLS listener with a Go handler and against a plain crypto/tls echo, in turns, and
 // reports both rates and the median ratio. One operation is one echo against each.
 func BenchmarkTLSEcho(b *testing.B) {
-	const conns, turns = 50, 5
+	const conns = 50
 	ca := newIssuer(b)
 	cfg := ca.server(b, "server")
 	s := serveTLS(b, cfg, send, gateway.Limits{})
 	ours, plain := tlsClients(b, s.addr, ca, conns), tlsClients(b, plainTLSEcho(b, cfg), ca, conns)
+	compareEchoes(b, conns, func(each int) (o, p time.Duration) { return tlsPingPong(b, ours, each), tlsPingPong(b, plain, each) })
+}
+
+// compareEchoes has each of a number of connections play a part of b.N echoes against ours and against a plain server, in turns.
+func compareEchoes(b *testing.B, conns int, play func(each int) (ours, plain time.Duration)) {
+	b.Helper()
+	const turns = 5
 	each := b.N/turns/conns + 1
 	var ratios []float64
 	var tookOurs, tookPlain time.Duration
 	b.ResetTimer()
 	for range turns {
-		o, p := tlsPingPong(b, ours, each), tlsPingPong(b, plain, each)
-		tookOurs, tookPlain = tookOurs+o, tookPlain+p
-		ratios = append(ratios, p.Seconds()/o.Seconds())
+		ours, plain := play(each)
+		tookOurs, tookPlain = tookOurs+ours, tookPlain+plain
+		ratios = append(ratios, plain.Seconds()/ours.Seconds())
 	}
 	echoes := float64(turns * each * conns)
 	slices.Sort(ratios)

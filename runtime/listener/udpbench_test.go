@@ -2,7 +2,6 @@ package listener_test
 
 import (
 	"net"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -16,21 +15,7 @@ func BenchmarkUDPEcho(b *testing.B) {
 	const peers = 64
 	s := serveUDP(b, listener.UDPConfig{}, send)
 	ours, plain := udpClients(b, s.listener.Addr().String(), peers), udpClients(b, plainEcho(b), peers)
-	const turns = 5
-	var ratios []float64
-	var tookOurs, tookPlain time.Duration
-	each := b.N/turns/peers + 1
-	b.ResetTimer()
-	for range turns {
-		o, p := pingPong(b, ours, each), pingPong(b, plain, each)
-		tookOurs, tookPlain = tookOurs+o, tookPlain+p
-		ratios = append(ratios, p.Seconds()/o.Seconds())
-	}
-	echoes := float64(turns * each * peers)
-	slices.Sort(ratios)
-	b.ReportMetric(echoes/tookOurs.Seconds(), "ours/s")
-	b.ReportMetric(echoes/tookPlain.Seconds(), "plain/s")
-	b.ReportMetric(ratios[turns/2], "ratio")
+	compareEchoes(b, peers, func(each int) (o, p time.Duration) { return pingPong(b, ours, each), pingPong(b, plain, each) })
 }
 
 // plainEcho is what a UDP echo server in Go is without anything else.

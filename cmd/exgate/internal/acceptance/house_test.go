@@ -3,15 +3,14 @@ package acceptance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 	"go.uber.org/goleak"
 
 	"github.com/exgate/exgate/runtime/gateway"
@@ -101,35 +100,13 @@ func serveOn(t *testing.T, serve func(net.Listener) error, stop func() error) st
 // events reads how often a listener handed an event to its handlers.
 func (h *house) events(t *testing.T, listener, event string) float64 {
 	t.Helper()
-	families, err := h.reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			if f.GetName() == "exgate_events_total" && labels(m) == "event="+event+" listener="+listener+" " {
-				return m.GetCounter().GetValue()
-			}
-		}
-	}
-	return 0
-}
-
-func labels(m *dto.Metric) (text string) {
-	for _, l := range m.GetLabel() {
-		text += l.GetName() + "=" + l.GetValue() + " "
-	}
-	return text
+	return gatewaytest.Metric(t, h.reg, "exgate_events_total", event, listener)
 }
 
 // await waits until the number of events is want, and fails where it becomes more.
 func (h *house) await(t *testing.T, listener, event string, want float64) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); h.events(t, listener, event) < want; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%v %s events, want %v", h.events(t, listener, event), event, want)
-		}
-	}
+	gatewaytest.Eventually(t, fmt.Sprintf("%v %s events", want, event), func() bool { return h.events(t, listener, event) >= want })
 	if got := h.events(t, listener, event); got != want {
 		t.Fatalf("%v %s events, want %v", got, event, want)
 	}
@@ -139,11 +116,9 @@ func (h *house) await(t *testing.T, listener, event string, want float64) {
 func (h *house) awaitGone(t *testing.T, peer net.Addr) {
 	t.Helper()
 	isPeer := func(c *gateway.Conn) bool { return c.Info().Peer.String() == peer.String() }
-	for deadline := time.Now().Add(patience); slices.ContainsFunc(slices.Collect(h.gw.Conns()), isPeer); runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatalf("the connection of %s stays", peer)
-		}
-	}
+	gatewaytest.Eventually(t, "the connection of "+peer.String()+" to end", func() bool {
+		return !slices.ContainsFunc(slices.Collect(h.gw.Conns()), isPeer)
+	})
 }
 
 func (h *house) churnOtherListener(t *testing.T) {
