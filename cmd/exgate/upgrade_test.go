@@ -11,18 +11,8 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
-
-// freeAddress is an address that nobody listens at.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // elsewhere has a broker that nobody needs before login.
 func elsewhere(address string) string {
@@ -70,7 +60,7 @@ func TestUpgradeRefusesNobody(t *testing.T) {
 }
 
 func refusesNobody(t *testing.T, network string) {
-	address := freeAddress(t)
+	address := gatewaytest.FreeAddress(t)
 	cert, key := certtest.Files(t, t.TempDir())
 	g := newGate(t, fmt.Sprintf("upstream: {url: mqtt://127.0.0.1:1}\nlisteners:\n"+
 		"  line: {type: %s, bind: %q, handler: {wasm: builtin:line}, tls: {cert: %s, key: %s}}\n", network, address, cert, key))
@@ -96,7 +86,7 @@ func refusesNobody(t *testing.T, network string) {
 
 // With the embedded broker devices move at once, and find one broker.
 func TestUpgradeWithTheEmbeddedBroker(t *testing.T) {
-	address, broker := freeAddress(t), freeAddress(t)
+	address, broker := gatewaytest.FreeAddress(t), gatewaytest.FreeAddress(t)
 	g := newGate(t, fmt.Sprintf("upstream: {embedded: {bind: %q}}\nlisteners: {line: {bind: %q, handler: {wasm: builtin:line}}}\n", broker, address))
 	g.start(nil)
 	stop := connecting(t, "tcp", address, func(*lineDevice) error { return nil })
@@ -117,7 +107,7 @@ func TestUpgradeWithTheEmbeddedBroker(t *testing.T) {
 
 // SIGUSR2 does what exgate upgrade does, and SIGTERM ends the last process and its pid file.
 func TestUpgradeBySignal(t *testing.T) {
-	address := freeAddress(t)
+	address := gatewaytest.FreeAddress(t)
 	g := newGate(t, elsewhere(address))
 	g.start(nil)
 	before := g.pid()
@@ -140,8 +130,8 @@ func TestUpgradeBySignal(t *testing.T) {
 
 // With a gRPC handler devices move at once, too: nothing that a device is told is decided by a process that does not have it.
 func TestUpgradeWithAHandlerElsewhere(t *testing.T) {
-	address := freeAddress(t)
-	adapter := freeAddress(t)
+	address := gatewaytest.FreeAddress(t)
+	adapter := gatewaytest.FreeAddress(t)
 	g := newGate(t, fmt.Sprintf("upstream: {url: mqtt://127.0.0.1:1}\nadapter: {bind: %q}\nlisteners:\n"+
 		"  line: {bind: %q, handler: {wasm: builtin:line}}\n  far: {bind: 127.0.0.1:0, handler: {grpc: 127.0.0.1:1}}\n", adapter, address))
 	g.start(nil)

@@ -15,7 +15,7 @@ import (
 
 // What the new process cannot do is said, and the old one serves on.
 func TestUpgradeThatFails(t *testing.T) {
-	address := freeAddress(t)
+	address := gatewaytest.FreeAddress(t)
 	g := newGate(t, elsewhere(address))
 	g.start(nil)
 	before := g.pid()
@@ -68,7 +68,7 @@ func replaceProgram(t *testing.T, g *gate, text string) {
 
 // Who is asked to stop while a new process starts, stops both.
 func TestStopWhileUpgrading(t *testing.T) {
-	g := newGate(t, elsewhere(freeAddress(t)))
+	g := newGate(t, elsewhere(gatewaytest.FreeAddress(t)))
 	g.start(nil)
 	said := filepath.Join(g.folder, "said")
 	if err := syscall.Mkfifo(said, 0o600); err != nil {
@@ -91,7 +91,7 @@ func TestStopWhileUpgrading(t *testing.T) {
 
 // A device that stays with the old process is ended by it after upgrade_timeout, and the process with it.
 func TestDeviceThatStaysTooLong(t *testing.T) {
-	address := freeAddress(t)
+	address := gatewaytest.FreeAddress(t)
 	g := newGate(t, "upgrade_timeout: 100ms\n"+elsewhere(address))
 	g.start(nil)
 	d := newLineDevice(t, "tcp", address)
@@ -106,7 +106,7 @@ func TestDeviceThatStaysTooLong(t *testing.T) {
 
 // A process that only waits for its last devices can be asked to stop, and ends them.
 func TestStopOfTheOldProcess(t *testing.T) {
-	address := freeAddress(t)
+	address := gatewaytest.FreeAddress(t)
 	g := newGate(t, elsewhere(address))
 	g.start(nil)
 	d := newLineDevice(t, "tcp", address)

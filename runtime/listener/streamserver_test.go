@@ -1,6 +1,7 @@
 package listener_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"log/slog"
@@ -67,6 +68,19 @@ func echoes(t testing.TB, c net.Conn, text string) {
 	got := make([]byte, len(text))
 	if _, err := io.ReadFull(c, got); err != nil || string(got) != text {
 		t.Fatalf("read %q, %v, not %q", got, err, text)
+	}
+}
+
+// echoesOfAllSizes checks echoes of less and of much more than a buffer.
+func echoesOfAllSizes(t *testing.T, c net.Conn) {
+	t.Helper()
+	for _, size := range []int{1, 64, 16 << 10, 1 << 20} {
+		want := bytes.Repeat([]byte("x"), size)
+		go func() { _, _ = c.Write(want) }()
+		got := make([]byte, size)
+		if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
 	}
 }
 

@@ -41,14 +41,7 @@ func TestTCPEcho(t *testing.T) {
 	if info.Peer.String() != c.LocalAddr().String() || info.Local.String() != addr || info.SocketType != gateway.SocketTCP {
 		t.Errorf("info %+v", info)
 	}
-	for _, size := range []int{1, 64, 16 << 10, 1 << 20} {
-		want := bytes.Repeat([]byte("x"), size)
-		go func() { _, _ = c.Write(want) }()
-		got := make([]byte, size)
-		if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, want) {
-			t.Fatalf("%d bytes: %v", size, err)
-		}
-	}
+	echoesOfAllSizes(t, c)
 	_ = c.Close()
 	if r := <-e.closed; !r.Is(gateway.ReasonTCPClosed) {
 		t.Errorf("closed with %v", r)

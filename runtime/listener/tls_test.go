@@ -26,14 +26,7 @@ func TestTLSEcho(t *testing.T) {
 			cfg := ca.client()
 			cfg.MinVersion, cfg.MaxVersion = version, version
 			c := dialTLS(t, s.addr, cfg)
-			for _, size := range []int{1, 64, 16 << 10, 1 << 20} {
-				want := bytes.Repeat([]byte("x"), size)
-				go func() { _, _ = c.Write(want) }()
-				got := make([]byte, size)
-				if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, want) {
-					t.Fatalf("%d bytes: %v", size, err)
-				}
-			}
+			echoesOfAllSizes(t, c)
 			info := <-s.info
 			if info.SocketType != gateway.SocketSSL || info.Peer.String() != c.LocalAddr().String() || info.PeerCert != nil {
 				t.Errorf("info %+v", info)

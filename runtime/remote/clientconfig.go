@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -60,30 +61,14 @@ const (
 )
 
 func (cfg ClientConfig) withDefaults() ClientConfig {
-	if cfg.Dialect == "" {
-		cfg.Dialect = DialectUnary
-	}
-	if cfg.MaxBatch == 0 {
-		cfg.MaxBatch = defaultMaxBatch
-	}
-	if cfg.CallTimeout == 0 {
-		cfg.CallTimeout = defaultCallTimeout
-	}
-	if cfg.OnFailure == "" {
-		cfg.OnFailure = OnFailureClose
-	}
-	if cfg.HoldTimeout == 0 {
-		cfg.HoldTimeout = defaultHoldTimeout
-	}
-	if cfg.MaxInFlight == 0 {
-		cfg.MaxInFlight = defaultMaxInFlight
-	}
-	if cfg.MaxMessageSize == 0 {
-		cfg.MaxMessageSize = defaultMaxMessage
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
-	}
+	cfg.Dialect = cmp.Or(cfg.Dialect, DialectUnary)
+	cfg.MaxBatch = cmp.Or(cfg.MaxBatch, defaultMaxBatch)
+	cfg.CallTimeout = cmp.Or(cfg.CallTimeout, defaultCallTimeout)
+	cfg.OnFailure = cmp.Or(cfg.OnFailure, OnFailureClose)
+	cfg.HoldTimeout = cmp.Or(cfg.HoldTimeout, defaultHoldTimeout)
+	cfg.MaxInFlight = cmp.Or(cfg.MaxInFlight, defaultMaxInFlight)
+	cfg.MaxMessageSize = cmp.Or(cfg.MaxMessageSize, defaultMaxMessage)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
 	}

@@ -4,6 +4,7 @@ package mosquitto
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,7 +39,7 @@ type Options struct {
 type Broker struct {
 	options Options
 	dir     string
-	port    int
+	port    uint16
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd     // nil while stopped; guarded by mu
@@ -53,7 +54,7 @@ func Start(t testing.TB, options Options) *Broker {
 	b := &Broker{options: options, dir: t.TempDir(), log: new(gatewaytest.Log)}
 	b.writeAccess(t)
 	for attempt := 0; ; attempt++ {
-		b.port = freePort(t)
+		b.port = netip.MustParseAddrPort(gatewaytest.FreeAddress(t)).Port()
 		if err := b.run(); err == nil {
 			break
 		} else if attempt == 3 {
@@ -88,16 +89,6 @@ func Program(t testing.TB, program string) string {
 		t.Skipf("%s is missing: apt install %s", program, pkg)
 	}
 	return path
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // Addr is HOST:PORT of the listener.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/exgate/exgate/cmd/exgate/internal/doctor"
 	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 func TestHandlerThatIsWell(t *testing.T) {
@@ -48,7 +49,7 @@ func TestHandlerAddressThatLeadsElsewhere(t *testing.T) {
 		reflection.Register(s)
 	})
 	for _, test := range []struct{ address, text string }{
-		{nowhere(t), "nothing listens at"},
+		{gatewaytest.FreeAddress(t), "nothing listens at"},
 		{"no..host:9001", "the name in no..host:9001 has no address"},
 		{web.Listener.Addr().String(), "is a web server without HTTP/2"},
 		{device, "sends no HTTP/2 settings, so it is no gRPC server but perhaps a port for devices"},

@@ -82,17 +82,6 @@ func listen(t *testing.T, serve func(net.Conn)) string {
 	return l.Addr().String()
 }
 
-// nowhere is an address where nothing listens.
-func nowhere(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // serveGRPC serves what register adds.
 func serveGRPC(t *testing.T, register func(*grpc.Server), options ...grpc.ServerOption) string {
 	t.Helper()

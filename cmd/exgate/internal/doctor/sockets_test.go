@@ -16,6 +16,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/doctor"
 	"github.com/exgate/exgate/cmd/exgate/internal/service"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 const listener = "listeners: {a: {bind: '%s', handler: {wasm: builtin:line}}}"
@@ -25,7 +26,7 @@ func TestAddressesInUse(t *testing.T) {
 	expect(t, configured(t, fmt.Sprintf(listener, taken)), doctor.Problem, "listeners.a.bind", taken+" is in use")
 	handler := serveGRPC(t, unaryHandler)
 	expect(t, configured(t, fmt.Sprintf(listener, handler)), doctor.Problem, "listeners.a.bind", "listens at "+handler+", which is for devices: where it is the handler")
-	expect(t, configured(t, fmt.Sprintf(listener, nowhere(t))), doctor.Well, "listeners.a.bind", "is free")
+	expect(t, configured(t, fmt.Sprintf(listener, gatewaytest.FreeAddress(t))), doctor.Well, "listeners.a.bind", "is free")
 	expect(t, configured(t, fmt.Sprintf(listener, "192.0.2.1:7993")), doctor.Problem, "listeners.a.bind", "no network interface of this machine has the address")
 
 	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -74,7 +75,7 @@ func run(t *testing.T, cfg *config.Config) {
 }
 
 func TestGatewayThatRuns(t *testing.T) {
-	handler, metrics, device, adapter := serveGRPC(t, unaryHandler), nowhere(t), nowhere(t), nowhere(t)
+	handler, metrics, device, adapter := serveGRPC(t, unaryHandler), gatewaytest.FreeAddress(t), gatewaytest.FreeAddress(t), gatewaytest.FreeAddress(t)
 	text := fmt.Sprintf("listeners: {a: {bind: '%s', handler: {grpc: '%s'}}}\nadapter: {bind: '%s'}\n", device, handler, adapter)
 
 	byHealth := configured(t, text+"metrics: {bind: '"+metrics+"'}")
@@ -100,15 +101,15 @@ func TestGatewayThatRuns(t *testing.T) {
 
 func TestSecureAdapterThatRuns(t *testing.T) {
 	cert, key := certtest.Files(t, t.TempDir())
-	handler, metrics := serveGRPC(t, unaryHandler), nowhere(t)
+	handler, metrics := serveGRPC(t, unaryHandler), gatewaytest.FreeAddress(t)
 	cfg := configured(t, fmt.Sprintf("listeners: {a: {bind: '%s', handler: {grpc: '%s'}}}\nmetrics: {bind: '%s'}\nadapter: {bind: '%s', tls: {cert: '%s', key: '%s', client_ca: '%s'}}\n",
-		nowhere(t), handler, metrics, nowhere(t), cert, key, cert))
+		gatewaytest.FreeAddress(t), handler, metrics, gatewaytest.FreeAddress(t), cert, key, cert))
 	run(t, cfg)
 	expect(t, cfg, doctor.Well, "adapter.bind", "the adapter answers at")
 }
 
 func TestJSON(t *testing.T) {
-	findings := doctor.Examine(t.Context(), handled(t, "grpc: %q", nowhere(t)))
+	findings := doctor.Examine(t.Context(), handled(t, "grpc: %q", gatewaytest.FreeAddress(t)))
 	var out bytes.Buffer
 	if err := doctor.PrintJSON(&out, findings); err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/doctor"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // brokered is a configuration of a broker elsewhere.
@@ -42,7 +43,7 @@ func TestBrokersThatAreNone(t *testing.T) {
 	}
 	secure := listen(t, func(c net.Conn) { _ = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{pair}}).Handshake() })
 	for _, test := range []struct{ url, text string }{
-		{"mqtt://" + nowhere(t), "no broker listens at"},
+		{"mqtt://" + gatewaytest.FreeAddress(t), "no broker listens at"},
 		{"mqtt://no..host", "the name in no..host:1883 has no address"},
 		{"mqtt://" + old, "MQTT 5"},
 		{"mqtt://" + closes, "exgate speaks MQTT 5, and the broker may know only MQTT 3.1.1"},

@@ -19,6 +19,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/service"
 	"github.com/exgate/exgate/proto/examples/go/handler"
 	"github.com/exgate/exgate/proto/examples/go/jsonecho"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/wasm-examples/line"
 )
 
@@ -160,7 +161,7 @@ listeners:
   line: {bind: 127.0.0.1:0, handler: {module: live, shadow: {module: next}}, capture: {folder: FOLDER, sample: 100%%}}
 `, modules))
 	g.talkLine("line")
-	eventually(t, "the difference is counted", func() bool {
+	gatewaytest.Eventually(t, "the difference is counted", func() bool {
 		return g.metrics("exgate_shadow_differences_total") == `{handler="line",kind="send"} 1`
 	})
 	g.stop()
@@ -170,18 +171,9 @@ listeners:
 	}
 }
 
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never came about that %s", what)
-		}
-	}
-}
-
 // A module shadows a handler that is a gRPC service, and what that does is captured.
 func TestServiceWithShadow(t *testing.T) {
-	adapter, served := freePort(t), make(chan error, 1)
+	adapter, served := gatewaytest.FreeAddress(t), make(chan error, 1)
 	server, err := handler.New(handler.Config{Adapter: adapter, New: jsonecho.NewHandler})
 	if err != nil {
 		t.Fatal(err)
@@ -236,18 +228,8 @@ func (g *tapped) talkJSON(n int) {
 	ask(`{"type":5,"topic":"b","qos":1}`, `"type":6,"code":0`)
 	_, _ = io.WriteString(c, `{"type":9}`)
 	_, _ = io.Copy(io.Discard, c)
-	eventually(g.t, "the shadow has ended", func() bool { return g.Connections() == 0 })
+	gatewaytest.Eventually(g.t, "the shadow has ended", func() bool { return g.Connections() == 0 })
 	if got := g.metrics("exgate_shadow_differences_total"); got != "" {
 		g.t.Errorf("differences %s", got)
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
