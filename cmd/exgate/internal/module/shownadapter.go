@@ -27,7 +27,10 @@ func (a shownAdapter) call(name string, done gateway.Done, begin func(gateway.Do
 	if r.Ok() {
 		r = begin(func(result gateway.Result) {
 			if done != nil {
-				a.h.console.note("result of %s: %v", name, result)
+				a.Post(func() error { // in order with the events around the one that done makes of it
+					a.h.console.note("result of %s: %v", name, result)
+					return nil
+				})
 				done(result)
 			}
 			a.h.count(-1)
