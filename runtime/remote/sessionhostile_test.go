@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,16 +60,20 @@ func (a *attacker) Session(stream sessionServer) error {
 // serveAttacker serves it to two devices that are held.
 func serveAttacker(t *testing.T, attack func(sessionServer, uint64) error) (d *devices, one, other net.Conn) {
 	t.Helper()
-	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	address, _ := serveOn(t, "", func(s *grpc.Server) { handlerv1.RegisterSessionHandlerServer(s, &attacker{attack: attack}) },
-		grpc.ForceServerCodecV2(rawCodec{encoding.GetCodecV2("proto")}))
-	d = serveDevices(t, remote.ClientConfig{
-		Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession, OnFailure: remote.OnFailureHold,
-	}, a)
+	d = serveAttackerOf(t, remote.ClientConfig{OnFailure: remote.OnFailureHold}, attack)
 	one, other = d.connect(t), d.connect(t)
 	expectEcho(t, one, "a")
 	expectEcho(t, other, "b")
 	return d, one, other
+}
+
+func serveAttackerOf(t *testing.T, cfg remote.ClientConfig, attack func(sessionServer, uint64) error) *devices {
+	t.Helper()
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	address, _ := serveOn(t, "", func(s *grpc.Server) { handlerv1.RegisterSessionHandlerServer(s, &attacker{attack: attack}) },
+		grpc.ForceServerCodecV2(rawCodec{encoding.GetCodecV2("proto")}))
+	cfg.Name, cfg.Addresses, cfg.Dialect = "demo", []string{address}, remote.DialectSession
+	return serveDevices(t, cfg, a)
 }
 
 func expectEcho(t *testing.T, c net.Conn, s string) {
@@ -204,4 +209,30 @@ func TestSessionsHandlerThatReadsNoResults(t *testing.T) {
 	<-sent
 	expectEcho(t, other, "hello") // of the next stream
 	expectOpen(t, []net.Conn{other})
+}
+
+// A handler that does not read for a while loses the devices that wait for it, among them those that it has never heard of, and no others.
+func TestSessionsHandlerThatReadsLate(t *testing.T) {
+	stuck, read := make(chan struct{}), make(chan struct{})
+	d := serveAttackerOf(t, remote.ClientConfig{CallTimeout: time.Second}, func(sessionServer, uint64) error {
+		close(stuck)
+		<-read
+		return nil
+	})
+	many := make([]net.Conn, 20)
+	for i := range many {
+		many[i] = d.connect(t)
+		expectEcho(t, many[i], "a")
+	}
+	tell(t, many[:1], "attack")
+	<-stuck
+	tell(t, many, strings.Repeat("x", 60<<10)) // more than the stream takes
+	unheard := d.connect(t)
+	must(t, unheard.SetReadDeadline(time.Now().Add(20*time.Second)))
+	_, err := unheard.Read(make([]byte, 1))
+	if !errors.Is(err, io.EOF) {
+		t.Errorf("the device that the handler never heard of: %v", err)
+	}
+	close(read)
+	expectEcho(t, d.connect(t), "hello")
 }

@@ -179,8 +179,10 @@ func (l *sessionLine) fill(frame []byte, full int) []byte {
 	for turns < len(l.ready) && len(frame) < full {
 		c := l.ready[turns]
 		begun := len(frame)
-		frame = c.take(frame, full)
-		if len(frame) == begun { // its next event needs a frame of its own
+		if c.speaks() { // what it had to say may have been dropped
+			frame = c.take(frame, full)
+		}
+		if len(frame) == begun && c.speaks() { // its next event needs a frame of its own
 			break
 		}
 		turns++
