@@ -1,10 +1,6 @@
 package config
 
-import (
-	"crypto/tls"
-	"net"
-	"strings"
-)
+import "strings"
 
 // adapter checks the service that handlers call.
 func (r rules) adapter(a Adapter) {
@@ -28,9 +24,7 @@ func (r rules) adapterTLS(key string, t AdapterTLS) {
 		r.problem(key, "needs cert and key, the PEM files of the adapter's certificate and private key")
 		return
 	}
-	if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
-		r.problem(key+".cert", "%s with the key %s: %v", t.Cert, t.Key, cause(err))
-	}
+	r.pair(key, t.Cert, t.Key)
 	r.certificates(key+".client_ca", t.ClientCA)
 }
 
@@ -42,12 +36,11 @@ func (r rules) peers(key string, p Peers) {
 	for i, node := range p.Nodes {
 		at := r.cfg.origins.ofItem(key+".nodes", i)
 		name, address, ok := strings.Cut(node, "=")
-		host, port, err := net.SplitHostPort(address)
-		if !ok || name == "" || err != nil || host == "" || !isPort(port) {
+		if !ok || name == "" || !isHostPort(address) {
 			r.problems.add(at, key+".nodes", "must hold name=host:port, not %s", quoted(node))
 		}
 	}
-	if host, port, err := net.SplitHostPort(p.DNS); p.DNS != "" && (err != nil || host == "" || !isPort(port)) {
+	if p.DNS != "" && !isHostPort(p.DNS) {
 		r.problem(key+".dns", "must be name:port, not %s", quoted(p.DNS))
 	}
 	r.tokenFile(key+".token_file", p.TokenFile)

@@ -21,16 +21,16 @@ func (r rules) certificate(key string, t TLS) {
 	r.file(key+".key", t.Key)
 	r.file(key+".ca", t.CA)
 	if !r.broken(key) {
-		r.pair(key, t)
+		r.pair(key, t.Cert, t.Key)
 		r.authority(key, t)
 		r.versions(key, t)
 	}
 }
 
-// pair checks that certificate and key belong together.
-func (r rules) pair(key string, t TLS) {
-	if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
-		r.problem(key+".cert", "%s with the key %s: %v", t.Cert, t.Key, cause(err))
+// pair checks that the certificate and the private key of the section key belong together.
+func (r rules) pair(key, cert, private string) {
+	if _, err := tls.LoadX509KeyPair(cert, private); err != nil {
+		r.problem(key+".cert", "%s with the key %s: %v", cert, private, cause(err))
 	}
 }
 

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -65,9 +64,7 @@ func (r rules) clientTLS(key string, t ClientTLS) {
 	case (t.Cert == "") != (t.Key == ""):
 		r.problem(key, "needs cert and key, or neither")
 	case t.Cert != "":
-		if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
-			r.problem(key+".cert", "%s with the key %s: %v", t.Cert, t.Key, cause(err))
-		}
+		r.pair(key, t.Cert, t.Key)
 	}
 	r.certificates(key+".ca", t.CA)
 }
@@ -134,8 +131,13 @@ func (r rules) target(at origin, key, address string) {
 	for _, scheme := range []string{"http://", "https://"} {
 		rest = strings.TrimPrefix(rest, scheme)
 	}
-	host, port, err := net.SplitHostPort(rest)
-	if err != nil || host == "" || !isPort(port) {
+	if !isHostPort(rest) {
 		r.problems.add(at, key, "must be host:port, not %s", quoted(address))
 	}
+}
+
+// isHostPort reports whether a server can be called at an address.
+func isHostPort(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	return err == nil && host != "" && isPort(port)
 }
