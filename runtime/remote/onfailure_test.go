@@ -110,10 +110,16 @@ func heldDevice(t *testing.T, dialect remote.Dialect, policy remote.OnFailure) (
 	l = newLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, stop := serveFormOn(t, "", dialect, l)
-	d = serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: policy}, a)
+	log := new(gatewaytest.Log)
+	d = serveDevices(t, remote.ClientConfig{
+		Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: policy, Logger: log.Logger(),
+	}, a)
 	conn = d.connectAll(t, 1, l)[0]
 	stop()
-	d.connected(t, 0) // with retry, what was sent to a connection that is already dead is not known to be unsent
+	d.connected(t, 0) // with retry, what was sent to a connection or a stream that is already dead is not known to be unsent
+	if dialect == remote.DialectSession {
+		gatewaytest.Eventually(t, "the stream is lost", func() bool { return strings.Contains(log.String(), "Session of handler") })
+	}
 	tell(t, []net.Conn{conn}, "late")
 	gatewaytest.Eventually(t, "the device is held", func() bool { return d.metric(t, "exgate_handler_held_connections") == 1 })
 	return d, conn, l, func() { serveFormOn(t, address, dialect, l) }
@@ -142,11 +148,7 @@ func testHeldDeviceEndsAtOnce(t *testing.T, dialect remote.Dialect) {
 		{"it is kicked", func(t *testing.T, d *devices, c net.Conn) { kick(d); expectEnd(t, c) }, remote.OnFailureHold, "kicked"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			policy := test.policy
-			if dialect == remote.DialectSession { // with retry, an event that met the dying stream would close the device
-				policy = remote.OnFailureHold
-			}
-			d, conn, l, back := heldDevice(t, dialect, policy)
+			d, conn, l, back := heldDevice(t, dialect, test.policy)
 			test.end(t, d, conn)
 			gatewaytest.Eventually(t, "the connection is gone", func() bool {
 				for range d.gateway.Conns() {
