@@ -22,17 +22,7 @@ const conn = 1 << 40
 
 func TestProbe(t *testing.T) { probe.Run(t, probeModule, guesttest.Config{}) }
 
-func TestEcho(t *testing.T) {
-	g := guesttest.Load(t, echoModule, guesttest.Config{})
-	g.Created(conn, hostabi.ConnInfo{})
-	if a := g.Bytes(conn, "hello\x00"); a != hostabi.ActionContinue || g.Sent(conn) != "hello\x00" {
-		t.Errorf("action %d", a)
-	}
-	g.Refuse("send", hostabi.CodeConnProcessNotAlive)
-	if a := g.Bytes(conn, "hello"); a != hostabi.ActionClose {
-		t.Errorf("a refused send got action %d", a)
-	}
-}
+func TestEcho(t *testing.T) { probe.RunEcho(t, echoModule) }
 
 // Events leave garbage, and connections state: neither may pile up.
 func TestMemoryStaysBounded(t *testing.T) {

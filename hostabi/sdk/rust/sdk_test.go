@@ -20,18 +20,7 @@ var (
 
 func TestProbe(t *testing.T) { probe.Run(t, probeModule, guesttest.Config{}) }
 
-func TestEcho(t *testing.T) {
-	const conn = 1 << 40
-	g := guesttest.Load(t, echoModule, guesttest.Config{})
-	g.Created(conn, hostabi.ConnInfo{})
-	if a := g.Bytes(conn, "hello\x00"); a != hostabi.ActionContinue || g.Sent(conn) != "hello\x00" {
-		t.Errorf("action %d", a)
-	}
-	g.Refuse("send", hostabi.CodeConnProcessNotAlive)
-	if a := g.Bytes(conn, "hello"); a != hostabi.ActionClose {
-		t.Errorf("a refused send got action %d", a)
-	}
-}
+func TestEcho(t *testing.T) { probe.RunEcho(t, echoModule) }
 
 // An instance closes the connections that it has no room for, and keeps no memory of those that are gone.
 func TestConnectionsAreBounded(t *testing.T) {
