@@ -51,7 +51,7 @@ func (c *client) session(ctx context.Context, command string, down gateway.Downl
 	if err != nil {
 		return nil, nil, usageError{fmt.Errorf("--url: %w", err)}
 	}
-	s, err = connector.Connect(ctx, gateway.ClientInfo{ClientID: c.id, Username: c.user}, c.password, down)
+	s, err = connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: c.id, Username: c.user}}, c.password, down)
 	if err != nil {
 		return nil, nil, errors.Join(c.explain(err), connector.Close(ctx))
 	}

@@ -65,20 +65,20 @@ var nobody = sync.OnceValue(func() []byte {
 })
 
 // Authenticate compares with bcrypt once for each user and password, and afterwards with a keyed digest in memory.
-func (f *AuthFile) Authenticate(ctx context.Context, client gateway.ClientInfo, password string) bool {
-	if client.Username == "" {
+func (f *AuthFile) Authenticate(ctx context.Context, device gateway.Device, password string) bool {
+	if device.Username == "" {
 		return f.anonymous
 	}
 	mac := hmac.New(sha256.New, f.key[:])
 	mac.Write([]byte(password))
 	digest := mac.Sum(nil)
-	if known, ok := f.known.Load(client.Username); ok && hmac.Equal(known.([]byte), digest) {
+	if known, ok := f.known.Load(device.Username); ok && hmac.Equal(known.([]byte), digest) {
 		return true
 	}
-	if !f.compare(ctx, client.Username, password) {
+	if !f.compare(ctx, device.Username, password) {
 		return false
 	}
-	f.known.Store(client.Username, digest)
+	f.known.Store(device.Username, digest)
 	return true
 }
 
@@ -97,9 +97,9 @@ func (f *AuthFile) compare(ctx context.Context, username, password string) bool 
 }
 
 // Allows implements [ACL].
-func (f *AuthFile) Allows(client gateway.ClientInfo, action Action, topic string) bool {
+func (f *AuthFile) Allows(device gateway.Device, action Action, topic string) bool {
 	for i := range f.rules {
-		if f.rules[i].applies(client, action, topic) {
+		if f.rules[i].applies(&device, action, topic) {
 			return f.rules[i].allow
 		}
 	}

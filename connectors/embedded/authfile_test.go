@@ -55,14 +55,14 @@ func TestAuthFileUsers(t *testing.T) {
 		{"", "wonder", false},
 		{"alice", strings.Repeat("x", 100), false},
 	} {
-		if got := f.Authenticate(t.Context(), gateway.ClientInfo{ClientID: "c", Username: c.username}, c.password); got != c.want {
+		if got := f.Authenticate(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c", Username: c.username}}, c.password); got != c.want {
 			t.Errorf("%q with %q: %v", c.username, c.password, got)
 		}
 	}
-	if !f.Allows(gateway.ClientInfo{}, embedded.Publish, "anything") {
+	if !f.Allows(gateway.Device{}, embedded.Publish, "anything") {
 		t.Error("a file without rules denies")
 	}
-	if f := load(t, "anonymous: true\n"); !f.Authenticate(t.Context(), gateway.ClientInfo{}, "") {
+	if f := load(t, "anonymous: true\n"); !f.Authenticate(t.Context(), gateway.Device{}, "") {
 		t.Error("anonymous is refused")
 	}
 }
@@ -111,7 +111,7 @@ rules:
 		{gateway.ClientInfo{ClientID: "c"}, embedded.Publish, "state/", false},
 		{gateway.ClientInfo{ClientID: "${username}", Username: "u"}, embedded.Publish, "up/u/x", false},
 	} {
-		if got := f.Allows(c.client, c.action, c.topic); got != c.want {
+		if got := f.Allows(gateway.Device{ClientInfo: c.client}, c.action, c.topic); got != c.want {
 			t.Errorf("%+v, action %d, %q: %v", c.client, c.action, c.topic, got)
 		}
 	}
@@ -132,9 +132,9 @@ func TestAuthFileErrors(t *testing.T) {
 		"rules:\n - {permission: deny, action: read, topics: [a]}":                 `:2: "read" is none of publish, subscribe, all`,
 		"rules:\n - {permission: deny, action: all}":                               ":2: a rule needs permission, action and topics",
 		"rules:\n - permission: deny\n   action: all\n   topics:\n     - a/#/b":    `:5: filter "a/#/b"`,
-		"rules:\n - {permission: deny, action: all, topics: ['a/${clientId}']}":    ":2: ${clientId} is neither ${clientid} nor ${username}",
+		"rules:\n - {permission: deny, action: all, topics: ['a/${clientId}']}":    ":2: ${clientId} is neither ${clientid}, ${username}, ${listener} nor ${module}",
 		"rules:\n - {permission: deny, action: all, topics: ['$share/g/${user}']}": ":2: ${user} is neither",
-		"rules:\n - {permission: deny, action: all, topics: ['$share/g/a']}":       ":2: a rule names the filter without $share/GROUP/",
+		"rules:\n - {permission: deny, action: all, topics: ['$share/g/a']}":       ":2: name the filter without $share/GROUP/",
 		"[]": ":1: want anonymous, rules, users",
 	} {
 		path := writeFile(t, text)

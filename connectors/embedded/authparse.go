@@ -4,14 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/crypto/bcrypt"
 
-	"github.com/exgate/exgate/connectors/internal/topic"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 func (f *AuthFile) parse(text []byte) error {
@@ -80,25 +79,16 @@ func (f *AuthFile) rule(n *yaml.Node) error {
 	return nil
 }
 
-var placeholder = regexp.MustCompile(`\$\{[^}]*\}?`)
-
 func (f *AuthFile) pattern(n *yaml.Node, r *rule) error {
 	var filter string
 	if err := f.decode(n, &filter); err != nil {
 		return err
 	}
-	for _, p := range placeholder.FindAllString(filter, -1) {
-		if p != "${clientid}" && p != "${username}" {
-			return f.wrong(n, fmt.Errorf("%s is neither ${clientid} nor ${username}", p))
-		}
-	}
-	if _, shared := topic.Unshare(filter); shared {
-		return f.wrong(n, errors.New("a rule names the filter without $share/GROUP/"))
-	}
-	if err := topic.CheckFilter(filter); err != nil {
+	p, err := gateway.ParseTopicPattern(filter)
+	if err != nil {
 		return f.wrong(n, err)
 	}
-	r.topics = append(r.topics, strings.Split(filter, "/"))
+	r.topics = append(r.topics, p)
 	return nil
 }
 

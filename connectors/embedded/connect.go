@@ -14,29 +14,29 @@ import (
 var errClosed = errors.New("the embedded broker is closed")
 
 // Connect opens the session of a device. A session of the same client id, of a device or a network client, ends.
-func (b *Broker) Connect(ctx context.Context, client gateway.ClientInfo, password string, down gateway.Downlink) (gateway.Session, error) {
-	if client.ClientID == "" || strings.IndexByte(client.ClientID, 0) >= 0 || !utf8.ValidString(client.ClientID) {
-		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError, "client id %.100q is not usable with MQTT", client.ClientID)}
+func (b *Broker) Connect(ctx context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
+	if device.ClientID == "" || strings.IndexByte(device.ClientID, 0) >= 0 || !utf8.ValidString(device.ClientID) {
+		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError, "client id %.100q is not usable with MQTT", device.ClientID)}
 	}
-	if !b.admit(ctx, client, password) {
+	if !b.admit(ctx, device, password) {
 		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "bad username or password")}
 	}
-	s := &Session{broker: b, client: client, down: down}
+	s := &Session{broker: b, device: device, down: down}
 	old, err := b.register(s)
 	if err != nil {
 		return nil, err
 	}
 	if old != nil {
-		old.lose(gateway.ReasonDiscarded.With("client id %q connected again", client.ClientID))
+		old.lose(gateway.ReasonDiscarded.With("client id %q connected again", device.ClientID))
 	}
-	if network, ok := b.server.Clients.Get(client.ClientID); ok {
+	if network, ok := b.server.Clients.Get(device.ClientID); ok {
 		network.Stop(packets.ErrSessionTakenOver)
 	}
 	return s, nil
 }
 
-func (b *Broker) admit(ctx context.Context, client gateway.ClientInfo, password string) bool {
-	if b.auth == nil || b.auth.Authenticate(ctx, client, password) {
+func (b *Broker) admit(ctx context.Context, device gateway.Device, password string) bool {
+	if b.auth == nil || b.auth.Authenticate(ctx, device, password) {
 		return true
 	}
 	b.metrics.refused.Inc()
@@ -49,8 +49,8 @@ func (b *Broker) register(s *Session) (old *Session, err error) {
 	if b.closed {
 		return nil, errClosed
 	}
-	old = b.sessions[s.client.ClientID]
-	b.sessions[s.client.ClientID] = s
+	old = b.sessions[s.device.ClientID]
+	b.sessions[s.device.ClientID] = s
 	if old == nil {
 		b.metrics.sessions.Inc()
 	}
@@ -60,8 +60,8 @@ func (b *Broker) register(s *Session) (old *Session, err error) {
 func (b *Broker) unregister(s *Session) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.sessions[s.client.ClientID] == s {
-		delete(b.sessions, s.client.ClientID)
+	if b.sessions[s.device.ClientID] == s {
+		delete(b.sessions, s.device.ClientID)
 		b.metrics.sessions.Dec()
 	}
 }

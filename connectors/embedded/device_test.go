@@ -30,7 +30,7 @@ func TestFullDevice(t *testing.T) {
 	m := embedded.NewMetrics(nil)
 	b := start(t, embedded.Config{Metrics: m})
 	d := &fullDevice{}
-	s, err := b.Connect(t.Context(), gateway.ClientInfo{ClientID: "full"}, "", d)
+	s, err := b.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "full"}}, "", d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestFullDevice(t *testing.T) {
 func connect(t testing.TB, b gateway.Connector, clientID string) (gateway.Session, *connectortest.Device) {
 	t.Helper()
 	d := connectortest.NewDevice()
-	s, err := b.Connect(t.Context(), gateway.ClientInfo{ClientID: clientID}, "", d)
+	s, err := b.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: clientID}}, "", d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestSubscriptionLimit(t *testing.T) {
 func TestBadClientID(t *testing.T) {
 	b := start(t, embedded.Config{})
 	for _, id := range []string{"", "a\x00b", "\xff"} {
-		_, err := b.Connect(t.Context(), gateway.ClientInfo{ClientID: id}, "", connectortest.NewDevice())
+		_, err := b.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id}}, "", connectortest.NewDevice())
 		var refused *gateway.ResultError
 		if !errors.As(err, &refused) || refused.Result.Code != gateway.CodeParamsTypeError {
 			t.Errorf("%q: %v", id, err)
@@ -151,7 +151,7 @@ func TestCloseEndsSessions(t *testing.T) {
 	if r := d.Lost(t); !r.Is(gateway.ReasonShutdown) {
 		t.Fatal(r)
 	}
-	if _, err := b.Connect(t.Context(), gateway.ClientInfo{ClientID: "late"}, "", connectortest.NewDevice()); err == nil {
+	if _, err := b.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "late"}}, "", connectortest.NewDevice()); err == nil {
 		t.Fatal("connected to a closed broker")
 	}
 }
@@ -181,7 +181,7 @@ func BenchmarkIdleSession(b *testing.B) {
 				broker := start(b, embedded.Config{})
 				before, goroutines := gatewaytest.MemoryInUse(), runtime.NumGoroutine()
 				for i := range n {
-					s, _ := broker.Connect(b.Context(), gateway.ClientInfo{ClientID: fmt.Sprint("idle-", i)}, "", &counting{})
+					s, _ := broker.Connect(b.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: fmt.Sprint("idle-", i)}}, "", &counting{})
 					if subscribe {
 						s.Subscribe(fmt.Sprint("devices/", i, "/down"), 1, nil)
 					}

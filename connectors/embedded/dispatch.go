@@ -18,8 +18,8 @@ func isReserved(name string) bool {
 	return len(name) >= len(mochi.SysPrefix) && strings.EqualFold(name[:len(mochi.SysPrefix)], mochi.SysPrefix)
 }
 
-func (b *Broker) allows(client gateway.ClientInfo, action Action, name string) bool {
-	return b.acl == nil || b.acl.Allows(client, action, name)
+func (b *Broker) allows(device gateway.Device, action Action, name string) bool {
+	return b.acl == nil || b.acl.Allows(device, action, name)
 }
 
 // publish gives a device's message to mochi, which copies payload for each network client and calls dispatch for the devices.
@@ -69,7 +69,7 @@ func (b *Broker) deliver(s *Session, pk packets.Packet) bool {
 	if s.closed.Load() {
 		return false
 	}
-	if !b.allows(s.client, Subscribe, pk.TopicName) {
+	if !b.allows(s.device, Subscribe, pk.TopicName) {
 		b.metrics.dropped.WithLabelValues(dropDenied).Inc()
 		return false
 	}

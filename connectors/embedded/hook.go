@@ -27,20 +27,21 @@ func (h *hook) Provides(b byte) bool {
 	return false
 }
 
-func clientInfo(cl *mochi.Client) gateway.ClientInfo {
-	return gateway.ClientInfo{ProtoName: "MQTT", ClientID: cl.ID, Username: string(cl.Properties.Username)}
+// deviceOf is a network client as the rules see it.
+func deviceOf(cl *mochi.Client) gateway.Device {
+	return gateway.Device{ClientInfo: gateway.ClientInfo{ProtoName: "MQTT", ClientID: cl.ID, Username: string(cl.Properties.Username)}}
 }
 
 // OnConnectAuthenticate also checks the will: mochi publishes it without asking OnACLCheck.
 func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
-	b, info := h.broker, clientInfo(cl)
-	if !b.admit(context.Background(), info, string(pk.Connect.Password)) {
-		b.log.Info("embedded broker refused a client", "client_id", info.ClientID, "remote", cl.Net.Remote)
+	b, device := h.broker, deviceOf(cl)
+	if !b.admit(context.Background(), device, string(pk.Connect.Password)) {
+		b.log.Info("embedded broker refused a client", "client_id", device.ClientID, "remote", cl.Net.Remote)
 		return false
 	}
 	if will := pk.Connect.WillTopic; pk.Connect.WillFlag {
-		if topic.CheckName(will) != nil || isReserved(will) || !b.allows(info, Publish, will) {
-			b.log.Info("embedded broker refused a client's will", "client_id", info.ClientID, "topic", will, "remote", cl.Net.Remote)
+		if topic.CheckName(will) != nil || isReserved(will) || !b.allows(device, Publish, will) {
+			b.log.Info("embedded broker refused a client's will", "client_id", device.ClientID, "topic", will, "remote", cl.Net.Remote)
 			b.metrics.refused.Inc()
 			return false
 		}
@@ -58,7 +59,7 @@ func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
 // OnACLCheck is asked for each publish and subscribe of a network client, and for each message before it is delivered to one.
 func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
 	if write {
-		return topic.CheckName(name) == nil && h.broker.allows(clientInfo(cl), Publish, name)
+		return topic.CheckName(name) == nil && h.broker.allows(deviceOf(cl), Publish, name)
 	}
 	if topic.CheckFilter(name) != nil {
 		return false
@@ -67,7 +68,7 @@ func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
 		return true
 	}
 	inner, _ := topic.Unshare(name)
-	return h.broker.allows(clientInfo(cl), Subscribe, inner)
+	return h.broker.allows(deviceOf(cl), Subscribe, inner)
 }
 
 // OnPublish puts the device's client id where mochi has put that of the inline client.

@@ -23,7 +23,7 @@ func (c *counting) SessionLost(gateway.CloseReason) { c.lost.Add(1) }
 func attach(t testing.TB, c gateway.Connector, clientID string) (gateway.Session, *counting) {
 	t.Helper()
 	d := &counting{}
-	s, err := c.Connect(t.Context(), gateway.ClientInfo{ClientID: clientID}, "", d)
+	s, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: clientID}}, "", d)
 	if err != nil {
 		t.Fatal(err)
 	}

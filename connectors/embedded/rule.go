@@ -1,10 +1,6 @@
 package embedded
 
-import (
-	"strings"
-
-	"github.com/exgate/exgate/runtime/gateway"
-)
+import "github.com/exgate/exgate/runtime/gateway"
 
 // rule is one entry of an auth file: it decides for the clients, actions and topics it names.
 type rule struct {
@@ -12,59 +8,17 @@ type rule struct {
 	actions  [2]bool // by Action
 	username string  // empty: any
 	clientID string  // empty: any
-	topics   []pattern
+	topics   []gateway.TopicPattern
 }
 
-// pattern is a topic filter with placeholders, level by level.
-type pattern []string
-
-func (r *rule) applies(client gateway.ClientInfo, action Action, name string) bool {
-	if !r.actions[action] || (r.username != "" && r.username != client.Username) || (r.clientID != "" && r.clientID != client.ClientID) {
+func (r *rule) applies(device *gateway.Device, action Action, name string) bool {
+	if !r.actions[action] || (r.username != "" && r.username != device.Username) || (r.clientID != "" && r.clientID != device.ClientID) {
 		return false
 	}
-	for _, p := range r.topics {
-		if p.covers(name, client) {
+	for i := range r.topics {
+		if r.topics[i].Covers(name, device) {
 			return true
 		}
 	}
 	return false
-}
-
-// covers reports whether everything that name, a topic or a filter, stands for is inside the pattern.
-func (p pattern) covers(name string, client gateway.ClientInfo) bool {
-	if strings.HasPrefix(name, "$") && (p[0] == "+" || p[0] == "#") {
-		return false
-	}
-	more := true
-	for _, want := range p {
-		if want == "#" {
-			return true
-		}
-		if !more {
-			return false
-		}
-		var level string
-		level, name, more = strings.Cut(name, "/")
-		if !levelCovers(want, level, client) {
-			return false
-		}
-	}
-	return !more
-}
-
-// levelCovers compares what stands for a client id or username as plain text: a client called + gets no wildcard, one called a/b matches nothing.
-func levelCovers(want, level string, client gateway.ClientInfo) bool {
-	if want == "+" {
-		return level != "#"
-	}
-	if level == "+" || level == "#" {
-		return false
-	}
-	if !strings.Contains(want, "${") {
-		return want == level
-	}
-	if (client.ClientID == "" && strings.Contains(want, "${clientid}")) || (client.Username == "" && strings.Contains(want, "${username}")) {
-		return false
-	}
-	return level == strings.NewReplacer("${clientid}", client.ClientID, "${username}", client.Username).Replace(want)
 }

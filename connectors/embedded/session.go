@@ -15,7 +15,7 @@ const maxFilters = 1024
 // Session is a device's session. It needs no goroutine and no buffer.
 type Session struct {
 	broker *Broker
-	client gateway.ClientInfo
+	device gateway.Device
 	down   gateway.Downlink
 	closed atomic.Bool
 	many   atomic.Bool // had more than one filter, so that two may match one message
@@ -44,10 +44,10 @@ func (s *Session) publish(name string, qos byte, payload []byte) gateway.Result 
 	if qos > 2 {
 		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d does not exist", qos)
 	}
-	if isReserved(name) || !s.broker.allows(s.client, Publish, name) {
+	if isReserved(name) || !s.broker.allows(s.device, Publish, name) {
 		return gateway.Refuse(gateway.CodePermissionDeny, "publishing to %q is not allowed", name)
 	}
-	return s.broker.publish(s.client.ClientID, name, qos, payload)
+	return s.broker.publish(s.device.ClientID, name, qos, payload)
 }
 
 // Subscribe implements [gateway.Session]. done is called before it returns; retained messages come before done.
@@ -63,7 +63,7 @@ func (s *Session) subscribe(filter string, qos byte) gateway.Result {
 		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d does not exist", qos)
 	}
 	inner, shared := topic.Unshare(filter)
-	if !s.broker.allows(s.client, Subscribe, inner) {
+	if !s.broker.allows(s.device, Subscribe, inner) {
 		return gateway.Refuse(gateway.CodePermissionDeny, "subscribing to %q is not allowed", filter)
 	}
 	if r := s.add(filter, shared); !r.Ok() {

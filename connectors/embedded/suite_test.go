@@ -19,11 +19,11 @@ type access struct {
 	later map[string]embedded.Action // guarded by mu
 }
 
-func (a *access) Authenticate(_ context.Context, _ gateway.ClientInfo, password string) bool {
+func (a *access) Authenticate(_ context.Context, _ gateway.Device, password string) bool {
 	return password == a.password
 }
 
-func (a *access) Allows(_ gateway.ClientInfo, action embedded.Action, topic string) bool {
+func (a *access) Allows(_ gateway.Device, action embedded.Action, topic string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	denied, ok := a.later[topic]

@@ -101,7 +101,7 @@ func BenchmarkIdleSession(b *testing.B) {
 		before, goroutines := gatewaytest.MemoryInUse(), runtime.NumGoroutine()
 		sessions := make([]gateway.Session, n)
 		for i := range sessions {
-			s, err := c.Connect(context.Background(), gateway.ClientInfo{ClientID: fmt.Sprint("idle-", i)}, "", connectortest.NewDevice())
+			s, err := c.Connect(context.Background(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: fmt.Sprint("idle-", i)}}, "", connectortest.NewDevice())
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -22,7 +22,7 @@ import (
 
 func dial(t *testing.T, cfg Config) error {
 	t.Helper()
-	_, err := newConnector(t, cfg).Connect(t.Context(), gateway.ClientInfo{ClientID: "c", Username: "u"}, "hidden-password", connectortest.NewDevice())
+	_, err := newConnector(t, cfg).Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c", Username: "u"}}, "hidden-password", connectortest.NewDevice())
 	if err == nil {
 		t.Fatal("connected")
 	}
@@ -137,7 +137,7 @@ func TestMaxDials(t *testing.T) {
 	results := make(chan error)
 	for i := range 20 {
 		go func() {
-			_, err := c.Connect(t.Context(), gateway.ClientInfo{ClientID: string(rune('a' + i))}, "", connectortest.NewDevice())
+			_, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: string(rune('a' + i))}}, "", connectortest.NewDevice())
 			results <- err
 		}()
 	}

@@ -60,11 +60,11 @@ func New(cfg Config) (*Connector, error) {
 
 // Connect opens the session of a device. The wait for one of Config.MaxDials places is bounded by ctx, what follows by
 // Config.ConnectTimeout too.
-func (c *Connector) Connect(ctx context.Context, client gateway.ClientInfo, password string, down gateway.Downlink) (gateway.Session, error) {
-	if client.ClientID == "" {
+func (c *Connector) Connect(ctx context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
+	if device.ClientID == "" {
 		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeRequiredParamsMiss, "the client id is empty")}
 	}
-	s := &Session{connector: c, client: client, password: password, down: down}
+	s := &Session{connector: c, client: device.ClientInfo, password: password, down: down}
 	l, err := c.open(ctx, s, c.cfg.SessionExpiry == 0)
 	c.metrics.connected(err)
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *Connector) Connect(ctx context.Context, client gateway.ClientInfo, pass
 		return nil, err
 	}
 	if old != nil { // mosquitto 2.0.11 closes it without DISCONNECT, and it would take the client id back
-		old.lose(gateway.ReasonDiscarded.With("client id %q connected again", client.ClientID))
+		old.lose(gateway.ReasonDiscarded.With("client id %q connected again", device.ClientID))
 	}
 	return s, nil
 }

@@ -116,7 +116,7 @@ func TestAccessAtRunTime(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"u": "p"}, Dynamic: true})
 	c := newConnector(t, quick(b.URL()))
 	d := connectortest.NewDevice()
-	s, err := c.Connect(t.Context(), gateway.ClientInfo{ClientID: "device", Username: "u"}, "p", d)
+	s, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device", Username: "u"}}, "p", d)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,7 +138,7 @@ func connect(t testing.TB, c *Connector, clientID string) (gateway.Session, *con
 	d := connectortest.NewDevice()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	s, err := c.Connect(ctx, gateway.ClientInfo{ClientID: clientID}, "", d)
+	s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: clientID}}, "", d)
 	if err != nil {
 		t.Fatal(err)
 	}

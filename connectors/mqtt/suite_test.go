@@ -54,11 +54,11 @@ func TestSuiteMosquittoPasswordFile(t *testing.T) {
 
 type onePassword struct{}
 
-func (onePassword) Authenticate(_ context.Context, _ gateway.ClientInfo, password string) bool {
+func (onePassword) Authenticate(_ context.Context, _ gateway.Device, password string) bool {
 	return password == "secret"
 }
 
-func (onePassword) Allows(_ gateway.ClientInfo, _ embedded.Action, topic string) bool {
+func (onePassword) Allows(_ gateway.Device, _ embedded.Action, topic string) bool {
 	return topic != "denied/topic"
 }
 

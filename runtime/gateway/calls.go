@@ -32,7 +32,7 @@ func (c *Conn) Publish(topic string, qos uint32, payload []byte, done Done) Resu
 	if r := checkPublish(topic, qos); !r.Ok() {
 		return r
 	}
-	session, mount, k, r := c.begin("publish", len(payload), true, done)
+	session, mount, k, r := c.begin("publish", c.topics.publish, topic, len(payload), true, done)
 	if !r.Ok() {
 		return r
 	}
@@ -49,7 +49,7 @@ func (c *Conn) Subscribe(filter string, qos uint32, done Done) Result {
 	if r := checkFilter(filter); !r.Ok() {
 		return r
 	}
-	session, mount, k, r := c.begin("subscribe", 0, false, done)
+	session, mount, k, r := c.begin("subscribe", c.topics.subscribe, filter, 0, false, done)
 	if !r.Ok() {
 		return r
 	}
@@ -63,7 +63,7 @@ func (c *Conn) Unsubscribe(filter string, done Done) Result {
 	if r := checkFilter(filter); !r.Ok() {
 		return r
 	}
-	session, mount, k, r := c.begin("unsubscribe", 0, false, done)
+	session, mount, k, r := c.begin("unsubscribe", nil, filter, 0, false, done)
 	if !r.Ok() {
 		return r
 	}
@@ -72,8 +72,8 @@ func (c *Conn) Unsubscribe(filter string, done Done) Result {
 	return OK
 }
 
-// begin admits a call and counts it.
-func (c *Conn) begin(name string, bytes int, window bool, done Done) (Session, string, *call, Result) {
+// begin admits a call with a topic that allowed lets through, and counts it.
+func (c *Conn) begin(name string, allowed topicList, topic string, bytes int, window bool, done Done) (Session, string, *call, Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -83,6 +83,10 @@ func (c *Conn) begin(name string, bytes int, window bool, done Done) (Session, s
 		return nil, "", nil, Refuse(CodePermissionDeny, "%s before authenticate succeeded", name)
 	case c.gate.calls >= c.limits.MaxCalls:
 		return nil, "", nil, Refuse(CodeLimit, "%d calls are under way", c.gate.calls)
+	case allowed != nil && !c.mayUse(allowed, topic):
+		r := Refuse(CodePermissionDeny, "listener %s does not let this device %s %.100q", c.metrics.name, name, topic)
+		c.metrics.call(name, r)
+		return nil, "", nil, r
 	}
 	c.gate.calls++
 	if window {
@@ -99,6 +103,13 @@ func (c *Conn) begin(name string, bytes int, window bool, done Done) (Session, s
 	}
 	k.conn, k.name, k.bytes, k.window, k.done = c, name, bytes, window, done
 	return c.login.session, c.login.mount, k, OK
+}
+
+// mayUse reports whether allowed has the topic or filter as the upstream sees it; the caller holds mu.
+func (c *Conn) mayUse(allowed topicList, topic string) bool {
+	_, inner, _ := splitShare(topic)
+	device := c.device(c.login.client)
+	return allowed.allows(c.login.mount+inner, &device)
 }
 
 // complete takes the session's result, on any goroutine.

@@ -34,7 +34,7 @@ type Conn struct {
 	handler   ConnectionHandler
 	factory   *lease[HandlerFactory]
 	upstream  *lease[Connector]
-	mount     string // the listener's mountpoint, placeholders unresolved
+	topics    *topicRules
 	opened    time.Time
 
 	closing atomic.Bool // set under mu
@@ -56,7 +56,7 @@ type Conn struct {
 func newConn(gw *Gateway, l *attachment, t Transport) (*Conn, error) {
 	c := &Conn{
 		id: newID(gw.node), gw: gw, metrics: l.metrics, limits: l.limits, transport: t, info: t.Info(),
-		factory: l.handler, upstream: l.connector, mount: l.mountpoint, opened: time.Now(),
+		factory: l.handler, upstream: l.connector, topics: l.topics, opened: time.Now(),
 	}
 	c.rates = newRates(c.limits, l.rates, gw.now())
 	h, err := l.newHandler(l.handler.value, c)

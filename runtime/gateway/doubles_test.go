@@ -313,9 +313,9 @@ func newUpstream() *upstream {
 	return &upstream{down: map[string]gateway.Downlink{}, freed: make(chan struct{})}
 }
 
-func (u *upstream) Connect(ctx context.Context, c gateway.ClientInfo, password string, d gateway.Downlink) (gateway.Session, error) {
+func (u *upstream) Connect(ctx context.Context, c gateway.Device, password string, d gateway.Downlink) (gateway.Session, error) {
 	if u.connect != nil {
-		if err := u.connect(ctx, c); err != nil {
+		if err := u.connect(ctx, c.ClientInfo); err != nil {
 			return nil, err
 		}
 	}

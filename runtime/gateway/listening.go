@@ -21,9 +21,16 @@ type Listener interface {
 type ListenerConfig struct {
 	Handler   string // the name given to SetHandler
 	Connector string // the name given to SetConnector
-	// Mountpoint is put before the topics of its devices, and taken off again. ${clientid} and ${username} stand for the device's. If zero, what
+	// Mountpoint is put before the topics of its devices, and taken off again. ${clientid}, ${username}, ${listener} and ${module} are replaced. If zero, what
 	// the handler asks for in ClientInfo.
 	Mountpoint string
+	// Module names the protocol, for ${module}. If zero, ${module} stands for nothing, and a mountpoint with it refuses every client.
+	Module string
+	// PublishTopics are the patterns ([ParseTopicPattern]) of the topics that devices may publish to, mountpoint included; others are
+	// [CodePermissionDeny] and reach no upstream. If nil, all.
+	PublishTopics []string
+	// SubscribeTopics are the same for filters: each must be inside one of the patterns. If nil, all.
+	SubscribeTopics []string
 	// Limits bounds each connection. Zero fields take [DefaultLimits].
 	Limits Limits
 	// ListenerBytesPerSecond is Limits.BytesPerSecond for all connections of the listener together. If zero, no limit.
@@ -45,6 +52,7 @@ type listening struct {
 	cfg    ListenerConfig
 	limits *Limits
 	rates  *sharedRates // nil where there are none
+	topics *topicRules
 }
 
 // attachment is what a new connection is made of.
@@ -54,7 +62,7 @@ type attachment struct {
 	rates      *sharedRates
 	handler    *lease[HandlerFactory]
 	connector  *lease[Connector]
-	mountpoint string
+	topics     *topicRules
 	newHandler func(HandlerFactory, ConnectionAdapter) (ConnectionHandler, error)
 }
 
@@ -71,9 +79,13 @@ func (g *Gateway) AddListener(name string, l Listener, cfg ListenerConfig) error
 	if err := g.checkListener(name, cfg); err != nil {
 		return err
 	}
+	topics, err := newTopicRules(cfg)
+	if err != nil {
+		return fmt.Errorf("adding listener %q: %w", name, err)
+	}
 	limits := cfg.Limits.withDefaults()
 	entry := &listening{
-		name: name, listener: l, metrics: g.metrics.listener(name), served: make(chan struct{}), cfg: cfg, limits: &limits,
+		name: name, listener: l, metrics: g.metrics.listener(name), served: make(chan struct{}), cfg: cfg, limits: &limits, topics: topics,
 		rates: newSharedRates(cfg, g.now()),
 	}
 	g.listeners[name] = entry
@@ -97,8 +109,12 @@ func (g *Gateway) ChangeListener(name string, cfg ListenerConfig) error {
 	if err := g.checkListener(name, cfg); err != nil {
 		return err
 	}
+	topics, err := newTopicRules(cfg)
+	if err != nil {
+		return fmt.Errorf("changing listener %q: %w", name, err)
+	}
 	limits := cfg.Limits.withDefaults()
-	entry.cfg, entry.limits, entry.rates = cfg, &limits, newSharedRates(cfg, g.now())
+	entry.cfg, entry.limits, entry.topics, entry.rates = cfg, &limits, topics, newSharedRates(cfg, g.now())
 	return nil
 }
 
@@ -185,7 +201,7 @@ func (g *Gateway) attachment(entry *listening) (*attachment, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	a := &attachment{
-		metrics: entry.metrics, limits: entry.limits, rates: entry.rates, mountpoint: entry.cfg.Mountpoint, newHandler: entry.cfg.NewHandler,
+		metrics: entry.metrics, limits: entry.limits, rates: entry.rates, topics: entry.topics, newHandler: entry.cfg.NewHandler,
 		handler: g.handlers[entry.cfg.Handler], connector: g.connectors[entry.cfg.Connector],
 	}
 	if g.listeners[entry.name] != entry || !a.handler.take() {

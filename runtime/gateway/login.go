@@ -66,7 +66,7 @@ func (l *login) unmount(topic string) string { return strings.TrimPrefix(topic, 
 
 // Authenticate opens the device's upstream session; see [ConnectionAdapter].
 func (c *Conn) Authenticate(client ClientInfo, password string, done Done) Result {
-	mount, refused := mountpoint(c.mount, client)
+	mount, refused := mountpoint(c.topics.mountpoint, c.device(client))
 	if !refused.Ok() {
 		return refused
 	}
@@ -106,7 +106,7 @@ func (c *Conn) connect(ctx context.Context, client ClientInfo, password string) 
 		return c.loginFailed(err)
 	}
 	defer release()
-	session, err := c.upstream.value.Connect(ctx, client, password, c)
+	session, err := c.upstream.value.Connect(ctx, c.device(client), password, c)
 	if err != nil {
 		return c.loginFailed(err)
 	}
@@ -121,6 +121,11 @@ func (c *Conn) connect(ctx context.Context, client ClientInfo, password string) 
 		c.gw.clients.release(client.ClientID, c)
 	}
 	return OK
+}
+
+// device is client and where it comes from.
+func (c *Conn) device(client ClientInfo) Device {
+	return Device{ClientInfo: client, Peer: c.info.Peer, Listener: c.metrics.name, Module: c.topics.module}
 }
 
 func (c *Conn) loggedIn(client ClientInfo, session Session) bool {

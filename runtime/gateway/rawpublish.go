@@ -65,7 +65,7 @@ func (p *RawPublisher) open() (Session, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), DefaultLimits.AuthTimeout)
 	defer cancel()
-	s, err := lease.value.Connect(ctx, p.client, p.password, p)
+	s, err := lease.value.Connect(ctx, Device{ClientInfo: p.client}, p.password, p)
 	if err != nil {
 		lease.release()
 		return nil, fmt.Errorf("connecting as %q: %w", p.client.ClientID, err)

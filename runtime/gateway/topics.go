@@ -10,23 +10,21 @@ const maxString = 65535
 
 // mountpoint checks client and resolves the mountpoint's placeholders. The listener's mountpoint wins; that of the handler counts where
 // the listener has none, as handlers written before EMQX 5.1 expect.
-func mountpoint(configured string, client ClientInfo) (string, Result) {
-	if client.ClientID == "" {
+func mountpoint(configured string, device Device) (string, Result) {
+	if device.ClientID == "" {
 		return "", Refuse(CodeRequiredParamsMiss, "clientid is required")
 	}
-	if !validString(client.ClientID) || !validString(client.Username) {
+	if !validString(device.ClientID) || !validString(device.Username) {
 		return "", Refuse(CodeParamsTypeError, "clientid and username must be UTF-8 without control characters, at most %d bytes", maxString)
 	}
 	mount := configured
 	if mount == "" {
-		mount = client.Mountpoint
+		mount = device.Mountpoint
 	}
-	for _, p := range [...]struct{ name, value string }{{"${clientid}", client.ClientID}, {"${username}", client.Username}} {
-		if strings.Contains(mount, p.name) && (p.value == "" || strings.ContainsAny(p.value, "+#")) {
-			return "", Refuse(CodeParamsTypeError, "mountpoint uses %s, which must not be empty or contain '+' or '#'", p.name)
-		}
+	mount, what, ok := device.Fill(mount)
+	if !ok {
+		return "", Refuse(CodeParamsTypeError, "mountpoint uses %s, which must not be empty or contain '+' or '#'", what)
 	}
-	mount = strings.NewReplacer("${clientid}", client.ClientID, "${username}", client.Username).Replace(mount)
 	if strings.ContainsAny(mount, "+#") || !validString(mount) {
 		return "", Refuse(CodeParamsTypeError, "mountpoint must not contain wildcards or control characters")
 	}

@@ -8,10 +8,10 @@ import (
 // FuzzTopics checks that what the checks let through can be put under a mountpoint and taken off again, and cannot leave it.
 func FuzzTopics(f *testing.F) {
 	for _, s := range []string{"a/b", "$share/g/a/+", "#", "+/x/#", "$share//", "a\x00", "${username}"} {
-		f.Add(s, "id", "m/${clientid}/")
+		f.Add(s, "id", "m/${clientid}/${listener}/${module}/")
 	}
 	f.Fuzz(func(t *testing.T, topic, client, configured string) {
-		mount, r := mountpoint(configured, ClientInfo{ClientID: client, Username: topic})
+		mount, r := mountpoint(configured, Device{ClientInfo: ClientInfo{ClientID: client, Username: topic}, Listener: client, Module: topic})
 		if !r.Ok() {
 			return
 		}

@@ -1,13 +1,24 @@
 package gateway
 
-import "context"
+import (
+	"context"
+	"net/netip"
+)
+
+// Device is who asks for a session at an upstream, and where it comes from.
+type Device struct {
+	ClientInfo
+	Peer     netip.AddrPort // where it is connected from; zero for a client of the gateway's own
+	Listener string         // the listener it is connected to; empty for a client of the gateway's own
+	Module   string         // [ListenerConfig].Module of that listener
+}
 
 // Connector reaches one MQTT upstream.
 type Connector interface {
-	// Connect authenticates the client at the upstream and opens its session. It blocks until the upstream answered or ctx ends. A refusal
+	// Connect authenticates the device at the upstream and opens its session. It blocks until the upstream answered or ctx ends. A refusal
 	// is a [*ResultError] (bad credentials: [CodePermissionDeny]); any other error means that the upstream could not be asked.
 	// down gets what comes from the upstream, until Session.Close has returned.
-	Connect(ctx context.Context, client ClientInfo, password string, down Downlink) (Session, error)
+	Connect(ctx context.Context, device Device, password string, down Downlink) (Session, error)
 
 	// Close ends the sessions that are left and frees the connector. The gateway calls it once.
 	Close(ctx context.Context) error

@@ -36,9 +36,9 @@ func newUpstream() *upstream {
 }
 
 // Connect refuses one password.
-func (u *upstream) Connect(_ context.Context, client gateway.ClientInfo, password string, down gateway.Downlink) (gateway.Session, error) {
+func (u *upstream) Connect(_ context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
 	if password == wrongPassword {
-		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "bad password for %s", client.ClientID)}
+		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "bad password for %s", device.ClientID)}
 	}
 	s := &session{upstream: u, down: down, filters: make(map[string]bool)}
 	u.mu.Lock()

@@ -22,7 +22,7 @@ import (
 // refusing is an upstream that knows nobody.
 type refusing struct{ noUpstream }
 
-func (refusing) Connect(context.Context, gateway.ClientInfo, string, gateway.Downlink) (gateway.Session, error) {
+func (refusing) Connect(context.Context, gateway.Device, string, gateway.Downlink) (gateway.Session, error) {
 	return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "wrong password")}
 }
 

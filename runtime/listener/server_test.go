@@ -71,7 +71,7 @@ func send(a gateway.ConnectionAdapter, b []byte)                  { a.Send(b) }
 
 type noUpstream struct{}
 
-func (noUpstream) Connect(context.Context, gateway.ClientInfo, string, gateway.Downlink) (gateway.Session, error) {
+func (noUpstream) Connect(context.Context, gateway.Device, string, gateway.Downlink) (gateway.Session, error) {
 	return nil, errors.New("no upstream")
 }
 func (noUpstream) Close(context.Context) error { return nil }

@@ -16,7 +16,7 @@ import (
 // broker is a Connector that knows every client but "stranger" and allows every topic but "forbidden".
 type broker struct{}
 
-func (broker) Connect(_ context.Context, c gateway.ClientInfo, _ string, _ gateway.Downlink) (gateway.Session, error) {
+func (broker) Connect(_ context.Context, c gateway.Device, _ string, _ gateway.Downlink) (gateway.Session, error) {
 	if c.ClientID == "stranger" {
 		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "bad credentials")}
 	}

@@ -50,11 +50,11 @@ func Serve(t testing.TB, f gateway.HandlerFactory) *Gate {
 // refusing is a broker that lets nobody in whose password begins with "wrong".
 type refusing struct{ gateway.Connector }
 
-func (r refusing) Connect(ctx context.Context, client gateway.ClientInfo, password string, down gateway.Downlink) (gateway.Session, error) {
+func (r refusing) Connect(ctx context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
 	if strings.HasPrefix(password, "wrong") {
 		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "wrong password")}
 	}
-	return r.Connector.Connect(ctx, client, password, down)
+	return r.Connector.Connect(ctx, device, password, down)
 }
 
 // Stop ends the gateway with its connections and handlers.

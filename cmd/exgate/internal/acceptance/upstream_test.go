@@ -30,11 +30,11 @@ type upstream struct {
 // rules is the embedded broker's authenticator and access control.
 type rules struct{ denied atomic.Bool }
 
-func (r *rules) Authenticate(_ context.Context, _ gateway.ClientInfo, got string) bool {
+func (r *rules) Authenticate(_ context.Context, _ gateway.Device, got string) bool {
 	return got == password
 }
 
-func (r *rules) Allows(client gateway.ClientInfo, _ embedded.Action, topic string) bool {
+func (r *rules) Allows(client gateway.Device, _ embedded.Action, topic string) bool {
 	return !r.denied.Load() || client.Username != "d-acl" || topic != "acl/t"
 }
 
@@ -97,7 +97,7 @@ func dialOther(t *testing.T, url string) *client {
 	c := &client{messages: make(chan gateway.Message, 100)}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c.session, err = connector.Connect(ctx, gateway.ClientInfo{ClientID: "other", Username: "other"}, password, c)
+	c.session, err = connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "other", Username: "other"}}, password, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,7 @@ func visit(ctx context.Context, broker string) error {
 		return err
 	}
 	defer func() { _ = connector.Close(ctx) }()
-	s, err := connector.Connect(ctx, gateway.ClientInfo{ClientID: "exgate-doctor-" + strings.ToLower(rand.Text()[:10])}, "", nobody{})
+	s, err := connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "exgate-doctor-" + strings.ToLower(rand.Text()[:10])}}, "", nobody{})
 	if err != nil {
 		return err
 	}

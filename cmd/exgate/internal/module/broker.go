@@ -37,11 +37,11 @@ func (b *broker) outcome(call string) gateway.Result {
 	return gateway.OK
 }
 
-func (b *broker) Connect(_ context.Context, client gateway.ClientInfo, _ string, down gateway.Downlink) (gateway.Session, error) {
+func (b *broker) Connect(_ context.Context, device gateway.Device, _ string, down gateway.Downlink) (gateway.Session, error) {
 	if r := b.outcome("authenticate"); !r.Ok() {
 		return nil, &gateway.ResultError{Result: r}
 	}
-	s := &brokerSession{broker: b, clientID: client.ClientID, down: down, filters: make(map[string]byte)}
+	s := &brokerSession{broker: b, clientID: device.ClientID, down: down, filters: make(map[string]byte)}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sessions[s] = true

@@ -1,0 +1,115 @@
+package gateway
+
+import (
+	"fmt"
+	"strings"
+)
+
+// TopicPattern is a topic filter with placeholders, which says what a device may publish or subscribe to.
+type TopicPattern struct {
+	text   string
+	levels []string
+}
+
+// ParseTopicPattern reads a filter such as meters/${clientid}/#. It may contain ${clientid}, ${username}, ${listener} and ${module}, and is no shared
+// subscription.
+func ParseTopicPattern(text string) (TopicPattern, error) {
+	if unknown := UnknownPlaceholder(text); unknown != "" {
+		return TopicPattern{}, fmt.Errorf("%s is neither ${clientid}, ${username}, ${listener} nor ${module}", unknown)
+	}
+	if first, _, _ := strings.Cut(text, "/"); strings.EqualFold(first, "$share") {
+		return TopicPattern{}, fmt.Errorf("%q: name the filter without $share/GROUP/", text)
+	}
+	if r := checkFilter(text); !r.Ok() {
+		return TopicPattern{}, fmt.Errorf("%q: %s", text, r.Message)
+	}
+	return TopicPattern{text, strings.Split(text, "/")}, nil
+}
+
+func (p TopicPattern) String() string { return p.text }
+
+// Covers reports whether everything that name stands for, a topic or a filter without $share, is inside the pattern.
+func (p TopicPattern) Covers(name string, device *Device) bool {
+	if strings.HasPrefix(name, "$") && (p.levels[0] == "+" || p.levels[0] == "#") {
+		return false
+	}
+	more := true
+	for _, want := range p.levels {
+		if want == "#" {
+			return true
+		}
+		if !more {
+			return false
+		}
+		var level string
+		level, name, more = strings.Cut(name, "/")
+		if !levelCovers(want, level, device) {
+			return false
+		}
+	}
+	return !more
+}
+
+// levelCovers compares what a placeholder stands for as plain text: a client called + gets no wildcard, one called a/b matches nothing.
+func levelCovers(want, level string, device *Device) bool {
+	switch {
+	case want == "+":
+		return level != "#"
+	case level == "+" || level == "#":
+		return false
+	case !strings.Contains(want, "${"):
+		return want == level
+	}
+	filled, _, ok := device.Fill(want)
+	return ok && level == filled
+}
+
+// topicRules are a listener's, for the topics of its devices.
+type topicRules struct {
+	mountpoint string // placeholders unresolved
+	module     string
+	publish    topicList
+	subscribe  topicList
+}
+
+func newTopicRules(cfg ListenerConfig) (*topicRules, error) {
+	r := &topicRules{mountpoint: cfg.Mountpoint, module: cfg.Module}
+	var err error
+	if r.publish, err = parseTopicList("PublishTopics", cfg.PublishTopics); err != nil {
+		return nil, err
+	}
+	if r.subscribe, err = parseTopicList("SubscribeTopics", cfg.SubscribeTopics); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// topicList is what devices may do. Nil lets them do everything.
+type topicList []TopicPattern
+
+func parseTopicList(what string, texts []string) (topicList, error) {
+	if texts == nil {
+		return nil, nil
+	}
+	list := make(topicList, 0, len(texts))
+	for _, text := range texts {
+		p, err := ParseTopicPattern(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+func (l topicList) allows(name string, device *Device) bool {
+	if l == nil {
+		return true
+	}
+	for i := range l {
+		if l[i].Covers(name, device) {
+			return true
+		}
+	}
+	return false
+}
