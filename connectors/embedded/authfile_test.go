@@ -134,7 +134,7 @@ func TestAuthFileErrors(t *testing.T) {
 		"rules:\n - permission: deny\n   action: all\n   topics:\n     - a/#/b":    `:5: filter "a/#/b"`,
 		"rules:\n - {permission: deny, action: all, topics: ['a/${clientId}']}":    ":2: ${clientId} is neither ${clientid}, ${username}, ${listener} nor ${module}",
 		"rules:\n - {permission: deny, action: all, topics: ['$share/g/${user}']}": ":2: ${user} is neither",
-		"rules:\n - {permission: deny, action: all, topics: ['$share/g/a']}":       ":2: name the filter without $share/GROUP/",
+		"rules:\n - {permission: deny, action: all, topics: ['$share/g/a']}":       ":2: \"$share/g/a\": name the filter without $share/GROUP/",
 		"[]": ":1: want anonymous, rules, users",
 	} {
 		path := writeFile(t, text)

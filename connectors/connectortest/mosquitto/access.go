@@ -168,7 +168,7 @@ func (b *Broker) Allow(t testing.TB, username string, access Access, filter stri
 // Control runs a command of the dynamic security plug-in.
 func (b *Broker) Control(t testing.TB, command ...string) {
 	t.Helper()
-	args := append([]string{"-h", "127.0.0.1", "-p", fmt.Sprint(b.port), "-u", adminName, "-P", adminPass, "dynsec"}, command...)
+	args := append([]string{"-h", "127.0.0.1", "-p", b.ports[overTCP], "-u", adminName, "-P", adminPass, "dynsec"}, command...)
 	if out, err := exec.Command("mosquitto_ctrl", args...).CombinedOutput(); err != nil || strings.Contains(string(out), "rror") {
 		t.Fatalf("mosquitto_ctrl dynsec %s: %v: %s", strings.Join(command, " "), err, out)
 	}
