@@ -131,7 +131,7 @@ func TestAuthFileErrors(t *testing.T) {
 		"rules:\n - {permission: maybe, action: all, topics: [a]}":                 `:2: "maybe" is none of allow, deny`,
 		"rules:\n - {permission: deny, action: read, topics: [a]}":                 `:2: "read" is none of publish, subscribe, all`,
 		"rules:\n - {permission: deny, action: all}":                               ":2: a rule needs permission, action and topics",
-		"rules:\n - permission: deny\n   action: all\n   topics:\n     - a/#/b":    `:5: filter "a/#/b"`,
+		"rules:\n - permission: deny\n   action: all\n   topics:\n     - a/#/b":    `:5: "a/#/b"`,
 		"rules:\n - {permission: deny, action: all, topics: ['a/${clientId}']}":    ":2: ${clientId} is neither ${clientid}, ${username}, ${listener} nor ${module}",
 		"rules:\n - {permission: deny, action: all, topics: ['$share/g/${user}']}": ":2: ${user} is neither",
 		"rules:\n - {permission: deny, action: all, topics: ['$share/g/a']}":       ":2: \"$share/g/a\": name the filter without $share/GROUP/",
