@@ -1,0 +1,112 @@
+// Package program runs the programs of brokers for tests.
+package program
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+// Find is the path of a program. Where it is not installed, the test is skipped, or fails if the environment has CI, and says to run install.
+func Find(t testing.TB, name, install string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path, err = exec.LookPath(filepath.Join("/usr/sbin", name))
+	}
+	if err != nil {
+		Missing(t, "%s is missing: %s", name, install)
+	}
+	return path
+}
+
+// Missing skips a test for the want of something, or fails it if the environment has CI, where everything is to be there.
+func Missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// Process is a program that may run, end and run again. The zero value is one that has not run.
+type Process struct {
+	// Log is what the program has printed, in all its runs.
+	Log gatewaytest.Log
+
+	mu     sync.Mutex
+	cmd    *exec.Cmd     // nil while it does not run; guarded by mu
+	exited chan struct{} // closed when cmd has ended; guarded by mu
+}
+
+// Run starts cmd and waits until it accepts connections at all of listeners, which are HOST:PORT, for patience at most.
+func (p *Process) Run(cmd *exec.Cmd, patience time.Duration, listeners ...string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cmd.Stdout, cmd.Stderr = &p.Log, &p.Log
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	exited := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(exited) }()
+	if err := await(listeners, exited, patience); err != nil {
+		_ = cmd.Process.Kill()
+		<-exited
+		return err
+	}
+	p.cmd, p.exited = cmd, exited
+	return nil
+}
+
+func await(listeners []string, exited <-chan struct{}, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
+	for _, addr := range listeners {
+		for {
+			conn, err := net.Dial("tcp", addr)
+			if err == nil {
+				_ = conn.Close()
+				break
+			}
+			if time.Now().After(deadline) {
+				return fmt.Errorf("it does not listen on %s after %v", addr, patience)
+			}
+			select {
+			case <-exited:
+				return errors.New("it ended at once")
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}
+	return nil
+}
+
+// Kill ends the program without a warning. It does nothing where it does not run.
+func (p *Process) Kill() { _ = p.End(syscall.SIGKILL, time.Minute) }
+
+// End sends a signal, to a paused program too, and waits for the end, for patience at most. It does nothing where the program does not run.
+func (p *Process) End(signal os.Signal, patience time.Duration) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return nil
+	}
+	_ = p.cmd.Process.Signal(signal)
+	_ = p.cmd.Process.Signal(syscall.SIGCONT)
+	select {
+	case <-p.exited:
+	case <-time.After(patience):
+		_ = p.cmd.Process.Kill()
+		return fmt.Errorf("it ignores %v", signal)
+	}
+	p.cmd = nil
+	return nil
+}
