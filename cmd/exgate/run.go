@@ -65,7 +65,7 @@ func run(cmd *cobra.Command, g *running, predecessor *upgrade.Predecessor, inher
 	}
 	printSockets(cmd.OutOrStdout(), g.service.Sockets())
 	if demo, ok := g.cfg.Listeners["demo"]; ok && demo.Handler.Wasm == config.Builtin+"line" && demo.Kind() == "tcp" && !demo.Unix() {
-		printDemo(cmd.OutOrStdout(), g.service.Sockets(), g.cfg.Upstream.URL)
+		printDemo(cmd.OutOrStdout(), g.service.Sockets(), g.cfg.Upstream.FirstURL())
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), "Ctrl-C stops it.")
 	g.log.Info("started", "version", versionText(), "node", g.cfg.Node, "pid", os.Getpid())

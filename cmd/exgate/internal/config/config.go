@@ -40,19 +40,6 @@ type Metrics struct {
 	Public bool   `koanf:"public"`
 }
 
-// Upstream is the MQTT broker: that at URL, or the embedded one where URL is empty.
-type Upstream struct {
-	Embedded Embedded `koanf:"embedded"`
-	URL      string   `koanf:"url"`
-}
-
-// Embedded is the broker inside the gateway.
-type Embedded struct {
-	Bind       string `koanf:"bind"`
-	AuthFile   string `koanf:"auth_file" path:"file"`
-	MaxClients int    `koanf:"max_clients" min:"1"`
-}
-
 // Names returns the listeners' names in order.
 func (c *Config) Names() []string {
 	names := make([]string, 0, len(c.Listeners))

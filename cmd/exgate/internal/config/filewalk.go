@@ -98,11 +98,14 @@ func (n *node) takes(y *yaml.Node) bool {
 
 // relativeTo makes a path relative to the folder of the file that says it.
 func relativeTo(folder, path string) string {
-	if path == "" || strings.HasPrefix(path, Builtin) || filepath.IsAbs(path) {
+	if path == "" || strings.HasPrefix(path, Builtin) || isURL(path) || filepath.IsAbs(path) {
 		return path
 	}
 	return filepath.Join(folder, path)
 }
+
+// isURL reports whether a setting that may be a path is a URL.
+func isURL(text string) bool { return strings.Contains(text, "://") }
 
 // resolve follows an alias. An alias cannot stand for another alias.
 func resolve(y *yaml.Node) *yaml.Node {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -85,6 +86,17 @@ const Builtin = "builtin:"
 
 // builtins are the modules inside the program.
 var builtins = []string{"line"}
+
+// ModuleName is what ${module} stands for: the name of the module of the folder, or that of the file without its ending. It is empty for a service.
+func (h Handler) ModuleName() string {
+	if name, ok := h.BuiltinName(); ok {
+		return name
+	}
+	if h.Wasm != "" {
+		return strings.TrimSuffix(filepath.Base(h.Wasm), ModuleFile)
+	}
+	return h.Module
+}
 
 // BuiltinName is the name of the module inside the program that wasm names, and whether it names one.
 func (h Handler) BuiltinName() (string, bool) { return strings.CutPrefix(h.Wasm, Builtin) }

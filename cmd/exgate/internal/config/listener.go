@@ -12,9 +12,13 @@ type Listener struct {
 	Type        string        `koanf:"type" oneof:"tcp tls udp dtls"`
 	Bind        string        `koanf:"bind"`
 	Handler     Handler       `koanf:"handler"`
-	Mountpoint  string        `koanf:"mountpoint"`
+	Session     string        `koanf:"session" oneof:"device shared"`
 	IdleTimeout time.Duration `koanf:"idle_timeout"`
 	Limits      Limits        `koanf:"limits"`
+
+	Mountpoint      string   `koanf:"mountpoint"`
+	PublishTopics   []string `koanf:"publish_topics"`
+	SubscribeTopics []string `koanf:"subscribe_topics"`
 
 	TLS    TLS    `koanf:"tls"`
 	PSK    PSK    `koanf:"psk"`

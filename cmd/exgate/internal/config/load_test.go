@@ -95,7 +95,7 @@ func TestHandlerOfTheDemoMayBeReplaced(t *testing.T) {
 
 func TestUpstreamURLReplacesTheDefaultBroker(t *testing.T) {
 	cfg := mustLoad(t, Sources{Environ: []string{"EXGATE_UPSTREAM__URL=mqtts://h"}})
-	if cfg.Upstream.URL != "mqtts://h" {
+	if !slices.Equal(cfg.Upstream.URL, []string{"mqtts://h"}) {
 		t.Errorf("upstream %+v", cfg.Upstream)
 	}
 }

@@ -106,8 +106,8 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 			listenerA + "upstream:\n  url: mqtt://h\n  embedded: {bind: ':2'}\n",
 			"exgate.yaml:4: upstream.embedded: cannot stand beside upstream.url (exgate.yaml:3): remove one",
 		},
-		"upstream's url":  {"upstream: {url: 'tcp://u:secret@h:1'}\n", `exgate.yaml:1: upstream.url: must be like mqtt://host:1883 or mqtts://host:8883, not "...@h:1"`},
-		"upstream's user": {"upstream: {url: 'mqtt://u:p@h'}\n", "exgate.yaml:1: upstream.url: must hold no user: devices log in with credentials of their own"},
+		"upstream's url":  {"upstream: {url: 'tcp://u:secret@h:1'}\n", `exgate.yaml:1: upstream.url: must be like mqtt://host:1883, mqtts://host:8883, ws://host:8083/mqtt or wss://host:8084/mqtt, not "...@h:1"`},
+		"upstream's user": {"upstream: {url: 'mqtt://u:p@h'}\n", "exgate.yaml:1: upstream.url: must hold no user: devices log in with credentials of their own, and upstream.username is the gateway's"},
 		"upstream's address": {
 			"upstream: {embedded: {bind: ''}}\n",
 			"exgate.yaml:1: upstream.embedded.bind: must be an address such as 127.0.0.1:1883 or :7993, and is empty",
@@ -136,7 +136,7 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 			"nod: 1\nlog: {level: 1}\nupstream: {url: x}\n",
 			"exgate.yaml:1: nod: unknown key, did you mean \"node\"?\n" +
 				"exgate.yaml:2: log.level: must be debug, info, warn or error, not the number 1\n" +
-				`exgate.yaml:3: upstream.url: must be like mqtt://host:1883 or mqtts://host:8883, not "x"`,
+				`exgate.yaml:3: upstream.url: must be like mqtt://host:1883, mqtts://host:8883, ws://host:8083/mqtt or wss://host:8084/mqtt, not "x"`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

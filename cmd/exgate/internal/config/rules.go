@@ -2,7 +2,6 @@ package config
 
 import (
 	"net"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -88,24 +87,6 @@ func (r rules) exclusive(a, b string) {
 		a, b, atA, atB = b, a, atB, atA
 	}
 	r.problems.add(atB, b, "cannot stand beside %s (%s): remove one", a, atA.where)
-}
-
-func (r rules) upstream() {
-	u := r.cfg.Upstream
-	if u.URL == "" {
-		r.address("upstream.embedded.bind", u.Embedded.Bind)
-		r.authFile("upstream.embedded.auth_file", u.Embedded.AuthFile)
-		return
-	}
-	r.exclusive("upstream.embedded", "upstream.url")
-	parsed, err := url.Parse(u.URL)
-	if err != nil || parsed.Scheme != "mqtt" && parsed.Scheme != "mqtts" || parsed.Hostname() == "" {
-		r.problem("upstream.url", "must be like mqtt://host:1883 or mqtts://host:8883, not %s", quoted(redacted(u.URL)))
-		return
-	}
-	if parsed.User != nil {
-		r.problem("upstream.url", "must hold no user: devices log in with credentials of their own")
-	}
 }
 
 // redacted is a URL without what stands before its @.

@@ -15,7 +15,7 @@ type socket struct {
 // sockets are all of them, listeners last.
 func (c *Config) sockets() []socket {
 	var all []socket
-	if c.Upstream.URL == "" {
+	if !c.Upstream.Elsewhere() {
 		all = append(all, socket{"tcp", "upstream.embedded.bind", c.Upstream.Embedded.Bind})
 	}
 	if c.HasGRPC() {

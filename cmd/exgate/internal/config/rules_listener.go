@@ -1,10 +1,11 @@
 package config
 
-import "strings"
-
 func (r rules) listener(key string, l Listener) {
 	broken := r.broken(key) // a misspelt setting is not missing too
 	r.socket(key, l)
+	if l.Session == Shared && !r.cfg.Upstream.Elsewhere() && !r.broken("upstream.url") {
+		r.problem(key+".session", "shared needs upstream.url: the embedded broker costs no connections to share")
+	}
 	if l.Handler.Module == "" && l.Handler.Wasm == "" && len(l.Handler.GRPC) == 0 {
 		if !broken {
 			r.problem(key, "needs handler.wasm, the path of a module, handler.module, the name of one in the folder modules, "+
@@ -29,7 +30,5 @@ func (r rules) socket(key string, l Listener) {
 	r.transport(key, l)
 	r.admission(key, l)
 	r.taps(key, l)
-	if strings.ContainsAny(l.Mountpoint, "+#\x00") {
-		r.problem(key+".mountpoint", "must hold no + or #: it is put before topics")
-	}
+	r.topics(key, l)
 }

@@ -30,6 +30,13 @@ func (r rules) folder(key, name string) {
 	}
 }
 
+// noFile checks that a folder, which is made where it is missing, can be one.
+func (r rules) noFile(key, name string) {
+	if info, err := os.Stat(name); err == nil && !info.IsDir() {
+		r.problem(key, "%s is a file, not a folder", name)
+	}
+}
+
 // named checks that a module is in the folder of modules.
 func (r rules) named(key, name string) {
 	for _, setting := range ofModules {

@@ -25,7 +25,7 @@ type socket struct {
 // socketsOf are those of a configuration, listeners last.
 func socketsOf(cfg *config.Config) []socket {
 	var all []socket
-	if cfg.Upstream.URL == "" {
+	if !cfg.Upstream.Elsewhere() {
 		all = append(all, socket{network: "tcp", setting: "upstream.embedded.bind", bind: cfg.Upstream.Embedded.Bind})
 	}
 	if cfg.HasGRPC() {

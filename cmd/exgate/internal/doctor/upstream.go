@@ -18,14 +18,15 @@ import (
 
 // upstream says whether the broker of upstream.url takes clients.
 func (c *checkup) upstream(ctx context.Context) []Finding {
-	if c.cfg.Upstream.URL == "" {
-		return nil
+	var findings []Finding
+	for _, server := range c.cfg.Upstream.URL {
+		u, err := url.Parse(server)
+		if err != nil {
+			return []Finding{c.problem("upstream.url", "is no URL")}
+		}
+		findings = append(findings, c.broker(ctx, u))
 	}
-	u, err := url.Parse(c.cfg.Upstream.URL)
-	if err != nil {
-		return []Finding{c.problem("upstream.url", "is no URL")}
-	}
-	return []Finding{c.broker(ctx, u)}
+	return findings
 }
 
 // broker comes and goes as a client without credentials.
@@ -35,7 +36,7 @@ func (c *checkup) broker(ctx context.Context, u *url.URL) Finding {
 	if own, ok := c.ownSocket(ctx, address); ok {
 		return c.problem(setting, "%s is where exgate itself listens (%s), not a broker: write the broker's address", address, own.setting)
 	}
-	err := visit(ctx, c.cfg.Upstream.URL)
+	err := visit(ctx, u.String())
 	var refused *gateway.ResultError
 	switch {
 	case err == nil:

@@ -88,7 +88,7 @@ func describe(h config.Handler) string {
 // a session of its own at a broker elsewhere.
 func (l *listeners) checkFiles() {
 	want := l.service.cfg.MostConnections()
-	if l.service.cfg.Upstream.URL != "" {
+	if l.service.cfg.Upstream.Elsewhere() {
 		want *= 2
 	}
 	if message, ok := listener.CheckFiles(want); ok {

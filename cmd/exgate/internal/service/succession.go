@@ -123,7 +123,7 @@ func (s *Service) Leave(ctx context.Context) error {
 // DevicesMayStay reports whether the connections that a service has can live on beside another process with the same configuration. They cannot with
 // the embedded broker: the devices of one process would not see the messages of the other's. Nor with a gRPC handler: its calls go to whichever process
 // it is connected to, and only one knows the device.
-func (s *Service) DevicesMayStay() bool { return s.cfg.Upstream.URL != "" && !s.cfg.HasGRPC() }
+func (s *Service) DevicesMayStay() bool { return s.cfg.Upstream.Elsewhere() && !s.cfg.HasGRPC() }
 
 // drainInterval is how often Drained looks.
 const drainInterval = 50 * time.Millisecond

@@ -18,8 +18,8 @@ func (s *Service) startUpstream(ctx context.Context) error {
 }
 
 func (s *Service) connector(ctx context.Context) (gateway.Connector, error) {
-	if url := s.cfg.Upstream.URL; url != "" {
-		c, err := mqtt.New(mqtt.Config{URL: url, Logger: s.log, Metrics: mqtt.NewMetrics(s.registry)})
+	if s.cfg.Upstream.Elsewhere() {
+		c, err := mqtt.New(mqtt.Config{URL: s.cfg.Upstream.FirstURL(), Logger: s.log, Metrics: mqtt.NewMetrics(s.registry)})
 		if err != nil {
 			return nil, s.cfg.Problem("upstream.url", "%v", err)
 		}

@@ -1,0 +1,54 @@
+package config
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// maxHeaders bounds a file of headers, in bytes.
+const maxHeaders = 16 << 10
+
+// ReadHeaders reads the headers of requests from a file: "Name: value", one a line; lines that are empty or begin with # do not count. Errors name the
+// line and do not hold it: headers are where secrets are.
+func ReadHeaders(name string) (http.Header, error) {
+	data, err := os.ReadFile(name)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", name, cause(err))
+	case len(data) > maxHeaders:
+		return nil, fmt.Errorf("%s holds more than %d bytes: does it hold headers?", name, maxHeaders)
+	}
+	return parseHeaders(name, string(data))
+}
+
+func parseHeaders(name, text string) (http.Header, error) {
+	headers := make(http.Header)
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		field, value, ok := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		if !ok || !httpguts.ValidHeaderFieldName(field) || !httpguts.ValidHeaderFieldValue(value) {
+			return nil, fmt.Errorf("%s:%d: must be a header such as Authorization: Bearer TOKEN", name, i+1)
+		}
+		headers.Add(field, value)
+	}
+	return headers, nil
+}
+
+// headersFile checks a file of headers, if one is named.
+func (r rules) headersFile(key, name string) {
+	r.file(key, name)
+	if name == "" || r.broken(key) {
+		return
+	}
+	if _, err := ReadHeaders(name); err != nil {
+		r.problem(key, "%v", err)
+	}
+}
