@@ -129,17 +129,17 @@ func setBind(s *scope, name string, v *hocon.Value, what string) bool {
 	return true
 }
 
-var placeholder = regexp.MustCompile(`\$\{[^}]*\}`)
+var placeholder = regexp.MustCompile(`\$\{[^}]*\}?`)
 
-// mountpoint carries over what stands before topics. EMQX leaves what it cannot fill in as it is.
+// mountpoint carries over what stands before topics. EMQX leaves what it cannot fill in as it is; exgate refuses it.
 func mountpoint(s *scope, name string, v *hocon.Value) {
-	rest := strings.NewReplacer("${clientid}", "", "${username}", "").Replace(v.Text)
+	rest := strings.NewReplacer("${clientid}", "", "${username}", "", "${listener}", "").Replace(v.Text)
 	switch {
 	case v.Kind != hocon.Scalar || strings.ContainsAny(rest, "+#\x00"):
 		s.decide(v, s.name(name), "must be a text without + and #")
 		return
 	case placeholder.MatchString(rest):
-		s.decide(v, s.name(name), "exgate fills in ${clientid} and ${username} only; the rest stays as it is")
+		s.decide(v, s.name(name), "exgate fills in ${clientid}, ${username} and ${listener} only, and does not start with %s: write what it stands for", placeholder.FindString(rest))
 	}
 	if v.Text != "" && v.Text != "undefined" {
 		s.to.set("mountpoint", v.Text)
