@@ -12,6 +12,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/internal/messageid"
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -36,14 +37,16 @@ type Config struct {
 	// MaxClients bounds the connections to Bind. If zero, 256.
 	MaxClients int
 
-	// AuthFile is the path of a YAML file of users and rules, see [LoadAuthFile]. If zero, Authenticator and ACL decide.
+	// AuthFile is the path of a YAML file of users and rules, see [access.LoadFile]. Changes hold for logins from then on, and its
+	// rules at once. If zero, Authenticator and ACL decide.
 	AuthFile string
 
-	// Authenticator decides who may connect. If zero, everyone may.
-	Authenticator Authenticator
+	// Authenticator decides who may connect, devices and network clients alike; one that it ignores may not. If zero, everyone may.
+	Authenticator access.Authenticator
 
-	// ACL decides what clients may publish and subscribe to. If zero, everything is allowed.
-	ACL ACL
+	// ACL decides what clients may publish and subscribe to, where the answer of the Authenticator does not say. If zero, everything is
+	// allowed.
+	ACL access.ACL
 
 	// Logger gets what a person should know. If zero, slog.Default().
 	Logger *slog.Logger
@@ -56,8 +59,8 @@ type Config struct {
 type Broker struct {
 	server  *mochi.Server
 	inline  *mochi.Client // who publishes for device sessions
-	auth    Authenticator
-	acl     ACL // nil: everything is allowed
+	auth    access.Authenticator
+	acl     access.ACL // nil: everything is allowed
 	log     *slog.Logger
 	metrics *Metrics
 	ids     *messageid.Source
@@ -104,7 +107,7 @@ func (cfg Config) withDefaults() (Config, error) {
 		cfg.MaxClients = defaultMaxClients
 	}
 	if cfg.AuthFile != "" {
-		file, err := LoadAuthFile(cfg.AuthFile)
+		file, err := access.LoadFile(cfg.AuthFile)
 		if err != nil {
 			return cfg, err
 		}

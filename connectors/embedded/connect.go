@@ -1,13 +1,16 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -18,10 +21,11 @@ func (b *Broker) Connect(ctx context.Context, device gateway.Device, password st
 	if device.ClientID == "" || strings.IndexByte(device.ClientID, 0) >= 0 || !utf8.ValidString(device.ClientID) {
 		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError, "client id %.100q is not usable with MQTT", device.ClientID)}
 	}
-	if !b.admit(ctx, device, password) {
-		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "bad username or password")}
+	answer, err := b.admit(ctx, device, password)
+	if err != nil {
+		return nil, err
 	}
-	s := &Session{broker: b, device: device, down: down}
+	s := &Session{broker: b, device: device, answer: answer, down: down}
 	old, err := b.register(s)
 	if err != nil {
 		return nil, err
@@ -35,12 +39,20 @@ func (b *Broker) Connect(ctx context.Context, device gateway.Device, password st
 	return s, nil
 }
 
-func (b *Broker) admit(ctx context.Context, device gateway.Device, password string) bool {
-	if b.auth == nil || b.auth.Authenticate(ctx, device, password) {
-		return true
+// admit returns the answer of a client that may connect. A refusal is a [*gateway.ResultError].
+func (b *Broker) admit(ctx context.Context, device gateway.Device, password string) (access.Answer, error) {
+	if b.auth == nil {
+		return access.Answer{Decision: access.Allow}, nil
+	}
+	answer, err := b.auth.Authenticate(ctx, device, password)
+	if err == nil && answer.Decision == access.Allow {
+		return answer, nil
 	}
 	b.metrics.refused.Inc()
-	return false
+	if err != nil {
+		return answer, fmt.Errorf("asking who may log in: %w", err)
+	}
+	return answer, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "%s", cmp.Or(answer.Reason, "bad username or password"))}
 }
 
 func (b *Broker) register(s *Session) (old *Session, err error) {

@@ -9,6 +9,7 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -16,10 +17,6 @@ import (
 // isReserved reports topics that only the broker publishes.
 func isReserved(name string) bool {
 	return len(name) >= len(mochi.SysPrefix) && strings.EqualFold(name[:len(mochi.SysPrefix)], mochi.SysPrefix)
-}
-
-func (b *Broker) allows(device gateway.Device, action Action, name string) bool {
-	return b.acl == nil || b.acl.Allows(device, action, name)
 }
 
 // publish gives a device's message to mochi, which copies payload for each network client and calls dispatch for the devices.
@@ -69,7 +66,7 @@ func (b *Broker) deliver(s *Session, pk packets.Packet) bool {
 	if s.closed.Load() {
 		return false
 	}
-	if !b.allows(s.device, Subscribe, pk.TopicName) {
+	if !s.allows(access.Subscribe, pk.TopicName) {
 		b.metrics.dropped.WithLabelValues(dropDenied).Inc()
 		return false
 	}

@@ -6,6 +6,7 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -35,18 +36,32 @@ func deviceOf(cl *mochi.Client) gateway.Device {
 // OnConnectAuthenticate also checks the will: mochi publishes it without asking OnACLCheck.
 func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	b, device := h.broker, deviceOf(cl)
-	if !b.admit(context.Background(), device, string(pk.Connect.Password)) {
-		b.log.Info("embedded broker refused a client", "client_id", device.ClientID, "remote", cl.Net.Remote)
+	answer, err := b.admit(context.Background(), device, string(pk.Connect.Password))
+	if err != nil {
+		b.log.Info("embedded broker refused a client", "client_id", device.ClientID, "remote", cl.Net.Remote, "error", err)
 		return false
 	}
 	if will := pk.Connect.WillTopic; pk.Connect.WillFlag {
-		if topic.CheckName(will) != nil || isReserved(will) || !b.allows(device, Publish, will) {
+		if topic.CheckName(will) != nil || isReserved(will) || !answer.Allows(device, access.Publish, will, b.acl) {
 			b.log.Info("embedded broker refused a client's will", "client_id", device.ClientID, "topic", will, "remote", cl.Net.Remote)
 			b.metrics.refused.Inc()
 			return false
 		}
 	}
+	if conn, ok := cl.Net.Conn.(*trackedConn); ok {
+		conn.answer.Store(&answer)
+	}
 	return true
+}
+
+// allows asks the answer that a network client has logged in with.
+func (h *hook) allows(cl *mochi.Client, action access.Action, name string) bool {
+	conn, ok := cl.Net.Conn.(*trackedConn)
+	if !ok {
+		return false
+	}
+	answer := conn.answer.Load()
+	return answer != nil && answer.Allows(deviceOf(cl), action, name, h.broker.acl)
 }
 
 // OnSessionEstablished takes the client id over from a device.
@@ -59,16 +74,13 @@ func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
 // OnACLCheck is asked for each publish and subscribe of a network client, and for each message before it is delivered to one.
 func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
 	if write {
-		return topic.CheckName(name) == nil && h.broker.allows(deviceOf(cl), Publish, name)
+		return topic.CheckName(name) == nil && h.allows(cl, access.Publish, name)
 	}
 	if topic.CheckFilter(name) != nil {
 		return false
 	}
-	if h.broker.acl == nil {
-		return true
-	}
 	inner, _ := topic.Unshare(name)
-	return h.broker.allows(deviceOf(cl), Subscribe, inner)
+	return h.allows(cl, access.Subscribe, inner)
 }
 
 // OnPublish puts the device's client id where mochi has put that of the inline client.

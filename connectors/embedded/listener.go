@@ -4,7 +4,10 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/exgate/exgate/connectors/access"
 )
 
 // writeTimeout is how long a network client may leave what it is sent unread before it is cut off.
@@ -94,6 +97,7 @@ func (l *boundedListener) closeAll() {
 type trackedConn struct {
 	net.Conn
 	listener *boundedListener
+	answer   atomic.Pointer[access.Answer] // of the client that has logged in
 }
 
 // Write closes the connection where the peer does not read: mochi would go on writing.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/connectors/embedded"
@@ -67,7 +68,7 @@ func publishUntil(t *testing.T, s gateway.Session, out <-chan string, want strin
 }
 
 func TestWill(t *testing.T) {
-	a := &access{denied: "secret/topic"}
+	a := &rules{denied: "secret/topic"}
 	b := start(t, embedded.Config{Bind: "127.0.0.1:0", ACL: a})
 	for _, topic := range []string{"secret/topic", "$SYS/x"} {
 		if out, err := client(t, b, "mosquitto_pub", "-V", "5", "-t", "t", "-m", "x", "--will-topic", topic, "--will-payload", "w"); err == nil {
@@ -147,7 +148,7 @@ func TestSharedGroupAcrossKinds(t *testing.T) {
 
 // TestDeniedDelivery keeps a topic from those who may not subscribe to it but did to #.
 func TestDeniedDelivery(t *testing.T) {
-	a := &access{}
+	a := &rules{}
 	m := embedded.NewMetrics(nil)
 	b := start(t, embedded.Config{Bind: "127.0.0.1:0", ACL: a, Metrics: m})
 	publisher, _ := connect(t, b, "publisher")
@@ -158,7 +159,7 @@ func TestDeniedDelivery(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	a.deny("secret/topic", embedded.Subscribe)
+	a.deny("secret/topic", access.Subscribe)
 	for _, topic := range []string{"secret/topic", "public"} {
 		if r := connectortest.Publish(t, publisher, topic, 1, "x"); !r.Ok() {
 			t.Fatal(r)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -16,6 +17,7 @@ const maxFilters = 1024
 type Session struct {
 	broker *Broker
 	device gateway.Device
+	answer access.Answer
 	down   gateway.Downlink
 	closed atomic.Bool
 	many   atomic.Bool // had more than one filter, so that two may match one message
@@ -28,6 +30,10 @@ type Session struct {
 var _ gateway.Session = (*Session)(nil)
 
 var gone = gateway.Refuse(gateway.CodeConnProcessNotAlive, "the session has ended")
+
+func (s *Session) allows(action access.Action, name string) bool {
+	return s.answer.Allows(s.device, action, name, s.broker.acl)
+}
 
 // Publish implements [gateway.Session]. done is called before it returns.
 func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Done) {
@@ -44,7 +50,7 @@ func (s *Session) publish(name string, qos byte, payload []byte) gateway.Result 
 	if qos > 2 {
 		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d does not exist", qos)
 	}
-	if isReserved(name) || !s.broker.allows(s.device, Publish, name) {
+	if isReserved(name) || !s.allows(access.Publish, name) {
 		return gateway.Refuse(gateway.CodePermissionDeny, "publishing to %q is not allowed", name)
 	}
 	return s.broker.publish(s.device.ClientID, name, qos, payload)
@@ -63,7 +69,7 @@ func (s *Session) subscribe(filter string, qos byte) gateway.Result {
 		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d does not exist", qos)
 	}
 	inner, shared := topic.Unshare(filter)
-	if !s.broker.allows(s.device, Subscribe, inner) {
+	if !s.allows(access.Subscribe, inner) {
 		return gateway.Refuse(gateway.CodePermissionDeny, "subscribing to %q is not allowed", filter)
 	}
 	if r := s.add(filter, shared); !r.Ok() {

@@ -5,36 +5,40 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/embedded"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// access is users and rules that tests change at run time.
-type access struct {
+// rules is users and rules that tests change at run time.
+type rules struct {
 	password string
 	denied   string // for every action
 
 	mu    sync.Mutex
-	later map[string]embedded.Action // guarded by mu
+	later map[string]access.Action // guarded by mu
 }
 
-func (a *access) Authenticate(_ context.Context, _ gateway.Device, password string) bool {
-	return password == a.password
+func (a *rules) Authenticate(_ context.Context, _ gateway.Device, password string) (access.Answer, error) {
+	if password != a.password {
+		return access.Answer{Decision: access.Deny}, nil
+	}
+	return access.Answer{Decision: access.Allow}, nil
 }
 
-func (a *access) Allows(_ gateway.Device, action embedded.Action, topic string) bool {
+func (a *rules) Allows(_ gateway.Device, action access.Action, topic string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	denied, ok := a.later[topic]
 	return topic != a.denied && (!ok || denied != action)
 }
 
-func (a *access) deny(topic string, action embedded.Action) {
+func (a *rules) deny(topic string, action access.Action) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.later == nil {
-		a.later = map[string]embedded.Action{}
+		a.later = map[string]access.Action{}
 	}
 	a.later[topic] = action
 }
@@ -57,7 +61,7 @@ func TestSuite(t *testing.T) {
 	var broker *embedded.Broker
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
-			a := &access{password: "secret", denied: "denied/topic"}
+			a := &rules{password: "secret", denied: "denied/topic"}
 			b, err := embedded.New(embedded.Config{Authenticator: a, ACL: a})
 			if err != nil {
 				t.Fatal(err)

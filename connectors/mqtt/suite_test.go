@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/connectors/embedded"
@@ -54,11 +55,14 @@ func TestSuiteMosquittoPasswordFile(t *testing.T) {
 
 type onePassword struct{}
 
-func (onePassword) Authenticate(_ context.Context, _ gateway.Device, password string) bool {
-	return password == "secret"
+func (onePassword) Authenticate(_ context.Context, _ gateway.Device, password string) (access.Answer, error) {
+	if password != "secret" {
+		return access.Answer{Decision: access.Deny}, nil
+	}
+	return access.Answer{Decision: access.Allow}, nil
 }
 
-func (onePassword) Allows(_ gateway.Device, _ embedded.Action, topic string) bool {
+func (onePassword) Allows(_ gateway.Device, _ access.Action, topic string) bool {
 	return topic != "denied/topic"
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/connectors/embedded"
 	"github.com/exgate/exgate/connectors/mqtt"
@@ -30,11 +31,14 @@ type upstream struct {
 // rules is the embedded broker's authenticator and access control.
 type rules struct{ denied atomic.Bool }
 
-func (r *rules) Authenticate(_ context.Context, _ gateway.Device, got string) bool {
-	return got == password
+func (r *rules) Authenticate(_ context.Context, _ gateway.Device, got string) (access.Answer, error) {
+	if got != password {
+		return access.Answer{Decision: access.Deny}, nil
+	}
+	return access.Answer{Decision: access.Allow}, nil
 }
 
-func (r *rules) Allows(client gateway.Device, _ embedded.Action, topic string) bool {
+func (r *rules) Allows(client gateway.Device, _ access.Action, topic string) bool {
 	return !r.denied.Load() || client.Username != "d-acl" || topic != "acl/t"
 }
 

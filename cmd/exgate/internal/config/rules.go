@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/exgate/exgate/connectors/embedded"
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -147,7 +147,7 @@ func (r rules) authFile(key, name string) {
 	if name == "" || r.broken(key) {
 		return
 	}
-	if _, err := embedded.LoadAuthFile(name); err != nil {
+	if _, err := access.LoadFile(name); err != nil {
 		r.problem(key, "%v", err)
 	}
 }

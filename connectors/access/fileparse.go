@@ -1,4 +1,4 @@
-package embedded
+package access
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-func (f *AuthFile) parse(text []byte) error {
+func (f *File) parse(text []byte) error {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return fmt.Errorf("%s: %w", f.path, err)
@@ -25,14 +25,16 @@ func (f *AuthFile) parse(text []byte) error {
 		"anonymous": func(n *yaml.Node) error { return f.decode(n, &f.anonymous) },
 		"users":     func(n *yaml.Node) error { return f.each(n, f.user) },
 		"rules": func(n *yaml.Node) error {
-			f.rules = []rule{}
-			return f.each(n, f.rule)
+			list := []rule{}
+			f.rules.list.Store(&list)
+			return f.each(n, func(n *yaml.Node) error { return f.rule(n, &list) })
 		},
 	})
 }
 
-func (f *AuthFile) user(n *yaml.Node) error {
+func (f *File) user(n *yaml.Node) error {
 	var name, hash string
+	var u user
 	err := f.mapping(n, map[string]func(*yaml.Node) error{
 		"username": func(n *yaml.Node) error { return f.decode(n, &name) },
 		"password": func(n *yaml.Node) error {
@@ -41,6 +43,7 @@ func (f *AuthFile) user(n *yaml.Node) error {
 			}
 			return f.decode(n, &hash)
 		},
+		"superuser": func(n *yaml.Node) error { return f.decode(n, &u.superuser) },
 	})
 	if err != nil {
 		return err
@@ -51,11 +54,12 @@ func (f *AuthFile) user(n *yaml.Node) error {
 	if _, twice := f.users[name]; twice {
 		return f.wrong(n, fmt.Errorf("user %q is there twice", name))
 	}
-	f.users[name] = []byte(hash)
+	u.hash = []byte(hash)
+	f.users[name] = u
 	return nil
 }
 
-func (f *AuthFile) rule(n *yaml.Node) error {
+func (f *File) rule(n *yaml.Node, list *[]rule) error {
 	var r rule
 	var permission, action string
 	err := f.mapping(n, map[string]func(*yaml.Node) error{
@@ -75,11 +79,11 @@ func (f *AuthFile) rule(n *yaml.Node) error {
 	}
 	r.allow = permission == "allow"
 	r.actions = [2]bool{Publish: action != "subscribe", Subscribe: action != "publish"}
-	f.rules = append(f.rules, r)
+	*list = append(*list, r)
 	return nil
 }
 
-func (f *AuthFile) pattern(n *yaml.Node, r *rule) error {
+func (f *File) pattern(n *yaml.Node, r *rule) error {
 	var filter string
 	if err := f.decode(n, &filter); err != nil {
 		return err
@@ -92,7 +96,7 @@ func (f *AuthFile) pattern(n *yaml.Node, r *rule) error {
 	return nil
 }
 
-func (f *AuthFile) mapping(n *yaml.Node, keys map[string]func(*yaml.Node) error) error {
+func (f *File) mapping(n *yaml.Node, keys map[string]func(*yaml.Node) error) error {
 	if n.Kind != yaml.MappingNode {
 		return f.wrong(n, fmt.Errorf("want %s", strings.Join(slices.Sorted(maps.Keys(keys)), ", ")))
 	}
@@ -114,7 +118,7 @@ func (f *AuthFile) mapping(n *yaml.Node, keys map[string]func(*yaml.Node) error)
 	return nil
 }
 
-func (f *AuthFile) each(n *yaml.Node, use func(*yaml.Node) error) error {
+func (f *File) each(n *yaml.Node, use func(*yaml.Node) error) error {
 	if n.Kind != yaml.SequenceNode {
 		return f.wrong(n, errors.New("want a list"))
 	}
@@ -126,20 +130,20 @@ func (f *AuthFile) each(n *yaml.Node, use func(*yaml.Node) error) error {
 	return nil
 }
 
-func (f *AuthFile) choice(n *yaml.Node, to *string, choices ...string) error {
+func (f *File) choice(n *yaml.Node, to *string, choices ...string) error {
 	if !slices.Contains(choices, n.Value) {
 		return f.wrong(n, fmt.Errorf("%q is none of %s", n.Value, strings.Join(choices, ", ")))
 	}
 	return f.decode(n, to)
 }
 
-func (f *AuthFile) decode(n *yaml.Node, to any) error {
+func (f *File) decode(n *yaml.Node, to any) error {
 	if n.Kind != yaml.ScalarNode || n.Decode(to) != nil {
 		return f.wrong(n, errors.New("the value is of the wrong kind"))
 	}
 	return nil
 }
 
-func (f *AuthFile) wrong(n *yaml.Node, err error) error {
+func (f *File) wrong(n *yaml.Node, err error) error {
 	return fmt.Errorf("%s:%d: %w", f.path, n.Line, err)
 }

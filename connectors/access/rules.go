@@ -1,0 +1,56 @@
+package access
+
+import (
+	"sync/atomic"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// Rules say what clients may do: the first that applies decides, and if none does, the answer is no. Those of a [File] change with it, and allow
+// everything while it has none.
+type Rules struct {
+	list atomic.Pointer[[]rule] // nil: everything is allowed
+}
+
+var _ ACL = (*Rules)(nil)
+
+func newRules(list []rule) *Rules {
+	r := &Rules{}
+	r.list.Store(&list)
+	return r
+}
+
+// Allows implements [ACL].
+func (r *Rules) Allows(device gateway.Device, action Action, topic string) bool {
+	list := r.list.Load()
+	if list == nil {
+		return true
+	}
+	for i := range *list {
+		if rule := &(*list)[i]; rule.applies(&device, action, topic) {
+			return rule.allow
+		}
+	}
+	return false
+}
+
+// rule decides for the clients, actions and topics it names.
+type rule struct {
+	allow    bool
+	actions  [2]bool // by Action
+	username string  // empty: any
+	clientID string  // empty: any
+	topics   []gateway.TopicPattern
+}
+
+func (r *rule) applies(device *gateway.Device, action Action, name string) bool {
+	if !r.actions[action] || (r.username != "" && r.username != device.Username) || (r.clientID != "" && r.clientID != device.ClientID) {
+		return false
+	}
+	for i := range r.topics {
+		if r.topics[i].Covers(name, device) {
+			return true
+		}
+	}
+	return false
+}
