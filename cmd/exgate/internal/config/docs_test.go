@@ -19,7 +19,7 @@ var (
 
 // TestExamplesOfTheDocuments loads each configuration that the documents show.
 func TestExamplesOfTheDocuments(t *testing.T) {
-	files, err := filepath.Glob("../../../../docs/[hl]*.md")
+	files, err := filepath.Glob("../../../../docs/[hlu]*.md")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no documents: %v", err)
 	}
@@ -54,18 +54,37 @@ func exampleFiles(t *testing.T) {
 	t.Helper()
 	cert, key := certtest.SelfSigned(t)
 	files := map[string][]byte{"devices.psk": []byte("me:00\n")}
-	for _, name := range []string{"server.pem", "devices-ca.pem", "adapter.pem", "handlers-ca.pem", "handler-ca.pem", "gateway.pem"} {
+	for _, name := range []string{"server.pem", "devices-ca.pem", "adapter.pem", "handlers-ca.pem", "handler-ca.pem", "gateway.pem", "broker-ca.pem"} {
 		files[name] = cert
 	}
 	for _, name := range []string{"server.key", "adapter.key", "gateway.key"} {
 		files[name] = key
 	}
-	for _, name := range []string{"handler.token", "adapter.token", "peers.token"} {
+	for _, name := range []string{"handler.token", "adapter.token", "peers.token", "upstream.password"} {
 		files[name] = []byte("secret\n")
 	}
 	for name, data := range files {
 		if err := os.WriteFile(name, data, 0o600); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestSettingsOfTheUpstreamAreDocumented finds each of them in docs/upstream.md; those of an authenticator are in docs/access.md.
+func TestSettingsOfTheUpstreamAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../../../docs/upstream.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile("`[^`]*`").FindAllString(string(text), -1)
+	documented := strings.Join(names, " ")
+	for _, key := range schema.children["upstream"].every("") {
+		section, rest, nested := strings.Cut(key, ".")
+		if section == "embedded" || strings.Contains(rest, ".") {
+			continue
+		}
+		if !strings.Contains(documented, section) || nested && !strings.Contains(documented, rest) {
+			t.Errorf("docs/upstream.md does not have %s", key)
 		}
 	}
 }
