@@ -1,0 +1,194 @@
+package spool
+
+import (
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// maxCommit is about how many bytes of records one commit writes: below half of pebble's memtable, where a batch costs more.
+const maxCommit = 1 << 20
+
+// work is what one commit does.
+type work struct {
+	appends   []*waiting
+	records   int // of appends, those that are no refusals
+	removals  []place
+	forgotten []uint64
+}
+
+// run is the committer.
+func (s *Spool) run() {
+	defer close(s.ended)
+	sweep := time.NewTicker(s.sweepPause())
+	defer sweep.Stop()
+	repair := time.NewTicker(s.repairPause)
+	defer repair.Stop()
+	for {
+		select {
+		case <-s.wake:
+		case <-sweep.C:
+			s.sweep()
+		case <-repair.C:
+			s.repair()
+		case <-s.closed:
+			s.commitAll()
+			return
+		}
+		s.commitAll()
+	}
+}
+
+func (s *Spool) commitAll() {
+	for {
+		appends, some := s.takeAppends()
+		if !some {
+			return
+		}
+		if s.cfg.DropOldest {
+			s.makeRoom(appends)
+		}
+		s.commit(s.takeWork(appends))
+	}
+}
+
+// takeAppends takes records up to maxCommit, at least one, and reports whether there is anything to commit.
+func (s *Spool) takeAppends() (appends []*waiting, some bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var size int64
+	n := 0
+	for n < len(s.appends) && (n == 0 || size+s.appends[n].bytes <= maxCommit) {
+		size += s.appends[n].bytes
+		n++
+	}
+	appends = s.appends[:n:n]
+	if s.appends = s.appends[n:]; len(s.appends) == 0 {
+		s.appends = nil
+	}
+	return appends, n > 0 || (s.broken == nil && len(s.removals)+len(s.forgotten) > 0)
+}
+
+// takeWork adds what is to be deleted, which waits while the disk is broken.
+func (s *Spool) takeWork(appends []*waiting) work {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := work{appends: appends}
+	if s.broken == nil {
+		w.removals, w.forgotten = s.removals, s.forgotten
+		s.removals, s.forgotten = nil, nil
+	}
+	for _, a := range appends {
+		if a.refusal == nil {
+			w.records++
+			if a.queue.number == 0 {
+				a.queue.number = s.nextNumber
+				s.nextNumber++
+			}
+		}
+	}
+	return w
+}
+
+// commit writes w and calls what waits for it.
+func (s *Spool) commit(w work) {
+	err := s.write(w)
+	if err != nil {
+		err = s.breakDown(err)
+	}
+	s.mu.Lock()
+	for _, a := range w.appends {
+		if a.refusal == nil {
+			s.finish(a, err)
+		}
+	}
+	s.mu.Unlock()
+	for _, a := range w.appends {
+		if a.refusal != nil {
+			a.done(a.refusal)
+		} else {
+			a.done(err)
+		}
+	}
+}
+
+func (s *Spool) write(w work) error {
+	s.mu.Lock()
+	broken := s.broken
+	s.mu.Unlock()
+	if broken != nil || w.records+len(w.removals)+len(w.forgotten) == 0 {
+		return broken
+	}
+	batch := s.disk.db.NewBatch()
+	defer batch.Close()
+	if err := w.fill(batch); err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := s.disk.commit(batch, w.records > 0); err != nil {
+		return err
+	}
+	if w.records > 0 {
+		s.cfg.Metrics.commits.Inc()
+		s.cfg.Metrics.seconds.Observe(time.Since(start).Seconds())
+	}
+	return nil
+}
+
+// fill puts deletions first: a number that is forgotten is not used again.
+func (w work) fill(batch *pebble.Batch) error {
+	for _, p := range w.removals {
+		if err := batch.Delete(p.key(), nil); err != nil {
+			return err
+		}
+	}
+	for _, number := range w.forgotten {
+		if err := batch.Delete(clientKey(number), nil); err != nil {
+			return err
+		}
+	}
+	for _, a := range w.appends {
+		if a.refusal != nil {
+			continue
+		}
+		if err := a.put(batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *waiting) put(batch *pebble.Batch) error {
+	q := a.queue
+	if q.next == 1 {
+		if err := batch.Set(clientKey(q.number), []byte(q.clientID), nil); err != nil {
+			return err
+		}
+	}
+	a.sequence = q.next
+	q.next++
+	return batch.Set(place{q.number, a.sequence}.key(), a.value, nil)
+}
+
+// finish counts a record that is on disk, or that is not. It needs mu.
+func (s *Spool) finish(a *waiting, err error) {
+	q, m := a.queue, s.cfg.Metrics
+	q.waiting--
+	s.waiting -= a.bytes
+	if err != nil {
+		s.add(q, -a.bytes)
+		m.refused.WithLabelValues(refuseDisk).Inc()
+		s.settle(q)
+		return
+	}
+	if q.durable == 0 {
+		q.head, q.since = a.sequence, a.at
+		m.devices.Inc()
+	}
+	q.durable++
+	q.held += a.bytes
+	q.last = a.sequence
+	s.holding.update(q)
+	m.records.Inc()
+	m.appended.Inc()
+}

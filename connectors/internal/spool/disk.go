@@ -1,0 +1,130 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// What pebble may take of the memory: two memtables, which grow to this size, and a cache.
+const (
+	memtableSize = 4 << 20
+	cacheSize    = 4 << 20
+	maxOpenFiles = 128
+)
+
+// disk is the database in the folder.
+type disk struct {
+	db *pebble.DB
+	fs *haltFS
+}
+
+// openDisk makes an error of whatever the files hold, even where pebble panics.
+func openDisk(cfg Config, fs vfs.FS, lock *pebble.Lock) (d *disk, err error) {
+	halting := &haltFS{FS: fs}
+	defer func() {
+		if r := recover(); r != nil {
+			if bug, ok := r.(runtime.Error); ok {
+				r = bug.Error()
+			}
+			d, err = nil, fmt.Errorf("the files are damaged: %v", r)
+		}
+	}()
+	db, err := pebble.Open(cfg.Folder, options(halting, lock, cfg.Logger))
+	if err == nil {
+		d = &disk{db: db, fs: halting}
+	}
+	if failure := halting.err(); failure != nil {
+		if d != nil {
+			d.close()
+		}
+		return nil, fmt.Errorf("writing to it: %w", failure)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the files are damaged, or not a spool's: %w", err)
+	}
+	return d, nil
+}
+
+func options(fs vfs.FS, lock *pebble.Lock, logger *slog.Logger) *pebble.Options {
+	o := &pebble.Options{
+		FS: fs, Lock: lock, Logger: debugLogger{logger},
+		FormatMajorVersion:          pebble.FormatValueSeparation,
+		MemTableSize:                memtableSize,
+		MemTableStopWritesThreshold: 2,
+		CacheSize:                   cacheSize,
+		MaxOpenFiles:                maxOpenFiles,
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) { debugLogger{logger}.Errorf("background error: %v", err) },
+			DataCorruption:  func(info pebble.DataCorruptionInfo) { debugLogger{logger}.Errorf("%v", info) },
+		},
+	}
+	o.Experimental.FileCacheShards = 1
+	return o
+}
+
+// commit writes batch, and syncs the disk where something was appended.
+func (d *disk) commit(batch *pebble.Batch, sync bool) error {
+	if err := d.fs.err(); err != nil {
+		return err
+	}
+	if err := d.db.Apply(batch, &pebble.WriteOptions{Sync: sync}); err != nil {
+		return err
+	}
+	return d.fs.err()
+}
+
+func (d *disk) close() error {
+	err := d.db.Close()
+	if failure := d.fs.err(); failure != nil {
+		return failure
+	}
+	return err
+}
+
+// each calls visit with the keys and values from the key from until one before end, until visit returns false or an error.
+func (d *disk) each(from, end []byte, visit func(key, value []byte) (bool, error)) (err error) {
+	it, err := d.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: end})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for ok := it.First(); ok; ok = it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		if more, err := visit(it.Key(), value); err != nil || !more {
+			return err
+		}
+	}
+	return it.Error()
+}
+
+// eachRecord visits the records of one queue, in order, from a place on.
+func (d *disk) eachRecord(from place, visit func(at place, value []byte) bool) error {
+	end := place{number: from.number + 1}
+	return d.each(from.key(), end.key(), func(key, value []byte) (bool, error) {
+		at, err := parseRecordKey(key)
+		if err != nil {
+			return false, err
+		}
+		return visit(at, value), nil
+	})
+}
+
+// debugLogger is pebble's logger. What it calls fatal ends no process: a failed write has halted the [haltFS] by then.
+type debugLogger struct{ logger *slog.Logger }
+
+// Infof implements [pebble.Logger], as do the others.
+func (l debugLogger) Infof(format string, args ...any)  { l.log(format, args) }
+func (l debugLogger) Errorf(format string, args ...any) { l.log(format, args) }
+func (l debugLogger) Fatalf(format string, args ...any) { l.log(format, args) }
+
+func (l debugLogger) log(format string, args []any) {
+	l.logger.Debug("the spool's database says", "text", fmt.Sprintf(format, args...))
+}

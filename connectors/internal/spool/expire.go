@@ -1,0 +1,33 @@
+package spool
+
+import "time"
+
+// sweepPause is between two sweeps: a sixteenth of MaxAge, at most a minute.
+func (s *Spool) sweepPause() time.Duration {
+	return min(max(s.cfg.MaxAge/16, time.Millisecond), time.Minute)
+}
+
+// sweep drops what has expired. It reads the queues alone whose oldest record may have. Records expire in their order: one that says it
+// is older than the one before it goes after that.
+func (s *Spool) sweep() {
+	for _, q := range s.stale() {
+		s.dropWhile(q, dropExpired, func(at time.Time) bool {
+			q.since = at
+			return s.isExpired(at)
+		})
+	}
+}
+
+func (s *Spool) stale() (queues []*Queue) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken != nil {
+		return nil
+	}
+	for _, q := range s.holding {
+		if s.isExpired(q.since) {
+			queues = append(queues, q)
+		}
+	}
+	return queues
+}

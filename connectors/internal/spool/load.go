@@ -1,0 +1,105 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+var errForeign = errors.New("it holds another program's database: name a folder of the spool's own")
+
+// load counts what an earlier process left on disk.
+func (s *Spool) load() error {
+	if err := s.disk.sign(); err != nil {
+		return err
+	}
+	numbers, err := s.loadQueues()
+	if err != nil {
+		return fmt.Errorf("reading its client ids: %w", err)
+	}
+	if err := s.disk.each([]byte{recordPrefix}, nil, func(key, value []byte) (bool, error) {
+		return true, s.loadRecord(numbers, key, value)
+	}); err != nil {
+		return fmt.Errorf("reading its records: %w", err)
+	}
+	for _, q := range numbers {
+		s.holding.update(q)
+		s.settle(q)
+		s.cfg.Metrics.records.Add(float64(q.durable))
+	}
+	s.cfg.Metrics.devices.Add(float64(len(s.holding)))
+	return nil
+}
+
+// sign writes the mark of a spool into a new database and looks for it in one that has contents.
+func (d *disk) sign() error {
+	mark, closer, err := d.db.Get(formatKey)
+	if err == nil {
+		defer closer.Close()
+		if !bytes.Equal(mark, formatMark) {
+			return fmt.Errorf("it says %.40q, and this gateway reads %q", mark, formatMark)
+		}
+		return nil
+	}
+	if !errors.Is(err, pebble.ErrNotFound) {
+		return fmt.Errorf("reading its format: %w", err)
+	}
+	if err := d.each(nil, nil, func([]byte, []byte) (bool, error) { return false, errForeign }); err != nil {
+		return err
+	}
+	batch := d.db.NewBatch()
+	defer batch.Close()
+	if err := batch.Set(formatKey, formatMark, nil); err != nil {
+		return err
+	}
+	if err := d.commit(batch, true); err != nil {
+		return fmt.Errorf("writing its format: %w", err)
+	}
+	return nil
+}
+
+func (s *Spool) loadQueues() (map[uint64]*Queue, error) {
+	numbers := map[uint64]*Queue{}
+	err := s.disk.each([]byte{clientPrefix}, []byte{clientPrefix + 1}, func(key, value []byte) (bool, error) {
+		number, err := parseClientKey(key)
+		if err != nil {
+			return false, err
+		}
+		id := string(value)
+		if s.queues[id] != nil {
+			return false, fmt.Errorf("client id %.100q is there twice", id)
+		}
+		q := s.newQueue(id)
+		q.number = number
+		numbers[number] = q
+		s.nextNumber = max(s.nextNumber, number+1)
+		return true, nil
+	})
+	return numbers, err
+}
+
+func (s *Spool) loadRecord(numbers map[uint64]*Queue, key, value []byte) error {
+	p, err := parseRecordKey(key)
+	if err != nil {
+		return err
+	}
+	at, err := decodeAt(value)
+	if err != nil {
+		return err
+	}
+	q := numbers[p.number]
+	if q == nil {
+		return fmt.Errorf("queue %d has no client id", p.number)
+	}
+	if q.durable == 0 {
+		q.head, q.since = p.sequence, at
+	}
+	n := valueBytes(value)
+	q.durable++
+	q.held += n
+	q.last, q.next = p.sequence, p.sequence+1
+	s.add(q, n)
+	return nil
+}

@@ -1,0 +1,63 @@
+package spool
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Why a record was dropped, and an append refused.
+const (
+	dropExpired    = "expired"
+	dropDeviceFull = "device_full"
+	dropFull       = "full"
+	dropUnreadable = "unreadable"
+
+	refuseDeviceFull = "device_full"
+	refuseFull       = "full"
+	refuseBehind     = "disk_behind"
+	refuseLarge      = "too_large"
+	refuseDisk       = "disk_error"
+)
+
+// Metrics counts what a Spool does.
+type Metrics struct {
+	records  prometheus.Gauge
+	bytes    prometheus.Gauge
+	devices  prometheus.Gauge
+	appended prometheus.Counter
+	removed  prometheus.Counter
+	dropped  *prometheus.CounterVec // by reason
+	refused  *prometheus.CounterVec // by reason
+	commits  prometheus.Counter
+	seconds  prometheus.Histogram
+	failures prometheus.Counter
+}
+
+// NewMetrics registers the metrics with reg. If reg is nil, they are registered nowhere.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "exgate_spool_" + name, Help: help})
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "exgate_spool_" + name, Help: help})
+	}
+	vector := func(name, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "exgate_spool_" + name, Help: help}, []string{"reason"})
+	}
+	m := &Metrics{
+		records:  gauge("records", "Messages on disk that the broker does not have yet."),
+		bytes:    gauge("bytes", "Bytes of the messages on disk, and of those that wait to be written."),
+		devices:  gauge("devices", "Devices with messages on disk."),
+		appended: counter("appended_total", "Messages that were put on disk."),
+		removed:  counter("removed_total", "Messages on disk that the broker has taken."),
+		dropped:  vector("dropped_total", "Messages on disk that were dropped, by reason."),
+		refused:  vector("refused_total", "Messages that were not put on disk, by reason."),
+		commits:  counter("commits_total", "Times that the disk was synced for all messages that waited."),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "exgate_spool_commit_seconds", Help: "How long it took to write what waited and to sync the disk.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16), // 0.1 ms to 3.3 s
+		}),
+		failures: counter("disk_errors_total", "Times that the disk failed and the spool had to be opened anew."),
+	}
+	if reg != nil {
+		reg.MustRegister(m.records, m.bytes, m.devices, m.appended, m.removed, m.dropped, m.refused, m.commits, m.seconds, m.failures)
+	}
+	return m
+}

@@ -1,0 +1,82 @@
+package spool
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Record is a publish.
+type Record struct {
+	Topic      string
+	Payload    []byte
+	QoS        byte      // 1 or 2
+	Properties []byte    // the properties of the PUBLISH as the caller encodes them; may be empty
+	At         time.Time // when it was published, kept to the microsecond. If zero when it is appended, the time of that
+}
+
+// A value is: layout (1 byte), QoS (1), At in microseconds since 1970 (8, big endian), the lengths of the topic and of the properties as
+// uvarints, topic, properties, payload. pebble checks sums of all it reads.
+const (
+	layout      = 1
+	valueHeader = 1 + 1 + 8
+)
+
+var errRecord = errors.New("not a record of a spool")
+
+func (r Record) check() error {
+	if r.QoS != 1 && r.QoS != 2 {
+		return fmt.Errorf("spooling a publish to %q: QoS %d is not kept on disk", r.Topic, r.QoS)
+	}
+	return nil
+}
+
+func (r Record) encode() []byte {
+	b := make([]byte, 0, valueHeader+2*binary.MaxVarintLen32+len(r.Topic)+len(r.Properties)+len(r.Payload))
+	b = append(b, layout, r.QoS)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.At.UnixMicro()))
+	b = binary.AppendUvarint(b, uint64(len(r.Topic)))
+	b = binary.AppendUvarint(b, uint64(len(r.Properties)))
+	b = append(b, r.Topic...)
+	b = append(b, r.Properties...)
+	return append(b, r.Payload...)
+}
+
+// decode copies what it takes from b.
+func decode(b []byte) (Record, error) {
+	at, err := decodeAt(b)
+	if err != nil {
+		return Record{}, err
+	}
+	topic, rest := cutUvarint(b[valueHeader:])
+	properties, rest := cutUvarint(rest)
+	n := uint64(len(rest))
+	if rest == nil || topic > n || properties > n-topic {
+		return Record{}, errRecord
+	}
+	r := Record{Topic: string(rest[:topic]), QoS: b[1], At: at}
+	body := append([]byte(nil), rest[topic:]...)
+	if properties > 0 {
+		r.Properties = body[:properties:properties]
+	}
+	r.Payload = body[properties:]
+	return r, nil
+}
+
+// decodeAt reads the header alone.
+func decodeAt(b []byte) (time.Time, error) {
+	if len(b) < valueHeader || b[0] != layout || (b[1] != 1 && b[1] != 2) {
+		return time.Time{}, errRecord
+	}
+	return time.UnixMicro(int64(binary.BigEndian.Uint64(b[2:]))), nil
+}
+
+// cutUvarint returns a nil rest where b does not begin with a uvarint.
+func cutUvarint(b []byte) (v uint64, rest []byte) {
+	v, n := binary.Uvarint(b)
+	if n <= 0 {
+		return 0, nil
+	}
+	return v, b[n:]
+}

@@ -1,0 +1,68 @@
+package spool
+
+import "time"
+
+// makeRoom drops old records until what is appended is within the bounds again: over a device's own bound from its queue, over the bound of
+// all from the queue that holds the most, so that who floods pays.
+func (s *Spool) makeRoom(appends []*waiting) {
+	for _, a := range appends {
+		if a.refusal == nil {
+			q := a.queue
+			s.dropWhile(q, dropDeviceFull, func(time.Time) bool { return q.bytes > s.cfg.MaxBytesPerDevice })
+		}
+	}
+	for {
+		q := s.payer()
+		if q == nil {
+			return
+		}
+		due := func(time.Time) bool { return s.bytes > s.cfg.MaxBytes && s.holding[0] == q }
+		if s.dropWhile(q, dropFull, due) == 0 {
+			return
+		}
+	}
+}
+
+// payer is the queue that holds the most, nil where all is within the bound.
+func (s *Spool) payer() *Queue {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bytes <= s.cfg.MaxBytes || len(s.holding) == 0 || s.broken != nil {
+		return nil
+	}
+	return s.holding[0]
+}
+
+// dropWhile drops the oldest records of a queue while due, which is called with mu held and when a record was published, says so, and returns how
+// many they were. Only the committer calls it.
+func (s *Spool) dropWhile(q *Queue, reason string, due func(at time.Time) bool) (dropped int) {
+	from, some := q.begin()
+	if !some {
+		return 0
+	}
+	err := s.disk.eachRecord(from, func(p place, value []byte) bool {
+		at, err := decodeAt(value)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if p.sequence < q.head {
+			return true
+		}
+		if q.durable == 0 || p.sequence > q.last || !due(at) {
+			return false
+		}
+		reason := reason
+		if err != nil {
+			reason = dropUnreadable
+		}
+		s.drop(q, p.sequence, valueBytes(value), reason)
+		dropped++
+		return true
+	})
+	if err == nil {
+		err = s.disk.fs.err()
+	}
+	if err != nil {
+		s.breakDown(err)
+	}
+	return dropped
+}
