@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ type listeners struct {
 	cfg     *config.Config // that says what they are
 	metrics *listener.Metrics
 	total   *listener.TotalLimit
+	module  string                            // of whose file they are; empty for those of the configuration
 	onStop  func(func(context.Context) error) // takes what ends after them
 }
 
@@ -63,7 +65,9 @@ func (l *listeners) start(ctx context.Context, name string, cfg config.Listener,
 	}
 	held := s.hold(socket)
 	err = s.gateway.AddListener(name, held, gateway.ListenerConfig{
-		Handler: handler, Connector: upstreamName, Mountpoint: cfg.Mountpoint, Limits: cfg.Gateway(),
+		Handler: handler, Connector: upstreamName, Limits: cfg.Gateway(),
+		Module: cmp.Or(l.module, cfg.Handler.ModuleName()), Mountpoint: cfg.Mountpoint,
+		PublishTopics: cfg.PublishTopics, SubscribeTopics: cfg.SubscribeTopics,
 		ListenerBytesPerSecond: cfg.BytesPerSecond, ListenerMessagesPerSecond: float64(cfg.MessagesPerSecond),
 		NewHandler: taps.newHandler,
 	})

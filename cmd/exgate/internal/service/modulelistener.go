@@ -34,7 +34,7 @@ func (s *Service) listenForModule(ctx context.Context, name string, m *config.Mo
 	}
 	own := &moduleListener{service: s, name: name, datagram: m.Listener.Datagram()}
 	l := *s.listeners
-	l.cfg = m.Listening()
+	l.cfg, l.module = m.Listening(), name
 	l.onStop = func(stop func(context.Context) error) { own.ends = append(own.ends, stop) }
 	var err error
 	if own.held, err = l.start(ctx, name, m.Listener, modules.Handler(name)); err != nil {
