@@ -18,12 +18,16 @@ type certificateFile struct {
 }
 
 func (c *checkup) certificateFiles() []certificateFile {
-	a := c.cfg.Adapter
+	a, u := c.cfg.Adapter, c.cfg.Upstream
 	files := []certificateFile{
 		{"adapter.tls.cert", a.TLS.Cert, false},
 		{"adapter.tls.client_ca", a.TLS.ClientCA, true},
 		{"adapter.peers.tls.cert", a.Peers.TLS.Cert, false},
 		{"adapter.peers.tls.ca", a.Peers.TLS.CA, true},
+		{"upstream.tls.cert", u.TLS.Cert, false},
+		{"upstream.tls.ca", u.TLS.CA, true},
+		{"upstream.authentication.http.tls.cert", u.Authentication.HTTP.TLS.Cert, false},
+		{"upstream.authentication.http.tls.ca", u.Authentication.HTTP.TLS.CA, true},
 	}
 	for _, name := range c.cfg.Names() {
 		l, key := c.cfg.Listeners[name], "listeners."+name

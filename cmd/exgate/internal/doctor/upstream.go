@@ -3,63 +3,80 @@ package doctor
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/url"
 	"strings"
-	"syscall"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/tlsfiles"
 	"github.com/exgate/exgate/connectors/mqtt"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// upstream says whether the broker of upstream.url takes clients.
+// upstream says whether the servers of upstream.url take clients.
 func (c *checkup) upstream(ctx context.Context) []Finding {
-	var findings []Finding
-	for _, server := range c.cfg.Upstream.URL {
-		u, err := url.Parse(server)
-		if err != nil {
-			return []Finding{c.problem("upstream.url", "is no URL")}
+	of := c.cfg.Upstream
+	v := visitor{checkup: c}
+	var err error
+	if c.cfg.Said("upstream.tls") {
+		if v.tls, err = tlsfiles.Client(of.TLS.Client()); err != nil {
+			return []Finding{c.problem("upstream.tls", "%v", err)}
 		}
-		findings = append(findings, c.broker(ctx, u))
+		v.tls.NextProtos = of.TLS.ALPN
 	}
-	return findings
+	if of.PasswordFile != "" {
+		if v.password, err = config.ReadToken(of.PasswordFile); err != nil {
+			return []Finding{c.problem("upstream.password_file", "%v", err)}
+		}
+	}
+	var checks []func(context.Context) []Finding
+	for _, server := range of.URL {
+		checks = append(checks, func(ctx context.Context) []Finding { return v.at(server).examine(ctx) })
+	}
+	return inOrder(ctx, checks)
 }
 
-// broker comes and goes as a client without credentials.
-func (c *checkup) broker(ctx context.Context, u *url.URL) Finding {
-	const setting = "upstream.url"
-	address := brokerAddress(u)
-	if own, ok := c.ownSocket(ctx, address); ok {
-		return c.problem(setting, "%s is where exgate itself listens (%s), not a broker: write the broker's address", address, own.setting)
-	}
-	err := visit(ctx, u.String())
-	var refused *gateway.ResultError
-	switch {
-	case err == nil:
-		return c.well(setting, "the broker at %s speaks MQTT 5 and takes clients without a password", address)
-	case errors.As(err, &refused):
-		return c.well(setting, "the broker at %s speaks MQTT 5, and wants clients to log in (%s)", address, refused.Result.Message)
-	}
-	return c.problem(setting, "%s", brokerTrouble(ctx, u, address, err))
+// visitor comes and goes at one server of the broker: as the gateway where that has an account or needs one, else as a client without credentials.
+type visitor struct {
+	*checkup
+	tls      *tls.Config // nil: the system's authorities
+	password string
+	url      *url.URL
+	address  string
 }
 
-// visit connects and disconnects.
-func visit(ctx context.Context, broker string) error {
-	connector, err := mqtt.New(mqtt.Config{URL: broker, ConnectTimeout: patience, Logger: slog.New(slog.DiscardHandler)})
+// at is v at one server.
+func (v visitor) at(server string) *visitor {
+	v.url, _ = url.Parse(server) // the configuration is checked
+	v.address = brokerAddress(v.url)
+	return &v
+}
+
+func (v *visitor) examine(ctx context.Context) []Finding {
+	if own, ok := v.ownSocket(ctx, v.address); ok {
+		return []Finding{v.problem("upstream.url", "%s is where exgate itself listens (%s), not a broker: write the broker's address", v.address, own.setting)}
+	}
+	connector, err := mqtt.New(mqtt.Config{URL: v.url.String(), TLS: v.tls, ConnectTimeout: patience, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return err
+		return []Finding{v.problem("upstream.url", "%v", err)}
 	}
 	defer func() { _ = connector.Close(ctx) }()
-	s, err := connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "exgate-doctor-" + strings.ToLower(rand.Text()[:10])}}, "", nobody{})
+	session, err := connector.Connect(ctx, visitingDevice(v.cfg.Upstream.Username), v.password, nobody{})
 	if err != nil {
-		return err
+		return []Finding{v.refused(ctx, err)}
 	}
-	s.Close()
-	return nil
+	defer session.Close()
+	if v.cfg.HasShared() {
+		return append([]Finding{v.welcome()}, v.control(ctx, session)...)
+	}
+	return []Finding{v.welcome()}
+}
+
+func visitingDevice(username string) gateway.Device {
+	return gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "exgate-doctor-" + strings.ToLower(rand.Text()[:10]), Username: username}}
 }
 
 // nobody is a device that is not there.
@@ -68,36 +85,42 @@ type nobody struct{}
 func (nobody) Deliver(gateway.Message) bool    { return true }
 func (nobody) SessionLost(gateway.CloseReason) {}
 
-// brokerTrouble says what kept a client from the broker.
-func brokerTrouble(ctx context.Context, u *url.URL, address string, err error) string {
-	var dns *net.DNSError
-	var timeout net.Error
-	secure := u.Scheme == "mqtts" || u.Scheme == "ssl"
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "no broker listens at " + address + ": start it, or change the address"
-	case errors.As(err, &dns):
-		return "the name in " + address + " has no address (" + dns.Err + "): change it, or the DNS"
-	case secure && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
-		return "the server at " + address + " ends the TLS handshake: write mqtt:// if it speaks no TLS"
-	case secure:
-		_, text := tlsTrouble(err, config.ClientTLS{})
-		return "the TLS connection to the broker at " + address + " fails: " + strings.Replace(text, "remove tls", "write mqtt://", 1)
-	case takesTLS(ctx, address):
-		return "the broker at " + address + " speaks TLS: write mqtts://"
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return "nothing at " + address + " answers as a broker does in " + patience.String() + ": change the address, or let the firewall between pass the gateway"
+func (v *visitor) welcome() Finding {
+	if name := v.cfg.Upstream.Username; name != "" {
+		return v.well("upstream.url", "the broker at %s speaks MQTT 5 and takes the gateway's account %s", v.address, name)
 	}
-	return err.Error()
+	return v.well("upstream.url", "the broker at %s speaks MQTT 5 and takes clients without a password", v.address)
 }
+
+// refused says why the broker, or what is there instead, does not take the visitor.
+func (v *visitor) refused(ctx context.Context, err error) Finding {
+	var refused *gateway.ResultError
+	of := v.cfg.Upstream
+	switch {
+	case !errors.As(err, &refused):
+		return v.trouble(ctx, err)
+	case refused.Result.Code != gateway.CodePermissionDeny:
+		return v.problem("upstream.url", "the broker at %s speaks MQTT 5 and takes no clients now: %s", v.address, refused.Result.Message)
+	case of.Username != "" && of.PasswordFile == "":
+		return v.problem("upstream.username", "the broker at %s does not take the gateway's account %s without a password (%s): set password_file, or correct the account there",
+			v.address, of.Username, refused.Result.Message)
+	case of.Username != "":
+		return v.problem("upstream.password_file", "the broker at %s does not take the gateway's account %s with the password in %s (%s): correct one of them",
+			v.address, of.Username, of.PasswordFile, refused.Result.Message)
+	case v.cfg.HasShared():
+		return v.problem("upstream.username", "the broker at %s wants clients to log in (%s), and connections that devices share need an account: set username and password_file",
+			v.address, refused.Result.Message)
+	}
+	return v.well("upstream.url", "the broker at %s speaks MQTT 5, and wants clients to log in (%s)", v.address, refused.Result.Message)
+}
+
+// brokerPorts are the ports of URLs without one.
+var brokerPorts = map[string]string{"mqtt": "1883", "mqtts": "8883", "ws": "80", "wss": "443"}
 
 func brokerAddress(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
-		port = map[string]string{"mqtts": "8883", "ssl": "8883"}[u.Scheme]
-	}
-	if port == "" {
-		port = "1883"
+		port = brokerPorts[u.Scheme]
 	}
 	return net.JoinHostPort(u.Hostname(), port)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
@@ -14,9 +15,10 @@ import (
 )
 
 // brokered is a configuration of a broker elsewhere.
-func brokered(t *testing.T, url string) *config.Config {
+func brokered(t *testing.T, url string, more ...string) *config.Config {
 	t.Helper()
-	return configured(t, "upstream: {url: '"+url+"'}\nlisteners: {a: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}}")
+	settings := strings.Join(append([]string{"url: '" + url + "'"}, more...), ", ")
+	return configured(t, "upstream: {"+settings+"}\nlisteners: {a: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}}")
 }
 
 func TestBrokers(t *testing.T) {
@@ -51,8 +53,8 @@ func TestBrokersThatAreNone(t *testing.T) {
 		{"mqtt://" + secure, "speaks TLS: write mqtts://"},
 		{"mqtts://" + closes, "ends the TLS handshake: write mqtt:// if it speaks no TLS"},
 		{"mqtts://" + chatty, "the server speaks no TLS: write mqtt://"},
-		{"mqtts://" + secure, "the system does not know who signed the server's certificate"},
 	} {
 		expect(t, brokered(t, test.url), doctor.Problem, "upstream.url", test.text)
 	}
+	expect(t, brokered(t, "mqtts://"+secure), doctor.Problem, "upstream.tls.ca", "the system does not know who signed the server's certificate")
 }

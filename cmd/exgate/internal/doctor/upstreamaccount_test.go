@@ -1,0 +1,72 @@
+package doctor_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
+	"github.com/exgate/exgate/cmd/exgate/internal/doctor"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+// passwordFile is a setting that names a file with a password.
+func passwordFile(t *testing.T, password string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "password_file: " + file
+}
+
+func TestAccountOfTheGateway(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"me": "s3cret"}})
+	right, wrong := passwordFile(t, "s3cret"), passwordFile(t, "other")
+	expect(t, brokered(t, b.URL(), "username: me", right), doctor.Well, "upstream.url", "takes the gateway's account me")
+	expect(t, brokered(t, b.URL(), "username: me", wrong), doctor.Problem, "upstream.password_file", "does not take the gateway's account me with the password in ")
+	expect(t, brokered(t, b.URL(), "username: me"), doctor.Problem, "upstream.username", "does not take the gateway's account me without a password")
+	expect(t, brokered(t, b.URL(), "session: shared"), doctor.Problem, "upstream.username", "connections that devices share need an account")
+	expect(t, brokered(t, b.URL(), "session: shared, username: me", right), doctor.Well, "upstream.url", "takes the gateway's account me")
+}
+
+func TestTopicOfOtherGateways(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"me": "s3cret"}, Dynamic: true})
+	settings := []string{"session: shared, username: me", passwordFile(t, "s3cret")}
+	expect(t, brokered(t, b.URL(), settings...), doctor.Well, "upstream.url", "takes the gateway's account me")
+	b.Deny(t, "me", mosquitto.Subscribe, "exgate/control")
+	expect(t, brokered(t, b.URL(), settings...), doctor.Problem, "upstream.control_topic", "may not subscribe to exgate/control at the broker")
+	b.Deny(t, "me", mosquitto.Publish, "exgate/control")
+	expect(t, brokered(t, b.URL(), settings...), doctor.Problem, "upstream.control_topic", "may not publish to exgate/control at the broker")
+	expect(t, brokered(t, b.URL(), append(settings, "control_topic: gateways")...), doctor.Well, "upstream.url", "takes the gateway's account me")
+}
+
+func TestEachServerIsVisited(t *testing.T) {
+	b, nobody := mosquitto.Start(t, mosquitto.Options{}), gatewaytest.FreeAddress(t)
+	cfg := brokered(t, b.URL()+", mqtt://"+nobody)
+	expect(t, cfg, doctor.Problem, "upstream.url", "no broker listens at "+nobody)
+	found := false
+	for _, f := range doctor.Examine(t.Context(), cfg) {
+		found = found || f.State == doctor.Well && f.Setting == "upstream.url"
+	}
+	if !found {
+		t.Error("nothing says that the first server is well")
+	}
+}
+
+func TestTLSOfBrokers(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{TLS: true})
+	trusted := fmt.Sprintf("ca: %s", b.CAFile())
+	other, _ := certtest.Files(t, t.TempDir())
+	expect(t, brokered(t, b.TLSURL(), "tls: {"+trusted+"}"), doctor.Well, "upstream.url", "speaks MQTT 5")
+	expect(t, brokered(t, b.TLSURL(), "tls: {ca: "+other+"}"), doctor.Problem, "upstream.tls.ca", "is not signed by who is in "+other)
+	expect(t, brokered(t, b.TLSURL(), "tls: {"+trusted+", server_name: x.example}"), doctor.Problem, "upstream.tls.server_name", "not for x.example")
+
+	mutual := mosquitto.Start(t, mosquitto.Options{TLS: true, ClientCertificates: true})
+	trusted = fmt.Sprintf("ca: %s", mutual.CAFile())
+	cert, key := mutual.ClientCertificate(t, "gateway")
+	expect(t, brokered(t, mutual.TLSURL(), "tls: {"+trusted+"}"), doctor.Problem, "upstream.tls.cert", "asks the gateway for a certificate")
+	expect(t, brokered(t, mutual.TLSURL(), fmt.Sprintf("tls: {%s, cert: %s, key: %s}", trusted, cert, key)), doctor.Well, "upstream.url", "speaks MQTT 5")
+}
