@@ -56,7 +56,9 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-func endedWithoutAnswer(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) }
+func endedWithoutAnswer(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+}
 
 // isWebAnswer reports whether a web server answered that speaks no MQTT at the path.
 func isWebAnswer(err error) bool {
