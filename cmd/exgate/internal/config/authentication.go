@@ -21,14 +21,15 @@ type AuthByURL struct {
 
 // AuthByJWT takes the password for a token and looks who signed it. If zero, a field is the default of connectors/access.
 type AuthByJWT struct {
-	SecretFile string   `koanf:"secret_file" path:"file"`
-	PublicKey  string   `koanf:"public_key" path:"file"`
-	JWKS       string   `koanf:"jwks" path:"file"`
-	Algorithms []string `koanf:"algorithms"`
-	Issuer     string   `koanf:"issuer"`
-	Audience   string   `koanf:"audience"`
-	Claims     []string `koanf:"claims"`
-	ACLClaim   string   `koanf:"acl_claim"`
+	SecretFile string    `koanf:"secret_file" path:"file"`
+	PublicKey  string    `koanf:"public_key" path:"file"`
+	JWKS       string    `koanf:"jwks" path:"file"`
+	Algorithms []string  `koanf:"algorithms"`
+	Issuer     string    `koanf:"issuer"`
+	Audience   string    `koanf:"audience"`
+	Claims     []string  `koanf:"claims"`
+	ACLClaim   string    `koanf:"acl_claim"`
+	TLS        ClientTLS `koanf:"tls"`
 }
 
 // Asked is the chain: who is asked, in this order.

@@ -121,6 +121,12 @@ var badChains = map[string]struct{ chain, want string }{
 	"plain keys":           {"chain: [jwt], jwt: {jwks: 'http://h/k'}", `jwt.jwks: must be a file or like https://host/path, not "http://h/k"`},
 	"missing keys":         {"chain: [jwt], jwt: {jwks: none}", "jwt.jwks: none: no such file or directory"},
 	"claim":                {"chain: [jwt], jwt: {secret_file: token, claims: [sub]}", `jwt.claims: must hold name=value such as sub=${clientid}, not "sub"`},
+	"claim's placeholder":  {"chain: [jwt], jwt: {secret_file: token, claims: ['sub=${id}']}", "jwt.claims: ${id} is neither ${clientid}, ${username}, ${listener} nor ${module}"},
+	"algorithm": {
+		"chain: [jwt], jwt: {secret_file: token, algorithms: [none]}",
+		`jwt.algorithms: must hold HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or ES512, not "none"`,
+	},
+	"tls of a file": {"chain: [jwt], jwt: {secret_file: token, tls: {}}", "jwt.tls: is for jwks at a URL"},
 }
 
 func TestWhatIsWrongWithAuthentication(t *testing.T) {

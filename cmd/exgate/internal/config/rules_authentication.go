@@ -86,28 +86,3 @@ func (r rules) authByURL(key string, a AuthByURL) {
 	r.clientTLS(key+".tls", a.TLS)
 	r.headersFile(key+".headers_file", a.HeadersFile)
 }
-
-// authByJWT checks what tokens are verified with.
-func (r rules) authByJWT(key string, a AuthByJWT) {
-	at, said := r.cfg.said(key)
-	if !said || r.broken(key) {
-		return
-	}
-	if a.SecretFile == "" && a.PublicKey == "" && a.JWKS == "" {
-		r.problems.add(at, key, "needs secret_file, public_key or jwks, which tokens are verified with")
-	}
-	r.file(key+".secret_file", a.SecretFile)
-	r.file(key+".public_key", a.PublicKey)
-	if isURL(a.JWKS) {
-		if u, err := url.Parse(a.JWKS); err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
-			r.problem(key+".jwks", "must be a file or like https://host/path, not %s", quoted(redacted(a.JWKS)))
-		}
-	} else {
-		r.file(key+".jwks", a.JWKS)
-	}
-	for i, claim := range a.Claims {
-		if name, _, ok := strings.Cut(claim, "="); !ok || name == "" {
-			r.problems.add(r.cfg.origins.ofItem(key+".claims", i), key+".claims", "must hold name=value such as sub=${clientid}, not %s", quoted(claim))
-		}
-	}
-}
