@@ -5,31 +5,27 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"os"
 	"runtime"
-	"sync"
-
-	"golang.org/x/crypto/bcrypt"
+	"sync/atomic"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// File is the users and rules of a file. It is an [Authenticator] and an [ACL].
+// File is the users and rules of a file. It is an [Authenticator] and an [ACL]. [File.Watch] keeps it as the file is.
 type File struct {
-	path      string
-	anonymous bool
-	users     map[string]user // by username
-	rules     *Rules
+	path    string
+	content atomic.Pointer[content]
+	rules   *Rules // those of content
 
 	hashing chan struct{} // bounds how many passwords are hashed at once, or strangers could take every core
-	key     [32]byte      // of the digests in known
-	known   sync.Map      // username -> digest of the password that bcrypt has accepted
-}
+	key     [32]byte      // of the digests that users keep
 
-// user is one of a file's.
-type user struct {
-	hash      []byte // bcrypt
-	superuser bool
+	// Owned by Watch once it runs.
+	loaded  [32]byte // digest of the text in force
+	seen    [32]byte // of the text at the last look
+	problem string   // what was logged last
 }
 
 var (
@@ -42,7 +38,7 @@ var (
 //	anonymous: false                 # true: clients without a username may connect
 //	users:
 //	  - username: meter
-//	    password: "$2y$10$..."       # bcrypt: htpasswd -nB meter
+//	    password: "$2y$10$..."       # bcrypt: htpasswd -nB meter; or argon2id: $argon2id$v=19$m=65536,t=3,p=4$SALT$HASH
 //	    superuser: false             # true: no rule applies to this user
 //	rules:                           # the first that applies decides; if none does, the answer is no
 //	  - permission: allow            # allow or deny
@@ -57,64 +53,92 @@ func LoadFile(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{path: path, users: map[string]user{}, rules: &Rules{}, hashing: make(chan struct{}, max(1, runtime.NumCPU()/2))}
-	_, _ = rand.Read(f.key[:])
-	if err := f.parse(text); err != nil {
+	c, err := parseFile(path, text)
+	if err != nil {
 		return nil, err
 	}
+	f := &File{path: path, rules: &Rules{}, hashing: make(chan struct{}, max(1, runtime.NumCPU()/2))}
+	_, _ = rand.Read(f.key[:])
+	f.loaded = sha256.Sum256(text)
+	f.use(c)
 	return f, nil
 }
 
-// nobody is what the password of an unknown user is compared with, so that the time tells nothing.
-var nobody = sync.OnceValue(func() []byte {
-	hash, _ := bcrypt.GenerateFromPassword([]byte(rand.Text()), bcrypt.DefaultCost)
-	return hash
-})
+// use puts c in force. Users whose password is the same stay known.
+func (f *File) use(c *content) {
+	if before := f.content.Load(); before != nil {
+		for name, u := range c.users {
+			if old := before.users[name]; old != nil && old.password == u.password {
+				u.known.Store(old.known.Load())
+			}
+		}
+	}
+	f.content.Store(c)
+	f.rules.list.Store(c.rules)
+}
 
 // Authenticate answers [Ignore] for a username that is not in the file, and for none unless the file says anonymous. It hashes once for each user
 // and password, and compares with a keyed digest in memory afterwards. It fails where ctx ends first.
 func (f *File) Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error) {
+	c := f.content.Load()
 	if device.Username == "" {
-		if !f.anonymous {
-			return Answer{}, nil
+		if !c.anonymous {
+			return Answer{Reason: "no username"}, nil
 		}
 		return Answer{Decision: Allow, Rules: f.rules}, nil
 	}
-	mac := hmac.New(sha256.New, f.key[:])
-	mac.Write([]byte(password))
-	digest := mac.Sum(nil)
-	u, exists := f.users[device.Username]
-	known, ok := f.known.Load(device.Username)
-	if !ok || !hmac.Equal(known.([]byte), digest) {
-		right, err := f.compare(ctx, u, exists, password)
-		switch {
-		case err != nil:
-			return Answer{}, err
-		case !exists:
-			return Answer{Reason: "unknown username"}, nil
-		case !right:
-			return Answer{Decision: Deny, Reason: "bad username or password"}, nil
-		}
-		f.known.Store(device.Username, digest)
+	u := c.users[device.Username]
+	if u == nil {
+		return f.unknown(ctx, c, device.Username, password)
 	}
-	return Answer{Decision: Allow, Rules: f.rules, Superuser: u.superuser}, nil
+	digest := f.digest(password)
+	if known := u.known.Load(); known != nil && hmac.Equal(known[:], digest[:]) {
+		return u.allowed(f.rules), nil
+	}
+	right, err := f.compare(ctx, u.hash, password)
+	if err != nil {
+		return Answer{}, err
+	}
+	if !right {
+		return Answer{Decision: Deny, Reason: "bad username or password"}, nil
+	}
+	u.known.Store(&digest)
+	return u.allowed(f.rules), nil
 }
 
-func (f *File) compare(ctx context.Context, u user, exists bool, password string) (bool, error) {
+// unknown takes as long as a wrong password of some user, always the same one for a username, so that the time tells nothing.
+func (f *File) unknown(ctx context.Context, c *content, username, password string) (Answer, error) {
+	if len(c.hashes) > 0 {
+		digest := f.digest(username)
+		hash := c.hashes[binary.BigEndian.Uint64(digest[:])%uint64(len(c.hashes))]
+		if _, err := f.compare(ctx, hash, password); err != nil {
+			return Answer{}, err
+		}
+	}
+	return Answer{Reason: "bad username or password"}, nil
+}
+
+func (f *File) compare(ctx context.Context, hash passwordHash, password string) (bool, error) {
 	select {
 	case f.hashing <- struct{}{}:
 		defer func() { <-f.hashing }()
+		return hash.matches(password), nil
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
-	hash := u.hash
-	if !exists {
-		hash = nobody()
-	}
-	return bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && exists, nil
+}
+
+func (f *File) digest(text string) (sum [32]byte) {
+	mac := hmac.New(sha256.New, f.key[:])
+	mac.Write([]byte(text))
+	mac.Sum(sum[:0])
+	return sum
 }
 
 // Allows implements [ACL].
 func (f *File) Allows(device gateway.Device, action Action, topic string) bool {
-	return f.users[device.Username].superuser || f.rules.Allows(device, action, topic)
+	if u := f.content.Load().users[device.Username]; u != nil && u.superuser {
+		return true
+	}
+	return f.rules.Allows(device, action, topic)
 }

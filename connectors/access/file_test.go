@@ -137,7 +137,7 @@ func TestFileErrors(t *testing.T) {
 		"usres: []":                    `:1: unknown key "usres"`,
 		"anonymous: true\n\tusers: []": "line 2",
 		"users:\n - username: a":       ":2: a user needs username and password",
-		"users:\n - {username: a, password: plain}":                                ":2: password is not a bcrypt hash",
+		"users:\n - {username: a, password: plain}":                                ":2: password is neither a bcrypt nor an argon2id hash",
 		"users:\n - {user: a}":                                                     `:2: unknown key "user"`,
 		"anonymous: maybe":                                                         ":1: the value is of the wrong kind",
 		"anonymous: true\nanonymous: true":                                         "anonymous is there twice",

@@ -8,58 +8,85 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-	"golang.org/x/crypto/bcrypt"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-func (f *File) parse(text []byte) error {
+// fileParser reads a file into a content.
+type fileParser struct {
+	path string
+	into *content
+}
+
+func parseFile(path string, text []byte) (*content, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return fmt.Errorf("%s: %w", f.path, err)
+		return nil, fmt.Errorf("%s: %w", path, withoutAnchor(err))
 	}
 	if len(doc.Content) == 0 {
-		return fmt.Errorf("%s:1: the file is empty: write users, or anonymous: true", f.path)
+		return nil, fmt.Errorf("%s:1: the file is empty: write users, or anonymous: true", path)
 	}
-	return f.mapping(doc.Content[0], map[string]func(*yaml.Node) error{
-		"anonymous": func(n *yaml.Node) error { return f.decode(n, &f.anonymous) },
+	f := &fileParser{path: path, into: &content{users: map[string]*user{}}}
+	if err := f.document(doc.Content[0]); err != nil {
+		return nil, err
+	}
+	return f.into, nil
+}
+
+// withoutAnchor keeps a password out of the log that was written without quotes and begins with *.
+func withoutAnchor(err error) error {
+	if strings.Contains(err.Error(), "unknown anchor") {
+		return errors.New("a value that begins with * needs quotes")
+	}
+	return err
+}
+
+func (f *fileParser) document(n *yaml.Node) error {
+	return f.mapping(n, map[string]func(*yaml.Node) error{
+		"anonymous": func(n *yaml.Node) error { return f.decode(n, &f.into.anonymous) },
 		"users":     func(n *yaml.Node) error { return f.each(n, f.user) },
 		"rules": func(n *yaml.Node) error {
 			list := []rule{}
-			f.rules.list.Store(&list)
+			f.into.rules = &list
 			return f.each(n, func(n *yaml.Node) error { return f.rule(n, &list) })
 		},
 	})
 }
 
-func (f *File) user(n *yaml.Node) error {
-	var name, hash string
-	var u user
+func (f *fileParser) user(n *yaml.Node) error {
+	var name string
+	u := &user{}
 	err := f.mapping(n, map[string]func(*yaml.Node) error{
-		"username": func(n *yaml.Node) error { return f.decode(n, &name) },
-		"password": func(n *yaml.Node) error {
-			if _, err := bcrypt.Cost([]byte(n.Value)); err != nil {
-				return f.wrong(n, errors.New("password is not a bcrypt hash: make one with htpasswd -nB USERNAME"))
-			}
-			return f.decode(n, &hash)
-		},
+		"username":  func(n *yaml.Node) error { return f.decode(n, &name) },
+		"password":  func(n *yaml.Node) error { return f.password(n, u) },
 		"superuser": func(n *yaml.Node) error { return f.decode(n, &u.superuser) },
 	})
 	if err != nil {
 		return err
 	}
-	if name == "" || hash == "" {
+	if name == "" || u.hash == nil {
 		return f.wrong(n, errors.New("a user needs username and password"))
 	}
-	if _, twice := f.users[name]; twice {
+	if f.into.users[name] != nil {
 		return f.wrong(n, fmt.Errorf("user %q is there twice", name))
 	}
-	u.hash = []byte(hash)
-	f.users[name] = u
+	f.into.users[name] = u
+	f.into.hashes = append(f.into.hashes, u.hash)
 	return nil
 }
 
-func (f *File) rule(n *yaml.Node, list *[]rule) error {
+func (f *fileParser) password(n *yaml.Node, u *user) error {
+	if err := f.decode(n, &u.password); err != nil {
+		return err
+	}
+	var err error
+	if u.hash, err = parsePasswordHash(u.password); err != nil {
+		return f.wrong(n, err)
+	}
+	return nil
+}
+
+func (f *fileParser) rule(n *yaml.Node, list *[]rule) error {
 	var r rule
 	var permission, action string
 	err := f.mapping(n, map[string]func(*yaml.Node) error{
@@ -83,7 +110,7 @@ func (f *File) rule(n *yaml.Node, list *[]rule) error {
 	return nil
 }
 
-func (f *File) pattern(n *yaml.Node, r *rule) error {
+func (f *fileParser) pattern(n *yaml.Node, r *rule) error {
 	var filter string
 	if err := f.decode(n, &filter); err != nil {
 		return err
@@ -96,7 +123,7 @@ func (f *File) pattern(n *yaml.Node, r *rule) error {
 	return nil
 }
 
-func (f *File) mapping(n *yaml.Node, keys map[string]func(*yaml.Node) error) error {
+func (f *fileParser) mapping(n *yaml.Node, keys map[string]func(*yaml.Node) error) error {
 	if n.Kind != yaml.MappingNode {
 		return f.wrong(n, fmt.Errorf("want %s", strings.Join(slices.Sorted(maps.Keys(keys)), ", ")))
 	}
@@ -118,7 +145,7 @@ func (f *File) mapping(n *yaml.Node, keys map[string]func(*yaml.Node) error) err
 	return nil
 }
 
-func (f *File) each(n *yaml.Node, use func(*yaml.Node) error) error {
+func (f *fileParser) each(n *yaml.Node, use func(*yaml.Node) error) error {
 	if n.Kind != yaml.SequenceNode {
 		return f.wrong(n, errors.New("want a list"))
 	}
@@ -130,20 +157,20 @@ func (f *File) each(n *yaml.Node, use func(*yaml.Node) error) error {
 	return nil
 }
 
-func (f *File) choice(n *yaml.Node, to *string, choices ...string) error {
+func (f *fileParser) choice(n *yaml.Node, to *string, choices ...string) error {
 	if !slices.Contains(choices, n.Value) {
 		return f.wrong(n, fmt.Errorf("%q is none of %s", n.Value, strings.Join(choices, ", ")))
 	}
 	return f.decode(n, to)
 }
 
-func (f *File) decode(n *yaml.Node, to any) error {
+func (f *fileParser) decode(n *yaml.Node, to any) error {
 	if n.Kind != yaml.ScalarNode || n.Decode(to) != nil {
 		return f.wrong(n, errors.New("the value is of the wrong kind"))
 	}
 	return nil
 }
 
-func (f *File) wrong(n *yaml.Node, err error) error {
+func (f *fileParser) wrong(n *yaml.Node, err error) error {
 	return fmt.Errorf("%s:%d: %w", f.path, n.Line, err)
 }

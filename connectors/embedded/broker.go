@@ -68,6 +68,9 @@ type Broker struct {
 	index   index
 	shared  sync.Map // share id (string) -> *Session
 
+	stopWatching context.CancelFunc
+	watching     sync.WaitGroup // of the auth file
+
 	mu       sync.Mutex
 	sessions map[string]*Session // by client id; guarded by mu
 	closed   bool                // guarded by mu
@@ -77,7 +80,7 @@ var _ gateway.Connector = (*Broker)(nil)
 
 // New starts a broker. Errors name the setting or the line of the file that is wrong.
 func New(cfg Config) (*Broker, error) {
-	cfg, err := cfg.withDefaults()
+	file, err := cfg.setDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -90,10 +93,16 @@ func New(cfg Config) (*Broker, error) {
 	if err := b.start(cfg); err != nil {
 		return nil, err
 	}
+	watching, cancel := context.WithCancel(context.Background())
+	b.stopWatching = cancel
+	if file != nil {
+		b.watching.Go(func() { file.Watch(watching, cfg.Logger) })
+	}
 	return b, nil
 }
 
-func (cfg Config) withDefaults() (Config, error) {
+// setDefaults returns the auth file, where there is one.
+func (cfg *Config) setDefaults() (*access.File, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -101,19 +110,20 @@ func (cfg Config) withDefaults() (Config, error) {
 		cfg.Metrics = NewMetrics(nil)
 	}
 	if cfg.MaxClients < 0 {
-		return cfg, errors.New("embedded broker: MaxClients is negative")
+		return nil, errors.New("embedded broker: MaxClients is negative")
 	}
 	if cfg.MaxClients == 0 {
 		cfg.MaxClients = defaultMaxClients
 	}
-	if cfg.AuthFile != "" {
-		file, err := access.LoadFile(cfg.AuthFile)
-		if err != nil {
-			return cfg, err
-		}
-		cfg.Authenticator, cfg.ACL = file, file
+	if cfg.AuthFile == "" {
+		return nil, nil
 	}
-	return cfg, nil
+	file, err := access.LoadFile(cfg.AuthFile)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Authenticator, cfg.ACL = file, file
+	return file, nil
 }
 
 // newServer sets mochi up. Its log is discarded: it prints whole packets, passwords included. The hook logs what matters.
@@ -175,6 +185,8 @@ func (b *Broker) Close(ctx context.Context) error {
 	if !first {
 		return nil // mochi panics when it is closed twice
 	}
+	b.stopWatching()
+	b.watching.Wait()
 	for _, s := range left {
 		s.lose(gateway.ReasonShutdown)
 	}

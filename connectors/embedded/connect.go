@@ -30,6 +30,7 @@ func (b *Broker) Connect(ctx context.Context, device gateway.Device, password st
 	if err != nil {
 		return nil, err
 	}
+	s.expireAt(answer.Expires)
 	if old != nil {
 		old.lose(gateway.ReasonDiscarded.With("client id %q connected again", device.ClientID))
 	}
@@ -46,6 +47,7 @@ func (b *Broker) admit(ctx context.Context, device gateway.Device, password stri
 	}
 	answer, err := b.auth.Authenticate(ctx, device, password)
 	if err == nil && answer.Decision == access.Allow {
+		answer.Reason = ""
 		return answer, nil
 	}
 	b.metrics.refused.Inc()

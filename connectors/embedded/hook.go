@@ -49,9 +49,18 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 		}
 	}
 	if conn, ok := cl.Net.Conn.(*trackedConn); ok {
-		conn.answer.Store(&answer)
+		conn.login(answer, func() { b.expire(cl) })
 	}
 	return true
+}
+
+// expire ends the connection of a network client, and says why to those that understand it.
+func (b *Broker) expire(cl *mochi.Client) {
+	if cl.Properties.ProtocolVersion >= 5 {
+		_ = b.server.DisconnectClient(cl, packets.ErrMaxConnectTime)
+		return
+	}
+	cl.Stop(packets.ErrMaxConnectTime)
 }
 
 // allows asks the answer that a network client has logged in with.

@@ -98,6 +98,17 @@ type trackedConn struct {
 	net.Conn
 	listener *boundedListener
 	answer   atomic.Pointer[access.Answer] // of the client that has logged in
+	expiry   *time.Timer                   // nil: the login does not expire; guarded by listener.mu
+}
+
+// login keeps the answer that a client has logged in with, and calls end when it expires.
+func (c *trackedConn) login(answer access.Answer, end func()) {
+	c.answer.Store(&answer)
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	if _, open := c.listener.open[c]; open && !answer.Expires.IsZero() {
+		c.expiry = time.AfterFunc(time.Until(answer.Expires), end)
+	}
 }
 
 // Write closes the connection where the peer does not read: mochi would go on writing.
@@ -114,6 +125,9 @@ func (c *trackedConn) Write(b []byte) (int, error) {
 func (c *trackedConn) Close() error {
 	c.listener.mu.Lock()
 	delete(c.listener.open, c)
+	if c.expiry != nil {
+		c.expiry.Stop()
+	}
 	c.listener.mu.Unlock()
 	return c.Conn.Close()
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/internal/topic"
@@ -23,13 +24,17 @@ type Session struct {
 	many   atomic.Bool // had more than one filter, so that two may match one message
 
 	mu      sync.Mutex
-	filters []string // guarded by mu
-	shareID string   // names the session in mochi's index of shared subscriptions; guarded by mu
+	filters []string    // guarded by mu
+	shareID string      // names the session in mochi's index of shared subscriptions; guarded by mu
+	expiry  *time.Timer // ends the session; nil: its login does not expire; guarded by mu
 }
 
 var _ gateway.Session = (*Session)(nil)
 
-var gone = gateway.Refuse(gateway.CodeConnProcessNotAlive, "the session has ended")
+var (
+	gone    = gateway.Refuse(gateway.CodeConnProcessNotAlive, "the session has ended")
+	expired = gateway.ReasonUpstreamLost.With("its login has expired")
+)
 
 func (s *Session) allows(action access.Action, name string) bool {
 	return s.answer.Allows(s.device, action, name, s.broker.acl)
@@ -134,8 +139,20 @@ func (s *Session) end() (first bool) {
 		s.forget(filter)
 	}
 	s.filters = nil
+	if s.expiry != nil {
+		s.expiry.Stop()
+	}
 	s.leaveGroups()
 	return true
+}
+
+// expireAt ends the session when its login expires; zero: never.
+func (s *Session) expireAt(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !at.IsZero() && !s.closed.Load() {
+		s.expiry = time.AfterFunc(time.Until(at), func() { s.lose(expired) })
+	}
 }
 
 // lose ends the session for a reason that is not the device's own.

@@ -1,0 +1,84 @@
+package access
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+const (
+	jwksTimeout = 5 * time.Second
+	maxJWKS     = 1 << 20 // bytes
+)
+
+// keySource is where keys come from.
+type keySource struct {
+	name  string
+	set   bool // its keys have ids, and another may come at any time
+	later bool // it need not be there when the gateway starts
+	read  func(context.Context) ([]verifyKey, error)
+	close func()
+
+	// Owned by the keyring's run, once it runs.
+	problem string // what was logged last
+
+	// Guarded by the keyring's mu.
+	keys []verifyKey
+	err  error // why it could not be read when it was last tried; what is in keys stays
+}
+
+func fileSource(path string, parse func([]byte) ([]verifyKey, error)) *keySource {
+	return &keySource{name: path, close: func() {}, read: func(context.Context) ([]verifyKey, error) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		keys, err := parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return keys, nil
+	}}
+}
+
+func urlSource(url string, cfg *tls.Config) *keySource {
+	transport := newTransport(cfg, nil, 1)
+	client := newClient(transport)
+	shown, _, _ := strings.Cut(url, "?")
+	return &keySource{
+		name: shown, set: true, later: true, close: transport.CloseIdleConnections,
+		read: func(ctx context.Context) ([]verifyKey, error) {
+			keys, err := fetchJWKS(ctx, client, url)
+			if err != nil {
+				return nil, fmt.Errorf("fetching the keys from %s: %w", shown, err)
+			}
+			return keys, nil
+		},
+	}
+}
+
+func fetchJWKS(ctx context.Context, client *http.Client, url string) ([]verifyKey, error) {
+	ctx, cancel := context.WithTimeout(ctx, jwksTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the answer is %d: want 200", resp.StatusCode)
+	}
+	text, err := readBounded(resp.Body, maxJWKS)
+	if err != nil {
+		return nil, err
+	}
+	return parseJWKS(text)
+}
