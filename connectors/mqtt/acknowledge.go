@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"slices"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
@@ -10,29 +9,46 @@ import (
 )
 
 // acknowledged ends the publish with PUBACK (QoS 1) or PUBCOMP (QoS 2).
-func (s *Session) acknowledged(l *link, id uint16, qos, reason byte) {
-	s.mu.Lock()
+func (c *client) acknowledged(l *link, id uint16, qos, reason byte) {
+	c.mu.Lock()
 	var told outcomes
-	if c := s.publish; s.link == l && c != nil && c.id == id && c.qos == qos && c.released == (qos == 2) {
-		told = s.published(c, reason)
+	if k := c.inflight[id]; c.link == l && k != nil && k.qos == qos && k.released == (qos == 2) {
+		told = c.published(k, reason)
+	} else if k := l.late; k != nil && k.id == id && k.qos == qos && qos == 1 {
+		l.late = nil
+		told = k.lane.backlog.answered(k, reason)
 	}
-	s.mu.Unlock()
+	c.mu.Unlock()
 	told.tell()
 }
 
 // published needs mu.
-func (s *Session) published(c *call, reason byte) (told outcomes) {
-	s.publish = nil
-	told.add(c, resultOf("publish to", c.topic, reason))
-	return append(told, s.pump()...)
+func (c *client) published(k *call, reason byte) (told outcomes) {
+	delete(c.inflight, k.id)
+	if len(c.inflight) == 0 {
+		c.inflight = nil // a map keeps the room that it once needed
+	}
+	c.quota++
+	if k.stored > 0 {
+		told = k.lane.backlog.answered(k, reason)
+	} else {
+		told.add(k, resultOf("publish to", k.topic, reason))
+	}
+	if l := k.lane; l.publish == k {
+		l.publish = nil
+		if !l.ended {
+			told = append(told, l.pump()...)
+		}
+	}
+	return append(told, c.unblock()...)
 }
 
 // publishReceived answers PUBREC, with which a QoS 2 publish is refused or goes on.
-func (s *Session) publishReceived(l *link, id uint16, reason byte) {
-	s.mu.Lock()
-	c := s.publish
-	if s.link != l || c == nil || c.id != id || c.qos != 2 {
-		s.mu.Unlock()
+func (c *client) publishReceived(l *link, id uint16, reason byte) {
+	c.mu.Lock()
+	k := c.inflight[id]
+	if c.link != l || k == nil || k.qos != 2 {
+		c.mu.Unlock()
 		if reason < 0x80 {
 			l.send(&packets.Pubrel{Properties: &packets.Properties{}, PacketID: id, ReasonCode: packets.PubcompPacketIdentifierNotFound})
 		}
@@ -40,12 +56,12 @@ func (s *Session) publishReceived(l *link, id uint16, reason byte) {
 	}
 	var told outcomes
 	if reason >= 0x80 {
-		told = s.published(c, reason)
+		told = c.published(k, reason)
 	} else {
-		c.released = true
+		k.released = true
 		l.release(id)
 	}
-	s.mu.Unlock()
+	c.mu.Unlock()
 	told.tell()
 }
 
@@ -53,50 +69,50 @@ func (l *link) release(id uint16) {
 	l.send(&packets.Pubrel{Properties: &packets.Properties{}, PacketID: id})
 }
 
-func (s *Session) subscribed(l *link, id uint16, reasons []byte) {
-	s.mu.Lock()
-	c := s.takeWaiting(l, id, unsubscribing)
+func (c *client) subscribed(l *link, id uint16, reasons []byte) {
+	c.mu.Lock()
+	k := c.takeWaiting(l, id, unsubscribing)
 	var told outcomes
 	switch {
-	case c == nil:
-	case c.kind == resubscribing:
-		s.resubscribed(c, reasons)
+	case k == nil:
+	case k.kind == resubscribing:
+		c.resubscribed(k, reasons)
 	default:
-		r := resultOf("subscribe to", c.topic, firstReason(reasons))
+		r := resultOf("subscribe to", k.topic, firstReason(reasons))
 		if r.Ok() {
-			s.remember(c.topic, c.qos)
+			c.remember(filter{k.topic, k.qos, k.subID})
 		}
-		told.add(c, r)
+		told.add(k, r)
 	}
-	s.mu.Unlock()
+	c.mu.Unlock()
 	told.tell()
 }
 
-func (s *Session) unsubscribed(l *link, id uint16, reasons []byte) {
-	s.mu.Lock()
+func (c *client) unsubscribed(l *link, id uint16, reasons []byte) {
+	c.mu.Lock()
 	var told outcomes
-	if c := s.takeWaiting(l, id, subscribing); c != nil {
-		r := resultOf("unsubscribe from", c.topic, firstReason(reasons))
+	if k := c.takeWaiting(l, id, subscribing); k != nil {
+		r := resultOf("unsubscribe from", k.topic, firstReason(reasons))
 		if r.Ok() {
-			s.forget(c.topic)
+			delete(c.filters, k.topic)
 		}
-		told.add(c, r)
+		told.add(k, r)
 	}
-	s.mu.Unlock()
+	c.mu.Unlock()
 	told.tell()
 }
 
 // takeWaiting needs mu. It leaves a call of the other kind: an answer to it is none.
-func (s *Session) takeWaiting(l *link, id uint16, other callKind) *call {
-	c := s.waiting[id]
-	if s.link != l || c == nil || c.kind == other {
+func (c *client) takeWaiting(l *link, id uint16, other callKind) *call {
+	k := c.waiting[id]
+	if c.link != l || k == nil || k.kind == other {
 		return nil
 	}
-	delete(s.waiting, id)
-	if len(s.waiting) == 0 {
-		s.waiting = nil
+	delete(c.waiting, id)
+	if len(c.waiting) == 0 {
+		c.waiting = nil
 	}
-	return c
+	return k
 }
 
 func firstReason(reasons []byte) byte {
@@ -106,18 +122,17 @@ func firstReason(reasons []byte) byte {
 	return reasons[0]
 }
 
-func (s *Session) remember(name string, qos byte) {
-	s.forget(name)
-	s.filters = append(s.filters, filter{name, qos})
-}
-
-func (s *Session) forget(name string) {
-	s.filters = slices.DeleteFunc(s.filters, func(f filter) bool { return f.name == name })
+// remember needs mu.
+func (c *client) remember(f filter) {
+	if c.filters == nil {
+		c.filters = map[string]filter{}
+	}
+	c.filters[f.name] = f
 }
 
 // resubscribed needs mu.
-func (s *Session) resubscribed(c *call, reasons []byte) {
-	for i, f := range c.filters {
+func (c *client) resubscribed(k *call, reasons []byte) {
+	for i, f := range k.filters {
 		if i < len(reasons) && reasons[i] < 0x80 {
 			continue
 		}
@@ -125,23 +140,29 @@ func (s *Session) resubscribed(c *call, reasons []byte) {
 		if i < len(reasons) {
 			reason = reasons[i]
 		}
-		s.forget(f.name)
-		s.connector.metrics.resubscribesRefused.Inc()
-		s.connector.log.Warn("the broker refused a subscription after a reconnect",
-			"client_id", s.client.ClientID, "filter", f.name, "reason", reasonName(reason))
+		delete(c.filters, f.name)
+		c.broker.metrics.resubscribesRefused.Inc()
+		c.broker.log.Warn("the broker refused a subscription after a reconnect",
+			"client_id", c.id, "filter", f.name, "reason", reasonName(reason))
 	}
 }
 
 // expire ends the calls that the broker did not answer in time, and gives the link up where it was a publish. It needs mu.
-func (s *Session) expire(now time.Time) (told outcomes) {
-	for id, c := range s.waiting {
-		if !now.Before(c.deadline) {
-			delete(s.waiting, id)
-			told.add(c, gateway.Refuse(gateway.CodeUnknown, "%q: the broker did not answer in time", c.topic))
+func (c *client) expire(now time.Time) (told outcomes) {
+	for id, k := range c.waiting {
+		if !now.Before(k.deadline) {
+			delete(c.waiting, id)
+			told.add(k, gateway.Refuse(gateway.CodeUnknown, "%q: the broker did not answer in time", k.topic))
 		}
 	}
-	if c := s.publish; c != nil && s.link != nil && !now.Before(c.deadline) {
-		s.link.wire.fail(errNoAck)
+	if c.link == nil {
+		return told
+	}
+	for _, k := range c.inflight {
+		if !k.deadline.IsZero() && !now.Before(k.deadline) {
+			c.link.wire.fail(errNoAck)
+			break
+		}
 	}
 	return told
 }

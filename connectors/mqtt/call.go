@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
@@ -24,16 +25,35 @@ const (
 type call struct {
 	kind     callKind
 	qos      byte
+	retain   bool
 	released bool // QoS 2: the broker has the message and was sent PUBREL
 	id       uint16
+	subID    uint32 // Subscription Identifier of subscribing; 0: none
+	seq      uint64 // of publishes with a packet id: the order in which they were sent first
+	stored   uint64 // its number in the spool; 0: it is not from there
+	lane     *lane
 	topic    string
 	payload  []byte
+	props    []byte   // properties of a publish, encoded
 	filters  []filter // of resubscribing
 	done     gateway.Done
 	deadline time.Time // for the broker's answer
 }
 
 func (c *call) isQoS0() bool { return c.kind == publishing && c.qos == 0 }
+
+// needsQuota reports whether the broker's Receive Maximum bounds it.
+func (c *call) needsQuota() bool { return c.kind == publishing && c.qos > 0 }
+
+func (c *call) publication() publication {
+	return publication{topic: c.topic, payload: c.payload, props: c.props, id: c.id, qos: c.qos, retain: c.retain}
+}
+
+// keep copies what is the caller's.
+func (c call) keep() *call {
+	c.payload = bytes.Clone(c.payload)
+	return &c
+}
 
 // calls is a bounded queue. Idle, it holds nothing.
 type calls struct {
@@ -44,13 +64,13 @@ type calls struct {
 func (q *calls) empty() bool  { return len(q.list) == 0 }
 func (q *calls) first() *call { return q.list[0] }
 
-func (q *calls) push(c *call) bool {
-	if len(q.list) >= maxQueuedCalls || (len(q.list) > 0 && q.bytes+len(c.payload) > maxQueuedBytes) {
-		return false
-	}
+func (q *calls) full(c *call) bool {
+	return len(q.list) >= maxQueuedCalls || (len(q.list) > 0 && q.bytes+len(c.payload) > maxQueuedBytes)
+}
+
+func (q *calls) push(c *call) {
 	q.list = append(q.list, c)
 	q.bytes += len(c.payload)
-	return true
 }
 
 func (q *calls) pop() *call {
@@ -78,8 +98,7 @@ func (q *calls) takeQoS0() (taken []*call) {
 			taken = append(taken, c)
 			continue
 		}
-		left.list = append(left.list, c)
-		left.bytes += len(c.payload)
+		left.push(c)
 	}
 	*q = left
 	return taken
@@ -96,7 +115,13 @@ type outcome struct {
 func (o *outcomes) add(c *call, r gateway.Result) {
 	if c.done != nil {
 		*o = append(*o, outcome{c.done, r})
+		c.done = nil
 	}
+}
+
+// later adds something to do when no lock is held.
+func (o *outcomes) later(f func()) {
+	*o = append(*o, outcome{func(gateway.Result) { f() }, gateway.OK})
 }
 
 func (o outcomes) tell() {

@@ -2,22 +2,31 @@ package mqtt
 
 import (
 	"crypto/tls"
-	"fmt"
+	"errors"
 	"log/slog"
-	"net"
-	"net/url"
 	"time"
 )
 
-// Config is what a Connector is made with. Only URL is required.
+// Config is what a Connector is made with. Only URL or URLs is required.
 type Config struct {
-	// URL is the broker: mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS. If the port is missing, 1883 or 8883. If zero, New fails.
+	// URL is the broker: mqtt://HOST:PORT, mqtts://HOST:PORT for TLS, ws://HOST:PORT/PATH and wss://HOST:PORT/PATH for MQTT over WebSocket. If the port
+	// is missing: 1883, 8883, 80 or 443; if the path is: /mqtt. If zero, URLs.
 	URL string
 
-	// TLS is used with mqtts://. If zero, the system's certificate authorities and the URL's host name.
+	// URLs are several servers of one broker. The first that answers is taken, and kept until it fails. They come after URL. If both are zero, New fails.
+	URLs []string
+
+	// TLS is used with mqtts:// and wss://. If zero, the system's certificate authorities and the URL's host name.
 	TLS *tls.Config
 
-	// ConnectTimeout bounds dialing and the handshake until CONNACK. If zero, 5 s.
+	// Node is the gateway's name, part of the client ids of its own connections. Two gateways at one broker need two. If zero, "exgate".
+	Node string
+
+	// Username and Password are the gateway's own account: for the connections of shared sessions, the status of the gateway and what devices left in
+	// the spool. If zero, the gateway connects without. Devices with a session of their own have their own.
+	Username, Password string
+
+	// ConnectTimeout bounds dialing and the handshake until CONNACK, for each server. If zero, 5 s.
 	ConnectTimeout time.Duration
 
 	// KeepAlive is MQTT's, in whole seconds: after three quarters of it without a packet the broker is asked for a sign of life. The broker
@@ -31,9 +40,13 @@ type Config struct {
 	// sent again over a new one. If zero, 30 s.
 	AckTimeout time.Duration
 
-	// SessionExpiry is how long the broker keeps a device's session, and queues for it, after the device has gone. Sessions
-	// then begin with Clean Start 0. If zero, the session ends with the device, and outlives only a lost connection to the broker.
+	// SessionExpiry is how long the broker keeps a device's session, and queues for it, after the device has gone. If zero, the session ends with the
+	// device, and outlives only a lost connection to the broker.
 	SessionExpiry time.Duration
+
+	// CleanStart says whether a device's login begins a new session at the broker. mosquitto does not keep a session on disk that began with Clean
+	// Start 1. If nil, true unless SessionExpiry is set.
+	CleanStart *bool
 
 	// MaxDials is how many connections are opened at once. If zero, 64.
 	MaxDials int
@@ -41,12 +54,27 @@ type Config struct {
 	// ReceiveMaximum is how many messages of QoS 1 and 2 the broker may send without acknowledgement. If zero, 20.
 	ReceiveMaximum uint16
 
-	// MaxPacketSize is the largest packet, in bytes, that the broker may send. If zero, 4 MiB.
+	// MaxPacketSize is the largest packet, in bytes, that the broker may send. A broker that sends a larger one loses the connection. If zero, 4 MiB.
 	MaxPacketSize uint32
 
 	// ReconnectDelay is the shortest pause before a lost connection is opened again; it doubles up to 30 s, and up to its length
 	// is added at random. If zero, 1 s.
 	ReconnectDelay time.Duration
+
+	// MessageExpiry is how long the broker keeps a message for a subscriber who is away; time in the spool counts. If zero, without end.
+	MessageExpiry time.Duration
+
+	// UserProperties adds the user properties protocol, protocol_version, peer and listener to each CONNECT and PUBLISH of a device. If zero, none.
+	UserProperties bool
+
+	// DeviceStatus says at the broker which devices are connected. If its Topic is zero, nothing does.
+	DeviceStatus Status
+
+	// GatewayStatus says at the broker whether the gateway is connected. If its Topic is zero, nothing does.
+	GatewayStatus Status
+
+	// Spool keeps publishes of QoS 1 and 2 on disk until the broker has them. If its Folder is zero, there is none.
+	Spool SpoolConfig
 
 	// Logger gets what a person should know. If zero, slog.Default().
 	Logger *slog.Logger
@@ -56,6 +84,7 @@ type Config struct {
 }
 
 func (cfg Config) withDefaults() Config {
+	setDefault(&cfg.Node, "exgate")
 	setDefault(&cfg.ConnectTimeout, 5*time.Second)
 	setDefault(&cfg.KeepAlive, time.Minute)
 	setDefault(&cfg.PacketTimeout, 5*time.Second)
@@ -70,12 +99,30 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
 	}
+	cfg.DeviceStatus = cfg.DeviceStatus.withDefaults()
+	cfg.GatewayStatus = cfg.GatewayStatus.withDefaults()
+	cfg.Spool = cfg.Spool.withDefaults()
 	return cfg
 }
 
-func (cfg Config) hasNegative() bool {
-	return min(cfg.ConnectTimeout, cfg.KeepAlive, cfg.PacketTimeout, cfg.AckTimeout, cfg.SessionExpiry, cfg.ReconnectDelay,
-		time.Duration(cfg.MaxDials)) < 0
+// check finds what no default can mend.
+func (cfg Config) check() error {
+	if min(cfg.ConnectTimeout, cfg.KeepAlive, cfg.PacketTimeout, cfg.AckTimeout, cfg.SessionExpiry, cfg.ReconnectDelay, cfg.MessageExpiry,
+		time.Duration(cfg.MaxDials)) < 0 {
+		return errors.New("MQTT connector: a duration or a limit is negative")
+	}
+	if err := cfg.DeviceStatus.check("upstream.device_status", "${clientid}", "${username}", "${listener}", "${module}"); err != nil {
+		return err
+	}
+	return cfg.GatewayStatus.check("upstream.gateway_status", "${node}")
+}
+
+// cleanStart says how a device's login begins.
+func (cfg Config) cleanStart() bool {
+	if cfg.CleanStart != nil {
+		return *cfg.CleanStart
+	}
+	return cfg.SessionExpiry == 0
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -83,46 +130,4 @@ func setDefault[T comparable](field *T, value T) {
 	if *field == zero {
 		*field = value
 	}
-}
-
-// address is where a URL leads.
-type address struct {
-	hostPort string
-	tls      *tls.Config // nil: no TLS
-}
-
-func parseURL(cfg Config) (address, error) {
-	u, err := url.Parse(cfg.URL)
-	if err != nil {
-		return address{}, fmt.Errorf("upstream.url is not a URL like mqtt://HOST:PORT")
-	}
-	switch {
-	case u.User != nil:
-		return address{}, fmt.Errorf("upstream.url: leave username and password out: each device has its own")
-	case u.Hostname() == "" || (u.Path != "" && u.Path != "/"):
-		return address{}, fmt.Errorf("upstream.url %q: want mqtt://HOST:PORT", cfg.URL)
-	case u.Scheme == "mqtt" || u.Scheme == "tcp":
-		return address{hostPort: withPort(u, "1883")}, nil
-	case u.Scheme == "mqtts" || u.Scheme == "ssl":
-		return address{hostPort: withPort(u, "8883"), tls: tlsFor(cfg.TLS, u.Hostname())}, nil
-	}
-	return address{}, fmt.Errorf("upstream.url %q: the scheme is neither mqtt nor mqtts", cfg.URL)
-}
-
-func withPort(u *url.URL, port string) string {
-	if u.Port() != "" {
-		port = u.Port()
-	}
-	return net.JoinHostPort(u.Hostname(), port)
-}
-
-func tlsFor(cfg *tls.Config, host string) *tls.Config {
-	if cfg == nil {
-		cfg = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	cfg = cfg.Clone()
-	if cfg.ServerName == "" {
-		cfg.ServerName = host
-	}
-	return cfg
 }

@@ -8,50 +8,53 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// deliver hands a message to the device. The payload is paho's copy.
-func (s *Session) deliver(p *paho.Publish) {
-	s.mu.Lock()
+// message hands a message to the device. The payload is paho's copy.
+func (s *Session) message(p *paho.Publish) {
+	s.client.mu.Lock()
 	ended := s.ended
-	s.mu.Unlock()
+	s.client.mu.Unlock()
 	if ended {
 		return
 	}
-	s.connector.metrics.received.Inc()
-	ok := s.down.Deliver(gateway.Message{
-		ID: s.connector.ids.Next(), QoS: p.QoS, Topic: p.Topic, Payload: p.Payload, Timestamp: time.Now(),
-	})
+	s.broker.deliver(s.down, p, p.QoS, p.Payload)
+}
+
+// deliver queues a message for a device.
+func (b *broker) deliver(down gateway.Downlink, p *paho.Publish, qos byte, payload []byte) {
+	b.metrics.received.Inc()
+	ok := down.Deliver(gateway.Message{ID: b.ids.Next(), QoS: qos, Topic: p.Topic, Payload: payload, Timestamp: time.Now()})
 	if !ok {
-		s.connector.metrics.dropped.WithLabelValues(dropDeviceFull).Inc()
+		b.metrics.dropped.WithLabelValues(dropDeviceFull).Inc()
 	}
 }
 
 // receive reports whether a message of QoS 2 is new.
-func (s *Session) receive(id uint16) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, again := s.received[id]; again {
+func (c *client) receive(id uint16) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, again := c.received[id]; again {
 		return false
 	}
-	if s.received == nil {
-		s.received = map[uint16]struct{}{}
+	if c.received == nil {
+		c.received = map[uint16]struct{}{}
 	}
-	s.received[id] = struct{}{}
+	c.received[id] = struct{}{}
 	return true
 }
 
 // released ends a message of QoS 2: its id may mean another one now.
-func (s *Session) released(id uint16) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.received, id)
-	if len(s.received) == 0 {
-		s.received = nil
+func (c *client) released(id uint16) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.received, id)
+	if len(c.received) == 0 {
+		c.received = nil
 	}
 }
 
 // forgetReceived is for a broker that has lost the session: it uses the ids anew.
-func (s *Session) forgetReceived() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.received = nil
+func (c *client) forgetReceived() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.received = nil
 }

@@ -13,33 +13,38 @@ import (
 	"github.com/eclipse/paho.golang/paho/session"
 )
 
-// link is one connection of a session to the broker. paho runs it and calls the link as its session store and pinger; the link
+// link is one connection of a client to the broker. paho runs it and calls the link as its session store and pinger; the link
 // passes on what arrived.
 type link struct {
-	session *Session
-	wire    *wire
-	client  *paho.Client
-	present bool  // the broker still had the session
-	maxSize int64 // bytes of a packet that the broker takes
-	maxQoS  byte
+	of         *client
+	wire       *wire
+	client     *paho.Client
+	present    bool   // the broker still had the session
+	maxSize    int64  // bytes of a packet that the broker takes
+	receiveMax uint16 // publishes of QoS 1 and 2 that the broker takes at once
+	maxQoS     byte
+	noSubIDs   bool // the broker knows no Subscription Identifiers
 
 	heartbeat heartbeat
-	dead      bool // lost, maybe before the session knew the link; guarded by session.mu
+	began     time.Time
+	dead      bool  // lost, maybe before the client knew the link; guarded by of.mu
+	late      *call // from the spool, unacknowledged when its lane ended; guarded by of.mu
 }
 
 var _ session.SessionManager = (*link)(nil)
 
 var errNotUsed = errors.New("calls that wait go through Session, not through paho")
 
-func newLink(s *Session, conn net.Conn) *link {
-	l := &link{session: s, maxSize: 256 << 20, maxQoS: 2}
-	l.wire = newWire(conn, s.drained, func(err error) { s.linkLost(l, 0, err) })
-	l.heartbeat.wire, l.heartbeat.lastAsked = l.wire, time.Now()
+func newLink(c *client, conn net.Conn) *link {
+	l := &link{of: c, maxSize: 256 << 20, receiveMax: 65535, maxQoS: 2, began: time.Now()}
+	l.wire = newWire(conn, c.drained, func(err error) { c.linkLost(l, 0, err) })
+	l.wire.frames.limit = int64(c.broker.cfg.MaxPacketSize)
+	l.heartbeat.wire, l.heartbeat.lastAsked = l.wire, l.began
 	l.client = paho.NewClient(paho.ClientConfig{
 		Conn:              l.wire,
 		Session:           l,
 		PingHandler:       &l.heartbeat,
-		PacketTimeout:     s.connector.cfg.ConnectTimeout,
+		PacketTimeout:     c.broker.cfg.ConnectTimeout,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){l.deliver},
 	})
 	return l
@@ -56,19 +61,27 @@ func (l *link) learn(p *paho.ConnackProperties) {
 	if p.MaximumQoS != nil {
 		l.maxQoS = *p.MaximumQoS
 	}
+	if p.ReceiveMaximum != nil {
+		l.receiveMax = *p.ReceiveMaximum
+	}
+	l.noSubIDs = !p.SubIDAvailable
 }
 
 func (l *link) deliver(p paho.PublishReceived) (bool, error) {
-	l.session.deliver(p.Packet)
+	l.of.owner.message(p.Packet)
 	return true, nil
 }
 
 // send writes a packet. An error is not told: the loss of the link is.
 func (l *link) send(p io.WriterTo) { _, _ = p.WriteTo(l.wire) }
 
-// disconnect says goodbye and closes; what was written before goes out first. It does not wait.
-func (l *link) disconnect(keepSession bool) {
+// disconnect says goodbye and closes; what was written before goes out first. It does not wait. With will, the broker publishes that the client
+// is offline.
+func (l *link) disconnect(keepSession, will bool) {
 	d := &packets.Disconnect{Properties: &packets.Properties{}}
+	if will {
+		d.ReasonCode = packets.DisconnectDisconnectWithWillMessage
+	}
 	if !keepSession {
 		d.Properties.SessionExpiryInterval = new(uint32)
 	}
@@ -80,7 +93,7 @@ func (l *link) disconnect(keepSession bool) {
 func (l *link) ConAckReceived(_ io.Writer, _ *packets.Connect, ack *packets.Connack) error {
 	l.present = ack.SessionPresent
 	if !l.present {
-		l.session.forgetReceived()
+		l.of.forgetReceived()
 	}
 	return nil
 }
@@ -88,11 +101,12 @@ func (l *link) ConAckReceived(_ io.Writer, _ *packets.Connect, ack *packets.Conn
 // ConnectionLost is called with the broker's DISCONNECT, and again with nil when paho has shut down.
 func (l *link) ConnectionLost(d *packets.Disconnect) error {
 	if d == nil {
-		l.session.linkLost(l, 0, errWireClosed)
-		l.session.connector.linkEnded(l)
+		l.of.linkLost(l, 0, errWireClosed)
+		l.of.broker.linkEnded(l)
+		l.of.lateEnded(l)
 		return nil
 	}
-	l.session.linkLost(l, d.ReasonCode, errors.New("the broker disconnected: "+reasonName(d.ReasonCode)))
+	l.of.linkLost(l, d.ReasonCode, errors.New("the broker disconnected: "+reasonName(d.ReasonCode)))
 	return nil
 }
 
@@ -103,7 +117,7 @@ func (l *link) AddToSession(context.Context, session.Packet, chan<- packets.Cont
 
 // PacketReceived is called for acknowledgements and for messages of QoS 1 and 2, which deliver gets through messages.
 func (l *link) PacketReceived(p *packets.ControlPacket, messages chan<- *packets.Publish) error {
-	s := l.session
+	s := l.of
 	switch p := p.Content.(type) {
 	case *packets.Puback:
 		s.acknowledged(l, p.PacketID, 1, p.ReasonCode)

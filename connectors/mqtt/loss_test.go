@@ -124,7 +124,7 @@ func TestRefusedReconnect(t *testing.T) {
 
 // TestLossWindow counts only what happens within ten seconds.
 func TestLossWindow(t *testing.T) {
-	s, start := &Session{}, time.Now()
+	s, start := &client{}, time.Now()
 	for i, c := range []struct {
 		at   time.Duration
 		want bool

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/exgate/exgate/connectors/internal/spool"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -12,11 +13,15 @@ import (
 const (
 	dropDown       = "upstream_down"
 	dropDeviceFull = "device_queue_full"
+	dropRefused    = "spooled_refused"
+	dropExpired    = "spooled_expired"
 
-	lossTakenOver = "taken_over"
-	lossRepeated  = "three_losses"
-	lossBroker    = "broker_disconnected"
-	lossNetwork   = "network"
+	lossTakenOver  = "taken_over"
+	lossRepeated   = "three_losses"
+	lossBroker     = "broker_disconnected"
+	lossUnanswered = "unanswered"
+	lossTooLarge   = "packet_too_large"
+	lossNetwork    = "network"
 )
 
 // Metrics counts what a Connector does.
@@ -30,6 +35,8 @@ type Metrics struct {
 	dropped             *prometheus.CounterVec // by reason
 	resent              prometheus.Counter
 	resubscribesRefused prometheus.Counter
+
+	Spool *spool.Metrics
 }
 
 // NewMetrics registers the metrics with reg. If reg is nil, they are registered nowhere.
@@ -50,6 +57,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		dropped:             vector("dropped_total", "Messages that were dropped, by reason.", "reason"),
 		resent:              counter("resent_total", "Publishes that were sent again over a new connection."),
 		resubscribesRefused: counter("resubscribes_refused_total", "Subscriptions that the broker refused after a reconnect."),
+		Spool:               spool.NewMetrics(reg),
 	}
 	if reg != nil {
 		reg.MustRegister(m.sessions, m.connects, m.losses, m.reconnects, m.published, m.received, m.dropped, m.resent, m.resubscribesRefused)

@@ -2,98 +2,84 @@ package mqtt
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"syscall"
 	"time"
 
 	"github.com/eclipse/paho.golang/paho"
+
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // lostSessionExpiry is how long the broker keeps the session of a lost connection where Config.SessionExpiry is zero.
 const lostSessionExpiry = time.Minute
 
-// open dials and connects.
-func (c *Connector) open(ctx context.Context, s *Session, cleanStart bool) (*link, error) {
-	select {
-	case c.dials <- struct{}{}:
-		defer func() { <-c.dials }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting to dial the broker %s: %w", c.broker.hostPort, ctx.Err())
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
-	defer cancel()
-	conn, err := c.dial(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("dialing the broker (upstream.url): %w", err)
-	}
-	return c.handshake(ctx, newLink(s, conn), cleanStart)
-}
-
-func (c *Connector) dial(ctx context.Context) (net.Conn, error) {
-	if c.broker.tls != nil {
-		return (&tls.Dialer{Config: c.broker.tls}).DialContext(ctx, "tcp", c.broker.hostPort)
-	}
-	return (&net.Dialer{}).DialContext(ctx, "tcp", c.broker.hostPort)
-}
-
-func (c *Connector) handshake(ctx context.Context, l *link, cleanStart bool) (*link, error) {
-	c.mu.Lock()
-	c.links[l] = struct{}{}
-	c.mu.Unlock()
-	ack, err := l.client.Connect(ctx, c.connectPacket(l.session, cleanStart))
+func (c *client) handshake(ctx context.Context, l *link, s server, cleanStart bool) (*link, error) {
+	b := c.broker
+	b.linkBegan(l)
+	ack, err := l.client.Connect(ctx, c.connectPacket(cleanStart))
 	if err == nil {
 		l.learn(ack.Properties)
 		return l, nil
 	}
-	c.linkEnded(l)
+	b.linkEnded(l)
 	switch {
 	case ack != nil && ack.ReasonCode >= 0x80:
-		return nil, refusal(c.broker.hostPort, ack.ReasonCode)
+		return nil, refusal(s.hostPort, ack.ReasonCode)
 	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("the broker %s did not answer CONNECT: %w", c.broker.hostPort, err)
+		return nil, fmt.Errorf("the broker %s did not answer CONNECT: %w", s.hostPort, err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
-		return nil, errOldBroker(c.broker.hostPort)
+		return nil, errOldBroker(s.hostPort)
 	}
-	return nil, fmt.Errorf("connecting to the broker %s: %w", c.broker.hostPort, err)
+	return nil, fmt.Errorf("connecting to the broker %s: %w", s.hostPort, err)
 }
 
-func (c *Connector) connectPacket(s *Session, cleanStart bool) *paho.Connect {
-	expiry := seconds(c.cfg.SessionExpiry)
-	if expiry == 0 {
-		expiry = seconds(lostSessionExpiry)
+func (c *client) connectPacket(cleanStart bool) *paho.Connect {
+	cfg := &c.broker.cfg
+	expiry := seconds(lostSessionExpiry)
+	if c.keepsSession() {
+		expiry = seconds(cfg.SessionExpiry)
 	}
 	cp := &paho.Connect{
-		ClientID:   s.client.ClientID,
+		ClientID:   c.id,
 		CleanStart: cleanStart,
-		KeepAlive:  uint16(min(seconds(c.cfg.KeepAlive), 65535)),
+		KeepAlive:  uint16(min(seconds(cfg.KeepAlive), 65535)),
 		Properties: &paho.ConnectProperties{
 			SessionExpiryInterval: &expiry,
-			ReceiveMaximum:        &c.cfg.ReceiveMaximum,
-			MaximumPacketSize:     &c.cfg.MaxPacketSize,
+			ReceiveMaximum:        &c.inboundMax,
+			MaximumPacketSize:     &cfg.MaxPacketSize,
 			RequestProblemInfo:    true,
 		},
 	}
-	if s.client.Username != "" {
-		cp.UsernameFlag, cp.Username = true, s.client.Username
+	if c.device != nil && cfg.UserProperties {
+		cp.Properties.User = userProperties(*c.device)
 	}
-	if password := s.secret(); password != "" {
+	if s := c.status; s.isSet() {
+		cp.WillMessage = &paho.WillMessage{Topic: s.Topic, Payload: []byte(s.Offline), QoS: s.QoS, Retain: s.Retain}
+	}
+	if c.username != "" {
+		cp.UsernameFlag, cp.Username = true, c.username
+	}
+	if password := c.secret(); password != "" {
 		cp.PasswordFlag, cp.Password = true, []byte(password)
 	}
 	return cp
 }
 
-// secret is the password, until the session ends.
-func (s *Session) secret() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.password
+// publishProperties are those of each publish of a device that does not wait in the spool.
+func (b *broker) publishProperties(device gateway.Device) []byte {
+	props := b.deviceProperties(device)
+	if b.cfg.MessageExpiry > 0 {
+		props = withExpiry(b.cfg.MessageExpiry, props)
+	}
+	return props
 }
 
-// seconds rounds up.
-func seconds(d time.Duration) uint32 {
-	return uint32(min((d+time.Second-1)/time.Second, 1<<32-1))
+func (b *broker) deviceProperties(device gateway.Device) []byte {
+	if !b.cfg.UserProperties {
+		return nil
+	}
+	return encodeUser(userProperties(device))
 }

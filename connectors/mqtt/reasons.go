@@ -1,7 +1,9 @@
 package mqtt
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/eclipse/paho.golang/packets"
 
@@ -51,12 +53,27 @@ func resultOf(what, topic string, reason byte) gateway.Result {
 	return gateway.Refuse(codeOf(reason), "the broker refused to %s %q: %s", what, topic, reasonName(reason))
 }
 
+// isElsewhere reports whether the broker says that another of its servers may take the client.
+func isElsewhere(err error) bool {
+	var refused *refusalError
+	return errors.As(err, &refused) && slices.Contains([]byte{0x88, 0x89, 0x8B, 0x9C, 0x9D}, refused.reason)
+}
+
+// refusalError is a CONNACK that is not success.
+type refusalError struct {
+	gateway.ResultError
+	reason byte
+}
+
+func (e *refusalError) Unwrap() error { return &e.ResultError }
+
 // refusal is a CONNACK that is not success as an error. An unsupported protocol version is no matter of the device.
 func refusal(broker string, reason byte) error {
 	if reason == packets.ConnackUnsupportedProtocolVersion {
 		return errOldBroker(broker)
 	}
-	return &gateway.ResultError{Result: gateway.Refuse(codeOf(reason), "the broker refused the client: %s", reasonName(reason))}
+	result := gateway.Refuse(codeOf(reason), "the broker refused the client: %s", reasonName(reason))
+	return &refusalError{gateway.ResultError{Result: result}, reason}
 }
 
 func errOldBroker(broker string) error {

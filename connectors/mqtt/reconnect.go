@@ -1,8 +1,10 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -16,108 +18,142 @@ const (
 	lossWindow         = 10 * time.Second // in which lossLimit losses mean that someone else has the client id
 	lossLimit          = 3
 	longestDelay       = 30 * time.Second
+	longestAttempt     = 5 // of which the delay is the longest, where Config.ReconnectDelay is the default
+	tooLargeAttempt    = 3 // the one to begin with after a packet that is too large: a delay of at least 8 s then
 	filtersPerPacket   = 100
 	resubscribeTimeout = time.Minute
 )
 
 var errNoAck = errors.New("the broker did not acknowledge a publish")
 
-// linkLost is called for every end of a link, more than once for some. Only the session's own link counts.
-func (s *Session) linkLost(l *link, reason byte, cause error) {
-	s.mu.Lock()
+// linkLost is called for every end of a link, more than once for some. Only the client's own link counts.
+func (c *client) linkLost(l *link, reason byte, cause error) {
+	c.mu.Lock()
 	l.dead = true
-	if s.link != l {
-		s.mu.Unlock()
+	if c.link != l {
+		c.mu.Unlock()
 		return
 	}
-	s.link = nil
-	if s.isDiscarded(reason) {
-		told := s.end(gone)
-		s.mu.Unlock()
+	c.link = nil
+	rival := c.hasRival(l, reason, cause)
+	if rival && c.rival == yields {
+		told := c.end()
+		c.mu.Unlock()
 		told.tell()
-		s.down.SessionLost(gateway.ReasonDiscarded.With("%v", cause))
+		c.owner.lost(gateway.ReasonDiscarded.With("%v", cause))
 		return
 	}
-	told := s.suspend()
-	s.reconnect()
-	s.mu.Unlock()
-	s.connector.warnDown(cause)
+	if rival {
+		c.attempt, c.losses = longestAttempt, nil
+		c.broker.log.Error("another client has the client id of this gateway: give each gateway its own node name", "client_id", c.id)
+	}
+	told := c.suspend()
+	c.reconnect()
+	c.mu.Unlock()
+	c.broker.warnDown(cause)
 	told.tell()
 }
 
-// isDiscarded counts the loss and reports whether another client has the client id: the broker says so, or cuts the connection without
+// hasRival counts the loss and reports whether another client has the client id: the broker says so, or cuts the connection without
 // a word again and again, as mosquitto 2.0.11 does. It needs mu.
-func (s *Session) isDiscarded(reason byte) bool {
-	label, discarded := lossNetwork, false
+func (c *client) hasRival(l *link, reason byte, cause error) bool {
+	label, rival := lossNetwork, false
 	switch {
 	case reason == packets.DisconnectSessionTakenOver:
-		label, discarded = lossTakenOver, true
+		label, rival = lossTakenOver, true
 	case reason != 0:
 		label = lossBroker
-	case s.lostTooOften(time.Now()):
-		label, discarded = lossRepeated, true
+	case errors.Is(cause, errTooLarge):
+		label = lossTooLarge
+		c.attempt = tooLargeAttempt // it will send it again
+	case l.wire.cutByUs(): // it did not answer, or not as it should
+		label = lossUnanswered
+	case c.lostTooOften(time.Now()):
+		label, rival = lossRepeated, true
 	}
-	s.connector.metrics.losses.WithLabelValues(label).Inc()
-	return discarded
+	c.broker.metrics.losses.WithLabelValues(label).Inc()
+	return rival
 }
 
-func (s *Session) lostTooOften(now time.Time) bool {
-	s.losses = slices.DeleteFunc(s.losses, func(t time.Time) bool { return now.Sub(t) > lossWindow })
-	s.losses = append(s.losses, now)
-	return len(s.losses) >= lossLimit
+func (c *client) lostTooOften(now time.Time) bool {
+	c.losses = slices.DeleteFunc(c.losses, func(t time.Time) bool { return now.Sub(t) > lossWindow })
+	c.losses = append(c.losses, now)
+	return len(c.losses) >= lossLimit
 }
 
 // suspend queues what was sent and not answered again, and drops the QoS 0 that had no room. It needs mu.
-func (s *Session) suspend() (told outcomes) {
-	for _, c := range s.queue.takeQoS0() {
-		s.connector.metrics.dropped.WithLabelValues(dropDown).Inc()
-		told.add(c, isDown)
+func (c *client) suspend() (told outcomes) {
+	for _, l := range c.busy() {
+		told = append(told, l.suspend()...)
 	}
-	var sent []*call
-	for _, c := range s.waiting {
-		if c.kind != resubscribing {
-			sent = append(sent, c)
+	c.resends = slices.SortedFunc(maps.Values(c.inflight), func(a, b *call) int { return cmp.Compare(a.seq, b.seq) })
+	for _, k := range c.resends {
+		k.deadline = time.Time{}
+	}
+	sent := slices.SortedFunc(maps.Values(c.waiting), func(a, b *call) int { return a.deadline.Compare(b.deadline) })
+	for _, k := range slices.Backward(sent) {
+		if k.kind != resubscribing && !k.lane.ended {
+			k.lane.queue.putBack([]*call{k})
+			k.lane.block()
 		}
 	}
-	slices.SortFunc(sent, func(a, b *call) int { return a.deadline.Compare(b.deadline) })
-	s.queue.putBack(sent)
-	s.waiting = nil
+	c.waiting = nil
 	return told
 }
 
 // reconnect needs mu.
-func (s *Session) reconnect() {
+func (c *client) reconnect() {
 	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	s.connector.workers.Go(func() {
+	c.stop = stop
+	c.broker.workers.Go(func() {
 		defer stop()
-		s.connectAgain(ctx)
+		c.connectAgain(ctx)
 	})
 }
 
-func (s *Session) connectAgain(ctx context.Context) {
-	for attempt := 0; ; attempt++ {
-		if !pause(ctx, s.connector.delay(attempt)) {
-			return
-		}
-		l, err := s.connector.open(ctx, s, false)
+func (c *client) connectAgain(ctx context.Context) {
+	for pause(ctx, c.nextDelay()) {
+		l, err := c.broker.open(ctx, c, false)
 		if err == nil {
-			s.resume(l)
+			c.resume(l)
 			return
 		}
 		var refused *gateway.ResultError
-		if errors.As(err, &refused) && refused.Result.Code == gateway.CodePermissionDeny {
-			s.lose(gateway.ReasonUpstreamLost.With("%v", err))
+		if c.rival == yields && errors.As(err, &refused) && refused.Result.Code == gateway.CodePermissionDeny {
+			c.owner.lost(gateway.ReasonUpstreamLost.With("%v", err))
 			return
 		}
-		s.connector.warnDown(err)
+		c.forgive(err)
+		c.broker.warnDown(err)
 	}
 }
 
-func (c *Connector) delay(attempt int) time.Duration {
-	d := c.cfg.ReconnectDelay
+// forgive forgets the losses where the broker was away: they were no other client's doing.
+func (c *client) forgive(err error) {
+	var away *dialError
+	if errors.As(err, &away) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.losses = nil
+	}
+}
+
+// nextDelay is none for the gateway's own client that was never connected.
+func (c *client) nextDelay() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	attempt := c.attempt
+	c.attempt++
+	if !c.began && attempt == 0 {
+		return 0
+	}
+	return c.broker.delay(attempt)
+}
+
+func (b *broker) delay(attempt int) time.Duration {
+	d := b.cfg.ReconnectDelay
 	for range attempt {
-		d = min(2*d, max(longestDelay, c.cfg.ReconnectDelay))
+		d = min(2*d, max(longestDelay, b.cfg.ReconnectDelay))
 	}
 	return d + rand.N(d) //nolint:gosec // a pause is no secret
 }
@@ -127,61 +163,93 @@ func pause(ctx context.Context, d time.Duration) bool {
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
+		return ctx.Err() == nil
 	case <-ctx.Done():
 		return false
 	}
 }
 
-// resume goes on over a new link: first what was subscribed, then the publish that is not acknowledged, then what waits.
-func (s *Session) resume(l *link) {
-	s.mu.Lock()
+// resume goes on over a new link: first what was subscribed, then the publishes that are not acknowledged, then what waits.
+func (c *client) resume(l *link) {
+	c.mu.Lock()
 	switch {
-	case s.ended:
-		s.mu.Unlock()
-		l.disconnect(s.connector.cfg.SessionExpiry > 0)
+	case c.ended:
+		c.mu.Unlock()
+		l.disconnect(c.keepsSession(), c.status.isSet())
 		return
 	case l.dead:
-		s.reconnect()
-		s.mu.Unlock()
+		c.reconnect()
+		c.mu.Unlock()
 		return
 	}
-	s.link = l
-	s.connector.metrics.reconnects.Inc()
-	for filters := range slices.Chunk(s.filters, filtersPerPacket) {
-		c := &call{kind: resubscribing, filters: slices.Clone(filters)}
-		s.send(c)
-		c.deadline = time.Now().Add(resubscribeTimeout)
+	if c.began {
+		c.broker.metrics.reconnects.Inc()
 	}
-	s.resend()
-	told := s.pump()
-	s.mu.Unlock()
+	c.attach(l)
+	c.attempt = 0
+	c.resubscribe()
+	c.renumber()
+	for _, lane := range c.blocked {
+		lane.drain.restart(lane)
+	}
+	told := c.unblock()
+	c.mu.Unlock()
 	told.tell()
+	c.announce()
+	c.owner.connected(l.present)
 }
 
-// resend sends the unacknowledged publish again: with its packet id where the broker still has the session, as a new message where
-// not. It needs mu.
-func (s *Session) resend() {
-	c := s.publish
-	if c == nil {
-		return
+// resubscribe needs mu. Subscription Identifiers stand in a packet of their own each.
+func (c *client) resubscribe() {
+	known := slices.SortedFunc(maps.Values(c.filters), func(a, b filter) int {
+		return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.name, b.name))
+	})
+	for len(known) > 0 {
+		n := 1
+		for n < min(len(known), filtersPerPacket) && known[n].id == known[0].id {
+			n++
+		}
+		k := &call{kind: resubscribing, filters: known[:n:n], subID: known[0].id, lane: &c.house}
+		c.send(k)
+		k.deadline = time.Now().Add(resubscribeTimeout)
+		known = known[n:]
 	}
-	s.connector.metrics.resent.Inc()
-	if s.link.present && c.released {
-		c.deadline = time.Now().Add(s.connector.cfg.AckTimeout)
-		s.link.release(c.id)
-		return
-	}
-	if !s.link.present {
-		c.released = false
-		c.id = s.nextID()
-	}
-	s.sendPublish(c, s.link.present)
 }
 
-// lose ends the session for a reason that is not the device's own.
-func (s *Session) lose(reason gateway.CloseReason) {
-	if s.leave() {
-		s.down.SessionLost(reason)
+// renumber makes the unacknowledged publishes new ones where the broker has lost the session. It needs mu.
+func (c *client) renumber() {
+	if c.link.present || len(c.resends) == 0 {
+		return
 	}
+	clear(c.inflight)
+	for _, k := range c.resends {
+		k.released, k.id = false, c.nextID()
+		c.inflight[k.id] = k
+	}
+}
+
+// resend sends the unacknowledged publishes again as far as the broker's Receive Maximum lets it: with the packet id where the broker still has the
+// session, as new messages where not. It needs mu.
+func (c *client) resend() (told outcomes) {
+	for c.link != nil && len(c.resends) > 0 && c.quota > 0 && c.link.wire.hasRoom() {
+		k := c.resends[0]
+		c.resends[0] = nil
+		c.resends = c.resends[1:]
+		c.broker.metrics.resent.Inc()
+		switch reason := c.link.unfit(k); {
+		case k.released:
+			c.quota--
+			k.deadline = time.Now().Add(c.broker.cfg.AckTimeout)
+			c.link.release(k.id)
+		case reason != 0: // the broker, or its next server, takes less than before
+			c.quota-- // published gives it back
+			told = append(told, c.published(k, reason)...)
+		default:
+			c.sendPublish(k, c.link.present)
+		}
+	}
+	if len(c.resends) == 0 {
+		c.resends = nil
+	}
+	return told
 }

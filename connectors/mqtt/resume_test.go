@@ -108,9 +108,9 @@ func TestResubscribe(t *testing.T) {
 	}
 	gatewaytest.Eventually(t, "a refusal counted", func() bool { return testutil.ToFloat64(c.metrics.resubscribesRefused) == 1 })
 	session := s.(*Session)
-	session.mu.Lock()
+	session.client.mu.Lock()
 	left := len(session.filters)
-	session.mu.Unlock()
+	session.client.mu.Unlock()
 	if left != 2 || d.Losses() != 0 {
 		t.Fatalf("%d filters are left, %d losses", left, d.Losses())
 	}

@@ -19,6 +19,7 @@ const (
 type wire struct {
 	net.Conn
 	reader    readAhead
+	frames    frames      // what paho reads, packet by packet
 	onDrained func()      // the buffer was over its limit and is not any more
 	onLost    func(error) // reading failed; called once
 
@@ -28,6 +29,7 @@ type wire struct {
 	waiting  bool   // someone waits for onDrained; guarded by mu
 	closing  bool   // close when buf is written; guarded by mu
 	err      error  // why nothing can be written any more; guarded by mu
+	failed   bool   // err is of fail; guarded by mu
 
 	lost sync.Once
 }
@@ -41,6 +43,12 @@ func newWire(conn net.Conn, onDrained func(), onLost func(error)) *wire {
 // Read reports the first error to onLost at once: paho tells later.
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.reader.read(w.Conn, p)
+	if err == nil {
+		if err = w.frames.pass(p[:n]); err != nil {
+			w.fail(err)
+			n = 0
+		}
+	}
 	if err != nil {
 		w.lost.Do(func() { w.onLost(w.cause(err)) })
 	}
@@ -54,6 +62,13 @@ func (w *wire) cause(err error) error {
 		return w.err
 	}
 	return err
+}
+
+// cutByUs reports whether the connection ended because of fail.
+func (w *wire) cutByUs() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed
 }
 
 // Lock begins a packet: paho takes it around the writes of one.
@@ -172,7 +187,7 @@ func (w *wire) closeWrite() {
 func (w *wire) fail(cause error) {
 	w.mu.Lock()
 	if w.err == nil {
-		w.err = cause
+		w.err, w.failed = cause, true
 	}
 	w.mu.Unlock()
 	_ = w.Close()

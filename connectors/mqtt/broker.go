@@ -1,0 +1,191 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/exgate/exgate/connectors/internal/messageid"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+const (
+	tickInterval = 500 * time.Millisecond
+	warnInterval = 10 * time.Second
+)
+
+// broker is what the connectors to one broker have in common. It is closed with the last of them.
+type broker struct {
+	cfg       Config
+	servers   []server
+	preferred atomic.Int32 // the server that answered last
+	log       *slog.Logger
+	metrics   *counters
+	ids       *messageid.Source
+	dials     chan struct{} // a place for each connection being opened
+	drain     *rate.Limiter // of what waited in the spool
+	spool     spoolDoor
+	shared    atomic.Pointer[Shared] // nil without shared sessions
+	quit      chan struct{}          // closed when the last connector closes
+	workers   sync.WaitGroup         // the tick, the reconnects and the opening of the spool
+
+	mu       sync.Mutex
+	users    int                  // connectors that are not closed; guarded by mu, as all below
+	clients  map[*client]struct{} // not ended
+	links    map[*link]struct{}   // that paho has not shut down
+	backlogs map[string]*backlog  // by client id of the device
+	house    *client              // the gateway's own; nil until it is needed
+	warned   time.Time
+}
+
+var errClosed = errors.New("the connector is closed")
+
+func newBroker(cfg Config) (*broker, error) {
+	servers, err := parseServers(cfg)
+	if err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	b := &broker{
+		cfg: cfg, servers: servers, log: cfg.Logger, metrics: newCounters(cfg.Metrics), ids: messageid.New(), dials: make(chan struct{}, cfg.MaxDials),
+		drain: rate.NewLimiter(rate.Limit(cfg.Spool.DrainRate), max(1, int(cfg.Spool.DrainRate/10))), quit: make(chan struct{}),
+		clients: map[*client]struct{}{}, links: map[*link]struct{}{}, backlogs: map[string]*backlog{},
+	}
+	b.spool.opened = make(chan struct{})
+	b.workers.Go(b.tick)
+	return b, nil
+}
+
+// use adds a connector. It reports false where the last one has closed.
+func (b *broker) use() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.isClosed() {
+		return false
+	}
+	b.users++
+	return true
+}
+
+func (b *broker) isClosed() bool {
+	select {
+	case <-b.quit:
+		return true
+	default:
+		return false
+	}
+}
+
+func (b *broker) clientBegan(c *client) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.isClosed() {
+		return errClosed
+	}
+	b.clients[c] = struct{}{}
+	return nil
+}
+
+// clientEnded is called with the client's mu held: a client's comes before the broker's.
+func (b *broker) clientEnded(c *client) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.clients, c)
+}
+
+func (b *broker) linkBegan(l *link) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.links[l] = struct{}{}
+}
+
+func (b *broker) linkEnded(l *link) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.links, l)
+}
+
+// tick sends pings and ends calls that wait for too long, for all clients.
+func (b *broker) tick() {
+	t := time.NewTicker(tickInterval)
+	defer t.Stop()
+	for {
+		select {
+		case now := <-t.C:
+			for _, c := range snapshot(b, b.clients) {
+				c.tick(now)
+			}
+		case <-b.quit:
+			return
+		}
+	}
+}
+
+func snapshot[K comparable](b *broker, set map[K]struct{}) []K {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := make([]K, 0, len(set))
+	for k := range set {
+		list = append(list, k)
+	}
+	return list
+}
+
+// warnDown logs that the broker is away: once for all devices, and again after a while.
+func (b *broker) warnDown(cause error) {
+	b.mu.Lock()
+	now := time.Now()
+	quiet := now.Sub(b.warned) < warnInterval
+	if !quiet {
+		b.warned = now
+	}
+	b.mu.Unlock()
+	if !quiet {
+		b.log.Warn("the broker cannot be reached for some connections; connecting again", "broker", b.server().hostPort, "error", cause)
+	}
+}
+
+// leave is called once by each connector, with its sessions closed. The last one frees the rest and waits for it until ctx ends.
+func (b *broker) leave(ctx context.Context) error {
+	b.mu.Lock()
+	b.users--
+	last := b.users == 0
+	if last {
+		close(b.quit)
+	}
+	b.mu.Unlock()
+	if !last {
+		return nil
+	}
+	for _, c := range snapshot(b, b.clients) {
+		c.leave()
+	}
+	done := make(chan error, 1)
+	go func() {
+		b.workers.Wait()
+		for _, l := range snapshot(b, b.links) {
+			<-l.client.Done()
+		}
+		done <- b.spool.close()
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("closing connections to the broker %s: %w", b.server().hostPort, ctx.Err())
+	}
+}
+
+// discardedBy is the close reason of who had a client id that somebody else has now.
+func discardedBy(id string) gateway.CloseReason {
+	return gateway.ReasonDiscarded.With("client id %q connected again", id)
+}

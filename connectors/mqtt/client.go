@@ -1,0 +1,232 @@
+package mqtt
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/eclipse/paho.golang/paho"
+
+	"github.com/exgate/exgate/connectors/internal/topic"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// client is an MQTT client at the broker. It outlives its connections: what waits for an acknowledgement then waits on the next one. A
+// session of its own is one lane on a client; of shared sessions many are lanes on one.
+type client struct {
+	broker     *broker
+	id         string
+	username   string
+	owner      owner
+	device     *gateway.Device // whose client it is; nil: the gateway's own
+	status     Status          // of who is connected through it
+	inboundMax uint16          // ReceiveMaximum
+	rival      rivalry
+
+	mu       sync.Mutex
+	password string              // guarded by mu, as all below
+	ended    bool                //
+	link     *link               // nil while the connection is lost
+	quota    int                 // publishes of QoS 1 and 2 that the broker takes before the next acknowledgement
+	inflight map[uint16]*call    // publishes of QoS 1 and 2 by packet id, sent once or again
+	resends  []*call             // those of a lost connection that are not sent again yet, in order
+	waiting  map[uint16]*call    // SUBSCRIBE and UNSUBSCRIBE by packet id, sent and not acknowledged
+	blocked  []*lane             // wait for room or quota, in turn
+	filters  map[string]filter   // what the broker has acknowledged
+	received map[uint16]struct{} // ids of QoS 2 messages that were delivered and the broker has not released
+	house    lane                // of calls that are no device's
+	lastID   uint16
+	lastSeq  uint64
+	attempt  int         // of connecting again
+	losses   []time.Time // the last few without a reason
+	began    bool        // has been connected
+	stop     context.CancelFunc
+}
+
+// rivalry is what a client does when another one takes its client id.
+type rivalry bool
+
+const (
+	yields  rivalry = false // it ends: the other one is the device now
+	insists rivalry = true  // it comes back after a while: the id is the gateway's own
+)
+
+// owner is whom a client is for. No lock is held in its calls.
+type owner interface {
+	message(m *paho.Publish)
+	connected(present bool) // present: the broker still had the session
+	lost(reason gateway.CloseReason)
+}
+
+// filter is a subscription.
+type filter struct {
+	name string
+	qos  byte
+	id   uint32 // Subscription Identifier; 0: none
+}
+
+var (
+	gone   = gateway.Refuse(gateway.CodeConnProcessNotAlive, "the session has ended")
+	isDown = gateway.Refuse(gateway.CodeUnknown, "the broker cannot be reached: the QoS 0 message is dropped")
+	isFull = gateway.Refuse(gateway.CodeLimit, "too many calls wait for the broker")
+)
+
+func (c *client) init(b *broker, id string, o owner) {
+	c.broker, c.id, c.owner, c.inboundMax = b, id, o, b.cfg.ReceiveMaximum
+	c.house.client, c.house.wide = c, true
+}
+
+// attach makes l the connection. It needs mu.
+func (c *client) attach(l *link) {
+	c.link, c.quota, c.began = l, int(l.receiveMax), true
+}
+
+// announce says at the broker that the client is connected, where it has a status.
+func (c *client) announce() {
+	if s := c.status; s.isSet() {
+		c.submit(call{kind: publishing, topic: s.Topic, payload: []byte(s.Online), qos: s.QoS, retain: s.Retain, lane: &c.house})
+	}
+}
+
+// submit sends the call on its lane or queues it there, and reports its refusal.
+func (c *client) submit(k call) {
+	if r := k.check(); !r.Ok() {
+		finish(k.done, r)
+		return
+	}
+	c.mu.Lock()
+	r, finished := k.lane.accept(k)
+	c.mu.Unlock()
+	if finished {
+		finish(k.done, r)
+	}
+}
+
+// check finds what is wrong with the arguments.
+func (k *call) check() gateway.Result {
+	var err error
+	if k.kind == publishing {
+		err = topic.CheckName(k.topic)
+	} else {
+		err = topic.CheckFilter(k.topic)
+	}
+	if err != nil {
+		return gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)
+	}
+	if k.qos > 2 {
+		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d does not exist", k.qos)
+	}
+	return gateway.OK
+}
+
+// canTake reports whether c can send k now. If not, its lane is to wait in blocked. It needs mu.
+func (c *client) canTake(k *call) bool {
+	if c.link == nil || (k.needsQuota() && (c.quota <= 0 || len(c.resends) > 0)) {
+		return false
+	}
+	return c.link.wire.hasRoom()
+}
+
+// unblock lets lanes go on that waited. It needs mu.
+func (c *client) unblock() (told outcomes) {
+	told = c.resend()
+	for len(c.blocked) > 0 && c.link != nil {
+		l := c.blocked[0]
+		if k := l.head(); k != nil && !c.canTake(k) {
+			break
+		}
+		c.blocked[0] = nil
+		c.blocked = c.blocked[1:]
+		l.blocked = false
+		told = append(told, l.pump()...)
+	}
+	if len(c.blocked) == 0 {
+		c.blocked = nil
+	}
+	return told
+}
+
+// drained is called when the wire has room again.
+func (c *client) drained() {
+	c.mu.Lock()
+	told := c.unblock()
+	c.mu.Unlock()
+	told.tell()
+}
+
+func (c *client) tick(now time.Time) {
+	c.mu.Lock()
+	told, l := c.expire(now), c.link
+	c.mu.Unlock()
+	told.tell()
+	if l != nil {
+		l.heartbeat.tick(now, c.broker.cfg.PacketTimeout)
+	}
+}
+
+// leave ends the client at the broker too. It returns false where it had ended before.
+func (c *client) leave() bool {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return false
+	}
+	l := c.link
+	told := c.end()
+	c.mu.Unlock()
+	if l != nil {
+		l.disconnect(c.keepsSession(), c.status.isSet())
+	}
+	told.tell()
+	return true
+}
+
+// keepsSession reports whether the broker is to keep what it has of the client after its goodbye.
+func (c *client) keepsSession() bool { return c.device != nil && c.broker.cfg.SessionExpiry > 0 }
+
+// end leaves the client without a link and with every call finished. It needs mu.
+func (c *client) end() (told outcomes) {
+	l := c.link
+	c.ended, c.link = true, nil
+	if c.stop != nil {
+		c.stop()
+	}
+	for _, k := range c.inflight {
+		told.add(k, gone)
+		told = append(told, k.leaveLate(l)...)
+	}
+	for _, k := range c.waiting {
+		told.add(k, gone)
+	}
+	for _, l := range c.busy() {
+		told = append(told, l.finish(gone)...)
+	}
+	c.inflight, c.resends, c.waiting, c.blocked, c.filters, c.received, c.password = nil, nil, nil, nil, nil, nil, ""
+	c.broker.clientEnded(c)
+	return told
+}
+
+// busy lists the lanes that may have something queued: each of them waits for room or for an acknowledgement. It needs mu.
+func (c *client) busy() []*lane {
+	lanes := slices.Clone(c.blocked)
+	for _, k := range c.inflight {
+		if !k.lane.blocked {
+			lanes = append(lanes, k.lane)
+		}
+	}
+	return append(lanes, &c.house)
+}
+
+// secret is the password, until the client ends.
+func (c *client) secret() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.password
+}
+
+func finish(done gateway.Done, r gateway.Result) {
+	if done != nil {
+		done(r)
+	}
+}

@@ -1,0 +1,56 @@
+package mqtt
+
+import (
+	"github.com/eclipse/paho.golang/paho"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// houseClient is the gateway's own client, for what is no device's: its status, what devices left in the spool, and the control topic of shared
+// sessions. It connects in the background and comes back whatever happens. It is nil once the broker is closed.
+func (b *broker) houseClient() *client {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.house == nil && !b.isClosed() {
+		b.house = b.ownClient("gateway", house{b})
+		b.house.status = b.cfg.GatewayStatus.ofNode(b.cfg.Node)
+		b.house.reconnect()
+	}
+	return b.house
+}
+
+// ownClient makes a client with the gateway's own account. It needs mu.
+func (b *broker) ownClient(name string, o owner) *client {
+	c := &client{}
+	c.init(b, "exgate-"+b.cfg.Node+"-"+name, o)
+	c.username, c.password, c.rival = b.cfg.Username, b.cfg.Password, insists
+	b.clients[c] = struct{}{}
+	return c
+}
+
+// adopt publishes what the spool has of a device that has no session.
+func (b *broker) adopt(id string) {
+	if c := b.houseClient(); c != nil {
+		l := &lane{client: c, orphan: true}
+		l.store(b, id)
+	}
+}
+
+// house owns the gateway's own client.
+type house struct{ broker *broker }
+
+var _ owner = house{}
+
+func (h house) message(p *paho.Publish) {
+	if s := h.broker.shared.Load(); s != nil {
+		s.control.message(p)
+	}
+}
+
+func (h house) connected(present bool) {
+	if s := h.broker.shared.Load(); s != nil {
+		s.control.connected(present)
+	}
+}
+
+func (house) lost(gateway.CloseReason) {}

@@ -1,0 +1,138 @@
+package mqtt
+
+import "time"
+
+// draining is the pace at which a lane publishes what waited in the spool. Guarded by client.mu.
+type draining struct {
+	left    int  // messages that waited for the connection, not for the disk: Config.Spool.DrainRate bounds them
+	granted bool // the next may go
+	waiting bool // for a timer
+}
+
+// takeTurn lets the lane publish its device's backlog.
+func (l *lane) takeTurn() {
+	l.client.mu.Lock()
+	l.turn = true
+	var told outcomes
+	if l.ended { // meanwhile
+		g := l.backlog
+		told.later(func() { g.leave(l) })
+	} else {
+		l.drain.restart(l)
+		told = l.pump()
+	}
+	l.client.mu.Unlock()
+	told.tell()
+}
+
+// kick has the lane send what it can.
+func (l *lane) kick() {
+	l.client.mu.Lock()
+	var told outcomes
+	if !l.ended {
+		told = l.pump()
+	}
+	l.client.mu.Unlock()
+	told.tell()
+}
+
+// hasBacklog reports whether a stored message may be sent.
+func (l *lane) hasBacklog() bool {
+	return l.turn && l.publish == nil && !l.drain.waiting && !l.ended && l.backlog.queue.Len() > 0
+}
+
+// pumpBacklog sends what is stored, as far as it can.
+func (l *lane) pumpBacklog() (told outcomes) {
+	c := l.client
+	for l.hasBacklog() {
+		if !c.canTake(&nextStored) {
+			l.block()
+			return told
+		}
+		if !l.drain.mayGo(l) {
+			return told
+		}
+		k, ok := l.backlog.first(l)
+		if !ok {
+			break
+		}
+		told = append(told, l.sendStored(k)...)
+	}
+	if l.orphan && l.turn && !l.ended && l.publish == nil && l.backlog.queue.Len() == 0 {
+		told = append(told, l.shut()...)
+	}
+	return told
+}
+
+// sendStored sends with the highest QoS that the broker takes: with QoS 0 there is no more to wait for.
+func (l *lane) sendStored(k *call) (told outcomes) {
+	c := l.client
+	k.qos = min(k.qos, c.link.maxQoS)
+	if reason := c.link.unfit(k); reason != 0 {
+		return l.backlog.answered(k, reason)
+	}
+	if k.qos > 0 {
+		c.begin(k)
+		return nil
+	}
+	if r := c.sendQoS0(k); r.Ok() {
+		l.backlog.queue.Remove(k.stored)
+	} else {
+		l.drain.wait(l, retryDelay)
+	}
+	return nil
+}
+
+// close ends the lane: what it has not sent is refused. It returns false where it had ended before.
+func (l *lane) close() (told outcomes, first bool) {
+	l.client.mu.Lock()
+	defer l.client.mu.Unlock()
+	if l.ended {
+		return nil, false
+	}
+	return append(l.finish(gone), l.shut()...), true
+}
+
+// shut ends the lane's turn: at once, or when the stored message that is under way is answered. It needs the client's mu.
+func (l *lane) shut() (told outcomes) {
+	l.ended = true
+	if g := l.backlog; g != nil && (l.publish == nil || l.publish.stored == 0) {
+		told.later(func() { g.leave(l) })
+	}
+	return told
+}
+
+// restart counts what waited for the connection.
+func (d *draining) restart(l *lane) {
+	if l.turn {
+		d.left = l.backlog.queue.Len()
+	}
+}
+
+// mayGo reports whether the next stored message may be sent. If not, the lane is called when it may.
+func (d *draining) mayGo(l *lane) bool {
+	switch {
+	case d.left <= 0:
+		return true
+	case d.granted:
+		d.granted = false
+	default:
+		if wait := l.client.broker.drain.Reserve().Delay(); wait > 0 {
+			d.wait(l, wait)
+			return false
+		}
+	}
+	d.left--
+	return true
+}
+
+// wait stops the lane's backlog for a while.
+func (d *draining) wait(l *lane, pause time.Duration) {
+	d.waiting = true
+	time.AfterFunc(pause, func() {
+		l.client.mu.Lock()
+		d.waiting, d.granted = false, true
+		l.client.mu.Unlock()
+		l.kick()
+	})
+}
