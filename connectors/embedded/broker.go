@@ -14,6 +14,7 @@ import (
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/internal/messageid"
+	"github.com/exgate/exgate/connectors/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -65,7 +66,7 @@ type Broker struct {
 	metrics *Metrics
 	ids     *messageid.Source
 	network *boundedListener // nil without Bind
-	index   index
+	index   topic.Index[*Session]
 	shared  sync.Map // share id (string) -> *Session
 
 	stopWatching context.CancelFunc

@@ -42,7 +42,7 @@ var scratch = sync.Pool{New: func() any { return new([]*Session) }}
 // dispatch hands a message to the devices that subscribed to it. No lock is held then: a full device may close its session inside Deliver.
 func (b *Broker) dispatch(pk packets.Packet) {
 	buf := scratch.Get().(*[]*Session)
-	matched := b.index.match(pk.TopicName, (*buf)[:0])
+	matched := b.index.Match(pk.TopicName, (*buf)[:0])
 	var seen map[*Session]struct{}
 	for _, s := range matched {
 		if len(matched) > 1 && s.many.Load() {

@@ -105,7 +105,7 @@ func (s *Session) add(filter string, shared bool) gateway.Result {
 	if shared {
 		s.joinGroup(filter)
 	} else {
-		s.broker.index.add(filter, s)
+		s.broker.index.Add(filter, s)
 	}
 	return gateway.OK
 }
@@ -168,7 +168,7 @@ func (s *Session) forget(filter string) {
 		s.broker.server.Topics.Unsubscribe(filter, s.shareID)
 		return
 	}
-	s.broker.index.remove(filter, s)
+	s.broker.index.Remove(filter, s)
 }
 
 func finish(done gateway.Done, r gateway.Result) {
