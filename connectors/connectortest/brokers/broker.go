@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/exgate/exgate/connectors/connectortest/internal/program"
+	"github.com/exgate/exgate/connectors/connectortest/program"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 

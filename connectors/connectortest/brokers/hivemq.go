@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/exgate/exgate/connectors/connectortest/internal/program"
+	"github.com/exgate/exgate/connectors/connectortest/program"
 )
 
 // hivemqConfig raises the limit with which HiveMQ would lose acknowledged messages, which is 1000 for a client.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/exgate/exgate/connectors/connectortest/internal/program"
+	"github.com/exgate/exgate/connectors/connectortest/program"
 )
 
 // StartNATS runs a NATS server that takes MQTT clients and lets everyone do everything, until the test ends. Its version is in .tools/brokers/go.mod.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/exgate/exgate/connectors/connectortest/internal/program"
+	"github.com/exgate/exgate/connectors/connectortest/program"
 )
 
 const patience = 10 * time.Second

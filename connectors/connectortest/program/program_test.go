@@ -42,6 +42,20 @@ func TestEndAndRunAgain(t *testing.T) {
 	}
 }
 
+func TestPID(t *testing.T) {
+	p := new(Process)
+	if err := p.Run(exec.Command("sleep", "600"), patience); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(p.PID(), 0); p.PID() == 0 || err != nil {
+		t.Errorf("process %d: %v", p.PID(), err)
+	}
+	p.Kill()
+	if p.PID() != 0 {
+		t.Errorf("process %d of what has ended", p.PID())
+	}
+}
+
 // outcome is a test that skips or fails without ending the goroutine.
 type outcome struct {
 	testing.TB

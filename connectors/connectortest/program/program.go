@@ -1,4 +1,4 @@
-// Package program runs the programs of brokers for tests.
+// Package program runs programs for tests: brokers, and the gateway itself.
 package program
 
 import (
@@ -88,6 +88,16 @@ func await(listeners []string, exited <-chan struct{}, patience time.Duration) e
 		}
 	}
 	return nil
+}
+
+// PID is the number of the running program's process, and 0 where it does not run.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return 0
+	}
+	return p.cmd.Process.Pid
 }
 
 // Kill ends the program without a warning. It does nothing where it does not run.
