@@ -94,9 +94,12 @@ func (s *Spool) takeWork(appends []*waiting) work {
 func (s *Spool) commit(w work) {
 	err := s.write(w)
 	if err != nil {
-		err = s.breakDown(err)
+		s.breakDown(err)
 	}
 	s.mu.Lock()
+	if err != nil {
+		err = s.broken
+	}
 	for _, a := range w.appends {
 		if a.refusal == nil {
 			s.finish(a, err)

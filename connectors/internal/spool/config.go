@@ -13,7 +13,7 @@ type Config struct {
 	Folder string
 
 	// MaxBytes bounds all records together, in bytes. A record counts with its payload, topic and properties and 64 more, and the first
-	// one of a queue with the client id too. The files may be up to twice as large until pebble has tidied up. If zero, 1 GiB.
+	// one of a queue with the client id too. The files also hold what pebble has not tidied up yet: 200 MiB at most were seen. If zero, 1 GiB.
 	MaxBytes int64
 
 	// MaxBytesPerDevice bounds the records of one client id, counted in the same way. If zero, 64 MiB, or MaxBytes where that is less.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -28,10 +27,7 @@ func openDisk(cfg Config, fs vfs.FS, lock *pebble.Lock) (d *disk, err error) {
 	halting := &haltFS{FS: fs}
 	defer func() {
 		if r := recover(); r != nil {
-			if bug, ok := r.(runtime.Error); ok {
-				r = bug.Error()
-			}
-			d, err = nil, fmt.Errorf("the files are damaged: %v", r)
+			d, err = nil, fmt.Errorf("the files are damaged: %v; move the folder away to begin with an empty one", r)
 		}
 	}()
 	db, err := pebble.Open(cfg.Folder, options(halting, lock, cfg.Logger))
@@ -45,7 +41,7 @@ func openDisk(cfg Config, fs vfs.FS, lock *pebble.Lock) (d *disk, err error) {
 		return nil, fmt.Errorf("writing to it: %w", failure)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the files are damaged, or not a spool's: %w", err)
+		return nil, fmt.Errorf("the files are damaged, or not a spool's: %w; move the folder away to begin with an empty one", err)
 	}
 	return d, nil
 }

@@ -19,7 +19,7 @@ func (q *Queue) First() (seq uint64, r Record, ok bool) {
 		found, value, err := s.read(from)
 		switch {
 		case err != nil:
-			s.cfg.Logger.Debug("reading the spool failed", "client", q.clientID, "error", err)
+			s.noteUnread(q, err)
 			return 0, Record{}, false
 		case value == nil:
 			q.miss(from)
@@ -55,6 +55,18 @@ func (s *Spool) read(from place) (found place, value []byte, err error) {
 		err = s.disk.fs.err() // what is missing may never have been written
 	}
 	return found, value, err
+}
+
+// noteUnread says once that the disk cannot be read. While nothing can be written the committer has said so.
+func (s *Spool) noteUnread(q *Queue, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unread || s.broken != nil || s.closing {
+		return
+	}
+	s.unread = true
+	s.cfg.Metrics.failures.Inc()
+	s.cfg.Logger.Error("the spool cannot read its disk", "folder", s.cfg.Folder, "client", q.clientID, "error", err)
 }
 
 // take hands out a record that was read, or drops it. It reports false too where the queue begins elsewhere by now.

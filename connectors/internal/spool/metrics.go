@@ -54,7 +54,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "exgate_spool_commit_seconds", Help: "How long it took to write what waited and to sync the disk.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16), // 0.1 ms to 3.3 s
 		}),
-		failures: counter("disk_errors_total", "Times that the disk failed and the spool had to be opened anew."),
+		failures: counter("disk_errors_total", "Times that the disk failed, until it worked again."),
 	}
 	if reg != nil {
 		reg.MustRegister(m.records, m.bytes, m.devices, m.appended, m.removed, m.dropped, m.refused, m.commits, m.seconds, m.failures)

@@ -2,17 +2,16 @@ package spool
 
 import "github.com/cockroachdb/pebble/v2"
 
-// breakDown has all appends refused with err until repair has succeeded, says so once, and returns what they are refused with.
-func (s *Spool) breakDown(err error) error {
+// breakDown has all appends refused with err until repair has succeeded. It says so once.
+func (s *Spool) breakDown(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken != nil {
-		return s.broken
+		return
 	}
 	s.broken = &diskError{s.cfg.Folder, err}
 	s.cfg.Metrics.failures.Inc()
 	s.cfg.Logger.Error("the spool cannot write to its disk: publishes are refused until it can", "folder", s.cfg.Folder, "error", err)
-	return s.broken
 }
 
 // diskError is what the disk said to an append.
@@ -39,7 +38,7 @@ func (s *Spool) repair() {
 		return
 	}
 	s.mu.Lock()
-	s.broken = nil
+	s.broken, s.unread = nil, false
 	s.mu.Unlock()
 	s.cfg.Logger.Info("the spool can write to its disk again", "folder", s.cfg.Folder)
 }

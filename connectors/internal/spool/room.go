@@ -58,11 +58,10 @@ func (s *Spool) dropWhile(q *Queue, reason string, due func(at time.Time) bool) 
 		dropped++
 		return true
 	})
-	if err == nil {
-		err = s.disk.fs.err()
-	}
-	if err != nil {
-		s.breakDown(err)
+	if failure := s.disk.fs.err(); failure != nil {
+		s.breakDown(failure)
+	} else if err != nil {
+		s.noteUnread(q, err)
 	}
 	return dropped
 }

@@ -44,6 +44,7 @@ type Spool struct {
 	removals  []place           // guarded by mu; what is to be deleted from the disk
 	forgotten []uint64          // guarded by mu; numbers of queues that are no more
 	broken    error             // guarded by mu; the disk failed and was not opened anew yet
+	unread    bool              // guarded by mu; it was said that the disk cannot be read
 
 	diskMu sync.RWMutex // held for reading by whoever reads the disk beside the committer
 	disk   *disk        // guarded by diskMu; replaced by the committer alone; nil while it is not open
@@ -70,7 +71,7 @@ func open(cfg Config, fs vfs.FS, pause time.Duration) (*Spool, error) {
 }
 
 func (s *Spool) openFolder() (err error) {
-	if err := s.fs.MkdirAll(s.cfg.Folder, 0o700); err != nil {
+	if err := makeFolder(s.cfg.Folder, s.fs); err != nil {
 		return fmt.Errorf("making it: %w", err)
 	}
 	if s.lock, err = lockFolder(s.cfg.Folder, s.fs); err != nil {
@@ -83,6 +84,25 @@ func (s *Spool) openFolder() (err error) {
 		s.disk.close()
 	}
 	return errors.Join(err, s.lock.Close())
+}
+
+// makeFolder makes a folder and those above it, and syncs what it made: pebble sees to the last one alone.
+func makeFolder(folder string, fs vfs.FS) error {
+	parent := fs.PathDir(folder)
+	if _, err := fs.Stat(folder); err == nil || parent == folder {
+		return fs.MkdirAll(folder, 0o700)
+	}
+	if err := makeFolder(parent, fs); err != nil {
+		return err
+	}
+	if err := fs.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	dir, err := fs.OpenDir(parent)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // lockFolder tells a folder that is in use from one that cannot be written to.
@@ -136,7 +156,7 @@ func (s *Spool) Close() error {
 	s.uncount()
 	s.diskMu.Lock()
 	defer s.diskMu.Unlock()
-	var err error
+	err := s.broken
 	if s.disk != nil {
 		err = s.disk.close()
 		s.disk = nil

@@ -118,11 +118,12 @@ func TestOneQueueForAClientID(t *testing.T) {
 	mustPut(t, a, publish("x"))
 	a.Release()
 	b.Release()
-	if c := s.Queue("dev"); c != a || c.Len() != 1 {
+	c := s.Queue("dev")
+	if c != a || c.Len() != 1 {
 		t.Fatal("a queue with records was forgotten")
-	} else if drain(c); true {
-		c.Release()
 	}
+	drain(c)
+	c.Release()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queues) != 0 || s.bytes != 0 {
