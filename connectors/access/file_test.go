@@ -148,6 +148,9 @@ func TestFileErrors(t *testing.T) {
 		"rules:\n - {permission: deny, action: all, topics: ['a/${clientId}']}":    ":2: ${clientId} is neither ${clientid}, ${username}, ${listener} nor ${module}",
 		"rules:\n - {permission: deny, action: all, topics: ['$share/g/${user}']}": ":2: ${user} is neither",
 		"rules:\n - {permission: deny, action: all, topics: ['$share/g/a']}":       ":2: \"$share/g/a\": name the filter without $share/GROUP/",
+		"users:\n - {username: a, password: *plain}":                               "a value that begins with * needs quotes",
+		"users:\n - {username: a, superuser: maybe}":                               ":2: the value is of the wrong kind",
+		"users:\n - {username: a, password: [plain]}":                              ":2: the value is of the wrong kind",
 		"[]": ":1: want anonymous, rules, users",
 	} {
 		path := writeFile(t, text)
@@ -162,5 +165,16 @@ func TestFileErrors(t *testing.T) {
 	twice := fmt.Sprintf("users:\n - {username: a, password: %q}\n", hashed(t, "x"))
 	if _, err := access.LoadFile(writeFile(t, twice+strings.TrimPrefix(twice, "users:\n"))); err == nil || !strings.Contains(err.Error(), `:3: user "a" is there twice`) {
 		t.Error(err)
+	}
+}
+
+func TestSuperuser(t *testing.T) {
+	f := load(t, fmt.Sprintf("users: [{username: root, password: %q, superuser: true}]\nrules: []\n", hashed(t, "x")))
+	answer, err := f.Authenticate(t.Context(), device("c", "root"), "x")
+	if err != nil || !answer.Superuser {
+		t.Fatal(answer, err)
+	}
+	if !f.Allows(device("c", "root"), access.Publish, "t") || f.Allows(device("c", "other"), access.Publish, "t") {
+		t.Error("rules apply to superusers, or to nobody")
 	}
 }

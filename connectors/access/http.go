@@ -131,6 +131,8 @@ func (h *HTTP) Authenticate(ctx context.Context, device gateway.Device, password
 	if err != nil {
 		return Answer{}, err
 	}
+	h.metrics.waiting.Inc()
+	defer h.metrics.waiting.Dec()
 	select {
 	case <-q.done:
 		return q.answer, q.err

@@ -14,6 +14,7 @@ type Metrics struct {
 	answers *prometheus.CounterVec   // by method and result: allow, deny, ignore, error
 	seconds *prometheus.HistogramVec // by method
 	cache   *prometheus.CounterVec   // by result: hit, miss
+	waiting prometheus.Gauge
 }
 
 // NewMetrics registers the metrics with reg. If reg is nil, they are registered nowhere.
@@ -29,9 +30,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_auth_cache_total", Help: "Logins that were looked up in the cache of the HTTP service's answers, by result.",
 		}, []string{"result"}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "exgate_auth_waiting", Help: "Logins that wait for an answer of the HTTP service.",
+		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.answers, m.seconds, m.cache)
+		reg.MustRegister(m.answers, m.seconds, m.cache, m.waiting)
 	}
 	return m
 }
