@@ -61,9 +61,9 @@ func (s *Spool) newQueue(clientID string) *Queue {
 // Append puts a record at the end of the queue. It copies what r holds and never waits for the disk.
 //
 // done is called exactly once, after Append has returned or beside it, on a goroutine that holds no lock of the spool; it must not block.
-// The dones of one queue come in the order of its Appends, until the spool is closed. It gets nil when the record is on disk and synced, an error for which
-// errors.Is(err, [ErrFull]) holds and which names the bound, [ErrClosed], or what the disk said. After an error of the disk the record
-// is not in the queue.
+// The dones of one queue come in the order of its Appends, until the spool is closed. It gets nil when the record is on disk and synced, an
+// error for which errors.Is(err, [ErrFull]) holds and which names the bound, [ErrClosed], or what the disk said. After an error of the
+// disk the record is not in the queue.
 func (q *Queue) Append(r Record, done func(error)) {
 	if r.At.IsZero() {
 		r.At = time.Now()
