@@ -76,6 +76,11 @@ func (f *fixture) testWildcards(t *testing.T) {
 func (f *fixture) testShared(t *testing.T) {
 	topic, group := unique("topic"), unique("group")
 	a, da := f.connect(t, unique("a"))
+	if f.NoSharedSubscriptions {
+		wantCode(t, "subscribing shared", Subscribe(t, a, "$share/"+group+"/"+topic, 1), gateway.CodeUnsupported)
+		wantOK(t, "unsubscribing shared", Unsubscribe(t, a, "$share/"+group+"/"+topic))
+		return
+	}
 	b, db := f.connect(t, unique("b"))
 	for _, s := range []gateway.Session{a, b} {
 		wantOK(t, "subscribing shared", Subscribe(t, s, "$share/"+group+"/"+topic, 1))

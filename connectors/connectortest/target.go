@@ -26,6 +26,9 @@ type Target struct {
 	// MaxQoS is the highest QoS that the broker grants to subscribers. If zero, everything is delivered with QoS 0.
 	MaxQoS byte
 
+	// NoSharedSubscriptions says that the connector refuses filters that begin with $share. If false, they work.
+	NoSharedSubscriptions bool
+
 	// Retain stores a retained message at the broker.
 	Retain func(t *testing.T, topic, payload string)
 }

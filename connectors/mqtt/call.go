@@ -9,6 +9,7 @@ import (
 
 const (
 	maxQueuedCalls = 1024
+	maxHouseCalls  = 64 << 10 // on a lane of calls that are no device's: for each of many devices it may have one
 	maxQueuedBytes = 8 << 20
 )
 
@@ -64,8 +65,12 @@ type calls struct {
 func (q *calls) empty() bool  { return len(q.list) == 0 }
 func (q *calls) first() *call { return q.list[0] }
 
-func (q *calls) full(c *call) bool {
-	return len(q.list) >= maxQueuedCalls || (len(q.list) > 0 && q.bytes+len(c.payload) > maxQueuedBytes)
+func (q *calls) full(c *call, wide bool) bool {
+	most := maxQueuedCalls
+	if wide {
+		most = maxHouseCalls
+	}
+	return len(q.list) >= most || (len(q.list) > 0 && q.bytes+len(c.payload) > maxQueuedBytes)
 }
 
 func (q *calls) push(c *call) {

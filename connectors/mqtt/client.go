@@ -41,8 +41,12 @@ type client struct {
 	attempt  int         // of connecting again
 	losses   []time.Time // the last few without a reason
 	began    bool        // has been connected
+	failure  error       // of the last attempt to connect
 	stop     context.CancelFunc
 }
+
+// settleInterval is how often settle looks.
+const settleInterval = 10 * time.Millisecond
 
 // rivalry is what a client does when another one takes its client id.
 type rivalry bool
@@ -55,7 +59,8 @@ const (
 // owner is whom a client is for. No lock is held in its calls.
 type owner interface {
 	message(m *paho.Publish)
-	connected(present bool) // present: the broker still had the session
+	resuming(present bool) // before anything is sent over a new connection; present: the broker still had the session
+	connected(present bool)
 	lost(reason gateway.CloseReason)
 }
 
@@ -101,6 +106,67 @@ func (c *client) submit(k call) {
 	if finished {
 		finish(k.done, r)
 	}
+}
+
+// submitUp sends the call if there is a connection, after what waits before it on its lane, and reports whether it was taken. A result that is not OK
+// says that it never will be.
+func (c *client) submitUp(k *call) (r gateway.Result, taken bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ended:
+		return gone, false
+	case c.link == nil:
+		return gateway.OK, false
+	}
+	r, finished := k.lane.accept(*k)
+	return r, !finished
+}
+
+// disown forgets a subscription, so that it is not made again.
+func (c *client) disown(filter string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.filters, filter)
+}
+
+func (c *client) knowsNoSubIDs() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.link != nil && c.link.noSubIDs
+}
+
+func (c *client) lastFailure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failure
+}
+
+// settle waits until everything of the house lane has been answered, the connection is lost or ctx ends.
+func (c *client) settle(ctx context.Context) {
+	t := time.NewTicker(settleInterval)
+	defer t.Stop()
+	for !c.isSettled() {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *client) isSettled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link == nil {
+		return true
+	}
+	for _, k := range c.inflight {
+		if k.lane == &c.house {
+			return false
+		}
+	}
+	return c.house.queue.empty()
 }
 
 // check finds what is wrong with the arguments.

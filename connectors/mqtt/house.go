@@ -12,20 +12,25 @@ func (b *broker) houseClient() *client {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.house == nil && !b.isClosed() {
-		b.house = b.ownClient("gateway", house{b})
+		b.house = &client{}
+		b.initOwn(b.house, "gateway", house{b})
 		b.house.status = b.cfg.GatewayStatus.ofNode(b.cfg.Node)
 		b.house.reconnect()
 	}
 	return b.house
 }
 
-// ownClient makes a client with the gateway's own account. It needs mu.
-func (b *broker) ownClient(name string, o owner) *client {
-	c := &client{}
+func (b *broker) existingHouse() *client {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.house
+}
+
+// initOwn makes c a client with the gateway's own account. It needs mu.
+func (b *broker) initOwn(c *client, name string, o owner) {
 	c.init(b, "exgate-"+b.cfg.Node+"-"+name, o)
 	c.username, c.password, c.rival = b.cfg.Username, b.cfg.Password, insists
 	b.clients[c] = struct{}{}
-	return c
 }
 
 // adopt publishes what the spool has of a device that has no session.
@@ -46,6 +51,8 @@ func (h house) message(p *paho.Publish) {
 		s.control.message(p)
 	}
 }
+
+func (house) resuming(bool) {}
 
 func (h house) connected(present bool) {
 	if s := h.broker.shared.Load(); s != nil {

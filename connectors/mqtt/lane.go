@@ -61,7 +61,7 @@ func (l *lane) accept(k call) (r gateway.Result, finished bool) {
 			return c.sendQoS0(&k), true
 		}
 		return c.send(k.keep())
-	case !l.wide && l.queue.full(&k):
+	case l.queue.full(&k, l.wide):
 		return isFull, true
 	}
 	l.queue.push(k.keep())

@@ -7,6 +7,7 @@ type draining struct {
 	left    int  // messages that waited for the connection, not for the disk: Config.Spool.DrainRate bounds them
 	granted bool // the next may go
 	waiting bool // for a timer
+	looking bool // a timer looks whether what is stored can be read again
 }
 
 // takeTurn lets the lane publish its device's backlog.
@@ -53,7 +54,8 @@ func (l *lane) pumpBacklog() (told outcomes) {
 			return told
 		}
 		k, ok := l.backlog.first(l)
-		if !ok {
+		if !ok { // it is not on disk yet, and then the lane is called, or the disk does not give it
+			l.drain.look(l)
 			break
 		}
 		told = append(told, l.sendStored(k)...)
@@ -124,6 +126,20 @@ func (d *draining) mayGo(l *lane) bool {
 	}
 	d.left--
 	return true
+}
+
+// look has the lane try again after a while, if nothing else does.
+func (d *draining) look(l *lane) {
+	if d.looking || l.backlog.queue.Len() == 0 {
+		return
+	}
+	d.looking = true
+	time.AfterFunc(retryDelay, func() {
+		l.client.mu.Lock()
+		d.looking = false
+		l.client.mu.Unlock()
+		l.kick()
+	})
 }
 
 // wait stops the lane's backlog for a while.

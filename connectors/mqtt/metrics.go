@@ -15,6 +15,10 @@ const (
 	dropDeviceFull = "device_queue_full"
 	dropRefused    = "spooled_refused"
 	dropExpired    = "spooled_expired"
+	dropUnroutable = "unroutable"
+	dropDenied     = "denied"
+	dropHouseFull  = "gateway_queue_full"
+	dropClaim      = "bad_claim"
 
 	lossTakenOver  = "taken_over"
 	lossRepeated   = "three_losses"

@@ -113,7 +113,7 @@ func (c *client) reconnect() {
 
 func (c *client) connectAgain(ctx context.Context) {
 	for pause(ctx, c.nextDelay()) {
-		l, err := c.broker.open(ctx, c, false)
+		l, err := c.broker.open(ctx, c, !c.hasBegun())
 		if err == nil {
 			c.resume(l)
 			return
@@ -123,19 +123,27 @@ func (c *client) connectAgain(ctx context.Context) {
 			c.owner.lost(gateway.ReasonUpstreamLost.With("%v", err))
 			return
 		}
-		c.forgive(err)
+		c.failed(err)
 		c.broker.warnDown(err)
 	}
 }
 
-// forgive forgets the losses where the broker was away: they were no other client's doing.
-func (c *client) forgive(err error) {
+// failed notes why the client is not connected. Where the broker was away, the losses before are forgotten: they were no other client's doing.
+func (c *client) failed(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failure = err
 	var away *dialError
 	if errors.As(err, &away) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
 		c.losses = nil
 	}
+}
+
+// hasBegun reports whether the client was connected before. One that was not has nothing at the broker but what another process left.
+func (c *client) hasBegun() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.began
 }
 
 // nextDelay is none for the gateway's own client that was never connected.
@@ -171,6 +179,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // resume goes on over a new link: first what was subscribed, then the publishes that are not acknowledged, then what waits.
 func (c *client) resume(l *link) {
+	c.owner.resuming(l.present)
 	c.mu.Lock()
 	switch {
 	case c.ended:
@@ -187,7 +196,9 @@ func (c *client) resume(l *link) {
 	}
 	c.attach(l)
 	c.attempt = 0
-	c.resubscribe()
+	if !l.present || c.device != nil {
+		c.resubscribe()
+	}
 	c.renumber()
 	for _, lane := range c.blocked {
 		lane.drain.restart(lane)

@@ -61,4 +61,5 @@ func (s *Session) lose(reason gateway.CloseReason) {
 // lost is called when the client has ended by itself.
 func (s *Session) lost(reason gateway.CloseReason) { s.lose(reason) }
 
+func (s *Session) resuming(bool)  {}
 func (s *Session) connected(bool) {}

@@ -65,8 +65,13 @@ func (s Status) of(device gateway.Device) (Status, error) {
 
 // ofNode is the status of the gateway.
 func (s Status) ofNode(node string) Status {
-	s.Topic = strings.ReplaceAll(s.Topic, "${node}", strings.NewReplacer("+", "-", "#", "-", "/", "-").Replace(node))
+	s.Topic = strings.ReplaceAll(s.Topic, "${node}", cleanLevel(node))
 	return s
+}
+
+// cleanLevel makes a name one level of a topic.
+func cleanLevel(name string) string {
+	return strings.NewReplacer("+", "-", "#", "-", "/", "-").Replace(name)
 }
 
 func (s Status) isSet() bool { return s.Topic != "" }

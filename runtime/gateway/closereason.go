@@ -29,6 +29,7 @@ var (
 	ReasonKeepaliveTimeout = CloseReason{Code: 301, Name: "keepalive_timeout"}
 	ReasonSendTimeout      = CloseReason{Code: 302, Name: "send_timeout"}
 	ReasonAuthTimeout      = CloseReason{Code: 303, Name: "auth_timeout"}
+	ReasonAuthExpired      = CloseReason{Code: 304, Name: "auth_expired"} // the credentials were for a time, and it is over
 
 	ReasonSendQueueFull    = CloseReason{Code: 400, Name: "send_queue_full"}
 	ReasonMessageQueueFull = CloseReason{Code: 401, Name: "message_queue_full"}

@@ -123,3 +123,12 @@ func Matches(filter, name string) bool {
 		filter, name = fRest, nRest
 	}
 }
+
+// CheckClientID says what is wrong with a client id.
+func CheckClientID(id string) error {
+	err := checkText(strings.ReplaceAll(id, "/", "-"))
+	if err != nil {
+		return fmt.Errorf("client id %.100q: %w", id, err)
+	}
+	return nil
+}

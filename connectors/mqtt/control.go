@@ -1,0 +1,168 @@
+package mqtt
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/eclipse/paho.golang/paho"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+const (
+	maxClaims     = 500       // in one message
+	maxClaimBytes = 256 << 10 // of one message; a longer one is ignored
+	probeTimeout  = 5 * time.Second
+)
+
+// control tells other gateways at the same broker which devices have logged in here, and hears which have there: the one that logged in last keeps its
+// client id. Each login has an epoch, and the largest wins; a gateway's next epoch is above every one that it has seen, so clocks may differ.
+type control struct {
+	shared *Shared
+	claims string // the topic
+
+	mu      sync.Mutex
+	epoch   uint64            // the largest so far, microseconds since 1970 or above; guarded by mu, as below
+	pending map[string]uint64 // logins to be told, epochs by client id
+	telling bool              // a message is not acknowledged
+}
+
+// announcement is the JSON of a message on the control topic.
+type announcement struct {
+	Node   string  `json:"node"`
+	Claims []claim `json:"claims"`
+}
+
+// claim says that a client id is logged in since an epoch.
+type claim struct {
+	ID    string `json:"id"`
+	Epoch uint64 `json:"epoch"`
+}
+
+func newControl(s *Shared) *control {
+	return &control{shared: s, claims: s.cfg.ControlTopic + "/claims", pending: map[string]uint64{}}
+}
+
+func (c *control) nextEpoch() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.epoch = max(c.epoch+1, uint64(time.Now().UnixMicro()))
+	return c.epoch
+}
+
+func (c *control) observe(epoch uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.epoch = max(c.epoch, epoch)
+}
+
+// claim tells the others of a login, soon.
+func (c *control) claim(id string, epoch uint64) {
+	c.mu.Lock()
+	c.pending[id] = epoch
+	start := !c.telling
+	c.telling = true
+	c.mu.Unlock()
+	if start {
+		c.tell()
+	}
+}
+
+// tell publishes what is pending: one message at a time, with many claims where many devices log in.
+func (c *control) tell() {
+	c.mu.Lock()
+	a := announcement{Node: c.shared.broker.cfg.Node}
+	for id, epoch := range c.pending {
+		if len(a.Claims) == maxClaims {
+			break
+		}
+		a.Claims = append(a.Claims, claim{id, epoch})
+		delete(c.pending, id)
+	}
+	c.telling = len(a.Claims) > 0
+	c.mu.Unlock()
+	house := c.shared.broker.houseClient()
+	if len(a.Claims) == 0 || house == nil {
+		return
+	}
+	text, _ := json.Marshal(a)
+	house.submit(call{
+		kind: publishing, topic: c.claims, payload: text, qos: 1, lane: &house.house,
+		done: func(r gateway.Result) { c.told(r, a.Claims) },
+	})
+}
+
+// told goes on with what has come meanwhile. It does not recurse: results may come before submit returns.
+func (c *control) told(r gateway.Result, claims []claim) {
+	if r.Code == gateway.CodeConnProcessNotAlive {
+		return
+	}
+	if !r.Ok() {
+		c.shared.broker.log.Warn("other gateways were not told which devices logged in here (upstream.control_topic)",
+			"topic", c.claims, "devices", len(claims), "error", r.Message)
+	}
+	go c.tell()
+}
+
+// connected listens to the others. Where the broker has lost the session, it may have lost what they said too: all say again who is where.
+func (c *control) connected(present bool) {
+	house := c.shared.broker.houseClient()
+	if house == nil {
+		return
+	}
+	if !present {
+		house.submit(call{kind: subscribing, topic: c.claims, qos: 1, lane: &house.house, done: c.subscribed})
+		for _, s := range c.shared.all() {
+			c.claim(s.device.ClientID, s.epoch)
+		}
+	}
+	c.shared.mode.find(house, c.shared.cfg.ControlTopic+"/probe/"+cleanLevel(c.shared.broker.cfg.Node))
+}
+
+func (c *control) subscribed(r gateway.Result) {
+	if !r.Ok() && r.Code != gateway.CodeConnProcessNotAlive {
+		c.shared.broker.log.Error("a device that logs in at another gateway will not be noticed here (upstream.control_topic)",
+			"topic", c.claims, "error", r.Message)
+	}
+}
+
+// message takes what came on the control topics.
+func (c *control) message(p *paho.Publish) {
+	if p.Topic != c.claims {
+		c.shared.mode.heard(p)
+		return
+	}
+	var a announcement
+	if len(p.Payload) > maxClaimBytes || json.Unmarshal(p.Payload, &a) != nil {
+		c.shared.broker.metrics.dropped.WithLabelValues(dropClaim).Inc()
+		return
+	}
+	if a.Node == c.shared.broker.cfg.Node {
+		return
+	}
+	for _, other := range a.Claims {
+		c.compare(a.Node, other)
+	}
+}
+
+// compare ends the session of a device that has logged in elsewhere since, and says so where it was before.
+func (c *control) compare(node string, other claim) {
+	if other.Epoch > uint64(time.Now().Add(farFuture).UnixMicro()) {
+		c.shared.broker.metrics.dropped.WithLabelValues(dropClaim).Inc()
+		return
+	}
+	c.observe(other.Epoch)
+	s := c.shared.session(other.ID)
+	switch {
+	case s == nil:
+	case other.Epoch > s.epoch || (other.Epoch == s.epoch && node > c.shared.broker.cfg.Node):
+		c.shared.broker.metrics.losses.WithLabelValues(lossTakenOver).Inc()
+		s.lose(gateway.ReasonDiscarded.With("client id %q logged in at gateway %q", other.ID, node))
+	default:
+		c.claim(s.device.ClientID, s.epoch)
+	}
+}
+
+// farFuture is by how much clocks may differ. An epoch beyond it is a mistake or an attack: it would win for ever.
+const farFuture = 24 * time.Hour

@@ -1,0 +1,220 @@
+package mqtt
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/eclipse/paho.golang/paho"
+
+	"github.com/exgate/exgate/connectors/access"
+	"github.com/exgate/exgate/connectors/internal/topic"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// sharedSession is a device's session that shares its connections with others: one lane to publish on, and its subscriptions.
+type sharedSession struct {
+	shared  *Shared
+	carrier *carrier // that it publishes on
+	device  gateway.Device
+	answer  access.Answer
+	down    gateway.Downlink
+	props   []byte // properties of each publish
+	status  Status
+	epoch   uint64
+	expiry  *time.Timer // nil where the login never expires
+	lane    lane
+	over    atomic.Bool
+
+	mu   sync.Mutex
+	subs []*subscribed // guarded by mu; nil once the session is over
+}
+
+// subscribed is a filter of a device.
+type subscribed struct {
+	filter string
+	part   *subscription
+}
+
+var _ gateway.Session = (*sharedSession)(nil)
+
+func (s *Shared) newSession(device gateway.Device, answer access.Answer, down gateway.Downlink) (*sharedSession, error) {
+	status, err := s.broker.cfg.DeviceStatus.of(device)
+	if err != nil {
+		return nil, err
+	}
+	session := &sharedSession{
+		shared: s, carrier: s.carrier(device.ClientID), device: device, answer: answer, down: down, status: status,
+		props: s.broker.publishProperties(device),
+	}
+	session.lane.client = &session.carrier.client
+	return session, nil
+}
+
+// begin tells the other gateways and the broker that the device is here.
+func (s *sharedSession) begin() {
+	s.shared.control.claim(s.device.ClientID, s.epoch)
+	s.tell(s.status.Online)
+	s.lane.store(s.shared.broker, s.device.ClientID)
+	if at := s.answer.Expires; !at.IsZero() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.expiry = time.AfterFunc(time.Until(at), func() { s.lose(gateway.ReasonAuthExpired) })
+	}
+}
+
+// tell publishes the device's status, if it has one.
+func (s *sharedSession) tell(payload string) {
+	if !s.status.isSet() {
+		return
+	}
+	s.carrier.submit(call{
+		kind: publishing, topic: s.status.Topic, payload: []byte(payload), qos: s.status.QoS, retain: s.status.Retain, lane: &s.carrier.house,
+		done: func(r gateway.Result) {
+			if r.Code == gateway.CodeLimit {
+				s.shared.broker.metrics.dropped.WithLabelValues(dropHouseFull).Inc()
+			}
+		},
+	})
+}
+
+func (s *sharedSession) allows(action access.Action, name string) bool {
+	return s.answer.Allows(s.device, action, name, s.shared.cfg.ACL)
+}
+
+// Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is refused then.
+func (s *sharedSession) Publish(name string, qos byte, payload []byte, done gateway.Done) {
+	if !s.allows(access.Publish, name) {
+		finish(done, gateway.Refuse(gateway.CodePermissionDeny, "publishing to %.100q is not allowed", name))
+		return
+	}
+	s.lane.publishOrStore(call{kind: publishing, topic: name, qos: qos, payload: payload, props: s.props, done: done, lane: &s.lane})
+}
+
+// Subscribe implements [gateway.Session].
+func (s *sharedSession) Subscribe(filter string, qos byte, done gateway.Done) {
+	k := call{kind: subscribing, topic: filter, qos: qos}
+	r := k.check()
+	if r.Ok() {
+		r = s.maySubscribe(filter)
+	}
+	if r.Ok() {
+		var sub *subscription
+		if sub, r = s.subscription(filter); r.Ok() {
+			s.shared.carrier(filter).routes.join(filter, sub, qos, done)
+			return
+		}
+	}
+	finish(done, r)
+}
+
+func (s *sharedSession) maySubscribe(filter string) gateway.Result {
+	if _, shared := topic.Unshare(filter); shared {
+		return gateway.Refuse(gateway.CodeUnsupported, "%.100q: a shared subscription needs a session of its own (session: device)", filter)
+	}
+	if !s.allows(access.Subscribe, filter) {
+		return gateway.Refuse(gateway.CodePermissionDeny, "subscribing to %.100q is not allowed", filter)
+	}
+	return gateway.OK
+}
+
+// subscription finds that of filter, or makes it.
+func (s *sharedSession) subscription(filter string) (*subscription, gateway.Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over.Load() {
+		return nil, gone
+	}
+	if i := s.find(filter); i >= 0 {
+		return s.subs[i].part, gateway.OK
+	}
+	if len(s.subs) >= maxFilters {
+		return nil, gateway.Refuse(gateway.CodeLimit, "a device may have %d subscriptions", maxFilters)
+	}
+	sub := &subscription{session: s}
+	s.subs = append(s.subs, &subscribed{filter, sub})
+	return sub, gateway.OK
+}
+
+// find needs mu.
+func (s *sharedSession) find(filter string) int {
+	return slices.IndexFunc(s.subs, func(sub *subscribed) bool { return sub.filter == filter })
+}
+
+// Unsubscribe implements [gateway.Session].
+func (s *sharedSession) Unsubscribe(filter string, done gateway.Done) {
+	k := call{kind: unsubscribing, topic: filter}
+	if r := k.check(); !r.Ok() {
+		finish(done, r)
+		return
+	}
+	if s.over.Load() {
+		finish(done, gone)
+		return
+	}
+	s.mu.Lock()
+	i := s.find(filter)
+	if i < 0 {
+		s.mu.Unlock()
+		finish(done, gateway.OK)
+		return
+	}
+	sub := s.subs[i].part
+	s.subs = slices.Delete(s.subs, i, i+1)
+	s.mu.Unlock()
+	s.shared.carrier(filter).routes.part(sub, done)
+}
+
+// forget removes a subscription that the broker refused.
+func (s *sharedSession) forget(sub *subscription, filter string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.find(filter); i >= 0 && s.subs[i].part == sub {
+		s.subs = slices.Delete(s.subs, i, i+1)
+	}
+}
+
+// deliver hands a message to the device.
+func (s *sharedSession) deliver(p *paho.Publish, qos byte, payload []byte) {
+	switch {
+	case s.over.Load():
+	case !s.allows(access.Subscribe, p.Topic):
+		s.shared.broker.metrics.dropped.WithLabelValues(dropDenied).Inc()
+	default:
+		s.shared.broker.deliver(s.down, p, qos, payload)
+	}
+}
+
+// Close implements [gateway.Session].
+func (s *sharedSession) Close() { s.end(gateway.ReasonNormal) }
+
+// lose ends the session for a reason that is not the device's own.
+func (s *sharedSession) lose(reason gateway.CloseReason) {
+	if s.end(reason) {
+		s.down.SessionLost(reason)
+	}
+}
+
+// end reports false where the session had ended before. A device that is discarded here is connected elsewhere, and not offline.
+func (s *sharedSession) end(reason gateway.CloseReason) bool {
+	if !s.over.CompareAndSwap(false, true) {
+		return false
+	}
+	s.mu.Lock()
+	subs := s.subs
+	s.subs = nil
+	if s.expiry != nil {
+		s.expiry.Stop()
+	}
+	s.mu.Unlock()
+	told, _ := s.lane.close()
+	for _, sub := range subs {
+		s.shared.carrier(sub.filter).routes.part(sub.part, nil)
+	}
+	if s.shared.forget(s) && !reason.Is(gateway.ReasonDiscarded) {
+		s.tell(s.status.Offline)
+	}
+	told.tell()
+	return true
+}
