@@ -48,10 +48,12 @@ func (s *Service) newAdapter(metrics *remote.Metrics) (*remote.Adapter, error) {
 	cfg := remote.AdapterConfig{
 		Node: s.gateway.Node(), MaxConnections: of.MaxConnections, RawPublishTopics: of.RawPublishTopics, Logger: s.log, Metrics: metrics,
 	}
-	if of.RawPublish {
-		cfg.RawPublisher = s.gateway.NewRawPublisher(upstreamName, gateway.ClientInfo{ClientID: "exgate-" + s.gateway.Node()}, "")
-	}
 	var err error
+	if of.RawPublish {
+		if cfg.RawPublisher, err = s.rawPublisher(); err != nil {
+			return nil, err
+		}
+	}
 	if s.cfg.Said("adapter.tls") {
 		if cfg.TLS, err = tlsfiles.Server(of.TLS); err != nil {
 			return nil, s.cfg.Problem("adapter.tls", "%v", err)
@@ -65,6 +67,16 @@ func (s *Service) newAdapter(metrics *remote.Metrics) (*remote.Adapter, error) {
 		return nil, s.cfg.Problem("adapter", "%v", err)
 	}
 	return a, nil
+}
+
+// rawPublisher publishes for the gateway itself, with its own account.
+func (s *Service) rawPublisher() (*gateway.RawPublisher, error) {
+	of := s.cfg.Upstream
+	password, err := s.token("upstream.password_file", of.PasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	return s.gateway.NewRawPublisher(upstreamName, gateway.ClientInfo{ClientID: "exgate-" + s.gateway.Node(), Username: of.Username}, password), nil
 }
 
 // stop ends the adapter after the gateway: handlers call it, and publish that a device is gone, until their last connection is closed.

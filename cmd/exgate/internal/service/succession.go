@@ -122,8 +122,12 @@ func (s *Service) Leave(ctx context.Context) error {
 
 // DevicesMayStay reports whether the connections that a service has can live on beside another process with the same configuration. They cannot with
 // the embedded broker: the devices of one process would not see the messages of the other's. Nor with a gRPC handler: its calls go to whichever process
-// it is connected to, and only one knows the device.
-func (s *Service) DevicesMayStay() bool { return s.cfg.Upstream.Elsewhere() && !s.cfg.HasGRPC() }
+// it is connected to, and only one knows the device. Nor where the gateway has connections of its own to the broker, or a spool: one process at a time
+// has those.
+func (s *Service) DevicesMayStay() bool {
+	u := s.cfg.Upstream
+	return u.Elsewhere() && !s.cfg.HasGRPC() && u.Spool.Folder == "" && u.GatewayStatus.Topic == "" && !s.cfg.HasShared()
+}
 
 // drainInterval is how often Drained looks.
 const drainInterval = 50 * time.Millisecond

@@ -19,9 +19,13 @@ func (s *Service) startUpstream(ctx context.Context) error {
 
 func (s *Service) connector(ctx context.Context) (gateway.Connector, error) {
 	if s.cfg.Upstream.Elsewhere() {
-		c, err := mqtt.New(mqtt.Config{URL: s.cfg.Upstream.FirstURL(), Logger: s.log, Metrics: mqtt.NewMetrics(s.registry)})
+		cfg, err := s.mqttConfig()
 		if err != nil {
-			return nil, s.cfg.Problem("upstream.url", "%v", err)
+			return nil, err
+		}
+		c, err := mqtt.New(cfg)
+		if err != nil {
+			return nil, s.cfg.Problem("upstream", "%v", err)
 		}
 		return c, nil
 	}

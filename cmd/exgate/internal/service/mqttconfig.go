@@ -1,0 +1,76 @@
+package service
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/tlsfiles"
+	"github.com/exgate/exgate/connectors/mqtt"
+)
+
+// mqttConfig is the configuration of the broker in the connector's own form.
+func (s *Service) mqttConfig() (cfg mqtt.Config, err error) {
+	u := s.cfg.Upstream
+	cfg = mqtt.Config{
+		URLs: u.URL, Node: s.gateway.Node(), Username: u.Username,
+		ConnectTimeout: u.ConnectTimeout, PacketTimeout: u.PacketTimeout, AckTimeout: u.AckTimeout, KeepAlive: u.KeepAlive,
+		SessionExpiry: u.SessionExpiry, CleanStart: u.CleanStart, MaxDials: u.MaxDials, ReconnectDelay: u.ReconnectDelay,
+		ReceiveMaximum: uint16(u.ReceiveMaximum), MaxPacketSize: uint32(u.MaxPacketSize),
+		MessageExpiry: u.MessageExpiry, UserProperties: u.UserProperties,
+		DeviceStatus: deviceStatus(u.DeviceStatus), GatewayStatus: gatewayStatus(u.GatewayStatus), Spool: spool(u.Spool),
+		Logger: s.log, Metrics: mqtt.NewMetrics(s.registry),
+	}
+	if cfg.Password, err = s.token("upstream.password_file", u.PasswordFile); err != nil {
+		return cfg, err
+	}
+	if s.cfg.Said("upstream.tls") {
+		if cfg.TLS, err = tlsfiles.Client(u.TLS.Client()); err != nil {
+			return cfg, s.cfg.Problem("upstream.tls", "%v", err)
+		}
+		cfg.TLS.NextProtos = u.TLS.ALPN
+	}
+	if err := writable(u.Spool.Folder); err != nil {
+		return cfg, s.cfg.Problem("upstream.spool.folder", "%v", err)
+	}
+	return cfg, nil
+}
+
+func deviceStatus(of config.DeviceStatus) mqtt.Status {
+	s := mqtt.Status{Topic: of.Topic, Online: of.Online, Offline: of.Offline, QoS: 1, Retain: true}
+	if of.QoS != nil {
+		s.QoS = byte(*of.QoS)
+	}
+	if of.Retain != nil {
+		s.Retain = *of.Retain
+	}
+	return s
+}
+
+// gatewayStatus is retained: who subscribes later sees it too.
+func gatewayStatus(of config.GatewayStatus) mqtt.Status {
+	return mqtt.Status{Topic: of.Topic, Online: of.Online, Offline: of.Offline, QoS: 1, Retain: true}
+}
+
+func spool(of config.Spool) mqtt.SpoolConfig {
+	return mqtt.SpoolConfig{
+		Folder: of.Folder, MaxBytes: int64(of.MaxBytes), MaxBytesPerDevice: int64(of.MaxBytesPerDevice), MaxAge: of.MaxAge,
+		DropOldest: of.WhenFull == "drop_oldest", DrainRate: float64(of.DrainRate),
+	}
+}
+
+// writable makes a folder, if one is named, and finds out whether files can be written there.
+func writable(folder string) error {
+	if folder == "" {
+		return nil
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("making %s: %w", folder, err)
+	}
+	if err := unix.Access(folder, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("%s cannot be written to: %w", folder, err)
+	}
+	return nil
+}
