@@ -2,8 +2,11 @@ package doctor_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
@@ -69,4 +72,18 @@ func TestTLSOfBrokers(t *testing.T) {
 	cert, key := mutual.ClientCertificate(t, "gateway")
 	expect(t, brokered(t, mutual.TLSURL(), "tls: {"+trusted+"}"), doctor.Problem, "upstream.tls.cert", "asks the gateway for a certificate")
 	expect(t, brokered(t, mutual.TLSURL(), fmt.Sprintf("tls: {%s, cert: %s, key: %s}", trusted, cert, key)), doctor.Well, "upstream.url", "speaks MQTT 5")
+}
+
+func TestWebSocketOfBrokers(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{TLS: true, WebSocket: true})
+	ca := fmt.Sprintf("tls: {ca: %s}", b.CAFile())
+	expect(t, brokered(t, b.WebSocketURL()), doctor.Well, "upstream.url", "speaks MQTT 5")
+	expect(t, brokered(t, b.SecureWebSocketURL(), ca), doctor.Well, "upstream.url", "speaks MQTT 5")
+	expect(t, brokered(t, strings.Replace(b.TLSURL(), "mqtts", "wss", 1), ca), doctor.Problem, "upstream.url", "write mqtts:// if it is the port for MQTT")
+	expect(t, brokered(t, strings.Replace(b.SecureWebSocketURL(), "wss", "ws", 1)), doctor.Problem, "upstream.url", "speaks TLS: write wss://")
+	expect(t, brokered(t, strings.Replace(b.URL(), "mqtt", "ws", 1)), doctor.Problem, "upstream.url", "speaks no WebSocket: write mqtt://")
+
+	page := httptest.NewServer(http.NotFoundHandler())
+	defer page.Close()
+	expect(t, brokered(t, "ws://"+page.Listener.Addr().String()+"/x"), doctor.Problem, "upstream.url", "answers 404 and no WebSocket at the path /x")
 }

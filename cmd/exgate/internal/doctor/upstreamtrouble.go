@@ -38,6 +38,9 @@ func (v *visitor) trouble(ctx context.Context, err error) Finding {
 // tlsTrouble says why the TLS connection fails.
 func (v *visitor) tlsTrouble(err error) Finding {
 	plain := strings.TrimSuffix(v.url.Scheme, "s") + "://"
+	if endedWithoutAnswer(err) && v.url.Scheme == "wss" {
+		return v.problem("upstream.url", "the server at %s ends the connection: write mqtts:// if it is the port for MQTT, or ws:// if it speaks no TLS", v.address)
+	}
 	if endedWithoutAnswer(err) {
 		return v.problem("upstream.url", "the server at %s ends the TLS handshake: write %s if it speaks no TLS", v.address, plain)
 	}
