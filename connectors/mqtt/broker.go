@@ -42,6 +42,7 @@ type broker struct {
 	backlogs map[string]*backlog  // by client id of the device
 	house    *client              // the gateway's own; nil until it is needed
 	warned   time.Time
+	outage   *outage // the last one
 }
 
 var errClosed = errors.New("the connector is closed")

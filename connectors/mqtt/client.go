@@ -38,10 +38,10 @@ type client struct {
 	house    lane                // of calls that are no device's
 	lastID   uint16
 	lastSeq  uint64
-	attempt  int         // of connecting again
-	losses   []time.Time // the last few without a reason
-	began    bool        // has been connected
-	failure  error       // of the last attempt to connect
+	attempt  int       // of connecting again
+	losses   []*outage // the last few without a reason
+	began    bool      // has been connected
+	failure  error     // of the last attempt to connect
 	stop     context.CancelFunc
 }
 

@@ -124,7 +124,7 @@ func TestRefusedReconnect(t *testing.T) {
 
 // TestLossWindow counts only what happens within ten seconds.
 func TestLossWindow(t *testing.T) {
-	s, start := &client{}, time.Now()
+	s, start := &client{broker: &broker{}}, time.Now()
 	for i, c := range []struct {
 		at   time.Duration
 		want bool
@@ -140,6 +140,40 @@ func TestLossWindow(t *testing.T) {
 	} {
 		if got := s.lostTooOften(start.Add(c.at)); got != c.want {
 			t.Fatalf("loss %d at %v: %v", i, c.at, got)
+		}
+	}
+}
+
+// TestOutages forgives the losses that others have at the same time, if they are most, also where the first to notice is the one that would end.
+func TestOutages(t *testing.T) {
+	for _, c := range []struct {
+		connected, lost int
+		want            bool
+	}{
+		{connected: 1, lost: 1, want: true},
+		{connected: 2, lost: 1, want: true},
+		{connected: 2, lost: 2, want: false},
+		{connected: 5, lost: 2, want: true},
+		{connected: 5, lost: 3, want: false},
+	} {
+		b := &broker{links: map[*link]struct{}{}}
+		for range c.connected {
+			b.links[&link{}] = struct{}{}
+		}
+		clients, now := make([]client, c.lost), time.Now()
+		for i := range clients {
+			clients[i].broker = b
+		}
+		ended := false
+		for range lossLimit {
+			for i := range clients {
+				ended = clients[i].lostTooOften(now) || ended
+				now = now.Add(outageWindow / time.Duration(c.lost))
+			}
+			now = now.Add(outageWindow)
+		}
+		if ended != c.want {
+			t.Errorf("%d of %d connections lost %d times: a client ended: %v", c.lost, c.connected, lossLimit, ended)
 		}
 	}
 }

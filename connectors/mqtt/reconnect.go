@@ -76,9 +76,13 @@ func (c *client) hasRival(l *link, reason byte, cause error) bool {
 }
 
 func (c *client) lostTooOften(now time.Time) bool {
-	c.losses = slices.DeleteFunc(c.losses, func(t time.Time) bool { return now.Sub(t) > lossWindow })
-	c.losses = append(c.losses, now)
-	return len(c.losses) >= lossLimit
+	c.losses = slices.DeleteFunc(c.losses, func(o *outage) bool { return now.Sub(o.at) > lossWindow })
+	var last *outage
+	if n := len(c.losses); n > 0 {
+		last = c.losses[n-1]
+	}
+	c.losses = append(c.losses, c.broker.outageAt(now, last))
+	return len(c.losses) >= lossLimit && c.broker.loneLosses(c.losses) >= lossLimit
 }
 
 // suspend queues what was sent and not answered again, and drops the QoS 0 that had no room. It needs mu.
