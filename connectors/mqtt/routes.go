@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -23,7 +24,7 @@ type routes struct {
 	mu     sync.Mutex
 	by     map[string]*route    // by filter; guarded by mu, as all below
 	ids    map[uint32]*question // by Subscription Identifier
-	index  topic.Index[*route]  // of the same routes
+	wild   topic.Index[*route]  // those of by with wildcards
 	stale  map[string]struct{}  // filters that the broker may still have and nobody wants, from a lost connection
 	lastID uint32
 }
@@ -57,7 +58,9 @@ func (r *routes) open(filter string) *route {
 	}
 	to := &route{filter: filter}
 	r.by[filter] = to
-	r.index.Add(filter, to)
+	if isWild(filter) {
+		r.wild.Add(filter, to)
+	}
 	delete(r.stale, filter)
 	return to
 }
@@ -94,6 +97,17 @@ func (r *routes) prune(to *route, now time.Time) {
 		delete(r.ids, to.asked[0].id)
 		to.asked = to.asked[1:]
 	}
+}
+
+func isWild(filter string) bool { return strings.ContainsAny(filter, "+#") }
+
+// matching lists the routes that a topic is for. It needs mu.
+func (r *routes) matching(name string) []*route {
+	matching := r.wild.Match(name, nil)
+	if to := r.by[name]; to != nil {
+		matching = append(matching, to)
+	}
+	return matching
 }
 
 func (r *routes) nextID() uint32 {
@@ -153,7 +167,9 @@ func (r *routes) part(sub *subscription, done gateway.Done) {
 func (r *routes) shut(to *route, done gateway.Done) (told outcomes) {
 	to.dead = true
 	delete(r.by, to.filter)
-	r.index.Remove(to.filter, to)
+	if isWild(to.filter) {
+		r.wild.Remove(to.filter, to)
+	}
 	for _, q := range to.asked {
 		delete(r.ids, q.id)
 	}
@@ -252,7 +268,7 @@ func (r *routes) targets(p *paho.Publish) *[]target {
 
 // byTopicAlone is for a message whose number is forgotten: who else gets a copy cannot be known, unless one filter matches only.
 func (r *routes) byTopicAlone(p *paho.Publish, list *[]target) {
-	if matching := r.index.Match(p.Topic, nil); len(matching) == 1 && !p.Retain {
+	if matching := r.matching(p.Topic); len(matching) == 1 && !p.Retain {
 		*list = matching[0].targetsOf(p, nil, *list)
 		return
 	}
@@ -261,7 +277,7 @@ func (r *routes) byTopicAlone(p *paho.Publish, list *[]target) {
 
 // byTopic finds each device once, with the highest QoS of its filters that match.
 func (r *routes) byTopic(p *paho.Publish, list *[]target) {
-	matching := r.index.Match(p.Topic, nil)
+	matching := r.matching(p.Topic)
 	for _, to := range matching {
 		var q *question
 		if n := len(to.asked); p.Retain && n > 0 { // no identifier says whose it is
