@@ -45,8 +45,8 @@ type Answer struct {
 	Expires   time.Time // when its session has to end; zero: never
 }
 
-// Allows reports whether the client that got the answer may do action with topic. Where the answer does not say, otherwise decides; where that is nil,
-// it may.
+// Allows reports whether the client that got the answer may do action with topic. Where the answer does not say, otherwise decides; where
+// that is nil, it may.
 func (a Answer) Allows(device gateway.Device, action Action, topic string, otherwise ACL) bool {
 	switch {
 	case a.Superuser:

@@ -94,7 +94,8 @@ func TestMetrics(t *testing.T) {
 func TestAnswerAllows(t *testing.T) {
 	rules := load(t, "rules: [{permission: allow, action: publish, topics: [a]}]\n")
 	none := load(t, "rules: []\n")
-	given, err := load(t, "anonymous: true\nrules: [{permission: allow, action: publish, topics: [b]}]\n").Authenticate(t.Context(), gateway.Device{}, "")
+	other := load(t, "anonymous: true\nrules: [{permission: allow, action: publish, topics: [b]}]\n")
+	given, err := other.Authenticate(t.Context(), gateway.Device{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,8 +42,8 @@ type JWTConfig struct {
 	// Issuer is what iss has to be, and Audience what aud has to hold. If zero, anything goes.
 	Issuer, Audience string
 
-	// Claims are NAME=VALUE: texts that claims have to be, such as sub=${clientid}. ${clientid}, ${username}, ${listener} and ${module} stand for those of
-	// the device.
+	// Claims are NAME=VALUE: texts that claims have to be, such as sub=${clientid}. ${clientid}, ${username}, ${listener} and ${module} stand for
+	// those of the device.
 	Claims []string
 
 	// ACLClaim names the claim with the rules. If zero, acl.
@@ -150,8 +150,8 @@ func (cfg JWTConfig) sources(algorithms []jose.SignatureAlgorithm) ([]*keySource
 	return sources, nil
 }
 
-// Authenticate answers [Ignore] for a password that is no JWT, and [Deny] for a token that is wrong or has expired. It fails where the keys could not be
-// had.
+// Authenticate answers [Ignore] for a password that is no JWT, and [Deny] for a token that is wrong or has expired. It fails where the keys
+// could not be had.
 func (j *JWT) Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error) {
 	if !looksLikeJWT(password) {
 		return Answer{Reason: "the password is no JWT"}, nil

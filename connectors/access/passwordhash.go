@@ -11,15 +11,15 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// What a hash in a file may cost, so that no file takes the machine: about a second of one core, and 256 MiB. RFC 9106 recommends m=65536,t=3,p=4 where
-// memory is short, and at most 2 GiB.
+// What a hash in a file may cost, so that no file takes the machine: about a second of one core, and 256 MiB. RFC 9106 section 4 recommends
+// m=65536,t=3,p=4 where memory is short.
 const (
 	maxBcryptCost   = 14
 	maxArgonMemory  = 256 << 10 // KiB
 	maxArgonPasses  = 16
 	maxArgonThreads = 8
 	maxArgonWork    = 1 << 20 // KiB times passes
-	minArgonSalt    = 8       // bytes, as RFC 9106 section 3.1
+	minArgonSalt    = 8       // bytes, as the reference implementation wants
 	minArgonHash    = 16      // bytes
 	maxArgonBytes   = 64      // bytes of salt, and of hash
 )

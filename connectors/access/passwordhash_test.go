@@ -15,8 +15,9 @@ import (
 
 func argon(password string, memory, passes uint32, threads uint8) string {
 	salt := []byte("sixteen bytes ok")
+	hash := argon2.IDKey([]byte(password), salt, passes, memory, threads, 32)
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", memory, passes, threads, b64(salt), b64(argon2.IDKey([]byte(password), salt, passes, memory, threads, 32)))
+	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", memory, passes, threads, b64(salt), b64(hash))
 }
 
 func TestArgon2id(t *testing.T) {
