@@ -115,6 +115,11 @@ func (c *Config) HasShared() bool {
 	return slices.ContainsFunc(c.Names(), func(name string) bool { return c.SharedSession(c.Listeners[name]) })
 }
 
+// AllShared reports whether no device of the listeners has a connection of its own to the broker.
+func (c *Config) AllShared() bool {
+	return c.HasShared() && !slices.ContainsFunc(c.Names(), func(name string) bool { return !c.SharedSession(c.Listeners[name]) })
+}
+
 // secure reports whether a server is reached over TLS.
 func secure(server string) bool {
 	return strings.HasPrefix(server, "mqtts://") || strings.HasPrefix(server, "wss://")

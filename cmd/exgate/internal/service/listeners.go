@@ -50,6 +50,10 @@ func newListeners(s *Service) *listeners {
 // start opens the listener name for the handler that the gateway knows under the name handler.
 func (l *listeners) start(ctx context.Context, name string, cfg config.Listener, handler string) (*heldListener, error) {
 	s, key := l.service, "listeners."+name
+	connector, err := s.upstream.connector(ctx, key, cfg, l.cfg)
+	if err != nil {
+		return nil, err
+	}
 	admission, err := l.admission(name, cfg)
 	if err != nil {
 		return nil, err
@@ -64,17 +68,21 @@ func (l *listeners) start(ctx context.Context, name string, cfg config.Listener,
 		return nil, l.cannotOpen(key, cfg, err)
 	}
 	held := s.hold(socket)
-	err = s.gateway.AddListener(name, held, gateway.ListenerConfig{
-		Handler: handler, Connector: upstreamName, Limits: cfg.Gateway(),
-		Module: cmp.Or(l.module, cfg.Handler.ModuleName()), Mountpoint: cfg.Mountpoint,
-		PublishTopics: cfg.PublishTopics, SubscribeTopics: cfg.SubscribeTopics,
-		ListenerBytesPerSecond: cfg.BytesPerSecond, ListenerMessagesPerSecond: float64(cfg.MessagesPerSecond),
-		NewHandler: taps.newHandler,
-	})
-	if err != nil {
+	wiring := l.wiring(cfg)
+	wiring.Handler, wiring.Connector, wiring.NewHandler = handler, connector, taps.newHandler
+	if err := s.gateway.AddListener(name, held, wiring); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting listener %s: %w", name, err), socket.Close())
 	}
 	return held, nil
+}
+
+// wiring is what a listener says about its devices, in the gateway's own form.
+func (l *listeners) wiring(cfg config.Listener) gateway.ListenerConfig {
+	return gateway.ListenerConfig{
+		Module: cmp.Or(l.module, cfg.Handler.ModuleName()), Mountpoint: cfg.Mountpoint,
+		PublishTopics: cfg.PublishTopics, SubscribeTopics: cfg.SubscribeTopics, Limits: cfg.Gateway(),
+		ListenerBytesPerSecond: cfg.BytesPerSecond, ListenerMessagesPerSecond: float64(cfg.MessagesPerSecond),
+	}
 }
 
 // describe names a handler for a person.
@@ -92,7 +100,7 @@ func describe(h config.Handler) string {
 // a session of its own at a broker elsewhere.
 func (l *listeners) checkFiles() {
 	want := l.service.cfg.MostConnections()
-	if l.service.cfg.Upstream.Elsewhere() {
+	if l.service.cfg.Upstream.Elsewhere() && !l.service.cfg.AllShared() {
 		want *= 2
 	}
 	if message, ok := listener.CheckFiles(want); ok {

@@ -16,9 +16,6 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-// upstreamName is the name that the gateway knows its only connector by.
-const upstreamName = "upstream"
-
 // Socket is something that a service listens at.
 type Socket struct {
 	Name string // of the listener, or broker, adapter or metrics
@@ -40,6 +37,7 @@ type Service struct {
 	held     holding           // the sockets of devices
 	sockets  []Socket
 
+	upstream  upstream
 	handlers  *handlers
 	listeners *listeners
 	taps      *taps
@@ -62,6 +60,7 @@ func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, from Su
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.gateway = gateway.New(gateway.Config{Node: cfg.Node, Logger: log, Metrics: gateway.NewMetrics(s.registry)})
 	s.stops = append(s.stops, s.gateway.Shutdown)
+	s.upstream.service = s
 	s.handlers, s.listeners, s.taps = newHandlers(s), newListeners(s), newTaps(s)
 	s.ofModules.open = make(map[string]*moduleListener)
 	s.stops = append(s.stops, s.ofModules.end)

@@ -126,7 +126,7 @@ func (s *Service) Leave(ctx context.Context) error {
 // has those.
 func (s *Service) DevicesMayStay() bool {
 	u := s.cfg.Upstream
-	return u.Elsewhere() && !s.cfg.HasGRPC() && u.Spool.Folder == "" && u.GatewayStatus.Topic == "" && !s.cfg.HasShared()
+	return u.Elsewhere() && !s.cfg.HasGRPC() && u.Spool.Folder == "" && u.GatewayStatus.Topic == "" && !s.upstream.isShared()
 }
 
 // drainInterval is how often Drained looks.

@@ -18,15 +18,22 @@ type terminal struct {
 	lines *bufio.Reader
 }
 
-// openTerminal is one that has read the greeting and logged in.
+// openTerminal is one that has logged in.
 func openTerminal(t *testing.T, a net.Addr, login string) *terminal {
+	t.Helper()
+	term := greeted(t, a)
+	term.says("login "+login, "ok")
+	return term
+}
+
+// greeted is a terminal that has read the greeting.
+func greeted(t *testing.T, a net.Addr) *terminal {
 	t.Helper()
 	c := dial(t, a)
 	t.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(patience))
 	term := &terminal{t, c, bufio.NewReader(c)}
 	term.line()
-	term.says("login "+login, "ok")
 	return term
 }
 

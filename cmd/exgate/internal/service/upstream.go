@@ -2,45 +2,123 @@ package service
 
 import (
 	"context"
+	"errors"
+	"sync"
 
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/embedded"
 	"github.com/exgate/exgate/connectors/mqtt"
-	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// startUpstream gives the gateway its connector. The gateway closes it.
+// The names that the gateway knows its connectors by: that for devices with a session of their own, or with the embedded broker, and that for devices
+// that share connections to a broker.
+const (
+	upstreamName = "upstream"
+	sharedName   = upstreamName + "/shared"
+)
+
+// upstream reaches the broker.
+type upstream struct {
+	service   *Service
+	elsewhere *mqtt.Connector // nil with the embedded broker
+	metrics   *access.Metrics
+
+	mu     sync.Mutex
+	shared *authentication // of the connector sharedName; nil where the gateway has none; guarded by mu
+}
+
+// startUpstream gives the gateway its connectors. The gateway closes them.
 func (s *Service) startUpstream(ctx context.Context) error {
-	connector, err := s.connector(ctx)
+	if !s.cfg.Upstream.Elsewhere() {
+		return s.startEmbedded(ctx)
+	}
+	cfg, err := s.mqttConfig()
 	if err != nil {
 		return err
 	}
-	return s.gateway.SetConnector(upstreamName, connector)
+	c, err := mqtt.New(cfg)
+	if err != nil {
+		return s.cfg.Problem("upstream", "%v", err)
+	}
+	if err := s.gateway.SetConnector(upstreamName, c); err != nil {
+		return err
+	}
+	s.upstream.elsewhere, s.upstream.metrics = c, access.NewMetrics(s.registry)
+	s.stops = append(s.stops, s.upstream.stop)
+	if s.cfg.HasShared() {
+		return s.upstream.share(ctx)
+	}
+	return nil
 }
 
-func (s *Service) connector(ctx context.Context) (gateway.Connector, error) {
-	if s.cfg.Upstream.Elsewhere() {
-		cfg, err := s.mqttConfig()
-		if err != nil {
-			return nil, err
-		}
-		c, err := mqtt.New(cfg)
-		if err != nil {
-			return nil, s.cfg.Problem("upstream", "%v", err)
-		}
-		return c, nil
-	}
+// startEmbedded starts the broker inside the gateway.
+func (s *Service) startEmbedded(ctx context.Context) error {
 	cfg := s.cfg.Upstream.Embedded
 	l, err := s.listen(ctx, "upstream.embedded.bind", cfg.Bind)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	b, err := embedded.New(embedded.Config{
 		Listener: l, AuthFile: cfg.AuthFile, MaxClients: cfg.MaxClients, Logger: s.log, Metrics: embedded.NewMetrics(s.registry),
 	})
 	if err != nil {
 		_ = l.Close()
-		return nil, s.cfg.Problem("upstream.embedded", "%v", err)
+		return s.cfg.Problem("upstream.embedded", "%v", err)
 	}
 	s.sockets = append(s.sockets, Socket{Name: "broker", Kind: "mqtt", Addr: b.Addr()})
-	return b, nil
+	return s.gateway.SetConnector(upstreamName, b)
+}
+
+// connector returns the name of the connector for the devices of a listener, which is at key in settings.
+func (u *upstream) connector(ctx context.Context, key string, l config.Listener, settings *config.Config) (string, error) {
+	if !u.service.cfg.SharedSession(l) {
+		return upstreamName, nil
+	}
+	if u.elsewhere == nil { // only the listener in a module's own file
+		return "", settings.Problem(key+".session", "shared needs upstream.url in the configuration")
+	}
+	return sharedName, u.share(ctx)
+}
+
+// share gives the gateway the connector for devices that share connections, unless it has it.
+func (u *upstream) share(ctx context.Context) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.shared != nil {
+		return nil
+	}
+	s, of := u.service, u.service.cfg.Upstream
+	asked, err := s.authentication(u.elsewhere.Probe())
+	if err != nil {
+		return err
+	}
+	c, err := u.elsewhere.Shared(mqtt.SharedConfig{Connections: of.Connections, ControlTopic: of.ControlTopic, Authenticator: asked.chain})
+	if err != nil {
+		asked.close()
+		return s.cfg.Problem("upstream", "%v", err)
+	}
+	if err := s.gateway.SetConnector(sharedName, c); err != nil {
+		asked.close()
+		return errors.Join(err, c.Close(ctx))
+	}
+	u.shared = asked
+	return nil
+}
+
+// stop ends what the gateway's connectors do not: who is asked which devices may log in.
+func (u *upstream) stop(context.Context) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.shared != nil {
+		u.shared.close()
+	}
+	return nil
+}
+
+// isShared reports whether devices may share connections.
+func (u *upstream) isShared() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.shared != nil
 }

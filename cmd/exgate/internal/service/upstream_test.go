@@ -92,7 +92,10 @@ type running struct {
 // runAt starts a service with settings of upstream, a line for each, and of others.
 func runAt(t *testing.T, upstream, others string) *running {
 	t.Helper()
-	text := "node: n1\nupstream: {" + upstream + "}\n" + others
+	text := "upstream: {" + upstream + "}\n" + others
+	if !strings.Contains(others, "node: ") {
+		text = "node: n1\n" + text
+	}
 	s, err := service.Start(t.Context(), configured(t, text), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

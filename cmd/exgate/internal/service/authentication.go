@@ -1,0 +1,122 @@
+package service
+
+import (
+	"context"
+	"crypto/tls"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/tlsfiles"
+	"github.com/exgate/exgate/connectors/access"
+)
+
+// authentication is who says which devices may share connections to the broker, and what they may do there.
+type authentication struct {
+	service *Service
+	metrics *access.Metrics
+	chain   access.Chain
+	ends    []func()
+}
+
+// authentication makes the chain of the configuration. broker asks the broker itself.
+func (s *Service) authentication(broker access.Authenticator) (*authentication, error) {
+	a := &authentication{service: s, metrics: s.upstream.metrics}
+	for _, name := range s.cfg.Upstream.Authentication.Asked() {
+		link, err := a.link(name, broker)
+		if err != nil {
+			a.close()
+			return nil, err
+		}
+		a.chain = append(a.chain, access.Link{Name: name, Authenticator: a.metrics.Measure(name, link)})
+	}
+	return a, nil
+}
+
+func (a *authentication) link(name string, broker access.Authenticator) (access.Authenticator, error) {
+	switch of := a.service.cfg.Upstream.Authentication; name {
+	case "file":
+		return a.file(of.File)
+	case "http":
+		return a.byURL(of.HTTP)
+	case "jwt":
+		return a.byJWT(of.JWT)
+	case "broker":
+		return broker, nil
+	case "allow":
+		return access.Everybody(), nil
+	}
+	panic("the configuration let an unknown authenticator through: " + name)
+}
+
+func (a *authentication) file(name string) (access.Authenticator, error) {
+	file, err := access.LoadFile(name)
+	if err != nil {
+		return nil, a.service.cfg.Problem("upstream.authentication.file", "%v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		file.Watch(ctx, a.service.log)
+	}()
+	a.ends = append(a.ends, func() {
+		cancel()
+		<-done
+	})
+	return file, nil
+}
+
+func (a *authentication) byURL(of config.AuthByURL) (access.Authenticator, error) {
+	const key = "upstream.authentication.http"
+	cfg := access.HTTPConfig{URL: of.URL, Timeout: of.Timeout, CacheTTL: of.Cache, Metrics: a.metrics}
+	var err error
+	if of.HeadersFile != "" {
+		if cfg.Headers, err = config.ReadHeaders(of.HeadersFile); err != nil {
+			return nil, a.service.cfg.Problem(key+".headers_file", "%v", err)
+		}
+	}
+	if cfg.TLS, err = a.tls(key+".tls", of.TLS); err != nil {
+		return nil, err
+	}
+	h, err := access.NewHTTP(cfg)
+	if err != nil {
+		return nil, a.service.cfg.Problem(key, "%v", err)
+	}
+	a.ends = append(a.ends, h.Close)
+	return h, nil
+}
+
+func (a *authentication) byJWT(of config.AuthByJWT) (access.Authenticator, error) {
+	const key = "upstream.authentication.jwt"
+	cfg := access.JWTConfig{
+		SecretFile: of.SecretFile, PublicKeyFile: of.PublicKey, JWKS: of.JWKS, Algorithms: of.Algorithms, Issuer: of.Issuer, Audience: of.Audience,
+		Claims: of.Claims, ACLClaim: of.ACLClaim, Logger: a.service.log,
+	}
+	var err error
+	if cfg.TLS, err = a.tls(key+".tls", of.TLS); err != nil {
+		return nil, err
+	}
+	j, err := access.NewJWT(cfg)
+	if err != nil {
+		return nil, a.service.cfg.Problem(key, "%v", err)
+	}
+	a.ends = append(a.ends, j.Close)
+	return j, nil
+}
+
+// tls is nil where nothing is said.
+func (a *authentication) tls(key string, of config.ClientTLS) (*tls.Config, error) {
+	if !a.service.cfg.Said(key) {
+		return nil, nil
+	}
+	cfg, err := tlsfiles.Client(of)
+	if err != nil {
+		return nil, a.service.cfg.Problem(key, "%v", err)
+	}
+	return cfg, nil
+}
+
+func (a *authentication) close() {
+	for _, end := range a.ends {
+		end()
+	}
+}
