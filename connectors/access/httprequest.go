@@ -71,10 +71,13 @@ func (h *HTTP) ask(q *question, key cacheKey, body []byte) {
 	ctx, cancel := context.WithTimeout(h.closing, h.timeout)
 	defer cancel()
 	q.answer, q.err = h.post(ctx, body)
-	if q.err != nil {
-		q.err = fmt.Errorf("asking %s: %w", h.shown, q.err)
-	} else {
+	switch {
+	case q.err == nil:
 		h.cache.put(key, q.answer)
+	case ctx.Err() == context.DeadlineExceeded: // not wrapped: the gateway takes it for the end of the device's own time, and does not log it
+		q.err = fmt.Errorf("asking %s: no answer within %v", h.shown, h.timeout)
+	default:
+		q.err = fmt.Errorf("asking %s: %w", h.shown, q.err)
 	}
 	h.mu.Lock()
 	delete(h.asking, key)
