@@ -15,14 +15,15 @@ type backlog struct {
 	broker *broker
 	id     string // of the device's client
 	queue  *spool.Queue
-	users  int // lanes, guarded by broker.mu
+	users  int // lanes, and messages on their way to the disk; guarded by broker.mu
 
-	mu     sync.Mutex // a client's comes before it
-	holder *lane      // publishes; guarded by mu, as below
-	next   *lane      // when the holder has ended
+	mu      sync.Mutex // a client's comes before it
+	holder  *lane      // publishes; guarded by mu, as below
+	next    *lane      // when the holder has left
+	refused bool       // the broker does not let the gateway publish it
 }
 
-// backlogOf returns the backlog of a client id for one more lane.
+// backlogOf returns the backlog of a client id for one more user.
 func (b *broker) backlogOf(id string) *backlog {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -35,56 +36,15 @@ func (b *broker) backlogOf(id string) *backlog {
 	return g
 }
 
-// store gives a lane the spool of its device, if there is one.
-func (l *lane) store(b *broker, id string) {
-	if b.spool.spool == nil {
-		return
-	}
-	g := b.backlogOf(id)
-	l.client.mu.Lock()
-	ended := l.ended
-	l.backlog = g
-	l.client.mu.Unlock()
-	if ended { // it had no backlog to leave then
-		g.leave(l)
-		return
-	}
-	g.enter(l)
+// use adds a user to a backlog that has one.
+func (g *backlog) use() {
+	g.broker.mu.Lock()
+	defer g.broker.mu.Unlock()
+	g.users++
 }
 
-// enter makes l the lane that publishes, once the one before has ended.
-func (g *backlog) enter(l *lane) {
-	g.mu.Lock()
-	before := g.holder
-	if before == nil {
-		g.holder = l
-	} else {
-		g.next = l
-	}
-	g.mu.Unlock()
-	if before == nil {
-		l.takeTurn()
-		return
-	}
-	told, _ := before.close()
-	told.tell()
-}
-
-// leave ends l's part, and gives its turn to the next lane. Where there is none and something is left, the gateway goes on with it.
-func (g *backlog) leave(l *lane) {
-	g.mu.Lock()
-	if g.next == l {
-		g.next = nil
-	}
-	var heir *lane
-	if g.holder == l {
-		heir = g.next
-		g.holder, g.next = heir, nil
-	}
-	g.mu.Unlock()
-	if heir != nil {
-		heir.takeTurn()
-	}
+// release ends a user's part. Where it was the last one and something is left, the gateway goes on with it.
+func (g *backlog) release() {
 	b := g.broker
 	b.mu.Lock()
 	g.users--
@@ -98,19 +58,99 @@ func (g *backlog) leave(l *lane) {
 	}
 	left := g.queue.Len()
 	g.queue.Release()
-	if left > 0 && !l.refused {
+	g.mu.Lock()
+	refused := g.refused
+	g.mu.Unlock()
+	if left > 0 && !refused {
 		b.adopt(g.id)
 	}
 }
 
-// append stores a publish of QoS 1 or 2. It is done when it is on disk.
+// store gives a lane the spool of its device, if there is one.
+func (l *lane) store(b *broker, id string) {
+	if b.spool.spool == nil {
+		return
+	}
+	g := b.backlogOf(id)
+	l.client.mu.Lock()
+	var told outcomes
+	if l.ended { // it had no backlog to leave then
+		told.later(g.release)
+	} else {
+		l.backlog = g
+		told = g.enter(l)
+	}
+	l.client.mu.Unlock()
+	told.tell()
+}
+
+// enter makes l the lane that publishes, once those before have left. Where a device has come meanwhile, its gateway's lane is not needed. The client's
+// mu is held.
+func (g *backlog) enter(l *lane) (told outcomes) {
+	g.mu.Lock()
+	before := []*lane{g.holder, g.next}
+	switch {
+	case g.holder == nil:
+		g.holder = l
+	case l.orphan:
+		l.ended = true
+		told.later(func() { g.leave(l) })
+	default:
+		g.next = l
+	}
+	if !l.orphan {
+		g.refused = false
+	}
+	g.mu.Unlock()
+	switch {
+	case before[0] == nil:
+		return l.beginTurn()
+	case l.orphan:
+		return told
+	}
+	for _, other := range before {
+		if other != nil {
+			told.later(func() {
+				ended, _ := other.close()
+				ended.tell()
+			})
+		}
+	}
+	return told
+}
+
+// leave ends l's part, once, and gives its turn to the next lane.
+func (g *backlog) leave(l *lane) {
+	g.mu.Lock()
+	if l.left {
+		g.mu.Unlock()
+		return
+	}
+	l.left = true
+	if g.next == l {
+		g.next = nil
+	}
+	var heir *lane
+	if g.holder == l {
+		heir = g.next
+		g.holder, g.next = heir, nil
+	}
+	g.mu.Unlock()
+	if heir != nil {
+		heir.takeTurn()
+	}
+	g.release()
+}
+
+// append stores a publish of QoS 1 or 2, for which the backlog has a user. It is done when it is on disk.
 func (g *backlog) append(k call) {
-	done := k.done
-	g.queue.Append(spool.Record{Topic: k.topic, Payload: k.payload, QoS: k.qos, Properties: k.props, At: time.Now()}, func(err error) {
-		finish(done, storedResult(err))
+	r := spool.Record{Topic: k.topic, Payload: k.payload, QoS: k.qos, Properties: withoutExpiry(k.props), At: time.Now()}
+	g.queue.Append(r, func(err error) {
+		finish(k.done, storedResult(err))
 		if err == nil {
 			g.kick()
 		}
+		g.release()
 	})
 }
 
@@ -136,8 +176,11 @@ func (g *backlog) kick() {
 	}
 }
 
-// retryable are refusals that pass: what the device was told is safe must not be dropped for them.
-func retryable(reason byte) bool { return reason == 0x80 || reason == 0x83 || reason == 0x97 }
+// retryable are refusals that pass: what the device was told is safe must not be dropped for them. A QoS that the broker does not take any more is
+// lowered the next time.
+func retryable(reason byte) bool {
+	return reason == 0x80 || reason == 0x83 || reason == 0x97 || reason == 0x9B
+}
 
 const retryDelay = 5 * time.Second
 
@@ -150,7 +193,9 @@ func (g *backlog) answered(k *call, reason byte) (told outcomes) {
 	case retryable(reason):
 		l.drain.wait(l, retryDelay)
 	case l.orphan && notAllowed(reason):
-		l.refused = true // the device itself may be allowed to
+		g.mu.Lock()
+		g.refused = true // the device itself may be allowed to
+		g.mu.Unlock()
 		told = append(told, l.shut()...)
 		g.broker.log.Warn("the broker does not let the gateway publish what a device left in the spool; it waits for the device",
 			"client_id", g.id, "topic", k.topic, "reason", reasonName(reason))

@@ -13,7 +13,7 @@ type lane struct {
 	backlog *backlog // what the spool has of the device; nil without a spool
 	turn    bool     // the lane publishes the backlog
 	orphan  bool     // it has no device, only a backlog
-	refused bool     // the broker does not let it publish the backlog
+	left    bool     // it has left the backlog; guarded by backlog.mu
 	drain   draining
 }
 
@@ -34,7 +34,8 @@ func (l *lane) publishOrStore(k call) {
 	l.backlog.append(k)
 }
 
-// mayStore refuses what is known to be refused later, when the device can be told no more.
+// mayStore refuses what is known to be refused later, when the device can be told no more. Where it does not, it has made the message a user of the
+// backlog.
 func (l *lane) mayStore(k *call) gateway.Result {
 	l.client.mu.Lock()
 	defer l.client.mu.Unlock()
@@ -42,8 +43,11 @@ func (l *lane) mayStore(k *call) gateway.Result {
 	case l.ended || l.client.ended:
 		return gone
 	case l.client.link != nil:
-		return l.client.link.fits(k)
+		if r := l.client.link.fits(k); !r.Ok() {
+			return r
+		}
 	}
+	l.backlog.use()
 	return gateway.OK
 }
 

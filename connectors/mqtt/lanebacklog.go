@@ -1,6 +1,9 @@
 package mqtt
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // draining is the pace at which a lane publishes what waited in the spool. Guarded by client.mu.
 type draining struct {
@@ -13,17 +16,21 @@ type draining struct {
 // takeTurn lets the lane publish its device's backlog.
 func (l *lane) takeTurn() {
 	l.client.mu.Lock()
-	l.turn = true
 	var told outcomes
 	if l.ended { // meanwhile
-		g := l.backlog
-		told.later(func() { g.leave(l) })
+		told.later(func() { l.backlog.leave(l) })
 	} else {
-		l.drain.restart(l)
-		told = l.pump()
+		told = l.beginTurn()
 	}
 	l.client.mu.Unlock()
 	told.tell()
+}
+
+// beginTurn needs the client's mu.
+func (l *lane) beginTurn() outcomes {
+	l.turn = true
+	l.drain.restart(l)
+	return l.pump()
 }
 
 // kick has the lane send what it can.
@@ -95,12 +102,27 @@ func (l *lane) close() (told outcomes, first bool) {
 	return append(l.finish(gone), l.shut()...), true
 }
 
-// shut ends the lane's turn: at once, or when the stored message that is under way is answered. It needs the client's mu.
+// shut ends the lane's turn: at once, or when the stored message that is under way is answered or its connection lost. It needs the client's mu.
 func (l *lane) shut() (told outcomes) {
 	l.ended = true
-	if g := l.backlog; g != nil && (l.publish == nil || l.publish.stored == 0) {
+	g, k := l.backlog, l.publish
+	switch {
+	case g == nil:
+	case k == nil || k.stored == 0:
 		told.later(func() { g.leave(l) })
+	case l.client.link == nil:
+		return l.client.abandon(k)
 	}
+	return told
+}
+
+// abandon leaves a stored message that was under way on a lost connection to the lane that comes next: it is sent again in any case, and that lane
+// may be connected first. It needs mu.
+func (c *client) abandon(k *call) (told outcomes) {
+	delete(c.inflight, k.id)
+	c.resends = slices.DeleteFunc(c.resends, func(r *call) bool { return r == k })
+	k.lane.publish = nil
+	told.later(func() { k.lane.backlog.leave(k.lane) })
 	return told
 }
 

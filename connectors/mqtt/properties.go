@@ -46,6 +46,14 @@ func withExpiry(left time.Duration, others []byte) []byte {
 	return append(b, others...)
 }
 
+// withoutExpiry takes off what withExpiry put there.
+func withoutExpiry(props []byte) []byte {
+	if len(props) >= 5 && props[0] == packets.PropMessageExpiry {
+		return props[5:]
+	}
+	return props
+}
+
 // seconds rounds up.
 func seconds(d time.Duration) uint32 {
 	return uint32(min((d+time.Second-1)/time.Second, 1<<32-1))

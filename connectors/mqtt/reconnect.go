@@ -90,6 +90,11 @@ func (c *client) suspend() (told outcomes) {
 	for _, l := range c.busy() {
 		told = append(told, l.suspend()...)
 	}
+	for _, k := range c.inflight {
+		if k.stored > 0 && k.lane.ended {
+			told = append(told, c.abandon(k)...)
+		}
+	}
 	c.resends = slices.SortedFunc(maps.Values(c.inflight), func(a, b *call) int { return cmp.Compare(a.seq, b.seq) })
 	for _, k := range c.resends {
 		k.deadline = time.Time{}
@@ -204,7 +209,7 @@ func (c *client) resume(l *link) {
 		c.resubscribe()
 	}
 	c.renumber()
-	for _, lane := range c.blocked {
+	for _, lane := range c.busy() {
 		lane.drain.restart(lane)
 	}
 	told := c.unblock()
