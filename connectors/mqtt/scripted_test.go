@@ -135,10 +135,15 @@ func quick(url string) Config {
 
 func connect(t testing.TB, c *Connector, clientID string) (gateway.Session, *connectortest.Device) {
 	t.Helper()
+	return login(t, c, clientID, "", "")
+}
+
+func login(t testing.TB, c *Connector, clientID, username, password string) (gateway.Session, *connectortest.Device) {
+	t.Helper()
 	d := connectortest.NewDevice()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: clientID}}, "", d)
+	s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: clientID, Username: username}}, password, d)
 	if err != nil {
 		t.Fatal(err)
 	}
