@@ -94,7 +94,7 @@ func TestLoginExpires(t *testing.T) {
 	b := start(t, embedded.Config{Bind: "127.0.0.1:0", Authenticator: briefly{}})
 	_, d := connect(t, b, "device")
 	conn := rawConnect(t, b, "client", "")
-	if r := d.Lost(t); !r.Is(gateway.ReasonUpstreamLost) || !strings.Contains(r.Detail, "expired") {
+	if r := d.Lost(t); !r.Is(gateway.ReasonAuthExpired) || !strings.Contains(r.Detail, "expired") {
 		t.Error(r)
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))

@@ -33,7 +33,7 @@ var _ gateway.Session = (*Session)(nil)
 
 var (
 	gone    = gateway.Refuse(gateway.CodeConnProcessNotAlive, "the session has ended")
-	expired = gateway.ReasonUpstreamLost.With("its login has expired")
+	expired = gateway.ReasonAuthExpired.With("its login has expired")
 )
 
 func (s *Session) allows(action access.Action, name string) bool {
