@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/eclipse/paho.golang/paho"
+	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -43,6 +43,8 @@ func eachOf(n int, f func(i int)) {
 // ofSessions are devices of a connector.
 type ofSessions struct {
 	connector gateway.Connector
+	metrics   *prometheus.Registry
+	prefix    string // of the client ids
 	sessions  []gateway.Session
 }
 
@@ -55,7 +57,7 @@ func (c counting) SessionLost(gateway.CloseReason) {}
 func (m *ofSessions) attach(b *testing.B, n int, got func()) {
 	m.sessions = make([]gateway.Session, n)
 	eachOf(n, func(i int) {
-		device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: fmt.Sprint("device-", i)}}
+		device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: fmt.Sprint(m.prefix, "-", i)}}
 		s, err := m.connector.Connect(context.Background(), device, "", counting{got})
 		if err != nil {
 			b.Error(err)
@@ -142,7 +144,7 @@ func (m *ofPaho) leave() {
 func bothModes(b *testing.B, broker *mosquitto.Broker) map[string]*ofSessions {
 	b.Helper()
 	return map[string]*ofSessions{
-		"device": {connector: newConnector(b, Config{URL: broker.URL()})},
-		"shared": {connector: newShared(b, Config{URL: broker.URL(), Node: "bench"}, SharedConfig{Authenticator: access.Everybody()})},
+		"device": sessionsOf(b, "device", Config{URL: broker.URL()}),
+		"shared": sessionsOf(b, "shared", Config{URL: broker.URL(), Node: "bench"}),
 	}
 }
