@@ -111,8 +111,7 @@ func (g *backlog) enter(l *lane) (told outcomes) {
 	for _, other := range before {
 		if other != nil {
 			told.later(func() {
-				ended, _ := other.close()
-				ended.tell()
+				other.close().tell()
 			})
 		}
 	}

@@ -231,12 +231,12 @@ func (c *client) tick(now time.Time) {
 	}
 }
 
-// leave ends the client at the broker too. It returns false where it had ended before.
-func (c *client) leave() bool {
+// leave ends the client at the broker too, unless it has ended.
+func (c *client) leave() {
 	c.mu.Lock()
 	if c.ended {
 		c.mu.Unlock()
-		return false
+		return
 	}
 	l := c.link
 	told := c.end()
@@ -245,7 +245,6 @@ func (c *client) leave() bool {
 		l.disconnect(c.keepsSession(), c.status.isSet())
 	}
 	told.tell()
-	return true
 }
 
 // keepsSession reports whether the broker is to keep what it has of the client after its goodbye.

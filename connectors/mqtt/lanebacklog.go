@@ -92,14 +92,14 @@ func (l *lane) sendStored(k *call) (told outcomes) {
 	return nil
 }
 
-// close ends the lane: what it has not sent is refused. It returns false where it had ended before.
-func (l *lane) close() (told outcomes, first bool) {
+// close ends the lane: what it has not sent is refused.
+func (l *lane) close() (told outcomes) {
 	l.client.mu.Lock()
 	defer l.client.mu.Unlock()
 	if l.ended {
-		return nil, false
+		return nil
 	}
-	return append(l.finish(gone), l.shut()...), true
+	return append(l.finish(gone), l.shut()...)
 }
 
 // shut ends the lane's turn: at once, or when the stored message that is under way is answered or its connection lost. It needs the client's mu.

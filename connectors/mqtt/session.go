@@ -44,7 +44,7 @@ func (s *Session) end() bool {
 	if !s.over.CompareAndSwap(false, true) {
 		return false
 	}
-	told, _ := s.lane.close()
+	told := s.lane.close()
 	s.leave()
 	s.connector.sessionEnded(s)
 	told.tell()

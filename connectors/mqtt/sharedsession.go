@@ -208,7 +208,7 @@ func (s *sharedSession) end(reason gateway.CloseReason) bool {
 		s.expiry.Stop()
 	}
 	s.mu.Unlock()
-	told, _ := s.lane.close()
+	told := s.lane.close()
 	for _, sub := range subs {
 		s.shared.carrier(sub.filter).routes.part(sub.part, nil)
 	}

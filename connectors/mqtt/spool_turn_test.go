@@ -76,7 +76,7 @@ func TestSpoolTurnGoesToTheLast(t *testing.T) {
 	if !first || !last || g.users != 1 {
 		t.Fatalf("the first has ended: %v, the last has the turn: %v, users: %d", first, last, g.users)
 	}
-	ended, _ := lanes[1].close()
+	ended := lanes[1].close()
 	ended.tell()
 	awaitDrained(t, c, 0)
 }
