@@ -28,6 +28,9 @@ func (b *broker) openSpool() {
 	b.workers.Go(func() {
 		defer close(b.spool.opened)
 		b.spool.spool, b.spool.err = b.awaitSpool()
+		if errors.Is(b.spool.err, errClosed) {
+			return
+		}
 		if b.spool.err != nil {
 			b.log.Error("devices cannot log in without the spool", "error", b.spool.err)
 			return
