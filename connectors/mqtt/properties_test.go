@@ -1,0 +1,157 @@
+package mqtt
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
+	"pgregory.net/rapid"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+// full has everything that user properties tell.
+var full = gateway.Device{
+	ClientInfo: gateway.ClientInfo{ClientID: "device", ProtoName: "mine", ProtoVersion: "2"},
+	Peer:       netip.MustParseAddrPort("192.0.2.7:4711"), Listener: "tcp-1",
+}
+
+// TestPropertiesOfPublishes asks mosquitto_sub what it sees.
+func TestPropertiesOfPublishes(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		spool  bool
+		expiry time.Duration
+		user   bool
+		want   string
+	}{
+		{name: "none", want: "  x"},
+		{name: "both", expiry: time.Hour, user: true, want: "3600 protocol:mine protocol_version:2 peer:192.0.2.7:4711 listener:tcp-1 x"},
+		{name: "both, in the spool", spool: true, expiry: time.Hour, user: true, want: "3600 protocol:mine protocol_version:2 peer:192.0.2.7:4711 listener:tcp-1 x"},
+		{name: "expiry alone, in the spool", spool: true, expiry: 1500 * time.Millisecond, want: "2  x"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := mosquitto.Start(t, mosquitto.Options{})
+			cfg := quick(b.URL())
+			cfg.UserProperties, cfg.MessageExpiry = c.user, c.expiry
+			if c.spool {
+				cfg.Spool.Folder = t.TempDir()
+			}
+			d := connectortest.NewDevice()
+			s, err := newConnector(t, cfg).Connect(t.Context(), full, "", d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			for qos := byte(0); qos <= 2; qos++ {
+				if got := subscriberSees(t, b, s, qos); got != c.want {
+					t.Errorf("QoS %d: mosquitto_sub sees %q, want %q", qos, got, c.want)
+				}
+			}
+			if d.Losses() != 0 {
+				t.Error("the broker did not like a packet")
+			}
+		})
+	}
+}
+
+// subscriberSees is the expiry, the user properties and the payload of a message, as mosquitto_sub prints them.
+func subscriberSees(t *testing.T, b *mosquitto.Broker, s gateway.Session, qos byte) string {
+	t.Helper()
+	host, port, err := net.SplitHostPort(b.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub := exec.CommandContext(t.Context(), mosquitto.Program(t, "mosquitto_sub"), "-V", "5", "-h", host, "-p", port, "-t", "t", "-q", "2", "-C", "1", "-F", "%E %P %p")
+	var out gatewaytest.Log
+	sub.Stdout = &out
+	if err := sub.Start(); err != nil {
+		t.Fatal(err)
+	}
+	gatewaytest.Eventually(t, "mosquitto_sub to get something", func() bool {
+		if r := connectortest.Publish(t, s, "t", qos, "x"); !r.Ok() {
+			t.Fatal(r)
+		}
+		return out.String() != ""
+	})
+	if err := sub.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(out.String(), "\n")
+}
+
+// TestPropertiesOfConnect wants those of the device, and none of the gateway's own.
+func TestPropertiesOfConnect(t *testing.T) {
+	for user, want := range map[bool]int{false: 0, true: 4} {
+		got := make(chan *packets.Connect, 1)
+		b := newScripted(t, func(p *peer) {
+			got <- p.accept(false)
+			p.serveAll()
+		})
+		cfg := quick(b.url())
+		cfg.UserProperties = user
+		s, err := newConnector(t, cfg).Connect(t.Context(), full, "", connectortest.NewDevice())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if c := <-got; len(c.Properties.User) != want || (want > 0 && (c.Properties.User[0] != packets.User{Key: "protocol", Value: "mine"})) {
+			t.Errorf("got %v", c.Properties.User)
+		}
+	}
+}
+
+func TestPropertiesAreWhatPahoReads(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringN(0, 200, -1)
+		var list paho.UserProperties
+		for range rapid.IntRange(0, 20).Draw(t, "properties") {
+			list = append(list, paho.UserProperty{Key: text.Draw(t, "key"), Value: text.Draw(t, "value")})
+		}
+		props := encodeUser(list)
+		left := time.Duration(rapid.Int64Range(0, int64(48*time.Hour)).Draw(t, "left"))
+		if left > 0 {
+			props = withExpiry(left, props)
+		}
+		if !bytes.Equal(withoutExpiry(props), encodeUser(list)) {
+			t.Fatal("the expiry cannot be taken off")
+		}
+		p := publication{topic: "t", payload: rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "payload"), qos: 1, id: 7, props: props}
+		packet := p.append(nil)
+		if len(packet) > p.size() {
+			t.Fatalf("%d bytes, said %d", len(packet), p.size())
+		}
+		cp, err := packets.ReadPacket(bytes.NewReader(packet))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantRead(t, cp.Content.(*packets.Publish), p, list, left)
+	})
+}
+
+func wantRead(t *rapid.T, got *packets.Publish, p publication, list paho.UserProperties, left time.Duration) {
+	if !bytes.Equal(got.Payload, p.payload) || got.PacketID != p.id || len(got.Properties.User) != len(list) {
+		t.Fatalf("got %v", got)
+	}
+	for i, u := range got.Properties.User {
+		if u.Key != list[i].Key || u.Value != list[i].Value {
+			t.Fatalf("got %v, want %v", u, list[i])
+		}
+	}
+	e := got.Properties.MessageExpiry
+	if (e != nil) != (left > 0) {
+		t.Fatalf("got the expiry %v, %v is left", e, left)
+	}
+	if e != nil && (time.Duration(*e)*time.Second < left || time.Duration(*e-1)*time.Second >= left) {
+		t.Fatalf("got the expiry %d s, %v is left", *e, left)
+	}
+}

@@ -1,0 +1,164 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+// TestSpoolFull refuses the newest message where there is no room: what was stored before arrives.
+func TestSpoolFull(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	d := listen(t, b.URL(), "t")
+	cfg := spooled(t, b.URL())
+	cfg.Spool.MaxBytesPerDevice = 1000
+	c := newConnector(t, cfg)
+	s, _ := connect(t, c, "device")
+	b.Stop(t)
+	awaitLoss(t, c, lossNetwork, 1)
+	kept := 0
+	var r gateway.Result
+	for ; kept < 100; kept++ {
+		if r = connectortest.Publish(t, s, "t", 1, fmt.Sprint(kept)); !r.Ok() {
+			break
+		}
+	}
+	if r.Code != gateway.CodeLimit || !strings.Contains(r.Message, "upstream.spool.max_bytes_per_device") || kept < 5 {
+		t.Fatalf("after %d messages: %v", kept, r)
+	}
+	b.Restart(t)
+	wantNumbers(t, d, 0, kept)
+	awaitDrained(t, c, 1)
+	if r := connectortest.Publish(t, s, "t", 1, fmt.Sprint(kept)); !r.Ok() {
+		t.Fatalf("there is room again: %v", r)
+	}
+}
+
+// TestSpoolDropsOldest drops and counts where it is told to.
+func TestSpoolDropsOldest(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	d := listen(t, b.URL(), "t")
+	counts := prometheus.NewRegistry()
+	cfg := spooled(t, b.URL())
+	cfg.Spool.MaxBytesPerDevice, cfg.Spool.DropOldest, cfg.Metrics = 1000, true, NewMetrics(counts)
+	c := newConnector(t, cfg)
+	s, _ := connect(t, c, "device")
+	b.Stop(t)
+	awaitLoss(t, c, lossNetwork, 1)
+	const n = 100
+	for i := range n {
+		publishNumbers(t, s, i, i+1)
+	}
+	dropped := int(gatewaytest.Metric(t, counts, "exgate_spool_dropped_total", "device_full"))
+	if left := s.(*Session).lane.backlog.queue.Len(); dropped == 0 || dropped+left != n {
+		t.Fatalf("%d dropped, %d left of %d", dropped, left, n)
+	}
+	b.Restart(t)
+	wantNumbers(t, d, dropped, n)
+	awaitDrained(t, c, 1)
+}
+
+// TestSpoolDrainRate has many devices come back with an hour between two messages that waited: one of all devices' may go at once.
+func TestSpoolDrainRate(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	d := listen(t, b.URL(), "t")
+	cfg := spooled(t, b.URL())
+	cfg.Spool.DrainRate = 1.0 / 3600
+	cfg.AckTimeout, cfg.ConnectTimeout = time.Second, time.Second
+	c := newConnector(t, cfg)
+	const devices, each = 3, 10
+	sessions := make([]gateway.Session, devices)
+	for i := range sessions {
+		sessions[i], _ = connect(t, c, fmt.Sprint("device-", i))
+	}
+	b.Pause(t) // a message of each is under way, which does not count
+	for i, s := range sessions {
+		publishNumbers(t, s, i*each, i*each+each)
+	}
+	awaitLoss(t, c, lossUnanswered, devices)
+	b.Resume(t)
+	left := 0
+	for _, s := range sessions {
+		l := &s.(*Session).lane
+		gatewaytest.Eventually(t, "the rate to hold the device up", func() bool {
+			l.client.mu.Lock()
+			defer l.client.mu.Unlock()
+			return l.drain.waiting && l.publish == nil
+		})
+		left += l.backlog.queue.Len()
+	}
+	if want := devices*each - devices - 1; left != want {
+		t.Fatalf("%d messages are left, want %d", left, want)
+	}
+	c.drain.SetLimit(rate.Inf)
+	for _, s := range sessions { // the gateway goes on
+		s.Close()
+	}
+	awaitDrained(t, c, 0)
+	came := map[string]bool{}
+	gatewaytest.Eventually(t, "every message", func() bool {
+		for d.Unread() > 0 {
+			came[string(d.Next(t).Payload)] = true
+		}
+		return len(came) == devices*each
+	})
+}
+
+// TestSpoolOfTwo has a second connector wait for the folder of the first, as in an upgrade.
+func TestSpoolOfTwo(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	d := listen(t, b.URL(), "t")
+	cfg := spooled(t, b.URL())
+	first := newConnector(t, cfg)
+	s, _ := connect(t, first, "device")
+	publishNumbers(t, s, 0, 5)
+	var log gatewaytest.Log
+	cfg.Logger = log.Logger()
+	second := newConnector(t, cfg)
+	gatewaytest.Eventually(t, "the second to wait", func() bool { return strings.Contains(log.String(), "waiting for the spool") })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := second.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "other"}}, "", connectortest.NewDevice())
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), cfg.Spool.Folder) {
+		t.Fatal(err)
+	}
+	b.Stop(t)
+	awaitLoss(t, first, lossNetwork, 1)
+	publishNumbers(t, s, 5, 10)
+	if err := first.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.Restart(t)
+	s, _ = connect(t, second, "device")
+	publishNumbers(t, s, 10, 15)
+	wantNumbers(t, d, 0, 15)
+}
+
+// TestSpoolOfTwoGivesUp closes a connector that still waits for the folder.
+func TestSpoolOfTwoGivesUp(t *testing.T) {
+	b := newScripted(t, func(p *peer) { p.serveAll() })
+	cfg := spooled(t, b.url())
+	if err := newConnector(t, cfg).spoolOpened(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var log gatewaytest.Log
+	cfg.Logger = log.Logger()
+	second := newConnector(t, cfg)
+	if err := second.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(log.String(), "ERROR") {
+		t.Fatalf("nothing has failed: %s", log.String())
+	}
+}
