@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/exgate/exgate/connectors/access"
+)
 
 // Authentication is who may log in, and do what, where devices share connections to the broker. If Chain is empty, the broker is asked.
 type Authentication struct {
@@ -38,4 +42,12 @@ func (a Authentication) Asked() []string {
 		return []string{"broker"}
 	}
 	return a.Chain
+}
+
+// Verifier returns what is set in the authenticator's own form, without TLS.
+func (a AuthByJWT) Verifier() access.JWTConfig {
+	return access.JWTConfig{
+		SecretFile: a.SecretFile, PublicKeyFile: a.PublicKey, JWKS: a.JWKS, Algorithms: a.Algorithms, Issuer: a.Issuer, Audience: a.Audience,
+		Claims: a.Claims, ACLClaim: a.ACLClaim,
+	}
 }

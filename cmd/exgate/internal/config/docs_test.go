@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
+	"github.com/exgate/exgate/connectors/access"
 )
 
 var (
@@ -85,6 +86,28 @@ func TestSettingsOfTheUpstreamAreDocumented(t *testing.T) {
 		}
 		if !strings.Contains(documented, section) || nested && !strings.Contains(documented, rest) {
 			t.Errorf("docs/upstream.md does not have %s", key)
+		}
+	}
+}
+
+// TestExamplesOfAccess loads what docs/access.md shows: configurations, and files of users.
+func TestExamplesOfAccess(t *testing.T) {
+	text, err := os.ReadFile("../../../../docs/access.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := yamlBlock.FindAllStringSubmatch(string(text), -1)
+	if len(blocks) < 3 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	for _, block := range blocks {
+		if strings.HasPrefix(block[1], "upstream:") {
+			loadExample(t, block[1])
+			continue
+		}
+		inFolder(t, block[1])
+		if _, err := access.LoadFile("exgate.yaml"); err != nil {
+			t.Errorf("%v\n%s", err, block[1])
 		}
 	}
 }

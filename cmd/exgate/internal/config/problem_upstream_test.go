@@ -108,7 +108,7 @@ var badChains = map[string]struct{ chain, want string }{
 	"no file":              {"chain: [file]", "chain: file needs upstream.authentication.file"},
 	"no service":           {"chain: [http, broker]", "chain: http needs upstream.authentication.http"},
 	"file that none asks":  {"file: users.yaml", "file: is not asked: add file to upstream.authentication.chain, which is [broker]"},
-	"token that none asks": {"chain: [allow], jwt: {secret_file: token}", "jwt: is not asked: add jwt to upstream.authentication.chain, which is [allow]"},
+	"token that none asks": {"chain: [allow], jwt: {secret_file: jwt.secret}", "jwt: is not asked: add jwt to upstream.authentication.chain, which is [allow]"},
 	"missing file":         {"chain: [file], file: none", "file: none: no such file or directory"},
 	"no users":             {"chain: [file], file: exgate.yaml", `file: exgate.yaml:1: unknown key "listeners": want anonymous, rules, users`},
 	"no url":               {"chain: [http], http: {timeout: 1s}", "http: needs url, such as https://auth.example/exgate"},
@@ -120,13 +120,15 @@ var badChains = map[string]struct{ chain, want string }{
 	"missing secret":       {"chain: [jwt], jwt: {secret_file: none}", "jwt.secret_file: none: no such file or directory"},
 	"plain keys":           {"chain: [jwt], jwt: {jwks: 'http://h/k'}", `jwt.jwks: must be a file or like https://host/path, not "http://h/k"`},
 	"missing keys":         {"chain: [jwt], jwt: {jwks: none}", "jwt.jwks: none: no such file or directory"},
-	"claim":                {"chain: [jwt], jwt: {secret_file: token, claims: [sub]}", `jwt.claims: must hold name=value such as sub=${clientid}, not "sub"`},
-	"claim's placeholder":  {"chain: [jwt], jwt: {secret_file: token, claims: ['sub=${id}']}", "jwt.claims: ${id} is neither ${clientid}, ${username}, ${listener} nor ${module}"},
+	"claim":                {"chain: [jwt], jwt: {secret_file: jwt.secret, claims: [sub]}", `jwt.claims: must hold name=value such as sub=${clientid}, not "sub"`},
+	"claim's placeholder":  {"chain: [jwt], jwt: {secret_file: jwt.secret, claims: ['sub=${id}']}", "jwt.claims: ${id} is neither ${clientid}, ${username}, ${listener} nor ${module}"},
 	"algorithm": {
-		"chain: [jwt], jwt: {secret_file: token, algorithms: [none]}",
+		"chain: [jwt], jwt: {secret_file: jwt.secret, algorithms: [none]}",
 		`jwt.algorithms: must hold HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or ES512, not "none"`,
 	},
-	"tls of a file": {"chain: [jwt], jwt: {secret_file: token, tls: {}}", "jwt.tls: is for jwks at a URL"},
+	"short secret":  {"chain: [jwt], jwt: {secret_file: token}", "jwt: reading the keys of jwt: token: the secret has 6 bytes: HS256 needs at least 32"},
+	"no public key": {"chain: [jwt], jwt: {public_key: token}", "jwt: reading the keys of jwt: token: want a public key or a certificate as PEM"},
+	"tls of a file": {"chain: [jwt], jwt: {secret_file: jwt.secret, tls: {}}", "jwt.tls: is for jwks at a URL"},
 }
 
 func TestWhatIsWrongWithAuthentication(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -36,6 +37,26 @@ func (r rules) authByJWT(key string, a AuthByJWT) {
 			r.problems.add(at, key+".claims", "%v", unknownPlaceholder(unknown))
 		}
 	}
+	if !r.broken(key) {
+		r.keyFiles(key, a)
+	}
+}
+
+// keyFiles reads the keys that are in files.
+func (r rules) keyFiles(key string, a AuthByJWT) {
+	cfg := a.Verifier()
+	if isURL(a.JWKS) {
+		cfg.JWKS = ""
+	}
+	if cfg.SecretFile == "" && cfg.PublicKeyFile == "" && cfg.JWKS == "" {
+		return
+	}
+	verifier, err := access.NewJWT(cfg)
+	if err != nil {
+		r.problem(key, "%v", err)
+		return
+	}
+	verifier.Close()
 }
 
 // jwks checks where a set of keys is.

@@ -38,7 +38,7 @@ upstream:
     chain: [file, http, jwt, broker, allow]
     file: users.yaml
     http: {url: "https://h/a", timeout: 1s, cache: 2s, headers_file: headers, tls: {ca: cert.pem}}
-    jwt: {secret_file: token, public_key: cert.pem, jwks: "https://h/k", algorithms: [RS256], issuer: i, audience: a, claims: ["sub=${clientid}"], acl_claim: c, tls: {ca: cert.pem}}
+    jwt: {secret_file: jwt.secret, public_key: cert.pem, jwks: "https://h/k", algorithms: [HS256, ES256], issuer: i, audience: a, claims: ["sub=${clientid}"], acl_claim: c, tls: {ca: cert.pem}}
   spool: {folder: spool, max_bytes: 2KiB, max_bytes_per_device: 1KiB, max_age: 1h, when_full: drop_oldest, drain_rate: 5}
 listeners:
   a: {bind: ':1', handler: {wasm: m.wasm}, session: device, publish_topics: ["a/${module}/#"], subscribe_topics: []}
@@ -84,8 +84,12 @@ func inUpstreamFolder(t *testing.T, file string) {
 	inFolder(t, file)
 	writeCertificates(t)
 	secrets(t)
-	if err := os.WriteFile("headers", []byte("# for the service\n\nAuthorization: Bearer s3cret\nX-A: b\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{
+		"headers": "# for the service\n\nAuthorization: Bearer s3cret\nX-A: b\n", "jwt.secret": strings.Repeat("s3cret", 6),
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -39,10 +39,10 @@ func TestTopicOfOtherGateways(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"me": "s3cret"}, Dynamic: true})
 	settings := []string{"session: shared, username: me", passwordFile(t, "s3cret")}
 	expect(t, brokered(t, b.URL(), settings...), doctor.Well, "upstream.url", "takes the gateway's account me")
-	b.Deny(t, "me", mosquitto.Subscribe, "exgate/control")
-	expect(t, brokered(t, b.URL(), settings...), doctor.Problem, "upstream.control_topic", "may not subscribe to exgate/control at the broker")
-	b.Deny(t, "me", mosquitto.Publish, "exgate/control")
-	expect(t, brokered(t, b.URL(), settings...), doctor.Problem, "upstream.control_topic", "may not publish to exgate/control at the broker")
+	b.Deny(t, "me", mosquitto.Publish, "exgate/control/#")
+	expect(t, brokered(t, b.URL(), settings...), doctor.Problem, "upstream.control_topic", "may not publish to exgate/control/claims at the broker")
+	b.Deny(t, "me", mosquitto.Subscribe, "exgate/control/#")
+	expect(t, brokered(t, b.URL(), settings...), doctor.Problem, "upstream.control_topic", "may not subscribe to exgate/control/claims at the broker")
 	expect(t, brokered(t, b.URL(), append(settings, "control_topic: gateways")...), doctor.Well, "upstream.url", "takes the gateway's account me")
 }
 

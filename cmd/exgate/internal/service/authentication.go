@@ -87,10 +87,8 @@ func (a *authentication) byURL(of config.AuthByURL) (access.Authenticator, error
 
 func (a *authentication) byJWT(of config.AuthByJWT) (access.Authenticator, error) {
 	const key = "upstream.authentication.jwt"
-	cfg := access.JWTConfig{
-		SecretFile: of.SecretFile, PublicKeyFile: of.PublicKey, JWKS: of.JWKS, Algorithms: of.Algorithms, Issuer: of.Issuer, Audience: of.Audience,
-		Claims: of.Claims, ACLClaim: of.ACLClaim, Logger: a.service.log,
-	}
+	cfg := of.Verifier()
+	cfg.Logger = a.service.log
 	var err error
 	if cfg.TLS, err = a.tls(key+".tls", of.TLS); err != nil {
 		return nil, err
