@@ -12,7 +12,7 @@ import (
 type route struct {
 	filter  string
 	members []*subscription
-	asked   []*question // the SUBSCRIBEs of the last minute, the newest last; the newest is never forgotten
+	asked   []*question // the SUBSCRIBEs whose numbers are known, the newest last
 	asking  bool        // the newest is not answered
 	active  bool        // the broker has answered one
 	dead    bool        // nobody is left, and another route may have the filter
@@ -37,15 +37,18 @@ type asker struct {
 
 // question is one SUBSCRIBE. Its number is the Subscription Identifier, so that the retained messages which answer it are known from others.
 type question struct {
-	id     uint32
-	route  *route
-	askers []asker
-	at     time.Time
-	all    bool // its retained messages are for all: the broker had forgotten the subscription
+	id      uint32
+	route   *route
+	askers  []asker
+	granted time.Time // zero: not yet
+	all     bool      // its retained messages are for all: the broker had forgotten the subscription
 }
 
 // memory is how long the number of a SUBSCRIBE is known that a later one replaced: the broker may still have messages on their way with it.
 const memory = time.Minute
+
+// maxAsked bounds the numbers that are known of one filter. Each of them is one answer of the broker older than the next.
+const maxAsked = 1000
 
 func (r *route) add(sub *subscription) {
 	sub.route, sub.at = r, len(r.members)
@@ -59,6 +62,26 @@ func (r *route) remove(sub *subscription) {
 	r.members[last] = nil
 	r.members = r.members[:last]
 	sub.route = nil
+}
+
+// isAskedAgain reports whether sub waits for another SUBSCRIBE. That is its first then.
+func (r *route) isAskedAgain(sub *subscription) bool {
+	for i := range r.waiting {
+		if a := &r.waiting[i]; a.sub == sub {
+			a.fresh = true
+			return true
+		}
+	}
+	return false
+}
+
+func tellAskers(askers []asker, result gateway.Result) (told outcomes) {
+	for _, a := range askers {
+		if a.done != nil {
+			told = append(told, outcome{a.done, result})
+		}
+	}
+	return told
 }
 
 // highest is the QoS to ask the broker for.

@@ -1,11 +1,10 @@
 package mqtt
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/connectors/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -71,44 +70,42 @@ func (r *routes) ask(to *route) (told outcomes) {
 	if to.asking || to.dead || len(to.waiting) == 0 {
 		return nil
 	}
-	q := &question{id: r.nextID(), route: to, askers: to.waiting, at: time.Now()}
+	q := &question{id: r.nextID(), route: to, askers: to.waiting}
 	k := call{
 		kind: subscribing, topic: to.filter, qos: to.highest(), subID: q.id, lane: &r.carrier.house,
 		done: func(result gateway.Result) { r.answered(q, result) },
+	}
+	if r.carrier.knowsNoSubIDs() {
+		k.subID = 0
 	}
 	switch result, sent := r.carrier.submitUp(&k); {
 	case sent:
 		to.waiting, to.asking = nil, true
 		to.asked = append(to.asked, q)
 		r.ids[q.id] = q
-		r.prune(to, q.at)
+		r.prune(to, time.Now())
 	case !result.Ok():
-		for _, a := range to.waiting {
-			told = append(told, outcome{a.done, result})
-		}
 		to.waiting = nil
+		told = r.refuse(q, result)
 	}
 	return told
 }
 
-// prune forgets the SUBSCRIBEs before the newest that are too old to matter.
+// prune forgets the SUBSCRIBEs that another one replaced too long ago to matter.
 func (r *routes) prune(to *route, now time.Time) {
-	for len(to.asked) > 1 && now.Sub(to.asked[0].at) > memory {
-		delete(r.ids, to.asked[0].id)
-		to.asked = to.asked[1:]
+	old := max(0, len(to.asked)-maxAsked)
+	for i, q := range to.asked {
+		if !q.granted.IsZero() && now.Sub(q.granted) > memory {
+			old = max(old, i)
+		}
 	}
+	for _, q := range to.asked[:old] {
+		delete(r.ids, q.id)
+	}
+	to.asked = slices.Delete(to.asked, 0, old)
 }
 
 func isWild(filter string) bool { return strings.ContainsAny(filter, "+#") }
-
-// matching lists the routes that a topic is for. It needs mu.
-func (r *routes) matching(name string) []*route {
-	matching := r.wild.Match(name, nil)
-	if to := r.by[name]; to != nil {
-		matching = append(matching, to)
-	}
-	return matching
-}
 
 func (r *routes) nextID() uint32 {
 	for {
@@ -125,23 +122,47 @@ func (r *routes) answered(q *question, result gateway.Result) {
 	to := q.route
 	to.asking = false
 	var told outcomes
-	for _, a := range q.askers {
-		if a.done != nil {
-			told = append(told, outcome{a.done, result})
+	if result.Ok() {
+		q.granted = time.Now()
+		to.active = true
+		told = tellAskers(q.askers, result)
+	} else {
+		if result.Code == gateway.CodeUnknown { // without an answer in time: the broker may have the subscription all the same
+			to.active = true
+		} else {
+			r.disregard(q)
 		}
-		if sub := a.sub; !result.Ok() && a.fresh && !sub.gone {
-			sub.gone = true
-			to.remove(sub)
-			told.later(func() { sub.session.forget(sub, q.route.filter) })
-		}
+		told = r.refuse(q, result)
 	}
-	to.active = to.active || result.Ok()
-	if len(to.members) == 0 && !to.dead {
-		told = append(told, r.shut(to, nil)...)
+	if to.dead && r.by[to.filter] == nil {
+		r.carrier.disown(to.filter)
 	}
 	told = append(told, r.ask(to)...)
 	r.mu.Unlock()
 	told.tell()
+}
+
+// refuse tells those who asked, and ends the subscriptions that are new, but for those that are asked for again already. It needs mu.
+func (r *routes) refuse(q *question, result gateway.Result) (told outcomes) {
+	to := q.route
+	for _, a := range q.askers {
+		if sub := a.sub; a.fresh && !sub.gone && !to.isAskedAgain(sub) {
+			sub.gone = true
+			to.remove(sub)
+			told.later(func() { sub.session.forget(sub, to.filter) }) // before it is told, and may ask again
+		}
+	}
+	told = append(told, tellAskers(q.askers, result)...)
+	if len(to.members) == 0 && !to.dead {
+		told = append(told, r.shut(to, nil)...)
+	}
+	return told
+}
+
+// disregard forgets a SUBSCRIBE that the broker refused.
+func (r *routes) disregard(q *question) {
+	delete(r.ids, q.id)
+	q.route.asked = slices.DeleteFunc(q.route.asked, func(other *question) bool { return other == q })
 }
 
 // part ends a device's subscription, and the broker's where it was the last.
@@ -173,19 +194,16 @@ func (r *routes) shut(to *route, done gateway.Done) (told outcomes) {
 	for _, q := range to.asked {
 		delete(r.ids, q.id)
 	}
-	for _, a := range to.waiting {
-		if a.done != nil {
-			told = append(told, outcome{a.done, gone})
-		}
-	}
+	told = tellAskers(to.waiting, gone)
 	to.waiting = nil
 	if to.active || to.asking {
 		k := call{kind: unsubscribing, topic: to.filter, done: done, lane: &r.carrier.house}
 		result, sent := r.carrier.submitUp(&k)
+		r.carrier.disown(to.filter)
 		if sent {
 			return told
 		}
-		if result.Ok() {
+		if result.Code != gone.Code {
 			r.leaveStale(to.filter)
 		}
 	}
@@ -197,7 +215,6 @@ func (r *routes) shut(to *route, done gateway.Done) (told outcomes) {
 
 // leaveStale notes a filter to be unsubscribed from when the connection is back.
 func (r *routes) leaveStale(filter string) {
-	r.carrier.disown(filter)
 	if r.stale == nil {
 		r.stale = map[string]struct{}{}
 	}
@@ -232,75 +249,4 @@ func (r *routes) connected(bool) {
 	}
 	r.mu.Unlock()
 	told.tell()
-}
-
-// target is a device that a message is for.
-type target struct {
-	session *sharedSession
-	qos     byte
-}
-
-var targetLists = sync.Pool{New: func() any { return new([]target) }}
-
-func recycleTargets(list *[]target) {
-	clear(*list)
-	*list = (*list)[:0]
-	targetLists.Put(list)
-}
-
-// targets are the devices that a message is for. A broker that sends a copy for each subscription says with the Subscription Identifier which one this
-// is; of one that sends a single copy with several identifiers paho tells only the last, so there the topic decides.
-func (r *routes) targets(p *paho.Publish) *[]target {
-	list := targetLists.Get().(*[]target)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	q := r.ids[subscriptionID(p)]
-	switch {
-	case q != nil && (p.Retain || !r.carrier.shared.mode.merges()):
-		*list = q.route.targetsOf(p, q, *list)
-	case q == nil && subscriptionID(p) > 0 && !r.carrier.shared.mode.merges():
-		r.byTopicAlone(p, list)
-	default:
-		r.byTopic(p, list)
-	}
-	return list
-}
-
-// byTopicAlone is for a message whose number is forgotten: who else gets a copy cannot be known, unless one filter matches only.
-func (r *routes) byTopicAlone(p *paho.Publish, list *[]target) {
-	if matching := r.matching(p.Topic); len(matching) == 1 && !p.Retain {
-		*list = matching[0].targetsOf(p, nil, *list)
-		return
-	}
-	r.carrier.broker.metrics.dropped.WithLabelValues(dropUnroutable).Inc()
-}
-
-// byTopic finds each device once, with the highest QoS of its filters that match.
-func (r *routes) byTopic(p *paho.Publish, list *[]target) {
-	matching := r.matching(p.Topic)
-	for _, to := range matching {
-		var q *question
-		if n := len(to.asked); p.Retain && n > 0 { // no identifier says whose it is
-			q = to.asked[n-1]
-		}
-		*list = to.targetsOf(p, q, *list)
-	}
-	if len(matching) > 1 {
-		*list = onceEach(*list)
-	}
-}
-
-func onceEach(list []target) []target {
-	seen := make(map[*sharedSession]int, len(list))
-	kept := list[:0]
-	for _, t := range list {
-		if at, again := seen[t.session]; again {
-			kept[at].qos = max(kept[at].qos, t.qos)
-			continue
-		}
-		seen[t.session] = len(kept)
-		kept = append(kept, t)
-	}
-	clear(list[len(kept):])
-	return kept
 }
