@@ -21,7 +21,7 @@ func AddFlags(flags *pflag.FlagSet) {
 	flags.String("log-format", "", "log as text or json; auto is text on a terminal")
 	flags.String("node", "", "name of this gateway in messages")
 	flags.String("metrics-bind", "", "serve Prometheus metrics and health at this `address`")
-	flags.String("upstream-url", "", "connect devices to the MQTT broker at this `url`")
+	flags.String("upstream-url", "", "connect devices to the MQTT broker at this `url`; or several servers of it, with commas")
 	flags.StringArray("set", nil, "set any `key=value`, such as listeners.demo.bind=:8000; may be repeated")
 }
 
