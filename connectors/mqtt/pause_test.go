@@ -1,0 +1,61 @@
+package mqtt
+
+import (
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+)
+
+// TestPausedBroker stops a real broker: publishes of QoS 1 and 2 wait, something notices, and all arrive in order when it goes on. mosquitto may have
+// taken what it was sent before, so that a message comes twice.
+func TestPausedBroker(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		prepare func(cfg *Config)
+	}{
+		{"the acknowledgement is missed", func(cfg *Config) { cfg.AckTimeout = time.Second }},
+		{"the answer to PINGREQ is missed", func(cfg *Config) { cfg.KeepAlive, cfg.PacketTimeout = time.Second, time.Second }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := mosquitto.Start(t, mosquitto.Options{})
+			d := listen(t, b.URL(), "t/#")
+			cfg := quick(b.URL())
+			cfg.ConnectTimeout = 500 * time.Millisecond
+			c.prepare(&cfg)
+			connector := newConnector(t, cfg)
+			s, own := connect(t, connector, "device")
+			publishWindow(s, 20)[19].Result(t)
+			b.Pause(t)
+			waiting := publishWindow(s, 100)
+			awaitLoss(t, connector, lossUnanswered, 1)
+			for i, call := range waiting {
+				if call.Times() > 0 {
+					t.Fatalf("publish %d succeeded while the broker was paused", i)
+				}
+			}
+			b.Resume(t)
+			for i, call := range waiting {
+				if r := call.Result(t); !r.Ok() {
+					t.Fatalf("publish %d: %v", i, r)
+				}
+			}
+			if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
+				t.Fatal(r)
+			}
+			wantNumbers(t, d, 0, 20)
+			wantNumbers(t, d, 0, 100)
+			if own.Losses() != 0 || d.Losses() != 0 {
+				t.Fatal("a session was lost")
+			}
+			sent, again := testutil.ToFloat64(connector.metrics.published.WithLabelValues("1")), testutil.ToFloat64(connector.metrics.resent)
+			sent += testutil.ToFloat64(connector.metrics.published.WithLabelValues("2"))
+			if sent-again != 121 || again > 1 {
+				t.Fatalf("%v publishes sent, %v of them again", sent, again)
+			}
+		})
+	}
+}

@@ -1,0 +1,78 @@
+package mqtt
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+// rival is one of two sessions with the same client id, at two gateways.
+type rival struct {
+	gateway.Session
+	device *connectortest.Device
+}
+
+// TestRivals connects the same devices at two gateways: one of each pair is left, soon, and works. mosquitto closes the other's connection without a word.
+func TestRivals(t *testing.T) {
+	t.Parallel() // the pauses before each connection are of some seconds
+	for _, pairs := range []int{1, 5} {
+		t.Run(strconv.Itoa(pairs)+" pairs", func(t *testing.T) {
+			t.Parallel()
+			b := mosquitto.Start(t, mosquitto.Options{})
+			gateways := [2]*Connector{newConnector(t, Config{URL: b.URL()}), newConnector(t, Config{URL: b.URL()})}
+			rivals := make([][2]rival, pairs)
+			for i := range rivals {
+				for j, c := range gateways {
+					s, d := connect(t, c, fmt.Sprint("device-", i))
+					rivals[i][j] = rival{s, d}
+				}
+			}
+			gatewaytest.Eventually(t, "one of each pair to give up", func() bool {
+				return testutil.ToFloat64(gateways[0].metrics.sessions)+testutil.ToFloat64(gateways[1].metrics.sessions) <= float64(pairs)
+			})
+			for i, pair := range rivals {
+				wantOneLeft(t, fmt.Sprint("own/", i), pair)
+			}
+			n := connects(gateways[0]) + connects(gateways[1])
+			if t.Logf("%d connections for %d pairs", n, pairs); n >= 15*pairs {
+				t.Error("that is too many")
+			}
+		})
+	}
+}
+
+// connects counts the CONNECTs that the broker accepted.
+func connects(c *Connector) int {
+	return int(testutil.ToFloat64(c.metrics.connects.WithLabelValues("ok")) + testutil.ToFloat64(c.metrics.reconnects))
+}
+
+func wantOneLeft(t *testing.T, topic string, pair [2]rival) {
+	t.Helper()
+	gatewaytest.Eventually(t, "one to be told", func() bool { return pair[0].device.Losses()+pair[1].device.Losses() == 1 })
+	left, lost := pair[0], pair[1]
+	if left.device.Losses() > 0 {
+		left, lost = lost, left
+	}
+	if r := lost.device.Lost(t); !r.Is(gateway.ReasonDiscarded) {
+		t.Errorf("the other was lost with %v", r)
+	}
+	if r := connectortest.Publish(t, lost, topic, 1, "x"); r.Code != gateway.CodeConnProcessNotAlive {
+		t.Errorf("the other publishes: %v", r)
+	}
+	if r := connectortest.Subscribe(t, left, topic, 1); !r.Ok() {
+		t.Fatal(r)
+	}
+	if r := connectortest.Publish(t, left, topic, 1, "x"); !r.Ok() {
+		t.Fatal(r)
+	}
+	if m := left.device.Next(t); m.Topic != topic {
+		t.Fatalf("got %q", m.Topic)
+	}
+}
