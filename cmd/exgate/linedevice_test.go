@@ -50,13 +50,18 @@ func dialDevice(network, address string) (net.Conn, error) {
 }
 
 // ping sends ping and reads pong.
-func (d *lineDevice) ping() error {
+func (d *lineDevice) ping() error { return d.exchange("ping", "pong") }
+
+// say sends a command and reads ok.
+func (d *lineDevice) say(command string) error { return d.exchange(command, "ok") }
+
+func (d *lineDevice) exchange(command, want string) error {
 	_ = d.SetDeadline(time.Now().Add(patience))
-	if _, err := d.Write([]byte("ping\n")); err != nil {
+	if _, err := fmt.Fprintln(d, command); err != nil {
 		return err
 	}
 	line, err := d.lines.ReadString('\n')
-	if err == nil && line != "pong\n" {
+	if err == nil && line != want+"\n" {
 		err = fmt.Errorf("got %q", line)
 	}
 	return err
