@@ -32,28 +32,6 @@ func dial(t *testing.T, cfg Config) error {
 	return err
 }
 
-func TestConnackReasons(t *testing.T) {
-	for reason, want := range map[byte]gateway.ResultCode{
-		packets.ConnackInvalidClientID:       gateway.CodePermissionDeny,
-		packets.ConnackBadUsernameOrPassword: gateway.CodePermissionDeny,
-		packets.ConnackNotAuthorized:         gateway.CodePermissionDeny,
-		packets.ConnackBanned:                gateway.CodePermissionDeny,
-		packets.ConnackServerUnavailable:     gateway.CodeUnknown,
-		packets.ConnackServerBusy:            gateway.CodeUnknown,
-		packets.ConnackQuotaExceeded:         gateway.CodeLimit,
-	} {
-		b := newScripted(t, func(p *peer) {
-			if p.next() != nil {
-				p.send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: reason})
-			}
-		})
-		var refused *gateway.ResultError
-		if err := dial(t, Config{URL: b.url()}); !errors.As(err, &refused) || refused.Result.Code != want {
-			t.Errorf("0x%02X: %v, want %v", reason, err, want)
-		}
-	}
-}
-
 func TestOldBroker(t *testing.T) {
 	for name, serve := range map[string]func(p *peer){
 		"closes":         func(p *peer) { p.next() },

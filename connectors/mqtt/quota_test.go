@@ -1,0 +1,121 @@
+package mqtt
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+)
+
+// quotaBroker takes publishes of many lanes, and checks that no more are outstanding than it allows.
+type quotaBroker struct {
+	t      *testing.T
+	maxima []uint16 // Receive Maximum of each connection; all but the last are cut when it is reached
+	keeps  bool     // the session, over a loss
+
+	mu    sync.Mutex
+	lanes map[string]int // the next number of each; guarded by mu
+	left  int            // that have not come yet; guarded by mu
+}
+
+func (b *quotaBroker) serve(p *peer) {
+	at := min(p.number, len(b.maxima)-1)
+	most := b.maxima[at]
+	if p.next() == nil {
+		return
+	}
+	p.send(&packets.Connack{Properties: &packets.Properties{ReceiveMaximum: &most}, SessionPresent: b.keeps && p.number > 0})
+	var outstanding []uint16
+	for cp := p.next(); cp != nil; cp = p.next() {
+		c, ok := cp.Content.(*packets.Publish)
+		if !ok {
+			continue
+		}
+		outstanding = append(outstanding, c.PacketID)
+		left := b.arrived(string(c.Payload))
+		if len(outstanding) < int(most) && left > 0 {
+			continue
+		}
+		if at < len(b.maxima)-1 {
+			return
+		}
+		if left > 0 && !b.quiet(p) {
+			return
+		}
+		for _, id := range outstanding {
+			p.puback(id, 0)
+		}
+		outstanding = nil
+	}
+}
+
+// quiet wants nothing to come while as much is outstanding as may be.
+func (b *quotaBroker) quiet(p *peer) bool {
+	_ = p.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	defer func() { _ = p.SetReadDeadline(time.Time{}) }()
+	if early := p.next(); early != nil {
+		b.t.Errorf("more than the Receive Maximum is outstanding: %v", early)
+		return false
+	}
+	return true
+}
+
+// arrived notes LANE/NUMBER, and returns how many have not come yet.
+func (b *quotaBroker) arrived(payload string) (left int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	lane, text, _ := strings.Cut(payload, "/")
+	switch n, err := strconv.Atoi(text); {
+	case err != nil || n > b.lanes[lane]:
+		b.t.Errorf("got %s, want number %d of the lane", payload, b.lanes[lane])
+	case n == b.lanes[lane]:
+		b.lanes[lane]++
+		b.left--
+	}
+	return b.left
+}
+
+// TestReceiveMaximumLowered has a broker come back with a lower Receive Maximum than there are publishes under way.
+func TestReceiveMaximumLowered(t *testing.T) {
+	for _, maxima := range [][]uint16{{10, 2}, {10, 1}, {10, 6, 2}} {
+		for _, keeps := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%v kept %v", maxima, keeps), func(t *testing.T) {
+				const lanes, each = 12, 5
+				q := &quotaBroker{t: t, maxima: maxima, keeps: keeps, lanes: map[string]int{}, left: lanes * each}
+				b := newScripted(t, q.serve)
+				s, d := connect(t, newConnector(t, quick(b.url())), "c")
+				calls := publishOnLanes(&s.(*Session).client, lanes, each)
+				for _, call := range calls {
+					if r := call.Result(t); !r.Ok() || call.Times() != 1 {
+						t.Fatal(r, call.Times())
+					}
+				}
+				c := &s.(*Session).client
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				if last := int(maxima[len(maxima)-1]); c.quota != last || len(c.inflight)+len(c.resends)+len(c.blocked) != 0 || d.Losses() != 0 {
+					t.Errorf("the quota is %d and not %d, %d are under way, %d to be sent again, %d lanes wait", c.quota, last, len(c.inflight), len(c.resends), len(c.blocked))
+				}
+			})
+		}
+	}
+}
+
+// publishOnLanes has each of some more lanes of a client publish.
+func publishOnLanes(c *client, lanes, each int) (calls []*connectortest.Call) {
+	for range lanes {
+		l := &lane{client: c}
+		for n := range each {
+			one := connectortest.NewCall()
+			c.submit(call{kind: publishing, topic: "t", qos: 1, payload: fmt.Appendf(nil, "%p/%d", l, n), done: one.Done, lane: l})
+			calls = append(calls, one)
+		}
+	}
+	return calls
+}
