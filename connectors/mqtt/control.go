@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"encoding/json"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,6 +43,12 @@ type claim struct {
 
 func newControl(s *Shared) *control {
 	return &control{shared: s, claims: s.cfg.ControlTopic + "/claims", pending: map[string]uint64{}}
+}
+
+// owns reports whether a topic is the gateways' own.
+func (c *control) owns(name string) bool {
+	rest, below := strings.CutPrefix(name, c.shared.cfg.ControlTopic)
+	return below && (rest == "" || rest[0] == '/')
 }
 
 func (c *control) nextEpoch() uint64 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -16,7 +17,8 @@ import (
 // server is the one that answered last.
 func (b *broker) server() server { return b.servers[b.preferred.Load()] }
 
-// open dials and connects, at the server that answered last, and at the others where that one does not take the client.
+// open dials and connects, at the server that answered last, and at the others where that one does not take the client. Each has its part of the time
+// that ctx leaves. The next call begins with the server after the last one that failed.
 func (b *broker) open(ctx context.Context, c *client, cleanStart bool) (*link, error) {
 	select {
 	case b.dials <- struct{}{}:
@@ -28,13 +30,17 @@ func (b *broker) open(ctx context.Context, c *client, cleanStart bool) (*link, e
 	first := int(b.preferred.Load())
 	for i := range b.servers {
 		at := (first + i) % len(b.servers)
-		l, err := b.openAt(ctx, b.servers[at], c, cleanStart)
+		l, err := b.openAt(ctx, b.servers[at], c, cleanStart, len(b.servers)-i)
 		if err == nil {
 			b.preferred.Store(int32(at))
 			return l, nil
 		}
 		errs = append(errs, err)
-		if isAnswer(err) || ctx.Err() != nil {
+		if isAnswer(err) || errors.Is(ctx.Err(), context.Canceled) {
+			break
+		}
+		b.preferred.CompareAndSwap(int32(at), int32((at+1)%len(b.servers)))
+		if ctx.Err() != nil {
 			break
 		}
 	}
@@ -47,8 +53,13 @@ func isAnswer(err error) bool {
 	return errors.As(err, &refused) && !isElsewhere(err)
 }
 
-func (b *broker) openAt(ctx context.Context, s server, c *client, cleanStart bool) (*link, error) {
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.ConnectTimeout)
+// openAt is one of left attempts.
+func (b *broker) openAt(ctx context.Context, s server, c *client, cleanStart bool, left int) (*link, error) {
+	timeout := b.cfg.ConnectTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(deadline)/time.Duration(left))
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, err := s.dial(ctx)
 	if err != nil {

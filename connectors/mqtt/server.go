@@ -56,6 +56,7 @@ func parseURL(text string, secure *tls.Config) (server, error) {
 		s.hostPort = withPort(u, "80")
 	case "wss":
 		s.hostPort, s.tls = withPort(u, "443"), tlsFor(secure, u.Hostname())
+		s.tls.NextProtos = nil // an ALPN name of MQTT is none of HTTP
 	default:
 		return server{}, fmt.Errorf("upstream.url %q: the scheme is neither mqtt, mqtts, ws nor wss", text)
 	}
