@@ -10,6 +10,7 @@ import (
 type Authentication struct {
 	Chain []string  `koanf:"chain"`
 	File  string    `koanf:"file" path:"file"`
+	Rules string    `koanf:"rules" path:"file"`
 	HTTP  AuthByURL `koanf:"http"`
 	JWT   AuthByJWT `koanf:"jwt"`
 }

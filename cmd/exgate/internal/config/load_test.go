@@ -16,7 +16,7 @@ import (
 func inFolder(t *testing.T, file string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
-	for name, text := range map[string]string{"exgate.yaml": file, "m.wasm": "", "users.yaml": "anonymous: true\n"} {
+	for name, text := range map[string]string{"exgate.yaml": file, "m.wasm": "", "users.yaml": "anonymous: true\n", "rules.yaml": "rules: []\n"} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

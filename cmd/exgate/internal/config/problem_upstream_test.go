@@ -110,6 +110,7 @@ var badChains = map[string]struct{ chain, want string }{
 	"file that none asks":  {"file: users.yaml", "file: is not asked: add file to upstream.authentication.chain, which is [broker]"},
 	"token that none asks": {"chain: [allow], jwt: {secret_file: jwt.secret}", "jwt: is not asked: add jwt to upstream.authentication.chain, which is [allow]"},
 	"missing file":         {"chain: [file], file: none", "file: none: no such file or directory"},
+	"missing rules":        {"chain: [allow], rules: none", "rules: none: no such file or directory"},
 	"no users":             {"chain: [file], file: exgate.yaml", `file: exgate.yaml:1: unknown key "listeners": want anonymous, rules, users`},
 	"no url":               {"chain: [http], http: {timeout: 1s}", "http: needs url, such as https://auth.example/exgate"},
 	"no HTTP":              {"chain: [http], http: {url: 'ftp://a:s3cret@h'}", `http.url: must be like http://host:8080/path or https://host/path, not "...@h"`},

@@ -37,6 +37,7 @@ func (r rules) sharing(u Upstream) {
 func (r rules) authentication(key string, a Authentication) {
 	r.chain(key, a.Asked())
 	r.authFile(key+".file", a.File)
+	r.authFile(key+".rules", a.Rules)
 	r.authByURL(key+".http", a.HTTP)
 	r.authByJWT(key+".jwt", a.JWT)
 }

@@ -14,6 +14,7 @@ type authentication struct {
 	service *Service
 	metrics *access.Metrics
 	chain   access.Chain
+	rules   access.ACL // where the answer of the chain has none; nil: everything is allowed
 	ends    []func()
 }
 
@@ -28,13 +29,21 @@ func (s *Service) authentication(broker access.Authenticator) (*authentication, 
 		}
 		a.chain = append(a.chain, access.Link{Name: name, Authenticator: a.metrics.Measure(name, link)})
 	}
+	if rules := s.cfg.Upstream.Authentication.Rules; rules != "" {
+		file, err := a.file("rules", rules)
+		if err != nil {
+			a.close()
+			return nil, err
+		}
+		a.rules = file
+	}
 	return a, nil
 }
 
 func (a *authentication) link(name string, broker access.Authenticator) (access.Authenticator, error) {
 	switch of := a.service.cfg.Upstream.Authentication; name {
 	case "file":
-		return a.file(of.File)
+		return a.file(name, of.File)
 	case "http":
 		return a.byURL(of.HTTP)
 	case "jwt":
@@ -47,10 +56,11 @@ func (a *authentication) link(name string, broker access.Authenticator) (access.
 	panic("the configuration let an unknown authenticator through: " + name)
 }
 
-func (a *authentication) file(name string) (access.Authenticator, error) {
+// file reads the file of a setting, and reads it again when it changes.
+func (a *authentication) file(setting, name string) (*access.File, error) {
 	file, err := access.LoadFile(name)
 	if err != nil {
-		return nil, a.service.cfg.Problem("upstream.authentication.file", "%v", err)
+		return nil, a.service.cfg.Problem("upstream.authentication."+setting, "%v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

@@ -98,6 +98,17 @@ listeners:
 	}
 }
 
+// The rules of a file hold where the one who let the device in says nothing of topics.
+func TestRulesOfAFile(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	rules := file(t, "rules: [{permission: allow, action: publish, topics: ['up/${clientid}']}]\n")
+	r := runAt(t, fmt.Sprintf("url: %s, session: shared, authentication: {chain: [allow], rules: %s}", b.URL(), rules), oneListener)
+	device := openTerminal(t, r.addr("a"), "m8")
+	device.says("pub1 up/m8 x", "ok")
+	device.says("pub1 up/m9 x", "error: ")
+	device.says("sub up/m8", "error: ")
+}
+
 func TestGatewaysThatShareDevices(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	settings := fmt.Sprintf("url: %s, session: shared, control_topic: gateways, authentication: {chain: [allow]}", b.URL())

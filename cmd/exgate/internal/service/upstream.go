@@ -93,7 +93,9 @@ func (u *upstream) share(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := u.elsewhere.Shared(mqtt.SharedConfig{Connections: of.Connections, ControlTopic: of.ControlTopic, Authenticator: asked.chain})
+	c, err := u.elsewhere.Shared(mqtt.SharedConfig{
+		Connections: of.Connections, ControlTopic: of.ControlTopic, Authenticator: asked.chain, ACL: asked.rules,
+	})
 	if err != nil {
 		asked.close()
 		return s.cfg.Problem("upstream", "%v", err)
