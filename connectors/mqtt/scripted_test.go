@@ -34,6 +34,11 @@ func newScripted(t *testing.T, serve func(p *peer)) *scripted {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveScripted(t, l, serve)
+}
+
+func serveScripted(t *testing.T, l net.Listener, serve func(p *peer)) *scripted {
+	t.Helper()
 	b := &scripted{listener: l}
 	b.serving.Go(func() {
 		for {

@@ -1,0 +1,84 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+// TestFailover goes from a server that is not there to one that is, stays there, and goes to a third when that one ends.
+func TestFailover(t *testing.T) {
+	second, third := mosquitto.Start(t, mosquitto.Options{}), mosquitto.Start(t, mosquitto.Options{WebSocket: true})
+	cfg := quick("mqtt://" + gatewaytest.FreeAddress(t))
+	cfg.URLs = []string{second.URL(), third.WebSocketURL()}
+	c := newConnector(t, cfg)
+	s, d := connect(t, c, "device")
+	if got := c.server().hostPort; got != second.Addr() {
+		t.Fatalf("connected to %s", got)
+	}
+	other, _ := connect(t, c, "other")
+	wantThere(t, second, "from-second", other)
+	if r := connectortest.Subscribe(t, s, "t", 1); !r.Ok() {
+		t.Fatal(r)
+	}
+	second.Kill()
+	awaitLoss(t, c, lossNetwork, 2)
+	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
+		t.Fatal(r)
+	}
+	d.Next(t)
+	if !strings.HasPrefix(c.server().webSocket, "ws://") {
+		t.Fatalf("connected to %s", c.server().hostPort)
+	}
+	second.Restart(t)
+	late, _ := connect(t, c, "late") // the third is kept
+	wantThere(t, third, "from-third", late)
+	if d.Losses() != 0 {
+		t.Fatal("the session was lost")
+	}
+}
+
+// wantThere wants what s publishes at the broker b.
+func wantThere(t *testing.T, b *mosquitto.Broker, topic string, s gateway.Session) {
+	t.Helper()
+	witness, d := connect(t, newConnector(t, Config{URL: b.URL()}), "witness")
+	defer witness.Close()
+	if r := connectortest.Subscribe(t, witness, topic, 1); !r.Ok() {
+		t.Fatal(r)
+	}
+	if r := connectortest.Publish(t, s, topic, 1, "x"); !r.Ok() {
+		t.Fatal(r)
+	}
+	d.Next(t)
+}
+
+// TestRefusalIsFinal does not try a wrong password at the next server.
+func TestRefusalIsFinal(t *testing.T) {
+	first := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"u": "p"}})
+	second := newScripted(t, func(*peer) { t.Error("went to the next server") })
+	var refused *gateway.ResultError
+	if err := dial(t, Config{URLs: []string{first.URL(), second.url()}}); !errors.As(err, &refused) || refused.Result.Code != gateway.CodePermissionDeny {
+		t.Fatal(err)
+	}
+}
+
+// TestNoServer names each of them.
+func TestNoServer(t *testing.T) {
+	urls := []string{"mqtt://" + gatewaytest.FreeAddress(t), "ws://" + gatewaytest.FreeAddress(t) + "/mqtt"}
+	_, err := newConnector(t, Config{URLs: urls}).Connect(context.Background(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "", connectortest.NewDevice())
+	var refused *gateway.ResultError
+	if err == nil || errors.As(err, &refused) {
+		t.Fatal(err)
+	}
+	for _, url := range urls {
+		if addr := strings.Split(url, "/")[2]; !strings.Contains(err.Error(), addr) {
+			t.Errorf("the error does not name %s: %v", addr, err)
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// TestSuiteWebSocket has a relay between WebSocket and mosquitto: what mosquitto 2.0.11 itself sends over WebSocket takes 100 ms for each 4 KiB.
+func TestSuiteWebSocket(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"device": "secret"}, Dynamic: true, Denied: []string{"denied/topic"}})
+	server := httptest.NewServer(relay(b.Addr()))
+	defer server.Close()
+	connectortest.Run(t, connectortest.Target{
+		New: func(t *testing.T) gateway.Connector {
+			return newConnector(t, quick("ws"+strings.TrimPrefix(server.URL, "http")))
+		},
+		Username: "device", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic", MaxQoS: 2,
+		Retain: func(t *testing.T, topic, payload string) {
+			mosquitto.Retain(t, b.Addr(), "device", "secret", topic, payload)
+		},
+	})
+}
+
+// relay passes on what comes over WebSocket, and the answers in messages that have nothing to do with where packets begin and end.
+func relay(addr string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"mqtt"}})
+		if err != nil {
+			return
+		}
+		ws.SetReadLimit(-1)
+		client := websocket.NetConn(r.Context(), ws, websocket.MessageBinary)
+		defer client.Close()
+		broker, err := net.Dial("tcp", addr)
+		if err != nil {
+			return
+		}
+		var up sync.WaitGroup
+		up.Go(func() {
+			_, _ = io.Copy(broker, client)
+			_ = broker.Close()
+		})
+		_, _ = io.CopyBuffer(struct{ io.Writer }{client}, struct{ io.Reader }{broker}, make([]byte, 1000))
+		_ = client.Close()
+		up.Wait()
+	}
+}
+
+// TestTransports delivers over TLS and WebSocket, with certificates of both sides, and again over a new connection.
+func TestTransports(t *testing.T) {
+	for _, mutual := range []bool{false, true} {
+		b := mosquitto.Start(t, mosquitto.Options{TLS: true, WebSocket: true, ClientCertificates: mutual})
+		for _, url := range []string{b.TLSURL(), b.SecureWebSocketURL()} {
+			cfg := quick(url)
+			if err := dial(t, cfg); !strings.Contains(err.Error(), "certificate") {
+				t.Errorf("%s without the CA: %v", url, err)
+			}
+			cfg.TLS = b.TLSConfig()
+			if mutual {
+				if err := dial(t, cfg); !strings.Contains(err.Error(), "certificate") {
+					t.Errorf("%s without a certificate: %v", url, err)
+				}
+				cfg.TLS.Certificates = []tls.Certificate{clientCertificate(t, b)}
+			}
+			s, d := connect(t, newConnector(t, cfg), "device")
+			if r := connectortest.Subscribe(t, s, "t", 1); !r.Ok() {
+				t.Fatal(r)
+			}
+			wantEcho(t, s, d, strings.Repeat("x", 10_000))
+			cut(s)
+			wantEcho(t, s, d, "again")
+			s.Close()
+		}
+	}
+}
+
+func clientCertificate(t *testing.T, b *mosquitto.Broker) tls.Certificate {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(b.ClientCertificate(t, "gateway"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
+
+// wantEcho publishes what the device has subscribed to.
+func wantEcho(t *testing.T, s gateway.Session, d *connectortest.Device, payload string) {
+	t.Helper()
+	if r := connectortest.Publish(t, s, "t", 1, payload); !r.Ok() {
+		t.Fatal(r)
+	}
+	if m := d.Next(t); string(m.Payload) != payload {
+		t.Fatalf("got %d bytes, want %d", len(m.Payload), len(payload))
+	}
+}
+
+// TestALPN offers a protocol, as some brokers want it at port 443.
+func TestALPN(t *testing.T) {
+	cert, roots := selfSigned(t)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1", "mqtt"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	negotiated := make(chan string, 1)
+	b := serveScripted(t, l, func(p *peer) {
+		if p.accept(false) != nil {
+			negotiated <- p.Conn.(*tls.Conn).ConnectionState().NegotiatedProtocol
+			p.serveAll()
+		}
+	})
+	cfg := Config{URL: "mqtts://" + b.listener.Addr().String(), TLS: &tls.Config{RootCAs: roots, NextProtos: []string{"mqtt"}}}
+	s, _ := connect(t, newConnector(t, cfg), "c")
+	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
+		t.Fatal(r)
+	}
+	if got := <-negotiated; got != "mqtt" {
+		t.Fatalf("negotiated %q", got)
+	}
+}
+
+// TestWebSocketFailures are servers that speak no MQTT over WebSocket: the error says why, soon.
+func TestWebSocketFailures(t *testing.T) {
+	for name, c := range map[string]struct {
+		serve http.HandlerFunc
+		want  string
+	}{
+		"no such path": {http.NotFound, "404"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+		}, "302"},
+		"a page": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }, "200"},
+		"no subprotocol": {func(w http.ResponseWriter, r *http.Request) {
+			ws, err := websocket.Accept(w, r, nil)
+			if err == nil {
+				defer ws.CloseNow()
+				_, _, _ = ws.Read(r.Context())
+			}
+		}, "subprotocol mqtt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				c.serve(w, r)
+			}))
+			defer server.Close()
+			var refused *gateway.ResultError
+			err := dial(t, Config{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
+			if errors.As(err, &refused) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "upstream.url") {
+				t.Errorf("got %v", err)
+			}
+			if n := asked.Load(); n != 1 {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+}
+
+// TestWebSocketSilence has a server that accepts connections and says nothing.
+func TestWebSocketSilence(t *testing.T) {
+	b := newScripted(t, func(p *peer) { _, _ = io.Copy(io.Discard, p) })
+	err := dial(t, Config{URL: "ws" + strings.TrimPrefix(b.url(), "mqtt"), ConnectTimeout: 50 * time.Millisecond})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+}
