@@ -1,0 +1,96 @@
+package mqtt
+
+import (
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+)
+
+// TestConnectFlags wants what the broker is told of a session at login, when a lost connection is opened again, and at the end.
+func TestConnectFlags(t *testing.T) {
+	yes, no := true, false
+	for _, c := range []struct {
+		name   string
+		expiry time.Duration
+		clean  *bool
+		login  bool   // Clean Start
+		keep   uint32 // Session Expiry Interval in CONNECT
+		ends   bool   // DISCONNECT ends the session
+	}{
+		{"default", 0, nil, true, 60, true},
+		{"clean start 1", 0, &yes, true, 60, true},
+		{"clean start 0", 0, &no, false, 60, true},
+		{"kept", time.Hour, nil, false, 3600, false},
+		{"kept, clean start 1", time.Hour, &yes, true, 3600, false},
+		{"kept, clean start 0", time.Hour, &no, false, 3600, false},
+		{"kept a little", 1500 * time.Millisecond, nil, false, 2, false},
+		{"kept for ever", 1 << 62, nil, false, 1<<32 - 1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			connects, ends := make(chan *packets.Connect, 2), make(chan *packets.Disconnect, 1)
+			b := newScripted(t, func(p *peer) {
+				connects <- p.accept(p.number > 0)
+				for cp := p.next(); cp != nil; cp = p.next() {
+					switch content := cp.Content.(type) {
+					case *packets.Publish:
+						if p.number == 0 {
+							return
+						}
+						p.puback(content.PacketID, 0)
+					case *packets.Disconnect:
+						ends <- content
+					}
+				}
+			})
+			cfg := quick(b.url())
+			cfg.SessionExpiry, cfg.CleanStart = c.expiry, c.clean
+			s, _ := connect(t, newConnector(t, cfg), "c")
+			if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
+				t.Fatal(r)
+			}
+			s.Close()
+			first, again, end := <-connects, <-connects, <-ends
+			if first.CleanStart != c.login || again.CleanStart {
+				t.Errorf("Clean Start is %v at login and %v after a loss, want %v and false", first.CleanStart, again.CleanStart, c.login)
+			}
+			for _, connect := range []*packets.Connect{first, again} {
+				if got := connect.Properties.SessionExpiryInterval; got == nil || *got != c.keep {
+					t.Errorf("the Session Expiry Interval is %v, want %d", got, c.keep)
+				}
+			}
+			if zero := end.Properties.SessionExpiryInterval != nil && *end.Properties.SessionExpiryInterval == 0; zero != c.ends || end.ReasonCode != 0 {
+				t.Errorf("DISCONNECT ends the session: %v, want %v; its reason is 0x%02X", zero, c.ends, end.ReasonCode)
+			}
+		})
+	}
+}
+
+// TestDurableSession leaves, and comes back after a restart of the broker to what was published meanwhile.
+func TestDurableSession(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	cfg := quick(b.URL())
+	cfg.SessionExpiry = time.Hour
+	c := newConnector(t, cfg)
+	s, d := connect(t, c, "device")
+	if r := connectortest.Subscribe(t, s, "t", 1); !r.Ok() {
+		t.Fatal(r)
+	}
+	s.Close()
+	from, _ := connect(t, newConnector(t, quick(b.URL())), "from")
+	publishNumbers(t, from, 0, 20)
+	b.Stop(t)
+	b.Restart(t)
+	publishNumbers(t, from, 20, 40)
+	if d.Unread() > 0 {
+		t.Fatal("a device that has gone gets messages")
+	}
+	s, d = connect(t, c, "device")
+	wantNumbers(t, d, 0, 40)
+	publishNumbers(t, from, 40, 41)
+	wantNumbers(t, d, 40, 41)
+	s.Close()
+}

@@ -1,0 +1,153 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+func wantMessage(t *testing.T, d *connectortest.Device, topic, payload string) {
+	t.Helper()
+	if m := d.Next(t); m.Topic != topic || string(m.Payload) != payload {
+		t.Fatalf("got %q on %q, want %q on %q", m.Payload, m.Topic, payload, topic)
+	}
+}
+
+// wantRetained wants what somebody gets who comes now.
+func wantRetained(t *testing.T, url, topic, payload string) {
+	t.Helper()
+	s, d := connect(t, newConnector(t, quick(url)), "late")
+	defer s.Close()
+	if r := connectortest.Subscribe(t, s, topic, 1); !r.Ok() {
+		t.Fatal(r)
+	}
+	wantMessage(t, d, topic, payload)
+}
+
+func TestDeviceStatus(t *testing.T) {
+	for qos := byte(0); qos <= 2; qos++ {
+		b := mosquitto.Start(t, mosquitto.Options{})
+		d := listen(t, b.URL(), "devices/#")
+		cfg := quick(b.URL())
+		cfg.DeviceStatus = Status{Topic: "devices/${listener}/${clientid}", QoS: qos, Retain: true}
+		c := newConnector(t, cfg)
+		const topic = "devices/tcp-1/device"
+		login := func() gateway.Session {
+			s, err := c.Connect(t.Context(), full, "", connectortest.NewDevice())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		s := login()
+		wantMessage(t, d, topic, "online")
+		wantRetained(t, b.URL(), topic, "online")
+		cut(s)
+		wantMessage(t, d, topic, "offline") // the will
+		wantMessage(t, d, topic, "online")
+		s.Close()
+		wantMessage(t, d, topic, "offline")
+		wantRetained(t, b.URL(), topic, "offline")
+
+		login()
+		wantMessage(t, d, topic, "online")
+		s = login() // takes over
+		if r := connectortest.Publish(t, s, "t", 1, "what follows the status"); !r.Ok() {
+			t.Fatal(r)
+		}
+		wantRetained(t, b.URL(), topic, "online")
+		s.Close()
+	}
+}
+
+// TestDeviceStatusGoesWithTheGateway closes the gateway.
+func TestDeviceStatusGoesWithTheGateway(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	d := listen(t, b.URL(), "devices/#")
+	cfg := quick(b.URL())
+	cfg.DeviceStatus = Status{Topic: "devices/${clientid}/${module}", Online: "1", Offline: "0"}
+	c := newConnector(t, cfg)
+	device := full
+	device.Module = "decoder"
+	if _, err := c.Connect(t.Context(), device, "", connectortest.NewDevice()); err != nil {
+		t.Fatal(err)
+	}
+	wantMessage(t, d, "devices/device/decoder", "1")
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantMessage(t, d, "devices/device/decoder", "0")
+}
+
+func TestGatewayStatus(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	d := listen(t, b.URL(), "gateways/#")
+	cfg := quick(b.URL())
+	cfg.Node, cfg.GatewayStatus = "site/1+", Status{Topic: "gateways/${node}", QoS: 1, Retain: true}
+	c := newConnector(t, cfg)
+	const topic = "gateways/site-1-"
+	wantMessage(t, d, topic, "online")
+	cutHouse(t, c)
+	wantMessage(t, d, topic, "offline")
+	wantMessage(t, d, topic, "online")
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantMessage(t, d, topic, "offline")
+	wantRetained(t, b.URL(), topic, "offline")
+}
+
+func cutHouse(t *testing.T, c *Connector) {
+	t.Helper()
+	house := c.houseClient()
+	gatewaytest.Eventually(t, "the gateway's own connection", func() bool {
+		house.mu.Lock()
+		defer house.mu.Unlock()
+		if house.link != nil {
+			_ = house.link.wire.Conn.Close()
+			return true
+		}
+		return false
+	})
+}
+
+// TestStatusOfNobody refuses a device whose status would have no topic.
+func TestStatusOfNobody(t *testing.T) {
+	b := newScripted(t, func(*peer) { t.Error("connected") })
+	cfg := quick(b.url())
+	cfg.DeviceStatus = Status{Topic: "devices/${username}"}
+	c := newConnector(t, cfg)
+	for _, username := range []string{"", "a+", "#"} {
+		device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c", Username: username}}
+		_, err := c.Connect(context.Background(), device, "", connectortest.NewDevice())
+		var refused *gateway.ResultError
+		if !errors.As(err, &refused) || refused.Result.Code != gateway.CodeParamsTypeError || !strings.Contains(err.Error(), "${username}") {
+			t.Errorf("%q: %v", username, err)
+		}
+	}
+}
+
+func TestBadStatus(t *testing.T) {
+	for _, c := range []struct {
+		device, gateway Status
+		want            string
+	}{
+		{device: Status{Topic: "a/${node}"}, want: "upstream.device_status.topic: ${node} is not known"},
+		{device: Status{Topic: "a/${clientid"}, want: "upstream.device_status.topic: ${clientid is not known"},
+		{device: Status{Topic: "a/+"}, want: "upstream.device_status.topic: "},
+		{device: Status{Topic: "a", QoS: 3}, want: "upstream.device_status.qos: QoS 3"},
+		{gateway: Status{Topic: "a/${clientid}"}, want: "upstream.gateway_status.topic: ${clientid} is not known"},
+		{gateway: Status{Topic: "#"}, want: "upstream.gateway_status.topic: "},
+	} {
+		_, err := New(Config{URL: "mqtt://127.0.0.1", DeviceStatus: c.device, GatewayStatus: c.gateway})
+		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%+v %+v: %v", c.device, c.gateway, err)
+		}
+	}
+}
