@@ -210,6 +210,11 @@ func (b *memoryBroker) publish(name, payload string, qos byte) {
 
 // cut ends all connections.
 func (b *memoryBroker) cut() {
+	b.set(func() {
+		for _, s := range b.sessions {
+			s.peer = nil
+		}
+	})
 	b.scripted.mu.Lock()
 	defer b.scripted.mu.Unlock()
 	for _, p := range b.peers {
@@ -226,10 +231,10 @@ func (b *memoryBroker) stop() {
 // start takes connections again. The sessions of clients are gone where it is to forget them.
 func (b *memoryBroker) start(forget bool) {
 	b.set(func() {
-		b.down = false
-		if forget {
+		if forget && b.down {
 			clear(b.sessions)
 		}
+		b.down = false
 	})
 }
 
@@ -274,7 +279,7 @@ func (b *memoryBroker) flush(t testing.TB, clients int) {
 	t.Helper()
 	b.set(func() {
 		for _, s := range b.sessions {
-			s.send(publication{topic: "nobody's", qos: 1}, maxSubscription)
+			s.send(publication{topic: "$nobody", qos: 1}, maxSubscription)
 		}
 	})
 	b.awaitClients(t, clients)
