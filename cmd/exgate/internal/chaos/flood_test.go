@@ -17,6 +17,7 @@ type flood struct {
 	written atomic.Int64 // of them
 	stopped atomic.Bool
 	group   sync.WaitGroup
+	err     error // of writing; to be read after group
 }
 
 // padding makes the messages of a flood almost as long as a line may be.
@@ -38,11 +39,15 @@ func startFlood(t *testing.T, address, id, command string, most int) *flood {
 	return f
 }
 
-const smallBuffer = 16 << 10
+// smallBuffer is what the system takes of a flood before the gateway does, and smallBuffers, of the section of the listener, what it takes then.
+const (
+	smallBuffer  = 16 << 10
+	smallBuffers = "\n    socket: {recv_buffer: 16KiB, send_buffer: 16KiB}"
+)
 
 func (f *flood) write() {
 	for n := 0; n < f.most && !f.stopped.Load(); n++ {
-		if _, err := fmt.Fprintf(f.conn.Conn, "%s %d %s\n", f.command, n, padding); err != nil {
+		if _, f.err = fmt.Fprintf(f.conn.Conn, "%s %d %s\n", f.command, n, padding); f.err != nil {
 			return
 		}
 		f.written.Add(1)
@@ -52,9 +57,18 @@ func (f *flood) write() {
 // stop lets the message that is being written be the last.
 func (f *flood) stop() { f.stopped.Store(true) }
 
-// confirm reads ok for each message.
-func (f *flood) confirm() error {
+// end stops the flood and returns why it could not go on until now.
+func (f *flood) end() error {
+	f.stop()
 	f.group.Wait()
+	return f.err
+}
+
+// confirm ends the flood and reads ok for each message.
+func (f *flood) confirm() error {
+	if err := f.end(); err != nil {
+		return err
+	}
 	for n := range f.written.Load() {
 		if err := f.conn.confirm(); err != nil {
 			return fmt.Errorf("message %d: %w", n, err)

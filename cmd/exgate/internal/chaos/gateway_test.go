@@ -99,17 +99,3 @@ func (g *exgate) metric(name string, labels ...string) (sum float64) {
 	}
 	return sum
 }
-
-// memory is the resident memory in bytes.
-func (g *exgate) memory() int {
-	g.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", g.process.PID()))
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	pages, err := strconv.Atoi(strings.Fields(string(text))[1])
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	return pages * os.Getpagesize()
-}

@@ -1,7 +1,10 @@
 package chaos
 
 import (
+	"fmt"
+	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,9 +24,6 @@ const (
 	// memoryOfFloods is a tenth of what the devices would send.
 	memoryOfFloods = floods * mostOfFlood << 10 / 10
 )
-
-// smallBuffers bound what waits in the system for the gateway to read it.
-const smallBuffers = "\n    socket: {recv_buffer: 16KiB, send_buffer: 16KiB}"
 
 // TestBackPressure pauses the broker under devices that send as fast as they can: they have to wait, the gateway holds little of each, and when the
 // broker goes on nothing is missing.
@@ -96,4 +96,18 @@ func finishFloods(t *testing.T, fleet []*flood) int {
 		}
 	}
 	return int(written(fleet))
+}
+
+// memory is the resident memory in bytes.
+func (g *exgate) memory() int {
+	g.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", g.process.PID()))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(text))[1])
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
 }
