@@ -159,8 +159,13 @@ func (m *routeModel) Unsubscribe(t *rapid.T) {
 // Cut loses the connections.
 func (m *routeModel) Cut(*rapid.T) { m.broker.cut() }
 
-// Stop takes the broker away.
-func (m *routeModel) Stop(*rapid.T) { m.broker.stop() }
+// Stop takes the broker away, and has it noticed.
+func (m *routeModel) Stop(*rapid.T) {
+	m.broker.stop()
+	for _, c := range m.shared.carriers {
+		awaitDown(m.t, &c.client)
+	}
+}
 
 // Start brings the broker back, with or without what it knew.
 func (m *routeModel) Start(t *rapid.T) { m.broker.start(rapid.Bool().Draw(t, "forget")) }

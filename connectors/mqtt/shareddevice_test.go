@@ -89,3 +89,13 @@ func (r *routes) isEmpty() bool {
 	defer r.carrier.client.mu.Unlock()
 	return len(r.by)+len(r.ids)+len(r.stale)+r.wild.Len()+len(r.carrier.filters)+len(r.carrier.waiting)+len(r.carrier.blocked) == 0
 }
+
+// awaitDown waits until a client has noticed that its connection is lost.
+func awaitDown(t testing.TB, c *client) {
+	t.Helper()
+	gatewaytest.Eventually(t, "the loss to be noticed", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.link == nil
+	})
+}

@@ -19,21 +19,29 @@ type splitMode struct {
 
 	mu     sync.Mutex
 	topic  string // of the question under way; empty: none; guarded by mu, as below
+	asked  int    // questions so far
 	copies int
-	single bool
+	split  bool // a copy for each comes; until that is known, it is not relied on: a device may rather get a message twice than never
 }
 
-// merges reports whether a single copy comes.
+// merges reports whether a single copy may come.
 func (m *splitMode) merges() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.single
+	return !m.split
 }
 
 func (m *splitMode) find(house *client, topic string) {
 	m.mu.Lock()
+	m.asked++
 	m.topic, m.copies = topic, 0
+	asked := m.asked
 	m.mu.Unlock()
+	done := func(r gateway.Result) {
+		if !r.Ok() {
+			m.giveUp(asked)
+		}
+	}
 	submit := func(k call) {
 		k.lane = &house.house
 		house.submit(k)
@@ -43,23 +51,11 @@ func (m *splitMode) find(house *client, topic string) {
 		if house.knowsNoSubIDs() {
 			id = 0
 		}
-		submit(call{kind: subscribing, topic: filter, subID: id, done: m.subscribed})
+		submit(call{kind: subscribing, topic: filter, subID: id, done: done})
 	}
 	submit(call{kind: publishing, topic: topic + "/x"})
-	submit(call{kind: publishing, topic: topic, done: m.published})
-	time.AfterFunc(probeTimeout, m.giveUp)
-}
-
-func (m *splitMode) subscribed(r gateway.Result) {
-	if !r.Ok() {
-		m.giveUp()
-	}
-}
-
-func (m *splitMode) published(r gateway.Result) {
-	if !r.Ok() {
-		m.giveUp()
-	}
+	submit(call{kind: publishing, topic: topic, done: done})
+	time.AfterFunc(probeTimeout, func() { m.giveUp(asked) })
 }
 
 // heard counts the copies of the first message until the second comes.
@@ -71,17 +67,17 @@ func (m *splitMode) heard(p *paho.Publish) {
 	case p.Topic != m.topic:
 		m.copies++
 	case m.copies > 0:
-		m.single = m.copies == 1
+		m.split = m.copies > 1
 		m.topic = ""
 		m.once.Do(func() { close(m.known) })
 	}
 }
 
-// giveUp goes on with what was known before.
-func (m *splitMode) giveUp() {
+// giveUp goes on with what was known before, unless the question is answered or another one is under way.
+func (m *splitMode) giveUp(asked int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.topic != "" {
+	if m.topic != "" && m.asked == asked {
 		m.topic = ""
 		m.once.Do(func() { close(m.known) })
 	}
