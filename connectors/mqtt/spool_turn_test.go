@@ -140,3 +140,40 @@ func leaveNumbers(t *testing.T, c *Connector, id string, n int) {
 		}
 	}
 }
+
+// TestSpoolLateAnswer has a device leave with a message under way, and come back before the broker has answered it: that message is not sent twice.
+func TestSpoolLateAnswer(t *testing.T) {
+	back := make(chan struct{})
+	got := make(chan *packets.Publish, 10)
+	b := newScripted(t, func(p *peer) {
+		p.accept(false)
+		if p.number > 0 {
+			for cp := p.next(); cp != nil; cp = p.next() {
+				if c, ok := cp.Content.(*packets.Publish); ok {
+					got <- c
+					p.puback(c.PacketID, 0)
+				}
+			}
+			return
+		}
+		first := p.next().Content.(*packets.Publish)
+		got <- first
+		p.next() // DISCONNECT
+		<-back
+		p.puback(first.PacketID, 0)
+	})
+	c := newConnector(t, spooled(t, b.url()))
+	s, _ := connect(t, c, "device")
+	publishNumbers(t, s, 0, 1) // even ones have QoS 1
+	next(t, got, "0")
+	publishNumbers(t, s, 2, 3)
+	s.Close()
+	s, _ = connect(t, c, "device")
+	if r := connectortest.Publish(t, s, "t", 0, "QoS 0 does not wait"); !r.Ok() {
+		t.Fatal(r)
+	}
+	next(t, got, "QoS 0 does not wait")
+	close(back)
+	next(t, got, "2")
+	awaitDrained(t, c, 1)
+}
