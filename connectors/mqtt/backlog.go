@@ -84,8 +84,8 @@ func (l *lane) store(b *broker, id string) {
 	told.tell()
 }
 
-// enter makes l the lane that publishes, once those before have left. Where a device has come meanwhile, its gateway's lane is not needed. The client's
-// mu is held.
+// enter makes l the lane that publishes, once those before have left. Where a device has come meanwhile, the gateway's lane is not needed. The
+// client's mu is held.
 func (g *backlog) enter(l *lane) (told outcomes) {
 	g.mu.Lock()
 	before := []*lane{g.holder, g.next}

@@ -25,6 +25,9 @@ var full = gateway.Device{
 	Peer:       netip.MustParseAddrPort("192.0.2.7:4711"), Listener: "tcp-1",
 }
 
+// everything is what mosquitto_sub prints of a message of full that expires in an hour.
+const everything = "3600 protocol:mine protocol_version:2 peer:192.0.2.7:4711 listener:tcp-1 x"
+
 // TestPropertiesOfPublishes asks mosquitto_sub what it sees.
 func TestPropertiesOfPublishes(t *testing.T) {
 	for _, c := range []struct {
@@ -35,8 +38,8 @@ func TestPropertiesOfPublishes(t *testing.T) {
 		want   string
 	}{
 		{name: "none", want: "  x"},
-		{name: "both", expiry: time.Hour, user: true, want: "3600 protocol:mine protocol_version:2 peer:192.0.2.7:4711 listener:tcp-1 x"},
-		{name: "both, in the spool", spool: true, expiry: time.Hour, user: true, want: "3600 protocol:mine protocol_version:2 peer:192.0.2.7:4711 listener:tcp-1 x"},
+		{name: "both", expiry: time.Hour, user: true, want: everything},
+		{name: "both, in the spool", spool: true, expiry: time.Hour, user: true, want: everything},
 		{name: "expiry alone, in the spool", spool: true, expiry: 1500 * time.Millisecond, want: "2  x"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -71,7 +74,8 @@ func subscriberSees(t *testing.T, b *mosquitto.Broker, s gateway.Session, qos by
 	if err != nil {
 		t.Fatal(err)
 	}
-	sub := exec.CommandContext(t.Context(), mosquitto.Program(t, "mosquitto_sub"), "-V", "5", "-h", host, "-p", port, "-t", "t", "-q", "2", "-C", "1", "-F", "%E %P %p")
+	program := mosquitto.Program(t, "mosquitto_sub")
+	sub := exec.CommandContext(t.Context(), program, "-V", "5", "-h", host, "-p", port, "-t", "t", "-q", "2", "-C", "1", "-F", "%E %P %p")
 	var out gatewaytest.Log
 	sub.Stdout = &out
 	if err := sub.Start(); err != nil {

@@ -100,7 +100,8 @@ func TestReceiveMaximumLowered(t *testing.T) {
 				c.mu.Lock()
 				defer c.mu.Unlock()
 				if last := int(maxima[len(maxima)-1]); c.quota != last || len(c.inflight)+len(c.resends)+len(c.blocked) != 0 || d.Losses() != 0 {
-					t.Errorf("the quota is %d and not %d, %d are under way, %d to be sent again, %d lanes wait", c.quota, last, len(c.inflight), len(c.resends), len(c.blocked))
+					t.Errorf("the quota is %d and not %d, %d are under way, %d to be sent again, %d lanes wait",
+						c.quota, last, len(c.inflight), len(c.resends), len(c.blocked))
 				}
 			})
 		}

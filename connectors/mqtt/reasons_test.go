@@ -142,8 +142,8 @@ func TestEveryConnackReason(t *testing.T) {
 	}
 }
 
-// TestEveryDisconnectReason has the broker disconnect a client for each reason: it comes back with what it was sending, unless another client has taken
-// its place.
+// TestEveryDisconnectReason has the broker disconnect a client for each reason: it comes back with what it was sending, unless another client has
+// taken its place.
 func TestEveryDisconnectReason(t *testing.T) {
 	for _, r := range append(everyReason, reason{}) {
 		t.Run(fmt.Sprintf("0x%02X", r.code), func(t *testing.T) {
@@ -165,7 +165,8 @@ func TestEveryDisconnectReason(t *testing.T) {
 			s.Publish("t", 1, nil, call.Done)
 			got := call.Result(t)
 			if r.code == packets.DisconnectSessionTakenOver {
-				if lost := d.Lost(t); got.Code != gateway.CodeConnProcessNotAlive || !lost.Is(gateway.ReasonDiscarded) || !strings.Contains(lost.String(), r.name) {
+				lost := d.Lost(t)
+				if got.Code != gateway.CodeConnProcessNotAlive || !lost.Is(gateway.ReasonDiscarded) || !strings.Contains(lost.String(), r.name) {
 					t.Fatal(got, lost)
 				}
 				return

@@ -19,8 +19,8 @@ type rival struct {
 	device *connectortest.Device
 }
 
-// TestRivals connects the same devices at two gateways: one of each pair is left, soon, and works. mosquitto closes the other's connection without a word.
-// Devices that are at one gateway alone notice nothing.
+// TestRivals connects the same devices at two gateways: one of each pair is left, soon, and works. mosquitto closes the other's connection without a
+// word. Devices that are at one gateway alone notice nothing.
 func TestRivals(t *testing.T) {
 	t.Parallel() // the pauses before each connection are of some seconds
 	for _, pairs := range []int{1, 5} {
