@@ -151,10 +151,11 @@ func TestOutages(t *testing.T) {
 		want            bool
 	}{
 		{connected: 1, lost: 1, want: true},
-		{connected: 2, lost: 1, want: true},
-		{connected: 2, lost: 2, want: false},
-		{connected: 5, lost: 2, want: true},
-		{connected: 5, lost: 3, want: false},
+		{connected: 5, lost: 5, want: true},
+		{connected: 7, lost: 7, want: true},
+		{connected: 8, lost: 8, want: false},
+		{connected: 20, lost: 10, want: true},
+		{connected: 20, lost: 11, want: false},
 	} {
 		b := &broker{links: map[*link]struct{}{}}
 		for range c.connected {
