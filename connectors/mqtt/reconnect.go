@@ -19,6 +19,7 @@ const (
 	lossLimit          = 3
 	longestDelay       = 30 * time.Second
 	longestAttempt     = 5 // of which the delay is the longest, where Config.ReconnectDelay is the default
+	unsureAttempt      = 2 // the one to begin with where another gateway may have the same client ids: a delay of at least 4 s then
 	tooLargeAttempt    = 3 // the one to begin with after a packet that is too large: a delay of at least 8 s then
 	filtersPerPacket   = 100
 	resubscribeTimeout = time.Minute
@@ -44,14 +45,24 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 		return
 	}
 	if rival {
-		c.attempt, c.losses = longestAttempt, nil
-		c.broker.log.Error("another client has the client id of this gateway: give each gateway its own node name", "client_id", c.id)
+		c.insist(reason)
 	}
 	told := c.suspend()
 	c.reconnect()
 	c.mu.Unlock()
 	c.broker.warnDown(cause)
 	told.tell()
+}
+
+// insist has the gateway's own client come back later than otherwise. Only the broker's word is sure: without it, the broker may have restarted three
+// times. It needs mu.
+func (c *client) insist(reason byte) {
+	c.attempt, c.losses = unsureAttempt, nil
+	if reason == packets.DisconnectSessionTakenOver {
+		c.attempt = longestAttempt
+	}
+	c.broker.log.Error("another client has, or may have, the client id of this gateway: give each gateway its own node name",
+		"client_id", c.id, "taken_over", reason == packets.DisconnectSessionTakenOver)
 }
 
 // hasRival counts the loss and reports whether another client has the client id: the broker says so, or cuts the connection without
