@@ -13,7 +13,7 @@ import (
 
 const (
 	maxClaims     = 500       // in one message
-	maxClaimBytes = 256 << 10 // of one message; a longer one is ignored
+	maxClaimBytes = 512 << 10 // of one message; a longer one is ignored. The longest client id fits, with each byte escaped
 	probeTimeout  = 5 * time.Second
 )
 
@@ -67,7 +67,7 @@ func (c *control) observe(epoch uint64) {
 // claim tells the others of a login, soon.
 func (c *control) claim(id string, epoch uint64) {
 	c.mu.Lock()
-	c.pending[id] = epoch
+	c.pending[id] = max(c.pending[id], epoch)
 	start := !c.telling
 	c.telling = true
 	c.mu.Unlock()
@@ -76,17 +76,33 @@ func (c *control) claim(id string, epoch uint64) {
 	}
 }
 
+// withdraw does not tell of a login that has ended already. While the broker is away, there is no bound to them.
+func (c *control) withdraw(id string, epoch uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pending[id] == epoch {
+		delete(c.pending, id)
+	}
+}
+
+// take removes as many claims from what is pending as a message takes. It needs mu.
+func (c *control) take() (claims []claim) {
+	size := 1 << 10 // of the node's name and the brackets
+	for id, epoch := range c.pending {
+		size += 6*len(id) + 64 // \u0001 is the longest that a byte becomes
+		if len(claims) > 0 && (size > maxClaimBytes || len(claims) == maxClaims) {
+			break
+		}
+		claims = append(claims, claim{id, epoch})
+		delete(c.pending, id)
+	}
+	return claims
+}
+
 // tell publishes what is pending: one message at a time, with many claims where many devices log in.
 func (c *control) tell() {
 	c.mu.Lock()
-	a := announcement{Node: c.shared.broker.cfg.Node}
-	for id, epoch := range c.pending {
-		if len(a.Claims) == maxClaims {
-			break
-		}
-		a.Claims = append(a.Claims, claim{id, epoch})
-		delete(c.pending, id)
-	}
+	a := announcement{c.shared.broker.cfg.Node, c.take()}
 	c.telling = len(a.Claims) > 0
 	c.mu.Unlock()
 	house := c.shared.broker.houseClient()

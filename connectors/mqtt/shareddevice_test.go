@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,4 +99,9 @@ func awaitDown(t testing.TB, c *client) {
 		defer c.mu.Unlock()
 		return c.link == nil
 	})
+}
+
+func awaitFilters(t testing.TB, b *memoryBroker, want ...string) {
+	t.Helper()
+	gatewaytest.Eventually(t, "the broker to have the filters "+strings.Join(want, ", "), func() bool { return slices.Equal(b.filters(), want) })
 }

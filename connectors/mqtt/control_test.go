@@ -1,0 +1,252 @@
+package mqtt
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+// newGateway is a connector of a gateway with a name.
+func newGateway(t testing.TB, url, node string) *Shared {
+	t.Helper()
+	cfg := quick(url)
+	cfg.Node, cfg.Logger = node, slog.New(slog.DiscardHandler)
+	return newShared(t, cfg, SharedConfig{Connections: 1})
+}
+
+func newEpoch(s *Shared, ahead time.Duration) {
+	s.control.observe(uint64(time.Now().Add(ahead).UnixMicro()))
+}
+
+// hears waits until a gateway has heard of a login elsewhere.
+func hears(t testing.TB, s *Shared, epoch uint64) {
+	t.Helper()
+	gatewaytest.Eventually(t, "the other gateway to hear of the login", func() bool {
+		s.control.mu.Lock()
+		defer s.control.mu.Unlock()
+		return s.control.epoch >= epoch
+	})
+}
+
+func wantDiscarded(t testing.TB, m *member) {
+	t.Helper()
+	if r := m.Lost(t); !r.Is(gateway.ReasonDiscarded) {
+		t.Fatalf("%s: %v", m.id, r)
+	}
+}
+
+// TestTakeover has a device log in at one gateway after the other.
+func TestTakeover(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	x, y := newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")
+	other := logIn(t, y, "other")
+	last := logIn(t, x, "device")
+	for i := range 10 {
+		next := logIn(t, []*Shared{y, x}[i%2], "device")
+		wantDiscarded(t, last)
+		last = next
+	}
+	if n := last.Losses() + other.Losses(); n > 0 {
+		t.Fatalf("%d losses of devices that nobody took over", n)
+	}
+}
+
+// TestTakeoverClocks has the clock of one gateway far ahead: whoever has heard of a login there wins with a later one.
+func TestTakeoverClocks(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	x, y := newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")
+	newEpoch(x, farFuture-time.Minute)
+	logIn(t, y, "unrelated")
+	ahead := logIn(t, x, "device")
+	hears(t, y, x.session("device").epoch)
+	later := logIn(t, y, "device")
+	wantDiscarded(t, ahead)
+	hears(t, x, y.session("device").epoch)
+	last := logIn(t, x, "device")
+	wantDiscarded(t, later)
+	if last.Losses() > 0 {
+		t.Fatal(last.Lost(t))
+	}
+}
+
+// TestTakeoverAtOnce has a device log in at two gateways at the same moment, many times: one login is left.
+func TestTakeoverAtOnce(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	gateways := []*Shared{newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")}
+	for i := range 20 {
+		id := fmt.Sprint("device-", i)
+		members := make(chan *member, 2)
+		for _, s := range gateways {
+			go func() { members <- logIn(t, s, id) }()
+		}
+		one, other := <-members, <-members
+		gatewaytest.Eventually(t, "one login left", func() bool { return one.Losses()+other.Losses() == 1 })
+		left := 0
+		for _, s := range gateways {
+			if s.session(id) != nil {
+				left++
+			}
+		}
+		if left != 1 {
+			t.Fatalf("%d sessions of %s are left", left, id)
+		}
+	}
+}
+
+// TestMissedClaims loses what gateways say while the broker, which keeps nothing, is away: they say it again.
+func TestMissedClaims(t *testing.T) {
+	b := newMemoryBroker(t)
+	x, y := newGateway(t, b.url(), "x"), newGateway(t, b.url(), "y")
+	early, late := logIn(t, x, "device"), logIn(t, y, "unrelated")
+	b.stop()
+	for _, s := range []*Shared{x, y} {
+		awaitDown(t, s.broker.houseClient())
+	}
+	newEpoch(y, time.Minute)
+	again := logIn(t, y, "device")
+	b.start(true)
+	wantDiscarded(t, early)
+	if n := again.Losses() + late.Losses(); n > 0 {
+		t.Fatalf("%d losses", n)
+	}
+}
+
+// TestBadClaims ignores and counts what no gateway says, and what one says of itself.
+func TestBadClaims(t *testing.T) {
+	b := newMemoryBroker(t)
+	s := newGateway(t, b.url(), "x")
+	m := logIn(t, s, "device")
+	ahead := uint64(time.Now().Add(farFuture + time.Hour).UnixMicro())
+	for name, c := range map[string]struct {
+		payload string
+		bad     float64
+	}{
+		"far future":  {claimsOf("y", claim{"device", ahead}), 1},
+		"largest":     {claimsOf("y", claim{"device", 1<<64 - 1}), 1},
+		"no JSON":     {"\x00device", 1},
+		"empty":       {"", 1},
+		"other types": {`{"node":1,"claims":"device"}`, 1},
+		"too long":    {claimsOf("y", claim{"device", s.session("device").epoch + 1}) + strings.Repeat(" ", 1<<20), 1},
+		"its own":     {claimsOf("x", claim{"device", s.session("device").epoch + 1}), 0},
+		"nothing":     {`{}`, 0},
+	} {
+		before := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropClaim))
+		b.publish("exgate/control/claims", c.payload, 1)
+		b.flush(t, 2)
+		if got := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropClaim)) - before; got != c.bad || m.Losses() > 0 {
+			t.Errorf("%s: %v are counted, want %v; %d losses", name, got, c.bad, m.Losses())
+		}
+	}
+	b.publish("exgate/control/claims", claimsOf("y", claim{"device", s.session("device").epoch + 1}), 1)
+	wantDiscarded(t, m)
+}
+
+func claimsOf(node string, claims ...claim) string {
+	text, _ := json.Marshal(announcement{node, claims})
+	return string(text)
+}
+
+// TestLongClaims tells of devices with the longest client ids in messages that others read.
+func TestLongClaims(t *testing.T) {
+	b := newMemoryBroker(t)
+	x, y := newGateway(t, b.url(), "x"), newGateway(t, b.url(), "y")
+	logIn(t, y, "unrelated")
+	first := logIn(t, x, "first")
+	b.stop()
+	awaitDown(t, x.broker.houseClient())
+	awaitDown(t, y.broker.houseClient())
+	var early []*member
+	for i := range 20 {
+		early = append(early, logIn(t, y, fmt.Sprint(i, strings.Repeat("\x01", 60<<10))))
+	}
+	hears(t, y, x.session("first").epoch)
+	newEpoch(x, time.Minute)
+	for _, m := range early {
+		logIn(t, x, m.id)
+	}
+	b.start(true)
+	for _, m := range early {
+		wantDiscarded(t, m)
+	}
+	if first.Losses() > 0 {
+		t.Fatal(first.Lost(t))
+	}
+}
+
+// TestLateClaim does not let an earlier login of a device replace what is to be told of a later one.
+func TestLateClaim(t *testing.T) {
+	c := &control{pending: map[string]uint64{}, telling: true}
+	c.claim("device", 2)
+	c.claim("device", 1)
+	if epoch := c.pending["device"]; epoch != 2 {
+		t.Fatalf("the login of epoch %d is told", epoch)
+	}
+}
+
+// TestClaimsOfTheGone forgets logins that ended while the broker was away.
+func TestClaimsOfTheGone(t *testing.T) {
+	b := newMemoryBroker(t)
+	s := newGateway(t, b.url(), "x")
+	logIn(t, s, "first")
+	b.stop()
+	awaitDown(t, s.broker.houseClient())
+	for i := range 1000 {
+		logIn(t, s, fmt.Sprint("device-", i)).Close()
+	}
+	stays := logIn(t, s, "stays")
+	s.control.mu.Lock()
+	defer s.control.mu.Unlock()
+	if n := len(s.control.pending); n > 1 {
+		t.Fatalf("%d logins are to be told, beside that of %s", n, stays.id)
+	}
+}
+
+// TestControlRefused goes on without other gateways where the broker does not let this one hear them, and says so.
+func TestControlRefused(t *testing.T) {
+	b := newMemoryBroker(t)
+	b.refused["exgate/control/claims"] = packets.SubackNotauthorized
+	var log gatewaytest.Log
+	cfg := quick(b.url())
+	cfg.Logger = log.Logger()
+	s := newShared(t, cfg, SharedConfig{})
+	m := logIn(t, s, "device")
+	m.subscribe(t, "t", 1)
+	publish(t, m, "t", 1, "x")
+	m.wants(t, "x")
+	gatewaytest.Eventually(t, "the refusal logged", func() bool { return strings.Contains(log.String(), "upstream.control_topic") })
+}
+
+// FuzzClaims wants no payload of a control message to do more than it may.
+func FuzzClaims(f *testing.F) {
+	for _, seed := range []string{
+		"", "{}", claimsOf("y", claim{"device", 1}), claimsOf("y", claim{"device", 1 << 63}), `{"node":"y","claims":[{"id":"\ud800","epoch":-1}]}`,
+		`{"node":"x","claims":[{"id":"device","epoch":18446744073709551615}]}`, strings.Repeat("[", 20000),
+	} {
+		f.Add([]byte(seed))
+	}
+	b, err := newBroker(Config{URL: "mqtt://127.0.0.1:1"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	close(b.quit)
+	b.workers.Wait()
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		s := &Shared{broker: b, cfg: SharedConfig{ControlTopic: "c"}}
+		s.control = newControl(s)
+		s.control.message(&paho.Publish{Topic: s.control.claims, Payload: payload})
+		if limit := uint64(time.Now().Add(farFuture).UnixMicro()); s.control.epoch > limit {
+			t.Fatalf("the epoch is %d, above %d", s.control.epoch, limit)
+		}
+	})
+}
