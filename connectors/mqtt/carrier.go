@@ -2,6 +2,8 @@ package mqtt
 
 import (
 	"context"
+	"slices"
+	"sync"
 
 	"github.com/eclipse/paho.golang/paho"
 
@@ -13,13 +15,17 @@ type carrier struct {
 	client
 	shared *Shared
 	routes routes
+
+	wasUp sync.Once
+	up    chan struct{} // closed when it was connected once
+	idle  int           // lanes of blocked that have ended since they were looked through; guarded by client.mu
 }
 
 var _ owner = (*carrier)(nil)
 
 func newCarrier(s *Shared, name string) (*carrier, error) {
 	b := s.broker
-	c := &carrier{shared: s}
+	c := &carrier{shared: s, up: make(chan struct{})}
 	c.routes.carrier = c
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -48,7 +54,38 @@ func (c *carrier) message(p *paho.Publish) {
 // resuming is called before anything is subscribed again.
 func (c *carrier) resuming(present bool) { c.routes.resuming(present) }
 
-func (c *carrier) connected(present bool) { c.routes.connected(present) }
+// connected says again who is online: the broker may have lost that, or have missed it.
+func (c *carrier) connected(present bool) {
+	c.wasUp.Do(func() { close(c.up) })
+	c.routes.connected(present)
+	if !c.broker.cfg.DeviceStatus.isSet() {
+		return
+	}
+	for _, s := range c.shared.all() {
+		if s.carrier == c {
+			s.announce()
+		}
+	}
+}
+
+// left is called with the lane of a session that has ended: its device is told no more of what was sent. Lanes that wait for the connection and have
+// nothing to send any more are forgotten when they are most.
+func (c *carrier) left(l *lane) (told outcomes) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.publish != nil {
+		told.add(l.publish, gone)
+	}
+	if !l.blocked {
+		return told
+	}
+	c.idle++
+	if c.idle > len(c.blocked)/2 {
+		c.idle = 0
+		c.blocked = slices.DeleteFunc(c.blocked, func(l *lane) bool { return l.ended && l.queue.empty() })
+	}
+	return told
+}
 
 // lost cannot be: the client insists.
 func (c *carrier) lost(gateway.CloseReason) {}

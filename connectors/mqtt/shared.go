@@ -152,23 +152,31 @@ func (s *Shared) admit(ctx context.Context, device gateway.Device, password stri
 	if err := s.start(); err != nil {
 		return access.Answer{}, err
 	}
-	return answer, s.ready(ctx)
+	return answer, s.ready(ctx, device.ClientID)
 }
 
-// ready waits until messages can be handed out.
-func (s *Shared) ready(ctx context.Context) error {
-	house := s.broker.houseClient()
+// ready waits until messages can be handed out, and those of the client id can be published.
+func (s *Shared) ready(ctx context.Context, id string) error {
+	house, c := s.broker.houseClient(), s.carrier(id)
 	if house == nil {
 		return errClosed
 	}
 	if s.broker.spool.spool != nil {
 		return nil
 	}
+	if err := await(ctx, s.mode.known, house); err != nil {
+		return err
+	}
+	return await(ctx, c.up, &c.client)
+}
+
+// await waits for what one of the gateway's own clients brings about.
+func await(ctx context.Context, done <-chan struct{}, c *client) error {
 	select {
-	case <-s.mode.known:
+	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("the gateway's own connection to the broker is not up (upstream.username): %w", errors.Join(house.lastFailure(), ctx.Err()))
+		return fmt.Errorf("the gateway's own connection to the broker is not up (upstream.username): %w", errors.Join(c.lastFailure(), ctx.Err()))
 	}
 }
 

@@ -55,12 +55,21 @@ func (s *Shared) newSession(device gateway.Device, answer access.Answer, down ga
 // begin tells the other gateways and the broker that the device is here.
 func (s *sharedSession) begin() {
 	s.shared.control.claim(s.device.ClientID, s.epoch)
-	s.tell(s.status.Online)
+	s.announce()
 	s.lane.store(s.shared.broker, s.device.ClientID)
-	if at := s.answer.Expires; !at.IsZero() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := s.answer.Expires; !at.IsZero() && !s.over.Load() {
 		s.expiry = time.AfterFunc(time.Until(at), func() { s.lose(gateway.ReasonAuthExpired) })
+	}
+}
+
+// announce tells that the device is online, unless somebody has ended the session meanwhile.
+func (s *sharedSession) announce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over.Load() {
+		s.tell(s.status.Online)
 	}
 }
 
@@ -209,7 +218,8 @@ func (s *sharedSession) end(reason gateway.CloseReason) bool {
 		s.expiry.Stop()
 	}
 	s.mu.Unlock()
-	told := s.lane.close()
+	told := append(s.lane.close(), s.carrier.left(&s.lane)...)
+	s.shared.control.withdraw(s.device.ClientID, s.epoch)
 	for _, sub := range subs {
 		s.shared.carrier(sub.filter).routes.part(sub.part, nil)
 	}
