@@ -30,6 +30,7 @@ type Gateway struct {
 	metrics *Metrics
 	started time.Time
 	clients clients
+	outages outageLog
 
 	mu         sync.Mutex // guards the fields below
 	handlers   map[string]*lease[HandlerFactory]

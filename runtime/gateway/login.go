@@ -160,6 +160,8 @@ func (c *Conn) loginFailed(err error) Result {
 	case errors.Is(err, context.DeadlineExceeded):
 		return Refuse(CodeUnknown, "upstream did not answer within %v", c.limits.AuthTimeout.Round(time.Millisecond))
 	}
-	c.gw.log.Warn("upstream cannot be reached", "listener", c.metrics.name, "conn", c.id, "error", err)
+	if silent, ok := c.gw.outages.turn(time.Now()); ok {
+		c.gw.log.Warn("upstream cannot be reached", "listener", c.metrics.name, "conn", c.id, "error", err, "not_logged_before", silent)
+	}
 	return Refuse(CodeUnknown, "upstream cannot be reached")
 }
