@@ -79,7 +79,7 @@ func TestTransports(t *testing.T) {
 				cfg.TLS.Certificates = []tls.Certificate{clientCertificate(t, b)}
 			}
 			s, d := connect(t, newConnector(t, cfg), "device")
-			if r := connectortest.Subscribe(t, s, "t", 1); !r.Ok() {
+			if r := connectortest.Subscribe(t, s, "t", 0); !r.Ok() { // QoS 1 could come again after the cut
 				t.Fatal(r)
 			}
 			wantEcho(t, s, d, strings.Repeat("x", 10_000))
