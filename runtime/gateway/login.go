@@ -161,7 +161,7 @@ func (c *Conn) loginFailed(err error) Result {
 		return Refuse(CodeUnknown, "upstream did not answer within %v", c.limits.AuthTimeout.Round(time.Millisecond))
 	}
 	if silent, ok := c.gw.outages.turn(time.Now()); ok {
-		c.gw.log.Warn("upstream cannot be reached", "listener", c.metrics.name, "conn", c.id, "error", err, "not_logged_before", silent)
+		c.gw.log.Warn("upstream cannot be reached", "listener", c.metrics.name, "conn", c.id, "error", err, "suppressed", silent)
 	}
 	return Refuse(CodeUnknown, "upstream cannot be reached")
 }
