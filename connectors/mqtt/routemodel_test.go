@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -17,7 +16,6 @@ import (
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // minimizing is a testing.TB whose failures let rapid look for a smaller example.
@@ -69,6 +67,7 @@ func newRouteModel(t *testing.T, rt *rapid.T) *routeModel {
 	}
 	rt.Cleanup(m.close)
 	m.login("device-0")
+	m.broker.awaitClients(m.t, modelCarriers+1)
 	return m
 }
 
@@ -188,9 +187,7 @@ func (m *routeModel) Check(*rapid.T) {
 		}
 	}
 	sorted := slices.Sorted(maps.Keys(want))
-	gatewaytest.Eventually(m.t, fmt.Sprintf("the broker to have the filters %v", sorted), func() bool {
-		return slices.Equal(m.broker.filters(), sorted)
-	})
+	awaitFilters(m.t, m.broker, sorted...)
 	for _, topic := range modelTopics {
 		m.checkTopic(topic)
 	}

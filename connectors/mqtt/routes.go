@@ -60,7 +60,6 @@ func (r *routes) open(filter string) *route {
 	if isWild(filter) {
 		r.wild.Add(filter, to)
 	}
-	delete(r.stale, filter)
 	return to
 }
 
@@ -83,6 +82,7 @@ func (r *routes) ask(to *route) (told outcomes) {
 		to.waiting, to.asking = nil, true
 		to.asked = append(to.asked, q)
 		r.ids[q.id] = q
+		delete(r.stale, to.filter)
 		r.prune(to, time.Now())
 	case !result.Ok():
 		to.waiting = nil
@@ -238,14 +238,14 @@ func (r *routes) resuming(present bool) {
 func (r *routes) connected(bool) {
 	r.mu.Lock()
 	var told outcomes
+	for _, to := range r.by {
+		told = append(told, r.ask(to)...)
+	}
 	for filter := range r.stale {
 		k := call{kind: unsubscribing, topic: filter, lane: &r.carrier.house}
 		if _, sent := r.carrier.submitUp(&k); sent {
 			delete(r.stale, filter)
 		}
-	}
-	for _, to := range r.by {
-		told = append(told, r.ask(to)...)
 	}
 	r.mu.Unlock()
 	told.tell()

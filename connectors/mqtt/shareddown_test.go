@@ -118,6 +118,22 @@ func TestSubscribeWhileDown(t *testing.T) {
 	}
 }
 
+// TestComeAndGoWhileDown leaves a filter while the broker is away, asks for it again and leaves it again: the broker, which has kept it, is told.
+func TestComeAndGoWhileDown(t *testing.T) {
+	b := newMemoryBroker(t)
+	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
+	m := logIn(t, s, "device")
+	m.subscribe(t, "f", 1)
+	b.stop()
+	awaitDown(t, &s.carriers[0].client)
+	m.Unsubscribe("f", nil)
+	m.Subscribe("f", 1, nil)
+	m.Unsubscribe("f", nil)
+	b.start(false)
+	awaitFilters(t, b)
+	wantNoRoutes(t, s)
+}
+
 // TestNothingGrowsWhileDown has many devices come, ask, publish and leave while the broker is away.
 func TestNothingGrowsWhileDown(t *testing.T) {
 	b := newMemoryBroker(t)
