@@ -16,6 +16,6 @@
 //  5. A busy handler or a full upstream stops the reading of that socket. No queue is unbounded.
 //  6. Every close has a [CloseReason] and every dropped thing a name and a counter ([Metrics]).
 //  7. A fault of one handler, guest or device never touches a connection that is not its own (shared guest instances: its shard).
-//  8. What was acknowledged to a device at QoS above 0 is on the broker.
+//  8. What was acknowledged to a device at QoS above 0 is on the broker or on disk.
 //  9. Secrets are never logged: [ClientInfo] and [ConnInfo] hold none, and a password is an argument that no one keeps longer than the session.
 package gateway
