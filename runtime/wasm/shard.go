@@ -58,12 +58,13 @@ func (s *shard) replace() {
 			return
 		}
 		s.restarts++
+		restarts := s.restarts // once the instance runs, the next goroutine of replace may own the rest
 		err := s.start()
 		if err == nil {
-			s.engine.log.Info("guest instance restarted", "shard", s.index, "restarts", s.restarts)
+			s.engine.log.Info("guest instance restarted", "shard", s.index, "restarts", restarts)
 			return
 		}
-		s.engine.log.Error("starting a guest instance", "shard", s.index, "retry_in", restartDelay(s.restarts), "error", bounded(err.Error(), maxErrorText))
+		s.engine.log.Error("starting a guest instance", "shard", s.index, "retry_in", restartDelay(restarts), "error", bounded(err.Error(), maxErrorText))
 	}
 }
 
