@@ -2,8 +2,6 @@ package mqtt
 
 import (
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/exgate/exgate/connectors/internal/topic"
@@ -31,17 +29,13 @@ func (s Status) withDefaults() Status {
 	return s
 }
 
-var placeholder = regexp.MustCompile(`\$\{[^}]*\}?`)
-
 // check says what is wrong, after the name of the setting.
 func (s Status) check(setting string, known ...string) error {
 	if s.Topic == "" {
 		return nil
 	}
-	for _, p := range placeholder.FindAllString(s.Topic, -1) {
-		if !slices.Contains(known, p) {
-			return fmt.Errorf("%s.topic: %s is not known here: there are %s", setting, p, strings.Join(known, ", "))
-		}
+	if p := gateway.UnknownPlaceholder(s.Topic, known...); p != "" {
+		return fmt.Errorf("%s.topic: %s is not known here: there are %s", setting, p, strings.Join(known, ", "))
 	}
 	if err := topic.CheckName(s.Topic); err != nil {
 		return fmt.Errorf("%s.topic: %w", setting, err)

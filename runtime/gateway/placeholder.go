@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -18,14 +19,15 @@ var placeholders = [...]struct {
 
 var anyPlaceholder = regexp.MustCompile(`\$\{[^}]*\}?`)
 
-// UnknownPlaceholder returns the first ${...} in text that stands for nothing, or "".
-func UnknownPlaceholder(text string) string {
-	for _, found := range anyPlaceholder.FindAllString(text, -1) {
-		known := false
+// UnknownPlaceholder returns the first ${...} in text that is none of known, or "". If known is empty, those of a [Device] are known.
+func UnknownPlaceholder(text string, known ...string) string {
+	if len(known) == 0 {
 		for _, p := range placeholders {
-			known = known || p.name == found
+			known = append(known, p.name)
 		}
-		if !known {
+	}
+	for _, found := range anyPlaceholder.FindAllString(text, -1) {
+		if !slices.Contains(known, found) {
 			return found
 		}
 	}
