@@ -14,7 +14,7 @@ import (
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/internal/messageid"
-	"github.com/exgate/exgate/connectors/internal/topic"
+	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 

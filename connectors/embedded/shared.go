@@ -8,7 +8,7 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
-	"github.com/exgate/exgate/connectors/internal/topic"
+	"github.com/exgate/exgate/internal/topic"
 )
 
 // Shared subscriptions of devices stand in mochi's index, so that devices and network clients can be in one group. A device is known there

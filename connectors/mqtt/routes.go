@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/exgate/exgate/connectors/internal/topic"
+	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 

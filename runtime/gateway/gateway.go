@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/exgate/exgate/internal/lograte"
 )
 
 // Config is a gateway's.
@@ -30,7 +32,7 @@ type Gateway struct {
 	metrics *Metrics
 	started time.Time
 	clients clients
-	outages outageLog
+	outages lograte.Limiter
 
 	mu         sync.Mutex // guards the fields below
 	handlers   map[string]*lease[HandlerFactory]

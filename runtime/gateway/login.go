@@ -160,7 +160,7 @@ func (c *Conn) loginFailed(err error) Result {
 	case errors.Is(err, context.DeadlineExceeded):
 		return Refuse(CodeUnknown, "upstream did not answer within %v", c.limits.AuthTimeout.Round(time.Millisecond))
 	}
-	if silent, ok := c.gw.outages.turn(time.Now()); ok {
+	if silent, ok := c.gw.outages.Allow(time.Now()); ok {
 		c.gw.log.Warn("upstream cannot be reached", "listener", c.metrics.name, "conn", c.id, "error", err, "suppressed", silent)
 	}
 	return Refuse(CodeUnknown, "upstream cannot be reached")

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/exgate/exgate/connectors/internal/topic"
+	"github.com/exgate/exgate/internal/topic"
 )
 
 func TestCheckName(t *testing.T) {
