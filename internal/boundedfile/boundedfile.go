@@ -1,0 +1,114 @@
+// Package boundedfile reads files that somebody else wrote: at most so many bytes, and only of regular files. A named pipe, a device, a socket or a
+// folder under the name of a file is refused without waiting for it, also when it takes the file's place between two system calls.
+package boundedfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// ErrNotRegular is in the error for something that is not a regular file.
+var ErrNotRegular = errors.New("not a regular file")
+
+// ErrTooLarge is in the error for a file that is larger than allowed.
+var ErrTooLarge = errors.New("too large")
+
+// Read returns the content of the regular file at path, which symbolic links may lead to. A file with more than limit bytes is an error and is not read
+// beyond them. Every error names the path; it holds [ErrNotRegular], [ErrTooLarge] or the system's own, such as [fs.ErrNotExist].
+func Read(path string, limit int64) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > limit {
+		return nil, tooLarge(path, limit)
+	}
+	content := make([]byte, 0, info.Size()+1) // what is in /proc says that it has 0 bytes
+	for {
+		if len(content) == cap(content) {
+			content = append(content, 0)[:len(content)]
+		}
+		n, err := f.Read(content[len(content):min(int64(cap(content)), limit+1)])
+		content = content[:len(content)+n]
+		switch {
+		case int64(len(content)) > limit:
+			return nil, tooLarge(path, limit)
+		case err == io.EOF:
+			return content, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// Open opens the regular file at path for reading, for a reader that has a bound of its own. The errors are those of [Read].
+func Open(path string) (*os.File, error) {
+	info, err := os.Stat(path) // opening a device can do something
+	if err != nil {
+		return nil, err
+	}
+	if err := Regular(path, info); err != nil {
+		return nil, err
+	}
+	// What was looked at may be something else by now: opening a named pipe waits for a writer, unless told not to.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err = f.Stat()
+	if err == nil {
+		err = Regular(path, info)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Regular returns nil for a regular file, and else an error that names the path and what is there.
+func Regular(path string, info fs.FileInfo) error {
+	mode := info.Mode()
+	if mode.IsRegular() {
+		return nil
+	}
+	return fmt.Errorf("%s is %s, %w", path, kind(mode), ErrNotRegular)
+}
+
+func kind(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	case mode&fs.ModeSymlink != 0:
+		return "a symbolic link"
+	}
+	return "something else"
+}
+
+func tooLarge(path string, limit int64) error {
+	return fmt.Errorf("%s is %w: it may have %s", path, ErrTooLarge, size(limit))
+}
+
+func size(n int64) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
