@@ -86,6 +86,9 @@ func TestSharedStatusAgain(t *testing.T) {
 	s := newShared(t, cfg, SharedConfig{})
 	logIn(t, s, "early")
 	awaitLast(t, b, "status/early", "online")
+	for _, c := range s.carriers { // the first login waits only for its own
+		<-c.up
+	}
 	b.stop()
 	for _, c := range s.carriers {
 		awaitDown(t, &c.client)

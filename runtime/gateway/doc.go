@@ -17,5 +17,6 @@
 //  6. Every close has a [CloseReason] and every dropped thing a name and a counter ([Metrics]).
 //  7. A fault of one handler, guest or device never touches a connection that is not its own (shared guest instances: its shard).
 //  8. What was acknowledged to a device at QoS above 0 is on the broker or on disk.
-//  9. Secrets are never logged: [ClientInfo] and [ConnInfo] hold none, and a password is an argument that no one keeps longer than the session.
+//  9. A handler gets the result of a login before the messages of its session, whenever those come from the upstream.
+//  10. Secrets are never logged: [ClientInfo] and [ConnInfo] hold none, and a password is an argument that no one keeps longer than the session.
 package gateway

@@ -25,7 +25,8 @@ type event struct {
 type inbox struct {
 	events   []event
 	messages int           // those in events
-	bytes    int           // their payloads
+	early    []Message     // came before the login's result; they follow it
+	bytes    int           // payloads of those in events and in early
 	running  bool          // somebody runs the connection
 	turn     chan struct{} // made by the reading goroutine where it waits to run it, closed to hand it over
 	leaving  bool          // eventLeave is or was in
@@ -100,7 +101,7 @@ func (c *Conn) handleWaiting() bool {
 		c.mu.Unlock()
 		return false
 	}
-	c.inbox.events, c.inbox.messages, c.inbox.bytes = nil, 0, 0
+	c.inbox.events, c.inbox.messages, c.inbox.bytes = nil, 0, c.inbox.earlyBytes()
 	c.mu.Unlock()
 	c.handle(events)
 	return true
@@ -183,18 +184,23 @@ func (c *Conn) Post(f func() error) bool {
 	return c.enqueue(event{kind: eventPost, post: f})
 }
 
-// Deliver queues a message of the upstream for the handler and never blocks.
+// Deliver queues a message of the upstream for the handler and never blocks. Messages that come before the handler has the login's result, as a
+// broker sends those of a resumed session right behind CONNACK, wait for it.
 func (c *Conn) Deliver(m Message) bool {
 	c.mu.Lock()
-	full := c.inbox.messages > 0 &&
-		(c.inbox.messages >= c.limits.InboxMessages || c.inbox.bytes+len(m.Payload) > c.limits.InboxBytes)
+	waiting := c.inbox.messages + len(c.inbox.early)
+	full := waiting > 0 && (waiting >= c.limits.InboxMessages || c.inbox.bytes+len(m.Payload) > c.limits.InboxBytes)
 	queued := false
-	if !full {
-		m.Topic, m.Node = c.login.unmount(m.Topic), c.gw.node
-		if queued = c.enqueue(event{kind: eventMessage, message: &m}); queued {
-			c.inbox.messages++
-			c.inbox.bytes += len(m.Payload)
-		}
+	switch {
+	case full:
+	case c.login.told:
+		queued = c.enqueueMessage(m)
+	case !c.inbox.last:
+		queued = true
+		c.inbox.early = append(c.inbox.early, m)
+	}
+	if queued {
+		c.inbox.bytes += len(m.Payload)
 	}
 	c.mu.Unlock()
 	switch {
@@ -206,4 +212,41 @@ func (c *Conn) Deliver(m Message) bool {
 		c.metrics.drop(droppedAfterClose, 1)
 	}
 	return queued
+}
+
+// enqueueMessage adds an event for m, whose topic the handler sees without the mountpoint; the caller holds mu. It reports false after the last event.
+func (c *Conn) enqueueMessage(m Message) bool {
+	m.Topic, m.Node = c.login.unmount(m.Topic), c.gw.node
+	if !c.enqueue(event{kind: eventMessage, message: &m}) {
+		return false
+	}
+	c.inbox.messages++
+	return true
+}
+
+// resultTold releases the messages that waited for the login's result. Where the login failed, they are dropped: they belong to a session that has ended.
+func (c *Conn) resultTold() {
+	c.mu.Lock()
+	early := c.inbox.early
+	c.inbox.bytes -= c.inbox.earlyBytes()
+	c.inbox.early = nil
+	c.login.told = c.login.state == loginDone
+	dropped := 0
+	for _, m := range early {
+		if c.login.told && c.enqueueMessage(m) {
+			c.inbox.bytes += len(m.Payload)
+		} else {
+			dropped++
+		}
+	}
+	c.mu.Unlock()
+	c.metrics.drop(droppedAfterClose, dropped)
+}
+
+// earlyBytes is how much of bytes is in early.
+func (b *inbox) earlyBytes() (n int) {
+	for i := range b.early {
+		n += len(b.early[i].Payload)
+	}
+	return n
 }

@@ -171,3 +171,65 @@ func TestSessionLost(t *testing.T) {
 		w.stop(t)
 	})
 }
+
+// Invariant 9: a connector delivers messages of a resumed session before Connect has returned, as a broker sends them right behind CONNACK. The handler
+// gets the result first, and the messages without the mountpoint.
+func TestMessagesBeforeTheLoginsResult(t *testing.T) {
+	for name, c := range map[string]struct {
+		limits   gateway.Limits
+		password string
+		early    int
+		qos      byte
+		want     string
+	}{
+		"in order":    {password: "pw", early: 3, want: "created\nresult success\nmessages m=0 m=1 m=2"},
+		"none":        {password: "pw", want: "created\nresult success"},
+		"refused":     {password: "wrong", early: 2, want: "created\nresult permission_deny"},
+		"full, QoS 0": {limits: gateway.Limits{InboxMessages: 2}, password: "pw", early: 3, want: "created\nresult success\nmessages m=0 m=1"},
+		"full, bytes": {limits: gateway.Limits{InboxBytes: 2}, password: "pw", early: 3, want: "created\nresult success\nmessages m=0 m=1"},
+		"full, QoS 1": {limits: gateway.Limits{InboxMessages: 2}, password: "pw", early: 3, qos: 1, want: "created\nclosed message_queue_full"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newHouse(t, c.limits, "devices/${clientid}/")
+				conn := w.lis.open(t, newSocket(-1))
+				w.up.connect = func(context.Context, gateway.ClientInfo) error {
+					for i := range c.early {
+						conn.Deliver(gateway.Message{Topic: "devices/d/m", Payload: []byte(fmt.Sprint(i)), QoS: c.qos})
+					}
+					return nil
+				}
+				conn.Authenticate(gateway.ClientInfo{ClientID: "d"}, c.password, func(r gateway.Result) {
+					conn.Post(func() error {
+						w.h.add("result %s", r.Code)
+						return nil
+					})
+				})
+				synctest.Wait()
+				equal(t, "events", strings.ToLower(w.h.String()), c.want)
+				w.stop(t)
+			})
+		})
+	}
+}
+
+// TestMessagesWhileTheResultIsTold come between the session and the result, while the handler is still being told.
+func TestMessagesWhileTheResultIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "mount/")
+		conn := w.lis.open(t, newSocket(-1))
+		conn.Authenticate(gateway.ClientInfo{ClientID: "d"}, "pw", func(gateway.Result) {
+			w.up.deliver("d", "mount/t", "1", 1)
+			conn.Post(func() error {
+				w.h.add("result")
+				return nil
+			})
+			w.up.deliver("d", "mount/t", "2", 1)
+		})
+		synctest.Wait()
+		w.up.deliver("d", "mount/t", "3", 1)
+		synctest.Wait()
+		equal(t, "events", w.h.String(), "created\nresult\nmessages t=1 t=2\nmessages t=3")
+		w.stop(t)
+	})
+}

@@ -18,6 +18,7 @@ const (
 // login is who the device is and its session at the upstream. Guarded by Conn.mu.
 type login struct {
 	state   loginState
+	told    bool // the handler has the result of the login that succeeded
 	client  ClientInfo
 	mount   string
 	session Session
@@ -96,6 +97,7 @@ func (c *Conn) authenticate(ctx context.Context, client ClientInfo, password str
 	if done != nil {
 		done(r)
 	}
+	c.resultTold()
 }
 
 // connect asks the upstream and, where it agrees, takes the client id over from an older connection. Connections of one client
