@@ -27,11 +27,11 @@ type Host interface {
 	Close(conn int64, why []byte) Code
 
 	// Authenticate is authenticate(conn i64, token i64, ptr i32, len i32) -> code: open the upstream session for the client that an
-	// AuthenticateRequest message (without conn) describes. The outcome is a [KindResult] with token, also where token is 0.
+	// AuthenticateRequest message (without conn) describes. A client without a clientid is assigned a unique one. The outcome is a [KindResult] with
+	// token, also where token is 0.
 	//
 	//   - 0: accepted, the outcome follows
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
-	//   - 3 REQUIRED_PARAMS_MISSED: no clientid
 	//   - 4 PARAMS_TYPE_ERROR: the message is malformed
 	//   - 5 PERMISSION_DENY: an authentication is under way or succeeded
 	//   - 16 LIMIT

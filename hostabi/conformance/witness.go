@@ -106,12 +106,9 @@ func (w *witness) Close(conn int64, why []byte) hostabi.Code {
 
 func (w *witness) Authenticate(conn, token int64, request []byte) hostabi.Code {
 	w.write("authenticate", "%x", request)
-	if a, err := hostabi.ParseAuthenticateRequest(request); err != nil {
+	if _, err := hostabi.ParseAuthenticateRequest(request); err != nil {
 		w.target("authenticate", conn)
 		return hostabi.CodeParamsTypeError
-	} else if a.ClientID == "" {
-		w.target("authenticate", conn)
-		return hostabi.CodeRequiredParamsMiss
 	}
 	return w.accept("authenticate", conn, token, true)
 }

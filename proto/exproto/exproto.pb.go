@@ -1193,7 +1193,7 @@ func (x *CertificateInfo) GetDn() string {
 	return ""
 }
 
-// ClientInfo is what a handler learned of a device. Only clientid is required.
+// ClientInfo is what a handler learned of a device. Each field may be empty. The gateway assigns a unique clientid to a device without one.
 type ClientInfo struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ProtoName string                 `protobuf:"bytes,1,opt,name=proto_name,json=protoName,proto3" json:"proto_name,omitempty"`

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -52,7 +53,6 @@ func TestAuthenticateResults(t *testing.T) {
 		}
 		c.StartTimer(gateway.TimerKeepalive, 3600)
 		for _, x := range []struct{ id, password, want string }{
-			{"", "", "refused REQUIRED_PARAMS_MISSED: clientid is required"},
 			{"a\x00b", "", "refused PARAMS_TYPE_ERROR: clientid and username must be UTF-8 without control characters, at most 65535 bytes"},
 			{"d", "wrong", "PERMISSION_DENY: bad password"},
 			{"silent", "", "UNKNOWN: upstream did not answer within 5s"},
@@ -64,6 +64,25 @@ func TestAuthenticateResults(t *testing.T) {
 		}
 		if client, ok := c.Client(); !ok || client.ClientID != "d" {
 			t.Errorf("client %v %v", client, ok)
+		}
+		w.stop(t)
+	})
+}
+
+// A device whose handler names no client id is assigned one that no other has. Placeholders stand for it.
+func TestAssignedClientID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "site/${clientid}/")
+		form := regexp.MustCompile(`^exgate[A-Z2-7]{17}$`)
+		seen := map[string]bool{}
+		for range 100 {
+			c := w.lis.open(t, newSocket(-1))
+			login(t, c, "")
+			client, _ := c.Client()
+			if !form.MatchString(client.ClientID) || seen[client.ClientID] || client.Mountpoint != "site/"+client.ClientID+"/" {
+				t.Errorf("client %+v, others %v", client, seen)
+			}
+			seen[client.ClientID] = true
 		}
 		w.stop(t)
 	})

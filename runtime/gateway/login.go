@@ -67,6 +67,9 @@ func (l *login) unmount(topic string) string { return strings.TrimPrefix(topic, 
 
 // Authenticate opens the device's upstream session; see [ConnectionAdapter].
 func (c *Conn) Authenticate(client ClientInfo, password string, done Done) Result {
+	if client.ClientID == "" {
+		client.ClientID = newClientID()
+	}
 	mount, refused := mountpoint(c.topics.mountpoint, c.device(client))
 	if !refused.Ok() {
 		return refused

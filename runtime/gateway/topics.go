@@ -11,9 +11,6 @@ const maxString = 65535
 // mountpoint checks client and resolves the mountpoint's placeholders. The listener's mountpoint wins; that of the handler counts where
 // the listener has none, as handlers written before EMQX 5.1 expect.
 func mountpoint(configured string, device Device) (string, Result) {
-	if device.ClientID == "" {
-		return "", Refuse(CodeRequiredParamsMiss, "clientid is required")
-	}
 	if !validString(device.ClientID) || !validString(device.Username) {
 		return "", Refuse(CodeParamsTypeError, "clientid and username must be UTF-8 without control characters, at most %d bytes", maxString)
 	}

@@ -86,7 +86,6 @@ var conversation = []exchange{
 	{publish("t", 0), "PERMISSION_DENY"},
 	{subscribe("t", 0), "PERMISSION_DENY"},
 	{unsubscribe("t"), "PERMISSION_DENY"},
-	{authenticate(""), "REQUIRED_PARAMS_MISSED"},
 	{authenticate("stranger"), "PERMISSION_DENY"},
 	{authenticate("dev1"), "SUCCESS"},
 	{authenticate("dev1"), "PERMISSION_DENY"},

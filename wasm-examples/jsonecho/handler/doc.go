@@ -12,6 +12,6 @@
 //	9 DISCONNECT   {"type":9}, both ways
 //	10 RAW_PUBLISH like PUBLISH, answered with PUBACK
 //
-// A code is 0 for success and 1 for anything else. Only the clientid is required, keepalive is in seconds and 0 for none. One
+// A code is 0 for success and 1 for anything else. Each field of clientinfo may be empty, keepalive is in seconds and 0 for none. One
 // frame is handled at a time: the next waits until the broker has answered, so that answers come in the order of the questions.
 package handler

@@ -49,7 +49,7 @@ class ConnInfo:
 
 @dataclass(frozen=True)
 class ClientInfo:
-    """What a handler learned of a device. Only clientid is required; mountpoint prefixes the device's topics."""
+    """What a handler learned of a device. Without a clientid the gateway assigns one; mountpoint prefixes the device's topics."""
 
     clientid: str
     username: str = ""

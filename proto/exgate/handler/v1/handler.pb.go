@@ -1167,7 +1167,7 @@ func (*Close) Descriptor() ([]byte, []int) {
 // Authenticate opens the device's MQTT session. Another one while it is under way or after it succeeded is PERMISSION_DENY.
 type Authenticate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only clientid is required.
+	// Each field may be empty. The gateway assigns a unique clientid to a device without one.
 	Clientinfo    *exproto.ClientInfo `protobuf:"bytes,1,opt,name=clientinfo,proto3" json:"clientinfo,omitempty"`
 	Password      string              `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
 	unknownFields protoimpl.UnknownFields
