@@ -42,7 +42,7 @@ func (g *guestFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&g.config, "config", "", "the module's configuration, or @ and the file that has it")
 	flags.Uint32Var(&g.limits.MemoryPages, "memory-pages", 0, "limits.memory_pages: how large the memory may grow, in pages of 64 KiB (default: 256)")
 	flags.Uint32Var(&g.limits.Fuel, "fuel", 0, "limits.fuel: what an event may spend (default: 2000000)")
-	flags.DurationVar(&g.limits.WallTime, "wall-time", 0, "limits.wall_time: how long an event may take (default: 100ms)")
+	flags.DurationVar(&g.limits.WallTime, "wall-time", 0, "limits.wall_time: processor time of an event of a module that is not metered (default: 1s)")
 }
 
 // open reads the module that the command line names. What the command line does not say is taken from the settings beside it, as the

@@ -2,7 +2,6 @@ package wasm
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -12,27 +11,23 @@ type budget struct {
 	fuel     uint32 // what the event may spend
 	calls    int
 	bytes    int
-	deadline time.Time
-	wall     time.Duration
+	clock    *cpuClock             // of a guest that is not metered; nil: fuel, calls and bytes bound the event
 	starting bool                  // it is a step of starting an instance
 	over     bool                  // a call was refused because of its bytes
 	broken   *gateway.HandlerError // for the limit that the guest passed
 	limit    string                // its name
 }
 
-// callsPerClock is how many host calls go by between looks at the clock.
-const callsPerClock = 16
-
 // arm makes the limits of an event ready, whose body has so many bytes.
 func (in *instance) arm(body int) {
 	in.refuel(in.limits.eventFuel(body))
-	in.budget.reset(in.limits, in.limits.WallTime)
+	in.budget.reset(in.limits)
 }
 
 // armStart is arm for a step of starting an instance.
 func (in *instance) armStart() {
 	in.refuel(in.limits.StartFuel)
-	in.budget.reset(in.limits, in.limits.StartTime)
+	in.budget.reset(in.limits)
 	in.budget.starting = true
 }
 
@@ -47,10 +42,9 @@ func (in *instance) refuel(fuel uint32) {
 // spent is what the event used so far.
 func (in *instance) spent() uint64 { return uint64(max(int64(in.budget.fuel)-int64(in.fuel.Get()), 0)) }
 
-func (b *budget) reset(l *Limits, wall time.Duration) {
+func (b *budget) reset(l *Limits) {
 	b.calls, b.bytes, b.broken = l.HostCalls, l.CallBytes, nil
 	b.starting, b.over = false, false
-	b.wall, b.deadline = wall, time.Now().Add(wall)
 }
 
 // call counts a host call. It panics where the guest has passed a limit: the panic ends the event, and fault finds the reason in broken.
@@ -59,8 +53,8 @@ func (b *budget) call() {
 	if b.calls < 0 {
 		b.stop(limitHostCalls, gateway.ReasonGuestCalls, "more host calls in one event than the limit host_calls allows")
 	}
-	if b.calls%callsPerClock == 0 && time.Now().After(b.deadline) {
-		b.stop(b.timeLimit(), gateway.ReasonGuestTime, "it took more than %v (limit %s)", b.wall, b.timeLimit())
+	if b.clock != nil && b.clock.Err() != nil {
+		b.stop(b.timeLimit(), gateway.ReasonGuestTime, "it took more than %v (limit %s)", b.clock.limit, b.timeLimit())
 	}
 }
 

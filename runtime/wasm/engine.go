@@ -90,6 +90,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("wasm handler %s: %w", c.Name, err)
 	}
+	timed := c.Limits.WallTime > 0
 	c = c.withDefaults()
 	e := &Engine{
 		config: c, log: c.Logger.With("handler", c.Name), metrics: c.Metrics.handler(c.Name), digest: digest(c.Module),
@@ -97,6 +98,9 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	var err error
 	if e.program, err = load(ctx, c, e.log); err != nil {
 		return nil, fmt.Errorf("loading wasm handler %s: %w", c.Name, err)
+	}
+	if timed && e.program.ends == byFuel {
+		e.log.Info("limits.wall_time does not apply to this module: it is metered, and fuel, host_calls and send_bytes bound its events")
 	}
 	e.noImage = e.program.parts.Whole
 	e.starting, e.stop = context.WithCancelCause(context.WithoutCancel(ctx))

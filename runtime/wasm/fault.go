@@ -38,7 +38,7 @@ func (in *instance) diagnose(err error) (fault *gateway.HandlerError, limit stri
 	case b.broken != nil:
 		return b.broken, b.limit
 	case exited && in.fuel == nil && exit.ExitCode() == sys.ExitCodeDeadlineExceeded:
-		return blame(gateway.ReasonGuestTime, "it took more than %v (limit %s)", b.wall, b.timeLimit()), b.timeLimit()
+		return blame(gateway.ReasonGuestTime, "it took more than %v (limit %s)", in.timeAllowed(), b.timeLimit()), b.timeLimit()
 	case exited:
 		return blame(gateway.ReasonGuestExit, "the guest exited with code %d", exit.ExitCode()), ""
 	case in.fuel != nil && int64(in.fuel.Get()) < 0:

@@ -41,13 +41,11 @@ func (e *Engine) newLines() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(perSecond), perSecond*burstSeconds)
 }
 
-// line logs one line at an slog level.
-func (g *guestLog) line(level int32, text []byte) {
+// line logs one line at an slog level. It reports false where the guest logs faster than it may.
+func (g *guestLog) line(level int32, text []byte) bool {
 	if !g.lines.Allow() {
-		g.suppressed++
-		g.metrics.drop(droppedLogLine)
-		g.metrics.hit(limitLogLines)
-		return
+		g.suppress(1)
+		return false
 	}
 	l := slog.Level(min(max(level, int32(slog.LevelDebug)), int32(slog.LevelError)))
 	attrs := []slog.Attr{g.whose, slog.String("text", bounded(clip(text), maxLine))}
@@ -56,19 +54,32 @@ func (g *guestLog) line(level int32, text []byte) {
 		g.suppressed = 0
 	}
 	g.log.LogAttrs(context.Background(), l, "guest", attrs...)
+	return true
+}
+
+// suppress counts n lines that are not logged.
+func (g *guestLog) suppress(n int) {
+	g.suppressed += n
+	g.metrics.set.dropped.WithLabelValues(g.metrics.name, droppedLogLine).Add(float64(n))
+	g.metrics.hit(limitLogLines)
 }
 
 var streamLevels = [2]slog.Level{slog.LevelInfo, slog.LevelWarn}
 
-// write takes what the guest prints on stream 0 (standard output) or 1 (standard error). What a line has above maxLine is thrown away.
+// write takes what the guest prints on stream 0 (standard output) or 1 (standard error). What a line has above maxLine is thrown away. After the first
+// line that comes too fast, the other whole lines of b are only counted: a million of them in one event must not take a million looks at the rate.
 func (g *guestLog) write(stream int, b []byte) {
 	for len(b) > 0 {
 		line, rest, ended := bytes.Cut(b, []byte("\n"))
 		room := max(maxLine+utf8.UTFMax-len(g.partial[stream]), 0)
 		g.partial[stream] = append(g.partial[stream], line[:min(len(line), room)]...)
 		if ended {
-			g.line(int32(streamLevels[stream]), g.partial[stream])
+			logged := g.line(int32(streamLevels[stream]), g.partial[stream])
 			g.partial[stream] = g.partial[stream][:0]
+			if end := bytes.LastIndexByte(rest, '\n') + 1; !logged && end > 0 {
+				g.suppress(bytes.Count(rest[:end], []byte("\n")))
+				rest = rest[end:]
+			}
 		}
 		b = rest
 	}

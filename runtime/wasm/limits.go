@@ -37,7 +37,8 @@ type Limits struct {
 	// StartFuel is what each step of starting an instance may spend: the start function, _initialize, exproto_v1_init. If zero, 50 times Fuel.
 	StartFuel uint32
 
-	// WallTime is how long an event may take. It is looked at when the guest calls the host. If zero, 100 ms.
+	// WallTime is how much processor time an event may take in a module that is not metered (see UnmeteredContext); outside of Linux it is
+	// the time that passes. If zero, 1 s. It does not apply to metered modules: Fuel, HostCalls and CallBytes bound what their events do.
 	WallTime time.Duration
 
 	// StartTime is WallTime for each step of starting. If zero, 10 s.
@@ -105,7 +106,7 @@ func (l Limits) withDefaults() Limits {
 	l.FuelPerByte = cmp.Or(l.FuelPerByte, 100)
 	l.StartFuel = cmp.Or(l.StartFuel, uint32(min(uint64(l.Fuel)*50, maxFuel)))
 	l.StartFuel = min(l.StartFuel, maxFuel)
-	l.WallTime = cmp.Or(l.WallTime, 100*time.Millisecond)
+	l.WallTime = cmp.Or(l.WallTime, time.Second)
 	l.StartTime = cmp.Or(l.StartTime, 10*time.Second)
 	l.HostCalls = cmp.Or(l.HostCalls, 10_000)
 	l.CallBytes = cmp.Or(l.CallBytes, 1<<20)

@@ -67,7 +67,7 @@ func TestLimitsOfTheStart(t *testing.T) {
 		limit  string
 	}{
 		{loop, Limits{}, limitStartFuel},
-		{initCalling(), Limits{StartTime: 1}, limitStartTime},
+		{initCalling(), Limits{StartTime: 1}, limitHostCalls},
 		{initCalling(), Limits{StartTime: time.Hour}, limitHostCalls},
 	} {
 		set := NewMetrics(prometheus.NewRegistry())

@@ -24,7 +24,7 @@ func TestOutboxKeepsOrderAndBoundaries(t *testing.T) {
 	to := &sends{}
 	c := &connection{id: 1, adapter: to}
 	in := &instance{limits: &Limits{HostCalls: 10, CallBytes: 1 << 20}, connections: map[int64]*connection{1: c}, current: c}
-	in.budget.reset(in.limits, 0)
+	in.budget.reset(in.limits)
 	large := bytes.Repeat([]byte("x"), outboxBytes+1)
 	for _, b := range [][]byte{[]byte("one"), []byte("two"), large, []byte("three")} {
 		if code := in.Send(1, b); code != 0 {
@@ -48,7 +48,7 @@ func TestSendToAnotherConnectionGoesOutAtOnce(t *testing.T) {
 		limits: &Limits{HostCalls: 10, CallBytes: 1 << 20}, current: c,
 		connections: map[int64]*connection{1: c, 2: {id: 2, adapter: other}},
 	}
-	in.budget.reset(in.limits, 0)
+	in.budget.reset(in.limits)
 	in.Send(1, []byte("kept"))
 	in.Send(2, []byte("sent"))
 	if len(own.got) != 0 || len(other.got) != 1 {
@@ -74,7 +74,7 @@ func TestSendsStayBeforeTheCallsAfterThem(t *testing.T) {
 	to := &caller{}
 	c := &connection{id: 1, adapter: to}
 	in := &instance{limits: &Limits{HostCalls: 10, CallBytes: 1 << 20}, connections: map[int64]*connection{1: c}, current: c}
-	in.budget.reset(in.limits, 0)
+	in.budget.reset(in.limits)
 	in.Send(1, []byte("a"))
 	in.Publish(1, 0, []byte("t"), 0, nil)
 	in.Send(1, []byte("b"))

@@ -26,9 +26,9 @@ func (in *instance) begin() error {
 // startModule instantiates the module and runs its start function, _initialize, exproto_v1_buffer and exproto_v1_init.
 func (in *instance) startModule() error {
 	in.armStart()
-	ctx, cancel := in.callContext()
-	defer cancel()
+	ctx, done := in.callContext()
 	module, err := in.engine.program.instantiate(ctx)
+	done()
 	if err != nil && in.engine.program.ends == byContext {
 		return in.startFault("instantiating", err) // the start function ran
 	}

@@ -3,6 +3,7 @@ package wasm
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/exgate/exgate/runtime/wasm/internal/meter"
 	"github.com/tetratelabs/wazero/api"
@@ -17,8 +18,8 @@ const (
 	// UnmeteredRefuse does not load it.
 	UnmeteredRefuse Unmetered = "refuse"
 
-	// UnmeteredContext runs it, and ends an event at Limits.WallTime. An event costs microseconds more and loops are several times slower. The
-	// time is looked at in loops and host calls only, so that a deep recursion can outlast it by many seconds, and
+	// UnmeteredContext runs it, and ends an event that used more processor time than Limits.WallTime. An event costs microseconds more and
+	// loops are several times slower. The time is looked at in loops and host calls only, so that a deep recursion can outlast it by many seconds, and
 	// Limits.Fuel, StartFuel, TableElements, Functions and CodeBytes do not bound such a module: it is for modules of one's own.
 	UnmeteredContext Unmetered = "context"
 )
@@ -69,12 +70,25 @@ func rewrite(c Config) (parts meter.Parts, ends termination, err error) {
 	return parts, byFuel, err
 }
 
-// callContext is the context for a call of the guest, whose budget is set.
-func (in *instance) callContext() (context.Context, context.CancelFunc) {
-	if in.engine.program.ends == byContext {
-		return context.WithTimeout(in.ctx, in.budget.wall)
+// callContext is the context for a call of the guest, whose budget is set. The caller must call done on the same goroutine.
+func (in *instance) callContext() (ctx context.Context, done func()) {
+	if in.engine.program.ends != byContext {
+		return in.ctx, func() {}
 	}
-	return in.ctx, func() {}
+	clock := startClock(in.ctx, in.timeAllowed())
+	in.budget.clock = clock
+	return clock, func() {
+		clock.stop()
+		in.budget.clock = nil
+	}
+}
+
+// timeAllowed is how much time the event or the step of the start may take where the guest is not metered.
+func (in *instance) timeAllowed() time.Duration {
+	if in.budget.starting {
+		return in.limits.StartTime
+	}
+	return in.limits.WallTime
 }
 
 // invoke calls an export. Its parameters and its result are in the instance's stack.
@@ -82,7 +96,7 @@ func (in *instance) invoke(f api.Function) error {
 	if in.engine.program.ends != byContext {
 		return f.CallWithStack(in.ctx, in.stack[:])
 	}
-	ctx, cancel := in.callContext()
-	defer cancel()
+	ctx, done := in.callContext()
+	defer done()
 	return f.CallWithStack(ctx, in.stack[:])
 }

@@ -1,0 +1,55 @@
+package wasm
+
+import (
+	"bytes"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// slow is an adapter on a machine that has no time: a call takes long, through no fault of the guest.
+type slow struct{ *device }
+
+func (slow) Resume() gateway.Result {
+	time.Sleep(10 * time.Millisecond)
+	return gateway.OK
+}
+
+// A metered guest is never ended by a clock, however long the machine takes for what it may do.
+func TestNoClockEndsAMeteredGuest(t *testing.T) {
+	resume := call(signature("exproto_v1", "resume"))
+	module := importing("exproto_v1", "resume", slices.Repeat(resume, 40))
+	for _, isolation := range []Isolation{IsolationShared, IsolationConnection} {
+		e := engine(t, Config{Module: module, Shards: 1, Isolation: isolation, Limits: Limits{WallTime: 1, StartTime: 1}})
+		h, err := e.NewHandler(slow{&device{name: "dev"}})
+		must(t, err)
+		must(t, h.OnSocketCreated(info))
+		must(t, h.OnReceivedBytes([]byte("y")))
+		must(t, h.OnSocketClosed(gateway.ReasonTCPClosed))
+	}
+}
+
+// Lines over the rate are counted, each of them, and cost no look at the rate of their own.
+func TestPrintedLinesOverTheRateAreCounted(t *testing.T) {
+	var log syncBuffer
+	set := NewMetrics(prometheus.NewRegistry())
+	e := engine(t, Config{
+		Module: file(t, "echo"), Shards: 1, Metrics: set, Limits: Limits{LogLines: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	g := newGuestLog(e, slog.Int("shard", 0))
+	g.write(0, append(bytes.Repeat([]byte("a\n"), 1000), "begun"...))
+	g.write(0, []byte(" and ended\n"))
+	logged := strings.Count(log.String(), "msg=guest ")
+	if logged < burstSeconds || logged > 2*burstSeconds {
+		t.Errorf("%d lines are logged", logged)
+	}
+	if got := testutil.ToFloat64(set.dropped.WithLabelValues("test", droppedLogLine)); got != float64(1001-logged) {
+		t.Errorf("%v lines are counted as dropped, and %d logged, of 1001", got, logged)
+	}
+}
