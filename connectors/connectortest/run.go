@@ -47,6 +47,7 @@ func (f *fixture) cases() []testCase {
 		{"close completes calls", f.testCloseCompletes},
 		{"nil done", f.testNilDone},
 		{"bad arguments", f.testBadArguments},
+		{"bad strings", f.testBadStrings},
 	}
 	if f.WrongPassword != "" {
 		cases = append(cases, testCase{"wrong password", f.testWrongPassword})

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
@@ -18,8 +16,8 @@ var errClosed = errors.New("the embedded broker is closed")
 
 // Connect opens the session of a device. A session of the same client id, of a device or a network client, ends.
 func (b *Broker) Connect(ctx context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
-	if device.ClientID == "" || strings.IndexByte(device.ClientID, 0) >= 0 || !utf8.ValidString(device.ClientID) {
-		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError, "client id %.100q is not usable with MQTT", device.ClientID)}
+	if err := checkLogin(device, password); err != nil {
+		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)}
 	}
 	answer, err := b.admit(ctx, device, password)
 	if err != nil {

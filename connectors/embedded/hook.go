@@ -36,13 +36,18 @@ func deviceOf(cl *mochi.Client) gateway.Device {
 // OnConnectAuthenticate also checks the will: mochi publishes it without asking OnACLCheck.
 func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	b, device := h.broker, deviceOf(cl)
+	if err := checkConnect(device, pk); err != nil {
+		b.metrics.refused.Inc()
+		b.log.Info("embedded broker refused a client", "client_id", device.ClientID, "remote", cl.Net.Remote, "error", err)
+		return false
+	}
 	answer, err := b.admit(context.Background(), device, string(pk.Connect.Password))
 	if err != nil {
 		b.log.Info("embedded broker refused a client", "client_id", device.ClientID, "remote", cl.Net.Remote, "error", err)
 		return false
 	}
 	if will := pk.Connect.WillTopic; pk.Connect.WillFlag {
-		if topic.CheckName(will) != nil || isReserved(will) || !answer.Allows(device, access.Publish, will, b.acl) {
+		if isReserved(will) || !answer.Allows(device, access.Publish, will, b.acl) {
 			b.log.Info("embedded broker refused a client's will", "client_id", device.ClientID, "topic", will, "remote", cl.Net.Remote)
 			b.metrics.refused.Inc()
 			return false
@@ -83,7 +88,11 @@ func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
 // OnACLCheck is asked for each publish and subscribe of a network client, and for each message before it is delivered to one.
 func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
 	if write {
-		return topic.CheckName(name) == nil && h.allows(cl, access.Publish, name)
+		if topic.CheckName(name) != nil {
+			h.broker.metrics.dropped.WithLabelValues(dropBadString).Inc()
+			return false
+		}
+		return h.allows(cl, access.Publish, name)
 	}
 	if topic.CheckFilter(name) != nil {
 		return false
@@ -92,10 +101,18 @@ func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
 	return h.allows(cl, access.Subscribe, inner)
 }
 
-// OnPublish puts the device's client id where mochi has put that of the inline client.
+// OnPublish puts the device's client id where mochi has put that of the inline client. It ends the connection of a network client that publishes strings
+// for which strict subscribers would end theirs (MQTT 5, section 1.5.4).
 func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	if cl.Net.Inline {
 		pk.Origin, pk.Connect.ClientIdentifier = pk.Connect.ClientIdentifier, ""
+		return pk, nil
+	}
+	if err := checkProperties(pk.Properties); err != nil {
+		h.broker.metrics.dropped.WithLabelValues(dropBadString).Inc()
+		h.broker.log.Info("embedded broker disconnects a client", "client_id", cl.ID, "remote", cl.Net.Remote, "error", err)
+		_ = h.broker.server.DisconnectClient(cl, packets.ErrMalformedPacket)
+		return pk, packets.ErrRejectPacket
 	}
 	return pk, nil
 }

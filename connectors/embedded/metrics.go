@@ -7,6 +7,7 @@ const (
 	dropDeviceFull = "device_queue_full"
 	dropClientFull = "client_queue_full"
 	dropDenied     = "denied"
+	dropBadString  = "bad_string" // a topic or property that MQTT does not allow
 )
 
 // Metrics counts what the broker does.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/exgate/exgate/internal/topic"
 )
 
 // Config is what a Connector is made with. Only URL or URLs is required.
@@ -110,6 +112,10 @@ func (cfg Config) check() error {
 	if min(cfg.ConnectTimeout, cfg.KeepAlive, cfg.PacketTimeout, cfg.AckTimeout, cfg.SessionExpiry, cfg.ReconnectDelay, cfg.MessageExpiry,
 		time.Duration(cfg.MaxDials)) < 0 {
 		return errors.New("MQTT connector: a duration or a limit is negative")
+	}
+	err := errors.Join(topic.CheckString("upstream.username", cfg.Username), topic.CheckBinary("upstream.password_file", cfg.Password))
+	if err != nil {
+		return err
 	}
 	if err := cfg.DeviceStatus.check("upstream.device_status", "${clientid}", "${username}", "${listener}", "${module}"); err != nil {
 		return err

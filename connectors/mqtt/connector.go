@@ -63,8 +63,8 @@ func (c *Connector) Connect(ctx context.Context, device gateway.Device, password
 }
 
 func (c *Connector) newSession(device gateway.Device, password string, down gateway.Downlink) (*Session, error) {
-	if device.ClientID == "" {
-		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeRequiredParamsMiss, "the client id is empty")}
+	if err := c.checkLogin(device, password); err != nil {
+		return nil, err
 	}
 	status, err := c.cfg.DeviceStatus.of(device)
 	if err != nil {

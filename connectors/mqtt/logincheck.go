@@ -18,6 +18,9 @@ type loginCheck struct{ broker *broker }
 
 // Authenticate allows whom the broker takes. What is not about the credentials (the broker is busy, or away) is an error.
 func (p loginCheck) Authenticate(ctx context.Context, device gateway.Device, password string) (access.Answer, error) {
+	if err := p.broker.checkLogin(device, password); err != nil {
+		return access.Answer{}, err
+	}
 	c := &client{}
 	c.init(p.broker, device.ClientID, visitor{})
 	c.username, c.password = device.Username, password

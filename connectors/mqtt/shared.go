@@ -130,11 +130,8 @@ func (s *Shared) Connect(ctx context.Context, device gateway.Device, password st
 
 // admit decides whether the device may log in.
 func (s *Shared) admit(ctx context.Context, device gateway.Device, password string) (access.Answer, error) {
-	if device.ClientID == "" {
-		return access.Answer{}, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeRequiredParamsMiss, "the client id is empty")}
-	}
-	if err := topic.CheckClientID(device.ClientID); err != nil {
-		return access.Answer{}, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)}
+	if err := s.broker.checkLogin(device, password); err != nil {
+		return access.Answer{}, err
 	}
 	answer, err := s.cfg.Authenticator.Authenticate(ctx, device, password)
 	if err != nil {

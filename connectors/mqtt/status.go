@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -40,6 +41,9 @@ func (s Status) check(setting string, known ...string) error {
 	if err := topic.CheckName(s.Topic); err != nil {
 		return fmt.Errorf("%s.topic: %w", setting, err)
 	}
+	if err := errors.Join(topic.CheckBinary(setting+".online", s.Online), topic.CheckBinary(setting+".offline", s.Offline)); err != nil {
+		return err
+	}
 	if s.QoS > 2 {
 		return fmt.Errorf("%s.qos: QoS %d does not exist", setting, s.QoS)
 	}
@@ -52,6 +56,9 @@ func (s Status) of(device gateway.Device) (Status, error) {
 	if !ok {
 		return Status{}, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError,
 			"the topic of the device's status uses %s, which must not be empty or contain '+' or '#'", what)}
+	}
+	if err := topic.CheckName(filled); filled != "" && err != nil {
+		return Status{}, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError, "upstream.device_status.topic: %v", err)}
 	}
 	s.Topic = filled
 	return s, nil

@@ -1,41 +1,49 @@
-// Package topic checks topic names and filters by the rules of MQTT 5, section 4.7.
+// Package topic has the rules of topic names, topic filters (MQTT 5, section 4.7) and other strings that MQTT carries, for the whole project.
 package topic
 
 import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 )
 
 // MaxLevels is how many levels a name or filter may have. Brokers have such a limit too (mosquitto 200, EMQX 128): matching deeper ones costs much.
 const MaxLevels = 128
 
+// What can be wrong with a name or filter beside its text.
 var (
-	errEmpty    = errors.New("it is empty")
-	errLong     = errors.New("it is longer than 65535 bytes")
-	errDeep     = fmt.Errorf("it has more than %d levels", MaxLevels)
-	errText     = errors.New("it is not valid UTF-8 without NUL")
-	errWildcard = errors.New("a name to publish to has no wildcards")
-	errPlus     = errors.New("+ must be a whole level")
-	errHash     = errors.New("# must be the whole last level")
-	errShare    = errors.New("a shared filter is $share/GROUP/FILTER, GROUP without wildcards")
+	ErrDeep     = fmt.Errorf("must have at most %d levels", MaxLevels)
+	ErrWildcard = errors.New("a topic to publish to must not contain '+' or '#'")
+	ErrFilter   = errors.New("'#' must be the last level of a filter, '+' a whole level")
+	ErrShare    = errors.New("a shared subscription is $share/GROUP/FILTER: GROUP without wildcards, FILTER not shared")
 )
 
 // CheckName says what is wrong with a topic to publish to.
 func CheckName(name string) error {
-	if err := checkText(name); err != nil {
-		return fmt.Errorf("topic %.100q: %w", name, err)
+	err := checkTopic(name)
+	if err == nil && strings.ContainsAny(name, "+#") {
+		err = ErrWildcard
 	}
-	if strings.ContainsAny(name, "+#") {
-		return fmt.Errorf("topic %.100q: %w", name, errWildcard)
+	if err != nil {
+		return fmt.Errorf("topic %.100q: %w", name, err)
 	}
 	return nil
 }
 
+// CheckReceived says what is wrong with the topic of a message that a broker sent. It may have more levels than CheckName allows.
+func CheckReceived(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("topic: %w", ErrEmpty)
+	case strings.ContainsAny(name, "+#"):
+		return fmt.Errorf("topic %.100q: %w", name, ErrWildcard)
+	}
+	return CheckString("topic", name)
+}
+
 // CheckFilter says what is wrong with a filter to subscribe to.
 func CheckFilter(filter string) error {
-	err := checkText(filter)
+	err := checkTopic(filter)
 	if err == nil {
 		err = checkShape(filter)
 	}
@@ -45,35 +53,31 @@ func CheckFilter(filter string) error {
 	return nil
 }
 
-func checkText(s string) error {
+// checkTopic checks what names and filters have in common.
+func checkTopic(s string) error {
 	switch {
 	case s == "":
-		return errEmpty
-	case len(s) > 65535:
-		return errLong
+		return ErrEmpty
+	case len(s) > MaxString:
+		return ErrLong
 	case strings.Count(s, "/") >= MaxLevels:
-		return errDeep
-	case strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s):
-		return errText
+		return ErrDeep
 	}
-	return nil
+	return checkText(s)
 }
 
 func checkShape(filter string) error {
 	if isShared(filter) {
 		group, rest, ok := cutShared(filter)
-		if !ok || group == "" || rest == "" || strings.ContainsAny(group, "+#") {
-			return errShare
+		if !ok || group == "" || rest == "" || strings.ContainsAny(group, "+#") || isShared(rest) {
+			return ErrShare
 		}
 		filter = rest
 	}
 	for filter != "" {
 		level, rest, more := strings.Cut(filter, "/")
-		if level != "+" && strings.Contains(level, "+") {
-			return errPlus
-		}
-		if strings.Contains(level, "#") && (level != "#" || more) {
-			return errHash
+		if (strings.Contains(level, "+") && level != "+") || (strings.Contains(level, "#") && (level != "#" || more)) {
+			return ErrFilter
 		}
 		filter = rest
 	}
@@ -87,6 +91,16 @@ func Unshare(filter string) (inner string, shared bool) {
 	}
 	_, inner, _ = cutShared(filter)
 	return inner, true
+}
+
+// Mount puts mount before a filter that CheckFilter accepts: inside of $share/GROUP/, which is written in small letters, so that every broker reads it as
+// shared. The result must be checked again: it may be too long, or join a level of mount with a wildcard.
+func Mount(mount, filter string) string {
+	if !isShared(filter) {
+		return mount + filter
+	}
+	group, rest, _ := cutShared(filter)
+	return "$share/" + group + "/" + mount + rest
 }
 
 // isShared ignores the case, as mochi does: otherwise $SHARE would be a way around the access rules.
@@ -122,13 +136,4 @@ func Matches(filter, name string) bool {
 		}
 		filter, name = fRest, nRest
 	}
-}
-
-// CheckClientID says what is wrong with a client id.
-func CheckClientID(id string) error {
-	err := checkText(strings.ReplaceAll(id, "/", "-"))
-	if err != nil {
-		return fmt.Errorf("client id %.100q: %w", id, err)
-	}
-	return nil
 }

@@ -1,8 +1,11 @@
 package topic_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/exgate/exgate/internal/topic"
 )
@@ -98,4 +101,70 @@ func FuzzMatches(f *testing.F) {
 			t.Fatalf("%q matches the shorter %q", filter, name)
 		}
 	})
+}
+
+// TestTextOfEveryRune asks the rule of MQTT 5, section 1.5.4, of every rune.
+func TestTextOfEveryRune(t *testing.T) {
+	for r := rune(0); r <= utf8.MaxRune; r++ {
+		s := "é" + string(r) + "x"
+		var want error
+		switch {
+		case r >= 0xd800 && r < 0xe000:
+			s, want = "é"+string([]byte{0xed, 0x80 | byte(r>>6&0x3f), 0x80 | byte(r&0x3f)})+"x", topic.ErrUTF8
+		case unicode.IsControl(r):
+			want = topic.ErrControl
+		case unicode.Is(unicode.Noncharacter_Code_Point, r):
+			want = topic.ErrNoncharacter
+		}
+		if err := topic.CheckString("text", s); !errors.Is(err, want) {
+			t.Fatalf("%U: %v, want %v", r, err, want)
+		}
+		if r == '+' || r == '#' {
+			continue
+		}
+		for what, err := range map[string]error{
+			"name": topic.CheckName(s), "filter": topic.CheckFilter(s), "client id": topic.CheckClientID(s), "received": topic.CheckReceived(s),
+		} {
+			if !errors.Is(err, want) {
+				t.Fatalf("%U in a %s: %v, want %v", r, what, err, want)
+			}
+		}
+	}
+}
+
+func TestLengths(t *testing.T) {
+	long := strings.Repeat("x", topic.MaxString)
+	for what, check := range map[string]func(string) error{
+		"name": topic.CheckName, "filter": topic.CheckFilter, "client id": topic.CheckClientID, "received": topic.CheckReceived,
+		"string":   func(s string) error { return topic.CheckString("username", s) },
+		"password": func(s string) error { return topic.CheckBinary("password", s) },
+	} {
+		if err := check(long); err != nil {
+			t.Errorf("%s of 65535 bytes: %.200v", what, err)
+		}
+		if err := check(long + "x"); !errors.Is(err, topic.ErrLong) {
+			t.Errorf("%s of 65536 bytes: %.200v", what, err)
+		}
+	}
+	if err := topic.CheckBinary("password", "\x00\xff"); err != nil {
+		t.Errorf("a binary password: %v", err)
+	}
+	if err := topic.CheckReceived(strings.Repeat("/", 199)); err != nil {
+		t.Errorf("a received topic with 200 levels: %v", err)
+	}
+}
+
+func TestMount(t *testing.T) {
+	for _, c := range []struct{ mount, filter, want string }{
+		{"m/", "a/#", "m/a/#"},
+		{"", "a/#", "a/#"},
+		{"m/", "$share/g/a/#", "$share/g/m/a/#"},
+		{"m/", "$SHARE/g/#", "$share/g/m/#"},
+		{"", "$SHARE/g/#", "$share/g/#"},
+		{"m/", "$SYS/#", "m/$SYS/#"},
+	} {
+		if got := topic.Mount(c.mount, c.filter); got != c.want {
+			t.Errorf("%q under %q: %q, want %q", c.filter, c.mount, got, c.want)
+		}
+	}
 }

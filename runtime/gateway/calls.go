@@ -3,6 +3,8 @@ package gateway
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/exgate/exgate/internal/topic"
 )
 
 // call is one upstream call under way. It counts against the connection's limits until its result is there, and holds a result back
@@ -28,32 +30,29 @@ const (
 var callPool = sync.Pool{New: func() any { return new(call) }}
 
 // Publish sends a message of the device upstream; see [ConnectionAdapter].
-func (c *Conn) Publish(topic string, qos uint32, payload []byte, done Done) Result {
-	if r := checkPublish(topic, qos); !r.Ok() {
+func (c *Conn) Publish(name string, qos uint32, payload []byte, done Done) Result {
+	if r := checkPublish(name, qos); !r.Ok() {
 		return r
 	}
-	session, mount, k, r := c.begin("publish", c.topics.publish, topic, len(payload), true, done)
+	session, name, k, r := c.begin("publish", c.topics.publish, name, len(payload), true, done)
 	if !r.Ok() {
 		return r
 	}
-	session.Publish(mount+topic, byte(qos), payload, k.finish)
+	session.Publish(name, byte(qos), payload, k.finish)
 	k.returned()
 	return OK
 }
 
 // Subscribe subscribes the device; see [ConnectionAdapter].
 func (c *Conn) Subscribe(filter string, qos uint32, done Done) Result {
-	if r := checkQoS(qos); !r.Ok() {
+	if r := checkSubscribe(filter, qos); !r.Ok() {
 		return r
 	}
-	if r := checkFilter(filter); !r.Ok() {
-		return r
-	}
-	session, mount, k, r := c.begin("subscribe", c.topics.subscribe, filter, 0, false, done)
+	session, filter, k, r := c.begin("subscribe", c.topics.subscribe, filter, 0, false, done)
 	if !r.Ok() {
 		return r
 	}
-	session.Subscribe(mountFilter(mount, filter), byte(qos), k.finish)
+	session.Subscribe(filter, byte(qos), k.finish)
 	k.returned()
 	return OK
 }
@@ -63,17 +62,17 @@ func (c *Conn) Unsubscribe(filter string, done Done) Result {
 	if r := checkFilter(filter); !r.Ok() {
 		return r
 	}
-	session, mount, k, r := c.begin("unsubscribe", nil, filter, 0, false, done)
+	session, filter, k, r := c.begin("unsubscribe", nil, filter, 0, false, done)
 	if !r.Ok() {
 		return r
 	}
-	session.Unsubscribe(mountFilter(mount, filter), k.finish)
+	session.Unsubscribe(filter, k.finish)
 	k.returned()
 	return OK
 }
 
-// begin admits a call with a topic that allowed lets through, and counts it.
-func (c *Conn) begin(name string, allowed topicList, topic string, bytes int, window bool, done Done) (Session, string, *call, Result) {
+// begin admits a call with a topic name or filter that allowed covers, and counts it. It returns the topic with the mountpoint.
+func (c *Conn) begin(name string, allowed topicList, text string, bytes int, window bool, done Done) (Session, string, *call, Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -83,8 +82,9 @@ func (c *Conn) begin(name string, allowed topicList, topic string, bytes int, wi
 		return nil, "", nil, Refuse(CodePermissionDeny, "%s before authenticate succeeded", name)
 	case c.gate.calls >= c.limits.MaxCalls:
 		return nil, "", nil, Refuse(CodeLimit, "%d calls are under way", c.gate.calls)
-	case allowed != nil && !c.mayUse(allowed, topic):
-		r := Refuse(CodePermissionDeny, "listener %s does not let this device %s %.100q", c.metrics.name, name, topic)
+	}
+	mounted, r := c.admitTopic(name, allowed, text, window)
+	if !r.Ok() {
 		c.metrics.call(name, r)
 		return nil, "", nil, r
 	}
@@ -102,14 +102,32 @@ func (c *Conn) begin(name string, allowed topicList, topic string, bytes int, wi
 		k.finish = k.complete
 	}
 	k.conn, k.name, k.bytes, k.window, k.done = c, name, bytes, window, done
-	return c.login.session, c.login.mount, k, OK
+	return c.login.session, mounted, k, OK
 }
 
-// mayUse reports whether allowed has the topic or filter as the upstream sees it; the caller holds mu.
-func (c *Conn) mayUse(allowed topicList, topic string) bool {
-	_, inner, _ := splitShare(topic)
-	device := c.device(c.login.client)
-	return allowed.allows(c.login.mount+inner, &device)
+// admitTopic puts the mountpoint before a topic name or filter and checks the result as the upstream will see it; the caller holds mu.
+func (c *Conn) admitTopic(call string, allowed topicList, text string, isName bool) (string, Result) {
+	mount := c.login.mount
+	mounted := mount + text
+	if !isName {
+		mounted = topic.Mount(mount, text)
+	}
+	if mount != "" {
+		if r := checkMounted(mounted, isName); !r.Ok() {
+			return "", Refuse(r.Code, "with the mountpoint of listener %s: %s", c.metrics.name, r.Message)
+		}
+	}
+	if allowed == nil {
+		return mounted, OK
+	}
+	inner := mounted
+	if !isName {
+		inner, _ = topic.Unshare(mounted)
+	}
+	if device := c.device(c.login.client); !allowed.allows(inner, &device) {
+		return "", Refuse(CodePermissionDeny, "listener %s does not let this device %s %.100q", c.metrics.name, call, text)
+	}
+	return mounted, OK
 }
 
 // complete takes the session's result, on any goroutine.

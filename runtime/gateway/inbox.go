@@ -1,6 +1,10 @@
 package gateway
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/exgate/exgate/internal/topic"
+)
 
 type eventKind uint8
 
@@ -187,6 +191,10 @@ func (c *Conn) Post(f func() error) bool {
 // Deliver queues a message of the upstream for the handler and never blocks. Messages that come before the handler has the login's result, as a
 // broker sends those of a resumed session right behind CONNACK, wait for it.
 func (c *Conn) Deliver(m Message) bool {
+	if topic.CheckReceived(m.Topic) != nil {
+		c.metrics.drop(droppedBadTopic, 1)
+		return false
+	}
 	c.mu.Lock()
 	waiting := c.inbox.messages + len(c.inbox.early)
 	full := waiting > 0 && (waiting >= c.limits.InboxMessages || c.inbox.bytes+len(m.Payload) > c.limits.InboxBytes)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"github.com/exgate/exgate/internal/topic"
 )
 
 type loginState uint8
@@ -71,7 +73,11 @@ func (c *Conn) Authenticate(client ClientInfo, password string, done Done) Resul
 		client.ClientID = newClientID()
 	}
 	mount, refused := mountpoint(c.topics.mountpoint, c.device(client))
+	if refused.Ok() {
+		refused = refusal(topic.CheckBinary("password", password))
+	}
 	if !refused.Ok() {
+		c.metrics.call("authenticate", refused)
 		return refused
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.limits.AuthTimeout)

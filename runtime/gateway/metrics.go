@@ -42,6 +42,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 // The names of what can be dropped.
 const (
 	droppedInboxFull    = "message_inbox_full"   // QoS 0, the handler is slower than the upstream
+	droppedBadTopic     = "message_bad_topic"    // its topic is not one that MQTT allows
 	droppedAfterClose   = "message_after_close"  // it came, or still waited, when its device was gone
 	droppedResultClosed = "result_after_close"   // the outcome of a call whose device was gone
 	droppedTooLarge     = "datagram_too_large"   // over max_event_bytes

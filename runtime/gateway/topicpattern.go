@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/exgate/exgate/internal/topic"
 )
 
 // TopicPattern is a topic filter with placeholders, which says what a device may publish or subscribe to.
@@ -17,11 +20,14 @@ func ParseTopicPattern(text string) (TopicPattern, error) {
 	if unknown := UnknownPlaceholder(text); unknown != "" {
 		return TopicPattern{}, fmt.Errorf("%s is neither ${clientid}, ${username}, ${listener} nor ${module}", unknown)
 	}
-	if first, _, _ := strings.Cut(text, "/"); strings.EqualFold(first, "$share") {
+	if _, shared := topic.Unshare(text); shared {
 		return TopicPattern{}, fmt.Errorf("%q: name the filter without $share/GROUP/", text)
 	}
-	if r := checkFilter(text); !r.Ok() {
-		return TopicPattern{}, fmt.Errorf("%q: %s", text, r.Message)
+	switch err := topic.CheckFilter(text); {
+	case errors.Is(err, topic.ErrEmpty):
+		return TopicPattern{}, fmt.Errorf("%q: topic is required", text)
+	case err != nil:
+		return TopicPattern{}, fmt.Errorf("%q: %w", text, errors.Unwrap(err))
 	}
 	return TopicPattern{text, strings.Split(text, "/")}, nil
 }

@@ -3,9 +3,9 @@ package remote
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
+	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -42,14 +42,14 @@ func newRawPublishes(publisher RawPublisher, topics []string) (*rawPublishes, er
 	return p, nil
 }
 
-func (p *rawPublishes) publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
-	if r := p.admit(topic); !r.Ok() {
+func (p *rawPublishes) publish(name string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
+	if r := p.admit(name); !r.Ok() {
 		return r
 	}
 	if !p.take(len(payload)) {
 		return gateway.Refuse(gateway.CodeLimit, "too many raw publishes wait for the broker: at most %d, of %d bytes in all", maxRawPublishes, maxRawBytes)
 	}
-	r := p.publisher.RawPublish(topic, qos, payload, func(r gateway.Result) {
+	r := p.publisher.RawPublish(name, qos, payload, func(r gateway.Result) {
 		p.give(len(payload))
 		done(r)
 	})
@@ -59,11 +59,11 @@ func (p *rawPublishes) publish(topic string, qos uint32, payload []byte, done ga
 	return r
 }
 
-func (p *rawPublishes) admit(topic string) gateway.Result {
+func (p *rawPublishes) admit(name string) gateway.Result {
 	switch {
 	case p.publisher == nil:
 		return gateway.Refuse(gateway.CodePermissionDeny, "RawPublish is off: the gateway's setting adapter.raw_publish allows it")
-	case len(p.topics) > 0 && !slices.ContainsFunc(p.topics, func(f topicFilter) bool { return f.match(topic) }):
+	case len(p.topics) > 0 && !slices.ContainsFunc(p.topics, func(f topicFilter) bool { return f.match(name) }):
 		return gateway.Refuse(gateway.CodePermissionDeny, "the gateway's setting adapter.raw_publish_topics does not allow this topic")
 	}
 	return gateway.OK
@@ -87,36 +87,18 @@ func (p *rawPublishes) give(bytes int) {
 	p.bytes -= bytes
 }
 
-// topicFilter is a topic filter of MQTT 5, section 4.7, split at its slashes.
-type topicFilter []string
+// topicFilter is a topic filter that is not shared.
+type topicFilter string
 
 func parseTopicFilter(s string) (topicFilter, error) {
-	levels := strings.Split(s, "/")
-	for i, l := range levels {
-		last := i == len(levels)-1
-		if (strings.Contains(l, "#") && (l != "#" || !last)) || (strings.Contains(l, "+") && l != "+") {
-			return nil, fmt.Errorf("topic filter %q: '#' must be the last level, '+' a whole level", s)
-		}
+	if err := topic.CheckFilter(s); err != nil {
+		return "", err
 	}
-	if s == "" || levels[0] == "$share" {
-		return nil, fmt.Errorf("topic filter %q is empty or a shared subscription", s)
+	if _, shared := topic.Unshare(s); shared {
+		return "", fmt.Errorf("filter %.100q: must not be a shared subscription", s)
 	}
-	return levels, nil
+	return topicFilter(s), nil
 }
 
-// match reports whether a subscriber to the filter would get topic. A wildcard at the start does not match topics that begin with '$'.
-func (f topicFilter) match(topic string) bool {
-	levels := strings.Split(topic, "/")
-	if strings.HasPrefix(topic, "$") && (f[0] == "#" || f[0] == "+") {
-		return false
-	}
-	for i, want := range f {
-		switch {
-		case want == "#":
-			return true
-		case i == len(levels), want != "+" && want != levels[i]:
-			return false
-		}
-	}
-	return len(levels) == len(f)
-}
+// match reports whether a subscriber to the filter would get name.
+func (f topicFilter) match(name string) bool { return topic.Matches(string(f), name) }

@@ -4,6 +4,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -99,18 +100,15 @@ func (in *instance) Unsubscribe(conn, token int64, topic []byte) hostabi.Code {
 	return code(c.adapter.Unsubscribe(string(topic), c.wanted(token)))
 }
 
-// maxTopic is what MQTT allows.
-const maxTopic = 65535
-
-// topicTarget is target for calls with a topic that cost n bytes. Without a connection it says why.
-func (in *instance) topicTarget(conn int64, topic []byte, n int) (*connection, hostabi.Code) {
+// topicTarget is target for calls with a topic that cost n bytes. Without a connection it says why. The adapter checks the rest of the topic.
+func (in *instance) topicTarget(conn int64, text []byte, n int) (*connection, hostabi.Code) {
 	c := in.target(conn)
 	switch {
 	case c == nil:
 		return nil, hostabi.CodeConnProcessNotAlive
 	case !in.budget.pay(n):
 		return nil, hostabi.CodeLimit
-	case len(topic) > maxTopic || !utf8.Valid(topic):
+	case len(text) > topic.MaxString || !utf8.Valid(text):
 		return nil, hostabi.CodeParamsTypeError
 	}
 	in.flush()
