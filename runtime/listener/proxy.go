@@ -95,25 +95,49 @@ func proxyReason(e *openingConn, err error) string {
 var errProxyAddress = errors.New("its addresses are not TCP's")
 
 // readProxyHeader returns the addresses of a header and what was read beyond it. The addresses are invalid where the header says that the
-// connection is the proxy's own (LOCAL) or that it does not know (UNKNOWN).
+// connection is the proxy's own (LOCAL), or names no internet addresses (UNKNOWN, UNSPEC, those of unix sockets).
 func readProxyHeader(r io.Reader) (peer, local netip.AddrPort, rest []byte, err error) {
 	in := bufio.NewReaderSize(r, proxyBuffer)
-	h, err := proxyproto.Read(in)
+	first, err := in.Peek(1)
 	if err != nil {
 		return peer, local, nil, err
 	}
-	if !h.Command.IsLocal() {
-		source, destination, ok := h.TCPAddrs()
-		if !ok {
-			return peer, local, nil, errProxyAddress
-		}
-		peer, local = addrPort(source), addrPort(destination)
+	if first[0] == proxyproto.SIGV1[0] {
+		peer, local, err = readProxyLine(in)
+	} else {
+		peer, local, err = readProxyBinary(in)
+	}
+	if err != nil {
+		return peer, local, nil, err
 	}
 	if in.Buffered() > 0 {
 		beyond, _ := in.Peek(in.Buffered())
 		rest = slices.Clone(beyond)
 	}
 	return peer, local, rest, nil
+}
+
+// proxyPrefix is the size of what a header of version 2 begins with: signature, command, family and length.
+const proxyPrefix = 16
+
+// readProxyBinary reads a header of version 2.
+func readProxyBinary(in *bufio.Reader) (peer, local netip.AddrPort, err error) {
+	prefix, err := in.Peek(proxyPrefix)
+	if err == nil && prefix[12] == byte(proxyproto.PROXY) && prefix[13] == byte(proxyproto.UNSPEC) {
+		prefix[12] = byte(proxyproto.LOCAL) // the library refuses UNSPEC unless the command is LOCAL
+	}
+	h, err := proxyproto.Read(in)
+	if err != nil {
+		return peer, local, err
+	}
+	if h.Command.IsLocal() || h.TransportProtocol == proxyproto.UnixStream {
+		return peer, local, nil
+	}
+	source, destination, ok := h.TCPAddrs()
+	if !ok {
+		return peer, local, errProxyAddress
+	}
+	return addrPort(source), addrPort(destination), nil
 }
 
 func addrPort(a net.Addr) netip.AddrPort {

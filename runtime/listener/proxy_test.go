@@ -2,6 +2,7 @@ package listener_test
 
 import (
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -53,12 +54,23 @@ func echoesAfter(t testing.TB, c net.Conn, header, text string) {
 
 func TestProxyHeader(t *testing.T) {
 	for name, c := range map[string]struct{ header, peer, local string }{
-		"v1":         {proxyHeader(t, 1, "203.0.113.7:4711", "198.51.100.1:993"), "203.0.113.7:4711", "198.51.100.1:993"},
-		"v1 ipv6":    {proxyHeader(t, 1, "[2001:db8::7]:4711", "[2001:db8::1]:993"), "[2001:db8::7]:4711", "[2001:db8::1]:993"},
-		"v2":         {proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), "203.0.113.7:4711", "198.51.100.1:993"},
-		"v2 ipv6":    {proxyHeader(t, 2, "[2001:db8::7]:4711", "[2001:db8::1]:993"), "[2001:db8::7]:4711", "[2001:db8::1]:993"},
-		"v2 local":   {proxyLocal, "", ""},
-		"v1 unknown": {"PROXY UNKNOWN\r\n", "", ""},
+		"v1":                   {proxyHeader(t, 1, "203.0.113.7:4711", "198.51.100.1:993"), "203.0.113.7:4711", "198.51.100.1:993"},
+		"v1 ipv6":              {proxyHeader(t, 1, "[2001:db8::7]:4711", "[2001:db8::1]:993"), "[2001:db8::7]:4711", "[2001:db8::1]:993"},
+		"v2":                   {proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), "203.0.113.7:4711", "198.51.100.1:993"},
+		"v2 ipv6":              {proxyHeader(t, 2, "[2001:db8::7]:4711", "[2001:db8::1]:993"), "[2001:db8::7]:4711", "[2001:db8::1]:993"},
+		"v2 local":             {proxyLocal, "", ""},
+		"v1 unknown":           {"PROXY UNKNOWN\r\n", "", ""},
+		"v1 unknown with more": {"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n", "", ""},
+		"v1 ipv4 as ipv6":      {"PROXY TCP6 ::ffff:203.0.113.7 ::ffff:198.51.100.1 4711 993\r\n", "203.0.113.7:4711", "198.51.100.1:993"},
+		// nginx writes these for a client and a backend of different families.
+		"v1 mixed":         {"PROXY TCP6 2001:db8::7 198.51.100.1 4711 993\r\n", "[2001:db8::7]:4711", "198.51.100.1:993"},
+		"v1 mixed, mapped": {"PROXY TCP6 ::ffff:203.0.113.7 198.51.100.1 4711 993\r\n", "203.0.113.7:4711", "198.51.100.1:993"},
+		"v1 mixed, tcp4":   {"PROXY TCP4 203.0.113.7 2001:db8::1 4711 993\r\n", "203.0.113.7:4711", "[2001:db8::1]:993"},
+		"v2 with TLVs":     {withTLVs(proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), 1000), "203.0.113.7:4711", "198.51.100.1:993"},
+		"v2 unspec":        {string(proxyproto.SIGV2) + "\x21\x00\x00\x00", "", ""},
+		"v2 unspec, TLVs":  {withTLVs(string(proxyproto.SIGV2)+"\x21\x00\x00\x00", 1000), "", ""},
+		"v2 local, TLVs":   {withTLVs(proxyLocal, 1000), "", ""},
+		"v2 unix":          {string(proxyproto.SIGV2) + "\x21\x31\x00\xd8" + strings.Repeat("\x00", 216), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8")}, send, gateway.Limits{})
@@ -73,6 +85,42 @@ func TestProxyHeader(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withTLVs adds n bytes of type-length-values, which mean nothing here, to a header of version 2.
+func withTLVs(header string, n int) string {
+	b := append([]byte(header), "\xe0"...)
+	b = binary.BigEndian.AppendUint16(b, uint16(n-3))
+	b = append(b, make([]byte, n-3)...)
+	binary.BigEndian.PutUint16(b[14:], binary.BigEndian.Uint16(b[14:])+uint16(n))
+	return string(b)
+}
+
+// A header may come in as many segments as it has bytes, and what it names is checked against the access list.
+func TestProxyHeaderInPieces(t *testing.T) {
+	access, err := listener.ParseAccess([]string{"deny 2001:db8:bad::/48"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	admission, err := listener.NewAdmission(listener.AdmissionConfig{Listener: "l", Access: access})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8"), Admission: admission}, send, gateway.Limits{})
+	for _, header := range []string{
+		"PROXY TCP6 2001:db8::7 198.51.100.1 4711 993\r\n", "PROXY UNKNOWN\r\n",
+		proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), withTLVs(proxyLocal, 20),
+	} {
+		conn := dial(t, s.addr)
+		for i := range len(header) {
+			if _, err := io.WriteString(conn, header[i:i+1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		echoes(t, conn, "hello")
+		<-s.info
+	}
+	refusedConn(t, dial(t, s.addr), "PROXY TCP6 2001:db8:bad::7 198.51.100.1 4711 993\r\nx")
 }
 
 // The handshake may come in the same segment as the header.
@@ -116,12 +164,16 @@ func refusedConn(t *testing.T, c net.Conn, says string) {
 func TestProxyRefuses(t *testing.T) {
 	good := proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993")
 	for name, c := range map[string]struct{ trusted, says, reason string }{
-		"no trusted source": {"192.0.2.0/24", good, "untrusted"},
-		"no header":         {"127.0.0.1/32", "I am a device\r\n", "malformed"},
-		"a bad line":        {"127.0.0.1/32", "PROXY TCP4 203.0.113.7 1 2 3\r\n", "malformed"},
-		"no TCP":            {"127.0.0.1/32", strings.Replace(good, "\x21\x11", "\x21\x12", 1), "malformed"},
-		"a huge header":     {"127.0.0.1/32", string(proxyproto.SIGV2) + "\x21\x11\xff\xff", "malformed"},
-		"half a header":     {"127.0.0.1/32", good[:20], "timeout"},
+		"no trusted source":  {"192.0.2.0/24", good, "untrusted"},
+		"no header":          {"127.0.0.1/32", "I am a device\r\n", "malformed"},
+		"a line without end": {"127.0.0.1/32", "PROXY UNKNOWN " + strings.Repeat("x", 93), "malformed"},
+		"a line feed only":   {"127.0.0.1/32", "PROXY UNKNOWN\n", "malformed"},
+		"a zone":             {"127.0.0.1/32", "PROXY TCP6 fe80::1%lo fe80::2 1 2\r\n", "malformed"},
+		"half a line":        {"127.0.0.1/32", "PROXY UNKNOWN", "timeout"},
+		"a bad line":         {"127.0.0.1/32", "PROXY TCP4 203.0.113.7 1 2 3\r\n", "malformed"},
+		"no TCP":             {"127.0.0.1/32", strings.Replace(good, "\x21\x11", "\x21\x12", 1), "malformed"},
+		"a huge header":      {"127.0.0.1/32", string(proxyproto.SIGV2) + "\x21\x11\xff\xff", "malformed"},
+		"half a header":      {"127.0.0.1/32", good[:20], "timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := proxied(c.trusted)
