@@ -31,6 +31,11 @@ func (c *Conn) Send(b []byte) Result {
 	if c.closing.Load() {
 		return resultNotAlive
 	}
+	if t, ok := c.transport.(MessageTransport); ok {
+		if r := t.CheckSend(len(b)); !r.Ok() {
+			return r
+		}
+	}
 	if reason, ok := c.out.send(c, b); !ok {
 		c.Close(reason)
 		return resultNotAlive

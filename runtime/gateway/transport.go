@@ -8,6 +8,12 @@ type AuthObserver interface {
 	AuthFailed()
 }
 
+// MessageTransport is met by transports that carry each Send as one message, whose size is limited.
+type MessageTransport interface {
+	// CheckSend refuses a Send of n bytes where one message does not hold them, and counts it. The connection stays.
+	CheckSend(n int) Result
+}
+
 // Transport is the socket of one device as a [Conn] sees it; runtime/listener implements it for each kind of socket. The
 // listener reads, the Conn writes and closes.
 type Transport interface {

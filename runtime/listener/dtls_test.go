@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -315,5 +318,74 @@ func TestListenDTLSErrors(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), "opening DTLS listener: ") || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %s", name, err, tt.want)
 		}
+	}
+}
+
+// While the handler is busy, as many datagrams wait as udp.queue says, and the rest is counted, as with UDP.
+func TestDTLSQueue(t *testing.T) {
+	for _, queue := range []int{1, 64, 400} {
+		cfg := certDTLS(t)
+		cfg.QueueDatagrams = queue
+		busy, release := make(chan struct{}), make(chan struct{})
+		var got atomic.Int64
+		s := serveDTLS(t, cfg, gateway.Limits{}, func(_ gateway.ConnectionAdapter, b []byte) {
+			if string(b) == "wait" {
+				close(busy)
+				<-release
+				return
+			}
+			got.Add(1)
+		})
+		c := s.dial(t)
+		if _, err := c.Write([]byte("wait")); err != nil {
+			t.Fatal(err)
+		}
+		<-busy
+		const sent = 500
+		for range sent {
+			if _, err := c.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dropped := func() float64 { return s.count(t, "exgate_datagrams_dropped_total", "queue_full") }
+		gatewaytest.Eventually(t, "the rest to be dropped", func() bool { return dropped() >= float64(sent-queue-maxInLibrary) })
+		close(release)
+		gatewaytest.Eventually(t, "what was kept", func() bool { return float64(got.Load())+dropped() == sent })
+		if n := got.Load(); n < int64(queue) || n > int64(queue)+maxInLibrary {
+			t.Errorf("a queue of %d kept %d", queue, n)
+		}
+	}
+}
+
+// maxInLibrary is how many records the library holds beside the queue.
+const maxInLibrary = 4
+
+// A Send of more than one record carries is refused with a reason, and the session stays.
+func TestDTLSSendTooLong(t *testing.T) {
+	results := make(chan gateway.Result, 1)
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, func(a gateway.ConnectionAdapter, b []byte) {
+		n, _ := strconv.Atoi(string(b))
+		results <- a.Send(make([]byte, n))
+	})
+	c := s.dial(t)
+	for _, n := range []int{1, 1 << 14, 1<<14 + 1, 70_000, 2} {
+		if _, err := fmt.Fprint(c, n); err != nil {
+			t.Fatal(err)
+		}
+		r := <-results
+		if want := n <= 1<<14; r.Ok() != want || !want && r.Code != gateway.CodeParamsTypeError {
+			t.Errorf("sending %d bytes: %v", n, r)
+		}
+		if !r.Ok() {
+			continue
+		}
+		b := make([]byte, 20_000)
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if got, err := c.Read(b); got != n && n < 8000 { // the client's library reads no longer records
+			t.Errorf("%d bytes came of %d: %v", got, n, err)
+		}
+	}
+	if n := s.count(t, "exgate_dtls_dropped_total", "record_size"); n != 2 {
+		t.Errorf("%v counted", n)
 	}
 }

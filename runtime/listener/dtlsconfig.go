@@ -47,6 +47,8 @@ type DTLSConfig struct {
 	NewPeersPerSecond float64
 	// NewPeersPerPrefix is the same for the addresses of one IPv4 /24 or IPv6 /64. If zero, an eighth of NewPeersPerSecond.
 	NewPeersPerPrefix float64
+	// QueueDatagrams is how many datagrams of one session may wait for its handler; what comes above is dropped and counted. If zero, 64.
+	QueueDatagrams int
 	// ReadBuffer is the size of the socket's receive buffer in bytes, as far as the kernel allows (net.core.rmem_max). If zero, 4 MiB.
 	ReadBuffer int
 	// WriteBuffer is the same for sending (net.core.wmem_max). If zero, what the kernel gives.
@@ -100,7 +102,7 @@ func (c *DTLSConfig) check() error {
 		return errors.New("to verify clients takes a certificate of its own and a CA file")
 	case c.FailIfNoCert && c.Verify != "peer":
 		return errors.New("fail_if_no_cert means nothing unless verify is peer")
-	case c.HandshakeTimeout < 0 || c.MaxHandshakes < 0 || c.MaxUnverified < 0 || c.MaxUnverifiedPerPrefix < 0 || c.MaxPeers < 0 ||
+	case c.HandshakeTimeout < 0 || c.MaxHandshakes < 0 || c.MaxUnverified < 0 || c.MaxUnverifiedPerPrefix < 0 || c.MaxPeers < 0 || c.QueueDatagrams < 0 ||
 		c.NewPeersPerSecond < 0 || c.NewPeersPerPrefix < 0:
 		return errors.New("a timeout, a maximum or a rate is negative")
 	}

@@ -29,6 +29,7 @@ func (s *dtlsSession) handshake() (err error) {
 		return err
 	}
 	s.guard.established.Store(true)
+	s.pipe.established(s.listener.queue)
 	return s.promote()
 }
 

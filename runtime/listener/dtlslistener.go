@@ -26,6 +26,7 @@ type DTLS struct {
 	handshaking *waitingRoom // clients that have
 	pending     context.Context
 	giveUp      context.CancelCauseFunc // ends all handshakes
+	queue       pipeRoom                // of each session
 
 	mu  sync.Mutex
 	ids map[connectionID]*dtlsSession // guarded by mu
@@ -45,13 +46,14 @@ func ListenDTLS(ctx context.Context, cfg DTLSConfig) (*DTLS, error) {
 	udp := UDPConfig{
 		Name: l.cfg.Name, Bind: cfg.Bind, MaxPeers: cfg.MaxPeers,
 		NewPeersPerSecond: l.cfg.NewPeersPerSecond, NewPeersPerPrefix: l.cfg.NewPeersPerPrefix,
-		MaxDatagram: maxDTLSRead, ReadBuffer: cfg.ReadBuffer, WriteBuffer: cfg.WriteBuffer, Sockets: cfg.Sockets, Logger: l.cfg.Logger, Metrics: l.cfg.Metrics,
+		QueueDatagrams: cfg.QueueDatagrams, MaxDatagram: maxDTLSRead, ReadBuffer: cfg.ReadBuffer, WriteBuffer: cfg.WriteBuffer, Sockets: cfg.Sockets, Logger: l.cfg.Logger, Metrics: l.cfg.Metrics,
 	}
 	udp.setDefaults()
 	socket, err := openUDP(ctx, udp)
 	if err != nil {
 		return nil, fmt.Errorf("opening DTLS listener: %w", err)
 	}
+	l.queue = pipeRoom{udp.QueueDatagrams, udp.QueueBytes}
 	l.mux = newMux(socket, muxConfig{
 		screen: l.screen, newPeer: l.newPeer, inline: true, idleTimeout: time.Minute, maxPeers: udp.MaxPeers,
 		newPeers: udp.NewPeersPerSecond, newPeersPrefix: udp.NewPeersPerPrefix,

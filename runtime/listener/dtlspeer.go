@@ -39,11 +39,20 @@ func (p *dtlsPeer) receive(b []byte) {
 			why = w
 		}
 	}
-	if why != passed {
-		p.listener.counters.drop(why)
-	}
+	p.listener.drop(why)
 	if live == nil && pending == nil {
 		p.forget(nil)
+	}
+}
+
+// drop counts a datagram that did not pass. What waits for a handler is counted as with UDP.
+func (l *DTLS) drop(why drop) {
+	switch why {
+	case passed:
+	case dropPipeFull:
+		l.mux.cfg.losses.add(lostQueueFull)
+	default:
+		l.counters.drop(why)
 	}
 }
 
@@ -60,9 +69,7 @@ func (p *dtlsPeer) sessions(hello bool) (live, pending *dtlsSession, started boo
 
 // roam hands s what came from this address instead of its own. The library moves there if it is authentic and new.
 func (p *dtlsPeer) roam(s *dtlsSession, b []byte) {
-	if why := s.take(b, p.path); why != passed {
-		p.listener.counters.drop(why)
-	}
+	p.listener.drop(s.take(b, p.path))
 	p.mu.Lock()
 	if s != p.live && s != p.pending && s != p.roaming && !p.closed && s.addPath(p) {
 		p.roaming = s

@@ -7,12 +7,6 @@ import (
 	"time"
 )
 
-// What may wait for the library to read it. Over it, datagrams are dropped, as a socket would.
-const (
-	pipeDatagrams = 32
-	pipeBytes     = 64 << 10
-)
-
 // dtlsPath is a way to a client: it has more than one when it roams with a connection ID. The library sees it as the address.
 type dtlsPath struct {
 	peer *peer
@@ -29,11 +23,20 @@ type datagramPipe struct {
 	wake chan struct{}
 
 	mu       sync.Mutex // guards the fields below
+	room     pipeRoom
 	queue    []pipedDatagram
 	bytes    int
 	deadline time.Time
 	closed   bool
 }
+
+// pipeRoom is how much may wait for the library to read it. Over it, datagrams are dropped, as a socket would.
+type pipeRoom struct {
+	datagrams, bytes int
+}
+
+// handshakeRoom is that of a handshake. The longest flight takes a few datagrams.
+var handshakeRoom = pipeRoom{32, 64 << 10}
 
 type pipedDatagram struct {
 	*datagram
@@ -43,20 +46,27 @@ type pipedDatagram struct {
 var _ net.PacketConn = (*datagramPipe)(nil)
 
 func newDatagramPipe(sending func(b []byte, to *dtlsPath) error) *datagramPipe {
-	return &datagramPipe{sending: sending, wake: make(chan struct{}, 1)}
+	return &datagramPipe{room: handshakeRoom, sending: sending, wake: make(chan struct{}, 1)}
 }
 
 // push queues a copy of b, or reports false where too much waits.
 func (p *datagramPipe) push(b []byte, from *dtlsPath) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.queue) >= pipeDatagrams || p.bytes+len(b) > pipeBytes {
+	if p.closed || len(p.queue) >= p.room.datagrams || len(p.queue) > 0 && p.bytes+len(b) > p.room.bytes {
 		return false
 	}
 	p.queue = append(p.queue, pipedDatagram{copyDatagram(b), from})
 	p.bytes += len(b)
 	p.signal()
 	return true
+}
+
+// established gives the pipe the room of a session whose handshake is complete.
+func (p *datagramPipe) established(room pipeRoom) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.room = room
 }
 
 func (p *datagramPipe) signal() {

@@ -31,7 +31,7 @@ func TestDatagramPipeIsBounded(t *testing.T) {
 		for p.push(make([]byte, size), nil) {
 			n++
 		}
-		if want := min(pipeDatagrams, pipeBytes/size); n != want {
+		if want := min(handshakeRoom.datagrams, handshakeRoom.bytes/size); n != want {
 			t.Errorf("%s: took %d, want %d", name, n, want)
 		}
 	}

@@ -17,6 +17,8 @@ type dtlsSocket struct {
 var (
 	_ gateway.Transport    = (*dtlsSocket)(nil)
 	_ gateway.AuthObserver = (*dtlsSocket)(nil)
+
+	_ gateway.MessageTransport = (*dtlsSocket)(nil)
 )
 
 // serve makes the connection and reads the session to its end.
@@ -85,12 +87,17 @@ func (s *dtlsSocket) Info() gateway.ConnInfo {
 	return info
 }
 
-// TryWrite sends b as one record; it never waits. What no record takes, and what the socket does not take, is lost and counted.
-func (s *dtlsSocket) TryWrite(b []byte) (int, error) {
-	if len(b) > maxDTLSRecord {
-		s.session.listener.counters.drop(dropRecordSize)
-		return len(b), nil
+// CheckSend refuses and counts what no record holds.
+func (s *dtlsSocket) CheckSend(n int) gateway.Result {
+	if n <= maxDTLSRecord {
+		return gateway.OK
 	}
+	s.session.listener.counters.drop(dropRecordSize)
+	return gateway.Refuse(gateway.CodeParamsTypeError, "%d bytes do not fit into a DTLS record: at most %d", n, maxDTLSRecord)
+}
+
+// TryWrite sends b as one record; it never waits. What the socket does not take is lost and counted.
+func (s *dtlsSocket) TryWrite(b []byte) (int, error) {
 	if err := s.session.conn.write(b); err != nil {
 		return 0, net.ErrClosed
 	}

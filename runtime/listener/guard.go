@@ -37,7 +37,7 @@ const (
 	dropPlaintext      drop = "plaintext"           // unauthenticated data, or an unauthenticated alert to an established session
 	dropLatePlaintext  drop = "late_plaintext"      // an unauthenticated record after the first authenticated data
 	dropHandshakeLimit drop = "handshake_datagrams" // more than maxHandshakeDatagrams
-	dropPipeFull       drop = "queue_full"          // the session is busy with others
+	dropPipeFull       drop = "queue_full"          // the handler is slower than the client; counted as for UDP
 	dropOverRate       drop = "over_rate"           // its connection has received more than its rate allows
 	dropRecordSize     drop = "record_size"         // the handler sent more than one record carries
 )

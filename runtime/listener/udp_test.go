@@ -88,7 +88,9 @@ func TestUDPDropsWhatIsTruncated(t *testing.T) {
 // A datagram too long to be sent is dropped and counted, and the connection stays.
 func TestUDPSendTooLong(t *testing.T) {
 	s := serveUDP(t, listener.UDPConfig{}, func(a gateway.ConnectionAdapter, b []byte) {
-		a.Send(make([]byte, 70_000))
+		if r := a.Send(make([]byte, 70_000)); r.Code != gateway.CodeParamsTypeError {
+			t.Errorf("a Send of 70,000 bytes: %v", r)
+		}
 		a.Send(b)
 	})
 	c := dialUDP(t, "", s.listener.Addr().String())
@@ -97,6 +99,24 @@ func TestUDPSendTooLong(t *testing.T) {
 	}
 	if n := s.dropped(t, "send_too_long"); n != 1 {
 		t.Errorf("%d too long", n)
+	}
+}
+
+// The largest datagram of each family is sent, one byte more is refused.
+func TestUDPSendLimits(t *testing.T) {
+	for bind, most := range map[string]int{"127.0.0.1:0": 65_507, "[::1]:0": 65_527} {
+		results := make(chan gateway.Result, 2)
+		s := serveUDP(t, listener.UDPConfig{Bind: bind}, func(a gateway.ConnectionAdapter, _ []byte) {
+			results <- a.Send(make([]byte, most+1))
+			results <- a.Send(make([]byte, most))
+		})
+		c := dialUDP(t, "", s.listener.Addr().String())
+		if got := ask(t, c, []byte("x")); len(got) != most {
+			t.Errorf("%s: got %d bytes", bind, len(got))
+		}
+		if over, fits := <-results, <-results; over.Code != gateway.CodeParamsTypeError || !fits.Ok() {
+			t.Errorf("%s: %v, %v", bind, over, fits)
+		}
 	}
 }
 

@@ -17,11 +17,32 @@ type udpSocket struct {
 var (
 	_ gateway.Transport = (*udpSocket)(nil)
 	_ receiver          = (*udpSocket)(nil)
+
+	_ gateway.MessageTransport = (*udpSocket)(nil)
 )
 
 // Info says who is at the other end.
 func (s *udpSocket) Info() gateway.ConnInfo {
 	return gateway.ConnInfo{SocketType: gateway.SocketUDP, Peer: s.peer.Addr(), Local: s.peer.Local()}
+}
+
+// The most bytes that a datagram carries: 65,535 without the headers of UDP and, where they count, IP.
+const (
+	maxDatagramIPv4 = 65_507
+	maxDatagramIPv6 = 65_527
+)
+
+// CheckSend refuses and counts what no datagram holds.
+func (s *udpSocket) CheckSend(n int) gateway.Result {
+	most := maxDatagramIPv4
+	if s.peer.addr.Addr().Is6() {
+		most = maxDatagramIPv6
+	}
+	if n <= most {
+		return gateway.OK
+	}
+	s.peer.mux.cfg.losses.add(lostSendTooLong)
+	return gateway.Refuse(gateway.CodeParamsTypeError, "%d bytes do not fit into a datagram: at most %d", n, most)
 }
 
 // TryWrite sends b, or drops and counts what the socket does not take.

@@ -9,6 +9,9 @@ import (
 // outboxBytes is how much an event may send to its own connection without a write under the instance's lock.
 const outboxBytes = 64 << 10
 
+// keptSend is the largest send that is kept: a larger one may not fit into a datagram or a DTLS record, and its call has to say so.
+const keptSend = 16 << 10
+
 // outbox is what an event sends to its own connection. It goes out when the instance's lock is free: a write to a socket takes
 // longer than the event, and other connections wait for the lock. A call that others can see makes it go out at once, so that what a guest
 // does keeps its order.
@@ -21,6 +24,9 @@ var outboxes = sync.Pool{New: func() any { return new(outbox) }}
 
 // keep adds a send, or reports that it is too large.
 func (in *instance) keep(b []byte) bool {
+	if len(b) > keptSend {
+		return false
+	}
 	if in.out == nil {
 		in.out = outboxes.Get().(*outbox)
 	}

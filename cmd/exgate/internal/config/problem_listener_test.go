@@ -42,7 +42,6 @@ var badListeners = map[string]struct{ file, want string }{
 	"udp on tcp":         {badListener("tcp", "udp: {queue: 1}"), place3 + ".udp: does not fit a tcp listener: it needs type: udp or dtls"},
 	"keepalive on dtls":  {badListener("dtls", certificate, "socket: {keepalive: 1s}"), place4 + ".socket.keepalive: does not fit a dtls listener: it needs type: tcp or tls"},
 	"backlog on udp":     {badListener("udp", "socket: {backlog: 1}"), place3 + ".socket.backlog: does not fit a udp listener: it needs type: tcp or tls"},
-	"queue of dtls":      {badListener("dtls", certificate, "udp: {queue: 1}"), place4 + ".udp.queue: does not fit a dtls listener: it needs type: udp"},
 	"reuse port on udp":  {badListener("udp", "socket: {reuse_port: true}"), place3 + ".socket.reuse_port: does not fit a udp listener: it needs type: tcp or tls"},
 	"ids on tls":         {badListener("tls", "tls: {cert: cert.pem, key: key.pem, connection_ids: true}"), place3 + ".tls.connection_ids: does not fit a tls listener: it needs type: dtls"},
 	"tls without cert":   {badListener("tls"), place2 + ": needs tls.cert and tls.key, the PEM files of its certificate and private key"},

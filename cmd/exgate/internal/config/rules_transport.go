@@ -20,7 +20,6 @@ var fits = []struct {
 	{"tls.max_version", []string{"tls"}},
 	{"tls.min_version", []string{"tls"}},
 	{"udp", []string{"udp", "dtls"}},
-	{"udp.queue", []string{"udp"}},
 }
 
 // The settings that mean nothing to a socket in the file system; bySource does where load balancers say whom they connect.

@@ -62,7 +62,7 @@ func (l *listeners) dtls(name string, cfg config.Listener, a *listener.Admission
 		Name: name, Bind: cfg.Bind, Admission: a, CertFile: of.Cert, KeyFile: of.Key, CAFile: of.CA, Verify: of.Verify, FailIfNoCert: of.FailIfNoCert,
 		PSK:     listener.PSKConfig{IdentityHint: cfg.PSK.IdentityHint, File: cfg.PSK.File},
 		Ciphers: of.Ciphers, ConnectionIDs: of.ConnectionIDs, HandshakeTimeout: of.HandshakeTimeout, MaxHandshakes: of.MaxHandshakes,
-		MaxPeers: cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond),
+		MaxPeers: cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond), QueueDatagrams: cfg.UDP.Queue,
 		ReadBuffer: cfg.Socket.RecvBuffer, WriteBuffer: cfg.Socket.SendBuffer,
 		Sockets: l.service.opener.For("listeners." + name), Logger: l.service.log, Metrics: l.metrics,
 	}
