@@ -1,0 +1,15 @@
+package watch
+
+import (
+	"os"
+	"syscall"
+	"time"
+)
+
+// statusChanged is when anything of the file changed, which programs cannot set.
+func statusChanged(info os.FileInfo) time.Time {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return time.Unix(s.Ctim.Unix())
+	}
+	return info.ModTime()
+}
