@@ -6,10 +6,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"os"
 	"runtime"
 	"sync/atomic"
 
+	"github.com/exgate/exgate/internal/watch"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -22,16 +22,16 @@ type File struct {
 	hashing chan struct{} // bounds how many passwords are hashed at once, or strangers could take every core
 	key     [32]byte      // of the digests that users keep
 
-	// Owned by Watch once it runs.
-	loaded  [32]byte // digest of the text in force
-	seen    [32]byte // of the text at the last look
-	problem string   // what was logged last
+	files *watch.Files // the one file
 }
 
 var (
 	_ Authenticator = (*File)(nil)
 	_ ACL           = (*File)(nil)
 )
+
+// maxFile bounds the file, in bytes.
+const maxFile = 64 << 20
 
 // LoadFile reads users and rules. Errors name the file and the line.
 //
@@ -47,19 +47,18 @@ var (
 //	    clientid: m-1                # only this client; if missing, any
 //	    topics: ["meters/${clientid}/#", "meters/${username}/state"]
 //
-// A file without rules allows everything to everyone who may connect. A file without users knows nobody with a username.
+// The file may have 64 MiB. A file without rules allows everything to everyone who may connect. A file without users knows nobody with a username.
 func LoadFile(path string) (*File, error) {
-	text, err := os.ReadFile(path)
+	files, texts, err := watch.Open(maxFile, path)
 	if err != nil {
 		return nil, err
 	}
-	c, err := parseFile(path, text)
+	c, err := parseFile(path, texts[0])
 	if err != nil {
 		return nil, err
 	}
-	f := &File{path: path, rules: &Rules{}, hashing: make(chan struct{}, max(1, runtime.NumCPU()/2))}
+	f := &File{path: path, files: files, rules: &Rules{}, hashing: make(chan struct{}, max(1, runtime.NumCPU()/2))}
 	_, _ = rand.Read(f.key[:])
-	f.loaded = sha256.Sum256(text)
 	f.use(c)
 	return f, nil
 }

@@ -5,14 +5,15 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"time"
+
+	"github.com/exgate/exgate/internal/boundedfile"
 )
 
 const (
 	jwksTimeout = 5 * time.Second
-	maxJWKS     = 1 << 20 // bytes
+	maxJWKS     = 1 << 20 // bytes, also of files
 )
 
 // keySource is where keys come from.
@@ -33,7 +34,7 @@ type keySource struct {
 
 func fileSource(path string, parse func([]byte) ([]verifyKey, error)) *keySource {
 	return &keySource{name: path, close: func() {}, read: func(context.Context) ([]verifyKey, error) {
-		text, err := os.ReadFile(path)
+		text, err := boundedfile.Read(path, maxJWKS)
 		if err != nil {
 			return nil, err
 		}

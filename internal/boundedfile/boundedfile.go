@@ -18,7 +18,7 @@ var ErrNotRegular = errors.New("not a regular file")
 var ErrTooLarge = errors.New("too large")
 
 // Read returns the content of the regular file at path, which symbolic links may lead to. A file with more than limit bytes is an error and is not read
-// beyond them. Every error names the path; it holds [ErrNotRegular], [ErrTooLarge] or the system's own, such as [fs.ErrNotExist].
+// beyond them. An error is a [fs.PathError] with [ErrNotRegular], [ErrTooLarge] or the system's own, such as [fs.ErrNotExist].
 func Read(path string, limit int64) ([]byte, error) {
 	f, err := Open(path)
 	if err != nil {
@@ -53,6 +53,9 @@ func Read(path string, limit int64) ([]byte, error) {
 // Open opens the regular file at path for reading, for a reader that has a bound of its own. The errors are those of [Read].
 func Open(path string) (*os.File, error) {
 	info, err := os.Stat(path) // opening a device can do something
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: failed.Err}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +77,13 @@ func Open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Regular returns nil for a regular file, and else an error that names the path and what is there.
+// Regular returns nil for a regular file, and else a [fs.PathError] that says what is there.
 func Regular(path string, info fs.FileInfo) error {
 	mode := info.Mode()
 	if mode.IsRegular() {
 		return nil
 	}
-	return fmt.Errorf("%s is %s, %w", path, kind(mode), ErrNotRegular)
+	return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%s, %w", kind(mode), ErrNotRegular)}
 }
 
 func kind(mode fs.FileMode) string {
@@ -100,7 +103,7 @@ func kind(mode fs.FileMode) string {
 }
 
 func tooLarge(path string, limit int64) error {
-	return fmt.Errorf("%s is %w: it may have %s", path, ErrTooLarge, size(limit))
+	return &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w, more than %s", ErrTooLarge, size(limit))}
 }
 
 func size(n int64) string {

@@ -37,7 +37,7 @@ func TestReadTooLarge(t *testing.T) {
 	for _, size := range []int64{1025, 40 << 30} { // the large one is sparse
 		must(t, os.Truncate(path, size))
 		_, err := Read(path, 1024)
-		if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), path+" is too large: it may have 1 KiB") {
+		if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), path+": too large, more than 1 KiB") {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}

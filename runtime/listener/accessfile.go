@@ -3,45 +3,41 @@ package listener
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
+
+	"github.com/exgate/exgate/internal/watch"
 )
 
-// accessPoll is how often an access file is looked at. Reading it costs less than knowing for sure from its times that it did not change.
+// accessPoll is how often an access file is looked at, and how long it must have been the same: it may be half written.
 const accessPoll = 2 * time.Second
+
+// maxAccessFile bounds an access file, in bytes.
+const maxAccessFile = 64 << 20
 
 // AccessFile is an access list in a file: one rule a line as [ParseAccess] takes them, empty lines, and comments from # to the end of a line.
 type AccessFile struct {
-	path string
-	log  *slog.Logger
-	list *AccessList
-	seed maphash.Seed
-
-	// Owned by Watch once it runs.
-	loaded  uint64 // the content in force
-	seen    uint64 // the content at the last look
-	problem string // what was logged last
+	path  string
+	files *watch.Files // the one file
+	log   *slog.Logger
+	list  *AccessList
 }
 
-// LoadAccess reads the file at path. An error names the file, the line and the rule. A nil log is slog.Default().
+// LoadAccess reads the file at path, of at most 64 MiB. An error names the file, the line and the rule. A nil log is slog.Default().
 func LoadAccess(path string, log *slog.Logger) (*AccessFile, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	content, err := os.ReadFile(path)
+	files, contents, err := watch.Open(maxAccessFile, path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the access list: %w", err)
 	}
-	list, err := parseAccessFile(path, content)
+	list, err := parseAccessFile(path, contents[0])
 	if err != nil {
 		return nil, err
 	}
-	f := &AccessFile{path: path, log: log, list: list, seed: maphash.MakeSeed()}
-	f.loaded = maphash.Bytes(f.seed, content)
-	return f, nil
+	return &AccessFile{path: path, files: files, log: log, list: list}, nil
 }
 
 // List is what the file held when it was loaded.
@@ -50,49 +46,21 @@ func (f *AccessFile) List() *AccessList { return f.list }
 // Watch passes the file's list to set when it has changed, within about 4 s, until ctx ends. A file that is broken or gone is logged once and
 // leaves the last good list in force. Call it once.
 func (f *AccessFile) Watch(ctx context.Context, set func(*AccessList)) {
-	tick := time.NewTicker(accessPoll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			f.poll(set)
+	o := watch.Options{Poll: accessPoll, Settle: accessPoll, PollOnly: true, Logger: f.log}
+	f.files.Watch(ctx, o, func(contents [][]byte, err error) {
+		var list *AccessList
+		if err == nil {
+			list, err = parseAccessFile(f.path, contents[0])
+		} else {
+			err = fmt.Errorf("reading the access list: %w", err)
 		}
-	}
-}
-
-func (f *AccessFile) poll(set func(*AccessList)) {
-	list, err := f.changed()
-	switch {
-	case err == nil && list == nil:
-	case err == nil:
-		f.problem = ""
+		if err != nil {
+			f.log.Error("access list not reloaded, the last good one stays in force", "error", err)
+			return
+		}
 		set(list)
 		f.log.Info("access list reloaded", "file", f.path, "rules", list.Len())
-	case err.Error() != f.problem:
-		f.problem = err.Error()
-		f.log.Error("access list not reloaded, the last good one stays in force", "error", err)
-	}
-}
-
-// changed returns the list of a file that has changed and, as it may be half written, was the same at two looks in a row; else nil.
-func (f *AccessFile) changed() (*AccessList, error) {
-	content, err := os.ReadFile(f.path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the access list: %w", err)
-	}
-	sum := maphash.Bytes(f.seed, content)
-	settled := sum == f.seen
-	f.seen = sum
-	if sum == f.loaded || !settled {
-		return nil, nil
-	}
-	list, err := parseAccessFile(f.path, content)
-	if err == nil {
-		f.loaded = sum
-	}
-	return list, err
+	})
 }
 
 func parseAccessFile(path string, content []byte) (*AccessList, error) {

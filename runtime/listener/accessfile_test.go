@@ -22,7 +22,7 @@ type watched struct {
 	log       gatewaytest.Log
 }
 
-func watch(t *testing.T, content string) *watched {
+func watchAccess(t *testing.T, content string) *watched {
 	t.Helper()
 	w := &watched{T: t, path: filepath.Join(t.TempDir(), "acl")}
 	w.write(content)
@@ -57,7 +57,7 @@ func (w *watched) after(d time.Duration, wantAllowed bool) {
 
 func TestAccessFileIsReloaded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := watch(t, "# all of them\n\nallow all\n")
+		w := watchAccess(t, "# all of them\n\nallow all\n")
 		w.after(time.Hour, true)
 		w.write("deny 10.0.0.0/8 # a test\n")
 		w.after(2*accessPoll, false)
@@ -78,7 +78,7 @@ func TestAccessFileIsReloaded(t *testing.T) {
 // A file that is being written is not taken for an empty list.
 func TestHalfWrittenAccessFileIsNotLoaded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := watch(t, "deny 10.0.0.0/8\n")
+		w := watchAccess(t, "deny 10.0.0.0/8\n")
 		w.write("")
 		w.after(accessPoll, false)
 		w.write("allow all\n")
@@ -89,7 +89,7 @@ func TestHalfWrittenAccessFileIsNotLoaded(t *testing.T) {
 
 func TestBrokenAccessFileKeepsTheList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := watch(t, "deny 10.0.0.0/8\n")
+		w := watchAccess(t, "deny 10.0.0.0/8\n")
 		w.write("allow all\nallow 10.0.0.0/99\n")
 		w.after(time.Hour, false)
 		if n := strings.Count(w.log.String(), "level=ERROR"); n != 1 || !strings.Contains(w.log.String(), w.path+", line 2, ") {

@@ -1,17 +1,20 @@
 package listener
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/exgate/exgate/internal/watch"
 )
 
 // certificates are a listener's certificate, its key and the authority of its devices, read from files and read again when those change.
@@ -21,11 +24,11 @@ type certificates struct {
 	current atomic.Pointer[loadedCertificates]
 	log     *slog.Logger
 	reloads *prometheus.CounterVec // labelled with the result
-	done    chan struct{}
-	stop    sync.Once
+	files   *watch.Files
+	watched context.Context
+	stop    context.CancelFunc
 
-	mu     sync.Mutex // one reading at a time; guards stamps
-	stamps [3]fileStamp
+	mu sync.Mutex // one takeover at a time
 }
 
 // loadedCertificates is what the files held at one moment.
@@ -34,52 +37,48 @@ type loadedCertificates struct {
 	cas  *x509.CertPool // nil without a CA file
 }
 
-// fileStamp changes when a file is replaced or written.
-type fileStamp struct {
-	info os.FileInfo
-}
-
-func stampOf(path string) fileStamp {
-	info, err := os.Stat(path)
-	if err != nil {
-		return fileStamp{}
-	}
-	return fileStamp{info}
-}
-
-func (s fileStamp) same(other fileStamp) bool {
-	if s.info == nil || other.info == nil {
-		return s.info == nil && other.info == nil
-	}
-	return os.SameFile(s.info, other.info) && s.info.ModTime().Equal(other.info.ModTime()) && s.info.Size() == other.info.Size()
-}
+// maxCertFile bounds each of the files, in bytes.
+const maxCertFile = 16 << 20
 
 // loadCertificates reads the files once. caFile may be empty. The errors name the file.
 func loadCertificates(certFile, keyFile, caFile string, log *slog.Logger, reloads *prometheus.CounterVec) (*certificates, error) {
-	c := &certificates{certFile: certFile, keyFile: keyFile, caFile: caFile, log: log, reloads: reloads, done: make(chan struct{})}
-	c.stamps = c.stampsNow()
-	loaded, err := c.read()
+	c := &certificates{certFile: certFile, keyFile: keyFile, caFile: caFile, log: log, reloads: reloads}
+	paths := []string{certFile, keyFile}
+	if caFile != "" {
+		paths = append(paths, caFile)
+	}
+	files, contents, err := watch.Open(maxCertFile, paths...)
+	if err != nil {
+		return nil, c.unreadable(err)
+	}
+	loaded, err := c.parse(contents)
 	if err != nil {
 		return nil, err
 	}
+	c.files = files
+	c.watched, c.stop = context.WithCancel(context.Background())
 	c.current.Store(loaded)
 	return c, nil
 }
 
-func (c *certificates) read() (*loadedCertificates, error) {
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+func (c *certificates) unreadable(err error) error {
+	if of, ok := errors.AsType[*fs.PathError](err); ok && of.Path == c.caFile {
+		return fmt.Errorf("reading the CA certificates: %w", err)
+	}
+	return fmt.Errorf("reading the certificate %s with the key %s: %w", c.certFile, c.keyFile, err)
+}
+
+// parse takes the contents of the certificate, the key and, where there is one, the CA file.
+func (c *certificates) parse(contents [][]byte) (*loadedCertificates, error) {
+	pair, err := tls.X509KeyPair(contents[0], contents[1])
 	if err != nil {
-		return nil, fmt.Errorf("reading the certificate %s with the key %s: %w", c.certFile, c.keyFile, err)
+		return nil, c.unreadable(err)
 	}
 	if c.caFile == "" {
 		return &loadedCertificates{pair: pair}, nil
 	}
-	pem, err := os.ReadFile(c.caFile)
-	if err != nil {
-		return nil, fmt.Errorf("reading the CA certificates: %w", err)
-	}
 	cas := x509.NewCertPool()
-	if !cas.AppendCertsFromPEM(pem) {
+	if !cas.AppendCertsFromPEM(contents[2]) {
 		return nil, fmt.Errorf("reading the CA certificates %s: %w", c.caFile, errNoCertificate)
 	}
 	return &loadedCertificates{pair, cas}, nil
@@ -87,39 +86,33 @@ func (c *certificates) read() (*loadedCertificates, error) {
 
 var errNoCertificate = errors.New("no certificate in PEM form in it")
 
-func (c *certificates) stampsNow() [3]fileStamp {
-	return [3]fileStamp{stampOf(c.certFile), stampOf(c.keyFile), stampOf(c.caFile)}
-}
-
-// watch looks at the files every interval until close, and reports what was loaded to changed.
+// watch follows the files until close, looks at them every interval at the latest, and calls changed when what they hold is in use.
 func (c *certificates) watch(interval time.Duration, changed func()) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-c.done:
-			return
-		case <-ticker.C:
-			if c.reload() {
-				changed()
-			}
+	c.files.Watch(c.watched, watch.Options{Poll: interval, Logger: c.log}, func(contents [][]byte, err error) {
+		if c.take(contents, err) {
+			changed()
 		}
-	}
+	})
 }
 
-func (c *certificates) close() { c.stop.Do(func() { close(c.done) }) }
+func (c *certificates) close() { c.stop() }
 
-// reload reads the files if one of them has changed since they were last looked at, and reports whether what they hold is in use now. While they
-// cannot be read the last good ones stay in use.
+// reload reads the files now if one of them has changed, and reports whether what they hold is in use now.
 func (c *certificates) reload() bool {
+	contents, err := c.files.Look()
+	return (contents != nil || err != nil) && c.take(contents, err)
+}
+
+// take puts what the files hold in use. Where they cannot be used the last good ones stay.
+func (c *certificates) take(contents [][]byte, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.stampsNow() // before the reading: what changes during it is seen the next time
-	if c.unchanged(now) {
-		return false
+	var loaded *loadedCertificates
+	if err != nil {
+		err = c.unreadable(err)
+	} else {
+		loaded, err = c.parse(contents)
 	}
-	c.stamps = now
-	loaded, err := c.read()
 	if err != nil {
 		c.reloads.WithLabelValues("failed").Inc()
 		c.log.Error("certificate files changed and cannot be used: the previous certificate stays in use", "error", err)
@@ -128,14 +121,5 @@ func (c *certificates) reload() bool {
 	c.current.Store(loaded)
 	c.reloads.WithLabelValues("ok").Inc()
 	c.log.Info("certificate files changed and are in use", "cert", c.certFile, "expires", loaded.pair.Leaf.NotAfter)
-	return true
-}
-
-func (c *certificates) unchanged(now [3]fileStamp) bool {
-	for i, stamp := range now {
-		if !stamp.same(c.stamps[i]) {
-			return false
-		}
-	}
 	return true
 }

@@ -9,9 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
+
+	"github.com/exgate/exgate/internal/watch"
 )
 
 // PSKConfig says which pre-shared keys DTLS clients may use.
@@ -37,24 +38,25 @@ type pskTag [sha256.Size]byte
 // pskKeys are the keys of a file.
 type pskKeys struct {
 	file   string
+	files  *watch.Files // the one file
 	log    *slog.Logger
 	secret []byte // of this process: tags, and the keys of identities that do not exist
 
 	mu      sync.Mutex // guards the fields below
 	keys    map[pskTag][]byte
-	stamp   fileStamp // of the file that was read last, good or not
-	checked time.Time
+	checked time.Time // when the file was last looked at
 }
 
 // openPSK reads the keys of file.
 func openPSK(file string, log *slog.Logger) (*pskKeys, error) {
 	p := &pskKeys{file: file, log: log, secret: make([]byte, sha256.Size)}
 	_, _ = rand.Read(p.secret) // never fails
-	p.stamp = stampOf(file)    // before the reading: what changes during it is seen the next time
-	if err := p.load(); err != nil {
-		return nil, err
+	var contents [][]byte
+	var err error
+	if p.files, contents, err = watch.Open(maxPSKFile, file); err != nil {
+		return nil, fmt.Errorf("reading pre-shared keys: %w", err)
 	}
-	return p, nil
+	return p, p.use(contents[0])
 }
 
 // key is the key of identity. An identity that does not exist has one too, which nobody knows: asking tells nobody which ones exist.
@@ -95,31 +97,25 @@ func (p *pskKeys) refresh() {
 		return
 	}
 	p.checked = now
-	stamp := stampOf(p.file)
-	if stamp.same(p.stamp) {
+	contents, err := p.files.Look()
+	switch {
+	case err != nil:
+		err = fmt.Errorf("reading pre-shared keys: %w", err)
+	case contents == nil:
 		return
+	default:
+		err = p.use(contents[0])
 	}
-	p.stamp = stamp
-	if err := p.load(); err != nil {
+	if err != nil {
 		p.log.Error("the old pre-shared keys stay", "error", err)
 		return
 	}
 	p.log.Info("pre-shared keys were read again", "file", p.file, "keys", len(p.keys))
 }
 
-func (p *pskKeys) load() error {
-	info, err := os.Stat(p.file)
-	if err != nil {
-		return fmt.Errorf("reading pre-shared keys: %w", err)
-	}
-	if info.Size() > maxPSKFile {
-		return fmt.Errorf("reading pre-shared keys: %s is larger than %d bytes", p.file, maxPSKFile)
-	}
-	b, err := os.ReadFile(p.file)
-	if err != nil {
-		return fmt.Errorf("reading pre-shared keys: %w", err)
-	}
-	keys, err := p.parse(b)
+// use puts the keys of the file in force.
+func (p *pskKeys) use(content []byte) error {
+	keys, err := p.parse(content)
 	if err != nil {
 		return fmt.Errorf("reading pre-shared keys: %s:%w", p.file, err)
 	}

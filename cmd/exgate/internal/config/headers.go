@@ -1,12 +1,14 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/exgate/exgate/internal/boundedfile"
 )
 
 // maxHeaders bounds a file of headers, in bytes.
@@ -15,12 +17,12 @@ const maxHeaders = 16 << 10
 // ReadHeaders reads the headers of requests from a file: "Name: value", one a line; lines that are empty or begin with # do not count. Errors name the
 // line and do not hold it: headers are where secrets are.
 func ReadHeaders(name string) (http.Header, error) {
-	data, err := os.ReadFile(name)
+	data, err := boundedfile.Read(name, maxHeaders)
 	switch {
+	case errors.Is(err, boundedfile.ErrTooLarge):
+		return nil, fmt.Errorf("%s holds more than %d bytes: does it hold headers?", name, maxHeaders)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, cause(err))
-	case len(data) > maxHeaders:
-		return nil, fmt.Errorf("%s holds more than %d bytes: does it hold headers?", name, maxHeaders)
 	}
 	return parseHeaders(name, string(data))
 }

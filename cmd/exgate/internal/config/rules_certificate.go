@@ -3,8 +3,8 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"os"
 
+	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
@@ -29,7 +29,15 @@ func (r rules) certificate(key string, t TLS) {
 
 // pair checks that the certificate and the private key of the section key belong together.
 func (r rules) pair(key, cert, private string) {
-	if _, err := tls.LoadX509KeyPair(cert, private); err != nil {
+	certPEM, err := boundedfile.Read(cert, maxPEM)
+	var keyPEM []byte
+	if err == nil {
+		keyPEM, err = boundedfile.Read(private, maxPEM)
+	}
+	if err == nil {
+		_, err = tls.X509KeyPair(certPEM, keyPEM)
+	}
+	if err != nil {
 		r.problem(key+".cert", "%s with the key %s: %v", cert, private, cause(err))
 	}
 }
@@ -45,12 +53,15 @@ func (r rules) authority(key string, t TLS) {
 	r.certificates(key+".ca", t.CA)
 }
 
+// maxPEM bounds a file of certificates, in bytes.
+const maxPEM = 16 << 20
+
 // certificates checks that a file, if one is named, holds certificates.
 func (r rules) certificates(key, name string) {
 	if name == "" || r.broken(key) {
 		return
 	}
-	pem, err := os.ReadFile(name)
+	pem, err := boundedfile.Read(name, maxPEM)
 	if err != nil {
 		r.problem(key, "%s: %v", name, cause(err))
 	} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {

@@ -1,10 +1,12 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
+
+	"github.com/exgate/exgate/internal/boundedfile"
 )
 
 // The settings that only one kind of handler has.
@@ -85,8 +87,11 @@ const maxToken = 4096
 
 // ReadToken reads a secret from a file: its only line, of printable ASCII. Errors do not hold it.
 func ReadToken(name string) (string, error) {
-	data, err := os.ReadFile(name)
-	if err != nil {
+	data, err := boundedfile.Read(name, maxToken+2) // and a line end
+	switch {
+	case errors.Is(err, boundedfile.ErrTooLarge):
+		return "", fmt.Errorf("%s holds more than %d bytes: is it a token?", name, maxToken)
+	case err != nil:
 		return "", fmt.Errorf("%s: %w", name, cause(err))
 	}
 	token := strings.TrimSpace(string(data))

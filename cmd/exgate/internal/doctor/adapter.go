@@ -7,10 +7,10 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"time"
 
+	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -55,7 +55,7 @@ func showsCertificate(ctx context.Context, address, file string) error {
 	if err := secured.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("TLS handshake: %w", err)
 	}
-	text, err := os.ReadFile(file)
+	text, err := boundedfile.Read(file, maxPEM)
 	if err != nil {
 		return err
 	}

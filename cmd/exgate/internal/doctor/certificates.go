@@ -4,8 +4,9 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
-	"os"
 	"time"
+
+	"github.com/exgate/exgate/internal/boundedfile"
 )
 
 // soon is how long before its end a certificate is warned of.
@@ -75,8 +76,11 @@ func (c *checkup) validity(f certificateFile, certs []*x509.Certificate) Finding
 	return c.well(f.setting, "the certificate in %s is valid until %s", f.path, day(counts.NotAfter))
 }
 
+// maxPEM bounds a file of certificates, in bytes.
+const maxPEM = 16 << 20
+
 func readCertificates(path string) (certs []*x509.Certificate, err error) {
-	text, err := os.ReadFile(path)
+	text, err := boundedfile.Read(path, maxPEM)
 	if err != nil {
 		return nil, err
 	}

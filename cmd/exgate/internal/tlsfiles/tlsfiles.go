@@ -8,10 +8,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
 	"sync/atomic"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/internal/boundedfile"
 )
 
 // Client is how the gateway connects to a server. Errors name the file.
@@ -54,8 +54,11 @@ func Server(of config.AdapterTLS) (*tls.Config, error) {
 	return cfg, nil
 }
 
+// maxFile bounds each file, in bytes.
+const maxFile = 16 << 20
+
 func authorities(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
+	pem, err := boundedfile.Read(file, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading certificate authorities: %w", err)
 	}
@@ -74,7 +77,7 @@ type pair struct {
 
 func load(cert, key string) (*pair, error) {
 	p := &pair{cert: cert, key: key}
-	loaded, err := tls.LoadX509KeyPair(cert, key)
+	loaded, err := p.read()
 	if err != nil {
 		return nil, fmt.Errorf("reading the certificate %s with the key %s: %w", cert, key, err)
 	}
@@ -84,8 +87,20 @@ func load(cert, key string) (*pair, error) {
 
 // current is what the files hold now, or held when they were last right.
 func (p *pair) current() *tls.Certificate {
-	if loaded, err := tls.LoadX509KeyPair(p.cert, p.key); err == nil {
+	if loaded, err := p.read(); err == nil {
 		p.last.Store(&loaded)
 	}
 	return p.last.Load()
+}
+
+func (p *pair) read() (tls.Certificate, error) {
+	cert, err := boundedfile.Read(p.cert, maxFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := boundedfile.Read(p.key, maxFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
 }

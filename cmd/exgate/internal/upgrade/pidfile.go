@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/exgate/exgate/internal/boundedfile"
 )
 
 // WritePIDFile writes the number of this process to path, as a whole: whoever reads sees the old number or the new one. An empty path writes nothing.
@@ -45,7 +47,7 @@ func RemovePIDFile(path string) error {
 
 // ReadPIDFile returns the number that path has.
 func ReadPIDFile(path string) (int, error) {
-	text, err := os.ReadFile(path)
+	text, err := boundedfile.Read(path, 64)
 	if err != nil {
 		return 0, fmt.Errorf("reading the pid file: %w", err)
 	}
