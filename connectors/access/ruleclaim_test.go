@@ -126,3 +126,33 @@ func FuzzJWKS(f *testing.F) {
 		}
 	})
 }
+
+// A device whose client id does not fit a level gets nothing from a rule that allows, and does not escape one that denies.
+func TestRulesWithOddClientIDs(t *testing.T) {
+	rules, err := access.ParseRules([]byte(`[{"permission":"deny","action":"all","topic":"t/${clientid}/secret"},
+		{"permission":"allow","action":"all","topic":"own/${clientid}/#"},{"permission":"allow","action":"all","topic":"t/#"},
+		{"permission":"allow","action":"all","topic":"${clientid}/#"}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		id, topic string
+		want      bool
+	}{
+		{"a", "t/a/secret", false},
+		{"a", "t/b/secret", true},
+		{"a/b", "t/a/b/secret", false},
+		{"a/b", "t/a/secret", true},
+		{"+", "t/a/secret", false},
+		{"a", "own/a/x", true},
+		{"a/b", "own/a/b/x", false},
+		{"+", "own/a/x", false},
+		{"$share", "own/$share/x", true},
+		{"$share", "$share/x", false},
+		{"$SYS", "$SYS/x", false},
+	} {
+		if got := rules.Allows(device(c.id, "u"), access.Publish, c.topic); got != c.want {
+			t.Errorf("%q, %q: %v", c.id, c.topic, got)
+		}
+	}
+}

@@ -48,7 +48,7 @@ func (r *rule) applies(device *gateway.Device, action Action, name string) bool 
 		return false
 	}
 	for i := range r.topics {
-		if r.topics[i].Covers(name, device) {
+		if r.topics[i].Covers(name, device) || (!r.allow && r.topics[i].CoversAny(name, device)) {
 			return true
 		}
 	}

@@ -52,12 +52,14 @@ func (s Status) check(setting string, known ...string) error {
 
 // of is the status of one device. Without a topic for it, it has none.
 func (s Status) of(device gateway.Device) (Status, error) {
-	filled, what, ok := device.Fill(s.Topic)
-	if !ok {
-		return Status{}, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError,
-			"the topic of the device's status uses %s, which must not be empty or contain '+' or '#'", what)}
+	if s.Topic == "" {
+		return s, nil
 	}
-	if err := topic.CheckName(filled); filled != "" && err != nil {
+	filled, err := device.FillTopic(s.Topic)
+	if err == nil {
+		err = topic.CheckName(filled)
+	}
+	if err != nil {
 		return Status{}, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError, "upstream.device_status.topic: %v", err)}
 	}
 	s.Topic = filled

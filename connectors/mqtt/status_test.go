@@ -127,12 +127,12 @@ func TestStatusOfNobody(t *testing.T) {
 	cfg := quick(b.url())
 	cfg.DeviceStatus = Status{Topic: "devices/${username}"}
 	c := newConnector(t, cfg)
-	for _, username := range []string{"", "a+", "#"} {
+	for _, username := range []string{"", "a+", "#", "a/b", strings.Repeat("${username}", 5957)} { // the last makes the topic 65,536 bytes long
 		device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c", Username: username}}
 		_, err := c.Connect(context.Background(), device, "", connectortest.NewDevice())
 		var refused *gateway.ResultError
 		if !errors.As(err, &refused) || refused.Result.Code != gateway.CodeParamsTypeError || !strings.Contains(err.Error(), "${username}") {
-			t.Errorf("%q: %v", username, err)
+			t.Errorf("%.20q: %v", username, err)
 		}
 	}
 }

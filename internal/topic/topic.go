@@ -4,6 +4,7 @@ package topic
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -91,6 +92,25 @@ func Unshare(filter string) (inner string, shared bool) {
 	}
 	_, inner, _ = cutShared(filter)
 	return inner, true
+}
+
+// brokerWords are first levels that one broker or another takes off a filter or a name to read the rest as another one: MQTT 5 (share), EMQX (queue,
+// exclusive, delayed, local, q, s), VerneMQ and others (oshare).
+var brokerWords = []string{"$share", "$queue", "$exclusive", "$delayed", "$local", "$oshare", "$q", "$s"}
+
+// CheckMount says what is wrong with a mountpoint, which is put before names and filters. It may be empty.
+func CheckMount(mount string) error {
+	if err := CheckString("mountpoint", mount); err != nil {
+		return err
+	}
+	if strings.ContainsAny(mount, "+#") {
+		return fmt.Errorf("mountpoint %.100q: must not contain '+' or '#': it is put before topics", mount)
+	}
+	first, _, _ := strings.Cut(mount, "/")
+	if first == "$" || slices.ContainsFunc(brokerWords, func(word string) bool { return strings.EqualFold(first, word) }) {
+		return fmt.Errorf("mountpoint %.100q: must not begin with %s: brokers read what follows as another topic", mount, first)
+	}
+	return nil
 }
 
 // Mount puts mount before a filter that CheckFilter accepts: inside of $share/GROUP/, which is written in small letters, so that every broker reads it as

@@ -20,6 +20,9 @@ func ParseTopicPattern(text string) (TopicPattern, error) {
 	if unknown := UnknownPlaceholder(text); unknown != "" {
 		return TopicPattern{}, fmt.Errorf("%s is neither ${clientid}, ${username}, ${listener} nor ${module}", unknown)
 	}
+	if err := checkTemplate(text); err != nil {
+		return TopicPattern{}, err
+	}
 	if _, shared := topic.Unshare(text); shared {
 		return TopicPattern{}, fmt.Errorf("%q: name the filter without $share/GROUP/", text)
 	}
@@ -40,7 +43,7 @@ func (p TopicPattern) Covers(name string, device *Device) bool {
 		return false
 	}
 	more := true
-	for _, want := range p.levels {
+	for i, want := range p.levels {
 		if want == "#" {
 			return true
 		}
@@ -49,15 +52,16 @@ func (p TopicPattern) Covers(name string, device *Device) bool {
 		}
 		var level string
 		level, name, more = strings.Cut(name, "/")
-		if !levelCovers(want, level, device) {
+		if !levelCovers(want, level, device, i == 0) {
 			return false
 		}
 	}
 	return !more
 }
 
-// levelCovers compares what a placeholder stands for as plain text: a client called + gets no wildcard, one called a/b matches nothing.
-func levelCovers(want, level string, device *Device) bool {
+// levelCovers compares what a placeholder stands for as plain text: a client called + gets no wildcard, one called a/b matches nothing, and neither does
+// one called $share where the topic begins with its name.
+func levelCovers(want, level string, device *Device, first bool) bool {
 	switch {
 	case want == "+":
 		return level != "#"
@@ -66,8 +70,17 @@ func levelCovers(want, level string, device *Device) bool {
 	case !strings.Contains(want, "${"):
 		return want == level
 	}
-	filled, _, ok := device.Fill(want)
-	return ok && level == filled
+	filled, err := device.fillTopic(want, first)
+	return err == nil && level == filled
+}
+
+// CoversAny is Covers for rules that deny: a value that adds levels or wildcards to the pattern makes it cover more, and not nothing.
+func (p TopicPattern) CoversAny(name string, device *Device) bool {
+	if p.Covers(name, device) {
+		return true
+	}
+	plain := device.replace(p.text, func(string, string, bool) bool { return true })
+	return plain != p.text && TopicPattern{plain, strings.Split(plain, "/")}.Covers(name, device)
 }
 
 // topicRules are a listener's, for the topics of its devices.
@@ -80,7 +93,10 @@ type topicRules struct {
 
 func newTopicRules(cfg ListenerConfig) (*topicRules, error) {
 	r := &topicRules{mountpoint: cfg.Mountpoint, module: cfg.Module}
-	var err error
+	err := CheckMountpoint(cfg.Mountpoint)
+	if err != nil {
+		return nil, fmt.Errorf("Mountpoint: %w", err)
+	}
 	if r.publish, err = parseTopicList("PublishTopics", cfg.PublishTopics); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/exgate/exgate/internal/topic"
@@ -13,18 +14,21 @@ func mountpoint(configured string, device Device) (string, Result) {
 	if r := checkIdentity(device.ClientInfo); !r.Ok() {
 		return "", r
 	}
-	mount := configured
+	mount, setting := configured, "listeners."+device.Listener+".mountpoint"
 	if mount == "" {
-		mount = device.Mountpoint
+		mount, setting = device.Mountpoint, "the handler's mountpoint"
 	}
-	mount, what, ok := device.Fill(mount)
-	if !ok {
-		return "", Refuse(CodeParamsTypeError, "mountpoint uses %s, which must not be empty or contain '+' or '#'", what)
+	filled, err := device.FillTopic(mount)
+	if err == nil {
+		err = topic.CheckMount(filled)
 	}
-	if strings.ContainsAny(mount, "+#") {
-		return "", Refuse(CodeParamsTypeError, "mountpoint must not contain wildcards or control characters")
+	if err == nil && configured == "" && strings.HasPrefix(filled, "$") {
+		err = fmt.Errorf("%.100q begins with '$', as topics of a broker's own do", filled) // it may be made of what the device calls itself
 	}
-	return mount, refusal(topic.CheckString("mountpoint", mount))
+	if err != nil {
+		return "", Refuse(CodeParamsTypeError, "%s: %v", setting, err)
+	}
+	return filled, OK
 }
 
 // checkIdentity checks what a device calls itself. Both strings stand in CONNECT, and may stand in topics.

@@ -16,6 +16,8 @@ func (r rules) topics(key string, l Listener) {
 		r.problem(key+".mountpoint", "must hold no + or #: it is put before topics")
 	case unknown != "":
 		r.problem(key+".mountpoint", "%v", unknownPlaceholder(unknown))
+	case gateway.CheckMountpoint(l.Mountpoint) != nil:
+		r.problem(key+".mountpoint", "%v", gateway.CheckMountpoint(l.Mountpoint))
 	default:
 		r.moduleOf(r.cfg.origins.of(key+".mountpoint"), key+".mountpoint", l.Mountpoint, l)
 	}
