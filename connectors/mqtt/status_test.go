@@ -127,7 +127,7 @@ func TestStatusOfNobody(t *testing.T) {
 	cfg := quick(b.url())
 	cfg.DeviceStatus = Status{Topic: "devices/${username}"}
 	c := newConnector(t, cfg)
-	for _, username := range []string{"", "a+", "#", "a/b", strings.Repeat("${username}", 5957)} { // the last makes the topic 65,536 bytes long
+	for _, username := range []string{"", "a+", "#", "a/b", strings.Repeat("${username}", 5957) + "x"} { // the last makes the topic 65,536 bytes long
 		device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c", Username: username}}
 		_, err := c.Connect(context.Background(), device, "", connectortest.NewDevice())
 		var refused *gateway.ResultError
