@@ -34,11 +34,13 @@ func (f *fixture) testQoS(t *testing.T) {
 	from, _ := f.connect(t, unique("from"))
 	to, d := f.connect(t, unique("to"))
 	topic := unique("topic")
-	wantOK(t, "subscribing", Subscribe(t, to, topic, 2))
-	for qos := byte(0); qos <= 2; qos++ {
-		wantOK(t, "publishing", Publish(t, from, topic, qos, "x"))
-		if m := d.Next(t); m.QoS != min(qos, f.MaxQoS) {
-			t.Fatalf("published with QoS %d, delivered with QoS %d, want %d", qos, m.QoS, min(qos, f.MaxQoS))
+	for _, subscribed := range []byte{2, 0, 1} { // a filter that is subscribed to again takes the new QoS
+		wantOK(t, "subscribing", Subscribe(t, to, topic, subscribed))
+		for qos := byte(0); qos <= 2; qos++ {
+			wantOK(t, "publishing", Publish(t, from, topic, qos, "x"))
+			if want, m := min(qos, subscribed, f.MaxQoS), d.Next(t); m.QoS != want {
+				t.Fatalf("subscribed with QoS %d, published with QoS %d, delivered with QoS %d, want %d", subscribed, qos, m.QoS, want)
+			}
 		}
 	}
 }

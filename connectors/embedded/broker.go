@@ -66,7 +66,7 @@ type Broker struct {
 	metrics *Metrics
 	ids     *messageid.Source
 	network *boundedListener // nil without Bind
-	index   topic.Index[*Session]
+	index   topic.Index[subscriber]
 	shared  sync.Map // share id (string) -> *Session
 
 	stopWatching context.CancelFunc

@@ -194,3 +194,28 @@ func BenchmarkIdleSession(b *testing.B) {
 		})
 	}
 }
+
+// TestQoSOfSeveralFilters asks for the highest QoS of the filters that match, in one copy, also from a shared subscription.
+func TestQoSOfSeveralFilters(t *testing.T) {
+	b := start(t, embedded.Config{})
+	s, d := connect(t, b, "device")
+	for filter, qos := range map[string]byte{"t/#": 0, "t/+": 1, "u": 2, "$share/g/s": 1} {
+		if r := connectortest.Subscribe(t, s, filter, qos); !r.Ok() {
+			t.Fatal(r)
+		}
+	}
+	for _, c := range []struct {
+		topic           string
+		published, want byte
+	}{{"t/x", 2, 1}, {"t/x", 0, 0}, {"t/x/y", 2, 0}, {"u", 2, 2}, {"s", 2, 1}, {"s", 0, 0}} {
+		if r := connectortest.Publish(t, s, c.topic, c.published, "x"); !r.Ok() {
+			t.Fatal(r)
+		}
+		if m := d.Next(t); m.Topic != c.topic || m.QoS != c.want {
+			t.Errorf("%s, published with QoS %d: got %s with QoS %d, want %d", c.topic, c.published, m.Topic, m.QoS, c.want)
+		}
+	}
+	if n := d.Unread(); n != 0 {
+		t.Errorf("%d copies too many", n)
+	}
+}

@@ -37,32 +37,34 @@ func (b *Broker) publish(clientID, name string, qos byte, payload []byte) gatewa
 	return gateway.OK
 }
 
-var scratch = sync.Pool{New: func() any { return new([]*Session) }}
+var scratch = sync.Pool{New: func() any { return new([]subscriber) }}
 
-// dispatch hands a message to the devices that subscribed to it. No lock is held then: a full device may close its session inside Deliver.
+// dispatch hands a message to the devices that subscribed to it, once to each. No lock is held then: a full device may close its session inside Deliver.
 func (b *Broker) dispatch(pk packets.Packet) {
-	buf := scratch.Get().(*[]*Session)
+	buf := scratch.Get().(*[]subscriber)
 	matched := b.index.Match(pk.TopicName, (*buf)[:0])
-	var seen map[*Session]struct{}
-	for _, s := range matched {
-		if len(matched) > 1 && s.many.Load() {
-			if _, dup := seen[s]; dup {
-				continue
-			}
-			if seen == nil {
-				seen = map[*Session]struct{}{}
-			}
-			seen[s] = struct{}{}
+	var several map[*Session]byte // the highest QoS of the filters that match, of sessions with several filters
+	for _, to := range matched {
+		if len(matched) == 1 || !to.session.many.Load() {
+			b.deliver(to, pk)
+			continue
 		}
-		b.deliver(s, pk)
+		if several == nil {
+			several = map[*Session]byte{}
+		}
+		several[to.session] = max(several[to.session], to.qos)
+	}
+	for session, qos := range several {
+		b.deliver(subscriber{session, qos}, pk)
 	}
 	clear(matched)
 	*buf = matched[:0]
 	scratch.Put(buf)
 }
 
-// deliver reports whether the device took the message.
-func (b *Broker) deliver(s *Session, pk packets.Packet) bool {
+// deliver hands a message over with the lower QoS of publish and subscription (MQTT 5, section 3.8.4). It reports whether the device took it.
+func (b *Broker) deliver(to subscriber, pk packets.Packet) bool {
+	s := to.session
 	if s.closed.Load() {
 		return false
 	}
@@ -72,7 +74,7 @@ func (b *Broker) deliver(s *Session, pk packets.Packet) bool {
 	}
 	ok := s.down.Deliver(gateway.Message{
 		ID:        b.ids.Next(),
-		QoS:       pk.FixedHeader.Qos,
+		QoS:       min(pk.FixedHeader.Qos, to.qos),
 		From:      pk.Origin,
 		Topic:     pk.TopicName,
 		Payload:   bytes.Clone(pk.Payload),
@@ -88,10 +90,10 @@ func (b *Broker) deliver(s *Session, pk packets.Packet) bool {
 
 // replay delivers the retained messages that filter matches. mochi's own search reads its tree without the lock that its writers
 // take, so the messages are matched here.
-func (b *Broker) replay(s *Session, filter string) {
+func (b *Broker) replay(s *Session, filter string, qos byte) {
 	if !strings.ContainsAny(filter, "+#") {
 		if pk, ok := b.server.Topics.Retained.Get(filter); ok {
-			b.deliver(s, pk)
+			b.deliver(subscriber{s, qos}, pk)
 		}
 		return
 	}
@@ -100,7 +102,7 @@ func (b *Broker) replay(s *Session, filter string) {
 	}
 	for name, pk := range b.server.Topics.Retained.GetAll() {
 		if topic.Matches(filter, name) {
-			b.deliver(s, pk)
+			b.deliver(subscriber{s, qos}, pk)
 		}
 	}
 }

@@ -24,9 +24,21 @@ type Session struct {
 	many   atomic.Bool // had more than one filter, so that two may match one message
 
 	mu      sync.Mutex
-	filters []string    // guarded by mu
-	shareID string      // names the session in mochi's index of shared subscriptions; guarded by mu
-	expiry  *time.Timer // ends the session; nil: its login does not expire; guarded by mu
+	filters []subscription // guarded by mu
+	shareID string         // names the session in mochi's index of shared subscriptions; guarded by mu
+	expiry  *time.Timer    // ends the session; nil: its login does not expire; guarded by mu
+}
+
+// subscription is a filter and the QoS that the device asked for.
+type subscription struct {
+	filter string
+	qos    byte
+}
+
+// subscriber is a subscription as it stands in the index of filters.
+type subscriber struct {
+	session *Session
+	qos     byte
 }
 
 var _ gateway.Session = (*Session)(nil)
@@ -77,37 +89,45 @@ func (s *Session) subscribe(filter string, qos byte) gateway.Result {
 	if !s.allows(access.Subscribe, inner) {
 		return gateway.Refuse(gateway.CodePermissionDeny, "subscribing to %q is not allowed", filter)
 	}
-	if r := s.add(filter, shared); !r.Ok() {
+	if r := s.add(subscription{filter, qos}, shared); !r.Ok() {
 		return r
 	}
 	if !shared {
-		s.broker.replay(s, filter)
+		s.broker.replay(s, filter, qos)
 	}
 	return gateway.OK
 }
 
-func (s *Session) add(filter string, shared bool) gateway.Result {
+// add stores a subscription. One of the same filter takes its QoS (MQTT 5, section 3.8.4).
+func (s *Session) add(sub subscription, shared bool) gateway.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed.Load() {
 		return gone
 	}
-	if slices.Contains(s.filters, filter) {
-		return gateway.OK
+	if i := s.find(sub.filter); i >= 0 {
+		s.forget(s.filters[i])
+		s.filters[i] = sub
+	} else {
+		if len(s.filters) >= maxFilters {
+			return gateway.Refuse(gateway.CodeLimit, "a device may have %d subscriptions", maxFilters)
+		}
+		s.filters = append(s.filters, sub)
 	}
-	if len(s.filters) >= maxFilters {
-		return gateway.Refuse(gateway.CodeLimit, "a device may have %d subscriptions", maxFilters)
-	}
-	s.filters = append(s.filters, filter)
 	if len(s.filters) > 1 {
 		s.many.Store(true)
 	}
 	if shared {
-		s.joinGroup(filter)
+		s.joinGroup(sub)
 	} else {
-		s.broker.index.Add(filter, s)
+		s.broker.index.Add(sub.filter, subscriber{s, sub.qos})
 	}
 	return gateway.OK
+}
+
+// find needs mu.
+func (s *Session) find(filter string) int {
+	return slices.IndexFunc(s.filters, func(sub subscription) bool { return sub.filter == filter })
 }
 
 // Unsubscribe implements [gateway.Session]. done is called before it returns.
@@ -117,9 +137,9 @@ func (s *Session) Unsubscribe(filter string, done gateway.Done) {
 		return
 	}
 	s.mu.Lock()
-	if i := slices.Index(s.filters, filter); i >= 0 {
+	if i := s.find(filter); i >= 0 {
+		s.forget(s.filters[i])
 		s.filters = slices.Delete(s.filters, i, i+1)
-		s.forget(filter)
 	}
 	s.mu.Unlock()
 	finish(done, gateway.OK)
@@ -135,8 +155,8 @@ func (s *Session) end() (first bool) {
 	s.broker.unregister(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, filter := range s.filters {
-		s.forget(filter)
+	for _, sub := range s.filters {
+		s.forget(sub)
 	}
 	s.filters = nil
 	if s.expiry != nil {
@@ -163,12 +183,12 @@ func (s *Session) lose(reason gateway.CloseReason) {
 }
 
 // forget needs mu.
-func (s *Session) forget(filter string) {
-	if _, shared := topic.Unshare(filter); shared {
-		s.broker.server.Topics.Unsubscribe(filter, s.shareID)
+func (s *Session) forget(sub subscription) {
+	if _, shared := topic.Unshare(sub.filter); shared {
+		s.broker.server.Topics.Unsubscribe(sub.filter, s.shareID)
 		return
 	}
-	s.broker.index.Remove(filter, s)
+	s.broker.index.Remove(sub.filter, subscriber{s, sub.qos})
 }
 
 func finish(done gateway.Done, r gateway.Result) {

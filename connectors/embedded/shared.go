@@ -17,12 +17,12 @@ import (
 var lastShareID atomic.Uint64
 
 // joinGroup needs the session's mu.
-func (s *Session) joinGroup(filter string) {
+func (s *Session) joinGroup(sub subscription) {
 	if s.shareID == "" {
 		s.shareID = "\x00" + strconv.FormatUint(lastShareID.Add(1), 36)
 		s.broker.shared.Store(s.shareID, s)
 	}
-	s.broker.server.Topics.Subscribe(s.shareID, packets.Subscription{Filter: filter})
+	s.broker.server.Topics.Subscribe(s.shareID, packets.Subscription{Filter: sub.filter, Qos: sub.qos})
 }
 
 // leaveGroups needs the session's mu.
@@ -49,7 +49,7 @@ func (b *Broker) share(subs *mochi.Subscribers, pk packets.Packet) *mochi.Subscr
 func (b *Broker) shareOne(subs *mochi.Subscribers, members map[string]packets.Subscription, pk packets.Packet) {
 	for id, sub := range members {
 		if s, ok := b.shared.Load(id); ok {
-			if b.deliver(s.(*Session), pk) {
+			if b.deliver(subscriber{s.(*Session), sub.Qos}, pk) {
 				return
 			}
 			continue
