@@ -110,6 +110,22 @@ func (p *process) text(stream string) string {
 	return p.output[stream].String()
 }
 
+func signalProcess(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2)
+	ts.Check(sceneOf(ts).processes[args[0]].cmd.Process.Signal(signals[args[1]]))
+}
+
+func logs(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2)
+	p := sceneOf(ts).processes[args[0]]
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if strings.Contains(p.text("stderr"), args[1]) {
+			return
+		}
+	}
+	ts.Fatalf("%s does not log %q: %s", args[0], args[1], p.text("stderr"))
+}
+
 func endProcess(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 2)
 	name, code := args[0], args[len(args)-1]

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,13 +17,19 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the gateway",
-		Long: `Runs the gateway until SIGTERM or SIGINT. Devices then have shutdown_timeout to end; a second signal ends everything at once.
-SIGUSR2, or exgate upgrade, starts the program anew, and the new process takes over the listening sockets.
+		Long: `Runs the gateway until SIGTERM or SIGINT. Devices then have shutdown_timeout to end; a second signal ends everything at once. The same
+signal again within 100 ms counts as one: supervisors and shells often deliver it twice. SIGUSR2, or exgate upgrade, starts the program anew, and
+the new process takes over the listening sockets. SIGHUP is logged and ignored: a changed configuration needs an upgrade or a restart. SIGQUIT
+prints the stacks of all goroutines and exits.
 
 A setting is looked for in the file, then in the environment (log.level is EXGATE_LOG__LEVEL), then in the flags (--set log.level=debug); the last one
-wins. Without listeners in a file there is the demo: a line protocol on port 7993. exgate config default prints every setting.
+wins. An empty variable counts as not set. Where no listener is configured there is the demo: a line protocol at 127.0.0.1:7993. exgate config default
+prints every setting.
 
-What exgate listens at is printed on the standard output, logs go to the standard error output.`,
+What exgate listens at is printed on the standard output, logs go to the standard error output.
+
+Exit codes: 0 after SIGTERM or SIGINT, 1 where something failed while running or a second signal cut devices off, 2 where the command line or the
+configuration is wrong; a port in use and a file that cannot be read count as configuration.`,
 		Example: `  exgate run
   exgate run -c exgate.yaml
   exgate run --log-level debug --set listeners.demo.bind=127.0.0.1:8000
@@ -54,11 +58,11 @@ What exgate listens at is printed on the standard output, logs go to the standar
 
 // run runs the gateway of g.cfg until a signal, or until another process has its sockets.
 func run(cmd *cobra.Command, g *running, predecessor *upgrade.Predecessor, inherited []listener.SocketFile) error {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGUSR2)
-	defer signal.Stop(signals)
-	g.signals, g.log = signals, newLogger(g.cfg.Log, os.Stderr)
+	received := receiveSignals()
+	g.signals, g.log = received.asked, newLogger(g.cfg.Log, os.Stderr)
 	slog.SetDefault(g.log)
+	received.pass(g.log)
+	defer received.stop()
 
 	if err := g.start(cmd.Context(), predecessor, inherited); err != nil {
 		return err

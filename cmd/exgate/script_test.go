@@ -55,6 +55,8 @@ func (s *scene) end() {
 //	fails CODE PROGRAM ARGS...      runs the program, which must exit with CODE
 //	start NAME PROGRAM ARGS...      starts it and waits until it is ready; each socket of exgate run is in the variable NAME of its name
 //	end NAME SIGNAL... CODE        sends the signals and waits for the exit code; its output is in NAME.stdout and NAME.stderr
+//	signal NAME SIGNAL             sends a signal
+//	logs NAME TEXT                 waits until its standard error output contains TEXT
 //	dial NAME ADDRESS               connects a device
 //	type NAME TEXT                  sends a line
 //	see NAME TEXT                   waits for a line that contains TEXT; - is the end of the connection
@@ -62,7 +64,7 @@ func (s *scene) end() {
 //	occupy NAME                     listens at a free address, which the variable NAME then has
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"fails": fails, "start": start, "end": endProcess, "get": get, "dial": dial, "type": typeLine, "see": see, "occupy": occupy,
+		"fails": fails, "start": start, "end": endProcess, "signal": signalProcess, "logs": logs, "get": get, "dial": dial, "type": typeLine, "see": see, "occupy": occupy,
 	}
 }
 
@@ -146,4 +148,4 @@ func occupy(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], l.Addr().String())
 }
 
-var signals = map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT}
+var signals = map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1}

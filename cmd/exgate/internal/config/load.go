@@ -65,8 +65,7 @@ func merge(problems *collector, file settings, others ...settings) (*Config, err
 	return cfg, nil
 }
 
-// defaults are the settings that hold unless something else is said. A file that has listeners replaces the one that is
-// there by default, and a folder of modules does, which may have listeners of their own.
+// defaults are the settings that apply unless a source says something else. The demo is among them where nothing else is listened at for devices.
 func defaults(file settings, said origins) settings {
 	s := newSettings()
 	s.values = map[string]any{
@@ -80,14 +79,32 @@ func defaults(file settings, said origins) settings {
 		"modules_cache":           cacheFolder(),
 		"upstream.embedded.bind":  "127.0.0.1:1883",
 	}
-	_, listeners := file.origins["listeners"]
-	if _, modules := said["modules"]; !listeners && !modules {
-		s.values["listeners.demo.bind"] = ":7993"
+	if !replacesDemo(file, said) {
+		s.values["listeners.demo.bind"] = DemoBind
 		if _, ok := said["listeners.demo.handler.grpc"]; !ok {
 			s.values["listeners.demo.handler.wasm"] = Builtin + "line"
 		}
 	}
 	return s
+}
+
+// DemoBind is the address of the demo, which asks nobody for a password and is therefore reachable from this machine only.
+const DemoBind = "127.0.0.1:7993"
+
+// replacesDemo reports whether the sources configure listeners: a file with the section listeners, a folder of modules, which may have listeners of
+// their own, or a listener of another name in any source. Settings of the listener demo alone change the demo.
+func replacesDemo(file settings, said origins) bool {
+	if _, ok := file.origins["listeners"]; ok {
+		return true
+	}
+	for key := range said {
+		rest, listener := strings.CutPrefix(key, "listeners.")
+		name, _, _ := strings.Cut(rest, ".")
+		if key == "modules" || listener && name != "demo" {
+			return true
+		}
+	}
+	return false
 }
 
 // cacheFolder is empty, which means no cache, where the system has no folder for caches.

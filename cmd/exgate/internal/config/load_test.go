@@ -48,7 +48,7 @@ func TestNothingConfiguredIsTheDemo(t *testing.T) {
 		t.Fatalf("listeners %q", got)
 	}
 	demo := cfg.Listeners["demo"]
-	if demo.Bind != ":7993" || demo.Handler.Wasm != "builtin:line" || cfg.Upstream.Embedded.Bind != "127.0.0.1:1883" {
+	if demo.Bind != "127.0.0.1:7993" || demo.Handler.Wasm != "builtin:line" || cfg.Upstream.Embedded.Bind != "127.0.0.1:1883" {
 		t.Errorf("demo %+v upstream %+v", demo, cfg.Upstream)
 	}
 	if cfg.ShutdownTimeout != 10*time.Second || cfg.Node == "" || cfg.Metrics.Bind != "" {
@@ -83,6 +83,25 @@ func TestEnvironmentChangesTheDemo(t *testing.T) {
 	cfg := mustLoad(t, Sources{File: "exgate.yaml", Environ: []string{"EXGATE_LISTENERS__DEMO__BIND=127.0.0.1:0"}})
 	if demo := cfg.Listeners["demo"]; demo.Bind != "127.0.0.1:0" || demo.Handler.Wasm != "builtin:line" {
 		t.Errorf("demo %+v", demo)
+	}
+}
+
+func TestListenersOfAnySourceReplaceTheDemo(t *testing.T) {
+	inFolder(t, "log: {level: warn}")
+	environ := []string{"EXGATE_LISTENERS__METERS__BIND=:2", "EXGATE_LISTENERS__METERS__HANDLER__WASM=m.wasm"}
+	flags := []string{"--set=listeners.meters.bind=:2", "--set=listeners.meters.handler.wasm=m.wasm"}
+	for name, from := range map[string]Sources{
+		"environment":            {Environ: environ},
+		"environment and a file": {File: "exgate.yaml", Environ: environ},
+		"flags":                  {Flags: flagsOf(t, flags...)},
+		"both":                   {Environ: environ[:1], Flags: flagsOf(t, flags[1])},
+	} {
+		if got := mustLoad(t, from).Names(); !slices.Equal(got, []string{"meters"}) {
+			t.Errorf("%s: listeners %q", name, got)
+		}
+	}
+	if got := mustLoad(t, Sources{Environ: []string{"EXGATE_MODULES=."}}).Names(); len(got) > 0 {
+		t.Errorf("modules: listeners %q", got)
 	}
 }
 

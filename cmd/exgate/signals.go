@@ -1,0 +1,74 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// sameRequest is how long a repeated SIGTERM or SIGINT counts as the one before. systemd signals every process of a unit, docker and shells pass on
+// what they receive, so that one request to stop often arrives twice.
+const sameRequest = 100 * time.Millisecond
+
+// processSignals receives the signals of a running gateway and passes on those that ask it for something: SIGTERM and SIGINT to stop, SIGUSR2 to upgrade.
+//
+// SIGHUP and SIGUSR1 are logged and have no effect. SIGPIPE has none either: a log pipeline that ends must not end the gateway. SIGQUIT is left to the
+// Go runtime, which prints all goroutines and exits with code 2.
+type processSignals struct {
+	asked    chan os.Signal
+	received chan os.Signal
+	done     chan struct{}
+}
+
+// receiveSignals starts receiving. Those that come before pass are kept.
+func receiveSignals() *processSignals {
+	s := &processSignals{asked: make(chan os.Signal, 2), received: make(chan os.Signal, 8), done: make(chan struct{})}
+	signal.Notify(s.received, syscall.SIGTERM, os.Interrupt, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGPIPE)
+	return s
+}
+
+// pass handles what is received until stop.
+func (s *processSignals) pass(log *slog.Logger) {
+	go func() {
+		defer close(s.done)
+		var repeats repeats
+		for received := range s.received {
+			switch {
+			case received == syscall.SIGHUP:
+				log.Warn("SIGHUP is ignored: exgate cannot read its configuration again while it runs; to apply a changed one, use exgate upgrade or restart it")
+			case received == syscall.SIGUSR1:
+				log.Warn("SIGUSR1 is ignored: it has no meaning for exgate")
+			case received == syscall.SIGPIPE || repeats.has(received, time.Now()):
+			default:
+				select {
+				case s.asked <- received:
+				default: // as many are waiting already
+				}
+			}
+		}
+	}()
+}
+
+// stop ends the receiving that pass began.
+func (s *processSignals) stop() {
+	signal.Stop(s.received)
+	close(s.received)
+	<-s.done
+}
+
+// repeats recognizes a signal that came twice for one request.
+type repeats struct {
+	first os.Signal
+	at    time.Time
+}
+
+// has reports whether received, at now, is a repetition of the request before.
+func (r *repeats) has(received os.Signal, now time.Time) bool {
+	if received == r.first && received != syscall.SIGUSR2 && now.Sub(r.at) < sameRequest {
+		return true
+	}
+	r.first, r.at = received, now
+	return false
+}
