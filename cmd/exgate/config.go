@@ -55,6 +55,9 @@ file and line, the variable or the flag, and the setting. So are the files of th
 			if err != nil {
 				return err
 			}
+			for _, warning := range cfg.Warnings() {
+				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", warning)
+			}
 			if file == "" {
 				file = "configuration"
 			}

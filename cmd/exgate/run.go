@@ -64,6 +64,9 @@ func run(cmd *cobra.Command, g *running, predecessor *upgrade.Predecessor, inher
 	received.pass(g.log)
 	defer received.stop()
 
+	for _, warning := range g.cfg.Warnings() {
+		g.log.Warn("the configuration is probably not meant so", "where", warning.Where, "setting", warning.Key, "warning", warning.Text)
+	}
 	if err := g.start(cmd.Context(), predecessor, inherited); err != nil {
 		return err
 	}

@@ -24,8 +24,9 @@ type Config struct {
 	Upstream        Upstream            `koanf:"upstream"`
 	Listeners       map[string]Listener `koanf:"listeners"`
 
-	origins origins
-	ofFile  string // the only listener of a module's own file, in which its settings are called listener
+	origins  *places
+	warnings Problems
+	ofFile   string // the only listener of a module's own file, in which its settings are called listener
 }
 
 // Log says what is logged, and how. Logs go to the standard error output.

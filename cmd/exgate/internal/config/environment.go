@@ -23,36 +23,66 @@ func readEnvironment(environ []string, problems *collector) settings {
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		word, ours := strings.CutPrefix(name, prefix)
-		if !ours || value == "" || notSettings.MatchString(name) {
+		if !ours || notSettings.MatchString(name) {
 			continue
 		}
 		key := strings.ToLower(strings.ReplaceAll(word, "__", "."))
 		at := origin{where: name, order: orderEnvironment}
-		if meant := missingUnderscore(key); meant != "" {
-			problems.add(at, key, "unknown key, did you mean %s?", meant)
+		n, _, known := schema.at(key)
+		section := known && n.section()
+		switch {
+		case value == "" && section:
+			problems.add(at, key, "is a section, and the variable is empty: set one of its settings, such as %s, or unset the variable",
+				Variable(join(key, n.example())))
 			continue
+		case value == "":
+			continue
+		case !known || section:
+			if meant := missingUnderscore(key); meant != "" {
+				problems.add(at, key, "unknown key, did you mean %s?", meant)
+				continue
+			}
 		}
 		s.say(key, value, at, problems)
 	}
 	return s
 }
 
-// missingUnderscore returns the variable that was meant where single underscores stand between the parts of its name.
+// missingUnderscore returns the variable that was meant where single underscores stand between some parts of its name.
 func missingUnderscore(key string) string {
+	flat := strings.ReplaceAll(key, ".", "_")
+	best, shortest := "", len(flat)
 	for _, setting := range schema.every("") {
-		if setting != key && strings.ReplaceAll(setting, ".", "_") == key {
-			return Variable(setting)
+		before, after, named := strings.Cut(strings.ReplaceAll(setting, ".", "_"), "*")
+		name, ok := strings.CutPrefix(flat, before)
+		if ok {
+			name, ok = strings.CutSuffix(name, after)
+		}
+		if !ok || named != listenerName.MatchString(name) || len(name) >= shortest { // the longest setting leaves the shortest name
+			continue
+		}
+		if meant := strings.Replace(setting, "*", name, 1); meant != key {
+			best, shortest = meant, len(name)
 		}
 	}
-	return ""
+	if best == "" {
+		return ""
+	}
+	return Variable(best)
 }
 
 // say sets key to what text stands for.
 func (s settings) say(key, text string, at origin, problems *collector) {
-	n, unknown := schema.at(key)
+	n, unknown, known := schema.at(key)
 	switch {
-	case unknown != "" || key == "":
-		problems.add(at, key, "%s", unknownKey(n, unknown))
+	case !known && nameless(key):
+		problems.add(at, key, "%s", lacksName(key))
+		return
+	case !known:
+		problems.add(at, key, "%s", unknownKey(n, unknown, key))
+		return
+	case n.section() && nameless(key):
+		problems.add(at, key, "%s", lacksName(key))
 		return
 	case !nameable(key):
 		problems.add(at, key, "names no listener: use a-z, 0-9, - and _")

@@ -1,20 +1,14 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
-
-// maxFile bounds a configuration file; beyond it a wrong file was named.
-const maxFile = 4 << 20
 
 // settings are values by dotted name, and where each was said.
 type settings struct {
@@ -28,20 +22,9 @@ func newSettings() settings {
 
 // readFile reads a configuration file of the schema. Relative paths in it become relative to its folder.
 func readFile(schema *node, name string, problems *collector) settings {
-	at := origin{where: name, order: orderFile}
-	f, err := os.Open(name)
+	data, err := readText(name)
 	if err != nil {
-		problems.add(at, "", "cannot be read: %v", cause(err))
-		return newSettings()
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	switch {
-	case err != nil:
-		problems.add(at, "", "cannot be read: %v", cause(err))
-		return newSettings()
-	case len(data) > maxFile:
-		problems.add(at, "", "is larger than %d MiB: is it a configuration file?", maxFile>>20)
+		problems.add(origin{where: name, order: orderFile}, "", "%v", err)
 		return newSettings()
 	}
 	return parseFile(schema, name, data, problems)
@@ -59,41 +42,46 @@ func cause(err error) error {
 // parseFile reads a YAML document.
 func parseFile(schema *node, name string, data []byte, problems *collector) settings {
 	w := &walker{name: name, folder: filepath.Dir(name), problems: problems, settings: newSettings()}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var document, second yaml.Node
-	err := decoder.Decode(&document)
-	if errors.Is(err, io.EOF) {
-		return w.settings
+	wrong := notText(data)
+	if wrong == nil {
+		root, err := parseYAML(data)
+		switch {
+		case err != nil && isEnd(err):
+			return w.settings
+		case err != nil:
+			wrong = diagnose(data, err)
+		case root.Kind != yaml.MappingNode && !isNull(root):
+			wrong = oneValue(root, data)
+		}
+		if wrong == nil {
+			w.section(schema, root, "")
+			if w.full {
+				return newSettings()
+			}
+			return w.settings
+		}
 	}
-	if err == nil && !errors.Is(decoder.Decode(&second), io.EOF) {
-		err = errors.New("holds more than one document (---)")
+	at := origin{where: w.name, order: orderFile}
+	if wrong.line > 0 {
+		at = w.at(wrong.line)
 	}
-	if err != nil {
-		at, text := w.syntaxError(err)
-		problems.add(at, "", "%s", text)
-		return w.settings
-	}
-	w.section(schema, document.Content[0], "")
+	problems.add(at, "", "%s", wrong.text)
 	return w.settings
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
-
-// countsFromZero matches the errors of the YAML package's parser, whose lines count from 0; those of its scanner count from 1.
-var countsFromZero = regexp.MustCompile(`^did not find expected (node content|key|'-' indicator|',' or|<)`)
-
-// syntaxError turns an error of the YAML package, which has the line in its text, into a place and a text.
-func (w *walker) syntaxError(err error) (origin, string) {
-	text := err.Error()
-	found := yamlLine.FindStringSubmatch(text)
-	rest := text[len(found[0]):]
-	if line, err := strconv.Atoi(found[1]); err == nil {
-		if countsFromZero.MatchString(rest) {
-			line++
-		}
-		return w.at(line), rest
+// oneValue says why a file that holds one value is no configuration.
+func oneValue(root *yaml.Node, data []byte) *syntaxError {
+	lines := strings.SplitAfter(string(data), "\n")
+	if text := foreign(lines); text != "" {
+		return &syntaxError{root.Line, text}
 	}
-	return origin{where: w.name, order: orderFile}, rest
+	if text := missingSpace(strings.TrimRight(lines[min(root.Line, len(lines))-1], "\r\n")); text != "" {
+		return &syntaxError{root.Line, text}
+	}
+	if root.Kind != yaml.ScalarNode {
+		return nil
+	}
+	return &syntaxError{root.Line, "must hold settings such as log: {level: info}, not " + describe(root)}
 }
 
 // walker goes through a document beside the schema.
@@ -102,6 +90,25 @@ type walker struct {
 	folder   string
 	problems *collector
 	settings settings
+	full     bool // there are more settings than there may be
+}
+
+// maxSettings bounds the values of a file. Aliases can make a small file say very many.
+const maxSettings = 500_000
+
+// say takes the value of a setting, or a section without one.
+func (w *walker) say(key string, at origin, value any) {
+	if len(w.settings.origins) >= maxSettings {
+		if !w.full {
+			w.problems.add(at, "", "holds more than %d settings, with those that aliases repeat", maxSettings)
+		}
+		w.full = true
+		return
+	}
+	w.settings.origins[key] = at
+	if value != nil {
+		w.settings.values[key] = value
+	}
 }
 
 func (w *walker) at(line int) origin {

@@ -19,11 +19,11 @@ func (w *walker) section(n *node, y *yaml.Node, key string) {
 		return
 	}
 	if y.Kind != yaml.MappingNode && !isNull(y) {
-		w.problem(y, key, "must be %s, not %s", n.wants(), describe(y))
+		w.noSection(n, y, key)
 		return
 	}
 	lines := make(map[string]int)
-	for i := 0; i+1 < len(y.Content); i += 2 {
+	for i := 0; i+1 < len(y.Content) && !w.full; i += 2 {
 		name, value := y.Content[i], y.Content[i+1]
 		inner := join(key, name.Value)
 		if first, ok := lines[name.Value]; ok {
@@ -35,18 +35,29 @@ func (w *walker) section(n *node, y *yaml.Node, key string) {
 	}
 }
 
+// noSection says what is wrong with a value where a section should be.
+func (w *walker) noSection(n *node, y *yaml.Node, key string) {
+	if found := noSpace.FindStringSubmatch(y.Value); found != nil && n.child(found[2]) != nil && n.kind == kindSection {
+		w.problem(y, key, "%s", spaceBehind(found[2], found[3]))
+		return
+	}
+	w.problem(y, key, "must be %s, not %s", n.wants(), describe(y))
+}
+
 // setting walks into one key of the section n.
 func (w *walker) setting(n *node, name, value *yaml.Node, key string) {
 	next := n.child(name.Value)
 	switch {
 	case name.Kind != yaml.ScalarNode || name.ShortTag() == "!!merge":
 		w.problem(name, "", "merge keys and keys that are not plain words are not supported")
+	case n.lacksName(name.Value, value):
+		w.problem(name, key, "%s", lacksName(key))
 	case next == nil:
-		w.problem(name, key, "%s", unknownKey(n, name.Value))
+		w.problem(name, key, "%s", unknownKey(n, name.Value, key))
 	case n.kind == kindNamed && !listenerName.MatchString(name.Value):
 		w.problem(name, key, "is no name: use a-z, 0-9, - and _")
 	case next.section():
-		w.settings.origins[key] = w.at(name.Line)
+		w.say(key, w.at(name.Line), nil)
 		w.section(next, value, key)
 	case next.kind == kindList:
 		w.list(next, value, key)
@@ -63,6 +74,10 @@ func (w *walker) value(n *node, y *yaml.Node, key string) {
 		w.problems.add(at, key, "has no value: it must be %s", n.wants())
 		return
 	}
+	if (n.kind == kindCount || n.kind == kindBytes) && y.ShortTag() == "!!float" && isDigits(y.Value) {
+		w.problems.add(at, key, "%v", tooLarge(y.Value))
+		return
+	}
 	if !n.takes(y) {
 		w.problems.add(at, key, "must be %s, not %s", n.wants(), describe(y))
 		return
@@ -75,7 +90,7 @@ func (w *walker) value(n *node, y *yaml.Node, key string) {
 	if text, ok := v.(string); ok && n.path {
 		v = relativeTo(w.folder, text)
 	}
-	w.settings.values[key], w.settings.origins[key] = v, at
+	w.say(key, at, v)
 }
 
 // takes reports whether a value of this YAML type may be read by n. Text must be text, so that 1.10 does not become 1.1 nor no become false.
@@ -128,6 +143,8 @@ func describe(y *yaml.Node) string {
 		return "nothing"
 	case y.ShortTag() == "!!str":
 		return "the text " + quoted(y.Value)
+	case !strings.HasPrefix(y.ShortTag(), "!!"):
+		return "a value with the tag " + quoted(y.ShortTag())
 	case y.ShortTag() == "!!int" || y.ShortTag() == "!!float":
 		return "the number " + y.Value
 	}

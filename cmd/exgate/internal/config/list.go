@@ -21,7 +21,7 @@ func (w *walker) list(n *node, y *yaml.Node, key string) {
 	at := w.at(y.Line)
 	y = resolve(y)
 	if n.single && y.Kind == yaml.ScalarNode && y.ShortTag() == "!!str" {
-		w.settings.values[key], w.settings.origins[key] = splitList(y.Value), at
+		w.say(key, at, splitList(y.Value))
 		return
 	}
 	if y.Kind != yaml.SequenceNode {
@@ -35,9 +35,9 @@ func (w *walker) list(n *node, y *yaml.Node, key string) {
 			return
 		}
 		items[i] = item.Value
-		w.settings.origins[itemKey(key, i)] = w.at(item.Line)
+		w.say(itemKey(key, i), w.at(item.Line), nil)
 	}
-	w.settings.values[key], w.settings.origins[key] = items, at
+	w.say(key, at, items)
 }
 
 // itemKey is the name under which origins hold where an item of a list stands.

@@ -44,12 +44,13 @@ func Load(from Sources) (*Config, error) {
 // merge lays the sources over the defaults and checks what comes out.
 func merge(problems *collector, file settings, others ...settings) (*Config, error) {
 	said := append([]settings{file}, others...)
-	cfg := &Config{origins: make(origins)}
+	all := make(origins)
 	for _, layer := range said {
-		maps.Copy(cfg.origins, layer.origins)
+		maps.Copy(all, layer.origins)
 	}
+	cfg := &Config{origins: newPlaces(all)}
 	k := koanf.New(".")
-	for _, layer := range append([]settings{defaults(file, cfg.origins)}, said...) {
+	for _, layer := range append([]settings{defaults(file, all)}, said...) {
 		if err := k.Load(confmap.Provider(layer.values, "."), nil); err != nil {
 			return nil, fmt.Errorf("merging the configuration: %w", err)
 		}
@@ -121,13 +122,15 @@ func (c *Config) addEmptyListeners() {
 	if c.Listeners == nil {
 		c.Listeners = make(map[string]Listener)
 	}
-	for key := range c.origins {
-		name, ok := strings.CutPrefix(key, "listeners.")
-		if !ok || strings.Contains(name, ".") {
-			continue
-		}
-		if _, ok := c.Listeners[name]; !ok {
-			c.Listeners[name] = Listener{}
+	for _, said := range []origins{c.origins.origins, c.origins.first} {
+		for key := range said {
+			name, ok := strings.CutPrefix(key, "listeners.")
+			if !ok || strings.Contains(name, ".") {
+				continue
+			}
+			if _, ok := c.Listeners[name]; !ok {
+				c.Listeners[name] = Listener{}
+			}
 		}
 	}
 }

@@ -111,29 +111,33 @@ const shadowKey = ".handler.shadow"
 
 // listen makes the configuration of the module's own listener, and checks it.
 func (m *Module) listen(name string, said origins, problems *collector) *Config {
-	c := &Config{ofFile: name, origins: make(origins), Listeners: map[string]Listener{name: m.Listener}}
 	key := "listeners." + name
+	all := make(origins)
 	for inner, at := range said {
 		if rest, ok := strings.CutPrefix(inner, ofModuleFile); ok {
-			c.origins[key+rest] = at
+			all[key+rest] = at
 		}
 	}
+	c := &Config{ofFile: name, origins: newPlaces(all), Listeners: map[string]Listener{name: m.Listener}}
 	r := rules{cfg: c, problems: &collector{}}
 	for _, p := range problems.problems { // so that what is wrong already is not missing too
 		if rest, ok := strings.CutPrefix(p.Key, ofModuleFile); ok {
 			p.Key = key + rest
 		}
-		r.problems.problems = append(r.problems.problems, p)
+		r.problems.append(p)
 	}
 	if at, ok := c.said(key + ".handler"); ok {
 		r.problems.add(at, key+".handler", "cannot stand here: the module is the handler")
 	}
 	r.socket(key, m.Listener)
 	if at, ok := said["shadow"]; ok {
-		c.origins[key+shadowKey] = at
+		all[key+shadowKey] = at
 	}
 	for i := range r.problems.problems {
 		r.problems.problems[i].Key = c.shown(r.problems.problems[i].Key)
+	}
+	for i := range c.warnings {
+		c.warnings[i].Key = c.shown(c.warnings[i].Key)
 	}
 	*problems = *r.problems
 	return c

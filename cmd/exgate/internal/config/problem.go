@@ -3,8 +3,10 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Problem is one thing that is wrong with a configuration.
@@ -20,16 +22,36 @@ func (p Problem) Error() string {
 	if p.Key == "" {
 		return p.Where + ": " + p.Text
 	}
-	return p.Where + ": " + p.Key + ": " + p.Text
+	return p.Where + ": " + plain(p.Key) + ": " + p.Text
+}
+
+// plain is a setting's name for one line of a terminal: keys may hold anything.
+func plain(key string) string {
+	const longest = 120
+	if len(key) > longest {
+		key = key[:longest] + "..."
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, key)
 }
 
 // Problems is everything that is wrong with a configuration, in the order of the sources.
 type Problems []Problem
 
+// mostShown is how many problems the text of an error has.
+const mostShown = 100
+
 func (p Problems) Error() string {
-	lines := make([]string, len(p))
-	for i, problem := range p {
-		lines[i] = problem.Error()
+	lines := make([]string, 0, min(len(p), mostShown+1))
+	for _, problem := range p[:min(len(p), mostShown)] {
+		lines = append(lines, problem.Error())
+	}
+	if more := len(p) - mostShown; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -65,6 +87,54 @@ func (o origins) of(key string) origin {
 	}
 }
 
+// places are the origins of a checked configuration.
+type places struct {
+	origins
+	first map[string]origin // of each section: where the first setting in it was said
+}
+
+func newPlaces(all origins) *places {
+	p := &places{origins: all, first: make(map[string]origin)}
+	for key, at := range all {
+		for section := range above(key) {
+			first, ok := p.first[section]
+			if !ok || at.order < first.order || at.order == first.order && at.where < first.where {
+				p.first[section] = at
+			}
+		}
+	}
+	return p
+}
+
+// of is that of origins, but for a listener that only variables or flags have: it was said where its first setting was.
+func (p *places) of(key string) origin {
+	listener := key
+	for section := range above(key) {
+		if section != "listeners" {
+			listener = section
+			continue
+		}
+		if _, inFile := p.origins[listener]; !inFile && p.first[listener].order >= orderEnvironment {
+			if at, ok := p.origins[key]; ok {
+				return at
+			}
+			return p.first[listener]
+		}
+	}
+	return p.origins.of(key)
+}
+
+// above returns the sections around key, the innermost first.
+func above(key string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := strings.LastIndexByte(key, '.'); i >= 0; i = strings.LastIndexByte(key, '.') {
+			if key = key[:i]; !yield(key) {
+				return
+			}
+		}
+	}
+}
+
 // Problem returns what is wrong with a setting of c that only using it could show, such as a port in use.
 func (c *Config) Problem(key, format string, args ...any) Problem {
 	at := c.origins.of(key)
@@ -72,11 +142,28 @@ func (c *Config) Problem(key, format string, args ...any) Problem {
 }
 
 // collector gathers problems.
-type collector struct{ problems Problems }
+type collector struct {
+	problems Problems
+	wrong    map[string]bool // the settings that have a problem and the sections around them; "" if one is about no setting
+}
 
 func (c *collector) add(at origin, key, format string, args ...any) {
-	c.problems = append(c.problems, Problem{Where: at.where, Key: key, Text: fmt.Sprintf(format, args...), order: at.order})
+	c.append(Problem{Where: at.where, Key: key, Text: fmt.Sprintf(format, args...), order: at.order})
 }
+
+func (c *collector) append(p Problem) {
+	if c.wrong == nil {
+		c.wrong = make(map[string]bool)
+	}
+	c.problems = append(c.problems, p)
+	c.wrong[p.Key] = true
+	for section := range above(p.Key) {
+		c.wrong[section] = true
+	}
+}
+
+// broken reports whether key, something in it or the whole configuration has a problem.
+func (c *collector) broken(key string) bool { return c.wrong[key] || c.wrong[""] }
 
 // err returns the problems in order, or nil.
 func (c *collector) err() error {

@@ -3,7 +3,6 @@ package config
 import (
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -32,14 +31,10 @@ func (c *Config) check(problems *collector) {
 
 // said returns where a source other than the defaults set key or something in it.
 func (c *Config) said(key string) (at origin, ok bool) {
-	if at, ok = c.origins[key]; ok {
+	if at, ok = c.origins.origins[key]; ok {
 		return at, true
 	}
-	for other, where := range c.origins {
-		if strings.HasPrefix(other, key+".") && (!ok || where.order < at.order || where.order == at.order && where.where < at.where) {
-			at, ok = where, true
-		}
-	}
+	at, ok = c.origins.first[key]
 	return at, ok
 }
 
@@ -70,11 +65,7 @@ func (r rules) problem(key, format string, args ...any) {
 }
 
 // broken reports whether something was found wrong with key already.
-func (r rules) broken(key string) bool {
-	return slices.ContainsFunc(r.problems.problems, func(p Problem) bool {
-		return p.Key == key || strings.HasPrefix(p.Key, key+".") || p.Key == ""
-	})
-}
+func (r rules) broken(key string) bool { return r.problems.broken(key) }
 
 // exclusive refuses two settings that cannot both be said, at the place of the later.
 func (r rules) exclusive(a, b string) {
@@ -118,11 +109,28 @@ func (r rules) address(key, bind string) bool {
 		return false
 	}
 	_, port, err := net.SplitHostPort(bind)
-	if err != nil || !isPort(port) {
+	switch {
+	case err == nil && isPort(port):
+		return true
+	case err == nil && isDigits(port):
+		r.problem(key, "has the port %s: ports end at 65535", cut(port))
+	case isIPv6(bind):
+		r.problem(key, "an IPv6 address must be in brackets, such as [::1]:7993, not %s", quoted(bind))
+	default:
 		r.problem(key, "must be an address such as 127.0.0.1:1883 or :7993, not %s", quoted(bind))
-		return false
 	}
-	return true
+	return false
+}
+
+// isIPv6 reports whether text is an IPv6 address without brackets, maybe with a port.
+func isIPv6(text string) bool {
+	host := text[:max(0, strings.LastIndexByte(text, ':'))]
+	for _, s := range []string{text, host} {
+		if ip := net.ParseIP(s); ip != nil && strings.Contains(s, ":") {
+			return true
+		}
+	}
+	return false
 }
 
 // file checks that a file, if one is named, is there.

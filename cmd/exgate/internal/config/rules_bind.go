@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net"
 	"path/filepath"
 	"strings"
@@ -36,29 +37,56 @@ func (c *Config) sockets() []socket {
 
 // binds refuses two sockets at one address.
 func (r rules) binds() {
-	sockets := r.cfg.sockets()
-	for i, s := range sockets {
-		for _, earlier := range sockets[:i] {
-			if s.network == earlier.network && collide(s.bind, earlier.bind) {
-				at := r.cfg.origins.of(earlier.key)
-				r.problem(s.key, "%s is taken by %s (%s)", s.bind, earlier.key, at.where)
-				break
-			}
+	ports := make(map[string]*boundPort)
+	for _, s := range r.cfg.sockets() {
+		port, host := s.place()
+		if port == "" {
+			continue
+		}
+		p := ports[port]
+		if p == nil {
+			p = &boundPort{hosts: make(map[string]string)}
+			ports[port] = p
+		}
+		if earlier := p.take(host, s.key); earlier != "" {
+			at := r.cfg.origins.of(earlier)
+			r.problem(s.key, "%s is taken by %s (%s)", s.bind, earlier, at.where)
 		}
 	}
 }
 
-// collide reports whether no two sockets can listen at a and b.
-func collide(a, b string) bool {
-	if strings.HasPrefix(a, unixPrefix) {
-		return a == b
+// place returns what no two sockets can share: the port with its network, and the host; or a path. The port is empty where nothing can collide.
+func (s socket) place() (port, host string) {
+	if strings.HasPrefix(s.bind, unixPrefix) {
+		return s.bind, ""
 	}
-	hostA, portA, errA := net.SplitHostPort(a)
-	hostB, portB, errB := net.SplitHostPort(b)
-	if errA != nil || errB != nil || portA != portB || portA == "0" {
-		return false
+	host, port, err := net.SplitHostPort(s.bind)
+	if err != nil || port == "0" {
+		return "", ""
 	}
-	return hostA == hostB || everyAddress(hostA) || everyAddress(hostB)
+	if everyAddress(host) {
+		host = ""
+	}
+	return s.network + ":" + port, host
+}
+
+// boundPort holds the settings that bind one port.
+type boundPort struct {
+	any   string            // the first setting
+	every string            // the first one that binds every address
+	hosts map[string]string // the first one of each host
+}
+
+// take binds host for the setting key, and returns the setting that it collides with.
+func (p *boundPort) take(host, key string) (earlier string) {
+	if host == "" {
+		earlier, p.every = p.any, cmp.Or(p.every, key)
+	} else {
+		earlier = cmp.Or(p.hosts[host], p.every)
+		p.hosts[host] = cmp.Or(p.hosts[host], key)
+	}
+	p.any = cmp.Or(p.any, key)
+	return earlier
 }
 
 func everyAddress(host string) bool {

@@ -16,6 +16,7 @@ func (r rules) statuses(u Upstream) {
 			r.problem(device+".topic", "%v", err)
 		}
 		r.moduleOfAll(device+".topic", u.DeviceStatus.Topic)
+		r.formerly(r.cfg.origins.of(device+".topic"), device+".topic", u.DeviceStatus.Topic)
 	}
 	if r.hasTopic(own, u.GatewayStatus.Topic, "exgate/${node}/status") {
 		if err := gatewayTopic(u.GatewayStatus.Topic); err != nil {

@@ -20,6 +20,7 @@ func (r rules) topics(key string, l Listener) {
 		r.problem(key+".mountpoint", "%v", gateway.CheckMountpoint(l.Mountpoint))
 	default:
 		r.moduleOf(r.cfg.origins.of(key+".mountpoint"), key+".mountpoint", l.Mountpoint, l)
+		r.mountpoint(key+".mountpoint", l.Mountpoint)
 	}
 	r.patterns(key+".publish_topics", l.PublishTopics, l)
 	r.patterns(key+".subscribe_topics", l.SubscribeTopics, l)
@@ -33,6 +34,7 @@ func (r rules) patterns(key string, patterns []string, l Listener) {
 			continue
 		}
 		r.moduleOf(at, key, text, l)
+		r.formerly(at, key, text)
 	}
 }
 

@@ -114,16 +114,33 @@ func (n *node) names() []string {
 	return names
 }
 
-// at returns the node of a dotted name, or the nearest section and the word that it does not know.
-func (n *node) at(key string) (found *node, unknown string) {
-	for _, word := range strings.Split(key, ".") {
+// at returns the node of a dotted name; where there is none, the nearest section and the word that it does not know.
+func (n *node) at(key string) (found *node, unknown string, ok bool) {
+	for word := range strings.SplitSeq(key, ".") {
 		next := n.child(word)
-		if next == nil {
-			return n, word
+		if next == nil || word == "" {
+			return n, word, false
 		}
 		n = next
 	}
-	return n, ""
+	return n, "", true
+}
+
+// example returns the name of a setting below n, or the path of one.
+func (n *node) example() string {
+	switch {
+	case n.kind == kindNamed:
+		return join("name", n.each.example())
+	case n.kind != kindSection:
+		return ""
+	case n.children["bind"] != nil:
+		return "bind"
+	}
+	first := n.names()[0]
+	if deeper := n.children[first].example(); deeper != "" {
+		return join(first, deeper)
+	}
+	return first
 }
 
 // every lists the dotted names of the settings below n, with * for a name that the operator chooses.

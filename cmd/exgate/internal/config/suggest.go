@@ -1,9 +1,23 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
 
-// unknownKey says that word is no setting of n, and which of n's settings may have been meant.
-func unknownKey(n *node, word string) string {
+	"go.yaml.in/yaml/v3"
+)
+
+// unknownKey says that word, the end of key, is no setting of n, and which of n's settings may have been meant.
+func unknownKey(n *node, word, key string) string {
+	if name, value, ok := strings.Cut(word, ":"); ok && n.child(name) != nil && n.kind == kindSection {
+		return spaceBehind(name, value)
+	}
+	if text := insteadOf(key); text != "" {
+		return "unknown key: " + text
+	}
+	if listeners := n.children["listeners"]; listeners != nil && listeners.each.children[word] != nil {
+		return fmt.Sprintf("unknown key, did you mean %q?", "listeners.NAME."+word)
+	}
 	for _, name := range n.names() {
 		if n.children[name].children[word] != nil {
 			return fmt.Sprintf("unknown key, did you mean %q?", join(name, word))
@@ -50,4 +64,93 @@ func distance(a, b string, limit int) int {
 		before, last, row = last, row, before
 	}
 	return min(last[len(b)], limit)
+}
+
+// nameless reports whether key would be the setting of a listener, had it the listener's name in it.
+func nameless(key string) bool {
+	rest, ok := strings.CutPrefix(key, "listeners.")
+	if !ok {
+		return false
+	}
+	n, _, known := schema.children["listeners"].each.at(rest)
+	return known && !n.section()
+}
+
+// lacksName says where the setting of a listener belongs.
+func lacksName(key string) string {
+	setting := strings.TrimPrefix(key, "listeners.")
+	return fmt.Sprintf("belongs to a listener, and the listener needs a name: listeners.NAME.%s", setting)
+}
+
+// lacksName reports whether name, which stands with this value among the names of listeners, is a setting of one.
+func (n *node) lacksName(name string, value *yaml.Node) bool {
+	if n.kind != kindNamed || n.each.children[name] == nil {
+		return false
+	}
+	of, value := n.each.children[name], resolve(value)
+	if !of.section() || value.Kind != yaml.MappingNode {
+		return value.Kind != yaml.MappingNode
+	}
+	return len(value.Content) > 0 && of.child(value.Content[0].Value) != nil && n.each.child(value.Content[0].Value) == nil
+}
+
+// instead says what to write for settings that exgate does not have and people expect. Keys of a listener begin with *.
+var instead = map[string]string{
+	"upstream.password":    "write it into a file and name that in upstream.password_file",
+	"upstream.user":        "write upstream.username",
+	"upstream.client_id":   "the client ids of the gateway's own connections follow from node",
+	"upstream.clientid":    "the client ids of the gateway's own connections follow from node",
+	"upstream.host":        "the broker's address is upstream.url, such as mqtt://host:1883",
+	"upstream.port":        "the broker's address is upstream.url, such as mqtt://host:1883",
+	"upstream.address":     "the broker's address is upstream.url, such as mqtt://host:1883",
+	"upstream.server":      "the broker's address is upstream.url, such as mqtt://host:1883",
+	"upstream.broker":      "the broker's address is upstream.url, such as mqtt://host:1883",
+	"upstream.mountpoint":  "each listener has its own: listeners.NAME.mountpoint",
+	"upstream.tls.verify":  "the broker's certificate is always verified: name its authority in upstream.tls.ca",
+	"upstream.tls.enabled": "TLS is on where upstream.url begins with mqtts:// or wss://",
+	"broker":               "the broker is configured in upstream, such as upstream: {url: mqtt://host:1883}",
+	"mqtt":                 "the broker is configured in upstream, such as upstream: {url: mqtt://host:1883}",
+	"listener":             "write listeners.NAME",
+	"include":              "a configuration is one file, with variables and flags over it",
+	"exproto":              "convert a configuration of EMQX with exgate config import",
+	"gateway":              "convert a configuration of EMQX with exgate config import",
+	"log.file":             "logs go to the standard error output: redirect it",
+	"log.path":             "logs go to the standard error output: redirect it",
+	"*.port":               `write bind with both, such as bind: ":7993" or bind: 192.0.2.1:7993`,
+	"*.host":               `write bind with both, such as bind: ":7993" or bind: 192.0.2.1:7993`,
+	"*.address":            `write bind with both, such as bind: ":7993" or bind: 192.0.2.1:7993`,
+	"*.listen":             `write bind with both, such as bind: ":7993" or bind: 192.0.2.1:7993`,
+	"*.protocol":           "the transport is type: tcp, tls, udp or dtls; what devices speak is decided by handler",
+	"*.enabled":            "a listener that is configured is on: remove it to turn it off",
+	"*.handler.path":       "write handler.wasm, the path of a module",
+	"*.handler.file":       "write handler.wasm, the path of a module",
+	"*.handler.url":        "write handler.grpc, the host:port of a handler service",
+	"*.handler.address":    "write handler.grpc, the host:port of a handler service",
+}
+
+// insteadOf returns what to write for key, or "".
+func insteadOf(key string) string {
+	if text, ok := instead[key]; ok {
+		return text
+	}
+	if rest, ok := strings.CutPrefix(key, "listeners."); ok {
+		_, setting, _ := strings.Cut(rest, ".")
+		key = "*." + setting
+	} else if setting, ok := strings.CutPrefix(key, "listener."); ok {
+		key = "*." + setting
+	}
+	if text, ok := instead[key]; ok {
+		return text
+	}
+	if text, ok := instead[strings.Replace(key, "_", ".", 1)]; ok { // a variable with one underscore
+		return text
+	}
+	for _, suffix := range [][2]string{
+		{"certfile", "cert"}, {"keyfile", "key"}, {"cacertfile", "ca"}, {"cafile", "ca"}, {"ca_file", "ca"}, {"cert_file", "cert"}, {"key_file", "key"},
+	} {
+		if strings.HasSuffix(key, ".tls."+suffix[0]) {
+			return "write " + suffix[1]
+		}
+	}
+	return ""
 }

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +29,9 @@ func (n *node) parse(text string) (any, error) {
 		return text == "true", nil
 	case kindCount:
 		v, err := strconv.ParseInt(text, 10, 64)
+		if errors.Is(err, strconv.ErrRange) {
+			return nil, tooLarge(text)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("must be a whole number, not %s", quoted(text))
 		}
@@ -39,6 +44,13 @@ func (n *node) parse(text string) (any, error) {
 		return n.bounded(v)
 	case kindDuration:
 		v, err := time.ParseDuration(text)
+		if err != nil && tooLong.MatchString(text) {
+			return nil, fmt.Errorf("%s is too long: durations end at %s", cut(text), time.Duration(math.MaxInt64).Truncate(time.Hour))
+		}
+		if days, ok := strings.CutSuffix(text, "d"); err != nil && ok && isDigits(days) && len(days) < 6 {
+			n, _ := strconv.Atoi(days)
+			return nil, fmt.Errorf("has no unit for days: write %dh", 24*n)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("must be a duration such as 500ms, 10s or 1m30s, not %s", quoted(text))
 		}
@@ -80,14 +92,14 @@ func (n *node) wants() string {
 	case kindDuration:
 		return "a duration such as 500ms, 10s or 1m30s"
 	case kindPercent:
-		return "a part of a hundred such as 1%"
+		return "a percentage such as 1%"
 	case kindList:
 		if n.single {
 			return "text, or a list such as [a, b]"
 		}
 		return "a list such as [a, b]"
 	case kindNamed:
-		return "a section of names"
+		return "a section with a name for each listener, such as {meters: {bind: \":7993\"}}"
 	}
 	return "a section with " + strings.Join(n.names(), ", ")
 }
@@ -105,11 +117,21 @@ func parseBytes(text string) (int64, error) {
 		}
 	}
 	v, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || v > math.MaxInt64/factor || v < 0 {
+	if errors.Is(err, strconv.ErrRange) || err == nil && v > math.MaxInt64/factor {
+		return 0, tooLarge(text)
+	}
+	if err != nil || v < 0 {
 		return 0, fmt.Errorf("must be a number of bytes such as 65536 or 64KiB, not %s", quoted(text))
 	}
 	return v * factor, nil
 }
+
+// tooLong matches durations that are right but for their length.
+var tooLong = regexp.MustCompile(`^[-+]?(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+$`)
+
+func isDigits(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
+
+func tooLarge(text string) error { return fmt.Errorf("%s is too large", cut(text)) }
 
 func either(words []string) string {
 	if len(words) < 2 {
