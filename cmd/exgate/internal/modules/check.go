@@ -47,11 +47,7 @@ func checkModule(path, name string) error {
 	if !config.IsModuleName(name) {
 		return errors.New("is no name of a module: use a-z, 0-9, - and _")
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	_, err = readModule(path, info)
+	_, err := readModule(path)
 	return err
 }
 

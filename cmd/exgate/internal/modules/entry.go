@@ -7,16 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// entry is one module of the folder. Owned by whoever looks.
+// entry is one module of the folder.
 type entry struct {
 	folder *Folder
 	name   string
+
+	mu        sync.Mutex // guards the fields below; held while the files are acted on
+	forgotten bool       // it never was a module, and its files are gone
 
 	seen  files     // when last looked at
 	since time.Time // they have been so
@@ -41,7 +46,11 @@ var errChanging = errors.New("it changes")
 
 // take acts on the files of the entry. It reports false where they have to be looked at again.
 func (e *entry) take(ctx context.Context) bool {
-	if e.seen.module == nil {
+	switch {
+	case e.seen.err != nil:
+		e.reject(e.seen.err)
+		return true
+	case e.seen.module == nil:
 		e.gone()
 		return true
 	}
@@ -70,12 +79,15 @@ func (e *entry) read() ([]byte, *config.Module, error) {
 	if !config.IsModuleName(e.name) {
 		return nil, nil, fmt.Errorf("%q is no name of a module: use a-z, 0-9, - and _", e.name)
 	}
-	module, err := readModule(e.folder.path(e.name, config.ModuleFile), e.seen.module)
+	module, err := readModule(e.folder.path(e.name, config.ModuleFile))
 	if err != nil {
 		return nil, nil, err
 	}
 	settings := &config.Module{}
 	if e.seen.settings != nil {
+		if err := boundedfile.Regular(e.folder.path(e.name, config.ModuleSettings), e.seen.settings); err != nil {
+			return nil, nil, err
+		}
 		if settings, err = config.LoadModule(e.folder.path(e.name, config.ModuleSettings), e.name); err != nil {
 			return nil, nil, err
 		}
@@ -89,14 +101,8 @@ func (e *entry) read() ([]byte, *config.Module, error) {
 }
 
 // readModule reads a .wasm file.
-func readModule(path string, info os.FileInfo) ([]byte, error) {
-	switch {
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no regular file", path)
-	case info.Size() > maxModule:
-		return nil, fmt.Errorf("%s has %d bytes: a module may have %d", path, info.Size(), maxModule)
-	}
-	module, err := os.ReadFile(path)
+func readModule(path string) ([]byte, error) {
+	module, err := boundedfile.Read(path, maxModule)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +121,7 @@ func (e *entry) stillSeen() bool {
 		}
 		return info
 	}
-	return e.seen.same(files{stat(config.ModuleFile), stat(config.ModuleSettings)})
+	return e.seen.same(files{module: stat(config.ModuleFile), settings: stat(config.ModuleSettings)})
 }
 
 // load swaps the module in, and opens its listener.

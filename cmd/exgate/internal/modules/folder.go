@@ -5,11 +5,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -42,20 +43,28 @@ type Config struct {
 	// Settle is how long a file must have stayed the same before it is read. If zero, 500 ms.
 	Settle time.Duration
 
-	// Poll is how often the folder is looked at where the system does not tell of changes, as in network file systems. If zero, 5 s.
+	// Poll is how often the folder is looked at where there are no file notifications, as in network file systems. If zero, 5 s.
 	Poll time.Duration
+
+	// StartWait is how long Open waits for modules that are slow to load. They are taken when they are ready. If zero, 5 s.
+	StartWait time.Duration
+
+	loading func(name string) // called before a module is loaded; nil outside of tests
 }
 
 // Handler is the name that the gateway knows the handler of a module by.
 func Handler(module string) string { return "modules/" + module }
 
-// Folder is a folder of modules that is watched.
+// Folder is a folder of modules that is watched. Each module is loaded on its own: one that is broken or slow keeps no other from serving.
 type Folder struct {
 	config  Config
 	log     *slog.Logger
-	watcher *fsnotify.Watcher // nil where the system has none to give
 	cancel  context.CancelFunc
-	watched chan struct{} // closed when watching has ended
+	watched chan struct{} // closed when watching and loading have ended
+
+	turns     turns
+	loading   sync.WaitGroup
+	listening sync.Mutex // listeners are opened and closed one at a time
 
 	// Owned by Open, then by watch.
 	entries map[string]*entry
@@ -63,11 +72,13 @@ type Folder struct {
 
 	mu    sync.Mutex // guards the fields below
 	state map[string]Status
+	busy  map[string]struct{} // modules that are being loaded or wait for their turn
+	idle  chan struct{}       // closed when one of them has been
 }
 
 // Open takes the modules that are in the folder now, and watches it from then on. What is wrong with a module is in its status and in the log.
 func Open(ctx context.Context, c Config) (*Folder, error) {
-	c.Settle, c.Poll = cmp.Or(c.Settle, 500*time.Millisecond), cmp.Or(c.Poll, 5*time.Second)
+	c.Settle, c.Poll, c.StartWait = cmp.Or(c.Settle, 500*time.Millisecond), cmp.Or(c.Poll, 5*time.Second), cmp.Or(c.StartWait, 5*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -80,21 +91,62 @@ func Open(ctx context.Context, c Config) (*Folder, error) {
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(nil)
 	}
+	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f := &Folder{
-		config: c, log: c.Logger.With("modules", c.Path), watched: make(chan struct{}),
-		entries: make(map[string]*entry), state: make(map[string]Status),
+		config: c, log: c.Logger.With("modules", c.Path), cancel: cancel, watched: make(chan struct{}), turns: newTurns(),
+		entries: make(map[string]*entry), state: make(map[string]Status), busy: make(map[string]struct{}), idle: make(chan struct{}),
 	}
-	f.startWatcher()
-	f.look(ctx, 0)
-	f.look(ctx, 0) // for listeners that need a module which came later
+	f.look(watching, 0)
 	if f.trouble != "" {
-		f.stopWatcher()
+		cancel()
 		return nil, fmt.Errorf("reading the folder of modules: %s", f.trouble)
 	}
-	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	f.cancel = cancel
+	start, done := context.WithTimeout(ctx, c.StartWait)
+	defer done()
+	f.wait(start, "")
+	f.look(watching, 0) // for listeners that need a module which came later
+	if slow := f.wait(start, ""); slow != "" {
+		f.log.Warn("modules are slow to load; starting without them", "slow", slow, "waited", c.StartWait.String())
+	}
 	go f.watch(watching)
 	return f, nil
+}
+
+// Wait waits until the module name is not being loaded any more.
+func (f *Folder) Wait(ctx context.Context, name string) { f.wait(ctx, name) }
+
+// wait waits until a module, or each for an empty name, is not being loaded any more. It returns the names of those that still are when ctx ends.
+func (f *Folder) wait(ctx context.Context, name string) (busy string) {
+	for {
+		f.mu.Lock()
+		idle := f.idle
+		names := slices.Sorted(maps.Keys(f.busy))
+		f.mu.Unlock()
+		if len(names) == 0 || name != "" && !slices.Contains(names, name) {
+			return ""
+		}
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return strings.Join(names, ", ")
+		}
+	}
+}
+
+// begin notes that a module is being loaded.
+func (f *Folder) begin(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.busy[name] = struct{}{}
+}
+
+// end notes that a module is not being loaded any more.
+func (f *Folder) end(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.busy, name)
+	close(f.idle)
+	f.idle = make(chan struct{})
 }
 
 // Close ends the watching. What serves and listens goes on, until the gateway closes it. It may be called again.

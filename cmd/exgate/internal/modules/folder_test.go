@@ -1,12 +1,19 @@
 package modules
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/exgate/exgate/runtime/wasm"
 )
@@ -181,11 +188,143 @@ func TestNameThatIsNone(t *testing.T) {
 	}
 }
 
-// What is no file is not opened: a pipe would be waited for.
-func TestNoRegularFile(t *testing.T) {
-	h := newHouse(t, nil)
-	must(t, os.Mkdir(h.file("m.wasm"), 0o700))
-	if s := h.state("m", Rejected); !strings.Contains(s.Reason, "is no regular file") {
-		t.Error(s.Reason)
+// One bad entry is one bad entry: it says what is wrong, and all others are taken, at the start and later.
+func TestBadEntries(t *testing.T) {
+	bad := map[string]struct {
+		put    func(h *house, name string) error
+		reason string
+	}{
+		"folder":   {func(h *house, name string) error { return os.Mkdir(h.file(name+".wasm"), 0o700) }, "folder.wasm: a folder, not a regular file"},
+		"pipe":     {func(h *house, name string) error { return syscall.Mkfifo(h.file(name+".wasm"), 0o600) }, "pipe.wasm: a named pipe, not a regular file"},
+		"loop":     {func(h *house, name string) error { return os.Symlink(name+".wasm", h.file(name+".wasm")) }, "loop.wasm: too many levels of symbolic links"},
+		"dangling": {func(h *house, name string) error { return os.Symlink("nowhere", h.file(name+".wasm")) }, "dangling.wasm: no such file or directory"},
+		"device":   {func(h *house, name string) error { return os.Symlink("/dev/zero", h.file(name+".wasm")) }, "device.wasm: a device, not a regular file"},
+		"huge": {func(h *house, name string) error {
+			return errors.Join(os.WriteFile(h.file(name+".wasm"), nil, 0o600), os.Truncate(h.file(name+".wasm"), 40<<30))
+		}, "huge.wasm: too large, more than 64 MiB"},
+		"settings": {func(h *house, name string) error {
+			return errors.Join(os.WriteFile(h.file(name+".wasm"), guest(t, "echo"), 0o600), syscall.Mkfifo(h.file(name+".yaml"), 0o600))
+		}, "settings.yaml: a named pipe, not a regular file"},
+		"settings-loop": {func(h *house, name string) error {
+			return errors.Join(os.WriteFile(h.file(name+".wasm"), guest(t, "echo"), 0o600), os.Symlink(name+".yaml", h.file(name+".yaml")))
+		}, "settings-loop.yaml: too many levels of symbolic links"},
+		"unreadable": {func(h *house, name string) error { return os.WriteFile(h.file(name+".wasm"), guest(t, "echo"), 0o000) }, "unreadable.wasm: permission denied"},
 	}
+	if os.Getuid() == 0 {
+		delete(bad, "unreadable") // root may read everything
+	}
+	for name, b := range bad {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, map[string][]byte{"a.wasm": guest(t, "echo")})
+			h.serves("a", guest(t, "echo"))
+			must(t, b.put(h, name))
+			if s := h.state(name, Rejected); !strings.HasSuffix(s.Reason, b.reason) {
+				t.Error(s.Reason)
+			}
+			h.write("later.wasm", guest(t, "echo"))
+			h.serves("later", guest(t, "echo"))
+			second := h.openAgain()
+			for _, s := range second.List() {
+				if want := map[bool]State{true: Rejected, false: Loaded}[s.Name == name]; s.State != want {
+					t.Errorf("at the start %s is %s: %s", s.Name, s.State, s.Reason)
+				}
+			}
+		})
+	}
+}
+
+// A bad file in the place of a good one changes nothing.
+func TestGoodModuleGoesBad(t *testing.T) {
+	a := guest(t, "echo")
+	h := newHouse(t, map[string][]byte{"m.wasm": a})
+	must(t, os.Remove(h.file("m.wasm")))
+	must(t, os.Symlink("m.wasm", h.file("m.wasm")))
+	if s := h.state("m", Rejected); len(s.Module.Versions) != 1 || s.Module.Versions[0].State != wasm.VersionServing {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A file that is swapped for a named pipe all the time makes nobody wait for it.
+func TestSwappedForPipe(t *testing.T) {
+	h := newHouse(t, nil)
+	stop := make(chan struct{})
+	var swapping sync.WaitGroup
+	swapping.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			next := filepath.Join(filepath.Dir(h.path), "next")
+			err := syscall.Mkfifo(next, 0o600)
+			if i%2 == 0 {
+				err = errors.Join(os.Remove(next), os.WriteFile(next, guest(t, "echo"), 0o600))
+			}
+			if err := errors.Join(err, os.Rename(next, h.file("swapped.yaml"))); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for i := range 3 {
+		name := fmt.Sprint("m", i)
+		h.write(name+".wasm", guest(t, "echo"))
+		h.serves(name, guest(t, "echo"))
+	}
+	close(stop)
+	swapping.Wait()
+}
+
+// Modules that take long to load keep neither the start nor the others waiting, and are taken when they are ready.
+func TestSlowModules(t *testing.T) {
+	files := map[string][]byte{"quick.wasm": guest(t, "echo")}
+	for i := range maxSlow {
+		files[fmt.Sprint("slow", i, ".wasm")] = guest(t, "echo")
+	}
+	ready := make(chan struct{})
+	h := newHouseWith(t, files, func(c *Config) {
+		c.StartWait = time.Millisecond
+		c.loading = func(name string) {
+			if strings.HasPrefix(name, "slow") {
+				<-ready
+			}
+		}
+	})
+	h.serves("quick", guest(t, "echo"))
+	h.write("later.wasm", guest(t, "echo"))
+	h.serves("later", guest(t, "echo"))
+	close(ready)
+	for i := range maxSlow {
+		h.serves(fmt.Sprint("slow", i), guest(t, "echo"))
+	}
+}
+
+// A turn that takes long lets the next one begin, up to a bound.
+func TestTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := newTurns()
+		at := cap(turns.running)
+		began := time.Now()
+		var leaves []func()
+		for i := range at + maxSlow {
+			leaves = append(leaves, turns.take(t.Context()))
+			if d := time.Since(began); i < at && d > 0 || d > time.Duration(i/at)*slowAfter {
+				t.Errorf("turn %d began after %v", i, d)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if turns.take(ctx) != nil {
+			t.Error("there are more turns than are allowed")
+		}
+		for _, leave := range leaves {
+			leave()
+		}
+		turns.take(t.Context())()
+		synctest.Wait()
+		if len(turns.running)+len(turns.slow) > 0 {
+			t.Error("turns are left")
+		}
+	})
 }

@@ -19,6 +19,8 @@ type openListener struct {
 
 // listen opens, changes or closes the listener of the module as its settings say. Where it cannot be opened, the one before is opened again.
 func (e *entry) listen(ctx context.Context) error {
+	e.folder.listening.Lock()
+	defer e.folder.listening.Unlock()
 	e.unheard = false
 	before := e.listener
 	if before != nil && e.settings.HasListener && reflect.DeepEqual(before.settings.Listener, e.settings.Listener) {

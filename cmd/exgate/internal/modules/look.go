@@ -13,10 +13,20 @@ import (
 )
 
 // files are those of one module; nil where one is not there. They are what links lead to.
-type files struct{ module, settings os.FileInfo }
+type files struct {
+	module, settings os.FileInfo
+	err              error // why one of them cannot be looked at, such as a link to itself
+}
 
 func (a files) same(b files) bool {
-	return sameFile(a.module, b.module) && sameFile(a.settings, b.settings)
+	return sameFile(a.module, b.module) && sameFile(a.settings, b.settings) && textOf(a.err) == textOf(b.err)
+}
+
+func textOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 func sameFile(a, b os.FileInfo) bool {
@@ -26,7 +36,7 @@ func sameFile(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// look takes the files that have stayed the same for settle, and says when to look again.
+// look begins to load the files that have stayed the same for settle, and says when to look again.
 func (f *Folder) look(ctx context.Context, settle time.Duration) (next time.Duration) {
 	found, err := f.scan()
 	f.complain(err)
@@ -39,31 +49,56 @@ func (f *Folder) look(ctx context.Context, settle time.Duration) (next time.Dura
 		}
 	}
 	next = f.config.Poll
-	for _, e := range f.entries {
-		next = min(next, f.lookAt(ctx, e, found[e.name], settle)) // one that is gone has no files
+	for name, e := range f.entries {
+		if !e.mu.TryLock() { // it is being loaded
+			next = min(next, f.config.Settle)
+			continue
+		}
+		if e.forgotten {
+			delete(f.entries, name)
+		}
+		next = min(next, f.lookAt(ctx, e, found[name], settle)) // one that is gone has no files
 	}
 	return next
 }
 
-// lookAt looks at one module, and says when to look again.
+// lookAt looks at one module, and says when to look again. It unlocks the entry, at once or when its files have been acted on.
 func (f *Folder) lookAt(ctx context.Context, e *entry, now files, settle time.Duration) time.Duration {
 	if !e.seen.same(now) || e.since.IsZero() {
 		e.seen, e.since, e.taken = now, time.Now(), false
 	}
-	if wait := settle - time.Since(e.since); !e.taken && wait > 0 {
+	switch wait := settle - time.Since(e.since); {
+	case !e.taken && wait > 0:
+		e.mu.Unlock()
 		return wait
+	case ctx.Err() != nil || e.taken && !e.unheard || e.forgotten:
+		e.mu.Unlock()
+		return f.config.Poll
 	}
-	switch {
-	case ctx.Err() != nil:
-	case !e.taken:
+	f.load(ctx, e)
+	return f.config.Settle
+}
+
+// load acts on the files of an entry, or opens the listener that could not be opened before, beside the path. Then it unlocks the entry.
+func (f *Folder) load(ctx context.Context, e *entry) {
+	f.begin(e.name)
+	f.loading.Go(func() {
+		defer f.end(e.name)
+		defer e.mu.Unlock()
+		leave := f.turns.take(ctx)
+		if leave == nil {
+			return
+		}
+		defer leave()
+		if f.config.loading != nil {
+			f.config.loading(e.name)
+		}
+		if e.taken {
+			e.listenAgain(ctx)
+			return
+		}
 		e.taken = e.take(ctx)
-	case e.unheard:
-		e.listenAgain(ctx)
-	}
-	if !e.taken {
-		return f.config.Settle
-	}
-	return f.config.Poll
+	})
 }
 
 // scan finds the files of modules by name.
@@ -80,16 +115,16 @@ func (f *Folder) scan() (map[string]files, error) {
 			continue
 		}
 		info, err := os.Stat(f.path(name, ending))
-		if errors.Is(err, fs.ErrNotExist) {
+		if _, gone := os.Lstat(f.path(name, ending)); errors.Is(gone, fs.ErrNotExist) {
 			continue
 		}
-		if err != nil {
-			return nil, err
-		}
 		of := found[name]
-		if ending == config.ModuleFile {
+		switch {
+		case err != nil:
+			of.err = errors.Join(of.err, err)
+		case ending == config.ModuleFile:
 			of.module = info
-		} else {
+		default:
 			of.settings = info
 		}
 		found[name] = of
@@ -106,7 +141,7 @@ func (f *Folder) complain(err error) {
 		text = err.Error()
 	}
 	if text != "" && text != f.trouble {
-		f.log.Error("the folder of modules cannot be read: what serves stays", "error", text)
+		f.log.Error("cannot read the modules folder; keeping the current modules", "error", text)
 	}
 	f.trouble = text
 }

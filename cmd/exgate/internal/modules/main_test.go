@@ -29,11 +29,17 @@ type house struct {
 	t       *testing.T
 	path    string
 	gateway *gateway.Gateway
+	config  Config
 	folder  *Folder
 }
 
 // newHouse makes a house whose folder has the given files at the start.
 func newHouse(t *testing.T, files map[string][]byte) *house {
+	t.Helper()
+	return newHouseWith(t, files, func(*Config) {})
+}
+
+func newHouseWith(t *testing.T, files map[string][]byte, change func(*Config)) *house {
 	t.Helper()
 	h := &house{t: t, path: filepath.Join(t.TempDir(), "modules"), gateway: gateway.New(gateway.Config{Node: "n", Logger: quiet})}
 	must(t, os.Mkdir(h.path, 0o700))
@@ -43,17 +49,33 @@ func newHouse(t *testing.T, files map[string][]byte) *house {
 	broker, err := embedded.New(embedded.Config{Logger: quiet})
 	must(t, err)
 	must(t, h.gateway.SetConnector("broker", broker))
-	h.folder, err = Open(t.Context(), Config{
-		Path: h.path, Gateway: h.gateway, Listen: h.listen, Logger: quiet, Settle: 20 * time.Millisecond, Poll: 50 * time.Millisecond,
-	})
+	h.config = Config{
+		Path: h.path, Gateway: h.gateway, Listen: h.listen, Logger: quiet, Settle: 20 * time.Millisecond, Poll: 50 * time.Millisecond, StartWait: time.Minute,
+	}
+	change(&h.config)
+	h.folder, err = Open(t.Context(), h.config)
 	must(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patienceOfTests)
-		defer cancel()
-		must(t, h.folder.Close(ctx))
-		must(t, h.gateway.Shutdown(ctx))
-	})
+	t.Cleanup(func() { h.end(h.folder, h.gateway) })
 	return h
+}
+
+func (h *house) end(f *Folder, g *gateway.Gateway) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patienceOfTests)
+	defer cancel()
+	must(h.t, f.Close(ctx))
+	must(h.t, g.Shutdown(ctx))
+}
+
+// openAgain opens the folder for another gateway.
+func (h *house) openAgain() *Folder {
+	h.t.Helper()
+	c := h.config
+	c.Gateway = gateway.New(gateway.Config{Node: "n2", Logger: quiet})
+	f, err := Open(h.t.Context(), c)
+	must(h.t, err)
+	h.t.Cleanup(func() { h.end(f, c.Gateway) })
+	return f
 }
 
 func (h *house) listen(ctx context.Context, name string, m *config.Module) (net.Addr, func() error, error) {

@@ -93,7 +93,7 @@ func (e *entry) tell(state State, reason string) {
 
 // forget removes an entry that never was a module.
 func (e *entry) forget() {
-	delete(e.folder.entries, e.name)
+	e.forgotten = true
 	e.folder.mu.Lock()
 	delete(e.folder.state, e.name)
 	e.folder.mu.Unlock()

@@ -24,7 +24,7 @@ func newHandlers(s *Service) *handlers {
 // the handler's place in the configuration. The gateway closes it.
 func (h *handlers) add(ctx context.Context, name, key string, cfg config.Handler) (string, error) {
 	if cfg.Module != "" {
-		return h.named(key+".module", cfg.Module)
+		return h.named(ctx, key+".module", cfg.Module)
 	}
 	factory, err := h.factory(ctx, name, key, cfg)
 	if err != nil {

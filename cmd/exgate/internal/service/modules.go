@@ -45,8 +45,9 @@ func (s *Service) Modules() []modules.Status {
 }
 
 // named returns the name that the gateway knows a module of the folder by, or why the module does not serve.
-func (h *handlers) named(key, name string) (string, error) {
+func (h *handlers) named(ctx context.Context, key, name string) (string, error) {
 	s := h.service
+	s.modules.Wait(ctx, name)
 	m, ok := s.modules.Find(name)
 	switch {
 	case !ok:
