@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"errors"
+	"net/netip"
 
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -13,6 +14,7 @@ type connection struct {
 	instance *instance // from OnSocketCreated on; nil where there was none to have
 	id       int64
 	adapter  gateway.ConnectionAdapter
+	source   netip.Prefix // set by OnSocketCreated
 
 	closing bool // guarded by instance.mu: the guest can no longer name it
 }
@@ -22,17 +24,25 @@ var (
 	_ gateway.Drainer           = (*connection)(nil)
 )
 
-var errNoInstance = errors.New("the connection has no instance")
+var (
+	errNoInstance    = errors.New("the connection has no instance")
+	errDeadOnArrival = errors.New("the instance ended before the connection came")
+)
 
 func (c *connection) OnSocketCreated(info gateway.ConnInfo) error {
 	c.engine.stats.connections.Add(1)
-	in, err := c.engine.place(c.adapter)
-	if err != nil {
-		return err
+	c.source = sourceOf(info.Peer)
+	for body := appendConnInfo(nil, info); ; {
+		in, err := c.engine.place(c)
+		if err != nil {
+			return err
+		}
+		if err = in.deliver(c, hostabi.KindCreated, 0, body); !errors.Is(err, errDeadOnArrival) {
+			c.instance = in
+			return err
+		}
+		in.home.leave(in) // and there is another
 	}
-	c.instance = in
-	in.attached.Add(1)
-	return in.deliver(c, hostabi.KindCreated, 0, appendConnInfo(nil, info))
 }
 
 // deliver runs an event in the connection's instance.
@@ -67,19 +77,14 @@ func (c *connection) OnReceivedMessages(messages []gateway.Message) error {
 	return nil
 }
 
-// OnSocketClosed tells the guest, unless its instance is gone. An instance of this connection alone ends.
+// OnSocketClosed tells the guest, unless its instance is gone.
 func (c *connection) OnSocketClosed(reason gateway.CloseReason) error {
 	in := c.instance
 	if in == nil {
 		return nil
 	}
-	defer in.attached.Add(-1)
-	err := in.deliver(c, hostabi.KindClosed, 0, []byte(reason.Name))
-	if in.shard == nil {
-		in.close()
-		c.engine.isolated.forget(in)
-	}
-	return err
+	defer in.home.leave(in)
+	return in.deliver(c, hostabi.KindClosed, 0, []byte(reason.Name))
 }
 
 func (c *connection) OnDrain() error {

@@ -9,8 +9,10 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"golang.org/x/time/rate"
 )
 
 // Config is what an [Engine] is made of.
@@ -64,9 +66,15 @@ type Engine struct {
 	program *program
 
 	shards   []*shard  // where instances are shared
+	spares   *spares   // for a shard that loses its instance
+	suspects suspects  // whose connections get none of the shards
+	apart    [2]*apart // instances for those: of sources that are suspected, and of others while the alarm lasts
 	isolated *isolated // where each connection has its own
 	template *template // what those begin as; nil: each runs the module's start
 	noImage  string    // why there is no template
+
+	lines *rate.Limiter // of what guests log whose instance is no shard's
+	ends  *rate.Limiter // of lines about the ends of such instances
 
 	stats    stats
 	lastConn atomic.Int64  // connection ids are never reused
@@ -103,6 +111,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		e.log.Info("limits.wall_time does not apply to this module: it is metered, and fuel, host_calls and send_bytes bound its events")
 	}
 	e.noImage = e.program.parts.Whole
+	e.lines, e.ends = e.newLines(), e.newLines()
 	e.starting, e.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := e.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting wasm handler %s: %w", c.Name, err), e.Close(ctx))
@@ -138,20 +147,26 @@ func (e *Engine) start() error {
 		e.starters.Go(e.isolated.watchIdle)
 		return e.makeTemplate()
 	}
+	e.spares = &spares{engine: e}
 	for i := range e.config.Shards {
 		s := &shard{engine: e, index: i}
-		e.shards = append(e.shards, s)
-		if err := s.start(); err != nil {
+		in, err := newInstance(e, s.owner())
+		if err != nil {
 			return err
 		}
+		s.put(in)
+		e.shards = append(e.shards, s)
 	}
+	memory := e.shards[0].current.Load().memory.Size()
+	e.apart = [2]*apart{newApart(e, memory), newApart(e, memory)}
+	e.spares.refill()
 	return nil
 }
 
 // NewHandler makes the handler of a connection, which gets its instance at OnSocketCreated. Where instances are shared and none is live the
 // error carries gateway.ReasonHandlerUnavailable.
 func (e *Engine) NewHandler(adapter gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
-	if e.isolated == nil {
+	if e.isolated == nil && !e.suspects.alarm(time.Now()) {
 		if _, err := e.leastUsed(); err != nil {
 			return nil, err
 		}
@@ -159,12 +174,37 @@ func (e *Engine) NewHandler(adapter gateway.ConnectionAdapter) (gateway.Connecti
 	return &connection{engine: e, id: e.lastConn.Add(1), adapter: adapter}, nil
 }
 
-// place returns the instance for a new connection.
-func (e *Engine) place(adapter gateway.ConnectionAdapter) (*instance, error) {
+// place returns the instance for a new connection, counted as attached.
+func (e *Engine) place(c *connection) (*instance, error) {
 	if e.isolated != nil {
-		return e.isolated.start(adapter.ID())
+		in, err := e.isolated.start(c.adapter.ID())
+		if err == nil {
+			in.attached.Add(1)
+		}
+		return in, err
 	}
-	return e.leastUsed()
+	if why := e.suspects.why(c.source, time.Now()); why != apartNot {
+		return e.placeApart(c, why)
+	}
+	in, err := e.leastUsed()
+	if err == nil {
+		in.attached.Add(1)
+	}
+	return in, err
+}
+
+// placeApart returns an instance apart from the shards.
+func (e *Engine) placeApart(c *connection, why string) (*instance, error) {
+	a := e.apart[0]
+	if why == apartAlarm {
+		a = e.apart[1]
+	}
+	in, err := a.attach(c.adapter.ID())
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	e.metrics.set.apart.WithLabelValues(e.config.Name, why).Inc()
+	return in, nil
 }
 
 // leastUsed returns the live shared instance that has fewest connections.
@@ -190,6 +230,14 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.starters.Wait()
 	if e.isolated != nil {
 		e.isolated.close()
+	}
+	if e.spares != nil {
+		e.spares.close()
+	}
+	for _, a := range e.apart {
+		if a != nil {
+			a.close()
+		}
 	}
 	for _, s := range e.shards {
 		if in := s.current.Swap(nil); in != nil {

@@ -43,6 +43,9 @@ func (in *instance) run(c *connection, kind hostabi.Kind, arg int64, body []byte
 	if kind == hostabi.KindClosed && in.connections[c.id] == nil {
 		return nil // the guest is gone, or never saw the connection
 	}
+	if in.dead != nil && kind == hostabi.KindCreated {
+		return errDeadOnArrival
+	}
 	if in.dead != nil {
 		return &gateway.HandlerError{Reason: gateway.ReasonGuestShardLost, Err: in.dead}
 	}
@@ -142,7 +145,7 @@ func (in *instance) function(kind hostabi.Kind) api.Function {
 		if f == nil {
 			f = in.module.ExportedFunction(hostabi.ExportEvent)
 		}
-		if in.shard != nil {
+		if in.shared() {
 			in.event = f
 		}
 		return f

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/wasm/internal/meter"
@@ -63,17 +64,25 @@ func firstLine(err error) string {
 	return bounded(line, maxReasonText)
 }
 
-// logEnd tells the operator that the instance is gone. One that many share names the connection whose event it was.
+// logEnd tells the operator that the instance is gone, and whose event it was.
 func (in *instance) logEnd(c *connection, fault *gateway.HandlerError, err error) {
-	if in.shard == nil && !in.engine.isolated.ends.Allow() {
+	if !in.shared() && !in.engine.ends.Allow() {
 		in.engine.metrics.drop(droppedEndLine)
 		return
 	}
-	attrs := []any{in.output.whose, "reason", fault.Reason.Name}
-	if in.shard != nil {
-		attrs = append(attrs, "connections", len(in.connections), "conn", c.adapter.ID())
+	attrs := []any{in.output.whose, "reason", fault.Reason.Name, "connections", len(in.connections)}
+	if in.engine.isolated == nil {
+		attrs = append(attrs, "conn", c.adapter.ID())
 	}
-	in.engine.log.Error("guest instance ended", append(attrs, "error", bounded(err.Error(), maxErrorText))...)
+	if known, ok := c.adapter.(interface {
+		Client() (gateway.ClientInfo, bool)
+	}); ok {
+		if client, ok := known.Client(); ok {
+			attrs = append(attrs, "client_id", bounded(client.ClientID, maxReasonText))
+		}
+	}
+	attrs = append(attrs, "source", c.source.String(), "error", bounded(err.Error(), maxErrorText), "see", "docs/close-reasons.md")
+	in.engine.log.Error("guest instance ended", attrs...)
 }
 
 // kill ends the instance because of err, in the event of connection c. It returns what c closes with.
@@ -90,8 +99,17 @@ func (in *instance) kill(c *connection, err error) error {
 		}
 	}
 	in.release()
-	if in.shard != nil {
-		in.shard.lost(orphans)
-	}
+	in.suspect(c)
+	in.home.lost(in, orphans)
 	return fault
+}
+
+// suspect remembers whose event ended the instance, before another takes its place.
+func (in *instance) suspect(c *connection) {
+	e := in.engine
+	if e.isolated != nil || !e.suspects.fault(c.source, in.shared(), time.Now()) {
+		return
+	}
+	e.log.Warn("guest instances are lost again and again: new connections get instances apart from the others",
+		"for", alarmFor.String(), "see", "docs/close-reasons.md")
 }

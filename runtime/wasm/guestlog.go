@@ -22,17 +22,13 @@ type guestLog struct {
 	log        *slog.Logger
 	whose      slog.Attr
 	metrics    *handlerMetrics
-	lines      *rate.Limiter // of all instances where each connection has its own
+	lines      *rate.Limiter // the engine's, but for a shard's instance, which has one of its own
 	suppressed int
 	partial    [2][]byte // begun lines of standard output and standard error
 }
 
 func newGuestLog(e *Engine, whose slog.Attr) guestLog {
-	lines := e.newLines()
-	if e.isolated != nil {
-		lines = e.isolated.lines
-	}
-	return guestLog{log: e.log, whose: whose, metrics: e.metrics, lines: lines}
+	return guestLog{log: e.log, whose: whose, metrics: e.metrics, lines: e.lines}
 }
 
 // newLines is a limiter of lines, with a burst.

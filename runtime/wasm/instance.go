@@ -14,7 +14,7 @@ import (
 // instance is one running guest and the connections that are its own.
 type instance struct {
 	engine   *Engine
-	shard    *shard // nil where the instance is one connection's
+	home     home // set before the first connection comes; nil: none will
 	limits   *Limits
 	attached atomic.Int64 // connections, for the choice of a shard
 	waiting  atomic.Int64 // events that wait for mu or hold it
@@ -44,11 +44,19 @@ type instance struct {
 
 type instanceKey struct{}
 
-// newInstance starts a guest: its start function, _initialize, the receive buffer, its configuration.
-// It is for a shard, or for the connection whose name conn is.
-func newInstance(e *Engine, s *shard, conn string) (*instance, error) {
-	in := &instance{engine: e, shard: s, limits: &e.config.Limits, connections: map[int64]*connection{}}
-	in.output = newGuestLog(e, in.whose(conn))
+// home is where an instance belongs: a shard, or others of its kind.
+type home interface {
+	// leave says that a connection of the instance has ended.
+	leave(in *instance)
+
+	// lost says that an event ended the instance. Its lock is held. The orphans are its other connections.
+	lost(in *instance, orphans []*connection)
+}
+
+// newInstance starts a guest: its start function, _initialize, the receive buffer, its configuration. whose is what the log calls it.
+func newInstance(e *Engine, whose slog.Attr) (*instance, error) {
+	in := &instance{engine: e, limits: &e.config.Limits, connections: map[int64]*connection{}}
+	in.output = newGuestLog(e, whose)
 	in.ctx = hostabi.WithHost(context.WithValue(context.Background(), instanceKey{}, in), in)
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -56,17 +64,28 @@ func newInstance(e *Engine, s *shard, conn string) (*instance, error) {
 		in.release()
 		return nil, err
 	}
-	in.engine.metrics.instances.Inc()
 	return in, nil
 }
 
-// whose is the shard or connection that the instance is for, for the log.
-func (in *instance) whose(conn string) slog.Attr {
-	if in.shard != nil {
-		return slog.Int("shard", in.shard.index)
+// settle gives the instance its home: from now on it is one that serves.
+func (in *instance) settle(h home) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.home = h
+	if s, ok := h.(*shard); ok {
+		in.output.whose, in.output.lines = s.owner(), in.engine.newLines()
 	}
-	return slog.String("conn", conn)
+	in.engine.metrics.instances.Inc()
 }
+
+// shared reports whether the instance is a shard's.
+func (in *instance) shared() bool {
+	_, ok := in.home.(*shard)
+	return ok
+}
+
+// connOwner is the owner of an instance that is one connection's.
+func connOwner(conn string) slog.Attr { return slog.String("conn", conn) }
 
 var errClosed = errors.New("the engine is closed")
 
@@ -76,7 +95,9 @@ func (in *instance) close() {
 	defer in.mu.Unlock()
 	if in.dead == nil {
 		in.dead = errClosed
-		in.engine.metrics.instances.Dec()
+		if in.home != nil {
+			in.engine.metrics.instances.Dec()
+		}
 	}
 	in.release()
 }

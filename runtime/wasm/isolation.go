@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/exgate/exgate/runtime/gateway"
-	"golang.org/x/time/rate"
 )
 
 // Isolation is how connections share instances.
@@ -35,8 +34,6 @@ func (i Isolation) check() error {
 type isolated struct {
 	engine *Engine
 	turns  chan struct{} // one for each start under way
-	lines  *rate.Limiter // of what the guests log
-	ends   *rate.Limiter // of lines about instances that ended
 
 	mu sync.Mutex
 
@@ -47,7 +44,7 @@ type isolated struct {
 
 func newIsolated(e *Engine) *isolated {
 	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
-	return &isolated{engine: e, turns: turns, lines: e.newLines(), ends: e.newLines(), live: map[*instance]struct{}{}}
+	return &isolated{engine: e, turns: turns, live: map[*instance]struct{}{}}
 }
 
 // start makes an instance on the calling goroutine, when it is its turn.
@@ -63,6 +60,7 @@ func (i *isolated) start(conn string) (*instance, error) {
 		i.engine.stats.faults.Add(1)
 		return nil, unavailable(err)
 	}
+	in.settle(i)
 	i.live[in] = struct{}{}
 	return in, nil
 }
@@ -94,15 +92,19 @@ func (i *isolated) takeTurn(conn string) (*instance, error) {
 	case <-i.engine.starting.Done():
 		return nil, context.Cause(i.engine.starting)
 	}
-	in, err := newInstance(i.engine, nil, conn)
+	in, err := newInstance(i.engine, connOwner(conn))
 	if err != nil {
 		return nil, fmt.Errorf("starting an instance for a connection: %w", err)
 	}
 	return in, nil
 }
 
-// forget takes an instance out that is closed or dead.
-func (i *isolated) forget(in *instance) {
+// lost does nothing: the connection of the instance leaves.
+func (*isolated) lost(*instance, []*connection) {}
+
+// leave ends the instance of a connection that has ended.
+func (i *isolated) leave(in *instance) {
+	in.close()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if _, ok := i.live[in]; ok {

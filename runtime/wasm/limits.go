@@ -54,7 +54,7 @@ type Limits struct {
 	// the guest and dropped where it refuses. If zero, 65,536, so that no datagram is split.
 	EventBytes uint32
 
-	// Waiting is how many events may wait for one instance. Above it the connection of the event closes. If zero, 4,096.
+	// Waiting is how many events may wait for one instance, at most one of each connection. Above it the connection of the event closes. If zero, 65,536.
 	Waiting int
 
 	// Instances is how many instances there may be where each connection has its own. A connection above it is refused. If zero, 10,000.
@@ -111,7 +111,7 @@ func (l Limits) withDefaults() Limits {
 	l.HostCalls = cmp.Or(l.HostCalls, 10_000)
 	l.CallBytes = cmp.Or(l.CallBytes, 1<<20)
 	l.EventBytes = cmp.Or(l.EventBytes, 64<<10)
-	l.Waiting = cmp.Or(l.Waiting, 4096)
+	l.Waiting = cmp.Or(l.Waiting, 65_536)
 	l.Instances = cmp.Or(l.Instances, 10_000)
 	l.LogLines = cmp.Or(l.LogLines, 20)
 	return l

@@ -17,6 +17,7 @@ type Metrics struct {
 	starts    *prometheus.HistogramVec
 	dropped   *prometheus.CounterVec
 	limits    *prometheus.CounterVec
+	apart     *prometheus.CounterVec
 }
 
 // NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
@@ -39,9 +40,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"handler", "from"}),
 		dropped: counter("exgate_wasm_dropped_total", "Things that did not reach a guest or the log, by what and why.", "handler", "what"),
 		limits:  counter("exgate_wasm_limit_hits_total", "Times that a guest or its connections reached a limit, by its name.", "handler", "limit"),
+		apart: counter("exgate_wasm_connections_apart_total", "Connections that got an instance apart from the shared ones, by why (suspect: an event of their "+
+			"address ended an instance; alarm: instances are lost again and again).", "handler", "why"),
 	}
 	if reg != nil {
-		reg.MustRegister(m.events, m.deaths, m.fuel, m.hostCalls, m.instances, m.starts, m.dropped, m.limits)
+		reg.MustRegister(m.events, m.deaths, m.fuel, m.hostCalls, m.instances, m.starts, m.dropped, m.limits, m.apart)
 	}
 	return m
 }

@@ -1,85 +1,142 @@
 package wasm
 
 import (
+	"fmt"
+	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/exgate/exgate/runtime/gateway"
 )
 
 const (
 	firstRestartDelay = 100 * time.Millisecond
 	maxRestartDelay   = 30 * time.Second
-	steadyAfter       = time.Minute // an instance that lived so long is replaced at once
 )
 
-// shard is a place for an instance.
+// shard is a place for an instance that many connections share.
 type shard struct {
 	engine  *Engine
 	index   int
 	current atomic.Pointer[instance] // nil while none is live
-
-	// Owned by New, then by the goroutine of replace.
-	started  time.Time
-	restarts int // since an instance lived long
 }
 
-// start makes an instance and puts it in place.
-func (s *shard) start() error {
-	in, err := newInstance(s.engine, s, "")
-	if err != nil {
-		return err
-	}
-	s.started = time.Now()
+// put makes in the shard's instance.
+func (s *shard) put(in *instance) {
+	in.settle(s)
 	s.current.Store(in)
-	return nil
 }
 
-// lost takes a dead instance out, closes its connections and starts another, all on a goroutine of its own: it is called with the lock
-// of the instance held, which the closing of a connection takes too.
-func (s *shard) lost(orphans []*connection) {
+func (s *shard) owner() slog.Attr { return slog.Int("shard", s.index) }
+
+// leave takes a connection off.
+func (s *shard) leave(in *instance) { in.attached.Add(-1) }
+
+// lost takes a dead instance out, puts the spare one in its place and closes its connections, on a goroutine of its own: the lock of the
+// instance is held here, and the closing of a connection takes it too.
+func (s *shard) lost(_ *instance, orphans []*connection) {
 	s.current.Store(nil)
-	s.engine.starters.Go(func() {
-		reason := gateway.ReasonGuestShardLost.With("another connection's event ended instance %d of %s", s.index, s.engine.config.Name)
-		for _, c := range orphans {
-			c.adapter.Close(reason)
-		}
-		s.replace()
-	})
+	s.engine.spares.replace(s)
+	s.engine.starters.Go(func() { closeOrphans(orphans, fmt.Sprintf("instance %d", s.index)) })
 }
 
-// replace starts an instance, later the more often that was needed, until one runs or the engine closes.
-func (s *shard) replace() {
-	if time.Since(s.started) > steadyAfter {
-		s.restarts = 0
+// spares has an instance ready for a shard that loses its own, and starts the next. Only starts that fail are repeated later and later.
+type spares struct {
+	engine *Engine
+
+	mu sync.Mutex
+
+	// Guarded by mu.
+	ready    *instance // nil: it was taken, or does not start
+	empty    []*shard  // that wait for an instance
+	starting bool
+	closed   bool
+}
+
+// replace gives the shard an instance, at once if one is ready.
+func (p *spares) replace(s *shard) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if in := p.ready; in != nil && !p.closed {
+		p.ready = nil
+		p.fill(s, in)
+	} else {
+		p.empty = append(p.empty, s)
 	}
-	for {
-		if !s.wait(restartDelay(s.restarts)) {
-			return
-		}
-		s.restarts++
-		restarts := s.restarts // once the instance runs, the next goroutine of replace may own the rest
-		err := s.start()
-		if err == nil {
-			s.engine.log.Info("guest instance restarted", "shard", s.index, "restarts", restarts)
-			return
-		}
-		s.engine.log.Error("starting a guest instance", "shard", s.index, "retry_in", restartDelay(restarts), "error", bounded(err.Error(), maxErrorText))
+	p.begin()
+}
+
+// fill requires mu.
+func (p *spares) fill(s *shard, in *instance) {
+	s.put(in)
+	p.engine.log.Info("guest instance restarted", "shard", s.index)
+}
+
+// refill has a spare instance started.
+func (p *spares) refill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.begin()
+}
+
+// begin requires mu. It has a start under way, unless the engine closes.
+func (p *spares) begin() {
+	if !p.starting && !p.closed {
+		p.starting = true
+		p.engine.starters.Go(p.start)
 	}
 }
 
-// wait reports false where the engine closes first.
-func (s *shard) wait(d time.Duration) bool {
+// start starts instances until no shard waits and one is ready, or the engine closes.
+func (p *spares) start() {
+	for failed := 0; p.engine.pause(restartDelay(failed)); {
+		in, err := newInstance(p.engine, slog.String("shard", "spare"))
+		if err != nil {
+			failed++
+			p.engine.log.Error("starting a guest instance", "retry_in", restartDelay(failed), "error", bounded(err.Error(), maxErrorText))
+			continue
+		}
+		failed = 0
+		if p.take(in) {
+			return
+		}
+	}
+}
+
+// take gives a new instance to a shard that waits, or keeps it ready. It reports whether that is enough.
+func (p *spares) take(in *instance) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.empty) > 0 && !p.closed {
+		p.fill(p.empty[0], in)
+		p.empty = p.empty[1:]
+		return false
+	}
+	p.ready, p.starting = in, false
+	return true
+}
+
+// close ends the spare instance. No start may be under way.
+func (p *spares) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.ready != nil {
+		p.ready.close()
+	}
+}
+
+// pause reports false where the engine closes before d has passed.
+func (e *Engine) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-s.engine.starting.Done():
+	case <-e.starting.Done():
 	}
-	return s.engine.starting.Err() == nil
+	return e.starting.Err() == nil
 }
 
-// restartDelay is how long the start after n restarts in a row waits.
+// restartDelay is how long a start waits after n that failed in a row.
 func restartDelay(n int) time.Duration {
 	if n == 0 {
 		return 0

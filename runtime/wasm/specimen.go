@@ -18,7 +18,7 @@ type Specimen struct {
 // Specimen starts an instance of its own, which no connection is given. host sees every call, also those that the instance may not make, and its answer counts where
 // the engine would accept the call.
 func (e *Engine) Specimen(host hostabi.Host) (*Specimen, error) {
-	in, err := newInstance(e, nil, "")
+	in, err := newInstance(e, connOwner(""))
 	if err != nil {
 		return nil, fmt.Errorf("starting wasm handler %s: %w", e.config.Name, err)
 	}

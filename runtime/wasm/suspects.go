@@ -1,0 +1,113 @@
+package wasm
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+const (
+	suspectFor  = time.Hour        // how long a source whose event ended an instance is set apart, since the last time
+	alarmWithin = 10 * time.Minute // two lost shards within this time raise the alarm
+	alarmFor    = 10 * time.Minute // how long the alarm lasts after the last fault that a source not yet suspected caused
+	maxSuspects = 4096
+)
+
+// suspects remembers which sources ended instances, and says which new connections are kept away from the shards: those of such a source and, while
+// shards are lost again and again, all of them. A source that does the same again then hurts itself alone.
+type suspects struct {
+	mu sync.Mutex
+
+	// Guarded by mu.
+	faults     map[netip.Prefix]time.Time // the last of each source
+	lastLoss   time.Time                  // of a shard
+	alarmUntil time.Time
+}
+
+// Why a connection is set apart, in exgate_wasm_connections_apart_total.
+const (
+	apartNot     = ""
+	apartSuspect = "suspect" // an event of its source ended an instance
+	apartAlarm   = "alarm"   // instances are lost again and again
+)
+
+// why says why a new connection of a source is to be set apart.
+func (s *suspects) why(source netip.Prefix, now time.Time) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.suspected(source, now):
+		return apartSuspect
+	case now.Before(s.alarmUntil):
+		return apartAlarm
+	}
+	return apartNot
+}
+
+// alarm reports whether all new connections are set apart.
+func (s *suspects) alarm(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Before(s.alarmUntil)
+}
+
+// suspected requires mu.
+func (s *suspects) suspected(source netip.Prefix, now time.Time) bool {
+	last, ok := s.faults[source]
+	return ok && now.Sub(last) < suspectFor
+}
+
+// fault notes that an event of source ended an instance, of a shard or one apart. It reports whether that raised the alarm.
+func (s *suspects) fault(source netip.Prefix, shard bool, now time.Time) (raised bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	alarm, known := now.Before(s.alarmUntil), s.suspected(source, now)
+	s.remember(source, now)
+	if shard {
+		raised = !alarm && !s.lastLoss.IsZero() && now.Sub(s.lastLoss) < alarmWithin
+		s.lastLoss = now
+	}
+	if raised || alarm && (shard || !known) {
+		s.alarmUntil = now.Add(alarmFor)
+	}
+	return raised
+}
+
+// remember requires mu. Beyond maxSuspects it forgets the oldest of a few sources.
+func (s *suspects) remember(source netip.Prefix, now time.Time) {
+	if s.faults == nil {
+		s.faults = make(map[netip.Prefix]time.Time)
+	}
+	if _, ok := s.faults[source]; !ok && len(s.faults) >= maxSuspects {
+		delete(s.faults, s.oldestOfSome())
+	}
+	s.faults[source] = now
+}
+
+func (s *suspects) oldestOfSome() (oldest netip.Prefix) {
+	n := 16
+	for source, last := range s.faults { // in no order
+		if !oldest.IsValid() || last.Before(s.faults[oldest]) {
+			oldest = source
+		}
+		if n--; n == 0 {
+			break
+		}
+	}
+	return oldest
+}
+
+// sourceOf is whom the faults of a connection are put down to: its IPv4 address, or its IPv6 /64, which one machine may have the whole of. Sockets
+// without addresses are one source.
+func sourceOf(peer netip.AddrPort) netip.Prefix {
+	a := peer.Addr().Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	source, err := a.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return source
+}
