@@ -190,11 +190,13 @@ func misbehaviour() []misdeed {
 	}
 }
 
+func catalogue() []misdeed { return slices.Concat(excesses(), traps(), badPointers(), misbehaviour()) }
+
 // TestFaultCatalogue plays every misdeed in both isolations: the connection closes with a named reason, which is counted, and whoever
 // is not of the same instance lives.
 func TestFaultCatalogue(t *testing.T) {
 	for _, isolation := range []Isolation{IsolationShared, IsolationConnection} {
-		for _, m := range slices.Concat(excesses(), traps(), badPointers(), misbehaviour()) {
+		for _, m := range catalogue() {
 			t.Run(fmt.Sprintf("%s/%s", isolation, m.name), func(t *testing.T) { m.play(t, isolation) })
 		}
 	}

@@ -30,6 +30,14 @@ var info = gateway.ConnInfo{
 // connect gives a new device to e, and runs its first event.
 func connect(t testing.TB, e gateway.HandlerFactory) *device {
 	t.Helper()
+	return connectFrom(t, e, info.Peer.Addr().String())
+}
+
+// connectFrom is connect for a device at an address.
+func connectFrom(t testing.TB, e gateway.HandlerFactory, address string) *device {
+	t.Helper()
+	info := info
+	info.Peer = netip.AddrPortFrom(netip.MustParseAddr(address), 1000)
 	d := &device{name: "dev", posted: make(chan func() error, 100)}
 	var err error
 	if d.handler, err = e.NewHandler(d); err != nil {

@@ -1,0 +1,222 @@
+package wasm
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// fail lets a device at an address connect and end its instance.
+func fail(t *testing.T, e *Engine, address, packet string) *device {
+	t.Helper()
+	d := connectFrom(t, e, address)
+	end(t, d, packet)
+	return d
+}
+
+func end(t *testing.T, d *device, packet string) {
+	t.Helper()
+	err := d.receive(packet)
+	if err == nil {
+		t.Fatal("no fault")
+	}
+	must(t, d.handler.OnSocketClosed(gateway.ReasonOf(err)))
+}
+
+// lostOf counts the devices that lost their connection by another's fault, and closes them.
+func lostOf(t *testing.T, all []*device) (lost int, left []*device) {
+	t.Helper()
+	for _, d := range all {
+		if err := d.receive("x"); err == nil {
+			left = append(left, d)
+			continue
+		} else if !gateway.ReasonOf(err).Is(gateway.ReasonGuestShardLost) {
+			t.Errorf("a bystander: %v", err)
+		}
+		lost++
+		must(t, d.handler.OnSocketClosed(gateway.ReasonGuestShardLost))
+	}
+	return lost, left
+}
+
+// A source that repeats a fault, of whatever kind, ends one shared instance and then none.
+func TestRepeatedFaultHurtsItsSourceAlone(t *testing.T) {
+	for _, m := range catalogue() {
+		t.Run(m.name, func(t *testing.T) {
+			module := m.module
+			if module == nil {
+				module = file(t, "hostile")
+			}
+			e := engine(t, Config{Module: module, Shards: 2, Limits: m.limits})
+			fail(t, e, "198.51.100.1", m.packet)
+			var others []*device
+			for range 4 {
+				others = append(others, connect(t, e))
+			}
+			for range 3 {
+				fail(t, e, "198.51.100.1", m.packet)
+				others = append(others, connect(t, e))
+			}
+			if lost, _ := lostOf(t, others); lost != 0 {
+				t.Errorf("%d of %d others lost their connection", lost, len(others))
+			}
+		})
+	}
+}
+
+// Faults in every kind of event count.
+func TestFaultOfEveryEventSetsApart(t *testing.T) {
+	kinds := map[hostabi.Kind]func(h gateway.ConnectionHandler) error{
+		hostabi.KindTimer: func(h gateway.ConnectionHandler) error { return h.OnTimerTimeout(gateway.TimerKeepalive) },
+		hostabi.KindMessages: func(h gateway.ConnectionHandler) error {
+			return h.OnReceivedMessages([]gateway.Message{{Topic: "t"}})
+		},
+		hostabi.KindClosed: func(h gateway.ConnectionHandler) error { return h.OnSocketClosed(gateway.ReasonTCPClosed) },
+		hostabi.KindDrain:  func(h gateway.ConnectionHandler) error { return h.(gateway.Drainer).OnDrain() },
+	}
+	for kind, event := range kinds {
+		e := engine(t, Config{Module: trapsAt(kind), Shards: 1})
+		bad := connectFrom(t, e, "198.51.100.1")
+		if event(bad.handler) == nil {
+			t.Fatalf("%v: no fault", kind)
+		}
+		again := connectFrom(t, e, "198.51.100.1")
+		if _, ok := again.instance().home.(*apart); !ok {
+			t.Errorf("%v: the next connection of the source is not set apart", kind)
+		}
+		if !connect(t, e).instance().shared() {
+			t.Errorf("%v: another source is set apart", kind)
+		}
+	}
+}
+
+// trapsAt makes a guest that traps in an event of one kind.
+func trapsAt(kind hostabi.Kind) []byte {
+	code := join([]byte{0x20, 0}, number(int64(kind)), []byte{0x46, 0x04, 0x40, 0x00, 0x0b, 0x41, 0, 0x0b})
+	return wasmtest.Guest().With("exproto_v1_event", code...).Bytes()
+}
+
+// However many sources there are, and however many connections they had before, the shards are lost once each and one more time.
+func TestManyFaultySources(t *testing.T) {
+	const shards = 3
+	e := engine(t, Config{Module: file(t, "hostile"), Shards: shards})
+	var bad, good []*device
+	for n := range 20 {
+		bad = append(bad, connectFrom(t, e, fmt.Sprintf("198.51.100.%d", n)))
+		good = append(good, connectFrom(t, e, fmt.Sprintf("203.0.113.%d", n)))
+	}
+	total := 0
+	for n, d := range bad {
+		if d.receive("t") == nil {
+			t.Fatal("no fault")
+		}
+		must(t, d.handler.OnSocketClosed(gateway.ReasonGuestTrap))
+		fail(t, e, fmt.Sprintf("100.64.0.%d", n), "t") // a source that was never seen
+		lost, left := lostOf(t, good)
+		total += lost
+		good = left
+		for range lost { // they come again
+			good = append(good, connectFrom(t, e, fmt.Sprintf("203.0.113.%d", total)))
+		}
+	}
+	if most := 20 + 20/shards + 1; total > most {
+		t.Errorf("20 devices lost %d connections in 40 faults, at most %d are to be", total, most)
+	}
+	if lost, _ := lostOf(t, good); lost != 0 {
+		t.Errorf("%d are lost at the end", lost)
+	}
+}
+
+// A lost shard has its spare at once.
+func TestSpareIsReady(t *testing.T) {
+	set := NewMetrics(prometheus.NewRegistry())
+	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1, Metrics: set})
+	eventually(t, "a spare", func() bool {
+		e.spares.mu.Lock()
+		defer e.spares.mu.Unlock()
+		return e.spares.ready != nil
+	})
+	fail(t, e, "198.51.100.1", "t")
+	if live(e) != 1 {
+		t.Error("the shard is empty")
+	}
+	must(t, connect(t, e).receive("x"))
+	if got := testutil.ToFloat64(set.instances.WithLabelValues("test")); got != 1 {
+		t.Errorf("%v instances serve", got)
+	}
+}
+
+// Set-apart connections have an instance each, up to a bound, and share beyond it. Nothing is left of them.
+func TestApartIsBounded(t *testing.T) {
+	set := NewMetrics(prometheus.NewRegistry())
+	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1, Metrics: set})
+	a := e.apart[0]
+	a.most = 2
+	fail(t, e, "198.51.100.1", "t")
+	eventually(t, "the shard has an instance", func() bool { return live(e) == 1 })
+	devices := make([]*device, 5)
+	for i := range devices {
+		devices[i] = connectFrom(t, e, "198.51.100.1")
+	}
+	if len(a.live) != 2 {
+		t.Errorf("%d instances", len(a.live))
+	}
+	end(t, devices[0], "t")
+	lost, left := lostOf(t, devices[1:])
+	if lost < 1 || lost > 2 {
+		t.Errorf("%d of 4 shared the instance of one", lost)
+	}
+	for _, d := range left {
+		must(t, d.handler.OnSocketClosed(gateway.ReasonTCPClosed))
+	}
+	if len(a.live) != 0 {
+		t.Errorf("%d instances are left", len(a.live))
+	}
+	if got := testutil.ToFloat64(set.instances.WithLabelValues("test")); got != 1 {
+		t.Errorf("%v instances are counted", got)
+	}
+	if got := testutil.ToFloat64(set.apart.WithLabelValues("test", apartSuspect)); got != 5 {
+		t.Errorf("%v connections are counted as apart", got)
+	}
+}
+
+// blocking is an adapter whose Resume waits.
+type blocking struct {
+	*device
+	entered, release chan struct{}
+}
+
+func (b blocking) Resume() gateway.Result {
+	close(b.entered)
+	<-b.release
+	return gateway.OK
+}
+
+// A connection that comes while another's event ends the instance gets the next instance.
+func TestConnectionAtADyingInstance(t *testing.T) {
+	resume := signature("exproto_v1", "resume")
+	e := engine(t, Config{Module: importing("exproto_v1", "resume", append(call(resume), 0x00)), Shards: 1})
+	b := blocking{&device{name: "bad"}, make(chan struct{}), make(chan struct{})}
+	h, err := e.NewHandler(b)
+	must(t, err)
+	must(t, h.OnSocketCreated(info))
+	in := h.(*connection).instance
+	fault := make(chan error)
+	go func() { fault <- h.OnReceivedBytes([]byte("y")) }()
+	<-b.entered
+	come := make(chan *device)
+	go func() { come <- connectFrom(t, e, "203.0.113.1") }()
+	eventually(t, "the connection waits", func() bool { return in.waiting.Load() == 2 })
+	close(b.release)
+	if err := <-fault; !gateway.ReasonOf(err).Is(gateway.ReasonGuestTrap) {
+		t.Errorf("got %v", err)
+	}
+	if d := <-come; d.instance() == in || d.receive("x") != nil {
+		t.Error("the connection is at the dead instance")
+	}
+}
