@@ -11,8 +11,11 @@
 // # Faults
 //
 // Whatever ends a guest's call early (a trap, an exit, a limit) ends its instance: it is never entered again. The connection whose event
-// it was closes with the reason (gateway.ReasonGuestTrap and those after it). The others of a shard close with gateway.ReasonGuestShardLost, and a new
-// instance starts beside the path, sooner the longer the last one lived. Other instances go on.
+// it was closes with the reason (gateway.ReasonGuestTrap and those after it). The others of a shard close with gateway.ReasonGuestShardLost, and a
+// spare instance takes the place at once. Other instances go on.
+//
+// The source of that connection, an IPv4 address or an IPv6 /64, is a suspect for an hour: its new connections get instances apart from the shards, one
+// each. When a second shard is lost soon, all new connections do (see suspects and apart). Only a guest that does not start is started later and later.
 //
 // # Limits
 //
