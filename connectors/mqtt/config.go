@@ -3,6 +3,7 @@ package mqtt
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 // Config is what a Connector is made with. Only URL or URLs is required.
 type Config struct {
 	// URL is the broker: mqtt://HOST:PORT, mqtts://HOST:PORT for TLS, ws://HOST:PORT/PATH and wss://HOST:PORT/PATH for MQTT over WebSocket. If the port
-	// is missing: 1883, 8883, 80 or 443; if the path is: /mqtt. If zero, URLs.
+	// is missing: 1883, 8883, 80 or 443; if the path is: /mqtt. Path and query are asked for as they stand here. If zero, URLs.
 	URL string
 
 	// URLs are several servers of one broker. The first that answers is taken, and kept until it fails. They come after URL. If both are zero, New fails.
@@ -69,6 +70,11 @@ type Config struct {
 	// UserProperties adds the user properties protocol, protocol_version, peer and listener to each CONNECT and PUBLISH of a device. If zero, none.
 	UserProperties bool
 
+	// ControlTopic is the first part of the topics with which the gateways at one broker tell each other which device of a shared session is theirs.
+	// No device of this gateway may publish or subscribe there, and none gets a message from there. Whoever else may publish there can take a device
+	// from its gateway: the broker must allow it to gateways only. If zero, exgate/control.
+	ControlTopic string
+
 	// DeviceStatus says at the broker which devices are connected. If its Topic is zero, nothing does.
 	DeviceStatus Status
 
@@ -95,6 +101,7 @@ func (cfg Config) withDefaults() Config {
 	setDefault(&cfg.ReceiveMaximum, 20)
 	setDefault(&cfg.MaxPacketSize, 4<<20)
 	setDefault(&cfg.ReconnectDelay, time.Second)
+	setDefault(&cfg.ControlTopic, "exgate/control")
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -116,6 +123,9 @@ func (cfg Config) check() error {
 	err := errors.Join(topic.CheckString("upstream.username", cfg.Username), topic.CheckBinary("upstream.password_file", cfg.Password))
 	if err != nil {
 		return err
+	}
+	if err := topic.CheckName(cfg.ControlTopic); err != nil {
+		return fmt.Errorf("upstream.control_topic: %w", err)
 	}
 	if err := cfg.DeviceStatus.check("upstream.device_status", "${clientid}", "${username}", "${listener}", "${module}"); err != nil {
 		return err

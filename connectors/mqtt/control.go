@@ -8,6 +8,7 @@ import (
 
 	"github.com/eclipse/paho.golang/paho"
 
+	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -42,13 +43,20 @@ type claim struct {
 }
 
 func newControl(s *Shared) *control {
-	return &control{shared: s, claims: s.cfg.ControlTopic + "/claims", pending: map[string]uint64{}}
+	return &control{shared: s, claims: s.broker.cfg.ControlTopic + "/claims", pending: map[string]uint64{}}
 }
 
-// owns reports whether a topic is the gateways' own.
-func (c *control) owns(name string) bool {
-	rest, below := strings.CutPrefix(name, c.shared.cfg.ControlTopic)
+// isControl reports whether a topic, or a filter that may be shared, is at or below the control topic: the gateways' own, and no device's. A filter that
+// reaches it with wildcards is not; what comes from there is dropped.
+func (b *broker) isControl(name string) bool {
+	inner, _ := topic.Unshare(name)
+	rest, below := strings.CutPrefix(inner, b.cfg.ControlTopic)
 	return below && (rest == "" || rest[0] == '/')
+}
+
+// controlRefused is the result of a device's call with the control topic.
+func controlRefused(what, name string) gateway.Result {
+	return gateway.Refuse(gateway.CodePermissionDeny, "%s %.100q is not allowed: gateways use it among themselves (upstream.control_topic)", what, name)
 }
 
 func (c *control) nextEpoch() uint64 {
@@ -89,7 +97,7 @@ func (c *control) withdraw(id string, epoch uint64) {
 func (c *control) take() (claims []claim) {
 	size := 1 << 10 // of the node's name and the brackets
 	for id, epoch := range c.pending {
-		size += 6*len(id) + 64 // \u0001 is the longest that a byte becomes
+		size += 6*len(id) + 64 // \u003c is the longest that a byte becomes
 		if len(claims) > 0 && (size > maxClaimBytes || len(claims) == maxClaims) {
 			break
 		}
@@ -140,7 +148,7 @@ func (c *control) connected(present bool) {
 			c.claim(s.device.ClientID, s.epoch)
 		}
 	}
-	c.shared.mode.find(house, c.shared.cfg.ControlTopic+"/probe/"+cleanLevel(c.shared.broker.cfg.Node))
+	c.shared.mode.find(house, c.shared.broker.cfg.ControlTopic+"/probe/"+cleanLevel(c.shared.broker.cfg.Node))
 }
 
 func (c *control) subscribed(r gateway.Result) {

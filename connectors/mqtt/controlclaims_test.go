@@ -57,7 +57,7 @@ func TestLongClaims(t *testing.T) {
 	awaitDown(t, y.broker.houseClient())
 	var early []*member
 	for i := range 20 {
-		early = append(early, logIn(t, y, fmt.Sprint(i, strings.Repeat("\x01", 60<<10))))
+		early = append(early, logIn(t, y, fmt.Sprint(i, strings.Repeat("<", 60<<10))))
 	}
 	hears(t, y, x.session("first").epoch)
 	newEpoch(x, time.Minute)
@@ -109,14 +109,14 @@ func FuzzClaims(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	b, err := newBroker(Config{URL: "mqtt://127.0.0.1:1"})
+	b, err := newBroker(Config{URL: "mqtt://127.0.0.1:1", ControlTopic: "c"})
 	if err != nil {
 		f.Fatal(err)
 	}
 	close(b.quit)
 	b.workers.Wait()
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		s := &Shared{broker: b, cfg: SharedConfig{ControlTopic: "c"}}
+		s := &Shared{broker: b}
 		s.control = newControl(s)
 		s.control.message(&paho.Publish{Topic: s.control.claims, Payload: payload})
 		if limit := uint64(time.Now().Add(farFuture).UnixMicro()); s.control.epoch > limit {

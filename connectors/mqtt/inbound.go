@@ -13,7 +13,11 @@ func (s *Session) message(p *paho.Publish) {
 	s.client.mu.Lock()
 	ended := s.ended
 	s.client.mu.Unlock()
-	if ended {
+	switch {
+	case ended:
+		return
+	case s.broker.isControl(p.Topic):
+		s.broker.metrics.dropped.WithLabelValues(dropDenied).Inc()
 		return
 	}
 	s.broker.deliver(s.down, p, p.QoS, p.Payload)

@@ -23,11 +23,19 @@ var (
 
 // Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is refused then.
 func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Done) {
+	if s.broker.isControl(name) {
+		finish(done, controlRefused("publishing to", name))
+		return
+	}
 	s.lane.publishOrStore(call{kind: publishing, topic: name, qos: qos, payload: payload, props: s.props, done: done, lane: &s.lane})
 }
 
 // Subscribe implements [gateway.Session].
 func (s *Session) Subscribe(filter string, qos byte, done gateway.Done) {
+	if s.broker.isControl(filter) {
+		finish(done, controlRefused("subscribing to", filter))
+		return
+	}
 	s.submit(call{kind: subscribing, topic: filter, qos: qos, done: done, lane: &s.lane})
 }
 

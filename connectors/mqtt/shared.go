@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/connectors/access"
-	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -20,10 +19,6 @@ import (
 type SharedConfig struct {
 	// Connections is how many the devices share. If zero, 4.
 	Connections int
-
-	// ControlTopic is the first part of the topics with which the gateways at one broker tell each other which device is theirs. Whoever may publish
-	// there can take a device from its gateway. If zero, exgate/control.
-	ControlTopic string
 
 	// Authenticator decides which device may log in: the broker sees the gateway's own account only. If zero, Connector.Shared fails.
 	Authenticator access.Authenticator
@@ -56,15 +51,11 @@ var _ gateway.Connector = (*Shared)(nil)
 // for the broker.
 func (c *Connector) Shared(cfg SharedConfig) (*Shared, error) {
 	setDefault(&cfg.Connections, 4)
-	setDefault(&cfg.ControlTopic, "exgate/control")
 	switch {
 	case cfg.Authenticator == nil:
 		return nil, errors.New("shared sessions: nobody decides who may log in (upstream.authentication)")
 	case cfg.Connections < 0:
 		return nil, errors.New("shared sessions: the number of connections is negative (upstream.connections)")
-	}
-	if err := topic.CheckName(cfg.ControlTopic); err != nil {
-		return nil, fmt.Errorf("upstream.control_topic: %w", err)
 	}
 	s := &Shared{broker: c.broker, cfg: cfg, sessions: map[string]*sharedSession{}}
 	s.mode.known = make(chan struct{})

@@ -90,7 +90,7 @@ func (s *sharedSession) tell(payload string) {
 
 // allows is asked for names and filters. What gateways say to each other is nothing for devices, whatever their rules.
 func (s *sharedSession) allows(action access.Action, name string) bool {
-	return !s.shared.control.owns(name) && s.answer.Allows(s.device, action, name, s.shared.cfg.ACL)
+	return !s.shared.broker.isControl(name) && s.answer.Allows(s.device, action, name, s.shared.cfg.ACL)
 }
 
 // Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is refused then.

@@ -19,7 +19,7 @@ func (s *Service) mqttConfig() (cfg mqtt.Config, err error) {
 		ConnectTimeout: u.ConnectTimeout, PacketTimeout: u.PacketTimeout, AckTimeout: u.AckTimeout, KeepAlive: u.KeepAlive,
 		SessionExpiry: u.SessionExpiry, CleanStart: u.CleanStart, MaxDials: u.MaxDials, ReconnectDelay: u.ReconnectDelay,
 		ReceiveMaximum: uint16(u.ReceiveMaximum), MaxPacketSize: uint32(u.MaxPacketSize),
-		MessageExpiry: u.MessageExpiry, UserProperties: u.UserProperties,
+		ControlTopic: u.ControlTopic, MessageExpiry: u.MessageExpiry, UserProperties: u.UserProperties,
 		DeviceStatus: deviceStatus(u.DeviceStatus), GatewayStatus: gatewayStatus(u.GatewayStatus), Spool: spool(u.Spool),
 		Logger: s.log, Metrics: mqtt.NewMetrics(s.registry),
 	}

@@ -94,7 +94,7 @@ func (u *upstream) share(ctx context.Context) error {
 		return err
 	}
 	c, err := u.elsewhere.Shared(mqtt.SharedConfig{
-		Connections: of.Connections, ControlTopic: of.ControlTopic, Authenticator: asked.chain, ACL: asked.rules,
+		Connections: of.Connections, Authenticator: asked.chain, ACL: asked.rules,
 	})
 	if err != nil {
 		asked.close()
