@@ -10,6 +10,8 @@ import (
 	"errors"
 	"math/big"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +93,25 @@ func TestURLDefaults(t *testing.T) {
 		a, err := parseURL(url, nil)
 		if err != nil || a.hostPort != want || (a.tls != nil) != (strings.HasPrefix(url, "mqtts") || strings.HasPrefix(url, "ssl")) {
 			t.Errorf("%s: %+v, %v", url, a, err)
+		}
+	}
+}
+
+// TestWebSocketPaths asks for path and query as they were written, and for /mqtt only where there is no path.
+func TestWebSocketPaths(t *testing.T) {
+	asked := make(chan string, 1)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.RequestURI
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer web.Close()
+	for written, want := range map[string]string{
+		"": "/mqtt", "/": "/", "/mqtt": "/mqtt", "/x": "/x", "/x/": "/x/", "//x": "//x", "/a%2Fb%20c": "/a%2Fb%20c", "?k=v": "/mqtt?k=v", "/?k=v": "/?k=v",
+		"/x?k=a%20b+c&k=%2F": "/x?k=a%20b+c&k=%2F", "/x?": "/x?",
+	} {
+		_ = dial(t, quick(strings.Replace(web.URL, "http", "ws", 1)+written))
+		if got := <-asked; got != want {
+			t.Errorf("%q asks for %q, want %q", written, got, want)
 		}
 	}
 }

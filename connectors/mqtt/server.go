@@ -61,7 +61,7 @@ func parseURL(text string, secure *tls.Config) (server, error) {
 		return server{}, fmt.Errorf("upstream.url %q: the scheme is neither mqtt, mqtts, ws nor wss", text)
 	}
 	if web {
-		if u.Path == "" || u.Path == "/" {
+		if u.Path == "" {
 			u.Path = "/mqtt"
 		}
 		s.webSocket = u.String()
