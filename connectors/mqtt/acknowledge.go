@@ -116,7 +116,7 @@ func (c *client) takeWaiting(l *link, id uint16, other callKind) *call {
 }
 
 func firstReason(reasons []byte) byte {
-	if len(reasons) == 0 {
+	if len(reasons) != 1 { // one filter was in the packet
 		return packets.SubackUnspecifiederror
 	}
 	return reasons[0]

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/exgate/exgate/connectors/internal/messageid"
+	"github.com/exgate/exgate/internal/lograte"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -32,8 +33,10 @@ type broker struct {
 	drain     *rate.Limiter // of what waited in the spool
 	spool     spoolDoor
 	shared    atomic.Pointer[Shared] // nil without shared sessions
-	quit      chan struct{}          // closed when the last connector closes
-	workers   sync.WaitGroup         // the tick, the reconnects and the opening of the spool
+	badTopics lograte.Limiter
+	badCodes  lograte.Limiter
+	quit      chan struct{}  // closed when the last connector closes
+	workers   sync.WaitGroup // the tick, the reconnects and the opening of the spool
 
 	mu       sync.Mutex
 	users    int                  // connectors that are not closed; guarded by mu, as all below

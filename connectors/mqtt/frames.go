@@ -3,12 +3,22 @@ package mqtt
 import (
 	"errors"
 	"fmt"
+
+	"github.com/eclipse/paho.golang/packets"
 )
 
 var (
 	errTooLarge  = errors.New("the broker sent a larger packet than upstream.max_packet_size lets it")
 	errMalformed = errors.New("the broker sent a packet without a valid length")
 )
+
+// reasonOfFrame is the reason of the DISCONNECT for an error of frames.
+func reasonOfFrame(err error) byte {
+	if errors.Is(err, errTooLarge) {
+		return packets.DisconnectPacketTooLarge
+	}
+	return packets.DisconnectMalformedPacket
+}
 
 // frames follows the packets in a stream of bytes, so that none is read that is larger than the broker was told. paho reads any.
 type frames struct {
@@ -17,6 +27,8 @@ type frames struct {
 	size  int64 // the length as far as it was read
 	shift uint
 	head  bool // the first byte has passed, the length has not yet
+
+	publish publishHead
 }
 
 // pass takes the next bytes of the stream.
@@ -24,6 +36,9 @@ func (f *frames) pass(b []byte) error {
 	for len(b) > 0 {
 		if f.left > 0 {
 			n := min(f.left, int64(len(b)))
+			if err := f.publish.pass(b[:n], f.left); err != nil {
+				return err
+			}
 			f.left -= n
 			b = b[n:]
 			continue
@@ -40,6 +55,10 @@ func (f *frames) pass(b []byte) error {
 func (f *frames) header(b byte) error {
 	if !f.head {
 		f.head, f.size, f.shift = true, 0, 0
+		f.publish = publishHead{}
+		if b>>4 == packets.PUBLISH {
+			f.publish = publishHead{stage: topicHigh, hasID: b&0x06 != 0}
+		}
 		return nil
 	}
 	if f.shift > 21 {
@@ -53,6 +72,61 @@ func (f *frames) header(b byte) error {
 	f.head, f.left = false, f.size
 	if total := f.size + 1 + int64(f.shift/7); f.limit > 0 && total > f.limit {
 		return fmt.Errorf("%w: %d bytes", errTooLarge, total)
+	}
+	return nil
+}
+
+// publishHead follows the variable header of a PUBLISH to the length of its properties, MQTT 5, section 3.3.2: paho takes one beyond the packet's end.
+type publishHead struct {
+	stage publishStage
+	hasID bool // a packet id follows the topic
+	skip  int  // bytes of topic and packet id that are still to come
+	size  int64
+	shift uint
+}
+
+type publishStage uint8
+
+const (
+	noPublish publishStage = iota // or its head has passed
+	topicHigh
+	topicLow
+	skipping
+	propertyLength
+)
+
+// pass takes the next bytes of the packet, of which left are still to come.
+func (h *publishHead) pass(b []byte, left int64) error {
+	for i := 0; i < len(b) && h.stage != noPublish; i++ {
+		switch c := b[i]; h.stage {
+		case topicHigh:
+			h.skip, h.stage = int(c)<<8, topicLow
+		case topicLow:
+			h.skip |= int(c)
+			if h.hasID {
+				h.skip += 2
+			}
+			h.stage = skipping
+			if h.skip == 0 {
+				h.stage = propertyLength
+			}
+		case skipping:
+			n := min(h.skip, len(b)-i)
+			h.skip -= n
+			i += n - 1
+			if h.skip == 0 {
+				h.stage = propertyLength
+			}
+		case propertyLength:
+			h.size |= int64(c&0x7f) << h.shift
+			h.shift += 7
+			if c < 0x80 {
+				h.stage = noPublish
+			}
+			if h.shift > 28 || (c < 0x80 && h.size > left-int64(i)-1) {
+				return errMalformed
+			}
+		}
 	}
 	return nil
 }

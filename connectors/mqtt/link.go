@@ -68,7 +68,17 @@ func (l *link) learn(p *paho.ConnackProperties) {
 }
 
 func (l *link) deliver(p paho.PublishReceived) (bool, error) {
-	l.of.owner.message(p.Packet)
+	m := p.Packet
+	if m.QoS == 0 { // others were checked in PacketReceived
+		if v := checkPublish(0, 0, m.Properties.TopicAlias); v != nil {
+			l.wire.reject(v.reason, v)
+			return true, nil
+		}
+		if !l.mayBeDelivered(m.Topic) {
+			return true, nil
+		}
+	}
+	l.of.owner.message(m)
 	return true, nil
 }
 
@@ -90,8 +100,9 @@ func (l *link) disconnect(keepSession, will bool) {
 }
 
 // ConAckReceived is called before anything else arrives.
-func (l *link) ConAckReceived(_ io.Writer, _ *packets.Connect, ack *packets.Connack) error {
-	l.present = ack.SessionPresent
+func (l *link) ConAckReceived(_ io.Writer, sent *packets.Connect, ack *packets.Connack) error {
+	l.present = ack.SessionPresent && !sent.CleanStart
+	l.wire.setLive(true)
 	if !l.present {
 		l.of.forgetReceived()
 	}
@@ -101,11 +112,12 @@ func (l *link) ConAckReceived(_ io.Writer, _ *packets.Connect, ack *packets.Conn
 // ConnectionLost is called with the broker's DISCONNECT, and again with nil when paho has shut down.
 func (l *link) ConnectionLost(d *packets.Disconnect) error {
 	if d == nil {
-		l.of.linkLost(l, 0, errWireClosed)
+		l.of.linkLost(l, 0, l.wire.cause(errWireClosed))
 		l.of.broker.linkEnded(l)
 		l.of.lateEnded(l)
 		return nil
 	}
+	l.wire.setLive(false)
 	l.of.linkLost(l, d.ReasonCode, errors.New("the broker disconnected: "+reasonName(d.ReasonCode)))
 	return nil
 }
@@ -120,19 +132,26 @@ func (l *link) PacketReceived(p *packets.ControlPacket, messages chan<- *packets
 	s := l.of
 	switch p := p.Content.(type) {
 	case *packets.Puback:
-		s.acknowledged(l, p.PacketID, 1, p.ReasonCode)
+		s.acknowledged(l, p.PacketID, 1, s.broker.reason(packets.PUBACK, p.ReasonCode))
 	case *packets.Pubrec:
-		s.publishReceived(l, p.PacketID, p.ReasonCode)
+		s.publishReceived(l, p.PacketID, s.broker.reason(packets.PUBREC, p.ReasonCode))
 	case *packets.Pubcomp:
-		s.acknowledged(l, p.PacketID, 2, 0)
+		s.acknowledged(l, p.PacketID, 2, s.broker.completion(p.ReasonCode))
 	case *packets.Suback:
-		s.subscribed(l, p.PacketID, p.Reasons)
+		s.subscribed(l, p.PacketID, s.broker.reasons(packets.SUBACK, p.Reasons))
 	case *packets.Unsuback:
-		s.unsubscribed(l, p.PacketID, p.Reasons)
+		s.unsubscribed(l, p.PacketID, s.broker.reasons(packets.UNSUBACK, p.Reasons))
 	case *packets.Pubrel:
 		s.released(p.PacketID)
 		l.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: p.PacketID})
 	case *packets.Publish:
+		if v := checkPublish(p.QoS, p.PacketID, p.Properties.TopicAlias); v != nil {
+			l.wire.reject(v.reason, v)
+			return v
+		}
+		if l.refuse(p) {
+			return nil
+		}
 		if p.QoS == 2 && !s.receive(p.PacketID) {
 			return l.Ack(p)
 		}

@@ -19,6 +19,7 @@ const (
 	dropDenied     = "denied"
 	dropHouseFull  = "gateway_queue_full"
 	dropClaim      = "bad_claim"
+	dropBadTopic   = "bad_topic" // of a message that the broker sent
 
 	lossTakenOver  = "taken_over"
 	lossRepeated   = "three_losses"
@@ -26,6 +27,7 @@ const (
 	lossUnanswered = "unanswered"
 	lossTooLarge   = "packet_too_large"
 	lossNetwork    = "network"
+	lossProtocol   = "protocol_error" // the broker broke the rules of MQTT 5
 )
 
 // Metrics counts what a Connector does.

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/runtime/gateway"
@@ -21,7 +22,9 @@ func (c *client) handshake(ctx context.Context, l *link, s server, cleanStart bo
 	b.linkBegan(l)
 	ack, err := l.client.Connect(ctx, c.connectPacket(cleanStart))
 	if err == nil {
-		l.learn(ack.Properties)
+		if err := c.agree(l, s, ack); err != nil {
+			return nil, err
+		}
 		return l, nil
 	}
 	b.linkEnded(l)
@@ -34,6 +37,20 @@ func (c *client) handshake(ctx context.Context, l *link, s server, cleanStart bo
 		return nil, errOldBroker(s.hostPort)
 	}
 	return nil, fmt.Errorf("connecting to the broker %s: %w", s.hostPort, err)
+}
+
+// agree takes what CONNACK says, or ends the connection.
+func (c *client) agree(l *link, s server, ack *paho.Connack) error {
+	if ack.ReasonCode != packets.ConnackSuccess { // below 0x80, where the standard has no other; paho takes it for success
+		l.wire.fail(errWireClosed)
+		return refusal(s.hostPort, ack.ReasonCode)
+	}
+	if v := checkConnack(ack.Properties); v != nil {
+		l.wire.reject(v.reason, v)
+		return fmt.Errorf("connecting to the broker %s (upstream.url): %w", s.hostPort, v)
+	}
+	l.learn(ack.Properties)
+	return nil
 }
 
 func (c *client) connectPacket(cleanStart bool) *paho.Connect {

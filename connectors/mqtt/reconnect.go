@@ -69,7 +69,10 @@ func (c *client) insist(reason byte) {
 // a word again and again, as mosquitto 2.0.11 does. It needs mu.
 func (c *client) hasRival(l *link, reason byte, cause error) bool {
 	label, rival := lossNetwork, false
+	var broken *violation
 	switch {
+	case errors.As(cause, &broken):
+		label = lossProtocol
 	case reason == packets.DisconnectSessionTakenOver:
 		label, rival = lossTakenOver, true
 	case reason != 0:

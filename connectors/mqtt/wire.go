@@ -2,9 +2,13 @@ package mqtt
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/eclipse/paho.golang/packets"
 )
 
 const (
@@ -12,6 +16,8 @@ const (
 	writeTimeout = 10 * time.Second // for one write to the socket
 	closeTimeout = 2 * time.Second  // for what is unwritten when the session closes, and for the broker to close
 	drainTimeout = time.Second      // for reading what the broker sent before it stopped reading
+
+	rejectTimeout = 200 * time.Millisecond // for writing DISCONNECT to a broker that broke the rules, and for it to close
 )
 
 // wire is the connection that paho reads and writes. It combines small writes, so that whoever writes never waits for the socket, and
@@ -22,6 +28,7 @@ type wire struct {
 	frames    frames      // what paho reads, packet by packet
 	onDrained func()      // the buffer was over its limit and is not any more
 	onLost    func(error) // reading failed; called once
+	rejected  atomic.Bool // nothing is read any more
 
 	mu       sync.Mutex
 	buf      []byte // not written yet; guarded by mu
@@ -30,6 +37,7 @@ type wire struct {
 	closing  bool   // close when buf is written; guarded by mu
 	err      error  // why nothing can be written any more; guarded by mu
 	failed   bool   // err is of fail; guarded by mu
+	live     bool   // the broker answered CONNECT and has not ended the connection; guarded by mu
 
 	lost sync.Once
 }
@@ -42,17 +50,27 @@ func newWire(conn net.Conn, onDrained func(), onLost func(error)) *wire {
 
 // Read reports the first error to onLost at once: paho tells later.
 func (w *wire) Read(p []byte) (int, error) {
-	n, err := w.reader.read(w.Conn, p)
-	if err == nil {
-		if err = w.frames.pass(p[:n]); err != nil {
-			w.fail(err)
-			n = 0
-		}
-	}
+	n, err := w.read(p)
 	if err != nil {
+		w.setLive(false)
 		w.lost.Do(func() { w.onLost(w.cause(err)) })
 	}
 	return n, err
+}
+
+func (w *wire) read(p []byte) (int, error) {
+	if w.rejected.Load() {
+		return 0, errWireClosed
+	}
+	n, err := w.reader.read(w.Conn, p)
+	if err != nil {
+		return n, err
+	}
+	if err := w.frames.pass(p[:n]); err != nil {
+		w.reject(reasonOfFrame(err), err)
+		return 0, err
+	}
+	return n, nil
 }
 
 func (w *wire) cause(err error) error {
@@ -193,9 +211,46 @@ func (w *wire) fail(cause error) {
 	_ = w.Close()
 }
 
-// Close closes at once.
+// setLive says whether the broker is there to be told why the connection ends.
+func (w *wire) setLive(live bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.live = live
+}
+
+// reject closes because the broker broke the rules, and tells it the reason if it can.
+func (w *wire) reject(reason byte, cause error) {
+	w.mu.Lock()
+	live := w.live && w.err == nil
+	if w.err == nil {
+		w.err, w.failed = cause, true
+	}
+	w.live = false
+	w.mu.Unlock()
+	w.rejected.Store(true)
+	if live {
+		_ = w.SetDeadline(time.Now().Add(rejectTimeout))
+		_, _ = w.Conn.Write([]byte{packets.DISCONNECT << 4, 1, reason})
+		w.awaitClose()
+	}
+	_ = w.Close()
+}
+
+// awaitClose gives the broker until the deadline to close: closing with something unread resets the connection, and the broker could lose DISCONNECT.
+func (w *wire) awaitClose() {
+	if c, ok := w.Conn.(interface{ CloseWrite() error }); ok && c.CloseWrite() == nil {
+		_, _ = io.Copy(io.Discard, io.LimitReader(w.Conn, writeLimit))
+	}
+}
+
+// Close closes at once. paho calls it, before anything has failed, where it cannot read a packet.
 func (w *wire) Close() error {
 	w.mu.Lock()
+	if w.live && w.err == nil && !w.closing {
+		w.mu.Unlock()
+		w.reject(errUnreadable.reason, errUnreadable)
+		return nil
+	}
 	if w.err == nil {
 		w.err = errWireClosed
 	}
