@@ -49,9 +49,14 @@ func (im *importer) needless(at *hocon.Value, key, why string) {
 
 // find adds a finding once, however many listeners have it in common.
 func (im *importer) find(f Finding) {
-	if !slices.Contains(im.findings, f) {
-		im.findings = append(im.findings, f)
+	if im.found[f] {
+		return
 	}
+	if im.found == nil {
+		im.found = make(map[Finding]bool)
+	}
+	im.found[f] = true
+	im.findings = append(im.findings, f)
 }
 
 // sorted returns the findings file by file and line by line.

@@ -3,9 +3,11 @@ package emqxconf_test
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf"
@@ -130,4 +132,41 @@ func FuzzImport(f *testing.F) {
 			t.Fatalf("error without a place: %v", err)
 		}
 	})
+}
+
+// What has the name of a file and is none is refused at once, with the place that names it.
+func TestOddFiles(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{pipe: "a named pipe, not a regular file", "/dev/zero": "a device, not a regular file", dir: "a folder, not a regular file"} {
+		file := filepath.Join(dir, "emqx.conf")
+		if err := os.WriteFile(file, []byte("\ninclude \""+name+"\"\ngateway.exproto {}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := emqxconf.Import(file, emqxconf.Options{})
+		if err == nil || err.Error() != file+":2: including "+name+": "+want {
+			t.Errorf("included: %v", err)
+		}
+		if _, err := emqxconf.Import(name, emqxconf.Options{}); err == nil || err.Error() != "open "+name+": "+want {
+			t.Errorf("imported: %v", err)
+		}
+	}
+}
+
+func TestTooManyListeners(t *testing.T) {
+	var v4, v5 strings.Builder
+	v5.WriteString("gateway.exproto {\n")
+	for i := range 1001 {
+		fmt.Fprintf(&v4, "exproto.listener.l%d = tcp://0.0.0.0:%d\n", i, i+1)
+		fmt.Fprintf(&v5, "listeners.tcp.l%d { bind = %d }\n", i, i+1)
+	}
+	for text, want := range map[string]string{v4.String(): "f:1001: ", v5.String() + "}\n": "f:1002: "} {
+		_, err := emqxconf.Import("f", emqxconf.Options{EtcDir: "/etc/emqx", ReadFile: func(string) ([]byte, error) { return []byte(text), nil }})
+		if err == nil || err.Error() != want+"the configuration has more than 1000 listeners" {
+			t.Errorf("%v", err)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
+	"github.com/exgate/exgate/internal/boundedfile"
 )
 
 // Options say what the configuration of EMQX does not.
@@ -17,7 +18,7 @@ type Options struct {
 	EtcDir string
 	// Upstream is the URL of the broker, such as mqtt://host:1883. If zero, it is the embedded broker, with a comment.
 	Upstream string
-	// ReadFile reads the file and those it includes. If zero, it is os.ReadFile.
+	// ReadFile reads the file and those it includes. If zero, it reads regular files of up to 16 MiB.
 	ReadFile func(name string) ([]byte, error)
 	// LookupEnv says what the variables in the names of files stand for. If zero, it is os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
@@ -45,11 +46,16 @@ func (r *Result) Decisions() int {
 var ErrNoExProto = errors.New("has no settings of ExProto: they are in etc/plugins/emqx_exproto.conf of EMQX 4 (exproto.listener...), and in " +
 	"etc/emqx.conf or data/configs/cluster.hocon of EMQX 5 (gateway.exproto)")
 
+// largest bounds one file of EMQX, in bytes.
+const largest = 16 << 20
+
 type importer struct {
 	opts      Options
 	out       target
 	findings  []Finding
+	found     map[Finding]bool
 	listeners int
+	beyond    *hocon.Value // a listener beyond mostListeners, if there is one
 }
 
 // Import reads a configuration of EMQX. The error is that of reading, a [hocon.SyntaxError], or [ErrNoExProto].
@@ -68,6 +74,9 @@ func Import(file string, opts Options) (*Result, error) {
 	} else {
 		err = im.readV5(file, text)
 	}
+	if err == nil && im.beyond != nil {
+		err = &hocon.SyntaxError{File: im.beyond.File, Line: im.beyond.Line, What: fmt.Sprintf("the configuration has more than %d listeners", mostListeners)}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +88,7 @@ func Import(file string, opts Options) (*Result, error) {
 
 func (im *importer) defaults(file string) (err error) {
 	if im.opts.ReadFile == nil {
-		im.opts.ReadFile = os.ReadFile
+		im.opts.ReadFile = func(name string) ([]byte, error) { return boundedfile.Read(name, largest) }
 	}
 	if im.opts.LookupEnv == nil {
 		im.opts.LookupEnv = os.LookupEnv

@@ -30,8 +30,15 @@ var listenerRules = rules{
 	"proxy_protocol_timeout": proxyTimeout,
 }
 
+// mostListeners is how many a configuration may have.
+const mostListeners = 1000
+
 // newListener makes a listener of the result, called name or nearly so.
 func (im *importer) newListener(kind, name, key string, at *hocon.Value) *scope {
+	if im.listeners == mostListeners {
+		im.beyond = at
+		return &scope{importer: im, key: key, to: newTarget(), kind: kind, wish: &wish{}}
+	}
 	name = im.listenerName(kind, name)
 	to := im.out.section("listeners." + name)
 	im.out.section("listeners").comment(name, printable(fmt.Sprintf("%s:%d: %s", at.File, at.Line, key)))

@@ -153,6 +153,50 @@ func TestDoublingSubstitutions(t *testing.T) {
 	}
 }
 
+// TestBounds has small files that would cost much, were there no bounds.
+func TestBounds(t *testing.T) {
+	var links strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&links, "a%d = ${a%d}\n", i, i+1)
+	}
+	files := folder{
+		"links":    links.String() + "a20000 = 1\n",
+		"words":    "a = " + strings.Repeat("x ", mostValues+1),
+		"arrays":   "a = [" + strings.Repeat("[]\n", mostValues+1) + "]",
+		"keys":     strings.Repeat("a = 1\n", mostValues+1),
+		"includes": strings.Repeat("include \"empty\"\n", mostIncludes+1),
+		"empty":    "",
+	}
+	for i := range 30 { // each includes the one before twice
+		files[fmt.Sprintf("double%d", i+1)] = fmt.Sprintf("include \"double%d\"\ninclude \"double%d\"\n", i, i)
+	}
+	files["double0"] = ""
+	for file, want := range map[string]string{
+		"links":    "links:101: more than 100 substitutions stand for each other",
+		"words":    "words:1: the configuration has more than 200000 values",
+		"arrays":   "arrays:200000: the configuration has more than 200000 values",
+		"keys":     "keys:200001: the configuration has more than 200000 values",
+		"includes": "includes:1001: more than 1000 files are included",
+		"double30": "more than 1000 files are included",
+	} {
+		doc, err := Parse(file, files.read)
+		if err == nil {
+			_, err = doc.Lookup("a0")
+		}
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v; want %s", file, err, want)
+		}
+	}
+	quotes := strings.Repeat(`"`, 1<<20)
+	doc, err := Parse("quotes", folder{"quotes": "a = \"\"\"x" + quotes}.read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(doc.Root.Fields["a"].Text); got != len(quotes)-2 {
+		t.Errorf("a text of %d bytes", got)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("a.b = [1, \"x\" ${c}]\nc { d = \"\"\"~\n x~\"\"\" }", "include \"g\"")
 	f.Add("include required(file(\"g\"))\nb = ${?a}", "{a: 1}")

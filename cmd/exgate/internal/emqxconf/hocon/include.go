@@ -8,8 +8,12 @@ import (
 	"strings"
 )
 
-// largest is how many bytes a document may have with all that it includes.
-const largest = 16 << 20
+// The bounds of a document with all that it includes. Files of EMQX have some hundred KiB.
+const (
+	largest      = 16 << 20 // bytes
+	mostIncludes = 1000
+	mostValues   = 200_000
+)
 
 // Document is what a file and those it includes say.
 type Document struct {
@@ -17,11 +21,13 @@ type Document struct {
 	Missing []*Value // the included files that are not there and need not be: their names, and where they are included
 
 	read     func(name string) ([]byte, error)
-	size     int
+	size     int // bytes, also of what substitutions made
+	includes int
+	values   int
 	resolved int
 }
 
-// Parse reads a file and those it includes with read, which is os.ReadFile but for tests. The error is a [SyntaxError], or what reading failed with.
+// Parse reads a file and those it includes with read, which bounds what it reads. The error is a [SyntaxError], or what reading failed with.
 func Parse(file string, read func(name string) ([]byte, error)) (*Document, error) {
 	doc := &Document{Root: NewObject(file, 1), read: read}
 	if err := doc.parse(doc.Root, file, nil); err != nil {
@@ -81,6 +87,9 @@ func (p *parser) included(into *Value, name string, required bool, line int) err
 	}
 	if len(p.trail) >= deepest {
 		return p.fail(line, "files include each other more than %d deep", deepest)
+	}
+	if p.doc.includes++; p.doc.includes > mostIncludes {
+		return p.fail(line, "more than %d files are included", mostIncludes)
 	}
 	err := p.doc.parse(into, name, slices.Clip(p.trail))
 	if errors.Is(err, fs.ErrNotExist) && !required {

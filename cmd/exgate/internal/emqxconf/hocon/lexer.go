@@ -116,9 +116,8 @@ func (l *lexer) quoted(t token) (token, error) {
 		if !ok {
 			return t, l.fail(`a text in """ does not end`)
 		}
-		for strings.HasPrefix(after, `"`) { // quotes before the last three belong to the text
-			body, after = body+`"`, after[1:]
-		}
+		quotes := len(after) - len(strings.TrimLeft(after, `"`)) // those before the last three belong to the text
+		body, after = body+after[:quotes], after[quotes:]
 		l.line += strings.Count(body, "\n")
 		l.rest = after
 		t.text = unindent(body)

@@ -33,6 +33,14 @@ func (p *parser) value() (*Value, error) {
 
 // part reads what one token begins, or nil where no value begins with it.
 func (p *parser) part(t token) (*Value, error) {
+	switch t.kind {
+	case tokenText, tokenQuoted, tokenRef, '{', '[':
+	default:
+		return nil, nil
+	}
+	if p.doc.values++; p.doc.values > mostValues {
+		return nil, p.fail(t.line, "the configuration has more than %d values", mostValues)
+	}
 	v := &Value{File: p.lex.file, Line: t.line}
 	switch t.kind {
 	case tokenText, tokenQuoted:
@@ -48,11 +56,10 @@ func (p *parser) part(t token) (*Value, error) {
 	case '{':
 		v = NewObject(p.lex.file, t.line)
 		return v, p.fields(v, '}')
-	case '[':
+	default: // [
 		v.Kind = Array
 		return v, p.items(v)
 	}
-	return nil, nil
 }
 
 func (p *parser) items(into *Value) error {

@@ -9,6 +9,33 @@ import (
 // mostResolved is how many values substitutions may make: they can double with every line.
 const mostResolved = 100_000
 
+// longestChain is how many substitutions may stand for each other.
+const longestChain = 100
+
+// trail is the substitutions that are being carried out, the innermost first.
+type trail struct {
+	ref   string
+	outer *trail
+	depth int
+}
+
+func (t *trail) has(ref string) bool {
+	for ; t != nil; t = t.outer {
+		if t.ref == ref {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *trail) with(ref string) *trail {
+	inner := &trail{ref: ref, outer: t, depth: 1}
+	if t != nil {
+		inner.depth += t.depth
+	}
+	return inner
+}
+
 // join makes one value of those beside each other. White space between them is dropped, as EMQX does.
 func join(parts []*Value) *Value {
 	if len(parts) == 1 {
@@ -28,13 +55,15 @@ func concat(parts []*Value) *Value {
 	if v.Kind == Object {
 		v.Fields = map[string]*Value{}
 	}
+	var text strings.Builder
 	for _, part := range parts {
-		v.Text += part.Text
+		text.WriteString(part.Text)
 		v.Items = append(v.Items, part.Items...)
 		if v.Kind == Object {
 			v.merge(part)
 		}
 	}
+	v.Text = text.String()
 	return v
 }
 
@@ -48,14 +77,14 @@ func (d *Document) Lookup(path ...string) (*Value, error) {
 	return d.resolve(v, nil)
 }
 
-// find returns what path names; trail are the substitutions that are being carried out.
-func (d *Document) find(path, trail []string) (*Value, error) {
+// find returns what path names, within the substitutions of t.
+func (d *Document) find(path []string, t *trail) (*Value, error) {
 	v := d.Root
 	for _, key := range path {
 		v = v.Fields[key]
 		if v != nil && v.Kind == joined {
 			var err error
-			if v, err = d.resolve(v, trail); err != nil {
+			if v, err = d.resolve(v, t); err != nil {
 				return nil, err
 			}
 		}
@@ -67,21 +96,21 @@ func (d *Document) find(path, trail []string) (*Value, error) {
 }
 
 // resolve returns v without substitutions, or nil where nothing is left of it.
-func (d *Document) resolve(v *Value, trail []string) (*Value, error) {
+func (d *Document) resolve(v *Value, t *trail) (*Value, error) {
 	if d.resolved++; d.resolved > mostResolved || len(v.Text) > largest {
 		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("substitutions make more than %d values", mostResolved)}
 	}
 	switch {
 	case v.ref != "":
-		return d.substitute(v, trail)
+		return d.substitute(v, t)
 	case v.Kind == Scalar:
 		return v, nil
 	case v.Kind == Object:
-		return d.resolveFields(v, trail)
+		return d.resolveFields(v, t)
 	}
 	var items []*Value
 	for _, item := range v.Items {
-		got, err := d.resolve(item, trail)
+		got, err := d.resolve(item, t)
 		if err != nil {
 			return nil, err
 		}
@@ -115,10 +144,10 @@ func (d *Document) concat(v *Value, parts []*Value) (*Value, error) {
 	return got, nil
 }
 
-func (d *Document) resolveFields(v *Value, trail []string) (*Value, error) {
+func (d *Document) resolveFields(v *Value, t *trail) (*Value, error) {
 	got := NewObject(v.File, v.Line)
 	for _, key := range v.Keys {
-		field, err := d.resolve(v.Fields[key], trail)
+		field, err := d.resolve(v.Fields[key], t)
 		if err != nil {
 			return nil, err
 		}
@@ -129,17 +158,19 @@ func (d *Document) resolveFields(v *Value, trail []string) (*Value, error) {
 	return got, nil
 }
 
-func (d *Document) substitute(v *Value, trail []string) (*Value, error) {
-	if slices.Contains(trail, v.ref) {
+func (d *Document) substitute(v *Value, t *trail) (*Value, error) {
+	if t.has(v.ref) {
 		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("the substitution ${%s} refers to itself", v.ref)}
 	}
-	trail = append(slices.Clip(trail), v.ref)
-	got, err := d.find(strings.Split(v.ref, "."), trail)
+	if t = t.with(v.ref); t.depth > longestChain {
+		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("more than %d substitutions stand for each other", longestChain)}
+	}
+	got, err := d.find(strings.Split(v.ref, "."), t)
 	if err != nil {
 		return nil, err
 	}
 	if got != nil {
-		got, err = d.resolve(got, trail)
+		got, err = d.resolve(got, t)
 	}
 	switch {
 	case err != nil || got == nil && v.optional:
