@@ -99,33 +99,38 @@ func (a *Admission) SetAccess(list *AccessList) { a.access.Store(list) }
 // Admit takes a place for a connection from address, which is invalid where the peer has none, as on a unix socket. Where it returns false
 // the connection is to be closed at once; why is counted and logged. Otherwise the ticket must be released when the connection has ended.
 func (a *Admission) Admit(address netip.Addr) (Ticket, bool) {
+	t, ok := a.AdmitSilent(address)
+	return t.settled(ok)
+}
+
+// AdmitSilent is Admit for a connection that has to say something first, a ClientHello or a PROXY header: it does not count against the listener's limits
+// and its rate until [Ticket] is settled, so that connections that stay silent take nothing from others.
+func (a *Admission) AdmitSilent(address netip.Addr) (Ticket, bool) {
 	if a == nil {
 		return Ticket{}, true
 	}
 	from := sourceOf(address)
-	r := a.enterSource(address, from)
-	if r == admitted {
-		if r = a.enter(); r == admitted {
-			return Ticket{admission: a, source: from, perSource: true}, true
-		}
-		a.perSource.leave(from)
+	if r := a.enterSource(address, from); r != admitted {
+		a.refusals.refused(r, from)
+		return Ticket{}, false
 	}
-	a.refusals.refused(r, from)
-	return Ticket{}, false
+	return Ticket{admission: a, source: from, perSource: true}, true
 }
 
 // AdmitProxy is Admit for a trusted proxy, which brings connections of many devices: its bans and its number of connections do not count.
 // [Ticket.Rebind] then counts the device.
 func (a *Admission) AdmitProxy(address netip.Addr) (Ticket, bool) {
+	t, ok := a.AdmitSilentProxy(address)
+	return t.settled(ok)
+}
+
+// AdmitSilentProxy is AdmitProxy as AdmitSilent is Admit.
+func (a *Admission) AdmitSilentProxy(address netip.Addr) (Ticket, bool) {
 	if a == nil {
 		return Ticket{}, true
 	}
-	r := refusedAccess
-	if a.access.Load().Allowed(address) {
-		r = a.enter()
-	}
-	if r != admitted {
-		a.refusals.refused(r, sourceOf(address))
+	if !a.access.Load().Allowed(address) {
+		a.refusals.refused(refusedAccess, sourceOf(address))
 		return Ticket{}, false
 	}
 	return Ticket{admission: a}, true

@@ -203,7 +203,7 @@ func TestDTLSSurvivesSpoofedPlaintext(t *testing.T) {
 // Thousands of hellos of forged sources leave devices served, old and new, and the memory returns.
 func TestDTLSSpoofedHellos(t *testing.T) {
 	cfg := certDTLS(t)
-	cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix, cfg.MaxUnverifiedPerPrefix = 100_000, 100_000, 256
+	cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix, cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix = 100_000, 100_000, 256, 256
 	s := serveDTLS(t, cfg, gateway.Limits{}, send)
 	device := s.dial(t)
 	dtlsEchoes(t, device, "before")

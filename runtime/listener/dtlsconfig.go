@@ -34,10 +34,10 @@ type DTLSConfig struct {
 	ConnectionIDs bool
 	// HandshakeTimeout is how long a client that has proved its address may take for its handshake. If zero, 10 s.
 	HandshakeTimeout time.Duration
-	// MaxHandshakes is how many such clients may be in their handshake; further ones take the place of another at random. If zero, 512.
+	// MaxHandshakes is how many such clients may be in their handshake; further ones take the place of the oldest. If zero, 512.
 	MaxHandshakes int
 	// MaxUnverified is how many sources may have sent a first ClientHello without having proved their address yet; each costs up to 60 KB for at
-	// most 2 s. If zero, 256.
+	// most 2 s. While more than a quarter are there, a hello is taken when it comes again. If zero, 1024.
 	MaxUnverified int
 	// MaxUnverifiedPerPrefix is the same for one IPv4 /24 or IPv6 /64. If zero, a quarter of MaxUnverified.
 	MaxUnverifiedPerPrefix int
@@ -72,7 +72,7 @@ func (c *DTLSConfig) setDefaults() {
 	setDefault(&c.Verify, "none")
 	setDefault(&c.HandshakeTimeout, 10*time.Second)
 	setDefault(&c.MaxHandshakes, 512)
-	setDefault(&c.MaxUnverified, 256)
+	setDefault(&c.MaxUnverified, 1024)
 	setDefault(&c.MaxUnverifiedPerPrefix, max(c.MaxUnverified/4, 1))
 	setDefault(&c.NewPeersPerSecond, 2000)
 	setDefault(&c.NewPeersPerPrefix, c.NewPeersPerSecond/8)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/exgate/exgate/internal/lograte"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -22,6 +23,8 @@ type DTLS struct {
 	counters dtlsCounters
 	attach   func(gateway.Transport) (*gateway.Conn, error)
 
+	greylist    *greylist // owned by the goroutine that reads the socket
+	flooded     lograte.Limiter
 	unverified  *waitingRoom // sources that have not proved their address
 	handshaking *waitingRoom // clients that have
 	pending     context.Context
@@ -68,7 +71,7 @@ func newDTLS(cfg DTLSConfig) (*DTLS, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	l := &DTLS{cfg: cfg, counters: dtlsCounters{cfg.Name, cfg.Metrics.dtls}, ids: make(map[connectionID]*dtlsSession)}
+	l := &DTLS{cfg: cfg, counters: dtlsCounters{cfg.Name, cfg.Metrics.dtls}, ids: make(map[connectionID]*dtlsSession), greylist: newGreylist()}
 	var err error
 	if l.secrets, err = loadDTLSSecrets(&l.cfg); err != nil {
 		return nil, err
@@ -77,7 +80,7 @@ func newDTLS(cfg DTLSConfig) (*DTLS, error) {
 		return nil, err
 	}
 	l.unverified = newWaitingRoom(cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix)
-	l.handshaking = newWaitingRoom(cfg.MaxHandshakes, 0)
+	l.handshaking = newWaitingRoom(cfg.MaxHandshakes, max(cfg.MaxHandshakes/2, 1))
 	l.pending, l.giveUp = context.WithCancelCause(context.Background())
 	return l, nil
 }
@@ -120,11 +123,37 @@ func (l *DTLS) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) erro
 
 // screen lets an unknown source in that says hello, or roams within a session.
 func (l *DTLS) screen(source netip.AddrPort, b []byte) bool {
-	if !isHello(b) && l.roamer(b) == nil {
+	hello := isHello(b)
+	if !hello && l.roamer(b) == nil {
 		l.counters.drop(dropNotHello)
 		return false
 	}
-	return l.cfg.Admission.Allowed(source.Addr())
+	return l.cfg.Admission.Allowed(source.Addr()) && (!hello || l.takesHello(source, b))
+}
+
+// proofTime is how long a source that was answered has its place for certain: the round trip in which it proves its address. One that was not answered
+// repeats its hello, one that lost its place after the answer cannot.
+const proofTime = 500 * time.Millisecond
+
+// takesHello reports whether a hello may begin a handshake. While many sources have not proved their address, only one that comes again may.
+func (l *DTLS) takesHello(source netip.AddrPort, hello []byte) bool {
+	if !l.unverified.pressed(source.Addr()) {
+		return true
+	}
+	now := time.Now()
+	if suppressed, ok := l.flooded.Allow(now); ok {
+		l.cfg.Logger.Warn("many DTLS hellos come from sources that do not go on: until that ends a new device is answered when it repeats its hello",
+			"source", source, "unproved", l.unverified.size(), "suppressed", suppressed)
+	}
+	if !l.greylist.repeated(source, hello, now) {
+		l.counters.drop(dropGreylisted)
+		return false
+	}
+	if !l.unverified.hasPlace(source.Addr(), proofTime) {
+		l.counters.drop(dropBusy)
+		return false
+	}
+	return true
 }
 
 func (l *DTLS) newPeer(p *peer) receiver {

@@ -26,7 +26,7 @@ func (p *dtlsPeer) receive(b []byte) {
 		return
 	}
 	hello := isHello(b)
-	live, pending, started := p.sessions(hello)
+	live, pending, started := p.sessions(b, hello)
 	if started {
 		go pending.run()
 	}
@@ -57,10 +57,10 @@ func (l *DTLS) drop(why drop) {
 }
 
 // sessions returns those behind p; a hello starts one where none is in its handshake.
-func (p *dtlsPeer) sessions(hello bool) (live, pending *dtlsSession, started bool) {
+func (p *dtlsPeer) sessions(b []byte, hello bool) (live, pending *dtlsSession, started bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if hello && p.pending == nil && !p.closed {
+	if hello && p.pending == nil && !p.closed && (p.live == nil || p.listener.takesHello(p.path.peer.Addr(), b)) {
 		p.pending = newDTLSSession(p)
 		started = true
 	}

@@ -38,6 +38,8 @@ const (
 	dropLatePlaintext  drop = "late_plaintext"      // an unauthenticated record after the first authenticated data
 	dropHandshakeLimit drop = "handshake_datagrams" // more than maxHandshakeDatagrams
 	dropPipeFull       drop = "queue_full"          // the handler is slower than the client; counted as for UDP
+	dropGreylisted     drop = "greylisted"          // a hello that came for the first time, during a flood of them
+	dropBusy           drop = "busy"                // a hello while as many sources as may have just been answered
 	dropOverRate       drop = "over_rate"           // its connection has received more than its rate allows
 	dropRecordSize     drop = "record_size"         // the handler sent more than one record carries
 )

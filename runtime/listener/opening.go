@@ -1,31 +1,30 @@
 package listener
 
 import (
-	"container/list"
 	"net"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const (
-	// evictAfter is how long a connection that is still opening is safe from being closed in favour of a newer one.
-	evictAfter = 2 * time.Second
-	// evictScan is how many of the oldest are looked at for one that waits for its peer.
-	evictScan = 16
-	// openingGrace is what opening connections have left when their listener closes.
-	openingGrace = 2 * time.Second
-)
+// openingGrace is what opening connections have left when their listener closes.
+const openingGrace = 2 * time.Second
 
-// opening holds the accepted connections of a listener that are not attached yet: their PROXY header or their TLS handshake is under way. It
-// bounds how many there are, and how many compute at once, so that a flood of handshakes leaves the processors to established devices.
+// silentPlaces is how many connections may be silent for each one that may be in its handshake: a silent one costs a descriptor and a small stack.
+const silentPlaces = 4
+
+// opening holds the accepted connections of a listener that are not attached yet. Those whose PROXY header or ClientHello is not there cost little, and
+// have a room of their own: they cannot take the place of a client that is in its handshake. It also bounds how many compute at once, so that a flood of
+// handshakes leaves the processors to established devices.
 type opening struct {
-	maximum int
+	silent  *waitingRoom
+	shaking *waitingRoom
 	turns   chan struct{}
 
 	mu     sync.Mutex // guards the fields below
-	conns  list.List  // of *openingConn, oldest first
+	conns  map[*openingConn]struct{}
 	closed bool
 }
 
@@ -33,54 +32,30 @@ type opening struct {
 type openingConn struct {
 	in      *opening
 	conn    net.Conn
-	place   *list.Element // guarded by opening.mu
-	since   time.Time
-	waiting atomic.Bool
 	evicted atomic.Bool
+
+	// Owned by the connection's goroutine.
+	room  *waitingRoom
+	place *waiting
 }
 
+// newOpening allows maximum handshakes at once. One prefix has at most half of the places.
 func newOpening(maximum int) *opening {
-	return &opening{maximum: maximum, turns: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	silent := maximum * silentPlaces
+	return &opening{
+		silent: newWaitingRoom(silent, max(silent/2, 1)), shaking: newWaitingRoom(maximum, max(maximum/2, 1)),
+		turns: make(chan struct{}, runtime.GOMAXPROCS(0)), conns: make(map[*openingConn]struct{}),
+	}
 }
 
-// add takes a place, or returns nil. Where all are taken, the oldest that has kept us waiting for long enough makes room.
-func (o *opening) add(c net.Conn) *openingConn {
+// begin gives c, from source, a place among the silent. Where all are taken, the oldest makes room.
+func (o *opening) begin(c net.Conn, source netip.Addr) *openingConn {
+	e := &openingConn{in: o, conn: c}
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.conns.Len() >= o.maximum && !o.evict(time.Now()) {
-		return nil
-	}
-	e := &openingConn{in: o, conn: c, since: time.Now()}
-	e.waiting.Store(true)
-	e.place = o.conns.PushBack(e)
+	o.conns[e] = struct{}{}
+	o.mu.Unlock()
+	e.enter(o.silent, source)
 	return e
-}
-
-// evict closes one; the caller holds mu.
-func (o *opening) evict(now time.Time) bool {
-	scanned := 0
-	for place := o.conns.Front(); place != nil && scanned < evictScan; place = place.Next() {
-		e := place.Value.(*openingConn)
-		if now.Sub(e.since) < evictAfter {
-			return false
-		}
-		if e.waiting.Load() {
-			e.evicted.Store(true)
-			o.remove(e)
-			_ = e.conn.Close()
-			return true
-		}
-		scanned++
-	}
-	return false
-}
-
-// remove gives the place up; the caller holds mu.
-func (o *opening) remove(e *openingConn) {
-	if e.place != nil {
-		o.conns.Remove(e.place)
-		e.place = nil
-	}
 }
 
 // close leaves the opening connections a moment to finish.
@@ -88,9 +63,33 @@ func (o *opening) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	for place := o.conns.Front(); place != nil; place = place.Next() {
-		_ = place.Value.(*openingConn).conn.SetDeadline(time.Now().Add(openingGrace))
+	for e := range o.conns {
+		_ = e.conn.SetDeadline(time.Now().Add(openingGrace))
 	}
+}
+
+// enter gives e a place in another room. It reports false where e lost its place meanwhile, or where all in that room compute.
+func (e *openingConn) enter(room *waitingRoom, source netip.Addr) bool {
+	next := newWaiting(source, e.evict)
+	next.busy.Store(room == e.in.shaking) // until it waits for its peer
+	if e.place != nil && !e.room.leave(e.place) {
+		return false
+	}
+	e.room, e.place = room, next
+	return room.enter(next)
+}
+
+func (e *openingConn) evict() {
+	e.evicted.Store(true)
+	abort(e.conn)
+}
+
+// abort closes a connection without a word, and has the kernel forget it.
+func abort(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = c.Close()
 }
 
 // bound sets the deadline of what comes next.
@@ -106,20 +105,21 @@ func (e *openingConn) bound(d time.Duration) {
 // done gives the place up and takes the deadline away. It reports false where the connection was closed in favour of another.
 func (e *openingConn) done() bool {
 	e.in.mu.Lock()
-	defer e.in.mu.Unlock()
-	e.in.remove(e)
+	delete(e.in.conns, e)
+	e.in.mu.Unlock()
+	kept := e.room.leave(e.place)
 	_ = e.conn.SetDeadline(time.Time{})
-	return !e.evicted.Load()
+	return kept
 }
 
-// compute waits for a turn.
+// compute waits for a turn. From here on the connection waits for this side, and is not evicted.
 func (e *openingConn) compute() {
+	e.place.busy.Store(true)
 	e.in.turns <- struct{}{}
-	e.waiting.Store(false)
 }
 
 // rest gives the turn back.
 func (e *openingConn) rest() {
-	e.waiting.Store(true)
+	e.place.busy.Store(false)
 	<-e.in.turns
 }

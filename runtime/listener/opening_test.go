@@ -3,6 +3,7 @@ package listener
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -12,7 +13,7 @@ import (
 func openPipe(t *testing.T, o *opening) (*openingConn, net.Conn) {
 	near, far := net.Pipe()
 	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
-	return o.add(near), far
+	return o.begin(near, netip.Addr{}), far
 }
 
 func closedByUs(far net.Conn) bool {
@@ -21,30 +22,57 @@ func closedByUs(far net.Conn) bool {
 	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// A newcomer takes the place of the oldest that keeps us waiting, never of one that is young or that waits for us.
-func TestOpeningMakesRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOpening(2)
-		computing, _ := openPipe(t, o)
-		computing.compute()
-		waiting, far := openPipe(t, o)
-		if e, _ := openPipe(t, o); e != nil {
-			t.Fatal("a third place of two")
+// The oldest of the silent makes room for a newcomer, and takes no place of those that are in their handshake.
+func TestOpeningSilent(t *testing.T) {
+	o := newOpening(1)
+	shaking, _ := openPipe(t, o)
+	if !shaking.enter(o.shaking, netip.Addr{}) {
+		t.Fatal("no place for a handshake")
+	}
+	var silent []*openingConn
+	var far []net.Conn
+	for range 10 {
+		e, f := openPipe(t, o)
+		silent, far = append(silent, e), append(far, f)
+	}
+	for i, e := range silent {
+		evicted := i < len(silent)-silentPlaces
+		if closedByUs(far[i]) != evicted || e.done() == evicted {
+			t.Errorf("number %d of %d: it should be evicted: %v", i, len(silent), evicted)
 		}
-		time.Sleep(evictAfter)
-		if e, _ := openPipe(t, o); e == nil || !closedByUs(far) {
-			t.Fatal("the one that waits did not make room")
-		}
-		if !computing.done() || waiting.done() {
-			t.Error("the wrong one was evicted")
-		}
-		if e, _ := openPipe(t, o); e == nil {
-			t.Error("a place that was given back is not free")
-		}
-		if e, _ := openPipe(t, o); e != nil {
-			t.Error("a place of those that are young")
-		}
-	})
+	}
+	if !shaking.done() {
+		t.Error("the silent took the place of a handshake")
+	}
+	if o.silent.size()+o.shaking.size()+len(o.conns) != 0 {
+		t.Error("something is left")
+	}
+}
+
+// A newcomer to the handshakes takes the place of the oldest that waits for its peer, never of one that waits for us.
+func TestOpeningHandshakes(t *testing.T) {
+	o := newOpening(2)
+	enter := func() (*openingConn, net.Conn, bool) {
+		e, far := openPipe(t, o)
+		return e, far, e.enter(o.shaking, netip.Addr{})
+	}
+	computing, _, _ := enter()
+	computing.compute()
+	waiting, far, _ := enter()
+	if _, _, ok := enter(); ok {
+		t.Fatal("a third place of two that both wait for us")
+	}
+	waiting.compute()
+	waiting.rest()
+	if _, _, ok := enter(); !ok || !closedByUs(far) {
+		t.Fatal("the one that waits for its peer did not make room")
+	}
+	if !computing.done() || waiting.done() {
+		t.Error("the wrong one was evicted")
+	}
+	if _, _, ok := enter(); !ok {
+		t.Error("a place that was given back is not free")
+	}
 }
 
 // As many compute at once as there are processors; a turn is free while its holder waits for the peer.

@@ -3,7 +3,6 @@ package listener
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -33,6 +32,8 @@ type proxy struct {
 	timeout time.Duration
 	refused *prometheus.CounterVec // labelled with the reason
 }
+
+var errUntrusted = errors.New("the source is not in proxy_protocol.trusted")
 
 var errNoProxies = errors.New("PROXY protocol: no trusted source is given, so that every connection would be refused")
 
@@ -72,8 +73,9 @@ func (p *proxy) read(s *streamSocket, e *openingConn) (netip.Addr, error) {
 	e.bound(p.timeout)
 	peer, local, rest, err := readProxyHeader(s.conn)
 	if err != nil {
-		p.refused.WithLabelValues(proxyReason(e, err)).Inc()
-		return netip.Addr{}, fmt.Errorf("reading the PROXY header: %w", err)
+		reason := proxyReason(e, err)
+		p.refused.WithLabelValues(reason).Inc()
+		return netip.Addr{}, &openingError{"PROXY header", reason, err}
 	}
 	if peer.IsValid() {
 		s.peer, s.local = peer, local

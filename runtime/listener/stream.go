@@ -2,10 +2,10 @@ package listener
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -31,6 +31,7 @@ type stream struct {
 	opening   *opening // nil without both
 	clients   *grpcClients
 	attaching attaching
+	failures  *openingLog
 }
 
 // defaultMaxOpening bounds the connections of which the PROXY header or the handshake is awaited.
@@ -59,6 +60,7 @@ func listenStream(ctx context.Context, cfg TCPConfig) (*stream, error) {
 		s.opening = newOpening(defaultMaxOpening)
 	}
 	s.clients = newGRPCClients(s.log)
+	s.failures = newOpeningLog(s.log)
 	s.accept = newAcceptLoop(s.listener.Addr(), cfg.Logger, cfg.Metrics)
 	return s, nil
 }
@@ -104,12 +106,15 @@ func (l *stream) admit(c streamConn) (*streamSocket, bool) {
 	}
 	var ok bool
 	switch source := s.peer.Addr(); {
-	case l.proxy == nil:
+	case l.opening == nil:
 		s.ticket, ok = l.admission.Admit(source)
+	case l.proxy == nil:
+		s.ticket, ok = l.admission.AdmitSilent(source)
 	case l.proxy.trusts(source):
-		s.ticket, ok = l.admission.AdmitProxy(source)
+		s.ticket, ok = l.admission.AdmitSilentProxy(source)
 	default:
 		l.proxy.refused.WithLabelValues("untrusted").Inc()
+		l.failures.failed(s.peer, &openingError{"PROXY header", "untrusted", errUntrusted})
 	}
 	if !ok {
 		_ = s.Abort()
@@ -129,7 +134,7 @@ func (l *stream) attach(s *streamSocket, attach attach) (socket, *gateway.Conn) 
 	l.options.accepted(s.conn)
 	t, err := l.establish(s)
 	if err != nil {
-		l.log.Debug("connection ended before it was established", "peer", s.peer, "error", err)
+		l.failures.failed(s.peer, err)
 		_ = s.Close() // not Abort: a TLS alert may be on its way
 		return nil, nil
 	}
@@ -147,29 +152,16 @@ func (l *stream) establish(s *streamSocket) (socket, error) {
 		l.clients.watch(s)
 		return s, nil
 	}
-	e := l.opening.add(s.conn)
-	if e == nil {
-		l.countBusy()
-		return nil, errBusy
+	source := s.peer.Addr()
+	if l.proxy != nil {
+		source = netip.Addr{} // a load balancer brings many devices
 	}
+	e := l.opening.begin(s.conn, source)
 	t, err := l.open(s, e)
 	if !e.done() && err == nil {
 		err = errBusy
 	}
 	return t, err
-}
-
-var (
-	errBusy    = errors.New("too many connections are being opened")
-	errRefused = errors.New("the device behind the proxy is refused")
-)
-
-func (l *stream) countBusy() {
-	if l.tls != nil {
-		l.tls.handshakes.WithLabelValues("busy").Inc()
-		return
-	}
-	l.proxy.refused.WithLabelValues("busy").Inc()
 }
 
 func (l *stream) open(s *streamSocket, e *openingConn) (socket, error) {
@@ -178,12 +170,12 @@ func (l *stream) open(s *streamSocket, e *openingConn) (socket, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !s.ticket.Rebind(device) {
+		if !s.ticket.Rebind(device) || !e.enter(l.opening.silent, device) {
 			return nil, errRefused
 		}
 	}
 	if l.tls == nil {
-		return s, nil
+		return s, s.ticket.settle()
 	}
 	return l.tls.handshake(s, e)
 }

@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"fmt"
 	"net/netip"
 	"sync/atomic"
 )
@@ -11,6 +12,7 @@ type Ticket struct {
 	admission *Admission
 	source    source
 	perSource bool   // counted against its source
+	entered   bool   // counted against the listener's limits
 	released  uint32 // atomic
 }
 
@@ -22,7 +24,35 @@ func (t *Ticket) Release() {
 	if t.perSource {
 		t.admission.perSource.leave(t.source)
 	}
-	t.admission.leave()
+	if t.entered {
+		t.admission.leave()
+	}
+}
+
+// settle counts a connection that was admitted while it was silent against the listener's limits. What it does not get is counted and logged.
+func (t *Ticket) settle() error {
+	a := t.admission
+	if a == nil || t.entered {
+		return nil
+	}
+	if r := a.enter(); r != admitted {
+		a.refusals.refused(r, t.source)
+		return fmt.Errorf("%w: %s", errRefused, r)
+	}
+	t.entered = true
+	return nil
+}
+
+// settled settles a ticket that was given at once.
+func (t Ticket) settled(ok bool) (Ticket, bool) {
+	if !ok {
+		return Ticket{}, false
+	}
+	if t.settle() != nil {
+		t.Release()
+		return Ticket{}, false
+	}
+	return t, true
 }
 
 // Failed notes a handshake or an authentication of the connection that failed, also after Release: a source that has failed too often is

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"sync/atomic"
@@ -50,21 +49,40 @@ func (s *secure) use() {
 	s.current.Store(next)
 }
 
-// handshake runs the server's side on the calling goroutine.
+// handshake runs the server's side on the calling goroutine: it waits for the whole ClientHello among the silent, and only then is there anything of
+// crypto/tls.
 func (s *secure) handshake(socket *streamSocket, e *openingConn) (*tlsSocket, error) {
 	e.bound(s.timeout)
+	t, err := s.shake(socket, e)
+	result := handshakeResult(e, err)
+	s.handshakes.WithLabelValues(result).Inc()
+	if err == nil {
+		return t, nil
+	}
+	if result == "failed" || result == "timeout" {
+		socket.ticket.Failed()
+	}
+	return nil, &openingError{"TLS handshake", result, err}
+}
+
+func (s *secure) shake(socket *streamSocket, e *openingConn) (*tlsSocket, error) {
+	if err := socket.readHello(); err == io.EOF && len(socket.early) == 0 {
+		return nil, errLeft
+	} else if err != nil {
+		return nil, err
+	}
+	if err := socket.ticket.settle(); err != nil {
+		return nil, err
+	}
+	if !e.enter(e.in.shaking, socket.peer.Addr()) {
+		return nil, errBusy
+	}
 	e.compute()
+	defer e.rest()
 	wire := newTLSWire(socket, e)
 	t := &tlsSocket{streamSocket: socket, wire: wire, tls: tls.Server(wire, s.base)}
-	err := t.tls.HandshakeContext(context.Background())
-	e.rest()
-	result := handshakeResult(e, wire, err)
-	s.handshakes.WithLabelValues(result).Inc()
-	if err != nil {
-		if result == "failed" || result == "timeout" {
-			socket.ticket.Failed()
-		}
-		return nil, fmt.Errorf("TLS handshake: %w", err)
+	if err := t.tls.HandshakeContext(context.Background()); err != nil {
+		return nil, err
 	}
 	wire.opening = nil
 	if certs := t.tls.ConnectionState().PeerCertificates; len(certs) > 0 {
@@ -73,15 +91,19 @@ func (s *secure) handshake(socket *streamSocket, e *openingConn) (*tlsSocket, er
 	return t, nil
 }
 
-func handshakeResult(e *openingConn, w *tlsWire, err error) string {
+func handshakeResult(e *openingConn, err error) string {
 	switch {
 	case err == nil:
 		return "ok"
 	case e.evicted.Load():
 		return "evicted"
+	case errors.Is(err, errBusy):
+		return "busy"
+	case errors.Is(err, errRefused):
+		return "refused"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return "timeout"
-	case !w.heard && errors.Is(err, io.EOF): // whoever only looks whether somebody listens
+	case errors.Is(err, errLeft):
 		return "closed"
 	}
 	return "failed"

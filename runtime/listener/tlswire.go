@@ -17,7 +17,6 @@ type tlsWire struct {
 	streamConn
 	socket  *streamSocket
 	opening *openingConn // nil once the handshake is done
-	heard   bool         // the peer sent something; of the handshake
 	in      []byte       // owned by the reading goroutine
 	sendFD  func(fd uintptr)
 	sendAll func(fd uintptr) bool
@@ -49,7 +48,6 @@ func (w *tlsWire) Read(p []byte) (int, error) {
 	if len(w.in) > 0 {
 		n := copy(p, w.in)
 		w.in = w.in[n:]
-		w.heard = true
 		return n, nil
 	}
 	if w.opening == nil {
@@ -57,9 +55,7 @@ func (w *tlsWire) Read(p []byte) (int, error) {
 	}
 	w.opening.rest()
 	defer w.opening.compute()
-	n, err := w.streamConn.Read(p)
-	w.heard = w.heard || n > 0
-	return n, err
+	return w.streamConn.Read(p)
 }
 
 func (w *tlsWire) Write(p []byte) (int, error) {

@@ -37,7 +37,7 @@ func TestWaitingRoom(t *testing.T) {
 			if r.size() != len(inside) || len(inside) > most {
 				t.Fatalf("%d inside, the room says %d of at most %d", len(inside), r.size(), most)
 			}
-			if own := len(r.prefixes[w.prefix]); perPrefix > 0 && own > perPrefix {
+			if own := r.prefixes[w.prefix].Len(); perPrefix > 0 && own > perPrefix {
 				t.Fatalf("%d of one prefix, at most %d", own, perPrefix)
 			}
 		}
