@@ -293,3 +293,35 @@ func FuzzDTLS(f *testing.F) {
 		dtlsEchoes(t, device, "still served")
 	})
 }
+
+// While many sources are silent after their hello, a hello is taken when it comes again: that of a device does, and its handshake completes.
+func TestDTLSHellosMustComeAgainUnderAFlood(t *testing.T) {
+	cfg := certDTLS(t)
+	cfg.MaxUnverified = 40
+	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	dtlsEchoes(t, s.dial(t), "without a flood")
+	if n := s.count(t, "exgate_dtls_dropped_total", "greylisted"); n != 0 {
+		t.Fatalf("%v hellos had to come again without a flood", n)
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				sendFrom(t, net.IPv4(127, byte(1+i%200), byte(i/200), 1), listener.AHello(0, 0xc02b), s.addr())
+			}
+		}
+	}()
+	gatewaytest.Eventually(t, "the flood", func() bool { return s.count(t, "exgate_dtls_dropped_total", "greylisted") > 100 })
+	for range 3 {
+		dtlsEchoes(t, s.dial(t), "a new device")
+	}
+	close(stop)
+	<-done
+	if n := s.count(t, "exgate_dtls_handshakes_total", "evicted"); n != 0 {
+		t.Errorf("%v lost the place in which they prove their address", n)
+	}
+}

@@ -97,8 +97,8 @@ func (s *dtlsSession) settle(err error) {
 	if proved && (result == handshakeFailed || result == handshakeTimeout) {
 		s.failed()
 	}
-	if err != nil && result != handshakeUnproved {
-		s.listener.cfg.Logger.Debug("DTLS handshake failed", "peer", s.peer.path, "error", err)
+	if err != nil && result != handshakeUnproved && result != handshakeClosed && result != handshakeRefused {
+		s.listener.failures.failed(s.peer.path, &openingError{"DTLS handshake", result, err})
 	}
 }
 

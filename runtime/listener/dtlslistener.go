@@ -25,6 +25,7 @@ type DTLS struct {
 
 	greylist    *greylist // owned by the goroutine that reads the socket
 	flooded     lograte.Limiter
+	failures    *openingLog
 	unverified  *waitingRoom // sources that have not proved their address
 	handshaking *waitingRoom // clients that have
 	pending     context.Context
@@ -71,7 +72,7 @@ func newDTLS(cfg DTLSConfig) (*DTLS, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	l := &DTLS{cfg: cfg, counters: dtlsCounters{cfg.Name, cfg.Metrics.dtls}, ids: make(map[connectionID]*dtlsSession), greylist: newGreylist()}
+	l := &DTLS{cfg: cfg, counters: dtlsCounters{cfg.Name, cfg.Metrics.dtls}, ids: make(map[connectionID]*dtlsSession), greylist: newGreylist(), failures: newOpeningLog(cfg.Logger)}
 	var err error
 	if l.secrets, err = loadDTLSSecrets(&l.cfg); err != nil {
 		return nil, err

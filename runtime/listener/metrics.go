@@ -32,7 +32,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"listener"}),
 		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_tls_handshakes_total",
-			Help: "TLS handshakes by result: ok, failed, timeout, closed (the device left before it began), evicted or busy (too many at once).",
+			Help: "TLS handshakes by result: ok, failed, timeout, closed (the device left before it began), refused (by a limit), evicted (it made room for another) or busy (all wait for the processor).",
 		}, []string{"listener", "result"}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_tls_reloads_total", Help: "Readings of changed certificate files by result: ok, failed.",

@@ -92,7 +92,7 @@ func (l *stream) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) er
 		}
 		if s, ok := l.admit(c.(streamConn)); ok {
 			l.attaching.begin()
-			go l.serve(s, attach)
+			go l.serve(s, l.begin(s), attach)
 		}
 		return nil
 	})
@@ -122,17 +122,28 @@ func (l *stream) admit(c streamConn) (*streamSocket, bool) {
 	return s, ok
 }
 
-func (l *stream) serve(s *streamSocket, attach attach) {
-	if t, conn := l.attach(s, attach); conn != nil {
+// begin gives s a place among those that are silent, in the order of accepting; nil where nothing is awaited.
+func (l *stream) begin(s *streamSocket) *openingConn {
+	switch {
+	case l.opening == nil:
+		return nil
+	case l.proxy != nil:
+		return l.opening.begin(s.conn, netip.Addr{}) // a load balancer brings many devices
+	}
+	return l.opening.begin(s.conn, s.peer.Addr())
+}
+
+func (l *stream) serve(s *streamSocket, e *openingConn, attach attach) {
+	if t, conn := l.attach(s, e, attach); conn != nil {
 		t.serve(conn)
 	}
 }
 
 // attach makes the connection of an accepted socket, or frees the socket and returns nil.
-func (l *stream) attach(s *streamSocket, attach attach) (socket, *gateway.Conn) {
+func (l *stream) attach(s *streamSocket, e *openingConn, attach attach) (socket, *gateway.Conn) {
 	defer l.attaching.end()
 	l.options.accepted(s.conn)
-	t, err := l.establish(s)
+	t, err := l.establish(s, e)
 	if err != nil {
 		l.failures.failed(s.peer, err)
 		_ = s.Close() // not Abort: a TLS alert may be on its way
@@ -147,16 +158,11 @@ func (l *stream) attach(s *streamSocket, attach attach) (socket, *gateway.Conn) 
 }
 
 // establish does what comes before the device's own bytes.
-func (l *stream) establish(s *streamSocket) (socket, error) {
-	if l.opening == nil {
+func (l *stream) establish(s *streamSocket, e *openingConn) (socket, error) {
+	if e == nil {
 		l.clients.watch(s)
 		return s, nil
 	}
-	source := s.peer.Addr()
-	if l.proxy != nil {
-		source = netip.Addr{} // a load balancer brings many devices
-	}
-	e := l.opening.begin(s.conn, source)
 	t, err := l.open(s, e)
 	if !e.done() && err == nil {
 		err = errBusy

@@ -36,8 +36,9 @@ type TLSConfig struct {
 	Ciphers []string
 	// HandshakeTimeout is how long a handshake may take. If zero, 15 s.
 	HandshakeTimeout time.Duration
-	// MaxHandshakes is how many may be under way at once. Above it the oldest that has waited for its device for 2 s or more makes room, and where
-	// there is none, the new connection is closed; both are counted. If zero, 1024.
+	// MaxHandshakes is how many may be under way at once. Above it the oldest that waits for its device makes room, and where all wait for a processor,
+	// the new connection is closed; both are counted. Connections whose ClientHello is not there are not among them: there may be four times as many,
+	// and their oldest makes room too. If zero, 1024.
 	MaxHandshakes int
 }
 
