@@ -81,9 +81,14 @@ func (c *Conn) begin(name string, allowed topicList, text string, bytes int, win
 	case c.login.state != loginDone:
 		return nil, "", nil, Refuse(CodePermissionDeny, "%s before authenticate succeeded", name)
 	case c.gate.calls >= c.limits.MaxCalls:
-		return nil, "", nil, Refuse(CodeLimit, "%d calls are under way", c.gate.calls)
+		r := Refuse(CodeLimit, "%d calls are under way (limits.max_calls)", c.gate.calls)
+		c.metrics.call(name, r)
+		return nil, "", nil, r
 	}
 	mounted, r := c.admitTopic(name, allowed, text, window)
+	if r.Ok() && window && c.rates != nil && !c.rates.publish(&c.gate, c.gw.now()) {
+		r = Refuse(CodeLimit, "more than %g publishes at once (limits.publishes_burst)", c.limits.PublishesBurst)
+	}
 	if !r.Ok() {
 		c.metrics.call(name, r)
 		return nil, "", nil, r
@@ -92,10 +97,6 @@ func (c *Conn) begin(name string, allowed topicList, text string, bytes int, win
 	if window {
 		c.gate.window++
 		c.gate.bytes += bytes
-		if c.rates != nil {
-			now := c.gw.now()
-			c.gate.hold(pausePublishes, c.rates.publishes.take(1, now), now)
-		}
 	}
 	k := callPool.Get().(*call)
 	if k.finish == nil {

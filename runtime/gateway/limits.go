@@ -40,7 +40,8 @@ type Limits struct {
 	MessagesBurst float64
 	// PublishesPerSecond is how often the handler may publish before the socket is not read for a while. If zero, no limit.
 	PublishesPerSecond float64
-	// PublishesBurst is how many may be saved up in silence. If zero, 5 % of a second's.
+	// PublishesBurst is how many may be saved up in silence. A publish beyond it is refused with LIMIT, also within one event. If zero, 5 % of a
+	// second's, and no publish is refused: the reading waits until those beyond the rate are paid for.
 	PublishesBurst float64
 	// LingerTimeout is how long the socket of a closed connection waits for its peer to close too, so that the last bytes arrive. If
 	// zero, 1 s.

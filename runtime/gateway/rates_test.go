@@ -136,6 +136,58 @@ func TestPublishesPerSecond(t *testing.T) {
 	})
 }
 
+// publishing runs a device that sends as fast as it can for the time, each of whose events publishes so many times.
+func publishing(t *testing.T, limits gateway.Limits, each int, during time.Duration) (published, refused int) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, limits, "")
+		w.h.bytes = func(a gateway.ConnectionAdapter, b []byte) error {
+			for range each {
+				switch r := a.Publish("t", 0, b, nil); {
+				case r.Ok():
+				case r.Code == gateway.CodeLimit && strings.Contains(r.Message, "limits.publishes_burst"):
+					refused++
+				default:
+					t.Error(r)
+				}
+			}
+			return nil
+		}
+		s := newSocket(-1)
+		login(t, w.lis.open(t, s), "d")
+		stop := make(chan struct{})
+		go stream(s, 1, stop)
+		time.Sleep(during)
+		synctest.Wait()
+		close(stop)
+		published = strings.Count(w.up.String(), "publish")
+		w.stop(t)
+	})
+	return published, refused
+}
+
+// A burst that is set bounds what an event publishes: the rest is refused, at once and over time.
+func TestPublishesBurstHoldsWithinAnEvent(t *testing.T) {
+	limits := gateway.Limits{PublishesPerSecond: 10, PublishesBurst: 3}
+	for _, each := range []int{1, 3, 20} {
+		if n, _ := publishing(t, limits, each, 0); n != 3 {
+			t.Errorf("%d publishes in each event: %d at once, want 3", each, n)
+		}
+		n, refused := publishing(t, limits, each, 10*time.Second)
+		within(t, "publishes", float64(n), 103, 0.05)
+		if each <= 3 && refused != 0 {
+			t.Errorf("%d of a device whose events keep the burst are refused", refused)
+		}
+	}
+}
+
+// A rate without a burst refuses nothing.
+func TestPublishesWithoutABurst(t *testing.T) {
+	if n, refused := publishing(t, gateway.Limits{PublishesPerSecond: 10}, 20, 0); n != 20 || refused != 0 {
+		t.Errorf("%d publishes, %d refused", n, refused)
+	}
+}
+
 // A pause for a rate ends when the connection does.
 func TestCloseEndsThePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
