@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/service"
 )
@@ -23,6 +25,24 @@ func printSockets(out io.Writer, sockets []service.Socket) {
 		fmt.Fprintln(table)
 	}
 	_ = table.Flush()
+}
+
+// bannerPatience is how long the start waits to say whether the broker can be reached.
+const bannerPatience = time.Second
+
+// printUpstream says which broker devices are connected to, and whether it can be reached. The embedded one is among the sockets.
+func printUpstream(ctx context.Context, out io.Writer, g *running) {
+	if !g.cfg.Upstream.Elsewhere() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, bannerPatience)
+	defer cancel()
+	urls := strings.Join(g.cfg.Upstream.URL, ", ")
+	if err := g.service.BrokerReachable(ctx); err != nil {
+		fmt.Fprintf(out, "broker %s: %v; trying again\n", urls, err)
+		return
+	}
+	fmt.Fprintf(out, "broker %s: reached\n", urls)
 }
 
 // printDemo says how to try the demo, with a broker at upstream or the embedded one.

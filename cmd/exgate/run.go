@@ -71,6 +71,7 @@ func run(cmd *cobra.Command, g *running, predecessor *upgrade.Predecessor, inher
 		return err
 	}
 	printSockets(cmd.OutOrStdout(), g.service.Sockets())
+	printUpstream(cmd.Context(), cmd.OutOrStdout(), g)
 	if demo, ok := g.cfg.Listeners["demo"]; ok && demo.Handler.Wasm == config.Builtin+"line" && demo.Kind() == "tcp" && !demo.Unix() {
 		printDemo(cmd.OutOrStdout(), g.service.Sockets(), g.cfg.Upstream.FirstURL())
 	}

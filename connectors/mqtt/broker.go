@@ -26,6 +26,8 @@ type broker struct {
 	cfg       Config
 	servers   []server
 	preferred atomic.Int32 // the server that answered last
+	connected atomic.Int64 // connections over which the broker has answered CONNECT
+	reach     *reach
 	log       *slog.Logger
 	metrics   *counters
 	ids       *messageid.Source
@@ -64,6 +66,7 @@ func newBroker(cfg Config) (*broker, error) {
 		drain: rate.NewLimiter(rate.Limit(cfg.Spool.DrainRate), max(1, int(cfg.Spool.DrainRate/10))), quit: make(chan struct{}),
 		clients: map[*client]struct{}{}, links: map[*link]struct{}{}, backlogs: map[string]*backlog{},
 	}
+	b.reach = newReach()
 	b.spool.opened = make(chan struct{})
 	b.workers.Go(b.tick)
 	return b, nil

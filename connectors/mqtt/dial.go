@@ -20,6 +20,14 @@ func (b *broker) server() server { return b.servers[b.preferred.Load()] }
 // open dials and connects, at the server that answered last, and at the others where that one does not take the client. Each has its part of the time
 // that ctx leaves. The next call begins with the server after the last one that failed.
 func (b *broker) open(ctx context.Context, c *client, cleanStart bool) (*link, error) {
+	l, err := b.openAny(ctx, c, cleanStart)
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		b.learned(err)
+	}
+	return l, err
+}
+
+func (b *broker) openAny(ctx context.Context, c *client, cleanStart bool) (*link, error) {
 	select {
 	case b.dials <- struct{}{}:
 		defer func() { <-b.dials }()

@@ -103,6 +103,7 @@ func (l *link) disconnect(keepSession, will bool) {
 func (l *link) ConAckReceived(_ io.Writer, sent *packets.Connect, ack *packets.Connack) error {
 	l.present = ack.SessionPresent && !sent.CleanStart
 	l.wire.setLive(true)
+	l.of.broker.connected.Add(1)
 	if !l.present {
 		l.of.forgetReceived()
 	}
@@ -112,6 +113,9 @@ func (l *link) ConAckReceived(_ io.Writer, sent *packets.Connect, ack *packets.C
 // ConnectionLost is called with the broker's DISCONNECT, and again with nil when paho has shut down.
 func (l *link) ConnectionLost(d *packets.Disconnect) error {
 	if d == nil {
+		if l.of.broker.connected.Add(-1) == 0 {
+			l.of.broker.reach.look()
+		}
 		l.of.linkLost(l, 0, l.wire.cause(errWireClosed))
 		l.of.broker.linkEnded(l)
 		l.of.lateEnded(l)

@@ -32,11 +32,11 @@ func (c *client) handshake(ctx context.Context, l *link, s server, cleanStart bo
 	case ack != nil && ack.ReasonCode >= 0x80:
 		return nil, refusal(s.hostPort, ack.ReasonCode)
 	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("the broker %s did not answer CONNECT: %w", s.hostPort, err)
+		return nil, fmt.Errorf("the broker %s (upstream.url) did not answer CONNECT: %w", s.hostPort, err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
 		return nil, errOldBroker(s.hostPort)
 	}
-	return nil, fmt.Errorf("connecting to the broker %s: %w", s.hostPort, err)
+	return nil, fmt.Errorf("connecting to the broker %s (upstream.url): %w", s.hostPort, err)
 }
 
 // agree takes what CONNACK says, or ends the connection.

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -17,7 +18,10 @@ func TestHandler(t *testing.T) {
 	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "exgate_test_total", Help: "Tests."})
 	registry.MustRegister(counter)
 	counter.Add(3)
-	server := httptest.NewServer(admin.Handler(registry))
+	ready := make(chan error, 2)
+	ready <- nil
+	ready <- errors.New("the broker is away")
+	server := httptest.NewServer(admin.Handler(registry, func() error { return <-ready }))
 	defer server.Close()
 
 	for _, test := range []struct {
@@ -28,6 +32,8 @@ func TestHandler(t *testing.T) {
 		{http.MethodGet, "/metrics", 200, "exgate_test_total 3\n"},
 		{http.MethodGet, "/healthz", 200, "ok\n"},
 		{http.MethodHead, "/healthz", 200, ""},
+		{http.MethodGet, "/readyz", 200, "ok\n"},
+		{http.MethodGet, "/readyz", 503, "the broker is away\n"},
 		{http.MethodPost, "/metrics", 405, "Method Not Allowed\n"},
 		{http.MethodGet, "/", 404, "404 page not found\n"},
 	} {

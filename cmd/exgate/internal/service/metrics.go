@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/admin"
 )
 
-// startMetrics serves /metrics and /healthz where the configuration has an address for them.
+// startMetrics serves /metrics, /healthz and /readyz where the configuration has an address for them.
 func (s *Service) startMetrics(ctx context.Context) error {
 	bind := s.cfg.Metrics.Bind
 	if bind == "" {
@@ -20,7 +20,7 @@ func (s *Service) startMetrics(ctx context.Context) error {
 		return err
 	}
 	server := &http.Server{
-		Handler:           admin.Handler(s.registry),
+		Handler:           admin.Handler(s.registry, s.ready),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -34,6 +35,7 @@ type Service struct {
 	adapter  *adapter          // nil without gRPC handlers
 	opener   *listener.Sockets // nil where nobody hands sockets over
 	start    chan struct{}     // closed when devices are accepted
+	stopping atomic.Bool       // Stop or Leave was called
 	held     holding           // the sockets of devices
 	sockets  []Socket
 
@@ -82,6 +84,7 @@ func (s *Service) Sockets() []Socket { return s.sockets }
 // Stop ends the service: first the watching of modules, then the gateway with its connections, as [gateway.Gateway.Shutdown] does, then what they used. ctx bounds the
 // waiting; what has not ended then is cut off and named in the error.
 func (s *Service) Stop(ctx context.Context) error {
+	s.stopping.Store(true)
 	errs := []error{s.stopModules(ctx)} // first: it opens sockets
 	for _, stop := range s.stops {
 		errs = append(errs, stop(ctx))

@@ -101,6 +101,7 @@ func (h *heldListener) attached(ctx context.Context) error {
 // Leave ends what would take something that the process with the sockets should have from now on: the accepting of devices, what serves no device, and
 // devices without a connection of their own (UDP, DTLS), whose datagrams now go there. ctx bounds the waiting. TCP and TLS connections stay until Stop.
 func (s *Service) Leave(ctx context.Context) error {
+	s.stopping.Store(true)
 	errs := []error{s.stopModules(ctx)} // first: it opens sockets
 	held := s.held.list()
 	for _, h := range held {

@@ -47,9 +47,10 @@ func (s *Service) startUpstream(ctx context.Context) error {
 	s.upstream.elsewhere, s.upstream.metrics = c, access.NewMetrics(s.registry)
 	s.stops = append(s.stops, s.upstream.stop)
 	if s.cfg.HasShared() {
-		return s.upstream.share(ctx)
+		err = s.upstream.share(ctx)
 	}
-	return nil
+	s.watchUpstream()
+	return err
 }
 
 // startEmbedded starts the broker inside the gateway.
@@ -67,6 +68,7 @@ func (s *Service) startEmbedded(ctx context.Context) error {
 		return s.cfg.Problem("upstream.embedded", "%v", err)
 	}
 	s.sockets = append(s.sockets, Socket{Name: "broker", Kind: "mqtt", Addr: b.Addr()})
+	s.watchUpstream()
 	return s.gateway.SetConnector(upstreamName, b)
 }
 
