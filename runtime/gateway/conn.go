@@ -48,6 +48,7 @@ type Conn struct {
 	rates  *rates // nil where nothing is limited
 	held   *hold  // of the event under way, nil unless it waits
 
+	backlog backlog
 	results results
 	out     sendQueue // has a lock of its own: a write never delays an event
 }
@@ -167,6 +168,7 @@ func (c *Conn) Close(reason CloseReason) Result {
 	c.gate.open()
 	session, cancel := c.login.end()
 	interrupt := c.interrupted()
+	c.dropWaiting()
 	c.enqueue(event{kind: eventClosed})
 	c.mu.Unlock()
 

@@ -210,7 +210,10 @@ func (h *hatch) Addr() net.Addr { return &net.TCPAddr{} }
 func (h *hatch) Close() error   { h.once.Do(func() { close(h.closed) }); return nil }
 
 // open attaches a socket and reads it on a goroutine.
-func (h *hatch) open(t *testing.T, s *socket) *gateway.Conn {
+func (h *hatch) open(t *testing.T, s interface {
+	gateway.Transport
+	serve(*gateway.Conn)
+}) *gateway.Conn {
 	t.Helper()
 	<-h.serving
 	c, err := h.attach(s)
@@ -390,8 +393,14 @@ type house struct {
 
 func newHouse(t *testing.T, limits gateway.Limits, mountpoint string) *house {
 	t.Helper()
+	return newHouseOf(t, gateway.Config{}, limits, mountpoint)
+}
+
+func newHouseOf(t *testing.T, cfg gateway.Config, limits gateway.Limits, mountpoint string) *house {
+	t.Helper()
 	w := &house{lis: newHatch(), h: newScript(), up: newUpstream()}
-	w.gw = gateway.New(gateway.Config{Node: "n1", Logger: slog.New(slog.DiscardHandler)})
+	cfg.Node, cfg.Logger = "n1", slog.New(slog.DiscardHandler)
+	w.gw = gateway.New(cfg)
 	err := errors.Join(
 		w.gw.SetHandler("h", w.h),
 		w.gw.SetConnector("c", w.up),

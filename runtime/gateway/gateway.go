@@ -22,6 +22,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Metrics counts. If zero, an unregistered set.
 	Metrics *Metrics
+	// QueueBytes bounds what waits for devices and for handlers in all connections together, in bytes. Beyond it the connections that hold most without
+	// taking any are closed with [ReasonQueueBudget]. If zero, a 64th of the memory that the process may use, between 64 MiB and 256 MiB.
+	QueueBytes int64
 }
 
 // Gateway holds the listeners, handlers and connectors of one process, each under a name, and the connections between them. All of them can be
@@ -33,6 +36,7 @@ type Gateway struct {
 	started time.Time
 	clients clients
 	outages lograte.Limiter
+	queues  queueBudget
 
 	mu         sync.Mutex // guards the fields below
 	handlers   map[string]*lease[HandlerFactory]
@@ -58,14 +62,21 @@ func New(cfg Config) *Gateway {
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
 	}
+	if cfg.QueueBytes == 0 {
+		cfg.QueueBytes = defaultQueueBytes()
+	}
 	return &Gateway{
 		node: cleanNode(cfg.Node), log: cfg.Logger, metrics: cfg.Metrics, started: time.Now(),
 		handlers:   make(map[string]*lease[HandlerFactory]),
 		connectors: make(map[string]*lease[Connector]),
 		listeners:  make(map[string]*listening),
 		conns:      make(map[string]*Conn),
+		queues:     queueBudget{limit: cfg.QueueBytes, writers: make(map[*Conn]struct{})},
 	}
 }
+
+// QueuedBytes is how much waits for devices and for handlers in all connections together; see Config.QueueBytes.
+func (g *Gateway) QueuedBytes() int64 { return g.queues.held.Load() }
 
 // Node is the gateway's name.
 func (g *Gateway) Node() string { return g.node }

@@ -22,6 +22,7 @@ type event struct {
 	kind    eventKind
 	post    func() error
 	message *Message
+	size    int // of message, as it was queued
 }
 
 // inbox holds the events that wait for whoever runs the connection: the goroutine that reads the socket while it handles bytes, else one
@@ -144,9 +145,18 @@ func (c *Conn) handle(events []event) {
 	}
 }
 
+// dropWaiting drops the events that wait when the connection begins to close; the caller holds mu.
+func (c *Conn) dropWaiting() {
+	for _, e := range c.inbox.events {
+		c.dropEvent(e)
+	}
+	c.inbox.events, c.inbox.messages, c.inbox.bytes = nil, 0, c.inbox.earlyBytes()
+}
+
 func (c *Conn) dropEvent(e event) {
 	switch e.kind {
 	case eventMessage:
+		c.unqueued(e.size)
 		c.metrics.drop(droppedAfterClose, 1)
 	case eventPost:
 		c.metrics.drop(droppedResultClosed, 1)
@@ -154,7 +164,9 @@ func (c *Conn) dropEvent(e event) {
 }
 
 // messages hands the messages at the head of events to the handler as one batch and returns how many they were.
-func (c *Conn) messages(events []event) int {
+func (c *Conn) messages(events []event) (n int) {
+	size := 0
+	defer func() { c.unqueued(size) }()
 	defer c.recoverHandler()
 	batch := batches.Get().(*[]Message)
 	defer func() {
@@ -162,9 +174,10 @@ func (c *Conn) messages(events []event) int {
 		*batch = (*batch)[:0]
 		batches.Put(batch)
 	}()
-	n := 0
 	for n < len(events) && n < maxBatch && events[n].kind == eventMessage {
 		*batch = append(*batch, *events[n].message)
+		size += events[n].size
+		events[n].message = nil
 		n++
 	}
 	c.metrics.msgEvents.Inc()
@@ -209,8 +222,12 @@ func (c *Conn) Deliver(m Message) bool {
 	}
 	if queued {
 		c.inbox.bytes += len(m.Payload)
+		c.queued(m.size())
 	}
 	c.mu.Unlock()
+	if c.gw.queues.exceeded() {
+		go c.gw.relieveQueues() // not here: the connector may hold locks
+	}
 	switch {
 	case full && m.QoS > 0:
 		c.Close(ReasonMessageQueueFull.With("%d messages wait for the handler", c.limits.InboxMessages))
@@ -224,8 +241,9 @@ func (c *Conn) Deliver(m Message) bool {
 
 // enqueueMessage adds an event for m, whose topic the handler sees without the mountpoint; the caller holds mu. It reports false after the last event.
 func (c *Conn) enqueueMessage(m Message) bool {
+	size := m.size()
 	m.Topic, m.Node = c.login.unmount(m.Topic), c.gw.node
-	if !c.enqueue(event{kind: eventMessage, message: &m}) {
+	if !c.enqueue(event{kind: eventMessage, message: &m, size: size}) {
 		return false
 	}
 	c.inbox.messages++
@@ -244,6 +262,7 @@ func (c *Conn) resultTold() {
 		if c.login.told && c.enqueueMessage(m) {
 			c.inbox.bytes += len(m.Payload)
 		} else {
+			c.unqueued(m.size())
 			dropped++
 		}
 	}

@@ -36,18 +36,25 @@ func (c *Conn) Send(b []byte) Result {
 			return r
 		}
 	}
-	if reason, ok := c.out.send(c, b); !ok {
+	reason, ok := c.out.send(c, b)
+	if !ok {
 		c.Close(reason)
 		return resultNotAlive
 	}
 	c.metrics.sent.Add(float64(len(b)))
+	if c.gw.queues.exceeded() {
+		c.gw.relieveQueues()
+	}
 	return OK
 }
 
 func (q *sendQueue) send(c *Conn, b []byte) (CloseReason, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.writing && !q.ended {
+	if q.ended || !q.ending.IsZero() {
+		return ReasonNormal, false // closed by another goroutine; what came behind the end would cost the peer what came before it
+	}
+	if !q.writing {
 		n, err := c.transport.TryWrite(b)
 		if err != nil {
 			return c.socketReason(err), false
@@ -60,13 +67,24 @@ func (q *sendQueue) send(c *Conn, b []byte) (CloseReason, bool) {
 	if q.bytes+len(b) > c.limits.SendQueueBytes {
 		return ReasonSendQueueFull.With("%d bytes wait for the device", q.bytes), false
 	}
-	q.waiting = append(q.waiting, append([]byte(nil), b...))
+	q.add(c, b)
 	q.bytes += len(b)
+	c.queued(len(b))
 	if !q.writing {
 		q.writing = true
+		c.gw.queues.writing(c)
 		go q.write(c)
 	}
 	return CloseReason{}, true
+}
+
+// add copies b to the end of the queue; the caller holds mu. Small pieces for a stream share one chunk: each alone would cost more than its bytes.
+func (q *sendQueue) add(c *Conn, b []byte) {
+	if last := len(q.waiting) - 1; last >= 0 && c.info.SocketType < SocketUDP && len(q.waiting[last])+len(b) <= writeChunk {
+		q.waiting[last] = append(q.waiting[last], b...)
+		return
+	}
+	q.waiting = append(q.waiting, append([]byte(nil), b...))
 }
 
 // write empties the queue.
@@ -75,6 +93,7 @@ func (q *sendQueue) write(c *Conn) {
 		q.mu.Lock()
 		if len(q.waiting) == 0 {
 			q.writing = false
+			c.gw.queues.written(c)
 			closed := !q.ending.IsZero()
 			_ = c.transport.SetWriteDeadline(time.Time{}) // a deadline that has passed would fail the next TryWrite
 			q.mu.Unlock()
@@ -108,7 +127,9 @@ func (q *sendQueue) writeOne(c *Conn, b []byte) error {
 		}
 		n, err := c.transport.Write(b[:min(len(b), writeChunk)])
 		q.mu.Lock()
-		q.bytes -= n
+		taken := min(n, q.bytes) // none are left after abort
+		q.bytes -= taken
+		c.unqueued(taken)
 		q.mu.Unlock()
 		if err != nil {
 			return err
@@ -123,6 +144,7 @@ func (q *sendQueue) failed(c *Conn, err error) {
 	c.Close(c.socketReason(err))
 	q.mu.Lock()
 	q.writing = false
+	c.gw.queues.written(c)
 	q.mu.Unlock()
 	q.abort(c)
 }
@@ -165,6 +187,7 @@ func (q *sendQueue) abort(c *Conn) {
 	q.mu.Lock()
 	q.ended = true
 	c.metrics.drop(droppedSendClosed, q.bytes)
+	c.unqueued(q.bytes)
 	q.waiting, q.bytes = nil, 0
 	q.mu.Unlock()
 	q.free(c, c.transport.Abort)
@@ -198,7 +221,7 @@ func (c *Conn) ReadEnded(err error) {
 // abrupt reports whether a connection that ends for r has nobody to write to any longer.
 func (r CloseReason) abrupt() bool {
 	switch r.Code {
-	case ReasonSendQueueFull.Code, ReasonSendTimeout.Code, ReasonSocketFail.Code, ReasonConnReset.Code,
+	case ReasonSendQueueFull.Code, ReasonQueueBudget.Code, ReasonSendTimeout.Code, ReasonSocketFail.Code, ReasonConnReset.Code,
 		ReasonTimedOut.Code, ReasonBrokenPipe.Code:
 		return true
 	}

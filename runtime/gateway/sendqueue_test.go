@@ -182,3 +182,34 @@ func TestConcurrentSends(t *testing.T) {
 		w.stop(t)
 	})
 }
+
+// overtakenSocket has the connection closed while a Send is on its way.
+type overtakenSocket struct {
+	*socket
+	overtake func()
+}
+
+func (s *overtakenSocket) CheckSend(int) gateway.Result {
+	s.overtake()
+	return gateway.OK
+}
+
+// A Send that comes when Close, on another goroutine, has ended the writing is refused: it would cost the peer what was sent before.
+func TestSendBehindCloseIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		s := &overtakenSocket{newSocket(-1), func() {}}
+		c := w.lis.open(t, s)
+		if r := c.Send([]byte("goodbye")); !r.Ok() {
+			t.Fatal(r)
+		}
+		s.overtake = func() { c.Close(gateway.ReasonNormal) }
+		if r := c.Send([]byte("late")); r.Code != gateway.CodeConnProcessNotAlive {
+			t.Errorf("a Send behind the end: %v", r)
+		}
+		synctest.Wait()
+		equal(t, "written", s.written(), "goodbye")
+		equal(t, "events", w.h.String(), "created\nclosed normal")
+		w.stop(t)
+	})
+}

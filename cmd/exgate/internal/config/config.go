@@ -17,6 +17,7 @@ type Config struct {
 	UpgradeTimeout  time.Duration       `koanf:"upgrade_timeout"`
 	PIDFile         string              `koanf:"pid_file" path:"file"`
 	MaxConnections  int                 `koanf:"max_connections" min:"1"`
+	MaxQueuedBytes  int                 `koanf:"max_queued_bytes" min:"1" unit:"bytes"`
 	Metrics         Metrics             `koanf:"metrics"`
 	Adapter         Adapter             `koanf:"adapter"`
 	Modules         string              `koanf:"modules" path:"dir"`

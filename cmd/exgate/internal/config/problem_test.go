@@ -42,7 +42,7 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		},
 		"two documents":   {"node: a\n---\nnode: b\n", "exgate.yaml:2: holds more than one document (---)"},
 		"merge key":       {"log: {<<: {level: info}}\n", "exgate.yaml:1: merge keys and keys that are not plain words are not supported"},
-		"list":            {"- a\n", "exgate.yaml:1: must be a section with adapter, listeners, log, max_connections, metrics, modules, modules_cache, node, pid_file, shutdown_timeout, upgrade_timeout, upstream, not a list"},
+		"list":            {"- a\n", "exgate.yaml:1: must be a section with adapter, listeners, log, max_connections, max_queued_bytes, metrics, modules, modules_cache, node, pid_file, shutdown_timeout, upgrade_timeout, upstream, not a list"},
 		"listener's name": {"listeners: {A b: {}}\n", "exgate.yaml:1: listeners.A b: is no name: use a-z, 0-9, - and _"},
 		"no listener":     {"listeners: {}\n", "exgate.yaml:1: listeners: there is none: add one, or leave the section out for the demo"},
 		"empty listener": {

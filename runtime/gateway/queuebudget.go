@@ -1,0 +1,153 @@
+package gateway
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/exgate/exgate/internal/lograte"
+	"github.com/exgate/exgate/internal/memory"
+)
+
+// The default of Config.QueueBytes is this part of the memory that the process may use, within these bounds.
+const (
+	queueMemoryShare = 64
+	minQueueBytes    = 64 << 20
+	maxQueueBytes    = 256 << 20
+)
+
+func defaultQueueBytes() int64 {
+	return min(max(memory.Available()/queueMemoryShare, minQueueBytes), maxQueueBytes)
+}
+
+// messageOverhead is what a waiting message costs beside its topic and payload, in bytes.
+const messageOverhead = 160
+
+// stalledAfter is how long a device or its handler may take nothing of what waits before it is among the first to be closed.
+const stalledAfter = time.Second
+
+// queueBudget bounds what waits in the queues of all connections together: bytes for devices, and messages for handlers.
+type queueBudget struct {
+	limit     int64
+	held      atomic.Int64
+	relieving atomic.Bool
+	logged    lograte.Limiter
+
+	mu      sync.Mutex
+	writers map[*Conn]struct{} // connections whose send queue has a writer, also those that are closed already; guarded by mu
+}
+
+// backlog is what waits in the queues of one connection.
+type backlog struct {
+	bytes atomic.Int64
+	moved atomic.Int64 // when the device or the handler last took some, on Gateway.now's clock
+}
+
+// queued counts n bytes more that wait.
+func (c *Conn) queued(n int) {
+	if c.backlog.bytes.Add(int64(n)) == int64(n) {
+		c.backlog.moved.Store(int64(c.gw.now()))
+	}
+	c.gw.queues.held.Add(int64(n))
+}
+
+// unqueued counts n bytes that wait no longer.
+func (c *Conn) unqueued(n int) {
+	if n == 0 {
+		return
+	}
+	c.backlog.bytes.Add(-int64(n))
+	c.backlog.moved.Store(int64(c.gw.now()))
+	c.gw.queues.held.Add(-int64(n))
+}
+
+func (b *queueBudget) writing(c *Conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.writers[c] = struct{}{}
+}
+
+func (b *queueBudget) written(c *Conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.writers, c)
+}
+
+func (b *queueBudget) exceeded() bool { return b.held.Load() > b.limit }
+
+// size is what a waiting message costs, in bytes.
+func (m *Message) size() int { return len(m.Topic) + len(m.Payload) + messageOverhead }
+
+// relieveQueues closes connections while too much waits in all: those that have stalled until an eighth of the budget is free, others only until
+// what waits is within it. It is called without locks.
+func (g *Gateway) relieveQueues() {
+	b := &g.queues
+	if !b.exceeded() || !b.relieving.CompareAndSwap(false, true) {
+		return
+	}
+	defer b.relieving.Store(false)
+	target := b.limit - b.limit/8
+	for _, h := range g.queueHolders() {
+		c := h.conn
+		if held := b.held.Load(); held <= target || (held <= b.limit && !h.stalled) {
+			return
+		}
+		waiting := c.backlog.bytes.Load()
+		if silent, ok := b.logged.Allow(time.Now()); ok {
+			client, _ := c.Client()
+			g.log.Warn("too much waits for devices that do not read or handlers that do not answer; closing one (max_queued_bytes)", "listener", c.metrics.name,
+				"conn", c.id, "client_id", client.ClientID, "waiting", waiting, "limit", b.limit, "suppressed", silent)
+		}
+		c.Close(ReasonQueueBudget.With("%d bytes wait for it, and more than %d in all", waiting, b.limit))
+		c.out.abort(c) // also where the connection was closed before and its last bytes are still on their way
+	}
+}
+
+// queueHolder is a connection in whose queues something waits.
+type queueHolder struct {
+	conn    *Conn
+	stalled bool // it has taken nothing for stalledAfter
+	weight  float64
+}
+
+// queueHolders are the connections in whose queues something waits: first those that have taken nothing for stalledAfter, by what they hold, then the others,
+// by what they hold and for how long they have taken nothing.
+func (g *Gateway) queueHolders() []queueHolder {
+	now := g.now()
+	var holders []queueHolder
+	add := func(c *Conn) {
+		bytes, idle := c.backlog.bytes.Load(), now-time.Duration(c.backlog.moved.Load())
+		if bytes <= 0 {
+			return
+		}
+		h := queueHolder{c, idle >= stalledAfter, float64(bytes)}
+		if !h.stalled {
+			h.weight *= max(idle, time.Microsecond).Seconds()
+		}
+		holders = append(holders, h)
+	}
+	g.queues.mu.Lock()
+	writers := make(map[*Conn]struct{}, len(g.queues.writers))
+	for c := range g.queues.writers {
+		writers[c] = struct{}{}
+		add(c)
+	}
+	g.queues.mu.Unlock()
+	for c := range g.Conns() {
+		if _, seen := writers[c]; !seen {
+			add(c)
+		}
+	}
+	slices.SortFunc(holders, func(a, b queueHolder) int {
+		if a.stalled != b.stalled {
+			if a.stalled {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(b.weight, a.weight)
+	})
+	return holders
+}
