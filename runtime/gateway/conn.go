@@ -65,7 +65,7 @@ func newConn(gw *Gateway, l *attachment, t Transport) (*Conn, error) {
 		return nil, err
 	}
 	c.handler = h
-	c.inbox.running, c.inbox.reading = true, true // until start: nothing comes before OnSocketCreated
+	c.inbox.running, c.inbox.reading, c.inbox.busy = true, true, true // until start: nothing comes before OnSocketCreated
 	return c, nil
 }
 

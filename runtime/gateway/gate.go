@@ -96,6 +96,7 @@ func (c *Conn) gateWait() (wait chan struct{}, d time.Duration, why string) {
 			return nil, 0, ""
 		}
 		if d = c.gate.until - c.gw.now(); d <= 0 {
+			c.timers.touch(c.gw.now())
 			c.gate.until = 0
 			return nil, 0, ""
 		}

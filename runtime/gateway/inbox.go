@@ -37,6 +37,7 @@ type inbox struct {
 	leaving  bool          // eventLeave is or was in
 	last     bool          // eventClosed is in
 	reading  bool          // it is the reading goroutine that runs the connection; owned by whoever does
+	busy     bool          // the reading goroutine has read, and the handler is not done with it: nobody can hear the device
 }
 
 // batches recycles the slices that carry messages to handlers.
@@ -63,6 +64,7 @@ func (c *Conn) enqueue(e event) bool {
 // them.
 func (c *Conn) acquire() {
 	c.mu.Lock()
+	c.inbox.busy = true
 	if !c.inbox.running {
 		c.inbox.running = true
 		c.mu.Unlock()
@@ -102,7 +104,7 @@ func (c *Conn) handleWaiting() bool {
 		return false
 	}
 	if len(events) == 0 {
-		c.inbox.running = false
+		c.inbox.running, c.inbox.busy = false, false
 		c.mu.Unlock()
 		return false
 	}
@@ -116,6 +118,7 @@ func (c *Conn) handleWaiting() bool {
 func (c *Conn) idle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.inbox.busy = false
 	if len(c.inbox.events) > 0 {
 		return false
 	}

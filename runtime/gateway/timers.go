@@ -36,6 +36,7 @@ func (c *Conn) armIdleTimer() {
 	if c.closing.Load() || c.timers.mode.Load() != timerOff {
 		return
 	}
+	c.timers.touch(c.gw.now())
 	c.timers.mode.Store(timerIdle)
 	c.timers.timer = time.AfterFunc(c.limits.IdleTimeout, c.timerFired)
 }
@@ -86,10 +87,11 @@ func (c *Conn) StartTimer(t TimerType, seconds uint32) Result {
 func (c *Conn) timerFired() {
 	c.mu.Lock()
 	mode := c.timers.mode.Load()
-	if c.held != nil {
-		mode = timerOff // release starts it anew
+	if c.held != nil || c.closing.Load() || mode == timerOff || c.rearm() {
+		c.mu.Unlock() // release of what is held starts it anew
+		return
 	}
-	if mode == timerKeepalive && !c.closing.Load() && !c.rearm() {
+	if mode == timerKeepalive {
 		c.enqueue(event{kind: eventTimer})
 	}
 	c.mu.Unlock()
@@ -101,22 +103,28 @@ func (c *Conn) timerFired() {
 // restartTimers gives the device its whole time again; the caller holds mu.
 func (c *Conn) restartTimers() {
 	c.timers.touch(c.gw.now())
-	switch c.timers.mode.Load() {
-	case timerIdle:
-		c.timers.timer.Reset(c.limits.IdleTimeout)
-	case timerKeepalive:
-		c.timers.timer.Reset(c.timers.keepalive)
+	if c.timers.mode.Load() != timerOff {
+		c.timers.timer.Reset(c.timers.interval(c.limits))
 	}
 	if c.login.deadline != nil {
 		c.login.deadline.Reset(c.limits.AuthDeadline)
 	}
 }
 
-// rearm sets the timer anew where the device was heard since; the caller holds mu.
+// interval is the silence that the timer measures.
+func (t *timers) interval(l *Limits) time.Duration {
+	if t.mode.Load() == timerIdle {
+		return l.IdleTimeout
+	}
+	return t.keepalive
+}
+
+// rearm sets the timer anew where the device was heard since, or could not be; the caller holds mu. A socket that nobody reads is not a silent device, whether
+// the handler paused it, the upstream is full, a rate holds it back, or the handler is still busy with what was read before.
 func (c *Conn) rearm() bool {
-	left := c.timers.keepalive
-	if !c.gate.shut(c.limits, c.gw.now()) { // a socket that nobody reads is not a silent device
-		left -= c.gw.now() - time.Duration(c.timers.heard.Load())
+	now, left := c.gw.now(), c.timers.interval(c.limits)
+	if !c.inbox.busy && !c.gate.shut(c.limits, now) {
+		left -= now - max(time.Duration(c.timers.heard.Load()), c.gate.until)
 	}
 	if left <= 0 {
 		return false

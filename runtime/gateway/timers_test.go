@@ -1,6 +1,8 @@
 package gateway_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +123,81 @@ func TestStartTimerRefusals(t *testing.T) {
 		c.Close(gateway.ReasonNormal)
 		if r := c.StartTimer(gateway.TimerKeepalive, 1); r.Code != gateway.CodeConnProcessNotAlive {
 			t.Errorf("closed: %v", r)
+		}
+		w.stop(t)
+	})
+}
+
+// While this side does not read, a device is not silent: neither before its first byte (idle timeout) nor later (keepalive), and whatever holds the reading up.
+func TestSilenceCountsOnlyWhileTheSocketIsRead(t *testing.T) {
+	for _, keepalive := range []bool{false, true} {
+		for name, stop := range map[string]func(w *house, c *gateway.Conn, s *socket) (resume func()){
+			"paused by the handler": func(_ *house, c *gateway.Conn, _ *socket) func() { c.Pause(); return func() { c.Resume() } },
+			"the upstream is full": func(w *house, c *gateway.Conn, _ *socket) func() {
+				w.up.hold = true
+				c.Publish("t", 1, nil, nil)
+				return func() { w.up.release(1) }
+			},
+			"the handler is busy": func(w *house, _ *gateway.Conn, s *socket) func() {
+				gate := make(chan struct{})
+				w.h.bytes = func(gateway.ConnectionAdapter, []byte) error { <-gate; return nil }
+				s.in <- []byte("x")
+				return func() { close(gate) }
+			},
+		} {
+			if name == "the handler is busy" && !keepalive {
+				continue // its first byte has come
+			}
+			t.Run(fmt.Sprint(name, ", keepalive ", keepalive), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newHouse(t, gateway.Limits{IdleTimeout: 10 * time.Second, PublishWindow: 1}, "")
+					s := newSocket(-1)
+					c := w.lis.open(t, s)
+					login(t, c, "d")
+					reason := "idle_timeout"
+					if keepalive {
+						c.StartTimer(gateway.TimerKeepalive, 10)
+						reason = "keepalive_timeout"
+					}
+					time.Sleep(9 * time.Second)
+					resume := stop(w, c, s)
+					time.Sleep(95 * time.Second)
+					synctest.Wait()
+					if got := w.h.String(); strings.Contains(got, "closed") {
+						t.Fatalf("closed while nobody read: %s", got)
+					}
+					resume()
+					time.Sleep(20 * time.Second)
+					synctest.Wait()
+					if got := w.h.String(); !strings.HasSuffix(got, "closed "+reason) {
+						t.Errorf("a silent device afterwards: %s", got)
+					}
+					w.stop(t)
+				})
+			})
+		}
+	}
+}
+
+// A rate that has held the socket until just now leaves the device its whole time.
+func TestSilenceDoesNotCountUnderARate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{BytesPerSecond: 100, BytesBurst: 1}, "")
+		s := newSocket(-1)
+		c := w.lis.open(t, s)
+		c.StartTimer(gateway.TimerKeepalive, 10)
+		for range 3 {
+			s.in <- make([]byte, 990) // holds the socket for 9.9 s
+			time.Sleep(9900*time.Millisecond + 5*time.Second)
+			synctest.Wait()
+			if got := w.h.String(); strings.Contains(got, "closed") {
+				t.Fatalf("closed %q", got)
+			}
+		}
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if got := w.h.String(); !strings.HasSuffix(got, "closed keepalive_timeout") {
+			t.Errorf("silent: %.50q", got)
 		}
 		w.stop(t)
 	})
