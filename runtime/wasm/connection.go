@@ -3,6 +3,7 @@ package wasm
 import (
 	"errors"
 	"net/netip"
+	"runtime"
 
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -15,6 +16,7 @@ type connection struct {
 	id       int64
 	adapter  gateway.ConnectionAdapter
 	source   netip.Prefix // set by OnSocketCreated
+	turn     turn
 
 	closing bool // guarded by instance.mu: the guest can no longer name it
 }
@@ -32,6 +34,7 @@ var (
 func (c *connection) OnSocketCreated(info gateway.ConnInfo) error {
 	c.engine.stats.connections.Add(1)
 	c.source = sourceOf(info.Peer)
+	c.turn = newTurn(c.engine.config.Limits.EventBytes, info.SocketType)
 	for body := appendConnInfo(nil, info); ; {
 		in, err := c.engine.place(c)
 		if err != nil {
@@ -54,12 +57,13 @@ func (c *connection) deliver(kind hostabi.Kind, arg int64, body []byte) error {
 }
 
 func (c *connection) OnReceivedBytes(b []byte) error {
-	limit := int(c.engine.config.Limits.EventBytes)
-	for len(b) > limit {
-		if err := c.deliver(kindBytes, 0, b[:limit]); err != nil {
+	for len(b) > c.turn.bytes {
+		n := c.turn.bytes
+		if err := c.deliver(kindBytes, 0, b[:n]); err != nil {
 			return err
 		}
-		b = b[limit:]
+		b = b[n:]
+		runtime.Gosched()
 	}
 	return c.deliver(kindBytes, 0, b)
 }

@@ -90,6 +90,9 @@ func (in *instance) call(c *connection, kind hostabi.Kind, arg int64, length uin
 		return in.kill(c, err)
 	}
 	in.count(kind)
+	if kind == kindBytes {
+		c.turn.after(int(length), in.limits.HostCalls-in.budget.calls, in.used)
+	}
 	return in.act(c, hostabi.Action(in.stack[0]), kind)
 }
 
@@ -119,6 +122,7 @@ func (in *instance) count(kind hostabi.Kind) {
 		return
 	}
 	used := in.spent()
+	in.used = used
 	m.fuel.Observe(float64(used))
 	if used > bigEvent {
 		in.bytes, in.event = nil, nil

@@ -39,6 +39,7 @@ type instance struct {
 	current     *connection // whose event runs
 	out         *outbox     // what it sent to its own connection; nil: nothing
 	budget      budget
+	used        uint64 // fuel, by the last event
 	output      guestLog
 }
 
