@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/module"
+	"github.com/exgate/exgate/internal/boundedfile"
 )
 
 const maxBenchSize = 16 << 20
@@ -77,7 +77,7 @@ func bench(cmd *cobra.Command, s *module.Subject, o module.BenchOptions, show fu
 // readSamples reads what devices send.
 func readSamples(files []string) (sessions []module.Session, err error) {
 	for _, file := range files {
-		b, err := os.ReadFile(file)
+		b, err := boundedfile.Read(file, module.MaxSample)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("reading --sample: %w", err)}
 		}

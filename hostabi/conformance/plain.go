@@ -40,7 +40,7 @@ func (p *Plain) compile(ctx context.Context, module []byte) (err error) {
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, p.runtime); err != nil {
 		return fmt.Errorf("providing WASI: %w", err)
 	}
-	if p.code, err = p.runtime.CompileModule(ctx, module); err != nil {
+	if p.code, err = hostabi.Compile(ctx, p.runtime, module); err != nil {
 		return fmt.Errorf("compiling the module: %w", err)
 	}
 	return hostabi.Check(p.code)

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )

@@ -19,6 +19,6 @@
 //
 // # Limits
 //
-// A module is metered before it is compiled (package runtime/wasm/internal/meter), so that its work is bounded by fuel, and it may import
+// A module is metered before it is compiled (package internal/meter), so that its work is bounded by fuel, and it may import
 // only exproto_v1 and the part of WASI that this package provides: clocks, random numbers, standard output, exit.
 package wasm

@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"github.com/exgate/exgate/hostabi"
+	"github.com/exgate/exgate/internal/meter"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/wasm/internal/meter"
 	"github.com/tetratelabs/wazero/api"
 )
 

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/exgate/exgate/internal/meter"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/wasm/internal/meter"
 	"github.com/tetratelabs/wazero/sys"
 )
 

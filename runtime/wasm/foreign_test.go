@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/hostabi"
-	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
+	"github.com/exgate/exgate/internal/wasmtest"
 )
 
 // No import touches a connection that is not the instance's own: the guest is told that there is none, and lives.

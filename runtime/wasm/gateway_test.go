@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/connectors/embedded"
+	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
-	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
 )
 
 // serve runs a guest behind a TCP listener of a gateway with the embedded broker, and returns the address.

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
 )
 
 // A fault ends the one connection whose event it was.

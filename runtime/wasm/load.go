@@ -8,7 +8,7 @@ import (
 	"log/slog"
 
 	"github.com/exgate/exgate/hostabi"
-	"github.com/exgate/exgate/runtime/wasm/internal/meter"
+	"github.com/exgate/exgate/internal/meter"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 )

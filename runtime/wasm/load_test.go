@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
+	"github.com/exgate/exgate/internal/wasmtest"
 )
 
 // A loop without end.
@@ -53,7 +53,7 @@ func TestModulesThatAreRefused(t *testing.T) {
 		want   string
 	}{
 		{"garbage", []byte("#!/bin/sh\n"), `does not begin with \0asm`},
-		{"text", []byte("(module)"), `does not begin with \0asm`},
+		{"text", []byte("(module)"), `does not begin with \0asm; it is WebAssembly text: compile it`},
 		{"a component", []byte{0, 'a', 's', 'm', 13, 0, 1, 0}, "build a core module"},
 		{"truncated", echo[:len(echo)/2], "bytes announced"},
 		{"nothing in it", echo[:8], `does not export its memory as "memory"`},

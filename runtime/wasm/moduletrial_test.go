@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
 )
 
 // visit connects, makes the guest fault or not, and leaves.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/hostabi"
-	"github.com/exgate/exgate/runtime/wasm/internal/meter"
+	"github.com/exgate/exgate/internal/meter"
 	"github.com/tetratelabs/wazero/api"
 )
 

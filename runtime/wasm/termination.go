@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/exgate/exgate/runtime/wasm/internal/meter"
+	"github.com/exgate/exgate/internal/meter"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 )
@@ -64,8 +64,12 @@ func rewrite(c Config) (parts meter.Parts, ends termination, err error) {
 		parts.Whole = "instances are shared"
 		parts.Module, err = meter.Rewrite(c.Module, o)
 	}
-	if err != nil && c.Unmetered == UnmeteredContext && len(c.Module) <= int(l.ModuleBytes) {
-		return meter.Parts{Module: c.Module, Whole: "it is not metered"}, byContext, err
+	if err != nil && c.Unmetered == UnmeteredContext {
+		module, broken := meter.Check(c.Module, meter.Options{ModuleBytes: l.ModuleBytes})
+		if broken != nil {
+			return parts, byFuel, broken
+		}
+		return meter.Parts{Module: module, Whole: "it is not metered"}, byContext, err
 	}
 	return parts, byFuel, err
 }

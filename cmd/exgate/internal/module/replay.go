@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/tap/capture"
 	"github.com/exgate/exgate/runtime/tap/replay"
 	"github.com/exgate/exgate/runtime/wasm"
@@ -52,7 +53,7 @@ func Replay(ctx context.Context, s *Subject, captured string, out io.Writer, o R
 }
 
 func (s *Subject) replay(ctx context.Context, captured string) (report *replay.Report, err error) {
-	f, err := os.Open(captured)
+	f, err := boundedfile.Open(captured)
 	if err != nil {
 		return nil, fmt.Errorf("reading the capture: %w", err)
 	}
@@ -85,7 +86,7 @@ func (o ReplayOptions) golden(report *replay.Report, out io.Writer, connections 
 		fmt.Fprintf(out, "%s holds what the module did in %d connections\n", o.Golden, connections)
 		return nil
 	}
-	want, err := os.ReadFile(o.Golden)
+	want, err := boundedfile.Read(o.Golden, maxGolden)
 	if err != nil {
 		return fmt.Errorf("reading --golden, which --update writes: %w", err)
 	}

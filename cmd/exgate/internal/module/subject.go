@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 
+	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
@@ -18,15 +18,24 @@ type Subject struct {
 	Limits wasm.Limits // zero fields are the gateway's defaults
 }
 
+// What files may have, in bytes.
+const (
+	maxModule = 64 << 20
+	maxConfig = 4 << 20
+	maxGolden = 256 << 20
+	// MaxSample bounds a file of what devices send. Longer recordings are replayed, not measured.
+	MaxSample = 256 << 20
+)
+
 // Open reads a module. config is its configuration, or @ and the file that has it.
 func Open(path, config string, limits wasm.Limits) (*Subject, error) {
-	module, err := os.ReadFile(path)
+	module, err := boundedfile.Read(path, maxModule)
 	if err != nil {
 		return nil, fmt.Errorf("reading the module: %w", err)
 	}
 	s := &Subject{Path: path, Module: module, Config: []byte(config), Limits: limits}
 	if file, ok := strings.CutPrefix(config, "@"); ok {
-		if s.Config, err = os.ReadFile(file); err != nil {
+		if s.Config, err = boundedfile.Read(file, maxConfig); err != nil {
 			return nil, fmt.Errorf("reading --config: %w", err)
 		}
 	}

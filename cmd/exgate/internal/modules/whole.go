@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/exgate/exgate/internal/meter"
 )
 
 // IncompleteError is of a module that ends before it should, such as one that is still being written.
@@ -14,6 +16,9 @@ type IncompleteError struct {
 }
 
 func (e *IncompleteError) Error() string {
+	if e.Bytes == 0 {
+		return "is empty"
+	}
 	return fmt.Sprintf("is not whole: it has %d bytes and says that there are at least %d", e.Bytes, e.Want)
 }
 
@@ -24,8 +29,11 @@ func Whole(b []byte) error {
 	if len(b) < len(wasmHead) && bytes.HasPrefix(wasmHead, b) {
 		return &IncompleteError{Bytes: len(b), Want: len(wasmHead)}
 	}
-	if !bytes.HasPrefix(b, wasmHead) {
+	switch err := meter.Kind(b); {
+	case err == meter.ErrNoModule:
 		return errors.New("is no core WebAssembly module")
+	case err != nil:
+		return fmt.Errorf("is %w", err)
 	}
 	for at := len(wasmHead); at < len(b); {
 		size, n := binary.Uvarint(b[at+1:])

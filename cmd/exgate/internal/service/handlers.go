@@ -2,9 +2,9 @@ package service
 
 import (
 	"context"
-	"os"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/wasm"
 	"github.com/exgate/exgate/wasm-examples/line"
@@ -55,12 +55,15 @@ func (h *handlers) engine(ctx context.Context, name, key string, cfg config.Hand
 	return engine, nil
 }
 
+// maxModule bounds the file of a module, in bytes.
+const maxModule = 64 << 20
+
 // module returns the bytes of a module, built in or from a file.
 func module(cfg config.Handler) ([]byte, error) {
 	name, builtin := cfg.BuiltinName()
 	switch {
 	case !builtin:
-		return os.ReadFile(cfg.Wasm)
+		return boundedfile.Read(cfg.Wasm, maxModule)
 	case name == "line":
 		return line.Module, nil
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
+	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"go.uber.org/goleak"

@@ -95,9 +95,14 @@ func (m *module) encode() []byte {
 			out = appendSized(append(out, id), s.data)
 		}
 	}
-	if m.names != nil {
-		content := append(appendName(nil, "name"), m.names...)
-		out = appendSized(append(out, sectionCustom), content)
+	return m.appendNames(out)
+}
+
+// appendNames appends the names of functions, where there are any.
+func (m *module) appendNames(out []byte) []byte {
+	if m.names == nil {
+		return out
 	}
-	return out
+	content := append(appendName(nil, "name"), m.names...)
+	return appendSized(append(out, sectionCustom), content)
 }

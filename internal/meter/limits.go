@@ -32,3 +32,17 @@ const (
 	weightPerUnit   = 256
 	unitsPerPage    = 64 << 10 / bytesPerUnit
 )
+
+// bounds are those bounds that differ for modules that are not rewritten, which may be larger than what is metered.
+type bounds struct {
+	functionBytes uint32
+	locals        uint64 // of a function, with its parameters
+	localBlocks   int
+	nesting       int
+}
+
+var (
+	meteredBounds = bounds{functionBytes: maxFunctionBytes, locals: maxLocals, localBlocks: maxLocalBlocks, nesting: maxNesting}
+	// checkedBounds has what engines of browsers take as the most (7,654,321 bytes, 50,000 locals).
+	checkedBounds = bounds{functionBytes: 8 << 20, locals: 50_000, localBlocks: 16 << 20, nesting: maxNesting}
+)

@@ -2,41 +2,43 @@ package meter
 
 // Opcodes that the rewriting looks at.
 const (
-	opUnreachable = 0x00
-	opBlock       = 0x02
-	opLoop        = 0x03
-	opIf          = 0x04
-	opElse        = 0x05
-	opBranch      = 0x0c
-	opBranchIf    = 0x0d
-	opBranchTable = 0x0e
-	opReturn      = 0x0f
-	opCall        = 0x10
-	opCallByTable = 0x11
-	opDrop        = 0x1a
-	opSelect      = 0x1b
-	opSelectTyped = 0x1c
-	opLocalGet    = 0x20
-	opLocalTee    = 0x22
-	opTableGet    = 0x25
-	opTableSet    = 0x26
-	opFirstLoad   = 0x28
-	opLastStore   = 0x3e
-	opMemorySize  = 0x3f
-	opMemoryGrow  = 0x40
-	opI32Eq       = 0x46
-	opFirstNumber = 0x45
-	opI64LtS      = 0x53
-	opI32Sub      = 0x6b
-	opI32Or       = 0x72
-	opI64Add      = 0x7c
-	opI64Sub      = 0x7d
-	opI64ShrU     = 0x88
-	opI64Mul      = 0x7e
-	opI64ExtendU  = 0xad
-	opLastNumber  = 0xc4
-	opRefIsNull   = 0xd1
-	opMisc        = 0xfc
+	opUnreachable     = 0x00
+	opBlock           = 0x02
+	opLoop            = 0x03
+	opIf              = 0x04
+	opElse            = 0x05
+	opBranch          = 0x0c
+	opBranchIf        = 0x0d
+	opBranchTable     = 0x0e
+	opReturn          = 0x0f
+	opCall            = 0x10
+	opCallByTable     = 0x11
+	opTailCall        = 0x12
+	opTailCallByTable = 0x13
+	opDrop            = 0x1a
+	opSelect          = 0x1b
+	opSelectTyped     = 0x1c
+	opLocalGet        = 0x20
+	opLocalTee        = 0x22
+	opTableGet        = 0x25
+	opTableSet        = 0x26
+	opFirstLoad       = 0x28
+	opLastStore       = 0x3e
+	opMemorySize      = 0x3f
+	opMemoryGrow      = 0x40
+	opI32Eq           = 0x46
+	opFirstNumber     = 0x45
+	opI64LtS          = 0x53
+	opI32Sub          = 0x6b
+	opI32Or           = 0x72
+	opI64Add          = 0x7c
+	opI64Sub          = 0x7d
+	opI64ShrU         = 0x88
+	opI64Mul          = 0x7e
+	opI64ExtendU      = 0xad
+	opLastNumber      = 0xc4
+	opRefIsNull       = 0xd1
+	opMisc            = 0xfc
 )
 
 // Second bytes after opMisc.
@@ -86,6 +88,11 @@ func (r *reader) instruction(types int) instruction {
 		in.index = r.u32()
 	case op == opCallByTable:
 		in.index = r.u32()
+		r.u32()
+	case op == opTailCall && r.extended:
+		r.u32()
+	case op == opTailCallByTable && r.extended:
+		r.u32()
 		r.u32()
 	case op == opSelectTyped:
 		for range r.count("types of select", 1) {

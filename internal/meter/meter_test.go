@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
+	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 )
@@ -240,7 +240,7 @@ func TestFunctionNamesStay(t *testing.T) {
 
 // guests returns the modules of testdata, as seeds and as proof that compilers' output passes.
 func guests(t testing.TB) map[string][]byte {
-	paths, err := filepath.Glob("../../testdata/*.wasm")
+	paths, err := filepath.Glob("../../runtime/wasm/testdata/*.wasm")
 	if err != nil || len(paths) == 0 {
 		t.Fatal("no guests", err)
 	}

@@ -16,11 +16,14 @@ func (m *module) code(r *reader) {
 		return
 	}
 	m.dispatch.decide(m)
-	out := make([]byte, 0, len(r.data)+len(r.data)/4)
+	var out []byte
+	if !m.checking {
+		out = make([]byte, 0, len(r.data)+len(r.data)/4)
+	}
 	for i := range n {
 		size := r.u32()
-		if size > maxFunctionBytes {
-			r.fail("function %d has %d bytes: at most %d", m.imports+i, size, maxFunctionBytes)
+		if most := m.bounds.functionBytes; size > most {
+			r.fail("function %d has %d bytes: at most %d", m.imports+i, size, most)
 		}
 		f := &function{module: m, r: r.sub(size)}
 		body := f.rewrite(len(m.signatures[m.functions[i]].params))
@@ -30,7 +33,12 @@ func (m *module) code(r *reader) {
 		if r.err != nil {
 			return
 		}
-		out = appendSized(out, body)
+		if !m.checking {
+			out = appendSized(out, body)
+		}
+	}
+	if m.checking {
+		return
 	}
 	m.body[sectionCode].data = append(binary.AppendUvarint(nil, uint64(n+len(m.dispatch.types))), m.dispatch.bodies(m, out)...)
 }
@@ -86,8 +94,8 @@ func (f *function) readLocals(params int) (groups []byte) {
 	for range n {
 		sum += uint64(f.r.u32())
 		f.r.valueType()
-		if sum > maxLocals {
-			f.r.fail("more than %d locals", maxLocals)
+		if most := f.module.bounds.locals; sum > most {
+			f.r.fail("more than %d locals", most)
 			return nil
 		}
 	}
@@ -155,10 +163,10 @@ func (f *function) step() {
 func (f *function) open(charge int) {
 	f.frames = append(f.frames, frame{charge})
 	f.blocks++
-	if len(f.frames) > maxNesting {
-		f.r.fail("blocks nested more than %d deep", maxNesting)
+	if most := f.module.bounds.nesting; len(f.frames) > most {
+		f.r.fail("blocks nested more than %d deep", most)
 	}
-	if f.blocks*int(f.locals) > maxLocalBlocks {
+	if f.blocks*int(f.locals) > f.module.bounds.localBlocks {
 		f.r.fail("%d locals and more than %d blocks in one function", f.locals, f.blocks)
 	}
 }

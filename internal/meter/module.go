@@ -1,8 +1,6 @@
 package meter
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 )
 
@@ -49,7 +47,10 @@ type table struct {
 
 // module is what the rewriting needs to know.
 type module struct {
-	limits Options
+	limits   Options
+	bounds   bounds
+	checking bool // nothing is rewritten; tail calls and extended constants are allowed
+	checked  []checkedSection
 
 	signatures  []functionSignature // by type
 	imports     int                 // functions; nothing else may be imported
@@ -81,7 +82,7 @@ func bound(limit uint32, most int) int {
 }
 
 func parse(wasm []byte, limits Options) (*module, error) {
-	m := &module{limits: limits}
+	m := &module{limits: limits, bounds: meteredBounds}
 	return m, m.parse(wasm)
 }
 
@@ -90,13 +91,10 @@ func (m *module) parse(wasm []byte) error {
 	if limit := bound(m.limits.ModuleBytes, maxModuleBytes); len(wasm) > limit {
 		return fmt.Errorf("a module of %d bytes: the limit is %d", len(wasm), limit)
 	}
-	if !bytes.HasPrefix(wasm, header[:4]) {
-		return errors.New("not a WebAssembly module: the file does not begin with \\0asm")
+	if err := Kind(wasm); err != nil {
+		return err
 	}
-	if !bytes.HasPrefix(wasm, header) {
-		return errors.New("not a WebAssembly module of version 1 (a component, perhaps: build a core module)")
-	}
-	r := &reader{data: wasm, pos: len(header)}
+	r := &reader{data: wasm, pos: len(header), extended: m.checking}
 	place := 0
 	for !r.done() {
 		id := r.byte()
@@ -113,6 +111,9 @@ func (m *module) parse(wasm []byte) error {
 			return err
 		}
 		place = next
+		if m.checking {
+			m.checked = append(m.checked, checkedSection{id, content.data})
+		}
 		if err := m.section(id, content); err != nil {
 			return fmt.Errorf("%s section: %w", sectionNames[id], err)
 		}

@@ -30,7 +30,7 @@ const (
 
 // parseForDispatch reads a module and replaces its table where nothing sees the difference.
 func parseForDispatch(wasm []byte, o Options) (*module, error) {
-	m := &module{limits: o, dispatch: dispatch{wanted: true}}
+	m := &module{limits: o, bounds: meteredBounds, dispatch: dispatch{wanted: true}}
 	err := m.parse(wasm)
 	if d := &m.dispatch; d.used && (d.unfit || m.split.whole != "") {
 		return parse(wasm, o)

@@ -17,7 +17,28 @@ const (
 // constant reads a constant expression: one instruction and an end. global.get is refused, for only imported globals may be read
 // there and there are none. It returns the number, where that is an i32.
 func (r *reader) constant() (number int64, ok bool) {
-	switch op := r.byte(); op {
+	op := r.byte()
+	number, ok = r.constantOf(op)
+	next := r.byte()
+	for r.extended && r.err == nil && next != opEnd {
+		ok = false
+		if !isConstantArithmetic(next) {
+			r.constantOf(next)
+		}
+		next = r.byte()
+	}
+	if next != opEnd {
+		r.fail("a constant of more than one instruction")
+	}
+	return number, ok
+}
+
+// isConstantArithmetic reports whether extended constants have the instruction: add, sub and mul.
+func isConstantArithmetic(op byte) bool { return op >= 0x6a && op <= 0x6c || op >= 0x7c && op <= 0x7e }
+
+// constantOf reads the rest of an instruction of a constant.
+func (r *reader) constantOf(op byte) (number int64, ok bool) {
+	switch op {
 	case opI32Const:
 		number, ok = r.signed(32), true
 	case opI64Const:
@@ -37,9 +58,6 @@ func (r *reader) constant() (number int64, ok bool) {
 		r.bytes(16)
 	default:
 		r.fail("instruction %#x in a constant", op)
-	}
-	if b := r.byte(); b != opEnd {
-		r.fail("a constant of more than one instruction")
 	}
 	return number, ok
 }

@@ -11,6 +11,8 @@ type reader struct {
 	pos  int
 	base int // offset of data in the module, for errors
 	err  error
+
+	extended bool // tail calls and extended constants are instructions too
 }
 
 func (r *reader) fail(format string, args ...any) {
@@ -52,7 +54,7 @@ func (r *reader) bytes(n uint32) []byte {
 // sub returns a reader of the next n bytes, and goes past them.
 func (r *reader) sub(n uint32) *reader {
 	at := r.base + r.pos
-	return &reader{data: r.bytes(n), base: at, err: r.err}
+	return &reader{data: r.bytes(n), base: at, err: r.err, extended: r.extended}
 }
 
 // u32 reads an unsigned LEB128 number of at most 5 bytes whose unused bits are zero.

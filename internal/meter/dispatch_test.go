@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"github.com/exgate/exgate/runtime/wasm/internal/wasmtest"
+	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/tetratelabs/wazero/api"
 	"pgregory.net/rapid"
 )

@@ -1,0 +1,39 @@
+package hostabi
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tetratelabs/wazero"
+
+	"github.com/exgate/exgate/internal/meter"
+)
+
+// Compile hands a module of anybody's to wazero, after everything in it that is announced has been found to be there: wazero believes counts, and a file of
+// 30 bytes that announces four billion locals ends the process. An error says at which byte the module is malformed; a panic of the compiler is one too.
+func Compile(ctx context.Context, r wazero.Runtime, module []byte) (wazero.CompiledModule, error) {
+	module, err := meter.Check(module, meter.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return compile(ctx, r, module)
+}
+
+// Outline is Compile without what the functions do, which is read but not compiled: it shows what a module of any size declares, at little cost. The
+// functions of the result trap.
+func Outline(ctx context.Context, r wazero.Runtime, module []byte) (wazero.CompiledModule, error) {
+	module, err := meter.Outline(module, meter.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return compile(ctx, r, module)
+}
+
+func compile(ctx context.Context, r wazero.Runtime, module []byte) (code wazero.CompiledModule, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			code, err = nil, fmt.Errorf("the compiler panicked: %v", p)
+		}
+	}()
+	return r.CompileModule(ctx, module)
+}
