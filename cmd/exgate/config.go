@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
-	"github.com/exgate/exgate/cmd/exgate/internal/modules"
+	"github.com/exgate/exgate/cmd/exgate/internal/service"
 )
 
 func newConfig() *cobra.Command {
@@ -43,17 +43,20 @@ func newConfigCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Check a configuration and print everything that is wrong, one thing a line",
 		Long: `Checks the configuration as run would read it: the file, then the environment, then the flags. Prints everything that is wrong, each with the
-file and line, the variable or the flag, and the setting. So are the files of the folder of modules. The exit code is 2 where something is.`,
+file and line, the variable or the flag, and the setting. Modules are loaded and started with their settings, and folders that the gateway writes to
+must be writable. No address is opened: exgate doctor looks at those, and at the broker and the handlers.
+
+What works but is probably not meant is printed as a warning. The exit code is 0 where run would start, 2 where it would not.`,
 		Example: `  exgate config check -c exgate.yaml
   EXGATE_LOG__LEVEL=loud exgate config check`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := load(cmd, file)
-			if err == nil && cfg.Modules != "" {
-				err = modules.Check(cfg.Modules)
-			}
 			if err != nil {
 				return err
+			}
+			if problems := service.Check(cmd.Context(), cfg); len(problems) > 0 {
+				return problems
 			}
 			for _, warning := range cfg.Warnings() {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", warning)

@@ -14,7 +14,10 @@ func newRoot() *cobra.Command {
 		Use:   "exgate",
 		Short: "A protocol gateway: devices of any protocol on one side, an MQTT broker on the other",
 		Long: `exgate listens for devices and connects each to an MQTT broker. What the devices speak is decided by a handler for each
-listener: a WebAssembly module, or a gRPC service that speaks ExProto as handlers of EMQX do.`,
+listener: a WebAssembly module, or a gRPC service that speaks ExProto as handlers of EMQX do.
+
+Exit codes of every command: 0 where it did what was asked, 1 where something failed or was found wrong, 2 where the command line or the
+configuration is wrong.`,
 		Example: `  # try it: a line protocol on port 7993 and a broker on port 1883, both inside exgate
   exgate run
   nc 127.0.0.1 7993

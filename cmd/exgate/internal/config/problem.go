@@ -108,6 +108,9 @@ func newPlaces(all origins) *places {
 
 // of is that of origins, but for a listener that only variables or flags have: it was said where its first setting was.
 func (p *places) of(key string) origin {
+	if p == nil {
+		return origin{where: "defaults"}
+	}
 	listener := key
 	for section := range above(key) {
 		if section != "listeners" {

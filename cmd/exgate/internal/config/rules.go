@@ -31,6 +31,9 @@ func (c *Config) check(problems *collector) {
 
 // said returns where a source other than the defaults set key or something in it.
 func (c *Config) said(key string) (at origin, ok bool) {
+	if c.origins == nil { // the zero configuration, which nobody said
+		return origin{}, false
+	}
 	if at, ok = c.origins.origins[key]; ok {
 		return at, true
 	}

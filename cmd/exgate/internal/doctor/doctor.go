@@ -49,7 +49,7 @@ type checkup struct {
 // Examine looks at what cfg names. It takes some seconds where something does not answer.
 func Examine(ctx context.Context, cfg *config.Config) []Finding {
 	c := &checkup{cfg: cfg, gateway: findRunning(ctx, cfg)}
-	checks := []func(context.Context) []Finding{c.process, c.warnings, c.sockets, c.adapter, c.upstream, c.authentication, c.spool, c.certificates}
+	checks := []func(context.Context) []Finding{c.process, c.warnings, c.sockets, c.adapter, c.upstream, c.authentication, c.startable, c.certificates}
 	for _, name := range cfg.Names() {
 		if h := cfg.Listeners[name].Handler; len(h.GRPC) > 0 {
 			checks = append(checks, func(ctx context.Context) []Finding { return c.handler(ctx, "listeners."+name+".handler", h) })

@@ -59,7 +59,10 @@ func (v *visitor) examine(ctx context.Context) []Finding {
 	if own, ok := v.ownSocket(ctx, v.address); ok {
 		return []Finding{v.problem("upstream.url", "%s is where exgate itself listens (%s), not a broker: write the broker's address", v.address, own.setting)}
 	}
-	connector, err := mqtt.New(mqtt.Config{URL: v.url.String(), TLS: v.tls, ConnectTimeout: patience, Logger: slog.New(slog.DiscardHandler)})
+	connector, err := mqtt.New(mqtt.Config{
+		URL: v.url.String(), TLS: v.tls, ConnectTimeout: patience, Logger: slog.New(slog.DiscardHandler),
+		ControlTopic: "exgate-doctor/" + rand.Text(), // that of the gateways is no session's, but the visitor's
+	})
 	if err != nil {
 		return []Finding{v.problem("upstream.url", "%v", err)}
 	}
@@ -69,10 +72,28 @@ func (v *visitor) examine(ctx context.Context) []Finding {
 		return []Finding{v.refused(ctx, err)}
 	}
 	defer session.Close()
+	findings := append([]Finding{v.welcome()}, v.retaining(session)...)
 	if v.cfg.HasShared() {
-		return append([]Finding{v.welcome()}, v.control(ctx, session)...)
+		findings = append(findings, v.control(ctx, session)...)
 	}
-	return []Finding{v.welcome()}
+	return findings
+}
+
+// retaining says whether the broker keeps statuses for whoever subscribes later.
+func (v *visitor) retaining(session gateway.Session) []Finding {
+	if s, ok := session.(*mqtt.Session); !ok || s.Retains() {
+		return nil
+	}
+	var findings []Finding
+	if of := v.cfg.Upstream.DeviceStatus; of.Topic != "" && (of.Retain == nil || *of.Retain) {
+		findings = append(findings, v.problem("upstream.device_status.retain",
+			"the broker at %s keeps no retained messages: set it to false, and have whoever needs the statuses subscribe before devices connect", v.address))
+	}
+	if v.cfg.Upstream.GatewayStatus.Topic != "" {
+		findings = append(findings, v.warning("upstream.gateway_status",
+			"the broker at %s keeps no retained messages: whoever subscribes later does not see the status", v.address))
+	}
+	return findings
 }
 
 func visitingDevice(username string) gateway.Device {

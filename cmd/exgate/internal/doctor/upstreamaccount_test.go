@@ -46,6 +46,14 @@ func TestTopicOfOtherGateways(t *testing.T) {
 	expect(t, brokered(t, b.URL(), append(settings, "control_topic: gateways")...), doctor.Well, "upstream.url", "takes the gateway's account me")
 }
 
+func TestBrokerWithoutRetainedMessages(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{Config: []string{"retain_available false"}})
+	const status = "device_status: {topic: 'a/${clientid}'"
+	expect(t, brokered(t, b.URL(), status+"}"), doctor.Problem, "upstream.device_status.retain", "keeps no retained messages: set it to false")
+	expect(t, brokered(t, b.URL(), status+", retain: false}"), doctor.Well, "upstream.url", "speaks MQTT 5")
+	expect(t, brokered(t, mosquitto.Start(t, mosquitto.Options{}).URL(), status+"}"), doctor.Well, "upstream.url", "speaks MQTT 5")
+}
+
 func TestEachServerIsVisited(t *testing.T) {
 	b, nobody := mosquitto.Start(t, mosquitto.Options{}), gatewaytest.FreeAddress(t)
 	cfg := brokered(t, b.URL()+", mqtt://"+nobody)

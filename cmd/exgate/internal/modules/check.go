@@ -1,16 +1,19 @@
 package modules
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// Check reads every file of the folder, as far as that goes without running a module. Its error is of type [config.Problems].
-func Check(folder string) error {
+// Check reads every file of the folder, and loads and starts each module with its settings. Its error is of type [config.Problems].
+func Check(ctx context.Context, folder string) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return config.Problems{{Where: folder, Text: err.Error()}}
@@ -25,7 +28,7 @@ func Check(folder string) error {
 		}
 		switch ending {
 		case config.ModuleFile:
-			err = checkModule(path, name)
+			err = checkModule(ctx, path, name)
 		case config.ModuleSettings:
 			err = checkSettings(path, name)
 		default:
@@ -43,12 +46,27 @@ func Check(folder string) error {
 	return nil
 }
 
-func checkModule(path, name string) error {
+func checkModule(ctx context.Context, path, name string) error {
 	if !config.IsModuleName(name) {
 		return errors.New("is no name of a module: use a-z, 0-9, - and _")
 	}
-	_, err := readModule(path)
-	return err
+	module, err := readModule(path)
+	if err != nil {
+		return err
+	}
+	settings, file := &config.Module{}, strings.TrimSuffix(path, config.ModuleFile)+config.ModuleSettings
+	if _, err := os.Lstat(file); err == nil {
+		if settings, err = config.LoadModule(file, name); err != nil {
+			return nil // it is reported for its own file
+		}
+	}
+	guest := settings.Guest()
+	guest.Name, guest.Module, guest.Logger, guest.Shards = name, module, slog.New(slog.DiscardHandler), 1
+	engine, err := wasm.New(ctx, guest)
+	if err != nil {
+		return err
+	}
+	return engine.Close(ctx)
 }
 
 func checkSettings(path, name string) error {

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/internal/boundedfile"
@@ -50,13 +51,19 @@ func (h *handlers) engine(ctx context.Context, name, key string, cfg config.Hand
 	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name, module, s.cfg.ModulesCache, s.log, h.wasm
 	engine, err := wasm.New(ctx, guest)
 	if err != nil {
-		return nil, s.cfg.Problem(key+".wasm", "%s: %v", cfg.Wasm, err)
+		return nil, s.cfg.Problem(key+".wasm", "%v", moduleError(cfg.Wasm, err))
 	}
 	return engine, nil
 }
 
 // maxModule bounds the file of a module, in bytes.
 const maxModule = 64 << 20
+
+// fingerprint tells modules and their settings apart.
+func fingerprint(file string, guest wasm.Config) string { return fmt.Sprintf("%s\x00%+v", file, guest) }
+
+// moduleError is err with the file that it is about, which some of the engine's errors name.
+func moduleError(file string, err error) error { return fmt.Errorf("%s: %w", file, err) }
 
 // module returns the bytes of a module, built in or from a file.
 func module(cfg config.Handler) ([]byte, error) {

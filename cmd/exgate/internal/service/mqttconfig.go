@@ -32,9 +32,6 @@ func (s *Service) mqttConfig() (cfg mqtt.Config, err error) {
 		}
 		cfg.TLS.NextProtos = u.TLS.ALPN
 	}
-	if err := writable(u.Spool.Folder); err != nil {
-		return cfg, s.cfg.Problem("upstream.spool.folder", "%v", err)
-	}
 	return cfg, nil
 }
 

@@ -58,11 +58,8 @@ func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Service,
 
 // TakeOver is Start for a service that may replace that of another process, as from says.
 func TakeOver(ctx context.Context, cfg *config.Config, log *slog.Logger, from Succession) (*Service, error) {
-	s := &Service{cfg: cfg, log: log, registry: prometheus.NewRegistry(), opener: from.Sockets, version: from.Version, start: make(chan struct{})}
+	s := newService(cfg, log, from)
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s.gateway = gateway.New(gateway.Config{
-		Node: cfg.Node, Logger: log, Metrics: gateway.NewMetrics(s.registry), QueueBytes: int64(cfg.MaxQueuedBytes),
-	})
 	s.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "exgate_queued_bytes", Help: "Bytes that wait for devices and for handlers, in all connections together (max_queued_bytes).",
 	}, func() float64 { return float64(s.gateway.QueuedBytes()) }))

@@ -37,6 +37,9 @@ func (s *Service) startUpstream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := writable(s.cfg.Upstream.Spool.Folder); err != nil {
+		return s.cfg.Problem("upstream.spool.folder", "%v", err)
+	}
 	c, err := mqtt.New(cfg)
 	if err != nil {
 		return s.cfg.Problem("upstream", "%v", err)

@@ -1,0 +1,37 @@
+package doctor
+
+import (
+	"context"
+	"slices"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/service"
+)
+
+// startable says what would keep the gateway from starting: modules that do not load, folders that cannot be written to.
+func (c *checkup) startable(ctx context.Context) []Finding {
+	problems := service.Check(ctx, c.cfg)
+	var findings []Finding
+	for _, p := range problems {
+		findings = append(findings, Finding{State: Problem, Setting: p.Key, Where: p.Where, Text: p.Text})
+	}
+	well := func(key string) bool {
+		return !slices.ContainsFunc(problems, func(p config.Problem) bool { return p.Key == key })
+	}
+	for _, name := range c.cfg.Names() {
+		h, key := c.cfg.Listeners[name].Handler, "listeners."+name+".handler.wasm"
+		if _, builtin := h.BuiltinName(); h.Wasm != "" && !builtin && well(key) {
+			findings = append(findings, c.well(key, "%s loads and starts", h.Wasm))
+		}
+	}
+	for _, f := range service.Folders(c.cfg) {
+		switch {
+		case !well(f.Key):
+		case f.Missing():
+			findings = append(findings, c.well(f.Key, "%s can be made", f.Path))
+		default:
+			findings = append(findings, c.well(f.Key, "%s can be written to", f.Path))
+		}
+	}
+	return findings
+}

@@ -1,0 +1,185 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
+
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/modules"
+	"github.com/exgate/exgate/connectors/mqtt"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm"
+)
+
+// Check finds what Start would refuse of a loaded configuration, apart from addresses in use: modules that do not load or start with their settings,
+// folders that cannot be written to. It opens no socket, connects to nothing and leaves nothing behind.
+func Check(ctx context.Context, cfg *config.Config) config.Problems {
+	c := &checking{service: newService(cfg, slog.New(slog.DiscardHandler), Succession{}), started: make(map[string]error)}
+	c.upstream(ctx)
+	for _, folder := range Folders(cfg) {
+		c.add(folder.check(cfg))
+	}
+	for _, name := range cfg.Names() {
+		c.handler(ctx, name, cfg.Listeners[name].Handler)
+	}
+	if cfg.Modules != "" {
+		c.add(modules.Check(ctx, cfg.Modules))
+	}
+	return c.problems
+}
+
+// checking is one Check.
+type checking struct {
+	service  *Service
+	problems config.Problems
+	started  map[string]error // what became of modules, by their file and settings: many listeners may have the same
+}
+
+// add takes the problems in err, which may be nil.
+func (c *checking) add(err error) {
+	var one config.Problem
+	var several config.Problems
+	switch {
+	case errors.As(err, &several):
+		c.problems = append(c.problems, several...)
+	case errors.As(err, &one):
+		c.problems = append(c.problems, one)
+	case err != nil:
+		c.problems = append(c.problems, config.Problem{Where: "start", Text: err.Error()})
+	}
+}
+
+// upstream makes the connector of a broker elsewhere, which does not connect before it is used.
+func (c *checking) upstream(ctx context.Context) {
+	s := c.service
+	if !s.cfg.Upstream.Elsewhere() {
+		return
+	}
+	of, err := s.mqttConfig()
+	if err != nil {
+		c.add(err)
+		return
+	}
+	of.Spool, of.GatewayStatus = mqtt.SpoolConfig{}, mqtt.Status{} // a folder would be made and locked, and a connection opened
+	connector, err := mqtt.New(of)
+	if err != nil {
+		c.add(s.cfg.Problem("upstream", "%v", err))
+		return
+	}
+	c.add(connector.Close(ctx))
+}
+
+// handler starts the modules of a listener as Start does, and ends them.
+func (c *checking) handler(ctx context.Context, name string, h config.Handler) {
+	key := "listeners." + name + ".handler"
+	if h.Wasm != "" {
+		c.module(ctx, key, h)
+	}
+	if h.Shadow.Wasm != "" {
+		h.Wasm = h.Shadow.Wasm
+		c.module(ctx, key+".shadow", h)
+	}
+}
+
+func (c *checking) module(ctx context.Context, key string, h config.Handler) {
+	guest := h.Guest()
+	same := fingerprint(h.Wasm, guest)
+	err, known := c.started[same]
+	if !known {
+		err = tryModule(ctx, h, guest)
+		c.started[same] = err
+	}
+	if err != nil {
+		c.add(c.service.cfg.Problem(key+".wasm", "%v", err))
+	}
+}
+
+// tryModule loads and starts a module as the engine of a listener does.
+func tryModule(ctx context.Context, h config.Handler, guest wasm.Config) error {
+	module, err := module(h)
+	if err != nil {
+		return err
+	}
+	guest.Name, guest.Module, guest.Logger, guest.Shards = "check", module, slog.New(slog.DiscardHandler), 1
+	engine, err := wasm.New(ctx, guest)
+	if err != nil {
+		return moduleError(h.Wasm, err)
+	}
+	return engine.Close(ctx)
+}
+
+// Folder is one that the gateway writes to, and makes where it is missing.
+type Folder struct {
+	Key  string // the setting that names it
+	Path string
+}
+
+// Folders are those that cfg names.
+func Folders(cfg *config.Config) []Folder {
+	var all []Folder
+	if path := cfg.Upstream.Spool.Folder; path != "" {
+		all = append(all, Folder{"upstream.spool.folder", path})
+	}
+	for _, name := range cfg.Names() {
+		if path := cfg.Listeners[name].Capture.Folder; path != "" {
+			all = append(all, Folder{"listeners." + name + ".capture.folder", path})
+		}
+	}
+	return all
+}
+
+func (f Folder) check(cfg *config.Config) error {
+	there := f.existing()
+	err := unix.Access(there, unix.W_OK|unix.X_OK)
+	if err == nil && f.Missing() {
+		err = makeAndRemove(there) // some file systems take no folders, whatever their rights say
+	}
+	if err != nil {
+		return cfg.Problem(f.Key, "%s cannot be written to (%v): allow the gateway's user to, or name another folder", there, err)
+	}
+	return nil
+}
+
+// Missing reports whether the folder would be made.
+func (f Folder) Missing() bool { return f.existing() != filepath.Clean(f.Path) }
+
+// existing is the folder, or the nearest one around it that is there.
+func (f Folder) existing() string {
+	folder := filepath.Clean(f.Path)
+	for {
+		_, err := os.Stat(folder)
+		above := filepath.Dir(folder)
+		if !errors.Is(err, fs.ErrNotExist) || above == folder {
+			return folder
+		}
+		folder = above
+	}
+}
+
+func makeAndRemove(in string) error {
+	made, err := os.MkdirTemp(in, ".exgate-check-")
+	if err == nil {
+		return os.Remove(made)
+	}
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
+}
+
+// newService makes a service that has started nothing.
+func newService(cfg *config.Config, log *slog.Logger, from Succession) *Service {
+	s := &Service{cfg: cfg, log: log, registry: prometheus.NewRegistry(), opener: from.Sockets, version: from.Version, start: make(chan struct{})}
+	s.gateway = gateway.New(gateway.Config{
+		Node: cfg.Node, Logger: log, Metrics: gateway.NewMetrics(s.registry), QueueBytes: int64(cfg.MaxQueuedBytes),
+	})
+	return s
+}
