@@ -1,8 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -13,9 +17,50 @@ import (
 func newLogger(cfg config.Log, out *os.File) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(cfg.Level))
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: plainAttr}
 	if cfg.Format == "json" || cfg.Format == "auto" && !term.IsTerminal(int(out.Fd())) {
 		return slog.New(slog.NewJSONHandler(out, options))
 	}
 	return slog.New(slog.NewTextHandler(out, options))
 }
+
+// longestValue bounds a value in a log line, in bytes. The stack of a panic is longer than anything else.
+const longestValue = 8 << 10
+
+// plainAttr makes values fit for a terminal and a log collector, whatever a device, a handler or a broker said.
+func plainAttr(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value; v.Kind() {
+	case slog.KindString:
+		a.Value = slog.StringValue(plainText(v.String()))
+	case slog.KindAny:
+		if err, ok := v.Any().(error); ok {
+			a.Value = slog.StringValue(plainText(err.Error()))
+		}
+	}
+	return a
+}
+
+// plainText escapes what moves a terminal's cursor, changes its colours or reorders its text, and shortens what is long. Line breaks and tabs stay: the
+// handlers of slog escape those.
+func plainText(text string) string {
+	if len(text) > longestValue {
+		text = text[:longestValue] + "..."
+	}
+	if !strings.ContainsFunc(text, moves) && utf8.ValidString(text) {
+		return text
+	}
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case moves(r):
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func moves(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsPrint(r) && r != '\u00a0' }

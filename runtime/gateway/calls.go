@@ -12,6 +12,7 @@ import (
 type call struct {
 	conn   *Conn
 	name   string
+	topic  string // without the mountpoint
 	bytes  int
 	window bool // counts against the publish window
 	done   Done
@@ -32,7 +33,7 @@ var callPool = sync.Pool{New: func() any { return new(call) }}
 // Publish sends a message of the device upstream; see [ConnectionAdapter].
 func (c *Conn) Publish(name string, qos uint32, payload []byte, done Done) Result {
 	if r := checkPublish(name, qos); !r.Ok() {
-		return r
+		return c.refused("publish", name, r)
 	}
 	session, name, k, r := c.begin("publish", c.topics.publish, name, len(payload), true, done)
 	if !r.Ok() {
@@ -46,7 +47,7 @@ func (c *Conn) Publish(name string, qos uint32, payload []byte, done Done) Resul
 // Subscribe subscribes the device; see [ConnectionAdapter].
 func (c *Conn) Subscribe(filter string, qos uint32, done Done) Result {
 	if r := checkSubscribe(filter, qos); !r.Ok() {
-		return r
+		return c.refused("subscribe", filter, r)
 	}
 	session, filter, k, r := c.begin("subscribe", c.topics.subscribe, filter, 0, false, done)
 	if !r.Ok() {
@@ -60,7 +61,7 @@ func (c *Conn) Subscribe(filter string, qos uint32, done Done) Result {
 // Unsubscribe ends a subscription; see [ConnectionAdapter].
 func (c *Conn) Unsubscribe(filter string, done Done) Result {
 	if r := checkFilter(filter); !r.Ok() {
-		return r
+		return c.refused("unsubscribe", filter, r)
 	}
 	session, filter, k, r := c.begin("unsubscribe", nil, filter, 0, false, done)
 	if !r.Ok() {
@@ -71,8 +72,17 @@ func (c *Conn) Unsubscribe(filter string, done Done) Result {
 	return OK
 }
 
-// begin admits a call with a topic name or filter that allowed covers, and counts it. It returns the topic with the mountpoint.
+// begin is admit, and logs what is refused.
 func (c *Conn) begin(name string, allowed topicList, text string, bytes int, window bool, done Done) (Session, string, *call, Result) {
+	session, mounted, k, r := c.admit(name, allowed, text, bytes, window, done)
+	if !r.Ok() {
+		c.refused(name, text, r)
+	}
+	return session, mounted, k, r
+}
+
+// admit admits a call with a topic name or filter that allowed covers, and counts it. It returns the topic with the mountpoint.
+func (c *Conn) admit(name string, allowed topicList, text string, bytes int, window bool, done Done) (Session, string, *call, Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -102,7 +112,7 @@ func (c *Conn) begin(name string, allowed topicList, text string, bytes int, win
 	if k.finish == nil {
 		k.finish = k.complete
 	}
-	k.conn, k.name, k.bytes, k.window, k.done = c, name, bytes, window, done
+	k.conn, k.name, k.topic, k.bytes, k.window, k.done = c, name, text, bytes, window, done
 	return c.login.session, mounted, k, OK
 }
 
@@ -135,6 +145,9 @@ func (c *Conn) admitTopic(call string, allowed topicList, text string, isName bo
 func (k *call) complete(r Result) {
 	k.result = r
 	k.settle()
+	if !r.Ok() {
+		k.conn.refused(k.name, k.topic, r)
+	}
 	if k.state.CompareAndSwap(callEntered, callCompleted) {
 		return // returned will report it
 	}
@@ -169,7 +182,7 @@ func (k *call) settle() {
 
 func (k *call) report() {
 	done, r := k.done, k.result
-	k.conn, k.done, k.result = nil, nil, Result{}
+	k.conn, k.topic, k.done, k.result = nil, "", nil, Result{}
 	k.state.Store(callEntered)
 	callPool.Put(k)
 	if done != nil {

@@ -149,7 +149,7 @@ func (c *Conn) fail(err error) { c.Close(ReasonOf(err)) }
 // recoverHandler keeps a panic in one connection's handler from ending the others.
 func (c *Conn) recoverHandler() {
 	if p := recover(); p != nil {
-		c.gw.log.Error("handler panicked", "conn", c.id, "panic", p, "stack", string(debug.Stack()))
+		c.gw.log.Error("handler panicked", "listener", c.metrics.name, "conn", c.id, "panic", p, "stack", string(debug.Stack()))
 		c.Close(ReasonHandlerFailed.With("panic: %v", p))
 	}
 }
@@ -206,8 +206,24 @@ func (c *Conn) logClosed(reason CloseReason) {
 	if reason.Code >= ReasonHandlerFailed.Code && reason.Code < ReasonDiscarded.Code {
 		level = slog.LevelWarn
 	}
-	if ctx := context.Background(); c.gw.log.Enabled(ctx, level) {
-		c.gw.log.Log(ctx, level, "connection closed", "conn", c.id, "listener", c.metrics.name, "peer", c.info.Peer,
-			"reason", reason.Name, "detail", reason.Detail, "lasted", time.Since(c.opened).Round(time.Millisecond).String())
+	ctx := context.Background()
+	if !c.gw.log.Enabled(ctx, level) {
+		return
 	}
+	silent, ok := 0, true
+	if level > slog.LevelDebug {
+		silent, ok = c.metrics.closes.Allow(c.id, time.Now())
+	}
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	client := c.login.client
+	c.mu.Unlock()
+	attrs := append(c.who(client), slog.String("reason", reason.Name), slog.String("detail", shown(reason.Detail)),
+		slog.String("lasted", time.Since(c.opened).Round(time.Millisecond).String()))
+	if silent > 0 {
+		attrs = append(attrs, slog.Int("suppressed", silent))
+	}
+	c.gw.log.LogAttrs(ctx, level, "connection closed", attrs...)
 }

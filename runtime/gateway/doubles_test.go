@@ -399,7 +399,10 @@ func newHouse(t *testing.T, limits gateway.Limits, mountpoint string) *house {
 func newHouseOf(t *testing.T, cfg gateway.Config, limits gateway.Limits, mountpoint string) *house {
 	t.Helper()
 	w := &house{lis: newHatch(), h: newScript(), up: newUpstream()}
-	cfg.Node, cfg.Logger = "n1", slog.New(slog.DiscardHandler)
+	cfg.Node = "n1"
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 	w.gw = gateway.New(cfg)
 	err := errors.Join(
 		w.gw.SetHandler("h", w.h),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 )
 
 // Listener accepts device connections; runtime/listener has one for each kind of socket.
@@ -176,14 +177,14 @@ func (g *Gateway) attach(entry *listening, t Transport) (*Conn, error) {
 	if err != nil {
 		a.handler.release()
 		a.connector.release()
-		g.refuse(entry, err)
+		g.refuse(entry, t, err)
 		return nil, err
 	}
 	c.start()
 	return c, nil
 }
 
-func (g *Gateway) refuse(entry *listening, err error) {
+func (g *Gateway) refuse(entry *listening, t Transport, err error) {
 	reason := ReasonHandlerUnavailable
 	var h *HandlerError
 	if errors.As(err, &h) {
@@ -193,7 +194,9 @@ func (g *Gateway) refuse(entry *listening, err error) {
 		reason = ReasonListenerRemoved
 	}
 	entry.metrics.refused(reason)
-	g.log.Warn("connection refused", "listener", entry.name, "reason", reason.Name, "error", err)
+	if silent, ok := entry.metrics.unserved.Allow(reason.Name, time.Now()); ok {
+		g.log.Warn("connection refused", "listener", entry.name, "peer", t.Info().Peer, "reason", reason.Name, "error", shown(err.Error()), "suppressed", silent)
+	}
 }
 
 // attachment takes what the listener's connections now use.

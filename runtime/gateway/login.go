@@ -78,6 +78,7 @@ func (c *Conn) Authenticate(client ClientInfo, password string, done Done) Resul
 	}
 	if !refused.Ok() {
 		c.metrics.call("authenticate", refused)
+		c.logRefusal(client, callLogin, "", refused)
 		return refused
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.limits.AuthTimeout)
@@ -93,6 +94,7 @@ func (c *Conn) Authenticate(client ClientInfo, password string, done Done) Resul
 	}
 	c.login.state, c.login.cancel = loginPending, cancel
 	client.Mountpoint = mount
+	c.login.client = client
 	go c.authenticate(ctx, client, password, done)
 	return OK
 }
@@ -103,6 +105,9 @@ func (c *Conn) authenticate(ctx context.Context, client ClientInfo, password str
 		o.AuthFailed()
 	}
 	c.metrics.call("authenticate", r)
+	if r != resultUnreachable { // which is logged already
+		c.refused(callLogin, "", r)
+	}
 	if done != nil {
 		done(r)
 	}
@@ -172,7 +177,10 @@ func (c *Conn) loginFailed(err error) Result {
 		return Refuse(CodeUnknown, "upstream did not answer within %v", c.limits.AuthTimeout.Round(time.Millisecond))
 	}
 	if silent, ok := c.gw.outages.Allow(time.Now()); ok {
-		c.gw.log.Warn("upstream cannot be reached", "listener", c.metrics.name, "conn", c.id, "error", err, "suppressed", silent)
+		c.gw.log.Warn("upstream cannot be reached", "listener", c.metrics.name, "conn", c.id, "client_id", shown(c.login.client.ClientID), "error", err,
+			"suppressed", silent)
 	}
-	return Refuse(CodeUnknown, "upstream cannot be reached")
+	return resultUnreachable
 }
+
+var resultUnreachable = Refuse(CodeUnknown, "upstream cannot be reached")

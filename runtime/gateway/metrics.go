@@ -1,6 +1,10 @@
 package gateway
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/exgate/exgate/internal/lograte"
+)
 
 // Metrics counts what the connections do. One set serves one [Gateway].
 type Metrics struct {
@@ -59,11 +63,16 @@ type listenerMetrics struct {
 	sent        prometheus.Counter
 	bytesEvents prometheus.Counter
 	msgEvents   prometheus.Counter
+
+	refusals refusalLog
+	closes   lograte.Set // lines about connections that failed
+	unserved lograte.Set // lines about connections that were not taken
 }
 
 func (m *Metrics) listener(name string) *listenerMetrics {
 	return &listenerMetrics{
 		set:         m,
+		closes:      lograte.Set{Most: 100},
 		name:        name,
 		connections: m.connections.WithLabelValues(name),
 		opened:      m.opened.WithLabelValues(name),

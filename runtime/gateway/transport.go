@@ -17,7 +17,7 @@ type MessageTransport interface {
 // Transport is the socket of one device as a [Conn] sees it; runtime/listener implements it for each kind of socket. The
 // listener reads, the Conn writes and closes.
 type Transport interface {
-	// Info says who is at the other end. It is called once, when the connection is made.
+	// Info says who is at the other end. It is called when the connection is made, and again where it is not taken.
 	Info() ConnInfo
 
 	// TryWrite writes what the socket takes without waiting, and returns how much that was. A transport that cannot know returns 0, nil.

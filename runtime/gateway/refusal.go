@@ -1,0 +1,94 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/exgate/exgate/internal/lograte"
+)
+
+// refusalLog bounds the lines about refused calls of one listener. Each kind of call and result has lines of its own, so that none hides another.
+type refusalLog struct {
+	mu   sync.Mutex
+	sets map[refusalKind]*lograte.Set // guarded by mu
+}
+
+type refusalKind struct {
+	call string
+	code ResultCode
+}
+
+// allow reports whether a refusal is to be logged, and how many of its kind were not since the last line.
+func (l *refusalLog) allow(kind refusalKind, about string) (suppressed int, ok bool) {
+	l.mu.Lock()
+	set := l.sets[kind]
+	if set == nil {
+		if l.sets == nil {
+			l.sets = make(map[refusalKind]*lograte.Set)
+		}
+		set = new(lograte.Set)
+		l.sets[kind] = set
+	}
+	l.mu.Unlock()
+	return set.Allow(about, time.Now())
+}
+
+// refused logs a call of the handler that was not carried out, and returns its result. The caller does not hold mu.
+func (c *Conn) refused(call, topic string, r Result) Result {
+	c.mu.Lock()
+	client, closing := c.login.client, c.closing.Load()
+	c.mu.Unlock()
+	if !closing {
+		c.logRefusal(client, call, topic, r)
+	}
+	return r
+}
+
+// logRefusal logs a call that was not carried out. Lines are about client ids, and about addresses where a login failed: a client id may be made up.
+func (c *Conn) logRefusal(client ClientInfo, call, topic string, r Result) {
+	if r.Ok() || r.Code == CodeConnProcessNotAlive {
+		return
+	}
+	about := client.ClientID
+	if call == callLogin && c.info.Peer.IsValid() {
+		about = c.info.Peer.Addr().String()
+	}
+	silent, ok := c.metrics.refusals.allow(refusalKind{call, r.Code}, about)
+	if !ok {
+		return
+	}
+	attrs := c.who(client)
+	if topic != "" {
+		attrs = append(attrs, slog.String("topic", shown(topic)))
+	}
+	attrs = append(attrs, slog.String("result", r.Code.String()), slog.String("cause", shown(r.Message)), slog.Int("suppressed", silent))
+	c.gw.log.LogAttrs(context.Background(), slog.LevelWarn, call+" refused", attrs...)
+}
+
+// callLogin is the authenticate call in log lines.
+const callLogin = "login"
+
+// who names a device in log lines.
+func (c *Conn) who(client ClientInfo) []slog.Attr {
+	attrs := []slog.Attr{
+		slog.String("listener", c.metrics.name), slog.String("conn", c.id), slog.String("client_id", shown(client.ClientID)), slog.Any("peer", c.info.Peer),
+	}
+	if client.Username != "" {
+		attrs = append(attrs, slog.String("username", shown(client.Username)))
+	}
+	return attrs
+}
+
+// longestShown bounds what a device said in a log line, in bytes.
+const longestShown = 256
+
+// shown is a text of a device or a handler for a log line, shortened where it is long.
+func shown(text string) string {
+	if len(text) > longestShown {
+		text = strings.ToValidUTF8(text[:longestShown], "") + "..."
+	}
+	return text
+}
