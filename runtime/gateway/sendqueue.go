@@ -222,7 +222,7 @@ func (c *Conn) ReadEnded(err error) {
 func (r CloseReason) abrupt() bool {
 	switch r.Code {
 	case ReasonSendQueueFull.Code, ReasonQueueBudget.Code, ReasonSendTimeout.Code, ReasonSocketFail.Code, ReasonConnReset.Code,
-		ReasonTimedOut.Code, ReasonBrokenPipe.Code:
+		ReasonTimedOut.Code, ReasonBrokenPipe.Code, ReasonNoDescriptors.Code:
 		return true
 	}
 	return false

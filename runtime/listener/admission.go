@@ -27,6 +27,10 @@ type AdmissionConfig struct {
 	Burst int
 	// Ban refuses sources that keep failing for a while. If zero, nobody is banned.
 	Ban BanConfig
+	// Descriptors keeps file descriptors back. If zero, nothing does.
+	Descriptors *Descriptors
+	// DescriptorsEach is how many of them one connection takes. If zero, none.
+	DescriptorsEach int
 	// Total bounds the connections of all listeners that share it. If zero, nothing does.
 	Total *TotalLimit
 	// Logger takes refusals and bans, at most one line of a kind in 10 s. If zero, slog.Default().
@@ -42,6 +46,8 @@ type Admission struct {
 	perSource *sourcePlaces
 	open      places
 	total     *TotalLimit
+	files     *Descriptors
+	filesEach int
 	rate      *rate.Limiter // nil: any rate
 	refusals  *refusalLog
 }
@@ -60,7 +66,7 @@ func NewAdmission(cfg AdmissionConfig) (*Admission, error) {
 	log := cfg.Logger.With("listener", cfg.Listener)
 	a := &Admission{
 		bans: newBans(cfg.Ban, cfg.Listener, log, cfg.Metrics), perSource: newSourcePlaces(cfg.MaxPerSource),
-		total: cfg.Total, rate: newConnectionRate(cfg.Rate, cfg.Burst), refusals: newRefusalLog(cfg.Listener, log, cfg.Metrics),
+		files: cfg.Descriptors, filesEach: cfg.DescriptorsEach, total: cfg.Total, rate: newConnectionRate(cfg.Rate, cfg.Burst), refusals: newRefusalLog(cfg.Listener, log, cfg.Metrics),
 	}
 	a.open.maximum = int64(cfg.MaxConnections)
 	a.SetAccess(cfg.Access)
@@ -114,7 +120,12 @@ func (a *Admission) AdmitSilent(address netip.Addr) (Ticket, bool) {
 		a.refusals.refused(r, from)
 		return Ticket{}, false
 	}
-	return Ticket{admission: a, source: from, perSource: true}, true
+	if !a.files.enter(a.filesEach) {
+		a.perSource.leave(from)
+		a.refusals.refused(refusedDescriptors, from)
+		return Ticket{}, false
+	}
+	return Ticket{admission: a, source: from, perSource: true, files: int32(a.filesEach)}, true
 }
 
 // AdmitProxy is Admit for a trusted proxy, which brings connections of many devices: its bans and its number of connections do not count.
@@ -129,11 +140,17 @@ func (a *Admission) AdmitSilentProxy(address netip.Addr) (Ticket, bool) {
 	if a == nil {
 		return Ticket{}, true
 	}
+	r := admitted
 	if !a.access.Load().Allowed(address) {
-		a.refusals.refused(refusedAccess, sourceOf(address))
+		r = refusedAccess
+	} else if !a.files.enter(a.filesEach) {
+		r = refusedDescriptors
+	}
+	if r != admitted {
+		a.refusals.refused(r, sourceOf(address))
 		return Ticket{}, false
 	}
-	return Ticket{admission: a}, true
+	return Ticket{admission: a, files: int32(a.filesEach)}, true
 }
 
 // Allowed reports whether the access list and the bans let address in. A refusal is counted and logged; nothing is taken.
@@ -147,6 +164,14 @@ func (a *Admission) Allowed(address netip.Addr) bool {
 		a.refusals.refused(r, from)
 	}
 	return r == admitted
+}
+
+// descriptorsOf is nil where a is.
+func (a *Admission) descriptorsOf() *Descriptors {
+	if a == nil {
+		return nil
+	}
+	return a.files
 }
 
 func (a *Admission) known(address netip.Addr, from source) refusal {

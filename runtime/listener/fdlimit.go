@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownFiles is what the process needs besides its connections: listening sockets, the poller, logs, upstream sessions that are shared.
+// ownFiles is what the process needs at least besides its connections: listening sockets, the poller, logs, upstream sessions that are shared.
 const ownFiles = 64
 
 // FileLimit is how many file descriptors this process may have open, and the hard limit up to which it could raise that itself. The Go
@@ -28,13 +28,13 @@ func CheckFiles(want int) (message string, ok bool) {
 	if err != nil {
 		return err.Error(), true
 	}
-	return describeFiles(want, soft, hard)
+	return describeFiles(want, max(ownFiles, openFiles()+reserveBeyondOpen), soft, hard)
 }
 
-func describeFiles(want int, soft, hard uint64) (message string, ok bool) {
+func describeFiles(want, own int, soft, hard uint64) (message string, ok bool) {
 	possible := uint64(0)
-	if soft > ownFiles {
-		possible = soft - ownFiles
+	if soft > uint64(own) {
+		possible = soft - uint64(own)
 	}
 	switch {
 	case soft > math.MaxInt64: // no limit, however the system writes it
@@ -46,5 +46,5 @@ func describeFiles(want int, soft, hard uint64) (message string, ok bool) {
 	}
 	return fmt.Sprintf("%d connections cannot be reached: this process may open %d files (hard limit %d), which is %d connections; "+
 		"raise it to %d (ulimit -n, LimitNOFILE= of a systemd service) or lower max_connections",
-		want, soft, hard, possible, uint64(want)+ownFiles), false
+		want, soft, hard, possible, uint64(want)+uint64(own)), false
 }

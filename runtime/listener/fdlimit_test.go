@@ -27,7 +27,7 @@ func TestFilesAgainstConnections(t *testing.T) {
 				"which is 19936 connections; raise it to 20001 (ulimit -n, LimitNOFILE= of a systemd service) or lower max_connections",
 		},
 	} {
-		if message, ok := describeFiles(tt.want, tt.soft, tt.hard); message != tt.message || ok != tt.ok {
+		if message, ok := describeFiles(tt.want, ownFiles, tt.soft, tt.hard); message != tt.message || ok != tt.ok {
 			t.Errorf("%d of %d: %v, %q", tt.want, tt.soft, ok, message)
 		}
 	}

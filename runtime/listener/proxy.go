@@ -73,7 +73,7 @@ func (p *proxy) read(s *streamSocket, e *openingConn) (netip.Addr, error) {
 	e.bound(p.timeout)
 	peer, local, rest, err := readProxyHeader(s.conn)
 	if err != nil {
-		reason := proxyReason(e, err)
+		reason := proxyReason(s, e, err)
 		p.refused.WithLabelValues(reason).Inc()
 		return netip.Addr{}, &openingError{"PROXY header", reason, err}
 	}
@@ -84,9 +84,9 @@ func (p *proxy) read(s *streamSocket, e *openingConn) (netip.Addr, error) {
 	return peer.Addr(), nil
 }
 
-func proxyReason(e *openingConn, err error) string {
+func proxyReason(s *streamSocket, e *openingConn, err error) string {
 	switch {
-	case e.evicted.Load():
+	case e.evicted.Load() || s.evicted.Load():
 		return "busy"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return "timeout"

@@ -19,12 +19,13 @@ const (
 	refusedMaxPerSource
 	refusedMaxTotal
 	refusedRate
+	refusedDescriptors
 	refusals // how many there are
 )
 
 func (r refusal) String() string {
 	return [refusals]string{
-		"admitted", "access_denied", "banned", "max_connections", "max_per_source", "max_total", "connection_rate",
+		"admitted", "access_denied", "banned", "max_connections", "max_per_source", "max_total", "connection_rate", "no_descriptors",
 	}[r]
 }
 

@@ -118,8 +118,10 @@ func (l *stream) admit(c streamConn) (*streamSocket, bool) {
 	}
 	if !ok {
 		_ = s.Abort()
+		return s, false
 	}
-	return s, ok
+	l.admission.descriptorsOf().watch(s)
+	return s, true
 }
 
 // begin gives s a place among those that are silent, in the order of accepting; nil where nothing is awaited.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,8 +36,12 @@ type streamSocket struct {
 	ticket      Ticket
 	deadline    readDeadline
 
+	evicted atomic.Bool // it makes room for another
+	silent  silentPlace
+
 	// Owned by the reading goroutine.
 	early   []byte // what came with the PROXY header
+	spoke   bool   // the device has said something
 	tryRead func(fd uintptr) bool
 	buf     *[readBuffer]byte
 	n       int
@@ -81,10 +86,11 @@ func (s *streamSocket) serve(c *gateway.Conn) {
 				go s.serve(c)
 				return
 			}
-			c.ReadEnded(err)
+			s.ended(c, err)
 			return
 		}
 		s.deadline.age()
+		s.heard()
 		_ = c.Receive(s.buf[:s.n])
 		s.giveBack()
 	}
@@ -194,8 +200,10 @@ func (s *streamSocket) CloseWrite(linger time.Duration) error {
 
 // Close frees the socket and its place.
 func (s *streamSocket) Close() error {
+	s.ticket.admission.descriptorsOf().forget(s)
+	err := s.conn.Close()
 	s.ticket.Release()
-	return s.conn.Close()
+	return err
 }
 
 // Abort frees the socket and throws away what the kernel holds for the peer.

@@ -13,6 +13,7 @@ type Ticket struct {
 	source    source
 	perSource bool   // counted against its source
 	entered   bool   // counted against the listener's limits
+	files     int32  // descriptors that it holds; atomic
 	released  uint32 // atomic
 }
 
@@ -24,8 +25,16 @@ func (t *Ticket) Release() {
 	if t.perSource {
 		t.admission.perSource.leave(t.source)
 	}
+	t.leaveDescriptors()
 	if t.entered {
 		t.admission.leave()
+	}
+}
+
+// leaveDescriptors gives the descriptors back. Calling it again, on any goroutine, does nothing.
+func (t *Ticket) leaveDescriptors() {
+	if t.admission != nil {
+		t.admission.files.leave(int(atomic.SwapInt32(&t.files, 0)))
 	}
 }
 

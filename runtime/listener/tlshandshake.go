@@ -54,7 +54,7 @@ func (s *secure) use() {
 func (s *secure) handshake(socket *streamSocket, e *openingConn) (*tlsSocket, error) {
 	e.bound(s.timeout)
 	t, err := s.shake(socket, e)
-	result := handshakeResult(e, err)
+	result := handshakeResult(socket, e, err)
 	s.handshakes.WithLabelValues(result).Inc()
 	if err == nil {
 		return t, nil
@@ -91,11 +91,11 @@ func (s *secure) shake(socket *streamSocket, e *openingConn) (*tlsSocket, error)
 	return t, nil
 }
 
-func handshakeResult(e *openingConn, err error) string {
+func handshakeResult(s *streamSocket, e *openingConn, err error) string {
 	switch {
 	case err == nil:
 		return "ok"
-	case e.evicted.Load():
+	case e.evicted.Load() || s.evicted.Load():
 		return "evicted"
 	case errors.Is(err, errBusy):
 		return "busy"

@@ -46,7 +46,7 @@ func (s *tlsSocket) serve(c *gateway.Conn) {
 		s.discard()
 		err = net.ErrClosed
 	}
-	c.ReadEnded(err)
+	s.ended(c, err)
 }
 
 func (s *tlsSocket) receive(c *gateway.Conn) error {
@@ -69,6 +69,7 @@ func (s *tlsSocket) receiveOne(c *gateway.Conn) error {
 	n, err := s.tls.Read(plain[:])
 	if n > 0 {
 		s.deadline.age()
+		s.heard()
 		_ = c.Receive(plain[:n])
 	}
 	return err

@@ -16,6 +16,9 @@ type adapter struct {
 	served  chan struct{}
 }
 
+// adapterConnections is how many connections of handlers come out of the file descriptors that are kept back from devices.
+const adapterConnections = 16
+
 // startAdapter serves the adapter where a listener has a gRPC handler.
 func (s *Service) startAdapter(ctx context.Context) error {
 	if !s.cfg.HasGRPC() {
@@ -32,7 +35,7 @@ func (s *Service) startAdapter(ctx context.Context) error {
 	}
 	go func() {
 		defer close(a.served)
-		if err := a.Serve(l); err != nil {
+		if err := a.Serve(s.files.Listener(l, adapterConnections)); err != nil {
 			s.log.Error("adapter ended", "error", err)
 		}
 	}()

@@ -24,6 +24,7 @@ func (l *listeners) admission(name string, cfg config.Listener) (*listener.Admis
 	a, err := listener.NewAdmission(listener.AdmissionConfig{
 		Listener: name, Access: list, MaxConnections: cfg.MaxConnections, MaxPerSource: cfg.MaxConnectionsPerSource,
 		Rate: float64(cfg.ConnectionRate), Burst: cfg.ConnectionBurst, Total: l.total,
+		Descriptors: l.service.files, DescriptorsEach: l.descriptorsEach(cfg),
 		Ban:    listener.BanConfig{Failures: cfg.Ban.Failures, Window: cfg.Ban.Window, Duration: cfg.Ban.Duration},
 		Logger: s.log, Metrics: l.metrics,
 	})
@@ -34,6 +35,18 @@ func (l *listeners) admission(name string, cfg config.Listener) (*listener.Admis
 		l.watch(file, a)
 	}
 	return a, nil
+}
+
+// descriptorsEach is how many file descriptors a device of a listener takes: that of its socket, which those over UDP and DTLS share, and that of a session
+// of its own at a broker elsewhere.
+func (l *listeners) descriptorsEach(cfg config.Listener) (n int) {
+	if !cfg.Datagram() {
+		n++
+	}
+	if of := l.service.cfg; of.Upstream.Elsewhere() && !of.SharedSession(cfg) {
+		n++
+	}
+	return n
 }
 
 // watch gives a what its file says, until the listener is no more.

@@ -24,6 +24,7 @@ type listeners struct {
 
 // startListeners opens the sockets of devices, last of all: whoever connects is served.
 func (s *Service) startListeners(ctx context.Context) error {
+	s.files.Recount()
 	s.listeners.checkFiles()
 	for _, name := range s.cfg.Names() {
 		cfg := s.cfg.Listeners[name]

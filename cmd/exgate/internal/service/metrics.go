@@ -9,6 +9,9 @@ import (
 	"github.com/exgate/exgate/runtime/admin"
 )
 
+// metricsConnections is how many connections metrics may have. They are out of the descriptors that are kept back.
+const metricsConnections = 24
+
 // startMetrics serves /metrics, /healthz and /readyz where the configuration has an address for them.
 func (s *Service) startMetrics(ctx context.Context) error {
 	bind := s.cfg.Metrics.Bind
@@ -30,7 +33,7 @@ func (s *Service) startMetrics(ctx context.Context) error {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(newLatest(l, metricsConnections)); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("metrics ended", "error", err)
 		}
 	}()

@@ -34,9 +34,10 @@ type Service struct {
 	gateway  *gateway.Gateway
 	adapter  *adapter          // nil without gRPC handlers
 	opener   *listener.Sockets // nil where nobody hands sockets over
-	start    chan struct{}     // closed when devices are accepted
-	stopping atomic.Bool       // Stop or Leave was called
-	held     holding           // the sockets of devices
+	files    *listener.Descriptors
+	start    chan struct{} // closed when devices are accepted
+	stopping atomic.Bool   // Stop or Leave was called
+	held     holding       // the sockets of devices
 	sockets  []Socket
 
 	upstream  upstream

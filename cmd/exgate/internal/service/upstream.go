@@ -64,7 +64,7 @@ func (s *Service) startEmbedded(ctx context.Context) error {
 		return err
 	}
 	b, err := embedded.New(embedded.Config{
-		Listener: l, AuthFile: cfg.AuthFile, MaxClients: cfg.MaxClients, Logger: s.log, Metrics: embedded.NewMetrics(s.registry),
+		Listener: s.files.Listener(l, 0), AuthFile: cfg.AuthFile, MaxClients: cfg.MaxClients, Logger: s.log, Metrics: embedded.NewMetrics(s.registry),
 	})
 	if err != nil {
 		_ = l.Close()
