@@ -125,7 +125,7 @@ func (a *Admission) AdmitSilent(address netip.Addr) (Ticket, bool) {
 		a.refusals.refused(refusedDescriptors, from)
 		return Ticket{}, false
 	}
-	return Ticket{admission: a, source: from, perSource: true, files: int32(a.filesEach)}, true
+	return Ticket{admission: a, source: from, perSource: true}, true
 }
 
 // AdmitProxy is Admit for a trusted proxy, which brings connections of many devices: its bans and its number of connections do not count.
@@ -150,7 +150,7 @@ func (a *Admission) AdmitSilentProxy(address netip.Addr) (Ticket, bool) {
 		a.refusals.refused(r, sourceOf(address))
 		return Ticket{}, false
 	}
-	return Ticket{admission: a, files: int32(a.filesEach)}, true
+	return Ticket{admission: a}, true
 }
 
 // Allowed reports whether the access list and the bans let address in. A refusal is counted and logged; nothing is taken.

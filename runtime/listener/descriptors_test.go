@@ -142,8 +142,14 @@ func TestListenerOfItsOwnDescriptors(t *testing.T) {
 	}()
 	var open []net.Conn
 	for range 4 {
-		dial(t, plain.Addr().String())
-		open = append(open, <-accepted)
+		client, c := dial(t, plain.Addr().String()), <-accepted
+		if _, err := io.WriteString(client, "x"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, c)
 	}
 	refused := dial(t, plain.Addr().String())
 	if _, err := refused.Read(make([]byte, 1)); err == nil {

@@ -13,13 +13,18 @@ type Ticket struct {
 	source    source
 	perSource bool   // counted against its source
 	entered   bool   // counted against the listener's limits
-	files     int32  // descriptors that it holds; atomic
-	released  uint32 // atomic
+	given     uint32 // back, of what follows; atomic
 }
+
+// What a ticket has given back.
+const (
+	placeGiven = 1 << iota
+	descriptorsGiven
+)
 
 // Release gives the place back. Calling it again, on any goroutine, does nothing.
 func (t *Ticket) Release() {
-	if t.admission == nil || !atomic.CompareAndSwapUint32(&t.released, 0, 1) {
+	if t.admission == nil || atomic.OrUint32(&t.given, placeGiven)&placeGiven != 0 {
 		return
 	}
 	if t.perSource {
@@ -33,8 +38,8 @@ func (t *Ticket) Release() {
 
 // leaveDescriptors gives the descriptors back. Calling it again, on any goroutine, does nothing.
 func (t *Ticket) leaveDescriptors() {
-	if t.admission != nil {
-		t.admission.files.leave(int(atomic.SwapInt32(&t.files, 0)))
+	if t.admission != nil && atomic.OrUint32(&t.given, descriptorsGiven)&descriptorsGiven == 0 {
+		t.admission.files.leave(t.admission.filesEach)
 	}
 }
 
