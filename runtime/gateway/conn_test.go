@@ -238,6 +238,7 @@ func TestShutdownCutsOffWhatDoesNotEnd(t *testing.T) {
 		s := newSocket(-1)
 		w.lis.open(t, s)
 		s.in <- []byte("x")
+		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		err := w.gw.Shutdown(ctx)
