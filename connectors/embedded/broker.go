@@ -14,13 +14,14 @@ import (
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/internal/messageid"
+	"github.com/exgate/exgate/internal/lograte"
 	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
 const (
-	maxPacketSize       = 4 << 20   // bytes; a network client is cut off above it
-	pendingWrites       = 32 * 1024 // messages waiting for one network client, mochi's default times four
+	maxPacketSize       = 4 << 20  // bytes; a network client is cut off above it
+	pendingWrites       = 8 * 1024 // messages on their way into the queue of one network client, see outQueue
 	sysTopicInterval    = 365 * 24 * 3600
 	inlineSubscription  = 1
 	defaultMaxClients   = 256
@@ -68,6 +69,8 @@ type Broker struct {
 	network *boundedListener // nil without Bind
 	index   topic.Index[subscriber]
 	shared  sync.Map // share id (string) -> *Session
+	retain  retained
+	logged  lograte.Limiter // of refused clients
 
 	stopWatching context.CancelFunc
 	watching     sync.WaitGroup // of the auth file
@@ -133,6 +136,7 @@ func newServer() *mochi.Server {
 	c.MaximumClientWritesPending = pendingWrites
 	c.MaximumPacketSize = maxPacketSize
 	c.MaximumSessionExpiryInterval = 0
+	c.TopicAliasMaximum = 0 // mochi checks the access before it looks an alias up, and remembers topics without a bound
 	return mochi.New(&mochi.Options{
 		Capabilities:           c,
 		Logger:                 slog.New(slog.DiscardHandler),
@@ -168,7 +172,7 @@ func (b *Broker) listen(cfg Config) error {
 			return err
 		}
 	}
-	b.network = newBoundedListener(l, cfg.MaxClients, b.log)
+	b.network = newBoundedListener(l, cfg.MaxClients, b.log, b.metrics)
 	return b.server.AddListener(listeners.NewNet(networkListenerName, b.network))
 }
 

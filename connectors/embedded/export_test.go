@@ -27,3 +27,26 @@ var (
 func (m *Metrics) Dropped(reason string) float64 {
 	return testutil.ToFloat64(m.dropped.WithLabelValues(reason))
 }
+
+// More metric names for tests.
+var (
+	DropClientFull      = dropClientFull
+	DropRetained        = dropRetained
+	ClosedStalled       = closedStalled
+	ClosedBadPacket     = closedBadPacket
+	ClosedEvicted       = closedEvicted
+	ClosedSubscriptions = closedSubscriptions
+)
+
+// Closed reads a counter.
+func (m *Metrics) Closed(reason string) float64 {
+	return testutil.ToFloat64(m.closed.WithLabelValues(reason))
+}
+
+// Queued is how much waits for network clients, in bytes.
+func (b *Broker) Queued() int64 { return b.network.queued.Load() }
+
+// Retained is what the retained messages take, and how many there are.
+func (b *Broker) Retained() (bytes, count int) {
+	return b.retain.bytes(), b.server.Topics.Retained.Len()
+}

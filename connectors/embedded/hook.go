@@ -2,6 +2,8 @@ package embedded
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -22,7 +24,8 @@ func (h *hook) ID() string { return "exgate" }
 func (h *hook) Provides(b byte) bool {
 	switch b {
 	case mochi.OnConnectAuthenticate, mochi.OnSessionEstablished, mochi.OnACLCheck, mochi.OnPublish, mochi.OnSubscribe,
-		mochi.OnSelectSubscribers, mochi.OnPublishDropped, mochi.OnClientExpired:
+		mochi.OnSelectSubscribers, mochi.OnPublishDropped, mochi.OnClientExpired, mochi.OnWill, mochi.OnRetainedExpired,
+		mochi.OnPacketEncode:
 		return true
 	}
 	return false
@@ -53,7 +56,10 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 			return false
 		}
 	}
+	cl.Properties.Props.TopicAliasMaximum = 0 // mochi remembers the topics of aliases without a bound
+	cl.Properties.Will.WillDelayInterval = 0  // sessions end with their connection, and so do delays (MQTT 5, section 3.1.3.2.2)
 	if conn, ok := cl.Net.Conn.(*trackedConn); ok {
+		conn.clientID.Store(&device.ClientID)
 		conn.login(answer, func() { b.expire(cl) })
 	}
 	return true
@@ -114,20 +120,86 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 		_ = h.broker.server.DisconnectClient(cl, packets.ErrMalformedPacket)
 		return pk, packets.ErrRejectPacket
 	}
+	if pk.FixedHeader.Retain && !h.broker.retain.admit(pk.TopicName, pk) {
+		h.retainedFull(cl, pk.TopicName)
+		pk.FixedHeader.Retain = false
+	}
 	return pk, nil
 }
 
+// OnWill decides whether a will is retained.
+func (h *hook) OnWill(cl *mochi.Client, will mochi.Will) (mochi.Will, error) {
+	pk := packets.Packet{Payload: will.Payload, Properties: packets.Properties{User: will.User}}
+	if will.Retain && !h.broker.retain.admit(will.TopicName, pk) {
+		h.retainedFull(cl, will.TopicName)
+		will.Retain = false
+	}
+	return will, nil
+}
+
+func (h *hook) retainedFull(cl *mochi.Client, name string) {
+	b := h.broker
+	b.metrics.dropped.WithLabelValues(dropRetained).Inc()
+	if silent, ok := b.logged.Allow(time.Now()); ok {
+		b.log.Warn("embedded broker does not retain a message: retained messages take as much as they may", "client_id", cl.ID, "topic", name,
+			"max_bytes", maxRetained, "suppressed", silent)
+	}
+}
+
+// OnRetainedExpired frees what mochi leaves behind of an expired message: its place in the index of topics.
+func (h *hook) OnRetainedExpired(name string) {
+	removal := packets.Packet{TopicName: name}
+	h.broker.retain.admit(name, removal)
+	h.broker.server.Topics.RetainMessage(removal)
+}
+
 // OnSubscribe lowers every QoS to 0: mochi deadlocks when it delivers with QoS 1 under load, and gives client and server packet ids one map.
-func (h *hook) OnSubscribe(_ *mochi.Client, pk packets.Packet) packets.Packet {
+func (h *hook) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
+	if !withinFilters(cl, pk.Filters) {
+		if conn, ok := cl.Net.Conn.(*trackedConn); ok {
+			conn.listener.ended(conn, closedSubscriptions, fmt.Errorf("a client may have %d subscriptions, of %d bytes in all", maxFilters, maxFilterBytes))
+		}
+		_ = h.broker.server.DisconnectClient(cl, packets.ErrQuotaExceeded)
+		pk.Filters = nil
+		return pk
+	}
 	for i := range pk.Filters {
 		pk.Filters[i].Qos = 0
 	}
 	return pk
 }
 
+// withinFilters reports whether a network client may have these subscriptions too.
+func withinFilters(cl *mochi.Client, more packets.Subscriptions) bool {
+	have := cl.State.Subscriptions.GetAll()
+	count, bytes := len(have)+len(more), 0
+	if count > maxFilters {
+		return false
+	}
+	for filter := range have {
+		bytes += len(filter)
+	}
+	for i := range more {
+		bytes += len(more[i].Filter)
+	}
+	return bytes <= maxFilterBytes
+}
+
 // OnSelectSubscribers chooses in each group of a shared subscription.
 func (h *hook) OnSelectSubscribers(subs *mochi.Subscribers, pk packets.Packet) *mochi.Subscribers {
 	return h.broker.share(subs, pk)
+}
+
+// OnPacketEncode drops a message for a client in whose queue too much waits: mochi leaves out what is larger than MaxSize.
+func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
+	if pk.FixedHeader.Type != packets.Publish {
+		return pk
+	}
+	if conn, ok := cl.Net.Conn.(*trackedConn); ok && conn.out.full() {
+		h.broker.metrics.dropped.WithLabelValues(dropClientFull).Inc()
+		pk.Mods.MaxSize = 1
+	}
+	return pk
 }
 
 // OnPublishDropped counts what a slow network client misses.

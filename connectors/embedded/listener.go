@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/connectors/access"
+	"github.com/exgate/exgate/internal/lograte"
 )
 
 // writeTimeout is how long a network client may leave what it is sent unread before it is cut off.
@@ -20,16 +21,28 @@ const connectTimeout = 10 * time.Second
 // boundedListener bounds the number of connections and can close all of them at once, blocked writers included.
 type boundedListener struct {
 	net.Listener
-	max int
-	log *slog.Logger
+	max     int
+	log     *slog.Logger
+	metrics *Metrics
+	logged  lograte.Limiter
+	queued  atomic.Int64 // bytes that wait for all clients
+	large   atomic.Int64 // bytes of large packets that are being read
 
 	mu     sync.Mutex
 	open   map[*trackedConn]struct{} // guarded by mu
 	closed bool                      // guarded by mu
 }
 
-func newBoundedListener(l net.Listener, limit int, log *slog.Logger) *boundedListener {
-	return &boundedListener{Listener: l, max: limit, log: log, open: map[*trackedConn]struct{}{}}
+func newBoundedListener(l net.Listener, limit int, log *slog.Logger, metrics *Metrics) *boundedListener {
+	return &boundedListener{Listener: l, max: limit, log: log, metrics: metrics, open: map[*trackedConn]struct{}{}}
+}
+
+// ended counts a connection that was ended for reason, and logs some.
+func (l *boundedListener) ended(c *trackedConn, reason string, err error) {
+	l.metrics.closed.WithLabelValues(reason).Inc()
+	if silent, ok := l.logged.Allow(time.Now()); ok {
+		l.log.Warn("embedded broker closed a connection", "reason", reason, "error", err, "client_id", c.name(), "remote", c.RemoteAddr(), "suppressed", silent)
+	}
 }
 
 // Accept goes on after errors of single connections: mochi would stop listening.
@@ -63,14 +76,32 @@ func (l *boundedListener) track(conn net.Conn) net.Conn {
 	if l.closed {
 		return nil
 	}
-	if len(l.open) >= l.max {
-		l.log.Warn("embedded broker refused a connection: it has as many as it may", "max_clients", l.max, "remote", conn.RemoteAddr())
+	c := &trackedConn{Conn: conn, listener: l, opened: time.Now(), frames: framing{large: &l.large}}
+	c.out = outQueue{conn: conn, total: &l.queued, fail: func(reason string) { l.ended(c, reason, nil) }}
+	if len(l.open) >= l.max && !l.makeRoom() {
+		l.ended(c, closedMaxClients, nil)
 		return nil
 	}
-	c := &trackedConn{Conn: conn, listener: l}
 	l.open[c] = struct{}{}
-	_ = conn.SetDeadline(time.Now().Add(connectTimeout))
+	_ = conn.SetReadDeadline(time.Now().Add(connectTimeout))
 	return c
+}
+
+// makeRoom closes the oldest connection that has not logged in; the caller holds mu.
+func (l *boundedListener) makeRoom() bool {
+	var oldest *trackedConn
+	for c := range l.open {
+		if c.answer.Load() == nil && (oldest == nil || c.opened.Before(oldest.opened)) {
+			oldest = c
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	delete(l.open, oldest)
+	l.ended(oldest, closedEvicted, nil)
+	go oldest.Close()
+	return true
 }
 
 // Close stops listening. Connections stay.
@@ -91,14 +122,23 @@ func (l *boundedListener) closeAll() {
 	l.mu.Unlock()
 	for _, c := range left {
 		_ = c.Close()
+		c.out.abort()
 	}
 }
 
 type trackedConn struct {
 	net.Conn
 	listener *boundedListener
+	opened   time.Time
 	answer   atomic.Pointer[access.Answer] // of the client that has logged in
-	expiry   *time.Timer                   // nil: the login does not expire; guarded by listener.mu
+	clientID atomic.Pointer[string]
+	out      outQueue
+
+	// Owned by the reading goroutine.
+	frames  framing
+	readEnd time.Time   // the deadline that mochi has set for reading
+	partial time.Time   // when the packet must be complete that is being read; zero between packets
+	expiry  *time.Timer // nil: the login does not expire; guarded by listener.mu
 }
 
 // login keeps the answer that a client has logged in with, and calls end when it expires.
@@ -111,15 +151,57 @@ func (c *trackedConn) login(answer access.Answer, end func()) {
 	}
 }
 
-// Write closes the connection where the peer does not read: mochi would go on writing.
-func (c *trackedConn) Write(b []byte) (int, error) {
-	_ = c.SetWriteDeadline(time.Now().Add(writeTimeout))
-	n, err := c.Conn.Write(b)
+// name is the client id, once there is one.
+func (c *trackedConn) name() string {
+	if id := c.clientID.Load(); id != nil {
+		return *id
+	}
+	return ""
+}
+
+// Read ends the connection of a client that sends what would take too much memory, or does not finish a packet.
+func (c *trackedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		if wrong := c.frames.read(b[:n]); wrong != nil {
+			c.frames.release()
+			c.listener.ended(c, closedBadPacket, wrong)
+			_ = c.Close()
+			return 0, wrong
+		}
+		c.boundPacket()
+	}
 	if err != nil {
-		_ = c.Close()
+		c.frames.release()
 	}
 	return n, err
 }
+
+// boundPacket sets when a packet that has begun must be complete. mochi's keep-alive may be off.
+func (c *trackedConn) boundPacket() {
+	switch partial := c.frames.partial(); {
+	case partial && c.partial.IsZero():
+		c.partial = time.Now().Add(packetTimeout)
+		if c.readEnd.IsZero() || c.partial.Before(c.readEnd) {
+			_ = c.Conn.SetReadDeadline(c.partial)
+		}
+	case !partial && !c.partial.IsZero():
+		c.partial = time.Time{}
+		_ = c.Conn.SetReadDeadline(c.readEnd)
+	}
+}
+
+// SetDeadline is how mochi sets its keep-alive, before each packet. It bounds reading only: writing has bounds of its own.
+func (c *trackedConn) SetDeadline(t time.Time) error {
+	c.readEnd = t
+	if !c.partial.IsZero() && (t.IsZero() || c.partial.Before(t)) {
+		t = c.partial
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// Write never waits for the peer.
+func (c *trackedConn) Write(b []byte) (int, error) { return c.out.write(b) }
 
 // Close frees the connection's place.
 func (c *trackedConn) Close() error {
@@ -129,5 +211,6 @@ func (c *trackedConn) Close() error {
 		c.expiry.Stop()
 	}
 	c.listener.mu.Unlock()
-	return c.Conn.Close()
+	c.out.close()
+	return nil
 }

@@ -7,7 +7,18 @@ const (
 	dropDeviceFull = "device_queue_full"
 	dropClientFull = "client_queue_full"
 	dropDenied     = "denied"
-	dropBadString  = "bad_string" // a topic or property that MQTT does not allow
+	dropBadString  = "bad_string"    // a topic or property that MQTT does not allow
+	dropRetained   = "retained_full" // delivered, but not retained
+)
+
+// Why a network client was cut off.
+const (
+	closedQueueFull     = "queue_full"
+	closedStalled       = "stalled" // it has read nothing for writeTimeout
+	closedBadPacket     = "bad_packet"
+	closedEvicted       = "evicted" // it had not logged in, and another connection came
+	closedMaxClients    = "max_clients"
+	closedSubscriptions = "subscriptions"
 )
 
 // Metrics counts what the broker does.
@@ -17,6 +28,7 @@ type Metrics struct {
 	published prometheus.Counter
 	delivered prometheus.Counter
 	dropped   *prometheus.CounterVec // by reason
+	closed    *prometheus.CounterVec // by reason
 }
 
 // NewMetrics registers the metrics with reg. If reg is nil, they are registered nowhere.
@@ -37,9 +49,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_embedded_dropped_total", Help: "Messages that the embedded broker did not deliver, by reason.",
 		}, []string{"reason"}),
+		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_embedded_closed_total", Help: "Connections of network clients that the embedded broker cut off, by reason.",
+		}, []string{"reason"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.sessions, m.refused, m.published, m.delivered, m.dropped)
+		reg.MustRegister(m.sessions, m.refused, m.published, m.delivered, m.dropped, m.closed)
 	}
 	return m
 }

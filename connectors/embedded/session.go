@@ -11,8 +11,11 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// maxFilters bounds what one device can make the broker remember.
-const maxFilters = 1024
+// Bounds of what one device or network client can make the broker remember.
+const (
+	maxFilters     = 1024
+	maxFilterBytes = 256 << 10 // of the filters
+)
 
 // Session is a device's session. It needs no goroutine and no buffer.
 type Session struct {
@@ -23,10 +26,11 @@ type Session struct {
 	closed atomic.Bool
 	many   atomic.Bool // had more than one filter, so that two may match one message
 
-	mu      sync.Mutex
-	filters []subscription // guarded by mu
-	shareID string         // names the session in mochi's index of shared subscriptions; guarded by mu
-	expiry  *time.Timer    // ends the session; nil: its login does not expire; guarded by mu
+	mu          sync.Mutex
+	filters     []subscription // guarded by mu
+	filterBytes int            // guarded by mu
+	shareID     string         // names the session in mochi's index of shared subscriptions; guarded by mu
+	expiry      *time.Timer    // ends the session; nil: its login does not expire; guarded by mu
 }
 
 // subscription is a filter and the QoS that the device asked for.
@@ -112,7 +116,11 @@ func (s *Session) add(sub subscription, shared bool) gateway.Result {
 		if len(s.filters) >= maxFilters {
 			return gateway.Refuse(gateway.CodeLimit, "a device may have %d subscriptions", maxFilters)
 		}
+		if s.filterBytes+len(sub.filter) > maxFilterBytes {
+			return gateway.Refuse(gateway.CodeLimit, "the filters of a device may have %d bytes in all", maxFilterBytes)
+		}
 		s.filters = append(s.filters, sub)
+		s.filterBytes += len(sub.filter)
 	}
 	if len(s.filters) > 1 {
 		s.many.Store(true)
@@ -140,6 +148,7 @@ func (s *Session) Unsubscribe(filter string, done gateway.Done) {
 	if i := s.find(filter); i >= 0 {
 		s.forget(s.filters[i])
 		s.filters = slices.Delete(s.filters, i, i+1)
+		s.filterBytes -= len(filter)
 	}
 	s.mu.Unlock()
 	finish(done, gateway.OK)

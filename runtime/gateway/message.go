@@ -49,7 +49,7 @@ type ClientInfo struct {
 type Message struct {
 	Node      string // the gateway's node name
 	ID        string // unique
-	QoS       byte   // the publisher's
+	QoS       byte   // as it was delivered: at most the subscription's
 	From      string // client id of the publisher; empty where the upstream does not tell (MQTT does not)
 	Topic     string
 	Payload   []byte

@@ -1,0 +1,104 @@
+package embedded
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of what network clients have mochi allocate for packets that are not complete: it makes room for a whole packet once it knows the length.
+const (
+	maxConnectSize = 512 << 10 // the first packet, which comes before anybody is known
+	largePacket    = 64 << 10  // packets above it count against maxLargePackets
+	maxLarge       = 64 << 20  // bytes of large packets being read from all clients together
+	packetTimeout  = 30 * time.Second
+)
+
+var (
+	errNotConnect  = errors.New("the first packet is not a CONNECT of at most 512 KiB")
+	errLength      = errors.New("the length of a packet is malformed")
+	errTooManyLong = errors.New("too many large packets are being received")
+)
+
+// framing follows the packets of one network client as mochi reads them. It is owned by the reading goroutine.
+type framing struct {
+	large *atomic.Int64 // bytes of large packets being read, of all clients
+
+	state  frameState
+	first  bool // the CONNECT has begun
+	shift  uint
+	length int
+	left   int // of the packet's body
+	taken  int // of large
+}
+
+type frameState uint8
+
+const (
+	frameType frameState = iota
+	frameLength
+	frameBody
+)
+
+// read follows b, which mochi is about to see. An error means that the connection must end before mochi does.
+func (f *framing) read(b []byte) error {
+	for len(b) > 0 {
+		switch f.state {
+		case frameType:
+			if !f.first && b[0]>>4 != 1 {
+				return errNotConnect
+			}
+			f.state, f.shift, f.length = frameLength, 0, 0
+			b = b[1:]
+		case frameLength:
+			f.length |= int(b[0]&0x7f) << f.shift
+			more := b[0]&0x80 != 0
+			b = b[1:]
+			f.shift += 7
+			if more && f.shift > 21 {
+				return errLength
+			}
+			if !more {
+				if err := f.begin(); err != nil {
+					return err
+				}
+			}
+		case frameBody:
+			n := min(f.left, len(b))
+			b = b[n:]
+			if f.left -= n; f.left == 0 {
+				f.state = frameType
+				f.release()
+			}
+		}
+	}
+	return nil
+}
+
+// begin is called when the length of a packet is known.
+func (f *framing) begin() error {
+	if !f.first && f.length > maxConnectSize {
+		return errNotConnect
+	}
+	f.first = true
+	f.left, f.state = f.length, frameBody
+	if f.length == 0 {
+		f.state = frameType
+	}
+	if f.length > largePacket && f.length <= maxPacketSize {
+		f.taken = f.length
+		if f.large.Add(int64(f.taken)) > maxLarge {
+			return errTooManyLong
+		}
+	}
+	return nil
+}
+
+// partial reports whether a packet has begun and is not complete.
+func (f *framing) partial() bool { return f.state != frameType }
+
+// release gives back what a large packet has taken.
+func (f *framing) release() {
+	f.large.Add(-int64(f.taken))
+	f.taken = 0
+}
