@@ -45,7 +45,7 @@ A gateway has as many instances as processors (isolation: shared), or one for ea
 			if err != nil {
 				return err
 			}
-			sessions, err := readSamples(files)
+			sessions, err := readSamples(files, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -74,16 +74,19 @@ func bench(cmd *cobra.Command, s *module.Subject, o module.BenchOptions, show fu
 	return show(cmd.OutOrStdout(), m)
 }
 
-// readSamples reads what devices send.
-func readSamples(files []string) (sessions []module.Session, err error) {
+// readSamples reads what devices send, and says on notes where that is not what they sent.
+func readSamples(files []string, notes io.Writer) (sessions []module.Session, err error) {
 	for _, file := range files {
 		b, err := boundedfile.Read(file, module.MaxSample)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("reading --sample: %w", err)}
 		}
-		more, err := module.Sessions(b)
+		more, covered, err := module.Sessions(b)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("reading --sample %s: %w", file, err)}
+		}
+		if covered > 0 {
+			fmt.Fprintf(notes, "%s has a covered password in %d of %d connections: a module that looks at it, or at a checksum over it, refuses those\n", file, covered, len(more))
 		}
 		sessions = append(sessions, more...)
 	}

@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/module"
+	"github.com/exgate/exgate/hostabi/conformance"
 )
 
 var errNotAGuest = errors.New("the module is not fit for the gateway: each line above that begins with fail says why")
@@ -37,6 +41,9 @@ and 2 where the file cannot be read.`,
 			if !ok {
 				return usageError{fmt.Errorf("--format must be text or json, not %q", format)}
 			}
+			if err := checkOnly(only); err != nil {
+				return err
+			}
 			s, err := guest.open(args[0])
 			if err != nil {
 				return err
@@ -51,8 +58,23 @@ and 2 where the file cannot be read.`,
 	return cmd
 }
 
+// checkOnly refuses the names of checks that there are not: a check that is not run does not fail.
+func checkOnly(only []string) error {
+	names := append([]string{"module"}, conformance.Names()...)
+	for _, name := range only {
+		if slices.Contains(names, name) {
+			continue
+		}
+		if near := config.Nearest(name, names); near != "" {
+			return usageError{fmt.Errorf("--only: there is no check %q, did you mean %q?", name, near)}
+		}
+		return usageError{fmt.Errorf("--only: there is no check %q; there are %s", name, strings.Join(names, ", "))}
+	}
+	return nil
+}
+
 func check(cmd *cobra.Command, s *module.Subject, samples, only []string, show func(io.Writer, module.Examination) error) error {
-	sessions, err := readSamples(samples)
+	sessions, err := readSamples(samples, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}

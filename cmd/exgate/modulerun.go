@@ -49,7 +49,7 @@ The exit code is 1 where a connection ended because of the module, such as a tra
 	flags := cmd.Flags()
 	flags.BoolVar(&o.Hex, "hex", false, "the device's lines, and what is printed, are hexadecimal digits")
 	flags.StringVar(&o.Socket, "socket", "tcp", "what the device comes over: tcp, ssl, udp or dtls")
-	flags.StringVar(&o.Record, "record", "", "a file that becomes a capture of it all, for module replay")
+	flags.StringVar(&o.Record, "record", "", "a file that becomes a capture of it all, for module replay; passwords are kept as they are typed")
 	flags.StringArrayVar(&o.Refuse, "refuse", nil, "a call whose result is a refusal: "+strings.Join(answered, ", ")+"; may be given more than once")
 	flags.StringArrayVar(&o.Limit, "limit", nil, "a call that returns LIMIT at once: those, or start_timer; may be given more than once")
 	return cmd

@@ -44,6 +44,15 @@ func scenarios() []scenario {
 	}
 }
 
+// Names returns the names of all checks that can be asked for by [Options.Only]. What is looked at in every run is among them.
+func Names() []string {
+	names := []string{"start"}
+	for _, s := range scenarios() {
+		names = append(names, s.name)
+	}
+	return append(names, "start_without_configuration", "actions_valid", "calls_own_connections", "calls_open_connections", "calls_in_closed", "fuel")
+}
+
 // conclude adds the checks of what was looked for in all scenarios.
 func (r *run) conclude() {
 	s := r.seen

@@ -43,7 +43,8 @@ var errModuleClosed = errors.New("the module is closed")
 // path; an error changes nothing. Name, CacheDir, Logger and Metrics of c are the module's.
 //
 // A guest that the module still has is not loaded again. One that drains, because it served before, serves again at once and without a trial: this is
-// how an operator takes a version back.
+// how an operator takes a version back. For the one that serves or is on trial the options change: its trial and what drains last as long as they say, from
+// when they began.
 func (m *Module) Swap(ctx context.Context, c Config, o SwapOptions) error {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -79,11 +80,15 @@ func (m *Module) reuse(id versionID, o SwapOptions) (done bool, err error) {
 	if i < 0 {
 		return false, nil
 	}
+	for _, v := range m.draining {
+		m.drainFor(v, o.DrainTimeout)
+	}
 	switch v := m.versions()[i]; v.state {
 	case VersionCanary:
 		m.retry(o)
 	case VersionServing:
 		m.giveUpCanary(o.DrainTimeout)
+		m.guardAgain(o)
 	default:
 		m.undrain(v)
 		m.giveUpCanary(o.DrainTimeout)

@@ -63,6 +63,7 @@ type trial struct {
 	options SwapOptions
 	percent int // of new connections; 0 where the version serves
 
+	began       time.Time
 	turn        int // sums up percent
 	connections int
 	faults      int
@@ -88,17 +89,29 @@ func (t *trial) stop() {
 	}
 }
 
-// begin starts a trial; the caller holds mu.
+// begin starts a trial that lasts for d; the caller holds mu.
 func (m *Module) begin(t *trial, d time.Duration) {
 	m.trial = t
-	t.timer = time.AfterFunc(d, func() {
+	t.began = time.Now()
+	m.schedule(t, d)
+}
+
+// schedule makes a trial last for d from its beginning, whatever it was to last before; the caller holds mu.
+func (m *Module) schedule(t *trial, d time.Duration) {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	t.timeUp = false
+	var timer *time.Timer
+	timer = time.AfterFunc(max(0, time.Until(t.began.Add(d))), func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if m.trial == t {
+		if m.trial == t && t.timer == timer {
 			t.timeUp = true
 			m.judge(t)
 		}
 	})
+	t.timer = timer
 }
 
 // judge ends a trial that has failed or succeeded; the caller holds mu.
@@ -150,7 +163,17 @@ func (m *Module) retry(o SwapOptions) {
 		return
 	}
 	m.trial.options, m.trial.percent = o, o.Canary.Percent
+	m.schedule(m.trial, o.Canary.After)
 	m.judge(m.trial)
+}
+
+// guardAgain gives the trial of the version that serves other options, where there is one; the caller holds mu.
+func (m *Module) guardAgain(o SwapOptions) {
+	if t := m.trial; t != nil && t.version == m.serving {
+		t.options = o
+		m.schedule(t, o.Guard.Period)
+		m.judge(t)
+	}
 }
 
 // giveUpCanary drains a canary that something else comes instead of; the caller holds mu.

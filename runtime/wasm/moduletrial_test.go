@@ -62,6 +62,91 @@ func TestCanaryGetsItsShareEvenly(t *testing.T) {
 	}
 }
 
+// Options that change while a version is on trial hold from its beginning on, be they shorter or longer.
+func TestOptionsChangeDuringATrial(t *testing.T) {
+	files, names := guests(t, "echo", "a", "b")
+	canary := func(after time.Duration) SwapOptions {
+		return SwapOptions{Canary: &Canary{Percent: 50, After: after, Connections: 1}, Guard: Guard{Period: time.Hour}, DrainTimeout: time.Hour}
+	}
+	trial := func(test func(m *Module, at func(d time.Duration, want string))) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet})
+			must(t, err)
+			swap(t, m, files["a"], SwapOptions{})
+			began := time.Now()
+			test(m, func(d time.Duration, want string) {
+				t.Helper()
+				time.Sleep(time.Until(began.Add(d)))
+				synctest.Wait()
+				if got := states(m, names); got != want {
+					t.Errorf("after %v: %s; want %s", d, got, want)
+				}
+			})
+			must(t, m.Close(t.Context()))
+		})
+	}
+	trial(func(m *Module, at func(time.Duration, string)) { // the canary's time is cut
+		swap(t, m, files["b"], canary(10*time.Hour))
+		visit(t, m, false)
+		visit(t, m, false)
+		at(time.Minute, "b canary, a serving")
+		swap(t, m, files["b"], canary(2*time.Minute))
+		at(2*time.Minute-time.Second, "b canary, a serving")
+		at(2*time.Minute, "b serving, a warm")
+	})
+	trial(func(m *Module, at func(time.Duration, string)) { // it is over already
+		swap(t, m, files["b"], canary(10*time.Hour))
+		visit(t, m, false)
+		visit(t, m, false)
+		at(time.Minute, "b canary, a serving")
+		swap(t, m, files["b"], canary(time.Second))
+		at(time.Minute, "b serving, a warm")
+	})
+	trial(func(m *Module, at func(time.Duration, string)) { // it is made longer, also when it was over and connections were missing
+		swap(t, m, files["b"], canary(time.Minute))
+		at(2*time.Minute, "b canary, a serving")
+		swap(t, m, files["b"], canary(time.Hour))
+		visit(t, m, false)
+		visit(t, m, false)
+		at(time.Hour-time.Second, "b canary, a serving")
+		at(time.Hour, "b serving, a warm")
+	})
+	trial(func(m *Module, at func(time.Duration, string)) { // the guard's period is cut
+		swap(t, m, files["b"], SwapOptions{Guard: Guard{Period: 10 * time.Hour}})
+		at(time.Minute, "b serving, a warm")
+		swap(t, m, files["b"], SwapOptions{Guard: Guard{Period: 2 * time.Minute}})
+		at(2*time.Minute-time.Second, "b serving, a warm")
+		at(2*time.Minute, "b serving")
+	})
+}
+
+// A drain timeout that changes holds for what drains already.
+func TestDrainTimeoutChanges(t *testing.T) {
+	files, _ := guests(t, "echo", "a", "b")
+	synctest.Test(t, func(t *testing.T) {
+		m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet})
+		must(t, err)
+		swap(t, m, files["a"], SwapOptions{})
+		d := connect(t, m)
+		swap(t, m, files["b"], SwapOptions{DrainTimeout: 10 * time.Hour})
+		began := time.Now()
+		time.Sleep(time.Minute)
+		swap(t, m, files["b"], SwapOptions{DrainTimeout: time.Hour})
+		v := d.handler.(*moduleConn).version
+		if got := v.until.Sub(began); got != time.Hour {
+			t.Errorf("it drains for %v", got)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if !v.ended {
+			t.Error("it still drains")
+		}
+		d.leave(t)
+		must(t, m.Close(t.Context()))
+	})
+}
+
 func TestCanaryIsPromoted(t *testing.T) {
 	files, names := guests(t, "echo", "a", "b")
 	synctest.Test(t, func(t *testing.T) {

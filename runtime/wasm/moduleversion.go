@@ -40,9 +40,10 @@ type version struct {
 	served uint64 // connections
 	faults uint64 // connections that a fault of their own ended
 
-	timer *time.Timer // ends the draining
-	until time.Time
-	ended bool // its connections are being closed
+	timer   *time.Timer // ends the draining
+	drained time.Time   // when that began
+	until   time.Time   // when it ends
+	ended   bool        // its connections are being closed
 }
 
 func (v *version) short() string { return v.digest[:shortDigest] }
@@ -101,19 +102,29 @@ const maxDraining = 8
 
 // drain makes v keep what it has, for at most timeout; the caller holds mu.
 func (m *Module) drain(v *version, timeout time.Duration) {
-	v.state = VersionDraining
-	v.until = time.Now().Add(timeout)
-	v.timer = time.AfterFunc(timeout, func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.end(v, "its drain timeout has passed")
-	})
+	v.state, v.drained = VersionDraining, time.Now()
+	m.drainFor(v, timeout)
 	m.draining = append(m.draining, v)
 	m.log.Info("module version drains", "version", v.short(), "connections", len(v.conns), "drain_timeout", timeout.String())
 	conns := slices.Collect(maps.Keys(v.conns))
 	m.tasks.Go(func() { tellDrain(conns) })
 	m.freeUnused(v)
 	m.endOldest()
+}
+
+// drainFor ends what v keeps when it has drained for timeout; the caller holds mu.
+func (m *Module) drainFor(v *version, timeout time.Duration) {
+	v.stop()
+	v.until = v.drained.Add(timeout)
+	var timer *time.Timer
+	timer = time.AfterFunc(max(0, time.Until(v.until)), func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if v.timer == timer {
+			m.end(v, "its drain timeout has passed")
+		}
+	})
+	v.timer = timer
 }
 
 func (m *Module) endOldest() {

@@ -30,7 +30,7 @@ func decodeLine(text []byte) (Entry, error) {
 	}
 	r, err := l.record()
 	r.At = time.Duration(l.Micros) * time.Microsecond
-	return Entry{Conn: l.Conn, Number: l.Number, Record: r, Cut: l.Cut}, err
+	return Entry{Conn: l.Conn, Number: l.Number, Record: r, Cut: l.Cut, Covered: l.Covered}, err
 }
 
 func (l *line) record() (tap.Record, error) {

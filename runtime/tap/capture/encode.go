@@ -10,7 +10,7 @@ var socketNames = [...]string{"tcp", "ssl", "udp", "dtls"}
 // appendEntry appends e as a line.
 func appendEntry(b []byte, e Entry) ([]byte, error) {
 	l := lineOf(e.Record)
-	l.Conn, l.Number, l.Cut = e.Conn, e.Number, e.Cut
+	l.Conn, l.Number, l.Cut, l.Covered = e.Conn, e.Number, e.Cut, e.Covered
 	return appendLine(b, l)
 }
 

@@ -26,4 +26,7 @@ type Entry struct {
 	Number uint32 // numbers the entries of the connection from 1
 	Record tap.Record
 	Cut    string // why the capture of the connection ends here, before the connection did; empty otherwise
+
+	// Covered says that a password is covered in what the device sent: whatever is over those bytes, such as a checksum, is wrong now.
+	Covered bool
 }

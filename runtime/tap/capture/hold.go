@@ -46,7 +46,8 @@ func (b *budget) give(n int) { b.used.Add(int64(-n)) }
 // held is a record that is not written yet.
 type held struct {
 	tap.Record
-	size int
+	size    int
+	covered bool // a secret is covered in what was received
 }
 
 // hold are the youngest records of a connection, in order.
@@ -57,7 +58,7 @@ type hold struct {
 
 // add copies r, without the password.
 func (h *hold) add(r *tap.Record, offset time.Duration, size int) {
-	c := held{*r, size}
+	c := held{Record: *r, size: size}
 	c.At += offset
 	c.Password = ""
 	c.Data = bytes.Clone(r.Data)
@@ -133,7 +134,8 @@ func (h *hold) pieces(kind tap.Kind) [][]byte {
 
 // redact covers secrets in the streams, and in everything else of the oldest n.
 func (h *hold) redact(s *redact.Secrets, n int) {
-	s.Pieces(h.pieces(tap.Bytes))
+	received := h.pieces(tap.Bytes)
+	h.noteCovered(s.PiecesCovered(received))
 	s.Pieces(h.pieces(tap.Send))
 	for i := range h.records[:n] {
 		r := &h.records[i].Record
@@ -149,6 +151,17 @@ func (h *hold) redact(s *redact.Secrets, n int) {
 		}
 		if r.Err != nil {
 			r.Err = errors.New(s.Text(r.Err.Error()))
+		}
+	}
+}
+
+// noteCovered marks the reads in which a secret was covered.
+func (h *hold) noteCovered(covered []bool) {
+	n := 0
+	for i := range h.records {
+		if r := &h.records[i]; r.Kind == tap.Bytes {
+			r.covered = r.covered || n < len(covered) && covered[n]
+			n++
 		}
 	}
 }

@@ -41,6 +41,7 @@ type line struct {
 	Messages []message `json:"messages,omitempty"`
 
 	data
+	Covered bool `json:"covered,omitempty"`
 }
 
 type cert struct {

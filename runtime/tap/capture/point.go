@@ -25,6 +25,9 @@ type Config struct {
 	Exgate string
 	// Folder is where a sample of the connections is recorded. If zero, none is.
 	Folder *Folder
+	// KeepPasswords leaves what devices send as it is, for recordings of somebody who plays the device: what their handlers give to Authenticate is
+	// written where it was sent, and nothing is held back. If zero, passwords are covered.
+	KeepPasswords bool
 	// Logger takes what goes wrong with files. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts. If zero, an unregistered set.

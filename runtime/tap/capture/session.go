@@ -60,6 +60,7 @@ func (s *session) Record(r *tap.Record) {
 // begin attaches the session to its stream.
 func (s *session) begin(r *tap.Record) bool {
 	s.out, s.conn = s.attach(s)
+	s.known = s.point.cfg.KeepPasswords
 	if s.out == nil {
 		s.over = true
 		return false
@@ -81,7 +82,7 @@ func (s *session) take(r *tap.Record) (cut string) {
 	s.hold.add(r, s.offset, size)
 	switch r.Kind {
 	case tap.Authenticate:
-		if !s.secrets.Add(r.Password) {
+		if !s.point.cfg.KeepPasswords && !s.secrets.Add(r.Password) {
 			return cutLogins
 		}
 		s.logins[r.Call] = struct{}{}
@@ -147,7 +148,7 @@ func (s *session) write(n int) (cut string) {
 	for _, r := range s.hold.records[:n] {
 		s.written++
 		var err error
-		if lines, err = appendEntry(lines, Entry{Conn: s.conn, Number: s.written, Record: r.Record}); err != nil {
+		if lines, err = appendEntry(lines, Entry{Conn: s.conn, Number: s.written, Record: r.Record, Covered: r.covered}); err != nil {
 			return cutFailed
 		}
 	}

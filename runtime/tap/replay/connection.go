@@ -27,6 +27,7 @@ func newConnection(number uint32) *connection {
 // plan looks ahead.
 func (c *connection) plan(e *capture.Entry) {
 	r := &e.Record
+	c.Covered = c.Covered || e.Covered
 	c.posts = c.posts || r.Kind == tap.Posted
 	if r.Kind.Call() || r.Kind == tap.Result {
 		c.ahead = append(c.ahead, r)

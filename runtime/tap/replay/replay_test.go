@@ -101,14 +101,35 @@ func TestOtherModuleDiffers(t *testing.T) {
 	}
 }
 
-// A capture that was cut off is compared as far as it goes.
+// A capture that was cut off is compared as far as it goes, and says so, wherever in a line it ends. One that ends with a whole line does not look cut off.
 func TestTruncatedCapture(t *testing.T) {
 	text := recorded(t)
 	for _, part := range []int{2, 3, 5} {
-		report := run(t, taptest.Line(t), text[:len(text)*(part-1)/part])
-		if !report.Truncated || !report.Same() {
-			t.Errorf("%+v:\n%s", report, diffOf(t, report))
+		end := strings.LastIndexByte(text[:len(text)*(part-1)/part], '\n') + 1
+		next := end + strings.IndexByte(text[end:], '\n')
+		for at, truncated := range map[int]bool{end: false, end + 1: true, (end + next) / 2: true, next - 1: true, next: false, next + 1: false} {
+			report := run(t, taptest.Line(t), text[:at])
+			if report.Truncated != truncated || !report.Same() {
+				t.Errorf("cut at %d of the line from %d to %d: truncated %v\n%s", at, end, next, report.Truncated, diffOf(t, report))
+			}
 		}
+	}
+}
+
+// A covered password is noted in the capture, and a report says at which connections that differ it stands.
+func TestCoveredPasswords(t *testing.T) {
+	text := recorded(t)
+	if n := strings.Count(text, `"covered":true`); n != 6 {
+		t.Errorf("%d reads have a covered password, want two of each of three devices:\n%s", n, text)
+	}
+	report := run(t, taptest.Line(t), text)
+	if all, different := report.Covered(); all != 3 || different != 0 {
+		t.Errorf("%d have a covered password, %d of them differ", all, different)
+	}
+	e, err := wasm.New(t.Context(), wasm.Config{Name: "other", Module: line.Module, GuestConfig: []byte("hi"), Logger: taptest.Quiet})
+	taptest.Must(t, err)
+	if all, different := run(t, e, text).Covered(); all != 3 || different != 3 {
+		t.Errorf("%d have a covered password, %d of them differ", all, different)
 	}
 }
 

@@ -26,6 +26,7 @@ type Connection struct {
 	Line      int    // of its beginning; 0 where the capture does not have it, and nothing was replayed
 	Info      gateway.ConnInfo
 	Cut       string // why the capture ends before the connection; empty otherwise
+	Covered   bool   // a password is covered in what the device sent
 	Different bool
 	Replayed  []string // events and calls, in order
 
@@ -50,6 +51,19 @@ func (r *Report) Replays() (all, different int) {
 		}
 		if c.Different {
 			different++
+		}
+	}
+	return all, different
+}
+
+// Covered is how many of the connections that were replayed have a covered password in what the device sent, and how many of those differ.
+func (r *Report) Covered() (all, different int) {
+	for _, c := range r.Connections {
+		if c.Line > 0 && c.Covered {
+			all++
+			if c.Different {
+				different++
+			}
 		}
 	}
 	return all, different

@@ -29,6 +29,9 @@ func unknownKey(n *node, word, key string) string {
 	return "unknown key"
 }
 
+// Nearest returns the candidate that word may have been meant to be, or "" where none is near.
+func Nearest(word string, candidates []string) string { return nearest(word, candidates) }
+
 // nearest returns the candidate that takes the fewest edits to become word, or "" where none is near.
 func nearest(word string, candidates []string) string {
 	best, bestDistance := "", len(word)/2+1

@@ -21,14 +21,14 @@ type recording struct {
 	folder string // beside it, until it is whole
 }
 
-// record has f captured into the file to. Passwords are covered as in every capture.
+// record has f captured into the file to. Passwords are kept: the person who types is the author, and the recording is to be replayed.
 func record(f gateway.HandlerFactory, s *Subject, to string, log *slog.Logger) (*recording, gateway.HandlerFactory, error) {
 	folder, err := os.MkdirTemp(filepath.Dir(to), ".recording-")
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the recording: %w", err)
 	}
 	point, err := capture.New(capture.Config{
-		Listener: "module-run", Handler: "wasm", Source: filepath.Base(s.Path), Logger: log,
+		Listener: "module-run", Handler: "wasm", Source: filepath.Base(s.Path), Logger: log, KeepPasswords: true,
 		Folder: &capture.Folder{Path: folder, Sample: 100, MaxBytes: maxRecording, MaxFiles: 1},
 	})
 	if err != nil {

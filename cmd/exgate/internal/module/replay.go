@@ -20,6 +20,10 @@ import (
 // ErrDifferent says that a module did not do what it should; what it did was printed.
 var ErrDifferent = errors.New("the module does something else: lines that begin with - are missing, those with + are new")
 
+// coveredText is what is said of connections that differ and have a covered password.
+const coveredText = "%d of the connections that differ from the capture have a covered password in what the device sent. If a checksum, a length or a signature of the protocol is over it, the module " +
+	"refuses it now: correct it in the capture (a line without crc is taken as it is), or record with module run --record, which keeps what you type\n"
+
 // ReplayOptions are how a capture is played again.
 type ReplayOptions struct {
 	Golden string // the file with what the module must do. If zero, what the capture says
@@ -38,6 +42,9 @@ func Replay(ctx context.Context, s *Subject, captured string, out io.Writer, o R
 	}
 	if report.Truncated {
 		fmt.Fprintln(out, "the capture ends in the middle of a line: it was replayed up to there")
+	}
+	if _, suspect := report.Covered(); suspect > 0 {
+		fmt.Fprintf(out, coveredText, suspect)
 	}
 	if o.Golden != "" {
 		return o.golden(report, out, all)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -32,8 +33,8 @@ func replayed(t *testing.T, s *Subject, file string, o ReplayOptions) (string, e
 // TestEveryProbeDoesWhatTheRecordedOneDid replays what one language's probe did to another's.
 func TestEveryProbeDoesWhatTheRecordedOneDid(t *testing.T) {
 	file := recorded(t)
-	if text, err := os.ReadFile(file); err != nil || strings.Contains(string(text), "s3cret-word") {
-		t.Errorf("%v, the password is in the recording:\n%s", err, text)
+	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), "auth a b s3cret-word") {
+		t.Errorf("%v, the recording has not what its author typed:\n%s", err, text)
 	}
 	for _, path := range []string{cProbe, goProbe, rustProbe, asProbe} {
 		out, err := replayed(t, open(t, path, "", goLimits), file, ReplayOptions{})
@@ -52,6 +53,39 @@ func TestAnotherModuleIsDifferent(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
+	}
+}
+
+// withCovered makes a recording into one whose password is covered.
+func withCovered(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	covered := regexp.MustCompile(`"text":"auth a b s3cret-word\\n","crc":"[0-9a-f]*"`).ReplaceAllString(string(text), `"text":"auth a b ***********\n","covered":true`)
+	if covered == string(text) {
+		t.Fatalf("no password in\n%s", text)
+	}
+	if err := os.WriteFile(file, []byte(covered), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// Where a connection differs whose password is covered, replaying says that this may be why, also where it compares with a golden file.
+func TestCoveredPasswordIsSaid(t *testing.T) {
+	file := withCovered(t, recorded(t))
+	const said = "1 of the connections that differ from the capture have a covered password"
+	other, same := open(t, wrongGuest, "", wasm.Limits{}), open(t, cProbe, "", wasm.Limits{})
+	golden := filepath.Join(t.TempDir(), "golden")
+	for _, o := range []ReplayOptions{{}, {Golden: golden, Update: true}, {Golden: golden}} {
+		if out, _ := replayed(t, other, file, o); !strings.Contains(out, said) {
+			t.Errorf("%+v:\n%s", o, out)
+		}
+	}
+	if out, err := replayed(t, same, file, ReplayOptions{}); err != nil || strings.Contains(out, "covered") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

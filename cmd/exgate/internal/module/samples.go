@@ -16,21 +16,23 @@ var errNoBytes = errors.New("the capture has no bytes of a device")
 // Session is what one device sends, piece by piece.
 type Session [][]byte
 
-// Sessions are what devices send according to a file: the connections of a capture, or else one session whose only piece is the file.
-func Sessions(file []byte) ([]Session, error) {
+// Sessions are what devices send according to a file: the connections of a capture, or else one session whose only piece is the file. covered is how
+// many of them have a covered password in what the device sent.
+func Sessions(file []byte) (sessions []Session, covered int, err error) {
 	if !bytes.HasPrefix(file, []byte(captureBegins)) {
-		return []Session{{file}}, nil
+		return []Session{{file}}, 0, nil
 	}
 	r, err := capture.NewReader(bytes.NewReader(file))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var sessions []Session
+	has := make(map[uint32]bool) // a covered password, by connection
 	places := make(map[uint32]int) // of connections in sessions
 	for e, err := range r.All() {
 		if err != nil && !errors.Is(err, capture.ErrTruncated) {
-			return nil, err
+			return nil, 0, err
 		}
+		has[e.Conn] = has[e.Conn] || e.Covered
 		if e.Record.Kind != tap.Bytes {
 			continue
 		}
@@ -43,9 +45,14 @@ func Sessions(file []byte) ([]Session, error) {
 		sessions[place] = append(sessions[place], bytes.Clone(e.Record.Data))
 	}
 	if sessions == nil {
-		return nil, errNoBytes
+		return nil, 0, errNoBytes
 	}
-	return sessions, nil
+	for _, c := range has {
+		if c {
+			covered++
+		}
+	}
+	return sessions, covered, nil
 }
 
 // Joined are sessions as samples: each in one piece.

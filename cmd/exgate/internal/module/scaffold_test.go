@@ -28,13 +28,20 @@ func environment(t *testing.T) []string {
 func needTools(t *testing.T, lang string) {
 	t.Helper()
 	for _, tool := range tools[lang] {
-		if _, err := exec.LookPath(tool); err == nil {
+		ask := "--version"
+		if tool == "go" {
+			ask = "version"
+		}
+		cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", tool+" "+ask) // found as the build finds it; rustup's cargo may have no toolchain
+		cmd.Env = environment(t)
+		out, err := cmd.CombinedOutput()
+		if err == nil {
 			continue
 		}
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is missing: apt-get install clang lld gcc libc6-dev cargo libstd-rust-dev-wasm32", tool)
+			t.Fatalf("%s does not run: %v: apt-get install clang lld gcc libc6-dev cargo libstd-rust-dev-wasm32\n%s", tool, err, out)
 		}
-		t.Skipf("%s is missing", tool)
+		t.Skipf("%s does not run: %v\n%s", tool, err, out)
 	}
 }
 

@@ -108,15 +108,21 @@ func (s *Secrets) Text(text string) string {
 }
 
 // Pieces covers the secrets in the stream that pieces are of, one after the other, in place.
-func (s *Secrets) Pieces(pieces [][]byte) {
+func (s *Secrets) Pieces(pieces [][]byte) { s.PiecesCovered(pieces) }
+
+// PiecesCovered is Pieces, and returns which of the pieces it changed; nil if none.
+func (s *Secrets) PiecesCovered(pieces [][]byte) (changed []bool) {
 	if len(s.forms) == 0 {
-		return
+		return nil
 	}
 	stream := s.Bytes(bytes.Join(pieces, nil))
-	for _, p := range pieces {
+	changed = make([]bool, len(pieces))
+	for i, p := range pieces {
+		changed[i] = !bytes.Equal(p, stream[:len(p)])
 		copy(p, stream)
 		stream = stream[len(p):]
 	}
+	return changed
 }
 
 // Begun returns how many bytes at the end of the stream b may be the beginning of a secret.
