@@ -73,10 +73,10 @@ func (d declared) addReason(n *ast.CompositeLit) {
 		if !ok {
 			continue
 		}
-		switch key := field.Key.(*ast.Ident).Name; {
-		case key == "Name":
+		switch field.Key.(*ast.Ident).Name {
+		case "Name":
 			name = text(field.Value)
-		case key == "Code":
+		case "Code":
 			if v, ok := field.Value.(*ast.BasicLit); ok {
 				code = v.Value
 			}

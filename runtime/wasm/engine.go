@@ -40,7 +40,7 @@ type Config struct {
 	// zero, an image is used where the module allows it.
 	NoStartImage bool
 
-	// Shards is the number of instances where they are shared. If zero, GOMAXPROCS.
+	// Shards is the number of instances where they are shared; one more is kept ready. If zero, GOMAXPROCS.
 	Shards int
 
 	// CacheDir is a folder for compiled code, which is made where it is missing. Who can write there can run code as exgate. If zero,
