@@ -89,6 +89,7 @@ func TestFaultOfEveryEventSetsApart(t *testing.T) {
 		if _, ok := again.instance().home.(*apart); !ok {
 			t.Errorf("%v: the next connection of the source is not set apart", kind)
 		}
+		eventually(t, "the shard has an instance", func() bool { return live(e) == 1 })
 		if !connect(t, e).instance().shared() {
 			t.Errorf("%v: another source is set apart", kind)
 		}
@@ -149,6 +150,27 @@ func TestSpareIsReady(t *testing.T) {
 	if got := testutil.ToFloat64(set.instances.WithLabelValues("test")); got != 1 {
 		t.Errorf("%v instances serve", got)
 	}
+}
+
+// A device that comes while no instance is live and the next starts is not refused; where the guest does not start, it is.
+func TestConnectionWhileTheInstanceStarts(t *testing.T) {
+	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1})
+	eventually(t, "a spare", func() bool {
+		e.spares.mu.Lock()
+		defer e.spares.mu.Unlock()
+		return e.spares.ready != nil
+	})
+	s := e.shards[0]
+	in := s.current.Swap(nil)
+	e.spares.mu.Lock()
+	e.spares.empty = append(e.spares.empty, s)
+	e.spares.mu.Unlock()
+	must(t, connect(t, e).receive("x"))
+	e.spares.fail()
+	if _, err := e.NewHandler(&device{name: "dev"}); !gateway.ReasonOf(err).Is(gateway.ReasonHandlerUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	s.current.Store(in)
 }
 
 // Set-apart connections have an instance each, up to a bound, and share beyond it. Nothing is left of them.

@@ -167,7 +167,7 @@ func (e *Engine) start() error {
 // error carries gateway.ReasonHandlerUnavailable.
 func (e *Engine) NewHandler(adapter gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
 	if e.isolated == nil && !e.suspects.alarm(time.Now()) {
-		if _, err := e.leastUsed(); err != nil {
+		if _, err := e.leastUsed(); err != nil && !e.spares.coming() {
 			return nil, err
 		}
 	}
@@ -187,17 +187,20 @@ func (e *Engine) place(c *connection) (*instance, error) {
 		return e.placeApart(c, why)
 	}
 	in, err := e.leastUsed()
-	if err == nil {
+	switch {
+	case err == nil:
 		in.attached.Add(1)
+	case e.spares.coming():
+		return e.placeApart(c, apartRestart)
 	}
 	return in, err
 }
 
 // placeApart returns an instance apart from the shards.
 func (e *Engine) placeApart(c *connection, why string) (*instance, error) {
-	a := e.apart[0]
-	if why == apartAlarm {
-		a = e.apart[1]
+	a := e.apart[1]
+	if why == apartSuspect {
+		a = e.apart[0]
 	}
 	in, err := a.attach(c.adapter.ID())
 	if err != nil {

@@ -41,7 +41,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		dropped: counter("exgate_wasm_dropped_total", "Things that did not reach a guest or the log, by what and why.", "handler", "what"),
 		limits:  counter("exgate_wasm_limit_hits_total", "Times that a guest or its connections reached a limit, by its name.", "handler", "limit"),
 		apart: counter("exgate_wasm_connections_apart_total", "Connections that got an instance apart from the shared ones, by why (suspect: an event of their "+
-			"address ended an instance; alarm: instances are lost again and again).", "handler", "why"),
+			"address ended an instance; alarm: instances are lost again and again; restart: none was live).", "handler", "why"),
 	}
 	if reg != nil {
 		reg.MustRegister(m.events, m.deaths, m.fuel, m.hostCalls, m.instances, m.starts, m.dropped, m.limits, m.apart)

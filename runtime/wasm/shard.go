@@ -49,6 +49,7 @@ type spares struct {
 	ready    *instance // nil: it was taken, or does not start
 	empty    []*shard  // that wait for an instance
 	starting bool
+	failed   int // starts in a row
 	closed   bool
 }
 
@@ -88,24 +89,39 @@ func (p *spares) begin() {
 
 // start starts instances until no shard waits and one is ready, or the engine closes.
 func (p *spares) start() {
-	for failed := 0; p.engine.pause(restartDelay(failed)); {
+	for delay := time.Duration(0); p.engine.pause(delay); {
 		in, err := newInstance(p.engine, slog.String("shard", "spare"))
 		if err != nil {
-			failed++
-			p.engine.log.Error("starting a guest instance", "retry_in", restartDelay(failed), "error", bounded(err.Error(), maxErrorText))
+			delay = p.fail()
+			p.engine.log.Error("starting a guest instance", "retry_in", delay, "error", bounded(err.Error(), maxErrorText))
 			continue
 		}
-		failed = 0
-		if p.take(in) {
+		if delay = 0; p.take(in) {
 			return
 		}
 	}
+}
+
+// fail counts a start that failed, and returns how long the next waits.
+func (p *spares) fail() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed++
+	return restartDelay(p.failed)
+}
+
+// coming reports whether a shard gets an instance as soon as that has started.
+func (p *spares) coming() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.empty) > 0 && p.failed == 0
 }
 
 // take gives a new instance to a shard that waits, or keeps it ready. It reports whether that is enough.
 func (p *spares) take(in *instance) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.failed = 0
 	if len(p.empty) > 0 && !p.closed {
 		p.fill(p.empty[0], in)
 		p.empty = p.empty[1:]

@@ -29,6 +29,7 @@ const (
 	apartNot     = ""
 	apartSuspect = "suspect" // an event of its source ended an instance
 	apartAlarm   = "alarm"   // instances are lost again and again
+	apartRestart = "restart" // no shard has an instance until the next has started
 )
 
 // why says why a new connection of a source is to be set apart.
