@@ -29,8 +29,14 @@ func (c *client) published(k *call, reason byte) (told outcomes) {
 		c.inflight = nil // a map keeps the room that it once needed
 	}
 	c.quota++
+	if k.onTrial {
+		told = append(told, c.tried(k, verdict{reason: reason})...)
+	}
+	if !k.lane.wide {
+		c.achieved()
+	}
 	if k.stored > 0 {
-		told = k.lane.backlog.answered(k, reason)
+		told = append(told, k.lane.backlog.answered(k, reason)...)
 	} else {
 		told.add(k, resultOf("publish to", k.topic, reason))
 	}
@@ -75,15 +81,30 @@ func (c *client) subscribed(l *link, id uint16, reasons []byte) {
 	var told outcomes
 	switch {
 	case k == nil:
+	case k.verdict != nil:
+		told = c.tried(k, verdict{reason: firstReason(reasons)})
+		if firstReason(reasons) < 0x80 {
+			c.leaveTrial(k)
+		}
 	case k.kind == resubscribing:
+		if k.onTrial {
+			told = c.tried(k, verdict{})
+		}
 		c.resubscribed(k, reasons)
 	default:
+		if k.onTrial {
+			told = c.tried(k, verdict{})
+		}
+		if k.from != nil || !k.lane.wide {
+			c.achieved()
+		}
 		r := resultOf("subscribe to", k.topic, firstReason(reasons))
 		if r.Ok() {
 			c.remember(filter{k.topic, k.qos, k.subID})
 		}
 		told.add(k, r)
 	}
+	told = append(told, c.unblock()...)
 	c.mu.Unlock()
 	told.tell()
 }
@@ -92,11 +113,15 @@ func (c *client) unsubscribed(l *link, id uint16, reasons []byte) {
 	c.mu.Lock()
 	var told outcomes
 	if k := c.takeWaiting(l, id, subscribing); k != nil {
+		if k.onTrial {
+			told = c.tried(k, verdict{reason: firstReason(reasons)})
+		}
 		r := resultOf("unsubscribe from", k.topic, firstReason(reasons))
 		if r.Ok() {
 			delete(c.filters, k.topic)
 		}
 		told.add(k, r)
+		told = append(told, c.unblock()...)
 	}
 	c.mu.Unlock()
 	told.tell()
@@ -133,6 +158,7 @@ func (c *client) remember(f filter) {
 // resubscribed needs mu.
 func (c *client) resubscribed(k *call, reasons []byte) {
 	for i, f := range k.filters {
+		c.acquitFilter(f.name)
 		if i < len(reasons) && reasons[i] < 0x80 {
 			continue
 		}
@@ -152,6 +178,12 @@ func (c *client) expire(now time.Time) (told outcomes) {
 	for id, k := range c.waiting {
 		if !now.Before(k.deadline) {
 			delete(c.waiting, id)
+			if k.onTrial {
+				told = append(told, c.tried(k, verdict{reason: packets.SubackUnspecifiederror})...)
+			}
+			if k.kind == resubscribing {
+				c.acquitFilter(k.topic)
+			}
 			told.add(k, gateway.Refuse(gateway.CodeUnknown, "%q: the broker did not answer in time", k.topic))
 		}
 	}

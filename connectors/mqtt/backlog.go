@@ -210,6 +210,45 @@ func (g *backlog) answered(k *call, reason byte) (told outcomes) {
 	return told
 }
 
+// setAside moves a stored message for which the broker ends connections to the spool's folder of refused ones. The lane goes on when that is done: as
+// long as the disk does not take it, the device's later messages wait. Where too many were set aside it is dropped. The client's mu is held.
+func (g *backlog) setAside(k *call, why string) (told outcomes) {
+	l := k.lane
+	l.drain.waiting = true
+	g.use()
+	told.later(func() {
+		g.broker.workers.Go(func() {
+			err := g.queue.SetAside(k.stored, why)
+			if errors.Is(err, spool.ErrAsideFull) {
+				g.queue.Remove(k.stored)
+				g.broker.metrics.dropped.WithLabelValues(dropRefused).Inc()
+			}
+			if err != nil {
+				g.broker.log.Error("a message from the spool that the broker ends connections for is not set aside (upstream.spool.folder)",
+					"client_id", g.id, "topic", k.topic, "error", err)
+			}
+			g.setAsideDone(l, err)
+		})
+	})
+	return told
+}
+
+func (g *backlog) setAsideDone(l *lane, err error) {
+	l.client.mu.Lock()
+	l.drain.waiting = false
+	if err != nil && !errors.Is(err, spool.ErrAsideFull) {
+		l.drain.wait(l, retryDelay)
+	}
+	ended := l.ended
+	l.client.mu.Unlock()
+	if ended {
+		g.leave(l)
+	} else {
+		l.kick()
+	}
+	g.release()
+}
+
 func notAllowed(reason byte) bool { return codeOf(reason) == gateway.CodePermissionDeny }
 
 // first is the oldest message as a call. Expired ones are dropped.

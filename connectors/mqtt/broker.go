@@ -23,22 +23,27 @@ const (
 
 // broker is what the connectors to one broker have in common. It is closed with the last of them.
 type broker struct {
-	cfg       Config
-	servers   []server
-	preferred atomic.Int32 // the server that answered last
-	connected atomic.Int64 // connections over which the broker has answered CONNECT
-	reach     *reach
-	log       *slog.Logger
-	metrics   *counters
-	ids       *messageid.Source
-	dials     chan struct{} // a place for each connection being opened
-	drain     *rate.Limiter // of what waited in the spool
-	spool     spoolDoor
-	shared    atomic.Pointer[Shared] // nil without shared sessions
-	badTopics lograte.Limiter
-	badCodes  lograte.Limiter
-	quit      chan struct{}  // closed when the last connector closes
-	workers   sync.WaitGroup // the tick, the reconnects and the opening of the spool
+	cfg           Config
+	servers       []server
+	preferred     atomic.Int32 // the server that answered last
+	connected     atomic.Int64 // connections over which the broker has answered CONNECT
+	reach         *reach
+	log           *slog.Logger
+	metrics       *counters
+	ids           *messageid.Source
+	dials         chan struct{} // a place for each connection being opened
+	drain         *rate.Limiter // of what waited in the spool
+	spool         spoolDoor
+	shared        atomic.Pointer[Shared] // nil without shared sessions
+	badTopics     lograte.Limiter
+	badCodes      lograte.Limiter
+	quit          chan struct{}  // closed when the last connector closes
+	workers       sync.WaitGroup // the tick, the reconnects and the opening of the spool
+	offenders     offenders
+	convictions   lograte.Limiter // lines about convictions
+	proberRefused atomic.Bool     // the broker does not let the prober connect
+	willQoS       atomic.Int32    // the highest QoS of a will
+	noRetain      atomic.Bool     // the broker keeps no messages
 
 	mu       sync.Mutex
 	users    int                  // connectors that are not closed; guarded by mu, as all below
@@ -46,6 +51,7 @@ type broker struct {
 	links    map[*link]struct{}   // that paho has not shut down
 	backlogs map[string]*backlog  // by client id of the device
 	house    *client              // the gateway's own; nil until it is needed
+	probing  *prober              // nil until it is needed
 	warned   time.Time
 	outage   *outage // the last one
 }
@@ -67,6 +73,7 @@ func newBroker(cfg Config) (*broker, error) {
 		clients: map[*client]struct{}{}, links: map[*link]struct{}{}, backlogs: map[string]*backlog{},
 	}
 	b.reach = newReach()
+	b.willQoS.Store(2)
 	b.spool.opened = make(chan struct{})
 	b.workers.Go(b.tick)
 	return b, nil

@@ -33,12 +33,21 @@ type call struct {
 	seq      uint64 // of publishes with a packet id: the order in which they were sent first
 	stored   uint64 // its number in the spool; 0: it is not from there
 	lane     *lane
+	from     *gateway.Device // whose call it is, on a lane that is not the device's; may be nil
 	topic    string
 	payload  []byte
 	props    []byte   // properties of a publish, encoded
 	filters  []filter // of resubscribing
 	done     gateway.Done
 	deadline time.Time // for the broker's answer
+
+	ends     int           // what the ends of connections say against it; see possible and certain
+	onTrial  bool          // it is in client.trials or client.trying
+	alone    bool          // nothing else may be under way with it
+	spooled  bool          // of a call that the prober tries: it is from the spool
+	offences int           // the same: how often its device has offended
+	ping     uint32        // of a trial with QoS 0: the PINGREQ behind it
+	verdict  func(verdict) // of a call that the prober tries: what comes of it; called once, without locks
 }
 
 func (c *call) isQoS0() bool { return c.kind == publishing && c.qos == 0 }
@@ -121,6 +130,13 @@ func (o *outcomes) add(c *call, r gateway.Result) {
 	if c.done != nil {
 		*o = append(*o, outcome{c.done, r})
 		c.done = nil
+	}
+}
+
+// tellLater tells from another goroutine.
+func (o outcomes) tellLater() {
+	if len(o) > 0 {
+		go o.tell()
 	}
 }
 

@@ -76,6 +76,9 @@ func (c *carrier) left(l *lane) (told outcomes) {
 	if l.publish != nil {
 		told.add(l.publish, gone)
 	}
+	if l.probing != nil {
+		told.add(l.probing, gone)
+	}
 	if !l.blocked {
 		return told
 	}

@@ -23,6 +23,7 @@ type client struct {
 	status     Status          // of who is connected through it
 	inboundMax uint16          // ReceiveMaximum
 	rival      rivalry
+	prober     *prober // of the prober's own client
 
 	mu       sync.Mutex
 	password string              // guarded by mu, as all below
@@ -42,7 +43,27 @@ type client struct {
 	losses   []*outage // the last few without a reason
 	began    bool      // has been connected
 	failure  error     // of the last attempt to connect
-	stop     context.CancelFunc
+
+	connects       []time.Time      // of connecting again, the last few
+	trials         []*call          // suspects that are to be tried, each alone or a few at once
+	trying         []*call          // those under way
+	window         int              // how many may be
+	tryLater       bool             // a timer calls try
+	probing        map[*call]bool   // calls of held lanes that the prober tries
+	acquitted      []*call          // SUBSCRIBE and UNSUBSCRIBE that passed their trial and are to be sent here
+	freed          []uint16         // packet ids of QoS 2 publishes that the prober tries
+	side           map[string]*lane // lanes of suspicious topics and filters of house, by topic
+	perPacket      int              // filters of a SUBSCRIBE after a loss; 0: filtersPerPacket
+	filterEnds     map[string]int   // what speaks against filters that are subscribed again
+	suspectFilters map[string]bool  // those of filters that are not subscribed again before their trial
+	written        []written        // publishes of QoS 0 since the last PINGREQ
+	asked          []written        // those before it, while it is unanswered
+	barrier        uint32           // its number; 0: none
+	round          uint32           // of PINGREQs for QoS 0
+	wrote          int              // ticks for which a QoS 0 publish of a device counts as not read
+	qos0Ends       int              // how often the connection ended with such a publish
+	qos0At         time.Time        // when it did last
+	stop           context.CancelFunc
 }
 
 // settleInterval is how often settle looks.
@@ -79,7 +100,7 @@ var (
 
 func (c *client) init(b *broker, id string, o owner) {
 	c.broker, c.id, c.owner, c.inboundMax = b, id, o, b.cfg.ReceiveMaximum
-	c.house.client, c.house.wide = c, true
+	c.house.client, c.house.wide, c.round = c, true, 1
 }
 
 // attach makes l the connection. It needs mu.
@@ -90,7 +111,7 @@ func (c *client) attach(l *link) {
 // announce says at the broker that the client is connected, where it has a status.
 func (c *client) announce() {
 	if s := c.status; s.isSet() {
-		c.submit(call{kind: publishing, topic: s.Topic, payload: []byte(s.Online), qos: s.QoS, retain: s.Retain, lane: &c.house})
+		c.submit(call{from: c.device, kind: publishing, topic: s.Topic, payload: []byte(s.Online), qos: s.QoS, retain: s.Retain, lane: &c.house})
 	}
 }
 
@@ -101,25 +122,33 @@ func (c *client) submit(k call) {
 		return
 	}
 	c.mu.Lock()
-	r, finished := k.lane.accept(k)
+	var told outcomes
+	k.lane = c.laneOf(&k)
+	r, finished := k.lane.accept(k, &told)
 	c.mu.Unlock()
 	if finished {
 		finish(k.done, r)
 	}
+	told.tell()
 }
 
 // submitUp sends the call if there is a connection, after what waits before it on its lane, and reports whether it was taken. A result that is not OK
 // says that it never will be.
 func (c *client) submitUp(k *call) (r gateway.Result, taken bool) {
+	var told outcomes
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer func() {
+		c.mu.Unlock()
+		told.tellLater()
+	}()
 	switch {
 	case c.ended:
 		return gone, false
 	case c.link == nil:
 		return gateway.OK, false
 	}
-	r, finished := k.lane.accept(*k)
+	k.lane = c.laneOf(k)
+	r, finished := k.lane.accept(*k, &told)
 	return r, !finished
 }
 
@@ -128,6 +157,7 @@ func (c *client) disown(filter string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.filters, filter)
+	c.acquitFilter(filter)
 }
 
 func (c *client) knowsNoSubIDs() bool {
@@ -188,7 +218,7 @@ func (k *call) check() gateway.Result {
 
 // canTake reports whether c can send k now. If not, its lane is to wait in blocked. It needs mu.
 func (c *client) canTake(k *call) bool {
-	if c.link == nil || (k.needsQuota() && (c.quota <= 0 || len(c.resends) > 0)) {
+	if c.link == nil || c.isTrying() || (k.needsQuota() && (c.quota <= 0 || len(c.resends) > 0)) {
 		return false
 	}
 	return c.link.wire.hasRoom()
@@ -196,10 +226,11 @@ func (c *client) canTake(k *call) bool {
 
 // unblock lets lanes go on that waited. It needs mu.
 func (c *client) unblock() (told outcomes) {
-	told = c.resend()
+	told = append(c.resend(), c.sendAcquitted()...)
+	told = append(told, c.try()...)
 	for len(c.blocked) > 0 && c.link != nil {
 		l := c.blocked[0]
-		if k := l.head(); k != nil && !c.canTake(k) {
+		if k := l.head(); k != nil && !l.held && !c.canTake(k) {
 			break
 		}
 		c.blocked[0] = nil
@@ -224,10 +255,14 @@ func (c *client) drained() {
 func (c *client) tick(now time.Time) {
 	c.mu.Lock()
 	told, l := c.expire(now), c.link
+	c.tickQoS0(now)
 	c.mu.Unlock()
 	told.tell()
 	if l != nil {
 		l.heartbeat.tick(now, c.broker.cfg.PacketTimeout)
+	}
+	if c.prober != nil {
+		c.prober.retire(now)
 	}
 }
 
@@ -264,6 +299,7 @@ func (c *client) end() (told outcomes) {
 	for _, k := range c.waiting {
 		told.add(k, gone)
 	}
+	told = append(told, c.endTrials()...)
 	for _, l := range c.busy() {
 		told = append(told, l.finish(gone)...)
 	}

@@ -37,6 +37,9 @@ func New(cfg Config) (*Connector, error) {
 // Connect opens the session of a device. The waits for the spool and for one of Config.MaxDials places are bounded by ctx, what follows by
 // Config.ConnectTimeout for each server too.
 func (c *Connector) Connect(ctx context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
+	if err := c.offenders.refuse(device); err != nil {
+		return nil, err
+	}
 	s, err := c.newSession(device, password, down)
 	if err != nil {
 		return nil, err
@@ -73,7 +76,7 @@ func (c *Connector) newSession(device gateway.Device, password string, down gate
 	s := &Session{connector: c, down: down, props: c.publishProperties(device)}
 	s.init(c.broker, device.ClientID, s)
 	s.username, s.password, s.device, s.status = device.Username, password, &device, status
-	s.lane.client = &s.client
+	s.lane.client, s.lane.from, s.lane.eject = &s.client, &device, s.lose
 	return s, nil
 }
 

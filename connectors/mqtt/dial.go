@@ -69,6 +69,14 @@ func (b *broker) openAt(ctx context.Context, s server, c *client, cleanStart boo
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	l, err := c.openOnce(ctx, s, cleanStart)
+	if refused := (*refusalError)(nil); errors.As(err, &refused) && refused.isAboutWill() && c.status.isSet() {
+		return c.openOnce(ctx, s, cleanStart) // with a will that the broker takes
+	}
+	return l, err
+}
+
+func (c *client) openOnce(ctx context.Context, s server, cleanStart bool) (*link, error) {
 	conn, err := s.dial(ctx)
 	if err != nil {
 		return nil, &dialError{s.hostPort, err}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,12 @@ type heartbeat struct {
 	wire     *wire
 	interval atomic.Int64 // between pings, in nanoseconds; 0: none
 	heard    atomic.Bool  // something arrived since the last tick
+	awaited  atomic.Bool  // ask wrote a PINGREQ since the last tick
+	onPong   func(n uint32)
+
+	mu      sync.Mutex
+	asks    uint32 // PINGREQs that were written; guarded by mu
+	answers uint32 // PINGRESPs that arrived; guarded by mu
 
 	lastAsked  time.Time // owned by tick
 	askedSince time.Time // a PINGREQ is unanswered since then; owned by tick
@@ -39,8 +46,24 @@ func (h *heartbeat) PacketReceived() { h.heard.Store(true) }
 // pings go out whatever else does.
 func (h *heartbeat) PacketSent() {}
 
-// PingResp was counted by PacketReceived.
-func (h *heartbeat) PingResp() {}
+// PingResp answers the oldest PINGREQ without an answer.
+func (h *heartbeat) PingResp() {
+	h.mu.Lock()
+	h.answers++
+	n := h.answers
+	h.mu.Unlock()
+	h.onPong(n)
+}
+
+// ask writes a PINGREQ and returns its number: a broker that answers it has read what was written before.
+func (h *heartbeat) ask() (n uint32) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asks++
+	_, _ = packets.NewControlPacket(packets.PINGREQ).WriteTo(h.wire)
+	h.awaited.Store(true)
+	return h.asks
+}
 
 // SetDebug is never called.
 func (h *heartbeat) SetDebug(log.Logger) {}
@@ -48,6 +71,9 @@ func (h *heartbeat) SetDebug(log.Logger) {}
 func (h *heartbeat) tick(now time.Time, timeout time.Duration) {
 	if h.heard.Swap(false) {
 		h.askedSince = time.Time{}
+	}
+	if h.awaited.Swap(false) && h.askedSince.IsZero() {
+		h.lastAsked, h.askedSince = now, now
 	}
 	if !h.askedSince.IsZero() {
 		if now.Sub(h.askedSince) >= timeout {
@@ -60,5 +86,6 @@ func (h *heartbeat) tick(now time.Time, timeout time.Duration) {
 		return
 	}
 	h.lastAsked, h.askedSince = now, now
-	_, _ = packets.NewControlPacket(packets.PINGREQ).WriteTo(h.wire)
+	h.ask()
+	h.awaited.Store(false)
 }

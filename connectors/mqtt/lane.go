@@ -1,6 +1,10 @@
 package mqtt
 
-import "github.com/exgate/exgate/runtime/gateway"
+import (
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
 
 // lane is the order of one device's calls on a client. Guarded by client.mu.
 type lane struct {
@@ -15,6 +19,19 @@ type lane struct {
 	orphan  bool     // it has no device, only a backlog
 	left    bool     // it has left the backlog; guarded by backlog.mu
 	drain   draining
+
+	from         *gateway.Device           // whose lane it is; nil of a side lane, house and an orphan
+	eject        func(gateway.CloseReason) // ends the device's session; may be nil
+	held         bool                      // its calls go through the prober, one at a time
+	heldUntil    time.Time                 // but for suspects, no longer than that
+	suspects     []*call                   // go before queue; sent before
+	probing      *call                     // at the prober
+	topic        string                    // of a side lane, which has the calls of house with this topic
+	refused      gateway.Result            // of a side lane whose topic is convicted, until refusedUntil
+	refusedUntil time.Time                 //
+	ends         int                       // what speaks against its QoS 0
+	endedAt      time.Time                 // when that was counted last
+	round        uint32                    // of client.round: it stands in client.written
 }
 
 // publishOrStore takes a publish of the device. With a spool, one of QoS 1 or 2 goes to the disk first.
@@ -52,12 +69,17 @@ func (l *lane) mayStore(k *call) gateway.Result {
 }
 
 // accept sends the call or queues it, and reports whether it is finished with that.
-func (l *lane) accept(k call) (r gateway.Result, finished bool) {
+func (l *lane) accept(k call, told *outcomes) (r gateway.Result, finished bool) {
 	c := l.client
+	if l.held {
+		l.relax(time.Now())
+	}
 	switch {
 	case l.ended || c.ended:
 		return gone, true
-	case c.link == nil && k.isQoS0():
+	case l.isRefused():
+		return l.refused, true
+	case c.link == nil && k.isQoS0() && !l.held:
 		c.broker.metrics.dropped.WithLabelValues(dropDown).Inc()
 		return isDown, true
 	case l.queue.empty() && l.mayFollow(&k) && c.canTake(&k):
@@ -69,11 +91,17 @@ func (l *lane) accept(k call) (r gateway.Result, finished bool) {
 		return isFull, true
 	}
 	l.queue.push(k.keep())
-	l.block()
+	if l.held {
+		*told = append(*told, l.probeNext()...)
+	} else {
+		l.block()
+	}
 	return gateway.OK, false
 }
 
-func (l *lane) mayFollow(k *call) bool { return l.wide || l.publish == nil || !k.needsQuota() }
+func (l *lane) mayFollow(k *call) bool {
+	return !l.held && (l.wide || l.publish == nil || !k.needsQuota())
+}
 
 // head is the call that is next, if one may go.
 func (l *lane) head() *call {
@@ -82,7 +110,7 @@ func (l *lane) head() *call {
 		if k := l.queue.first(); l.mayFollow(k) {
 			return k
 		}
-	case l.hasBacklog():
+	case l.hasBacklog() && !l.held:
 		return &nextStored
 	}
 	return nil
@@ -94,6 +122,9 @@ var nextStored = call{kind: publishing, qos: 1}
 // pump sends what waits, as far as it can, and returns the calls that are finished with that.
 func (l *lane) pump() (told outcomes) {
 	c := l.client
+	if l.held {
+		return l.probeNext()
+	}
 	for !l.queue.empty() && l.mayFollow(l.queue.first()) {
 		if !c.canTake(l.queue.first()) {
 			l.block()
@@ -119,6 +150,10 @@ func (l *lane) block() {
 
 // finish ends the lane, and every call that was not sent with r. What was sent is the client's.
 func (l *lane) finish(r gateway.Result) (told outcomes) {
+	for _, k := range l.suspects {
+		told.add(k, r)
+	}
+	l.suspects = nil
 	for !l.queue.empty() {
 		told.add(l.queue.pop(), r)
 	}

@@ -110,6 +110,10 @@ func (l *lane) shut() (told outcomes) {
 	case g == nil:
 	case k == nil || k.stored == 0:
 		told.later(func() { g.leave(l) })
+	case l.held && l.probing == k: // the verdict ends it
+	case l.held:
+		l.publish = nil
+		told.later(func() { g.leave(l) })
 	case l.client.link == nil:
 		return l.client.abandon(k)
 	}
@@ -120,6 +124,7 @@ func (l *lane) shut() (told outcomes) {
 // may be connected first. It needs mu.
 func (c *client) abandon(k *call) (told outcomes) {
 	delete(c.inflight, k.id)
+	c.forgetTrial(k)
 	c.resends = slices.DeleteFunc(c.resends, func(r *call) bool { return r == k })
 	k.lane.publish = nil
 	told.later(func() { k.lane.backlog.leave(k.lane) })

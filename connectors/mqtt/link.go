@@ -25,6 +25,9 @@ type link struct {
 	receiveMax uint16 // publishes of QoS 1 and 2 that the broker takes at once
 	maxQoS     byte
 	noSubIDs   bool // the broker knows no Subscription Identifiers
+	noRetain   bool // it keeps no messages
+	noWild     bool // it takes no filters with wildcards
+	noShare    bool // it knows no shared subscriptions
 
 	heartbeat heartbeat
 	began     time.Time
@@ -41,6 +44,7 @@ func newLink(c *client, conn net.Conn) *link {
 	l.wire = newWire(conn, c.drained, func(err error) { c.linkLost(l, 0, err) })
 	l.wire.frames.limit = int64(c.broker.cfg.MaxPacketSize)
 	l.heartbeat.wire, l.heartbeat.lastAsked = l.wire, l.began
+	l.heartbeat.onPong = func(n uint32) { c.pong(l, n) }
 	l.client = paho.NewClient(paho.ClientConfig{
 		Conn:              l.wire,
 		Session:           l,
@@ -67,6 +71,7 @@ func (l *link) learn(p *paho.ConnackProperties) {
 		l.receiveMax = *p.ReceiveMaximum
 	}
 	l.noSubIDs = !p.SubIDAvailable
+	l.noRetain, l.noWild, l.noShare = !p.RetainAvailable, !p.WildcardSubAvailable, !p.SharedSubAvailable
 }
 
 func (l *link) deliver(p paho.PublishReceived) (bool, error) {

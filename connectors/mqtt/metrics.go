@@ -28,6 +28,7 @@ const (
 	lossTooLarge   = "packet_too_large"
 	lossNetwork    = "network"
 	lossProtocol   = "protocol_error" // the broker broke the rules of MQTT 5
+	lossTrial      = "suspect_alone"
 )
 
 // Metrics counts what a Connector does.
@@ -41,6 +42,7 @@ type Metrics struct {
 	dropped             *prometheus.CounterVec // by reason
 	resent              prometheus.Counter
 	resubscribesRefused prometheus.Counter
+	convicted           *prometheus.CounterVec // by call
 
 	Spool *spool.Metrics
 }
@@ -63,10 +65,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		dropped:             vector("dropped_total", "Messages that were dropped, by reason.", "reason"),
 		resent:              counter("resent_total", "Publishes that were sent again over a new connection."),
 		resubscribesRefused: counter("resubscribes_refused_total", "Subscriptions that the broker refused after a reconnect."),
+		convicted:           vector("calls_convicted_total", "Calls that were refused because the broker ended the connection for them, by call.", "call"),
 		Spool:               spool.NewMetrics(reg),
 	}
 	if reg != nil {
-		reg.MustRegister(m.sessions, m.connects, m.losses, m.reconnects, m.published, m.received, m.dropped, m.resent, m.resubscribesRefused)
+		reg.MustRegister(m.sessions, m.connects, m.losses, m.reconnects, m.published, m.received, m.dropped, m.resent, m.resubscribesRefused, m.convicted)
 	}
 	return m
 }

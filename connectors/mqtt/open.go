@@ -25,11 +25,13 @@ func (c *client) handshake(ctx context.Context, l *link, s server, cleanStart bo
 		if err := c.agree(l, s, ack); err != nil {
 			return nil, err
 		}
+		b.learn(l)
 		return l, nil
 	}
 	b.linkEnded(l)
 	switch {
 	case ack != nil && ack.ReasonCode >= 0x80:
+		b.learnRefusal(ack.ReasonCode)
 		return nil, refusal(s.hostPort, ack.ReasonCode)
 	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("the broker %s (upstream.url) did not answer CONNECT: %w", s.hostPort, err)
@@ -53,6 +55,32 @@ func (c *client) agree(l *link, s server, ack *paho.Connack) error {
 	return nil
 }
 
+// learn notes what wills the broker takes. It is said once that there are no retained messages, where a status is to be one.
+func (b *broker) learn(l *link) {
+	b.willQoS.Store(int32(l.maxQoS))
+	b.noteRetain(l.noRetain)
+}
+
+func (b *broker) noteRetain(unavailable bool) {
+	if unavailable == b.noRetain.Swap(unavailable) || !unavailable {
+		return
+	}
+	if (b.cfg.DeviceStatus.isSet() && b.cfg.DeviceStatus.Retain) || (b.cfg.GatewayStatus.isSet() && b.cfg.GatewayStatus.Retain) {
+		b.log.Warn("the broker has no retained messages: statuses are published without retain, and who subscribes later does not see them "+
+			"(upstream.device_status.retain, upstream.gateway_status.retain)", "broker", b.server().hostPort)
+	}
+}
+
+// learnRefusal notes what a refused CONNECT says about wills.
+func (b *broker) learnRefusal(reason byte) {
+	switch reason {
+	case packets.ConnackRetainNotSupported:
+		b.noteRetain(true)
+	case packets.ConnackQoSNotSupported:
+		b.willQoS.Store(0)
+	}
+}
+
 func (c *client) connectPacket(cleanStart bool) *paho.Connect {
 	cfg := &c.broker.cfg
 	expiry := seconds(lostSessionExpiry)
@@ -74,7 +102,9 @@ func (c *client) connectPacket(cleanStart bool) *paho.Connect {
 		cp.Properties.User = userProperties(*c.device)
 	}
 	if s := c.status; s.isSet() {
-		cp.WillMessage = &paho.WillMessage{Topic: s.Topic, Payload: []byte(s.Offline), QoS: s.QoS, Retain: s.Retain}
+		cp.WillMessage = &paho.WillMessage{
+			Topic: s.Topic, Payload: []byte(s.Offline), QoS: min(s.QoS, byte(c.broker.willQoS.Load())), Retain: s.Retain && !c.broker.noRetain.Load(),
+		}
 	}
 	if c.username != "" {
 		cp.UsernameFlag, cp.Username = true, c.username

@@ -65,6 +65,11 @@ type refusalError struct {
 	reason byte
 }
 
+// isAboutWill reports whether the broker takes the client with another will.
+func (e *refusalError) isAboutWill() bool {
+	return e.reason == packets.ConnackRetainNotSupported || e.reason == packets.ConnackQoSNotSupported
+}
+
 func (e *refusalError) Unwrap() error { return &e.ResultError }
 
 // refusal is a CONNACK that is not success as an error. An unsupported protocol version is no matter of the device.

@@ -36,7 +36,11 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 		return
 	}
 	c.link = nil
-	rival := c.hasRival(l, reason, cause)
+	e := ending{reason: reason, cause: cause, cutByUs: l.wire.cutByUs()}
+	if time.Since(l.began) >= livedLong*c.broker.cfg.ReconnectDelay {
+		c.achieved()
+	}
+	rival := c.lostTo(l, e)
 	if rival && c.rival == yields {
 		told := c.end()
 		c.mu.Unlock()
@@ -47,11 +51,20 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 	if rival {
 		c.insist(reason)
 	}
-	told := c.suspend()
+	told := c.suspend(e)
 	c.reconnect()
 	c.mu.Unlock()
 	c.broker.warnDown(cause)
 	told.tell()
+}
+
+// lostTo counts the loss and reports whether it was to another client with the same client id. A trial that failed is no sign of one. It needs mu.
+func (c *client) lostTo(l *link, e ending) bool {
+	if len(c.trying) == 0 || (c.rival == yields && e.reason == packets.DisconnectSessionTakenOver) {
+		return c.hasRival(l, e.reason, e.cause)
+	}
+	c.broker.metrics.losses.WithLabelValues(lossTrial).Inc()
+	return false
 }
 
 // insist has the gateway's own client come back later than otherwise. Only the broker's word is sure: without it, the broker may have restarted three
@@ -99,8 +112,8 @@ func (c *client) lostTooOften(now time.Time) bool {
 	return len(c.losses) >= lossLimit && c.broker.loneLosses(c.losses) >= lossLimit
 }
 
-// suspend queues what was sent and not answered again, and drops the QoS 0 that had no room. It needs mu.
-func (c *client) suspend() (told outcomes) {
+// suspend queues what was sent and not answered again, but for suspects, and drops the QoS 0 that had no room. It needs mu.
+func (c *client) suspend(e ending) (told outcomes) {
 	for _, l := range c.busy() {
 		told = append(told, l.suspend()...)
 	}
@@ -109,18 +122,12 @@ func (c *client) suspend() (told outcomes) {
 			told = append(told, c.abandon(k)...)
 		}
 	}
+	told = append(told, c.judge(e)...)
 	c.resends = slices.SortedFunc(maps.Values(c.inflight), func(a, b *call) int { return cmp.Compare(a.seq, b.seq) })
+	c.resends = slices.DeleteFunc(c.resends, func(k *call) bool { return k.onTrial })
 	for _, k := range c.resends {
 		k.deadline = time.Time{}
 	}
-	sent := slices.SortedFunc(maps.Values(c.waiting), func(a, b *call) int { return a.deadline.Compare(b.deadline) })
-	for _, k := range slices.Backward(sent) {
-		if k.kind != resubscribing && !k.lane.ended {
-			k.lane.queue.putBack([]*call{k})
-			k.lane.block()
-		}
-	}
-	c.waiting = nil
 	return told
 }
 
@@ -142,6 +149,10 @@ func (c *client) connectAgain(ctx context.Context) {
 			return
 		}
 		var refused *gateway.ResultError
+		if c.prober != nil && errors.As(err, &refused) && !isElsewhere(err) {
+			c.prober.refused(err)
+			return
+		}
 		if c.rival == yields && errors.As(err, &refused) && refused.Result.Code == gateway.CodePermissionDeny {
 			c.owner.lost(gateway.ReasonUpstreamLost.With("%v", err))
 			return
@@ -178,7 +189,7 @@ func (c *client) nextDelay() time.Duration {
 	if !c.began && attempt == 0 {
 		return 0
 	}
-	return c.broker.delay(attempt)
+	return c.spread(c.broker.delay(attempt), time.Now())
 }
 
 func (b *broker) delay(attempt int) time.Duration {
@@ -218,11 +229,11 @@ func (c *client) resume(l *link) {
 		c.broker.metrics.reconnects.Inc()
 	}
 	c.attach(l)
-	c.attempt = 0
 	if !l.present || c.device != nil {
 		c.resubscribe()
 	}
 	c.renumber()
+	c.releaseFreed()
 	for _, lane := range c.busy() {
 		lane.drain.restart(lane)
 	}
@@ -235,16 +246,18 @@ func (c *client) resume(l *link) {
 
 // resubscribe needs mu. Subscription Identifiers stand in a packet of their own each.
 func (c *client) resubscribe() {
-	known := slices.SortedFunc(maps.Values(c.filters), func(a, b filter) int {
+	filters := maps.Clone(c.filters)
+	maps.DeleteFunc(filters, func(name string, _ filter) bool { return c.suspectFilters[name] })
+	known := slices.SortedFunc(maps.Values(filters), func(a, b filter) int {
 		return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.name, b.name))
 	})
 	for len(known) > 0 {
 		n := 1
-		for n < min(len(known), filtersPerPacket) && known[n].id == known[0].id {
+		for n < min(len(known), c.filtersPerPacket()) && (known[n].id == known[0].id || c.link.noSubIDs) {
 			n++
 		}
 		k := &call{kind: resubscribing, filters: known[:n:n], subID: known[0].id, lane: &c.house}
-		c.send(k)
+		c.ask(k)
 		k.deadline = time.Now().Add(resubscribeTimeout)
 		known = known[n:]
 	}
@@ -256,6 +269,9 @@ func (c *client) renumber() {
 		return
 	}
 	clear(c.inflight)
+	for _, k := range c.trials {
+		k.id = 0
+	}
 	for _, k := range c.resends {
 		k.released, k.id = false, c.nextID()
 		c.inflight[k.id] = k

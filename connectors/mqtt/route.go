@@ -35,6 +35,14 @@ type asker struct {
 	done  gateway.Done
 }
 
+// device is who asks.
+func (a asker) device() *gateway.Device {
+	if a.sub.session == nil {
+		return nil
+	}
+	return &a.sub.session.device
+}
+
 // question is one SUBSCRIBE. Its number is the Subscription Identifier, so that the retained messages which answer it are known from others.
 type question struct {
 	id      uint32

@@ -71,7 +71,7 @@ func (r *routes) ask(to *route) (told outcomes) {
 	}
 	q := &question{id: r.nextID(), route: to, askers: to.waiting}
 	k := call{
-		kind: subscribing, topic: to.filter, qos: to.highest(), subID: q.id, lane: &r.carrier.house,
+		from: q.askers[0].device(), kind: subscribing, topic: to.filter, qos: to.highest(), subID: q.id, lane: &r.carrier.house,
 		done: func(result gateway.Result) { r.answered(q, result) },
 	}
 	if r.carrier.knowsNoSubIDs() {

@@ -6,6 +6,7 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho/session"
 
+	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -16,11 +17,13 @@ func (c *client) sendQoS0(k *call) gateway.Result {
 	if r := c.link.fits(k); !r.Ok() {
 		return r
 	}
+	k.retain = k.retain && !c.link.noRetain
 	if !c.link.wire.publish(k.publication()) {
 		c.broker.metrics.dropped.WithLabelValues(dropDown).Inc()
 		return isDown
 	}
 	c.broker.metrics.publishedQoS[0].Inc()
+	c.noteQoS0(k)
 	return gateway.OK
 }
 
@@ -33,14 +36,25 @@ func (c *client) send(k *call) (r gateway.Result, finished bool) {
 		c.begin(k)
 		return gateway.OK, false
 	}
+	if r := c.link.fits(k); !r.Ok() {
+		return r, true
+	}
+	c.ask(k)
+	return gateway.OK, false
+}
+
+// ask sends a SUBSCRIBE or UNSUBSCRIBE.
+func (c *client) ask(k *call) {
 	k.id = c.nextID()
 	k.deadline = time.Now().Add(c.broker.cfg.PacketTimeout)
 	if c.waiting == nil {
 		c.waiting = map[uint16]*call{}
 	}
 	c.waiting[k.id] = k
+	if c.link.noSubIDs { // the server before this one may have had them
+		k.subID = 0
+	}
 	c.link.send(k.packet())
-	return gateway.OK, false
 }
 
 // begin sends a publish of QoS 1 or 2 for the first time.
@@ -60,6 +74,7 @@ func (c *client) begin(k *call) {
 func (c *client) sendPublish(k *call, again bool) {
 	c.quota--
 	k.deadline = time.Now().Add(c.broker.cfg.AckTimeout)
+	k.retain = k.retain && !c.link.noRetain
 	p := k.publication()
 	p.dup = again
 	c.link.wire.publish(p)
@@ -92,6 +107,9 @@ func subscribe(packetID uint16, subID uint32, options []packets.SubOptions) *pac
 
 // unfit returns the reason code with which the broker would cut the connection for k, or 0.
 func (l *link) unfit(k *call) (reason byte) {
+	if k.kind != publishing {
+		return l.unfitFilter(k)
+	}
 	switch {
 	case int64(k.publication().size()) > l.maxSize:
 		return packets.DisconnectPacketTooLarge
@@ -101,13 +119,36 @@ func (l *link) unfit(k *call) (reason byte) {
 	return 0
 }
 
+// unfitFilter is unfit for SUBSCRIBE and UNSUBSCRIBE, which have a topic, a packet id and at most one property beside their fixed header.
+func (l *link) unfitFilter(k *call) (reason byte) {
+	_, shared := topic.Unshare(k.topic)
+	switch {
+	case int64(len(k.topic))+subscribeOverhead > l.maxSize:
+		return packets.DisconnectPacketTooLarge
+	case k.kind == unsubscribing:
+		return 0
+	case shared && l.noShare:
+		return packets.DisconnectSharedSubscriptionNotSupported
+	case l.noWild && isWild(k.topic):
+		return packets.DisconnectWildcardSubscriptionsNotSupported
+	}
+	return 0
+}
+
+const subscribeOverhead = 20 // bytes
+
 // fits refuses what would make the broker cut the connection.
 func (l *link) fits(k *call) gateway.Result {
+	what := k.kind.String()
 	switch l.unfit(k) {
 	case packets.DisconnectPacketTooLarge:
-		return gateway.Refuse(gateway.CodeLimit, "publishing to %q: the broker takes packets of at most %d bytes", k.topic, l.maxSize)
+		return gateway.Refuse(gateway.CodeLimit, "%s %.200q: the broker takes packets of at most %d bytes", what, k.topic, l.maxSize)
 	case packets.DisconnectQoSNotSupported:
-		return gateway.Refuse(gateway.CodeUnsupported, "publishing to %q: the broker takes at most QoS %d", k.topic, l.maxQoS)
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker takes at most QoS %d", what, k.topic, l.maxQoS)
+	case packets.DisconnectSharedSubscriptionNotSupported:
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker has no shared subscriptions", what, k.topic)
+	case packets.DisconnectWildcardSubscriptionsNotSupported:
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker has no subscriptions with wildcards", what, k.topic)
 	}
 	return gateway.OK
 }

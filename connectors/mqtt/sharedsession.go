@@ -48,7 +48,8 @@ func (s *Shared) newSession(device gateway.Device, answer access.Answer, down ga
 		shared: s, carrier: s.carrier(device.ClientID), device: device, answer: answer, down: down, status: status,
 		props: s.broker.publishProperties(device),
 	}
-	session.lane.client = &session.carrier.client
+	session.lane.client, session.lane.from, session.lane.eject = &session.carrier.client, &session.device, session.lose
+	session.lane.hold(s.broker.offenders.left(device.ClientID, time.Now()))
 	return session, nil
 }
 
@@ -79,7 +80,7 @@ func (s *sharedSession) tell(payload string) {
 		return
 	}
 	s.carrier.submit(call{
-		kind: publishing, topic: s.status.Topic, payload: []byte(payload), qos: s.status.QoS, retain: s.status.Retain, lane: &s.carrier.house,
+		kind: publishing, topic: s.status.Topic, payload: []byte(payload), qos: s.status.QoS, retain: s.status.Retain, lane: &s.carrier.house, from: &s.device,
 		done: func(r gateway.Result) {
 			if r.Code == gateway.CodeLimit {
 				s.shared.broker.metrics.dropped.WithLabelValues(dropHouseFull).Inc()

@@ -51,6 +51,9 @@ var (
 	ReasonDiscarded    = CloseReason{Code: 600, Name: "discarded"} // the client id was taken by a newer connection
 	ReasonUpstreamLost = CloseReason{Code: 601, Name: "upstream_lost"}
 
+	// ReasonUpstreamRefused: the broker ended connections for what the device sent, again and again.
+	ReasonUpstreamRefused = CloseReason{Code: 602, Name: "upstream_refused"}
+
 	ReasonKicked          = CloseReason{Code: 700, Name: "kicked"}
 	ReasonListenerRemoved = CloseReason{Code: 701, Name: "listener_removed"}
 	ReasonShutdown        = CloseReason{Code: 702, Name: "shutdown"}

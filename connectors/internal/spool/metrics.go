@@ -23,6 +23,7 @@ type Metrics struct {
 	devices  prometheus.Gauge
 	appended prometheus.Counter
 	removed  prometheus.Counter
+	aside    prometheus.Counter
 	dropped  *prometheus.CounterVec // by reason
 	refused  *prometheus.CounterVec // by reason
 	commits  prometheus.Counter
@@ -47,6 +48,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		devices:  gauge("devices", "Devices with messages on disk."),
 		appended: counter("appended_total", "Messages that were put on disk."),
 		removed:  counter("removed_total", "Messages on disk that the broker has taken."),
+		aside:    counter("set_aside_total", "Messages on disk that the broker ends connections for, moved to the folder refused."),
 		dropped:  vector("dropped_total", "Messages on disk that were dropped, by reason."),
 		refused:  vector("refused_total", "Messages that were not put on disk, by reason."),
 		commits:  counter("commits_total", "Times that the disk was synced for all messages that waited."),
@@ -57,7 +59,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		failures: counter("disk_errors_total", "Times that the disk failed, until it worked again."),
 	}
 	if reg != nil {
-		reg.MustRegister(m.records, m.bytes, m.devices, m.appended, m.removed, m.dropped, m.refused, m.commits, m.seconds, m.failures)
+		reg.MustRegister(m.records, m.bytes, m.devices, m.appended, m.removed, m.aside, m.dropped, m.refused, m.commits, m.seconds, m.failures)
 	}
 	return m
 }

@@ -1,0 +1,336 @@
+package mqtt
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// A broker may end a connection for what it was sent, and it would do so again for the same packet. So the end of a connection speaks against every call
+// that was unacknowledged: by certain if the broker's DISCONNECT says that it is about a packet, by possible otherwise.
+const (
+	possible = 1
+	certain  = 2
+
+	suspectAt = 2 // a call becomes a suspect: it is tried alone before it is sent with others again (trial.go)
+	convictAt = 4 // the call is refused if it was alone when the connection ended. A certain end convicts at once
+	sentAgain = 6 // the call is refused although others were under way too: it passed a trial and ended the connection all the same
+
+	forgetEnds = time.Minute // after this long without another end, a device's QoS 0 is as good as new
+)
+
+// aboutPackets are reasons of DISCONNECT that are about what the client sent, MQTT 5, section 3.14.2.1. Brokers give the first ones for lack of a
+// better word.
+var aboutPackets = []byte{
+	0x80, 0x81, 0x82, 0x83, 0x87, 0x8F, 0x90, 0x91, 0x92, 0x93, 0x94, 0x95, 0x97, 0x99, 0x9A, 0x9B, 0x9E, 0xA1, 0xA2,
+}
+
+// aboutAmount are reasons that a SUBSCRIBE with fewer filters may not meet.
+var aboutAmount = []byte{0x93, 0x95, 0x96, 0x97}
+
+// ending is how a connection ended.
+type ending struct {
+	reason  byte // of the broker's DISCONNECT; 0: there was none
+	cause   error
+	cutByUs bool
+}
+
+func (e ending) weight() int {
+	switch {
+	case e.reason == 0 && (e.cutByUs || errors.Is(e.cause, errTooLarge)):
+		return 0
+	case slices.Contains(aboutPackets, e.reason):
+		return certain
+	}
+	return possible
+}
+
+func (e ending) String() string {
+	if e.reason != 0 {
+		return reasonName(e.reason)
+	}
+	return "no reason given"
+}
+
+// judge counts the end of a connection against what was unacknowledged, and takes the suspects out of what is sent again. It needs mu.
+func (c *client) judge(e ending) (told outcomes) {
+	now := time.Now()
+	told = c.judgeTrials(e)
+	var arrested []*lane
+	for _, k := range slices.SortedFunc(maps.Values(c.inflight), func(a, b *call) int { return cmp.Compare(a.seq, b.seq) }) {
+		w := e.weight()
+		if errors.Is(e.cause, errNoAck) && !now.Before(k.deadline) {
+			w = possible
+		}
+		if k.onTrial || k.released || w == 0 {
+			continue
+		}
+		if k.ends += w; k.ends >= suspectAt {
+			told = append(told, c.arrest(k, e)...)
+			arrested = append(arrested, k.lane)
+		}
+	}
+	sent := slices.SortedFunc(maps.Values(c.waiting), func(a, b *call) int { return a.deadline.Compare(b.deadline) })
+	c.waiting = nil
+	for _, k := range slices.Backward(sent) {
+		switch w := e.weight(); {
+		case k.onTrial:
+		case k.kind == resubscribing:
+			told = append(told, c.judgeFilters(k, e)...)
+		case k.lane.ended:
+		case w > 0 && k.ends+w >= suspectAt:
+			k.ends += w
+			told = append(told, c.arrest(k, e)...)
+			arrested = append(arrested, k.lane)
+		default:
+			k.ends += w
+			k.lane.queue.putBack([]*call{k})
+			k.lane.block()
+		}
+	}
+	told = append(told, c.judgeQoS0(e, now)...)
+	for _, l := range arrested {
+		told = append(told, l.pump()...)
+	}
+	return told
+}
+
+// arrest takes a call out of what is sent with others. A client that belongs to a device tries it by itself; of the gateway's own clients the prober
+// does, and the rest of the device's calls wait behind it. It needs mu.
+func (c *client) arrest(k *call, e ending) (told outcomes) {
+	if k.ends >= sentAgain {
+		return c.drop(k, e)
+	}
+	if k.lane.wide {
+		k.lane = c.sideLane(k.topic)
+	}
+	l := k.lane
+	if c.triesItself() {
+		if k.kind == publishing {
+			c.resends = slices.DeleteFunc(c.resends, func(r *call) bool { return r == k })
+		}
+		c.addTrial(k)
+		return nil
+	}
+	if k.kind == publishing {
+		c.release(k)
+		if l.publish == nil {
+			l.publish = k
+		}
+	}
+	l.suspects = slices.Insert(l.suspects, 0, k)
+	l.hold(0)
+	slices.SortStableFunc(l.suspects, func(a, b *call) int { return cmp.Compare(b.kind.rank(), a.kind.rank()) })
+	return nil
+}
+
+// rank puts publishes before the other calls of a lane: they are sent again first after a loss.
+func (k callKind) rank() int {
+	if k == publishing {
+		return 1
+	}
+	return 0
+}
+
+// release frees the packet id of a publish that goes another way. It needs mu.
+func (c *client) release(k *call) {
+	delete(c.inflight, k.id)
+	if k.qos == 2 && k.id != 0 {
+		c.freed = append(c.freed, k.id)
+	}
+	k.id = 0
+}
+
+// releaseFreed has the broker forget the ids of QoS 2 publishes that went another way: it would take the next message with the id for a repetition. It
+// needs mu and a link.
+func (c *client) releaseFreed() {
+	if c.link.present {
+		for _, id := range c.freed {
+			if c.inflight[id] == nil {
+				c.link.release(id)
+			}
+		}
+	}
+	c.freed = nil
+}
+
+// drop ends a call that is convicted, and lets its lane go on. It needs mu.
+func (c *client) drop(k *call, e ending) (told outcomes) {
+	delete(c.inflight, k.id)
+	l := k.lane
+	if k.kind == resubscribing {
+		told = c.convictFilter(k, e)
+	} else {
+		told = c.convict(k, e)
+	}
+	if l.publish == k {
+		l.publish = nil
+	}
+	return told
+}
+
+// convict refuses a call for which the broker ends the connection: it is not sent again. It needs mu.
+func (c *client) convict(k *call, e ending) (told outcomes) {
+	b := c.broker
+	what := k.kind.String()
+	b.metrics.convicted.WithLabelValues(what).Inc()
+	code := gateway.CodeUnsupported
+	if known := codeOf(e.reason); e.reason != 0 && known != gateway.CodeUnknown {
+		code = known
+	}
+	r := gateway.Refuse(code, "the broker ends the connection for this %s (%.200q): %v; it is not sent again", what, k.topic, e)
+	aside := false
+	if k.stored > 0 {
+		aside = b.cfg.Spool.Folder != ""
+		told = append(told, k.lane.backlog.setAside(k, r.Message)...)
+	} else {
+		told.add(k, r)
+	}
+	from := k.sender()
+	b.logConviction(k, from, e, aside)
+	k.lane.refuse(r, b.offenders.add(from.ClientID, time.Now(), b.cfg.ReconnectDelay))
+	if from.Listener != "" && k.lane.eject != nil && b.offenders.isBanned(from.ClientID, time.Now()) {
+		eject := k.lane.eject
+		told.later(func() {
+			go eject(gateway.ReasonUpstreamRefused.With("the broker ended %d connections for what the device sent", offencesUntilBan))
+		})
+	}
+	return told
+}
+
+// sender is the device whose call it is, as far as it is known.
+func (c *call) sender() gateway.Device {
+	switch {
+	case c.from != nil:
+		return *c.from
+	case c.lane.from != nil:
+		return *c.lane.from
+	case c.lane.client.device != nil:
+		return *c.lane.client.device
+	case c.lane.backlog != nil:
+		return gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: c.lane.backlog.id}}
+	}
+	return gateway.Device{}
+}
+
+func (b *broker) logConviction(k *call, from gateway.Device, e ending, aside bool) {
+	more, ok := b.convictions.Allow(time.Now())
+	if !ok {
+		return
+	}
+	args := []any{
+		"call", k.kind.String(), "topic", k.topic, "qos", k.qos, "bytes", len(k.payload), "client_id", from.ClientID, "listener", from.Listener,
+		"reason", e.String(), "not_logged", more,
+	}
+	if aside {
+		args = append(args, "set_aside", "exgate spool list")
+	}
+	b.log.Warn("the broker ends the connection for what a device sent; it is refused and not sent again", args...)
+}
+
+// judgeFilters counts the end of a connection against subscriptions that were being made again. Where the broker may mind their number, fewer go into a
+// packet the next time. It needs mu.
+func (c *client) judgeFilters(k *call, e ending) (told outcomes) {
+	w := e.weight()
+	if w == 0 {
+		return nil
+	}
+	if len(k.filters) > 1 && slices.Contains(aboutAmount, e.reason) {
+		next := 1
+		if len(k.filters) > fewFilters {
+			next = fewFilters
+		}
+		c.perPacket = min(c.filtersPerPacket(), next)
+		return nil
+	}
+	c.perPacket = 1
+	if c.filterEnds == nil {
+		c.filterEnds = map[string]int{}
+	}
+	for _, f := range k.filters {
+		if _, known := c.filters[f.name]; !known {
+			continue
+		}
+		c.filterEnds[f.name] += w
+		if c.filterEnds[f.name] < suspectAt || c.suspectFilters[f.name] {
+			continue
+		}
+		if c.suspectFilters == nil {
+			c.suspectFilters = map[string]bool{}
+		}
+		c.suspectFilters[f.name] = true
+		again := &call{
+			kind: resubscribing, topic: f.name, qos: f.qos, subID: f.id, filters: []filter{f}, lane: &c.house, ends: c.filterEnds[f.name],
+		}
+		told = append(told, c.arrest(again, e)...)
+		if !again.onTrial {
+			told = append(told, again.lane.pump()...)
+		}
+	}
+	return told
+}
+
+// convictFilter gives up a subscription that the broker had taken before. A device with a session of its own is closed: it would not know otherwise.
+func (c *client) convictFilter(k *call, e ending) (told outcomes) {
+	delete(c.filters, k.topic)
+	delete(c.suspectFilters, k.topic)
+	delete(c.filterEnds, k.topic)
+	c.broker.metrics.resubscribesRefused.Inc()
+	told = c.convict(k, e)
+	if c.device != nil {
+		told.later(func() {
+			go c.owner.lost(gateway.ReasonUpstreamRefused.With("the broker ends the connection for the subscription to %.200q", k.topic))
+		})
+	}
+	return told
+}
+
+// acquit notes that the broker has taken a subscription again. It needs mu.
+func (c *client) acquitFilter(name string) {
+	delete(c.suspectFilters, name)
+	delete(c.filterEnds, name)
+}
+
+// fewFilters is what AWS IoT Core takes in one SUBSCRIBE.
+const fewFilters = 8
+
+func (c *client) filtersPerPacket() int {
+	if c.perPacket == 0 {
+		return filtersPerPacket
+	}
+	return c.perPacket
+}
+
+func (k callKind) String() string {
+	switch k {
+	case publishing:
+		return "publish"
+	case unsubscribing:
+		return "unsubscribe"
+	}
+	return "subscribe"
+}
+
+// achieved notes that the connection was of use: the next one after it is made without a long delay.
+func (c *client) achieved() { c.attempt = 0 }
+
+const (
+	livedLong     = 30 // times Config.ReconnectDelay: a connection that lived so long was of use
+	mostConnects  = 5  // within connectWindow
+	connectWindow = 30 // times Config.ReconnectDelay
+)
+
+// spread returns a delay that keeps a client to mostConnects connections within connectWindow, whatever ends them. It needs mu.
+func (c *client) spread(d time.Duration, now time.Time) time.Duration {
+	window := connectWindow * c.broker.cfg.ReconnectDelay
+	c.connects = slices.DeleteFunc(c.connects, func(at time.Time) bool { return now.Sub(at) >= window })
+	if n := len(c.connects); n >= mostConnects {
+		d = max(d, c.connects[n-mostConnects].Add(window).Sub(now))
+	}
+	c.connects = append(c.connects, now.Add(d))
+	return d
+}

@@ -1,0 +1,127 @@
+package mqtt
+
+import (
+	"slices"
+	"time"
+
+	"github.com/eclipse/paho.golang/paho"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// proberIdle, times Config.ReconnectDelay, is how long the prober stays connected without anything to try.
+const proberIdle = 10
+
+// prober is the gateway's client that tries suspects of its other clients, so that a connection that ends for one of them carries nothing else.
+type prober struct {
+	client
+	idleSince time.Time // guarded by client.mu
+}
+
+var _ owner = (*prober)(nil)
+
+// tryElsewhere has the prober try a call and passes on what came of it.
+func (b *broker) tryElsewhere(k call, f func(verdict)) {
+	k.id, k.seq, k.stored, k.done, k.onTrial, k.alone, k.released, k.deadline = 0, 0, 0, nil, false, false, false, time.Time{}
+	if k.kind == resubscribing {
+		k.kind = subscribing
+	}
+	k.verdict = f
+	for {
+		p := b.theProber()
+		if p == nil || b.proberRefused.Load() {
+			f(verdict{unavailable: true})
+			return
+		}
+		k.lane = &p.house
+		p.mu.Lock()
+		if p.ended {
+			p.mu.Unlock()
+			continue
+		}
+		p.insert(&k)
+		told := p.try()
+		p.mu.Unlock()
+		told.tell()
+		return
+	}
+}
+
+// insert puts a call before those that speak more against: a device that offends again and again waits behind the others. It needs mu.
+func (p *prober) insert(k *call) {
+	k.onTrial = true
+	at := len(p.trials)
+	for at > 0 && p.trials[at-1].offences > k.offences {
+		at--
+	}
+	p.trials = slices.Insert(p.trials, at, k)
+}
+
+// theProber is nil once the broker is closed.
+func (b *broker) theProber() *prober {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.isClosed() {
+		return nil
+	}
+	if b.probing == nil {
+		p := &prober{}
+		p.prober = p
+		b.initOwn(&p.client, "probe", p)
+		b.probing = p
+		p.reconnect()
+	}
+	return b.probing
+}
+
+// retire ends a prober that has nothing to do.
+func (p *prober) retire(now time.Time) {
+	p.mu.Lock()
+	if p.isTrying() || p.idleSince.IsZero() {
+		p.idleSince = now
+	}
+	idle := now.Sub(p.idleSince) >= proberIdle*p.broker.cfg.ReconnectDelay
+	if idle {
+		p.broker.mu.Lock()
+		if p.broker.probing == p {
+			p.broker.probing = nil
+		}
+		p.broker.mu.Unlock()
+	}
+	p.mu.Unlock()
+	if idle {
+		p.leave()
+	}
+}
+
+// refused hands back what the prober was to try: the broker does not let it connect. The other clients try their own suspects from now on.
+func (p *prober) refused(err error) {
+	p.broker.proberRefused.Store(true)
+	p.broker.log.Warn("the broker does not let the gateway connect to try suspicious messages; they are tried on the connections of devices "+
+		"(upstream.username)", "client_id", p.id, "error", err)
+	p.mu.Lock()
+	told := p.handBack()
+	p.broker.mu.Lock()
+	if p.broker.probing == p {
+		p.broker.probing = nil
+	}
+	p.broker.mu.Unlock()
+	p.mu.Unlock()
+	told.tell()
+	p.leave()
+}
+
+// handBack needs mu.
+func (p *prober) handBack() (told outcomes) {
+	for _, k := range append(p.trying, p.trials...) {
+		f := k.verdict
+		told.later(func() { f(verdict{unavailable: true}) })
+	}
+	p.trying, p.trials = nil, nil
+	return told
+}
+
+func (*prober) message(*paho.Publish)    {}
+func (*prober) resuming(bool)            {}
+func (*prober) connected(bool)           {}
+func (*prober) lost(gateway.CloseReason) {}

@@ -1,0 +1,118 @@
+package mqtt
+
+import (
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// QoS 0 has no acknowledgement, so a publish of it is unread until the broker answers a PINGREQ that was sent behind it. Nothing is repeated; if the
+// connection ends before, it speaks against the devices that sent what is unread, and what they send next is tried by the prober.
+
+// written says whose publish of QoS 0 may be unread: a lane's, or one of house by its topic.
+type written struct {
+	lane  *lane
+	topic string
+}
+
+const (
+	qos0Hold    = 10 // times Config.ReconnectDelay: how long the QoS 0 of a suspicious device goes through the prober, doubled each time
+	qos0HoldMax = 600
+)
+
+// noteQoS0 needs mu.
+func (c *client) noteQoS0(k *call) {
+	switch {
+	case c.prober != nil || k.onTrial:
+	case c.device != nil:
+		c.wrote = 2
+	case k.lane.wide:
+		c.written = append(c.written, written{topic: k.topic})
+	case k.lane.round != c.round:
+		k.lane.round = c.round
+		c.written = append(c.written, written{lane: k.lane})
+	}
+}
+
+// tickQoS0 asks the broker whether it has read what was written. It needs mu.
+func (c *client) tickQoS0(now time.Time) {
+	c.wrote = max(0, c.wrote-1)
+	if c.link != nil && c.barrier == 0 && len(c.written) > 0 {
+		c.asked, c.written = c.written, nil
+		c.round++
+		c.barrier = c.link.heartbeat.ask()
+	}
+	c.pruneSides(now)
+}
+
+// pong is called for each PINGRESP.
+func (c *client) pong(l *link, n uint32) {
+	c.mu.Lock()
+	var told outcomes
+	if c.link == l {
+		told = c.ponged(n)
+	}
+	c.mu.Unlock()
+	told.tell()
+}
+
+// judgeQoS0 counts the end of a connection against those whose QoS 0 may be unread. It needs mu.
+func (c *client) judgeQoS0(e ending, now time.Time) (told outcomes) {
+	unread := append(c.asked, c.written...)
+	c.asked, c.written, c.barrier = nil, nil, 0
+	c.round++
+	w := e.weight()
+	if c.device != nil {
+		return c.judgeOwnQoS0(e, now)
+	}
+	if w == 0 {
+		return nil
+	}
+	for _, each := range unread {
+		l := each.lane
+		if l == nil {
+			l = c.sideLane(each.topic)
+		}
+		if l.ended || now.Equal(l.endedAt) {
+			continue
+		}
+		if now.Sub(l.endedAt) > forgetEnds {
+			l.ends = 0
+		}
+		l.ends, l.endedAt = l.ends+w, now
+		if l.ends >= suspectAt {
+			times := qos0HoldMax
+			if n := l.ends/suspectAt - 1; n < 6 {
+				times = qos0Hold << n
+			}
+			l.hold(time.Duration(times) * c.broker.cfg.ReconnectDelay)
+			told = append(told, l.pump()...)
+		}
+	}
+	return told
+}
+
+// judgeOwnQoS0 closes a device whose own connection the broker ends again and again right after QoS 0. It needs mu.
+func (c *client) judgeOwnQoS0(e ending, now time.Time) (told outcomes) {
+	wrote := c.wrote > 0
+	c.wrote = 0
+	if e.reason == 0 || !wrote || c.isTrying() || len(c.inflight) > 0 {
+		return nil
+	}
+	if now.Sub(c.qos0At) > forgetEnds {
+		c.qos0Ends = 0
+	}
+	c.qos0At = now
+	if c.qos0Ends++; c.qos0Ends < offencesUntilBan {
+		return nil
+	}
+	c.qos0Ends = 0
+	c.broker.metrics.convicted.WithLabelValues(publishing.String()).Inc()
+	for range offencesUntilBan {
+		c.broker.offenders.add(c.id, now, c.broker.cfg.ReconnectDelay)
+	}
+	told.later(func() {
+		go c.owner.lost(gateway.ReasonUpstreamRefused.With("the broker ended %d connections after QoS 0 messages: %v", offencesUntilBan, e))
+	})
+	return told
+}

@@ -1,0 +1,266 @@
+package mqtt
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/internal/spool"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+// strictBroker takes everything but what is about a topic that begins with "bad": then it ends the connection for its reason.
+type strictBroker struct {
+	*scripted
+	reason byte // of DISCONNECT; 0: none, the connection just ends
+
+	mu    sync.Mutex
+	lax   bool           // it takes bad topics too; guarded by mu, as all below
+	ended []time.Time    // connections that it ended
+	taken map[string]int // publishes by topic
+	asked map[string]int // SUBSCRIBEs of filters that it took
+}
+
+func newStrictBroker(t *testing.T, reason byte) *strictBroker {
+	t.Helper()
+	b := &strictBroker{reason: reason, taken: map[string]int{}, asked: map[string]int{}}
+	b.scripted = newScripted(t, b.serve)
+	return b
+}
+
+func (b *strictBroker) serve(p *peer) {
+	if p.accept(false) == nil {
+		return
+	}
+	for cp := p.next(); cp != nil; cp = p.next() {
+		if !b.take(p, cp) {
+			return
+		}
+	}
+}
+
+// take reports false for what the broker ends the connection for.
+func (b *strictBroker) take(p *peer, cp *packets.ControlPacket) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var topics []string
+	switch c := cp.Content.(type) {
+	case *packets.Publish:
+		topics = []string{c.Topic}
+	case *packets.Subscribe:
+		for _, o := range c.Subscriptions {
+			topics = append(topics, o.Topic)
+		}
+	case *packets.Unsubscribe:
+		topics = c.Topics
+	}
+	for _, topic := range topics {
+		if strings.HasPrefix(topic, "bad") && !b.lax {
+			b.ended = append(b.ended, time.Now())
+			if b.reason != 0 {
+				p.disconnect(b.reason)
+			}
+			return false
+		}
+	}
+	switch c := cp.Content.(type) {
+	case *packets.Publish:
+		b.taken[c.Topic]++
+		switch c.QoS {
+		case 1:
+			p.puback(c.PacketID, 0)
+		case 2:
+			p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID})
+		}
+	case *packets.Pubrel:
+		p.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
+	case *packets.Subscribe:
+		for _, topic := range topics {
+			b.asked[topic]++
+		}
+		p.suback(c.PacketID, make([]byte, len(topics))...)
+	case *packets.Unsubscribe:
+		p.send(&packets.Unsuback{Properties: &packets.Properties{}, PacketID: c.PacketID, Reasons: make([]byte, len(topics))})
+	}
+	return true
+}
+
+func (b *strictBroker) set(lax bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lax = lax
+}
+
+func (b *strictBroker) endings() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.ended)
+}
+
+func (b *strictBroker) took(topic string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.taken[topic]
+}
+
+// unit stands for the second of Config.ReconnectDelay: figures of seconds are in units here.
+const unit = 20 * time.Millisecond
+
+// poisons are the calls for which the broker may end a connection. do returns the result, nil where there is none to wait for.
+var poisons = []struct {
+	name string
+	do   func(t *testing.T, b *strictBroker, c gateway.Connector) *connectortest.Call
+}{
+	{"publish QoS 0", poisonPublish(0)},
+	{"publish QoS 1", poisonPublish(1)},
+	{"publish QoS 2", poisonPublish(2)},
+	{"subscribe", func(t *testing.T, _ *strictBroker, c gateway.Connector) *connectortest.Call {
+		call := connectortest.NewCall()
+		loginTo(t, c, "evil", "l").Subscribe("bad", 1, call.Done)
+		return call
+	}},
+	{"unsubscribe", func(t *testing.T, b *strictBroker, c gateway.Connector) *connectortest.Call {
+		call := connectortest.NewCall()
+		b.set(true)
+		s := loginTo(t, c, "evil", "l")
+		if r := connectortest.Subscribe(t, s, "bad", 1); !r.Ok() {
+			t.Fatal(r)
+		}
+		b.set(false)
+		s.Unsubscribe("bad", call.Done)
+		return call
+	}},
+	{"raw publish", func(t *testing.T, _ *strictBroker, c gateway.Connector) *connectortest.Call {
+		call := connectortest.NewCall()
+		loginTo(t, c, "raw", "").Publish("bad", 1, []byte("x"), call.Done)
+		return call
+	}},
+	{"login with status", func(t *testing.T, _ *strictBroker, c gateway.Connector) *connectortest.Call {
+		loginTo(t, c, "bad", "l")
+		return nil
+	}},
+	{"resubscribe", func(t *testing.T, b *strictBroker, c gateway.Connector) *connectortest.Call {
+		b.set(true)
+		s := loginTo(t, c, "evil", "l")
+		for _, filter := range []string{"a", "bad", "c"} {
+			if r := connectortest.Subscribe(t, s, filter, 1); !r.Ok() {
+				t.Fatal(r)
+			}
+		}
+		b.set(false)
+		b.cut()
+		return nil
+	}},
+}
+
+func poisonPublish(qos byte) func(*testing.T, *strictBroker, gateway.Connector) *connectortest.Call {
+	return func(t *testing.T, _ *strictBroker, c gateway.Connector) *connectortest.Call {
+		call := connectortest.NewCall()
+		loginTo(t, c, "evil", "l").Publish("bad", qos, []byte("x"), call.Done)
+		return call
+	}
+}
+
+// cut ends all connections.
+func (b *scripted) cut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.peers {
+		_ = p.Close()
+	}
+}
+
+func loginTo(t *testing.T, c gateway.Connector, id, listener string) gateway.Session {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id}, Listener: listener}
+	s, err := c.Connect(ctx, device, "", connectortest.NewDevice())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// TestEveryEnding throws each reason of DISCONNECT, and an end without one, at each call, in both session modes. What bystanders publish at QoS 1
+// arrives, the bad call is answered, and the broker has few connections to end.
+func TestEveryEnding(t *testing.T) {
+	reasons := append([]reason{{name: "no reason"}}, everyReason...)
+	for _, mode := range []string{"device", "shared", "shared with spool", "device with spool"} {
+		t.Run(mode, func(t *testing.T) {
+			for _, r := range reasons {
+				t.Run(fmt.Sprintf("0x%02X", r.code), func(t *testing.T) {
+					t.Parallel()
+					for _, poison := range poisons {
+						t.Run(poison.name, func(t *testing.T) {
+							t.Parallel()
+							testEnding(t, mode, r.code, poison.do)
+						})
+					}
+				})
+			}
+		})
+	}
+}
+
+func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *strictBroker, gateway.Connector) *connectortest.Call) {
+	b := newStrictBroker(t, reason)
+	var log gatewaytest.Log
+	cfg := Config{
+		URL: b.url(), ReconnectDelay: unit, Logger: log.Logger(), DeviceStatus: Status{Topic: "${clientid}/status", QoS: 1},
+	}
+	if strings.HasSuffix(mode, "spool") {
+		cfg.Spool.Folder = t.TempDir() + "/spool"
+	}
+	var c gateway.Connector
+	if strings.HasPrefix(mode, "shared") {
+		c = newShared(t, cfg, SharedConfig{Connections: 1})
+	} else {
+		c = newConnector(t, cfg)
+	}
+	var others []gateway.Session
+	for n := range 3 {
+		others = append(others, loginTo(t, c, fmt.Sprintf("good-%d", n), "l"))
+	}
+	call := do(t, b, c)
+	published := 0
+	publish := func() {
+		for n, s := range others {
+			if r := connectortest.Publish(t, s, fmt.Sprintf("good-%d", n), 1, "x"); !r.Ok() {
+				t.Fatalf("a bystander: %v\n%s", r, log.String())
+			}
+		}
+		published++
+	}
+	publish()
+	if call != nil {
+		if r := call.Result(t); r.Ok() && !(cfg.Spool.Folder != "" || strings.Contains(t.Name(), "QoS_0") || strings.Contains(t.Name(), "unsubscribe")) {
+			t.Errorf("the bad call: %v", r)
+		}
+	}
+	publish()
+	gatewaytest.Eventually(t, "what bystanders published", func() bool {
+		for n := range others {
+			if b.took(fmt.Sprintf("good-%d", n)) < published {
+				return false
+			}
+		}
+		return true
+	})
+	if n := b.endings(); n > 6 {
+		t.Errorf("the broker ended %d connections\n%s", n, log.String())
+	}
+	if n := b.took("bad"); n > 0 {
+		t.Errorf("the broker took %d", n)
+	}
+}
+
+var _ = spool.ListAside

@@ -1,0 +1,204 @@
+package mqtt
+
+import (
+	"slices"
+	"time"
+)
+
+// mostTried bounds how many suspects are under way at once. The number grows from one, and is one again after a connection has ended.
+const mostTried = 64
+
+// verdict is what came of the trial of a call.
+type verdict struct {
+	reason      byte    // of the broker's acknowledgement
+	convicted   *ending // the connection ended for it
+	unavailable bool    // it could not be tried
+}
+
+// triesItself reports whether the client tries its own suspects: a device's does, because the broker knows it by that client id, and one of the
+// gateway's own while the prober cannot connect. It needs mu.
+func (c *client) triesItself() bool {
+	return c.device != nil || c.prober != nil || c.broker.proberRefused.Load()
+}
+
+// addTrial needs mu.
+func (c *client) addTrial(k *call) {
+	k.onTrial = true
+	c.trials = append(c.trials, k)
+}
+
+// isTrying reports whether suspects are to be tried before anything else. It needs mu.
+func (c *client) isTrying() bool { return len(c.trials)+len(c.trying) > 0 }
+
+// settles is how long a new connection is left alone before suspects are tried on it: a broker that ends each connection anyway convicts nothing.
+func (c *client) settles(now time.Time) time.Duration {
+	return c.link.began.Add(c.broker.cfg.ReconnectDelay).Sub(now)
+}
+
+// try sends suspects, as many as may be under way. It needs mu.
+func (c *client) try() (told outcomes) {
+	if len(c.trials) == 0 || c.link == nil || c.othersUnderWay() {
+		return nil
+	}
+	if wait := c.settles(time.Now()); wait > 0 {
+		if !c.tryLater {
+			c.tryLater = true
+			time.AfterFunc(wait, c.tryAgain)
+		}
+		return nil
+	}
+	c.window = max(c.window, 1)
+	for len(c.trials) > 0 && len(c.trying) < c.window && c.link != nil && c.link.wire.hasRoom() {
+		k := c.trials[0]
+		if (k.alone && len(c.trying) > 0) || (k.needsQuota() && c.quota <= 0) {
+			break
+		}
+		c.trials = c.trials[1:]
+		told = append(told, c.tryCall(k)...)
+		if k.alone {
+			break
+		}
+	}
+	if len(c.trials) == 0 {
+		c.trials = nil
+	}
+	return told
+}
+
+func (c *client) tryAgain() {
+	c.mu.Lock()
+	c.tryLater = false
+	told := c.unblock()
+	c.mu.Unlock()
+	told.tell()
+}
+
+// othersUnderWay reports whether something that is no suspect is unacknowledged.
+func (c *client) othersUnderWay() bool {
+	for _, k := range c.inflight {
+		if !k.onTrial {
+			return true
+		}
+	}
+	for _, k := range c.waiting {
+		if !k.onTrial {
+			return true
+		}
+	}
+	return len(c.resends) > 0
+}
+
+// tryCall sends a suspect. QoS 0 has no acknowledgement: a PINGREQ behind it stands for one.
+func (c *client) tryCall(k *call) (told outcomes) {
+	if k.kind == publishing && k.spooled {
+		k.qos = min(k.qos, c.link.maxQoS)
+	}
+	if reason := c.link.unfit(k); reason != 0 {
+		return c.unfitTrial(k, reason)
+	}
+	c.trying = append(c.trying, k)
+	switch {
+	case k.isQoS0():
+		c.sendQoS0(k)
+		k.ping = c.link.heartbeat.ask()
+	case k.kind == publishing:
+		if k.id == 0 || c.inflight[k.id] != k {
+			c.begin(k)
+		} else {
+			c.sendPublish(k, c.link.present)
+		}
+	default:
+		k.id = 0
+		c.ask(k)
+	}
+	return told
+}
+
+// unfitTrial ends the trial of a call that the broker has said it does not take.
+func (c *client) unfitTrial(k *call, reason byte) (told outcomes) {
+	l := k.lane
+	if k.verdict == nil {
+		if k.stored > 0 {
+			told = l.backlog.answered(k, reason)
+		} else {
+			told.add(k, c.link.fits(k))
+		}
+		delete(c.inflight, k.id)
+		if l.publish == k {
+			l.publish = nil
+		}
+	}
+	return append(told, c.tried(k, verdict{reason: reason})...)
+}
+
+// tried ends the trial of a call that the connection survived. It needs mu.
+func (c *client) tried(k *call, v verdict) (told outcomes) {
+	k.onTrial, k.alone = false, false
+	c.trying = slices.DeleteFunc(c.trying, func(other *call) bool { return other == k })
+	c.window = min(2*max(c.window, 1), mostTried)
+	if k.verdict != nil {
+		f := k.verdict
+		k.verdict = nil
+		told.later(func() { f(v) })
+	}
+	return told
+}
+
+// ponged ends the trials of QoS 0 publishes that the broker has read, and what it read before is no suspect. It needs mu.
+func (c *client) ponged(n uint32) (told outcomes) {
+	for _, k := range slices.Clone(c.trying) {
+		if k.isQoS0() && k.ping != 0 && int32(n-k.ping) >= 0 {
+			told = append(told, c.tried(k, verdict{})...)
+			told.add(k, resultOf("publish to", k.topic, 0))
+		}
+	}
+	if c.barrier != 0 && int32(n-c.barrier) >= 0 {
+		c.barrier, c.asked = 0, nil
+	}
+	return append(told, c.unblock()...)
+}
+
+// judgeTrials convicts a call that was alone when the connection ended. It needs mu.
+func (c *client) judgeTrials(e ending) (told outcomes) {
+	trying := c.trying
+	c.trying, c.window = nil, 1
+	w := e.weight()
+	if w == 0 && e.cause == errNoAck { //nolint:errorlint // it is never wrapped
+		w = possible
+	}
+	if len(trying) == 1 && w > 0 {
+		k := trying[0]
+		if k.ends += w; w == certain || k.ends >= convictAt {
+			k.onTrial = false
+			if k.verdict != nil {
+				f := k.verdict
+				told.later(func() { f(verdict{convicted: &e}) })
+				delete(c.inflight, k.id)
+				return told
+			}
+			return c.drop(k, e)
+		}
+	}
+	for _, k := range trying {
+		k.alone = true
+		k.deadline = time.Time{}
+		if c.prober != nil {
+			delete(c.inflight, k.id)
+			k.id = 0
+		}
+	}
+	c.trials = append(trying, c.trials...)
+	return told
+}
+
+// forgetTrial removes a call from what is to be tried. It needs mu.
+func (c *client) forgetTrial(k *call) {
+	same := func(other *call) bool { return other == k }
+	c.trials, c.trying = slices.DeleteFunc(c.trials, same), slices.DeleteFunc(c.trying, same)
+}
+
+// leaveTrial ends the subscription of a trial, whose messages nobody wants. It needs mu and a link.
+func (c *client) leaveTrial(k *call) {
+	u := &call{kind: unsubscribing, topic: k.topic, lane: &c.house}
+	c.ask(u)
+}
