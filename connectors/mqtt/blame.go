@@ -69,7 +69,7 @@ func (c *client) judge(e ending) (told outcomes) {
 		if k.onTrial || k.released || w == 0 {
 			continue
 		}
-		if k.ends += w; k.ends >= suspectAt {
+		if k.ends += w; k.ends >= suspectAt || c.isSuspicious(k) {
 			told = append(told, c.arrest(k, e)...)
 			arrested = append(arrested, k.lane)
 		}
@@ -82,7 +82,7 @@ func (c *client) judge(e ending) (told outcomes) {
 		case k.kind == resubscribing:
 			told = append(told, c.judgeFilters(k, e)...)
 		case k.lane.ended:
-		case w > 0 && k.ends+w >= suspectAt:
+		case w > 0 && (k.ends+w >= suspectAt || c.isSuspicious(k)):
 			k.ends += w
 			told = append(told, c.arrest(k, e)...)
 			arrested = append(arrested, k.lane)
@@ -97,6 +97,12 @@ func (c *client) judge(e ending) (told outcomes) {
 		told = append(told, l.pump()...)
 	}
 	return told
+}
+
+// isSuspicious reports whether a call of house has the topic of a suspect: they are to stay in their order. It needs mu.
+func (c *client) isSuspicious(k *call) bool {
+	l := c.side[k.topic]
+	return k.lane.wide && l != nil && l.held
 }
 
 // arrest takes a call out of what is sent with others. A client that belongs to a device tries it by itself; of the gateway's own clients the prober
@@ -169,6 +175,15 @@ func (c *client) drop(k *call, e ending) (told outcomes) {
 	}
 	if l.publish == k {
 		l.publish = nil
+	}
+	if l.isRefused() {
+		for _, other := range l.suspects {
+			if other.kind == resubscribing {
+				delete(c.filters, other.topic)
+				c.acquitFilter(other.topic)
+			}
+		}
+		told = append(told, l.finish(l.refused)...)
 	}
 	return told
 }
