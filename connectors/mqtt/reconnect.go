@@ -61,6 +61,9 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 // lostTo counts the loss and reports whether it was to another client with the same client id. A trial that failed is no sign of one. It needs mu.
 func (c *client) lostTo(l *link, e ending) bool {
 	if len(c.trying) == 0 || (c.rival == yields && e.reason == packets.DisconnectSessionTakenOver) {
+		if c.rival == yields && e.reason == 0 && !e.cutByUs {
+			c.attempt = 0 // lossLimit losses within lossWindow are to be seen
+		}
 		return c.hasRival(l, e.reason, e.cause)
 	}
 	c.broker.metrics.losses.WithLabelValues(lossTrial).Inc()
