@@ -32,7 +32,7 @@ func newCallback(c *Client, service, method string, call calling) *callback {
 	}
 }
 
-// invoke makes the RPC and waits for its answer, at most for the client's timeout.
+// invoke makes the RPC and waits for its answer, at most for the client's timeout. The error is a [gateway.HandlerError] or a [refusal].
 func (b *callback) invoke(to *backend.Backend, request proto.Message) error {
 	return b.deliver(to, request)
 }
@@ -44,8 +44,11 @@ func (b *callback) deliver(to *backend.Backend, request any) error {
 	start := time.Now()
 	sent, err := b.call(ctx, to.RPC(), b.path, request)
 	b.seconds.Observe(time.Since(start).Seconds())
-	if err != nil {
-		return b.client.failed(to, b.method, err, !sent)
+	switch {
+	case err == nil:
+		return nil
+	case isUnprocessed(err):
+		return &refusal{b.method, err}
 	}
-	return nil
+	return b.client.failed(to, b.method, err, !sent)
 }

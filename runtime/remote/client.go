@@ -23,7 +23,7 @@ type Client struct {
 	patience   time.Duration // with an event that fails
 	pool       *backend.Pool
 	secure     bool // over TLS
-	places     *places
+	traffic    *traffic
 	farewells  *farewells
 	conns      *registry     // of the adapter
 	raw        *rawPublishes // of the adapter
@@ -55,7 +55,7 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 	address := strings.Join(cfg.Addresses, ",")
 	c := &Client{
 		name: cfg.Name, address: address, dialect: cfg.Dialect, streamSets: cfg.StreamSets, maxBatch: cfg.MaxBatch, maxMessage: cfg.MaxMessageSize, timeout: cfg.CallTimeout,
-		onFailure: cfg.OnFailure, patience: cfg.OnFailure.patience(cfg.HoldTimeout), places: cfg.Metrics.delivery.places(cfg.Name, cfg.MaxInFlight),
+		onFailure: cfg.OnFailure, patience: cfg.OnFailure.patience(cfg.HoldTimeout), traffic: cfg.Metrics.delivery.traffic(cfg.Name),
 		conns: adapter.conns.register(cfg.Name, cfg.AdapterToken), raw: adapter.raw, metrics: cfg.Metrics,
 		failures: &failureLog{log: cfg.Logger.With("handler", cfg.Name, "address", address)},
 	}

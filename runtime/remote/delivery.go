@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"google.golang.org/grpc/codes"
@@ -13,7 +14,7 @@ import (
 )
 
 // invoker is one method of a handler's service in some dialect. It brings one event to a backend and waits as long as the dialect has it wait. The
-// error is a [gateway.HandlerError] made by Client.failed.
+// error is a [gateway.HandlerError] made by Client.failed, or a [refusal].
 type invoker interface {
 	invoke(to *backend.Backend, request proto.Message) error
 }
@@ -51,13 +52,13 @@ func newDelivery(c *Client, conn gateway.ConnectionAdapter) delivery {
 // deliver brings an event to the backend of the connection, as often and as long as OnFailure says. The error is a [gateway.HandlerError].
 func (d *delivery) deliver(via invoker, request proto.Message) error {
 	e := event{via, request}
-	if !d.client.places.tryTake() {
-		if err := d.queue(e); err != nil {
-			return err
-		}
-	}
-	err := d.attempt(e)
-	if err != nil && d.client.onFailure.again(err) {
+	err := d.attempt(e, func() (context.Context, func()) { return d.wait(0) })
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errInterrupted):
+		return d.owe(e, errClosing)
+	case d.client.onFailure.again(err):
 		return d.hold(e, err)
 	}
 	return err
@@ -71,8 +72,7 @@ func (d *delivery) deliverLast(via invoker, request proto.Message) error {
 		d.leave(*d.owed, last)
 		return nil
 	}
-	d.client.places.takeAnyhow() // the device is gone: nobody waits for this
-	err := d.attempt(last)
+	err := d.attempt(last, patiently) // the device is gone: nobody waits for this
 	if err != nil && d.known && unreachable(err) {
 		d.leave(last)
 		return err
@@ -84,18 +84,6 @@ func (d *delivery) deliverLast(via invoker, request proto.Message) error {
 // leave has the last events delivered when the handler is back.
 func (d *delivery) leave(events ...event) {
 	d.client.farewells.add(delivery{client: d.client, pin: d.pin, known: true}, events...)
-}
-
-// attempt makes one call in a place that the caller took.
-func (d *delivery) attempt(e event) error {
-	defer d.client.places.leave()
-	to, err := d.backend()
-	if err != nil {
-		return err
-	}
-	err = e.via.invoke(to, e.request)
-	d.known = d.known || !unsent(err)
-	return err
 }
 
 // backend is where the connection is pinned; a new one waits for a backend as it would for an answer.

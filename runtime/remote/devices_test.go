@@ -85,9 +85,9 @@ func (d *devices) connectAll(t *testing.T, n int, l *ledger) []net.Conn {
 	return conns
 }
 
-func (d *devices) metric(t *testing.T, name string) float64 {
+func (d *devices) metric(t *testing.T, name string, values ...string) float64 {
 	t.Helper()
-	return gatewaytest.Metric(t, d.counts, name)
+	return gatewaytest.Metric(t, d.counts, name, values...)
 }
 
 // connected waits until the gateway is connected to n backends.

@@ -47,11 +47,13 @@ func connect(cfg ClientConfig) (pool *backend.Pool, secure bool, err error) {
 	}
 	connected := cfg.Metrics.delivery.backends.WithLabelValues(cfg.Name)
 	pool, err = backend.New(backend.Config{
-		Targets:   targets,
-		Authority: serverName(tlsConfig),
-		Options:   append(cfg.dialOptions(), grpc.WithTransportCredentials(transport(tlsConfig)), token),
-		Connected: func(n int) { connected.Set(float64(n)) },
-		Logger:    cfg.Logger.With("handler", cfg.Name),
+		Targets:     targets,
+		Authority:   serverName(tlsConfig),
+		Credentials: transport(tlsConfig),
+		MaxCalls:    cfg.MaxInFlight,
+		Options:     append(cfg.dialOptions(), token),
+		Connected:   func(n int) { connected.Set(float64(n)) },
+		Logger:      cfg.Logger.With("handler", cfg.Name),
 	})
 	return pool, tlsConfig != nil, err
 }

@@ -27,7 +27,7 @@ func (e *callError) Error() string { return fmt.Sprintf("%s: %v: %s", e.what, e.
 // failed counts and logs that method could not be called at a backend, or at none, and gives it its close reason. unsent says that the event
 // certainly did not reach the handler.
 func (c *Client) failed(at *backend.Backend, method string, err error, unsent bool) error {
-	return c.failedTimes(1, at, method, err, unsent)
+	return c.failedTimes(1, at, method, err, unsent || isUnprocessed(err))
 }
 
 // failedTimes is failed for n connections that fail of one cause.

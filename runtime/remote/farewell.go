@@ -170,8 +170,7 @@ func (c *Client) sayFarewell(f *farewell) farewellFate {
 		if !d.pin.Ready(moveAfter) {
 			return farewellAgain
 		}
-		c.places.takeAnyhow()
-		err := d.attempt(f.events[0])
+		err := d.attempt(f.events[0], patiently)
 		last := len(f.events) == 1
 		switch {
 		case err != nil && last && !unreachable(err):

@@ -40,7 +40,11 @@ func (d *delivery) hold(e event, err error) error {
 			break
 		}
 		c.metrics.delivery.retries.WithLabelValues(c.name).Inc()
-		if err = d.attempt(e); err == nil || !c.onFailure.again(err) {
+		failed := d.attempt(e, within(ctx))
+		if errors.Is(failed, errInterrupted) {
+			break
+		}
+		if err = failed; err == nil || !c.onFailure.again(err) {
 			return err
 		}
 	}
@@ -50,28 +54,12 @@ func (d *delivery) hold(e event, err error) error {
 	return err
 }
 
-// pause waits for d, then for a backend, then for a place, which it takes.
+// pause waits for d, then for a backend.
 func (d *delivery) pause(ctx context.Context, pause time.Duration) error {
 	if !sleep(ctx, pause) {
 		return ctx.Err()
 	}
-	if err := d.pin.Await(ctx, d.client.onFailure.moves()); err != nil {
-		return err
-	}
-	return d.client.places.take(ctx)
-}
-
-// queue waits for a place in which to call e. Only the end of the connection ends that: a place is free after a callback's timeout at the latest.
-func (d *delivery) queue(e event) error {
-	ctx, end := d.wait(0)
-	if ctx == nil {
-		return d.owe(e, errClosing)
-	}
-	defer end()
-	if err := d.client.places.take(ctx); err != nil {
-		return d.owe(e, errClosing)
-	}
-	return nil
+	return d.pin.Await(ctx, d.client.onFailure.moves())
 }
 
 // wait begins a wait, for limit at most unless that is 0, that the end of the connection cancels. Where it has ended already, ctx is nil.

@@ -18,24 +18,25 @@ var oneEvent = grpc.StreamDesc{ServerStreams: true}
 // callOnce calls path with one event, a proto message or [encoded], and waits for the end of the answer. sent says that the event may have reached
 // the handler.
 func callOnce(ctx context.Context, rpc grpc.ClientConnInterface, path string, event any) (sent bool, err error) {
-	stream, err := rpc.NewStream(ctx, &oneEvent, path, grpc.ForceCodecV2(eventCodec{}))
+	stream, err := rpc.NewStream(ctx, &oneEvent, path, forceEventCodec)
 	if err != nil {
 		return false, err
 	}
 	if err := stream.SendMsg(event); err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
-	return true, awaitEnd(stream)
+	err = awaitEnd(stream)
+	return !isUnprocessed(err), err
 }
 
-// awaitEnd reads the answer of a call to its end. It returns nil where that is OK.
+// awaitEnd reads the answer of a call to its end. It returns nil where that is OK, and [unprocessed] where the server did not begin the call.
 func awaitEnd(stream grpc.ClientStream) error {
 	for {
 		switch err := stream.RecvMsg(nil); {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return err
+			return judgeStream(stream, err)
 		}
 	}
 }

@@ -13,6 +13,7 @@ type Backend struct {
 	pool *Pool
 	addr string
 	rpc  *grpc.ClientConn
+	gate *Gate
 
 	// Guarded by Pool.mu.
 	state   connectivity.State
@@ -27,6 +28,9 @@ func (b *Backend) Addr() string { return b.addr }
 
 // RPC is the connection to the backend.
 func (b *Backend) RPC() *grpc.ClientConn { return b.rpc }
+
+// Gate admits calls to the backend.
+func (b *Backend) Gate() *Gate { return b.gate }
 
 // Ready reports whether the backend is connected.
 func (b *Backend) Ready() bool { return b.rpc.GetState() == connectivity.Ready }
@@ -67,4 +71,5 @@ func (p *Pool) note(b *Backend, state connectivity.State) {
 	}
 	b.state = state
 	p.tell()
+	p.divide()
 }

@@ -14,6 +14,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 )
 
 // Config is a pool's.
@@ -22,6 +24,11 @@ type Config struct {
 	Targets []string
 	// Authority is what backends are called in :authority and in their certificates. If zero, each by its target.
 	Authority string
+	// Credentials secure the connections. If zero, plain text.
+	Credentials credentials.TransportCredentials
+	// MaxCalls bounds the calls that the gates of all backends admit at a time. Each connected backend has an equal share, and at least one. If zero,
+	// nothing does.
+	MaxCalls int
 	// Options are those of each connection.
 	Options []grpc.DialOption
 	// Lookup resolves a name. If zero, the system's resolver.
@@ -63,6 +70,9 @@ func New(cfg Config) (*Pool, error) {
 	if cfg.Connected == nil {
 		cfg.Connected = func(int) {}
 	}
+	if cfg.Credentials == nil {
+		cfg.Credentials = insecure.NewCredentials()
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -98,13 +108,16 @@ func (p *Pool) add(target string) error {
 
 // connect adds a backend of a target; the caller holds mu.
 func (p *Pool) connect(target, addr string) (*Backend, error) {
-	options := append(slices.Clone(p.cfg.Options), grpc.WithAuthority(cmp.Or(p.cfg.Authority, target)), grpc.WithIdleTimeout(0))
+	gate := newGate()
+	options := append(slices.Clone(p.cfg.Options), grpc.WithAuthority(cmp.Or(p.cfg.Authority, target)), grpc.WithIdleTimeout(0),
+		grpc.WithTransportCredentials(reading(p.cfg.Credentials, gate.learn)))
 	rpc, err := grpc.NewClient("passthrough:///"+addr, options...)
 	if err != nil {
 		return nil, fmt.Errorf("address %q: %w", addr, err)
 	}
-	b := &Backend{pool: p, addr: addr, rpc: rpc, state: connectivity.Idle, lost: time.Now()}
+	b := &Backend{pool: p, addr: addr, rpc: rpc, gate: gate, state: connectivity.Idle, lost: time.Now()}
 	p.backends = append(p.backends, b)
+	p.divide()
 	p.watchers.Add(1)
 	go b.watch()
 	return b, nil
@@ -121,6 +134,22 @@ func (p *Pool) tell() {
 		}
 	}
 	p.cfg.Connected(n)
+}
+
+// divide gives each backend its share of MaxCalls; the caller holds mu.
+func (p *Pool) divide() {
+	if p.cfg.MaxCalls == 0 {
+		return
+	}
+	connected := 0
+	for _, b := range p.backends {
+		if b.state == connectivity.Ready {
+			connected++
+		}
+	}
+	for _, b := range p.backends {
+		b.gate.setShare(max(1, p.cfg.MaxCalls/max(1, connected)))
+	}
 }
 
 // Close ends all connections. Calls in flight fail.

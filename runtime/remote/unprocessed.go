@@ -1,0 +1,48 @@
+package remote
+
+import (
+	"errors"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// unprocessed is the error of a call that the server certainly did not begin: it refused the stream (RFC 9113, section 8.7), or said with a GOAWAY that
+// it is beyond the last one that it takes. gRPC repeats such a call by itself once.
+type unprocessed struct{ err error }
+
+func (u *unprocessed) Error() string              { return u.err.Error() }
+func (u *unprocessed) Unwrap() error              { return u.err }
+func (u *unprocessed) GRPCStatus() *status.Status { return status.Convert(u.err) }
+
+// unprocessedTexts are what grpc-go says of such calls, which it does not tell in any other way. TestUnprocessedCalls fails when they change.
+var unprocessedTexts = map[string]bool{
+	"stream terminated by RST_STREAM with error code: REFUSED_STREAM":  true,
+	"the stream is rejected because server is draining the connection": true,
+	"the connection is draining":                                       true,
+	"transport is closing":                                             true,
+}
+
+// judge returns err as [unprocessed] where it is. A server that answered, perhaps with a status that it got elsewhere, has sent headers or trailers.
+func judge(err error, header, trailer metadata.MD) error {
+	if len(header) > 0 || len(trailer) > 0 || status.Code(err) != codes.Unavailable || !unprocessedTexts[status.Convert(err).Message()] {
+		return err
+	}
+	return &unprocessed{err}
+}
+
+// judgeStream is judge for the error with which a stream ended.
+func judgeStream(stream grpc.ClientStream, err error) error {
+	if status.Code(err) != codes.Unavailable {
+		return err
+	}
+	header, _ := stream.Header()
+	return judge(err, header, stream.Trailer())
+}
+
+func isUnprocessed(err error) bool {
+	var u *unprocessed
+	return err != nil && errors.As(err, &u)
+}
