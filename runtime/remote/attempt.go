@@ -10,8 +10,11 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
-// How long a call that a backend refused rests before it goes again: the pause doubles, up to longestPause.
-const firstRefusalPause = 10 * time.Millisecond
+// How long a call that a backend refused rests before it goes again: the pause doubles.
+const (
+	firstRefusalPause   = 10 * time.Millisecond
+	longestRefusalPause = 250 * time.Millisecond
+)
 
 // errInterrupted is the error of an event that did not go out because its connection ended, or patience did.
 var errInterrupted = errors.New("the event was interrupted while it waited for the handler")
@@ -75,7 +78,7 @@ func (d *delivery) attempt(e event, wait waiting) error {
 	c, gate := d.client, to.Gate()
 	var turn backend.Turn
 	var tried time.Duration
-	for pause := firstRefusalPause; ; pause = min(2*pause, longestPause) {
+	for pause := firstRefusalPause; ; pause = min(2*pause, longestRefusalPause) {
 		if err := c.traffic.enter(gate, &turn, wait); err != nil {
 			return err
 		}
@@ -85,6 +88,10 @@ func (d *delivery) attempt(e event, wait waiting) error {
 		c.traffic.inFlight.Dec()
 		refusal, refused := err.(*refusal) //nolint:errorlint // invokers return it bare
 		gate.Leave(refused)
+		var absent *absentError
+		if errors.As(err, &absent) {
+			err = c.failed(to, absent.method, absent.err, true)
+		}
 		if !refused {
 			d.known = d.known || !unsent(err)
 			return err

@@ -25,8 +25,9 @@ const (
 
 type newHandler = func(gateway.ConnectionAdapter) gateway.ConnectionHandler
 
-// auto finds out the dialect of a handler: at the start, and again after a call that the handler does not know. Connections that come meanwhile wait
-// for the answer as for that of an event, with what the client does about failures.
+// auto finds out the dialect of a handler: at the start, by questions that no handler's method sees, and again after a call that the handler does not know.
+// Where the server does not tell, the first event of the next connection is the question: see [firstEvent]. Connections that come meanwhile wait for the
+// answer as for that of an event, with what the client does about failures.
 type auto struct {
 	client *Client
 	log    *slog.Logger
@@ -39,6 +40,7 @@ type auto struct {
 	found    *spoken
 	speakers map[Dialect]newHandler // of dialects that were found before
 	asking   *asking                // nil where nobody asks
+	trying   chan struct{}          // closed when the first event under way was answered; nil: none is
 }
 
 // spoken is a dialect that was found.
@@ -79,7 +81,7 @@ func (a *auto) run() {
 			continue
 		}
 		pause = firstAsking
-		select {
+		select { // where the server did not tell, a connection's first event asks
 		case <-a.lost:
 		case <-a.ctx.Done():
 			return
@@ -143,11 +145,11 @@ func (a *auto) find(to *backend.Backend) error {
 }
 
 func (a *auto) ask(to *backend.Backend, current *asking) {
-	f, err := probe.Find(a.ctx, to.RPC())
+	f, err := probe.FindSession(a.ctx, to.RPC())
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err == nil {
-		err = a.learn(f)
+	if err == nil && f.Dialects != nil {
+		_, err = a.learn(f)
 	}
 	a.asking = nil
 	current.err = err
@@ -155,18 +157,64 @@ func (a *auto) ask(to *backend.Backend, current *asking) {
 }
 
 // learn takes the first dialect of f; the caller holds mu.
-func (a *auto) learn(f probe.Finding) error {
+func (a *auto) learn(f probe.Finding) (*spoken, error) {
 	d := Dialect(f.Dialects[0])
+	speaker, err := a.speaker(d)
+	if err != nil {
+		return nil, err
+	}
+	a.found = &spoken{dialect: d, newHandler: speaker}
+	a.log.Info("found the handler's dialect", "dialect", string(d), "by", f.How, "served", strings.Join(f.Dialects, " "))
+	return a.found, nil
+}
+
+// speaker returns what makes handlers in dialect d; the caller holds mu.
+func (a *auto) speaker(d Dialect) (newHandler, error) {
 	if a.speakers[d] == nil {
 		speaker, err := a.client.speak(d)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		a.speakers[d] = speaker
 	}
-	a.found = &spoken{dialect: d, newHandler: a.speakers[d]}
-	a.log.Info("found the handler's dialect", "dialect", string(d), "by", f.How, "served", strings.Join(f.Dialects, " "))
-	return nil
+	return a.speakers[d], nil
+}
+
+func (a *auto) speakerOf(d Dialect) (newHandler, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.speaker(d)
+}
+
+// try returns the dialect, or nil where the caller's event is to find it, which ends with tried. It waits for other events that are to find it.
+func (a *auto) try() *spoken {
+	for {
+		a.mu.Lock()
+		found, trying := a.found, a.trying
+		if found == nil && trying == nil {
+			a.trying = make(chan struct{})
+		}
+		a.mu.Unlock()
+		if found != nil || trying == nil {
+			return found
+		}
+		<-trying
+	}
+}
+
+func (a *auto) tried() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.trying)
+	a.trying = nil
+}
+
+// foundBy notes that an event was taken in dialect d.
+func (a *auto) foundBy(d Dialect) *spoken {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s, _ := a.learn(probe.Finding{Dialects: []string{string(d)}, How: "its answer to the first event"}) // d has a speaker
+	return s
 }
 
 // forget is called after a call that the handler did not know, or could not be reached for: it may have been replaced by one of another dialect.
@@ -190,7 +238,8 @@ func (a *auto) current() *spoken {
 	return a.found
 }
 
-// invoke makes the asking an event, which waits and fails as events do. It is an [invoker].
+// invoke makes the asking an event, which waits and fails as events do. It is an [invoker]. Without an error, the dialect is known, or the server does not
+// tell it.
 func (a *auto) invoke(to *backend.Backend, _ proto.Message) error {
 	err := a.find(to)
 	var none *probe.NotServedError

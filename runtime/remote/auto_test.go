@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/reflection"
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -45,8 +46,18 @@ func TestAutoSpeaksWhatTheHandlerSpeaks(t *testing.T) {
 		if n := strings.Count(s.String(), "\n") + 1; n != 10 || !strings.HasPrefix(s.String(), "created c1") {
 			t.Errorf("%s: the handler saw %d events:\n%s", dialect, n, s)
 		}
-		if n := strings.Count(log.String(), "dialect="+string(dialect)); n != 1 || !strings.Contains(log.String(), "by=\"a call without a message") {
+		by, found := "its answer to the first event", dialect
+		switch dialect {
+		case remote.DialectSession:
+			by = "its answer to a session's hello"
+		case remote.DialectUnaryV42: // events are the same on the wire
+			found = remote.DialectStream
+		}
+		if n := strings.Count(log.String(), "dialect="+string(found)); n != 1 || !strings.Contains(log.String(), by) {
 			t.Errorf("%s: the log does not tell it once:\n%s", dialect, log)
+		}
+		if strings.Contains(log.String(), "call failed") {
+			t.Errorf("%s: a question is logged as a failure:\n%s", dialect, log)
 		}
 	}
 }
@@ -62,7 +73,7 @@ func TestAutoWithAHandlerThatIsDown(t *testing.T) {
 		must(t, h.OnSocketClosed(gateway.ReasonHandlerUnavailable)) // nobody has heard of it
 	}
 	s := new(script)
-	serveOn(t, address, func(server *grpc.Server) { registerForm(server, remote.DialectStream, s) })
+	serveOn(t, address, func(server *grpc.Server) { registerForm(server, remote.DialectStream, s); reflection.Register(server) })
 	gatewaytest.Eventually(t, "the dialect is found without a connection", func() bool { return strings.Contains(log.String(), "dialect=stream") })
 	play(t, c, "c2")
 	if strings.Contains(s.String(), "c1") {

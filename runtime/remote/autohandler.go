@@ -29,13 +29,36 @@ func (a *auto) newHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHand
 func (h *autoHandler) OnSocketCreated(info gateway.ConnInfo) error {
 	if h.spoke = h.auto.current(); h.spoke == nil {
 		err := h.deliver(h.auto, nil)
-		if h.spoke = h.auto.current(); err != nil || h.spoke == nil {
-			return cmp.Or(err, errNoDialect)
-		}
 		h.pin.Release()
+		if err != nil {
+			return err
+		}
+		if h.spoke = h.auto.current(); h.spoke == nil {
+			return h.askBy(info)
+		}
 	}
 	h.inner = h.spoke.newHandler(h.conn)
-	return h.check(h.inner.OnSocketCreated(info))
+	err := h.inner.OnSocketCreated(info)
+	if codeOf(err) == codes.NotFound {
+		h.auto.forget(h.spoke)
+	}
+	return h.check(err)
+}
+
+// askBy has OnSocketCreated find out the dialect.
+func (h *autoHandler) askBy(info gateway.ConnInfo) error {
+	first := &firstEvent{auto: h.auto, conn: h.conn}
+	asker := newEventHandler(h.client, h.conn, &callbacks{created: first})
+	h.inner = asker
+	err := asker.OnSocketCreated(info)
+	if first.calls == nil { // the handler has not heard of the connection
+		h.inner = nil
+		asker.conns.remove(asker.id)
+		asker.pin.Release()
+		return cmp.Or(err, errNoDialect)
+	}
+	asker.calls, h.spoke = first.calls, first.spoke
+	return h.check(err)
 }
 
 func (h *autoHandler) OnReceivedBytes(b []byte) error { return h.check(h.inner.OnReceivedBytes(b)) }
@@ -67,13 +90,10 @@ func (h *autoHandler) OnSocketClosed(reason gateway.CloseReason) error {
 
 // check looks for the answer of a handler that does not know the call. A session that is gone may have been ended by a handler of another dialect too.
 func (h *autoHandler) check(err error) error {
-	switch codeOf(err) {
-	case codes.Unimplemented:
+	switch code := codeOf(err); {
+	case h.spoke == nil:
+	case code == codes.Unimplemented, code == codes.Unavailable && h.spoke.dialect == DialectSession:
 		h.auto.forget(h.spoke)
-	case codes.Unavailable:
-		if h.spoke.dialect == DialectSession {
-			h.auto.forget(h.spoke)
-		}
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
+	"github.com/exgate/exgate/runtime/remote/internal/probe"
 )
 
 var _ invoker = (*callback)(nil)
@@ -44,11 +45,18 @@ func (b *callback) deliver(to *backend.Backend, request any) error {
 	start := time.Now()
 	sent, err := b.call(ctx, to.RPC(), b.path, request)
 	b.seconds.Observe(time.Since(start).Seconds())
+	return b.outcome(to, sent, err)
+}
+
+// outcome makes err what invoke returns.
+func (b *callback) outcome(to *backend.Backend, sent bool, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case isUnprocessed(err):
 		return &refusal{b.method, err}
+	case b.client.auto != nil && b.method == methodNames[methodCreated] && probe.Absent(err):
+		return &absentError{b.method, err}
 	}
 	return b.client.failed(to, b.method, err, !sent)
 }

@@ -80,7 +80,7 @@ func (d *devices) connectAll(t *testing.T, n int, l *ledger) []net.Conn {
 		conns[i] = d.connect(t)
 	}
 	gatewaytest.Eventually(t, "all devices are known", func() bool {
-		return l.count("created") == n && d.metric(t, "exgate_handler_calls_in_flight") == 0
+		return l.count("created") == n && d.metric(t, "exgate_handler_call_seconds", "OnSocketCreated") >= float64(n) // and has acknowledged them
 	})
 	return conns
 }

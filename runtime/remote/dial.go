@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -32,8 +33,13 @@ const (
 	slowestRetry   = 3 * time.Second
 )
 
-// On Linux a host that takes no bytes for Timeout counts as lost, so that a callback to it ends before its own timeout. Pings go out only while a callback is in flight: gRPC servers take pings on an idle connection for abuse.
-var clientKeepalive = keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 5 * time.Second}
+// HTTP/2 pings go out only while a call or a stream is open, and no more often than servers take with their defaults: others end the connection with
+// GOAWAY too_many_pings where a ping comes sooner than 5 min after the one before. On Linux a host that takes no bytes for Timeout counts as lost
+// (TCP_USER_TIMEOUT), so that a callback to it ends before its own timeout.
+var clientKeepalive = keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: 5 * time.Second}
+
+// tcpKeepalive finds a host that is gone while nothing is sent to it: TCP asks the host itself, which no server counts.
+var tcpKeepalive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
 
 // connect makes the pool of the handler's backends. secure says that it is over TLS.
 func connect(cfg ClientConfig) (pool *backend.Pool, secure bool, err error) {
@@ -65,6 +71,9 @@ func (cfg ClientConfig) dialOptions() []grpc.DialOption {
 			MinConnectTimeout: connectTimeout,
 		}),
 		grpc.WithKeepaliveParams(clientKeepalive),
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			return (&net.Dialer{KeepAliveConfig: tcpKeepalive}).DialContext(ctx, "tcp", address)
+		}),
 		grpc.WithStaticStreamWindowSize(streamWindow),
 		grpc.WithStaticConnWindowSize(connectionWindow),
 		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(cfg.MaxMessageSize), grpc.MaxCallRecvMsgSize(maxMessageBytes)),

@@ -35,7 +35,8 @@ var (
 	ErrNotAllowed = errors.New("the server refuses calls")
 )
 
-// Dialects returns those that the server serves, the one that [DialectAuto] would take first, and what told it. The server sees no event.
+// Dialects returns those that the server serves, the one that [DialectAuto] would take first, and what told it: none where the server has no reflection. No
+// method of a handler is called.
 func (i Inquiry) Dialects(ctx context.Context) (dialects []Dialect, how string, err error) {
 	err = i.ask(ctx, func(ctx context.Context, conn *grpc.ClientConn) error {
 		found, err := probe.Find(ctx, conn)

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 
 	"github.com/exgate/exgate/proto/exproto"
@@ -20,10 +22,26 @@ func TestInquiryOfAHandler(t *testing.T) {
 	cert, pool := certificate(t)
 	for _, dialect := range emqxDialects {
 		s := new(script)
-		address := serveForm(t, dialect, s, grpc.Creds(credentials.NewServerTLSFromCert(&cert)))
-		got, how, err := remote.Inquiry{Address: address, TLS: &tls.Config{RootCAs: pool}}.Dialects(t.Context())
-		if err != nil || len(got) != 1 || got[0] != dialect || how == "" || s.String() != "" {
-			t.Errorf("%s: found %v by %q, %v; the handler saw %q", dialect, got, how, err, s)
+		for _, reflects := range []bool{true, false} {
+			address, _ := serveOn(t, "", func(server *grpc.Server) {
+				registerForm(server, dialect, s)
+				if reflects {
+					reflection.Register(server)
+				}
+			}, grpc.Creds(credentials.NewServerTLSFromCert(&cert)))
+			got, how, err := remote.Inquiry{Address: address, TLS: &tls.Config{RootCAs: pool}}.Dialects(t.Context())
+			want := ""
+			switch {
+			case reflects && dialect == remote.DialectUnary:
+				want = "[unary]"
+			case reflects: // unary-v42 is registered here with the file of stream
+				want = "[stream]"
+			default:
+				want = "[]"
+			}
+			if err != nil || fmt.Sprint(got) != want || reflects != (how != "") || s.String() != "" {
+				t.Errorf("%s: found %v by %q, %v; the handler saw %q", dialect, got, how, err, s)
+			}
 		}
 	}
 }

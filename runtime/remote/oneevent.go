@@ -18,7 +18,7 @@ var oneEvent = grpc.StreamDesc{ServerStreams: true}
 // callOnce calls path with one event, a proto message or [encoded], and waits for the end of the answer. sent says that the event may have reached
 // the handler.
 func callOnce(ctx context.Context, rpc grpc.ClientConnInterface, path string, event any) (sent bool, err error) {
-	stream, err := rpc.NewStream(ctx, &oneEvent, path, forceEventCodec)
+	stream, err := openStream(ctx, rpc, &oneEvent, path)
 	if err != nil {
 		return false, err
 	}
@@ -27,6 +27,16 @@ func callOnce(ctx context.Context, rpc grpc.ClientConnInterface, path string, ev
 	}
 	err = awaitEnd(stream)
 	return !isUnprocessed(err), err
+}
+
+// openStream opens a stream that gRPC does not repeat by itself: where the second try is refused before its message was written, the stream would end like
+// one that the server took.
+func openStream(ctx context.Context, rpc grpc.ClientConnInterface, desc *grpc.StreamDesc, path string) (grpc.ClientStream, error) {
+	stream, err := rpc.NewStream(ctx, desc, path, forceEventCodec)
+	if err == nil {
+		_ = stream.Context() // commits the call to its first try
+	}
+	return stream, err
 }
 
 // awaitEnd reads the answer of a call to its end. It returns nil where that is OK, and [unprocessed] where the server did not begin the call.

@@ -43,10 +43,10 @@ type handlerSession struct {
 	mu      sync.Mutex // guards the fields below, those of every sessionLine and those of every sessionConn
 	lines   map[*backend.Backend]*sessionLine
 	open    map[uint64]*sessionConn
-	last    uint64         // the newest connection's number
-	bytes   int            // in all windows
-	gone    int            // connections that ended, but the handler has not acknowledged it
-	blocked []*sessionConn // wait for bytes to become less
+	last    uint64                    // the newest connection's number
+	bytes   int                       // in all windows
+	gone    int                       // connections that ended, but the handler has not acknowledged it
+	blocked map[*sessionConn]struct{} // wait for bytes to become less
 	closed  bool
 }
 
@@ -55,7 +55,7 @@ func newSession(c *Client) *handlerSession {
 	s := &handlerSession{
 		client: c, timeout: c.timeout, policy: c.onFailure, patience: c.patience, raw: c.raw, metrics: newSessionMetrics(c.metrics, c.name),
 		maxEvent: min(c.maxMessage, session.MaxMessage) - session.Overhead,
-		began:    time.Now(), lines: make(map[*backend.Backend]*sessionLine), open: make(map[uint64]*sessionConn),
+		began:    time.Now(), lines: make(map[*backend.Backend]*sessionLine), open: make(map[uint64]*sessionConn), blocked: make(map[*sessionConn]struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.running.Go(s.watch)
@@ -171,9 +171,9 @@ func (s *handlerSession) left(n int) {
 func (s *handlerSession) shrunk(bytes int) {
 	s.bytes -= bytes
 	if s.bytes <= sessionBytes && len(s.blocked) > 0 {
-		for _, c := range s.blocked {
+		for c := range s.blocked {
 			c.notify()
 		}
-		s.blocked = nil
+		clear(s.blocked)
 	}
 }

@@ -173,7 +173,7 @@ func (c *sessionConn) enter(kind session.Kind, body []byte) error {
 func (c *sessionConn) room(size int) bool {
 	s := c.session
 	if s.bytes > sessionBytes && c.window.Len() > 0 {
-		s.blocked = append(s.blocked, c)
+		s.blocked[c] = struct{}{}
 		return false
 	}
 	return c.window.Room(size, c.line.limits)

@@ -106,6 +106,7 @@ func (c *sessionConn) drop() {
 	c.window.Clear()
 	s.shrunk(before)
 	delete(s.open, c.number)
+	delete(s.blocked, c)
 	if c.ended {
 		s.left(-1)
 	}

@@ -99,7 +99,9 @@ func (m streamMethod) invoke(to *backend.Backend, request proto.Message) error {
 }
 
 func (c *streamConn) invoke(to *backend.Backend, m method, request proto.Message) error {
-	c.join(to)
+	if asked, err := c.join(to, m, request); asked {
+		return err
+	}
 	switch {
 	case c.set == nil:
 		return c.dialect.each[m].invoke(to, request)
@@ -114,17 +116,25 @@ func (c *streamConn) invoke(to *backend.Backend, m method, request proto.Message
 	return stream.invoke(before, c.conn, request)
 }
 
-// join decides how events go to a backend where that is new.
-func (c *streamConn) join(to *backend.Backend) {
+// join decides how events go to a backend where that is new. Where it is not known yet, this event tells: asked says that it was delivered, or failed.
+func (c *streamConn) join(to *backend.Backend, m method, request proto.Message) (asked bool, err error) {
 	if c.at != nil && c.at.to == to {
-		return
+		return false, nil
 	}
 	c.leave()
-	c.at = c.dialect.backend(to)
-	c.answers = c.at.probe.answers()
-	if c.dialect.client.streamSets > 0 || !c.answers {
-		c.set = c.at.join()
+	at := c.dialect.backend(to)
+	answers, asked := at.probe.known()
+	if asked {
+		if err := at.probe.ask(c.dialect.each[m], request); err != nil {
+			return true, err
+		}
+		answers = at.probe.answered()
 	}
+	c.at, c.answers = at, answers
+	if c.dialect.client.streamSets > 0 || !answers {
+		c.set = at.join()
+	}
+	return asked, nil
 }
 
 // leave leaves the stream set, after the last event.

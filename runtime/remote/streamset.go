@@ -73,7 +73,7 @@ func (b *streamBackend) open() *streamSet {
 func (b *streamBackend) leave(set *streamSet) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if set.conns--; set.conns > 0 {
+	if set.conns--; set.conns > 0 || b.probe.fragile() {
 		return
 	}
 	b.sets[slices.Index(b.sets, set)] = nil

@@ -26,11 +26,17 @@ type sharedStream struct {
 	queue  chan *sharedEvent // unbuffered: an event waits with its connection
 	done   chan struct{}     // closed by quit
 	manner *manner
+	probe  *endProbe
 
 	// Owned by run.
 	stream  grpc.ClientStream // nil: not open
-	ended   chan error        // the handler's end of stream; nil where that was OK
+	release func()            // gives up its line
+	opened  time.Time
+	pause   time.Duration // before it is opened again, after it was refused
+	ended   chan error    // the handler's end of stream; nil where that was OK
 	written tail
+
+	line atomic.Pointer[backend.Line] // of the stream that was opened last
 }
 
 // manner is how a handler reads the streams of a method.
@@ -53,7 +59,7 @@ var errAlone = errors.New("the handler reads one event a stream")
 
 func newSharedStream(b *streamBackend, m method) *sharedStream {
 	s := &sharedStream{
-		client: b.dialect.client, to: b.to, call: b.dialect.each[m], manner: &b.manners[m],
+		client: b.dialect.client, to: b.to, call: b.dialect.each[m], manner: &b.manners[m], probe: b.probe,
 		queue: make(chan *sharedEvent), done: make(chan struct{}),
 	}
 	s.end, s.cancel = context.WithCancel(b.dialect.end)
@@ -87,7 +93,11 @@ func (s *sharedStream) settle(ctx context.Context) {
 	if s == nil || s.manner.alone.Load() {
 		return
 	}
-	_, _ = callOnce(ctx, s.to.RPC(), grpc_health_v1.Health_Check_FullMethodName, new(grpc_health_v1.HealthCheckRequest))
+	line := s.line.Load()
+	if line == nil || line.Full {
+		return
+	}
+	_, _ = callOnce(ctx, line.RPC, grpc_health_v1.Health_Check_FullMethodName, new(grpc_health_v1.HealthCheckRequest))
 }
 
 // send gives an event to run. sent says that it may reach the handler.

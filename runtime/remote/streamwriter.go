@@ -92,13 +92,19 @@ func (s *sharedStream) open() error {
 	if s.stream != nil {
 		return nil
 	}
-	stream, err := s.to.RPC().NewStream(s.end, &sharedEvents, s.call.path, grpc.ForceCodecV2(eventCodec{}))
+	line, err := s.to.Line()
 	if err != nil {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	stream, err := openStream(s.end, line.RPC, &sharedEvents, s.call.path)
+	if err != nil {
+		line.Release()
 		return err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- awaitEnd(stream) }()
-	s.stream, s.ended = stream, ended
+	s.stream, s.ended, s.release, s.opened = stream, ended, line.Release, time.Now()
+	s.line.Store(&line)
 	return nil
 }
 
@@ -107,6 +113,7 @@ func (s *sharedStream) finish() {
 	if s.stream == nil {
 		return
 	}
+	defer s.release()
 	_ = s.stream.CloseSend()
 	if err := <-s.ended; err != nil && s.end.Err() == nil {
 		_ = s.client.failed(s.to, s.call.method, err, false)
@@ -119,8 +126,12 @@ func (s *sharedStream) finish() {
 func (s *sharedStream) over(err error) {
 	events, whole := s.written.take()
 	s.stream, s.ended = nil, nil
-	if s.end.Err() != nil {
+	s.release()
+	if s.end.Err() != nil || isUnprocessed(err) && whole && s.rewrite(events) {
 		return
+	}
+	if status.Code(err) == codes.Unavailable {
+		s.probe.again()
 	}
 	s.client.metrics.streamEnds.WithLabelValues(s.client.name, s.call.method, status.Code(err).String()).Inc()
 	switch {
@@ -132,10 +143,31 @@ func (s *sharedStream) over(err error) {
 	}
 }
 
+// rewrite writes events of a stream that the handler did not begin to another one, after a pause. It reports false where they have waited for too long.
+func (s *sharedStream) rewrite(events []*sharedEvent) bool {
+	if time.Since(s.opened) > slowestRetry {
+		s.pause = 0
+	}
+	s.pause = min(max(2*s.pause, firstRefusalPause), longestRefusalPause)
+	if len(events) > 0 && time.Since(events[0].at)+s.pause > s.client.timeout || !sleep(s.end, jittered(s.pause)) || s.open() != nil {
+		return false
+	}
+	s.client.traffic.refused.Inc()
+	for _, e := range events {
+		_ = s.stream.SendMsg(e.data) // where it fails, the stream's end comes next
+		s.written.add(e)
+	}
+	return true
+}
+
 // sendAlone sends events again, each on a stream of its own.
 func (s *sharedStream) sendAlone(events []*sharedEvent) {
 	for _, e := range events {
-		if err := s.call.deliver(s.to, e.data); err != nil {
+		err := s.call.deliver(s.to, e.data)
+		if refused, ok := err.(*refusal); ok { //nolint:errorlint // deliver returns it bare
+			err = s.client.failed(s.to, refused.method, refused.err, true)
+		}
+		if err != nil {
 			s.fail([]*sharedEvent{e}, err)
 		}
 	}

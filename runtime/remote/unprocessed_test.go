@@ -79,7 +79,7 @@ func TestQueueDoesNotCountAsTheCall(t *testing.T) {
 // Servers refuse streams within their own limit too, where they have not yet let go of one that they have answered.
 func TestHandlerThatRefusesNowAndThen(t *testing.T) {
 	inDialects(t, func(t *testing.T, dialect remote.Dialect) {
-		d := live60(t, &refusing{refuse: func(call int64) bool { return call%4 != 0 }}, remote.ClientConfig{Dialect: dialect})
+		d := live60(t, &refusing{refuse: func(call int64) bool { return call%2 != 0 }}, remote.ClientConfig{Dialect: dialect})
 		if d.metric(t, "exgate_handler_calls_refused_total") == 0 {
 			t.Error("nothing was refused")
 		}

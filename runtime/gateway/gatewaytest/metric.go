@@ -8,7 +8,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// Metric is the sum of the counters and gauges of a name that have all of these label values. It is 0 where there is none.
+// Metric is the sum of the counters, gauges and histograms (their counts) of a name that have all of these label values. It is 0 where there is none.
 func Metric(t testing.TB, counts prometheus.Gatherer, name string, values ...string) (sum float64) {
 	t.Helper()
 	families, err := counts.Gather()
@@ -18,7 +18,7 @@ func Metric(t testing.TB, counts prometheus.Gatherer, name string, values ...str
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			if f.GetName() == name && hasValues(m.GetLabel(), values) {
-				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 			}
 		}
 	}

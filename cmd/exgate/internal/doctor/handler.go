@@ -154,6 +154,10 @@ func (s *server) dialect(ctx context.Context) Finding {
 		return s.problem(s.key+".token_file", "the handler at %s does not take the token in %s (%v)", s.address, s.cfg.TokenFile, err)
 	case err != nil:
 		return s.problem(s.key+".grpc", "%v", err)
+	case len(found) == 0 && (configured == "" || configured == remote.DialectAuto):
+		return s.well(s.key+".grpc", "the handler at %s is a gRPC server without reflection: which dialect it speaks, the first device tells", s.address)
+	case len(found) == 0:
+		return s.well(s.key+".grpc", "the handler at %s is a gRPC server without reflection: whether it speaks %s, the first device tells", s.address, configured)
 	case configured == "" || configured == remote.DialectAuto || slices.Contains(found, configured):
 		return s.well(s.key+".grpc", "the handler at %s speaks %s, told by %s", s.address, dialects(found), how)
 	}

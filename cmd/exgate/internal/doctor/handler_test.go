@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -21,18 +22,47 @@ import (
 )
 
 func TestHandlerThatIsWell(t *testing.T) {
-	unary, stream := serveGRPC(t, unaryHandler), serveGRPC(t, streamHandler)
+	reflects := func(register func(*grpc.Server)) func(*grpc.Server) {
+		return func(s *grpc.Server) { register(s); reflection.Register(s) }
+	}
+	unary, stream := serveGRPC(t, reflects(unaryHandler)), serveGRPC(t, reflects(streamHandler))
 	const setting = "listeners.a.handler.grpc"
-	expect(t, handled(t, "grpc: %q", unary), doctor.Well, setting, "speaks unary, told by a call without a message")
+	expect(t, handled(t, "grpc: %q", unary), doctor.Well, setting, "speaks unary, told by its reflection")
 	expect(t, handled(t, "grpc: %q, dialect: auto", stream), doctor.Well, setting, "speaks stream")
 	expect(t, handled(t, "grpc: [%q, %q], dialect: auto", "http://"+unary, stream), doctor.Well, setting, "the handler at "+stream+" speaks stream")
-	both := serveGRPC(t, func(s *grpc.Server) { unaryHandler(s); streamHandler(s); reflection.Register(s) })
+	both := serveGRPC(t, reflects(func(s *grpc.Server) { unaryHandler(s); streamHandler(s) }))
 	expect(t, handled(t, "grpc: %q, dialect: stream", both), doctor.Well, setting, "speaks unary and stream, told by its reflection")
 }
 
 func TestHandlerOfAnotherDialect(t *testing.T) {
-	expect(t, handled(t, "grpc: %q, dialect: unary", serveGRPC(t, streamHandler)), doctor.Problem, "listeners.a.handler.dialect",
-		"speaks stream, told by a call without a message, which its stream took: write dialect: stream, or auto")
+	stream := serveGRPC(t, func(s *grpc.Server) { streamHandler(s); reflection.Register(s) })
+	expect(t, handled(t, "grpc: %q, dialect: unary", stream), doctor.Problem, "listeners.a.handler.dialect",
+		"speaks stream, told by its reflection (grpc.reflection.v1): write dialect: stream, or auto")
+}
+
+// A handler without reflection is asked nothing that could harm it, however it answers calls that it does not know.
+func TestHandlerWithoutReflection(t *testing.T) {
+	for _, code := range []codes.Code{codes.Unimplemented, codes.NotFound, codes.Unknown, codes.Internal, codes.InvalidArgument} {
+		var asked []string
+		var mu sync.Mutex
+		address := serveGRPC(t, func(*grpc.Server) {}, grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+			method, _ := grpc.MethodFromServerStream(stream)
+			mu.Lock()
+			defer mu.Unlock()
+			asked = append(asked, method)
+			return status.Error(code, "no")
+		}))
+		for _, dialect := range []string{"auto", "unary", "stream", "unary-v42", "session"} {
+			expect(t, handled(t, "grpc: %q, dialect: %s", address, dialect), doctor.Well, "listeners.a.handler.grpc", "without reflection")
+		}
+		mu.Lock()
+		for _, method := range asked {
+			if !strings.HasPrefix(method, "/grpc.reflection.") {
+				t.Errorf("%v: %s was called", code, method)
+			}
+		}
+		mu.Unlock()
+	}
 }
 
 func TestHandlerAddressThatLeadsElsewhere(t *testing.T) {

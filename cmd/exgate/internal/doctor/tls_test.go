@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/reflection"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
 	"github.com/exgate/exgate/cmd/exgate/internal/doctor"
@@ -27,12 +28,12 @@ func secured(t *testing.T, change func(*tls.Config)) (address, cert, key string)
 	if change != nil {
 		change(cfg)
 	}
-	return serveGRPC(t, unaryHandler, grpc.Creds(credentials.NewTLS(cfg))), cert, key
+	return serveGRPC(t, reflectingUnary, grpc.Creds(credentials.NewTLS(cfg))), cert, key
 }
 
 func TestTLSOfHandlers(t *testing.T) {
 	address, cert, _ := secured(t, nil)
-	plain := serveGRPC(t, unaryHandler)
+	plain := serveGRPC(t, reflectingUnary)
 	otherCert, otherKey := certtest.Files(t, t.TempDir())
 
 	expect(t, handled(t, "grpc: %q, tls: {ca: %q}", address, cert), doctor.Well, "listeners.a.handler.grpc", "speaks unary")
@@ -103,9 +104,14 @@ func TestCertificatesThatAreOutOfDate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			server := serveGRPC(t, unaryHandler, grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: x509.NewCertPool()})))
+			server := serveGRPC(t, reflectingUnary, grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: x509.NewCertPool()})))
 			other, _ := certtest.Files(t, folder)
 			expect(t, handled(t, "grpc: %q, tls: {ca: %q}", server, other), doctor.Problem, "listeners.a.handler.grpc", "the server's certificate expired on ")
 		}
 	}
+}
+
+func reflectingUnary(s *grpc.Server) {
+	unaryHandler(s)
+	reflection.Register(s)
 }

@@ -10,10 +10,11 @@ import (
 
 // Backend is one process that serves the handler, at one address.
 type Backend struct {
-	pool *Pool
-	addr string
-	rpc  *grpc.ClientConn
-	gate *Gate
+	pool   *Pool
+	target string // which addr is one of
+	addr   string
+	rpc    *grpc.ClientConn
+	gate   *Gate
 
 	// Guarded by Pool.mu.
 	state   connectivity.State
@@ -21,6 +22,7 @@ type Backend struct {
 	lost    time.Time // when it ceased to be ready, or was made
 	pins    int
 	retired bool // its name does not list it any longer
+	spares  []*spare
 }
 
 // Addr is the address as ip:port.

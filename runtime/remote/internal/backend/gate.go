@@ -118,6 +118,13 @@ func (g *Gate) Keep() (release func(), ok bool) {
 	}, true
 }
 
+// Streams is how many streams the server allows on a connection.
+func (g *Gate) Streams() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.streams
+}
+
 // learn takes the number of streams that the server allows on a new connection, or from now on.
 func (g *Gate) learn(streams uint32) {
 	g.mu.Lock()

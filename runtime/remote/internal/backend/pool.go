@@ -109,18 +109,27 @@ func (p *Pool) add(target string) error {
 // connect adds a backend of a target; the caller holds mu.
 func (p *Pool) connect(target, addr string) (*Backend, error) {
 	gate := newGate()
-	options := append(slices.Clone(p.cfg.Options), grpc.WithAuthority(cmp.Or(p.cfg.Authority, target)), grpc.WithIdleTimeout(0),
-		grpc.WithTransportCredentials(reading(p.cfg.Credentials, gate.learn)))
-	rpc, err := grpc.NewClient("passthrough:///"+addr, options...)
+	rpc, err := p.dial(target, addr, gate.learn)
 	if err != nil {
-		return nil, fmt.Errorf("address %q: %w", addr, err)
+		return nil, err
 	}
-	b := &Backend{pool: p, addr: addr, rpc: rpc, gate: gate, state: connectivity.Idle, lost: time.Now()}
+	b := &Backend{pool: p, target: target, addr: addr, rpc: rpc, gate: gate, state: connectivity.Idle, lost: time.Now()}
 	p.backends = append(p.backends, b)
 	p.divide()
 	p.watchers.Add(1)
 	go b.watch()
 	return b, nil
+}
+
+// dial makes a connection to a backend of a target. learned takes the number of streams that the server allows on it.
+func (p *Pool) dial(target, addr string, learned func(streams uint32)) (*grpc.ClientConn, error) {
+	options := append(slices.Clone(p.cfg.Options), grpc.WithAuthority(cmp.Or(p.cfg.Authority, target)), grpc.WithIdleTimeout(0),
+		grpc.WithTransportCredentials(reading(p.cfg.Credentials, learned)))
+	rpc, err := grpc.NewClient("passthrough:///"+addr, options...)
+	if err != nil {
+		return nil, fmt.Errorf("address %q: %w", addr, err)
+	}
+	return rpc, nil
 }
 
 // tell wakes who waits for a change; the caller holds mu.
@@ -157,6 +166,10 @@ func (p *Pool) Close() error {
 	p.mu.Lock()
 	backends := p.backends
 	p.backends, p.closed = nil, true
+	spares := make(map[*Backend][]*spare)
+	for _, b := range backends {
+		spares[b] = b.spares
+	}
 	p.tell()
 	p.mu.Unlock()
 	p.stop()
@@ -164,6 +177,9 @@ func (p *Pool) Close() error {
 	for _, b := range backends {
 		if err := b.rpc.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("closing the connection to %s: %w", b.addr, err))
+		}
+		for _, s := range spares[b] {
+			_ = s.rpc.Close()
 		}
 	}
 	p.watchers.Wait()

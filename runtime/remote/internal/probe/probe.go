@@ -1,4 +1,4 @@
-// Package probe finds out which form of a handler's service a gRPC server serves, without letting the handler see an event.
+// Package probe finds out which form of a handler's service a gRPC server serves, without a call to a handler's method that a gateway of EMQX's never made.
 package probe
 
 import (
@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -33,7 +34,7 @@ var (
 
 // Finding is what a server serves.
 type Finding struct {
-	// Dialects are those that it serves, the preferred one first: Session, Unary, then Stream or UnaryV42.
+	// Dialects are those that it serves, the preferred one first: Session, Unary, then Stream or UnaryV42. If nil, the server does not tell.
 	Dialects []string
 	// How is what told it, for a person.
 	How string
@@ -56,24 +57,72 @@ func (e *NotServedError) Error() string {
 // answerTimeout bounds the wait for one answer.
 const answerTimeout = 2 * time.Second
 
-// Find asks the server behind conn: by reflection, or by calls without a message where the server has no reflection. It takes at most 10 s. An error is
-// a [NotServedError], or wraps the status of a call: codes.Unavailable where the server cannot be reached.
+// Find asks the server behind conn for its services, by reflection; it takes 2 s at most. A server without reflection tells nothing, which is no error. An
+// error is a [NotServedError], or wraps the status of the call: Unavailable where the server cannot be reached, Unauthenticated or PermissionDenied where
+// it takes no calls of this client.
 func Find(ctx context.Context, conn grpc.ClientConnInterface) (Finding, error) {
 	services, method, err := reflected(ctx, conn)
-	if err == nil {
-		if dialects := dialectsOf(services); len(dialects) > 0 {
-			return Finding{Dialects: dialects, How: "its reflection (" + method + ")"}, nil
-		}
-	}
-	if unreachable(err) {
+	switch status.Code(err) {
+	case codes.OK:
+	case codes.Unavailable, codes.Unauthenticated, codes.PermissionDenied:
 		return Finding{}, fmt.Errorf("asking the server for its services: %w", err)
+	default:
+		return Finding{}, ctx.Err()
 	}
-	f, err := ask(ctx, conn)
-	var none *NotServedError
-	if errors.As(err, &none) {
-		none.Services = names(services)
+	if dialects := dialectsOf(services); len(dialects) > 0 {
+		return Finding{Dialects: dialects, How: "its reflection (" + method + ")"}, nil
+	}
+	return Finding{}, &NotServedError{Services: names(services)}
+}
+
+// FindSession is Find, and where the server does not tell, it opens a session, which servers of EMQX's time do not know.
+func FindSession(ctx context.Context, conn grpc.ClientConnInterface) (Finding, error) {
+	var greeted bool
+	var asking sync.WaitGroup
+	asking.Go(func() { greeted = greets(ctx, conn) })
+	f, err := Find(ctx, conn)
+	asking.Wait()
+	if err == nil && f.Dialects == nil && greeted {
+		f = Finding{Dialects: []string{Session}, How: "its answer to a session's hello"}
 	}
 	return f, err
+}
+
+// greets reports whether the server answers the hello of a session.
+func greets(ctx context.Context, conn grpc.ClientConnInterface) bool {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	stream, err := handlerv1.NewSessionHandlerClient(conn).Session(ctx)
+	if err != nil {
+		return false
+	}
+	if stream.Send(&handlerv1.GatewayFrame{Hello: &handlerv1.GatewayHello{Version: 1}}) != nil || stream.CloseSend() != nil {
+		return false
+	}
+	answer, err := stream.Recv()
+	return err == nil && answer.GetHello() != nil
+}
+
+// Absent reports whether err is how servers answer a call of a method that they do not have. The table in docs/handlers.md says which do.
+func Absent(err error) bool {
+	text := strings.ToLower(status.Convert(err).Message())
+	switch status.Code(err) {
+	case codes.Unimplemented, codes.NotFound:
+		return true
+	case codes.Unknown, codes.Internal, codes.InvalidArgument, codes.FailedPrecondition:
+		for _, said := range absentTexts {
+			if strings.Contains(text, said) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// absentTexts are what servers and proxies say of methods that they do not have with other codes than UNIMPLEMENTED and NOT_FOUND.
+var absentTexts = []string{
+	"unknown method", "unknown service", "method not found", "service not found", "no such method", "no such service", "not implemented", "unimplemented",
+	"404 (not found)", "405 (method not allowed)", "415 (unsupported media type)", "501 (not implemented)",
 }
 
 // dialectsOf are the dialects of the services that reflection tells of.
@@ -89,13 +138,17 @@ func dialectsOf(services []service) []string {
 	if _, ok := found[unaryService]; ok {
 		dialects = append(dialects, Unary)
 	}
-	switch found[streamService] {
-	case formStream:
-		dialects = append(dialects, Stream)
-	case formUnary:
+	switch form, ok := found[streamService]; {
+	case !ok:
+	case form == formUnary:
 		dialects = append(dialects, UnaryV42)
+	default: // events on streams that end are what unary methods take too
+		dialects = append(dialects, Stream)
 	}
 	return dialects
 }
 
-func unreachable(err error) bool { return status.Code(err) == codes.Unavailable }
+func unreachable(err error) bool {
+	var none *NotServedError
+	return !errors.As(err, &none) && status.Code(err) == codes.Unavailable
+}

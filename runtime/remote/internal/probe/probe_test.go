@@ -3,9 +3,9 @@ package probe_test
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -52,12 +52,29 @@ func goServers(h handler) []struct {
 	}
 }
 
+// A server without reflection tells nothing, but whether it speaks in sessions. None of its methods but that one is called.
 func TestGoServersWithoutReflection(t *testing.T) {
 	h := handler{events: new(atomic.Int32)}
 	for _, s := range goServers(h) {
-		expect(t, serve(t, s.register), s.dialects, "a call without a message")
+		var called sync.Map
+		conn := serve(t, s.register, grpc.StreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			called.Store(info.FullMethod, true)
+			return next(srv, stream)
+		}), grpc.UnaryInterceptor(func(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler) (any, error) {
+			t.Error("a unary method was called")
+			return nil, nil
+		}))
+		if f, err := probe.Find(t.Context(), conn); err != nil || f.Dialects != nil {
+			t.Errorf("%s: found %+v, %v", s.dialects, f, err)
+		}
+		f, err := probe.FindSession(t.Context(), conn)
+		if err != nil || (f.Dialects != nil) != strings.Contains(s.dialects, probe.Session) {
+			t.Errorf("%s: found %+v, %v", s.dialects, f, err)
+		}
+		called.Delete("/exgate.handler.v1.SessionHandler/Session")
+		called.Range(func(method, _ any) bool { t.Errorf("%s: %v was called", s.dialects, method); return true })
 	}
-	if n := h.events.Load(); n != 0 {
+	if n := h.events.Load(); n != 2 { // the hellos
 		t.Errorf("handlers saw %d events", n)
 	}
 }
@@ -74,34 +91,15 @@ func TestReflection(t *testing.T) {
 	}
 }
 
-func TestStreamsThatEndInTheirOwnWay(t *testing.T) {
-	for _, end := range []func(grpc.ServerStream) error{
-		func(grpc.ServerStream) error { return nil },
-		func(grpc.ServerStream) error { return io.EOF },
-		func(grpc.ServerStream) error { return status.Error(codes.InvalidArgument, "nothing came") },
-		func(s grpc.ServerStream) error { <-s.Context().Done(); return nil },
-	} {
-		h := handler{events: new(atomic.Int32), end: end}
-		expect(t, serve(t, func(s *grpc.Server) { exproto.RegisterConnectionHandlerServer(s, streamHandler{handler: h}) }), probe.Stream, "a call without")
-	}
-}
-
 func TestServerWithoutHandler(t *testing.T) {
 	adapter := func(s *grpc.Server) {
 		exproto.RegisterConnectionAdapterServer(s, exproto.UnimplementedConnectionAdapterServer{})
 	}
-	for _, test := range []struct {
-		register func(*grpc.Server)
-		services string
-	}{
-		{adapter, ""},
-		{func(s *grpc.Server) { adapter(s); reflection.Register(s) }, "emqx.exproto.v1.ConnectionAdapter"},
-	} {
-		_, err := probe.Find(t.Context(), serve(t, test.register))
-		var none *probe.NotServedError
-		if !errors.As(err, &none) || strings.Join(none.Services, " ") != test.services || !strings.Contains(err.Error(), test.services) {
-			t.Errorf("%v, want the services %q", err, test.services)
-		}
+	const services = "emqx.exproto.v1.ConnectionAdapter"
+	_, err := probe.Find(t.Context(), serve(t, func(s *grpc.Server) { adapter(s); reflection.Register(s) }))
+	var none *probe.NotServedError
+	if !errors.As(err, &none) || strings.Join(none.Services, " ") != services || !strings.Contains(err.Error(), services) {
+		t.Errorf("%v, want the services %q", err, services)
 	}
 }
 
@@ -119,10 +117,44 @@ func TestServerThatIsDown(t *testing.T) {
 func TestServerThatAnswersEverythingAlike(t *testing.T) {
 	for _, want := range []codes.Code{codes.OK, codes.Unauthenticated, codes.PermissionDenied} {
 		conn := serve(t, func(*grpc.Server) {}, grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return status.Error(want, "no") }))
-		f, err := probe.Find(t.Context(), conn)
-		if err == nil || want != codes.OK && status.Code(err) != want {
+		f, err := probe.FindSession(t.Context(), conn)
+		if status.Code(err) != want || f.Dialects != nil {
 			t.Errorf("%v: found %+v, %v", want, f, err)
 		}
+	}
+}
+
+// How servers answer a call of a method that they do not have, and answers that only look like that.
+func TestAbsent(t *testing.T) {
+	for _, test := range []struct {
+		server string
+		code   codes.Code
+		text   string
+		absent bool
+	}{
+		{"grpc-go", codes.Unimplemented, "unknown service emqx.exproto.v1.ConnectionUnaryHandler", true},
+		{"grpcio", codes.Unimplemented, "Method not found!", true},
+		{"grpc-java", codes.Unimplemented, "Method not found: emqx.exproto.v1.ConnectionUnaryHandler/OnSocketCreated", true},
+		{"grpc-js", codes.Unimplemented, "The server does not implement the method /emqx.exproto.v1.ConnectionUnaryHandler/OnSocketCreated", true},
+		{"Kestrel", codes.Unimplemented, "Service is unimplemented.", true},
+		{"tonic, grpc-swift", codes.Unimplemented, "", true},
+		{"grpc-erl 0.6.2 to 0.7.2", codes.NotFound, "", true},
+		{"HTTP 404 of a proxy", codes.Unimplemented, "unexpected HTTP status code received from server: 404 (Not Found)", true},
+		{"HTTP 405", codes.Unknown, "unexpected HTTP status code received from server: 405 (Method Not Allowed)", true},
+		{"HTTP 415", codes.Unknown, "unexpected HTTP status code received from server: 415 (Unsupported Media Type)", true},
+		{"a router of its own", codes.Unknown, "Unknown method: OnSocketCreated", true},
+		{"a router of its own", codes.Internal, "no such service", true},
+		{"HTTP 502", codes.Unavailable, "unexpected HTTP status code received from server: 502 (Bad Gateway)", false},
+		{"an exception", codes.Unknown, "Exception calling application: 'NoneType'", false},
+		{"an exception", codes.Internal, "boom", false},
+		{"a guard", codes.Unauthenticated, "unknown method", false},
+	} {
+		if got := probe.Absent(status.Error(test.code, test.text)); got != test.absent {
+			t.Errorf("%s: %v %q: %v", test.server, test.code, test.text, got)
+		}
+	}
+	if probe.Absent(nil) {
+		t.Error("no error is one")
 	}
 }
 

@@ -114,7 +114,7 @@ func formIn(file *descriptorpb.FileDescriptorProto) form {
 			continue
 		}
 		for _, m := range s.GetMethod() {
-			if m.GetName() != askedMethod {
+			if m.GetName() != "OnReceivedBytes" {
 				continue
 			}
 			if m.GetClientStreaming() {

@@ -72,7 +72,7 @@ func TestReflectionThatTellsTooLittle(t *testing.T) {
 		reflectionv1.RegisterServerReflectionServer(s, told{})
 		exproto.RegisterConnectionHandlerServer(s, exproto.UnimplementedConnectionHandlerServer{})
 	})
-	expect(t, conn, probe.Stream, "a call without a message")
+	expect(t, conn, probe.Stream, "reflection") // which unary methods take too
 }
 
 func TestReflectionThatIsHostile(t *testing.T) {
@@ -92,6 +92,8 @@ func TestReflectionThatIsHostile(t *testing.T) {
 			}
 			return status.Error(codes.Unimplemented, "unknown")
 		}))
-		expect(t, conn, probe.Stream, "a call without a message")
+		if f, err := probe.Find(t.Context(), conn); err != nil || f.Dialects != nil {
+			t.Errorf("found %+v, %v", f, err)
+		}
 	}
 }

@@ -83,6 +83,9 @@ func (h sessionHandler) Session(stream grpc.BidiStreamingServer[handlerv1.Gatewa
 			return nil
 		}
 		h.events.Add(1)
+		if err := stream.Send(&handlerv1.HandlerFrame{Hello: &handlerv1.HandlerHello{Version: 1}}); err != nil {
+			return err
+		}
 	}
 }
 

@@ -1,0 +1,83 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/internal/backend"
+	"github.com/exgate/exgate/runtime/remote/internal/probe"
+)
+
+// firstEvent is OnSocketCreated of a connection whose handler's dialect is not known: the service that takes it is the handler's. It goes to
+// ConnectionUnaryHandler and, where the handler has no such method, to ConnectionHandler, on a stream that ends behind it: its methods may be unary ones. No
+// handler sees a call that EMQX would not have made. It is an [invoker], of one connection at a time.
+type firstEvent struct {
+	auto  *auto
+	conn  gateway.ConnectionAdapter
+	calls *callbacks // those of the dialect that was found; nil: none was
+	spoke *spoken
+}
+
+// triedDialects are tried in this order.
+var triedDialects = []Dialect{DialectUnary, DialectStream}
+
+func (f *firstEvent) invoke(to *backend.Backend, request proto.Message) error {
+	if f.spoke = f.auto.try(); f.spoke != nil { // another connection's event has found it
+		return f.speak(to, f.spoke.dialect, request)
+	}
+	defer f.auto.tried()
+	said := ""
+	for _, d := range triedDialects {
+		err := f.speak(to, d, request)
+		var none *absentError
+		var refused *refusal
+		switch {
+		case errors.As(err, &none):
+			said += fmt.Sprintf("; to %s it answers %v: %s", d, status.Code(none.err), shorten(status.Convert(none.err).Message()))
+			f.leave()
+			continue
+		case errors.As(err, &refused), unsent(err), err != nil && unreachable(err):
+			f.leave()
+			return err
+		}
+		f.spoke = f.auto.foundBy(d)
+		return err
+	}
+	absent := status.Error(codes.Unimplemented, (&probe.NotServedError{}).Error()+said)
+	return f.auto.client.failed(to, "asking for the dialect", absent, true)
+}
+
+// speak delivers the event in dialect d.
+func (f *firstEvent) speak(to *backend.Backend, d Dialect, request proto.Message) error {
+	speaker, err := f.auto.speakerOf(d)
+	if err != nil {
+		return err
+	}
+	h, ok := speaker(f.conn).(*eventHandler)
+	if !ok { // a session: the connection comes too early for it
+		return f.auto.client.failed(to, "asking for the dialect", status.Error(codes.Unavailable, "the handler has changed its dialect"), true)
+	}
+	f.calls = h.calls
+	return h.calls.created.invoke(to, request)
+}
+
+// leave forgets a dialect that was tried.
+func (f *firstEvent) leave() {
+	if l, ok := f.calls.closed.(leaver); ok {
+		l.leave()
+	}
+	f.calls = nil
+}
+
+// absentError is the error of an invoker whose method the handler does not have, where another dialect may be tried. It is no failure yet.
+type absentError struct {
+	method string
+	err    error
+}
+
+func (e *absentError) Error() string { return e.method + ": " + e.err.Error() }
