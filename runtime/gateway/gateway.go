@@ -23,7 +23,7 @@ type Config struct {
 	// Metrics counts. If zero, an unregistered set.
 	Metrics *Metrics
 	// QueueBytes bounds what waits for devices and for handlers in all connections together, in bytes. Beyond it the connections that hold most without
-	// taking any are closed with [ReasonQueueBudget]. If zero, a 64th of the memory that the process may use, between 64 MiB and 256 MiB.
+	// taking any are closed with [ReasonQueueBudget]. If zero, a 64th of the memory that the process may use, between 64 MiB and 128 MiB.
 	QueueBytes int64
 }
 

@@ -15,7 +15,7 @@ import (
 const (
 	queueMemoryShare = 64
 	minQueueBytes    = 64 << 20
-	maxQueueBytes    = 256 << 20
+	maxQueueBytes    = 128 << 20
 )
 
 func defaultQueueBytes() int64 {
