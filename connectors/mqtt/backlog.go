@@ -3,6 +3,7 @@ package mqtt
 import (
 	"errors"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/exgate/exgate/connectors/internal/spool"
@@ -161,6 +162,8 @@ func storedResult(err error) gateway.Result {
 		return gateway.Refuse(gateway.CodeLimit, "%v", err)
 	case errors.Is(err, spool.ErrClosed):
 		return gone
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return gateway.Refuse(gateway.CodeLimit, "storing the message: %v", err)
 	}
 	return gateway.Refuse(gateway.CodeUnknown, "storing the message: %v", err)
 }

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -31,7 +32,10 @@ func (s *Spool) run() {
 			s.sweep()
 		case <-repair.C:
 			s.repair()
+		case <-s.empty:
+			s.repair()
 		case <-s.closed:
+			s.repair() // or what was delivered meanwhile would be again
 			s.commitAll()
 			return
 		}
@@ -66,15 +70,15 @@ func (s *Spool) takeAppends() (appends []*waiting, some bool) {
 	if s.appends = s.appends[n:]; len(s.appends) == 0 {
 		s.appends = nil
 	}
-	return appends, n > 0 || (s.broken == nil && len(s.removals)+len(s.forgotten) > 0)
+	return appends, n > 0 || (!s.readOnly && len(s.removals)+len(s.forgotten) > 0)
 }
 
-// takeWork adds what is to be deleted, which waits while the disk is broken.
+// takeWork adds what is to be deleted.
 func (s *Spool) takeWork(appends []*waiting) work {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := work{appends: appends}
-	if s.broken == nil {
+	if !s.readOnly {
 		w.removals, w.forgotten = s.removals, s.forgotten
 		s.removals, s.forgotten = nil, nil
 	}
@@ -93,7 +97,7 @@ func (s *Spool) takeWork(appends []*waiting) work {
 // commit writes w and calls what waits for it.
 func (s *Spool) commit(w work) {
 	err := s.write(w)
-	if err != nil {
+	if failure := (*diskError)(nil); err != nil && !errors.As(err, &failure) {
 		s.breakDown(err)
 	}
 	s.mu.Lock()
@@ -117,9 +121,12 @@ func (s *Spool) commit(w work) {
 
 func (s *Spool) write(w work) error {
 	s.mu.Lock()
-	broken := s.broken
+	broken, readOnly := s.broken, s.readOnly
 	s.mu.Unlock()
-	if broken != nil || w.records+len(w.removals)+len(w.forgotten) == 0 {
+	if broken != nil { // what is appended is refused
+		w.appends, w.records = nil, 0
+	}
+	if readOnly || w.records+len(w.removals)+len(w.forgotten) == 0 {
 		return broken
 	}
 	batch := s.disk.db.NewBatch()
@@ -135,7 +142,7 @@ func (s *Spool) write(w work) error {
 		s.cfg.Metrics.commits.Inc()
 		s.cfg.Metrics.seconds.Observe(time.Since(start).Seconds())
 	}
-	return nil
+	return broken
 }
 
 // fill puts deletions first: a number that is forgotten is not used again.

@@ -11,6 +11,7 @@ import (
 
 // What pebble may take of the memory: two memtables, which grow to this size, and a cache.
 const (
+	memtables    = 2
 	memtableSize = 4 << 20
 	cacheSize    = 4 << 20
 	maxOpenFiles = 128
@@ -23,14 +24,25 @@ type disk struct {
 }
 
 // openDisk makes an error of whatever the files hold, even where pebble panics.
-func openDisk(cfg Config, fs vfs.FS, lock *pebble.Lock) (d *disk, err error) {
+func openDisk(cfg Config, fs vfs.FS, lock *pebble.Lock) (*disk, error) {
+	return openOptions(cfg, fs, lock, false)
+}
+
+// openToRead opens the database without writing anything, as a full disk needs it.
+func openToRead(cfg Config, fs vfs.FS, lock *pebble.Lock) (*disk, error) {
+	return openOptions(cfg, fs, lock, true)
+}
+
+func openOptions(cfg Config, fs vfs.FS, lock *pebble.Lock, readOnly bool) (d *disk, err error) {
 	halting := &haltFS{FS: fs}
 	defer func() {
 		if r := recover(); r != nil {
 			d, err = nil, fmt.Errorf("the files are damaged: %v; move the folder away to begin with an empty one", r)
 		}
 	}()
-	db, err := pebble.Open(cfg.Folder, options(halting, lock, cfg.Logger))
+	o := options(halting, lock, cfg.Logger)
+	o.ReadOnly = readOnly
+	db, err := pebble.Open(cfg.Folder, o)
 	if err == nil {
 		d = &disk{db: db, fs: halting}
 	}
@@ -38,7 +50,7 @@ func openDisk(cfg Config, fs vfs.FS, lock *pebble.Lock) (d *disk, err error) {
 		if d != nil {
 			d.close()
 		}
-		return nil, fmt.Errorf("writing to it: %w", failure)
+		return nil, &writeError{failure}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the files are damaged, or not a spool's: %w; move the folder away to begin with an empty one", err)
@@ -46,12 +58,18 @@ func openDisk(cfg Config, fs vfs.FS, lock *pebble.Lock) (d *disk, err error) {
 	return d, nil
 }
 
+// writeError says that the files could not be opened because something could not be written.
+type writeError struct{ err error }
+
+func (e *writeError) Error() string { return "writing to it: " + e.err.Error() }
+func (e *writeError) Unwrap() error { return e.err }
+
 func options(fs vfs.FS, lock *pebble.Lock, logger *slog.Logger) *pebble.Options {
 	o := &pebble.Options{
 		FS: fs, Lock: lock, Logger: debugLogger{logger},
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		MemTableSize:                memtableSize,
-		MemTableStopWritesThreshold: 2,
+		MemTableStopWritesThreshold: memtables,
 		CacheSize:                   cacheSize,
 		MaxOpenFiles:                maxOpenFiles,
 		EventListener: &pebble.EventListener{

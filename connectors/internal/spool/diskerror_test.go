@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,9 +20,13 @@ import (
 
 // failing is a real folder whose disk fails, while it is switched on, in what a test names.
 func failing(kinds []errorfs.OpKind, suffix string) (vfs.FS, *errorfs.Toggle) {
+	return failingWith(syscall.ENOSPC, kinds, suffix)
+}
+
+func failingWith(err error, kinds []errorfs.OpKind, suffix string) (vfs.FS, *errorfs.Toggle) {
 	toggle := &errorfs.Toggle{Injector: errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if slices.Contains(kinds, op.Kind) && strings.Contains(op.Path, suffix) {
-			return syscall.ENOSPC
+			return err
 		}
 		return nil
 	})}
@@ -118,6 +123,58 @@ func testDiskError(t *testing.T, fs vfs.FS, fault *errorfs.Toggle) {
 	expect(t, s, kept)
 }
 
+// TestDeliversWhileNothingCanBeWritten takes everything off a disk that cannot be written to, whatever it says.
+func TestDeliversWhileNothingCanBeWritten(t *testing.T) {
+	for err, advice := range map[syscall.Errno]string{
+		syscall.ENOSPC: "free space on its disk", syscall.EDQUOT: "raise the quota", syscall.EROFS: "make its file system writable",
+		syscall.EIO: "look at the disk", syscall.EACCES: "let the account that runs the gateway write",
+	} {
+		t.Run(err.Error(), func(t *testing.T) {
+			t.Parallel()
+			fs, fault := failingWith(err, slices.Concat(writes, syncs, makes), "")
+			var log gatewaytest.Log
+			cfg := Config{Folder: t.TempDir(), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			s, opened := open(cfg, fs, 10*time.Millisecond)
+			if opened != nil {
+				t.Fatal(opened)
+			}
+			defer s.Close()
+			q := s.Queue("dev")
+			var kept []string
+			for i := range 300 { // some in tables, some in the log
+				mustPut(t, q, publish(fmt.Sprint(i), randomly(20_000, i)...))
+				kept = append(kept, fmt.Sprint(i))
+			}
+			fault.On()
+			if got := put(q, publish("refused")); !errors.Is(got, err) || !strings.Contains(got.Error(), "upstream.spool.folder "+cfg.Folder) {
+				t.Fatal(got)
+			}
+			if text := log.String(); strings.Count(text, "level=ERROR") != 1 || !strings.Contains(text, advice) {
+				t.Errorf("logged:\n%s", text)
+			}
+			expect(t, s, kept)
+			if got := put(q, publish("refused")); !errors.Is(got, err) {
+				t.Fatal(got)
+			}
+			fault.Off()
+			gatewaytest.Eventually(t, "the spool to work again", func() bool { return put(q, publish("again")) == nil })
+			_ = s.Close()
+			s = openIn(t, cfg)
+			expect(t, s, []string{"again"})
+			if rest := drain(s.Queue("dev")); len(rest) > 0 {
+				t.Errorf("delivered again: %q", rest)
+			}
+		})
+	}
+}
+
+// randomly is a payload that does not compress.
+func randomly(n, seed int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)}).Read(b)
+	return b
+}
+
 // expect takes the next records of "dev".
 func expect(t *testing.T, s *Spool, topics []string) {
 	t.Helper()
@@ -151,8 +208,8 @@ func TestBrokenDisk(t *testing.T) {
 	if n := gatewaytest.Metric(t, counts, "exgate_spool_refused_total", refuseDisk); n != 3 || q.Len() != 1 {
 		t.Errorf("%v refusals counted, %d records", n, q.Len())
 	}
-	if _, r, ok := q.First(); ok {
-		t.Errorf("a broken disk has a first record %q", r.Topic)
+	if _, r, ok := q.First(); !ok || r.Topic != "kept" {
+		t.Errorf("a disk that cannot be written to has the first record %q", r.Topic)
 	}
 	if err := s.Close(); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("closing: %v", err)

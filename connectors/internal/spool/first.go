@@ -35,7 +35,7 @@ func (q *Queue) First() (seq uint64, r Record, ok bool) {
 func (q *Queue) begin() (from place, some bool) {
 	q.spool.mu.Lock()
 	defer q.spool.mu.Unlock()
-	return place{q.number, q.head}, q.durable > 0 && q.spool.broken == nil
+	return place{q.number, q.head}, q.durable > 0
 }
 
 var errClosedFiles = errors.New("the files are not open")
@@ -104,7 +104,7 @@ func (q *Queue) miss(from place) {
 	s := q.spool
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if q.head != from.sequence || q.durable == 0 || s.broken != nil {
+	if q.head != from.sequence || q.durable == 0 {
 		return
 	}
 	s.cfg.Logger.Error(fmt.Sprintf("%d records of the spool are missing", q.durable), "client", q.clientID)
@@ -138,7 +138,9 @@ func (s *Spool) drop(q *Queue, seq uint64, size int64, reason string) {
 
 // forget takes the oldest record off the queue. It needs mu.
 func (s *Spool) forget(q *Queue, seq uint64, size int64) {
-	s.removals = append(s.removals, place{q.number, seq})
+	if !s.readOnly { // reconcile deletes it otherwise
+		s.removals = append(s.removals, place{q.number, seq})
+	}
 	s.cfg.Metrics.records.Dec()
 	q.handed = handed{}
 	q.head = seq + 1
@@ -154,5 +156,11 @@ func (s *Spool) leave(q *Queue, size int64) {
 	if q.durable == 0 {
 		s.cfg.Metrics.devices.Dec()
 		s.settle(q)
+	}
+	if s.readOnly && len(s.holding) == 0 {
+		select {
+		case s.empty <- struct{}{}:
+		default:
+		}
 	}
 }

@@ -167,7 +167,7 @@ func (s *Spool) settle(q *Queue) {
 		return
 	}
 	delete(s.queues, q.clientID)
-	if q.number != 0 {
+	if q.number != 0 && !s.readOnly {
 		s.forgotten = append(s.forgotten, q.number)
 		s.wakeCommitter()
 	}

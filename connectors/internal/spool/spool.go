@@ -27,12 +27,14 @@ type Spool struct {
 	fs     vfs.FS
 	lock   *pebble.Lock
 	wake   chan struct{} // one place: there is something to commit
+	empty  chan struct{} // one place: what a broken disk had has been delivered
 	closed chan struct{} // closed by Close
 	ended  chan struct{} // closed when the committer has ended
 
 	// Owned by the committer.
 	nextNumber  uint64
 	repairPause time.Duration
+	reserve     int64 // bytes of the reserve; 0: there is none
 
 	mu        sync.Mutex
 	closing   bool              // guarded by mu
@@ -44,6 +46,7 @@ type Spool struct {
 	removals  []place           // guarded by mu; what is to be deleted from the disk
 	forgotten []uint64          // guarded by mu; numbers of queues that are no more
 	broken    error             // guarded by mu; the disk failed and was not opened anew yet
+	readOnly  bool              // guarded by mu; nothing can be written: what leaves a queue is deleted when that is over
 	unread    bool              // guarded by mu; it was said that the disk cannot be read
 
 	diskMu sync.RWMutex // held for reading by whoever reads the disk beside the committer
@@ -61,7 +64,7 @@ func open(cfg Config, fs vfs.FS, pause time.Duration) (*Spool, error) {
 	}
 	s := &Spool{
 		cfg: cfg, fs: fs, repairPause: pause, queues: map[string]*Queue{}, nextNumber: 1,
-		wake: make(chan struct{}, 1), closed: make(chan struct{}), ended: make(chan struct{}),
+		wake: make(chan struct{}, 1), empty: make(chan struct{}, 1), closed: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if err := s.openFolder(); err != nil {
 		return nil, fmt.Errorf("upstream.spool.folder %s: %w", cfg.Folder, err)
@@ -77,13 +80,47 @@ func (s *Spool) openFolder() (err error) {
 	if s.lock, err = lockFolder(s.cfg.Folder, s.fs); err != nil {
 		return err
 	}
-	if s.disk, err = openDisk(s.cfg, s.fs, s.lock); err == nil {
-		if err = s.load(); err == nil {
-			return nil
-		}
-		s.disk.close()
+	if err = s.openFiles(); err == nil {
+		return nil
 	}
 	return errors.Join(err, s.lock.Close())
+}
+
+// openFiles opens what an earlier process left, or makes a database. Where nothing can be written, it opens what is there to be read and delivered.
+func (s *Spool) openFiles() error {
+	s.releaseReserve()
+	d, err := openDisk(s.cfg, s.fs, s.lock)
+	failure := (*writeError)(nil)
+	if errors.As(err, &failure) {
+		return s.openFull(err)
+	}
+	if err != nil {
+		return err
+	}
+	s.disk = d
+	if err := s.load(); err != nil {
+		d.close()
+		return err
+	}
+	if err := s.makeReserve(); err != nil {
+		s.cfg.Logger.Warn("there is no room for the reserve of the spool; "+adviceFull, "folder", s.cfg.Folder, "error", err)
+	}
+	return nil
+}
+
+// openFull opens files to which nothing can be written because of cause. Where there are none to read, it returns cause.
+func (s *Spool) openFull(cause error) error {
+	d, err := openToRead(s.cfg, s.fs, s.lock)
+	if err != nil {
+		return cause
+	}
+	s.disk = d
+	if err := s.load(); err != nil {
+		d.close()
+		return errors.Join(cause, err)
+	}
+	s.noteBroken(cause)
+	return nil
 }
 
 // makeFolder makes a folder and those above it, and syncs what it made: pebble sees to the last one alone.
@@ -158,7 +195,7 @@ func (s *Spool) Close() error {
 	defer s.diskMu.Unlock()
 	err := s.broken
 	if s.disk != nil {
-		err = s.disk.close()
+		err = errors.Join(err, s.disk.close())
 		s.disk = nil
 	}
 	if err = errors.Join(err, s.lock.Close()); err != nil {
