@@ -33,7 +33,7 @@ var (
 
 	ReasonSendQueueFull    = CloseReason{Code: 400, Name: "send_queue_full"}
 	ReasonMessageQueueFull = CloseReason{Code: 401, Name: "message_queue_full"}
-	ReasonQueueBudget      = CloseReason{Code: 402, Name: "queue_budget"} // too much waited in all queues of the gateway, and its were the fullest
+	ReasonQueueBudget      = CloseReason{Code: 402, Name: "queue_budget"}   // too much waited in all queues of the gateway, and its were the fullest
 	ReasonNoDescriptors    = CloseReason{Code: 403, Name: "no_descriptors"} // its device had said nothing, and another connection needed the file descriptor
 
 	ReasonHandlerFailed      = CloseReason{Code: 500, Name: "handler_failed"}

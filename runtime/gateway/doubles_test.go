@@ -213,7 +213,8 @@ func (h *hatch) Close() error   { h.once.Do(func() { close(h.closed) }); return 
 func (h *hatch) open(t *testing.T, s interface {
 	gateway.Transport
 	serve(*gateway.Conn)
-}) *gateway.Conn {
+},
+) *gateway.Conn {
 	t.Helper()
 	<-h.serving
 	c, err := h.attach(s)

@@ -95,7 +95,7 @@ func newTopicRules(cfg ListenerConfig) (*topicRules, error) {
 	r := &topicRules{mountpoint: cfg.Mountpoint, module: cfg.Module}
 	err := CheckMountpoint(cfg.Mountpoint)
 	if err != nil {
-		return nil, fmt.Errorf("Mountpoint: %w", err)
+		return nil, fmt.Errorf("ListenerConfig.Mountpoint: %w", err)
 	}
 	if r.publish, err = parseTopicList("PublishTopics", cfg.PublishTopics); err != nil {
 		return nil, err
