@@ -117,7 +117,7 @@ func TestTLSHandshakesThatStopMakeRoom(t *testing.T) {
 }
 
 // clientHello is what a client of crypto/tls sends first.
-func clientHello(t *testing.T) []byte {
+func clientHello(t testing.TB) []byte {
 	t.Helper()
 	near, far := net.Pipe()
 	defer func() { _, _ = near.Close(), far.Close() }()
