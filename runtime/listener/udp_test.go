@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/exgate/exgate/runtime/gateway"
@@ -205,4 +206,32 @@ func TestUDPTalksToSocat(t *testing.T) {
 	if out, err := cmd.Output(); err != nil || string(out) != "hello from socat\n" {
 		t.Errorf("%q, %v", out, err)
 	}
+}
+
+// A peer whose handler is busy, and which sends on, loses its own datagrams and holds up nobody else on the socket.
+func TestUDPBusyPeerDelaysNobody(t *testing.T) {
+	busy, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	s := serveUDP(t, listener.UDPConfig{QueueDatagrams: 10}, func(a gateway.ConnectionAdapter, b []byte) {
+		if string(b) == "flood" {
+			once.Do(func() { close(busy) })
+			<-release
+			return
+		}
+		a.Send(b)
+	})
+	defer close(release)
+	flood := dialUDP(t, "", s.listener.Addr().String())
+	for range 500 {
+		if _, err := flood.Write([]byte("flood")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-busy
+	for range 20 {
+		if got := ask(t, dialUDP(t, "", s.listener.Addr().String()), []byte("x")); string(got) != "x" {
+			t.Errorf("got %q", got)
+		}
+	}
+	gatewaytest.Eventually(t, "the flood to be dropped", func() bool { return s.dropped(t, "queue_full") >= 500-10-1 })
 }
