@@ -26,7 +26,7 @@ func Sessions(file []byte) (sessions []Session, covered int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	has := make(map[uint32]bool) // a covered password, by connection
+	has := make(map[uint32]bool)   // a covered password, by connection
 	places := make(map[uint32]int) // of connections in sessions
 	for e, err := range r.All() {
 		if err != nil && !errors.Is(err, capture.ErrTruncated) {
