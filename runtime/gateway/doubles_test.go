@@ -304,13 +304,16 @@ func (s *scripted) OnDrain() error { s.add("drain"); return nil }
 // upstream is a Connector whose answers a test holds.
 type upstream struct {
 	journal
-	mu       sync.Mutex
-	down     map[string]gateway.Downlink
-	connect  func(ctx context.Context, c gateway.ClientInfo) error
-	hold     bool // results wait for release
-	held     []gateway.Done
-	sessions int
-	freed    chan struct{}
+	mu      sync.Mutex
+	down    map[string]gateway.Downlink
+	connect func(ctx context.Context, c gateway.ClientInfo) error
+	// connected is called before Connect returns, and result is that of calls.
+	connected func(gateway.Downlink)
+	result    gateway.Result
+	hold      bool // results wait for release
+	held      []gateway.Done
+	sessions  int
+	freed     chan struct{}
 }
 
 func newUpstream() *upstream {
@@ -325,6 +328,9 @@ func (u *upstream) Connect(ctx context.Context, c gateway.Device, password strin
 	}
 	if password == "wrong" {
 		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "bad password")}
+	}
+	if u.connected != nil {
+		u.connected(d)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -369,7 +375,7 @@ type session struct {
 
 func (s *session) Publish(topic string, qos byte, payload []byte, done gateway.Done) {
 	s.u.add("%s publish %s %d %s", s.id, topic, qos, payload)
-	s.u.finish(done, gateway.OK)
+	s.u.finish(done, s.u.result)
 }
 
 func (s *session) Subscribe(filter string, qos byte, done gateway.Done) {

@@ -143,6 +143,45 @@ func TestWrongNamesAreErrors(t *testing.T) {
 	})
 }
 
+// A session of RawPublish that is lost while it is opened, later, or without a word, is opened anew by the next call.
+func TestRawPublishComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newHouse(t, gateway.Limits{}, "")
+		p := w.gw.NewRawPublisher("c", gateway.ClientInfo{ClientID: "raw"}, "")
+		publish := func(payload string) gateway.ResultCode {
+			done := make(chan gateway.Result, 1)
+			if r := p.RawPublish("t", 1, []byte(payload), func(r gateway.Result) { done <- r }); !r.Ok() {
+				return r.Code
+			}
+			return (<-done).Code
+		}
+		w.up.connected = func(d gateway.Downlink) { d.SessionLost(gateway.ReasonUpstreamLost) }
+		if got := publish("lost while connecting"); got != gateway.CodeUnknown {
+			t.Error(got)
+		}
+		w.up.connected = nil
+		if got := publish("1"); got != gateway.CodeSuccess {
+			t.Error(got)
+		}
+		w.up.down["raw"].SessionLost(gateway.ReasonUpstreamLost)
+		if got := publish("2"); got != gateway.CodeSuccess {
+			t.Error(got)
+		}
+		w.up.result = gateway.Result{Code: gateway.CodeConnProcessNotAlive}
+		if got := publish("ended without a word"); got != gateway.CodeConnProcessNotAlive {
+			t.Error(got)
+		}
+		w.up.result = gateway.OK
+		if got := publish("3"); got != gateway.CodeSuccess {
+			t.Error(got)
+		}
+		w.stop(t) // frees the connector: no lease is left
+		<-w.up.freed
+		equal(t, "upstream", w.up.String(), "raw close\nraw publish t 1 1\nraw publish t 1 2\nraw publish t 1 ended without a word\n"+
+			"raw publish t 1 3\nraw close")
+	})
+}
+
 func TestRawPublish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newHouse(t, gateway.Limits{}, "mounted/")

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -16,9 +17,16 @@ type RawPublisher struct {
 
 	opening sync.Mutex // one Connect at a time
 
-	mu      sync.Mutex // guards the fields below
-	session Session
-	lease   *lease[Connector] // session's
+	mu      sync.Mutex  // guards session
+	session *rawSession // nil until it is needed, and once it is lost
+}
+
+// rawSession is a session of a RawPublisher, and takes what comes for it.
+type rawSession struct {
+	publisher *RawPublisher
+	lease     *lease[Connector]
+	session   Session // set once Connect has returned
+	lost      bool    // guarded by publisher.mu; it may be lost before Connect has returned
 }
 
 // NewRawPublisher makes a publisher that goes through the named connector as client.
@@ -41,7 +49,10 @@ func (p *RawPublisher) RawPublish(topic string, qos uint32, payload []byte, done
 		p.gateway.log.Warn("raw publish failed", "connector", p.connector, "error", err)
 		return Refuse(CodeUnknown, "upstream cannot be reached")
 	}
-	session.Publish(topic, byte(qos), payload, func(r Result) {
+	session.session.Publish(topic, byte(qos), payload, func(r Result) {
+		if r.Code == CodeConnProcessNotAlive {
+			p.drop(session)
+		}
 		if done != nil {
 			go done(r)
 		}
@@ -50,7 +61,7 @@ func (p *RawPublisher) RawPublish(topic string, qos uint32, payload []byte, done
 }
 
 // open returns the session, a new one where there is none.
-func (p *RawPublisher) open() (Session, error) {
+func (p *RawPublisher) open() (*rawSession, error) {
 	if s := p.current(); s != nil {
 		return s, nil
 	}
@@ -65,18 +76,33 @@ func (p *RawPublisher) open() (Session, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), DefaultLimits.AuthTimeout)
 	defer cancel()
-	s, err := lease.value.Connect(ctx, Device{ClientInfo: p.client}, p.password, p)
+	s := &rawSession{publisher: p, lease: lease}
+	s.session, err = lease.value.Connect(ctx, Device{ClientInfo: p.client}, p.password, s)
+	if err == nil && !p.keep(s) {
+		s.session.Close()
+		err = errRawLost
+	}
 	if err != nil {
 		lease.release()
 		return nil, fmt.Errorf("connecting as %q: %w", p.client.ClientID, err)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.session, p.lease = s, lease
 	return s, nil
 }
 
-func (p *RawPublisher) current() Session {
+var errRawLost = errors.New("the session was lost at once")
+
+// keep makes s the session, unless it is lost already.
+func (p *RawPublisher) keep(s *rawSession) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.lost {
+		return false
+	}
+	p.session = s
+	return true
+}
+
+func (p *RawPublisher) current() *rawSession {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.session
@@ -93,30 +119,35 @@ func (p *RawPublisher) take() (*lease[Connector], error) {
 }
 
 // Deliver drops what comes: a publisher subscribes to nothing.
-func (p *RawPublisher) Deliver(Message) bool { return false }
+func (s *rawSession) Deliver(Message) bool { return false }
 
 // SessionLost makes the next RawPublish open a new session.
-func (p *RawPublisher) SessionLost(reason CloseReason) {
+func (s *rawSession) SessionLost(reason CloseReason) {
+	p := s.publisher
 	p.gateway.log.Warn("session of raw publish lost", "connector", p.connector, "reason", reason.Name)
-	p.drop()
+	p.drop(s)
 }
 
 // Close ends the session, if there is one. [Gateway.Shutdown] does it too, after the last connection.
 func (p *RawPublisher) Close() {
-	if s := p.drop(); s != nil {
-		s.Close()
+	if s := p.current(); s != nil && p.drop(s) {
+		s.session.Close()
 	}
 }
 
-func (p *RawPublisher) drop() Session {
+// drop forgets a session that has ended, and reports whether it was the one in use.
+func (p *RawPublisher) drop(s *rawSession) bool {
 	p.mu.Lock()
-	s, lease := p.session, p.lease
-	p.session, p.lease = nil, nil
-	p.mu.Unlock()
-	if lease != nil {
-		lease.release()
+	s.lost = true
+	used := p.session == s
+	if used {
+		p.session = nil
 	}
-	return s
+	p.mu.Unlock()
+	if used {
+		s.lease.release()
+	}
+	return used
 }
 
 func (g *Gateway) closeRawPublishers() {
@@ -129,4 +160,4 @@ func (g *Gateway) closeRawPublishers() {
 	}
 }
 
-var _ Downlink = (*RawPublisher)(nil)
+var _ Downlink = (*rawSession)(nil)
