@@ -47,7 +47,8 @@ func (c *Conn) refused(call, topic string, r Result) Result {
 	return r
 }
 
-// logRefusal logs a call that was not carried out. Lines are about client ids, and about addresses where a login failed: a client id may be made up.
+// logRefusal logs a call that was not carried out. There is a line for each client id and cause, and for each address where a login failed: a client id
+// may be made up.
 func (c *Conn) logRefusal(client ClientInfo, call, topic string, r Result) {
 	if r.Ok() || r.Code == CodeConnProcessNotAlive {
 		return
@@ -56,7 +57,7 @@ func (c *Conn) logRefusal(client ClientInfo, call, topic string, r Result) {
 	if call == callLogin && c.info.Peer.IsValid() {
 		about = c.info.Peer.Addr().String()
 	}
-	silent, ok := c.metrics.refusals.allow(refusalKind{call, r.Code}, about)
+	silent, ok := c.metrics.refusals.allow(refusalKind{call, r.Code}, about+"\x00"+sentence(r.Message))
 	if !ok {
 		return
 	}
@@ -66,6 +67,27 @@ func (c *Conn) logRefusal(client ClientInfo, call, topic string, r Result) {
 	}
 	attrs = append(attrs, slog.String("result", r.Code.String()), slog.String("cause", shown(r.Message)), slog.Int("suppressed", silent))
 	c.gw.log.LogAttrs(context.Background(), slog.LevelWarn, call+" refused", attrs...)
+}
+
+// sentence is a cause without the values in it, which a device may choose: texts in quotes, and digits.
+func sentence(cause string) string {
+	quoted, escaped := false, false
+	return strings.Map(func(r rune) rune {
+		switch {
+		case escaped:
+			escaped = false
+			return -1
+		case quoted && r == '\\':
+			escaped = true
+			return -1
+		case r == '"':
+			quoted = !quoted
+			return -1
+		case quoted || r >= '0' && r <= '9':
+			return -1
+		}
+		return r
+	}, cause)
 }
 
 // callLogin is the authenticate call in log lines.

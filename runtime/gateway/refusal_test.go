@@ -82,8 +82,10 @@ func TestRefusalsAreBounded(t *testing.T) {
 			noisy.Publish(fmt.Sprint("bad/", i), 0, nil, nil)
 		}
 		noisy.Subscribe("bad/#", 0, nil)
+		noisy.Publish(strings.Repeat("x", 70_000), 0, nil, nil)
+		noisy.Publish("a\\\"b", 0, nil, nil) // as quotes in a cause
 		quiet.Publish("bad/q", 0, nil, nil)
-		if got := lines(log, "publish refused"); len(got) != 2 || !strings.Contains(got[1], "client_id=quiet") || !strings.Contains(got[1], "suppressed=999") {
+		if got := lines(log, "publish refused", "result=PERMISSION_DENY"); len(got) != 2 || !strings.Contains(got[1], "client_id=quiet") || !strings.Contains(got[1], "suppressed=1000") {
 			t.Errorf("%v", got)
 		}
 		if got := lines(log, "subscribe refused", "client_id=noisy"); len(got) != 1 {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -13,7 +14,7 @@ func (c *checkup) startable(ctx context.Context) []Finding {
 	problems := service.Check(ctx, c.cfg)
 	var findings []Finding
 	for _, p := range problems {
-		findings = append(findings, Finding{State: Problem, Setting: p.Key, Where: p.Where, Text: p.Text})
+		findings = append(findings, Finding{State: Problem, Setting: cmp.Or(p.Key, "modules"), Where: p.Where, Text: p.Text})
 	}
 	well := func(key string) bool {
 		return !slices.ContainsFunc(problems, func(p config.Problem) bool { return p.Key == key })
@@ -25,12 +26,8 @@ func (c *checkup) startable(ctx context.Context) []Finding {
 		}
 	}
 	for _, f := range service.Folders(c.cfg) {
-		switch {
-		case !well(f.Key):
-		case f.Missing():
-			findings = append(findings, c.well(f.Key, "%s can be made", f.Path))
-		default:
-			findings = append(findings, c.well(f.Key, "%s can be written to", f.Path))
+		if well(f.Key) {
+			findings = append(findings, c.well(f.Key, "%s", f.Well()))
 		}
 	}
 	return findings

@@ -64,7 +64,7 @@ func checkModule(ctx context.Context, path, name string) error {
 	guest.Name, guest.Module, guest.Logger, guest.Shards = name, module, slog.New(slog.DiscardHandler), 1
 	engine, err := wasm.New(ctx, guest)
 	if err != nil {
-		return err
+		return errors.New(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "loading wasm handler "+name+": "), "\n", "; "))
 	}
 	return engine.Close(ctx)
 }

@@ -111,7 +111,7 @@ func tryModule(ctx context.Context, h config.Handler, guest wasm.Config) error {
 	guest.Name, guest.Module, guest.Logger, guest.Shards = "check", module, slog.New(slog.DiscardHandler), 1
 	engine, err := wasm.New(ctx, guest)
 	if err != nil {
-		return moduleError(h.Wasm, err)
+		return moduleError(h.Wasm, guest.Name, err)
 	}
 	return engine.Close(ctx)
 }
@@ -139,17 +139,37 @@ func Folders(cfg *config.Config) []Folder {
 func (f Folder) check(cfg *config.Config) error {
 	there := f.existing()
 	err := unix.Access(there, unix.W_OK|unix.X_OK)
-	if err == nil && f.Missing() {
+	if err == nil && f.missing() {
 		err = makeAndRemove(there) // some file systems take no folders, whatever their rights say
 	}
-	if err != nil {
-		return cfg.Problem(f.Key, "%s cannot be written to (%v): allow the gateway's user to, or name another folder", there, err)
+	switch {
+	case err == nil:
+		return nil
+	case filepath.Clean(f.Path) == there && !isFolder(there):
+		return cfg.Problem(f.Key, "%s is a file, not a folder", there)
 	}
-	return nil
+	making := ""
+	if filepath.Clean(f.Path) != there || errors.Is(err, unix.ENOTDIR) {
+		making = "making " + f.Path + ": "
+	}
+	return cfg.Problem(f.Key, "%s%s cannot be written to (%v): allow the gateway's user to, or name another folder", making, there, err)
 }
 
-// Missing reports whether the folder would be made.
-func (f Folder) Missing() bool { return f.existing() != filepath.Clean(f.Path) }
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err != nil || info.IsDir()
+}
+
+// missing reports whether the folder would be made.
+func (f Folder) missing() bool { return f.existing() != filepath.Clean(f.Path) }
+
+// Well says what a folder that can be used is like.
+func (f Folder) Well() string {
+	if f.missing() {
+		return f.Path + " can be made"
+	}
+	return f.Path + " can be written to"
+}
 
 // existing is the folder, or the nearest one around it that is there.
 func (f Folder) existing() string {

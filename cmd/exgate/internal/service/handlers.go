@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/internal/boundedfile"
@@ -51,7 +52,7 @@ func (h *handlers) engine(ctx context.Context, name, key string, cfg config.Hand
 	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name, module, s.cfg.ModulesCache, s.log, h.wasm
 	engine, err := wasm.New(ctx, guest)
 	if err != nil {
-		return nil, s.cfg.Problem(key+".wasm", "%v", moduleError(cfg.Wasm, err))
+		return nil, s.cfg.Problem(key+".wasm", "%v", moduleError(cfg.Wasm, name, err))
 	}
 	return engine, nil
 }
@@ -62,8 +63,11 @@ const maxModule = 64 << 20
 // fingerprint tells modules and their settings apart.
 func fingerprint(file string, guest wasm.Config) string { return fmt.Sprintf("%s\x00%+v", file, guest) }
 
-// moduleError is err with the file that it is about, which some of the engine's errors name.
-func moduleError(file string, err error) error { return fmt.Errorf("%s: %w", file, err) }
+// moduleError says in one line why the engine called name does not take a module of a file.
+func moduleError(file, name string, err error) error {
+	text := strings.TrimPrefix(err.Error(), "loading wasm handler "+name+": ")
+	return fmt.Errorf("%s: %s", file, strings.ReplaceAll(text, "\n", "; "))
+}
 
 // module returns the bytes of a module, built in or from a file.
 func module(cfg config.Handler) ([]byte, error) {

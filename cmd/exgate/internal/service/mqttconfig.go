@@ -1,11 +1,6 @@
 package service
 
 import (
-	"fmt"
-	"os"
-
-	"golang.org/x/sys/unix"
-
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/tlsfiles"
 	"github.com/exgate/exgate/connectors/mqtt"
@@ -56,18 +51,4 @@ func spool(of config.Spool) mqtt.SpoolConfig {
 		Folder: of.Folder, MaxBytes: int64(of.MaxBytes), MaxBytesPerDevice: int64(of.MaxBytesPerDevice), MaxAge: of.MaxAge,
 		DropOldest: of.WhenFull == "drop_oldest", DrainRate: float64(of.DrainRate),
 	}
-}
-
-// writable makes a folder, if one is named, and finds out whether files can be written there.
-func writable(folder string) error {
-	if folder == "" {
-		return nil
-	}
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("making %s: %w", folder, err)
-	}
-	if err := unix.Access(folder, unix.W_OK|unix.X_OK); err != nil {
-		return fmt.Errorf("%s cannot be written to: %w", folder, err)
-	}
-	return nil
 }

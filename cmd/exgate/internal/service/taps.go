@@ -50,6 +50,11 @@ func (t *taps) add(ctx context.Context, name string, cfg config.Listener, settin
 	case cfg.Handler.Wasm == "" && cfg.Handler.Module == "": // the listener of a module's own file
 		source = "module " + name
 	}
+	if folder := cfg.Capture.Folder; folder != "" {
+		if err := (Folder{"listeners." + name + ".capture.folder", folder}).check(settings); err != nil {
+			return nil, err
+		}
+	}
 	point, err := capture.New(capture.Config{
 		Listener: name, Handler: kind, Source: source, Exgate: t.service.version, Folder: cfg.Capture.Recorder(),
 		Logger: t.service.log, Metrics: t.captures,
@@ -136,7 +141,7 @@ func (t *taps) shadowFactory(ctx context.Context, name, key string, cfg config.H
 	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name+"/shadow", module, s.cfg.ModulesCache, s.log, s.handlers.wasm
 	engine, err := wasm.New(ctx, guest)
 	if err != nil {
-		return nil, settings.Problem(key+".wasm", "%s: %v", cfg.Wasm, err)
+		return nil, settings.Problem(key+".wasm", "%v", moduleError(cfg.Wasm, guest.Name, err))
 	}
 	return engine, nil
 }

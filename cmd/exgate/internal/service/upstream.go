@@ -37,8 +37,10 @@ func (s *Service) startUpstream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := writable(s.cfg.Upstream.Spool.Folder); err != nil {
-		return s.cfg.Problem("upstream.spool.folder", "%v", err)
+	if folder := s.cfg.Upstream.Spool.Folder; folder != "" {
+		if err := (Folder{"upstream.spool.folder", folder}).check(s.cfg); err != nil {
+			return err
+		}
 	}
 	c, err := mqtt.New(cfg)
 	if err != nil {
