@@ -82,7 +82,8 @@ func defaults(file settings, said origins) settings {
 	}
 	if !replacesDemo(file, said) {
 		s.values["listeners.demo.bind"] = DemoBind
-		if _, ok := said["listeners.demo.handler.grpc"]; !ok {
+		_, service := said["listeners.demo.handler.grpc"]
+		if _, module := said["listeners.demo.handler.module"]; !service && !module {
 			s.values["listeners.demo.handler.wasm"] = Builtin + "line"
 		}
 	}

@@ -112,6 +112,14 @@ func TestHandlerOfTheDemoMayBeReplaced(t *testing.T) {
 	}
 }
 
+func TestModuleOfTheDemoNeedsTheFolder(t *testing.T) {
+	_, err := Load(Sources{Environ: []string{"EXGATE_LISTENERS__DEMO__HANDLER__MODULE=line"}})
+	const want = "EXGATE_LISTENERS__DEMO__HANDLER__MODULE: listeners.demo.handler.module: needs modules, the folder that line.wasm is in"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestUpstreamURLReplacesTheDefaultBroker(t *testing.T) {
 	cfg := mustLoad(t, Sources{Environ: []string{"EXGATE_UPSTREAM__URL=mqtts://h"}})
 	if !slices.Equal(cfg.Upstream.URL, []string{"mqtts://h"}) {

@@ -111,8 +111,10 @@ func (r rules) address(key, bind string) bool {
 		r.problem(key, "must be an address such as 127.0.0.1:1883 or :7993, and is empty")
 		return false
 	}
-	_, port, err := net.SplitHostPort(bind)
+	host, port, err := net.SplitHostPort(bind)
 	switch {
+	case err == nil && host != "" && strings.Trim(host, "0123456789.") == "" && net.ParseIP(host) == nil:
+		r.problem(key, "%s is no IP address: each of its four numbers ends at 255", cut(host))
 	case err == nil && isPort(port):
 		return true
 	case err == nil && isDigits(port):

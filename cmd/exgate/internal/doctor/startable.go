@@ -3,6 +3,8 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"errors"
+	"path/filepath"
 	"slices"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
@@ -28,6 +30,22 @@ func (c *checkup) startable(ctx context.Context) []Finding {
 	for _, f := range service.Folders(c.cfg) {
 		if well(f.Key) {
 			findings = append(findings, c.well(f.Key, "%s", f.Well()))
+		}
+	}
+	return append(findings, c.dispensable()...)
+}
+
+// dispensable warns of files that the gateway would write and does without.
+func (c *checkup) dispensable() []Finding {
+	folders := []service.Folder{{Key: "modules_cache", Path: c.cfg.ModulesCache}}
+	if c.cfg.PIDFile != "" {
+		folders = append(folders, service.Folder{Key: "pid_file", Path: filepath.Dir(c.cfg.PIDFile)})
+	}
+	var findings []Finding
+	for _, f := range folders {
+		var p config.Problem
+		if c.cfg.Said(f.Key) && f.Path != "" && errors.As(f.Check(c.cfg), &p) {
+			findings = append(findings, Finding{State: Warning, Setting: p.Key, Where: p.Where, Text: p.Text})
 		}
 	}
 	return findings

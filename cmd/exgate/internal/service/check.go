@@ -25,7 +25,7 @@ func Check(ctx context.Context, cfg *config.Config) config.Problems {
 	c := &checking{service: newService(cfg, slog.New(slog.DiscardHandler), Succession{}), started: make(map[string]error)}
 	c.upstream(ctx)
 	for _, folder := range Folders(cfg) {
-		c.add(folder.check(cfg))
+		c.add(folder.Check(cfg))
 	}
 	for _, name := range cfg.Names() {
 		c.handler(ctx, name, cfg.Listeners[name].Handler)
@@ -136,7 +136,8 @@ func Folders(cfg *config.Config) []Folder {
 	return all
 }
 
-func (f Folder) check(cfg *config.Config) error {
+// Check says why the folder cannot be used, as a [config.Problem]. A folder that is missing is made for a moment, under another name.
+func (f Folder) Check(cfg *config.Config) error {
 	there := f.existing()
 	err := unix.Access(there, unix.W_OK|unix.X_OK)
 	if err == nil && f.missing() {

@@ -5,8 +5,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/service"
@@ -66,6 +71,77 @@ func TestCheckRefusesWhatStartDoes(t *testing.T) {
 				t.Error("neither refuses it")
 			}
 		})
+	}
+}
+
+// settings are the dotted names of all settings, those of a listener as they are for the listener demo.
+func settings(t *testing.T) []string {
+	t.Helper()
+	text := regexp.MustCompile(`(?m)^( *)#([a-z_]+:)`).ReplaceAll(config.Default, []byte("$1$2"))
+	var root map[string]any
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	var walk func(string, map[string]any)
+	walk = func(prefix string, section map[string]any) {
+		for name, value := range section {
+			if inner, ok := value.(map[string]any); ok {
+				walk(prefix+name+".", inner)
+			} else {
+				names = append(names, prefix+name)
+			}
+		}
+	}
+	walk("", root)
+	slices.Sort(names)
+	return names
+}
+
+// For every setting and odd values of it: what Load and Check take, Start takes.
+func TestStartTakesWhatCheckTakes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := errors.Join(os.WriteFile("file", []byte("x"), 0o600), os.Mkdir("folder", 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for _, base := range [][]string{
+		{"upstream.embedded.bind=127.0.0.1:0"},
+		{"upstream.url=mqtt://127.0.0.1:1", "upstream.session=shared"},
+	} {
+		base = append(base, "listeners.demo.bind=127.0.0.1:0", "modules_cache=", "shutdown_timeout=5s")
+		for _, name := range settings(t) {
+			if strings.HasSuffix(name, "bind") {
+				continue // addresses are tried by Start alone
+			}
+			for _, value := range []string{"1", "2147483647", "1ns", "1%", "true", "file/x", "/proc/x"} {
+				flags := pflag.NewFlagSet("run", pflag.ContinueOnError)
+				config.AddFlags(flags)
+				for _, set := range append(slices.Clone(base), name+"="+value) {
+					if err := flags.Set("set", set); err != nil {
+						t.Fatal(err)
+					}
+				}
+				cfg, err := config.Load(config.Sources{Flags: flags})
+				if err != nil {
+					continue
+				}
+				tried++
+				problems := service.Check(t.Context(), cfg)
+				s, err := service.Start(t.Context(), cfg, slog.New(slog.DiscardHandler))
+				if (err == nil) != (len(problems) == 0) {
+					t.Errorf("%s=%s beside %s\nCheck: %v\nStart: %v", name, value, base[0], problems, err)
+				}
+				if err == nil {
+					if err := s.Stop(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}
+	}
+	if tried < 100 {
+		t.Errorf("only %d configurations were tried", tried)
 	}
 }
 

@@ -51,7 +51,7 @@ func (t *taps) add(ctx context.Context, name string, cfg config.Listener, settin
 		source = "module " + name
 	}
 	if folder := cfg.Capture.Folder; folder != "" {
-		if err := (Folder{"listeners." + name + ".capture.folder", folder}).check(settings); err != nil {
+		if err := (Folder{"listeners." + name + ".capture.folder", folder}).Check(settings); err != nil {
 			return nil, err
 		}
 	}

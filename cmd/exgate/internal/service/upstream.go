@@ -38,7 +38,7 @@ func (s *Service) startUpstream(ctx context.Context) error {
 		return err
 	}
 	if folder := s.cfg.Upstream.Spool.Folder; folder != "" {
-		if err := (Folder{"upstream.spool.folder", folder}).check(s.cfg); err != nil {
+		if err := (Folder{"upstream.spool.folder", folder}).Check(s.cfg); err != nil {
 			return err
 		}
 	}
