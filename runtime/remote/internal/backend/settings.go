@@ -78,7 +78,7 @@ func (f *frames) scan(b []byte) {
 		}
 		n := min(f.left, len(b))
 		if f.reading && len(f.settings) < maxSettingsPayload {
-			f.settings = append(f.settings, b[:n]...)
+			f.settings = append(f.settings, b[:min(n, maxSettingsPayload-len(f.settings))]...)
 		}
 		f.left -= n
 		b = b[n:]
