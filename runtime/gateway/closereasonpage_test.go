@@ -116,7 +116,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 	}
 	for name, code := range d.reasons {
 		if !strings.Contains(page, "\n| `"+name+"` | "+code+" | ") {
-			t.Errorf("docs/close-reasons.md has no line for the reason %s (%s)", name, code)
+			t.Errorf("docs/close-reasons.md has no line for the reason %s (%s): say there what happened and what to change", name, code)
 		}
 	}
 	for name, path := range d.dropped {
