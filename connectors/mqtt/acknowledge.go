@@ -14,9 +14,8 @@ func (c *client) acknowledged(l *link, id uint16, qos, reason byte) {
 	var told outcomes
 	if k := c.inflight[id]; c.link == l && k != nil && k.qos == qos && k.released == (qos == 2) {
 		told = c.published(k, reason)
-	} else if k := l.late; k != nil && k.id == id && k.qos == qos && qos == 1 {
-		l.late = nil
-		told = k.lane.backlog.answered(k, reason)
+	} else {
+		told = l.answeredLate(id, qos, reason)
 	}
 	c.mu.Unlock()
 	told.tell()

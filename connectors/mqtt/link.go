@@ -31,8 +31,9 @@ type link struct {
 
 	heartbeat heartbeat
 	began     time.Time
-	dead      bool  // lost, maybe before the client knew the link; guarded by of.mu
-	late      *call // from the spool, unacknowledged when its lane ended; guarded by of.mu
+	dead      bool // lost, maybe before the client knew the link; guarded by of.mu
+
+	late map[uint16]*call // from the spool by packet id, unacknowledged when their client ended; guarded by of.mu
 }
 
 var _ session.SessionManager = (*link)(nil)
