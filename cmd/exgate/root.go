@@ -35,7 +35,7 @@ configuration is wrong.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help tells more)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newRun(), newConfig(), newDoctor(), newModule(), newUpgrade(), newCapture(), newPub(), newSub(), newVersion())
+	root.AddCommand(newRun(), newConfig(), newDoctor(), newModule(), newUpgrade(), newCapture(), newSpool(), newPub(), newSub(), newVersion())
 	return root
 }
 

@@ -40,6 +40,9 @@ func (c *Connector) Connect(ctx context.Context, device gateway.Device, password
 	if err := c.offenders.refuse(device); err != nil {
 		return nil, err
 	}
+	if err := c.checkUserProperties(device); err != nil {
+		return nil, err
+	}
 	s, err := c.newSession(device, password, down)
 	if err != nil {
 		return nil, err

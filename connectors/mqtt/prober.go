@@ -67,7 +67,7 @@ func (b *broker) theProber() *prober {
 	if b.probing == nil {
 		p := &prober{}
 		p.prober = p
-		b.initOwn(&p.client, "probe", p)
+		b.initOwn(&p.client, "suspects", p)
 		b.probing = p
 		p.reconnect()
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 
+	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -24,6 +25,19 @@ func userProperties(device gateway.Device) (list paho.UserProperties) {
 	}
 	add("listener", device.Listener)
 	return list
+}
+
+// checkUserProperties refuses a device whose user properties cannot be sent: a broker would end the connection for each of its messages.
+func (b *broker) checkUserProperties(device gateway.Device) error {
+	if !b.cfg.UserProperties {
+		return nil
+	}
+	for _, p := range userProperties(device) {
+		if err := topic.CheckString("the user property "+p.Key+" (upstream.user_properties)", p.Value); err != nil {
+			return &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)}
+		}
+	}
+	return nil
 }
 
 // encodeUser is a list as it stands among the properties of a PUBLISH, MQTT 5, section 3.3.2.3.7.

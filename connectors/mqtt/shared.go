@@ -127,6 +127,9 @@ func (s *Shared) admit(ctx context.Context, device gateway.Device, password stri
 	if err := s.broker.offenders.refuse(device); err != nil {
 		return access.Answer{}, err
 	}
+	if err := s.broker.checkUserProperties(device); err != nil {
+		return access.Answer{}, err
+	}
 	answer, err := s.cfg.Authenticator.Authenticate(ctx, device, password)
 	if err != nil {
 		return access.Answer{}, err

@@ -73,7 +73,7 @@ func (b *memoryBroker) awaitClients(t testing.TB, n int) {
 		defer b.mu.Unlock()
 		connected := 0
 		for id, s := range b.sessions {
-			if s.peer != nil && !strings.HasSuffix(id, "-probe") && len(s.unacked) == 0 {
+			if s.peer != nil && !strings.HasSuffix(id, "-suspects") && len(s.unacked) == 0 {
 				connected++
 			}
 		}

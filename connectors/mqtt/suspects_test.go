@@ -11,7 +11,6 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/connectortest"
-	"github.com/exgate/exgate/connectors/internal/spool"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
@@ -263,5 +262,3 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 		t.Errorf("the broker took %d", n)
 	}
 }
-
-var _ = spool.ListAside

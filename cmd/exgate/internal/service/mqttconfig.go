@@ -1,6 +1,8 @@
 package service
 
 import (
+	"log/slog"
+
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/tlsfiles"
 	"github.com/exgate/exgate/connectors/mqtt"
@@ -28,6 +30,15 @@ func (s *Service) mqttConfig() (cfg mqtt.Config, err error) {
 		cfg.TLS.NextProtos = u.TLS.ALPN
 	}
 	return cfg, nil
+}
+
+// Upstream returns how a configuration reaches its broker.
+func Upstream(cfg *config.Config) (mqtt.Config, error) {
+	if !cfg.Upstream.Elsewhere() {
+		return mqtt.Config{}, cfg.Problem("upstream.url", "there is no broker elsewhere")
+	}
+	s := newService(cfg, slog.New(slog.DiscardHandler), Succession{})
+	return s.mqttConfig()
 }
 
 func deviceStatus(of config.DeviceStatus) mqtt.Status {

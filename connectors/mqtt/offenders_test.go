@@ -1,0 +1,248 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+// TestRepeatedQoS0 has a device of a shared connection send again and again what the broker ends connections for. Others lose their connection once, the
+// device its session, and it may not log in again soon.
+func TestRepeatedQoS0(t *testing.T) {
+	b := newStrictBroker(t, packets.DisconnectTopicNameInvalid)
+	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit}, SharedConfig{Connections: 1})
+	good := loginTo(t, s, "good", "l")
+	device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "evil"}, Listener: "l"}
+	down := connectortest.NewDevice()
+	evil, err := s.Connect(context.Background(), device, "", down)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer evil.Close()
+	carrier := s.carriers[0]
+	gatewaytest.Eventually(t, "the device to be closed", func() bool {
+		evil.Publish("bad", 0, []byte("x"), nil)
+		if r := connectortest.Publish(t, good, "good", 1, "x"); !r.Ok() {
+			t.Fatal(r)
+		}
+		return down.Losses() > 0
+	})
+	if r := down.Lost(t); !r.Is(gateway.ReasonUpstreamRefused) {
+		t.Error(r)
+	}
+	carrier.mu.Lock()
+	again := len(carrier.connects)
+	carrier.mu.Unlock()
+	if again > 2 {
+		t.Errorf("the shared connection was opened %d times", again)
+	}
+	var refused *gateway.ResultError
+	if _, err := s.Connect(context.Background(), device, "", down); !errors.As(err, &refused) || refused.Result.Code != gateway.CodeLimit {
+		t.Errorf("the device logged in again: %v", err)
+	}
+}
+
+// TestSpooledSuspect keeps what the broker takes in its order, sets aside what it does not, also what an earlier process left, and sends it when told to.
+func TestSpooledSuspect(t *testing.T) {
+	b := newStrictBroker(t, packets.DisconnectTopicNameInvalid)
+	folder := t.TempDir() + "/spool"
+	cfg := Config{URL: b.url(), ReconnectDelay: unit, Spool: SpoolConfig{Folder: folder}}
+	leave(t, folder, "evil", "good/1", "bad", "good/2", "bad/2", "good/3")
+	for n := range 20 {
+		leave(t, folder, fmt.Sprint("device-", n), fmt.Sprint("other/", n))
+	}
+	newConnector(t, cfg)
+	want := []string{"good/1", "good/2", "good/3"}
+	for n := range 20 {
+		want = append(want, fmt.Sprint("other/", n))
+	}
+	gatewaytest.Eventually(t, "what the broker takes", func() bool {
+		for _, topic := range want {
+			if b.took(topic) == 0 {
+				return false
+			}
+		}
+		list, err := ListRefused(folder)
+		return err == nil && len(list) == 2
+	})
+	if most, _ := b.endings(); most > 6 {
+		t.Errorf("the broker ended %d connections", most)
+	}
+	list, _ := ListRefused(folder)
+	if list[0].Topic != "bad" || list[1].Topic != "bad/2" || list[0].ClientID != "evil" {
+		t.Fatalf("%+v", list)
+	}
+	b.set(true)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := ResendRefused(ctx, Config{URL: b.url()}, list[0]); err != nil {
+		t.Fatal(err)
+	}
+	if b.took("bad") != 1 {
+		t.Error("it was not sent")
+	}
+}
+
+// leave puts messages into a spool that nobody drains.
+func leave(t *testing.T, folder, id string, topics ...string) {
+	t.Helper()
+	c := newBrokerless(t, folder)
+	g := c.backlogOf(id)
+	for _, topic := range topics {
+		done := make(chan gateway.Result, 1)
+		g.use()
+		g.append(call{topic: topic, qos: 1, payload: []byte("x"), done: func(r gateway.Result) { done <- r }})
+		if r := <-done; !r.Ok() {
+			t.Fatal(r)
+		}
+	}
+	if err := c.spool.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newBrokerless is a broker with a spool and nothing that drains it.
+func newBrokerless(t *testing.T, folder string) *broker {
+	t.Helper()
+	b, err := newBroker(Config{URL: "mqtt://127.0.0.1:1", Spool: SpoolConfig{Folder: folder}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.use()
+	b.spool.spool, b.spool.err = b.awaitSpool()
+	if b.spool.err != nil {
+		t.Fatal(b.spool.err)
+	}
+	close(b.spool.opened)
+	t.Cleanup(func() { _ = b.leave(context.Background()) })
+	return b
+}
+
+// TestUselessConnections has the broker end each connection right after CONNACK: there are few of them.
+func TestUselessConnections(t *testing.T) {
+	b := newScripted(t, func(p *peer) {
+		if p.accept(false) != nil {
+			p.disconnect(packets.DisconnectServerShuttingDown)
+		}
+	})
+	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit}, SharedConfig{Connections: 1})
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+	c := s.carriers[0]
+	gatewaytest.Eventually(t, "seven connects", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if n := len(c.connects); n > mostConnects+1 {
+			t.Fatalf("%d connects within %v", n, connectWindow*unit)
+		}
+		return c.attempt >= mostConnects+2
+	})
+}
+
+// TestUnavailable refuses what the broker has said in CONNACK that it does not take, and publishes statuses without retain.
+func TestUnavailable(t *testing.T) {
+	no := byte(0)
+	retained := make(chan bool, 10)
+	b := newScripted(t, func(p *peer) {
+		cp := p.next()
+		if cp == nil {
+			return
+		}
+		if cp.Content.(*packets.Connect).WillRetain {
+			p.send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: packets.ConnackRetainNotSupported})
+			return
+		}
+		p.send(&packets.Connack{Properties: &packets.Properties{
+			RetainAvailable: &no, WildcardSubAvailable: &no, SharedSubAvailable: &no, SubIDAvailable: &no,
+		}})
+		for cp := p.next(); cp != nil; cp = p.next() {
+			switch c := cp.Content.(type) {
+			case *packets.Publish:
+				retained <- c.Retain
+				p.puback(c.PacketID, 0)
+			case *packets.Subscribe:
+				p.disconnect(packets.DisconnectWildcardSubscriptionsNotSupported)
+				return
+			}
+		}
+	})
+	var log gatewaytest.Log
+	c := newConnector(t, Config{URL: b.url(), Logger: log.Logger(), DeviceStatus: Status{Topic: "s/${clientid}", QoS: 1, Retain: true}})
+	s, d := connect(t, c, "c")
+	if <-retained {
+		t.Error("a status was retained")
+	}
+	for _, filter := range []string{"a/#", "a/+", "$share/g/a"} {
+		if r := connectortest.Subscribe(t, s, filter, 1); r.Code != gateway.CodeUnsupported {
+			t.Errorf("%s: %v", filter, r)
+		}
+	}
+	if r := connectortest.Publish(t, s, "a", 1, "x"); !r.Ok() || d.Losses() > 0 {
+		t.Error(r)
+	}
+	if !strings.Contains(log.String(), "the broker has no retained messages") {
+		t.Error(log.String())
+	}
+}
+
+// TestUserPropertiesThatCannotBeSent refuses a login, rather than to send what the broker ends the connection for.
+func TestUserPropertiesThatCannotBeSent(t *testing.T) {
+	b := newStrictBroker(t, 0)
+	cfg := Config{URL: b.url(), UserProperties: true}
+	for _, c := range []gateway.Connector{newConnector(t, cfg), newShared(t, cfg, SharedConfig{})} {
+		for _, name := range []string{"\x01", "\uffff", "\xff", string(make([]byte, 70_000))} {
+			device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c", ProtoName: name}}
+			var refused *gateway.ResultError
+			_, err := c.Connect(context.Background(), device, "", connectortest.NewDevice())
+			if !errors.As(err, &refused) || refused.Result.Code != gateway.CodeParamsTypeError {
+				t.Errorf("%.10q: %v", name, err)
+			}
+		}
+	}
+}
+
+// TestNoncharacterAtMosquitto has mosquitto end connections for a user property, which no rule of ours has seen.
+func TestNoncharacterAtMosquitto(t *testing.T) {
+	broker := mosquitto.Start(t, mosquitto.Options{})
+	cfg := Config{URL: broker.URL(), ReconnectDelay: 50 * time.Millisecond}
+	bad := encodeUser(paho.UserProperties{{Key: "k", Value: "\ufffe"}})
+	t.Run("shared", func(t *testing.T) {
+		s := newShared(t, cfg, SharedConfig{Connections: 1})
+		evil, good := loginTo(t, s, "evil", "l"), loginTo(t, s, "good", "l")
+		evil.(*sharedSession).props = bad
+		wantRefused(t, evil, good)
+	})
+	t.Run("device", func(t *testing.T) {
+		c := newConnector(t, cfg)
+		evil, good := loginTo(t, c, "evil", "l"), loginTo(t, c, "good", "l")
+		evil.(*Session).props = bad
+		wantRefused(t, evil, good)
+	})
+}
+
+func wantRefused(t *testing.T, evil, good gateway.Session) {
+	t.Helper()
+	call := connectortest.NewCall()
+	evil.Publish("t", 1, []byte("x"), call.Done)
+	if r := connectortest.Publish(t, good, "t", 1, "x"); !r.Ok() {
+		t.Error(r)
+	}
+	if r := call.Result(t); r.Ok() {
+		t.Error("mosquitto took it")
+	}
+	if r := connectortest.Publish(t, good, "t", 1, "x"); !r.Ok() {
+		t.Error(r)
+	}
+}
