@@ -39,7 +39,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"listener", "result"}),
 		proxyRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_proxy_refused_total",
-			Help: "Connections refused by their PROXY header: untrusted (source), malformed, timeout, busy (too many at once).",
+			Help: "Connections refused by their PROXY header: untrusted (source), malformed, timeout, busy (it made room for another).",
 		}, []string{"listener", "reason"}),
 		datagramsDropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_datagrams_dropped_total", Help: "UDP datagrams thrown away, in either direction, by reason.",
