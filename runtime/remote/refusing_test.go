@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/protobuf/proto"
 
+	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
 	"github.com/exgate/exgate/proto/exproto"
 )
 
@@ -64,6 +65,8 @@ type refusingStream struct {
 	path string
 	data []byte
 	call int64
+
+	frames int // of a session
 }
 
 func (c *refusingConn) run() {
@@ -115,6 +118,9 @@ func (c *refusingConn) take(f http2.Frame) bool {
 		}
 		s.data = append(s.data, f.Data()...)
 		_ = c.framer.WriteWindowUpdate(0, max(1, uint32(len(f.Data()))))
+		if strings.HasSuffix(s.path, "/Session") {
+			c.converse(f.StreamID, s)
+		}
 		if f.StreamEnded() {
 			id := f.StreamID
 			c.work.Go(func() { c.finish(id, s) })
@@ -143,6 +149,25 @@ func (c *refusingConn) begin(f *http2.MetaHeadersFrame) bool {
 		s.most.Store(n)
 	}
 	return true
+}
+
+// converse answers the hello of a session, and writes down the frames that come after it.
+func (c *refusingConn) converse(id uint32, s *refusingStream) {
+	for len(s.data) >= 5 {
+		n := 5 + int(s.data[3])<<8 + int(s.data[4])
+		if len(s.data) < n {
+			return
+		}
+		s.data = s.data[n:]
+		s.frames++
+		if s.frames > 1 {
+			_, _ = c.server.enter("session", "frame", "frame")
+			continue
+		}
+		hello, _ := proto.Marshal(&handlerv1.HandlerFrame{Hello: &handlerv1.HandlerHello{Version: 1}})
+		c.headers(id, false, ":status", "200", "content-type", "application/grpc")
+		_ = c.framer.WriteData(id, false, append([]byte{0, 0, 0, 0, byte(len(hello))}, hello...))
+	}
 }
 
 // finish handles the one event of a stream and answers.

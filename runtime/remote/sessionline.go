@@ -30,10 +30,21 @@ type sessionLine struct {
 // run opens one stream after the other until the session or the connection to the backend is closed.
 func (l *sessionLine) run() {
 	ctx := l.session.ctx
+	var refused time.Time // since when the handler refuses streams
 	for pause := firstRetry; ; pause = min(2*pause, slowestRetry) {
 		began := time.Now()
 		err := l.stream(ctx)
 		over := ctx.Err() != nil || l.to.Closed()
+		if !isUnprocessed(err) {
+			refused = time.Time{}
+		} else if refused.IsZero() {
+			refused = began
+		}
+		if !over && !refused.IsZero() && time.Since(refused) < l.session.timeout { // it never was a stream
+			l.session.client.traffic.refused.Inc()
+			l.rest(ctx, pause)
+			continue
+		}
 		if over {
 			err = errSessionClosed
 		}

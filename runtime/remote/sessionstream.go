@@ -65,6 +65,7 @@ func (st *sessionStream) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	_ = rpc.Context() // commits the call to its first try, see openStream
 	st.rpc = rpc
 	if err := st.greet(); err != nil {
 		return err
@@ -91,11 +92,11 @@ func (st *sessionStream) greet() error {
 		CallTimeoutMs: uint32(min(s.timeout.Milliseconds(), 1<<32-1)),
 	}
 	if err := st.rpc.SendMsg(&handlerv1.GatewayFrame{Hello: hello}); err != nil {
-		return st.ended(err)
+		return judgeStream(st.rpc, st.ended(err))
 	}
 	answer := new(handlerv1.HandlerFrame)
 	if err := st.rpc.RecvMsg(answer); err != nil {
-		return st.ended(err)
+		return judgeStream(st.rpc, st.ended(err))
 	}
 	return st.agree(answer.GetHello())
 }

@@ -106,6 +106,19 @@ func TestHandlerThatRefusesEverything(t *testing.T) {
 	}, remote.DialectUnary, remote.DialectStream)
 }
 
+// A session whose stream was refused is opened again; no device is closed.
+func TestSessionThatIsRefusedAtFirst(t *testing.T) {
+	s := &refusing{ledger: newLedger(), refuse: func(call int64) bool { return call <= 4 }}
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{s.serve(t)}, Dialect: remote.DialectSession, OnFailure: remote.OnFailureClose}, a)
+	conn := d.connect(t)
+	gatewaytest.Eventually(t, "the handler hears of the device", func() bool { return s.count("frame") > 0 })
+	expectOpen(t, []net.Conn{conn})
+	if n := d.metric(t, "exgate_handler_failures_total"); n != 0 {
+		t.Errorf("%v failures", n)
+	}
+}
+
 // A handler that hands on the status of a call of its own has processed the event.
 func TestStatusThatOnlyReadsLikeARefusal(t *testing.T) {
 	inDialects(t, func(t *testing.T, dialect remote.Dialect) {
