@@ -20,11 +20,12 @@ import (
 
 // exgate is a gateway with the line protocol, a process that may be killed and run again.
 type exgate struct {
-	t       *testing.T
-	folder  string
-	devices string // HOST:PORT
-	metrics string
-	process program.Process
+	t        *testing.T
+	folder   string
+	devices  string // HOST:PORT
+	trapping string // HOST:PORT of a second listener, or empty
+	metrics  string
+	process  program.Process
 }
 
 // configuration ends with the sections of the listener and of the broker, for further lines of each.

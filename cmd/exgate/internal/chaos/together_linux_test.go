@@ -1,0 +1,284 @@
+package chaos
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/connectortest/program"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+const (
+	honest      = 200 // devices
+	troubleTime = 12 * time.Second
+	poison      = "POISON"
+)
+
+// TestAllAtOnce runs a device that makes its module trap, one whose messages make the broker end the connection, one that
+// publishes in bursts, half-open connections and a full disk at once, beside honest devices. These have each of their messages
+// acknowledged once, in order, and keep their connections.
+func TestAllAtOnce(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		b := mosquitto.Start(t, mosquitto.Options{})
+		ledger := subscribe(t, b, honest)
+		picky := startPickyProxy(t, b.Addr())
+		g, disk := startOnSmallDisk(t, "mqtt://"+picky.address, m)
+
+		var over atomic.Bool
+		var honestDevices, offenders sync.WaitGroup
+		var sent, refused atomic.Int64
+		for i := range honest {
+			honestDevices.Go(func() {
+				n, again, err := workHonestly(g.devices, i, &over)
+				if err != nil {
+					t.Errorf("honest device %d, at message %d: %v", i, n, err)
+				}
+				sent.Add(int64(n))
+				refused.Add(int64(again))
+			})
+		}
+		gatewaytest.Eventually(t, "the honest devices to publish", func() bool { return ledger.devices() == honest })
+
+		offend := func(what func() error) {
+			offenders.Go(func() {
+				for !over.Load() {
+					_ = what() // the gateway may close or refuse an offender at any time
+					time.Sleep(retryPause)
+				}
+			})
+		}
+		offend(func() error { return trap(g.trapping) })
+		offend(func() error { return publishPoison(g.devices) })
+		offend(func() error { return publishBurst(g.devices) })
+		offend(func() error { return openHalf(g.devices) })
+
+		time.Sleep(troubleTime / 3) // the offenders' time; nothing is awaited
+		disk.fill(t)
+		time.Sleep(troubleTime / 3)
+		disk.free(t)
+		time.Sleep(troubleTime / 3)
+		over.Store(true)
+		honestDevices.Wait()
+		offenders.Wait()
+		t.Logf("%d messages, %d of them refused at first; the broker ended %d connections", sent.Load(), refused.Load(), picky.ended.Load())
+		ledger.check(t, int(sent.Load()), int(picky.ended.Load()))
+		if n := g.metric("exgate_connections_closed_total", "guest_trap"); n == 0 {
+			t.Error("no module trapped")
+		}
+		if picky.ended.Load() == 0 {
+			t.Error("the broker ended no connection")
+		}
+	})
+}
+
+// workHonestly publishes numbered messages of QoS 1 over one connection until over, and returns how many were acknowledged and how many
+// were refused first, because the disk was full.
+func workHonestly(address string, i int, over *atomic.Bool) (n, refused int, err error) {
+	d, err := login(address, "honest"+strconv.Itoa(i))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer d.Close()
+	for n < 1 || !over.Load() {
+		switch err := d.ask(fmt.Sprintf("pub1 %s %d", topicOf(i), n)); {
+		case errors.Is(err, errRefused) && refused < 1000:
+			refused++
+		case err != nil:
+			return n, refused, err
+		default:
+			n++
+		}
+		time.Sleep(retryPause)
+	}
+	return n, refused, nil
+}
+
+// trap sends the input that makes the probe trap, and waits until the gateway closes the connection.
+func trap(address string) error {
+	return offendFrom("127.0.0.2", address, "trap\n", time.Second)
+}
+
+// publishPoison publishes what the broker ends the connection for, with each QoS.
+func publishPoison(address string) error {
+	return offendFrom("127.0.0.3", address, "login poison\npub1 "+poison+"/1 x\npub "+poison+"/0 x\npub2 "+poison+"/2 x\n", time.Second)
+}
+
+// publishBurst publishes as much as fits into the socket at once.
+func publishBurst(address string) error {
+	return offendFrom("127.0.0.4", address, "login burst\n"+strings.Repeat("pub burst x\n", 20000), time.Second)
+}
+
+// openHalf opens connections that say nothing.
+func openHalf(address string) error {
+	for range 50 {
+		if err := offendFrom("127.0.0.5", address, "", 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// offendFrom connects from source, sends text, and reads until the gateway closes the connection or so much time has passed.
+func offendFrom(source, address, text string, patience time.Duration) error {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}, Timeout: time.Second}
+	conn, err := dialer.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if text == "" {
+		return nil
+	}
+	var group sync.WaitGroup
+	group.Go(func() { _, _ = io.Copy(io.Discard, conn) })
+	_, err = io.WriteString(conn, text)
+	group.Wait()
+	return err
+}
+
+// pickyProxy stands before a broker and ends each connection over which poison is sent.
+type pickyProxy struct {
+	address string
+	ended   atomic.Int64 // connections
+}
+
+func startPickyProxy(t *testing.T, broker string) *pickyProxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pickyProxy{address: l.Addr().String()}
+	var group sync.WaitGroup
+	group.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			group.Go(func() { p.serve(conn, broker) })
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); group.Wait() }) // after the gateway has ended, and with it each connection
+	return p
+}
+
+func (p *pickyProxy) serve(down net.Conn, broker string) {
+	defer down.Close()
+	up, err := net.Dial("tcp", broker)
+	if err != nil {
+		return
+	}
+	defer up.Close()
+	var group sync.WaitGroup
+	group.Go(func() {
+		_, _ = io.Copy(down, up)
+		_ = down.Close()
+	})
+	if _, err := io.Copy(&picky{to: up}, down); errors.Is(err, errPoisoned) {
+		p.ended.Add(1)
+	}
+	_ = up.Close()
+	_ = down.Close()
+	group.Wait()
+}
+
+var errPoisoned = errors.New("poisoned")
+
+// picky passes on what is written until that has poison in it.
+type picky struct {
+	to   io.Writer
+	tail []byte // of what was written, not long enough to be poison
+}
+
+func (p *picky) Write(b []byte) (int, error) {
+	p.tail = append(p.tail, b...)
+	if bytes.Contains(p.tail, []byte(poison)) {
+		return 0, errPoisoned
+	}
+	p.tail = append(p.tail[:0], p.tail[max(0, len(p.tail)-len(poison)+1):]...)
+	return p.to.Write(b)
+}
+
+// smallDisk is a file system of the gateway's mount namespace that can be filled. folder is where the test sees it.
+type smallDisk struct{ folder string }
+
+const diskSize = "24m"
+
+// mountAndRun mounts a small file system at $1 and becomes the program in the rest of its arguments.
+const mountAndRun = `mount -t tmpfs -o size=` + diskSize + ` tmpfs "$1" && shift && exec "$@"`
+
+// startOnSmallDisk runs a gateway in a mount namespace of its own, with its spool on a small disk, and two listeners: one with the line
+// protocol, and one with the probe, which traps on request.
+func startOnSmallDisk(t *testing.T, broker string, m mode) (*exgate, smallDisk) {
+	t.Helper()
+	if out, err := exec.Command("unshare", "-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt").CombinedOutput(); err != nil {
+		program.Missing(t, "no file system can be mounted in a user namespace: %v %s", err, out)
+	}
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &exgate{
+		t: t, folder: t.TempDir(),
+		devices: gatewaytest.FreeAddress(t), trapping: gatewaytest.FreeAddress(t), metrics: gatewaytest.FreeAddress(t),
+	}
+	disk := filepath.Join(g.folder, "disk")
+	if err := os.Mkdir(disk, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	probe, err := filepath.Abs("../../../../hostabi/sdk/c/probe/probe.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf(configuration, filepath.Join(workshop, "modules"), g.metrics, broker,
+		"\n  spool: {folder: "+filepath.Join(disk, "spool")+", drain_rate: 100000}"+m.settings, g.devices, "") +
+		fmt.Sprintf("  probe: {bind: %q, handler: {wasm: %q}}\n", g.trapping, probe)
+	if err := os.WriteFile(g.file(), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.finish)
+	cmd := exec.Command("unshare", "-rm", "sh", "-c", mountAndRun, "sh", disk, path, "run", "-c", g.file())
+	if err := g.process.Run(cmd, patience, g.devices, g.trapping); err != nil {
+		t.Fatalf("starting exgate: %v\n%s", err, &g.process.Log)
+	}
+	return g, smallDisk{fmt.Sprintf("/proc/%d/root%s", g.process.PID(), disk)}
+}
+
+func (d smallDisk) filler() string { return filepath.Join(d.folder, "filler") }
+
+func (d smallDisk) fill(t *testing.T) {
+	t.Helper()
+	f, err := os.Create(d.filler())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	block := make([]byte, 64<<10)
+	for len(block) > 0 {
+		if _, err := f.Write(block); err != nil {
+			block = block[:len(block)/2]
+		}
+	}
+}
+
+func (d smallDisk) free(t *testing.T) {
+	t.Helper()
+	if err := os.Remove(d.filler()); err != nil {
+		t.Fatal(err)
+	}
+}
