@@ -49,6 +49,9 @@ type Config struct {
 	// StartWait is how long Open waits for modules that are slow to load. They are taken when they are ready. If zero, 5 s.
 	StartWait time.Duration
 
+	// Needed are modules that do not wait for their turn, because listeners of the configuration need them. If zero, none.
+	Needed []string
+
 	loading func(name string) // called before a module is loaded; nil outside of tests
 }
 

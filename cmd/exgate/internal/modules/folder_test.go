@@ -282,15 +282,20 @@ func TestSlowModules(t *testing.T) {
 	for i := range maxSlow {
 		files[fmt.Sprint("slow", i, ".wasm")] = guest(t, "echo")
 	}
+	files["needed.wasm"] = guest(t, "echo")
 	ready := make(chan struct{})
 	h := newHouseWith(t, files, func(c *Config) {
-		c.StartWait = time.Millisecond
+		c.StartWait, c.Needed = time.Millisecond, []string{"needed"}
 		c.loading = func(name string) {
 			if strings.HasPrefix(name, "slow") {
 				<-ready
 			}
 		}
 	})
+	h.folder.Wait(t.Context(), "needed")
+	if s, _ := h.folder.Find("needed"); s.State != Loaded {
+		t.Errorf("%+v", s)
+	}
 	h.serves("quick", guest(t, "echo"))
 	h.write("later.wasm", guest(t, "echo"))
 	h.serves("later", guest(t, "echo"))

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,11 +86,13 @@ func (f *Folder) load(ctx context.Context, e *entry) {
 	f.loading.Go(func() {
 		defer f.end(e.name)
 		defer e.mu.Unlock()
-		leave := f.turns.take(ctx)
-		if leave == nil {
-			return
+		if !slices.Contains(f.config.Needed, e.name) {
+			leave := f.turns.take(ctx)
+			if leave == nil {
+				return
+			}
+			defer leave()
 		}
-		defer leave()
 		if f.config.loading != nil {
 			f.config.loading(e.name)
 		}

@@ -12,9 +12,13 @@ func (s *Service) startModules(ctx context.Context) error {
 	if s.cfg.Modules == "" {
 		return nil
 	}
+	var needed []string
+	for _, name := range s.cfg.Names() {
+		needed = append(needed, s.cfg.Listeners[name].Handler.Module)
+	}
 	folder, err := modules.Open(ctx, modules.Config{
 		Path: s.cfg.Modules, Gateway: s.gateway, Listen: s.listenForModule, CacheDir: s.cfg.ModulesCache, Logger: s.log,
-		Guests: s.handlers.wasm, Versions: wasm.NewModuleMetrics(s.registry), Metrics: modules.NewMetrics(s.registry),
+		Guests: s.handlers.wasm, Versions: wasm.NewModuleMetrics(s.registry), Metrics: modules.NewMetrics(s.registry), Needed: needed,
 	})
 	if err != nil {
 		return s.cfg.Problem("modules", "%v", err)
