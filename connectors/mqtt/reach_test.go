@@ -115,6 +115,8 @@ func TestWatchLeavesTheBrokerAlone(t *testing.T) {
 	if err := c.broker.ask(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if n := len(b.peers); n != 2 {
 		t.Fatalf("%d connections", n)
 	}
