@@ -24,8 +24,6 @@ type upstream struct {
 	aclUser   string // whom deny denies acl/#
 	deny      func(*testing.T)
 	allow     func(*testing.T)
-	// deliveredQoS is the QoS that a subscriber sees.
-	deliveredQoS func(published, subscribed int) int
 }
 
 // rules is the embedded broker's authenticator and access control.
@@ -50,9 +48,8 @@ func openEmbedded(t *testing.T) *upstream {
 	}
 	return &upstream{
 		connector: b, url: "mqtt://" + b.Addr().String(), password: password, aclUser: "d-acl",
-		deny:         func(*testing.T) { r.denied.Store(true) },
-		allow:        func(*testing.T) { r.denied.Store(false) },
-		deliveredQoS: func(published, _ int) int { return published },
+		deny:  func(*testing.T) { r.denied.Store(true) },
+		allow: func(*testing.T) { r.denied.Store(false) },
 	}
 }
 
@@ -79,7 +76,6 @@ func openMosquitto(t *testing.T) *upstream {
 				b.Allow(t, "d-acl", a, "acl/t")
 			}
 		},
-		deliveredQoS: func(published, subscribed int) int { return min(published, subscribed) },
 	}
 }
 
