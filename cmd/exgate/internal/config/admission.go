@@ -2,9 +2,23 @@ package config
 
 import (
 	"errors"
+	"time"
 
 	"github.com/exgate/exgate/runtime/listener"
 )
+
+// Access is who may connect.
+type Access struct {
+	Rules []string `koanf:"rules"`
+	File  string   `koanf:"file" path:"file"`
+}
+
+// Ban keeps out, for a time, sources that keep failing.
+type Ban struct {
+	Failures int           `koanf:"failures" min:"1" max:"100"`
+	Window   time.Duration `koanf:"window"`
+	Duration time.Duration `koanf:"duration"`
+}
 
 // admission checks who may connect, and how often.
 func (r rules) admission(key string, l Listener) {

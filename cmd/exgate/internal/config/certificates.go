@@ -3,10 +3,41 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"time"
 
 	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/listener"
 )
+
+// TLS is the certificate of a tls or dtls listener, and what it asks of devices.
+type TLS struct {
+	Cert             string        `koanf:"cert" path:"file"`
+	Key              string        `koanf:"key" path:"file"`
+	CA               string        `koanf:"ca" path:"file"`
+	Verify           string        `koanf:"verify" oneof:"none peer"`
+	FailIfNoCert     bool          `koanf:"fail_if_no_cert"`
+	MinVersion       string        `koanf:"min_version" oneof:"1.0 1.1 1.2 1.3"`
+	MaxVersion       string        `koanf:"max_version" oneof:"1.0 1.1 1.2 1.3"`
+	Ciphers          []string      `koanf:"ciphers"`
+	ConnectionIDs    bool          `koanf:"connection_ids"`
+	HandshakeTimeout time.Duration `koanf:"handshake_timeout"`
+	MaxHandshakes    int           `koanf:"max_handshakes" min:"1"`
+}
+
+// PSK are the pre-shared keys of a dtls listener.
+type PSK struct {
+	IdentityHint string `koanf:"identity_hint"`
+	File         string `koanf:"file" path:"file"`
+}
+
+// ClientTLS is how the gateway proves a server, and itself to the server, where it is the client. A section without settings uses the certificate
+// authorities of the system.
+type ClientTLS struct {
+	CA         string `koanf:"ca" path:"file"`
+	Cert       string `koanf:"cert" path:"file"`
+	Key        string `koanf:"key" path:"file"`
+	ServerName string `koanf:"server_name"`
+}
 
 // certificate checks the certificate of the listener key.
 func (r rules) certificate(key string, t TLS) {
@@ -107,4 +138,19 @@ func (r rules) ciphers(key string, l Listener) {
 	if err != nil {
 		r.problem(key+".tls.ciphers", "%v", err)
 	}
+}
+
+// clientTLS checks what a connection to a server is secured with.
+func (r rules) clientTLS(key string, t ClientTLS) {
+	r.file(key+".ca", t.CA)
+	r.file(key+".cert", t.Cert)
+	r.file(key+".key", t.Key)
+	switch {
+	case r.broken(key):
+	case (t.Cert == "") != (t.Key == ""):
+		r.problem(key, "needs cert and key, or neither")
+	case t.Cert != "":
+		r.pair(key, t.Cert, t.Key)
+	}
+	r.certificates(key+".ca", t.CA)
 }

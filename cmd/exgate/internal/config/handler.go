@@ -34,15 +34,6 @@ type Handler struct {
 	Shadow Shadow `koanf:"shadow"`
 }
 
-// ClientTLS is how the gateway proves a server, and itself to the server, where it is the client. A section without settings uses the certificate
-// authorities of the system.
-type ClientTLS struct {
-	CA         string `koanf:"ca" path:"file"`
-	Cert       string `koanf:"cert" path:"file"`
-	Key        string `koanf:"key" path:"file"`
-	ServerName string `koanf:"server_name"`
-}
-
 // GuestLimits bounds a module, most of them one event of it. If zero, a field is the default of runtime/wasm.
 type GuestLimits struct {
 	MemoryPages   int           `koanf:"memory_pages" min:"1" max:"65536"`
@@ -100,3 +91,85 @@ func (h Handler) ModuleName() string {
 
 // BuiltinName is the name of the module inside the program that wasm names, and whether it names one.
 func (h Handler) BuiltinName() (string, bool) { return strings.CutPrefix(h.Wasm, Builtin) }
+
+// The settings that only one kind of handler has.
+var (
+	ofModules  = []string{"config", "isolation", "limits", "start_image", "unmetered"}
+	ofServices = []string{
+		"adapter_token_file", "dialect", "hold_timeout", "max_batch", "max_in_flight", "max_message_size", "on_failure", "stream_sets", "timeout",
+		"tls", "token_file",
+	}
+)
+
+func (r rules) handler(key string, h Handler) {
+	switch {
+	case h.Module != "" && h.Wasm != "":
+		r.exclusive(key+".module", key+".wasm")
+	case h.Module != "" && len(h.GRPC) > 0:
+		r.exclusive(key+".module", key+".grpc")
+	case h.Wasm != "" && len(h.GRPC) > 0:
+		r.exclusive(key+".wasm", key+".grpc")
+	case h.Module != "":
+		r.foreign(key, "module", ofServices...)
+		r.named(key, h.Module)
+	case len(h.GRPC) == 0:
+		r.foreign(key, "wasm", ofServices...)
+		r.module(key+".wasm", h)
+	default:
+		if h.Shadow.Wasm == "" { // then they are the shadow's
+			r.foreign(key, "grpc", ofModules...)
+		}
+		r.service(key, h)
+	}
+}
+
+// service checks how a handler service is reached.
+func (r rules) service(key string, h Handler) {
+	for i, address := range h.GRPC {
+		r.target(r.cfg.origins.ofItem(key+".grpc", i), key+".grpc", address)
+	}
+	r.clientTLS(key+".tls", h.TLS)
+	r.tokenFile(key+".token_file", h.TokenFile)
+	r.tokenFile(key+".adapter_token_file", h.AdapterTokenFile)
+	if at, said := r.cfg.said(key + ".stream_sets"); said && h.Dialect != "" && h.Dialect != "stream" && h.Dialect != "auto" {
+		r.problems.add(at, key+".stream_sets", "needs dialect: stream, or auto")
+	}
+	if at, said := r.cfg.said(key + ".hold_timeout"); said && (h.OnFailure == "" || h.OnFailure == "close") {
+		r.problems.add(at, key+".hold_timeout", "needs on_failure: retry or hold")
+	}
+}
+
+// foreign refuses the settings that belong to the other kind of handler.
+func (r rules) foreign(key, kind string, names ...string) {
+	for _, name := range names {
+		inner := key + "." + name
+		if at, ok := r.cfg.said(inner); ok {
+			r.problems.add(at, inner, "does not belong to a %s handler", kind)
+		}
+	}
+}
+
+func (r rules) module(key string, h Handler) {
+	name, builtin := h.BuiltinName()
+	if !builtin {
+		r.file(key, h.Wasm)
+		return
+	}
+	for _, known := range builtins {
+		if name == known {
+			return
+		}
+	}
+	r.problem(key, "no module %s is built in, there is %s", quoted(name), Builtin+either(builtins))
+}
+
+// target checks the host:port of a service to call, which may begin with http:// or https:// as in EMQX's configuration.
+func (r rules) target(at origin, key, address string) {
+	rest := strings.TrimSuffix(address, "/")
+	for _, scheme := range []string{"http://", "https://"} {
+		rest = strings.TrimPrefix(rest, scheme)
+	}
+	if !isHostPort(rest) {
+		r.problems.add(at, key, "must be host:port, not %s", quoted(address))
+	}
+}

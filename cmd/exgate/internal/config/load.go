@@ -11,7 +11,6 @@ import (
 
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
-	"github.com/spf13/pflag"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -20,16 +19,6 @@ import (
 //
 //go:embed default.yaml
 var Default []byte
-
-// Sources is where a configuration comes from.
-type Sources struct {
-	// File is the configuration file. If zero, there is none.
-	File string
-	// Environ holds variables as NAME=value. If zero, there are none.
-	Environ []string
-	// Flags are those of [AddFlags]. If zero, there are none.
-	Flags *pflag.FlagSet
-}
 
 // Load reads and checks a configuration. Its error is of type [Problems] and holds everything that is wrong.
 func Load(from Sources) (*Config, error) {

@@ -2,6 +2,9 @@ package config
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -152,4 +155,47 @@ func (c *Config) shown(key string) string {
 		return ofModuleFile + rest
 	}
 	return key
+}
+
+// The endings of the files of a module in the folder of modules.
+const (
+	ModuleFile     = ".wasm"
+	ModuleSettings = ".yaml"
+)
+
+// IsModuleName reports whether a module may be called so.
+func IsModuleName(name string) bool { return listenerName.MatchString(name) }
+
+// named checks that a module is in the folder of modules.
+func (r rules) named(key, name string) {
+	for _, setting := range ofModules {
+		if at, ok := r.cfg.said(key + "." + setting); ok {
+			r.problems.add(at, key+"."+setting, "belongs in %s, beside the module", name+ModuleSettings)
+		}
+	}
+	key += ".module"
+	switch folder := r.cfg.Modules; {
+	case r.broken(key) || r.broken("modules"):
+	case folder == "":
+		r.problem(key, "needs modules, the folder that %s is in", name+ModuleFile)
+	case !IsModuleName(name):
+		r.problem(key, "%s is no name of a module: use a-z, 0-9, - and _, and leave %s out", quoted(name), ModuleFile)
+	default:
+		if _, err := os.Stat(filepath.Join(folder, name+ModuleFile)); err != nil {
+			r.problem(key, "%s: %v; %s", filepath.Join(folder, name+ModuleFile), cause(err), contents(folder))
+		}
+	}
+}
+
+// contents says which modules a folder has.
+func contents(folder string) string {
+	names, _ := filepath.Glob(filepath.Join(folder, "*"+ModuleFile))
+	for i, name := range names {
+		names[i] = strings.TrimSuffix(filepath.Base(name), ModuleFile)
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !IsModuleName(name) })
+	if len(names) == 0 {
+		return "there is no module"
+	}
+	return "there is " + strings.Join(names, ", ")
 }

@@ -178,3 +178,11 @@ func (c *collector) err() error {
 	})
 	return c.problems
 }
+
+// Warnings returns what works and is probably not meant, in the order of the sources.
+func (c *Config) Warnings() Problems { return c.warnings }
+
+// warn notes that a setting at this place is probably not meant so.
+func (r rules) warn(at origin, key, format string, args ...any) {
+	r.cfg.warnings = append(r.cfg.warnings, Problem{Where: at.where, Key: key, Text: fmt.Sprintf(format, args...), order: at.order})
+}

@@ -169,3 +169,30 @@ func isPort(text string) bool {
 	_, err := strconv.ParseUint(text, 10, 16)
 	return err == nil
 }
+
+// folder checks that a folder, if one is named, is there.
+func (r rules) folder(key, name string) {
+	if name == "" || r.broken(key) {
+		return
+	}
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		r.problem(key, "%s: %v", name, cause(err))
+	case !info.IsDir():
+		r.problem(key, "%s is a file, not a folder", name)
+	}
+}
+
+// noFile checks that a folder, which is made where it is missing, can be one.
+func (r rules) noFile(key, name string) {
+	if info, err := os.Stat(name); err == nil && !info.IsDir() {
+		r.problem(key, "%s is a file, not a folder", name)
+	}
+}
+
+// isHostPort reports whether a server can be called at an address.
+func isHostPort(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	return err == nil && host != "" && isPort(port)
+}

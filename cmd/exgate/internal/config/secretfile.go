@@ -11,6 +11,41 @@ import (
 	"github.com/exgate/exgate/internal/boundedfile"
 )
 
+// maxToken bounds a token, in bytes: it goes into a header of each call.
+const maxToken = 4096
+
+// ReadToken reads a secret from a file: its only line, of printable ASCII. Errors do not hold it.
+func ReadToken(name string) (string, error) {
+	data, err := boundedfile.Read(name, maxToken+2) // and a line end
+	switch {
+	case errors.Is(err, boundedfile.ErrTooLarge):
+		return "", fmt.Errorf("%s holds more than %d bytes: is it a token?", name, maxToken)
+	case err != nil:
+		return "", fmt.Errorf("%s: %w", name, cause(err))
+	}
+	token := strings.TrimSpace(string(data))
+	switch {
+	case token == "":
+		return "", fmt.Errorf("%s is empty: it must hold a token", name)
+	case len(token) > maxToken:
+		return "", fmt.Errorf("%s holds more than %d bytes: is it a token?", name, maxToken)
+	case strings.ContainsFunc(token, func(c rune) bool { return c < '!' || c > '~' }):
+		return "", fmt.Errorf("%s must hold one line without spaces", name)
+	}
+	return token, nil
+}
+
+// tokenFile checks that a file with a secret holds one.
+func (r rules) tokenFile(key, name string) {
+	r.file(key, name)
+	if name == "" || r.broken(key) {
+		return
+	}
+	if _, err := ReadToken(name); err != nil {
+		r.problem(key, "%v", err)
+	}
+}
+
 // maxHeaders bounds a file of headers, in bytes.
 const maxHeaders = 16 << 10
 

@@ -1,12 +1,20 @@
 package config
 
-import (
-	"errors"
-	"fmt"
-	"strings"
+// DeviceStatus says at the broker which devices are connected. If QoS is nil, 1; if Retain is, true.
+type DeviceStatus struct {
+	Topic   string `koanf:"topic"`
+	Online  string `koanf:"online"`
+	Offline string `koanf:"offline"`
+	QoS     *int   `koanf:"qos" max:"2"`
+	Retain  *bool  `koanf:"retain"`
+}
 
-	"github.com/exgate/exgate/runtime/gateway"
-)
+// GatewayStatus says at the broker, in a retained message, whether the gateway is connected.
+type GatewayStatus struct {
+	Topic   string `koanf:"topic"`
+	Online  string `koanf:"online"`
+	Offline string `koanf:"offline"`
+}
 
 // statuses checks the topics that say who is connected.
 func (r rules) statuses(u Upstream) {
@@ -35,46 +43,4 @@ func (r rules) hasTopic(key, topic, example string) bool {
 		r.problems.add(at, key, "needs topic, such as %s", example)
 	}
 	return topic != ""
-}
-
-// topicName says why nothing can be published to a topic with placeholders.
-func topicName(topic string) error {
-	if unknown := gateway.UnknownPlaceholder(topic); unknown != "" {
-		return unknownPlaceholder(unknown)
-	}
-	switch {
-	case strings.ContainsAny(topic, "+#"):
-		return errors.New("must hold no + or #: it is published to")
-	case strings.HasPrefix(topic, "$"):
-		return errors.New("must not begin with $: such topics are the broker's own")
-	}
-	_, err := gateway.ParseTopicPattern(topic)
-	return err
-}
-
-// gatewayTopic is topicName for a topic of the gateway's own, where only ${node} stands for something.
-func gatewayTopic(topic string) error {
-	rest := strings.ReplaceAll(topic, "${node}", "node")
-	if strings.Contains(rest, "${") {
-		return errors.New("may hold ${node} and no other placeholder")
-	}
-	return topicName(rest)
-}
-
-// unknownPlaceholder says which there are.
-func unknownPlaceholder(unknown string) error {
-	return fmt.Errorf("%s is neither ${clientid}, ${username}, ${listener} nor ${module}", unknown)
-}
-
-// moduleOfAll refuses ${module} where it stands for nothing on one of the listeners.
-func (r rules) moduleOfAll(key, topic string) {
-	if !strings.Contains(topic, ofModule) {
-		return
-	}
-	for _, name := range r.cfg.Names() {
-		if len(r.cfg.Listeners[name].Handler.GRPC) > 0 {
-			r.problem(key, "%s stands for nothing on listener %s, whose handler is a service", ofModule, name)
-			return
-		}
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -277,3 +278,31 @@ var errTwoDocuments = errors.New("holds more than one document (---)")
 
 // isEnd reports whether there was nothing more to parse.
 func isEnd(err error) bool { return errors.Is(err, io.EOF) }
+
+// notText says in which line data is not the text that YAML is made of, and why. It returns nil where all is well.
+func notText(data []byte) *syntaxError {
+	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+		return nil // UTF-16, which says so
+	}
+	for line, rest := 1, data; len(rest) > 0; line++ {
+		text, after, _ := bytes.Cut(rest, []byte("\n"))
+		for i := 0; i < len(text); {
+			r, size := utf8.DecodeRune(text[i:])
+			switch {
+			case r == 0:
+				return &syntaxError{line, "holds a NUL byte: is it a text file? If it is UTF-16, save it as UTF-8"}
+			case r == utf8.RuneError && size == 1:
+				return &syntaxError{line, fmt.Sprintf("the byte 0x%02x is not UTF-8: the file may be in Latin-1 or Windows-1252, save it as UTF-8", text[i])}
+			case r < ' ' && r != '\t' && r != '\r', r == 0x7f:
+				return &syntaxError{line, fmt.Sprintf("holds the control character 0x%02x: is it a text file?", r)}
+			case r == '\u00a0' && len(bytes.TrimLeft(text[:i], " \t\u00a0")) == 0:
+				return &syntaxError{line, "is indented with a no-break space: use plain spaces"}
+			case r == '\u2028' || r == '\u2029' || r == '\u0085':
+				return &syntaxError{line, fmt.Sprintf("holds the line separator U+%04X: remove it", r)}
+			}
+			i += size
+		}
+		rest = after
+	}
+	return nil
+}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/exgate/exgate/runtime/gateway"
@@ -42,5 +44,68 @@ func (r rules) patterns(key string, patterns []string, l Listener) {
 func (r rules) moduleOf(at origin, key, text string, l Listener) {
 	if strings.Contains(text, ofModule) && len(l.Handler.GRPC) > 0 {
 		r.problems.add(at, key, "%s needs handler.wasm or handler.module", ofModule)
+	}
+}
+
+// topicName says why nothing can be published to a topic with placeholders.
+func topicName(topic string) error {
+	if unknown := gateway.UnknownPlaceholder(topic); unknown != "" {
+		return unknownPlaceholder(unknown)
+	}
+	switch {
+	case strings.ContainsAny(topic, "+#"):
+		return errors.New("must hold no + or #: it is published to")
+	case strings.HasPrefix(topic, "$"):
+		return errors.New("must not begin with $: such topics are the broker's own")
+	}
+	_, err := gateway.ParseTopicPattern(topic)
+	return err
+}
+
+// gatewayTopic is topicName for a topic of the gateway's own, where only ${node} stands for something.
+func gatewayTopic(topic string) error {
+	rest := strings.ReplaceAll(topic, "${node}", "node")
+	if strings.Contains(rest, "${") {
+		return errors.New("may hold ${node} and no other placeholder")
+	}
+	return topicName(rest)
+}
+
+// unknownPlaceholder says which there are.
+func unknownPlaceholder(unknown string) error {
+	return fmt.Errorf("%s is neither ${clientid}, ${username}, ${listener} nor ${module}", unknown)
+}
+
+// moduleOfAll refuses ${module} where it stands for nothing on one of the listeners.
+func (r rules) moduleOfAll(key, topic string) {
+	if !strings.Contains(topic, ofModule) {
+		return
+	}
+	for _, name := range r.cfg.Names() {
+		if len(r.cfg.Listeners[name].Handler.GRPC) > 0 {
+			r.problem(key, "%s stands for nothing on listener %s, whose handler is a service", ofModule, name)
+			return
+		}
+	}
+}
+
+// formerPlaceholders are those of EMQX 4, which mean nothing here.
+var formerPlaceholders = [][2]string{{"%c", "${clientid}"}, {"%u", "${username}"}}
+
+// formerly warns of placeholders in a topic that are not exgate's.
+func (r rules) formerly(at origin, key, topic string) {
+	for _, p := range formerPlaceholders {
+		if strings.Contains(topic, p[0]) {
+			r.warn(at, key, "holds %s, which stands for nothing and stays in the topic: write %s", p[0], p[1])
+		}
+	}
+}
+
+// mountpoint warns of one that runs into the topics behind it.
+func (r rules) mountpoint(key, mountpoint string) {
+	at := r.cfg.origins.of(key)
+	r.formerly(at, key, mountpoint)
+	if mountpoint != "" && !strings.HasSuffix(mountpoint, "/") {
+		r.warn(at, key, "does not end with /, so that the topic temperature becomes %s: write %s", cut(mountpoint+"temperature"), cut(mountpoint+"/"))
 	}
 }

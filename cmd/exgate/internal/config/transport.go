@@ -2,47 +2,15 @@ package config
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 )
-
-// TLS is the certificate of a tls or dtls listener, and what it asks of devices.
-type TLS struct {
-	Cert             string        `koanf:"cert" path:"file"`
-	Key              string        `koanf:"key" path:"file"`
-	CA               string        `koanf:"ca" path:"file"`
-	Verify           string        `koanf:"verify" oneof:"none peer"`
-	FailIfNoCert     bool          `koanf:"fail_if_no_cert"`
-	MinVersion       string        `koanf:"min_version" oneof:"1.0 1.1 1.2 1.3"`
-	MaxVersion       string        `koanf:"max_version" oneof:"1.0 1.1 1.2 1.3"`
-	Ciphers          []string      `koanf:"ciphers"`
-	ConnectionIDs    bool          `koanf:"connection_ids"`
-	HandshakeTimeout time.Duration `koanf:"handshake_timeout"`
-	MaxHandshakes    int           `koanf:"max_handshakes" min:"1"`
-}
-
-// PSK are the pre-shared keys of a dtls listener.
-type PSK struct {
-	IdentityHint string `koanf:"identity_hint"`
-	File         string `koanf:"file" path:"file"`
-}
 
 // Proxy is the PROXY protocol, spoken by load balancers before what the device sends.
 type Proxy struct {
 	Trusted []string      `koanf:"trusted"`
 	Timeout time.Duration `koanf:"timeout"`
-}
-
-// Access is who may connect.
-type Access struct {
-	Rules []string `koanf:"rules"`
-	File  string   `koanf:"file" path:"file"`
-}
-
-// Ban keeps out, for a time, sources that keep failing.
-type Ban struct {
-	Failures int           `koanf:"failures" min:"1" max:"100"`
-	Window   time.Duration `koanf:"window"`
-	Duration time.Duration `koanf:"duration"`
 }
 
 // Socket holds options of the listening socket and of those it accepts. If zero, a field is the system's default.
@@ -80,4 +48,122 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	}
 	prefix, err := netip.ParsePrefix(text)
 	return prefix.Masked(), err
+}
+
+// fits lists the settings that only some types of listeners have.
+var fits = []struct {
+	setting string
+	types   []string
+}{
+	{"proxy_protocol", []string{"tcp", "tls"}},
+	{"socket.backlog", []string{"tcp", "tls"}},
+	{"socket.keepalive", []string{"tcp", "tls"}},
+	{"socket.nodelay", []string{"tcp", "tls"}},
+	{"socket.reuse_port", []string{"tcp", "tls"}},
+	{"tls", []string{"tls", "dtls"}},
+	{"tls.connection_ids", []string{"dtls"}},
+	{"tls.max_version", []string{"tls"}},
+	{"tls.min_version", []string{"tls"}},
+	{"udp", []string{"udp", "dtls"}},
+}
+
+// The settings that mean nothing to a socket in the file system; bySource does where load balancers say whom they connect.
+var (
+	notUnix  = []string{"socket.keepalive", "socket.nodelay", "socket.reuse_port"}
+	bySource = []string{"access", "ban", "max_connections_per_source"}
+)
+
+// transport checks what belongs to the type of a listener.
+func (r rules) transport(key string, l Listener) {
+	if r.broken(key + ".type") {
+		return
+	}
+	r.fitting(key, l)
+	switch l.Kind() {
+	case "tls":
+		r.certificate(key, l.TLS)
+		r.ciphers(key, l)
+	case "dtls":
+		r.secured(key, l)
+		r.ciphers(key, l)
+	}
+	r.proxy(key+".proxy_protocol", l)
+}
+
+// fitting refuses the settings of other types.
+func (r rules) fitting(key string, l Listener) {
+	var refused []string
+	for _, f := range fits {
+		around := slices.ContainsFunc(refused, func(section string) bool { return strings.HasPrefix(f.setting, section+".") })
+		inner := key + "." + f.setting
+		if at, ok := r.cfg.said(inner); ok && !around && !slices.Contains(f.types, l.Kind()) {
+			r.problems.add(at, inner, "does not fit a %s listener: it needs type: %s", l.Kind(), either(f.types))
+			refused = append(refused, f.setting)
+		}
+	}
+	if at, ok := r.cfg.said(key + ".psk"); ok && l.Kind() != "dtls" {
+		r.problems.add(at, key+".psk", "%s", noPSK(l.Kind()))
+	}
+	if l.Unix() {
+		r.fittingUnix(key, l)
+	}
+}
+
+// fittingUnix refuses what a socket in the file system has not.
+func (r rules) fittingUnix(key string, l Listener) {
+	if l.Kind() != "tcp" {
+		r.problem(key+".bind", "a unix socket needs type: tcp, not %s", l.Kind())
+		return
+	}
+	names := notUnix
+	if _, proxied := r.cfg.said(key + ".proxy_protocol"); !proxied {
+		names = slices.Concat(notUnix, bySource)
+	}
+	for _, name := range names {
+		if at, ok := r.cfg.said(key + "." + name); ok {
+			r.problems.add(at, key+"."+name, "does not fit a unix socket, whose peers have no address")
+		}
+	}
+}
+
+func noPSK(kind string) string {
+	if kind == "tls" {
+		return "crypto/tls has no pre-shared keys: use type: dtls, or a certificate"
+	}
+	return "does not fit a " + kind + " listener: it needs type: dtls"
+}
+
+// secured checks that a dtls listener has a certificate, or keys shared with devices.
+func (r rules) secured(key string, l Listener) {
+	_, tls := r.cfg.said(key + ".tls")
+	_, psk := r.cfg.said(key + ".psk")
+	switch {
+	case !tls && !psk:
+		if !r.broken(key) {
+			r.problems.add(r.cfg.origins.of(key+".type"), key, "needs tls.cert and tls.key, or psk.file, the keys shared with devices")
+		}
+		return
+	case tls && (l.TLS.Cert != "" || l.TLS.Key != "" || !psk):
+		r.certificate(key, l.TLS)
+	}
+	if psk {
+		r.keys(key+".psk", l.PSK)
+	}
+}
+
+// proxy checks who may say where a connection comes from.
+func (r rules) proxy(key string, l Listener) {
+	at, said := r.cfg.said(key)
+	if !said || r.broken(key) {
+		return
+	}
+	if len(l.Proxy.Trusted) == 0 && !l.Unix() {
+		r.problems.add(at, key, "needs trusted, the addresses of the load balancers, such as [10.0.0.0/8]")
+	}
+	for i, text := range l.Proxy.Trusted {
+		if _, err := parsePrefix(text); err != nil {
+			where := r.cfg.origins.ofItem(key+".trusted", i)
+			r.problems.add(where, key+".trusted", "must hold addresses such as 192.0.2.7 or 10.0.0.0/8, not %s", quoted(text))
+		}
+	}
 }
