@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -83,31 +81,6 @@ func (g *Gateway) Node() string { return g.node }
 
 // now is a clock for timers: cheaper than the wall clock, and never set back.
 func (g *Gateway) now() time.Duration { return time.Since(g.started) }
-
-// Conn finds a connection by its id.
-func (g *Gateway) Conn(id string) (*Conn, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	c, ok := g.conns[id]
-	return c, ok
-}
-
-// Conns is a snapshot of the open connections.
-func (g *Gateway) Conns() iter.Seq[*Conn] {
-	return slices.Values(g.connsWhere(func(*Conn) bool { return true }))
-}
-
-func (g *Gateway) connsWhere(match func(*Conn) bool) []*Conn {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var found []*Conn
-	for _, c := range g.conns {
-		if match(c) {
-			found = append(found, c)
-		}
-	}
-	return found
-}
 
 // SetHandler adds the factory name, or replaces it: new connections take f; those of the old one are told to drain and keep it until
 // they close, then it is closed.

@@ -1,6 +1,10 @@
 package gateway
 
-import "sync"
+import (
+	"context"
+	"fmt"
+	"sync"
+)
 
 // lease is a handler factory or connector that connections use. It can be replaced while it is used: it is freed when it has been retired
 // and its last user is gone.
@@ -50,4 +54,34 @@ func (l *lease[T]) retire() {
 	if last {
 		l.free(l.value)
 	}
+}
+
+// Lend returns the factory name for something that is no listener. It stays what it is, and is not closed, until what is returned is.
+func (g *Gateway) Lend(name string) (HandlerFactory, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.handlers[name]
+	if l == nil || !l.take() {
+		return nil, fmt.Errorf("no handler is named %q", name)
+	}
+	return &lent{l, g}, nil
+}
+
+// lent is a factory that belongs to the gateway.
+type lent struct {
+	lease   *lease[HandlerFactory]
+	gateway *Gateway
+}
+
+func (l *lent) NewHandler(conn ConnectionAdapter) (ConnectionHandler, error) {
+	return l.lease.value.NewHandler(conn)
+}
+
+// Close gives the factory back. Where the gateway needs it no longer, it waits until the factory is closed.
+func (l *lent) Close(ctx context.Context) error {
+	l.lease.release()
+	if l.gateway.background.wait(ctx) > 0 {
+		return fmt.Errorf("closing handler %q: %w", l.lease.name, ctx.Err())
+	}
+	return nil
 }

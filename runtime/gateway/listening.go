@@ -219,29 +219,3 @@ func (g *Gateway) attachment(entry *listening) (*attachment, error) {
 	}
 	return a, nil
 }
-
-func (g *Gateway) remember(entry *listening, c *Conn) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.listeners[entry.name] != entry {
-		return errNotServing
-	}
-	g.conns[c.id] = c
-	g.sockets.add()
-	entry.metrics.opened.Inc()
-	entry.metrics.connections.Inc()
-	return nil
-}
-
-// forget ends what the gateway holds of a connection whose OnSocketClosed was delivered.
-func (g *Gateway) forget(c *Conn) {
-	if client, ok := c.Client(); ok {
-		g.clients.release(client.ClientID, c)
-	}
-	c.factory.release()
-	c.upstream.release()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.conns, c.id)
-	g.tellWaiting(c) // last: Shutdown goes on when nobody uses a handler or connector any longer
-}

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"iter"
+	"slices"
 	"sync"
 )
 
@@ -77,4 +79,55 @@ func (s *clients) release(id string, c *Conn) {
 	if e.users == 0 {
 		delete(s.by, id)
 	}
+}
+
+// Conn finds a connection by its id.
+func (g *Gateway) Conn(id string) (*Conn, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c, ok := g.conns[id]
+	return c, ok
+}
+
+// Conns is a snapshot of the open connections.
+func (g *Gateway) Conns() iter.Seq[*Conn] {
+	return slices.Values(g.connsWhere(func(*Conn) bool { return true }))
+}
+
+func (g *Gateway) connsWhere(match func(*Conn) bool) []*Conn {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var found []*Conn
+	for _, c := range g.conns {
+		if match(c) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+func (g *Gateway) remember(entry *listening, c *Conn) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.listeners[entry.name] != entry {
+		return errNotServing
+	}
+	g.conns[c.id] = c
+	g.sockets.add()
+	entry.metrics.opened.Inc()
+	entry.metrics.connections.Inc()
+	return nil
+}
+
+// forget ends what the gateway holds of a connection whose OnSocketClosed was delivered.
+func (g *Gateway) forget(c *Conn) {
+	if client, ok := c.Client(); ok {
+		g.clients.release(client.ClientID, c)
+	}
+	c.factory.release()
+	c.upstream.release()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, c.id)
+	g.tellWaiting(c) // last: Shutdown goes on when nobody uses a handler or connector any longer
 }

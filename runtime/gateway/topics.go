@@ -3,6 +3,8 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/exgate/exgate/internal/topic"
@@ -85,4 +87,237 @@ func refusal(err error) Result {
 		return Refuse(CodeRequiredParamsMiss, "topic is required")
 	}
 	return Refuse(CodeParamsTypeError, "%v", err)
+}
+
+// TopicPattern is a topic filter with placeholders, which says what a device may publish or subscribe to.
+type TopicPattern struct {
+	text   string
+	levels []string
+}
+
+// ParseTopicPattern reads a filter such as meters/${clientid}/#. It may contain ${clientid}, ${username}, ${listener} and ${module}, and is no shared
+// subscription.
+func ParseTopicPattern(text string) (TopicPattern, error) {
+	if unknown := UnknownPlaceholder(text); unknown != "" {
+		return TopicPattern{}, fmt.Errorf("%s is neither ${clientid}, ${username}, ${listener} nor ${module}", unknown)
+	}
+	if err := checkTemplate(text); err != nil {
+		return TopicPattern{}, err
+	}
+	if _, shared := topic.Unshare(text); shared {
+		return TopicPattern{}, fmt.Errorf("%q: name the filter without $share/GROUP/", text)
+	}
+	switch err := topic.CheckFilter(text); {
+	case errors.Is(err, topic.ErrEmpty):
+		return TopicPattern{}, fmt.Errorf("%q: topic is required", text)
+	case err != nil:
+		return TopicPattern{}, fmt.Errorf("%q: %w", text, errors.Unwrap(err))
+	}
+	return TopicPattern{text, strings.Split(text, "/")}, nil
+}
+
+func (p TopicPattern) String() string { return p.text }
+
+// Covers reports whether everything that name stands for, a topic or a filter without $share, is inside the pattern.
+func (p TopicPattern) Covers(name string, device *Device) bool {
+	if strings.HasPrefix(name, "$") && (p.levels[0] == "+" || p.levels[0] == "#") {
+		return false
+	}
+	more := true
+	for i, want := range p.levels {
+		if want == "#" {
+			return true
+		}
+		if !more {
+			return false
+		}
+		var level string
+		level, name, more = strings.Cut(name, "/")
+		if !levelCovers(want, level, device, i == 0) {
+			return false
+		}
+	}
+	return !more
+}
+
+// levelCovers compares what a placeholder stands for as plain text: a client called + gets no wildcard, one called a/b matches nothing, and neither does
+// one called $share where the topic begins with its name.
+func levelCovers(want, level string, device *Device, first bool) bool {
+	switch {
+	case want == "+":
+		return level != "#"
+	case level == "+" || level == "#":
+		return false
+	case !strings.Contains(want, "${"):
+		return want == level
+	}
+	filled, err := device.fillTopic(want, first)
+	return err == nil && level == filled
+}
+
+// CoversAny is Covers for rules that deny: a value that adds levels or wildcards to the pattern makes it cover more, and not nothing.
+func (p TopicPattern) CoversAny(name string, device *Device) bool {
+	if p.Covers(name, device) {
+		return true
+	}
+	plain := device.replace(p.text, func(string, string, bool) bool { return true })
+	return plain != p.text && TopicPattern{plain, strings.Split(plain, "/")}.Covers(name, device)
+}
+
+// topicRules are a listener's, for the topics of its devices.
+type topicRules struct {
+	mountpoint string // placeholders unresolved
+	module     string
+	publish    topicList
+	subscribe  topicList
+}
+
+func newTopicRules(cfg ListenerConfig) (*topicRules, error) {
+	r := &topicRules{mountpoint: cfg.Mountpoint, module: cfg.Module}
+	err := CheckMountpoint(cfg.Mountpoint)
+	if err != nil {
+		return nil, fmt.Errorf("ListenerConfig.Mountpoint: %w", err)
+	}
+	if r.publish, err = parseTopicList("PublishTopics", cfg.PublishTopics); err != nil {
+		return nil, err
+	}
+	if r.subscribe, err = parseTopicList("SubscribeTopics", cfg.SubscribeTopics); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// topicList is what devices may do. Nil lets them do everything.
+type topicList []TopicPattern
+
+func parseTopicList(what string, texts []string) (topicList, error) {
+	if texts == nil {
+		return nil, nil
+	}
+	list := make(topicList, 0, len(texts))
+	for _, text := range texts {
+		p, err := ParseTopicPattern(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+func (l topicList) allows(name string, device *Device) bool {
+	if l == nil {
+		return true
+	}
+	for i := range l {
+		if l[i].Covers(name, device) {
+			return true
+		}
+	}
+	return false
+}
+
+// placeholders are what ${...} may stand for in a mountpoint, a [TopicPattern] or the topic of a status.
+var placeholders = [...]struct {
+	name string
+	of   func(*Device) string
+}{
+	{"${clientid}", func(d *Device) string { return d.ClientID }},
+	{"${username}", func(d *Device) string { return d.Username }},
+	{"${listener}", func(d *Device) string { return d.Listener }},
+	{"${module}", func(d *Device) string { return d.Module }},
+}
+
+var anyPlaceholder = regexp.MustCompile(`\$\{[^}]*\}?`)
+
+// UnknownPlaceholder returns the first ${...} in text that is none of known, or "". If known is empty, those of a [Device] are known.
+func UnknownPlaceholder(text string, known ...string) string {
+	if len(known) == 0 {
+		for _, p := range placeholders {
+			known = append(known, p.name)
+		}
+	}
+	for _, found := range anyPlaceholder.FindAllString(text, -1) {
+		if !slices.Contains(known, found) {
+			return found
+		}
+	}
+	return ""
+}
+
+// Fill puts what the placeholders stand for into text that is no topic. ok is false, and what names the placeholder, where one stands for nothing.
+func (d Device) Fill(text string) (filled, what string, ok bool) {
+	filled = d.replace(text, func(name, value string, _ bool) bool {
+		if value == "" {
+			what = name
+		}
+		return value != ""
+	})
+	return filled, what, what == ""
+}
+
+// FillTopic puts what the placeholders stand for into a topic, or the first part of one. What a device calls itself must not change how a broker reads the
+// topic: an error names the placeholder whose value would add levels or wildcards, or begin the topic with $.
+func (d Device) FillTopic(text string) (string, error) { return d.fillTopic(text, true) }
+
+// fillTopic is FillTopic for a part of a topic; first says whether it is where the topic begins.
+func (d Device) fillTopic(text string, first bool) (filled string, err error) {
+	filled = d.replace(text, func(name, value string, start bool) bool {
+		err = checkValue(name, value, first && start)
+		return err == nil
+	})
+	return filled, err
+}
+
+// checkValue says why a placeholder's value cannot stand in a topic. Brokers that translate topics read '*' and '>' as wildcards (RabbitMQ, NATS).
+func checkValue(name, value string, first bool) error {
+	switch {
+	case value == "":
+		return fmt.Errorf("%s stands for nothing here", name)
+	case strings.ContainsAny(value, "/+#"):
+		return fmt.Errorf("%s must not contain '/', '+' or '#', but is %.100q", name, value)
+	case value == "*" || value == ">":
+		return fmt.Errorf("%s must not be %q, which some brokers read as a wildcard", name, value)
+	case first && strings.HasPrefix(value, "$"):
+		return fmt.Errorf("%s must not begin with '$', as topics of a broker's own do, but is %.100q", name, value)
+	}
+	return topic.CheckString(name, value)
+}
+
+// replace puts the values of the placeholders into text, each once, until accept refuses one; start says that it is the first thing in text.
+func (d Device) replace(text string, accept func(name, value string, start bool) bool) string {
+	if !strings.Contains(text, "${") {
+		return text
+	}
+	pairs := make([]string, 0, 2*len(placeholders))
+	for _, p := range placeholders {
+		if !strings.Contains(text, p.name) {
+			continue
+		}
+		value := p.of(&d)
+		if !accept(p.name, value, strings.HasPrefix(text, p.name)) {
+			return ""
+		}
+		pairs = append(pairs, p.name, value)
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// checkTemplate refuses a topic with placeholders whose first level begins with '$' and is completed by a device: $${clientid} could become $share.
+func checkTemplate(text string) error {
+	if first, _, _ := strings.Cut(text, "/"); strings.HasPrefix(first, "$") && !strings.HasPrefix(first, "${") && strings.Contains(first, "${") {
+		return fmt.Errorf("%.100q: a first level that begins with '$' must have no placeholder", text)
+	}
+	return nil
+}
+
+// CheckMountpoint says what is wrong with a configured mountpoint.
+func CheckMountpoint(text string) error {
+	if unknown := UnknownPlaceholder(text); unknown != "" {
+		return fmt.Errorf("%s is neither ${clientid}, ${username}, ${listener} nor ${module}", unknown)
+	}
+	if err := checkTemplate(text); err != nil {
+		return err
+	}
+	return topic.CheckMount(text)
 }
