@@ -102,7 +102,11 @@ func (c *client) judge(e ending) (told outcomes) {
 // isSuspicious reports whether a call of house has the topic of a suspect: they are to stay in their order. It needs mu.
 func (c *client) isSuspicious(k *call) bool {
 	l := c.side[k.topic]
-	return k.lane.wide && l != nil && l.held
+	return k.lane.wide && l != nil && (l.held || c.isOnTrial(l))
+}
+
+func (c *client) isOnTrial(l *lane) bool {
+	return slices.ContainsFunc(c.trials, func(k *call) bool { return k.lane == l })
 }
 
 // arrest takes a call out of what is sent with others. A client that belongs to a device tries it by itself; of the gateway's own clients the prober
@@ -166,7 +170,7 @@ func (c *client) releaseFreed() {
 
 // drop ends a call that is convicted, and lets its lane go on. It needs mu.
 func (c *client) drop(k *call, e ending) (told outcomes) {
-	delete(c.inflight, k.id)
+	c.forgetSent(k)
 	l := k.lane
 	if k.kind == resubscribing {
 		told = c.convictFilter(k, e)
@@ -183,9 +187,26 @@ func (c *client) drop(k *call, e ending) (told outcomes) {
 				c.acquitFilter(other.topic)
 			}
 		}
+		for _, other := range slices.Clone(c.trials) {
+			if other.lane == l && other.kind != resubscribing {
+				c.forgetTrial(other)
+				c.forgetSent(other)
+				told.add(other, l.refused)
+			}
+		}
 		told = append(told, l.finish(l.refused)...)
 	}
 	return told
+}
+
+// forgetSent forgets that a call waits for an acknowledgement. It needs mu.
+func (c *client) forgetSent(k *call) {
+	if c.inflight[k.id] == k {
+		delete(c.inflight, k.id)
+	}
+	if c.waiting[k.id] == k {
+		delete(c.waiting, k.id)
+	}
 }
 
 // convict refuses a call for which the broker ends the connection: it is not sent again. It needs mu.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -195,8 +196,15 @@ func loginTo(t *testing.T, c gateway.Connector, id, listener string) gateway.Ses
 	return s
 }
 
+func convictions(m *Metrics) (n float64) {
+	for _, what := range []callKind{publishing, subscribing, unsubscribing} {
+		n += testutil.ToFloat64(m.convicted.WithLabelValues(what.String()))
+	}
+	return n
+}
+
 // TestEveryEnding throws each reason of DISCONNECT, and an end without one, at each call, in both session modes. What bystanders publish at QoS 1
-// arrives, the bad call is answered, and the broker has few connections to end.
+// arrives, the bad call is refused or set aside, once, and the broker has few connections to end.
 func TestEveryEnding(t *testing.T) {
 	reasons := append([]reason{{name: "no reason"}}, everyReason...)
 	for _, mode := range []string{"device", "shared", "device with spool", "shared with spool"} {
@@ -216,6 +224,7 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 	var log gatewaytest.Log
 	cfg := Config{
 		URL: b.url(), ReconnectDelay: unit, Logger: log.Logger(), DeviceStatus: Status{Topic: "${clientid}/status", QoS: 1},
+		Metrics: NewMetrics(nil),
 	}
 	if strings.HasSuffix(mode, "spool") {
 		cfg.Spool.Folder = t.TempDir() + "/spool"
@@ -230,6 +239,7 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 	for n := range 3 {
 		others = append(others, loginTo(t, c, fmt.Sprintf("good-%d", n), "l"))
 	}
+	poison := strings.TrimPrefix(t.Name(), fmt.Sprintf("TestEveryEnding/%s/0x%02X/", strings.ReplaceAll(mode, " ", "_"), reason))
 	call := do(t, b, c)
 	published := 0
 	publish := func() {
@@ -241,10 +251,25 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 		published++
 	}
 	publish()
+	stored := cfg.Spool.Folder != "" && (poison == "publish_QoS_1" || poison == "publish_QoS_2" || poison == "raw_publish")
 	if call != nil {
-		if r := call.Result(t); r.Ok() && !(cfg.Spool.Folder != "" || strings.Contains(t.Name(), "QoS_0") || strings.Contains(t.Name(), "unsubscribe")) {
+		if r := call.Result(t); r.Ok() != stored && poison != "publish_QoS_0" {
 			t.Errorf("the bad call: %v", r)
 		}
+	}
+	takenOver := reason == packets.DisconnectSessionTakenOver && strings.HasPrefix(mode, "device") // it ends the device, not the call
+	publish()
+	if poison != "publish_QoS_0" && !takenOver {
+		closed := cfg.Metrics.losses.WithLabelValues(lossRepeated) // three ends without a reason may be another client's doing
+		gatewaytest.Eventually(t, "the conviction", func() bool {
+			return convictions(cfg.Metrics) > 0 || (strings.HasSuffix(poison, "subscribe") && testutil.ToFloat64(closed) > 0)
+		})
+	}
+	if stored && !takenOver {
+		gatewaytest.Eventually(t, "the bad call to be set aside", func() bool {
+			list, err := ListRefused(cfg.Spool.Folder)
+			return err == nil && len(list) == 1 && list[0].Topic == "bad"
+		})
 	}
 	publish()
 	gatewaytest.Eventually(t, "what bystanders published", func() bool {
@@ -255,7 +280,10 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 		}
 		return true
 	})
-	if most, all := b.endings(); most > 6 || all > 8 {
+	if n := convictions(cfg.Metrics); n > 1 && poison != "unsubscribe" { // the broker does not take the same filter again either
+		t.Errorf("%v convictions", n)
+	}
+	if most, all := b.endings(); most > 6 || all > 6 {
 		t.Errorf("the broker ended %d connections within 30 units, and %d in all\n%s", most, all, log.String())
 	}
 	if n := b.took("bad"); n > 0 {

@@ -126,6 +126,7 @@ func (c *client) unfitTrial(k *call, reason byte) (told outcomes) {
 		delete(c.inflight, k.id)
 		if l.publish == k {
 			l.publish = nil
+			l.block()
 		}
 	}
 	return append(told, c.tried(k, verdict{reason: reason})...)
@@ -173,10 +174,10 @@ func (c *client) judgeTrials(e ending) (told outcomes) {
 			if k.verdict != nil {
 				f := k.verdict
 				told.later(func() { f(verdict{convicted: &e}) })
-				delete(c.inflight, k.id)
+				c.forgetSent(k)
 				return told
 			}
-			return c.drop(k, e)
+			return append(c.drop(k, e), k.lane.pump()...)
 		}
 	}
 	for _, k := range trying {

@@ -38,6 +38,7 @@ type wire struct {
 	err      error  // why nothing can be written any more; guarded by mu
 	failed   bool   // err is of fail; guarded by mu
 	live     bool   // the broker answered CONNECT and has not ended the connection; guarded by mu
+	parting  bool   // reject tells the broker why, and closes then; guarded by mu
 
 	lost sync.Once
 }
@@ -225,13 +226,16 @@ func (w *wire) reject(reason byte, cause error) {
 	if w.err == nil {
 		w.err, w.failed = cause, true
 	}
-	w.live = false
+	w.live, w.parting = false, w.parting || live
 	w.mu.Unlock()
 	w.rejected.Store(true)
 	if live {
 		_ = w.SetDeadline(time.Now().Add(rejectTimeout))
 		_, _ = w.Conn.Write([]byte{packets.DISCONNECT << 4, 1, reason})
 		w.awaitClose()
+		w.mu.Lock()
+		w.parting = false
+		w.mu.Unlock()
 	}
 	_ = w.Close()
 }
@@ -243,12 +247,16 @@ func (w *wire) awaitClose() {
 	}
 }
 
-// Close closes at once. paho calls it, before anything has failed, where it cannot read a packet.
+// Close closes at once, unless reject is about to. paho calls it, before anything has failed, where it cannot read a packet.
 func (w *wire) Close() error {
 	w.mu.Lock()
 	if w.live && w.err == nil && !w.closing {
 		w.mu.Unlock()
 		w.reject(errUnreadable.reason, errUnreadable)
+		return nil
+	}
+	if w.parting {
+		w.mu.Unlock()
 		return nil
 	}
 	if w.err == nil {
