@@ -13,6 +13,7 @@ const (
 	probePause    = time.Second      // at least, between two probes
 	probeLongest  = 8 * time.Second  // the longest pause while the broker is down
 	probeInterval = 15 * time.Second // while it is up and nothing is connected to it
+	probeSpaced   = 12 * time.Second // at least, between probes that devices' failures have asked for again and again
 	probeSlow     = 2 * time.Second  // an answer that takes longer counts as none until it comes
 )
 
@@ -25,6 +26,8 @@ var (
 type reach struct {
 	wake  chan struct{} // has room for one: look now
 	first chan struct{} // closed when the first answer is known
+
+	reporting sync.Mutex // held while an answer is logged and noted; before mu
 
 	mu    sync.Mutex // guards the fields below
 	cause error      // why it cannot be reached; nil: it can
@@ -44,11 +47,15 @@ func (r *reach) look() {
 	}
 }
 
-// set notes an answer, nil where the broker can be reached. It returns the state before and since when that was.
-func (r *reach) set(cause error) (before error, since time.Time) {
+// report logs an answer with log, given the state before and since when that was, and then notes it: who waits for the first answer finds its line in
+// the log. The answer is nil where the broker can be reached.
+func (r *reach) report(cause error, log func(before error, since time.Time)) {
+	r.reporting.Lock()
+	defer r.reporting.Unlock()
+	before, since := r.stateSince()
+	log(before, since)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before, since = r.cause, r.since
 	if (before == nil) != (cause == nil) || errors.Is(before, errNotAsked) {
 		r.since = time.Now()
 	}
@@ -57,17 +64,21 @@ func (r *reach) set(cause error) (before error, since time.Time) {
 		r.known = true
 		close(r.first)
 	}
-	return before, since
+}
+
+func (r *reach) stateSince() (error, time.Time) { //nolint:revive // the error is a state
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cause, r.since
 }
 
 func (r *reach) state() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.cause
+	cause, _ := r.stateSince()
+	return cause
 }
 
 // Watch begins to find out whether the broker can be reached, also while no device is connected, and logs when that changes. It ends with Close. Nothing is
-// sent to the broker beside what devices need while a connection to it is open. Without one it is asked every 15 s, and with pauses of 1 s to 8 s while it
+// sent to the broker beside what devices need while a connection to it is open. Without one it is asked every 15 s, and with pauses of 1 s to 12 s while it
 // cannot be reached: with the gateway's account by a connection that ends at once, without an account by one that sends nothing.
 func (c *Connector) Watch() {
 	c.broker.workers.Go(c.broker.watch)
@@ -89,33 +100,47 @@ func (b *broker) watch() {
 		<-b.quit
 		cancel()
 	}()
+	b.reach.follow(ctx, b.ask, b.reached)
+}
+
+// follow calls ask again and again until ctx ends, and hands each answer to report. Whoever calls look has it ask sooner, but each time that
+// happens the shortest pause doubles, up to probeSpaced: a broker that ends each connection at once makes every device call look.
+func (r *reach) follow(ctx context.Context, ask func(context.Context) error, report func(error)) {
+	shortest := probePause
 	for failures := 0; ctx.Err() == nil; {
-		err := b.ask(ctx)
+		err := ask(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		b.reached(err)
-		pause := probeInterval
+		report(err)
+		longest := probeInterval
 		if failures++; err == nil {
 			failures = 0
 		} else {
-			pause = min(probePause<<min(failures-1, 10), probeLongest)
+			longest = min(probePause<<min(failures-1, 10), probeLongest)
 		}
-		b.rest(ctx, pause)
+		if r.rest(ctx, shortest, longest) {
+			shortest = min(2*shortest, probeSpaced)
+		} else {
+			shortest = probePause
+		}
 	}
 }
 
-// rest waits for pause and a little at random, or until somebody wants to know, but not less than probePause.
-func (b *broker) rest(ctx context.Context, most time.Duration) {
-	if !pause(ctx, probePause) {
-		return
+// rest waits for longest and a little at random, or until look is called, but at least for shortest. It reports whether look was called.
+func (r *reach) rest(ctx context.Context, shortest, longest time.Duration) (asked bool) {
+	if !pause(ctx, shortest) {
+		return false
 	}
-	t := time.NewTimer(most - probePause + rand.N(most/4)) //nolint:gosec // a pause is no secret
+	t := time.NewTimer(max(longest-shortest, 0) + rand.N(longest/4)) //nolint:gosec // a pause is no secret
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-b.reach.wake:
+		return false
+	case <-r.wake:
+		return true
 	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -164,13 +189,14 @@ func (b *broker) reached(cause error) {
 	if errors.Is(cause, errSlow) && b.connected.Load() > 0 {
 		return
 	}
-	before, since := b.reach.set(cause)
-	switch {
-	case cause != nil && (before == nil || errors.Is(before, errNotAsked)):
-		b.log.Warn("the broker cannot be reached; devices cannot log in until it can (upstream.url)", "broker", b.server().hostPort, "error", cause)
-	case cause == nil && before != nil && !errors.Is(before, errNotAsked):
-		b.log.Info("the broker can be reached again", "broker", b.server().hostPort, "away", time.Since(since).Round(time.Millisecond).String())
-	}
+	b.reach.report(cause, func(before error, since time.Time) {
+		switch {
+		case cause != nil && (before == nil || errors.Is(before, errNotAsked)):
+			b.log.Warn("the broker cannot be reached; devices cannot log in until it can (upstream.url)", "broker", b.server().hostPort, "error", cause)
+		case cause == nil && before != nil && !errors.Is(before, errNotAsked):
+			b.log.Info("the broker can be reached again", "broker", b.server().hostPort, "away", time.Since(since).Round(time.Millisecond).String())
+		}
+	})
 }
 
 // learned takes the outcome of a connection for a device or the gateway as an answer.

@@ -3,10 +3,12 @@ package mqtt
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
@@ -152,4 +154,44 @@ func TestWatchOfASilentBroker(t *testing.T) {
 	if err := c.Reachable(t.Context()); err == nil || !strings.Contains(log.String(), "has not answered within 2s") {
 		t.Fatalf("%v; logged:\n%s", err, log.String())
 	}
+}
+
+// TestProbesOfABrokerThatEndsEachConnection are few, however often devices' failures ask for one, whether the broker took the connection first or not.
+func TestProbesOfABrokerThatEndsEachConnection(t *testing.T) {
+	for _, answer := range []error{nil, errors.New("closed before CONNACK")} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			r := newReach()
+			go func() {
+				for pause(ctx, 100*time.Millisecond) {
+					r.look()
+				}
+			}()
+			asked := 0
+			r.follow(ctx, func(context.Context) error { asked++; return answer }, func(error) {})
+			if asked < 3 || asked > 6 {
+				t.Errorf("%d probes in 30 s where the answer is %v", asked, answer)
+			}
+			synctest.Wait()
+		})
+	}
+}
+
+// TestProbeSoonAfterALoss does not wait for the next regular one.
+func TestProbeSoonAfterALoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		r, begun, asked := newReach(), time.Now(), 0
+		time.AfterFunc(3*time.Second, r.look)
+		r.follow(ctx, func(context.Context) error { asked++; return nil }, func(error) {
+			if asked == 2 {
+				cancel()
+			}
+		})
+		if d := time.Since(begun); asked != 2 || d != 3*time.Second {
+			t.Errorf("%d probes, the last one after %v", asked, d)
+		}
+	})
 }
