@@ -69,6 +69,13 @@ func (g *gate) configure(text string) {
 // start starts it with cmd, which is nil for the plain program, and waits until it serves. It is ended with the test.
 func (g *gate) start(cmd *exec.Cmd) {
 	g.t.Helper()
+	g.launch(cmd)
+	g.await("Ctrl-C stops it")
+}
+
+// launch is start without the waiting.
+func (g *gate) launch(cmd *exec.Cmd) {
+	g.t.Helper()
 	if cmd == nil {
 		cmd = exec.Command(g.program, "run", "-c", "exgate.yaml")
 	}
@@ -86,7 +93,6 @@ func (g *gate) start(cmd *exec.Cmd) {
 	go g.read(reader)
 	go func() { _ = cmd.Wait() }()
 	g.t.Cleanup(g.end)
-	g.await("Ctrl-C stops it")
 }
 
 func (g *gate) read(from *os.File) {

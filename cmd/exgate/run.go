@@ -24,7 +24,7 @@ prints the stacks of all goroutines and exits.
 
 A setting is looked for in the file, then in the environment (log.level is EXGATE_LOG__LEVEL), then in the flags (--set log.level=debug); the last one
 wins. An empty variable counts as not set. Where no listener is configured there is the demo: a line protocol at 127.0.0.1:7993. exgate config default
-prints every setting.
+prints every setting. The file may be a pipe, as in -c <(command), which an upgrade cannot read again.
 
 What exgate listens at is printed on the standard output, logs go to the standard error output.
 
@@ -36,6 +36,7 @@ configuration is wrong; a port in use and a file that cannot be read count as co
   EXGATE_UPSTREAM__URL=mqtt://broker.example:1883 exgate run -c exgate.yaml`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			received := receiveSignals()
 			program, err := upgrade.ThisProgram()
 			if err != nil {
 				return err
@@ -46,7 +47,7 @@ configuration is wrong; a port in use and a file that cannot be read count as co
 			}
 			cfg, err := load(cmd, file)
 			if err == nil {
-				err = run(cmd, &running{cfg: cfg, program: program}, predecessor, inherited)
+				err = run(cmd, &running{cfg: cfg, program: program}, received, predecessor, inherited)
 			}
 			predecessor.Failed(err)
 			return err
@@ -57,10 +58,10 @@ configuration is wrong; a port in use and a file that cannot be read count as co
 }
 
 // run runs the gateway of g.cfg until a signal, or until another process has its sockets.
-func run(cmd *cobra.Command, g *running, predecessor *upgrade.Predecessor, inherited []listener.SocketFile) error {
-	received := receiveSignals()
+func run(cmd *cobra.Command, g *running, received *processSignals, predecessor *upgrade.Predecessor, inherited []listener.SocketFile) error {
 	g.signals, g.log = received.asked, newLogger(g.cfg.Log, os.Stderr)
 	slog.SetDefault(g.log)
+	received.receiveStops()
 	received.pass(g.log)
 	defer received.stop()
 

@@ -22,12 +22,16 @@ type processSignals struct {
 	done     chan struct{}
 }
 
-// receiveSignals starts receiving. Those that come before pass are kept.
+// receiveSignals starts receiving all but SIGTERM and SIGINT, which end the process at once as long as it only reads its configuration. Those that
+// come before pass are kept.
 func receiveSignals() *processSignals {
 	s := &processSignals{asked: make(chan os.Signal, 2), received: make(chan os.Signal, 8), done: make(chan struct{})}
-	signal.Notify(s.received, syscall.SIGTERM, os.Interrupt, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGPIPE)
+	signal.Notify(s.received, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGPIPE)
 	return s
 }
+
+// receiveStops starts receiving SIGTERM and SIGINT.
+func (s *processSignals) receiveStops() { signal.Notify(s.received, syscall.SIGTERM, os.Interrupt) }
 
 // pass handles what is received until stop.
 func (s *processSignals) pass(log *slog.Logger) {

@@ -85,3 +85,32 @@ func TestBrokenLogPipe(t *testing.T) {
 		t.Errorf("it should stop as asked: %v", err)
 	}
 }
+
+// SIGHUP has no effect before the configuration is read either, which here comes from a pipe and takes as long as the test wants.
+func TestHangUpWhileStarting(t *testing.T) {
+	g := newGate(t, "")
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(g.program, "run", "-c", "/dev/fd/3")
+	cmd.ExtraFiles = []*os.File{read}
+	g.launch(cmd)
+	_ = read.Close()
+	// More than a pipe holds: once it is written, the process is reading.
+	if _, err := write.WriteString("pid_file: exgate.pid\nupstream: {embedded: {bind: 127.0.0.1:0}}\nlisteners: {demo: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}}\n" +
+		strings.Repeat(strings.Repeat("#", 99)+"\n", 10_000)); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGUSR1} {
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := write.Close(); err != nil {
+		t.Fatal(err)
+	}
+	g.await("Ctrl-C stops it")
+	g.await("SIGHUP is ignored")
+	g.await("SIGUSR1 is ignored")
+}

@@ -20,7 +20,21 @@ var ErrTooLarge = errors.New("too large")
 // Read returns the content of the regular file at path, which symbolic links may lead to. A file with more than limit bytes is an error and is not read
 // beyond them. An error is a [fs.PathError] with [ErrNotRegular], [ErrTooLarge] or the system's own, such as [fs.ErrNotExist].
 func Read(path string, limit int64) ([]byte, error) {
-	f, err := Open(path)
+	return read(path, limit, Regular)
+}
+
+// ReadArgument is Read for a file that somebody named on the command line. It also reads a pipe, such as a shell makes for <(command), until its other end
+// is closed. A pipe that nothing writes to holds no bytes and is an error.
+func ReadArgument(path string, limit int64) ([]byte, error) {
+	content, err := read(path, limit, regularOrPipe)
+	if err == nil && len(content) == 0 && isPipe(path) {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("a pipe that nothing was written to")}
+	}
+	return content, err
+}
+
+func read(path string, limit int64, check func(string, fs.FileInfo) error) ([]byte, error) {
+	f, err := open(path, check)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +65,9 @@ func Read(path string, limit int64) ([]byte, error) {
 }
 
 // Open opens the regular file at path for reading, for a reader that has a bound of its own. The errors are those of [Read].
-func Open(path string) (*os.File, error) {
+func Open(path string) (*os.File, error) { return open(path, Regular) }
+
+func open(path string, check func(string, fs.FileInfo) error) (*os.File, error) {
 	info, err := os.Stat(path) // opening a device can do something
 	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: failed.Err}
@@ -59,7 +75,7 @@ func Open(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := Regular(path, info); err != nil {
+	if err := check(path, info); err != nil {
 		return nil, err
 	}
 	// What was looked at may be something else by now: opening a named pipe waits for a writer, unless told not to.
@@ -69,7 +85,7 @@ func Open(path string) (*os.File, error) {
 	}
 	info, err = f.Stat()
 	if err == nil {
-		err = Regular(path, info)
+		err = check(path, info)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -84,6 +100,18 @@ func Regular(path string, info fs.FileInfo) error {
 		return nil
 	}
 	return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%s, %w", kind(mode), ErrNotRegular)}
+}
+
+func regularOrPipe(path string, info fs.FileInfo) error {
+	if info.Mode()&fs.ModeNamedPipe != 0 {
+		return nil
+	}
+	return Regular(path, info)
+}
+
+func isPipe(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&fs.ModeNamedPipe != 0
 }
 
 func kind(mode fs.FileMode) string {

@@ -3,6 +3,7 @@ package boundedfile
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -40,6 +41,39 @@ func TestReadTooLarge(t *testing.T) {
 		if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), path+": too large, more than 1 KiB") {
 			t.Errorf("%d bytes: %v", size, err)
 		}
+	}
+}
+
+// Only an argument may be a pipe, which is read to its end, and not beyond the limit.
+func TestReadArgument(t *testing.T) {
+	if runtime.GOOS != "linux" { // elsewhere a descriptor's name opens the same file again, not the pipe
+		return
+	}
+	for _, test := range []struct {
+		size int
+		want string
+	}{{1, ""}, {100_000, ""}, {100_001, "too large"}, {0, "nothing was written"}} {
+		read, write, err := os.Pipe()
+		must(t, err)
+		path := fmt.Sprintf("/dev/fd/%d", read.Fd())
+		if _, err := Read(path, 100_000); !errors.Is(err, ErrNotRegular) {
+			t.Errorf("a pipe that is no argument: %v", err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = write.Write(make([]byte, test.size))
+			_ = write.Close()
+		}()
+		got, err := ReadArgument(path, 100_000)
+		must(t, read.Close()) // ends a write that nobody waits for
+		<-done
+		if test.want == "" && (err != nil || len(got) != test.size) || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%d bytes: %d, %v", test.size, len(got), err)
+		}
+	}
+	if _, err := ReadArgument("/dev/zero", 1024); !errors.Is(err, ErrNotRegular) {
+		t.Error(err)
 	}
 }
 

@@ -15,14 +15,22 @@ import (
 	"github.com/exgate/exgate/internal/boundedfile"
 )
 
-// readFile reads a configuration file of the schema. Relative paths in it become relative to its folder.
-func readFile(schema *node, name string, problems *collector) settings {
-	data, err := readText(name)
+// readFile reads a configuration file of the schema with read. Relative paths in it become relative to its folder.
+func readFile(schema *node, name string, read fileReader, problems *collector) settings {
+	data, err := readText(name, read)
 	if err != nil {
 		problems.add(origin{where: name, order: orderFile}, "", "%v", err)
 		return newSettings()
 	}
 	return parseFile(schema, name, data, problems)
+}
+
+// folderOf is what paths in the file are relative to: where the file is, or for a pipe the working folder.
+func folderOf(name string) string {
+	if info, err := os.Stat(name); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return "."
+	}
+	return filepath.Dir(name)
 }
 
 // cause is err without the operation and the path, which the message around it has already.
@@ -36,7 +44,7 @@ func cause(err error) error {
 
 // parseFile reads a YAML document.
 func parseFile(schema *node, name string, data []byte, problems *collector) settings {
-	w := &walker{name: name, folder: filepath.Dir(name), problems: problems, settings: newSettings()}
+	w := &walker{name: name, folder: folderOf(name), problems: problems, settings: newSettings()}
 	wrong := notText(data)
 	if wrong == nil {
 		root, err := parseYAML(data)
@@ -117,12 +125,15 @@ func (w *walker) problem(n *yaml.Node, key, format string, args ...any) {
 // maxFile bounds a configuration file; beyond it a wrong file was named.
 const maxFile = 4 << 20
 
-// readText reads a configuration file. Its error is for a person.
-func readText(name string) ([]byte, error) {
+// fileReader is [boundedfile.Read] or [boundedfile.ReadArgument].
+type fileReader func(name string, limit int64) ([]byte, error)
+
+// readText reads a configuration file with read. Its error is for a person.
+func readText(name string, read fileReader) ([]byte, error) {
 	if name == "-" {
 		return nil, errors.New("is no file: a configuration is read again on an upgrade, so that it cannot come from the standard input")
 	}
-	data, err := boundedfile.Read(name, maxFile)
+	data, err := read(name, maxFile)
 	switch {
 	case errors.Is(err, boundedfile.ErrTooLarge):
 		return nil, fmt.Errorf("is larger than %d MiB: is it a configuration file?", maxFile>>20)

@@ -12,6 +12,7 @@ import (
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 
+	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -25,7 +26,7 @@ func Load(from Sources) (*Config, error) {
 	var problems collector
 	file := newSettings()
 	if from.File != "" {
-		file = readFile(schema, from.File, &problems)
+		file = readFile(schema, from.File, boundedfile.ReadArgument, &problems)
 	}
 	return merge(&problems, file, readEnvironment(from.Environ, &problems), readFlags(from.Flags, &problems))
 }

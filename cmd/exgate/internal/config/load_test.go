@@ -1,9 +1,11 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -228,5 +230,26 @@ func TestEveryLimitReachesTheGateway(t *testing.T) {
 func fill(v reflect.Value) {
 	for i := range v.NumField() {
 		v.Field(i).SetInt(int64(i + 1))
+	}
+}
+
+// A configuration may come from a pipe. Paths in it are relative to the working folder.
+func TestPipe(t *testing.T) {
+	if runtime.GOOS != "linux" { // where /dev/fd/N opens the pipe itself
+		return
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	if _, err := write.WriteString("pid_file: exgate.pid\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := write.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := mustLoad(t, Sources{File: fmt.Sprintf("/dev/fd/%d", read.Fd())}).PIDFile; got != "exgate.pid" {
+		t.Errorf("pid_file: %q", got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 
+	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
@@ -55,7 +56,7 @@ func (m *Module) Listening() *Config { return m.listening }
 // LoadModule reads and checks the settings of the module name. Its error is of type [Problems].
 func LoadModule(file, name string) (*Module, error) {
 	var problems collector
-	said := readFile(moduleSchema, file, &problems)
+	said := readFile(moduleSchema, file, boundedfile.Read, &problems)
 	k := koanf.New(".")
 	if err := k.Load(confmap.Provider(said.values, "."), nil); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", file, err)

@@ -9,7 +9,7 @@ import (
 
 // Sources is where a configuration comes from.
 type Sources struct {
-	// File is the configuration file. If zero, there is none.
+	// File is the configuration file, or a pipe that is read until its end. If zero, there is none.
 	File string
 	// Environ holds variables as NAME=value. If zero, there are none.
 	Environ []string

@@ -55,7 +55,7 @@ func topicName(topic string) error {
 	switch {
 	case strings.ContainsAny(topic, "+#"):
 		return errors.New("must hold no + or #: it is published to")
-	case strings.HasPrefix(topic, "$"):
+	case strings.HasPrefix(topic, "$") && !strings.HasPrefix(topic, "${"): // what a placeholder stands for is checked at each login
 		return errors.New("must not begin with $: such topics are the broker's own")
 	}
 	_, err := gateway.ParseTopicPattern(topic)

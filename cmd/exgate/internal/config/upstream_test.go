@@ -317,3 +317,13 @@ func TestSecretsOfTheUpstreamAreNotShown(t *testing.T) {
 		}
 	}
 }
+
+// A status below the device's own name is a topic, though its text begins with $.
+func TestStatusBelowAPlaceholder(t *testing.T) {
+	for _, topic := range []string{"${clientid}/status", "${username}", "${listener}/${clientid}"} {
+		inFolder(t, "upstream: {url: 'mqtt://h', device_status: {topic: '"+topic+"'}}\n")
+		if got := mustLoad(t, Sources{File: "exgate.yaml"}).Upstream.DeviceStatus.Topic; got != topic {
+			t.Errorf("got %q, want %q", got, topic)
+		}
+	}
+}

@@ -421,7 +421,7 @@ func TestFilesThatAreNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"pipe.yaml": "pipe.yaml: cannot be read: is a named pipe, not a regular file",
+		"pipe.yaml": "pipe.yaml: cannot be read: a pipe that nothing was written to",
 		"/dev/zero": "/dev/zero: cannot be read: is not a regular file",
 		"loop.yaml": "loop.yaml: cannot be read: too many levels of symbolic links",
 		"-":         "-: is no file: a configuration is read again on an upgrade, so that it cannot come from the standard input",
