@@ -7,8 +7,8 @@ import (
 	"github.com/exgate/exgate/internal/topic"
 )
 
-// call is one upstream call under way. It counts against the connection's limits until its result is there, and holds a result back
-// that came before the call returned.
+// call is one upstream call under way. It counts against the connection's limits until it has a result, and holds back
+// a result that came before the call returned.
 type call struct {
 	conn   *Conn
 	name   string
@@ -72,7 +72,7 @@ func (c *Conn) Unsubscribe(filter string, done Done) Result {
 	return OK
 }
 
-// begin is admit, and logs what is refused.
+// begin is like admit, and logs a refusal.
 func (c *Conn) begin(name string, allowed topicList, text string, bytes int, window bool, done Done) (Session, string, *call, Result) {
 	session, mounted, k, r := c.admit(name, allowed, text, bytes, window, done)
 	if !r.Ok() {
@@ -81,7 +81,8 @@ func (c *Conn) begin(name string, allowed topicList, text string, bytes int, win
 	return session, mounted, k, r
 }
 
-// admit admits a call with a topic name or filter that allowed covers, and counts it. It returns the topic with the mountpoint.
+// admit checks a call against the connection's limits and its topic name or filter against allowed, and counts it. It
+// returns the topic with the mountpoint.
 func (c *Conn) admit(name string, allowed topicList, text string, bytes int, window bool, done Done) (Session, string, *call, Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -154,7 +155,7 @@ func (k *call) complete(r Result) {
 	k.report()
 }
 
-// returned notes that the session's method has returned to the handler.
+// returned records that the session's method has returned to the handler.
 func (k *call) returned() {
 	if k.state.CompareAndSwap(callEntered, callReturned) {
 		return // complete will report it
@@ -166,7 +167,7 @@ func (k *call) returned() {
 	k.conn.results.add(k)
 }
 
-// settle takes the call off the connection's limits.
+// settle stops counting the call against the connection's limits.
 func (k *call) settle() {
 	c := k.conn
 	c.metrics.call(k.name, k.result)
@@ -190,7 +191,8 @@ func (k *call) report() {
 	}
 }
 
-// results reports, in order and on a goroutine that exists only meanwhile, the calls that were completed before they returned.
+// results reports the calls that were completed before they returned, in order, on a goroutine that exists only while
+// there are any.
 type results struct {
 	mu      sync.Mutex
 	waiting []*call

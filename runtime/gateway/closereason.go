@@ -29,12 +29,12 @@ var (
 	ReasonKeepaliveTimeout = CloseReason{Code: 301, Name: "keepalive_timeout"}
 	ReasonSendTimeout      = CloseReason{Code: 302, Name: "send_timeout"}
 	ReasonAuthTimeout      = CloseReason{Code: 303, Name: "auth_timeout"}
-	ReasonAuthExpired      = CloseReason{Code: 304, Name: "auth_expired"} // the credentials were for a time, and it is over
+	ReasonAuthExpired      = CloseReason{Code: 304, Name: "auth_expired"} // the credentials have expired
 
 	ReasonSendQueueFull    = CloseReason{Code: 400, Name: "send_queue_full"}
 	ReasonMessageQueueFull = CloseReason{Code: 401, Name: "message_queue_full"}
-	ReasonQueueBudget      = CloseReason{Code: 402, Name: "queue_budget"}   // too much waited in all queues of the gateway, and its were the fullest
-	ReasonNoDescriptors    = CloseReason{Code: 403, Name: "no_descriptors"} // its device had said nothing, and another connection needed the file descriptor
+	ReasonQueueBudget      = CloseReason{Code: 402, Name: "queue_budget"}   // too much waits in all queues, and its queue is the largest
+	ReasonNoDescriptors    = CloseReason{Code: 403, Name: "no_descriptors"} // the device had sent nothing, and another connection needed the file descriptor
 
 	ReasonHandlerFailed      = CloseReason{Code: 500, Name: "handler_failed"}
 	ReasonHandlerUnavailable = CloseReason{Code: 501, Name: "handler_unavailable"}
@@ -57,7 +57,7 @@ var (
 	ReasonKicked          = CloseReason{Code: 700, Name: "kicked"}
 	ReasonListenerRemoved = CloseReason{Code: 701, Name: "listener_removed"}
 	ReasonShutdown        = CloseReason{Code: 702, Name: "shutdown"}
-	ReasonModuleDrained   = CloseReason{Code: 703, Name: "module_drained"} // a newer version of its handler took over, and its time is up
+	ReasonModuleDrained   = CloseReason{Code: 703, Name: "module_drained"} // a newer version of the handler took over, and the time to drain is up
 )
 
 // With returns the reason with a detail for the log.

@@ -45,7 +45,7 @@ type Conn struct {
 	gate   gate
 	login  login
 	timers timers
-	rates  *rates // nil where nothing is limited
+	rates  *rates // nil if nothing is limited
 	held   *hold  // of the event under way, nil unless it waits
 
 	backlog backlog
@@ -72,7 +72,7 @@ func newConn(gw *Gateway, l *attachment, t Transport) (*Conn, error) {
 // ID is the connection's name in ExProto's conn field: 128 random bits in base 32, '@' and the gateway's node.
 func (c *Conn) ID() string { return c.id }
 
-// Info says who is at the other end.
+// Info describes the peer.
 func (c *Conn) Info() ConnInfo { return c.info }
 
 // Opened is when the connection was accepted.
@@ -146,7 +146,7 @@ func (c *Conn) dispatch(name string, event func() error) {
 // fail closes the connection for an error of its handler.
 func (c *Conn) fail(err error) { c.Close(ReasonOf(err)) }
 
-// recoverHandler keeps a panic in one connection's handler from ending the others.
+// recoverHandler keeps a panic in one connection's handler from ending other connections.
 func (c *Conn) recoverHandler() {
 	if p := recover(); p != nil {
 		c.gw.log.Error("handler panicked", "listener", c.metrics.name, "conn", c.id, "panic", p, "stack", string(debug.Stack()))
@@ -200,7 +200,7 @@ func (c *Conn) closed() {
 	c.gw.forget(c)
 }
 
-// logClosed logs a device's end at debug level, a handler's failure as a warning.
+// logClosed logs the end of a connection: a handler's failure as a warning, anything else at debug level.
 func (c *Conn) logClosed(reason CloseReason) {
 	level := slog.LevelDebug
 	if reason.Code >= ReasonHandlerFailed.Code && reason.Code < ReasonDiscarded.Code {

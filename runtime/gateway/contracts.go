@@ -8,8 +8,10 @@ import (
 
 // HandlerFactory makes the handlers of one configured protocol: runtime/remote.Client and runtime/wasm.Engine are factories.
 type HandlerFactory interface {
-	// NewHandler returns the handler of a new connection. It must not call the adapter, must return at once, and holds nothing that has to be
-	// freed: a connection that is refused after it gets no event at all. An error refuses the connection with [ReasonHandlerUnavailable], or with the reason that the error carries (see [HandlerError]).
+	// NewHandler returns the handler for a new connection. It must return at once, must not call the adapter, and must
+	// not hold anything that needs to be freed: a connection that is refused afterwards gets no event at all. An error
+	// refuses the connection with [ReasonHandlerUnavailable], or with the reason that the error carries (see
+	// [HandlerError]).
 	NewHandler(conn ConnectionAdapter) (ConnectionHandler, error)
 
 	// Close frees what the factory holds. The gateway calls it once, after the last connection of the factory has seen OnSocketClosed.
@@ -31,14 +33,15 @@ type ConnectionHandler interface {
 	OnSocketClosed(reason CloseReason) error
 }
 
-// Drainer is met by handlers that want to know that the gateway stops or that a newer version of their factory took over.
-// OnDrain is an event like any other and comes at most once.
+// Drainer is implemented by handlers that need to know when the gateway stops or when a newer version of their factory
+// takes over. OnDrain is an event like any other and is delivered at most once.
 type Drainer interface {
 	OnDrain() error
 }
 
-// ConnectionAdapter is what a handler may do with its connection. Every method is safe for concurrent use, never waits for an event to
-// finish, and may be called inside one. After the connection closed each returns [CodeConnProcessNotAlive].
+// ConnectionAdapter holds the calls that a handler may make on its connection. Every method is safe for concurrent use,
+// never waits for an event to finish, and may be called inside one. Once the connection has closed, each returns
+// [CodeConnProcessNotAlive].
 //
 // Authenticate, Publish, Subscribe and Unsubscribe wait for the broker. Where they return [OK], the call was accepted and done is called
 // exactly once, on another goroutine, never before the method has returned; a nil done asks for no result. Any other Result refuses the
@@ -48,8 +51,8 @@ type ConnectionAdapter interface {
 	// gateway's node (see [NodeOf]); handlers treat it as opaque.
 	ID() string
 
-	// Send queues a copy of b for the device. It needs no authentication. Over the queue's limit the connection is closed with
-	// [ReasonSendQueueFull].
+	// Send queues a copy of b for the device. It needs no authentication. If the queue is full, the connection is
+	// closed with [ReasonSendQueueFull].
 	Send(b []byte) Result
 
 	// Close ends the connection: what Send queued goes out, OnSocketClosed follows. Handlers pass [ReasonNormal]. Only the first reason counts.
@@ -68,67 +71,69 @@ type ConnectionAdapter interface {
 	Subscribe(filter string, qos uint32, done Done) Result
 	Unsubscribe(filter string, done Done) Result
 
-	// Pause stops the reading of the socket until Resume. Bytes stay in the kernel.
+	// Pause stops reading the socket until Resume. Bytes stay in the kernel.
 	Pause()
 	Resume() Result
 
-	// Post runs event as one of the connection's events: in order, one at a time, never after OnSocketClosed. An error of event is
-	// treated as that of a handler's method. It reports false where the connection is closed already and event will not run.
+	// Post runs event as one of the connection's events: in order, one at a time, never after OnSocketClosed. An error
+	// of event is treated as that of a handler's method. It reports false if the connection has already closed; event
+	// will then not run.
 	Post(event func() error) bool
 }
 
-// AuthObserver is met by transports that want to know when their device was refused by the upstream.
+// AuthObserver is implemented by transports that need to know when the upstream refuses their device.
 type AuthObserver interface {
 	// AuthFailed is called after each refused authentication. It must not block.
 	AuthFailed()
 }
 
-// MessageTransport is met by transports that carry each Send as one message, whose size is limited.
+// MessageTransport is implemented by transports that carry each Send as one message of limited size.
 type MessageTransport interface {
-	// CheckSend refuses a Send of n bytes where one message does not hold them, and counts it. The connection stays.
+	// CheckSend refuses, and counts, a Send of n bytes that do not fit into one message. The connection stays open.
 	CheckSend(n int) Result
 }
 
 // Transport is the socket of one device as a [Conn] sees it; runtime/listener implements it for each kind of socket. The
 // listener reads, the Conn writes and closes.
 type Transport interface {
-	// Info says who is at the other end. It is called when the connection is made, and again where it is not taken.
+	// Info describes the peer. It is called when the connection is made, and again if the connection is refused.
 	Info() ConnInfo
 
-	// TryWrite writes what the socket takes without waiting, and returns how much that was. A transport that cannot know returns 0, nil.
+	// TryWrite writes what the socket accepts without blocking, and returns the number of bytes. A transport that
+	// cannot tell returns 0, nil.
 	TryWrite(b []byte) (int, error)
 
-	// Write writes all of b and waits for it, at most until the write deadline.
+	// Write writes all of b. It blocks until then, at most until the write deadline.
 	Write(b []byte) (int, error)
 	SetWriteDeadline(t time.Time) error
 
-	// CloseWrite tells the peer that nothing more will come, and lets the listener discard what the peer still sends for at most linger,
-	// so that the last bytes are not lost to a reset. After it the listener closes the transport.
+	// CloseWrite tells the peer that no more bytes will come, and has the listener discard what the peer still sends
+	// for at most linger, so that the last bytes are not lost to a reset. The listener then closes the transport.
 	CloseWrite(linger time.Duration) error
 
 	// Close frees the socket at once and wakes the goroutine that reads it. Calling it again does nothing.
 	Close() error
 
-	// Abort is Close that also throws away what the kernel has not sent yet.
+	// Abort is like Close, and also discards what the kernel has not sent yet.
 	Abort() error
 }
 
-// Device is who asks for a session at an upstream, and where it comes from.
+// Device identifies a client that needs a session at an upstream, and where it is connected.
 type Device struct {
 	ClientInfo
-	Peer     netip.AddrPort // where it is connected from; zero for a client of the gateway's own
-	Listener string         // the listener it is connected to; empty for a client of the gateway's own
+	Peer     netip.AddrPort // the device's address; zero for the gateway's own clients
+	Listener string         // the listener it is connected to; empty for the gateway's own clients
 	Module   string         // [ListenerConfig].Module of that listener
 }
 
 // Connector reaches one MQTT upstream.
 type Connector interface {
-	// Connect authenticates the device at the upstream and opens its session. It blocks until the upstream answered or ctx ends. A refusal
-	// is a [*ResultError] (bad credentials: [CodePermissionDeny]); any other error means that the upstream could not be asked.
-	// down gets what comes from the upstream, until Session.Close has returned.
+	// Connect authenticates the device at the upstream and opens its session. It blocks until the upstream has answered
+	// or ctx ends. A refusal is a [*ResultError] (bad credentials: [CodePermissionDeny]); any other error means that
+	// the upstream could not be reached. down receives what the upstream sends until Session.Close has returned.
 	Connect(ctx context.Context, device Device, password string, down Downlink) (Session, error)
 
-	// Close ends the sessions that are left and frees the connector. The gateway calls it once.
+	// Close ends the remaining sessions and frees the connector. The gateway calls it once.
 	Close(ctx context.Context) error
 }
 
@@ -146,18 +151,20 @@ type Session interface {
 	Subscribe(filter string, qos byte, done Done)
 	Unsubscribe(filter string, done Done)
 
-	// Close ends the session at the upstream and returns without waiting for the network. Every done that is owed has been called, or
-	// is called soon after.
+	// Close ends the session at the upstream and returns without waiting for the network. Every outstanding done has
+	// been called by then, or is called soon after.
 	Close()
 }
 
-// Downlink takes what an upstream session has for its device. [*Conn] is one.
+// Downlink receives what an upstream session has for its device. [*Conn] implements it.
 type Downlink interface {
-	// Deliver queues m for the handler and never blocks. It takes over m and its payload. Where the queue is full it drops a QoS 0
-	// message, counts it and reports false; for a message of higher QoS it closes the device.
+	// Deliver queues m for the handler and never blocks. It takes ownership of m and its payload. If the queue is full,
+	// it drops and counts a QoS 0 message, and closes the connection for a message of higher QoS. It reports whether m
+	// was queued.
 	Deliver(m Message) bool
 
-	// SessionLost says that the upstream ended the session for good (another client took the client id: [ReasonDiscarded]).
+	// SessionLost reports that the upstream has ended the session for good (another client took the client id:
+	// [ReasonDiscarded]).
 	SessionLost(reason CloseReason)
 }
 
@@ -189,10 +196,10 @@ type ConnInfo struct {
 	SocketType SocketType
 	Peer       netip.AddrPort
 	Local      netip.AddrPort
-	PeerCert   *CertificateInfo // nil without TLS, or where the device sent none
+	PeerCert   *CertificateInfo // nil without TLS, or if the device sent none
 }
 
-// ClientInfo is what a handler learned of a device. Only ClientID is required.
+// ClientInfo is what a handler has learned about a device. Only ClientID is required.
 type ClientInfo struct {
 	ProtoName    string
 	ProtoVersion string
@@ -205,8 +212,8 @@ type ClientInfo struct {
 type Message struct {
 	Node      string // the gateway's node name
 	ID        string // unique
-	QoS       byte   // as it was delivered: at most the subscription's
-	From      string // client id of the publisher; empty where the upstream does not tell (MQTT does not)
+	QoS       byte   // as delivered: at most the subscription's
+	From      string // client id of the publisher; empty if the upstream does not report it (MQTT does not)
 	Topic     string
 	Payload   []byte
 	Timestamp time.Time // when the gateway received it

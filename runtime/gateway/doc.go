@@ -1,9 +1,9 @@
 // Package gateway connects device sockets, protocol handlers and an MQTT upstream.
 //
-// It holds the [Gateway], one [Conn] for each device, and the contracts that the other packages meet: [Transport]
-// (runtime/listener), [HandlerFactory] and [ConnectionHandler] (runtime/remote, runtime/wasm), [ConnectionAdapter] (what a handler
-// may do, met by [Conn]), [Connector] and [Session] (connectors). Names are those of EMQX's ExProto contract, so that the .proto file and
-// the Go code can be searched with the same word.
+// It holds the [Gateway], one [Conn] for each device, and the contracts that the other packages implement: [Transport]
+// (runtime/listener), [HandlerFactory] and [ConnectionHandler] (runtime/remote, runtime/wasm), [ConnectionAdapter]
+// (what a handler may do, implemented by [Conn]), [Connector] and [Session] (connectors). Names are those of EMQX's
+// ExProto contract, so that the .proto file and the Go code can be searched with the same word.
 //
 // # Invariants
 //

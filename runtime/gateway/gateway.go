@@ -11,22 +11,25 @@ import (
 	"github.com/exgate/exgate/internal/lograte"
 )
 
-// Config is a gateway's.
+// Config configures a [Gateway].
 type Config struct {
-	// Node is the gateway's name in messages and in the ids of connections, unique among gateways that share an adapter address. What
-	// [CheckNode] does not take is replaced by '-' or cut off. If zero, [DefaultNode].
+	// Node is the gateway's name in messages and in the ids of connections, unique among gateways that share an adapter
+	// address. Characters that [CheckNode] refuses become '-', and a name that is too long is cut. If zero,
+	// [DefaultNode].
 	Node string
-	// Logger takes the gateway's log. If zero, slog.Default().
+	// Logger receives the gateway's log. If zero, slog.Default().
 	Logger *slog.Logger
-	// Metrics counts. If zero, an unregistered set.
+	// Metrics is the set of counters to use. If zero, an unregistered set.
 	Metrics *Metrics
-	// QueueBytes bounds what waits for devices and for handlers in all connections together, in bytes. Beyond it the connections that hold most without
-	// taking any are closed with [ReasonQueueBudget]. If zero, a 64th of the memory that the process may use, between 64 MiB and 128 MiB.
+	// QueueBytes bounds what is queued for devices and for handlers in all connections together, in bytes. Beyond it
+	// the connections with the largest queues that do not move are closed with [ReasonQueueBudget]. If zero, a 64th of
+	// the memory that the process may use, between 64 MiB and 128 MiB.
 	QueueBytes int64
 }
 
-// Gateway holds the listeners, handlers and connectors of one process, each under a name, and the connections between them. All of them can be
-// added, changed and removed while it runs: what is there already keeps what it was made with.
+// Gateway holds the listeners, handlers and connectors of one process, each under a name, and the connections between
+// them. All of them can be added, changed and removed while it runs: existing connections keep what they were made
+// with.
 type Gateway struct {
 	node    string
 	log     *slog.Logger
@@ -73,7 +76,8 @@ func New(cfg Config) *Gateway {
 	}
 }
 
-// QueuedBytes is how much waits for devices and for handlers in all connections together; see Config.QueueBytes.
+// QueuedBytes returns how much is queued for devices and for handlers in all connections together, in bytes; see
+// Config.QueueBytes.
 func (g *Gateway) QueuedBytes() int64 { return g.queues.held.Load() }
 
 // Node is the gateway's name.
@@ -82,8 +86,8 @@ func (g *Gateway) Node() string { return g.node }
 // now is a clock for timers: cheaper than the wall clock, and never set back.
 func (g *Gateway) now() time.Duration { return time.Since(g.started) }
 
-// SetHandler adds the factory name, or replaces it: new connections take f; those of the old one are told to drain and keep it until
-// they close, then it is closed.
+// SetHandler adds the factory called name, or replaces it: new connections use f; connections of the old factory get
+// OnDrain and keep it until they close, and then it is closed.
 func (g *Gateway) SetHandler(name string, f HandlerFactory) error {
 	old, err := put(g, g.handlers, newLease(name, f, func(f HandlerFactory) { g.closeLater("handler", name, f.Close) }))
 	if err != nil {
@@ -98,7 +102,7 @@ func (g *Gateway) SetHandler(name string, f HandlerFactory) error {
 
 var errStopped = errors.New("the gateway is shut down")
 
-// put makes l the lease of its name and returns the one before.
+// put stores l under its name and returns the previous lease.
 func put[T any](g *Gateway, leases map[string]*lease[T], l *lease[T]) (old *lease[T], err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -110,7 +114,7 @@ func put[T any](g *Gateway, leases map[string]*lease[T], l *lease[T]) (old *leas
 	return old, nil
 }
 
-// drain tells the connections of a retired factory.
+// drain sends OnDrain to the connections of a retired factory.
 func (g *Gateway) drain(old *lease[HandlerFactory]) {
 	for _, c := range g.connsWhere(func(c *Conn) bool { return c.factory == old }) {
 		c.mu.Lock()
@@ -119,8 +123,8 @@ func (g *Gateway) drain(old *lease[HandlerFactory]) {
 	}
 }
 
-// SetConnector adds the connector name, or replaces it: new connections take c; sessions of the old one stay until their devices leave,
-// then it is closed.
+// SetConnector adds the connector called name, or replaces it: new connections use c; sessions of the old connector
+// stay until their devices leave, and then it is closed.
 func (g *Gateway) SetConnector(name string, c Connector) error {
 	old, err := put(g, g.connectors, newLease(name, c, func(c Connector) { g.closeLater("connector", name, c.Close) }))
 	if err != nil {
@@ -132,7 +136,7 @@ func (g *Gateway) SetConnector(name string, c Connector) error {
 	return nil
 }
 
-// RemoveHandler removes a factory that no listener uses.
+// RemoveHandler removes a factory. It fails if a listener uses it.
 func (g *Gateway) RemoveHandler(name string) error {
 	if err := remove(g, g.handlers, name, func(cfg ListenerConfig) bool { return cfg.Handler == name }); err != nil {
 		return fmt.Errorf("removing handler %q: %w", name, err)
@@ -140,7 +144,7 @@ func (g *Gateway) RemoveHandler(name string) error {
 	return nil
 }
 
-// RemoveConnector removes a connector that no listener uses.
+// RemoveConnector removes a connector. It fails if a listener uses it.
 func (g *Gateway) RemoveConnector(name string) error {
 	if err := remove(g, g.connectors, name, func(cfg ListenerConfig) bool { return cfg.Connector == name }); err != nil {
 		return fmt.Errorf("removing connector %q: %w", name, err)
@@ -148,7 +152,7 @@ func (g *Gateway) RemoveConnector(name string) error {
 	return nil
 }
 
-// remove retires a lease that no listener uses.
+// remove retires the lease called name unless a listener uses it.
 func remove[T any](g *Gateway, leases map[string]*lease[T], name string, uses func(ListenerConfig) bool) error {
 	g.mu.Lock()
 	old, ok := leases[name]
@@ -159,7 +163,7 @@ func remove[T any](g *Gateway, leases map[string]*lease[T], name string, uses fu
 	g.mu.Unlock()
 	switch {
 	case !ok:
-		return errors.New("there is none")
+		return errors.New("it does not exist")
 	case user != "":
 		return fmt.Errorf("listener %q uses it", user)
 	}
@@ -180,7 +184,7 @@ func (g *Gateway) userOf(match func(ListenerConfig) bool) string {
 // closeTimeout bounds the closing of a factory or connector that is no longer used.
 const closeTimeout = 10 * time.Second
 
-// closeLater closes something that is no longer used, off the path of whoever used it last.
+// closeLater closes something that is no longer used, without delaying its last user.
 func (g *Gateway) closeLater(what, name string, closeIt func(context.Context) error) {
 	g.background.add()
 	go func() {

@@ -25,19 +25,20 @@ type event struct {
 	size    int // of message, as it was queued
 }
 
-// inbox holds the events that wait for whoever runs the connection: the goroutine that reads the socket while it handles bytes, else one
-// that is started for the purpose and ends when nothing is left. Guarded by Conn.mu.
+// inbox holds the events that wait for the goroutine that runs the connection: the goroutine that reads the socket
+// while it handles bytes, otherwise one that is started when an event comes and ends when none is left. Guarded by
+// Conn.mu.
 type inbox struct {
 	events   []event
-	messages int           // those in events
-	early    []Message     // came before the login's result; they follow it
-	bytes    int           // payloads of those in events and in early
-	running  bool          // somebody runs the connection
-	turn     chan struct{} // made by the reading goroutine where it waits to run it, closed to hand it over
-	leaving  bool          // eventLeave is or was in
-	last     bool          // eventClosed is in
-	reading  bool          // it is the reading goroutine that runs the connection; owned by whoever does
-	busy     bool          // the reading goroutine has read, and the handler is not done with it: nobody can hear the device
+	messages int           // how many of events are messages
+	early    []Message     // messages that came before the login's result; delivered after it
+	bytes    int           // bytes of the payloads in events and early
+	running  bool          // a goroutine runs the connection
+	turn     chan struct{} // created by the reading goroutine when it waits to run the connection, closed to let it
+	leaving  bool          // leave was called: the gateway stops
+	last     bool          // eventClosed has been queued
+	reading  bool          // the reading goroutine runs the connection; owned by the goroutine that runs it
+	busy     bool          // the handler is not done with the last read: the socket is not read meanwhile
 }
 
 // batches recycles the slices that carry messages to handlers.
@@ -60,8 +61,8 @@ func (c *Conn) enqueue(e event) bool {
 	return true
 }
 
-// acquire makes the reading goroutine the one that runs the connection. It waits for the events that are being handled, not for those behind
-// them.
+// acquire makes the reading goroutine the one that runs the connection. It waits for the events that are being handled,
+// but not for those queued after them.
 func (c *Conn) acquire() {
 	c.mu.Lock()
 	c.inbox.busy = true
@@ -78,8 +79,8 @@ func (c *Conn) acquire() {
 	c.inbox.reading = true
 }
 
-// yield ends the reading goroutine's turn. It handles the events that wait, and leaves those that come meanwhile to another goroutine, so that
-// a flood of messages does not silence the device.
+// yield ends the reading goroutine's turn. It handles the queued events, and leaves those that come meanwhile to
+// another goroutine, so that a flood of messages does not keep the socket from being read.
 func (c *Conn) yield() {
 	if c.handleWaiting() && !c.idle() {
 		go c.drain()
@@ -93,7 +94,7 @@ func (c *Conn) drain() {
 	}
 }
 
-// handleWaiting handles the events that wait. It reports false where the caller no longer runs the connection.
+// handleWaiting handles the queued events. It reports false if the caller no longer runs the connection.
 func (c *Conn) handleWaiting() bool {
 	c.mu.Lock()
 	events := c.inbox.events

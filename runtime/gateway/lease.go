@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// lease is a handler factory or connector that connections use. It can be replaced while it is used: it is freed when it has been retired
-// and its last user is gone.
+// lease counts the users of a handler factory or connector, so that it can be replaced while it is used: it is freed
+// once it has been retired and its last user has released it.
 type lease[T any] struct {
 	name  string
 	value T
@@ -22,7 +22,7 @@ func newLease[T any](name string, value T, free func(T)) *lease[T] {
 	return &lease[T]{name: name, value: value, free: free}
 }
 
-// take adds a user. It reports false where the lease is retired already.
+// take adds a user. It reports false if the lease is already retired.
 func (l *lease[T]) take() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,7 +44,7 @@ func (l *lease[T]) release() {
 	}
 }
 
-// retire lets no new users in.
+// retire lets the lease take no new users.
 func (l *lease[T]) retire() {
 	l.mu.Lock()
 	first := !l.retired
@@ -56,7 +56,8 @@ func (l *lease[T]) retire() {
 	}
 }
 
-// Lend returns the factory name for something that is no listener. It stays what it is, and is not closed, until what is returned is.
+// Lend returns the factory called name for use outside of a listener. The gateway may replace its own, but does not
+// close the lent one before the returned factory is closed.
 func (g *Gateway) Lend(name string) (HandlerFactory, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -77,7 +78,7 @@ func (l *lent) NewHandler(conn ConnectionAdapter) (ConnectionHandler, error) {
 	return l.lease.value.NewHandler(conn)
 }
 
-// Close gives the factory back. Where the gateway needs it no longer, it waits until the factory is closed.
+// Close gives the factory back. If the gateway no longer needs it, Close waits until the factory is closed.
 func (l *lent) Close(ctx context.Context) error {
 	l.lease.release()
 	if l.gateway.background.wait(ctx) > 0 {

@@ -4,12 +4,12 @@ import "time"
 
 // Limits bounds what one connection may hold or wait for.
 type Limits struct {
-	// IdleTimeout ends a connection that has sent nothing since it was accepted. If zero, 30 s.
+	// IdleTimeout ends a connection whose device has sent nothing for this long since it was accepted. If zero, 30 s.
 	IdleTimeout time.Duration
 	// SendQueueBytes is how much may wait for a slow peer before it is closed with send_queue_full. If zero, 16 MiB: a handler may send
 	// 8 MiB at once.
 	SendQueueBytes int
-	// SendTimeout ends a connection whose peer took nothing of what waits for it for so long. If zero, 15 s.
+	// SendTimeout ends a connection whose peer has accepted no queued bytes for this long. If zero, 15 s.
 	SendTimeout time.Duration
 	// InboxMessages is how many messages from the upstream may wait for the handler. If zero, 1000.
 	InboxMessages int
@@ -25,7 +25,7 @@ type Limits struct {
 	AuthTimeout time.Duration
 	// CloseTimeout is how long a closed connection may take to send what is still queued. If zero, 5 s.
 	CloseTimeout time.Duration
-	// AuthDeadline ends a connection that has not authenticated so long after it was accepted. If zero, never.
+	// AuthDeadline ends a connection that has not authenticated this long after it was accepted. If zero, never.
 	AuthDeadline time.Duration
 	// MaxEventBytes is the largest body of OnReceivedBytes. More from a stream comes in several events, a larger datagram is dropped. If
 	// zero, whatever one read gives.
@@ -48,7 +48,7 @@ type Limits struct {
 	LingerTimeout time.Duration
 }
 
-// DefaultLimits is what zero fields stand for.
+// DefaultLimits holds the values that replace zero fields.
 var DefaultLimits = Limits{
 	IdleTimeout:        30 * time.Second,
 	SendQueueBytes:     16 << 20,

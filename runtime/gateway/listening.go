@@ -14,7 +14,7 @@ type Listener interface {
 	// after Close, and no error of a single accept ends it.
 	Serve(attach func(Transport) (*Conn, error)) error
 	Addr() net.Addr
-	// Close stops the accepting. It does not touch connections.
+	// Close stops accepting. It does not touch connections.
 	Close() error
 }
 
@@ -22,10 +22,10 @@ type Listener interface {
 type ListenerConfig struct {
 	Handler   string // the name given to SetHandler
 	Connector string // the name given to SetConnector
-	// Mountpoint is put before the topics of its devices, and taken off again. ${clientid}, ${username}, ${listener} and ${module} are replaced. If zero, what
-	// the handler asks for in ClientInfo.
+	// Mountpoint is put before the topics that the listener's devices use, and removed from those of messages to them.
+	// ${clientid}, ${username}, ${listener} and ${module} are replaced. If zero, the handler's in ClientInfo.
 	Mountpoint string
-	// Module names the protocol, for ${module}. If zero, ${module} stands for nothing, and a mountpoint with it refuses every client.
+	// Module is the value of ${module}. If zero, ${module} has no value, and a mountpoint with it refuses every client.
 	Module string
 	// PublishTopics are the patterns ([ParseTopicPattern]) of the topics that devices may publish to, mountpoint included; others are
 	// [CodePermissionDeny] and reach no upstream. If nil, all.
@@ -52,7 +52,7 @@ type listening struct {
 	// Guarded by Gateway.mu.
 	cfg    ListenerConfig
 	limits *Limits
-	rates  *sharedRates // nil where there are none
+	rates  *sharedRates // nil if there are none
 	topics *topicRules
 }
 
@@ -67,7 +67,7 @@ type attachment struct {
 	newHandler func(HandlerFactory, ConnectionAdapter) (ConnectionHandler, error)
 }
 
-// AddListener serves l under name. Its handler and connector must be there already.
+// AddListener serves l under name. Its handler and connector must have been added before.
 func (g *Gateway) AddListener(name string, l Listener, cfg ListenerConfig) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -75,7 +75,7 @@ func (g *Gateway) AddListener(name string, l Listener, cfg ListenerConfig) error
 		return fmt.Errorf("adding listener %q: %w", name, errStopped)
 	}
 	if _, ok := g.listeners[name]; ok {
-		return fmt.Errorf("adding listener %q: there is one already", name)
+		return fmt.Errorf("adding listener %q: it already exists", name)
 	}
 	if err := g.checkListener(name, cfg); err != nil {
 		return err
@@ -99,13 +99,13 @@ func (g *Gateway) AddListener(name string, l Listener, cfg ListenerConfig) error
 	return nil
 }
 
-// ChangeListener gives the listener's next connections another configuration. Those that are open keep theirs.
+// ChangeListener changes the configuration of the listener's next connections. Open connections keep theirs.
 func (g *Gateway) ChangeListener(name string, cfg ListenerConfig) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	entry, ok := g.listeners[name]
 	if !ok {
-		return fmt.Errorf("changing listener %q: there is none", name)
+		return fmt.Errorf("changing listener %q: it does not exist", name)
 	}
 	if err := g.checkListener(name, cfg); err != nil {
 		return err
@@ -129,7 +129,7 @@ func (g *Gateway) checkListener(name string, cfg ListenerConfig) error {
 	return nil
 }
 
-// DetachListener stops a listener and leaves its connections as they are. The name is free from here on.
+// DetachListener stops a listener and leaves its connections as they are. The name can be used again.
 func (g *Gateway) DetachListener(name string) error {
 	_, err := g.stopListener("detaching", name)
 	return err
@@ -148,14 +148,15 @@ func (g *Gateway) RemoveListener(ctx context.Context, name string) error {
 	return errors.Join(err, g.waitGone(ctx, ofEntry))
 }
 
-// stopListener waits until nothing is accepted any longer. It returns nil for a listener that is not there.
+// stopListener stops a listener and waits until it no longer accepts. It returns a nil entry if there is no such
+// listener.
 func (g *Gateway) stopListener(doing, name string) (*listening, error) {
 	g.mu.Lock()
 	entry, ok := g.listeners[name]
 	delete(g.listeners, name)
 	g.mu.Unlock()
 	if !ok {
-		return nil, fmt.Errorf("%s listener %q: there is none", doing, name)
+		return nil, fmt.Errorf("%s listener %q: it does not exist", doing, name)
 	}
 	err := entry.listener.Close()
 	<-entry.served
@@ -199,7 +200,7 @@ func (g *Gateway) refuse(entry *listening, t Transport, err error) {
 	}
 }
 
-// attachment takes what the listener's connections now use.
+// attachment takes what new connections of the listener use.
 func (g *Gateway) attachment(entry *listening) (*attachment, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

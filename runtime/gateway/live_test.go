@@ -124,14 +124,14 @@ func TestWrongNamesAreErrors(t *testing.T) {
 			err  error
 			want string
 		}{
-			{w.gw.AddListener("l", newHatch(), cfg("h", "c")), `adding listener "l": there is one already`},
+			{w.gw.AddListener("l", newHatch(), cfg("h", "c")), `adding listener "l": it already exists`},
 			{w.gw.AddListener("m", newHatch(), cfg("x", "c")), `listener "m": no handler is named "x"`},
 			{w.gw.AddListener("m", newHatch(), cfg("h", "x")), `listener "m": no connector is named "x"`},
-			{w.gw.ChangeListener("m", cfg("h", "c")), `changing listener "m": there is none`},
+			{w.gw.ChangeListener("m", cfg("h", "c")), `changing listener "m": it does not exist`},
 			{w.gw.ChangeListener("l", cfg("x", "c")), `listener "l": no handler is named "x"`},
-			{w.gw.RemoveListener(t.Context(), "m"), `removing listener "m": there is none`},
-			{w.gw.DetachListener("m"), `detaching listener "m": there is none`},
-			{w.gw.RemoveHandler("x"), `removing handler "x": there is none`},
+			{w.gw.RemoveListener(t.Context(), "m"), `removing listener "m": it does not exist`},
+			{w.gw.DetachListener("m"), `detaching listener "m": it does not exist`},
+			{w.gw.RemoveHandler("x"), `removing handler "x": it does not exist`},
 			{w.gw.RemoveHandler("h"), `removing handler "h": listener "l" uses it`},
 			{w.gw.RemoveConnector("c"), `removing connector "c": listener "l" uses it`},
 		} {

@@ -17,16 +17,16 @@ const (
 	loginDone
 )
 
-// login is who the device is and its session at the upstream. Guarded by Conn.mu.
+// login is the identity of the device and its session at the upstream. Guarded by Conn.mu.
 type login struct {
 	state   loginState
-	told    bool // the handler has the result of the login that succeeded
+	told    bool // the handler has been given the result of the successful login
 	client  ClientInfo
 	mount   string
 	session Session
 	cancel  context.CancelFunc // while pending
 
-	deadline *time.Timer // of Limits.AuthDeadline; nil without one
+	deadline *time.Timer // for Limits.AuthDeadline; nil without one
 }
 
 func (l *login) stopDeadline() {
@@ -36,7 +36,7 @@ func (l *login) stopDeadline() {
 	}
 }
 
-// armAuthDeadline starts the time that the device has to authenticate.
+// armAuthDeadline starts the timer of Limits.AuthDeadline.
 func (c *Conn) armAuthDeadline() {
 	if c.limits.AuthDeadline == 0 {
 		return
@@ -48,7 +48,8 @@ func (c *Conn) armAuthDeadline() {
 	}
 }
 
-// authLate closes a connection whose device has not authenticated in time. While an event is held, that is not its fault.
+// authLate closes a connection whose device has not authenticated in time, unless an event is held, which is not the
+// device's fault.
 func (c *Conn) authLate() {
 	c.mu.Lock()
 	held := c.held != nil
@@ -58,7 +59,7 @@ func (c *Conn) authLate() {
 	}
 }
 
-// end returns what has to be ended when the connection closes.
+// end returns the session to close and the pending login to cancel when the connection closes.
 func (l *login) end() (Session, context.CancelFunc) {
 	s := l.session
 	l.session = nil
@@ -105,7 +106,7 @@ func (c *Conn) authenticate(ctx context.Context, client ClientInfo, password str
 		o.AuthFailed()
 	}
 	c.metrics.call("authenticate", r)
-	if r != resultUnreachable { // which is logged already
+	if r != resultUnreachable { // which has been logged
 		c.refused(callLogin, "", r)
 	}
 	if done != nil {
@@ -114,8 +115,8 @@ func (c *Conn) authenticate(ctx context.Context, client ClientInfo, password str
 	c.resultTold()
 }
 
-// connect asks the upstream and, where it agrees, takes the client id over from an older connection. Connections of one client
-// id do this one after the other, so that the last to be accepted by the upstream is the one that stays here.
+// connect logs in at the upstream and, if that succeeds, takes the client id over from an older connection. Connections
+// with the same client id do this one after the other, so that the last one that the upstream accepts stays.
 func (c *Conn) connect(ctx context.Context, client ClientInfo, password string) Result {
 	release, err := c.gw.clients.lock(ctx, client.ClientID)
 	if err != nil {
@@ -139,7 +140,7 @@ func (c *Conn) connect(ctx context.Context, client ClientInfo, password string) 
 	return OK
 }
 
-// device is client and where it comes from.
+// device returns client with the address, the listener and the module of its connection.
 func (c *Conn) device(client ClientInfo) Device {
 	return Device{ClientInfo: client, Peer: c.info.Peer, Listener: c.metrics.name, Module: c.topics.module}
 }

@@ -20,7 +20,7 @@ type Metrics struct {
 	pauses      *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+// NewMetrics makes a set and registers it with reg. If reg is nil, the set is not registered.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
@@ -33,7 +33,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		received:    counter("exgate_received_bytes_total", "Bytes handed to handlers.", "listener"),
 		sent:        counter("exgate_sent_bytes_total", "Bytes taken from handlers for devices.", "listener"),
 		events:      counter("exgate_events_total", "Events handed to handlers.", "listener", "event"),
-		dropped:     counter("exgate_dropped_total", "Things thrown away, by what and why.", "listener", "what"),
+		dropped:     counter("exgate_dropped_total", "Messages, results and bytes dropped, by kind and reason.", "listener", "what"),
 		calls:       counter("exgate_upstream_calls_total", "Handlers' calls to the upstream by result.", "listener", "call", "result"),
 		pauses:      counter("exgate_read_pauses_total", "How often the reading of a device's socket stopped, by cause.", "listener", "cause"),
 	}
@@ -43,14 +43,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// The names of what can be dropped.
+// The values of what in exgate_dropped_total.
 const (
 	droppedInboxFull    = "message_inbox_full"   // QoS 0, the handler is slower than the upstream
-	droppedBadTopic     = "message_bad_topic"    // its topic is not one that MQTT allows
-	droppedAfterClose   = "message_after_close"  // it came, or still waited, when its device was gone
-	droppedResultClosed = "result_after_close"   // the outcome of a call whose device was gone
+	droppedBadTopic     = "message_bad_topic"    // MQTT does not allow its topic
+	droppedAfterClose   = "message_after_close"  // it came, or still waited, after the connection had closed
+	droppedResultClosed = "result_after_close"   // the result of a call whose connection had closed
 	droppedTooLarge     = "datagram_too_large"   // over max_event_bytes
-	droppedSendClosed   = "send_bytes_discarded" // bytes that a closed or failed socket no longer took
+	droppedSendClosed   = "send_bytes_discarded" // bytes that a closed or failed socket did not accept
 )
 
 // listenerMetrics is Metrics with a listener's labels resolved, for the hot path.

@@ -64,7 +64,7 @@ exgate_connections_opened_total{listener="l"} 1
 # HELP exgate_connections_refused_total Connections that never reached a handler.
 # TYPE exgate_connections_refused_total counter
 exgate_connections_refused_total{listener="l",reason="guest_trap"} 1
-# HELP exgate_dropped_total Things thrown away, by what and why.
+# HELP exgate_dropped_total Messages, results and bytes dropped, by kind and reason.
 # TYPE exgate_dropped_total counter
 exgate_dropped_total{listener="l",what="message_after_close"} 2
 exgate_dropped_total{listener="l",what="message_inbox_full"} 1

@@ -156,7 +156,7 @@ func TestMountpointRefusalsNameTheSetting(t *testing.T) {
 	for _, test := range []struct{ configured, handlers, id, want string }{
 		{"${clientid}/", "", "$share", "listeners.meters.mountpoint: ${clientid} must not begin with '$', as topics of a broker's own do, but is \"$share\""},
 		{"devices/${clientid}/", "", "a/b", "listeners.meters.mountpoint: ${clientid} must not contain '/', '+' or '#', but is \"a/b\""},
-		{"${username}/", "", "a", "listeners.meters.mountpoint: ${username} stands for nothing here"},
+		{"${username}/", "", "a", "listeners.meters.mountpoint: ${username} has no value here"},
 		{"", "$SYS/", "$SYS", "the handler's mountpoint: \"$SYS/\" begins with '$'"},
 		{"", "$share/g/", "a", "the handler's mountpoint: mountpoint \"$share/g/\": must not begin with $share"},
 	} {

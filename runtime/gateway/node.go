@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// maxNodeName is what Linux allows a host's name.
+// maxNodeName is the longest host name that Linux allows, in bytes.
 const maxNodeName = 64
 
-// CheckNode says why name cannot be a gateway's: it must be 1 to 64 letters, digits, '.', '-' and '_' of ASCII.
+// CheckNode returns an error unless name is valid for a gateway: it must be 1 to 64 letters, digits, '.', '-' and '_'
+// of ASCII.
 func CheckNode(name string) error {
 	switch {
 	case name == "":
@@ -23,7 +24,8 @@ func CheckNode(name string) error {
 	return nil
 }
 
-// DefaultNode is the host's name with each character that a node's name must not contain replaced by '-', or "exgate" where there is none.
+// DefaultNode is the host's name with each character that a node's name must not contain replaced by '-', or "exgate"
+// if the host has no name.
 func DefaultNode() string {
 	host, _ := os.Hostname()
 	return cleanNode(host)
@@ -57,7 +59,7 @@ func newID(node string) string { return rand.Text() + "@" + node }
 // MQTT server takes (MQTT 5, section 3.1.3.1).
 func newClientID() string { return "exgate" + rand.Text()[:17] }
 
-// NodeOf returns the node that made the connection id, "" where id is none of a gateway's.
+// NodeOf returns the node that made the connection id, or "" if id does not name one.
 func NodeOf(id string) string {
 	_, node, _ := strings.Cut(id, "@")
 	return node

@@ -25,7 +25,7 @@ func defaultQueueBytes() int64 {
 // messageOverhead is what a waiting message costs beside its topic and payload, in bytes.
 const messageOverhead = 160
 
-// stalledAfter is how long a device or its handler may take nothing of what waits before it is among the first to be closed.
+// stalledAfter is how long a queue may stand still before its connection is among the first to be closed.
 const stalledAfter = time.Second
 
 // queueBudget bounds what waits in the queues of all connections together: bytes for devices, and messages for handlers.
@@ -36,16 +36,16 @@ type queueBudget struct {
 	logged    lograte.Limiter
 
 	mu      sync.Mutex
-	writers map[*Conn]struct{} // connections whose send queue has a writer, also those that are closed already; guarded by mu
+	writers map[*Conn]struct{} // connections whose send queue has a writer, including closed ones; guarded by mu
 }
 
-// backlog is what waits in the queues of one connection.
+// backlog counts what waits in the queues of one connection.
 type backlog struct {
 	bytes atomic.Int64
 	moved atomic.Int64 // when the device or the handler last took some, on Gateway.now's clock
 }
 
-// queued counts n bytes more that wait.
+// queued adds n bytes to what waits.
 func (c *Conn) queued(n int) {
 	if c.backlog.bytes.Add(int64(n)) == int64(n) {
 		c.backlog.moved.Store(int64(c.gw.now()))
@@ -53,7 +53,7 @@ func (c *Conn) queued(n int) {
 	c.gw.queues.held.Add(int64(n))
 }
 
-// unqueued counts n bytes that wait no longer.
+// unqueued removes n bytes from what waits.
 func (c *Conn) unqueued(n int) {
 	if n == 0 {
 		return
@@ -112,8 +112,8 @@ type queueHolder struct {
 	weight  float64
 }
 
-// queueHolders are the connections in whose queues something waits: first those that have taken nothing for stalledAfter, by what they hold, then the others,
-// by what they hold and for how long they have taken nothing.
+// queueHolders returns the connections in whose queues something waits: first the stalled ones by the size of their
+// queues, then the others by size and by how long their queues have not moved.
 func (g *Gateway) queueHolders() []queueHolder {
 	now := g.now()
 	var holders []queueHolder

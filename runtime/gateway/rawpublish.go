@@ -21,7 +21,7 @@ type RawPublisher struct {
 	session *rawSession // nil until it is needed, and once it is lost
 }
 
-// rawSession is a session of a RawPublisher, and takes what comes for it.
+// rawSession is a session of a RawPublisher, and its Downlink.
 type rawSession struct {
 	publisher *RawPublisher
 	lease     *lease[Connector]
@@ -60,7 +60,7 @@ func (p *RawPublisher) RawPublish(topic string, qos uint32, payload []byte, done
 	return OK
 }
 
-// open returns the session, a new one where there is none.
+// open returns the session, and opens one if there is none.
 func (p *RawPublisher) open() (*rawSession, error) {
 	if s := p.current(); s != nil {
 		return s, nil
@@ -91,7 +91,7 @@ func (p *RawPublisher) open() (*rawSession, error) {
 
 var errRawLost = errors.New("the session was lost at once")
 
-// keep makes s the session, unless it is lost already.
+// keep makes s the session, unless it has already been lost.
 func (p *RawPublisher) keep(s *rawSession) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,7 +118,7 @@ func (p *RawPublisher) take() (*lease[Connector], error) {
 	return lease, nil
 }
 
-// Deliver drops what comes: a publisher subscribes to nothing.
+// Deliver drops the message: a publisher subscribes to nothing.
 func (s *rawSession) Deliver(Message) bool { return false }
 
 // SessionLost makes the next RawPublish open a new session.

@@ -10,11 +10,11 @@ type gate struct {
 	paused bool          // by the handler
 	calls  int           // upstream calls under way
 	window int           // publishes among them
-	bytes  int           // their payloads
+	bytes  int           // bytes of their payloads
 	until  time.Duration // a rate keeps it shut until then, on Gateway.now's clock
-	why    string        // the rate
-	wait   chan struct{} // made by a reader that waits, closed to wake it
-	wake   func()        // of WhenReadable
+	why    string        // which rate
+	wait   chan struct{} // created by a waiting reader, closed to wake it
+	wake   func()        // set by WhenReadable
 }
 
 // hold keeps the gate shut for d from now on, because of a rate.
@@ -52,8 +52,8 @@ func (g *gate) open() {
 	}
 }
 
-// WaitReadable blocks while the handler paused the connection, too many publishes are under way, or a rate is exceeded. It returns [ErrClosed]
-// once the connection has ended.
+// WaitReadable blocks while the handler has paused the connection, too many publishes are under way, or a rate is
+// exceeded. It returns [ErrClosed] once the connection has ended.
 func (c *Conn) WaitReadable() error {
 	for paused := ""; ; {
 		wait, timer, why := c.gateWait()
@@ -72,7 +72,7 @@ func (c *Conn) WaitReadable() error {
 	return nil
 }
 
-// await waits for wait or, where there is one, the timer.
+// await waits until wait is closed or, if d is not 0, until d has passed.
 func await(wait <-chan struct{}, d time.Duration) {
 	if d == 0 {
 		<-wait
@@ -86,7 +86,8 @@ func await(wait <-chan struct{}, d time.Duration) {
 	}
 }
 
-// gateWait returns what the reader has to wait for and why, or nil. With a duration, the gate opens by itself after it.
+// gateWait returns what the reader has to wait for and why, or nil if the socket may be read. If d is not 0, the gate
+// opens by itself after d.
 func (c *Conn) gateWait() (wait chan struct{}, d time.Duration, why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,8 +112,8 @@ func (c *Conn) gateWait() (wait chan struct{}, d time.Duration, why string) {
 	return c.gate.wait, d, why
 }
 
-// OverRate reports whether the connection has received more than a rate allows. Datagrams cannot be held back: their listeners drop and count
-// what comes meanwhile.
+// OverRate reports whether the connection has received more than a rate allows. Datagrams cannot be held back: their
+// listeners drop and count those that arrive meanwhile.
 func (c *Conn) OverRate() bool {
 	if c.rates == nil {
 		return false
@@ -122,8 +123,9 @@ func (c *Conn) OverRate() bool {
 	return !c.closing.Load() && c.gate.until > c.gw.now()
 }
 
-// WhenReadable reports whether the handler and the upstream take more; once the connection has ended, it is true. Otherwise it calls wake once, on a
-// goroutine of its own, when they do. A later call replaces wake. It is WaitReadable for listeners without a goroutine for each connection.
+// WhenReadable reports whether the handler and the upstream can take more, or the connection has ended. Otherwise it
+// calls wake once, on a new goroutine, when they can. A later call replaces wake. It is WaitReadable for listeners
+// without a goroutine for each connection.
 func (c *Conn) WhenReadable(wake func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,7 +140,7 @@ func (c *Conn) WhenReadable(wake func()) bool {
 	return false
 }
 
-// Pause stops the reading of the socket until Resume.
+// Pause stops reading the socket until Resume.
 func (c *Conn) Pause() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -157,10 +159,10 @@ func (c *Conn) Resume() Result {
 	return OK
 }
 
-// reopen wakes the reader if nothing but a rate holds it any longer; the caller holds mu.
+// reopen wakes the reader unless something other than a rate still keeps the gate shut; the caller holds mu.
 func (c *Conn) reopen() {
 	if _, full := c.gate.full(c.limits); !full && (c.gate.wait != nil || c.gate.wake != nil) {
-		c.timers.touch(c.gw.now()) // the device could not be heard while nobody read
+		c.timers.touch(c.gw.now()) // the device was not silent: its socket was not read
 		c.gate.open()
 	}
 }
@@ -173,8 +175,8 @@ type bucket struct {
 	last        time.Duration
 }
 
-// defaultBurst is the part of a second's tokens that may be saved up where the configuration does not say: small, so that the rate holds over any
-// ten seconds within 5 %.
+// defaultBurst is the part of a second's tokens that may be saved up if no burst is configured: small, so that the rate
+// is kept within 5 % over any ten seconds.
 const defaultBurst = 0.05
 
 func newBucket(rate, burst float64, now time.Duration) *bucket {
@@ -187,7 +189,7 @@ func newBucket(rate, burst float64, now time.Duration) *bucket {
 	return &bucket{rate: rate, burst: burst, tokens: burst, last: now}
 }
 
-// fill adds the tokens that came since the last time.
+// fill adds the tokens earned since the last call.
 func (b *bucket) fill(now time.Duration) {
 	b.tokens = min(b.burst, b.tokens+(now-b.last).Seconds()*b.rate)
 	b.last = now
@@ -201,7 +203,7 @@ func (b *bucket) until(n float64) time.Duration {
 	return time.Duration((n - b.tokens) / b.rate * float64(time.Second))
 }
 
-// take charges n tokens and returns how long to wait for the debt to be paid. A nil bucket is no limit.
+// take charges n tokens and returns how long to wait for the debt to be paid. A nil bucket sets no limit.
 func (b *bucket) take(n float64, now time.Duration) time.Duration {
 	if b == nil {
 		return 0
@@ -211,7 +213,7 @@ func (b *bucket) take(n float64, now time.Duration) time.Duration {
 	return b.until(0)
 }
 
-// The names of what can stop the reading of a socket, in exgate_read_pauses_total.
+// Why a socket is not read, as exgate_read_pauses_total names it.
 const (
 	pauseHandler          = "handler"
 	pauseUpstream         = "upstream"
@@ -227,12 +229,12 @@ type rates struct {
 	bytes, messages, publishes *bucket
 	shared                     *sharedRates
 
-	bounded bool    // publishes have a burst that was asked for: none goes beyond it
-	atOnce  float64 // publishes since the last read, also refused ones, where bounded
-	most    float64 // that there were at once, at most the burst
+	bounded bool    // a burst of publishes is configured: those beyond it are refused
+	atOnce  float64 // publishes since the last read, including refused ones; counted only if bounded
+	most    float64 // the largest atOnce so far, at most the burst
 }
 
-// sharedRates are the buckets of a listener, for all its connections together.
+// sharedRates are the buckets that all connections of a listener share.
 type sharedRates struct {
 	mu              sync.Mutex // guards the fields below
 	bytes, messages *bucket
@@ -249,7 +251,7 @@ func newSharedRates(cfg ListenerConfig, now time.Duration) *sharedRates {
 	return s
 }
 
-// newRates returns nil where nothing is limited.
+// newRates returns nil if nothing is limited.
 func newRates(l *Limits, shared *sharedRates, now time.Duration) *rates {
 	r := &rates{
 		bytes:     newBucket(float64(l.BytesPerSecond), float64(l.BytesBurst), now),
@@ -264,9 +266,10 @@ func newRates(l *Limits, shared *sharedRates, now time.Duration) *rates {
 	return r
 }
 
-// publish charges a publish, or reports that it is one too many; the caller holds the connection's mu. A rate alone goes into debt, as for what was
-// read. A burst that was asked for bounds also what one event publishes: no debt, but a refusal. So that this does not meet a device that is only
-// fast, the reading waits until the burst holds as many as its events have published at once so far.
+// publish charges a publish and reports whether it is allowed; the caller holds the connection's mu. A rate alone goes
+// into debt, as it does for bytes read. A configured burst also bounds what one event publishes: publishes beyond it
+// are refused. So that a device that is merely fast is not refused, reading pauses until the burst holds as many tokens
+// as the device's events have published at once so far.
 func (r *rates) publish(g *gate, now time.Duration) bool {
 	switch {
 	case r.publishes == nil:
@@ -310,31 +313,33 @@ func (c *Conn) charge(n int) {
 	c.rates.read(&c.gate, n, c.gw.now())
 }
 
-// Holder is met by adapters that take part where an event waits until its handler can take it. [Conn] is one.
+// Holder is implemented by adapters whose events may wait until the handler can take them. [Conn] implements it.
 type Holder interface {
-	// Hold says that the event under way waits. Until release is called, the silence of the device, whose socket nobody reads, does not count
-	// against it, and the connection ends once the next read would find that the device has gone. interrupt is called at most once, on
-	// any goroutine, when the connection begins to close for whatever reason; it must not block. Where Hold returns nil, the connection is
-	// closing already or the gateway stops: the event must not wait. Only the goroutine that runs the event may call it, and once until release.
+	// Hold declares that the current event waits. Until release is called, the socket is not read, so that the device's
+	// silence does not count against it, and the connection ends once the next read would find that the device has
+	// gone. interrupt is called at most once, on any goroutine, when the connection begins to close; it must not block.
+	// Hold returns nil if the connection is already closing or the gateway is stopping: the event must then not wait.
+	// Only the goroutine that runs the event may call Hold, and not again before release.
 	Hold(interrupt func()) (release func())
 }
 
-// Peeker is met by transports that can tell what the next read would find without reading.
+// Peeker is implemented by transports that can tell what the next read would return without reading.
 type Peeker interface {
-	// Peek returns nil where the next read would find bytes or nothing yet, and its error otherwise, io.EOF where the peer has closed. It never
-	// waits. It is called while the goroutine that reads the transport is in [Conn.Receive].
+	// Peek returns nil if the next read would return bytes or block, and otherwise the error that it would return:
+	// io.EOF if the peer has closed. Peek never blocks. It is called while the goroutine that reads the transport is in
+	// [Conn.Receive].
 	Peek() error
 }
 
 var _ Holder = (*Conn)(nil)
 
-// peekInterval is how often the socket of a held connection is looked at.
+// peekInterval is how often the socket of a held connection is checked.
 const peekInterval = time.Second
 
 // hold is an event that waits for its handler.
 type hold struct {
 	interrupt func()
-	peek      *time.Timer // nil where the transport cannot tell, or the reading goroutine will
+	peek      *time.Timer // nil if the transport cannot peek, or the reading goroutine will notice
 }
 
 func (h *hold) stop() {
@@ -343,7 +348,7 @@ func (h *hold) stop() {
 	}
 }
 
-// Hold says that the event under way waits.
+// Hold declares that the current event waits; see [Holder].
 func (c *Conn) Hold(interrupt func()) (release func()) {
 	c.mu.Lock()
 	leaving := c.inbox.leaving
@@ -363,7 +368,7 @@ func (c *Conn) Hold(interrupt func()) (release func()) {
 	return func() { c.release(h) }
 }
 
-// release ends h, unless Close has.
+// release ends h, unless Close already has.
 func (c *Conn) release(h *hold) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -374,7 +379,7 @@ func (c *Conn) release(h *hold) {
 	}
 }
 
-// peek closes a held connection that nobody is at the other end of any longer.
+// peek closes a held connection whose peer has gone.
 func (c *Conn) peek(h *hold, p Peeker) {
 	c.mu.Lock()
 	held := c.held == h

@@ -69,7 +69,7 @@ func (c *Conn) logRefusal(client ClientInfo, call, topic string, r Result) {
 	c.gw.log.LogAttrs(context.Background(), slog.LevelWarn, call+" refused", attrs...)
 }
 
-// sentence is a cause without the values in it, which a device may choose: texts in quotes, and digits.
+// sentence strips from a cause the values that a device may choose: quoted texts and digits.
 func sentence(cause string) string {
 	quoted, escaped := false, false
 	return strings.Map(func(r rune) rune {
@@ -93,7 +93,7 @@ func sentence(cause string) string {
 // callLogin is the authenticate call in log lines.
 const callLogin = "login"
 
-// who names a device in log lines.
+// who returns the attributes that identify a device in log lines.
 func (c *Conn) who(client ClientInfo) []slog.Attr {
 	attrs := []slog.Attr{
 		slog.String("listener", c.metrics.name), slog.String("conn", c.id), slog.String("client_id", shown(client.ClientID)), slog.Any("peer", c.info.Peer),
@@ -104,10 +104,10 @@ func (c *Conn) who(client ClientInfo) []slog.Attr {
 	return attrs
 }
 
-// longestShown bounds what a device said in a log line, in bytes.
+// longestShown bounds a device's text in a log line, in bytes.
 const longestShown = 256
 
-// shown is a text of a device or a handler for a log line, shortened where it is long.
+// shown returns a device's or handler's text for a log line, shortened if it is long.
 func shown(text string) string {
 	if len(text) > longestShown {
 		text = strings.ToValidUTF8(text[:longestShown], "") + "..."

@@ -7,7 +7,8 @@ import (
 	"sync"
 )
 
-// clients knows which connection holds a client id, and lets connections of one client id log in one after the other.
+// clients tracks which connection owns a client id, and lets connections with the same client id log in one after the
+// other.
 type clients struct {
 	mu sync.Mutex // guards the fields below
 	by map[string]*clientEntry
@@ -16,10 +17,10 @@ type clients struct {
 type clientEntry struct {
 	conn  *Conn
 	turn  chan struct{} // holds a token while a login is under way; nil until one is
-	users int           // logins under way and waiting
+	users int           // logins that are under way or waiting
 }
 
-// lock waits for the client id's turn to log in.
+// lock waits until no other login with the client id is under way.
 func (s *clients) lock(ctx context.Context, id string) (release func(), err error) {
 	s.mu.Lock()
 	if s.by == nil {
@@ -58,7 +59,7 @@ func (s *clients) leave(id string, e *clientEntry) {
 	}
 }
 
-// claim makes c the holder of id and returns the one before. The caller holds the id's turn.
+// claim makes c the owner of id and returns the previous owner. The caller has locked id.
 func (s *clients) claim(id string, c *Conn) (older *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +68,7 @@ func (s *clients) claim(id string, c *Conn) (older *Conn) {
 	return older
 }
 
-// release ends c's hold of id, where it still holds it.
+// release gives up id if c still owns it.
 func (s *clients) release(id string, c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +90,7 @@ func (g *Gateway) Conn(id string) (*Conn, bool) {
 	return c, ok
 }
 
-// Conns is a snapshot of the open connections.
+// Conns returns a snapshot of the open connections.
 func (g *Gateway) Conns() iter.Seq[*Conn] {
 	return slices.Values(g.connsWhere(func(*Conn) bool { return true }))
 }
@@ -119,7 +120,7 @@ func (g *Gateway) remember(entry *listening, c *Conn) error {
 	return nil
 }
 
-// forget ends what the gateway holds of a connection whose OnSocketClosed was delivered.
+// forget removes a connection whose OnSocketClosed has been delivered.
 func (g *Gateway) forget(c *Conn) {
 	if client, ok := c.Client(); ok {
 		g.clients.release(client.ClientID, c)
@@ -129,5 +130,5 @@ func (g *Gateway) forget(c *Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.conns, c.id)
-	g.tellWaiting(c) // last: Shutdown goes on when nobody uses a handler or connector any longer
+	g.tellWaiting(c) // last: Shutdown continues once no connection uses a handler or connector
 }

@@ -10,20 +10,21 @@ import (
 	"time"
 )
 
-// sendQueue writes to the device. A write is tried at once; what the socket does not take waits for a goroutine that exists only while
-// something is left.
+// sendQueue writes to the device. A write is tried at once; bytes that the socket does not accept wait for a goroutine
+// that exists only while some are left.
 type sendQueue struct {
 	mu      sync.Mutex // guards the fields below
 	waiting [][]byte
 	bytes   int
-	writing bool      // the writer goroutine is there
-	ending  time.Time // not zero: the connection is closed and what waits goes out until then
+	writing bool      // the writer goroutine is running
+	ending  time.Time // if not zero, the connection is closed and queued bytes are sent until then
 	ended   bool      // the write side is done
 	readEnd bool      // the read side is done
 	freed   bool      // the socket is closed
 }
 
-// writeChunk is what one write deadline is given for, so that a slow peer that makes progress is not taken for a dead one.
+// writeChunk is how many bytes are written under one deadline, so that a peer that is slow but makes progress is not
+// taken for dead.
 const writeChunk = 64 << 10
 
 // Send queues a copy of b for the device.
@@ -52,7 +53,7 @@ func (q *sendQueue) send(c *Conn, b []byte) (CloseReason, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ended || !q.ending.IsZero() {
-		return ReasonNormal, false // closed by another goroutine; what came behind the end would cost the peer what came before it
+		return ReasonNormal, false // closed by another goroutine; bytes after the end would make the peer lose those before it
 	}
 	if !q.writing {
 		n, err := c.transport.TryWrite(b)
@@ -139,7 +140,7 @@ func (q *sendQueue) writeOne(c *Conn, b []byte) error {
 	return nil
 }
 
-// failed drops what waits: the peer does not take it.
+// failed closes the connection for a write error and drops the queued bytes.
 func (q *sendQueue) failed(c *Conn, err error) {
 	c.Close(c.socketReason(err))
 	q.mu.Lock()
@@ -149,7 +150,7 @@ func (q *sendQueue) failed(c *Conn, err error) {
 	q.abort(c)
 }
 
-// shutdown ends the writing for reason: what waits still goes out unless the peer is gone or too slow.
+// shutdown stops the queue for reason: queued bytes are still sent unless the peer is gone or too slow.
 func (q *sendQueue) shutdown(c *Conn, reason CloseReason) {
 	if reason.abrupt() {
 		q.abort(c)
@@ -167,7 +168,7 @@ func (q *sendQueue) shutdown(c *Conn, reason CloseReason) {
 	}
 }
 
-// end tells the peer that nothing more comes, and frees the socket if nobody reads it any longer.
+// end tells the peer that no more bytes will come, and frees the socket if it is no longer read.
 func (q *sendQueue) end(c *Conn) {
 	q.mu.Lock()
 	if q.ended {
@@ -205,8 +206,8 @@ func (q *sendQueue) free(c *Conn, closeIt func() error) {
 	}
 }
 
-// ReadEnded is the listener's last call: it reads no more. err is io.EOF where the peer closed, else what reading failed with; it does not
-// count where the connection was closed from this side.
+// ReadEnded is the listener's last call: it has stopped reading. err is io.EOF if the peer closed, otherwise the error
+// of the read; it is ignored if this side has already closed the connection.
 func (c *Conn) ReadEnded(err error) {
 	c.Close(c.socketReason(err))
 	c.out.mu.Lock()
@@ -218,7 +219,7 @@ func (c *Conn) ReadEnded(err error) {
 	}
 }
 
-// abrupt reports whether a connection that ends for r has nobody to write to any longer.
+// abrupt reports whether a connection that ends for r can no longer be written to.
 func (r CloseReason) abrupt() bool {
 	switch r.Code {
 	case ReasonSendQueueFull.Code, ReasonQueueBudget.Code, ReasonSendTimeout.Code, ReasonSocketFail.Code, ReasonConnReset.Code,

@@ -51,7 +51,8 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 
 func all(*Conn) bool { return true }
 
-// leave closes the connection after its handler has been told. One that waits for its handler is closed at once.
+// leave closes the connection after its handler has got OnDrain. A connection whose event waits for the handler is
+// closed at once.
 func (c *Conn) leave() {
 	c.mu.Lock()
 	c.inbox.leaving = true
@@ -75,7 +76,7 @@ func (g *Gateway) retireAll() {
 	}
 }
 
-// takeAll empties leases.
+// takeAll empties leases and returns what they held.
 func takeAll[T any](g *Gateway, leases map[string]*lease[T]) map[string]*lease[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -91,7 +92,7 @@ type goneWaiter struct {
 	gone  chan struct{}
 }
 
-// waitGone waits until no connection matches. No new one may match meanwhile.
+// waitGone waits until no connection matches. New connections must not match.
 func (g *Gateway) waitGone(ctx context.Context, match func(*Conn) bool) error {
 	w := &goneWaiter{match: match, gone: make(chan struct{})}
 	g.mu.Lock()
@@ -117,7 +118,7 @@ func (g *Gateway) waitGone(ctx context.Context, match func(*Conn) bool) error {
 	return fmt.Errorf("%d connections did not end in time: %w", w.left, ctx.Err())
 }
 
-// tellWaiting notes that c is gone; the caller holds mu.
+// tellWaiting tells the waiters that c is gone; the caller holds mu.
 func (g *Gateway) tellWaiting(c *Conn) {
 	g.waiting = slices.DeleteFunc(g.waiting, func(w *goneWaiter) bool {
 		if w.match(c) {
@@ -131,11 +132,11 @@ func (g *Gateway) tellWaiting(c *Conn) {
 	})
 }
 
-// tally counts things that are to end before something else does.
+// tally counts things that must end before something else may.
 type tally struct {
 	mu   sync.Mutex // guards the fields below
 	n    int
-	zero chan struct{} // made by who waits, closed when n is 0
+	zero chan struct{} // created by a waiter, closed when n is 0
 }
 
 func (t *tally) add() {

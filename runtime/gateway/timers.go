@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// timers holds the one timer of a connection: idle timeout until the first byte, keepalive from StartTimer on. Guarded by
-// Conn.mu, but for heard.
+// timers holds the one timer of a connection: the idle timeout until the first byte, the keepalive after StartTimer.
+// Guarded by Conn.mu, except for heard.
 type timers struct {
 	timer     *time.Timer
 	keepalive time.Duration // the interval of StartTimer
@@ -41,7 +41,7 @@ func (c *Conn) armIdleTimer() {
 	c.timers.timer = time.AfterFunc(c.limits.IdleTimeout, c.timerFired)
 }
 
-// touch notes that the device was heard.
+// touch records that bytes came from the device.
 func (c *Conn) touch() {
 	switch c.timers.mode.Load() {
 	case timerKeepalive:
@@ -88,7 +88,7 @@ func (c *Conn) timerFired() {
 	c.mu.Lock()
 	mode := c.timers.mode.Load()
 	if c.held != nil || c.closing.Load() || mode == timerOff || c.rearm() {
-		c.mu.Unlock() // release of what is held starts it anew
+		c.mu.Unlock() // releasing a held event restarts the timer
 		return
 	}
 	if mode == timerKeepalive {
@@ -100,7 +100,7 @@ func (c *Conn) timerFired() {
 	}
 }
 
-// restartTimers gives the device its whole time again; the caller holds mu.
+// restartTimers starts all timers of the connection anew; the caller holds mu.
 func (c *Conn) restartTimers() {
 	c.timers.touch(c.gw.now())
 	if c.timers.mode.Load() != timerOff {
@@ -119,8 +119,9 @@ func (t *timers) interval(l *Limits) time.Duration {
 	return t.keepalive
 }
 
-// rearm sets the timer anew where the device was heard since, or could not be; the caller holds mu. A socket that nobody reads is not a silent device, whether
-// the handler paused it, the upstream is full, a rate holds it back, or the handler is still busy with what was read before.
+// rearm restarts the timer, and reports so, if bytes came since or the socket was not read; the caller holds mu. A
+// device is not silent while its socket is not read: the handler paused it, the upstream is full, a rate holds it back,
+// or the handler is still busy with the last read.
 func (c *Conn) rearm() bool {
 	now, left := c.gw.now(), c.timers.interval(c.limits)
 	if !c.inbox.busy && !c.gate.shut(c.limits, now) {
@@ -133,7 +134,8 @@ func (c *Conn) rearm() bool {
 	return true
 }
 
-// timerEvent tells the handler that the keepalive ran out, lets its goodbye go out, and closes.
+// timerEvent calls OnTimerTimeout for a keepalive that ran out, and closes the connection once what the handler sends
+// is written.
 func (c *Conn) timerEvent() {
 	c.mu.Lock()
 	heard := c.rearm()

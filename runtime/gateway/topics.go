@@ -10,8 +10,8 @@ import (
 	"github.com/exgate/exgate/internal/topic"
 )
 
-// mountpoint checks client and resolves the mountpoint's placeholders. The listener's mountpoint wins; that of the handler counts where
-// the listener has none, as handlers written before EMQX 5.1 expect.
+// mountpoint checks the client and resolves the mountpoint's placeholders. The listener's mountpoint wins; the
+// handler's applies if the listener has none, as handlers written before EMQX 5.1 expect.
 func mountpoint(configured string, device Device) (string, Result) {
 	if r := checkIdentity(device.ClientInfo); !r.Ok() {
 		return "", r
@@ -25,7 +25,7 @@ func mountpoint(configured string, device Device) (string, Result) {
 		err = topic.CheckMount(filled)
 	}
 	if err == nil && configured == "" && strings.HasPrefix(filled, "$") {
-		err = fmt.Errorf("%.100q begins with '$', as topics of a broker's own do", filled) // it may be made of what the device calls itself
+		err = fmt.Errorf("%.100q begins with '$', as topics of a broker's own do", filled) // it may contain names that the device chose
 	}
 	if err != nil {
 		return "", Refuse(CodeParamsTypeError, "%s: %v", setting, err)
@@ -33,7 +33,7 @@ func mountpoint(configured string, device Device) (string, Result) {
 	return filled, OK
 }
 
-// checkIdentity checks what a device calls itself. Both strings stand in CONNECT, and may stand in topics.
+// checkIdentity checks a device's client id and username. Both are sent in CONNECT, and may be part of topics.
 func checkIdentity(client ClientInfo) Result {
 	err := errors.Join(topic.CheckString("clientid", client.ClientID), topic.CheckString("username", client.Username))
 	switch {
@@ -63,7 +63,7 @@ func checkSubscribe(filter string, qos uint32) Result {
 
 func checkFilter(filter string) Result { return refusal(topic.CheckFilter(filter)) }
 
-// checkMounted checks a topic name or filter behind its mountpoint.
+// checkMounted checks a topic name or filter with its mountpoint.
 func checkMounted(mounted string, isName bool) Result {
 	if isName {
 		return refusal(topic.CheckName(mounted))
@@ -78,7 +78,7 @@ func checkQoS(qos uint32) Result {
 	return OK
 }
 
-// refusal is an error of package topic as a Result.
+// refusal turns an error of package topic into a Result.
 func refusal(err error) Result {
 	switch {
 	case err == nil:
@@ -95,8 +95,8 @@ type TopicPattern struct {
 	levels []string
 }
 
-// ParseTopicPattern reads a filter such as meters/${clientid}/#. It may contain ${clientid}, ${username}, ${listener} and ${module}, and is no shared
-// subscription.
+// ParseTopicPattern reads a filter such as meters/${clientid}/#. It may contain ${clientid}, ${username}, ${listener}
+// and ${module}, and must not be a shared subscription.
 func ParseTopicPattern(text string) (TopicPattern, error) {
 	if unknown := UnknownPlaceholder(text); unknown != "" {
 		return TopicPattern{}, fmt.Errorf("%s is neither ${clientid}, ${username}, ${listener} nor ${module}", unknown)
@@ -118,7 +118,7 @@ func ParseTopicPattern(text string) (TopicPattern, error) {
 
 func (p TopicPattern) String() string { return p.text }
 
-// Covers reports whether everything that name stands for, a topic or a filter without $share, is inside the pattern.
+// Covers reports whether the pattern matches every topic that name, a topic or a filter without $share, can match.
 func (p TopicPattern) Covers(name string, device *Device) bool {
 	if strings.HasPrefix(name, "$") && (p.levels[0] == "+" || p.levels[0] == "#") {
 		return false
@@ -140,8 +140,8 @@ func (p TopicPattern) Covers(name string, device *Device) bool {
 	return !more
 }
 
-// levelCovers compares what a placeholder stands for as plain text: a client called + gets no wildcard, one called a/b matches nothing, and neither does
-// one called $share where the topic begins with its name.
+// levelCovers compares the value of a placeholder as plain text: a client called + gets no wildcard, and one called a/b
+// matches nothing, nor does one called $share whose name begins the topic.
 func levelCovers(want, level string, device *Device, first bool) bool {
 	switch {
 	case want == "+":
@@ -155,7 +155,8 @@ func levelCovers(want, level string, device *Device, first bool) bool {
 	return err == nil && level == filled
 }
 
-// CoversAny is Covers for rules that deny: a value that adds levels or wildcards to the pattern makes it cover more, and not nothing.
+// CoversAny is Covers for rules that deny: a value that adds levels or wildcards makes the pattern cover more instead
+// of nothing.
 func (p TopicPattern) CoversAny(name string, device *Device) bool {
 	if p.Covers(name, device) {
 		return true
@@ -164,7 +165,7 @@ func (p TopicPattern) CoversAny(name string, device *Device) bool {
 	return plain != p.text && TopicPattern{plain, strings.Split(plain, "/")}.Covers(name, device)
 }
 
-// topicRules are a listener's, for the topics of its devices.
+// topicRules are a listener's rules for the topics of its devices.
 type topicRules struct {
 	mountpoint string // placeholders unresolved
 	module     string
@@ -187,7 +188,7 @@ func newTopicRules(cfg ListenerConfig) (*topicRules, error) {
 	return r, nil
 }
 
-// topicList is what devices may do. Nil lets them do everything.
+// topicList holds the topics that devices may use. Nil allows all topics.
 type topicList []TopicPattern
 
 func parseTopicList(what string, texts []string) (topicList, error) {
@@ -217,7 +218,7 @@ func (l topicList) allows(name string, device *Device) bool {
 	return false
 }
 
-// placeholders are what ${...} may stand for in a mountpoint, a [TopicPattern] or the topic of a status.
+// placeholders are the ${...} that a mountpoint, a [TopicPattern] or the topic of a status may contain.
 var placeholders = [...]struct {
 	name string
 	of   func(*Device) string
@@ -230,7 +231,8 @@ var placeholders = [...]struct {
 
 var anyPlaceholder = regexp.MustCompile(`\$\{[^}]*\}?`)
 
-// UnknownPlaceholder returns the first ${...} in text that is none of known, or "". If known is empty, those of a [Device] are known.
+// UnknownPlaceholder returns the first ${...} in text that is not in known, or "". If known is empty, the placeholders
+// of a [Device] are known.
 func UnknownPlaceholder(text string, known ...string) string {
 	if len(known) == 0 {
 		for _, p := range placeholders {
@@ -245,7 +247,8 @@ func UnknownPlaceholder(text string, known ...string) string {
 	return ""
 }
 
-// Fill puts what the placeholders stand for into text that is no topic. ok is false, and what names the placeholder, where one stands for nothing.
+// Fill replaces the placeholders in text that is not a topic. If one of them has no value, ok is false and what names
+// it.
 func (d Device) Fill(text string) (filled, what string, ok bool) {
 	filled = d.replace(text, func(name, value string, _ bool) bool {
 		if value == "" {
@@ -256,11 +259,12 @@ func (d Device) Fill(text string) (filled, what string, ok bool) {
 	return filled, what, what == ""
 }
 
-// FillTopic puts what the placeholders stand for into a topic, or the first part of one. What a device calls itself must not change how a broker reads the
-// topic: an error names the placeholder whose value would add levels or wildcards, or begin the topic with $.
+// FillTopic replaces the placeholders in a topic, or in the first part of one. Names that a device chooses must not
+// change how a broker reads the topic: the error names a placeholder whose value is empty, would add levels or
+// wildcards, or would begin the topic with $.
 func (d Device) FillTopic(text string) (string, error) { return d.fillTopic(text, true) }
 
-// fillTopic is FillTopic for a part of a topic; first says whether it is where the topic begins.
+// fillTopic is FillTopic for a part of a topic; first says whether the topic begins with it.
 func (d Device) fillTopic(text string, first bool) (filled string, err error) {
 	filled = d.replace(text, func(name, value string, start bool) bool {
 		err = checkValue(name, value, first && start)
@@ -269,11 +273,12 @@ func (d Device) fillTopic(text string, first bool) (filled string, err error) {
 	return filled, err
 }
 
-// checkValue says why a placeholder's value cannot stand in a topic. Brokers that translate topics read '*' and '>' as wildcards (RabbitMQ, NATS).
+// checkValue returns an error if a placeholder's value is not allowed in a topic. Brokers that translate topics read
+// '*' and '>' as wildcards (RabbitMQ, NATS).
 func checkValue(name, value string, first bool) error {
 	switch {
 	case value == "":
-		return fmt.Errorf("%s stands for nothing here", name)
+		return fmt.Errorf("%s has no value here", name)
 	case strings.ContainsAny(value, "/+#"):
 		return fmt.Errorf("%s must not contain '/', '+' or '#', but is %.100q", name, value)
 	case value == "*" || value == ">":
@@ -284,7 +289,8 @@ func checkValue(name, value string, first bool) error {
 	return topic.CheckString(name, value)
 }
 
-// replace puts the values of the placeholders into text, each once, until accept refuses one; start says that it is the first thing in text.
+// replace replaces the placeholders in text by their values. It asks accept about each placeholder once, and returns ""
+// if accept refuses one; start says whether text begins with it.
 func (d Device) replace(text string, accept func(name, value string, start bool) bool) string {
 	if !strings.Contains(text, "${") {
 		return text
@@ -311,7 +317,7 @@ func checkTemplate(text string) error {
 	return nil
 }
 
-// CheckMountpoint says what is wrong with a configured mountpoint.
+// CheckMountpoint returns an error if a configured mountpoint is invalid.
 func CheckMountpoint(text string) error {
 	if unknown := UnknownPlaceholder(text); unknown != "" {
 		return fmt.Errorf("%s is neither ${clientid}, ${username}, ${listener} nor ${module}", unknown)

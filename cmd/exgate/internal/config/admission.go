@@ -7,20 +7,20 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-// Access is who may connect.
+// Access says which addresses may connect.
 type Access struct {
 	Rules []string `koanf:"rules"`
 	File  string   `koanf:"file" path:"file"`
 }
 
-// Ban keeps out, for a time, sources that keep failing.
+// Ban refuses, for a time, sources that keep failing.
 type Ban struct {
 	Failures int           `koanf:"failures" min:"1" max:"100"`
 	Window   time.Duration `koanf:"window"`
 	Duration time.Duration `koanf:"duration"`
 }
 
-// admission checks who may connect, and how often.
+// admission checks which devices may connect, and how often.
 func (r rules) admission(key string, l Listener) {
 	r.access(key+".access", l.Access)
 	if at, ok := r.cfg.said(key + ".ban"); ok && l.Ban.Failures == 0 && !r.broken(key+".ban") {
@@ -33,14 +33,14 @@ func (r rules) admission(key string, l Listener) {
 	r.burst(limits+"publishes_burst", l.Limits.PublishesBurst, "publishes_per_second", l.Limits.PublishesPerSecond)
 }
 
-// burst refuses a burst without the rate that it is above.
+// burst refuses a burst without its rate.
 func (r rules) burst(key string, burst int, name string, rate int) {
 	if burst != 0 && rate == 0 {
 		r.problem(key, "needs %s", name)
 	}
 }
 
-// access checks who may connect.
+// access checks the rules for addresses that may connect.
 func (r rules) access(key string, a Access) {
 	r.exclusive(key+".rules", key+".file")
 	for i, rule := range a.Rules {

@@ -10,7 +10,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Authentication is who may log in, and do what, where devices share connections to the broker. If Chain is empty, the broker is asked.
+// Authentication decides which devices may log in, and what they may do, where devices share connections to the broker.
+// If Chain is empty, the broker decides.
 type Authentication struct {
 	Chain []string  `koanf:"chain"`
 	File  string    `koanf:"file" path:"file"`
@@ -19,7 +20,7 @@ type Authentication struct {
 	JWT   AuthByJWT `koanf:"jwt"`
 }
 
-// AuthByURL asks a service over HTTP. If zero, a field is the default of connectors/access.
+// AuthByURL asks a service over HTTP. Zero fields take the defaults of connectors/access.
 type AuthByURL struct {
 	URL         string        `koanf:"url"`
 	Timeout     time.Duration `koanf:"timeout"`
@@ -28,7 +29,7 @@ type AuthByURL struct {
 	TLS         ClientTLS     `koanf:"tls"`
 }
 
-// AuthByJWT takes the password for a token and looks who signed it. If zero, a field is the default of connectors/access.
+// AuthByJWT verifies the password as a signed token. Zero fields take the defaults of connectors/access.
 type AuthByJWT struct {
 	SecretFile string    `koanf:"secret_file" path:"file"`
 	PublicKey  string    `koanf:"public_key" path:"file"`
@@ -41,7 +42,7 @@ type AuthByJWT struct {
 	TLS        ClientTLS `koanf:"tls"`
 }
 
-// Asked is the chain: who is asked, in this order.
+// Asked returns the authenticators in the order in which they are asked.
 func (a Authentication) Asked() []string {
 	if len(a.Chain) == 0 {
 		return []string{"broker"}
@@ -49,7 +50,7 @@ func (a Authentication) Asked() []string {
 	return a.Chain
 }
 
-// Verifier returns what is set in the authenticator's own form, without TLS.
+// Verifier returns the authenticator's configuration, without TLS.
 func (a AuthByJWT) Verifier() access.JWTConfig {
 	return access.JWTConfig{
 		SecretFile: a.SecretFile, PublicKeyFile: a.PublicKey, JWKS: a.JWKS, Algorithms: a.Algorithms, Issuer: a.Issuer, Audience: a.Audience,
@@ -57,13 +58,13 @@ func (a AuthByJWT) Verifier() access.JWTConfig {
 	}
 }
 
-// authenticators are whom a chain may name; those of ofSections have a section of their own.
+// authenticators are the names that a chain may hold; those in ofSections have a section of their own.
 var (
 	authenticators = []string{"broker", "file", "http", "jwt", "allow"}
 	ofSections     = []string{"file", "http", "jwt"}
 )
 
-// authentication checks who says which devices may log in.
+// authentication checks the chain and its authenticators.
 func (r rules) authentication(key string, a Authentication) {
 	r.chain(key, a.Asked())
 	r.authFile(key+".file", a.File)
@@ -72,7 +73,7 @@ func (r rules) authentication(key string, a Authentication) {
 	r.authByJWT(key+".jwt", a.JWT)
 }
 
-// chain checks that each who is asked is there, and that each who is there is asked.
+// chain checks that each authenticator in the chain is configured, and that each configured one is in the chain.
 func (r rules) chain(key string, chain []string) {
 	for i, name := range chain {
 		here := r.cfg.origins.ofItem(key+".chain", i)
@@ -83,14 +84,14 @@ func (r rules) chain(key string, chain []string) {
 		case slices.Contains(chain[:i], name):
 			r.problems.add(here, key+".chain", "holds %s twice", name)
 		case name == "allow" && i < len(chain)-1:
-			r.problems.add(here, key+".chain", "allow lets everybody in: nobody behind it is asked, put it last")
+			r.problems.add(here, key+".chain", "allow accepts every device, so that nothing after it is asked: put it last")
 		case slices.Contains(ofSections, name) && !said:
 			r.problems.add(here, key+".chain", "%s needs %s.%s", name, key, name)
 		}
 	}
 	for _, name := range ofSections {
 		if there, said := r.cfg.said(key + "." + name); said && !slices.Contains(chain, name) && !r.broken(key+".chain") {
-			r.problems.add(there, key+"."+name, "is not asked: add %s to %s.chain, which is [%s]", name, key, strings.Join(chain, ", "))
+			r.problems.add(there, key+"."+name, "is not in use: add %s to %s.chain, which is [%s]", name, key, strings.Join(chain, ", "))
 		}
 	}
 }
@@ -118,10 +119,10 @@ func (r rules) authByURL(key string, a AuthByURL) {
 	r.headersFile(key+".headers_file", a.HeadersFile)
 }
 
-// jwtAlgorithms are those that connectors/access knows.
+// jwtAlgorithms are the algorithms that connectors/access supports.
 var jwtAlgorithms = []string{"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
 
-// authByJWT checks what tokens are verified with, and what they must say.
+// authByJWT checks the keys that tokens are verified with, and the claims that they must have.
 func (r rules) authByJWT(key string, a AuthByJWT) {
 	at, said := r.cfg.said(key)
 	if !said || r.broken(key) {
@@ -168,7 +169,7 @@ func (r rules) keyFiles(key string, a AuthByJWT) {
 	verifier.Close()
 }
 
-// jwks checks where a set of keys is.
+// jwks checks the location of a key set.
 func (r rules) jwks(key string, a AuthByJWT) {
 	if !isURL(a.JWKS) {
 		r.file(key+".jwks", a.JWKS)

@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-// TLS is the certificate of a tls or dtls listener, and what it asks of devices.
+// TLS holds the certificate of a tls or dtls listener, and what it requires of devices.
 type TLS struct {
 	Cert             string        `koanf:"cert" path:"file"`
 	Key              string        `koanf:"key" path:"file"`
@@ -24,14 +24,14 @@ type TLS struct {
 	MaxHandshakes    int           `koanf:"max_handshakes" min:"1"`
 }
 
-// PSK are the pre-shared keys of a dtls listener.
+// PSK holds the pre-shared keys of a dtls listener.
 type PSK struct {
 	IdentityHint string `koanf:"identity_hint"`
 	File         string `koanf:"file" path:"file"`
 }
 
-// ClientTLS is how the gateway proves a server, and itself to the server, where it is the client. A section without settings uses the certificate
-// authorities of the system.
+// ClientTLS says how the gateway, as a client, verifies a server and authenticates itself. A section without settings
+// uses the certificate authorities of the system.
 type ClientTLS struct {
 	CA         string `koanf:"ca" path:"file"`
 	Cert       string `koanf:"cert" path:"file"`
@@ -73,7 +73,7 @@ func (r rules) pair(key, cert, private string) {
 	}
 }
 
-// authority checks who signs the certificates of devices.
+// authority checks the authority that signs the certificates of devices.
 func (r rules) authority(key string, t TLS) {
 	switch {
 	case t.Verify == "peer" && t.CA == "":
@@ -123,7 +123,7 @@ func (r rules) keys(key string, p PSK) {
 	}
 }
 
-// ciphers checks the names that the library of the listener's type knows.
+// ciphers checks that the library for the listener's type knows the names.
 func (r rules) ciphers(key string, l Listener) {
 	t := l.TLS
 	if len(t.Ciphers) == 0 || r.broken(key+".tls") || r.broken(key+".psk") {
@@ -140,7 +140,7 @@ func (r rules) ciphers(key string, l Listener) {
 	}
 }
 
-// clientTLS checks what a connection to a server is secured with.
+// clientTLS checks the certificates for a connection to a server.
 func (r rules) clientTLS(key string, t ClientTLS) {
 	r.file(key+".ca", t.CA)
 	r.file(key+".cert", t.Cert)

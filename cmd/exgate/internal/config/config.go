@@ -1,7 +1,8 @@
-// Package config reads what the operator asked for: built-in defaults, then the configuration file, then the environment, then flags; each
-// overrides the one before it, setting by setting.
+// Package config reads the operator's configuration: built-in defaults, then the configuration file, then the
+// environment, then flags; each overrides the one before it, setting by setting.
 //
-// Whatever is wrong is reported as [Problems]: each names the file and line, the variable or the flag that said it, and the setting.
+// Errors are reported as [Problems]: each names the setting, and the file and line, the variable or the flag that set
+// it.
 package config
 
 import (
@@ -27,7 +28,7 @@ type Config struct {
 
 	origins  *places
 	warnings Problems
-	ofFile   string // the only listener of a module's own file, in which its settings are called listener
+	ofFile   string // name of the only listener of a module's own file, in which its section is called listener
 }
 
 // Log says what is logged, and how. Logs go to the standard error output.

@@ -25,7 +25,7 @@ func readFile(schema *node, name string, read fileReader, problems *collector) s
 	return parseFile(schema, name, data, problems)
 }
 
-// folderOf is what paths in the file are relative to: where the file is, or for a pipe the working folder.
+// folderOf is the folder that paths in the file are relative to: the file's own, or for a pipe the working folder.
 func folderOf(name string) string {
 	if info, err := os.Stat(name); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
 		return "."
@@ -33,7 +33,7 @@ func folderOf(name string) string {
 	return filepath.Dir(name)
 }
 
-// cause is err without the operation and the path, which the message around it has already.
+// cause strips the operation and the path from err: the message around it names them.
 func cause(err error) error {
 	var pathErr *os.PathError
 	if errors.As(err, &pathErr) {
@@ -72,7 +72,7 @@ func parseFile(schema *node, name string, data []byte, problems *collector) sett
 	return w.settings
 }
 
-// oneValue says why a file that holds one value is no configuration.
+// oneValue explains why a file that holds a single value is not a configuration.
 func oneValue(root *yaml.Node, data []byte) *syntaxError {
 	lines := strings.SplitAfter(string(data), "\n")
 	if text := foreign(lines); text != "" {
@@ -93,13 +93,13 @@ type walker struct {
 	folder   string
 	problems *collector
 	settings settings
-	full     bool // there are more settings than there may be
+	full     bool // maxSettings was reached
 }
 
-// maxSettings bounds the values of a file. Aliases can make a small file say very many.
+// maxSettings bounds the values of a file. Aliases can make a small file expand to very many.
 const maxSettings = 500_000
 
-// say takes the value of a setting, or a section without one.
+// say records the value of a setting, or a section, which has none.
 func (w *walker) say(key string, at origin, value any) {
 	if len(w.settings.origins) >= maxSettings {
 		if !w.full {
@@ -122,7 +122,7 @@ func (w *walker) problem(n *yaml.Node, key, format string, args ...any) {
 	w.problems.add(w.at(n.Line), key, format, args...)
 }
 
-// maxFile bounds a configuration file; beyond it a wrong file was named.
+// maxFile bounds a configuration file, in bytes; a larger file is probably not one.
 const maxFile = 4 << 20
 
 // fileReader is [boundedfile.Read] or [boundedfile.ReadArgument].
@@ -131,7 +131,7 @@ type fileReader func(name string, limit int64) ([]byte, error)
 // readText reads a configuration file with read. Its error is for a person.
 func readText(name string, read fileReader) ([]byte, error) {
 	if name == "-" {
-		return nil, errors.New("is no file: a configuration is read again on an upgrade, so that it cannot come from the standard input")
+		return nil, errors.New("is not a file: the configuration is read again on an upgrade, so it cannot come from standard input")
 	}
 	data, err := read(name, maxFile)
 	switch {
@@ -145,7 +145,7 @@ func readText(name string, read fileReader) ([]byte, error) {
 	return data, nil
 }
 
-// whatIs says what has the name of a file and is none.
+// whatIs describes a path that is not a regular file.
 func whatIs(name string) string {
 	info, err := os.Stat(name)
 	if err == nil && info.IsDir() {
@@ -157,7 +157,8 @@ func whatIs(name string) string {
 	return "not a regular file"
 }
 
-// listenerName is what a listener may be called: the environment must be able to name it, with __ between the parts.
+// listenerName matches valid names of listeners: environment variables must be able to name them, with __ between the
+// parts.
 var listenerName = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
 
 // section walks through the settings of one section.
@@ -175,7 +176,7 @@ func (w *walker) section(n *node, y *yaml.Node, key string) {
 		name, value := y.Content[i], y.Content[i+1]
 		inner := join(key, name.Value)
 		if first, ok := lines[name.Value]; ok {
-			w.problem(name, inner, "is there twice, the first time in line %d", first)
+			w.problem(name, inner, "is set twice, the first time in line %d", first)
 			continue
 		}
 		lines[name.Value] = name.Line
@@ -183,7 +184,7 @@ func (w *walker) section(n *node, y *yaml.Node, key string) {
 	}
 }
 
-// noSection says what is wrong with a value where a section should be.
+// noSection reports a value where a section is expected.
 func (w *walker) noSection(n *node, y *yaml.Node, key string) {
 	if found := noSpace.FindStringSubmatch(y.Value); found != nil && n.child(found[2]) != nil && n.kind == kindSection {
 		w.problem(y, key, "%s", spaceBehind(found[2], found[3]))
@@ -203,7 +204,7 @@ func (w *walker) setting(n *node, name, value *yaml.Node, key string) {
 	case next == nil:
 		w.problem(name, key, "%s", unknownKey(n, name.Value, key))
 	case n.kind == kindNamed && !listenerName.MatchString(name.Value):
-		w.problem(name, key, "is no name: use a-z, 0-9, - and _")
+		w.problem(name, key, "is not a valid name: use a-z, 0-9, - and _")
 	case next.section():
 		w.say(key, w.at(name.Line), nil)
 		w.section(next, value, key)
@@ -214,7 +215,7 @@ func (w *walker) setting(n *node, name, value *yaml.Node, key string) {
 	}
 }
 
-// value takes the value of one setting.
+// value reads the value of one setting.
 func (w *walker) value(n *node, y *yaml.Node, key string) {
 	at := w.at(y.Line)
 	y = resolve(y)
@@ -241,7 +242,8 @@ func (w *walker) value(n *node, y *yaml.Node, key string) {
 	w.say(key, at, v)
 }
 
-// takes reports whether a value of this YAML type may be read by n. Text must be text, so that 1.10 does not become 1.1 nor no become false.
+// takes reports whether n accepts a value of this YAML type. Text must be a YAML string, so that 1.10 does not become
+// 1.1, nor no become false.
 func (n *node) takes(y *yaml.Node) bool {
 	if y.Kind != yaml.ScalarNode {
 		return false
@@ -259,7 +261,7 @@ func (n *node) takes(y *yaml.Node) bool {
 	return false
 }
 
-// relativeTo makes a path relative to the folder of the file that says it.
+// relativeTo resolves a path against the folder of the file that contains it.
 func relativeTo(folder, path string) string {
 	if path == "" || strings.HasPrefix(path, Builtin) || isURL(path) || filepath.IsAbs(path) {
 		return path
@@ -267,10 +269,10 @@ func relativeTo(folder, path string) string {
 	return filepath.Join(folder, path)
 }
 
-// isURL reports whether a setting that may be a path is a URL.
+// isURL reports whether a setting that is a path or a URL is a URL.
 func isURL(text string) bool { return strings.Contains(text, "://") }
 
-// resolve follows an alias. An alias cannot stand for another alias.
+// resolve follows an alias. An alias cannot refer to another alias.
 func resolve(y *yaml.Node) *yaml.Node {
 	if y.Kind == yaml.AliasNode {
 		return y.Alias
@@ -280,7 +282,7 @@ func resolve(y *yaml.Node) *yaml.Node {
 
 func isNull(y *yaml.Node) bool { return y.Kind == yaml.ScalarNode && y.ShortTag() == "!!null" }
 
-// describe says what a value is, for a person.
+// describe describes a value in an error message.
 func describe(y *yaml.Node) string {
 	switch {
 	case y.Kind == yaml.SequenceNode:
@@ -299,7 +301,7 @@ func describe(y *yaml.Node) string {
 	return y.Value
 }
 
-// quoted is text in quotes, cut where it is long.
+// quoted quotes text, shortened if it is long.
 func quoted(text string) string {
 	const longest = 60
 	if len(text) > longest {

@@ -8,7 +8,7 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// Handler is a protocol: a module of the folder of modules, a module of a file, or a gRPC service.
+// Handler is the implementation of a protocol: a module in the modules folder, a module in a file, or a gRPC service.
 type Handler struct {
 	Module     string      `koanf:"module"`
 	Wasm       string      `koanf:"wasm" path:"file"`
@@ -34,7 +34,7 @@ type Handler struct {
 	Shadow Shadow `koanf:"shadow"`
 }
 
-// GuestLimits bounds a module, most of them one event of it. If zero, a field is the default of runtime/wasm.
+// GuestLimits bounds a module; most of the limits apply to one event. Zero fields take the defaults of runtime/wasm.
 type GuestLimits struct {
 	MemoryPages   int           `koanf:"memory_pages" min:"1" max:"65536"`
 	TableElements int           `koanf:"table_elements" min:"1" max:"4294967295"`
@@ -54,7 +54,7 @@ type GuestLimits struct {
 	CodeBytes     int           `koanf:"code_bytes" min:"1" max:"67108864" unit:"bytes"`
 }
 
-// Guest returns the settings of the handler's module in the form of its engine, without the module.
+// Guest returns the engine's configuration of the handler's module, without the module itself.
 func (h Handler) Guest() wasm.Config {
 	return wasm.Config{
 		GuestConfig: []byte(h.Config), Isolation: wasm.Isolation(h.Isolation), NoStartImage: h.StartImage != nil && !*h.StartImage,
@@ -62,7 +62,7 @@ func (h Handler) Guest() wasm.Config {
 	}
 }
 
-// Guest returns the limits in the engine's own form.
+// Guest returns the limits as the engine's.
 func (l GuestLimits) Guest() wasm.Limits {
 	return wasm.Limits{
 		MemoryPages: uint32(l.MemoryPages), TableElements: uint32(l.TableElements), Fuel: uint32(l.Fuel), FuelPerByte: uint32(l.FuelPerByte), StartFuel: uint32(l.StartFuel),
@@ -72,13 +72,14 @@ func (l GuestLimits) Guest() wasm.Limits {
 	}
 }
 
-// Builtin is the prefix of a handler.wasm that names a module inside the program.
+// Builtin is the prefix of a handler.wasm that names a module built into the program.
 const Builtin = "builtin:"
 
-// builtins are the modules inside the program.
+// builtins are the modules built into the program.
 var builtins = []string{"line"}
 
-// ModuleName is what ${module} stands for: the name of the module of the folder, or that of the file without its ending. It is empty for a service.
+// ModuleName returns the value of ${module}: the name of a module in the modules folder, or the name of a module's file
+// without its extension. It is empty for a service.
 func (h Handler) ModuleName() string {
 	if name, ok := h.BuiltinName(); ok {
 		return name
@@ -89,7 +90,7 @@ func (h Handler) ModuleName() string {
 	return h.Module
 }
 
-// BuiltinName is the name of the module inside the program that wasm names, and whether it names one.
+// BuiltinName returns the name of the built-in module that wasm names, and whether it names one.
 func (h Handler) BuiltinName() (string, bool) { return strings.CutPrefix(h.Wasm, Builtin) }
 
 // The settings that only one kind of handler has.

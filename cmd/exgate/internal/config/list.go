@@ -7,7 +7,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// splitList reads the list that a variable or a flag says, with commas between its items.
+// splitList reads a list from a variable or a flag, in which commas separate the items.
 func splitList(text string) []string {
 	items := strings.Split(text, ",")
 	for i, item := range items {
@@ -16,7 +16,7 @@ func splitList(text string) []string {
 	return items
 }
 
-// list takes the items of a list, and remembers the line of each.
+// list reads the items of a list, and records the line of each.
 func (w *walker) list(n *node, y *yaml.Node, key string) {
 	at := w.at(y.Line)
 	y = resolve(y)
@@ -40,10 +40,10 @@ func (w *walker) list(n *node, y *yaml.Node, key string) {
 	w.say(key, at, items)
 }
 
-// itemKey is the name under which origins hold where an item of a list stands.
+// itemKey is the key of an item of a list in origins.
 func itemKey(key string, i int) string { return fmt.Sprintf("%s.%d", key, i) }
 
-// ofItem returns where item i of the list key was said: in a file its own line, elsewhere where the list was.
+// ofItem returns where item i of the list key was set: its own line in a file, otherwise where the list was set.
 func (o origins) ofItem(key string, i int) origin {
 	list := o.of(key)
 	if item, ok := o[itemKey(key, i)]; ok && list.order < orderEnvironment {

@@ -42,7 +42,7 @@ type Listener struct {
 	MessagesPerSecond       int    `koanf:"listener_messages_per_second" min:"1"`
 }
 
-// Limits bounds one connection of a listener. If zero, a field is that of [gateway.DefaultLimits].
+// Limits bounds one connection of a listener. Zero fields take the values of [gateway.DefaultLimits].
 type Limits struct {
 	SendQueue          int           `koanf:"send_queue_bytes" min:"1" unit:"bytes"`
 	SendTimeout        time.Duration `koanf:"send_timeout"`
@@ -65,10 +65,10 @@ type Limits struct {
 	PublishesBurst     int `koanf:"publishes_burst" min:"1"`
 }
 
-// unixPrefix begins the bind of a socket in the file system.
+// unixPrefix begins the bind of a unix socket.
 const unixPrefix = "unix:"
 
-// Kind is the transport: tcp where nothing is said.
+// Kind returns the transport: tcp by default.
 func (l Listener) Kind() string {
 	if l.Type == "" {
 		return "tcp"
@@ -76,13 +76,14 @@ func (l Listener) Kind() string {
 	return l.Type
 }
 
-// Unix reports whether the listener's socket is in the file system.
+// Unix reports whether the listener's socket is a unix socket.
 func (l Listener) Unix() bool { return strings.HasPrefix(l.Bind, unixPrefix) }
 
-// Proxied reports whether load balancers say in the PROXY protocol whom they connect to the listener name.
+// Proxied reports whether the listener called name expects the PROXY protocol from load balancers.
 func (c *Config) Proxied(name string) bool { return c.Said("listeners." + name + ".proxy_protocol") }
 
-// MostConnections is how many connections with a file descriptor the listeners may have at once, or 0 where one of them has no bound.
+// MostConnections returns how many connections with a file descriptor the listeners may have at once, or 0 if that is
+// unlimited.
 func (c *Config) MostConnections() int {
 	sum := 0
 	for _, l := range c.Listeners {
@@ -100,10 +101,10 @@ func (c *Config) MostConnections() int {
 	return sum
 }
 
-// Datagram reports whether the transport keeps the boundaries of what is sent.
+// Datagram reports whether the transport carries datagrams.
 func (l Listener) Datagram() bool { return l.Type == "udp" || l.Type == "dtls" }
 
-// Gateway returns the limits in the gateway's own form.
+// Gateway returns the limits as the gateway's.
 func (l Listener) Gateway() gateway.Limits {
 	of := l.Limits
 	return gateway.Limits{
@@ -118,7 +119,7 @@ func (l Listener) Gateway() gateway.Limits {
 }
 
 func (r rules) listener(key string, l Listener) {
-	broken := r.broken(key) // a misspelt setting is not missing too
+	broken := r.broken(key) // then a misspelt setting is not also reported as missing
 	if !broken && r.unknownListener(key, l) {
 		return
 	}
@@ -136,7 +137,8 @@ func (r rules) listener(key string, l Listener) {
 	r.handler(key+".handler", l.Handler)
 }
 
-// unknownListener refuses a listener that the file does not have and that a variable or a flag gives too little for: its name is probably misspelt.
+// unknownListener refuses a listener that is not in the file and that variables and flags do not configure completely:
+// its name is probably misspelt.
 func (r rules) unknownListener(key string, l Listener) bool {
 	at, said := r.cfg.said(key)
 	complete := l.Bind != "" && (l.Handler.Module != "" || l.Handler.Wasm != "" || len(l.Handler.GRPC) > 0)
@@ -159,7 +161,7 @@ func (r rules) unknownListener(key string, l Listener) bool {
 	return true
 }
 
-// socket checks all of a listener but its handler.
+// socket checks everything in a listener but its handler.
 func (r rules) socket(key string, l Listener) {
 	broken := r.broken(key)
 	switch {
@@ -176,13 +178,13 @@ func (r rules) socket(key string, l Listener) {
 	r.topics(key, l)
 }
 
-// socket is an address that the configuration listens at.
+// socket is an address to listen on.
 type socket struct {
 	network   string // tcp or udp: one port can be both
 	key, bind string
 }
 
-// sockets are all of them, listeners last.
+// sockets returns all addresses to listen on, those of listeners last.
 func (c *Config) sockets() []socket {
 	var all []socket
 	if !c.Upstream.Elsewhere() {
@@ -204,7 +206,7 @@ func (c *Config) sockets() []socket {
 	return all
 }
 
-// binds refuses two sockets at one address.
+// binds refuses two sockets with the same address.
 func (r rules) binds() {
 	ports := make(map[string]*boundPort)
 	for _, s := range r.cfg.sockets() {
@@ -224,7 +226,8 @@ func (r rules) binds() {
 	}
 }
 
-// place returns what no two sockets can share: the port with its network, and the host; or a path. The port is empty where nothing can collide.
+// place returns what no two sockets can share: the port with its network, and the host; or a path. The port is empty if
+// nothing can collide with it.
 func (s socket) place() (port, host string) {
 	if strings.HasPrefix(s.bind, unixPrefix) {
 		return s.bind, ""
@@ -246,7 +249,7 @@ type boundPort struct {
 	hosts map[string]string // the first one of each host
 }
 
-// take binds host for the setting key, and returns the setting that it collides with.
+// take binds host for the setting key, and returns the setting that it collides with, or "".
 func (p *boundPort) take(host, key string) (earlier string) {
 	if host == "" {
 		earlier, p.every = p.any, cmp.Or(p.every, key)
@@ -263,10 +266,10 @@ func everyAddress(host string) bool {
 	return host == "" || ip != nil && ip.IsUnspecified()
 }
 
-// longestUnixPath is what every system allows.
+// longestUnixPath is the longest path of a unix socket that every system allows, in bytes.
 const longestUnixPath = 103
 
-// unixPath checks a socket in the file system.
+// unixPath checks the path of a unix socket.
 func (r rules) unixPath(key, bind string) {
 	path := strings.TrimPrefix(bind, unixPrefix)
 	switch {

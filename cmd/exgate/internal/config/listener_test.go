@@ -29,7 +29,7 @@ var badListeners = map[string]struct{ file, want string }{
 	"unknown type":        {badListener("ssl"), `exgate.yaml:2: listeners.a.type: must be tcp, tls, udp or dtls, not "ssl"`},
 	"tls on tcp":          {badListener("tcp", certificate), place3 + ".tls: does not fit a tcp listener: it needs type: tls or dtls"},
 	"tls version on udp":  {badListener("udp", "tls: {min_version: 1.2}"), place3 + ".tls: does not fit a udp listener: it needs type: tls or dtls"},
-	"tls version on dtls": {badListener("dtls", certificate, "tls: {}"), place4 + ".tls: is there twice, the first time in line 3"},
+	"tls version on dtls": {badListener("dtls", certificate, "tls: {}"), place4 + ".tls: is set twice, the first time in line 3"},
 	"version of dtls": {
 		badListener("dtls", "tls: {cert: cert.pem, key: key.pem, min_version: 1.3}"),
 		place3 + ".tls.min_version: does not fit a dtls listener: it needs type: tls",
@@ -64,7 +64,7 @@ var badListeners = map[string]struct{ file, want string }{
 	"proxy, bad network": {badListener("tcp", "proxy_protocol: {trusted: [10.0.0.0/8,\n    10.0.0.0/33]}"), place4 + `.proxy_protocol.trusted: must hold addresses such as 192.0.2.7 or 10.0.0.0/8, not "10.0.0.0/33"`},
 	"text for a list":    {badListener("tcp", "proxy_protocol: {trusted: 10.0.0.0/8}"), place3 + `.proxy_protocol.trusted: must be a list such as [a, b], not the text "10.0.0.0/8"`},
 	"number in a list":   {badListener("tcp", "access: {rules: [deny all,\n    7]}"), place4 + ".access.rules: must hold texts, not the number 7"},
-	"rules and file":     {badListener("tcp", "access: {rules: [deny all],\n    file: m.wasm}"), place4 + ".access.file: cannot stand beside listeners.a.access.rules (exgate.yaml:3): remove one"},
+	"rules and file":     {badListener("tcp", "access: {rules: [deny all],\n    file: m.wasm}"), place4 + ".access.file: conflicts with listeners.a.access.rules (exgate.yaml:3): remove one"},
 	"access file":        {badListener("tcp", "access: {file: none}"), place3 + ".access.file: none: no such file or directory"},
 	"access rule":        {badListener("tcp", "access: {rules: [deny all,\n    allow 10.0.0.0/x]}"), place4 + `.access.rules: "allow 10.0.0.0/x": "x" is no prefix length: write 0 to 32`},
 	"access rule's word": {badListener("tcp", "access: {rules: [permit all]}"), place3 + `.access.rules: "permit all": "permit" is neither allow nor deny`},

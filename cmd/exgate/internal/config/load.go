@@ -31,7 +31,7 @@ func Load(from Sources) (*Config, error) {
 	return merge(&problems, file, readEnvironment(from.Environ, &problems), readFlags(from.Flags, &problems))
 }
 
-// merge lays the sources over the defaults and checks what comes out.
+// merge lays the sources over the defaults and checks the result.
 func merge(problems *collector, file settings, others ...settings) (*Config, error) {
 	said := append([]settings{file}, others...)
 	all := make(origins)
@@ -56,7 +56,8 @@ func merge(problems *collector, file settings, others ...settings) (*Config, err
 	return cfg, nil
 }
 
-// defaults are the settings that apply unless a source says something else. The demo is among them where nothing else is listened at for devices.
+// defaults returns the settings that apply unless a source overrides them. They include the demo if no other listener
+// is configured.
 func defaults(file settings, said origins) settings {
 	s := newSettings()
 	s.values = map[string]any{
@@ -80,7 +81,7 @@ func defaults(file settings, said origins) settings {
 	return s
 }
 
-// DemoBind is the address of the demo, which asks nobody for a password and is therefore reachable from this machine only.
+// DemoBind is the address of the demo, which requires no password and is therefore reachable from this machine only.
 const DemoBind = "127.0.0.1:7993"
 
 // replacesDemo reports whether the sources configure listeners: a file with the section listeners, a folder of modules, which may have listeners of
@@ -99,7 +100,8 @@ func replacesDemo(file settings, said origins) bool {
 	return false
 }
 
-// cacheFolder is empty, which means no cache, where the system has no folder for caches.
+// cacheFolder returns the default of modules_cache. It is empty, which means no cache, if the system has no folder for
+// caches.
 func cacheFolder() string {
 	folder, err := os.UserCacheDir()
 	if err != nil {
@@ -108,7 +110,7 @@ func cacheFolder() string {
 	return filepath.Join(folder, "exgate")
 }
 
-// addEmptyListeners adds the listeners of which only the name was said, so that they are found wanting.
+// addEmptyListeners adds the listeners of which only the name is given, so that their missing settings are reported.
 func (c *Config) addEmptyListeners() {
 	if c.Listeners == nil {
 		c.Listeners = make(map[string]Listener)

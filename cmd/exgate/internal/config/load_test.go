@@ -132,7 +132,7 @@ func TestUpstreamURLReplacesTheDefaultBroker(t *testing.T) {
 func TestSourcesThatContradictEachOther(t *testing.T) {
 	inFolder(t, "upstream:\n  embedded: {bind: ':5'}\n")
 	_, err := Load(Sources{File: "exgate.yaml", Environ: []string{"EXGATE_UPSTREAM__URL=mqtt://h"}})
-	const want = "EXGATE_UPSTREAM__URL: upstream.url: cannot stand beside upstream.embedded (exgate.yaml:2): remove one"
+	const want = "EXGATE_UPSTREAM__URL: upstream.url: conflicts with upstream.embedded (exgate.yaml:2): remove one"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// Module is what is set for a module of the folder, in the file NAME.yaml beside NAME.wasm.
+// Module holds the settings of a module in the modules folder, from the file NAME.yaml beside NAME.wasm.
 type Module struct {
 	Config       string        `koanf:"config"`
 	Isolation    string        `koanf:"isolation" oneof:"shared connection"`
@@ -28,29 +28,30 @@ type Module struct {
 	Shadow       string        `koanf:"shadow"`
 	Listener     Listener      `koanf:"listener"`
 
-	// HasCanary and HasListener say whether those sections are there, were they empty.
+	// HasCanary and HasListener say whether those sections are present, even if they are empty.
 	HasCanary   bool `koanf:"-"`
 	HasListener bool `koanf:"-"`
 
 	listening *Config
 }
 
-// Canary is the share of new connections that a new version of a module gets first. If zero, a field is the default of runtime/wasm.
+// Canary is the share of new connections that a new version of a module gets first. Zero fields take the defaults of
+// runtime/wasm.
 type Canary struct {
 	Percent     int           `koanf:"percent" min:"1" max:"99"`
 	After       time.Duration `koanf:"after"`
 	Connections int           `koanf:"connections" min:"1"`
 }
 
-// Guard takes back a new version of a module that fails. If zero, a field is the default of runtime/wasm.
+// Guard rolls back a new version of a module that fails. Zero fields take the defaults of runtime/wasm.
 type Guard struct {
 	Period         time.Duration `koanf:"period"`
 	FaultPercent   int           `koanf:"fault_percent" min:"1" max:"100"`
 	MinConnections int           `koanf:"min_connections" min:"1"`
 }
 
-// Listening is the configuration that has the module's own listener, under the module's name, as its only one. It knows where in the module's file
-// each setting stands.
+// Listening returns a configuration whose only listener is the module's own, under the module's name. It knows where in
+// the module's file each setting is.
 func (m *Module) Listening() *Config { return m.listening }
 
 // LoadModule reads and checks the settings of the module name. Its error is of type [Problems].
@@ -79,7 +80,7 @@ func LoadModule(file, name string) (*Module, error) {
 	return m, nil
 }
 
-// Guest returns the settings of the guest in the form of its engine, without the guest.
+// Guest returns the engine's configuration of the guest, without the guest itself.
 func (m *Module) Guest() wasm.Config {
 	return Handler{Config: m.Config, Isolation: m.Isolation, StartImage: m.StartImage, Unmetered: m.Unmetered, Limits: m.Limits}.Guest()
 }
@@ -98,7 +99,7 @@ func (m *Module) Swap() wasm.SwapOptions {
 func (m *Module) shadow(name string, at origin, problems *collector) {
 	switch {
 	case !IsModuleName(m.Shadow):
-		problems.add(at, "shadow", "%s is no name of a module: use a-z, 0-9, - and _, and leave %s out", quoted(m.Shadow), ModuleFile)
+		problems.add(at, "shadow", "%s is not a valid name of a module: use a-z, 0-9, - and _, and leave %s out", quoted(m.Shadow), ModuleFile)
 	case m.Shadow == name:
 		problems.add(at, "shadow", "cannot be the module itself")
 	case !m.HasListener:
@@ -107,10 +108,10 @@ func (m *Module) shadow(name string, at origin, problems *collector) {
 	m.Listener.Handler.Shadow.Module = m.Shadow
 }
 
-// ofModuleFile is what a module's own listener is called in its file.
+// ofModuleFile is the section of a module's own listener in its file.
 const ofModuleFile = "listener"
 
-// shadowKey ends the setting of a listener that the shadow of a module's file becomes.
+// shadowKey is where a listener has what a module's file calls shadow.
 const shadowKey = ".handler.shadow"
 
 // listen makes the configuration of the module's own listener, and checks it.
@@ -124,14 +125,14 @@ func (m *Module) listen(name string, said origins, problems *collector) *Config 
 	}
 	c := &Config{ofFile: name, origins: newPlaces(all), Listeners: map[string]Listener{name: m.Listener}}
 	r := rules{cfg: c, problems: &collector{}}
-	for _, p := range problems.problems { // so that what is wrong already is not missing too
+	for _, p := range problems.problems { // so that a setting that is wrong is not also reported as missing
 		if rest, ok := strings.CutPrefix(p.Key, ofModuleFile); ok {
 			p.Key = key + rest
 		}
 		r.problems.append(p)
 	}
 	if at, ok := c.said(key + ".handler"); ok {
-		r.problems.add(at, key+".handler", "cannot stand here: the module is the handler")
+		r.problems.add(at, key+".handler", "is not allowed here: the module is the handler")
 	}
 	r.socket(key, m.Listener)
 	if at, ok := said["shadow"]; ok {
@@ -147,7 +148,7 @@ func (m *Module) listen(name string, said origins, problems *collector) *Config 
 	return c
 }
 
-// shown is what the setting key is called where it was said.
+// shown returns the name of the setting key in the file that sets it.
 func (c *Config) shown(key string) string {
 	if rest, ok := strings.CutPrefix(key, "listeners."+c.ofFile); ok && c.ofFile != "" {
 		if strings.HasPrefix(rest, shadowKey) {
@@ -158,16 +159,16 @@ func (c *Config) shown(key string) string {
 	return key
 }
 
-// The endings of the files of a module in the folder of modules.
+// The extensions of a module's files in the modules folder.
 const (
 	ModuleFile     = ".wasm"
 	ModuleSettings = ".yaml"
 )
 
-// IsModuleName reports whether a module may be called so.
+// IsModuleName reports whether name is a valid name of a module.
 func IsModuleName(name string) bool { return listenerName.MatchString(name) }
 
-// named checks that a module is in the folder of modules.
+// named checks that a module is in the modules folder.
 func (r rules) named(key, name string) {
 	for _, setting := range ofModules {
 		if at, ok := r.cfg.said(key + "." + setting); ok {
@@ -180,7 +181,7 @@ func (r rules) named(key, name string) {
 	case folder == "":
 		r.problem(key, "needs modules, the folder that %s is in", name+ModuleFile)
 	case !IsModuleName(name):
-		r.problem(key, "%s is no name of a module: use a-z, 0-9, - and _, and leave %s out", quoted(name), ModuleFile)
+		r.problem(key, "%s is not a valid name of a module: use a-z, 0-9, - and _, and leave %s out", quoted(name), ModuleFile)
 	default:
 		if _, err := os.Stat(filepath.Join(folder, name+ModuleFile)); err != nil {
 			r.problem(key, "%s: %v; %s", filepath.Join(folder, name+ModuleFile), cause(err), contents(folder))
@@ -188,7 +189,7 @@ func (r rules) named(key, name string) {
 	}
 }
 
-// contents says which modules a folder has.
+// contents lists the modules in a folder.
 func contents(folder string) string {
 	names, _ := filepath.Glob(filepath.Join(folder, "*"+ModuleFile))
 	for i, name := range names {

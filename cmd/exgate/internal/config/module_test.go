@@ -23,7 +23,7 @@ var badModules = map[string]struct{ file, want string }{
 	},
 	"file name": {
 		"modules: here\nlisteners: {a: {bind: ':1', handler: {module: line.wasm}}}\n",
-		`exgate.yaml:2: listeners.a.handler.module: "line.wasm" is no name of a module: use a-z, 0-9, - and _, and leave .wasm out`,
+		`exgate.yaml:2: listeners.a.handler.module: "line.wasm" is not a valid name of a module: use a-z, 0-9, - and _, and leave .wasm out`,
 	},
 	"module of an empty folder": {
 		"modules: empty\nlisteners: {a: {bind: ':1', handler: {module: x}}}\n",
@@ -36,11 +36,11 @@ var badModules = map[string]struct{ file, want string }{
 	},
 	"two handlers": {
 		"modules: here\nlisteners:\n  a:\n    bind: ':1'\n    handler:\n      module: line\n      wasm: m.wasm\n",
-		"exgate.yaml:7: listeners.a.handler.wasm: cannot stand beside listeners.a.handler.module (exgate.yaml:6): remove one",
+		"exgate.yaml:7: listeners.a.handler.wasm: conflicts with listeners.a.handler.module (exgate.yaml:6): remove one",
 	},
 	"module and service": {
 		"modules: here\nlisteners:\n  a:\n    bind: ':1'\n    handler:\n      module: line\n      grpc: h:1\n",
-		"exgate.yaml:7: listeners.a.handler.grpc: cannot stand beside listeners.a.handler.module (exgate.yaml:6): remove one",
+		"exgate.yaml:7: listeners.a.handler.grpc: conflicts with listeners.a.handler.module (exgate.yaml:6): remove one",
 	},
 	"isolation": {
 		"listeners: {a: {bind: ':1', handler: {wasm: m.wasm, isolation: none}}}\n",
@@ -156,12 +156,12 @@ func TestWhatIsWrongInTheFileOfAModule(t *testing.T) {
 	for text, want := range map[string]string{
 		"limits: {fuel: many}\n":                   `m.yaml:1: limits.fuel: must be a whole number, not the text "many"`,
 		"listener: {bind: ':1'}\nshadow: m\n":      "m.yaml:2: shadow: cannot be the module itself",
-		"listener: {bind: ':1'}\nshadow: M\n":      `m.yaml:2: shadow: "M" is no name of a module: use a-z, 0-9, - and _, and leave .wasm out`,
+		"listener: {bind: ':1'}\nshadow: M\n":      `m.yaml:2: shadow: "M" is not a valid name of a module: use a-z, 0-9, - and _, and leave .wasm out`,
 		"shadow: x\n":                              "m.yaml:1: shadow: needs listener: a listener of the configuration has handler.shadow",
 		"handler: {wasm: x}\n":                     "m.yaml:1: handler: unknown key",
 		"canary: {percent: 100}\n":                 "m.yaml:1: canary.percent: must be at most 99, not 100",
 		"listener:\n":                              "m.yaml:1: listener: needs bind, the address that devices connect to, such as :7993",
-		"listener:\n  bind: ':1'\n  handler:\n":    "m.yaml:3: listener.handler: cannot stand here: the module is the handler",
+		"listener:\n  bind: ':1'\n  handler:\n":    "m.yaml:3: listener.handler: is not allowed here: the module is the handler",
 		"listener: {bind: ':1', udp: {queue: 1}}":  "m.yaml:1: listener.udp: does not fit a tcp listener: it needs type: udp or dtls",
 		"listener: {bind: ':1', mountpoint: '#'}":  "m.yaml:1: listener.mountpoint: must hold no + or #: it is put before topics",
 		"listener: {bnd: ':1'}":                    `m.yaml:1: listener.bnd: unknown key, did you mean "bind"?`,

@@ -9,10 +9,10 @@ import (
 	"unicode"
 )
 
-// Problem is one thing that is wrong with a configuration.
+// Problem is one error in a configuration.
 type Problem struct {
 	Where string // file:line, the environment variable, the flag, or "defaults"
-	Key   string // the setting, dotted; empty where there is none
+	Key   string // the setting, dotted; empty if the problem is not about one setting
 	Text  string
 
 	order int // the source, then the line
@@ -25,7 +25,7 @@ func (p Problem) Error() string {
 	return p.Where + ": " + plain(p.Key) + ": " + p.Text
 }
 
-// plain is a setting's name for one line of a terminal: keys may hold anything.
+// plain makes a setting's name fit for one line of a terminal: keys may contain anything.
 func plain(key string) string {
 	const longest = 120
 	if len(key) > longest {
@@ -39,10 +39,10 @@ func plain(key string) string {
 	}, key)
 }
 
-// Problems is everything that is wrong with a configuration, in the order of the sources.
+// Problems holds all errors in a configuration, in the order of the sources.
 type Problems []Problem
 
-// mostShown is how many problems the text of an error has.
+// mostShown bounds how many problems the text of an error lists.
 const mostShown = 100
 
 func (p Problems) Error() string {
@@ -56,7 +56,7 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// origin is where a setting was said.
+// origin is where a setting was set.
 type origin struct {
 	where string
 	order int
@@ -70,10 +70,10 @@ const (
 	orderFlags       = orderEnvironment + 1
 )
 
-// origins maps the dotted name of a setting to where it was said last.
+// origins maps the dotted name of a setting to where it was set last.
 type origins map[string]origin
 
-// of returns where key was said, or else the closest section around it.
+// of returns where key was set, or else where the closest section around it was.
 func (o origins) of(key string) origin {
 	for {
 		if at, ok := o[key]; ok {
@@ -90,7 +90,7 @@ func (o origins) of(key string) origin {
 // places are the origins of a checked configuration.
 type places struct {
 	origins
-	first map[string]origin // of each section: where the first setting in it was said
+	first map[string]origin // of each section: where the first setting in it was set
 }
 
 func newPlaces(all origins) *places {
@@ -106,7 +106,8 @@ func newPlaces(all origins) *places {
 	return p
 }
 
-// of is that of origins, but for a listener that only variables or flags have: it was said where its first setting was.
+// of is like that of origins, but a listener that only variables or flags configure was set where its first setting
+// was.
 func (p *places) of(key string) origin {
 	if p == nil {
 		return origin{where: "defaults"}
@@ -138,7 +139,7 @@ func above(key string) iter.Seq[string] {
 	}
 }
 
-// Problem returns what is wrong with a setting of c that only using it could show, such as a port in use.
+// Problem returns a problem with a setting that shows only when it is used, such as a port that is taken.
 func (c *Config) Problem(key, format string, args ...any) Problem {
 	at := c.origins.of(key)
 	return Problem{Where: at.where, Key: c.shown(key), Text: fmt.Sprintf(format, args...), order: at.order}
@@ -179,10 +180,10 @@ func (c *collector) err() error {
 	return c.problems
 }
 
-// Warnings returns what works and is probably not meant, in the order of the sources.
+// Warnings returns the settings that are valid but probably not intended, in the order of the sources.
 func (c *Config) Warnings() Problems { return c.warnings }
 
-// warn notes that a setting at this place is probably not meant so.
+// warn adds a warning about a setting.
 func (r rules) warn(at origin, key, format string, args ...any) {
 	r.cfg.warnings = append(r.cfg.warnings, Problem{Where: at.where, Key: key, Text: fmt.Sprintf(format, args...), order: at.order})
 }

@@ -35,16 +35,16 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		},
 		"tabs":           {"log:\n\tlevel: info\n", "exgate.yaml:2: is indented with a tab: YAML allows spaces only"},
 		"unknown anchor": {"node: *x\n", `exgate.yaml:1: "*x" is a YAML alias, and nothing above has that name: if it is a text, put it in quotes`},
-		"duplicate key":  {"node: a\nlog: {}\nnode: b\n", "exgate.yaml:3: node: is there twice, the first time in line 1"},
+		"duplicate key":  {"node: a\nlog: {}\nnode: b\n", "exgate.yaml:3: node: is set twice, the first time in line 1"},
 		"duplicate listener": {
 			"listeners:\n  a: {bind: ':1', handler: {wasm: m.wasm}}\n  a: {bind: ':2', handler: {wasm: m.wasm}}\n",
-			"exgate.yaml:3: listeners.a: is there twice, the first time in line 2",
+			"exgate.yaml:3: listeners.a: is set twice, the first time in line 2",
 		},
 		"two documents":   {"node: a\n---\nnode: b\n", "exgate.yaml:2: holds more than one document (---)"},
 		"merge key":       {"log: {<<: {level: info}}\n", "exgate.yaml:1: merge keys and keys that are not plain words are not supported"},
 		"list":            {"- a\n", "exgate.yaml:1: must be a section with adapter, listeners, log, max_connections, max_queued_bytes, metrics, modules, modules_cache, node, pid_file, shutdown_timeout, upgrade_timeout, upstream, not a list"},
-		"listener's name": {"listeners: {A b: {}}\n", "exgate.yaml:1: listeners.A b: is no name: use a-z, 0-9, - and _"},
-		"no listener":     {"listeners: {}\n", "exgate.yaml:1: listeners: there is none: add one, or leave the section out for the demo"},
+		"listener's name": {"listeners: {A b: {}}\n", "exgate.yaml:1: listeners.A b: is not a valid name: use a-z, 0-9, - and _"},
+		"no listener":     {"listeners: {}\n", "exgate.yaml:1: listeners: is empty: add a listener, or remove the section to get the demo"},
 		"empty listener": {
 			"listeners:\n  a:\n",
 			"exgate.yaml:2: listeners.a: needs bind, the address that devices connect to, such as :7993\n" +
@@ -52,7 +52,7 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		},
 		"both handlers": {
 			"listeners:\n  a:\n    bind: :1\n    handler:\n      wasm: m.wasm\n      grpc: h:1\n",
-			"exgate.yaml:6: listeners.a.handler.grpc: cannot stand beside listeners.a.handler.wasm (exgate.yaml:5): remove one",
+			"exgate.yaml:6: listeners.a.handler.grpc: conflicts with listeners.a.handler.wasm (exgate.yaml:5): remove one",
 		},
 		"neither handler": {
 			"listeners:\n  a:\n    bind: :1\n    handler: {}\n",
@@ -68,7 +68,7 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		},
 		"module is a device": {
 			"listeners: {a: {bind: ':1', handler: {wasm: /dev/zero}}}\n",
-			"exgate.yaml:1: listeners.a.handler.wasm: /dev/zero is no regular file",
+			"exgate.yaml:1: listeners.a.handler.wasm: /dev/zero is not a regular file",
 		},
 		"unknown builtin": {
 			"listeners: {a: {bind: ':1', handler: {wasm: 'builtin:lin'}}}\n",
@@ -104,7 +104,7 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		},
 		"both upstreams": {
 			listenerA + "upstream:\n  url: mqtt://h\n  embedded: {bind: ':2'}\n",
-			"exgate.yaml:4: upstream.embedded: cannot stand beside upstream.url (exgate.yaml:3): remove one",
+			"exgate.yaml:4: upstream.embedded: conflicts with upstream.url (exgate.yaml:3): remove one",
 		},
 		"upstream's url":  {"upstream: {url: 'tcp://u:secret@h:1'}\n", `exgate.yaml:1: upstream.url: must be like mqtt://host:1883, mqtts://host:8883, ws://host:8083/mqtt or wss://host:8084/mqtt, not "...@h:1"`},
 		"upstream's user": {"upstream: {url: 'mqtt://u:p@h'}\n", "exgate.yaml:1: upstream.url: must hold no user: devices log in with credentials of their own, and upstream.username is the gateway's"},
@@ -170,7 +170,7 @@ func TestWhatIsWrongInTheFlags(t *testing.T) {
 		"--log-level=loud":          `--log-level: log.level: must be debug, info, warn or error, not "loud"`,
 		"--set=nod=x":               `--set: nod: unknown key, did you mean "node"?`,
 		"--set=node":                "--set: node: must be key=value",
-		"--set=listeners.A.bind=:1": "--set: listeners.A.bind: names no listener: use a-z, 0-9, - and _",
+		"--set=listeners.A.bind=:1": "--set: listeners.A.bind: is not a valid name of a listener: use a-z, 0-9, - and _",
 		"--set=node.x=1":            "--set: node.x: unknown key",
 	} {
 		_, err := Load(Sources{Flags: flagsOf(t, strings.Fields(args)...)})

@@ -10,7 +10,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// check finds what settings say together that they cannot say.
+// check checks what the schema cannot express: settings that depend on each other, or on files.
 func (c *Config) check(problems *collector) {
 	r := rules{cfg: c, problems: problems}
 	if err := gateway.CheckNode(c.Node); err != nil && !r.broken("node") {
@@ -21,7 +21,7 @@ func (c *Config) check(problems *collector) {
 	r.adapter(c.Adapter)
 	r.folder("modules", c.Modules)
 	if len(c.Listeners) == 0 && c.Modules == "" && !r.broken("listeners") {
-		r.problem("listeners", "there is none: add one, or leave the section out for the demo")
+		r.problem("listeners", "is empty: add a listener, or remove the section to get the demo")
 	}
 	for _, name := range c.Names() {
 		r.listener("listeners."+name, c.Listeners[name])
@@ -31,7 +31,7 @@ func (c *Config) check(problems *collector) {
 
 // said returns where a source other than the defaults set key or something in it.
 func (c *Config) said(key string) (at origin, ok bool) {
-	if c.origins == nil { // the zero configuration, which nobody said
+	if c.origins == nil { // the zero configuration has no sources
 		return origin{}, false
 	}
 	if at, ok = c.origins.origins[key]; ok {
@@ -67,10 +67,10 @@ func (r rules) problem(key, format string, args ...any) {
 	r.problems.add(r.cfg.origins.of(key), key, format, args...)
 }
 
-// broken reports whether something was found wrong with key already.
+// broken reports whether key already has a problem.
 func (r rules) broken(key string) bool { return r.problems.broken(key) }
 
-// exclusive refuses two settings that cannot both be said, at the place of the later.
+// exclusive refuses two settings that are mutually exclusive, and reports it at the later one.
 func (r rules) exclusive(a, b string) {
 	atA, saidA := r.cfg.said(a)
 	atB, saidB := r.cfg.said(b)
@@ -80,10 +80,10 @@ func (r rules) exclusive(a, b string) {
 	if atA.order > atB.order {
 		a, b, atA, atB = b, a, atB, atA
 	}
-	r.problems.add(atB, b, "cannot stand beside %s (%s): remove one", a, atA.where)
+	r.problems.add(atB, b, "conflicts with %s (%s): remove one", a, atA.where)
 }
 
-// redacted is a URL without what stands before its @.
+// redacted returns a URL without the text before its @, which may hold a password.
 func redacted(text string) string {
 	if i := strings.LastIndexByte(text, '@'); i >= 0 {
 		return "..." + text[i:]
@@ -102,7 +102,7 @@ func (r rules) metrics() {
 	}
 }
 
-// address checks a host:port to listen at.
+// address checks a host:port to listen on.
 func (r rules) address(key, bind string) bool {
 	if r.broken(key) {
 		return false
@@ -138,7 +138,7 @@ func isIPv6(text string) bool {
 	return false
 }
 
-// file checks that a file, if one is named, is there.
+// file checks that a file, if one is named, exists.
 func (r rules) file(key, name string) {
 	if name == "" || r.broken(key) {
 		return
@@ -150,11 +150,11 @@ func (r rules) file(key, name string) {
 	case info.IsDir():
 		r.problem(key, "%s is a folder, not a file", name)
 	case !info.Mode().IsRegular():
-		r.problem(key, "%s is no regular file", name)
+		r.problem(key, "%s is not a regular file", name)
 	}
 }
 
-// authFile checks the embedded broker's users.
+// authFile checks a file of users or rules, if one is named.
 func (r rules) authFile(key, name string) {
 	r.file(key, name)
 	if name == "" || r.broken(key) {
@@ -170,7 +170,7 @@ func isPort(text string) bool {
 	return err == nil
 }
 
-// folder checks that a folder, if one is named, is there.
+// folder checks that a folder, if one is named, exists.
 func (r rules) folder(key, name string) {
 	if name == "" || r.broken(key) {
 		return
@@ -184,14 +184,14 @@ func (r rules) folder(key, name string) {
 	}
 }
 
-// noFile checks that a folder, which is made where it is missing, can be one.
+// noFile checks that a folder, which is created if it is missing, is not a file.
 func (r rules) noFile(key, name string) {
 	if info, err := os.Stat(name); err == nil && !info.IsDir() {
 		r.problem(key, "%s is a file, not a folder", name)
 	}
 }
 
-// isHostPort reports whether a server can be called at an address.
+// isHostPort reports whether address is a host:port that a client can connect to.
 func isHostPort(address string) bool {
 	host, port, err := net.SplitHostPort(address)
 	return err == nil && host != "" && isPort(port)

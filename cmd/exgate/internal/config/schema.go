@@ -24,7 +24,7 @@ const (
 	kindList                 // of texts
 )
 
-// node is what a setting or a section may hold.
+// node describes what a setting or a section may hold.
 type node struct {
 	kind     kind
 	children map[string]*node // of a section
@@ -35,10 +35,10 @@ type node struct {
 	single   bool // a list that may be one text
 }
 
-// schema is what a configuration may hold; it is read off [Config], so that no setting can be known in one place only.
+// schema describes what a configuration may hold; it is derived from [Config], so that the two cannot differ.
 var schema = schemaOf(reflect.TypeFor[Config](), "")
 
-// moduleSchema is what the file of a module may hold.
+// moduleSchema describes what the file of a module may hold.
 var moduleSchema = schemaOf(reflect.TypeFor[Module](), "")
 
 func schemaOf(t reflect.Type, tag reflect.StructTag) *node {
@@ -93,7 +93,7 @@ func kindOf(t reflect.Type, tag reflect.StructTag) kind {
 	return kindText
 }
 
-// child returns what may stand under name, or nil.
+// child returns the node under name, or nil.
 func (n *node) child(name string) *node {
 	if n.kind == kindNamed {
 		return n.each
@@ -101,10 +101,10 @@ func (n *node) child(name string) *node {
 	return n.children[name]
 }
 
-// section reports whether n holds settings and no value.
+// section reports whether n holds settings instead of a value.
 func (n *node) section() bool { return n.kind == kindSection || n.kind == kindNamed }
 
-// names returns what may stand under n, in order.
+// names returns the names under n, in order.
 func (n *node) names() []string {
 	names := make([]string, 0, len(n.children))
 	for name := range n.children {
@@ -114,7 +114,8 @@ func (n *node) names() []string {
 	return names
 }
 
-// at returns the node of a dotted name; where there is none, the nearest section and the word that it does not know.
+// at returns the node of a dotted name. If there is none, it returns the nearest section and the word that is unknown
+// in it.
 func (n *node) at(key string) (found *node, unknown string, ok bool) {
 	for word := range strings.SplitSeq(key, ".") {
 		next := n.child(word)

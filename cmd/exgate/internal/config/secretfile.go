@@ -14,7 +14,7 @@ import (
 // maxToken bounds a token, in bytes: it goes into a header of each call.
 const maxToken = 4096
 
-// ReadToken reads a secret from a file: its only line, of printable ASCII. Errors do not hold it.
+// ReadToken reads a secret from a file: its only line, of printable ASCII. Errors do not quote it.
 func ReadToken(name string) (string, error) {
 	data, err := boundedfile.Read(name, maxToken+2) // and a line end
 	switch {
@@ -35,7 +35,7 @@ func ReadToken(name string) (string, error) {
 	return token, nil
 }
 
-// tokenFile checks that a file with a secret holds one.
+// tokenFile checks a file with a secret, if one is named.
 func (r rules) tokenFile(key, name string) {
 	r.file(key, name)
 	if name == "" || r.broken(key) {
@@ -49,8 +49,8 @@ func (r rules) tokenFile(key, name string) {
 // maxHeaders bounds a file of headers, in bytes.
 const maxHeaders = 16 << 10
 
-// ReadHeaders reads the headers of requests from a file: "Name: value", one a line; lines that are empty or begin with # do not count. Errors name the
-// line and do not hold it: headers are where secrets are.
+// ReadHeaders reads the headers of requests from a file: "Name: value", one per line; empty lines and lines that begin
+// with # are ignored. Errors name the line but do not quote it: headers may hold secrets.
 func ReadHeaders(name string) (http.Header, error) {
 	data, err := boundedfile.Read(name, maxHeaders)
 	switch {

@@ -9,15 +9,15 @@ import (
 
 // Sources is where a configuration comes from.
 type Sources struct {
-	// File is the configuration file, or a pipe that is read until its end. If zero, there is none.
+	// File is the configuration file, or a pipe that is read until its end. Optional.
 	File string
-	// Environ holds variables as NAME=value. If zero, there are none.
+	// Environ holds environment variables as NAME=value. Optional.
 	Environ []string
-	// Flags are those of [AddFlags]. If zero, there are none.
+	// Flags are those that [AddFlags] added. Optional.
 	Flags *pflag.FlagSet
 }
 
-// settings are values by dotted name, and where each was said.
+// settings are values by dotted name, and where each was set.
 type settings struct {
 	values  map[string]any
 	origins origins
@@ -39,7 +39,7 @@ func Variable(key string) string {
 	return prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "__"))
 }
 
-// readEnvironment takes the settings out of variables in the form NAME=value. An empty variable is not set.
+// readEnvironment reads the settings from variables of the form NAME=value. An empty variable counts as not set.
 func readEnvironment(environ []string, problems *collector) settings {
 	s := newSettings()
 	for _, entry := range environ {
@@ -70,7 +70,8 @@ func readEnvironment(environ []string, problems *collector) settings {
 	return s
 }
 
-// missingUnderscore returns the variable that was meant where single underscores stand between some parts of its name.
+// missingUnderscore returns the variable that was meant by a key with single underscores between some of its parts, or
+// "".
 func missingUnderscore(key string) string {
 	flat := strings.ReplaceAll(key, ".", "_")
 	best, shortest := "", len(flat)
@@ -93,7 +94,7 @@ func missingUnderscore(key string) string {
 	return Variable(best)
 }
 
-// say sets key to what text stands for.
+// say sets key to the value that text represents.
 func (s settings) say(key, text string, at origin, problems *collector) {
 	n, unknown, known := schema.at(key)
 	switch {
@@ -107,7 +108,7 @@ func (s settings) say(key, text string, at origin, problems *collector) {
 		problems.add(at, key, "%s", lacksName(key))
 		return
 	case !nameable(key):
-		problems.add(at, key, "names no listener: use a-z, 0-9, - and _")
+		problems.add(at, key, "is not a valid name of a listener: use a-z, 0-9, - and _")
 		return
 	}
 	v, err := n.parse(text)
@@ -118,7 +119,7 @@ func (s settings) say(key, text string, at origin, problems *collector) {
 	s.values[key], s.origins[key] = v, at
 }
 
-// nameable reports whether the listener of key, if it is a listener's, may be called so.
+// nameable reports whether the listener in key, if there is one, has a valid name.
 func nameable(key string) bool {
 	words := strings.Split(key, ".")
 	return len(words) < 2 || words[0] != "listeners" || listenerName.MatchString(words[1])
@@ -133,7 +134,7 @@ var flagKeys = map[string]string{
 	"upstream-url": "upstream.url",
 }
 
-// AddFlags adds the flags that are settings: a few by name, and --set for every one.
+// AddFlags adds the flags for settings: a few have a flag of their own, and --set sets any of them.
 func AddFlags(flags *pflag.FlagSet) {
 	flags.String("log-level", "", "log from this level on: debug, info, warn or error")
 	flags.String("log-format", "", "log as text or json; auto is text on a terminal")
@@ -143,7 +144,7 @@ func AddFlags(flags *pflag.FlagSet) {
 	flags.StringArray("set", nil, "set any `key=value`, such as listeners.demo.bind=:8000; may be repeated")
 }
 
-// readFlags takes the settings out of the flags that were given.
+// readFlags reads the settings from the flags that were given.
 func readFlags(flags *pflag.FlagSet, problems *collector) settings {
 	s := newSettings()
 	if flags == nil {

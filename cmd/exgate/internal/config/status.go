@@ -1,6 +1,6 @@
 package config
 
-// DeviceStatus says at the broker which devices are connected. If QoS is nil, 1; if Retain is, true.
+// DeviceStatus publishes which devices are connected. If nil, QoS is 1 and Retain is true.
 type DeviceStatus struct {
 	Topic   string `koanf:"topic"`
 	Online  string `koanf:"online"`
@@ -9,14 +9,14 @@ type DeviceStatus struct {
 	Retain  *bool  `koanf:"retain"`
 }
 
-// GatewayStatus says at the broker, in a retained message, whether the gateway is connected.
+// GatewayStatus publishes, as a retained message, whether the gateway is connected.
 type GatewayStatus struct {
 	Topic   string `koanf:"topic"`
 	Online  string `koanf:"online"`
 	Offline string `koanf:"offline"`
 }
 
-// statuses checks the topics that say who is connected.
+// statuses checks the topics for the status of devices and of the gateway.
 func (r rules) statuses(u Upstream) {
 	const device, own = "upstream.device_status", "upstream.gateway_status"
 	if r.hasTopic(device, u.DeviceStatus.Topic, "devices/${clientid}/status") {
@@ -33,7 +33,7 @@ func (r rules) statuses(u Upstream) {
 	}
 }
 
-// hasTopic asks for the topic of a status that is there, and reports whether there is one to check.
+// hasTopic requires a topic if the section key is present, and reports whether there is one to check.
 func (r rules) hasTopic(key, topic, example string) bool {
 	at, said := r.cfg.said(key)
 	if !said || r.broken(key) {

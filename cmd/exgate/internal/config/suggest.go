@@ -7,7 +7,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// unknownKey says that word, the end of key, is no setting of n, and which of n's settings may have been meant.
+// unknownKey returns the message for word, the end of key, which is not a setting of n. It suggests the setting that
+// may have been meant.
 func unknownKey(n *node, word, key string) string {
 	if name, value, ok := strings.Cut(word, ":"); ok && n.child(name) != nil && n.kind == kindSection {
 		return spaceBehind(name, value)
@@ -29,10 +30,10 @@ func unknownKey(n *node, word, key string) string {
 	return "unknown key"
 }
 
-// Nearest returns the candidate that word may have been meant to be, or "" where none is near.
+// Nearest returns the candidate that word may have been meant to be, or "" if none is near.
 func Nearest(word string, candidates []string) string { return nearest(word, candidates) }
 
-// nearest returns the candidate that takes the fewest edits to become word, or "" where none is near.
+// nearest returns the candidate that takes the fewest edits to become word, or "" if none is near.
 func nearest(word string, candidates []string) string {
 	best, bestDistance := "", len(word)/2+1
 	for _, c := range candidates {
@@ -43,7 +44,8 @@ func nearest(word string, candidates []string) string {
 	return best
 }
 
-// distance counts the insertions, deletions, replacements and swaps of neighbours from a to b; it is limit where it is limit or more.
+// distance counts the insertions, deletions, replacements and swaps of neighbours from a to b; it returns limit if
+// there are more.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit
@@ -69,7 +71,7 @@ func distance(a, b string, limit int) int {
 	return min(last[len(b)], limit)
 }
 
-// nameless reports whether key would be the setting of a listener, had it the listener's name in it.
+// nameless reports whether key would be a listener's setting if it contained the listener's name.
 func nameless(key string) bool {
 	rest, ok := strings.CutPrefix(key, "listeners.")
 	if !ok {
@@ -85,7 +87,7 @@ func lacksName(key string) string {
 	return fmt.Sprintf("belongs to a listener, and the listener needs a name: listeners.NAME.%s", setting)
 }
 
-// lacksName reports whether name, which stands with this value among the names of listeners, is a setting of one.
+// lacksName reports whether name, found with this value among the names of listeners, is a listener's setting.
 func (n *node) lacksName(name string, value *yaml.Node) bool {
 	if n.kind != kindNamed || n.each.children[name] == nil {
 		return false
@@ -97,7 +99,8 @@ func (n *node) lacksName(name string, value *yaml.Node) bool {
 	return len(value.Content) > 0 && of.child(value.Content[0].Value) != nil && n.each.child(value.Content[0].Value) == nil
 }
 
-// instead says what to write for settings that exgate does not have and people expect. Keys of a listener begin with *.
+// instead says what to write instead of settings that users expect and exgate does not have. Keys of a listener begin
+// with *.
 var instead = map[string]string{
 	"upstream.password":    "write it into a file and name that in upstream.password_file",
 	"upstream.user":        "write upstream.username",

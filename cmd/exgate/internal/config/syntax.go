@@ -14,13 +14,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// syntaxError is why a file is no YAML. The line is 0 where it is not known.
+// syntaxError says why a file is not YAML. The line is 0 if it is not known.
 type syntaxError struct {
 	line int
 	text string
 }
 
-// maxDiagnosed bounds the files whose wrong line is looked for, which means parsing them up to 20 times.
+// maxDiagnosed bounds the files, in bytes, that are searched for the wrong line, which means parsing them up to 20
+// times.
 const maxDiagnosed = 256 << 10
 
 // yamlLine is how the errors of the YAML package begin.
@@ -60,7 +61,7 @@ func firstFailing(most int, fails func(int) bool) int {
 	return low
 }
 
-// failure is what the YAML package says about a document, without the line; empty where it takes it.
+// failure returns the YAML package's error for a document without the line, or "" if there is none.
 func failure(text string) string {
 	_, err := parseYAML([]byte(text))
 	if err == nil {
@@ -114,7 +115,7 @@ func (d diagnosis) explain(said string) (line int, text string) {
 	case strings.HasPrefix(said, "found unexpected end of stream"):
 		return d.at, "the text in quotes that begins here does not end"
 	case strings.HasPrefix(said, "found unknown escape"), strings.HasPrefix(said, "did not find expected hexdecimal"):
-		return d.at, `a text in double quotes has an escape that is none: write \\ for a backslash, or use single quotes`
+		return d.at, `a text in double quotes has an invalid escape: write \\ for a backslash, or use single quotes`
 	case strings.HasPrefix(said, "exceeded max depth"):
 		return d.at, "has brackets within brackets, thousands deep"
 	case strings.HasPrefix(said, "found incompatible YAML"):
@@ -131,7 +132,7 @@ func (d diagnosis) explain(said string) (line int, text string) {
 	return d.at, ""
 }
 
-// unexpectedKey explains a key where YAML takes none.
+// unexpectedKey explains a key where YAML does not allow one.
 func (d diagnosis) unexpectedKey(before int) (line int, text string) {
 	here, above := d.line(d.at), d.line(before)
 	switch {
@@ -143,7 +144,7 @@ func (d diagnosis) unexpectedKey(before int) (line int, text string) {
 	return d.at, "has a second colon: a value that holds a colon and a space must be in quotes"
 }
 
-// badIndent explains a line that stands at no level of the ones above.
+// badIndent explains a line whose indentation matches none of the lines above.
 func (d diagnosis) badIndent(before int) (line int, text string) {
 	here := indentOf(d.line(d.at))
 	var levels []string
@@ -171,7 +172,7 @@ func indented(n int) string {
 
 func (d diagnosis) line(i int) string { return strings.TrimRight(d.lines[i], "\r\n") }
 
-// previous is the last line before that says something, or that at fault itself where there is none.
+// previous returns the last line before the one at fault that is not blank, or the line at fault if there is none.
 func (d diagnosis) previous() int {
 	for i := d.at - 1; i >= 0; i-- {
 		if !blank(d.line(i)) {
@@ -193,7 +194,8 @@ func blank(line string) bool {
 
 func indentOf(line string) string { return line[:len(line)-len(strings.TrimLeft(line, " \t"))] }
 
-// missingSpace says how to write a setting whose value begins right behind its colon, nothing for another line.
+// missingSpace says how to write a setting whose value follows its colon without a space. It returns "" for other
+// lines.
 func missingSpace(line string) string {
 	found := noSpace.FindStringSubmatch(line)
 	if found == nil || !known[found[2]] && !strings.HasPrefix(found[3], `"`) && !strings.HasPrefix(found[3], "'") {
@@ -207,7 +209,7 @@ func spaceBehind(name, value string) string {
 	return fmt.Sprintf("has no space behind the colon: write %s: %s", name, cut(strings.TrimSpace(value)))
 }
 
-// known has every word that names a setting or a section.
+// known holds every word that names a setting or a section.
 var known = wordsOf(schema, moduleSchema)
 
 func wordsOf(schemas ...*node) map[string]bool {
@@ -222,7 +224,7 @@ func wordsOf(schemas ...*node) map[string]bool {
 	return words
 }
 
-// cut is text for a message, shortened where it is long.
+// cut returns text for a message, shortened if it is long.
 func cut(text string) string {
 	const longest = 60
 	if len(text) > longest {
@@ -238,7 +240,7 @@ var (
 	hoconBlock = regexp.MustCompile(`^[a-z0-9_.]+\s*\{\s*$`)
 )
 
-// foreign says in which other language a file is written that is no YAML, by its first line; nothing where that is not known.
+// foreign names the language of a file that is not YAML, by its first line. It returns "" if the language is unknown.
 func foreign(lines []string) string {
 	i := slices.IndexFunc(lines, func(line string) bool { return !blank(line) })
 	if i < 0 {
@@ -253,12 +255,12 @@ func foreign(lines []string) string {
 	case assignment.MatchString(first), table.MatchString(first):
 		return "looks like TOML or an INI file: a configuration of exgate is YAML, such as log: {level: info}"
 	case strings.HasPrefix(first, "<"), strings.HasPrefix(first, "-----BEGIN"), strings.HasPrefix(first, "#!"):
-		return "is no configuration of exgate, which is YAML: " + quoted(first)
+		return "is not a configuration of exgate, which is YAML: " + quoted(first)
 	}
 	return ""
 }
 
-// parseYAML returns the only document of a file, nil where there is none.
+// parseYAML returns the only document of a file. The error is io.EOF if there is none.
 func parseYAML(data []byte) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second yaml.Node
@@ -276,10 +278,10 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 
 var errTwoDocuments = errors.New("holds more than one document (---)")
 
-// isEnd reports whether there was nothing more to parse.
+// isEnd reports whether err means that there is nothing more to parse.
 func isEnd(err error) bool { return errors.Is(err, io.EOF) }
 
-// notText says in which line data is not the text that YAML is made of, and why. It returns nil where all is well.
+// notText returns the first line in which data is not text that YAML allows, and why, or nil if there is no such line.
 func notText(data []byte) *syntaxError {
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
 		return nil // UTF-16, which says so

@@ -8,7 +8,7 @@ import (
 	"github.com/exgate/exgate/runtime/tap/capture"
 )
 
-// Capture is where a sample of a listener's connections is recorded. If zero, a field is that of [capture.Folder].
+// Capture says where a sample of a listener's connections is recorded. Zero fields take the values of [capture.Folder].
 type Capture struct {
 	Folder   string  `koanf:"folder" path:"dir"`
 	Sample   Percent `koanf:"sample"`
@@ -16,7 +16,7 @@ type Capture struct {
 	MaxFiles int     `koanf:"max_files" min:"1"`
 }
 
-// Recorder returns what is set in the recorder's own form, nil where nothing is recorded.
+// Recorder returns the recorder's configuration, or nil if nothing is recorded.
 func (c Capture) Recorder() *capture.Folder {
 	if c.Folder == "" {
 		return nil
@@ -24,7 +24,7 @@ func (c Capture) Recorder() *capture.Folder {
 	return &capture.Folder{Path: c.Folder, Sample: float64(c.Sample), MaxBytes: int64(c.MaxBytes), MaxFiles: c.MaxFiles}
 }
 
-// Shadow is a module that gets what the handler gets, and whose calls go nowhere.
+// Shadow is a module that gets the same events as the handler, and whose calls have no effect.
 type Shadow struct {
 	Wasm   string  `koanf:"wasm" path:"file"`
 	Module string  `koanf:"module"`
@@ -34,7 +34,7 @@ type Shadow struct {
 // There reports whether there is a shadow.
 func (s Shadow) There() bool { return s.Wasm != "" || s.Module != "" }
 
-// Percent is a part of a hundred, above 0 and at most 100, as in 0.5%.
+// Percent is a percentage above 0 and at most 100, such as 0.5%.
 type Percent float64
 
 func parsePercent(text string) (Percent, error) {
@@ -46,7 +46,7 @@ func parsePercent(text string) (Percent, error) {
 	return Percent(v), nil
 }
 
-// taps checks what watches the connections of a listener.
+// taps checks the capture and the shadow of a listener.
 func (r rules) taps(key string, l Listener) {
 	if at, said := r.cfg.said(key + ".capture"); said && l.Capture.Folder == "" && !r.broken(key+".capture") {
 		r.problems.add(at, key+".capture", "needs folder, where captures are written to")

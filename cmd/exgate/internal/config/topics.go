@@ -11,7 +11,7 @@ import (
 // ofModule is the placeholder that only listeners with a module have.
 const ofModule = "${module}"
 
-// topics checks what is put before the topics of devices, and which they may use.
+// topics checks a listener's mountpoint, and the topics that its devices may use.
 func (r rules) topics(key string, l Listener) {
 	switch unknown := gateway.UnknownPlaceholder(l.Mountpoint); {
 	case strings.ContainsAny(l.Mountpoint, "+#\x00"):
@@ -47,7 +47,7 @@ func (r rules) moduleOf(at origin, key, text string, l Listener) {
 	}
 }
 
-// topicName says why nothing can be published to a topic with placeholders.
+// topicName returns an error if nothing can be published to a topic with placeholders.
 func topicName(topic string) error {
 	if unknown := gateway.UnknownPlaceholder(topic); unknown != "" {
 		return unknownPlaceholder(unknown)
@@ -62,7 +62,7 @@ func topicName(topic string) error {
 	return err
 }
 
-// gatewayTopic is topicName for a topic of the gateway's own, where only ${node} stands for something.
+// gatewayTopic is topicName for the gateway's own topics, whose only placeholder is ${node}.
 func gatewayTopic(topic string) error {
 	rest := strings.ReplaceAll(topic, "${node}", "node")
 	if strings.Contains(rest, "${") {
@@ -71,37 +71,37 @@ func gatewayTopic(topic string) error {
 	return topicName(rest)
 }
 
-// unknownPlaceholder says which there are.
+// unknownPlaceholder is the error for an unknown placeholder; it names the known ones.
 func unknownPlaceholder(unknown string) error {
 	return fmt.Errorf("%s is neither ${clientid}, ${username}, ${listener} nor ${module}", unknown)
 }
 
-// moduleOfAll refuses ${module} where it stands for nothing on one of the listeners.
+// moduleOfAll refuses ${module} if it has no value on one of the listeners.
 func (r rules) moduleOfAll(key, topic string) {
 	if !strings.Contains(topic, ofModule) {
 		return
 	}
 	for _, name := range r.cfg.Names() {
 		if len(r.cfg.Listeners[name].Handler.GRPC) > 0 {
-			r.problem(key, "%s stands for nothing on listener %s, whose handler is a service", ofModule, name)
+			r.problem(key, "%s has no value on listener %s, whose handler is a service", ofModule, name)
 			return
 		}
 	}
 }
 
-// formerPlaceholders are those of EMQX 4, which mean nothing here.
+// formerPlaceholders are the placeholders of EMQX 4, which exgate does not replace, and what to write instead.
 var formerPlaceholders = [][2]string{{"%c", "${clientid}"}, {"%u", "${username}"}}
 
-// formerly warns of placeholders in a topic that are not exgate's.
+// formerly warns of EMQX 4 placeholders in a topic.
 func (r rules) formerly(at origin, key, topic string) {
 	for _, p := range formerPlaceholders {
 		if strings.Contains(topic, p[0]) {
-			r.warn(at, key, "holds %s, which stands for nothing and stays in the topic: write %s", p[0], p[1])
+			r.warn(at, key, "holds %s, which is not a placeholder and stays in the topic: write %s", p[0], p[1])
 		}
 	}
 }
 
-// mountpoint warns of one that runs into the topics behind it.
+// mountpoint warns of a mountpoint that does not end with a slash.
 func (r rules) mountpoint(key, mountpoint string) {
 	at := r.cfg.origins.of(key)
 	r.formerly(at, key, mountpoint)

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Proxy is the PROXY protocol, spoken by load balancers before what the device sends.
+// Proxy configures the PROXY protocol, in which load balancers say where a connection comes from.
 type Proxy struct {
 	Trusted []string      `koanf:"trusted"`
 	Timeout time.Duration `koanf:"timeout"`
 }
 
-// Socket holds options of the listening socket and of those it accepts. If zero, a field is the system's default.
+// Socket holds options of the listening socket and of those it accepts. Zero fields take the system's defaults.
 type Socket struct {
 	Backlog    int           `koanf:"backlog" min:"1"`
 	RecvBuffer int           `koanf:"recv_buffer" min:"1" max:"2147483647" unit:"bytes"`
@@ -67,13 +67,14 @@ var fits = []struct {
 	{"udp", []string{"udp", "dtls"}},
 }
 
-// The settings that mean nothing to a socket in the file system; bySource does where load balancers say whom they connect.
+// Settings that have no meaning for a unix socket; those in bySource have one if load balancers name the source in the
+// PROXY protocol.
 var (
 	notUnix  = []string{"socket.keepalive", "socket.nodelay", "socket.reuse_port"}
 	bySource = []string{"access", "ban", "max_connections_per_source"}
 )
 
-// transport checks what belongs to the type of a listener.
+// transport checks the settings that depend on the type of a listener.
 func (r rules) transport(key string, l Listener) {
 	if r.broken(key + ".type") {
 		return
@@ -109,7 +110,7 @@ func (r rules) fitting(key string, l Listener) {
 	}
 }
 
-// fittingUnix refuses what a socket in the file system has not.
+// fittingUnix refuses settings that a unix socket does not have.
 func (r rules) fittingUnix(key string, l Listener) {
 	if l.Kind() != "tcp" {
 		r.problem(key+".bind", "a unix socket needs type: tcp, not %s", l.Kind())
@@ -151,7 +152,7 @@ func (r rules) secured(key string, l Listener) {
 	}
 }
 
-// proxy checks who may say where a connection comes from.
+// proxy checks which load balancers may say where a connection comes from.
 func (r rules) proxy(key string, l Listener) {
 	at, said := r.cfg.said(key)
 	if !said || r.broken(key) {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Upstream is the MQTT broker: that at URL, or the embedded one where URL is empty. All but Embedded is for a broker at URL. If zero, a field is the
-// default of connectors/mqtt.
+// Upstream is the MQTT broker: the one at URL, or the embedded one if URL is empty. All fields but Embedded are for a
+// broker at URL; zero fields take the defaults of connectors/mqtt.
 type Upstream struct {
 	Embedded Embedded `koanf:"embedded"`
 
@@ -48,7 +48,7 @@ type Embedded struct {
 	MaxClients int    `koanf:"max_clients" min:"1"`
 }
 
-// UpstreamTLS is how the gateway proves the broker, and itself to the broker.
+// UpstreamTLS says how the gateway verifies the broker and authenticates itself.
 type UpstreamTLS struct {
 	CA         string   `koanf:"ca" path:"file"`
 	Cert       string   `koanf:"cert" path:"file"`
@@ -57,7 +57,7 @@ type UpstreamTLS struct {
 	ALPN       []string `koanf:"alpn"`
 }
 
-// Client is all but ALPN.
+// Client returns all settings but ALPN.
 func (t UpstreamTLS) Client() ClientTLS {
 	return ClientTLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName}
 }
@@ -75,7 +75,7 @@ type Spool struct {
 // Elsewhere reports whether the broker is not the embedded one.
 func (u Upstream) Elsewhere() bool { return len(u.URL) > 0 }
 
-// FirstURL is the first server, or nothing where the broker is the embedded one.
+// FirstURL returns the first server, or "" if the broker is the embedded one.
 func (u Upstream) FirstURL() string {
 	if !u.Elsewhere() {
 		return ""
@@ -83,7 +83,7 @@ func (u Upstream) FirstURL() string {
 	return u.URL[0]
 }
 
-// Shared is the session of devices that share connections to the broker.
+// Shared is the setting session of devices that share connections to the broker.
 const Shared = "shared"
 
 // SharedSession reports whether the devices of a listener share connections to the broker.
@@ -94,7 +94,8 @@ func (c *Config) SharedSession(l Listener) bool {
 	return c.Upstream.Session == Shared
 }
 
-// HasShared reports whether connections are shared by the devices of a listener, or by those of modules' own listeners that do not say otherwise.
+// HasShared reports whether the devices of a listener share connections, or those of modules' own listeners do by
+// default.
 func (c *Config) HasShared() bool {
 	if c.Upstream.Session == Shared {
 		return true
@@ -133,7 +134,7 @@ func (r rules) upstream() {
 	r.spool("upstream.spool", u.Spool)
 }
 
-// onlyElsewhere refuses what is for another broker than the embedded one.
+// onlyElsewhere refuses settings that the embedded broker does not use.
 func (r rules) onlyElsewhere() {
 	for _, name := range schema.children["upstream"].names() {
 		key := "upstream." + name
@@ -143,7 +144,7 @@ func (r rules) onlyElsewhere() {
 	}
 }
 
-// servers checks where the broker is.
+// servers checks the URLs of the broker.
 func (r rules) servers(urls []string) {
 	const key = "upstream.url"
 	if len(urls) == 0 && !r.broken(key) {
@@ -162,7 +163,7 @@ func (r rules) servers(urls []string) {
 
 const serverForms = "like mqtt://host:1883, mqtts://host:8883, ws://host:8083/mqtt or wss://host:8084/mqtt"
 
-// notServer says why text is no server of a broker, or nothing where it is one.
+// notServer returns why text is not the URL of a broker, or "" if it is one.
 func notServer(text string) string {
 	u, err := url.Parse(text)
 	switch {
@@ -178,7 +179,7 @@ func notServer(text string) string {
 	return ""
 }
 
-// account checks what the gateway itself logs in with.
+// account checks the gateway's own credentials.
 func (r rules) account(u Upstream) {
 	if strings.ContainsFunc(u.Username, func(c rune) bool { return c < ' ' || c == 0x7f }) {
 		r.problem("upstream.username", "must hold no control characters")
@@ -218,10 +219,10 @@ func (r rules) seconds(key string, d time.Duration, most int64) {
 	}
 }
 
-// spoolBytes is max_bytes of the spool where nothing is said.
+// spoolBytes is the default of max_bytes of the spool.
 const spoolBytes = 1 << 30
 
-// spool checks where publishes wait.
+// spool checks the settings of the spool.
 func (r rules) spool(key string, s Spool) {
 	at, said := r.cfg.said(key)
 	if !said || r.broken(key) {
@@ -237,13 +238,13 @@ func (r rules) spool(key string, s Spool) {
 	}
 }
 
-// sharing checks what is for devices that share connections.
+// sharing checks the settings for devices that share connections.
 func (r rules) sharing(u Upstream) {
 	for _, name := range []string{"connections", "control_topic", "authentication"} {
 		key := "upstream." + name
 		// A module that comes later may have a listener of its own with session: shared.
 		if at, said := r.cfg.said(key); said && !r.cfg.HasShared() && r.cfg.Modules == "" && !r.broken("upstream.session") {
-			r.problems.add(at, key, "is for session: shared, which neither upstream.session nor a listener says")
+			r.problems.add(at, key, "is for session: shared, which neither upstream.session nor a listener sets")
 		}
 	}
 	if u.ControlTopic != "" {

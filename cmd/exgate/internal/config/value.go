@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// parse returns the value that text stands for, or an error that says what it must be.
+// parse returns the value that text represents, or an error that says what it must be.
 func (n *node) parse(text string) (any, error) {
 	switch n.kind {
 	case kindText:
@@ -76,7 +76,7 @@ func (n *node) bounded(v int64) (any, error) {
 	return v, nil
 }
 
-// wants says in words what n must be.
+// wants describes the values that n accepts.
 func (n *node) wants() string {
 	switch n.kind {
 	case kindText:
@@ -126,7 +126,7 @@ func parseBytes(text string) (int64, error) {
 	return v * factor, nil
 }
 
-// tooLong matches durations that are right but for their length.
+// tooLong matches durations that are valid except for their length.
 var tooLong = regexp.MustCompile(`^[-+]?(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+$`)
 
 func isDigits(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }

@@ -101,7 +101,7 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"escape": {
 			"node: \"C:\\dir\"\n",
-			"exgate.yaml:1: a text in double quotes has an escape that is none: write \\\\ for a backslash, or use single quotes",
+			"exgate.yaml:1: a text in double quotes has an invalid escape: write \\\\ for a backslash, or use single quotes",
 		},
 		"alias": {
 			"node: *x\n",
@@ -137,11 +137,11 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"HTML": {
 			"<!DOCTYPE html>\n<html>\n",
-			"exgate.yaml:1: is no configuration of exgate, which is YAML: \"<!DOCTYPE html>\"",
+			"exgate.yaml:1: is not a configuration of exgate, which is YAML: \"<!DOCTYPE html>\"",
 		},
 		"PEM": {
 			"-----BEGIN CERTIFICATE-----\nabc\n",
-			"exgate.yaml:1: is no configuration of exgate, which is YAML: \"-----BEGIN CERTIFICATE-----\"",
+			"exgate.yaml:1: is not a configuration of exgate, which is YAML: \"-----BEGIN CERTIFICATE-----\"",
 		},
 		"Markdown": {
 			"```yaml\nnode: x\n```\n",
@@ -397,8 +397,8 @@ func TestWarnings(t *testing.T) {
 		"mountpoint: 'a/${clientid}/'": "",
 		"mountpoint: 'a/${clientid}'": "listeners.a.mountpoint: does not end with /, so that the topic temperature becomes a/${clientid}temperature: " +
 			"write a/${clientid}/",
-		"mountpoint: '%c/'":             "listeners.a.mountpoint: holds %c, which stands for nothing and stays in the topic: write ${clientid}",
-		"publish_topics: [x, 'u/%u/#']": "listeners.a.publish_topics: holds %u, which stands for nothing and stays in the topic: write ${username}",
+		"mountpoint: '%c/'":             "listeners.a.mountpoint: holds %c, which is not a placeholder and stays in the topic: write ${clientid}",
+		"publish_topics: [x, 'u/%u/#']": "listeners.a.publish_topics: holds %u, which is not a placeholder and stays in the topic: write ${username}",
 	} {
 		inFolder(t, "listeners: {a: {bind: ':1', handler: {wasm: m.wasm}, "+settings+"}}\n")
 		got := mustLoad(t, Sources{File: "exgate.yaml"}).Warnings()
@@ -424,7 +424,7 @@ func TestFilesThatAreNone(t *testing.T) {
 		"pipe.yaml": "pipe.yaml: cannot be read: a pipe that nothing was written to",
 		"/dev/zero": "/dev/zero: cannot be read: is not a regular file",
 		"loop.yaml": "loop.yaml: cannot be read: too many levels of symbolic links",
-		"-":         "-: is no file: a configuration is read again on an upgrade, so that it cannot come from the standard input",
+		"-":         "-: is not a file: the configuration is read again on an upgrade, so it cannot come from standard input",
 	} {
 		if _, err := Load(Sources{File: name}); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)

@@ -48,7 +48,7 @@ func Check(ctx context.Context, folder string) error {
 
 func checkModule(ctx context.Context, path, name string) error {
 	if !config.IsModuleName(name) {
-		return errors.New("is no name of a module: use a-z, 0-9, - and _")
+		return errors.New("is not a valid name of a module: use a-z, 0-9, - and _")
 	}
 	module, err := readModule(path)
 	if err != nil {

@@ -77,7 +77,7 @@ func (e *entry) take(ctx context.Context) bool {
 // read reads the files of the entry as they were seen.
 func (e *entry) read() ([]byte, *config.Module, error) {
 	if !config.IsModuleName(e.name) {
-		return nil, nil, fmt.Errorf("%q is no name of a module: use a-z, 0-9, - and _", e.name)
+		return nil, nil, fmt.Errorf("%q is not a valid name of a module: use a-z, 0-9, - and _", e.name)
 	}
 	module, err := readModule(e.folder.path(e.name, config.ModuleFile))
 	if err != nil {

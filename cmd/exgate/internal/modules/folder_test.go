@@ -183,7 +183,7 @@ func TestFolderThatGoes(t *testing.T) {
 
 func TestNameThatIsNone(t *testing.T) {
 	h := newHouse(t, map[string][]byte{"My Module.wasm": guest(t, "echo")})
-	if s := h.state("My Module", Rejected); !strings.Contains(s.Reason, "is no name of a module") {
+	if s := h.state("My Module", Rejected); !strings.Contains(s.Reason, "is not a valid name of a module") {
 		t.Error(s.Reason)
 	}
 }

@@ -59,7 +59,7 @@ func TestListenerWithMistakes(t *testing.T) {
 	h.write("m.yaml", []byte("\nlistener:\n  type: tls\n  bind: 127.0.0.1:0\n  handler: {wasm: x}\n  socket: {nodly: true}\n"))
 	s := h.state("m", Rejected)
 	for _, want := range []string{
-		"m.yaml:5: listener.handler: cannot stand here: the module is the handler",
+		"m.yaml:5: listener.handler: is not allowed here: the module is the handler",
 		`m.yaml:6: listener.socket.nodly: unknown key, did you mean "nodelay"?`,
 	} {
 		if !strings.Contains(s.Reason, want) {

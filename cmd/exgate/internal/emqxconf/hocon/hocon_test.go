@@ -91,7 +91,7 @@ func TestErrors(t *testing.T) {
 		{"a = ${b", "f:1: a $ outside of quotes must begin a substitution such as ${a.b}"},
 		{"a = ${?}", "f:1: a substitution names nothing"},
 		{"a = \"\"\"x", `f:1: a text in """ does not end`},
-		{`a = "\q"`, `f:1: a text in quotes has an escape that is none: write \\ for a backslash`},
+		{`a = "\q"`, `f:1: a text in quotes has an invalid escape: write \\ for a backslash`},
 		{"{a = 1}\nb = 2", "f:2: there is something after the } that ends the file"},
 		{"a = ${b}", "f:1: nothing has the name of the substitution ${b}"},
 		{"a = ${b}\nb = ${a}", "f:1: the substitution ${b} refers to itself"},

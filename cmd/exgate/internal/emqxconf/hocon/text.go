@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-var errEscape = errors.New(`a text in quotes has an escape that is none: write \\ for a backslash`)
+var errEscape = errors.New(`a text in quotes has an invalid escape: write \\ for a backslash`)
 
 // unescape takes the escapes out of a text in quotes; they are those of JSON.
 func unescape(s string) (string, error) {
