@@ -76,6 +76,7 @@ func TestMessagesDoNotStarveBytes(t *testing.T) {
 		for range 10 {
 			s.in <- []byte("b")
 		}
+		time.Sleep(2 * time.Millisecond) // the last read may wait for a batch that is being handled
 		synctest.Wait()
 		if n := strings.Count(w.h.String(), "bytes b"); n != 10 {
 			t.Errorf("%d of 10 reads were handled", n)
