@@ -39,7 +39,7 @@ func newSpoolList() *cobra.Command {
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, messages, err := refusedMessages(cmd, file, nil)
-			if err != nil {
+			if err != nil && messages == nil {
 				return err
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -47,7 +47,7 @@ func newSpoolList() *cobra.Command {
 			for _, m := range messages {
 				fmt.Fprintf(w, "%s\t%s\t%q\t%.60q\t%d\t%q\n", m.ID, m.At.Format(time.RFC3339), m.ClientID, m.Topic, len(m.Payload), m.Reason)
 			}
-			return w.Flush()
+			return errors.Join(w.Flush(), err)
 		},
 	}
 	addConfigFlags(cmd, &file)
@@ -114,7 +114,8 @@ func newSpoolDrop() *cobra.Command {
 	return cmd
 }
 
-// refusedMessages returns the refused messages of a configuration's spool with these ids, all where ids is nil.
+// refusedMessages returns the refused messages of a configuration's spool with these ids, each once, or all where ids is nil. With an error there may be
+// all that could be read.
 func refusedMessages(cmd *cobra.Command, file string, ids []string) (*config.Config, []mqtt.Refused, error) {
 	cfg, err := load(cmd, file)
 	if err != nil {
@@ -124,14 +125,15 @@ func refusedMessages(cmd *cobra.Command, file string, ids []string) (*config.Con
 		return nil, nil, errors.New("upstream.spool.folder is not set: there is no spool")
 	}
 	all, err := mqtt.ListRefused(cfg.Upstream.Spool.Folder)
-	if err != nil || ids == nil {
+	if ids == nil {
 		return cfg, all, err
 	}
 	var list []mqtt.Refused
-	for _, id := range ids {
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
 		i := slices.IndexFunc(all, func(m mqtt.Refused) bool { return m.ID == id })
 		if i < 0 {
-			return nil, nil, fmt.Errorf("no refused message has the id %q (exgate spool list shows them)", id)
+			return nil, nil, errors.Join(fmt.Errorf("no refused message has the id %q (exgate spool list shows them)", id), err)
 		}
 		list = append(list, all[i])
 	}

@@ -46,6 +46,7 @@ type call struct {
 	alone    bool          // nothing else may be under way with it
 	spooled  bool          // of a call that the prober tries: it is from the spool
 	offences int           // the same: how often its device has offended
+	inserted time.Time     // the same: when it was put among the prober's trials
 	ping     uint32        // of a trial with QoS 0: the PINGREQ behind it
 	verdict  func(verdict) // of a call that the prober tries: what comes of it; called once, without locks
 }

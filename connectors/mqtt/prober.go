@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -11,6 +12,9 @@ import (
 
 // proberIdle, times Config.ReconnectDelay, is how long the prober stays connected without anything to try.
 const proberIdle = 10
+
+// proberPatience, times Config.ReconnectDelay, is how long a suspect lets others overtake it.
+const proberPatience = 60
 
 // prober is the gateway's client that tries suspects of its other clients, so that a connection that ends for one of them carries nothing else.
 type prober struct {
@@ -47,14 +51,20 @@ func (b *broker) tryElsewhere(k call, f func(verdict)) {
 	}
 }
 
-// insert puts a call before those that speak more against: a device that offends again and again waits behind the others. It needs mu.
+// insert puts a call before those that more speaks against, unless they have waited for long: devices that offend, and calls that connections ended for,
+// wait behind the others. It needs mu.
 func (p *prober) insert(k *call) {
-	k.onTrial = true
+	k.onTrial, k.inserted = true, time.Now()
 	at := len(p.trials)
-	for at > 0 && p.trials[at-1].offences > k.offences {
+	for at > 0 && k.mayOvertake(p.trials[at-1], proberPatience*p.broker.cfg.ReconnectDelay) {
 		at--
 	}
 	p.trials = slices.Insert(p.trials, at, k)
+}
+
+func (c *call) mayOvertake(other *call, patience time.Duration) bool {
+	less := cmp.Or(cmp.Compare(c.offences, other.offences), cmp.Compare(c.ends, other.ends)) < 0
+	return less && c.inserted.Sub(other.inserted) < patience
 }
 
 // theProber is nil once the broker is closed.

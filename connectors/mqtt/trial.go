@@ -140,6 +140,7 @@ func (c *client) tried(k *call, v verdict) (told outcomes) {
 	if k.verdict != nil {
 		f := k.verdict
 		k.verdict = nil
+		c.achieved()
 		told.later(func() { f(v) })
 	}
 	return told
@@ -171,6 +172,7 @@ func (c *client) judgeTrials(e ending) (told outcomes) {
 		k := trying[0]
 		if k.ends += w; w == certain || k.ends >= convictAt {
 			k.onTrial = false
+			c.achieved() // it will not end the next connection
 			if k.verdict != nil {
 				f := k.verdict
 				told.later(func() { f(verdict{convicted: &e}) })
@@ -186,9 +188,12 @@ func (c *client) judgeTrials(e ending) (told outcomes) {
 		if c.prober != nil {
 			delete(c.inflight, k.id)
 			k.id = 0
+			c.prober.insert(k)
 		}
 	}
-	c.trials = append(trying, c.trials...)
+	if c.prober == nil {
+		c.trials = append(trying, c.trials...)
+	}
 	return told
 }
 

@@ -112,7 +112,8 @@ func link(file, folder string) (err error) {
 	return err
 }
 
-// ListAside returns what was set aside in a spool's folder, the oldest first. It may be called while another process has the spool open.
+// ListAside returns what was set aside in a spool's folder, the oldest first, and an error for the files that it cannot read. It may be called while
+// another process has the spool open.
 func ListAside(folder string) ([]Aside, error) {
 	files, err := os.ReadDir(filepath.Join(folder, asideFolder))
 	if errors.Is(err, os.ErrNotExist) {
@@ -121,7 +122,10 @@ func ListAside(folder string) ([]Aside, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []Aside
+	var (
+		list []Aside
+		bad  []error
+	)
 	for _, f := range files {
 		id, ok := strings.CutSuffix(f.Name(), asideEnd)
 		if !ok || !f.Type().IsRegular() {
@@ -132,13 +136,14 @@ func ListAside(folder string) ([]Aside, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			bad = append(bad, err)
+			continue
 		}
 		a.ID = id
 		list = append(list, a)
 	}
 	slices.SortFunc(list, func(a, b Aside) int { return strings.Compare(a.ID, b.ID) })
-	return list, nil
+	return list, errors.Join(bad...)
 }
 
 func readAside(path string) (a Aside, err error) {
