@@ -116,6 +116,41 @@ func TestCheckRefusesBombs(t *testing.T) {
 	}
 }
 
+// Branch tables are bounded each, in a function and in the module: all of them are work for the compiler.
+func TestBranchTargets(t *testing.T) {
+	table := func(targets int) string { // with the default
+		return "\x02\x40\x41\x00\x0e" + string(wasmtest.Unsigned(uint64(targets-1))) + strings.Repeat("\x00", targets) + "\x0b"
+	}
+	module := func(functions int, code string) []byte {
+		code = "\x00" + code + "\x0b"
+		code = string(wasmtest.Unsigned(uint64(len(code)))) + code
+		count := string(wasmtest.Unsigned(uint64(functions)))
+		b := wasmtest.Section([]byte("\x00asm\x01\x00\x00\x00"), 1, []byte("\x01\x60\x00\x00"))
+		b = wasmtest.Section(b, 3, []byte(count+strings.Repeat("\x00", functions)))
+		return wasmtest.Section(b, 10, []byte(count+strings.Repeat(code, functions)))
+	}
+	for name, test := range map[string]struct {
+		functions int
+		code      string
+		want      string
+	}{
+		"a table":             {1, table(maxBranchTargets + 1), ""},
+		"a larger table":      {1, table(maxBranchTargets + 2), "branch targets: at most"},
+		"a function":          {1, strings.Repeat(table(1<<12), 1<<4), ""},
+		"a larger function":   {1, strings.Repeat(table(1<<12), 1<<4) + table(1), "branch targets in one function"},
+		"functions":           {maxAllBranchTargets / 1000, table(1000), ""},
+		"one function beyond": {maxAllBranchTargets/1000 + 1, table(1000), "branch targets in all functions"},
+	} {
+		bomb := module(test.functions, test.code)
+		_, metered := Rewrite(bomb, options)
+		for _, err := range []error{checkError(bomb), metered} {
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("%s: %v, want %q", name, err, test.want)
+			}
+		}
+	}
+}
+
 // What is beyond metering: tail calls and extended constants.
 func TestCheckTakesMore(t *testing.T) {
 	tail := one(0x20, 0, 0x12, 0, 0x0b)

@@ -53,6 +53,7 @@ type function struct {
 	scratch uint32 // an added i32 local, where scratchUsed
 	locals  uint32 // parameters and locals of the module
 	blocks  int
+	targets int // of branch tables
 
 	scratchUsed bool
 	frames      []frame
@@ -127,6 +128,7 @@ func (f *function) step() {
 	}
 	f.check(in)
 	f.module.keepFor(in)
+	f.countTargets(in.targets)
 	top := f.frames[len(f.frames)-1]
 	f.charges[top.charge].weight += weight(in)
 	switch in.op {
@@ -168,6 +170,18 @@ func (f *function) open(charge int) {
 	}
 	if f.blocks*int(f.locals) > f.module.bounds.localBlocks {
 		f.r.fail("%d locals and more than %d blocks in one function", f.locals, f.blocks)
+	}
+}
+
+// countTargets bounds the targets of all branch tables together.
+func (f *function) countTargets(n int) {
+	f.targets += n
+	f.module.targets += n
+	switch {
+	case f.targets > maxFunctionTargets:
+		f.r.fail("more than %d branch targets in one function", maxFunctionTargets)
+	case f.module.targets > maxAllBranchTargets:
+		f.r.fail("more than %d branch targets in all functions", maxAllBranchTargets)
 	}
 }
 

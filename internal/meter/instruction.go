@@ -72,6 +72,8 @@ type instruction struct {
 	op    byte
 	sub   uint32 // second part of the opcode
 	index uint32
+
+	targets int // of a branch table
 }
 
 // instruction reads the next instruction and its immediates. What it does not know it refuses.
@@ -81,7 +83,8 @@ func (r *reader) instruction(types int) instruction {
 	case op == opBlock || op == opLoop || op == opIf:
 		r.blockType(types)
 	case op == opBranchTable:
-		for range r.count("branch targets", maxBranchTargets) + 1 {
+		in.targets = int(r.count("branch targets", maxBranchTargets)) + 1
+		for range in.targets {
 			r.u32()
 		}
 	case op == opBranch || op == opBranchIf || op == opCall || op >= opLocalGet && op <= opTableSet || op == opRefFunc:

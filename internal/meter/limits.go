@@ -19,8 +19,15 @@ const (
 	maxLocals        = 4_096
 	maxLocalGroups   = 4_096
 	maxNesting       = 50_000
-	maxBranchTargets = 65_520
 	maxNameBytes     = 4_096
+)
+
+// Bounds of the targets of branch tables. The compiler's time grows with the square of those of one table, and its memory with those of a function. The
+// largest seen: a Go guest with 74,000 targets in tables of at most 1,000.
+const (
+	maxBranchTargets    = 16_384 // of a table
+	maxFunctionTargets  = 65_536
+	maxAllBranchTargets = 500_000
 )
 
 // maxLocalBlocks bounds locals times blocks of one function: the compiler keeps that much while it finds where values merge.

@@ -59,6 +59,7 @@ type module struct {
 	tables      []table
 	globals     int
 	exports     int
+	targets     int // of branch tables, so far
 	split       split
 	dispatch    dispatch
 	mutable     []int  // globals to export
