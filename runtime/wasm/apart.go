@@ -12,7 +12,7 @@ import (
 const (
 	maxApart   = 256       // instances of one kind of set-apart connections
 	minApart   = 4         // however large they are
-	apartBytes = 256 << 20 // memory that as many instances as there may be begin with
+	apartBytes = 256 << 20 // memory of one kind; while they hold more, connections share the instances that are there
 )
 
 // apart has instances for connections that are kept away from the shards: one for each connection, up to a number of instances. Beyond it
@@ -20,6 +20,7 @@ const (
 type apart struct {
 	engine *Engine
 	most   int
+	bytes  int           // of memory, beyond which there is no further instance
 	turn   chan struct{} // held by the connection whose instance starts
 
 	mu sync.Mutex
@@ -31,7 +32,7 @@ type apart struct {
 // newApart makes one for instances that begin with so many bytes of memory.
 func newApart(e *Engine, memory uint32) *apart {
 	most := max(min(apartBytes/max(int(memory), 1), maxApart, e.config.Limits.Instances), minApart)
-	return &apart{engine: e, most: most, turn: make(chan struct{}, 1), live: make(map[*instance]struct{})}
+	return &apart{engine: e, most: most, bytes: apartBytes, turn: make(chan struct{}, 1), live: make(map[*instance]struct{})}
 }
 
 // attach returns an instance, with the connection counted as its.
@@ -64,7 +65,7 @@ func (a *apart) attach(conn string) (*instance, error) {
 func (a *apart) join() (best *instance) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.live) < a.most {
+	if len(a.live) < a.most && (len(a.live) < minApart || a.held() < a.bytes) {
 		return nil
 	}
 	for in := range a.live {
@@ -74,6 +75,14 @@ func (a *apart) join() (best *instance) {
 	}
 	best.attached.Add(1)
 	return best
+}
+
+// held returns the memory of all instances. It requires mu.
+func (a *apart) held() (bytes int) {
+	for in := range a.live {
+		bytes += int(in.size.Load())
+	}
+	return bytes
 }
 
 // leave ends an instance with its last connection.

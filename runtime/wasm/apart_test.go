@@ -3,6 +3,7 @@ package wasm
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/internal/wasmtest"
@@ -207,6 +208,39 @@ func TestApartIsBounded(t *testing.T) {
 	}
 }
 
+// Connections of a suspect whose instances grow do not take more memory than the bound and one instance, but share.
+func TestApartMemoryIsBounded(t *testing.T) {
+	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1})
+	a := e.apart[0]
+	a.bytes = 5 * 16 << 20
+	fail(t, e, "198.51.100.1", "t")
+	var devices []*device
+	for range 10 {
+		d := connectFrom(t, e, "198.51.100.1")
+		must(t, d.receive("g")) // to 16 MiB
+		devices = append(devices, d)
+	}
+	if n := len(a.live); n >= len(devices) || a.held() > a.bytes+16<<20 {
+		t.Errorf("%d instances for %d connections hold %d bytes, the bound is %d", n, len(devices), a.held(), a.bytes)
+	}
+	for _, d := range devices {
+		must(t, d.handler.OnSocketClosed(gateway.ReasonTCPClosed))
+	}
+}
+
+// The memory of a dead instance is free while its connections have not yet closed.
+func TestDeadInstanceHoldsNoMemory(t *testing.T) {
+	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1})
+	d := connect(t, e)
+	in := d.instance()
+	end(t, d, "t")
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.module != nil || in.memory != nil || in.fuel != nil || in.refused != nil {
+		t.Error("it refers to its module")
+	}
+}
+
 // blocking is an adapter whose Resume waits.
 type blocking struct {
 	*device
@@ -240,5 +274,21 @@ func TestConnectionAtADyingInstance(t *testing.T) {
 	}
 	if d := <-come; d.instance() == in || d.receive("x") != nil {
 		t.Error("the connection is at the dead instance")
+	}
+}
+
+// A source that ended an instance of one version of a module is set apart in the next one from its first connection on.
+func TestNextVersionKnowsSuspects(t *testing.T) {
+	m := newModule(t)
+	swap(t, m, variant(t, "hostile", "a"), SwapOptions{})
+	bad := connect(t, m)
+	end(t, bad, "t")
+	swap(t, m, variant(t, "hostile", "b"), SwapOptions{})
+	s := &m.serving.engine.suspects
+	if got := s.why(sourceOf(info.Peer), time.Now()); got != apartSuspect {
+		t.Errorf("the next version takes it for %q", got)
+	}
+	if got := s.why(source(1), time.Now()); got != apartNot {
+		t.Errorf("another source is %q", got)
 	}
 }

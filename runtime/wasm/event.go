@@ -90,6 +90,7 @@ func (in *instance) call(c *connection, kind hostabi.Kind, arg int64, length uin
 		return in.kill(c, err)
 	}
 	in.count(kind)
+	in.measure()
 	if kind == kindBytes {
 		c.turn.after(int(length), in.limits.HostCalls-in.budget.calls, in.used)
 	}

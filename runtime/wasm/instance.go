@@ -16,8 +16,9 @@ type instance struct {
 	engine   *Engine
 	home     home // set before the first connection comes; nil: none will
 	limits   *Limits
-	attached atomic.Int64 // connections, for the choice of a shard
-	waiting  atomic.Int64 // events that wait for mu or hold it
+	attached atomic.Int64  // connections, for the choice of a shard
+	waiting  atomic.Int64  // events that wait for mu or hold it
+	size     atomic.Uint32 // of the memory, in bytes; kept where the home is an apart
 
 	mu sync.Mutex // held while the guest runs
 
@@ -76,7 +77,15 @@ func (in *instance) settle(h home) {
 	if s, ok := h.(*shard); ok {
 		in.output.whose, in.output.lines = s.owner(), in.engine.newLines()
 	}
+	in.measure()
 	in.engine.metrics.instances.Inc()
+}
+
+// measure notes the size of the memory for an apart, which bounds what its instances hold together. It requires mu.
+func (in *instance) measure() {
+	if _, ok := in.home.(*apart); ok {
+		in.size.Store(in.memory.Size())
+	}
 }
 
 // shared reports whether the instance is a shard's.
@@ -110,4 +119,5 @@ func (in *instance) release() {
 	}
 	in.output.flush()
 	in.module, in.memory, in.bytes, in.event, in.connections = nil, nil, nil, nil, nil
+	in.fuel, in.refused = nil, nil // they hold the memory too
 }

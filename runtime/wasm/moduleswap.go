@@ -63,10 +63,20 @@ func (m *Module) Swap(ctx context.Context, c Config, o SwapOptions) error {
 	if err := engine.smokeTest(); err != nil {
 		return errors.Join(fmt.Errorf("wasm handler %s: %w", m.config.Name, err), engine.Close(ctx))
 	}
+	m.tellSuspects(engine)
 	if !m.install(newVersion(c, engine), o) {
 		return errors.Join(errModuleClosed, engine.Close(ctx))
 	}
 	return nil
+}
+
+// tellSuspects has a new engine set apart the sources that ended instances of the version that serves.
+func (m *Module) tellSuspects(next *Engine) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.serving != nil {
+		next.suspects.inherit(&m.serving.engine.suspects, time.Now())
+	}
 }
 
 // reuse swaps to a version that is there, if it is.

@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -72,6 +73,21 @@ func (s *suspects) fault(source netip.Prefix, shard bool, now time.Time) (raised
 		s.alarmUntil = now.Add(alarmFor)
 	}
 	return raised
+}
+
+// inherit takes over the sources that other has at now, so that a device which ended instances of one version of a module does not begin anew with the
+// next. The alarm stays with the version.
+func (s *suspects) inherit(other *suspects, now time.Time) {
+	other.mu.Lock()
+	known := maps.Clone(other.faults)
+	other.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for source, last := range known {
+		if now.Sub(last) < suspectFor {
+			s.remember(source, last)
+		}
+	}
 }
 
 // remember requires mu. Beyond maxSuspects it forgets the oldest of a few sources.
