@@ -53,6 +53,32 @@ func TestRepeatedQoS0(t *testing.T) {
 	}
 }
 
+// TestSeveralSuspects has six devices of a shared connection send what the broker ends connections for, and one behind them what it takes: that one waits
+// until each of the others was tried once, not until all are refused.
+func TestSeveralSuspects(t *testing.T) {
+	b := newStrictBroker(t, 0)
+	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit}, SharedConfig{Connections: 1})
+	const several = 6
+	good := loginTo(t, s, "good", "l")
+	var calls []*connectortest.Call
+	for n := range several {
+		call := connectortest.NewCall()
+		loginTo(t, s, fmt.Sprint("evil-", n), "l").Publish(fmt.Sprint("bad/", n), 1, []byte("x"), call.Done)
+		calls = append(calls, call)
+	}
+	if r := connectortest.Publish(t, good, "good", 1, "x"); !r.Ok() {
+		t.Error(r)
+	}
+	if _, all := b.endings(); all > suspectAt+several+2 {
+		t.Errorf("the broker ended %d connections before it got what it takes", all)
+	}
+	for _, call := range calls {
+		if r := call.Result(t); r.Ok() {
+			t.Error(r)
+		}
+	}
+}
+
 // TestSpooledSuspect keeps what the broker takes in its order, sets aside what it does not, also what an earlier process left, and sends it when told to.
 func TestSpooledSuspect(t *testing.T) {
 	b := newStrictBroker(t, packets.DisconnectTopicNameInvalid)

@@ -170,6 +170,9 @@ func (c *client) judgeTrials(e ending) (told outcomes) {
 	}
 	if len(trying) == 1 && w > 0 {
 		k := trying[0]
+		if c.prober != nil {
+			c.achieved() // the next connection is for another call, if there is one
+		}
 		if k.ends += w; w == certain || k.ends >= convictAt {
 			k.onTrial = false
 			c.achieved() // it will not end the next connection
