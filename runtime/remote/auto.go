@@ -27,7 +27,8 @@ type newHandler = func(gateway.ConnectionAdapter) gateway.ConnectionHandler
 
 // auto finds out the dialect of a handler: at the start, by questions that no handler's method sees, and again after a call that the handler does not know.
 // Where the server does not tell, the first event of the next connection is the question: see [firstEvent]. Connections that come meanwhile wait for the
-// answer as for that of an event, with what the client does about failures.
+// answer as for that of an event, with what the client does about failures. A handler that was lost over a question twice is asked none: its first event
+// tells.
 type auto struct {
 	client *Client
 	log    *slog.Logger
@@ -41,6 +42,7 @@ type auto struct {
 	speakers map[Dialect]newHandler // of dialects that were found before
 	asking   *asking                // nil where nobody asks
 	trying   chan struct{}          // closed when the first event under way was answered; nil: none is
+	losses   int                    // of the connection, over questions
 }
 
 // spoken is a dialect that was found.
@@ -126,10 +128,10 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// find waits until the dialect is known, and asks for it unless somebody does already.
+// find waits until the dialect is known or only an event can tell, and asks for it unless somebody does already.
 func (a *auto) find(to *backend.Backend) error {
 	a.mu.Lock()
-	if a.found != nil {
+	if a.found != nil || a.losses >= probeLosses {
 		a.mu.Unlock()
 		return nil
 	}
@@ -145,9 +147,20 @@ func (a *auto) find(to *backend.Backend) error {
 }
 
 func (a *auto) ask(to *backend.Backend, current *asking) {
+	connected := to.Ready()
 	f, err := probe.FindSession(a.ctx, to.RPC())
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	switch code := status.Code(err); {
+	case code == codes.OK:
+		a.losses = 0
+	case code == codes.PermissionDenied, code == codes.Unauthenticated: // of the question: whether events are refused too, the first one tells
+		f, err = probe.Finding{}, nil
+	case connected && code == codes.Unavailable && a.ctx.Err() == nil:
+		if a.losses++; a.losses == probeLosses {
+			a.log.Warn("the handler was lost when it was asked for its dialect: the first event asks", "check", "dialect: set it if the handler speaks session")
+		}
+	}
 	if err == nil && f.Dialects != nil {
 		_, err = a.learn(f)
 	}
@@ -215,6 +228,13 @@ func (a *auto) foundBy(d Dialect) *spoken {
 	defer a.mu.Unlock()
 	s, _ := a.learn(probe.Finding{Dialects: []string{string(d)}, How: "its answer to the first event"}) // d has a speaker
 	return s
+}
+
+// askAgain is called when no dialect took the first event.
+func (a *auto) askAgain() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.losses = 0
 }
 
 // forget is called after a call that the handler did not know, or could not be reached for: it may have been replaced by one of another dialect.

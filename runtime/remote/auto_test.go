@@ -1,6 +1,7 @@
 package remote_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/status"
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -116,6 +119,74 @@ func TestAutoWithAServerThatIsNoHandler(t *testing.T) {
 		t.Error(err)
 	}
 	gatewaytest.Eventually(t, "the log tells it", func() bool { return strings.Contains(log.String(), "ConnectionUnaryHandler or ConnectionHandler") })
+}
+
+// Whatever a server answers to methods that it does not have, the first event finds the one that it has.
+func TestAutoWithEveryAnswerToUnknownMethods(t *testing.T) {
+	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
+		switch code {
+		case codes.Canceled, codes.DeadlineExceeded, codes.Unavailable: // as of a handler that cannot be reached
+			continue
+		}
+		for _, dialect := range emqxDialects {
+			t.Run(fmt.Sprint(code, " ", dialect), func(t *testing.T) {
+				s := new(script)
+				c, _ := autoClient(t, serveForm(t, dialect, s, grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return status.Error(code, "") })))
+				play(t, c, "c1")
+				play(t, c, "c2")
+				if n := strings.Count(s.String(), "\n") + 1; n != 10 {
+					t.Errorf("the handler saw %d events:\n%s", n, s)
+				}
+			})
+		}
+	}
+}
+
+// A handler that fails its first event is told of that connection's end, and serves the next one.
+func TestAutoWithAHandlerThatFailsItsFirstEvent(t *testing.T) {
+	for _, code := range []codes.Code{codes.Unknown, codes.Internal, codes.PermissionDenied} {
+		inDialects(t, func(t *testing.T, dialect remote.Dialect) {
+			s := &script{on: func(_ context.Context, e any) error {
+				if e, ok := e.(*exproto.SocketCreatedRequest); ok && e.GetConn() == "c1" {
+					return status.Error(code, "no")
+				}
+				return nil
+			}}
+			c, _ := autoClient(t, serveForm(t, dialect, s))
+			h := newHandler(t, c, newDevice("c1"))
+			expectReason(t, h.OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerFailed)
+			must(t, h.OnSocketClosed(gateway.ReasonHandlerFailed))
+			expect(t, "what the handler saw", s.of("c1"), "created, closed handler_failed")
+			play(t, c, "c2")
+		}, emqxDialects...)
+	}
+}
+
+// A handler that does not survive a call that EMQX would not have made is asked twice; its third start serves.
+func TestAutoWithAHandlerThatDiesOfQuestions(t *testing.T) {
+	s := new(script)
+	died := make(chan struct{}, 16)
+	dies := grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+		died <- struct{}{}
+		<-stream.Context().Done()
+		return nil
+	})
+	address, stop := serveFormOn(t, "", remote.DialectUnary, s, dies)
+	c, log := autoClient(t, address)
+	for range 2 {
+		<-died
+		stop()
+		_, stop = serveFormOn(t, address, remote.DialectUnary, s, dies)
+		for len(died) > 0 { // the other questions of the same asking
+			<-died
+		}
+	}
+	gatewaytest.Eventually(t, "it is not asked again", func() bool { return strings.Contains(log.String(), "the first event asks") })
+	gatewaytest.Eventually(t, "it serves", func() bool { return newHandler(t, c, newDevice("c0")).OnSocketCreated(gateway.ConnInfo{}) == nil })
+	play(t, c, "c1")
+	if len(died) > 0 {
+		t.Error("it was asked again")
+	}
 }
 
 func TestAutoEndsWithTheClient(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 )
 
 // firstEvent is OnSocketCreated of a connection whose handler's dialect is not known: the service that takes it is the handler's. It goes to
-// ConnectionUnaryHandler and, where the handler has no such method, to ConnectionHandler, on a stream that ends behind it: its methods may be unary ones. No
-// handler sees a call that EMQX would not have made. It is an [invoker], of one connection at a time.
+// ConnectionUnaryHandler and, where the handler has no such method or answers with an error, to ConnectionHandler, on a stream that ends behind it: its
+// methods may be unary ones. No handler sees a call that EMQX would not have made. It is an [invoker], of one connection at a time.
 type firstEvent struct {
 	auto  *auto
 	conn  gateway.ConnectionAdapter
@@ -32,6 +32,8 @@ func (f *firstEvent) invoke(to *backend.Backend, request proto.Message) error {
 	}
 	defer f.auto.tried()
 	said := ""
+	var doubtful error // of the unary method: it failed, or the server says so of methods that it does not have
+	var unary *callbacks
 	for _, d := range triedDialects {
 		err := f.speak(to, d, request)
 		var none *absentError
@@ -44,10 +46,22 @@ func (f *firstEvent) invoke(to *backend.Backend, request proto.Message) error {
 		case errors.As(err, &refused), unsent(err), err != nil && unreachable(err):
 			f.leave()
 			return err
+		case d == DialectUnary && err != nil && codeOf(err) != codes.DeadlineExceeded:
+			doubtful, unary = err, f.calls
+			continue
+		case err != nil && doubtful != nil: // both fail: the next first event tells
+			f.leave()
+			f.calls = unary
+			return doubtful
 		}
 		f.spoke = f.auto.foundBy(d)
 		return err
 	}
+	if doubtful != nil { // it has no other method
+		f.calls, f.spoke = unary, f.auto.foundBy(DialectUnary)
+		return doubtful
+	}
+	f.auto.askAgain()
 	absent := status.Error(codes.Unimplemented, (&probe.NotServedError{}).Error()+said)
 	return f.auto.client.failed(to, "asking for the dialect", absent, true)
 }

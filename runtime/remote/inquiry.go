@@ -35,11 +35,14 @@ var (
 	ErrNotAllowed = errors.New("the server refuses calls")
 )
 
-// Dialects returns those that the server serves, the one that [DialectAuto] would take first, and what told it: none where the server has no reflection. No
+// Dialects returns those that the server serves, the one that [DialectAuto] would take first, and what told it: none where the server has no reflection, or keeps it from us. No
 // method of a handler is called.
 func (i Inquiry) Dialects(ctx context.Context) (dialects []Dialect, how string, err error) {
 	err = i.ask(ctx, func(ctx context.Context, conn *grpc.ClientConn) error {
 		found, err := probe.Find(ctx, conn)
+		if status.Code(err) == codes.PermissionDenied { // for reflection, which says nothing of a handler's methods
+			return nil
+		}
 		for _, d := range found.Dialects {
 			dialects = append(dialects, Dialect(d))
 		}

@@ -46,6 +46,14 @@ func TestInquiryOfAHandler(t *testing.T) {
 	}
 }
 
+func TestInquiryOfAHandlerThatAllowsNoReflection(t *testing.T) {
+	guard := grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return status.Error(codes.PermissionDenied, "no") })
+	address := serveForm(t, remote.DialectUnary, new(script), guard)
+	if got, how, err := (remote.Inquiry{Address: address}).Dialects(t.Context()); err != nil || got != nil || how != "" {
+		t.Errorf("found %v by %q, %v", got, how, err)
+	}
+}
+
 func TestInquiryWithAToken(t *testing.T) {
 	guard := grpc.StreamInterceptor(func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 		if md, _ := metadata.FromIncomingContext(stream.Context()); strings.Join(md.Get("authorization"), "") != "Bearer s3cret" {

@@ -10,7 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -137,6 +139,77 @@ func TestHandlerThatNeverAnswersAStream(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "does not answer the end of a stream"); n != 1 {
 		t.Errorf("%d warnings: %s", n, &log)
+	}
+}
+
+// Shared streams of a handler that allows few at a time go to further connections; short calls have room all the same.
+func TestSharedStreamsOfAHandlerThatTakesFew(t *testing.T) {
+	for _, limit := range []uint32{1, 2, 3, 5, 9} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			t.Parallel()
+			s := &script{}
+			address, _ := serveStreams(t, "", s, neverAnswered, grpc.MaxConcurrentStreams(limit))
+			reg := prometheus.NewRegistry()
+			c := streamClient(t, address, remote.ClientConfig{StreamSets: 2, CallTimeout: time.Minute, Metrics: remote.NewMetrics(reg)})
+			var all sync.WaitGroup
+			for i := range 20 {
+				all.Go(func() {
+					id := fmt.Sprint("c", i)
+					if err := liveThrough(newHandler(t, c, newDevice(id))); err != nil {
+						t.Errorf("%s: %v", id, err)
+					}
+				})
+			}
+			all.Wait()
+			gatewaytest.Eventually(t, "all events are there", func() bool { return strings.Count(s.String(), "\n")+1 == len(eventNames)*20 })
+			if n := gatewaytest.Metric(t, reg, "exgate_handler_failures_total"); n != 0 {
+				t.Errorf("%v failures", n)
+			}
+		})
+	}
+}
+
+// A handler that was lost over the end of a stream twice gets streams that are not ended.
+func TestHandlerThatDoesNotSurviveTheEndOfAStream(t *testing.T) {
+	s := &script{}
+	ended := make(chan struct{}, 16)
+	dies := func(ctx context.Context, next, _ func() error) error {
+		for {
+			if err := next(); err != nil {
+				if errors.Is(err, io.EOF) {
+					ended <- struct{}{}
+					<-ctx.Done()
+				}
+				return err
+			}
+		}
+	}
+	address, stop := serveStreams(t, "", s, dies)
+	reg := prometheus.NewRegistry()
+	c := streamClient(t, address, remote.ClientConfig{Metrics: remote.NewMetrics(reg)})
+	connected := func(n float64) {
+		gatewaytest.Eventually(t, "the backend", func() bool { return gatewaytest.Metric(t, reg, "exgate_handler_backends_connected") == n })
+	}
+	for i := range 2 {
+		h := newHandler(t, c, newDevice(fmt.Sprint("lost", i)))
+		lost := make(chan error, 1)
+		go func() { lost <- h.OnSocketCreated(gateway.ConnInfo{}) }()
+		<-ended
+		stop()
+		expectReason(t, <-lost, gateway.ReasonHandlerUnavailable)
+		connected(0)
+		_, stop = serveStreams(t, address, s, dies)
+		connected(1)
+	}
+	for i := range 3 {
+		id := fmt.Sprint("c", i)
+		h := newHandler(t, c, newDevice(id))
+		must(t, liveThrough(h))
+		// Streams are read in any order.
+		gatewaytest.Eventually(t, "all events came", func() bool { return strings.Count(s.of(id), ", ") == len(eventNames)-1 })
+	}
+	if len(ended) > 0 {
+		t.Error("another stream was ended")
 	}
 }
 

@@ -77,7 +77,9 @@ func (p *endProbe) ask(via *callback, request any) error {
 	}
 	late.Reset(probeTimeout)
 	answered := make(chan error, 1)
+	release := p.to.Gate().Occupy() // it stays open for long where the handler does not answer
 	p.dialect.tasks.Go(func() {
+		defer release()
 		defer cancel()
 		defer late.Stop()
 		err := awaitEnd(stream)

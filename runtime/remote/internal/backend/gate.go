@@ -110,12 +110,22 @@ func (g *Gate) Keep() (release func(), ok bool) {
 		return nil, false
 	}
 	g.kept++
-	return func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.kept--
-		g.admit()
-	}, true
+	return g.release, true
+}
+
+// Occupy is Keep for a stream that is open already, whatever else is kept.
+func (g *Gate) Occupy() (release func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.kept++
+	return g.release
+}
+
+func (g *Gate) release() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.kept--
+	g.admit()
 }
 
 // Streams is how many streams the server allows on a connection.

@@ -168,7 +168,7 @@ func (p *Pool) Close() error {
 	p.backends, p.closed = nil, true
 	spares := make(map[*Backend][]*spare)
 	for _, b := range backends {
-		spares[b] = b.spares
+		spares[b] = slices.Clone(b.spares) // release changes them meanwhile
 	}
 	p.tell()
 	p.mu.Unlock()
