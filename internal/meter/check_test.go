@@ -116,7 +116,7 @@ func TestCheckRefusesBombs(t *testing.T) {
 	}
 }
 
-// Branch tables are bounded each, in a function and in the module: all of them are work for the compiler.
+// Branches are bounded in a function, and the targets of branch tables also each and in the module: all of them are work for the compiler.
 func TestBranchTargets(t *testing.T) {
 	table := func(targets int) string { // with the default
 		return "\x02\x40\x41\x00\x0e" + string(wasmtest.Unsigned(uint64(targets-1))) + strings.Repeat("\x00", targets) + "\x0b"
@@ -136,8 +136,12 @@ func TestBranchTargets(t *testing.T) {
 	}{
 		"a table":             {1, table(maxBranchTargets + 1), ""},
 		"a larger table":      {1, table(maxBranchTargets + 2), "branch targets: at most"},
-		"a function":          {1, strings.Repeat(table(1<<12), 1<<4), ""},
-		"a larger function":   {1, strings.Repeat(table(1<<12), 1<<4) + table(1), "branch targets in one function"},
+		"a function":          {1, strings.Repeat(table(1<<12-1), 1<<4), ""},
+		"a larger function":   {1, strings.Repeat(table(1<<12-1), 1<<4) + table(1), "branch targets in one function"},
+		"branches":            {1, strings.Repeat("\x0c\x00", maxFunctionBranches), ""},
+		"more branches":       {1, strings.Repeat("\x0c\x00", maxFunctionBranches) + "\x41\x00\x0d\x00", "branches and branch targets in one function"},
+		"returns":             {1, strings.Repeat("\x0f", maxFunctionBranches+1), "branches and branch targets in one function"},
+		"conditions":          {1, strings.Repeat("\x41\x00\x04\x40\x05\x0b", maxFunctionBranches/2+1), "branches and branch targets in one function"},
 		"functions":           {maxAllBranchTargets / 1000, table(1000), ""},
 		"one function beyond": {maxAllBranchTargets/1000 + 1, table(1000), "branch targets in all functions"},
 	} {

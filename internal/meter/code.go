@@ -50,10 +50,10 @@ type function struct {
 	out    []byte // the instructions
 	copied int    // up to where of r.data out has them
 
-	scratch uint32 // an added i32 local, where scratchUsed
-	locals  uint32 // parameters and locals of the module
-	blocks  int
-	targets int // of branch tables
+	scratch  uint32 // an added i32 local, where scratchUsed
+	locals   uint32 // parameters and locals of the module
+	blocks   int
+	branches int // with blocks and targets of branch tables
 
 	scratchUsed bool
 	frames      []frame
@@ -128,7 +128,7 @@ func (f *function) step() {
 	}
 	f.check(in)
 	f.module.keepFor(in)
-	f.countTargets(in.targets)
+	f.countBranches(in)
 	top := f.frames[len(f.frames)-1]
 	f.charges[top.charge].weight += weight(in)
 	switch in.op {
@@ -173,13 +173,20 @@ func (f *function) open(charge int) {
 	}
 }
 
-// countTargets bounds the targets of all branch tables together.
-func (f *function) countTargets(n int) {
-	f.targets += n
-	f.module.targets += n
+// countBranches bounds what the compiler's time grows with the square of.
+func (f *function) countBranches(in instruction) {
+	switch in.op {
+	case opBlock, opLoop, opIf, opElse, opBranch, opBranchIf, opReturn:
+		f.branches++
+	case opBranchTable:
+		f.branches += in.targets
+		f.module.targets += in.targets
+	default:
+		return
+	}
 	switch {
-	case f.targets > maxFunctionTargets:
-		f.r.fail("more than %d branch targets in one function", maxFunctionTargets)
+	case f.branches > maxFunctionBranches:
+		f.r.fail("more than %d blocks, branches and branch targets in one function", maxFunctionBranches)
 	case f.module.targets > maxAllBranchTargets:
 		f.r.fail("more than %d branch targets in all functions", maxAllBranchTargets)
 	}
