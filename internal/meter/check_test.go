@@ -136,8 +136,8 @@ func TestBranchTargets(t *testing.T) {
 	}{
 		"a table":             {1, table(maxBranchTargets + 1), ""},
 		"a larger table":      {1, table(maxBranchTargets + 2), "branch targets: at most"},
-		"a function":          {1, strings.Repeat(table(1<<12-1), 1<<4), ""},
-		"a larger function":   {1, strings.Repeat(table(1<<12-1), 1<<4) + table(1), "branch targets in one function"},
+		"a function":          {1, strings.Repeat(table(1<<12-1), 1<<2), ""},
+		"a larger function":   {1, strings.Repeat(table(1<<12-1), 1<<2) + table(1), "branch targets in one function"},
 		"branches":            {1, strings.Repeat("\x0c\x00", maxFunctionBranches), ""},
 		"more branches":       {1, strings.Repeat("\x0c\x00", maxFunctionBranches) + "\x41\x00\x0d\x00", "branches and branch targets in one function"},
 		"returns":             {1, strings.Repeat("\x0f", maxFunctionBranches+1), "branches and branch targets in one function"},

@@ -18,15 +18,15 @@ const (
 	maxFunctionBytes = 1 << 20
 	maxLocals        = 4_096
 	maxLocalGroups   = 4_096
-	maxNesting       = 5_000
+	maxNesting       = 2_000
 	maxNameBytes     = 4_096
 )
 
 // Bounds of blocks, branches and targets of branch tables. The compiler's time grows with the square of those of a function. The largest seen, in a Go
 // guest: 2,200 in a function, 550 blocks deep, and 74,000 targets in all.
 const (
-	maxBranchTargets    = 16_384 // of a table
-	maxFunctionBranches = 65_536
+	maxBranchTargets    = 8_192 // of a table
+	maxFunctionBranches = 16_384
 	maxAllBranchTargets = 1_000_000
 )
 

@@ -186,7 +186,7 @@ func TestMalformedModules(t *testing.T) {
 		{"a vector instruction in a long form", one(0xfd, 0x8c, 0x00, 0x0b), "malformed or unknown vector instruction"},
 		{"no end", one(0x20, 0), "the file ends too early"},
 		{"code after the end", one(0x20, 0, 0x0b, 0x01), "1 bytes too many"},
-		{"deep blocks", one(append(bytesOf(0x02, 0x40, 60_000), 0x0b)...), "nested more than 5000 deep"},
+		{"deep blocks", one(append(bytesOf(0x02, 0x40, 60_000), 0x0b)...), "nested more than 2000 deep"},
 	} {
 		if _, err := Rewrite(c.module, options); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
