@@ -3,6 +3,7 @@ package wasm
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -138,6 +139,15 @@ func (c Config) withDefaults() Config {
 		c.Metrics = NewMetrics(nil)
 	}
 	return c
+}
+
+// SettingsHash returns the SHA-256 of the settings: engines of the same module with the same hash behave alike. Module, Logger and Metrics do
+// not count, and a setting left zero counts as its default.
+func (c Config) SettingsHash() [sha256.Size]byte {
+	guestConfig := sha256.Sum256(c.GuestConfig)
+	c = c.withDefaults()
+	c.Module, c.GuestConfig, c.Logger, c.Metrics = nil, nil, nil, nil
+	return sha256.Sum256(fmt.Appendf(nil, "%x %+v", guestConfig, c))
 }
 
 // start starts the shared instances, or one that nothing uses.

@@ -60,7 +60,7 @@ func (m *Module) Swap(ctx context.Context, c Config, o SwapOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := engine.smokeTest(); err != nil {
+	if err := smokeTest(engine); err != nil {
 		return errors.Join(fmt.Errorf("wasm handler %s: %w", m.config.Name, err), engine.Close(ctx))
 	}
 	m.tellSuspects(engine)

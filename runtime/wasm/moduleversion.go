@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -71,12 +70,7 @@ func newVersion(c Config, e *Engine) *version {
 type versionID struct{ module, settings [sha256.Size]byte }
 
 func idOf(c Config) versionID {
-	id := versionID{module: sha256.Sum256(c.Module)}
-	guestConfig := sha256.Sum256(c.GuestConfig)
-	c = c.withDefaults()
-	c.Module, c.GuestConfig, c.Logger, c.Metrics = nil, nil, nil, nil
-	id.settings = sha256.Sum256(fmt.Appendf(nil, "%x %+v", guestConfig, c))
-	return id
+	return versionID{module: sha256.Sum256(c.Module), settings: c.SettingsHash()}
 }
 
 // settings names what is set for the version.
