@@ -53,3 +53,13 @@ func TestPrintedLinesOverTheRateAreCounted(t *testing.T) {
 		t.Errorf("%v lines are counted as dropped, and %d logged, of 1001", got, logged)
 	}
 }
+
+// What a guest draws of WASI's random numbers counts as bytes of the event.
+func TestRandomNumbersAreCharged(t *testing.T) {
+	set := NewMetrics(prometheus.NewRegistry())
+	c := Config{Module: doing("random_get", 0, 150_000), Shards: 1, Limits: Limits{CallBytes: 100_000}, Metrics: set}
+	must(t, connect(t, engine(t, c)).receive(""))
+	if got := testutil.ToFloat64(set.limits.WithLabelValues("test", limitCallBytes)); got != 1 {
+		t.Errorf("the limit is reached %v times", got)
+	}
+}

@@ -109,8 +109,7 @@ func signature(module, name string) hostabi.Signature {
 	if module == hostabi.ModuleName {
 		return hostabi.Imports()[name]
 	}
-	i := slices.IndexFunc(wasiFunctions, func(f wasiFunction) bool { return f.name == name })
-	return wasiFunctions[i].signature()
+	return wasiImports()[name]
 }
 
 // call is a call of function 0. An i64 is the connection.

@@ -128,4 +128,11 @@ func (in *instance) Log(level int32, text []byte) {
 	in.output.line(level, text)
 }
 
+// wasiGuest is an instance as the functions of WASI see it.
+type wasiGuest struct{ in *instance }
+
+func (g wasiGuest) Call()                      { g.in.budget.call() }
+func (g wasiGuest) Pay(n int) bool             { return g.in.budget.pay(n) }
+func (g wasiGuest) Write(stream int, b []byte) { g.in.output.write(stream, b) }
+
 func code(r gateway.Result) hostabi.Code { return hostabi.Code(r.Code) }

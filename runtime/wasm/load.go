@@ -98,7 +98,7 @@ func (p *program) provide(ctx context.Context) error {
 	if err := hostabi.Instantiate(ctx, p.runtime); err != nil {
 		return err
 	}
-	return provideWASI(ctx, p.runtime)
+	return provideWASI(ctx, p.runtime, func(ctx context.Context) wasiCaller { return wasiGuest{ctx.Value(instanceKey{}).(*instance)} })
 }
 
 // moduleConfig has a source of random numbers only to keep wazero from seeding one for each instance: no guest reaches it.

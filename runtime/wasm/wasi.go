@@ -21,11 +21,23 @@ const (
 	errnoNoSys   errno = 52
 )
 
+// wasiCaller is the instance whose guest calls WASI. The call runs under the lock of the instance.
+type wasiCaller interface {
+	// Call counts a host call. It panics to end the guest where that is one too many.
+	Call()
+
+	// Pay charges n bytes to the event, and reports false where the event has no more.
+	Pay(n int) bool
+
+	// Write takes what the guest prints: stream 0 is standard output, 1 is standard error. It must not keep b.
+	Write(stream int, b []byte)
+}
+
 // wasiFunction is a function of WASI preview1. params has i for i32 and I for i64. Without call it is there to link, and says that there is no such file.
 type wasiFunction struct {
 	name   string
 	params string
-	call   func(in *instance, m api.Memory, s []uint64) errno
+	call   func(g wasiCaller, m api.Memory, s []uint64) errno
 }
 
 // wasiFunctions is all of preview1: what compilers link is more than what guests call.
@@ -93,12 +105,12 @@ func (f wasiFunction) signature() hostabi.Signature {
 	return s
 }
 
-// provideWASI makes the module in r. Every call of it counts as a host call.
-func provideWASI(ctx context.Context, r wazero.Runtime) error {
+// provideWASI makes the module in r. caller finds the instance in the context of a call; every call counts as a host call.
+func provideWASI(ctx context.Context, r wazero.Runtime, caller func(context.Context) wasiCaller) error {
 	b := r.NewHostModuleBuilder(hostabi.WASIModuleName)
 	for _, f := range wasiFunctions {
 		s := f.signature()
-		b.NewFunctionBuilder().WithGoModuleFunction(f.goFunction(), s.Params, s.Results).Export(f.name)
+		b.NewFunctionBuilder().WithGoModuleFunction(f.goFunction(caller), s.Params, s.Results).Export(f.name)
 	}
 	if _, err := b.Instantiate(ctx); err != nil {
 		return fmt.Errorf("providing module %s: %w", hostabi.WASIModuleName, err)
@@ -106,29 +118,34 @@ func provideWASI(ctx context.Context, r wazero.Runtime) error {
 	return nil
 }
 
-func (f wasiFunction) goFunction() api.GoModuleFunc {
+func (f wasiFunction) goFunction(caller func(context.Context) wasiCaller) api.GoModuleFunc {
 	call := f.call
 	if call == nil {
 		call = noFile
 	}
 	return func(ctx context.Context, guest api.Module, stack []uint64) {
-		in := ctx.Value(instanceKey{}).(*instance)
-		in.budget.call()
+		g := caller(ctx)
+		g.Call()
 		if guest.Memory() == nil {
 			stack[0] = uint64(errnoFault)
 			return
 		}
-		if e := call(in, guest.Memory(), stack); len(stack) > 0 {
+		if e := call(g, guest.Memory(), stack); len(stack) > 0 {
 			stack[0] = uint64(e)
 		}
 	}
 }
 
-// checkWASI compares what a module imports of WASI with what there is.
-func checkWASI(m wazero.CompiledModule) error {
+// wasiImports are the functions that a guest may import, by name.
+func wasiImports() map[string]hostabi.Signature {
 	have := make(map[string]hostabi.Signature, len(wasiFunctions))
 	for _, f := range wasiFunctions {
 		have[f.name] = f.signature()
 	}
-	return hostabi.CheckImports(m, hostabi.WASIModuleName, have)
+	return have
+}
+
+// checkWASI compares what a module imports of WASI with what there is.
+func checkWASI(m wazero.CompiledModule) error {
+	return hostabi.CheckImports(m, hostabi.WASIModuleName, wasiImports())
 }

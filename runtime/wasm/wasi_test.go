@@ -1,28 +1,21 @@
 package wasm
 
 import (
-	"encoding/binary"
+	"context"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/internal/wasmtest"
-	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 )
 
-// wasiGuest calls one function of WASI for each packet, with constant parameters, and returns what it returned as the action.
-func wasiGuest(name string, params ...int64) []byte {
-	var f wasiFunction
-	for _, f = range wasiFunctions {
-		if f.name == name {
-			break
-		}
-	}
-	s := f.signature()
+// guestCalling calls one function of WASI for each packet, with constant parameters, and returns what it returned as the action.
+func guestCalling(name string, params ...int64) []byte {
+	s := wasiImports()[name]
 	m := wasmtest.Guest()
 	m.Imports = []wasmtest.Import{{Module: hostabi.WASIModuleName, Name: name, Params: s.Params, Results: s.Results}}
 	var code []byte
@@ -41,8 +34,55 @@ func wasiGuest(name string, params ...int64) []byte {
 	return m.With("exproto_v1_bytes", append(code, 0x0b)...).Bytes()
 }
 
-// At 1024 the packet stands, and at 100,000 there is room.
-const room = 100_000
+// testGuest is a guest in a runtime that provides WASI and nothing else.
+type testGuest struct {
+	module api.Module
+	room   int // bytes that it may still pay for
+	calls  int
+}
+
+func newGuest(t *testing.T, module []byte) *testGuest {
+	t.Helper()
+	g := &testGuest{}
+	r := wazero.NewRuntime(t.Context())
+	t.Cleanup(func() { must(t, r.Close(context.Background())) })
+	must(t, provideWASI(t.Context(), r, func(context.Context) wasiCaller { return g }))
+	code, err := r.CompileModule(t.Context(), module)
+	must(t, err)
+	must(t, checkWASI(code))
+	g.module, err = r.InstantiateModule(t.Context(), code, wazero.NewModuleConfig())
+	must(t, err)
+	return g
+}
+
+func (g *testGuest) Call()             { g.calls++ }
+func (g *testGuest) Write(int, []byte) {}
+
+func (g *testGuest) Pay(n int) bool {
+	if n > g.room {
+		return false
+	}
+	g.room -= n
+	return true
+}
+
+func (g *testGuest) memory() api.Memory { return g.module.Memory() }
+
+// receive writes packet where the guest reads it, and returns what the guest's call of WASI returned.
+func (g *testGuest) receive(packet string) (errno, error) {
+	g.memory().WriteString(packetAt, packet)
+	results, err := g.module.ExportedFunction("exproto_v1_bytes").Call(context.Background(), 0, packetAt, uint64(len(packet)))
+	if err != nil {
+		return 0, err
+	}
+	return errno(results[0]), nil
+}
+
+// packetAt is where the packet stands. At room there is room.
+const (
+	packetAt = 1024
+	room     = 100_000
+)
 
 func TestWASICalls(t *testing.T) {
 	for _, c := range []struct {
@@ -78,15 +118,17 @@ func TestWASICalls(t *testing.T) {
 		{"poll_oneoff", []int64{-8, room, 1, room}, errnoFault, ""},
 	} {
 		t.Run(fmt.Sprint(c.name, c.params), func(t *testing.T) {
-			limits := Limits{CallBytes: 100_000}
-			d := connect(t, engine(t, Config{Module: wasiGuest(c.name, c.params...), Shards: 1, Limits: limits}))
-			in := d.instance()
-			err := d.receive("\x2a\x00\x00\x00\x00\x00\x00\x00" + strings.Repeat("\x00", 8) + "\x00\x00\x00\x00" + "\x00\xf0\xff\xff\xff\xff\xff\x7f" + strings.Repeat("\x00", 12))
-			if got := errno(in.stack[0]); got != c.want {
+			g := newGuest(t, guestCalling(c.name, c.params...))
+			g.room = 100_000
+			got, err := g.receive("\x2a\x00\x00\x00\x00\x00\x00\x00" + strings.Repeat("\x00", 8) + "\x00\x00\x00\x00" + "\x00\xf0\xff\xff\xff\xff\xff\x7f" + strings.Repeat("\x00", 12))
+			if got != c.want {
 				t.Errorf("errno %d, want %d (%v)", got, c.want, err)
 			}
+			if g.calls != 1 {
+				t.Errorf("%d host calls are counted", g.calls)
+			}
 			if c.memory != "" {
-				b, _ := in.memory.Read(room, uint32(len(c.memory)/2))
+				b, _ := g.memory().Read(room, uint32(len(c.memory)/2))
 				if got := fmt.Sprintf("%x", b); got != c.memory {
 					t.Errorf("memory %s, want %s", got, c.memory)
 				}
@@ -96,79 +138,20 @@ func TestWASICalls(t *testing.T) {
 }
 
 func TestWASIClocksAndRandomAreReal(t *testing.T) {
-	d := connect(t, engine(t, Config{Module: wasiGuest("clock_time_get", 0, 0, room), Shards: 1}))
+	g := newGuest(t, guestCalling("clock_time_get", 0, 0, room))
 	before := time.Now()
-	must(t, d.receive(""))
-	ns, _ := d.instance().memory.ReadUint64Le(room)
+	_, err := g.receive("")
+	must(t, err)
+	ns, _ := g.memory().ReadUint64Le(room)
 	if now := time.Unix(0, int64(ns)); now.Before(before.Truncate(0)) || now.After(time.Now()) {
 		t.Errorf("the guest saw %v", now)
 	}
-	d = connect(t, engine(t, Config{Module: wasiGuest("random_get", room, 32), Shards: 1}))
-	must(t, d.receive(""))
-	b, _ := d.instance().memory.Read(room, 32)
+	g = newGuest(t, guestCalling("random_get", room, 32))
+	g.room = 32
+	_, err = g.receive("")
+	must(t, err)
+	b, _ := g.memory().Read(room, 32)
 	if strings.Count(string(b), "\x00") > 8 {
 		t.Errorf("random bytes %x", b)
-	}
-}
-
-func TestWASIExit(t *testing.T) {
-	d := connect(t, engine(t, Config{Module: wasiGuest("proc_exit", 3), Shards: 1}))
-	err := d.receive("")
-	if !gateway.ReasonOf(err).Is(gateway.ReasonGuestExit) || !strings.Contains(err.Error(), "code 3") {
-		t.Errorf("got %v", err)
-	}
-}
-
-// write prints text through fd_write on a stream.
-func write(t *testing.T, d *device, text string) {
-	vector := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, 1024+8), uint32(len(text)))
-	must(t, d.receive(string(vector)+text))
-}
-
-func TestWASIOutputGoesToTheLog(t *testing.T) {
-	var log syncBuffer
-	d := connect(t, engine(t, Config{
-		Module: wasiGuest("fd_write", 2, 1024, 1, room), Shards: 1, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-	}))
-	write(t, d, "first li")
-	write(t, d, "ne\nsecond \x1b[31m line\nthird")
-	for _, want := range []string{`level=WARN msg=guest handler=test shard=0 text="first line"`, `text="second �[31m line"`} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log has not %q:\n%s", want, log.String())
-		}
-	}
-	written, _ := d.instance().memory.ReadUint32Le(room)
-	if written != uint32(len("ne\nsecond \x1b[31m line\nthird")) {
-		t.Errorf("%d bytes written", written)
-	}
-}
-
-func TestLogIsBounded(t *testing.T) {
-	var log syncBuffer
-	d := connect(t, engine(t, Config{Module: file(t, "scenario"), Shards: 1, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil))}))
-	must(t, d.receive("L"+strings.Repeat("x", 5000)))
-	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-	if len(lines) < 10 || len(lines) > 20 {
-		t.Errorf("%d lines", len(lines))
-	}
-	if n := len(lines[0]); n > maxLine+200 {
-		t.Errorf("a line of %d bytes", n)
-	}
-}
-
-func TestBoundedText(t *testing.T) {
-	for _, c := range []struct {
-		in, want string
-		limit    int
-	}{
-		{"plain", "plain", 10},
-		{"a\nb\x00\xffc", "a b\uFFFD\uFFFDc", 10},
-		{"12345", "123…", 3},
-		{"12é", "12…", 3},
-		{"\u202eevil", "\uFFFDevil", 20},
-	} {
-		if got := bounded(c.in, c.limit); got != c.want {
-			t.Errorf("%q: %q, want %q", c.in, got, c.want)
-		}
 	}
 }
