@@ -27,12 +27,6 @@ func serveWithin(t *testing.T, c Config, limits gateway.Limits, log *slog.Logger
 	c.Name, c.Logger = "guest", quiet
 	e, err := New(t.Context(), c)
 	must(t, err)
-	return serveHandler(t, e, limits, log)
-}
-
-// serveHandler is serve for a handler that is there.
-func serveHandler(t *testing.T, f gateway.HandlerFactory, limits gateway.Limits, log *slog.Logger) string {
-	t.Helper()
 	broker, err := embedded.New(embedded.Config{Logger: quiet})
 	must(t, err)
 	g := gateway.New(gateway.Config{Node: "n", Logger: log})
@@ -41,7 +35,7 @@ func serveHandler(t *testing.T, f gateway.HandlerFactory, limits gateway.Limits,
 		defer cancel()
 		must(t, g.Shutdown(ctx))
 	})
-	must(t, g.SetHandler("guest", f))
+	must(t, g.SetHandler("guest", e))
 	must(t, g.SetConnector("broker", broker))
 	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0"})
 	must(t, err)

@@ -1,13 +1,13 @@
 package wasm
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -22,10 +22,21 @@ func variant(t *testing.T, guest, name string) []byte {
 // newModule makes a module that the test closes after its devices have left.
 func newModule(t *testing.T) *Module {
 	t.Helper()
-	m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet})
+	m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet, Guests: guestMetrics})
 	must(t, err)
 	t.Cleanup(func() { must(t, m.Close(t.Context())) })
 	return m
+}
+
+var (
+	registry     = prometheus.NewRegistry()
+	guestMetrics = NewMetrics(registry)
+)
+
+// instances returns how many instances of the module's guests are live.
+func instances(t *testing.T) int {
+	t.Helper()
+	return int(gatewaytest.Metric(t, registry, "exgate_wasm_instances", "test"))
 }
 
 // swap swaps to a guest on one shard.
@@ -324,7 +335,7 @@ func TestVersionIsFreed(t *testing.T) {
 	d.leave(t)
 	expectStates(t, m, names, "b serving")
 	m.tasks.Wait()
-	if slices.ContainsFunc(old.shards, func(s *shard) bool { return s.current.Load() != nil }) || old.starting.Err() == nil {
-		t.Error("the engine lives")
+	if _, err := old.NewHandler(&device{}); err == nil || instances(t) != 1 {
+		t.Errorf("the engine lives: %d instances, %v", instances(t), err)
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // codeMappings counts the pieces of memory that hold compiled code.
@@ -27,8 +25,7 @@ func codeMappings(t *testing.T) int {
 
 // Versions that come and go leave no instance and no compiled code behind.
 func TestVersionsLeaveNothing(t *testing.T) {
-	metrics := NewMetrics(nil)
-	m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet, Guests: metrics})
+	m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet, Guests: guestMetrics})
 	must(t, err)
 	var before int
 	const swaps = 20
@@ -41,13 +38,13 @@ func TestVersionsLeaveNothing(t *testing.T) {
 			before = codeMappings(t)
 		}
 	}
-	eventually(t, "one instance", func() bool { return testutil.ToFloat64(metrics.instances.WithLabelValues("test")) == 1 })
+	eventually(t, "one instance", func() bool { return instances(t) == 1 })
 	eventually(t, "no more code than of a few versions", func() bool {
 		runtime.GC() // the library frees code when it is collected
 		return codeMappings(t) <= before+3
 	})
 	must(t, m.Close(t.Context()))
-	if n := testutil.ToFloat64(metrics.instances.WithLabelValues("test")); n != 0 {
-		t.Errorf("%v instances are left", n)
+	if n := instances(t); n != 0 {
+		t.Errorf("%d instances are left", n)
 	}
 }
