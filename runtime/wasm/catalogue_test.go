@@ -11,6 +11,7 @@ import (
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm/internal/wasi"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -109,7 +110,7 @@ func signature(module, name string) hostabi.Signature {
 	if module == hostabi.ModuleName {
 		return hostabi.Imports()[name]
 	}
-	return wasiImports()[name]
+	return wasi.Imports()[name]
 }
 
 // call is a call of function 0. An i64 is the connection.

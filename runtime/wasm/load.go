@@ -9,6 +9,7 @@ import (
 
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/internal/meter"
+	"github.com/exgate/exgate/runtime/wasm/internal/wasi"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 )
@@ -88,7 +89,7 @@ func compile(ctx context.Context, module []byte, l Limits, ends termination, cac
 	if p.code, err = p.runtime.CompileModule(ctx, module); err != nil {
 		return p, fmt.Errorf("compiling the module: %w", err)
 	}
-	if err := errors.Join(hostabi.Check(p.code), checkWASI(p.code)); err != nil {
+	if err := errors.Join(hostabi.Check(p.code), wasi.Check(p.code)); err != nil {
 		return p, fmt.Errorf("the module is not an %s guest: %w", hostabi.ModuleName, err)
 	}
 	return p, nil
@@ -98,7 +99,7 @@ func (p *program) provide(ctx context.Context) error {
 	if err := hostabi.Instantiate(ctx, p.runtime); err != nil {
 		return err
 	}
-	return provideWASI(ctx, p.runtime, func(ctx context.Context) wasiCaller { return wasiGuest{ctx.Value(instanceKey{}).(*instance)} })
+	return wasi.Provide(ctx, p.runtime, func(ctx context.Context) wasi.Guest { return wasiGuest{ctx.Value(instanceKey{}).(*instance)} })
 }
 
 // moduleConfig has a source of random numbers only to keep wazero from seeding one for each instance: no guest reaches it.

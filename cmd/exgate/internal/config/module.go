@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/exgate/exgate/runtime/wasm/rollout"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 
@@ -86,10 +87,10 @@ func (m *Module) Guest() wasm.Config {
 }
 
 // Swap returns how a new version takes over.
-func (m *Module) Swap() wasm.SwapOptions {
-	o := wasm.SwapOptions{DrainTimeout: m.DrainTimeout, Guard: wasm.Guard(m.Guard)}
+func (m *Module) Swap() rollout.SwapOptions {
+	o := rollout.SwapOptions{DrainTimeout: m.DrainTimeout, Guard: rollout.Guard(m.Guard)}
 	if m.HasCanary {
-		canary := wasm.Canary(m.Canary)
+		canary := rollout.Canary(m.Canary)
 		o.Canary = &canary
 	}
 	return o

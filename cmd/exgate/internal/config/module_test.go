@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/wasm"
+	"github.com/exgate/exgate/runtime/wasm/rollout"
 )
 
 var badModules = map[string]struct{ file, want string }{
@@ -113,8 +114,8 @@ func TestEverySettingOfAModule(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 	s := m.Swap()
-	if s.DrainTimeout != time.Minute || *s.Canary != (wasm.Canary{Percent: 5, After: 2 * time.Minute, Connections: 3}) ||
-		s.Guard != (wasm.Guard{Period: 3 * time.Minute, FaultPercent: 50, MinConnections: 4}) {
+	if s.DrainTimeout != time.Minute || *s.Canary != (rollout.Canary{Percent: 5, After: 2 * time.Minute, Connections: 3}) ||
+		s.Guard != (rollout.Guard{Period: 3 * time.Minute, FaultPercent: 50, MinConnections: 4}) {
 		t.Errorf("%+v", s)
 	}
 	if l := m.Listening().Listeners["m"]; l.Bind != ":1" || *l.Socket.NoDelay || l.Handler.Shadow.Module != "other" {

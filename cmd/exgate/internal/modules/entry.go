@@ -13,6 +13,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/wasm"
+	"github.com/exgate/exgate/runtime/wasm/rollout"
 )
 
 // entry is one module of the folder.
@@ -27,11 +28,11 @@ type entry struct {
 	since time.Time // they have been so
 	taken bool      // they were acted on
 
-	digest   string         // SHA-256 of the .wasm file as it was read last, in hex
-	module   *wasm.Module   // nil before one was loaded
-	settings *config.Module // of what was loaded last
-	listener *openListener  // nil without one of its own
-	unheard  bool           // its listener could not be opened
+	digest   string          // SHA-256 of the .wasm file as it was read last, in hex
+	module   *rollout.Module // nil before one was loaded
+	settings *config.Module  // of what was loaded last
+	listener *openListener   // nil without one of its own
+	unheard  bool            // its listener could not be opened
 }
 
 const (
@@ -142,7 +143,7 @@ func (e *entry) load(ctx context.Context, module []byte, settings *config.Module
 // loadFirst makes the module.
 func (e *entry) loadFirst(ctx context.Context, guest wasm.Config, settings *config.Module) error {
 	c := e.folder.config
-	m, err := wasm.NewModule(wasm.ModuleConfig{
+	m, err := rollout.NewModule(rollout.ModuleConfig{
 		Name: e.name, CacheDir: c.CacheDir, Logger: c.Logger, Guests: c.Guests, Metrics: c.Versions,
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/wasm"
+	"github.com/exgate/exgate/runtime/wasm/rollout"
 )
 
 // Config is what a [Folder] is made of.
@@ -37,7 +38,7 @@ type Config struct {
 	// Guests counts what guests do, Versions what becomes of versions, and Metrics what becomes of files. If zero, each is a set of its own that is
 	// not registered.
 	Guests   *wasm.Metrics
-	Versions *wasm.ModuleMetrics
+	Versions *rollout.ModuleMetrics
 	Metrics  *Metrics
 
 	// Settle is how long a file must have stayed the same before it is read. If zero, 500 ms.
@@ -89,7 +90,7 @@ func Open(ctx context.Context, c Config) (*Folder, error) {
 		c.Guests = wasm.NewMetrics(nil)
 	}
 	if c.Versions == nil {
-		c.Versions = wasm.NewModuleMetrics(nil)
+		c.Versions = rollout.NewModuleMetrics(nil)
 	}
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(nil)

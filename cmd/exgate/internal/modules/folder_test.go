@@ -15,7 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/exgate/exgate/runtime/wasm"
+	"github.com/exgate/exgate/runtime/wasm/rollout"
 )
 
 func digest(module []byte) string {
@@ -94,7 +94,7 @@ func TestBadFileChangesNothing(t *testing.T) {
 	} {
 		h.replace("m.wasm", bad)
 		s := h.status("m", reason, func(s Status) bool { return s.State == Rejected && strings.Contains(s.Reason, reason) })
-		if got := s.Module.Versions; len(got) != 1 || got[0].Digest != digest(a) || got[0].State != wasm.VersionServing {
+		if got := s.Module.Versions; len(got) != 1 || got[0].Digest != digest(a) || got[0].State != rollout.VersionServing {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -138,7 +138,7 @@ func TestRemovedAndPutBack(t *testing.T) {
 	d := h.dial("m")
 	must(t, os.Remove(h.file("m.wasm")))
 	s := h.state("m", Removed)
-	if len(s.Module.Versions) != 1 || s.Module.Versions[0].State != wasm.VersionDraining || s.Listener != nil {
+	if len(s.Module.Versions) != 1 || s.Module.Versions[0].State != rollout.VersionDraining || s.Listener != nil {
 		t.Errorf("%+v", s)
 	}
 	d.echo("still here")
@@ -239,7 +239,7 @@ func TestGoodModuleGoesBad(t *testing.T) {
 	h := newHouse(t, map[string][]byte{"m.wasm": a})
 	must(t, os.Remove(h.file("m.wasm")))
 	must(t, os.Symlink("m.wasm", h.file("m.wasm")))
-	if s := h.state("m", Rejected); len(s.Module.Versions) != 1 || s.Module.Versions[0].State != wasm.VersionServing {
+	if s := h.state("m", Rejected); len(s.Module.Versions) != 1 || s.Module.Versions[0].State != rollout.VersionServing {
 		t.Errorf("%+v", s)
 	}
 }

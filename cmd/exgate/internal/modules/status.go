@@ -7,9 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/exgate/exgate/runtime/wasm/rollout"
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/exgate/exgate/runtime/wasm"
 )
 
 // State says what became of the files of a module.
@@ -36,11 +35,11 @@ type Status struct {
 	State    State  // of the files
 	Reason   string // why they are rejected or wait
 	Since    time.Time
-	Listener net.Addr          // of its own listener, nil without one
-	Kind     string            // of that: tcp, tls, udp or dtls
-	Module   wasm.ModuleStatus // what serves
+	Listener net.Addr             // of its own listener, nil without one
+	Kind     string               // of that: tcp, tls, udp or dtls
+	Module   rollout.ModuleStatus // what serves
 
-	module *wasm.Module
+	module *rollout.Module
 }
 
 // List returns the modules in the order of their names.

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/modules"
-	"github.com/exgate/exgate/runtime/wasm"
+	"github.com/exgate/exgate/runtime/wasm/rollout"
 )
 
 // startModules takes the modules of the folder, where the configuration has one, and watches it until the service stops.
@@ -18,7 +18,7 @@ func (s *Service) startModules(ctx context.Context) error {
 	}
 	folder, err := modules.Open(ctx, modules.Config{
 		Path: s.cfg.Modules, Gateway: s.gateway, Listen: s.listenForModule, CacheDir: s.cfg.ModulesCache, Logger: s.log,
-		Guests: s.handlers.wasm, Versions: wasm.NewModuleMetrics(s.registry), Metrics: modules.NewMetrics(s.registry), Needed: needed,
+		Guests: s.handlers.wasm, Versions: rollout.NewModuleMetrics(s.registry), Metrics: modules.NewMetrics(s.registry), Needed: needed,
 	})
 	if err != nil {
 		return s.cfg.Problem("modules", "%v", err)

@@ -1,4 +1,4 @@
-package wasm
+package rollout
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm"
 )
 
 // VersionState says what a version of a [Module] is used for.
@@ -30,7 +31,7 @@ const shortSettings = 8
 
 // version is a guest that a module has loaded. Its fields are guarded by Module.mu.
 type version struct {
-	engine *Engine
+	engine *wasm.Engine
 	id     versionID
 	digest string // SHA-256 of the file, in hex
 	loaded time.Time
@@ -57,19 +58,19 @@ func (v *version) stop() {
 }
 
 // settings returns c with what belongs to all versions of the module.
-func (m *Module) settings(c Config) Config {
+func (m *Module) settings(c wasm.Config) wasm.Config {
 	c.Name, c.CacheDir, c.Logger, c.Metrics = m.config.Name, m.config.CacheDir, m.config.Logger, m.config.Guests
 	return c
 }
 
-func newVersion(c Config, e *Engine) *version {
+func newVersion(c wasm.Config, e *wasm.Engine) *version {
 	return &version{engine: e, id: idOf(c), digest: e.Digest(), loaded: time.Now(), conns: make(map[*moduleConn]struct{})}
 }
 
 // versionID tells apart what behaves differently: the file, and all that is set for it.
 type versionID struct{ module, settings [sha256.Size]byte }
 
-func idOf(c Config) versionID {
+func idOf(c wasm.Config) versionID {
 	return versionID{module: sha256.Sum256(c.Module), settings: c.SettingsHash()}
 }
 

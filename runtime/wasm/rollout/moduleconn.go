@@ -1,4 +1,4 @@
-package wasm
+package rollout
 
 import (
 	"time"

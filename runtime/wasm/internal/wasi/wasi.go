@@ -1,4 +1,4 @@
-package wasm
+package wasi
 
 import (
 	"context"
@@ -21,8 +21,8 @@ const (
 	errnoNoSys   errno = 52
 )
 
-// wasiCaller is the instance whose guest calls WASI. The call runs under the lock of the instance.
-type wasiCaller interface {
+// Guest is the instance whose guest calls WASI. The call runs under the lock of the instance.
+type Guest interface {
 	// Call counts a host call. It panics to end the guest where that is one too many.
 	Call()
 
@@ -37,7 +37,7 @@ type wasiCaller interface {
 type wasiFunction struct {
 	name   string
 	params string
-	call   func(g wasiCaller, m api.Memory, s []uint64) errno
+	call   func(g Guest, m api.Memory, s []uint64) errno
 }
 
 // wasiFunctions is all of preview1: what compilers link is more than what guests call.
@@ -105,8 +105,8 @@ func (f wasiFunction) signature() hostabi.Signature {
 	return s
 }
 
-// provideWASI makes the module in r. caller finds the instance in the context of a call; every call counts as a host call.
-func provideWASI(ctx context.Context, r wazero.Runtime, caller func(context.Context) wasiCaller) error {
+// Provide makes the module in r. caller finds the instance in the context of a call; every call counts as a host call.
+func Provide(ctx context.Context, r wazero.Runtime, caller func(context.Context) Guest) error {
 	b := r.NewHostModuleBuilder(hostabi.WASIModuleName)
 	for _, f := range wasiFunctions {
 		s := f.signature()
@@ -118,7 +118,7 @@ func provideWASI(ctx context.Context, r wazero.Runtime, caller func(context.Cont
 	return nil
 }
 
-func (f wasiFunction) goFunction(caller func(context.Context) wasiCaller) api.GoModuleFunc {
+func (f wasiFunction) goFunction(caller func(context.Context) Guest) api.GoModuleFunc {
 	call := f.call
 	if call == nil {
 		call = noFile
@@ -136,8 +136,8 @@ func (f wasiFunction) goFunction(caller func(context.Context) wasiCaller) api.Go
 	}
 }
 
-// wasiImports are the functions that a guest may import, by name.
-func wasiImports() map[string]hostabi.Signature {
+// Imports are the functions that a guest may import, by name.
+func Imports() map[string]hostabi.Signature {
 	have := make(map[string]hostabi.Signature, len(wasiFunctions))
 	for _, f := range wasiFunctions {
 		have[f.name] = f.signature()
@@ -145,7 +145,7 @@ func wasiImports() map[string]hostabi.Signature {
 	return have
 }
 
-// checkWASI compares what a module imports of WASI with what there is.
-func checkWASI(m wazero.CompiledModule) error {
-	return hostabi.CheckImports(m, hostabi.WASIModuleName, wasiImports())
+// Check compares what a module imports of WASI with what there is.
+func Check(m wazero.CompiledModule) error {
+	return hostabi.CheckImports(m, hostabi.WASIModuleName, Imports())
 }

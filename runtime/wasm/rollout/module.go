@@ -1,4 +1,4 @@
-package wasm
+package rollout
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm"
 )
 
 // ModuleConfig is what a [Module] is made of.
@@ -22,13 +23,13 @@ type ModuleConfig struct {
 	Logger *slog.Logger
 
 	// Guests counts what guests do. If zero, a set of its own that is not registered.
-	Guests *Metrics
+	Guests *wasm.Metrics
 
 	// Metrics counts what becomes of versions. If zero, a set of its own that is not registered.
 	Metrics *ModuleMetrics
 }
 
-// Module makes the handlers of a guest whose versions come and go while devices are connected. A version is an [Engine], known by the SHA-256 of
+// Module makes the handlers of a guest whose versions come and go while devices are connected. A version is an [wasm.Engine], known by the SHA-256 of
 // its .wasm file. New connections take the version that serves, a share of them the one on trial; those of an older version keep it until they close or
 // its drain timeout ends them with gateway.ReasonModuleDrained.
 //
@@ -62,7 +63,7 @@ func NewModule(c ModuleConfig) (*Module, error) {
 		c.Logger = slog.Default()
 	}
 	if c.Guests == nil {
-		c.Guests = NewMetrics(nil)
+		c.Guests = wasm.NewMetrics(nil)
 	}
 	if c.Metrics == nil {
 		c.Metrics = NewModuleMetrics(nil)

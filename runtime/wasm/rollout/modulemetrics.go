@@ -1,4 +1,4 @@
-package wasm
+package rollout
 
 import "github.com/prometheus/client_golang/prometheus"
 

@@ -1,4 +1,4 @@
-package wasm
+package rollout
 
 import (
 	"bufio"
@@ -11,6 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/wasm"
 )
 
 // A drain of more devices than events may wait for an instance ends none of them.
@@ -18,7 +19,7 @@ func TestDrainOfManyDevices(t *testing.T) {
 	m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet})
 	must(t, err)
 	files, _ := guests(t, "scenario", "a", "b")
-	must(t, m.Swap(t.Context(), Config{Module: files["a"], Shards: 1, Limits: Limits{Waiting: drainsAtOnce + 1}}, SwapOptions{}))
+	must(t, m.Swap(t.Context(), wasm.Config{Module: files["a"], Shards: 1, Limits: wasm.Limits{Waiting: drainsAtOnce + 1}}, SwapOptions{}))
 	broker, err := embedded.New(embedded.Config{Logger: quiet})
 	must(t, err)
 	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0"})

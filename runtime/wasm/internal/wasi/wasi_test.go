@@ -1,4 +1,4 @@
-package wasm
+package wasi
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 
 // guestCalling calls one function of WASI for each packet, with constant parameters, and returns what it returned as the action.
 func guestCalling(name string, params ...int64) []byte {
-	s := wasiImports()[name]
+	s := Imports()[name]
 	m := wasmtest.Guest()
 	m.Imports = []wasmtest.Import{{Module: hostabi.WASIModuleName, Name: name, Params: s.Params, Results: s.Results}}
 	var code []byte
@@ -46,10 +46,10 @@ func newGuest(t *testing.T, module []byte) *testGuest {
 	g := &testGuest{}
 	r := wazero.NewRuntime(t.Context())
 	t.Cleanup(func() { must(t, r.Close(context.Background())) })
-	must(t, provideWASI(t.Context(), r, func(context.Context) wasiCaller { return g }))
+	must(t, Provide(t.Context(), r, func(context.Context) Guest { return g }))
 	code, err := r.CompileModule(t.Context(), module)
 	must(t, err)
-	must(t, checkWASI(code))
+	must(t, Check(code))
 	g.module, err = r.InstantiateModule(t.Context(), code, wazero.NewModuleConfig())
 	must(t, err)
 	return g
@@ -153,5 +153,12 @@ func TestWASIClocksAndRandomAreReal(t *testing.T) {
 	b, _ := g.memory().Read(room, 32)
 	if strings.Count(string(b), "\x00") > 8 {
 		t.Errorf("random bytes %x", b)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

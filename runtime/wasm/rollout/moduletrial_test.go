@@ -1,4 +1,4 @@
-package wasm
+package rollout
 
 import (
 	"strings"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm"
 )
 
 // visit connects, makes the guest fault or not, and leaves.
@@ -252,7 +253,7 @@ func TestPutTheOldFileBackDuringACanary(t *testing.T) {
 func TestSmokeTest(t *testing.T) {
 	m := newModule(t)
 	trapping := wasmtest.Guest().With("exproto_v1_event", 0x00, 0x00, 0x0b).Bytes() // no locals, unreachable, end
-	err := m.Swap(t.Context(), Config{Module: trapping}, SwapOptions{})
+	err := m.Swap(t.Context(), wasm.Config{Module: trapping}, SwapOptions{})
 	if err == nil || !strings.Contains(err.Error(), "smoke test: the guest fails at a new connection: guest_trap") {
 		t.Error(err)
 	}

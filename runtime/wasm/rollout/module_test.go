@@ -1,4 +1,4 @@
-package wasm
+package rollout
 
 import (
 	"strings"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+	"github.com/exgate/exgate/runtime/wasm"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -30,7 +31,7 @@ func newModule(t *testing.T) *Module {
 
 var (
 	registry     = prometheus.NewRegistry()
-	guestMetrics = NewMetrics(registry)
+	guestMetrics = wasm.NewMetrics(registry)
 )
 
 // instances returns how many instances of the module's guests are live.
@@ -42,7 +43,7 @@ func instances(t *testing.T) int {
 // swap swaps to a guest on one shard.
 func swap(t *testing.T, m *Module, module []byte, o SwapOptions) {
 	t.Helper()
-	must(t, m.Swap(t.Context(), Config{Module: module, Shards: 1}, o))
+	must(t, m.Swap(t.Context(), wasm.Config{Module: module, Shards: 1}, o))
 }
 
 // states lists the versions by the given names, newest first.
@@ -235,7 +236,7 @@ func TestSameFileWithOtherSettingsIsAnotherVersion(t *testing.T) {
 	a := file(t, "scenario")
 	swap(t, m, a, SwapOptions{})
 	swap(t, m, a, SwapOptions{})
-	must(t, m.Swap(t.Context(), Config{Module: a, Shards: 1, GuestConfig: []byte("new")}, SwapOptions{}))
+	must(t, m.Swap(t.Context(), wasm.Config{Module: a, Shards: 1, GuestConfig: []byte("new")}, SwapOptions{}))
 	if got := m.Status().Versions; len(got) != 2 || got[0].Digest != got[1].Digest || got[0].Settings == got[1].Settings {
 		t.Errorf("%+v", got)
 	}
@@ -252,16 +253,16 @@ func TestBadGuestChangesNothing(t *testing.T) {
 	m := newModule(t)
 	files, names := guests(t, "scenario", "a")
 	swap(t, m, files["a"], SwapOptions{})
-	for what, c := range map[string]Config{
+	for what, c := range map[string]wasm.Config{
 		"module":  {Module: []byte("\x00asm")},
 		"refuses": {Module: files["a"], GuestConfig: []byte("!")},
-		"limit":   {Module: files["a"], Limits: Limits{WallTime: -1}},
+		"limit":   {Module: files["a"], Limits: wasm.Limits{WallTime: -1}},
 	} {
 		if err := m.Swap(t.Context(), c, SwapOptions{}); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if err := m.Swap(t.Context(), Config{Module: files["a"]}, SwapOptions{Canary: &Canary{Percent: 100}}); err == nil {
+	if err := m.Swap(t.Context(), wasm.Config{Module: files["a"]}, SwapOptions{Canary: &Canary{Percent: 100}}); err == nil {
 		t.Error("a canary of 100 percent was taken")
 	}
 	expectStates(t, m, names, "a serving")
@@ -285,7 +286,7 @@ func TestSwapOfAClosedModule(t *testing.T) {
 	m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet})
 	must(t, err)
 	must(t, m.Close(t.Context()))
-	if err := m.Swap(t.Context(), Config{Module: file(t, "echo")}, SwapOptions{}); err != errModuleClosed {
+	if err := m.Swap(t.Context(), wasm.Config{Module: file(t, "echo")}, SwapOptions{}); err != errModuleClosed {
 		t.Error(err)
 	}
 	m.Remove(0)

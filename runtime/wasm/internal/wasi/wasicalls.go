@@ -1,4 +1,4 @@
-package wasm
+package wasi
 
 import (
 	"crypto/rand"
@@ -9,12 +9,12 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 )
 
-func noFile(wasiCaller, api.Memory, []uint64) errno      { return errnoBadFile }
-func wasiNothing(wasiCaller, api.Memory, []uint64) errno { return errnoSuccess }
-func wasiUnknown(wasiCaller, api.Memory, []uint64) errno { return errnoNoSys }
+func noFile(Guest, api.Memory, []uint64) errno      { return errnoBadFile }
+func wasiNothing(Guest, api.Memory, []uint64) errno { return errnoSuccess }
+func wasiUnknown(Guest, api.Memory, []uint64) errno { return errnoNoSys }
 
 // wasiNoList says that there are no arguments or variables: a count and a size of 0.
-func wasiNoList(_ wasiCaller, m api.Memory, s []uint64) errno {
+func wasiNoList(_ Guest, m api.Memory, s []uint64) errno {
 	return fault(m.WriteUint32Le(uint32(s[0]), 0) && m.WriteUint32Le(uint32(s[1]), 0))
 }
 
@@ -25,7 +25,7 @@ func fault(ok bool) errno {
 	return errnoSuccess
 }
 
-func exit(_ wasiCaller, _ api.Memory, s []uint64) errno { panic(sys.NewExitError(uint32(s[0]))) }
+func exit(_ Guest, _ api.Memory, s []uint64) errno { panic(sys.NewExitError(uint32(s[0]))) }
 
 const (
 	clockRealtime  = 0
@@ -34,7 +34,7 @@ const (
 
 var processStart = time.Now()
 
-func clockTime(_ wasiCaller, m api.Memory, s []uint64) errno {
+func clockTime(_ Guest, m api.Memory, s []uint64) errno {
 	var now int64
 	switch uint32(s[0]) {
 	case clockRealtime:
@@ -47,7 +47,7 @@ func clockTime(_ wasiCaller, m api.Memory, s []uint64) errno {
 	return fault(m.WriteUint64Le(uint32(s[2]), uint64(now)))
 }
 
-func clockResolution(_ wasiCaller, m api.Memory, s []uint64) errno {
+func clockResolution(_ Guest, m api.Memory, s []uint64) errno {
 	if uint32(s[0]) > clockMonotonic {
 		return errnoInvalid
 	}
@@ -55,7 +55,7 @@ func clockResolution(_ wasiCaller, m api.Memory, s []uint64) errno {
 }
 
 // random fills memory from the system's source. It costs as much of the event's bytes as sending would.
-func random(g wasiCaller, m api.Memory, s []uint64) errno {
+func random(g Guest, m api.Memory, s []uint64) errno {
 	b, ok := m.Read(uint32(s[0]), uint32(s[1]))
 	if !ok {
 		return errnoFault
@@ -76,7 +76,7 @@ const (
 )
 
 // fdWrite sends standard output and error to the log. It says that all was written, whatever is left out there.
-func fdWrite(g wasiCaller, m api.Memory, s []uint64) errno {
+func fdWrite(g Guest, m api.Memory, s []uint64) errno {
 	stream, count := int(uint32(s[0]))-1, uint32(s[2])
 	if stream != 0 && stream != 1 {
 		return errnoBadFile
@@ -103,7 +103,7 @@ func fdWrite(g wasiCaller, m api.Memory, s []uint64) errno {
 }
 
 // fdRead says that standard input has ended.
-func fdRead(_ wasiCaller, m api.Memory, s []uint64) errno {
+func fdRead(_ Guest, m api.Memory, s []uint64) errno {
 	if uint32(s[0]) != 0 {
 		return errnoBadFile
 	}
@@ -111,7 +111,7 @@ func fdRead(_ wasiCaller, m api.Memory, s []uint64) errno {
 }
 
 // fdStat describes the three standard streams as character devices.
-func fdStat(_ wasiCaller, m api.Memory, s []uint64) errno {
+func fdStat(_ Guest, m api.Memory, s []uint64) errno {
 	if uint32(s[0]) > 2 {
 		return errnoBadFile
 	}
@@ -120,7 +120,7 @@ func fdStat(_ wasiCaller, m api.Memory, s []uint64) errno {
 }
 
 // poll never waits: a timer has gone off, and there is nothing else to wait for. A guest that sleeps spins instead, until its fuel ends.
-func poll(_ wasiCaller, m api.Memory, s []uint64) errno {
+func poll(_ Guest, m api.Memory, s []uint64) errno {
 	count := uint32(s[2])
 	if count == 0 || count > maxSubscriptions {
 		return errnoInvalid

@@ -1,4 +1,4 @@
-package wasm
+package rollout
 
 import (
 	"fmt"
@@ -6,13 +6,14 @@ import (
 	"sync/atomic"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm"
 )
 
 // smokeBytes is what the device of a smoke test sends: an empty line of text, and nothing much in a binary protocol.
 const smokeBytes = "\r\n"
 
 // smokeTest plays a short connection through an instance: a guest that fails at that would fail at every device. What it calls goes nowhere.
-func smokeTest(e *Engine) error {
+func smokeTest(e *wasm.Engine) error {
 	adapter := &scratchAdapter{}
 	h, err := e.NewHandler(adapter)
 	if err != nil {

@@ -1,4 +1,4 @@
-package wasm
+package rollout
 
 import (
 	"cmp"
@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/exgate/exgate/runtime/wasm"
 )
 
 // SwapOptions say how a new version takes over.
@@ -45,7 +47,7 @@ var errModuleClosed = errors.New("the module is closed")
 // A guest that the module still has is not loaded again. One that drains, because it served before, serves again at once and without a trial: this is
 // how an operator takes a version back. For the one that serves or is on trial the options change: its trial and what drains last as long as they say, from
 // when they began.
-func (m *Module) Swap(ctx context.Context, c Config, o SwapOptions) error {
+func (m *Module) Swap(ctx context.Context, c wasm.Config, o SwapOptions) error {
 	o, err := o.withDefaults()
 	if err != nil {
 		return fmt.Errorf("module %s: %w", m.config.Name, err)
@@ -56,7 +58,7 @@ func (m *Module) Swap(ctx context.Context, c Config, o SwapOptions) error {
 	if done, err := m.reuse(idOf(c), o); done {
 		return err
 	}
-	engine, err := New(ctx, c)
+	engine, err := wasm.New(ctx, c)
 	if err != nil {
 		return err
 	}
