@@ -20,5 +20,9 @@
 // # Limits
 //
 // A module is metered before it is compiled (package internal/meter), so that its work is bounded by fuel, and it may import
-// only exproto_v1 and the part of WASI that this package provides: clocks, random numbers, standard output, exit.
+// only exproto_v1 and the part of WASI that package runtime/wasm/internal/wasi provides: clocks, random numbers, standard output, exit.
+//
+// # Versions
+//
+// An engine runs one version of a module for life. Package runtime/wasm/rollout replaces it while devices are connected, with a canary and a guard.
 package wasm

@@ -11,8 +11,8 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// ModuleConfig is what a [Module] is made of.
-type ModuleConfig struct {
+// Config is what a [Module] is made of.
+type Config struct {
 	// Name is the module's, in logs and metrics. It is required.
 	Name string
 
@@ -26,7 +26,7 @@ type ModuleConfig struct {
 	Guests *wasm.Metrics
 
 	// Metrics counts what becomes of versions. If zero, a set of its own that is not registered.
-	Metrics *ModuleMetrics
+	Metrics *Metrics
 }
 
 // Module makes the handlers of a guest whose versions come and go while devices are connected. A version is an [wasm.Engine], known by the SHA-256 of
@@ -35,9 +35,9 @@ type ModuleConfig struct {
 //
 // A module without a version refuses connections with gateway.ReasonHandlerUnavailable.
 type Module struct {
-	config  ModuleConfig
+	config  Config
 	log     *slog.Logger
-	metrics *ModuleMetrics
+	metrics *Metrics
 
 	loading sync.Mutex // one version is compiled at a time
 
@@ -54,8 +54,8 @@ type Module struct {
 
 var _ gateway.HandlerFactory = (*Module)(nil)
 
-// NewModule makes a module without a version.
-func NewModule(c ModuleConfig) (*Module, error) {
+// New makes a module without a version.
+func New(c Config) (*Module, error) {
 	if c.Name == "" {
 		return nil, errors.New("a module needs a name")
 	}
@@ -66,7 +66,7 @@ func NewModule(c ModuleConfig) (*Module, error) {
 		c.Guests = wasm.NewMetrics(nil)
 	}
 	if c.Metrics == nil {
-		c.Metrics = NewModuleMetrics(nil)
+		c.Metrics = NewMetrics(nil)
 	}
 	return &Module{config: c, log: c.Logger.With("module", c.Name), metrics: c.Metrics}, nil
 }
@@ -82,7 +82,7 @@ func (m *Module) NewHandler(adapter gateway.ConnectionAdapter) (gateway.Connecti
 	if err != nil {
 		return nil, err
 	}
-	h := &moduleConn{module: m, adapter: adapter, version: v}
+	h := &conn{module: m, adapter: adapter, version: v}
 	h.handler, err = v.engine.NewHandler(adapter)
 	return h, err
 }
@@ -100,7 +100,7 @@ func (m *Module) pick() (*version, error) {
 }
 
 // admit makes h a connection of its version, or of another where that takes no new ones any longer.
-func (m *Module) admit(h *moduleConn) (err error) {
+func (m *Module) admit(h *conn) (err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !h.version.takesNew() {
@@ -124,7 +124,7 @@ func (m *Module) admit(h *moduleConn) (err error) {
 }
 
 // leave ends what the module holds of a connection.
-func (m *Module) leave(h *moduleConn) {
+func (m *Module) leave(h *conn) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(h.version.conns, h)
@@ -133,7 +133,7 @@ func (m *Module) leave(h *moduleConn) {
 }
 
 // faulted counts a connection that a fault of its own ended.
-func (m *Module) faulted(h *moduleConn) {
+func (m *Module) faulted(h *conn) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	h.version.faults++

@@ -23,7 +23,7 @@ func variant(t *testing.T, guest, name string) []byte {
 // newModule makes a module that the test closes after its devices have left.
 func newModule(t *testing.T) *Module {
 	t.Helper()
-	m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet, Guests: guestMetrics})
+	m, err := New(Config{Name: "test", Logger: quiet, Guests: guestMetrics})
 	must(t, err)
 	t.Cleanup(func() { must(t, m.Close(t.Context())) })
 	return m
@@ -165,7 +165,7 @@ func TestHandlerOfARemovedModule(t *testing.T) {
 func TestDrainTimeout(t *testing.T) {
 	files, names := guests(t, "scenario", "a", "b")
 	synctest.Test(t, func(t *testing.T) {
-		m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet})
+		m, err := New(Config{Name: "test", Logger: quiet})
 		must(t, err)
 		swap(t, m, files["a"], SwapOptions{})
 		d := connect(t, m)
@@ -283,18 +283,18 @@ func TestRemoveAndPutBack(t *testing.T) {
 }
 
 func TestSwapOfAClosedModule(t *testing.T) {
-	m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet})
+	m, err := New(Config{Name: "test", Logger: quiet})
 	must(t, err)
 	must(t, m.Close(t.Context()))
-	if err := m.Swap(t.Context(), wasm.Config{Module: file(t, "echo")}, SwapOptions{}); err != errModuleClosed {
+	if err := m.Swap(t.Context(), wasm.Config{Module: file(t, "echo")}, SwapOptions{}); err != errClosed {
 		t.Error(err)
 	}
 	m.Remove(0)
 }
 
-func TestModuleMetrics(t *testing.T) {
+func TestMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet, Metrics: NewModuleMetrics(reg)})
+	m, err := New(Config{Name: "test", Logger: quiet, Metrics: NewMetrics(reg)})
 	must(t, err)
 	files, _ := guests(t, "scenario", "a", "b")
 	swap(t, m, files["a"], SwapOptions{})

@@ -143,7 +143,7 @@ func (e *entry) load(ctx context.Context, module []byte, settings *config.Module
 // loadFirst makes the module.
 func (e *entry) loadFirst(ctx context.Context, guest wasm.Config, settings *config.Module) error {
 	c := e.folder.config
-	m, err := rollout.NewModule(rollout.ModuleConfig{
+	m, err := rollout.New(rollout.Config{
 		Name: e.name, CacheDir: c.CacheDir, Logger: c.Logger, Guests: c.Guests, Metrics: c.Versions,
 	})
 	if err != nil {

@@ -38,7 +38,7 @@ type Config struct {
 	// Guests counts what guests do, Versions what becomes of versions, and Metrics what becomes of files. If zero, each is a set of its own that is
 	// not registered.
 	Guests   *wasm.Metrics
-	Versions *rollout.ModuleMetrics
+	Versions *rollout.Metrics
 	Metrics  *Metrics
 
 	// Settle is how long a file must have stayed the same before it is read. If zero, 500 ms.
@@ -90,7 +90,7 @@ func Open(ctx context.Context, c Config) (*Folder, error) {
 		c.Guests = wasm.NewMetrics(nil)
 	}
 	if c.Versions == nil {
-		c.Versions = rollout.NewModuleMetrics(nil)
+		c.Versions = rollout.NewMetrics(nil)
 	}
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(nil)

@@ -35,9 +35,9 @@ type Status struct {
 	State    State  // of the files
 	Reason   string // why they are rejected or wait
 	Since    time.Time
-	Listener net.Addr             // of its own listener, nil without one
-	Kind     string               // of that: tcp, tls, udp or dtls
-	Module   rollout.ModuleStatus // what serves
+	Listener net.Addr       // of its own listener, nil without one
+	Kind     string         // of that: tcp, tls, udp or dtls
+	Module   rollout.Status // what serves
 
 	module *rollout.Module
 }

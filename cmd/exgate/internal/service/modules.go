@@ -18,7 +18,7 @@ func (s *Service) startModules(ctx context.Context) error {
 	}
 	folder, err := modules.Open(ctx, modules.Config{
 		Path: s.cfg.Modules, Gateway: s.gateway, Listen: s.listenForModule, CacheDir: s.cfg.ModulesCache, Logger: s.log,
-		Guests: s.handlers.wasm, Versions: rollout.NewModuleMetrics(s.registry), Metrics: modules.NewMetrics(s.registry), Needed: needed,
+		Guests: s.handlers.wasm, Versions: rollout.NewMetrics(s.registry), Metrics: modules.NewMetrics(s.registry), Needed: needed,
 	})
 	if err != nil {
 		return s.cfg.Problem("modules", "%v", err)

@@ -33,30 +33,30 @@ type Guest interface {
 	Write(stream int, b []byte)
 }
 
-// wasiFunction is a function of WASI preview1. params has i for i32 and I for i64. Without call it is there to link, and says that there is no such file.
-type wasiFunction struct {
+// function is a function of WASI preview1. params has i for i32 and I for i64. Without call it is there to link, and says that there is no such file.
+type function struct {
 	name   string
 	params string
 	call   func(g Guest, m api.Memory, s []uint64) errno
 }
 
-// wasiFunctions is all of preview1: what compilers link is more than what guests call.
-var wasiFunctions = []wasiFunction{
-	{"args_get", "ii", wasiNothing},
-	{"args_sizes_get", "ii", wasiNoList},
-	{"environ_get", "ii", wasiNothing},
-	{"environ_sizes_get", "ii", wasiNoList},
+// functions is all of preview1: what compilers link is more than what guests call.
+var functions = []function{
+	{"args_get", "ii", nothing},
+	{"args_sizes_get", "ii", noList},
+	{"environ_get", "ii", nothing},
+	{"environ_sizes_get", "ii", noList},
 	{"clock_res_get", "ii", clockResolution},
 	{"clock_time_get", "iIi", clockTime},
 	{"random_get", "ii", random},
-	{"sched_yield", "", wasiNothing},
+	{"sched_yield", "", nothing},
 	{"poll_oneoff", "iiii", poll},
 	{"proc_exit", "i", exit},
-	{"proc_raise", "i", wasiUnknown},
+	{"proc_raise", "i", unknown},
 	{"fd_write", "iiii", fdWrite},
 	{"fd_read", "iiii", fdRead},
 	{"fd_fdstat_get", "ii", fdStat},
-	{"fd_close", "i", wasiNothing},
+	{"fd_close", "i", nothing},
 	{name: "fd_advise", params: "iIIi"},
 	{name: "fd_allocate", params: "iII"},
 	{name: "fd_datasync", params: "i"},
@@ -90,7 +90,7 @@ var wasiFunctions = []wasiFunction{
 	{name: "sock_shutdown", params: "ii"},
 }
 
-func (f wasiFunction) signature() hostabi.Signature {
+func (f function) signature() hostabi.Signature {
 	var s hostabi.Signature
 	for _, p := range f.params {
 		t := api.ValueTypeI32
@@ -108,7 +108,7 @@ func (f wasiFunction) signature() hostabi.Signature {
 // Provide makes the module in r. caller finds the instance in the context of a call; every call counts as a host call.
 func Provide(ctx context.Context, r wazero.Runtime, caller func(context.Context) Guest) error {
 	b := r.NewHostModuleBuilder(hostabi.WASIModuleName)
-	for _, f := range wasiFunctions {
+	for _, f := range functions {
 		s := f.signature()
 		b.NewFunctionBuilder().WithGoModuleFunction(f.goFunction(caller), s.Params, s.Results).Export(f.name)
 	}
@@ -118,7 +118,7 @@ func Provide(ctx context.Context, r wazero.Runtime, caller func(context.Context)
 	return nil
 }
 
-func (f wasiFunction) goFunction(caller func(context.Context) Guest) api.GoModuleFunc {
+func (f function) goFunction(caller func(context.Context) Guest) api.GoModuleFunc {
 	call := f.call
 	if call == nil {
 		call = noFile
@@ -138,8 +138,8 @@ func (f wasiFunction) goFunction(caller func(context.Context) Guest) api.GoModul
 
 // Imports are the functions that a guest may import, by name.
 func Imports() map[string]hostabi.Signature {
-	have := make(map[string]hostabi.Signature, len(wasiFunctions))
-	for _, f := range wasiFunctions {
+	have := make(map[string]hostabi.Signature, len(functions))
+	for _, f := range functions {
 		have[f.name] = f.signature()
 	}
 	return have

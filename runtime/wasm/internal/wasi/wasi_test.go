@@ -84,7 +84,7 @@ const (
 	room     = 100_000
 )
 
-func TestWASICalls(t *testing.T) {
+func TestCalls(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		params []int64
@@ -137,7 +137,7 @@ func TestWASICalls(t *testing.T) {
 	}
 }
 
-func TestWASIClocksAndRandomAreReal(t *testing.T) {
+func TestClocksAndRandomAreReal(t *testing.T) {
 	g := newGuest(t, guestCalling("clock_time_get", 0, 0, room))
 	before := time.Now()
 	_, err := g.receive("")

@@ -36,7 +36,7 @@ type version struct {
 	digest string // SHA-256 of the file, in hex
 	loaded time.Time
 	state  VersionState
-	conns  map[*moduleConn]struct{}
+	conns  map[*conn]struct{}
 	served uint64 // connections
 	faults uint64 // connections that a fault of their own ended
 
@@ -64,7 +64,7 @@ func (m *Module) settings(c wasm.Config) wasm.Config {
 }
 
 func newVersion(c wasm.Config, e *wasm.Engine) *version {
-	return &version{engine: e, id: idOf(c), digest: e.Digest(), loaded: time.Now(), conns: make(map[*moduleConn]struct{})}
+	return &version{engine: e, id: idOf(c), digest: e.Digest(), loaded: time.Now(), conns: make(map[*conn]struct{})}
 }
 
 // versionID tells apart what behaves differently: the file, and all that is set for it.
@@ -102,7 +102,7 @@ func (m *Module) drain(v *version, timeout time.Duration) {
 	m.draining = append(m.draining, v)
 	m.log.Info("module version drains", "version", v.short(), "connections", len(v.conns), "drain_timeout", timeout.String())
 	conns := slices.Collect(maps.Keys(v.conns))
-	m.tasks.Go(func() { tellDrain(conns) })
+	m.tasks.Go(func() { postDrain(conns) })
 	m.freeUnused(v)
 	m.endOldest()
 }

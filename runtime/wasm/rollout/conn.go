@@ -6,9 +6,9 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// moduleConn is the handler of one connection of a [Module]: that of its version, with what the module must know. Its fields are owned by whoever runs the
+// conn is the handler of one connection of a [Module]: that of its version, with what the module must know. Its fields are owned by whoever runs the
 // connection's events.
-type moduleConn struct {
+type conn struct {
 	module   *Module
 	adapter  gateway.ConnectionAdapter
 	version  *version
@@ -20,33 +20,33 @@ type moduleConn struct {
 }
 
 var (
-	_ gateway.ConnectionHandler = (*moduleConn)(nil)
-	_ gateway.Drainer           = (*moduleConn)(nil)
+	_ gateway.ConnectionHandler = (*conn)(nil)
+	_ gateway.Drainer           = (*conn)(nil)
 )
 
 // Digest is that of the version that the connection was given to.
-func (h *moduleConn) Digest() string { return h.version.digest }
+func (h *conn) Digest() string { return h.version.digest }
 
-func (h *moduleConn) OnSocketCreated(info gateway.ConnInfo) error {
+func (h *conn) OnSocketCreated(info gateway.ConnInfo) error {
 	if err := h.module.admit(h); err != nil {
 		return err
 	}
 	return h.note(h.handler.OnSocketCreated(info))
 }
 
-func (h *moduleConn) OnReceivedBytes(b []byte) error {
+func (h *conn) OnReceivedBytes(b []byte) error {
 	return h.note(h.handler.OnReceivedBytes(b))
 }
 
-func (h *moduleConn) OnTimerTimeout(t gateway.TimerType) error {
+func (h *conn) OnTimerTimeout(t gateway.TimerType) error {
 	return h.note(h.handler.OnTimerTimeout(t))
 }
 
-func (h *moduleConn) OnReceivedMessages(messages []gateway.Message) error {
+func (h *conn) OnReceivedMessages(messages []gateway.Message) error {
 	return h.note(h.handler.OnReceivedMessages(messages))
 }
 
-func (h *moduleConn) OnSocketClosed(reason gateway.CloseReason) error {
+func (h *conn) OnSocketClosed(reason gateway.CloseReason) error {
 	if !h.admitted {
 		return nil
 	}
@@ -56,7 +56,7 @@ func (h *moduleConn) OnSocketClosed(reason gateway.CloseReason) error {
 }
 
 // OnDrain tells the guest once, whether the module or the gateway asks first.
-func (h *moduleConn) OnDrain() error {
+func (h *conn) OnDrain() error {
 	d, ok := h.handler.(gateway.Drainer)
 	if !ok || h.drained {
 		return nil
@@ -66,14 +66,14 @@ func (h *moduleConn) OnDrain() error {
 }
 
 // note counts the connection where err is a fault of the guest.
-func (h *moduleConn) note(err error) error {
+func (h *conn) note(err error) error {
 	if err != nil {
 		h.noteReason(gateway.ReasonOf(err))
 	}
 	return err
 }
 
-func (h *moduleConn) noteReason(r gateway.CloseReason) {
+func (h *conn) noteReason(r gateway.CloseReason) {
 	if !h.faulty && r.Code >= gateway.ReasonGuestTrap.Code && r.Code <= gateway.ReasonGuestBadAction.Code {
 		h.faulty = true
 		h.module.faulted(h)
@@ -87,8 +87,8 @@ const (
 	drainPatience = 100 * time.Millisecond
 )
 
-// tellDrain posts the drain to each connection.
-func tellDrain(conns []*moduleConn) {
+// postDrain posts the drain to each connection.
+func postDrain(conns []*conn) {
 	places := make(chan struct{}, drainsAtOnce)
 	for _, h := range conns {
 		select {

@@ -41,7 +41,7 @@ func TestCanaryGetsItsShareEvenly(t *testing.T) {
 	var order strings.Builder
 	for range 20 {
 		d := connect(t, m)
-		if d.handler.(*moduleConn).version == m.serving {
+		if d.handler.(*conn).version == m.serving {
 			order.WriteByte('a')
 		} else {
 			order.WriteByte('b')
@@ -65,7 +65,7 @@ func TestOptionsChangeDuringATrial(t *testing.T) {
 	trial := func(test func(m *Module, at func(d time.Duration, want string))) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
-			m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet})
+			m, err := New(Config{Name: "test", Logger: quiet})
 			must(t, err)
 			swap(t, m, files["a"], SwapOptions{})
 			began := time.Now()
@@ -119,7 +119,7 @@ func TestOptionsChangeDuringATrial(t *testing.T) {
 func TestDrainTimeoutChanges(t *testing.T) {
 	files, _ := guests(t, "echo", "a", "b")
 	synctest.Test(t, func(t *testing.T) {
-		m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet})
+		m, err := New(Config{Name: "test", Logger: quiet})
 		must(t, err)
 		swap(t, m, files["a"], SwapOptions{})
 		d := connect(t, m)
@@ -127,7 +127,7 @@ func TestDrainTimeoutChanges(t *testing.T) {
 		began := time.Now()
 		time.Sleep(time.Minute)
 		swap(t, m, files["b"], SwapOptions{DrainTimeout: time.Hour})
-		v := d.handler.(*moduleConn).version
+		v := d.handler.(*conn).version
 		if got := v.until.Sub(began); got != time.Hour {
 			t.Errorf("it drains for %v", got)
 		}
@@ -144,7 +144,7 @@ func TestDrainTimeoutChanges(t *testing.T) {
 func TestCanaryIsPromoted(t *testing.T) {
 	files, names := guests(t, "echo", "a", "b")
 	synctest.Test(t, func(t *testing.T) {
-		m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet})
+		m, err := New(Config{Name: "test", Logger: quiet})
 		must(t, err)
 		swap(t, m, files["a"], SwapOptions{})
 		swap(t, m, files["b"], SwapOptions{Canary: &Canary{Percent: 50, After: time.Minute, Connections: 3}, Guard: Guard{Period: time.Hour}})

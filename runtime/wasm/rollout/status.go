@@ -2,8 +2,8 @@ package rollout
 
 import "time"
 
-// ModuleStatus is what a [Module] has at one time.
-type ModuleStatus struct {
+// Status is what a [Module] has at one time.
+type Status struct {
 	Name     string
 	Versions []VersionStatus // newest first
 	// RolledBack is the version that was taken back last, nil where none was.
@@ -32,10 +32,10 @@ type Rollback struct {
 }
 
 // Status returns what is there now.
-func (m *Module) Status() ModuleStatus {
+func (m *Module) Status() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := ModuleStatus{Name: m.config.Name, RolledBack: m.rolledBack}
+	s := Status{Name: m.config.Name, RolledBack: m.rolledBack}
 	for _, v := range m.versions() {
 		s.Versions = append(s.Versions, VersionStatus{
 			Digest: v.digest, Settings: v.settings(), State: v.state, Percent: m.percent(v), Loaded: v.loaded, Connections: len(v.conns), Served: v.served,

@@ -25,7 +25,7 @@ func codeMappings(t *testing.T) int {
 
 // Versions that come and go leave no instance and no compiled code behind.
 func TestVersionsLeaveNothing(t *testing.T) {
-	m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet, Guests: guestMetrics})
+	m, err := New(Config{Name: "test", Logger: quiet, Guests: guestMetrics})
 	must(t, err)
 	var before int
 	const swaps = 20

@@ -16,7 +16,7 @@ import (
 
 // A drain of more devices than events may wait for an instance ends none of them.
 func TestDrainOfManyDevices(t *testing.T) {
-	m, err := NewModule(ModuleConfig{Name: "test", Logger: quiet})
+	m, err := New(Config{Name: "test", Logger: quiet})
 	must(t, err)
 	files, _ := guests(t, "scenario", "a", "b")
 	must(t, m.Swap(t.Context(), wasm.Config{Module: files["a"], Shards: 1, Limits: wasm.Limits{Waiting: drainsAtOnce + 1}}, SwapOptions{}))

@@ -9,12 +9,12 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 )
 
-func noFile(Guest, api.Memory, []uint64) errno      { return errnoBadFile }
-func wasiNothing(Guest, api.Memory, []uint64) errno { return errnoSuccess }
-func wasiUnknown(Guest, api.Memory, []uint64) errno { return errnoNoSys }
+func noFile(Guest, api.Memory, []uint64) errno  { return errnoBadFile }
+func nothing(Guest, api.Memory, []uint64) errno { return errnoSuccess }
+func unknown(Guest, api.Memory, []uint64) errno { return errnoNoSys }
 
-// wasiNoList says that there are no arguments or variables: a count and a size of 0.
-func wasiNoList(_ Guest, m api.Memory, s []uint64) errno {
+// noList says that there are no arguments or variables: a count and a size of 0.
+func noList(_ Guest, m api.Memory, s []uint64) errno {
 	return fault(m.WriteUint32Le(uint32(s[0]), 0) && m.WriteUint32Le(uint32(s[1]), 0))
 }
 

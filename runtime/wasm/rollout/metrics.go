@@ -2,8 +2,8 @@ package rollout
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// ModuleMetrics counts what becomes of the versions of modules. One set serves all of them.
-type ModuleMetrics struct {
+// Metrics counts what becomes of the versions of modules. One set serves all of them.
+type Metrics struct {
 	info        *prometheus.GaugeVec
 	connections *prometheus.GaugeVec
 	faults      *prometheus.CounterVec
@@ -11,15 +11,15 @@ type ModuleMetrics struct {
 	rollbacks   *prometheus.CounterVec
 }
 
-// NewModuleMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
-func NewModuleMetrics(reg prometheus.Registerer) *ModuleMetrics {
+// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 	}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
-	m := &ModuleMetrics{
+	m := &Metrics{
 		info: gauge("exgate_wasm_module_info", "1 for each version of a module that is there, by its digest and state.", "module", "version", "state"),
 		connections: gauge("exgate_wasm_module_connections",
 			"Connections now open, by the version of the module that they keep.", "module", "version"),
@@ -34,12 +34,12 @@ func NewModuleMetrics(reg prometheus.Registerer) *ModuleMetrics {
 	return m
 }
 
-func (m *ModuleMetrics) connected(module string, v *version, n float64) {
+func (m *Metrics) connected(module string, v *version, n float64) {
 	m.connections.WithLabelValues(module, v.short()).Add(n)
 }
 
 // forget removes what is said of a module's versions.
-func (m *ModuleMetrics) forget(module string) {
+func (m *Metrics) forget(module string) {
 	of := prometheus.Labels{"module": module}
 	m.info.DeletePartialMatch(of)
 	m.connections.DeletePartialMatch(of)

@@ -39,7 +39,7 @@ func (o SwapOptions) withDefaults() (SwapOptions, error) {
 	return o, errors.Join(o.Guard.check(), c.check())
 }
 
-var errModuleClosed = errors.New("the module is closed")
+var errClosed = errors.New("the module is closed")
 
 // Swap makes the guest of c the version that new connections take, at once or after a trial. It loads, starts and smoke-tests the guest first, off the
 // path; an error changes nothing. Name, CacheDir, Logger and Metrics of c are the module's.
@@ -67,7 +67,7 @@ func (m *Module) Swap(ctx context.Context, c wasm.Config, o SwapOptions) error {
 	}
 	m.tellSuspects(engine)
 	if !m.install(newVersion(c, engine), o) {
-		return errors.Join(errModuleClosed, engine.Close(ctx))
+		return errors.Join(errClosed, engine.Close(ctx))
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func (m *Module) reuse(id versionID, o SwapOptions) (done bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return true, errModuleClosed
+		return true, errClosed
 	}
 	i := slices.IndexFunc(m.versions(), func(v *version) bool { return v.id == id })
 	if i < 0 {
