@@ -3,7 +3,6 @@ package wasm
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/internal/wasmtest"
@@ -274,21 +273,5 @@ func TestConnectionAtADyingInstance(t *testing.T) {
 	}
 	if d := <-come; d.instance() == in || d.receive("x") != nil {
 		t.Error("the connection is at the dead instance")
-	}
-}
-
-// A source that ended an instance of one version of a module is set apart in the next one from its first connection on.
-func TestNextVersionKnowsSuspects(t *testing.T) {
-	m := newModule(t)
-	swap(t, m, variant(t, "hostile", "a"), SwapOptions{})
-	bad := connect(t, m)
-	end(t, bad, "t")
-	swap(t, m, variant(t, "hostile", "b"), SwapOptions{})
-	s := &m.serving.engine.suspects
-	if got := s.why(sourceOf(info.Peer), time.Now()); got != apartSuspect {
-		t.Errorf("the next version takes it for %q", got)
-	}
-	if got := s.why(source(1), time.Now()); got != apartNot {
-		t.Errorf("another source is %q", got)
 	}
 }

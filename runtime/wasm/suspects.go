@@ -75,6 +75,9 @@ func (s *suspects) fault(source netip.Prefix, shard bool, now time.Time) (raised
 	return raised
 }
 
+// InheritSuspects sets apart in e the sources that have ended instances of from, an engine of an earlier version of the module.
+func (e *Engine) InheritSuspects(from *Engine) { e.suspects.inherit(&from.suspects, time.Now()) }
+
 // inherit takes over the sources that other has at now, so that a device which ended instances of one version of a module does not begin anew with the
 // next. The alarm stays with the version.
 func (s *suspects) inherit(other *suspects, now time.Time) {

@@ -73,11 +73,11 @@ func (m *Module) Swap(ctx context.Context, c wasm.Config, o SwapOptions) error {
 }
 
 // tellSuspects has a new engine set apart the sources that ended instances of the version that serves.
-func (m *Module) tellSuspects(next *Engine) {
+func (m *Module) tellSuspects(next *wasm.Engine) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.serving != nil {
-		next.suspects.inherit(&m.serving.engine.suspects, time.Now())
+		next.InheritSuspects(m.serving.engine)
 	}
 }
 

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
@@ -257,4 +259,32 @@ func TestSmokeTest(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "smoke test: the guest fails at a new connection: guest_trap") {
 		t.Error(err)
 	}
+}
+
+// A source that ended an instance of one version of a module is set apart in the next one from its first connection on.
+func TestNextVersionKnowsSuspects(t *testing.T) {
+	m := newModule(t)
+	apart := func() float64 {
+		return gatewaytest.Metric(t, registry, "exgate_wasm_connections_apart_total", "suspect")
+	}
+	swap(t, m, variant(t, "hostile", "a"), SwapOptions{})
+	visit(t, m, true)
+	swap(t, m, variant(t, "hostile", "b"), SwapOptions{})
+	before := apart()
+	other := &device{name: "other", posted: make(chan func() error, 100)}
+	var err error
+	other.handler, err = m.NewHandler(other)
+	must(t, err)
+	from := info
+	from.Peer = netip.MustParseAddrPort("203.0.113.1:1000")
+	must(t, other.handler.OnSocketCreated(from))
+	if got := apart() - before; got != 0 {
+		t.Errorf("another source: %v connections are apart", got)
+	}
+	bad := connect(t, m)
+	if got := apart() - before; got != 1 {
+		t.Errorf("the source that ended an instance: %v connections are apart", got)
+	}
+	bad.leave(t)
+	other.leave(t)
 }
