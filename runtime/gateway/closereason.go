@@ -39,6 +39,7 @@ var (
 	ReasonHandlerFailed      = CloseReason{Code: 500, Name: "handler_failed"}
 	ReasonHandlerUnavailable = CloseReason{Code: 501, Name: "handler_unavailable"}
 	ReasonHandlerTimeout     = CloseReason{Code: 502, Name: "handler_timeout"}
+	ReasonHandlerStreamEnded = CloseReason{Code: 503, Name: "handler_stream_ended"} // the handler ends its stream, again and again, at events of the connection
 	ReasonGuestTrap          = CloseReason{Code: 510, Name: "guest_trap"}
 	ReasonGuestOutOfFuel     = CloseReason{Code: 511, Name: "guest_out_of_fuel"}
 	ReasonGuestExit          = CloseReason{Code: 512, Name: "guest_exit"}

@@ -75,6 +75,9 @@ func (c *Conn) ID() string { return c.id }
 // Info describes the peer.
 func (c *Conn) Info() ConnInfo { return c.info }
 
+// Listener returns the name of the connection's listener.
+func (c *Conn) Listener() string { return c.metrics.name }
+
 // Opened is when the connection was accepted.
 func (c *Conn) Opened() time.Time { return c.opened }
 

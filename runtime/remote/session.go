@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/exgate/exgate/internal/lograte"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 	"github.com/exgate/exgate/runtime/remote/internal/session"
@@ -48,6 +49,8 @@ type handlerSession struct {
 	gone    int                       // connections that ended, but the handler has not acknowledged it
 	blocked map[*sessionConn]struct{} // wait for bytes to become less
 	closed  bool
+
+	guiltyLines lograte.Limiter
 }
 
 // newSession returns what makes handlers in the dialect session.

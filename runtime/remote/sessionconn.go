@@ -41,6 +41,7 @@ type sessionConn struct {
 	closing bool          // the device has gone, or must
 	left    bool          // the handler has closed it: only the end is still of interest
 	ended   bool          // the end is in the window
+	suspicion
 }
 
 var (

@@ -14,17 +14,22 @@ import (
 
 // sessionLine is a session's way to one backend: one stream after the other. Its fields are guarded by handlerSession.mu.
 type sessionLine struct {
-	session *handlerSession
-	to      *backend.Backend
-	node    string         // the gateway's
-	limits  session.Limits // of a window
-	batch   int            // messages in an event
-	ready   []*sessionConn // have events to send, in the order of their turns
-	results session.Queue
-	live    *sessionStream // nil: there is no stream
-	why     error          // why there is no stream; nil while the first attempt is under way
-	over    bool           // there will be no stream any longer
-	changed chan struct{}  // closed and replaced when live or why changes
+	session  *handlerSession
+	to       *backend.Backend
+	node     string         // the gateway's
+	limits   session.Limits // of a window
+	batch    int            // messages in an event
+	ready    []*sessionConn // have events to send, in the order of their turns
+	turns    int            // of ready until the next trial may begin
+	suspects []*sessionConn // have events to send that go alone
+	trial    *trial         // nil: none is under way
+	out      int            // connections with events that were sent on this stream and not acknowledged, also of those dropped since
+	useful   bool           // the handler acknowledged an event on the newest stream
+	results  session.Queue
+	live     *sessionStream // nil: there is no stream
+	why      error          // why there is no stream; nil while the first attempt is under way
+	over     bool           // there will be no stream any longer
+	changed  chan struct{}  // closed and replaced when live or why changes
 }
 
 // run opens one stream after the other until the session or the connection to the backend is closed.
@@ -54,9 +59,18 @@ func (l *sessionLine) run() {
 		}
 		if time.Since(began) > slowestRetry {
 			pause = firstRetry
+		} else if l.wasUseful() {
+			pause = min(pause, usefulRetry) // others wait for the next stream while suspects are found
 		}
 		l.rest(ctx, pause)
 	}
+}
+
+// wasUseful reports whether the handler acknowledged an event on the last stream.
+func (l *sessionLine) wasUseful() bool {
+	l.session.mu.Lock()
+	defer l.session.mu.Unlock()
+	return l.useful
 }
 
 // rest waits before the next attempt, and no longer than until the backend is connected again.
@@ -89,10 +103,12 @@ func (l *sessionLine) attach(st *sessionStream) {
 	s := l.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.live, l.why = st, nil
+	l.live, l.why, l.useful = st, nil, false
 	l.limits, l.batch = st.limits, st.batch
 	now := s.now()
-	for _, c := range l.conns() {
+	conns := l.conns()
+	bySuspicion(conns)
+	for _, c := range conns {
 		c.since = now
 		if c.held {
 			s.metrics.retries.Inc()
@@ -101,6 +117,7 @@ func (l *sessionLine) attach(st *sessionStream) {
 		c.notify() // the window may be another
 		l.schedule(c)
 	}
+	l.turns = len(l.ready)
 	l.change()
 }
 
@@ -108,15 +125,22 @@ func (l *sessionLine) attach(st *sessionStream) {
 func (l *sessionLine) lost(err error, over bool) {
 	s := l.session
 	s.mu.Lock()
+	blamed := l.live != nil && !over
 	l.live, l.why, l.over = nil, err, over
 	l.ready, l.results = nil, session.Queue{}
 	now := s.now()
 	conns := l.conns()
+	var guilty []*sessionConn
 	for _, c := range conns {
+		if blamed && c.blame() {
+			guilty = append(guilty, c)
+		}
 		c.rewind(now)
 	}
+	l.suspects, l.trial, l.out = nil, nil, 0
 	l.change()
 	s.mu.Unlock()
+	l.convict(guilty, err)
 	if s.policy != OnFailureClose && len(conns) > 0 && !over {
 		_ = s.client.report(l.to, "Session", unavailable(err), false)
 	}
@@ -176,16 +200,24 @@ func (l *sessionLine) awaitStream(ctx context.Context) error {
 
 // schedule gives c a turn to send, if there is a stream and it has something to say; the caller holds mu.
 func (l *sessionLine) schedule(c *sessionConn) {
-	if l.live != nil && !c.queued && c.speaks() {
-		c.queued = true
-		l.ready = append(l.ready, c)
-		l.live.wake()
+	if l.live == nil || c.queued || !c.speaks() || l.trial != nil && l.trial.conn == c {
+		return
 	}
+	c.queued = true
+	if c.suspect() {
+		l.suspects = append(l.suspects, c)
+	} else {
+		l.ready = append(l.ready, c)
+	}
+	l.live.wake()
 }
 
 // fill appends what waits to frame until it is full; the caller holds mu.
 func (l *sessionLine) fill(frame []byte, full int) []byte {
 	frame = l.results.Take(frame)
+	if l.trial != nil {
+		return l.fillAlone(frame, full)
+	}
 	turns := 0
 	for turns < len(l.ready) && len(frame) < full {
 		c := l.ready[turns]
@@ -201,5 +233,7 @@ func (l *sessionLine) fill(frame []byte, full int) []byte {
 		l.schedule(c) // where the frame is full
 	}
 	l.ready = l.ready[:copy(l.ready, l.ready[turns:])]
+	l.turns -= turns
+	l.tryAlone()
 	return frame
 }

@@ -86,3 +86,8 @@ func (m *sessionMetrics) dropped(what droppedKind) { m.lost[what].Inc() }
 func (m *sessionMetrics) neverTold(why string, n int) {
 	m.set.delivery.neverTold.WithLabelValues(m.handler, why).Add(float64(n))
 }
+
+// guilty counts a connection whose events end streams.
+func (m *sessionMetrics) guilty(reason gateway.CloseReason) {
+	m.set.failures.WithLabelValues(m.handler, reason.Name).Inc()
+}

@@ -43,7 +43,9 @@ func (c *sessionConn) take(frame []byte, full int) []byte {
 		frame = c.resume(frame)
 	}
 	c.told = true
-	return c.window.Take(frame, full)
+	frame = c.window.Take(frame, full)
+	c.sent()
+	return frame
 }
 
 // resume tells a new stream of the connection.
@@ -60,6 +62,7 @@ func (c *sessionConn) resume(frame []byte) []byte {
 func (c *sessionConn) rewind(now time.Duration) {
 	before := c.window.Size()
 	c.again, c.queued, c.unsure = c.told, false, c.window.Sent()
+	c.out, c.excused = false, false
 	c.window.Rewind()
 	c.session.shrunk(before - c.window.Size())
 	c.stick(now)
@@ -78,6 +81,7 @@ func (c *sessionConn) acknowledge(seq uint64, now time.Duration) {
 		return
 	}
 	c.since, c.stuck = now, 0
+	c.absolve()
 	c.notify()
 	s.shrunk(before - c.window.Size())
 	if c.ended && c.window.Len() == 0 {
@@ -88,6 +92,7 @@ func (c *sessionConn) acknowledge(seq uint64, now time.Duration) {
 // fail ends the waiting of events with err. What the handler has not seen is dropped, but for the end.
 func (c *sessionConn) fail(err error) {
 	c.err = err
+	c.ends, c.alone = 0, 0
 	if c.ended {
 		c.drop()
 		return
@@ -110,6 +115,7 @@ func (c *sessionConn) drop() {
 	if c.ended {
 		s.left(-1)
 	}
+	c.line.endTrial(c)
 	c.pin.Release()
 	c.noteHeld()
 	c.notify()
@@ -137,6 +143,9 @@ func (c *sessionConn) notify() {
 // overdue reports whether the handler has been at the oldest event for longer than a callback may take.
 func (c *sessionConn) overdue(now time.Duration) bool {
 	if c.line.live == nil || c.window.Len() == 0 || now-c.since <= c.session.timeout {
+		return false
+	}
+	if c.suspect() && !c.out { // it waits for its turn
 		return false
 	}
 	return !c.ended || !c.window.Unsent() // the end goes out however long the stream is blocked
