@@ -10,7 +10,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/reflection"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
 	"github.com/exgate/exgate/cmd/exgate/internal/doctor"
@@ -28,15 +27,15 @@ func secured(t *testing.T, change func(*tls.Config)) (address, cert, key string)
 	if change != nil {
 		change(cfg)
 	}
-	return serveGRPC(t, reflectingUnary, grpc.Creds(credentials.NewTLS(cfg))), cert, key
+	return serveGRPC(t, unaryHandler, grpc.Creds(credentials.NewTLS(cfg))), cert, key
 }
 
 func TestTLSOfHandlers(t *testing.T) {
 	address, cert, _ := secured(t, nil)
-	plain := serveGRPC(t, reflectingUnary)
+	plain := serveGRPC(t, unaryHandler)
 	otherCert, otherKey := certtest.Files(t, t.TempDir())
 
-	expect(t, handled(t, "grpc: %q, tls: {ca: %q}", address, cert), doctor.Well, "listeners.a.handler.grpc", "speaks unary")
+	expect(t, handled(t, "grpc: %q, tls: {ca: %q}", address, cert), doctor.Well, "listeners.a.handler.grpc", "speaks HTTP/2")
 	expect(t, handled(t, "grpc: %q", address), doctor.Problem, "listeners.a.handler.tls", "speaks TLS and the gateway does not")
 	expect(t, handled(t, "grpc: %q, tls: {ca: %q}", plain, cert), doctor.Problem, "listeners.a.handler.tls", "speaks no TLS and the gateway does")
 	expect(t, handled(t, "grpc: %q", "https://"+plain), doctor.Problem, "listeners.a.handler.tls", "remove tls, and https:// from the address")
@@ -53,7 +52,7 @@ func TestTLSOfHandlers(t *testing.T) {
 		expect(t, handled(t, "grpc: %q, tls: {ca: %q}", mutual, cert), doctor.Problem, "listeners.a.handler.tls.cert", "asks the gateway for a certificate")
 		expect(t, handled(t, "grpc: %q, tls: {ca: %q, cert: %q, key: %q}", mutual, cert, cert, key), doctor.Problem, "listeners.a.handler.tls.cert",
 			"does not take the gateway's certificate in "+cert)
-		expect(t, handled(t, "grpc: %q, tls: {ca: %q, cert: %q, key: %q}", mutual, cert, otherCert, otherKey), doctor.Well, "listeners.a.handler.grpc", "speaks unary")
+		expect(t, handled(t, "grpc: %q, tls: {ca: %q, cert: %q, key: %q}", mutual, cert, otherCert, otherKey), doctor.Well, "listeners.a.handler.grpc", "speaks HTTP/2")
 		expect(t, handled(t, "grpc: %q", mutual), doctor.Problem, "listeners.a.handler.tls", "speaks TLS and the gateway does not")
 	}
 }
@@ -104,14 +103,9 @@ func TestCertificatesThatAreOutOfDate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			server := serveGRPC(t, reflectingUnary, grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: x509.NewCertPool()})))
+			server := serveGRPC(t, unaryHandler, grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: x509.NewCertPool()})))
 			other, _ := certtest.Files(t, folder)
 			expect(t, handled(t, "grpc: %q, tls: {ca: %q}", server, other), doctor.Problem, "listeners.a.handler.grpc", "the server's certificate expired on ")
 		}
 	}
-}
-
-func reflectingUnary(s *grpc.Server) {
-	unaryHandler(s)
-	reflection.Register(s)
 }
