@@ -22,6 +22,25 @@ type backlog struct {
 	holder  *lane      // publishes; guarded by mu, as below
 	next    *lane      // when the holder has left
 	refused bool       // the broker does not let the gateway publish it
+	suspect uint64     // the stored message that was under way when connections ended
+	ends    int        // what speaks against it: it may be sent next by another lane, over another connection
+}
+
+// remember keeps what speaks against a stored message for the lane that sends it next.
+func (g *backlog) remember(k *call) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.suspect, g.ends = k.stored, k.ends
+}
+
+// against is what speaks against a stored message.
+func (g *backlog) against(stored uint64) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.suspect != stored {
+		return 0
+	}
+	return g.ends
 }
 
 // backlogOf returns the backlog of a client id for one more user.
@@ -261,7 +280,7 @@ func (g *backlog) first(l *lane) (*call, bool) {
 		if !ok {
 			return nil, false
 		}
-		k := &call{kind: publishing, topic: r.Topic, payload: r.Payload, qos: r.QoS, props: r.Properties, stored: seq, lane: l}
+		k := &call{kind: publishing, topic: r.Topic, payload: r.Payload, qos: r.QoS, props: r.Properties, stored: seq, lane: l, ends: g.against(seq)}
 		expiry := g.broker.cfg.MessageExpiry
 		if expiry == 0 {
 			return k, true

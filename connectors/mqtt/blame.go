@@ -69,7 +69,11 @@ func (c *client) judge(e ending) (told outcomes) {
 		if k.onTrial || k.released || w == 0 {
 			continue
 		}
-		if k.ends += w; k.ends >= suspectAt || c.isSuspicious(k) {
+		k.ends += w
+		if k.stored > 0 {
+			k.lane.backlog.remember(k)
+		}
+		if k.ends >= suspectAt || c.isSuspicious(k) {
 			told = append(told, c.arrest(k, e)...)
 			arrested = append(arrested, k.lane)
 		}

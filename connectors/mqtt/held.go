@@ -45,6 +45,9 @@ func (l *lane) probeNext() (told outcomes) {
 	}
 	c := l.client
 	if c.triesItself() {
+		if k.needsQuota() {
+			l.publish = k
+		}
 		c.addTrial(k)
 		l.held = len(l.suspects) > 0
 		return append(c.try(), l.pump()...)

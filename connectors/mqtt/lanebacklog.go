@@ -76,6 +76,9 @@ func (l *lane) pumpBacklog() (told outcomes) {
 // sendStored sends with the highest QoS that the broker takes: with QoS 0 there is no more to wait for.
 func (l *lane) sendStored(k *call) (told outcomes) {
 	c := l.client
+	if k.ends >= suspectAt {
+		return l.tryStored(k)
+	}
 	k.qos = min(k.qos, c.link.maxQoS)
 	if reason := c.link.unfit(k); reason != 0 {
 		return l.backlog.answered(k, reason)
@@ -90,6 +93,18 @@ func (l *lane) sendStored(k *call) (told outcomes) {
 		l.drain.wait(l, retryDelay)
 	}
 	return nil
+}
+
+// tryStored has a stored message tried for which connections ended while another lane had it.
+func (l *lane) tryStored(k *call) outcomes {
+	l.publish = k
+	if l.client.triesItself() {
+		l.client.addTrial(k)
+		return l.client.try()
+	}
+	l.suspects = append(l.suspects, k)
+	l.hold(0)
+	return l.probeNext()
 }
 
 // close ends the lane: what it has not sent is refused.

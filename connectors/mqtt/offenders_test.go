@@ -120,6 +120,35 @@ func TestSpooledSuspect(t *testing.T) {
 	}
 }
 
+// TestSpooledSuspectOfADeviceThatComesAndGoes is sent by another lane, over another connection, each time the device logs in or out. What ended
+// connections before speaks against it there too.
+func TestSpooledSuspectOfADeviceThatComesAndGoes(t *testing.T) {
+	b := newStrictBroker(t, 0)
+	folder := t.TempDir() + "/spool"
+	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit, Spool: SpoolConfig{Folder: folder}}, SharedConfig{Connections: 1})
+	evil := loginTo(t, s, "evil", "")
+	call := connectortest.NewCall()
+	evil.Publish("bad", 1, []byte("x"), call.Done)
+	if r := call.Result(t); !r.Ok() {
+		t.Fatal(r)
+	}
+	ended := 0
+	gatewaytest.Eventually(t, "the message to be set aside", func() bool {
+		if _, all := b.endings(); all > ended { // it has been sent: the next lane is to send it
+			ended = all
+			evil.Close()
+			if ended%2 == 0 {
+				evil = loginTo(t, s, "evil", "")
+			}
+		}
+		list, err := ListRefused(folder)
+		return err == nil && len(list) == 1
+	})
+	if _, all := b.endings(); all > 6 {
+		t.Errorf("the broker ended %d connections", all)
+	}
+}
+
 // leave puts messages into a spool that nobody drains.
 func leave(t *testing.T, folder, id string, topics ...string) {
 	t.Helper()

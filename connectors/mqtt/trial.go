@@ -186,6 +186,9 @@ func (c *client) judgeTrials(e ending) (told outcomes) {
 		}
 	}
 	for _, k := range trying {
+		if k.stored > 0 {
+			k.lane.backlog.remember(k)
+		}
 		k.alone = true
 		k.deadline = time.Time{}
 		if c.prober != nil {

@@ -93,6 +93,18 @@ func (l *ledger) devices() (n int) {
 	return n
 }
 
+// missing logs of which devices less has arrived than was acknowledged to them.
+func (l *ledger) missing(t *testing.T, acknowledged []int) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, p := range l.pages {
+		if p.next < acknowledged[i] {
+			t.Logf("device %d: %d messages of %d have arrived", i, p.next, acknowledged[i])
+		}
+	}
+}
+
 // check waits for n messages and wants those of each device in order, with no more rewinds than its way was cut. It returns the number of copies.
 func (l *ledger) check(t *testing.T, n, cuts int) (copies int) {
 	t.Helper()

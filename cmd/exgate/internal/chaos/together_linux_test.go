@@ -39,14 +39,15 @@ func TestAllAtOnce(t *testing.T) {
 
 		var over atomic.Bool
 		var honestDevices, offenders sync.WaitGroup
-		var sent, refused atomic.Int64
+		var refused atomic.Int64
+		acknowledged := make([]int, honest) // messages of each device; read after honestDevices
 		for i := range honest {
 			honestDevices.Go(func() {
 				n, again, err := workHonestly(g.devices, i, &over)
 				if err != nil {
 					t.Errorf("honest device %d, at message %d: %v", i, n, err)
 				}
-				sent.Add(int64(n))
+				acknowledged[i] = n
 				refused.Add(int64(again))
 			})
 		}
@@ -73,8 +74,17 @@ func TestAllAtOnce(t *testing.T) {
 		over.Store(true)
 		honestDevices.Wait()
 		offenders.Wait()
-		t.Logf("%d messages, %d of them refused at first; the broker ended %d connections", sent.Load(), refused.Load(), picky.ended.Load())
-		ledger.check(t, int(sent.Load()), int(picky.ended.Load()))
+		sent := 0
+		for _, n := range acknowledged {
+			sent += n
+		}
+		t.Logf("%d messages, %d refusals of them before; the broker ended %d connections", sent, refused.Load(), picky.ended.Load())
+		defer func() {
+			if t.Failed() {
+				ledger.missing(t, acknowledged)
+			}
+		}()
+		ledger.check(t, sent, int(picky.ended.Load()))
 		if n := g.metric("exgate_connections_closed_total", "guest_trap"); n == 0 {
 			t.Error("no module trapped")
 		}
