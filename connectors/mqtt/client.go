@@ -226,7 +226,8 @@ func (c *client) canTake(k *call) bool {
 
 // unblock lets lanes go on that waited. It needs mu.
 func (c *client) unblock() (told outcomes) {
-	told = append(c.resend(), c.sendAcquitted()...)
+	told = c.resend()
+	c.sendAcquitted()
 	told = append(told, c.try()...)
 	for len(c.blocked) > 0 && c.link != nil {
 		l := c.blocked[0]

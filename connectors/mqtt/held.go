@@ -141,7 +141,7 @@ func (c *client) tryHere(l *lane, k *call) (told outcomes) {
 }
 
 // sendAcquitted sends the SUBSCRIBEs and UNSUBSCRIBEs that passed their trial. It needs mu.
-func (c *client) sendAcquitted() outcomes {
+func (c *client) sendAcquitted() {
 	for c.link != nil && len(c.acquitted) > 0 && c.link.wire.hasRoom() {
 		k := c.acquitted[0]
 		c.acquitted = c.acquitted[1:]
@@ -156,7 +156,6 @@ func (c *client) sendAcquitted() outcomes {
 			k.deadline = time.Now().Add(resubscribeTimeout)
 		}
 	}
-	return nil
 }
 
 // endTrials finishes what the client was trying. It needs mu.

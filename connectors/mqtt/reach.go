@@ -52,7 +52,7 @@ func (r *reach) look() {
 func (r *reach) report(cause error, log func(before error, since time.Time)) {
 	r.reporting.Lock()
 	defer r.reporting.Unlock()
-	before, since := r.stateSince()
+	since, before := r.stateSince()
 	log(before, since)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,14 +66,14 @@ func (r *reach) report(cause error, log func(before error, since time.Time)) {
 	}
 }
 
-func (r *reach) stateSince() (error, time.Time) { //nolint:revive // the error is a state
+func (r *reach) stateSince() (since time.Time, cause error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.cause, r.since
+	return r.since, r.cause
 }
 
 func (r *reach) state() error {
-	cause, _ := r.stateSince()
+	_, cause := r.stateSince()
 	return cause
 }
 

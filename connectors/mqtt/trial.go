@@ -165,7 +165,7 @@ func (c *client) judgeTrials(e ending) (told outcomes) {
 	trying := c.trying
 	c.trying, c.window = nil, 1
 	w := e.weight()
-	if w == 0 && e.cause == errNoAck { //nolint:errorlint // it is never wrapped
+	if w == 0 && e.cause == errNoAck {
 		w = possible
 	}
 	if len(trying) == 1 && w > 0 {

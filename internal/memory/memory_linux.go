@@ -49,5 +49,5 @@ func machine() int64 {
 	if unix.Sysinfo(&info) != nil {
 		return 0
 	}
-	return int64(uint64(info.Totalram) * uint64(info.Unit)) //nolint:gosec,unconvert // no machine has 8 EiB; Totalram has 32 bits on some
+	return int64(uint64(info.Totalram) * uint64(info.Unit)) //nolint:unconvert // no machine has 8 EiB; Totalram has 32 bits on some
 }

@@ -83,7 +83,7 @@ func (r *reader) instruction(types int) instruction {
 	case op == opBlock || op == opLoop || op == opIf:
 		r.blockType(types)
 	case op == opBranchTable:
-		in.targets = int(r.count("branch targets", maxBranchTargets)) + 1
+		in.targets = r.count("branch targets", maxBranchTargets) + 1
 		for range in.targets {
 			r.u32()
 		}

@@ -34,7 +34,6 @@ type Spool struct {
 	// Owned by the committer.
 	nextNumber  uint64
 	repairPause time.Duration
-	reserve     int64 // bytes of the reserve; 0: there is none
 
 	mu        sync.Mutex
 	closing   bool              // guarded by mu
