@@ -4,5 +4,5 @@ package mqtt
 func (s *Session) Retains() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.link == nil || !s.link.forgets
+	return s.link == nil || !s.link.noRetain
 }

@@ -20,7 +20,6 @@ type link struct {
 	wire       *wire
 	client     *paho.Client
 	present    bool   // the broker still had the session
-	forgets    bool   // the broker keeps no retained messages
 	maxSize    int64  // bytes of a packet that the broker takes
 	receiveMax uint16 // publishes of QoS 1 and 2 that the broker takes at once
 	maxQoS     byte
@@ -61,7 +60,6 @@ func (l *link) learn(p *paho.ConnackProperties) {
 	if p == nil {
 		return
 	}
-	l.forgets = !p.RetainAvailable
 	if p.MaximumPacketSize != nil {
 		l.maxSize = int64(*p.MaximumPacketSize)
 	}
