@@ -177,7 +177,7 @@ func (e *entry) gone() {
 
 // reject says why the files changed nothing.
 func (e *entry) reject(err error) {
-	e.folder.config.Metrics.rejected.WithLabelValues(e.name).Inc()
+	e.folder.config.Metrics.reject(e.name)
 	serves := "nothing"
 	if e.module != nil && e.module.Serving() != "" {
 		serves = e.module.Serving()[:12]

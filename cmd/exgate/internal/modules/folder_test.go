@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/exgate/exgate/runtime/wasm/rollout"
 )
 
@@ -185,6 +187,25 @@ func TestNameThatIsNone(t *testing.T) {
 	h := newHouse(t, map[string][]byte{"My Module.wasm": guest(t, "echo")})
 	if s := h.state("My Module", Rejected); !strings.Contains(s.Reason, "is not a valid name of a module") {
 		t.Error(s.Reason)
+	}
+}
+
+// The name of a file need not be UTF-8, as the labels of metrics must be.
+func TestNamesThatAreNoText(t *testing.T) {
+	h := newHouseWith(t, map[string][]byte{"a\xff.wasm": guest(t, "echo"), "good.wasm": guest(t, "echo")}, func(c *Config) {
+		c.Metrics = NewMetrics(nil)
+	})
+	for _, name := range []string{"a\xff", "b\xff"} {
+		h.write(name+".wasm", guest(t, "echo"))
+		if s := h.state(name, Rejected); !strings.Contains(s.Reason, "is not a valid name of a module") {
+			t.Error(s.Reason)
+		}
+	}
+	h.serves("good", guest(t, "echo"))
+	must(t, os.Remove(h.file("a\xff.wasm")))
+	h.status("a\xff", "is forgotten", func(s Status) bool { return s.Name == "" })
+	if n := testutil.CollectAndCount(h.config.Metrics.files); n != 2 {
+		t.Errorf("%d files are counted, want 2", n)
 	}
 }
 

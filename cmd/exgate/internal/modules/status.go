@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/exgate/exgate/runtime/wasm/rollout"
 	"github.com/prometheus/client_golang/prometheus"
@@ -96,7 +98,7 @@ func (e *entry) forget() {
 	e.folder.mu.Lock()
 	delete(e.folder.state, e.name)
 	e.folder.mu.Unlock()
-	e.folder.config.Metrics.files.DeletePartialMatch(prometheus.Labels{"module": e.name})
+	e.folder.config.Metrics.files.DeletePartialMatch(prometheus.Labels{"module": label(e.name)})
 }
 
 // Metrics counts what becomes of files.
@@ -121,7 +123,18 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
+// label is the metric label of a module. Labels have to be UTF-8; the name of a file may be anything.
+func label(module string) string {
+	if utf8.ValidString(module) {
+		return module
+	}
+	return strconv.Quote(module)
+}
+
+func (m *Metrics) reject(module string) { m.rejected.WithLabelValues(label(module)).Inc() }
+
 func (m *Metrics) tell(module string, state State) {
+	module = label(module)
 	for _, s := range states {
 		if s != state {
 			m.files.DeleteLabelValues(module, string(s))
