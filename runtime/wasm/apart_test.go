@@ -7,6 +7,7 @@ import (
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm/internal/suspects"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -202,7 +203,7 @@ func TestApartIsBounded(t *testing.T) {
 	if got := testutil.ToFloat64(set.instances.WithLabelValues("test")); got != 1 {
 		t.Errorf("%v instances are counted", got)
 	}
-	if got := testutil.ToFloat64(set.apart.WithLabelValues("test", apartSuspect)); got != 5 {
+	if got := testutil.ToFloat64(set.apart.WithLabelValues("test", suspects.Suspect)); got != 5 {
 		t.Errorf("%v connections are counted as apart", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm/internal/cpuclock"
 )
 
 // budget is what is left of an event's limits, but for fuel, which the guest counts.
@@ -11,7 +12,7 @@ type budget struct {
 	fuel     uint32 // what the event may spend
 	calls    int
 	bytes    int
-	clock    *cpuClock             // of a guest that is not metered; nil: fuel, calls and bytes bound the event
+	clock    *cpuclock.Clock       // of a guest that is not metered; nil: fuel, calls and bytes bound the event
 	starting bool                  // it is a step of starting an instance
 	over     bool                  // a call was refused because of its bytes
 	broken   *gateway.HandlerError // for the limit that the guest passed
@@ -54,7 +55,7 @@ func (b *budget) call() {
 		b.stop(limitHostCalls, gateway.ReasonGuestCalls, "more host calls in one event than the limit host_calls allows")
 	}
 	if b.clock != nil && b.clock.Err() != nil {
-		b.stop(b.timeLimit(), gateway.ReasonGuestTime, "it took more than %v (limit %s)", b.clock.limit, b.timeLimit())
+		b.stop(b.timeLimit(), gateway.ReasonGuestTime, "it took more than %v (limit %s)", b.clock.Limit(), b.timeLimit())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm/internal/suspects"
 	"golang.org/x/time/rate"
 )
 
@@ -66,13 +68,13 @@ type Engine struct {
 	digest  string
 	program *program
 
-	shards   []*shard  // where instances are shared
-	spares   *spares   // for a shard that loses its instance
-	suspects suspects  // whose connections get none of the shards
-	apart    [2]*apart // instances for those: of sources that are suspected, and of others while the alarm lasts
-	isolated *isolated // where each connection has its own
-	template *template // what those begin as; nil: each runs the module's start
-	noImage  string    // why there is no template
+	shards   []*shard     // where instances are shared
+	spares   *spares      // for a shard that loses its instance
+	suspects suspects.Set // whose connections get none of the shards
+	apart    [2]*apart    // instances for those: of sources that are suspected, and of others while the alarm lasts
+	isolated *isolated    // where each connection has its own
+	template *template    // what those begin as; nil: each runs the module's start
+	noImage  string       // why there is no template
 
 	lines *rate.Limiter // of what guests log whose instance is no shard's
 	ends  *rate.Limiter // of lines about the ends of such instances
@@ -173,10 +175,14 @@ func (e *Engine) start() error {
 	return nil
 }
 
+// InheritSuspects makes e keep the sources apart that have ended instances of from, an engine of an earlier version of
+// the module.
+func (e *Engine) InheritSuspects(from *Engine) { e.suspects.Inherit(&from.suspects, time.Now()) }
+
 // NewHandler makes the handler of a connection, which gets its instance at OnSocketCreated. Where instances are shared and none is live the
 // error carries gateway.ReasonHandlerUnavailable.
 func (e *Engine) NewHandler(adapter gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
-	if e.isolated == nil && !e.suspects.alarm(time.Now()) {
+	if e.isolated == nil && !e.suspects.Alarm(time.Now()) {
 		if _, err := e.leastUsed(); err != nil && !e.spares.coming() {
 			return nil, err
 		}
@@ -193,30 +199,30 @@ func (e *Engine) place(c *connection) (*instance, error) {
 		}
 		return in, err
 	}
-	if why := e.suspects.why(c.source, time.Now()); why != apartNot {
-		return e.placeApart(c, why)
+	if reason := e.suspects.Reason(c.source, time.Now()); reason != suspects.None {
+		return e.placeApart(c, reason)
 	}
 	in, err := e.leastUsed()
 	switch {
 	case err == nil:
 		in.attached.Add(1)
 	case e.spares.coming():
-		return e.placeApart(c, apartRestart)
+		return e.placeApart(c, suspects.Restart)
 	}
 	return in, err
 }
 
 // placeApart returns an instance apart from the shards.
-func (e *Engine) placeApart(c *connection, why string) (*instance, error) {
+func (e *Engine) placeApart(c *connection, reason string) (*instance, error) {
 	a := e.apart[1]
-	if why == apartSuspect {
+	if reason == suspects.Suspect {
 		a = e.apart[0]
 	}
 	in, err := a.attach(c.adapter.ID())
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	e.metrics.set.apart.WithLabelValues(e.config.Name, why).Inc()
+	e.metrics.set.apart.WithLabelValues(e.config.Name, reason).Inc()
 	return in, nil
 }
 
@@ -261,4 +267,37 @@ func (e *Engine) Close(ctx context.Context) error {
 		return fmt.Errorf("closing wasm handler %s: %w", e.config.Name, err)
 	}
 	return nil
+}
+
+// Stats is what became of an engine's connections.
+type Stats struct {
+	Connections uint64 // that the engine was given and had their first event
+	Faults      uint64 // of those, the ones whose own event ended by a fault of the guest, or for which the guest could not start
+}
+
+type stats struct {
+	connections atomic.Uint64
+	faults      atomic.Uint64
+}
+
+// Stats returns the counts since the engine was made.
+func (e *Engine) Stats() Stats {
+	faults := e.stats.faults.Load() // first, so that it is never above the connections
+	return Stats{Connections: e.stats.connections.Load(), Faults: faults}
+}
+
+// Digest names the version of the guest: the SHA-256 of the module as it was given, in hexadecimal.
+func (e *Engine) Digest() string { return e.digest }
+
+// Isolation returns how connections share instances.
+func (e *Engine) Isolation() Isolation { return e.config.Isolation }
+
+// StartImage reports whether instances start from an image of one that has started, and why not where they do not.
+func (e *Engine) StartImage() (ok bool, why string) {
+	return e.template != nil, e.noImage
+}
+
+func digest(module []byte) string {
+	sum := sha256.Sum256(module)
+	return hex.EncodeToString(sum[:])
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/exgate/exgate/internal/meter"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/wasm/internal/suspects"
 	"github.com/tetratelabs/wazero/sys"
 )
 
@@ -107,9 +108,9 @@ func (in *instance) kill(c *connection, err error) error {
 // suspect remembers whose event ended the instance, before another takes its place.
 func (in *instance) suspect(c *connection) {
 	e := in.engine
-	if e.isolated != nil || !e.suspects.fault(c.source, in.shared(), time.Now()) {
+	if e.isolated != nil || !e.suspects.Fault(c.source, in.shared(), time.Now()) {
 		return
 	}
 	e.log.Warn("guest instances are lost again and again: new connections get instances apart from the others",
-		"for", alarmFor.String(), "see", "docs/close-reasons.md")
+		"for", suspects.AlarmFor.String(), "see", "docs/close-reasons.md")
 }

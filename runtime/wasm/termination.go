@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/internal/meter"
+	"github.com/exgate/exgate/runtime/wasm/internal/cpuclock"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 )
@@ -79,10 +80,10 @@ func (in *instance) callContext() (ctx context.Context, done func()) {
 	if in.engine.program.ends != byContext {
 		return in.ctx, func() {}
 	}
-	clock := startClock(in.ctx, in.timeAllowed())
+	clock := cpuclock.Start(in.ctx, in.timeAllowed())
 	in.budget.clock = clock
 	return clock, func() {
-		clock.stop()
+		clock.Stop()
 		in.budget.clock = nil
 	}
 }

@@ -1,10 +1,11 @@
 //go:build !linux
 
-package wasm
+package cpuclock
 
 import "time"
 
-// threadTime returns how much time passes from now on: the system does not tell another thread's.
+// threadTime returns a function that reports the time elapsed since: the processor time of another thread cannot be
+// read here.
 func threadTime() func() time.Duration {
 	began := time.Now()
 	return func() time.Duration { return time.Since(began) }

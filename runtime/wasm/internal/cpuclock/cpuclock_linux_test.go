@@ -1,4 +1,4 @@
-package wasm
+package cpuclock
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 // Time in which the thread does not run does not count; time in which it computes does.
 func TestClockCountsWorkOnly(t *testing.T) {
 	const limit = 20 * time.Millisecond
-	c := startClock(t.Context(), limit)
-	defer c.stop()
+	c := Start(t.Context(), limit)
+	defer c.Stop()
 	time.Sleep(5 * limit)
 	if err := c.Err(); err != nil {
 		t.Fatalf("it ended while nothing ran: %v", err)
@@ -25,10 +25,10 @@ func TestClockCountsWorkOnly(t *testing.T) {
 
 // A clock that was stopped never ends, whatever its thread does then.
 func TestStoppedClock(t *testing.T) {
-	c := startClock(t.Context(), time.Hour)
+	c := Start(t.Context(), time.Hour)
 	c.limit = 0
-	c.stop()
-	c.look()
+	c.Stop()
+	c.check()
 	if err := c.Err(); err != nil {
 		t.Error(err)
 	}

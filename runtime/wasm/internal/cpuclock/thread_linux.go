@@ -1,4 +1,4 @@
-package wasm
+package cpuclock
 
 import (
 	"time"
@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// threadTime returns how much processor time the calling thread uses from now on. What it returns may be called on any thread while
-// this one lives.
+// threadTime returns a function that reports the processor time that the calling thread has used since. The function
+// may be called on any thread while this one lives.
 func threadTime() func() time.Duration {
-	const perThread, scheduled = 4, 2 // of the clock ids that Linux makes of thread ids
+	const perThread, scheduled = 4, 2 // bits of the clock id that Linux derives from a thread id
 	clock := int32(^unix.Gettid()<<3 | perThread | scheduled)
 	now := func() time.Duration {
 		var t unix.Timespec

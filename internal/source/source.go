@@ -1,0 +1,21 @@
+// Package source names who a device's traffic is attributed to when faults are counted: its IPv4 address, or the /64 of
+// its IPv6 address, all of which one machine may have.
+//
+// It imports none of ours and has no lock. Its one function is [Of].
+package source
+
+import "net/netip"
+
+// Of returns the source of a peer. Sockets without an address share the zero prefix.
+func Of(peer netip.AddrPort) netip.Prefix {
+	a := peer.Addr().Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	source, err := a.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return source
+}
