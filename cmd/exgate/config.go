@@ -27,7 +27,7 @@ func newConfig() *cobra.Command {
 func newConfigDefault() *cobra.Command {
 	return &cobra.Command{
 		Use:     "default",
-		Short:   "Print the default configuration with every setting explained",
+		Short:   "Print the commented default configuration",
 		Example: "  exgate config default > exgate.yaml",
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
