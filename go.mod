@@ -74,4 +74,5 @@ require (
 ignore (
 	./hostabi/sdk/assemblyscript/node_modules
 	./proto/examples/node/node_modules
+	./proto/sdk/node/node_modules
 )

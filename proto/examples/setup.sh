@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# setup.sh [python|node|java...]: prepares the example handlers for their tests, all of them unless told. What is there already is kept.
+# setup.sh [python|node|java...]: prepares the handler SDKs and the examples for their tests, all languages by default. It keeps what is already installed.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-# Versions are pinned in python/requirements.txt; the contract is generated anew each time.
+# Versions are pinned in requirements.txt; the contract is generated each time. The example uses the SDK's environment.
 python() (
-  cd python
+  cd ../sdk/python
   [[ -x .venv/bin/python ]] || "${PYTHON:-python3}" -m venv .venv
   if ! cmp -s requirements.txt .venv/requirements.txt; then
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
@@ -14,14 +14,18 @@ python() (
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 )
 
-# Versions are pinned in node/package-lock.json; npm ci also copies the contract.
-node() (
-  cd node
-  if ! cmp -s package-lock.json node_modules/.installed-lock.json; then
-    npm ci --no-audit --no-fund --loglevel=error
-    cp package-lock.json node_modules/.installed-lock.json
-  fi
-  npm run --silent prepare
+# Versions are pinned in package-lock.json; the contract is copied each time. The example's dependency is a link to the SDK.
+node() {
+  npm_packages ../sdk/node
+  npm run --prefix ../sdk/node --silent prepare
+  npm_packages node
+}
+
+npm_packages() (
+  cd "$1"
+  cmp -s package-lock.json node_modules/.installed-lock.json && return
+  npm ci --no-audit --no-fund --loglevel=error
+  cp package-lock.json node_modules/.installed-lock.json
 )
 
 java() { java/build.sh; }
@@ -31,6 +35,6 @@ languages=("$@")
 for language in "${languages[@]}"; do
   case $language in
     python | node | java) "$language" ;;
-    *) echo "no language $language; there are python, node and java" >&2 && exit 2 ;;
+    *) echo "unknown language $language: use python, node or java" >&2 && exit 2 ;;
   esac
 done

@@ -1,16 +1,23 @@
 #!/usr/bin/env bash
-# test.sh: the Python and Node packages' own tests and linters. Java's run when setup.sh builds it; package examplestest plays all of them with a gateway.
+# test.sh: runs the tests and linters of the Python and Node SDKs and examples. setup.sh runs Java's when it builds them; package examplestest runs all examples behind a gateway.
 set -euo pipefail
 cd "$(dirname "$0")"
 ./setup.sh python node
-(
-  cd python
-  .venv/bin/ruff check .
-  .venv/bin/ruff format --check .
-  .venv/bin/python -m pytest -q
-)
-(
-  cd node
-  npm run --silent lint
-  npm test --silent
-)
+
+for folder in ../sdk/python python; do
+  (
+    bin=$PWD/../sdk/python/.venv/bin
+    cd "$folder"
+    "$bin/ruff" check .
+    "$bin/ruff" format --check .
+    "$bin/python" -m pytest -q
+  )
+done
+
+for folder in ../sdk/node node; do
+  (
+    cd "$folder"
+    npm run --silent lint
+    npm test --silent
+  )
+done

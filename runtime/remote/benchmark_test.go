@@ -17,8 +17,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/exgate/exgate/proto/examples/go/handler"
 	"github.com/exgate/exgate/proto/exproto"
+	handler "github.com/exgate/exgate/proto/sdk/go"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote"
 )

@@ -3,8 +3,8 @@ package remote_test
 import (
 	"testing"
 
-	"github.com/exgate/exgate/proto/examples/go/handler"
 	"github.com/exgate/exgate/proto/examples/go/jsonecho"
+	handler "github.com/exgate/exgate/proto/sdk/go"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/handlertest"
 	"github.com/exgate/exgate/runtime/remote"

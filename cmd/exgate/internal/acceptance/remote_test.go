@@ -9,8 +9,8 @@ import (
 
 	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
 	"github.com/exgate/exgate/proto/examples/examplestest"
-	"github.com/exgate/exgate/proto/examples/go/handler"
 	grpcecho "github.com/exgate/exgate/proto/examples/go/jsonecho"
+	handler "github.com/exgate/exgate/proto/sdk/go"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote"
 )

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/exgate/exgate/proto/examples/go/handler"
+	handler "github.com/exgate/exgate/proto/sdk/go"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote"
 )

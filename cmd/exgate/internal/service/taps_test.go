@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/service"
-	"github.com/exgate/exgate/proto/examples/go/handler"
 	"github.com/exgate/exgate/proto/examples/go/jsonecho"
+	handler "github.com/exgate/exgate/proto/sdk/go"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/wasm-examples/line"
 )

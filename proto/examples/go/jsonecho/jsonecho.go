@@ -1,11 +1,11 @@
 // Package jsonecho is the JSON echo protocol as a handler in Go: its logic, which wasm-examples/jsonecho/handler shares with the guest, on the package
-// proto/examples/go/handler.
+// proto/sdk/go.
 package jsonecho
 
 import (
 	"time"
 
-	"github.com/exgate/exgate/proto/examples/go/handler"
+	handler "github.com/exgate/exgate/proto/sdk/go"
 	echo "github.com/exgate/exgate/wasm-examples/jsonecho/handler"
 )
 

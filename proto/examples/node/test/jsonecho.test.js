@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { JSONEcho } from '../jsonecho/protocol.js';
 import { JSONStream } from '../jsonecho/stream.js';
-import { Code, Conn, Result } from '../src/index.js';
+import { Code, Conn, Result } from '@exgate/handler';
 
 const CONNECT = '{"type":1,"clientinfo":{"clientid":"c1","keepalive":60},"password":"p"}';
 const REST = '{"type":5,"topic":"t/#","qos":1} {"type":3,"topic":"t","qos":2,"payload":"x}\\"{"}\n{"type":10,"topic":"r"}{"type":7,"topic":"t/#"}';

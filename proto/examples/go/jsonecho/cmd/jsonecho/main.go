@@ -11,8 +11,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/exgate/exgate/proto/examples/go/handler"
 	"github.com/exgate/exgate/proto/examples/go/jsonecho"
+	handler "github.com/exgate/exgate/proto/sdk/go"
 )
 
 func main() {

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/exgate/exgate/proto/examples/go/handler"
 	"github.com/exgate/exgate/proto/exproto"
+	handler "github.com/exgate/exgate/proto/sdk/go"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -11,9 +11,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/exgate/exgate/proto/examples/go/handler"
 	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
 	"github.com/exgate/exgate/proto/exproto"
+	handler "github.com/exgate/exgate/proto/sdk/go"
 )
 
 // stream is a gateway's end of a session.
