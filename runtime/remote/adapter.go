@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote/internal/guard"
 	"github.com/exgate/exgate/runtime/remote/internal/peer"
 )
@@ -47,7 +48,7 @@ type AdapterConfig struct {
 	// Logger takes refused calls, at debug level. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts. If zero, an unregistered set.
-	Metrics *Metrics
+	Metrics *AdapterMetrics
 }
 
 const (
@@ -110,7 +111,7 @@ func (cfg AdapterConfig) withDefaults() AdapterConfig {
 	cfg.HandshakeTimeout = cmp.Or(cfg.HandshakeTimeout, defaultHandshakeTimeout)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	if cfg.Metrics == nil {
-		cfg.Metrics = NewMetrics(nil)
+		cfg.Metrics = NewAdapterMetrics(nil)
 	}
 	return cfg
 }
@@ -124,9 +125,9 @@ const (
 
 func serverOptions(cfg AdapterConfig, admission *admission) []grpc.ServerOption {
 	options := []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(maxMessageBytes),
-		grpc.StaticStreamWindowSize(streamWindow),
-		grpc.StaticConnWindowSize(connectionWindow),
+		grpc.MaxRecvMsgSize(MaxMessageBytes),
+		grpc.StaticStreamWindowSize(StreamWindow),
+		grpc.StaticConnWindowSize(ConnWindow),
 		grpc.MaxConcurrentStreams(cfg.MaxConcurrentCalls),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.ConnectionTimeout(cfg.HandshakeTimeout),
@@ -141,6 +142,16 @@ func serverOptions(cfg AdapterConfig, admission *admission) []grpc.ServerOption 
 		creds = credentials.NewTLS(cfg.TLS)
 	}
 	return append(options, grpc.Creds(guard.Credentials(creds)))
+}
+
+// Register lets callers that present token, or callers without one if it is empty, call for the connections that are added to the registration.
+func (a *Adapter) Register(handler, token string) *Registration {
+	return a.conns.register(handler, token)
+}
+
+// RawPublish publishes for a handler that does not call the adapter itself, under the same limits.
+func (a *Adapter) RawPublish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
+	return a.raw.publish(topic, qos, payload, done)
 }
 
 // Serve accepts handlers on l until Stop, and closes l.

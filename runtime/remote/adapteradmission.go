@@ -35,7 +35,7 @@ type admission struct {
 	peers          *peer.Peers // nil: none
 	receiveTimeout time.Duration
 	log            *slog.Logger
-	metrics        *adapterMetrics
+	metrics        *AdapterMetrics
 	tokens         rate.Sometimes
 	foreign        rate.Sometimes
 	strangers      rate.Sometimes
@@ -45,7 +45,7 @@ type admission struct {
 
 func newAdmission(conns *directory, peers *peer.Peers, cfg AdapterConfig) *admission {
 	return &admission{
-		conns: conns, peers: peers, receiveTimeout: cfg.ReceiveTimeout, log: cfg.Logger, metrics: &cfg.Metrics.adapter,
+		conns: conns, peers: peers, receiveTimeout: cfg.ReceiveTimeout, log: cfg.Logger, metrics: cfg.Metrics,
 		tokens: rate.Sometimes{Interval: refusalLogInterval}, foreign: rate.Sometimes{Interval: refusalLogInterval},
 		strangers: rate.Sometimes{Interval: refusalLogInterval}, unreached: rate.Sometimes{Interval: refusalLogInterval},
 		shedding: rate.Sometimes{Interval: refusalLogInterval},

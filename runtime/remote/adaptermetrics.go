@@ -2,16 +2,17 @@ package remote
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// adapterMetrics counts what comes to an adapter.
-type adapterMetrics struct {
+// AdapterMetrics count calls of handlers.
+type AdapterMetrics struct {
 	calls     *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 	forwarded *prometheus.CounterVec
 	shed      *prometheus.CounterVec
 }
 
-func newAdapterMetrics() adapterMetrics {
-	return adapterMetrics{
+// NewAdapterMetrics makes a set and registers it with reg, if that is not nil.
+func NewAdapterMetrics(reg prometheus.Registerer) *AdapterMetrics {
+	m := &AdapterMetrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_adapter_calls_total",
 			Help: "Calls to ConnectionAdapter by the handler of the connection, empty where none was found, and by result.",
@@ -26,8 +27,11 @@ func newAdapterMetrics() adapterMetrics {
 			Name: "exgate_adapter_connections_shed_total", Help: "Connections to the adapter that were closed or refused to make room for others, by reason.",
 		}, []string{"reason"}),
 	}
+	if reg != nil {
+		reg.MustRegister(m.calls, m.refused, m.forwarded, m.shed)
+	}
+	return m
 }
 
-func (m *adapterMetrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.calls, m.refused, m.forwarded, m.shed}
-}
+// Calls are the calls of handlers, by handler, method and result. Commands of sessions are counted with them.
+func (m *AdapterMetrics) Calls() *prometheus.CounterVec { return m.calls }

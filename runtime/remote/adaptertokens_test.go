@@ -27,7 +27,7 @@ type tenants struct {
 func newTenants(t *testing.T) *tenants {
 	w := &tenants{metrics: prometheus.NewRegistry()}
 	a, address := serveAdapter(t, remote.AdapterConfig{
-		Logger: w.log.logger(), Metrics: remote.NewMetrics(w.metrics), RawPublisher: newDevice("raw"),
+		Logger: w.log.logger(), Metrics: remote.NewMetrics(w.metrics).Adapter, RawPublisher: newDevice("raw"),
 	})
 	w.adapter, w.call = a, exproto.NewConnectionAdapterClient(dialAdapter(t, address))
 	return w

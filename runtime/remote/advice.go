@@ -11,14 +11,14 @@ import (
 )
 
 // advice is what a person should check.
-func (c *Client) advice(s *status.Status, reason gateway.CloseReason) string {
+func (t *Target) advice(s *status.Status, reason gateway.CloseReason) string {
 	switch {
 	case reason.Is(gateway.ReasonHandlerUnavailable):
-		return unreachableAdvice(s.Message(), c.secure)
+		return unreachableAdvice(s.Message(), t.Secure)
 	case reason.Is(gateway.ReasonHandlerTimeout):
-		return fmt.Sprintf("that the handler answers each callback within %v, or raise its timeout", c.timeout)
+		return fmt.Sprintf("that the handler answers each callback within %v, or raise its timeout", t.Timeout)
 	case s.Code() == codes.Unimplemented:
-		return c.dialect.unimplemented()
+		return t.Unimplemented
 	case s.Code() == codes.ResourceExhausted:
 		return "max_message_size, and the handler's own limit for the size of a received message"
 	default:

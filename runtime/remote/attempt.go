@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/exgate/exgate/internal/backoff"
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
@@ -62,7 +63,7 @@ func rest(pause time.Duration, wait waiting) error {
 		return errInterrupted
 	}
 	defer end()
-	if !sleep(ctx, jittered(pause)) {
+	if !backoff.Sleep(ctx, backoff.Jitter(pause)) {
 		return errInterrupted
 	}
 	return nil
@@ -70,12 +71,12 @@ func rest(pause time.Duration, wait waiting) error {
 
 // attempt makes one call, as soon as the backend's gate admits it. The time that it waits there is not the handler's. A call that the backend has no
 // stream for goes again, before calls that came later, and fails when its tries and pauses together took the time of a call.
-func (d *delivery) attempt(e event, wait waiting) error {
+func (d *Delivery) attempt(e event, wait waiting) error {
 	to, err := d.backend()
 	if err != nil {
 		return err
 	}
-	c, gate := d.client, to.Gate()
+	c, gate := d.caller, to.Gate()
 	var turn backend.Turn
 	var tried time.Duration
 	for pause := firstRefusalPause; ; pause = min(2*pause, longestRefusalPause) {
@@ -84,21 +85,21 @@ func (d *delivery) attempt(e event, wait waiting) error {
 		}
 		c.traffic.inFlight.Inc()
 		began := time.Now()
-		err = e.via.invoke(to, e.request)
+		err = e.via.Invoke(to, e.request)
 		c.traffic.inFlight.Dec()
-		refusal, refused := err.(*refusal) //nolint:errorlint // invokers return it bare
+		refusal, refused := err.(*Refusal) //nolint:errorlint // invokers return it bare
 		gate.Leave(refused)
-		var absent *absentError
+		var absent *AbsentError
 		if errors.As(err, &absent) {
-			err = c.failed(to, absent.method, absent.err, true)
+			err = c.Failed(to, absent.Method, absent.Err, true)
 		}
 		if !refused {
-			d.known = d.known || !unsent(err)
+			d.known = d.known || !Unsent(err)
 			return err
 		}
 		c.traffic.refused.Inc()
-		if tried += time.Since(began) + pause; tried > c.timeout {
-			return c.failed(to, refusal.method, refusal.err, true)
+		if tried += time.Since(began) + pause; tried > c.Timeout {
+			return c.Failed(to, refusal.method, refusal.err, true)
 		}
 		if err := rest(pause, wait); err != nil {
 			return err
@@ -106,10 +107,10 @@ func (d *delivery) attempt(e event, wait waiting) error {
 	}
 }
 
-// refusal is the error of an invoker whose call the backend had no stream for. It is no failure yet.
-type refusal struct {
+// Refusal is the error of an invoker whose call the backend had no stream for. It is no failure yet.
+type Refusal struct {
 	method string
 	err    error
 }
 
-func (r *refusal) Error() string { return r.method + ": " + r.err.Error() }
+func (r *Refusal) Error() string { return r.method + ": " + r.err.Error() }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/exgate/exgate/internal/backoff"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 	"github.com/exgate/exgate/runtime/remote/internal/probe"
@@ -21,6 +22,7 @@ import (
 const (
 	firstAsking   = 100 * time.Millisecond
 	slowestAsking = 3 * time.Second
+	mostLosses    = 2 // connections that the question may cost
 )
 
 type newHandler = func(gateway.ConnectionAdapter) gateway.ConnectionHandler
@@ -30,7 +32,9 @@ type newHandler = func(gateway.ConnectionAdapter) gateway.ConnectionHandler
 // answer as for that of an event, with what the client does about failures. A handler that was lost over a question twice is asked none: its first event
 // tells.
 type auto struct {
-	client *Client
+	target *Target
+	caller *Caller
+	speak  func(Dialect) (newHandler, error)
 	log    *slog.Logger
 	ctx    context.Context // ends with the client
 	stop   context.CancelFunc
@@ -58,7 +62,9 @@ type asking struct {
 }
 
 func newAuto(c *Client) *auto {
-	a := &auto{client: c, log: c.failures.log, lost: make(chan struct{}, 1), speakers: make(map[Dialect]newHandler)}
+	a := &auto{
+		target: c.target, caller: c.caller, speak: c.speak, log: c.target.Log, lost: make(chan struct{}, 1), speakers: make(map[Dialect]newHandler),
+	}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	return a
 }
@@ -76,7 +82,7 @@ func (a *auto) run() {
 	pause := firstAsking
 	for {
 		if err := a.askAny(); err != nil {
-			if !sleep(a.ctx, pause) {
+			if !backoff.Sleep(a.ctx, pause) {
 				return
 			}
 			pause = min(2*pause, slowestAsking)
@@ -93,9 +99,9 @@ func (a *auto) run() {
 
 // askAny asks the backend that a new connection would get.
 func (a *auto) askAny() error {
-	pin := a.client.pool.Pin()
+	pin := a.target.Pool.Pin()
 	defer pin.Release()
-	ctx, cancel := context.WithTimeout(a.ctx, a.client.timeout)
+	ctx, cancel := context.WithTimeout(a.ctx, a.target.Timeout)
 	defer cancel()
 	to, err := pin.Backend(ctx)
 	if err == nil {
@@ -103,7 +109,7 @@ func (a *auto) askAny() error {
 	}
 	if err != nil && a.ctx.Err() == nil {
 		reason, check := a.trouble(err)
-		a.client.failures.report(reason, err, check)
+		a.target.Warn(reason, err, check)
 	}
 	return err
 }
@@ -117,21 +123,10 @@ func (a *auto) trouble(err error) (gateway.CloseReason, string) {
 	return gateway.ReasonHandlerUnavailable, "that the handler runs and listens on this address; its dialect is asked for until it answers"
 }
 
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // find waits until the dialect is known or only an event can tell, and asks for it unless somebody does already.
 func (a *auto) find(to *backend.Backend) error {
 	a.mu.Lock()
-	if a.found != nil || a.losses >= probeLosses {
+	if a.found != nil || a.losses >= mostLosses {
 		a.mu.Unlock()
 		return nil
 	}
@@ -157,7 +152,7 @@ func (a *auto) ask(to *backend.Backend, current *asking) {
 	case code == codes.PermissionDenied, code == codes.Unauthenticated: // of the question: whether events are refused too, the first one tells
 		f, err = probe.Finding{}, nil
 	case connected && code == codes.Unavailable && a.ctx.Err() == nil:
-		if a.losses++; a.losses == probeLosses {
+		if a.losses++; a.losses == mostLosses {
 			a.log.Warn("the handler was lost when it was asked for its dialect: the first event asks", "check", "dialect: set it if the handler speaks session")
 		}
 	}
@@ -184,7 +179,7 @@ func (a *auto) learn(f probe.Finding) (*spoken, error) {
 // speaker returns what makes handlers in dialect d; the caller holds mu.
 func (a *auto) speaker(d Dialect) (newHandler, error) {
 	if a.speakers[d] == nil {
-		speaker, err := a.client.speak(d)
+		speaker, err := a.speak(d)
 		if err != nil {
 			return nil, err
 		}
@@ -258,9 +253,9 @@ func (a *auto) current() *spoken {
 	return a.found
 }
 
-// invoke makes the asking an event, which waits and fails as events do. It is an [invoker]. Without an error, the dialect is known, or the server does not
+// Invoke makes the asking an event, which waits and fails as events do. It is an [invoker]. Without an error, the dialect is known, or the server does not
 // tell it.
-func (a *auto) invoke(to *backend.Backend, _ proto.Message) error {
+func (a *auto) Invoke(to *backend.Backend, _ proto.Message) error {
 	err := a.find(to)
 	var none *probe.NotServedError
 	switch {
@@ -271,5 +266,5 @@ func (a *auto) invoke(to *backend.Backend, _ proto.Message) error {
 	case status.Code(err) == codes.Unknown:
 		err = status.Error(codes.Unavailable, err.Error())
 	}
-	return a.client.failed(to, "asking for the dialect", err, true)
+	return a.target.Failed(to, "asking for the dialect", err, true)
 }

@@ -11,7 +11,7 @@ import (
 
 // autoHandler is a connection whose handler's dialect was perhaps not known when it came.
 type autoHandler struct {
-	delivery
+	Delivery
 	auto  *auto
 	spoke *spoken
 	inner gateway.ConnectionHandler // nil until the dialect is known
@@ -23,13 +23,13 @@ var _ gateway.Drainer = (*autoHandler)(nil)
 var errNoDialect error = &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: errors.New("the handler's dialect is not known")}
 
 func (a *auto) newHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
-	return &autoHandler{delivery: newDelivery(a.client, conn), auto: a}
+	return &autoHandler{Delivery: NewDelivery(a.caller, conn), auto: a}
 }
 
 func (h *autoHandler) OnSocketCreated(info gateway.ConnInfo) error {
 	if h.spoke = h.auto.current(); h.spoke == nil {
-		err := h.deliver(h.auto, nil)
-		h.pin.Release()
+		err := h.Deliver(h.auto, nil)
+		h.Pin.Release()
 		if err != nil {
 			return err
 		}
@@ -37,9 +37,9 @@ func (h *autoHandler) OnSocketCreated(info gateway.ConnInfo) error {
 			return h.askBy(info)
 		}
 	}
-	h.inner = h.spoke.newHandler(h.conn)
+	h.inner = h.spoke.newHandler(h.Conn)
 	err := h.inner.OnSocketCreated(info)
-	if codeOf(err) == codes.NotFound {
+	if CodeOf(err) == codes.NotFound {
 		h.auto.forget(h.spoke)
 	}
 	return h.check(err)
@@ -47,17 +47,16 @@ func (h *autoHandler) OnSocketCreated(info gateway.ConnInfo) error {
 
 // askBy has OnSocketCreated find out the dialect.
 func (h *autoHandler) askBy(info gateway.ConnInfo) error {
-	first := &firstEvent{auto: h.auto, conn: h.conn}
-	asker := newEventHandler(h.client, h.conn, &callbacks{created: first})
+	first := &firstEvent{auto: h.auto, conn: h.Conn}
+	asker := NewHandler(h.auto.caller, h.Conn, &Methods{Created: first})
 	h.inner = asker
 	err := asker.OnSocketCreated(info)
 	if first.calls == nil { // the handler has not heard of the connection
 		h.inner = nil
-		asker.conns.remove(asker.id)
-		asker.pin.Release()
+		asker.Forget()
 		return cmp.Or(err, errNoDialect)
 	}
-	asker.calls, h.spoke = first.calls, first.spoke
+	asker.Methods, h.spoke = first.calls, first.spoke
 	return h.check(err)
 }
 
@@ -82,7 +81,7 @@ func (h *autoHandler) OnDrain() error {
 // OnSocketClosed tells the handler, unless none was found that could have heard of the connection.
 func (h *autoHandler) OnSocketClosed(reason gateway.CloseReason) error {
 	if h.inner == nil {
-		h.pin.Release()
+		h.Pin.Release()
 		return nil
 	}
 	return h.check(h.inner.OnSocketClosed(reason))
@@ -90,7 +89,7 @@ func (h *autoHandler) OnSocketClosed(reason gateway.CloseReason) error {
 
 // check looks for the answer of a handler that does not know the call. A session that is gone may have been ended by a handler of another dialect too.
 func (h *autoHandler) check(err error) error {
-	switch code := codeOf(err); {
+	switch code := CodeOf(err); {
 	case h.spoke == nil:
 	case code == codes.Unimplemented, code == codes.Unavailable && h.spoke.dialect == DialectSession:
 		h.auto.forget(h.spoke)

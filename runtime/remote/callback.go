@@ -12,11 +12,11 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/probe"
 )
 
-var _ invoker = (*callback)(nil)
+var _ Invoker = (*callback)(nil)
 
 // callback is one method of a handler's service.
 type callback struct {
-	client  *Client
+	caller  *Caller
 	method  string
 	path    string
 	call    calling
@@ -26,21 +26,21 @@ type callback struct {
 // calling is how one event is called with: [callOnce] or [callUnary].
 type calling func(ctx context.Context, rpc grpc.ClientConnInterface, path string, event any) (sent bool, err error)
 
-func newCallback(c *Client, service, method string, call calling) *callback {
+func newCallback(c *Caller, service, method string, call calling) *callback {
 	return &callback{
-		client: c, method: method, path: "/" + service + "/" + method, call: call,
-		seconds: c.metrics.callSeconds.WithLabelValues(c.name, method),
+		caller: c, method: method, path: "/" + service + "/" + method, call: call,
+		seconds: c.Metrics.CallSeconds.WithLabelValues(c.Name, method),
 	}
 }
 
-// invoke makes the RPC and waits for its answer, at most for the client's timeout. The error is a [gateway.HandlerError] or a [refusal].
-func (b *callback) invoke(to *backend.Backend, request proto.Message) error {
+// Invoke makes the RPC and waits for its answer, at most for the client's timeout. The error is a [gateway.HandlerError] or a [refusal].
+func (b *callback) Invoke(to *backend.Backend, request proto.Message) error {
 	return b.deliver(to, request)
 }
 
 // deliver is invoke for an event that may be encoded.
 func (b *callback) deliver(to *backend.Backend, request any) error {
-	ctx, cancel := context.WithTimeout(context.Background(), b.client.timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), b.caller.Timeout)
 	defer cancel()
 	start := time.Now()
 	sent, err := b.call(ctx, to.RPC(), b.path, request)
@@ -53,10 +53,18 @@ func (b *callback) outcome(to *backend.Backend, sent bool, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case isUnprocessed(err):
-		return &refusal{b.method, err}
-	case b.client.auto != nil && b.method == methodNames[methodCreated] && probe.Absent(err):
-		return &absentError{b.method, err}
+	case IsUnprocessed(err):
+		return &Refusal{b.method, err}
+	case b.caller.probing && b.method == methodNames[methodCreated] && probe.Absent(err):
+		return &AbsentError{b.method, err}
 	}
-	return b.client.failed(to, b.method, err, !sent)
+	return b.caller.Failed(to, b.method, err, !sent)
 }
+
+// AbsentError is the error of an invoker whose method the handler does not have, where another dialect may be tried. It is no failure yet.
+type AbsentError struct {
+	Method string
+	Err    error
+}
+
+func (e *AbsentError) Error() string { return e.Method + ": " + e.Err.Error() }

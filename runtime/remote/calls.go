@@ -33,11 +33,11 @@ func (s *calls) Close(ctx context.Context, r *exproto.CloseSocketRequest) (*expr
 
 func (s *calls) StartTimer(ctx context.Context, r *exproto.TimerRequest) (*exproto.CodeResponse, error) {
 	return s.queue(ctx, "StartTimer", r, func(c gateway.ConnectionAdapter) gateway.Result {
-		return startTimer(c, r.GetType(), r.GetInterval())
+		return StartTimer(c, r.GetType(), r.GetInterval())
 	})
 }
 
-func startTimer(c gateway.ConnectionAdapter, kind exproto.TimerType, seconds uint32) gateway.Result {
+func StartTimer(c gateway.ConnectionAdapter, kind exproto.TimerType, seconds uint32) gateway.Result {
 	if _, known := exproto.TimerType_name[int32(kind)]; !known {
 		return gateway.Refuse(gateway.CodeParamsTypeError, "timer type %d does not exist", kind)
 	}
@@ -46,7 +46,7 @@ func startTimer(c gateway.ConnectionAdapter, kind exproto.TimerType, seconds uin
 
 func (s *calls) Authenticate(ctx context.Context, r *exproto.AuthenticateRequest) (*exproto.CodeResponse, error) {
 	return s.wait(ctx, "Authenticate", r, func(c gateway.ConnectionAdapter, done gateway.Done) gateway.Result {
-		return c.Authenticate(clientInfo(r.GetClientinfo()), r.GetPassword(), done)
+		return c.Authenticate(ClientInfo(r.GetClientinfo()), r.GetPassword(), done)
 	})
 }
 
@@ -150,7 +150,7 @@ func (c *caller) await(start func(gateway.Done) gateway.Result) (gateway.Result,
 func (s *calls) answer(handler, method, id string, result gateway.Result) *exproto.CodeResponse {
 	s.admission.metrics.calls.WithLabelValues(handler, method, result.Code.String()).Inc()
 	if !result.Ok() {
-		s.log.Debug("adapter call refused", "method", method, "conn", shorten(id), "result", result)
+		s.log.Debug("adapter call refused", "method", method, "conn", Shorten(id), "result", result)
 	}
-	return codeResponse(result)
+	return CodeResponse(result)
 }

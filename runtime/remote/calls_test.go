@@ -194,7 +194,7 @@ func TestRefusedCallsAreCountedAndLoggedWithoutSecrets(t *testing.T) {
 	d := newDevice("c1")
 	d.result = gateway.Refuse(gateway.CodePermissionDeny, "not authorized")
 	reg := prometheus.NewRegistry()
-	_, a := opened(t, d, remote.AdapterConfig{Logger: log.logger(), Metrics: remote.NewMetrics(reg)})
+	_, a := opened(t, d, remote.AdapterConfig{Logger: log.logger(), Metrics: remote.NewMetrics(reg).Adapter})
 	for _, c := range connCalls {
 		c.expect(t, a, "c1", "PERMISSION_DENY not authorized")
 	}

@@ -44,7 +44,7 @@ func newGroup(t *testing.T, change func(i int, cfg *remote.AdapterConfig)) *grou
 		g.metrics[i] = prometheus.NewRegistry()
 		cfg := remote.AdapterConfig{
 			Node: fmt.Sprintf("gw%d", i+1), Peers: remote.PeersConfig{Nodes: nodes, Token: "among us"},
-			Logger: g.log.logger(), Metrics: remote.NewMetrics(g.metrics[i]),
+			Logger: g.log.logger(), Metrics: remote.NewMetrics(g.metrics[i]).Adapter,
 		}
 		if change != nil {
 			change(i, &cfg)
@@ -132,7 +132,7 @@ func TestForwardedCallsGoNoFurther(t *testing.T) {
 		metrics[i] = prometheus.NewRegistry()
 		serveAdapterOn(t, l, remote.AdapterConfig{
 			Node: fmt.Sprintf("gw%d", i+1), Peers: remote.PeersConfig{Nodes: []string{"gw3=" + circle[1-i].Addr().String()}},
-			Metrics: remote.NewMetrics(metrics[i]),
+			Metrics: remote.NewMetrics(metrics[i]).Adapter,
 		})
 	}
 	w := &tenants{call: exproto.NewConnectionAdapterClient(dialAdapter(t, circle[0].Addr().String()))}

@@ -4,35 +4,20 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
 // Client calls one handler, at one or more backends, over an HTTP/2 connection to each, which it makes at the start and again whenever it is lost.
 type Client struct {
-	name       string
-	address    string // all of them
-	dialect    Dialect
-	streamSets int
-	maxBatch   int
-	maxMessage int // bytes
-	timeout    time.Duration
-	onFailure  OnFailure
-	patience   time.Duration // with an event that fails
-	pool       *backend.Pool
-	secure     bool // over TLS
-	traffic    *traffic
-	farewells  *farewells
-	conns      *registry     // of the adapter
-	raw        *rawPublishes // of the adapter
-	metrics    *Metrics
-	failures   *failureLog
-	auto       *auto // nil in other dialects
-	newHandler func(gateway.ConnectionAdapter) gateway.ConnectionHandler
-	streams    *streamDialect  // nil in other dialects
-	session    *handlerSession // nil in other dialects
+	target     *Target
+	conns      *Registration // at the adapter
+	caller     *Caller
+	streams    *Streams // nil in other dialects
+	sessions   SessionConfig
+	session    *Session // nil in other dialects
+	auto       *auto    // nil in other dialects
+	newHandler newHandler
 }
 
 var _ gateway.HandlerFactory = (*Client)(nil)
@@ -53,25 +38,29 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 		return nil, err
 	}
 	address := strings.Join(cfg.Addresses, ",")
-	c := &Client{
-		name: cfg.Name, address: address, dialect: cfg.Dialect, streamSets: cfg.StreamSets, maxBatch: cfg.MaxBatch, maxMessage: cfg.MaxMessageSize, timeout: cfg.CallTimeout,
-		onFailure: cfg.OnFailure, patience: cfg.OnFailure.patience(cfg.HoldTimeout), traffic: cfg.Metrics.delivery.traffic(cfg.Name),
-		conns: adapter.conns.register(cfg.Name, cfg.AdapterToken), raw: adapter.raw, metrics: cfg.Metrics,
-		failures: &failureLog{log: cfg.Logger.With("handler", cfg.Name, "address", address)},
+	t := &Target{
+		Name: cfg.Name, Address: address, Unimplemented: cfg.Dialect.unimplemented(), MaxBatch: cfg.MaxBatch, MaxMessage: cfg.MaxMessageSize,
+		Timeout: cfg.CallTimeout, OnFailure: cfg.OnFailure, Patience: cfg.OnFailure.Patience(cfg.HoldTimeout), Metrics: cfg.Metrics.target,
+		Log: cfg.Logger.With("handler", cfg.Name, "address", address),
 	}
-	c.farewells = cfg.Metrics.delivery.farewells(cfg.Name, c.sayFarewell, cfg.Logger.With("handler", cfg.Name))
+	conns := adapter.Register(cfg.Name, cfg.AdapterToken)
+	c := &Client{
+		target: t, conns: conns,
+		caller:   NewCaller(t, CallerConfig{Directory: conns, StreamSets: cfg.StreamSets, Probing: cfg.Dialect == DialectAuto, Metrics: cfg.Metrics.caller}),
+		sessions: SessionConfig{RawPublish: adapter.RawPublish, Commands: cfg.Metrics.Adapter.Calls(), Metrics: cfg.Metrics.session},
+	}
 	defer func() {
 		if err != nil {
-			c.conns.leave()
+			c.conns.Leave()
 			if c.session != nil {
-				c.session.close(context.Background())
+				c.session.Close(context.Background())
 			}
 		}
 	}()
 	if c.newHandler, err = c.speak(cfg.Dialect); err != nil {
 		return nil, err
 	}
-	if c.pool, c.secure, err = connect(cfg); err != nil {
+	if t.Pool, t.Secure, err = connect(cfg); err != nil {
 		return nil, err
 	}
 	if c.auto != nil {
@@ -88,21 +77,21 @@ func (c *Client) NewHandler(conn gateway.ConnectionAdapter) (gateway.ConnectionH
 // Close ends the connections to the handler. Callbacks in flight fail. OnSocketClosed that waits for the handler is given up after 2 s, or at ctx's
 // end if that is sooner.
 func (c *Client) Close(ctx context.Context) error {
-	c.farewells.close(ctx)
+	c.caller.Close(ctx)
 	if c.auto != nil {
 		c.auto.close()
 	}
 	if c.session != nil {
-		c.session.close(ctx)
+		c.session.Close(ctx)
 	}
-	c.conns.leave()
-	err := c.pool.Close()
+	c.conns.Leave()
+	err := c.target.Pool.Close()
 	if c.streams != nil {
-		c.streams.close()
+		c.streams.Close()
 	}
-	c.farewells.drop()
+	c.caller.Drop()
 	if err != nil {
-		return fmt.Errorf("closing the client of handler %q: %w", c.name, err)
+		return fmt.Errorf("closing the client of handler %q: %w", c.target.Name, err)
 	}
 	return nil
 }

@@ -96,5 +96,5 @@ func (cfg ClientConfig) check(adapter *Adapter) error {
 	case adapter == nil:
 		return errors.New("the handler has no adapter to call")
 	}
-	return cfg.OnFailure.check()
+	return cfg.OnFailure.Check()
 }

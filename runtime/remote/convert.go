@@ -10,13 +10,13 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// maxBatchBytes is the size over which a batch of messages is split. gRPC takes messages of up to 4 MiB unless a handler says otherwise.
-const maxBatchBytes = 1 << 20
+// MaxBatchBytes is the size over which a batch of messages is split. gRPC takes messages of up to 4 MiB unless a handler says otherwise.
+const MaxBatchBytes = 1 << 20
 
 // text makes s valid UTF-8. Certificates and topics come from outside, and protobuf refuses a whole callback for one wrong byte.
 func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-func connInfo(info gateway.ConnInfo) *exproto.ConnInfo {
+func ConnInfo(info gateway.ConnInfo) *exproto.ConnInfo {
 	converted := &exproto.ConnInfo{
 		Socktype: exproto.SocketType(info.SocketType),
 		Peername: address(info.Peer),
@@ -35,8 +35,8 @@ func address(a netip.AddrPort) *exproto.Address {
 	return &exproto.Address{Host: a.Addr().Unmap().String(), Port: uint32(a.Port())}
 }
 
-// batches converts messages in batches of at most count messages, and at most size bytes where a batch has more than one.
-func batches(messages []gateway.Message, count, size int) iter.Seq[[]*exproto.Message] {
+// Batches converts messages in batches of at most count messages, and at most size bytes where a batch has more than one.
+func Batches(messages []gateway.Message, count, size int) iter.Seq[[]*exproto.Message] {
 	return func(yield func([]*exproto.Message) bool) {
 		for len(messages) > 0 {
 			n := batchLen(messages, count, size)
@@ -77,14 +77,14 @@ func milliseconds(t time.Time) uint64 {
 	return uint64(max(0, t.UnixMilli()))
 }
 
-func clientInfo(c *exproto.ClientInfo) gateway.ClientInfo {
+func ClientInfo(c *exproto.ClientInfo) gateway.ClientInfo {
 	return gateway.ClientInfo{
 		ProtoName: c.GetProtoName(), ProtoVersion: c.GetProtoVer(), ClientID: c.GetClientid(), Username: c.GetUsername(), Mountpoint: c.GetMountpoint(),
 	}
 }
 
-// codeResponse puts a result into ExProto's words: codes that only exgate has become UNKNOWN, and their message tells.
-func codeResponse(r gateway.Result) *exproto.CodeResponse {
+// CodeResponse puts a result into ExProto's words: codes that only exgate has become UNKNOWN, and their message tells.
+func CodeResponse(r gateway.Result) *exproto.CodeResponse {
 	response := &exproto.CodeResponse{Code: exproto.ResultCode(r.Code), Message: text(r.Message)}
 	if _, known := exproto.ResultCode_name[int32(r.Code)]; !known {
 		response.Code = exproto.ResultCode_UNKNOWN

@@ -19,7 +19,7 @@ func TestBatchesKeepEveryMessageInOrderAndInBounds(t *testing.T) {
 			messages[i] = gateway.Message{QoS: byte(i), Payload: make([]byte, n)}
 		}
 		next := uint32(0)
-		for batch := range batches(messages, count, size) {
+		for batch := range Batches(messages, count, size) {
 			bytes := 0
 			for _, m := range batch {
 				bytes += len(m.GetPayload())

@@ -13,24 +13,24 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
-// invoker is one method of a handler's service in some dialect. It brings one event to a backend and waits as long as the dialect has it wait. The
+// Invoker is one method of a handler's service in some dialect. It brings one event to a backend and waits as long as the dialect has it wait. The
 // error is a [gateway.HandlerError] made by Client.failed, or a [refusal].
-type invoker interface {
-	invoke(to *backend.Backend, request proto.Message) error
+type Invoker interface {
+	Invoke(to *backend.Backend, request proto.Message) error
 }
 
-// delivery is one connection's way to its handler. Its methods are called one at a time.
-type delivery struct {
-	client *Client
-	conn   gateway.ConnectionAdapter
-	pin    backend.Pin
+// Delivery is one connection's way to its handler. Its methods are called one at a time.
+type Delivery struct {
+	caller *Caller
+	Conn   gateway.ConnectionAdapter
+	Pin    backend.Pin
 	known  bool   // the handler may have heard of the connection
 	owed   *event // was waiting when the connection began to close; goes out before the last event
 }
 
 // event is a request on its way to a method.
 type event struct {
-	via     invoker
+	via     Invoker
 	request proto.Message
 }
 
@@ -38,27 +38,27 @@ type event struct {
 type leaver interface{ leave() }
 
 // done frees what d and the invoker of its last event hold.
-func (d *delivery) done(last event) {
-	d.pin.Release()
+func (d *Delivery) done(last event) {
+	d.Pin.Release()
 	if l, ok := last.via.(leaver); ok {
 		l.leave()
 	}
 }
 
-func newDelivery(c *Client, conn gateway.ConnectionAdapter) delivery {
-	return delivery{client: c, conn: conn, pin: c.pool.Pin()}
+func NewDelivery(c *Caller, conn gateway.ConnectionAdapter) Delivery {
+	return Delivery{caller: c, Conn: conn, Pin: c.Pool.Pin()}
 }
 
-// deliver brings an event to the backend of the connection, as often and as long as OnFailure says. The error is a [gateway.HandlerError].
-func (d *delivery) deliver(via invoker, request proto.Message) error {
+// Deliver brings an event to the backend of the connection, as often and as long as OnFailure says. The error is a [gateway.HandlerError].
+func (d *Delivery) Deliver(via Invoker, request proto.Message) error {
 	e := event{via, request}
 	err := d.attempt(e, func() (context.Context, func()) { return d.wait(0) })
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, errInterrupted):
-		return d.owe(e, errClosing)
-	case d.client.onFailure.again(err):
+		return d.owe(e, ErrClosing)
+	case d.caller.OnFailure.Retries(err):
 		return d.hold(e, err)
 	}
 	return err
@@ -66,14 +66,14 @@ func (d *delivery) deliver(via invoker, request proto.Message) error {
 
 // deliverLast delivers OnSocketClosed. Where it cannot be, it is tried again behind the connection's back, if the handler may have heard of the
 // connection.
-func (d *delivery) deliverLast(via invoker, request proto.Message) error {
+func (d *Delivery) deliverLast(via Invoker, request proto.Message) error {
 	last := event{via, request}
 	if d.owed != nil {
 		d.leave(*d.owed, last)
 		return nil
 	}
 	err := d.attempt(last, patiently) // the device is gone: nobody waits for this
-	if err != nil && d.known && unreachable(err) {
+	if err != nil && d.known && Unreachable(err) {
 		d.leave(last)
 		return err
 	}
@@ -82,20 +82,20 @@ func (d *delivery) deliverLast(via invoker, request proto.Message) error {
 }
 
 // leave has the last events delivered when the handler is back.
-func (d *delivery) leave(events ...event) {
-	d.client.farewells.add(delivery{client: d.client, pin: d.pin, known: true}, events...)
+func (d *Delivery) leave(events ...event) {
+	d.caller.farewells.add(Delivery{caller: d.caller, Pin: d.Pin, known: true}, events...)
 }
 
 // backend is where the connection is pinned; a new one waits for a backend as it would for an answer.
-func (d *delivery) backend() (*backend.Backend, error) {
-	if b := d.pin.At(); b != nil {
+func (d *Delivery) backend() (*backend.Backend, error) {
+	if b := d.Pin.At(); b != nil {
 		return b, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), d.client.timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), d.caller.Timeout)
 	defer cancel()
-	b, err := d.pin.Backend(ctx)
+	b, err := d.Pin.Backend(ctx)
 	if err != nil {
-		return nil, d.client.failed(nil, "connecting", status.Error(codes.Unavailable, fmt.Sprint(err)), true)
+		return nil, d.caller.Failed(nil, "connecting", status.Error(codes.Unavailable, fmt.Sprint(err)), true)
 	}
 	return b, nil
 }

@@ -17,20 +17,20 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
-// maxMessageBytes bounds what comes from a handler: it sends 8 MiB in one Send, and a device's send queue holds 16 MiB.
-const maxMessageBytes = 16 << 20
+// MaxMessageBytes bounds what comes from a handler: it sends 8 MiB in one Send, and a device's send queue holds 16 MiB.
+const MaxMessageBytes = 16 << 20
 
 // Flow-control windows, in bytes. With a size that is not fixed gRPC pings the peer when it has received something, to learn what the size ought to be.
 const (
-	streamWindow     = 1 << 20
-	connectionWindow = 4 << 20
+	StreamWindow = 1 << 20
+	ConnWindow   = 4 << 20
 )
 
 // How a lost handler is reached again.
 const (
-	connectTimeout = 3 * time.Second // then callbacks that wait for the connection fail with handler_unavailable
-	firstRetry     = 100 * time.Millisecond
-	slowestRetry   = 3 * time.Second
+	ConnectTimeout = 3 * time.Second // then callbacks that wait for the connection fail with handler_unavailable
+	FirstRetry     = 100 * time.Millisecond
+	SlowestRetry   = 3 * time.Second
 )
 
 // HTTP/2 pings go out only while a call or a stream is open, and no more often than servers take with their defaults: others end the connection with
@@ -51,7 +51,7 @@ func connect(cfg ClientConfig) (pool *backend.Pool, secure bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	connected := cfg.Metrics.delivery.backends.WithLabelValues(cfg.Name)
+	connected := cfg.Metrics.target.Backends.WithLabelValues(cfg.Name)
 	pool, err = backend.New(backend.Config{
 		Targets:     targets,
 		Authority:   serverName(tlsConfig),
@@ -67,16 +67,16 @@ func connect(cfg ClientConfig) (pool *backend.Pool, secure bool, err error) {
 func (cfg ClientConfig) dialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: firstRetry, Multiplier: 1.6, Jitter: 0.2, MaxDelay: slowestRetry},
-			MinConnectTimeout: connectTimeout,
+			Backoff:           backoff.Config{BaseDelay: FirstRetry, Multiplier: 1.6, Jitter: 0.2, MaxDelay: SlowestRetry},
+			MinConnectTimeout: ConnectTimeout,
 		}),
 		grpc.WithKeepaliveParams(clientKeepalive),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			return (&net.Dialer{KeepAliveConfig: tcpKeepalive}).DialContext(ctx, "tcp", address)
 		}),
-		grpc.WithStaticStreamWindowSize(streamWindow),
-		grpc.WithStaticConnWindowSize(connectionWindow),
-		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(cfg.MaxMessageSize), grpc.MaxCallRecvMsgSize(maxMessageBytes)),
+		grpc.WithStaticStreamWindowSize(StreamWindow),
+		grpc.WithStaticConnWindowSize(ConnWindow),
+		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(cfg.MaxMessageSize), grpc.MaxCallRecvMsgSize(MaxMessageBytes)),
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithNoProxy(),

@@ -3,7 +3,6 @@ package remote
 import (
 	"fmt"
 
-	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -27,15 +26,15 @@ const (
 func (c *Client) speak(d Dialect) (func(gateway.ConnectionAdapter) gateway.ConnectionHandler, error) {
 	switch d {
 	case DialectUnary:
-		return newUnary(c, exproto.ConnectionUnaryHandler_ServiceDesc.ServiceName, callUnary), nil
+		return c.caller.Unary(), nil
 	case DialectUnaryV42:
-		return newUnary(c, exproto.ConnectionHandler_ServiceDesc.ServiceName, callOnce), nil
+		return c.caller.UnaryV42(), nil
 	case DialectStream:
-		c.streams = newStreamDialect(c)
-		return c.streams.newHandler, nil
+		c.streams = c.caller.Streams()
+		return c.streams.NewHandler, nil
 	case DialectSession:
-		c.session = newSession(c)
-		return c.session.newHandler, nil
+		c.session = NewSession(c.target, c.sessions)
+		return c.session.NewHandler, nil
 	case DialectAuto:
 		c.auto = newAuto(c)
 		return c.auto.newHandler, nil

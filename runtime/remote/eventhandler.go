@@ -5,64 +5,86 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// callbacks are the methods of a handler's service.
-type callbacks struct {
-	created, bytes, timer, messages, closed invoker
+// Methods are the methods of a handler's service.
+type Methods struct {
+	Created, Bytes, Timer, Messages, Closed Invoker
 }
 
 // newCallbacks returns the methods of the named service, one RPC an event.
-func newCallbacks(c *Client, service string, call calling) *callbacks {
-	return &callbacks{
-		created:  newCallback(c, service, "OnSocketCreated", call),
-		bytes:    newCallback(c, service, "OnReceivedBytes", call),
-		timer:    newCallback(c, service, "OnTimerTimeout", call),
-		messages: newCallback(c, service, "OnReceivedMessages", call),
-		closed:   newCallback(c, service, "OnSocketClosed", call),
+func newCallbacks(c *Caller, service string, call calling) *Methods {
+	return &Methods{
+		Created:  newCallback(c, service, "OnSocketCreated", call),
+		Bytes:    newCallback(c, service, "OnReceivedBytes", call),
+		Timer:    newCallback(c, service, "OnTimerTimeout", call),
+		Messages: newCallback(c, service, "OnReceivedMessages", call),
+		Closed:   newCallback(c, service, "OnSocketClosed", call),
 	}
 }
 
-// newUnary returns what makes handlers that call the named service.
-func newUnary(c *Client, service string, call calling) func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
+// Unary returns what makes handlers for ConnectionUnaryHandler.
+func (c *Caller) Unary() func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	return c.unary(exproto.ConnectionUnaryHandler_ServiceDesc.ServiceName, callUnary)
+}
+
+// UnaryV42 returns what makes handlers for a ConnectionHandler whose methods are unary.
+func (c *Caller) UnaryV42() func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	return c.unary(exproto.ConnectionHandler_ServiceDesc.ServiceName, callOnce)
+}
+
+func (c *Caller) unary(service string, call calling) func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
 	calls := newCallbacks(c, service, call)
-	return func(conn gateway.ConnectionAdapter) gateway.ConnectionHandler { return newEventHandler(c, conn, calls) }
+	return func(conn gateway.ConnectionAdapter) gateway.ConnectionHandler { return NewHandler(c, conn, calls) }
 }
 
-// eventHandler makes one invocation of each event and waits for it, so that the events of a connection keep their order.
-type eventHandler struct {
-	delivery
+// Release frees what the methods hold for a connection, as its last event would.
+func (m *Methods) Release() {
+	if l, ok := m.Closed.(leaver); ok {
+		l.leave()
+	}
+}
+
+// Handler makes one invocation of each event and waits for it, so that the events of a connection keep their order.
+type Handler struct {
+	Delivery
 	id       string
-	conns    *registry
+	conns    Directory
 	maxBatch int
-	calls    *callbacks
+	Methods  *Methods
 }
 
-func newEventHandler(c *Client, conn gateway.ConnectionAdapter, calls *callbacks) *eventHandler {
-	return &eventHandler{delivery: newDelivery(c, conn), id: conn.ID(), conns: c.conns, maxBatch: c.maxBatch, calls: calls}
+func NewHandler(c *Caller, conn gateway.ConnectionAdapter, calls *Methods) *Handler {
+	return &Handler{Delivery: NewDelivery(c, conn), id: conn.ID(), conns: c.conns, maxBatch: c.MaxBatch, Methods: calls}
 }
 
-func (h *eventHandler) OnSocketCreated(info gateway.ConnInfo) error {
-	h.conns.add(h.id, h.conn)
-	return h.deliver(h.calls.created, &exproto.SocketCreatedRequest{Conn: h.id, Conninfo: connInfo(info)})
+// Forget drops a connection that the handler has not heard of.
+func (h *Handler) Forget() {
+	h.conns.Remove(h.id)
+	h.Pin.Release()
 }
 
-func (h *eventHandler) OnReceivedBytes(b []byte) error {
-	return h.deliver(h.calls.bytes, &exproto.ReceivedBytesRequest{Conn: h.id, Bytes: b})
+func (h *Handler) OnSocketCreated(info gateway.ConnInfo) error {
+	h.conns.Add(h.id, h.Conn)
+	return h.Deliver(h.Methods.Created, &exproto.SocketCreatedRequest{Conn: h.id, Conninfo: ConnInfo(info)})
 }
 
-func (h *eventHandler) OnTimerTimeout(t gateway.TimerType) error {
-	return h.deliver(h.calls.timer, &exproto.TimerTimeoutRequest{Conn: h.id, Type: exproto.TimerType(t)})
+func (h *Handler) OnReceivedBytes(b []byte) error {
+	return h.Deliver(h.Methods.Bytes, &exproto.ReceivedBytesRequest{Conn: h.id, Bytes: b})
 }
 
-func (h *eventHandler) OnReceivedMessages(messages []gateway.Message) error {
-	for batch := range batches(messages, h.maxBatch, maxBatchBytes) {
-		if err := h.deliver(h.calls.messages, &exproto.ReceivedMessagesRequest{Conn: h.id, Messages: batch}); err != nil {
+func (h *Handler) OnTimerTimeout(t gateway.TimerType) error {
+	return h.Deliver(h.Methods.Timer, &exproto.TimerTimeoutRequest{Conn: h.id, Type: exproto.TimerType(t)})
+}
+
+func (h *Handler) OnReceivedMessages(messages []gateway.Message) error {
+	for batch := range Batches(messages, h.maxBatch, MaxBatchBytes) {
+		if err := h.Deliver(h.Methods.Messages, &exproto.ReceivedMessagesRequest{Conn: h.id, Messages: batch}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (h *eventHandler) OnSocketClosed(reason gateway.CloseReason) error {
-	defer h.conns.remove(h.id)
-	return h.deliverLast(h.calls.closed, &exproto.SocketClosedRequest{Conn: h.id, Reason: reason.Name})
+func (h *Handler) OnSocketClosed(reason gateway.CloseReason) error {
+	defer h.conns.Remove(h.id)
+	return h.deliverLast(h.Methods.Closed, &exproto.SocketClosedRequest{Conn: h.id, Reason: reason.Name})
 }

@@ -14,41 +14,41 @@ import (
 // maxErrorText bounds what of a handler's error text goes into an error of ours.
 const maxErrorText = 256
 
-// callError says why a handler did not take an event. A [gateway.HandlerError] carries it.
-type callError struct {
-	what   string
-	code   codes.Code
-	text   string
-	unsent bool // the event certainly did not reach the handler
+// Error says why a handler did not take an event. A [gateway.HandlerError] carries it.
+type Error struct {
+	What   string
+	Code   codes.Code
+	Text   string
+	Unsent bool // the event certainly did not reach the handler
 }
 
-func (e *callError) Error() string { return fmt.Sprintf("%s: %v: %s", e.what, e.code, e.text) }
+func (e *Error) Error() string { return fmt.Sprintf("%s: %v: %s", e.What, e.Code, e.Text) }
 
-// failed counts and logs that method could not be called at a backend, or at none, and gives it its close reason. unsent says that the event
+// Failed counts and logs that method could not be called at a backend, or at none, and gives it its close reason. unsent says that the event
 // certainly did not reach the handler.
-func (c *Client) failed(at *backend.Backend, method string, err error, unsent bool) error {
-	return c.failedTimes(1, at, method, err, unsent || isUnprocessed(err))
+func (t *Target) Failed(at *backend.Backend, method string, err error, unsent bool) error {
+	return t.FailedTimes(1, at, method, err, unsent || IsUnprocessed(err))
 }
 
-// failedTimes is failed for n connections that fail of one cause.
-func (c *Client) failedTimes(n int, at *backend.Backend, method string, err error, unsent bool) error {
-	failure := c.report(at, method, err, unsent)
-	c.metrics.failures.WithLabelValues(c.name, failure.Reason.Name).Add(float64(n))
+// FailedTimes is failed for n connections that fail of one cause.
+func (t *Target) FailedTimes(n int, at *backend.Backend, method string, err error, unsent bool) error {
+	failure := t.Report(at, method, err, unsent)
+	t.Metrics.Failures.WithLabelValues(t.Name, failure.Reason.Name).Add(float64(n))
 	return failure
 }
 
-// report logs a failure.
-func (c *Client) report(at *backend.Backend, method string, err error, unsent bool) *gateway.HandlerError {
-	address := c.address
+// Report logs a failure.
+func (t *Target) Report(at *backend.Backend, method string, err error, unsent bool) *gateway.HandlerError {
+	address := t.Address
 	if at != nil {
 		address = at.Addr()
 	}
 	s := status.Convert(err)
 	reason := reasonFor(at, s.Code())
-	failure := &callError{
-		what: fmt.Sprintf("%s of handler %q at %s", method, c.name, address), code: s.Code(), text: shorten(s.Message()), unsent: unsent,
+	failure := &Error{
+		What: fmt.Sprintf("%s of handler %q at %s", method, t.Name, address), Code: s.Code(), Text: Shorten(s.Message()), Unsent: unsent,
 	}
-	c.failures.report(reason, failure, c.advice(s, reason))
+	t.Warn(reason, failure, t.advice(s, reason))
 	return &gateway.HandlerError{Reason: reason, Err: failure}
 }
 
@@ -66,7 +66,7 @@ func reasonFor(at *backend.Backend, code codes.Code) gateway.CloseReason {
 	}
 }
 
-func shorten(s string) string {
+func Shorten(s string) string {
 	if len(s) > maxErrorText {
 		s = s[:maxErrorText] + "..."
 	}

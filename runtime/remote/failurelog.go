@@ -1,11 +1,8 @@
 package remote
 
 import (
-	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // failureLogInterval is the least time between two log lines of one reason.
@@ -13,8 +10,6 @@ const failureLogInterval = 10 * time.Second
 
 // failureLog writes a line for the first failure of each reason and then at most one an interval: a handler that is down fails every device.
 type failureLog struct {
-	log *slog.Logger
-
 	mu   sync.Mutex // guards seen
 	seen map[uint16]*seenFailure
 }
@@ -22,12 +17,6 @@ type failureLog struct {
 type seenFailure struct {
 	logged     time.Time
 	suppressed int
-}
-
-func (l *failureLog) report(reason gateway.CloseReason, err error, check string) {
-	if suppressed, ok := l.admit(reason.Code); ok {
-		l.log.Warn("handler call failed", "reason", reason.Name, "error", err, "check", check, "suppressed", suppressed)
-	}
 }
 
 // admit says whether to log now, and how many were not since the last line.

@@ -15,10 +15,10 @@ import (
 func TestFailureLogIsRateLimitedForEachReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		l := failureLog{log: slog.New(slog.NewTextHandler(&out, nil))}
+		l := Target{Log: slog.New(slog.NewTextHandler(&out, nil))}
 		fail := func(reason gateway.CloseReason, times int) {
 			for range times {
-				l.report(reason, errors.New("broken"), "it")
+				l.Warn(reason, errors.New("broken"), "it")
 			}
 		}
 		fail(gateway.ReasonHandlerUnavailable, 100)

@@ -8,20 +8,22 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/exgate/exgate/internal/backoff"
 )
 
 // Bounds of the farewells that wait for a handler.
 const (
-	maxFarewells     = 10_000
-	maxFarewellBytes = 16 << 20
-	maxFarewellAge   = 5 * time.Minute
-	farewellCalls    = 16              // at a time
-	farewellGrace    = 2 * time.Second // when the client is closed
+	MaxPendingCloses   = 10_000
+	maxFarewellBytes   = 16 << 20
+	MaxPendingCloseAge = 5 * time.Minute
+	farewellCalls      = 16              // at a time
+	CloseGrace         = 2 * time.Second // when the client is closed
 )
 
 // farewell is the end of a connection that its handler does not know of yet: OnSocketClosed, and what was under way before it.
 type farewell struct {
-	delivery delivery
+	delivery Delivery
 	events   []event
 	size     int
 	until    time.Time
@@ -60,15 +62,15 @@ const (
 
 // Why a farewell was given up.
 const (
-	givenUpFull     = "full"
-	givenUpOld      = "old"
-	givenUpRefused  = "refused"
-	givenUpShutdown = "shutdown"
+	UndeliveredFull     = "full"
+	UndeliveredOld      = "old"
+	UndeliveredRefused  = "refused"
+	UndeliveredShutdown = "shutdown"
 )
 
 // add queues the last events of a connection and takes its place at a backend over.
-func (q *farewells) add(d delivery, events ...event) {
-	f := &farewell{delivery: d, events: events, until: time.Now().Add(maxFarewellAge)}
+func (q *farewells) add(d Delivery, events ...event) {
+	f := &farewell{delivery: d, events: events, until: time.Now().Add(MaxPendingCloseAge)}
 	for _, e := range events {
 		f.size += proto.Size(e.request)
 	}
@@ -76,10 +78,10 @@ func (q *farewells) add(d delivery, events ...event) {
 	defer q.mu.Unlock()
 	switch {
 	case q.closed:
-		q.giveUp(f, givenUpShutdown)
+		q.giveUp(f, UndeliveredShutdown)
 		return
-	case q.count >= maxFarewells || q.size+f.size > maxFarewellBytes:
-		q.giveUp(f, givenUpFull)
+	case q.count >= MaxPendingCloses || q.size+f.size > maxFarewellBytes:
+		q.giveUp(f, UndeliveredFull)
 		return
 	}
 	q.queue = append(q.queue, f)
@@ -94,8 +96,8 @@ func (q *farewells) add(d delivery, events ...event) {
 
 // run delivers until nothing waits or the client is closed.
 func (q *farewells) run() {
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		timer := time.NewTimer(jittered(pause))
+	for pause := FirstPause; ; pause = min(2*pause, LongestPause) {
+		timer := time.NewTimer(backoff.Jitter(pause))
 		select {
 		case <-timer.C:
 		case <-q.stop:
@@ -149,9 +151,9 @@ func (q *farewells) settle(f *farewell, fate farewellFate) {
 	case farewellDelivered:
 		f.done()
 	case farewellRefused:
-		q.giveUp(f, givenUpRefused)
+		q.giveUp(f, UndeliveredRefused)
 	case farewellAgain:
-		q.giveUp(f, givenUpOld)
+		q.giveUp(f, UndeliveredOld)
 	}
 }
 
@@ -164,18 +166,18 @@ func (q *farewells) giveUp(f *farewell, why string) {
 func (f *farewell) done() { f.delivery.done(f.events[len(f.events)-1]) }
 
 // sayFarewell makes one attempt at a farewell.
-func (c *Client) sayFarewell(f *farewell) farewellFate {
+func (c *Caller) sayFarewell(f *farewell) farewellFate {
 	d := &f.delivery
 	for {
-		if !d.pin.Ready(moveAfter) {
+		if !d.Pin.Ready(MoveAfter) {
 			return farewellAgain
 		}
 		err := d.attempt(f.events[0], patiently)
 		last := len(f.events) == 1
 		switch {
-		case err != nil && last && !unreachable(err):
+		case err != nil && last && !Unreachable(err):
 			return farewellRefused
-		case err != nil && (last || c.onFailure.again(err)):
+		case err != nil && (last || c.OnFailure.Retries(err)):
 			return farewellAgain
 		case last:
 			return farewellDelivered
@@ -193,10 +195,10 @@ func (q *farewells) empty() bool {
 
 // close waits a little for what waits, and gives up the rest. It returns at ctx's end at the latest.
 func (q *farewells) close(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, farewellGrace)
+	ctx, cancel := context.WithTimeout(ctx, CloseGrace)
 	defer cancel()
 	for !q.empty() {
-		if !sleep(ctx, firstPause) {
+		if !backoff.Sleep(ctx, FirstPause) {
 			break
 		}
 	}
@@ -215,7 +217,7 @@ func (q *farewells) drop() {
 	defer q.mu.Unlock()
 	for _, f := range q.queue {
 		q.waiting.Dec()
-		q.giveUp(f, givenUpShutdown)
+		q.giveUp(f, UndeliveredShutdown)
 	}
 	if n := len(q.queue); n > 0 {
 		q.log.Warn("the handler was not told of the end of connections", "connections", n)

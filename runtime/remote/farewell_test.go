@@ -26,7 +26,7 @@ func deafFarewells(t *testing.T) (q *farewells, given *prometheus.CounterVec, ad
 		t.Fatal(err)
 	}
 	return q, given, func(bytes int) {
-		q.add(delivery{pin: pool.Pin()}, event{request: &exproto.SocketClosedRequest{Conn: "c", Reason: strings.Repeat("x", bytes)}})
+		q.add(Delivery{Pin: pool.Pin()}, event{request: &exproto.SocketClosedRequest{Conn: "c", Reason: strings.Repeat("x", bytes)}})
 	}
 }
 
@@ -42,10 +42,10 @@ func TestFarewellsGrowOld(t *testing.T) {
 		q, given, add := deafFarewells(t)
 		add(1)
 		add(1)
-		time.Sleep(maxFarewellAge - time.Second)
-		expectGiven(t, given, givenUpOld, 0)
-		time.Sleep(time.Second + longestPause)
-		expectGiven(t, given, givenUpOld, 2)
+		time.Sleep(MaxPendingCloseAge - time.Second)
+		expectGiven(t, given, UndeliveredOld, 0)
+		time.Sleep(time.Second + LongestPause)
+		expectGiven(t, given, UndeliveredOld, 2)
 		if !q.empty() {
 			t.Error("the queue is not empty")
 		}
@@ -54,7 +54,7 @@ func TestFarewellsGrowOld(t *testing.T) {
 
 func TestFarewellsAreBounded(t *testing.T) {
 	for _, test := range []struct{ bytes, add, full int }{
-		{0, maxFarewells + 3, 3},
+		{0, MaxPendingCloses + 3, 3},
 		{1 << 20, 18, 3},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -62,13 +62,13 @@ func TestFarewellsAreBounded(t *testing.T) {
 			for range test.add {
 				add(test.bytes)
 			}
-			expectGiven(t, given, givenUpFull, float64(test.full))
+			expectGiven(t, given, UndeliveredFull, float64(test.full))
 			begun := time.Now()
 			q.close(t.Context())
 			q.drop()
 			add(1)
-			expectGiven(t, given, givenUpShutdown, float64(test.add-test.full+1))
-			expect := fmt.Sprint(farewellGrace)
+			expectGiven(t, given, UndeliveredShutdown, float64(test.add-test.full+1))
+			expect := fmt.Sprint(CloseGrace)
 			if took := fmt.Sprint(time.Since(begun)); took != expect {
 				t.Errorf("closing took %s, want %s", took, expect)
 			}

@@ -19,34 +19,34 @@ import (
 type firstEvent struct {
 	auto  *auto
 	conn  gateway.ConnectionAdapter
-	calls *callbacks // those of the dialect that was found; nil: none was
+	calls *Methods // those of the dialect that was found; nil: none was
 	spoke *spoken
 }
 
 // triedDialects are tried in this order.
 var triedDialects = []Dialect{DialectUnary, DialectStream}
 
-func (f *firstEvent) invoke(to *backend.Backend, request proto.Message) error {
+func (f *firstEvent) Invoke(to *backend.Backend, request proto.Message) error {
 	if f.spoke = f.auto.try(); f.spoke != nil { // another connection's event has found it
 		return f.speak(to, f.spoke.dialect, request)
 	}
 	defer f.auto.tried()
 	said := ""
 	var doubtful error // of the unary method: it failed, or the server says so of methods that it does not have
-	var unary *callbacks
+	var unary *Methods
 	for _, d := range triedDialects {
 		err := f.speak(to, d, request)
-		var none *absentError
-		var refused *refusal
+		var none *AbsentError
+		var refused *Refusal
 		switch {
 		case errors.As(err, &none):
-			said += fmt.Sprintf("; to %s it answers %v: %s", d, status.Code(none.err), shorten(status.Convert(none.err).Message()))
+			said += fmt.Sprintf("; to %s it answers %v: %s", d, status.Code(none.Err), Shorten(status.Convert(none.Err).Message()))
 			f.leave()
 			continue
-		case errors.As(err, &refused), unsent(err), err != nil && unreachable(err):
+		case errors.As(err, &refused), Unsent(err), err != nil && Unreachable(err):
 			f.leave()
 			return err
-		case d == DialectUnary && err != nil && codeOf(err) != codes.DeadlineExceeded:
+		case d == DialectUnary && err != nil && CodeOf(err) != codes.DeadlineExceeded:
 			doubtful, unary = err, f.calls
 			continue
 		case err != nil && doubtful != nil: // both fail: the next first event tells
@@ -63,7 +63,7 @@ func (f *firstEvent) invoke(to *backend.Backend, request proto.Message) error {
 	}
 	f.auto.askAgain()
 	absent := status.Error(codes.Unimplemented, (&probe.NotServedError{}).Error()+said)
-	return f.auto.client.failed(to, "asking for the dialect", absent, true)
+	return f.auto.target.Failed(to, "asking for the dialect", absent, true)
 }
 
 // speak delivers the event in dialect d.
@@ -72,26 +72,16 @@ func (f *firstEvent) speak(to *backend.Backend, d Dialect, request proto.Message
 	if err != nil {
 		return err
 	}
-	h, ok := speaker(f.conn).(*eventHandler)
+	h, ok := speaker(f.conn).(*Handler)
 	if !ok { // a session: the connection comes too early for it
-		return f.auto.client.failed(to, "asking for the dialect", status.Error(codes.Unavailable, "the handler has changed its dialect"), true)
+		return f.auto.target.Failed(to, "asking for the dialect", status.Error(codes.Unavailable, "the handler has changed its dialect"), true)
 	}
-	f.calls = h.calls
-	return h.calls.created.invoke(to, request)
+	f.calls = h.Methods
+	return h.Methods.Created.Invoke(to, request)
 }
 
 // leave forgets a dialect that was tried.
 func (f *firstEvent) leave() {
-	if l, ok := f.calls.closed.(leaver); ok {
-		l.leave()
-	}
+	f.calls.Release()
 	f.calls = nil
 }
-
-// absentError is the error of an invoker whose method the handler does not have, where another dialect may be tried. It is no failure yet.
-type absentError struct {
-	method string
-	err    error
-}
-
-func (e *absentError) Error() string { return e.method + ": " + e.err.Error() }

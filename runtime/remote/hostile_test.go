@@ -30,7 +30,7 @@ type served struct {
 func newServed(t *testing.T, cfg remote.AdapterConfig) *served {
 	t.Helper()
 	w := &served{metrics: prometheus.NewRegistry()}
-	cfg.Metrics, cfg.Logger = remote.NewMetrics(w.metrics), slog.New(slog.DiscardHandler)
+	cfg.Metrics, cfg.Logger = remote.NewMetrics(w.metrics).Adapter, slog.New(slog.DiscardHandler)
 	adapter, address := serveAdapter(t, cfg)
 	w.address = address
 	a := exproto.NewConnectionAdapterClient(dialAdapter(t, address))

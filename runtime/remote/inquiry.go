@@ -38,7 +38,7 @@ func (i Inquiry) ask(ctx context.Context, question func(context.Context, *grpc.C
 	}
 	defer func() { _ = conn.Close() }()
 	if err := question(ctx, conn); err != nil {
-		return fmt.Errorf("asking %s: %v: %s", i.Address, status.Code(err), shorten(status.Convert(err).Message()))
+		return fmt.Errorf("asking %s: %v: %s", i.Address, status.Code(err), Shorten(status.Convert(err).Message()))
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func callOnce(ctx context.Context, rpc grpc.ClientConnInterface, path string, ev
 		return false, err
 	}
 	err = awaitEnd(stream)
-	return !isUnprocessed(err), err
+	return !IsUnprocessed(err), err
 }
 
 // openStream opens a stream that gRPC does not repeat by itself: where the second try is refused before its message was written, the stream would end like
@@ -46,7 +46,7 @@ func awaitEnd(stream grpc.ClientStream) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return judgeStream(stream, err)
+			return MarkUnprocessedStream(stream, err)
 		}
 	}
 }

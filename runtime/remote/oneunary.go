@@ -25,11 +25,11 @@ func callUnary(ctx context.Context, rpc grpc.ClientConnInterface, path string, e
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF): // of SendMsg: the stream had ended before the event was written to it, and Invoke does not look why
-		err = &unprocessed{errEnded}
+		err = &UnprocessedError{errEnded}
 	default:
-		err = judge(err, t.header, t.trailer)
+		err = MarkUnprocessed(err, t.header, t.trailer)
 	}
-	return t.sent && !isUnprocessed(err), err
+	return t.sent && !IsUnprocessed(err), err
 }
 
 var errEnded = status.Error(codes.Unavailable, "the server ended the call before the event was sent")

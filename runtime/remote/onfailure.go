@@ -27,11 +27,11 @@ const (
 const (
 	defaultHoldTimeout = 30 * time.Second
 	longestRetry       = 5 * time.Second
-	moveAfter          = 3 * time.Second // a process that restarts at its address is back by then, as a rule
+	MoveAfter          = 3 * time.Second // a process that restarts at its address is back by then, as a rule
 	neverMove          = -1
 )
 
-func (o OnFailure) check() error {
+func (o OnFailure) Check() error {
 	switch o {
 	case OnFailureClose, OnFailureRetry, OnFailureHold:
 		return nil
@@ -39,49 +39,49 @@ func (o OnFailure) check() error {
 	return fmt.Errorf("on failure %q must be %q, %q or %q", string(o), string(OnFailureClose), string(OnFailureRetry), string(OnFailureHold))
 }
 
-// patience is for how long an event is tried again.
-func (o OnFailure) patience(holdTimeout time.Duration) time.Duration {
+// Patience is for how long an event is tried again.
+func (o OnFailure) Patience(holdTimeout time.Duration) time.Duration {
 	if o == OnFailureRetry {
 		return min(longestRetry, holdTimeout)
 	}
 	return holdTimeout
 }
 
-// moves is after what time a connection leaves a backend that is lost.
-func (o OnFailure) moves() time.Duration {
+// MoveAfter is after what time a connection leaves a backend that is lost.
+func (o OnFailure) MoveAfter() time.Duration {
 	if o == OnFailureHold {
-		return moveAfter
+		return MoveAfter
 	}
 	return neverMove
 }
 
-// again reports whether an event that failed with err is to be tried again.
-func (o OnFailure) again(err error) bool {
+// Retries reports whether an event that failed with err is to be tried again.
+func (o OnFailure) Retries(err error) bool {
 	switch o {
 	case OnFailureRetry:
-		return unsent(err) && unreachable(err)
+		return Unsent(err) && Unreachable(err)
 	case OnFailureHold:
-		return unreachable(err)
+		return Unreachable(err)
 	}
 	return false
 }
 
-// unreachable reports whether an event failed because the handler could not be reached or was lost before it answered. Everything else is an answer,
+// Unreachable reports whether an event failed because the handler could not be reached or was lost before it answered. Everything else is an answer,
 // and would be the same the next time: UNIMPLEMENTED, INVALID_ARGUMENT, PERMISSION_DENIED, what an exception in the handler becomes.
-func unreachable(err error) bool {
+func Unreachable(err error) bool {
 	var h *gateway.HandlerError
-	return errors.As(err, &h) && h.Reason.Is(gateway.ReasonHandlerUnavailable) || codeOf(err) == codes.Canceled // servers that stop cancel their calls
+	return errors.As(err, &h) && h.Reason.Is(gateway.ReasonHandlerUnavailable) || CodeOf(err) == codes.Canceled // servers that stop cancel their calls
 }
 
-func unsent(err error) bool {
-	var c *callError
-	return errors.As(err, &c) && c.unsent
+func Unsent(err error) bool {
+	var c *Error
+	return errors.As(err, &c) && c.Unsent
 }
 
-func codeOf(err error) codes.Code {
-	var c *callError
+func CodeOf(err error) codes.Code {
+	var c *Error
 	if errors.As(err, &c) {
-		return c.code
+		return c.Code
 	}
 	return codes.OK
 }

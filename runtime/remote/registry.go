@@ -12,8 +12,8 @@ type directory struct {
 	conns  sync.Map // string to *listed
 }
 
-// registry enters the connections of one handler into a directory.
-type registry struct {
+// Registration enters the connections of one handler into a directory.
+type Registration struct {
 	in      *directory
 	handler string
 	scope   scope
@@ -21,7 +21,7 @@ type registry struct {
 
 type listed struct {
 	gateway.ConnectionAdapter
-	by *registry
+	by *Registration
 }
 
 // handler is the name of the handler that was given the connection, "" without a connection.
@@ -33,20 +33,20 @@ func (l *listed) handler() string {
 }
 
 // register begins a handler's registry: callers that present token, or none where it is "", may touch its connections.
-func (d *directory) register(handler, token string) *registry {
-	r := &registry{in: d, handler: handler, scope: scopeOf(token)}
+func (d *directory) register(handler, token string) *Registration {
+	r := &Registration{in: d, handler: handler, scope: scopeOf(token)}
 	d.scopes.join(r.scope)
 	return r
 }
 
-// leave ends the registry; it is called once.
-func (r *registry) leave() { r.in.scopes.leave(r.scope) }
+// Leave ends the registry; it is called once.
+func (r *Registration) Leave() { r.in.scopes.leave(r.scope) }
 
-func (r *registry) add(id string, conn gateway.ConnectionAdapter) {
+func (r *Registration) Add(id string, conn gateway.ConnectionAdapter) {
 	r.in.conns.Store(id, &listed{ConnectionAdapter: conn, by: r})
 }
 
-func (r *registry) remove(id string) { r.in.conns.Delete(id) }
+func (r *Registration) Remove(id string) { r.in.conns.Delete(id) }
 
 // find returns the connection, whoever may touch it.
 func (d *directory) find(id string) (*listed, bool) {

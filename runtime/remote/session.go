@@ -7,9 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/exgate/exgate/internal/backoff"
 	"github.com/exgate/exgate/internal/lograte"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
@@ -26,16 +28,16 @@ const (
 
 var errSessionClosed = errors.New("the gateway closed the session")
 
-// handlerSession carries the events and commands of many connections over one stream to each backend: the dialect session. Events stay in the
+// Session carries the events and commands of many connections over one stream to each backend: the dialect session. Events stay in the
 // window of their connection until the handler has acknowledged them, so that a stream that breaks loses none.
-type handlerSession struct {
-	client   *Client
+type Session struct {
+	target   *Target
 	timeout  time.Duration
 	policy   OnFailure
 	patience time.Duration // of an event that waits for a stream
 	maxEvent int           // bytes
-	raw      *rawPublishes
-	metrics  *sessionMetrics
+	publish  func(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result
+	metrics  *sessionCounters
 	began    time.Time
 	ctx      context.Context // of the streams
 	cancel   context.CancelFunc
@@ -53,11 +55,21 @@ type handlerSession struct {
 	guiltyLines lograte.Limiter
 }
 
-// newSession returns what makes handlers in the dialect session.
-func newSession(c *Client) *handlerSession {
-	s := &handlerSession{
-		client: c, timeout: c.timeout, policy: c.onFailure, patience: c.patience, raw: c.raw, metrics: newSessionMetrics(c.metrics, c.name),
-		maxEvent: min(c.maxMessage, session.MaxMessage) - session.Overhead,
+// SessionConfig configures a Session. Each field is required.
+type SessionConfig struct {
+	// RawPublish publishes for the handler.
+	RawPublish func(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result
+	// Commands counts commands by handler, method and result.
+	Commands *prometheus.CounterVec
+	// Metrics counts the rest.
+	Metrics *SessionMetrics
+}
+
+// NewSession returns the session dialect of the handler t.
+func NewSession(t *Target, cfg SessionConfig) *Session {
+	s := &Session{
+		target: t, timeout: t.Timeout, policy: t.OnFailure, patience: t.Patience, publish: cfg.RawPublish, metrics: newSessionCounters(t, cfg),
+		maxEvent: min(t.MaxMessage, session.MaxMessage) - session.Overhead,
 		began:    time.Now(), lines: make(map[*backend.Backend]*sessionLine), open: make(map[uint64]*sessionConn), blocked: make(map[*sessionConn]struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -65,18 +77,18 @@ func newSession(c *Client) *handlerSession {
 	return s
 }
 
-func (s *handlerSession) newHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
-	return &sessionConn{session: s, conn: conn, id: conn.ID(), pin: s.client.pool.Pin()}
+func (s *Session) NewHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	return &sessionConn{session: s, conn: conn, id: conn.ID(), pin: s.target.Pool.Pin()}
 }
 
 // now is a clock of the session's own. It is never 0.
-func (s *handlerSession) now() time.Duration { return time.Since(s.began) + 1 }
+func (s *Session) now() time.Duration { return time.Since(s.began) + 1 }
 
-// close ends the streams, after a little time for ends of connections that the handler has not heard of. The connections have ended before.
-func (s *handlerSession) close(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, farewellGrace)
+// Close ends the streams, after a little time for ends of connections that the handler has not heard of. The connections have ended before.
+func (s *Session) Close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, CloseGrace)
 	defer cancel()
-	for s.owes() && sleep(ctx, firstPause) {
+	for s.owes() && backoff.Sleep(ctx, FirstPause) {
 	}
 	s.mu.Lock()
 	s.closed = true
@@ -85,23 +97,23 @@ func (s *handlerSession) close(ctx context.Context) {
 	s.running.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.metrics.neverTold(givenUpShutdown, s.gone)
+	s.metrics.neverTold(UndeliveredShutdown, s.gone)
 	s.left(-s.gone)
 }
 
 // owes reports whether ends of connections wait.
-func (s *handlerSession) owes() bool {
+func (s *Session) owes() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.gone > 0
 }
 
 // line returns the line to a backend for c; the caller holds mu.
-func (s *handlerSession) line(to *backend.Backend, c *sessionConn) *sessionLine {
+func (s *Session) line(to *backend.Backend, c *sessionConn) *sessionLine {
 	l := s.lines[to]
 	if l == nil {
 		l = &sessionLine{
-			session: s, to: to, node: gateway.NodeOf(c.id), changed: make(chan struct{}), batch: s.client.maxBatch,
+			session: s, to: to, node: gateway.NodeOf(c.id), changed: make(chan struct{}), batch: s.target.MaxBatch,
 			limits: session.Limits{Events: sessionWindowEvents, Bytes: sessionWindowBytes},
 		}
 		s.lines[to] = l
@@ -113,19 +125,19 @@ func (s *handlerSession) line(to *backend.Backend, c *sessionConn) *sessionLine 
 }
 
 // place gives a new connection its backend, and returns the line to it when that has a stream, or need not have one yet.
-func (s *handlerSession) place(c *sessionConn) (*sessionLine, error) {
+func (s *Session) place(c *sessionConn) (*sessionLine, error) {
 	limit := s.patience
 	if s.policy == OnFailureClose {
-		limit = min(connectTimeout, s.timeout)
+		limit = min(ConnectTimeout, s.timeout)
 	}
-	ctx, end := holding(c.conn, limit)
+	ctx, end := HoldContext(c.conn, limit)
 	if ctx == nil {
-		return nil, errClosing
+		return nil, ErrClosing
 	}
 	defer end()
 	to, err := c.pin.Backend(ctx)
 	if err != nil {
-		return nil, s.client.failed(nil, "Session", status.Error(codes.Unavailable, statusText(err)), true)
+		return nil, s.target.Failed(nil, "Session", status.Error(codes.Unavailable, statusText(err)), true)
 	}
 	s.mu.Lock()
 	l := s.line(to, c)
@@ -142,7 +154,7 @@ func statusText(err error) string {
 }
 
 // fail closes those of the connections that did not fail before.
-func (s *handlerSession) fail(conns []*sessionConn, to *backend.Backend, err error) {
+func (s *Session) fail(conns []*sessionConn, to *backend.Backend, err error) {
 	var failed []*sessionConn
 	s.mu.Lock()
 	for _, c := range conns {
@@ -154,7 +166,7 @@ func (s *handlerSession) fail(conns []*sessionConn, to *backend.Backend, err err
 		s.mu.Unlock()
 		return
 	}
-	failure := s.client.failedTimes(len(failed), to, "Session", err, false)
+	failure := s.target.FailedTimes(len(failed), to, "Session", err, false)
 	for _, c := range failed {
 		c.fail(failure)
 	}
@@ -165,13 +177,13 @@ func (s *handlerSession) fail(conns []*sessionConn, to *backend.Backend, err err
 }
 
 // left counts connections that ended; the caller holds mu.
-func (s *handlerSession) left(n int) {
+func (s *Session) left(n int) {
 	s.gone += n
 	s.metrics.untold.Set(float64(s.gone))
 }
 
 // shrunk takes bytes off the sum of all windows, and wakes those that were blocked by it; the caller holds mu.
-func (s *handlerSession) shrunk(bytes int) {
+func (s *Session) shrunk(bytes int) {
 	s.bytes -= bytes
 	if s.bytes <= sessionBytes && len(s.blocked) > 0 {
 		for c := range s.blocked {

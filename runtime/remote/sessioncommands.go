@@ -76,7 +76,7 @@ var (
 )
 
 func (st *sessionStream) rawPublish(command *session.Command) {
-	if result := publishing(command.Body, st.done(command), st.session.raw.publish); !result.Ok() {
+	if result := publishing(command.Body, st.done(command), st.session.publish); !result.Ok() {
 		st.settle(command, result)
 	}
 }
@@ -94,7 +94,7 @@ func (c *sessionConn) startTimer(body []byte) gateway.Result {
 	if proto.Unmarshal(body, &m) != nil {
 		return resultMalformed
 	}
-	return startTimer(c.conn, m.GetType(), m.GetInterval())
+	return StartTimer(c.conn, m.GetType(), m.GetInterval())
 }
 
 func (c *sessionConn) authenticate(body []byte, done gateway.Done) gateway.Result {
@@ -103,7 +103,7 @@ func (c *sessionConn) authenticate(body []byte, done gateway.Done) gateway.Resul
 		return resultMalformed
 	}
 	client := m.GetClientinfo()
-	return c.conn.Authenticate(clientInfo(client), m.GetPassword(), func(r gateway.Result) {
+	return c.conn.Authenticate(ClientInfo(client), m.GetPassword(), func(r gateway.Result) {
 		if r.Ok() {
 			c.authenticated(client)
 		}
@@ -144,7 +144,7 @@ func (st *sessionStream) settle(command *session.Command, result gateway.Result)
 	if command.Token == 0 {
 		return
 	}
-	response := codeResponse(result)
+	response := CodeResponse(result)
 	body, err := proto.Marshal(&handlerv1.Result{Token: command.Token, Code: response.GetCode(), Message: response.GetMessage()})
 	if err != nil {
 		return // numbers and valid text always encode

@@ -18,7 +18,7 @@ import (
 // sessionConn is one connection in a session. Its events wait for room in the window, not for their callbacks; only a timer and the end
 // wait until they are acknowledged, since the gateway closes the socket or forgets the connection after them.
 type sessionConn struct {
-	session *handlerSession
+	session *Session
 	conn    gateway.ConnectionAdapter
 	id      string
 	info    gateway.ConnInfo
@@ -50,7 +50,7 @@ var (
 )
 
 func (c *sessionConn) OnSocketCreated(info gateway.ConnInfo) error {
-	body, err := encode(&handlerv1.Created{Id: c.id, Conninfo: connInfo(info)})
+	body, err := encode(&handlerv1.Created{Id: c.id, Conninfo: ConnInfo(info)})
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (c *sessionConn) OnSocketCreated(info gateway.ConnInfo) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if line.refuses() {
-		return s.client.failed(line.to, "Session", unavailable(line.why), true)
+		return s.target.Failed(line.to, "Session", unavailable(line.why), true)
 	}
 	s.last++
 	c.line, c.number, c.info = line, s.last, info
@@ -77,7 +77,7 @@ func (c *sessionConn) OnReceivedMessages(messages []gateway.Message) error {
 	c.session.mu.Lock()
 	batch := c.line.batch
 	c.session.mu.Unlock()
-	for converted := range batches(messages, batch, maxBatchBytes) {
+	for converted := range Batches(messages, batch, MaxBatchBytes) {
 		body, err := encode(&handlerv1.Messages{Messages: converted})
 		if err != nil {
 			return err
@@ -131,8 +131,8 @@ func (c *sessionConn) end(body []byte) {
 	switch {
 	case !c.told && c.err != nil:
 		c.drop()
-	case c.line.live == nil && s.gone >= maxFarewells:
-		c.forget(givenUpFull)
+	case c.line.live == nil && s.gone >= MaxPendingCloses:
+		c.forget(UndeliveredFull)
 	default:
 		c.ended = true
 		s.left(1)
@@ -158,7 +158,7 @@ func (c *sessionConn) put(kind session.Kind, body []byte) error {
 func (c *sessionConn) enter(kind session.Kind, body []byte) error {
 	if most := c.session.maxEvent; len(body) > most {
 		err := status.Errorf(codes.ResourceExhausted, "an event of %d bytes is larger than max, %d bytes", len(body), most)
-		return c.session.client.failed(c.line.to, "Session", err, true)
+		return c.session.target.Failed(c.line.to, "Session", err, true)
 	}
 	if !c.room(len(body)) {
 		c.until(func() bool { return c.room(len(body)) })
@@ -184,7 +184,7 @@ func (c *sessionConn) room(size int) bool {
 func (c *sessionConn) until(ready func() bool) {
 	mu := &c.session.mu
 	mu.Unlock()
-	release := holdFor(c.conn, c.interrupt)
+	release := Hold(c.conn, c.interrupt)
 	mu.Lock()
 	if release == nil {
 		c.closing = true

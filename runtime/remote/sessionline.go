@@ -12,9 +12,9 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/session"
 )
 
-// sessionLine is a session's way to one backend: one stream after the other. Its fields are guarded by handlerSession.mu.
+// sessionLine is a session's way to one backend: one stream after the other. Its fields are guarded by Session.mu.
 type sessionLine struct {
-	session  *handlerSession
+	session  *Session
 	to       *backend.Backend
 	node     string         // the gateway's
 	limits   session.Limits // of a window
@@ -36,17 +36,17 @@ type sessionLine struct {
 func (l *sessionLine) run() {
 	ctx := l.session.ctx
 	var refused time.Time // since when the handler refuses streams
-	for pause := firstRetry; ; pause = min(2*pause, slowestRetry) {
+	for pause := FirstRetry; ; pause = min(2*pause, SlowestRetry) {
 		began := time.Now()
 		err := l.stream(ctx)
 		over := ctx.Err() != nil || l.to.Closed()
-		if !isUnprocessed(err) {
+		if !IsUnprocessed(err) {
 			refused = time.Time{}
 		} else if refused.IsZero() {
 			refused = began
 		}
 		if !over && !refused.IsZero() && time.Since(refused) < l.session.timeout { // it never was a stream
-			l.session.client.traffic.refused.Inc()
+			l.session.metrics.refused.Inc()
 			l.rest(ctx, pause)
 			continue
 		}
@@ -57,8 +57,8 @@ func (l *sessionLine) run() {
 		if over {
 			return
 		}
-		if time.Since(began) > slowestRetry {
-			pause = firstRetry
+		if time.Since(began) > SlowestRetry {
+			pause = FirstRetry
 		} else if l.wasUseful() {
 			pause = min(pause, usefulRetry) // others wait for the next stream while suspects are found
 		}
@@ -142,7 +142,7 @@ func (l *sessionLine) lost(err error, over bool) {
 	s.mu.Unlock()
 	l.convict(guilty, err)
 	if s.policy != OnFailureClose && len(conns) > 0 && !over {
-		_ = s.client.report(l.to, "Session", unavailable(err), false)
+		_ = s.target.Report(l.to, "Session", unavailable(err), false)
 	}
 	l.expire()
 }
@@ -186,14 +186,14 @@ func (l *sessionLine) awaitStream(ctx context.Context) error {
 		s.mu.Unlock()
 		switch {
 		case refused:
-			return s.client.failed(l.to, "Session", unavailable(why), true)
+			return s.target.Failed(l.to, "Session", unavailable(why), true)
 		case !wait:
 			return nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return s.client.failed(l.to, "Session", status.Error(codes.Unavailable, "connecting takes too long"), true)
+			return s.target.Failed(l.to, "Session", status.Error(codes.Unavailable, "connecting takes too long"), true)
 		}
 	}
 }

@@ -35,8 +35,8 @@ func (l *sessionLine) expire() {
 		switch {
 		case c.hopeless(now):
 			lost = append(lost, c)
-		case c.ended && now-c.stuck > maxFarewellAge:
-			c.forget(givenUpOld)
+		case c.ended && now-c.stuck > MaxPendingCloseAge:
+			c.forget(UndeliveredOld)
 		}
 	}
 	why := l.why
@@ -68,7 +68,7 @@ func (l *sessionLine) leaveLine() {
 // move gives the connection another backend that is connected, if its own has been lost for long enough.
 func (c *sessionConn) move() bool {
 	s := c.session
-	if c.err != nil && !c.ended || !c.ended && s.policy != OnFailureHold || !c.pin.Ready(moveAfter) {
+	if c.err != nil && !c.ended || !c.ended && s.policy != OnFailureHold || !c.pin.Ready(MoveAfter) {
 		return false
 	}
 	ended, cancel := context.WithCancel(context.Background())

@@ -28,66 +28,85 @@ const (
 
 var droppedNames = [droppedKinds]string{"unknown_conn", "future_ack", "late_result"}
 
-// sessionMetrics are the counters of one handler's session.
-type sessionMetrics struct {
-	set       *Metrics
-	handler   string
-	events    [session.Drain + 1]prometheus.Observer
-	succeeded [session.UnknownOrder + 1]prometheus.Counter
-	lost      [droppedKinds]prometheus.Counter
-	retries   prometheus.Counter
-	held      prometheus.Gauge
-	untold    prometheus.Gauge
-	now       time.Duration
-	observe   func(session.Kind, time.Duration)
+// SessionMetrics count what only sessions count.
+type SessionMetrics struct{ dropped *prometheus.CounterVec }
+
+// NewSessionMetrics makes a set and registers it with reg, if that is not nil.
+func NewSessionMetrics(reg prometheus.Registerer) *SessionMetrics {
+	m := &SessionMetrics{dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "exgate_session_dropped_total", Help: "What remote handlers and the gateway said in sessions for nobody: see what.",
+	}, []string{"handler", "what"})}
+	if reg != nil {
+		reg.MustRegister(m.dropped)
+	}
+	return m
 }
 
-func newSessionMetrics(set *Metrics, handler string) *sessionMetrics {
-	m := &sessionMetrics{
-		set: set, handler: handler, retries: set.delivery.retries.WithLabelValues(handler),
-		held: set.delivery.held.WithLabelValues(handler), untold: set.delivery.untold.WithLabelValues(handler),
+// sessionCounters are the metrics of one handler's session.
+type sessionCounters struct {
+	handler     string
+	commands    *prometheus.CounterVec
+	failures    *prometheus.CounterVec
+	undelivered *prometheus.CounterVec
+	events      [session.Drain + 1]prometheus.Observer
+	succeeded   [session.UnknownOrder + 1]prometheus.Counter
+	lost        [droppedKinds]prometheus.Counter
+	refused     prometheus.Counter
+	retries     prometheus.Counter
+	held        prometheus.Gauge
+	untold      prometheus.Gauge
+	now         time.Duration
+	observe     func(session.Kind, time.Duration)
+}
+
+func newSessionCounters(t *Target, cfg SessionConfig) *sessionCounters {
+	handler := t.Name
+	m := &sessionCounters{
+		handler: handler, commands: cfg.Commands, failures: t.Metrics.Failures, undelivered: t.Metrics.ClosedUndelivered,
+		refused: t.Metrics.Refused.WithLabelValues(handler), retries: t.Metrics.Retries.WithLabelValues(handler),
+		held: t.Metrics.Held.WithLabelValues(handler), untold: t.Metrics.ClosedWaiting.WithLabelValues(handler),
 	}
 	for kind, method := range map[session.Kind]string{
 		session.Created: "OnSocketCreated", session.Bytes: "OnReceivedBytes", session.TimerTimeout: "OnTimerTimeout",
 		session.Messages: "OnReceivedMessages", session.Closed: "OnSocketClosed", session.Drain: "OnDrain",
 	} {
-		m.events[kind] = set.callSeconds.WithLabelValues(handler, method)
+		m.events[kind] = t.Metrics.CallSeconds.WithLabelValues(handler, method)
 	}
 	for what, name := range droppedNames {
-		m.lost[what] = set.dropped.WithLabelValues(handler, name)
+		m.lost[what] = cfg.Metrics.dropped.WithLabelValues(handler, name)
 	}
 	for order, name := range orderNames {
 		if name == "" {
 			continue // the numbers of other fields
 		}
-		m.succeeded[order] = set.adapter.calls.WithLabelValues(handler, name, gateway.CodeSuccess.String())
+		m.succeeded[order] = cfg.Commands.WithLabelValues(handler, name, gateway.CodeSuccess.String())
 	}
 	m.observe = func(kind session.Kind, at time.Duration) { m.events[kind].Observe((m.now - at).Seconds()) }
 	return m
 }
 
 // acknowledged returns what observes events that are acknowledged now. The caller holds the session's mu.
-func (m *sessionMetrics) acknowledged(now time.Duration) func(session.Kind, time.Duration) {
+func (m *sessionCounters) acknowledged(now time.Duration) func(session.Kind, time.Duration) {
 	m.now = now
 	return m.observe
 }
 
-func (m *sessionMetrics) command(order session.Order, result gateway.Result) {
+func (m *sessionCounters) command(order session.Order, result gateway.Result) {
 	if result.Ok() {
 		m.succeeded[order].Inc()
 		return
 	}
-	m.set.adapter.calls.WithLabelValues(m.handler, orderNames[order], result.Code.String()).Inc()
+	m.commands.WithLabelValues(m.handler, orderNames[order], result.Code.String()).Inc()
 }
 
-func (m *sessionMetrics) dropped(what droppedKind) { m.lost[what].Inc() }
+func (m *sessionCounters) dropped(what droppedKind) { m.lost[what].Inc() }
 
 // neverTold counts connections whose end the handler will not hear of.
-func (m *sessionMetrics) neverTold(why string, n int) {
-	m.set.delivery.neverTold.WithLabelValues(m.handler, why).Add(float64(n))
+func (m *sessionCounters) neverTold(why string, n int) {
+	m.undelivered.WithLabelValues(m.handler, why).Add(float64(n))
 }
 
 // guilty counts a connection whose events end streams.
-func (m *sessionMetrics) guilty(reason gateway.CloseReason) {
-	m.set.failures.WithLabelValues(m.handler, reason.Name).Inc()
+func (m *sessionCounters) guilty(reason gateway.CloseReason) {
+	m.failures.WithLabelValues(m.handler, reason.Name).Inc()
 }

@@ -32,7 +32,7 @@ var (
 // sessionStream is one stream of a session.
 type sessionStream struct {
 	line    *sessionLine
-	session *handlerSession
+	session *Session
 	rpc     grpc.ClientStream
 	cancel  context.CancelCauseFunc
 	signal  chan struct{} // there is something to send
@@ -88,15 +88,15 @@ func (st *sessionStream) greet() error {
 	late := time.AfterFunc(s.timeout, func() { st.cancel(fmt.Errorf("the handler's hello did not come within %v", s.timeout)) })
 	defer late.Stop()
 	hello := &handlerv1.GatewayHello{
-		Version: sessionVersion, Node: st.line.node, Handler: s.client.name, WindowEvents: sessionWindowEvents, WindowBytes: sessionWindowBytes,
+		Version: sessionVersion, Node: st.line.node, Handler: s.target.Name, WindowEvents: sessionWindowEvents, WindowBytes: sessionWindowBytes,
 		CallTimeoutMs: uint32(min(s.timeout.Milliseconds(), 1<<32-1)),
 	}
 	if err := st.rpc.SendMsg(&handlerv1.GatewayFrame{Hello: hello}); err != nil {
-		return judgeStream(st.rpc, st.ended(err))
+		return MarkUnprocessedStream(st.rpc, st.ended(err))
 	}
 	answer := new(handlerv1.HandlerFrame)
 	if err := st.rpc.RecvMsg(answer); err != nil {
-		return judgeStream(st.rpc, st.ended(err))
+		return MarkUnprocessedStream(st.rpc, st.ended(err))
 	}
 	return st.agree(answer.GetHello())
 }
@@ -110,7 +110,7 @@ func (st *sessionStream) agree(h *handlerv1.HandlerHello) error {
 		Events: lower(sessionWindowEvents, h.GetWindowEvents()),
 		Bytes:  lower(sessionWindowBytes, h.GetWindowBytes()),
 	}
-	st.batch = lower(st.session.client.maxBatch, h.GetMaxBatch())
+	st.batch = lower(st.session.target.MaxBatch, h.GetMaxBatch())
 	return nil
 }
 

@@ -159,10 +159,10 @@ func (l *sessionLine) convict(guilty []*sessionConn, why error) {
 	s := l.session
 	for _, c := range guilty {
 		s.mu.Lock()
-		err := &gateway.HandlerError{Reason: gateway.ReasonHandlerStreamEnded, Err: &callError{
-			what: fmt.Sprintf("Session of handler %q at %s", s.client.name, l.to.Addr()), code: codes.Aborted,
-			text: fmt.Sprintf("the stream ended %d times at events of this connection, %d times with no others under way; the last time: %s",
-				c.ends, c.alone, shorten(statusText(why))),
+		err := &gateway.HandlerError{Reason: gateway.ReasonHandlerStreamEnded, Err: &Error{
+			What: fmt.Sprintf("Session of handler %q at %s", s.target.Name, l.to.Addr()), Code: codes.Aborted,
+			Text: fmt.Sprintf("the stream ended %d times at events of this connection, %d times with no others under way; the last time: %s",
+				c.ends, c.alone, Shorten(statusText(why))),
 		}}
 		ended, failed := c.ended, c.err != nil
 		switch {
@@ -182,7 +182,7 @@ func (l *sessionLine) convict(guilty []*sessionConn, why error) {
 	}
 }
 
-func (s *handlerSession) logGuilty(c *sessionConn, err error) {
+func (s *Session) logGuilty(c *sessionConn, err error) {
 	suppressed, ok := s.guiltyLines.Allow(time.Now())
 	if !ok {
 		return
@@ -193,7 +193,7 @@ func (s *handlerSession) logGuilty(c *sessionConn, err error) {
 		Client() (gateway.ClientInfo, bool)
 	}); ok {
 		client, _ := known.Client()
-		attributes = append(attributes, slog.String("listener", known.Listener()), slog.String("client_id", shorten(client.ClientID)))
+		attributes = append(attributes, slog.String("listener", known.Listener()), slog.String("client_id", Shorten(client.ClientID)))
 	}
-	s.client.failures.log.Warn("closing a connection whose events end the handler's stream", attributes...)
+	s.target.Log.Warn("closing a connection whose events end the handler's stream", attributes...)
 }

@@ -16,7 +16,7 @@ const (
 )
 
 // watch finds, a few times in each timeout, what took too long.
-func (s *handlerSession) watch() {
+func (s *Session) watch() {
 	tick := min(s.timeout/8, longestTick)
 	if s.policy != OnFailureClose {
 		tick = min(tick, s.patience/4)
@@ -33,7 +33,7 @@ func (s *handlerSession) watch() {
 	}
 }
 
-func (s *handlerSession) check() {
+func (s *Session) check() {
 	s.mu.Lock()
 	lines := slices.Collect(maps.Values(s.lines))
 	s.mu.Unlock()

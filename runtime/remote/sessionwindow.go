@@ -50,7 +50,7 @@ func (c *sessionConn) take(frame []byte, full int) []byte {
 
 // resume tells a new stream of the connection.
 func (c *sessionConn) resume(frame []byte) []byte {
-	body, err := proto.Marshal(&handlerv1.Created{Id: c.id, Conninfo: connInfo(c.info), Resumed: true, Clientinfo: c.client})
+	body, err := proto.Marshal(&handlerv1.Created{Id: c.id, Conninfo: ConnInfo(c.info), Resumed: true, Clientinfo: c.client})
 	if err != nil { // the same fields were encoded when the connection was created
 		return frame
 	}

@@ -25,10 +25,10 @@ const (
 
 var methodNames = [methodCount]string{"OnSocketCreated", "OnReceivedBytes", "OnTimerTimeout", "OnReceivedMessages", "OnSocketClosed"}
 
-// streamDialect brings events to client-streaming methods: each on a stream of its own, which the handler answers, or on streams that connections
+// Streams brings events to client-streaming methods: each on a stream of its own, which the handler answers, or on streams that connections
 // share, where the handler does not answer or the configuration wants it.
-type streamDialect struct {
-	client *Client
+type Streams struct {
+	caller *Caller
 	each   [methodCount]*callback
 	end    context.Context // of shared streams and questions
 	stop   context.CancelFunc
@@ -38,8 +38,9 @@ type streamDialect struct {
 	at map[*backend.Backend]*streamBackend
 }
 
-func newStreamDialect(c *Client) *streamDialect {
-	d := &streamDialect{client: c, at: make(map[*backend.Backend]*streamBackend)}
+// Streams returns the stream dialect.
+func (c *Caller) Streams() *Streams {
+	d := &Streams{caller: c, at: make(map[*backend.Backend]*streamBackend)}
 	for m := range d.each {
 		d.each[m] = newCallback(c, exproto.ConnectionHandler_ServiceDesc.ServiceName, methodNames[m], callOnce)
 	}
@@ -47,22 +48,22 @@ func newStreamDialect(c *Client) *streamDialect {
 	return d
 }
 
-// close ends all streams.
-func (d *streamDialect) close() {
+// Close ends all streams.
+func (d *Streams) Close() {
 	d.stop()
 	d.tasks.Wait()
 }
 
-func (d *streamDialect) newHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
+func (d *Streams) NewHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
 	c := &streamConn{dialect: d, conn: conn}
-	return newEventHandler(d.client, conn, &callbacks{
-		created: streamMethod{c, methodCreated}, bytes: streamMethod{c, methodBytes}, timer: streamMethod{c, methodTimer},
-		messages: streamMethod{c, methodMessages}, closed: streamMethod{c, methodClosed},
+	return NewHandler(d.caller, conn, &Methods{
+		Created: streamMethod{c, methodCreated}, Bytes: streamMethod{c, methodBytes}, Timer: streamMethod{c, methodTimer},
+		Messages: streamMethod{c, methodMessages}, Closed: streamMethod{c, methodClosed},
 	})
 }
 
 // backend returns what is known of b.
-func (d *streamDialect) backend(b *backend.Backend) *streamBackend {
+func (d *Streams) backend(b *backend.Backend) *streamBackend {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if known := d.at[b]; known != nil {
@@ -73,14 +74,14 @@ func (d *streamDialect) backend(b *backend.Backend) *streamBackend {
 			delete(d.at, other)
 		}
 	}
-	known := &streamBackend{dialect: d, to: b, probe: newEndProbe(d, b), sets: make([]*streamSet, max(1, d.client.streamSets))}
+	known := &streamBackend{dialect: d, to: b, probe: newEndProbe(d, b), sets: make([]*streamSet, max(1, d.caller.streamSets))}
 	d.at[b] = known
 	return known
 }
 
 // streamConn is a connection's way to a handler of this dialect. It is used by one event at a time.
 type streamConn struct {
-	dialect *streamDialect
+	dialect *Streams
 	conn    gateway.ConnectionAdapter
 	at      *streamBackend
 	set     *streamSet    // nil: an event has a stream of its own
@@ -94,7 +95,7 @@ type streamMethod struct {
 	method method
 }
 
-func (m streamMethod) invoke(to *backend.Backend, request proto.Message) error {
+func (m streamMethod) Invoke(to *backend.Backend, request proto.Message) error {
 	return m.conn.invoke(to, m.method, request)
 }
 
@@ -104,7 +105,7 @@ func (c *streamConn) invoke(to *backend.Backend, m method, request proto.Message
 	}
 	switch {
 	case c.set == nil:
-		return c.dialect.each[m].invoke(to, request)
+		return c.dialect.each[m].Invoke(to, request)
 	case m == methodCreated && c.answers:
 		return c.set.create(c.dialect.each[m], to, request)
 	}
@@ -131,7 +132,7 @@ func (c *streamConn) join(to *backend.Backend, m method, request proto.Message) 
 		answers = at.probe.answered()
 	}
 	c.at, c.answers = at, answers
-	if c.dialect.client.streamSets > 0 || !answers {
+	if c.dialect.caller.streamSets > 0 || !answers {
 		c.set = at.join()
 	}
 	return asked, nil

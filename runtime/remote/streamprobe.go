@@ -23,7 +23,7 @@ const (
 // With that answer each event can have a stream of its own. Handlers in the wild leave it out, since EMQX never ends a stream, and some do not survive an
 // end: a stream is never ended with nothing on it, and a handler that was lost over the question twice is not asked again.
 type endProbe struct {
-	dialect *streamDialect
+	dialect *Streams
 	to      *backend.Backend
 
 	mu      sync.Mutex    // guards the fields below
@@ -33,7 +33,7 @@ type endProbe struct {
 	losses  int  // of connections, in place of an answer
 }
 
-func newEndProbe(d *streamDialect, to *backend.Backend) *endProbe {
+func newEndProbe(d *Streams, to *backend.Backend) *endProbe {
 	return &endProbe{dialect: d, to: to}
 }
 
@@ -62,7 +62,7 @@ func (p *endProbe) ask(via *callback, request any) error {
 	defer p.over()
 	began := time.Now()
 	ctx, cancel := context.WithCancel(p.dialect.end)
-	late := time.AfterFunc(via.client.timeout, cancel)
+	late := time.AfterFunc(via.caller.Timeout, cancel)
 	stream, err := openStream(ctx, p.to.RPC(), &oneEvent, via.path)
 	if err == nil {
 		err = stream.SendMsg(request)
@@ -73,7 +73,7 @@ func (p *endProbe) ask(via *callback, request any) error {
 		}
 		cancel()
 		late.Stop()
-		return via.client.failed(p.to, via.method, err, true)
+		return via.caller.Failed(p.to, via.method, err, true)
 	}
 	late.Reset(probeTimeout)
 	answered := make(chan error, 1)
@@ -86,12 +86,12 @@ func (p *endProbe) ask(via *callback, request any) error {
 		p.learn(ctx, err)
 		answered <- err
 	})
-	patience := time.NewTimer(min(probePatience, via.client.timeout/2))
+	patience := time.NewTimer(min(probePatience, via.caller.Timeout/2))
 	defer patience.Stop()
 	select {
 	case err := <-answered:
 		via.seconds.Observe(time.Since(began).Seconds())
-		return via.outcome(p.to, !isUnprocessed(err), err)
+		return via.outcome(p.to, !IsUnprocessed(err), err)
 	case <-patience.C:
 		p.giveUp()
 		return nil
@@ -118,7 +118,7 @@ func (p *endProbe) learn(ctx context.Context, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case ctx.Err() != nil || isUnprocessed(err):
+	case ctx.Err() != nil || IsUnprocessed(err):
 	case status.Code(err) == codes.Unavailable:
 		p.losses++
 	default:
@@ -132,7 +132,7 @@ func (p *endProbe) giveUp() {
 	defer p.mu.Unlock()
 	if !p.answers {
 		p.silent = true
-		p.dialect.client.failures.log.Warn("the handler does not answer the end of a stream: its connections share streams, and events are not acknowledged",
+		p.dialect.caller.Log.Warn("the handler does not answer the end of a stream: its connections share streams, and events are not acknowledged",
 			"backend", p.to.Addr(), "check", "that its methods return EmptySuccess when the gateway ends a stream")
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // streamBackend is a backend that is called in the stream dialect.
 type streamBackend struct {
-	dialect *streamDialect
+	dialect *Streams
 	to      *backend.Backend
 	probe   *endProbe
 	manners [methodCount]manner
@@ -34,16 +34,16 @@ type streamSet struct {
 // create brings OnSocketCreated on a stream of its own, in place of the shared one: with the handler's answer, the connection's next event cannot
 // overtake it.
 func (s *streamSet) create(via *callback, to *backend.Backend, request proto.Message) error {
-	timer := time.NewTimer(via.client.timeout)
+	timer := time.NewTimer(via.caller.Timeout)
 	defer timer.Stop()
 	select {
 	case s.creating <- struct{}{}:
 	case <-timer.C:
 		late := status.Error(codes.DeadlineExceeded, "the connections before are still being created")
-		return via.client.failed(to, via.method, late, true)
+		return via.caller.Failed(to, via.method, late, true)
 	}
 	defer func() { <-s.creating }()
-	return via.invoke(to, request)
+	return via.Invoke(to, request)
 }
 
 // join returns a set for one more connection, in turn.

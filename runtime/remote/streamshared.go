@@ -18,7 +18,7 @@ import (
 
 // sharedStream carries one method's events of many connections to a backend. It is opened with the first event and again whenever it ended.
 type sharedStream struct {
-	client *Client
+	caller *Caller
 	to     *backend.Backend
 	call   *callback
 	end    context.Context
@@ -59,7 +59,7 @@ var errAlone = errors.New("the handler reads one event a stream")
 
 func newSharedStream(b *streamBackend, m method) *sharedStream {
 	s := &sharedStream{
-		client: b.dialect.client, to: b.to, call: b.dialect.each[m], manner: &b.manners[m], probe: b.probe,
+		caller: b.dialect.caller, to: b.to, call: b.dialect.each[m], manner: &b.manners[m], probe: b.probe,
 		queue: make(chan *sharedEvent), done: make(chan struct{}),
 	}
 	s.end, s.cancel = context.WithCancel(b.dialect.end)
@@ -69,7 +69,7 @@ func newSharedStream(b *streamBackend, m method) *sharedStream {
 // invoke writes an event and returns when gRPC has taken it, at most after the client's timeout. before is the stream that the connection's
 // event before went to, where that is another.
 func (s *sharedStream) invoke(before *sharedStream, conn gateway.ConnectionAdapter, request proto.Message) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.client.timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.caller.Timeout)
 	defer cancel()
 	start := time.Now()
 	before.settle(ctx)
@@ -78,11 +78,11 @@ func (s *sharedStream) invoke(before *sharedStream, conn gateway.ConnectionAdapt
 		sent, err = s.send(ctx, conn, request)
 	}
 	if errors.Is(err, errAlone) {
-		return s.call.invoke(s.to, request)
+		return s.call.Invoke(s.to, request)
 	}
 	s.call.seconds.Observe(time.Since(start).Seconds())
 	if err != nil {
-		return s.client.failed(s.to, s.call.method, err, !sent)
+		return s.caller.Failed(s.to, s.call.method, err, !sent)
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (s *sharedStream) send(ctx context.Context, conn gateway.ConnectionAdapter,
 	if err != nil {
 		return false, err
 	}
-	if limit := s.client.maxMessage; len(data) > limit {
+	if limit := s.caller.MaxMessage; len(data) > limit {
 		return false, status.Errorf(codes.ResourceExhausted, "an event of %d bytes is over max_message_size, %d", len(data), limit)
 	}
 	e := &sharedEvent{conn: conn, data: data, ctx: ctx, at: time.Now(), written: make(chan error, 1)}
@@ -130,5 +130,5 @@ func (s *sharedStream) send(ctx context.Context, conn gateway.ConnectionAdapter,
 // quit lets the handler end the stream, within the client's timeout.
 func (s *sharedStream) quit() {
 	close(s.done)
-	time.AfterFunc(s.client.timeout, s.cancel)
+	time.AfterFunc(s.caller.Timeout, s.cancel)
 }

@@ -6,6 +6,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/exgate/exgate/internal/backoff"
 )
 
 // sharedEvents is a call that connections share. The answer may have any number of messages, as that of oneEvent.
@@ -116,7 +118,7 @@ func (s *sharedStream) finish() {
 	defer s.release()
 	_ = s.stream.CloseSend()
 	if err := <-s.ended; err != nil && s.end.Err() == nil {
-		_ = s.client.failed(s.to, s.call.method, err, false)
+		_ = s.caller.Failed(s.to, s.call.method, err, false)
 	}
 }
 
@@ -127,16 +129,16 @@ func (s *sharedStream) over(err error) {
 	events, whole := s.written.take()
 	s.stream, s.ended = nil, nil
 	s.release()
-	if s.end.Err() != nil || isUnprocessed(err) && whole && s.rewrite(events) {
+	if s.end.Err() != nil || IsUnprocessed(err) && whole && s.rewrite(events) {
 		return
 	}
 	if status.Code(err) == codes.Unavailable {
 		s.probe.again()
 	}
-	s.client.metrics.streamEnds.WithLabelValues(s.client.name, s.call.method, status.Code(err).String()).Inc()
+	s.caller.metrics.streamEnds.WithLabelValues(s.caller.Name, s.call.method, status.Code(err).String()).Inc()
 	switch {
 	case err != nil:
-		s.fail(events, s.client.failed(s.to, s.call.method, err, false))
+		s.fail(events, s.caller.Failed(s.to, s.call.method, err, false))
 	case whole:
 		s.sendAlone(events[min(1, len(events)):])
 		s.manner.alone.Store(true)
@@ -145,14 +147,14 @@ func (s *sharedStream) over(err error) {
 
 // rewrite writes events of a stream that the handler did not begin to another one, after a pause. It reports false where they have waited for too long.
 func (s *sharedStream) rewrite(events []*sharedEvent) bool {
-	if time.Since(s.opened) > slowestRetry {
+	if time.Since(s.opened) > SlowestRetry {
 		s.pause = 0
 	}
 	s.pause = min(max(2*s.pause, firstRefusalPause), longestRefusalPause)
-	if len(events) > 0 && time.Since(events[0].at)+s.pause > s.client.timeout || !sleep(s.end, jittered(s.pause)) || s.open() != nil {
+	if len(events) > 0 && time.Since(events[0].at)+s.pause > s.caller.Timeout || !backoff.Sleep(s.end, backoff.Jitter(s.pause)) || s.open() != nil {
 		return false
 	}
-	s.client.traffic.refused.Inc()
+	s.caller.traffic.refused.Inc()
 	for _, e := range events {
 		_ = s.stream.SendMsg(e.data) // where it fails, the stream's end comes next
 		s.written.add(e)
@@ -164,8 +166,8 @@ func (s *sharedStream) rewrite(events []*sharedEvent) bool {
 func (s *sharedStream) sendAlone(events []*sharedEvent) {
 	for _, e := range events {
 		err := s.call.deliver(s.to, e.data)
-		if refused, ok := err.(*refusal); ok { //nolint:errorlint // deliver returns it bare
-			err = s.client.failed(s.to, refused.method, refused.err, true)
+		if refused, ok := err.(*Refusal); ok { //nolint:errorlint // deliver returns it bare
+			err = s.caller.Failed(s.to, refused.method, refused.err, true)
 		}
 		if err != nil {
 			s.fail([]*sharedEvent{e}, err)
@@ -176,7 +178,7 @@ func (s *sharedStream) sendAlone(events []*sharedEvent) {
 // fail closes the connections of events.
 func (s *sharedStream) fail(events []*sharedEvent, failure error) {
 	for _, e := range events {
-		if time.Since(e.at) < s.client.timeout {
+		if time.Since(e.at) < s.caller.Timeout {
 			e.conn.Post(func() error { return failure })
 		}
 	}

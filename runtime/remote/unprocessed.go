@@ -9,13 +9,13 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// unprocessed is the error of a call that the server certainly did not begin: it refused the stream (RFC 9113, section 8.7), or said with a GOAWAY that
+// UnprocessedError is the error of a call that the server certainly did not begin: it refused the stream (RFC 9113, section 8.7), or said with a GOAWAY that
 // it is beyond the last one that it takes. gRPC repeats such a call by itself once.
-type unprocessed struct{ err error }
+type UnprocessedError struct{ Err error }
 
-func (u *unprocessed) Error() string              { return u.err.Error() }
-func (u *unprocessed) Unwrap() error              { return u.err }
-func (u *unprocessed) GRPCStatus() *status.Status { return status.Convert(u.err) }
+func (u *UnprocessedError) Error() string              { return u.Err.Error() }
+func (u *UnprocessedError) Unwrap() error              { return u.Err }
+func (u *UnprocessedError) GRPCStatus() *status.Status { return status.Convert(u.Err) }
 
 // unprocessedTexts are what grpc-go says of such calls, which it does not tell in any other way. TestUnprocessedCalls fails when they change.
 var unprocessedTexts = map[string]bool{
@@ -25,24 +25,24 @@ var unprocessedTexts = map[string]bool{
 	"transport is closing":                                             true,
 }
 
-// judge returns err as [unprocessed] where it is. A server that answered, perhaps with a status that it got elsewhere, has sent headers or trailers.
-func judge(err error, header, trailer metadata.MD) error {
+// MarkUnprocessed returns err as [unprocessed] where it is. A server that answered, perhaps with a status that it got elsewhere, has sent headers or trailers.
+func MarkUnprocessed(err error, header, trailer metadata.MD) error {
 	if len(header) > 0 || len(trailer) > 0 || status.Code(err) != codes.Unavailable || !unprocessedTexts[status.Convert(err).Message()] {
 		return err
 	}
-	return &unprocessed{err}
+	return &UnprocessedError{err}
 }
 
-// judgeStream is judge for the error with which a stream ended.
-func judgeStream(stream grpc.ClientStream, err error) error {
+// MarkUnprocessedStream is judge for the error with which a stream ended.
+func MarkUnprocessedStream(stream grpc.ClientStream, err error) error {
 	if status.Code(err) != codes.Unavailable {
 		return err
 	}
 	header, _ := stream.Header()
-	return judge(err, header, stream.Trailer())
+	return MarkUnprocessed(err, header, stream.Trailer())
 }
 
-func isUnprocessed(err error) bool {
-	var u *unprocessed
+func IsUnprocessed(err error) bool {
+	var u *UnprocessedError
 	return err != nil && errors.As(err, &u)
 }

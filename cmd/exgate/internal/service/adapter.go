@@ -49,7 +49,7 @@ func (s *Service) startAdapter(ctx context.Context) error {
 func (s *Service) newAdapter(metrics *remote.Metrics) (*remote.Adapter, error) {
 	of := s.cfg.Adapter
 	cfg := remote.AdapterConfig{
-		Node: s.gateway.Node(), MaxConnections: of.MaxConnections, RawPublishTopics: of.RawPublishTopics, Logger: s.log, Metrics: metrics,
+		Node: s.gateway.Node(), MaxConnections: of.MaxConnections, RawPublishTopics: of.RawPublishTopics, Logger: s.log, Metrics: metrics.Adapter,
 	}
 	var err error
 	if of.RawPublish {

@@ -89,8 +89,8 @@ func (p *Pool) least() *Backend {
 	return best
 }
 
-// Await waits until the pinned backend is connected, or any where none is pinned. Where the pinned one has been lost for moveAfter, or is no
-// longer listed, the connection moves to another that is connected; a negative moveAfter never moves it. The error is ctx's or ErrClosed.
+// Await waits until the pinned backend is connected, or any where none is pinned. Where the pinned one has been lost for MoveAfter, or is no
+// longer listed, the connection moves to another that is connected; a negative MoveAfter never moves it. The error is ctx's or ErrClosed.
 func (p *Pin) Await(ctx context.Context, moveAfter time.Duration) error {
 	for {
 		ready, changed, left, err := p.settle(moveAfter)
