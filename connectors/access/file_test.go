@@ -178,3 +178,12 @@ func TestSuperuser(t *testing.T) {
 		t.Error("rules apply to superusers, or to nobody")
 	}
 }
+
+// A file of short values would take the parser a hundred times its own size.
+func TestFileOfTooManyValues(t *testing.T) {
+	for _, text := range []string{"users: [" + strings.Repeat("x,", 3_500_000) + "]", strings.Repeat("x: y\n", 3_500_001), strings.Repeat("- ", 3_500_001)} {
+		if _, err := access.LoadFile(writeFile(t, text)); err == nil || !strings.Contains(err.Error(), "more than 3500000 values") {
+			t.Error(err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,6 +20,9 @@ type fileParser struct {
 }
 
 func parseFile(path string, text []byte) (*content, error) {
+	if tooManyValues(text) {
+		return nil, fmt.Errorf("%s: more than %d values: is it a file of users and rules?", path, maxIndicators)
+	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, withoutAnchor(err))
@@ -31,6 +35,19 @@ func parseFile(path string, text []byte) (*content, error) {
 		return nil, err
 	}
 	return f.into, nil
+}
+
+// maxIndicators bounds the values of a file before it is parsed: each takes the parser some 200 bytes, however short its text is. A file of
+// maxFile bytes that holds nothing but users has fewer.
+const maxIndicators = 3_500_000
+
+// tooManyValues reports whether the text may hold more than maxIndicators values. Each value of YAML begins behind an indicator.
+func tooManyValues(text []byte) bool {
+	n := 0
+	for _, indicator := range []string{":", ",", "[", "{", "?", "- ", "-\n"} {
+		n += bytes.Count(text, []byte(indicator))
+	}
+	return n > maxIndicators
 }
 
 // withoutAnchor keeps a password out of the log that was written without quotes and begins with *.
