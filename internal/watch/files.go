@@ -45,7 +45,7 @@ func Open(limit int64, paths ...string) (*Files, [][]byte, error) {
 func (f *Files) Watch(ctx context.Context, o Options, use func(contents [][]byte, err error)) {
 	o = o.withDefaults()
 	run(ctx, o, f.folders, func() time.Duration {
-		contents, again, err := f.look(o.Settle)
+		contents, again, err := f.look(o.Settle, seenNow)
 		switch {
 		case err != nil && f.reported(err.Error()):
 		case err != nil || contents != nil:
@@ -55,9 +55,10 @@ func (f *Files) Watch(ctx context.Context, o Options, use func(contents [][]byte
 	})
 }
 
-// Look returns the files where they have changed since they were returned last, also those that may be half written, and else nil.
-func (f *Files) Look() (contents [][]byte, err error) {
-	contents, _, err = f.look(0)
+// Look returns the files if they have changed since they were returned last and have been the same for settle, and else nil. With zero, they may be
+// half written.
+func (f *Files) Look(settle time.Duration) (contents [][]byte, err error) {
+	contents, _, err = f.look(settle, f.changedLast)
 	if err != nil && f.reported(err.Error()) {
 		return nil, nil
 	}
@@ -65,7 +66,8 @@ func (f *Files) Look() (contents [][]byte, err error) {
 }
 
 // look reads the files again. It returns their contents where they are others than before and have settled, and else when to look again; zero: at leisure.
-func (f *Files) look(settle time.Duration) (contents [][]byte, again time.Duration, err error) {
+// since says since when contents that were not seen before have been the same.
+func (f *Files) look(settle time.Duration, since func(now time.Time) time.Time) (contents [][]byte, again time.Duration, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.sureTheSame() {
@@ -77,7 +79,7 @@ func (f *Files) look(settle time.Duration) (contents [][]byte, again time.Durati
 	}
 	now := time.Now()
 	if sum != f.seen {
-		f.seen, f.since = sum, now
+		f.seen, f.since = sum, since(now)
 	}
 	if sum == f.taken {
 		f.changed, f.problem = time.Time{}, ""
@@ -91,6 +93,21 @@ func (f *Files) look(settle time.Duration) (contents [][]byte, again time.Durati
 	}
 	f.taken, f.changed, f.problem = sum, time.Time{}, ""
 	return contents, 0, nil
+}
+
+func seenNow(now time.Time) time.Time { return now }
+
+// changedLast is when the files that were just read changed last, as far as the system says, and now where its clock is another. The caller holds mu.
+func (f *Files) changedLast(now time.Time) (last time.Time) {
+	for _, s := range f.stamps {
+		if s.changed.After(last) {
+			last = s.changed
+		}
+	}
+	if last.IsZero() || last.After(now) {
+		return now
+	}
+	return last
 }
 
 // reported reports whether text was the last problem, and makes it that.

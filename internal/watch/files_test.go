@@ -258,18 +258,43 @@ func TestReadingIsSpared(t *testing.T) {
 	}
 	for _, text := range []string{"2", "3", "4", "5"} {
 		write(t, path, text)
-		if got, err := f.Look(); err != nil || len(got) != 1 || string(got[0]) != text {
+		if got, err := f.Look(0); err != nil || len(got) != 1 || string(got[0]) != text {
 			t.Errorf("%q, %v; want %s", got, err, text)
 		}
-		if got, err := f.Look(); err != nil || got != nil {
+		if got, err := f.Look(0); err != nil || got != nil {
 			t.Errorf("again: %q, %v", got, err)
 		}
 	}
 	must(t, os.Remove(path))
-	if got, err := f.Look(); !errors.Is(err, fs.ErrNotExist) || got != nil {
+	if got, err := f.Look(0); !errors.Is(err, fs.ErrNotExist) || got != nil {
 		t.Errorf("%q, %v", got, err)
 	}
-	if got, err := f.Look(); err != nil || got != nil {
+	if got, err := f.Look(0); err != nil || got != nil {
 		t.Errorf("the same error again: %q, %v", got, err)
+	}
+}
+
+// A file that was written a moment ago may be half written: it is taken once it has been the same for a while, by the system's clock or by this one.
+func TestLookThatSettles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	write(t, path, "old")
+	f, _, err := Open(1<<20, path)
+	must(t, err)
+	write(t, path, "half")
+	if got, err := f.Look(time.Hour); err != nil || got != nil {
+		t.Errorf("just written: %q, %v", got, err)
+	}
+	f.since = f.since.Add(-time.Hour)
+	if got, err := f.Look(time.Hour); err != nil || len(got) != 1 || string(got[0]) != "half" {
+		t.Errorf("written an hour ago: %q, %v", got, err)
+	}
+	now := time.Now()
+	f.stamps = []stamp{{changed: now.Add(-time.Minute)}, {changed: now.Add(-time.Second)}}
+	if got := f.changedLast(now); !got.Equal(now.Add(-time.Second)) {
+		t.Errorf("changed last at %v", got.Sub(now))
+	}
+	f.stamps[0].changed = now.Add(time.Minute) // another machine's clock
+	if got := f.changedLast(now); !got.Equal(now) {
+		t.Errorf("by a clock that is ahead: %v", got.Sub(now))
 	}
 }

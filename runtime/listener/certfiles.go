@@ -99,7 +99,7 @@ func (c *certificates) close() { c.stop() }
 
 // reload reads the files now if one of them has changed, and reports whether what they hold is in use now.
 func (c *certificates) reload() bool {
-	contents, err := c.files.Look()
+	contents, err := c.files.Look(0)
 	return (contents != nil || err != nil) && c.take(contents, err)
 }
 

@@ -28,9 +28,14 @@ type PSKConfig struct {
 const (
 	maxPSKIdentity = 128
 	maxPSKFile     = 64 << 20
-	// pskCheckEvery is how often a lookup may look whether the file was changed.
+	// pskCheckEvery is how often a lookup may look whether the file was changed, and pskSettle how long it must have been the same: half a key is a
+	// key too.
 	pskCheckEvery = time.Second
+	pskSettle     = 100 * time.Millisecond
 )
+
+// byteOrderMark is what some editors put before a text.
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // pskTag stands for an identity: looking it up takes a time that tells nothing about the identities that exist.
 type pskTag [sha256.Size]byte
@@ -42,9 +47,11 @@ type pskKeys struct {
 	log    *slog.Logger
 	secret []byte // of this process: tags, and the keys of identities that do not exist
 
-	mu      sync.Mutex // guards the fields below
-	keys    map[pskTag][]byte
-	checked time.Time // when the file was last looked at
+	refreshing sync.Mutex // held while the file is read: other lookups use the keys that are there
+	checked    time.Time  // when the file was last looked at; guarded by refreshing
+
+	mu   sync.Mutex
+	keys map[pskTag][]byte // guarded by mu
 }
 
 // openPSK reads the keys of file.
@@ -61,10 +68,10 @@ func openPSK(file string, log *slog.Logger) (*pskKeys, error) {
 
 // key is the key of identity. An identity that does not exist has one too, which nobody knows: asking tells nobody which ones exist.
 func (p *pskKeys) key(identity []byte) (key []byte, known bool) {
+	p.refresh()
 	tag := p.tag("identity", identity)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.refresh()
 	if key, known = p.keys[tag]; known {
 		return key, true
 	}
@@ -90,14 +97,18 @@ func (p *pskKeys) tag(purpose string, identity []byte) (t pskTag) {
 	return t
 }
 
-// refresh reads the file again if it was changed; the caller holds mu.
+// refresh reads the file again if it was changed, unless another lookup does.
 func (p *pskKeys) refresh() {
+	if !p.refreshing.TryLock() {
+		return
+	}
+	defer p.refreshing.Unlock()
 	now := time.Now()
 	if now.Sub(p.checked) < pskCheckEvery {
 		return
 	}
 	p.checked = now
-	contents, err := p.files.Look()
+	contents, err := p.files.Look(pskSettle)
 	switch {
 	case err != nil:
 		err = fmt.Errorf("reading pre-shared keys: %w", err)
@@ -110,6 +121,8 @@ func (p *pskKeys) refresh() {
 		p.log.Error("the old pre-shared keys stay", "error", err)
 		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.log.Info("pre-shared keys were read again", "file", p.file, "keys", len(p.keys))
 }
 
@@ -119,6 +132,8 @@ func (p *pskKeys) use(content []byte) error {
 	if err != nil {
 		return fmt.Errorf("reading pre-shared keys: %s:%w", p.file, err)
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.keys = keys
 	return nil
 }
@@ -127,6 +142,7 @@ func (p *pskKeys) use(content []byte) error {
 func (p *pskKeys) parse(b []byte) (map[pskTag][]byte, error) {
 	keys, lines := make(map[pskTag][]byte), make(map[pskTag]int)
 	n := 0
+	b = bytes.TrimPrefix(b, byteOrderMark)
 	for line := range bytes.Lines(b) {
 		n++
 		line = bytes.TrimSpace(line)
@@ -144,7 +160,7 @@ func (p *pskKeys) parse(b []byte) (map[pskTag][]byte, error) {
 		keys[tag], lines[tag] = key, n
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("%d: there is no key in the file; a line is identity:hexkey", n)
+		return nil, fmt.Errorf("%d: there is no key in the file; a line is identity:hexkey", max(n, 1))
 	}
 	return keys, nil
 }

@@ -22,11 +22,11 @@ func pskFile(t *testing.T, content string) string {
 }
 
 func TestPSKFile(t *testing.T) {
-	p, err := openPSK(pskFile(t, "# ours\n\nmeter-1:00ff\n  urn:dev:7 : A0b1 \n"), slog.New(slog.DiscardHandler))
+	p, err := openPSK(pskFile(t, "\ufeffmeter-0:c0\n# ours\n\nmeter-1:00ff\n  urn:dev:7 : A0b1 \n"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for identity, want := range map[string]string{"meter-1": "00ff", "urn:dev:7": "a0b1"} {
+	for identity, want := range map[string]string{"meter-0": "c0", "meter-1": "00ff", "urn:dev:7": "a0b1"} {
 		if key, ok := p.key([]byte(identity)); !ok || hex.EncodeToString(key) != want {
 			t.Errorf("%s: %x, %v", identity, key, ok)
 		}
@@ -49,6 +49,7 @@ func TestPSKFileErrors(t *testing.T) {
 		"no key":        {"a:", ":1: the key is 0 bytes long, it must have 1 to 64"},
 		"long key":      {"a:" + strings.Repeat("c0", 65), ":1: the key is 65 bytes long, it must have 1 to 64"},
 		"twice":         {"a:01\n\na:c0ffee\n", ":3: the identity of line 1 again"},
+		"no line":       {"", ":1: there is no key in the file; a line is identity:hexkey"},
 		"empty":         {"# nothing\n", ":1: there is no key in the file; a line is identity:hexkey"},
 	} {
 		file := pskFile(t, tt.content)
@@ -92,6 +93,8 @@ func TestPSKReload(t *testing.T) {
 		}
 		expect := func(identity, want, log string) {
 			t.Helper()
+			time.Sleep(pskCheckEvery)
+			_, _ = p.key([]byte(identity)) // sees the change; the next one, that nobody is writing any more
 			for range 3 {
 				time.Sleep(pskCheckEvery)
 				if key, _ := p.key([]byte(identity)); hex.EncodeToString(key) != want {
@@ -121,6 +124,44 @@ func TestPSKReload(t *testing.T) {
 		write("b:c0ffee02")
 		expect("b", "c0ffee02", "read again|")
 	})
+}
+
+// A key that is written in two pieces is never taken by half.
+func TestPSKHalfWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := pskFile(t, "a:c0ffee")
+		p, err := openPSK(file, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{"a:beef", "a:beefbe", "a:beefbeef"} {
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p.checked = time.Time{}
+			time.Sleep(pskSettle / 2)
+			if key, _ := p.key([]byte("a")); hex.EncodeToString(key) != "c0ffee" {
+				t.Errorf("%s was taken", hex.EncodeToString(key))
+			}
+		}
+		time.Sleep(pskCheckEvery)
+		if key, _ := p.key([]byte("a")); hex.EncodeToString(key) != "beefbeef" {
+			t.Errorf("the key is %x", key)
+		}
+	})
+}
+
+// While the file is being read, as from a server that is down, the keys that are there serve.
+func TestPSKBesideRefresh(t *testing.T) {
+	p, err := openPSK(pskFile(t, "a:c0ffee"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.refreshing.Lock()
+	defer p.refreshing.Unlock()
+	if key, known := p.key([]byte("a")); !known || hex.EncodeToString(key) != "c0ffee" {
+		t.Errorf("%x, %v", key, known)
+	}
 }
 
 func FuzzPSKFile(f *testing.F) {
