@@ -9,7 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/exgate/exgate/hostabi"
-	"github.com/exgate/exgate/hostabi/sdk/guesttest"
+	"github.com/exgate/exgate/hostabi/guesttest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/wasm"
 	"github.com/exgate/exgate/wasm-examples/jsonecho"

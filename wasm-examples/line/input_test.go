@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/hostabi"
-	"github.com/exgate/exgate/hostabi/sdk/guesttest"
+	"github.com/exgate/exgate/hostabi/guesttest"
 	"github.com/exgate/exgate/wasm-examples/line"
 )
 

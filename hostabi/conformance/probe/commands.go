@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/hostabi"
-	"github.com/exgate/exgate/hostabi/sdk/guesttest"
+	"github.com/exgate/exgate/hostabi/guesttest"
 )
 
 func (s suite) configuration(t *testing.T) {

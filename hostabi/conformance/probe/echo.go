@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/hostabi"
-	"github.com/exgate/exgate/hostabi/sdk/guesttest"
+	"github.com/exgate/exgate/hostabi/guesttest"
 )
 
 // RunEcho tests a guest that sends back what a device sends, and closes a connection that takes nothing.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/hostabi/conformance/probe"
-	"github.com/exgate/exgate/hostabi/sdk/guesttest"
+	"github.com/exgate/exgate/hostabi/guesttest"
 )
 
 var (

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/hostabi"
-	"github.com/exgate/exgate/hostabi/sdk/guesttest"
+	"github.com/exgate/exgate/hostabi/guesttest"
 )
 
 // TestReadmeShowsWhatIsTested builds what README.md shows, with its command, and runs it.

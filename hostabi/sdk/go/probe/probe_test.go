@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/hostabi/conformance/probe"
+	"github.com/exgate/exgate/hostabi/guesttest"
 	exproto "github.com/exgate/exgate/hostabi/sdk/go"
 	"github.com/exgate/exgate/hostabi/sdk/go/exprototest"
-	"github.com/exgate/exgate/hostabi/sdk/guesttest"
 )
 
 //go:embed probe.wasm
