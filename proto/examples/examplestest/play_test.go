@@ -48,7 +48,7 @@ func serve(t *testing.T, e Example, a remote.AdapterConfig, c remote.ClientConfi
 	t.Helper()
 	a.Logger = slog.New(currentLog{})
 	adapter, adapterAddress := serveAdapter(t, a)
-	c.Name, c.Addresses = "jsonecho", []string{Start(t, e, adapterAddress)}
+	c.Name, c.Addresses = "jsonecho", []string{Start(t, e, adapterAddress, handlertest.Secret)}
 	return func(t *testing.T) gateway.HandlerFactory {
 		t.Helper()
 		client, err := remote.NewClient(c, adapter)

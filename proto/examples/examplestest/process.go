@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/exgate/exgate/runtime/handlertest"
 )
 
 // patience is how long a process may take to serve and to end.
@@ -32,8 +30,9 @@ type process struct {
 	stdout bytes.Buffer  // read after ended
 }
 
-// Start runs an example until the test ends and returns the address it serves on.
-func Start(t *testing.T, e Example, adapter string) string {
+// Start runs an example until the test ends and returns the address it serves on. It fails the test if the program's
+// output contains password.
+func Start(t *testing.T, e Example, adapter, password string) string {
 	t.Helper()
 	e.prepared(t)
 	p := &process{ready: make(chan string, 1), ended: make(chan struct{})}
@@ -42,7 +41,7 @@ func Start(t *testing.T, e Example, adapter string) string {
 	p.cmd.Dir = e.path("")
 	p.cmd.Stderr = &p.stderr
 	p.run(t)
-	t.Cleanup(func() { p.stop(t) })
+	t.Cleanup(func() { p.stop(t, password) })
 	select {
 	case address := <-p.ready:
 		return address
@@ -82,8 +81,8 @@ func (p *process) read(stdout io.Reader) {
 	_, _ = io.Copy(&p.stdout, stdout)
 }
 
-// stop ends the process as an operator does.
-func (p *process) stop(t *testing.T) {
+// stop sends SIGTERM and checks that the process exits with status 0 and has not printed password.
+func (p *process) stop(t *testing.T, password string) {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.ended:
@@ -96,7 +95,7 @@ func (p *process) stop(t *testing.T) {
 		<-p.ended
 	}
 	output := p.stdout.String() + p.stderr.String()
-	if strings.Contains(output, handlertest.Secret) {
+	if strings.Contains(output, password) {
 		t.Errorf("%s printed a password", p.cmd)
 	}
 	if t.Failed() {

@@ -56,7 +56,7 @@ func (h *house) newRemote(t *testing.T, log *slog.Logger) gateway.HandlerFactory
 func (k kind) serve(t *testing.T, adapterAddr string, server, client *tls.Config) string {
 	t.Helper()
 	if k.example != nil {
-		return examplestest.Start(t, *k.example, adapterAddr)
+		return examplestest.Start(t, *k.example, adapterAddr, password)
 	}
 	service, err := handler.New(handler.Config{
 		Adapter: adapterAddr, AdapterTLS: client, New: grpcecho.NewHandler, TLS: server, UnaryV42: k.dialect == remote.DialectUnaryV42,
