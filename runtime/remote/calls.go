@@ -37,13 +37,6 @@ func (s *calls) StartTimer(ctx context.Context, r *exproto.TimerRequest) (*expro
 	})
 }
 
-func StartTimer(c gateway.ConnectionAdapter, kind exproto.TimerType, seconds uint32) gateway.Result {
-	if _, known := exproto.TimerType_name[int32(kind)]; !known {
-		return gateway.Refuse(gateway.CodeParamsTypeError, "timer type %d does not exist", kind)
-	}
-	return c.StartTimer(gateway.TimerType(kind), seconds)
-}
-
 func (s *calls) Authenticate(ctx context.Context, r *exproto.AuthenticateRequest) (*exproto.CodeResponse, error) {
 	return s.wait(ctx, "Authenticate", r, func(c gateway.ConnectionAdapter, done gateway.Done) gateway.Result {
 		return c.Authenticate(ClientInfo(r.GetClientinfo()), r.GetPassword(), done)

@@ -56,6 +56,7 @@ type ClientConfig struct {
 const (
 	defaultMaxBatch    = 100
 	defaultCallTimeout = 10 * time.Second
+	defaultHoldTimeout = 30 * time.Second
 	defaultMaxInFlight = 1000
 	defaultMaxMessage  = 16 << 20 // handlers send 8 MiB in one Send, and a device's send queue holds 16 MiB
 )

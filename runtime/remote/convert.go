@@ -94,3 +94,29 @@ func CodeResponse(r gateway.Result) *exproto.CodeResponse {
 	}
 	return response
 }
+
+func StartTimer(c gateway.ConnectionAdapter, kind exproto.TimerType, seconds uint32) gateway.Result {
+	if _, known := exproto.TimerType_name[int32(kind)]; !known {
+		return gateway.Refuse(gateway.CodeParamsTypeError, "timer type %d does not exist", kind)
+	}
+	return c.StartTimer(gateway.TimerType(kind), seconds)
+}
+
+// maxErrorText bounds what of a handler's error text goes into an error of ours.
+const maxErrorText = 256
+
+func Shorten(s string) string {
+	if len(s) > maxErrorText {
+		s = s[:maxErrorText] + "..."
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// MaxMessageBytes bounds what comes from a handler: it sends 8 MiB in one Send, and a device's send queue holds 16 MiB.
+const MaxMessageBytes = 16 << 20
+
+// Flow-control windows, in bytes. With a size that is not fixed gRPC pings the peer when it has received something, to learn what the size ought to be.
+const (
+	StreamWindow = 1 << 20
+	ConnWindow   = 4 << 20
+)

@@ -17,22 +17,6 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
-// MaxMessageBytes bounds what comes from a handler: it sends 8 MiB in one Send, and a device's send queue holds 16 MiB.
-const MaxMessageBytes = 16 << 20
-
-// Flow-control windows, in bytes. With a size that is not fixed gRPC pings the peer when it has received something, to learn what the size ought to be.
-const (
-	StreamWindow = 1 << 20
-	ConnWindow   = 4 << 20
-)
-
-// How a lost handler is reached again.
-const (
-	ConnectTimeout = 3 * time.Second // then callbacks that wait for the connection fail with handler_unavailable
-	FirstRetry     = 100 * time.Millisecond
-	SlowestRetry   = 3 * time.Second
-)
-
 // HTTP/2 pings go out only while a call or a stream is open, and no more often than servers take with their defaults: others end the connection with
 // GOAWAY too_many_pings where a ping comes sooner than 5 min after the one before. On Linux a host that takes no bytes for Timeout counts as lost
 // (TCP_USER_TIMEOUT), so that a callback to it ends before its own timeout.

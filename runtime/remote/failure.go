@@ -2,7 +2,6 @@ package remote
 
 import (
 	"fmt"
-	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -10,9 +9,6 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
-
-// maxErrorText bounds what of a handler's error text goes into an error of ours.
-const maxErrorText = 256
 
 // Error says why a handler did not take an event. A [gateway.HandlerError] carries it.
 type Error struct {
@@ -64,11 +60,4 @@ func reasonFor(at *backend.Backend, code codes.Code) gateway.CloseReason {
 	default:
 		return gateway.ReasonHandlerFailed
 	}
-}
-
-func Shorten(s string) string {
-	if len(s) > maxErrorText {
-		s = s[:maxErrorText] + "..."
-	}
-	return strings.ToValidUTF8(s, "")
 }

@@ -14,11 +14,8 @@ import (
 
 // Bounds of the farewells that wait for a handler.
 const (
-	MaxPendingCloses   = 10_000
-	maxFarewellBytes   = 16 << 20
-	MaxPendingCloseAge = 5 * time.Minute
-	farewellCalls      = 16              // at a time
-	CloseGrace         = 2 * time.Second // when the client is closed
+	maxFarewellBytes = 16 << 20
+	farewellCalls    = 16 // at a time
 )
 
 // farewell is the end of a connection that its handler does not know of yet: OnSocketClosed, and what was under way before it.
@@ -58,14 +55,6 @@ const (
 	farewellAgain farewellFate = iota
 	farewellDelivered
 	farewellRefused // the handler answered with an error
-)
-
-// Why a farewell was given up.
-const (
-	UndeliveredFull     = "full"
-	UndeliveredOld      = "old"
-	UndeliveredRefused  = "refused"
-	UndeliveredShutdown = "shutdown"
 )
 
 // add queues the last events of a connection and takes its place at a backend over.

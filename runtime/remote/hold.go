@@ -8,18 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/exgate/exgate/internal/backoff"
-	"github.com/exgate/exgate/runtime/gateway"
 )
-
-// The pause before an event is tried again: it doubles, and half of it is chance so that devices do not come all at once.
-const (
-	FirstPause   = 50 * time.Millisecond
-	LongestPause = 2 * time.Second
-)
-
-var ErrClosing = &gateway.HandlerError{
-	Reason: gateway.ReasonHandlerUnavailable, Err: errors.New("the connection closed while its event waited for the handler"),
-}
 
 // hold tries e, which failed with err, again until that leads to something else or patience ends. Meanwhile the socket is not read.
 func (d *Delivery) hold(e event, err error) error {
@@ -61,32 +50,6 @@ func (d *Delivery) pause(ctx context.Context, pause time.Duration) error {
 // wait begins a wait, for limit at most unless that is 0, that the end of the connection cancels. Where it has ended already, ctx is nil.
 func (d *Delivery) wait(limit time.Duration) (ctx context.Context, end func()) {
 	return HoldContext(d.Conn, limit)
-}
-
-func HoldContext(conn gateway.ConnectionAdapter, limit time.Duration) (ctx context.Context, end func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	release := Hold(conn, cancel)
-	if release == nil {
-		cancel()
-		return nil, nil
-	}
-	limited, stop := ctx, context.CancelFunc(func() {})
-	if limit > 0 {
-		limited, stop = context.WithTimeout(ctx, limit)
-	}
-	return limited, func() {
-		release()
-		stop()
-		cancel()
-	}
-}
-
-// Hold is Hold of a [gateway.Holder].
-func Hold(conn gateway.ConnectionAdapter, interrupt func()) (release func()) {
-	if h, ok := conn.(gateway.Holder); ok {
-		return h.Hold(interrupt)
-	}
-	return func() {}
 }
 
 // owe keeps an event that the end of its connection interrupted, so that it goes out before the last one. With OnFailureClose it is dropped, like

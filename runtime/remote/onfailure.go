@@ -25,10 +25,9 @@ const (
 )
 
 const (
-	defaultHoldTimeout = 30 * time.Second
-	longestRetry       = 5 * time.Second
-	MoveAfter          = 3 * time.Second // a process that restarts at its address is back by then, as a rule
-	neverMove          = -1
+	longestRetry = 5 * time.Second
+	MoveAfter    = 3 * time.Second // a process that restarts at its address is back by then, as a rule
+	neverMove    = -1
 )
 
 func (o OnFailure) Check() error {

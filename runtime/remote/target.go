@@ -32,3 +32,10 @@ func (t *Target) Warn(reason gateway.CloseReason, err error, check string) {
 		t.Log.Warn("handler call failed", "reason", reason.Name, "error", err, "check", check, "suppressed", suppressed)
 	}
 }
+
+// How a lost handler is reached again.
+const (
+	ConnectTimeout = 3 * time.Second // then callbacks that wait for the connection fail with handler_unavailable
+	FirstRetry     = 100 * time.Millisecond
+	SlowestRetry   = 3 * time.Second
+)
