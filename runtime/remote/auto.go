@@ -14,8 +14,10 @@ import (
 
 	"github.com/exgate/exgate/internal/backoff"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/callback"
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 	"github.com/exgate/exgate/runtime/remote/internal/probe"
+	"github.com/exgate/exgate/runtime/remote/target"
 )
 
 // How often a handler that cannot be asked is asked again.
@@ -32,8 +34,8 @@ type newHandler = func(gateway.ConnectionAdapter) gateway.ConnectionHandler
 // answer as for that of an event, with what the client does about failures. A handler that was lost over a question twice is asked none: its first event
 // tells.
 type auto struct {
-	target *Target
-	caller *Caller
+	target *target.Target
+	caller *callback.Caller
 	speak  func(Dialect) (newHandler, error)
 	log    *slog.Logger
 	ctx    context.Context // ends with the client

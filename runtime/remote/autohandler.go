@@ -7,11 +7,13 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/callback"
+	"github.com/exgate/exgate/runtime/remote/target"
 )
 
 // autoHandler is a connection whose handler's dialect was perhaps not known when it came.
 type autoHandler struct {
-	Delivery
+	callback.Delivery
 	auto  *auto
 	spoke *spoken
 	inner gateway.ConnectionHandler // nil until the dialect is known
@@ -23,7 +25,7 @@ var _ gateway.Drainer = (*autoHandler)(nil)
 var errNoDialect error = &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: errors.New("the handler's dialect is not known")}
 
 func (a *auto) newHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
-	return &autoHandler{Delivery: NewDelivery(a.caller, conn), auto: a}
+	return &autoHandler{Delivery: callback.NewDelivery(a.caller, conn), auto: a}
 }
 
 func (h *autoHandler) OnSocketCreated(info gateway.ConnInfo) error {
@@ -39,7 +41,7 @@ func (h *autoHandler) OnSocketCreated(info gateway.ConnInfo) error {
 	}
 	h.inner = h.spoke.newHandler(h.Conn)
 	err := h.inner.OnSocketCreated(info)
-	if CodeOf(err) == codes.NotFound {
+	if target.CodeOf(err) == codes.NotFound {
 		h.auto.forget(h.spoke)
 	}
 	return h.check(err)
@@ -48,7 +50,7 @@ func (h *autoHandler) OnSocketCreated(info gateway.ConnInfo) error {
 // askBy has OnSocketCreated find out the dialect.
 func (h *autoHandler) askBy(info gateway.ConnInfo) error {
 	first := &firstEvent{auto: h.auto, conn: h.Conn}
-	asker := NewHandler(h.auto.caller, h.Conn, &Methods{Created: first})
+	asker := callback.NewHandler(h.auto.caller, h.Conn, &callback.Methods{Created: first})
 	h.inner = asker
 	err := asker.OnSocketCreated(info)
 	if first.calls == nil { // the handler has not heard of the connection
@@ -89,7 +91,7 @@ func (h *autoHandler) OnSocketClosed(reason gateway.CloseReason) error {
 
 // check looks for the answer of a handler that does not know the call. A session that is gone may have been ended by a handler of another dialect too.
 func (h *autoHandler) check(err error) error {
-	switch code := CodeOf(err); {
+	switch code := target.CodeOf(err); {
 	case h.spoke == nil:
 	case code == codes.Unimplemented, code == codes.Unavailable && h.spoke.dialect == DialectSession:
 		h.auto.forget(h.spoke)

@@ -6,17 +6,21 @@ import (
 	"strings"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/adapter"
+	"github.com/exgate/exgate/runtime/remote/callback"
+	"github.com/exgate/exgate/runtime/remote/session"
+	"github.com/exgate/exgate/runtime/remote/target"
 )
 
 // Client calls one handler, at one or more backends, over an HTTP/2 connection to each, which it makes at the start and again whenever it is lost.
 type Client struct {
-	target     *Target
-	conns      *Registration // at the adapter
-	caller     *Caller
-	streams    *Streams // nil in other dialects
-	sessions   SessionConfig
-	session    *Session // nil in other dialects
-	auto       *auto    // nil in other dialects
+	target     *target.Target
+	conns      *adapter.Registration // at the adapter
+	caller     *callback.Caller
+	streams    *callback.Streams // nil in other dialects
+	sessions   session.SessionConfig
+	session    *session.Session // nil in other dialects
+	auto       *auto            // nil in other dialects
 	newHandler newHandler
 }
 
@@ -38,7 +42,7 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 		return nil, err
 	}
 	address := strings.Join(cfg.Addresses, ",")
-	t := &Target{
+	t := &target.Target{
 		Name: cfg.Name, Address: address, Unimplemented: cfg.Dialect.unimplemented(), MaxBatch: cfg.MaxBatch, MaxMessage: cfg.MaxMessageSize,
 		Timeout: cfg.CallTimeout, OnFailure: cfg.OnFailure, Patience: cfg.OnFailure.Patience(cfg.HoldTimeout), Metrics: cfg.Metrics.target,
 		Log: cfg.Logger.With("handler", cfg.Name, "address", address),
@@ -46,8 +50,8 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 	conns := adapter.Register(cfg.Name, cfg.AdapterToken)
 	c := &Client{
 		target: t, conns: conns,
-		caller:   NewCaller(t, CallerConfig{Directory: conns, StreamSets: cfg.StreamSets, Probing: cfg.Dialect == DialectAuto, Metrics: cfg.Metrics.caller}),
-		sessions: SessionConfig{RawPublish: adapter.RawPublish, Commands: cfg.Metrics.Adapter.Calls(), Metrics: cfg.Metrics.session},
+		caller:   callback.NewCaller(t, callback.CallerConfig{Directory: conns, StreamSets: cfg.StreamSets, Probing: cfg.Dialect == DialectAuto, Metrics: cfg.Metrics.caller}),
+		sessions: session.SessionConfig{RawPublish: adapter.RawPublish, Commands: cfg.Metrics.Adapter.Calls(), Metrics: cfg.Metrics.session},
 	}
 	defer func() {
 		if err != nil {

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
+	"github.com/exgate/exgate/runtime/remote/internal/convert"
+	"github.com/exgate/exgate/runtime/remote/target"
 )
 
 // HTTP/2 pings go out only while a call or a stream is open, and no more often than servers take with their defaults: others end the connection with
@@ -51,16 +53,16 @@ func connect(cfg ClientConfig) (pool *backend.Pool, secure bool, err error) {
 func (cfg ClientConfig) dialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: FirstRetry, Multiplier: 1.6, Jitter: 0.2, MaxDelay: SlowestRetry},
-			MinConnectTimeout: ConnectTimeout,
+			Backoff:           backoff.Config{BaseDelay: target.FirstRetry, Multiplier: 1.6, Jitter: 0.2, MaxDelay: target.SlowestRetry},
+			MinConnectTimeout: target.ConnectTimeout,
 		}),
 		grpc.WithKeepaliveParams(clientKeepalive),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			return (&net.Dialer{KeepAliveConfig: tcpKeepalive}).DialContext(ctx, "tcp", address)
 		}),
-		grpc.WithStaticStreamWindowSize(StreamWindow),
-		grpc.WithStaticConnWindowSize(ConnWindow),
-		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(cfg.MaxMessageSize), grpc.MaxCallRecvMsgSize(MaxMessageBytes)),
+		grpc.WithStaticStreamWindowSize(convert.StreamWindow),
+		grpc.WithStaticConnWindowSize(convert.ConnWindow),
+		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(cfg.MaxMessageSize), grpc.MaxCallRecvMsgSize(convert.MaxMessageBytes)),
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithNoProxy(),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/session"
 )
 
 // Dialect is the form of the handler's service. The messages are the same in each but [DialectSession].
@@ -33,7 +34,7 @@ func (c *Client) speak(d Dialect) (func(gateway.ConnectionAdapter) gateway.Conne
 		c.streams = c.caller.Streams()
 		return c.streams.NewHandler, nil
 	case DialectSession:
-		c.session = NewSession(c.target, c.sessions)
+		c.session = session.NewSession(c.target, c.sessions)
 		return c.session.NewHandler, nil
 	case DialectAuto:
 		c.auto = newAuto(c)

@@ -9,8 +9,11 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/callback"
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
+	"github.com/exgate/exgate/runtime/remote/internal/convert"
 	"github.com/exgate/exgate/runtime/remote/internal/probe"
+	"github.com/exgate/exgate/runtime/remote/target"
 )
 
 // firstEvent is OnSocketCreated of a connection whose handler's dialect is not known: the service that takes it is the handler's. It goes to
@@ -19,7 +22,7 @@ import (
 type firstEvent struct {
 	auto  *auto
 	conn  gateway.ConnectionAdapter
-	calls *Methods // those of the dialect that was found; nil: none was
+	calls *callback.Methods // those of the dialect that was found; nil: none was
 	spoke *spoken
 }
 
@@ -33,20 +36,20 @@ func (f *firstEvent) Invoke(to *backend.Backend, request proto.Message) error {
 	defer f.auto.tried()
 	said := ""
 	var doubtful error // of the unary method: it failed, or the server says so of methods that it does not have
-	var unary *Methods
+	var unary *callback.Methods
 	for _, d := range triedDialects {
 		err := f.speak(to, d, request)
-		var none *AbsentError
-		var refused *Refusal
+		var none *callback.AbsentError
+		var refused *callback.Refusal
 		switch {
 		case errors.As(err, &none):
-			said += fmt.Sprintf("; to %s it answers %v: %s", d, status.Code(none.Err), Shorten(status.Convert(none.Err).Message()))
+			said += fmt.Sprintf("; to %s it answers %v: %s", d, status.Code(none.Err), convert.Shorten(status.Convert(none.Err).Message()))
 			f.leave()
 			continue
-		case errors.As(err, &refused), Unsent(err), err != nil && Unreachable(err):
+		case errors.As(err, &refused), target.Unsent(err), err != nil && target.Unreachable(err):
 			f.leave()
 			return err
-		case d == DialectUnary && err != nil && CodeOf(err) != codes.DeadlineExceeded:
+		case d == DialectUnary && err != nil && target.CodeOf(err) != codes.DeadlineExceeded:
 			doubtful, unary = err, f.calls
 			continue
 		case err != nil && doubtful != nil: // both fail: the next first event tells
@@ -72,7 +75,7 @@ func (f *firstEvent) speak(to *backend.Backend, d Dialect, request proto.Message
 	if err != nil {
 		return err
 	}
-	h, ok := speaker(f.conn).(*Handler)
+	h, ok := speaker(f.conn).(*callback.Handler)
 	if !ok { // a session: the connection comes too early for it
 		return f.auto.target.Failed(to, "asking for the dialect", status.Error(codes.Unavailable, "the handler has changed its dialect"), true)
 	}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/remote/internal/convert"
 )
 
 // Inquiry asks an adapter whether it serves, without being its client: for people who look for what is wrong.
@@ -38,7 +39,7 @@ func (i Inquiry) ask(ctx context.Context, question func(context.Context, *grpc.C
 	}
 	defer func() { _ = conn.Close() }()
 	if err := question(ctx, conn); err != nil {
-		return fmt.Errorf("asking %s: %v: %s", i.Address, status.Code(err), Shorten(status.Convert(err).Message()))
+		return fmt.Errorf("asking %s: %v: %s", i.Address, status.Code(err), convert.Shorten(status.Convert(err).Message()))
 	}
 	return nil
 }

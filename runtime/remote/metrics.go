@@ -1,18 +1,25 @@
 package remote
 
+import (
+	"github.com/exgate/exgate/runtime/remote/adapter"
+	"github.com/exgate/exgate/runtime/remote/callback"
+	"github.com/exgate/exgate/runtime/remote/session"
+	"github.com/exgate/exgate/runtime/remote/target"
+)
+
 import "github.com/prometheus/client_golang/prometheus"
 
 // Metrics counts calls to handlers and from them. One set may serve any number of clients and adapters.
 type Metrics struct {
 	// Adapter is the part that adapters count with.
-	Adapter *AdapterMetrics
+	Adapter *adapter.AdapterMetrics
 
-	target  *TargetMetrics
-	caller  *CallerMetrics
-	session *SessionMetrics
+	target  *target.TargetMetrics
+	caller  *callback.CallerMetrics
+	session *session.SessionMetrics
 }
 
 // NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
-	return &Metrics{Adapter: NewAdapterMetrics(reg), target: NewTargetMetrics(reg), caller: NewCallerMetrics(reg), session: NewSessionMetrics(reg)}
+	return &Metrics{Adapter: adapter.NewAdapterMetrics(reg), target: target.NewTargetMetrics(reg), caller: callback.NewCallerMetrics(reg), session: session.NewSessionMetrics(reg)}
 }

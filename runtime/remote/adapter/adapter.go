@@ -1,0 +1,185 @@
+package adapter
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/adapter/internal/guard"
+	"github.com/exgate/exgate/runtime/remote/adapter/internal/peer"
+	"github.com/exgate/exgate/runtime/remote/internal/convert"
+)
+
+// AdapterConfig is an adapter's.
+type AdapterConfig struct {
+	// RawPublisher serves RawPublish. If zero, RawPublish is PERMISSION_DENY: it is a way around the access control of devices.
+	RawPublisher RawPublisher
+	// RawPublishTopics are topic filters of MQTT; RawPublish may publish to topics that match one. If zero, to every topic.
+	RawPublishTopics []string
+	// Node is the gateway's name, as [gateway.Gateway.Node] says it. It is required where there are Peers.
+	Node string
+	// Peers are the other nodes behind the same adapter address: calls for their connections go on to them. If zero, there are none.
+	Peers PeersConfig
+	// ReceiveTimeout bounds the time from a call's headers to the end of its message. A call over it fails. If zero, 30 s.
+	ReceiveTimeout time.Duration
+	// HandshakeTimeout bounds the time from a connection's beginning to the end of its TLS and HTTP/2 handshakes. If zero, 10 s.
+	HandshakeTimeout time.Duration
+	// MaxConnections bounds the connections of handlers. Over it, the oldest that never called for a device of its own nor had a token makes
+	// room; where there is none, the new one is refused. If zero, 512.
+	MaxConnections int
+	// MaxConcurrentCalls bounds the calls under way on one HTTP/2 connection of a handler; further ones wait in the handler. If zero, 1000.
+	MaxConcurrentCalls uint32
+	// TLS secures the adapter; its ClientCAs and ClientAuth decide who may call. If zero, plain text.
+	TLS *tls.Config
+	// Logger takes refused calls, at debug level. If zero, slog.Default().
+	Logger *slog.Logger
+	// Metrics counts. If zero, an unregistered set.
+	Metrics *AdapterMetrics
+}
+
+const (
+	defaultMaxConnections     = 512
+	defaultMaxConcurrentCalls = 1000
+	defaultReceiveTimeout     = 30 * time.Second
+	defaultHandshakeTimeout   = 10 * time.Second
+)
+
+// Adapter serves ConnectionAdapter to handlers, together with grpc.health.v1 and server reflection, as EMQX does.
+type Adapter struct {
+	conns  *directory
+	raw    *rawPublishes
+	peers  *peer.Peers // nil: none
+	guard  *guard.Guard
+	server *grpc.Server
+	health *health.Server
+	secure bool
+	log    *slog.Logger
+}
+
+// NewAdapter makes an adapter that serves nothing yet. Errors name the field of cfg to change.
+func NewAdapter(cfg AdapterConfig) (*Adapter, error) {
+	cfg = cfg.withDefaults()
+	if cfg.MaxConnections < 0 || cfg.ReceiveTimeout < 0 || cfg.HandshakeTimeout < 0 {
+		return nil, fmt.Errorf("making the adapter: a limit is negative: %d connections, %v to receive a message, %v to shake hands",
+			cfg.MaxConnections, cfg.ReceiveTimeout, cfg.HandshakeTimeout)
+	}
+	raw, err := newRawPublishes(cfg.RawPublisher, cfg.RawPublishTopics)
+	if err != nil {
+		return nil, fmt.Errorf("making the adapter: %w", err)
+	}
+	conns := new(directory)
+	peers, err := newPeers(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("making the adapter: %w", err)
+	}
+	admission := newAdmission(conns, peers, cfg)
+	a := &Adapter{
+		conns: conns, raw: raw, peers: peers, server: grpc.NewServer(serverOptions(cfg, admission)...), health: health.NewServer(),
+		secure: cfg.TLS != nil, log: cfg.Logger,
+		guard: guard.New(guard.Limits{Conns: cfg.MaxConnections, Calls: maxHalfOpenCalls, Bytes: maxHalfOpenBytes}, admission.shed),
+	}
+	exproto.RegisterConnectionAdapterServer(a.server, &calls{
+		conns: conns, node: cfg.Node, peers: peers, admission: admission, raw: raw, log: cfg.Logger,
+	})
+	a.health.SetServingStatus(exproto.ConnectionAdapter_ServiceDesc.ServiceName, grpc_health_v1.HealthCheckResponse_SERVING)
+	grpc_health_v1.RegisterHealthServer(a.server, a.health)
+	reflection.Register(a.server)
+	if peers != nil {
+		peers.Register(a.server)
+	}
+	return a, nil
+}
+
+func (cfg AdapterConfig) withDefaults() AdapterConfig {
+	cfg.MaxConcurrentCalls = cmp.Or(cfg.MaxConcurrentCalls, defaultMaxConcurrentCalls)
+	cfg.MaxConnections = cmp.Or(cfg.MaxConnections, defaultMaxConnections)
+	cfg.ReceiveTimeout = cmp.Or(cfg.ReceiveTimeout, defaultReceiveTimeout)
+	cfg.HandshakeTimeout = cmp.Or(cfg.HandshakeTimeout, defaultHandshakeTimeout)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewAdapterMetrics(nil)
+	}
+	return cfg
+}
+
+// Bounds of what callers send.
+const (
+	maxHeaderBytes   = 64 << 10  // the headers of a call
+	maxHalfOpenCalls = 4096      // calls whose message has not arrived in full, of all callers
+	maxHalfOpenBytes = 256 << 20 // what has arrived of these
+)
+
+func serverOptions(cfg AdapterConfig, admission *admission) []grpc.ServerOption {
+	options := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(convert.MaxMessageBytes),
+		grpc.StaticStreamWindowSize(convert.StreamWindow),
+		grpc.StaticConnWindowSize(convert.ConnWindow),
+		grpc.MaxConcurrentStreams(cfg.MaxConcurrentCalls),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.ConnectionTimeout(cfg.HandshakeTimeout),
+		grpc.InTapHandle(admission.tap),
+		grpc.UnaryInterceptor(refuse),
+		grpc.StreamInterceptor(boundStreams),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+	}
+	creds := insecure.NewCredentials()
+	if cfg.TLS != nil {
+		creds = credentials.NewTLS(cfg.TLS)
+	}
+	return append(options, grpc.Creds(guard.Credentials(creds)))
+}
+
+// Register lets callers that present token, or callers without one if it is empty, call for the connections that are added to the registration.
+func (a *Adapter) Register(handler, token string) *Registration {
+	return a.conns.register(handler, token)
+}
+
+// RawPublish publishes for a handler that does not call the adapter itself, under the same limits.
+func (a *Adapter) RawPublish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
+	return a.raw.publish(topic, qos, payload, done)
+}
+
+// Serve accepts handlers on l until Stop, and closes l.
+func (a *Adapter) Serve(l net.Listener) error {
+	if err := a.server.Serve(a.guard.Listener(newPrefaceListener(l, a.secure, a.log))); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("serving the adapter on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// Stop refuses new calls and waits for those under way; when ctx ends it fails what is left and returns ctx's error.
+func (a *Adapter) Stop(ctx context.Context) error {
+	if a.peers != nil {
+		defer a.peers.Close()
+	}
+	a.health.Shutdown()
+	stopped := make(chan struct{})
+	go func() {
+		a.server.GracefulStop()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+		return nil
+	case <-ctx.Done():
+		a.server.Stop()
+		<-stopped
+		return fmt.Errorf("waiting for the adapter's calls: %w", ctx.Err())
+	}
+}

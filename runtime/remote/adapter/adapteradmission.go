@@ -1,0 +1,156 @@
+package adapter
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
+
+	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/remote/adapter/internal/guard"
+	"github.com/exgate/exgate/runtime/remote/adapter/internal/peer"
+)
+
+// Why calls are refused, as the metric exgate_adapter_refused_total tells it.
+const (
+	refusedToken   = "token"        // missing or unknown
+	refusedForeign = "foreign_conn" // a connection of another handler
+	refusedPeer    = "peer_token"   // another node's, missing or wrong
+)
+
+// refusalLogInterval is the least time between two log lines of one reason: a hostile caller must not fill the disk.
+const refusalLogInterval = 10 * time.Second
+
+// admission looks at the headers of calls before their messages are read.
+type admission struct {
+	conns          *directory
+	peers          *peer.Peers // nil: none
+	receiveTimeout time.Duration
+	log            *slog.Logger
+	metrics        *AdapterMetrics
+	tokens         rate.Sometimes
+	foreign        rate.Sometimes
+	strangers      rate.Sometimes
+	unreached      rate.Sometimes
+	shedding       rate.Sometimes
+}
+
+func newAdmission(conns *directory, peers *peer.Peers, cfg AdapterConfig) *admission {
+	return &admission{
+		conns: conns, peers: peers, receiveTimeout: cfg.ReceiveTimeout, log: cfg.Logger, metrics: cfg.Metrics,
+		tokens: rate.Sometimes{Interval: refusalLogInterval}, foreign: rate.Sometimes{Interval: refusalLogInterval},
+		strangers: rate.Sometimes{Interval: refusalLogInterval}, unreached: rate.Sometimes{Interval: refusalLogInterval},
+		shedding: rate.Sometimes{Interval: refusalLogInterval},
+	}
+}
+
+// caller is who makes a call.
+type caller struct {
+	scope  scope
+	peer   bool // another node forwarded the call
+	on     *guard.Conn
+	denied error              // what the call is to be answered with
+	call   context.Context    // ends with the call
+	cancel context.CancelFunc // of the context that ends where the message does not arrive in time
+}
+
+type callerKey struct{}
+
+func callerOf(ctx context.Context) *caller { return ctx.Value(callerKey{}).(*caller) }
+
+var adapterPrefix = "/" + exproto.ConnectionAdapter_ServiceDesc.ServiceName + "/"
+
+// tap is a [tap.ServerInHandle]: it runs on the goroutine that reads the caller's connection. It refuses nothing itself: gRPC would keep the
+// timer of a refused call's deadline until that comes.
+func (a *admission) tap(ctx context.Context, info *tap.Info) (context.Context, error) {
+	toPeer := strings.HasPrefix(info.FullMethodName, "/"+peer.Service+"/")
+	if !toPeer && !strings.HasPrefix(info.FullMethodName, adapterPrefix) {
+		return ctx, nil
+	}
+	c := &caller{call: ctx, on: guard.From(ctx)}
+	var err error
+	if c.peer, err = a.forwarded(info.Header); err != nil {
+		c.denied = a.refusePeer(err)
+	} else if c.scope, err = a.conns.scopes.of(info.Header); err != nil && !toPeer {
+		c.denied = a.refuseToken(err)
+	}
+	if c.scope != (scope{}) {
+		c.on.Prove()
+	}
+	ctx, c.cancel = context.WithTimeout(ctx, a.receiveTimeout) //nolint:gosec // its parent's end frees it: the call's
+	return context.WithValue(ctx, callerKey{}, c), nil
+}
+
+// refuse is a [grpc.UnaryServerInterceptor]: it ends the calls that tap did not like.
+func refuse(ctx context.Context, request any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	if c, ok := ctx.Value(callerKey{}).(*caller); ok && c.denied != nil {
+		return nil, c.denied
+	}
+	return next(ctx, request)
+}
+
+// forwarded reports whether header is that of another node's call.
+func (a *admission) forwarded(header metadata.MD) (bool, error) {
+	if a.peers == nil {
+		return false, nil
+	}
+	return a.peers.Forwarded(header)
+}
+
+func (a *admission) refuseToken(err error) error {
+	a.metrics.refused.WithLabelValues(refusedToken).Inc()
+	a.tokens.Do(func() {
+		a.log.Warn("adapter call refused", "reason", refusedToken, "error", err, "check", "the handler's adapter_token_file, and who else can reach adapter.bind")
+	})
+	return status.Error(codes.Unauthenticated, err.Error())
+}
+
+// refusePeer has another code than refuseToken: the node that forwards passes Unauthenticated on to the handler.
+func (a *admission) refusePeer(err error) error {
+	a.metrics.refused.WithLabelValues(refusedPeer).Inc()
+	a.strangers.Do(func() {
+		a.log.Warn("call of another node refused", "reason", refusedPeer, "error", err, "check", "adapter.peer_token_file of each node")
+	})
+	return status.Error(codes.PermissionDenied, err.Error())
+}
+
+// may reports whether the caller was given the connection.
+func (a *admission) may(c *caller, conn *listed) bool {
+	if c.scope.is(conn.by.scope) {
+		c.on.Prove()
+		return true
+	}
+	a.metrics.refused.WithLabelValues(refusedForeign).Inc()
+	a.foreign.Do(func() {
+		a.log.Warn("adapter call refused", "reason", refusedForeign, "handler", conn.by.handler, "conn", conn.ID(),
+			"check", "that the caller presents the adapter token of the handler that was given the connection")
+	})
+	return false
+}
+
+// shed notes that a connection was closed or refused to make room.
+func (a *admission) shed(why guard.Reason, from net.Addr) {
+	a.metrics.shed.WithLabelValues(string(why)).Inc()
+	a.shedding.Do(func() {
+		a.log.Warn("a connection to the adapter was closed", "reason", string(why), "peer", from,
+			"check", "who can reach adapter.bind: handlers need one connection each, and present it a token or call it for their devices")
+	})
+}
+
+// boundStreams is a [grpc.StreamServerInterceptor]: calls of reflection and of health that stream last as long as their caller likes.
+func boundStreams(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	on := guard.From(stream.Context())
+	if !on.TakeStream() {
+		return status.Error(codes.ResourceExhausted, "too many streams on one connection")
+	}
+	defer on.GiveStream()
+	return next(srv, stream)
+}

@@ -1,0 +1,37 @@
+package adapter
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// AdapterMetrics count calls of handlers.
+type AdapterMetrics struct {
+	calls     *prometheus.CounterVec
+	refused   *prometheus.CounterVec
+	forwarded *prometheus.CounterVec
+	shed      *prometheus.CounterVec
+}
+
+// NewAdapterMetrics makes a set and registers it with reg, if that is not nil.
+func NewAdapterMetrics(reg prometheus.Registerer) *AdapterMetrics {
+	m := &AdapterMetrics{
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_adapter_calls_total",
+			Help: "Calls to ConnectionAdapter by the handler of the connection, empty where none was found, and by result.",
+		}, []string{"handler", "method", "result"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_adapter_refused_total", Help: "Calls to ConnectionAdapter by callers that were not entitled to them, by reason.",
+		}, []string{"reason"}),
+		forwarded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_adapter_forwarded_total", Help: "Calls forwarded to other nodes, by node and by gRPC's code.",
+		}, []string{"node", "code"}),
+		shed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exgate_adapter_connections_shed_total", Help: "Connections to the adapter that were closed or refused to make room for others, by reason.",
+		}, []string{"reason"}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.calls, m.refused, m.forwarded, m.shed)
+	}
+	return m
+}
+
+// Calls are the calls of handlers, by handler, method and result. Commands of sessions are counted with them.
+func (m *AdapterMetrics) Calls() *prometheus.CounterVec { return m.calls }

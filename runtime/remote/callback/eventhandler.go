@@ -1,0 +1,91 @@
+package callback
+
+import (
+	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/internal/convert"
+)
+
+// Methods are the methods of a handler's service.
+type Methods struct {
+	Created, Bytes, Timer, Messages, Closed Invoker
+}
+
+// newCallbacks returns the methods of the named service, one RPC an event.
+func newCallbacks(c *Caller, service string, call calling) *Methods {
+	return &Methods{
+		Created:  newCallback(c, service, "OnSocketCreated", call),
+		Bytes:    newCallback(c, service, "OnReceivedBytes", call),
+		Timer:    newCallback(c, service, "OnTimerTimeout", call),
+		Messages: newCallback(c, service, "OnReceivedMessages", call),
+		Closed:   newCallback(c, service, "OnSocketClosed", call),
+	}
+}
+
+// Unary returns what makes handlers for ConnectionUnaryHandler.
+func (c *Caller) Unary() func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	return c.unary(exproto.ConnectionUnaryHandler_ServiceDesc.ServiceName, callUnary)
+}
+
+// UnaryV42 returns what makes handlers for a ConnectionHandler whose methods are unary.
+func (c *Caller) UnaryV42() func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	return c.unary(exproto.ConnectionHandler_ServiceDesc.ServiceName, callOnce)
+}
+
+func (c *Caller) unary(service string, call calling) func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	calls := newCallbacks(c, service, call)
+	return func(conn gateway.ConnectionAdapter) gateway.ConnectionHandler { return NewHandler(c, conn, calls) }
+}
+
+// Release frees what the methods hold for a connection, as its last event would.
+func (m *Methods) Release() {
+	if l, ok := m.Closed.(leaver); ok {
+		l.leave()
+	}
+}
+
+// Handler makes one invocation of each event and waits for it, so that the events of a connection keep their order.
+type Handler struct {
+	Delivery
+	id       string
+	conns    Directory
+	maxBatch int
+	Methods  *Methods
+}
+
+func NewHandler(c *Caller, conn gateway.ConnectionAdapter, calls *Methods) *Handler {
+	return &Handler{Delivery: NewDelivery(c, conn), id: conn.ID(), conns: c.conns, maxBatch: c.MaxBatch, Methods: calls}
+}
+
+// Forget drops a connection that the handler has not heard of.
+func (h *Handler) Forget() {
+	h.conns.Remove(h.id)
+	h.Pin.Release()
+}
+
+func (h *Handler) OnSocketCreated(info gateway.ConnInfo) error {
+	h.conns.Add(h.id, h.Conn)
+	return h.Deliver(h.Methods.Created, &exproto.SocketCreatedRequest{Conn: h.id, Conninfo: convert.ConnInfo(info)})
+}
+
+func (h *Handler) OnReceivedBytes(b []byte) error {
+	return h.Deliver(h.Methods.Bytes, &exproto.ReceivedBytesRequest{Conn: h.id, Bytes: b})
+}
+
+func (h *Handler) OnTimerTimeout(t gateway.TimerType) error {
+	return h.Deliver(h.Methods.Timer, &exproto.TimerTimeoutRequest{Conn: h.id, Type: exproto.TimerType(t)})
+}
+
+func (h *Handler) OnReceivedMessages(messages []gateway.Message) error {
+	for batch := range convert.Batches(messages, h.maxBatch, convert.MaxBatchBytes) {
+		if err := h.Deliver(h.Methods.Messages, &exproto.ReceivedMessagesRequest{Conn: h.id, Messages: batch}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *Handler) OnSocketClosed(reason gateway.CloseReason) error {
+	defer h.conns.Remove(h.id)
+	return h.deliverLast(h.Methods.Closed, &exproto.SocketClosedRequest{Conn: h.id, Reason: reason.Name})
+}

@@ -1,0 +1,216 @@
+package callback
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/exgate/exgate/internal/backoff"
+	"github.com/exgate/exgate/runtime/remote/target"
+)
+
+// Bounds of the farewells that wait for a handler.
+const (
+	maxFarewellBytes = 16 << 20
+	farewellCalls    = 16 // at a time
+)
+
+// farewell is the end of a connection that its handler does not know of yet: OnSocketClosed, and what was under way before it.
+type farewell struct {
+	delivery Delivery
+	events   []event
+	size     int
+	until    time.Time
+}
+
+// farewells are delivered behind the back of their connections, which are gone, again and again until each is old. A goroutine exists only while some
+// wait.
+type farewells struct {
+	say     func(f *farewell) farewellFate
+	log     *slog.Logger
+	waiting prometheus.Gauge
+	given   *prometheus.CounterVec // by why
+	stop    chan struct{}          // closed by close
+	done    sync.WaitGroup
+
+	mu      sync.Mutex // guards the fields below
+	queue   []*farewell
+	count   int // those in queue and those being said
+	size    int
+	running bool
+	closed  bool
+}
+
+func newFarewells(say func(*farewell) farewellFate, log *slog.Logger, waiting prometheus.Gauge, given *prometheus.CounterVec) *farewells {
+	return &farewells{say: say, log: log, waiting: waiting, given: given, stop: make(chan struct{})}
+}
+
+// farewellFate is what became of an attempt.
+type farewellFate uint8
+
+const (
+	farewellAgain farewellFate = iota
+	farewellDelivered
+	farewellRefused // the handler answered with an error
+)
+
+// add queues the last events of a connection and takes its place at a backend over.
+func (q *farewells) add(d Delivery, events ...event) {
+	f := &farewell{delivery: d, events: events, until: time.Now().Add(target.MaxPendingCloseAge)}
+	for _, e := range events {
+		f.size += proto.Size(e.request)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		q.giveUp(f, target.UndeliveredShutdown)
+		return
+	case q.count >= target.MaxPendingCloses || q.size+f.size > maxFarewellBytes:
+		q.giveUp(f, target.UndeliveredFull)
+		return
+	}
+	q.queue = append(q.queue, f)
+	q.count++
+	q.size += f.size
+	q.waiting.Inc()
+	if !q.running {
+		q.running = true
+		q.done.Go(q.run)
+	}
+}
+
+// run delivers until nothing waits or the client is closed.
+func (q *farewells) run() {
+	for pause := target.FirstPause; ; pause = min(2*pause, target.LongestPause) {
+		timer := time.NewTimer(backoff.Jitter(pause))
+		select {
+		case <-timer.C:
+		case <-q.stop:
+			timer.Stop()
+			return
+		}
+		if !q.round() {
+			return
+		}
+	}
+}
+
+// round tries each farewell that waits once, several at a time, and reports whether any is left.
+func (q *farewells) round() bool {
+	q.mu.Lock()
+	due := q.queue
+	q.queue = nil
+	q.mu.Unlock()
+	next := make(chan *farewell)
+	var callers sync.WaitGroup
+	for range min(farewellCalls, len(due)) {
+		callers.Go(func() {
+			for f := range next {
+				q.settle(f, q.say(f))
+			}
+		})
+	}
+	for _, f := range due {
+		next <- f
+	}
+	close(next)
+	callers.Wait()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.running = len(q.queue) > 0
+	return q.running
+}
+
+// settle queues f again or is done with it.
+func (q *farewells) settle(f *farewell, fate farewellFate) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if fate == farewellAgain && time.Now().Before(f.until) {
+		q.queue = append(q.queue, f)
+		return
+	}
+	q.count--
+	q.size -= f.size
+	q.waiting.Dec()
+	switch fate {
+	case farewellDelivered:
+		f.done()
+	case farewellRefused:
+		q.giveUp(f, target.UndeliveredRefused)
+	case farewellAgain:
+		q.giveUp(f, target.UndeliveredOld)
+	}
+}
+
+// giveUp counts a farewell that the handler will not see.
+func (q *farewells) giveUp(f *farewell, why string) {
+	q.given.WithLabelValues(why).Inc()
+	f.done()
+}
+
+func (f *farewell) done() { f.delivery.done(f.events[len(f.events)-1]) }
+
+// sayFarewell makes one attempt at a farewell.
+func (c *Caller) sayFarewell(f *farewell) farewellFate {
+	d := &f.delivery
+	for {
+		if !d.Pin.Ready(target.MoveAfter) {
+			return farewellAgain
+		}
+		err := d.attempt(f.events[0], patiently)
+		last := len(f.events) == 1
+		switch {
+		case err != nil && last && !target.Unreachable(err):
+			return farewellRefused
+		case err != nil && (last || c.OnFailure.Retries(err)):
+			return farewellAgain
+		case last:
+			return farewellDelivered
+		}
+		f.events = f.events[1:]
+	}
+}
+
+// empty reports whether nothing waits.
+func (q *farewells) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return !q.running
+}
+
+// close waits a little for what waits, and gives up the rest. It returns at ctx's end at the latest.
+func (q *farewells) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, target.CloseGrace)
+	defer cancel()
+	for !q.empty() {
+		if !backoff.Sleep(ctx, target.FirstPause) {
+			break
+		}
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed {
+		q.closed = true
+		close(q.stop)
+	}
+}
+
+// drop gives up what is left once nothing is delivered any longer.
+func (q *farewells) drop() {
+	q.done.Wait()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, f := range q.queue {
+		q.waiting.Dec()
+		q.giveUp(f, target.UndeliveredShutdown)
+	}
+	if n := len(q.queue); n > 0 {
+		q.log.Warn("the handler was not told of the end of connections", "connections", n)
+	}
+	q.queue = nil
+}

@@ -1,0 +1,149 @@
+package callback
+
+import (
+	"context"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/exgate/exgate/proto/exproto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/internal/backend"
+)
+
+// method is one of the five of a handler's service.
+type method uint8
+
+const (
+	methodCreated method = iota
+	methodBytes
+	methodTimer
+	methodMessages
+	methodClosed
+	methodCount
+)
+
+var methodNames = [methodCount]string{"OnSocketCreated", "OnReceivedBytes", "OnTimerTimeout", "OnReceivedMessages", "OnSocketClosed"}
+
+// Streams brings events to client-streaming methods: each on a stream of its own, which the handler answers, or on streams that connections
+// share, where the handler does not answer or the configuration wants it.
+type Streams struct {
+	caller *Caller
+	each   [methodCount]*callback
+	end    context.Context // of shared streams and questions
+	stop   context.CancelFunc
+	tasks  sync.WaitGroup
+
+	mu sync.Mutex // guards at
+	at map[*backend.Backend]*streamBackend
+}
+
+// Streams returns the stream dialect.
+func (c *Caller) Streams() *Streams {
+	d := &Streams{caller: c, at: make(map[*backend.Backend]*streamBackend)}
+	for m := range d.each {
+		d.each[m] = newCallback(c, exproto.ConnectionHandler_ServiceDesc.ServiceName, methodNames[m], callOnce)
+	}
+	d.end, d.stop = context.WithCancel(context.Background())
+	return d
+}
+
+// Close ends all streams.
+func (d *Streams) Close() {
+	d.stop()
+	d.tasks.Wait()
+}
+
+func (d *Streams) NewHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	c := &streamConn{dialect: d, conn: conn}
+	return NewHandler(d.caller, conn, &Methods{
+		Created: streamMethod{c, methodCreated}, Bytes: streamMethod{c, methodBytes}, Timer: streamMethod{c, methodTimer},
+		Messages: streamMethod{c, methodMessages}, Closed: streamMethod{c, methodClosed},
+	})
+}
+
+// backend returns what is known of b.
+func (d *Streams) backend(b *backend.Backend) *streamBackend {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if known := d.at[b]; known != nil {
+		return known
+	}
+	for other := range d.at {
+		if other.Closed() {
+			delete(d.at, other)
+		}
+	}
+	known := &streamBackend{dialect: d, to: b, probe: newEndProbe(d, b), sets: make([]*streamSet, max(1, d.caller.streamSets))}
+	d.at[b] = known
+	return known
+}
+
+// streamConn is a connection's way to a handler of this dialect. It is used by one event at a time.
+type streamConn struct {
+	dialect *Streams
+	conn    gateway.ConnectionAdapter
+	at      *streamBackend
+	set     *streamSet    // nil: an event has a stream of its own
+	answers bool          // the handler answers the end of a stream
+	last    *sharedStream // which the event before went to
+}
+
+// streamMethod is a method for a connection.
+type streamMethod struct {
+	conn   *streamConn
+	method method
+}
+
+func (m streamMethod) Invoke(to *backend.Backend, request proto.Message) error {
+	return m.conn.invoke(to, m.method, request)
+}
+
+func (c *streamConn) invoke(to *backend.Backend, m method, request proto.Message) error {
+	if asked, err := c.join(to, m, request); asked {
+		return err
+	}
+	switch {
+	case c.set == nil:
+		return c.dialect.each[m].Invoke(to, request)
+	case m == methodCreated && c.answers:
+		return c.set.create(c.dialect.each[m], to, request)
+	}
+	before, stream := c.last, c.set.streams[m]
+	c.last = stream
+	if before == stream {
+		before = nil
+	}
+	return stream.invoke(before, c.conn, request)
+}
+
+// join decides how events go to a backend where that is new. Where it is not known yet, this event tells: asked says that it was delivered, or failed.
+func (c *streamConn) join(to *backend.Backend, m method, request proto.Message) (asked bool, err error) {
+	if c.at != nil && c.at.to == to {
+		return false, nil
+	}
+	c.leave()
+	at := c.dialect.backend(to)
+	answers, asked := at.probe.known()
+	if asked {
+		if err := at.probe.ask(c.dialect.each[m], request); err != nil {
+			return true, err
+		}
+		answers = at.probe.answered()
+	}
+	c.at, c.answers = at, answers
+	if c.dialect.caller.streamSets > 0 || !answers {
+		c.set = at.join()
+	}
+	return asked, nil
+}
+
+// leave leaves the stream set, after the last event.
+func (m streamMethod) leave() { m.conn.leave() }
+
+func (c *streamConn) leave() {
+	if c.set != nil {
+		c.at.leave(c.set)
+	}
+	c.at, c.set, c.last = nil, nil, nil
+}

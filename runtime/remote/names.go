@@ -1,0 +1,25 @@
+package remote
+
+import (
+	"github.com/exgate/exgate/runtime/remote/adapter"
+	"github.com/exgate/exgate/runtime/remote/target"
+)
+
+// The adapter is in a package of its own, and so is the policy for failures.
+type (
+	Adapter       = adapter.Adapter
+	AdapterConfig = adapter.AdapterConfig
+	PeersConfig   = adapter.PeersConfig
+	RawPublisher  = adapter.RawPublisher
+	OnFailure     = target.OnFailure
+)
+
+// NewAdapter is [adapter.NewAdapter].
+func NewAdapter(cfg AdapterConfig) (*Adapter, error) { return adapter.NewAdapter(cfg) }
+
+// What becomes of a device whose handler cannot take an event.
+const (
+	OnFailureClose = target.OnFailureClose
+	OnFailureRetry = target.OnFailureRetry
+	OnFailureHold  = target.OnFailureHold
+)

@@ -1,0 +1,194 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/exgate/exgate/internal/backoff"
+	"github.com/exgate/exgate/internal/lograte"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/remote/internal/backend"
+	"github.com/exgate/exgate/runtime/remote/target"
+)
+
+// Bounds of the session dialect.
+const (
+	sessionWindowEvents = 64
+	sessionWindowBytes  = 64 << 10
+	sessionBytes        = 64 << 20  // in all windows together, but for one event of each
+	sessionResultBytes  = 256 << 10 // results that wait; over it no commands are read
+)
+
+var errSessionClosed = errors.New("the gateway closed the session")
+
+// Session carries the events and commands of many connections over one stream to each backend: the dialect session. Events stay in the
+// window of their connection until the handler has acknowledged them, so that a stream that breaks loses none.
+type Session struct {
+	target   *target.Target
+	timeout  time.Duration
+	policy   target.OnFailure
+	patience time.Duration // of an event that waits for a stream
+	maxEvent int           // bytes
+	publish  func(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result
+	metrics  *sessionCounters
+	began    time.Time
+	ctx      context.Context // of the streams
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+
+	mu      sync.Mutex // guards the fields below, those of every sessionLine and those of every sessionConn
+	lines   map[*backend.Backend]*sessionLine
+	open    map[uint64]*sessionConn
+	last    uint64                    // the newest connection's number
+	bytes   int                       // in all windows
+	gone    int                       // connections that ended, but the handler has not acknowledged it
+	blocked map[*sessionConn]struct{} // wait for bytes to become less
+	closed  bool
+
+	guiltyLines lograte.Limiter
+}
+
+// SessionConfig configures a Session. Each field is required.
+type SessionConfig struct {
+	// RawPublish publishes for the handler.
+	RawPublish func(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result
+	// Commands counts commands by handler, method and result.
+	Commands *prometheus.CounterVec
+	// Metrics counts the rest.
+	Metrics *SessionMetrics
+}
+
+// NewSession returns the session dialect of the handler t.
+func NewSession(t *target.Target, cfg SessionConfig) *Session {
+	s := &Session{
+		target: t, timeout: t.Timeout, policy: t.OnFailure, patience: t.Patience, publish: cfg.RawPublish, metrics: newSessionCounters(t, cfg),
+		maxEvent: min(t.MaxMessage, MaxMessage) - Overhead,
+		began:    time.Now(), lines: make(map[*backend.Backend]*sessionLine), open: make(map[uint64]*sessionConn), blocked: make(map[*sessionConn]struct{}),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.running.Go(s.watch)
+	return s
+}
+
+func (s *Session) NewHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	return &sessionConn{session: s, conn: conn, id: conn.ID(), pin: s.target.Pool.Pin()}
+}
+
+// now is a clock of the session's own. It is never 0.
+func (s *Session) now() time.Duration { return time.Since(s.began) + 1 }
+
+// Close ends the streams, after a little time for ends of connections that the handler has not heard of. The connections have ended before.
+func (s *Session) Close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, target.CloseGrace)
+	defer cancel()
+	for s.owes() && backoff.Sleep(ctx, target.FirstPause) {
+	}
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	s.running.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.metrics.neverTold(target.UndeliveredShutdown, s.gone)
+	s.left(-s.gone)
+}
+
+// owes reports whether ends of connections wait.
+func (s *Session) owes() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone > 0
+}
+
+// line returns the line to a backend for c; the caller holds mu.
+func (s *Session) line(to *backend.Backend, c *sessionConn) *sessionLine {
+	l := s.lines[to]
+	if l == nil {
+		l = &sessionLine{
+			session: s, to: to, node: gateway.NodeOf(c.id), changed: make(chan struct{}), batch: s.target.MaxBatch,
+			limits: Limits{Events: sessionWindowEvents, Bytes: sessionWindowBytes},
+		}
+		s.lines[to] = l
+		if !s.closed {
+			s.running.Go(l.run)
+		}
+	}
+	return l
+}
+
+// place gives a new connection its backend, and returns the line to it when that has a stream, or need not have one yet.
+func (s *Session) place(c *sessionConn) (*sessionLine, error) {
+	limit := s.patience
+	if s.policy == target.OnFailureClose {
+		limit = min(target.ConnectTimeout, s.timeout)
+	}
+	ctx, end := target.HoldContext(c.conn, limit)
+	if ctx == nil {
+		return nil, target.ErrClosing
+	}
+	defer end()
+	to, err := c.pin.Backend(ctx)
+	if err != nil {
+		return nil, s.target.Failed(nil, "Session", status.Error(codes.Unavailable, statusText(err)), true)
+	}
+	s.mu.Lock()
+	l := s.line(to, c)
+	s.mu.Unlock()
+	return l, l.awaitStream(ctx)
+}
+
+// statusText is what an error of a stream says, without gRPC's own words around it.
+func statusText(err error) string {
+	if s, ok := status.FromError(err); ok && s != nil {
+		return s.Message()
+	}
+	return fmt.Sprint(err)
+}
+
+// fail closes those of the connections that did not fail before.
+func (s *Session) fail(conns []*sessionConn, to *backend.Backend, err error) {
+	var failed []*sessionConn
+	s.mu.Lock()
+	for _, c := range conns {
+		if c.err == nil {
+			failed = append(failed, c)
+		}
+	}
+	if len(failed) == 0 {
+		s.mu.Unlock()
+		return
+	}
+	failure := s.target.FailedTimes(len(failed), to, "Session", err, false)
+	for _, c := range failed {
+		c.fail(failure)
+	}
+	s.mu.Unlock()
+	for _, c := range failed {
+		c.conn.Close(gateway.ReasonOf(failure))
+	}
+}
+
+// left counts connections that ended; the caller holds mu.
+func (s *Session) left(n int) {
+	s.gone += n
+	s.metrics.untold.Set(float64(s.gone))
+}
+
+// shrunk takes bytes off the sum of all windows, and wakes those that were blocked by it; the caller holds mu.
+func (s *Session) shrunk(bytes int) {
+	s.bytes -= bytes
+	if s.bytes <= sessionBytes && len(s.blocked) > 0 {
+		for c := range s.blocked {
+			c.notify()
+		}
+		clear(s.blocked)
+	}
+}

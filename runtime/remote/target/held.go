@@ -1,0 +1,45 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// The pause before an event is tried again: it doubles, and half of it is chance so that devices do not come all at once.
+const (
+	FirstPause   = 50 * time.Millisecond
+	LongestPause = 2 * time.Second
+)
+
+var ErrClosing = &gateway.HandlerError{
+	Reason: gateway.ReasonHandlerUnavailable, Err: errors.New("the connection closed while its event waited for the handler"),
+}
+
+func HoldContext(conn gateway.ConnectionAdapter, limit time.Duration) (ctx context.Context, end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	release := Hold(conn, cancel)
+	if release == nil {
+		cancel()
+		return nil, nil
+	}
+	limited, stop := ctx, context.CancelFunc(func() {})
+	if limit > 0 {
+		limited, stop = context.WithTimeout(ctx, limit)
+	}
+	return limited, func() {
+		release()
+		stop()
+		cancel()
+	}
+}
+
+// Hold is Hold of a [gateway.Holder].
+func Hold(conn gateway.ConnectionAdapter, interrupt func()) (release func()) {
+	if h, ok := conn.(gateway.Holder); ok {
+		return h.Hold(interrupt)
+	}
+	return func() {}
+}
