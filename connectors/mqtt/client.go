@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/eclipse/paho.golang/paho"
@@ -24,6 +25,8 @@ type client struct {
 	inboundMax uint16          // ReceiveMaximum
 	rival      rivalry
 	prober     *prober // of the prober's own client
+
+	willRefused atomic.Bool // the broker lets the client connect without its status only
 
 	mu       sync.Mutex
 	password string              // guarded by mu, as all below
@@ -110,7 +113,7 @@ func (c *client) attach(l *link) {
 
 // announce says at the broker that the client is connected, where it has a status.
 func (c *client) announce() {
-	if s := c.status; s.isSet() {
+	if s := c.status; s.isSet() && !c.willRefused.Load() {
 		c.submit(call{from: c.device, kind: publishing, topic: s.Topic, payload: []byte(s.Online), qos: s.QoS, retain: s.Retain, lane: &c.house})
 	}
 }

@@ -69,11 +69,36 @@ func (b *broker) openAt(ctx context.Context, s server, c *client, cleanStart boo
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	before := c.willRefused.Swap(false)
 	l, err := c.openOnce(ctx, s, cleanStart)
-	if refused := (*refusalError)(nil); errors.As(err, &refused) && refused.isAboutWill() && c.status.isSet() {
-		return c.openOnce(ctx, s, cleanStart) // with a will that the broker takes
+	for range 2 { // with a will that the broker takes: not retained, of QoS 0
+		if refused := (*refusalError)(nil); !errors.As(err, &refused) || !refused.isAboutWill() || !c.status.isSet() {
+			break
+		}
+		l, err = c.openOnce(ctx, s, cleanStart)
+	}
+	if c.rival == insists && c.status.isSet() {
+		if refused := (*refusalError)(nil); errors.As(err, &refused) && !isElsewhere(err) {
+			return c.openWithoutWill(ctx, s, cleanStart, err, before)
+		}
 	}
 	return l, err
+}
+
+// openWithoutWill has the gateway's own client connect without its status where the broker does not let it connect with it: shared sessions, the spool
+// and RawPublish need the client, and the status is only told.
+func (c *client) openWithoutWill(ctx context.Context, s server, cleanStart bool, refused error, logged bool) (*link, error) {
+	c.willRefused.Store(true)
+	l, err := c.openOnce(ctx, s, cleanStart)
+	if err != nil {
+		c.willRefused.Store(false)
+		return nil, refused
+	}
+	if !logged {
+		c.broker.log.Error("the broker refuses the gateway's status; the gateway connects without one (upstream.gateway_status)",
+			"topic", c.status.Topic, "client_id", c.id, "broker", s.hostPort, "error", refused)
+	}
+	return l, nil
 }
 
 func (c *client) openOnce(ctx context.Context, s server, cleanStart bool) (*link, error) {

@@ -32,7 +32,7 @@ func (c *client) handshake(ctx context.Context, l *link, s server, cleanStart bo
 	switch {
 	case ack != nil && ack.ReasonCode >= 0x80:
 		b.learnRefusal(ack.ReasonCode)
-		return nil, refusal(s.hostPort, ack.ReasonCode)
+		return nil, c.refusal(s.hostPort, ack.ReasonCode)
 	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("the broker %s (upstream.url) did not answer CONNECT: %w", s.hostPort, err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
@@ -101,7 +101,7 @@ func (c *client) connectPacket(cleanStart bool) *paho.Connect {
 	if c.device != nil && cfg.UserProperties {
 		cp.Properties.User = userProperties(*c.device)
 	}
-	if s := c.status; s.isSet() {
+	if s := c.status; s.isSet() && !c.willRefused.Load() {
 		cp.WillMessage = &paho.WillMessage{
 			Topic: s.Topic, Payload: []byte(s.Offline), QoS: min(s.QoS, byte(c.broker.willQoS.Load())), Retain: s.Retain && !c.broker.noRetain.Load(),
 		}

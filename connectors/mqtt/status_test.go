@@ -3,8 +3,13 @@ package mqtt
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
@@ -153,5 +158,62 @@ func TestBadStatus(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%+v %+v: %v", c.device, c.gateway, err)
 		}
+	}
+}
+
+// TestEveryRefusedWill has a broker that lets nobody connect with a will to "bad/...", for each reason that is about the client. The gateway's own
+// client comes without its status then: shared sessions and RawPublish need it. A device with a session of its own learns what it was refused for.
+func TestEveryRefusedWill(t *testing.T) {
+	elsewhere := []byte{0x84, 0x88, 0x89, 0x8B, 0x9C, 0x9D}
+	for _, r := range everyReason {
+		if slices.Contains(elsewhere, r.code) {
+			continue
+		}
+		t.Run(fmt.Sprintf("0x%02X", r.code), func(t *testing.T) {
+			t.Parallel()
+			published := make(chan string, 10)
+			b := newScripted(t, func(p *peer) {
+				cp := p.next()
+				if cp == nil {
+					return
+				}
+				ack := &packets.Connack{Properties: &packets.Properties{}}
+				if c := cp.Content.(*packets.Connect); c.WillFlag && strings.HasPrefix(c.WillTopic, "bad/") {
+					ack.ReasonCode = r.code
+				}
+				p.send(ack)
+				for cp := p.next(); cp != nil; cp = p.next() {
+					switch c := cp.Content.(type) {
+					case *packets.Publish:
+						published <- c.Topic
+						p.puback(c.PacketID, 0)
+					case *packets.Subscribe:
+						p.suback(c.PacketID, make([]byte, len(c.Subscriptions))...)
+					}
+				}
+			})
+			var log gatewaytest.Log
+			cfg := quick(b.url())
+			cfg.PacketTimeout = time.Second
+			cfg.Logger, cfg.GatewayStatus, cfg.Node = log.Logger(), Status{Topic: "bad/${node}", QoS: 1, Retain: true}, "n"
+			shared := newShared(t, cfg, SharedConfig{Connections: 1})
+			if r := connectortest.Publish(t, loginTo(t, shared, "raw", ""), "a", 1, "x"); !r.Ok() {
+				t.Error(r)
+			}
+			for topic := ""; topic != "a"; topic = <-published { // what the gateway asks the broker with comes first
+				if strings.HasPrefix(topic, "bad/") {
+					t.Error("the status was published")
+				}
+			}
+			if !strings.Contains(log.String(), "(upstream.gateway_status)") || strings.Count(log.String(), "level=ERROR") != 1 {
+				t.Error(log.String())
+			}
+
+			cfg.GatewayStatus, cfg.DeviceStatus = Status{}, Status{Topic: "bad/${clientid}"}
+			_, err := newConnector(t, cfg).Connect(t.Context(), full, "", connectortest.NewDevice())
+			if named := strings.Contains(fmt.Sprint(err), `will, to "bad/device" (upstream.device_status.topic)`); err == nil || named != slices.Contains(aboutStrings, r.code) {
+				t.Error(err)
+			}
+		})
 	}
 }
