@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"maps"
+	"net"
 	"slices"
 	"time"
+
+	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -34,14 +37,41 @@ var aboutAmount = []byte{0x93, 0x95, 0x96, 0x97}
 
 // ending is how a connection ended.
 type ending struct {
-	reason  byte // of the broker's DISCONNECT; 0: there was none
-	cause   error
-	cutByUs bool
+	reason   byte // of the broker's DISCONNECT; 0: there was none
+	cause    error
+	cutByUs  bool
+	replaced bool // another client of this gateway connects with the same client id
+}
+
+// isExplained reports whether the connection ended for a reason that has nothing to do with what was sent over it.
+func (e ending) isExplained() bool {
+	switch e.reason {
+	case 0:
+		return e.cutByUs || e.replaced || e.isLocal() || errors.Is(e.cause, errTooLarge)
+	case packets.DisconnectSessionTakenOver:
+		return e.replaced
+	}
+	return false
+}
+
+// isLocal reports whether the socket was closed on this side.
+func (e ending) isLocal() bool { return errors.Is(e.cause, net.ErrClosed) }
+
+// against is what the end says against a call that is under way with others. That another gateway has the client id can only make a suspect of it:
+// the call is convicted when the same happens again while it is tried alone.
+func (e ending) against(k *call, now time.Time) int {
+	switch {
+	case errors.Is(e.cause, errNoAck) && !now.Before(k.deadline):
+		return possible
+	case e.reason == packets.DisconnectSessionTakenOver && k.ends >= suspectAt:
+		return 0
+	}
+	return e.weight()
 }
 
 func (e ending) weight() int {
 	switch {
-	case e.reason == 0 && (e.cutByUs || errors.Is(e.cause, errTooLarge)):
+	case e.isExplained():
 		return 0
 	case slices.Contains(aboutPackets, e.reason):
 		return certain
@@ -62,10 +92,7 @@ func (c *client) judge(e ending) (told outcomes) {
 	told = c.judgeTrials(e)
 	var arrested []*lane
 	for _, k := range slices.SortedFunc(maps.Values(c.inflight), func(a, b *call) int { return cmp.Compare(a.seq, b.seq) }) {
-		w := e.weight()
-		if errors.Is(e.cause, errNoAck) && !now.Before(k.deadline) {
-			w = possible
-		}
+		w := e.against(k, now)
 		if k.onTrial || k.released || w == 0 {
 			continue
 		}
@@ -81,7 +108,7 @@ func (c *client) judge(e ending) (told outcomes) {
 	sent := slices.SortedFunc(maps.Values(c.waiting), func(a, b *call) int { return a.deadline.Compare(b.deadline) })
 	c.waiting = nil
 	for _, k := range slices.Backward(sent) {
-		switch w := e.weight(); {
+		switch w := e.against(k, now); {
 		case k.onTrial:
 		case k.kind == resubscribing:
 			told = append(told, c.judgeFilters(k, e)...)

@@ -40,6 +40,7 @@ type broker struct {
 	quit          chan struct{}  // closed when the last connector closes
 	workers       sync.WaitGroup // the tick, the reconnects and the opening of the spool
 	offenders     offenders
+	logins        logins
 	convictions   lograte.Limiter // lines about convictions
 	proberRefused atomic.Bool     // the broker does not let the prober connect
 	willQoS       atomic.Int32    // the highest QoS of a will

@@ -34,6 +34,13 @@ func (b *broker) openAny(ctx context.Context, c *client, cleanStart bool) (*link
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting to dial the broker %s: %w", b.server().hostPort, ctx.Err())
 	}
+	b.logins.begin(c)
+	l, err := b.openAtAny(ctx, c, cleanStart)
+	b.logins.finish(c, err)
+	return l, err
+}
+
+func (b *broker) openAtAny(ctx context.Context, c *client, cleanStart bool) (*link, error) {
 	var errs []error
 	first := int(b.preferred.Load())
 	for i := range b.servers {

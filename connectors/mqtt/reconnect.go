@@ -36,7 +36,7 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 		return
 	}
 	c.link = nil
-	e := ending{reason: reason, cause: cause, cutByUs: l.wire.cutByUs()}
+	e := ending{reason: reason, cause: cause, cutByUs: l.wire.cutByUs(), replaced: c.broker.logins.replaces(c)}
 	if time.Since(l.began) >= livedLong*c.broker.cfg.ReconnectDelay {
 		c.achieved()
 	}
@@ -64,7 +64,7 @@ func (c *client) lostTo(l *link, e ending) bool {
 		if c.rival == yields && e.reason == 0 && !e.cutByUs {
 			c.attempt = 0 // lossLimit losses within lossWindow are to be seen
 		}
-		return c.hasRival(l, e.reason, e.cause)
+		return c.hasRival(e)
 	}
 	c.broker.metrics.losses.WithLabelValues(lossTrial).Inc()
 	return false
@@ -83,21 +83,24 @@ func (c *client) insist(reason byte) {
 
 // hasRival counts the loss and reports whether another client has the client id: the broker says so, or cuts the connection without
 // a word again and again, as mosquitto 2.0.11 does. It needs mu.
-func (c *client) hasRival(l *link, reason byte, cause error) bool {
+func (c *client) hasRival(e ending) bool {
 	label, rival := lossNetwork, false
 	var broken *violation
 	switch {
-	case errors.As(cause, &broken):
+	case errors.As(e.cause, &broken):
 		label = lossProtocol
-	case reason == packets.DisconnectSessionTakenOver:
+	case e.reason == packets.DisconnectSessionTakenOver:
 		label, rival = lossTakenOver, true
-	case reason != 0:
+	case e.reason != 0:
 		label = lossBroker
-	case errors.Is(cause, errTooLarge):
+	case errors.Is(e.cause, errTooLarge):
 		label = lossTooLarge
 		c.attempt = tooLargeAttempt // it will send it again
-	case l.wire.cutByUs(): // it did not answer, or not as it should
+	case e.cutByUs: // it did not answer, or not as it should
 		label = lossUnanswered
+	case e.replaced:
+		label = lossTakenOver
+	case e.isLocal():
 	case c.lostTooOften(time.Now()):
 		label, rival = lossRepeated, true
 	}
