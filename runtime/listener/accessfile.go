@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -16,7 +17,8 @@ const accessPoll = 2 * time.Second
 // maxAccessFile bounds an access file, in bytes.
 const maxAccessFile = 64 << 20
 
-// AccessFile is an access list in a file: one rule a line as [ParseAccess] takes them, empty lines, and comments from # to the end of a line.
+// AccessFile is an access list in a file: one rule a line as [ParseAccess] takes them, empty lines, and comments from # to the end of a line. An
+// empty file is an error.
 type AccessFile struct {
 	path  string
 	files *watch.Files // the one file
@@ -64,6 +66,9 @@ func (f *AccessFile) Watch(ctx context.Context, set func(*AccessList)) {
 }
 
 func parseAccessFile(path string, content []byte) (*AccessList, error) {
+	if len(bytes.TrimSpace(content)) == 0 { // what a full disk or an editor leaves must not let everybody in
+		return nil, fmt.Errorf("access list %s is empty: write allow all to let everybody in", path)
+	}
 	list := new(AccessList)
 	number := 0
 	for line := range strings.Lines(string(content)) {

@@ -75,6 +75,22 @@ func TestAccessFileIsReloaded(t *testing.T) {
 	})
 }
 
+// A file that lost its content does not let everybody in; one with a comment may.
+func TestEmptyAccessFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watchAccess(t, "deny all\n")
+		for _, text := range []string{"", "\n \n"} {
+			w.write(text)
+			w.after(3*accessPoll, false)
+			if _, err := LoadAccess(w.path, nil); err == nil || !strings.Contains(err.Error(), "is empty: write allow all") {
+				t.Error(err)
+			}
+		}
+		w.write("# nobody is denied\n")
+		w.after(3*accessPoll, true)
+	})
+}
+
 // A file that is being written is not taken for an empty list.
 func TestHalfWrittenAccessFileIsNotLoaded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
