@@ -75,6 +75,13 @@ type ConnectionAdapter interface {
 	Pause()
 	Resume() Result
 
+	// Hold declares that the current event waits for its handler. Until release is called, the socket is not read, so
+	// that the device's silence does not count against it, and the connection ends once the next read would find that
+	// the device has gone. interrupt is called at most once, on any goroutine, when the connection begins to close; it
+	// must not block. Hold returns nil if the connection is already closing or the gateway is stopping: the event must
+	// then not wait. Only the goroutine that runs the event may call Hold, and not again before release.
+	Hold(interrupt func()) (release func())
+
 	// Post runs event as one of the connection's events: in order, one at a time, never after OnSocketClosed. An error
 	// of event is treated as that of a handler's method. It reports false if the connection has already closed; event
 	// will then not run.

@@ -23,7 +23,7 @@ func newHeld(t *testing.T, limits gateway.Limits) *held {
 	h := &held{house: newHouse(t, limits, ""), sock: newSocket(-1), goOn: make(chan struct{})}
 	h.h.bytes = func(a gateway.ConnectionAdapter, _ []byte) error {
 		interrupted := make(chan struct{})
-		release := a.(gateway.Holder).Hold(func() { close(interrupted) })
+		release := a.Hold(func() { close(interrupted) })
 		if release == nil {
 			h.h.add("not held")
 			return errors.New("the handler is away")
@@ -122,7 +122,7 @@ func TestHeldFirstEventDoesNotIdleOut(t *testing.T) {
 		w := newHouse(t, gateway.Limits{}, "")
 		goOn := make(chan struct{})
 		w.h.created = func(a gateway.ConnectionAdapter) error {
-			defer a.(gateway.Holder).Hold(func() {})()
+			defer a.Hold(func() {})()
 			<-goOn
 			return nil
 		}

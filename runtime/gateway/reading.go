@@ -313,16 +313,6 @@ func (c *Conn) charge(n int) {
 	c.rates.read(&c.gate, n, c.gw.now())
 }
 
-// Holder is implemented by adapters whose events may wait until the handler can take them. [Conn] implements it.
-type Holder interface {
-	// Hold declares that the current event waits. Until release is called, the socket is not read, so that the device's
-	// silence does not count against it, and the connection ends once the next read would find that the device has
-	// gone. interrupt is called at most once, on any goroutine, when the connection begins to close; it must not block.
-	// Hold returns nil if the connection is already closing or the gateway is stopping: the event must then not wait.
-	// Only the goroutine that runs the event may call Hold, and not again before release.
-	Hold(interrupt func()) (release func())
-}
-
 // Peeker is implemented by transports that can tell what the next read would return without reading.
 type Peeker interface {
 	// Peek returns nil if the next read would return bytes or block, and otherwise the error that it would return:
@@ -330,8 +320,6 @@ type Peeker interface {
 	// [Conn.Receive].
 	Peek() error
 }
-
-var _ Holder = (*Conn)(nil)
 
 // peekInterval is how often the socket of a held connection is checked.
 const peekInterval = time.Second
@@ -348,7 +336,7 @@ func (h *hold) stop() {
 	}
 }
 
-// Hold declares that the current event waits; see [Holder].
+// Hold declares that the current event waits; see [ConnectionAdapter].
 func (c *Conn) Hold(interrupt func()) (release func()) {
 	c.mu.Lock()
 	leaving := c.inbox.leaving

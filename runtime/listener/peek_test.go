@@ -49,7 +49,7 @@ func TestHeldDeviceThatLeaves(t *testing.T) {
 // hold keeps the event under way until its connection closes, or for d.
 func hold(a gateway.ConnectionAdapter, d time.Duration) {
 	interrupted := make(chan struct{})
-	release := a.(gateway.Holder).Hold(func() { close(interrupted) })
+	release := a.Hold(func() { close(interrupted) })
 	if release == nil {
 		return
 	}

@@ -47,6 +47,7 @@ func (j *journal) logger() *slog.Logger {
 // device is a ConnectionAdapter that writes down its calls and answers each with the same result. pending holds back the result of calls
 // that wait for the broker.
 type device struct {
+	gateway.NullAdapter
 	journal
 	id      string
 	result  gateway.Result
@@ -115,10 +116,6 @@ func (d *device) ask(done gateway.Done) gateway.Result {
 	}
 	return d.result
 }
-
-func (d *device) Pause()                 {}
-func (d *device) Resume() gateway.Result { return gateway.OK }
-func (d *device) Post(func() error) bool { return false }
 
 // script is a handler's service. Each callback goes to the journal and then to on, if there is one.
 type script struct {

@@ -23,17 +23,6 @@ func newTapped(adapter gateway.ConnectionAdapter, sink Sink) *tapped {
 	return &tapped{inner: adapter, started: time.Now(), sink: sink}
 }
 
-// outward is what the handler gets: a gateway.Holder where the connection is one.
-func (t *tapped) outward() gateway.ConnectionAdapter {
-	if h, ok := t.inner.(gateway.Holder); ok {
-		return struct {
-			*tapped
-			gateway.Holder
-		}{t, h}
-	}
-	return t
-}
-
 func (t *tapped) record(r *Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -138,6 +127,9 @@ func (t *tapped) Resume() gateway.Result {
 	n := t.call(&Record{Kind: Resume})
 	return t.refused(n, t.inner.Resume())
 }
+
+// Hold is not recorded: a handler that waits calls nothing that can be seen.
+func (t *tapped) Hold(interrupt func()) (release func()) { return t.inner.Hold(interrupt) }
 
 func (t *tapped) Post(event func() error) bool {
 	return t.inner.Post(func() error { return t.event(&Record{Kind: Posted}, event) })

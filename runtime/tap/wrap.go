@@ -27,7 +27,7 @@ func NewHandler(f gateway.HandlerFactory, adapter gateway.ConnectionAdapter, sin
 		return f.NewHandler(adapter)
 	}
 	t := newTapped(adapter, sink)
-	inner, err := f.NewHandler(t.outward())
+	inner, err := f.NewHandler(t)
 	if err != nil {
 		return nil, err
 	}

@@ -7,40 +7,41 @@ import (
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/wasm/internal/suspects"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // fail lets a device at an address connect and end its instance.
-func fail(t *testing.T, e *Engine, address, packet string) *device {
+func fail(t *testing.T, e *Engine, address, packet string) *gatewaytest.Device {
 	t.Helper()
-	d := connectFrom(t, e, address)
+	d := gatewaytest.ConnectFrom(t, e, address)
 	end(t, d, packet)
 	return d
 }
 
-func end(t *testing.T, d *device, packet string) {
+func end(t *testing.T, d *gatewaytest.Device, packet string) {
 	t.Helper()
-	err := d.receive(packet)
+	err := d.Receive(packet)
 	if err == nil {
 		t.Fatal("no fault")
 	}
-	must(t, d.handler.OnSocketClosed(gateway.ReasonOf(err)))
+	must(t, d.Handler.OnSocketClosed(gateway.ReasonOf(err)))
 }
 
 // lostOf counts the devices that lost their connection by another's fault, and closes them.
-func lostOf(t *testing.T, all []*device) (lost int, left []*device) {
+func lostOf(t *testing.T, all []*gatewaytest.Device) (lost int, left []*gatewaytest.Device) {
 	t.Helper()
 	for _, d := range all {
-		if err := d.receive("x"); err == nil {
+		if err := d.Receive("x"); err == nil {
 			left = append(left, d)
 			continue
 		} else if !gateway.ReasonOf(err).Is(gateway.ReasonGuestShardLost) {
 			t.Errorf("a bystander: %v", err)
 		}
 		lost++
-		must(t, d.handler.OnSocketClosed(gateway.ReasonGuestShardLost))
+		must(t, d.Handler.OnSocketClosed(gateway.ReasonGuestShardLost))
 	}
 	return lost, left
 }
@@ -55,13 +56,13 @@ func TestRepeatedFaultHurtsItsSourceAlone(t *testing.T) {
 			}
 			e := engine(t, Config{Module: module, Shards: 2, Limits: m.limits})
 			fail(t, e, "198.51.100.1", m.packet)
-			var others []*device
+			var others []*gatewaytest.Device
 			for range 4 {
-				others = append(others, connect(t, e))
+				others = append(others, gatewaytest.Connect(t, e))
 			}
 			for range 3 {
 				fail(t, e, "198.51.100.1", m.packet)
-				others = append(others, connect(t, e))
+				others = append(others, gatewaytest.Connect(t, e))
 			}
 			if lost, _ := lostOf(t, others); lost != 0 {
 				t.Errorf("%d of %d others lost their connection", lost, len(others))
@@ -82,16 +83,16 @@ func TestFaultOfEveryEventSetsApart(t *testing.T) {
 	}
 	for kind, event := range kinds {
 		e := engine(t, Config{Module: trapsAt(kind), Shards: 1})
-		bad := connectFrom(t, e, "198.51.100.1")
-		if event(bad.handler) == nil {
+		bad := gatewaytest.ConnectFrom(t, e, "198.51.100.1")
+		if event(bad.Handler) == nil {
 			t.Fatalf("%v: no fault", kind)
 		}
-		again := connectFrom(t, e, "198.51.100.1")
-		if _, ok := again.instance().home.(*apart); !ok {
+		again := gatewaytest.ConnectFrom(t, e, "198.51.100.1")
+		if _, ok := instanceOf(again).home.(*apart); !ok {
 			t.Errorf("%v: the next connection of the source is not set apart", kind)
 		}
 		eventually(t, "the shard has an instance", func() bool { return live(e) == 1 })
-		if !connect(t, e).instance().shared() {
+		if !instanceOf(gatewaytest.Connect(t, e)).shared() {
 			t.Errorf("%v: another source is set apart", kind)
 		}
 	}
@@ -107,23 +108,23 @@ func trapsAt(kind hostabi.Kind) []byte {
 func TestManyFaultySources(t *testing.T) {
 	const shards = 3
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: shards})
-	var bad, good []*device
+	var bad, good []*gatewaytest.Device
 	for n := range 20 {
-		bad = append(bad, connectFrom(t, e, fmt.Sprintf("198.51.100.%d", n)))
-		good = append(good, connectFrom(t, e, fmt.Sprintf("203.0.113.%d", n)))
+		bad = append(bad, gatewaytest.ConnectFrom(t, e, fmt.Sprintf("198.51.100.%d", n)))
+		good = append(good, gatewaytest.ConnectFrom(t, e, fmt.Sprintf("203.0.113.%d", n)))
 	}
 	total := 0
 	for n, d := range bad {
-		if d.receive("t") == nil {
+		if d.Receive("t") == nil {
 			t.Fatal("no fault")
 		}
-		must(t, d.handler.OnSocketClosed(gateway.ReasonGuestTrap))
+		must(t, d.Handler.OnSocketClosed(gateway.ReasonGuestTrap))
 		fail(t, e, fmt.Sprintf("100.64.0.%d", n), "t") // a source that was never seen
 		lost, left := lostOf(t, good)
 		total += lost
 		good = left
 		for range lost { // they come again
-			good = append(good, connectFrom(t, e, fmt.Sprintf("203.0.113.%d", total)))
+			good = append(good, gatewaytest.ConnectFrom(t, e, fmt.Sprintf("203.0.113.%d", total)))
 		}
 	}
 	if most := 20 + 20/shards + 1; total > most {
@@ -147,7 +148,7 @@ func TestSpareIsReady(t *testing.T) {
 	if live(e) != 1 {
 		t.Error("the shard is empty")
 	}
-	must(t, connect(t, e).receive("x"))
+	must(t, gatewaytest.Connect(t, e).Receive("x"))
 	if got := testutil.ToFloat64(set.instances.WithLabelValues("test")); got != 1 {
 		t.Errorf("%v instances serve", got)
 	}
@@ -166,9 +167,9 @@ func TestConnectionWhileTheInstanceStarts(t *testing.T) {
 	e.spares.mu.Lock()
 	e.spares.empty = append(e.spares.empty, s)
 	e.spares.mu.Unlock()
-	must(t, connect(t, e).receive("x"))
+	must(t, gatewaytest.Connect(t, e).Receive("x"))
 	e.spares.fail()
-	if _, err := e.NewHandler(&device{name: "dev"}); !gateway.ReasonOf(err).Is(gateway.ReasonHandlerUnavailable) {
+	if _, err := e.NewHandler(gatewaytest.NewDevice()); !gateway.ReasonOf(err).Is(gateway.ReasonHandlerUnavailable) {
 		t.Errorf("got %v", err)
 	}
 	s.current.Store(in)
@@ -182,9 +183,9 @@ func TestApartIsBounded(t *testing.T) {
 	a.most = 2
 	fail(t, e, "198.51.100.1", "t")
 	eventually(t, "the shard has an instance", func() bool { return live(e) == 1 })
-	devices := make([]*device, 5)
+	devices := make([]*gatewaytest.Device, 5)
 	for i := range devices {
-		devices[i] = connectFrom(t, e, "198.51.100.1")
+		devices[i] = gatewaytest.ConnectFrom(t, e, "198.51.100.1")
 	}
 	if len(a.live) != 2 {
 		t.Errorf("%d instances", len(a.live))
@@ -195,7 +196,7 @@ func TestApartIsBounded(t *testing.T) {
 		t.Errorf("%d of 4 shared the instance of one", lost)
 	}
 	for _, d := range left {
-		must(t, d.handler.OnSocketClosed(gateway.ReasonTCPClosed))
+		must(t, d.Handler.OnSocketClosed(gateway.ReasonTCPClosed))
 	}
 	if len(a.live) != 0 {
 		t.Errorf("%d instances are left", len(a.live))
@@ -214,25 +215,25 @@ func TestApartMemoryIsBounded(t *testing.T) {
 	a := e.apart[0]
 	a.bytes = 5 * 16 << 20
 	fail(t, e, "198.51.100.1", "t")
-	var devices []*device
+	var devices []*gatewaytest.Device
 	for range 10 {
-		d := connectFrom(t, e, "198.51.100.1")
-		must(t, d.receive("g")) // to 16 MiB
+		d := gatewaytest.ConnectFrom(t, e, "198.51.100.1")
+		must(t, d.Receive("g")) // to 16 MiB
 		devices = append(devices, d)
 	}
 	if n := len(a.live); n >= len(devices) || a.held() > a.bytes+16<<20 {
 		t.Errorf("%d instances for %d connections hold %d bytes, the bound is %d", n, len(devices), a.held(), a.bytes)
 	}
 	for _, d := range devices {
-		must(t, d.handler.OnSocketClosed(gateway.ReasonTCPClosed))
+		must(t, d.Handler.OnSocketClosed(gateway.ReasonTCPClosed))
 	}
 }
 
 // The memory of a dead instance is free while its connections have not yet closed.
 func TestDeadInstanceHoldsNoMemory(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1})
-	d := connect(t, e)
-	in := d.instance()
+	d := gatewaytest.Connect(t, e)
+	in := instanceOf(d)
 	end(t, d, "t")
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -243,7 +244,7 @@ func TestDeadInstanceHoldsNoMemory(t *testing.T) {
 
 // blocking is an adapter whose Resume waits.
 type blocking struct {
-	*device
+	*gatewaytest.Device
 	entered, release chan struct{}
 }
 
@@ -257,22 +258,22 @@ func (b blocking) Resume() gateway.Result {
 func TestConnectionAtADyingInstance(t *testing.T) {
 	resume := signature("exproto_v1", "resume")
 	e := engine(t, Config{Module: importing("exproto_v1", "resume", append(call(resume), 0x00)), Shards: 1})
-	b := blocking{&device{name: "bad"}, make(chan struct{}), make(chan struct{})}
+	b := blocking{&gatewaytest.Device{Name: "bad"}, make(chan struct{}), make(chan struct{})}
 	h, err := e.NewHandler(b)
 	must(t, err)
-	must(t, h.OnSocketCreated(info))
+	must(t, h.OnSocketCreated(gatewaytest.Info))
 	in := h.(*connection).instance
 	fault := make(chan error)
 	go func() { fault <- h.OnReceivedBytes([]byte("y")) }()
 	<-b.entered
-	come := make(chan *device)
-	go func() { come <- connectFrom(t, e, "203.0.113.1") }()
+	come := make(chan *gatewaytest.Device)
+	go func() { come <- gatewaytest.ConnectFrom(t, e, "203.0.113.1") }()
 	eventually(t, "the connection waits", func() bool { return in.waiting.Load() == 2 })
 	close(b.release)
 	if err := <-fault; !gateway.ReasonOf(err).Is(gateway.ReasonGuestTrap) {
 		t.Errorf("got %v", err)
 	}
-	if d := <-come; d.instance() == in || d.receive("x") != nil {
+	if d := <-come; instanceOf(d) == in || d.Receive("x") != nil {
 		t.Error("the connection is at the dead instance")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // guest is the probe of an SDK: the same protocol in each language.
@@ -48,11 +49,11 @@ func (g guest) config(isolation Isolation) Config {
 
 // handler connects a device that nobody looks at.
 func handler(b *testing.B, e *Engine) gateway.ConnectionHandler {
-	h, err := e.NewHandler(silent{&device{name: "dev"}})
+	h, err := e.NewHandler(silent{gatewaytest.NewDevice()})
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := h.OnSocketCreated(info); err != nil {
+	if err := h.OnSocketCreated(gatewaytest.Info); err != nil {
 		b.Fatal(err)
 	}
 	return h

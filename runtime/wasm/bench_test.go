@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // plainEcho is the echo guest as a Go function.
@@ -19,11 +20,11 @@ func (p *plainEcho) OnReceivedBytes(b []byte) error {
 
 func echoHandler(t testing.TB) gateway.ConnectionHandler {
 	e := engine(t, Config{Module: file(t, "echo"), Shards: 1})
-	h, err := e.NewHandler(silent{&device{name: "dev"}})
+	h, err := e.NewHandler(silent{gatewaytest.NewDevice()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.OnSocketCreated(info); err != nil {
+	if err := h.OnSocketCreated(gatewaytest.Info); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -31,7 +32,7 @@ func echoHandler(t testing.TB) gateway.ConnectionHandler {
 
 // BenchmarkEvent compares an event with a send in a guest with the same handler as a Go function, in one run.
 func BenchmarkEvent(b *testing.B) {
-	guest, plain := echoHandler(b), &plainEcho{adapter: silent{&device{}}}
+	guest, plain := echoHandler(b), &plainEcho{adapter: silent{gatewaytest.NewDevice()}}
 	b.ReportAllocs()
 	costs := compare(b, b.N, plain, guest)
 	b.ReportMetric(costs[0], "go-ns/op")

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // slow is an adapter on a machine that has no time: a call takes long, through no fault of the guest.
-type slow struct{ *device }
+type slow struct{ *gatewaytest.Device }
 
 func (slow) Resume() gateway.Result {
 	time.Sleep(10 * time.Millisecond)
@@ -27,9 +28,9 @@ func TestNoClockEndsAMeteredGuest(t *testing.T) {
 	module := importing("exproto_v1", "resume", slices.Repeat(resume, 40))
 	for _, isolation := range []Isolation{IsolationShared, IsolationConnection} {
 		e := engine(t, Config{Module: module, Shards: 1, Isolation: isolation, Limits: Limits{WallTime: 1, StartTime: 1}})
-		h, err := e.NewHandler(slow{&device{name: "dev"}})
+		h, err := e.NewHandler(slow{gatewaytest.NewDevice()})
 		must(t, err)
-		must(t, h.OnSocketCreated(info))
+		must(t, h.OnSocketCreated(gatewaytest.Info))
 		must(t, h.OnReceivedBytes([]byte("y")))
 		must(t, h.OnSocketClosed(gateway.ReasonTCPClosed))
 	}
@@ -58,7 +59,7 @@ func TestPrintedLinesOverTheRateAreCounted(t *testing.T) {
 func TestRandomNumbersAreCharged(t *testing.T) {
 	set := NewMetrics(prometheus.NewRegistry())
 	c := Config{Module: doing("random_get", 0, 150_000), Shards: 1, Limits: Limits{CallBytes: 100_000}, Metrics: set}
-	must(t, connect(t, engine(t, c)).receive(""))
+	must(t, gatewaytest.Connect(t, engine(t, c)).Receive(""))
 	if got := testutil.ToFloat64(set.limits.WithLabelValues("test", limitCallBytes)); got != 1 {
 		t.Errorf("the limit is reached %v times", got)
 	}

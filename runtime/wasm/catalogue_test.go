@@ -11,6 +11,7 @@ import (
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/wasm/internal/wasi"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -208,7 +209,7 @@ func (m misdeed) play(t *testing.T, isolation Isolation) {
 	}
 	set := NewMetrics(prometheus.NewRegistry())
 	e := engine(t, Config{Module: m.module, Shards: 2, Isolation: isolation, Limits: m.limits, Metrics: set})
-	expectDeath(t, e, func(d *device) error { return d.receive(m.packet) }, m.want)
+	expectDeath(t, e, func(d *gatewaytest.Device) error { return d.Receive(m.packet) }, m.want)
 	if got := testutil.ToFloat64(set.deaths.WithLabelValues("test", m.want.Name)); got != 1 {
 		t.Errorf("%v deaths by %s are counted", got, m.want.Name)
 	}

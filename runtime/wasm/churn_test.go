@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // Connections that come, talk, fault and go at once leave nothing behind, and what they do stays theirs.
@@ -30,17 +31,17 @@ func TestIsolatedInstancesComeAndGo(t *testing.T) {
 }
 
 func stayAWhile(t *testing.T, e *Engine, packet string, faulty bool) {
-	d := connect(t, e)
+	d := gatewaytest.Connect(t, e)
 	for range 5 {
-		if err := d.receive(packet); err != nil {
+		if err := d.Receive(packet); err != nil {
 			t.Error(err)
 		}
-		d.expect(t, fmt.Sprintf("send %q", packet))
+		expect(t, d, fmt.Sprintf("send %q", packet))
 	}
-	if faulty && d.receive("t") == nil {
+	if faulty && d.Receive("t") == nil {
 		t.Error("no fault")
 	}
-	if err := d.handler.OnSocketClosed(gateway.ReasonTCPClosed); err != nil {
+	if err := d.Handler.OnSocketClosed(gateway.ReasonTCPClosed); err != nil {
 		t.Error(err)
 	}
 }
@@ -52,9 +53,9 @@ func TestCloseWhileEventsRun(t *testing.T) {
 	var all sync.WaitGroup
 	started := make(chan struct{}, 4)
 	for range 4 {
-		d := connect(t, e)
+		d := gatewaytest.Connect(t, e)
 		all.Go(func() {
-			for n := 0; d.receive("g") == nil; n++ { // grows its memory
+			for n := 0; d.Receive("g") == nil; n++ { // grows its memory
 				if n == 3 {
 					started <- struct{}{}
 				}

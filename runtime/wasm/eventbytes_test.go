@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // An event of a stream that is long makes the next ones shorter, and short ones make them longer again. Nothing is lost, and datagrams stay whole.
@@ -39,7 +40,7 @@ func TestTurnsOfLongEventsGetShorter(t *testing.T) {
 
 // counted is an adapter that keeps what was sent.
 type counted struct {
-	*device
+	*gatewaytest.Device
 	sent bytes.Buffer
 }
 
@@ -51,7 +52,7 @@ func (c *counted) Send(b []byte) gateway.Result {
 // What a device sends comes whole and in order, in whatever turns.
 func TestTurnsLoseNothing(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "echo"), Shards: 1})
-	c := &counted{device: &device{name: "dev"}}
+	c := &counted{Device: gatewaytest.NewDevice()}
 	h, err := e.NewHandler(c)
 	must(t, err)
 	must(t, h.OnSocketCreated(gateway.ConnInfo{SocketType: gateway.SocketTCP, Peer: netip.MustParseAddrPort("192.0.2.1:1")}))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -43,18 +44,18 @@ func live(e *Engine) (n int) {
 }
 
 // expectDeath lets d's event end its instance, and looks at who is hit and who is not.
-func expectDeath(t *testing.T, e *Engine, fail func(d *device) error, want gateway.CloseReason) {
+func expectDeath(t *testing.T, e *Engine, fail func(d *gatewaytest.Device) error, want gateway.CloseReason) {
 	t.Helper()
-	d, elsewhere := connect(t, e), connect(t, e)
-	neighbour := connect(t, e)
-	for e.Isolation() == IsolationShared && neighbour.instance() != d.instance() {
-		neighbour = connect(t, e)
+	d, elsewhere := gatewaytest.Connect(t, e), gatewaytest.Connect(t, e)
+	neighbour := gatewaytest.Connect(t, e)
+	for e.Isolation() == IsolationShared && instanceOf(neighbour) != instanceOf(d) {
+		neighbour = gatewaytest.Connect(t, e)
 	}
 	err := fail(d)
 	if err == nil || !gateway.ReasonOf(err).Is(want) {
 		t.Fatalf("got %v, want %v", err, want)
 	}
-	must(t, d.handler.OnSocketClosed(want))
+	must(t, d.Handler.OnSocketClosed(want))
 	if e.Isolation() == IsolationShared {
 		expectLost(t, neighbour)
 	} else {
@@ -62,24 +63,24 @@ func expectDeath(t *testing.T, e *Engine, fail func(d *device) error, want gatew
 	}
 	expectLife(t, elsewhere)
 	eventually(t, "a new instance", func() bool { return live(e) == len(e.shards) })
-	expectLife(t, connect(t, e))
+	expectLife(t, gatewaytest.Connect(t, e))
 }
 
 // expectLost looks at a connection whose shard died by another's event.
-func expectLost(t *testing.T, d *device) {
+func expectLost(t *testing.T, d *gatewaytest.Device) {
 	t.Helper()
-	eventually(t, "the neighbour closes", func() bool { return d.reason() == gateway.ReasonGuestShardLost.Name })
-	if err := d.receive("x"); !gateway.ReasonOf(err).Is(gateway.ReasonGuestShardLost) {
+	eventually(t, "the neighbour closes", func() bool { return d.Reason() == gateway.ReasonGuestShardLost.Name })
+	if err := d.Receive("x"); !gateway.ReasonOf(err).Is(gateway.ReasonGuestShardLost) {
 		t.Errorf("an event of the neighbour after the death: %v", err)
 	}
-	must(t, d.handler.OnSocketClosed(gateway.ReasonGuestShardLost))
+	must(t, d.Handler.OnSocketClosed(gateway.ReasonGuestShardLost))
 }
 
 // expectLife looks at a connection that the fault of another must not touch.
-func expectLife(t *testing.T, d *device) {
+func expectLife(t *testing.T, d *gatewaytest.Device) {
 	t.Helper()
-	if err := d.receive("x"); err != nil || d.reason() != "" {
-		t.Errorf("another connection is hit: %v %s", err, d.reason())
+	if err := d.Receive("x"); err != nil || d.Reason() != "" {
+		t.Errorf("another connection is hit: %v %s", err, d.Reason())
 	}
 }
 
@@ -94,8 +95,8 @@ func TestRecursionOnTheHostStack(t *testing.T) {
 		{2_000_000, gateway.ReasonGuestOutOfFuel},
 		{maxFuel, gateway.ReasonGuestTrap},
 	} {
-		d := connect(t, engine(t, Config{Module: module, Shards: 1, Limits: Limits{Fuel: c.fuel}}))
-		if err := d.receive("x"); !gateway.ReasonOf(err).Is(c.want) {
+		d := gatewaytest.Connect(t, engine(t, Config{Module: module, Shards: 1, Limits: Limits{Fuel: c.fuel}}))
+		if err := d.Receive("x"); !gateway.ReasonOf(err).Is(c.want) {
 			t.Errorf("with %d units of fuel: %v", c.fuel, err)
 		}
 	}
@@ -103,12 +104,12 @@ func TestRecursionOnTheHostStack(t *testing.T) {
 
 // A guest that grows without end is held at its limit, and may live.
 func TestMemoryStaysBounded(t *testing.T) {
-	d := connect(t, engine(t, Config{Module: file(t, "hostile"), Shards: 1, Limits: Limits{MemoryPages: 64}}))
-	must(t, d.receive("g"))
-	if size := d.instance().memory.Size(); size > 64<<16 {
+	d := gatewaytest.Connect(t, engine(t, Config{Module: file(t, "hostile"), Shards: 1, Limits: Limits{MemoryPages: 64}}))
+	must(t, d.Receive("g"))
+	if size := instanceOf(d).memory.Size(); size > 64<<16 {
 		t.Errorf("%d bytes of memory", size)
 	}
-	must(t, d.receive("x"))
+	must(t, d.Receive("x"))
 }
 
 func TestTrapInEachEvent(t *testing.T) {
@@ -120,13 +121,13 @@ func TestTrapInEachEvent(t *testing.T) {
 		event  func(h gateway.ConnectionHandler) error
 	}{
 		{"bytes", guest.With("exproto_v1_bytes", trap...), func(h gateway.ConnectionHandler) error {
-			return errors.Join(h.OnSocketCreated(info), h.OnReceivedBytes(nil))
+			return errors.Join(h.OnSocketCreated(gatewaytest.Info), h.OnReceivedBytes(nil))
 		}},
-		{"created", guest.With("exproto_v1_event", trap...), func(h gateway.ConnectionHandler) error { return h.OnSocketCreated(info) }},
+		{"created", guest.With("exproto_v1_event", trap...), func(h gateway.ConnectionHandler) error { return h.OnSocketCreated(gatewaytest.Info) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := engine(t, Config{Module: c.module.Bytes(), Shards: 1})
-			h, err := e.NewHandler(&device{name: "dev"})
+			h, err := e.NewHandler(gatewaytest.NewDevice())
 			must(t, err)
 			if err := c.event(h); !gateway.ReasonOf(err).Is(gateway.ReasonGuestTrap) {
 				t.Errorf("got %v", err)
@@ -141,18 +142,18 @@ func TestTrapWhileClosing(t *testing.T) {
 	// exproto_v1_event traps for kind 2 only.
 	code := []byte{0x20, 0, 0x41, 2, 0x46, 0x04, 0x40, 0x00, 0x0b, 0x41, 0, 0x0b}
 	e := engine(t, Config{Module: wasmtest.Guest().With("exproto_v1_event", code...).Bytes(), Shards: 1})
-	d, neighbour := connect(t, e), connect(t, e)
-	if err := d.handler.OnSocketClosed(gateway.ReasonTCPClosed); !gateway.ReasonOf(err).Is(gateway.ReasonGuestTrap) {
+	d, neighbour := gatewaytest.Connect(t, e), gatewaytest.Connect(t, e)
+	if err := d.Handler.OnSocketClosed(gateway.ReasonTCPClosed); !gateway.ReasonOf(err).Is(gateway.ReasonGuestTrap) {
 		t.Errorf("got %v", err)
 	}
-	eventually(t, "the neighbour closes", func() bool { return neighbour.reason() == gateway.ReasonGuestShardLost.Name })
-	must(t, neighbour.handler.OnSocketClosed(gateway.ReasonGuestShardLost))
+	eventually(t, "the neighbour closes", func() bool { return neighbour.Reason() == gateway.ReasonGuestShardLost.Name })
+	must(t, neighbour.Handler.OnSocketClosed(gateway.ReasonGuestShardLost))
 }
 
 func TestNoLiveInstance(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1})
 	in := e.shards[0].current.Swap(nil)
-	_, err := e.NewHandler(&device{name: "dev"})
+	_, err := e.NewHandler(gatewaytest.NewDevice())
 	if err == nil || !gateway.ReasonOf(err).Is(gateway.ReasonHandlerUnavailable) {
 		t.Errorf("got %v", err)
 	}
@@ -161,18 +162,18 @@ func TestNoLiveInstance(t *testing.T) {
 
 func TestWaitingIsBounded(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1, Limits: Limits{Waiting: 1}})
-	d, other := connect(t, e), connect(t, e)
-	in := d.instance()
+	d, other := gatewaytest.Connect(t, e), gatewaytest.Connect(t, e)
+	in := instanceOf(d)
 	in.mu.Lock()
 	result := make(chan error)
-	go func() { result <- d.receive("x") }()
+	go func() { result <- d.Receive("x") }()
 	eventually(t, "an event waits", func() bool { return in.waiting.Load() == 1 })
-	if err := other.receive("x"); !gateway.ReasonOf(err).Is(gateway.ReasonHandlerTimeout) {
+	if err := other.Receive("x"); !gateway.ReasonOf(err).Is(gateway.ReasonHandlerTimeout) {
 		t.Errorf("got %v", err)
 	}
 	in.mu.Unlock()
 	must(t, <-result)
-	must(t, other.handler.OnSocketClosed(gateway.ReasonHandlerTimeout))
+	must(t, other.Handler.OnSocketClosed(gateway.ReasonHandlerTimeout))
 }
 
 // Faults are counted and told to the operator without the guest's text having its way in the log.
@@ -180,8 +181,8 @@ func TestFaultIsReported(t *testing.T) {
 	var log syncBuffer
 	set := NewMetrics(prometheus.NewRegistry())
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1, Metrics: set, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	d := connect(t, e)
-	if d.receive("t") == nil {
+	d := gatewaytest.Connect(t, e)
+	if d.Receive("t") == nil {
 		t.Fatal("no error")
 	}
 	eventually(t, "a new instance", func() bool { return live(e) == 1 })
@@ -213,22 +214,22 @@ func TestCloseStopsRestarting(t *testing.T) {
 	must(t, err)
 	for range 4 {
 		eventually(t, "an instance", func() bool { return live(e) == 1 })
-		d := connect(t, e)
-		if d.receive("t") == nil {
+		d := gatewaytest.Connect(t, e)
+		if d.Receive("t") == nil {
 			t.Fatal("no error")
 		}
-		must(t, d.handler.OnSocketClosed(gateway.ReasonGuestTrap))
+		must(t, d.Handler.OnSocketClosed(gateway.ReasonGuestTrap))
 	}
 	must(t, e.Close(t.Context()))
 }
 
 func TestEventsAreCounted(t *testing.T) {
 	set := NewMetrics(prometheus.NewRegistry())
-	d := connect(t, engine(t, Config{Module: file(t, "echo"), Shards: 1, Metrics: set}))
+	d := gatewaytest.Connect(t, engine(t, Config{Module: file(t, "echo"), Shards: 1, Metrics: set}))
 	for range 3 {
-		must(t, d.receive("x"))
+		must(t, d.Receive("x"))
 	}
-	must(t, d.handler.OnSocketClosed(gateway.ReasonTCPClosed))
+	must(t, d.Handler.OnSocketClosed(gateway.ReasonTCPClosed))
 	for event, want := range map[string]float64{"created": 1, "bytes": 3, "closed": 1, "timer": 0} {
 		if got := testutil.ToFloat64(set.events.WithLabelValues("test", event)); got != want {
 			t.Errorf("%v %s events, want %v", got, event, want)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/internal/wasmtest"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // No import touches a connection that is not the instance's own: the guest is told that there is none, and lives.
@@ -19,13 +20,13 @@ func TestEveryImportRefusesForeignConnections(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/%s", isolation, name), func(t *testing.T) {
 				e := engine(t, Config{Module: naming(name), Shards: 2, Isolation: isolation})
-				d, other := connect(t, e), connect(t, e)
-				if other.handler.(*connection).id != d.handler.(*connection).id+1 || d.instance() == other.instance() {
+				d, other := gatewaytest.Connect(t, e), gatewaytest.Connect(t, e)
+				if other.Handler.(*connection).id != d.Handler.(*connection).id+1 || instanceOf(d) == instanceOf(other) {
 					t.Fatal("the second connection is not where the guest looks for it")
 				}
-				must(t, d.receive("y"))
-				d.expect(t)
-				other.expect(t)
+				must(t, d.Receive("y"))
+				expect(t, d)
+				expect(t, other)
 			})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/exgate/exgate/hostabi"
 	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // doing makes a guest that calls a function of WASI once for each packet.
@@ -23,22 +24,22 @@ func doing(name string, params ...int64) []byte {
 const written = 100_000
 
 func TestWASIExit(t *testing.T) {
-	d := connect(t, engine(t, Config{Module: doing("proc_exit", 3), Shards: 1}))
-	err := d.receive("")
+	d := gatewaytest.Connect(t, engine(t, Config{Module: doing("proc_exit", 3), Shards: 1}))
+	err := d.Receive("")
 	if !gateway.ReasonOf(err).Is(gateway.ReasonGuestExit) || !strings.Contains(err.Error(), "code 3") {
 		t.Errorf("got %v", err)
 	}
 }
 
 // write prints text through fd_write on a stream.
-func write(t *testing.T, d *device, text string) {
+func write(t *testing.T, d *gatewaytest.Device, text string) {
 	vector := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, 1024+8), uint32(len(text)))
-	must(t, d.receive(string(vector)+text))
+	must(t, d.Receive(string(vector)+text))
 }
 
 func TestWASIOutputGoesToTheLog(t *testing.T) {
 	var log syncBuffer
-	d := connect(t, engine(t, Config{
+	d := gatewaytest.Connect(t, engine(t, Config{
 		Module: doing("fd_write", 2, 1024, 1, written), Shards: 1, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	}))
 	write(t, d, "first li")
@@ -48,7 +49,7 @@ func TestWASIOutputGoesToTheLog(t *testing.T) {
 			t.Errorf("the log has not %q:\n%s", want, log.String())
 		}
 	}
-	n, _ := d.instance().memory.ReadUint32Le(written)
+	n, _ := instanceOf(d).memory.ReadUint32Le(written)
 	if n != uint32(len("ne\nsecond \x1b[31m line\nthird")) {
 		t.Errorf("%d bytes written", n)
 	}
@@ -56,8 +57,8 @@ func TestWASIOutputGoesToTheLog(t *testing.T) {
 
 func TestLogIsBounded(t *testing.T) {
 	var log syncBuffer
-	d := connect(t, engine(t, Config{Module: file(t, "scenario"), Shards: 1, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil))}))
-	must(t, d.receive("L"+strings.Repeat("x", 5000)))
+	d := gatewaytest.Connect(t, engine(t, Config{Module: file(t, "scenario"), Shards: 1, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil))}))
+	must(t, d.Receive("L"+strings.Repeat("x", 5000)))
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	if len(lines) < 10 || len(lines) > 20 {
 		t.Errorf("%d lines", len(lines))

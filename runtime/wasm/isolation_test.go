@@ -8,23 +8,24 @@ import (
 
 	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // A fault ends the one connection whose event it was.
 func TestIsolatedFaultEndsOneConnection(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "hostile"), Isolation: IsolationConnection})
-	bad, neighbour := connect(t, e), connect(t, e)
-	if err := bad.receive("t"); !gateway.ReasonOf(err).Is(gateway.ReasonGuestTrap) {
+	bad, neighbour := gatewaytest.Connect(t, e), gatewaytest.Connect(t, e)
+	if err := bad.Receive("t"); !gateway.ReasonOf(err).Is(gateway.ReasonGuestTrap) {
 		t.Fatalf("got %v", err)
 	}
-	if err := bad.receive("x"); err == nil {
+	if err := bad.Receive("x"); err == nil {
 		t.Error("an event after the fault was taken")
 	}
-	must(t, bad.handler.OnSocketClosed(gateway.ReasonGuestTrap))
-	neighbour.take()
-	must(t, neighbour.receive("x"))
-	neighbour.expect(t, `send "x"`)
-	must(t, neighbour.handler.OnSocketClosed(gateway.ReasonTCPClosed))
+	must(t, bad.Handler.OnSocketClosed(gateway.ReasonGuestTrap))
+	neighbour.Take()
+	must(t, neighbour.Receive("x"))
+	expect(t, neighbour, `send "x"`)
+	must(t, neighbour.Handler.OnSocketClosed(gateway.ReasonTCPClosed))
 	if got, want := e.Stats(), (Stats{Connections: 2, Faults: 1}); got != want {
 		t.Errorf("stats %+v, want %+v", got, want)
 	}
@@ -40,7 +41,7 @@ func TestIsolatedLogIsBounded(t *testing.T) {
 		Module: file(t, "scenario"), Isolation: IsolationConnection, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	for range 10 {
-		must(t, connect(t, e).receive("Lx"))
+		must(t, gatewaytest.Connect(t, e).Receive("Lx"))
 	}
 	if n := strings.Count(log.String(), "msg=guest "); n < 10 || n > 20 {
 		t.Errorf("%d lines of guests", n)
@@ -49,7 +50,7 @@ func TestIsolatedLogIsBounded(t *testing.T) {
 		Module: file(t, "hostile"), Isolation: IsolationConnection, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	for range 30 {
-		if connect(t, bad).receive("t") == nil {
+		if gatewaytest.Connect(t, bad).Receive("t") == nil {
 			t.Fatal("no fault")
 		}
 	}
@@ -61,41 +62,41 @@ func TestIsolatedLogIsBounded(t *testing.T) {
 // An isolated instance can name its own connection only.
 func TestIsolatedForeignConnection(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "scenario"), Isolation: IsolationConnection})
-	d, other := connect(t, e), connect(t, e)
-	d.take()
-	other.take()
-	must(t, d.receive("X"+id(other)))
-	d.expect(t, `send "x\x02"`)
-	other.expect(t)
+	d, other := gatewaytest.Connect(t, e), gatewaytest.Connect(t, e)
+	d.Take()
+	other.Take()
+	must(t, d.Receive("X"+id(other)))
+	expect(t, d, `send "x\x02"`)
+	expect(t, other)
 }
 
 // An instance without events gives back the stack that only events need, and takes it again.
 func TestIdleInstancesRest(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "echo"), Isolation: IsolationConnection})
-	d := connect(t, e)
-	must(t, d.receive("x"))
+	d := gatewaytest.Connect(t, e)
+	must(t, d.Receive("x"))
 	for _, kept := range []bool{true, false} {
 		e.isolated.rest()
-		if (d.instance().bytes != nil) != kept {
+		if (instanceOf(d).bytes != nil) != kept {
 			t.Errorf("the function for bytes is kept: %v, want %v", !kept, kept)
 		}
 	}
-	d.instance().mu.Lock()
+	instanceOf(d).mu.Lock()
 	e.isolated.rest() // passes over what is in an event
-	d.instance().mu.Unlock()
-	d.take()
-	must(t, d.receive("y"))
-	d.expect(t, `send "y"`)
+	instanceOf(d).mu.Unlock()
+	d.Take()
+	must(t, d.Receive("y"))
+	expect(t, d, `send "y"`)
 }
 
 func TestInstancesAreBounded(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "echo"), Isolation: IsolationConnection, Limits: Limits{Instances: 2}})
-	first := connect(t, e)
-	connect(t, e)
-	d := &device{name: "dev"}
+	first := gatewaytest.Connect(t, e)
+	gatewaytest.Connect(t, e)
+	d := gatewaytest.NewDevice()
 	h, err := e.NewHandler(d)
 	must(t, err)
-	err = h.OnSocketCreated(info)
+	err = h.OnSocketCreated(gatewaytest.Info)
 	if !gateway.ReasonOf(err).Is(gateway.ReasonHandlerUnavailable) || !strings.Contains(err.Error(), "has 2 instances (limit instances)") {
 		t.Errorf("got %v", err)
 	}
@@ -103,8 +104,8 @@ func TestInstancesAreBounded(t *testing.T) {
 		t.Errorf("an event without an instance: %v", err)
 	}
 	must(t, h.OnSocketClosed(gateway.ReasonHandlerUnavailable))
-	must(t, first.handler.OnSocketClosed(gateway.ReasonTCPClosed))
-	must(t, connect(t, e).receive("x"))
+	must(t, first.Handler.OnSocketClosed(gateway.ReasonTCPClosed))
+	must(t, gatewaytest.Connect(t, e).Receive("x"))
 }
 
 // A guest that does not start is refused before the first connection.
@@ -126,7 +127,7 @@ func TestUnknownIsolation(t *testing.T) {
 // A connection that is refused between NewHandler and its first event leaves nothing behind.
 func TestRefusedConnectionHoldsNothing(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "echo"), Shards: 1})
-	_, err := e.NewHandler(&device{name: "dev"})
+	_, err := e.NewHandler(gatewaytest.NewDevice())
 	must(t, err)
 	if n := e.shards[0].current.Load().attached.Load(); n != 0 {
 		t.Errorf("%d connections are counted", n)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -31,16 +32,16 @@ func TestModuleIsBounded(t *testing.T) {
 func TestLimitsAreCounted(t *testing.T) {
 	growTable := unless(join([]byte{0xd0, 0x70}, number(1000), []byte{0xfc, 15, 0, 0x1a})...)
 	growTable.Table = 1
-	receive := func(packet string) func(t *testing.T, d *device) {
-		return func(t *testing.T, d *device) { must(t, d.receive(packet)) }
+	receive := func(packet string) func(t *testing.T, d *gatewaytest.Device) {
+		return func(t *testing.T, d *gatewaytest.Device) { must(t, d.Receive(packet)) }
 	}
-	large := func(t *testing.T, d *device) {
-		must(t, d.handler.OnReceivedMessages([]gateway.Message{{Topic: "t", Payload: make([]byte, 70_000)}}))
+	large := func(t *testing.T, d *gatewaytest.Device) {
+		must(t, d.Handler.OnReceivedMessages([]gateway.Message{{Topic: "t", Payload: make([]byte, 70_000)}}))
 	}
 	for limit, c := range map[string]struct {
 		module []byte
 		limits Limits
-		event  func(t *testing.T, d *device)
+		event  func(t *testing.T, d *gatewaytest.Device)
 	}{
 		limitMemoryPages:   {file(t, "hostile"), Limits{MemoryPages: 64}, receive("g")},
 		limitTableElements: {growTable.Bytes(), Limits{TableElements: 100}, receive("y")},
@@ -49,12 +50,12 @@ func TestLimitsAreCounted(t *testing.T) {
 		limitLogLines:      {file(t, "scenario"), Limits{LogLines: 1}, receive("Lx")},
 	} {
 		set := NewMetrics(prometheus.NewRegistry())
-		d := connect(t, engine(t, Config{Module: c.module, Shards: 1, Limits: c.limits, Metrics: set}))
+		d := gatewaytest.Connect(t, engine(t, Config{Module: c.module, Shards: 1, Limits: c.limits, Metrics: set}))
 		c.event(t, d)
 		if got := testutil.ToFloat64(set.limits.WithLabelValues("test", limit)); got < 1 {
 			t.Errorf("%s is not counted", limit)
 		}
-		must(t, d.receive("x"))
+		must(t, d.Receive("x"))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/internal/wasmtest"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // A loop without end.
@@ -137,7 +138,7 @@ func TestImpossibleLimits(t *testing.T) {
 func TestCompilationCache(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "cache")
 	for range 2 {
-		connect(t, engine(t, Config{Module: file(t, "echo"), CacheDir: dir, Shards: 1}))
+		gatewaytest.Connect(t, engine(t, Config{Module: file(t, "echo"), CacheDir: dir, Shards: 1}))
 	}
 	var files []string
 	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, _ error) error {
@@ -152,9 +153,9 @@ func TestCompilationCache(t *testing.T) {
 	for _, f := range files {
 		must(t, os.WriteFile(f, []byte("damaged"), 0o600))
 	}
-	connect(t, engine(t, Config{Module: file(t, "echo"), CacheDir: dir, Shards: 1}))
+	gatewaytest.Connect(t, engine(t, Config{Module: file(t, "echo"), CacheDir: dir, Shards: 1}))
 
 	notADir := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(notADir, nil, 0o600))
-	connect(t, engine(t, Config{Module: file(t, "echo"), CacheDir: notADir, Shards: 1}))
+	gatewaytest.Connect(t, engine(t, Config{Module: file(t, "echo"), CacheDir: notADir, Shards: 1}))
 }

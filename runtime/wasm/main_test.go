@@ -1,18 +1,20 @@
 package wasm
 
 import (
-	"io"
 	"log/slog"
 	"os"
 	"testing"
-	"time"
 
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+var quiet = slog.New(slog.DiscardHandler)
+
+var eventually = gatewaytest.Eventually
 
 // file returns a guest of testdata.
 func file(t testing.TB, name string) []byte {
@@ -45,17 +47,10 @@ func engine(t testing.TB, c Config) *Engine {
 	return e
 }
 
-// eventually waits until condition holds.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("never happened: ", what)
-		}
-	}
-}
+// instanceOf returns the instance of a device's connection.
+func instanceOf(d *gatewaytest.Device) *instance { return d.Handler.(*connection).instance }
+
+// silent is an adapter whose sends cost nothing.
+type silent struct{ *gatewaytest.Device }
+
+func (silent) Send([]byte) gateway.Result { return gateway.OK }

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // expect compares what the handler did with want, and forgets it.
-func (d *device) expect(t *testing.T, want ...string) {
+func expect(t *testing.T, d *gatewaytest.Device, want ...string) {
 	t.Helper()
-	if got := d.take(); got != strings.Join(want, "\n") {
+	if got := d.Take(); got != strings.Join(want, "\n") {
 		t.Errorf("\n got %s\nwant %s", got, strings.Join(want, "\n"))
 	}
 }
@@ -26,126 +27,126 @@ func must(t *testing.T, err error) {
 
 func TestEventsAndCalls(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "scenario"), GuestConfig: []byte("greet: hi"), Shards: 1})
-	d := connect(t, e)
-	d.expect(t, `send "1\x00\b\x01\x12\x0e\n\t192.0.2.1\x10\xe8\a\x1a\x10\n\v2001:db8::1\x10\xb9>"`)
+	d := gatewaytest.Connect(t, e)
+	expect(t, d, `send "1\x00\b\x01\x12\x0e\n\t192.0.2.1\x10\xe8\a\x1a\x10\n\v2001:db8::1\x10\xb9>"`)
 
-	must(t, d.receive("n"))
-	d.expect(t, `send "n@greet: hi"`)
-	must(t, d.receive("A"))
-	d.expect(t, "authenticate {ProtoName: ProtoVersion: ClientID:c1 Username: Mountpoint:} 2 bytes of password", "pause")
-	must(t, d.next(t))
-	d.expect(t, "resume", `send "5\x01"`)
-	must(t, d.receive("a"))
-	d.expect(t, `send "a\x04"`)
+	must(t, d.Receive("n"))
+	expect(t, d, `send "n@greet: hi"`)
+	must(t, d.Receive("A"))
+	expect(t, d, "authenticate {ProtoName: ProtoVersion: ClientID:c1 Username: Mountpoint:} 2 bytes of password", "pause")
+	must(t, d.Next(t))
+	expect(t, d, "resume", `send "5\x01"`)
+	must(t, d.Receive("a"))
+	expect(t, d, `send "a\x04"`)
 
-	d.outcome = gateway.Refuse(gateway.CodePermissionDeny, "acl")
-	must(t, d.receive("Phello"))
-	d.expect(t, `publish up 1 "hello" wanted=true`, `send "p\x00"`)
-	must(t, d.next(t))
-	d.expect(t, `send "5\x02\b\x05\x12\x03acl"`)
-	must(t, d.receive("Qhello"))
-	d.expect(t, `publish up 0 "hello" wanted=false`, `send "q\x00"`)
-	must(t, d.receive("q"))
-	d.expect(t, `send "q\x04"`)
-	must(t, d.receive("S"))
-	d.expect(t, "subscribe down/# 1", `send "s\x00"`)
-	must(t, d.next(t))
-	d.take()
-	must(t, d.receive("U"))
-	d.expect(t, "unsubscribe down/#", `send "u\x00"`)
-	must(t, d.next(t))
-	d.take()
-	must(t, d.receive("T"))
-	d.expect(t, "start_timer 0 30", `send "t\x00"`)
-	must(t, d.receive("t"))
-	d.expect(t, `send "t\x04"`)
+	d.Outcome = gateway.Refuse(gateway.CodePermissionDeny, "acl")
+	must(t, d.Receive("Phello"))
+	expect(t, d, `publish up 1 "hello" wanted=true`, `send "p\x00"`)
+	must(t, d.Next(t))
+	expect(t, d, `send "5\x02\b\x05\x12\x03acl"`)
+	must(t, d.Receive("Qhello"))
+	expect(t, d, `publish up 0 "hello" wanted=false`, `send "q\x00"`)
+	must(t, d.Receive("q"))
+	expect(t, d, `send "q\x04"`)
+	must(t, d.Receive("S"))
+	expect(t, d, "subscribe down/# 1", `send "s\x00"`)
+	must(t, d.Next(t))
+	d.Take()
+	must(t, d.Receive("U"))
+	expect(t, d, "unsubscribe down/#", `send "u\x00"`)
+	must(t, d.Next(t))
+	d.Take()
+	must(t, d.Receive("T"))
+	expect(t, d, "start_timer 0 30", `send "t\x00"`)
+	must(t, d.Receive("t"))
+	expect(t, d, `send "t\x04"`)
 
-	must(t, d.handler.OnTimerTimeout(gateway.TimerKeepalive))
-	d.expect(t, `send "3\x00"`)
-	must(t, d.handler.OnReceivedMessages([]gateway.Message{{Topic: "t", Payload: []byte("p"), QoS: 1, Timestamp: time.UnixMilli(5)}}))
-	d.expect(t, `send "4\x00\x12\n\x18\x01*\x01t2\x01p8\x05"`)
-	must(t, d.handler.(gateway.Drainer).OnDrain())
-	d.expect(t, `send "6\x00"`)
-	must(t, d.receive(""))
-	d.expect(t, `send "e\x00"`)
+	must(t, d.Handler.OnTimerTimeout(gateway.TimerKeepalive))
+	expect(t, d, `send "3\x00"`)
+	must(t, d.Handler.OnReceivedMessages([]gateway.Message{{Topic: "t", Payload: []byte("p"), QoS: 1, Timestamp: time.UnixMilli(5)}}))
+	expect(t, d, `send "4\x00\x12\n\x18\x01*\x01t2\x01p8\x05"`)
+	must(t, d.Handler.(gateway.Drainer).OnDrain())
+	expect(t, d, `send "6\x00"`)
+	must(t, d.Receive(""))
+	expect(t, d, `send "e\x00"`)
 
-	must(t, d.receive("C"))
-	d.expect(t, `close normal: bye `)
-	must(t, d.handler.OnSocketClosed(gateway.ReasonNormal))
-	d.expect(t) // the connection is gone for the guest when it hears of it
+	must(t, d.Receive("C"))
+	expect(t, d, `close normal: bye `)
+	must(t, d.Handler.OnSocketClosed(gateway.ReasonNormal))
+	expect(t, d) // the connection is gone for the guest when it hears of it
 }
 
 func TestActionCloses(t *testing.T) {
-	d := connect(t, engine(t, Config{Module: file(t, "scenario"), Shards: 1}))
-	d.take()
-	must(t, d.receive("c"))
-	d.expect(t, "close normal")
+	d := gatewaytest.Connect(t, engine(t, Config{Module: file(t, "scenario"), Shards: 1}))
+	d.Take()
+	must(t, d.Receive("c"))
+	expect(t, d, "close normal")
 }
 
 // id is d's connection as its guest writes it into a packet.
-func id(d *device) string {
-	return string(binary.LittleEndian.AppendUint64(nil, uint64(d.handler.(*connection).id)))
+func id(d *gatewaytest.Device) string {
+	return string(binary.LittleEndian.AppendUint64(nil, uint64(d.Handler.(*connection).id)))
 }
 
 // An instance may not name the connections of another one, nor those that are gone.
 func TestForeignConnection(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "scenario"), Shards: 2})
-	d, other := connect(t, e), connect(t, e)
-	if d.instance() == other.instance() {
+	d, other := gatewaytest.Connect(t, e), gatewaytest.Connect(t, e)
+	if instanceOf(d) == instanceOf(other) {
 		t.Fatal("both connections are on one shard")
 	}
-	d.take()
-	other.take()
+	d.Take()
+	other.Take()
 	for _, call := range []string{"X", "Y"} {
-		must(t, d.receive(call+id(other)))
-		d.expect(t, `send "`+strings.ToLower(call)+`\x02"`)
+		must(t, d.Receive(call+id(other)))
+		expect(t, d, `send "`+strings.ToLower(call)+`\x02"`)
 	}
-	other.expect(t)
+	expect(t, other)
 
-	neighbour := connect(t, e)
-	for neighbour.instance() != d.instance() {
-		neighbour = connect(t, e)
+	neighbour := gatewaytest.Connect(t, e)
+	for instanceOf(neighbour) != instanceOf(d) {
+		neighbour = gatewaytest.Connect(t, e)
 	}
-	neighbour.take()
-	must(t, d.receive("X"+id(neighbour)))
-	neighbour.expect(t, `send "x"`)
-	must(t, d.receive("Y"+id(neighbour)))
-	neighbour.expect(t, "close normal: y")
-	must(t, neighbour.handler.OnSocketClosed(gateway.ReasonNormal))
-	d.take()
-	must(t, d.receive("X"+id(neighbour)))
-	d.expect(t, `send "x\x02"`)
+	neighbour.Take()
+	must(t, d.Receive("X"+id(neighbour)))
+	expect(t, neighbour, `send "x"`)
+	must(t, d.Receive("Y"+id(neighbour)))
+	expect(t, neighbour, "close normal: y")
+	must(t, neighbour.Handler.OnSocketClosed(gateway.ReasonNormal))
+	d.Take()
+	must(t, d.Receive("X"+id(neighbour)))
+	expect(t, d, `send "x\x02"`)
 }
 
 func TestLargeBodiesAreSplit(t *testing.T) {
-	d := connect(t, engine(t, Config{Module: file(t, "scenario"), Shards: 1, Limits: Limits{EventBytes: 1000}}))
-	d.take()
-	must(t, d.receive(strings.Repeat("z", 2500)))
-	d.expect(t, "send 1002 bytes", "send 1002 bytes", "send 502 bytes")
+	d := gatewaytest.Connect(t, engine(t, Config{Module: file(t, "scenario"), Shards: 1, Limits: Limits{EventBytes: 1000}}))
+	d.Take()
+	must(t, d.Receive(strings.Repeat("z", 2500)))
+	expect(t, d, "send 1002 bytes", "send 1002 bytes", "send 502 bytes")
 
 	payload := make([]byte, 300)
 	messages := make([]gateway.Message, 7)
 	for i := range messages {
 		messages[i] = gateway.Message{Topic: "t", Payload: payload, Timestamp: time.UnixMilli(0)}
 	}
-	must(t, d.handler.OnReceivedMessages(messages))
-	d.expect(t, "send 929 bytes", "send 929 bytes", "send 311 bytes")
+	must(t, d.Handler.OnReceivedMessages(messages))
+	expect(t, d, "send 929 bytes", "send 929 bytes", "send 311 bytes")
 
 	one := gateway.Message{Topic: "t", Payload: make([]byte, 30_000)}
-	must(t, d.handler.OnReceivedMessages([]gateway.Message{one}))
-	if got := d.take(); !strings.HasPrefix(got, "send 300") {
+	must(t, d.Handler.OnReceivedMessages([]gateway.Message{one}))
+	if got := d.Take(); !strings.HasPrefix(got, "send 300") {
 		t.Errorf("a message that the guest has room for: %s", got)
 	}
 	one.Payload = make([]byte, 70_000)
-	must(t, d.handler.OnReceivedMessages([]gateway.Message{one}))
-	d.expect(t) // the guest has no buffer for it: dropped, and it lives
-	must(t, d.receive("zz"))
-	d.expect(t, `send "b\x00zz"`)
+	must(t, d.Handler.OnReceivedMessages([]gateway.Message{one}))
+	expect(t, d) // the guest has no buffer for it: dropped, and it lives
+	must(t, d.Receive("zz"))
+	expect(t, d, `send "b\x00zz"`)
 }
 
 func TestCallBytesLimit(t *testing.T) {
-	d := connect(t, engine(t, Config{Module: file(t, "scenario"), Shards: 1, Limits: Limits{CallBytes: 200_000}}))
-	d.take()
-	must(t, d.receive("F"))
-	d.expect(t, "send 65536 bytes", "send 65536 bytes", "send 65536 bytes")
+	d := gatewaytest.Connect(t, engine(t, Config{Module: file(t, "scenario"), Shards: 1, Limits: Limits{CallBytes: 200_000}}))
+	d.Take()
+	must(t, d.Receive("F"))
+	expect(t, d, "send 65536 bytes", "send 65536 bytes", "send 65536 bytes")
 }

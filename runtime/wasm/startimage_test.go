@@ -7,6 +7,7 @@ import (
 
 	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -33,12 +34,12 @@ func TestInstancesBeginAsTheTemplate(t *testing.T) {
 		t.Fatal(why)
 	}
 	for range 2 {
-		d := connect(t, e)
+		d := gatewaytest.Connect(t, e)
 		for _, want := range []string{`send "B1"`, `send "C1"`} {
-			must(t, d.receive("x"))
-			d.expect(t, want)
+			must(t, d.Receive("x"))
+			expect(t, d, want)
 		}
-		must(t, d.handler.OnSocketClosed(gateway.ReasonNormal))
+		must(t, d.Handler.OnSocketClosed(gateway.ReasonNormal))
 	}
 	if got := testutil.CollectAndCount(set.starts); got != 2 {
 		t.Errorf("starts from %d sources, want from the module and from the image", got)
@@ -84,9 +85,9 @@ func TestModulesWithoutAnImage(t *testing.T) {
 				t.Errorf("an image %v: %s", ok, why)
 			}
 			for range 2 {
-				d := connect(t, e)
-				must(t, d.receive("x"))
-				d.expect(t, `send "B1"`)
+				d := gatewaytest.Connect(t, e)
+				must(t, d.Receive("x"))
+				expect(t, d, `send "B1"`)
 			}
 			if n := strings.Count(log.String(), "no start image"); n != 1 {
 				t.Errorf("said %d times:\n%s", n, log.String())
@@ -106,9 +107,9 @@ func TestNoStartImageWhereNoneIsWanted(t *testing.T) {
 	if ok, why := e.StartImage(); ok || !strings.Contains(why, "does not want it") {
 		t.Errorf("an image %v: %s", ok, why)
 	}
-	d := connect(t, e)
-	must(t, d.receive("x"))
-	d.expect(t, `send "B1"`)
+	d := gatewaytest.Connect(t, e)
+	must(t, d.Receive("x"))
+	expect(t, d, `send "B1"`)
 }
 
 // Data outside the memory is refused, with and without an image.

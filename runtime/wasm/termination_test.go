@@ -7,6 +7,7 @@ import (
 
 	"github.com/exgate/exgate/internal/wasmtest"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -42,7 +43,7 @@ func TestUnmeteredModulesEndByContext(t *testing.T) {
 		if ok, why := e.StartImage(); ok {
 			t.Errorf("an image: %s", why)
 		}
-		expectDeath(t, e, func(d *device) error { return d.receive("loop") }, gateway.ReasonGuestTime)
+		expectDeath(t, e, func(d *gatewaytest.Device) error { return d.Receive("loop") }, gateway.ReasonGuestTime)
 		if got := testutil.ToFloat64(set.limits.WithLabelValues("test", limitWallTime)); got != 1 {
 			t.Errorf("%s: %v hits of wall_time", isolation, got)
 		}
@@ -69,5 +70,5 @@ func TestUnmeteredStartEnds(t *testing.T) {
 // What can be metered is, whatever becomes of others.
 func TestMeteredModulesStayMetered(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "hostile"), Unmetered: UnmeteredContext, Shards: 2})
-	expectDeath(t, e, func(d *device) error { return d.receive("l") }, gateway.ReasonGuestOutOfFuel)
+	expectDeath(t, e, func(d *gatewaytest.Device) error { return d.Receive("l") }, gateway.ReasonGuestOutOfFuel)
 }

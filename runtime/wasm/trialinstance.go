@@ -34,7 +34,7 @@ func (s *Specimen) Bytes(conn int64, b []byte) (hostabi.Action, error) {
 // Event is any other event, of any kind and with any body. One that is larger than the receive buffer is offered, and not delivered where the guest refuses.
 func (s *Specimen) Event(kind hostabi.Kind, conn, arg int64, body []byte) (hostabi.Action, error) {
 	if kind == hostabi.KindCreated {
-		s.in.connections[conn] = &connection{id: conn, adapter: nowhere{}}
+		s.in.connections[conn] = &connection{id: conn, adapter: gateway.NullAdapter{}}
 	}
 	if kind == hostabi.KindClosed {
 		if c := s.in.connections[conn]; c != nil {
@@ -80,12 +80,6 @@ func (s *Specimen) Fuel() (used, allowed uint64) {
 
 // Close frees the instance.
 func (s *Specimen) Close() { s.in.close() }
-
-// nowhere is the gateway's side of a connection that there is not.
-type nowhere struct{ gateway.ConnectionAdapter }
-
-func (nowhere) ID() string                 { return "specimen" }
-func (nowhere) Send([]byte) gateway.Result { return gateway.OK }
 
 // shown is an instance's imports, shown to another host. Limits and connections are looked at as in every instance; what would then go to the
 // gateway goes to the other host alone.

@@ -185,7 +185,7 @@ func (c *sessionConn) room(size int) bool {
 func (c *sessionConn) until(ready func() bool) {
 	mu := &c.session.mu
 	mu.Unlock()
-	release := target.Hold(c.conn, c.interrupt)
+	release := c.conn.Hold(c.interrupt)
 	mu.Lock()
 	if release == nil {
 		c.closing = true

@@ -20,7 +20,7 @@ var ErrClosing = &gateway.HandlerError{
 
 func HoldContext(conn gateway.ConnectionAdapter, limit time.Duration) (ctx context.Context, end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	release := Hold(conn, cancel)
+	release := conn.Hold(cancel)
 	if release == nil {
 		cancel()
 		return nil, nil
@@ -34,12 +34,4 @@ func HoldContext(conn gateway.ConnectionAdapter, limit time.Duration) (ctx conte
 		stop()
 		cancel()
 	}
-}
-
-// Hold is Hold of a [gateway.Holder].
-func Hold(conn gateway.ConnectionAdapter, interrupt func()) (release func()) {
-	if h, ok := conn.(gateway.Holder); ok {
-		return h.Hold(interrupt)
-	}
-	return func() {}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // codeMappings counts the pieces of memory that hold compiled code.
@@ -31,9 +33,9 @@ func TestVersionsLeaveNothing(t *testing.T) {
 	const swaps = 20
 	for i := range swaps {
 		swap(t, m, variant(t, "scenario", fmt.Sprint(i)), SwapOptions{Guard: Guard{Period: time.Nanosecond}})
-		d := connect(t, m)
-		must(t, d.receive("hello"))
-		d.leave(t)
+		d := gatewaytest.Connect(t, m)
+		must(t, d.Receive("hello"))
+		leave(t, d)
 		if i == 0 {
 			before = codeMappings(t)
 		}

@@ -75,14 +75,14 @@ func expectStates(t *testing.T, m *Module, names map[string]string, want string)
 	})
 }
 
-func (d *device) leave(t *testing.T) {
+func leave(t *testing.T, d *gatewaytest.Device) {
 	t.Helper()
-	must(t, d.handler.OnSocketClosed(gateway.ReasonNormal))
+	must(t, d.Handler.OnSocketClosed(gateway.ReasonNormal))
 }
 
 func TestModuleWithoutAVersionRefuses(t *testing.T) {
 	m := newModule(t)
-	_, err := m.NewHandler(&device{})
+	_, err := m.NewHandler(gatewaytest.NewDevice())
 	if err == nil || !gateway.ReasonOf(err).Is(gateway.ReasonHandlerUnavailable) {
 		t.Error(err)
 	}
@@ -95,40 +95,40 @@ func TestSwapDrainsTheVersionBefore(t *testing.T) {
 	m := newModule(t)
 	files, names := guests(t, "scenario", "a", "b")
 	swap(t, m, files["a"], SwapOptions{})
-	old := connect(t, m)
-	old.take()
+	old := gatewaytest.Connect(t, m)
+	old.Take()
 	swap(t, m, files["b"], SwapOptions{Guard: Guard{Period: time.Nanosecond}})
 	expectStates(t, m, names, "b serving, a draining")
-	must(t, old.next(t))
-	if got := old.take(); got != `send "6\x00"` {
+	must(t, old.Next(t))
+	if got := old.Take(); got != `send "6\x00"` {
 		t.Errorf("told %q", got)
 	}
-	must(t, old.receive("still here"))
-	if got := old.take(); got != `send "b\x00still here"` {
+	must(t, old.Receive("still here"))
+	if got := old.Take(); got != `send "b\x00still here"` {
 		t.Errorf("got %q", got)
 	}
-	young := connect(t, m)
+	young := gatewaytest.Connect(t, m)
 	if v := m.Status().Versions; v[0].Connections != 1 || v[1].Connections != 1 || v[1].DrainsUntil.IsZero() || v[0].Served != 1 {
 		t.Errorf("%+v", v)
 	}
-	old.leave(t)
+	leave(t, old)
 	expectStates(t, m, names, "b serving")
-	young.leave(t)
+	leave(t, young)
 }
 
 func TestDrainComesOnce(t *testing.T) {
 	m := newModule(t)
 	files, _ := guests(t, "scenario", "a", "b")
 	swap(t, m, files["a"], SwapOptions{})
-	d := connect(t, m)
+	d := gatewaytest.Connect(t, m)
 	swap(t, m, files["b"], SwapOptions{})
-	must(t, d.next(t))
-	d.take()
-	must(t, d.handler.(gateway.Drainer).OnDrain())
-	if got := d.take(); got != "" {
+	must(t, d.Next(t))
+	d.Take()
+	must(t, d.Handler.(gateway.Drainer).OnDrain())
+	if got := d.Take(); got != "" {
 		t.Errorf("told again: %q", got)
 	}
-	d.leave(t)
+	leave(t, d)
 }
 
 // A handler that got no event before its version was gone becomes one of the version that serves then.
@@ -136,27 +136,27 @@ func TestHandlerOfAVersionThatIsGone(t *testing.T) {
 	m := newModule(t)
 	files, names := guests(t, "scenario", "a", "b")
 	swap(t, m, files["a"], SwapOptions{})
-	d := &device{name: "late", posted: make(chan func() error, 1)}
+	d := gatewaytest.NewDevice()
 	var err error
-	d.handler, err = m.NewHandler(d)
+	d.Handler, err = m.NewHandler(d)
 	must(t, err)
 	swap(t, m, files["b"], SwapOptions{Guard: Guard{Period: time.Nanosecond}})
 	expectStates(t, m, names, "b serving")
-	must(t, d.handler.OnSocketCreated(info))
+	must(t, d.Handler.OnSocketCreated(gatewaytest.Info))
 	if got := m.Status().Versions[0].Connections; got != 1 {
 		t.Errorf("%d connections", got)
 	}
-	d.leave(t)
+	leave(t, d)
 }
 
 func TestHandlerOfARemovedModule(t *testing.T) {
 	m := newModule(t)
 	swap(t, m, file(t, "echo"), SwapOptions{})
-	d := &device{}
+	d := gatewaytest.NewDevice()
 	h, err := m.NewHandler(d)
 	must(t, err)
 	m.Remove(0)
-	if err := h.OnSocketCreated(info); err == nil || !gateway.ReasonOf(err).Is(gateway.ReasonHandlerUnavailable) {
+	if err := h.OnSocketCreated(gatewaytest.Info); err == nil || !gateway.ReasonOf(err).Is(gateway.ReasonHandlerUnavailable) {
 		t.Error(err)
 	}
 	must(t, h.OnSocketClosed(gateway.ReasonHandlerUnavailable))
@@ -168,19 +168,19 @@ func TestDrainTimeout(t *testing.T) {
 		m, err := New(Config{Name: "test", Logger: quiet})
 		must(t, err)
 		swap(t, m, files["a"], SwapOptions{})
-		d := connect(t, m)
+		d := gatewaytest.Connect(t, m)
 		swap(t, m, files["b"], SwapOptions{DrainTimeout: time.Hour, Guard: Guard{Period: 2 * time.Hour}})
 		time.Sleep(time.Hour - time.Second)
 		synctest.Wait()
-		if d.reason() != "" {
-			t.Error("closed early: ", d.reason())
+		if d.Reason() != "" {
+			t.Error("closed early: ", d.Reason())
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if d.reason() != "module_drained" {
-			t.Errorf("reason %q", d.reason())
+		if d.Reason() != "module_drained" {
+			t.Errorf("reason %q", d.Reason())
 		}
-		d.leave(t)
+		leave(t, d)
 		synctest.Wait()
 		if got := states(m, names); got != "b serving, a warm" {
 			t.Error(got)
@@ -198,19 +198,19 @@ func TestOldestVersionEndsBeyondTheBound(t *testing.T) {
 	m := newModule(t)
 	letters := strings.Split("abcdefghijk", "")
 	files, names := guests(t, "scenario", letters...)
-	var devices []*device
+	var devices []*gatewaytest.Device
 	for _, name := range letters {
 		swap(t, m, files[name], SwapOptions{Guard: Guard{Period: time.Nanosecond}})
-		devices = append(devices, connect(t, m))
+		devices = append(devices, gatewaytest.Connect(t, m))
 	}
-	eventually(t, "two are cut", func() bool { return devices[0].reason() == "module_drained" && devices[1].reason() == "module_drained" })
+	eventually(t, "two are cut", func() bool { return devices[0].Reason() == "module_drained" && devices[1].Reason() == "module_drained" })
 	for _, d := range devices[2:] {
-		if d.reason() != "" {
-			t.Error(d.reason())
+		if d.Reason() != "" {
+			t.Error(d.Reason())
 		}
 	}
 	for _, d := range devices {
-		d.leave(t)
+		leave(t, d)
 	}
 	expectStates(t, m, names, "k serving")
 }
@@ -220,7 +220,7 @@ func TestTakingAVersionBackByHand(t *testing.T) {
 	m := newModule(t)
 	files, names := guests(t, "scenario", "a", "b")
 	swap(t, m, files["a"], SwapOptions{})
-	d := connect(t, m)
+	d := gatewaytest.Connect(t, m)
 	first := m.serving.engine
 	swap(t, m, files["b"], SwapOptions{})
 	swap(t, m, files["a"], SwapOptions{Canary: &Canary{}})
@@ -228,7 +228,7 @@ func TestTakingAVersionBackByHand(t *testing.T) {
 	if m.serving.engine != first || m.Status().Versions[0].Connections != 1 {
 		t.Errorf("%+v", m.Status())
 	}
-	d.leave(t)
+	leave(t, d)
 }
 
 func TestSameFileWithOtherSettingsIsAnotherVersion(t *testing.T) {
@@ -240,13 +240,13 @@ func TestSameFileWithOtherSettingsIsAnotherVersion(t *testing.T) {
 	if got := m.Status().Versions; len(got) != 2 || got[0].Digest != got[1].Digest || got[0].Settings == got[1].Settings {
 		t.Errorf("%+v", got)
 	}
-	d := connect(t, m)
-	d.take()
-	must(t, d.receive("n"))
-	if got := d.take(); got != `send "n@new"` {
+	d := gatewaytest.Connect(t, m)
+	d.Take()
+	must(t, d.Receive("n"))
+	if got := d.Take(); got != `send "n@new"` {
 		t.Error(got)
 	}
-	d.leave(t)
+	leave(t, d)
 }
 
 func TestBadGuestChangesNothing(t *testing.T) {
@@ -273,13 +273,13 @@ func TestRemoveAndPutBack(t *testing.T) {
 	files, names := guests(t, "scenario", "a", "b")
 	swap(t, m, files["a"], SwapOptions{})
 	swap(t, m, files["b"], SwapOptions{Canary: &Canary{Percent: 50}})
-	d := connect(t, m)
+	d := gatewaytest.Connect(t, m)
 	m.Remove(time.Hour)
 	expectStates(t, m, names, "a draining")
-	must(t, d.next(t))
+	must(t, d.Next(t))
 	swap(t, m, files["a"], SwapOptions{})
 	expectStates(t, m, names, "a serving")
-	d.leave(t)
+	leave(t, d)
 }
 
 func TestSwapOfAClosedModule(t *testing.T) {
@@ -298,7 +298,7 @@ func TestMetrics(t *testing.T) {
 	must(t, err)
 	files, _ := guests(t, "scenario", "a", "b")
 	swap(t, m, files["a"], SwapOptions{})
-	d := connect(t, m)
+	d := gatewaytest.Connect(t, m)
 	swap(t, m, files["b"], SwapOptions{})
 	want := `# HELP exgate_wasm_module_connections Connections now open, by the version of the module that they keep.
 # TYPE exgate_wasm_module_connections gauge
@@ -318,7 +318,7 @@ exgate_wasm_module_swaps_total{module="test"} 2
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), names...); err != nil {
 		t.Error(err)
 	}
-	d.leave(t)
+	leave(t, d)
 	must(t, m.Close(t.Context()))
 	if n, err := testutil.GatherAndCount(reg, names[:2]...); n != 0 || err != nil {
 		t.Errorf("%d series are left of a closed module, %v", n, err)
@@ -331,12 +331,12 @@ func TestVersionIsFreed(t *testing.T) {
 	files, names := guests(t, "scenario", "a", "b")
 	swap(t, m, files["a"], SwapOptions{})
 	old := m.serving.engine
-	d := connect(t, m)
+	d := gatewaytest.Connect(t, m)
 	swap(t, m, files["b"], SwapOptions{Guard: Guard{Period: time.Nanosecond}})
-	d.leave(t)
+	leave(t, d)
 	expectStates(t, m, names, "b serving")
 	m.tasks.Wait()
-	if _, err := old.NewHandler(&device{}); err == nil || instances(t) != 1 {
+	if _, err := old.NewHandler(gatewaytest.NewDevice()); err == nil || instances(t) != 1 {
 		t.Errorf("the engine lives: %d instances, %v", instances(t), err)
 	}
 }

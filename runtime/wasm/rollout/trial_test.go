@@ -16,16 +16,16 @@ import (
 // visit connects, makes the guest fault or not, and leaves.
 func visit(t *testing.T, m *Module, fault bool) {
 	t.Helper()
-	d := connect(t, m)
+	d := gatewaytest.Connect(t, m)
 	reason := gateway.ReasonNormal
 	if fault {
-		err := d.receive("t")
+		err := d.Receive("t")
 		if err == nil {
 			t.Fatal("the guest lives")
 		}
 		reason = gateway.ReasonOf(err)
 	}
-	must(t, d.handler.OnSocketClosed(reason))
+	must(t, d.Handler.OnSocketClosed(reason))
 	if fault {
 		eventually(t, "an instance of each version", func() bool {
 			m.mu.Lock()
@@ -42,13 +42,13 @@ func TestCanaryGetsItsShareEvenly(t *testing.T) {
 	swap(t, m, files["b"], SwapOptions{Canary: &Canary{Percent: 30}})
 	var order strings.Builder
 	for range 20 {
-		d := connect(t, m)
-		if d.handler.(*conn).version == m.serving {
+		d := gatewaytest.Connect(t, m)
+		if d.Handler.(*conn).version == m.serving {
 			order.WriteByte('a')
 		} else {
 			order.WriteByte('b')
 		}
-		d.leave(t)
+		leave(t, d)
 	}
 	if got := order.String(); got != "aaabaabaabaaabaabaab" {
 		t.Error(got)
@@ -124,12 +124,12 @@ func TestDrainTimeoutChanges(t *testing.T) {
 		m, err := New(Config{Name: "test", Logger: quiet})
 		must(t, err)
 		swap(t, m, files["a"], SwapOptions{})
-		d := connect(t, m)
+		d := gatewaytest.Connect(t, m)
 		swap(t, m, files["b"], SwapOptions{DrainTimeout: 10 * time.Hour})
 		began := time.Now()
 		time.Sleep(time.Minute)
 		swap(t, m, files["b"], SwapOptions{DrainTimeout: time.Hour})
-		v := d.handler.(*conn).version
+		v := d.Handler.(*conn).version
 		if got := v.until.Sub(began); got != time.Hour {
 			t.Errorf("it drains for %v", got)
 		}
@@ -138,7 +138,7 @@ func TestDrainTimeoutChanges(t *testing.T) {
 		if !v.ended {
 			t.Error("it still drains")
 		}
-		d.leave(t)
+		leave(t, d)
 		must(t, m.Close(t.Context()))
 	})
 }
@@ -190,21 +190,21 @@ func TestGuardTakesASwapBack(t *testing.T) {
 	m := newModule(t)
 	files, names := guests(t, "hostile", "a", "b")
 	swap(t, m, files["a"], SwapOptions{})
-	old := connect(t, m)
+	old := gatewaytest.Connect(t, m)
 	swap(t, m, files["b"], SwapOptions{Guard: Guard{MinConnections: 5, FaultPercent: 20}})
 	visit(t, m, false)
-	old.leave(t)
+	leave(t, old)
 	expectStates(t, m, names, "b serving, a warm")
 	for range 3 {
 		visit(t, m, false)
 	}
 	visit(t, m, true) // one of five is not more than 20 percent
 	expectStates(t, m, names, "b serving, a warm")
-	stays := connect(t, m)
+	stays := gatewaytest.Connect(t, m)
 	visit(t, m, true)
 	expectStates(t, m, names, "a serving, b draining")
 	visit(t, m, false)
-	stays.leave(t)
+	leave(t, stays)
 	expectStates(t, m, names, "a serving")
 }
 
@@ -212,10 +212,10 @@ func TestGuardTakesASwapBack(t *testing.T) {
 func TestFaultOfAPostedEventCounts(t *testing.T) {
 	m := newModule(t)
 	swap(t, m, file(t, "echo"), SwapOptions{})
-	d := connect(t, m)
-	must(t, d.handler.OnSocketClosed(gateway.ReasonGuestOutOfFuel))
-	d = connect(t, m)
-	must(t, d.handler.OnSocketClosed(gateway.ReasonGuestShardLost)) // another's
+	d := gatewaytest.Connect(t, m)
+	must(t, d.Handler.OnSocketClosed(gateway.ReasonGuestOutOfFuel))
+	d = gatewaytest.Connect(t, m)
+	must(t, d.Handler.OnSocketClosed(gateway.ReasonGuestShardLost)) // another's
 	if got := m.Status().Versions[0].Faults; got != 1 {
 		t.Errorf("%d faults", got)
 	}
@@ -227,11 +227,11 @@ func TestNewerCanaryInsteadOfACanary(t *testing.T) {
 	swap(t, m, files["a"], SwapOptions{})
 	o := SwapOptions{Canary: &Canary{Percent: 99}}
 	swap(t, m, files["b"], o)
-	connect(t, m).leave(t)
-	d := connect(t, m)
+	leave(t, gatewaytest.Connect(t, m))
+	d := gatewaytest.Connect(t, m)
 	swap(t, m, files["c"], o)
 	expectStates(t, m, names, "c canary, a serving, b draining")
-	d.leave(t)
+	leave(t, d)
 	expectStates(t, m, names, "c canary, a serving")
 	swap(t, m, files["c"], SwapOptions{}) // without a canary: it has passed
 	expectStates(t, m, names, "c serving, a warm")
@@ -271,20 +271,20 @@ func TestNextVersionKnowsSuspects(t *testing.T) {
 	visit(t, m, true)
 	swap(t, m, variant(t, "hostile", "b"), SwapOptions{})
 	before := apart()
-	other := &device{name: "other", posted: make(chan func() error, 100)}
+	other := gatewaytest.NewDevice()
 	var err error
-	other.handler, err = m.NewHandler(other)
+	other.Handler, err = m.NewHandler(other)
 	must(t, err)
-	from := info
+	from := gatewaytest.Info
 	from.Peer = netip.MustParseAddrPort("203.0.113.1:1000")
-	must(t, other.handler.OnSocketCreated(from))
+	must(t, other.Handler.OnSocketCreated(from))
 	if got := apart() - before; got != 0 {
 		t.Errorf("another source: %v connections are apart", got)
 	}
-	bad := connect(t, m)
+	bad := gatewaytest.Connect(t, m)
 	if got := apart() - before; got != 1 {
 		t.Errorf("the source that ended an instance: %v connections are apart", got)
 	}
-	bad.leave(t)
-	other.leave(t)
+	leave(t, bad)
+	leave(t, other)
 }

@@ -10,6 +10,7 @@ import (
 // load is one device after the other on one instance, without a socket: its bytes are delivered as events, its calls succeed, and their results come
 // right after the event. It is for one goroutine.
 type load struct {
+	gateway.NullAdapter
 	factory gateway.HandlerFactory
 	handler gateway.ConnectionHandler // nil between devices
 	posted  []func() error
@@ -86,17 +87,12 @@ func (l *load) wait(done gateway.Done) gateway.Result {
 	return gateway.OK
 }
 
-func (l *load) ID() string                 { return "bench" }
-func (l *load) Send([]byte) gateway.Result { return gateway.OK }
-func (l *load) Pause()                     {}
-func (l *load) Resume() gateway.Result     { return gateway.OK }
+func (l *load) ID() string { return "bench" }
 
 func (l *load) Close(gateway.CloseReason) gateway.Result {
 	l.closed = true
 	return gateway.OK
 }
-
-func (l *load) StartTimer(gateway.TimerType, uint32) gateway.Result { return gateway.OK }
 
 func (l *load) Authenticate(_ gateway.ClientInfo, _ string, done gateway.Done) gateway.Result {
 	return l.wait(done)

@@ -163,6 +163,9 @@ func (a *adapter) Pause() { a.call(&tap.Record{Kind: tap.Pause}, nil) }
 
 func (a *adapter) Resume() gateway.Result { return a.call(&tap.Record{Kind: tap.Resume}, nil) }
 
+// Hold returns nil: the recorded connection does not wait, so an event must not either.
+func (*adapter) Hold(func()) (release func()) { return nil }
+
 func (a *adapter) Post(event func() error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
