@@ -36,7 +36,7 @@ type AdmissionConfig struct {
 	// Logger takes refusals and bans, at most one line of a kind in 10 s. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts refusals and bans. If zero, an unregistered set.
-	Metrics *Metrics
+	Metrics *AdmissionMetrics
 }
 
 // Admission decides who may connect to one listener. It is safe for concurrent use and never waits; a nil *Admission admits everybody.
@@ -61,7 +61,7 @@ func NewAdmission(cfg AdmissionConfig) (*Admission, error) {
 		cfg.Logger = slog.Default()
 	}
 	if cfg.Metrics == nil {
-		cfg.Metrics = NewMetrics(nil)
+		cfg.Metrics = NewAdmissionMetrics(nil)
 	}
 	log := cfg.Logger.With("listener", cfg.Listener)
 	a := &Admission{
@@ -164,14 +164,6 @@ func (a *Admission) Allowed(address netip.Addr) bool {
 		a.refusals.refused(r, from)
 	}
 	return r == admitted
-}
-
-// descriptorsOf is nil where a is.
-func (a *Admission) descriptorsOf() *Descriptors {
-	if a == nil {
-		return nil
-	}
-	return a.files
 }
 
 func (a *Admission) known(address netip.Addr, from source) refusal {

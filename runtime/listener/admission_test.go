@@ -45,7 +45,7 @@ func admit(t *testing.T, a *Admission, want int, addresses ...string) []*Ticket 
 }
 
 // rejections are the counts by reason, those above zero.
-func rejections(m *Metrics, listener string) map[string]int {
+func rejections(m *AdmissionMetrics, listener string) map[string]int {
 	counts := make(map[string]int)
 	for r := admitted + 1; r < refusals; r++ {
 		if n := testutil.ToFloat64(m.rejected.WithLabelValues(listener, r.String())); n > 0 {
@@ -55,7 +55,7 @@ func rejections(m *Metrics, listener string) map[string]int {
 	return counts
 }
 
-func wantRejections(t *testing.T, m *Metrics, want map[string]int) {
+func wantRejections(t *testing.T, m *AdmissionMetrics, want map[string]int) {
 	t.Helper()
 	if got := rejections(m, "l"); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("rejected %v, want %v", got, want)
@@ -75,7 +75,7 @@ func TestNilAdmissionAdmits(t *testing.T) {
 }
 
 func TestMaxConnections(t *testing.T) {
-	m := NewMetrics(nil)
+	m := NewAdmissionMetrics(nil)
 	a := admission(t, AdmissionConfig{Listener: "l", MaxConnections: 2, Metrics: m})
 	tickets := admit(t, a, 2, "10.0.0.1", "10.0.0.2", "10.0.0.3")
 	tickets[0].Release()
@@ -85,7 +85,7 @@ func TestMaxConnections(t *testing.T) {
 }
 
 func TestMaxPerSource(t *testing.T) {
-	m := NewMetrics(nil)
+	m := NewAdmissionMetrics(nil)
 	a := admission(t, AdmissionConfig{Listener: "l", MaxPerSource: 1, Metrics: m})
 	tickets := admit(t, a, 1, "10.0.0.1", "10.0.0.1", "::ffff:10.0.0.1")
 	admit(t, a, 1, "10.0.0.2")
@@ -101,7 +101,7 @@ func TestMaxPerSource(t *testing.T) {
 }
 
 func TestMaxTotalIsSharedByListeners(t *testing.T) {
-	m := NewMetrics(nil)
+	m := NewAdmissionMetrics(nil)
 	total := NewTotalLimit(2)
 	a := admission(t, AdmissionConfig{Listener: "l", Total: total, Metrics: m})
 	b := admission(t, AdmissionConfig{Listener: "other", MaxPerSource: 1, Total: total, Metrics: m})
@@ -116,7 +116,7 @@ func TestMaxTotalIsSharedByListeners(t *testing.T) {
 
 func TestConnectionRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := NewMetrics(nil)
+		m := NewAdmissionMetrics(nil)
 		a := admission(t, AdmissionConfig{Listener: "l", Rate: 10, Burst: 3, MaxPerSource: 1, Metrics: m})
 		admit(t, a, 3, "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5")
 		time.Sleep(100 * time.Millisecond)
@@ -136,7 +136,7 @@ func TestBurstIsOneSecondOfTheRate(t *testing.T) {
 }
 
 func TestAllowedTakesNoPlace(t *testing.T) {
-	m := NewMetrics(nil)
+	m := NewAdmissionMetrics(nil)
 	list, err := ParseAccess([]string{"deny 10.0.0.0/8"})
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ func gate(t *testing.T, cfg listener.AdmissionConfig) *gated {
 	t.Helper()
 	g := &gated{T: t, registry: prometheus.NewRegistry(), results: make(chan gateway.Result, 10)}
 	log := slog.New(slog.DiscardHandler)
-	cfg.Listener, cfg.Logger, cfg.Metrics = "l", log, listener.NewMetrics(g.registry)
+	cfg.Listener, cfg.Logger, cfg.Metrics = "l", log, listener.NewAdmissionMetrics(g.registry)
 	var err error
 	if g.admission, err = listener.NewAdmission(cfg); err != nil {
 		t.Fatal(err)

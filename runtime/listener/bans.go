@@ -65,7 +65,7 @@ type bans struct {
 	suppressed int         // bans without a line
 }
 
-func newBans(cfg BanConfig, listener string, log *slog.Logger, m *Metrics) *bans {
+func newBans(cfg BanConfig, listener string, log *slog.Logger, m *AdmissionMetrics) *bans {
 	if cfg.Failures == 0 {
 		return nil
 	}

@@ -40,9 +40,15 @@ type loadedCertificates struct {
 // maxCertFile bounds each of the files, in bytes.
 const maxCertFile = 16 << 20
 
-// loadCertificates reads the files once. caFile may be empty. The errors name the file.
-func loadCertificates(certFile, keyFile, caFile string, log *slog.Logger, reloads *prometheus.CounterVec) (*certificates, error) {
-	c := &certificates{certFile: certFile, keyFile: keyFile, caFile: caFile, log: log, reloads: reloads}
+// loadCertificates reads the files once. caFile may be empty; m and listener are for the counters, and m may be nil. Errors name the file.
+func loadCertificates(certFile, keyFile, caFile string, log *slog.Logger, m *CertMetrics, listener string) (*certificates, error) {
+	if m == nil {
+		m = NewCertMetrics(nil)
+	}
+	c := &certificates{
+		certFile: certFile, keyFile: keyFile, caFile: caFile, log: log,
+		reloads: m.reloads.MustCurryWith(prometheus.Labels{"listener": listener}),
+	}
 	paths := []string{certFile, keyFile}
 	if caFile != "" {
 		paths = append(paths, caFile)

@@ -8,13 +8,3 @@ func (cfg TLSConfig) Check() error {
 	_, err := newSecure(cfg)
 	return err
 }
-
-// Check reads the files and looks for what [ListenDTLS] would refuse, without opening a socket.
-func (c DTLSConfig) Check() error {
-	c.Logger, c.Metrics = slog.New(slog.DiscardHandler), NewMetrics(nil)
-	l, err := newDTLS(c)
-	if err == nil {
-		l.giveUp(nil)
-	}
-	return err
-}

@@ -32,7 +32,7 @@ func helloWhole(b []byte) bool {
 		if len(header) > 0 && header[0] != tlsClientHello {
 			return true
 		}
-		if len(header) == tlsMessageHeader && len(body) == size && held-tlsMessageHeader >= uint24(header[1:]) {
+		if len(header) == tlsMessageHeader && len(body) == size && held-tlsMessageHeader >= int(header[1])<<16|int(header[2])<<8|int(header[3]) {
 			return true
 		}
 		if len(body) < size {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/internal/lograte"
-	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // Descriptors keeps file descriptors back for what the gateway needs beside its devices: metrics, handlers, files, the connections to the broker. Devices
@@ -24,19 +23,21 @@ type Descriptors struct {
 	most  atomic.Int64 // that devices may have; 0: any number
 	taken atomic.Int64
 
-	mu     sync.Mutex // guards silent, and the place of each connection in it
-	silent list.List  // of silentConn, oldest first
+	mu     sync.Mutex // guards silent and every SilentPlace
+	silent list.List  // of *SilentPlace, oldest first
 }
 
-// silentConn is a connection whose other end has not said anything.
-type silentConn interface {
-	// makeRoom closes it and gives its descriptors back, without waiting.
-	makeRoom()
-	place() *silentPlace
+// Evictable is a connection that can be closed to free its descriptors.
+type Evictable interface {
+	// MakeRoom closes the connection and gives its descriptors back, without waiting.
+	MakeRoom()
 }
 
-// silentPlace is where a connection is in the list of those that are silent; guarded by Descriptors.mu.
-type silentPlace struct{ element *list.Element }
+// SilentPlace is the place of a connection among those that have not sent anything. The zero value is outside.
+type SilentPlace struct {
+	conn    Evictable
+	element *list.Element
+}
 
 // reserveBeyondOpen is what is kept back beside the files that are open at the start.
 const reserveBeyondOpen = 48
@@ -53,6 +54,26 @@ func NewDescriptors(log *slog.Logger) *Descriptors {
 	d := &Descriptors{log: log, soft: soft}
 	d.Recount()
 	return d
+}
+
+// DescriptorsFor lets devices have most descriptors, at least one, whatever the process may open. If log is nil, slog.Default().
+func DescriptorsFor(most int, log *slog.Logger) *Descriptors {
+	if log == nil {
+		log = slog.Default()
+	}
+	d := &Descriptors{log: log, soft: math.MaxUint64}
+	d.most.Store(int64(max(1, most)))
+	return d
+}
+
+// Taken is how many descriptors devices have.
+func (d *Descriptors) Taken() int { return int(d.taken.Load()) }
+
+// Silent is how many connections there are whose device has not said anything.
+func (d *Descriptors) Silent() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.silent.Len()
 }
 
 // Recount keeps back what the process has open now beside its devices, and 48, and at least 64 in all. Call it when all but the devices is there.
@@ -112,31 +133,31 @@ func (d *Descriptors) evict() bool {
 		d.mu.Unlock()
 		return false
 	}
-	c := d.silent.Remove(oldest).(silentConn)
-	c.place().element = nil
+	p := d.silent.Remove(oldest).(*SilentPlace)
+	p.element = nil
 	d.mu.Unlock()
-	c.makeRoom()
+	p.conn.MakeRoom()
 	return true
 }
 
-// watch notes that the other end of c has not said anything yet.
-func (d *Descriptors) watch(c silentConn) {
+// watch gives c the last place among the silent connections.
+func (d *Descriptors) watch(p *SilentPlace, c Evictable) {
 	if d == nil {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c.place().element = d.silent.PushBack(c)
+	p.conn, p.element = c, d.silent.PushBack(p)
 }
 
-// forget notes that the other end of c has said something, or is gone.
-func (d *Descriptors) forget(c silentConn) {
+// forget takes p out: its connection has sent something, or has ended.
+func (d *Descriptors) forget(p *SilentPlace) {
 	if d == nil {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if p := c.place(); p.element != nil {
+	if p.element != nil {
 		d.silent.Remove(p.element)
 		p.element = nil
 	}
@@ -168,7 +189,7 @@ func (l *countedListener) Accept() (net.Conn, error) {
 		if l.descriptors.enter(counted) {
 			counting := &countedConn{Conn: c, in: l, counted: counted}
 			if counted > 0 {
-				l.descriptors.watch(counting)
+				l.descriptors.watch(&counting.silent, counting)
 			}
 			return counting, nil
 		}
@@ -183,19 +204,19 @@ type countedConn struct {
 	counted int
 	closed  sync.Once
 	spoke   atomic.Bool
-	silent  silentPlace
+	silent  SilentPlace
 }
 
 func (c *countedConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 && !c.spoke.Swap(true) {
-		c.in.descriptors.forget(c)
+		c.in.descriptors.forget(&c.silent)
 	}
 	return n, err
 }
 
 func (c *countedConn) Close() error {
-	c.in.descriptors.forget(c)
+	c.in.descriptors.forget(&c.silent)
 	err := c.Conn.Close()
 	c.closed.Do(func() {
 		c.in.open.Add(-1)
@@ -204,29 +225,5 @@ func (c *countedConn) Close() error {
 	return err
 }
 
-func (c *countedConn) makeRoom()           { _ = c.Close() }
-func (c *countedConn) place() *silentPlace { return &c.silent }
-
-func (s *streamSocket) makeRoom() {
-	s.evicted.Store(true)
-	abort(s.conn)
-	s.ticket.leaveDescriptors()
-}
-
-func (s *streamSocket) place() *silentPlace { return &s.silent }
-
-// ended says why the reading ended.
-func (s *streamSocket) ended(c *gateway.Conn, err error) {
-	if s.evicted.Load() {
-		c.Close(gateway.ReasonNoDescriptors)
-	}
-	c.ReadEnded(err)
-}
-
-// heard notes that the device has said something.
-func (s *streamSocket) heard() {
-	if !s.spoke {
-		s.spoke = true
-		s.ticket.admission.descriptorsOf().forget(s)
-	}
-}
+// MakeRoom closes the connection.
+func (c *countedConn) MakeRoom() { _ = c.Close() }

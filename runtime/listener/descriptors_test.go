@@ -14,7 +14,7 @@ import (
 // fewDescriptors leaves devices most descriptors.
 func fewDescriptors(t *testing.T, most, each int) (*listener.Descriptors, *listener.Admission) {
 	t.Helper()
-	d := listener.DescriptorsOf(uint64(listener.OwnFiles + most))
+	d := listener.DescriptorsFor(most, slog.New(slog.DiscardHandler))
 	a, err := listener.NewAdmission(listener.AdmissionConfig{
 		Listener: "l", Descriptors: d, DescriptorsEach: each, Logger: slog.New(slog.DiscardHandler),
 	})

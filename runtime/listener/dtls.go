@@ -12,6 +12,8 @@ import (
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/logging"
+
+	"github.com/exgate/exgate/runtime/listener/internal/suite"
 )
 
 // This file is all that knows the DTLS library.
@@ -75,6 +77,17 @@ func dtlsSuitesByName() map[string]dtls.CipherSuiteID {
 		}
 	}
 	return known
+}
+
+// DTLSCipherName returns the IANA name of the cipher suite that name, an IANA or an OpenSSL one, stands for; ok is false if DTLS listeners do not
+// have it.
+func DTLSCipherName(name string) (iana string, ok bool) {
+	for known := range dtlsSuitesByName() {
+		if suite.Same(name, known) {
+			return known, true
+		}
+	}
+	return "", false
 }
 
 // dtlsOptions is what sessions are made with from now on.

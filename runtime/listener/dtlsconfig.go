@@ -57,8 +57,12 @@ type DTLSConfig struct {
 	Sockets *Sockets
 	// Logger takes what goes wrong. If zero, slog.Default().
 	Logger *slog.Logger
-	// Metrics counts. If zero, an unregistered set.
-	Metrics *Metrics
+	// Metrics counts handshakes and drops. If zero, an unregistered set.
+	Metrics *DTLSMetrics
+	// UDPMetrics counts datagrams that were dropped before DTLS. If zero, an unregistered set.
+	UDPMetrics *UDPMetrics
+	// CertMetrics counts reloads of certificate files. If zero, an unregistered set.
+	CertMetrics *CertMetrics
 }
 
 // unverifiedTimeout is how long a source has to prove its address: a round trip, and the retransmission of one lost datagram.
@@ -80,7 +84,7 @@ func (c *DTLSConfig) setDefaults() {
 		c.Logger = slog.Default()
 	}
 	if c.Metrics == nil {
-		c.Metrics = NewMetrics(nil)
+		c.Metrics = NewDTLSMetrics(nil)
 	}
 	c.Logger = c.Logger.With("listener", c.Name)
 }
@@ -123,7 +127,7 @@ func loadDTLSSecrets(cfg *DTLSConfig) (s dtlsSecrets, err error) {
 		if cfg.Verify == "none" {
 			ca = ""
 		}
-		if s.certs, err = loadCertificates(cfg.CertFile, cfg.KeyFile, ca, cfg.Logger, cfg.Metrics.reloads.MustCurryWith(map[string]string{"listener": cfg.Name})); err != nil {
+		if s.certs, err = loadCertificates(cfg.CertFile, cfg.KeyFile, ca, cfg.Logger, cfg.CertMetrics, cfg.Name); err != nil {
 			return s, err
 		}
 	}

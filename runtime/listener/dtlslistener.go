@@ -3,6 +3,7 @@ package listener
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -47,23 +48,16 @@ func ListenDTLS(ctx context.Context, cfg DTLSConfig) (*DTLS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening DTLS listener: %w", err)
 	}
-	udp := UDPConfig{
-		Name: l.cfg.Name, Bind: cfg.Bind, MaxPeers: cfg.MaxPeers,
+	l.mux, err = NewMux(ctx, UDPConfig{
+		Name: l.cfg.Name, Bind: cfg.Bind, IdleTimeout: time.Minute, MaxPeers: cfg.MaxPeers,
 		NewPeersPerSecond: l.cfg.NewPeersPerSecond, NewPeersPerPrefix: l.cfg.NewPeersPerPrefix,
-		QueueDatagrams: cfg.QueueDatagrams, MaxDatagram: maxDTLSRead, ReadBuffer: cfg.ReadBuffer, WriteBuffer: cfg.WriteBuffer, Sockets: cfg.Sockets, Logger: l.cfg.Logger, Metrics: l.cfg.Metrics,
-	}
-	udp.setDefaults()
-	socket, err := openUDP(ctx, udp)
+		QueueDatagrams: cfg.QueueDatagrams, MaxDatagram: maxDTLSRead, Workers: 1, ReadBuffer: cfg.ReadBuffer, WriteBuffer: cfg.WriteBuffer,
+		Sockets: cfg.Sockets, Logger: l.cfg.Logger, Metrics: l.cfg.UDPMetrics,
+	}, MuxHooks{Screen: l.screen, NewPeer: l.newPeer, Inline: true})
 	if err != nil {
 		return nil, fmt.Errorf("opening DTLS listener: %w", err)
 	}
-	l.queue = pipeRoom{udp.QueueDatagrams, udp.QueueBytes}
-	l.mux = newMux(socket, muxConfig{
-		screen: l.screen, newPeer: l.newPeer, inline: true, idleTimeout: time.Minute, maxPeers: udp.MaxPeers,
-		newPeers: udp.NewPeersPerSecond, newPeersPrefix: udp.NewPeersPerPrefix,
-		queueDatagrams: udp.QueueDatagrams, queueBytes: udp.QueueBytes, workers: 1,
-		losses: newLossCounters(udp.Metrics, udp.Name), log: udp.Logger,
-	})
+	l.queue.datagrams, l.queue.bytes = l.mux.QueueLimit()
 	return l, nil
 }
 
@@ -72,7 +66,7 @@ func newDTLS(cfg DTLSConfig) (*DTLS, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	l := &DTLS{cfg: cfg, counters: dtlsCounters{cfg.Name, cfg.Metrics.dtls}, ids: make(map[connectionID]*dtlsSession), greylist: newGreylist(), failures: newOpeningLog(cfg.Logger)}
+	l := &DTLS{cfg: cfg, counters: dtlsCounters{cfg.Name, cfg.Metrics}, ids: make(map[connectionID]*dtlsSession), greylist: newGreylist(), failures: newOpeningLog(cfg.Logger)}
 	var err error
 	if l.secrets, err = loadDTLSSecrets(&l.cfg); err != nil {
 		return nil, err
@@ -86,6 +80,16 @@ func newDTLS(cfg DTLSConfig) (*DTLS, error) {
 	return l, nil
 }
 
+// Check reads the files and looks for what [ListenDTLS] would refuse, without opening a socket.
+func (c DTLSConfig) Check() error {
+	c.Logger = slog.New(slog.DiscardHandler)
+	l, err := newDTLS(c)
+	if err == nil {
+		l.giveUp(nil)
+	}
+	return err
+}
+
 // renew gives the next sessions what the files hold now.
 func (l *DTLS) renew() error {
 	o, err := l.secrets.options()
@@ -97,7 +101,7 @@ func (l *DTLS) renew() error {
 }
 
 // Addr is the address that the socket is bound to.
-func (l *DTLS) Addr() net.Addr { return net.UDPAddrFromAddrPort(l.mux.socket.addr()) }
+func (l *DTLS) Addr() net.Addr { return l.mux.Addr() }
 
 // Close stops the reading and ends all handshakes. Connections stay and may send; the socket is freed when the last of them has ended.
 func (l *DTLS) Close() error {

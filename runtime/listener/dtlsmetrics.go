@@ -2,15 +2,16 @@ package listener
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// dtlsMetrics are the vectors of DTLS listeners.
-type dtlsMetrics struct {
+// DTLSMetrics counts handshakes and what is dropped between a DTLS client and its handler.
+type DTLSMetrics struct {
 	handshakes *prometheus.CounterVec
 	dropped    *prometheus.CounterVec
 	unverified *prometheus.GaugeVec
 }
 
-func newDTLSMetrics() dtlsMetrics {
-	return dtlsMetrics{
+// NewDTLSMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+func NewDTLSMetrics(reg prometheus.Registerer) *DTLSMetrics {
+	m := &DTLSMetrics{
 		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_dtls_handshakes_total",
 			Help: "DTLS handshakes by result: completed, failed, timeout, evicted (too many at once), refused, closed, unproved (the source was silent after its first ClientHello).",
@@ -22,10 +23,10 @@ func newDTLSMetrics() dtlsMetrics {
 			Name: "exgate_dtls_unverified", Help: "Sources of a first ClientHello that have not proved their address yet.",
 		}, []string{"listener"}),
 	}
-}
-
-func (m dtlsMetrics) register(reg prometheus.Registerer) {
-	reg.MustRegister(m.handshakes, m.dropped, m.unverified)
+	if reg != nil {
+		reg.MustRegister(m.handshakes, m.dropped, m.unverified)
+	}
+	return m
 }
 
 // How a handshake ended; the labels of exgate_dtls_handshakes_total.
@@ -42,7 +43,7 @@ const (
 // dtlsCounters are one listener's.
 type dtlsCounters struct {
 	name string
-	m    dtlsMetrics
+	m    *DTLSMetrics
 }
 
 func (c dtlsCounters) handshake(result string) { c.m.handshakes.WithLabelValues(c.name, result).Inc() }

@@ -50,7 +50,7 @@ func (l *DTLS) drop(why drop) {
 	switch why {
 	case passed:
 	case dropPipeFull:
-		l.mux.cfg.losses.add(lostQueueFull)
+		l.mux.QueueFull()
 	default:
 		l.counters.drop(why)
 	}

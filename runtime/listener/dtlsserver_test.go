@@ -27,7 +27,8 @@ func serveDTLS(t testing.TB, cfg listener.DTLSConfig, limits gateway.Limits, byt
 	if cfg.Bind == "" {
 		cfg.Bind = "127.0.0.1:0"
 	}
-	cfg.Name, cfg.Metrics, cfg.Logger = "d", s.metrics(), slog.New(slog.DiscardHandler)
+	cfg.Name, cfg.Logger = "d", slog.New(slog.DiscardHandler)
+	cfg.Metrics, cfg.UDPMetrics, cfg.CertMetrics = listener.NewDTLSMetrics(s.counting()), listener.NewUDPMetrics(s.counts), listener.NewCertMetrics(s.counts)
 	var err error
 	if s.listener, err = listener.ListenDTLS(t.Context(), cfg); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"context"
 	"errors"
 	"hash/maphash"
 	"net"
@@ -11,6 +12,12 @@ import (
 )
 
 const muxShards = 64
+
+// How long to wait after a failed read: doubled at each failure in a row.
+const (
+	readPauseMin = 5 * time.Millisecond
+	readPauseMax = time.Second
+)
 
 // mux makes peers of the sources of one UDP socket's datagrams. A peer has no goroutine: where it has datagrams, a worker runs it.
 type mux struct {
@@ -48,6 +55,37 @@ func newMux(socket datagrams, cfg muxConfig) *mux {
 	return m
 }
 
+// NewMux opens the socket of cfg, with defaults for what is zero. Nothing is read before serve. Peers are admitted by cfg.Admission.
+func NewMux(ctx context.Context, cfg UDPConfig, hooks MuxHooks) (*mux, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	cfg.setDefaults()
+	socket, err := openUDP(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	admit := func(source netip.AddrPort) (Ticket, bool) { return cfg.Admission.Admit(source.Addr()) }
+	return newMux(socket, muxConfig{
+		MuxHooks: hooks, admit: admit, idleTimeout: cfg.IdleTimeout, maxPeers: cfg.MaxPeers,
+		newPeers: cfg.NewPeersPerSecond, newPeersPrefix: cfg.NewPeersPerPrefix,
+		queueDatagrams: cfg.QueueDatagrams, queueBytes: cfg.QueueBytes, workers: cfg.Workers,
+		losses: newLossCounters(cfg.Metrics, cfg.Name), log: cfg.Logger,
+	}), nil
+}
+
+// Addr is the address that the socket is bound to.
+func (m *mux) Addr() net.Addr { return net.UDPAddrFromAddrPort(m.socket.addr()) }
+
+// Peers is how many peers there are.
+func (m *mux) Peers() int { return int(m.peers.Load()) }
+
+// QueueLimit is how much may wait for the receiver of one peer.
+func (m *mux) QueueLimit() (datagrams, bytes int) { return m.cfg.queueDatagrams, m.cfg.queueBytes }
+
+// QueueFull counts a datagram for which a queue behind its receiver had no room.
+func (m *mux) QueueFull() { m.cfg.losses.add(lostQueueFull) }
+
 // serve reads the socket until stop.
 func (m *mux) serve() {
 	m.mu.Lock()
@@ -56,16 +94,16 @@ func (m *mux) serve() {
 	if m.cfg.idleTimeout > 0 {
 		go m.sweep()
 	}
-	pause := backoffMin
+	pause := readPauseMin
 	for !m.isStopped() {
 		n, err := m.socket.read()
 		if err == nil {
-			pause = backoffMin
+			pause = readPauseMin
 			m.dispatchAll(n)
 		} else if !errors.Is(err, net.ErrClosed) {
 			m.cfg.log.Error("reading UDP socket failed, trying again", "address", m.socket.addr(), "error", err)
 			m.wait(pause)
-			pause = min(2*pause, backoffMax)
+			pause = min(2*pause, readPauseMax)
 		}
 	}
 	m.mu.Lock()
@@ -120,7 +158,7 @@ func (m *mux) open(a arrival, now time.Duration) *peer {
 
 // admit asks everyone who may refuse a new peer, the cheapest first.
 func (m *mux) admit(a arrival, now time.Duration) (ticket Ticket, reason loss, ok bool) {
-	if m.cfg.screen != nil && !m.cfg.screen(a.source, a.b) {
+	if m.cfg.Screen != nil && !m.cfg.Screen(a.source, a.b) {
 		return ticket, lostScreened, false
 	}
 	if m.peers.Load() >= int64(m.cfg.maxPeers) {

@@ -44,18 +44,23 @@ type receiver interface {
 	ended()
 }
 
+// MuxHooks are what a mux calls.
+type MuxHooks struct {
+	// Screen says on the receiving goroutine whether a datagram of an unknown source may open a peer, before that costs anything.
+	// It must not block. If zero, each may.
+	Screen func(source netip.AddrPort, b []byte) bool
+	// NewPeer makes the receiver of a new peer, before the first datagram is handed to it. nil refuses the peer.
+	NewPeer func(p *peer) receiver
+	// Inline runs NewPeer and the receivers on the goroutine that reads the socket (Ended and Idle: on the one that closes or sweeps)
+	// and not on workers: they must not block then.
+	Inline bool
+}
+
 // muxConfig is a mux's. Zero fields mean what they say, the listeners fill in defaults.
 type muxConfig struct {
-	// screen says on the receiving goroutine whether a datagram of an unknown source may open a peer, before that costs anything.
-	// It must not block. If zero, each may.
-	screen func(source netip.AddrPort, b []byte) bool
+	MuxHooks
 	// admit counts the peer that would be made for source, or refuses it. It must not block. If zero, all are admitted.
 	admit func(source netip.AddrPort) (Ticket, bool)
-	// newPeer makes the receiver of a new peer, before the first datagram is handed to it. nil refuses the peer.
-	newPeer func(p *peer) receiver
-	// inline runs newPeer and the receivers on the goroutine that reads the socket (ended and idle: on the one that closes or sweeps)
-	// and not on workers: they must not block then.
-	inline bool
 
 	idleTimeout    time.Duration // see receiver.idle; zero: never
 	maxPeers       int

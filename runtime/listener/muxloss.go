@@ -37,7 +37,7 @@ func (l loss) String() string {
 // lossCounters has a listener's counter for each loss.
 type lossCounters [losses]prometheus.Counter
 
-func newLossCounters(m *Metrics, listener string) *lossCounters {
+func newLossCounters(m *UDPMetrics, listener string) *lossCounters {
 	var c lossCounters
 	for l := range losses {
 		c[l] = m.datagramsDropped.WithLabelValues(listener, l.String())

@@ -124,7 +124,7 @@ func (p *peer) scheduleUnlock() {
 	p.mu.Unlock()
 	switch {
 	case !run:
-	case p.mux.cfg.inline:
+	case p.mux.cfg.Inline:
 		for p.run() {
 		}
 	default:
@@ -181,7 +181,7 @@ func (p *peer) open() {
 		return
 	}
 	p.opened = true
-	if p.receiver = p.mux.cfg.newPeer(p); p.receiver == nil {
+	if p.receiver = p.mux.cfg.NewPeer(p); p.receiver == nil {
 		p.mux.cfg.losses.add(lostRefused)
 		p.close()
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-	"github.com/exgate/exgate/runtime/listener"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -22,10 +21,10 @@ type server struct {
 	counts  *prometheus.Registry
 }
 
-// metrics are the listener's.
-func (s *server) metrics() *listener.Metrics {
+// count makes the registry of the listener's counters.
+func (s *server) counting() prometheus.Registerer {
 	s.counts = prometheus.NewRegistry()
-	return listener.NewMetrics(s.counts)
+	return s.counts
 }
 
 func (s *server) start(t testing.TB, l gateway.Listener, bytes func(gateway.ConnectionAdapter, []byte), limits gateway.Limits) {

@@ -120,7 +120,7 @@ func (l *stream) admit(c streamConn) (*streamSocket, bool) {
 		_ = s.Abort()
 		return s, false
 	}
-	l.admission.descriptorsOf().watch(s)
+	s.ticket.Silent(&s.silent, s)
 	return s, true
 }
 
@@ -183,7 +183,7 @@ func (l *stream) open(s *streamSocket, e *openingConn) (socket, error) {
 		}
 	}
 	if l.tls == nil {
-		return s, s.ticket.settle()
+		return s, s.ticket.Settle()
 	}
 	return l.tls.handshake(s, e)
 }

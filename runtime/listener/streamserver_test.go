@@ -33,6 +33,7 @@ func serveStream(t testing.TB, cfg listener.TCPConfig, bytes func(gateway.Connec
 func serveTLS(t testing.TB, cfg listener.TLSConfig, bytes func(gateway.ConnectionAdapter, []byte), limits gateway.Limits) *streamServer {
 	t.Helper()
 	s := newStreamServer(&cfg.TCPConfig)
+	cfg.CertMetrics = listener.NewCertMetrics(s.counts)
 	l, err := listener.ListenTLS(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +43,7 @@ func serveTLS(t testing.TB, cfg listener.TLSConfig, bytes func(gateway.Connectio
 
 func newStreamServer(cfg *listener.TCPConfig) *streamServer {
 	s := new(streamServer)
-	cfg.Name, cfg.Metrics = "l", s.metrics()
+	cfg.Name, cfg.Metrics = "l", listener.NewMetrics(s.counting())
 	if cfg.Bind == "" {
 		cfg.Bind = "127.0.0.1:0"
 	}

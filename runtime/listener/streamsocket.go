@@ -37,7 +37,7 @@ type streamSocket struct {
 	deadline    readDeadline
 
 	evicted atomic.Bool // it makes room for another
-	silent  silentPlace
+	silent  SilentPlace
 
 	// Owned by the reading goroutine.
 	early   []byte // what came with the PROXY header
@@ -200,7 +200,7 @@ func (s *streamSocket) CloseWrite(linger time.Duration) error {
 
 // Close frees the socket and its place.
 func (s *streamSocket) Close() error {
-	s.ticket.admission.descriptorsOf().forget(s)
+	s.ticket.Heard(&s.silent)
 	err := s.conn.Close()
 	s.ticket.Release()
 	return err
@@ -212,4 +212,27 @@ func (s *streamSocket) Abort() error {
 		_ = tcp.SetLinger(0)
 	}
 	return s.Close()
+}
+
+// MakeRoom closes the socket in favour of another connection.
+func (s *streamSocket) MakeRoom() {
+	s.evicted.Store(true)
+	abort(s.conn)
+	s.ticket.LeaveDescriptors()
+}
+
+// ended says why the reading ended.
+func (s *streamSocket) ended(c *gateway.Conn, err error) {
+	if s.evicted.Load() {
+		c.Close(gateway.ReasonNoDescriptors)
+	}
+	c.ReadEnded(err)
+}
+
+// heard notes that the device has said something.
+func (s *streamSocket) heard() {
+	if !s.spoke {
+		s.spoke = true
+		s.ticket.Heard(&s.silent)
+	}
 }

@@ -30,21 +30,35 @@ func (t *Ticket) Release() {
 	if t.perSource {
 		t.admission.perSource.leave(t.source)
 	}
-	t.leaveDescriptors()
+	t.LeaveDescriptors()
 	if t.entered {
 		t.admission.leave()
 	}
 }
 
-// leaveDescriptors gives the descriptors back. Calling it again, on any goroutine, does nothing.
-func (t *Ticket) leaveDescriptors() {
+// Silent puts c, which has not sent anything yet, among the connections that make room when descriptors run out. Heard undoes it.
+func (t *Ticket) Silent(p *SilentPlace, c Evictable) {
+	if t.admission != nil {
+		t.admission.files.watch(p, c)
+	}
+}
+
+// Heard notes that the connection at p has sent something, or has ended.
+func (t *Ticket) Heard(p *SilentPlace) {
+	if t.admission != nil {
+		t.admission.files.forget(p)
+	}
+}
+
+// LeaveDescriptors gives the descriptors back. Calling it again, on any goroutine, does nothing.
+func (t *Ticket) LeaveDescriptors() {
 	if t.admission != nil && atomic.OrUint32(&t.given, descriptorsGiven)&descriptorsGiven == 0 {
 		t.admission.files.leave(t.admission.filesEach)
 	}
 }
 
-// settle counts a connection that was admitted while it was silent against the listener's limits. What it does not get is counted and logged.
-func (t *Ticket) settle() error {
+// Settle counts a connection that was admitted while it was silent against the listener's limits. What it does not get is counted and logged.
+func (t *Ticket) Settle() error {
 	a := t.admission
 	if a == nil || t.entered {
 		return nil
@@ -62,7 +76,7 @@ func (t Ticket) settled(ok bool) (Ticket, bool) {
 	if !ok {
 		return Ticket{}, false
 	}
-	if t.settle() != nil {
+	if t.Settle() != nil {
 		t.Release()
 		return Ticket{}, false
 	}

@@ -7,7 +7,7 @@ import (
 
 // A proxy's connections are its devices': they are let in, counted and banned by their own addresses.
 func TestRebindCountsTheDevice(t *testing.T) {
-	m := NewMetrics(nil)
+	m := NewAdmissionMetrics(nil)
 	list, err := ParseAccess([]string{"deny 192.168.0.0/16"})
 	if err != nil {
 		t.Fatal(err)

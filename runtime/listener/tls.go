@@ -22,6 +22,8 @@ type TLSConfig struct {
 	KeyFile string
 	// CAFile is the PEM file of those who sign the certificates of devices. If zero, no device's certificate can be verified.
 	CAFile string
+	// CertMetrics counts reloads of the files. If zero, an unregistered set.
+	CertMetrics *CertMetrics
 	// ReloadInterval is how often the files are looked at for changes. If zero, 5 s.
 	ReloadInterval time.Duration
 	// Verify is none, which asks devices for no certificate, or peer, which verifies it against CAFile. If zero, none.

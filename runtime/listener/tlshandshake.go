@@ -28,7 +28,7 @@ func newSecure(cfg TLSConfig) (*secure, error) {
 	}
 	label := prometheus.Labels{"listener": cfg.Name}
 	log := cfg.Logger.With("listener", cfg.Name)
-	certs, err := loadCertificates(cfg.CertFile, cfg.KeyFile, cfg.CAFile, log, cfg.Metrics.reloads.MustCurryWith(label))
+	certs, err := loadCertificates(cfg.CertFile, cfg.KeyFile, cfg.CAFile, log, cfg.CertMetrics, cfg.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (s *secure) shake(socket *streamSocket, e *openingConn) (*tlsSocket, error)
 	} else if err != nil {
 		return nil, err
 	}
-	if err := socket.ticket.settle(); err != nil {
+	if err := socket.ticket.Settle(); err != nil {
 		return nil, err
 	}
 	if !e.enter(e.in.shaking, socket.peer.Addr()) {

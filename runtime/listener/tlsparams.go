@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/exgate/exgate/runtime/listener/internal/suite"
 )
 
 // tlsVersions are the names of protocol versions, as EMQX's with the tlsv before them or without.
@@ -40,12 +42,12 @@ func parseTLSVersions(lowest, highest string) (low, high uint16, err error) {
 func parseCiphers(names []string) ([]uint16, error) {
 	var ids []uint16
 	for _, name := range names {
-		suite := findCipher(name)
-		if suite == nil {
+		cipher := findCipher(name)
+		if cipher == nil {
 			return nil, fmt.Errorf("cipher suite %q is not known", name)
 		}
-		if slices.Contains(suite.SupportedVersions, tls.VersionTLS12) {
-			ids = append(ids, suite.ID)
+		if slices.Contains(cipher.SupportedVersions, tls.VersionTLS12) {
+			ids = append(ids, cipher.ID)
 		}
 	}
 	if len(names) > 0 && len(ids) == 0 {
@@ -55,14 +57,10 @@ func parseCiphers(names []string) ([]uint16, error) {
 }
 
 func findCipher(name string) *tls.CipherSuite {
-	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
-		if sameCipher(name, suite.Name) {
-			return suite
+	for _, known := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		if suite.Same(name, known.Name) {
+			return known
 		}
 	}
 	return nil
 }
-
-// bareCipher is what the IANA and the OpenSSL name of a suite have in common, but for the RSA that OpenSSL leaves out where it is the key exchange
-// and the hash that it leaves out after POLY1305.
-var bareCipher = strings.NewReplacer("TLS_", "", "_WITH_", "", "_CBC_", "", "_", "", "-", "").Replace

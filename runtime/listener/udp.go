@@ -16,27 +16,18 @@ import (
 type UDP struct {
 	mux       *mux
 	admission *Admission
+	attach    func(gateway.Transport) (*gateway.Conn, error)
 }
 
 var _ gateway.Listener = (*UDP)(nil)
 
 // ListenUDP opens the socket. Nothing is read before Serve.
 func ListenUDP(ctx context.Context, cfg UDPConfig) (*UDP, error) {
-	if err := cfg.check(); err != nil {
-		return nil, fmt.Errorf("opening UDP listener: %w", err)
-	}
-	cfg.setDefaults()
-	socket, err := openUDP(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("opening UDP listener: %w", err)
-	}
 	l := &UDP{admission: cfg.Admission}
-	l.mux = newMux(socket, muxConfig{
-		screen: l.allowed, admit: l.admit, idleTimeout: cfg.IdleTimeout, maxPeers: cfg.MaxPeers,
-		newPeers: cfg.NewPeersPerSecond, newPeersPrefix: cfg.NewPeersPerPrefix,
-		queueDatagrams: cfg.QueueDatagrams, queueBytes: cfg.QueueBytes, workers: cfg.Workers,
-		losses: newLossCounters(cfg.Metrics, cfg.Name), log: cfg.Logger,
-	})
+	var err error
+	if l.mux, err = NewMux(ctx, cfg, MuxHooks{Screen: l.allowed, NewPeer: l.newPeer}); err != nil {
+		return nil, fmt.Errorf("opening UDP listener: %w", err)
+	}
 	return l, nil
 }
 
@@ -44,27 +35,26 @@ func (l *UDP) allowed(source netip.AddrPort, _ []byte) bool {
 	return l.admission.Allowed(source.Addr())
 }
 
-func (l *UDP) admit(source netip.AddrPort) (ticket Ticket, ok bool) {
-	return l.admission.Admit(source.Addr())
+// newPeer makes the connection of a peer.
+func (l *UDP) newPeer(p *peer) receiver {
+	s := &udpSocket{peer: p}
+	conn, err := l.attach(s)
+	if err != nil {
+		return nil
+	}
+	s.conn = conn
+	return s
 }
 
 // Addr is the address that the socket is bound to.
-func (l *UDP) Addr() net.Addr { return net.UDPAddrFromAddrPort(l.mux.socket.addr()) }
+func (l *UDP) Addr() net.Addr { return l.mux.Addr() }
 
 // Close stops the reading. The connections stay and may send; the socket is freed when the last of them has ended.
 func (l *UDP) Close() error { return l.mux.stop() }
 
 // Serve reads until Close. Connections are made, and their handlers called, on goroutines that are there only while there is something to do.
 func (l *UDP) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
-	l.mux.cfg.newPeer = func(p *peer) receiver {
-		s := &udpSocket{peer: p}
-		conn, err := attach(s)
-		if err != nil {
-			return nil
-		}
-		s.conn = conn
-		return s
-	}
+	l.attach = attach
 	l.mux.serve()
 	return nil
 }

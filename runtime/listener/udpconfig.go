@@ -44,7 +44,7 @@ type UDPConfig struct {
 	// Logger takes what goes wrong while reading. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts. If zero, an unregistered set.
-	Metrics *Metrics
+	Metrics *UDPMetrics
 }
 
 func (c *UDPConfig) setDefaults() {
@@ -62,7 +62,7 @@ func (c *UDPConfig) setDefaults() {
 		c.Logger = slog.Default()
 	}
 	if c.Metrics == nil {
-		c.Metrics = NewMetrics(nil)
+		c.Metrics = NewUDPMetrics(nil)
 	}
 }
 

@@ -26,7 +26,7 @@ func serveUDPWith(t testing.TB, cfg listener.UDPConfig, limits gateway.Limits, b
 	if cfg.Bind == "" {
 		cfg.Bind = "127.0.0.1:0"
 	}
-	cfg.Name, cfg.Metrics = "udp", s.metrics()
+	cfg.Name, cfg.Metrics = "udp", listener.NewUDPMetrics(s.counting())
 	var err error
 	if s.listener, err = listener.ListenUDP(t.Context(), cfg); err != nil {
 		t.Fatal(err)

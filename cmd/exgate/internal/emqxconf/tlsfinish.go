@@ -94,9 +94,13 @@ func (s *scope) ciphers(v said) {
 	if v.Value == nil {
 		return
 	}
+	cipherName := listener.CipherName
+	if s.kind == "dtls" {
+		cipherName = listener.DTLSCipherName
+	}
 	var kept, unknown []string
 	for _, name := range texts(v.Value) {
-		iana, ok := listener.CipherName(s.kind, name)
+		iana, ok := cipherName(name)
 		switch {
 		case ok:
 			kept = append(kept, iana)

@@ -26,7 +26,7 @@ func (l *listeners) admission(name string, cfg config.Listener) (*listener.Admis
 		Rate: float64(cfg.ConnectionRate), Burst: cfg.ConnectionBurst, Total: l.total,
 		Descriptors: l.service.files, DescriptorsEach: l.descriptorsEach(cfg),
 		Ban:    listener.BanConfig{Failures: cfg.Ban.Failures, Window: cfg.Ban.Window, Duration: cfg.Ban.Duration},
-		Logger: s.log, Metrics: l.metrics,
+		Logger: s.log, Metrics: l.metrics.admission,
 	})
 	if err != nil {
 		return nil, l.cfg.Problem(key, "%v", err)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
@@ -16,10 +18,26 @@ import (
 type listeners struct {
 	service *Service
 	cfg     *config.Config // that says what they are
-	metrics *listener.Metrics
+	metrics *listenerMetrics
 	total   *listener.TotalLimit
 	module  string                            // of whose file they are; empty for those of the configuration
 	onStop  func(func(context.Context) error) // takes what ends after them
+}
+
+// listenerMetrics are those of all kinds of listeners.
+type listenerMetrics struct {
+	streams   *listener.Metrics
+	admission *listener.AdmissionMetrics
+	certs     *listener.CertMetrics
+	udp       *listener.UDPMetrics
+	dtls      *listener.DTLSMetrics
+}
+
+func newListenerMetrics(reg prometheus.Registerer) *listenerMetrics {
+	return &listenerMetrics{
+		streams: listener.NewMetrics(reg), admission: listener.NewAdmissionMetrics(reg), certs: listener.NewCertMetrics(reg),
+		udp: listener.NewUDPMetrics(reg), dtls: listener.NewDTLSMetrics(reg),
+	}
 }
 
 // startListeners opens the sockets of devices, last of all: whoever connects is served.
@@ -43,7 +61,7 @@ func (s *Service) startListeners(ctx context.Context) error {
 
 func newListeners(s *Service) *listeners {
 	return &listeners{
-		service: s, cfg: s.cfg, metrics: listener.NewMetrics(s.registry), total: listener.NewTotalLimit(s.cfg.MaxConnections),
+		service: s, cfg: s.cfg, metrics: newListenerMetrics(s.registry), total: listener.NewTotalLimit(s.cfg.MaxConnections),
 		onStop: func(stop func(context.Context) error) { s.stops = append(s.stops, stop) },
 	}
 }

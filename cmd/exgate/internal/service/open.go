@@ -26,7 +26,7 @@ func (l *listeners) open(ctx context.Context, name string, cfg config.Listener, 
 func (l *listeners) tcp(name string, cfg config.Listener, a *listener.Admission) listener.TCPConfig {
 	s := l.service
 	tcp := listener.TCPConfig{
-		Name: name, Bind: cfg.Bind, Admission: a, Sockets: s.opener.For("listeners." + name), Logger: s.log, Metrics: l.metrics,
+		Name: name, Bind: cfg.Bind, Admission: a, Sockets: s.opener.For("listeners." + name), Logger: s.log, Metrics: l.metrics.streams,
 		Options: listener.SocketOptions{
 			Backlog: cfg.Socket.Backlog, RecvBuffer: cfg.Socket.RecvBuffer, SendBuffer: cfg.Socket.SendBuffer,
 			NoDelay: cfg.Socket.NoDelay, KeepAlive: cfg.Socket.KeepAlive, ReusePort: cfg.Socket.ReusePort,
@@ -43,7 +43,7 @@ func (l *listeners) tls(name string, cfg config.Listener, a *listener.Admission)
 	return listener.TLSConfig{
 		TCPConfig: l.tcp(name, cfg, a), CertFile: of.Cert, KeyFile: of.Key, CAFile: of.CA, Verify: of.Verify, FailIfNoCert: of.FailIfNoCert,
 		MinVersion: of.MinVersion, MaxVersion: of.MaxVersion, Ciphers: of.Ciphers,
-		HandshakeTimeout: of.HandshakeTimeout, MaxHandshakes: of.MaxHandshakes,
+		HandshakeTimeout: of.HandshakeTimeout, MaxHandshakes: of.MaxHandshakes, CertMetrics: l.metrics.certs,
 	}
 }
 
@@ -52,7 +52,7 @@ func (l *listeners) udp(name string, cfg config.Listener, a *listener.Admission)
 		Name: name, Bind: cfg.Bind, Admission: a, IdleTimeout: cfg.IdleTimeout,
 		MaxPeers: cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond), QueueDatagrams: cfg.UDP.Queue,
 		ReadBuffer: cfg.Socket.RecvBuffer, WriteBuffer: cfg.Socket.SendBuffer,
-		Sockets: l.service.opener.For("listeners." + name), Logger: l.service.log, Metrics: l.metrics,
+		Sockets: l.service.opener.For("listeners." + name), Logger: l.service.log, Metrics: l.metrics.udp,
 	}
 }
 
@@ -64,7 +64,8 @@ func (l *listeners) dtls(name string, cfg config.Listener, a *listener.Admission
 		Ciphers: of.Ciphers, ConnectionIDs: of.ConnectionIDs, HandshakeTimeout: of.HandshakeTimeout, MaxHandshakes: of.MaxHandshakes,
 		MaxPeers: cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond), QueueDatagrams: cfg.UDP.Queue,
 		ReadBuffer: cfg.Socket.RecvBuffer, WriteBuffer: cfg.Socket.SendBuffer,
-		Sockets: l.service.opener.For("listeners." + name), Logger: l.service.log, Metrics: l.metrics,
+		Sockets: l.service.opener.For("listeners." + name), Logger: l.service.log,
+		Metrics: l.metrics.dtls, UDPMetrics: l.metrics.udp, CertMetrics: l.metrics.certs,
 	}
 }
 

@@ -18,7 +18,7 @@ func TestEverySettingReachesTheListener(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &listeners{service: &Service{opener: sockets}, cfg: &config.Config{}, metrics: listener.NewMetrics(nil)}
+	l := &listeners{service: &Service{opener: sockets}, cfg: &config.Config{}, metrics: newListenerMetrics(nil)}
 	a := new(listener.Admission)
 	for _, test := range []struct {
 		config any
