@@ -22,9 +22,9 @@ import (
 
 // How often a handler that cannot be asked is asked again.
 const (
-	firstAsking   = 100 * time.Millisecond
-	slowestAsking = 3 * time.Second
-	mostLosses    = 2 // connections that the question may cost
+	firstQueryPause   = 100 * time.Millisecond
+	longestQueryPause = 3 * time.Second
+	mostLosses        = 2 // connections that the question may cost
 )
 
 type newHandler = func(gateway.ConnectionAdapter) gateway.ConnectionHandler
@@ -40,57 +40,57 @@ type auto struct {
 	log    *slog.Logger
 	ctx    context.Context // ends with the client
 	stop   context.CancelFunc
-	asker  sync.WaitGroup
+	tasks  sync.WaitGroup
 	lost   chan struct{} // has a value after forget
 
-	mu       sync.Mutex // guards the fields below
-	found    *spoken
-	speakers map[Dialect]newHandler // of dialects that were found before
-	asking   *asking                // nil where nobody asks
-	trying   chan struct{}          // closed when the first event under way was answered; nil: none is
-	losses   int                    // of the connection, over questions
+	mu            sync.Mutex // guards the fields below
+	found         *speaker
+	newHandlers   map[Dialect]newHandler // of dialects that were found before
+	query         *query                 // nil where nobody asks
+	firstUnderWay chan struct{}          // closed when the first event under way was answered; nil: none is
+	losses        int                    // of the connection, over questions
 }
 
-// spoken is a dialect that was found.
-type spoken struct {
+// speaker is a dialect that was found.
+type speaker struct {
 	dialect    Dialect
 	newHandler newHandler
 }
 
-// asking is one attempt, for all who wait for it.
-type asking struct {
+// query is one attempt, for all who wait for it.
+type query struct {
 	done chan struct{}
 	err  error // set before done is closed
 }
 
 func newAuto(c *Client) *auto {
 	a := &auto{
-		target: c.target, caller: c.caller, speak: c.speak, log: c.target.Log, lost: make(chan struct{}, 1), speakers: make(map[Dialect]newHandler),
+		target: c.target, caller: c.caller, speak: c.speak, log: c.target.Log, lost: make(chan struct{}, 1), newHandlers: make(map[Dialect]newHandler),
 	}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	return a
 }
 
 // start asks the handler in the background whenever its dialect is not known.
-func (a *auto) start() { a.asker.Go(a.run) }
+func (a *auto) start() { a.tasks.Go(a.run) }
 
 // close ends the asking.
 func (a *auto) close() {
 	a.stop()
-	a.asker.Wait()
+	a.tasks.Wait()
 }
 
 func (a *auto) run() {
-	pause := firstAsking
+	pause := firstQueryPause
 	for {
-		if err := a.askAny(); err != nil {
+		if err := a.queryAny(); err != nil {
 			if !backoff.Sleep(a.ctx, pause) {
 				return
 			}
-			pause = min(2*pause, slowestAsking)
+			pause = min(2*pause, longestQueryPause)
 			continue
 		}
-		pause = firstAsking
+		pause = firstQueryPause
 		select { // where the server did not tell, a connection's first event asks
 		case <-a.lost:
 		case <-a.ctx.Done():
@@ -99,8 +99,8 @@ func (a *auto) run() {
 	}
 }
 
-// askAny asks the backend that a new connection would get.
-func (a *auto) askAny() error {
+// queryAny asks the backend that a new connection would get.
+func (a *auto) queryAny() error {
 	pin := a.target.Pool.Pin()
 	defer pin.Release()
 	ctx, cancel := context.WithTimeout(a.ctx, a.target.Timeout)
@@ -110,14 +110,14 @@ func (a *auto) askAny() error {
 		err = a.find(to)
 	}
 	if err != nil && a.ctx.Err() == nil {
-		reason, check := a.trouble(err)
+		reason, check := a.diagnose(err)
 		a.target.Warn(reason, err, check)
 	}
 	return err
 }
 
-// trouble is the close reason for a failed asking, and what a person should check.
-func (a *auto) trouble(err error) (gateway.CloseReason, string) {
+// diagnose is the close reason for a failed asking, and what a person should check.
+func (a *auto) diagnose(err error) (gateway.CloseReason, string) {
 	var none *probe.NotServedError
 	if errors.As(err, &none) {
 		return gateway.ReasonHandlerFailed, DialectAuto.unimplemented()
@@ -132,18 +132,18 @@ func (a *auto) find(to *backend.Backend) error {
 		a.mu.Unlock()
 		return nil
 	}
-	current := a.asking
+	current := a.query
 	if current == nil {
-		current = &asking{done: make(chan struct{})}
-		a.asking = current
-		a.asker.Go(func() { a.ask(to, current) })
+		current = &query{done: make(chan struct{})}
+		a.query = current
+		a.tasks.Go(func() { a.runQuery(to, current) })
 	}
 	a.mu.Unlock()
 	<-current.done
 	return current.err
 }
 
-func (a *auto) ask(to *backend.Backend, current *asking) {
+func (a *auto) runQuery(to *backend.Backend, current *query) {
 	connected := to.Ready()
 	f, err := probe.FindSession(a.ctx, to.RPC())
 	a.mu.Lock()
@@ -161,48 +161,48 @@ func (a *auto) ask(to *backend.Backend, current *asking) {
 	if err == nil && f.Dialects != nil {
 		_, err = a.learn(f)
 	}
-	a.asking = nil
+	a.query = nil
 	current.err = err
 	close(current.done)
 }
 
 // learn takes the first dialect of f; the caller holds mu.
-func (a *auto) learn(f probe.Finding) (*spoken, error) {
+func (a *auto) learn(f probe.Finding) (*speaker, error) {
 	d := Dialect(f.Dialects[0])
-	speaker, err := a.speaker(d)
+	h, err := a.newHandlerFor(d)
 	if err != nil {
 		return nil, err
 	}
-	a.found = &spoken{dialect: d, newHandler: speaker}
+	a.found = &speaker{dialect: d, newHandler: h}
 	a.log.Info("found the handler's dialect", "dialect", string(d), "by", f.How, "served", strings.Join(f.Dialects, " "))
 	return a.found, nil
 }
 
-// speaker returns what makes handlers in dialect d; the caller holds mu.
-func (a *auto) speaker(d Dialect) (newHandler, error) {
-	if a.speakers[d] == nil {
+// newHandlerFor returns what makes handlers in dialect d; the caller holds mu.
+func (a *auto) newHandlerFor(d Dialect) (newHandler, error) {
+	if a.newHandlers[d] == nil {
 		speaker, err := a.speak(d)
 		if err != nil {
 			return nil, err
 		}
-		a.speakers[d] = speaker
+		a.newHandlers[d] = speaker
 	}
-	return a.speakers[d], nil
+	return a.newHandlers[d], nil
 }
 
-func (a *auto) speakerOf(d Dialect) (newHandler, error) {
+func (a *auto) lockedNewHandlerFor(d Dialect) (newHandler, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.speaker(d)
+	return a.newHandlerFor(d)
 }
 
-// try returns the dialect, or nil where the caller's event is to find it, which ends with tried. It waits for other events that are to find it.
-func (a *auto) try() *spoken {
+// awaitFirst returns the dialect, or nil where the caller's event is to find it, which ends with tried. It waits for other events that are to find it.
+func (a *auto) awaitFirst() *speaker {
 	for {
 		a.mu.Lock()
-		found, trying := a.found, a.trying
+		found, trying := a.found, a.firstUnderWay
 		if found == nil && trying == nil {
-			a.trying = make(chan struct{})
+			a.firstUnderWay = make(chan struct{})
 		}
 		a.mu.Unlock()
 		if found != nil || trying == nil {
@@ -212,30 +212,30 @@ func (a *auto) try() *spoken {
 	}
 }
 
-func (a *auto) tried() {
+func (a *auto) firstDone() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	close(a.trying)
-	a.trying = nil
+	close(a.firstUnderWay)
+	a.firstUnderWay = nil
 }
 
 // foundBy notes that an event was taken in dialect d.
-func (a *auto) foundBy(d Dialect) *spoken {
+func (a *auto) foundBy(d Dialect) *speaker {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s, _ := a.learn(probe.Finding{Dialects: []string{string(d)}, How: "its answer to the first event"}) // d has a speaker
 	return s
 }
 
-// askAgain is called when no dialect took the first event.
-func (a *auto) askAgain() {
+// retryQuery is called when no dialect took the first event.
+func (a *auto) retryQuery() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.losses = 0
 }
 
 // forget is called after a call that the handler did not know, or could not be reached for: it may have been replaced by one of another dialect.
-func (a *auto) forget(s *spoken) {
+func (a *auto) forget(s *speaker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.found != s {
@@ -249,7 +249,7 @@ func (a *auto) forget(s *spoken) {
 	}
 }
 
-func (a *auto) current() *spoken {
+func (a *auto) current() *speaker {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.found

@@ -14,9 +14,9 @@ import (
 // autoHandler is a connection whose handler's dialect was perhaps not known when it came.
 type autoHandler struct {
 	callback.Delivery
-	auto  *auto
-	spoke *spoken
-	inner gateway.ConnectionHandler // nil until the dialect is known
+	auto    *auto
+	speaker *speaker
+	inner   gateway.ConnectionHandler // nil until the dialect is known
 }
 
 var _ gateway.Drainer = (*autoHandler)(nil)
@@ -29,26 +29,26 @@ func (a *auto) newHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHand
 }
 
 func (h *autoHandler) OnSocketCreated(info gateway.ConnInfo) error {
-	if h.spoke = h.auto.current(); h.spoke == nil {
+	if h.speaker = h.auto.current(); h.speaker == nil {
 		err := h.Deliver(h.auto, nil)
 		h.Pin.Release()
 		if err != nil {
 			return err
 		}
-		if h.spoke = h.auto.current(); h.spoke == nil {
-			return h.askBy(info)
+		if h.speaker = h.auto.current(); h.speaker == nil {
+			return h.createWithQuery(info)
 		}
 	}
-	h.inner = h.spoke.newHandler(h.Conn)
+	h.inner = h.speaker.newHandler(h.Conn)
 	err := h.inner.OnSocketCreated(info)
 	if target.CodeOf(err) == codes.NotFound {
-		h.auto.forget(h.spoke)
+		h.auto.forget(h.speaker)
 	}
 	return h.check(err)
 }
 
-// askBy has OnSocketCreated find out the dialect.
-func (h *autoHandler) askBy(info gateway.ConnInfo) error {
+// createWithQuery has OnSocketCreated find out the dialect.
+func (h *autoHandler) createWithQuery(info gateway.ConnInfo) error {
 	first := &firstEvent{auto: h.auto, conn: h.Conn}
 	asker := callback.NewHandler(h.auto.caller, h.Conn, &callback.Methods{Created: first})
 	h.inner = asker
@@ -58,7 +58,7 @@ func (h *autoHandler) askBy(info gateway.ConnInfo) error {
 		asker.Forget()
 		return cmp.Or(err, errNoDialect)
 	}
-	asker.Methods, h.spoke = first.calls, first.spoke
+	asker.Methods, h.speaker = first.calls, first.speaker
 	return h.check(err)
 }
 
@@ -92,9 +92,9 @@ func (h *autoHandler) OnSocketClosed(reason gateway.CloseReason) error {
 // check looks for the answer of a handler that does not know the call. A session that is gone may have been ended by a handler of another dialect too.
 func (h *autoHandler) check(err error) error {
 	switch code := target.CodeOf(err); {
-	case h.spoke == nil:
-	case code == codes.Unimplemented, code == codes.Unavailable && h.spoke.dialect == DialectSession:
-		h.auto.forget(h.spoke)
+	case h.speaker == nil:
+	case code == codes.Unimplemented, code == codes.Unavailable && h.speaker.dialect == DialectSession:
+		h.auto.forget(h.speaker)
 	}
 	return err
 }

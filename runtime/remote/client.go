@@ -18,7 +18,7 @@ type Client struct {
 	conns      *adapter.Registration // at the adapter
 	caller     *callback.Caller
 	streams    *callback.Streams // nil in other dialects
-	sessions   session.SessionConfig
+	sessions   session.Config
 	session    *session.Session // nil in other dialects
 	auto       *auto            // nil in other dialects
 	newHandler newHandler
@@ -50,8 +50,8 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 	conns := adapter.Register(cfg.Name, cfg.AdapterToken)
 	c := &Client{
 		target: t, conns: conns,
-		caller:   callback.NewCaller(t, callback.CallerConfig{Directory: conns, StreamSets: cfg.StreamSets, Probing: cfg.Dialect == DialectAuto, Metrics: cfg.Metrics.caller}),
-		sessions: session.SessionConfig{RawPublish: adapter.RawPublish, Commands: cfg.Metrics.Adapter.Calls(), Metrics: cfg.Metrics.session},
+		caller:   callback.New(t, callback.Config{Directory: conns, StreamSets: cfg.StreamSets, Probing: cfg.Dialect == DialectAuto, Metrics: cfg.Metrics.caller}),
+		sessions: session.Config{RawPublish: adapter.RawPublish, Commands: cfg.Metrics.Adapter.Calls(), Metrics: cfg.Metrics.session},
 	}
 	defer func() {
 		if err != nil {

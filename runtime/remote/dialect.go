@@ -34,7 +34,7 @@ func (c *Client) speak(d Dialect) (func(gateway.ConnectionAdapter) gateway.Conne
 		c.streams = c.caller.Streams()
 		return c.streams.NewHandler, nil
 	case DialectSession:
-		c.session = session.NewSession(c.target, c.sessions)
+		c.session = session.New(c.target, c.sessions)
 		return c.session.NewHandler, nil
 	case DialectAuto:
 		c.auto = newAuto(c)

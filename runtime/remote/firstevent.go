@@ -20,20 +20,20 @@ import (
 // ConnectionUnaryHandler and, where the handler has no such method or answers with an error, to ConnectionHandler, on a stream that ends behind it: its
 // methods may be unary ones. No handler sees a call that EMQX would not have made. It is an [invoker], of one connection at a time.
 type firstEvent struct {
-	auto  *auto
-	conn  gateway.ConnectionAdapter
-	calls *callback.Methods // those of the dialect that was found; nil: none was
-	spoke *spoken
+	auto    *auto
+	conn    gateway.ConnectionAdapter
+	calls   *callback.Methods // those of the dialect that was found; nil: none was
+	speaker *speaker
 }
 
 // triedDialects are tried in this order.
 var triedDialects = []Dialect{DialectUnary, DialectStream}
 
 func (f *firstEvent) Invoke(to *backend.Backend, request proto.Message) error {
-	if f.spoke = f.auto.try(); f.spoke != nil { // another connection's event has found it
-		return f.speak(to, f.spoke.dialect, request)
+	if f.speaker = f.auto.awaitFirst(); f.speaker != nil { // another connection's event has found it
+		return f.speak(to, f.speaker.dialect, request)
 	}
-	defer f.auto.tried()
+	defer f.auto.firstDone()
 	said := ""
 	var doubtful error // of the unary method: it failed, or the server says so of methods that it does not have
 	var unary *callback.Methods
@@ -57,21 +57,21 @@ func (f *firstEvent) Invoke(to *backend.Backend, request proto.Message) error {
 			f.calls = unary
 			return doubtful
 		}
-		f.spoke = f.auto.foundBy(d)
+		f.speaker = f.auto.foundBy(d)
 		return err
 	}
 	if doubtful != nil { // it has no other method
-		f.calls, f.spoke = unary, f.auto.foundBy(DialectUnary)
+		f.calls, f.speaker = unary, f.auto.foundBy(DialectUnary)
 		return doubtful
 	}
-	f.auto.askAgain()
+	f.auto.retryQuery()
 	absent := status.Error(codes.Unimplemented, (&probe.NotServedError{}).Error()+said)
 	return f.auto.target.Failed(to, "asking for the dialect", absent, true)
 }
 
 // speak delivers the event in dialect d.
 func (f *firstEvent) speak(to *backend.Backend, d Dialect, request proto.Message) error {
-	speaker, err := f.auto.speakerOf(d)
+	speaker, err := f.auto.lockedNewHandlerFor(d)
 	if err != nil {
 		return err
 	}

@@ -8,14 +8,14 @@ import (
 // The adapter is in a package of its own, and so is the policy for failures.
 type (
 	Adapter       = adapter.Adapter
-	AdapterConfig = adapter.AdapterConfig
+	AdapterConfig = adapter.Config
 	PeersConfig   = adapter.PeersConfig
 	RawPublisher  = adapter.RawPublisher
 	OnFailure     = target.OnFailure
 )
 
-// NewAdapter is [adapter.NewAdapter].
-func NewAdapter(cfg AdapterConfig) (*Adapter, error) { return adapter.NewAdapter(cfg) }
+// New is [adapter.New].
+func NewAdapter(cfg AdapterConfig) (*Adapter, error) { return adapter.New(cfg) }
 
 // What becomes of a device whose handler cannot take an event.
 const (

@@ -25,11 +25,11 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/convert"
 )
 
-// AdapterConfig is an adapter's.
-type AdapterConfig struct {
-	// RawPublisher serves RawPublish. If zero, RawPublish is PERMISSION_DENY: it is a way around the access control of devices.
+// Config is an adapter's.
+type Config struct {
+	// RawPublisher serves orderRawPublish. If zero, orderRawPublish is PERMISSION_DENY: it is a way around the access control of devices.
 	RawPublisher RawPublisher
-	// RawPublishTopics are topic filters of MQTT; RawPublish may publish to topics that match one. If zero, to every topic.
+	// RawPublishTopics are topic filters of MQTT; orderRawPublish may publish to topics that match one. If zero, to every topic.
 	RawPublishTopics []string
 	// Node is the gateway's name, as [gateway.Gateway.Node] says it. It is required where there are Peers.
 	Node string
@@ -49,7 +49,7 @@ type AdapterConfig struct {
 	// Logger takes refused calls, at debug level. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts. If zero, an unregistered set.
-	Metrics *AdapterMetrics
+	Metrics *Metrics
 }
 
 const (
@@ -71,8 +71,8 @@ type Adapter struct {
 	log    *slog.Logger
 }
 
-// NewAdapter makes an adapter that serves nothing yet. Errors name the field of cfg to change.
-func NewAdapter(cfg AdapterConfig) (*Adapter, error) {
+// New makes an adapter that serves nothing yet. Errors name the field of cfg to change.
+func New(cfg Config) (*Adapter, error) {
 	cfg = cfg.withDefaults()
 	if cfg.MaxConnections < 0 || cfg.ReceiveTimeout < 0 || cfg.HandshakeTimeout < 0 {
 		return nil, fmt.Errorf("making the adapter: a limit is negative: %d connections, %v to receive a message, %v to shake hands",
@@ -105,14 +105,14 @@ func NewAdapter(cfg AdapterConfig) (*Adapter, error) {
 	return a, nil
 }
 
-func (cfg AdapterConfig) withDefaults() AdapterConfig {
+func (cfg Config) withDefaults() Config {
 	cfg.MaxConcurrentCalls = cmp.Or(cfg.MaxConcurrentCalls, defaultMaxConcurrentCalls)
 	cfg.MaxConnections = cmp.Or(cfg.MaxConnections, defaultMaxConnections)
 	cfg.ReceiveTimeout = cmp.Or(cfg.ReceiveTimeout, defaultReceiveTimeout)
 	cfg.HandshakeTimeout = cmp.Or(cfg.HandshakeTimeout, defaultHandshakeTimeout)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	if cfg.Metrics == nil {
-		cfg.Metrics = NewAdapterMetrics(nil)
+		cfg.Metrics = NewMetrics(nil)
 	}
 	return cfg
 }
@@ -124,7 +124,7 @@ const (
 	maxHalfOpenBytes = 256 << 20 // what has arrived of these
 )
 
-func serverOptions(cfg AdapterConfig, admission *admission) []grpc.ServerOption {
+func serverOptions(cfg Config, admission *admission) []grpc.ServerOption {
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(convert.MaxMessageBytes),
 		grpc.StaticStreamWindowSize(convert.StreamWindow),
@@ -150,7 +150,7 @@ func (a *Adapter) Register(handler, token string) *Registration {
 	return a.conns.register(handler, token)
 }
 
-// RawPublish publishes for a handler that does not call the adapter itself, under the same limits.
+// orderRawPublish publishes for a handler that does not call the adapter itself, under the same limits.
 func (a *Adapter) RawPublish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
 	return a.raw.publish(topic, qos, payload, done)
 }

@@ -35,7 +35,7 @@ type admission struct {
 	peers          *peer.Peers // nil: none
 	receiveTimeout time.Duration
 	log            *slog.Logger
-	metrics        *AdapterMetrics
+	metrics        *Metrics
 	tokens         rate.Sometimes
 	foreign        rate.Sometimes
 	strangers      rate.Sometimes
@@ -43,7 +43,7 @@ type admission struct {
 	shedding       rate.Sometimes
 }
 
-func newAdmission(conns *directory, peers *peer.Peers, cfg AdapterConfig) *admission {
+func newAdmission(conns *directory, peers *peer.Peers, cfg Config) *admission {
 	return &admission{
 		conns: conns, peers: peers, receiveTimeout: cfg.ReceiveTimeout, log: cfg.Logger, metrics: cfg.Metrics,
 		tokens: rate.Sometimes{Interval: refusalLogInterval}, foreign: rate.Sometimes{Interval: refusalLogInterval},
@@ -122,15 +122,15 @@ func (a *admission) refusePeer(err error) error {
 	return status.Error(codes.PermissionDenied, err.Error())
 }
 
-// may reports whether the caller was given the connection.
-func (a *admission) may(c *caller, conn *listed) bool {
-	if c.scope.is(conn.by.scope) {
+// mayCall reports whether the caller was given the connection.
+func (a *admission) mayCall(c *caller, conn *listedConn) bool {
+	if c.scope.is(conn.registration.scope) {
 		c.on.Prove()
 		return true
 	}
 	a.metrics.refused.WithLabelValues(refusedForeign).Inc()
 	a.foreign.Do(func() {
-		a.log.Warn("adapter call refused", "reason", refusedForeign, "handler", conn.by.handler, "conn", conn.ID(),
+		a.log.Warn("adapter call refused", "reason", refusedForeign, "handler", conn.registration.handler, "conn", conn.ID(),
 			"check", "that the caller presents the adapter token of the handler that was given the connection")
 	})
 	return false

@@ -2,17 +2,17 @@ package adapter
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// AdapterMetrics count calls of handlers.
-type AdapterMetrics struct {
+// Metrics count calls of handlers.
+type Metrics struct {
 	calls     *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 	forwarded *prometheus.CounterVec
 	shed      *prometheus.CounterVec
 }
 
-// NewAdapterMetrics makes a set and registers it with reg, if that is not nil.
-func NewAdapterMetrics(reg prometheus.Registerer) *AdapterMetrics {
-	m := &AdapterMetrics{
+// NewMetrics makes a set and registers it with reg, if that is not nil.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_adapter_calls_total",
 			Help: "Calls to ConnectionAdapter by the handler of the connection, empty where none was found, and by result.",
@@ -34,4 +34,4 @@ func NewAdapterMetrics(reg prometheus.Registerer) *AdapterMetrics {
 }
 
 // Calls are the calls of handlers, by handler, method and result. Commands of sessions are counted with them.
-func (m *AdapterMetrics) Calls() *prometheus.CounterVec { return m.calls }
+func (m *Metrics) Calls() *prometheus.CounterVec { return m.calls }

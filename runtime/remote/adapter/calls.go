@@ -79,12 +79,12 @@ type connRequest interface {
 
 // find returns the connection that a caller may touch. The refusal of one that was given to another handler is that of one that is not there, so
 // that ids cannot be tried out.
-func (s *calls) find(c *caller, id string) (*listed, gateway.Result) {
+func (s *calls) find(c *caller, id string) (*listedConn, gateway.Result) {
 	if id == "" {
 		return nil, gateway.Refuse(gateway.CodeRequiredParamsMiss, "conn is required")
 	}
 	conn, ok := s.conns.find(id)
-	if !ok || !s.admission.may(c, conn) {
+	if !ok || !s.admission.mayCall(c, conn) {
 		return nil, resultNoConn
 	}
 	return conn, gateway.OK

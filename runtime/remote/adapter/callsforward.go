@@ -27,7 +27,7 @@ type PeersConfig struct {
 }
 
 // newPeers returns nil where there are none.
-func newPeers(cfg AdapterConfig) (*peer.Peers, error) {
+func newPeers(cfg Config) (*peer.Peers, error) {
 	if len(cfg.Peers.Nodes) == 0 && cfg.Peers.DNS == "" {
 		return nil, nil
 	}

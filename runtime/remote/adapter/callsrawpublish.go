@@ -63,7 +63,7 @@ func (p *rawPublishes) admit(name string) gateway.Result {
 	switch {
 	case p.publisher == nil:
 		return gateway.Refuse(gateway.CodePermissionDeny, "RawPublish is off: the gateway's setting adapter.raw_publish allows it")
-	case len(p.topics) > 0 && !slices.ContainsFunc(p.topics, func(f topicFilter) bool { return f.match(name) }):
+	case len(p.topics) > 0 && !slices.ContainsFunc(p.topics, func(f topicFilter) bool { return f.matches(name) }):
 		return gateway.Refuse(gateway.CodePermissionDeny, "the gateway's setting adapter.raw_publish_topics does not allow this topic")
 	}
 	return gateway.OK
@@ -100,5 +100,5 @@ func parseTopicFilter(s string) (topicFilter, error) {
 	return topicFilter(s), nil
 }
 
-// match reports whether a subscriber to the filter would get name.
-func (f topicFilter) match(name string) bool { return topic.Matches(string(f), name) }
+// matches reports whether a subscriber to the filter would get name.
+func (f topicFilter) matches(name string) bool { return topic.Matches(string(f), name) }

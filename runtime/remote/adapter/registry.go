@@ -19,17 +19,17 @@ type Registration struct {
 	scope   scope
 }
 
-type listed struct {
+type listedConn struct {
 	gateway.ConnectionAdapter
-	by *Registration
+	registration *Registration
 }
 
 // handler is the name of the handler that was given the connection, "" without a connection.
-func (l *listed) handler() string {
+func (l *listedConn) handler() string {
 	if l == nil {
 		return ""
 	}
-	return l.by.handler
+	return l.registration.handler
 }
 
 // register begins a handler's registry: callers that present token, or none where it is "", may touch its connections.
@@ -43,16 +43,16 @@ func (d *directory) register(handler, token string) *Registration {
 func (r *Registration) Leave() { r.in.scopes.leave(r.scope) }
 
 func (r *Registration) Add(id string, conn gateway.ConnectionAdapter) {
-	r.in.conns.Store(id, &listed{ConnectionAdapter: conn, by: r})
+	r.in.conns.Store(id, &listedConn{ConnectionAdapter: conn, registration: r})
 }
 
 func (r *Registration) Remove(id string) { r.in.conns.Delete(id) }
 
 // find returns the connection, whoever may touch it.
-func (d *directory) find(id string) (*listed, bool) {
+func (d *directory) find(id string) (*listedConn, bool) {
 	found, ok := d.conns.Load(id)
 	if !ok {
 		return nil, false
 	}
-	return found.(*listed), true
+	return found.(*listedConn), true
 }

@@ -16,7 +16,7 @@ func FuzzTopicFilter(f *testing.F) {
 			return
 		}
 		want := matchLiterally(filter, topic) && (topic == "" || topic[0] != '$' || filter[0] == '$')
-		if got := parsed.match(topic); got != want {
+		if got := parsed.matches(topic); got != want {
 			t.Errorf("filter %q, topic %q: %v", filter, topic, got)
 		}
 	})

@@ -21,14 +21,14 @@ const (
 // errInterrupted is the error of an event that did not go out because its connection ended, or patience did.
 var errInterrupted = errors.New("the event was interrupted while it waited for the handler")
 
-// waiting begins a wait; ctx ends when it is to be given up. A nil ctx says that it is to be given up at once.
-type waiting func() (ctx context.Context, end func())
+// waitFunc begins a wait; ctx ends when it is to be given up. A nil ctx says that it is to be given up at once.
+type waitFunc func() (ctx context.Context, end func())
 
-// patiently waits until the wait is over.
-func patiently() (context.Context, func()) { return context.Background(), func() {} }
+// waitForever waits until the wait is over.
+func waitForever() (context.Context, func()) { return context.Background(), func() {} }
 
-// within waits until ctx ends.
-func within(ctx context.Context) waiting {
+// waitWithin waits until ctx ends.
+func waitWithin(ctx context.Context) waitFunc {
 	return func() (context.Context, func()) { return ctx, func() {} }
 }
 
@@ -40,7 +40,7 @@ type traffic struct {
 }
 
 // enter waits for a place at a backend's gate.
-func (c *traffic) enter(gate *backend.Gate, turn *backend.Turn, wait waiting) error {
+func (c *traffic) enter(gate *backend.Gate, turn *backend.Turn, wait waitFunc) error {
 	if gate.TryEnter(turn) {
 		return nil
 	}
@@ -57,8 +57,8 @@ func (c *traffic) enter(gate *backend.Gate, turn *backend.Turn, wait waiting) er
 	return nil
 }
 
-// rest is the pause before a refused call goes again.
-func rest(pause time.Duration, wait waiting) error {
+// pauseBeforeRetry is the pause before a refused call goes again.
+func pauseBeforeRetry(pause time.Duration, wait waitFunc) error {
 	ctx, end := wait()
 	if ctx == nil {
 		return errInterrupted
@@ -72,7 +72,7 @@ func rest(pause time.Duration, wait waiting) error {
 
 // attempt makes one call, as soon as the backend's gate admits it. The time that it waits there is not the handler's. A call that the backend has no
 // stream for goes again, before calls that came later, and fails when its tries and pauses together took the time of a call.
-func (d *Delivery) attempt(e event, wait waiting) error {
+func (d *Delivery) attempt(e event, wait waitFunc) error {
 	to, err := d.backend()
 	if err != nil {
 		return err
@@ -95,14 +95,14 @@ func (d *Delivery) attempt(e event, wait waiting) error {
 			err = c.Failed(to, absent.Method, absent.Err, true)
 		}
 		if !refused {
-			d.known = d.known || !target.Unsent(err)
+			d.announced = d.announced || !target.Unsent(err)
 			return err
 		}
 		c.traffic.refused.Inc()
 		if tried += time.Since(began) + pause; tried > c.Timeout {
 			return c.Failed(to, refusal.method, refusal.err, true)
 		}
-		if err := rest(pause, wait); err != nil {
+		if err := pauseBeforeRetry(pause, wait); err != nil {
 			return err
 		}
 	}

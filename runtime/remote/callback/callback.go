@@ -13,34 +13,34 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-var _ Invoker = (*callback)(nil)
+var _ Invoker = (*serviceMethod)(nil)
 
-// callback is one method of a handler's service.
-type callback struct {
+// serviceMethod is one method of a handler's service.
+type serviceMethod struct {
 	caller  *Caller
-	method  string
+	name    string
 	path    string
-	call    calling
+	call    callFunc
 	seconds prometheus.Observer
 }
 
-// calling is how one event is called with: [callOnce] or [callUnary].
-type calling func(ctx context.Context, rpc grpc.ClientConnInterface, path string, event any) (sent bool, err error)
+// callFunc is how one event is called with: [callOnce] or [callUnary].
+type callFunc func(ctx context.Context, rpc grpc.ClientConnInterface, path string, event any) (sent bool, err error)
 
-func newCallback(c *Caller, service, method string, call calling) *callback {
-	return &callback{
-		caller: c, method: method, path: "/" + service + "/" + method, call: call,
+func newServiceMethod(c *Caller, service, method string, call callFunc) *serviceMethod {
+	return &serviceMethod{
+		caller: c, name: method, path: "/" + service + "/" + method, call: call,
 		seconds: c.Metrics.CallSeconds.WithLabelValues(c.Name, method),
 	}
 }
 
 // Invoke makes the RPC and waits for its answer, at most for the client's timeout. The error is a [gateway.HandlerError] or a [refusal].
-func (b *callback) Invoke(to *backend.Backend, request proto.Message) error {
-	return b.deliver(to, request)
+func (b *serviceMethod) Invoke(to *backend.Backend, request proto.Message) error {
+	return b.send(to, request)
 }
 
-// deliver is invoke for an event that may be encoded.
-func (b *callback) deliver(to *backend.Backend, request any) error {
+// send is invoke for an event that may be encoded.
+func (b *serviceMethod) send(to *backend.Backend, request any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), b.caller.Timeout)
 	defer cancel()
 	start := time.Now()
@@ -50,16 +50,16 @@ func (b *callback) deliver(to *backend.Backend, request any) error {
 }
 
 // outcome makes err what invoke returns.
-func (b *callback) outcome(to *backend.Backend, sent bool, err error) error {
+func (b *serviceMethod) outcome(to *backend.Backend, sent bool, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case target.IsUnprocessed(err):
-		return &Refusal{b.method, err}
-	case b.caller.probing && b.method == methodNames[methodCreated] && probe.Absent(err):
-		return &AbsentError{b.method, err}
+		return &Refusal{b.name, err}
+	case b.caller.probing && b.name == methodNames[createdEvent] && probe.Absent(err):
+		return &AbsentError{b.name, err}
 	}
-	return b.caller.Failed(to, b.method, err, !sent)
+	return b.caller.Failed(to, b.name, err, !sent)
 }
 
 // AbsentError is the error of an invoker whose method the handler does not have, where another dialect may be tried. It is no failure yet.

@@ -13,11 +13,11 @@ import (
 type Caller struct {
 	*target.Target
 	traffic    *traffic
-	farewells  *farewells
-	conns      Directory
+	closes     *pendingCloses
+	directory  Directory
 	streamSets int
 	probing    bool
-	metrics    *CallerMetrics
+	metrics    *Metrics
 }
 
 // Directory finds connections for calls of the handler.
@@ -26,8 +26,8 @@ type Directory interface {
 	Remove(id string)
 }
 
-// CallerConfig configures a Caller.
-type CallerConfig struct {
+// Config configures a Caller.
+type Config struct {
 	// Directory holds the connections from OnSocketCreated until OnSocketClosed was delivered.
 	Directory Directory
 	// StreamSets is how many sets of streams the connections to a backend share. If zero, each event has a stream of its own if the handler answers
@@ -36,21 +36,21 @@ type CallerConfig struct {
 	// Probing has OnSocketCreated fail with an [AbsentError] where the handler does not have that method: another dialect may have it.
 	Probing bool
 	// Metrics is required.
-	Metrics *CallerMetrics
+	Metrics *Metrics
 }
 
-// NewCaller returns a Caller for the handler t.
-func NewCaller(t *target.Target, cfg CallerConfig) *Caller {
+// New returns a Caller for the handler t.
+func New(t *target.Target, cfg Config) *Caller {
 	c := &Caller{
-		Target: t, traffic: cfg.Metrics.traffic(t), conns: cfg.Directory, streamSets: cfg.StreamSets, probing: cfg.Probing, metrics: cfg.Metrics,
+		Target: t, traffic: cfg.Metrics.traffic(t), directory: cfg.Directory, streamSets: cfg.StreamSets, probing: cfg.Probing, metrics: cfg.Metrics,
 	}
 	undelivered := t.Metrics.ClosedUndelivered.MustCurryWith(prometheus.Labels{"handler": t.Name})
-	c.farewells = newFarewells(c.sayFarewell, t.Log, t.Metrics.ClosedWaiting.WithLabelValues(t.Name), undelivered)
+	c.closes = newPendingCloses(c.attemptClose, t.Log, t.Metrics.ClosedWaiting.WithLabelValues(t.Name), undelivered)
 	return c
 }
 
 // Close gives the handler up to 2 s to take the ends of connections that wait for it, or until ctx ends.
-func (c *Caller) Close(ctx context.Context) { c.farewells.close(ctx) }
+func (c *Caller) Close(ctx context.Context) { c.closes.close(ctx) }
 
 // Drop gives up the ends of connections that still wait. Call it once the pool is closed.
-func (c *Caller) Drop() { c.farewells.drop() }
+func (c *Caller) Drop() { c.closes.drop() }

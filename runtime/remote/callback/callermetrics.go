@@ -6,19 +6,19 @@ import (
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// CallerMetrics count calls and shared streams.
-type CallerMetrics struct {
+// Metrics count calls and shared streams.
+type Metrics struct {
 	streamEnds *prometheus.CounterVec
 	inFlight   *prometheus.GaugeVec
 	waiting    *prometheus.GaugeVec
 }
 
-// NewCallerMetrics makes a set and registers it with reg, if that is not nil.
-func NewCallerMetrics(reg prometheus.Registerer) *CallerMetrics {
+// NewMetrics makes a set and registers it with reg, if that is not nil.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	gauge := func(name, help string) *prometheus.GaugeVec {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"handler"})
 	}
-	m := &CallerMetrics{
+	m := &Metrics{
 		streamEnds: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_handler_stream_ends_total", Help: "Shared streams that a remote handler ended, or that were lost, by gRPC code.",
 		}, []string{"handler", "method", "code"}),
@@ -31,6 +31,6 @@ func NewCallerMetrics(reg prometheus.Registerer) *CallerMetrics {
 	return m
 }
 
-func (m *CallerMetrics) traffic(t *target.Target) *traffic {
+func (m *Metrics) traffic(t *target.Target) *traffic {
 	return &traffic{m.inFlight.WithLabelValues(t.Name), m.waiting.WithLabelValues(t.Name), t.Metrics.Refused.WithLabelValues(t.Name)}
 }

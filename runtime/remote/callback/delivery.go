@@ -22,11 +22,11 @@ type Invoker interface {
 
 // Delivery is one connection's way to its handler. Its methods are called one at a time.
 type Delivery struct {
-	caller *Caller
-	Conn   gateway.ConnectionAdapter
-	Pin    backend.Pin
-	known  bool   // the handler may have heard of the connection
-	owed   *event // was waiting when the connection began to close; goes out before the last event
+	caller      *Caller
+	Conn        gateway.ConnectionAdapter
+	Pin         backend.Pin
+	announced   bool   // the handler may have heard of the connection
+	interrupted *event // was waiting when the connection began to close; goes out before the last event
 }
 
 // event is a request on its way to a method.
@@ -35,14 +35,14 @@ type event struct {
 	request proto.Message
 }
 
-// leaver is met by invokers that hold something for a connection until its last event.
-type leaver interface{ leave() }
+// releaser is met by invokers that hold something for a connection until its last event.
+type releaser interface{ release() }
 
-// done frees what d and the invoker of its last event hold.
-func (d *Delivery) done(last event) {
+// release frees what d and the invoker of its last event hold.
+func (d *Delivery) release(last event) {
 	d.Pin.Release()
-	if l, ok := last.via.(leaver); ok {
-		l.leave()
+	if l, ok := last.via.(releaser); ok {
+		l.release()
 	}
 }
 
@@ -58,7 +58,7 @@ func (d *Delivery) Deliver(via Invoker, request proto.Message) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, errInterrupted):
-		return d.owe(e, target.ErrClosing)
+		return d.keepInterrupted(e, target.ErrClosing)
 	case d.caller.OnFailure.Retries(err):
 		return d.hold(e, err)
 	}
@@ -69,22 +69,22 @@ func (d *Delivery) Deliver(via Invoker, request proto.Message) error {
 // connection.
 func (d *Delivery) deliverLast(via Invoker, request proto.Message) error {
 	last := event{via, request}
-	if d.owed != nil {
-		d.leave(*d.owed, last)
+	if d.interrupted != nil {
+		d.deliverLater(*d.interrupted, last)
 		return nil
 	}
-	err := d.attempt(last, patiently) // the device is gone: nobody waits for this
-	if err != nil && d.known && target.Unreachable(err) {
-		d.leave(last)
+	err := d.attempt(last, waitForever) // the device is gone: nobody waits for this
+	if err != nil && d.announced && target.Unreachable(err) {
+		d.deliverLater(last)
 		return err
 	}
-	d.done(last)
+	d.release(last)
 	return err
 }
 
-// leave has the last events delivered when the handler is back.
-func (d *Delivery) leave(events ...event) {
-	d.caller.farewells.add(Delivery{caller: d.caller, Pin: d.Pin, known: true}, events...)
+// deliverLater has the last events delivered when the handler is back.
+func (d *Delivery) deliverLater(events ...event) {
+	d.caller.closes.add(Delivery{caller: d.caller, Pin: d.Pin, announced: true}, events...)
 }
 
 // backend is where the connection is pinned; a new one waits for a backend as it would for an answer.

@@ -11,14 +11,14 @@ type Methods struct {
 	Created, Bytes, Timer, Messages, Closed Invoker
 }
 
-// newCallbacks returns the methods of the named service, one RPC an event.
-func newCallbacks(c *Caller, service string, call calling) *Methods {
+// newMethods returns the methods of the named service, one RPC an event.
+func newMethods(c *Caller, service string, call callFunc) *Methods {
 	return &Methods{
-		Created:  newCallback(c, service, "OnSocketCreated", call),
-		Bytes:    newCallback(c, service, "OnReceivedBytes", call),
-		Timer:    newCallback(c, service, "OnTimerTimeout", call),
-		Messages: newCallback(c, service, "OnReceivedMessages", call),
-		Closed:   newCallback(c, service, "OnSocketClosed", call),
+		Created:  newServiceMethod(c, service, "OnSocketCreated", call),
+		Bytes:    newServiceMethod(c, service, "OnReceivedBytes", call),
+		Timer:    newServiceMethod(c, service, "OnTimerTimeout", call),
+		Messages: newServiceMethod(c, service, "OnReceivedMessages", call),
+		Closed:   newServiceMethod(c, service, "OnSocketClosed", call),
 	}
 }
 
@@ -32,39 +32,39 @@ func (c *Caller) UnaryV42() func(gateway.ConnectionAdapter) gateway.ConnectionHa
 	return c.unary(exproto.ConnectionHandler_ServiceDesc.ServiceName, callOnce)
 }
 
-func (c *Caller) unary(service string, call calling) func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
-	calls := newCallbacks(c, service, call)
+func (c *Caller) unary(service string, call callFunc) func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	calls := newMethods(c, service, call)
 	return func(conn gateway.ConnectionAdapter) gateway.ConnectionHandler { return NewHandler(c, conn, calls) }
 }
 
 // Release frees what the methods hold for a connection, as its last event would.
 func (m *Methods) Release() {
-	if l, ok := m.Closed.(leaver); ok {
-		l.leave()
+	if l, ok := m.Closed.(releaser); ok {
+		l.release()
 	}
 }
 
 // Handler makes one invocation of each event and waits for it, so that the events of a connection keep their order.
 type Handler struct {
 	Delivery
-	id       string
-	conns    Directory
-	maxBatch int
-	Methods  *Methods
+	id        string
+	directory Directory
+	maxBatch  int
+	Methods   *Methods
 }
 
 func NewHandler(c *Caller, conn gateway.ConnectionAdapter, calls *Methods) *Handler {
-	return &Handler{Delivery: NewDelivery(c, conn), id: conn.ID(), conns: c.conns, maxBatch: c.MaxBatch, Methods: calls}
+	return &Handler{Delivery: NewDelivery(c, conn), id: conn.ID(), directory: c.directory, maxBatch: c.MaxBatch, Methods: calls}
 }
 
 // Forget drops a connection that the handler has not heard of.
 func (h *Handler) Forget() {
-	h.conns.Remove(h.id)
+	h.directory.Remove(h.id)
 	h.Pin.Release()
 }
 
 func (h *Handler) OnSocketCreated(info gateway.ConnInfo) error {
-	h.conns.Add(h.id, h.Conn)
+	h.directory.Add(h.id, h.Conn)
 	return h.Deliver(h.Methods.Created, &exproto.SocketCreatedRequest{Conn: h.id, Conninfo: convert.ConnInfo(info)})
 }
 
@@ -86,6 +86,6 @@ func (h *Handler) OnReceivedMessages(messages []gateway.Message) error {
 }
 
 func (h *Handler) OnSocketClosed(reason gateway.CloseReason) error {
-	defer h.conns.Remove(h.id)
+	defer h.directory.Remove(h.id)
 	return h.deliverLast(h.Methods.Closed, &exproto.SocketClosedRequest{Conn: h.id, Reason: reason.Name})
 }

@@ -15,52 +15,52 @@ import (
 
 // Bounds of the farewells that wait for a handler.
 const (
-	maxFarewellBytes = 16 << 20
-	farewellCalls    = 16 // at a time
+	maxPendingBytes = 16 << 20
+	maxCloseCalls   = 16 // at a time
 )
 
-// farewell is the end of a connection that its handler does not know of yet: OnSocketClosed, and what was under way before it.
-type farewell struct {
+// pendingClose is the end of a connection that its handler does not know of yet: OnSocketClosed, and what was under way before it.
+type pendingClose struct {
 	delivery Delivery
 	events   []event
 	size     int
 	until    time.Time
 }
 
-// farewells are delivered behind the back of their connections, which are gone, again and again until each is old. A goroutine exists only while some
+// pendingCloses are delivered behind the back of their connections, which are gone, again and again until each is old. A goroutine exists only while some
 // wait.
-type farewells struct {
-	say     func(f *farewell) farewellFate
-	log     *slog.Logger
-	waiting prometheus.Gauge
-	given   *prometheus.CounterVec // by why
-	stop    chan struct{}          // closed by close
-	done    sync.WaitGroup
+type pendingCloses struct {
+	attempt     func(f *pendingClose) closeOutcome
+	log         *slog.Logger
+	waiting     prometheus.Gauge
+	undelivered *prometheus.CounterVec // by why
+	stop        chan struct{}          // closed by close
+	done        sync.WaitGroup
 
 	mu      sync.Mutex // guards the fields below
-	queue   []*farewell
+	queue   []*pendingClose
 	count   int // those in queue and those being said
 	size    int
 	running bool
 	closed  bool
 }
 
-func newFarewells(say func(*farewell) farewellFate, log *slog.Logger, waiting prometheus.Gauge, given *prometheus.CounterVec) *farewells {
-	return &farewells{say: say, log: log, waiting: waiting, given: given, stop: make(chan struct{})}
+func newPendingCloses(say func(*pendingClose) closeOutcome, log *slog.Logger, waiting prometheus.Gauge, given *prometheus.CounterVec) *pendingCloses {
+	return &pendingCloses{attempt: say, log: log, waiting: waiting, undelivered: given, stop: make(chan struct{})}
 }
 
-// farewellFate is what became of an attempt.
-type farewellFate uint8
+// closeOutcome is what became of an attempt.
+type closeOutcome uint8
 
 const (
-	farewellAgain farewellFate = iota
-	farewellDelivered
-	farewellRefused // the handler answered with an error
+	closeRetry closeOutcome = iota
+	closeDelivered
+	closeRefused // the handler answered with an error
 )
 
 // add queues the last events of a connection and takes its place at a backend over.
-func (q *farewells) add(d Delivery, events ...event) {
-	f := &farewell{delivery: d, events: events, until: time.Now().Add(target.MaxPendingCloseAge)}
+func (q *pendingCloses) add(d Delivery, events ...event) {
+	f := &pendingClose{delivery: d, events: events, until: time.Now().Add(target.MaxPendingCloseAge)}
 	for _, e := range events {
 		f.size += proto.Size(e.request)
 	}
@@ -70,7 +70,7 @@ func (q *farewells) add(d Delivery, events ...event) {
 	case q.closed:
 		q.giveUp(f, target.UndeliveredShutdown)
 		return
-	case q.count >= target.MaxPendingCloses || q.size+f.size > maxFarewellBytes:
+	case q.count >= target.MaxPendingCloses || q.size+f.size > maxPendingBytes:
 		q.giveUp(f, target.UndeliveredFull)
 		return
 	}
@@ -85,7 +85,7 @@ func (q *farewells) add(d Delivery, events ...event) {
 }
 
 // run delivers until nothing waits or the client is closed.
-func (q *farewells) run() {
+func (q *pendingCloses) run() {
 	for pause := target.FirstPause; ; pause = min(2*pause, target.LongestPause) {
 		timer := time.NewTimer(backoff.Jitter(pause))
 		select {
@@ -94,24 +94,24 @@ func (q *farewells) run() {
 			timer.Stop()
 			return
 		}
-		if !q.round() {
+		if !q.attemptAll() {
 			return
 		}
 	}
 }
 
-// round tries each farewell that waits once, several at a time, and reports whether any is left.
-func (q *farewells) round() bool {
+// attemptAll tries each farewell that waits once, several at a time, and reports whether any is left.
+func (q *pendingCloses) attemptAll() bool {
 	q.mu.Lock()
 	due := q.queue
 	q.queue = nil
 	q.mu.Unlock()
-	next := make(chan *farewell)
+	next := make(chan *pendingClose)
 	var callers sync.WaitGroup
-	for range min(farewellCalls, len(due)) {
+	for range min(maxCloseCalls, len(due)) {
 		callers.Go(func() {
 			for f := range next {
-				q.settle(f, q.say(f))
+				q.settle(f, q.attempt(f))
 			}
 		})
 	}
@@ -127,10 +127,10 @@ func (q *farewells) round() bool {
 }
 
 // settle queues f again or is done with it.
-func (q *farewells) settle(f *farewell, fate farewellFate) {
+func (q *pendingCloses) settle(f *pendingClose, fate closeOutcome) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if fate == farewellAgain && time.Now().Before(f.until) {
+	if fate == closeRetry && time.Now().Before(f.until) {
 		q.queue = append(q.queue, f)
 		return
 	}
@@ -138,53 +138,53 @@ func (q *farewells) settle(f *farewell, fate farewellFate) {
 	q.size -= f.size
 	q.waiting.Dec()
 	switch fate {
-	case farewellDelivered:
+	case closeDelivered:
 		f.done()
-	case farewellRefused:
+	case closeRefused:
 		q.giveUp(f, target.UndeliveredRefused)
-	case farewellAgain:
+	case closeRetry:
 		q.giveUp(f, target.UndeliveredOld)
 	}
 }
 
 // giveUp counts a farewell that the handler will not see.
-func (q *farewells) giveUp(f *farewell, why string) {
-	q.given.WithLabelValues(why).Inc()
+func (q *pendingCloses) giveUp(f *pendingClose, why string) {
+	q.undelivered.WithLabelValues(why).Inc()
 	f.done()
 }
 
-func (f *farewell) done() { f.delivery.done(f.events[len(f.events)-1]) }
+func (f *pendingClose) done() { f.delivery.release(f.events[len(f.events)-1]) }
 
-// sayFarewell makes one attempt at a farewell.
-func (c *Caller) sayFarewell(f *farewell) farewellFate {
+// attemptClose makes one attempt at a farewell.
+func (c *Caller) attemptClose(f *pendingClose) closeOutcome {
 	d := &f.delivery
 	for {
 		if !d.Pin.Ready(target.MoveAfter) {
-			return farewellAgain
+			return closeRetry
 		}
-		err := d.attempt(f.events[0], patiently)
+		err := d.attempt(f.events[0], waitForever)
 		last := len(f.events) == 1
 		switch {
 		case err != nil && last && !target.Unreachable(err):
-			return farewellRefused
+			return closeRefused
 		case err != nil && (last || c.OnFailure.Retries(err)):
-			return farewellAgain
+			return closeRetry
 		case last:
-			return farewellDelivered
+			return closeDelivered
 		}
 		f.events = f.events[1:]
 	}
 }
 
 // empty reports whether nothing waits.
-func (q *farewells) empty() bool {
+func (q *pendingCloses) empty() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return !q.running
 }
 
 // close waits a little for what waits, and gives up the rest. It returns at ctx's end at the latest.
-func (q *farewells) close(ctx context.Context) {
+func (q *pendingCloses) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, target.CloseGrace)
 	defer cancel()
 	for !q.empty() {
@@ -201,7 +201,7 @@ func (q *farewells) close(ctx context.Context) {
 }
 
 // drop gives up what is left once nothing is delivered any longer.
-func (q *farewells) drop() {
+func (q *pendingCloses) drop() {
 	q.done.Wait()
 	q.mu.Lock()
 	defer q.mu.Unlock()

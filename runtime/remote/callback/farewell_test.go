@@ -17,11 +17,11 @@ import (
 )
 
 // deafFarewells wait for a handler that never answers.
-func deafFarewells(t *testing.T) (q *farewells, given *prometheus.CounterVec, add func(bytes int)) {
+func deafFarewells(t *testing.T) (q *pendingCloses, given *prometheus.CounterVec, add func(bytes int)) {
 	t.Helper()
 	given = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "given"}, []string{"why"})
 	waiting := prometheus.NewGauge(prometheus.GaugeOpts{Name: "waiting"})
-	q = newFarewells(func(*farewell) farewellFate { return farewellAgain }, slog.New(slog.DiscardHandler), waiting, given)
+	q = newPendingCloses(func(*pendingClose) closeOutcome { return closeRetry }, slog.New(slog.DiscardHandler), waiting, given)
 	pool, err := backend.New(backend.Config{})
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ func (d *Delivery) hold(e event, err error) error {
 	c := d.caller
 	ctx, end := d.wait(c.Patience)
 	if ctx == nil {
-		return d.owe(e, err)
+		return d.keepInterrupted(e, err)
 	}
 	defer end()
 	c.Metrics.Held.WithLabelValues(c.Name).Inc()
@@ -26,7 +26,7 @@ func (d *Delivery) hold(e event, err error) error {
 			break
 		}
 		c.Metrics.Retries.WithLabelValues(c.Name).Inc()
-		failed := d.attempt(e, within(ctx))
+		failed := d.attempt(e, waitWithin(ctx))
 		if errors.Is(failed, errInterrupted) {
 			break
 		}
@@ -35,7 +35,7 @@ func (d *Delivery) hold(e event, err error) error {
 		}
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return d.owe(e, err)
+		return d.keepInterrupted(e, err)
 	}
 	return err
 }
@@ -50,14 +50,14 @@ func (d *Delivery) pause(ctx context.Context, pause time.Duration) error {
 
 // wait begins a wait, for limit at most unless that is 0, that the end of the connection cancels. Where it has ended already, ctx is nil.
 func (d *Delivery) wait(limit time.Duration) (ctx context.Context, end func()) {
-	return target.HoldContext(d.Conn, limit)
+	return target.WaitContext(d.Conn, limit)
 }
 
-// owe keeps an event that the end of its connection interrupted, so that it goes out before the last one. With OnFailureClose it is dropped, like
+// keepInterrupted keeps an event that the end of its connection interrupted, so that it goes out before the last one. With OnFailureClose it is dropped, like
 // what the socket still held, and so it is where the handler has not heard of the connection.
-func (d *Delivery) owe(e event, err error) error {
-	if d.known && d.caller.OnFailure != target.OnFailureClose {
-		d.owed = &event{e.via, proto.Clone(e.request)}
+func (d *Delivery) keepInterrupted(e event, err error) error {
+	if d.announced && d.caller.OnFailure != target.OnFailureClose {
+		d.interrupted = &event{e.via, proto.Clone(e.request)}
 	}
 	return err
 }

@@ -11,25 +11,25 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
-// method is one of the five of a handler's service.
-type method uint8
+// eventKind is one of the five of a handler's service.
+type eventKind uint8
 
 const (
-	methodCreated method = iota
-	methodBytes
-	methodTimer
-	methodMessages
-	methodClosed
-	methodCount
+	createdEvent eventKind = iota
+	bytesEvent
+	timerEvent
+	messagesEvent
+	closedEvent
+	eventKinds
 )
 
-var methodNames = [methodCount]string{"OnSocketCreated", "OnReceivedBytes", "OnTimerTimeout", "OnReceivedMessages", "OnSocketClosed"}
+var methodNames = [eventKinds]string{"OnSocketCreated", "OnReceivedBytes", "OnTimerTimeout", "OnReceivedMessages", "OnSocketClosed"}
 
 // Streams brings events to client-streaming methods: each on a stream of its own, which the handler answers, or on streams that connections
 // share, where the handler does not answer or the configuration wants it.
 type Streams struct {
 	caller *Caller
-	each   [methodCount]*callback
+	each   [eventKinds]*serviceMethod
 	end    context.Context // of shared streams and questions
 	stop   context.CancelFunc
 	tasks  sync.WaitGroup
@@ -42,7 +42,7 @@ type Streams struct {
 func (c *Caller) Streams() *Streams {
 	d := &Streams{caller: c, at: make(map[*backend.Backend]*streamBackend)}
 	for m := range d.each {
-		d.each[m] = newCallback(c, exproto.ConnectionHandler_ServiceDesc.ServiceName, methodNames[m], callOnce)
+		d.each[m] = newServiceMethod(c, exproto.ConnectionHandler_ServiceDesc.ServiceName, methodNames[m], callOnce)
 	}
 	d.end, d.stop = context.WithCancel(context.Background())
 	return d
@@ -57,8 +57,8 @@ func (d *Streams) Close() {
 func (d *Streams) NewHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
 	c := &streamConn{dialect: d, conn: conn}
 	return NewHandler(d.caller, conn, &Methods{
-		Created: streamMethod{c, methodCreated}, Bytes: streamMethod{c, methodBytes}, Timer: streamMethod{c, methodTimer},
-		Messages: streamMethod{c, methodMessages}, Closed: streamMethod{c, methodClosed},
+		Created: streamMethod{c, createdEvent}, Bytes: streamMethod{c, bytesEvent}, Timer: streamMethod{c, timerEvent},
+		Messages: streamMethod{c, messagesEvent}, Closed: streamMethod{c, closedEvent},
 	})
 }
 
@@ -92,21 +92,21 @@ type streamConn struct {
 // streamMethod is a method for a connection.
 type streamMethod struct {
 	conn   *streamConn
-	method method
+	method eventKind
 }
 
 func (m streamMethod) Invoke(to *backend.Backend, request proto.Message) error {
 	return m.conn.invoke(to, m.method, request)
 }
 
-func (c *streamConn) invoke(to *backend.Backend, m method, request proto.Message) error {
+func (c *streamConn) invoke(to *backend.Backend, m eventKind, request proto.Message) error {
 	if asked, err := c.join(to, m, request); asked {
 		return err
 	}
 	switch {
 	case c.set == nil:
 		return c.dialect.each[m].Invoke(to, request)
-	case m == methodCreated && c.answers:
+	case m == createdEvent && c.answers:
 		return c.set.create(c.dialect.each[m], to, request)
 	}
 	before, stream := c.last, c.set.streams[m]
@@ -118,15 +118,15 @@ func (c *streamConn) invoke(to *backend.Backend, m method, request proto.Message
 }
 
 // join decides how events go to a backend where that is new. Where it is not known yet, this event tells: asked says that it was delivered, or failed.
-func (c *streamConn) join(to *backend.Backend, m method, request proto.Message) (asked bool, err error) {
+func (c *streamConn) join(to *backend.Backend, m eventKind, request proto.Message) (asked bool, err error) {
 	if c.at != nil && c.at.to == to {
 		return false, nil
 	}
 	c.leave()
 	at := c.dialect.backend(to)
-	answers, asked := at.probe.known()
+	answers, asked := at.probe.await()
 	if asked {
-		if err := at.probe.ask(c.dialect.each[m], request); err != nil {
+		if err := at.probe.send(c.dialect.each[m], request); err != nil {
 			return true, err
 		}
 		answers = at.probe.answered()
@@ -138,8 +138,8 @@ func (c *streamConn) join(to *backend.Backend, m method, request proto.Message) 
 	return asked, nil
 }
 
-// leave leaves the stream set, after the last event.
-func (m streamMethod) leave() { m.conn.leave() }
+// release leaves the stream set, after the last event.
+func (m streamMethod) release() { m.conn.leave() }
 
 func (c *streamConn) leave() {
 	if c.set != nil {

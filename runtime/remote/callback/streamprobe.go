@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	probePatience = 2 * time.Second // how long the first event waits for the answer, at most
-	probeTimeout  = time.Minute     // how long the answer is of interest
-	probeLosses   = 2               // connections that the question may cost
+	probeWait    = 2 * time.Second // how long the first event waits for the answer, at most
+	probeTimeout = time.Minute     // how long the answer is of interest
+	probeLosses  = 2               // connections that the question may cost
 )
 
 // endProbe finds out whether a handler answers the end of a stream: the first event that a backend gets has a stream of its own, which ends behind it.
@@ -38,8 +38,8 @@ func newEndProbe(d *Streams, to *backend.Backend) *endProbe {
 	return &endProbe{dialect: d, to: to}
 }
 
-// known returns whether the handler answers. Where that is not known, the caller's event is the question if nobody else's is; it must call over then.
-func (p *endProbe) known() (answers, mine bool) {
+// await returns whether the handler answers. Where that is not known, the caller's event is the question if nobody else's is; it must call over then.
+func (p *endProbe) await() (answers, mine bool) {
 	for {
 		p.mu.Lock()
 		asking := p.asking
@@ -57,10 +57,10 @@ func (p *endProbe) known() (answers, mine bool) {
 	}
 }
 
-// ask delivers an event on a stream of its own and returns when it was answered, or nil when the answer takes so long that the handler counts as one that
+// send delivers an event on a stream of its own and returns when it was answered, or nil when the answer takes so long that the handler counts as one that
 // does not answer. The error is that of a [callback].
-func (p *endProbe) ask(via *callback, request any) error {
-	defer p.over()
+func (p *endProbe) send(via *serviceMethod, request any) error {
+	defer p.finish()
 	began := time.Now()
 	ctx, cancel := context.WithCancel(p.dialect.end)
 	late := time.AfterFunc(via.caller.Timeout, cancel)
@@ -74,7 +74,7 @@ func (p *endProbe) ask(via *callback, request any) error {
 		}
 		cancel()
 		late.Stop()
-		return via.caller.Failed(p.to, via.method, err, true)
+		return via.caller.Failed(p.to, via.name, err, true)
 	}
 	late.Reset(probeTimeout)
 	answered := make(chan error, 1)
@@ -87,7 +87,7 @@ func (p *endProbe) ask(via *callback, request any) error {
 		p.learn(ctx, err)
 		answered <- err
 	})
-	patience := time.NewTimer(min(probePatience, via.caller.Timeout/2))
+	patience := time.NewTimer(min(probeWait, via.caller.Timeout/2))
 	defer patience.Stop()
 	select {
 	case err := <-answered:
@@ -99,8 +99,8 @@ func (p *endProbe) ask(via *callback, request any) error {
 	}
 }
 
-// over ends the question.
-func (p *endProbe) over() {
+// finish ends the question.
+func (p *endProbe) finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	close(p.asking)
@@ -138,8 +138,8 @@ func (p *endProbe) giveUp() {
 	}
 }
 
-// again has a handler that did not answer asked once more: it was lost, and another version may be back.
-func (p *endProbe) again() {
+// retry has a handler that did not answer asked once more: it was lost, and another version may be back.
+func (p *endProbe) retry() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.silent = false

@@ -17,7 +17,7 @@ type streamBackend struct {
 	dialect *Streams
 	to      *backend.Backend
 	probe   *endProbe
-	manners [methodCount]manner
+	uses    [eventKinds]streamUse
 
 	mu   sync.Mutex // guards the fields below
 	sets []*streamSet
@@ -26,21 +26,21 @@ type streamBackend struct {
 
 // streamSet is five streams that connections share. They are opened when they are needed, and ended when the last connection left the set.
 type streamSet struct {
-	streams  [methodCount]*sharedStream
+	streams  [eventKinds]*sharedStream
 	creating chan struct{} // has a value while create is under way
 	conns    int           // guarded by streamBackend.mu
 }
 
 // create brings OnSocketCreated on a stream of its own, in place of the shared one: with the handler's answer, the connection's next event cannot
 // overtake it.
-func (s *streamSet) create(via *callback, to *backend.Backend, request proto.Message) error {
+func (s *streamSet) create(via *serviceMethod, to *backend.Backend, request proto.Message) error {
 	timer := time.NewTimer(via.caller.Timeout)
 	defer timer.Stop()
 	select {
 	case s.creating <- struct{}{}:
 	case <-timer.C:
 		late := status.Error(codes.DeadlineExceeded, "the connections before are still being created")
-		return via.caller.Failed(to, via.method, late, true)
+		return via.caller.Failed(to, via.name, late, true)
 	}
 	defer func() { <-s.creating }()
 	return via.Invoke(to, request)
@@ -62,7 +62,7 @@ func (b *streamBackend) join() *streamSet {
 func (b *streamBackend) open() *streamSet {
 	set := &streamSet{creating: make(chan struct{}, 1)}
 	for m := range set.streams {
-		s := newSharedStream(b, method(m))
+		s := newSharedStream(b, eventKind(m))
 		set.streams[m] = s
 		b.dialect.tasks.Go(s.run)
 	}

@@ -20,12 +20,12 @@ import (
 type sharedStream struct {
 	caller *Caller
 	to     *backend.Backend
-	call   *callback
+	call   *serviceMethod
 	end    context.Context
 	cancel context.CancelFunc
 	queue  chan *sharedEvent // unbuffered: an event waits with its connection
 	done   chan struct{}     // closed by quit
-	manner *manner
+	use    *streamUse
 	probe  *endProbe
 
 	// Owned by run.
@@ -33,16 +33,16 @@ type sharedStream struct {
 	release func()            // gives up its line
 	opened  time.Time
 	pause   time.Duration // before it is opened again, after it was refused
-	ended   chan error    // the handler's end of stream; nil where that was OK
+	endedc  chan error    // the handler's end of stream; nil where that was OK
 	written tail
 
 	line atomic.Pointer[backend.Line] // of the stream that was opened last
 }
 
-// manner is how a handler reads the streams of a method.
-type manner struct {
-	known atomic.Bool // its first stream went by
-	alone atomic.Bool // it reads one event a stream
+// streamUse is how a handler reads the streams of a method.
+type streamUse struct {
+	known  atomic.Bool // its first stream went by
+	single atomic.Bool // it reads one event a stream
 }
 
 // sharedEvent is an event on its way into a stream.
@@ -54,12 +54,12 @@ type sharedEvent struct {
 	written chan error
 }
 
-// errAlone tells that an event has to have a stream of its own.
-var errAlone = errors.New("the handler reads one event a stream")
+// errSingle tells that an event has to have a stream of its own.
+var errSingle = errors.New("the handler reads one event a stream")
 
-func newSharedStream(b *streamBackend, m method) *sharedStream {
+func newSharedStream(b *streamBackend, m eventKind) *sharedStream {
 	s := &sharedStream{
-		caller: b.dialect.caller, to: b.to, call: b.dialect.each[m], manner: &b.manners[m], probe: b.probe,
+		caller: b.dialect.caller, to: b.to, call: b.dialect.each[m], use: &b.uses[m], probe: b.probe,
 		queue: make(chan *sharedEvent), done: make(chan struct{}),
 	}
 	s.end, s.cancel = context.WithCancel(b.dialect.end)
@@ -73,16 +73,16 @@ func (s *sharedStream) invoke(before *sharedStream, conn gateway.ConnectionAdapt
 	defer cancel()
 	start := time.Now()
 	before.settle(ctx)
-	sent, err := false, errAlone
-	if !s.manner.alone.Load() {
+	sent, err := false, errSingle
+	if !s.use.single.Load() {
 		sent, err = s.send(ctx, conn, request)
 	}
-	if errors.Is(err, errAlone) {
+	if errors.Is(err, errSingle) {
 		return s.call.Invoke(s.to, request)
 	}
 	s.call.seconds.Observe(time.Since(start).Seconds())
 	if err != nil {
-		return s.caller.Failed(s.to, s.call.method, err, !sent)
+		return s.caller.Failed(s.to, s.call.name, err, !sent)
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ func (s *sharedStream) invoke(before *sharedStream, conn gateway.ConnectionAdapt
 // settle waits until the handler's server has what was written to s: its answer to a call that was made later comes over the same connection.
 // Whether the handler has read it, gRPC does not tell.
 func (s *sharedStream) settle(ctx context.Context) {
-	if s == nil || s.manner.alone.Load() {
+	if s == nil || s.use.single.Load() {
 		return
 	}
 	line := s.line.Load()

@@ -21,8 +21,8 @@ func (s *sharedStream) run() {
 		select {
 		case e := <-s.queue:
 			e.written <- s.write(e)
-		case err := <-s.ended:
-			s.over(err)
+		case err := <-s.endedc:
+			s.ended(err)
 		case <-s.done:
 			s.finish()
 			return
@@ -36,10 +36,10 @@ func (s *sharedStream) run() {
 func (s *sharedStream) write(e *sharedEvent) error {
 	var err error
 	for range 2 {
-		s.notice()
+		s.checkEnded()
 		switch {
-		case s.manner.alone.Load():
-			return errAlone
+		case s.use.single.Load():
+			return errSingle
 		case e.ctx.Err() != nil:
 			return status.FromContextError(e.ctx.Err()).Err()
 		}
@@ -52,11 +52,11 @@ func (s *sharedStream) write(e *sharedEvent) error {
 			return nil
 		}
 		select {
-		case err = <-s.ended:
+		case err = <-s.endedc:
 		case <-s.end.Done():
 			return status.FromContextError(s.end.Err()).Err()
 		}
-		s.over(err)
+		s.ended(err)
 	}
 	if err == nil {
 		err = status.Error(codes.Unavailable, "the handler ends its streams before it reads them")
@@ -64,29 +64,29 @@ func (s *sharedStream) write(e *sharedEvent) error {
 	return err
 }
 
-// watchTime is how long the first event of a method is alone in its stream, to see whether the handler ends the stream after it.
-const watchTime = 100 * time.Millisecond
+// firstEventAlone is how long the first event of a method is alone in its stream, to see whether the handler ends the stream after it.
+const firstEventAlone = 100 * time.Millisecond
 
 // watch waits after the first event of a method that a backend gets.
 func (s *sharedStream) watch() {
-	if s.manner.known.Swap(true) {
+	if s.use.known.Swap(true) {
 		return
 	}
-	timer := time.NewTimer(watchTime)
+	timer := time.NewTimer(firstEventAlone)
 	defer timer.Stop()
 	select {
-	case err := <-s.ended:
-		s.over(err)
+	case err := <-s.endedc:
+		s.ended(err)
 	case <-timer.C:
 	case <-s.end.Done():
 	}
 }
 
-// notice takes note of an end that is there already.
-func (s *sharedStream) notice() {
+// checkEnded takes note of an end that is there already.
+func (s *sharedStream) checkEnded() {
 	select {
-	case err := <-s.ended:
-		s.over(err)
+	case err := <-s.endedc:
+		s.ended(err)
 	default:
 	}
 }
@@ -106,7 +106,7 @@ func (s *sharedStream) open() error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- awaitEnd(stream) }()
-	s.stream, s.ended, s.release, s.opened = stream, ended, line.Release, time.Now()
+	s.stream, s.endedc, s.release, s.opened = stream, ended, line.Release, time.Now()
 	s.line.Store(&line)
 	return nil
 }
@@ -118,31 +118,31 @@ func (s *sharedStream) finish() {
 	}
 	defer s.release()
 	_ = s.stream.CloseSend()
-	if err := <-s.ended; err != nil && s.end.Err() == nil {
-		_ = s.caller.Failed(s.to, s.call.method, err, false)
+	if err := <-s.endedc; err != nil && s.end.Err() == nil {
+		_ = s.caller.Failed(s.to, s.call.name, err, false)
 	}
 }
 
-// over is the end of a stream by the handler or its loss. What was written to it and not read, gRPC does not tell. A handler that ends a stream with
+// ended is the end of a stream by the handler or its loss. What was written to it and not read, gRPC does not tell. A handler that ends a stream with
 // OK after its first events is one that reads one event a stream: the others are sent again, and each event from then on has its own. After an error,
 // the connections of the last events are closed.
-func (s *sharedStream) over(err error) {
+func (s *sharedStream) ended(err error) {
 	events, whole := s.written.take()
-	s.stream, s.ended = nil, nil
+	s.stream, s.endedc = nil, nil
 	s.release()
 	if s.end.Err() != nil || target.IsUnprocessed(err) && whole && s.rewrite(events) {
 		return
 	}
 	if status.Code(err) == codes.Unavailable {
-		s.probe.again()
+		s.probe.retry()
 	}
-	s.caller.metrics.streamEnds.WithLabelValues(s.caller.Name, s.call.method, status.Code(err).String()).Inc()
+	s.caller.metrics.streamEnds.WithLabelValues(s.caller.Name, s.call.name, status.Code(err).String()).Inc()
 	switch {
 	case err != nil:
-		s.fail(events, s.caller.Failed(s.to, s.call.method, err, false))
+		s.fail(events, s.caller.Failed(s.to, s.call.name, err, false))
 	case whole:
-		s.sendAlone(events[min(1, len(events)):])
-		s.manner.alone.Store(true)
+		s.sendSingly(events[min(1, len(events)):])
+		s.use.single.Store(true)
 	}
 }
 
@@ -163,10 +163,10 @@ func (s *sharedStream) rewrite(events []*sharedEvent) bool {
 	return true
 }
 
-// sendAlone sends events again, each on a stream of its own.
-func (s *sharedStream) sendAlone(events []*sharedEvent) {
+// sendSingly sends events again, each on a stream of its own.
+func (s *sharedStream) sendSingly(events []*sharedEvent) {
 	for _, e := range events {
-		err := s.call.deliver(s.to, e.data)
+		err := s.call.send(s.to, e.data)
 		if refused, ok := err.(*Refusal); ok { //nolint:errorlint // deliver returns it bare
 			err = s.caller.Failed(s.to, refused.method, refused.err, true)
 		}

@@ -9,25 +9,25 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-// MaxFrame is the size at which a frame is full: a longer one has a single event that is larger.
-const MaxFrame = 256 << 10
+// maxFrame is the size at which a frame is full: a longer one has a single event that is larger.
+const maxFrame = 256 << 10
 
-// MaxMessage is the size of the largest frame. gRPC servers take no larger message unless told otherwise.
-const MaxMessage = 4 << 20
+// maxMessage is the size of the largest frame. gRPC servers take no larger message unless told otherwise.
+const maxMessage = 4 << 20
 
-// Frame is an encoded GatewayFrame that is handed over to gRPC when it is sent.
-type Frame struct{ data *[]byte }
+// frame is an encoded GatewayFrame that is handed over to gRPC when it is sent.
+type frame struct{ data *[]byte }
 
 var frames = framePool{pool: sync.Pool{New: func() any { return new([]byte) }}}
 
-// NewFrame returns an empty frame.
-func NewFrame() Frame { return Frame{data: frames.Get(0)} }
+// newFrame returns an empty frame.
+func newFrame() frame { return frame{data: frames.Get(0)} }
 
 // Append lets f append to the frame.
-func (f Frame) Append(fill func([]byte) []byte) { *f.data = fill(*f.data) }
+func (f frame) Append(fill func([]byte) []byte) { *f.data = fill(*f.data) }
 
 // Len is how many bytes the frame has.
-func (f Frame) Len() int { return len(*f.data) }
+func (f frame) Len() int { return len(*f.data) }
 
 // framePool takes frames back when gRPC has written them.
 type framePool struct{ pool sync.Pool }
@@ -35,31 +35,31 @@ type framePool struct{ pool sync.Pool }
 func (p *framePool) Get(int) *[]byte { return p.pool.Get().(*[]byte) }
 
 func (p *framePool) Put(b *[]byte) {
-	if cap(*b) <= 2*MaxFrame {
+	if cap(*b) <= 2*maxFrame {
 		*b = (*b)[:0]
 		p.pool.Put(b)
 	}
 }
 
-// Codec sends Frames and receives into Received as they are; everything else is protobuf.
-type Codec struct{}
+// codec sends Frames and receives into Received as they are; everything else is protobuf.
+type codec struct{}
 
-var _ encoding.CodecV2 = Codec{}
+var _ encoding.CodecV2 = codec{}
 
 // Name is the content subtype.
-func (Codec) Name() string { return proto.Name }
+func (codec) Name() string { return proto.Name }
 
 // Marshal encodes v.
-func (Codec) Marshal(v any) (mem.BufferSlice, error) {
-	if f, ok := v.(Frame); ok {
+func (codec) Marshal(v any) (mem.BufferSlice, error) {
+	if f, ok := v.(frame); ok {
 		return mem.BufferSlice{mem.NewBuffer(f.data, &frames)}, nil
 	}
 	return encoding.GetCodecV2(proto.Name).Marshal(v)
 }
 
 // Unmarshal decodes data into v.
-func (Codec) Unmarshal(data mem.BufferSlice, v any) error {
-	if r, ok := v.(*Received); ok {
+func (codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if r, ok := v.(*receivedFrame); ok {
 		r.set(data)
 		return nil
 	}

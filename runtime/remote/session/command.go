@@ -7,23 +7,23 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Order is the field of what is wanted in a Command.
-type Order protowire.Number
+// order is the field of what is wanted in a Command.
+type order protowire.Number
 
 // The orders.
 const (
-	NoOrder      Order = 0
-	Send         Order = 4
-	Close        Order = 5
-	Authenticate Order = 6
-	StartTimer   Order = 7
-	Publish      Order = 8
-	Subscribe    Order = 9
-	Unsubscribe  Order = 10
-	Pause        Order = 11
-	Resume       Order = 12
-	RawPublish   Order = 13
-	UnknownOrder Order = 14
+	noOrder           order = 0
+	orderSend         order = 4
+	orderClose        order = 5
+	orderAuthenticate order = 6
+	orderStartTimer   order = 7
+	orderPublish      order = 8
+	orderSubscribe    order = 9
+	orderUnsubscribe  order = 10
+	orderPause        order = 11
+	orderResume       order = 12
+	orderRawPublish   order = 13
+	unknownOrder      order = 14
 )
 
 // The fields of exgate.handler.v1 that are read by hand: a frame of millions of empty commands must not become millions of messages.
@@ -35,36 +35,36 @@ const (
 	commandToken protowire.Number = 3
 )
 
-// Command is a Command whose order is encoded still. Body is part of the frame that it came in.
-type Command struct {
+// command is a Command whose order is encoded still. Body is part of the frame that it came in.
+type command struct {
 	Conn, Ack, Token uint64
-	Order            Order
+	Order            order
 	Body             []byte // what to send, or the encoded message of the order
 }
 
 var errWire = errors.New("it is not a protobuf message")
 
-// Received is a HandlerFrame. Close it when its commands are done.
-type Received struct {
+// receivedFrame is a HandlerFrame. Close it when its commands are done.
+type receivedFrame struct {
 	buffer mem.Buffer
 	rest   []byte
 }
 
-func (r *Received) set(data mem.BufferSlice) {
+func (r *receivedFrame) set(data mem.BufferSlice) {
 	r.buffer = data.MaterializeToBuffer(mem.DefaultBufferPool())
 	r.rest = r.buffer.ReadOnlyData()
 }
 
 // Close gives the memory of the frame back.
-func (r *Received) Close() {
+func (r *receivedFrame) Close() {
 	if r.buffer != nil {
 		r.buffer.Free()
 	}
-	*r = Received{}
+	*r = receivedFrame{}
 }
 
 // Read fills commands with the next ones of the frame and returns how many there were; 0 at the end. An error says that the frame is no HandlerFrame.
-func (r *Received) Read(commands []Command) (n int, err error) {
+func (r *receivedFrame) Read(commands []command) (n int, err error) {
 	for n < len(commands) && len(r.rest) > 0 {
 		field, kind, body, size := next(r.rest)
 		if size < 0 {
@@ -102,7 +102,7 @@ func next(b []byte) (field protowire.Number, kind protowire.Type, body []byte, s
 	return field, kind, body, tag + value
 }
 
-func parseCommand(b []byte) (c Command, err error) {
+func parseCommand(b []byte) (c command, err error) {
 	for len(b) > 0 {
 		field, kind, body, size := next(b)
 		if size < 0 {
@@ -110,19 +110,19 @@ func parseCommand(b []byte) (c Command, err error) {
 		}
 		b = b[size:]
 		switch {
-		case kind == protowire.BytesType && field >= protowire.Number(Send) && field <= protowire.Number(RawPublish):
-			c.Order, c.Body = Order(field), body
+		case kind == protowire.BytesType && field >= protowire.Number(orderSend) && field <= protowire.Number(orderRawPublish):
+			c.Order, c.Body = order(field), body
 		case kind == protowire.VarintType && field <= commandToken:
 			value, _ := protowire.ConsumeVarint(body)
 			c.set(field, value)
-		case field > commandToken && c.Order == NoOrder:
-			c.Order = UnknownOrder
+		case field > commandToken && c.Order == noOrder:
+			c.Order = unknownOrder
 		}
 	}
 	return c, nil
 }
 
-func (c *Command) set(field protowire.Number, value uint64) {
+func (c *command) set(field protowire.Number, value uint64) {
 	switch field {
 	case commandConn:
 		c.Conn = value

@@ -36,13 +36,13 @@ func every() *handlerv1.HandlerFrame {
 }
 
 // read is what Received makes of a frame, in blocks of 3 commands.
-func read(b []byte) (commands []Command, err error) {
-	var r Received
-	if err := (Codec{}).Unmarshal(mem.BufferSlice{mem.SliceBuffer(b)}, &r); err != nil {
+func read(b []byte) (commands []command, err error) {
+	var r receivedFrame
+	if err := (codec{}).Unmarshal(mem.BufferSlice{mem.SliceBuffer(b)}, &r); err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	block := make([]Command, 3)
+	block := make([]command, 3)
 	for {
 		n, err := r.Read(block)
 		if n == 0 || err != nil {
@@ -77,19 +77,19 @@ func FuzzReceived(f *testing.F) {
 	})
 }
 
-func compare(t *testing.T, got Command, want *handlerv1.Command) {
+func compare(t *testing.T, got command, want *handlerv1.Command) {
 	t.Helper()
 	if got.Conn != want.GetConn() || got.Ack != want.GetAck() || got.Token != want.GetToken() {
 		t.Errorf("got %+v, want %v", got, want)
 	}
-	order := NoOrder
+	kind := noOrder
 	if which := want.ProtoReflect().WhichOneof(want.ProtoReflect().Descriptor().Oneofs().Get(0)); which != nil {
-		order = Order(which.Number())
+		kind = order(which.Number())
 	}
-	if got.Order != order && (got.Order != UnknownOrder || order != NoOrder) {
-		t.Errorf("got order %d, want %d", got.Order, order)
+	if got.Order != kind && (got.Order != unknownOrder || kind != noOrder) {
+		t.Errorf("got order %d, want %d", got.Order, kind)
 	}
-	if order == Send && string(got.Body) != string(want.GetSend()) {
+	if kind == orderSend && string(got.Body) != string(want.GetSend()) {
 		t.Errorf("got %q, want %q", got.Body, want.GetSend())
 	}
 }
@@ -100,7 +100,7 @@ func TestUnknownCommandIsToldFromAnAcknowledgement(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := read(b)
-	if err != nil || got[1].Order != NoOrder || got[12].Order != UnknownOrder || got[12].Token != 10 {
+	if err != nil || got[1].Order != noOrder || got[12].Order != unknownOrder || got[12].Token != 10 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -15,25 +15,25 @@ const (
 	eventSeq  protowire.Number = 2
 )
 
-// Kind is the field of what happened in an Event.
-type Kind protowire.Number
+// eventKind is the field of what happened in an Event.
+type eventKind protowire.Number
 
 // The kinds of events.
 const (
-	Created      Kind = 3
-	Bytes        Kind = 4
-	TimerTimeout Kind = 5
-	Messages     Kind = 6
-	Closed       Kind = 7
-	Drain        Kind = 8
-	Result       Kind = 9
+	createdEvent  eventKind = 3
+	bytesEvent    eventKind = 4
+	timerEvent    eventKind = 5
+	messagesEvent eventKind = 6
+	closedEvent   eventKind = 7
+	drainEvent    eventKind = 8
+	resultEvent   eventKind = 9
 )
 
-// Overhead is what an event takes in a frame beside its body, at most.
-const Overhead = 64
+// eventOverhead is what an event takes in a frame beside its body, at most.
+const eventOverhead = 64
 
-// AppendEvent appends an Event to a GatewayFrame. body is what the device sent, or the encoded message of the kind.
-func AppendEvent(frame []byte, conn, seq uint64, kind Kind, body []byte) []byte {
+// appendEvent appends an Event to a GatewayFrame. body is what the device sent, or the encoded message of the kind.
+func appendEvent(frame []byte, conn, seq uint64, kind eventKind, body []byte) []byte {
 	size := protowire.SizeTag(eventConn) + protowire.SizeVarint(conn) +
 		protowire.SizeTag(protowire.Number(kind)) + protowire.SizeBytes(len(body))
 	if seq != 0 {
@@ -51,8 +51,8 @@ func AppendEvent(frame []byte, conn, seq uint64, kind Kind, body []byte) []byte 
 	return protowire.AppendBytes(frame, body)
 }
 
-// AppendPing appends a ping to a GatewayFrame.
-func AppendPing(frame []byte, n uint64) []byte {
+// appendPing appends a ping to a GatewayFrame.
+func appendPing(frame []byte, n uint64) []byte {
 	frame = protowire.AppendTag(frame, framePing, protowire.VarintType)
 	return protowire.AppendVarint(frame, n)
 }

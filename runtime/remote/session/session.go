@@ -20,10 +20,10 @@ import (
 
 // Bounds of the session dialect.
 const (
-	sessionWindowEvents = 64
-	sessionWindowBytes  = 64 << 10
-	sessionBytes        = 64 << 20  // in all windows together, but for one event of each
-	sessionResultBytes  = 256 << 10 // results that wait; over it no commands are read
+	windowEvents     = 64
+	windowBytes      = 64 << 10
+	totalWindowBytes = 64 << 20  // in all windows together, but for one event of each
+	maxResultBytes   = 256 << 10 // results that wait; over it no commands are read
 )
 
 var errSessionClosed = errors.New("the gateway closed the session")
@@ -31,54 +31,54 @@ var errSessionClosed = errors.New("the gateway closed the session")
 // Session carries the events and commands of many connections over one stream to each backend: the dialect session. Events stay in the
 // window of their connection until the handler has acknowledged them, so that a stream that breaks loses none.
 type Session struct {
-	target   *target.Target
-	timeout  time.Duration
-	policy   target.OnFailure
-	patience time.Duration // of an event that waits for a stream
-	maxEvent int           // bytes
-	publish  func(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result
-	metrics  *sessionCounters
-	began    time.Time
-	ctx      context.Context // of the streams
-	cancel   context.CancelFunc
-	running  sync.WaitGroup
+	target    *target.Target
+	timeout   time.Duration
+	onFailure target.OnFailure
+	patience  time.Duration // of an event that waits for a stream
+	maxEvent  int           // bytes
+	publish   func(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result
+	metrics   *counters
+	began     time.Time
+	ctx       context.Context // of the streams
+	cancel    context.CancelFunc
+	running   sync.WaitGroup
 
-	mu      sync.Mutex // guards the fields below, those of every sessionLine and those of every sessionConn
-	lines   map[*backend.Backend]*sessionLine
-	open    map[uint64]*sessionConn
-	last    uint64                    // the newest connection's number
-	bytes   int                       // in all windows
-	gone    int                       // connections that ended, but the handler has not acknowledged it
-	blocked map[*sessionConn]struct{} // wait for bytes to become less
-	closed  bool
+	mu            sync.Mutex // guards the fields below, those of every line and those of every conn
+	lines         map[*backend.Backend]*line
+	open          map[uint64]*conn
+	last          uint64             // the newest connection's number
+	bytes         int                // in all windows
+	pendingCloses int                // connections that ended, but the handler has not acknowledged it
+	blocked       map[*conn]struct{} // wait for bytes to become less
+	closed        bool
 
-	guiltyLines lograte.Limiter
+	guiltyLog lograte.Limiter
 }
 
-// SessionConfig configures a Session. Each field is required.
-type SessionConfig struct {
-	// RawPublish publishes for the handler.
+// Config configures a Session. Each field is required.
+type Config struct {
+	// orderRawPublish publishes for the handler.
 	RawPublish func(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result
 	// Commands counts commands by handler, method and result.
 	Commands *prometheus.CounterVec
 	// Metrics counts the rest.
-	Metrics *SessionMetrics
+	Metrics *Metrics
 }
 
-// NewSession returns the session dialect of the handler t.
-func NewSession(t *target.Target, cfg SessionConfig) *Session {
+// New returns the session dialect of the handler t.
+func New(t *target.Target, cfg Config) *Session {
 	s := &Session{
-		target: t, timeout: t.Timeout, policy: t.OnFailure, patience: t.Patience, publish: cfg.RawPublish, metrics: newSessionCounters(t, cfg),
-		maxEvent: min(t.MaxMessage, MaxMessage) - Overhead,
-		began:    time.Now(), lines: make(map[*backend.Backend]*sessionLine), open: make(map[uint64]*sessionConn), blocked: make(map[*sessionConn]struct{}),
+		target: t, timeout: t.Timeout, onFailure: t.OnFailure, patience: t.Patience, publish: cfg.RawPublish, metrics: newCounters(t, cfg),
+		maxEvent: min(t.MaxMessage, maxMessage) - eventOverhead,
+		began:    time.Now(), lines: make(map[*backend.Backend]*line), open: make(map[uint64]*conn), blocked: make(map[*conn]struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.running.Go(s.watch)
 	return s
 }
 
-func (s *Session) NewHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
-	return &sessionConn{session: s, conn: conn, id: conn.ID(), pin: s.target.Pool.Pin()}
+func (s *Session) NewHandler(of gateway.ConnectionAdapter) gateway.ConnectionHandler {
+	return &conn{session: s, conn: of, id: of.ID(), pin: s.target.Pool.Pin()}
 }
 
 // now is a clock of the session's own. It is never 0.
@@ -88,7 +88,7 @@ func (s *Session) now() time.Duration { return time.Since(s.began) + 1 }
 func (s *Session) Close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, target.CloseGrace)
 	defer cancel()
-	for s.owes() && backoff.Sleep(ctx, target.FirstPause) {
+	for s.hasPendingCloses() && backoff.Sleep(ctx, target.FirstPause) {
 	}
 	s.mu.Lock()
 	s.closed = true
@@ -97,24 +97,24 @@ func (s *Session) Close(ctx context.Context) {
 	s.running.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.metrics.neverTold(target.UndeliveredShutdown, s.gone)
-	s.left(-s.gone)
+	s.metrics.countUndelivered(target.UndeliveredShutdown, s.pendingCloses)
+	s.closesChanged(-s.pendingCloses)
 }
 
-// owes reports whether ends of connections wait.
-func (s *Session) owes() bool {
+// hasPendingCloses reports whether ends of connections wait.
+func (s *Session) hasPendingCloses() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.gone > 0
+	return s.pendingCloses > 0
 }
 
 // line returns the line to a backend for c; the caller holds mu.
-func (s *Session) line(to *backend.Backend, c *sessionConn) *sessionLine {
+func (s *Session) line(to *backend.Backend, c *conn) *line {
 	l := s.lines[to]
 	if l == nil {
-		l = &sessionLine{
+		l = &line{
 			session: s, to: to, node: gateway.NodeOf(c.id), changed: make(chan struct{}), batch: s.target.MaxBatch,
-			limits: Limits{Events: sessionWindowEvents, Bytes: sessionWindowBytes},
+			limits: windowLimits{Events: windowEvents, Bytes: windowBytes},
 		}
 		s.lines[to] = l
 		if !s.closed {
@@ -124,13 +124,13 @@ func (s *Session) line(to *backend.Backend, c *sessionConn) *sessionLine {
 	return l
 }
 
-// place gives a new connection its backend, and returns the line to it when that has a stream, or need not have one yet.
-func (s *Session) place(c *sessionConn) (*sessionLine, error) {
+// assign gives a new connection its backend, and returns the line to it when that has a stream, or need not have one yet.
+func (s *Session) assign(c *conn) (*line, error) {
 	limit := s.patience
-	if s.policy == target.OnFailureClose {
+	if s.onFailure == target.OnFailureClose {
 		limit = min(target.ConnectTimeout, s.timeout)
 	}
-	ctx, end := target.HoldContext(c.conn, limit)
+	ctx, end := target.WaitContext(c.conn, limit)
 	if ctx == nil {
 		return nil, target.ErrClosing
 	}
@@ -154,8 +154,8 @@ func statusText(err error) string {
 }
 
 // fail closes those of the connections that did not fail before.
-func (s *Session) fail(conns []*sessionConn, to *backend.Backend, err error) {
-	var failed []*sessionConn
+func (s *Session) fail(conns []*conn, to *backend.Backend, err error) {
+	var failed []*conn
 	s.mu.Lock()
 	for _, c := range conns {
 		if c.err == nil {
@@ -176,16 +176,16 @@ func (s *Session) fail(conns []*sessionConn, to *backend.Backend, err error) {
 	}
 }
 
-// left counts connections that ended; the caller holds mu.
-func (s *Session) left(n int) {
-	s.gone += n
-	s.metrics.untold.Set(float64(s.gone))
+// closesChanged counts connections that ended; the caller holds mu.
+func (s *Session) closesChanged(n int) {
+	s.pendingCloses += n
+	s.metrics.closesWaiting.Set(float64(s.pendingCloses))
 }
 
-// shrunk takes bytes off the sum of all windows, and wakes those that were blocked by it; the caller holds mu.
-func (s *Session) shrunk(bytes int) {
+// freed takes bytes off the sum of all windows, and wakes those that were blocked by it; the caller holds mu.
+func (s *Session) freed(bytes int) {
 	s.bytes -= bytes
-	if s.bytes <= sessionBytes && len(s.blocked) > 0 {
+	if s.bytes <= totalWindowBytes && len(s.blocked) > 0 {
 		for c := range s.blocked {
 			c.notify()
 		}

@@ -10,57 +10,57 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// carryOut does what a command says. c is nil where its connection is not known.
-func (st *sessionStream) carryOut(c *sessionConn, command *Command) {
+// execute does what a command says. c is nil where its connection is not known.
+func (st *stream) execute(c *conn, command *command) {
 	switch {
-	case command.Order == RawPublish:
+	case command.Order == orderRawPublish:
 		st.rawPublish(command)
 	case c == nil:
-		st.session.metrics.dropped(sessionDroppedConn)
+		st.session.metrics.dropped(droppedUnknownConn)
 	default:
-		st.order(c, command)
+		st.executeFor(c, command)
 	}
 }
 
-func (st *sessionStream) order(c *sessionConn, command *Command) {
+func (st *stream) executeFor(c *conn, command *command) {
 	switch command.Order {
-	case NoOrder:
+	case noOrder:
 		if command.Token != 0 {
 			st.settle(command, resultUnknownCommand)
 		}
-	case Send:
+	case orderSend:
 		st.settle(command, c.conn.Send(command.Body))
-	case Close:
-		st.settle(command, c.leave())
-	case StartTimer:
+	case orderClose:
+		st.settle(command, c.closeForHandler())
+	case orderStartTimer:
 		st.settle(command, c.startTimer(command.Body))
-	case Pause:
+	case orderPause:
 		c.conn.Pause()
 		st.settle(command, gateway.OK)
-	case Resume:
+	case orderResume:
 		st.settle(command, c.conn.Resume())
 	default:
-		if result := st.ask(c, command); !result.Ok() {
+		if result := st.executeAsync(c, command); !result.Ok() {
 			st.settle(command, result)
 		}
 	}
 }
 
-// ask carries out a command that waits for the broker.
-func (st *sessionStream) ask(c *sessionConn, command *Command) gateway.Result {
+// executeAsync carries out a command that waits for the broker.
+func (st *stream) executeAsync(c *conn, command *command) gateway.Result {
 	done := st.done(command)
 	switch command.Order {
-	case Authenticate:
+	case orderAuthenticate:
 		return c.authenticate(command.Body, done)
-	case Publish:
+	case orderPublish:
 		return publishing(command.Body, done, c.conn.Publish)
-	case Subscribe:
+	case orderSubscribe:
 		var m handlerv1.Subscribe
 		if proto.Unmarshal(command.Body, &m) != nil {
 			return resultMalformed
 		}
 		return c.conn.Subscribe(m.GetTopic(), m.GetQos(), done)
-	case Unsubscribe:
+	case orderUnsubscribe:
 		var m handlerv1.Unsubscribe
 		if proto.Unmarshal(command.Body, &m) != nil {
 			return resultMalformed
@@ -76,7 +76,7 @@ var (
 	resultMalformed      = gateway.Refuse(gateway.CodeParamsTypeError, "the command is malformed")
 )
 
-func (st *sessionStream) rawPublish(command *Command) {
+func (st *stream) rawPublish(command *command) {
 	if result := publishing(command.Body, st.done(command), st.session.publish); !result.Ok() {
 		st.settle(command, result)
 	}
@@ -90,7 +90,7 @@ func publishing(body []byte, done gateway.Done, publish func(string, uint32, []b
 	return publish(m.GetTopic(), m.GetQos(), m.GetPayload(), done)
 }
 
-func (c *sessionConn) startTimer(body []byte) gateway.Result {
+func (c *conn) startTimer(body []byte) gateway.Result {
 	var m handlerv1.StartTimer
 	if proto.Unmarshal(body, &m) != nil {
 		return resultMalformed
@@ -98,7 +98,7 @@ func (c *sessionConn) startTimer(body []byte) gateway.Result {
 	return convert.StartTimer(c.conn, m.GetType(), m.GetInterval())
 }
 
-func (c *sessionConn) authenticate(body []byte, done gateway.Done) gateway.Result {
+func (c *conn) authenticate(body []byte, done gateway.Done) gateway.Result {
 	var m handlerv1.Authenticate
 	if proto.Unmarshal(body, &m) != nil {
 		return resultMalformed
@@ -112,19 +112,19 @@ func (c *sessionConn) authenticate(body []byte, done gateway.Done) gateway.Resul
 	})
 }
 
-// leave closes the connection. An event of it that waits for room need not wait any longer.
-func (c *sessionConn) leave() gateway.Result {
+// closeForHandler closes the connection. An event of it that waits for room need not wait any longer.
+func (c *conn) closeForHandler() gateway.Result {
 	result := c.conn.Close(gateway.ReasonNormal)
 	c.session.mu.Lock()
 	defer c.session.mu.Unlock()
-	c.left = true
+	c.handlerClosed = true
 	c.notify()
 	return result
 }
 
 // authenticated keeps what another stream has to be told.
-func (c *sessionConn) authenticated(client *exproto.ClientInfo) {
-	if c.session.policy != target.OnFailureClose && proto.Size(client) <= sessionWindowBytes {
+func (c *conn) authenticated(client *exproto.ClientInfo) {
+	if c.session.onFailure != target.OnFailureClose && proto.Size(client) <= windowBytes {
 		c.session.mu.Lock()
 		defer c.session.mu.Unlock()
 		c.client = client
@@ -132,14 +132,14 @@ func (c *sessionConn) authenticated(client *exproto.ClientInfo) {
 }
 
 // done settles a command when the broker has answered.
-func (st *sessionStream) done(command *Command) gateway.Done {
+func (st *stream) done(command *command) gateway.Done {
 	told := *command
 	told.Body = nil
 	return func(result gateway.Result) { st.settle(&told, result) }
 }
 
 // settle counts the outcome of a command, and tells the handler where it asked for that.
-func (st *sessionStream) settle(command *Command, result gateway.Result) {
+func (st *stream) settle(command *command, result gateway.Result) {
 	s := st.session
 	s.metrics.command(command.Order, result)
 	if command.Token == 0 {
@@ -153,9 +153,9 @@ func (st *sessionStream) settle(command *Command, result gateway.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st.line.live != st {
-		s.metrics.dropped(sessionDroppedResult)
+		s.metrics.dropped(droppedLateResult)
 		return
 	}
-	st.line.results.Add(command.Conn, Result, body)
+	st.line.results.Add(command.Conn, resultEvent, body)
 	st.wake()
 }

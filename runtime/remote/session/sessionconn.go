@@ -16,65 +16,65 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// sessionConn is one connection in a session. Its events wait for room in the window, not for their callbacks; only a timer and the end
+// conn is one connection in a session. Its events wait for room in the window, not for their callbacks; only a timer and the end
 // wait until they are acknowledged, since the gateway closes the socket or forgets the connection after them.
-type sessionConn struct {
+type conn struct {
 	session *Session
 	conn    gateway.ConnectionAdapter
 	id      string
 	info    gateway.ConnInfo
 
 	// Guarded by session.mu once OnSocketCreated has found a line.
-	pin     backend.Pin
-	line    *sessionLine
-	number  uint64              // 0 until OnSocketCreated
-	client  *exproto.ClientInfo // what it authenticated with
-	window  Window
-	since   time.Duration // when the handler could begin with the oldest event
-	stuck   time.Duration // since when the oldest event waits for a stream, however many broke meanwhile; 0: none waits
-	wait    chan struct{} // closed when something changes that an event waits for; nil where none does
-	err     error         // a gateway.HandlerError: the connection fails
-	told    bool          // a handler has heard of the connection
-	again   bool          // it has to hear of it before the next event
-	unsure  bool          // events that went out on the last stream were not acknowledged
-	held    bool          // see noteHeld
-	queued  bool          // in line.ready
-	closing bool          // the device has gone, or must
-	left    bool          // the handler has closed it: only the end is still of interest
-	ended   bool          // the end is in the window
+	pin           backend.Pin
+	line          *line
+	number        uint64              // 0 until OnSocketCreated
+	client        *exproto.ClientInfo // what it authenticated with
+	window        window
+	startedAt     time.Duration // when the handler could begin with the oldest event
+	waitingSince  time.Duration // since when the oldest event waits for a stream, however many broke meanwhile; 0: none waits
+	changed       chan struct{} // closed when something changes that an event waits for; nil where none does
+	err           error         // a gateway.HandlerError: the connection fails
+	announced     bool          // a handler has heard of the connection
+	reannounce    bool          // it has to hear of it before the next event
+	unacked       bool          // events that went out on the last stream were not acknowledged
+	isHeld        bool          // see countHeld
+	queued        bool          // in line.ready
+	closing       bool          // the device has gone, or must
+	handlerClosed bool          // the handler has closed it: only the end is still of interest
+	ended         bool          // the end is in the window
 	suspicion
 }
 
 var (
-	_ gateway.ConnectionHandler = (*sessionConn)(nil)
-	_ gateway.Drainer           = (*sessionConn)(nil)
+	_ gateway.ConnectionHandler = (*conn)(nil)
+	_ gateway.Drainer           = (*conn)(nil)
 )
 
-func (c *sessionConn) OnSocketCreated(info gateway.ConnInfo) error {
+func (c *conn) OnSocketCreated(info gateway.ConnInfo) error {
 	body, err := encode(&handlerv1.Created{Id: c.id, Conninfo: convert.ConnInfo(info)})
 	if err != nil {
 		return err
 	}
 	s := c.session
-	line, err := s.place(c)
+	line, err := s.assign(c)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if line.refuses() {
-		return s.target.Failed(line.to, "Session", unavailable(line.why), true)
+		return s.target.Failed(line.to, "Session", unavailable(line.err), true)
 	}
 	s.last++
 	c.line, c.number, c.info = line, s.last, info
 	s.open[c.number] = c
-	c.add(Created, body)
+	c.add(createdEvent, body)
 	return nil
 }
 
-func (c *sessionConn) OnReceivedBytes(b []byte) error { return c.put(Bytes, b) }
+func (c *conn) OnReceivedBytes(b []byte) error { return c.putEvent(bytesEvent, b) }
 
-func (c *sessionConn) OnReceivedMessages(messages []gateway.Message) error {
+func (c *conn) OnReceivedMessages(messages []gateway.Message) error {
 	c.session.mu.Lock()
 	batch := c.line.batch
 	c.session.mu.Unlock()
@@ -83,31 +83,31 @@ func (c *sessionConn) OnReceivedMessages(messages []gateway.Message) error {
 		if err != nil {
 			return err
 		}
-		if err := c.put(Messages, body); err != nil {
+		if err := c.putEvent(messagesEvent, body); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *sessionConn) OnDrain() error { return c.put(Drain, nil) }
+func (c *conn) OnDrain() error { return c.putEvent(drainEvent, nil) }
 
-func (c *sessionConn) OnTimerTimeout(t gateway.TimerType) error {
+func (c *conn) OnTimerTimeout(t gateway.TimerType) error {
 	body, err := encode(&handlerv1.TimerTimeout{Type: exproto.TimerType(t)})
 	if err != nil {
 		return err
 	}
 	c.session.mu.Lock()
 	defer c.session.mu.Unlock()
-	if err := c.enter(TimerTimeout, body); err != nil {
+	if err := c.enter(timerEvent, body); err != nil {
 		return err
 	}
-	c.until(func() bool { return c.window.Len() == 0 })
+	c.waitHeld(func() bool { return c.window.Len() == 0 })
 	return c.err
 }
 
 // OnSocketClosed waits until the handler knows. Where it is down, the event is kept for when it is back.
-func (c *sessionConn) OnSocketClosed(reason gateway.CloseReason) error {
+func (c *conn) OnSocketClosed(reason gateway.CloseReason) error {
 	body, err := encode(&handlerv1.Closed{Reason: reason.Name})
 	if err != nil {
 		return err
@@ -127,44 +127,44 @@ func (c *sessionConn) OnSocketClosed(reason gateway.CloseReason) error {
 }
 
 // end puts the last event in, unless the handler never heard of the connection or too many others wait for it to be back.
-func (c *sessionConn) end(body []byte) {
+func (c *conn) end(body []byte) {
 	s := c.session
 	switch {
-	case !c.told && c.err != nil:
+	case !c.announced && c.err != nil:
 		c.drop()
-	case c.line.live == nil && s.gone >= target.MaxPendingCloses:
+	case c.line.live == nil && s.pendingCloses >= target.MaxPendingCloses:
 		c.forget(target.UndeliveredFull)
 	default:
 		c.ended = true
-		s.left(1)
-		c.add(Closed, body)
+		s.closesChanged(1)
+		c.add(closedEvent, body)
 	}
 }
 
-// put adds an event and returns when the window has room for another one.
-func (c *sessionConn) put(kind Kind, body []byte) error {
+// putEvent adds an event and returns when the window has room for another one.
+func (c *conn) putEvent(kind eventKind, body []byte) error {
 	c.session.mu.Lock()
 	defer c.session.mu.Unlock()
 	if err := c.enter(kind, body); err != nil {
 		return err
 	}
 	if c.window.Full(c.line.limits) {
-		c.until(func() bool { return !c.window.Full(c.line.limits) })
+		c.waitHeld(func() bool { return !c.window.Full(c.line.limits) })
 	}
 	return c.err
 }
 
 // enter adds an event as soon as the window has room. One for a connection that the handler has closed is dropped, and so is one that the end of the
 // device interrupts while it waits, unless OnFailure says that none may be lost.
-func (c *sessionConn) enter(kind Kind, body []byte) error {
+func (c *conn) enter(kind eventKind, body []byte) error {
 	if most := c.session.maxEvent; len(body) > most {
 		err := status.Errorf(codes.ResourceExhausted, "an event of %d bytes is larger than max, %d bytes", len(body), most)
 		return c.session.target.Failed(c.line.to, "Session", err, true)
 	}
 	if !c.room(len(body)) {
-		c.until(func() bool { return c.room(len(body)) })
+		c.waitHeld(func() bool { return c.room(len(body)) })
 	}
-	if c.err != nil || c.left || c.closing && c.session.policy == target.OnFailureClose {
+	if c.err != nil || c.handlerClosed || c.closing && c.session.onFailure == target.OnFailureClose {
 		return c.err
 	}
 	c.add(kind, body)
@@ -172,17 +172,17 @@ func (c *sessionConn) enter(kind Kind, body []byte) error {
 }
 
 // room reports whether an event of so many bytes may come in.
-func (c *sessionConn) room(size int) bool {
+func (c *conn) room(size int) bool {
 	s := c.session
-	if s.bytes > sessionBytes && c.window.Len() > 0 {
+	if s.bytes > totalWindowBytes && c.window.Len() > 0 {
 		s.blocked[c] = struct{}{}
 		return false
 	}
 	return c.window.Room(size, c.line.limits)
 }
 
-// until waits, with the device held, until ready or until the connection has ended or failed.
-func (c *sessionConn) until(ready func() bool) {
+// waitHeld waits, with the device held, until ready or until the connection has ended or failed.
+func (c *conn) waitHeld(ready func() bool) {
 	mu := &c.session.mu
 	mu.Unlock()
 	release := c.conn.Hold(c.interrupt)
@@ -191,7 +191,7 @@ func (c *sessionConn) until(ready func() bool) {
 		c.closing = true
 		return
 	}
-	for c.err == nil && !c.left && !c.closing && !ready() {
+	for c.err == nil && !c.handlerClosed && !c.closing && !ready() {
 		c.await()
 	}
 	mu.Unlock()
@@ -200,7 +200,7 @@ func (c *sessionConn) until(ready func() bool) {
 }
 
 // interrupt ends the waiting of a connection that closes.
-func (c *sessionConn) interrupt() {
+func (c *conn) interrupt() {
 	c.session.mu.Lock()
 	defer c.session.mu.Unlock()
 	c.closing = true

@@ -12,28 +12,28 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// sessionLine is a session's way to one backend: one stream after the other. Its fields are guarded by Session.mu.
-type sessionLine struct {
-	session  *Session
-	to       *backend.Backend
-	node     string         // the gateway's
-	limits   Limits         // of a window
-	batch    int            // messages in an event
-	ready    []*sessionConn // have events to send, in the order of their turns
-	turns    int            // of ready until the next trial may begin
-	suspects []*sessionConn // have events to send that go alone
-	trial    *trial         // nil: none is under way
-	out      int            // connections with events that were sent on this stream and not acknowledged, also of those dropped since
-	useful   bool           // the handler acknowledged an event on the newest stream
-	results  Queue
-	live     *sessionStream // nil: there is no stream
-	why      error          // why there is no stream; nil while the first attempt is under way
-	over     bool           // there will be no stream any longer
-	changed  chan struct{}  // closed and replaced when live or why changes
+// line is a session's way to one backend: one stream after the other. Its fields are guarded by Session.mu.
+type line struct {
+	session    *Session
+	to         *backend.Backend
+	node       string       // the gateway's
+	limits     windowLimits // of a window
+	batch      int          // messages in an event
+	ready      []*conn      // have events to send, in the order of their turns
+	turns      int          // of ready until the next trial may begin
+	suspects   []*conn      // have events to send that go alone
+	trial      *trial       // nil: none is under way
+	inFlight   int          // connections with events that were sent on this stream and not acknowledged, also of those dropped since
+	progressed bool         // the handler acknowledged an event on the newest stream
+	results    resultQueue
+	live       *stream       // nil: there is no stream
+	err        error         // why there is no stream; nil while the first attempt is under way
+	ended      bool          // there will be no stream any longer
+	changed    chan struct{} // closed and replaced when live or why changes
 }
 
 // run opens one stream after the other until the session or the connection to the backend is closed.
-func (l *sessionLine) run() {
+func (l *line) run() {
 	ctx := l.session.ctx
 	var refused time.Time // since when the handler refuses streams
 	for pause := target.FirstRetry; ; pause = min(2*pause, target.SlowestRetry) {
@@ -47,7 +47,7 @@ func (l *sessionLine) run() {
 		}
 		if !over && !refused.IsZero() && time.Since(refused) < l.session.timeout { // it never was a stream
 			l.session.metrics.refused.Inc()
-			l.rest(ctx, pause)
+			l.pauseBeforeRetry(ctx, pause)
 			continue
 		}
 		if over {
@@ -59,22 +59,22 @@ func (l *sessionLine) run() {
 		}
 		if time.Since(began) > target.SlowestRetry {
 			pause = target.FirstRetry
-		} else if l.wasUseful() {
+		} else if l.hasProgressed() {
 			pause = min(pause, usefulRetry) // others wait for the next stream while suspects are found
 		}
-		l.rest(ctx, pause)
+		l.pauseBeforeRetry(ctx, pause)
 	}
 }
 
-// wasUseful reports whether the handler acknowledged an event on the last stream.
-func (l *sessionLine) wasUseful() bool {
+// hasProgressed reports whether the handler acknowledged an event on the last stream.
+func (l *line) hasProgressed() bool {
 	l.session.mu.Lock()
 	defer l.session.mu.Unlock()
-	return l.useful
+	return l.progressed
 }
 
-// rest waits before the next attempt, and no longer than until the backend is connected again.
-func (l *sessionLine) rest(ctx context.Context, pause time.Duration) {
+// pauseBeforeRetry waits before the next attempt, and no longer than until the backend is connected again.
+func (l *line) pauseBeforeRetry(ctx context.Context, pause time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, pause)
 	defer cancel()
 	rpc := l.to.RPC()
@@ -88,8 +88,8 @@ func (l *sessionLine) rest(ctx context.Context, pause time.Duration) {
 }
 
 // conns are the connections of the line; the caller holds mu.
-func (l *sessionLine) conns() []*sessionConn {
-	var conns []*sessionConn
+func (l *line) conns() []*conn {
+	var conns []*conn
 	for _, c := range l.session.open {
 		if c.line == l {
 			conns = append(conns, c)
@@ -99,21 +99,21 @@ func (l *sessionLine) conns() []*sessionConn {
 }
 
 // attach makes st the stream that is used. What was not acknowledged goes out again.
-func (l *sessionLine) attach(st *sessionStream) {
+func (l *line) attach(st *stream) {
 	s := l.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.live, l.why, l.useful = st, nil, false
+	l.live, l.err, l.progressed = st, nil, false
 	l.limits, l.batch = st.limits, st.batch
 	now := s.now()
 	conns := l.conns()
 	bySuspicion(conns)
 	for _, c := range conns {
-		c.since = now
-		if c.held {
+		c.startedAt = now
+		if c.isHeld {
 			s.metrics.retries.Inc()
 		}
-		c.noteHeld()
+		c.countHeld()
 		c.notify() // the window may be another
 		l.schedule(c)
 	}
@@ -122,45 +122,45 @@ func (l *sessionLine) attach(st *sessionStream) {
 }
 
 // lost notes that there is no stream.
-func (l *sessionLine) lost(err error, over bool) {
+func (l *line) lost(err error, over bool) {
 	s := l.session
 	s.mu.Lock()
 	blamed := l.live != nil && !over
-	l.live, l.why, l.over = nil, err, over
-	l.ready, l.results = nil, Queue{}
+	l.live, l.err, l.ended = nil, err, over
+	l.ready, l.results = nil, resultQueue{}
 	now := s.now()
 	conns := l.conns()
-	var guilty []*sessionConn
+	var guilty []*conn
 	for _, c := range conns {
-		if blamed && c.blame() {
+		if blamed && c.noteStreamEnd() {
 			guilty = append(guilty, c)
 		}
 		c.rewind(now)
 	}
-	l.suspects, l.trial, l.out = nil, nil, 0
+	l.suspects, l.trial, l.inFlight = nil, nil, 0
 	l.change()
 	s.mu.Unlock()
-	l.convict(guilty, err)
-	if s.policy != target.OnFailureClose && len(conns) > 0 && !over {
+	l.closeGuilty(guilty, err)
+	if s.onFailure != target.OnFailureClose && len(conns) > 0 && !over {
 		_ = s.target.Report(l.to, "Session", unavailable(err), false)
 	}
 	l.expire()
 }
 
 // change wakes those who wait for a stream; the caller holds mu.
-func (l *sessionLine) change() {
+func (l *line) change() {
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
 
 // refuses reports whether new connections need not hope for a stream; the caller holds mu.
-func (l *sessionLine) refuses() bool {
+func (l *line) refuses() bool {
 	s := l.session
-	return l.live == nil && l.why != nil && (s.closed || s.policy == target.OnFailureClose || !heals(l.why))
+	return l.live == nil && l.err != nil && (s.closed || s.onFailure == target.OnFailureClose || !retryable(l.err))
 }
 
-// heals reports whether the end of a stream is one that another attempt may not meet. Statuses that say that the handler does not want are not.
-func heals(why error) bool {
+// retryable reports whether the end of a stream is one that another attempt may not meet. Statuses that say that the handler does not want are not.
+func retryable(why error) bool {
 	switch status.Code(why) {
 	case codes.Unimplemented, codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied, codes.Unauthenticated:
 		return false
@@ -170,19 +170,19 @@ func heals(why error) bool {
 
 // unavailable is why as the error of a handler that is not there, unless it says that the handler is there and does not want.
 func unavailable(why error) error {
-	if heals(why) {
+	if retryable(why) {
 		return status.Error(codes.Unavailable, statusText(why))
 	}
 	return why
 }
 
 // awaitStream returns when there is a stream, or need not be one yet.
-func (l *sessionLine) awaitStream(ctx context.Context) error {
+func (l *line) awaitStream(ctx context.Context) error {
 	s := l.session
 	for {
 		s.mu.Lock()
-		why, changed, refused := l.why, l.changed, l.refuses()
-		wait := l.live == nil && s.policy == target.OnFailureClose
+		why, changed, refused := l.err, l.changed, l.refuses()
+		wait := l.live == nil && s.onFailure == target.OnFailureClose
 		s.mu.Unlock()
 		switch {
 		case refused:
@@ -199,8 +199,8 @@ func (l *sessionLine) awaitStream(ctx context.Context) error {
 }
 
 // schedule gives c a turn to send, if there is a stream and it has something to say; the caller holds mu.
-func (l *sessionLine) schedule(c *sessionConn) {
-	if l.live == nil || c.queued || !c.speaks() || l.trial != nil && l.trial.conn == c {
+func (l *line) schedule(c *conn) {
+	if l.live == nil || c.queued || !c.hasOutput() || l.trial != nil && l.trial.conn == c {
 		return
 	}
 	c.queued = true
@@ -213,7 +213,7 @@ func (l *sessionLine) schedule(c *sessionConn) {
 }
 
 // fill appends what waits to frame until it is full; the caller holds mu.
-func (l *sessionLine) fill(frame []byte, full int) []byte {
+func (l *line) fill(frame []byte, full int) []byte {
 	frame = l.results.Take(frame)
 	if l.trial != nil {
 		return l.fillAlone(frame, full)
@@ -222,10 +222,10 @@ func (l *sessionLine) fill(frame []byte, full int) []byte {
 	for turns < len(l.ready) && len(frame) < full {
 		c := l.ready[turns]
 		begun := len(frame)
-		if c.speaks() { // what it had to say may have been dropped
+		if c.hasOutput() { // what it had to say may have been dropped
 			frame = c.take(frame, full)
 		}
-		if len(frame) == begun && c.speaks() { // its next event needs a frame of its own
+		if len(frame) == begun && c.hasOutput() { // its next event needs a frame of its own
 			break
 		}
 		turns++

@@ -11,45 +11,45 @@ import (
 // may have begun an event, since that would go out again. All others end when an event of theirs waited for too long. Ends of connections wait for any
 // backend in each case.
 
-// hopeless reports whether the connection need not wait for a stream; the caller holds mu.
-func (c *sessionConn) hopeless(now time.Duration) bool {
+// mustClose reports whether the connection need not wait for a stream; the caller holds mu.
+func (c *conn) mustClose(now time.Duration) bool {
 	s, l := c.session, c.line
 	switch {
-	case l.live != nil || l.why == nil || c.ended || c.err != nil:
+	case l.live != nil || l.err == nil || c.ended || c.err != nil:
 		return false
-	case s.closed || l.refuses() || s.policy == target.OnFailureRetry && c.unsure:
+	case s.closed || l.refuses() || s.onFailure == target.OnFailureRetry && c.unacked:
 		return true
 	}
-	return c.stuck != 0 && now-c.stuck > s.patience
+	return c.waitingSince != 0 && now-c.waitingSince > s.patience
 }
 
 // expire closes the connections that need not wait for a stream, and forgets ends that are old.
-func (l *sessionLine) expire() {
+func (l *line) expire() {
 	s := l.session
 	s.mu.Lock()
 	if l.live != nil {
 		s.mu.Unlock()
 		return
 	}
-	var lost []*sessionConn
+	var lost []*conn
 	now := s.now()
 	for _, c := range l.conns() {
 		switch {
-		case c.hopeless(now):
+		case c.mustClose(now):
 			lost = append(lost, c)
-		case c.ended && now-c.stuck > target.MaxPendingCloseAge:
+		case c.ended && now-c.waitingSince > target.MaxPendingCloseAge:
 			c.forget(target.UndeliveredOld)
 		}
 	}
-	why := l.why
+	why := l.err
 	s.mu.Unlock()
 	if len(lost) > 0 {
 		s.fail(lost, l.to, unavailable(why))
 	}
 }
 
-// leaveLine looks for other backends where the line has none. A line that is over goes with its last connection.
-func (l *sessionLine) leaveLine() {
+// moveConns looks for other backends where the line has none. A line that is over goes with its last connection.
+func (l *line) moveConns() {
 	s := l.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,15 +62,15 @@ func (l *sessionLine) leaveLine() {
 			left++
 		}
 	}
-	if l.over && left == 0 {
+	if l.ended && left == 0 {
 		delete(s.lines, l.to)
 	}
 }
 
 // move gives the connection another backend that is connected, if its own has been lost for long enough.
-func (c *sessionConn) move() bool {
+func (c *conn) move() bool {
 	s := c.session
-	if c.err != nil && !c.ended || !c.ended && s.policy != target.OnFailureHold || !c.pin.Ready(target.MoveAfter) {
+	if c.err != nil && !c.ended || !c.ended && s.onFailure != target.OnFailureHold || !c.pin.Ready(target.MoveAfter) {
 		return false
 	}
 	ended, cancel := context.WithCancel(context.Background())
@@ -80,19 +80,19 @@ func (c *sessionConn) move() bool {
 		return false
 	}
 	c.line = s.line(to, c)
-	c.since = s.now()
-	c.noteHeld()
+	c.startedAt = s.now()
+	c.countHeld()
 	c.line.schedule(c)
 	return true
 }
 
-// noteHeld counts the connection among those whose events wait for a stream, or no longer; the caller holds mu.
-func (c *sessionConn) noteHeld() {
+// countHeld counts the connection among those whose events wait for a stream, or no longer; the caller holds mu.
+func (c *conn) countHeld() {
 	held := c.line.live == nil && !c.ended && c.err == nil && c.window.Len() > 0
-	if held == c.held {
+	if held == c.isHeld {
 		return
 	}
-	c.held = held
+	c.isHeld = held
 	if held {
 		c.session.metrics.held.Inc()
 	} else {
@@ -101,7 +101,7 @@ func (c *sessionConn) noteHeld() {
 }
 
 // forget gives the end of a connection up; the caller holds mu.
-func (c *sessionConn) forget(why string) {
-	c.session.metrics.neverTold(why, 1)
+func (c *conn) forget(why string) {
+	c.session.metrics.countUndelivered(why, 1)
 	c.drop()
 }

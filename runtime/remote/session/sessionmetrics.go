@@ -9,31 +9,31 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// orderNames name commands in metrics, with the word of ConnectionAdapter where that has one.
-var orderNames = [UnknownOrder + 1]string{
-	Send: "Send", Close: "Close", StartTimer: "StartTimer", Authenticate: "Authenticate", Publish: "Publish",
-	Subscribe: "Subscribe", Unsubscribe: "Unsubscribe", RawPublish: "RawPublish", Pause: "Pause", Resume: "Resume",
-	NoOrder: "none", UnknownOrder: "unknown",
+// commandNames name commands in metrics, with the word of ConnectionAdapter where that has one.
+var commandNames = [unknownOrder + 1]string{
+	orderSend: "Send", orderClose: "Close", orderStartTimer: "StartTimer", orderAuthenticate: "Authenticate", orderPublish: "Publish",
+	orderSubscribe: "Subscribe", orderUnsubscribe: "Unsubscribe", orderRawPublish: "RawPublish", orderPause: "Pause", orderResume: "Resume",
+	noOrder: "none", unknownOrder: "unknown",
 }
 
 // droppedKind is what is dropped.
 type droppedKind uint8
 
 const (
-	sessionDroppedConn   droppedKind = iota // a command to a connection that is not there
-	sessionDroppedAck                       // an acknowledgement of an event that was not sent
-	sessionDroppedResult                    // a result whose stream has ended
+	droppedUnknownConn droppedKind = iota // a command to a connection that is not there
+	droppedFutureAck                      // an acknowledgement of an event that was not sent
+	droppedLateResult                     // a result whose stream has ended
 	droppedKinds
 )
 
 var droppedNames = [droppedKinds]string{"unknown_conn", "future_ack", "late_result"}
 
-// SessionMetrics count what only sessions count.
-type SessionMetrics struct{ dropped *prometheus.CounterVec }
+// Metrics count what only sessions count.
+type Metrics struct{ dropped *prometheus.CounterVec }
 
-// NewSessionMetrics makes a set and registers it with reg, if that is not nil.
-func NewSessionMetrics(reg prometheus.Registerer) *SessionMetrics {
-	m := &SessionMetrics{dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+// NewMetrics makes a set and registers it with reg, if that is not nil.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "exgate_session_dropped_total", Help: "What remote handlers and the gateway said in sessions for nobody: see what.",
 	}, []string{"handler", "what"})}
 	if reg != nil {
@@ -42,71 +42,71 @@ func NewSessionMetrics(reg prometheus.Registerer) *SessionMetrics {
 	return m
 }
 
-// sessionCounters are the metrics of one handler's session.
-type sessionCounters struct {
-	handler     string
-	commands    *prometheus.CounterVec
-	failures    *prometheus.CounterVec
-	undelivered *prometheus.CounterVec
-	events      [Drain + 1]prometheus.Observer
-	succeeded   [UnknownOrder + 1]prometheus.Counter
-	lost        [droppedKinds]prometheus.Counter
-	refused     prometheus.Counter
-	retries     prometheus.Counter
-	held        prometheus.Gauge
-	untold      prometheus.Gauge
-	now         time.Duration
-	observe     func(Kind, time.Duration)
+// counters are the metrics of one handler's session.
+type counters struct {
+	handler       string
+	commands      *prometheus.CounterVec
+	failures      *prometheus.CounterVec
+	undelivered   *prometheus.CounterVec
+	events        [drainEvent + 1]prometheus.Observer
+	succeeded     [unknownOrder + 1]prometheus.Counter
+	lost          [droppedKinds]prometheus.Counter
+	refused       prometheus.Counter
+	retries       prometheus.Counter
+	held          prometheus.Gauge
+	closesWaiting prometheus.Gauge
+	now           time.Duration
+	observe       func(eventKind, time.Duration)
 }
 
-func newSessionCounters(t *target.Target, cfg SessionConfig) *sessionCounters {
+func newCounters(t *target.Target, cfg Config) *counters {
 	handler := t.Name
-	m := &sessionCounters{
+	m := &counters{
 		handler: handler, commands: cfg.Commands, failures: t.Metrics.Failures, undelivered: t.Metrics.ClosedUndelivered,
 		refused: t.Metrics.Refused.WithLabelValues(handler), retries: t.Metrics.Retries.WithLabelValues(handler),
-		held: t.Metrics.Held.WithLabelValues(handler), untold: t.Metrics.ClosedWaiting.WithLabelValues(handler),
+		held: t.Metrics.Held.WithLabelValues(handler), closesWaiting: t.Metrics.ClosedWaiting.WithLabelValues(handler),
 	}
-	for kind, method := range map[Kind]string{
-		Created: "OnSocketCreated", Bytes: "OnReceivedBytes", TimerTimeout: "OnTimerTimeout",
-		Messages: "OnReceivedMessages", Closed: "OnSocketClosed", Drain: "OnDrain",
+	for kind, method := range map[eventKind]string{
+		createdEvent: "OnSocketCreated", bytesEvent: "OnReceivedBytes", timerEvent: "OnTimerTimeout",
+		messagesEvent: "OnReceivedMessages", closedEvent: "OnSocketClosed", drainEvent: "OnDrain",
 	} {
 		m.events[kind] = t.Metrics.CallSeconds.WithLabelValues(handler, method)
 	}
 	for what, name := range droppedNames {
 		m.lost[what] = cfg.Metrics.dropped.WithLabelValues(handler, name)
 	}
-	for order, name := range orderNames {
+	for order, name := range commandNames {
 		if name == "" {
 			continue // the numbers of other fields
 		}
 		m.succeeded[order] = cfg.Commands.WithLabelValues(handler, name, gateway.CodeSuccess.String())
 	}
-	m.observe = func(kind Kind, at time.Duration) { m.events[kind].Observe((m.now - at).Seconds()) }
+	m.observe = func(kind eventKind, at time.Duration) { m.events[kind].Observe((m.now - at).Seconds()) }
 	return m
 }
 
 // acknowledged returns what observes events that are acknowledged now. The caller holds the session's mu.
-func (m *sessionCounters) acknowledged(now time.Duration) func(Kind, time.Duration) {
+func (m *counters) acknowledged(now time.Duration) func(eventKind, time.Duration) {
 	m.now = now
 	return m.observe
 }
 
-func (m *sessionCounters) command(order Order, result gateway.Result) {
+func (m *counters) command(order order, result gateway.Result) {
 	if result.Ok() {
 		m.succeeded[order].Inc()
 		return
 	}
-	m.commands.WithLabelValues(m.handler, orderNames[order], result.Code.String()).Inc()
+	m.commands.WithLabelValues(m.handler, commandNames[order], result.Code.String()).Inc()
 }
 
-func (m *sessionCounters) dropped(what droppedKind) { m.lost[what].Inc() }
+func (m *counters) dropped(what droppedKind) { m.lost[what].Inc() }
 
-// neverTold counts connections whose end the handler will not hear of.
-func (m *sessionCounters) neverTold(why string, n int) {
+// countUndelivered counts connections whose end the handler will not hear of.
+func (m *counters) countUndelivered(why string, n int) {
 	m.undelivered.WithLabelValues(m.handler, why).Add(float64(n))
 }
 
 // guilty counts a connection whose events end streams.
-func (m *sessionCounters) guilty(reason gateway.CloseReason) {
+func (m *counters) guilty(reason gateway.CloseReason) {
 	m.failures.WithLabelValues(m.handler, reason.Name).Inc()
 }

@@ -10,15 +10,15 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// sessionBlock is how many commands are carried out between two looks at the session's state.
-const sessionBlock = 256
+// commandBlock is how many commands are carried out between two looks at the session's state.
+const commandBlock = 256
 
 // read carries out commands until the stream ends, and returns why it did.
-func (st *sessionStream) read(ctx context.Context) error {
-	commands := make([]Command, sessionBlock)
-	conns := make([]*sessionConn, sessionBlock)
+func (st *stream) read(ctx context.Context) error {
+	commands := make([]command, commandBlock)
+	conns := make([]*conn, commandBlock)
 	for {
-		var frame Received
+		var frame receivedFrame
 		if err := st.rpc.RecvMsg(&frame); err != nil {
 			if errors.Is(err, io.EOF) {
 				return errHandlerEnded
@@ -26,8 +26,8 @@ func (st *sessionStream) read(ctx context.Context) error {
 			return err
 		}
 		st.heard.Store(int64(st.session.now()))
-		st.asked.Store(0)
-		err := st.obey(ctx, &frame, commands, conns)
+		st.pinged.Store(0)
+		err := st.handleFrame(ctx, &frame, commands, conns)
 		frame.Close()
 		if err != nil {
 			return err
@@ -35,8 +35,8 @@ func (st *sessionStream) read(ctx context.Context) error {
 	}
 }
 
-// obey carries out the commands of a frame. commands and conns are room for a block of them.
-func (st *sessionStream) obey(ctx context.Context, frame *Received, commands []Command, conns []*sessionConn) error {
+// handleFrame carries out the commands of a frame. commands and conns are room for a block of them.
+func (st *stream) handleFrame(ctx context.Context, frame *receivedFrame, commands []command, conns []*conn) error {
 	for {
 		n, err := frame.Read(commands)
 		if err != nil {
@@ -50,20 +50,20 @@ func (st *sessionStream) obey(ctx context.Context, frame *Received, commands []C
 		}
 		st.find(commands[:n], conns)
 		for i := range commands[:n] {
-			st.carryOut(conns[i], &commands[i])
+			st.execute(conns[i], &commands[i])
 		}
 		st.acknowledge(commands[:n], conns)
 	}
 }
 
 // find looks up the connections of commands; those that are not known are nil.
-func (st *sessionStream) find(commands []Command, conns []*sessionConn) {
+func (st *stream) find(commands []command, conns []*conn) {
 	s := st.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range commands {
 		c := s.open[commands[i].Conn]
-		if c != nil && (c.line != st.line || !c.told) {
+		if c != nil && (c.line != st.line || !c.announced) {
 			c = nil // the handler guesses
 		}
 		conns[i] = c
@@ -71,7 +71,7 @@ func (st *sessionStream) find(commands []Command, conns []*sessionConn) {
 }
 
 // acknowledge takes the acks of commands, after these were carried out.
-func (st *sessionStream) acknowledge(commands []Command, conns []*sessionConn) {
+func (st *stream) acknowledge(commands []command, conns []*conn) {
 	s := st.session
 	now := s.now()
 	s.mu.Lock()
@@ -84,11 +84,11 @@ func (st *sessionStream) acknowledge(commands []Command, conns []*sessionConn) {
 }
 
 // awaitRoom waits while too many results wait for the handler to take them.
-func (st *sessionStream) awaitRoom(ctx context.Context) error {
+func (st *stream) awaitRoom(ctx context.Context) error {
 	s := st.session
 	for {
 		s.mu.Lock()
-		if st.line.results.Size() <= sessionResultBytes {
+		if st.line.results.Size() <= maxResultBytes {
 			s.mu.Unlock()
 			return nil
 		}
@@ -106,7 +106,7 @@ func (st *sessionStream) awaitRoom(ctx context.Context) error {
 }
 
 // drained wakes the reader that waits for results to go out; the caller holds session.mu.
-func (st *sessionStream) drained() {
+func (st *stream) drained() {
 	if st.room != nil {
 		close(st.room)
 		st.room = nil

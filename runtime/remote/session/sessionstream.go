@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	sessionVersion = 1
-	// A handler that is silent for sessionIdle or a quarter of the timeout is asked whether it is there, and has sessionPatience or half the
+	protocolVersion = 1
+	// A handler that is silent for pingAfter or a quarter of the timeout is asked whether it is there, and has pongTimeout or half the
 	// timeout to answer.
-	sessionIdle     = 10 * time.Second
-	sessionPatience = 5 * time.Second
+	pingAfter   = 10 * time.Second
+	pongTimeout = 5 * time.Second
 )
 
 var (
@@ -29,29 +29,29 @@ var (
 	errHandlerEnded = errors.New("the handler ended the stream")
 )
 
-// sessionStream is one stream of a session.
-type sessionStream struct {
-	line    *sessionLine
+// stream is one stream of a session.
+type stream struct {
+	line    *line
 	session *Session
 	rpc     grpc.ClientStream
 	cancel  context.CancelCauseFunc
 	signal  chan struct{} // there is something to send
-	limits  Limits
+	limits  windowLimits
 	batch   int
 	full    int // bytes of a frame with more than one event
 
-	heard atomic.Int64 // when the handler last said something, on session.now's clock
-	asked atomic.Int64 // when it was asked whether it is there; 0: it is not being asked
-	ping  atomic.Bool  // the question has to be sent
+	heard  atomic.Int64 // when the handler last said something, on session.now's clock
+	pinged atomic.Int64 // when it was asked whether it is there; 0: it is not being asked
+	ping   atomic.Bool  // the question has to be sent
 
 	room chan struct{} // guarded by session.mu: closed when results were sent; nil where nobody waits
 }
 
 // stream opens a stream and serves it to its end, which it returns the cause of.
-func (l *sessionLine) stream(ctx context.Context) error {
+func (l *line) stream(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	st := &sessionStream{line: l, session: l.session, cancel: cancel, signal: make(chan struct{}, 1), full: min(MaxFrame, l.session.maxEvent)}
+	st := &stream{line: l, session: l.session, cancel: cancel, signal: make(chan struct{}, 1), full: min(maxFrame, l.session.maxEvent)}
 	err := st.serve(ctx)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -59,15 +59,15 @@ func (l *sessionLine) stream(ctx context.Context) error {
 	return err
 }
 
-func (st *sessionStream) serve(ctx context.Context) error {
+func (st *stream) serve(ctx context.Context) error {
 	description := &handlerv1.SessionHandler_ServiceDesc.Streams[0]
-	rpc, err := st.line.to.RPC().NewStream(ctx, description, handlerv1.SessionHandler_Session_FullMethodName, grpc.ForceCodecV2(Codec{}))
+	rpc, err := st.line.to.RPC().NewStream(ctx, description, handlerv1.SessionHandler_Session_FullMethodName, grpc.ForceCodecV2(codec{}))
 	if err != nil {
 		return err
 	}
 	_ = rpc.Context() // commits the call to its first try, see openStream
 	st.rpc = rpc
-	if err := st.greet(); err != nil {
+	if err := st.handshake(); err != nil {
 		return err
 	}
 	st.line.attach(st)
@@ -82,13 +82,13 @@ func (st *sessionStream) serve(ctx context.Context) error {
 	return err
 }
 
-// greet exchanges the first frames.
-func (st *sessionStream) greet() error {
+// handshake exchanges the first frames.
+func (st *stream) handshake() error {
 	s := st.session
 	late := time.AfterFunc(s.timeout, func() { st.cancel(fmt.Errorf("the handler's hello did not come within %v", s.timeout)) })
 	defer late.Stop()
 	hello := &handlerv1.GatewayHello{
-		Version: sessionVersion, Node: st.line.node, Handler: s.target.Name, WindowEvents: sessionWindowEvents, WindowBytes: sessionWindowBytes,
+		Version: protocolVersion, Node: st.line.node, Handler: s.target.Name, WindowEvents: windowEvents, WindowBytes: windowBytes,
 		CallTimeoutMs: uint32(min(s.timeout.Milliseconds(), 1<<32-1)),
 	}
 	if err := st.rpc.SendMsg(&handlerv1.GatewayFrame{Hello: hello}); err != nil {
@@ -98,24 +98,24 @@ func (st *sessionStream) greet() error {
 	if err := st.rpc.RecvMsg(answer); err != nil {
 		return target.MarkUnprocessedStream(st.rpc, st.ended(err))
 	}
-	return st.agree(answer.GetHello())
+	return st.acceptHello(answer.GetHello())
 }
 
-// agree takes the handler's hello.
-func (st *sessionStream) agree(h *handlerv1.HandlerHello) error {
-	if v := h.GetVersion(); v != sessionVersion {
-		return status.Errorf(codes.FailedPrecondition, "the handler's first frame must be a hello of version %d; it has version %d", sessionVersion, v)
+// acceptHello takes the handler's hello.
+func (st *stream) acceptHello(h *handlerv1.HandlerHello) error {
+	if v := h.GetVersion(); v != protocolVersion {
+		return status.Errorf(codes.FailedPrecondition, "the handler's first frame must be a hello of version %d; it has version %d", protocolVersion, v)
 	}
-	st.limits = Limits{
-		Events: lower(sessionWindowEvents, h.GetWindowEvents()),
-		Bytes:  lower(sessionWindowBytes, h.GetWindowBytes()),
+	st.limits = windowLimits{
+		Events: lowerOf(windowEvents, h.GetWindowEvents()),
+		Bytes:  lowerOf(windowBytes, h.GetWindowBytes()),
 	}
-	st.batch = lower(st.session.target.MaxBatch, h.GetMaxBatch())
+	st.batch = lowerOf(st.session.target.MaxBatch, h.GetMaxBatch())
 	return nil
 }
 
-// lower is ours unless theirs is lower; 0 is no wish.
-func lower(ours int, theirs uint32) int {
+// lowerOf is ours unless theirs is lower; 0 is no wish.
+func lowerOf(ours int, theirs uint32) int {
 	if theirs == 0 || uint64(theirs) > uint64(ours) {
 		return ours
 	}
@@ -123,7 +123,7 @@ func lower(ours int, theirs uint32) int {
 }
 
 // ended returns why the handler ended the stream.
-func (st *sessionStream) ended(err error) error {
+func (st *stream) ended(err error) error {
 	if errors.Is(err, io.EOF) {
 		// The status is told to whoever receives.
 		if received := st.rpc.RecvMsg(new(handlerv1.HandlerFrame)); !errors.Is(received, io.EOF) {
@@ -135,7 +135,7 @@ func (st *sessionStream) ended(err error) error {
 }
 
 // wake lets write look for something to send.
-func (st *sessionStream) wake() {
+func (st *stream) wake() {
 	select {
 	case st.signal <- struct{}{}:
 	default:
@@ -143,7 +143,7 @@ func (st *sessionStream) wake() {
 }
 
 // write sends what there is, as many events in a frame as wait, until the stream ends.
-func (st *sessionStream) write(ctx context.Context) {
+func (st *stream) write(ctx context.Context) {
 	for {
 		select {
 		case <-st.signal:
@@ -151,7 +151,7 @@ func (st *sessionStream) write(ctx context.Context) {
 			return
 		}
 		for sent := true; sent; {
-			frame := NewFrame()
+			frame := newFrame()
 			frame.Append(st.next)
 			if sent = frame.Len() > 0; sent && st.rpc.SendMsg(frame) != nil {
 				return // read gets the status
@@ -161,9 +161,9 @@ func (st *sessionStream) write(ctx context.Context) {
 }
 
 // next appends what there is to frame.
-func (st *sessionStream) next(frame []byte) []byte {
+func (st *stream) next(frame []byte) []byte {
 	if st.ping.CompareAndSwap(true, false) {
-		frame = AppendPing(frame, uint64(st.asked.Load()))
+		frame = appendPing(frame, uint64(st.pinged.Load()))
 	}
 	s := st.session
 	s.mu.Lock()
@@ -177,15 +177,15 @@ func (st *sessionStream) next(frame []byte) []byte {
 }
 
 // checkAlive asks a silent handler whether it is there, and ends the stream where it does not answer.
-func (st *sessionStream) checkAlive() {
+func (st *stream) checkAlive() {
 	timeout := st.session.timeout
-	idle, patience := max(time.Second, min(sessionIdle, timeout/4)), max(sessionPatience, timeout/2)
-	now, asked := st.session.now(), time.Duration(st.asked.Load())
+	idle, patience := max(time.Second, min(pingAfter, timeout/4)), max(pongTimeout, timeout/2)
+	now, asked := st.session.now(), time.Duration(st.pinged.Load())
 	switch {
 	case asked != 0 && now-asked > patience:
 		st.cancel(errNoPong)
 	case asked == 0 && now-time.Duration(st.heard.Load()) > idle:
-		st.asked.Store(int64(now))
+		st.pinged.Store(int64(now))
 		st.ping.Store(true)
 		st.wake()
 	}

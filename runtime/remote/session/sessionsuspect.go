@@ -32,30 +32,30 @@ const (
 
 // suspicion is what ends of streams say about one connection.
 type suspicion struct {
-	ends    int  // of streams since its last acknowledgement
-	alone   int  // how many of these found it alone on the stream
-	cleared bool // the handler has acknowledged an event of it
-	out     bool // counted in sessionLine.out
-	excused bool // it was tried for long enough: on this stream it goes with the others
+	ends     int  // of streams since its last acknowledgement
+	alone    int  // how many of these found it alone on the stream
+	cleared  bool // the handler has acknowledged an event of it
+	inFlight bool // counted in line.out
+	excused  bool // it was tried for long enough: on this stream it goes with the others
 }
 
 // trial has one suspect go alone.
 type trial struct {
-	conn *sessionConn
+	conn *conn
 	sent bool
 }
 
 // suspect reports whether the connection must go alone.
-func (c *sessionConn) suspect() bool { return c.ends >= endsUntilAlone && !c.excused }
+func (c *conn) suspect() bool { return c.ends >= endsUntilAlone && !c.excused }
 
-// exposed reports whether the handler has something of the connection that it did not acknowledge.
-func (c *sessionConn) exposed() bool {
-	return c.window.Sent() || c.told && !c.again && !c.cleared
+// hasUnacknowledged reports whether the handler has something of the connection that it did not acknowledge.
+func (c *conn) hasUnacknowledged() bool {
+	return c.window.Sent() || c.announced && !c.reannounce && !c.cleared
 }
 
-// blame notes that a stream ended, and reports whether the connection is guilty of that.
-func (c *sessionConn) blame() bool {
-	if !c.exposed() {
+// noteStreamEnd notes that a stream ended, and reports whether the connection is guilty of that.
+func (c *conn) noteStreamEnd() bool {
+	if !c.hasUnacknowledged() {
 		return false
 	}
 	c.ends++
@@ -65,22 +65,22 @@ func (c *sessionConn) blame() bool {
 	return c.ends >= endsUntilGuilty && c.alone >= aloneIfGuilty
 }
 
-// sent counts the connection among those with events under way.
-func (c *sessionConn) sent() {
-	if !c.out && c.window.Sent() {
-		c.out = true
-		c.line.out++
+// countSent counts the connection among those with events under way.
+func (c *conn) countSent() {
+	if !c.inFlight && c.window.Sent() {
+		c.inFlight = true
+		c.line.inFlight++
 	}
 }
 
-// absolve takes an acknowledgement.
-func (c *sessionConn) absolve() {
+// clearSuspicion takes an acknowledgement.
+func (c *conn) clearSuspicion() {
 	c.ends, c.alone, c.cleared = 0, 0, true
 	l := c.line
-	l.useful = true
-	if c.out && !c.window.Sent() {
-		c.out = false
-		l.out--
+	l.progressed = true
+	if c.inFlight && !c.window.Sent() {
+		c.inFlight = false
+		l.inFlight--
 		if l.trial != nil && l.live != nil {
 			l.live.wake()
 		}
@@ -89,12 +89,12 @@ func (c *sessionConn) absolve() {
 }
 
 // bySuspicion sorts connections so that those go first of which less is known.
-func bySuspicion(conns []*sessionConn) {
-	slices.SortStableFunc(conns, func(a, b *sessionConn) int { return a.ends - b.ends })
+func bySuspicion(conns []*conn) {
+	slices.SortStableFunc(conns, func(a, b *conn) int { return a.ends - b.ends })
 }
 
 // tryAlone begins a trial if a suspect waits and each other connection had its turn since the last trial.
-func (l *sessionLine) tryAlone() {
+func (l *line) tryAlone() {
 	if l.trial != nil || len(l.suspects) == 0 || len(l.ready) > 0 && l.turns > 0 {
 		return
 	}
@@ -107,7 +107,7 @@ func (l *sessionLine) tryAlone() {
 }
 
 // limitTrial ends the trial under way after a time.
-func (l *sessionLine) limitTrial(patience time.Duration) {
+func (l *line) limitTrial(patience time.Duration) {
 	t := l.trial
 	time.AfterFunc(patience, func() {
 		l.session.mu.Lock()
@@ -120,20 +120,20 @@ func (l *sessionLine) limitTrial(patience time.Duration) {
 }
 
 // fillAlone appends what the suspect has to say, once nothing of the others is under way.
-func (l *sessionLine) fillAlone(frame []byte, full int) []byte {
+func (l *line) fillAlone(frame []byte, full int) []byte {
 	t := l.trial
 	c := t.conn
 	switch {
-	case t.sent || l.out > 0 && !c.out:
+	case t.sent || l.inFlight > 0 && !c.inFlight:
 		return frame
-	case !c.speaks():
+	case !c.hasOutput():
 		l.endTrial(c)
 		return frame
 	}
 	frame = c.take(frame, full)
-	if t.sent = c.out || !c.speaks(); t.sent { // else its event needs a frame of its own
-		c.since = l.session.now()
-		if !c.out {
+	if t.sent = c.inFlight || !c.hasOutput(); t.sent { // else its event needs a frame of its own
+		c.startedAt = l.session.now()
+		if !c.inFlight {
 			l.limitTrial(min(l.session.timeout/4, quietPatience))
 		}
 	}
@@ -141,7 +141,7 @@ func (l *sessionLine) fillAlone(frame []byte, full int) []byte {
 }
 
 // endTrial lets the others go on if c is on trial.
-func (l *sessionLine) endTrial(c *sessionConn) {
+func (l *line) endTrial(c *conn) {
 	if l.trial == nil || l.trial.conn != c {
 		return
 	}
@@ -149,15 +149,15 @@ func (l *sessionLine) endTrial(c *sessionConn) {
 	now := l.session.now()
 	for _, waited := range l.ready {
 		if !waited.window.Sent() {
-			waited.since = now
+			waited.startedAt = now
 		}
 	}
 	l.schedule(c)
 	l.live.wake()
 }
 
-// convict closes connections whose events end the stream. The handler hears no more of those that it never acknowledged anything of.
-func (l *sessionLine) convict(guilty []*sessionConn, why error) {
+// closeGuilty closes connections whose events end the stream. The handler hears no more of those that it never acknowledged anything of.
+func (l *line) closeGuilty(guilty []*conn, why error) {
 	s := l.session
 	for _, c := range guilty {
 		s.mu.Lock()
@@ -171,8 +171,8 @@ func (l *sessionLine) convict(guilty []*sessionConn, why error) {
 		case ended:
 			c.forget(givenUpEndedStreams)
 		case !failed:
-			c.told = c.told && c.cleared
-			c.again = c.again && c.told
+			c.announced = c.announced && c.cleared
+			c.reannounce = c.reannounce && c.announced
 			c.fail(err)
 		}
 		s.mu.Unlock()
@@ -184,8 +184,8 @@ func (l *sessionLine) convict(guilty []*sessionConn, why error) {
 	}
 }
 
-func (s *Session) logGuilty(c *sessionConn, err error) {
-	suppressed, ok := s.guiltyLines.Allow(time.Now())
+func (s *Session) logGuilty(c *conn, err error) {
+	suppressed, ok := s.guiltyLog.Allow(time.Now())
 	if !ok {
 		return
 	}

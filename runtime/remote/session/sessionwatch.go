@@ -20,7 +20,7 @@ const (
 // watch finds, a few times in each timeout, what took too long.
 func (s *Session) watch() {
 	tick := min(s.timeout/8, longestTick)
-	if s.policy != target.OnFailureClose {
+	if s.onFailure != target.OnFailureClose {
 		tick = min(tick, s.patience/4)
 	}
 	ticker := time.NewTicker(max(tick, time.Millisecond))
@@ -40,18 +40,18 @@ func (s *Session) check() {
 	lines := slices.Collect(maps.Values(s.lines))
 	s.mu.Unlock()
 	for _, l := range lines {
-		l.leaveLine()
+		l.moveConns()
 		l.expire()
 		l.checkLate()
 	}
 }
 
 // checkLate closes connections whose handler is late, and asks a silent handler whether it is there.
-func (l *sessionLine) checkLate() {
+func (l *line) checkLate() {
 	s := l.session
 	s.mu.Lock()
 	live, now := l.live, s.now()
-	var late []*sessionConn
+	var late []*conn
 	looked := 0
 	for _, c := range s.open {
 		if looked++; looked%lookedAtOnce == 0 { // let events and commands pass

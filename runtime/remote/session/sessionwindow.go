@@ -11,86 +11,86 @@ import (
 
 // What happens to the events of a connection after they came in. The caller of each method holds session.mu.
 
-func (c *sessionConn) add(kind Kind, body []byte) {
+func (c *conn) add(kind eventKind, body []byte) {
 	s := c.session
 	now := s.now()
 	if c.window.Len() == 0 {
-		c.since = now
+		c.startedAt = now
 	}
 	s.bytes += len(body)
 	c.window.Add(c.number, kind, body, now)
 	if c.line.live == nil {
-		c.stick(now)
+		c.noteWaiting(now)
 		return
 	}
 	c.line.schedule(c)
 }
 
-// stick notes that events wait for a stream.
-func (c *sessionConn) stick(now time.Duration) {
-	if c.stuck == 0 && c.window.Len() > 0 {
-		c.stuck = now
+// noteWaiting notes that events wait for a stream.
+func (c *conn) noteWaiting(now time.Duration) {
+	if c.waitingSince == 0 && c.window.Len() > 0 {
+		c.waitingSince = now
 	}
-	c.noteHeld()
+	c.countHeld()
 }
 
-// speaks reports whether the connection has something to send.
-func (c *sessionConn) speaks() bool { return c.window.Unsent() || c.again && c.err == nil }
+// hasOutput reports whether the connection has something to send.
+func (c *conn) hasOutput() bool { return c.window.Unsent() || c.reannounce && c.err == nil }
 
 // take appends what the connection has to send to frame, until that is full.
-func (c *sessionConn) take(frame []byte, full int) []byte {
-	if c.again {
+func (c *conn) take(frame []byte, full int) []byte {
+	if c.reannounce {
 		frame = c.resume(frame)
 	}
-	c.told = true
+	c.announced = true
 	frame = c.window.Take(frame, full)
-	c.sent()
+	c.countSent()
 	return frame
 }
 
 // resume tells a new stream of the connection.
-func (c *sessionConn) resume(frame []byte) []byte {
+func (c *conn) resume(frame []byte) []byte {
 	body, err := proto.Marshal(&handlerv1.Created{Id: c.id, Conninfo: convert.ConnInfo(c.info), Resumed: true, Clientinfo: c.client})
 	if err != nil { // the same fields were encoded when the connection was created
 		return frame
 	}
-	c.again = false
-	return AppendEvent(frame, c.number, 0, Created, body)
+	c.reannounce = false
+	return appendEvent(frame, c.number, 0, createdEvent, body)
 }
 
 // rewind prepares the connection for another stream.
-func (c *sessionConn) rewind(now time.Duration) {
+func (c *conn) rewind(now time.Duration) {
 	before := c.window.Size()
-	c.again, c.queued, c.unsure = c.told, false, c.window.Sent()
-	c.out, c.excused = false, false
+	c.reannounce, c.queued, c.unacked = c.announced, false, c.window.Sent()
+	c.inFlight, c.excused = false, false
 	c.window.Rewind()
-	c.session.shrunk(before - c.window.Size())
-	c.stick(now)
+	c.session.freed(before - c.window.Size())
+	c.noteWaiting(now)
 	c.notify()
 }
 
 // acknowledge ends the events up to seq.
-func (c *sessionConn) acknowledge(seq uint64, now time.Duration) {
+func (c *conn) acknowledge(seq uint64, now time.Duration) {
 	s := c.session
 	before, acked := c.window.Size(), c.window.Acked()
 	if !c.window.Ack(seq, s.metrics.acknowledged(now)) {
-		s.metrics.dropped(sessionDroppedAck)
+		s.metrics.dropped(droppedFutureAck)
 		return
 	}
 	if c.window.Acked() == acked {
 		return
 	}
-	c.since, c.stuck = now, 0
-	c.absolve()
+	c.startedAt, c.waitingSince = now, 0
+	c.clearSuspicion()
 	c.notify()
-	s.shrunk(before - c.window.Size())
+	s.freed(before - c.window.Size())
 	if c.ended && c.window.Len() == 0 {
 		c.drop()
 	}
 }
 
 // fail ends the waiting of events with err. What the handler has not seen is dropped, but for the end.
-func (c *sessionConn) fail(err error) {
+func (c *conn) fail(err error) {
 	c.err = err
 	c.ends, c.alone = 0, 0
 	if c.ended {
@@ -99,53 +99,53 @@ func (c *sessionConn) fail(err error) {
 	}
 	before := c.window.Size()
 	c.window.DropUnsent()
-	c.session.shrunk(before - c.window.Size())
-	c.noteHeld()
+	c.session.freed(before - c.window.Size())
+	c.countHeld()
 	c.notify()
 }
 
 // drop forgets the connection.
-func (c *sessionConn) drop() {
+func (c *conn) drop() {
 	s := c.session
 	before := c.window.Size()
 	c.window.Clear()
-	s.shrunk(before)
+	s.freed(before)
 	delete(s.open, c.number)
 	delete(s.blocked, c)
 	if c.ended {
-		s.left(-1)
+		s.closesChanged(-1)
 	}
 	c.line.endTrial(c)
 	c.pin.Release()
-	c.noteHeld()
+	c.countHeld()
 	c.notify()
 }
 
 // await gives mu away until something changes.
-func (c *sessionConn) await() {
-	if c.wait == nil {
-		c.wait = make(chan struct{})
+func (c *conn) await() {
+	if c.changed == nil {
+		c.changed = make(chan struct{})
 	}
-	wait := c.wait
+	wait := c.changed
 	c.session.mu.Unlock()
 	<-wait
 	c.session.mu.Lock()
 }
 
 // notify wakes the event that waits.
-func (c *sessionConn) notify() {
-	if c.wait != nil {
-		close(c.wait)
-		c.wait = nil
+func (c *conn) notify() {
+	if c.changed != nil {
+		close(c.changed)
+		c.changed = nil
 	}
 }
 
 // overdue reports whether the handler has been at the oldest event for longer than a callback may take.
-func (c *sessionConn) overdue(now time.Duration) bool {
-	if c.line.live == nil || c.window.Len() == 0 || now-c.since <= c.session.timeout {
+func (c *conn) overdue(now time.Duration) bool {
+	if c.line.live == nil || c.window.Len() == 0 || now-c.startedAt <= c.session.timeout {
 		return false
 	}
-	if c.suspect() && !c.out { // it waits for its turn
+	if c.suspect() && !c.inFlight { // it waits for its turn
 		return false
 	}
 	return !c.ended || !c.window.Unsent() // the end goes out however long the stream is blocked

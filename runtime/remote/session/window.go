@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Window holds the events of one connection that the handler has not acknowledged, in order, encoded as they are sent. The zero value is empty and
+// window holds the events of one connection that the handler has not acknowledged, in order, encoded as they are sent. The zero value is empty and
 // holds no memory, nor does one whose events are all acknowledged. It is not safe for concurrent use.
-type Window struct {
+type window struct {
 	last  uint64 // the seq of the newest event
 	acked uint64 // the seq of the last event that was acknowledged or dropped in its turn
 	sent  int    // how many of the events went out on this stream
@@ -27,7 +27,7 @@ type entry struct {
 	seq  uint64
 	end  int
 	size int
-	kind Kind
+	kind eventKind
 	at   time.Duration
 }
 
@@ -36,19 +36,19 @@ var keptPool = sync.Pool{New: func() any { return new(kept) }}
 // maxPooled bounds what an empty window leaves to others.
 const maxPooled = 64 << 10
 
-// Limits bound the events of a window and their bytes.
-type Limits struct{ Events, Bytes int }
+// windowLimits bound the events of a window and their bytes.
+type windowLimits struct{ Events, Bytes int }
 
 // Room reports whether an event of so many bytes may come in. An empty window takes any.
-func (w *Window) Room(size int, l Limits) bool {
+func (w *window) Room(size int, l windowLimits) bool {
 	return w.kept == nil || w.Len() < l.Events && w.bytes+size <= l.Bytes
 }
 
 // Full reports whether not even an empty event may come in.
-func (w *Window) Full(l Limits) bool { return !w.Room(0, l) || w.bytes >= l.Bytes }
+func (w *window) Full(l windowLimits) bool { return !w.Room(0, l) || w.bytes >= l.Bytes }
 
 // Len is how many events wait.
-func (w *Window) Len() int {
+func (w *window) Len() int {
 	if w.kept == nil {
 		return 0
 	}
@@ -56,31 +56,31 @@ func (w *Window) Len() int {
 }
 
 // Size is how many bytes they have.
-func (w *Window) Size() int { return w.bytes }
+func (w *window) Size() int { return w.bytes }
 
 // Acked is the seq up to which nothing waits.
-func (w *Window) Acked() uint64 { return w.acked }
+func (w *window) Acked() uint64 { return w.acked }
 
 // Add puts an event in.
-func (w *Window) Add(conn uint64, kind Kind, body []byte, now time.Duration) {
+func (w *window) Add(conn uint64, kind eventKind, body []byte, now time.Duration) {
 	if w.kept == nil {
 		w.kept = keptPool.Get().(*kept)
 	}
 	w.last++
 	k := w.kept
-	k.data = AppendEvent(k.data, conn, w.last, kind, body)
+	k.data = appendEvent(k.data, conn, w.last, kind, body)
 	k.events = append(k.events, entry{seq: w.last, end: len(k.data), size: len(body), kind: kind, at: now})
 	w.bytes += len(body)
 }
 
 // Unsent reports whether an event waits that did not go out yet.
-func (w *Window) Unsent() bool { return w.sent < w.Len() }
+func (w *window) Unsent() bool { return w.sent < w.Len() }
 
 // Sent reports whether an event went out that is not acknowledged.
-func (w *Window) Sent() bool { return w.sent > 0 }
+func (w *window) Sent() bool { return w.sent > 0 }
 
 // Take appends events that did not go out yet to frame, as long as that has no more than full bytes. The first event of a frame may have more.
-func (w *Window) Take(frame []byte, full int) []byte {
+func (w *window) Take(frame []byte, full int) []byte {
 	for w.Unsent() {
 		i := w.kept.head + w.sent
 		event := w.kept.data[w.kept.start(i):w.kept.events[i].end]
@@ -101,7 +101,7 @@ func (k *kept) start(i int) int {
 }
 
 // Ack ends the events up to seq and tells done of each. It reports false for events that did not go out yet: no handler can know them.
-func (w *Window) Ack(seq uint64, done func(kind Kind, at time.Duration)) bool {
+func (w *window) Ack(seq uint64, done func(kind eventKind, at time.Duration)) bool {
 	if seq > w.sentUpTo() {
 		return false
 	}
@@ -114,7 +114,7 @@ func (w *Window) Ack(seq uint64, done func(kind Kind, at time.Duration)) bool {
 }
 
 // sentUpTo is the seq of the newest event that went out.
-func (w *Window) sentUpTo() uint64 {
+func (w *window) sentUpTo() uint64 {
 	if w.sent == 0 {
 		return w.acked
 	}
@@ -122,7 +122,7 @@ func (w *Window) sentUpTo() uint64 {
 }
 
 // pop ends the oldest event.
-func (w *Window) pop() entry {
+func (w *window) pop() entry {
 	e := w.kept.events[w.kept.head]
 	w.kept.head++
 	w.acked = e.seq
@@ -132,7 +132,7 @@ func (w *Window) pop() entry {
 }
 
 // tidy gives memory back.
-func (w *Window) tidy() {
+func (w *window) tidy() {
 	k := w.kept
 	switch {
 	case k == nil:
@@ -159,7 +159,7 @@ func (k *kept) compact() {
 }
 
 // Oldest is the kind of the oldest event; ok is false where there is none.
-func (w *Window) Oldest() (kind Kind, ok bool) {
+func (w *window) Oldest() (kind eventKind, ok bool) {
 	if w.kept == nil {
 		return 0, false
 	}
@@ -167,8 +167,8 @@ func (w *Window) Oldest() (kind Kind, ok bool) {
 }
 
 // Rewind forgets what went out: the stream is lost. An event Created that went out is dropped, since another one will go before the rest.
-func (w *Window) Rewind() {
-	if kind, ok := w.Oldest(); ok && kind == Created && w.sent > 0 {
+func (w *window) Rewind() {
+	if kind, ok := w.Oldest(); ok && kind == createdEvent && w.sent > 0 {
 		w.pop()
 		w.tidy()
 	}
@@ -176,7 +176,7 @@ func (w *Window) Rewind() {
 }
 
 // DropUnsent drops the events that did not go out. Their seqs are not used again: they may have gone out on another stream.
-func (w *Window) DropUnsent() {
+func (w *window) DropUnsent() {
 	if !w.Unsent() {
 		return
 	}
@@ -190,7 +190,7 @@ func (w *Window) DropUnsent() {
 }
 
 // Clear drops all events. Their seqs are not used again.
-func (w *Window) Clear() {
+func (w *window) Clear() {
 	for w.Len() > 0 {
 		w.pop()
 	}

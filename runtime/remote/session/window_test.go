@@ -37,13 +37,13 @@ func taken(t interface{ Fatal(...any) }, frame []byte) (seqs []uint64) {
 
 func TestWindowIsItsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var w Window
+		var w window
 		var m model
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(*rapid.T) {
 				m.last++
 				m.events = append(m.events, m.last)
-				w.Add(9, Bytes, []byte(strings.Repeat("x", int(m.last%5))), 0)
+				w.Add(9, bytesEvent, []byte(strings.Repeat("x", int(m.last%5))), 0)
 			},
 			"take": func(t *rapid.T) {
 				want := m.events[m.sent:]
@@ -57,7 +57,7 @@ func TestWindowIsItsModel(t *testing.T) {
 				seq := rapid.Uint64Range(0, m.last+1).Draw(t, "seq")
 				future := seq > w.Acked() && (m.sent == 0 || seq > m.events[m.sent-1])
 				done := 0
-				if ok := w.Ack(seq, func(Kind, time.Duration) { done++ }); ok == future {
+				if ok := w.Ack(seq, func(eventKind, time.Duration) { done++ }); ok == future {
 					t.Fatalf("ack of %d: %v", seq, ok)
 				}
 				if future {
@@ -88,14 +88,14 @@ func TestWindowIsItsModel(t *testing.T) {
 
 // A stream that breaks before Created was acknowledged: another Created goes before the rest, so that one does not go out again.
 func TestWindowForgetsCreated(t *testing.T) {
-	var w Window
-	w.Add(9, Created, nil, 0)
+	var w window
+	w.Add(9, createdEvent, nil, 0)
 	w.Rewind()
 	if w.Len() != 1 {
 		t.Error("Created that did not go out was dropped")
 	}
-	w.Take(nil, MaxFrame)
-	w.Add(9, Bytes, nil, 0)
+	w.Take(nil, maxFrame)
+	w.Add(9, bytesEvent, nil, 0)
 	w.Rewind()
 	if got := fmt.Sprint(w.Len(), w.Acked(), w.Unsent()); got != "1 1 true" {
 		t.Error(got)
@@ -103,35 +103,35 @@ func TestWindowForgetsCreated(t *testing.T) {
 }
 
 func TestWindowLimits(t *testing.T) {
-	var w Window
-	l := Limits{Events: 2, Bytes: 10}
+	var w window
+	l := windowLimits{Events: 2, Bytes: 10}
 	if !w.Room(100, l) {
 		t.Error("an empty window has no room for a large event")
 	}
-	w.Add(9, Bytes, make([]byte, 4), 0)
+	w.Add(9, bytesEvent, make([]byte, 4), 0)
 	for size, want := range map[int]bool{0: true, 6: true, 7: false} {
 		if w.Room(size, l) != want {
 			t.Errorf("room for %d: %v", size, !want)
 		}
 	}
-	w.Add(9, Bytes, nil, 0)
+	w.Add(9, bytesEvent, nil, 0)
 	if !w.Full(l) {
 		t.Error("it is not full")
 	}
 }
 
 func TestQueue(t *testing.T) {
-	var q Queue
-	body := make([]byte, MaxFrame/5)
+	var q resultQueue
+	body := make([]byte, maxFrame/5)
 	for range 10 {
-		q.Add(1, Result, body)
+		q.Add(1, resultEvent, body)
 	}
 	if size := q.Size(); size < 10*len(body) {
 		t.Errorf("%d bytes", size)
 	}
 	frames := 0
 	for q.Size() > 0 {
-		if frame := q.Take(nil); len(frame) > MaxFrame {
+		if frame := q.Take(nil); len(frame) > maxFrame {
 			t.Errorf("a frame of %d bytes", len(frame))
 		}
 		frames++

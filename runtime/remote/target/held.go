@@ -18,7 +18,7 @@ var ErrClosing = &gateway.HandlerError{
 	Reason: gateway.ReasonHandlerUnavailable, Err: errors.New("the connection closed while its event waited for the handler"),
 }
 
-func HoldContext(conn gateway.ConnectionAdapter, limit time.Duration) (ctx context.Context, end func()) {
+func WaitContext(conn gateway.ConnectionAdapter, limit time.Duration) (ctx context.Context, end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	release := conn.Hold(cancel)
 	if release == nil {

@@ -20,7 +20,7 @@ type Target struct {
 	Patience      time.Duration // with an event that fails
 	Pool          *backend.Pool
 	Secure        bool // over TLS
-	Metrics       *TargetMetrics
+	Metrics       *Metrics
 	Log           *slog.Logger
 
 	failures failureLog

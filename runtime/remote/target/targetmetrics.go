@@ -2,8 +2,8 @@ package target
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// TargetMetrics count what every dialect counts, by handler.
-type TargetMetrics struct {
+// Metrics count what every dialect counts, by handler.
+type Metrics struct {
 	CallSeconds       *prometheus.HistogramVec // by handler and method
 	Failures          *prometheus.CounterVec   // by handler and reason
 	Backends          *prometheus.GaugeVec
@@ -17,15 +17,15 @@ type TargetMetrics struct {
 // callBuckets reach from a handler on this machine to the default timeout of a callback.
 var callBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// NewTargetMetrics makes a set and registers it with reg, if that is not nil.
-func NewTargetMetrics(reg prometheus.Registerer) *TargetMetrics {
+// NewMetrics makes a set and registers it with reg, if that is not nil.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"handler"}, labels...))
 	}
 	gauge := func(name, help string) *prometheus.GaugeVec {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"handler"})
 	}
-	m := &TargetMetrics{
+	m := &Metrics{
 		CallSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "exgate_handler_call_seconds", Help: "How long remote handlers took to answer a callback.", Buckets: callBuckets,
 		}, []string{"handler", "method"}),
