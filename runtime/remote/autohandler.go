@@ -3,11 +3,17 @@ package remote
 import (
 	"cmp"
 	"errors"
+	"fmt"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/remote/callback"
+	"github.com/exgate/exgate/runtime/remote/internal/backend"
+	"github.com/exgate/exgate/runtime/remote/internal/convert"
+	"github.com/exgate/exgate/runtime/remote/internal/probe"
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
@@ -97,4 +103,77 @@ func (h *autoHandler) check(err error) error {
 		h.auto.forget(h.speaker)
 	}
 	return err
+}
+
+// firstEvent is OnSocketCreated of a connection whose handler's dialect is not known: the service that takes it is the handler's. It goes to
+// ConnectionUnaryHandler and, where the handler has no such method or answers with an error, to ConnectionHandler, on a stream that ends behind it: its
+// methods may be unary ones. No handler sees a call that EMQX would not have made. It is an [invoker], of one connection at a time.
+type firstEvent struct {
+	auto    *auto
+	conn    gateway.ConnectionAdapter
+	calls   *callback.Methods // those of the dialect that was found; nil: none was
+	speaker *speaker
+}
+
+// triedDialects are tried in this order.
+var triedDialects = []Dialect{DialectUnary, DialectStream}
+
+func (f *firstEvent) Invoke(to *backend.Backend, request proto.Message) error {
+	if f.speaker = f.auto.awaitFirst(); f.speaker != nil { // another connection's event has found it
+		return f.speak(to, f.speaker.dialect, request)
+	}
+	defer f.auto.firstDone()
+	said := ""
+	var doubtful error // of the unary method: it failed, or the server says so of methods that it does not have
+	var unary *callback.Methods
+	for _, d := range triedDialects {
+		err := f.speak(to, d, request)
+		var none *callback.AbsentError
+		var refused *callback.Refusal
+		switch {
+		case errors.As(err, &none):
+			said += fmt.Sprintf("; to %s it answers %v: %s", d, status.Code(none.Err), convert.Shorten(status.Convert(none.Err).Message()))
+			f.leave()
+			continue
+		case errors.As(err, &refused), target.Unsent(err), err != nil && target.Unreachable(err):
+			f.leave()
+			return err
+		case d == DialectUnary && err != nil && target.CodeOf(err) != codes.DeadlineExceeded:
+			doubtful, unary = err, f.calls
+			continue
+		case err != nil && doubtful != nil: // both fail: the next first event tells
+			f.leave()
+			f.calls = unary
+			return doubtful
+		}
+		f.speaker = f.auto.foundBy(d)
+		return err
+	}
+	if doubtful != nil { // it has no other method
+		f.calls, f.speaker = unary, f.auto.foundBy(DialectUnary)
+		return doubtful
+	}
+	f.auto.retryQuery()
+	absent := status.Error(codes.Unimplemented, (&probe.NotServedError{}).Error()+said)
+	return f.auto.target.Failed(to, "asking for the dialect", absent, true)
+}
+
+// speak delivers the event in dialect d.
+func (f *firstEvent) speak(to *backend.Backend, d Dialect, request proto.Message) error {
+	speaker, err := f.auto.lockedNewHandlerFor(d)
+	if err != nil {
+		return err
+	}
+	h, ok := speaker(f.conn).(*callback.Handler)
+	if !ok { // a session: the connection comes too early for it
+		return f.auto.target.Failed(to, "asking for the dialect", status.Error(codes.Unavailable, "the handler has changed its dialect"), true)
+	}
+	f.calls = h.Methods
+	return h.Methods.Created.Invoke(to, request)
+}
+
+// leave forgets a dialect that was tried.
+func (f *firstEvent) leave() {
+	f.calls.Release()
+	f.calls = nil
 }

@@ -3,6 +3,12 @@
 package session
 
 import (
+	"fmt"
+	"sync"
+
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -55,4 +61,100 @@ func appendEvent(frame []byte, conn, seq uint64, kind eventKind, body []byte) []
 func appendPing(frame []byte, n uint64) []byte {
 	frame = protowire.AppendTag(frame, framePing, protowire.VarintType)
 	return protowire.AppendVarint(frame, n)
+}
+
+// resultQueue holds events that need no acknowledgement, in pieces of about half a frame. The zero value is empty. It is not safe for concurrent use.
+type resultQueue struct {
+	pieces [][]byte
+	size   int
+}
+
+// Size is how many bytes wait.
+func (q *resultQueue) Size() int { return q.size }
+
+// Add puts an event in.
+func (q *resultQueue) Add(conn uint64, kind eventKind, body []byte) {
+	last := len(q.pieces) - 1
+	if last < 0 || len(q.pieces[last]) > maxFrame/2 {
+		q.pieces = append(q.pieces, nil)
+		last++
+	}
+	before := len(q.pieces[last])
+	q.pieces[last] = appendEvent(q.pieces[last], conn, 0, kind, body)
+	q.size += len(q.pieces[last]) - before
+}
+
+// Take appends the oldest piece to frame.
+func (q *resultQueue) Take(frame []byte) []byte {
+	if len(q.pieces) == 0 {
+		return frame
+	}
+	first := q.pieces[0]
+	q.size -= len(first)
+	if len(q.pieces) > 1 {
+		q.pieces = q.pieces[1:]
+	} else {
+		q.pieces[0] = first[:0]
+	}
+	return append(frame, first...)
+}
+
+// maxFrame is the size at which a frame is full: a longer one has a single event that is larger.
+const maxFrame = 256 << 10
+
+// maxMessage is the size of the largest frame. gRPC servers take no larger message unless told otherwise.
+const maxMessage = 4 << 20
+
+// frame is an encoded GatewayFrame that is handed over to gRPC when it is sent.
+type frame struct{ data *[]byte }
+
+var frames = framePool{pool: sync.Pool{New: func() any { return new([]byte) }}}
+
+// newFrame returns an empty frame.
+func newFrame() frame { return frame{data: frames.Get(0)} }
+
+// Append lets f append to the frame.
+func (f frame) Append(fill func([]byte) []byte) { *f.data = fill(*f.data) }
+
+// Len is how many bytes the frame has.
+func (f frame) Len() int { return len(*f.data) }
+
+// framePool takes frames back when gRPC has written them.
+type framePool struct{ pool sync.Pool }
+
+func (p *framePool) Get(int) *[]byte { return p.pool.Get().(*[]byte) }
+
+func (p *framePool) Put(b *[]byte) {
+	if cap(*b) <= 2*maxFrame {
+		*b = (*b)[:0]
+		p.pool.Put(b)
+	}
+}
+
+// codec sends Frames and receives into Received as they are; everything else is protobuf.
+type codec struct{}
+
+var _ encoding.CodecV2 = codec{}
+
+// Name is the content subtype.
+func (codec) Name() string { return proto.Name }
+
+// Marshal encodes v.
+func (codec) Marshal(v any) (mem.BufferSlice, error) {
+	if f, ok := v.(frame); ok {
+		return mem.BufferSlice{mem.NewBuffer(f.data, &frames)}, nil
+	}
+	return encoding.GetCodecV2(proto.Name).Marshal(v)
+}
+
+// Unmarshal decodes data into v.
+func (codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if r, ok := v.(*receivedFrame); ok {
+		r.set(data)
+		return nil
+	}
+	if err := encoding.GetCodecV2(proto.Name).Unmarshal(data, v); err != nil {
+		return fmt.Errorf("decoding a frame: %w", err)
+	}
+	return nil
 }

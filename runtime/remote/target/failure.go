@@ -2,6 +2,9 @@ package target
 
 import (
 	"fmt"
+	"strings"
+	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -61,4 +64,86 @@ func reasonFor(at *backend.Backend, code codes.Code) gateway.CloseReason {
 	default:
 		return gateway.ReasonHandlerFailed
 	}
+}
+
+// failureLogInterval is the least time between two log lines of one reason.
+const failureLogInterval = 10 * time.Second
+
+// failureLog writes a line for the first failure of each reason and then at most one an interval: a handler that is down fails every device.
+type failureLog struct {
+	mu   sync.Mutex // guards seen
+	seen map[uint16]*seenFailure
+}
+
+type seenFailure struct {
+	logged     time.Time
+	suppressed int
+}
+
+// admit says whether to log now, and how many were not since the last line.
+func (l *failureLog) admit(code uint16) (suppressed int, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.seen == nil {
+		l.seen = make(map[uint16]*seenFailure)
+	}
+	s := l.seen[code]
+	if s == nil {
+		l.seen[code] = &seenFailure{logged: time.Now()}
+		return 0, true
+	}
+	if time.Since(s.logged) < failureLogInterval {
+		s.suppressed++
+		return 0, false
+	}
+	suppressed = s.suppressed
+	s.logged, s.suppressed = time.Now(), 0
+	return suppressed, true
+}
+
+// advice is what a person should check.
+func (t *Target) advice(s *status.Status, reason gateway.CloseReason) string {
+	switch {
+	case reason.Is(gateway.ReasonHandlerUnavailable):
+		return unreachableAdvice(s.Message(), t.Secure)
+	case reason.Is(gateway.ReasonHandlerTimeout):
+		return fmt.Sprintf("that the handler answers each callback within %v, or raise its timeout", t.Timeout)
+	case s.Code() == codes.Unimplemented:
+		return t.Unimplemented
+	case s.Code() == codes.ResourceExhausted:
+		return "max_message_size, and the handler's own limit for the size of a received message"
+	default:
+		return "the handler's own log"
+	}
+}
+
+// connectTrouble tells what to change from what gRPC and crypto/tls say, in this order.
+var connectTrouble = []struct {
+	said   string
+	secure bool // it matters with TLS only
+	check  string
+}{
+	{"first record does not look like a TLS handshake", true, "the handler speaks plain text: remove tls, or write its address as http://"},
+	{"signed by unknown authority", true, "that tls.ca is the authority of the handler's certificate"},
+	{"certificate is valid for", true, "that tls.server_name is a name in the handler's certificate"},
+	{"IP SANs", true, "that tls.server_name is a name in the handler's certificate"},
+	{"certificate is not valid for any names", true, "that tls.server_name is a name in the handler's certificate"},
+	{"certificate has expired", true, "the handler's certificate, and the clock of this machine"},
+	{"certificate", true, "that tls.cert and tls.key are a certificate that the handler trusts"},
+	{"connection refused", false, "that the handler runs and listens on this address"},
+	{"looking up", false, "that the name of the handler is right and that the resolver of this machine knows it"},
+	{"connecting takes too long", false, "that the handler runs and that a firewall lets the gateway through"},
+}
+
+// unreachableAdvice is advice about a handler that cannot be reached.
+func unreachableAdvice(said string, secure bool) string {
+	for _, trouble := range connectTrouble {
+		if strings.Contains(said, trouble.said) && (secure || !trouble.secure) {
+			return trouble.check
+		}
+	}
+	if secure {
+		return "that the handler runs and listens on this address; if it asks for client certificates, that it trusts tls.cert and tls.key"
+	}
+	return "that the handler runs and listens on this address; if it has TLS, set tls or write its address as https://"
 }
