@@ -109,11 +109,11 @@ func TestCallsToNoConnection(t *testing.T) {
 	h, a := opened(t, d, remote.AdapterConfig{})
 	for _, c := range connCalls {
 		c.expect(t, a, "", "REQUIRED_PARAMS_MISSED conn is required")
-		c.expect(t, a, "elsewhere", "CONN_PROCESS_NOT_ALIVE this caller was given no connection with this conn")
+		c.expect(t, a, "elsewhere", "CONN_PROCESS_NOT_ALIVE no connection of this handler has this conn")
 	}
 	must(t, h.OnSocketClosed(gateway.ReasonNormal))
 	for _, c := range connCalls {
-		c.expect(t, a, "c1", "CONN_PROCESS_NOT_ALIVE this caller was given no connection with this conn")
+		c.expect(t, a, "c1", "CONN_PROCESS_NOT_ALIVE no connection of this handler has this conn")
 	}
 	expect(t, "calls that reached the device", d.String(), "")
 }

@@ -25,30 +25,34 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/convert"
 )
 
-// Config is an adapter's.
+// Config configures an Adapter.
 type Config struct {
-	// RawPublisher serves orderRawPublish. If zero, orderRawPublish is PERMISSION_DENY: it is a way around the access control of devices.
+	// RawPublisher serves RawPublish. If zero, RawPublish answers PERMISSION_DENY: it bypasses the access control of
+	// devices.
 	RawPublisher RawPublisher
-	// RawPublishTopics are topic filters of MQTT; orderRawPublish may publish to topics that match one. If zero, to every topic.
+	// RawPublishTopics are the MQTT topic filters that RawPublish may publish to. If zero, every topic.
 	RawPublishTopics []string
-	// Node is the gateway's name, as [gateway.Gateway.Node] says it. It is required where there are Peers.
+	// Node is the name of this gateway, see [gateway.Gateway.Node]. It is required if Peers is set.
 	Node string
-	// Peers are the other nodes behind the same adapter address: calls for their connections go on to them. If zero, there are none.
+	// Peers are the other nodes behind the same adapter address. Calls for their connections are forwarded to them.
+	// Optional.
 	Peers PeersConfig
-	// ReceiveTimeout bounds the time from a call's headers to the end of its message. A call over it fails. If zero, 30 s.
+	// ReceiveTimeout bounds the time from the headers of a call to the end of its message. A call that takes longer
+	// fails. If zero, 30 s.
 	ReceiveTimeout time.Duration
-	// HandshakeTimeout bounds the time from a connection's beginning to the end of its TLS and HTTP/2 handshakes. If zero, 10 s.
+	// HandshakeTimeout bounds the TLS and HTTP/2 handshakes of a connection. If zero, 10 s.
 	HandshakeTimeout time.Duration
-	// MaxConnections bounds the connections of handlers. Over it, the oldest that never called for a device of its own nor had a token makes
-	// room; where there is none, the new one is refused. If zero, 512.
+	// MaxConnections bounds the connections of handlers. At the limit, the oldest connection that has neither presented
+	// a token nor called for one of its devices is closed; without one, the new connection is refused. If zero, 512.
 	MaxConnections int
-	// MaxConcurrentCalls bounds the calls under way on one HTTP/2 connection of a handler; further ones wait in the handler. If zero, 1000.
+	// MaxConcurrentCalls bounds the concurrent calls on one HTTP/2 connection; further calls wait in the handler. If
+	// zero, 1000.
 	MaxConcurrentCalls uint32
-	// TLS secures the adapter; its ClientCAs and ClientAuth decide who may call. If zero, plain text.
+	// TLS secures the adapter. Its ClientCAs and ClientAuth decide who may call. If zero, plain text.
 	TLS *tls.Config
-	// Logger takes refused calls, at debug level. If zero, slog.Default().
+	// Logger receives warnings, and refused calls at debug level. If zero, slog.Default().
 	Logger *slog.Logger
-	// Metrics counts. If zero, an unregistered set.
+	// Metrics counts calls. If zero, an unregistered set.
 	Metrics *Metrics
 }
 
@@ -63,7 +67,7 @@ const (
 type Adapter struct {
 	conns  *directory
 	raw    *rawPublishes
-	peers  *peer.Peers // nil: none
+	peers  *peer.Peers // nil without peers
 	guard  *guard.Guard
 	server *grpc.Server
 	health *health.Server
@@ -71,11 +75,12 @@ type Adapter struct {
 	log    *slog.Logger
 }
 
-// New makes an adapter that serves nothing yet. Errors name the field of cfg to change.
+// New returns an adapter that is not serving yet. Errors name the field of cfg to change.
 func New(cfg Config) (*Adapter, error) {
 	cfg = cfg.withDefaults()
 	if cfg.MaxConnections < 0 || cfg.ReceiveTimeout < 0 || cfg.HandshakeTimeout < 0 {
-		return nil, fmt.Errorf("making the adapter: a limit is negative: %d connections, %v to receive a message, %v to shake hands",
+		return nil, fmt.Errorf(
+			"making the adapter: negative limit: MaxConnections %d, ReceiveTimeout %v, HandshakeTimeout %v",
 			cfg.MaxConnections, cfg.ReceiveTimeout, cfg.HandshakeTimeout)
 	}
 	raw, err := newRawPublishes(cfg.RawPublisher, cfg.RawPublishTopics)
@@ -89,14 +94,17 @@ func New(cfg Config) (*Adapter, error) {
 	}
 	admission := newAdmission(conns, peers, cfg)
 	a := &Adapter{
-		conns: conns, raw: raw, peers: peers, server: grpc.NewServer(serverOptions(cfg, admission)...), health: health.NewServer(),
+		conns: conns, raw: raw, peers: peers, server: grpc.NewServer(serverOptions(cfg, admission)...),
+		health: health.NewServer(),
 		secure: cfg.TLS != nil, log: cfg.Logger,
-		guard: guard.New(guard.Limits{Conns: cfg.MaxConnections, Calls: maxHalfOpenCalls, Bytes: maxHalfOpenBytes}, admission.shed),
+		guard: guard.New(guard.Limits{Conns: cfg.MaxConnections, Calls: maxHalfOpenCalls, Bytes: maxHalfOpenBytes},
+			admission.shed),
 	}
 	exproto.RegisterConnectionAdapterServer(a.server, &calls{
 		conns: conns, node: cfg.Node, peers: peers, admission: admission, raw: raw, log: cfg.Logger,
 	})
-	a.health.SetServingStatus(exproto.ConnectionAdapter_ServiceDesc.ServiceName, grpc_health_v1.HealthCheckResponse_SERVING)
+	a.health.SetServingStatus(exproto.ConnectionAdapter_ServiceDesc.ServiceName,
+		grpc_health_v1.HealthCheckResponse_SERVING)
 	grpc_health_v1.RegisterHealthServer(a.server, a.health)
 	reflection.Register(a.server)
 	if peers != nil {
@@ -117,11 +125,11 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// Bounds of what callers send.
+// Limits on what callers send.
 const (
 	maxHeaderBytes   = 64 << 10  // the headers of a call
-	maxHalfOpenCalls = 4096      // calls whose message has not arrived in full, of all callers
-	maxHalfOpenBytes = 256 << 20 // what has arrived of these
+	maxHalfOpenCalls = 4096      // calls, of all callers, whose message has not arrived completely
+	maxHalfOpenBytes = 256 << 20 // received bytes of these calls
 )
 
 func serverOptions(cfg Config, admission *admission) []grpc.ServerOption {
@@ -136,7 +144,9 @@ func serverOptions(cfg Config, admission *admission) []grpc.ServerOption {
 		grpc.UnaryInterceptor(refuse),
 		grpc.StreamInterceptor(boundStreams),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime: 5 * time.Second, PermitWithoutStream: true,
+		}),
 	}
 	creds := insecure.NewCredentials()
 	if cfg.TLS != nil {
@@ -145,25 +155,27 @@ func serverOptions(cfg Config, admission *admission) []grpc.ServerOption {
 	return append(options, grpc.Creds(guard.Credentials(creds)))
 }
 
-// Register lets callers that present token, or callers without one if it is empty, call for the connections that are added to the registration.
+// Register adds a handler. Callers that present token may call for the connections of the returned Registration; if
+// token is empty, callers without a token may.
 func (a *Adapter) Register(handler, token string) *Registration {
 	return a.conns.register(handler, token)
 }
 
-// orderRawPublish publishes for a handler that does not call the adapter itself, under the same limits.
+// RawPublish publishes for a handler that does not call the adapter itself, under the same limits.
 func (a *Adapter) RawPublish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
 	return a.raw.publish(topic, qos, payload, done)
 }
 
 // Serve accepts handlers on l until Stop, and closes l.
 func (a *Adapter) Serve(l net.Listener) error {
-	if err := a.server.Serve(a.guard.Listener(newPrefaceListener(l, a.secure, a.log))); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	err := a.server.Serve(a.guard.Listener(newPrefaceListener(l, a.secure, a.log)))
+	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serving the adapter on %s: %w", l.Addr(), err)
 	}
 	return nil
 }
 
-// Stop refuses new calls and waits for those under way; when ctx ends it fails what is left and returns ctx's error.
+// Stop refuses new calls and waits for those in progress. When ctx ends it aborts them and returns ctx's error.
 func (a *Adapter) Stop(ctx context.Context) error {
 	if a.peers != nil {
 		defer a.peers.Close()

@@ -13,12 +13,13 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/convert"
 )
 
-// calls is the service ConnectionAdapter. Handlers look at the CodeResponse only, so an RPC itself fails only where its caller has gone.
+// calls implements the service ConnectionAdapter. Handlers look only at the CodeResponse, so an RPC itself fails only
+// if its caller has gone.
 type calls struct {
 	exproto.UnimplementedConnectionAdapterServer
 	conns     *directory
 	node      string
-	peers     *peer.Peers // nil: none
+	peers     *peer.Peers // nil without peers
 	admission *admission
 	raw       *rawPublishes
 	log       *slog.Logger
@@ -29,7 +30,8 @@ func (s *calls) Send(ctx context.Context, r *exproto.SendBytesRequest) (*exproto
 }
 
 func (s *calls) Close(ctx context.Context, r *exproto.CloseSocketRequest) (*exproto.CodeResponse, error) {
-	return s.queue(ctx, "Close", r, func(c gateway.ConnectionAdapter) gateway.Result { return c.Close(gateway.ReasonNormal) })
+	return s.queue(ctx, "Close", r,
+		func(c gateway.ConnectionAdapter) gateway.Result { return c.Close(gateway.ReasonNormal) })
 }
 
 func (s *calls) StartTimer(ctx context.Context, r *exproto.TimerRequest) (*exproto.CodeResponse, error) {
@@ -77,8 +79,8 @@ type connRequest interface {
 	GetConn() string
 }
 
-// find returns the connection that a caller may touch. The refusal of one that was given to another handler is that of one that is not there, so
-// that ids cannot be tried out.
+// find returns the connection named id if the caller may call for it. A connection of another handler is reported as
+// unknown, so that ids cannot be guessed.
 func (s *calls) find(c *caller, id string) (*listedConn, gateway.Result) {
 	if id == "" {
 		return nil, gateway.Refuse(gateway.CodeRequiredParamsMiss, "conn is required")
@@ -90,11 +92,12 @@ func (s *calls) find(c *caller, id string) (*listedConn, gateway.Result) {
 	return conn, gateway.OK
 }
 
-var resultNoConn = gateway.Refuse(gateway.CodeConnProcessNotAlive, "this caller was given no connection with this conn")
+var resultNoConn = gateway.Refuse(gateway.CodeConnProcessNotAlive, "no connection of this handler has this conn")
 
-// to makes a call to the connection of request, here or at its node.
+// to executes a call for the connection of request, here or on its node.
 func (s *calls) to(
-	ctx context.Context, method string, request connRequest, call func(*caller, gateway.ConnectionAdapter) (gateway.Result, error),
+	ctx context.Context, method string, request connRequest,
+	call func(*caller, gateway.ConnectionAdapter) (gateway.Result, error),
 ) (*exproto.CodeResponse, error) {
 	c, id := callerOf(ctx), request.GetConn()
 	if s.isElsewhere(c, id) {
@@ -110,23 +113,26 @@ func (s *calls) to(
 	return s.answer(conn.handler(), method, id, result), nil
 }
 
-// queue answers a call that does not wait for the broker.
+// queue executes a call that does not wait for the broker.
 func (s *calls) queue(
 	ctx context.Context, method string, request connRequest, call func(gateway.ConnectionAdapter) gateway.Result,
 ) (*exproto.CodeResponse, error) {
-	return s.to(ctx, method, request, func(_ *caller, conn gateway.ConnectionAdapter) (gateway.Result, error) { return call(conn), nil })
+	return s.to(ctx, method, request,
+		func(_ *caller, conn gateway.ConnectionAdapter) (gateway.Result, error) { return call(conn), nil })
 }
 
-// wait answers a call to a connection when the broker has answered it.
+// wait executes a call that waits for the broker's answer.
 func (s *calls) wait(
-	ctx context.Context, method string, request connRequest, call func(gateway.ConnectionAdapter, gateway.Done) gateway.Result,
+	ctx context.Context, method string, request connRequest,
+	call func(gateway.ConnectionAdapter, gateway.Done) gateway.Result,
 ) (*exproto.CodeResponse, error) {
 	return s.to(ctx, method, request, func(c *caller, conn gateway.ConnectionAdapter) (gateway.Result, error) {
 		return c.await(func(done gateway.Done) gateway.Result { return call(conn, done) })
 	})
 }
 
-// await returns the result of start: at once where it refuses, else that of done. It gives up when the caller has gone.
+// await returns the result of start if that is an error, and otherwise waits for done. It gives up when the caller goes
+// away.
 func (c *caller) await(start func(gateway.Done) gateway.Result) (gateway.Result, error) {
 	done := make(chan gateway.Result, 1)
 	result := start(func(r gateway.Result) { done <- r })

@@ -13,13 +13,14 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// directory finds connections by their id for calls that come from outside: from OnSocketCreated until OnSocketClosed was delivered.
+// directory finds connections by id for calls of handlers. A connection is listed from OnSocketCreated until
+// OnSocketClosed has been delivered.
 type directory struct {
 	scopes scopes
 	conns  sync.Map // string to *listed
 }
 
-// Registration enters the connections of one handler into a directory.
+// Registration lists the connections of one handler.
 type Registration struct {
 	in      *directory
 	handler string
@@ -31,7 +32,7 @@ type listedConn struct {
 	registration *Registration
 }
 
-// handler is the name of the handler that was given the connection, "" without a connection.
+// handler returns the name of the connection's handler, or "" if l is nil.
 func (l *listedConn) handler() string {
 	if l == nil {
 		return ""
@@ -39,14 +40,14 @@ func (l *listedConn) handler() string {
 	return l.registration.handler
 }
 
-// register begins a handler's registry: callers that present token, or none where it is "", may touch its connections.
+// register adds a handler whose connections may be called for with token, or without any if token is "".
 func (d *directory) register(handler, token string) *Registration {
 	r := &Registration{in: d, handler: handler, scope: scopeOf(token)}
 	d.scopes.join(r.scope)
 	return r
 }
 
-// Leave ends the registry; it is called once.
+// Leave removes the handler. Call it once.
 func (r *Registration) Leave() { r.in.scopes.leave(r.scope) }
 
 func (r *Registration) Add(id string, conn gateway.ConnectionAdapter) {
@@ -55,7 +56,7 @@ func (r *Registration) Add(id string, conn gateway.ConnectionAdapter) {
 
 func (r *Registration) Remove(id string) { r.in.conns.Delete(id) }
 
-// find returns the connection, whoever may touch it.
+// find returns the connection named id; it does not check who may call for it.
 func (d *directory) find(id string) (*listedConn, bool) {
 	found, ok := d.conns.Load(id)
 	if !ok {
@@ -64,8 +65,8 @@ func (d *directory) find(id string) (*listedConn, bool) {
 	return found.(*listedConn), true
 }
 
-// scope says which connections a caller may touch: those of the handlers with one token, or those of the handlers without. It is the token's
-// digest, and zero without a token.
+// scope is the set of connections that a caller may call for: those of the handlers with one token, or of the handlers
+// without. It is the digest of the token, or zero without one.
 type scope [sha256.Size]byte
 
 func scopeOf(token string) scope {
@@ -75,10 +76,10 @@ func scopeOf(token string) scope {
 	return sha256.Sum256([]byte(token))
 }
 
-// is compares in a time that does not depend on how alike the scopes are.
+// is compares in constant time.
 func (s scope) is(other scope) bool { return subtle.ConstantTimeCompare(s[:], other[:]) == 1 }
 
-// scopes are those of the handlers that there are.
+// scopes holds the scopes of all registered handlers.
 type scopes struct {
 	mu   sync.RWMutex
 	held []heldScope
@@ -112,14 +113,15 @@ func (s *scopes) leave(left scope) {
 	}
 }
 
-// What is wrong with a caller's token.
+// Errors of callers' tokens.
 var (
-	errNoToken      = errors.New("the adapter wants a token: send the metadata authorization: Bearer TOKEN with the handler's adapter token")
+	errNoToken = errors.New(
+		"a token is required: send the metadata authorization: Bearer TOKEN with the handler's adapter token")
 	errUnknownToken = errors.New("no handler has this adapter token")
 )
 
-// of returns the scope of a caller that sent header. Where no handler has a token, the header is not looked at: handlers written for EMQX may
-// send what they like.
+// of returns the scope of a caller that sent header. If no handler has a token, the header is ignored: handlers written
+// for EMQX may send anything.
 func (s *scopes) of(header metadata.MD) (scope, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -134,7 +136,7 @@ func (s *scopes) of(header metadata.MD) (scope, error) {
 	}
 }
 
-// known returns token's scope if a handler has it. It looks at all of them, so that its time tells nothing.
+// known returns token's scope if a handler has it. It compares with every scope, so that its duration reveals nothing.
 func (s *scopes) known(token string) (scope, error) {
 	presented, known := scopeOf(token), false
 	for _, h := range s.held {
@@ -146,10 +148,10 @@ func (s *scopes) known(token string) (scope, error) {
 	return presented, nil
 }
 
-// maxToken bounds what is hashed for a caller that nobody knows yet.
+// maxToken bounds what is hashed for an unknown caller.
 const maxToken = 4 << 10
 
-// bearer returns the token of an authorization header, "" where it holds none.
+// bearer returns the token of an authorization header, or "" if it has none.
 func bearer(value string) string {
 	scheme, token, _ := strings.Cut(value, " ")
 	if !strings.EqualFold(scheme, "Bearer") || len(token) > maxToken {

@@ -12,31 +12,33 @@ import (
 	"github.com/exgate/exgate/runtime/remote/adapter/internal/peer"
 )
 
-// PeersConfig is about the other nodes behind the same adapter address. All of them have the same handlers with the same tokens.
+// PeersConfig configures the other nodes behind the same adapter address. All nodes must have the same handlers with
+// the same tokens.
 type PeersConfig struct {
-	// Nodes are the nodes' adapters, each as node=host:port; this node may be among them. If zero, only DNS tells.
+	// Nodes are the adapters of the nodes, each as node=host:port. This node may be among them. Optional if DNS is set.
 	Nodes []string
-	// DNS is a name:port whose addresses are the nodes' adapters. It is asked every 30 s, and when a call is for a node that is not known.
-	// If zero, only Nodes tell.
+	// DNS is a name:port that resolves to the adapters of the nodes. It is looked up every 30 s, and when a call names
+	// an unknown node. Optional if Nodes is set.
 	DNS string
-	// Token is what the nodes present to each other. If zero, none: what a node forwards is then taken from anybody, and it is worth no
-	// more than a call that came directly.
+	// Token is what the nodes present to each other. If zero, forwarded calls are accepted from anybody and treated as
+	// direct calls.
 	Token string
 	// TLS secures the calls to other nodes. If zero, plain text.
 	TLS *tls.Config
 }
 
-// newPeers returns nil where there are none.
+// newPeers returns nil if no peers are configured.
 func newPeers(cfg Config) (*peer.Peers, error) {
 	if len(cfg.Peers.Nodes) == 0 && cfg.Peers.DNS == "" {
 		return nil, nil
 	}
 	return peer.New(peer.Config{
-		Node: cfg.Node, Nodes: cfg.Peers.Nodes, DNS: cfg.Peers.DNS, Token: cfg.Peers.Token, TLS: cfg.Peers.TLS, Logger: cfg.Logger,
+		Node: cfg.Node, Nodes: cfg.Peers.Nodes, DNS: cfg.Peers.DNS, Token: cfg.Peers.Token, TLS: cfg.Peers.TLS,
+		Logger: cfg.Logger,
 	})
 }
 
-// isElsewhere reports whether a call is to be forwarded. One that was forwarded already goes no further.
+// isElsewhere reports whether to forward a call. A call is forwarded once at most.
 func (s *calls) isElsewhere(c *caller, id string) bool {
 	if s.peers == nil || c.peer {
 		return false
@@ -45,7 +47,7 @@ func (s *calls) isElsewhere(c *caller, id string) bool {
 	return node != "" && node != s.node
 }
 
-// forward makes the call at the connection's node. Only what the caller did wrong fails the RPC.
+// forward executes the call on the connection's node. The RPC fails only for errors of the caller.
 func (s *calls) forward(c *caller, method string, request connRequest) (*exproto.CodeResponse, error) {
 	id, response := request.GetConn(), new(exproto.CodeResponse)
 	node := gateway.NodeOf(id)
@@ -66,12 +68,13 @@ func (s *calls) forward(c *caller, method string, request connRequest) (*exproto
 		return nil, err
 	}
 	s.admission.unreached.Do(func() {
-		s.log.Warn("call to another node failed", "node", node, "method", method, "error", err, "check", "that it runs, adapter.peers, and the peer tokens and TLS of both")
+		s.log.Warn("call to another node failed", "node", node, "method", method, "error", err,
+			"check", "that it runs, adapter.peers, and the peer tokens and TLS of both")
 	})
 	return s.answer("", method, id, notForwarded(node, code)), nil
 }
 
-// notForwarded says what keeps the node from answering; the error itself, with its address, is for the log.
+// notForwarded describes why the node did not answer. The error itself, which contains its address, is only logged.
 func notForwarded(node string, code codes.Code) gateway.Result {
 	switch code {
 	case codes.Unavailable:

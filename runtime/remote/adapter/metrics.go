@@ -2,7 +2,7 @@ package adapter
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics count calls of handlers.
+// Metrics counts calls of handlers.
 type Metrics struct {
 	calls     *prometheus.CounterVec
 	refused   *prometheus.CounterVec
@@ -10,21 +10,24 @@ type Metrics struct {
 	shed      *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg, if that is not nil.
+// NewMetrics returns a set that is registered with reg unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_adapter_calls_total",
-			Help: "Calls to ConnectionAdapter by the handler of the connection, empty where none was found, and by result.",
+			Help: "Calls to ConnectionAdapter by the handler of the connection, empty where none was found, and by " +
+				"result.",
 		}, []string{"handler", "method", "result"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exgate_adapter_refused_total", Help: "Calls to ConnectionAdapter by callers that were not entitled to them, by reason.",
+			Name: "exgate_adapter_refused_total",
+			Help: "Calls to ConnectionAdapter by callers that were not entitled to them, by reason.",
 		}, []string{"reason"}),
 		forwarded: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_adapter_forwarded_total", Help: "Calls forwarded to other nodes, by node and by gRPC's code.",
 		}, []string{"node", "code"}),
 		shed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exgate_adapter_connections_shed_total", Help: "Connections to the adapter that were closed or refused to make room for others, by reason.",
+			Name: "exgate_adapter_connections_shed_total",
+			Help: "Connections to the adapter that were closed or refused to make room for others, by reason.",
 		}, []string{"reason"}),
 	}
 	if reg != nil {
@@ -33,5 +36,5 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// Calls are the calls of handlers, by handler, method and result. Commands of sessions are counted with them.
+// Calls counts calls by handler, method and result. Sessions count their commands in it too.
 func (m *Metrics) Calls() *prometheus.CounterVec { return m.calls }

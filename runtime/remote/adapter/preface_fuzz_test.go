@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// FuzzPreface judges a client by its first bytes, whatever the pieces are that they come in.
+// FuzzPreface checks that the verdict about a client does not depend on how its first bytes are split.
 func FuzzPreface(f *testing.F) {
 	f.Add(false, clientPreface, uint8(3))
 	f.Add(true, "\x16\x03\x01", uint8(1))

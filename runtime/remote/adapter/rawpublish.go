@@ -9,20 +9,20 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// RawPublisher publishes past connections, access control and mountpoints. [gateway.RawPublisher] is one.
+// RawPublisher publishes without a connection, access control or mountpoint. [gateway.RawPublisher] implements it.
 type RawPublisher interface {
 	RawPublish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result
 }
 
-// Bounds of the raw publishes that wait for the broker.
+// Limits on the raw publishes that wait for the broker.
 const (
 	maxRawPublishes = 1000
 	maxRawBytes     = 64 << 20
 )
 
-// rawPublishes lets through what the configured topics allow, as much at a time as the bounds say.
+// rawPublishes admits raw publishes to the configured topics, within the limits.
 type rawPublishes struct {
-	publisher RawPublisher // nil: not allowed
+	publisher RawPublisher // nil: RawPublish is off
 	topics    []topicFilter
 
 	mu    sync.Mutex // guards the fields below
@@ -47,7 +47,8 @@ func (p *rawPublishes) publish(name string, qos uint32, payload []byte, done gat
 		return r
 	}
 	if !p.take(len(payload)) {
-		return gateway.Refuse(gateway.CodeLimit, "too many raw publishes wait for the broker: at most %d, of %d bytes in all", maxRawPublishes, maxRawBytes)
+		return gateway.Refuse(gateway.CodeLimit,
+			"too many raw publishes wait for the broker: at most %d, of %d bytes in all", maxRawPublishes, maxRawBytes)
 	}
 	r := p.publisher.RawPublish(name, qos, payload, func(r gateway.Result) {
 		p.give(len(payload))
@@ -62,9 +63,11 @@ func (p *rawPublishes) publish(name string, qos uint32, payload []byte, done gat
 func (p *rawPublishes) admit(name string) gateway.Result {
 	switch {
 	case p.publisher == nil:
-		return gateway.Refuse(gateway.CodePermissionDeny, "RawPublish is off: the gateway's setting adapter.raw_publish allows it")
+		return gateway.Refuse(gateway.CodePermissionDeny,
+			"RawPublish is off: the gateway's setting adapter.raw_publish allows it")
 	case len(p.topics) > 0 && !slices.ContainsFunc(p.topics, func(f topicFilter) bool { return f.matches(name) }):
-		return gateway.Refuse(gateway.CodePermissionDeny, "the gateway's setting adapter.raw_publish_topics does not allow this topic")
+		return gateway.Refuse(gateway.CodePermissionDeny,
+			"the gateway's setting adapter.raw_publish_topics does not allow this topic")
 	}
 	return gateway.OK
 }
@@ -87,7 +90,7 @@ func (p *rawPublishes) give(bytes int) {
 	p.bytes -= bytes
 }
 
-// topicFilter is a topic filter that is not shared.
+// topicFilter is a topic filter without a share.
 type topicFilter string
 
 func parseTopicFilter(s string) (topicFilter, error) {
@@ -100,5 +103,5 @@ func parseTopicFilter(s string) (topicFilter, error) {
 	return topicFilter(s), nil
 }
 
-// matches reports whether a subscriber to the filter would get name.
+// matches reports whether a subscriber to f would receive name.
 func (f topicFilter) matches(name string) bool { return topic.Matches(string(f), name) }

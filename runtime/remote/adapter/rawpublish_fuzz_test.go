@@ -5,9 +5,11 @@ import (
 	"testing"
 )
 
-// FuzzTopicFilter compares with the definition read literally, one level after the other.
+// FuzzTopicFilter compares with the literal definition, one level after the other.
 func FuzzTopicFilter(f *testing.F) {
-	for _, s := range [][2]string{{"a/#", "a"}, {"+/+", "/"}, {"#", "$SYS"}, {"$SYS/+", "$SYS/x"}, {"a//b", "a//b"}, {"+", ""}} {
+	for _, s := range [][2]string{
+		{"a/#", "a"}, {"+/+", "/"}, {"#", "$SYS"}, {"$SYS/+", "$SYS/x"}, {"a//b", "a//b"}, {"+", ""},
+	} {
 		f.Add(s[0], s[1])
 	}
 	f.Fuzz(func(t *testing.T, filter, topic string) {
