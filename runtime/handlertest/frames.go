@@ -2,6 +2,15 @@ package handlertest
 
 import "fmt"
 
+// Secret is a part of every password of the suite. It may appear in no log, and in nothing that a handler in a process of its own prints.
+const Secret = "xyzzy"
+
+// The upstream refuses wrongPassword.
+const (
+	rightPassword = Secret + "-right"
+	wrongPassword = Secret + "-wrong"
+)
+
 // The frames of the JSON echo protocol.
 const (
 	connected = `{"type":2,"code":0}`

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
 )
 
@@ -23,7 +24,7 @@ var golden embed.FS
 type scene struct {
 	t        *testing.T
 	gateway  *gateway.Gateway
-	upstream *upstream
+	upstream *gatewaytest.Upstream
 	trace    *trace
 	addr     string
 }
@@ -65,7 +66,10 @@ func run(t *testing.T, s scenario, newFactory func(t *testing.T) gateway.Handler
 }
 
 func newScene(t *testing.T) *scene {
-	return &scene{t: t, gateway: gateway.New(gateway.Config{Node: "handlertest"}), upstream: newUpstream(), trace: newTrace()}
+	upstream := gatewaytest.NewUpstream()
+	upstream.Hold = true
+	upstream.Refuse = func(password string) bool { return password == wrongPassword }
+	return &scene{t: t, gateway: gateway.New(gateway.Config{Node: "handlertest"}), upstream: upstream, trace: newTrace()}
 }
 
 func (sc *scene) open(s scenario, factory gateway.HandlerFactory) {
@@ -109,7 +113,7 @@ func (sc *scene) closed(n int) {
 // flow lets the upstream deliver and checks what it saw.
 func (sc *scene) flow(want string) {
 	sc.t.Helper()
-	if got := sc.upstream.flow(); got != want {
+	if got := sc.upstream.Flow(); got != want {
 		sc.t.Errorf("the upstream saw %q, want %q", got, want)
 	}
 }

@@ -88,11 +88,11 @@ func beforeLogin(sc *scene) {
 
 func aclDenied(sc *scene) {
 	d := sc.login(1, "c1")
-	sc.upstream.deny("t/dn")
+	sc.upstream.Deny("t/dn")
 	d.ask(subscribe("t/dn"), ack(6, 1))
 	d.ask(publish("t/dn", 1, "denied"), ack(4, 1))
 	d.ask(publish("t/+", 1, "no topic"), ack(4, 1))
-	sc.upstream.allow("t/dn")
+	sc.upstream.Allow("t/dn")
 	d.ask(publish("t/dn", 1, "allowed"), ack(4, 0))
 	d.ask(subscribe("t/dn"), ack(6, 0))
 	sc.flow("t/dn qos 1 allowed")

@@ -11,10 +11,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/handlertest"
 	"github.com/exgate/exgate/runtime/tap"
 	"github.com/exgate/exgate/runtime/tap/taptest"
 	"github.com/exgate/exgate/runtime/wasm"
+	"github.com/exgate/exgate/runtime/wasm/enginetest"
 	"github.com/exgate/exgate/wasm-examples/jsonecho"
 )
 
@@ -77,7 +79,7 @@ func TestTappedHandlerPassesTheSuite(t *testing.T) {
 
 func TestRecordsOfAConnection(t *testing.T) {
 	n := new(notes)
-	f := tap.Around(taptest.Line(t), tapper{func(id string) tap.Sink {
+	f := tap.Around(enginetest.Line(t), tapper{func(id string) tap.Sink {
 		if gateway.NodeOf(id) != "n" {
 			t.Errorf("id %q", id)
 		}
@@ -106,7 +108,7 @@ close 5 ""
 handled
 closednormal
 handled`
-	taptest.Eventually(t, "everything was recorded", func() bool { return strings.HasSuffix(n.String(), "closednormal\nhandled") })
+	gatewaytest.Eventually(t, "everything was recorded", func() bool { return strings.HasSuffix(n.String(), "closednormal\nhandled") })
 	if got := strings.ReplaceAll(n.String(), "\n\n", "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -144,7 +146,7 @@ func TestRefusalsAndFailures(t *testing.T) {
 	g := taptest.Serve(t, tap.Around(f, tapper{func(string) tap.Sink { return n }}))
 	d := g.Dial()
 	d.Say("x")
-	taptest.Eventually(t, "the connection ended", func() bool { return strings.HasSuffix(n.String(), "closedhandler_failed\nhandled") })
+	gatewaytest.Eventually(t, "the connection ended", func() bool { return strings.HasSuffix(n.String(), "closedhandler_failed\nhandled") })
 	if f.held == nil {
 		t.Error("an event cannot be held")
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/tap"
 	"github.com/exgate/exgate/runtime/tap/capture"
 	"github.com/exgate/exgate/runtime/tap/taptest"
+	"github.com/exgate/exgate/runtime/wasm/enginetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,7 +31,7 @@ func recorded(t *testing.T, cfg capture.Folder, play func(*taptest.Gate)) string
 		Listener: "demo", Handler: "wasm", Source: "line.wasm", Exgate: "v1", Folder: &cfg, Logger: taptest.Quiet,
 	})
 	taptest.Must(t, err)
-	g := taptest.Serve(t, tap.Around(taptest.Line(t), p))
+	g := taptest.Serve(t, tap.Around(enginetest.Line(t), p))
 	play(g)
 	g.Stop()
 	files, err := filepath.Glob(filepath.Join(cfg.Path, "demo-*.exgc"))
@@ -191,7 +192,7 @@ func TestFullFilesGiveWay(t *testing.T) {
 		Listener: "demo", Folder: &capture.Folder{Path: folder, Sample: 100, MaxBytes: 1 << 20, MaxFiles: 2}, Logger: taptest.Quiet,
 	})
 	taptest.Must(t, err)
-	g := taptest.Serve(t, tap.Around(taptest.Line(t), p))
+	g := taptest.Serve(t, tap.Around(enginetest.Line(t), p))
 	word := strings.Repeat("x", 900)
 	for range 4 {
 		d := g.Dial()
@@ -224,7 +225,7 @@ func TestFullFilesGiveWay(t *testing.T) {
 func TestLiveCapture(t *testing.T) {
 	p, err := capture.New(capture.Config{Listener: "demo", Logger: taptest.Quiet})
 	taptest.Must(t, err)
-	g := taptest.Serve(t, tap.Around(taptest.Line(t), p))
+	g := taptest.Serve(t, tap.Around(enginetest.Line(t), p))
 	before := g.Dial()
 	before.Hear("")
 	var b bytes.Buffer
@@ -261,7 +262,7 @@ func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 func TestLiveCaptureThatCannotBeWritten(t *testing.T) {
 	p, err := capture.New(capture.Config{Listener: "demo", Logger: taptest.Quiet})
 	taptest.Must(t, err)
-	taptest.Serve(t, tap.Around(taptest.Line(t), p))
+	taptest.Serve(t, tap.Around(enginetest.Line(t), p))
 	if _, err := p.Capture(t.Context(), broken{}, 0, func() {}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Error(err)
 	}

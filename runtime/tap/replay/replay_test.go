@@ -17,6 +17,7 @@ import (
 	"github.com/exgate/exgate/runtime/tap/replay"
 	"github.com/exgate/exgate/runtime/tap/taptest"
 	"github.com/exgate/exgate/runtime/wasm"
+	"github.com/exgate/exgate/runtime/wasm/enginetest"
 	"github.com/exgate/exgate/wasm-examples/line"
 )
 
@@ -28,7 +29,7 @@ func recorded(t *testing.T) string {
 	folder := t.TempDir()
 	p, err := capture.New(capture.Config{Listener: "demo", Folder: &capture.Folder{Path: folder, Sample: 100}, Logger: taptest.Quiet})
 	taptest.Must(t, err)
-	g := taptest.Serve(t, tap.Around(taptest.Line(t), p))
+	g := taptest.Serve(t, tap.Around(enginetest.Line(t), p))
 	var devices []*taptest.Device
 	for _, name := range []string{"ann", "bob", "eve"} {
 		d := g.Dial()
@@ -72,7 +73,7 @@ func diffOf(t testing.TB, r *replay.Report) string {
 
 func TestSameModuleCallsTheSame(t *testing.T) {
 	text := recorded(t)
-	report := run(t, taptest.Line(t), text)
+	report := run(t, enginetest.Line(t), text)
 	if all, different := report.Replays(); all != 3 || different != 0 || !report.Same() || report.Truncated {
 		t.Errorf("%d of %d differ:\n%s\n%s", different, all, diffOf(t, report), text)
 	}
@@ -108,7 +109,7 @@ func TestTruncatedCapture(t *testing.T) {
 		end := strings.LastIndexByte(text[:len(text)*(part-1)/part], '\n') + 1
 		next := end + strings.IndexByte(text[end:], '\n')
 		for at, truncated := range map[int]bool{end: false, end + 1: true, (end + next) / 2: true, next - 1: true, next: false, next + 1: false} {
-			report := run(t, taptest.Line(t), text[:at])
+			report := run(t, enginetest.Line(t), text[:at])
 			if report.Truncated != truncated || !report.Same() {
 				t.Errorf("cut at %d of the line from %d to %d: truncated %v\n%s", at, end, next, report.Truncated, diffOf(t, report))
 			}
@@ -122,7 +123,7 @@ func TestCoveredPasswords(t *testing.T) {
 	if n := strings.Count(text, `"covered":true`); n != 6 {
 		t.Errorf("%d reads have a covered password, want two of each of three devices:\n%s", n, text)
 	}
-	report := run(t, taptest.Line(t), text)
+	report := run(t, enginetest.Line(t), text)
 	if all, different := report.Covered(); all != 3 || different != 0 {
 		t.Errorf("%d have a covered password, %d of them differ", all, different)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/exgate/exgate/runtime/tap/shadow"
 	"github.com/exgate/exgate/runtime/tap/taptest"
 	"github.com/exgate/exgate/runtime/wasm"
+	"github.com/exgate/exgate/runtime/wasm/enginetest"
 	"github.com/exgate/exgate/wasm-examples/line"
 )
 
@@ -85,7 +86,7 @@ func converse(g *taptest.Gate, name string) {
 }
 
 func TestSameModuleDoesTheSame(t *testing.T) {
-	s := shadowed(t, taptest.Line(t), shadow.Config{Factory: taptest.Line(t), Posts: true})
+	s := shadowed(t, enginetest.Line(t), shadow.Config{Factory: enginetest.Line(t), Posts: true})
 	for i := range 20 {
 		converse(s.Gate, fmt.Sprint("dev", i))
 	}
@@ -97,7 +98,7 @@ func TestSameModuleDoesTheSame(t *testing.T) {
 
 // A thousand devices at once, all shadowed.
 func TestThousandConnections(t *testing.T) {
-	s := shadowed(t, taptest.Line(t), shadow.Config{Factory: taptest.Line(t), Posts: true})
+	s := shadowed(t, enginetest.Line(t), shadow.Config{Factory: enginetest.Line(t), Posts: true})
 	devices := make([]*taptest.Device, 1000)
 	for i := range devices {
 		devices[i] = s.Dial()
@@ -132,7 +133,7 @@ func TestThousandConnections(t *testing.T) {
 }
 
 func TestOtherModuleDiffers(t *testing.T) {
-	s := shadowed(t, taptest.Line(t), shadow.Config{Factory: greeting(t, "hi"), Posts: true})
+	s := shadowed(t, enginetest.Line(t), shadow.Config{Factory: greeting(t, "hi"), Posts: true})
 	converse(s.Gate, "a")
 	converse(s.Gate, "b")
 	s.Stop()
@@ -188,7 +189,7 @@ func TestShadowThatFails(t *testing.T) {
 	taptest.Must(t, err)
 	for text, reason := range map[string]string{"t": "guest_trap", "l": "guest_out_of_fuel", "h": "guest_host_calls", "a": "guest_bad_action", "m": "guest_memory"} {
 		live := &talker{says: func(t *talker, b []byte) error { t.Send(b); return nil }}
-		s := shadowed(t, live, shadow.Config{Factory: taptest.Engine(t, hostile)})
+		s := shadowed(t, live, shadow.Config{Factory: enginetest.New(t, hostile)})
 		d := s.Dial()
 		for range 3 {
 			d.Ask(text, text)
@@ -202,7 +203,7 @@ func TestShadowThatFails(t *testing.T) {
 }
 
 func TestShadowThatPanics(t *testing.T) {
-	s := shadowed(t, taptest.Line(t), shadow.Config{Factory: &talker{says: func(*talker, []byte) error { panic("oh") }}, Posts: true})
+	s := shadowed(t, enginetest.Line(t), shadow.Config{Factory: &talker{says: func(*talker, []byte) error { panic("oh") }}, Posts: true})
 	converse(s.Gate, "a")
 	s.Stop()
 	if got := s.counted(t); got != "connections 1, failures handler_failed 1" {
@@ -216,7 +217,7 @@ func TestShadowThatLags(t *testing.T) {
 		block := make(chan struct{})
 		cfg.Factory = &talker{block: block, says: func(t *talker, _ []byte) error { <-t.block; return nil }}
 		cfg.Posts, cfg.Workers = true, 1
-		s := shadowed(t, taptest.Line(t), cfg)
+		s := shadowed(t, enginetest.Line(t), cfg)
 		d := s.Dial()
 		d.Hear("")
 		for range 100 {
@@ -233,7 +234,7 @@ func TestShadowThatLags(t *testing.T) {
 
 // A part of the connections is enough, and costs the others nothing.
 func TestSample(t *testing.T) {
-	s := shadowed(t, taptest.Line(t), shadow.Config{Factory: taptest.Line(t), Posts: true, Sample: 1e-9})
+	s := shadowed(t, enginetest.Line(t), shadow.Config{Factory: enginetest.Line(t), Posts: true, Sample: 1e-9})
 	converse(s.Gate, "a")
 	s.Stop()
 	if got := s.counted(t); got != "connections 0" {

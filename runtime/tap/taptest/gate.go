@@ -11,11 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/exgate/exgate/connectors/embedded"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
-	"github.com/exgate/exgate/runtime/wasm"
-	"github.com/exgate/exgate/wasm-examples/line"
 )
 
 // Quiet throws logs away.
@@ -34,27 +32,17 @@ type Gate struct {
 // Serve has devices served by f, until the test ends.
 func Serve(t testing.TB, f gateway.HandlerFactory) *Gate {
 	t.Helper()
-	broker, err := embedded.New(embedded.Config{Logger: Quiet})
-	Must(t, err)
+	broker := gatewaytest.NewUpstream()
+	broker.Refuse = func(password string) bool { return strings.HasPrefix(password, "wrong") }
 	g := &Gate{Gateway: gateway.New(gateway.Config{Node: "n", Logger: Quiet}), t: t}
 	t.Cleanup(g.Stop)
 	Must(t, g.SetHandler("h", f))
-	Must(t, g.SetConnector("broker", refusing{broker}))
+	Must(t, g.SetConnector("broker", broker))
 	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0", Logger: Quiet})
 	Must(t, err)
 	Must(t, g.AddListener("tcp", l, gateway.ListenerConfig{Handler: "h", Connector: "broker"}))
 	g.Address = l.Addr().String()
 	return g
-}
-
-// refusing is a broker that lets nobody in whose password begins with "wrong".
-type refusing struct{ gateway.Connector }
-
-func (r refusing) Connect(ctx context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
-	if strings.HasPrefix(password, "wrong") {
-		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "wrong password")}
-	}
-	return r.Connector.Connect(ctx, device, password, down)
 }
 
 // Stop ends the gateway with its connections and handlers.
@@ -66,17 +54,6 @@ func (g *Gate) Stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	Must(g.t, g.Shutdown(ctx))
-}
-
-// Line is an engine of the line protocol that is built into exgate.
-func Line(t testing.TB) *wasm.Engine { return Engine(t, line.Module) }
-
-// Engine runs a module.
-func Engine(t testing.TB, module []byte) *wasm.Engine {
-	t.Helper()
-	e, err := wasm.New(t.Context(), wasm.Config{Name: "guest", Module: module, Logger: Quiet})
-	Must(t, err)
-	return e
 }
 
 // Device is the far end of a connection.
@@ -133,15 +110,5 @@ func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// Eventually waits until a condition holds.
-func Eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never came about that %s", what)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package handlertest
+package gatewaytest
 
 import (
 	"context"
@@ -10,34 +10,31 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Secret is a part of every password of the suite. It may appear in no log, and in nothing that a handler in a process of its own prints.
-const Secret = "xyzzy"
+// Upstream is a broker in memory that a test controls: it refuses passwords, denies topics, and can keep what is
+// published until Flow, so that the result of a publish always comes before the message that it causes.
+type Upstream struct {
+	// Refuse reports whether a login with password is refused. If nil, none is.
+	Refuse func(password string) bool
+	// Hold keeps messages until Flow. If false, they are delivered at once.
+	Hold bool
 
-// The upstream refuses wrongPassword.
-const (
-	rightPassword = Secret + "-right"
-	wrongPassword = Secret + "-wrong"
-)
-
-// upstream is a broker in memory that does as the test says: it denies topics, and keeps what is published until flow. So the
-// answer to a publish and the message that comes back of it always have the same order.
-type upstream struct {
-	mu       sync.Mutex
+	mu       sync.Mutex // guards the fields below
 	denied   map[string]bool
 	sessions map[*session]struct{}
 	held     []gateway.Message
 	messages int
 }
 
-var _ gateway.Connector = (*upstream)(nil)
+var _ gateway.Connector = (*Upstream)(nil)
 
-func newUpstream() *upstream {
-	return &upstream{denied: make(map[string]bool), sessions: make(map[*session]struct{})}
+// NewUpstream makes an upstream without clients.
+func NewUpstream() *Upstream {
+	return &Upstream{denied: make(map[string]bool), sessions: make(map[*session]struct{})}
 }
 
-// Connect refuses one password.
-func (u *upstream) Connect(_ context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
-	if password == wrongPassword {
+// Connect opens a session.
+func (u *Upstream) Connect(_ context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
+	if u.Refuse != nil && u.Refuse(password) {
 		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "bad password for %s", device.ClientID)}
 	}
 	s := &session{upstream: u, down: down, filters: make(map[string]bool)}
@@ -47,21 +44,23 @@ func (u *upstream) Connect(_ context.Context, device gateway.Device, password st
 	return s, nil
 }
 
-// Close has nothing to free.
-func (u *upstream) Close(context.Context) error { return nil }
+// Close does nothing.
+func (u *Upstream) Close(context.Context) error { return nil }
 
-// deny refuses publishes and subscriptions of a topic as the upstream sees it; allow lets them pass again.
-func (u *upstream) deny(topic string)  { u.set(topic, true) }
-func (u *upstream) allow(topic string) { u.set(topic, false) }
+// Deny refuses publishes and subscriptions of a topic, mountpoint included.
+func (u *Upstream) Deny(topic string) { u.set(topic, true) }
 
-func (u *upstream) set(topic string, denied bool) {
+// Allow ends Deny.
+func (u *Upstream) Allow(topic string) { u.set(topic, false) }
+
+func (u *Upstream) set(topic string, denied bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.denied[topic] = denied
 }
 
-// flow delivers the oldest message that was published and not delivered, and returns it as the upstream saw it; empty where there is none.
-func (u *upstream) flow() string {
+// Flow delivers the oldest message that is held and describes it. It returns "" if none is.
+func (u *Upstream) Flow() string {
 	u.mu.Lock()
 	if len(u.held) == 0 {
 		u.mu.Unlock()
@@ -82,7 +81,7 @@ func (u *upstream) flow() string {
 
 // session is one client's.
 type session struct {
-	upstream *upstream
+	upstream *Upstream
 	down     gateway.Downlink
 	filters  map[string]bool // guarded by upstream.mu
 }
@@ -107,6 +106,9 @@ func (s *session) Publish(topic string, qos byte, payload []byte, done gateway.D
 		m.ID = fmt.Sprint(s.upstream.messages)
 		s.upstream.held = append(s.upstream.held, m)
 	})
+	if !s.upstream.Hold && r.Ok() {
+		s.upstream.Flow()
+	}
 	if qos == 0 {
 		done(r)
 		return
