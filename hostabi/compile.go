@@ -9,8 +9,9 @@ import (
 	"github.com/exgate/exgate/internal/meter"
 )
 
-// Compile hands a module of anybody's to wazero, after everything in it that is announced has been found to be there: wazero believes counts, and a file of
-// 30 bytes that announces four billion locals ends the process. An error says at which byte the module is malformed; a panic of the compiler is one too.
+// Compile hands a module of anybody's to wazero, after everything in it that is announced has been found to be there:
+// wazero believes counts, and a file of 30 bytes that announces four billion locals ends the process. An error says at
+// which byte the module is malformed; a panic of the compiler is one too.
 func Compile(ctx context.Context, r wazero.Runtime, module []byte) (wazero.CompiledModule, error) {
 	module, err := meter.Check(module, meter.Options{})
 	if err != nil {
@@ -19,8 +20,8 @@ func Compile(ctx context.Context, r wazero.Runtime, module []byte) (wazero.Compi
 	return compile(ctx, r, module)
 }
 
-// Outline is Compile without what the functions do, which is read but not compiled: it shows what a module of any size declares, at little cost. The
-// functions of the result trap.
+// Outline is Compile without what the functions do, which is read but not compiled: it shows what a module of any size
+// declares, at little cost. The functions of the result trap.
 func Outline(ctx context.Context, r wazero.Runtime, module []byte) (wazero.CompiledModule, error) {
 	module, err := meter.Outline(module, meter.Options{})
 	if err != nil {

@@ -2,15 +2,16 @@ package hostabi
 
 import "context"
 
-// Host is the gateway's side of the imports, one for each instance. Its methods are called on the goroutine that is inside the guest, never two
-// at once. Slices point into the guest's memory: they are valid during the call only. A method that panics ends the guest's
-// event with that panic as its error.
+// Host is the gateway's side of the imports, one for each instance. Its methods are called on the goroutine that is
+// inside the guest, never two at once. Slices point into the guest's memory: they are valid during the call only. A
+// method that panics ends the guest's event with that panic as its error.
 //
-// A method is the manual page of the import with its name. In WebAssembly a slice is a pointer and a length, both i32; conn and token are i64,
-// other numbers and the result i32. Every import may also trap: where its pointers are outside the memory, and where the event
-// has made too many host calls or taken too long.
+// A method is the manual page of the import with its name. In WebAssembly a slice is a pointer and a length, both i32;
+// conn and token are i64, other numbers and the result i32. Every import may also trap: where its pointers are outside
+// the memory, and where the event has made too many host calls or taken too long.
 type Host interface {
-	// Send is send(conn i64, ptr i32, len i32) -> code: queue bytes for the device. It never blocks and needs no authentication.
+	// Send is send(conn i64, ptr i32, len i32) -> code: queue bytes for the device. It never blocks and needs no
+	// authentication.
 	//
 	//   - 0: they are queued
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection, or it is closing
@@ -19,16 +20,16 @@ type Host interface {
 	// A device that does not take its bytes is closed when its send queue is full.
 	Send(conn int64, b []byte) Code
 
-	// Close is close(conn i64, why_ptr i32, why_len i32) -> code: close the connection after what was sent is out. why is for the operator's
-	// log. [KindClosed] follows.
+	// Close is close(conn i64, why_ptr i32, why_len i32) -> code: close the connection after what was sent is out. why
+	// is for the operator's log. [KindClosed] follows.
 	//
 	//   - 0: it is closing
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection, or it is closing already
 	Close(conn int64, why []byte) Code
 
-	// Authenticate is authenticate(conn i64, token i64, ptr i32, len i32) -> code: open the upstream session for the client that an
-	// AuthenticateRequest message (without conn) describes. A client without a clientid is assigned a unique one. The outcome is a [KindResult] with
-	// token, also where token is 0.
+	// Authenticate is authenticate(conn i64, token i64, ptr i32, len i32) -> code: open the upstream session for the
+	// client that an AuthenticateRequest message (without conn) describes. A client without a clientid is assigned a
+	// unique one. The outcome is a [KindResult] with token, also where token is 0.
 	//
 	//   - 0: accepted, the outcome follows
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
@@ -37,16 +38,16 @@ type Host interface {
 	//   - 16 LIMIT
 	Authenticate(conn, token int64, request []byte) Code
 
-	// StartTimer is start_timer(conn i64, type i32, seconds i32) -> code: set or replace a timer. Type 0, the keepalive, fires when
-	// nothing was received for that long.
+	// StartTimer is start_timer(conn i64, type i32, seconds i32) -> code: set or replace a timer. Type 0, the
+	// keepalive, fires when nothing was received for that long.
 	//
 	//   - 0: it is set
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
 	//   - 4 PARAMS_TYPE_ERROR: 0 seconds, or no such type
 	StartTimer(conn int64, timer, seconds uint32) Code
 
-	// Publish is publish(conn i64, token i64, topic_ptr i32, topic_len i32, qos i32, ptr i32, len i32) -> code. With token 0 no
-	// [KindResult] comes, and the outcome is not known.
+	// Publish is publish(conn i64, token i64, topic_ptr i32, topic_len i32, qos i32, ptr i32, len i32) -> code. With
+	// token 0 no [KindResult] comes, and the outcome is not known.
 	//
 	//   - 0: accepted
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
@@ -62,14 +63,15 @@ type Host interface {
 	// Unsubscribe is unsubscribe(conn i64, token i64, topic_ptr i32, topic_len i32) -> code. Codes as for Publish.
 	Unsubscribe(conn, token int64, topic []byte) Code
 
-	// Resume is resume(conn i64) -> code: read the socket again after [ActionPause]. On a connection that is not paused it does nothing.
+	// Resume is resume(conn i64) -> code: read the socket again after [ActionPause]. On a connection that is not paused
+	// it does nothing.
 	//
 	//   - 0: it is read
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
 	Resume(conn int64) Code
 
-	// Log is log(level i32, ptr i32, len i32): a line for the operator's log; level -4 debug, 0 info, 4 warning, 8 error. Lines are cut
-	// and limited in rate.
+	// Log is log(level i32, ptr i32, len i32): a line for the operator's log; level -4 debug, 0 info, 4 warning, 8
+	// error. Lines are cut and limited in rate.
 	Log(level int32, text []byte)
 }
 

@@ -102,8 +102,8 @@ func AppendCodeResponse(b []byte, code Code, message string) []byte {
 	return appendText(appendUint(b, 1, uint64(code)), 2, message)
 }
 
-// ParseAuthenticateRequest reads an AuthenticateRequest. Its strings are copies. Unknown fields are skipped, the last of a field
-// counts, and text must be UTF-8.
+// ParseAuthenticateRequest reads an AuthenticateRequest. Its strings are copies. Unknown fields are skipped, the last
+// of a field counts, and text must be UTF-8.
 func ParseAuthenticateRequest(b []byte) (a AuthenticateRequest, err error) {
 	err = eachText(b, "AuthenticateRequest", func(number uint64, text []byte) error {
 		switch number {

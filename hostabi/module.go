@@ -47,7 +47,8 @@ var functions = []function{
 	}},
 }
 
-// Instantiate provides module exproto_v1 in r. Guests must be called with a context of [WithHost]. The module goes with the runtime.
+// Instantiate provides module exproto_v1 in r. Guests must be called with a context of [WithHost]. The module goes with
+// the runtime.
 func Instantiate(ctx context.Context, r wazero.Runtime) error {
 	b := r.NewHostModuleBuilder(ModuleName)
 	for _, f := range functions {

@@ -18,7 +18,8 @@ const (
 	ExportEvent      = "exproto_v1_event"
 )
 
-// Kind is the first parameter of exproto_v1_event. A guest returns [ActionContinue] for a kind that it does not know: later minor versions add some.
+// Kind is the first parameter of exproto_v1_event. A guest returns [ActionContinue] for a kind that it does not know:
+// later minor versions add some.
 type Kind uint32
 
 // The kinds of events, and what they bring.

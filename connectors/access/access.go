@@ -45,8 +45,8 @@ type Answer struct {
 	Expires   time.Time // when its session has to end; zero: never
 }
 
-// Allows reports whether the client that got the answer may do action with topic. Where the answer does not say, otherwise decides; where
-// that is nil, it may.
+// Allows reports whether the client that got the answer may do action with topic. Where the answer does not say,
+// otherwise decides; where that is nil, it may.
 func (a Answer) Allows(device gateway.Device, action Action, topic string, otherwise ACL) bool {
 	switch {
 	case a.Superuser:
@@ -59,13 +59,14 @@ func (a Answer) Allows(device gateway.Device, action Action, topic string, other
 
 // Authenticator decides who may connect.
 type Authenticator interface {
-	// Authenticate says whether password belongs to device. It may take its time, at most until ctx ends. An error means that it could not be asked,
-	// and holds no secret.
+	// Authenticate says whether password belongs to device. It may take its time, at most until ctx ends. An error
+	// means that it could not be asked, and holds no secret.
 	Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error)
 }
 
-// ACL decides what clients may do. It is asked for each publish, for each subscription with its filter ($share/GROUP/ removed), and
-// before each delivery with Subscribe and the message's topic, so that a narrow rule holds for those who subscribed to #.
+// ACL decides what clients may do. It is asked for each publish, for each subscription with its filter ($share/GROUP/
+// removed), and before each delivery with Subscribe and the message's topic, so that a narrow rule holds for those who
+// subscribed to #.
 type ACL interface {
 	Allows(device gateway.Device, action Action, topic string) bool
 }

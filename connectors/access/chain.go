@@ -7,8 +7,9 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Chain asks one after the other. The first that does not answer [Ignore] decides; if none does, the client is refused. One that could not be asked
-// ends the chain with its error: those behind it might let somebody in whom it would have refused.
+// Chain asks one after the other. The first that does not answer [Ignore] decides; if none does, the client is refused.
+// One that could not be asked ends the chain with its error: those behind it might let somebody in whom it would have
+// refused.
 type Chain []Link
 
 // Link is one of a [Chain].
@@ -19,7 +20,8 @@ type Link struct {
 
 var _ Authenticator = Chain(nil)
 
-// Authenticate implements [Authenticator]. An error names the link that could not be asked, and so does the reason of a refusal.
+// Authenticate implements [Authenticator]. An error names the link that could not be asked, and so does the reason of a
+// refusal.
 func (c Chain) Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error) {
 	for _, link := range c {
 		answer, err := link.Authenticator.Authenticate(ctx, device, password)

@@ -12,7 +12,8 @@ import (
 	"github.com/exgate/exgate/connectors/access"
 )
 
-// TestExamplesOfTheDocument reads what docs/access.md shows: the file, the answer of a service and the rules of a token.
+// TestExamplesOfTheDocument reads what docs/access.md shows: the file, the answer of a service and the rules of a
+// token.
 func TestExamplesOfTheDocument(t *testing.T) {
 	text, err := os.ReadFile("../../docs/access.md")
 	if err != nil {

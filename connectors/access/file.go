@@ -47,7 +47,8 @@ const maxFile = 64 << 20
 //	    clientid: m-1                # only this client; if missing, any
 //	    topics: ["meters/${clientid}/#", "meters/${username}/state"]
 //
-// The file may have 64 MiB. A file without rules allows everything to everyone who may connect. A file without users knows nobody with a username.
+// The file may have 64 MiB. A file without rules allows everything to everyone who may connect. A file without users
+// knows nobody with a username.
 func LoadFile(path string) (*File, error) {
 	files, texts, err := watch.Open(maxFile, path)
 	if err != nil {
@@ -76,8 +77,9 @@ func (f *File) use(c *content) {
 	f.rules.list.Store(c.rules)
 }
 
-// Authenticate answers [Ignore] for a username that is not in the file, and for none unless the file says anonymous. It hashes once for each user
-// and password, and compares with a keyed digest in memory afterwards. It fails where ctx ends first.
+// Authenticate answers [Ignore] for a username that is not in the file, and for none unless the file says anonymous. It
+// hashes once for each user and password, and compares with a keyed digest in memory afterwards. It fails where ctx
+// ends first.
 func (f *File) Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error) {
 	c := f.content.Load()
 	if device.Username == "" {
@@ -105,7 +107,8 @@ func (f *File) Authenticate(ctx context.Context, device gateway.Device, password
 	return u.allowed(f.rules), nil
 }
 
-// unknown takes as long as a wrong password of some user, always the same one for a username, so that the time tells nothing.
+// unknown takes as long as a wrong password of some user, always the same one for a username, so that the time tells
+// nothing.
 func (f *File) unknown(ctx context.Context, c *content, username, password string) (Answer, error) {
 	if len(c.hashes) > 0 {
 		digest := f.digest(username)

@@ -37,11 +37,12 @@ func parseFile(path string, text []byte) (*content, error) {
 	return f.into, nil
 }
 
-// maxIndicators bounds the values of a file before it is parsed: each takes the parser some 200 bytes, however short its text is. A file of
-// maxFile bytes that holds nothing but users has fewer.
+// maxIndicators bounds the values of a file before it is parsed: each takes the parser some 200 bytes, however short
+// its text is. A file of maxFile bytes that holds nothing but users has fewer.
 const maxIndicators = 3_500_000
 
-// tooManyValues reports whether the text may hold more than maxIndicators values. Each value of YAML begins behind an indicator.
+// tooManyValues reports whether the text may hold more than maxIndicators values. Each value of YAML begins behind an
+// indicator.
 func tooManyValues(text []byte) bool {
 	n := 0
 	for _, indicator := range []string{":", ",", "[", "{", "?", "- ", "-\n"} {

@@ -112,8 +112,9 @@ func (h *HTTP) Close() {
 	h.transport.CloseIdleConnections()
 }
 
-// Authenticate asks the service, or waits with whoever asks the same at the moment. 200 says allow, deny or ignore in its body, 204 is allow, 401
-// and 403 are deny. Anything else is an error: another status, no answer in time, a body that cannot be read.
+// Authenticate asks the service, or waits with whoever asks the same at the moment. 200 says allow, deny or ignore in
+// its body, 204 is allow, 401 and 403 are deny. Anything else is an error: another status, no answer in time, a body
+// that cannot be read.
 func (h *HTTP) Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error) {
 	body, ok := questionBody(device, password)
 	if !ok {

@@ -249,7 +249,8 @@ func TestHTTPCacheKeepsNoErrors(t *testing.T) {
 	}
 }
 
-// TestHTTPSharesQuestions holds the service until everybody waits: one request for those who ask the same, and no more than the bound at a time.
+// TestHTTPSharesQuestions holds the service until everybody waits: one request for those who ask the same, and no more
+// than the bound at a time.
 func TestHTTPSharesQuestions(t *testing.T) {
 	var open, most, requests atomic.Int64
 	release := make(chan struct{})

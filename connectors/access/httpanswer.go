@@ -12,7 +12,8 @@ const farFuture = 1 << 36
 
 var errNoObject = errors.New("the service did not answer with a JSON object")
 
-// parseAnswer reads the body of a 200, in EMQX's words. A field that exgate does not know is left alone; result is required.
+// parseAnswer reads the body of a 200, in EMQX's words. A field that exgate does not know is left alone; result is
+// required.
 func parseAnswer(text []byte) (Answer, error) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(text, &fields) != nil || fields == nil {

@@ -18,11 +18,12 @@ import (
 
 // JWTConfig is what a [JWT] is made with. At least one of SecretFile, PublicKeyFile and JWKS is required.
 type JWTConfig struct {
-	// SecretFile holds the secret of HS256, HS384 and HS512, but for a line end behind it. It has to be as long as the digest, 32 bytes for HS256: RFC
-	// 7518 section 3.2.
+	// SecretFile holds the secret of HS256, HS384 and HS512, but for a line end behind it. It has to be as long as the
+	// digest, 32 bytes for HS256: RFC 7518 section 3.2.
 	SecretFile string
 
-	// PublicKeyFile holds the public key that tokens are verified with, or a certificate with it, as PEM: RSA of at least 2048 bits, or ECDSA.
+	// PublicKeyFile holds the public key that tokens are verified with, or a certificate with it, as PEM: RSA of at
+	// least 2048 bits, or ECDSA.
 	PublicKeyFile string
 
 	// JWKS is a file with a set of public keys, or its https:// URL.
@@ -31,19 +32,19 @@ type JWTConfig struct {
 	// TLS is for the URL of JWKS. If zero, it needs a certificate that the system trusts.
 	TLS *tls.Config
 
-	// Refresh is how often files and URL are read again. What cannot be read leaves the keys that were there. If zero, 5 min. The set of keys is also
-	// read for a key id that it does not have, at most every 10 s.
+	// Refresh is how often files and URL are read again. What cannot be read leaves the keys that were there. If zero,
+	// 5 min. The set of keys is also read for a key id that it does not have, at most every 10 s.
 	Refresh time.Duration
 
-	// Algorithms are the only ones that are accepted: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512. If zero, HS256
-	// with a secret, RS256 and ES256 with public keys.
+	// Algorithms are the only ones that are accepted: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512,
+	// ES256, ES384, ES512. If zero, HS256 with a secret, RS256 and ES256 with public keys.
 	Algorithms []string
 
 	// Issuer is what iss has to be, and Audience what aud has to hold. If zero, anything goes.
 	Issuer, Audience string
 
-	// Claims are NAME=VALUE: texts that claims have to be, such as sub=${clientid}. ${clientid}, ${username}, ${listener} and ${module} stand for
-	// those of the device.
+	// Claims are NAME=VALUE: texts that claims have to be, such as sub=${clientid}. ${clientid}, ${username},
+	// ${listener} and ${module} stand for those of the device.
 	Claims []string
 
 	// ACLClaim names the claim with the rules. If zero, acl.
@@ -68,7 +69,8 @@ type JWT struct {
 
 var _ Authenticator = (*JWT)(nil)
 
-// NewJWT reads the files. Errors name the file or the setting. What is at a URL is fetched later: until then, tokens cannot be verified.
+// NewJWT reads the files. Errors name the file or the setting. What is at a URL is fetched later: until then, tokens
+// cannot be verified.
 func NewJWT(cfg JWTConfig) (*JWT, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -150,8 +152,8 @@ func (cfg JWTConfig) sources(algorithms []jose.SignatureAlgorithm) ([]*keySource
 	return sources, nil
 }
 
-// Authenticate answers [Ignore] for a password that is no JWT, and [Deny] for a token that is wrong or has expired. It fails where the keys
-// could not be had.
+// Authenticate answers [Ignore] for a password that is no JWT, and [Deny] for a token that is wrong or has expired. It
+// fails where the keys could not be had.
 func (j *JWT) Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error) {
 	if !looksLikeJWT(password) {
 		return Answer{Reason: "the password is no JWT"}, nil

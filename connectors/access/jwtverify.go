@@ -19,8 +19,8 @@ type verified struct {
 	rules *Rules // of the ACL claim; nil: there is none
 }
 
-// looksLikeJWT reports whether a password is a token by its form: three parts, or the five of an encrypted one, the first a header that names an
-// algorithm.
+// looksLikeJWT reports whether a password is a token by its form: three parts, or the five of an encrypted one, the
+// first a header that names an algorithm.
 func looksLikeJWT(password string) bool {
 	first, _, _ := strings.Cut(password, ".")
 	if parts := strings.Count(password, ".") + 1; parts != 3 && parts != 5 {
@@ -33,7 +33,8 @@ func looksLikeJWT(password string) bool {
 	return err == nil && json.Unmarshal(text, &header) == nil && header.Alg != nil
 }
 
-// verify returns the claims, or why the token is refused. It reads the keys anew where the token names one that is not there.
+// verify returns the claims, or why the token is refused. It reads the keys anew where the token names one that is not
+// there.
 func (j *JWT) verify(ctx context.Context, password string) (_ *verified, refusal string, _ error) {
 	token, err := jwt.ParseSigned(password, j.algorithms)
 	if err != nil {

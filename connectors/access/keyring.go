@@ -152,8 +152,8 @@ func (k *keyring) find(algorithm jose.SignatureAlgorithm, id string) (found []an
 	return found
 }
 
-// has reports whether reading the keys again can bring none for the id: it is there, or no source has ids, or there is none and all sources
-// have keys.
+// has reports whether reading the keys again can bring none for the id: it is there, or no source has ids, or there is
+// none and all sources have keys.
 func (k *keyring) has(id string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// What a hash in a file may cost, so that no file takes the machine: about a second of one core, and 256 MiB. RFC 9106 section 4 recommends
-// m=65536,t=3,p=4 where memory is short.
+// What a hash in a file may cost, so that no file takes the machine: about a second of one core, and 256 MiB. RFC 9106
+// section 4 recommends m=65536,t=3,p=4 where memory is short.
 const (
 	maxBcryptCost   = 14
 	maxArgonMemory  = 256 << 10 // KiB
@@ -31,7 +31,8 @@ type passwordHash interface {
 
 var errNoHash = errors.New("password is neither a bcrypt nor an argon2id hash: make one with htpasswd -nB USERNAME")
 
-// parsePasswordHash reads what a file has in place of a password. Errors do not quote it: it may be the password itself.
+// parsePasswordHash reads what a file has in place of a password. Errors do not quote it: it may be the password
+// itself.
 func parsePasswordHash(text string) (passwordHash, error) {
 	if strings.HasPrefix(text, "$argon2id$") {
 		return parseArgon2id(text)

@@ -36,7 +36,8 @@ func TestArgon2id(t *testing.T) {
 	}
 }
 
-// TestArgon2idOfTheReferenceProgram takes a test vector of the reference implementation (phc-winner-argon2, src/test.c).
+// TestArgon2idOfTheReferenceProgram takes a test vector of the reference implementation (phc-winner-argon2,
+// src/test.c).
 func TestArgon2idOfTheReferenceProgram(t *testing.T) {
 	const hash = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"
 	f := load(t, "users:\n - {username: a, password: '"+hash+"'}\n")

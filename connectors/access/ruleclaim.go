@@ -16,10 +16,11 @@ const maxRules = 1024
 
 var errTooManyRules = fmt.Errorf("more than %d topics", maxRules)
 
-// parseRules reads rules as EMQX takes them from an HTTP service and from a JWT: a list of
-// {"permission": "allow", "action": "publish", "topic": "t/${clientid}/#"}, with "topics": [...] for several; or, from before EMQX 5.5,
-// {"pub": [...], "sub": [...], "all": [...]}, where %c and %u stand for client id and username as levels of their own. A condition that exgate does
-// not know (EMQX: qos, retain, clientid_re, eq) is an error: left out, the rule would say something else.
+// parseRules reads rules as EMQX takes them from an HTTP service and from a JWT: a list of {"permission": "allow",
+// "action": "publish", "topic": "t/${clientid}/#"}, with "topics": [...] for several; or, from before EMQX 5.5, {"pub":
+// [...], "sub": [...], "all": [...]}, where %c and %u stand for client id and username as levels of their own. A
+// condition that exgate does not know (EMQX: qos, retain, clientid_re, eq) is an error: left out, the rule would say
+// something else.
 func parseRules(text []byte) (*Rules, error) {
 	text = bytes.TrimSpace(text)
 	if len(text) > 0 && text[0] == '{' {

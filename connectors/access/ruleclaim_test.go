@@ -127,7 +127,8 @@ func FuzzJWKS(f *testing.F) {
 	})
 }
 
-// A device whose client id does not fit a level gets nothing from a rule that allows, and does not escape one that denies.
+// A device whose client id does not fit a level gets nothing from a rule that allows, and does not escape one that
+// denies.
 func TestRulesWithOddClientIDs(t *testing.T) {
 	rules, err := access.ParseRules([]byte(`[{"permission":"deny","action":"all","topic":"t/${clientid}/secret"},
 		{"permission":"allow","action":"all","topic":"own/${clientid}/#"},{"permission":"allow","action":"all","topic":"t/#"},

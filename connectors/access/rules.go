@@ -6,8 +6,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Rules say what clients may do: the first that applies decides, and if none does, the answer is no. Those of a [File] change with it, and allow
-// everything while it has none.
+// Rules say what clients may do: the first that applies decides, and if none does, the answer is no. Those of a [File]
+// change with it, and allow everything while it has none.
 type Rules struct {
 	list atomic.Pointer[[]rule] // nil: everything is allowed
 }

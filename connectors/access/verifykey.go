@@ -30,8 +30,8 @@ var (
 	digestBytes = map[jose.SignatureAlgorithm]int{jose.HS256: 32, jose.HS384: 48, jose.HS512: 64}
 )
 
-// verifyKey is a key with the algorithms that it may be used with. They follow from its kind, or a token could choose HS256 with a public key as the
-// secret.
+// verifyKey is a key with the algorithms that it may be used with. They follow from its kind, or a token could choose
+// HS256 with a public key as the secret.
 type verifyKey struct {
 	id         string // empty: fits each
 	algorithms []jose.SignatureAlgorithm
@@ -57,7 +57,8 @@ func newVerifyKey(id string, key any) (verifyKey, error) {
 	return verifyKey{}, errors.New("a key is no public key of RSA or ECDSA")
 }
 
-// parseSecret takes a secret for those of the algorithms that it is long enough for, and fails where it is too short for one.
+// parseSecret takes a secret for those of the algorithms that it is long enough for, and fails where it is too short
+// for one.
 func parseSecret(text []byte, algorithms []jose.SignatureAlgorithm) ([]verifyKey, error) {
 	secret := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 	k := verifyKey{key: secret}
@@ -104,7 +105,8 @@ func parsePublicKey(text []byte) ([]verifyKey, error) {
 	return []verifyKey{k}, err
 }
 
-// parseJWKS reads a set of keys (RFC 7517). Keys that are not for verifying signatures with, or of kinds that exgate does not take, are left out.
+// parseJWKS reads a set of keys (RFC 7517). Keys that are not for verifying signatures with, or of kinds that exgate
+// does not take, are left out.
 func parseJWKS(text []byte) ([]verifyKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`

@@ -51,8 +51,8 @@ func ended(t *testing.T, conn net.Conn) {
 	}
 }
 
-// TestSubscribersThatDoNotRead publishes much to network clients that read nothing: what waits for them is bounded, drops are counted, and one that reads gets
-// what is published at its pace.
+// TestSubscribersThatDoNotRead publishes much to network clients that read nothing: what waits for them is bounded,
+// drops are counted, and one that reads gets what is published at its pace.
 func TestSubscribersThatDoNotRead(t *testing.T) {
 	m := embedded.NewMetrics(nil)
 	b := start(t, embedded.Config{Bind: "127.0.0.1:0", Metrics: m})

@@ -28,26 +28,29 @@ const (
 	networkListenerName = "network"
 )
 
-// Config is what a Broker is made with. The zero value is a broker for the gateway's devices only, which allows everything.
+// Config is what a Broker is made with. The zero value is a broker for the gateway's devices only, which allows
+// everything.
 type Config struct {
 	// Bind is the TCP address for MQTT clients, HOST:PORT. If zero, the broker listens nowhere.
 	Bind string
 
-	// Listener is a socket that is open already, in place of Bind. The broker closes it, unless New fails. If zero, Bind is opened.
+	// Listener is a socket that is open already, in place of Bind. The broker closes it, unless New fails. If zero,
+	// Bind is opened.
 	Listener net.Listener
 
 	// MaxClients bounds the connections to Bind. If zero, 256.
 	MaxClients int
 
-	// AuthFile is the path of a YAML file of users and rules, see [access.LoadFile]. Changes hold for logins from then on, and its
-	// rules at once. If zero, Authenticator and ACL decide.
+	// AuthFile is the path of a YAML file of users and rules, see [access.LoadFile]. Changes hold for logins from then
+	// on, and its rules at once. If zero, Authenticator and ACL decide.
 	AuthFile string
 
-	// Authenticator decides who may connect, devices and network clients alike; one that it ignores may not. If zero, everyone may.
+	// Authenticator decides who may connect, devices and network clients alike; one that it ignores may not. If zero,
+	// everyone may.
 	Authenticator access.Authenticator
 
-	// ACL decides what clients may publish and subscribe to, where the answer of the Authenticator does not say. If zero, everything is
-	// allowed.
+	// ACL decides what clients may publish and subscribe to, where the answer of the Authenticator does not say. If
+	// zero, everything is allowed.
 	ACL access.ACL
 
 	// Logger gets what a person should know. If zero, slog.Default().
@@ -130,7 +133,8 @@ func (cfg *Config) setDefaults() (*access.File, error) {
 	return file, nil
 }
 
-// newServer sets mochi up. Its log is discarded: it prints whole packets, passwords included. The hook logs what matters.
+// newServer sets mochi up. Its log is discarded: it prints whole packets, passwords included. The hook logs what
+// matters.
 func newServer() *mochi.Server {
 	c := mochi.NewDefaultServerCapabilities()
 	c.MaximumClientWritesPending = pendingWrites

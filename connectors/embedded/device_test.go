@@ -195,7 +195,8 @@ func BenchmarkIdleSession(b *testing.B) {
 	}
 }
 
-// TestQoSOfSeveralFilters asks for the highest QoS of the filters that match, in one copy, also from a shared subscription.
+// TestQoSOfSeveralFilters asks for the highest QoS of the filters that match, in one copy, also from a shared
+// subscription.
 func TestQoSOfSeveralFilters(t *testing.T) {
 	b := start(t, embedded.Config{})
 	s, d := connect(t, b, "device")

@@ -19,7 +19,8 @@ func isReserved(name string) bool {
 	return len(name) >= len(mochi.SysPrefix) && strings.EqualFold(name[:len(mochi.SysPrefix)], mochi.SysPrefix)
 }
 
-// publish gives a device's message to mochi, which copies payload for each network client and calls dispatch for the devices.
+// publish gives a device's message to mochi, which copies payload for each network client and calls dispatch for the
+// devices.
 func (b *Broker) publish(clientID, name string, qos byte, payload []byte) gateway.Result {
 	pk := packets.Packet{
 		FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: qos},
@@ -39,7 +40,8 @@ func (b *Broker) publish(clientID, name string, qos byte, payload []byte) gatewa
 
 var scratch = sync.Pool{New: func() any { return new([]subscriber) }}
 
-// dispatch hands a message to the devices that subscribed to it, once to each. No lock is held then: a full device may close its session inside Deliver.
+// dispatch hands a message to the devices that subscribed to it, once to each. No lock is held then: a full device may
+// close its session inside Deliver.
 func (b *Broker) dispatch(pk packets.Packet) {
 	buf := scratch.Get().(*[]subscriber)
 	matched := b.index.Match(pk.TopicName, (*buf)[:0])
@@ -62,7 +64,8 @@ func (b *Broker) dispatch(pk packets.Packet) {
 	scratch.Put(buf)
 }
 
-// deliver hands a message over with the lower QoS of publish and subscription (MQTT 5, section 3.8.4). It reports whether the device took it.
+// deliver hands a message over with the lower QoS of publish and subscription (MQTT 5, section 3.8.4). It reports
+// whether the device took it.
 func (b *Broker) deliver(to subscriber, pk packets.Packet) bool {
 	s := to.session
 	if s.closed.Load() {
@@ -88,8 +91,8 @@ func (b *Broker) deliver(to subscriber, pk packets.Packet) bool {
 	return ok
 }
 
-// replay delivers the retained messages that filter matches. mochi's own search reads its tree without the lock that its writers
-// take, so the messages are matched here.
+// replay delivers the retained messages that filter matches. mochi's own search reads its tree without the lock that
+// its writers take, so the messages are matched here.
 func (b *Broker) replay(s *Session, filter string, qos byte) {
 	if !strings.ContainsAny(filter, "+#") {
 		if pk, ok := b.server.Topics.Retained.Get(filter); ok {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Bounds of what network clients have mochi allocate for packets that are not complete: it makes room for a whole packet once it knows the length.
+// Bounds of what network clients have mochi allocate for packets that are not complete: it makes room for a whole
+// packet once it knows the length.
 const (
 	maxConnectSize = 512 << 10 // the first packet, which comes before anybody is known
 	largePacket    = 64 << 10  // packets above it count against maxLargePackets

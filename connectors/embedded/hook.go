@@ -91,7 +91,8 @@ func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
 	}
 }
 
-// OnACLCheck is asked for each publish and subscribe of a network client, and for each message before it is delivered to one.
+// OnACLCheck is asked for each publish and subscribe of a network client, and for each message before it is delivered
+// to one.
 func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
 	if write {
 		if topic.CheckName(name) != nil {
@@ -107,8 +108,8 @@ func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
 	return h.allows(cl, access.Subscribe, inner)
 }
 
-// OnPublish puts the device's client id where mochi has put that of the inline client. It ends the connection of a network client that publishes strings
-// for which strict subscribers would end theirs (MQTT 5, section 1.5.4).
+// OnPublish puts the device's client id where mochi has put that of the inline client. It ends the connection of a
+// network client that publishes strings for which strict subscribers would end theirs (MQTT 5, section 1.5.4).
 func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	if cl.Net.Inline {
 		pk.Origin, pk.Connect.ClientIdentifier = pk.Connect.ClientIdentifier, ""
@@ -153,7 +154,8 @@ func (h *hook) OnRetainedExpired(name string) {
 	h.broker.server.Topics.RetainMessage(removal)
 }
 
-// OnSubscribe lowers every QoS to 0: mochi deadlocks when it delivers with QoS 1 under load, and gives client and server packet ids one map.
+// OnSubscribe lowers every QoS to 0: mochi deadlocks when it delivers with QoS 1 under load, and gives client and
+// server packet ids one map.
 func (h *hook) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	if !withinFilters(cl, pk.Filters) {
 		if conn, ok := cl.Net.Conn.(*trackedConn); ok {
@@ -190,7 +192,8 @@ func (h *hook) OnSelectSubscribers(subs *mochi.Subscribers, pk packets.Packet) *
 	return h.broker.share(subs, pk)
 }
 
-// OnPacketEncode drops a message for a client in whose queue too much waits: mochi leaves out what is larger than MaxSize.
+// OnPacketEncode drops a message for a client in whose queue too much waits: mochi leaves out what is larger than
+// MaxSize.
 func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	if pk.FixedHeader.Type != packets.Publish {
 		return pk

@@ -14,8 +14,8 @@ import (
 // writeTimeout is how long a network client may leave what it is sent unread before it is cut off.
 const writeTimeout = 10 * time.Second
 
-// connectTimeout is how long a network client has until its CONNECT is there; mochi has no such limit. mochi replaces the deadline
-// with that of the keep-alive afterwards.
+// connectTimeout is how long a network client has until its CONNECT is there; mochi has no such limit. mochi replaces
+// the deadline with that of the keep-alive afterwards.
 const connectTimeout = 10 * time.Second
 
 // boundedListener bounds the number of connections and can close all of them at once, blocked writers included.
@@ -191,7 +191,8 @@ func (c *trackedConn) boundPacket() {
 	}
 }
 
-// SetDeadline is how mochi sets its keep-alive, before each packet. It bounds reading only: writing has bounds of its own.
+// SetDeadline is how mochi sets its keep-alive, before each packet. It bounds reading only: writing has bounds of its
+// own.
 func (c *trackedConn) SetDeadline(t time.Time) error {
 	c.readEnd = t
 	if !c.partial.IsZero() && (t.IsZero() || c.partial.Before(t)) {

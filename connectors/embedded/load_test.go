@@ -41,8 +41,8 @@ func overNetwork(t testing.TB, b *embedded.Broker) *mqtt.Connector {
 	return c
 }
 
-// TestNoDeadlock publishes 200,000 messages of QoS 1 in closed loops beside subscribers that ask for QoS 1 themselves, which deadlocks mochi as
-// it comes. Every subscriber gets every message.
+// TestNoDeadlock publishes 200,000 messages of QoS 1 in closed loops beside subscribers that ask for QoS 1 themselves,
+// which deadlocks mochi as it comes. Every subscriber gets every message.
 func TestNoDeadlock(t *testing.T) {
 	publishers, each := 16, 12500
 	if testing.Short() || raceEnabled {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Bounds of what waits for network clients that read slowly, in bytes. mochi's own queue counts messages only; it is emptied at once into these.
+// Bounds of what waits for network clients that read slowly, in bytes. mochi's own queue counts messages only; it is
+// emptied at once into these.
 const (
 	maxClientQueue = 8 << 20  // beyond it the client is cut off: a packet of it cannot be left out
 	softQueue      = 4 << 20  // beyond it messages for the client are dropped
@@ -19,7 +20,8 @@ const (
 // flushTimeout is how long the last bytes for a client may take when its connection is closed.
 const flushTimeout = time.Second
 
-// outQueue writes to a network client without blocking whoever calls, on a goroutine that exists only while something waits.
+// outQueue writes to a network client without blocking whoever calls, on a goroutine that exists only while something
+// waits.
 type outQueue struct {
 	conn  net.Conn
 	total *atomic.Int64 // of all clients
@@ -95,8 +97,8 @@ func (q *outQueue) flush() {
 	}
 }
 
-// next takes what one write is to carry, and gives it a deadline: a client that reads slowly is not taken for one that reads nothing. It returns nil where
-// nothing waits.
+// next takes what one write is to carry, and gives it a deadline: a client that reads slowly is not taken for one that
+// reads nothing. It returns nil where nothing waits.
 func (q *outQueue) next() []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -7,7 +7,8 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// maxRetained bounds what the broker keeps of retained messages, in bytes; what a message costs beside its payload was measured with mochi 2.7.9.
+// maxRetained bounds what the broker keeps of retained messages, in bytes; what a message costs beside its payload was
+// measured with mochi 2.7.9.
 const (
 	maxRetained      = 64 << 20
 	retainedOverhead = 1 << 10
@@ -29,7 +30,8 @@ func retainedSize(name string, pk packets.Packet) int {
 	return size + len(pk.Properties.ContentType) + len(pk.Properties.ResponseTopic) + len(pk.Properties.CorrelationData)
 }
 
-// admit counts a message that is to be retained, and reports false where there is no room for it. One without payload removes what is there.
+// admit counts a message that is to be retained, and reports false where there is no room for it. One without payload
+// removes what is there.
 func (r *retained) admit(name string, pk packets.Packet) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"github.com/exgate/exgate/internal/topic"
 )
 
-// Shared subscriptions of devices stand in mochi's index, so that devices and network clients can be in one group. A device is known there
-// by a share id, which begins with a NUL: no MQTT client id does.
+// Shared subscriptions of devices stand in mochi's index, so that devices and network clients can be in one group. A
+// device is known there by a share id, which begins with a NUL: no MQTT client id does.
 
 var lastShareID atomic.Uint64
 

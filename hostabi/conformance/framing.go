@@ -1,5 +1,5 @@
-// Package conformance holds what guests and SDKs in every language must agree on, and the kit that any guest is run through, whatever its
-// protocol: [Run].
+// Package conformance holds what guests and SDKs in every language must agree on, and the kit that any guest is run
+// through, whatever its protocol: [Run].
 package conformance
 
 import (
@@ -57,7 +57,8 @@ func FramingVectors() Framing {
 	return f
 }
 
-// Cuts is the pieces of every way that a case must be run in: as they are, one byte a piece, and the whole cut in two anywhere.
+// Cuts is the pieces of every way that a case must be run in: as they are, one byte a piece, and the whole cut in two
+// anywhere.
 func (c FramingCase) Cuts() [][][]byte {
 	var as, single [][]byte
 	var all []byte

@@ -26,7 +26,8 @@ type Facts struct {
 	MaxPages    *uint32  `json:"max_pages"`    // nil where the module names no bound
 }
 
-// Inspect reads what a module declares. An error says that it is no module; what its functions do is not looked at, and whether it is a guest is for [hostabi.Check], whose answer is problem.
+// Inspect reads what a module declares. An error says that it is no module; what its functions do is not looked at, and
+// whether it is a guest is for [hostabi.Check], whose answer is problem.
 func Inspect(ctx context.Context, module []byte) (f Facts, problem, err error) {
 	sum := sha256.Sum256(module)
 	f = Facts{Bytes: len(module), SHA256: hex.EncodeToString(sum[:])}

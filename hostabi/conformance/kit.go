@@ -10,15 +10,17 @@ import (
 
 // Host runs the guest under test.
 type Host interface {
-	// Start makes a fresh instance with a configuration. Its calls go to calls. An error says how the start failed, and holds a
-	// [*hostabi.RefusedError] where exproto_v1_init did not return 0.
+	// Start makes a fresh instance with a configuration. Its calls go to calls. An error says how the start failed, and
+	// holds a [*hostabi.RefusedError] where exproto_v1_init did not return 0.
 	Start(ctx context.Context, config []byte, calls hostabi.Host) (Guest, error)
 }
 
-// Guest is one instance. An error of an event is a fault: a trap, an exit, a limit that was passed. Nothing is called after it but Close.
+// Guest is one instance. An error of an event is a fault: a trap, an exit, a limit that was passed. Nothing is called
+// after it but Close.
 type Guest interface {
 	Bytes(conn int64, b []byte) (hostabi.Action, error)
-	// Event delivers a body as it is. One that is larger than the receive buffer is offered, and dropped where the guest refuses.
+	// Event delivers a body as it is. One that is larger than the receive buffer is offered, and dropped where the
+	// guest refuses.
 	Event(kind hostabi.Kind, conn, arg int64, body []byte) (hostabi.Action, error)
 	// Memory is the size of the memory, in bytes.
 	Memory() uint64
@@ -31,7 +33,8 @@ type Guest interface {
 type Options struct {
 	// Config is the guest's configuration in all checks but the one of an empty configuration. If zero, empty.
 	Config []byte
-	// Samples are what devices send: frames or whole sessions. If zero, text lines, JSON and binary frames that few protocols take.
+	// Samples are what devices send: frames or whole sessions. If zero, text lines, JSON and binary frames that few
+	// protocols take.
 	Samples [][]byte
 	// Only names the scenarios to run. If zero, all.
 	Only []string

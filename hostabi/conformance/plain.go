@@ -21,7 +21,8 @@ type Plain struct {
 
 var _ Host = (*Plain)(nil)
 
-// NewPlain compiles a module. memoryPages bounds the memory, in pages of 64 KiB; if zero, 256. An error says what keeps it from being a guest.
+// NewPlain compiles a module. memoryPages bounds the memory, in pages of 64 KiB; if zero, 256. An error says what keeps
+// it from being a guest.
 func NewPlain(ctx context.Context, module []byte, memoryPages uint32) (*Plain, error) {
 	if memoryPages == 0 {
 		memoryPages = 256

@@ -44,7 +44,8 @@ func scenarios() []scenario {
 	}
 }
 
-// Names returns the names of all checks that can be asked for by [Options.Only]. What is looked at in every run is among them.
+// Names returns the names of all checks that can be asked for by [Options.Only]. What is looked at in every run is
+// among them.
 func Names() []string {
 	names := []string{"start"}
 	for _, s := range scenarios() {

@@ -6,7 +6,8 @@ import (
 	"github.com/exgate/exgate/hostabi"
 )
 
-// steadyRounds is in how many rounds the memory must stop to grow: a runtime that collects garbage takes what it needs first.
+// steadyRounds is in how many rounds the memory must stop to grow: a runtime that collects garbage takes what it needs
+// first.
 const steadyRounds = 4
 
 // steady repeats a round until one of them leaves the memory as large as it was.

@@ -17,7 +17,8 @@ func (r *run) start(name string, config []byte) (*trial, error) {
 	return t, nil
 }
 
-// starts looks at the start with the configuration and without one. It reports false where nothing else can be looked at.
+// starts looks at the start with the configuration and without one. It reports false where nothing else can be looked
+// at.
 func (r *run) starts() bool {
 	r.options.Progress("start")
 	t, err := r.start("start", r.options.Config)

@@ -1,5 +1,5 @@
-// Package guesttest runs a guest module against a host that writes down every call, so that a test can say event by event what a protocol
-// does. It meters and bounds nothing: that is the gateway's work, and has its own tests.
+// Package guesttest runs a guest module against a host that writes down every call, so that a test can say event by
+// event what a protocol does. It meters and bounds nothing: that is the gateway's work, and has its own tests.
 package guesttest
 
 import (

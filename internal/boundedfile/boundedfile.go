@@ -1,5 +1,6 @@
-// Package boundedfile reads files that somebody else wrote: at most so many bytes, and only of regular files. A named pipe, a device, a socket or a
-// folder under the name of a file is refused without waiting for it, also when it takes the file's place between two system calls.
+// Package boundedfile reads files that somebody else wrote: at most so many bytes, and only of regular files. A named
+// pipe, a device, a socket or a folder under the name of a file is refused without waiting for it, also when it takes
+// the file's place between two system calls.
 package boundedfile
 
 import (
@@ -17,14 +18,15 @@ var ErrNotRegular = errors.New("not a regular file")
 // ErrTooLarge is in the error for a file that is larger than allowed.
 var ErrTooLarge = errors.New("too large")
 
-// Read returns the content of the regular file at path, which symbolic links may lead to. A file with more than limit bytes is an error and is not read
-// beyond them. An error is a [fs.PathError] with [ErrNotRegular], [ErrTooLarge] or the system's own, such as [fs.ErrNotExist].
+// Read returns the content of the regular file at path, which symbolic links may lead to. A file with more than limit
+// bytes is an error and is not read beyond them. An error is a [fs.PathError] with [ErrNotRegular], [ErrTooLarge] or
+// the system's own, such as [fs.ErrNotExist].
 func Read(path string, limit int64) ([]byte, error) {
 	return read(path, limit, Regular)
 }
 
-// ReadArgument is Read for a file that somebody named on the command line. It also reads a pipe, such as a shell makes for <(command), until its other end
-// is closed. A pipe that nothing writes to holds no bytes and is an error.
+// ReadArgument is Read for a file that somebody named on the command line. It also reads a pipe, such as a shell makes
+// for <(command), until its other end is closed. A pipe that nothing writes to holds no bytes and is an error.
 func ReadArgument(path string, limit int64) ([]byte, error) {
 	content, err := read(path, limit, regularOrPipe)
 	if err == nil && len(content) == 0 && isPipe(path) {
@@ -64,7 +66,8 @@ func read(path string, limit int64, check func(string, fs.FileInfo) error) ([]by
 	}
 }
 
-// Open opens the regular file at path for reading, for a reader that has a bound of its own. The errors are those of [Read].
+// Open opens the regular file at path for reading, for a reader that has a bound of its own. The errors are those of
+// [Read].
 func Open(path string) (*os.File, error) { return open(path, Regular) }
 
 func open(path string, check func(string, fs.FileInfo) error) (*os.File, error) {

@@ -1,4 +1,5 @@
-// Package lograte bounds how often one kind of event is logged, so that devices that fail again and again do not fill the log.
+// Package lograte bounds how often one kind of event is logged, so that devices that fail again and again do not fill
+// the log.
 package lograte
 
 import (

@@ -9,11 +9,12 @@ import (
 // DefaultMost is how many lines of one kind there are in an interval, each about something else.
 const DefaultMost = 10
 
-// Set bounds how often events of one kind are logged when each is about something, such as a device: one line about each in an interval, and not more
-// than Most lines, so that one that fails again and again does not hide the others. The zero value is ready to use; its methods may be called from any
-// goroutine.
+// Set bounds how often events of one kind are logged when each is about something, such as a device: one line about
+// each in an interval, and not more than Most lines, so that one that fails again and again does not hide the others.
+// The zero value is ready to use; its methods may be called from any goroutine.
 type Set struct {
-	// Interval is the time in which there is one line about each. If zero, DefaultInterval. It must not change after first use.
+	// Interval is the time in which there is one line about each. If zero, DefaultInterval. It must not change after
+	// first use.
 	Interval time.Duration
 	// Most bounds the lines in an interval. If zero, DefaultMost. It must not change after first use.
 	Most int
@@ -26,7 +27,8 @@ type Set struct {
 
 var seed = maphash.MakeSeed()
 
-// Allow reports whether an event about key at now is to be logged, and how many events since the previous line were not.
+// Allow reports whether an event about key at now is to be logged, and how many events since the previous line were
+// not.
 func (s *Set) Allow(key string, now time.Time) (suppressed int, ok bool) {
 	interval, most := s.Interval, s.Most
 	if interval == 0 {

@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// Available is the smallest of GOMEMLIMIT, the memory limit of the process's control group and the memory of the machine, in bytes. What the system does
-// not tell counts as no limit.
+// Available is the smallest of GOMEMLIMIT, the memory limit of the process's control group and the memory of the
+// machine, in bytes. What the system does not tell counts as no limit.
 func Available() int64 {
 	limit := debug.SetMemoryLimit(-1)
 	for _, known := range []int64{controlGroup(), machine()} {

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// controlGroup is memory.max of the process's control group (version 2) or one above it, whichever is smallest; 0 without one.
+// controlGroup is memory.max of the process's control group (version 2) or one above it, whichever is smallest; 0
+// without one.
 func controlGroup() int64 {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {

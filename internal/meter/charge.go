@@ -23,7 +23,8 @@ func weight(in instruction) int {
 	return 1
 }
 
-// operandUnit is how much of the operand on top one unit of fuel pays, as a power of two; 0 where the operand is no length.
+// operandUnit is how much of the operand on top one unit of fuel pays, as a power of two; 0 where the operand is no
+// length.
 func operandUnit(sub uint32) byte {
 	switch sub {
 	case miscMemoryInit, miscMemoryCopy, miscMemoryFill:
@@ -63,7 +64,8 @@ func (f *function) chargeOperand(unit byte) {
 	f.take()
 }
 
-// chargeGrown takes fuel for the pages that memory.grow added, or notes that it added none. The result of memory.grow stays on the stack.
+// chargeGrown takes fuel for the pages that memory.grow added, or notes that it added none. The result of memory.grow
+// stays on the stack.
 func (f *function) chargeGrown() {
 	f.ifRefused(RefusedMemory)
 	f.emit(opElse)
@@ -85,7 +87,8 @@ func (f *function) noteTable() {
 	f.local(opLocalGet)
 }
 
-// ifRefused opens a block that runs where the result on top, which is taken to the scratch local, is -1, and notes what was refused there.
+// ifRefused opens a block that runs where the result on top, which is taken to the scratch local, is -1, and notes what
+// was refused there.
 func (f *function) ifRefused(what byte) {
 	f.local(opLocalTee)
 	f.emit(opI32Const, 0x7f, opI32Eq, opIf, 0x40)

@@ -7,10 +7,11 @@ import (
 	"fmt"
 )
 
-// Check reads a whole module as [Rewrite] does, with the same care and the same names for what is wrong, and returns it as it is but for its custom
-// sections: only well-formed names of functions are kept. It stands before whatever hands a module to a compiler, which believes counts: 30 bytes may
-// announce four billion locals. Beyond what Rewrite takes it allows tail calls, extended constants, and functions of up to 8 MiB with 50,000 locals. Zero
-// limits are the most that a module may have.
+// Check reads a whole module as [Rewrite] does, with the same care and the same names for what is wrong, and returns it
+// as it is but for its custom sections: only well-formed names of functions are kept. It stands before whatever hands a
+// module to a compiler, which believes counts: 30 bytes may announce four billion locals. Beyond what Rewrite takes it
+// allows tail calls, extended constants, and functions of up to 8 MiB with 50,000 locals. Zero limits are the most that
+// a module may have.
 func Check(wasm []byte, o Options) ([]byte, error) {
 	m, err := check(wasm, o)
 	if err != nil {
@@ -19,7 +20,8 @@ func Check(wasm []byte, o Options) ([]byte, error) {
 	return m.appendChecked(), nil
 }
 
-// Outline is Check with function bodies that only trap: it costs little to compile, whatever the module has, and shows what the module declares.
+// Outline is Check with function bodies that only trap: it costs little to compile, whatever the module has, and shows
+// what the module declares.
 func Outline(wasm []byte, o Options) ([]byte, error) {
 	m, err := check(wasm, o)
 	if err != nil {
@@ -86,7 +88,8 @@ var kinds = []struct{ begins, is string }{
 // ErrNoModule is of a file of no kind that [Kind] knows.
 var ErrNoModule = errors.New("not a WebAssembly module: the file does not begin with \\0asm")
 
-// Kind returns nil for what begins as a core module, and else an error that says what the file is and what to do about it.
+// Kind returns nil for what begins as a core module, and else an error that says what the file is and what to do about
+// it.
 func Kind(wasm []byte) error {
 	if bytes.HasPrefix(wasm, header) {
 		return nil

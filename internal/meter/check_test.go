@@ -116,7 +116,8 @@ func TestCheckRefusesBombs(t *testing.T) {
 	}
 }
 
-// Branches are bounded in a function, and the targets of branch tables also each and in the module: all of them are work for the compiler.
+// Branches are bounded in a function, and the targets of branch tables also each and in the module: all of them are
+// work for the compiler.
 func TestBranchTargets(t *testing.T) {
 	table := func(targets int) string { // with the default
 		return "\x02\x40\x41\x00\x0e" + string(wasmtest.Unsigned(uint64(targets-1))) + strings.Repeat("\x00", targets) + "\x0b"

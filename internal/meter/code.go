@@ -60,7 +60,8 @@ type function struct {
 	charges     []charge
 }
 
-// frame is a block that is open. charge is what its instructions count towards: that of the loop or function around them.
+// frame is a block that is open. charge is what its instructions count towards: that of the loop or function around
+// them.
 type frame struct {
 	charge int
 }

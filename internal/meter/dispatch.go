@@ -2,11 +2,12 @@ package meter
 
 import "slices"
 
-// dispatch replaces the table of a module that never changes it, and only calls through it, by functions that branch to direct calls. A
-// table costs each instance 8 bytes an element and 24 for each function in it: half of what a Go guest takes besides its memory.
+// dispatch replaces the table of a module that never changes it, and only calls through it, by functions that branch to
+// direct calls. A table costs each instance 8 bytes an element and 24 for each function in it: half of what a Go guest
+// takes besides its memory.
 //
-// For each type that is called by table there is one dispatcher, which takes the index after the parameters. What is outside the table, empty or
-// of another type traps, as before.
+// For each type that is called by table there is one dispatcher, which takes the index after the parameters. What is
+// outside the table, empty or of another type traps, as before.
 type dispatch struct {
 	wanted bool
 	used   bool // decided before the code is read

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// tabled is a module with a table of functions of four types, and a function for each type that calls by table: "call0" to "call3" take a number
-// and an index.
+// tabled is a module with a table of functions of four types, and a function for each type that calls by table: "call0"
+// to "call3" take a number and an index.
 func tabled(at uint32, elements []uint64) wasmtest.Module {
 	m := wasmtest.Module{Pages: 1, Table: at + uint32(len(elements)) + 3, Elements: elements, ElementsAt: at}
 	i32, i64 := byte(wasmtest.I32), byte(wasmtest.I64)

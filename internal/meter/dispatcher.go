@@ -41,7 +41,8 @@ func (d *dispatch) body(m *module, s functionSignature) []byte {
 	return append(b, opEnd, opUnreachable, opEnd)
 }
 
-// labels returns the functions of a type, and for each slot which of them it has: one more than there are where it has none.
+// labels returns the functions of a type, and for each slot which of them it has: one more than there are where it has
+// none.
 func (d *dispatch) labels(m *module, s functionSignature) (labels []int, targets []uint32) {
 	known := map[uint32]int{}
 	labels = make([]int, len(d.slots))

@@ -180,7 +180,8 @@ func (r *reader) misc() uint32 {
 	return sub
 }
 
-// vector reads the rest of a vector instruction. Its number must be in the shortest form: wazero looks at one byte of it.
+// vector reads the rest of a vector instruction. Its number must be in the shortest form: wazero looks at one byte of
+// it.
 func (r *reader) vector() uint32 {
 	sub := uint32(r.byte())
 	if sub >= 0x80 && r.byte() != 1 {

@@ -1,7 +1,7 @@
 package meter
 
-// Bounds of a module. They are far above what compilers put out (the largest seen: a Go guest with 6,000 functions) and keep
-// what reading and compiling a module may cost.
+// Bounds of a module. They are far above what compilers put out (the largest seen: a Go guest with 6,000 functions) and
+// keep what reading and compiling a module may cost.
 const (
 	maxModuleBytes   = 64 << 20
 	maxTypes         = 20_000
@@ -22,15 +22,16 @@ const (
 	maxNameBytes     = 4_096
 )
 
-// Bounds of blocks, branches and targets of branch tables. The compiler's time grows with the square of those of a function. The largest seen, in a Go
-// guest: 2,200 in a function, 550 blocks deep, and 74,000 targets in all.
+// Bounds of blocks, branches and targets of branch tables. The compiler's time grows with the square of those of a
+// function. The largest seen, in a Go guest: 2,200 in a function, 550 blocks deep, and 74,000 targets in all.
 const (
 	maxBranchTargets    = 8_192 // of a table
 	maxFunctionBranches = 16_384
 	maxAllBranchTargets = 1_000_000
 )
 
-// maxLocalBlocks bounds locals times blocks of one function: the compiler keeps that much while it finds where values merge.
+// maxLocalBlocks bounds locals times blocks of one function: the compiler keeps that much while it finds where values
+// merge.
 const maxLocalBlocks = 256 << 10
 
 const (

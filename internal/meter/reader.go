@@ -102,7 +102,8 @@ func signExtends(b byte, used int) bool {
 	return top == 0 || top == 0x7f>>(used-1)
 }
 
-// count reads how many items follow. An item takes at least one byte, so a count above what is left is refused before anything is reserved.
+// count reads how many items follow. An item takes at least one byte, so a count above what is left is refused before
+// anything is reserved.
 func (r *reader) count(what string, limit int) int {
 	n := r.u32()
 	if r.err == nil && (uint64(n) > uint64(limit) || uint64(n) > uint64(r.left())) {

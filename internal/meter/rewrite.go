@@ -25,7 +25,8 @@ type Options struct {
 	TableElements uint32 // for each table, at the start and ever
 }
 
-// Rewrite returns the metered form of a module. An error says at which byte the module is malformed, or what it has that is not allowed.
+// Rewrite returns the metered form of a module. An error says at which byte the module is malformed, or what it has
+// that is not allowed.
 func Rewrite(wasm []byte, o Options) ([]byte, error) {
 	m, err := parse(wasm, o)
 	if err != nil {

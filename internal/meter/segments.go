@@ -14,8 +14,8 @@ const (
 	opVector    = 0xfd
 )
 
-// constant reads a constant expression: one instruction and an end. global.get is refused, for only imported globals may be read
-// there and there are none. It returns the number, where that is an i32.
+// constant reads a constant expression: one instruction and an end. global.get is refused, for only imported globals
+// may be read there and there are none. It returns the number, where that is an i32.
 func (r *reader) constant() (number int64, ok bool) {
 	op := r.byte()
 	number, ok = r.constantOf(op)

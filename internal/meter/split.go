@@ -2,13 +2,14 @@ package meter
 
 import "strconv"
 
-// Parts is a metered module that is taken apart for start images: what an instance of it is, when nothing of it runs, is its memory and its
-// globals.
+// Parts is a metered module that is taken apart for start images: what an instance of it is, when nothing of it runs,
+// is its memory and its globals.
 type Parts struct {
 	Module []byte
 
-	// Whole says why the module cannot be taken apart. It is then as Rewrite returns it, and the fields below are empty. If zero, the
-	// module has no data: who makes an instance writes Data into the memory before anything of it runs.
+	// Whole says why the module cannot be taken apart. It is then as Rewrite returns it, and the fields below are
+	// empty. If zero, the module has no data: who makes an instance writes Data into the memory before anything of it
+	// runs.
 	Whole string
 
 	Data    []Data

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Index finds who subscribed to a topic. Filters without wildcards, which is what most devices use, stand in one map. The zero value is empty; its
-// methods may be called from any goroutine.
+// Index finds who subscribed to a topic. Filters without wildcards, which is what most devices use, stand in one map.
+// The zero value is empty; its methods may be called from any goroutine.
 type Index[T comparable] struct {
 	mu    sync.RWMutex
 	exact map[string]set[T] // guarded by mu, as wild

@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxString is the largest string or binary value that MQTT carries, in bytes: its length stands in two bytes (MQTT 5, section 1.5.4).
+// MaxString is the largest string or binary value that MQTT carries, in bytes: its length stands in two bytes (MQTT 5,
+// section 1.5.4).
 const MaxString = 65535
 
 // What can be wrong with a string. Errors of this package wrap one of these, or one of those in topic.go.
@@ -18,8 +19,9 @@ var (
 	ErrNoncharacter = errors.New("must have no noncharacters (such as U+FFFE, U+FFFF and U+FDD0 to U+FDEF)")
 )
 
-// CheckString says what is wrong with a UTF-8 string of an MQTT packet, which what names. MQTT forbids NUL and surrogates, and lets a broker end the
-// connection for other control characters and noncharacters (MQTT 5, section 1.5.4): mosquitto does.
+// CheckString says what is wrong with a UTF-8 string of an MQTT packet, which what names. MQTT forbids NUL and
+// surrogates, and lets a broker end the connection for other control characters and noncharacters (MQTT 5, section
+// 1.5.4): mosquitto does.
 func CheckString(what, s string) error {
 	if err := checkText(s); err != nil {
 		return fmt.Errorf("%s %.100q: %w", what, s, err)
@@ -27,7 +29,8 @@ func CheckString(what, s string) error {
 	return nil
 }
 
-// CheckBinary says what is wrong with binary data of an MQTT packet, such as a password, which what names. The error does not show it.
+// CheckBinary says what is wrong with binary data of an MQTT packet, such as a password, which what names. The error
+// does not show it.
 func CheckBinary(what, s string) error {
 	if len(s) > MaxString {
 		return fmt.Errorf("%s: %w", what, ErrLong)

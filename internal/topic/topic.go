@@ -1,4 +1,5 @@
-// Package topic has the rules of topic names, topic filters (MQTT 5, section 4.7) and other strings that MQTT carries, for the whole project.
+// Package topic has the rules of topic names, topic filters (MQTT 5, section 4.7) and other strings that MQTT carries,
+// for the whole project.
 package topic
 
 import (
@@ -8,7 +9,8 @@ import (
 	"strings"
 )
 
-// MaxLevels is how many levels a name or filter may have. Brokers have such a limit too (mosquitto 200, EMQX 128): matching deeper ones costs much.
+// MaxLevels is how many levels a name or filter may have. Brokers have such a limit too (mosquitto 200, EMQX 128):
+// matching deeper ones costs much.
 const MaxLevels = 128
 
 // What can be wrong with a name or filter beside its text.
@@ -31,7 +33,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-// CheckReceived says what is wrong with the topic of a message that a broker sent. It may have more levels than CheckName allows.
+// CheckReceived says what is wrong with the topic of a message that a broker sent. It may have more levels than
+// CheckName allows.
 func CheckReceived(name string) error {
 	switch {
 	case name == "":
@@ -94,8 +97,8 @@ func Unshare(filter string) (inner string, shared bool) {
 	return inner, true
 }
 
-// brokerWords are first levels that one broker or another takes off a filter or a name to read the rest as another one: MQTT 5 (share), EMQX (queue,
-// exclusive, delayed, local, q, s), VerneMQ and others (oshare).
+// brokerWords are first levels that one broker or another takes off a filter or a name to read the rest as another one:
+// MQTT 5 (share), EMQX (queue, exclusive, delayed, local, q, s), VerneMQ and others (oshare).
 var brokerWords = []string{"$share", "$queue", "$exclusive", "$delayed", "$local", "$oshare", "$q", "$s"}
 
 // CheckMount says what is wrong with a mountpoint, which is put before names and filters. It may be empty.
@@ -113,8 +116,9 @@ func CheckMount(mount string) error {
 	return nil
 }
 
-// Mount puts mount before a filter that CheckFilter accepts: inside of $share/GROUP/, which is written in small letters, so that every broker reads it as
-// shared. The result must be checked again: it may be too long, or join a level of mount with a wildcard.
+// Mount puts mount before a filter that CheckFilter accepts: inside of $share/GROUP/, which is written in small
+// letters, so that every broker reads it as shared. The result must be checked again: it may be too long, or join a
+// level of mount with a wildcard.
 func Mount(mount, filter string) string {
 	if !isShared(filter) {
 		return mount + filter

@@ -12,7 +12,8 @@ import (
 	"github.com/exgate/exgate/internal/boundedfile"
 )
 
-// Files are a few files that belong together, such as a certificate and its key, and are read again when the content of one changes.
+// Files are a few files that belong together, such as a certificate and its key, and are read again when the content of
+// one changes.
 type Files struct {
 	paths []string
 	limit int64
@@ -40,8 +41,9 @@ func Open(limit int64, paths ...string) (*Files, [][]byte, error) {
 	return f, contents, nil
 }
 
-// Watch calls use with the files whenever they have changed, until ctx ends: usually at once, within Options.Poll at the latest. contents are nil where
-// they cannot be read; the same error comes once. The same contents come once, whatever use makes of them.
+// Watch calls use with the files whenever they have changed, until ctx ends: usually at once, within Options.Poll at
+// the latest. contents are nil where they cannot be read; the same error comes once. The same contents come once,
+// whatever use makes of them.
 func (f *Files) Watch(ctx context.Context, o Options, use func(contents [][]byte, err error)) {
 	o = o.withDefaults()
 	run(ctx, o, f.folders, func() time.Duration {
@@ -55,8 +57,8 @@ func (f *Files) Watch(ctx context.Context, o Options, use func(contents [][]byte
 	})
 }
 
-// Look returns the files if they have changed since they were returned last and have been the same for settle, and else nil. With zero, they may be
-// half written.
+// Look returns the files if they have changed since they were returned last and have been the same for settle, and else
+// nil. With zero, they may be half written.
 func (f *Files) Look(settle time.Duration) (contents [][]byte, err error) {
 	contents, _, err = f.look(settle, f.changedLast)
 	if err != nil && f.reported(err.Error()) {
@@ -65,8 +67,8 @@ func (f *Files) Look(settle time.Duration) (contents [][]byte, err error) {
 	return contents, err
 }
 
-// look reads the files again. It returns their contents where they are others than before and have settled, and else when to look again; zero: at leisure.
-// since says since when contents that were not seen before have been the same.
+// look reads the files again. It returns their contents where they are others than before and have settled, and else
+// when to look again; zero: at leisure. since says since when contents that were not seen before have been the same.
 func (f *Files) look(settle time.Duration, since func(now time.Time) time.Time) (contents [][]byte, again time.Duration, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -97,7 +99,8 @@ func (f *Files) look(settle time.Duration, since func(now time.Time) time.Time) 
 
 func seenNow(now time.Time) time.Time { return now }
 
-// changedLast is when the files that were just read changed last, as far as the system says, and now where its clock is another. The caller holds mu.
+// changedLast is when the files that were just read changed last, as far as the system says, and now where its clock is
+// another. The caller holds mu.
 func (f *Files) changedLast(now time.Time) (last time.Time) {
 	for _, s := range f.stamps {
 		if s.changed.After(last) {
@@ -175,7 +178,8 @@ func (f *Files) stampsNow() []stamp {
 	return stamps
 }
 
-// clockGrain is more than the steps in which file systems count time: what was written just before a reading may be written again without a new stamp.
+// clockGrain is more than the steps in which file systems count time: what was written just before a reading may be
+// written again without a new stamp.
 const clockGrain = 2 * time.Second
 
 // sureTheSame reports whether a reading would bring what was taken last. The caller holds mu.

@@ -26,7 +26,8 @@ type change struct {
 	err  error
 }
 
-// watched follows real files. Without notifications nothing would be noticed in the time of the test, unless a test says so.
+// watched follows real files. Without notifications nothing would be noticed in the time of the test, unless a test
+// says so.
 func watched(t *testing.T, o Options, paths ...string) chan change {
 	t.Helper()
 	f, _, err := Open(1<<20, paths...)
@@ -274,7 +275,8 @@ func TestReadingIsSpared(t *testing.T) {
 	}
 }
 
-// A file that was written a moment ago may be half written: it is taken once it has been the same for a while, by the system's clock or by this one.
+// A file that was written a moment ago may be half written: it is taken once it has been the same for a while, by the
+// system's clock or by this one.
 func TestLookThatSettles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	write(t, path, "old")

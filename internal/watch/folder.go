@@ -12,8 +12,8 @@ type Options struct {
 	// Poll is how often to look where no notification comes, as from network file systems. If zero, 5 s.
 	Poll time.Duration
 
-	// Settle is how long files must have been the same before they are taken: they may be half written. Files that never stay the same for so long
-	// are taken after ten times as long. If zero, 100 ms.
+	// Settle is how long files must have been the same before they are taken: they may be half written. Files that
+	// never stay the same for so long are taken after ten times as long. If zero, 100 ms.
 	Settle time.Duration
 
 	// PollOnly does without notifications.
@@ -44,8 +44,9 @@ const (
 	maxQuiet = time.Second            // a look waits no longer, however many events come
 )
 
-// Folder calls look whenever something in the folder may have changed, until ctx ends. look returns when it wants to be called again at the
-// latest; if zero, that is after Options.Poll. It is called by one goroutine, and first about 100 ms after the start.
+// Folder calls look whenever something in the folder may have changed, until ctx ends. look returns when it wants to be
+// called again at the latest; if zero, that is after Options.Poll. It is called by one goroutine, and first about 100
+// ms after the start.
 func Folder(ctx context.Context, path string, o Options, look func() time.Duration) {
 	run(ctx, o.withDefaults(), func() []string { return []string{path} }, look)
 }

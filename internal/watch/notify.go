@@ -119,7 +119,8 @@ func (h *watcherHub) leave(s *subscription) {
 	}
 }
 
-// pump passes on that something has changed. Errors are events too: the queue of events has run over, and anything may have changed.
+// pump passes on that something has changed. Errors are events too: the queue of events has run over, and anything may
+// have changed.
 func (h *watcherHub) pump(watcher *fsnotify.Watcher, pumped chan struct{}) {
 	defer close(pumped)
 	events, failures := watcher.Events, watcher.Errors

@@ -57,7 +57,8 @@ close CONN ""`, "CONN", fmt.Sprint(conn)))
 	g.Closed(conn, "normal")
 }
 
-// TestGarbageIsCollected makes far more garbage than the memory limit: a guest whose scheduler never runs would die of it.
+// TestGarbageIsCollected makes far more garbage than the memory limit: a guest whose scheduler never runs would die of
+// it.
 func TestGarbageIsCollected(t *testing.T) {
 	g := guesttest.Load(t, jsonecho.Module, guesttest.Config{MemoryPages: 256})
 	frame := `{"type":3,"payload":"` + strings.Repeat("x", 4000) + `"}`
@@ -97,7 +98,8 @@ func (quiet) Post(event func() error) bool { return event() == nil }
 
 var denied = gateway.Refuse(gateway.CodePermissionDeny, "denied")
 
-// TestHostileDevicesStayWithinTheLimits sends what costs a guest most; none may end the instance, which serves other devices too.
+// TestHostileDevicesStayWithinTheLimits sends what costs a guest most; none may end the instance, which serves other
+// devices too.
 func TestHostileDevicesStayWithinTheLimits(t *testing.T) {
 	e, err := wasm.New(t.Context(), wasm.Config{
 		Name: "jsonecho", Module: jsonecho.Module, Shards: 1, Limits: wasm.Limits{MemoryPages: 1024, Fuel: 10_000_000},

@@ -160,7 +160,8 @@ func TestTwoDevicesTalk(t *testing.T) {
 	bob.expect("< to/bob what?")
 }
 
-// TestHostileDevicesStayWithinTheLimits sends what costs the module most; none may end the instance, which serves other devices too.
+// TestHostileDevicesStayWithinTheLimits sends what costs the module most; none may end the instance, which serves other
+// devices too.
 func TestHostileDevicesStayWithinTheLimits(t *testing.T) {
 	addr := serve(t)
 	witness := dial(t, addr)

@@ -1,4 +1,5 @@
-// Package probe is the suite that the probe of every SDK passes: the protocol of hostabi/conformance/probe.md, byte for byte.
+// Package probe is the suite that the probe of every SDK passes: the protocol of hostabi/conformance/probe.md, byte for
+// byte.
 package probe
 
 import (

@@ -2,8 +2,9 @@ package exproto
 
 // Conn is the connection of one device. Its methods never wait and may be called in any event of any connection.
 //
-// Authenticate, Publish, Subscribe and Unsubscribe are answered by the broker. Where they return Success, done is called once, in a later event; any
-// other Code refuses the call at once, and done is not called. A nil done asks for no answer.
+// Authenticate, Publish, Subscribe and Unsubscribe are answered by the broker. Where they return Success, done is
+// called once, in a later event; any other Code refuses the call at once, and done is not called. A nil done asks for
+// no answer.
 type Conn struct {
 	id      int64
 	host    host
@@ -33,7 +34,8 @@ func (c *Conn) Send(b []byte) Code { return c.host.Send(c.id, b) }
 // Close closes the connection after what was sent is out; why is for the gateway's log.
 func (c *Conn) Close(why string) Code { return c.host.Close(c.id, why) }
 
-// StartTimer sets or replaces the keepalive: OnTimerTimeout comes when nothing was received for that many seconds, 1 or more.
+// StartTimer sets or replaces the keepalive: OnTimerTimeout comes when nothing was received for that many seconds, 1 or
+// more.
 func (c *Conn) StartTimer(seconds uint32) Code {
 	return c.host.StartTimer(c.id, TimerKeepalive, seconds)
 }
@@ -44,7 +46,8 @@ func (c *Conn) Resume() Code { return c.host.Resume(c.id) }
 // Log writes a line to the gateway's log, which limits their rate.
 func (c *Conn) Log(level Level, text string) { c.host.Log(level, text) }
 
-// Authenticate opens the session at the broker. Return Pause after it, and call Resume in done: the device's next frames wait meanwhile.
+// Authenticate opens the session at the broker. Return Pause after it, and call Resume in done: the device's next
+// frames wait meanwhile.
 func (c *Conn) Authenticate(client ClientInfo, password string, done func(Result)) Code {
 	token := c.expect(done)
 	return c.settle(token, c.WithToken(token).Authenticate(client, password))

@@ -22,7 +22,8 @@ type Address struct {
 	Port uint32
 }
 
-// String is the address as host:port, with an IPv6 host in brackets. (net.JoinHostPort would bring package net into every module.)
+// String is the address as host:port, with an IPv6 host in brackets. (net.JoinHostPort would bring package net into
+// every module.)
 func (a Address) String() string {
 	host := a.Host
 	if strings.Contains(host, ":") {

@@ -2,7 +2,8 @@ package exproto
 
 import "runtime"
 
-// Guest is one running instance of a protocol: what the exports of a module call. Natively a test drives it; see package exprototest.
+// Guest is one running instance of a protocol: what the exports of a module call. Natively a test drives it; see
+// package exprototest.
 type Guest struct {
 	host       host
 	newHandler NewHandler
@@ -21,7 +22,8 @@ const (
 	kindDrain    = 6
 )
 
-// Init starts the protocol with the module's configuration. It returns 0, or 1 where the protocol refused, and logs why.
+// Init starts the protocol with the module's configuration. It returns 0, or 1 where the protocol refused, and logs
+// why.
 func (g *Guest) Init(p Protocol, config []byte) int32 {
 	if p == nil {
 		g.host.Log(LevelError, "the module never called exproto.Serve: call it in an init function")
@@ -120,8 +122,8 @@ func (g *Guest) malformed(what string, err error) Action {
 // yieldAfter is after how many units of work the scheduler runs. See the comment of yield.
 const yieldAfter = 64
 
-// yield lets the garbage collector work. A module that is only ever called into runs nothing else: without it no collection ends, and the
-// guest dies at its memory limit.
+// yield lets the garbage collector work. A module that is only ever called into runs nothing else: without it no
+// collection ends, and the guest dies at its memory limit.
 func (g *Guest) yield(work int) {
 	if g.worked += uint32(work); g.worked >= yieldAfter {
 		g.worked = 0

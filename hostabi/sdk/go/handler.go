@@ -1,24 +1,27 @@
 package exproto
 
-// Protocol is called once, when the instance starts, with the module's configuration. An error refuses to start and is logged.
+// Protocol is called once, when the instance starts, with the module's configuration. An error refuses to start and is
+// logged.
 type Protocol func(config []byte) (NewHandler, error)
 
 // NewHandler makes the handler of a new connection. OnSocketCreated follows at once.
 type NewHandler func(conn *Conn) Handler
 
-// Handler is the protocol side of one connection. The embedded [Defaults] has a method for each event that a protocol does not care about.
+// Handler is the protocol side of one connection. The embedded [Defaults] has a method for each event that a protocol
+// does not care about.
 type Handler interface {
 	OnSocketCreated(info ConnInfo) Action
 	OnReceivedBytes(b []byte) Action
-	// OnTimerTimeout says that nothing was received for the time given to StartTimer. The connection is closed after it; what it sends
-	// still goes out.
+	// OnTimerTimeout says that nothing was received for the time given to StartTimer. The connection is closed after
+	// it; what it sends still goes out.
 	OnTimerTimeout(t TimerType) Action
 	OnReceivedMessages(messages []Message) Action
 	// OnSocketClosed is the last event. Callbacks of calls that are under way are not called any more.
 	OnSocketClosed(reason string)
 }
 
-// ResultHandler is met by handlers that give their calls tokens, with the methods of [Conn.WithToken], instead of callbacks.
+// ResultHandler is met by handlers that give their calls tokens, with the methods of [Conn.WithToken], instead of
+// callbacks.
 type ResultHandler interface {
 	OnResult(token int64, r Result) Action
 }

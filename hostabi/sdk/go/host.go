@@ -1,6 +1,7 @@
 package exproto
 
-// Host is the gateway as a guest calls it: the imports of module exproto_v1. Slices and strings are copied before a method returns.
+// Host is the gateway as a guest calls it: the imports of module exproto_v1. Slices and strings are copied before a
+// method returns.
 type Host interface {
 	Send(conn int64, b []byte) Code
 	Close(conn int64, why string) Code

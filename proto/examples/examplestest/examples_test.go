@@ -11,7 +11,8 @@ import (
 // everyDialect is what an example on a handler SDK serves.
 var everyDialect = append(sdkDialects, remote.DialectUnaryV42)
 
-// sdkDialects are those without unary-v42, whose service has the name of stream's: in Go and Java it needs a process of its own.
+// sdkDialects are those without unary-v42, whose service has the name of stream's: in Go and Java it needs a process of
+// its own.
 var sdkDialects = []remote.Dialect{remote.DialectUnary, remote.DialectStream, remote.DialectSession, remote.DialectAuto}
 
 func TestGo(t *testing.T) {

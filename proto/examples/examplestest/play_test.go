@@ -16,7 +16,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// play runs every scenario with an example in each of its dialects. One process serves all scenarios of a dialect, as it would in earnest.
+// play runs every scenario with an example in each of its dialects. One process serves all scenarios of a dialect, as
+// it would in earnest.
 func play(t *testing.T, e Example, dialects ...remote.Dialect) {
 	for _, dialect := range dialects {
 		t.Run(string(dialect), func(t *testing.T) {
@@ -43,7 +44,8 @@ func playRawPublish(t *testing.T, e Example, dialect remote.Dialect) {
 	})
 }
 
-// serve starts an adapter and a process that calls it, and returns what makes clients of the process. The gateway of a scenario closes its client.
+// serve starts an adapter and a process that calls it, and returns what makes clients of the process. The gateway of a
+// scenario closes its client.
 func serve(t *testing.T, e Example, a remote.AdapterConfig, c remote.ClientConfig) func(*testing.T) gateway.HandlerFactory {
 	t.Helper()
 	a.Logger = slog.New(currentLog{})
@@ -82,7 +84,8 @@ func serveAdapter(t *testing.T, cfg remote.AdapterConfig) (*remote.Adapter, stri
 	return a, l.Addr().String()
 }
 
-// currentLog is the default logger of the moment: the suite watches for passwords there, with another one in each scenario.
+// currentLog is the default logger of the moment: the suite watches for passwords there, with another one in each
+// scenario.
 type currentLog struct{}
 
 var _ slog.Handler = currentLog{}

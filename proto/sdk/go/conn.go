@@ -7,7 +7,8 @@ import (
 	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
 )
 
-// Conn is one device's connection. Its methods may be called from any goroutine, at any time; after the end each call is [CodeNotAlive].
+// Conn is one device's connection. Its methods may be called from any goroutine, at any time; after the end each call
+// is [CodeNotAlive].
 type Conn struct {
 	id      string
 	info    *ConnInfo
@@ -28,18 +29,19 @@ type gateway interface {
 // ID is the connection's name: opaque, unique among all gateways.
 func (c *Conn) ID() string { return c.id }
 
-// Info says who is at the other end. It is nil for a resumed connection in the dialects unary and stream, which do not tell it again.
+// Info says who is at the other end. It is nil for a resumed connection in the dialects unary and stream, which do not
+// tell it again.
 func (c *Conn) Info() *ConnInfo { return c.info }
 
-// Resumed reports whether the device was connected before this process, or this stream of the gateway, knew it. The device does not notice, so
-// what the handler would do for a new one may be wrong.
+// Resumed reports whether the device was connected before this process, or this stream of the gateway, knew it. The
+// device does not notice, so what the handler would do for a new one may be wrong.
 func (c *Conn) Resumed() bool { return c.resumed }
 
 // Client is what a resumed connection was authenticated with, or nil.
 func (c *Conn) Client() *ClientInfo { return c.client }
 
-// Send queues bytes for the device. b must not be changed afterwards. An error tells that the connection is gone; the bytes may be lost
-// without one, as with every socket.
+// Send queues bytes for the device. b must not be changed afterwards. An error tells that the connection is gone; the
+// bytes may be lost without one, as with every socket.
 func (c *Conn) Send(b []byte) error {
 	return c.gateway.tell(&handlerv1.Command{Command: &handlerv1.Command_Send{Send: b}})
 }
@@ -49,7 +51,8 @@ func (c *Conn) Close() error {
 	return c.gateway.tell(&handlerv1.Command{Command: &handlerv1.Command_Close{Close: &handlerv1.Close{}}})
 }
 
-// StartTimer sets or replaces the keepalive: when nothing was received for this long, in whole seconds, OnTimerTimeout comes.
+// StartTimer sets or replaces the keepalive: when nothing was received for this long, in whole seconds, OnTimerTimeout
+// comes.
 func (c *Conn) StartTimer(interval time.Duration) error {
 	return c.gateway.do(&handlerv1.Command{Command: &handlerv1.Command_StartTimer{
 		StartTimer: &handlerv1.StartTimer{Interval: uint32(interval / time.Second)},
@@ -91,7 +94,8 @@ func (c *Conn) Unsubscribe(filter string) error {
 	}})
 }
 
-// Pause stops the reading of the device's socket until Resume. Only the dialect session can; in others it is [CodeParamsTypeError].
+// Pause stops the reading of the device's socket until Resume. Only the dialect session can; in others it is
+// [CodeParamsTypeError].
 func (c *Conn) Pause() error {
 	return c.gateway.tell(&handlerv1.Command{Command: &handlerv1.Command_Pause{Pause: &handlerv1.Pause{}}})
 }

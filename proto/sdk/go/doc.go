@@ -1,8 +1,8 @@
-// Package handler is what a device protocol in Go needs to run behind an exgate gateway, or behind EMQX: write a [Handler], serve it with a
-// [Server], and put the server's address into the gateway's configuration.
+// Package handler is what a device protocol in Go needs to run behind an exgate gateway, or behind EMQX: write a
+// [Handler], serve it with a [Server], and put the server's address into the gateway's configuration.
 //
-// A server answers every dialect of the handler's service on one port, so that the gateway's setting dialect may be session (the fastest), unary or
-// stream. The handler sees no difference:
+// A server answers every dialect of the handler's service on one port, so that the gateway's setting dialect may be
+// session (the fastest), unary or stream. The handler sees no difference:
 //
 //   - The callbacks of one connection come one at a time and in order: OnSocketCreated first, OnSocketClosed last. Those of different
 //     connections run at the same time.

@@ -8,18 +8,21 @@ import (
 type Handler interface {
 	// OnSocketCreated comes first.
 	OnSocketCreated(c *Conn)
-	// OnReceivedBytes carries what the device sent: for TCP and TLS any piece of its stream, for UDP and DTLS one datagram.
+	// OnReceivedBytes carries what the device sent: for TCP and TLS any piece of its stream, for UDP and DTLS one
+	// datagram.
 	OnReceivedBytes(c *Conn, b []byte)
-	// OnTimerTimeout tells that nothing was received for as long as StartTimer said. The gateway closes the connection afterwards.
+	// OnTimerTimeout tells that nothing was received for as long as StartTimer said. The gateway closes the connection
+	// afterwards.
 	OnTimerTimeout(c *Conn)
 	// OnReceivedMessages carries messages of the connection's subscriptions, one or more.
 	OnReceivedMessages(c *Conn, messages []*Message)
-	// OnSocketClosed comes last. reason is one word such as tcp_closed, normal or keepalive_timeout, or [ReasonStreamLost].
+	// OnSocketClosed comes last. reason is one word such as tcp_closed, normal or keepalive_timeout, or
+	// [ReasonStreamLost].
 	OnSocketClosed(c *Conn, reason string)
 }
 
-// ReasonStreamLost is the reason of OnSocketClosed where the gateway cannot be heard any longer. Where the gateway holds its devices' connections
-// (its setting on_failure), they come again, each with a new handler and [Conn.Resumed].
+// ReasonStreamLost is the reason of OnSocketClosed where the gateway cannot be heard any longer. Where the gateway
+// holds its devices' connections (its setting on_failure), they come again, each with a new handler and [Conn.Resumed].
 const ReasonStreamLost = "handler_stream_lost"
 
 // Drainer is met by handlers that want to know that the gateway stops. Only the dialect session tells.

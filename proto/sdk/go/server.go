@@ -24,7 +24,8 @@ import (
 type Config struct {
 	// New makes the handler of a new connection. It is required.
 	New func() Handler
-	// Adapter is the address of the gateway's adapter, as host:port. If zero, only the dialect session is served, which needs none.
+	// Adapter is the address of the gateway's adapter, as host:port. If zero, only the dialect session is served, which
+	// needs none.
 	Adapter string
 	// AdapterTLS secures the calls of the adapter. If zero, plain text.
 	AdapterTLS *tls.Config
@@ -34,10 +35,11 @@ type Config struct {
 	TLS *tls.Config
 	// Token is what gateways must present: the gateway's setting token_file. If zero, nothing.
 	Token string
-	// UnaryV42 serves ConnectionHandler with unary methods, as EMQX Enterprise 4.2 wants it. If zero, with streaming ones, as EMQX 4.3 to 5.x wants it.
+	// UnaryV42 serves ConnectionHandler with unary methods, as EMQX Enterprise 4.2 wants it. If zero, with streaming
+	// ones, as EMQX 4.3 to 5.x wants it.
 	UnaryV42 bool
-	// Window is how many events of one connection a gateway may send before their callbacks have returned, in the dialect session. If zero, as many as
-	// the gateway offers.
+	// Window is how many events of one connection a gateway may send before their callbacks have returned, in the
+	// dialect session. If zero, as many as the gateway offers.
 	Window uint32
 	// MaxMessageSize bounds what is received in one message, in bytes. If zero, 16 MiB.
 	MaxMessageSize int

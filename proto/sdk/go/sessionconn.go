@@ -6,8 +6,8 @@ import (
 	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
 )
 
-// sessionConn is a connection of a session: its events wait here for the goroutine that runs its callbacks, which exists only meanwhile. The
-// gateway sends no more of them than its window allows.
+// sessionConn is a connection of a session: its events wait here for the goroutine that runs its callbacks, which
+// exists only meanwhile. The gateway sends no more of them than its window allows.
 type sessionConn struct {
 	*Conn
 	session *session
@@ -37,7 +37,8 @@ func (c *sessionConn) receive(e *handlerv1.Event) {
 	c.start()
 }
 
-// lose is the end of a connection whose stream has ended. Events that wait are not handled: the gateway sends them again.
+// lose is the end of a connection whose stream has ended. Events that wait are not handled: the gateway sends them
+// again.
 func (c *sessionConn) lose() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,4 +1,5 @@
-// Command guest is the JSON echo protocol as a module for exgate; wasm-examples/build.sh builds it with GOOS=wasip1 GOARCH=wasm.
+// Command guest is the JSON echo protocol as a module for exgate; wasm-examples/build.sh builds it with GOOS=wasip1
+// GOARCH=wasm.
 package main
 
 import exproto "github.com/exgate/exgate/hostabi/sdk/go"

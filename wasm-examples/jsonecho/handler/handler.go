@@ -2,8 +2,8 @@ package handler
 
 import "encoding/json"
 
-// Device is the connection of one device, with what the gateway can do for it. done is called once, inside the method or later, and says
-// whether the call succeeded.
+// Device is the connection of one device, with what the gateway can do for it. done is called once, inside the method
+// or later, and says whether the call succeeded.
 type Device interface {
 	Send(b []byte)
 	Close()
@@ -25,8 +25,8 @@ type Handler struct {
 	refused int // requests in a row
 }
 
-// maxRefused is how many requests in a row may be refused before the device is closed: one that floods without being logged in
-// costs the other devices of its instance no more than that.
+// maxRefused is how many requests in a row may be refused before the device is closed: one that floods without being
+// logged in costs the other devices of its instance no more than that.
 const maxRefused = 10
 
 // New makes the handler of a device.
@@ -35,7 +35,8 @@ func New(d Device) *Handler { return &Handler{device: d} }
 // Waiting reports whether a call is under way: what the device sends now has to wait.
 func (h *Handler) Waiting() bool { return h.waiting }
 
-// Receive handles what the device sent, up to a frame that has to wait for the broker. Bytes that are no frame close the device.
+// Receive handles what the device sent, up to a frame that has to wait for the broker. Bytes that are no frame close
+// the device.
 func (h *Handler) Receive(b []byte) {
 	if h.closed {
 		return
@@ -65,7 +66,8 @@ func (h *Handler) close() {
 	h.device.Close()
 }
 
-// run handles frames until one waits. Calls that are answered at once come back here while it runs, which the loop goes on from.
+// run handles frames until one waits. Calls that are answered at once come back here while it runs, which the loop goes
+// on from.
 func (h *Handler) run() {
 	if h.running {
 		return

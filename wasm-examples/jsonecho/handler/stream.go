@@ -2,15 +2,15 @@ package handler
 
 import "errors"
 
-// maxFrame bounds one JSON object, and maxStream what may wait for its turn, in bytes: a read of 16 KiB behind a frame that is not whole.
-// encoding/json costs a guest some 40 units of fuel for each byte.
+// maxFrame bounds one JSON object, and maxStream what may wait for its turn, in bytes: a read of 16 KiB behind a frame
+// that is not whole. encoding/json costs a guest some 40 units of fuel for each byte.
 const (
 	maxFrame  = 4 << 10
 	maxStream = 24 << 10
 )
 
-// maxParts bounds the commas and brackets of an object. Each costs encoding/json some 800 units of a guest's fuel: 16 KiB of them would
-// be more than an event has.
+// maxParts bounds the commas and brackets of an object. Each costs encoding/json some 800 units of a guest's fuel: 16
+// KiB of them would be more than an event has.
 const maxParts = 40
 
 var (

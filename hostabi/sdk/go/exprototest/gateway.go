@@ -1,4 +1,5 @@
-// Package exprototest runs a protocol natively, against a gateway that writes down every call and whose broker answers when the test says so.
+// Package exprototest runs a protocol natively, against a gateway that writes down every call and whose broker answers
+// when the test says so.
 package exprototest
 
 import (

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Escape ends each frame with a byte that its content has only in disguise: as Escape and another byte. Empty frames are not given.
+// Escape ends each frame with a byte that its content has only in disguise: as Escape and another byte. Empty frames
+// are not given.
 type Escape struct {
 	// Start begins a frame. It may be End.
 	Start byte
@@ -17,7 +18,8 @@ type Escape struct {
 	Escape byte
 	// XOR is what the byte behind Escape is combined with. If zero, Map is used.
 	XOR byte
-	// Map is what the bytes behind Escape stand for, 1 to 8 of them; Start, End and Escape are among the values. If zero, XOR is used.
+	// Map is what the bytes behind Escape stand for, 1 to 8 of them; Start, End and Escape are among the values. If
+	// zero, XOR is used.
 	Map []Code
 	// Max is how many bytes a frame may have without flags and escapes, 1 to [MaxFrame].
 	Max int

@@ -24,10 +24,12 @@ func (s *sized) next(b []byte) (used int, frame []byte, err error) {
 	return used, frame, nil
 }
 
-// gathered is what there is of a run of bytes whose length is known. It grows with what came, not with what was promised.
+// gathered is what there is of a run of bytes whose length is known. It grows with what came, not with what was
+// promised.
 type gathered []byte
 
-// take uses up to as many bytes of b as are missing, and gives all n once they are there: out of b itself where it has them all.
+// take uses up to as many bytes of b as are missing, and gives all n once they are there: out of b itself where it has
+// them all.
 func (g *gathered) take(b []byte, n int) (used int, all []byte) {
 	missing := n - len(*g)
 	if len(*g) == 0 && missing <= len(b) {

@@ -1,7 +1,8 @@
-// Package framing makes frames of what a stream brings, however the network cut it: by delimiter, by length, of a fixed size, or escape-stuffed.
+// Package framing makes frames of what a stream brings, however the network cut it: by delimiter, by length, of a fixed
+// size, or escape-stuffed.
 //
-// hostabi/conformance/framing.md says byte by byte what each of the four does. Check the rules once, when the module starts, and give each
-// connection a [Framer] of its own:
+// hostabi/conformance/framing.md says byte by byte what each of the four does. Check the rules once, when the module
+// starts, and give each connection a [Framer] of its own:
 //
 //	lines, err := framing.New(framing.Delimiter{Bytes: []byte("\n"), Max: 1024, Strip: framing.StripLine})
 //	...
@@ -19,7 +20,8 @@ import (
 // MaxFrame bounds what the fields Max and Size of the rules may be, in bytes.
 const MaxFrame = 1 << 20
 
-// What a frame may have instead of bytes. The framer goes on behind it; a protocol that would rather not closes the connection.
+// What a frame may have instead of bytes. The framer goes on behind it; a protocol that would rather not closes the
+// connection.
 var (
 	ErrTooLong = errors.New("the frame is longer than it may be")
 	ErrBroken  = errors.New("the frame is broken")
@@ -50,14 +52,15 @@ type Framer struct{ split splitter }
 
 // splitter finds one frame after the other.
 type splitter interface {
-	// next looks at b, which is not empty, up to its first outcome. It uses at least one byte. Without an outcome frame and err are nil.
+	// next looks at b, which is not empty, up to its first outcome. It uses at least one byte. Without an outcome frame
+	// and err are nil.
 	next(b []byte) (used int, frame []byte, err error)
 	held() int
 	reset()
 }
 
-// Frames gives each frame that ends in piece, or its error, and takes what it used from the head of piece. After a break, the rest of piece is
-// there untouched: give it to Frames again later. A frame is valid until Frames goes on.
+// Frames gives each frame that ends in piece, or its error, and takes what it used from the head of piece. After a
+// break, the rest of piece is there untouched: give it to Frames again later. A frame is valid until Frames goes on.
 func (f *Framer) Frames(piece *[]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for len(*piece) > 0 {

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// Length stands at the head of each frame: Offset bytes, the unsigned number of Width bytes, and the rest. The whole frame has
-// Offset + Width + number + Adjust bytes.
+// Length stands at the head of each frame: Offset bytes, the unsigned number of Width bytes, and the rest. The whole
+// frame has Offset + Width + number + Adjust bytes.
 type Length struct {
 	// Width of the number in bytes: 1, 2 or 4.
 	Width int
@@ -15,8 +15,9 @@ type Length struct {
 	LittleEndian bool
 	// Offset is how many bytes stand before the number, 0 to 255.
 	Offset int
-	// Adjust corrects the number where it does not count just what follows it: -Width where it counts itself, -(Offset + Width) where it
-	// counts the whole frame, 2 where a checksum of two bytes is not counted. -1024 to 1024. If zero, the number counts what follows it.
+	// Adjust corrects the number where it does not count just what follows it: -Width where it counts itself, -(Offset
+	// + Width) where it counts the whole frame, 2 where a checksum of two bytes is not counted. -1024 to 1024. If zero,
+	// the number counts what follows it.
 	Adjust int
 	// Max is how many bytes the whole frame may have, from Offset + Width to [MaxFrame].
 	Max int

@@ -8,8 +8,8 @@ import (
 
 var errNotation = errors.New("framing: not the notation of a framer: see hostabi/conformance/framing.md")
 
-// Parse reads rules as hostabi/conformance/framing.md writes them, such as "delimiter 0a 1024 line": for modules that let their operator choose.
-// [New] checks the values.
+// Parse reads rules as hostabi/conformance/framing.md writes them, such as "delimiter 0a 1024 line": for modules that
+// let their operator choose. [New] checks the values.
 func Parse(notation string) (Rules, error) {
 	words := strings.Split(notation, " ")
 	p := &parser{words: words[1:]}

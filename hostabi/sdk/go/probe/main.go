@@ -1,4 +1,5 @@
-// Command probe is the protocol of hostabi/conformance/probe.md as a module for exgate, which uses all of the SDK; wasm-examples/build.sh builds it.
+// Command probe is the protocol of hostabi/conformance/probe.md as a module for exgate, which uses all of the SDK;
+// wasm-examples/build.sh builds it.
 package main
 
 import exproto "github.com/exgate/exgate/hostabi/sdk/go"

@@ -1,5 +1,5 @@
-// Package jsonecho is the JSON echo protocol as a handler in Go: its logic, which wasm-examples/jsonecho/handler shares with the guest, on the package
-// proto/sdk/go.
+// Package jsonecho is the JSON echo protocol as a handler in Go: its logic, which wasm-examples/jsonecho/handler shares
+// with the guest, on the package proto/sdk/go.
 package jsonecho
 
 import (
@@ -37,8 +37,8 @@ func (p *protocol) OnReceivedMessages(_ *handler.Conn, messages []*handler.Messa
 	}
 }
 
-// device is a connection as the protocol calls it. It does not look at errors of calls that have no answer in the protocol: a connection that
-// has gone is told by OnSocketClosed.
+// device is a connection as the protocol calls it. It does not look at errors of calls that have no answer in the
+// protocol: a connection that has gone is told by OnSocketClosed.
 type device struct{ conn *handler.Conn }
 
 var _ echo.Device = device{}
