@@ -40,7 +40,15 @@ func modules(t testing.TB, size int64) (all [][]byte) {
 }
 
 // numbers are counts and lengths that announce too much, as they stand in a module.
-var numbers = [][]byte{{0xff, 0xff, 0xff, 0xff, 0x0f}, {0xff, 0xff, 0xff, 0x7f}, {0xff, 0xff, 0xff, 0xff, 0x07}, {0x80, 0x80, 0x80, 0x80, 0x10}, {0xff, 0x7f}, {0x7f}, {0}}
+var numbers = [][]byte{
+	{0xff, 0xff, 0xff, 0xff, 0x0f},
+	{0xff, 0xff, 0xff, 0x7f},
+	{0xff, 0xff, 0xff, 0xff, 0x07},
+	{0x80, 0x80, 0x80, 0x80, 0x10},
+	{0xff, 0x7f},
+	{0x7f},
+	{0},
+}
 
 // mutant changes a module in a few places.
 func mutant(r *rand.Rand, module []byte) []byte {
@@ -110,7 +118,8 @@ func compile(t *testing.T, r wazero.Runtime, module []byte) error {
 		}
 	})
 	if got > 32<<20+2000*uint64(len(module)) {
-		t.Errorf("%d MiB for a module of %d bytes, which begins with %x", got>>20, len(module), module[:min(len(module), 400)])
+		t.Errorf("%d MiB for a module of %d bytes, which begins with %x", got>>20, len(module),
+			module[:min(len(module), 400)])
 	}
 	return err
 }
@@ -154,7 +163,8 @@ func TestCompileGuest(t *testing.T) {
 			t.Errorf("%v, but wazero takes it", got)
 		}
 	}
-	if _, err := hostabi.Compile(ctx, r, []byte("\x00asm\x0d\x00\x01\x00")); err == nil || !strings.Contains(err.Error(), "a WebAssembly component, not a core module; build a core module") {
+	if _, err := hostabi.Compile(ctx, r, []byte("\x00asm\x0d\x00\x01\x00")); err == nil ||
+		!strings.Contains(err.Error(), "a WebAssembly component, not a core module; build a core module") {
 		t.Error(err)
 	}
 }

@@ -14,7 +14,8 @@ type MemoryError struct {
 }
 
 func (e *MemoryError) Error() string {
-	return fmt.Sprintf("%s was called with %d bytes at %#x, which is outside the memory", e.Function, e.Length, e.Pointer)
+	return fmt.Sprintf("%s was called with %d bytes at %#x, which is outside the memory", e.Function, e.Length,
+		e.Pointer)
 }
 
 // memory is a guest's, as one import sees it.

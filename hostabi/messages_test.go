@@ -34,11 +34,14 @@ func TestConnInfoIsProtobuf(t *testing.T) {
 		Peername: &pb.Address{Host: "192.0.2.1", Port: 65535}, Sockname: &pb.Address{Host: "2001:db8::1", Port: 1},
 		Peercert: &pb.CertificateInfo{Cn: strings.Repeat("n", 300), Dn: "CN=n"},
 	})
-	equal(t, decode(t, AppendConnInfo(nil, ConnInfo{}), &pb.ConnInfo{}), &pb.ConnInfo{Peername: &pb.Address{}, Sockname: &pb.Address{}})
+	equal(t, decode(t, AppendConnInfo(nil, ConnInfo{}), &pb.ConnInfo{}), &pb.ConnInfo{
+		Peername: &pb.Address{}, Sockname: &pb.Address{},
+	})
 }
 
 func TestCodeResponseIsProtobuf(t *testing.T) {
-	equal(t, decode(t, AppendCodeResponse(nil, CodePermissionDeny, "no"), &pb.CodeResponse{}), &pb.CodeResponse{Code: pb.ResultCode_PERMISSION_DENY, Message: "no"})
+	equal(t, decode(t, AppendCodeResponse(nil, CodePermissionDeny, "no"), &pb.CodeResponse{}),
+		&pb.CodeResponse{Code: pb.ResultCode_PERMISSION_DENY, Message: "no"})
 	if b := AppendCodeResponse(nil, CodeSuccess, ""); len(b) != 0 {
 		t.Errorf("success is %x", b)
 	}
@@ -50,7 +53,9 @@ func FuzzMessagesAreProtobuf(f *testing.F) {
 	f.Fuzz(func(t *testing.T, node, id string, qos uint32, from, topic string, payload []byte, timestamp uint64) {
 		valid := func(s *string) string { *s = strings.ToValidUTF8(*s, "?"); return *s }
 		m := Message{valid(&node), valid(&id), qos, valid(&from), valid(&topic), payload, timestamp}
-		want := &pb.Message{Node: node, Id: id, Qos: qos, From: from, Topic: topic, Payload: payload, Timestamp: timestamp}
+		want := &pb.Message{
+			Node: node, Id: id, Qos: qos, From: from, Topic: topic, Payload: payload, Timestamp: timestamp,
+		}
 		got := decode(t, AppendMessage(AppendMessage(nil, m), m), &pb.ReceivedMessagesRequest{})
 		equal(t, got, &pb.ReceivedMessagesRequest{Messages: []*pb.Message{want, want}})
 	})
@@ -58,13 +63,16 @@ func FuzzMessagesAreProtobuf(f *testing.F) {
 
 func TestAuthenticateRequest(t *testing.T) {
 	want := &pb.AuthenticateRequest{
-		Clientinfo: &pb.ClientInfo{ProtoName: "n", ProtoVer: "v", Clientid: "c", Username: "u", Mountpoint: "m/"}, Password: "pw",
+		Clientinfo: &pb.ClientInfo{ProtoName: "n", ProtoVer: "v", Clientid: "c", Username: "u", Mountpoint: "m/"},
+		Password:   "pw",
 	}
 	b, err := proto.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	unknown := []byte{0xf8, 0x07, 5, 0xfd, 0x07, 1, 2, 3, 4, 0xf9, 0x07, 1, 2, 3, 4, 5, 6, 7, 8, 0xfa, 0x07, 2, 'x', 'y'}
+	unknown := []byte{
+		0xf8, 0x07, 5, 0xfd, 0x07, 1, 2, 3, 4, 0xf9, 0x07, 1, 2, 3, 4, 5, 6, 7, 8, 0xfa, 0x07, 2, 'x', 'y',
+	}
 	got, err := ParseAuthenticateRequest(append(unknown, b...))
 	if err != nil || got != (AuthenticateRequest{"n", "v", "c", "u", "m/", "pw"}) {
 		t.Errorf("got %+v, %v", got, err)
@@ -93,7 +101,9 @@ func FuzzParseAuthenticateRequest(f *testing.F) {
 			return
 		}
 		c := want.GetClientinfo()
-		expect := AuthenticateRequest{c.GetProtoName(), c.GetProtoVer(), c.GetClientid(), c.GetUsername(), c.GetMountpoint(), want.GetPassword()}
+		expect := AuthenticateRequest{
+			c.GetProtoName(), c.GetProtoVer(), c.GetClientid(), c.GetUsername(), c.GetMountpoint(), want.GetPassword(),
+		}
 		if got != expect {
 			t.Errorf("%x: got %+v, want %+v", b, got, expect)
 		}

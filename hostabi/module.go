@@ -52,7 +52,8 @@ var functions = []function{
 func Instantiate(ctx context.Context, r wazero.Runtime) error {
 	b := r.NewHostModuleBuilder(ModuleName)
 	for _, f := range functions {
-		b.NewFunctionBuilder().WithGoModuleFunction(f.goFunction(), f.signature.Params, f.signature.Results).Export(f.name)
+		b.NewFunctionBuilder().WithGoModuleFunction(f.goFunction(), f.signature.Params,
+			f.signature.Results).Export(f.name)
 	}
 	if _, err := b.Instantiate(ctx); err != nil {
 		return fmt.Errorf("providing module %s: %w", ModuleName, err)

@@ -124,7 +124,10 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 		{"exproto_v1_event", "exproto_v2_event", "does not export exproto_v1_event(i32, i64, i64, i32, i32) -> i32"},
 		{"memory", "nemory", `does not export its memory as "memory"`},
 		{"subscribe", "prescribe", "imports prescribe from exproto_v1, which has no such function"},
-		{"exproto_v1\x04send", "wroproto_1\x04send", `imports send from "wroproto_1": only exproto_v1 and wasi_snapshot_preview1 are provided`},
+		{
+			"exproto_v1\x04send", "wroproto_1\x04send",
+			`imports send from "wroproto_1": only exproto_v1 and wasi_snapshot_preview1 are provided`,
+		},
 		{"\x05close", "\x05_open", "imports _open from exproto_v1"},
 	} {
 		m, err := r.CompileModule(context.Background(), bytes.Replace(whole, []byte(c.old), []byte(c.new), 1))

@@ -24,8 +24,9 @@ type Kind uint32
 
 // The kinds of events, and what they bring.
 const (
-	KindCreated  Kind = 1 // a ConnInfo message
-	KindClosed   Kind = 2 // the reason as text, such as tcp_closed; nothing comes after it, and its action is not looked at
+	KindCreated Kind = 1 // a ConnInfo message
+	// the reason as text, such as tcp_closed; nothing comes after it, and its action is not looked at
+	KindClosed   Kind = 2
 	KindTimer    Kind = 3 // arg is the timer's type
 	KindMessages Kind = 4 // a ReceivedMessagesRequest message without conn
 	KindResult   Kind = 5 // arg is the token of the call, the body a CodeResponse message

@@ -87,7 +87,8 @@ func Check(m wazero.CompiledModule) error {
 	}
 	for _, f := range m.ImportedFunctions() {
 		if module, name, _ := f.Import(); module != ModuleName && module != WASIModuleName {
-			errs = append(errs, fmt.Errorf("imports %s from %q: only %s and %s are provided", name, module, ModuleName, WASIModuleName))
+			errs = append(errs, fmt.Errorf("imports %s from %q: only %s and %s are provided", name, module, ModuleName,
+				WASIModuleName))
 		}
 	}
 	return errors.Join(append(errs, CheckImports(m, ModuleName, Imports()))...)

@@ -21,7 +21,8 @@ type Decision uint8
 
 // The decisions.
 const (
-	Ignore Decision = iota // it knows nothing of this client: the next is asked; where there is none, the client is refused
+	// it knows nothing of this client: the next is asked; where there is none, the client is refused
+	Ignore Decision = iota
 	Allow
 	Deny
 )

@@ -37,9 +37,17 @@ func BenchmarkJWT(b *testing.B) {
 		cfg   access.JWTConfig
 		token string
 	}{
-		"HS256": {access.JWTConfig{SecretFile: writeFile(b, secret)}, sign(b, "HS256", []byte(secret), claims{"sub": "c"})},
-		"RS256": {access.JWTConfig{PublicKeyFile: writeFile(b, publicPEM(b, k.rsa.Public()))}, sign(b, "RS256", k.rsa, claims{"sub": "c"})},
-		"ES256": {access.JWTConfig{PublicKeyFile: writeFile(b, publicPEM(b, k.p256.Public()))}, sign(b, "ES256", k.p256, claims{"sub": "c"})},
+		"HS256": {
+			access.JWTConfig{SecretFile: writeFile(b, secret)}, sign(b, "HS256", []byte(secret), claims{"sub": "c"}),
+		},
+		"RS256": {
+			access.JWTConfig{PublicKeyFile: writeFile(b, publicPEM(b, k.rsa.Public()))},
+			sign(b, "RS256", k.rsa, claims{"sub": "c"}),
+		},
+		"ES256": {
+			access.JWTConfig{PublicKeyFile: writeFile(b, publicPEM(b, k.p256.Public()))},
+			sign(b, "ES256", k.p256, claims{"sub": "c"}),
+		},
 	} {
 		j := newJWT(b, c.cfg)
 		b.Run(name, func(b *testing.B) {

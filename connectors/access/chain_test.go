@@ -34,12 +34,22 @@ func TestChain(t *testing.T) {
 		fails  string
 		last   bool // the last of the chain is asked
 	}{
-		"empty":              {nil, access.Deny, "nobody who was asked knows the client", "", false},
-		"nobody":             {access.Chain{{"a", ignore}}, access.Deny, "nobody who was asked knows the client", "", true},
-		"first answer":       {access.Chain{{"a", deny}, {"b", access.Everybody()}}, access.Deny, "a: wrong", "", false},
-		"next":               {access.Chain{{"a", ignore}, {"b", access.Everybody()}}, access.Allow, "", "", true},
-		"error":              {access.Chain{{"a", failing}, {"b", access.Everybody()}}, access.Ignore, "", "asking a who may log in: down", false},
-		"error after ignore": {access.Chain{{"a", ignore}, {"b", failing}}, access.Ignore, "", "asking b who may log in: down", true},
+		"empty": {nil, access.Deny, "nobody who was asked knows the client", "", false},
+		"nobody": {
+			access.Chain{{"a", ignore}}, access.Deny, "nobody who was asked knows the client", "", true,
+		},
+		"first answer": {
+			access.Chain{{"a", deny}, {"b", access.Everybody()}}, access.Deny, "a: wrong", "", false,
+		},
+		"next": {access.Chain{{"a", ignore}, {"b", access.Everybody()}}, access.Allow, "", "", true},
+		"error": {
+			access.Chain{{"a", failing}, {"b", access.Everybody()}},
+			access.Ignore, "", "asking a who may log in: down",
+			false,
+		},
+		"error after ignore": {
+			access.Chain{{"a", ignore}, {"b", failing}}, access.Ignore, "", "asking b who may log in: down", true,
+		},
 	} {
 		asked := 0
 		if n := len(c.chain); n > 0 {
@@ -70,7 +80,10 @@ func TestMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	m := access.NewMetrics(reg)
 	for _, a := range []fixed{
-		{}, {Answer: access.Answer{Decision: access.Deny}}, {Answer: access.Answer{Decision: access.Allow}}, {err: errors.New("down")},
+		{},
+		{Answer: access.Answer{Decision: access.Deny}},
+		{Answer: access.Answer{Decision: access.Allow}},
+		{err: errors.New("down")},
 	} {
 		_, _ = m.Measure("http", a).Authenticate(t.Context(), gateway.Device{}, "")
 	}

@@ -155,15 +155,18 @@ func TestFileErrors(t *testing.T) {
 	} {
 		path := writeFile(t, text)
 		_, err := access.LoadFile(path)
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "plain") {
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) ||
+			strings.Contains(err.Error(), "plain") {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
-	if _, err := access.LoadFile("/missing/auth.yaml"); err == nil || !strings.Contains(err.Error(), "/missing/auth.yaml") {
+	if _, err := access.LoadFile("/missing/auth.yaml"); err == nil ||
+		!strings.Contains(err.Error(), "/missing/auth.yaml") {
 		t.Error(err)
 	}
 	twice := fmt.Sprintf("users:\n - {username: a, password: %q}\n", hashed(t, "x"))
-	if _, err := access.LoadFile(writeFile(t, twice+strings.TrimPrefix(twice, "users:\n"))); err == nil || !strings.Contains(err.Error(), `:3: user "a" is there twice`) {
+	if _, err := access.LoadFile(writeFile(t, twice+strings.TrimPrefix(twice, "users:\n"))); err == nil ||
+		!strings.Contains(err.Error(), `:3: user "a" is there twice`) {
 		t.Error(err)
 	}
 }
@@ -181,8 +184,12 @@ func TestSuperuser(t *testing.T) {
 
 // A file of short values would take the parser a hundred times its own size.
 func TestFileOfTooManyValues(t *testing.T) {
-	for _, text := range []string{"users: [" + strings.Repeat("x,", 3_500_000) + "]", strings.Repeat("x: y\n", 3_500_001), strings.Repeat("- ", 3_500_001)} {
-		if _, err := access.LoadFile(writeFile(t, text)); err == nil || !strings.Contains(err.Error(), "more than 3500000 values") {
+	for _, text := range []string{
+		"users: [" + strings.Repeat("x,", 3_500_000) + "]",
+		strings.Repeat("x: y\n", 3_500_001), strings.Repeat("- ", 3_500_001),
+	} {
+		if _, err := access.LoadFile(writeFile(t, text)); err == nil ||
+			!strings.Contains(err.Error(), "more than 3500000 values") {
 			t.Error(err)
 		}
 	}

@@ -150,7 +150,8 @@ func (f *fileParser) mapping(n *yaml.Node, keys map[string]func(*yaml.Node) erro
 		key := n.Content[i]
 		use := keys[key.Value]
 		if use == nil {
-			return f.wrong(key, fmt.Errorf("unknown key %q: want %s", key.Value, strings.Join(slices.Sorted(maps.Keys(keys)), ", ")))
+			return f.wrong(key, fmt.Errorf("unknown key %q: want %s", key.Value,
+				strings.Join(slices.Sorted(maps.Keys(keys)), ", ")))
 		}
 		if seen[key.Value] {
 			return f.wrong(key, fmt.Errorf("%s is there twice", key.Value))

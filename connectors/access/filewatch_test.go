@@ -63,7 +63,9 @@ func TestFileIsReloaded(t *testing.T) {
 		}
 	}
 	replace(t, path, users(t, map[string]string{"alice": "two"}))
-	gatewaytest.Eventually(t, "the new password holds", func() bool { return decide(t, f, "alice", "two") == access.Allow })
+	gatewaytest.Eventually(t, "the new password holds", func() bool {
+		return decide(t, f, "alice", "two") == access.Allow
+	})
 	if got := decide(t, f, "alice", "one"); got != access.Deny {
 		t.Errorf("the old password: %v", got)
 	}
@@ -80,7 +82,9 @@ func TestBrokenFileLeavesTheOldOne(t *testing.T) {
 	path := writeFile(t, good)
 	f, log := watch(t, path)
 	write(t, path, "users:\n - {username: alice, password: hunter2}\n")
-	gatewaytest.Eventually(t, "the log tells", func() bool { return strings.Contains(log.String(), path+":2: password is neither") })
+	gatewaytest.Eventually(t, "the log tells", func() bool {
+		return strings.Contains(log.String(), path+":2: password is neither")
+	})
 	if got := decide(t, f, "alice", "one"); got != access.Allow {
 		t.Error(got)
 	}
@@ -138,5 +142,7 @@ func TestFileBehindLinkIsReloaded(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, "data.new"), filepath.Join(dir, "data")); err != nil {
 		t.Fatal(err)
 	}
-	gatewaytest.Eventually(t, "the new folder's file holds", func() bool { return decide(t, f, "", "") == access.Allow })
+	gatewaytest.Eventually(t, "the new folder's file holds", func() bool {
+		return decide(t, f, "", "") == access.Allow
+	})
 }

@@ -81,9 +81,11 @@ func NewHTTP(cfg HTTPConfig) (*HTTP, error) {
 	}
 	inFlight := cmp.Or(cfg.MaxInFlight, 64)
 	h := &HTTP{
-		url: cfg.URL, shown: u.Scheme + "://" + u.Host + u.Path, headers: cfg.Headers.Clone(), timeout: cmp.Or(cfg.Timeout, 5*time.Second),
-		transport: newTransport(cfg.TLS, cfg.Proxy, inFlight), turns: make(chan struct{}, inFlight), metrics: cfg.Metrics,
-		cache: newAnswerCache(cfg.CacheTTL, cmp.Or(cfg.CacheSize, 10000)), asking: map[cacheKey]*question{},
+		url: cfg.URL, shown: u.Scheme + "://" + u.Host + u.Path, headers: cfg.Headers.Clone(),
+		timeout:   cmp.Or(cfg.Timeout, 5*time.Second),
+		transport: newTransport(cfg.TLS, cfg.Proxy, inFlight), turns: make(chan struct{}, inFlight),
+		metrics: cfg.Metrics,
+		cache:   newAnswerCache(cfg.CacheTTL, cmp.Or(cfg.CacheSize, 10000)), asking: map[cacheKey]*question{},
 	}
 	h.client = newClient(h.transport)
 	h.closing, h.cancel = context.WithCancel(context.Background())
@@ -99,7 +101,9 @@ func newTransport(cfg *tls.Config, proxy func(*http.Request) (*url.URL, error), 
 
 // newClient follows no redirects: a password goes where the operator said and nowhere else.
 func newClient(t *http.Transport) *http.Client {
-	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{
+		Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // Close gives up what is being asked and closes the connections. Questions fail from then on.

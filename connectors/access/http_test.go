@@ -60,7 +60,8 @@ func TestHTTPQuestion(t *testing.T) {
 		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
 			t.Error(err)
 		}
-		if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Authorization") != "Bearer x" {
+		if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" ||
+			r.Header.Get("Authorization") != "Bearer x" {
 			t.Errorf("%s %v", r.Method, r.Header)
 		}
 		got <- asked
@@ -71,7 +72,8 @@ func TestHTTPQuestion(t *testing.T) {
 		Peer:       netip.MustParseAddrPort("192.0.2.1:99"), Listener: "l", Module: "m",
 	}, "<p>&")
 	want := map[string]string{
-		"clientid": "c", "username": "u", "password": "<p>&", "proto_name": "P", "proto_ver": "1", "peer": "192.0.2.1:99", "listener": "l", "module": "m",
+		"clientid": "c", "username": "u", "password": "<p>&", "proto_name": "P", "proto_ver": "1",
+		"peer": "192.0.2.1:99", "listener": "l", "module": "m",
 	}
 	if asked := <-got; !maps.Equal(asked, want) {
 		t.Errorf("asked %v", asked)
@@ -86,7 +88,10 @@ func TestHTTPAnswers(t *testing.T) {
 		fails  string
 	}{
 		{200, `{"result":"allow"}`, access.Allow, ""},
-		{200, `{"result":"allow","is_superuser":null,"acl":null,"expire_at":null,"client_attrs":{"a":"b"}}`, access.Allow, ""},
+		{
+			200, `{"result":"allow","is_superuser":null,"acl":null,"expire_at":null,"client_attrs":{"a":"b"}}`,
+			access.Allow, "",
+		},
 		{200, `{"result":"deny"}`, access.Deny, ""},
 		{200, `{"result":"ignore"}`, access.Ignore, ""},
 		{204, ``, access.Allow, ""},
@@ -103,7 +108,10 @@ func TestHTTPAnswers(t *testing.T) {
 		{200, `{"result":"allow","is_superuser":"yes"}`, 0, "is_superuser"},
 		{200, fmt.Sprintf(`{"result":"allow","expire_at":%d}`, time.Now().UnixMilli()), 0, "expire_at"},
 		{200, `{"result":"allow","expire_at":"tomorrow"}`, 0, "expire_at"},
-		{200, `{"result":"allow","acl":[{"permission":"allow","action":"all","topic":"a/#/b"}]}`, 0, `acl of the service's answer: rule 1: topic "a/#/b"`},
+		{
+			200, `{"result":"allow","acl":[{"permission":"allow","action":"all","topic":"a/#/b"}]}`, 0,
+			`acl of the service's answer: rule 1: topic "a/#/b"`,
+		},
 		{200, `{"result":"allow","acl":"all"}`, 0, "want a list of rules"},
 		{200, `{"result":"allow","pad":"` + strings.Repeat("x", 64<<10) + `"}`, 0, "longer than 65536 bytes"},
 		{201, `{"result":"allow"}`, 0, "the service answered 201"},
@@ -139,7 +147,8 @@ func TestHTTPAnswerIsTaken(t *testing.T) {
 	}
 	for _, yes := range []string{`true`, `1`, `"true"`} {
 		s := serve(t, says(200, `{"result":"allow","is_superuser":`+yes+`}`))
-		if answer, err := newHTTP(t, access.HTTPConfig{URL: s.URL}).Authenticate(t.Context(), device("c", "u"), "p"); err != nil || !answer.Superuser {
+		if answer, err := newHTTP(t, access.HTTPConfig{URL: s.URL}).Authenticate(t.Context(), device("c", "u"),
+			"p"); err != nil || !answer.Superuser {
 			t.Error(yes, answer, err)
 		}
 	}
@@ -150,7 +159,8 @@ func TestHTTPFollowsNoRedirect(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, reached.URL, http.StatusTemporaryRedirect)
 	})
-	if answer, err := newHTTP(t, access.HTTPConfig{URL: s.URL}).Authenticate(t.Context(), device("c", "u"), "p"); err == nil {
+	if answer, err := newHTTP(t, access.HTTPConfig{URL: s.URL}).Authenticate(t.Context(), device("c", "u"),
+		"p"); err == nil {
 		t.Error(answer)
 	}
 }
@@ -172,7 +182,8 @@ func TestHTTPTimeout(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) { <-release })
 	defer close(release)
 	h := newHTTP(t, access.HTTPConfig{URL: s.URL, Timeout: 50 * time.Millisecond})
-	if _, err := h.Authenticate(t.Context(), device("c", "u"), "p"); err == nil || err.Error() != "asking "+s.URL+": no answer within 50ms" {
+	if _, err := h.Authenticate(t.Context(), device("c", "u"), "p"); err == nil ||
+		err.Error() != "asking "+s.URL+": no answer within 50ms" {
 		t.Error(err)
 	}
 }
@@ -188,7 +199,8 @@ func TestHTTPOverTLS(t *testing.T) {
 	if got := decide(t, h, "u", "p"); got != access.Allow {
 		t.Error(got)
 	}
-	if answer, err := newHTTP(t, access.HTTPConfig{URL: s.URL}).Authenticate(t.Context(), device("c", "u"), "p"); err == nil {
+	if answer, err := newHTTP(t, access.HTTPConfig{URL: s.URL}).Authenticate(t.Context(), device("c", "u"),
+		"p"); err == nil {
 		t.Errorf("a certificate that nobody trusts: %v", answer)
 	}
 }
@@ -274,7 +286,9 @@ func TestHTTPSharesQuestions(t *testing.T) {
 			}
 		})
 	}
-	gatewaytest.Eventually(t, "two requests are there, and all wait", func() bool { return open.Load() == 2 && h.Waiting() == 40 })
+	gatewaytest.Eventually(t, "two requests are there, and all wait", func() bool {
+		return open.Load() == 2 && h.Waiting() == 40
+	})
 	close(release)
 	done.Wait()
 	if allowed.Load() != 40 || most.Load() != 2 || requests.Load() != 4 {
@@ -353,7 +367,9 @@ func TestHTTPTellsNoSecrets(t *testing.T) {
 	})
 	for _, at := range []string{gone.URL, echo.URL, teapot.URL} {
 		at = strings.Replace(at, "http://", "http://user:"+secret+"@", 1) + "/path?token=" + secret
-		h := newHTTP(t, access.HTTPConfig{URL: at, Headers: http.Header{"Authorization": {secret}}, Timeout: 20 * time.Second})
+		h := newHTTP(t, access.HTTPConfig{
+			URL: at, Headers: http.Header{"Authorization": {secret}}, Timeout: 20 * time.Second,
+		})
 		_, err := h.Authenticate(t.Context(), device("c", "u"), secret)
 		if err == nil || strings.Contains(err.Error(), secret) || !strings.Contains(err.Error(), "/path") {
 			t.Errorf("%v", err)

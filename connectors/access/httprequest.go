@@ -74,7 +74,8 @@ func (h *HTTP) ask(q *question, key cacheKey, body []byte) {
 	switch {
 	case q.err == nil:
 		h.cache.put(key, q.answer)
-	case ctx.Err() == context.DeadlineExceeded: // not wrapped: the gateway takes it for the end of the device's own time, and does not log it
+	// not wrapped: the gateway takes it for the end of the device's own time, and does not log it
+	case ctx.Err() == context.DeadlineExceeded:
 		q.err = fmt.Errorf("asking %s: no answer within %v", h.shown, h.timeout)
 	default:
 		q.err = fmt.Errorf("asking %s: %w", h.shown, q.err)

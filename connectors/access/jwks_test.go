@@ -58,16 +58,21 @@ func TestJWKSIsFetchedAndRotated(t *testing.T) {
 	k := keys()
 	s := serveKeys(t, jwks(t, "one", k.rsa.Public()))
 	logged := &gatewaytest.Log{}
-	j := newJWT(t, access.JWTConfig{JWKS: s.URL + "?token=hunter2", TLS: s.trust(), Refresh: 20 * time.Millisecond, Logger: logged.Logger()})
+	j := newJWT(t, access.JWTConfig{
+		JWKS: s.URL + "?token=hunter2", TLS: s.trust(), Refresh: 20 * time.Millisecond, Logger: logged.Logger(),
+	})
 	if r := reasonOf(t, j, signID(t, k.rsa, "one")); r != "" { // waits for the first set
 		t.Fatal(r)
 	}
 	s.body.Store(nil)
-	gatewaytest.Eventually(t, "the log tells", func() bool { return strings.Contains(logged.String(), "the answer is 503") })
+	gatewaytest.Eventually(t, "the log tells", func() bool {
+		return strings.Contains(logged.String(), "the answer is 503")
+	})
 	if r := reasonOf(t, j, signID(t, k.rsa, "one")); r != "" {
 		t.Errorf("the URL is down: %s", r)
 	}
-	if _, err := j.Authenticate(t.Context(), device("c", "u"), signID(t, k.other, "two")); err == nil || !strings.Contains(err.Error(), "503") {
+	if _, err := j.Authenticate(t.Context(), device("c", "u"), signID(t, k.other, "two")); err == nil ||
+		!strings.Contains(err.Error(), "503") {
 		t.Errorf("a key that may be there: %v", err)
 	}
 	next := jwks(t, "two", k.other.Public())
@@ -106,7 +111,8 @@ func TestJWKSThatCannotBeHad(t *testing.T) {
 	untrusted := newJWT(t, access.JWTConfig{JWKS: s.URL, Logger: quiet})
 	empty := newJWT(t, access.JWTConfig{JWKS: s.URL, TLS: s.trust(), Logger: quiet})
 	for want, j := range map[string]*access.JWT{"certificate": untrusted, "no key in the set": empty} {
-		if answer, err := j.Authenticate(t.Context(), device("c", "u"), signID(t, keys().rsa, "one")); err == nil || !strings.Contains(err.Error(), want) {
+		if answer, err := j.Authenticate(t.Context(), device("c", "u"), signID(t, keys().rsa, "one")); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v %v, want %s", answer, err, want)
 		}
 	}
@@ -124,7 +130,9 @@ func TestJWKSKeysAreForWhatTheySay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := newJWT(t, access.JWTConfig{JWKS: writeFile(t, string(text)), Algorithms: []string{"RS256", "RS512", "HS256", "ES256"}})
+	j := newJWT(t, access.JWTConfig{
+		JWKS: writeFile(t, string(text)), Algorithms: []string{"RS256", "RS512", "HS256", "ES256"},
+	})
 	for name, c := range map[string]struct {
 		token string
 		ok    bool

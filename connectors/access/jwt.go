@@ -92,7 +92,8 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 		return nil, err
 	}
 	return &JWT{
-		algorithms: algorithms, issuer: cfg.Issuer, audience: cfg.Audience, claims: claims, aclClaim: cmp.Or(cfg.ACLClaim, "acl"), keys: keys,
+		algorithms: algorithms, issuer: cfg.Issuer, audience: cfg.Audience, claims: claims,
+		aclClaim: cmp.Or(cfg.ACLClaim, "acl"), keys: keys,
 	}, nil
 }
 
@@ -131,7 +132,9 @@ func namesOf(algorithms []jose.SignatureAlgorithm) string {
 func (cfg JWTConfig) sources(algorithms []jose.SignatureAlgorithm) ([]*keySource, error) {
 	var sources []*keySource
 	if cfg.SecretFile != "" {
-		sources = append(sources, fileSource(cfg.SecretFile, func(text []byte) ([]verifyKey, error) { return parseSecret(text, algorithms) }))
+		sources = append(sources, fileSource(cfg.SecretFile, func(text []byte) ([]verifyKey, error) {
+			return parseSecret(text, algorithms)
+		}))
 	}
 	if cfg.PublicKeyFile != "" {
 		sources = append(sources, fileSource(cfg.PublicKeyFile, parsePublicKey))

@@ -107,7 +107,8 @@ func TestJWTAlgorithms(t *testing.T) {
 	k := keys()
 	for algorithm, key := range map[jose.SignatureAlgorithm]any{
 		jose.HS256: []byte(secret), jose.HS384: []byte(secret), jose.HS512: []byte(secret),
-		jose.RS256: k.rsa, jose.RS384: k.rsa, jose.RS512: k.rsa, jose.PS256: k.rsa, jose.PS384: k.rsa, jose.PS512: k.rsa,
+		jose.RS256: k.rsa, jose.RS384: k.rsa, jose.RS512: k.rsa, jose.PS256: k.rsa, jose.PS384: k.rsa,
+		jose.PS512: k.rsa,
 		jose.ES256: k.p256, jose.ES384: k.p384,
 	} {
 		cfg := access.JWTConfig{Algorithms: []string{string(algorithm)}}
@@ -124,7 +125,8 @@ func TestJWTAlgorithms(t *testing.T) {
 		if algorithm == jose.HS256 {
 			other = jose.HS384
 		}
-		if r := reasonOf(t, j, sign(t, other, []byte(secret), claims{})); !strings.Contains(r, "not signed with "+string(algorithm)) {
+		if r := reasonOf(t, j, sign(t, other, []byte(secret), claims{})); !strings.Contains(r,
+			"not signed with "+string(algorithm)) {
 			t.Errorf("%s where %s is wanted: %s", other, algorithm, r)
 		}
 	}
@@ -132,7 +134,10 @@ func TestJWTAlgorithms(t *testing.T) {
 
 func TestJWTIsIgnoredWhereItIsNone(t *testing.T) {
 	j := newJWT(t, access.JWTConfig{SecretFile: writeFile(t, secret)})
-	for _, password := range []string{"", "secret", "a.b.c", "..", "....", "e30.e30.e30", `{"alg":"HS256"}.e30.x`, strings.Repeat("x.", 1000)} {
+	for _, password := range []string{
+		"", "secret", "a.b.c", "..", "....", "e30.e30.e30", `{"alg":"HS256"}.e30.x`,
+		strings.Repeat("x.", 1000),
+	} {
 		if r := reasonOf(t, j, password); r != "ignored" {
 			t.Errorf("%.40q: %s", password, r)
 		}
@@ -141,7 +146,9 @@ func TestJWTIsIgnoredWhereItIsNone(t *testing.T) {
 
 func TestJWTClaims(t *testing.T) {
 	j := newJWT(t, access.JWTConfig{
-		SecretFile: writeFile(t, secret), Issuer: "me", Audience: "gateway", Claims: []string{"sub=${clientid}", "user=${username}", "kind=device"},
+		SecretFile: writeFile(t, secret), Issuer: "me", Audience: "gateway", Claims: []string{
+			"sub=${clientid}", "user=${username}", "kind=device",
+		},
 	})
 	now := time.Now().Unix()
 	for name, c := range map[string]struct {
@@ -168,7 +175,9 @@ func TestJWTClaims(t *testing.T) {
 		"no user":              {claims{"user": nil}, "claim user of the token is not ${username}"},
 		"another kind":         {claims{"kind": "x"}, "claim kind of the token is not device"},
 		"case matters":         {claims{"kind": nil, "Kind": "device"}, "claim kind of the token is not device"},
-		"rules that are wrong": {claims{"acl": "all"}, "claim acl of the token: want a list of rules, or pub, sub and all"},
+		"rules that are wrong": {
+			claims{"acl": "all"}, "claim acl of the token: want a list of rules, or pub, sub and all",
+		},
 	} {
 		token := claims{"iss": "me", "aud": "gateway", "sub": "c1", "user": "u1", "kind": "device"}
 		for key, value := range c.change {
@@ -194,10 +203,12 @@ func TestJWTAnswer(t *testing.T) {
 	answer, err := j.Authenticate(t.Context(), device("c1", "u1"), sign(t, jose.HS256, []byte(secret), claims{
 		"exp": exp.Unix(), "acl": "ignored", "rules": claims{"pub": []string{"up/%c"}},
 	}))
-	if err != nil || answer.Decision != access.Allow || answer.Superuser || !answer.Expires.Equal(exp.Add(30*time.Second)) {
+	if err != nil || answer.Decision != access.Allow || answer.Superuser ||
+		!answer.Expires.Equal(exp.Add(30*time.Second)) {
 		t.Fatal(answer, err)
 	}
-	if !answer.Rules.Allows(device("c1", "u1"), access.Publish, "up/c1") || answer.Rules.Allows(device("c1", "u1"), access.Subscribe, "up/c1") {
+	if !answer.Rules.Allows(device("c1", "u1"), access.Publish, "up/c1") ||
+		answer.Rules.Allows(device("c1", "u1"), access.Subscribe, "up/c1") {
 		t.Error("the rules are not those of the token")
 	}
 	answer, err = j.Authenticate(t.Context(), device("c1", "u1"), sign(t, jose.HS256, []byte(secret), claims{}))
@@ -216,21 +227,47 @@ func TestJWTKeyFiles(t *testing.T) {
 		cfg  access.JWTConfig
 		want string
 	}{
-		"nothing":          {access.JWTConfig{}, "needs a secret file, a public key or a JWKS"},
-		"short secret":     {access.JWTConfig{SecretFile: writeFile(t, secret[:31]+"\n")}, "auth.yaml: the secret has 31 bytes: HS256 needs at least 32"},
-		"secret for HS512": {access.JWTConfig{SecretFile: writeFile(t, secret[:63]), Algorithms: []string{"HS512"}}, "HS512 needs at least 64"},
-		"secret for RSA":   {access.JWTConfig{SecretFile: writeFile(t, secret), Algorithms: []string{"RS256"}}, "algorithms has none of them"},
-		"missing":          {access.JWTConfig{SecretFile: "/missing/secret"}, "/missing/secret"},
-		"no PEM":           {access.JWTConfig{PublicKeyFile: writeFile(t, secret)}, "auth.yaml: want a public key or a certificate as PEM"},
-		"private key":      {access.JWTConfig{PublicKeyFile: writeFile(t, private)}, "not PRIVATE KEY"},
-		"short RSA":        {access.JWTConfig{PublicKeyFile: writeFile(t, publicPEM(t, short.Public()))}, "1024 bits is too short: at least 2048"},
-		"P-224":            {access.JWTConfig{PublicKeyFile: writeFile(t, publicPEM(t, p224.Public()))}, "none of P-256, P-384, P-521"},
-		"JWKS of secrets":  {access.JWTConfig{JWKS: writeFile(t, oct)}, "no key in the set is a public key"},
-		"JWKS over http":   {access.JWTConfig{JWKS: "http://h/keys"}, "must be a file or an https:// URL"},
-		"none":             {access.JWTConfig{SecretFile: writeFile(t, secret), Algorithms: []string{"none"}}, `"none" is none of HS256`},
-		"EdDSA":            {access.JWTConfig{SecretFile: writeFile(t, secret), Algorithms: []string{"EdDSA"}}, `"EdDSA" is none of HS256`},
-		"a claim":          {access.JWTConfig{SecretFile: writeFile(t, secret), Claims: []string{"sub"}}, "want NAME=VALUE"},
-		"a placeholder":    {access.JWTConfig{SecretFile: writeFile(t, secret), Claims: []string{"sub=${user}"}}, "${user} in"},
+		"nothing": {access.JWTConfig{}, "needs a secret file, a public key or a JWKS"},
+		"short secret": {
+			access.JWTConfig{SecretFile: writeFile(t, secret[:31]+"\n")},
+			"auth.yaml: the secret has 31 bytes: HS256 needs at least 32",
+		},
+		"secret for HS512": {
+			access.JWTConfig{SecretFile: writeFile(t, secret[:63]), Algorithms: []string{"HS512"}},
+			"HS512 needs at least 64",
+		},
+		"secret for RSA": {
+			access.JWTConfig{SecretFile: writeFile(t, secret), Algorithms: []string{"RS256"}},
+			"algorithms has none of them",
+		},
+		"missing": {access.JWTConfig{SecretFile: "/missing/secret"}, "/missing/secret"},
+		"no PEM": {
+			access.JWTConfig{PublicKeyFile: writeFile(t, secret)},
+			"auth.yaml: want a public key or a certificate as PEM",
+		},
+		"private key": {access.JWTConfig{PublicKeyFile: writeFile(t, private)}, "not PRIVATE KEY"},
+		"short RSA": {
+			access.JWTConfig{PublicKeyFile: writeFile(t, publicPEM(t, short.Public()))},
+			"1024 bits is too short: at least 2048",
+		},
+		"P-224": {
+			access.JWTConfig{PublicKeyFile: writeFile(t, publicPEM(t, p224.Public()))}, "none of P-256, P-384, P-521",
+		},
+		"JWKS of secrets": {access.JWTConfig{JWKS: writeFile(t, oct)}, "no key in the set is a public key"},
+		"JWKS over http":  {access.JWTConfig{JWKS: "http://h/keys"}, "must be a file or an https:// URL"},
+		"none": {
+			access.JWTConfig{SecretFile: writeFile(t, secret), Algorithms: []string{"none"}}, `"none" is none of HS256`,
+		},
+		"EdDSA": {
+			access.JWTConfig{SecretFile: writeFile(t, secret), Algorithms: []string{"EdDSA"}},
+			`"EdDSA" is none of HS256`,
+		},
+		"a claim": {
+			access.JWTConfig{SecretFile: writeFile(t, secret), Claims: []string{"sub"}}, "want NAME=VALUE",
+		},
+		"a placeholder": {
+			access.JWTConfig{SecretFile: writeFile(t, secret), Claims: []string{"sub=${user}"}}, "${user} in",
+		},
 	} {
 		j, err := access.NewJWT(c.cfg)
 		if err == nil {
@@ -247,7 +284,8 @@ func TestJWTKeyFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, cert, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	if r := reasonOf(t, newJWT(t, access.JWTConfig{PublicKeyFile: cert}), sign(t, jose.ES256, k.p256, claims{})); r != "" {
+	if r := reasonOf(t, newJWT(t, access.JWTConfig{PublicKeyFile: cert}),
+		sign(t, jose.ES256, k.p256, claims{})); r != "" {
 		t.Error(r)
 	}
 }

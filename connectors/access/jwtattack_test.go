@@ -32,7 +32,8 @@ func TestJWTAttacks(t *testing.T) {
 	embedded := &jose.SignerOptions{EmbedJWK: true}
 	elsewhere := (&jose.SignerOptions{}).WithHeader("jku", "https://attacker.invalid/keys")
 	critical := (&jose.SignerOptions{}).WithHeader("crit", []string{"x"}).WithHeader("x", "y")
-	encrypter, err := jose.NewEncrypter(jose.A128GCM, jose.Recipient{Algorithm: jose.RSA_OAEP, Key: k.rsa.Public()}, nil)
+	encrypter, err := jose.NewEncrypter(jose.A128GCM, jose.Recipient{Algorithm: jose.RSA_OAEP, Key: k.rsa.Public()},
+		nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,17 +62,20 @@ func TestJWTAttacks(t *testing.T) {
 		"its own key in the header":        signWith(t, jose.RS256, k.other, claims{"sub": "x"}, embedded),
 		"its own key elsewhere":            signWith(t, jose.RS256, k.other, claims{"sub": "x"}, elsewhere),
 		"a critical header":                signWith(t, jose.RS256, k.rsa, claims{"sub": "x"}, critical),
-		"ES256 of zeroes":                  part(`{"alg":"ES256"}`) + "." + parts[1] + "." + part(string(make([]byte, 64))),
-		"encrypted":                        encrypted,
-		"an algorithm that is not listed":  sign(t, jose.RS512, k.rsa, claims{"sub": "x"}),
-		"two algorithms":                   part(`{"alg":"RS256","alg":"none"}`) + "." + parts[1] + ".",
-		"no claims":                        sign(t, jose.RS256, k.rsa, nil)[:0] + parts[0] + "." + "." + parts[2],
+		"ES256 of zeroes": part(`{"alg":"ES256"}`) + "." + parts[1] + "." +
+			part(string(make([]byte, 64))),
+		"encrypted":                       encrypted,
+		"an algorithm that is not listed": sign(t, jose.RS512, k.rsa, claims{"sub": "x"}),
+		"two algorithms":                  part(`{"alg":"RS256","alg":"none"}`) + "." + parts[1] + ".",
+		"no claims":                       sign(t, jose.RS256, k.rsa, nil)[:0] + parts[0] + "." + "." + parts[2],
 	}
 	algorithms := []string{"RS256", "ES256", "HS256"}
 	for name, j := range map[string]*access.JWT{
 		"public key": newJWT(t, access.JWTConfig{PublicKeyFile: writeFile(t, rsaPEM), Algorithms: algorithms}),
-		"ECDSA":      newJWT(t, access.JWTConfig{PublicKeyFile: writeFile(t, publicPEM(t, k.p256.Public())), Algorithms: algorithms}),
-		"JWKS":       newJWT(t, access.JWTConfig{JWKS: writeFile(t, jwks(t, "", k.rsa.Public())), Algorithms: algorithms}),
+		"ECDSA": newJWT(t, access.JWTConfig{
+			PublicKeyFile: writeFile(t, publicPEM(t, k.p256.Public())), Algorithms: algorithms,
+		}),
+		"JWKS": newJWT(t, access.JWTConfig{JWKS: writeFile(t, jwks(t, "", k.rsa.Public())), Algorithms: algorithms}),
 		"both": newJWT(t, access.JWTConfig{
 			SecretFile: writeFile(t, secret), PublicKeyFile: writeFile(t, rsaPEM), Algorithms: algorithms,
 		}),
@@ -101,7 +105,12 @@ func jwks(t testing.TB, id string, key any) string {
 func TestJWTTellsNoSecrets(t *testing.T) {
 	j := newJWT(t, access.JWTConfig{SecretFile: writeFile(t, secret), Claims: []string{"sub=${clientid}"}})
 	const hidden = "hunter2hunter2"
-	for _, c := range []claims{{"sub": hidden}, {"sub": "c1", "exp": hidden}, {"sub": "c1", "acl": hidden}, {"sub": "c1", "aud": hidden, "exp": 1}} {
+	for _, c := range []claims{
+		{"sub": hidden},
+		{"sub": "c1", "exp": hidden},
+		{"sub": "c1", "acl": hidden},
+		{"sub": "c1", "aud": hidden, "exp": 1},
+	} {
 		for _, key := range []string{secret, secret + "x"} {
 			token := sign(t, jose.HS256, []byte(key), c)
 			answer, err := j.Authenticate(t.Context(), device("c1", "u1"), token)
@@ -115,7 +124,8 @@ func TestJWTTellsNoSecrets(t *testing.T) {
 			}
 		}
 	}
-	if r := reasonOf(t, j, part(`{"alg":"`+hidden+`","kid":"`+hidden+`"}`)+"."+part("{}")+"."); strings.Contains(r, hidden) {
+	if r := reasonOf(t, j, part(`{"alg":"`+hidden+`","kid":"`+hidden+`"}`)+"."+part("{}")+"."); strings.Contains(r,
+		hidden) {
 		t.Error(r)
 	}
 }

@@ -24,7 +24,9 @@ func parseWantedClaims(texts []string) ([]wantedClaim, error) {
 			return nil, fmt.Errorf("claims of jwt: want NAME=VALUE such as sub=${clientid}, not %.100q", text)
 		}
 		if unknown := gateway.UnknownPlaceholder(value); unknown != "" {
-			return nil, fmt.Errorf("claims of jwt: %s in %.100q is neither ${clientid}, ${username}, ${listener} nor ${module}", unknown, text)
+			return nil,
+				fmt.Errorf("claims of jwt: %s in %.100q is neither ${clientid}, ${username}, ${listener} nor ${module}",
+					unknown, text)
 		}
 		wanted = append(wanted, wantedClaim{name, value})
 	}

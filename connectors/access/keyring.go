@@ -32,7 +32,10 @@ type keyring struct {
 // newKeyring reads what has to be there.
 func newKeyring(sources []*keySource, every time.Duration, log *slog.Logger) (*keyring, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	k := &keyring{every: every, log: log, cancel: cancel, ended: make(chan struct{}), wanted: make(chan chan struct{}), sources: sources}
+	k := &keyring{
+		every: every, log: log, cancel: cancel, ended: make(chan struct{}), wanted: make(chan chan struct{}),
+		sources: sources,
+	}
 	for _, s := range sources {
 		if s.later {
 			s.err = errors.New("the keys have not been fetched yet")

@@ -35,12 +35,15 @@ func (f *fetched) count() int {
 }
 
 func (f *fetched) source() *keySource {
-	return &keySource{name: "https://keys", set: true, later: true, close: func() {}, read: func(context.Context) ([]verifyKey, error) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.times++
-		return f.keys, f.err
-	}}
+	return &keySource{
+		name: "https://keys", set: true, later: true, close: func() {},
+		read: func(context.Context) ([]verifyKey, error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.times++
+			return f.keys, f.err
+		},
+	}
 }
 
 func rsaKey(id string) verifyKey { return verifyKey{id, rsaAlgorithms, id} }

@@ -28,7 +28,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: []float64{.0001, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"method"}),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exgate_auth_cache_total", Help: "Logins that were looked up in the cache of the HTTP service's answers, by result.",
+			Name: "exgate_auth_cache_total",
+			Help: "Logins that were looked up in the cache of the HTTP service's answers, by result.",
 		}, []string{"result"}),
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "exgate_auth_waiting", Help: "Logins that wait for an answer of the HTTP service.",

@@ -79,7 +79,8 @@ func parseArgon2id(text string) (passwordHash, error) {
 	h.hash, err2 = base64.RawStdEncoding.Strict().DecodeString(fields[5])
 	if err1 != nil || err2 != nil || len(h.salt) < minArgonSalt || len(h.hash) < minArgonHash ||
 		len(h.salt) > maxArgonBytes || len(h.hash) > maxArgonBytes {
-		return nil, fmt.Errorf("want salt and hash of argon2id in base64 without =, of %d and %d to %d bytes", minArgonSalt, minArgonHash, maxArgonBytes)
+		return nil, fmt.Errorf("want salt and hash of argon2id in base64 without =, of %d and %d to %d bytes",
+			minArgonSalt, minArgonHash, maxArgonBytes)
 	}
 	return h, nil
 }

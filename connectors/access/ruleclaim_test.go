@@ -19,8 +19,14 @@ func TestRulesOfEMQX(t *testing.T) {
 		{`[{"permission":"allow","action":"publish","topic":"t/${clientid}/#"}]`, "t/c/x", subscribe, false},
 		{`[{"permission":"allow","action":"publish","topic":"t/${clientid}/#"}]`, "t/d/x", publish, false},
 		{`[{"permission":"allow","action":"all","topics":["a","b"]}]`, "b", subscribe, true},
-		{`[{"permission":"deny","action":"subscribe","topic":"a"},{"permission":"allow","action":"all","topic":"#"}]`, "a", subscribe, false},
-		{`[{"permission":"deny","action":"subscribe","topic":"a"},{"permission":"allow","action":"all","topic":"#"}]`, "a", publish, true},
+		{
+			`[{"permission":"deny","action":"subscribe","topic":"a"},{"permission":"allow","action":"all","topic":"#"}]`,
+			"a", subscribe, false,
+		},
+		{
+			`[{"permission":"deny","action":"subscribe","topic":"a"},{"permission":"allow","action":"all","topic":"#"}]`,
+			"a", publish, true,
+		},
 		{`[]`, "a", publish, false},
 		{` {"pub":["up/%c","state/${username}"],"sub":["down/%u"],"all":["both"]} `, "up/c", publish, true},
 		{`{"pub":["up/%c"]}`, "up/c", subscribe, false},
@@ -109,7 +115,8 @@ func FuzzRules(f *testing.F) {
 		if (rules == nil) != (err != nil) {
 			t.Fatal(rules, err)
 		}
-		if err == nil && !strings.Contains(text, "llow") && !strings.Contains(text, "{") && rules.Allows(device("c", "u"), access.Publish, "t") {
+		if err == nil && !strings.Contains(text, "llow") && !strings.Contains(text, "{") &&
+			rules.Allows(device("c", "u"), access.Publish, "t") {
 			t.Error("allowed without a rule")
 		}
 	})

@@ -44,7 +44,8 @@ type rule struct {
 }
 
 func (r *rule) applies(device *gateway.Device, action Action, name string) bool {
-	if !r.actions[action] || (r.username != "" && r.username != device.Username) || (r.clientID != "" && r.clientID != device.ClientID) {
+	if !r.actions[action] || (r.username != "" && r.username != device.Username) ||
+		(r.clientID != "" && r.clientID != device.ClientID) {
 		return false
 	}
 	for i := range r.topics {

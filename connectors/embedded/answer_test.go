@@ -43,7 +43,8 @@ func TestLoginIsRefused(t *testing.T) {
 		"error":  {answers{err: down}, "asking who may log in: the service is down"},
 	} {
 		b := start(t, embedded.Config{Authenticator: c.answers})
-		_, err := b.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "", connectortest.NewDevice())
+		_, err := b.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "",
+			connectortest.NewDevice())
 		if err == nil || err.Error() != c.want || errors.Is(err, down) != (c.err != nil) {
 			t.Errorf("%s: %v", name, err)
 		}

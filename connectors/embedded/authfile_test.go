@@ -37,7 +37,8 @@ rules:
 		password, topic string
 		ok              bool
 	}{{"secret", "up/m1", true}, {"secret", "up/m2", false}, {"wrong", "up/m1", false}} {
-		out, err := client(t, b, "mosquitto_pub", "-V", "5", "-q", "1", "-i", "m1", "-u", "meter", "-P", c.password, "-t", c.topic, "-m", "x")
+		out, err := client(t, b, "mosquitto_pub", "-V", "5", "-q", "1", "-i", "m1", "-u", "meter", "-P", c.password,
+			"-t", c.topic, "-m", "x")
 		denied := err != nil || strings.Contains(out, "ailed") || strings.Contains(strings.ToLower(out), "not authori")
 		if denied == c.ok {
 			t.Errorf("%+v: %v: %s", c, err, out)

@@ -85,7 +85,9 @@ func TestSubscribersThatDoNotRead(t *testing.T) {
 	if m.Dropped(embedded.DropClientFull) == 0 {
 		t.Error("no drops counted")
 	}
-	gatewaytest.Eventually(t, "clients that read nothing are cut off", func() bool { return m.Closed(embedded.ClosedStalled) == 30 })
+	gatewaytest.Eventually(t, "clients that read nothing are cut off", func() bool {
+		return m.Closed(embedded.ClosedStalled) == 30
+	})
 	gatewaytest.Eventually(t, "nothing waits", func() bool { return b.Queued() == 0 })
 }
 
@@ -119,7 +121,9 @@ func TestLargePacketsAreBounded(t *testing.T) {
 		conn := rawConnect(t, b, fmt.Sprint("slow", i), "")
 		_, _ = conn.Write([]byte{0x30, 0xfc, 0xff, 0xff, 0x01}) // a little less than 4 MiB
 	}
-	gatewaytest.Eventually(t, "those beyond the bound are closed", func() bool { return m.Closed(embedded.ClosedBadPacket) >= 4 })
+	gatewaytest.Eventually(t, "those beyond the bound are closed", func() bool {
+		return m.Closed(embedded.ClosedBadPacket) >= 4
+	})
 	conn := rawConnect(t, b, "honest", "")
 	_, _ = conn.Write(append(packet(0x30, field("t")+strings.Repeat("x", 1000)), packet(0xc0, "")...))
 	if _, err := io.ReadFull(conn, make([]byte, 2)); err != nil { // PINGRESP
@@ -154,7 +158,10 @@ func TestSubscriptionsOfAClientAreBounded(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprint("f/", i)
 	}
-	long := []string{strings.Repeat("a", 60_000), strings.Repeat("b", 60_000), strings.Repeat("c", 60_000), strings.Repeat("d", 60_000), strings.Repeat("e", 60_000)}
+	long := []string{
+		strings.Repeat("a", 60_000), strings.Repeat("b", 60_000), strings.Repeat("c", 60_000),
+		strings.Repeat("d", 60_000), strings.Repeat("e", 60_000),
+	}
 	for i, filters := range [][]string{many, long} {
 		conn := rawConnect(t, b, "greedy", "")
 		_, _ = conn.Write(subscribePacket(filters[:len(filters)-1]...))
@@ -234,7 +241,10 @@ func TestStringsOfNetworkClients(t *testing.T) {
 	if r := connectortest.Subscribe(t, s, "#", 0); !r.Ok() {
 		t.Fatal(r)
 	}
-	for _, bad := range []string{"a\ufffe", "a\uffff", "a\ufdd0", "a\x01", "a\u0085", "\xed\xa0\x80", "a/+", "", strings.Repeat("/", 128)} {
+	for _, bad := range []string{
+		"a\ufffe", "a\uffff", "a\ufdd0", "a\x01", "a\u0085", "\xed\xa0\x80", "a/+", "",
+		strings.Repeat("/", 128),
+	} {
 		conn := rawConnect(t, b, "publisher", "")
 		_, _ = conn.Write(packet(0x30, field(bad)+"x"))
 		_, _ = conn.Write(packet(0x32, field(bad)+"\x00\x01x"))

@@ -15,7 +15,9 @@ import (
 var errClosed = errors.New("the embedded broker is closed")
 
 // Connect opens the session of a device. A session of the same client id, of a device or a network client, ends.
-func (b *Broker) Connect(ctx context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
+func (b *Broker) Connect(
+	ctx context.Context, device gateway.Device, password string, down gateway.Downlink,
+) (gateway.Session, error) {
 	if err := checkLogin(device, password); err != nil {
 		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)}
 	}
@@ -52,7 +54,9 @@ func (b *Broker) admit(ctx context.Context, device gateway.Device, password stri
 	if err != nil {
 		return answer, fmt.Errorf("asking who may log in: %w", err)
 	}
-	return answer, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "%s", cmp.Or(answer.Reason, "bad username or password"))}
+	return answer, &gateway.ResultError{
+		Result: gateway.Refuse(gateway.CodePermissionDeny, "%s", cmp.Or(answer.Reason, "bad username or password")),
+	}
 }
 
 func (b *Broker) register(s *Session) (old *Session, err error) {

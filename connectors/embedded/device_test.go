@@ -110,7 +110,8 @@ func TestSubscriptionLimit(t *testing.T) {
 func TestBadClientID(t *testing.T) {
 	b := start(t, embedded.Config{})
 	for _, id := range []string{"", "a\x00b", "\xff"} {
-		_, err := b.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id}}, "", connectortest.NewDevice())
+		_, err := b.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id}}, "",
+			connectortest.NewDevice())
 		var refused *gateway.ResultError
 		if !errors.As(err, &refused) || refused.Result.Code != gateway.CodeParamsTypeError {
 			t.Errorf("%q: %v", id, err)
@@ -131,7 +132,8 @@ func TestReservedTopics(t *testing.T) {
 func TestBindInUse(t *testing.T) {
 	b := start(t, embedded.Config{Bind: "127.0.0.1:0"})
 	_, err := embedded.New(embedded.Config{Bind: b.Addr().String()})
-	if err == nil || !strings.Contains(err.Error(), b.Addr().String()) || !strings.Contains(err.Error(), "upstream.embedded.bind") {
+	if err == nil || !strings.Contains(err.Error(), b.Addr().String()) ||
+		!strings.Contains(err.Error(), "upstream.embedded.bind") {
 		t.Fatal(err)
 	}
 }
@@ -151,7 +153,8 @@ func TestCloseEndsSessions(t *testing.T) {
 	if r := d.Lost(t); !r.Is(gateway.ReasonShutdown) {
 		t.Fatal(r)
 	}
-	if _, err := b.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "late"}}, "", connectortest.NewDevice()); err == nil {
+	if _, err := b.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "late"}}, "",
+		connectortest.NewDevice()); err == nil {
 		t.Fatal("connected to a closed broker")
 	}
 }
@@ -181,7 +184,9 @@ func BenchmarkIdleSession(b *testing.B) {
 				broker := start(b, embedded.Config{})
 				before, goroutines := gatewaytest.MemoryInUse(), runtime.NumGoroutine()
 				for i := range n {
-					s, _ := broker.Connect(b.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: fmt.Sprint("idle-", i)}}, "", &counting{})
+					s, _ := broker.Connect(b.Context(),
+						gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: fmt.Sprint("idle-",
+							i)}}, "", &counting{})
 					if subscribe {
 						s.Subscribe(fmt.Sprint("devices/", i, "/down"), 1, nil)
 					}
@@ -213,7 +218,8 @@ func TestQoSOfSeveralFilters(t *testing.T) {
 			t.Fatal(r)
 		}
 		if m := d.Next(t); m.Topic != c.topic || m.QoS != c.want {
-			t.Errorf("%s, published with QoS %d: got %s with QoS %d, want %d", c.topic, c.published, m.Topic, m.QoS, c.want)
+			t.Errorf("%s, published with QoS %d: got %s with QoS %d, want %d", c.topic, c.published, m.Topic, m.QoS,
+				c.want)
 		}
 	}
 	if n := d.Unread(); n != 0 {

@@ -8,7 +8,8 @@ import (
 // Retain stores a retained message.
 func (b *Broker) Retain(topic, payload string) error {
 	return b.server.InjectPacket(b.inline, packets.Packet{
-		FixedHeader: packets.FixedHeader{Type: packets.Publish, Retain: true}, TopicName: topic, Payload: []byte(payload),
+		FixedHeader: packets.FixedHeader{Type: packets.Publish, Retain: true}, TopicName: topic,
+		Payload: []byte(payload),
 	})
 }
 

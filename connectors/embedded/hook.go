@@ -33,7 +33,9 @@ func (h *hook) Provides(b byte) bool {
 
 // deviceOf is a network client as the rules see it.
 func deviceOf(cl *mochi.Client) gateway.Device {
-	return gateway.Device{ClientInfo: gateway.ClientInfo{ProtoName: "MQTT", ClientID: cl.ID, Username: string(cl.Properties.Username)}}
+	return gateway.Device{
+		ClientInfo: gateway.ClientInfo{ProtoName: "MQTT", ClientID: cl.ID, Username: string(cl.Properties.Username)},
+	}
 }
 
 // OnConnectAuthenticate also checks the will: mochi publishes it without asking OnACLCheck.
@@ -41,23 +43,27 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	b, device := h.broker, deviceOf(cl)
 	if err := checkConnect(device, pk); err != nil {
 		b.metrics.refused.Inc()
-		b.log.Info("embedded broker refused a client", "client_id", device.ClientID, "remote", cl.Net.Remote, "error", err)
+		b.log.Info("embedded broker refused a client", "client_id", device.ClientID, "remote", cl.Net.Remote, "error",
+			err)
 		return false
 	}
 	answer, err := b.admit(context.Background(), device, string(pk.Connect.Password))
 	if err != nil {
-		b.log.Info("embedded broker refused a client", "client_id", device.ClientID, "remote", cl.Net.Remote, "error", err)
+		b.log.Info("embedded broker refused a client", "client_id", device.ClientID, "remote", cl.Net.Remote, "error",
+			err)
 		return false
 	}
 	if will := pk.Connect.WillTopic; pk.Connect.WillFlag {
 		if isReserved(will) || !answer.Allows(device, access.Publish, will, b.acl) {
-			b.log.Info("embedded broker refused a client's will", "client_id", device.ClientID, "topic", will, "remote", cl.Net.Remote)
+			b.log.Info("embedded broker refused a client's will", "client_id", device.ClientID, "topic", will, "remote",
+				cl.Net.Remote)
 			b.metrics.refused.Inc()
 			return false
 		}
 	}
 	cl.Properties.Props.TopicAliasMaximum = 0 // mochi remembers the topics of aliases without a bound
-	cl.Properties.Will.WillDelayInterval = 0  // sessions end with their connection, and so do delays (MQTT 5, section 3.1.3.2.2)
+	// sessions end with their connection, and so do delays (MQTT 5, section 3.1.3.2.2)
+	cl.Properties.Will.WillDelayInterval = 0
 	if conn, ok := cl.Net.Conn.(*trackedConn); ok {
 		conn.clientID.Store(&device.ClientID)
 		conn.login(answer, func() { b.expire(cl) })
@@ -117,7 +123,8 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 	}
 	if err := checkProperties(pk.Properties); err != nil {
 		h.broker.metrics.dropped.WithLabelValues(dropBadString).Inc()
-		h.broker.log.Info("embedded broker disconnects a client", "client_id", cl.ID, "remote", cl.Net.Remote, "error", err)
+		h.broker.log.Info("embedded broker disconnects a client", "client_id", cl.ID, "remote", cl.Net.Remote, "error",
+			err)
 		_ = h.broker.server.DisconnectClient(cl, packets.ErrMalformedPacket)
 		return pk, packets.ErrRejectPacket
 	}
@@ -142,7 +149,8 @@ func (h *hook) retainedFull(cl *mochi.Client, name string) {
 	b := h.broker
 	b.metrics.dropped.WithLabelValues(dropRetained).Inc()
 	if silent, ok := b.logged.Allow(time.Now()); ok {
-		b.log.Warn("embedded broker does not retain a message: retained messages take as much as they may", "client_id", cl.ID, "topic", name,
+		b.log.Warn("embedded broker does not retain a message: retained messages take as much as they may", "client_id",
+			cl.ID, "topic", name,
 			"max_bytes", maxRetained, "suppressed", silent)
 	}
 }
@@ -159,7 +167,8 @@ func (h *hook) OnRetainedExpired(name string) {
 func (h *hook) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	if !withinFilters(cl, pk.Filters) {
 		if conn, ok := cl.Net.Conn.(*trackedConn); ok {
-			conn.listener.ended(conn, closedSubscriptions, fmt.Errorf("a client may have %d subscriptions, of %d bytes in all", maxFilters, maxFilterBytes))
+			conn.listener.ended(conn, closedSubscriptions,
+				fmt.Errorf("a client may have %d subscriptions, of %d bytes in all", maxFilters, maxFilterBytes))
 		}
 		_ = h.broker.server.DisconnectClient(cl, packets.ErrQuotaExceeded)
 		pk.Filters = nil

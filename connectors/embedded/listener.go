@@ -41,7 +41,8 @@ func newBoundedListener(l net.Listener, limit int, log *slog.Logger, metrics *Me
 func (l *boundedListener) ended(c *trackedConn, reason string, err error) {
 	l.metrics.closed.WithLabelValues(reason).Inc()
 	if silent, ok := l.logged.Allow(time.Now()); ok {
-		l.log.Warn("embedded broker closed a connection", "reason", reason, "error", err, "client_id", c.name(), "remote", c.RemoteAddr(), "suppressed", silent)
+		l.log.Warn("embedded broker closed a connection", "reason", reason, "error", err, "client_id", c.name(),
+			"remote", c.RemoteAddr(), "suppressed", silent)
 	}
 }
 

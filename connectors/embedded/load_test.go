@@ -75,7 +75,9 @@ func TestNoDeadlock(t *testing.T) {
 	}
 	wg.Wait()
 	for i, d := range subscribers {
-		gatewaytest.Eventually(t, fmt.Sprintf("all messages at subscriber %d", i), func() bool { return d.n.Load() == int64(publishers*each) })
+		gatewaytest.Eventually(t, fmt.Sprintf("all messages at subscriber %d", i), func() bool {
+			return d.n.Load() == int64(publishers*each)
+		})
 		if d.lost.Load() != 0 {
 			t.Errorf("subscriber %d lost its session", i)
 		}

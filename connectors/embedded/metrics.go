@@ -47,10 +47,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "exgate_embedded_delivered_total", Help: "Messages that the embedded broker delivered to devices.",
 		}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exgate_embedded_dropped_total", Help: "Messages that the embedded broker did not deliver, by reason.",
+			Name: "exgate_embedded_dropped_total",
+			Help: "Messages that the embedded broker did not deliver, by reason.",
 		}, []string{"reason"}),
 		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exgate_embedded_closed_total", Help: "Connections of network clients that the embedded broker cut off, by reason.",
+			Name: "exgate_embedded_closed_total",
+			Help: "Connections of network clients that the embedded broker cut off, by reason.",
 		}, []string{"reason"}),
 	}
 	if reg != nil {

@@ -24,7 +24,8 @@ func client(t *testing.T, b *embedded.Broker, program string, args ...string) (s
 	host, port, _ := net.SplitHostPort(b.Addr().String())
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, mosquitto.Program(t, program), append([]string{"-h", host, "-p", port}, args...)...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, mosquitto.Program(t, program),
+		append([]string{"-h", host, "-p", port}, args...)...).CombinedOutput()
 	return string(out), err
 }
 
@@ -35,7 +36,8 @@ func TestNetworkClients(t *testing.T) {
 	connectortest.Subscribe(t, s, "up/#", 2)
 	for _, version := range []string{"311", "5"} {
 		for _, qos := range []string{"0", "1", "2"} {
-			if out, err := client(t, b, "mosquitto_pub", "-V", version, "-q", qos, "-t", "up/x", "-m", version+qos, "-i", "pub"); err != nil {
+			if out, err := client(t, b, "mosquitto_pub", "-V", version, "-q", qos, "-t", "up/x", "-m", version+qos,
+				"-i", "pub"); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
 			if m := d.Next(t); string(m.Payload) != version+qos || m.From != "pub" || m.QoS != qos[0]-'0' {
@@ -71,7 +73,8 @@ func TestWill(t *testing.T) {
 	a := &rules{denied: "secret/topic"}
 	b := start(t, embedded.Config{Bind: "127.0.0.1:0", ACL: a})
 	for _, topic := range []string{"secret/topic", "$SYS/x"} {
-		if out, err := client(t, b, "mosquitto_pub", "-V", "5", "-t", "t", "-m", "x", "--will-topic", topic, "--will-payload", "w"); err == nil {
+		if out, err := client(t, b, "mosquitto_pub", "-V", "5", "-t", "t", "-m", "x", "--will-topic", topic,
+			"--will-payload", "w"); err == nil {
 			t.Fatalf("a will for %s was accepted: %s", topic, out)
 		}
 	}
@@ -178,7 +181,10 @@ func TestDeniedDelivery(t *testing.T) {
 // TestHostileConnections wants garbage, silence and too many connections to be cut off.
 func TestHostileConnections(t *testing.T) {
 	b := start(t, embedded.Config{Bind: "127.0.0.1:0", MaxClients: 2})
-	for _, bytes := range []string{"GET / HTTP/1.1\r\n\r\n", "\x10\xff\xff\xff\x7f", "\x30\x05\x00\x01tx", "\x10\x0c\x00\x04MQTT\x09\x02\x00\x3c\x00\x00"} {
+	for _, bytes := range []string{
+		"GET / HTTP/1.1\r\n\r\n", "\x10\xff\xff\xff\x7f", "\x30\x05\x00\x01tx",
+		"\x10\x0c\x00\x04MQTT\x09\x02\x00\x3c\x00\x00",
+	} {
 		conn, err := net.Dial("tcp", b.Addr().String())
 		if err != nil {
 			t.Fatal(err)

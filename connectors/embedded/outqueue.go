@@ -10,11 +10,12 @@ import (
 // Bounds of what waits for network clients that read slowly, in bytes. mochi's own queue counts messages only; it is
 // emptied at once into these.
 const (
-	maxClientQueue = 8 << 20  // beyond it the client is cut off: a packet of it cannot be left out
-	softQueue      = 4 << 20  // beyond it messages for the client are dropped
-	maxAllQueues   = 64 << 20 // of all clients together; beyond it messages for those with more than fairQueue are dropped
-	fairQueue      = 64 << 10
-	writePiece     = 64 << 10 // of one write
+	maxClientQueue = 8 << 20 // beyond it the client is cut off: a packet of it cannot be left out
+	softQueue      = 4 << 20 // beyond it messages for the client are dropped
+	// of all clients together; beyond it messages for those with more than fairQueue are dropped
+	maxAllQueues = 64 << 20
+	fairQueue    = 64 << 10
+	writePiece   = 64 << 10 // of one write
 )
 
 // flushTimeout is how long the last bytes for a client may take when its connection is closed.

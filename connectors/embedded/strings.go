@@ -11,7 +11,8 @@ import (
 
 // checkLogin checks the strings that devices and network clients log in with.
 func checkLogin(device gateway.Device, password string) error {
-	return errors.Join(topic.CheckClientID(device.ClientID), topic.CheckString("username", device.Username), topic.CheckBinary("password", password))
+	return errors.Join(topic.CheckClientID(device.ClientID), topic.CheckString("username", device.Username),
+		topic.CheckBinary("password", password))
 }
 
 // checkConnect checks the strings of a network client's CONNECT. mochi itself refuses invalid UTF-8 and NUL.
@@ -30,7 +31,8 @@ func checkProperties(p packets.Properties) error {
 		err = errors.Join(err, topic.CheckName(p.ResponseTopic))
 	}
 	for _, user := range p.User {
-		err = errors.Join(err, topic.CheckString("user property", user.Key), topic.CheckString("user property", user.Val))
+		err = errors.Join(err, topic.CheckString("user property", user.Key),
+			topic.CheckString("user property", user.Val))
 	}
 	return err
 }

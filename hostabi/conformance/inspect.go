@@ -31,7 +31,8 @@ type Facts struct {
 func Inspect(ctx context.Context, module []byte) (f Facts, problem, err error) {
 	sum := sha256.Sum256(module)
 	f = Facts{Bytes: len(module), SHA256: hex.EncodeToString(sum[:])}
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter()) // nothing is run: it is the faster one to make
+	// nothing is run: it is the faster one to make
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
 	defer func() { _ = r.Close(ctx) }()
 	code, err := hostabi.Outline(ctx, r, module)
 	if err != nil {

@@ -19,7 +19,8 @@ func TestInspectTellsWhatAModuleIs(t *testing.T) {
 	if err != nil || problem != nil {
 		t.Fatal(err, problem)
 	}
-	if f.Bytes != len(module) || len(f.SHA256) != 64 || f.MemoryPages == 0 || f.MaxPages != nil || f.WASI != nil || f.Foreign != nil {
+	if f.Bytes != len(module) || len(f.SHA256) != 64 || f.MemoryPages == 0 || f.MaxPages != nil || f.WASI != nil ||
+		f.Foreign != nil {
 		t.Errorf("%+v", f)
 	}
 	if want := []string{"close", "publish", "send"}; !slices.Equal(f.Imports, want) {

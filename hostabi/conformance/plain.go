@@ -27,7 +27,10 @@ func NewPlain(ctx context.Context, module []byte, memoryPages uint32) (*Plain, e
 	if memoryPages == 0 {
 		memoryPages = 256
 	}
-	p := &Plain{runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithMemoryLimitPages(memoryPages).WithCloseOnContextDone(true))}
+	p := &Plain{
+		runtime: wazero.NewRuntimeWithConfig(ctx,
+			wazero.NewRuntimeConfig().WithMemoryLimitPages(memoryPages).WithCloseOnContextDone(true)),
+	}
 	if err := p.compile(ctx, module); err != nil {
 		return nil, errors.Join(err, p.Close(ctx))
 	}
@@ -79,7 +82,8 @@ type plainGuest struct {
 
 func (g *plainGuest) begin(config []byte) error {
 	if fits, err := g.room(eventBytes); err != nil || !fits {
-		return errors.Join(err, fmt.Errorf("%s refuses %d bytes, the size of an event", hostabi.ExportBuffer, eventBytes))
+		return errors.Join(err, fmt.Errorf("%s refuses %d bytes, the size of an event", hostabi.ExportBuffer,
+			eventBytes))
 	}
 	if fits, err := g.put(config); err != nil || !fits {
 		return errors.Join(err, errors.New("the configuration does not fit the buffer"))
@@ -101,7 +105,8 @@ func (g *plainGuest) room(n uint32) (fits bool, err error) {
 		return false, err
 	}
 	if uint64(uint32(address))+uint64(n) > uint64(g.module.Memory().Size()) {
-		return false, fmt.Errorf("%s returned %#x for %d bytes, which is outside the memory", hostabi.ExportBuffer, address, n)
+		return false, fmt.Errorf("%s returned %#x for %d bytes, which is outside the memory", hostabi.ExportBuffer,
+			address, n)
 	}
 	g.buffer, g.capacity = uint32(address), n
 	return true, nil
@@ -138,7 +143,8 @@ func (g *plainGuest) Event(kind hostabi.Kind, conn, arg int64, body []byte) (hos
 	if fits, err := g.put(body); err != nil || !fits {
 		return hostabi.ActionContinue, err
 	}
-	action, err := g.call(hostabi.ExportEvent, uint64(kind), uint64(conn), uint64(arg), uint64(g.buffer), uint64(len(body)))
+	action, err := g.call(hostabi.ExportEvent, uint64(kind), uint64(conn), uint64(arg), uint64(g.buffer),
+		uint64(len(body)))
 	return hostabi.Action(action), err
 }
 

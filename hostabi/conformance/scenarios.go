@@ -51,7 +51,8 @@ func Names() []string {
 	for _, s := range scenarios() {
 		names = append(names, s.name)
 	}
-	return append(names, "start_without_configuration", "actions_valid", "calls_own_connections", "calls_open_connections", "calls_in_closed", "fuel")
+	return append(names, "start_without_configuration", "actions_valid", "calls_own_connections",
+		"calls_open_connections", "calls_in_closed", "fuel")
 }
 
 // conclude adds the checks of what was looked for in all scenarios.

@@ -70,8 +70,10 @@ func asText(b []byte) []byte {
 func bytesLargest(t *trial) string {
 	r := newNoise()
 	fillings := [][]byte{
-		bytes.Repeat([]byte{0}, eventBytes), bytes.Repeat([]byte{0xff}, eventBytes), bytes.Repeat([]byte("a"), eventBytes),
-		bytes.Repeat([]byte("\n"), eventBytes), bytes.Repeat([]byte("{"), eventBytes), noise(r, eventBytes), asText(noise(r, eventBytes)),
+		bytes.Repeat([]byte{0}, eventBytes), bytes.Repeat([]byte{0xff}, eventBytes),
+		bytes.Repeat([]byte("a"), eventBytes),
+		bytes.Repeat([]byte("\n"), eventBytes), bytes.Repeat([]byte("{"), eventBytes), noise(r, eventBytes),
+		asText(noise(r, eventBytes)),
 	}
 	for _, b := range fillings {
 		d := t.device()

@@ -18,10 +18,15 @@ func peers(t *trial) string {
 	long := strings.Repeat("n", 4096)
 	cases := []hostabi.ConnInfo{
 		{},
-		{SocketType: 1, Peer: hostabi.Address{Host: "2001:db8::1", Port: 65535}, Local: hostabi.Address{Host: "::", Port: 1}},
+		{
+			SocketType: 1, Peer: hostabi.Address{Host: "2001:db8::1", Port: 65535},
+			Local: hostabi.Address{Host: "::", Port: 1},
+		},
 		{SocketType: 2, Peer: hostabi.Address{Host: "192.0.2.1", Port: 5683}},
 		{SocketType: 3, PeerCert: &hostabi.CertificateInfo{}},
-		{SocketType: 1, PeerCert: &hostabi.CertificateInfo{CommonName: long, DistinguishedName: "CN=" + long + ",O=\xff\xfe"}},
+		{SocketType: 1, PeerCert: &hostabi.CertificateInfo{
+			CommonName: long, DistinguishedName: "CN=" + long + ",O=\xff\xfe",
+		}},
 		{SocketType: 99, Peer: hostabi.Address{Host: long, Port: 1<<32 - 1}},
 	}
 	d := &device{t: t}
@@ -34,7 +39,9 @@ func peers(t *trial) string {
 }
 
 func closeReasons(t *trial) string {
-	reasons := []string{"", "tcp_closed", "keepalive_timeout", "a_reason_that_comes_later", "\xff\xfe\x00", strings.Repeat("r", 4096)}
+	reasons := []string{
+		"", "tcp_closed", "keepalive_timeout", "a_reason_that_comes_later", "\xff\xfe\x00", strings.Repeat("r", 4096),
+	}
 	for _, reason := range reasons {
 		d := t.device()
 		d.bytes(t.run.options.Samples[0])
@@ -94,7 +101,8 @@ func kindsUnknown(t *trial) string {
 	for _, kind := range []hostabi.Kind{7, 99, 1 << 31, 1<<32 - 1} {
 		for _, body := range [][]byte{nil, []byte("text"), {0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f}} {
 			if action := d.event(kind, -1, body); action != hostabi.ActionContinue {
-				t.failf("the guest returned action %d for an event of kind %d, which it cannot know: it must return 0", int32(action), uint32(kind))
+				t.failf("the guest returned action %d for an event of kind %d, which it cannot know: it must return 0",
+					int32(action), uint32(kind))
 			}
 		}
 	}

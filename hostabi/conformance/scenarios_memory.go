@@ -25,7 +25,8 @@ func (t *trial) steady(round func()) string {
 		}
 		size = now
 	}
-	t.failf("the memory grew in each of %d rounds and is at %d KiB: something of each is kept", steadyRounds+1, size>>10)
+	t.failf("the memory grew in each of %d rounds and is at %d KiB: something of each is kept", steadyRounds+1,
+		size>>10)
 	return ""
 }
 

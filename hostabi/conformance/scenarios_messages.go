@@ -53,8 +53,9 @@ func messagesLargest(t *trial) string {
 	t.messages(hostabi.AppendMessage(nil, hostabi.Message{Topic: strings.Repeat("t", room)}))
 	t.messages(hostabi.AppendMessage(nil, hostabi.Message{Topic: "t", Payload: bytes.Repeat([]byte{0xff}, room)}))
 	t.messages(hostabi.AppendMessage(nil, hostabi.Message{
-		Node: strings.Repeat("n", room/4), ID: strings.Repeat("i", room/4), From: strings.Repeat("f", room/4), Topic: "t",
-		QoS: 1<<32 - 1, Timestamp: 1<<64 - 1,
+		Node: strings.Repeat("n", room/4), ID: strings.Repeat("i", room/4), From: strings.Repeat("f", room/4),
+		Topic: "t",
+		QoS:   1<<32 - 1, Timestamp: 1<<64 - 1,
 	}))
 	return "messages whose topic, payload or other fields fill the largest event were taken"
 }
@@ -69,7 +70,9 @@ func messagesOverLimit(t *trial) string {
 
 func messagesNotUTF8(t *trial) string {
 	const text = "\xff\xfe\x00\xed\xa0\x80\xf4\x90\x80\x80\n\r\""
-	t.messages(hostabi.AppendMessage(nil, hostabi.Message{Node: text, ID: text, From: text, Topic: text, Payload: []byte(text)}))
+	t.messages(hostabi.AppendMessage(nil, hostabi.Message{
+		Node: text, ID: text, From: text, Topic: text, Payload: []byte(text),
+	}))
 	return "text that is not UTF-8 was taken"
 }
 

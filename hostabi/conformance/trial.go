@@ -127,7 +127,9 @@ func (d *device) event(kind hostabi.Kind, arg int64, body []byte) hostabi.Action
 	if !d.ready() {
 		return hostabi.ActionContinue
 	}
-	action := d.t.deliver(happening{kind, arg, len(body)}, func() (hostabi.Action, error) { return d.t.guest.Event(kind, d.id, arg, body) })
+	action := d.t.deliver(happening{kind, arg, len(body)}, func() (hostabi.Action, error) {
+		return d.t.guest.Event(kind, d.id, arg, body)
+	})
 	d.after(action)
 	return action
 }

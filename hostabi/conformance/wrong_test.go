@@ -40,7 +40,8 @@ func TestWrongGuestsAreFoundOut(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.check+"/"+c.wrong, func(t *testing.T) {
 			t.Parallel()
-			only := []string{c.check, "bytes_samples", "results_refused"} // what is looked for in all scenarios needs a few
+			// what is looked for in all scenarios needs a few
+			only := []string{c.check, "bytes_samples", "results_refused"}
 			r := report(t, "testdata/wrong.wasm", conformance.Options{Config: []byte(c.wrong), Only: only})
 			for _, check := range r.Checks {
 				if check.Name == c.check && check.Verdict == c.verdict {

@@ -56,7 +56,8 @@ func TryLoad(t testing.TB, module []byte, cfg Config) (*Guest, int32) {
 		cfg.MemoryPages = memoryPages
 	}
 	ctx := context.Background()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithMemoryLimitPages(cfg.MemoryPages).WithCompilationCache(compiled))
+	r := wazero.NewRuntimeWithConfig(ctx,
+		wazero.NewRuntimeConfig().WithMemoryLimitPages(cfg.MemoryPages).WithCompilationCache(compiled))
 	t.Cleanup(func() { must(t, r.Close(ctx)) })
 	must(t, hostabi.Instantiate(ctx, r))
 	wasi_snapshot_preview1.MustInstantiate(ctx, r)

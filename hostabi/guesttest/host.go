@@ -63,7 +63,8 @@ func (h *Host) Authenticate(conn, token int64, request []byte) hostabi.Code {
 	if err != nil {
 		return h.note("authenticate", "%d token=%d %v", conn, token, err)
 	}
-	return h.note("authenticate", "%d token=%d proto=%q/%q clientid=%q username=%q mountpoint=%q password=%q", conn, token,
+	return h.note("authenticate", "%d token=%d proto=%q/%q clientid=%q username=%q mountpoint=%q password=%q", conn,
+		token,
 		a.ProtoName, a.ProtoVersion, a.ClientID, a.Username, a.Mountpoint, a.Password)
 }
 

@@ -68,7 +68,8 @@ func TestReadArgument(t *testing.T) {
 		got, err := ReadArgument(path, 100_000)
 		must(t, read.Close()) // ends a write that nobody waits for
 		<-done
-		if test.want == "" && (err != nil || len(got) != test.size) || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+		if test.want == "" && (err != nil || len(got) != test.size) ||
+			test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("%d bytes: %d, %v", test.size, len(got), err)
 		}
 	}
@@ -115,7 +116,8 @@ func TestNotRegular(t *testing.T) {
 		at("dangling"): {"no such file", fs.ErrNotExist},
 	} {
 		_, err := Read(path, 1<<20)
-		if !errors.Is(err, want.is) || !strings.Contains(err.Error(), want.text) || !strings.Contains(err.Error(), path) {
+		if !errors.Is(err, want.is) || !strings.Contains(err.Error(), want.text) ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -149,7 +151,8 @@ func TestSwappedForPipe(t *testing.T) {
 		}
 	})
 	for range 3000 {
-		if b, err := Read(path, 100); err == nil && string(b) != "content" || err != nil && !errors.Is(err, ErrNotRegular) {
+		if b, err := Read(path, 100); err == nil && string(b) != "content" ||
+			err != nil && !errors.Is(err, ErrNotRegular) {
 			t.Errorf("%q, %v", b, err)
 		}
 	}

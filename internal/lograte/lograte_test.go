@@ -25,7 +25,8 @@ func TestLimiter(t *testing.T) {
 			{10 * interval, 1, true},
 		} {
 			if suppressed, ok := l.Allow(start.Add(c.at)); suppressed != c.suppressed || ok != c.ok {
-				t.Errorf("interval %v, after %v: got %d suppressed, %v; want %d, %v", interval, c.at, suppressed, ok, c.suppressed, c.ok)
+				t.Errorf("interval %v, after %v: got %d suppressed, %v; want %d, %v", interval, c.at, suppressed, ok,
+					c.suppressed, c.ok)
 			}
 		}
 	}

@@ -30,7 +30,8 @@ func Outline(wasm []byte, o Options) ([]byte, error) {
 	for i := range m.checked {
 		if s := &m.checked[i]; s.id == sectionCode {
 			n := len(m.functions)
-			s.data = append(binary.AppendUvarint(nil, uint64(n)), bytes.Repeat([]byte{3, 0, opUnreachable, opEnd}, n)...)
+			s.data = append(binary.AppendUvarint(nil, uint64(n)),
+				bytes.Repeat([]byte{3, 0, opUnreachable, opEnd}, n)...)
 		}
 	}
 	return m.appendChecked(), nil
@@ -106,7 +107,8 @@ func Kind(wasm []byte) error {
 	case len(wasm) < len(header) && bytes.HasPrefix(header, wasm):
 		return fmt.Errorf("not a WebAssembly module: the file ends after %d bytes", len(wasm))
 	case bytes.HasPrefix(wasm, header[:4]):
-		return fmt.Errorf("not a WebAssembly module of version 1: the version is %#x", wasm[4:min(len(wasm), len(header))])
+		return fmt.Errorf("not a WebAssembly module of version 1: the version is %#x",
+			wasm[4:min(len(wasm), len(header))])
 	case isText(wasm):
 		return fmt.Errorf("%w; it is WebAssembly text: compile it, as with wat2wasm", ErrNoModule)
 	}

@@ -42,7 +42,8 @@ func TestKind(t *testing.T) {
 func TestCheckLeavesCustomSectionsOut(t *testing.T) {
 	module := wasmtest.Guest().Bytes()
 	names := string(wasmtest.Section(nil, 0, []byte("\x04name\x01\x06\x01\x00\x03abc")))
-	with := append(append([]byte(nil), module...), names+string(wasmtest.Section(nil, 0, []byte("\x0b.debug_info\xff\xff")))...)
+	with := append(append([]byte(nil), module...), names+
+		string(wasmtest.Section(nil, 0, []byte("\x0b.debug_info\xff\xff")))...)
 	if got, err := Check(with, Options{}); err != nil || string(got) != string(module)+names {
 		t.Errorf("%x, %v; want %x%x", got, err, module, names)
 	}
@@ -50,7 +51,9 @@ func TestCheckLeavesCustomSectionsOut(t *testing.T) {
 
 func TestOutline(t *testing.T) {
 	module := wasmtest.Module{Pages: 1, Funcs: []wasmtest.Func{
-		{Export: "f", Code: []byte{0x0b}}, {Export: "g", Params: []byte{wasmtest.I32}, Code: []byte{0x20, 0, 0x1a, 0x0b}},
+		{Export: "f", Code: []byte{0x0b}}, {
+			Export: "g", Params: []byte{wasmtest.I32}, Code: []byte{0x20, 0, 0x1a, 0x0b},
+		},
 	}}.Bytes()
 	want := wasmtest.Module{Pages: 1, Funcs: []wasmtest.Func{
 		{Export: "f", Code: []byte{0, 0x0b}}, {Export: "g", Params: []byte{wasmtest.I32}, Code: []byte{0, 0x0b}},
@@ -86,13 +89,14 @@ func bombs() map[string][]byte {
 		"a body":           one + section(10, "\x01"+many),
 		"groups of locals": one + body(many),
 		"locals":           one + body("\x01"+many+"\x7f\x0b"),
-		"locals in groups": one + body("\x03\xff\xff\xff\xff\x07\x7f\xff\xff\xff\xff\x07\x7f\xff\xff\xff\xff\x07\x7f\x0b"),
-		"branch targets":   one + body("\x00\x0e"+many+"\x0b"),
-		"types of select":  one + body("\x00\x1c"+many+"\x0b"),
-		"data segments":    section(11, many),
-		"data":             section(5, "\x01\x00\x01") + section(11, "\x01\x00\x41\x00\x0b"+many),
-		"a section":        "\x01" + many,
-		"names":            "\x00\x0b\x04name\x01" + many,
+		"locals in groups": one +
+			body("\x03\xff\xff\xff\xff\x07\x7f\xff\xff\xff\xff\x07\x7f\xff\xff\xff\xff\x07\x7f\x0b"),
+		"branch targets":  one + body("\x00\x0e"+many+"\x0b"),
+		"types of select": one + body("\x00\x1c"+many+"\x0b"),
+		"data segments":   section(11, many),
+		"data":            section(5, "\x01\x00\x01") + section(11, "\x01\x00\x41\x00\x0b"+many),
+		"a section":       "\x01" + many,
+		"names":           "\x00\x0b\x04name\x01" + many,
 	}
 	bytes := make(map[string][]byte)
 	for name, b := range all {
@@ -120,7 +124,8 @@ func TestCheckRefusesBombs(t *testing.T) {
 // work for the compiler.
 func TestBranchTargets(t *testing.T) {
 	table := func(targets int) string { // with the default
-		return "\x02\x40\x41\x00\x0e" + string(wasmtest.Unsigned(uint64(targets-1))) + strings.Repeat("\x00", targets) + "\x0b"
+		return "\x02\x40\x41\x00\x0e" + string(wasmtest.Unsigned(uint64(targets-1))) + strings.Repeat("\x00", targets) +
+			"\x0b"
 	}
 	module := func(functions int, code string) []byte {
 		code = "\x00" + code + "\x0b"
@@ -135,21 +140,30 @@ func TestBranchTargets(t *testing.T) {
 		code      string
 		want      string
 	}{
-		"a table":             {1, table(maxBranchTargets + 1), ""},
-		"a larger table":      {1, table(maxBranchTargets + 2), "branch targets: at most"},
-		"a function":          {1, strings.Repeat(table(1<<12-1), 1<<2), ""},
-		"a larger function":   {1, strings.Repeat(table(1<<12-1), 1<<2) + table(1), "branch targets in one function"},
-		"branches":            {1, strings.Repeat("\x0c\x00", maxFunctionBranches), ""},
-		"more branches":       {1, strings.Repeat("\x0c\x00", maxFunctionBranches) + "\x41\x00\x0d\x00", "branches and branch targets in one function"},
-		"returns":             {1, strings.Repeat("\x0f", maxFunctionBranches+1), "branches and branch targets in one function"},
-		"conditions":          {1, strings.Repeat("\x41\x00\x04\x40\x05\x0b", maxFunctionBranches/2+1), "branches and branch targets in one function"},
+		"a table":           {1, table(maxBranchTargets + 1), ""},
+		"a larger table":    {1, table(maxBranchTargets + 2), "branch targets: at most"},
+		"a function":        {1, strings.Repeat(table(1<<12-1), 1<<2), ""},
+		"a larger function": {1, strings.Repeat(table(1<<12-1), 1<<2) + table(1), "branch targets in one function"},
+		"branches":          {1, strings.Repeat("\x0c\x00", maxFunctionBranches), ""},
+		"more branches": {
+			1, strings.Repeat("\x0c\x00", maxFunctionBranches) + "\x41\x00\x0d\x00",
+			"branches and branch targets in one function",
+		},
+		"returns": {
+			1, strings.Repeat("\x0f", maxFunctionBranches+1), "branches and branch targets in one function",
+		},
+		"conditions": {
+			1, strings.Repeat("\x41\x00\x04\x40\x05\x0b", maxFunctionBranches/2+1),
+			"branches and branch targets in one function",
+		},
 		"functions":           {maxAllBranchTargets / 1000, table(1000), ""},
 		"one function beyond": {maxAllBranchTargets/1000 + 1, table(1000), "branch targets in all functions"},
 	} {
 		bomb := module(test.functions, test.code)
 		_, metered := Rewrite(bomb, options)
 		for _, err := range []error{checkError(bomb), metered} {
-			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			if test.want == "" && err != nil ||
+				test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("%s: %v, want %q", name, err, test.want)
 			}
 		}

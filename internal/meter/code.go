@@ -40,7 +40,8 @@ func (m *module) code(r *reader) {
 	if m.checking {
 		return
 	}
-	m.body[sectionCode].data = append(binary.AppendUvarint(nil, uint64(n+len(m.dispatch.types))), m.dispatch.bodies(m, out)...)
+	m.body[sectionCode].data = append(binary.AppendUvarint(nil, uint64(n+len(m.dispatch.types))),
+		m.dispatch.bodies(m, out)...)
 }
 
 // function rewrites one body.

@@ -21,12 +21,17 @@ func tabled(at uint32, elements []uint64) wasmtest.Module {
 		{[]byte{i32}, []byte{i32, i32}, []byte{0x20, 0, 0x41, 7, 0x0b}},
 	}
 	for i := range shapes {
-		m.Funcs = append(m.Funcs, wasmtest.Func{Export: "call" + string(rune('0'+i)), Params: []byte{i64, i32}, Results: []byte{i64}, Code: callCode(i)})
+		m.Funcs = append(m.Funcs, wasmtest.Func{
+			Export: "call" + string(rune('0'+i)), Params: []byte{i64, i32}, Results: []byte{i64}, Code: callCode(i),
+		})
 	}
 	for _, s := range shapes {
 		m.Funcs = append(m.Funcs, wasmtest.Func{Params: s.params, Results: s.results, Code: s.code})
 	}
-	m.Funcs = append(m.Funcs, wasmtest.Func{Params: []byte{i32}, Results: []byte{i32}, Code: []byte{0x20, 0, 0x41, 9, 0x73, 0x0b}}) // as type 0
+	// as type 0
+	m.Funcs = append(m.Funcs, wasmtest.Func{
+		Params: []byte{i32}, Results: []byte{i32}, Code: []byte{0x20, 0, 0x41, 9, 0x73, 0x0b},
+	})
 	return m
 }
 

@@ -17,7 +17,8 @@ func seeds(f *testing.F) {
 	f.Add(wasmtest.Guest().Bytes())
 	f.Add(one(0x41, 0, 0x41, 7, 0x20, 0, 0xfc, 11, 0, 0x20, 0, 0x0b))
 	f.Add(one(0x20, 0, 0x40, 0, 0x0b))
-	f.Add(one(0x03, 0x40, 0x20, 0, 0x0d, 0, 0x0b, 0xfd, 0x0c, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0xfd, 0x1b, 0, 0x0b))
+	f.Add(one(0x03, 0x40, 0x20, 0, 0x0d, 0, 0x0b, 0xfd, 0x0c, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+		0xfd, 0x1b, 0, 0x0b))
 }
 
 // FuzzRewriteIsBounded: no input panics or makes the reading reserve much more than its own size.
@@ -38,7 +39,8 @@ func FuzzRewriteIsBounded(f *testing.F) {
 func FuzzRewriteKeepsValidity(f *testing.F) {
 	seeds(f)
 	ctx := context.Background()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithMemoryLimitPages(options.MemoryPages))
+	r := wazero.NewRuntimeWithConfig(ctx,
+		wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithMemoryLimitPages(options.MemoryPages))
 	f.Fuzz(func(t *testing.T, wasm []byte) {
 		metered, err := Rewrite(wasm, options)
 		if err != nil {

@@ -50,7 +50,9 @@ type bounds struct {
 }
 
 var (
-	meteredBounds = bounds{functionBytes: maxFunctionBytes, locals: maxLocals, localBlocks: maxLocalBlocks, nesting: maxNesting}
+	meteredBounds = bounds{
+		functionBytes: maxFunctionBytes, locals: maxLocals, localBlocks: maxLocalBlocks, nesting: maxNesting,
+	}
 	// checkedBounds has what engines of browsers take as the most (7,654,321 bytes, 50,000 locals).
 	checkedBounds = bounds{functionBytes: 8 << 20, locals: 50_000, localBlocks: 16 << 20, nesting: maxNesting}
 )

@@ -136,7 +136,10 @@ func TestStartRunsOnlyWhenCalled(t *testing.T) {
 // A module cannot name what the rewriting adds.
 func TestNothingReachesTheFuel(t *testing.T) {
 	with := func(globals []byte, code ...byte) []byte {
-		return wasmtest.Module{Pages: 1, Globals: globals, Funcs: []wasmtest.Func{{Export: "f", Results: []byte{wasmtest.I64}, Code: code}}}.Bytes()
+		return wasmtest.Module{Pages: 1, Globals: globals, Funcs: []wasmtest.Func{{
+			Export:  "f",
+			Results: []byte{wasmtest.I64}, Code: code,
+		}}}.Bytes()
 	}
 	none, two := []byte(nil), []byte{2, wasmtest.I64, 1, 0x42, 0, 0x0b, wasmtest.I64, 1, 0x42, 0, 0x0b}
 	for _, c := range []struct {
@@ -148,15 +151,22 @@ func TestNothingReachesTheFuel(t *testing.T) {
 		{"global.get behind others", with(two, 0x23, 2, 0x0b), "global 2 of 2"},
 		{"global.set", with(two, 0x42, 0, 0x24, 3, 0x42, 0, 0x0b), "global 3 of 2"},
 		{"a padded index", with(two, 0x23, 0x82, 0x80, 0x00, 0x0b), "global 2 of 2"},
-		{"a constant", with([]byte{1, wasmtest.I64, 1, 0x23, 1, 0x0b}, 0x42, 0, 0x0b), "instruction 0x23 in a constant"},
+		{
+			"a constant", with([]byte{1, wasmtest.I64, 1, 0x23, 1, 0x0b}, 0x42, 0, 0x0b),
+			"instruction 0x23 in a constant",
+		},
 		{"the added local", with(none, 0x20, 0, 0x1a, 0x42, 0, 0x0b), "local 0 of 0"},
 	} {
 		if _, err := Rewrite(c.module, options); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
-	export := wasmtest.Module{Pages: 1, Funcs: []wasmtest.Func{{Code: []byte{0x0b}}}, Exports: append(wasmtest.Name(nil, "g"), 3, 0), Extra: 1}
-	if _, err := Rewrite(export.Bytes(), options); err == nil || !strings.Contains(err.Error(), `export "g" is global 0 of 0`) {
+	export := wasmtest.Module{
+		Pages: 1, Funcs: []wasmtest.Func{{Code: []byte{0x0b}}}, Exports: append(wasmtest.Name(nil, "g"), 3, 0),
+		Extra: 1,
+	}
+	if _, err := Rewrite(export.Bytes(), options); err == nil ||
+		!strings.Contains(err.Error(), `export "g" is global 0 of 0`) {
 		t.Error(err)
 	}
 }
@@ -173,12 +183,19 @@ func TestMalformedModules(t *testing.T) {
 		{"a number too long", section(head, 1, []byte{0x80, 0x80, 0x80, 0x80, 0x80, 0x00}), "malformed 32-bit number"},
 		{"a number too large", section(head, 1, []byte{0xff, 0xff, 0xff, 0xff, 0x1f}), "malformed 32-bit number"},
 		{"bytes too many", section(head, 1, []byte{0, 0}), "1 bytes too many"},
-		{"sections out of order", section(section(head, 3, []byte{0}), 1, []byte{0}), "the type section comes twice or too late"},
+		{
+			"sections out of order", section(section(head, 3, []byte{0}), 1, []byte{0}),
+			"the type section comes twice or too late",
+		},
 		{"a section twice", section(section(head, 1, []byte{0}), 1, []byte{0}), "comes twice"},
 		{"an unknown section", section(head, 13, []byte{0}), "section 13 is not one of WebAssembly 2.0"},
 		{"a section too long", append(head, 1, 100), "100 bytes announced, 0 left"},
-		{"no code", section(section(head, 1, []byte{1, 0x60, 0, 0}), 3, []byte{1, 0}), "1 functions and no code section"},
-		{"an imported memory", section(head, 2, append(wasmtest.Name(wasmtest.Name([]byte{1}, "env"), "memory"), 2, 0, 1)), "only functions are provided"},
+		{
+			"no code", section(section(head, 1, []byte{1, 0x60, 0, 0}), 3, []byte{1, 0}),
+			"1 functions and no code section",
+		},
+		{"an imported memory", section(head, 2, append(wasmtest.Name(wasmtest.Name([]byte{1}, "env"), "memory"), 2, 0,
+			1)), "only functions are provided"},
 		{"a shared memory", section(head, 5, []byte{1, 3, 1, 2}), "shared or 64-bit limits"},
 		{"two memories", section(head, 5, []byte{2, 0, 1, 0, 1}), "2 memories: at most 1"},
 		{"a tail call", one(0x20, 0, 0x12, 0, 0x0b), "instruction 0x12 is not one of WebAssembly 2.0"},
@@ -231,7 +248,8 @@ func TestFunctionNamesStay(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "spinner") {
 		t.Errorf("got %v", err)
 	}
-	huge := wasmtest.Section(one(0x00, 0x0b), 0, wasmtest.Section(wasmtest.Name(nil, "name"), 1, []byte{0xff, 0xff, 0xff, 0xff, 0x0f}))
+	huge := wasmtest.Section(one(0x00, 0x0b), 0, wasmtest.Section(wasmtest.Name(nil, "name"), 1,
+		[]byte{0xff, 0xff, 0xff, 0xff, 0x0f}))
 	_, _, err = run(t, huge).spend(100, "f", 0)
 	if err == nil || !strings.Contains(err.Error(), "unreachable") {
 		t.Errorf("got %v", err)

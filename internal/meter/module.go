@@ -29,7 +29,8 @@ var sectionOrder = [...]byte{
 }
 
 var sectionNames = [sections]string{
-	"custom", "type", "import", "function", "table", "memory", "global", "export", "start", "element", "code", "data", "data count",
+	"custom", "type", "import", "function", "table", "memory", "global", "export", "start", "element", "code", "data",
+	"data count",
 }
 
 var header = []byte{0, 'a', 's', 'm', 1, 0, 0, 0}

@@ -43,7 +43,9 @@ func (m *module) types(r *reader) {
 		if b := r.byte(); b != functionType {
 			r.fail("type %#x is not a function type", b)
 		}
-		t := functionSignature{params: r.valueTypes("parameters", maxParams), results: r.valueTypes("results", maxResults)}
+		t := functionSignature{
+			params: r.valueTypes("parameters", maxParams), results: r.valueTypes("results", maxResults),
+		}
 		if r.err != nil {
 			return
 		}

@@ -33,13 +33,19 @@ func TestSplitTakesDataAndGlobalsOut(t *testing.T) {
 	secret := []byte("the data of the module")
 	p, err := Split(wasmtest.Module{
 		Pages: 1, Data: []wasmtest.Data{{Offset: 100, Bytes: secret}, {Offset: 7, Bytes: []byte("x")}},
-		Globals: []byte{3, wasmtest.I32, 1, 0x41, 1, 0x0b, wasmtest.I64, 0, 0x42, 2, 0x0b, wasmtest.I64, 1, 0x42, 3, 0x0b},
-		Funcs:   []wasmtest.Func{{Export: "f", Results: []byte{wasmtest.I32}, Code: append(wasmtest.Signed([]byte{0x41}, 100), 0x2d, 0, 0, 0x0b)}},
+		Globals: []byte{
+			3, wasmtest.I32, 1, 0x41, 1, 0x0b, wasmtest.I64, 0, 0x42, 2, 0x0b, wasmtest.I64, 1, 0x42, 3, 0x0b,
+		},
+		Funcs: []wasmtest.Func{
+			{Export: "f", Results: []byte{wasmtest.I32}, Code: append(wasmtest.Signed([]byte{0x41}, 100), 0x2d, 0, 0,
+				0x0b)},
+		},
 	}.Bytes(), options)
 	if err != nil || p.Whole != "" {
 		t.Fatal(err, p.Whole)
 	}
-	if bytes.Contains(p.Module, secret) || len(p.Data) != 2 || p.Data[0].Offset != 100 || !bytes.Equal(p.Data[0].Bytes, secret) {
+	if bytes.Contains(p.Module, secret) || len(p.Data) != 2 || p.Data[0].Offset != 100 ||
+		!bytes.Equal(p.Data[0].Bytes, secret) {
 		t.Errorf("the data is %v", p.Data)
 	}
 	if got := strings.Join(p.Globals, " "); got != "exgate_global_0 exgate_global_2" {
@@ -57,7 +63,10 @@ func TestSplitTakesDataAndGlobalsOut(t *testing.T) {
 // byTable calls the function at its parameter in a table, whose elements begin at so many.
 func byTable(at uint32, more ...byte) wasmtest.Module {
 	m := wasmtest.Module{Pages: 1, Table: at + 70, ElementsAt: at, Funcs: []wasmtest.Func{
-		{Export: "f", Params: []byte{wasmtest.I32}, Results: []byte{wasmtest.I32}, Code: append(more, 0x41, 5, 0x20, 0, 0x11, 1, 0, 0x0b)},
+		{
+			Export: "f", Params: []byte{wasmtest.I32}, Results: []byte{wasmtest.I32},
+			Code: append(more, 0x41, 5, 0x20, 0, 0x11, 1, 0, 0x0b),
+		},
 		{Params: []byte{wasmtest.I32}, Results: []byte{wasmtest.I32}, Code: []byte{0x20, 0, 0x41, 1, 0x6a, 0x0b}},
 		{Params: []byte{wasmtest.I32}, Results: []byte{wasmtest.I32}, Code: []byte{0x20, 0, 0x41, 2, 0x6a, 0x0b}},
 		{Code: []byte{0x0b}},
@@ -123,7 +132,8 @@ func FuzzSplit(f *testing.F) {
 	seeds(f)
 	f.Add(byTable(900).Bytes())
 	ctx := context.Background()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithMemoryLimitPages(options.MemoryPages))
+	r := wazero.NewRuntimeWithConfig(ctx,
+		wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithMemoryLimitPages(options.MemoryPages))
 	f.Fuzz(func(t *testing.T, wasm []byte) {
 		p, err := Split(wasm, options)
 		if err != nil {

@@ -110,8 +110,10 @@ func CheckMount(mount string) error {
 		return fmt.Errorf("mountpoint %.100q: must not contain '+' or '#': it is put before topics", mount)
 	}
 	first, _, _ := strings.Cut(mount, "/")
-	if first == "$" || slices.ContainsFunc(brokerWords, func(word string) bool { return strings.EqualFold(first, word) }) {
-		return fmt.Errorf("mountpoint %.100q: must not begin with %s: brokers read what follows as another topic", mount, first)
+	if first == "$" ||
+		slices.ContainsFunc(brokerWords, func(word string) bool { return strings.EqualFold(first, word) }) {
+		return fmt.Errorf("mountpoint %.100q: must not begin with %s: brokers read what follows as another topic",
+			mount, first)
 	}
 	return nil
 }

@@ -16,7 +16,10 @@ func TestCheckName(t *testing.T) {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
-	for _, bad := range []string{"", "a/+", "#", "a+b", "x\x00", "\xff", strings.Repeat("a", 65536), strings.Repeat("/", 128)} {
+	for _, bad := range []string{
+		"", "a/+", "#", "a+b", "x\x00", "\xff", strings.Repeat("a", 65536),
+		strings.Repeat("/", 128),
+	} {
 		if topic.CheckName(bad) == nil {
 			t.Errorf("%.20q passes", bad)
 		}
@@ -24,13 +27,17 @@ func TestCheckName(t *testing.T) {
 }
 
 func TestCheckFilter(t *testing.T) {
-	for _, good := range []string{"a", "+", "#", "+/+/#", "/+", "a/#", "$share/g/a", "$share/g/#", "$SHARE/g/+/x", "/"} {
+	for _, good := range []string{
+		"a", "+", "#", "+/+/#", "/+", "a/#", "$share/g/a", "$share/g/#", "$SHARE/g/+/x",
+		"/",
+	} {
 		if err := topic.CheckFilter(good); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
 	for _, bad := range []string{
-		"", "a#", "#/a", "a/#/b", "a+", "+a/b", "$share", "$share/g", "$share/g/", "$share//a", "$share/+/a", "$share/g/a#", "\x00",
+		"", "a#", "#/a", "a/#/b", "a+", "+a/b", "$share", "$share/g", "$share/g/", "$share//a", "$share/+/a",
+		"$share/g/a#", "\x00",
 		strings.Repeat("/", 128),
 	} {
 		if topic.CheckFilter(bad) == nil {
@@ -73,7 +80,10 @@ func TestMatches(t *testing.T) {
 }
 
 func TestUnshare(t *testing.T) {
-	for filter, want := range map[string]string{"a/b": "a/b", "$share/g/a/#": "a/#", "$SHARE/g/x": "x", "$SYS/x": "$SYS/x"} {
+	for filter, want := range map[string]string{
+		"a/b": "a/b", "$share/g/a/#": "a/#", "$SHARE/g/x": "x",
+		"$SYS/x": "$SYS/x",
+	} {
 		inner, shared := topic.Unshare(filter)
 		if inner != want || shared != (filter != want) {
 			t.Errorf("%q: %q, %v", filter, inner, shared)
@@ -123,7 +133,8 @@ func TestTextOfEveryRune(t *testing.T) {
 			continue
 		}
 		for what, err := range map[string]error{
-			"name": topic.CheckName(s), "filter": topic.CheckFilter(s), "client id": topic.CheckClientID(s), "received": topic.CheckReceived(s),
+			"name": topic.CheckName(s), "filter": topic.CheckFilter(s), "client id": topic.CheckClientID(s),
+			"received": topic.CheckReceived(s),
 		} {
 			if !errors.Is(err, want) {
 				t.Fatalf("%U in a %s: %v, want %v", r, what, err, want)
@@ -135,7 +146,8 @@ func TestTextOfEveryRune(t *testing.T) {
 func TestLengths(t *testing.T) {
 	long := strings.Repeat("x", topic.MaxString)
 	for what, check := range map[string]func(string) error{
-		"name": topic.CheckName, "filter": topic.CheckFilter, "client id": topic.CheckClientID, "received": topic.CheckReceived,
+		"name": topic.CheckName, "filter": topic.CheckFilter, "client id": topic.CheckClientID,
+		"received": topic.CheckReceived,
 		"string":   func(s string) error { return topic.CheckString("username", s) },
 		"password": func(s string) error { return topic.CheckBinary("password", s) },
 	} {

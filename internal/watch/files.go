@@ -69,7 +69,9 @@ func (f *Files) Look(settle time.Duration) (contents [][]byte, err error) {
 
 // look reads the files again. It returns their contents where they are others than before and have settled, and else
 // when to look again; zero: at leisure. since says since when contents that were not seen before have been the same.
-func (f *Files) look(settle time.Duration, since func(now time.Time) time.Time) (contents [][]byte, again time.Duration, err error) {
+func (f *Files) look(
+	settle time.Duration, since func(now time.Time) time.Time,
+) (contents [][]byte, again time.Duration, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.sureTheSame() {
@@ -166,7 +168,8 @@ func stampOf(path string) stamp {
 }
 
 func (s stamp) same(other stamp) bool {
-	return s.info != nil && other.info != nil && os.SameFile(s.info, other.info) && s.info.Size() == other.info.Size() &&
+	return s.info != nil && other.info != nil && os.SameFile(s.info, other.info) &&
+		s.info.Size() == other.info.Size() &&
 		s.info.ModTime().Equal(other.info.ModTime()) && s.changed.Equal(other.changed)
 }
 

@@ -69,7 +69,10 @@ func (l *looking) noisy(every, total time.Duration) []time.Duration {
 
 // Events that never end postpone a look by a second at most, whatever their pace is.
 func TestNoiseDoesNotStarve(t *testing.T) {
-	for _, every := range []time.Duration{time.Millisecond, 10 * time.Millisecond, 99 * time.Millisecond, 500 * time.Millisecond, 3 * time.Second} {
+	for _, every := range []time.Duration{
+		time.Millisecond, 10 * time.Millisecond, 99 * time.Millisecond,
+		500 * time.Millisecond, 3 * time.Second,
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := look(t, Options{Poll: time.Hour}, 0, nil)
 			time.Sleep(time.Second)
@@ -105,7 +108,8 @@ func TestPolling(t *testing.T) {
 		if len(l.looks) != 12 || l.looks[0] != quiet || l.looks[11]-l.looks[10] != 5*time.Second {
 			t.Errorf("%v", l.looks)
 		}
-		if text := l.log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "file notifications are unavailable; polling instead") {
+		if text := l.log.String(); strings.Count(text, "\n") != 1 ||
+			!strings.Contains(text, "file notifications are unavailable; polling instead") {
 			t.Error(text)
 		}
 		if l.follows < 12 {

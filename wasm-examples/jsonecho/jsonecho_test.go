@@ -125,7 +125,10 @@ func TestHostileDevicesStayWithinTheLimits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, err := range []error{h.OnSocketCreated(gateway.ConnInfo{}), h.OnReceivedBytes([]byte(input)), h.OnSocketClosed(gateway.ReasonTCPClosed)} {
+		for _, err := range []error{
+			h.OnSocketCreated(gateway.ConnInfo{}), h.OnReceivedBytes([]byte(input)),
+			h.OnSocketClosed(gateway.ReasonTCPClosed),
+		} {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -73,7 +73,8 @@ func TestSession(t *testing.T) {
 	g.Bytes(conn, "ping\r\n")
 	said(t, g, "pong\n")
 	acted(t, g.Bytes(conn, "login bob user pass word\n"), hostabi.ActionPause)
-	called(t, g, `authenticate 7 token=1 proto="line"/"1" clientid="bob" username="user" mountpoint="" password="pass word"`)
+	called(t, g,
+		`authenticate 7 token=1 proto="line"/"1" clientid="bob" username="user" mountpoint="" password="pass word"`)
 	g.Result(conn, tokenLogin, hostabi.CodeSuccess, "")
 	said(t, g, "ok\n")
 	called(t, g, "resume 7")

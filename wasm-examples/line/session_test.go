@@ -167,9 +167,11 @@ func TestHostileDevicesStayWithinTheLimits(t *testing.T) {
 	witness := dial(t, addr)
 	witness.read()
 	for _, input := range []string{
-		strings.Repeat("\n", 200_000), strings.Repeat("x", 200_000), strings.Repeat("x\n", 100_000), strings.Repeat("help\n", 10_000),
+		strings.Repeat("\n", 200_000), strings.Repeat("x", 200_000), strings.Repeat("x\n", 100_000),
+		strings.Repeat("help\n", 10_000),
 		"login m\n" + strings.Repeat("pub a b\n", 20_000), "login m\n" + strings.Repeat("x", 200_000),
-		"login m\nsub #\n" + strings.Repeat("pub1 a "+strings.Repeat("\x01", 900)+"\n", 100), strings.Repeat("login\n", 10_000),
+		"login m\nsub #\n" + strings.Repeat("pub1 a "+strings.Repeat("\x01", 900)+"\n", 100),
+		strings.Repeat("login\n", 10_000),
 	} {
 		hostile := dial(t, addr)
 		go io.Copy(io.Discard, hostile.conn)

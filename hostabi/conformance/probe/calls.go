@@ -39,7 +39,8 @@ close CONN ""
 close CONN "so be it "`)
 	name := strings.Repeat("n", 480)
 	d.sends("auth "+name+" "+name+" x\n", "", hostabi.ActionPause)
-	d.called(`authenticate CONN token=1 proto="probe"/"1" clientid="` + name + `" username="` + name + `" mountpoint="m/" password="x"`)
+	d.called(`authenticate CONN token=1 proto="probe"/"1" clientid="` + name + `" username="` + name +
+		`" mountpoint="m/" password="x"`)
 }
 
 func (s suite) refusals(t *testing.T) {
@@ -104,7 +105,8 @@ func (s suite) actions(t *testing.T) {
 	d.called(`log 0 "closed normal"`)
 	d.told("CLOSED", "")
 	for what, action := range map[string]hostabi.Action{
-		"bytes": d.Bytes(conn, "echo a\n"), "TIMER": d.Timer(conn), "MESSAGES": d.Messages(conn, hostabi.Message{}), "RESULT": d.Result(conn, 1, 0, ""), "DRAIN": d.Drain(conn),
+		"bytes": d.Bytes(conn, "echo a\n"), "TIMER": d.Timer(conn), "MESSAGES": d.Messages(conn, hostabi.Message{}),
+		"RESULT": d.Result(conn, 1, 0, ""), "DRAIN": d.Drain(conn),
 	} {
 		if action != hostabi.ActionContinue && action != hostabi.ActionClose {
 			t.Errorf("%s of a connection that is gone got action %d", what, action)

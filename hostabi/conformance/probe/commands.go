@@ -47,9 +47,12 @@ log 8 "e e"`)
 func (s suite) usage(t *testing.T) {
 	d := s.start(t)
 	for _, line := range []string{
-		"auth", "auth ", "auth  user", "auth id ", "auth id  password", "timer", "timer ", "timer x", "timer -1", "timer +1", "timer 1x", "timer 1 ", "timer 1 2",
-		"timer 4294967296", "timer 99999999999999999999", "timer 00000000001", "pub", "pub t", "pub  1 x", "pub t x", "pub t 1x", "pub t  x", "quiet", "quiet t", "sub", "sub f",
-		"sub f 1 2", "sub f ", "sub  1", "unsub", "unsub ", "unsub a b", "resume now", "resume ", "log", "log ", "log loud x", "log INFO x", "config x", "config ", "state 1",
+		"auth", "auth ", "auth  user", "auth id ", "auth id  password", "timer", "timer ", "timer x", "timer -1",
+		"timer +1", "timer 1x", "timer 1 ", "timer 1 2",
+		"timer 4294967296", "timer 99999999999999999999", "timer 00000000001", "pub", "pub t", "pub  1 x", "pub t x",
+		"pub t 1x", "pub t  x", "quiet", "quiet t", "sub", "sub f",
+		"sub f 1 2", "sub f ", "sub  1", "unsub", "unsub ", "unsub a b", "resume now", "resume ", "log", "log ",
+		"log loud x", "log INFO x", "config x", "config ", "state 1",
 		"mount", "mount ", "mount a b", "mount " + strings.Repeat("m", 65), "pause 1", "leave 1", "trap ", "trap now",
 	} {
 		d.says(line+"\n", "error usage\n")

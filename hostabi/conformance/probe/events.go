@@ -17,7 +17,8 @@ func (s suite) created(t *testing.T) {
 			Peer: hostabi.Address{Host: "192.0.2.1", Port: 50000}, Local: hostabi.Address{Host: "10.0.0.1", Port: 7993},
 		},
 		"type=3 peer=2001:db8::1:65535 local=::1:1 cn=pump 7 dn=CN=pump 7,O=exgate": {
-			SocketType: 3, Peer: hostabi.Address{Host: "2001:db8::1", Port: 65535}, Local: hostabi.Address{Host: "::1", Port: 1},
+			SocketType: 3, Peer: hostabi.Address{Host: "2001:db8::1", Port: 65535},
+			Local:    hostabi.Address{Host: "::1", Port: 1},
 			PeerCert: &hostabi.CertificateInfo{CommonName: "pump 7", DistinguishedName: "CN=pump 7,O=exgate"},
 		},
 		"type=1 peer=:0 local=:0 cn= dn=": {SocketType: 1, PeerCert: &hostabi.CertificateInfo{}},
@@ -33,8 +34,12 @@ func (s suite) created(t *testing.T) {
 
 func (s suite) messages(t *testing.T) {
 	d := s.start(t)
-	first := hostabi.Message{Node: "n", ID: "i", QoS: 2, From: "f", Topic: "t/a b", Payload: []byte("p =\n\xff\x00"), Timestamp: 1_790_000_000_000}
-	if a := d.Messages(conn, first, hostabi.Message{Topic: "u"}, hostabi.Message{Timestamp: 1<<64 - 1, QoS: 4294967295}); a != hostabi.ActionContinue {
+	first := hostabi.Message{
+		Node: "n", ID: "i", QoS: 2, From: "f", Topic: "t/a b", Payload: []byte("p =\n\xff\x00"),
+		Timestamp: 1_790_000_000_000,
+	}
+	if a := d.Messages(conn, first, hostabi.Message{Topic: "u"},
+		hostabi.Message{Timestamp: 1<<64 - 1, QoS: 4294967295}); a != hostabi.ActionContinue {
 		t.Errorf("MESSAGES got action %d", a)
 	}
 	d.told("MESSAGES", "message node=n id=i qos=2 from=f topic=t/a b at=1790000000000 payload=p =\n\xff\x00\n"+

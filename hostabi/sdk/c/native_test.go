@@ -25,7 +25,8 @@ func compile(t testing.TB, source string) string {
 		t.Skip("cc is missing: apt-get install gcc libc6-dev")
 	}
 	program := filepath.Join(t.TempDir(), "program")
-	build := exec.CommandContext(t.Context(), cc, "-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined",
+	build := exec.CommandContext(t.Context(), cc, "-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror",
+		"-fsanitize=address,undefined",
 		"-fno-sanitize-recover=undefined", "-o", program, source)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building %s: %v\n%s", source, err, out)
@@ -48,7 +49,8 @@ func TestTheTestDoubleTellsWhatIsWrong(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 	for _, want := range []string{
-		`XP_STR("hello")) is 0, want 1`, "what was sent is\nhello\nwant\nhallo\n", "what was called is\n\nwant\nresume 1\n", "is\na\nwant\nb\n",
+		`XP_STR("hello")) is 0, want 1`, "what was sent is\nhello\nwant\nhallo\n",
+		"what was called is\n\nwant\nresume 1\n", "is\na\nwant\nb\n",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("%q is missing in\n%s", want, out)

@@ -41,7 +41,8 @@ func TestAuthenticateNeverOverflows(t *testing.T) {
 			expect(t, g, "code 4\n")
 		} else {
 			expect(t, g, "code 0\n")
-			if !strings.Contains(calls, fmt.Sprintf("clientid=%q ", name)) || !strings.HasSuffix(calls, fmt.Sprintf("password=%q", name)) {
+			if !strings.Contains(calls, fmt.Sprintf("clientid=%q ", name)) ||
+				!strings.HasSuffix(calls, fmt.Sprintf("password=%q", name)) {
 				t.Errorf("a name of %d bytes was cut: %s", n, calls)
 			}
 		}

@@ -115,7 +115,8 @@ func TestEventsReachTheHandler(t *testing.T) {
 	if a := d.Receive("late"); a != exproto.Close {
 		t.Errorf("bytes of a connection that is gone got action %d", a)
 	}
-	expect(t, told(), "bytes hello\nmessage n i 2 f t p 1790000000000\nmessage   0  u  0\ntimer 0\ndrain\nclosed tcp_closed")
+	expect(t, told(),
+		"bytes hello\nmessage n i 2 f t p 1790000000000\nmessage   0  u  0\ntimer 0\ndrain\nclosed tcp_closed")
 }
 
 func TestConnInfoIsDecoded(t *testing.T) {
@@ -124,7 +125,8 @@ func TestConnInfoIsDecoded(t *testing.T) {
 		return func(c *exproto.Conn) exproto.Handler { return &teller{conn: c, lines: &lines} }, nil
 	}, "")
 	g.Connect(exproto.ConnInfo{
-		SocketType: exproto.SocketDTLS, Peer: exproto.Address{Host: "2001:db8::1", Port: 65535}, Local: exproto.Address{Host: "10.0.0.1", Port: 7993},
+		SocketType: exproto.SocketDTLS, Peer: exproto.Address{Host: "2001:db8::1", Port: 65535},
+		Local:    exproto.Address{Host: "10.0.0.1", Port: 7993},
 		PeerCert: &exproto.CertificateInfo{CommonName: "pump", DistinguishedName: "CN=pump"},
 	})
 	expect(t, strings.Join(lines, "\n"), "created 3 [2001:db8::1]:65535 10.0.0.1:7993 &{pump CN=pump}")
@@ -194,7 +196,8 @@ func TestCallbacksEndWithTheConnection(t *testing.T) {
 func TestProtocolThatRefusesItsConfiguration(t *testing.T) {
 	h := &logged{}
 	g := exproto.NewGuest(h)
-	if code := g.Init(func([]byte) (exproto.NewHandler, error) { return nil, errors.New("no such site") }, nil); code != 1 {
+	if code := g.Init(func([]byte) (exproto.NewHandler, error) { return nil, errors.New("no such site") },
+		nil); code != 1 {
 		t.Errorf("init returned %d", code)
 	}
 	if code := g.Init(nil, nil); code != 1 {

@@ -38,7 +38,8 @@ func TestReadmeShowsWhatIsTested(t *testing.T) {
 }
 
 func TestLinesAreTestedNatively(t *testing.T) {
-	if out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "./testdata/lines").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1",
+		"./testdata/lines").CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -46,7 +47,8 @@ func TestLinesAreTestedNatively(t *testing.T) {
 func build(t *testing.T, name string) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name+".wasm")
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", path, "./testdata/"+name)
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o",
+		path, "./testdata/"+name)
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building %s: %v\n%s", name, err, out)

@@ -29,8 +29,9 @@ const (
 
 var codeNames = map[Code]string{
 	Success: "SUCCESS", Unknown: "UNKNOWN", ConnProcessNotAlive: "CONN_PROCESS_NOT_ALIVE",
-	RequiredParamsMiss: "REQUIRED_PARAMS_MISSED", ParamsTypeError: "PARAMS_TYPE_ERROR", PermissionDeny: "PERMISSION_DENY",
-	Limit: "LIMIT", Unsupported: "UNSUPPORTED",
+	RequiredParamsMiss: "REQUIRED_PARAMS_MISSED", ParamsTypeError: "PARAMS_TYPE_ERROR",
+	PermissionDeny: "PERMISSION_DENY",
+	Limit:          "LIMIT", Unsupported: "UNSUPPORTED",
 }
 
 func (c Code) String() string {

@@ -34,7 +34,9 @@ func TestUnknownFieldsAreSkipped(t *testing.T) {
 }
 
 func FuzzBodies(f *testing.F) {
-	f.Add(hostabi.AppendConnInfo(nil, hostabi.ConnInfo{SocketType: 1, PeerCert: &hostabi.CertificateInfo{CommonName: "cn"}}))
+	f.Add(hostabi.AppendConnInfo(nil, hostabi.ConnInfo{
+		SocketType: 1, PeerCert: &hostabi.CertificateInfo{CommonName: "cn"},
+	}))
 	f.Add(hostabi.AppendMessage(nil, hostabi.Message{Topic: "t", Payload: []byte("p"), Timestamp: 1}))
 	f.Add(hostabi.AppendCodeResponse(nil, hostabi.CodeLimit, "later"))
 	f.Fuzz(func(_ *testing.T, b []byte) {
@@ -52,7 +54,8 @@ func FuzzClientInfo(f *testing.F) {
 		c := &Conn{host: recorder{request: &got}}
 		c.WithToken(1).Authenticate(ClientInfo{proto, version, id, user, mount}, password)
 		want := hostabi.AuthenticateRequest{
-			ProtoName: proto, ProtoVersion: version, ClientID: id, Username: user, Mountpoint: mount, Password: password,
+			ProtoName: proto, ProtoVersion: version, ClientID: id, Username: user, Mountpoint: mount,
+			Password: password,
 		}
 		a, err := hostabi.ParseAuthenticateRequest(got)
 		if err == nil && a != want {

@@ -17,9 +17,18 @@ const venvPython = "../../sdk/python/.venv/bin/python"
 
 // The examples that proto/examples/setup.sh prepares.
 var (
-	Python = Example{name: "python", folder: "python", needs: venvPython, command: []string{venvPython, "-m", "jsonecho"}}
-	Node   = Example{name: "node", folder: "node", needs: "node_modules/.installed-lock.json", command: []string{"node", "jsonecho/main.js"}}
-	Java   = Example{name: "java", folder: "java", needs: "jsonecho/target/jsonecho.jar", command: []string{"java", "-jar", "jsonecho/target/jsonecho.jar"}}
+	Python = Example{
+		name: "python", folder: "python", needs: venvPython, command: []string{venvPython, "-m", "jsonecho"},
+	}
+	Node = Example{
+		name: "node", folder: "node", needs: "node_modules/.installed-lock.json",
+		command: []string{"node", "jsonecho/main.js"},
+	}
+	Java = Example{
+		name: "java", folder: "java", needs: "jsonecho/target/jsonecho.jar", command: []string{
+			"java", "-jar", "jsonecho/target/jsonecho.jar",
+		},
+	}
 )
 
 // With is the example with more arguments.

@@ -22,7 +22,8 @@ func play(t *testing.T, e Example, dialects ...remote.Dialect) {
 	for _, dialect := range dialects {
 		t.Run(string(dialect), func(t *testing.T) {
 			suite := handlertest.Run
-			if dialect == remote.DialectSession || dialect == remote.DialectAuto { // which finds session in each of them
+			// which finds session in each of them
+			if dialect == remote.DialectSession || dialect == remote.DialectAuto {
 				suite = handlertest.RunOverlapping // events follow each other within the window
 			}
 			suite(t, "suite", serve(t, e, remote.AdapterConfig{}, remote.ClientConfig{Dialect: dialect}))
@@ -46,7 +47,9 @@ func playRawPublish(t *testing.T, e Example, dialect remote.Dialect) {
 
 // serve starts an adapter and a process that calls it, and returns what makes clients of the process. The gateway of a
 // scenario closes its client.
-func serve(t *testing.T, e Example, a remote.AdapterConfig, c remote.ClientConfig) func(*testing.T) gateway.HandlerFactory {
+func serve(
+	t *testing.T, e Example, a remote.AdapterConfig, c remote.ClientConfig,
+) func(*testing.T) gateway.HandlerFactory {
 	t.Helper()
 	a.Logger = slog.New(currentLog{})
 	adapter, adapterAddress := serveAdapter(t, a)

@@ -39,18 +39,28 @@ func (a *adapterCalls) call(ctx context.Context, command *handlerv1.Command) (*e
 	case *handlerv1.Command_Close:
 		return a.adapter.Close(ctx, &exproto.CloseSocketRequest{Conn: a.conn})
 	case *handlerv1.Command_StartTimer:
-		return a.adapter.StartTimer(ctx, &exproto.TimerRequest{Conn: a.conn, Type: x.StartTimer.GetType(), Interval: x.StartTimer.GetInterval()})
+		return a.adapter.StartTimer(ctx, &exproto.TimerRequest{
+			Conn: a.conn, Type: x.StartTimer.GetType(), Interval: x.StartTimer.GetInterval(),
+		})
 	case *handlerv1.Command_Authenticate:
-		r := &exproto.AuthenticateRequest{Conn: a.conn, Clientinfo: x.Authenticate.GetClientinfo(), Password: x.Authenticate.GetPassword()}
+		r := &exproto.AuthenticateRequest{
+			Conn: a.conn, Clientinfo: x.Authenticate.GetClientinfo(), Password: x.Authenticate.GetPassword(),
+		}
 		return a.adapter.Authenticate(ctx, r)
 	case *handlerv1.Command_Publish:
 		p := x.Publish
-		return a.adapter.Publish(ctx, &exproto.PublishRequest{Conn: a.conn, Topic: p.GetTopic(), Qos: p.GetQos(), Payload: p.GetPayload()})
+		return a.adapter.Publish(ctx, &exproto.PublishRequest{
+			Conn: a.conn, Topic: p.GetTopic(), Qos: p.GetQos(), Payload: p.GetPayload(),
+		})
 	case *handlerv1.Command_RawPublish:
 		p := x.RawPublish
-		return a.adapter.RawPublish(ctx, &exproto.RawPublishRequest{Topic: p.GetTopic(), Qos: p.GetQos(), Payload: p.GetPayload()})
+		return a.adapter.RawPublish(ctx, &exproto.RawPublishRequest{
+			Topic: p.GetTopic(), Qos: p.GetQos(), Payload: p.GetPayload(),
+		})
 	case *handlerv1.Command_Subscribe:
-		return a.adapter.Subscribe(ctx, &exproto.SubscribeRequest{Conn: a.conn, Topic: x.Subscribe.GetTopic(), Qos: x.Subscribe.GetQos()})
+		return a.adapter.Subscribe(ctx, &exproto.SubscribeRequest{
+			Conn: a.conn, Topic: x.Subscribe.GetTopic(), Qos: x.Subscribe.GetQos(),
+		})
 	case *handlerv1.Command_Unsubscribe:
 		return a.adapter.Unsubscribe(ctx, &exproto.UnsubscribeRequest{Conn: a.conn, Topic: x.Unsubscribe.GetTopic()})
 	default:

@@ -79,7 +79,8 @@ func New(cfg Config) (*Server, error) {
 		s.register(&cfg, newCallbacks(&cfg, exproto.NewConnectionAdapterClient(s.adapter)))
 	}
 	handlerv1.RegisterSessionHandlerServer(s.server, &sessions{cfg: &cfg})
-	s.health.SetServingStatus(handlerv1.SessionHandler_ServiceDesc.ServiceName, grpc_health_v1.HealthCheckResponse_SERVING)
+	s.health.SetServingStatus(handlerv1.SessionHandler_ServiceDesc.ServiceName,
+		grpc_health_v1.HealthCheckResponse_SERVING)
 	grpc_health_v1.RegisterHealthServer(s.server, s.health)
 	reflection.Register(s.server)
 	return s, nil

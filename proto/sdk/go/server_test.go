@@ -143,7 +143,8 @@ func TestUnaryV42(t *testing.T) {
 	a, adapterAddress := serveAdapter(t)
 	address, _ := serveEcho(t, handler.Config{Adapter: adapterAddress, UnaryV42: true})
 	request := &exproto.ReceivedBytesRequest{Conn: "c1", Bytes: []byte("x")}
-	must(t, dial(t, address).Invoke(t.Context(), exproto.ConnectionHandler_OnReceivedBytes_FullMethodName, request, &exproto.EmptySuccess{}))
+	must(t, dial(t, address).Invoke(t.Context(), exproto.ConnectionHandler_OnReceivedBytes_FullMethodName, request,
+		&exproto.EmptySuccess{}))
 	expect(t, "call", <-a.calls, "send c1 x ")
 }
 

@@ -58,7 +58,8 @@ func (s *sessions) greet(stream grpc.BidiStreamingServer[handlerv1.GatewayFrame,
 		return err
 	}
 	if v := first.GetHello().GetVersion(); v < sessionVersion {
-		return status.Errorf(codes.FailedPrecondition, "the first frame must be a hello of version %d or later; it has version %d", sessionVersion, v)
+		return status.Errorf(codes.FailedPrecondition,
+			"the first frame must be a hello of version %d or later; it has version %d", sessionVersion, v)
 	}
 	return stream.Send(&handlerv1.HandlerFrame{Hello: &handlerv1.HandlerHello{
 		Version: sessionVersion, Program: "exgate-go", WindowEvents: s.cfg.Window,

@@ -32,7 +32,9 @@ func openSession(t *testing.T, address string) *stream {
 	rpc, err := handlerv1.NewSessionHandlerClient(dial(t, address)).Session(ctx)
 	must(t, err)
 	s := &stream{BidiStreamingClient: rpc, t: t, cancel: cancel}
-	must(t, s.Send(&handlerv1.GatewayFrame{Hello: &handlerv1.GatewayHello{Version: 1, WindowEvents: 64, WindowBytes: 1 << 16}}))
+	must(t, s.Send(&handlerv1.GatewayFrame{
+		Hello: &handlerv1.GatewayHello{Version: 1, WindowEvents: 64, WindowBytes: 1 << 16},
+	}))
 	hello, err := s.Recv()
 	must(t, err)
 	expect(t, "version", hello.GetHello().GetVersion(), uint32(1))
@@ -79,7 +81,9 @@ func received(conn, seq uint64, b string) *handlerv1.Event {
 }
 
 func closed(conn, seq uint64) *handlerv1.Event {
-	return &handlerv1.Event{Conn: conn, Seq: seq, Event: &handlerv1.Event_Closed{Closed: &handlerv1.Closed{Reason: "tcp_closed"}}}
+	return &handlerv1.Event{
+		Conn: conn, Seq: seq, Event: &handlerv1.Event_Closed{Closed: &handlerv1.Closed{Reason: "tcp_closed"}},
+	}
 }
 
 func result(conn, token uint64) *handlerv1.Event {
@@ -159,7 +163,8 @@ func TestSessionEchoes(t *testing.T) {
 	expect(t, "echoes", sent[1]+" "+sent[2], "ac b")
 	s.events(received(9, 1, "nobody"), closed(1, 4))
 	s.acked(1, 4)
-	expect(t, "told", said.await(1), "id1 closed tcp_closed, then CONN_PROCESS_NOT_ALIVE: the connection is closed or its stream has ended")
+	expect(t, "told", said.await(1),
+		"id1 closed tcp_closed, then CONN_PROCESS_NOT_ALIVE: the connection is closed or its stream has ended")
 	must(t, s.Send(&handlerv1.GatewayFrame{Ping: 7}))
 	frame, err := s.Recv()
 	must(t, err)
@@ -182,7 +187,8 @@ func TestSessionCallbackThatWaits(t *testing.T) {
 	expect(t, "told", said.await(1), "id1 subscribed: <nil>")
 	s.events(received(1, 3, "subscribe"), closed(1, 4))
 	s.acked(1, 4)
-	if got := said.await(2); !strings.Contains(got, "id1 subscribed: CONN_PROCESS_NOT_ALIVE") || !strings.Contains(got, "id1 closed tcp_closed") {
+	if got := said.await(2); !strings.Contains(got, "id1 subscribed: CONN_PROCESS_NOT_ALIVE") ||
+		!strings.Contains(got, "id1 closed tcp_closed") {
 		t.Error(got)
 	}
 }

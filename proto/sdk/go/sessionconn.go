@@ -23,7 +23,8 @@ func (x *session) newConn(number uint64, e *handlerv1.Created) *sessionConn {
 	calls := &sessionCalls{out: x.out, conn: number, waiting: make(map[uint64]chan *handlerv1.Result)}
 	return &sessionConn{
 		Conn: &Conn{
-			id: e.GetId(), info: e.GetConninfo(), client: e.GetClientinfo(), resumed: e.GetResumed(), handler: x.cfg.New(), gateway: calls,
+			id: e.GetId(), info: e.GetConninfo(), client: e.GetClientinfo(), resumed: e.GetResumed(),
+			handler: x.cfg.New(), gateway: calls,
 		},
 		session: x, number: number, calls: calls,
 	}
@@ -42,7 +43,9 @@ func (c *sessionConn) receive(e *handlerv1.Event) {
 func (c *sessionConn) lose() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waiting = []*handlerv1.Event{{Event: &handlerv1.Event_Closed{Closed: &handlerv1.Closed{Reason: ReasonStreamLost}}}}
+	c.waiting = []*handlerv1.Event{{
+		Event: &handlerv1.Event_Closed{Closed: &handlerv1.Closed{Reason: ReasonStreamLost}},
+	}}
 	c.start()
 }
 
@@ -190,7 +193,8 @@ func (g *sessionCalls) end() {
 
 // size is about what a command takes to send.
 func size(command *handlerv1.Command) int {
-	return commandOverhead + len(command.GetSend()) + len(command.GetPublish().GetPayload()) + len(command.GetRawPublish().GetPayload())
+	return commandOverhead + len(command.GetSend()) + len(command.GetPublish().GetPayload()) +
+		len(command.GetRawPublish().GetPayload())
 }
 
 const commandOverhead = 64

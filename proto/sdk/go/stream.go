@@ -16,7 +16,9 @@ type streamCallbacks struct {
 }
 
 // each runs callback for every event of a stream.
-func each[Request any](stream grpc.ClientStreamingServer[Request, exproto.EmptySuccess], callback func(*Request)) error {
+func each[Request any](
+	stream grpc.ClientStreamingServer[Request, exproto.EmptySuccess], callback func(*Request),
+) error {
 	for {
 		r, err := stream.Recv()
 		switch {
@@ -29,22 +31,32 @@ func each[Request any](stream grpc.ClientStreamingServer[Request, exproto.EmptyS
 	}
 }
 
-func (s streamCallbacks) OnSocketCreated(stream grpc.ClientStreamingServer[exproto.SocketCreatedRequest, exproto.EmptySuccess]) error {
+func (s streamCallbacks) OnSocketCreated(
+	stream grpc.ClientStreamingServer[exproto.SocketCreatedRequest, exproto.EmptySuccess],
+) error {
 	return each(stream, s.created)
 }
 
-func (s streamCallbacks) OnSocketClosed(stream grpc.ClientStreamingServer[exproto.SocketClosedRequest, exproto.EmptySuccess]) error {
+func (s streamCallbacks) OnSocketClosed(
+	stream grpc.ClientStreamingServer[exproto.SocketClosedRequest, exproto.EmptySuccess],
+) error {
 	return each(stream, s.closed)
 }
 
-func (s streamCallbacks) OnReceivedBytes(stream grpc.ClientStreamingServer[exproto.ReceivedBytesRequest, exproto.EmptySuccess]) error {
+func (s streamCallbacks) OnReceivedBytes(
+	stream grpc.ClientStreamingServer[exproto.ReceivedBytesRequest, exproto.EmptySuccess],
+) error {
 	return each(stream, s.bytes)
 }
 
-func (s streamCallbacks) OnTimerTimeout(stream grpc.ClientStreamingServer[exproto.TimerTimeoutRequest, exproto.EmptySuccess]) error {
+func (s streamCallbacks) OnTimerTimeout(
+	stream grpc.ClientStreamingServer[exproto.TimerTimeoutRequest, exproto.EmptySuccess],
+) error {
 	return each(stream, s.timer)
 }
 
-func (s streamCallbacks) OnReceivedMessages(stream grpc.ClientStreamingServer[exproto.ReceivedMessagesRequest, exproto.EmptySuccess]) error {
+func (s streamCallbacks) OnReceivedMessages(
+	stream grpc.ClientStreamingServer[exproto.ReceivedMessagesRequest, exproto.EmptySuccess],
+) error {
 	return each(stream, s.messages)
 }

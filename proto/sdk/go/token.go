@@ -51,7 +51,8 @@ func requireToken(token string) []grpc.ServerOption {
 				return nil
 			}
 		}
-		return status.Error(codes.Unauthenticated, "the handler wants a token: the gateway's setting token_file of this handler")
+		return status.Error(codes.Unauthenticated,
+			"the handler wants a token: the gateway's setting token_file of this handler")
 	}
 	unary := func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		if err := check(ctx); err != nil {

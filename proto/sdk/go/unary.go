@@ -12,27 +12,37 @@ type unaryCallbacks struct {
 	*callbacks
 }
 
-func (s unaryCallbacks) OnSocketCreated(_ context.Context, r *exproto.SocketCreatedRequest) (*exproto.EmptySuccess, error) {
+func (s unaryCallbacks) OnSocketCreated(
+	_ context.Context, r *exproto.SocketCreatedRequest,
+) (*exproto.EmptySuccess, error) {
 	s.created(r)
 	return &exproto.EmptySuccess{}, nil
 }
 
-func (s unaryCallbacks) OnSocketClosed(_ context.Context, r *exproto.SocketClosedRequest) (*exproto.EmptySuccess, error) {
+func (s unaryCallbacks) OnSocketClosed(
+	_ context.Context, r *exproto.SocketClosedRequest,
+) (*exproto.EmptySuccess, error) {
 	s.closed(r)
 	return &exproto.EmptySuccess{}, nil
 }
 
-func (s unaryCallbacks) OnReceivedBytes(_ context.Context, r *exproto.ReceivedBytesRequest) (*exproto.EmptySuccess, error) {
+func (s unaryCallbacks) OnReceivedBytes(
+	_ context.Context, r *exproto.ReceivedBytesRequest,
+) (*exproto.EmptySuccess, error) {
 	s.bytes(r)
 	return &exproto.EmptySuccess{}, nil
 }
 
-func (s unaryCallbacks) OnTimerTimeout(_ context.Context, r *exproto.TimerTimeoutRequest) (*exproto.EmptySuccess, error) {
+func (s unaryCallbacks) OnTimerTimeout(
+	_ context.Context, r *exproto.TimerTimeoutRequest,
+) (*exproto.EmptySuccess, error) {
 	s.timer(r)
 	return &exproto.EmptySuccess{}, nil
 }
 
-func (s unaryCallbacks) OnReceivedMessages(_ context.Context, r *exproto.ReceivedMessagesRequest) (*exproto.EmptySuccess, error) {
+func (s unaryCallbacks) OnReceivedMessages(
+	_ context.Context, r *exproto.ReceivedMessagesRequest,
+) (*exproto.EmptySuccess, error) {
 	s.messages(r)
 	return &exproto.EmptySuccess{}, nil
 }

@@ -67,7 +67,8 @@ func (d *device) StartTimer(seconds uint32) { d.conn.StartTimer(seconds) }
 
 func (d *device) Authenticate(c handler.Client, password string, done func(bool)) {
 	client := exproto.ClientInfo{
-		ProtoName: c.ProtoName, ProtoVersion: c.ProtoVersion, ClientID: c.ClientID, Username: c.Username, Mountpoint: c.Mountpoint,
+		ProtoName: c.ProtoName, ProtoVersion: c.ProtoVersion, ClientID: c.ClientID, Username: c.Username,
+		Mountpoint: c.Mountpoint,
 	}
 	refused(d.conn.Authenticate(client, password, d.answer(done)), done)
 }

@@ -22,7 +22,8 @@ func TestConversation(t *testing.T) {
 	if a != exproto.Pause {
 		t.Errorf("action %d while the login is under way", a)
 	}
-	expect(t, "calls", d.Calls(), `authenticate proto="p"/"1" clientid="c" username="u" mountpoint="m/" password="secret"`)
+	expect(t, "calls", d.Calls(),
+		`authenticate proto="p"/"1" clientid="c" username="u" mountpoint="m/" password="secret"`)
 	d.Answer(exproto.Success, "")
 	expect(t, "calls", d.Calls(), "start_timer type=0 seconds=60\nsubscribe \"t\" qos=1")
 	d.Answer(exproto.Success, "")

@@ -78,7 +78,8 @@ func TestConversation(t *testing.T) {
 	for _, atOnce := range []bool{true, false} {
 		d := newDevice()
 		d.atOnce = atOnce
-		d.handler.Receive([]byte(connect + `{"type":5,"topic":"t/#","qos":1}{"type":3,"topic":"t/a","qos":2,"payload":"x}\"{"}` +
+		d.handler.Receive([]byte(connect +
+			`{"type":5,"topic":"t/#","qos":1}{"type":3,"topic":"t/a","qos":2,"payload":"x}\"{"}` +
 			`{"type":10,"topic":"r","payload":"y"}{"type":7,"topic":"t/#"}`))
 		for i := 0; !atOnce && i < 5; i++ {
 			if !d.handler.Waiting() {
@@ -125,7 +126,8 @@ func TestFramesInAnyPieces(t *testing.T) {
 			d.handler.Receive([]byte(rest[:n]))
 			rest = rest[n:]
 		}
-		d.expect(t, `subscribe {\"} 0`, `send {"type":6,"code":0}`, "unsubscribe a", `send {"type":8,"code":0}`, "close")
+		d.expect(t, `subscribe {\"} 0`, `send {"type":6,"code":0}`, "unsubscribe a", `send {"type":8,"code":0}`,
+			"close")
 	}
 }
 

@@ -32,7 +32,8 @@ func (h *host) Authenticate(conn, token int64, request []byte) exproto.Code {
 	if err != nil {
 		return h.gateway().note(conn, 0, "authenticate", "%v", err)
 	}
-	return h.gateway().note(conn, token, "authenticate", "proto=%q/%q clientid=%q username=%q mountpoint=%q password=%q",
+	return h.gateway().note(conn, token, "authenticate",
+		"proto=%q/%q clientid=%q username=%q mountpoint=%q password=%q",
 		a.ProtoName, a.ProtoVersion, a.ClientID, a.Username, a.Mountpoint, a.Password)
 }
 

@@ -82,7 +82,8 @@ func (f *Framer) Reset() { f.split.reset() }
 // within is the check of a number. (Package fmt would make every module half as large again.)
 func within(field string, n, least, most int) error {
 	if n < least || n > most {
-		return errors.New("framing: " + field + " is " + strconv.Itoa(n) + ", and must be from " + strconv.Itoa(least) + " to " + strconv.Itoa(most))
+		return errors.New("framing: " + field + " is " + strconv.Itoa(n) + ", and must be from " + strconv.Itoa(least) +
+			" to " + strconv.Itoa(most))
 	}
 	return nil
 }

@@ -84,9 +84,12 @@ func TestRefused(t *testing.T) {
 
 func TestWrongNotation(t *testing.T) {
 	for _, notation := range []string{
-		"", "delimiter", "delimiter 0a 8", "delimiter 0A 8 line", "delimiter 0a 8 line ", "delimiter 0a  8 line", "delimiter 0a +8 line", "delimiter 0 8 line",
-		"length 1 big 0 - 8 keep", "length 1 big 0 --1 8 keep", "length 1 middle 0 0 8 keep", "length 1 big 0 0 8 line", "length 1 big -1 0 8 keep",
-		"fixed", "fixed 4294967296", "fixed 3 3", "slip", "escape 7e 7e 7d 8 xor 2000", "escape 7e - 7d 8 xor 20", "escape 7e7e 7e 7d 8 xor 20",
+		"", "delimiter", "delimiter 0a 8", "delimiter 0A 8 line", "delimiter 0a 8 line ", "delimiter 0a  8 line",
+		"delimiter 0a +8 line", "delimiter 0 8 line",
+		"length 1 big 0 - 8 keep", "length 1 big 0 --1 8 keep", "length 1 middle 0 0 8 keep", "length 1 big 0 0 8 line",
+		"length 1 big -1 0 8 keep",
+		"fixed", "fixed 4294967296", "fixed 3 3", "slip", "escape 7e 7e 7d 8 xor 2000", "escape 7e - 7d 8 xor 20",
+		"escape 7e7e 7e 7d 8 xor 20",
 		"escape 7e 7e 7d 8 map", "escape 7e 7e 7d 8 map 027e,", "escape 7e 7e 7d 8 not 20",
 	} {
 		if rules, err := framing.Parse(notation); err == nil {
@@ -111,7 +114,8 @@ func TestBreakLeavesTheRest(t *testing.T) {
 
 func TestResetForgets(t *testing.T) {
 	for notation, dirt := range map[string]string{
-		"delimiter 0a 2 line": "abcdef", "length 1 big 0 -1 8 keep": "\x00", "length 2 big 0 0 8 keep": "\xff\xff12", "fixed 3": "a",
+		"delimiter 0a 2 line": "abcdef", "length 1 big 0 -1 8 keep": "\x00", "length 2 big 0 0 8 keep": "\xff\xff12",
+		"fixed 3":                  "a",
 		"escape 7e 7e 7d 8 xor 20": "~ab}",
 	} {
 		f := parse(t, notation).Framer()
@@ -143,7 +147,8 @@ func FuzzParse(f *testing.F) {
 // FuzzCuts checks that outcomes do not depend on how the stream is cut, and that what is held is bounded.
 func FuzzCuts(f *testing.F) {
 	all := []string{
-		"delimiter 0a 8 line", "delimiter 616162 4 strip", "length 1 big 1 -1 16 keep", "length 2 little 0 2 40 strip", "fixed 3",
+		"delimiter 0a 8 line", "delimiter 616162 4 strip", "length 1 big 1 -1 16 keep", "length 2 little 0 2 40 strip",
+		"fixed 3",
 		"escape 7e 7e 7d 8 map 027e,017d", "escape 02 03 10 8 xor 80", "escape - c0 db 8 map dcc0,dddb",
 	}
 	f.Add([]byte("aaab\n\x02\x01~}\x02~\x03\xc0\xdb\xdc\xc0"), uint64(0b1011001))
@@ -173,7 +178,10 @@ func FuzzCuts(f *testing.F) {
 func FuzzStuff(f *testing.F) {
 	f.Add([]byte("~}\x02\x03\x10\xc0\xdb"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, notation := range []string{"escape 7e 7e 7d 4096 map 027e,017d", "escape 02 03 10 4096 xor 80", "escape - c0 db 4096 map dcc0,dddb"} {
+		for _, notation := range []string{
+			"escape 7e 7e 7d 4096 map 027e,017d", "escape 02 03 10 4096 xor 80",
+			"escape - c0 db 4096 map dcc0,dddb",
+		} {
 			rules, err := framing.Parse(notation)
 			if err != nil {
 				t.Fatal(err)
@@ -182,7 +190,8 @@ func FuzzStuff(f *testing.F) {
 				continue
 			}
 			wire := rules.(framing.Escape).Stuff(nil, b)
-			if got := outcomes(parse(t, notation).Framer(), [][]byte{wire}); !slices.Equal(got, []string{hex.EncodeToString(b)}) {
+			if got := outcomes(parse(t, notation).Framer(), [][]byte{wire}); !slices.Equal(got,
+				[]string{hex.EncodeToString(b)}) {
 				t.Errorf("%s: %x came back as %q", notation, b, got)
 			}
 		}

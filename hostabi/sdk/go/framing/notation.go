@@ -19,7 +19,8 @@ func Parse(notation string) (Rules, error) {
 		rules = Delimiter{Bytes: p.bytes(), Max: p.number(), Strip: Strip(p.choice("keep", "strip", "line"))}
 	case "length":
 		rules = Length{
-			Width: p.number(), LittleEndian: p.choice("big", "little") == 1, Offset: p.number(), Adjust: p.signed(), Max: p.number(),
+			Width: p.number(), LittleEndian: p.choice("big", "little") == 1, Offset: p.number(), Adjust: p.signed(),
+			Max:   p.number(),
 			Strip: Strip(p.choice("keep", "strip")),
 		}
 	case "fixed":

@@ -28,7 +28,8 @@ func TestNatively(t *testing.T) {
 	if got := d.Sent(); got != "ok\nframe 617e\nok\nresult 1 0\n" {
 		t.Errorf("the device was sent %q", got)
 	}
-	if got := d.Calls(); got != `authenticate proto="probe"/"1" clientid="me" username="" mountpoint="" password=""`+"\nresume" {
+	if got := d.Calls(); got != `authenticate proto="probe"/"1" clientid="me" username="" mountpoint="" password=""`+
+		"\nresume" {
 		t.Errorf("the probe called %s", got)
 	}
 	d.Disconnect("normal")

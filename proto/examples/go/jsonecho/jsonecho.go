@@ -53,7 +53,8 @@ func (d device) StartTimer(seconds uint32) {
 
 func (d device) Authenticate(c echo.Client, password string, done func(bool)) {
 	done(d.conn.Authenticate(&handler.ClientInfo{
-		ProtoName: c.ProtoName, ProtoVer: c.ProtoVersion, Clientid: c.ClientID, Username: c.Username, Mountpoint: c.Mountpoint,
+		ProtoName: c.ProtoName, ProtoVer: c.ProtoVersion, Clientid: c.ClientID, Username: c.Username,
+		Mountpoint: c.Mountpoint,
 	}, password) == nil)
 }
 

@@ -20,7 +20,10 @@ func main() {
 	adapter := flag.String("adapter", "127.0.0.1:9100", "address of the gateway's adapter")
 	unaryV42 := flag.Bool("unary-v42", false, "serve ConnectionHandler as EMQX Enterprise 4.2 wants it")
 	flag.Parse()
-	if err := run(*listen, handler.Config{Adapter: *adapter, New: jsonecho.NewHandler, UnaryV42: *unaryV42}); err != nil {
+	if err := run(*listen, handler.Config{
+		Adapter: *adapter, New: jsonecho.NewHandler,
+		UnaryV42: *unaryV42,
+	}); err != nil {
 		fmt.Fprintln(os.Stderr, "jsonecho:", err)
 		os.Exit(1)
 	}
