@@ -16,12 +16,13 @@ const (
 	Subscribe
 )
 
-// Decision is what an [Authenticator] thinks of a login.
+// Decision is the outcome of a login at an [Authenticator].
 type Decision uint8
 
 // The decisions.
 const (
-	// it knows nothing of this client: the next is asked; where there is none, the client is refused
+	// Ignore means that the authenticator does not know the client: the next one decides. Without a next one, the login
+	// is refused.
 	Ignore Decision = iota
 	Allow
 	Deny
@@ -37,17 +38,17 @@ func (d Decision) String() string {
 	return "ignore"
 }
 
-// Answer is what becomes of a login.
+// Answer is an Authenticator's answer to a login.
 type Answer struct {
 	Decision  Decision
-	Reason    string    // why, where it is not Allow, for the log and the result of the refusal; holds no secret
-	Rules     *Rules    // what the client may do; nil: the answer does not say
+	Reason    string    // why, if Decision is not Allow; goes to the log and the refusal, and contains no secret
+	Rules     *Rules    // what the client may do; nil if the answer does not say
 	Superuser bool      // no rule applies to the client
-	Expires   time.Time // when its session has to end; zero: never
+	Expires   time.Time // when the session must end; zero: never
 }
 
-// Allows reports whether the client that got the answer may do action with topic. Where the answer does not say,
-// otherwise decides; where that is nil, it may.
+// Allows reports whether the client may perform action on topic. If the answer has no rules, otherwise decides; a nil
+// otherwise allows everything.
 func (a Answer) Allows(device gateway.Device, action Action, topic string, otherwise ACL) bool {
 	switch {
 	case a.Superuser:
@@ -60,19 +61,19 @@ func (a Answer) Allows(device gateway.Device, action Action, topic string, other
 
 // Authenticator decides who may connect.
 type Authenticator interface {
-	// Authenticate says whether password belongs to device. It may take its time, at most until ctx ends. An error
-	// means that it could not be asked, and holds no secret.
+	// Authenticate decides whether password belongs to device. It may block until ctx ends. It returns an error if it
+	// could not decide; the error contains no secret.
 	Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error)
 }
 
-// ACL decides what clients may do. It is asked for each publish, for each subscription with its filter ($share/GROUP/
-// removed), and before each delivery with Subscribe and the message's topic, so that a narrow rule holds for those who
-// subscribed to #.
+// ACL decides what clients may do. It is consulted for each publish, for each subscription (with its filter, without
+// $share/GROUP/), and before each delivery (with Subscribe and the message's topic), so that a narrow rule also
+// restricts clients that subscribed to #.
 type ACL interface {
 	Allows(device gateway.Device, action Action, topic string) bool
 }
 
-// Everybody allows everyone to log in. It says nothing of what they may do.
+// Everybody returns an Authenticator that allows every login and sets no rules.
 func Everybody() Authenticator { return everybody{} }
 
 type everybody struct{}

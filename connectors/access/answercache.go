@@ -12,18 +12,21 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// cacheKey is a keyed digest of a question, so that no password is kept.
+// cacheKey is a keyed digest of a login, so that the cache holds no password.
 type cacheKey [sha256.Size]byte
 
-// answerCache keeps what the service answered.
+// cacheSize is the number of cached answers; the least recently used one is evicted.
+const cacheSize = 10000
+
+// answerCache caches the answers of the service.
 type answerCache struct {
 	secret [32]byte
-	ttl    time.Duration // 0: nothing is kept
+	ttl    time.Duration // 0 disables the cache
 	size   int
 
 	mu      sync.Mutex
 	entries map[cacheKey]*list.Element // guarded by mu
-	recent  *list.List                 // of cachedAnswer, the last used in front; guarded by mu
+	recent  *list.List                 // of cachedAnswer, most recently used first; guarded by mu
 }
 
 type cachedAnswer struct {
@@ -40,7 +43,7 @@ func newAnswerCache(ttl time.Duration, size int) *answerCache {
 
 func (c *answerCache) on() bool { return c.ttl > 0 }
 
-// keyOf is made of all that is asked but the peer's port, which is another for each connection.
+// keyOf digests all fields of a login except the peer's port, which differs for each connection.
 func (c *answerCache) keyOf(device gateway.Device, password string) (key cacheKey) {
 	mac := hmac.New(sha256.New, c.secret[:])
 	for _, field := range []string{
@@ -70,7 +73,7 @@ func (c *answerCache) get(key cacheKey) (Answer, bool) {
 	return cached.answer, true
 }
 
-// put keeps an answer for the time that the cache allows, and no longer than the answer itself holds.
+// put stores an answer for the cache's TTL, or until the answer itself expires if that is earlier.
 func (c *answerCache) put(key cacheKey, answer Answer) {
 	if !c.on() {
 		return
@@ -90,7 +93,7 @@ func (c *answerCache) put(key cacheKey, answer Answer) {
 	}
 }
 
-// remove needs mu.
+// remove requires mu.
 func (c *answerCache) remove(e *list.Element) {
 	delete(c.entries, c.recent.Remove(e).(cachedAnswer).key)
 }

@@ -7,26 +7,24 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Chain asks one after the other. The first that does not answer [Ignore] decides; if none does, the client is refused.
-// One that could not be asked ends the chain with its error: those behind it might let somebody in whom it would have
-// refused.
+// Chain tries authenticators in order. The first answer other than [Ignore] decides; if there is none, the login is
+// refused. An error ends the chain: a later authenticator might allow a client that the failed one would have refused.
 type Chain []Link
 
-// Link is one of a [Chain].
+// Link is one authenticator of a [Chain].
 type Link struct {
-	Name          string // as the operator writes it, for errors and reasons
+	Name          string // as in the configuration; used in errors and reasons
 	Authenticator Authenticator
 }
 
 var _ Authenticator = Chain(nil)
 
-// Authenticate implements [Authenticator]. An error names the link that could not be asked, and so does the reason of a
-// refusal.
+// Authenticate implements [Authenticator]. Errors and the reasons of refusals name the link that they come from.
 func (c Chain) Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error) {
 	for _, link := range c {
 		answer, err := link.Authenticator.Authenticate(ctx, device, password)
 		if err != nil {
-			return Answer{}, fmt.Errorf("asking %s who may log in: %w", link.Name, err)
+			return Answer{}, fmt.Errorf("authenticating with %s: %w", link.Name, err)
 		}
 		if answer.Decision == Ignore {
 			continue
@@ -36,5 +34,5 @@ func (c Chain) Authenticate(ctx context.Context, device gateway.Device, password
 		}
 		return answer, nil
 	}
-	return Answer{Decision: Deny, Reason: "nobody who was asked knows the client"}, nil
+	return Answer{Decision: Deny, Reason: "no authenticator knows the client"}, nil
 }

@@ -34,9 +34,9 @@ func TestChain(t *testing.T) {
 		fails  string
 		last   bool // the last of the chain is asked
 	}{
-		"empty": {nil, access.Deny, "nobody who was asked knows the client", "", false},
+		"empty": {nil, access.Deny, "no authenticator knows the client", "", false},
 		"nobody": {
-			access.Chain{{"a", ignore}}, access.Deny, "nobody who was asked knows the client", "", true,
+			access.Chain{{"a", ignore}}, access.Deny, "no authenticator knows the client", "", true,
 		},
 		"first answer": {
 			access.Chain{{"a", deny}, {"b", access.Everybody()}}, access.Deny, "a: wrong", "", false,
@@ -44,11 +44,11 @@ func TestChain(t *testing.T) {
 		"next": {access.Chain{{"a", ignore}, {"b", access.Everybody()}}, access.Allow, "", "", true},
 		"error": {
 			access.Chain{{"a", failing}, {"b", access.Everybody()}},
-			access.Ignore, "", "asking a who may log in: down",
+			access.Ignore, "", "authenticating with a: down",
 			false,
 		},
 		"error after ignore": {
-			access.Chain{{"a", ignore}, {"b", failing}}, access.Ignore, "", "asking b who may log in: down", true,
+			access.Chain{{"a", ignore}, {"b", failing}}, access.Ignore, "", "authenticating with b: down", true,
 		},
 	} {
 		asked := 0

@@ -13,16 +13,16 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// File is the users and rules of a file. It is an [Authenticator] and an [ACL]. [File.Watch] keeps it as the file is.
+// File authenticates and authorizes with the users and rules of a file. [File.Watch] reloads it when it changes.
 type File struct {
 	path    string
 	content atomic.Pointer[content]
-	rules   *Rules // those of content
+	rules   *Rules // the rules of content
 
-	hashing chan struct{} // bounds how many passwords are hashed at once, or strangers could take every core
-	key     [32]byte      // of the digests that users keep
+	hashing chan struct{} // limits how many passwords are hashed at once, so that strangers cannot use every core
+	key     [32]byte      // key of the digests in user.known
 
-	files *watch.Files // the one file
+	files *watch.Files // the one watched file
 }
 
 var (
@@ -30,7 +30,7 @@ var (
 	_ ACL           = (*File)(nil)
 )
 
-// maxFile bounds the file, in bytes.
+// maxFile limits the size of the file, in bytes.
 const maxFile = 64 << 20
 
 // LoadFile reads users and rules. Errors name the file and the line.
@@ -47,8 +47,8 @@ const maxFile = 64 << 20
 //	    clientid: m-1                # only this client; if missing, any
 //	    topics: ["meters/${clientid}/#", "meters/${username}/state"]
 //
-// The file may have 64 MiB. A file without rules allows everything to everyone who may connect. A file without users
-// knows nobody with a username.
+// The file may be at most 64 MiB. Without rules, every client that may connect may do everything. Without users, no
+// username is known.
 func LoadFile(path string) (*File, error) {
 	files, texts, err := watch.Open(maxFile, path)
 	if err != nil {
@@ -64,7 +64,7 @@ func LoadFile(path string) (*File, error) {
 	return f, nil
 }
 
-// use puts c in force. Users whose password is the same stay known.
+// use puts c in force. Users with an unchanged password keep their digest, so that it is not hashed again.
 func (f *File) use(c *content) {
 	if before := f.content.Load(); before != nil {
 		for name, u := range c.users {
@@ -77,9 +77,9 @@ func (f *File) use(c *content) {
 	f.rules.list.Store(c.rules)
 }
 
-// Authenticate answers [Ignore] for a username that is not in the file, and for none unless the file says anonymous. It
-// hashes once for each user and password, and compares with a keyed digest in memory afterwards. It fails where ctx
-// ends first.
+// Authenticate answers [Ignore] for a username that is not in the file, and for an empty one unless the file says
+// anonymous: true. It hashes a user's password once and compares a keyed digest in memory from then on. It returns an
+// error if ctx ends first.
 func (f *File) Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error) {
 	c := f.content.Load()
 	if device.Username == "" {
@@ -107,8 +107,8 @@ func (f *File) Authenticate(ctx context.Context, device gateway.Device, password
 	return u.allowed(f.rules), nil
 }
 
-// unknown takes as long as a wrong password of some user, always the same one for a username, so that the time tells
-// nothing.
+// unknown takes as long as a wrong password of an existing user, always the same user for a given username, so that
+// timing does not reveal which usernames exist.
 func (f *File) unknown(ctx context.Context, c *content, username, password string) (Answer, error) {
 	if len(c.hashes) > 0 {
 		digest := f.digest(username)

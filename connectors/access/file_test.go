@@ -140,9 +140,9 @@ func TestFileErrors(t *testing.T) {
 		"users:\n - {username: a, password: plain}":                                ":2: password is neither a bcrypt nor an argon2id hash",
 		"users:\n - {user: a}":                                                     `:2: unknown key "user"`,
 		"anonymous: maybe":                                                         ":1: the value is of the wrong kind",
-		"anonymous: true\nanonymous: true":                                         "anonymous is there twice",
-		"rules:\n - {permission: maybe, action: all, topics: [a]}":                 `:2: "maybe" is none of allow, deny`,
-		"rules:\n - {permission: deny, action: read, topics: [a]}":                 `:2: "read" is none of publish, subscribe, all`,
+		"anonymous: true\nanonymous: true":                                         "anonymous appears twice",
+		"rules:\n - {permission: maybe, action: all, topics: [a]}":                 `:2: "maybe" must be one of allow, deny`,
+		"rules:\n - {permission: deny, action: read, topics: [a]}":                 `:2: "read" must be one of publish, subscribe, all`,
 		"rules:\n - {permission: deny, action: all}":                               ":2: a rule needs permission, action and topics",
 		"rules:\n - permission: deny\n   action: all\n   topics:\n     - a/#/b":    `:5: "a/#/b"`,
 		"rules:\n - {permission: deny, action: all, topics: ['a/${clientId}']}":    ":2: ${clientId} is neither ${clientid}, ${username}, ${listener} nor ${module}",
@@ -166,7 +166,7 @@ func TestFileErrors(t *testing.T) {
 	}
 	twice := fmt.Sprintf("users:\n - {username: a, password: %q}\n", hashed(t, "x"))
 	if _, err := access.LoadFile(writeFile(t, twice+strings.TrimPrefix(twice, "users:\n"))); err == nil ||
-		!strings.Contains(err.Error(), `:3: user "a" is there twice`) {
+		!strings.Contains(err.Error(), `:3: user "a" appears twice`) {
 		t.Error(err)
 	}
 }

@@ -2,20 +2,20 @@ package access
 
 import "sync/atomic"
 
-// content is what a file says.
+// content is the parsed content of a file.
 type content struct {
 	anonymous bool
 	users     map[string]*user // by username
-	hashes    []passwordHash   // of the users
+	hashes    []passwordHash   // of all users
 	rules     *[]rule          // nil: everything is allowed
 }
 
-// user is one of a file's.
+// user is a user in the file.
 type user struct {
-	password  string // as the file has it
+	password  string // as written in the file
 	hash      passwordHash
 	superuser bool
-	known     atomic.Pointer[[32]byte] // digest of the password that the hash has accepted
+	known     atomic.Pointer[[32]byte] // digest of the password that hash has accepted
 }
 
 func (u *user) allowed(rules *Rules) Answer {

@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// fileParser reads a file into a content.
+// fileParser parses a file into a content.
 type fileParser struct {
 	path string
 	into *content
@@ -37,12 +37,11 @@ func parseFile(path string, text []byte) (*content, error) {
 	return f.into, nil
 }
 
-// maxIndicators bounds the values of a file before it is parsed: each takes the parser some 200 bytes, however short
-// its text is. A file of maxFile bytes that holds nothing but users has fewer.
+// maxIndicators limits the number of values in a file before it is parsed: the parser uses about 200 bytes for each,
+// however short its text. A file of maxFile bytes that contains only users stays below it.
 const maxIndicators = 3_500_000
 
-// tooManyValues reports whether the text may hold more than maxIndicators values. Each value of YAML begins behind an
-// indicator.
+// tooManyValues reports whether text may contain more than maxIndicators values. Each YAML value follows an indicator.
 func tooManyValues(text []byte) bool {
 	n := 0
 	for _, indicator := range []string{":", ",", "[", "{", "?", "- ", "-\n"} {
@@ -51,7 +50,7 @@ func tooManyValues(text []byte) bool {
 	return n > maxIndicators
 }
 
-// withoutAnchor keeps a password out of the log that was written without quotes and begins with *.
+// withoutAnchor keeps an unquoted password that begins with * out of the log.
 func withoutAnchor(err error) error {
 	if strings.Contains(err.Error(), "unknown anchor") {
 		return errors.New("a value that begins with * needs quotes")
@@ -86,7 +85,7 @@ func (f *fileParser) user(n *yaml.Node) error {
 		return f.wrong(n, errors.New("a user needs username and password"))
 	}
 	if f.into.users[name] != nil {
-		return f.wrong(n, fmt.Errorf("user %q is there twice", name))
+		return f.wrong(n, fmt.Errorf("user %q appears twice", name))
 	}
 	f.into.users[name] = u
 	f.into.hashes = append(f.into.hashes, u.hash)
@@ -154,7 +153,7 @@ func (f *fileParser) mapping(n *yaml.Node, keys map[string]func(*yaml.Node) erro
 				strings.Join(slices.Sorted(maps.Keys(keys)), ", ")))
 		}
 		if seen[key.Value] {
-			return f.wrong(key, fmt.Errorf("%s is there twice", key.Value))
+			return f.wrong(key, fmt.Errorf("%s appears twice", key.Value))
 		}
 		seen[key.Value] = true
 		if err := use(n.Content[i+1]); err != nil {
@@ -178,7 +177,7 @@ func (f *fileParser) each(n *yaml.Node, use func(*yaml.Node) error) error {
 
 func (f *fileParser) choice(n *yaml.Node, to *string, choices ...string) error {
 	if !slices.Contains(choices, n.Value) {
-		return f.wrong(n, fmt.Errorf("%q is none of %s", n.Value, strings.Join(choices, ", ")))
+		return f.wrong(n, fmt.Errorf("%q must be one of %s", n.Value, strings.Join(choices, ", ")))
 	}
 	return f.decode(n, to)
 }

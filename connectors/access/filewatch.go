@@ -7,9 +7,9 @@ import (
 	"github.com/exgate/exgate/internal/watch"
 )
 
-// Watch takes over what changes in the file until ctx ends: usually at once, and within about 5 s where there are no
-// file notifications. A file that is broken or gone is logged once and leaves the last good one in force. A changed
-// rule holds for sessions that are open; a user who is gone keeps theirs. Call it once. If log is nil, slog.Default().
+// Watch reloads the file whenever it changes, until ctx ends: usually at once, or within about 5 s without file
+// notifications. If the file is broken or missing, it logs that once and keeps the last good content. Changed rules
+// apply to open sessions; the sessions of a removed user continue. Call it once. If log is nil, slog.Default().
 func (f *File) Watch(ctx context.Context, log *slog.Logger) {
 	if log == nil {
 		log = slog.Default()
@@ -20,7 +20,7 @@ func (f *File) Watch(ctx context.Context, log *slog.Logger) {
 			c, err = parseFile(f.path, texts[0])
 		}
 		if err != nil {
-			log.Error("auth file not reloaded, the last good one stays in force", "error", err)
+			log.Error("cannot reload the auth file; keeping the last good one", "error", err)
 			return
 		}
 		f.use(c)

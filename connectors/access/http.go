@@ -14,78 +14,75 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// HTTPConfig is what an [HTTP] is made with.
+// HTTPConfig configures an [HTTP].
 type HTTPConfig struct {
-	// URL is where logins are asked about, http:// or https://. It is required.
+	// URL is the address of the service, http:// or https://. Required.
 	URL string
 
-	// Headers are sent with each request, an authorization for instance. If zero, only those that HTTP needs.
+	// Headers are sent with each request, for example an Authorization. If zero, only the headers that HTTP requires.
 	Headers http.Header
 
-	// TLS is for https://. If zero, the service needs a certificate that the system trusts.
+	// TLS is the client configuration for https://. If zero, the service's certificate must be trusted by the system.
 	TLS *tls.Config
 
-	// Timeout bounds a question, the wait for its turn included. If zero, 5 s.
+	// Timeout limits one login, including the wait for a free request. If zero, 5 s.
 	Timeout time.Duration
 
-	// MaxInFlight bounds the requests at one time; more wait. If zero, 64.
-	MaxInFlight int
-
-	// CacheTTL is how long an answer holds for the same question again. If zero, the service is asked each time.
+	// CacheTTL is how long an answer is reused for an identical login. If zero, the service is called for each login.
 	CacheTTL time.Duration
 
-	// CacheSize bounds the answers that are kept; the one that was not used for longest makes room. If zero, 10000.
-	CacheSize int
-
-	// Proxy chooses the proxy of a request. If zero, none: the environment is not asked.
+	// Proxy chooses the proxy for a request. If zero, none; the environment is ignored.
 	Proxy func(*http.Request) (*url.URL, error)
 
-	// Metrics counts. If zero, a private unregistered set.
+	// Metrics counts answers and cache hits. If zero, a private unregistered set.
 	Metrics *Metrics
 }
 
-// HTTP asks a service over HTTP, in the words of EMQX's HTTP authenticator. It is an [Authenticator].
+// maxInFlight limits the concurrent requests; further logins wait.
+const maxInFlight = 64
+
+// HTTP is an [Authenticator] that calls a web service, with the request and response format of EMQX's HTTP
+// authenticator.
 type HTTP struct {
 	url       string
-	shown     string // without user and query, which may hold a secret
+	display   string // without user and query, which may contain a secret
 	headers   http.Header
 	timeout   time.Duration
 	transport *http.Transport
 	client    *http.Client
-	turns     chan struct{}
+	slots     chan struct{}
 	cache     *answerCache
 	metrics   *Metrics
 
 	closing context.Context
 	cancel  context.CancelFunc
 
-	mu     sync.Mutex
-	asking map[cacheKey]*question // guarded by mu
-	closed bool                   // guarded by mu
-	done   sync.WaitGroup         // of the questions; added to under mu
+	mu       sync.Mutex
+	inFlight map[cacheKey]*request // guarded by mu
+	closed   bool                  // guarded by mu
+	done     sync.WaitGroup        // the requests; added to under mu
 }
 
 var _ Authenticator = (*HTTP)(nil)
 
-// NewHTTP returns an authenticator that asks cfg.URL. It sends nothing yet.
+// NewHTTP returns an authenticator that calls cfg.URL. It sends nothing yet.
 func NewHTTP(cfg HTTPConfig) (*HTTP, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, errors.New("asking a service who may log in: url must be http://HOST/PATH or https://HOST/PATH")
+		return nil, errors.New("http authenticator: url must be http://HOST/PATH or https://HOST/PATH")
 	}
-	if cfg.Timeout < 0 || cfg.MaxInFlight < 0 || cfg.CacheTTL < 0 || cfg.CacheSize < 0 {
-		return nil, errors.New("asking a service who may log in: a timeout, bound or time of the cache is negative")
+	if cfg.Timeout < 0 || cfg.CacheTTL < 0 {
+		return nil, errors.New("http authenticator: timeout and cache must not be negative")
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
 	}
-	inFlight := cmp.Or(cfg.MaxInFlight, 64)
 	h := &HTTP{
-		url: cfg.URL, shown: u.Scheme + "://" + u.Host + u.Path, headers: cfg.Headers.Clone(),
+		url: cfg.URL, display: u.Scheme + "://" + u.Host + u.Path, headers: cfg.Headers.Clone(),
 		timeout:   cmp.Or(cfg.Timeout, 5*time.Second),
-		transport: newTransport(cfg.TLS, cfg.Proxy, inFlight), turns: make(chan struct{}, inFlight),
+		transport: newTransport(cfg.TLS, cfg.Proxy, maxInFlight), slots: make(chan struct{}, maxInFlight),
 		metrics: cfg.Metrics,
-		cache:   newAnswerCache(cfg.CacheTTL, cmp.Or(cfg.CacheSize, 10000)), asking: map[cacheKey]*question{},
+		cache:   newAnswerCache(cfg.CacheTTL, cacheSize), inFlight: map[cacheKey]*request{},
 	}
 	h.client = newClient(h.transport)
 	h.closing, h.cancel = context.WithCancel(context.Background())
@@ -99,14 +96,14 @@ func newTransport(cfg *tls.Config, proxy func(*http.Request) (*url.URL, error), 
 	}
 }
 
-// newClient follows no redirects: a password goes where the operator said and nowhere else.
+// newClient follows no redirects: a password is sent only to the address in the configuration.
 func newClient(t *http.Transport) *http.Client {
 	return &http.Client{
 		Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// Close gives up what is being asked and closes the connections. Questions fail from then on.
+// Close cancels the requests in flight and closes the connections. Later logins fail.
 func (h *HTTP) Close() {
 	h.mu.Lock()
 	h.closed = true
@@ -116,11 +113,11 @@ func (h *HTTP) Close() {
 	h.transport.CloseIdleConnections()
 }
 
-// Authenticate asks the service, or waits with whoever asks the same at the moment. 200 says allow, deny or ignore in
-// its body, 204 is allow, 401 and 403 are deny. Anything else is an error: another status, no answer in time, a body
-// that cannot be read.
+// Authenticate calls the service, or waits for an identical request in flight. A 200 means allow, deny or ignore
+// according to its body, 204 means allow, 401 and 403 mean deny. Everything else is an error: other status codes, no
+// answer in time, an unreadable body.
 func (h *HTTP) Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error) {
-	body, ok := questionBody(device, password)
+	body, ok := requestBody(device, password)
 	if !ok {
 		return Answer{Decision: Deny, Reason: "client id, username or password is not UTF-8 text"}, nil
 	}
@@ -142,6 +139,6 @@ func (h *HTTP) Authenticate(ctx context.Context, device gateway.Device, password
 	case <-q.done:
 		return q.answer, q.err
 	case <-ctx.Done():
-		return Answer{}, fmt.Errorf("%s has not answered: %w", h.shown, ctx.Err())
+		return Answer{}, fmt.Errorf("no answer from %s: %w", h.display, ctx.Err())
 	}
 }

@@ -104,7 +104,7 @@ func TestHTTPAnswers(t *testing.T) {
 		{200, `{}`, 0, "without a result"},
 		{200, `{"Result":"allow"}`, 0, "without a result"},
 		{200, `{"result":true}`, 0, "without a result"},
-		{200, `{"result":"yes"}`, 0, "none of allow, deny, ignore"},
+		{200, `{"result":"yes"}`, 0, "other than allow, deny, ignore"},
 		{200, `{"result":"allow","is_superuser":"yes"}`, 0, "is_superuser"},
 		{200, fmt.Sprintf(`{"result":"allow","expire_at":%d}`, time.Now().UnixMilli()), 0, "expire_at"},
 		{200, `{"result":"allow","expire_at":"tomorrow"}`, 0, "expire_at"},
@@ -213,7 +213,8 @@ func TestHTTPCache(t *testing.T) {
 		says(200, `{"result":"allow"}`)(w, r)
 	})
 	reg := prometheus.NewRegistry()
-	h := newHTTP(t, access.HTTPConfig{URL: s.URL, CacheTTL: time.Hour, CacheSize: 2, Metrics: access.NewMetrics(reg)})
+	h := newHTTP(t, access.HTTPConfig{URL: s.URL, CacheTTL: time.Hour, Metrics: access.NewMetrics(reg)})
+	h.SetCacheSize(2)
 	port := uint16(1000)
 	ask := func(username, password string, want int64) {
 		t.Helper()
@@ -275,7 +276,8 @@ func TestHTTPSharesQuestions(t *testing.T) {
 		open.Add(-1)
 		w.WriteHeader(http.StatusNoContent)
 	})
-	h := newHTTP(t, access.HTTPConfig{URL: s.URL, MaxInFlight: 2, Timeout: time.Minute})
+	h := newHTTP(t, access.HTTPConfig{URL: s.URL, Timeout: time.Minute})
+	h.SetMaxInFlight(2)
 	var done sync.WaitGroup
 	var allowed atomic.Int64
 	for i := range 40 {
@@ -347,7 +349,7 @@ func TestHTTPDoesNotAskWhatJSONCannotCarry(t *testing.T) {
 
 func TestHTTPConfig(t *testing.T) {
 	for _, cfg := range []access.HTTPConfig{
-		{}, {URL: "ftp://h/"}, {URL: "http://"}, {URL: "http://h", Timeout: -1}, {URL: "http://h", MaxInFlight: -1},
+		{}, {URL: "ftp://h/"}, {URL: "http://"}, {URL: "http://h", Timeout: -1}, {URL: "http://h", CacheTTL: -1},
 	} {
 		if _, err := access.NewHTTP(cfg); err == nil {
 			t.Errorf("%+v is taken", cfg)

@@ -7,13 +7,12 @@ import (
 	"time"
 )
 
-// farFuture bounds expire_at, in seconds: a time in milliseconds is beyond it, and would never come.
+// farFuture is the limit for expire_at, in seconds: a time in milliseconds would be beyond it and would never come.
 const farFuture = 1 << 36
 
 var errNoObject = errors.New("the service did not answer with a JSON object")
 
-// parseAnswer reads the body of a 200, in EMQX's words. A field that exgate does not know is left alone; result is
-// required.
+// parseAnswer parses the body of a 200 in EMQX's format. It ignores unknown fields; result is required.
 func parseAnswer(text []byte) (Answer, error) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(text, &fields) != nil || fields == nil {
@@ -31,7 +30,7 @@ func parseAnswer(text []byte) (Answer, error) {
 	case "allow":
 		return parseAllowed(fields)
 	}
-	return Answer{}, errors.New("the service answered with a result that is none of allow, deny, ignore")
+	return Answer{}, errors.New("the service answered with a result other than allow, deny, ignore")
 }
 
 func parseAllowed(fields map[string]json.RawMessage) (Answer, error) {
@@ -51,7 +50,7 @@ func parseAllowed(fields map[string]json.RawMessage) (Answer, error) {
 	}
 	var seconds int64
 	if json.Unmarshal(at, &seconds) != nil || seconds <= 0 || seconds > farFuture {
-		return Answer{}, errors.New("expire_at of the service's answer is no unix time in seconds")
+		return Answer{}, errors.New("expire_at of the service's answer is not a unix time in seconds")
 	}
 	answer.Expires = time.Unix(seconds, 0)
 	if !time.Now().Before(answer.Expires) {
@@ -62,7 +61,7 @@ func parseAllowed(fields map[string]json.RawMessage) (Answer, error) {
 
 func given(value json.RawMessage) bool { return len(value) > 0 && string(value) != "null" }
 
-// parseSuperuser takes what services for EMQX write: a boolean, also as a number or a text.
+// parseSuperuser accepts what services for EMQX send: a boolean, also as a number or a string.
 func parseSuperuser(value json.RawMessage) (bool, error) {
 	switch string(value) {
 	case "", "null", "false", "0", `"false"`, `"0"`, `""`:

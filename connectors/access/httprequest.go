@@ -14,18 +14,19 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// maxAnswer bounds the body of an answer, in bytes.
+// maxAnswer limits the body of a response, in bytes.
 const maxAnswer = 64 << 10
 
-// question is asked once for all who ask it at the same time.
-type question struct {
-	done   chan struct{} // closed when answer and err are there
+// request is a request in flight, shared by all identical logins that wait for it.
+type request struct {
+	done   chan struct{} // closed when answer and err are set
 	answer Answer
 	err    error
 }
 
-// questionBody is what the service is sent. It is not ok where JSON cannot carry it: two passwords could look the same.
-func questionBody(device gateway.Device, password string) (body []byte, ok bool) {
+// requestBody returns the body of the request. ok is false if JSON cannot represent a field: two different passwords
+// could look the same.
+func requestBody(device gateway.Device, password string) (body []byte, ok bool) {
 	peer := ""
 	if device.Peer.IsValid() {
 		peer = device.Peer.String()
@@ -51,51 +52,52 @@ func questionBody(device gateway.Device, password string) (body []byte, ok bool)
 	return body, err == nil
 }
 
-// join returns the question that is being asked, or asks it. It goes on when who asked first has left.
-func (h *HTTP) join(key cacheKey, body []byte) (*question, error) {
+// join returns the request in flight for key, or starts one. The request continues if the login that started it gives
+// up.
+func (h *HTTP) join(key cacheKey, body []byte) (*request, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, fmt.Errorf("%s is not asked any more", h.shown)
+		return nil, fmt.Errorf("the authenticator for %s is closed", h.display)
 	}
-	if q := h.asking[key]; q != nil {
-		return q, nil
+	if r := h.inFlight[key]; r != nil {
+		return r, nil
 	}
-	q := &question{done: make(chan struct{})}
-	h.asking[key] = q
-	h.done.Go(func() { h.ask(q, key, body) })
-	return q, nil
+	r := &request{done: make(chan struct{})}
+	h.inFlight[key] = r
+	h.done.Go(func() { h.run(r, key, body) })
+	return r, nil
 }
 
-func (h *HTTP) ask(q *question, key cacheKey, body []byte) {
+func (h *HTTP) run(r *request, key cacheKey, body []byte) {
 	ctx, cancel := context.WithTimeout(h.closing, h.timeout)
 	defer cancel()
-	q.answer, q.err = h.post(ctx, body)
+	r.answer, r.err = h.post(ctx, body)
 	switch {
-	case q.err == nil:
-		h.cache.put(key, q.answer)
-	// not wrapped: the gateway takes it for the end of the device's own time, and does not log it
+	case r.err == nil:
+		h.cache.put(key, r.answer)
+	// not wrapped: the gateway would take it for the end of the device's own deadline, and would not log it
 	case ctx.Err() == context.DeadlineExceeded:
-		q.err = fmt.Errorf("asking %s: no answer within %v", h.shown, h.timeout)
+		r.err = fmt.Errorf("asking %s: no answer within %v", h.display, h.timeout)
 	default:
-		q.err = fmt.Errorf("asking %s: %w", h.shown, q.err)
+		r.err = fmt.Errorf("asking %s: %w", h.display, r.err)
 	}
 	h.mu.Lock()
-	delete(h.asking, key)
+	delete(h.inFlight, key)
 	h.mu.Unlock()
-	close(q.done)
+	close(r.done)
 }
 
 func (h *HTTP) post(ctx context.Context, body []byte) (Answer, error) {
 	select {
-	case h.turns <- struct{}{}:
-		defer func() { <-h.turns }()
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
 	case <-ctx.Done():
-		return Answer{}, fmt.Errorf("waiting behind %d others: %w", cap(h.turns), ctx.Err())
+		return Answer{}, fmt.Errorf("waiting for one of %d requests to finish: %w", cap(h.slots), ctx.Err())
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(body))
 	if err != nil {
-		return Answer{}, errors.New("the url is not usable")
+		return Answer{}, errors.New("invalid url")
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
@@ -110,7 +112,7 @@ func (h *HTTP) post(ctx context.Context, body []byte) (Answer, error) {
 	return readAnswer(resp)
 }
 
-// withoutURL drops the address from an error of net/http: its query may hold a secret.
+// withoutURL removes the address from an error of net/http: its query may contain a secret.
 func withoutURL(err error) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
@@ -134,7 +136,7 @@ func readAnswer(resp *http.Response) (Answer, error) {
 	return parseAnswer(text)
 }
 
-// readBounded fails beyond limit bytes.
+// readBounded reads all of r and fails if it is longer than limit bytes.
 func readBounded(r io.Reader, limit int64) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(text)) > limit {

@@ -58,15 +58,19 @@ func TestJWKSIsFetchedAndRotated(t *testing.T) {
 	k := keys()
 	s := serveKeys(t, jwks(t, "one", k.rsa.Public()))
 	logged := &gatewaytest.Log{}
-	j := newJWT(t, access.JWTConfig{
-		JWKS: s.URL + "?token=hunter2", TLS: s.trust(), Refresh: 20 * time.Millisecond, Logger: logged.Logger(),
-	})
+	j, err := access.NewJWTRefreshing(access.JWTConfig{
+		JWKS: s.URL + "?token=hunter2", TLS: s.trust(), Logger: logged.Logger(),
+	}, 20*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(j.Close)
 	if r := reasonOf(t, j, signID(t, k.rsa, "one")); r != "" { // waits for the first set
 		t.Fatal(r)
 	}
 	s.body.Store(nil)
 	gatewaytest.Eventually(t, "the log tells", func() bool {
-		return strings.Contains(logged.String(), "the answer is 503")
+		return strings.Contains(logged.String(), "the server answered 503")
 	})
 	if r := reasonOf(t, j, signID(t, k.rsa, "one")); r != "" {
 		t.Errorf("the URL is down: %s", r)
@@ -81,10 +85,10 @@ func TestJWKSIsFetchedAndRotated(t *testing.T) {
 		answer, err := j.Authenticate(t.Context(), device("c", "u"), signID(t, k.other, "two"))
 		return err == nil && answer.Decision == access.Allow
 	})
-	if r := reasonOf(t, j, signID(t, k.rsa, "one")); !strings.Contains(r, "no key is there") {
+	if r := reasonOf(t, j, signID(t, k.rsa, "one")); !strings.Contains(r, "there is no key") {
 		t.Errorf("the old key: %s", r)
 	}
-	if strings.Contains(logged.String(), "hunter2") || !strings.Contains(logged.String(), "can be read again") {
+	if strings.Contains(logged.String(), "hunter2") || !strings.Contains(logged.String(), "refreshed the JWT keys again") {
 		t.Error(logged.String())
 	}
 }
@@ -96,7 +100,7 @@ func TestUnknownKeyIDsDoNotFloodTheURL(t *testing.T) {
 	j := newJWT(t, access.JWTConfig{JWKS: s.URL, TLS: s.trust()})
 	began := time.Now()
 	for range 50 {
-		if r := reasonOf(t, j, signID(t, k.other, "forged")); !strings.Contains(r, "no key is there") {
+		if r := reasonOf(t, j, signID(t, k.other, "forged")); !strings.Contains(r, "there is no key") {
 			t.Fatal(r)
 		}
 	}
@@ -110,7 +114,7 @@ func TestJWKSThatCannotBeHad(t *testing.T) {
 	quiet := slog.New(slog.DiscardHandler)
 	untrusted := newJWT(t, access.JWTConfig{JWKS: s.URL, Logger: quiet})
 	empty := newJWT(t, access.JWTConfig{JWKS: s.URL, TLS: s.trust(), Logger: quiet})
-	for want, j := range map[string]*access.JWT{"certificate": untrusted, "no key in the set": empty} {
+	for want, j := range map[string]*access.JWT{"certificate": untrusted, "the set contains no": empty} {
 		if answer, err := j.Authenticate(t.Context(), device("c", "u"), signID(t, keys().rsa, "one")); err == nil ||
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v %v, want %s", answer, err, want)

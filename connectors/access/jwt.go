@@ -16,48 +16,43 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// JWTConfig is what a [JWT] is made with. At least one of SecretFile, PublicKeyFile and JWKS is required.
+// JWTConfig configures a [JWT]. At least one of SecretFile, PublicKeyFile and JWKS is required.
 type JWTConfig struct {
-	// SecretFile holds the secret of HS256, HS384 and HS512, but for a line end behind it. It has to be as long as the
-	// digest, 32 bytes for HS256: RFC 7518 section 3.2.
+	// SecretFile contains the secret for HS256, HS384 and HS512; a trailing line end is ignored. It must be as long as
+	// the digest, 32 bytes for HS256 (RFC 7518 section 3.2).
 	SecretFile string
 
-	// PublicKeyFile holds the public key that tokens are verified with, or a certificate with it, as PEM: RSA of at
-	// least 2048 bits, or ECDSA.
+	// PublicKeyFile contains a public key or a certificate in PEM: RSA of at least 2048 bits, or ECDSA.
 	PublicKeyFile string
 
-	// JWKS is a file with a set of public keys, or its https:// URL.
+	// JWKS is a file with a JSON Web Key Set, or its https:// URL.
 	JWKS string
 
-	// TLS is for the URL of JWKS. If zero, it needs a certificate that the system trusts.
+	// TLS is the client configuration for the URL of JWKS. If zero, its certificate must be trusted by the system.
 	TLS *tls.Config
 
-	// Refresh is how often files and URL are read again. What cannot be read leaves the keys that were there. If zero,
-	// 5 min. The set of keys is also read for a key id that it does not have, at most every 10 s.
-	Refresh time.Duration
-
-	// Algorithms are the only ones that are accepted: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512,
-	// ES256, ES384, ES512. If zero, HS256 with a secret, RS256 and ES256 with public keys.
+	// Algorithms are the accepted algorithms, of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256,
+	// ES384, ES512. If zero, HS256 with a secret, RS256 and ES256 with public keys.
 	Algorithms []string
 
-	// Issuer is what iss has to be, and Audience what aud has to hold. If zero, anything goes.
+	// Issuer is the required iss, and Audience a required member of aud. If zero, any value is accepted.
 	Issuer, Audience string
 
-	// Claims are NAME=VALUE: texts that claims have to be, such as sub=${clientid}. ${clientid}, ${username},
-	// ${listener} and ${module} stand for those of the device.
+	// Claims are NAME=VALUE pairs: claims that must be strings equal to VALUE, such as sub=${clientid}. ${clientid},
+	// ${username}, ${listener} and ${module} are replaced by the device's.
 	Claims []string
 
-	// ACLClaim names the claim with the rules. If zero, acl.
+	// ACLClaim is the name of the claim that contains the rules. If zero, acl.
 	ACLClaim string
 
-	// Logger gets what a person should know. If zero, slog.Default().
+	// Logger receives warnings. If zero, slog.Default().
 	Logger *slog.Logger
 }
 
-// leeway is how far the clocks of who signs tokens and of the gateway may be apart.
+// leeway is the tolerated difference between the clocks of the issuer and the gateway.
 const leeway = 30 * time.Second
 
-// JWT takes the password for a token and looks who signed it. It is an [Authenticator].
+// JWT is an [Authenticator] that takes the password for a JSON Web Token and verifies it.
 type JWT struct {
 	algorithms []jose.SignatureAlgorithm
 	issuer     string
@@ -69,9 +64,15 @@ type JWT struct {
 
 var _ Authenticator = (*JWT)(nil)
 
-// NewJWT reads the files. Errors name the file or the setting. What is at a URL is fetched later: until then, tokens
-// cannot be verified.
-func NewJWT(cfg JWTConfig) (*JWT, error) {
+// refreshEvery is how often key files and the JWKS URL are read again. The JWKS is also read for an unknown key id, at
+// most every minRenew.
+const refreshEvery = 5 * time.Minute
+
+// NewJWT reads the key files. Errors name the file or the setting. Keys at a URL are fetched later; until then, no
+// token that needs them can be verified.
+func NewJWT(cfg JWTConfig) (*JWT, error) { return newJWT(cfg, refreshEvery) }
+
+func newJWT(cfg JWTConfig, refresh time.Duration) (*JWT, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -87,7 +88,7 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := newKeyring(sources, cmp.Or(cfg.Refresh, 5*time.Minute), cfg.Logger)
+	keys, err := newKeyring(sources, refresh, cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 	}, nil
 }
 
-// Close ends the refreshing of keys.
+// Close stops the refreshing of keys.
 func (j *JWT) Close() { j.keys.close() }
 
 func (cfg JWTConfig) algorithms() ([]jose.SignatureAlgorithm, error) {
@@ -105,7 +106,7 @@ func (cfg JWTConfig) algorithms() ([]jose.SignatureAlgorithm, error) {
 	for _, name := range cfg.Algorithms {
 		a := jose.SignatureAlgorithm(name)
 		if !slices.Contains(allAlgorithms, a) {
-			return nil, fmt.Errorf("algorithms of jwt: %.20q is none of %s", name, namesOf(allAlgorithms))
+			return nil, fmt.Errorf("algorithms of jwt: %.20q must be one of %s", name, namesOf(allAlgorithms))
 		}
 		algorithms = append(algorithms, a)
 	}
@@ -150,16 +151,16 @@ func (cfg JWTConfig) sources(algorithms []jose.SignatureAlgorithm) ([]*keySource
 		sources = append(sources, s)
 	}
 	if len(sources) == 0 {
-		return nil, errors.New("jwt needs a secret file, a public key or a JWKS, which tokens are verified with")
+		return nil, errors.New("jwt needs a secret file, a public key or a JWKS to verify tokens with")
 	}
 	return sources, nil
 }
 
-// Authenticate answers [Ignore] for a password that is no JWT, and [Deny] for a token that is wrong or has expired. It
-// fails where the keys could not be had.
+// Authenticate answers [Ignore] if the password is not a JWT, and [Deny] if the token is invalid or has expired. It
+// returns an error if the keys are not available.
 func (j *JWT) Authenticate(ctx context.Context, device gateway.Device, password string) (Answer, error) {
 	if !looksLikeJWT(password) {
-		return Answer{Reason: "the password is no JWT"}, nil
+		return Answer{Reason: "the password is not a JWT"}, nil
 	}
 	token, refusal, err := j.verify(ctx, password)
 	if err != nil {

@@ -163,8 +163,8 @@ func TestJWTClaims(t *testing.T) {
 		"nbf within leeway":    {claims{"nbf": now + 10}, ""},
 		"not yet":              {claims{"nbf": now + 60}, "the token is not valid yet: nbf"},
 		"from the future":      {claims{"iat": now + 60}, "the token comes from the future: iat"},
-		"another issuer":       {claims{"iss": "you"}, "the token is of another issuer: iss"},
-		"no issuer":            {claims{"iss": nil}, "the token is of another issuer: iss"},
+		"another issuer":       {claims{"iss": "you"}, "the token has another issuer: iss"},
+		"no issuer":            {claims{"iss": nil}, "the token has another issuer: iss"},
 		"several audiences":    {claims{"aud": []string{"x", "gateway"}}, ""},
 		"another audience":     {claims{"aud": "x"}, "the token is for another audience: aud"},
 		"no audience":          {claims{"aud": nil}, "the token is for another audience: aud"},
@@ -253,14 +253,14 @@ func TestJWTKeyFiles(t *testing.T) {
 		"P-224": {
 			access.JWTConfig{PublicKeyFile: writeFile(t, publicPEM(t, p224.Public()))}, "none of P-256, P-384, P-521",
 		},
-		"JWKS of secrets": {access.JWTConfig{JWKS: writeFile(t, oct)}, "no key in the set is a public key"},
+		"JWKS of secrets": {access.JWTConfig{JWKS: writeFile(t, oct)}, "the set contains no RSA or ECDSA public key"},
 		"JWKS over http":  {access.JWTConfig{JWKS: "http://h/keys"}, "must be a file or an https:// URL"},
 		"none": {
-			access.JWTConfig{SecretFile: writeFile(t, secret), Algorithms: []string{"none"}}, `"none" is none of HS256`,
+			access.JWTConfig{SecretFile: writeFile(t, secret), Algorithms: []string{"none"}}, `"none" must be one of HS256`,
 		},
 		"EdDSA": {
 			access.JWTConfig{SecretFile: writeFile(t, secret), Algorithms: []string{"EdDSA"}},
-			`"EdDSA" is none of HS256`,
+			`"EdDSA" must be one of HS256`,
 		},
 		"a claim": {
 			access.JWTConfig{SecretFile: writeFile(t, secret), Claims: []string{"sub"}}, "want NAME=VALUE",

@@ -11,9 +11,9 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// wantedClaim is a claim that has to be a text.
+// wantedClaim is a claim that must equal a string.
 type wantedClaim struct {
-	name, value string // value with placeholders
+	name, value string // value may contain placeholders
 }
 
 func parseWantedClaims(texts []string) ([]wantedClaim, error) {
@@ -33,7 +33,7 @@ func parseWantedClaims(texts []string) ([]wantedClaim, error) {
 	return wanted, nil
 }
 
-// check returns why a token with a right signature is refused, or "". It reads the rules.
+// check returns why a correctly signed token is refused, or "". It also parses the token's rules.
 func (j *JWT) check(token *verified, device gateway.Device) string {
 	expected := jwt.Expected{Issuer: j.issuer}
 	if j.audience != "" {
@@ -65,7 +65,7 @@ func refusalOf(err error) string {
 	case errors.Is(err, jwt.ErrIssuedInTheFuture):
 		return "the token comes from the future: iat"
 	case errors.Is(err, jwt.ErrInvalidIssuer):
-		return "the token is of another issuer: iss"
+		return "the token has another issuer: iss"
 	case errors.Is(err, jwt.ErrInvalidAudience):
 		return "the token is for another audience: aud"
 	}
@@ -78,7 +78,8 @@ func (want wantedClaim) holds(claim json.RawMessage, device gateway.Device) bool
 	return ok && given(claim) && json.Unmarshal(claim, &got) == nil && got == value
 }
 
-// allowed is the answer for a token that check has passed. The session may last as long as the token would be accepted.
+// allowed returns the answer for a token that check has accepted. The session may last as long as the token is
+// accepted.
 func (token *verified) allowed() Answer {
 	answer := Answer{Decision: Allow, Rules: token.rules}
 	if token.Expiry != nil {

@@ -12,15 +12,15 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// verified are the claims of a token whose signature is right.
+// verified is the claims of a correctly signed token.
 type verified struct {
 	jwt.Claims
 	all   map[string]json.RawMessage
-	rules *Rules // of the ACL claim; nil: there is none
+	rules *Rules // from the ACL claim; nil if there is none
 }
 
-// looksLikeJWT reports whether a password is a token by its form: three parts, or the five of an encrypted one, the
-// first a header that names an algorithm.
+// looksLikeJWT reports whether a password has the form of a token: three parts, or five if encrypted, the first a
+// header with an algorithm.
 func looksLikeJWT(password string) bool {
 	first, _, _ := strings.Cut(password, ".")
 	if parts := strings.Count(password, ".") + 1; parts != 3 && parts != 5 {
@@ -33,8 +33,7 @@ func looksLikeJWT(password string) bool {
 	return err == nil && json.Unmarshal(text, &header) == nil && header.Alg != nil
 }
 
-// verify returns the claims, or why the token is refused. It reads the keys anew where the token names one that is not
-// there.
+// verify returns the claims, or why the token is refused. It refreshes the keys if the token names an unknown one.
 func (j *JWT) verify(ctx context.Context, password string) (_ *verified, refusal string, _ error) {
 	token, err := jwt.ParseSigned(password, j.algorithms)
 	if err != nil {
@@ -51,16 +50,16 @@ func (j *JWT) verify(ctx context.Context, password string) (_ *verified, refusal
 	v, refusal := tryKeys(token, j.keys.find(algorithm, header.KeyID))
 	if v == nil && !j.keys.has(header.KeyID) {
 		if err := j.keys.trouble(); err != nil {
-			return nil, "", fmt.Errorf("the token's key is not there: %w", err)
+			return nil, "", fmt.Errorf("the token's key is not available: %w", err)
 		}
 	}
 	return v, refusal, nil
 }
 
-// tryKeys returns the claims where one of keys has signed the token.
+// tryKeys returns the claims if one of keys has signed the token.
 func tryKeys(token *jwt.JSONWebToken, keys []any) (*verified, string) {
 	if len(keys) == 0 {
-		return nil, "no key is there for the token's algorithm and key id"
+		return nil, "there is no key for the token's algorithm and key id"
 	}
 	for _, key := range keys {
 		v := &verified{}

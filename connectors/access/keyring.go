@@ -12,24 +12,24 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// minRenew bounds how often the keys are read because of a token: strangers choose its key id.
+// minRenew limits how often a token can cause a refresh: strangers choose its key id.
 const minRenew = 10 * time.Second
 
-// keyring is the keys that tokens are verified with.
+// keyring holds the keys that tokens are verified with, and refreshes them.
 type keyring struct {
 	every  time.Duration
 	log    *slog.Logger
 	cancel context.CancelFunc
 	ended  chan struct{}
-	wanted chan chan struct{} // closed by run when the keys are as new as they may be
+	wanted chan chan struct{} // closed by run when the keys are fresh enough
 
 	tried time.Time // owned by run
 
 	mu      sync.Mutex
-	sources []*keySource // what is in them: guarded by mu
+	sources []*keySource // the keys and errors in them are guarded by mu
 }
 
-// newKeyring reads what has to be there.
+// newKeyring reads the sources that must be available at the start.
 func newKeyring(sources []*keySource, every time.Duration, log *slog.Logger) (*keyring, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	k := &keyring{
@@ -43,7 +43,7 @@ func newKeyring(sources []*keySource, every time.Duration, log *slog.Logger) (*k
 		}
 		if s.keys, s.err = s.read(ctx); s.err != nil {
 			cancel()
-			return nil, fmt.Errorf("reading the keys of jwt: %w", s.err)
+			return nil, fmt.Errorf("reading the JWT keys: %w", s.err)
 		}
 		k.tried = time.Now()
 	}
@@ -62,7 +62,7 @@ func (k *keyring) close() {
 	}
 }
 
-// run reads the keys again now and then, and when a token wants it.
+// run refreshes the keys periodically, and on request.
 func (k *keyring) run(ctx context.Context) {
 	defer close(k.ended)
 	next := time.NewTimer(0)
@@ -93,7 +93,7 @@ func (k *keyring) pause() time.Duration {
 	return k.every
 }
 
-// refresh leaves the keys of a source that cannot be read.
+// refresh reads all sources. A source that fails keeps its keys.
 func (k *keyring) refresh(ctx context.Context) {
 	for _, s := range k.sources {
 		keys, err := s.read(ctx)
@@ -106,42 +106,42 @@ func (k *keyring) refresh(ctx context.Context) {
 			s.keys = keys
 		}
 		k.mu.Unlock()
-		s.tell(k.log, err)
+		s.logProblem(k.log, err)
 	}
 	k.tried = time.Now()
 }
 
-// tell logs a problem once.
-func (s *keySource) tell(log *slog.Logger, err error) {
+// logProblem logs each problem of a source once.
+func (s *keySource) logProblem(log *slog.Logger, err error) {
 	switch {
 	case err != nil && err.Error() != s.problem:
 		s.problem = err.Error()
-		log.Error("the keys of jwt cannot be read, those that are there stay in force", "error", err)
+		log.Error("cannot refresh the JWT keys; keeping the old ones", "error", err)
 	case err == nil && s.problem != "":
 		s.problem = ""
-		log.Info("the keys of jwt can be read again", "from", s.name)
+		log.Info("refreshed the JWT keys again", "from", s.name)
 	}
 }
 
-// renew reads the keys again, unless that has just been done. It fails where ctx or the keyring ends first.
+// renew refreshes the keys, unless that has just been done. It returns an error if ctx or the keyring ends first.
 func (k *keyring) renew(ctx context.Context) error {
 	done := make(chan struct{})
 	select {
 	case k.wanted <- done:
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for the keys of jwt: %w", ctx.Err())
+		return fmt.Errorf("waiting for the JWT keys: %w", ctx.Err())
 	case <-k.ended:
-		return errors.New("the keys of jwt are not read any more")
+		return errors.New("the JWT authenticator is closed")
 	}
 	select {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for the keys of jwt: %w", ctx.Err())
+		return fmt.Errorf("waiting for the JWT keys: %w", ctx.Err())
 	}
 }
 
-// find returns the keys that may have signed a token. Without an id, all of the algorithm may.
+// find returns the keys that may have signed a token. Without an id, these are all keys for the algorithm.
 func (k *keyring) find(algorithm jose.SignatureAlgorithm, id string) (found []any) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -155,8 +155,8 @@ func (k *keyring) find(algorithm jose.SignatureAlgorithm, id string) (found []an
 	return found
 }
 
-// has reports whether reading the keys again can bring none for the id: it is there, or no source has ids, or there is
-// none and all sources have keys.
+// has reports whether a refresh cannot add a key for id: the key is present, or no source has ids, or id is empty and
+// all sources have keys.
 func (k *keyring) has(id string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -173,7 +173,7 @@ func (k *keyring) has(id string) bool {
 	return !sets || id == ""
 }
 
-// trouble is why keys may be missing, or nil.
+// trouble returns why keys may be missing, or nil.
 func (k *keyring) trouble() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

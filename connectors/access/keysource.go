@@ -13,23 +13,23 @@ import (
 
 const (
 	jwksTimeout = 5 * time.Second
-	maxJWKS     = 1 << 20 // bytes, also of files
+	maxJWKS     = 1 << 20 // bytes, also for files
 )
 
-// keySource is where keys come from.
+// keySource is a file or URL that provides keys.
 type keySource struct {
 	name  string
-	set   bool // its keys have ids, and another may come at any time
-	later bool // it need not be there when the gateway starts
+	set   bool // its keys have ids, and new ones may appear at any time
+	later bool // it may be unavailable when the gateway starts
 	read  func(context.Context) ([]verifyKey, error)
 	close func()
 
 	// Owned by the keyring's run, once it runs.
-	problem string // what was logged last
+	problem string // the last logged problem
 
 	// Guarded by the keyring's mu.
 	keys []verifyKey
-	err  error // why it could not be read when it was last tried; what is in keys stays
+	err  error // why the last read failed; keys keeps its value
 }
 
 func fileSource(path string, parse func([]byte) ([]verifyKey, error)) *keySource {
@@ -75,7 +75,7 @@ func fetchJWKS(ctx context.Context, client *http.Client, url string) ([]verifyKe
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the answer is %d: want 200", resp.StatusCode)
+		return nil, fmt.Errorf("the server answered %d, want 200", resp.StatusCode)
 	}
 	text, err := readBounded(resp.Body, maxJWKS)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Metrics counts what authenticators answer.
+// Metrics counts the answers of authenticators.
 type Metrics struct {
 	answers *prometheus.CounterVec   // by method and result: allow, deny, ignore, error
 	seconds *prometheus.HistogramVec // by method
@@ -17,11 +17,11 @@ type Metrics struct {
 	waiting prometheus.Gauge
 }
 
-// NewMetrics registers the metrics with reg. If reg is nil, they are registered nowhere.
+// NewMetrics registers the metrics with reg, unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exgate_auth_total", Help: "Logins that an authenticator was asked about, by method and result.",
+			Name: "exgate_auth_total", Help: "Logins decided by an authenticator, by method and result.",
 		}, []string{"method", "result"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "exgate_auth_seconds", Help: "How long an authenticator took, by method.",
@@ -29,10 +29,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"method"}),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_auth_cache_total",
-			Help: "Logins that were looked up in the cache of the HTTP service's answers, by result.",
+			Help: "Logins looked up in the cache of the HTTP authenticator, by result.",
 		}, []string{"result"}),
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "exgate_auth_waiting", Help: "Logins that wait for an answer of the HTTP service.",
+			Name: "exgate_auth_waiting", Help: "Logins waiting for an answer of the HTTP authenticator.",
 		}),
 	}
 	if reg != nil {
@@ -41,7 +41,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// Measure returns a that counts under method, the name of its [Link].
+// Measure wraps a and counts its answers under method, the name of its [Link].
 func (m *Metrics) Measure(method string, a Authenticator) Authenticator {
 	return &measured{Authenticator: a, metrics: m, method: method}
 }

@@ -11,28 +11,27 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// What a hash in a file may cost, so that no file takes the machine: about a second of one core, and 256 MiB. RFC 9106
-// section 4 recommends m=65536,t=3,p=4 where memory is short.
+// Limits for the cost of a hash, so that no file can exhaust the machine: about one second of one core, and 256 MiB.
+// RFC 9106 section 4 recommends m=65536,t=3,p=4 if memory is constrained.
 const (
 	maxBcryptCost   = 14
 	maxArgonMemory  = 256 << 10 // KiB
 	maxArgonPasses  = 16
 	maxArgonThreads = 8
 	maxArgonWork    = 1 << 20 // KiB times passes
-	minArgonSalt    = 8       // bytes, as the reference implementation wants
+	minArgonSalt    = 8       // bytes, the minimum of the reference implementation
 	minArgonHash    = 16      // bytes
 	maxArgonBytes   = 64      // bytes of salt, and of hash
 )
 
-// passwordHash is what a password is compared with.
+// passwordHash verifies a password.
 type passwordHash interface {
 	matches(password string) bool
 }
 
 var errNoHash = errors.New("password is neither a bcrypt nor an argon2id hash: make one with htpasswd -nB USERNAME")
 
-// parsePasswordHash reads what a file has in place of a password. Errors do not quote it: it may be the password
-// itself.
+// parsePasswordHash parses the password field of a file. Errors do not quote it: it may be the password itself.
 func parsePasswordHash(text string) (passwordHash, error) {
 	if strings.HasPrefix(text, "$argon2id$") {
 		return parseArgon2id(text)
@@ -53,7 +52,7 @@ func (h bcryptHash) matches(password string) bool {
 	return bcrypt.CompareHashAndPassword([]byte(h), []byte(password)) == nil
 }
 
-// argon2id is a hash in PHC form.
+// argon2id is a hash in PHC string format.
 type argon2id struct {
 	memory, passes uint32
 	threads        uint8

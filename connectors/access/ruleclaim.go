@@ -11,15 +11,15 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// maxRules bounds what one answer or token makes the gateway remember and compare: topics, in all of its rules.
+// maxRules limits the number of topics in all rules of one answer or token.
 const maxRules = 1024
 
 var errTooManyRules = fmt.Errorf("more than %d topics", maxRules)
 
-// parseRules reads rules as EMQX takes them from an HTTP service and from a JWT: a list of {"permission": "allow",
-// "action": "publish", "topic": "t/${clientid}/#"}, with "topics": [...] for several; or, from before EMQX 5.5, {"pub":
-// [...], "sub": [...], "all": [...]}, where %c and %u stand for client id and username as levels of their own. A
-// condition that exgate does not know (EMQX: qos, retain, clientid_re, eq) is an error: left out, the rule would say
+// parseRules parses rules in the two formats that EMQX accepts from HTTP services and in JWTs: a list of {"permission":
+// "allow", "action": "publish", "topic": "t/${clientid}/#"}, with "topics": [...] for several topics; or the format
+// before EMQX 5.5, {"pub": [...], "sub": [...], "all": [...]}, where the levels %c and %u stand for client id and
+// username. An unknown condition (EMQX: qos, retain, clientid_re, eq) is an error: without it, the rule would mean
 // something else.
 func parseRules(text []byte) (*Rules, error) {
 	text = bytes.TrimSpace(text)
@@ -83,7 +83,7 @@ func actionsOf(action string) [2]bool {
 func parseChoice(key string, value json.RawMessage, choices ...string) (string, error) {
 	var got string
 	if json.Unmarshal(value, &got) != nil || !slices.Contains(choices, got) {
-		return "", fmt.Errorf("%s is none of %s", key, strings.Join(choices, ", "))
+		return "", fmt.Errorf("%s must be one of %s", key, strings.Join(choices, ", "))
 	}
 	return got, nil
 }
@@ -91,7 +91,7 @@ func parseChoice(key string, value json.RawMessage, choices ...string) (string, 
 func (r *rule) addTopics(topics []string) error {
 	for _, topic := range topics {
 		if strings.HasPrefix(topic, "eq ") {
-			return fmt.Errorf("topic %.100q: exgate does not know eq", topic)
+			return fmt.Errorf("topic %.100q: the prefix eq is not supported", topic)
 		}
 		p, err := gateway.ParseTopicPattern(topic)
 		if err != nil {
@@ -129,7 +129,7 @@ func parseTopicLists(text []byte) (*Rules, error) {
 	return newRules(list), nil
 }
 
-// oldPlaceholders writes EMQX 4's %c and %u as they are written now.
+// oldPlaceholders replaces EMQX 4's %c and %u by the current placeholders.
 func oldPlaceholders(topic string) string {
 	levels := strings.Split(topic, "/")
 	for i, level := range levels {

@@ -6,8 +6,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Rules say what clients may do: the first that applies decides, and if none does, the answer is no. Those of a [File]
-// change with it, and allow everything while it has none.
+// Rules say what clients may do: the first rule that applies decides; if none does, the action is denied. The Rules of
+// a [File] change with it, and allow everything while the file has no rules.
 type Rules struct {
 	list atomic.Pointer[[]rule] // nil: everything is allowed
 }
@@ -34,7 +34,7 @@ func (r *Rules) Allows(device gateway.Device, action Action, topic string) bool 
 	return false
 }
 
-// rule decides for the clients, actions and topics it names.
+// rule allows or denies actions on topics, for the clients that it names.
 type rule struct {
 	allow    bool
 	actions  [2]bool // by Action

@@ -15,10 +15,10 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// minRSABits is of RFC 7518 section 3.3.
+// minRSABits is from RFC 7518 section 3.3.
 const minRSABits = 2048
 
-// maxKeys bounds a set of keys: a token without a key id is tried with each.
+// maxKeys limits the size of a key set: a token without a key id is tried with each key.
 const maxKeys = 100
 
 var (
@@ -30,10 +30,10 @@ var (
 	digestBytes = map[jose.SignatureAlgorithm]int{jose.HS256: 32, jose.HS384: 48, jose.HS512: 64}
 )
 
-// verifyKey is a key with the algorithms that it may be used with. They follow from its kind, or a token could choose
-// HS256 with a public key as the secret.
+// verifyKey is a key and the algorithms it may be used with. These follow from the type of the key; otherwise a token
+// could choose HS256 with a public key as the secret.
 type verifyKey struct {
-	id         string // empty: fits each
+	id         string // empty: matches every id
 	algorithms []jose.SignatureAlgorithm
 	key        any
 }
@@ -54,11 +54,11 @@ func newVerifyKey(id string, key any) (verifyKey, error) {
 		}
 		return verifyKey{id, []jose.SignatureAlgorithm{algorithm}, key}, nil
 	}
-	return verifyKey{}, errors.New("a key is no public key of RSA or ECDSA")
+	return verifyKey{}, errors.New("not an RSA or ECDSA public key")
 }
 
-// parseSecret takes a secret for those of the algorithms that it is long enough for, and fails where it is too short
-// for one.
+// parseSecret returns a key for those of the algorithms that are HMAC. It fails if the secret is too short for one of
+// them.
 func parseSecret(text []byte, algorithms []jose.SignatureAlgorithm) ([]verifyKey, error) {
 	secret := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 	k := verifyKey{key: secret}
@@ -105,14 +105,13 @@ func parsePublicKey(text []byte) ([]verifyKey, error) {
 	return []verifyKey{k}, err
 }
 
-// parseJWKS reads a set of keys (RFC 7517). Keys that are not for verifying signatures with, or of kinds that exgate
-// does not take, are left out.
+// parseJWKS parses a JSON Web Key Set (RFC 7517). It skips keys that are not for signatures or of an unsupported type.
 func parseJWKS(text []byte) ([]verifyKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if json.Unmarshal(text, &set) != nil {
-		return nil, errors.New("want a set of keys as JSON")
+		return nil, errors.New("want a JSON Web Key Set")
 	}
 	if len(set.Keys) > maxKeys {
 		return nil, fmt.Errorf("a set of %d keys is too large: at most %d", len(set.Keys), maxKeys)
@@ -124,7 +123,7 @@ func parseJWKS(text []byte) ([]verifyKey, error) {
 		}
 	}
 	if keys == nil {
-		return nil, errors.New("no key in the set is a public key of RSA or ECDSA for signatures")
+		return nil, errors.New("the set contains no RSA or ECDSA public key for signatures")
 	}
 	return keys, nil
 }

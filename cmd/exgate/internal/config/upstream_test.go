@@ -294,8 +294,8 @@ var badChains = map[string]struct{ chain, want string }{
 		"chain: [jwt], jwt: {secret_file: jwt.secret, algorithms: [none]}",
 		`jwt.algorithms: must hold HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or ES512, not "none"`,
 	},
-	"short secret":  {"chain: [jwt], jwt: {secret_file: token}", "jwt: reading the keys of jwt: token: the secret has 6 bytes: HS256 needs at least 32"},
-	"no public key": {"chain: [jwt], jwt: {public_key: token}", "jwt: reading the keys of jwt: token: want a public key or a certificate as PEM"},
+	"short secret":  {"chain: [jwt], jwt: {secret_file: token}", "jwt: reading the JWT keys: token: the secret has 6 bytes: HS256 needs at least 32"},
+	"no public key": {"chain: [jwt], jwt: {public_key: token}", "jwt: reading the JWT keys: token: want a public key or a certificate as PEM"},
 	"tls of a file": {"chain: [jwt], jwt: {secret_file: jwt.secret, tls: {}}", "jwt.tls: is for jwks at a URL"},
 }
 
