@@ -40,7 +40,7 @@ func TestLoginIsRefused(t *testing.T) {
 	}{
 		"ignore": {answers{Answer: access.Answer{Reason: "who is that"}}, "PERMISSION_DENY: who is that"},
 		"deny":   {answers{Answer: access.Answer{Decision: access.Deny}}, "PERMISSION_DENY: bad username or password"},
-		"error":  {answers{err: down}, "asking who may log in: the service is down"},
+		"error":  {answers{err: down}, "authenticating: the service is down"},
 	} {
 		b := start(t, embedded.Config{Authenticator: c.answers})
 		_, err := b.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "",

@@ -20,63 +20,62 @@ import (
 )
 
 const (
-	maxPacketSize       = 4 << 20  // bytes; a network client is cut off above it
-	pendingWrites       = 8 * 1024 // messages on their way into the queue of one network client, see outQueue
+	maxPacketSize       = 4 << 20  // bytes; a network client that sends a larger packet is disconnected
+	pendingWrites       = 8 * 1024 // messages on the way into the queue of one network client, see outQueue
 	sysTopicInterval    = 365 * 24 * 3600
 	inlineSubscription  = 1
 	defaultMaxClients   = 256
 	networkListenerName = "network"
 )
 
-// Config is what a Broker is made with. The zero value is a broker for the gateway's devices only, which allows
-// everything.
+// Config configures a Broker. The zero value is a broker for the gateway's devices only, which allows everything.
 type Config struct {
-	// Bind is the TCP address for MQTT clients, HOST:PORT. If zero, the broker listens nowhere.
+	// Bind is the TCP address for MQTT clients, HOST:PORT. If zero, the broker does not listen.
 	Bind string
 
-	// Listener is a socket that is open already, in place of Bind. The broker closes it, unless New fails. If zero,
-	// Bind is opened.
+	// Listener is an already open socket, used instead of Bind. The broker closes it, unless New fails. If zero, the
+	// broker opens Bind.
 	Listener net.Listener
 
-	// MaxClients bounds the connections to Bind. If zero, 256.
+	// MaxClients limits the connections to Bind. If zero, 256.
 	MaxClients int
 
-	// AuthFile is the path of a YAML file of users and rules, see [access.LoadFile]. Changes hold for logins from then
-	// on, and its rules at once. If zero, Authenticator and ACL decide.
+	// AuthFile is the path of a YAML file with users and rules, see [access.LoadFile]. Changed users apply to later
+	// logins, changed rules at once. If zero, Authenticator and ACL decide.
 	AuthFile string
 
-	// Authenticator decides who may connect, devices and network clients alike; one that it ignores may not. If zero,
-	// everyone may.
+	// Authenticator decides which devices and network clients may connect. Clients that it ignores may not. If zero,
+	// all may.
 	Authenticator access.Authenticator
 
-	// ACL decides what clients may publish and subscribe to, where the answer of the Authenticator does not say. If
-	// zero, everything is allowed.
+	// ACL decides what a client may publish and subscribe to if the Authenticator's answer has no rules. If zero,
+	// everything is allowed.
 	ACL access.ACL
 
-	// Logger gets what a person should know. If zero, slog.Default().
+	// Logger receives warnings and errors. If zero, slog.Default().
 	Logger *slog.Logger
 
-	// Metrics counts. If zero, a private unregistered set.
+	// Metrics counts sessions and messages. If zero, a private unregistered set.
 	Metrics *Metrics
 }
 
-// Broker is the broker. It is a [gateway.Connector] for the gateway's devices.
+// Broker is the embedded MQTT broker. It is a [gateway.Connector] for the gateway's devices.
 type Broker struct {
 	server  *mochi.Server
-	inline  *mochi.Client // who publishes for device sessions
+	inline  *mochi.Client // publishes for device sessions
 	auth    access.Authenticator
 	acl     access.ACL // nil: everything is allowed
 	log     *slog.Logger
 	metrics *Metrics
 	ids     *messageid.Source
-	network *boundedListener // nil without Bind
+	network *boundedListener // nil without Bind and Listener
 	index   topic.Index[subscriber]
 	shared  sync.Map // share id (string) -> *Session
 	retain  retained
-	logged  lograte.Limiter // of refused clients
+	logged  lograte.Limiter // limits the lines about refused clients
 
 	stopWatching context.CancelFunc
-	watching     sync.WaitGroup // of the auth file
+	watching     sync.WaitGroup // the watcher of the auth file
 
 	mu       sync.Mutex
 	sessions map[string]*Session // by client id; guarded by mu
@@ -85,7 +84,7 @@ type Broker struct {
 
 var _ gateway.Connector = (*Broker)(nil)
 
-// New starts a broker. Errors name the setting or the line of the file that is wrong.
+// New starts a broker. Errors name the setting, or the file and line, at fault.
 func New(cfg Config) (*Broker, error) {
 	file, err := cfg.setDefaults()
 	if err != nil {
@@ -108,7 +107,7 @@ func New(cfg Config) (*Broker, error) {
 	return b, nil
 }
 
-// setDefaults returns the auth file, where there is one.
+// setDefaults fills in defaults and returns the auth file, or nil without one.
 func (cfg *Config) setDefaults() (*access.File, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -133,14 +132,14 @@ func (cfg *Config) setDefaults() (*access.File, error) {
 	return file, nil
 }
 
-// newServer sets mochi up. Its log is discarded: it prints whole packets, passwords included. The hook logs what
-// matters.
+// newServer configures mochi. Its log is discarded because it prints whole packets with their passwords; the hook logs
+// instead.
 func newServer() *mochi.Server {
 	c := mochi.NewDefaultServerCapabilities()
 	c.MaximumClientWritesPending = pendingWrites
 	c.MaximumPacketSize = maxPacketSize
 	c.MaximumSessionExpiryInterval = 0
-	c.TopicAliasMaximum = 0 // mochi checks the access before it looks an alias up, and remembers topics without a bound
+	c.TopicAliasMaximum = 0 // mochi checks access before it resolves an alias, and stores aliases without a limit
 	return mochi.New(&mochi.Options{
 		Capabilities:           c,
 		Logger:                 slog.New(slog.DiscardHandler),
@@ -180,7 +179,7 @@ func (b *Broker) listen(cfg Config) error {
 	return b.server.AddListener(listeners.NewNet(networkListenerName, b.network))
 }
 
-// Addr is where MQTT clients reach the broker, nil without Config.Bind and Config.Listener.
+// Addr returns the address for MQTT clients, or nil without Config.Bind and Config.Listener.
 func (b *Broker) Addr() net.Addr {
 	if b.network == nil {
 		return nil
@@ -188,7 +187,7 @@ func (b *Broker) Addr() net.Addr {
 	return b.network.Addr()
 }
 
-// Close ends every session and connection. ctx bounds the wait for the connections' goroutines.
+// Close ends every session and connection. It waits until ctx ends for the goroutines of the connections.
 func (b *Broker) Close(ctx context.Context) error {
 	left, first := b.shut()
 	if !first {
@@ -212,7 +211,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 }
 
-// shut takes no new sessions and returns those that are left; first is false where that has been done.
+// shut rejects new sessions from now on and returns the open ones. first is false if it was called before.
 func (b *Broker) shut() (left []*Session, first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

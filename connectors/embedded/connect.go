@@ -14,7 +14,7 @@ import (
 
 var errClosed = errors.New("the embedded broker is closed")
 
-// Connect opens the session of a device. A session of the same client id, of a device or a network client, ends.
+// Connect opens a session for a device. An existing session with this client id, of a device or a network client, ends.
 func (b *Broker) Connect(
 	ctx context.Context, device gateway.Device, password string, down gateway.Downlink,
 ) (gateway.Session, error) {
@@ -40,7 +40,7 @@ func (b *Broker) Connect(
 	return s, nil
 }
 
-// admit returns the answer of a client that may connect. A refusal is a [*gateway.ResultError].
+// admit returns the answer for a client that may connect. A refusal is a [*gateway.ResultError].
 func (b *Broker) admit(ctx context.Context, device gateway.Device, password string) (access.Answer, error) {
 	if b.auth == nil {
 		return access.Answer{Decision: access.Allow}, nil
@@ -52,7 +52,7 @@ func (b *Broker) admit(ctx context.Context, device gateway.Device, password stri
 	}
 	b.metrics.refused.Inc()
 	if err != nil {
-		return answer, fmt.Errorf("asking who may log in: %w", err)
+		return answer, fmt.Errorf("authenticating: %w", err)
 	}
 	return answer, &gateway.ResultError{
 		Result: gateway.Refuse(gateway.CodePermissionDeny, "%s", cmp.Or(answer.Reason, "bad username or password")),

@@ -14,22 +14,22 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// isReserved reports topics that only the broker publishes.
+// isReserved reports whether only the broker may publish to name.
 func isReserved(name string) bool {
 	return len(name) >= len(mochi.SysPrefix) && strings.EqualFold(name[:len(mochi.SysPrefix)], mochi.SysPrefix)
 }
 
-// publish gives a device's message to mochi, which copies payload for each network client and calls dispatch for the
+// publish passes a device's message to mochi, which copies payload for each network client and calls dispatch for
 // devices.
 func (b *Broker) publish(clientID, name string, qos byte, payload []byte) gateway.Result {
 	pk := packets.Packet{
 		FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: qos},
 		TopicName:   name,
 		Payload:     payload,
-		Connect:     packets.ConnectParams{ClientIdentifier: clientID}, // the hook makes the origin of it
+		Connect:     packets.ConnectParams{ClientIdentifier: clientID}, // the hook replaces the message's origin by it
 	}
 	if qos > 0 {
-		pk.PacketID = 1 // mochi wants one and does not use it
+		pk.PacketID = 1 // mochi requires one and does not use it
 	}
 	if err := b.server.InjectPacket(b.inline, pk); err != nil {
 		return gateway.Refuse(gateway.CodeUnknown, "publishing to %q: %v", name, err)
@@ -40,12 +40,12 @@ func (b *Broker) publish(clientID, name string, qos byte, payload []byte) gatewa
 
 var scratch = sync.Pool{New: func() any { return new([]subscriber) }}
 
-// dispatch hands a message to the devices that subscribed to it, once to each. No lock is held then: a full device may
-// close its session inside Deliver.
+// dispatch delivers a message once to each subscribed device. It holds no lock meanwhile: a device with a full queue
+// may close its session inside Deliver.
 func (b *Broker) dispatch(pk packets.Packet) {
 	buf := scratch.Get().(*[]subscriber)
 	matched := b.index.Match(pk.TopicName, (*buf)[:0])
-	var several map[*Session]byte // the highest QoS of the filters that match, of sessions with several filters
+	var several map[*Session]byte // for sessions with several filters: the highest QoS of the matching ones
 	for _, to := range matched {
 		if len(matched) == 1 || !to.session.many.Load() {
 			b.deliver(to, pk)
@@ -64,8 +64,8 @@ func (b *Broker) dispatch(pk packets.Packet) {
 	scratch.Put(buf)
 }
 
-// deliver hands a message over with the lower QoS of publish and subscription (MQTT 5, section 3.8.4). It reports
-// whether the device took it.
+// deliver delivers a message with the lower QoS of publish and subscription (MQTT 5, section 3.8.4). It reports whether
+// the device accepted it.
 func (b *Broker) deliver(to subscriber, pk packets.Packet) bool {
 	s := to.session
 	if s.closed.Load() {
@@ -91,8 +91,8 @@ func (b *Broker) deliver(to subscriber, pk packets.Packet) bool {
 	return ok
 }
 
-// replay delivers the retained messages that filter matches. mochi's own search reads its tree without the lock that
-// its writers take, so the messages are matched here.
+// replay delivers the retained messages that match filter. mochi's own search reads its tree without the lock that
+// writers take, so the messages are matched here.
 func (b *Broker) replay(s *Session, filter string, qos byte) {
 	if !strings.ContainsAny(filter, "+#") {
 		if pk, ok := b.server.Topics.Retained.Get(filter); ok {

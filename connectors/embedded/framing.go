@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Bounds of what network clients have mochi allocate for packets that are not complete: it makes room for a whole
-// packet once it knows the length.
+// Limits for the memory that mochi allocates for incomplete packets of network clients: it allocates a whole packet as
+// soon as it knows the length.
 const (
-	maxConnectSize = 512 << 10 // the first packet, which comes before anybody is known
-	largePacket    = 64 << 10  // packets above it count against maxLargePackets
+	maxConnectSize = 512 << 10 // of the first packet, which comes before authentication
+	largePacket    = 64 << 10  // larger packets count against maxLarge
 	maxLarge       = 64 << 20  // bytes of large packets being read from all clients together
 	packetTimeout  = 30 * time.Second
 )
@@ -21,7 +21,7 @@ var (
 	errTooManyLong = errors.New("too many large packets are being received")
 )
 
-// framing follows the packets of one network client as mochi reads them. It is owned by the reading goroutine.
+// framing tracks the packets of one network client while mochi reads them. It is owned by the reading goroutine.
 type framing struct {
 	large *atomic.Int64 // bytes of large packets being read, of all clients
 
@@ -29,8 +29,8 @@ type framing struct {
 	first  bool // the CONNECT has begun
 	shift  uint
 	length int
-	left   int // of the packet's body
-	taken  int // of large
+	left   int // bytes left in the packet's body
+	taken  int // bytes added to large
 }
 
 type frameState uint8
@@ -41,7 +41,7 @@ const (
 	frameBody
 )
 
-// read follows b, which mochi is about to see. An error means that the connection must end before mochi does.
+// read parses b, which mochi is about to receive. On an error, the connection must end before mochi sees b.
 func (f *framing) read(b []byte) error {
 	for len(b) > 0 {
 		switch f.state {
@@ -76,7 +76,7 @@ func (f *framing) read(b []byte) error {
 	return nil
 }
 
-// begin is called when the length of a packet is known.
+// begin is called as soon as the length of a packet is known.
 func (f *framing) begin() error {
 	if !f.first && f.length > maxConnectSize {
 		return errNotConnect
@@ -95,10 +95,10 @@ func (f *framing) begin() error {
 	return nil
 }
 
-// partial reports whether a packet has begun and is not complete.
+// partial reports whether a packet is incomplete.
 func (f *framing) partial() bool { return f.state != frameType }
 
-// release gives back what a large packet has taken.
+// release subtracts a large packet from the total.
 func (f *framing) release() {
 	f.large.Add(-int64(f.taken))
 	f.taken = 0

@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// hook is where mochi asks.
+// hook receives mochi's callbacks.
 type hook struct {
 	mochi.HookBase
 	broker *Broker
@@ -31,14 +31,14 @@ func (h *hook) Provides(b byte) bool {
 	return false
 }
 
-// deviceOf is a network client as the rules see it.
+// deviceOf returns a network client in the form that authenticators and rules take.
 func deviceOf(cl *mochi.Client) gateway.Device {
 	return gateway.Device{
 		ClientInfo: gateway.ClientInfo{ProtoName: "MQTT", ClientID: cl.ID, Username: string(cl.Properties.Username)},
 	}
 }
 
-// OnConnectAuthenticate also checks the will: mochi publishes it without asking OnACLCheck.
+// OnConnectAuthenticate also checks the will: mochi publishes it without calling OnACLCheck.
 func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	b, device := h.broker, deviceOf(cl)
 	if err := checkConnect(device, pk); err != nil {
@@ -61,8 +61,8 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 			return false
 		}
 	}
-	cl.Properties.Props.TopicAliasMaximum = 0 // mochi remembers the topics of aliases without a bound
-	// sessions end with their connection, and so do delays (MQTT 5, section 3.1.3.2.2)
+	cl.Properties.Props.TopicAliasMaximum = 0 // mochi stores the topics of aliases without a limit
+	// sessions end with their connection, and so do will delays (MQTT 5, section 3.1.3.2.2)
 	cl.Properties.Will.WillDelayInterval = 0
 	if conn, ok := cl.Net.Conn.(*trackedConn); ok {
 		conn.clientID.Store(&device.ClientID)
@@ -71,7 +71,7 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	return true
 }
 
-// expire ends the connection of a network client, and says why to those that understand it.
+// expire ends the connection of a network client whose login has expired; MQTT 5 clients receive the reason.
 func (b *Broker) expire(cl *mochi.Client) {
 	if cl.Properties.ProtocolVersion >= 5 {
 		_ = b.server.DisconnectClient(cl, packets.ErrMaxConnectTime)
@@ -80,7 +80,7 @@ func (b *Broker) expire(cl *mochi.Client) {
 	cl.Stop(packets.ErrMaxConnectTime)
 }
 
-// allows asks the answer that a network client has logged in with.
+// allows applies the answer of the network client's login.
 func (h *hook) allows(cl *mochi.Client, action access.Action, name string) bool {
 	conn, ok := cl.Net.Conn.(*trackedConn)
 	if !ok {
@@ -90,14 +90,14 @@ func (h *hook) allows(cl *mochi.Client, action access.Action, name string) bool 
 	return answer != nil && answer.Allows(deviceOf(cl), action, name, h.broker.acl)
 }
 
-// OnSessionEstablished takes the client id over from a device.
+// OnSessionEstablished ends a device's session with the same client id.
 func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
 	if s := h.broker.session(cl.ID); s != nil {
 		s.lose(gateway.ReasonDiscarded.With("client id %q connected over the network", cl.ID))
 	}
 }
 
-// OnACLCheck is asked for each publish and subscribe of a network client, and for each message before it is delivered
+// OnACLCheck is called for each publish and subscribe of a network client, and for each message before it is delivered
 // to one.
 func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
 	if write {
@@ -114,8 +114,8 @@ func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
 	return h.allows(cl, access.Subscribe, inner)
 }
 
-// OnPublish puts the device's client id where mochi has put that of the inline client. It ends the connection of a
-// network client that publishes strings for which strict subscribers would end theirs (MQTT 5, section 1.5.4).
+// OnPublish sets the device's client id on messages published through the inline client. It disconnects a network
+// client that publishes strings for which strict subscribers would disconnect (MQTT 5, section 1.5.4).
 func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	if cl.Net.Inline {
 		pk.Origin, pk.Connect.ClientIdentifier = pk.Connect.ClientIdentifier, ""
@@ -149,21 +149,21 @@ func (h *hook) retainedFull(cl *mochi.Client, name string) {
 	b := h.broker
 	b.metrics.dropped.WithLabelValues(dropRetained).Inc()
 	if silent, ok := b.logged.Allow(time.Now()); ok {
-		b.log.Warn("embedded broker does not retain a message: retained messages take as much as they may", "client_id",
+		b.log.Warn("embedded broker did not retain a message: retained messages have reached their limit", "client_id",
 			cl.ID, "topic", name,
 			"max_bytes", maxRetained, "suppressed", silent)
 	}
 }
 
-// OnRetainedExpired frees what mochi leaves behind of an expired message: its place in the index of topics.
+// OnRetainedExpired frees what mochi keeps of an expired message: its entry in the index of topics.
 func (h *hook) OnRetainedExpired(name string) {
 	removal := packets.Packet{TopicName: name}
 	h.broker.retain.admit(name, removal)
 	h.broker.server.Topics.RetainMessage(removal)
 }
 
-// OnSubscribe lowers every QoS to 0: mochi deadlocks when it delivers with QoS 1 under load, and gives client and
-// server packet ids one map.
+// OnSubscribe lowers every QoS to 0: mochi deadlocks when it delivers with QoS 1 under load, and uses one map for the
+// packet ids of both sides.
 func (h *hook) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	if !withinFilters(cl, pk.Filters) {
 		if conn, ok := cl.Net.Conn.(*trackedConn); ok {
@@ -180,7 +180,7 @@ func (h *hook) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	return pk
 }
 
-// withinFilters reports whether a network client may have these subscriptions too.
+// withinFilters reports whether a network client may add these subscriptions.
 func withinFilters(cl *mochi.Client, more packets.Subscriptions) bool {
 	have := cl.State.Subscriptions.GetAll()
 	count, bytes := len(have)+len(more), 0
@@ -196,13 +196,12 @@ func withinFilters(cl *mochi.Client, more packets.Subscriptions) bool {
 	return bytes <= maxFilterBytes
 }
 
-// OnSelectSubscribers chooses in each group of a shared subscription.
+// OnSelectSubscribers selects a member of each group of a shared subscription.
 func (h *hook) OnSelectSubscribers(subs *mochi.Subscribers, pk packets.Packet) *mochi.Subscribers {
 	return h.broker.share(subs, pk)
 }
 
-// OnPacketEncode drops a message for a client in whose queue too much waits: mochi leaves out what is larger than
-// MaxSize.
+// OnPacketEncode drops a message if the client's queue is full: mochi skips packets larger than MaxSize.
 func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	if pk.FixedHeader.Type != packets.Publish {
 		return pk
@@ -214,10 +213,10 @@ func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packe
 	return pk
 }
 
-// OnPublishDropped counts what a slow network client misses.
+// OnPublishDropped counts messages dropped for slow network clients.
 func (h *hook) OnPublishDropped(*mochi.Client, packets.Packet) {
 	h.broker.metrics.dropped.WithLabelValues(dropClientFull).Inc()
 }
 
-// OnClientExpired removes the subscriptions, which mochi leaves behind.
+// OnClientExpired removes the subscriptions, which mochi keeps.
 func (h *hook) OnClientExpired(cl *mochi.Client) { h.broker.server.UnsubscribeClient(cl) }

@@ -11,22 +11,23 @@ import (
 	"github.com/exgate/exgate/internal/lograte"
 )
 
-// writeTimeout is how long a network client may leave what it is sent unread before it is cut off.
+// writeTimeout is how long a network client may read nothing while data is queued for it, before it is disconnected.
 const writeTimeout = 10 * time.Second
 
-// connectTimeout is how long a network client has until its CONNECT is there; mochi has no such limit. mochi replaces
-// the deadline with that of the keep-alive afterwards.
+// connectTimeout is how long a network client may take to send its CONNECT; mochi has no such limit, and replaces the
+// deadline by that of the keep-alive afterwards.
 const connectTimeout = 10 * time.Second
 
-// boundedListener bounds the number of connections and can close all of them at once, blocked writers included.
+// boundedListener limits the number of connections and can close all of them at once, including those blocked in a
+// write.
 type boundedListener struct {
 	net.Listener
 	max     int
 	log     *slog.Logger
 	metrics *Metrics
 	logged  lograte.Limiter
-	queued  atomic.Int64 // bytes that wait for all clients
-	large   atomic.Int64 // bytes of large packets that are being read
+	queued  atomic.Int64 // bytes queued for all clients
+	large   atomic.Int64 // bytes of large packets being read
 
 	mu     sync.Mutex
 	open   map[*trackedConn]struct{} // guarded by mu
@@ -37,7 +38,7 @@ func newBoundedListener(l net.Listener, limit int, log *slog.Logger, metrics *Me
 	return &boundedListener{Listener: l, max: limit, log: log, metrics: metrics, open: map[*trackedConn]struct{}{}}
 }
 
-// ended counts a connection that was ended for reason, and logs some.
+// ended counts a connection that the broker ended for reason, and logs it at a limited rate.
 func (l *boundedListener) ended(c *trackedConn, reason string, err error) {
 	l.metrics.closed.WithLabelValues(reason).Inc()
 	if silent, ok := l.logged.Allow(time.Now()); ok {
@@ -46,7 +47,7 @@ func (l *boundedListener) ended(c *trackedConn, reason string, err error) {
 	}
 }
 
-// Accept goes on after errors of single connections: mochi would stop listening.
+// Accept continues after errors of single connections: mochi would stop listening.
 func (l *boundedListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
@@ -55,7 +56,7 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 				return nil, err
 			}
 			l.log.Warn("embedded broker could not accept a connection", "error", err)
-			time.Sleep(50 * time.Millisecond) // out of file descriptors: let some close
+			time.Sleep(50 * time.Millisecond) // out of file descriptors: wait until some are closed
 			continue
 		}
 		if c := l.track(conn); c != nil {
@@ -88,7 +89,7 @@ func (l *boundedListener) track(conn net.Conn) net.Conn {
 	return c
 }
 
-// makeRoom closes the oldest connection that has not logged in; the caller holds mu.
+// makeRoom closes the oldest connection that has not logged in. The caller holds mu.
 func (l *boundedListener) makeRoom() bool {
 	var oldest *trackedConn
 	for c := range l.open {
@@ -105,7 +106,7 @@ func (l *boundedListener) makeRoom() bool {
 	return true
 }
 
-// Close stops listening. Connections stay.
+// Close stops listening. Open connections continue.
 func (l *boundedListener) Close() error {
 	l.mu.Lock()
 	l.closed = true
@@ -131,18 +132,18 @@ type trackedConn struct {
 	net.Conn
 	listener *boundedListener
 	opened   time.Time
-	answer   atomic.Pointer[access.Answer] // of the client that has logged in
+	answer   atomic.Pointer[access.Answer] // of the client's login
 	clientID atomic.Pointer[string]
 	out      outQueue
 
 	// Owned by the reading goroutine.
 	frames  framing
-	readEnd time.Time   // the deadline that mochi has set for reading
-	partial time.Time   // when the packet must be complete that is being read; zero between packets
-	expiry  *time.Timer // nil: the login does not expire; guarded by listener.mu
+	readEnd time.Time   // the read deadline set by mochi
+	partial time.Time   // when the current packet must be complete; zero between packets
+	expiry  *time.Timer // nil if the login does not expire; guarded by listener.mu
 }
 
-// login keeps the answer that a client has logged in with, and calls end when it expires.
+// login stores the answer of the client's login, and calls end when it expires.
 func (c *trackedConn) login(answer access.Answer, end func()) {
 	c.answer.Store(&answer)
 	c.listener.mu.Lock()
@@ -152,7 +153,7 @@ func (c *trackedConn) login(answer access.Answer, end func()) {
 	}
 }
 
-// name is the client id, once there is one.
+// name returns the client id, or "" before the login.
 func (c *trackedConn) name() string {
 	if id := c.clientID.Load(); id != nil {
 		return *id
@@ -160,7 +161,7 @@ func (c *trackedConn) name() string {
 	return ""
 }
 
-// Read ends the connection of a client that sends what would take too much memory, or does not finish a packet.
+// Read ends the connection if the client sends something that would use too much memory, or does not complete a packet.
 func (c *trackedConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
@@ -178,7 +179,7 @@ func (c *trackedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// boundPacket sets when a packet that has begun must be complete. mochi's keep-alive may be off.
+// boundPacket sets the deadline for completing a packet that has begun. mochi's keep-alive may be off.
 func (c *trackedConn) boundPacket() {
 	switch partial := c.frames.partial(); {
 	case partial && c.partial.IsZero():
@@ -192,8 +193,8 @@ func (c *trackedConn) boundPacket() {
 	}
 }
 
-// SetDeadline is how mochi sets its keep-alive, before each packet. It bounds reading only: writing has bounds of its
-// own.
+// SetDeadline is called by mochi for its keep-alive, before each packet. It limits reading only; writing has its own
+// limits.
 func (c *trackedConn) SetDeadline(t time.Time) error {
 	c.readEnd = t
 	if !c.partial.IsZero() && (t.IsZero() || c.partial.Before(t)) {
@@ -202,10 +203,10 @@ func (c *trackedConn) SetDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// Write never waits for the peer.
+// Write queues b and does not wait for the peer.
 func (c *trackedConn) Write(b []byte) (int, error) { return c.out.write(b) }
 
-// Close frees the connection's place.
+// Close removes the connection from the listener.
 func (c *trackedConn) Close() error {
 	c.listener.mu.Lock()
 	delete(c.listener.open, c)

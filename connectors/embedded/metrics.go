@@ -2,26 +2,26 @@ package embedded
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Why a message was not delivered.
+// Reasons for dropping a message.
 const (
 	dropDeviceFull = "device_queue_full"
 	dropClientFull = "client_queue_full"
 	dropDenied     = "denied"
-	dropBadString  = "bad_string"    // a topic or property that MQTT does not allow
+	dropBadString  = "bad_string"    // a topic or property contains a string that MQTT forbids
 	dropRetained   = "retained_full" // delivered, but not retained
 )
 
-// Why a network client was cut off.
+// Reasons for disconnecting a network client.
 const (
 	closedQueueFull     = "queue_full"
 	closedStalled       = "stalled" // it has read nothing for writeTimeout
 	closedBadPacket     = "bad_packet"
-	closedEvicted       = "evicted" // it had not logged in, and another connection came
+	closedEvicted       = "evicted" // it had not logged in when another connection needed its slot
 	closedMaxClients    = "max_clients"
 	closedSubscriptions = "subscriptions"
 )
 
-// Metrics counts what the broker does.
+// Metrics counts the broker's sessions, messages and closed connections.
 type Metrics struct {
 	sessions  prometheus.Gauge
 	refused   prometheus.Counter
@@ -31,7 +31,7 @@ type Metrics struct {
 	closed    *prometheus.CounterVec // by reason
 }
 
-// NewMetrics registers the metrics with reg. If reg is nil, they are registered nowhere.
+// NewMetrics registers the metrics with reg, unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		sessions: prometheus.NewGauge(prometheus.GaugeOpts{

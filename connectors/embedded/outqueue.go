@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// Bounds of what waits for network clients that read slowly, in bytes. mochi's own queue counts messages only; it is
-// emptied at once into these.
+// Limits for the data queued for slow network clients, in bytes. mochi's own queue counts messages only, and is emptied
+// into these at once.
 const (
-	maxClientQueue = 8 << 20 // beyond it the client is cut off: a packet of it cannot be left out
-	softQueue      = 4 << 20 // beyond it messages for the client are dropped
-	// of all clients together; beyond it messages for those with more than fairQueue are dropped
+	maxClientQueue = 8 << 20 // above it the client is disconnected: a packet cannot be left out
+	softQueue      = 4 << 20 // above it messages for the client are dropped
+	// of all clients together; above it messages for clients with more than fairQueue are dropped
 	maxAllQueues = 64 << 20
 	fairQueue    = 64 << 10
-	writePiece   = 64 << 10 // of one write
+	writePiece   = 64 << 10 // size of one write
 )
 
-// flushTimeout is how long the last bytes for a client may take when its connection is closed.
+// flushTimeout is how long the last bytes for a client may take after its connection is closed.
 const flushTimeout = time.Second
 
-// outQueue writes to a network client without blocking whoever calls, on a goroutine that exists only while something
-// waits.
+// outQueue writes to a network client without blocking the caller, on a goroutine that exists only while data is
+// queued.
 type outQueue struct {
 	conn  net.Conn
 	total *atomic.Int64 // of all clients
@@ -31,13 +31,13 @@ type outQueue struct {
 	size atomic.Int64
 
 	mu      sync.Mutex
-	waiting [][]byte // guarded by mu, as all below
+	waiting [][]byte // guarded by mu, like all fields below
 	writing bool
-	closing bool // close the connection once nothing waits
+	closing bool // close the connection once the queue is empty
 	dead    bool
 }
 
-// full reports whether messages for the client are to be dropped.
+// full reports whether messages for the client must be dropped.
 func (q *outQueue) full() bool {
 	size := q.size.Load()
 	return size > softQueue || (size > fairQueue && q.total.Load() > maxAllQueues)
@@ -72,7 +72,7 @@ func (q *outQueue) count(n int) {
 	q.total.Add(int64(n))
 }
 
-// kill drops what waits and closes the connection; the caller holds mu.
+// kill drops the queue and closes the connection. The caller holds mu.
 func (q *outQueue) kill() {
 	q.dead = true
 	for _, b := range q.waiting {
@@ -82,7 +82,7 @@ func (q *outQueue) kill() {
 	_ = q.conn.Close()
 }
 
-// flush writes what waits.
+// flush writes the queue until it is empty.
 func (q *outQueue) flush() {
 	for {
 		b := q.next()
@@ -98,8 +98,8 @@ func (q *outQueue) flush() {
 	}
 }
 
-// next takes what one write is to carry, and gives it a deadline: a client that reads slowly is not taken for one that
-// reads nothing. It returns nil where nothing waits.
+// next takes the data for one write and sets its deadline for each write anew, so that a slow reader is not mistaken
+// for a stalled one. It returns nil if the queue is empty.
 func (q *outQueue) next() []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -123,7 +123,7 @@ func (q *outQueue) next() []byte {
 	return b
 }
 
-// failed ends the connection of a client that does not read, or has gone.
+// failed ends the connection of a client that does not read, or is gone.
 func (q *outQueue) failed() {
 	q.mu.Lock()
 	wanted := q.closing || q.dead
@@ -142,7 +142,7 @@ func (q *outQueue) abort() {
 	q.kill()
 }
 
-// close closes the connection when what waits has gone out, at the latest after flushTimeout. Reading ends at once.
+// close closes the connection after the queue is written, or after flushTimeout. Reading ends at once.
 func (q *outQueue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -7,15 +7,15 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// maxRetained bounds what the broker keeps of retained messages, in bytes; what a message costs beside its payload was
-// measured with mochi 2.7.9.
+// maxRetained limits the size of the retained messages, in bytes. The overhead of a message was measured with mochi
+// 2.7.9.
 const (
 	maxRetained      = 64 << 20
 	retainedOverhead = 1 << 10
 	levelOverhead    = 640
 )
 
-// retained knows how much memory the retained messages take. mochi keeps them without a bound.
+// retained tracks the size of the retained messages. mochi stores them without a limit.
 type retained struct {
 	mu    sync.Mutex
 	sizes map[string]int // by topic; guarded by mu
@@ -30,8 +30,8 @@ func retainedSize(name string, pk packets.Packet) int {
 	return size + len(pk.Properties.ContentType) + len(pk.Properties.ResponseTopic) + len(pk.Properties.CorrelationData)
 }
 
-// admit counts a message that is to be retained, and reports false where there is no room for it. One without payload
-// removes what is there.
+// admit accounts for a message to be retained, and reports false if there is no room for it. A message without payload
+// removes the retained one.
 func (r *retained) admit(name string, pk packets.Packet) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

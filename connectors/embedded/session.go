@@ -11,35 +11,35 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Bounds of what one device or network client can make the broker remember.
+// Limits for what the broker stores for one device or network client.
 const (
 	maxFilters     = 1024
-	maxFilterBytes = 256 << 10 // of the filters
+	maxFilterBytes = 256 << 10 // total length of the filters
 )
 
-// Session is a device's session. It needs no goroutine and no buffer.
+// Session is the session of a device. It has no goroutine and no buffer of its own.
 type Session struct {
 	broker *Broker
 	device gateway.Device
 	answer access.Answer
 	down   gateway.Downlink
 	closed atomic.Bool
-	many   atomic.Bool // had more than one filter, so that two may match one message
+	many   atomic.Bool // has had more than one filter, so that several may match one message
 
 	mu          sync.Mutex
 	filters     []subscription // guarded by mu
 	filterBytes int            // guarded by mu
-	shareID     string         // names the session in mochi's index of shared subscriptions; guarded by mu
-	expiry      *time.Timer    // ends the session; nil: its login does not expire; guarded by mu
+	shareID     string         // identifies the session in mochi's index of shared subscriptions; guarded by mu
+	expiry      *time.Timer    // ends the session; nil if its login does not expire; guarded by mu
 }
 
-// subscription is a filter and the QoS that the device asked for.
+// subscription is a filter and the QoS requested by the device.
 type subscription struct {
 	filter string
 	qos    byte
 }
 
-// subscriber is a subscription as it stands in the index of filters.
+// subscriber is a subscription in the index of filters.
 type subscriber struct {
 	session *Session
 	qos     byte
@@ -69,7 +69,7 @@ func (s *Session) publish(name string, qos byte, payload []byte) gateway.Result 
 		return gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)
 	}
 	if qos > 2 {
-		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d does not exist", qos)
+		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d is invalid", qos)
 	}
 	if isReserved(name) || !s.allows(access.Publish, name) {
 		return gateway.Refuse(gateway.CodePermissionDeny, "publishing to %q is not allowed", name)
@@ -87,7 +87,7 @@ func (s *Session) subscribe(filter string, qos byte) gateway.Result {
 		return gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)
 	}
 	if qos > 2 {
-		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d does not exist", qos)
+		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d is invalid", qos)
 	}
 	inner, shared := topic.Unshare(filter)
 	if !s.allows(access.Subscribe, inner) {
@@ -102,7 +102,7 @@ func (s *Session) subscribe(filter string, qos byte) gateway.Result {
 	return gateway.OK
 }
 
-// add stores a subscription. One of the same filter takes its QoS (MQTT 5, section 3.8.4).
+// add stores a subscription. A subscription with the same filter is replaced (MQTT 5, section 3.8.4).
 func (s *Session) add(sub subscription, shared bool) gateway.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +133,7 @@ func (s *Session) add(sub subscription, shared bool) gateway.Result {
 	return gateway.OK
 }
 
-// find needs mu.
+// find returns the index of a filter, or -1. It requires mu.
 func (s *Session) find(filter string) int {
 	return slices.IndexFunc(s.filters, func(sub subscription) bool { return sub.filter == filter })
 }
@@ -175,7 +175,7 @@ func (s *Session) end() (first bool) {
 	return true
 }
 
-// expireAt ends the session when its login expires; zero: never.
+// expireAt ends the session at the given time; zero: never.
 func (s *Session) expireAt(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,14 +184,14 @@ func (s *Session) expireAt(at time.Time) {
 	}
 }
 
-// lose ends the session for a reason that is not the device's own.
+// lose ends the session for a reason that does not come from the device.
 func (s *Session) lose(reason gateway.CloseReason) {
 	if s.end() {
 		s.down.SessionLost(reason)
 	}
 }
 
-// forget needs mu.
+// forget requires mu.
 func (s *Session) forget(sub subscription) {
 	if _, shared := topic.Unshare(sub.filter); shared {
 		s.broker.server.Topics.Unsubscribe(sub.filter, s.shareID)

@@ -11,12 +11,12 @@ import (
 	"github.com/exgate/exgate/internal/topic"
 )
 
-// Shared subscriptions of devices stand in mochi's index, so that devices and network clients can be in one group. A
-// device is known there by a share id, which begins with a NUL: no MQTT client id does.
+// Shared subscriptions of devices are stored in mochi's index, so that devices and network clients can be in the same
+// group. A device has a share id there, which begins with NUL, as no MQTT client id does.
 
 var lastShareID atomic.Uint64
 
-// joinGroup needs the session's mu.
+// joinGroup requires the session's mu.
 func (s *Session) joinGroup(sub subscription) {
 	if s.shareID == "" {
 		s.shareID = "\x00" + strconv.FormatUint(lastShareID.Add(1), 36)
@@ -25,14 +25,15 @@ func (s *Session) joinGroup(sub subscription) {
 	s.broker.server.Topics.Subscribe(s.shareID, packets.Subscription{Filter: sub.filter, Qos: sub.qos})
 }
 
-// leaveGroups needs the session's mu.
+// leaveGroups requires the session's mu.
 func (s *Session) leaveGroups() {
 	if s.shareID != "" {
 		s.broker.shared.Delete(s.shareID)
 	}
 }
 
-// share gives a message to one member of each group: to a device at once, to a network client by leaving it selected.
+// share delivers a message to one member of each group: to a device directly, to a network client by leaving it
+// selected.
 func (b *Broker) share(subs *mochi.Subscribers, pk packets.Packet) *mochi.Subscribers {
 	for filter, members := range subs.Shared {
 		inner, _ := topic.Unshare(filter)
@@ -41,11 +42,11 @@ func (b *Broker) share(subs *mochi.Subscribers, pk packets.Packet) *mochi.Subscr
 		}
 		b.shareOne(subs, members, pk)
 	}
-	subs.Shared = nil // otherwise mochi selects again where no network client was selected
+	subs.Shared = nil // otherwise mochi selects again if no network client was selected
 	return subs
 }
 
-// shareOne tries the members in the random order of a map until one takes the message.
+// shareOne tries the members in the random order of a map until one accepts the message.
 func (b *Broker) shareOne(subs *mochi.Subscribers, members map[string]packets.Subscription, pk packets.Packet) {
 	for id, sub := range members {
 		if s, ok := b.shared.Load(id); ok {

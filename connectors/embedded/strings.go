@@ -9,13 +9,13 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// checkLogin checks the strings that devices and network clients log in with.
+// checkLogin checks the strings of a login, of devices and network clients.
 func checkLogin(device gateway.Device, password string) error {
 	return errors.Join(topic.CheckClientID(device.ClientID), topic.CheckString("username", device.Username),
 		topic.CheckBinary("password", password))
 }
 
-// checkConnect checks the strings of a network client's CONNECT. mochi itself refuses invalid UTF-8 and NUL.
+// checkConnect checks the strings in a network client's CONNECT. mochi itself rejects invalid UTF-8 and NUL.
 func checkConnect(device gateway.Device, pk packets.Packet) error {
 	err := errors.Join(checkLogin(device, string(pk.Connect.Password)), checkProperties(pk.Properties))
 	if pk.Connect.WillFlag {
@@ -24,7 +24,7 @@ func checkConnect(device gateway.Device, pk packets.Packet) error {
 	return err
 }
 
-// checkProperties checks the strings that subscribers get beside the topic.
+// checkProperties checks the strings that subscribers receive in addition to the topic.
 func checkProperties(p packets.Properties) error {
 	err := topic.CheckString("content type", p.ContentType)
 	if p.ResponseTopic != "" {

@@ -22,5 +22,5 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 // Jitter returns a random duration between half of d and d, so that devices that failed together do not retry together.
 // d must be positive.
 func Jitter(d time.Duration) time.Duration {
-	return d/2 + rand.N(d/2) //nolint:gosec // a pause is no secret
+	return d/2 + rand.N(d/2) //nolint:gosec // a delay is not a secret
 }

@@ -1,6 +1,5 @@
-// Package boundedfile reads files that somebody else wrote: at most so many bytes, and only of regular files. A named
-// pipe, a device, a socket or a folder under the name of a file is refused without waiting for it, also when it takes
-// the file's place between two system calls.
+// Package boundedfile reads files written by others: only regular files, and only up to a limit. It rejects a named
+// pipe, device, socket or folder without blocking on it, even if one replaces the file between two system calls.
 package boundedfile
 
 import (
@@ -12,21 +11,21 @@ import (
 	"syscall"
 )
 
-// ErrNotRegular is in the error for something that is not a regular file.
+// ErrNotRegular is wrapped by the error for anything other than a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
-// ErrTooLarge is in the error for a file that is larger than allowed.
+// ErrTooLarge is wrapped by the error for a file above the limit.
 var ErrTooLarge = errors.New("too large")
 
-// Read returns the content of the regular file at path, which symbolic links may lead to. A file with more than limit
-// bytes is an error and is not read beyond them. An error is a [fs.PathError] with [ErrNotRegular], [ErrTooLarge] or
-// the system's own, such as [fs.ErrNotExist].
+// Read returns the content of the regular file at path; symbolic links are followed. A file of more than limit bytes is
+// an error, and is not read any further. Errors are a [fs.PathError] that wraps [ErrNotRegular], [ErrTooLarge] or an
+// error of the system, such as [fs.ErrNotExist].
 func Read(path string, limit int64) ([]byte, error) {
 	return read(path, limit, Regular)
 }
 
-// ReadArgument is Read for a file that somebody named on the command line. It also reads a pipe, such as a shell makes
-// for <(command), until its other end is closed. A pipe that nothing writes to holds no bytes and is an error.
+// ReadArgument is Read for a file named on the command line. It also reads a pipe, such as a shell makes for
+// <(command), until the other end is closed. A pipe without data is an error.
 func ReadArgument(path string, limit int64) ([]byte, error) {
 	content, err := read(path, limit, regularOrPipe)
 	if err == nil && len(content) == 0 && isPipe(path) {
@@ -48,7 +47,7 @@ func read(path string, limit int64, check func(string, fs.FileInfo) error) ([]by
 	if info.Size() > limit {
 		return nil, tooLarge(path, limit)
 	}
-	content := make([]byte, 0, info.Size()+1) // what is in /proc says that it has 0 bytes
+	content := make([]byte, 0, info.Size()+1) // files in /proc report a size of 0
 	for {
 		if len(content) == cap(content) {
 			content = append(content, 0)[:len(content)]
@@ -66,12 +65,11 @@ func read(path string, limit int64, check func(string, fs.FileInfo) error) ([]by
 	}
 }
 
-// Open opens the regular file at path for reading, for a reader that has a bound of its own. The errors are those of
-// [Read].
+// Open opens the regular file at path for a reader with its own limit. Its errors are those of [Read].
 func Open(path string) (*os.File, error) { return open(path, Regular) }
 
 func open(path string, check func(string, fs.FileInfo) error) (*os.File, error) {
-	info, err := os.Stat(path) // opening a device can do something
+	info, err := os.Stat(path) // before opening: opening a device may have side effects
 	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: failed.Err}
 	}
@@ -81,7 +79,7 @@ func open(path string, check func(string, fs.FileInfo) error) (*os.File, error) 
 	if err := check(path, info); err != nil {
 		return nil, err
 	}
-	// What was looked at may be something else by now: opening a named pipe waits for a writer, unless told not to.
+	// The file may have been replaced since: opening a named pipe would block, were it not for O_NONBLOCK.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
@@ -96,7 +94,7 @@ func open(path string, check func(string, fs.FileInfo) error) (*os.File, error) 
 	return f, nil
 }
 
-// Regular returns nil for a regular file, and else a [fs.PathError] that says what is there.
+// Regular returns nil for a regular file, and otherwise a [fs.PathError] that says what it is.
 func Regular(path string, info fs.FileInfo) error {
 	mode := info.Mode()
 	if mode.IsRegular() {

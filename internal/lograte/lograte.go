@@ -1,5 +1,4 @@
-// Package lograte bounds how often one kind of event is logged, so that devices that fail again and again do not fill
-// the log.
+// Package lograte limits how often one kind of event is logged, so that devices that keep failing do not fill the log.
 package lograte
 
 import (
@@ -12,7 +11,7 @@ const DefaultInterval = 10 * time.Second
 
 // Limiter allows one line per interval. The zero value is ready to use; its methods may be called from any goroutine.
 type Limiter struct {
-	// Interval is the time between two lines. If zero, DefaultInterval is used. It must not change after first use.
+	// Interval is the time between two lines. If zero, DefaultInterval. It must not change after first use.
 	Interval time.Duration
 
 	mu         sync.Mutex // guards the fields below
@@ -20,7 +19,7 @@ type Limiter struct {
 	suppressed int
 }
 
-// Allow reports whether an event at now is to be logged, and how many events since the previous line were not.
+// Allow reports whether to log an event at now, and how many events since the previous line were suppressed.
 func (l *Limiter) Allow(now time.Time) (suppressed int, ok bool) {
 	interval := l.Interval
 	if interval == 0 {

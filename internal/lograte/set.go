@@ -6,29 +6,27 @@ import (
 	"time"
 )
 
-// DefaultMost is how many lines of one kind there are in an interval, each about something else.
+// DefaultMost is the number of lines of one kind in an interval, each about a different key.
 const DefaultMost = 10
 
-// Set bounds how often events of one kind are logged when each is about something, such as a device: one line about
-// each in an interval, and not more than Most lines, so that one that fails again and again does not hide the others.
-// The zero value is ready to use; its methods may be called from any goroutine.
+// Set limits how often events of one kind are logged if each has a key, such as a device: one line per key and
+// interval, and at most Most lines per interval, so that one failing device does not hide the others. The zero value is
+// ready to use; its methods may be called from any goroutine.
 type Set struct {
-	// Interval is the time in which there is one line about each. If zero, DefaultInterval. It must not change after
-	// first use.
+	// Interval is the time with at most one line per key. If zero, DefaultInterval. It must not change after first use.
 	Interval time.Duration
-	// Most bounds the lines in an interval. If zero, DefaultMost. It must not change after first use.
+	// Most limits the lines per interval. If zero, DefaultMost. It must not change after first use.
 	Most int
 
 	mu         sync.Mutex // guards the fields below
-	began      time.Time  // the interval
+	began      time.Time  // when the interval began
 	seen       map[uint64]struct{}
 	suppressed int
 }
 
 var seed = maphash.MakeSeed()
 
-// Allow reports whether an event about key at now is to be logged, and how many events since the previous line were
-// not.
+// Allow reports whether to log an event about key at now, and how many events since the previous line were suppressed.
 func (s *Set) Allow(key string, now time.Time) (suppressed int, ok bool) {
 	interval, most := s.Interval, s.Most
 	if interval == 0 {

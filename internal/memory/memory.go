@@ -1,4 +1,4 @@
-// Package memory says how much memory the process may use, for limits that are derived from it.
+// Package memory reports how much memory the process may use, for limits derived from it.
 package memory
 
 import (
@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// Available is the smallest of GOMEMLIMIT, the memory limit of the process's control group and the memory of the
-// machine, in bytes. What the system does not tell counts as no limit.
+// Available returns the smallest of GOMEMLIMIT, the memory limit of the process's control group and the memory of the
+// machine, in bytes. It ignores limits that the system does not report.
 func Available() int64 {
 	limit := debug.SetMemoryLimit(-1)
 	for _, known := range []int64{controlGroup(), machine()} {

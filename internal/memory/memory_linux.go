@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// controlGroup is memory.max of the process's control group (version 2) or one above it, whichever is smallest; 0
-// without one.
+// controlGroup returns the smallest memory.max of the process's control group (version 2) and its ancestors; 0 without
+// one.
 func controlGroup() int64 {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -34,7 +34,7 @@ func controlGroup() int64 {
 }
 
 func readLimit(path string) int64 {
-	text, err := os.ReadFile(path) //nolint:gosec // a file of the kernel's
+	text, err := os.ReadFile(path) //nolint:gosec // a file of the kernel
 	if err != nil {
 		return 0
 	}

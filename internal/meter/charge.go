@@ -2,7 +2,7 @@ package meter
 
 import "encoding/binary"
 
-// weight is how much work an instruction is, in instructions.
+// weight returns the cost of an instruction, in ordinary instructions.
 func weight(in instruction) int {
 	switch op := in.op; {
 	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82: // integer division
@@ -23,8 +23,8 @@ func weight(in instruction) int {
 	return 1
 }
 
-// operandUnit is how much of the operand on top one unit of fuel pays, as a power of two; 0 where the operand is no
-// length.
+// operandUnit returns how much of the operand on top of the stack one unit of fuel pays for, as a power of two; 0 if
+// the operand is not a length.
 func operandUnit(sub uint32) byte {
 	switch sub {
 	case miscMemoryInit, miscMemoryCopy, miscMemoryFill:
@@ -37,7 +37,7 @@ func operandUnit(sub uint32) byte {
 
 const paddedLength = 5
 
-// putPadded writes v, which is below 1<<31, as a signed LEB128 number of five bytes.
+// putPadded writes v, which must be below 1<<31, as a signed LEB128 number of five bytes.
 func putPadded(b []byte, v uint32) {
 	for i := range paddedLength - 1 {
 		b[i] = byte(v>>(7*i))&0x7f | 0x80
@@ -45,7 +45,7 @@ func putPadded(b []byte, v uint32) {
 	b[paddedLength-1] = byte(v >> 28)
 }
 
-// newCharge puts out the taking of a fixed amount, which is filled in when it is known.
+// newCharge emits code that takes a fixed amount of fuel. The amount is filled in when it is known.
 func (f *function) newCharge(weight int) int {
 	f.fuel(opGlobalGet)
 	f.emit(opI64Const)
@@ -55,7 +55,8 @@ func (f *function) newCharge(weight int) int {
 	return len(f.charges) - 1
 }
 
-// chargeOperand takes fuel for the i32 length on top of the stack, and leaves it there. The sum is below 1<<33.
+// chargeOperand emits code that takes fuel for the i32 length on top of the stack, and leaves the length there. The sum
+// is below 1<<33.
 func (f *function) chargeOperand(unit byte) {
 	f.local(opLocalTee)
 	f.fuel(opGlobalGet)
@@ -64,8 +65,8 @@ func (f *function) chargeOperand(unit byte) {
 	f.take()
 }
 
-// chargeGrown takes fuel for the pages that memory.grow added, or notes that it added none. The result of memory.grow
-// stays on the stack.
+// chargeGrown emits code that takes fuel for the pages that memory.grow added, or records that it failed. The result of
+// memory.grow stays on the stack.
 func (f *function) chargeGrown() {
 	f.ifRefused(RefusedMemory)
 	f.emit(opElse)
@@ -80,15 +81,15 @@ func (f *function) chargeGrown() {
 	f.local(opLocalGet)
 }
 
-// noteTable notes a table.grow that failed. Its result stays on the stack.
+// noteTable emits code that records a failed table.grow. Its result stays on the stack.
 func (f *function) noteTable() {
 	f.ifRefused(RefusedTable)
 	f.emit(opEnd)
 	f.local(opLocalGet)
 }
 
-// ifRefused opens a block that runs where the result on top, which is taken to the scratch local, is -1, and notes what
-// was refused there.
+// ifRefused emits a block that runs if the result on top of the stack is -1, and records what was refused in it. The
+// result is stored in the scratch local.
 func (f *function) ifRefused(what byte) {
 	f.local(opLocalTee)
 	f.emit(opI32Const, 0x7f, opI32Eq, opIf, 0x40)
@@ -97,7 +98,8 @@ func (f *function) ifRefused(what byte) {
 	f.global(opGlobalSet, f.module.globals+1)
 }
 
-// take subtracts the i64 on top from the fuel below it, and traps where that leaves less than none.
+// take emits code that subtracts the i64 on top of the stack from the fuel below it, and traps if the result is
+// negative.
 func (f *function) take() {
 	f.emit(opI64Sub)
 	f.fuel(opGlobalSet)

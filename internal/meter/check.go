@@ -7,11 +7,10 @@ import (
 	"fmt"
 )
 
-// Check reads a whole module as [Rewrite] does, with the same care and the same names for what is wrong, and returns it
-// as it is but for its custom sections: only well-formed names of functions are kept. It stands before whatever hands a
-// module to a compiler, which believes counts: 30 bytes may announce four billion locals. Beyond what Rewrite takes it
-// allows tail calls, extended constants, and functions of up to 8 MiB with 50,000 locals. Zero limits are the most that
-// a module may have.
+// Check parses a whole module as strictly as [Rewrite], with the same errors, and returns it unchanged except for
+// custom sections: it keeps only well-formed function names. Call it before a compiler sees a module: compilers trust
+// counts, and 30 bytes may announce four billion locals. Beyond what Rewrite accepts, Check allows tail calls, extended
+// constants, and functions of up to 8 MiB with 50,000 locals. A zero limit means the highest one allowed.
 func Check(wasm []byte, o Options) ([]byte, error) {
 	m, err := check(wasm, o)
 	if err != nil {
@@ -20,8 +19,8 @@ func Check(wasm []byte, o Options) ([]byte, error) {
 	return m.appendChecked(), nil
 }
 
-// Outline is Check with function bodies that only trap: it costs little to compile, whatever the module has, and shows
-// what the module declares.
+// Outline is Check with function bodies that only trap: the result is cheap to compile, and declares everything that
+// the module declares.
 func Outline(wasm []byte, o Options) ([]byte, error) {
 	m, err := check(wasm, o)
 	if err != nil {
@@ -56,20 +55,20 @@ func (m *module) appendChecked() []byte {
 	return m.appendNames(out)
 }
 
-// checkedSection is a section as it stands in the file.
+// checkedSection is a section of the file.
 type checkedSection struct {
 	id   byte
 	data []byte
 }
 
-// maxTableElements is how many elements a table may have where nothing else is said: 16 MiB of them.
+// maxTableElements is the default limit for the elements of a table, which take 16 MiB.
 const maxTableElements = 1 << 21
 
-// howToBuild is what to do about a file that is no core module.
+// howToBuild says what to do about a file that is not a core module.
 const howToBuild = "build a core module: Rust --target wasm32-unknown-unknown or wasm32-wasip1, Go GOOS=wasip1 -buildmode=c-shared, " +
 	"TinyGo -target=wasip1, clang --target=wasm32, and no component adapter"
 
-// kinds are what files that are no core module begin with.
+// kinds are the first bytes of other kinds of files.
 var kinds = []struct{ begins, is string }{
 	{"\x00asm\x0d\x00\x01\x00", "a WebAssembly component, not a core module; " + howToBuild},
 	{"\x00asm\x0a\x00\x01\x00", "a WebAssembly component of a draft, not a core module; " + howToBuild},
@@ -86,11 +85,11 @@ var kinds = []struct{ begins, is string }{
 	{"version https://git-lfs", "a pointer of Git LFS, not the file itself: run git lfs pull"},
 }
 
-// ErrNoModule is of a file of no kind that [Kind] knows.
+// ErrNoModule is the error for a file of an unknown kind.
 var ErrNoModule = errors.New("not a WebAssembly module: the file does not begin with \\0asm")
 
-// Kind returns nil for what begins as a core module, and else an error that says what the file is and what to do about
-// it.
+// Kind returns nil if wasm begins as a core module, and otherwise an error that says what the file is and what to do
+// about it.
 func Kind(wasm []byte) error {
 	if bytes.HasPrefix(wasm, header) {
 		return nil
@@ -115,7 +114,7 @@ func Kind(wasm []byte) error {
 	return ErrNoModule
 }
 
-// isText reports whether a file begins as WebAssembly text does: comments, then (module or another form.
+// isText reports whether a file begins like WebAssembly text: comments, then (module or another form.
 func isText(b []byte) bool {
 	b = b[:min(len(b), 64<<10)]
 	for {

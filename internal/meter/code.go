@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// code puts out the code section again, with charges.
+// code emits the code section with charges.
 func (m *module) code(r *reader) {
 	if limit := m.limits.CodeBytes; uint64(len(r.data)) > uint64(limit) && limit > 0 {
 		r.fail("%d bytes of code: the limit is %d", len(r.data), limit)
@@ -44,32 +44,31 @@ func (m *module) code(r *reader) {
 		m.dispatch.bodies(m, out)...)
 }
 
-// function rewrites one body.
+// function rewrites one function body.
 type function struct {
 	module *module
 	r      *reader
-	out    []byte // the instructions
-	copied int    // up to where of r.data out has them
+	out    []byte // the emitted instructions
+	copied int    // how much of r.data has been copied to out
 
-	scratch  uint32 // an added i32 local, where scratchUsed
-	locals   uint32 // parameters and locals of the module
+	scratch  uint32 // an added i32 local, if scratchUsed
+	locals   uint32 // parameters and locals of the module's own
 	blocks   int
-	branches int // with blocks and targets of branch tables
+	branches int // includes blocks and the targets of branch tables
 
 	scratchUsed bool
 	frames      []frame
 	charges     []charge
 }
 
-// frame is a block that is open. charge is what its instructions count towards: that of the loop or function around
-// them.
+// frame is an open block. Its instructions are added to charge, that of the innermost loop or function.
 type frame struct {
 	charge int
 }
 
-// charge is a place in out that takes fuel for the instructions that run with it.
+// charge is a place in out that takes fuel for the instructions that run together.
 type charge struct {
-	at     int // of the padded amount
+	at     int // offset of the padded amount
 	weight int
 }
 
@@ -90,7 +89,7 @@ func (f *function) rewrite(params int) []byte {
 	return append(f.writeLocals(groups), f.out...)
 }
 
-// readLocals returns the groups of locals as they stand.
+// readLocals returns the groups of locals unchanged.
 func (f *function) readLocals(params int) (groups []byte) {
 	n := f.r.count("groups of locals", maxLocalGroups)
 	start, sum := f.r.pos, uint64(params)
@@ -107,7 +106,7 @@ func (f *function) readLocals(params int) (groups []byte) {
 	return f.r.data[start:f.r.pos]
 }
 
-// writeLocals counts the groups anew: there is one more where the scratch local is used.
+// writeLocals emits the groups, plus one for the scratch local if it is used.
 func (f *function) writeLocals(groups []byte) []byte {
 	all := &reader{data: groups}
 	n := uint64(0)
@@ -121,7 +120,7 @@ func (f *function) writeLocals(groups []byte) []byte {
 	return append(append(binary.AppendUvarint(nil, n+1), groups...), 1, typeI32)
 }
 
-// step copies one instruction and adds what it is charged.
+// step copies one instruction and adds its charges.
 func (f *function) step() {
 	start := f.r.pos
 	in := f.r.instruction(len(f.module.signatures))
@@ -175,7 +174,7 @@ func (f *function) open(charge int) {
 	}
 }
 
-// countBranches bounds what the compiler's time grows with the square of.
+// countBranches limits what the compiler's time grows quadratically with.
 func (f *function) countBranches(in instruction) {
 	switch in.op {
 	case opBlock, opLoop, opIf, opElse, opBranch, opBranchIf, opReturn:
@@ -194,7 +193,7 @@ func (f *function) countBranches(in instruction) {
 	}
 }
 
-// check keeps the module away from what the rewriting adds.
+// check rejects access to the globals and locals that the rewriting adds.
 func (f *function) check(in instruction) {
 	switch {
 	case (in.op == opGlobalGet || in.op == opGlobalSet) && int64(in.index) >= int64(f.module.globals):

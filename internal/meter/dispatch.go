@@ -3,33 +3,33 @@ package meter
 import "slices"
 
 // dispatch replaces the table of a module that never changes it, and only calls through it, by functions that branch to
-// direct calls. A table costs each instance 8 bytes an element and 24 for each function in it: half of what a Go guest
+// direct calls. For each instance, a table takes 8 bytes per element and 24 per function in it: half of what a Go guest
 // takes besides its memory.
 //
-// For each type that is called by table there is one dispatcher, which takes the index after the parameters. What is
-// outside the table, empty or of another type traps, as before.
+// Each type called through the table gets one dispatcher, which takes the index as its last parameter. As before, it
+// traps if the index is outside the table, empty or of another type.
 type dispatch struct {
 	wanted bool
-	used   bool // decided before the code is read
-	unfit  bool // something else than a call sees the table, or it is too much
+	used   bool // decided before the code is parsed
+	unfit  bool // the table is used other than by calls, or is too large
 
 	at       uint32 // where the next element goes
 	elements []element
 	first    uint32   // index of slots[0] in the table
 	slots    []uint32 // 1 + the index of the function, 0 where the table is empty
-	types    []uint32 // those that have a dispatcher
+	types    []uint32 // the types that have a dispatcher
 }
 
-// element is a function's place in the table. The last one at a place counts.
+// element is a function's index in the table. The last element with an index counts.
 type element struct{ at, function uint32 }
 
 const (
-	minDispatch     = 64       // functions in a table that are worth it
+	minDispatch     = 64       // the smallest number of functions worth replacing
 	maxDispatch     = 32 << 10 // slots
 	maxDispatchSize = 1 << 20  // slots of all dispatchers
 )
 
-// parseForDispatch reads a module and replaces its table where nothing sees the difference.
+// parseForDispatch parses a module and replaces its table if that makes no visible difference.
 func parseForDispatch(wasm []byte, o Options) (*module, error) {
 	m := &module{limits: o, bounds: meteredBounds, dispatch: dispatch{wanted: true}}
 	err := m.parse(wasm)
@@ -39,7 +39,7 @@ func parseForDispatch(wasm []byte, o Options) (*module, error) {
 	return m, err
 }
 
-// segment reads the offset of an active segment.
+// segment parses the offset of an active segment.
 func (d *dispatch) segment(table uint32, r *reader) {
 	offset, ok := r.constant()
 	if !ok || table != 0 {
@@ -48,7 +48,7 @@ func (d *dispatch) segment(table uint32, r *reader) {
 	d.at = uint32(offset)
 }
 
-// element takes an element of the segment that is read.
+// element adds an element of the current segment.
 func (d *dispatch) element(flags, function uint32) {
 	if flags&segmentPassive != 0 || !d.wanted {
 		return
@@ -57,7 +57,7 @@ func (d *dispatch) element(flags, function uint32) {
 	d.at++
 }
 
-// decide is called when all is read but code and data.
+// decide is called when everything but code and data is parsed.
 func (d *dispatch) decide(m *module) {
 	if !d.wanted || d.unfit || len(m.tables) != 1 || len(d.elements) < minDispatch {
 		return
@@ -65,7 +65,7 @@ func (d *dispatch) decide(m *module) {
 	first, last := d.elements[0].at, uint32(0)
 	for _, e := range d.elements {
 		if e.at >= m.tables[0].min || int64(e.function) >= int64(m.imports+len(m.functions)) {
-			return // no instance of it can be made
+			return // it cannot be instantiated anyway
 		}
 		first, last = min(first, e.at), max(last, e.at)
 	}
@@ -79,7 +79,7 @@ func (d *dispatch) decide(m *module) {
 	d.used = true
 }
 
-// callDispatch puts out a call of the dispatcher for a type, in place of a call by table.
+// callDispatch emits a call of the dispatcher for a type, instead of a call through the table.
 func (f *function) callDispatch(typeIndex uint32) {
 	m := f.module
 	d := &m.dispatch

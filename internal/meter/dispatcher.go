@@ -10,7 +10,7 @@ func (s functionSignature) equal(other functionSignature) bool {
 	return bytes.Equal(s.params, other.params) && bytes.Equal(s.results, other.results)
 }
 
-// signatureOf returns the type of a function that exists.
+// signatureOf returns the type of an existing function.
 func (m *module) signatureOf(function uint32) functionSignature {
 	if int64(function) < int64(m.imports) {
 		return m.signatures[m.importTypes[function]]
@@ -18,7 +18,7 @@ func (m *module) signatureOf(function uint32) functionSignature {
 	return m.signatures[m.functions[int(function)-m.imports]]
 }
 
-// body is the dispatcher for a type: a branch table, out of one block for each function of that type.
+// body returns the dispatcher for a type: a branch table that branches out of one block for each function of that type.
 func (d *dispatch) body(m *module, s functionSignature) []byte {
 	labels, targets := d.labels(m, s)
 	b := []byte{0} // no locals
@@ -41,8 +41,8 @@ func (d *dispatch) body(m *module, s functionSignature) []byte {
 	return append(b, opEnd, opUnreachable, opEnd)
 }
 
-// labels returns the functions of a type, and for each slot which of them it has: one more than there are where it has
-// none.
+// labels returns for each slot of the table the index of its function among targets, the functions of the type; the
+// number of targets if the slot has no such function.
 func (d *dispatch) labels(m *module, s functionSignature) (labels []int, targets []uint32) {
 	known := map[uint32]int{}
 	labels = make([]int, len(d.slots))
@@ -73,7 +73,7 @@ func appendIndex(b []byte, op byte, index int) []byte {
 	return binary.AppendUvarint(append(b, op), uint64(index))
 }
 
-// replaceTable declares the dispatchers instead of the table.
+// replaceTable declares the dispatchers and removes the table.
 func (d *dispatch) replaceTable(m *module) {
 	if !d.used {
 		return

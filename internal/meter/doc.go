@@ -1,24 +1,27 @@
-// Package meter reads an untrusted WebAssembly module and rewrites it so that its work is counted.
+// Package meter parses an untrusted WebAssembly module and rewrites it so that its work is counted. It imports none of
+// ours and has no lock. Begin reading at rewrite.go.
 //
-// [Rewrite] is what stands between a file from anybody and the compiler. It reads the whole binary with bounds of its
-// own (a count is believed only where the file is long enough to hold what it counts), refuses what it does not know,
-// and puts out a module that differs from the given one in this:
+// [Rewrite] stands between a file from anybody and the compiler. It parses the whole binary within limits of its own
+// (it accepts a count only if the file is long enough for what it counts), rejects what it does not know, and emits a
+// module that differs from the original in this:
 //
-//   - Two mutable globals follow those of the module: the fuel that is left ([FuelGlobal]) and whether a memory.grow was refused
-//     ([RefusedGlobal]). They are exported under names that the module may not use, and no instruction of the module can name them.
-//   - Each function entry and each loop iteration takes fuel. Where the fuel is below zero, the module traps.
-//   - Instructions whose work depends on an operand take fuel by that operand.
+//   - Two mutable globals are added: the remaining fuel ([FuelGlobal]) and whether a memory.grow or table.grow was
+//     refused ([RefusedGlobal]). Their export names are not available to the module, and its instructions cannot refer
+//     to them.
+//   - Each function entry and each loop iteration takes fuel. The module traps if the fuel is below zero.
+//   - Instructions whose work depends on an operand take fuel according to it.
 //   - Tables have a maximum.
 //   - The start function is exported ([StartFunction]) instead of started.
-//   - Custom sections are gone, but for the names of functions, which stack traces show.
+//   - Custom sections are removed, except for the function names that stack traces show.
 //
 // # What is charged
 //
-//	function entry, loop iteration   1 unit, and 1 more for each 256 instructions that run with it; slow instructions count as several
+//	function entry, loop iteration   1 unit, and 1 more for each 256 instructions that run with it; slow
+//	                                 instructions count as several
 //	memory.fill, copy, init          1 unit, and 1 for each 64 bytes of the length
 //	table.fill, copy, init, grow     1 unit, and 1 for each 8 elements of the length
-//	memory.grow                      1,024 units for each page that it added
+//	memory.grow                      1,024 units for each added page
 //
-// So a unit stands for about a nanosecond of work in what compilers put out, and is bounded in what an attacker does.
-// Lengths are 32 bit and added as 64 bit: they cannot overflow.
+// One unit is about a nanosecond of work in compiled code, and is bounded for hostile code. Lengths have 32 bits and
+// are added as 64 bits, so they cannot overflow.
 package meter

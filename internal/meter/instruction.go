@@ -1,6 +1,6 @@
 package meter
 
-// Opcodes that the rewriting looks at.
+// Opcodes that the rewriting handles.
 const (
 	opUnreachable     = 0x00
 	opBlock           = 0x02
@@ -67,7 +67,7 @@ const (
 	vectorLoadZero64      = 93
 )
 
-// instruction is one instruction. index is its first immediate, where that is an index.
+// instruction is one instruction. index is its first immediate, if that is an index.
 type instruction struct {
 	op    byte
 	sub   uint32 // second part of the opcode
@@ -76,7 +76,7 @@ type instruction struct {
 	targets int // of a branch table
 }
 
-// instruction reads the next instruction and its immediates. What it does not know it refuses.
+// instruction parses the next instruction and its immediates. It rejects unknown instructions.
 func (r *reader) instruction(types int) instruction {
 	in := instruction{op: r.byte()}
 	switch op := in.op; {
@@ -180,8 +180,8 @@ func (r *reader) misc() uint32 {
 	return sub
 }
 
-// vector reads the rest of a vector instruction. Its number must be in the shortest form: wazero looks at one byte of
-// it.
+// vector parses the rest of a vector instruction. Its number must be in the shortest form, because wazero looks at one
+// byte of it.
 func (r *reader) vector() uint32 {
 	sub := uint32(r.byte())
 	if sub >= 0x80 && r.byte() != 1 {

@@ -1,7 +1,7 @@
 package meter
 
-// Bounds of a module. They are far above what compilers put out (the largest seen: a Go guest with 6,000 functions) and
-// keep what reading and compiling a module may cost.
+// Limits of a module. They are far above what compilers emit (the largest seen: a Go guest with 6,000 functions) and
+// bound the cost of parsing and compiling it.
 const (
 	maxModuleBytes   = 64 << 20
 	maxTypes         = 20_000
@@ -22,16 +22,16 @@ const (
 	maxNameBytes     = 4_096
 )
 
-// Bounds of blocks, branches and targets of branch tables. The compiler's time grows with the square of those of a
-// function. The largest seen, in a Go guest: 2,200 in a function, 550 blocks deep, and 74,000 targets in all.
+// Limits for blocks, branches and targets of branch tables. The compiler's time grows quadratically with their number
+// in a function. The largest seen, in a Go guest: 2,200 in a function, 550 blocks deep, and 74,000 targets in all.
 const (
 	maxBranchTargets    = 8_192 // of a table
 	maxFunctionBranches = 16_384
 	maxAllBranchTargets = 1_000_000
 )
 
-// maxLocalBlocks bounds locals times blocks of one function: the compiler keeps that much while it finds where values
-// merge.
+// maxLocalBlocks limits locals times blocks of a function: the compiler keeps that much state while it determines where
+// values merge.
 const maxLocalBlocks = 256 << 10
 
 const (
@@ -41,10 +41,10 @@ const (
 	unitsPerPage    = 64 << 10 / bytesPerUnit
 )
 
-// bounds are those bounds that differ for modules that are not rewritten, which may be larger than what is metered.
+// bounds are the limits that differ for modules that are not rewritten, which may be larger than metered ones.
 type bounds struct {
 	functionBytes uint32
-	locals        uint64 // of a function, with its parameters
+	locals        uint64 // of a function, including its parameters
 	localBlocks   int
 	nesting       int
 }
@@ -53,6 +53,6 @@ var (
 	meteredBounds = bounds{
 		functionBytes: maxFunctionBytes, locals: maxLocals, localBlocks: maxLocalBlocks, nesting: maxNesting,
 	}
-	// checkedBounds has what engines of browsers take as the most (7,654,321 bytes, 50,000 locals).
+	// checkedBounds are the limits of browser engines (7,654,321 bytes, 50,000 locals).
 	checkedBounds = bounds{functionBytes: 8 << 20, locals: 50_000, localBlocks: 16 << 20, nesting: maxNesting}
 )

@@ -182,12 +182,12 @@ func TestMalformedModules(t *testing.T) {
 		{"a count above the file", section(head, 1, []byte{0xff, 0xff, 0xff, 0xff, 0x0f}), "4294967295 types"},
 		{"a number too long", section(head, 1, []byte{0x80, 0x80, 0x80, 0x80, 0x80, 0x00}), "malformed 32-bit number"},
 		{"a number too large", section(head, 1, []byte{0xff, 0xff, 0xff, 0xff, 0x1f}), "malformed 32-bit number"},
-		{"bytes too many", section(head, 1, []byte{0, 0}), "1 bytes too many"},
+		{"bytes too many", section(head, 1, []byte{0, 0}), "1 trailing bytes"},
 		{
 			"sections out of order", section(section(head, 3, []byte{0}), 1, []byte{0}),
-			"the type section comes twice or too late",
+			"the type section is duplicate or out of order",
 		},
-		{"a section twice", section(section(head, 1, []byte{0}), 1, []byte{0}), "comes twice"},
+		{"a section twice", section(section(head, 1, []byte{0}), 1, []byte{0}), "is duplicate"},
 		{"an unknown section", section(head, 13, []byte{0}), "section 13 is not one of WebAssembly 2.0"},
 		{"a section too long", append(head, 1, 100), "100 bytes announced, 0 left"},
 		{
@@ -202,7 +202,7 @@ func TestMalformedModules(t *testing.T) {
 		{"an atomic", one(0x20, 0, 0xfe, 0x10, 0, 0, 0x0b), "instruction 0xfe is not one of WebAssembly 2.0"},
 		{"a vector instruction in a long form", one(0xfd, 0x8c, 0x00, 0x0b), "malformed or unknown vector instruction"},
 		{"no end", one(0x20, 0), "the file ends too early"},
-		{"code after the end", one(0x20, 0, 0x0b, 0x01), "1 bytes too many"},
+		{"code after the end", one(0x20, 0, 0x0b, 0x01), "1 trailing bytes"},
 		{"deep blocks", one(append(bytesOf(0x02, 0x40, 60_000), 0x0b)...), "nested more than 2000 deep"},
 	} {
 		if _, err := Rewrite(c.module, options); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -22,7 +22,7 @@ const (
 	sections
 )
 
-// sectionOrder is the order in which sections stand in a file.
+// sectionOrder is the order of the sections in a file.
 var sectionOrder = [...]byte{
 	sectionType, sectionImport, sectionFunction, sectionTable, sectionMemory, sectionGlobal, sectionExport,
 	sectionStart, sectionElement, sectionDataCount, sectionCode, sectionData,
@@ -40,13 +40,13 @@ type functionSignature struct {
 	params, results []byte
 }
 
-// table is a table as it is put out again.
+// table is a table to be emitted.
 type table struct {
 	element  byte
 	min, max uint32
 }
 
-// module is what the rewriting needs to know.
+// module is the information that the rewriting needs.
 type module struct {
 	limits   Options
 	bounds   bounds
@@ -54,13 +54,13 @@ type module struct {
 	checked  []checkedSection
 
 	signatures  []functionSignature // by type
-	imports     int                 // functions; nothing else may be imported
+	imports     int                 // number of functions; nothing else may be imported
 	importTypes []uint32
 	functions   []uint32
 	tables      []table
 	globals     int
 	exports     int
-	targets     int // of branch tables, so far
+	targets     int // targets of branch tables so far
 	split       split
 	dispatch    dispatch
 	mutable     []int  // globals to export
@@ -69,13 +69,13 @@ type module struct {
 	body [sections]section
 }
 
-// section is the content of one section, without its count where put says so.
+// section is the content of one section, without its count if put says so.
 type section struct {
 	present bool
 	data    []byte
 }
 
-// bound is a limit that somebody set, or the most that it may be.
+// bound returns limit, or most if limit is zero or above it.
 func bound(limit uint32, most int) int {
 	if limit == 0 {
 		return most
@@ -88,7 +88,7 @@ func parse(wasm []byte, limits Options) (*module, error) {
 	return m, m.parse(wasm)
 }
 
-// parse reads the whole of a module.
+// parse parses a whole module.
 func (m *module) parse(wasm []byte) error {
 	if limit := bound(m.limits.ModuleBytes, maxModuleBytes); len(wasm) > limit {
 		return fmt.Errorf("a module of %d bytes: the limit is %d", len(wasm), limit)
@@ -129,7 +129,7 @@ func (m *module) parse(wasm []byte) error {
 	return nil
 }
 
-// sectionPlace returns the place after that of section id, which must not be before place.
+// sectionPlace returns the position after section id, which must not be before place.
 func sectionPlace(id byte, place int) (int, error) {
 	if id >= sections {
 		return 0, fmt.Errorf("section %d is not one of WebAssembly 2.0", id)
@@ -139,7 +139,7 @@ func sectionPlace(id byte, place int) (int, error) {
 			return i + 1, nil
 		}
 	}
-	return 0, fmt.Errorf("the %s section comes twice or too late", sectionNames[id])
+	return 0, fmt.Errorf("the %s section is duplicate or out of order", sectionNames[id])
 }
 
 func (m *module) section(id byte, r *reader) error {

@@ -4,8 +4,8 @@ import "encoding/binary"
 
 const functionNames = 1
 
-// custom keeps the function names of the name section, where they are well-formed: nothing else of a custom section is
-// of use here, and a malformed one is no reason to refuse a module.
+// custom keeps the function names in the name section if they are well-formed. It ignores everything else in custom
+// sections: a malformed one is no reason to reject a module.
 func (m *module) custom(r *reader) {
 	if r.name() != "name" || m.names != nil {
 		return

@@ -5,14 +5,14 @@ import (
 	"unicode/utf8"
 )
 
-// reader reads the binary format. The first error sticks: later reads return zero and the position stays.
+// reader parses the binary format. The first error sticks: later reads return zero, and the position does not change.
 type reader struct {
 	data []byte
 	pos  int
 	base int // offset of data in the module, for errors
 	err  error
 
-	extended bool // tail calls and extended constants are instructions too
+	extended bool // accept tail calls and extended constants
 }
 
 func (r *reader) fail(format string, args ...any) {
@@ -51,13 +51,13 @@ func (r *reader) bytes(n uint32) []byte {
 	return b
 }
 
-// sub returns a reader of the next n bytes, and goes past them.
+// sub returns a reader of the next n bytes and skips them.
 func (r *reader) sub(n uint32) *reader {
 	at := r.base + r.pos
 	return &reader{data: r.bytes(n), base: at, err: r.err, extended: r.extended}
 }
 
-// u32 reads an unsigned LEB128 number of at most 5 bytes whose unused bits are zero.
+// u32 parses an unsigned LEB128 number of at most 5 bytes, with its unused bits zero.
 func (r *reader) u32() uint32 {
 	var v uint32
 	for shift := 0; shift < 35; shift += 7 {
@@ -74,7 +74,7 @@ func (r *reader) u32() uint32 {
 	return 0
 }
 
-// signed reads a signed LEB128 number of the given width. Its unused bits must repeat the sign.
+// signed parses a signed LEB128 number of the given width. Its unused bits must repeat the sign.
 func (r *reader) signed(bits int) int64 {
 	var v int64
 	for shift := 0; shift < bits; shift += 7 {
@@ -102,8 +102,8 @@ func signExtends(b byte, used int) bool {
 	return top == 0 || top == 0x7f>>(used-1)
 }
 
-// count reads how many items follow. An item takes at least one byte, so a count above what is left is refused before
-// anything is reserved.
+// count parses the number of items that follow. Each takes at least one byte, so a count above the number of bytes left
+// is rejected before memory is allocated.
 func (r *reader) count(what string, limit int) int {
 	n := r.u32()
 	if r.err == nil && (uint64(n) > uint64(limit) || uint64(n) > uint64(r.left())) {
@@ -125,10 +125,10 @@ func (r *reader) name() string {
 	return string(b)
 }
 
-// end refuses bytes that are left.
+// end rejects trailing bytes.
 func (r *reader) end(what string) error {
 	if r.err == nil && r.pos != len(r.data) {
-		r.fail("%d bytes too many in %s", r.left(), what)
+		r.fail("%d trailing bytes in %s", r.left(), what)
 	}
 	return r.err
 }

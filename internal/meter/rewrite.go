@@ -2,31 +2,31 @@ package meter
 
 import "encoding/binary"
 
-// Names that the rewriting exports.
+// Names of the exports that the rewriting adds.
 const (
 	reservedPrefix = "exgate_"
 	FuelGlobal     = reservedPrefix + "fuel"    // mutable i64, 0 at first
-	RefusedGlobal  = reservedPrefix + "refused" // mutable i32, what was refused: RefusedMemory, RefusedTable or both
-	StartFunction  = reservedPrefix + "start"   // where the module has a start function
+	RefusedGlobal  = reservedPrefix + "refused" // mutable i32, a set of RefusedMemory and RefusedTable
+	StartFunction  = reservedPrefix + "start"   // if the module has a start function
 )
 
-// What [RefusedGlobal] is made of.
+// Bits of [RefusedGlobal].
 const (
 	RefusedMemory = 1 // a memory.grow failed
 	RefusedTable  = 2 // a table.grow failed
 )
 
-// Options are the limits that a module must keep as it is loaded.
+// Options are limits that are checked when a module is loaded.
 type Options struct {
 	ModuleBytes   uint32 // of the file. If zero, 64 MiB, which is also the most
-	Functions     uint32 // of the module's own. If zero, 200,000, which is also the most
-	CodeBytes     uint32 // of all function bodies. If zero, as many as the file has
-	MemoryPages   uint32 // what its memory may ask for at the start, in pages of 64 KiB
-	TableElements uint32 // for each table, at the start and ever
+	Functions     uint32 // of the module's own functions. If zero, 200,000, which is also the most
+	CodeBytes     uint32 // of all function bodies together. If zero, the size of the file
+	MemoryPages   uint32 // of its initial memory, in pages of 64 KiB
+	TableElements uint32 // of each table, at the start and after growing
 }
 
-// Rewrite returns the metered form of a module. An error says at which byte the module is malformed, or what it has
-// that is not allowed.
+// Rewrite returns the metered form of a module. An error says at which byte the module is malformed, or what it
+// contains that is not allowed.
 func Rewrite(wasm []byte, o Options) ([]byte, error) {
 	m, err := parse(wasm, o)
 	if err != nil {
@@ -64,7 +64,8 @@ func (m *module) addGlobals() {
 	m.body[sectionGlobal] = section{true, b}
 }
 
-// addExports exports the globals, and the start function instead of starting it: it may run only when it has fuel.
+// addExports exports the globals. It also exports the start function, and removes it as such: it may run only once
+// there is fuel.
 func (m *module) addExports() {
 	start := m.body[sectionStart]
 	n := m.exports + 2 + len(m.mutable)
@@ -99,7 +100,7 @@ func (m *module) encode() []byte {
 	return m.appendNames(out)
 }
 
-// appendNames appends the names of functions, where there are any.
+// appendNames appends the function names, if there are any.
 func (m *module) appendNames(out []byte) []byte {
 	if m.names == nil {
 		return out

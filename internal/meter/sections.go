@@ -27,7 +27,7 @@ func (r *reader) refType() byte {
 	return b
 }
 
-// valueTypes reads how many types follow, and them.
+// valueTypes parses a vector of value types.
 func (r *reader) valueTypes(what string, limit int) []byte {
 	n := r.count(what, limit)
 	start := r.pos
@@ -86,7 +86,7 @@ func (m *module) declared(r *reader) {
 	}
 }
 
-// size reads limits without the shared flag. A missing maximum is given as top.
+// size parses limits without the shared flag. A missing maximum is returned as top.
 func (r *reader) size(top uint32) (lo, hi uint32) {
 	flag := r.byte()
 	if flag > 1 {

@@ -14,8 +14,8 @@ const (
 	opVector    = 0xfd
 )
 
-// constant reads a constant expression: one instruction and an end. global.get is refused, for only imported globals
-// may be read there and there are none. It returns the number, where that is an i32.
+// constant parses a constant expression: one instruction and an end. It rejects global.get, because only imported
+// globals may be read there and there are none. It returns the number if it is an i32.
 func (r *reader) constant() (number int64, ok bool) {
 	op := r.byte()
 	number, ok = r.constantOf(op)
@@ -33,10 +33,10 @@ func (r *reader) constant() (number int64, ok bool) {
 	return number, ok
 }
 
-// isConstantArithmetic reports whether extended constants have the instruction: add, sub and mul.
+// isConstantArithmetic reports whether the instruction is one of extended constants: add, sub and mul.
 func isConstantArithmetic(op byte) bool { return op >= 0x6a && op <= 0x6c || op >= 0x7c && op <= 0x7e }
 
-// constantOf reads the rest of an instruction of a constant.
+// constantOf parses the rest of an instruction in a constant.
 func (r *reader) constantOf(op byte) (number int64, ok bool) {
 	switch op {
 	case opI32Const:

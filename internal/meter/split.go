@@ -2,30 +2,29 @@ package meter
 
 import "strconv"
 
-// Parts is a metered module that is taken apart for start images: what an instance of it is, when nothing of it runs,
-// is its memory and its globals.
+// Parts is a metered module that is split for start images: while an instance runs nothing, its whole state is its
+// memory and its globals.
 type Parts struct {
 	Module []byte
 
-	// Whole says why the module cannot be taken apart. It is then as Rewrite returns it, and the fields below are
-	// empty. If zero, the module has no data: who makes an instance writes Data into the memory before anything of it
-	// runs.
+	// Whole says why the module cannot be split. It is then as Rewrite returns it, and the fields below are empty. If
+	// Whole is empty, Module has no data: the caller writes Data into an instance's memory before anything in it runs.
 	Whole string
 
 	Data    []Data
 	Globals []string // exported names of all mutable globals of the module
 }
 
-// Data is bytes that belong into the memory of a new instance. They are part of the module that was given.
+// Data are the initial bytes of a new instance's memory. They are slices of the given module.
 type Data struct {
 	Offset uint32
 	Bytes  []byte
 }
 
-// maxStateGlobals is how many mutable globals are set at each start. Compilers put out one to a dozen.
+// maxStateGlobals limits the mutable globals that are set at each start. Compilers emit one to a dozen.
 const maxStateGlobals = 256
 
-// Split is Rewrite for instances that start from an image.
+// Split is Rewrite for instances that are started from an image.
 func Split(wasm []byte, o Options) (Parts, error) {
 	m, err := parseForDispatch(wasm, o)
 	if err != nil {
@@ -48,9 +47,9 @@ func Split(wasm []byte, o Options) (Parts, error) {
 
 func stateGlobal(index int) string { return reservedPrefix + "global_" + strconv.Itoa(index) }
 
-// split is what taking a module apart needs, gathered as it is read.
+// split is what is collected while parsing to split a module.
 type split struct {
-	whole   string // the first reason not to
+	whole   string // the first reason not to split it
 	data    []Data
 	globals []int
 }
@@ -61,7 +60,7 @@ func (s *split) refuse(why string) {
 	}
 }
 
-// keepFor looks for instructions whose effect is neither in the memory nor in a global.
+// keepFor looks for instructions with an effect that is neither in the memory nor in a global.
 func (m *module) keepFor(in instruction) {
 	if in.op == opTableSet {
 		m.split.refuse("it changes a table (table.set)")

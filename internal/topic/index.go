@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// Index finds who subscribed to a topic. Filters without wildcards, which is what most devices use, stand in one map.
-// The zero value is empty; its methods may be called from any goroutine.
+// Index finds the subscribers of a topic. Filters without wildcards, which most devices use, are in one map. The zero
+// value is an empty index; its methods may be called from any goroutine.
 type Index[T comparable] struct {
 	mu    sync.RWMutex
-	exact map[string]set[T] // guarded by mu, as wild
+	exact map[string]set[T] // guarded by mu, like wild
 	wild  node[T]
 }
 
@@ -21,7 +21,7 @@ type node[T comparable] struct {
 	here set[T]
 }
 
-// Add subscribes member to filter, which CheckFilter has let through and which is not shared.
+// Add subscribes member to filter, which must not be shared and must have passed CheckFilter.
 func (x *Index[T]) Add(filter string, member T) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -71,7 +71,7 @@ func (x *Index[T]) Remove(filter string, member T) {
 	}
 }
 
-// remove takes member away and prunes the nodes that nothing is left in.
+// remove removes member and prunes the nodes that become empty.
 func (n *node[T]) remove(filter string, more bool, member T) {
 	if !more {
 		delete(n.here, member)
@@ -88,7 +88,7 @@ func (n *node[T]) remove(filter string, more bool, member T) {
 	}
 }
 
-// Match appends those who subscribed to name to out, each once for each filter of its that matches.
+// Match appends the subscribers of name to out, each once for each of its filters that matches.
 func (x *Index[T]) Match(name string, out []T) []T {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -99,7 +99,7 @@ func (x *Index[T]) Match(name string, out []T) []T {
 	return out
 }
 
-// match goes one level down. wildcards is false at the first level of a topic that begins with $.
+// match descends one level. wildcards is false at the first level of a topic that begins with $.
 func (n *node[T]) match(name string, wildcards bool, out []T) []T {
 	level, rest, more := strings.Cut(name, "/")
 	if wildcards {
@@ -132,7 +132,8 @@ func (s set[T]) appendTo(out []T) []T {
 	return out
 }
 
-// Len counts the filters without wildcards and the first levels of those with some: 0 where there is no filter.
+// Len returns the number of filters without wildcards plus the number of distinct first levels of the others. It is 0
+// only for an empty index.
 func (x *Index[T]) Len() int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()

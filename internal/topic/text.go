@@ -6,11 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// MaxString is the largest string or binary value that MQTT carries, in bytes: its length stands in two bytes (MQTT 5,
+// MaxString is the length of the longest string or binary value in MQTT, in bytes: the length has two bytes (MQTT 5,
 // section 1.5.4).
 const MaxString = 65535
 
-// What can be wrong with a string. Errors of this package wrap one of these, or one of those in topic.go.
+// Faults of a string. Errors of this package wrap one of these, or one of those in topic.go.
 var (
 	ErrEmpty        = errors.New("must not be empty")
 	ErrLong         = fmt.Errorf("must be at most %d bytes", MaxString)
@@ -19,9 +19,9 @@ var (
 	ErrNoncharacter = errors.New("must have no noncharacters (such as U+FFFE, U+FFFF and U+FDD0 to U+FDEF)")
 )
 
-// CheckString says what is wrong with a UTF-8 string of an MQTT packet, which what names. MQTT forbids NUL and
-// surrogates, and lets a broker end the connection for other control characters and noncharacters (MQTT 5, section
-// 1.5.4): mosquitto does.
+// CheckString checks a UTF-8 string of an MQTT packet; what names it in the error. MQTT forbids NUL and surrogates, and
+// allows a broker to disconnect for other control characters and noncharacters (MQTT 5, section 1.5.4), as mosquitto
+// does.
 func CheckString(what, s string) error {
 	if err := checkText(s); err != nil {
 		return fmt.Errorf("%s %.100q: %w", what, s, err)
@@ -29,8 +29,8 @@ func CheckString(what, s string) error {
 	return nil
 }
 
-// CheckBinary says what is wrong with binary data of an MQTT packet, such as a password, which what names. The error
-// does not show it.
+// CheckBinary checks binary data of an MQTT packet, such as a password; what names it in the error. The error does not
+// contain the data.
 func CheckBinary(what, s string) error {
 	if len(s) > MaxString {
 		return fmt.Errorf("%s: %w", what, ErrLong)
@@ -38,7 +38,7 @@ func CheckBinary(what, s string) error {
 	return nil
 }
 
-// CheckClientID says what is wrong with a client id. It may have slashes and wildcards: it is no topic.
+// CheckClientID checks a client id. It may contain slashes and wildcards, since it is not a topic.
 func CheckClientID(id string) error {
 	if id == "" {
 		return fmt.Errorf("client id: %w", ErrEmpty)
@@ -61,7 +61,7 @@ func checkText(s string) error {
 	return nil
 }
 
-// checkRunes is checkText for text beyond ASCII. Encoded surrogates are not valid UTF-8.
+// checkRunes is checkText for non-ASCII text. Encoded surrogates are not valid UTF-8.
 func checkRunes(s string) error {
 	if !utf8.ValidString(s) {
 		return ErrUTF8

@@ -1,5 +1,6 @@
-// Package topic has the rules of topic names, topic filters (MQTT 5, section 4.7) and other strings that MQTT carries,
-// for the whole project.
+// Package topic has the rules for topic names, topic filters (MQTT 5, section 4.7), mountpoints and the other strings
+// in MQTT packets: the one set for the whole project. It imports none of ours. Only [Index] has a lock. Begin reading
+// at CheckName.
 package topic
 
 import (
@@ -9,11 +10,11 @@ import (
 	"strings"
 )
 
-// MaxLevels is how many levels a name or filter may have. Brokers have such a limit too (mosquitto 200, EMQX 128):
-// matching deeper ones costs much.
+// MaxLevels limits the levels of a name or filter. Brokers have such a limit too (mosquitto 200, EMQX 128), because
+// matching deep topics is expensive.
 const MaxLevels = 128
 
-// What can be wrong with a name or filter beside its text.
+// Faults of a name or filter besides those of its text.
 var (
 	ErrDeep     = fmt.Errorf("must have at most %d levels", MaxLevels)
 	ErrWildcard = errors.New("a topic to publish to must not contain '+' or '#'")
@@ -21,7 +22,7 @@ var (
 	ErrShare    = errors.New("a shared subscription is $share/GROUP/FILTER: GROUP without wildcards, FILTER not shared")
 )
 
-// CheckName says what is wrong with a topic to publish to.
+// CheckName checks a topic to publish to.
 func CheckName(name string) error {
 	err := checkTopic(name)
 	if err == nil && strings.ContainsAny(name, "+#") {
@@ -33,8 +34,7 @@ func CheckName(name string) error {
 	return nil
 }
 
-// CheckReceived says what is wrong with the topic of a message that a broker sent. It may have more levels than
-// CheckName allows.
+// CheckReceived checks the topic of a message from a broker. It may have more levels than CheckName allows.
 func CheckReceived(name string) error {
 	switch {
 	case name == "":
@@ -45,7 +45,7 @@ func CheckReceived(name string) error {
 	return CheckString("topic", name)
 }
 
-// CheckFilter says what is wrong with a filter to subscribe to.
+// CheckFilter checks a filter to subscribe to.
 func CheckFilter(filter string) error {
 	err := checkTopic(filter)
 	if err == nil {
@@ -57,7 +57,7 @@ func CheckFilter(filter string) error {
 	return nil
 }
 
-// checkTopic checks what names and filters have in common.
+// checkTopic checks what applies to both names and filters.
 func checkTopic(s string) error {
 	switch {
 	case s == "":
@@ -88,7 +88,7 @@ func checkShape(filter string) error {
 	return nil
 }
 
-// Unshare returns the filter inside a shared one, and any other filter as it is.
+// Unshare returns the filter inside a shared one, and any other filter unchanged.
 func Unshare(filter string) (inner string, shared bool) {
 	if !isShared(filter) {
 		return filter, false
@@ -97,11 +97,11 @@ func Unshare(filter string) (inner string, shared bool) {
 	return inner, true
 }
 
-// brokerWords are first levels that one broker or another takes off a filter or a name to read the rest as another one:
+// brokerWords are first levels that some broker removes from a filter or name, to interpret the rest as another one:
 // MQTT 5 (share), EMQX (queue, exclusive, delayed, local, q, s), VerneMQ and others (oshare).
 var brokerWords = []string{"$share", "$queue", "$exclusive", "$delayed", "$local", "$oshare", "$q", "$s"}
 
-// CheckMount says what is wrong with a mountpoint, which is put before names and filters. It may be empty.
+// CheckMount checks a mountpoint, which is prepended to names and filters. It may be empty.
 func CheckMount(mount string) error {
 	if err := CheckString("mountpoint", mount); err != nil {
 		return err
@@ -118,8 +118,8 @@ func CheckMount(mount string) error {
 	return nil
 }
 
-// Mount puts mount before a filter that CheckFilter accepts: inside of $share/GROUP/, which is written in small
-// letters, so that every broker reads it as shared. The result must be checked again: it may be too long, or join a
+// Mount prepends mount to a filter that CheckFilter accepts; in a shared filter, to the part after $share/GROUP/, with
+// $share in lower case, so that every broker treats it as shared. Check the result again: it may be too long, or join a
 // level of mount with a wildcard.
 func Mount(mount, filter string) string {
 	if !isShared(filter) {
@@ -129,7 +129,7 @@ func Mount(mount, filter string) string {
 	return "$share/" + group + "/" + mount + rest
 }
 
-// isShared ignores the case, as mochi does: otherwise $SHARE would be a way around the access rules.
+// isShared ignores case, as mochi does: otherwise $SHARE would bypass the access rules.
 func isShared(filter string) bool {
 	first, _, _ := strings.Cut(filter, "/")
 	return strings.EqualFold(first, "$share")
@@ -140,7 +140,7 @@ func cutShared(filter string) (group, rest string, ok bool) {
 	return strings.Cut(after, "/")
 }
 
-// Matches reports whether filter, which is not shared, matches name.
+// Matches reports whether filter, which must not be shared, matches name.
 func Matches(filter, name string) bool {
 	if strings.HasPrefix(name, "$") && (strings.HasPrefix(filter, "+") || strings.HasPrefix(filter, "#")) {
 		return false

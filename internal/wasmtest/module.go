@@ -14,7 +14,7 @@ type Func struct {
 	Export  string
 	Params  []byte
 	Results []byte
-	Locals  []byte // the locals vector; if empty, none
+	Locals  []byte // the locals vector; if empty, no locals
 	Code    []byte
 }
 
@@ -30,8 +30,8 @@ type Module struct {
 	Funcs   []Func
 	Pages   uint32
 	Table   uint32 // elements; if zero, no table
-	Globals []byte // the content of the global section; if empty, none
-	Exports []byte // more exports, counted by ExtraExports
+	Globals []byte // content of the global section; if empty, no globals
+	Exports []byte // additional exports, counted by ExtraExports
 	Extra   int
 	Start   int // index of the start function; if zero, none
 	Data    []Data
@@ -56,7 +56,7 @@ func (d Data) bytes() []byte {
 	return append(binary.AppendUvarint(b, uint64(len(d.Bytes))), d.Bytes...)
 }
 
-// Guest returns the smallest module that meets exproto_v1: it has a buffer at 1024 and answers 0 to everything.
+// Guest returns the smallest module that implements exproto_v1: its buffer is at 1024, and each export returns 0.
 func Guest() Module {
 	zero := []byte{0x41, 0, 0x0b}
 	return Module{Pages: 3, Funcs: []Func{
@@ -157,7 +157,7 @@ func Signed(b []byte, v int64) []byte {
 	return append(b, byte(v)&0x7f)
 }
 
-// Unsigned is v as an unsigned LEB128 number.
+// Unsigned returns v as an unsigned LEB128 number.
 func Unsigned(v uint64) []byte { return binary.AppendUvarint(nil, v) }
 
 // Name appends a name with its length to b.

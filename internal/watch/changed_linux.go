@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// statusChanged is when anything of the file changed, which programs cannot set.
+// statusChanged returns the time of the last change of the file or its metadata, which programs cannot set.
 func statusChanged(info os.FileInfo) time.Time {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return time.Unix(s.Ctim.Unix())

@@ -12,25 +12,25 @@ import (
 	"github.com/exgate/exgate/internal/boundedfile"
 )
 
-// Files are a few files that belong together, such as a certificate and its key, and are read again when the content of
-// one changes.
+// Files are a few files that belong together, such as a certificate and its key. They are read again when one of them
+// changes.
 type Files struct {
 	paths []string
 	limit int64
 
 	mu      sync.Mutex // guards the fields below
-	taken   digest     // of what was returned last
-	seen    digest     // of what the last look found
-	since   time.Time  // when a look first found that
-	changed time.Time  // when a look first found something else than taken; zero: the last one did not
-	stamps  []stamp    // of the last reading
-	read    time.Time  // when that began
-	problem string     // what was reported last
+	taken   digest     // of the contents returned last
+	seen    digest     // of the contents found last
+	since   time.Time  // when a look first found seen
+	changed time.Time  // when a look first found contents other than taken; zero if the last look did not
+	stamps  []stamp    // of the last read
+	read    time.Time  // when the last read began
+	problem string     // the error reported last
 }
 
 type digest [sha256.Size]byte
 
-// Open reads the files, each of at most limit bytes. The errors are those of [boundedfile.Read].
+// Open reads the files, each of at most limit bytes. Its errors are those of [boundedfile.Read].
 func Open(limit int64, paths ...string) (*Files, [][]byte, error) {
 	f := &Files{paths: paths, limit: limit}
 	contents, sum, err := f.readAll()
@@ -41,9 +41,9 @@ func Open(limit int64, paths ...string) (*Files, [][]byte, error) {
 	return f, contents, nil
 }
 
-// Watch calls use with the files whenever they have changed, until ctx ends: usually at once, within Options.Poll at
-// the latest. contents are nil where they cannot be read; the same error comes once. The same contents come once,
-// whatever use makes of them.
+// Watch calls use with the new contents whenever the files have changed, until ctx ends: usually at once, at the latest
+// after Options.Poll. If the files cannot be read, contents are nil; the same error is reported once. The same contents
+// are reported once, whatever use does with them.
 func (f *Files) Watch(ctx context.Context, o Options, use func(contents [][]byte, err error)) {
 	o = o.withDefaults()
 	run(ctx, o, f.folders, func() time.Duration {
@@ -57,8 +57,8 @@ func (f *Files) Watch(ctx context.Context, o Options, use func(contents [][]byte
 	})
 }
 
-// Look returns the files if they have changed since they were returned last and have been the same for settle, and else
-// nil. With zero, they may be half written.
+// Look returns the contents if they differ from those returned last and have not changed for settle; otherwise nil. If
+// settle is zero, the files may be half written.
 func (f *Files) Look(settle time.Duration) (contents [][]byte, err error) {
 	contents, _, err = f.look(settle, f.changedLast)
 	if err != nil && f.reported(err.Error()) {
@@ -67,8 +67,8 @@ func (f *Files) Look(settle time.Duration) (contents [][]byte, err error) {
 	return contents, err
 }
 
-// look reads the files again. It returns their contents where they are others than before and have settled, and else
-// when to look again; zero: at leisure. since says since when contents that were not seen before have been the same.
+// look reads the files. It returns their contents if they are new and settled; otherwise the time until the next look,
+// where zero means no hurry. since returns when contents found for the first time were written.
 func (f *Files) look(
 	settle time.Duration, since func(now time.Time) time.Time,
 ) (contents [][]byte, again time.Duration, err error) {
@@ -101,8 +101,8 @@ func (f *Files) look(
 
 func seenNow(now time.Time) time.Time { return now }
 
-// changedLast is when the files that were just read changed last, as far as the system says, and now where its clock is
-// another. The caller holds mu.
+// changedLast returns when the files read last were changed, according to the file system, or now if its clock differs
+// from ours. The caller holds mu.
 func (f *Files) changedLast(now time.Time) (last time.Time) {
 	for _, s := range f.stamps {
 		if s.changed.After(last) {
@@ -115,7 +115,7 @@ func (f *Files) changedLast(now time.Time) (last time.Time) {
 	return last
 }
 
-// reported reports whether text was the last problem, and makes it that.
+// reported reports whether text was the last error, and records it.
 func (f *Files) reported(text string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -127,7 +127,7 @@ func (f *Files) reported(text string) bool {
 // readAll reads the files. The caller holds mu.
 func (f *Files) readAll() (contents [][]byte, sum digest, err error) {
 	f.stamps, f.read = nil, time.Now()
-	stamps := f.stampsNow() // before the reading: what changes during it is read again
+	stamps := f.stampsNow() // before reading, so that a change during the read is noticed
 	h := sha256.New()
 	for _, path := range f.paths {
 		content, err := boundedfile.Read(path, f.limit)
@@ -142,7 +142,7 @@ func (f *Files) readAll() (contents [][]byte, sum digest, err error) {
 	return contents, digest(h.Sum(nil)), nil
 }
 
-// folders are where notifications have to come from: the folders of the paths, and of the files that they lead to.
+// folders returns the folders to watch: those of the paths and of the files that they link to.
 func (f *Files) folders() (folders []string) {
 	for _, path := range f.paths {
 		folders = append(folders, filepath.Dir(path))
@@ -153,10 +153,10 @@ func (f *Files) folders() (folders []string) {
 	return folders
 }
 
-// stamp is what the system says of a file that changes with its content.
+// stamp is the file's metadata that changes with its content.
 type stamp struct {
-	info    os.FileInfo // nil: none
-	changed time.Time   // zero where the system does not say
+	info    os.FileInfo // nil: no such file
+	changed time.Time   // zero if the system does not report it
 }
 
 func stampOf(path string) stamp {
@@ -181,11 +181,11 @@ func (f *Files) stampsNow() []stamp {
 	return stamps
 }
 
-// clockGrain is more than the steps in which file systems count time: what was written just before a reading may be
-// written again without a new stamp.
+// clockGrain exceeds the resolution of time in file systems: a file written just before a read may be written again
+// without a new stamp.
 const clockGrain = 2 * time.Second
 
-// sureTheSame reports whether a reading would bring what was taken last. The caller holds mu.
+// sureTheSame reports whether reading is certain to return the contents taken last. The caller holds mu.
 func (f *Files) sureTheSame() bool {
 	if f.stamps == nil || f.seen != f.taken {
 		return false

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// Options are how files are watched.
+// Options configure how files are watched.
 type Options struct {
-	// Poll is how often to look where no notification comes, as from network file systems. If zero, 5 s.
+	// Poll is the interval between looks without notifications, as on network file systems. If zero, 5 s.
 	Poll time.Duration
 
-	// Settle is how long files must have been the same before they are taken: they may be half written. Files that
-	// never stay the same for so long are taken after ten times as long. If zero, 100 ms.
+	// Settle is how long files must be unchanged before they are used: they may be half written. Files that change
+	// continually are used after ten times as long. If zero, 100 ms.
 	Settle time.Duration
 
-	// PollOnly does without notifications.
+	// PollOnly disables notifications.
 	PollOnly bool
 
-	// Logger takes what is wrong with notifications. If zero, slog.Default().
+	// Logger receives problems with notifications. If zero, slog.Default().
 	Logger *slog.Logger
 
-	notifier notifier // nil outside of tests
+	notifier notifier // nil except in tests
 }
 
 func (o Options) withDefaults() Options {
@@ -40,18 +40,17 @@ func (o Options) withDefaults() Options {
 }
 
 const (
-	quiet    = 100 * time.Millisecond // events that follow each other within this time make one look
-	maxQuiet = time.Second            // a look waits no longer, however many events come
+	quiet    = 100 * time.Millisecond // events within this time of each other cause one look
+	maxQuiet = time.Second            // the longest delay of a look, however many events arrive
 )
 
-// Folder calls look whenever something in the folder may have changed, until ctx ends. look returns when it wants to be
-// called again at the latest; if zero, that is after Options.Poll. It is called by one goroutine, and first about 100
-// ms after the start.
+// Folder calls look whenever something in the folder may have changed, until ctx ends. look returns the longest time
+// until its next call; if zero, Options.Poll. One goroutine calls it, for the first time about 100 ms after the start.
 func Folder(ctx context.Context, path string, o Options, look func() time.Duration) {
 	run(ctx, o.withDefaults(), func() []string { return []string{path} }, look)
 }
 
-// run is Folder for several folders, which may be others each time.
+// run is Folder for several folders, which may differ each time.
 func run(ctx context.Context, o Options, folders func() []string, look func() time.Duration) {
 	defer o.notifier.close()
 	problem := ""
@@ -66,8 +65,8 @@ func run(ctx context.Context, o Options, folders func() []string, look func() ti
 		problem = text
 	}
 	follow()
-	due := time.Now().Add(quiet) // when to look at the latest
-	var since time.Time          // when the first event came that no look has followed yet
+	due := time.Now().Add(quiet) // the latest time of the next look
+	var since time.Time          // time of the first event after the last look
 	next := time.NewTimer(quiet)
 	defer next.Stop()
 	for {
@@ -82,7 +81,7 @@ func run(ctx context.Context, o Options, folders func() []string, look func() ti
 			next.Reset(min(due.Sub(now), since.Add(maxQuiet).Sub(now), quiet))
 		case <-next.C:
 			since = time.Time{}
-			follow() // before the look, so that nothing comes between the two
+			follow() // before looking, so that no change is missed in between
 			pause := cmp.Or(look(), o.Poll)
 			due = time.Now().Add(pause)
 			next.Reset(pause)

@@ -11,38 +11,38 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// notifier is where notifications come from.
+// notifier is a source of notifications.
 type notifier interface {
-	// events has something when anything has changed.
+	// events receives a value after any change.
 	events() <-chan struct{}
-	// follow says in which folders. Those that are not there are left out.
+	// follow sets the watched folders. It skips folders that do not exist.
 	follow(folders []string) error
 	close()
 }
 
-// silent is no notifications at all.
+// silent is a notifier without notifications.
 type silent struct{}
 
 func (silent) events() <-chan struct{} { return nil }
 func (silent) follow([]string) error   { return nil }
 func (silent) close()                  {}
 
-// hub has the one watcher of the process: the system grants only some to each user.
+// hub owns the watcher of the process: the system allows each user only a few.
 var hub watcherHub
 
-// watcherHub shares a watcher between subscriptions. It exists while there are any.
+// watcherHub shares one watcher between all subscriptions. The watcher exists while there are subscriptions.
 type watcherHub struct {
 	control sync.Mutex // guards the fields below
 	watcher *fsnotify.Watcher
-	pumped  chan struct{}          // closed when nothing reads the watcher any more
-	folders map[string]fs.FileInfo // what is watched, as it was then
+	pumped  chan struct{}          // closed when pump has ended
+	folders map[string]fs.FileInfo // the watched folders, as they were when added
 
-	// The pump takes this lock only: the watcher waits for the pump while control waits for the watcher.
+	// pump takes only this lock: the watcher waits for pump while the holder of control waits for the watcher.
 	mu            sync.Mutex
-	subscriptions map[*subscription]struct{} // guarded by mu, changed with control too
+	subscriptions map[*subscription]struct{} // guarded by mu; changed with control held too
 }
 
-// subscription gets an event for whatever happens in any watched folder: several paths may lead to the same one.
+// subscription receives an event for any change in any watched folder: several paths may lead to the same one.
 type subscription struct {
 	changed chan struct{}
 	folders []string // guarded by hub.control
@@ -81,7 +81,7 @@ func (s *subscription) follow(folders []string) error {
 
 func (s *subscription) close() { hub.leave(s) }
 
-// join makes s one of the subscriptions. The caller holds control.
+// join adds s to the subscriptions. The caller holds control.
 func (h *watcherHub) join(s *subscription) error {
 	if h.watcher == nil {
 		watcher, err := fsnotify.NewWatcher()
@@ -100,7 +100,7 @@ func (h *watcherHub) join(s *subscription) error {
 	return nil
 }
 
-// leave ends a subscription, and the watcher with the last one.
+// leave removes a subscription, and closes the watcher with the last one.
 func (h *watcherHub) leave(s *subscription) {
 	h.control.Lock()
 	defer h.control.Unlock()
@@ -119,8 +119,8 @@ func (h *watcherHub) leave(s *subscription) {
 	}
 }
 
-// pump passes on that something has changed. Errors are events too: the queue of events has run over, and anything may
-// have changed.
+// pump notifies all subscriptions of each event. Errors count as events: if the event queue has overflowed, anything
+// may have changed.
 func (h *watcherHub) pump(watcher *fsnotify.Watcher, pumped chan struct{}) {
 	defer close(pumped)
 	events, failures := watcher.Events, watcher.Errors
@@ -153,7 +153,7 @@ func (h *watcherHub) tell() {
 	}
 }
 
-// add watches a folder, anew where another one stands at its path now. The caller holds control.
+// add watches a folder, again if its path now leads to another one. The caller holds control.
 func (h *watcherHub) add(path string) error {
 	now, err := os.Stat(path)
 	if err != nil {
@@ -172,7 +172,7 @@ func (h *watcherHub) add(path string) error {
 	return nil
 }
 
-// dropUnused ends the watching of folders that no subscription follows. The caller holds control.
+// dropUnused stops watching folders without a subscription. The caller holds control.
 func (h *watcherHub) dropUnused() {
 	used := make(map[string]bool)
 	h.mu.Lock()
