@@ -1,8 +1,10 @@
 package rollout
 
 import (
+	"net/netip"
 	"time"
 
+	"github.com/exgate/exgate/internal/source"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -13,7 +15,8 @@ type conn struct {
 	adapter  gateway.ConnectionAdapter
 	version  *version
 	handler  gateway.ConnectionHandler
-	trial    *trial // that it counts in
+	source   netip.Prefix // set by OnSocketCreated
+	trial    *trial       // that it counts in
 	admitted bool
 	faulty   bool // counted as such
 	drained  bool // told
@@ -28,6 +31,7 @@ var (
 func (h *conn) Digest() string { return h.version.digest }
 
 func (h *conn) OnSocketCreated(info gateway.ConnInfo) error {
+	h.source = source.Of(info.Peer)
 	if err := h.module.admit(h); err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (m *Module) NewHandler(adapter gateway.ConnectionAdapter) (gateway.Connecti
 
 // pick chooses the version of a new connection; the caller holds mu.
 func (m *Module) pick() (*version, error) {
-	if v := m.trial.turnOf(); v != nil {
+	if v := m.trial.takesNext(); v != nil {
 		return v, nil
 	}
 	if m.serving == nil {
@@ -117,7 +117,7 @@ func (m *Module) admit(h *conn) (err error) {
 	m.metrics.connected(m.config.Name, h.version, 1)
 	if m.trial != nil && m.trial.version == h.version {
 		h.trial = m.trial
-		h.trial.connections++
+		h.trial.votes.connected(h.source)
 		m.judge(h.trial)
 	}
 	return nil
@@ -139,7 +139,7 @@ func (m *Module) faulted(h *conn) {
 	h.version.faults++
 	m.metrics.faults.WithLabelValues(m.config.Name, h.version.short()).Inc()
 	if h.trial != nil && h.trial == m.trial {
-		h.trial.faults++
+		h.trial.votes.faulted(h.source)
 		m.judge(h.trial)
 	}
 }

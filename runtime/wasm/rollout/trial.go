@@ -2,8 +2,8 @@ package rollout
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -30,32 +30,6 @@ func (c Canary) check() error {
 	return nil
 }
 
-// Guard takes a new version back where too many of its connections end by a fault of their own (a trap, an exit, a limit), during its trial as a canary
-// and for a while after it got all new connections.
-type Guard struct {
-	// Period is how long the version before is kept ready. If zero, 5 minutes.
-	Period time.Duration
-
-	// FaultPercent is how many of 100 connections may fault. If zero, 10. With 100 nothing is taken back.
-	FaultPercent int
-
-	// MinConnections is how many connections the version must have been given before it is judged. If zero, 20.
-	MinConnections int
-}
-
-func (g Guard) withDefaults() Guard {
-	return Guard{
-		Period: cmp.Or(g.Period, 5*time.Minute), FaultPercent: cmp.Or(g.FaultPercent, 10), MinConnections: cmp.Or(g.MinConnections, 20),
-	}
-}
-
-func (g Guard) check() error {
-	if g.Period < 0 || g.FaultPercent < 0 || g.FaultPercent > 100 || g.MinConnections < 0 {
-		return errors.New("a guard needs a period, a percentage and a number that are not negative")
-	}
-	return nil
-}
-
 // trial is the time in which a version may be taken back. Guarded by Module.mu.
 type trial struct {
 	version *version
@@ -63,23 +37,22 @@ type trial struct {
 	options SwapOptions
 	percent int // of new connections; 0 where the version serves
 
-	began       time.Time
-	turn        int // sums up percent
-	connections int
-	faults      int
-	timer       *time.Timer
-	timeUp      bool
+	began  time.Time
+	share  int // the sum of percent since the canary last got a connection
+	votes  votes
+	timer  *time.Timer
+	timeUp bool
 }
 
-// turnOf returns the canary where the next connection is its.
-func (t *trial) turnOf() *version {
+// takesNext returns the canary if it gets the next connection, and otherwise nil.
+func (t *trial) takesNext() *version {
 	if t == nil || t.percent == 0 {
 		return nil
 	}
-	if t.turn += t.percent; t.turn < 100 {
+	if t.share += t.percent; t.share < 100 {
 		return nil
 	}
-	t.turn -= 100
+	t.share -= 100
 	return t.version
 }
 
@@ -92,7 +65,7 @@ func (t *trial) stop() {
 // begin starts a trial that lasts for d; the caller holds mu.
 func (m *Module) begin(t *trial, d time.Duration) {
 	m.trial = t
-	t.began = time.Now()
+	t.began, t.votes = time.Now(), newVotes()
 	m.schedule(t, d)
 }
 
@@ -118,20 +91,32 @@ func (m *Module) schedule(t *trial, d time.Duration) {
 func (m *Module) judge(t *trial) {
 	g := t.options.Guard
 	switch {
-	case t.connections >= g.MinConnections && t.faults*100 > g.FaultPercent*t.connections:
+	case t.votes.connections >= g.MinConnections && t.votes.exceed(g.FaultPercent, m.onlySource):
 		m.rollBack(t)
-	case t.percent > 0 && t.timeUp && t.connections >= t.options.Canary.Connections:
+	case t.percent > 0 && t.timeUp && t.votes.connections >= t.options.Canary.Connections:
 		m.promote(t)
 	case t.percent == 0 && t.timeUp:
-		m.log.Info("module version stays", "version", t.version.short(), "connections", t.connections, "faults", t.faults)
+		m.log.Info("module version stays", "version", t.version.short(), "connections", t.votes.connections, "faults", t.votes.faults)
 		m.endTrial()
 		m.report()
 	}
 }
 
+// onlySource reports whether no open connection of the module comes from another source. The caller holds mu.
+func (m *Module) onlySource(source netip.Prefix) bool {
+	for _, v := range m.versions() {
+		for h := range v.conns {
+			if h.source != source {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // promote gives a canary all new connections; the caller holds mu.
 func (m *Module) promote(t *trial) {
-	m.log.Info("module canary has passed", "version", t.version.short(), "connections", t.connections, "faults", t.faults)
+	m.log.Info("module canary has passed", "version", t.version.short(), "connections", t.votes.connections, "faults", t.votes.faults)
 	m.replaceGuarded(t.version, t.options)
 	m.report()
 }
@@ -143,9 +128,9 @@ func (m *Module) rollBack(t *trial) {
 	if next == nil {
 		next = m.serving
 	}
-	m.rolledBack = &Rollback{Version: bad.digest, Connections: t.connections, Faults: t.faults, At: time.Now()}
-	m.log.Error("module rolled back", "version", bad.short(), "to", next.short(), "connections", t.connections, "faults", t.faults,
-		"fault_percent", t.options.Guard.FaultPercent)
+	m.rolledBack = &Rollback{Version: bad.digest, Connections: t.votes.connections, Faults: t.votes.faults, At: time.Now()}
+	m.log.Error("module rolled back", "version", bad.short(), "to", next.short(), "connections", t.votes.connections, "faults", t.votes.faults,
+		"fault_percent", t.options.Guard.FaultPercent, "sources", len(t.votes.sources), "faulting_sources", len(t.votes.faulty))
 	m.trial.stop()
 	m.trial = nil
 	if t.before != nil {
