@@ -9,9 +9,9 @@ import (
 	"github.com/exgate/exgate/internal/meter"
 )
 
-// Compile hands a module of anybody's to wazero, after everything in it that is announced has been found to be there:
-// wazero believes counts, and a file of 30 bytes that announces four billion locals ends the process. An error says at
-// which byte the module is malformed; a panic of the compiler is one too.
+// Compile compiles an untrusted module with wazero, after checking that it contains everything it announces: wazero
+// trusts counts, and a file of 30 bytes that announces four billion locals would end the process. An error says at
+// which byte the module is malformed; a panic of the compiler is returned as an error too.
 func Compile(ctx context.Context, r wazero.Runtime, module []byte) (wazero.CompiledModule, error) {
 	module, err := meter.Check(module, meter.Options{})
 	if err != nil {
@@ -20,8 +20,8 @@ func Compile(ctx context.Context, r wazero.Runtime, module []byte) (wazero.Compi
 	return compile(ctx, r, module)
 }
 
-// Outline is Compile without what the functions do, which is read but not compiled: it shows what a module of any size
-// declares, at little cost. The functions of the result trap.
+// Outline is Compile without the function bodies, which are parsed but not compiled: it shows at little cost what a
+// module of any size declares. The functions of the result trap.
 func Outline(ctx context.Context, r wazero.Runtime, module []byte) (wazero.CompiledModule, error) {
 	module, err := meter.Outline(module, meter.Options{})
 	if err != nil {

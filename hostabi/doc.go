@@ -1,10 +1,11 @@
-// Package hostabi is the specification of exproto_v1, the contract between exgate and a protocol handler that is a
-// WebAssembly module, and its host module.
+// Package hostabi specifies exproto_v1, the contract between exgate and a protocol handler that is a WebAssembly
+// module, and implements its host module. It imports leaves of internal/ only and has no lock. Begin reading at host.go
+// and names.go.
 //
-// It is ExProto's contract with the same events and calls: flat numbers and bytes where every packet goes, protobuf
-// messages where a structure is needed. The README beside this file is the page for guest authors; here stand the
-// names, numbers and signatures that host and guest must agree on, [Check], which compares a module with them, and
-// [Instantiate], which provides the imports over a [Host].
+// The contract has ExProto's events and calls: flat numbers and bytes on the path of every packet, protobuf messages
+// for structures. The README in this folder is for guest authors. This package defines the names, numbers and
+// signatures that host and guest must agree on; [Check] compares a module with them, and [Instantiate] provides the
+// imports for a [Host].
 //
 // # Exports of a guest
 //
@@ -15,31 +16,31 @@
 //	exproto_v1_bytes(conn i64, ptr i32, len i32) -> action i32
 //	exproto_v1_event(kind i32, conn i64, arg i64, ptr i32, len i32) -> action i32
 //
-// exproto_v1_buffer returns the address of at least size bytes that the host writes events into. They belong to the
-// host until the next call of exproto_v1_buffer. 0 refuses the size. exproto_v1_init gets the operator's configuration
-// for the guest, byte by byte as it was given; anything but 0 refuses it. The two that are events return an [Action].
+// exproto_v1_buffer returns the address of at least size bytes, which the host writes events into. They belong to the
+// host until the next call of exproto_v1_buffer. 0 refuses the size. exproto_v1_init receives the operator's
+// configuration for the guest unchanged; any result but 0 refuses it. The two exports for events return an [Action].
 //
 // # Imports
 //
-// Module exproto_v1 has the functions of [Host]. They take a connection first, and an instance may name only
-// connections that it was given by [KindCreated] and not yet lost by [KindClosed]: any other is
-// [CodeConnProcessNotAlive]. Beside it there is wasi_snapshot_preview1 with clocks, random numbers, standard output and
-// exit, and without files, arguments, environment or sockets.
+// Module exproto_v1 contains the functions of [Host]. Their first parameter is a connection; an instance may use only
+// connections between their [KindCreated] and [KindClosed], and for others they return [CodeConnProcessNotAlive]. A
+// guest may also import wasi_snapshot_preview1 with clocks, random numbers, standard output and exit, but without
+// files, arguments, environment and sockets.
 //
 // # Memory
 //
-// The host copies what an import points at before the import returns; what an event points at is the guest's to use
-// until the export returns. A pointer and length outside the memory trap: they are a bug of the guest. What policy
-// refuses returns a [Code].
+// The host copies the data of an import's pointers before the import returns. The data of an event belongs to the guest
+// until the export returns. A pointer and length outside the memory trap, because they are a bug of the guest. What the
+// host's policy refuses returns a [Code].
 //
 // # Order
 //
-// Events of one connection come one at a time and in order, [KindCreated] first and [KindClosed] last. The results of
-// calls never come inside the call: code 0 says that it was accepted, and [KindResult] brings the outcome with the
-// guest's token. The host never enters an instance that is inside an import.
+// Events of one connection are delivered one at a time and in order, [KindCreated] first and [KindClosed] last. The
+// result of a call is never delivered inside the call: code 0 means that it was accepted, and [KindResult] with the
+// guest's token is its outcome. The host never enters an instance during an import.
 //
 // # Faults
 //
-// After a trap, an exit, or a limit that was passed, the instance is never entered again. Its connections are closed,
-// and a new instance starts.
+// After a trap, an exit or an exceeded limit, the instance is never entered again. Its connections are closed, and a
+// new instance starts.
 package hostabi

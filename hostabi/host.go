@@ -2,13 +2,13 @@ package hostabi
 
 import "context"
 
-// Host is the gateway's side of the imports, one for each instance. Its methods are called on the goroutine that is
-// inside the guest, never two at once. Slices point into the guest's memory: they are valid during the call only. A
-// method that panics ends the guest's event with that panic as its error.
+// Host is the gateway's side of the imports, one for each instance. Its methods are called on the goroutine that runs
+// the guest, one at a time. Slices point into the guest's memory and are valid only during the call. If a method
+// panics, the guest's event ends with that panic as its error.
 //
-// A method is the manual page of the import with its name. In WebAssembly a slice is a pointer and a length, both i32;
-// conn and token are i64, other numbers and the result i32. Every import may also trap: where its pointers are outside
-// the memory, and where the event has made too many host calls or taken too long.
+// Each method documents the import with its name. In WebAssembly, a slice is a pointer and a length, both i32; conn and
+// token are i64, other numbers and the result i32. Every import may also trap: if its pointers are outside the memory,
+// or if the event has made too many host calls or taken too long.
 type Host interface {
 	// Send is send(conn i64, ptr i32, len i32) -> code: queue bytes for the device. It never blocks and needs no
 	// authentication.
@@ -17,19 +17,19 @@ type Host interface {
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection, or it is closing
 	//   - 16 LIMIT: the event has handed over as many bytes as it may
 	//
-	// A device that does not take its bytes is closed when its send queue is full.
+	// If a device does not read its bytes, it is closed when its send queue is full.
 	Send(conn int64, b []byte) Code
 
-	// Close is close(conn i64, why_ptr i32, why_len i32) -> code: close the connection after what was sent is out. why
-	// is for the operator's log. [KindClosed] follows.
+	// Close is close(conn i64, why_ptr i32, why_len i32) -> code: close the connection after sending the queued bytes.
+	// why is for the operator's log. [KindClosed] follows.
 	//
 	//   - 0: it is closing
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection, or it is closing already
 	Close(conn int64, why []byte) Code
 
 	// Authenticate is authenticate(conn i64, token i64, ptr i32, len i32) -> code: open the upstream session for the
-	// client that an AuthenticateRequest message (without conn) describes. A client without a clientid is assigned a
-	// unique one. The outcome is a [KindResult] with token, also where token is 0.
+	// client described by an AuthenticateRequest message (without conn). A client without a clientid is assigned a
+	// unique one. A [KindResult] with token follows, even if token is 0.
 	//
 	//   - 0: accepted, the outcome follows
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
@@ -39,7 +39,7 @@ type Host interface {
 	Authenticate(conn, token int64, request []byte) Code
 
 	// StartTimer is start_timer(conn i64, type i32, seconds i32) -> code: set or replace a timer. Type 0, the
-	// keepalive, fires when nothing was received for that long.
+	// keepalive, fires when nothing has been received for that time.
 	//
 	//   - 0: it is set
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
@@ -47,7 +47,7 @@ type Host interface {
 	StartTimer(conn int64, timer, seconds uint32) Code
 
 	// Publish is publish(conn i64, token i64, topic_ptr i32, topic_len i32, qos i32, ptr i32, len i32) -> code. With
-	// token 0 no [KindResult] comes, and the outcome is not known.
+	// token 0 there is no [KindResult], and the outcome remains unknown.
 	//
 	//   - 0: accepted
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
@@ -63,21 +63,21 @@ type Host interface {
 	// Unsubscribe is unsubscribe(conn i64, token i64, topic_ptr i32, topic_len i32) -> code. Codes as for Publish.
 	Unsubscribe(conn, token int64, topic []byte) Code
 
-	// Resume is resume(conn i64) -> code: read the socket again after [ActionPause]. On a connection that is not paused
-	// it does nothing.
+	// Resume is resume(conn i64) -> code: continue reading the socket after [ActionPause]. It has no effect on a
+	// connection that is not paused.
 	//
 	//   - 0: it is read
 	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
 	Resume(conn int64) Code
 
-	// Log is log(level i32, ptr i32, len i32): a line for the operator's log; level -4 debug, 0 info, 4 warning, 8
-	// error. Lines are cut and limited in rate.
+	// Log is log(level i32, ptr i32, len i32): write a line to the operator's log; level -4 debug, 0 info, 4 warning, 8
+	// error. Lines are truncated and limited in rate.
 	Log(level int32, text []byte)
 }
 
 type hostKey struct{}
 
-// WithHost returns the context that a guest's exports must be called with: the imports find h in it.
+// WithHost returns a context that makes the imports call h. The exports of a guest must be called with it.
 func WithHost(ctx context.Context, h Host) context.Context {
 	return context.WithValue(ctx, hostKey{}, h)
 }

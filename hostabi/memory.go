@@ -6,7 +6,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// MemoryError is the trap of an import that was given a pointer and length outside the guest's memory.
+// MemoryError is the trap caused by an import whose pointer and length are outside the guest's memory.
 type MemoryError struct {
 	Function string // the import
 	Pointer  uint32
@@ -18,13 +18,13 @@ func (e *MemoryError) Error() string {
 		e.Pointer)
 }
 
-// memory is a guest's, as one import sees it.
+// memory is a guest's memory, seen by one import.
 type memory struct {
 	api.Memory
 	function string
 }
 
-// at returns the bytes that a guest points at. Nothing is read where the length is 0, wherever the pointer points.
+// at returns the bytes at pointer. If length is 0, pointer may have any value.
 func (m memory) at(pointer, length uint64) []byte {
 	p, n := uint32(pointer), uint32(length)
 	if n == 0 {

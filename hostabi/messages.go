@@ -25,7 +25,7 @@ type ConnInfo struct {
 	PeerCert   *CertificateInfo // nil without a certificate
 }
 
-// Message is one of the messages of [KindMessages].
+// Message is a message in [KindMessages].
 type Message struct {
 	Node      string
 	ID        string
@@ -36,7 +36,7 @@ type Message struct {
 	Timestamp uint64 // milliseconds since 1970
 }
 
-// AuthenticateRequest is what a guest gives to authenticate.
+// AuthenticateRequest is the argument of authenticate.
 type AuthenticateRequest struct {
 	ProtoName    string
 	ProtoVersion string
@@ -63,7 +63,8 @@ func appendAddress(b []byte, field int, a Address) []byte {
 	return append(appendLength(b, field, len(address)), address...)
 }
 
-// AppendMessage appends m to b, a ReceivedMessagesRequest without conn: the request is its messages one after another.
+// AppendMessage appends m to b as a ReceivedMessagesRequest without conn: several requests concatenated are one with
+// all their messages.
 func AppendMessage(b []byte, m Message) []byte {
 	b = appendLength(b, 2, m.size())
 	b = appendText(b, 1, m.Node)
@@ -85,7 +86,7 @@ func (m Message) size() int {
 	return n
 }
 
-// uintSize is the length of a number field below 16.
+// uintSize returns the size of a number field with a field number below 16.
 func uintSize(v uint64) int {
 	if v == 0 {
 		return 0
@@ -102,8 +103,8 @@ func AppendCodeResponse(b []byte, code Code, message string) []byte {
 	return appendText(appendUint(b, 1, uint64(code)), 2, message)
 }
 
-// ParseAuthenticateRequest reads an AuthenticateRequest. Its strings are copies. Unknown fields are skipped, the last
-// of a field counts, and text must be UTF-8.
+// ParseAuthenticateRequest parses an AuthenticateRequest. Its strings are copies. Unknown fields are skipped, the last
+// occurrence of a field counts, and text must be UTF-8.
 func ParseAuthenticateRequest(b []byte) (a AuthenticateRequest, err error) {
 	err = eachText(b, "AuthenticateRequest", func(number uint64, text []byte) error {
 		switch number {
@@ -128,7 +129,7 @@ func (a *AuthenticateRequest) parseClientInfo(b []byte) error {
 	})
 }
 
-// eachText calls f for each field of a message that has a length.
+// eachText calls f for each length-delimited field of a message.
 func eachText(b []byte, message string, f func(number uint64, text []byte) error) error {
 	for len(b) > 0 {
 		field, rest, err := next(b)

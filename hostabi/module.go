@@ -8,14 +8,14 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// function is an import: call takes its parameters from the stack and leaves its result there.
+// function is an import: call reads its parameters from the stack and stores its result there.
 type function struct {
 	name      string
 	signature Signature
 	call      func(h Host, m memory, stack []uint64) Code
 }
 
-// functions are the imports. Their manual pages are the methods of [Host].
+// functions are the imports, documented at the methods of [Host].
 var functions = []function{
 	{"send", returnsI32(i64, i32, i32), func(h Host, m memory, s []uint64) Code {
 		return h.Send(int64(s[0]), m.at(s[1], s[2]))
@@ -47,8 +47,8 @@ var functions = []function{
 	}},
 }
 
-// Instantiate provides module exproto_v1 in r. Guests must be called with a context of [WithHost]. The module goes with
-// the runtime.
+// Instantiate provides module exproto_v1 in r. Guests must be called with a context of [WithHost]. The module is closed
+// with the runtime.
 func Instantiate(ctx context.Context, r wazero.Runtime) error {
 	b := r.NewHostModuleBuilder(ModuleName)
 	for _, f := range functions {

@@ -18,19 +18,20 @@ const (
 	ExportEvent      = "exproto_v1_event"
 )
 
-// Kind is the first parameter of exproto_v1_event. A guest returns [ActionContinue] for a kind that it does not know:
-// later minor versions add some.
+// Kind is the first parameter of exproto_v1_event. A guest must return [ActionContinue] for an unknown kind: later
+// minor versions add more.
 type Kind uint32
 
-// The kinds of events, and what they bring.
+// The kinds of events and their bodies.
 const (
 	KindCreated Kind = 1 // a ConnInfo message
-	// the reason as text, such as tcp_closed; nothing comes after it, and its action is not looked at
+	// KindClosed has the reason as text, such as tcp_closed. It is the last event of the connection, and its action is
+	// ignored.
 	KindClosed   Kind = 2
 	KindTimer    Kind = 3 // arg is the timer's type
 	KindMessages Kind = 4 // a ReceivedMessagesRequest message without conn
 	KindResult   Kind = 5 // arg is the token of the call, the body a CodeResponse message
-	KindDrain    Kind = 6 // a newer version of the guest is loaded, or the gateway stops: end what can be ended
+	KindDrain    Kind = 6 // a newer version of the guest is loaded, or the gateway stops: finish what can be finished
 )
 
 func (k Kind) String() string {
@@ -41,17 +42,17 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", uint32(k))
 }
 
-// Action is what exproto_v1_bytes and exproto_v1_event return. Any other number is a fault.
+// Action is the result of exproto_v1_bytes and exproto_v1_event. Any other number is a fault.
 type Action uint32
 
 // The actions.
 const (
 	ActionContinue Action = 0
-	ActionPause    Action = 1 // stop reading the socket until resume; what was read before still comes
-	ActionClose    Action = 2 // close the connection after what was sent is out
+	ActionPause    Action = 1 // stop reading the socket until resume; bytes that were already read are still delivered
+	ActionClose    Action = 2 // close the connection after sending the queued bytes
 )
 
-// Code is what the imports return. 0 to 5 are ExProto's ResultCode.
+// Code is the result of the imports. 0 to 5 are ExProto's ResultCode.
 type Code uint32
 
 // The codes.
@@ -62,6 +63,6 @@ const (
 	CodeRequiredParamsMiss  Code = 3
 	CodeParamsTypeError     Code = 4
 	CodePermissionDeny      Code = 5
-	CodeLimit               Code = 16 // a bound of this event or of the connection was reached
+	CodeLimit               Code = 16 // a limit of this event or of the connection was reached
 	CodeUnsupported         Code = 17
 )

@@ -2,9 +2,9 @@ package hostabi
 
 import "fmt"
 
-// RefusedError says that a guest did not take its configuration: exproto_v1_init returned another number than 0.
+// RefusedError reports that a guest refused its configuration: exproto_v1_init did not return 0.
 type RefusedError struct{ Code int32 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("the guest refuses its configuration: %s returned %d", ExportInit, e.Code)
+	return fmt.Sprintf("the guest refused its configuration: %s returned %d", ExportInit, e.Code)
 }

@@ -2,8 +2,8 @@ package hostabi
 
 import "embed"
 
-// SDK is the sources of the SDKs, and of what the Go SDK's test double takes from this package: exgate module init puts
-// them beside a new module, so that it builds without a network.
+// SDK contains the sources of the SDKs, and of the parts of this package that the Go SDK's test double needs: exgate
+// module init puts them next to a new module, so that it builds without a network.
 //
 //go:embed names.go messages.go wire.go
 //go:embed sdk/c/*.h

@@ -94,7 +94,7 @@ func Check(m wazero.CompiledModule) error {
 	return errors.Join(append(errs, CheckImports(m, ModuleName, Imports()))...)
 }
 
-// CheckImports compares what a module imports from one other module with what that one has.
+// CheckImports compares what a module imports from one other module with what that module provides.
 func CheckImports(m wazero.CompiledModule, from string, have map[string]Signature) error {
 	var errs []error
 	for _, f := range m.ImportedFunctions() {

@@ -2,7 +2,7 @@ package hostabi
 
 import "errors"
 
-// Wire types of protobuf that ExProto's messages use, and the two that are skipped.
+// Wire types of protobuf in ExProto's messages, and the two that are skipped.
 const (
 	wireVarint = 0
 	wire64     = 1
@@ -10,7 +10,7 @@ const (
 	wire32     = 5
 )
 
-// errMessage says that a protobuf message is malformed.
+// errMessage reports a malformed protobuf message.
 var errMessage = errors.New("malformed protobuf message")
 
 func appendVarint(b []byte, v uint64) []byte {
@@ -21,7 +21,7 @@ func appendVarint(b []byte, v uint64) []byte {
 	return append(b, byte(v))
 }
 
-// appendUint appends a number field. proto3 leaves out what is zero.
+// appendUint appends a number field. proto3 omits zero values.
 func appendUint(b []byte, field int, v uint64) []byte {
 	if v == 0 {
 		return b

@@ -1,5 +1,5 @@
-// Package conformance holds what guests and SDKs in every language must agree on, and the kit that any guest is run
-// through, whatever its protocol: [Run].
+// Package conformance contains the test vectors that guests and SDKs in every language must agree on, and [Run], the
+// kit that tests any guest, whatever its protocol. It imports hostabi only. Begin reading at kit.go and scenarios.go.
 package conformance
 
 import (
@@ -12,37 +12,37 @@ import (
 //go:embed framing.json
 var framingJSON []byte
 
-// Framing is the vectors of framing.json, which framing.md explains.
+// Framing contains the vectors of framing.json, which framing.md explains.
 type Framing struct {
 	Framers []Framer  `json:"framers"`
 	Stuffed []Stuffed `json:"stuffed"`
 	Refused []string  `json:"refused"` // in the notation of framing.md
 }
 
-// Framer is a framer, in the notation of framing.md, and what it does.
+// Framer is a framer, in the notation of framing.md, with its test cases.
 type Framer struct {
 	Framer string        `json:"framer"`
 	Cases  []FramingCase `json:"cases"`
 }
 
-// FramingCase is what comes of a stream.
+// FramingCase is a stream and its expected outcomes.
 type FramingCase struct {
 	Name     string   `json:"name"`
 	Pieces   []Hex    `json:"in"`
 	Outcomes []string `json:"out"` // frames in hexadecimal, too_long or broken
 }
 
-// Stuffed is a frame as it goes over the wire.
+// Stuffed is a frame and its form on the wire.
 type Stuffed struct {
 	Framer string `json:"framer"`
 	Frame  Hex    `json:"frame"`
 	Out    Hex    `json:"out"`
 }
 
-// Hex is bytes, in JSON hexadecimal digits.
+// Hex is a byte string, in JSON a string of hexadecimal digits.
 type Hex []byte
 
-// UnmarshalText reads hexadecimal digits.
+// UnmarshalText parses hexadecimal digits.
 func (h *Hex) UnmarshalText(digits []byte) (err error) {
 	*h, err = hex.AppendDecode(nil, digits)
 	return err
@@ -57,8 +57,8 @@ func FramingVectors() Framing {
 	return f
 }
 
-// Cuts is the pieces of every way that a case must be run in: as they are, one byte a piece, and the whole cut in two
-// anywhere.
+// Cuts returns the ways in which a case must be split into pieces: as given, one byte per piece, and the whole split in
+// two at each place.
 func (c FramingCase) Cuts() [][][]byte {
 	var as, single [][]byte
 	var all []byte

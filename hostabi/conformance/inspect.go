@@ -14,24 +14,24 @@ import (
 	"github.com/exgate/exgate/hostabi"
 )
 
-// Facts is what a module says of itself, before anything of it runs.
+// Facts is what a module declares.
 type Facts struct {
 	Bytes       int      `json:"bytes"`
 	SHA256      string   `json:"sha256"`
 	Exports     []string `json:"exports"`      // functions
 	Imports     []string `json:"imports"`      // from exproto_v1
 	WASI        []string `json:"wasi"`         // from wasi_snapshot_preview1
-	Foreign     []string `json:"foreign"`      // from anywhere else, which no host provides
-	MemoryPages uint32   `json:"memory_pages"` // at the start, of 64 KiB
-	MaxPages    *uint32  `json:"max_pages"`    // nil where the module names no bound
+	Foreign     []string `json:"foreign"`      // from any other module, which no host provides
+	MemoryPages uint32   `json:"memory_pages"` // initial size, in pages of 64 KiB
+	MaxPages    *uint32  `json:"max_pages"`    // nil if the module sets no maximum
 }
 
-// Inspect reads what a module declares. An error says that it is no module; what its functions do is not looked at, and
-// whether it is a guest is for [hostabi.Check], whose answer is problem.
+// Inspect reports what a module declares. It returns an error if module is not a module, and as problem the result of
+// [hostabi.Check], which says why it is not a guest. Function bodies are not looked at.
 func Inspect(ctx context.Context, module []byte) (f Facts, problem, err error) {
 	sum := sha256.Sum256(module)
 	f = Facts{Bytes: len(module), SHA256: hex.EncodeToString(sum[:])}
-	// nothing is run: it is the faster one to make
+	// nothing is run, and an interpreter is created faster
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
 	defer func() { _ = r.Close(ctx) }()
 	code, err := hostabi.Outline(ctx, r, module)

@@ -10,39 +10,40 @@ import (
 
 // Host runs the guest under test.
 type Host interface {
-	// Start makes a fresh instance with a configuration. Its calls go to calls. An error says how the start failed, and
-	// holds a [*hostabi.RefusedError] where exproto_v1_init did not return 0.
+	// Start creates a new instance with a configuration. The instance calls calls. An error says why the start failed,
+	// and wraps a [*hostabi.RefusedError] if exproto_v1_init did not return 0.
 	Start(ctx context.Context, config []byte, calls hostabi.Host) (Guest, error)
 }
 
-// Guest is one instance. An error of an event is a fault: a trap, an exit, a limit that was passed. Nothing is called
-// after it but Close.
+// Guest is one instance. An error from an event is a fault: a trap, an exit, an exceeded limit. After an error, only
+// Close is called.
 type Guest interface {
 	Bytes(conn int64, b []byte) (hostabi.Action, error)
-	// Event delivers a body as it is. One that is larger than the receive buffer is offered, and dropped where the
-	// guest refuses.
+	// Event delivers a body. If the body is larger than the receive buffer, the host requests a larger one, and drops
+	// the event if the guest refuses.
 	Event(kind hostabi.Kind, conn, arg int64, body []byte) (hostabi.Action, error)
-	// Memory is the size of the memory, in bytes.
+	// Memory returns the size of the memory, in bytes.
 	Memory() uint64
-	// Fuel is what the last event used and what it might use. It is not ok where the host does not meter.
+	// Fuel returns how much fuel the last event used and how much it was allowed. ok is false if the host does not
+	// meter.
 	Fuel() (used, allowed uint64, ok bool)
 	Close(ctx context.Context) error
 }
 
-// Options are how a guest is looked at.
+// Options select what Run checks.
 type Options struct {
-	// Config is the guest's configuration in all checks but the one of an empty configuration. If zero, empty.
+	// Config is the guest's configuration in all checks except that of an empty configuration. If zero, empty.
 	Config []byte
-	// Samples are what devices send: frames or whole sessions. If zero, text lines, JSON and binary frames that few
-	// protocols take.
+	// Samples are inputs of devices: frames or whole sessions. If zero, text lines, JSON and binary frames that few
+	// protocols accept.
 	Samples [][]byte
-	// Only names the scenarios to run. If zero, all.
+	// Only lists the scenarios to run. If zero, all.
 	Only []string
-	// Progress is called before each check. If zero, nothing is.
+	// Progress is called before each check. Optional.
 	Progress func(check string)
 }
 
-// Run looks at a guest in every way that a gateway can treat it. It ends early where the guest does not start.
+// Run tests a guest in every way that a gateway may use it. It ends early if the guest does not start.
 func Run(ctx context.Context, host Host, o Options) Report {
 	if o.Samples == nil {
 		o.Samples = defaultSamples()
@@ -63,7 +64,7 @@ func Run(ctx context.Context, host Host, o Options) Report {
 	return r.report
 }
 
-// run is one report in the making.
+// run builds one report.
 type run struct {
 	ctx     context.Context
 	host    Host
@@ -72,15 +73,15 @@ type run struct {
 	seen    sightings
 }
 
-// sightings are what is looked for in all scenarios.
+// sightings are the faults that are looked for in all scenarios.
 type sightings struct {
 	events    int
 	badAction string // the first
 	foreign   string // the first call for a connection that was never given
-	late      string // the first call for a connection after its CLOSED
-	inClosed  string // the first call for a connection inside its CLOSED
-	fuel      uint64 // of the event that used most of what it might
-	allowed   uint64 // by it
+	late      string // the first call for a connection after its CLOSED event
+	inClosed  string // the first call for a connection inside its CLOSED event
+	fuel      uint64 // of the event that used the largest share of its allowance
+	allowed   uint64 // that event's allowance
 	fuelOf    string // that event
 	metered   bool
 }
@@ -89,11 +90,11 @@ func (r *run) add(name string, v Verdict, format string, args ...any) {
 	r.report.Checks = append(r.report.Checks, Check{Name: name, Verdict: v, Why: fmt.Sprintf(format, args...)})
 }
 
-// check runs a scenario in an instance of its own.
+// check runs a scenario in a new instance.
 func (r *run) check(s scenario) {
 	r.options.Progress(s.name)
 	if err := r.ctx.Err(); err != nil {
-		r.add(s.name, Fail, "it was not run: %v", err)
+		r.add(s.name, Fail, "not run: %v", err)
 		return
 	}
 	t, err := r.start(s.name, r.options.Config)

@@ -13,7 +13,8 @@ import (
 	"github.com/exgate/exgate/hostabi"
 )
 
-// Plain runs a guest on wazero alone: memory is bounded, nothing is metered. Exgate's own engine is another [Host].
+// Plain runs a guest directly on wazero: its memory is limited, nothing is metered. exgate's own engine is another
+// [Host].
 type Plain struct {
 	runtime wazero.Runtime
 	code    wazero.CompiledModule
@@ -21,8 +22,8 @@ type Plain struct {
 
 var _ Host = (*Plain)(nil)
 
-// NewPlain compiles a module. memoryPages bounds the memory, in pages of 64 KiB; if zero, 256. An error says what keeps
-// it from being a guest.
+// NewPlain compiles a module. memoryPages limits the memory, in pages of 64 KiB; if zero, 256. An error says why the
+// module is not a guest.
 func NewPlain(ctx context.Context, module []byte, memoryPages uint32) (*Plain, error) {
 	if memoryPages == 0 {
 		memoryPages = 256
@@ -53,7 +54,7 @@ func (p *Plain) compile(ctx context.Context, module []byte) (err error) {
 // Close frees the compiled module.
 func (p *Plain) Close(ctx context.Context) error { return p.runtime.Close(ctx) }
 
-// Start makes an instance: _initialize, the buffer, the configuration.
+// Start creates an instance: it calls _initialize, requests the buffer and passes the configuration.
 func (p *Plain) Start(ctx context.Context, config []byte, calls hostabi.Host) (Guest, error) {
 	ctx = hostabi.WithHost(ctx, calls)
 	settings := wazero.NewModuleConfig().WithName("").WithStartFunctions(hostabi.ExportInitialize).WithSysWalltime().WithSysNanotime()
@@ -71,12 +72,12 @@ func (p *Plain) Start(ctx context.Context, config []byte, calls hostabi.Host) (G
 	return g, nil
 }
 
-// plainGuest is an instance on wazero.
+// plainGuest is an instance in wazero.
 type plainGuest struct {
 	ctx      context.Context
 	module   api.Module
-	exports  map[string]api.Function // looking one up makes a stack for it
-	buffer   uint32                  // address and size of what the guest gave
+	exports  map[string]api.Function // cached, because each lookup allocates a stack
+	buffer   uint32                  // address and size of the guest's buffer
 	capacity uint32
 }
 
@@ -95,7 +96,7 @@ func (g *plainGuest) begin(config []byte) error {
 	return err
 }
 
-// room asks for a buffer of n bytes where the one that is there is smaller.
+// room requests a buffer of n bytes if the current one is smaller.
 func (g *plainGuest) room(n uint32) (fits bool, err error) {
 	if n <= g.capacity {
 		return true, nil

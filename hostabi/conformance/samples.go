@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/hostabi"
 )
 
-// defaultSamples are sessions in the formats that protocols are made of.
+// defaultSamples returns sessions in common protocol formats.
 func defaultSamples() [][]byte {
 	return [][]byte{
 		[]byte("CONNECT kit user secret\nSUB kit/#\nPUB kit/a hello\nPING\n"),
@@ -21,7 +21,7 @@ func defaultSamples() [][]byte {
 	}
 }
 
-// noise returns n bytes that are the same in every run.
+// noise returns n random bytes.
 func noise(r *rand.Rand, n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -39,5 +39,5 @@ func connInfo() hostabi.ConnInfo {
 	}
 }
 
-// eventBytes is the gateway's default for the largest body of an event.
+// eventBytes is the gateway's default limit for the body of an event.
 const eventBytes = 64 << 10

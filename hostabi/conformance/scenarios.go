@@ -2,14 +2,14 @@ package conformance
 
 import "github.com/exgate/exgate/hostabi"
 
-// scenario is a check that has an instance of its own. run says what was seen where nothing is wrong.
+// scenario is a check in an instance of its own. run returns what it has seen if nothing failed.
 type scenario struct {
 	name    string
 	run     func(t *trial) string
-	lenient bool // a fault is a warning: limits of the gateway may be what ends it
+	lenient bool // a fault is a warning: it may be caused by limits of the gateway
 }
 
-// scenarios are all of them, the simple ones first.
+// scenarios returns all scenarios, the simple ones first.
 func scenarios() []scenario {
 	return []scenario{
 		{name: "created_closed", run: createdClosed},
@@ -44,8 +44,7 @@ func scenarios() []scenario {
 	}
 }
 
-// Names returns the names of all checks that can be asked for by [Options.Only]. What is looked at in every run is
-// among them.
+// Names returns the names of all checks that [Options.Only] accepts, including those made in every run.
 func Names() []string {
 	names := []string{"start"}
 	for _, s := range scenarios() {
@@ -55,12 +54,12 @@ func Names() []string {
 		"calls_open_connections", "calls_in_closed", "fuel")
 }
 
-// conclude adds the checks of what was looked for in all scenarios.
+// conclude adds the checks for what was looked for in all scenarios.
 func (r *run) conclude() {
 	s := r.seen
 	r.none("actions_valid", s.badAction, "the guest returned action ", "all actions were CONTINUE, PAUSE or CLOSE")
-	r.none("calls_own_connections", s.foreign, "", "no call named a connection that was never given")
-	r.none("calls_open_connections", s.late, "after CLOSED ", "no call named a connection after its CLOSED")
+	r.none("calls_own_connections", s.foreign, "", "no call was for a connection that never existed")
+	r.none("calls_open_connections", s.late, "after CLOSED ", "no call was for a connection after its CLOSED")
 	if s.inClosed != "" {
 		r.add("calls_in_closed", Warn, "%s inside its CLOSED: such a call is always refused", s.inClosed)
 	}
@@ -87,6 +86,6 @@ func (r *run) fuel() {
 	case s.fuel > limit/2:
 		r.add(name, Warn, "an event used %d of %d units: %s", s.fuel, limit, s.fuelOf)
 	default:
-		r.add(name, Pass, "the event that came nearest used %d of %d units: %s", s.fuel, limit, s.fuelOf)
+		r.add(name, Pass, "the most expensive event used %d of %d units: %s", s.fuel, limit, s.fuelOf)
 	}
 }

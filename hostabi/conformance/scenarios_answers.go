@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/hostabi"
 )
 
-// resultsUnknown delivers results of calls that were never made.
+// resultsUnknown delivers results for calls that were never made.
 func resultsUnknown(t *trial) string {
 	d := t.device()
 	bodies := [][]byte{
@@ -21,29 +21,29 @@ func resultsUnknown(t *trial) string {
 		}
 	}
 	d.close("tcp_closed")
-	return "results with tokens that nobody gave were taken"
+	return "accepts results with unknown tokens"
 }
 
-// resultsRefused answers every call that waits with a refusal.
+// resultsRefused answers every pending call with a refusal.
 func resultsRefused(t *trial) string {
 	for code := hostabi.CodeUnknown; code <= hostabi.CodePermissionDeny; code++ {
 		t.result = code
 		t.sessions()
 	}
-	return "calls whose outcome is a refusal were survived"
+	return "survives calls whose result is a refusal"
 }
 
-// refused makes a scenario in which every call returns code.
+// refused returns a scenario in which every call returns code.
 func refused(code hostabi.Code) func(t *trial) string {
 	return func(t *trial) string {
 		t.calls.refusal = code
 		before := t.calls.calls
 		t.sessions()
-		return fmt.Sprintf("%d calls that returned %d were survived", t.calls.calls-before, code)
+		return fmt.Sprintf("survives %d calls that return %d", t.calls.calls-before, code)
 	}
 }
 
-// sessions runs every sample on a connection of its own, with all other events.
+// sessions runs every sample on a connection of its own, with all other kinds of events.
 func (t *trial) sessions() {
 	for _, sample := range t.run.options.Samples {
 		d := t.device()

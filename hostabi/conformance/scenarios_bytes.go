@@ -16,17 +16,17 @@ func bytesSamples(t *trial) string {
 		d.event(hostabi.KindTimer, 0, nil)
 	}
 	d.close("tcp_closed")
-	return fmt.Sprintf("%d samples were taken, with messages and timers between them", len(t.run.options.Samples))
+	return fmt.Sprintf("accepts %d samples, with messages and timers in between", len(t.run.options.Samples))
 }
 
-// bytesEmpty delivers empty datagrams, between others.
+// bytesEmpty delivers empty datagrams between others.
 func bytesEmpty(t *trial) string {
 	d := t.device()
 	d.bytes(nil)
 	d.bytes(t.run.options.Samples[0])
 	d.bytes(nil)
 	d.close("tcp_closed")
-	return "empty bodies were taken"
+	return "accepts empty bodies"
 }
 
 func bytesSingle(t *trial) string {
@@ -36,7 +36,7 @@ func bytesSingle(t *trial) string {
 		d.bytes([]byte{byte(b)})
 		d.close("tcp_closed")
 	}
-	return "each of the 256 bytes was taken as the first and the second of a connection"
+	return "accepts each of the 256 bytes as the first and the second of a connection"
 }
 
 func bytesRandom(t *trial) string {
@@ -45,7 +45,7 @@ func bytesRandom(t *trial) string {
 		d := t.device()
 		for range 5 {
 			b := noise(r, int(r.Uint32()%2048))
-			if r.Uint32()%2 == 0 { // text, so that protocols of lines are reached too
+			if r.Uint32()%2 == 0 { // text, so that line protocols are exercised too
 				b = asText(b)
 			}
 			d.bytes(b)
@@ -53,10 +53,10 @@ func bytesRandom(t *trial) string {
 		}
 		d.close("tcp_closed")
 	}
-	return fmt.Sprintf("%d bytes of noise on 200 connections were taken", total)
+	return fmt.Sprintf("accepts %d bytes of noise on 200 connections", total)
 }
 
-// asText maps noise to the bytes that text protocols are made of.
+// asText maps noise to the characters of text protocols.
 func asText(b []byte) []byte {
 	const alphabet = "abcXYZ019 \t\r\n{}[]\":,;=#*$/+-.%\\"
 	text := make([]byte, len(b))
@@ -66,7 +66,7 @@ func asText(b []byte) []byte {
 	return text
 }
 
-// bytesLargest delivers the largest body that a gateway makes by default.
+// bytesLargest delivers the largest body that a gateway delivers by default.
 func bytesLargest(t *trial) string {
 	r := newNoise()
 	fillings := [][]byte{
@@ -81,10 +81,10 @@ func bytesLargest(t *trial) string {
 		d.bytes(b[:eventBytes-1])
 		d.close("tcp_closed")
 	}
-	return fmt.Sprintf("bodies of %d bytes were taken: zeros, ones, letters, line ends, braces, noise", eventBytes)
+	return fmt.Sprintf("accepts bodies of %d bytes: zeros, ones, letters, line ends, braces, noise", eventBytes)
 }
 
-// bytesInPieces delivers samples as a whole and byte by byte. What the guest does should not depend on it.
+// bytesInPieces delivers samples as a whole and byte by byte. The guest should make the same calls.
 func bytesInPieces(t *trial) string {
 	var differ []string
 	for i, sample := range t.run.options.Samples {
@@ -102,12 +102,12 @@ func bytesInPieces(t *trial) string {
 		}
 	}
 	if differ != nil {
-		t.warnf("sample %s, byte by byte, made the guest call something else than as a whole: right for datagrams, wrong for a stream", strings.Join(differ, ", "))
+		t.warnf("the guest makes other calls for sample %s byte by byte than as a whole: right for datagrams, wrong for a stream", strings.Join(differ, ", "))
 	}
-	return fmt.Sprintf("%d samples had the same calls as a whole and byte by byte", len(t.run.options.Samples))
+	return fmt.Sprintf("makes the same calls for %d samples as a whole and byte by byte", len(t.run.options.Samples))
 }
 
-// scriptOf returns what the guest calls on a new connection, whose results come at the end.
+// scriptOf returns the calls that the guest makes on a new connection. Their results are delivered at the end.
 func (t *trial) scriptOf(do func(d *device)) string {
 	d := t.device()
 	var script strings.Builder
@@ -121,7 +121,7 @@ func (t *trial) scriptOf(do func(d *device)) string {
 	return script.String()
 }
 
-// bytesWithoutEnd sends what never becomes a frame, in protocols of lines and of lengths.
+// bytesWithoutEnd sends data that never completes a frame, in line protocols and in protocols with lengths.
 func bytesWithoutEnd(t *trial) string {
 	const total = 8 << 20
 	before := t.guest.Memory()
@@ -133,7 +133,7 @@ func bytesWithoutEnd(t *trial) string {
 		d.close("tcp_closed")
 	}
 	if grown := t.guest.Memory() - before; grown > total/2 && !t.over() {
-		t.failf("the memory grew by %d bytes while %d bytes came that are no frame: bound what is held", grown, total)
+		t.failf("the memory grew by %d bytes during %d bytes of an endless frame: limit what the guest buffers", grown, total)
 	}
-	return fmt.Sprintf("%d bytes that never end a frame were taken, or ended the connection", total)
+	return fmt.Sprintf("accepts %d bytes of an endless frame, or closes the connection", total)
 }

@@ -10,10 +10,10 @@ import (
 func createdClosed(t *trial) string {
 	d := t.device()
 	d.close("tcp_closed")
-	return "a connection that sends nothing comes and goes"
+	return "a connection that sends nothing opens and closes"
 }
 
-// peers opens connections of every kind, with every ConnInfo that a gateway can give.
+// peers opens connections of every kind, with every ConnInfo that a gateway may send.
 func peers(t *trial) string {
 	long := strings.Repeat("n", 4096)
 	cases := []hostabi.ConnInfo{
@@ -35,7 +35,7 @@ func peers(t *trial) string {
 		d.bytes(t.run.options.Samples[0])
 		d.close("tcp_closed")
 	}
-	return fmt.Sprintf("%d kinds of peers were taken: TCP, TLS, UDP, DTLS, with and without certificates", len(cases))
+	return fmt.Sprintf("accepts %d kinds of peers: TCP, TLS, UDP, DTLS, with and without certificates", len(cases))
 }
 
 func closeReasons(t *trial) string {
@@ -47,10 +47,10 @@ func closeReasons(t *trial) string {
 		d.bytes(t.run.options.Samples[0])
 		d.close(reason)
 	}
-	return fmt.Sprintf("%d reasons of CLOSED were taken, known, unknown, empty and long", len(reasons))
+	return fmt.Sprintf("accepts %d reasons of CLOSED: known, unknown, empty and long", len(reasons))
 }
 
-// connectionsTogether has many connections at once that end in another order.
+// connectionsTogether opens many connections at once, and closes them in another order.
 func connectionsTogether(t *trial) string {
 	const n = 1_000
 	devices := make([]*device, n)
@@ -68,11 +68,11 @@ func connectionsTogether(t *trial) string {
 		devices[(i*617)%n].close("tcp_closed") // 617 has no factor in common with n
 	}
 	if open == 0 {
-		t.warnf("the guest closes every connection as soon as it is made")
+		t.warnf("the guest closes every connection as soon as it opens")
 	} else if open < n {
-		t.warnf("the guest had room for %d of %d connections at once and closed the others", open, n)
+		t.warnf("the guest accepted %d of %d simultaneous connections and closed the others", open, n)
 	}
-	return fmt.Sprintf("%d connections were open at once, and ended in another order", n)
+	return fmt.Sprintf("%d connections were open at once and closed in another order", n)
 }
 
 func timers(t *trial) string {
@@ -83,7 +83,7 @@ func timers(t *trial) string {
 	d.bytes(t.run.options.Samples[0])
 	d.event(hostabi.KindTimer, 0, nil)
 	d.close("keepalive_timeout")
-	return "timers were taken, before and after the device sent something, with types that nobody started too"
+	return "accepts timers, before and after the device has sent something, also of types that were not started"
 }
 
 func drain(t *trial) string {
@@ -92,20 +92,20 @@ func drain(t *trial) string {
 	d.bytes(t.run.options.Samples[0])
 	d.event(hostabi.KindDrain, 0, nil)
 	d.close("shutdown")
-	return "DRAIN was taken, and the connection went on"
+	return "accepts DRAIN, and the connection continues"
 }
 
-// kindsUnknown delivers kinds of later minor versions.
+// kindsUnknown delivers event kinds of later minor versions.
 func kindsUnknown(t *trial) string {
 	d := t.device()
 	for _, kind := range []hostabi.Kind{7, 99, 1 << 31, 1<<32 - 1} {
 		for _, body := range [][]byte{nil, []byte("text"), {0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f}} {
 			if action := d.event(kind, -1, body); action != hostabi.ActionContinue {
-				t.failf("the guest returned action %d for an event of kind %d, which it cannot know: it must return 0",
+				t.failf("the guest returned action %d for an event of the unknown kind %d: it must return 0",
 					int32(action), uint32(kind))
 			}
 		}
 	}
 	d.close("tcp_closed")
-	return "events of kinds that do not exist yet returned 0"
+	return "returns 0 for events of unknown kinds"
 }

@@ -6,11 +6,11 @@ import (
 	"github.com/exgate/exgate/hostabi"
 )
 
-// steadyRounds is in how many rounds the memory must stop to grow: a runtime that collects garbage takes what it needs
+// steadyRounds is the number of rounds within which the memory must stop growing: a garbage-collected runtime grows at
 // first.
 const steadyRounds = 4
 
-// steady repeats a round until one of them leaves the memory as large as it was.
+// steady repeats a round until the memory does not grow during one.
 func (t *trial) steady(round func()) string {
 	round()
 	size := t.guest.Memory()
@@ -25,7 +25,7 @@ func (t *trial) steady(round func()) string {
 		}
 		size = now
 	}
-	t.failf("the memory grew in each of %d rounds and is at %d KiB: something of each is kept", steadyRounds+1,
+	t.failf("the memory grew in each of %d rounds, to %d KiB: the guest leaks memory", steadyRounds+1,
 		size>>10)
 	return ""
 }
@@ -40,7 +40,7 @@ func memoryConnections(t *trial) string {
 			d.close("tcp_closed")
 		}
 	})
-	return fmt.Sprintf("%s while %d connections came and went, and then as many again", state, n)
+	return fmt.Sprintf("%s while %d connections opened and closed, and then as many again", state, n)
 }
 
 func memoryEvents(t *trial) string {

@@ -15,7 +15,7 @@ func message(i int) hostabi.Message {
 	}
 }
 
-// messages delivers a body of messages on new connections: before the device sent anything, and after.
+// messages delivers a body of messages on new connections: before the device has sent anything, and after.
 func (t *trial) messages(body []byte) {
 	d := t.device()
 	d.event(hostabi.KindMessages, 0, body)
@@ -26,13 +26,13 @@ func (t *trial) messages(body []byte) {
 
 func messagesNone(t *trial) string {
 	t.messages(nil)
-	return "an event of no messages was taken"
+	return "accepts an event without messages"
 }
 
 func messagesOne(t *trial) string {
 	t.messages(hostabi.AppendMessage(nil, message(1)))
 	t.messages(hostabi.AppendMessage(nil, hostabi.Message{}))
-	return "one message was taken, and one without any field"
+	return "accepts one message, and one without any field"
 }
 
 func messagesMany(t *trial) string {
@@ -44,10 +44,10 @@ func messagesMany(t *trial) string {
 	t.messages(body)
 	empty := bytes.Repeat(hostabi.AppendMessage(nil, hostabi.Message{}), 1000)
 	t.messages(empty)
-	return fmt.Sprintf("%d messages in one event were taken, and 1000 empty ones", n)
+	return fmt.Sprintf("accepts %d messages in one event, and 1000 empty ones", n)
 }
 
-// messagesLargest has each field as large as an event's body allows.
+// messagesLargest fills the largest body with each field in turn.
 func messagesLargest(t *trial) string {
 	const room = eventBytes - 64
 	t.messages(hostabi.AppendMessage(nil, hostabi.Message{Topic: strings.Repeat("t", room)}))
@@ -57,15 +57,16 @@ func messagesLargest(t *trial) string {
 		Topic: "t",
 		QoS:   1<<32 - 1, Timestamp: 1<<64 - 1,
 	}))
-	return "messages whose topic, payload or other fields fill the largest event were taken"
+	return "accepts messages whose topic, payload or other fields fill the largest event"
 }
 
-// messagesOverLimit is larger than an event: the guest may refuse the buffer, and the message is dropped.
+// messagesOverLimit delivers a body above the default limit: the guest may refuse the buffer, and then the message is
+// dropped.
 func messagesOverLimit(t *trial) string {
 	const payload = 1 << 20
 	t.messages(hostabi.AppendMessage(nil, hostabi.Message{Topic: "t", Payload: bytes.Repeat([]byte("p"), payload)}))
 	t.messages(hostabi.AppendMessage(nil, message(1)))
-	return fmt.Sprintf("a message of %d bytes was taken or refused, and the next one taken", payload)
+	return fmt.Sprintf("accepts or refuses a message of %d bytes, and accepts the next one", payload)
 }
 
 func messagesNotUTF8(t *trial) string {
@@ -73,10 +74,10 @@ func messagesNotUTF8(t *trial) string {
 	t.messages(hostabi.AppendMessage(nil, hostabi.Message{
 		Node: text, ID: text, From: text, Topic: text, Payload: []byte(text),
 	}))
-	return "text that is not UTF-8 was taken"
+	return "accepts text that is not UTF-8"
 }
 
-// unknownFields are of numbers that the messages do not have, one of each wire type.
+// unknownFields are fields with unused numbers, one of each wire type.
 var unknownFields = []byte{
 	0xf8, 0x01, 0x07, // 31, a number
 	0xf9, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, // 31, eight bytes
@@ -84,22 +85,22 @@ var unknownFields = []byte{
 	0xfd, 0x01, 1, 2, 3, 4, // 31, four bytes
 }
 
-// fieldsUnknown delivers messages as a later minor version may make them.
+// fieldsUnknown delivers messages of a later minor version.
 func fieldsUnknown(t *trial) string {
 	plain := hostabi.AppendMessage(nil, message(1))
 	with := append(bytes.Clone(unknownFields), plain...)
 	known := t.scriptOf(func(d *device) { d.session(plain) })
 	unknown := t.scriptOf(func(d *device) { d.session(with) })
 	if known != unknown {
-		t.failf("the guest does something else where a message has fields that it cannot know: it must skip them")
+		t.failf("the guest makes other calls if a message has unknown fields: it must skip them")
 	}
 	d := &device{t: t}
 	d.connectWith(append(bytes.Clone(unknownFields), hostabi.AppendConnInfo(nil, connInfo())...))
 	d.close("tcp_closed")
-	return "fields that do not exist yet were skipped"
+	return "skips unknown fields"
 }
 
-// session logs in, as far as the samples do, and gets a body of messages.
+// session runs the samples until the guest is logged in, and delivers a body of messages.
 func (d *device) session(messages []byte) {
 	d.bytes(d.t.run.options.Samples[0])
 	d.event(hostabi.KindMessages, 0, messages)

@@ -6,7 +6,7 @@ import (
 	"github.com/exgate/exgate/hostabi"
 )
 
-// start makes an instance for the check name.
+// start creates an instance for the check name.
 func (r *run) start(name string, config []byte) (*trial, error) {
 	t := &trial{run: r, name: name, calls: newWitness(&r.seen), lastConn: firstConn}
 	guest, err := r.host.Start(r.ctx, config, t.calls)
@@ -17,8 +17,7 @@ func (r *run) start(name string, config []byte) (*trial, error) {
 	return t, nil
 }
 
-// starts looks at the start with the configuration and without one. It reports false where nothing else can be looked
-// at.
+// starts checks that the guest starts with and without a configuration. It reports false if no other check can run.
 func (r *run) starts() bool {
 	r.options.Progress("start")
 	t, err := r.start("start", r.options.Config)
@@ -26,7 +25,7 @@ func (r *run) starts() bool {
 		r.add("start", Fail, "%v", err)
 		return false
 	}
-	r.add("start", Pass, "it starts and takes %d bytes of configuration", len(r.options.Config))
+	r.add("start", Pass, "starts with %d bytes of configuration", len(r.options.Config))
 	t.end()
 	if len(r.options.Config) > 0 {
 		r.startsEmpty()
@@ -34,18 +33,18 @@ func (r *run) starts() bool {
 	return true
 }
 
-// startsEmpty looks at the start without a configuration, where the other checks have one.
+// startsEmpty checks that the guest starts without a configuration, if the other checks use one.
 func (r *run) startsEmpty() {
 	const name = "start_without_configuration"
 	t, err := r.start(name, nil)
 	var refused *hostabi.RefusedError
 	switch {
 	case errors.As(err, &refused):
-		r.add(name, Pass, "it refuses to start without a configuration, with %d", refused.Code)
+		r.add(name, Pass, "refuses to start without a configuration, with %d", refused.Code)
 	case err != nil:
-		r.add(name, Fail, "%v: a refusal is a result of exproto_v1_init and not a fault", err)
+		r.add(name, Fail, "%v: to refuse a configuration, return a number from exproto_v1_init instead of failing", err)
 	default:
 		t.end()
-		r.add(name, Pass, "it starts without a configuration too")
+		r.add(name, Pass, "starts without a configuration too")
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"github.com/exgate/exgate/hostabi"
 )
 
-// firstConn is above 32 bits: a guest that cuts connection ids is found out.
+// firstConn does not fit 32 bits, to catch guests that truncate connection ids.
 const firstConn int64 = 1 << 40
 
-// trial is one instance in one check. After a fault its methods do nothing.
+// trial is one instance in one check. After a fault, its methods do nothing.
 type trial struct {
 	run      *run
 	name     string
@@ -17,10 +17,10 @@ type trial struct {
 	calls    *witness
 	lastConn int64
 	fault    string // why the instance ended
-	problem  string // what is wrong although it lives
+	problem  string // what is wrong although the instance lives
 	warning  string
-	result   hostabi.Code // what RESULT brings
-	holding  bool         // results wait: when they come depends on how bytes are cut
+	result   hostabi.Code // the code of all results
+	holding  bool         // results are held back, because their timing depends on how bytes are split
 }
 
 func (t *trial) end() {
@@ -41,10 +41,10 @@ func (t *trial) warnf(format string, args ...any) {
 	}
 }
 
-// over says that it is no use to go on.
+// over reports whether the trial has ended.
 func (t *trial) over() bool { return t.fault != "" || t.run.ctx.Err() != nil }
 
-// happening is an event, for a person.
+// happening describes an event in messages.
 type happening struct {
 	kind  hostabi.Kind // 0: bytes
 	arg   int64
@@ -58,7 +58,7 @@ func (h happening) String() string {
 	return fmt.Sprintf("%v (arg %d, %d bytes)", h.kind, h.arg, h.bytes)
 }
 
-// deliver runs one event and looks at what must hold for each.
+// deliver delivers one event and checks what must be true after each.
 func (t *trial) deliver(what happening, event func() (hostabi.Action, error)) hostabi.Action {
 	if t.over() {
 		return hostabi.ActionContinue
@@ -82,7 +82,7 @@ func (t *trial) deliver(what happening, event func() (hostabi.Action, error)) ho
 	return action
 }
 
-// device is one connection of a trial, and connects again where the guest ended it.
+// device is a connection of a trial. It reconnects if the guest closes it.
 type device struct {
 	t    *trial
 	id   int64
@@ -106,7 +106,8 @@ func (d *device) connectWith(info []byte) {
 	d.event(hostabi.KindCreated, 0, info)
 }
 
-// ready connects again where the guest ended the connection. A guest that ends every connection at once stays without.
+// ready reconnects if the guest closed the connection. It reports false for a guest that closes every connection at
+// once.
 func (d *device) ready() bool {
 	if !d.open {
 		d.connect(connInfo())
@@ -114,7 +115,7 @@ func (d *device) ready() bool {
 	return d.open
 }
 
-// bytes delivers what the device sent, whole.
+// bytes delivers a whole message from the device.
 func (d *device) bytes(b []byte) {
 	if !d.ready() {
 		return
@@ -122,7 +123,7 @@ func (d *device) bytes(b []byte) {
 	d.after(d.t.deliver(happening{0, 0, len(b)}, func() (hostabi.Action, error) { return d.t.guest.Bytes(d.id, b) }))
 }
 
-// event delivers another event. It returns the action for those that look at it.
+// event delivers another event and returns the guest's action.
 func (d *device) event(kind hostabi.Kind, arg int64, body []byte) hostabi.Action {
 	if !d.ready() {
 		return hostabi.ActionContinue
@@ -134,7 +135,7 @@ func (d *device) event(kind hostabi.Kind, arg int64, body []byte) hostabi.Action
 	return action
 }
 
-// after does what a gateway does after an event: results, and the end of what the guest closes.
+// after does what a gateway does after an event: it delivers results, and closes what the guest wants closed.
 func (d *device) after(action hostabi.Action) {
 	if action == hostabi.ActionClose {
 		d.t.calls.given[d.id] = false
@@ -146,7 +147,7 @@ func (d *device) after(action hostabi.Action) {
 	d.t.answer(d)
 }
 
-// answer brings the results of d that wait, at most so many that a guest that always asks again comes to an end.
+// answer delivers the pending results of d, up to a limit, so that a guest that always makes another call ends too.
 func (t *trial) answer(d *device) {
 	for range 100 {
 		i := ticketOf(t.calls.waiting, d.id)
@@ -181,7 +182,7 @@ func resultText(code hostabi.Code) string {
 	return "refused by the conformance kit"
 }
 
-// close ends the connection, once. Results that were owed never come.
+// close ends the connection, once. Pending results are not delivered.
 func (d *device) close(reason string) {
 	if !d.open {
 		return

@@ -7,20 +7,20 @@ import (
 	"github.com/exgate/exgate/hostabi"
 )
 
-// witness is the host's side in the checks: it answers calls and sees what must not be.
+// witness is the host in the checks: it answers calls and records violations.
 type witness struct {
 	seen    *sightings
 	given   map[int64]bool // connections between CREATED and CLOSED; false once the guest has closed it
-	lost    map[int64]bool // connections after CLOSED, the last ones
-	ending  int64          // the connection whose CLOSED runs
-	refusal hostabi.Code   // what calls that it could accept are answered with
+	lost    map[int64]bool // the most recent connections after CLOSED
+	ending  int64          // the connection whose CLOSED event is running
+	refusal hostabi.Code   // the result of calls that it could accept
 	waiting []ticket
 	calls   int
-	script  *strings.Builder // nil: not written
+	script  *strings.Builder // nil: no script
 	sending bool             // the last call in script is send
 }
 
-// ticket is a call that waits for its RESULT.
+// ticket is a call whose RESULT is pending.
 type ticket struct{ conn, token int64 }
 
 const (
@@ -35,7 +35,7 @@ func newWitness(seen *sightings) *witness {
 	return &witness{seen: seen, given: map[int64]bool{}, lost: map[int64]bool{}}
 }
 
-// forget takes a connection away: calls for it are wrong from now on.
+// forget removes a connection: later calls for it are violations.
 func (w *witness) forget(conn int64) {
 	delete(w.given, conn)
 	if len(w.lost) < maxLost {
@@ -43,7 +43,7 @@ func (w *witness) forget(conn int64) {
 	}
 }
 
-// target says what a call for conn is answered with.
+// target returns the result of a call for conn.
 func (w *witness) target(call string, conn int64) hostabi.Code {
 	w.calls++
 	open, given := w.given[conn]
@@ -66,7 +66,7 @@ func (w *witness) note(first *string, call string, conn int64) {
 	}
 }
 
-// accept is target for calls that have a RESULT, unless token is 0 and wanted false.
+// accept is target for calls that have a RESULT, unless token is 0 and wanted is false.
 func (w *witness) accept(call string, conn, token int64, wanted bool) hostabi.Code {
 	code := w.target(call, conn)
 	if code == hostabi.CodeSuccess && wanted {
@@ -78,7 +78,7 @@ func (w *witness) accept(call string, conn, token int64, wanted bool) hostabi.Co
 	return code
 }
 
-// write adds a call to the script. What is sent in pieces reads as what is sent at once.
+// write adds a call to the script. Sends in pieces are joined.
 func (w *witness) write(name, format string, args ...any) {
 	if w.script == nil || w.script.Len() > maxScript {
 		return
@@ -137,7 +137,7 @@ func (w *witness) Unsubscribe(conn, token int64, topic []byte) hostabi.Code {
 	return w.accept("unsubscribe", conn, token, token != 0)
 }
 
-// Resume is not written down: when it comes depends on how bytes were cut.
+// Resume is not recorded: its timing depends on how bytes are split.
 func (w *witness) Resume(conn int64) hostabi.Code { return w.target("resume", conn) }
 
 func (w *witness) Log(int32, []byte) { w.calls++ }

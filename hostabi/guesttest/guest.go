@@ -1,5 +1,5 @@
-// Package guesttest runs a guest module against a host that writes down every call, so that a test can say event by
-// event what a protocol does. It meters and bounds nothing: that is the gateway's work, and has its own tests.
+// Package guesttest runs a guest module against a host that records every call, so that a test can assert event by
+// event what a protocol does. It does not meter or limit the guest. It imports hostabi only.
 package guesttest
 
 import (
@@ -13,13 +13,13 @@ import (
 	"github.com/exgate/exgate/hostabi"
 )
 
-// memoryPages is the memory that the gateway allows by default, in pages of 64 KiB.
+// memoryPages is the gateway's default memory limit, in pages of 64 KiB.
 const memoryPages = 256
 
-// bufferSize is the gateway's default for the largest body of an event, in bytes.
+// bufferSize is the gateway's default limit for the body of an event, in bytes.
 const bufferSize = 64 << 10
 
-// compiled keeps what was compiled, for the next Load of the same module.
+// compiled caches compiled code for the next Load of the same module.
 var compiled = wazero.NewCompilationCache()
 
 // Guest is one running instance of a module.
@@ -31,11 +31,11 @@ type Guest struct {
 	buffer uint32
 }
 
-// Config is how a module is loaded.
+// Config configures Load.
 type Config struct {
-	// Config is the module's own configuration. If zero, an empty one.
+	// Config is the module's own configuration.
 	Config string
-	// MemoryPages bounds the memory, in pages of 64 KiB. If zero, 256, which is the gateway's default.
+	// MemoryPages limits the memory, in pages of 64 KiB. If zero, 256, the gateway's default.
 	MemoryPages uint32
 }
 
@@ -49,7 +49,7 @@ func Load(t testing.TB, module []byte, cfg Config) *Guest {
 	return g
 }
 
-// TryLoad is Load that returns what exproto_v1_init said.
+// TryLoad is Load, but returns the result of exproto_v1_init.
 func TryLoad(t testing.TB, module []byte, cfg Config) (*Guest, int32) {
 	t.Helper()
 	if cfg.MemoryPages == 0 {
@@ -99,7 +99,7 @@ func (g *Guest) tryCall(export string, params ...uint64) (uint64, error) {
 	return results[0], nil
 }
 
-// put writes a body into the guest's buffer and returns the pointer and length that go with it.
+// put writes a body into the guest's buffer and returns its pointer and length.
 func (g *Guest) put(body []byte) []uint64 {
 	g.t.Helper()
 	if !g.module.Memory().Write(g.buffer, body) {
@@ -108,20 +108,20 @@ func (g *Guest) put(body []byte) []uint64 {
 	return []uint64{uint64(g.buffer), uint64(len(body))}
 }
 
-// Using reports to t from now on: a fuzz target needs it, whose guest outlives each of its runs.
+// Using makes g report to t from now on. A fuzz target needs it, because its guest outlives each run.
 func (g *Guest) Using(t testing.TB) { g.t = t }
 
-// MemoryPages is how much memory the instance has now, in pages of 64 KiB.
+// MemoryPages returns the current size of the memory, in pages of 64 KiB.
 func (g *Guest) MemoryPages() uint32 { return g.module.Memory().Size() / (64 << 10) }
 
-// Bytes delivers what a device sent.
+// Bytes delivers bytes from the device.
 func (g *Guest) Bytes(conn int64, b string) hostabi.Action {
 	g.t.Helper()
 	params := append([]uint64{uint64(conn)}, g.put([]byte(b))...)
 	return hostabi.Action(g.call(hostabi.ExportBytes, params...))
 }
 
-// TryBytes is Bytes for a guest that may trap; it is not to be used again after that.
+// TryBytes is Bytes for a guest that may trap. Do not use the guest after it has.
 func (g *Guest) TryBytes(conn int64, b string) error {
 	g.t.Helper()
 	params := append([]uint64{uint64(conn)}, g.put([]byte(b))...)
@@ -129,7 +129,7 @@ func (g *Guest) TryBytes(conn int64, b string) error {
 	return err
 }
 
-// Event delivers an event with a body that is encoded already.
+// Event delivers an event with an encoded body.
 func (g *Guest) Event(kind hostabi.Kind, conn, arg int64, body []byte) hostabi.Action {
 	g.t.Helper()
 	params := append([]uint64{uint64(kind), uint64(conn), uint64(arg)}, g.put(body)...)
@@ -148,7 +148,7 @@ func (g *Guest) Closed(conn int64, reason string) {
 	g.Event(hostabi.KindClosed, conn, 0, []byte(reason))
 }
 
-// Timer delivers the keepalive's end.
+// Timer delivers the keepalive timeout.
 func (g *Guest) Timer(conn int64) hostabi.Action {
 	g.t.Helper()
 	return g.Event(hostabi.KindTimer, conn, 0, nil)
@@ -164,13 +164,13 @@ func (g *Guest) Messages(conn int64, messages ...hostabi.Message) hostabi.Action
 	return g.Event(hostabi.KindMessages, conn, int64(len(messages)), body)
 }
 
-// Result delivers the outcome of a call.
+// Result delivers the result of a call.
 func (g *Guest) Result(conn, token int64, code hostabi.Code, message string) hostabi.Action {
 	g.t.Helper()
 	return g.Event(hostabi.KindResult, conn, token, hostabi.AppendCodeResponse(nil, code, message))
 }
 
-// Drain says that the gateway stops.
+// Drain announces that the gateway stops.
 func (g *Guest) Drain(conn int64) hostabi.Action {
 	g.t.Helper()
 	return g.Event(hostabi.KindDrain, conn, 0, nil)

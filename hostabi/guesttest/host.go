@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/hostabi"
 )
 
-// Host writes down what a guest calls, and accepts it unless it was told to refuse.
+// Host records a guest's calls, and accepts them unless told to refuse.
 type Host struct {
 	calls   []string
 	sent    map[int64]*strings.Builder
@@ -20,17 +20,17 @@ func newHost() *Host {
 	return &Host{sent: make(map[int64]*strings.Builder), refused: make(map[string]hostabi.Code)}
 }
 
-// Refuse makes the next calls of an import return code; 0 accepts again. Refused calls are written down too.
+// Refuse makes later calls of an import return code; 0 accepts them again. Refused calls are recorded too.
 func (h *Host) Refuse(call string, code hostabi.Code) { h.refused[call] = code }
 
-// Calls returns the calls since it was asked last, without send, one line each: name, connection, arguments.
+// Calls returns the calls made since the last Calls, except send, one per line: name, connection, arguments.
 func (h *Host) Calls() string {
 	s := strings.Join(h.calls, "\n")
 	h.calls = nil
 	return s
 }
 
-// Sent returns what was sent to the device since it was asked last.
+// Sent returns what was sent to the device since the last Sent.
 func (h *Host) Sent(conn int64) string {
 	b, ok := h.sent[conn]
 	if !ok {
@@ -54,10 +54,10 @@ func (h *Host) Send(conn int64, b []byte) hostabi.Code {
 	return h.refused["send"]
 }
 
-// Close is written down as: close 1 "why".
+// Close is recorded as: close 1 "why".
 func (h *Host) Close(conn int64, why []byte) hostabi.Code { return h.note("close", "%d %q", conn, why) }
 
-// Authenticate is written down with every field that the guest gave.
+// Authenticate is recorded with every field of the request.
 func (h *Host) Authenticate(conn, token int64, request []byte) hostabi.Code {
 	a, err := hostabi.ParseAuthenticateRequest(request)
 	if err != nil {
@@ -68,28 +68,28 @@ func (h *Host) Authenticate(conn, token int64, request []byte) hostabi.Code {
 		a.ProtoName, a.ProtoVersion, a.ClientID, a.Username, a.Mountpoint, a.Password)
 }
 
-// StartTimer is written down as: start_timer 1 type=0 seconds=30.
+// StartTimer is recorded as: start_timer 1 type=0 seconds=30.
 func (h *Host) StartTimer(conn int64, timer, seconds uint32) hostabi.Code {
 	return h.note("start_timer", "%d type=%d seconds=%d", conn, timer, seconds)
 }
 
-// Publish is written down as: publish 1 token=2 "topic" qos=1 "payload".
+// Publish is recorded as: publish 1 token=2 "topic" qos=1 "payload".
 func (h *Host) Publish(conn, token int64, topic []byte, qos uint32, payload []byte) hostabi.Code {
 	return h.note("publish", "%d token=%d %q qos=%d %q", conn, token, topic, qos, payload)
 }
 
-// Subscribe is written down as: subscribe 1 token=2 "filter" qos=1.
+// Subscribe is recorded as: subscribe 1 token=2 "filter" qos=1.
 func (h *Host) Subscribe(conn, token int64, filter []byte, qos uint32) hostabi.Code {
 	return h.note("subscribe", "%d token=%d %q qos=%d", conn, token, filter, qos)
 }
 
-// Unsubscribe is written down as: unsubscribe 1 token=2 "filter".
+// Unsubscribe is recorded as: unsubscribe 1 token=2 "filter".
 func (h *Host) Unsubscribe(conn, token int64, filter []byte) hostabi.Code {
 	return h.note("unsubscribe", "%d token=%d %q", conn, token, filter)
 }
 
-// Resume is written down as: resume 1.
+// Resume is recorded as: resume 1.
 func (h *Host) Resume(conn int64) hostabi.Code { return h.note("resume", "%d", conn) }
 
-// Log is written down as: log 0 "text".
+// Log is recorded as: log 0 "text".
 func (h *Host) Log(level int32, text []byte) { h.note("log", "%d %q", level, text) }

@@ -1,5 +1,5 @@
-// Package jsonecho holds the JSON echo protocol, the one that EMQX tested its gateway with, as a module written in Go.
-// Package handler has its logic, which proto/examples/go/jsonecho serves over gRPC too.
+// Package jsonecho embeds the JSON echo protocol, which EMQX tests its gateway with, as a module written in Go. Package
+// handler contains its logic, which proto/examples/go/jsonecho serves over gRPC too.
 package jsonecho
 
 import _ "embed"

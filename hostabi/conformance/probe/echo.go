@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/hostabi/guesttest"
 )
 
-// RunEcho tests a guest that sends back what a device sends, and closes a connection that takes nothing.
+// RunEcho tests a guest that echoes what a device sends, and closes a connection that does not accept it.
 func RunEcho(t *testing.T, module []byte) {
 	t.Helper()
 	g := guesttest.Load(t, module, guesttest.Config{})

@@ -84,7 +84,7 @@ func (s suite) unknownKinds(t *testing.T) {
 	d.called("")
 }
 
-// manyConnections come and go: their state is found, kept apart and given back.
+// manyConnections opens and closes many connections: their state must be found, kept separate and freed.
 func (s suite) manyConnections(t *testing.T) {
 	d := device{guesttest.Load(t, s.module, s.cfg), t}
 	const connections, rounds = 1000, 3

@@ -46,7 +46,7 @@ func (s suite) refusedFramers(t *testing.T) {
 	d.says("frame\necho still lines\n", "error framing\nstill lines\n")
 }
 
-// vectors runs those of the framing helpers, cut in every way.
+// vectors runs the vectors of the framing helpers, split in every way.
 func (s suite) vectors(t *testing.T) {
 	g := s.start(t)
 	for _, f := range conformance.FramingVectors().Framers {
@@ -75,7 +75,7 @@ func (s suite) vectors(t *testing.T) {
 	}
 }
 
-// tooLarge reports whether a framer has frames that are larger than probes take.
+// tooLarge reports whether the frames of a framer may be larger than probes accept.
 func tooLarge(notation string) bool {
 	for word := range strings.FieldsSeq(notation) {
 		if n, err := strconv.Atoi(word); err == nil && n > 4096 {

@@ -1,5 +1,5 @@
-// Package probe is the suite that the probe of every SDK passes: the protocol of hostabi/conformance/probe.md, byte for
-// byte.
+// Package probe is the test suite for the probe guest of each SDK: the protocol of hostabi/conformance/probe.md, byte
+// for byte.
 package probe
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/exgate/exgate/hostabi/guesttest"
 )
 
-// conn is more than 32 bits hold.
+// conn does not fit 32 bits.
 const conn = 1<<40 + 7
 
 // suite is a module under test.
@@ -19,7 +19,7 @@ type suite struct {
 	cfg    guesttest.Config
 }
 
-// Run runs a probe through every scenario. cfg says how much memory it needs; each scenario has its own cfg.Config.
+// Run runs a probe through every scenario. cfg sets its memory; each scenario sets cfg.Config.
 func Run(t *testing.T, module []byte, cfg guesttest.Config) {
 	s := suite{module, cfg}
 	t.Run("configuration", s.configuration)
@@ -57,7 +57,7 @@ func (s suite) start(t *testing.T) device {
 	return d
 }
 
-// sends delivers b, and checks the answer and the action.
+// sends delivers b and checks the output and the action.
 func (d device) sends(b, answer string, action hostabi.Action) {
 	d.t.Helper()
 	got := d.Bytes(conn, b)
@@ -67,13 +67,13 @@ func (d device) sends(b, answer string, action hostabi.Action) {
 	}
 }
 
-// says is sends of lines that go on.
+// says is sends for input after which the guest continues.
 func (d device) says(lines, answer string) {
 	d.t.Helper()
 	d.sends(lines, answer, hostabi.ActionContinue)
 }
 
-// told checks what the device was sent because of something.
+// told checks what the device was sent after an event.
 func (d device) told(because, answer string) {
 	d.t.Helper()
 	if got := d.Sent(conn); got != answer {
@@ -81,7 +81,7 @@ func (d device) told(because, answer string) {
 	}
 }
 
-// called checks the calls of the probe; CONN in want is the connection.
+// called checks the calls made by the probe; CONN in want stands for the connection.
 func (d device) called(want string) {
 	d.t.Helper()
 	if got := strings.ReplaceAll(d.Calls(), "1099511627783", "CONN"); got != want {
