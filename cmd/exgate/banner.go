@@ -13,9 +13,9 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/service"
 )
 
-// printSockets says what is listened at, one socket a line.
+// printSockets prints the listening addresses, one per line.
 func printSockets(out io.Writer, sockets []service.Socket) {
-	fmt.Fprintln(out, "exgate listens at")
+	fmt.Fprintln(out, "exgate is listening on")
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, s := range sockets {
 		fmt.Fprintf(table, "  %s\t%s\t%s", s.Name, s.Kind, s.Addr)
@@ -27,10 +27,10 @@ func printSockets(out io.Writer, sockets []service.Socket) {
 	_ = table.Flush()
 }
 
-// bannerPatience is how long the start waits to say whether the broker can be reached.
+// bannerPatience bounds the wait for the broker before the start prints whether it is reachable.
 const bannerPatience = time.Second
 
-// printUpstream says which broker devices are connected to, and whether it can be reached. The embedded one is among the sockets.
+// printUpstream prints the broker and whether it is reachable. The embedded broker is listed with the sockets.
 func printUpstream(ctx context.Context, out io.Writer, g *running) {
 	if !g.cfg.Upstream.Elsewhere() {
 		return
@@ -39,13 +39,13 @@ func printUpstream(ctx context.Context, out io.Writer, g *running) {
 	defer cancel()
 	urls := strings.Join(g.cfg.Upstream.URL, ", ")
 	if err := g.service.BrokerReachable(ctx); err != nil {
-		fmt.Fprintf(out, "broker %s: %v; trying again\n", urls, err)
+		fmt.Fprintf(out, "broker %s: %v; retrying\n", urls, err)
 		return
 	}
-	fmt.Fprintf(out, "broker %s: reached\n", urls)
+	fmt.Fprintf(out, "broker %s: connected\n", urls)
 }
 
-// printDemo says how to try the demo, with a broker at upstream or the embedded one.
+// printDemo prints how to try the demo, with the broker at upstream or the embedded one.
 func printDemo(out io.Writer, sockets []service.Socket, upstream string) {
 	var device net.Addr
 	for _, s := range sockets {
@@ -61,15 +61,17 @@ func printDemo(out io.Writer, sockets []service.Socket, upstream string) {
 		option = " --url " + upstream
 	}
 	host, port, _ := net.SplitHostPort(dialable(device))
-	fmt.Fprintln(out, "Try it, each line in a terminal of its own:")
+	fmt.Fprintln(out, "Try it, each line in its own terminal:")
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "  %s sub 'demo/#'%s\tor: mosquitto_sub -v -L '%s/demo/#'\n", self(), option, upstream)
 	fmt.Fprintf(table, "  nc %s %s\tand type: login me, sub demo/#, pub demo/hello good morning\n", host, port)
-	fmt.Fprintf(table, "  %s pub demo/hello 'good evening'%s\tor: mosquitto_pub -L %s/demo/hello -m 'good evening'\n", self(), option, upstream)
+	fmt.Fprintf(table, "  %s pub demo/hello 'good evening'%s\tor: mosquitto_pub -L %s/demo/hello -m 'good evening'\n",
+		self(), option, upstream)
 	_ = table.Flush()
 }
 
-// self is how this program is called from a shell. A binary in Go's build cache was started with go run, and is not on anybody's path.
+// self returns the command that starts this program. A binary in Go's build cache was started with go run and is not in
+// the PATH.
 func self() string {
 	if path, err := os.Executable(); err == nil && strings.Contains(path, "go-build") {
 		return "go run ./cmd/exgate"
@@ -77,7 +79,7 @@ func self() string {
 	return "exgate"
 }
 
-// dialable is the address to connect to a socket from this machine.
+// dialable returns the address that reaches a socket from this machine.
 func dialable(a net.Addr) string {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {

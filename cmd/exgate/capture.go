@@ -14,14 +14,14 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/control"
 )
 
-// captureRequest is what a gateway is asked to capture connections with.
+// captureRequest names the control request that captures connections.
 const captureRequest = "capture"
 
-// captureArgs are the arguments of that request.
+// captureArgs are its arguments.
 type captureArgs struct {
 	Listener    string        `json:"listener"`
-	Connections int           `json:"connections,omitempty"` // 0: any number
-	For         time.Duration `json:"for,omitempty"`         // in ns; 0: until whoever asked goes
+	Connections int           `json:"connections,omitempty"` // 0 means any number
+	For         time.Duration `json:"for,omitempty"`         // in ns; 0 means until the client disconnects
 }
 
 func newCapture() *cobra.Command {
@@ -30,18 +30,20 @@ func newCapture() *cobra.Command {
 	var pidFile, out string
 	cmd := &cobra.Command{
 		Use:   "capture",
-		Short: "Record what happens on connections of a running gateway",
-		Long: `Asks a running gateway to record new connections of a listener: what their handler is told and what it calls, in the format .exgc, with
-passwords covered. Connections that are there already are not recorded: a recording begins where its connection does.
+		Short: "Record connections of a running gateway",
+		Long: `Records new connections of a listener in a running gateway: the events that the handler receives and the
+calls that it makes, in the .exgc format, with passwords masked. Connections that are already open are not recorded,
+because a recording starts with the connection.
 
-It ends when --connections have been recorded to their end, after --for, or with Ctrl-C. Connections that are open then are cut off in the recording, and
-go on. exgate module replay plays a recording again to a module.`,
+Recording ends when --connections connections have ended, after --for, or with Ctrl-C. Connections that are still open
+at that time continue, and their recording is cut off. To play a recording to a module, use exgate module replay.`,
 		Example: `  exgate capture --pid-file /run/exgate/exgate.pid --listener demo --connections 3 --out demo.exgc
   exgate capture --pid 4711 --listener demo --for 30s > demo.exgc`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if args.Listener == "" || args.Connections < 0 || args.For < 0 {
-				return usageError{errors.New("which listener? Say --listener NAME, and nothing negative (exgate capture --help tells more)")}
+				return usageError{errors.New("--listener NAME is required, and --connections and --for must not be " +
+					"negative; see exgate capture --help")}
 			}
 			number, err := processNumber(cmd, pid, pidFile)
 			if err != nil {
@@ -50,22 +52,24 @@ go on. exgate module replay plays a recording again to a module.`,
 			return captureTo(cmd, number, args, out)
 		},
 	}
-	cmd.Flags().StringVar(&args.Listener, "listener", "", "the `name` of the listener")
-	cmd.Flags().IntVar(&args.Connections, "connections", 0, "end after so `many` connections; 0 for any number")
-	cmd.Flags().DurationVar(&args.For, "for", 0, "end after this `time`, such as 30s")
-	cmd.Flags().StringVar(&out, "out", "", "the `file` to write, which must not be there yet; left out, the standard output")
-	cmd.Flags().IntVar(&pid, "pid", 0, "the `number` of the process of the gateway")
-	cmd.Flags().StringVar(&pidFile, "pid-file", "", "the `file` that has the number, pid_file of the configuration")
+	cmd.Flags().StringVar(&args.Listener, "listener", "", "the `name` of the listener to record")
+	cmd.Flags().IntVar(&args.Connections, "connections", 0,
+		"stop after this `number` of connections (default: no limit)")
+	cmd.Flags().DurationVar(&args.For, "for", 0, "stop after this `time`, such as 30s (default: no limit)")
+	cmd.Flags().StringVar(&out, "out", "", "the `file` to create (default: the standard output)")
+	cmd.Flags().IntVar(&pid, "pid", 0, "the process `id` of the gateway")
+	cmd.Flags().StringVar(&pidFile, "pid-file", "", "a `file` with the process id, as written by the setting pid_file")
 	return cmd
 }
 
-// captureTo writes the capture to the file out, or to the standard output. Interrupted, it keeps what there is.
+// captureTo writes the capture to the file out, or to the standard output. If it is interrupted, it keeps what has been
+// written.
 func captureTo(cmd *cobra.Command, pid int, args captureArgs, out string) (err error) {
 	to := cmd.OutOrStdout()
 	if out != "" {
 		file, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
-			return fmt.Errorf("making the capture: %w", err)
+			return fmt.Errorf("creating the capture: %w", err)
 		}
 		defer func() { err = errors.Join(err, file.Close()) }()
 		to = file
@@ -95,7 +99,7 @@ func captureTo(cmd *cobra.Command, pid int, args captureArgs, out string) (err e
 	return err
 }
 
-// capture carries out a request to capture connections.
+// capture handles a request to capture connections.
 func (g *running) capture(r *control.Request) {
 	var args captureArgs
 	if err := r.Args(&args); err != nil {
@@ -113,11 +117,13 @@ func (g *running) capture(r *control.Request) {
 		defer cancel()
 		ctx = timed
 	}
-	g.log.Info("capturing connections", "listener", args.Listener, "connections", args.Connections, "for", args.For.String())
+	g.log.Info("capturing connections", "listener", args.Listener, "connections", args.Connections, "for",
+		args.For.String())
 	summary, err := point.Capture(ctx, r, max(args.Connections, 0), func() {
 		r.Progress(fmt.Sprintf("waiting for new connections of listener %s", args.Listener))
 	})
-	g.log.Info("captured connections", "listener", args.Listener, "connections", summary.Connections, "bytes", summary.Bytes)
+	g.log.Info("captured connections", "listener", args.Listener, "connections", summary.Connections, "bytes",
+		summary.Bytes)
 	if err != nil {
 		r.Failed(err)
 		return

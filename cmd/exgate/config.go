@@ -13,7 +13,7 @@ import (
 func newConfig() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Print the default configuration, check one, or make one of EMQX's",
+		Short: "Print the default configuration, check a configuration, or import one from EMQX",
 		Example: `  exgate config default > exgate.yaml
   exgate config check -c exgate.yaml
   exgate config import emqx.conf -o exgate.yaml`,
@@ -41,12 +41,14 @@ func newConfigCheck() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Check a configuration and print everything that is wrong, one thing a line",
-		Long: `Checks the configuration as run would read it: the file, then the environment, then the flags. Prints everything that is wrong, each with the
-file and line, the variable or the flag, and the setting. Modules are loaded and started with their settings, and folders that the gateway writes to
-must be writable. No address is opened: exgate doctor looks at those, and at the broker and the handlers.
+		Short: "Check a configuration and print everything that is wrong, one problem per line",
+		Long: `Checks the configuration that run would use: the file, then the environment, then the flags. Prints
+everything that is wrong, with the setting and the file and line, variable or flag that sets it. Modules are loaded and
+started with their settings, and folders that the gateway writes to must be writable. No address is opened and no other
+program is contacted: that is what exgate doctor does.
 
-What works but is probably not meant is printed as a warning. The exit code is 0 where run would start, 2 where it would not.`,
+Settings that are valid but probably not what you meant are printed as warnings. The exit code is 0 if run would start
+and 2 if it would not.`,
 		Example: `  exgate config check -c exgate.yaml
   EXGATE_LOG__LEVEL=loud exgate config check`,
 		Args: arguments(cobra.NoArgs),
@@ -72,7 +74,7 @@ What works but is probably not meant is printed as a warning. The exit code is 0
 	return cmd
 }
 
-// addConfigFlags adds the flags that a configuration is read with.
+// addConfigFlags adds the flags that select and override the configuration.
 func addConfigFlags(cmd *cobra.Command, file *string) {
 	cmd.Flags().StringVarP(file, "config", "c", "", "configuration `file`")
 	config.AddFlags(cmd.Flags())
@@ -80,7 +82,7 @@ func addConfigFlags(cmd *cobra.Command, file *string) {
 
 func load(cmd *cobra.Command, file string) (*config.Config, error) {
 	if file == "" && cmd.Flags().Changed("config") {
-		return nil, usageError{fmt.Errorf("--config names no file")}
+		return nil, usageError{fmt.Errorf("--config must name a file")}
 	}
 	return config.Load(config.Sources{File: file, Environ: os.Environ(), Flags: cmd.Flags()})
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf"
 )
 
-// importFlags are those of config import.
+// importFlags holds the flags of config import.
 type importFlags struct {
 	output   string
 	force    bool
@@ -25,12 +25,12 @@ func newConfigImport() *cobra.Command {
 	var flags importFlags
 	cmd := &cobra.Command{
 		Use:   "import FILE",
-		Short: "Make a configuration of EMQX's for ExProto",
-		Long: `Reads what EMQX's configuration says of ExProto and prints a configuration of exgate: emqx_exproto.conf of EMQX 4.2 to 4.4, and gateway.exproto in
-emqx.conf or cluster.hocon of 5.x, with the files that they include. What could not be carried over is listed on the standard error output, with
-file and line. Passwords are not read.
+		Short: "Convert an EMQX configuration for ExProto",
+		Long: `Reads the ExProto settings of an EMQX configuration and prints a configuration for exgate. FILE is
+emqx_exproto.conf of EMQX 4.2 to 4.4, or emqx.conf or cluster.hocon of EMQX 5.x, which may include other files. Settings
+that cannot be carried over are listed on the standard error output, with file and line. Passwords are not read.
 
-docs/migration.md has every setting of EMQX beside exgate's.`,
+docs/migration.md lists every EMQX setting with its counterpart.`,
 		Example: `  exgate config import etc/plugins/emqx_exproto.conf --upstream mqtt://broker.example:1883 -o exgate.yaml
   exgate config import data/configs/cluster.hocon --etc-dir /etc/emqx > exgate.yaml
   exgate config check -c exgate.yaml`,
@@ -38,10 +38,12 @@ docs/migration.md has every setting of EMQX beside exgate's.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return importConfig(cmd, args[0], flags) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&flags.output, "output", "o", "", "write the configuration to `FILE`, not to the standard output")
-	f.BoolVar(&flags.force, "force", false, "replace the file of --output")
-	f.StringVar(&flags.upstream, "upstream", "", "`URL` of the MQTT broker, such as mqtt://host:1883; left out, the broker inside exgate")
-	f.StringVar(&flags.etcDir, "etc-dir", "", "the `FOLDER` of EMQX's configuration and certificates; left out, that of FILE")
+	f.StringVarP(&flags.output, "output", "o", "", "write the configuration to `FILE` instead of the standard output")
+	f.BoolVar(&flags.force, "force", false, "overwrite the output file")
+	f.StringVar(&flags.upstream, "upstream", "",
+		"`URL` of the MQTT broker, such as mqtt://host:1883 (default: the embedded broker)")
+	f.StringVar(&flags.etcDir, "etc-dir", "",
+		"the `FOLDER` with EMQX's configuration and certificates (default: the folder of FILE)")
 	return cmd
 }
 
@@ -81,7 +83,7 @@ func writeImport(cmd *cobra.Command, text []byte, flags importFlags) error {
 	}
 	f, err := os.OpenFile(flags.output, how, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return usageError{fmt.Errorf("%s is there already: --force replaces it", flags.output)}
+		return usageError{fmt.Errorf("%s already exists; use --force to overwrite it", flags.output)}
 	}
 	if err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
@@ -93,7 +95,7 @@ func writeImport(cmd *cobra.Command, text []byte, flags importFlags) error {
 	return nil
 }
 
-// checkUpstream refuses what config check would refuse, before anything is written.
+// checkUpstream rejects a URL that config check would reject, before anything is written.
 func checkUpstream(text string) error {
 	if text == "" {
 		return nil
@@ -103,7 +105,7 @@ func checkUpstream(text string) error {
 		return usageError{errors.New("--upstream must be like mqtt://host:1883 or mqtts://host:8883")}
 	}
 	if u.User != nil {
-		return usageError{errors.New("--upstream must hold no user: devices log in with credentials of their own")}
+		return usageError{errors.New("--upstream must not contain a user: devices log in with their own credentials")}
 	}
 	return nil
 }

@@ -15,7 +15,8 @@ listeners:
   other: {bind: 127.0.0.1:0, idle_timeout: 1h, handler: {wasm: builtin:line}}
 `
 
-// With 200 file descriptors, connections that say nothing, several times as many, at any port, keep neither devices nor the operator out.
+// With 200 file descriptors, connections that say nothing, several times as many, at any port, keep neither devices nor
+// the operator out.
 func TestFewDescriptors(t *testing.T) {
 	g := newGate(t, fewDescriptors)
 	g.start(exec.Command("sh", "-c", `ulimit -n 200 && exec "$0" run -c exgate.yaml`, g.program))
@@ -38,7 +39,8 @@ func TestFewDescriptors(t *testing.T) {
 				t.Errorf("after connections to %s, the device that was there: %v", port, err)
 			}
 			for _, name := range []string{"demo", "other"} {
-				if err := newLineDevice(t, "tcp", sockets[name]).say(fmt.Sprintf("login %s-%s-%d", port, name, i)); err != nil {
+				if err := newLineDevice(t, "tcp", sockets[name]).say(fmt.Sprintf("login %s-%s-%d", port, name,
+					i)); err != nil {
 					t.Errorf("after connections to %s, a new device of %s: %v", port, name, err)
 				}
 			}

@@ -10,20 +10,22 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/doctor"
 )
 
-var errSick = errors.New("not everything is well: each line above that begins with problem names the setting to change")
+var errSick = errors.New("found problems: each line above that begins with problem names the setting to change")
 
 func newDoctor() *cobra.Command {
 	var file, format string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look at everything that a configuration names, and say what is wrong with it",
-		Long: `Looks at everything that a configuration names, whether the gateway runs or not, and says of each thing in one sentence whether it is well, or which
-setting to change: addresses in use, handlers that are not there, speak another dialect, no gRPC, or other TLS, an adapter that handlers cannot reach,
-a broker that takes no clients, certificates that expire.
+		Short: "Check everything that a configuration refers to: addresses, handlers, broker, certificates",
+		Long: `Checks everything that a configuration refers to, whether or not the gateway is running, and reports on
+each item in one sentence: it works, or which setting to change. It finds addresses in use, handlers that do not run or
+speak another dialect, TLS mismatches, an adapter that handlers cannot reach, a broker that refuses clients, and
+certificates that are about to expire.
 
-Nothing is changed. Handlers see no event; a broker elsewhere sees one client without a password come and go.
+Nothing is changed. Handlers receive no event. An external broker sees one client connect without a password and
+disconnect.
 
-The exit code is 0 where nothing is wrong, 1 where something is, and 2 for a configuration that config check does not take.`,
+The exit code is 0 if no problem is found, 1 if one is, and 2 if config check would reject the configuration.`,
 		Example: `  exgate doctor -c exgate.yaml
   exgate doctor -c exgate.yaml --format json
   EXGATE_UPSTREAM__URL=mqtt://broker.example:1883 exgate doctor`,
@@ -37,7 +39,7 @@ The exit code is 0 where nothing is wrong, 1 where something is, and 2 for a con
 		},
 	}
 	addConfigFlags(cmd, &file)
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&format, "format", "text", "the output format: text or json")
 	return cmd
 }
 

@@ -70,7 +70,7 @@ func (g *gate) configure(text string) {
 func (g *gate) start(cmd *exec.Cmd) {
 	g.t.Helper()
 	g.launch(cmd)
-	g.await("Ctrl-C stops it")
+	g.await("Press Ctrl-C to stop")
 }
 
 // launch is start without the waiting.
@@ -80,8 +80,9 @@ func (g *gate) launch(cmd *exec.Cmd) {
 		cmd = exec.Command(g.program, "run", "-c", "exgate.yaml")
 	}
 	cmd.Dir = g.folder
-	cmd.Env = append(os.Environ(), "PATH="+g.folder+":"+os.Getenv("PATH")) // testscript shortens os.Args[0] to the bare name
-	reader, writer, err := os.Pipe()                                       // it ends with the last process that has it
+	// testscript shortens os.Args[0] to the bare name
+	cmd.Env = append(os.Environ(), "PATH="+g.folder+":"+os.Getenv("PATH"))
+	reader, writer, err := os.Pipe() // it ends with the last process that has it
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func (g *gate) mustUpgrade() {
 	g.t.Helper()
 	before := g.pid()
 	out, err := g.upgrade()
-	if err != nil || !strings.Contains(out, fmt.Sprintf("serves in place of process %d", before)) {
+	if err != nil || !strings.Contains(out, fmt.Sprintf("has taken over from process %d", before)) {
 		g.t.Fatalf("upgrade: %v\n%s\n%s", err, out, g.log.String())
 	}
 	g.awaitOther(before)

@@ -24,10 +24,10 @@ func newLogger(cfg config.Log, out *os.File) *slog.Logger {
 	return slog.New(slog.NewTextHandler(out, options))
 }
 
-// longestValue bounds a value in a log line, in bytes. The stack of a panic is longer than anything else.
+// longestValue bounds a value in a log line, in bytes. The longest values are stacks of panics.
 const longestValue = 8 << 10
 
-// plainAttr makes values fit for a terminal and a log collector, whatever a device, a handler or a broker said.
+// plainAttr makes values from devices, handlers and brokers safe for terminals and log collectors.
 func plainAttr(_ []string, a slog.Attr) slog.Attr {
 	switch v := a.Value; v.Kind() {
 	case slog.KindString:
@@ -40,8 +40,8 @@ func plainAttr(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// plainText escapes what moves a terminal's cursor, changes its colours or reorders its text, and shortens what is long. Line breaks and tabs stay: the
-// handlers of slog escape those.
+// plainText escapes characters that move a terminal's cursor, change its colors or reorder text, and shortens long
+// text. It keeps line breaks and tabs, which the slog handlers escape.
 func plainText(text string) string {
 	if len(text) > longestValue {
 		text = text[:longestValue] + "..."

@@ -13,7 +13,8 @@ import (
 // A value in a log line never begins another line, moves the cursor or makes the line long.
 func TestLogValuesAreHarmless(t *testing.T) {
 	for _, value := range []string{
-		"plain, \u00e4\u6f22", "a\nlevel=ERROR msg=forged", "\x1b[2J\x1b[31m", "\u009b31m", "\u202eevil", "a\x00b", "\xff\xfe", "\r overwritten", strings.Repeat("x", 100_000),
+		"plain, \u00e4\u6f22", "a\nlevel=ERROR msg=forged", "\x1b[2J\x1b[31m", "\u009b31m", "\u202eevil", "a\x00b",
+		"\xff\xfe", "\r overwritten", strings.Repeat("x", 100_000),
 	} {
 		for _, format := range []string{"text", "json"} {
 			path := filepath.Join(t.TempDir(), "log")
@@ -31,7 +32,8 @@ func TestLogValuesAreHarmless(t *testing.T) {
 				t.Fatal(err)
 			}
 			line, more, _ := strings.Cut(string(text), "\n")
-			if more != "" || len(line) > 3*longestValue || strings.ContainsFunc(line, func(r rune) bool { return moves(r) || r == '\t' }) {
+			if more != "" || len(line) > 3*longestValue ||
+				strings.ContainsFunc(line, func(r rune) bool { return moves(r) || r == '\t' }) {
 				t.Errorf("%q in %s: %.200q", value[:min(len(value), 20)], format, text)
 			}
 		}

@@ -1,4 +1,5 @@
-// Command exgate connects devices of any protocol to an MQTT broker; the protocols are WebAssembly modules or gRPC services.
+// Command exgate is a gateway that connects devices of any protocol to an MQTT broker. Protocols are WebAssembly
+// modules or gRPC services.
 package main
 
 import (
@@ -11,8 +12,8 @@ import (
 
 // The exit codes.
 const (
-	exitFailure = 1 // something failed while running
-	exitUsage   = 2 // the command line or the configuration is wrong
+	exitFailure = 1 // something failed at run time
+	exitUsage   = 2 // the command line or the configuration is invalid
 )
 
 func main() { os.Exit(execute()) }

@@ -16,7 +16,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// leakChecked fails tests that leave goroutines behind. goleak's own TestMain and testscript's would both end the process.
+// leakChecked fails tests that leave goroutines behind. goleak's own TestMain and testscript's would both end the
+// process.
 type leakChecked struct{ *testing.M }
 
 func (m leakChecked) Run() int {

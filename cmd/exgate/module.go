@@ -16,9 +16,9 @@ import (
 func newModule() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "module",
-		Short: "Write, check, try, replay and measure a protocol as a WebAssembly module",
-		Long: `The tools of people who teach exgate a protocol: from an empty folder to a module that was checked, tried by hand, proved on recorded traffic and
-measured, without a device, a broker or a running gateway.`,
+		Short: "Create, check, run, replay and measure WebAssembly modules",
+		Long: `Tools for writing protocols as modules: create one, check it, try it by hand, test it with recorded
+traffic and measure it, without a device, a broker or a running gateway.`,
 		Example: `  exgate module init --lang go meter
   exgate module check meter.wasm
   exgate module run meter.wasm
@@ -31,7 +31,7 @@ measured, without a device, a broker or a running gateway.`,
 	return cmd
 }
 
-// guestFlags are the flags of everything that runs a module.
+// guestFlags holds the flags of every command that runs a module.
 type guestFlags struct {
 	config string
 	limits wasm.Limits
@@ -39,14 +39,16 @@ type guestFlags struct {
 
 func (g *guestFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&g.config, "config", "", "the module's configuration, or @ and the file that has it")
-	flags.Uint32Var(&g.limits.MemoryPages, "memory-pages", 0, "limits.memory_pages: how large the memory may grow, in pages of 64 KiB (default: 256)")
-	flags.Uint32Var(&g.limits.Fuel, "fuel", 0, "limits.fuel: what an event may spend (default: 2000000)")
-	flags.DurationVar(&g.limits.WallTime, "wall-time", 0, "limits.wall_time: processor time of an event of a module that is not metered (default: 1s)")
+	flags.StringVar(&g.config, "config", "", "the module's configuration, or @FILE to read it from a file")
+	flags.Uint32Var(&g.limits.MemoryPages, "memory-pages", 0,
+		"limits.memory_pages: maximum memory in pages of 64 KiB (default: 256)")
+	flags.Uint32Var(&g.limits.Fuel, "fuel", 0, "limits.fuel: maximum fuel of an event (default: 2000000)")
+	flags.DurationVar(&g.limits.WallTime, "wall-time", 0,
+		"limits.wall_time: maximum processor time of an event, for modules that are not metered (default: 1s)")
 }
 
-// open reads the module that the command line names. What the command line does not say is taken from the settings beside it, as the
-// gateway takes them.
+// open reads a module. Settings that the command line does not set are read from the NAME.yaml beside it, as in the
+// gateway.
 func (g *guestFlags) open(path string) (*module.Subject, error) {
 	beside, err := besideModule(path)
 	if err != nil {
@@ -63,7 +65,7 @@ func (g *guestFlags) open(path string) (*module.Subject, error) {
 	return s, nil
 }
 
-// besideModule reads NAME.yaml beside NAME.wasm, where there is one.
+// besideModule reads NAME.yaml beside NAME.wasm, if it exists.
 func besideModule(path string) (wasm.Config, error) {
 	base, ok := strings.CutSuffix(path, config.ModuleFile)
 	file := base + config.ModuleSettings

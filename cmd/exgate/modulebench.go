@@ -22,24 +22,28 @@ func newModuleBench() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "bench FILE.wasm",
-		Short: "Measure a module: time, fuel, memory",
-		Long: `Measures a module in the gateway's engine, on one instance and without sockets: how long an event takes and what fuel it uses, how long an instance takes to
-start and what memory it needs. A device sends lines of letters, or what --sample says: the connections of a capture one after the other, or a device that
-sends the files in order, hangs up and connects again (but one file alone is sent again by the same device). Every call of the module succeeds.
+		Short: "Measure the time, fuel and memory of a module",
+		Long: `Measures a module in the gateway's engine, on one instance and without sockets: the time and fuel of an
+event, the time to start an instance, and its memory. By default a device sends lines of letters. With --sample it sends
+the connections of a capture one after another, or the given files in order before it disconnects and connects again; a
+single file is sent repeatedly by the same device. Every call of the module succeeds.
 
-A gateway has as many instances as processors (isolation: shared), or one for each connection.`,
+A gateway runs as many instances as there are processors (isolation: shared), or one per connection.`,
 		Example: `  exgate module bench meter.wasm
   exgate module bench meter.wasm --size 1024 --for 10s
   exgate module bench meter.wasm --sample login.bin --sample report.bin --format json
   exgate module bench meter.wasm --sample traffic.exgc`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			show, ok := map[string]func(io.Writer, module.Measurement) error{"text": module.PrintBenchText, "json": module.PrintBenchJSON}[format]
+			show, ok := map[string]func(io.Writer, module.Measurement) error{
+				"text": module.PrintBenchText,
+				"json": module.PrintBenchJSON,
+			}[format]
 			if !ok {
 				return usageError{fmt.Errorf("--format must be text or json, not %q", format)}
 			}
 			if size < 1 || size > maxBenchSize || duration <= 0 {
-				return usageError{fmt.Errorf("--size must be from 1 to %d, and --for more than 0", maxBenchSize)}
+				return usageError{fmt.Errorf("--size must be from 1 to %d, and --for must be above 0", maxBenchSize)}
 			}
 			s, err := guest.open(args[0])
 			if err != nil {
@@ -57,14 +61,17 @@ A gateway has as many instances as processors (isolation: shared), or one for ea
 	}
 	guest.add(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&files, "sample", nil, "a capture (.exgc), or a file that a device sends in one piece; may be given more than once")
-	flags.IntVar(&size, "size", 64, "the length of the lines, where there is no --sample")
+	flags.StringArrayVar(&files, "sample", nil,
+		"a capture (.exgc), or a file that the device sends in one piece; may be repeated")
+	flags.IntVar(&size, "size", 64, "the length of the lines, without --sample")
 	flags.DurationVar(&duration, "for", 3*time.Second, "how long to measure")
 	flags.StringVar(&format, "format", "text", "text or json")
 	return cmd
 }
 
-func bench(cmd *cobra.Command, s *module.Subject, o module.BenchOptions, show func(io.Writer, module.Measurement) error) error {
+func bench(cmd *cobra.Command, s *module.Subject, o module.BenchOptions,
+	show func(io.Writer, module.Measurement) error,
+) error {
 	o.Progress = progress(cmd.ErrOrStderr())
 	m, err := module.Bench(cmd.Context(), s, o)
 	o.Progress("")
@@ -74,7 +81,7 @@ func bench(cmd *cobra.Command, s *module.Subject, o module.BenchOptions, show fu
 	return show(cmd.OutOrStdout(), m)
 }
 
-// readSamples reads what devices send, and says on notes where that is not what they sent.
+// readSamples reads what devices send. It reports masked passwords to notes.
 func readSamples(files []string, notes io.Writer) (sessions []module.Session, err error) {
 	for _, file := range files {
 		b, err := boundedfile.Read(file, module.MaxSample)
@@ -86,7 +93,8 @@ func readSamples(files []string, notes io.Writer) (sessions []module.Session, er
 			return nil, usageError{fmt.Errorf("reading --sample %s: %w", file, err)}
 		}
 		if covered > 0 {
-			fmt.Fprintf(notes, "%s has a covered password in %d of %d connections: a module that looks at it, or at a checksum over it, refuses those\n", file, covered, len(more))
+			fmt.Fprintf(notes, "%s: %d of %d connections contain a masked password; modules that verify it, or a "+
+				"checksum over it, reject them\n", file, covered, len(more))
 		}
 		sessions = append(sessions, more...)
 	}

@@ -13,20 +13,21 @@ func newModuleReplay() *cobra.Command {
 	var o module.ReplayOptions
 	cmd := &cobra.Command{
 		Use:   "replay FILE.wasm CAPTURE.exgc",
-		Short: "Play recorded traffic again, and compare what the module does",
-		Long: `Gives a module every event of a capture, answers its calls as they were answered then, and compares what it calls with what the recorded module called, or with
-a file that says what it should: --golden, which --update writes. Connections are compared one by one, in the order of their calls; times, and in how many
-pieces bytes are sent on a stream, are not looked at.
+		Short: "Play recorded traffic to a module and compare what it does",
+		Long: `Plays every event of a capture to a module, answers its calls as they were answered in the capture, and
+compares the calls with those of the recorded handler, or with a golden file that --update has written. Calls are
+compared per connection and in order; times, and how a stream is split into sends, are not compared.
 
-A capture comes from exgate capture, from the capture setting of a listener, or from module run --record. The exit code is 0 where all is the same, and 1
-where something differs, which is printed: lines that begin with - are missing, those with + are new.`,
+Captures come from exgate capture, from the setting capture of a listener, or from module run --record. The exit code is
+0 if all calls are the same, and 1 if they differ. Differences are printed: lines that begin with - are missing, lines
+that begin with + are new.`,
 		Example: `  exgate module replay meter.wasm traffic.exgc
   exgate module replay meter.wasm traffic.exgc --golden traffic.golden --update
   exgate module replay meter.wasm traffic.exgc --golden traffic.golden`,
 		Args: arguments(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.Update && o.Golden == "" {
-				return usageError{errors.New("--update writes the file of --golden, which is missing")}
+				return usageError{errors.New("--update needs --golden")}
 			}
 			s, err := guest.open(args[0])
 			if err != nil {
@@ -36,7 +37,7 @@ where something differs, which is printed: lines that begin with - are missing, 
 		},
 	}
 	guest.add(cmd)
-	cmd.Flags().StringVar(&o.Golden, "golden", "", "a file with what the module must do")
-	cmd.Flags().BoolVar(&o.Update, "update", false, "write the file of --golden")
+	cmd.Flags().StringVar(&o.Golden, "golden", "", "a `file` with the expected calls")
+	cmd.Flags().BoolVar(&o.Update, "update", false, "write the golden file instead of comparing")
 	return cmd
 }

@@ -15,20 +15,20 @@ func newModuleRun() *cobra.Command {
 	var o module.RunOptions
 	cmd := &cobra.Command{
 		Use:   "run FILE.wasm",
-		Short: "Try a module by hand: each line is what its device sends",
-		Long: `Runs a module in a gateway with one device and a broker, all inside this process. Each line of the standard input is what the device sends, with its line end, and
-everything that follows is printed:
+		Short: "Run a module by hand: each line is sent by the device",
+		Long: `Runs a module in a gateway with one device and a broker, all inside this process. Each line of the
+standard input is sent by the device, with its line end, and everything that happens is printed:
 
-  + and -   the connection's beginning and end
-  >         bytes of the device
-  <         bytes for the device
-  indented  what the module calls and logs, results, messages
+  + and -   the connection begins and ends
+  >         bytes from the device
+  <         bytes to the device
+  indented  calls and logs of the module, results, messages
 
-The broker takes every client; what is published comes back to who subscribed. Lines that begin with / are commands:
+The broker accepts every client, and delivers what is published to subscribers. Lines that begin with / are commands:
 
 ` + indented(module.Commands) + `
 
-The exit code is 1 where a connection ended because of the module, such as a trap.`,
+The exit code is 1 if a connection ended because of the module, such as a trap.`,
 		Example: `  exgate module run line.wasm
   exgate module run meter.wasm --hex < login.hex
   exgate module run meter.wasm --record login.exgc < login.txt
@@ -47,15 +47,18 @@ The exit code is 1 where a connection ended because of the module, such as a tra
 	}
 	guest.add(cmd)
 	flags := cmd.Flags()
-	flags.BoolVar(&o.Hex, "hex", false, "the device's lines, and what is printed, are hexadecimal digits")
-	flags.StringVar(&o.Socket, "socket", "tcp", "what the device comes over: tcp, ssl, udp or dtls")
-	flags.StringVar(&o.Record, "record", "", "a file that becomes a capture of it all, for module replay; passwords are kept as they are typed")
-	flags.StringArrayVar(&o.Refuse, "refuse", nil, "a call whose result is a refusal: "+strings.Join(answered, ", ")+"; may be given more than once")
-	flags.StringArrayVar(&o.Limit, "limit", nil, "a call that returns LIMIT at once: those, or start_timer; may be given more than once")
+	flags.BoolVar(&o.Hex, "hex", false, "read and print bytes as hexadecimal digits")
+	flags.StringVar(&o.Socket, "socket", "tcp", "the transport of the device: tcp, ssl, udp or dtls")
+	flags.StringVar(&o.Record, "record", "",
+		"write a capture to this file, for module replay; passwords are not masked")
+	flags.StringArrayVar(&o.Refuse, "refuse", nil,
+		"refuse this call: "+strings.Join(answered, ", ")+"; may be repeated")
+	flags.StringArrayVar(&o.Limit, "limit", nil,
+		"return LIMIT from this call: one of the same, or start_timer; may be repeated")
 	return cmd
 }
 
-// answered are the calls that the broker answers.
+// answered lists the calls that the broker answers.
 var answered = []string{"authenticate", "publish", "subscribe", "unsubscribe"}
 
 func checkRunOptions(o module.RunOptions) error {

@@ -15,7 +15,7 @@ import (
 )
 
 // ready matches the line after which exgate run, exgate sub or exgate capture, is there.
-var ready = regexp.MustCompile(`^(Ctrl-C stops it|subscribed to |waiting for new connections )`)
+var ready = regexp.MustCompile(`^(Press Ctrl-C to stop|subscribed to |waiting for new connections )`)
 
 // socketLine matches what exgate run prints about a socket.
 var socketLine = regexp.MustCompile(`(?m)^  (\w+) +(?:tcp|mqtt|grpc|http) +(\S+)`)
@@ -57,7 +57,8 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 
 // passedOn are the variables of a script that its processes get.
 var passedOn = []string{
-	"PATH", "HOME", "XDG_CACHE_HOME", "GOCOVERDIR", "EXGATE_PASSWORD", "EXGATE_LISTENERS__DEMO__BIND", "EXGATE_UPSTREAM__EMBEDDED__BIND",
+	"PATH", "HOME", "XDG_CACHE_HOME", "GOCOVERDIR", "EXGATE_PASSWORD", "EXGATE_LISTENERS__DEMO__BIND",
+	"EXGATE_UPSTREAM__EMBEDDED__BIND",
 }
 
 func environ(ts *testscript.TestScript) []string {

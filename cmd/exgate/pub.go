@@ -15,7 +15,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// maxPayload is what MQTT allows in one packet.
+// maxPayload is the largest payload that MQTT allows.
 const maxPayload = 256 << 20
 
 func newPub() *cobra.Command {
@@ -24,15 +24,15 @@ func newPub() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pub TOPIC [PAYLOAD]",
 		Short: "Publish a message to an MQTT broker",
-		Long: `Publishes one message and ends once it is written, or with --qos 1 and 2 once the broker has it. Without PAYLOAD the message is empty;
-with --stdin the payload is what the standard input holds.`,
+		Long: `Publishes one message and exits when it has been sent, or with --qos 1 and 2 when the broker has
+acknowledged it. Without PAYLOAD the message is empty; with --stdin the payload is read from the standard input.`,
 		Example: `  exgate pub demo/hello 'good morning'
   exgate pub --qos 1 --url mqtt://broker.example:1883 demo/hello hi
   exgate pub --stdin firmware/7 < firmware.bin`,
 		Args: arguments(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.ContainsAny(args[0], "+#") {
-				return usageError{fmt.Errorf("TOPIC must hold no + or #: %q", args[0])}
+				return usageError{fmt.Errorf("TOPIC must not contain + or #: %q", args[0])}
 			}
 			payload, err := payloadOf(cmd, args[1:], stdin)
 			if err != nil {
@@ -54,7 +54,7 @@ func payloadOf(cmd *cobra.Command, args []string, stdin bool) ([]byte, error) {
 		return []byte(args[0]), nil
 	}
 	if len(args) != 0 {
-		return nil, usageError{errors.New("a payload and --stdin cannot stand together")}
+		return nil, usageError{errors.New("PAYLOAD and --stdin are mutually exclusive")}
 	}
 	payload, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxPayload+1))
 	if err != nil {
@@ -66,7 +66,7 @@ func payloadOf(cmd *cobra.Command, args []string, stdin bool) ([]byte, error) {
 	return payload, nil
 }
 
-// answerTimeout is how long the broker may take to answer a client of a person who waits.
+// answerTimeout bounds the wait for the broker.
 const answerTimeout = 10 * time.Second
 
 func publish(ctx context.Context, c *client, topic string, payload []byte) error {
@@ -86,7 +86,7 @@ func publish(ctx context.Context, c *client, topic string, payload []byte) error
 	return nil
 }
 
-// nobody takes no messages.
+// nobody is a Downlink that receives no messages.
 type nobody struct{}
 
 func (nobody) Deliver(gateway.Message) bool      { return false }

@@ -13,18 +13,20 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-// readyTimeout is how long a new process may take until it could take over.
+// readyTimeout bounds the start of a new process.
 const readyTimeout = time.Minute
 
-var errProcessOne = errors.New("process 1 of a container cannot be replaced by another, the container ends with it: replace the container")
+var errProcessOne = errors.New("process 1 of a container cannot be upgraded, because the container ends with it; " +
+	"replace the container instead")
 
-// replace starts a process that takes over. It reports whether everything here has ended, because it has or because of a signal meanwhile.
+// replace starts a process that takes over. It reports whether this process has ended its work, because the new process
+// took over or because of a signal.
 func (g *running) replace(request *control.Request) (ended bool, err error) {
 	request.Progress(fmt.Sprintf("starting %s", g.program))
 	g.log.Info("upgrading", "program", g.program.String())
 	next, err := g.startNext()
 	if err != nil {
-		g.log.Error("the upgrade failed, this process goes on", "error", err)
+		g.log.Error("the upgrade failed; this process continues", "error", err)
 		request.Failed(err)
 		var stopping stopSignal
 		if errors.As(err, &stopping) {
@@ -39,7 +41,7 @@ func (g *running) replace(request *control.Request) (ended bool, err error) {
 	return true, nil
 }
 
-// startNext starts the process and hands the sockets over.
+// startNext starts the new process and hands the sockets over.
 func (g *running) startNext() (*upgrade.Successor, error) {
 	if os.Getpid() == 1 {
 		return nil, errProcessOne
@@ -58,12 +60,12 @@ func (g *running) startNext() (*upgrade.Successor, error) {
 	return next, err
 }
 
-// leave makes place for the next process. Where devices may stay, it accepts new ones from now on, and theirs end in their time; else it does when the
-// last of them is gone.
+// leave lets the next process take over. If devices may stay, the next process accepts at once and this one drains;
+// otherwise the next process accepts once the last device here has disconnected.
 func (g *running) leave(next *upgrade.Successor, request *control.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.ShutdownTimeout)
 	if err := g.service.Leave(ctx); err != nil {
-		g.log.Warn("not everything ended in time", "error", err)
+		g.log.Warn("shutdown did not finish in time", "error", err)
 	}
 	cancel()
 	stay := g.service.DevicesMayStay()
@@ -72,7 +74,7 @@ func (g *running) leave(next *upgrade.Successor, request *control.Request) {
 		g.drain()
 	}
 	if err := g.stop(); err != nil {
-		g.log.Warn("not everything ended in time", "error", err)
+		g.log.Warn("shutdown did not finish in time", "error", err)
 	}
 	if !stay {
 		g.succeed(next, request)
@@ -81,31 +83,32 @@ func (g *running) leave(next *upgrade.Successor, request *control.Request) {
 
 func (g *running) succeed(next *upgrade.Successor, request *control.Request) {
 	if err := next.Go(); err != nil {
-		g.log.Warn("the new process was not told to go on", "error", err)
+		g.log.Warn("cannot signal the new process to continue", "error", err)
 	}
-	outcome := fmt.Sprintf("process %d serves in place of process %d", next.PID, os.Getpid())
+	outcome := fmt.Sprintf("process %d has taken over from process %d", next.PID, os.Getpid())
 	if n := g.service.Connections(); n > 0 {
-		outcome += fmt.Sprintf(", which ends with the last of its %d devices, or in %s", n, g.cfg.UpgradeTimeout)
+		outcome += fmt.Sprintf(", which exits when its %d devices have disconnected, or in %s", n, g.cfg.UpgradeTimeout)
 	}
 	g.log.Info("upgraded", "pid", next.PID, "devices", g.service.Connections())
 	request.Done(outcome)
 }
 
-// drain waits for the devices to end, until upgrade_timeout or a signal.
+// drain waits for devices to disconnect, until upgrade_timeout or a signal.
 func (g *running) drain() {
 	ctx, cancel := g.untilSignal(g.cfg.UpgradeTimeout)
 	defer cancel()
 	if !g.service.Drained(ctx) {
-		g.log.Info("ending the devices that stayed", "devices", g.service.Connections())
+		g.log.Info("closing the remaining connections", "devices", g.service.Connections())
 	}
 }
 
-// stopSignal is why something was interrupted.
+// stopSignal is the error of work that a signal interrupted.
 type stopSignal struct{ os.Signal }
 
-func (s stopSignal) Error() string { return "the old one was asked to stop: " + s.String() }
+func (s stopSignal) Error() string { return "the old process received a signal to stop: " + s.String() }
 
-// untilSignal ends after d, or, with a stopSignal for the cause, when a signal asks the process to stop. Nobody else gets that signal.
+// untilSignal returns a context that ends after d, or with a stopSignal as its cause when a signal asks the process to
+// stop. It consumes that signal.
 func (g *running) untilSignal(d time.Duration) (context.Context, context.CancelFunc) {
 	timed, cancel := context.WithTimeout(context.Background(), d)
 	ctx, interrupt := context.WithCancelCause(timed)

@@ -12,12 +12,13 @@ type usageError struct{ error }
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "exgate",
-		Short: "A protocol gateway: devices of any protocol on one side, an MQTT broker on the other",
-		Long: `exgate listens for devices and connects each to an MQTT broker. What the devices speak is decided by a handler for each
-listener: a WebAssembly module, or a gRPC service that speaks ExProto as handlers of EMQX do.
+		Short: "A protocol gateway between devices of any protocol and an MQTT broker",
+		Long: `exgate accepts connections from devices and connects each device to an MQTT broker. A handler for each
+listener implements the protocol of the devices: a WebAssembly module, or a gRPC service that speaks ExProto, as
+handlers of EMQX do.
 
-Exit codes of every command: 0 where it did what was asked, 1 where something failed or was found wrong, 2 where the command line or the
-configuration is wrong.`,
+Exit codes: 0 on success, 1 if something failed or was found to be wrong, 2 if the command line or the configuration is
+invalid.`,
 		Example: `  # try it: a line protocol on port 7993 and a broker on port 1883, both inside exgate
   exgate run
   nc 127.0.0.1 7993
@@ -33,26 +34,27 @@ configuration is wrong.`,
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w (%s --help tells more)", err, cmd.CommandPath())}
+		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newRun(), newConfig(), newDoctor(), newModule(), newUpgrade(), newCapture(), newSpool(), newPub(), newSub(), newVersion())
+	root.AddCommand(newRun(), newConfig(), newDoctor(), newModule(), newUpgrade(), newCapture(), newSpool(), newPub(),
+		newSub(), newVersion())
 	return root
 }
 
-// subcommandOnly refuses words that are no subcommand.
+// subcommandOnly rejects words that are not subcommands.
 func subcommandOnly(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	cmd.SuggestionsMinimumDistance = 2
-	hint := fmt.Sprintf("%s --help lists the commands", cmd.CommandPath())
+	hint := fmt.Sprintf("see %s --help", cmd.CommandPath())
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = fmt.Sprintf("did you mean %q?", near[0])
 	}
-	return usageError{fmt.Errorf("unknown command %q, %s", args[0], hint)}
+	return usageError{fmt.Errorf("unknown command %q; %s", args[0], hint)}
 }
 
-// arguments makes what check refuses a usage error.
+// arguments turns errors of check into usage errors.
 func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {

@@ -17,19 +17,21 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the gateway",
-		Long: `Runs the gateway until SIGTERM or SIGINT. Devices then have shutdown_timeout to end; a second signal ends everything at once. The same
-signal again within 100 ms counts as one: supervisors and shells often deliver it twice. SIGUSR2, or exgate upgrade, starts the program anew, and
-the new process takes over the listening sockets. SIGHUP is logged and ignored: a changed configuration needs an upgrade or a restart. SIGQUIT
-prints the stacks of all goroutines and exits.
+		Long: `Runs the gateway until it receives SIGTERM or SIGINT. Connections then have shutdown_timeout to end; a
+second signal exits at once. A signal that arrives again within 100 ms counts as the same one, because supervisors and
+shells often deliver it twice. SIGUSR2, like exgate upgrade, starts a new process that takes over the listening sockets.
+SIGHUP is logged and ignored: to apply a changed configuration, upgrade or restart. SIGQUIT prints the stacks of all
+goroutines and exits.
 
-A setting is looked for in the file, then in the environment (log.level is EXGATE_LOG__LEVEL), then in the flags (--set log.level=debug); the last one
-wins. An empty variable counts as not set. Where no listener is configured there is the demo: a line protocol at 127.0.0.1:7993. exgate config default
-prints every setting. The file may be a pipe, as in -c <(command), which an upgrade cannot read again.
+Environment variables override the configuration file, and flags override both: log.level in the file is
+EXGATE_LOG__LEVEL in the environment and --set log.level=debug on the command line. An empty variable counts as unset.
+The file may be a pipe, as in -c <(command), but an upgrade cannot read it again. Without any listener, exgate runs a
+demo: a line protocol at 127.0.0.1:7993. To see the most common settings, run exgate config default.
 
-What exgate listens at is printed on the standard output, logs go to the standard error output.
+Addresses are printed to the standard output, logs go to the standard error output.
 
-Exit codes: 0 after SIGTERM or SIGINT, 1 where something failed while running or a second signal cut devices off, 2 where the command line or the
-configuration is wrong; a port in use and a file that cannot be read count as configuration.`,
+Exit codes: 0 after SIGTERM or SIGINT, 1 if something failed while running or a second signal cut connections off, 2 if
+the command line or the configuration is invalid, which includes a port in use or a file that cannot be read.`,
 		Example: `  exgate run
   exgate run -c exgate.yaml
   exgate run --log-level debug --set listeners.demo.bind=127.0.0.1:8000
@@ -57,8 +59,10 @@ configuration is wrong; a port in use and a file that cannot be read count as co
 	return cmd
 }
 
-// run runs the gateway of g.cfg until a signal, or until another process has its sockets.
-func run(cmd *cobra.Command, g *running, received *processSignals, predecessor *upgrade.Predecessor, inherited []listener.SocketFile) error {
+// run runs the gateway of g.cfg until a signal, or until another process has taken over.
+func run(cmd *cobra.Command, g *running, received *processSignals, predecessor *upgrade.Predecessor,
+	inherited []listener.SocketFile,
+) error {
 	g.signals, g.log = received.asked, newLogger(g.cfg.Log, os.Stderr)
 	slog.SetDefault(g.log)
 	received.receiveStops()
@@ -66,17 +70,20 @@ func run(cmd *cobra.Command, g *running, received *processSignals, predecessor *
 	defer received.stop()
 
 	for _, warning := range g.cfg.Warnings() {
-		g.log.Warn("the configuration is probably not meant so", "where", warning.Where, "setting", warning.Key, "warning", warning.Text)
+		g.log.Warn("check this setting: it is probably not what you meant", "where", warning.Where, "setting",
+			warning.Key,
+			"warning", warning.Text)
 	}
 	if err := g.start(cmd.Context(), predecessor, inherited); err != nil {
 		return err
 	}
 	printSockets(cmd.OutOrStdout(), g.service.Sockets())
 	printUpstream(cmd.Context(), cmd.OutOrStdout(), g)
-	if demo, ok := g.cfg.Listeners["demo"]; ok && demo.Handler.Wasm == config.Builtin+"line" && demo.Kind() == "tcp" && !demo.Unix() {
+	if demo, ok := g.cfg.Listeners["demo"]; ok && demo.Handler.Wasm == config.Builtin+"line" && demo.Kind() == "tcp" &&
+		!demo.Unix() {
 		printDemo(cmd.OutOrStdout(), g.service.Sockets(), g.cfg.Upstream.FirstURL())
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), "Ctrl-C stops it.")
+	fmt.Fprintln(cmd.OutOrStdout(), "Press Ctrl-C to stop.")
 	g.log.Info("started", "version", versionText(), "node", g.cfg.Node, "pid", os.Getpid())
 	return g.untilEnded()
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-// running is a gateway with what a process needs to be asked to stop or to make place for another.
+// running is a running gateway and what controls its process: signals, upgrades, control requests.
 type running struct {
 	cfg      *config.Config
 	log      *slog.Logger
@@ -27,7 +27,7 @@ type running struct {
 	service  *service.Service
 }
 
-// start starts the gateway in place of predecessor, if there is one.
+// start starts the gateway. It takes over from predecessor unless that is nil.
 func (g *running) start(ctx context.Context, predecessor *upgrade.Predecessor, inherited []listener.SocketFile) error {
 	var err error
 	if g.sockets, err = listener.NewSockets(inherited, g.log); err != nil {
@@ -36,21 +36,23 @@ func (g *running) start(ctx context.Context, predecessor *upgrade.Predecessor, i
 	if predecessor != nil {
 		g.log.Info("taking over", "from", predecessor.PID, "sockets", len(inherited))
 	}
-	g.service, err = service.TakeOver(ctx, g.cfg, g.log, service.Succession{Sockets: g.sockets, Opened: predecessor.Ready, Version: versionText()})
+	g.service, err = service.TakeOver(ctx, g.cfg, g.log,
+		service.Succession{Sockets: g.sockets, Opened: predecessor.Ready, Version: versionText()})
 	if err != nil {
 		return err
 	}
 	if g.control, err = g.listenControl(); err != nil {
-		g.log.Warn("exgate upgrade and exgate capture do not find this process; SIGUSR2 upgrades it", "error", err)
+		g.log.Warn("cannot open the control socket; exgate upgrade and exgate capture will not work, but SIGUSR2 will",
+			"error", err)
 	}
 	if err := upgrade.WritePIDFile(g.cfg.PIDFile); err != nil {
-		g.log.Warn("no pid file was written", "error", err)
+		g.log.Warn("cannot write the pid file", "error", err)
 	}
 	g.notify("READY=1")
 	return nil
 }
 
-// listenControl takes the requests of other commands.
+// listenControl accepts requests from other exgate commands.
 func (g *running) listenControl() (*control.Server, error) {
 	g.upgrades = make(chan *control.Request)
 	return control.Listen(g.log, map[string]control.Handler{
@@ -59,14 +61,14 @@ func (g *running) listenControl() (*control.Server, error) {
 	})
 }
 
-// notify tells systemd, if it is there.
+// notify reports the state to systemd, if exgate runs under it.
 func (g *running) notify(state string) {
 	if err := upgrade.Notify(state); err != nil {
-		g.log.Warn("systemd was not told", "state", state, "error", err)
+		g.log.Warn("cannot notify systemd", "state", state, "error", err)
 	}
 }
 
-// untilEnded serves until the process shall end.
+// untilEnded serves until the process is asked to stop or has been replaced.
 func (g *running) untilEnded() error {
 	for {
 		var request *control.Request
@@ -92,9 +94,9 @@ func (g *running) end(received os.Signal) error {
 	return errors.Join(err, upgrade.RemovePIDFile(g.cfg.PIDFile))
 }
 
-var errStoppedAtOnce = errors.New("stopped at once by a second signal; devices were cut off")
+var errStoppedAtOnce = errors.New("stopped by a second signal; connections were cut off")
 
-// stop gives devices the configured time to end, or less where another signal comes.
+// stop waits up to shutdown_timeout for connections to end, or until another signal.
 func (g *running) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.ShutdownTimeout)
 	defer cancel()
@@ -104,7 +106,7 @@ func (g *running) stop() error {
 		select {
 		case err := <-stopped:
 			if err != nil {
-				g.log.Warn("not everything ended in time", "error", err)
+				g.log.Warn("shutdown did not finish in time", "error", err)
 			}
 			g.log.Info("stopped")
 			return nil

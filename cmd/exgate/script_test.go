@@ -64,7 +64,8 @@ func (s *scene) end() {
 //	occupy NAME                     listens at a free address, which the variable NAME then has
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"fails": fails, "start": start, "end": endProcess, "signal": signalProcess, "logs": logs, "get": get, "dial": dial, "type": typeLine, "see": see, "occupy": occupy,
+		"fails": fails, "start": start, "end": endProcess, "signal": signalProcess, "logs": logs, "get": get,
+		"dial": dial, "type": typeLine, "see": see, "occupy": occupy,
 	}
 }
 
@@ -148,4 +149,7 @@ func occupy(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], l.Addr().String())
 }
 
-var signals = map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1}
+var signals = map[string]os.Signal{
+	"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP,
+	"USR1": syscall.SIGUSR1,
+}

@@ -8,22 +8,23 @@ import (
 	"time"
 )
 
-// sameRequest is how long a repeated SIGTERM or SIGINT counts as the one before. systemd signals every process of a unit, docker and shells pass on
-// what they receive, so that one request to stop often arrives twice.
+// sameRequest is the time within which a repeated SIGTERM or SIGINT counts as the same request. systemd signals every
+// process of a unit, and docker and shells forward signals, so one request often arrives twice.
 const sameRequest = 100 * time.Millisecond
 
-// processSignals receives the signals of a running gateway and passes on those that ask it for something: SIGTERM and SIGINT to stop, SIGUSR2 to upgrade.
+// processSignals receives the signals of a running gateway and passes on SIGTERM and SIGINT (stop) and SIGUSR2
+// (upgrade).
 //
-// SIGHUP and SIGUSR1 are logged and have no effect. SIGPIPE has none either: a log pipeline that ends must not end the gateway. SIGQUIT is left to the
-// Go runtime, which prints all goroutines and exits with code 2.
+// SIGHUP and SIGUSR1 are logged and ignored. SIGPIPE is ignored, because a closed log pipeline must not end the
+// gateway. SIGQUIT is left to the Go runtime, which prints all goroutines and exits with code 2.
 type processSignals struct {
 	asked    chan os.Signal
 	received chan os.Signal
 	done     chan struct{}
 }
 
-// receiveSignals starts receiving all but SIGTERM and SIGINT, which end the process at once as long as it only reads its configuration. Those that
-// come before pass are kept.
+// receiveSignals starts receiving every signal except SIGTERM and SIGINT, which end the process at once while it reads
+// its configuration. Signals that arrive before pass are kept.
 func receiveSignals() *processSignals {
 	s := &processSignals{asked: make(chan os.Signal, 2), received: make(chan os.Signal, 8), done: make(chan struct{})}
 	signal.Notify(s.received, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGPIPE)
@@ -33,7 +34,7 @@ func receiveSignals() *processSignals {
 // receiveStops starts receiving SIGTERM and SIGINT.
 func (s *processSignals) receiveStops() { signal.Notify(s.received, syscall.SIGTERM, os.Interrupt) }
 
-// pass handles what is received until stop.
+// pass handles signals until stop.
 func (s *processSignals) pass(log *slog.Logger) {
 	go func() {
 		defer close(s.done)
@@ -41,28 +42,29 @@ func (s *processSignals) pass(log *slog.Logger) {
 		for received := range s.received {
 			switch {
 			case received == syscall.SIGHUP:
-				log.Warn("SIGHUP is ignored: exgate cannot read its configuration again while it runs; to apply a changed one, use exgate upgrade or restart it")
+				log.Warn("SIGHUP is ignored: exgate cannot read its configuration again while it runs; to apply a " +
+					"changed one, use exgate upgrade or restart it")
 			case received == syscall.SIGUSR1:
 				log.Warn("SIGUSR1 is ignored: it has no meaning for exgate")
 			case received == syscall.SIGPIPE || repeats.has(received, time.Now()):
 			default:
 				select {
 				case s.asked <- received:
-				default: // as many are waiting already
+				default: // enough are waiting already
 				}
 			}
 		}
 	}()
 }
 
-// stop ends the receiving that pass began.
+// stop ends what pass started.
 func (s *processSignals) stop() {
 	signal.Stop(s.received)
 	close(s.received)
 	<-s.done
 }
 
-// repeats recognizes a signal that came twice for one request.
+// repeats detects a signal that was delivered twice for one request.
 type repeats struct {
 	first os.Signal
 	at    time.Time

@@ -27,15 +27,24 @@ func TestRepeatedSignals(t *testing.T) {
 		"one":                 {[]sent{{0, term}}, []os.Signal{term}},
 		"twice at once":       {[]sent{{0, term}, {0, term}}, []os.Signal{term}},
 		"twice within 100 ms": {[]sent{{0, interrupt}, {99 * time.Millisecond, interrupt}}, []os.Signal{interrupt}},
-		"thrice":              {[]sent{{0, term}, {50 * time.Millisecond, term}, {100 * time.Millisecond, term}}, []os.Signal{term, term}},
-		"impatience":          {[]sent{{0, term}, {100 * time.Millisecond, term}}, []os.Signal{term, term}},
-		"another kind":        {[]sent{{0, term}, {time.Millisecond, interrupt}}, []os.Signal{term, interrupt}},
-		"upgrades":            {[]sent{{0, upgrade}, {time.Millisecond, upgrade}}, []os.Signal{upgrade, upgrade}},
-		"ignored ones":        {[]sent{{0, syscall.SIGHUP}, {0, syscall.SIGPIPE}, {0, syscall.SIGUSR1}, {0, term}}, []os.Signal{term}},
+		"thrice": {
+			[]sent{{0, term}, {50 * time.Millisecond, term}, {100 * time.Millisecond, term}},
+			[]os.Signal{term, term},
+		},
+		"impatience":   {[]sent{{0, term}, {100 * time.Millisecond, term}}, []os.Signal{term, term}},
+		"another kind": {[]sent{{0, term}, {time.Millisecond, interrupt}}, []os.Signal{term, interrupt}},
+		"upgrades":     {[]sent{{0, upgrade}, {time.Millisecond, upgrade}}, []os.Signal{upgrade, upgrade}},
+		"ignored ones": {
+			[]sent{{0, syscall.SIGHUP}, {0, syscall.SIGPIPE}, {0, syscall.SIGUSR1}, {0, term}},
+			[]os.Signal{term},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &processSignals{asked: make(chan os.Signal, 8), received: make(chan os.Signal), done: make(chan struct{})}
+				s := &processSignals{
+					asked: make(chan os.Signal, 8), received: make(chan os.Signal),
+					done: make(chan struct{}),
+				}
 				s.pass(slog.New(slog.DiscardHandler))
 				var now time.Duration
 				for _, one := range test.sent {
@@ -59,7 +68,8 @@ func TestRepeatedSignals(t *testing.T) {
 
 // A log pipeline that ends, as in exgate run 2>&1 | head, does not end the gateway.
 func TestBrokenLogPipe(t *testing.T) {
-	g := newGate(t, "upstream: {embedded: {bind: 127.0.0.1:0}}\nlisteners: {demo: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}}\n")
+	g := newGate(t, "upstream: {embedded: {bind: 127.0.0.1:0}}\nlisteners: {demo: {bind: 127.0.0.1:0, handler: "+
+		"{wasm: builtin:line}}}\n")
 	cmd := exec.Command(g.program, "run", "-c", "exgate.yaml")
 	cmd.Dir = g.folder
 	out, err := cmd.StdoutPipe()
@@ -86,7 +96,8 @@ func TestBrokenLogPipe(t *testing.T) {
 	}
 }
 
-// SIGHUP has no effect before the configuration is read either, which here comes from a pipe and takes as long as the test wants.
+// SIGHUP has no effect before the configuration is read either, which here comes from a pipe and takes as long as the
+// test wants.
 func TestHangUpWhileStarting(t *testing.T) {
 	g := newGate(t, "")
 	read, write, err := os.Pipe()
@@ -98,7 +109,8 @@ func TestHangUpWhileStarting(t *testing.T) {
 	g.launch(cmd)
 	_ = read.Close()
 	// More than a pipe holds: once it is written, the process is reading.
-	if _, err := write.WriteString("pid_file: exgate.pid\nupstream: {embedded: {bind: 127.0.0.1:0}}\nlisteners: {demo: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}}\n" +
+	if _, err := write.WriteString("pid_file: exgate.pid\nupstream: {embedded: {bind: 127.0.0.1:0}}\nlisteners: " +
+		"{demo: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}}\n" +
 		strings.Repeat(strings.Repeat("#", 99)+"\n", 10_000)); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +122,7 @@ func TestHangUpWhileStarting(t *testing.T) {
 	if err := write.Close(); err != nil {
 		t.Fatal(err)
 	}
-	g.await("Ctrl-C stops it")
+	g.await("Press Ctrl-C to stop")
 	g.await("SIGHUP is ignored")
 	g.await("SIGUSR1 is ignored")
 }

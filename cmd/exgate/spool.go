@@ -15,16 +15,17 @@ import (
 	"github.com/exgate/exgate/connectors/mqtt"
 )
 
-// resendTimeout bounds sending one message again.
+// resendTimeout bounds the resending of one message.
 const resendTimeout = 30 * time.Second
 
 func newSpool() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "spool",
-		Short: "Look at messages that the broker refuses, and send them again or drop them",
-		Long: `A broker may end the connection for a message that a device was told is safe in upstream.spool. The gateway then moves it to the folder refused
-below upstream.spool.folder, one file a message. These commands show such messages, publish them with the gateway's own account, or delete them. The
-gateway may run meanwhile.`,
+		Short: "List messages that the broker refused, and resend or delete them",
+		Long: `A broker may close the connection because of a message that has already been acknowledged to a device
+from upstream.spool. The gateway then moves the message to the folder "refused" below upstream.spool.folder, one file
+per message. These commands list such messages, publish them again with the gateway's own account, or delete them. The
+gateway may be running.`,
 		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -45,7 +46,8 @@ func newSpoolList() *cobra.Command {
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "ID\tPUBLISHED\tCLIENT ID\tTOPIC\tBYTES\tREASON")
 			for _, m := range messages {
-				fmt.Fprintf(w, "%s\t%s\t%q\t%.60q\t%d\t%q\n", m.ID, m.At.Format(time.RFC3339), m.ClientID, m.Topic, len(m.Payload), m.Reason)
+				fmt.Fprintf(w, "%s\t%s\t%q\t%.60q\t%d\t%q\n", m.ID, m.At.Format(time.RFC3339), m.ClientID, m.Topic,
+					len(m.Payload), m.Reason)
 			}
 			return errors.Join(w.Flush(), err)
 		},
@@ -57,7 +59,7 @@ func newSpoolList() *cobra.Command {
 func newSpoolResend() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
-		Use: "resend ID...", Short: "Publish refused messages again, and delete those that the broker takes",
+		Use: "resend ID...", Short: "Publish refused messages again, and delete those that the broker accepts",
 		Example: "  exgate spool resend -c exgate.yaml 1764513600000",
 		Args:    arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, ids []string) error {
@@ -71,7 +73,7 @@ func newSpoolResend() *cobra.Command {
 			}
 			for _, m := range messages {
 				if err := resend(cmd.Context(), upstream, m); err != nil {
-					return fmt.Errorf("sending %s again: %w", m.ID, err)
+					return fmt.Errorf("resending %s: %w", m.ID, err)
 				}
 				if err := mqtt.DropRefused(cfg.Upstream.Spool.Folder, m.ID); err != nil {
 					return err
@@ -94,8 +96,9 @@ func resend(ctx context.Context, upstream mqtt.Config, m mqtt.Refused) error {
 func newSpoolDrop() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
-		Use: "drop ID...", Short: "Delete refused messages", Example: "  exgate spool drop -c exgate.yaml 1764513600000",
-		Args: arguments(cobra.MinimumNArgs(1)),
+		Use: "drop ID...", Short: "Delete refused messages",
+		Example: "  exgate spool drop -c exgate.yaml 1764513600000",
+		Args:    arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			cfg, messages, err := refusedMessages(cmd, file, ids)
 			if err != nil {
@@ -114,15 +117,15 @@ func newSpoolDrop() *cobra.Command {
 	return cmd
 }
 
-// refusedMessages returns the refused messages of a configuration's spool with these ids, each once, or all where ids is nil. With an error there may be
-// all that could be read.
+// refusedMessages returns the refused messages in the configured spool with these IDs, each once, or all of them if ids
+// is nil. If some could not be read, it returns the others with an error.
 func refusedMessages(cmd *cobra.Command, file string, ids []string) (*config.Config, []mqtt.Refused, error) {
 	cfg, err := load(cmd, file)
 	if err != nil {
 		return nil, nil, err
 	}
 	if cfg.Upstream.Spool.Folder == "" {
-		return nil, nil, errors.New("upstream.spool.folder is not set: there is no spool")
+		return nil, nil, errors.New("there is no spool: upstream.spool.folder is not set")
 	}
 	all, err := mqtt.ListRefused(cfg.Upstream.Spool.Folder)
 	if ids == nil {
@@ -133,7 +136,8 @@ func refusedMessages(cmd *cobra.Command, file string, ids []string) (*config.Con
 	for _, id := range slices.Compact(ids) {
 		i := slices.IndexFunc(all, func(m mqtt.Refused) bool { return m.ID == id })
 		if i < 0 {
-			return nil, nil, errors.Join(fmt.Errorf("no refused message has the id %q (exgate spool list shows them)", id), err)
+			return nil, nil, errors.Join(fmt.Errorf("no refused message has the ID %q; see exgate spool list",
+				id), err)
 		}
 		list = append(list, all[i])
 	}

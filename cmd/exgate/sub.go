@@ -24,21 +24,21 @@ func newSub() *cobra.Command {
 	var count int
 	cmd := &cobra.Command{
 		Use:   "sub FILTER...",
-		Short: "Print the messages of an MQTT broker",
-		Long: `Subscribes and prints each message as its topic, a space and its payload, one a line, until it is interrupted or -n messages
-came. On a terminal, control characters are shown escaped.`,
+		Short: "Subscribe to an MQTT broker and print the messages",
+		Long: `Subscribes and prints each message on a line: the topic, a space and the payload. Runs until it is
+interrupted, or until it has printed as many messages as -n says. On a terminal, control characters are escaped.`,
 		Example: `  exgate sub 'demo/#'
   exgate sub -n 1 --qos 1 --user me --url mqtt://broker.example:1883 alarms/+ state/#`,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if count < 0 {
-				return usageError{fmt.Errorf("-n must be 0, for no end, or more; not %d", count)}
+				return usageError{fmt.Errorf("-n must not be negative: %d", count)}
 			}
 			return subscribe(cmd, &c, args, count)
 		},
 	}
 	c.addFlags(cmd)
-	cmd.Flags().IntVarP(&count, "count", "n", 0, "end after so many messages (default: do not end)")
+	cmd.Flags().IntVarP(&count, "count", "n", 0, "exit after this number of messages (default: no limit)")
 	return cmd
 }
 
@@ -54,12 +54,13 @@ func subscribe(cmd *cobra.Command, c *client, filters []string, count int) error
 	fmt.Fprintf(cmd.ErrOrStderr(), "subscribed to %s at %s\n", strings.Join(filters, " "), c.url)
 	err = in.print(ctx, cmd.OutOrStdout(), count)
 	if dropped := in.dropped.Load(); dropped > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d messages came faster than they could be printed and are lost\n", dropped)
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d messages were lost because they arrived faster than they could be printed\n",
+			dropped)
 	}
 	return err
 }
 
-// subscribed opens a session with the filters; end leaves it.
+// subscribed opens a session and subscribes to the filters; end closes it.
 func (c *client) subscribed(ctx context.Context, in *inbox, filters []string) (end func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -76,7 +77,7 @@ func (c *client) subscribed(ctx context.Context, in *inbox, filters []string) (e
 	return end, nil
 }
 
-// inbox holds the messages that are to be printed.
+// inbox holds messages to print.
 type inbox struct {
 	messages chan gateway.Message
 	lost     chan gateway.CloseReason
@@ -106,7 +107,7 @@ func (in *inbox) SessionLost(reason gateway.CloseReason) {
 	}
 }
 
-// print prints count messages, or until ctx ends where count is 0.
+// print prints count messages; if count is 0, it prints until ctx ends.
 func (in *inbox) print(ctx context.Context, out io.Writer, count int) error {
 	show := func(text string) string { return text }
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -123,7 +124,7 @@ func (in *inbox) print(ctx context.Context, out io.Writer, count int) error {
 			return nil
 		}
 		if len(in.messages) > 0 && printed+1 != count {
-			continue // one write for all that is there
+			continue // one write for all queued messages
 		}
 		if err := w.Flush(); err != nil {
 			return fmt.Errorf("printing a message: %w", err)
@@ -132,7 +133,7 @@ func (in *inbox) print(ctx context.Context, out io.Writer, count int) error {
 	return nil
 }
 
-// escaped is text without what would move a terminal's cursor.
+// escaped escapes text that contains control characters.
 func escaped(text string) string {
 	if strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
 		return text

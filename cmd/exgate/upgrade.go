@@ -13,12 +13,14 @@ func newUpgrade() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "upgrade",
-		Short: "Replace a running gateway by a new process, without refusing a connection",
-		Long: `Asks a running gateway to start its program anew, as it is now at the same path, with the same arguments and whatever its configuration file
-says by now. The new process gets the listening sockets, says when it could take over, and does. If it cannot, the old one goes on and this command says why.
+		Short: "Replace a running gateway by a new process without refusing a connection",
+		Long: `Replaces a running gateway by a new process. The gateway starts its program again: the file that is now
+at the same path, with the same arguments and the current configuration file. The new process inherits the listening
+sockets and takes over once it is ready. If it fails to start, the old process continues and this command prints the
+reason.
 
-Devices over TCP and TLS stay with the old process until they end, at most upgrade_timeout, and all others connect again. kill -USR2 does the same and
-leaves the outcome in the log.`,
+Devices over TCP and TLS stay with the old process until they disconnect, at most for upgrade_timeout; all others
+reconnect. kill -USR2 does the same, and logs the outcome.`,
 		Example: `  exgate upgrade --pid 4711
   exgate upgrade --pid-file /run/exgate/exgate.pid`,
 		Args: arguments(cobra.NoArgs),
@@ -34,8 +36,8 @@ leaves the outcome in the log.`,
 			return err
 		},
 	}
-	cmd.Flags().IntVar(&pid, "pid", 0, "the `number` of the process to replace")
-	cmd.Flags().StringVar(&file, "pid-file", "", "the `file` that has the number, pid_file of the configuration")
+	cmd.Flags().IntVar(&pid, "pid", 0, "the process `id` of the gateway")
+	cmd.Flags().StringVar(&file, "pid-file", "", "a `file` with the process id, as written by the setting pid_file")
 	return cmd
 }
 
@@ -46,5 +48,6 @@ func processNumber(cmd *cobra.Command, pid int, file string) (int, error) {
 	case !byNumber && file != "":
 		return upgrade.ReadPIDFile(file)
 	}
-	return 0, usageError{fmt.Errorf("which process? Say either --pid or --pid-file (%s --help tells more)", cmd.CommandPath())}
+	return 0, usageError{fmt.Errorf("either --pid or --pid-file is required; see %s --help",
+		cmd.CommandPath())}
 }

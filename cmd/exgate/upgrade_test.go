@@ -16,10 +16,12 @@ import (
 
 // elsewhere has a broker that nobody needs before login.
 func elsewhere(address string) string {
-	return fmt.Sprintf("upstream: {url: mqtt://127.0.0.1:1}\nlisteners: {line: {bind: %q, handler: {wasm: builtin:line}}}\n", address)
+	return fmt.Sprintf("upstream: {url: mqtt://127.0.0.1:1}\nlisteners: {line: {bind: %q, handler: {wasm: "+
+		"builtin:line}}}\n", address)
 }
 
-// connecting connects devices, one after the other in each of a few goroutines, until stop is called, which returns how many were served.
+// connecting connects devices, one after the other in each of a few goroutines, until stop is called, which returns how
+// many were served.
 func connecting(t testing.TB, network, address string, use func(*lineDevice) error) (stop func() int64) {
 	var served atomic.Int64
 	done := make(chan struct{})
@@ -63,7 +65,8 @@ func refusesNobody(t *testing.T, network string) {
 	address := gatewaytest.FreeAddress(t)
 	cert, key := certtest.Files(t, t.TempDir())
 	g := newGate(t, fmt.Sprintf("upstream: {url: mqtt://127.0.0.1:1}\nlisteners:\n"+
-		"  line: {type: %s, bind: %q, handler: {wasm: builtin:line}, tls: {cert: %s, key: %s}}\n", network, address, cert, key))
+		"  line: {type: %s, bind: %q, handler: {wasm: builtin:line}, tls: {cert: %s, key: %s}}\n", network, address,
+		cert, key))
 	if network == "tcp" {
 		g.configure(elsewhere(address))
 	}
@@ -87,7 +90,8 @@ func refusesNobody(t *testing.T, network string) {
 // With the embedded broker devices move at once, and find one broker.
 func TestUpgradeWithTheEmbeddedBroker(t *testing.T) {
 	address, broker := gatewaytest.FreeAddress(t), gatewaytest.FreeAddress(t)
-	g := newGate(t, fmt.Sprintf("upstream: {embedded: {bind: %q}}\nlisteners: {line: {bind: %q, handler: {wasm: builtin:line}}}\n", broker, address))
+	g := newGate(t, fmt.Sprintf("upstream: {embedded: {bind: %q}}\nlisteners: {line: {bind: %q, handler: {wasm: "+
+		"builtin:line}}}\n", broker, address))
 	g.start(nil)
 	stop := connecting(t, "tcp", address, func(*lineDevice) error { return nil })
 	stays := newLineDevice(t, "tcp", address)
@@ -128,12 +132,14 @@ func TestUpgradeBySignal(t *testing.T) {
 	}
 }
 
-// With a gRPC handler devices move at once, too: nothing that a device is told is decided by a process that does not have it.
+// With a gRPC handler devices move at once, too: nothing that a device is told is decided by a process that does not
+// have it.
 func TestUpgradeWithAHandlerElsewhere(t *testing.T) {
 	address := gatewaytest.FreeAddress(t)
 	adapter := gatewaytest.FreeAddress(t)
 	g := newGate(t, fmt.Sprintf("upstream: {url: mqtt://127.0.0.1:1}\nadapter: {bind: %q}\nlisteners:\n"+
-		"  line: {bind: %q, handler: {wasm: builtin:line}}\n  far: {bind: 127.0.0.1:0, handler: {grpc: 127.0.0.1:1}}\n", adapter, address))
+		"  line: {bind: %q, handler: {wasm: builtin:line}}\n  far: {bind: 127.0.0.1:0, handler: {grpc: 127.0.0.1:1}}\n",
+		adapter, address))
 	g.start(nil)
 	d := newLineDevice(t, "tcp", address)
 	g.mustUpgrade()

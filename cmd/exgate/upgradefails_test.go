@@ -29,9 +29,15 @@ func TestUpgradeThatFails(t *testing.T) {
 		name, want string
 		breakIt    func()
 	}{
-		{"configuration", "the new process cannot take over: exgate.yaml:3: nod: unknown key", func() { g.configure("nod: x\n" + elsewhere(address)) }},
-		{"port", "metrics.bind: " + taken + " is in use", func() { g.configure("metrics: {bind: '" + taken + "'}\n" + elsewhere(address)) }},
-		{"program", "the new process ended before it was ready, its output says why: exit status 3", func() {
+		{
+			"configuration", "the new process cannot take over: exgate.yaml:3: nod: unknown key",
+			func() { g.configure("nod: x\n" + elsewhere(address)) },
+		},
+		{
+			"port", "metrics.bind: " + taken + " is in use",
+			func() { g.configure("metrics: {bind: '" + taken + "'}\n" + elsewhere(address)) },
+		},
+		{"program", "the new process exited before it was ready; see its output: exit status 3", func() {
 			g.configure(elsewhere(address))
 			replaceProgram(t, g, "#!/bin/sh\nexit 3\n")
 		}},
@@ -84,7 +90,8 @@ func TestStopWhileUpgrading(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.end()
-	if out := <-upgraded; !strings.Contains(out, "the new process was ended: the old one was asked to stop: terminated") {
+	if out := <-upgraded; !strings.Contains(out,
+		"the new process was killed: the old process received a signal to stop: terminated") {
 		t.Errorf("exgate upgrade says %q", out)
 	}
 }
@@ -100,7 +107,7 @@ func TestDeviceThatStaysTooLong(t *testing.T) {
 	if _, err := io.ReadAll(d.lines); err != nil {
 		t.Errorf("the device was not ended in order: %v", err)
 	}
-	g.await("ending the devices that stayed")
+	g.await("closing the remaining connections")
 	gatewaytest.Eventually(t, "the old process is gone", func() bool { return syscall.Kill(before, 0) != nil })
 }
 

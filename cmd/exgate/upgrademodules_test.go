@@ -10,10 +10,14 @@ import (
 	"github.com/exgate/exgate/wasm-examples/line"
 )
 
-// The sockets that modules asked for are handed over like those of the configuration, and devices stay with the process and the version that they have.
+// The sockets that modules asked for are handed over like those of the configuration, and devices stay with the process
+// and the version that they have.
 func TestUpgradeWithModules(t *testing.T) {
 	address, folder := gatewaytest.FreeAddress(t), t.TempDir()
-	for name, data := range map[string][]byte{"line.wasm": line.Module, "line.yaml": fmt.Appendf(nil, "listener: {bind: %q}\n", address)} {
+	for name, data := range map[string][]byte{
+		"line.wasm": line.Module,
+		"line.yaml": fmt.Appendf(nil, "listener: {bind: %q}\n", address),
+	} {
 		if err := os.WriteFile(filepath.Join(folder, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -117,7 +117,8 @@ func (o *openssl) see(text string) bool {
 func TestUpgradeEndsDTLS(t *testing.T) {
 	cert, key := certtest.Files(t, t.TempDir())
 	g := newGate(t, fmt.Sprintf("upstream: {url: mqtt://127.0.0.1:1}\nlisteners:\n"+
-		"  secure: {type: dtls, bind: 127.0.0.1:0, handler: {wasm: builtin:line}, tls: {cert: %s, key: %s}}\n", cert, key))
+		"  secure: {type: dtls, bind: 127.0.0.1:0, handler: {wasm: builtin:line}, tls: {cert: %s, key: %s}}\n", cert,
+		key))
 	g.start(nil)
 	for range 2 {
 		device := startOpenSSL(t, g.sockets()["secure"])

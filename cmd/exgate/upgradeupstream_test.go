@@ -43,7 +43,8 @@ func subscribed(t *testing.T, url, filter string) *subscriber {
 	}
 	t.Cleanup(func() { _ = connector.Close(context.Background()) })
 	s := &subscriber{seen: make(map[string]bool)}
-	session, err := connector.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "subscriber"}}, "", s)
+	session, err := connector.Connect(t.Context(),
+		gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "subscriber"}}, "", s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,13 +56,16 @@ func subscribed(t *testing.T, url, filter string) *subscriber {
 	return s
 }
 
-// One process at a time has the spool and the gateway's connections: devices move at once, and what was acknowledged to them reaches the broker.
+// One process at a time has the spool and the gateway's connections: devices move at once, and what was acknowledged to
+// them reaches the broker.
 func TestUpgradeWithASpool(t *testing.T) {
 	address := gatewaytest.FreeAddress(t)
 	b := mosquitto.Start(t, mosquitto.Options{Config: []string{"max_queued_messages 100000"}})
 	s := subscribed(t, b.URL(), "up")
-	g := newGate(t, fmt.Sprintf("upstream: {url: %s, session: shared, authentication: {chain: [allow]}, spool: {folder: spool}, "+
-		"gateway_status: {topic: gateway}}\nlisteners: {line: {bind: %q, handler: {wasm: builtin:line}}}\n", b.URL(), address))
+	g := newGate(t, fmt.Sprintf("upstream: {url: %s, session: shared, authentication: {chain: [allow]}, spool: "+
+		"{folder: spool}, "+
+		"gateway_status: {topic: gateway}}\nlisteners: {line: {bind: %q, handler: {wasm: builtin:line}}}\n", b.URL(),
+		address))
 	g.start(nil)
 	for round := range 3 {
 		d := newLineDevice(t, "tcp", address)

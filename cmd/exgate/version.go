@@ -18,13 +18,14 @@ func newVersion() *cobra.Command {
 		Example: "  exgate version",
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			fmt.Fprintf(cmd.OutOrStdout(), "exgate %s %s %s/%s\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintf(cmd.OutOrStdout(), "exgate %s %s %s/%s\n", versionText(), runtime.Version(), runtime.GOOS,
+				runtime.GOARCH)
 			return nil
 		},
 	}
 }
 
-// versionText is the release, or else what the Go toolchain recorded: the module's version or the commit.
+// versionText returns the release, or else the module version or commit that the Go toolchain recorded.
 func versionText() string {
 	if version != "" {
 		return version

@@ -35,7 +35,10 @@ type house struct {
 
 func openHouse(t *testing.T, up *upstream, kind kind, tr transport, cache string) *house {
 	t.Helper()
-	h := &house{kind: kind, transport: tr, addr: make(map[string]string), up: up, reg: prometheus.NewRegistry(), log: new(gatewaytest.Log)}
+	h := &house{
+		kind: kind, transport: tr, addr: make(map[string]string), up: up, reg: prometheus.NewRegistry(),
+		log: new(gatewaytest.Log),
+	}
 	log := h.log.Logger()
 	h.gw = gateway.New(gateway.Config{Node: "acceptance", Logger: log, Metrics: gateway.NewMetrics(h.reg)})
 	if err := h.gw.SetConnector("up", up.connector); err != nil {
@@ -60,7 +63,10 @@ func openHouse(t *testing.T, up *upstream, kind kind, tr transport, cache string
 func (h *house) listen(t *testing.T, name string, limits gateway.Limits) {
 	t.Helper()
 	l := h.transport.listen(t, name, limits)
-	if err := h.gw.AddListener(name, l, gateway.ListenerConfig{Handler: "echo", Connector: "up", Limits: limits}); err != nil {
+	if err := h.gw.AddListener(name, l, gateway.ListenerConfig{
+		Handler: "echo", Connector: "up",
+		Limits: limits,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	h.addr[name] = l.Addr().String()
@@ -106,7 +112,8 @@ func (h *house) events(t *testing.T, listener, event string) float64 {
 // await waits until the number of events is want, and fails where it becomes more.
 func (h *house) await(t *testing.T, listener, event string, want float64) {
 	t.Helper()
-	gatewaytest.Eventually(t, fmt.Sprintf("%v %s events", want, event), func() bool { return h.events(t, listener, event) >= want })
+	gatewaytest.Eventually(t, fmt.Sprintf("%v %s events", want, event),
+		func() bool { return h.events(t, listener, event) >= want })
 	if got := h.events(t, listener, event); got != want {
 		t.Fatalf("%v %s events, want %v", got, event, want)
 	}

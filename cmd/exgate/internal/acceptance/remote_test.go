@@ -44,7 +44,8 @@ func (h *house) newRemote(t *testing.T, log *slog.Logger) gateway.HandlerFactory
 	}
 	adapterAddr := serveOn(t, adapter.Serve, func() error { return adapter.Stop(context.Background()) })
 	c, err := remote.NewClient(remote.ClientConfig{
-		Name: "echo", Addresses: []string{h.kind.serve(t, adapterAddr, server, client)}, Dialect: h.kind.dialect, TLS: client, Logger: log,
+		Name: "echo", Addresses: []string{h.kind.serve(t, adapterAddr, server,
+			client)}, Dialect: h.kind.dialect, TLS: client, Logger: log,
 	}, adapter)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +60,8 @@ func (k kind) serve(t *testing.T, adapterAddr string, server, client *tls.Config
 		return examplestest.Start(t, *k.example, adapterAddr, password)
 	}
 	service, err := handler.New(handler.Config{
-		Adapter: adapterAddr, AdapterTLS: client, New: grpcecho.NewHandler, TLS: server, UnaryV42: k.dialect == remote.DialectUnaryV42,
+		Adapter: adapterAddr, AdapterTLS: client, New: grpcecho.NewHandler, TLS: server,
+		UnaryV42: k.dialect == remote.DialectUnaryV42,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,10 @@ func TestEveryLanguage(t *testing.T) {
 		{examplestest.Node, examplestest.Node},
 		{examplestest.Java, examplestest.Java.With("--unary-v42")},
 	} {
-		for _, dialect := range []remote.Dialect{remote.DialectUnary, remote.DialectStream, remote.DialectUnaryV42, remote.DialectSession, remote.DialectAuto} {
+		for _, dialect := range []remote.Dialect{
+			remote.DialectUnary, remote.DialectStream, remote.DialectUnaryV42,
+			remote.DialectSession, remote.DialectAuto,
+		} {
 			example := language.example
 			if dialect == remote.DialectUnaryV42 {
 				example = language.v42
@@ -138,7 +141,8 @@ func (h *house) aclDenied(t *testing.T) {
 	d.expectBoth(ack(puback, 0), publish("acl/t", "y", 0)) // the lower QoS of publish and subscription
 }
 
-// retry sends until the answer is want: a real broker ends the session of a client whose rules change, and the gateway takes a moment to come back.
+// retry sends until the answer is want: a real broker ends the session of a client whose rules change, and the gateway
+// takes a moment to come back.
 func (d *device) retry(o, want object) {
 	d.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {

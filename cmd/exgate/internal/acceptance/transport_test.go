@@ -42,7 +42,10 @@ func listenTCP(t *testing.T, _ string, _ gateway.Limits) gateway.Listener {
 }
 
 func listenUDP(t *testing.T, name string, limits gateway.Limits) gateway.Listener {
-	l, err := listener.ListenUDP(t.Context(), listener.UDPConfig{Name: name, Bind: freePort, IdleTimeout: limits.IdleTimeout})
+	l, err := listener.ListenUDP(t.Context(), listener.UDPConfig{
+		Name: name, Bind: freePort,
+		IdleTimeout: limits.IdleTimeout,
+	})
 	return opened(t, l, err)
 }
 
@@ -56,7 +59,10 @@ func listenTLS(t *testing.T, name string, _ gateway.Limits) gateway.Listener {
 
 func listenDTLS(t *testing.T, name string, _ gateway.Limits) gateway.Listener {
 	cert, key := certtest.Files(t, t.TempDir())
-	l, err := listener.ListenDTLS(t.Context(), listener.DTLSConfig{Name: name, Bind: freePort, CertFile: cert, KeyFile: key})
+	l, err := listener.ListenDTLS(t.Context(), listener.DTLSConfig{
+		Name: name, Bind: freePort, CertFile: cert,
+		KeyFile: key,
+	})
 	return opened(t, l, err)
 }
 
@@ -90,7 +96,8 @@ func dialTLS(t *testing.T, addr string) net.Conn {
 
 func dialDTLS(t *testing.T, addr string) net.Conn {
 	t.Helper()
-	c, err := dtls.DialWithOptions("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)), dtls.WithInsecureSkipVerify(true))
+	c, err := dtls.DialWithOptions("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)),
+		dtls.WithInsecureSkipVerify(true))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,10 @@ func (r *rules) Allows(client gateway.Device, _ access.Action, topic string) boo
 
 func openEmbedded(t *testing.T) *upstream {
 	r := &rules{}
-	b, err := embedded.New(embedded.Config{Bind: "127.0.0.1:0", Authenticator: r, ACL: r, Logger: slog.New(slog.DiscardHandler)})
+	b, err := embedded.New(embedded.Config{
+		Bind: "127.0.0.1:0", Authenticator: r, ACL: r,
+		Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +100,10 @@ func dialOther(t *testing.T, url string) *client {
 	c := &client{messages: make(chan gateway.Message, 100)}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c.session, err = connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "other", Username: "other"}}, password, c)
+	c.session, err = connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{
+		ClientID: "other",
+		Username: "other",
+	}}, password, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,9 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// BenchmarkHandlers: one echo of 64 B from a device over TCP through each kind of handler, side by side with a plain Go echo server. The processor time is
-// that of all: devices, gateway and handler. That of the gateway alone is in runtime/remote's BenchmarkEcho.
+// BenchmarkHandlers: one echo of 64 B from a device over TCP through each kind of handler, side by side with a plain Go
+// echo server. The processor time is that of all: devices, gateway and handler. That of the gateway alone is in
+// runtime/remote's BenchmarkEcho.
 func BenchmarkHandlers(b *testing.B) {
 	plain := plainEcho(b)
 	subjects := []struct {
@@ -32,7 +33,8 @@ func BenchmarkHandlers(b *testing.B) {
 	}
 	for _, conns := range []int{1, 50} {
 		for _, x := range subjects {
-			b.Run(fmt.Sprintf("%s/conns=%d", x.name, conns), func(b *testing.B) { benchmarkHandler(b, connect(b, x.addr, conns)) })
+			b.Run(fmt.Sprintf("%s/conns=%d", x.name, conns),
+				func(b *testing.B) { benchmarkHandler(b, connect(b, x.addr, conns)) })
 		}
 	}
 }
@@ -83,10 +85,15 @@ func remoteEcho(b *testing.B, dialect remote.Dialect) gateway.HandlerFactory {
 	adapter, err := remote.NewAdapter(remote.AdapterConfig{Logger: quiet})
 	must(b, err)
 	adapterAddr := serveUntilEnd(b, adapter.Serve, func() error { return adapter.Stop(context.Background()) })
-	server, err := handler.New(handler.Config{Adapter: adapterAddr, Logger: quiet, New: func() handler.Handler { return remoteEchoHandler{} }})
+	server, err := handler.New(handler.Config{Adapter: adapterAddr, Logger: quiet, New: func() handler.Handler {
+		return remoteEchoHandler{}
+	}})
 	must(b, err)
 	addr := serveUntilEnd(b, server.Serve, server.Stop)
-	client, err := remote.NewClient(remote.ClientConfig{Name: "echo", Addresses: []string{addr}, Dialect: dialect, Logger: quiet}, adapter)
+	client, err := remote.NewClient(remote.ClientConfig{
+		Name: "echo", Addresses: []string{addr}, Dialect: dialect,
+		Logger: quiet,
+	}, adapter)
 	must(b, err)
 	return client
 }

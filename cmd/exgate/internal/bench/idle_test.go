@@ -17,9 +17,11 @@ import (
 
 const (
 	lineGuest = "../../../../wasm-examples/line/line.wasm"
-	// holdVariable makes the test binary a process that holds device connections, so that their memory is not measured: ADDRESS COUNT.
+	// holdVariable makes the test binary a process that holds device connections, so that their memory is not measured:
+	// ADDRESS COUNT.
 	holdVariable = "EXGATE_BENCH_HOLD"
-	// untilIdle is when a connection that is silent has given back what it needed to talk: listener.restAfter, and a little.
+	// untilIdle is when a connection that is silent has given back what it needed to talk: listener.restAfter, and a
+	// little.
 	untilIdle = 6 * time.Second
 )
 
@@ -75,8 +77,8 @@ func awaitLine(c net.Conn, want string) error {
 	}
 }
 
-// BenchmarkIdle: resident memory of an idle device that logged in through a guest, on the embedded broker. The goal is 6 KiB without
-// the upstream session. A process may have 20,000 descriptors where this is usually run.
+// BenchmarkIdle: resident memory of an idle device that logged in through a guest, on the embedded broker. The goal is
+// 6 KiB without the upstream session. A process may have 20,000 descriptors where this is usually run.
 func BenchmarkIdle(b *testing.B) {
 	for _, n := range []int{5_000, 19_000} {
 		b.Run(fmt.Sprintf("tcp/%d", n), func(b *testing.B) {

@@ -19,9 +19,13 @@ const (
 	topic        = "bench/t"
 )
 
-// BenchmarkPublish: device -> module -> paho -> mosquitto -> subscriber, 64 B at QoS 0. The goal is 0.7 of what paho alone publishes there.
+// BenchmarkPublish: device -> module -> paho -> mosquitto -> subscriber, 64 B at QoS 0. The goal is 0.7 of what paho
+// alone publishes there.
 func BenchmarkPublish(b *testing.B) {
-	broker := mosquitto.Start(b, mosquitto.Options{Config: []string{"max_queued_messages 0", "max_inflight_messages 0"}})
+	broker := mosquitto.Start(b, mosquitto.Options{Config: []string{
+		"max_queued_messages 0",
+		"max_inflight_messages 0",
+	}})
 	arrived := subscribe(b, broker.URL())
 	connector, err := mqtt.New(mqtt.Config{URL: broker.URL(), Logger: quiet})
 	if err != nil {
@@ -70,7 +74,8 @@ func subscribe(b *testing.B, url string) *counter {
 	b.Helper()
 	k := &counter{}
 	c := dialPaho(b, url, "subscriber", func(paho.PublishReceived) (bool, error) { k.n.Add(1); return true, nil })
-	if _, err := c.Subscribe(context.Background(), &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: topic}}}); err != nil {
+	if _, err := c.Subscribe(context.Background(),
+		&paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: topic}}}); err != nil {
 		b.Fatal(err)
 	}
 	return k
@@ -105,7 +110,10 @@ func dialPaho(b *testing.B, addr, id string, received func(paho.PublishReceived)
 		cfg.OnPublishReceived = []func(paho.PublishReceived) (bool, error){received}
 	}
 	c := paho.NewClient(cfg)
-	if _, err := c.Connect(context.Background(), &paho.Connect{ClientID: id, CleanStart: true, KeepAlive: 60}); err != nil {
+	if _, err := c.Connect(context.Background(), &paho.Connect{
+		ClientID: id, CleanStart: true,
+		KeepAlive: 60,
+	}); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = c.Disconnect(&paho.Disconnect{}) })

@@ -25,8 +25,8 @@ const (
 	memoryOfFloods = floods * mostOfFlood << 10 / 10
 )
 
-// TestBackPressure pauses the broker under devices that send as fast as they can: they have to wait, the gateway holds little of each, and when the
-// broker goes on nothing is missing.
+// TestBackPressure pauses the broker under devices that send as fast as they can: they have to wait, the gateway holds
+// little of each, and when the broker goes on nothing is missing.
 func TestBackPressure(t *testing.T) {
 	eachMode(t, func(t *testing.T, m mode) {
 		b := mosquitto.Start(t, mosquitto.Options{})
@@ -53,7 +53,8 @@ func TestBackPressure(t *testing.T) {
 		b.Resume(t)
 		sent := finishFloods(t, fleet)
 		l.check(t, sent, 0)
-		t.Logf("%d messages, %d KiB of memory more, %v pauses", sent, grown>>10, g.metric("exgate_read_pauses_total", "upstream"))
+		t.Logf("%d messages, %d KiB of memory more, %v pauses", sent, grown>>10,
+			g.metric("exgate_read_pauses_total", "upstream"))
 	})
 }
 

@@ -64,7 +64,8 @@ func (d *device) ask(command string) error {
 	return d.confirm()
 }
 
-// ping waits until what was sent before is with the broker's connection, and counts the lines that come before the answer.
+// ping waits until what was sent before is with the broker's connection, and counts the lines that come before the
+// answer.
 func (d *device) ping() (lines int, err error) {
 	if err := d.write("ping\n"); err != nil {
 		return 0, err

@@ -18,7 +18,8 @@ const (
 	retryPause = 20 * time.Millisecond // before a publisher connects again
 )
 
-// publisher is a device that numbers its messages from 0 and, over as many connections as it takes, has each of them acknowledged.
+// publisher is a device that numbers its messages from 0 and, over as many connections as it takes, has each of them
+// acknowledged.
 type publisher struct {
 	fleet *fleet
 	topic string
@@ -70,7 +71,8 @@ func (f *fleet) advance(upto int, meanwhile func()) {
 func (f *fleet) awaitShare(share float64) {
 	f.t.Helper()
 	want := int64(share * float64(f.total()))
-	gatewaytest.Eventually(f.t, fmt.Sprintf("%d acknowledged messages", want), func() bool { return f.acked.Load() >= want || f.t.Failed() })
+	gatewaytest.Eventually(f.t, fmt.Sprintf("%d acknowledged messages", want),
+		func() bool { return f.acked.Load() >= want || f.t.Failed() })
 }
 
 func (f *fleet) leave() {

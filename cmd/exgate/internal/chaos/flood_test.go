@@ -39,7 +39,8 @@ func startFlood(t *testing.T, address, id, command string, most int) *flood {
 	return f
 }
 
-// smallBuffer is what the system takes of a flood before the gateway does, and smallBuffers, of the section of the listener, what it takes then.
+// smallBuffer is what the system takes of a flood before the gateway does, and smallBuffers, of the section of the
+// listener, what it takes then.
 const (
 	smallBuffer  = 16 << 10
 	smallBuffers = "\n    socket: {recv_buffer: 16KiB, send_buffer: 16KiB}"

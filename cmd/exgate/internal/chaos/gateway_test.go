@@ -46,7 +46,8 @@ listeners:
 func startGateway(t *testing.T, b *mosquitto.Broker, upstream, listener string) *exgate {
 	t.Helper()
 	g := &exgate{t: t, folder: t.TempDir(), devices: gatewaytest.FreeAddress(t), metrics: gatewaytest.FreeAddress(t)}
-	text := fmt.Sprintf(configuration, filepath.Join(workshop, "modules"), g.metrics, b.URL(), upstream, g.devices, listener)
+	text := fmt.Sprintf(configuration, filepath.Join(workshop, "modules"), g.metrics, b.URL(), upstream, g.devices,
+		listener)
 	if err := os.WriteFile(g.file(), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,8 @@ func (g *exgate) finish() {
 	if err := g.process.End(syscall.SIGTERM, patience); err != nil {
 		g.t.Errorf("stopping exgate: %v", err)
 	}
-	if log := g.process.Log.String(); g.t.Failed() || strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic:") {
+	if log := g.process.Log.String(); g.t.Failed() || strings.Contains(log, "DATA RACE") ||
+		strings.Contains(log, "panic:") {
 		g.t.Errorf("exgate:\n%s", log)
 	}
 }

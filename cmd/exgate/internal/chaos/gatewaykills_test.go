@@ -10,8 +10,8 @@ import (
 // spool has no pace of its own: the test is to be quick.
 const spool = "\n  spool: {folder: spool, drain_rate: 1000000}"
 
-// TestGatewayKills kills the gateway under devices that publish, once while the broker restarts. The last messages are stored while the broker is away,
-// and the devices leave before it is back.
+// TestGatewayKills kills the gateway under devices that publish, once while the broker restarts. The last messages are
+// stored while the broker is away, and the devices leave before it is back.
 func TestGatewayKills(t *testing.T) {
 	eachMode(t, func(t *testing.T, m mode) {
 		b := mosquitto.Start(t, mosquitto.Options{})
@@ -32,7 +32,8 @@ func TestGatewayKills(t *testing.T) {
 			}
 		})
 		before++
-		f.advance(before, func() {}) // those whose connection the last kill took connect again: without the broker they cannot log in
+		// those whose connection the last kill took connect again: without the broker they cannot log in
+		f.advance(before, func() {})
 		b.Stop(t)
 		f.advance(f.size.messages, func() {})
 		left := g.metric("exgate_spool_records")
@@ -41,7 +42,8 @@ func TestGatewayKills(t *testing.T) {
 		b.Restart(t)
 		// The gateway sends again what it does not know to be acknowledged, and so does the device.
 		copies := l.check(t, f.total(), 2*(restarts+1))
-		t.Logf("%d messages, %d of them left behind, %d copies, %d unacknowledged by %d devices that connected again, %d kills, %.1f s",
+		t.Logf("%d messages, %d of them left behind, %d copies, %d unacknowledged by %d devices that connected "+
+			"again, %d kills, %.1f s",
 			f.total(), int(left), copies, f.unacked.Load(), reconnects, restarts, time.Since(begun).Seconds())
 		if want := float64(f.total() - before*f.size.devices); left < want {
 			t.Errorf("%v messages were left behind, want %v", left, want)

@@ -49,7 +49,8 @@ func (l *ledger) enter(m *paho.Publish) {
 		l.wrong = append(l.wrong, fmt.Sprintf("%s %q was never sent", m.Topic, m.Payload))
 		return
 	}
-	if p := &l.pages[device]; !m.Duplicate() || number >= p.next { // or else it is the way from the broker to the subscriber that was cut
+	// or else it is the way from the broker to the subscriber that was cut
+	if p := &l.pages[device]; !m.Duplicate() || number >= p.next {
 		l.number(p, device, number)
 	}
 }
@@ -105,7 +106,8 @@ func (l *ledger) missing(t *testing.T, acknowledged []int) {
 	}
 }
 
-// check waits for n messages and wants those of each device in order, with no more rewinds than its way was cut. It returns the number of copies.
+// check waits for n messages and wants those of each device in order, with no more rewinds than its way was cut. It
+// returns the number of copies.
 func (l *ledger) check(t *testing.T, n, cuts int) (copies int) {
 	t.Helper()
 	gatewaytest.Eventually(t, fmt.Sprintf("%d messages", n), func() bool { return l.arrived() >= n })

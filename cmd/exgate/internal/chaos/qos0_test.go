@@ -8,7 +8,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// TestQoS0WithoutBroker has messages of QoS 0 refused and counted while the broker is down, one by one, and one of QoS 1 wait for it.
+// TestQoS0WithoutBroker has messages of QoS 0 refused and counted while the broker is down, one by one, and one of QoS
+// 1 wait for it.
 func TestQoS0WithoutBroker(t *testing.T) {
 	eachMode(t, func(t *testing.T, m mode) {
 		b := mosquitto.Start(t, mosquitto.Options{})

@@ -61,17 +61,24 @@ func (s *subscriber) connect(ctx context.Context) (<-chan struct{}, error) {
 		return nil, err
 	}
 	client := paho.NewClient(paho.ClientConfig{
-		Conn:              conn,
-		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(m paho.PublishReceived) (bool, error) { s.receive(m.Packet); return true, nil }},
+		Conn: conn,
+		OnPublishReceived: []func(paho.PublishReceived) (bool,
+			error){func(m paho.PublishReceived) (bool, error) { s.receive(m.Packet); return true, nil }},
 	})
 	expiry := uint32(3600)
-	hello := &paho.Connect{ClientID: "subscriber", KeepAlive: 60, Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry}}
+	hello := &paho.Connect{
+		ClientID: "subscriber", KeepAlive: 60,
+		Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry},
+	}
 	context.AfterFunc(ctx, func() { _ = conn.Close() })
 	if _, err = client.Connect(ctx, hello); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
-	if _, err = client.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: s.filter, QoS: 1, RetainHandling: 2}}}); err != nil {
+	if _, err = client.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{
+		Topic: s.filter, QoS: 1,
+		RetainHandling: 2,
+	}}}); err != nil {
 		_ = conn.Close()
 		<-client.Done()
 		return nil, err

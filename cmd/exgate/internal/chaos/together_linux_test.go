@@ -27,9 +27,9 @@ const (
 	poison      = "POISON"
 )
 
-// TestAllAtOnce runs a device that makes its module trap, one whose messages make the broker end the connection, one that
-// publishes in bursts, half-open connections and a full disk at once, beside honest devices. These have each of their messages
-// acknowledged once, in order, and keep their connections.
+// TestAllAtOnce runs a device that makes its module trap, one whose messages make the broker end the connection, one
+// that publishes in bursts, half-open connections and a full disk at once, beside honest devices. These have each of
+// their messages acknowledged once, in order, and keep their connections.
 func TestAllAtOnce(t *testing.T) {
 	eachMode(t, func(t *testing.T, m mode) {
 		b := mosquitto.Start(t, mosquitto.Options{})
@@ -78,7 +78,8 @@ func TestAllAtOnce(t *testing.T) {
 		for _, n := range acknowledged {
 			sent += n
 		}
-		t.Logf("%d messages, %d refusals of them before; the broker ended %d connections", sent, refused.Load(), picky.ended.Load())
+		t.Logf("%d messages, %d refusals of them before; the broker ended %d connections", sent, refused.Load(),
+			picky.ended.Load())
 		defer func() {
 			if t.Failed() {
 				ledger.missing(t, acknowledged)
@@ -94,8 +95,8 @@ func TestAllAtOnce(t *testing.T) {
 	})
 }
 
-// workHonestly publishes numbered messages of QoS 1 over one connection until over, and returns how many were acknowledged and how many
-// were refused first, because the disk was full.
+// workHonestly publishes numbered messages of QoS 1 over one connection until over, and returns how many were
+// acknowledged and how many were refused first, because the disk was full.
 func workHonestly(address string, i int, over *atomic.Bool) (n, refused int, err error) {
 	d, err := login(address, "honest"+strconv.Itoa(i))
 	if err != nil {
@@ -123,7 +124,8 @@ func trap(address string) error {
 
 // publishPoison publishes what the broker ends the connection for, with each QoS.
 func publishPoison(address string) error {
-	return offendFrom("127.0.0.3", address, "login poison\npub1 "+poison+"/1 x\npub "+poison+"/0 x\npub2 "+poison+"/2 x\n", time.Second)
+	return offendFrom("127.0.0.3", address, "login poison\npub1 "+poison+"/1 x\npub "+poison+"/0 x\npub2 "+poison+
+		"/2 x\n", time.Second)
 }
 
 // publishBurst publishes as much as fits into the socket at once.
@@ -141,7 +143,8 @@ func openHalf(address string) error {
 	return nil
 }
 
-// offendFrom connects from source, sends text, and reads until the gateway closes the connection or so much time has passed.
+// offendFrom connects from source, sends text, and reads until the gateway closes the connection or so much time has
+// passed.
 func offendFrom(source, address, text string, patience time.Duration) error {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}, Timeout: time.Second}
 	conn, err := dialer.Dial("tcp", address)
@@ -232,11 +235,12 @@ const diskSize = "24m"
 // mountAndRun mounts a small file system at $1 and becomes the program in the rest of its arguments.
 const mountAndRun = `mount -t tmpfs -o size=` + diskSize + ` tmpfs "$1" && shift && exec "$@"`
 
-// startOnSmallDisk runs a gateway in a mount namespace of its own, with its spool on a small disk, and two listeners: one with the line
-// protocol, and one with the probe, which traps on request.
+// startOnSmallDisk runs a gateway in a mount namespace of its own, with its spool on a small disk, and two listeners:
+// one with the line protocol, and one with the probe, which traps on request.
 func startOnSmallDisk(t *testing.T, broker string, m mode) (*exgate, smallDisk) {
 	t.Helper()
-	if out, err := exec.Command("unshare", "-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt").CombinedOutput(); err != nil {
+	if out, err := exec.Command("unshare", "-rm", "sh", "-c",
+		"mount -t tmpfs tmpfs /mnt").CombinedOutput(); err != nil {
 		program.Missing(t, "no file system can be mounted in a user namespace: %v %s", err, out)
 	}
 	path, err := built()

@@ -19,8 +19,8 @@ const (
 	rounds     = 50 // of each, at least
 )
 
-// TestTroubleOfOne has one device flood the broker and another one never read what it gets, until it is closed for that. All others have each of their
-// messages come back meanwhile.
+// TestTroubleOfOne has one device flood the broker and another one never read what it gets, until it is closed for
+// that. All others have each of their messages come back meanwhile.
 func TestTroubleOfOne(t *testing.T) {
 	eachMode(t, func(t *testing.T, m mode) {
 		b := mosquitto.Start(t, mosquitto.Options{})

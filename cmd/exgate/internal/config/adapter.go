@@ -56,7 +56,8 @@ func (r rules) adapterTLS(key string, t AdapterTLS) {
 // peers checks where the other gateways are.
 func (r rules) peers(key string, p Peers) {
 	if at, said := r.cfg.said(key); said && len(p.Nodes) == 0 && p.DNS == "" && !r.broken(key) {
-		r.problems.add(at, key, "needs nodes, such as [gateway-2=10.0.0.2:9100], or dns, a name:port that has the addresses of all gateways")
+		r.problems.add(at, key, "needs nodes, such as [gateway-2=10.0.0.2:9100], or dns, a name:port that has the "+
+			"addresses of all gateways")
 	}
 	for i, node := range p.Nodes {
 		at := r.cfg.origins.ofItem(key+".nodes", i)

@@ -24,7 +24,7 @@ type Ban struct {
 func (r rules) admission(key string, l Listener) {
 	r.access(key+".access", l.Access)
 	if at, ok := r.cfg.said(key + ".ban"); ok && l.Ban.Failures == 0 && !r.broken(key+".ban") {
-		r.problems.add(at, key+".ban", "needs failures, after how many a source is refused")
+		r.problems.add(at, key+".ban", "needs failures, the number after which a source is refused")
 	}
 	r.burst(key+".connection_burst", l.ConnectionBurst, "connection_rate", l.ConnectionRate)
 	limits := key + ".limits."
@@ -45,7 +45,8 @@ func (r rules) access(key string, a Access) {
 	r.exclusive(key+".rules", key+".file")
 	for i, rule := range a.Rules {
 		if _, err := listener.ParseAccess([]string{rule}); err != nil {
-			r.problems.add(r.cfg.origins.ofItem(key+".rules", i), key+".rules", "%s: %v", quoted(rule), errors.Unwrap(err))
+			r.problems.add(r.cfg.origins.ofItem(key+".rules", i), key+".rules", "%s: %v", quoted(rule),
+				errors.Unwrap(err))
 		}
 	}
 	r.file(key+".file", a.File)

@@ -53,8 +53,8 @@ func (a Authentication) Asked() []string {
 // Verifier returns the authenticator's configuration, without TLS.
 func (a AuthByJWT) Verifier() access.JWTConfig {
 	return access.JWTConfig{
-		SecretFile: a.SecretFile, PublicKeyFile: a.PublicKey, JWKS: a.JWKS, Algorithms: a.Algorithms, Issuer: a.Issuer, Audience: a.Audience,
-		Claims: a.Claims, ACLClaim: a.ACLClaim,
+		SecretFile: a.SecretFile, PublicKeyFile: a.PublicKey, JWKS: a.JWKS, Algorithms: a.Algorithms, Issuer: a.Issuer,
+		Audience: a.Audience, Claims: a.Claims, ACLClaim: a.ACLClaim,
 	}
 }
 
@@ -84,14 +84,17 @@ func (r rules) chain(key string, chain []string) {
 		case slices.Contains(chain[:i], name):
 			r.problems.add(here, key+".chain", "holds %s twice", name)
 		case name == "allow" && i < len(chain)-1:
-			r.problems.add(here, key+".chain", "allow accepts every device, so that nothing after it is asked: put it last")
+			r.problems.add(here, key+".chain",
+				"allow accepts every device, so authenticators after it are never used: put it last")
 		case slices.Contains(ofSections, name) && !said:
 			r.problems.add(here, key+".chain", "%s needs %s.%s", name, key, name)
 		}
 	}
 	for _, name := range ofSections {
-		if there, said := r.cfg.said(key + "." + name); said && !slices.Contains(chain, name) && !r.broken(key+".chain") {
-			r.problems.add(there, key+"."+name, "is not in use: add %s to %s.chain, which is [%s]", name, key, strings.Join(chain, ", "))
+		if there, said := r.cfg.said(key + "." + name); said && !slices.Contains(chain, name) &&
+			!r.broken(key+".chain") {
+			r.problems.add(there, key+"."+name, "is not in use: add %s to %s.chain, which is [%s]", name, key,
+				strings.Join(chain, ", "))
 		}
 	}
 }
@@ -107,9 +110,10 @@ func (r rules) authByURL(key string, a AuthByURL) {
 	case a.URL == "":
 		r.problems.add(at, key, "needs url, such as https://auth.example/exgate")
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Fragment != "":
-		r.problem(key+".url", "must be like http://host:8080/path or https://host/path, not %s", quoted(redacted(a.URL)))
+		r.problem(key+".url", "must be like http://host:8080/path or https://host/path, not %s",
+			quoted(redacted(a.URL)))
 	case u.User != nil:
-		r.problem(key+".url", "must hold no user: write authorization into headers_file")
+		r.problem(key+".url", "must not contain a user: put an Authorization header into headers_file")
 	case u.Scheme == "http":
 		if at, said := r.cfg.said(key + ".tls"); said {
 			r.problems.add(at, key+".tls", "needs https:// in %s.url", key)
@@ -120,7 +124,10 @@ func (r rules) authByURL(key string, a AuthByURL) {
 }
 
 // jwtAlgorithms are the algorithms that connectors/access supports.
-var jwtAlgorithms = []string{"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
+var jwtAlgorithms = []string{
+	"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
+	"ES384", "ES512",
+}
 
 // authByJWT checks the keys that tokens are verified with, and the claims that they must have.
 func (r rules) authByJWT(key string, a AuthByJWT) {
@@ -129,14 +136,15 @@ func (r rules) authByJWT(key string, a AuthByJWT) {
 		return
 	}
 	if a.SecretFile == "" && a.PublicKey == "" && a.JWKS == "" {
-		r.problems.add(at, key, "needs secret_file, public_key or jwks, which tokens are verified with")
+		r.problems.add(at, key, "needs secret_file, public_key or jwks to verify tokens")
 	}
 	r.file(key+".secret_file", a.SecretFile)
 	r.file(key+".public_key", a.PublicKey)
 	r.jwks(key, a)
 	for i, name := range a.Algorithms {
 		if !slices.Contains(jwtAlgorithms, name) {
-			r.problems.add(r.cfg.origins.ofItem(key+".algorithms", i), key+".algorithms", "must hold %s, not %s", either(jwtAlgorithms), quoted(name))
+			r.problems.add(r.cfg.origins.ofItem(key+".algorithms", i), key+".algorithms", "must hold %s, not %s",
+				either(jwtAlgorithms), quoted(name))
 		}
 	}
 	for i, claim := range a.Claims {

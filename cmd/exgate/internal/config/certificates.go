@@ -43,7 +43,8 @@ type ClientTLS struct {
 func (r rules) certificate(key string, t TLS) {
 	if t.Cert == "" || t.Key == "" {
 		if !r.broken(key) {
-			r.problems.add(r.cfg.origins.of(key+".type"), key, "needs tls.cert and tls.key, the PEM files of its certificate and private key")
+			r.problems.add(r.cfg.origins.of(key+".type"), key,
+				"needs tls.cert and tls.key, the PEM files of its certificate and private key")
 		}
 		return
 	}
@@ -77,7 +78,7 @@ func (r rules) pair(key, cert, private string) {
 func (r rules) authority(key string, t TLS) {
 	switch {
 	case t.Verify == "peer" && t.CA == "":
-		r.problem(key+".verify", "peer needs ca, the PEM file of who signs the certificates of devices")
+		r.problem(key+".verify", "peer needs ca, the PEM file of the authority that signs device certificates")
 	case t.FailIfNoCert && t.Verify != "peer":
 		r.problem(key+".fail_if_no_cert", "needs verify: peer")
 	}
@@ -118,7 +119,8 @@ func (r rules) keys(key string, p PSK) {
 	if r.broken(key) {
 		return
 	}
-	if err := (listener.DTLSConfig{PSK: listener.PSKConfig{IdentityHint: p.IdentityHint, File: p.File}}).Check(); err != nil {
+	psk := listener.PSKConfig{IdentityHint: p.IdentityHint, File: p.File}
+	if err := (listener.DTLSConfig{PSK: psk}).Check(); err != nil {
 		r.problem(key+".file", "%v", err)
 	}
 }
@@ -131,9 +133,15 @@ func (r rules) ciphers(key string, l Listener) {
 	}
 	var err error
 	if l.Kind() == "tls" {
-		err = listener.TLSConfig{CertFile: t.Cert, KeyFile: t.Key, MinVersion: t.MinVersion, MaxVersion: t.MaxVersion, Ciphers: t.Ciphers}.Check()
+		err = listener.TLSConfig{
+			CertFile: t.Cert, KeyFile: t.Key, MinVersion: t.MinVersion, MaxVersion: t.MaxVersion,
+			Ciphers: t.Ciphers,
+		}.Check()
 	} else {
-		err = listener.DTLSConfig{CertFile: t.Cert, KeyFile: t.Key, PSK: listener.PSKConfig{File: l.PSK.File}, Ciphers: t.Ciphers}.Check()
+		err = listener.DTLSConfig{
+			CertFile: t.Cert, KeyFile: t.Key, PSK: listener.PSKConfig{File: l.PSK.File},
+			Ciphers: t.Ciphers,
+		}.Check()
 	}
 	if err != nil {
 		r.problem(key+".tls.ciphers", "%v", err)

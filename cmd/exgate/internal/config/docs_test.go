@@ -55,7 +55,10 @@ func exampleFiles(t *testing.T) {
 	t.Helper()
 	cert, key := certtest.SelfSigned(t)
 	files := map[string][]byte{"devices.psk": []byte("me:00\n")}
-	for _, name := range []string{"server.pem", "devices-ca.pem", "adapter.pem", "handlers-ca.pem", "handler-ca.pem", "gateway.pem", "broker-ca.pem"} {
+	for _, name := range []string{
+		"server.pem", "devices-ca.pem", "adapter.pem", "handlers-ca.pem", "handler-ca.pem",
+		"gateway.pem", "broker-ca.pem",
+	} {
 		files[name] = cert
 	}
 	for _, name := range []string{"server.key", "adapter.key", "gateway.key"} {
@@ -71,7 +74,8 @@ func exampleFiles(t *testing.T) {
 	}
 }
 
-// TestSettingsOfTheUpstreamAreDocumented finds each of them in docs/upstream.md; those of an authenticator are in docs/access.md.
+// TestSettingsOfTheUpstreamAreDocumented finds each of them in docs/upstream.md; those of an authenticator are in
+// docs/access.md.
 func TestSettingsOfTheUpstreamAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../../../docs/upstream.md")
 	if err != nil {
@@ -138,7 +142,8 @@ func TestExamplesOfModules(t *testing.T) {
 	}
 }
 
-// TestSettingsOfModulesAreDocumented finds every setting of a module in the example; a listener's are in the default configuration.
+// TestSettingsOfModulesAreDocumented finds every setting of a module in the example; a listener's are in the default
+// configuration.
 func TestSettingsOfModulesAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../../../docs/modules.md")
 	if err != nil {

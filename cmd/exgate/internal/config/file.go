@@ -131,7 +131,8 @@ type fileReader func(name string, limit int64) ([]byte, error)
 // readText reads a configuration file with read. Its error is for a person.
 func readText(name string, read fileReader) ([]byte, error) {
 	if name == "-" {
-		return nil, errors.New("is not a file: the configuration is read again on an upgrade, so it cannot come from standard input")
+		return nil, errors.New("is not a file: the configuration is read again on an upgrade, so it cannot come " +
+			"from standard input")
 	}
 	data, err := read(name, maxFile)
 	switch {

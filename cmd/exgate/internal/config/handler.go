@@ -57,17 +57,19 @@ type GuestLimits struct {
 // Guest returns the engine's configuration of the handler's module, without the module itself.
 func (h Handler) Guest() wasm.Config {
 	return wasm.Config{
-		GuestConfig: []byte(h.Config), Isolation: wasm.Isolation(h.Isolation), NoStartImage: h.StartImage != nil && !*h.StartImage,
-		Unmetered: wasm.Unmetered(h.Unmetered), Limits: h.Limits.Guest(),
+		GuestConfig: []byte(h.Config), Isolation: wasm.Isolation(h.Isolation), Unmetered: wasm.Unmetered(h.Unmetered),
+		NoStartImage: h.StartImage != nil && !*h.StartImage, Limits: h.Limits.Guest(),
 	}
 }
 
-// Guest returns the limits as the engine's.
+// Guest returns the limits in the engine's type.
 func (l GuestLimits) Guest() wasm.Limits {
 	return wasm.Limits{
-		MemoryPages: uint32(l.MemoryPages), TableElements: uint32(l.TableElements), Fuel: uint32(l.Fuel), FuelPerByte: uint32(l.FuelPerByte), StartFuel: uint32(l.StartFuel),
-		WallTime: l.WallTime, StartTime: l.StartTime, HostCalls: l.HostCalls, CallBytes: l.SendBytes, EventBytes: uint32(l.EventBytes),
-		Waiting: l.Waiting, Instances: l.Instances, LogLines: l.LogLines, ModuleBytes: uint32(l.ModuleBytes),
+		MemoryPages: uint32(l.MemoryPages), TableElements: uint32(l.TableElements), Fuel: uint32(l.Fuel),
+		FuelPerByte: uint32(l.FuelPerByte), StartFuel: uint32(l.StartFuel),
+		WallTime: l.WallTime, StartTime: l.StartTime, HostCalls: l.HostCalls, CallBytes: l.SendBytes,
+		EventBytes: uint32(l.EventBytes),
+		Waiting:    l.Waiting, Instances: l.Instances, LogLines: l.LogLines, ModuleBytes: uint32(l.ModuleBytes),
 		Functions: uint32(l.Functions), CodeBytes: uint32(l.CodeBytes),
 	}
 }
@@ -97,7 +99,8 @@ func (h Handler) BuiltinName() (string, bool) { return strings.CutPrefix(h.Wasm,
 var (
 	ofModules  = []string{"config", "isolation", "limits", "start_image", "unmetered"}
 	ofServices = []string{
-		"adapter_token_file", "dialect", "hold_timeout", "max_batch", "max_in_flight", "max_message_size", "on_failure", "stream_sets", "timeout",
+		"adapter_token_file", "dialect", "hold_timeout", "max_batch", "max_in_flight", "max_message_size", "on_failure",
+		"stream_sets", "timeout",
 		"tls", "token_file",
 	}
 )
@@ -132,7 +135,8 @@ func (r rules) service(key string, h Handler) {
 	r.clientTLS(key+".tls", h.TLS)
 	r.tokenFile(key+".token_file", h.TokenFile)
 	r.tokenFile(key+".adapter_token_file", h.AdapterTokenFile)
-	if at, said := r.cfg.said(key + ".stream_sets"); said && h.Dialect != "" && h.Dialect != "stream" && h.Dialect != "auto" {
+	if at, said := r.cfg.said(key + ".stream_sets"); said && h.Dialect != "" && h.Dialect != "stream" &&
+		h.Dialect != "auto" {
 		r.problems.add(at, key+".stream_sets", "needs dialect: stream, or auto")
 	}
 	if at, said := r.cfg.said(key + ".hold_timeout"); said && (h.OnFailure == "" || h.OnFailure == "close") {
@@ -161,10 +165,11 @@ func (r rules) module(key string, h Handler) {
 			return
 		}
 	}
-	r.problem(key, "no module %s is built in, there is %s", quoted(name), Builtin+either(builtins))
+	r.problem(key, "no built-in module %s: use %s", quoted(name), Builtin+either(builtins))
 }
 
-// target checks the host:port of a service to call, which may begin with http:// or https:// as in EMQX's configuration.
+// target checks the host:port of a service to call, which may begin with http:// or https:// as in EMQX's
+// configuration.
 func (r rules) target(at origin, key, address string) {
 	rest := strings.TrimSuffix(address, "/")
 	for _, scheme := range []string{"http://", "https://"} {

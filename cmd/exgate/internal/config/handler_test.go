@@ -20,21 +20,46 @@ const ofHandler = "exgate.yaml:3: listeners.a.handler."
 
 var badServices = map[string]struct{ file, want string }{
 	"one of several": {
-		"listeners:\n  a:\n    bind: ':1'\n    handler:\n      grpc:\n        - h:1\n        - https://h:2\n        - h\n",
+		"listeners:\n  a:\n    bind: ':1'\n    handler:\n      grpc:\n        - h:1\n        - " +
+			"https://h:2\n        - h\n",
 		`exgate.yaml:8: listeners.a.handler.grpc: must be host:port, not "h"`,
 	},
 	"unknown dialect": {
 		badService("dialect: streaming"),
 		ofHandler + `dialect: must be auto, unary, stream, unary-v42 or session, not "streaming"`,
 	},
-	"unknown failure":         {badService("on_failure: wait"), ofHandler + `on_failure: must be close, retry or hold, not "wait"`},
-	"streams of unary":        {badService("dialect: unary, stream_sets: 2"), ofHandler + "stream_sets: needs dialect: stream, or auto"},
-	"nothing is held":         {badService("hold_timeout: 1s"), ofHandler + "hold_timeout: needs on_failure: retry or hold"},
-	"missing token":           {badService("token_file: none"), ofHandler + "token_file: none: no such file or directory"},
-	"empty token":             {badService("token_file: empty"), ofHandler + "token_file: empty is empty: it must hold a token"},
-	"two lines":               {badService("adapter_token_file: lines"), ofHandler + "adapter_token_file: lines must hold one line without spaces"},
-	"missing authority":       {badService("tls: {ca: none.pem}"), ofHandler + "tls.ca: none.pem: no such file or directory"},
-	"no authority":            {badService("tls: {ca: lines}"), ofHandler + "tls.ca: lines holds no certificate in PEM form"},
+	"unknown failure": {
+		badService("on_failure: wait"),
+		ofHandler + `on_failure: must be close, retry or hold, not "wait"`,
+	},
+	"streams of unary": {
+		badService("dialect: unary, stream_sets: 2"),
+		ofHandler + "stream_sets: needs dialect: stream, or auto",
+	},
+	"nothing is held": {
+		badService("hold_timeout: 1s"),
+		ofHandler + "hold_timeout: needs on_failure: retry or hold",
+	},
+	"missing token": {
+		badService("token_file: none"),
+		ofHandler + "token_file: none: no such file or directory",
+	},
+	"empty token": {
+		badService("token_file: empty"),
+		ofHandler + "token_file: empty is empty: it must hold a token",
+	},
+	"two lines": {
+		badService("adapter_token_file: lines"),
+		ofHandler + "adapter_token_file: lines must hold one line without spaces",
+	},
+	"missing authority": {
+		badService("tls: {ca: none.pem}"),
+		ofHandler + "tls.ca: none.pem: no such file or directory",
+	},
+	"no authority": {
+		badService("tls: {ca: lines}"),
+		ofHandler + "tls.ca: lines holds no certificate in PEM form",
+	},
 	"certificate without key": {badService("tls: {cert: cert.pem}"), ofHandler + "tls: needs cert and key, or neither"},
 	"another service's key": {
 		badService("tls: {cert: cert.pem, key: other.pem}"),
@@ -44,16 +69,35 @@ var badServices = map[string]struct{ file, want string }{
 		"listeners: {a: {bind: ':1', handler: {wasm: m.wasm, on_failure: hold}}}\n",
 		"exgate.yaml:1: listeners.a.handler.on_failure: does not belong to a wasm handler",
 	},
-	"adapter without certificate": {badAdapter("tls: {cert: cert.pem}"), "exgate.yaml:3: adapter.tls: needs cert and key, the PEM files of the adapter's certificate and private key"},
-	"adapter's authority":         {badAdapter("tls: {cert: cert.pem, key: key.pem, client_ca: key.pem}"), "exgate.yaml:3: adapter.tls.client_ca: key.pem holds no certificate in PEM form"},
-	"topics of nobody":            {badAdapter("raw_publish_topics: [a/#]"), "exgate.yaml:3: adapter.raw_publish_topics: needs adapter.raw_publish: true"},
+	"adapter without certificate": {
+		badAdapter("tls: {cert: cert.pem}"),
+		"exgate.yaml:3: adapter.tls: needs cert and key, the PEM files of the adapter's certificate and private key",
+	},
+	"adapter's authority": {
+		badAdapter("tls: {cert: cert.pem, key: key.pem, client_ca: key.pem}"),
+		"exgate.yaml:3: adapter.tls.client_ca: key.pem holds no certificate in PEM form",
+	},
+	"topics of nobody": {
+		badAdapter("raw_publish_topics: [a/#]"),
+		"exgate.yaml:3: adapter.raw_publish_topics: needs adapter.raw_publish: true",
+	},
 	"peers without any": {
 		badAdapter("peers: {token_file: token}"),
-		"exgate.yaml:3: adapter.peers: needs nodes, such as [gateway-2=10.0.0.2:9100], or dns, a name:port that has the addresses of all gateways",
+		"exgate.yaml:3: adapter.peers: needs nodes, such as [gateway-2=10.0.0.2:9100], or dns, a name:port that has " +
+			"the addresses of all gateways",
 	},
-	"peer without name":  {badAdapter("peers: {nodes: ['h:1']}"), `exgate.yaml:3: adapter.peers.nodes: must hold name=host:port, not "h:1"`},
-	"name without port":  {badAdapter("peers: {dns: peers}"), `exgate.yaml:3: adapter.peers.dns: must be name:port, not "peers"`},
-	"no adapter for any": {badAdapter("max_connections: 0"), "exgate.yaml:3: adapter.max_connections: must be at least 1, not 0"},
+	"peer without name": {
+		badAdapter("peers: {nodes: ['h:1']}"),
+		`exgate.yaml:3: adapter.peers.nodes: must hold name=host:port, not "h:1"`,
+	},
+	"name without port": {
+		badAdapter("peers: {dns: peers}"),
+		`exgate.yaml:3: adapter.peers.dns: must be name:port, not "peers"`,
+	},
+	"no adapter for any": {
+		badAdapter("max_connections: 0"),
+		"exgate.yaml:3: adapter.max_connections: must be at least 1, not 0",
+	},
 }
 
 func TestWhatIsWrongWithAService(t *testing.T) {

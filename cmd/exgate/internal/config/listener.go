@@ -104,15 +104,15 @@ func (c *Config) MostConnections() int {
 // Datagram reports whether the transport carries datagrams.
 func (l Listener) Datagram() bool { return l.Type == "udp" || l.Type == "dtls" }
 
-// Gateway returns the limits as the gateway's.
+// Gateway returns the limits in the gateway's type.
 func (l Listener) Gateway() gateway.Limits {
 	of := l.Limits
 	return gateway.Limits{
 		IdleTimeout: l.IdleTimeout, SendQueueBytes: of.SendQueue, SendTimeout: of.SendTimeout,
 		InboxMessages: of.InboxMessages, InboxBytes: of.InboxBytes, MaxEventBytes: of.MaxEventBytes,
 		PublishWindow: of.PublishWindow, PublishWindowBytes: of.PublishWindowBytes, MaxCalls: of.MaxCalls,
-		AuthTimeout: of.AuthTimeout, AuthDeadline: of.AuthDeadline, CloseTimeout: of.CloseTimeout, LingerTimeout: of.LingerTimeout,
-		BytesPerSecond: of.BytesPerSecond, BytesBurst: of.BytesBurst,
+		AuthTimeout: of.AuthTimeout, AuthDeadline: of.AuthDeadline, CloseTimeout: of.CloseTimeout,
+		LingerTimeout: of.LingerTimeout, BytesPerSecond: of.BytesPerSecond, BytesBurst: of.BytesBurst,
 		MessagesPerSecond: float64(of.MessagesPerSecond), MessagesBurst: float64(of.MessagesBurst),
 		PublishesPerSecond: float64(of.PublishesPerSecond), PublishesBurst: float64(of.PublishesBurst),
 	}
@@ -125,11 +125,13 @@ func (r rules) listener(key string, l Listener) {
 	}
 	r.socket(key, l)
 	if l.Session == Shared && !r.cfg.Upstream.Elsewhere() && !r.broken("upstream.url") {
-		r.problem(key+".session", "shared needs upstream.url: the embedded broker costs no connections to share")
+		r.problem(key+".session", "shared needs upstream.url: with the embedded broker there are no "+
+			"connections to share")
 	}
 	if l.Handler.Module == "" && l.Handler.Wasm == "" && len(l.Handler.GRPC) == 0 {
 		if !broken {
-			r.problem(key, "needs handler.wasm, the path of a module, handler.module, the name of one in the folder modules, "+
+			r.problem(key, "needs handler.wasm, the path of a module, handler.module, the name of one in the "+
+				"folder modules, "+
 				"or handler.grpc, the host:port of a handler service")
 		}
 		return
@@ -154,9 +156,11 @@ func (r rules) unknownListener(key string, l Listener) bool {
 		return false
 	}
 	if near := nearest(name, others); near != "" {
-		r.problems.add(at, key, "no listener of the file has this name, did you mean %q? A new one needs bind and handler", near)
+		r.problems.add(at, key, "no listener of the file has this name, did you mean %q? A new one needs "+
+			"bind and handler", near)
 	} else {
-		r.problems.add(at, key, "no listener of the file has this name: it has %s. A new one needs bind and handler", cut(strings.Join(others, ", ")))
+		r.problems.add(at, key, "no listener of the file has this name: it has %s. A new one needs bind and handler",
+			cut(strings.Join(others, ", ")))
 	}
 	return true
 }

@@ -11,7 +11,8 @@ import (
 
 // badListener is a listener on line 2 with more settings from line 3 on.
 func badListener(kind string, lines ...string) string {
-	return fmt.Sprintf("listeners:\n  a: {type: %s, bind: ':1', handler: {wasm: m.wasm},\n    %s}\n", kind, strings.Join(lines, ",\n    "))
+	return fmt.Sprintf("listeners:\n  a: {type: %s, bind: ':1', handler: {wasm: m.wasm},\n    %s}\n", kind,
+		strings.Join(lines, ",\n    "))
 }
 
 func badBind(bind, more string) string {
@@ -26,67 +27,213 @@ const (
 )
 
 var badListeners = map[string]struct{ file, want string }{
-	"unknown type":        {badListener("ssl"), `exgate.yaml:2: listeners.a.type: must be tcp, tls, udp or dtls, not "ssl"`},
-	"tls on tcp":          {badListener("tcp", certificate), place3 + ".tls: does not fit a tcp listener: it needs type: tls or dtls"},
-	"tls version on udp":  {badListener("udp", "tls: {min_version: 1.2}"), place3 + ".tls: does not fit a udp listener: it needs type: tls or dtls"},
-	"tls version on dtls": {badListener("dtls", certificate, "tls: {}"), place4 + ".tls: is set twice, the first time in line 3"},
+	"unknown type": {badListener("ssl"), `exgate.yaml:2: listeners.a.type: must be tcp, tls, udp or dtls, not "ssl"`},
+	"tls on tcp": {
+		badListener("tcp", certificate),
+		place3 + ".tls: does not fit a tcp listener: it needs type: tls or dtls",
+	},
+	"tls version on udp": {
+		badListener("udp", "tls: {min_version: 1.2}"),
+		place3 + ".tls: does not fit a udp listener: it needs type: tls or dtls",
+	},
+	"tls version on dtls": {
+		badListener("dtls", certificate, "tls: {}"),
+		place4 + ".tls: is set twice, the first time in line 3",
+	},
 	"version of dtls": {
 		badListener("dtls", "tls: {cert: cert.pem, key: key.pem, min_version: 1.3}"),
 		place3 + ".tls.min_version: does not fit a dtls listener: it needs type: tls",
 	},
-	"unknown version":    {badListener("tls", "tls: {cert: cert.pem, key: key.pem, min_version: 1.4}"), place3 + `.tls.min_version: must be 1.0, 1.1, 1.2 or 1.3, not "1.4"`},
-	"versions":           {badListener("tls", "tls: {cert: cert.pem, key: key.pem, min_version: 1.3, max_version: 1.2}"), place3 + ".tls.max_version: is below min_version"},
-	"psk on tls":         {badListener("tls", certificate, "psk: {file: keys}"), place4 + ".psk: crypto/tls has no pre-shared keys: use type: dtls, or a certificate"},
-	"psk on udp":         {badListener("udp", "psk: {file: keys}"), place3 + ".psk: does not fit a udp listener: it needs type: dtls"},
-	"proxy on udp":       {badListener("udp", "proxy_protocol: {trusted: [10.0.0.0/8]}"), place3 + ".proxy_protocol: does not fit a udp listener: it needs type: tcp or tls"},
-	"udp on tcp":         {badListener("tcp", "udp: {queue: 1}"), place3 + ".udp: does not fit a tcp listener: it needs type: udp or dtls"},
-	"keepalive on dtls":  {badListener("dtls", certificate, "socket: {keepalive: 1s}"), place4 + ".socket.keepalive: does not fit a dtls listener: it needs type: tcp or tls"},
-	"backlog on udp":     {badListener("udp", "socket: {backlog: 1}"), place3 + ".socket.backlog: does not fit a udp listener: it needs type: tcp or tls"},
-	"reuse port on udp":  {badListener("udp", "socket: {reuse_port: true}"), place3 + ".socket.reuse_port: does not fit a udp listener: it needs type: tcp or tls"},
-	"ids on tls":         {badListener("tls", "tls: {cert: cert.pem, key: key.pem, connection_ids: true}"), place3 + ".tls.connection_ids: does not fit a tls listener: it needs type: dtls"},
-	"tls without cert":   {badListener("tls"), place2 + ": needs tls.cert and tls.key, the PEM files of its certificate and private key"},
-	"tls without key":    {badListener("tls", "tls: {cert: cert.pem}"), place2 + ": needs tls.cert and tls.key, the PEM files of its certificate and private key"},
-	"missing cert":       {badListener("tls", "tls: {cert: none.pem, key: key.pem}"), place3 + ".tls.cert: none.pem: no such file or directory"},
-	"folder for key":     {badListener("tls", "tls: {cert: cert.pem, key: .}"), place3 + ".tls.key: . is a folder, not a file"},
-	"no certificate":     {badListener("tls", "tls: {cert: m.wasm, key: key.pem}"), place3 + ".tls.cert: m.wasm with the key key.pem: tls: failed to find any PEM data in certificate input"},
-	"another key":        {badListener("tls", "tls: {cert: cert.pem, key: other.pem}"), place3 + ".tls.cert: cert.pem with the key other.pem: tls: private key does not match public key"},
-	"verify without ca":  {badListener("tls", "tls: {cert: cert.pem, key: key.pem, verify: peer}"), place3 + ".tls.verify: peer needs ca, the PEM file of who signs the certificates of devices"},
-	"ca without any":     {badListener("tls", "tls: {cert: cert.pem, key: key.pem, ca: key.pem}"), place3 + ".tls.ca: key.pem holds no certificate in PEM form"},
-	"fail, unverified":   {badListener("tls", "tls: {cert: cert.pem, key: key.pem, fail_if_no_cert: true}"), place3 + ".tls.fail_if_no_cert: needs verify: peer"},
-	"unknown verify":     {badListener("tls", "tls: {cert: cert.pem, key: key.pem, verify: true}"), place3 + ".tls.verify: must be none or peer, not true"},
-	"cipher of tls":      {badListener("tls", "tls: {cert: cert.pem, key: key.pem, ciphers: [RC5]}"), place3 + `.tls.ciphers: cipher suite "RC5" is not known`},
-	"cipher of dtls":     {badListener("dtls", "tls: {cert: cert.pem, key: key.pem, ciphers: [RC5]}"), place3 + `.tls.ciphers: there is no DTLS cipher suite "RC5"`},
-	"key in psk file":    {badListener("dtls", "psk: {file: users.yaml}"), place3 + ".psk.file: reading pre-shared keys: users.yaml:1: the key is not hexadecimal"},
-	"dtls with nothing":  {badListener("dtls"), place2 + ": needs tls.cert and tls.key, or psk.file, the keys shared with devices"},
-	"psk without file":   {badListener("dtls", "psk: {identity_hint: x}"), place3 + ".psk: needs file, the keys shared with devices"},
-	"psk file":           {badListener("dtls", "psk: {file: none}"), place3 + ".psk.file: none: no such file or directory"},
-	"proxy, untrusted":   {badListener("tcp", "proxy_protocol: {timeout: 1s}"), place3 + ".proxy_protocol: needs trusted, the addresses of the load balancers, such as [10.0.0.0/8]"},
-	"proxy, bad network": {badListener("tcp", "proxy_protocol: {trusted: [10.0.0.0/8,\n    10.0.0.0/33]}"), place4 + `.proxy_protocol.trusted: must hold addresses such as 192.0.2.7 or 10.0.0.0/8, not "10.0.0.0/33"`},
-	"text for a list":    {badListener("tcp", "proxy_protocol: {trusted: 10.0.0.0/8}"), place3 + `.proxy_protocol.trusted: must be a list such as [a, b], not the text "10.0.0.0/8"`},
-	"number in a list":   {badListener("tcp", "access: {rules: [deny all,\n    7]}"), place4 + ".access.rules: must hold texts, not the number 7"},
-	"rules and file":     {badListener("tcp", "access: {rules: [deny all],\n    file: m.wasm}"), place4 + ".access.file: conflicts with listeners.a.access.rules (exgate.yaml:3): remove one"},
-	"access file":        {badListener("tcp", "access: {file: none}"), place3 + ".access.file: none: no such file or directory"},
-	"access rule":        {badListener("tcp", "access: {rules: [deny all,\n    allow 10.0.0.0/x]}"), place4 + `.access.rules: "allow 10.0.0.0/x": "x" is no prefix length: write 0 to 32`},
-	"access rule's word": {badListener("tcp", "access: {rules: [permit all]}"), place3 + `.access.rules: "permit all": "permit" is neither allow nor deny`},
-	"empty access rule":  {badListener("tcp", "access: {rules: ['']}"), place3 + `.access.rules: "": it is empty: write allow or deny and an address, a prefix or all`},
-	"access file's line": {badListener("tcp", "access: {file: users.yaml}"), place3 + `.access.file: access list users.yaml, line 1, "anonymous: true": "anonymous:" is neither allow nor deny`},
-	"ban":                {badListener("tcp", "ban: {window: 1m}"), place3 + ".ban: needs failures, after how many a source is refused"},
-	"no connections":     {badListener("tcp", "max_connections: 0"), place3 + ".max_connections: must be at least 1, not 0"},
-	"connection burst":   {badListener("tcp", "connection_burst: 5"), place3 + ".connection_burst: needs connection_rate"},
-	"bytes burst":        {badListener("tcp", "limits: {bytes_burst: 5}"), place3 + ".limits.bytes_burst: needs bytes_per_second"},
-	"messages burst":     {badListener("tcp", "limits: {messages_burst: 5}"), place3 + ".limits.messages_burst: needs messages_per_second"},
-	"publishes burst":    {badListener("tcp", "limits: {publishes_burst: 5}"), place3 + ".limits.publishes_burst: needs publishes_per_second"},
+	"unknown version": {
+		badListener("tls", "tls: {cert: cert.pem, key: key.pem, min_version: 1.4}"),
+		place3 + `.tls.min_version: must be 1.0, 1.1, 1.2 or 1.3, not "1.4"`,
+	},
+	"versions": {badListener("tls", "tls: {cert: cert.pem, key: key.pem, min_version: 1.3, "+
+		"max_version: 1.2}"), place3 + ".tls.max_version: is below min_version"},
+	"psk on tls": {
+		badListener("tls", certificate, "psk: {file: keys}"),
+		place4 + ".psk: crypto/tls has no pre-shared keys: use type: dtls, or a certificate",
+	},
+	"psk on udp": {
+		badListener("udp", "psk: {file: keys}"),
+		place3 + ".psk: does not fit a udp listener: it needs type: dtls",
+	},
+	"proxy on udp": {
+		badListener("udp", "proxy_protocol: {trusted: [10.0.0.0/8]}"),
+		place3 + ".proxy_protocol: does not fit a udp listener: it needs type: tcp or tls",
+	},
+	"udp on tcp": {
+		badListener("tcp", "udp: {queue: 1}"),
+		place3 + ".udp: does not fit a tcp listener: it needs type: udp or dtls",
+	},
+	"keepalive on dtls": {
+		badListener("dtls", certificate, "socket: {keepalive: 1s}"),
+		place4 + ".socket.keepalive: does not fit a dtls listener: it needs type: tcp or tls",
+	},
+	"backlog on udp": {
+		badListener("udp", "socket: {backlog: 1}"),
+		place3 + ".socket.backlog: does not fit a udp listener: it needs type: tcp or tls",
+	},
+	"reuse port on udp": {
+		badListener("udp", "socket: {reuse_port: true}"),
+		place3 + ".socket.reuse_port: does not fit a udp listener: it needs type: tcp or tls",
+	},
+	"ids on tls": {
+		badListener("tls", "tls: {cert: cert.pem, key: key.pem, connection_ids: true}"),
+		place3 + ".tls.connection_ids: does not fit a tls listener: it needs type: dtls",
+	},
+	"tls without cert": {badListener("tls"), place2 +
+		": needs tls.cert and tls.key, the PEM files of its certificate and private key"},
+	"tls without key": {
+		badListener("tls", "tls: {cert: cert.pem}"),
+		place2 + ": needs tls.cert and tls.key, the PEM files of its certificate and private key",
+	},
+	"missing cert": {
+		badListener("tls", "tls: {cert: none.pem, key: key.pem}"),
+		place3 + ".tls.cert: none.pem: no such file or directory",
+	},
+	"folder for key": {
+		badListener("tls", "tls: {cert: cert.pem, key: .}"),
+		place3 + ".tls.key: . is a folder, not a file",
+	},
+	"no certificate": {
+		badListener("tls", "tls: {cert: m.wasm, key: key.pem}"),
+		place3 + ".tls.cert: m.wasm with the key key.pem: tls: failed to find any PEM data in certificate input",
+	},
+	"another key": {
+		badListener("tls", "tls: {cert: cert.pem, key: other.pem}"),
+		place3 + ".tls.cert: cert.pem with the key other.pem: tls: private key does not match public key",
+	},
+	"verify without ca": {
+		badListener("tls", "tls: {cert: cert.pem, key: key.pem, verify: peer}"),
+		place3 + ".tls.verify: peer needs ca, the PEM file of the authority that signs device certificates",
+	},
+	"ca without any": {
+		badListener("tls", "tls: {cert: cert.pem, key: key.pem, ca: key.pem}"),
+		place3 + ".tls.ca: key.pem holds no certificate in PEM form",
+	},
+	"fail, unverified": {
+		badListener("tls", "tls: {cert: cert.pem, key: key.pem, fail_if_no_cert: true}"),
+		place3 + ".tls.fail_if_no_cert: needs verify: peer",
+	},
+	"unknown verify": {
+		badListener("tls", "tls: {cert: cert.pem, key: key.pem, verify: true}"),
+		place3 + ".tls.verify: must be none or peer, not true",
+	},
+	"cipher of tls": {
+		badListener("tls", "tls: {cert: cert.pem, key: key.pem, ciphers: [RC5]}"),
+		place3 + `.tls.ciphers: cipher suite "RC5" is not known`,
+	},
+	"cipher of dtls": {
+		badListener("dtls", "tls: {cert: cert.pem, key: key.pem, ciphers: [RC5]}"),
+		place3 + `.tls.ciphers: there is no DTLS cipher suite "RC5"`,
+	},
+	"key in psk file": {
+		badListener("dtls", "psk: {file: users.yaml}"),
+		place3 + ".psk.file: reading pre-shared keys: users.yaml:1: the key is not hexadecimal",
+	},
+	"dtls with nothing": {badListener("dtls"), place2 +
+		": needs tls.cert and tls.key, or psk.file, the keys shared with devices"},
+	"psk without file": {
+		badListener("dtls", "psk: {identity_hint: x}"),
+		place3 + ".psk: needs file, the keys shared with devices",
+	},
+	"psk file": {
+		badListener("dtls", "psk: {file: none}"),
+		place3 + ".psk.file: none: no such file or directory",
+	},
+	"proxy, untrusted": {
+		badListener("tcp", "proxy_protocol: {timeout: 1s}"),
+		place3 + ".proxy_protocol: needs trusted, the addresses of the load balancers, such as [10.0.0.0/8]",
+	},
+	"proxy, bad network": {
+		badListener("tcp", "proxy_protocol: {trusted: [10.0.0.0/8,\n    10.0.0.0/33]}"),
+		place4 + `.proxy_protocol.trusted: must hold addresses such as 192.0.2.7 or 10.0.0.0/8, not "10.0.0.0/33"`,
+	},
+	"text for a list": {
+		badListener("tcp", "proxy_protocol: {trusted: 10.0.0.0/8}"),
+		place3 + `.proxy_protocol.trusted: must be a list such as [a, b], not the text "10.0.0.0/8"`,
+	},
+	"number in a list": {
+		badListener("tcp", "access: {rules: [deny all,\n    7]}"),
+		place4 + ".access.rules: must hold texts, not the number 7",
+	},
+	"rules and file": {
+		badListener("tcp", "access: {rules: [deny all],\n    file: m.wasm}"),
+		place4 + ".access.file: conflicts with listeners.a.access.rules (exgate.yaml:3): remove one",
+	},
+	"access file": {
+		badListener("tcp", "access: {file: none}"),
+		place3 + ".access.file: none: no such file or directory",
+	},
+	"access rule": {
+		badListener("tcp", "access: {rules: [deny all,\n    allow 10.0.0.0/x]}"),
+		place4 + `.access.rules: "allow 10.0.0.0/x": "x" is no prefix length: write 0 to 32`,
+	},
+	"access rule's word": {
+		badListener("tcp", "access: {rules: [permit all]}"),
+		place3 + `.access.rules: "permit all": "permit" is neither allow nor deny`,
+	},
+	"empty access rule": {
+		badListener("tcp", "access: {rules: ['']}"),
+		place3 + `.access.rules: "": it is empty: write allow or deny and an address, a prefix or all`,
+	},
+	"access file's line": {
+		badListener("tcp", "access: {file: users.yaml}"),
+		place3 + `.access.file: access list users.yaml, line 1, "anonymous: true": "anonymous:" is ` +
+			`neither allow nor deny`,
+	},
+	"ban": {
+		badListener("tcp", "ban: {window: 1m}"),
+		place3 + ".ban: needs failures, the number after which a source is refused",
+	},
+	"no connections": {
+		badListener("tcp", "max_connections: 0"),
+		place3 + ".max_connections: must be at least 1, not 0",
+	},
+	"connection burst": {
+		badListener("tcp", "connection_burst: 5"),
+		place3 + ".connection_burst: needs connection_rate",
+	},
+	"bytes burst": {
+		badListener("tcp", "limits: {bytes_burst: 5}"),
+		place3 + ".limits.bytes_burst: needs bytes_per_second",
+	},
+	"messages burst": {
+		badListener("tcp", "limits: {messages_burst: 5}"),
+		place3 + ".limits.messages_burst: needs messages_per_second",
+	},
+	"publishes burst": {
+		badListener("tcp", "limits: {publishes_burst: 5}"),
+		place3 + ".limits.publishes_burst: needs publishes_per_second",
+	},
 	"rate per connection, listener's": {
 		badListener("tcp", "bytes_per_second: 5"),
 		place3 + `.bytes_per_second: unknown key, did you mean "limits.bytes_per_second"?`,
 	},
-	"fraction":      {badListener("tcp", "connection_rate: 0.5"), place3 + ".connection_rate: must be a whole number, not the number 0.5"},
-	"relative unix": {badBind("unix:x.sock", ""), place2 + `.bind: must be unix: and an absolute path, not "unix:x.sock"`},
-	"long unix":     {badBind("unix:/"+strings.Repeat("x", 103), ""), place2 + ".bind: is a path of 104 bytes: a socket's may have 103"},
-	"unix tls":      {badBind("unix:/x", ", type: udp"), place2 + ".bind: a unix socket needs type: tcp, not udp"},
-	"unix access":   {badBind("unix:/x", ", access: {rules: [allow all]}"), place2 + ".access: does not fit a unix socket, whose peers have no address"},
-	"unix sources":  {badBind("unix:/x", ", max_connections_per_source: 1"), place2 + ".max_connections_per_source: does not fit a unix socket, whose peers have no address"},
-	"unix nodelay":  {badBind("unix:/x", ", socket: {nodelay: true}"), place2 + ".socket.nodelay: does not fit a unix socket, whose peers have no address"},
+	"fraction": {
+		badListener("tcp", "connection_rate: 0.5"),
+		place3 + ".connection_rate: must be a whole number, not the number 0.5",
+	},
+	"relative unix": {badBind("unix:x.sock", ""), place2 +
+		`.bind: must be unix: and an absolute path, not "unix:x.sock"`},
+	"long unix": {
+		badBind("unix:/"+strings.Repeat("x", 103), ""),
+		place2 + ".bind: is a path of 104 bytes: a socket's may have 103",
+	},
+	"unix tls": {badBind("unix:/x", ", type: udp"), place2 + ".bind: a unix socket needs type: tcp, not udp"},
+	"unix access": {
+		badBind("unix:/x", ", access: {rules: [allow all]}"),
+		place2 + ".access: does not fit a unix socket, whose peers have no address",
+	},
+	"unix sources": {
+		badBind("unix:/x", ", max_connections_per_source: 1"),
+		place2 + ".max_connections_per_source: does not fit a unix socket, whose peers have no address",
+	},
+	"unix nodelay": {
+		badBind("unix:/x", ", socket: {nodelay: true}"),
+		place2 + ".socket.nodelay: does not fit a unix socket, whose peers have no address",
+	},
 	"unix twice": {
 		badBind("unix:/x", "") + "  b: {bind: 'unix:/x', handler: {wasm: m.wasm}}\n",
 		"exgate.yaml:3: listeners.b.bind: unix:/x is taken by listeners.a.bind (exgate.yaml:2)",
@@ -116,13 +263,18 @@ func TestWhatIsWrongWithAListener(t *testing.T) {
 }
 
 func TestListsInTheEnvironment(t *testing.T) {
-	inFolder(t, "listeners:\n  a: {bind: ':1', handler: {wasm: m.wasm}, proxy_protocol: {trusted: [\n    10.0.0.0/8]}}\n")
-	from := Sources{File: "exgate.yaml", Environ: []string{"EXGATE_LISTENERS__A__PROXY_PROTOCOL__TRUSTED=192.0.2.7, fd00::/8"}}
+	inFolder(t, "listeners:\n  a: {bind: ':1', handler: {wasm: m.wasm}, proxy_protocol: {trusted: [\n    "+
+		"10.0.0.0/8]}}\n")
+	from := Sources{
+		File:    "exgate.yaml",
+		Environ: []string{"EXGATE_LISTENERS__A__PROXY_PROTOCOL__TRUSTED=192.0.2.7, fd00::/8"},
+	}
 	if got := fmt.Sprint(mustLoad(t, from).Listeners["a"].Proxy.Prefixes()); got != "[192.0.2.7/32 fd00::/8]" {
 		t.Errorf("trusted %s", got)
 	}
 	from.Environ[0] = "EXGATE_LISTENERS__A__PROXY_PROTOCOL__TRUSTED=x"
-	const want = `EXGATE_LISTENERS__A__PROXY_PROTOCOL__TRUSTED: listeners.a.proxy_protocol.trusted: must hold addresses such as 192.0.2.7 or 10.0.0.0/8, not "x"`
+	const want = `EXGATE_LISTENERS__A__PROXY_PROTOCOL__TRUSTED: listeners.a.proxy_protocol.trusted: must hold ` +
+		`addresses such as 192.0.2.7 or 10.0.0.0/8, not "x"`
 	if _, err := Load(from); err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
@@ -152,7 +304,8 @@ listeners:
 	}
 }
 
-// writeCertificates leaves a certificate in cert.pem, its key in key.pem, another key in other.pem, and shared keys in devices.psk.
+// writeCertificates leaves a certificate in cert.pem, its key in key.pem, another key in other.pem, and shared keys in
+// devices.psk.
 func writeCertificates(t *testing.T) {
 	t.Helper()
 	certtest.Files(t, ".")

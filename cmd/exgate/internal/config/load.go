@@ -84,8 +84,9 @@ func defaults(file settings, said origins) settings {
 // DemoBind is the address of the demo, which requires no password and is therefore reachable from this machine only.
 const DemoBind = "127.0.0.1:7993"
 
-// replacesDemo reports whether the sources configure listeners: a file with the section listeners, a folder of modules, which may have listeners of
-// their own, or a listener of another name in any source. Settings of the listener demo alone change the demo.
+// replacesDemo reports whether the sources configure listeners: a file with the section listeners, a folder of modules,
+// which may have listeners of their own, or a listener of another name in any source. Settings of the listener demo
+// alone change the demo.
 func replacesDemo(file settings, said origins) bool {
 	if _, ok := file.origins["listeners"]; ok {
 		return true

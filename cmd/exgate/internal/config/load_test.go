@@ -18,7 +18,10 @@ import (
 func inFolder(t *testing.T, file string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
-	for name, text := range map[string]string{"exgate.yaml": file, "m.wasm": "", "users.yaml": "anonymous: true\n", "rules.yaml": "rules: []\n"} {
+	for name, text := range map[string]string{
+		"exgate.yaml": file, "m.wasm": "", "users.yaml": "anonymous: true\n",
+		"rules.yaml": "rules: []\n",
+	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +53,8 @@ func TestNothingConfiguredIsTheDemo(t *testing.T) {
 		t.Fatalf("listeners %q", got)
 	}
 	demo := cfg.Listeners["demo"]
-	if demo.Bind != "127.0.0.1:7993" || demo.Handler.Wasm != "builtin:line" || cfg.Upstream.Embedded.Bind != "127.0.0.1:1883" {
+	if demo.Bind != "127.0.0.1:7993" || demo.Handler.Wasm != "builtin:line" ||
+		cfg.Upstream.Embedded.Bind != "127.0.0.1:1883" {
 		t.Errorf("demo %+v upstream %+v", demo, cfg.Upstream)
 	}
 	if cfg.ShutdownTimeout != 10*time.Second || cfg.Node == "" || cfg.Metrics.Bind != "" {
@@ -62,7 +66,10 @@ func TestEachSourceOverridesTheOneBefore(t *testing.T) {
 	const file = "log: {level: warn, format: json}\nnode: file\nshutdown_timeout: 3s\n"
 	environ := []string{"EXGATE_NODE=environment", "EXGATE_LOG__LEVEL=error", "HOME=/root", "EXGATE_SHUTDOWN_TIMEOUT="}
 	inFolder(t, file)
-	cfg := mustLoad(t, Sources{File: "exgate.yaml", Environ: environ, Flags: flagsOf(t, "--node=flag", "--set", "adapter.bind=127.0.0.1:1")})
+	cfg := mustLoad(t, Sources{
+		File: "exgate.yaml", Environ: environ,
+		Flags: flagsOf(t, "--node=flag", "--set", "adapter.bind=127.0.0.1:1"),
+	})
 	got := []string{cfg.Log.Format, cfg.Log.Level, cfg.Node, cfg.Adapter.Bind, cfg.ShutdownTimeout.String()}
 	if want := []string{"json", "error", "flag", "127.0.0.1:1", "3s"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -72,10 +79,14 @@ func TestEachSourceOverridesTheOneBefore(t *testing.T) {
 func TestFileWithListenersReplacesTheDemo(t *testing.T) {
 	inFolder(t, "listeners: {meters: {bind: ':1', handler: {wasm: m.wasm}}}")
 	cfg := mustLoad(t, Sources{
-		File: "exgate.yaml", Environ: []string{"EXGATE_LISTENERS__METERS__BIND=:2", "EXGATE_LISTENERS__X_Y__HANDLER__GRPC=h:1"},
+		File: "exgate.yaml", Environ: []string{
+			"EXGATE_LISTENERS__METERS__BIND=:2",
+			"EXGATE_LISTENERS__X_Y__HANDLER__GRPC=h:1",
+		},
 		Flags: flagsOf(t, "--set=listeners.x_y.bind=:3"),
 	})
-	if got := cfg.Names(); !slices.Equal(got, []string{"meters", "x_y"}) || cfg.Listeners["meters"].Bind != ":2" || !cfg.HasGRPC() {
+	if got := cfg.Names(); !slices.Equal(got, []string{"meters", "x_y"}) || cfg.Listeners["meters"].Bind != ":2" ||
+		!cfg.HasGRPC() {
 		t.Errorf("listeners %+v", cfg.Listeners)
 	}
 }
@@ -116,7 +127,8 @@ func TestHandlerOfTheDemoMayBeReplaced(t *testing.T) {
 
 func TestModuleOfTheDemoNeedsTheFolder(t *testing.T) {
 	_, err := Load(Sources{Environ: []string{"EXGATE_LISTENERS__DEMO__HANDLER__MODULE=line"}})
-	const want = "EXGATE_LISTENERS__DEMO__HANDLER__MODULE: listeners.demo.handler.module: needs modules, the folder that line.wasm is in"
+	const want = "EXGATE_LISTENERS__DEMO__HANDLER__MODULE: listeners.demo.handler.module: needs modules, the folder " +
+		"that line.wasm is in"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -152,11 +164,15 @@ listeners:
 `)
 	cfg := mustLoad(t, Sources{File: "exgate.yaml"})
 	a, b := cfg.Listeners["a"], cfg.Listeners["b"]
-	guest := GuestLimits{MemoryPages: 1, Fuel: 2, WallTime: 3 * time.Millisecond, HostCalls: 4, SendBytes: 5 << 10, EventBytes: 6}
+	guest := GuestLimits{
+		MemoryPages: 1, Fuel: 2, WallTime: 3 * time.Millisecond, HostCalls: 4, SendBytes: 5 << 10,
+		EventBytes: 6,
+	}
 	if a.Handler.Limits != guest || a.Handler.Config != "x: 1" {
 		t.Errorf("handler %+v", a.Handler)
 	}
-	if l := a.Gateway(); l.IdleTimeout != time.Minute || l.SendQueueBytes != 1<<20 || l.InboxBytes != 2<<30 || l.PublishWindow != 7 {
+	if l := a.Gateway(); l.IdleTimeout != time.Minute || l.SendQueueBytes != 1<<20 || l.InboxBytes != 2<<30 ||
+		l.PublishWindow != 7 {
 		t.Errorf("limits %+v", l)
 	}
 	if b.Handler.Timeout != 4*time.Second || b.Handler.MaxBatch != 1 || b.Handler.Dialect != "unary" {
@@ -169,7 +185,8 @@ func TestPathsAreRelativeToTheirFile(t *testing.T) {
 	if err := os.MkdirAll("etc", 0o750); err != nil {
 		t.Fatal(err)
 	}
-	text := "listeners: {a: {bind: ':1', handler: {wasm: ../m.wasm}}}\nmodules_cache: cache\nupstream: {embedded: {auth_file: ../users.yaml}}"
+	text := "listeners: {a: {bind: ':1', handler: {wasm: ../m.wasm}}}\nmodules_cache: cache\nupstream: {embedded: " +
+		"{auth_file: ../users.yaml}}"
 	if err := os.WriteFile("etc/exgate.yaml", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +199,8 @@ func TestPathsAreRelativeToTheirFile(t *testing.T) {
 
 func TestVariablesThatAreNoSettings(t *testing.T) {
 	mustLoad(t, Sources{Environ: []string{
-		"EXGATE_PASSWORD=x", "EXGATE_SERVICE_HOST=10.0.0.1", "EXGATE_SERVICE_PORT_MQTT=1883", "EXGATE_PORT=tcp://10.0.0.1:1883", "EXGATE_PORT_1883_TCP_ADDR=x",
+		"EXGATE_PASSWORD=x", "EXGATE_SERVICE_HOST=10.0.0.1", "EXGATE_SERVICE_PORT_MQTT=1883",
+		"EXGATE_PORT=tcp://10.0.0.1:1883", "EXGATE_PORT_1883_TCP_ADDR=x",
 	}})
 }
 

@@ -83,7 +83,10 @@ func LoadModule(file, name string) (*Module, error) {
 
 // Guest returns the engine's configuration of the guest, without the guest itself.
 func (m *Module) Guest() wasm.Config {
-	return Handler{Config: m.Config, Isolation: m.Isolation, StartImage: m.StartImage, Unmetered: m.Unmetered, Limits: m.Limits}.Guest()
+	return Handler{
+		Config: m.Config, Isolation: m.Isolation, StartImage: m.StartImage, Unmetered: m.Unmetered,
+		Limits: m.Limits,
+	}.Guest()
 }
 
 // Swap returns how a new version takes over.
@@ -100,7 +103,8 @@ func (m *Module) Swap() rollout.SwapOptions {
 func (m *Module) shadow(name string, at origin, problems *collector) {
 	switch {
 	case !IsModuleName(m.Shadow):
-		problems.add(at, "shadow", "%s is not a valid name of a module: use a-z, 0-9, - and _, and leave %s out", quoted(m.Shadow), ModuleFile)
+		problems.add(at, "shadow", "%s is not a valid name of a module: use a-z, 0-9, - and _, and leave %s out",
+			quoted(m.Shadow), ModuleFile)
 	case m.Shadow == name:
 		problems.add(at, "shadow", "cannot be the module itself")
 	case !m.HasListener:
@@ -182,7 +186,8 @@ func (r rules) named(key, name string) {
 	case folder == "":
 		r.problem(key, "needs modules, the folder that %s is in", name+ModuleFile)
 	case !IsModuleName(name):
-		r.problem(key, "%s is not a valid name of a module: use a-z, 0-9, - and _, and leave %s out", quoted(name), ModuleFile)
+		r.problem(key, "%s is not a valid name of a module: use a-z, 0-9, - and _, and leave %s out", quoted(name),
+			ModuleFile)
 	default:
 		if _, err := os.Stat(filepath.Join(folder, name+ModuleFile)); err != nil {
 			r.problem(key, "%s: %v; %s", filepath.Join(folder, name+ModuleFile), cause(err), contents(folder))
@@ -198,7 +203,7 @@ func contents(folder string) string {
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return !IsModuleName(name) })
 	if len(names) == 0 {
-		return "there is no module"
+		return "the folder contains no modules"
 	}
-	return "there is " + strings.Join(names, ", ")
+	return "the folder contains " + strings.Join(names, ", ")
 }

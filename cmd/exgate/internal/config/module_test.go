@@ -20,28 +20,32 @@ var badModules = map[string]struct{ file, want string }{
 	},
 	"module that is not there": {
 		"modules: here\nlisteners: {a: {bind: ':1', handler: {module: x}}}\n",
-		"exgate.yaml:2: listeners.a.handler.module: here/x.wasm: no such file or directory; there is echo, line",
+		"exgate.yaml:2: listeners.a.handler.module: here/x.wasm: no such file or directory; the folder contains echo, line",
 	},
 	"file name": {
 		"modules: here\nlisteners: {a: {bind: ':1', handler: {module: line.wasm}}}\n",
-		`exgate.yaml:2: listeners.a.handler.module: "line.wasm" is not a valid name of a module: use a-z, 0-9, - and _, and leave .wasm out`,
+		`exgate.yaml:2: listeners.a.handler.module: "line.wasm" is not a valid name of a module: use a-z, 0-9, - and ` +
+			`_, and leave .wasm out`,
 	},
 	"module of an empty folder": {
 		"modules: empty\nlisteners: {a: {bind: ':1', handler: {module: x}}}\n",
-		"exgate.yaml:2: listeners.a.handler.module: empty/x.wasm: no such file or directory; there is no module",
+		"exgate.yaml:2: listeners.a.handler.module: empty/x.wasm: no such file or directory; the folder contains no modules",
 	},
 	"settings of a named module": {
-		"modules: here\nlisteners:\n  a:\n    bind: ':1'\n    handler:\n      module: line\n      isolation: shared\n      limits: {fuel: 1}\n",
+		"modules: here\nlisteners:\n  a:\n    bind: ':1'\n    handler:\n      module: line\n      isolation: " +
+			"shared\n      limits: {fuel: 1}\n",
 		"exgate.yaml:7: listeners.a.handler.isolation: belongs in line.yaml, beside the module\n" +
 			"exgate.yaml:8: listeners.a.handler.limits: belongs in line.yaml, beside the module",
 	},
 	"two handlers": {
 		"modules: here\nlisteners:\n  a:\n    bind: ':1'\n    handler:\n      module: line\n      wasm: m.wasm\n",
-		"exgate.yaml:7: listeners.a.handler.wasm: conflicts with listeners.a.handler.module (exgate.yaml:6): remove one",
+		"exgate.yaml:7: listeners.a.handler.wasm: conflicts with listeners.a.handler.module " +
+			"(exgate.yaml:6): remove one",
 	},
 	"module and service": {
 		"modules: here\nlisteners:\n  a:\n    bind: ':1'\n    handler:\n      module: line\n      grpc: h:1\n",
-		"exgate.yaml:7: listeners.a.handler.grpc: conflicts with listeners.a.handler.module (exgate.yaml:6): remove one",
+		"exgate.yaml:7: listeners.a.handler.grpc: conflicts with listeners.a.handler.module " +
+			"(exgate.yaml:6): remove one",
 	},
 	"isolation": {
 		"listeners: {a: {bind: ':1', handler: {wasm: m.wasm, isolation: none}}}\n",
@@ -110,21 +114,27 @@ func TestEverySettingOfAModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g := m.Guest(); string(g.GuestConfig) != "text" || g.Isolation != wasm.IsolationConnection || !g.NoStartImage || g.Unmetered != wasm.UnmeteredContext || g.Limits != (wasm.Limits{Fuel: 7, LogLines: 1}) {
+	if g := m.Guest(); string(g.GuestConfig) != "text" || g.Isolation != wasm.IsolationConnection || !g.NoStartImage ||
+		g.Unmetered != wasm.UnmeteredContext || g.Limits != (wasm.Limits{Fuel: 7, LogLines: 1}) {
 		t.Errorf("%+v", g)
 	}
 	s := m.Swap()
-	if s.DrainTimeout != time.Minute || *s.Canary != (rollout.Canary{Percent: 5, After: 2 * time.Minute, Connections: 3}) ||
+	if s.DrainTimeout != time.Minute || *s.Canary != (rollout.Canary{
+		Percent: 5, After: 2 * time.Minute,
+		Connections: 3,
+	}) ||
 		s.Guard != (rollout.Guard{Period: 3 * time.Minute, FaultPercent: 50, MinConnections: 4}) {
 		t.Errorf("%+v", s)
 	}
 	if l := m.Listening().Listeners["m"]; l.Bind != ":1" || *l.Socket.NoDelay || l.Handler.Shadow.Module != "other" {
 		t.Errorf("%+v", l)
 	}
-	if got := m.Listening().Problem("listeners.m.bind", "is taken").Error(); got != "m.yaml:11: listener.bind: is taken" {
+	if got := m.Listening().Problem("listeners.m.bind",
+		"is taken").Error(); got != "m.yaml:11: listener.bind: is taken" {
 		t.Error(got)
 	}
-	if got := m.Listening().Problem("listeners.m.handler.shadow.module", "is not there").Error(); got != "m.yaml:8: shadow: is not there" {
+	if got := m.Listening().Problem("listeners.m.handler.shadow.module",
+		"is not there").Error(); got != "m.yaml:8: shadow: is not there" {
 		t.Error(got)
 	}
 }
@@ -155,16 +165,22 @@ func TestEmptyFileOfAModule(t *testing.T) {
 
 func TestWhatIsWrongInTheFileOfAModule(t *testing.T) {
 	for text, want := range map[string]string{
-		"limits: {fuel: many}\n":                   `m.yaml:1: limits.fuel: must be a whole number, not the text "many"`,
-		"listener: {bind: ':1'}\nshadow: m\n":      "m.yaml:2: shadow: cannot be the module itself",
-		"listener: {bind: ':1'}\nshadow: M\n":      `m.yaml:2: shadow: "M" is not a valid name of a module: use a-z, 0-9, - and _, and leave .wasm out`,
-		"shadow: x\n":                              "m.yaml:1: shadow: needs listener: a listener of the configuration has handler.shadow",
-		"handler: {wasm: x}\n":                     "m.yaml:1: handler: unknown key",
-		"canary: {percent: 100}\n":                 "m.yaml:1: canary.percent: must be at most 99, not 100",
-		"listener:\n":                              "m.yaml:1: listener: needs bind, the address that devices connect to, such as :7993",
-		"listener:\n  bind: ':1'\n  handler:\n":    "m.yaml:3: listener.handler: is not allowed here: the module is the handler",
-		"listener: {bind: ':1', udp: {queue: 1}}":  "m.yaml:1: listener.udp: does not fit a tcp listener: it needs type: udp or dtls",
-		"listener: {bind: ':1', mountpoint: '#'}":  "m.yaml:1: listener.mountpoint: must hold no + or #: it is put before topics",
+		"limits: {fuel: many}\n":              `m.yaml:1: limits.fuel: must be a whole number, not the text "many"`,
+		"listener: {bind: ':1'}\nshadow: m\n": "m.yaml:2: shadow: cannot be the module itself",
+		"listener: {bind: ':1'}\nshadow: M\n": `m.yaml:2: shadow: "M" is not a valid name of a module: use a-z, 0-9, ` +
+			`- and _, and leave .wasm out`,
+		"shadow: x\n": "m.yaml:1: shadow: needs listener: a listener of the " +
+			"configuration has handler.shadow",
+		"handler: {wasm: x}\n":     "m.yaml:1: handler: unknown key",
+		"canary: {percent: 100}\n": "m.yaml:1: canary.percent: must be at most 99, not 100",
+		"listener:\n": "m.yaml:1: listener: needs bind, the address that devices " +
+			"connect to, such as :7993",
+		"listener:\n  bind: ':1'\n  handler:\n": "m.yaml:3: listener.handler: is not allowed here: the " +
+			"module is the handler",
+		"listener: {bind: ':1', udp: {queue: 1}}": "m.yaml:1: listener.udp: does not fit a tcp listener: it needs " +
+			"type: udp or dtls",
+		"listener: {bind: ':1', mountpoint: '#'}": "m.yaml:1: listener.mountpoint: must hold no + or #: it is " +
+			"put before topics",
 		"listener: {bnd: ':1'}":                    `m.yaml:1: listener.bnd: unknown key, did you mean "bind"?`,
 		"listener: [a]\nconfig: {a: 1}\ncanary: 7": "m.yaml:1: listener: must be a section with ",
 	} {

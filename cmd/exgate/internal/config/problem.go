@@ -148,7 +148,8 @@ func (c *Config) Problem(key, format string, args ...any) Problem {
 // collector gathers problems.
 type collector struct {
 	problems Problems
-	wrong    map[string]bool // the settings that have a problem and the sections around them; "" if one is about no setting
+	// the settings that have a problem and the sections around them; "" if one is about no setting
+	wrong map[string]bool
 }
 
 func (c *collector) add(at origin, key, format string, args ...any) {
@@ -185,5 +186,8 @@ func (c *Config) Warnings() Problems { return c.warnings }
 
 // warn adds a warning about a setting.
 func (r rules) warn(at origin, key, format string, args ...any) {
-	r.cfg.warnings = append(r.cfg.warnings, Problem{Where: at.where, Key: key, Text: fmt.Sprintf(format, args...), order: at.order})
+	r.cfg.warnings = append(r.cfg.warnings, Problem{
+		Where: at.where, Key: key, Text: fmt.Sprintf(format, args...),
+		order: at.order,
+	})
 }

@@ -98,7 +98,8 @@ func (r rules) metrics() {
 	}
 	host, _, _ := net.SplitHostPort(m.Bind)
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		r.problem("metrics.bind", "%s can be reached from other machines: bind to 127.0.0.1, or set metrics.public: true", m.Bind)
+		r.problem("metrics.bind", "%s can be reached from other machines: bind to 127.0.0.1, or set "+
+			"metrics.public: true", m.Bind)
 	}
 }
 
@@ -114,11 +115,11 @@ func (r rules) address(key, bind string) bool {
 	host, port, err := net.SplitHostPort(bind)
 	switch {
 	case err == nil && host != "" && strings.Trim(host, "0123456789.") == "" && net.ParseIP(host) == nil:
-		r.problem(key, "%s is no IP address: each of its four numbers ends at 255", cut(host))
+		r.problem(key, "%s is not an IP address: each of its four numbers is at most 255", cut(host))
 	case err == nil && isPort(port):
 		return true
 	case err == nil && isDigits(port):
-		r.problem(key, "has the port %s: ports end at 65535", cut(port))
+		r.problem(key, "has the port %s: the highest port is 65535", cut(port))
 	case isIPv6(bind):
 		r.problem(key, "an IPv6 address must be in brackets, such as [::1]:7993, not %s", quoted(bind))
 	default:

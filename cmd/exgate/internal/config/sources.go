@@ -30,8 +30,8 @@ func newSettings() settings {
 // prefix begins the environment variables that are settings.
 const prefix = "EXGATE_"
 
-// notSettings are variables with our prefix that mean something else: the password of pub and sub, and what Kubernetes puts into
-// each container beside a Service named exgate.
+// notSettings are variables with our prefix that mean something else: the password of pub and sub, and what Kubernetes
+// puts into each container beside a Service named exgate.
 var notSettings = regexp.MustCompile(`^EXGATE_(PASSWORD|SERVICE_(HOST|PORT(_.*)?)|PORT(_.*)?)$`)
 
 // Variable is the environment variable of a setting: EXGATE_LOG__LEVEL for log.level.
@@ -54,7 +54,8 @@ func readEnvironment(environ []string, problems *collector) settings {
 		section := known && n.section()
 		switch {
 		case value == "" && section:
-			problems.add(at, key, "is a section, and the variable is empty: set one of its settings, such as %s, or unset the variable",
+			problems.add(at, key, "is a section, and the variable is empty: set one of its settings, such as %s, or "+
+				"unset the variable",
 				Variable(join(key, n.example())))
 			continue
 		case value == "":
@@ -81,7 +82,8 @@ func missingUnderscore(key string) string {
 		if ok {
 			name, ok = strings.CutSuffix(name, after)
 		}
-		if !ok || named != listenerName.MatchString(name) || len(name) >= shortest { // the longest setting leaves the shortest name
+		// the longest setting leaves the shortest name
+		if !ok || named != listenerName.MatchString(name) || len(name) >= shortest {
 			continue
 		}
 		if meant := strings.Replace(setting, "*", name, 1); meant != key {
@@ -136,12 +138,12 @@ var flagKeys = map[string]string{
 
 // AddFlags adds the flags for settings: a few have a flag of their own, and --set sets any of them.
 func AddFlags(flags *pflag.FlagSet) {
-	flags.String("log-level", "", "log from this level on: debug, info, warn or error")
-	flags.String("log-format", "", "log as text or json; auto is text on a terminal")
-	flags.String("node", "", "name of this gateway in messages")
-	flags.String("metrics-bind", "", "serve Prometheus metrics and health at this `address`")
-	flags.String("upstream-url", "", "connect devices to the MQTT broker at this `url`; or several servers of it, with commas")
-	flags.StringArray("set", nil, "set any `key=value`, such as listeners.demo.bind=:8000; may be repeated")
+	flags.String("log-level", "", "log level: debug, info, warn or error")
+	flags.String("log-format", "", "log format: auto (text on a terminal, otherwise json), text or json")
+	flags.String("node", "", "name of this gateway in messages and logs")
+	flags.String("metrics-bind", "", "serve Prometheus metrics and health checks on this `address`")
+	flags.String("upstream-url", "", "`url` of the MQTT broker, or a comma-separated list of its servers")
+	flags.StringArray("set", nil, "set any setting by `key=value`, such as listeners.demo.bind=:8000; may be repeated")
 }
 
 // readFlags reads the settings from the flags that were given.

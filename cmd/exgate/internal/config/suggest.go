@@ -96,7 +96,8 @@ func (n *node) lacksName(name string, value *yaml.Node) bool {
 	if !of.section() || value.Kind != yaml.MappingNode {
 		return value.Kind != yaml.MappingNode
 	}
-	return len(value.Content) > 0 && of.child(value.Content[0].Value) != nil && n.each.child(value.Content[0].Value) == nil
+	return len(value.Content) > 0 && of.child(value.Content[0].Value) != nil &&
+		n.each.child(value.Content[0].Value) == nil
 }
 
 // instead says what to write instead of settings that users expect and exgate does not have. Keys of a listener begin
@@ -104,8 +105,8 @@ func (n *node) lacksName(name string, value *yaml.Node) bool {
 var instead = map[string]string{
 	"upstream.password":    "write it into a file and name that in upstream.password_file",
 	"upstream.user":        "write upstream.username",
-	"upstream.client_id":   "the client ids of the gateway's own connections follow from node",
-	"upstream.clientid":    "the client ids of the gateway's own connections follow from node",
+	"upstream.client_id":   "the gateway derives the client ids of its own connections from node",
+	"upstream.clientid":    "the gateway derives the client ids of its own connections from node",
 	"upstream.host":        "the broker's address is upstream.url, such as mqtt://host:1883",
 	"upstream.port":        "the broker's address is upstream.url, such as mqtt://host:1883",
 	"upstream.address":     "the broker's address is upstream.url, such as mqtt://host:1883",
@@ -113,21 +114,21 @@ var instead = map[string]string{
 	"upstream.broker":      "the broker's address is upstream.url, such as mqtt://host:1883",
 	"upstream.mountpoint":  "each listener has its own: listeners.NAME.mountpoint",
 	"upstream.tls.verify":  "the broker's certificate is always verified: name its authority in upstream.tls.ca",
-	"upstream.tls.enabled": "TLS is on where upstream.url begins with mqtts:// or wss://",
+	"upstream.tls.enabled": "TLS is used if upstream.url begins with mqtts:// or wss://",
 	"broker":               "the broker is configured in upstream, such as upstream: {url: mqtt://host:1883}",
 	"mqtt":                 "the broker is configured in upstream, such as upstream: {url: mqtt://host:1883}",
 	"listener":             "write listeners.NAME",
-	"include":              "a configuration is one file, with variables and flags over it",
+	"include":              "a configuration is one file, which variables and flags override",
 	"exproto":              "convert a configuration of EMQX with exgate config import",
 	"gateway":              "convert a configuration of EMQX with exgate config import",
-	"log.file":             "logs go to the standard error output: redirect it",
-	"log.path":             "logs go to the standard error output: redirect it",
+	"log.file":             "logs go to the standard error output: redirect that",
+	"log.path":             "logs go to the standard error output: redirect that",
 	"*.port":               `write bind with both, such as bind: ":7993" or bind: 192.0.2.1:7993`,
 	"*.host":               `write bind with both, such as bind: ":7993" or bind: 192.0.2.1:7993`,
 	"*.address":            `write bind with both, such as bind: ":7993" or bind: 192.0.2.1:7993`,
 	"*.listen":             `write bind with both, such as bind: ":7993" or bind: 192.0.2.1:7993`,
 	"*.protocol":           "the transport is type: tcp, tls, udp or dtls; what devices speak is decided by handler",
-	"*.enabled":            "a listener that is configured is on: remove it to turn it off",
+	"*.enabled":            "a configured listener is always on: remove it to turn it off",
 	"*.handler.path":       "write handler.wasm, the path of a module",
 	"*.handler.file":       "write handler.wasm, the path of a module",
 	"*.handler.url":        "write handler.grpc, the host:port of a handler service",
@@ -152,7 +153,13 @@ func insteadOf(key string) string {
 		return text
 	}
 	for _, suffix := range [][2]string{
-		{"certfile", "cert"}, {"keyfile", "key"}, {"cacertfile", "ca"}, {"cafile", "ca"}, {"ca_file", "ca"}, {"cert_file", "cert"}, {"key_file", "key"},
+		{"certfile", "cert"},
+		{"cert_file", "cert"},
+		{"keyfile", "key"},
+		{"key_file", "key"},
+		{"cacertfile", "ca"},
+		{"cafile", "ca"},
+		{"ca_file", "ca"},
 	} {
 		if strings.HasSuffix(key, ".tls."+suffix[0]) {
 			return "write " + suffix[1]

@@ -29,14 +29,15 @@ var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
 
 // diagnose turns an error of the YAML package into a line and a text that says what to change.
 //
-// The package often names the line where the section around the error begins. The line at fault is the first one with which the document fails in the
-// same way.
+// The package often names the line where the section around the error begins. The line at fault is the first one with
+// which the document fails in the same way.
 func diagnose(data []byte, err error) *syntaxError {
 	text := err.Error()
 	found := yamlLine.FindStringSubmatch(text)
 	s := &syntaxError{text: text[len(found[0]):]}
 	s.line, _ = strconv.Atoi(found[1])
-	if len(data) > maxDiagnosed || bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+	if len(data) > maxDiagnosed || bytes.HasPrefix(data, []byte{0xff, 0xfe}) ||
+		bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
 		return s
 	}
 	lines := strings.SplitAfter(string(data), "\n")
@@ -107,10 +108,12 @@ func (d diagnosis) explain(said string) (line int, text string) {
 		return d.unexpectedKey(before)
 	case strings.HasPrefix(said, "could not find expected ':'"):
 		return d.at, "has no colon behind the name of the setting: write name: value"
-	case strings.HasPrefix(said, "did not find expected key"), strings.HasPrefix(said, "did not find expected <document start>"),
+	case strings.HasPrefix(said, "did not find expected key"),
+		strings.HasPrefix(said, "did not find expected <document start>"),
 		strings.HasPrefix(said, "did not find expected '-' indicator"):
 		return d.badIndent(before)
-	case strings.HasPrefix(said, "did not find expected ','"), strings.HasPrefix(said, "did not find expected node content"):
+	case strings.HasPrefix(said, "did not find expected ','"),
+		strings.HasPrefix(said, "did not find expected node content"):
 		return d.at, "the brackets that open here are not closed properly: a comma, ] or } is missing"
 	case strings.HasPrefix(said, "found unexpected end of stream"):
 		return d.at, "the text in quotes that begins here does not end"
@@ -122,7 +125,8 @@ func (d diagnosis) explain(said string) (line int, text string) {
 		return d.at, "asks for another version of YAML: remove the line %YAML"
 	case strings.HasPrefix(said, "unknown anchor"):
 		if found := aliased.FindStringSubmatch(here); found != nil {
-			return d.at, fmt.Sprintf("%s is a YAML alias, and nothing above has that name: if it is a text, put it in quotes", quoted(found[1]))
+			return d.at, fmt.Sprintf("%s is a YAML alias, and nothing above has that name: if it is a text, "+
+				"put it in quotes", quoted(found[1]))
 		}
 	case strings.Contains(said, "cannot start any token"):
 		if found := reserved.FindStringSubmatch(here); found != nil {
@@ -139,7 +143,8 @@ func (d diagnosis) unexpectedKey(before int) (line int, text string) {
 	case before < d.at && !strings.Contains(above, ":") && !strings.HasPrefix(strings.TrimSpace(above), "-"):
 		return before, "has no colon behind the name of the setting: write name: value"
 	case before < d.at && len(indentOf(here)) > len(indentOf(above)) && !opensSection.MatchString(above):
-		return d.at, fmt.Sprintf("is indented further than line %d, which has a value already: indent both the same", before+1)
+		return d.at, fmt.Sprintf("is indented further than line %d, which has a value already: indent both the same",
+			before+1)
 	}
 	return d.at, "has a second colon: a value that holds a colon and a space must be in quotes"
 }
@@ -157,7 +162,8 @@ func (d diagnosis) badIndent(before int) (line int, text string) {
 	if before == d.at || slices.Contains(levels, strconv.Itoa(len(here))) {
 		return d.at, "has a bracket or a quote too many, or text behind a value that is complete"
 	}
-	return d.at, fmt.Sprintf("is %s, unlike every setting above it: those are indented by %s spaces", indented(len(here)), either(levels))
+	return d.at, fmt.Sprintf("is %s, unlike every setting above it: those are indented by %s spaces",
+		indented(len(here)), either(levels))
 }
 
 func indented(n int) string {
@@ -294,7 +300,11 @@ func notText(data []byte) *syntaxError {
 			case r == 0:
 				return &syntaxError{line, "holds a NUL byte: is it a text file? If it is UTF-16, save it as UTF-8"}
 			case r == utf8.RuneError && size == 1:
-				return &syntaxError{line, fmt.Sprintf("the byte 0x%02x is not UTF-8: the file may be in Latin-1 or Windows-1252, save it as UTF-8", text[i])}
+				return &syntaxError{
+					line,
+					fmt.Sprintf("the byte 0x%02x is not UTF-8: the file may be in Latin-1 or Windows-1252, "+
+						"save it as UTF-8", text[i]),
+				}
 			case r < ' ' && r != '\t' && r != '\r', r == 0x7f:
 				return &syntaxError{line, fmt.Sprintf("holds the control character 0x%02x: is it a text file?", r)}
 			case r == '\u00a0' && len(bytes.TrimLeft(text[:i], " \t\u00a0")) == 0:

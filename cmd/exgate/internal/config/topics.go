@@ -55,7 +55,8 @@ func topicName(topic string) error {
 	switch {
 	case strings.ContainsAny(topic, "+#"):
 		return errors.New("must hold no + or #: it is published to")
-	case strings.HasPrefix(topic, "$") && !strings.HasPrefix(topic, "${"): // what a placeholder stands for is checked at each login
+	// what a placeholder stands for is checked at each login
+	case strings.HasPrefix(topic, "$") && !strings.HasPrefix(topic, "${"):
 		return errors.New("must not begin with $: such topics are the broker's own")
 	}
 	_, err := gateway.ParseTopicPattern(topic)
@@ -106,6 +107,7 @@ func (r rules) mountpoint(key, mountpoint string) {
 	at := r.cfg.origins.of(key)
 	r.formerly(at, key, mountpoint)
 	if mountpoint != "" && !strings.HasSuffix(mountpoint, "/") {
-		r.warn(at, key, "does not end with /, so that the topic temperature becomes %s: write %s", cut(mountpoint+"temperature"), cut(mountpoint+"/"))
+		r.warn(at, key, "does not end with /, so that the topic temperature becomes %s: write %s",
+			cut(mountpoint+"temperature"), cut(mountpoint+"/"))
 	}
 }

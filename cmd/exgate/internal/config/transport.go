@@ -95,7 +95,9 @@ func (r rules) transport(key string, l Listener) {
 func (r rules) fitting(key string, l Listener) {
 	var refused []string
 	for _, f := range fits {
-		around := slices.ContainsFunc(refused, func(section string) bool { return strings.HasPrefix(f.setting, section+".") })
+		around := slices.ContainsFunc(refused, func(section string) bool {
+			return strings.HasPrefix(f.setting, section+".")
+		})
 		inner := key + "." + f.setting
 		if at, ok := r.cfg.said(inner); ok && !around && !slices.Contains(f.types, l.Kind()) {
 			r.problems.add(at, inner, "does not fit a %s listener: it needs type: %s", l.Kind(), either(f.types))
@@ -141,7 +143,8 @@ func (r rules) secured(key string, l Listener) {
 	switch {
 	case !tls && !psk:
 		if !r.broken(key) {
-			r.problems.add(r.cfg.origins.of(key+".type"), key, "needs tls.cert and tls.key, or psk.file, the keys shared with devices")
+			r.problems.add(r.cfg.origins.of(key+".type"), key,
+				"needs tls.cert and tls.key, or psk.file, the keys shared with devices")
 		}
 		return
 	case tls && (l.TLS.Cert != "" || l.TLS.Key != "" || !psk):
@@ -164,7 +167,8 @@ func (r rules) proxy(key string, l Listener) {
 	for i, text := range l.Proxy.Trusted {
 		if _, err := parsePrefix(text); err != nil {
 			where := r.cfg.origins.ofItem(key+".trusted", i)
-			r.problems.add(where, key+".trusted", "must hold addresses such as 192.0.2.7 or 10.0.0.0/8, not %s", quoted(text))
+			r.problems.add(where, key+".trusted", "must hold addresses such as 192.0.2.7 or 10.0.0.0/8, not %s",
+				quoted(text))
 		}
 	}
 }

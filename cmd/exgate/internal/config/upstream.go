@@ -105,7 +105,8 @@ func (c *Config) HasShared() bool {
 
 // AllShared reports whether no device of the listeners has a connection of its own to the broker.
 func (c *Config) AllShared() bool {
-	return c.HasShared() && !slices.ContainsFunc(c.Names(), func(name string) bool { return !c.SharedSession(c.Listeners[name]) })
+	return c.HasShared() && !slices.ContainsFunc(c.Names(),
+		func(name string) bool { return !c.SharedSession(c.Listeners[name]) })
 }
 
 // secure reports whether a server is reached over TLS.
@@ -167,14 +168,16 @@ const serverForms = "like mqtt://host:1883, mqtts://host:8883, ws://host:8083/mq
 func notServer(text string) string {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || !slices.Contains([]string{"mqtt", "mqtts", "ws", "wss"}, u.Scheme) || u.Hostname() == "" || u.Fragment != "":
+	case err != nil || !slices.Contains([]string{"mqtt", "mqtts", "ws", "wss"}, u.Scheme) || u.Hostname() == "" ||
+		u.Fragment != "":
 		return "must be " + serverForms + ", not " + quoted(redacted(text))
 	case u.Port() != "" && !isPort(u.Port()):
-		return "has the port " + u.Port() + ": ports end at 65535"
+		return "has the port " + u.Port() + ": the highest port is 65535"
 	case u.User != nil:
-		return "must hold no user: devices log in with credentials of their own, and upstream.username is the gateway's"
+		return "must not contain a user: devices log in with their own credentials, and upstream.username is " +
+			"for the gateway"
 	case strings.HasPrefix(u.Scheme, "mqtt") && (u.Path != "" && u.Path != "/" || u.RawQuery != ""):
-		return "must hold nothing behind the port: only ws:// and wss:// have a path"
+		return "must end after the port: only ws:// and wss:// have a path"
 	}
 	return ""
 }
@@ -195,7 +198,8 @@ func (r rules) upstreamTLS(key string, u Upstream) {
 	r.clientTLS(key, u.TLS.Client())
 	for i, protocol := range u.TLS.ALPN {
 		if protocol == "" || len(protocol) > math.MaxUint8 {
-			r.problems.add(r.cfg.origins.ofItem(key+".alpn", i), key+".alpn", "must hold names of 1 to 255 bytes, such as mqtt")
+			r.problems.add(r.cfg.origins.ofItem(key+".alpn", i), key+".alpn",
+				"must hold names of 1 to 255 bytes, such as mqtt")
 		}
 	}
 	at, said := r.cfg.said(key)
@@ -204,7 +208,9 @@ func (r rules) upstreamTLS(key string, u Upstream) {
 	}
 	if !slices.ContainsFunc(u.URL, secure) {
 		r.problems.add(at, key, "needs mqtts:// or wss:// in upstream.url")
-	} else if len(u.TLS.ALPN) > 0 && !slices.ContainsFunc(u.URL, func(server string) bool { return strings.HasPrefix(server, "mqtts://") }) {
+	} else if len(u.TLS.ALPN) > 0 && !slices.ContainsFunc(u.URL, func(server string) bool {
+		return strings.HasPrefix(server, "mqtts://")
+	}) {
 		r.problem(key+".alpn", "needs mqtts:// in upstream.url: over wss:// it is HTTP that is agreed on")
 	}
 }
@@ -243,7 +249,8 @@ func (r rules) sharing(u Upstream) {
 	for _, name := range []string{"connections", "control_topic", "authentication"} {
 		key := "upstream." + name
 		// A module that comes later may have a listener of its own with session: shared.
-		if at, said := r.cfg.said(key); said && !r.cfg.HasShared() && r.cfg.Modules == "" && !r.broken("upstream.session") {
+		if at, said := r.cfg.said(key); said && !r.cfg.HasShared() && r.cfg.Modules == "" &&
+			!r.broken("upstream.session") {
 			r.problems.add(at, key, "is for session: shared, which neither upstream.session nor a listener sets")
 		}
 	}

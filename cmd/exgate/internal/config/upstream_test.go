@@ -55,7 +55,10 @@ func TestEverySettingOfTheUpstream(t *testing.T) {
 			t.Errorf("%s is lost", name)
 		}
 	}
-	for _, section := range []any{cfg.Upstream.TLS, cfg.Upstream.DeviceStatus, cfg.Upstream.GatewayStatus, cfg.Upstream.Spool, cfg.Upstream.Authentication.JWT} {
+	for _, section := range []any{
+		cfg.Upstream.TLS, cfg.Upstream.DeviceStatus, cfg.Upstream.GatewayStatus,
+		cfg.Upstream.Spool, cfg.Upstream.Authentication.JWT,
+	} {
 		v := reflect.ValueOf(section)
 		for i := range v.NumField() {
 			if v.Field(i).IsZero() {
@@ -63,14 +66,16 @@ func TestEverySettingOfTheUpstream(t *testing.T) {
 			}
 		}
 	}
-	if got := cfg.Upstream; *got.CleanStart || *got.DeviceStatus.QoS != 0 || *got.DeviceStatus.Retain || got.KeepAlive != 4*time.Second {
+	if got := cfg.Upstream; *got.CleanStart || *got.DeviceStatus.QoS != 0 || *got.DeviceStatus.Retain ||
+		got.KeepAlive != 4*time.Second {
 		t.Errorf("%+v", got)
 	}
 	if got := cfg.Upstream.Authentication.JWT.JWKS; got != "https://h/k" {
 		t.Errorf("a URL became %s", got)
 	}
 	a, b := cfg.Listeners["a"], cfg.Listeners["b"]
-	if a.SubscribeTopics == nil || len(a.SubscribeTopics) != 0 || b.SubscribeTopics != nil || !slices.Equal(a.PublishTopics, []string{"a/${module}/#"}) {
+	if a.SubscribeTopics == nil || len(a.SubscribeTopics) != 0 || b.SubscribeTopics != nil ||
+		!slices.Equal(a.PublishTopics, []string{"a/${module}/#"}) {
 		t.Errorf("topics %+v and %+v", a, b)
 	}
 	if cfg.SharedSession(a) || !cfg.SharedSession(b) || !cfg.HasShared() {
@@ -85,7 +90,8 @@ func inUpstreamFolder(t *testing.T, file string) {
 	writeCertificates(t)
 	secrets(t)
 	for name, text := range map[string]string{
-		"headers": "# for the service\n\nAuthorization: Bearer s3cret\nX-A: b\n", "jwt.secret": strings.Repeat("s3cret", 6),
+		"headers": "# for the service\n\nAuthorization: Bearer s3cret\nX-A: b\n", "jwt.secret": strings.Repeat("s3cret",
+			6),
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -95,7 +101,10 @@ func inUpstreamFolder(t *testing.T, file string) {
 
 func TestServers(t *testing.T) {
 	for text, want := range map[string][]string{
-		"mqtt://h": {"mqtt://h"}, "'mqtt://h, wss://i/mqtt'": {"mqtt://h", "wss://i/mqtt"}, "[mqtts://h, 'ws://[::1]:8083/m?x=1']": {"mqtts://h", "ws://[::1]:8083/m?x=1"},
+		"mqtt://h": {"mqtt://h"}, "'mqtt://h, wss://i/mqtt'": {
+			"mqtt://h",
+			"wss://i/mqtt",
+		}, "[mqtts://h, 'ws://[::1]:8083/m?x=1']": {"mqtts://h", "ws://[::1]:8083/m?x=1"},
 	} {
 		inFolder(t, listenerA+"upstream: {url: "+text+"}\n")
 		if got := mustLoad(t, Sources{File: "exgate.yaml"}).Upstream.URL; !slices.Equal(got, want) {
@@ -110,7 +119,8 @@ func TestServers(t *testing.T) {
 
 func TestModuleNames(t *testing.T) {
 	for want, h := range map[string]Handler{
-		"line": {Wasm: "builtin:line"}, "meter": {Wasm: "/etc/exgate/meter.wasm"}, "m": {Module: "m"}, "": {GRPC: []string{"h:1"}},
+		"line": {Wasm: "builtin:line"}, "meter": {Wasm: "/etc/exgate/meter.wasm"}, "m": {Module: "m"},
+		"": {GRPC: []string{"h:1"}},
 	} {
 		if got := h.ModuleName(); got != want {
 			t.Errorf("%+v is called %q, want %q", h, got, want)
@@ -119,7 +129,8 @@ func TestModuleNames(t *testing.T) {
 }
 
 func TestWhoIsAsked(t *testing.T) {
-	if got := fmt.Sprint(Authentication{}.Asked(), Authentication{Chain: []string{"allow"}}.Asked()); got != "[broker] [allow]" {
+	if got := fmt.Sprint(Authentication{}.Asked(),
+		Authentication{Chain: []string{"allow"}}.Asked()); got != "[broker] [allow]" {
 		t.Error(got)
 	}
 }
@@ -135,7 +146,8 @@ func TestSharedSessionsOfModulesToCome(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	inUpstreamFolder(t, "")
 	got, err := ReadHeaders("headers")
-	if want := (http.Header{"Authorization": {"Bearer s3cret"}, "X-A": {"b"}}); err != nil || !reflect.DeepEqual(got, want) {
+	if want := (http.Header{"Authorization": {"Bearer s3cret"}, "X-A": {"b"}}); err != nil ||
+		!reflect.DeepEqual(got, want) {
 		t.Errorf("%v, %v", got, err)
 	}
 	for text, want := range map[string]string{
@@ -190,66 +202,183 @@ const (
 )
 
 var badUpstreams = map[string]struct{ file, want string }{
-	"no server":       {badURL("[]"), upstream2 + "url: is an empty list: it must be " + forms},
-	"empty server":    {badURL("''"), upstream2 + "url: must be " + forms + `, not ""`},
-	"one of several":  {listenerA + "upstream:\n  url:\n    - mqtt://h\n    - tcp://h\n", "exgate.yaml:5: upstream.url: must be " + forms + `, not "tcp://h"`},
-	"server twice":    {badURL("[mqtt://h, ws://h/mqtt, mqtt://h]"), upstream2 + "url: holds mqtt://h twice"},
-	"port":            {badURL("mqtt://h:70000"), upstream2 + "url: has the port 70000: ports end at 65535"},
-	"path over TCP":   {badURL("mqtt://h/mqtt"), upstream2 + "url: must hold nothing behind the port: only ws:// and wss:// have a path"},
-	"secret in a URL": {badURL("'wss://me:s3cret@h/'"), upstream2 + "url: must hold no user: devices log in with credentials of their own, and upstream.username is the gateway's"},
+	"no server":    {badURL("[]"), upstream2 + "url: is an empty list: it must be " + forms},
+	"empty server": {badURL("''"), upstream2 + "url: must be " + forms + `, not ""`},
+	"one of several": {
+		listenerA + "upstream:\n  url:\n    - mqtt://h\n    - tcp://h\n",
+		"exgate.yaml:5: upstream.url: must be " + forms + `, not "tcp://h"`,
+	},
+	"server twice": {badURL("[mqtt://h, ws://h/mqtt, mqtt://h]"), upstream2 + "url: holds mqtt://h twice"},
+	"port":         {badURL("mqtt://h:70000"), upstream2 + "url: has the port 70000: the highest port is 65535"},
+	"path over TCP": {badURL("mqtt://h/mqtt"), upstream2 +
+		"url: must end after the port: only ws:// and wss:// have a path"},
+	"secret in a URL": {
+		badURL("'wss://me:s3cret@h/'"),
+		upstream2 + "url: must not contain a user: devices log in with their own credentials, and upstream.username " +
+			"is for the gateway",
+	},
 	"embedded's broker": {
 		listenerA + "upstream:\n  embedded: {bind: ':2'}\n  tls: {}\n  keepalive: 10s\n",
 		"exgate.yaml:4: upstream.tls: is for a broker of upstream.url; the embedded one needs none\n" +
 			"exgate.yaml:5: upstream.keepalive: is for a broker of upstream.url; the embedded one needs none",
 	},
-	"session without a broker":  {listenerA + "upstream: {session: shared}\n", upstream2 + "session: is for a broker of upstream.url; the embedded one needs none"},
-	"listener without a broker": {badBind(":1", ", session: shared"), place2 + ".session: shared needs upstream.url: the embedded broker costs no connections to share"},
-	"unknown session":           {badUpstream("session: none"), upstream4 + `session: must be device or shared, not "none"`},
-	"connections of nobody":     {badUpstream("connections: 2"), upstream4 + "connections: is for session: shared, which neither upstream.session nor a listener sets"},
-	"topic of nobody":           {badUpstream("control_topic: a"), upstream4 + "control_topic: is for session: shared, which neither upstream.session nor a listener sets"},
-	"nobody is asked":           {badUpstream("authentication: {}"), upstream4 + "authentication: is for session: shared, which neither upstream.session nor a listener sets"},
-	"no connection":             {badSharing("connections: 0"), upstream4 + "connections: must be at least 1, not 0"},
-	"control of many":           {badSharing("control_topic: 'a/#'"), upstream4 + "control_topic: must hold no + or #: it is published to"},
-	"control of one":            {badSharing("control_topic: 'a/${node}'"), upstream4 + "control_topic: must be the same for all gateways, without ${node}"},
-	"control of a device":       {badSharing("control_topic: 'a/${clientid}'"), upstream4 + "control_topic: may hold ${node} and no other placeholder"},
-	"username":                  {badUpstream(`username: "a\tb"`), upstream4 + "username: must hold no control characters"},
-	"nobody's password":         {badUpstream("password_file: token"), upstream4 + "password_file: needs upstream.username"},
-	"no password":               {badUpstream("password_file: empty, username: a"), upstream4 + "password_file: empty is empty: it must hold a token"},
-	"tls without tls":           {badUpstream("tls: {}"), upstream4 + "tls: needs mqtts:// or wss:// in upstream.url"},
-	"missing authority":         {badUpstream("tls: {ca: none}"), upstream4 + "tls.ca: none: no such file or directory"},
-	"certificate without key":   {badUpstream("tls: {cert: cert.pem}"), upstream4 + "tls: needs cert and key, or neither"},
-	"alpn of HTTP":              {listenerA + "upstream: {url: 'wss://h', tls: {alpn: [mqtt]}}\n", upstream2 + "tls.alpn: needs mqtts:// in upstream.url: over wss:// it is HTTP that is agreed on"},
-	"empty alpn":                {listenerA + "upstream: {url: 'mqtts://h', tls: {alpn: [mqtt, '']}}\n", upstream2 + "tls.alpn: must hold names of 1 to 255 bytes, such as mqtt"},
-	"part of a second":          {badUpstream("keepalive: 1500ms"), upstream4 + "keepalive: must be whole seconds, not 1.5s: MQTT counts them"},
-	"keepalive of a day":        {badUpstream("keepalive: 24h"), upstream4 + "keepalive: must be at most 18h12m15s, not 24h0m0s: MQTT has no room for more"},
-	"no expiry":                 {badUpstream("message_expiry: 0s"), upstream4 + "message_expiry: must be above 0, not 0s"},
-	"part of an expiry":         {badUpstream("session_expiry: 1ms"), upstream4 + "session_expiry: must be whole seconds, not 1ms: MQTT counts them"},
-	"receive maximum":           {badUpstream("receive_maximum: 65536"), upstream4 + "receive_maximum: must be at most 65535, not 65536"},
-	"packet size":               {badUpstream("max_packet_size: 512MiB"), upstream4 + "max_packet_size: must be at most 268435460, not 536870912"},
-	"status without topic":      {badUpstream("device_status: {qos: 1}"), upstream4 + "device_status: needs topic, such as devices/${clientid}/status"},
-	"status of the gateway":     {badUpstream("gateway_status: {}"), upstream4 + "gateway_status: needs topic, such as exgate/${node}/status"},
-	"device of the gateway":     {badUpstream("gateway_status: {topic: 'a/${clientid}'}"), upstream4 + "gateway_status.topic: may hold ${node} and no other placeholder"},
-	"node of a device":          {badUpstream("device_status: {topic: 'a/${node}'}"), upstream4 + "device_status.topic: ${node} is neither ${clientid}, ${username}, ${listener} nor ${module}"},
-	"status of many":            {badUpstream("device_status: {topic: a/+}"), upstream4 + "device_status.topic: must hold no + or #: it is published to"},
-	"status of the broker":      {badUpstream("device_status: {topic: $SYS/a}"), upstream4 + "device_status.topic: must not begin with $: such topics are the broker's own"},
-	"qos":                       {badUpstream("device_status: {topic: a, qos: 3}"), upstream4 + "device_status.qos: must be at most 2, not 3"},
+	"session without a broker": {
+		listenerA + "upstream: {session: shared}\n",
+		upstream2 + "session: is for a broker of upstream.url; the embedded one needs none",
+	},
+	"listener without a broker": {
+		badBind(":1", ", session: shared"),
+		place2 + ".session: shared needs upstream.url: with the embedded broker there are no connections to share",
+	},
+	"unknown session": {
+		badUpstream("session: none"),
+		upstream4 + `session: must be device or shared, not "none"`,
+	},
+	"connections of nobody": {
+		badUpstream("connections: 2"),
+		upstream4 + "connections: is for session: shared, which neither upstream.session nor a listener sets",
+	},
+	"topic of nobody": {
+		badUpstream("control_topic: a"),
+		upstream4 + "control_topic: is for session: shared, which neither upstream.session nor a listener sets",
+	},
+	"nobody is asked": {
+		badUpstream("authentication: {}"),
+		upstream4 + "authentication: is for session: shared, which neither upstream.session nor a listener sets",
+	},
+	"no connection": {badSharing("connections: 0"), upstream4 + "connections: must be at least 1, not 0"},
+	"control of many": {
+		badSharing("control_topic: 'a/#'"),
+		upstream4 + "control_topic: must hold no + or #: it is published to",
+	},
+	"control of one": {
+		badSharing("control_topic: 'a/${node}'"),
+		upstream4 + "control_topic: must be the same for all gateways, without ${node}",
+	},
+	"control of a device": {
+		badSharing("control_topic: 'a/${clientid}'"),
+		upstream4 + "control_topic: may hold ${node} and no other placeholder",
+	},
+	"username": {
+		badUpstream(`username: "a\tb"`),
+		upstream4 + "username: must hold no control characters",
+	},
+	"nobody's password": {
+		badUpstream("password_file: token"),
+		upstream4 + "password_file: needs upstream.username",
+	},
+	"no password": {
+		badUpstream("password_file: empty, username: a"),
+		upstream4 + "password_file: empty is empty: it must hold a token",
+	},
+	"tls without tls": {badUpstream("tls: {}"), upstream4 + "tls: needs mqtts:// or wss:// in upstream.url"},
+	"missing authority": {
+		badUpstream("tls: {ca: none}"),
+		upstream4 + "tls.ca: none: no such file or directory",
+	},
+	"certificate without key": {
+		badUpstream("tls: {cert: cert.pem}"),
+		upstream4 + "tls: needs cert and key, or neither",
+	},
+	"alpn of HTTP": {
+		listenerA + "upstream: {url: 'wss://h', tls: {alpn: [mqtt]}}\n",
+		upstream2 + "tls.alpn: needs mqtts:// in upstream.url: over wss:// it is HTTP that is agreed on",
+	},
+	"empty alpn": {
+		listenerA + "upstream: {url: 'mqtts://h', tls: {alpn: [mqtt, '']}}\n",
+		upstream2 + "tls.alpn: must hold names of 1 to 255 bytes, such as mqtt",
+	},
+	"part of a second": {
+		badUpstream("keepalive: 1500ms"),
+		upstream4 + "keepalive: must be whole seconds, not 1.5s: MQTT counts them",
+	},
+	"keepalive of a day": {
+		badUpstream("keepalive: 24h"),
+		upstream4 + "keepalive: must be at most 18h12m15s, not 24h0m0s: MQTT has no room for more",
+	},
+	"no expiry": {
+		badUpstream("message_expiry: 0s"),
+		upstream4 + "message_expiry: must be above 0, not 0s",
+	},
+	"part of an expiry": {
+		badUpstream("session_expiry: 1ms"),
+		upstream4 + "session_expiry: must be whole seconds, not 1ms: MQTT counts them",
+	},
+	"receive maximum": {
+		badUpstream("receive_maximum: 65536"),
+		upstream4 + "receive_maximum: must be at most 65535, not 65536",
+	},
+	"packet size": {
+		badUpstream("max_packet_size: 512MiB"),
+		upstream4 + "max_packet_size: must be at most 268435460, not 536870912",
+	},
+	"status without topic": {
+		badUpstream("device_status: {qos: 1}"),
+		upstream4 + "device_status: needs topic, such as devices/${clientid}/status",
+	},
+	"status of the gateway": {
+		badUpstream("gateway_status: {}"),
+		upstream4 + "gateway_status: needs topic, such as exgate/${node}/status",
+	},
+	"device of the gateway": {
+		badUpstream("gateway_status: {topic: 'a/${clientid}'}"),
+		upstream4 + "gateway_status.topic: may hold ${node} and no other placeholder",
+	},
+	"node of a device": {
+		badUpstream("device_status: {topic: 'a/${node}'}"),
+		upstream4 + "device_status.topic: ${node} is neither ${clientid}, ${username}, ${listener} nor ${module}",
+	},
+	"status of many": {
+		badUpstream("device_status: {topic: a/+}"),
+		upstream4 + "device_status.topic: must hold no + or #: it is published to",
+	},
+	"status of the broker": {
+		badUpstream("device_status: {topic: $SYS/a}"),
+		upstream4 + "device_status.topic: must not begin with $: such topics are the broker's own",
+	},
+	"qos": {
+		badUpstream("device_status: {topic: a, qos: 3}"),
+		upstream4 + "device_status.qos: must be at most 2, not 3",
+	},
 	"status of a service": {
-		"listeners: {a: {bind: ':1', handler: {grpc: 'h:1'}}}\nupstream: {\n    url: mqtt://h,\n    device_status: {topic: 'a/${module}'}}\n",
+		"listeners: {a: {bind: ':1', handler: {grpc: 'h:1'}}}\nupstream: {\n    url: mqtt://h,\n    device_status: " +
+			"{topic: 'a/${module}'}}\n",
 		upstream4 + "device_status.topic: ${module} has no value on listener a, whose handler is a service",
 	},
-	"spool without folder": {badUpstream("spool: {max_age: 1h}"), upstream4 + "spool: needs folder, where messages wait for the broker"},
-	"spool is a file":      {badUpstream("spool: {folder: m.wasm}"), upstream4 + "spool.folder: m.wasm is a file, not a folder"},
-	"spool of one device":  {badUpstream("spool: {folder: x, max_bytes_per_device: 2GiB}"), upstream4 + "spool.max_bytes_per_device: is above max_bytes"},
-	"full spool":           {badUpstream("spool: {folder: x, when_full: wait}"), upstream4 + `spool.when_full: must be reject or drop_oldest, not "wait"`},
-	"unknown placeholder":  {badBind(":1", ", mountpoint: 'a/${zone}/'"), place2 + ".mountpoint: ${zone} is neither ${clientid}, ${username}, ${listener} nor ${module}"},
+	"spool without folder": {
+		badUpstream("spool: {max_age: 1h}"),
+		upstream4 + "spool: needs folder, where messages wait for the broker",
+	},
+	"spool is a file": {
+		badUpstream("spool: {folder: m.wasm}"),
+		upstream4 + "spool.folder: m.wasm is a file, not a folder",
+	},
+	"spool of one device": {
+		badUpstream("spool: {folder: x, max_bytes_per_device: 2GiB}"),
+		upstream4 + "spool.max_bytes_per_device: is above max_bytes",
+	},
+	"full spool": {
+		badUpstream("spool: {folder: x, when_full: wait}"),
+		upstream4 + `spool.when_full: must be reject or drop_oldest, not "wait"`,
+	},
+	"unknown placeholder": {
+		badBind(":1", ", mountpoint: 'a/${zone}/'"),
+		place2 + ".mountpoint: ${zone} is neither ${clientid}, ${username}, ${listener} nor ${module}",
+	},
 	"pattern": {
-		"listeners:\n  a:\n    bind: ':1'\n    handler: {wasm: m.wasm}\n    publish_topics:\n      - a/#\n      - a/#/b\n",
+		"listeners:\n  a:\n    bind: ':1'\n    handler: {wasm: m.wasm}\n    publish_topics:\n      - " +
+			"a/#\n      - a/#/b\n",
 		`exgate.yaml:7: listeners.a.publish_topics: "a/#/b": '#' must be the last level of a filter, '+' a whole level`,
 	},
-	"pattern's placeholder": {badBind(":1", ", subscribe_topics: ['${node}']"), place2 + ".subscribe_topics: ${node} is neither ${clientid}, ${username}, ${listener} nor ${module}"},
+	"pattern's placeholder": {
+		badBind(":1", ", subscribe_topics: ['${node}']"),
+		place2 + ".subscribe_topics: ${node} is neither ${clientid}, ${username}, ${listener} nor ${module}",
+	},
 	"module of a service": {
-		"listeners:\n  a: {bind: ':1', handler: {grpc: 'h:1'},\n    mountpoint: 'a/${module}/',\n    publish_topics: ['${module}']}\n",
-		place3 + ".mountpoint: ${module} needs handler.wasm or handler.module\n" + place4 + ".publish_topics: ${module} needs handler.wasm or handler.module",
+		"listeners:\n  a: {bind: ':1', handler: {grpc: 'h:1'},\n    mountpoint: 'a/${module}/',\n    publish_topics: " +
+			"['${module}']}\n",
+		place3 + ".mountpoint: ${module} needs handler.wasm or handler.module\n" + place4 +
+			".publish_topics: ${module} needs handler.wasm or handler.module",
 	},
 }
 
@@ -270,32 +399,80 @@ func refuses(t *testing.T, file, want string) {
 const chain4 = upstream4 + "authentication."
 
 var badChains = map[string]struct{ chain, want string }{
-	"unknown":              {"chain: [ldap]", "chain: must hold broker, file, http, jwt or allow, not \"ldap\""},
-	"twice":                {"chain: [broker, allow, broker]", "chain: allow accepts every device, so that nothing after it is asked: put it last\n" + chain4 + "chain: holds broker twice"},
-	"no file":              {"chain: [file]", "chain: file needs upstream.authentication.file"},
-	"no service":           {"chain: [http, broker]", "chain: http needs upstream.authentication.http"},
-	"file that none asks":  {"file: users.yaml", "file: is not in use: add file to upstream.authentication.chain, which is [broker]"},
-	"token that none asks": {"chain: [allow], jwt: {secret_file: jwt.secret}", "jwt: is not in use: add jwt to upstream.authentication.chain, which is [allow]"},
-	"missing file":         {"chain: [file], file: none", "file: none: no such file or directory"},
-	"missing rules":        {"chain: [allow], rules: none", "rules: none: no such file or directory"},
-	"no users":             {"chain: [file], file: exgate.yaml", `file: exgate.yaml:1: unknown key "listeners": want anonymous, rules, users`},
-	"no url":               {"chain: [http], http: {timeout: 1s}", "http: needs url, such as https://auth.example/exgate"},
-	"no HTTP":              {"chain: [http], http: {url: 'ftp://a:s3cret@h'}", `http.url: must be like http://host:8080/path or https://host/path, not "...@h"`},
-	"user of a url":        {"chain: [http], http: {url: 'http://a:s3cret@h'}", "http.url: must hold no user: write authorization into headers_file"},
-	"tls of http":          {"chain: [http], http: {url: 'http://h', tls: {}}", "http.tls: needs https:// in upstream.authentication.http.url"},
-	"bad headers":          {"chain: [http], http: {url: 'http://h', headers_file: token}", "http.headers_file: token:1: must be a header such as Authorization: Bearer TOKEN"},
-	"no key":               {"chain: [jwt], jwt: {issuer: a}", "jwt: needs secret_file, public_key or jwks, which tokens are verified with"},
-	"missing secret":       {"chain: [jwt], jwt: {secret_file: none}", "jwt.secret_file: none: no such file or directory"},
-	"plain keys":           {"chain: [jwt], jwt: {jwks: 'http://h/k'}", `jwt.jwks: must be a file or like https://host/path, not "http://h/k"`},
-	"missing keys":         {"chain: [jwt], jwt: {jwks: none}", "jwt.jwks: none: no such file or directory"},
-	"claim":                {"chain: [jwt], jwt: {secret_file: jwt.secret, claims: [sub]}", `jwt.claims: must hold name=value such as sub=${clientid}, not "sub"`},
-	"claim's placeholder":  {"chain: [jwt], jwt: {secret_file: jwt.secret, claims: ['sub=${id}']}", "jwt.claims: ${id} is neither ${clientid}, ${username}, ${listener} nor ${module}"},
+	"unknown": {"chain: [ldap]", "chain: must hold broker, file, http, jwt or allow, not \"ldap\""},
+	"twice": {
+		"chain: [broker, allow, broker]",
+		"chain: allow accepts every device, so authenticators after it are never used: put it last\n" + chain4 +
+			"chain: holds broker twice",
+	},
+	"no file":    {"chain: [file]", "chain: file needs upstream.authentication.file"},
+	"no service": {"chain: [http, broker]", "chain: http needs upstream.authentication.http"},
+	"file that none asks": {"file: users.yaml", "file: is not in use: add file to upstream.authentication.chain, " +
+		"which is [broker]"},
+	"token that none asks": {
+		"chain: [allow], jwt: {secret_file: jwt.secret}",
+		"jwt: is not in use: add jwt to upstream.authentication.chain, which is [allow]",
+	},
+	"missing file":  {"chain: [file], file: none", "file: none: no such file or directory"},
+	"missing rules": {"chain: [allow], rules: none", "rules: none: no such file or directory"},
+	"no users": {
+		"chain: [file], file: exgate.yaml",
+		`file: exgate.yaml:1: unknown key "listeners": want anonymous, rules, users`,
+	},
+	"no url": {
+		"chain: [http], http: {timeout: 1s}",
+		"http: needs url, such as https://auth.example/exgate",
+	},
+	"no HTTP": {
+		"chain: [http], http: {url: 'ftp://a:s3cret@h'}",
+		`http.url: must be like http://host:8080/path or https://host/path, not "...@h"`,
+	},
+	"user of a url": {
+		"chain: [http], http: {url: 'http://a:s3cret@h'}",
+		"http.url: must not contain a user: put an Authorization header into headers_file",
+	},
+	"tls of http": {
+		"chain: [http], http: {url: 'http://h', tls: {}}",
+		"http.tls: needs https:// in upstream.authentication.http.url",
+	},
+	"bad headers": {
+		"chain: [http], http: {url: 'http://h', headers_file: token}",
+		"http.headers_file: token:1: must be a header such as Authorization: Bearer TOKEN",
+	},
+	"no key": {
+		"chain: [jwt], jwt: {issuer: a}",
+		"jwt: needs secret_file, public_key or jwks to verify tokens",
+	},
+	"missing secret": {
+		"chain: [jwt], jwt: {secret_file: none}",
+		"jwt.secret_file: none: no such file or directory",
+	},
+	"plain keys": {
+		"chain: [jwt], jwt: {jwks: 'http://h/k'}",
+		`jwt.jwks: must be a file or like https://host/path, not "http://h/k"`,
+	},
+	"missing keys": {"chain: [jwt], jwt: {jwks: none}", "jwt.jwks: none: no such file or directory"},
+	"claim": {
+		"chain: [jwt], jwt: {secret_file: jwt.secret, claims: [sub]}",
+		`jwt.claims: must hold name=value such as sub=${clientid}, not "sub"`,
+	},
+	"claim's placeholder": {
+		"chain: [jwt], jwt: {secret_file: jwt.secret, claims: ['sub=${id}']}",
+		"jwt.claims: ${id} is neither ${clientid}, ${username}, ${listener} nor ${module}",
+	},
 	"algorithm": {
 		"chain: [jwt], jwt: {secret_file: jwt.secret, algorithms: [none]}",
-		`jwt.algorithms: must hold HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or ES512, not "none"`,
+		`jwt.algorithms: must hold HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or ` +
+			`ES512, not "none"`,
 	},
-	"short secret":  {"chain: [jwt], jwt: {secret_file: token}", "jwt: reading the JWT keys: token: the secret has 6 bytes: HS256 needs at least 32"},
-	"no public key": {"chain: [jwt], jwt: {public_key: token}", "jwt: reading the JWT keys: token: want a public key or a certificate as PEM"},
+	"short secret": {
+		"chain: [jwt], jwt: {secret_file: token}",
+		"jwt: reading the JWT keys: token: the secret has 6 bytes: HS256 needs at least 32",
+	},
+	"no public key": {
+		"chain: [jwt], jwt: {public_key: token}",
+		"jwt: reading the JWT keys: token: want a public key or a certificate as PEM",
+	},
 	"tls of a file": {"chain: [jwt], jwt: {secret_file: jwt.secret, tls: {}}", "jwt.tls: is for jwks at a URL"},
 }
 
@@ -307,7 +484,10 @@ func TestWhatIsWrongWithAuthentication(t *testing.T) {
 
 // What is in a file with a secret does not come out in a message.
 func TestSecretsOfTheUpstreamAreNotShown(t *testing.T) {
-	for _, setting := range []string{"username: a, password_file: lines", "authentication: {chain: [http], http: {url: 'http://h', headers_file: lines}}"} {
+	for _, setting := range []string{
+		"username: a, password_file: lines",
+		"authentication: {chain: [http], http: {url: 'http://h', headers_file: lines}}",
+	} {
 		inUpstreamFolder(t, badSharing(setting))
 		if err := os.WriteFile("lines", []byte("s3cret word\nother"), 0o600); err != nil {
 			t.Fatal(err)

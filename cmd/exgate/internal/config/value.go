@@ -45,11 +45,12 @@ func (n *node) parse(text string) (any, error) {
 	case kindDuration:
 		v, err := time.ParseDuration(text)
 		if err != nil && tooLong.MatchString(text) {
-			return nil, fmt.Errorf("%s is too long: durations end at %s", cut(text), time.Duration(math.MaxInt64).Truncate(time.Hour))
+			return nil, fmt.Errorf("%s is too long: the longest duration is %s", cut(text),
+				time.Duration(math.MaxInt64).Truncate(time.Hour))
 		}
 		if days, ok := strings.CutSuffix(text, "d"); err != nil && ok && isDigits(days) && len(days) < 6 {
 			n, _ := strconv.Atoi(days)
-			return nil, fmt.Errorf("has no unit for days: write %dh", 24*n)
+			return nil, fmt.Errorf("days are not supported: write %dh", 24*n)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("must be a duration such as 500ms, 10s or 1m30s, not %s", quoted(text))

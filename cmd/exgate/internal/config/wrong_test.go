@@ -33,15 +33,19 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"between two levels, deeper": {
 			"listeners:\n  a:\n    bind: \":1\"\n    handler:\n      wasm: m.wasm\n     config: x\n",
-			"exgate.yaml:6: is indented by 5 spaces, unlike every setting above it: those are indented by 0, 2, 4 or 6 spaces",
+			"exgate.yaml:6: is indented by 5 spaces, unlike every setting above it: those are indented by 0, " +
+				"2, 4 or 6 spaces",
 		},
 		"between two levels, many lines later": {
-			"listeners:\n  a:\n    bind: \":1\"\n\n    # the module\n    handler:\n      wasm: m.wasm\n    limits:\n      max_calls: 1\n   idle_timeout: 1s\n",
-			"exgate.yaml:10: is indented by 3 spaces, unlike every setting above it: those are indented by 0, 2, 4 or 6 spaces",
+			"listeners:\n  a:\n    bind: \":1\"\n\n    # the module\n    handler:\n      wasm: m.wasm\n    limits:\n " +
+				"     max_calls: 1\n   idle_timeout: 1s\n",
+			"exgate.yaml:10: is indented by 3 spaces, unlike every setting above it: those are indented by 0, " +
+				"2, 4 or 6 spaces",
 		},
 		"list item between levels": {
 			"listeners:\n  a:\n    publish_topics:\n      - a\n     - b\n",
-			"exgate.yaml:5: is indented by 5 spaces, unlike every setting above it: those are indented by 0, 2, 4 or 6 spaces",
+			"exgate.yaml:5: is indented by 5 spaces, unlike every setting above it: those are indented by 0, " +
+				"2, 4 or 6 spaces",
 		},
 		"first line indented": {
 			"  log: {level: info}\nnode: x\n",
@@ -101,7 +105,8 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"escape": {
 			"node: \"C:\\dir\"\n",
-			"exgate.yaml:1: a text in double quotes has an invalid escape: write \\\\ for a backslash, or use single quotes",
+			"exgate.yaml:1: a text in double quotes has an invalid escape: write \\\\ for a backslash, or " +
+				"use single quotes",
 		},
 		"alias": {
 			"node: *x\n",
@@ -113,15 +118,18 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"TOML": {
 			"[log]\nlevel = \"info\"\n",
-			"exgate.yaml:1: looks like TOML or an INI file: a configuration of exgate is YAML, such as log: {level: info}",
+			"exgate.yaml:1: looks like TOML or an INI file: a configuration of exgate is YAML, such as " +
+				"log: {level: info}",
 		},
 		"TOML with a comment": {
 			"# exgate\nnode = \"x\"\n[log]\nlevel = \"info\"\n",
-			"exgate.yaml:2: looks like TOML or an INI file: a configuration of exgate is YAML, such as log: {level: info}",
+			"exgate.yaml:2: looks like TOML or an INI file: a configuration of exgate is YAML, such as " +
+				"log: {level: info}",
 		},
 		"INI": {
 			"node=x\n",
-			"exgate.yaml:1: looks like TOML or an INI file: a configuration of exgate is YAML, such as log: {level: info}",
+			"exgate.yaml:1: looks like TOML or an INI file: a configuration of exgate is YAML, such as " +
+				"log: {level: info}",
 		},
 		"EMQX": {
 			"gateway.exproto {\n  server { bind = 9100 }\n}\n",
@@ -133,7 +141,8 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"environment": {
 			"EXGATE_NODE=x\n",
-			"exgate.yaml:1: holds environment variables: pass them in the environment, or write YAML such as log: {level: info}",
+			"exgate.yaml:1: holds environment variables: pass them in the environment, or write YAML such as " +
+				"log: {level: info}",
 		},
 		"HTML": {
 			"<!DOCTYPE html>\n<html>\n",
@@ -189,11 +198,14 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"settings without a listener": {
 			"listeners:\n  bind: \":7993\"\n  handler: {wasm: m.wasm}\n",
-			"exgate.yaml:2: listeners.bind: belongs to a listener, and the listener needs a name: listeners.NAME.bind\nexgate.yaml:3: listeners.handler: belongs to a listener, and the listener needs a name: listeners.NAME.handler",
+			"exgate.yaml:2: listeners.bind: belongs to a listener, and the listener needs a name: " +
+				"listeners.NAME.bind\nexgate.yaml:3: listeners.handler: belongs to a listener, and the listener " +
+				"needs a name: listeners.NAME.handler",
 		},
 		"list of listeners": {
 			"listeners:\n  - bind: \":7993\"\n",
-			"exgate.yaml:2: listeners: must be a section with a name for each listener, such as {meters: {bind: \":7993\"}}, not a list",
+			"exgate.yaml:2: listeners: must be a section with a name for each listener, such as {meters: {bind: " +
+				"\":7993\"}}, not a list",
 		},
 		"bind at the top": {
 			"bind: \":7993\"\n",
@@ -205,43 +217,56 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"port": {
 			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    port: 7993\n",
-			"exgate.yaml:5: listeners.meters.port: unknown key: write bind with both, such as bind: \":7993\" or bind: 192.0.2.1:7993",
+			"exgate.yaml:5: listeners.meters.port: unknown key: write bind with both, such as bind: \":7993\" or " +
+				"bind: 192.0.2.1:7993",
 		},
 		"enabled": {
 			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    enabled: true\n",
-			"exgate.yaml:5: listeners.meters.enabled: unknown key: a listener that is configured is on: remove it to turn it off",
+			"exgate.yaml:5: listeners.meters.enabled: unknown key: a configured listener is always on: remove " +
+				"it to turn it off",
 		},
 		"protocol": {
 			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    protocol: tcp\n",
-			"exgate.yaml:5: listeners.meters.protocol: unknown key: the transport is type: tcp, tls, udp or dtls; what devices speak is decided by handler",
+			"exgate.yaml:5: listeners.meters.protocol: unknown key: the transport is type: tcp, tls, udp or dtls; " +
+				"what devices speak is decided by handler",
 		},
 		"certfile": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    tls: {certfile: a.pem}\n",
-			"exgate.yaml:5: listeners.meters.tls: does not fit a tcp listener: it needs type: tls or dtls\nexgate.yaml:5: listeners.meters.tls.certfile: unknown key: write cert",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    tls: " +
+				"{certfile: a.pem}\n",
+			"exgate.yaml:5: listeners.meters.tls: does not fit a tcp listener: it needs type: tls or " +
+				"dtls\nexgate.yaml:5: listeners.meters.tls.certfile: unknown key: write cert",
 		},
 		"password": {
-			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\nupstream: {url: mqtt://h, username: x, password: secret}\n",
-			"exgate.yaml:2: upstream.password: unknown key: write it into a file and name that in upstream.password_file",
+			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\nupstream: {url: mqtt://h, " +
+				"username: x, password: secret}\n",
+			"exgate.yaml:2: upstream.password: unknown key: write it into a file and name that in " +
+				"upstream.password_file",
 		},
 		"user": {
-			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\nupstream: {url: mqtt://h, user: x}\n",
+			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\nupstream: {url: " +
+				"mqtt://h, user: x}\n",
 			"exgate.yaml:2: upstream.user: unknown key: write upstream.username",
 		},
 		"host": {
-			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\nupstream: {host: h, port: 1883}\n",
-			"exgate.yaml:2: upstream.host: unknown key: the broker's address is upstream.url, such as mqtt://host:1883\nexgate.yaml:2: upstream.port: unknown key: the broker's address is upstream.url, such as mqtt://host:1883",
+			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\nupstream: {host: " +
+				"h, port: 1883}\n",
+			"exgate.yaml:2: upstream.host: unknown key: the broker's address is upstream.url, such as " +
+				"mqtt://host:1883\nexgate.yaml:2: upstream.port: unknown key: the broker's address is upstream.url, " +
+				"such as mqtt://host:1883",
 		},
 		"broker": {
 			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\nmqtt: {host: h}\n",
-			"exgate.yaml:2: mqtt: unknown key: the broker is configured in upstream, such as upstream: {url: mqtt://host:1883}",
+			"exgate.yaml:2: mqtt: unknown key: the broker is configured in upstream, such as upstream: {url: " +
+				"mqtt://host:1883}",
 		},
 		"log file": {
-			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\nlog: {file: /var/log/exgate.log}\n",
-			"exgate.yaml:2: log.file: unknown key: logs go to the standard error output: redirect it",
+			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\nlog: {file: " +
+				"/var/log/exgate.log}\n",
+			"exgate.yaml:2: log.file: unknown key: logs go to the standard error output: redirect that",
 		},
 		"include": {
 			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\ninclude: other.yaml\n",
-			"exgate.yaml:2: include: unknown key: a configuration is one file, with variables and flags over it",
+			"exgate.yaml:2: include: unknown key: a configuration is one file, which variables and flags override",
 		},
 		"unknown, in another section": {
 			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\nurl: mqtt://h\n",
@@ -252,64 +277,82 @@ func TestMistakesInAFile(t *testing.T) {
 			"exgate.yaml:2: a?b: unknown key",
 		},
 		"key without end": {
-			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\n" + strings.Repeat("k", 500) + ": 1\n",
+			"listeners: {meters: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}}\n" + strings.Repeat("k", 500) +
+				": 1\n",
 			"exgate.yaml:2: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...: unknown key",
 		},
 		"port above 65535": {
 			"listeners: {meters: {bind: \"127.0.0.1:70000\", handler: {wasm: m.wasm}}}\n",
-			"exgate.yaml:1: listeners.meters.bind: has the port 70000: ports end at 65535",
+			"exgate.yaml:1: listeners.meters.bind: has the port 70000: the highest port is 65535",
 		},
 		"negative port": {
 			"listeners: {meters: {bind: \"127.0.0.1:-1\", handler: {wasm: m.wasm}}}\n",
-			"exgate.yaml:1: listeners.meters.bind: must be an address such as 127.0.0.1:1883 or :7993, not \"127.0.0.1:-1\"",
+			"exgate.yaml:1: listeners.meters.bind: must be an address such as 127.0.0.1:1883 or :7993, not " +
+				"\"127.0.0.1:-1\"",
 		},
 		"name for a port": {
 			"listeners: {meters: {bind: \"127.0.0.1:mqtt\", handler: {wasm: m.wasm}}}\n",
-			"exgate.yaml:1: listeners.meters.bind: must be an address such as 127.0.0.1:1883 or :7993, not \"127.0.0.1:mqtt\"",
+			"exgate.yaml:1: listeners.meters.bind: must be an address such as 127.0.0.1:1883 or :7993, not " +
+				"\"127.0.0.1:mqtt\"",
 		},
 		"address without brackets": {
 			"listeners: {meters: {bind: \"::1:7993\", handler: {wasm: m.wasm}}}\n",
-			"exgate.yaml:1: listeners.meters.bind: an IPv6 address must be in brackets, such as [::1]:7993, not \"::1:7993\"",
+			"exgate.yaml:1: listeners.meters.bind: an IPv6 address must be in brackets, such as [::1]:7993, " +
+				"not \"::1:7993\"",
 		},
 		"same port, all addresses": {
-			"listeners: {a: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}, b: {bind: \"[::]:7993\", handler: {wasm: m.wasm}}}\n",
+			"listeners: {a: {bind: \"127.0.0.1:7993\", handler: {wasm: m.wasm}}, b: {bind: \"[::]:7993\", handler: " +
+				"{wasm: m.wasm}}}\n",
 			"exgate.yaml:1: listeners.b.bind: [::]:7993 is taken by listeners.a.bind (exgate.yaml:1)",
 		},
 		"same unix socket": {
-			"listeners:\n  a: {bind: \"unix:/run/x.sock\", handler: {wasm: m.wasm}}\n  b: {bind: \"unix:/run/x.sock\", handler: {wasm: m.wasm}}\n",
+			"listeners:\n  a: {bind: \"unix:/run/x.sock\", handler: {wasm: m.wasm}}\n  b: {bind: " +
+				"\"unix:/run/x.sock\", handler: {wasm: m.wasm}}\n",
 			"exgate.yaml:3: listeners.b.bind: unix:/run/x.sock is taken by listeners.a.bind (exgate.yaml:2)",
 		},
 		"count too large": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    max_connections: 99999999999999999999\n",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    max_connections: " +
+				"99999999999999999999\n",
 			"exgate.yaml:5: listeners.meters.max_connections: 99999999999999999999 is too large",
 		},
 		"count with an exponent": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    max_connections: 1e3\n",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    " +
+				"max_connections: 1e3\n",
 			"exgate.yaml:5: listeners.meters.max_connections: must be a whole number, not the number 1e3",
 		},
 		"negative count": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    max_connections: -1\n",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    " +
+				"max_connections: -1\n",
 			"exgate.yaml:5: listeners.meters.max_connections: must be at least 1, not -1",
 		},
 		"size too large": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    limits: {inbox_bytes: 99999999999GiB}\n",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    limits: " +
+				"{inbox_bytes: 99999999999GiB}\n",
 			"exgate.yaml:5: listeners.meters.limits.inbox_bytes: 99999999999GiB is too large",
 		},
 		"size in MB": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    limits: {inbox_bytes: 4MB}\n",
-			"exgate.yaml:5: listeners.meters.limits.inbox_bytes: must be a number of bytes such as 65536 or 64KiB, not \"4MB\"",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    limits: " +
+				"{inbox_bytes: 4MB}\n",
+			"exgate.yaml:5: listeners.meters.limits.inbox_bytes: must be a number of bytes such as 65536 or " +
+				"64KiB, not \"4MB\"",
 		},
 		"negative size": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    limits: {inbox_bytes: -4}\n",
-			"exgate.yaml:5: listeners.meters.limits.inbox_bytes: must be a number of bytes such as 65536 or 64KiB, not \"-4\"",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    limits: " +
+				"{inbox_bytes: -4}\n",
+			"exgate.yaml:5: listeners.meters.limits.inbox_bytes: must be a number of bytes such as 65536 or " +
+				"64KiB, not \"-4\"",
 		},
 		"fraction of a size": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    limits: {inbox_bytes: 1.5MiB}\n",
-			"exgate.yaml:5: listeners.meters.limits.inbox_bytes: must be a number of bytes such as 65536 or 64KiB, not \"1.5MiB\"",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    limits: " +
+				"{inbox_bytes: 1.5MiB}\n",
+			"exgate.yaml:5: listeners.meters.limits.inbox_bytes: must be a number of bytes such as 65536 or " +
+				"64KiB, not \"1.5MiB\"",
 		},
 		"duration too long": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    idle_timeout: 99999999999h\n",
-			"exgate.yaml:5: listeners.meters.idle_timeout: 99999999999h is too long: durations end at 2562047h0m0s",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    " +
+				"idle_timeout: 99999999999h\n",
+			"exgate.yaml:5: listeners.meters.idle_timeout: 99999999999h is too long: the longest duration " +
+				"is 2562047h0m0s",
 		},
 		"duration without a unit": {
 			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    idle_timeout: 30\n",
@@ -317,22 +360,29 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"days": {
 			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    idle_timeout: 1d\n",
-			"exgate.yaml:5: listeners.meters.idle_timeout: has no unit for days: write 24h",
+			"exgate.yaml:5: listeners.meters.idle_timeout: days are not supported: write 24h",
 		},
 		"endless": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    idle_timeout: .inf\n",
-			"exgate.yaml:5: listeners.meters.idle_timeout: must be a duration such as 500ms, 10s or 1m30s, not the number .inf",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    " +
+				"idle_timeout: .inf\n",
+			"exgate.yaml:5: listeners.meters.idle_timeout: must be a duration such as 500ms, 10s or 1m30s, not " +
+				"the number .inf",
 		},
 		"part above a hundred": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    capture: {folder: x, sample: 101%}\n",
-			"exgate.yaml:5: listeners.meters.capture.sample: must be above 0% and at most 100%, such as 1% or 0.5%, not \"101%\"",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    capture: {folder: " +
+				"x, sample: 101%}\n",
+			"exgate.yaml:5: listeners.meters.capture.sample: must be above 0% and at most 100%, such as 1% or " +
+				"0.5%, not \"101%\"",
 		},
 		"part that is no number": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    capture: {folder: x, sample: NaN%}\n",
-			"exgate.yaml:5: listeners.meters.capture.sample: must be above 0% and at most 100%, such as 1% or 0.5%, not \"NaN%\"",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    capture: {folder: " +
+				"x, sample: NaN%}\n",
+			"exgate.yaml:5: listeners.meters.capture.sample: must be above 0% and at most 100%, such as 1% or " +
+				"0.5%, not \"NaN%\"",
 		},
 		"part without a sign": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    capture: {folder: x, sample: 5}\n",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    capture: {folder: " +
+				"x, sample: 5}\n",
 			"exgate.yaml:5: listeners.meters.capture.sample: must be a percentage such as 1%, not the number 5",
 		},
 		"mountpoint with a wildcard": {
@@ -340,8 +390,10 @@ func TestMistakesInAFile(t *testing.T) {
 			"exgate.yaml:5: listeners.meters.mountpoint: must hold no + or #: it is put before topics",
 		},
 		"mountpoint with an unknown placeholder": {
-			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    mountpoint: a/${client_id}/\n",
-			"exgate.yaml:5: listeners.meters.mountpoint: ${client_id} is neither ${clientid}, ${username}, ${listener} nor ${module}",
+			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    mountpoint: " +
+				"a/${client_id}/\n",
+			"exgate.yaml:5: listeners.meters.mountpoint: ${client_id} is neither ${clientid}, ${username}, " +
+				"${listener} nor ${module}",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -357,24 +409,36 @@ func TestMistakesInAFile(t *testing.T) {
 func TestMistakesInTheEnvironment(t *testing.T) {
 	inFolder(t, "listeners:\n  meters: {bind: ':1', handler: {wasm: m.wasm}}\n")
 	for variable, want := range map[string]string{
-		"EXGATE_LISTENERS__METRES__IDLE_TIMEOUT=1m": `listeners.metres: no listener of the file has this name, did you mean "meters"? A new one needs bind and handler`,
-		"EXGATE_LISTENERS__ZZZZZ__BIND=:2":          "listeners.zzzzz: no listener of the file has this name: it has meters. A new one needs bind and handler",
-		"EXGATE_LISTENERS_METERS_BIND=:2":           "listeners_meters_bind: unknown key, did you mean EXGATE_LISTENERS__METERS__BIND?",
-		"EXGATE_LISTENERS__METERS_IDLE_TIMEOUT=1m":  "listeners.meters_idle_timeout: unknown key, did you mean EXGATE_LISTENERS__METERS__IDLE_TIMEOUT?",
-		"EXGATE_LISTENERS_METERS_HANDLER_TLS_CA=x":  "listeners_meters_handler_tls_ca: unknown key, did you mean EXGATE_LISTENERS__METERS__HANDLER__TLS__CA?",
-		"EXGATE_LISTENERS__BIND=:2":                 "listeners.bind: belongs to a listener, and the listener needs a name: listeners.NAME.bind",
-		"EXGATE_LISTENERS__HANDLER__WASM=x":         "listeners.handler.wasm: belongs to a listener, and the listener needs a name: listeners.NAME.handler.wasm",
-		"EXGATE_LISTENERS__DEMO=": "listeners.demo: is a section, and the variable is empty: set one of its settings, such as " +
+		"EXGATE_LISTENERS__METRES__IDLE_TIMEOUT=1m": `listeners.metres: no listener of the file has this name, did ` +
+			`you mean "meters"? A new one needs bind and handler`,
+		"EXGATE_LISTENERS__ZZZZZ__BIND=:2": "listeners.zzzzz: no listener of the file has this name: it has " +
+			"meters. A new one needs bind and handler",
+		"EXGATE_LISTENERS_METERS_BIND=:2": "listeners_meters_bind: unknown key, did you mean " +
+			"EXGATE_LISTENERS__METERS__BIND?",
+		"EXGATE_LISTENERS__METERS_IDLE_TIMEOUT=1m": "listeners.meters_idle_timeout: unknown key, did you mean " +
+			"EXGATE_LISTENERS__METERS__IDLE_TIMEOUT?",
+		"EXGATE_LISTENERS_METERS_HANDLER_TLS_CA=x": "listeners_meters_handler_tls_ca: unknown key, did you mean " +
+			"EXGATE_LISTENERS__METERS__HANDLER__TLS__CA?",
+		"EXGATE_LISTENERS__BIND=:2": "listeners.bind: belongs to a listener, and the listener needs " +
+			"a name: listeners.NAME.bind",
+		"EXGATE_LISTENERS__HANDLER__WASM=x": "listeners.handler.wasm: belongs to a listener, and the " +
+			"listener needs a name: listeners.NAME.handler.wasm",
+		"EXGATE_LISTENERS__DEMO=": "listeners.demo: is a section, and the variable is empty: set one of its " +
+			"settings, such as " +
 			"EXGATE_LISTENERS__DEMO__BIND, or unset the variable",
-		"EXGATE_LOG=":                   "log: is a section, and the variable is empty: set one of its settings, such as EXGATE_LOG__FORMAT, or unset the variable",
-		"EXGATE_UPSTREAM__PASSWORD=x":   "upstream.password: unknown key: write it into a file and name that in upstream.password_file",
-		"EXGATE_UPSTREAM_PASSWORD=x":    "upstream_password: unknown key: write it into a file and name that in upstream.password_file",
-		"EXGATE_NODE__=x":               "node.: unknown key, did you mean EXGATE_NODE?",
-		"EXGATE_MAX_CONNECTIONS=-1":     "max_connections: must be at least 1, not -1",
-		"EXGATE_MAX_CONNECTIONS=1e99":   `max_connections: must be a whole number, not "1e99"`,
-		"EXGATE_SHUTDOWN_TIMEOUT=NaN":   `shutdown_timeout: must be a duration such as 500ms, 10s or 1m30s, not "NaN"`,
-		"EXGATE_SHUTDOWN_TIMEOUT=-1s":   "shutdown_timeout: must be above 0, not -1s",
-		"EXGATE_SHUTDOWN_TIMEOUT=1\x00": `shutdown_timeout: must be a duration such as 500ms, 10s or 1m30s, not "1\x00"`,
+		"EXGATE_LOG=": "log: is a section, and the variable is empty: set one of its settings, " +
+			"such as EXGATE_LOG__FORMAT, or unset the variable",
+		"EXGATE_UPSTREAM__PASSWORD=x": "upstream.password: unknown key: write it into a file and name that in " +
+			"upstream.password_file",
+		"EXGATE_UPSTREAM_PASSWORD=x": "upstream_password: unknown key: write it into a file and name that in " +
+			"upstream.password_file",
+		"EXGATE_NODE__=x":             "node.: unknown key, did you mean EXGATE_NODE?",
+		"EXGATE_MAX_CONNECTIONS=-1":   "max_connections: must be at least 1, not -1",
+		"EXGATE_MAX_CONNECTIONS=1e99": `max_connections: must be a whole number, not "1e99"`,
+		"EXGATE_SHUTDOWN_TIMEOUT=NaN": `shutdown_timeout: must be a duration such as 500ms, 10s or 1m30s, not "NaN"`,
+		"EXGATE_SHUTDOWN_TIMEOUT=-1s": "shutdown_timeout: must be above 0, not -1s",
+		"EXGATE_SHUTDOWN_TIMEOUT=1\x00": `shutdown_timeout: must be a duration such as 500ms, 10s or ` +
+			`1m30s, not "1\x00"`,
 	} {
 		_, err := Load(Sources{File: "exgate.yaml", Environ: []string{variable}})
 		name, _, _ := strings.Cut(variable, "=")
@@ -387,7 +451,8 @@ func TestMistakesInTheEnvironment(t *testing.T) {
 // A listener that only variables have is named by them, also where there is no file.
 func TestListenerOfTheEnvironmentIsNamedByIt(t *testing.T) {
 	_, err := Load(Sources{Environ: []string{"EXGATE_LISTENERS__METERS__IDLE_TIMEOUT=1m"}})
-	if err == nil || !strings.HasPrefix(err.Error(), "EXGATE_LISTENERS__METERS__IDLE_TIMEOUT: listeners.meters: needs bind") {
+	if err == nil || !strings.HasPrefix(err.Error(),
+		"EXGATE_LISTENERS__METERS__IDLE_TIMEOUT: listeners.meters: needs bind") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -395,10 +460,13 @@ func TestListenerOfTheEnvironmentIsNamedByIt(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	for settings, want := range map[string]string{
 		"mountpoint: 'a/${clientid}/'": "",
-		"mountpoint: 'a/${clientid}'": "listeners.a.mountpoint: does not end with /, so that the topic temperature becomes a/${clientid}temperature: " +
+		"mountpoint: 'a/${clientid}'": "listeners.a.mountpoint: does not end with /, so that the topic temperature " +
+			"becomes a/${clientid}temperature: " +
 			"write a/${clientid}/",
-		"mountpoint: '%c/'":             "listeners.a.mountpoint: holds %c, which is not a placeholder and stays in the topic: write ${clientid}",
-		"publish_topics: [x, 'u/%u/#']": "listeners.a.publish_topics: holds %u, which is not a placeholder and stays in the topic: write ${username}",
+		"mountpoint: '%c/'": "listeners.a.mountpoint: holds %c, which is not a placeholder and stays in " +
+			"the topic: write ${clientid}",
+		"publish_topics: [x, 'u/%u/#']": "listeners.a.publish_topics: holds %u, which is not a placeholder and stays " +
+			"in the topic: write ${username}",
 	} {
 		inFolder(t, "listeners: {a: {bind: ':1', handler: {wasm: m.wasm}, "+settings+"}}\n")
 		got := mustLoad(t, Sources{File: "exgate.yaml"}).Warnings()
@@ -424,7 +492,8 @@ func TestFilesThatAreNone(t *testing.T) {
 		"pipe.yaml": "pipe.yaml: cannot be read: a pipe that nothing was written to",
 		"/dev/zero": "/dev/zero: cannot be read: is not a regular file",
 		"loop.yaml": "loop.yaml: cannot be read: too many levels of symbolic links",
-		"-":         "-: is not a file: the configuration is read again on an upgrade, so it cannot come from standard input",
+		"-": "-: is not a file: the configuration is read again on an upgrade, so it cannot come " +
+			"from standard input",
 	} {
 		if _, err := Load(Sources{File: name}); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
@@ -435,15 +504,18 @@ func TestFilesThatAreNone(t *testing.T) {
 // Aliases make a small file say as much as many large ones. What is taken of it is bounded.
 func TestAliasBombs(t *testing.T) {
 	var many strings.Builder
-	many.WriteString("listeners:\n  a0: &a {bind: ':1', handler: {wasm: m.wasm}, limits: {max_calls: 1, inbox_bytes: 1}}\n")
+	many.WriteString("listeners:\n  a0: &a {bind: ':1', handler: {wasm: m.wasm}, limits: {max_calls: 1, " +
+		"inbox_bytes: 1}}\n")
 	for i := range 120_000 {
 		fmt.Fprintf(&many, "  a%x: *a\n", i+1)
 	}
 	for name, file := range map[string]string{
 		"listeners": many.String(),
-		"lists": "listeners:\n  a: {bind: ':1', handler: {wasm: m.wasm}, publish_topics: &l [" + strings.Repeat("a,", 100_000) + "]}\n" +
+		"lists": "listeners:\n  a: {bind: ':1', handler: {wasm: m.wasm}, publish_topics: &l [" +
+			strings.Repeat("a,", 100_000) + "]}\n" +
 			listeners(20, "{bind: ':1', handler: {wasm: m.wasm}, publish_topics: *l}"),
-		"laughs": "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nnode: *c\n",
+		"laughs": "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c " +
+			"[*b,*b,*b,*b,*b,*b,*b,*b,*b]\nnode: *c\n",
 		"itself": "node: &a [*a]\nlog: &b {level: *b}\n",
 	} {
 		inFolder(t, file)
@@ -491,7 +563,8 @@ func BenchmarkListeners(b *testing.B) {
 	for _, n := range []int{1000, 16000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.Chdir(b.TempDir())
-			for name, text := range map[string]string{"exgate.yaml": manyListeners(n, "{bind: '127.%d.%d.%d:1', handler: {wasm: m.wasm}}"), "m.wasm": ""} {
+			for name, text := range map[string]string{"exgate.yaml": manyListeners(n,
+				"{bind: '127.%d.%d.%d:1', handler: {wasm: m.wasm}}"), "m.wasm": ""} {
 				if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 					b.Fatal(err)
 				}

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// Ask makes a request to the gateway that is process pid, and waits for the outcome. args are its arguments, nil for none.
+// Ask sends a request to the gateway with process id pid and waits for the outcome. args may be nil.
 func Ask(ctx context.Context, pid int, name string, args any, to Answers) (string, error) {
 	if pid <= 0 {
-		return "", fmt.Errorf("%d is no number of a process", pid)
+		return "", fmt.Errorf("%d is not a process id", pid)
 	}
 	switch err := syscall.Kill(pid, 0); {
 	case errors.Is(err, syscall.ESRCH):
@@ -43,17 +43,17 @@ func Ask(ctx context.Context, pid int, name string, args any, to Answers) (strin
 	return outcome, nil
 }
 
-// interrupt has the asking end.
+// interrupt ends Ask.
 func (to Answers) interrupt(conn *net.UnixConn) {
 	if to.Patient {
-		_ = conn.CloseWrite() // ends the context of the request
+		_ = conn.CloseWrite() // ends the context of the request in the gateway
 		_ = conn.SetDeadline(time.Now().Add(requestTimeout))
 		return
 	}
 	_ = conn.SetDeadline(time.Unix(1, 0))
 }
 
-// AnswerError is what a gateway that was asked did not do.
+// AnswerError is the error that a gateway answered with.
 type AnswerError struct{ error }
 
 func (e AnswerError) Unwrap() error { return e.error }

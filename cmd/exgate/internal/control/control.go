@@ -1,8 +1,9 @@
-// Package control is how commands of exgate talk to a running gateway: its own user and root make requests by name, and read the answers, at a unix
-// socket of the process.
+// Package control connects exgate commands to a running gateway over a unix socket of its process. The user of the
+// gateway and root may send named requests and read the answers.
 //
-// A request is a line: its name, and where it has arguments a space and a JSON object. The answers are lines of JSON; the last one has done or error.
-// What they say stays: the gateway and the command may be of different versions.
+// A request is one line: its name, optionally followed by a space and a JSON object with arguments. Answers are lines
+// of JSON; the last one has done or error. The format must remain compatible, because the gateway and the command may
+// have different versions.
 package control
 
 import (
@@ -17,18 +18,19 @@ import (
 )
 
 const (
-	requestTimeout = 5 * time.Second // for whoever connects to make a request, and for one line of the answer to be taken
-	maxRequest     = 4096            // bytes of a request
-	maxRequests    = 16              // under way
+	// to receive the request, and to write one line of the answer
+	requestTimeout = 5 * time.Second
+	maxRequest     = 4096 // bytes
+	maxRequests    = 16   // concurrent
 )
 
-// Handler carries out a request, on a goroutine of its own. It may hand it on: the request is over with Done or Failed.
+// Handler handles a request in its own goroutine. It may pass the request on: the request ends with Done or Failed.
 type Handler func(*Request)
 
-// Server is where a running gateway takes requests from its own user and from root. A nil *Server takes none.
+// Server accepts requests from its own user and from root. A nil *Server accepts none.
 type Server struct {
 	listener *net.UnixListener
-	owner    int // the user who may ask, beside root
+	owner    int // the only allowed user besides root
 	log      *slog.Logger
 	handlers map[string]Handler
 	ctx      context.Context
@@ -37,20 +39,23 @@ type Server struct {
 	places   chan struct{}
 }
 
-// Listen takes requests for handlers, by name. On systems without abstract unix sockets it cannot, and nil is returned.
+// Listen accepts requests for handlers, by name. It returns nil on systems without abstract unix sockets.
 func Listen(log *slog.Logger, handlers map[string]Handler) (*Server, error) {
 	l, err := listen(os.Getpid())
 	if l == nil {
 		return nil, err
 	}
-	s := &Server{listener: l, owner: os.Geteuid(), log: log, handlers: handlers, places: make(chan struct{}, maxRequests)}
+	s := &Server{
+		listener: l, owner: os.Geteuid(), log: log, handlers: handlers,
+		places: make(chan struct{}, maxRequests),
+	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.work.Go(s.serve)
 	return s, nil
 }
 
-// Close takes no more requests, ends the contexts of those that are under way and waits for their handlers. Requests that were handed on can still be
-// answered.
+// Close stops accepting requests, cancels the contexts of those in progress and waits for their handlers. Requests that
+// were passed on can still be answered.
 func (s *Server) Close() {
 	if s == nil {
 		return
@@ -67,7 +72,7 @@ func (s *Server) serve() {
 			return
 		}
 		if err != nil {
-			s.log.Warn("a request at the control socket could not be accepted", "error", err)
+			s.log.Warn("cannot accept a request at the control socket", "error", err)
 			s.pause()
 			continue
 		}
@@ -82,17 +87,17 @@ func (s *Server) pause() {
 	}
 }
 
-// accept has the request of a peer that may make one read and carried out.
+// accept starts handling the request of an allowed peer.
 func (s *Server) accept(conn *net.UnixConn) {
 	if _, uid, err := peer(conn); err != nil || uid != 0 && uid != s.owner {
-		s.log.Warn("a request at the control socket was refused: it came from another user", "uid", uid)
+		s.log.Warn("refused a request at the control socket from another user", "uid", uid)
 		_ = conn.Close()
 		return
 	}
 	select {
 	case s.places <- struct{}{}:
 	default:
-		s.log.Warn("a request at the control socket was refused: too many are under way", "limit", maxRequests)
+		s.log.Warn("refused a request at the control socket: too many in progress", "limit", maxRequests)
 		_ = conn.Close()
 		return
 	}
@@ -102,7 +107,7 @@ func (s *Server) accept(conn *net.UnixConn) {
 	})
 }
 
-// receive reads a request and carries it out. What is none is cut off.
+// receive reads and handles a request. It closes the connection if the request is invalid.
 func (s *Server) receive(conn *net.UnixConn) {
 	_ = conn.SetReadDeadline(time.Now().Add(requestTimeout))
 	stop := context.AfterFunc(s.ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
@@ -124,10 +129,10 @@ func (s *Server) receive(conn *net.UnixConn) {
 	handler(r)
 }
 
-// ErrStopping is what a request fails with that the gateway does not carry out any more.
+// ErrStopping is the error of a request that the gateway drops because it is stopping.
 var ErrStopping = errors.New("the gateway is stopping")
 
-// Request is one asking. Done and Failed end it. Its methods may be called on nil, for something that nobody waits for.
+// Request is one request. Done and Failed end it. Its methods accept a nil receiver, for work that no client waits for.
 type Request struct {
 	conn   *net.UnixConn
 	args   json.RawMessage
@@ -135,7 +140,7 @@ type Request struct {
 	cancel context.CancelFunc
 }
 
-// Context ends when whoever asked has gone, when the server closes and when the request is over.
+// Context ends when the client disconnects, the server closes or the request ends.
 func (r *Request) Context() context.Context {
 	if r == nil {
 		return context.Background()
@@ -151,16 +156,16 @@ func (r *Request) Args(v any) error {
 	return json.Unmarshal(r.args, v)
 }
 
-// watch ends the context once the peer has gone. It says nothing more.
+// watch cancels the context when the peer disconnects. The peer sends nothing after its request.
 func (r *Request) watch() {
 	_, _ = r.conn.Read(make([]byte, 1))
 	r.cancel()
 }
 
-// Progress says how far it is.
+// Progress reports progress to the client.
 func (r *Request) Progress(text string) { _ = r.answer(answer{Progress: text}) }
 
-// Write hands data over to whoever asked.
+// Write sends data to the client.
 func (r *Request) Write(b []byte) (int, error) {
 	for rest := b; len(rest) > 0; {
 		n := min(len(rest), maxData)
@@ -172,10 +177,10 @@ func (r *Request) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Done says how it ended well.
+// Done ends the request with its outcome.
 func (r *Request) Done(text string) { r.last(answer{Done: text}) }
 
-// Failed says what went wrong.
+// Failed ends the request with an error.
 func (r *Request) Failed(err error) { r.last(answer{Error: err.Error()}) }
 
 func (r *Request) last(a answer) {

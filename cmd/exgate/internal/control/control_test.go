@@ -72,7 +72,8 @@ func ask(ctx context.Context) <-chan outcome {
 	answered := make(chan outcome, 1)
 	go func() {
 		var o outcome
-		o.text, o.err = control.Ask(ctx, os.Getpid(), "upgrade", nil, control.Answers{Progress: func(step string) { o.steps = append(o.steps, step) }})
+		o.text, o.err = control.Ask(ctx, os.Getpid(), "upgrade", nil,
+			control.Answers{Progress: func(step string) { o.steps = append(o.steps, step) }})
 		answered <- o
 	}()
 	return answered
@@ -105,19 +106,22 @@ func TestData(t *testing.T) {
 	defer cancel()
 	text, got := strings.Repeat("text", 100_000), 0
 	var last []byte
-	outcome, err := control.Ask(ctx, os.Getpid(), "echo", map[string]string{"Text": "x"}, control.Answers{Patient: true, Data: func(b []byte) error {
-		got, last = got+len(b), b
-		cancel()
-		return nil
-	}})
+	outcome, err := control.Ask(ctx, os.Getpid(), "echo", map[string]string{"Text": "x"},
+		control.Answers{Patient: true, Data: func(b []byte) error {
+			got, last = got+len(b), b
+			cancel()
+			return nil
+		}})
 	if err != nil || outcome != "interrupted" || got != 2 || string(last) != "!" {
 		t.Errorf("%s, %v, %d bytes", outcome, err, got)
 	}
-	if _, err := control.Ask(t.Context(), os.Getpid(), "echo", map[string]string{"Text": text}, control.Answers{}); err == nil {
+	if _, err := control.Ask(t.Context(), os.Getpid(), "echo", map[string]string{"Text": text},
+		control.Answers{}); err == nil {
 		t.Error("a long request was taken")
 	}
 	failed := errors.New("the disk is full")
-	_, err = control.Ask(t.Context(), os.Getpid(), "echo", map[string]string{"Text": "x"}, control.Answers{Data: func([]byte) error { return failed }})
+	_, err = control.Ask(t.Context(), os.Getpid(), "echo", map[string]string{"Text": "x"},
+		control.Answers{Data: func([]byte) error { return failed }})
 	if !errors.Is(err, failed) {
 		t.Error(err)
 	}
@@ -145,13 +149,15 @@ func TestControlThatCloses(t *testing.T) {
 	}
 	silent := dialControl(t) // says nothing, and does not hold Close up
 	c.Close()
-	if b, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) || len(b) > 0 && !strings.Contains(string(b), "the gateway is stopping") {
+	if b, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) || len(b) > 0 &&
+		!strings.Contains(string(b), "the gateway is stopping") {
 		t.Errorf("got %q, %v", b, err)
 	}
 	if _, err := silent.Read(make([]byte, 1)); err == nil {
 		t.Error("a connection was left")
 	}
-	if _, err := control.Ask(t.Context(), os.Getpid(), "upgrade", nil, control.Answers{}); err == nil || !strings.Contains(err.Error(), "is not an exgate that runs a gateway here") {
+	if _, err := control.Ask(t.Context(), os.Getpid(), "upgrade", nil, control.Answers{}); err == nil ||
+		!strings.Contains(err.Error(), "is not a running exgate gateway") {
 		t.Error(err)
 	}
 }
@@ -196,7 +202,8 @@ func TestNameTakenByAnotherProcess(t *testing.T) {
 		_ = other.Wait()
 	}()
 	pid := other.Process.Pid
-	if _, err := control.Ask(t.Context(), pid, "upgrade", nil, control.Answers{}); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("process %d is not an exgate", pid)) {
+	if _, err := control.Ask(t.Context(), pid, "upgrade", nil, control.Answers{}); err == nil ||
+		!strings.HasPrefix(err.Error(), fmt.Sprintf("process %d is not a running exgate", pid)) {
 		t.Error(err)
 	}
 	l, err := net.Listen("unix", fmt.Sprintf("@exgate/%d", pid))
@@ -230,7 +237,8 @@ func asNobody(t *testing.T, f func()) {
 
 func TestProcessOfAnotherUser(t *testing.T) {
 	asNobody(t, func() {
-		if _, err := control.Ask(t.Context(), 1, "upgrade", nil, control.Answers{}); err == nil || err.Error() != "process 1 belongs to another user: upgrade it as that user or as root" {
+		if _, err := control.Ask(t.Context(), 1, "upgrade", nil, control.Answers{}); err == nil ||
+			err.Error() != "process 1 belongs to another user: upgrade it as that user or as root" {
 			t.Error(err)
 		}
 	})

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketName is a name in Linux's abstract namespace: there is no file to protect, to find again or to leave behind.
+// socketName returns a name in Linux's abstract namespace, which needs no file to protect or remove.
 func socketName(pid int) string { return fmt.Sprintf("@exgate/%d", pid) }
 
 func listen(pid int) (*net.UnixListener, error) {
@@ -21,12 +21,13 @@ func listen(pid int) (*net.UnixListener, error) {
 	return l, nil
 }
 
-// dial connects to process pid and to no other that took the name.
+// dial connects to process pid. It fails if another process uses the name.
 func dial(ctx context.Context, pid int) (*net.UnixConn, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "unix", socketName(pid))
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, fmt.Errorf("process %d is not an exgate that runs a gateway here (one that is starting, stopping or in a container is not found)", pid)
+		return nil, fmt.Errorf("process %d is not a running exgate gateway (or it is starting, stopping or "+
+			"in a container)", pid)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reaching process %d: %w", pid, err)
@@ -39,7 +40,7 @@ func dial(ctx context.Context, pid int) (*net.UnixConn, error) {
 	return conn, nil
 }
 
-// peer returns the process and the user at the other end.
+// peer returns the process and the user of the peer.
 func peer(conn *net.UnixConn) (pid, uid int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -47,7 +48,9 @@ func peer(conn *net.UnixConn) (pid, uid int, err error) {
 	}
 	var cred *unix.Ucred
 	var failed error
-	err = raw.Control(func(fd uintptr) { cred, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	err = raw.Control(func(fd uintptr) {
+		cred, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
 	if err = errors.Join(err, failed); err != nil {
 		return 0, 0, err
 	}

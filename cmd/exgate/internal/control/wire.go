@@ -11,11 +11,11 @@ import (
 
 // The bounds of an answer, in bytes.
 const (
-	maxData = 64 << 10 // as it is; in base64 a third more
+	maxData = 64 << 10 // before base64, which adds a third
 	maxLine = 256 << 10
 )
 
-// answer is one line of what a request is answered with. The last one has Done or Error.
+// answer is one line of an answer. The last line has Done or Error.
 type answer struct {
 	Progress string `json:"progress,omitempty"`
 	Data     []byte `json:"data,omitempty"`
@@ -25,7 +25,7 @@ type answer struct {
 
 var errNoRequest = errors.New("no request")
 
-// readRequest reads a line: a name, and where there are arguments a space and a JSON object.
+// readRequest reads one line: a name, optionally followed by a space and a JSON object.
 func readRequest(from io.Reader) (name string, args json.RawMessage, err error) {
 	line, err := bufio.NewReaderSize(io.LimitReader(from, maxRequest), maxRequest).ReadSlice('\n')
 	if err != nil {
@@ -38,7 +38,7 @@ func readRequest(from io.Reader) (name string, args json.RawMessage, err error) 
 	return name, json.RawMessage(rest), nil
 }
 
-// appendRequest makes the line of a request.
+// appendRequest appends the line of a request.
 func appendRequest(name string, args any) ([]byte, error) {
 	line := []byte(name)
 	if args != nil {
@@ -51,11 +51,11 @@ func appendRequest(name string, args any) ([]byte, error) {
 	return append(line, '\n'), nil
 }
 
-// Answers takes what comes before the last answer.
+// Answers receives what arrives before the last answer.
 type Answers struct {
-	Progress func(string)       // nil: nobody is told
-	Data     func([]byte) error // an error ends the asking; nil: data are thrown away
-	Patient  bool               // an interrupted asking waits for the last answer, 5 s at most
+	Progress func(string)       // optional
+	Data     func([]byte) error // optional; an error ends the request
+	Patient  bool               // after an interrupt, wait up to 5 s for the last answer
 }
 
 func (to Answers) take(a answer) error {
@@ -68,7 +68,7 @@ func (to Answers) take(a answer) error {
 	return nil
 }
 
-// readAnswers passes on what comes, and returns the last answer.
+// readAnswers passes on answers and returns the last one.
 func readAnswers(from io.Reader, to Answers) (string, error) {
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, maxLine)
@@ -87,5 +87,5 @@ func readAnswers(from io.Reader, to Answers) (string, error) {
 			return "", err
 		}
 	}
-	return "", errors.Join(lines.Err(), errors.New("it ended without saying how that went: its log says more"))
+	return "", errors.Join(lines.Err(), errors.New("the gateway closed the connection without an outcome; see its log"))
 }

@@ -14,14 +14,16 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// adapter says whether handlers can call the gateway back.
+// adapter checks whether handlers can call the gateway back.
 func (c *checkup) adapter(ctx context.Context) []Finding {
 	if !c.cfg.HasGRPC() {
 		return nil
 	}
 	var findings []Finding
 	if remoteHandler, ok := c.handlerElsewhere(ctx); ok && onlyHere(c.cfg.Adapter.Bind) {
-		findings = append(findings, c.problem("adapter.bind", "%s cannot be reached from other machines, and the handler at %s is on one: bind to an address that it can call",
+		findings = append(findings, c.problem("adapter.bind",
+			"%s is reachable from this machine only, but the handler at %s runs on another: bind to an address "+
+				"that it can reach",
 			c.cfg.Adapter.Bind, remoteHandler))
 	}
 	if c.gateway.how == "" {
@@ -30,7 +32,9 @@ func (c *checkup) adapter(ctx context.Context) []Finding {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := c.askAdapter(ctx, local(c.cfg.Adapter.Bind)); err != nil {
-		return append(findings, c.problem("adapter.bind", "the gateway runs, and its adapter does not answer as configured at %s: %v; restart it if the configuration has changed",
+		return append(findings, c.problem("adapter.bind",
+			"the gateway is running, but its adapter does not answer as configured at %s: %v; restart it if the "+
+				"configuration has changed",
 			c.cfg.Adapter.Bind, cause(err)))
 	}
 	return append(findings, c.well("adapter.bind", "the adapter answers at %s", c.cfg.Adapter.Bind))
@@ -43,7 +47,7 @@ func (c *checkup) askAdapter(ctx context.Context, address string) error {
 	return showsCertificate(ctx, address, c.cfg.Adapter.TLS.Cert)
 }
 
-// showsCertificate makes a TLS handshake and looks whether the server has the certificate in file.
+// showsCertificate checks in a TLS handshake that the server has the certificate in file.
 func showsCertificate(ctx context.Context, address, file string) error {
 	conn, err := dial(ctx, address)
 	if err != nil {
@@ -61,12 +65,12 @@ func showsCertificate(ctx context.Context, address, file string) error {
 	}
 	want, _ := pem.Decode(text)
 	if want == nil || !bytes.Equal(want.Bytes, secured.ConnectionState().PeerCertificates[0].Raw) {
-		return fmt.Errorf("it shows another certificate than that in %s", file)
+		return fmt.Errorf("its certificate is not the one in %s", file)
 	}
 	return nil
 }
 
-// handlerElsewhere returns the address of a handler that is not on this machine.
+// handlerElsewhere returns the address of a handler on another machine.
 func (c *checkup) handlerElsewhere(ctx context.Context) (string, bool) {
 	for _, name := range c.cfg.Names() {
 		for _, address := range c.cfg.Listeners[name].Handler.GRPC {
@@ -85,7 +89,7 @@ func (c *checkup) handlerElsewhere(ctx context.Context) (string, bool) {
 	return "", false
 }
 
-// onlyHere reports whether only this machine reaches what listens at bind.
+// onlyHere reports whether bind is reachable from this machine only.
 func onlyHere(bind string) bool {
 	host, _, _ := net.SplitHostPort(bind)
 	ip := net.ParseIP(host)

@@ -11,7 +11,7 @@ import (
 	"github.com/exgate/exgate/connectors/access"
 )
 
-// authentication says whether those answer who are asked which devices may share connections. Files of users are read with the configuration.
+// authentication checks the authenticators that need a server. User files are read with the configuration.
 func (c *checkup) authentication(ctx context.Context) []Finding {
 	of := c.cfg.Upstream.Authentication
 	var checks []func(context.Context) []Finding
@@ -24,7 +24,7 @@ func (c *checkup) authentication(ctx context.Context) []Finding {
 	return inOrder(ctx, checks)
 }
 
-// authByURL asks the service about a device that is not there.
+// authByURL asks the service about a device that does not exist.
 func (c *checkup) authByURL(ctx context.Context, of config.AuthByURL) Finding {
 	const key = "upstream.authentication.http"
 	cfg := access.HTTPConfig{URL: of.URL, Timeout: patience}
@@ -47,12 +47,14 @@ func (c *checkup) authByURL(ctx context.Context, of config.AuthByURL) Finding {
 		return c.webTrouble(key, "url", of.URL, of.TLS, err)
 	}
 	if answer.Decision == access.Allow {
-		return c.warning(key+".url", "the service at %s lets a device in that does not exist, with a password that nobody has", shown(of.URL))
+		return c.warning(key+".url", "the service at %s accepts a device that does not exist, with an invalid password",
+			shown(of.URL))
 	}
-	return c.well(key+".url", "the service at %s answers, and does not let in a device that does not exist", shown(of.URL))
+	return c.well(key+".url", "the service at %s answers, and rejects a device that does not exist",
+		shown(of.URL))
 }
 
-// authByJWT reads the keys, and fetches those at a URL.
+// authByJWT reads the keys in files and fetches those at a URL.
 func (c *checkup) authByJWT(ctx context.Context, of config.AuthByJWT) Finding {
 	const key = "upstream.authentication.jwt"
 	secure, err := c.tlsOf(key, of.TLS)
@@ -72,10 +74,10 @@ func (c *checkup) authByJWT(ctx context.Context, of config.AuthByJWT) Finding {
 	if _, err := verifier.Authenticate(ctx, visitingDevice("exgate-doctor"), unknownToken(of)); err != nil {
 		return c.webTrouble(key, "jwks", of.JWKS, of.TLS, err)
 	}
-	return c.well(key, "the keys that tokens are verified with are there")
+	return c.well(key, "the keys that verify tokens are available")
 }
 
-// unknownToken names a key that nobody has, so that all are read before it is refused.
+// unknownToken returns a token with an unknown key id, so that all keys are read before it is rejected.
 func unknownToken(of config.AuthByJWT) string {
 	algorithm := "RS256"
 	if len(of.Algorithms) > 0 {
@@ -84,10 +86,11 @@ func unknownToken(of config.AuthByJWT) string {
 		algorithm = "HS256"
 	}
 	encode := base64.RawURLEncoding.EncodeToString
-	return encode([]byte(`{"alg":"`+algorithm+`","kid":"exgate-doctor"}`)) + "." + encode([]byte("{}")) + "." + encode([]byte("no signature"))
+	return encode([]byte(`{"alg":"`+algorithm+`","kid":"exgate-doctor"}`)) + "." + encode([]byte("{}")) + "." +
+		encode([]byte("no signature"))
 }
 
-// tlsOf is nil where the section key says nothing of TLS.
+// tlsOf returns nil if the section key does not configure TLS.
 func (c *checkup) tlsOf(key string, of config.ClientTLS) (*tls.Config, error) {
 	if !c.cfg.Said(key + ".tls") {
 		return nil, nil

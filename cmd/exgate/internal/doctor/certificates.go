@@ -9,13 +9,13 @@ import (
 	"github.com/exgate/exgate/internal/boundedfile"
 )
 
-// soon is how long before its end a certificate is warned of.
+// soon is how long before a certificate expires the doctor warns.
 const soon = 30 * 24 * time.Hour
 
-// certificateFile is a PEM file of certificates that the configuration names.
+// certificateFile is a PEM file named in the configuration.
 type certificateFile struct {
 	setting, path string
-	authorities   bool // any of the certificates may be used, not the first alone
+	authorities   bool // any of the certificates may be used, not only the first
 }
 
 func (c *checkup) certificateFiles() []certificateFile {
@@ -42,7 +42,7 @@ func (c *checkup) certificateFiles() []certificateFile {
 	return files
 }
 
-// certificates says how long those in files are valid.
+// certificates checks how long the certificates in files are valid.
 func (c *checkup) certificates(context.Context) []Finding {
 	var findings []Finding
 	for _, f := range c.certificateFiles() {
@@ -51,7 +51,7 @@ func (c *checkup) certificates(context.Context) []Finding {
 		}
 		certs, err := readCertificates(f.path)
 		if err != nil || len(certs) == 0 {
-			findings = append(findings, c.problem(f.setting, "%s holds no certificate that can be read", f.path))
+			findings = append(findings, c.problem(f.setting, "%s contains no readable certificate", f.path))
 			continue
 		}
 		findings = append(findings, c.validity(f, certs))
@@ -59,7 +59,8 @@ func (c *checkup) certificates(context.Context) []Finding {
 	return findings
 }
 
-// validity judges the certificate that counts: a server's is the first in its file, of authorities the one that is valid longest.
+// validity checks the relevant certificate of a file: the first one of a server, the one that expires last of
+// authorities.
 func (c *checkup) validity(f certificateFile, certs []*x509.Certificate) Finding {
 	counts := certs[0]
 	for _, cert := range certs {
@@ -71,7 +72,8 @@ func (c *checkup) validity(f certificateFile, certs []*x509.Certificate) Finding
 	case now.After(counts.NotAfter) || now.Before(counts.NotBefore):
 		return c.problem(f.setting, "the certificate in %s %s: renew it", f.path, outOfDate(counts))
 	case now.Add(soon).After(counts.NotAfter):
-		return c.warning(f.setting, "the certificate in %s is valid only until %s: renew it", f.path, day(counts.NotAfter))
+		return c.warning(f.setting, "the certificate in %s expires on %s: renew it soon", f.path,
+			day(counts.NotAfter))
 	}
 	return c.well(f.setting, "the certificate in %s is valid until %s", f.path, day(counts.NotAfter))
 }

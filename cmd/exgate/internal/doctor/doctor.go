@@ -1,5 +1,6 @@
-// Package doctor looks at what a configuration names and says of each thing, in one sentence, whether it is well, and which setting to change where it
-// is not. It changes nothing: sockets that it opens are closed at once, handlers see no event, and the broker sees one client come and go.
+// Package doctor checks everything that a configuration refers to and reports on each item in one sentence: it works,
+// or which setting to change. It changes nothing: it closes the sockets that it opens at once, sends no event to
+// handlers, and connects to the broker as one client that disconnects again.
 package doctor
 
 import (
@@ -12,7 +13,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 )
 
-// State is how a thing is.
+// State is the result of a check.
 type State string
 
 // The states. Only a Problem keeps the gateway or its devices from working.
@@ -22,43 +23,48 @@ const (
 	Problem State = "problem"
 )
 
-// Finding is what the doctor says about one thing.
+// Finding is the result for one item.
 type Finding struct {
 	State State `json:"state"`
-	// Setting is the one that named the thing, or the one to change where the thing is not well.
+	// Setting is the setting that names the item, or the one to change.
 	Setting string `json:"setting"`
-	// Where the setting was said: file:line, a variable, a flag, or "defaults".
+	// Where is where the setting is set: file:line, a variable, a flag, or "defaults".
 	Where string `json:"where,omitempty"`
 	Text  string `json:"text"`
 }
 
-// Sick reports whether there is a problem among the findings.
+// Sick reports whether any finding is a problem.
 func Sick(findings []Finding) bool {
 	return slices.ContainsFunc(findings, func(f Finding) bool { return f.State == Problem })
 }
 
-// patience bounds the wait for one answer.
+// patience bounds the wait for each answer.
 const patience = 3 * time.Second
 
-// checkup is the examination of one configuration.
+// checkup checks one configuration.
 type checkup struct {
 	cfg     *config.Config
 	gateway running
 }
 
-// Examine looks at what cfg names. It takes some seconds where something does not answer.
+// Examine checks what cfg refers to. It takes some seconds if something does not answer.
 func Examine(ctx context.Context, cfg *config.Config) []Finding {
 	c := &checkup{cfg: cfg, gateway: findRunning(ctx, cfg)}
-	checks := []func(context.Context) []Finding{c.process, c.warnings, c.sockets, c.adapter, c.upstream, c.authentication, c.startable, c.certificates}
+	checks := []func(context.Context) []Finding{
+		c.process, c.warnings, c.sockets, c.adapter, c.upstream,
+		c.authentication, c.startable, c.certificates,
+	}
 	for _, name := range cfg.Names() {
 		if h := cfg.Listeners[name].Handler; len(h.GRPC) > 0 {
-			checks = append(checks, func(ctx context.Context) []Finding { return c.handler(ctx, "listeners."+name+".handler", h) })
+			checks = append(checks, func(ctx context.Context) []Finding {
+				return c.handler(ctx, "listeners."+name+".handler", h)
+			})
 		}
 	}
 	return inOrder(ctx, checks)
 }
 
-// inOrder makes all checks at once and returns what they found in their order.
+// inOrder runs the checks concurrently and returns their findings in order.
 func inOrder(ctx context.Context, checks []func(context.Context) []Finding) []Finding {
 	found := make([][]Finding, len(checks))
 	var checking sync.WaitGroup
@@ -86,7 +92,7 @@ func (c *checkup) warning(setting, format string, args ...any) Finding {
 	return c.finding(Warning, setting, format, args...)
 }
 
-// warnings are those of the configuration itself.
+// warnings reports the warnings of the configuration itself.
 func (c *checkup) warnings(context.Context) []Finding {
 	var findings []Finding
 	for _, w := range c.cfg.Warnings() {
@@ -95,11 +101,11 @@ func (c *checkup) warnings(context.Context) []Finding {
 	return findings
 }
 
-// process says whether the gateway of the configuration runs.
+// process reports whether the gateway of the configuration is running.
 func (c *checkup) process(context.Context) []Finding {
-	how := "the gateway does not run"
+	how := "the gateway is not running"
 	if c.gateway.how != "" {
-		how = fmt.Sprintf("the gateway runs: %s", c.gateway.how)
+		how = fmt.Sprintf("the gateway is running: %s", c.gateway.how)
 	}
 	return []Finding{{State: Well, Setting: "process", Text: how}}
 }

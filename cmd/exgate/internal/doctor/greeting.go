@@ -10,24 +10,25 @@ import (
 	"time"
 )
 
-// speech is what a server speaks, by the first bytes that it sends to an HTTP/2 client.
+// speech is the protocol of a server, judged by its first bytes to an HTTP/2 client.
 type speech int
 
 const (
-	saysNothing speech = iota // it sent nothing in time, or closed
+	saysNothing speech = iota // it sent nothing in time, or closed the connection
 	saysHTTP2
 	saysHTTP1
 	saysTLS
 	saysOther
 )
 
-// hello is what an HTTP/2 client sends first: the preface and empty settings, RFC 9113, section 3.4.
+// hello is the start of an HTTP/2 connection: the client preface and empty settings, RFC 9113, section 3.4.
 const hello = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 
-// goodbye ends it: GOAWAY without an error.
+// goodbye ends the connection: GOAWAY without an error.
 const goodbye = "\x00\x00\x08\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00"
 
-// greet says hello and listens. The error is what ended the connection before it said anything.
+// greet sends hello and reads the first bytes of the server. The error is why the connection ended before the server
+// sent any.
 func greet(conn net.Conn) (speech, error) {
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(conn, hello); err != nil {
@@ -50,7 +51,8 @@ func recognize(answer []byte) speech {
 	switch {
 	case len(answer) == 0:
 		return saysNothing
-	case len(answer) == 9 && (answer[3] == settings || answer[3] == goaway) && bytes.Equal(answer[5:], []byte{0, 0, 0, 0}):
+	case len(answer) == 9 && (answer[3] == settings || answer[3] == goaway) &&
+		bytes.Equal(answer[5:], []byte{0, 0, 0, 0}):
 		return saysHTTP2
 	case bytes.HasPrefix(answer, []byte("HTTP/")):
 		return saysHTTP1
@@ -66,7 +68,7 @@ func dial(ctx context.Context, address string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "tcp", address)
 }
 
-// greeted is what the server at address speaks without TLS, or with TLS where it speaks that.
+// greeted returns what the server at address speaks without TLS, or over TLS if it requires that.
 func greeted(ctx context.Context, address string) speech {
 	conn, err := dial(ctx, address)
 	if err != nil {

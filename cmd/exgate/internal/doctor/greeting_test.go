@@ -26,7 +26,10 @@ func TestRecognize(t *testing.T) {
 
 // FuzzGreet is greeted by servers that say anything.
 func FuzzGreet(f *testing.F) {
-	for _, answer := range []string{"", "\x00\x00\x06\x04\x00\x00\x00\x00\x00more", "HTTP/1.1 400 Bad Request\r\n\r\n", "\x15\x03\x01"} {
+	for _, answer := range []string{
+		"", "\x00\x00\x06\x04\x00\x00\x00\x00\x00more", "HTTP/1.1 400 Bad Request\r\n\r\n",
+		"\x15\x03\x01",
+	} {
 		f.Add([]byte(answer))
 	}
 	f.Fuzz(func(t *testing.T, answer []byte) {

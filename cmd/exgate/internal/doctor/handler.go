@@ -16,13 +16,13 @@ import (
 // server is one address of a handler service.
 type server struct {
 	*checkup
-	key     string // the handler's place in the configuration
+	key     string // the handler's key in the configuration
 	cfg     config.Handler
 	address string
-	tls     *tls.Config // nil: plain text
+	tls     *tls.Config // nil means plain text
 }
 
-// handler says of each address of a handler service whether the gateway can work with what is there.
+// handler checks for each address of a handler service whether a usable server listens there.
 func (c *checkup) handler(ctx context.Context, key string, h config.Handler) []Finding {
 	s := server{checkup: c, key: key, cfg: h}
 	var err error
@@ -45,7 +45,7 @@ func (c *checkup) handler(ctx context.Context, key string, h config.Handler) []F
 	return inOrder(ctx, checks)
 }
 
-// at is s at one address, from which it takes the scheme.
+// at returns s for one address. It removes the scheme from the address.
 func (s server) at(address string) *server {
 	if _, rest, ok := strings.Cut(address, "://"); ok {
 		address = strings.TrimSuffix(rest, "/")
@@ -60,7 +60,8 @@ func (s server) at(address string) *server {
 
 func (s *server) examine(ctx context.Context) Finding {
 	if own, ok := s.ownSocket(ctx, s.address); ok {
-		return s.problem(s.key+".grpc", "%s is where exgate itself listens (%s), not where the handler does: write the handler's own address", s.address, own.setting)
+		return s.problem(s.key+".grpc", "%s is an address of exgate itself (%s): set the address of the handler",
+			s.address, own.setting)
 	}
 	conn, err := dial(ctx, s.address)
 	if err != nil {
@@ -78,16 +79,17 @@ func (s *server) unreachable(err error) Finding {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return s.problem(s.key+".grpc", "nothing listens at %s: start the handler, or change the address", s.address)
+		return s.problem(s.key+".grpc", "nothing listens on %s: start the handler, or change the address", s.address)
 	case errors.As(err, &dns):
-		return s.problem(s.key+".grpc", "the name in %s has no address (%s): change it, or the DNS", s.address, dns.Err)
+		return s.problem(s.key+".grpc", "cannot resolve the name in %s (%s): change the name, or fix DNS", s.address,
+			dns.Err)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return s.problem(s.key+".grpc", "%s does not answer: change the address, or let the firewall between pass the gateway", s.address)
+		return s.problem(s.key+".grpc", "%s does not answer: change the address, or check the firewall", s.address)
 	}
-	return s.problem(s.key+".grpc", "%s cannot be reached: %v", s.address, cause(err))
+	return s.problem(s.key+".grpc", "cannot reach %s: %v", s.address, cause(err))
 }
 
-// transport says what is wrong below gRPC.
+// transport checks what is below gRPC.
 func (s *server) transport(ctx context.Context) (trouble Finding, ok bool) {
 	if s.tls != nil {
 		return s.secure(ctx)
@@ -96,25 +98,32 @@ func (s *server) transport(ctx context.Context) (trouble Finding, ok bool) {
 	case saysHTTP2:
 		return Finding{}, true
 	case saysTLS:
-		return s.problem(s.key+".tls", "the handler at %s speaks TLS and the gateway does not: add tls: {ca: FILE} with who signed its certificate", s.address), false
+		return s.problem(s.key+".tls",
+			"the handler at %s uses TLS and the gateway does not: add tls: {ca: FILE} with the authority that signed " +
+				"its certificate", s.address), false
 	case saysHTTP1:
-		return s.problem(s.key+".grpc", "%s is a web server without HTTP/2, which gRPC needs: change the address to that of the handler", s.address), false
+		return s.problem(s.key+".grpc",
+			"%s is a web server without HTTP/2, which gRPC requires: set the address of the handler", s.address), false
 	}
-	return s.problem(s.key+".grpc", "%s sends no HTTP/2 settings, so it is no gRPC server but perhaps a port for devices: change the address to that of the handler",
+	return s.problem(s.key+".grpc", "%s does not speak HTTP/2, so it is not a gRPC server; it may be a port for "+
+		"devices: set the address of the handler",
 		s.address), false
 }
 
-// secure makes a TLS connection and says hello over it.
+// secure opens a TLS connection and sends hello over it.
 func (s *server) secure(ctx context.Context) (trouble Finding, ok bool) {
 	said, err := s.greetSecurely(ctx)
 	switch {
 	case err != nil && greeted(ctx, s.address) == saysHTTP2:
-		return s.problem(s.key+".tls", "the handler at %s speaks no TLS and the gateway does: remove tls, and https:// from the address", s.address), false
+		return s.problem(s.key+".tls",
+			"the handler at %s does not use TLS and the gateway does: remove tls, and https:// from the address",
+			s.address), false
 	case err != nil:
 		setting, text := tlsTrouble(err, s.cfg.TLS)
 		return s.problem(s.key+"."+setting, "%s: %s", s.address, text), false
 	case said != saysHTTP2:
-		return s.problem(s.key+".grpc", "%s speaks TLS and no HTTP/2, so it is no gRPC server: change the address to that of the handler", s.address), false
+		return s.problem(s.key+".grpc",
+			"%s uses TLS without HTTP/2, so it is not a gRPC server: set the address of the handler", s.address), false
 	}
 	return Finding{}, true
 }
@@ -136,13 +145,16 @@ func (s *server) greetSecurely(ctx context.Context) (speech, error) {
 	if secured.ConnectionState().NegotiatedProtocol != "h2" {
 		return saysOther, nil
 	}
-	return greet(secured) // TLS 1.3 refuses a client's certificate only here
+	return greet(secured) // with TLS 1.3 a server rejects the client's certificate only now
 }
 
-// answers is the finding about a gRPC server. It is not called: some handlers end at a method that EMQX never called, reflection included.
+// answers is the finding for a gRPC server. It calls no method: some handlers exit at methods that EMQX never called,
+// including reflection.
 func (s *server) answers() Finding {
 	if d := remote.Dialect(s.cfg.Dialect); d != "" && d != remote.DialectAuto {
-		return s.well(s.key+".grpc", "%s speaks HTTP/2, as gRPC servers do: the first device tells whether it is a handler and speaks %s", s.address, d)
+		return s.well(s.key+".grpc", "%s speaks HTTP/2, as gRPC servers do; whether it is a handler that speaks %s "+
+			"shows with the first device", s.address, d)
 	}
-	return s.well(s.key+".grpc", "%s speaks HTTP/2, as gRPC servers do: the first device tells whether it is a handler, and its dialect", s.address)
+	return s.well(s.key+".grpc", "%s speaks HTTP/2, as gRPC servers do; whether it is a handler, and its dialect, "+
+		"shows with the first device", s.address)
 }

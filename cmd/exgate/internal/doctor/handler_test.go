@@ -23,23 +23,27 @@ func TestHandlerThatIsWell(t *testing.T) {
 	unary, stream := serveGRPC(t, unaryHandler), serveGRPC(t, streamHandler)
 	const setting = "listeners.a.handler.grpc"
 	expect(t, handled(t, "grpc: %q", unary), doctor.Well, setting, unary+" speaks HTTP/2")
-	expect(t, handled(t, "grpc: [%q, %q], dialect: auto", "http://"+unary, stream), doctor.Well, setting, stream+" speaks HTTP/2")
-	expect(t, handled(t, "grpc: %q, dialect: stream", stream), doctor.Well, setting, "the first device tells whether it is a handler and speaks stream")
+	expect(t, handled(t, "grpc: [%q, %q], dialect: auto", "http://"+unary, stream), doctor.Well, setting,
+		stream+" speaks HTTP/2")
+	expect(t, handled(t, "grpc: %q, dialect: stream", stream), doctor.Well, setting,
+		"whether it is a handler that speaks stream shows with the first device")
 }
 
 // No method is called, reflection neither: there are handlers that end at a method which EMQX never called.
 func TestHandlersAreNotCalled(t *testing.T) {
 	var calls atomic.Int32
-	address := serveGRPC(t, func(*grpc.Server) {}, grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
-		calls.Add(1)
-		return status.Error(codes.Unimplemented, "no")
-	}))
+	address := serveGRPC(t, func(*grpc.Server) {},
+		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+			calls.Add(1)
+			return status.Error(codes.Unimplemented, "no")
+		}))
 	token := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(token, []byte("s3cret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, dialect := range []string{"auto", "unary", "stream", "unary-v42", "session"} {
-		expect(t, handled(t, "grpc: %q, token_file: %q, dialect: %s", address, token, dialect), doctor.Well, "listeners.a.handler.grpc", "speaks HTTP/2")
+		expect(t, handled(t, "grpc: %q, token_file: %q, dialect: %s", address, token, dialect), doctor.Well,
+			"listeners.a.handler.grpc", "speaks HTTP/2")
 	}
 	if n := calls.Load(); n != 0 {
 		t.Errorf("%d calls", n)
@@ -56,11 +60,11 @@ func TestHandlerAddressThatLeadsElsewhere(t *testing.T) {
 	})
 	closes := listen(t, func(net.Conn) {})
 	for _, test := range []struct{ address, text string }{
-		{gatewaytest.FreeAddress(t), "nothing listens at"},
-		{"no..host:9001", "the name in no..host:9001 has no address"},
+		{gatewaytest.FreeAddress(t), "nothing listens on"},
+		{"no..host:9001", "cannot resolve the name in no..host:9001"},
 		{web.Listener.Addr().String(), "is a web server without HTTP/2"},
-		{device, "sends no HTTP/2 settings, so it is no gRPC server but perhaps a port for devices"},
-		{closes, "sends no HTTP/2 settings"},
+		{device, "does not speak HTTP/2, so it is not a gRPC server; it may be a port for devices"},
+		{closes, "does not speak HTTP/2"},
 	} {
 		expect(t, handled(t, "grpc: %q", test.address), doctor.Problem, setting, test.text)
 	}
@@ -68,14 +72,15 @@ func TestHandlerAddressThatLeadsElsewhere(t *testing.T) {
 
 func TestHandlerAddressThatIsOurOwn(t *testing.T) {
 	for _, bind := range []string{":7993", "0.0.0.0:7993", "127.0.0.1:7993", "localhost:7993"} {
-		cfg := configured(t, "listeners: {d: {bind: '"+bind+"', handler: {wasm: builtin:line}}, a: {bind: 127.0.0.1:0, handler: {grpc: '127.0.0.1:7993'}}}")
+		cfg := configured(t, "listeners: {d: {bind: '"+bind+
+			"', handler: {wasm: builtin:line}}, a: {bind: 127.0.0.1:0, handler: {grpc: '127.0.0.1:7993'}}}")
 		found := ""
 		for _, f := range doctor.Examine(t.Context(), cfg) {
 			if f.Setting == "listeners.a.handler.grpc" {
 				found = f.Text
 			}
 		}
-		if want := "127.0.0.1:7993 is where exgate itself listens (listeners.d.bind)"; !strings.HasPrefix(found, want) {
+		if want := "127.0.0.1:7993 is an address of exgate itself (listeners.d.bind)"; !strings.HasPrefix(found, want) {
 			t.Errorf("bind %s: %s", bind, found)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// gatewayProcesses are the processes on this machine that exgate upgrade would find.
+// gatewayProcesses returns the processes on this machine that exgate upgrade can reach.
 func gatewayProcesses() (pids []int) {
 	sockets, _ := os.ReadFile("/proc/net/unix")
 	for line := range bytes.Lines(sockets) {
@@ -22,7 +22,8 @@ func gatewayProcesses() (pids []int) {
 	return pids
 }
 
-// holder is the process that listens at the port of bind, and its name: 0 where that cannot be known, as of processes of other users.
+// holder returns the process that listens on the port of bind, and its name. It returns 0 if that is not visible, as
+// for processes of other users.
 func holder(network, bind string) (pid int, name string) {
 	_, port, err := net.SplitHostPort(bind)
 	if err != nil {
@@ -44,7 +45,7 @@ func holder(network, bind string) (pid int, name string) {
 	return owner(wanted)
 }
 
-// listening returns the inodes of sockets at a port, from a table as proc(5) describes it.
+// listening returns the inodes of sockets on a port, from a table in the format of proc(5).
 func listening(table string, tcp bool, port uint64) (inodes []string) {
 	const stateListen = "0A"
 	data, _ := os.ReadFile(table)
@@ -58,7 +59,7 @@ func listening(table string, tcp bool, port uint64) (inodes []string) {
 	return inodes
 }
 
-// owner is the first process that has one of the sockets open.
+// owner returns the first process that has one of the sockets open.
 func owner(sockets map[string]bool) (pid int, name string) {
 	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, link := range links {

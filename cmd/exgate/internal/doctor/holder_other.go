@@ -2,8 +2,8 @@
 
 package doctor
 
-// gatewayProcesses cannot be known.
+// gatewayProcesses is not available on this system.
 func gatewayProcesses() []int { return nil }
 
-// holder cannot be known.
+// holder is not available on this system.
 func holder(string, string) (pid int, name string) { return 0, "" }

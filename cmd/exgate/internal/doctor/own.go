@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// ownSocket returns the socket of the configuration that a client of address would reach.
+// ownSocket returns the configured socket that a client of address would reach.
 func (c *checkup) ownSocket(ctx context.Context, address string) (socket, bool) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -25,7 +25,7 @@ func (c *checkup) ownSocket(ctx context.Context, address string) (socket, bool) 
 	return socket{}, false
 }
 
-// addresses are those that a host name has, or stands for.
+// addresses returns the addresses of a host name or literal.
 func addresses(ctx context.Context, host string) []net.IP {
 	if ip := net.ParseIP(host); ip != nil {
 		return []net.IP{ip}
@@ -36,7 +36,7 @@ func addresses(ctx context.Context, host string) []net.IP {
 	return ips
 }
 
-// reaches reports whether ip leads to a socket of this machine that is bound to bound.
+// reaches reports whether ip reaches a socket of this machine bound to bound.
 func reaches(ip net.IP, bound string) bool {
 	switch b := net.ParseIP(bound); {
 	case bound == "localhost":
@@ -48,7 +48,7 @@ func reaches(ip net.IP, bound string) bool {
 	}
 }
 
-// isLocal reports whether an address is of this machine.
+// isLocal reports whether an address belongs to this machine.
 func isLocal(ip net.IP) bool {
 	if ip.IsLoopback() || ip.IsUnspecified() {
 		return true

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// PrintText writes a line for each finding, and one that counts.
+// PrintText writes one line per finding, and a line of totals.
 func PrintText(w io.Writer, findings []Finding) error {
 	counts := make(map[State]int)
 	for _, f := range findings {
@@ -19,7 +19,7 @@ func PrintText(w io.Writer, findings []Finding) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d well, %d to look at, %d wrong\n", counts[Well], counts[Warning], counts[Problem])
+	_, err := fmt.Fprintf(w, "%d ok, %d warnings, %d problems\n", counts[Well], counts[Warning], counts[Problem])
 	return err
 }
 

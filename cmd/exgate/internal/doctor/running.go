@@ -15,10 +15,10 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// running is what is known of running gateways.
+// running describes the running gateways.
 type running struct {
-	how  string // what told that the gateway of the configuration runs; empty where nothing did
-	pids []int  // of gateways on this machine
+	how  string // how the gateway of the configuration was found; empty if it is not running
+	pids []int  // gateways on this machine
 }
 
 func findRunning(ctx context.Context, cfg *config.Config) running {
@@ -26,7 +26,7 @@ func findRunning(ctx context.Context, cfg *config.Config) running {
 	pid, err := upgrade.ReadPIDFile(cfg.PIDFile)
 	switch {
 	case cfg.PIDFile != "" && err == nil && alive(pid):
-		r.how = fmt.Sprintf("it is process %d, says pid_file", pid)
+		r.how = fmt.Sprintf("process %d, from pid_file", pid)
 		r.pids = append(r.pids, pid)
 	case healthy(ctx, cfg.Metrics.Bind):
 		r.answersAt("metrics.bind", cfg.Metrics.Bind)
@@ -39,17 +39,17 @@ func findRunning(ctx context.Context, cfg *config.Config) running {
 }
 
 func (r *running) answersAt(setting, bind string) {
-	r.how = "it answers at " + setting
+	r.how = "it answers on " + setting
 	if pid, _ := holder("tcp", bind); pid != 0 {
 		r.pids = append(r.pids, pid)
 	}
 }
 
-// holding looks for a gateway that has a socket of the configuration.
+// holding looks for a gateway that has a configured socket open.
 func (r running) holding(cfg *config.Config) string {
 	for _, s := range socketsOf(cfg) {
 		if pid, _ := holder(s.network, s.bind); pid != 0 && slices.Contains(r.pids, pid) {
-			return fmt.Sprintf("it is process %d, which listens at %s", pid, s.setting)
+			return fmt.Sprintf("process %d listens on %s", pid, s.setting)
 		}
 	}
 	return ""
@@ -60,7 +60,7 @@ func alive(pid int) bool {
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
-// healthy asks for /healthz.
+// healthy requests /healthz.
 func healthy(ctx context.Context, bind string) bool {
 	if bind == "" {
 		return false

@@ -14,7 +14,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 )
 
-// socket is an address that the gateway listens at.
+// socket is a configured listening address.
 type socket struct {
 	network string // tcp, udp or unix
 	setting string
@@ -22,7 +22,7 @@ type socket struct {
 	devices bool
 }
 
-// socketsOf are those of a configuration, listeners last.
+// socketsOf returns the listening addresses of a configuration, listeners last.
 func socketsOf(cfg *config.Config) []socket {
 	var all []socket
 	if !cfg.Upstream.Elsewhere() {
@@ -47,7 +47,7 @@ func socketsOf(cfg *config.Config) []socket {
 	return all
 }
 
-// local is where this machine reaches what listens at bind.
+// local returns the address at which this machine reaches bind.
 func local(bind string) string {
 	host, port, err := net.SplitHostPort(bind)
 	if err != nil {
@@ -62,7 +62,7 @@ func local(bind string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// sockets says of each address whether the gateway listens there, or could.
+// sockets checks whether the gateway listens on each address, or could.
 func (c *checkup) sockets(ctx context.Context) []Finding {
 	var checks []func(context.Context) []Finding
 	for _, s := range socketsOf(c.cfg) {
@@ -84,11 +84,12 @@ func (c *checkup) socket(ctx context.Context, s socket) Finding {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return c.inUse(ctx, s)
 	case errors.Is(err, syscall.EACCES):
-		return c.problem(s.setting, "this user may not listen at %s: choose a port above 1023, or run exgate as a user who may", s.bind)
+		return c.problem(s.setting, "this user may not listen on %s: choose a port above 1023, or run exgate "+
+			"as another user", s.bind)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return c.problem(s.setting, "no network interface of this machine has the address of %s", s.bind)
+		return c.problem(s.setting, "no network interface of this machine has the address %s", s.bind)
 	}
-	return c.problem(s.setting, "exgate cannot listen at %s: %v", s.bind, cause(err))
+	return c.problem(s.setting, "exgate cannot listen on %s: %v", s.bind, cause(err))
 }
 
 func tryListen(ctx context.Context, s socket) error {
@@ -105,13 +106,13 @@ func tryListen(ctx context.Context, s socket) error {
 	return opened.Close()
 }
 
-// tryUnix looks whether somebody listens at path, without touching a socket file that is there.
+// tryUnix checks whether a process listens on path, without touching an existing socket file.
 func tryUnix(ctx context.Context, path string) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	switch {
 	case err == nil:
 		return errors.Join(syscall.EADDRINUSE, conn.Close())
-	case errors.Is(err, syscall.ECONNREFUSED): // a dead process left it: it is replaced
+	case errors.Is(err, syscall.ECONNREFUSED): // left by a dead process; exgate replaces it
 		return nil
 	case errors.Is(err, syscall.ENOENT):
 		return syscall.Access(filepath.Dir(path), 2) // may write
@@ -119,17 +120,18 @@ func tryUnix(ctx context.Context, path string) error {
 	return err
 }
 
-// inUse tells the gateway itself from others.
+// inUse distinguishes the gateway itself from other programs.
 func (c *checkup) inUse(ctx context.Context, s socket) Finding {
 	pid, name := holder(s.network, s.bind)
 	switch {
 	case slices.Contains(c.gateway.pids, pid), pid == 0 && c.gateway.how != "":
-		return c.well(s.setting, "the gateway listens at %s", s.bind)
+		return c.well(s.setting, "the gateway listens on %s", s.bind)
 	case s.devices && s.network == "tcp" && speaksHTTP2(ctx, local(s.bind)):
-		return c.problem(s.setting, "a gRPC server%s listens at %s, which is for devices: where it is the handler, its address belongs in handler.grpc, "+
-			"and the two need different ports", by(pid, name), s.bind)
+		return c.problem(s.setting, "a gRPC server%s listens on %s, which is for devices; if it is the handler, set "+
+			"its address in handler.grpc and give it another port", by(pid, name), s.bind)
 	}
-	return c.problem(s.setting, "%s is in use%s: stop the program that listens there, or choose another address", s.bind, by(pid, name))
+	return c.problem(s.setting, "%s is in use%s: stop the other program, or choose another address",
+		s.bind, by(pid, name))
 }
 
 func by(pid int, name string) string {
@@ -139,7 +141,7 @@ func by(pid int, name string) string {
 	return fmt.Sprintf(" (process %d, %s)", pid, name)
 }
 
-// cause is an error without what the sentence around it says.
+// cause strips what the surrounding sentence already says from an error.
 func cause(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {

@@ -25,9 +25,12 @@ func TestAddressesInUse(t *testing.T) {
 	taken := listen(t, func(net.Conn) {})
 	expect(t, configured(t, fmt.Sprintf(listener, taken)), doctor.Problem, "listeners.a.bind", taken+" is in use")
 	handler := serveGRPC(t, unaryHandler)
-	expect(t, configured(t, fmt.Sprintf(listener, handler)), doctor.Problem, "listeners.a.bind", "listens at "+handler+", which is for devices: where it is the handler")
-	expect(t, configured(t, fmt.Sprintf(listener, gatewaytest.FreeAddress(t))), doctor.Well, "listeners.a.bind", "is free")
-	expect(t, configured(t, fmt.Sprintf(listener, "192.0.2.1:7993")), doctor.Problem, "listeners.a.bind", "no network interface of this machine has the address")
+	expect(t, configured(t, fmt.Sprintf(listener, handler)), doctor.Problem, "listeners.a.bind",
+		"listens on "+handler+", which is for devices; if it is the handler")
+	expect(t, configured(t, fmt.Sprintf(listener, gatewaytest.FreeAddress(t))), doctor.Well, "listeners.a.bind",
+		"is free")
+	expect(t, configured(t, fmt.Sprintf(listener, "192.0.2.1:7993")), doctor.Problem, "listeners.a.bind",
+		"no network interface of this machine has the address")
 
 	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -55,7 +58,8 @@ func TestUnixSockets(t *testing.T) {
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	_ = l.Close()
 	expect(t, cfg, doctor.Well, "listeners.a.bind", "is free") // the file is left over
-	expect(t, configured(t, fmt.Sprintf(listener, "unix:/no/such/folder/s")), doctor.Problem, "listeners.a.bind", "no such file or directory")
+	expect(t, configured(t, fmt.Sprintf(listener, "unix:/no/such/folder/s")), doctor.Problem, "listeners.a.bind",
+		"no such file or directory")
 }
 
 // run runs the gateway of a configuration until the test ends.
@@ -75,15 +79,17 @@ func run(t *testing.T, cfg *config.Config) {
 }
 
 func TestGatewayThatRuns(t *testing.T) {
-	handler, metrics, device, adapter := serveGRPC(t, unaryHandler), gatewaytest.FreeAddress(t), gatewaytest.FreeAddress(t), gatewaytest.FreeAddress(t)
-	text := fmt.Sprintf("listeners: {a: {bind: '%s', handler: {grpc: '%s'}}}\nadapter: {bind: '%s'}\n", device, handler, adapter)
+	handler, metrics, device, adapter := serveGRPC(t, unaryHandler), gatewaytest.FreeAddress(t),
+		gatewaytest.FreeAddress(t), gatewaytest.FreeAddress(t)
+	text := fmt.Sprintf("listeners: {a: {bind: '%s', handler: {grpc: '%s'}}}\nadapter: {bind: '%s'}\n", device, handler,
+		adapter)
 
 	byHealth := configured(t, text+"metrics: {bind: '"+metrics+"'}")
 	run(t, byHealth)
-	expect(t, byHealth, doctor.Well, "process", "it answers at metrics.bind")
-	expect(t, byHealth, doctor.Well, "listeners.a.bind", "the gateway listens at "+device)
+	expect(t, byHealth, doctor.Well, "process", "it answers on metrics.bind")
+	expect(t, byHealth, doctor.Well, "listeners.a.bind", "the gateway listens on "+device)
 	byAdapter := configured(t, text)
-	expect(t, byAdapter, doctor.Well, "process", "it answers at adapter.bind")
+	expect(t, byAdapter, doctor.Well, "process", "it answers on adapter.bind")
 	expect(t, byAdapter, doctor.Well, "adapter.bind", "the adapter answers at "+adapter)
 
 	pidFile := filepath.Join(t.TempDir(), "pid")
@@ -91,10 +97,11 @@ func TestGatewayThatRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	byFile := configured(t, text+"pid_file: "+pidFile)
-	expect(t, byFile, doctor.Well, "process", fmt.Sprintf("it is process %d, says pid_file", os.Getpid()))
+	expect(t, byFile, doctor.Well, "process", fmt.Sprintf("process %d, from pid_file", os.Getpid()))
 
 	cert, key := certtest.Files(t, t.TempDir())
-	changed := fmt.Sprintf("listeners: {a: {bind: '%s', handler: {grpc: '%s'}}}\nadapter: {bind: '%s', tls: {cert: '%s', key: '%s'}}\npid_file: %s\n",
+	changed := fmt.Sprintf("listeners: {a: {bind: '%s', handler: {grpc: '%s'}}}\nadapter: {bind: '%s', tls: {cert: "+
+		"'%s', key: '%s'}}\npid_file: %s\n",
 		device, handler, adapter, cert, key, pidFile)
 	expect(t, configured(t, changed), doctor.Problem, "adapter.bind", "does not answer as configured")
 }
@@ -102,7 +109,8 @@ func TestGatewayThatRuns(t *testing.T) {
 func TestSecureAdapterThatRuns(t *testing.T) {
 	cert, key := certtest.Files(t, t.TempDir())
 	handler, metrics := serveGRPC(t, unaryHandler), gatewaytest.FreeAddress(t)
-	cfg := configured(t, fmt.Sprintf("listeners: {a: {bind: '%s', handler: {grpc: '%s'}}}\nmetrics: {bind: '%s'}\nadapter: {bind: '%s', tls: {cert: '%s', key: '%s', client_ca: '%s'}}\n",
+	cfg := configured(t, fmt.Sprintf("listeners: {a: {bind: '%s', handler: {grpc: '%s'}}}\nmetrics: {bind: "+
+		"'%s'}\nadapter: {bind: '%s', tls: {cert: '%s', key: '%s', client_ca: '%s'}}\n",
 		gatewaytest.FreeAddress(t), handler, metrics, gatewaytest.FreeAddress(t), cert, key, cert))
 	run(t, cfg)
 	expect(t, cfg, doctor.Well, "adapter.bind", "the adapter answers at")

@@ -11,12 +11,15 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/service"
 )
 
-// startable says what would keep the gateway from starting: modules that do not load, folders that cannot be written to.
+// startable checks what would keep the gateway from starting: modules that do not load, folders that are not writable.
 func (c *checkup) startable(ctx context.Context) []Finding {
 	problems := service.Check(ctx, c.cfg)
 	var findings []Finding
 	for _, p := range problems {
-		findings = append(findings, Finding{State: Problem, Setting: cmp.Or(p.Key, "modules"), Where: p.Where, Text: p.Text})
+		findings = append(findings, Finding{
+			State: Problem, Setting: cmp.Or(p.Key, "modules"), Where: p.Where,
+			Text: p.Text,
+		})
 	}
 	well := func(key string) bool {
 		return !slices.ContainsFunc(problems, func(p config.Problem) bool { return p.Key == key })
@@ -35,7 +38,7 @@ func (c *checkup) startable(ctx context.Context) []Finding {
 	return append(findings, c.dispensable()...)
 }
 
-// dispensable warns of files that the gateway would write and does without.
+// dispensable warns about files that the gateway cannot write but does not need.
 func (c *checkup) dispensable() []Finding {
 	folders := []service.Folder{{Key: "modules_cache", Path: c.cfg.ModulesCache}}
 	if c.cfg.PIDFile != "" {

@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 )
 
-// tlsTrouble says why a TLS connection to a server failed, and which setting, beside the address, would change it.
+// tlsTrouble explains why a TLS connection to a server failed, and names the setting to change besides the address.
 func tlsTrouble(err error, of config.ClientTLS) (setting, text string) {
 	var notTLS tls.RecordHeaderError
 	var authority x509.UnknownAuthorityError
@@ -22,28 +22,33 @@ func tlsTrouble(err error, of config.ClientTLS) (setting, text string) {
 	var timeout net.Error
 	switch {
 	case errors.As(err, &notTLS):
-		return "tls", "the server speaks no TLS: remove tls, or change the address"
+		return "tls", "the server does not use TLS: remove tls, or change the address"
 	case errors.As(err, &host):
-		return "tls.server_name", "the server's certificate is for " + namesOf(host.Certificate) + ", not for " + host.Host + ": set server_name to a name that it has"
+		return "tls.server_name", "the server's certificate is for " + namesOf(host.Certificate) + ", not for " +
+			host.Host + ": set server_name to one of its names"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "grpc", "the server's certificate " + outOfDate(invalid.Cert) + ": renew it there"
 	case errors.As(err, &authority) && of.CA == "":
-		return "tls.ca", "the system does not know who signed the server's certificate: set ca to the PEM file of who did"
+		return "tls.ca", "the server's certificate is signed by an unknown authority: set ca to the PEM file " +
+			"of that authority"
 	case errors.As(err, &authority):
-		return "tls.ca", "the server's certificate is not signed by who is in " + of.CA + ": set ca to the PEM file of who did"
+		return "tls.ca", "the server's certificate is not signed by an authority in " + of.CA +
+			": set ca to the PEM file of its authority"
 	case alerted(err) && of.Cert == "":
-		return "tls.cert", "the server asks the gateway for a certificate (" + alertText(err) + "): set cert and key"
+		return "tls.cert", "the server requires a client certificate (" + alertText(err) + "): set cert and key"
 	case alerted(err):
-		return "tls.cert", "the server does not take the gateway's certificate in " + of.Cert + " (" + alertText(err) + "): have it signed by who the server trusts"
+		return "tls.cert", "the server rejects the gateway's certificate in " + of.Cert + " (" + alertText(err) +
+			"): have it signed by an authority that the server trusts"
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return "grpc", "the server takes connections and does not answer: change the address, or look at the server"
+		return "grpc", "the server accepts connections but does not answer: change the address, or check the server"
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "tls", "the server ends the TLS handshake: does it speak TLS, and need a certificate of the gateway (cert and key)?"
+		return "tls", "the server closed the connection during the TLS handshake: check that it uses TLS, and " +
+			"whether it requires a client certificate (cert and key)"
 	}
 	return "tls", err.Error()
 }
 
-// alerted reports whether the other side refused, with a TLS alert.
+// alerted reports whether the peer refused with a TLS alert.
 func alerted(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "remote error"
@@ -57,7 +62,7 @@ func alertText(err error) string {
 	return err.Error()
 }
 
-// namesOf are the names and addresses that a certificate is for. A server may have put anything there.
+// namesOf returns the names and addresses in a certificate. They come from the server and may be anything.
 func namesOf(cert *x509.Certificate) string {
 	names := cert.DNSNames
 	for _, ip := range cert.IPAddresses {
@@ -74,7 +79,7 @@ func namesOf(cert *x509.Certificate) string {
 	return strings.Join(names, ", ")
 }
 
-// outOfDate says since when a certificate is not valid, or when it will be.
+// outOfDate says when a certificate expired, or when it becomes valid.
 func outOfDate(cert *x509.Certificate) string {
 	if now := time.Now(); now.Before(cert.NotBefore) {
 		return "is not valid before " + day(cert.NotBefore)

@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// upstream says whether the servers of upstream.url take clients.
+// upstream checks whether the servers in upstream.url accept clients.
 func (c *checkup) upstream(ctx context.Context) []Finding {
 	of := c.cfg.Upstream
 	v := visitor{checkup: c}
@@ -39,29 +39,32 @@ func (c *checkup) upstream(ctx context.Context) []Finding {
 	return inOrder(ctx, checks)
 }
 
-// visitor comes and goes at one server of the broker: as the gateway where that has an account or needs one, else as a client without credentials.
+// visitor connects to one server of the broker and disconnects: with the account of the gateway if it has or needs one,
+// else without credentials.
 type visitor struct {
 	*checkup
-	tls      *tls.Config // nil: the system's authorities
+	tls      *tls.Config // nil means the system's authorities
 	password string
 	url      *url.URL
 	address  string
 }
 
-// at is v at one server.
+// at returns v for one server.
 func (v visitor) at(server string) *visitor {
-	v.url, _ = url.Parse(server) // the configuration is checked
+	v.url, _ = url.Parse(server) // the configuration has been checked
 	v.address = brokerAddress(v.url)
 	return &v
 }
 
 func (v *visitor) examine(ctx context.Context) []Finding {
 	if own, ok := v.ownSocket(ctx, v.address); ok {
-		return []Finding{v.problem("upstream.url", "%s is where exgate itself listens (%s), not a broker: write the broker's address", v.address, own.setting)}
+		return []Finding{v.problem("upstream.url",
+			"%s is an address of exgate itself (%s): set the address of the broker", v.address, own.setting)}
 	}
 	connector, err := mqtt.New(mqtt.Config{
 		URL: v.url.String(), TLS: v.tls, ConnectTimeout: patience, Logger: slog.New(slog.DiscardHandler),
-		ControlTopic: "exgate-doctor/" + rand.Text(), // that of the gateways is no session's, but the visitor's
+		// the status topic of the gateway belongs to no session; the visitor publishes it
+		ControlTopic: "exgate-doctor/" + rand.Text(),
 	})
 	if err != nil {
 		return []Finding{v.problem("upstream.url", "%v", err)}
@@ -79,7 +82,7 @@ func (v *visitor) examine(ctx context.Context) []Finding {
 	return findings
 }
 
-// retaining says whether the broker keeps statuses for whoever subscribes later.
+// retaining checks whether the broker supports the retained messages that statuses need.
 func (v *visitor) retaining(session gateway.Session) []Finding {
 	if s, ok := session.(*mqtt.Session); !ok || s.Retains() {
 		return nil
@@ -87,20 +90,24 @@ func (v *visitor) retaining(session gateway.Session) []Finding {
 	var findings []Finding
 	if of := v.cfg.Upstream.DeviceStatus; of.Topic != "" && (of.Retain == nil || *of.Retain) {
 		findings = append(findings, v.problem("upstream.device_status.retain",
-			"the broker at %s keeps no retained messages: set it to false, and have whoever needs the statuses subscribe before devices connect", v.address))
+			"the broker at %s does not support retained messages: set it to false, and subscribe to the status "+
+				"before devices connect", v.address))
 	}
 	if v.cfg.Upstream.GatewayStatus.Topic != "" {
 		findings = append(findings, v.warning("upstream.gateway_status",
-			"the broker at %s keeps no retained messages: whoever subscribes later does not see the status", v.address))
+			"the broker at %s does not support retained messages: later subscribers do not see the status", v.address))
 	}
 	return findings
 }
 
 func visitingDevice(username string) gateway.Device {
-	return gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "exgate-doctor-" + strings.ToLower(rand.Text()[:10]), Username: username}}
+	return gateway.Device{ClientInfo: gateway.ClientInfo{
+		ClientID: "exgate-doctor-" + strings.ToLower(rand.Text()[:10]),
+		Username: username,
+	}}
 }
 
-// nobody is a device that is not there.
+// nobody is a device that does not exist.
 type nobody struct{}
 
 func (nobody) Deliver(gateway.Message) bool    { return true }
@@ -108,12 +115,13 @@ func (nobody) SessionLost(gateway.CloseReason) {}
 
 func (v *visitor) welcome() Finding {
 	if name := v.cfg.Upstream.Username; name != "" {
-		return v.well("upstream.url", "the broker at %s speaks MQTT 5 and takes the gateway's account %s", v.address, name)
+		return v.well("upstream.url", "the broker at %s speaks MQTT 5 and accepts the gateway's account %s", v.address,
+			name)
 	}
-	return v.well("upstream.url", "the broker at %s speaks MQTT 5 and takes clients without a password", v.address)
+	return v.well("upstream.url", "the broker at %s speaks MQTT 5 and accepts clients without a password", v.address)
 }
 
-// refused says why the broker, or what is there instead, does not take the visitor.
+// refused explains why the server does not accept the visitor.
 func (v *visitor) refused(ctx context.Context, err error) Finding {
 	var refused *gateway.ResultError
 	of := v.cfg.Upstream
@@ -121,21 +129,29 @@ func (v *visitor) refused(ctx context.Context, err error) Finding {
 	case !errors.As(err, &refused):
 		return v.trouble(ctx, err)
 	case refused.Result.Code != gateway.CodePermissionDeny:
-		return v.problem("upstream.url", "the broker at %s speaks MQTT 5 and takes no clients now: %s", v.address, refused.Result.Message)
+		return v.problem("upstream.url", "the broker at %s speaks MQTT 5 but accepts no clients now: %s", v.address,
+			refused.Result.Message)
 	case of.Username != "" && of.PasswordFile == "":
-		return v.problem("upstream.username", "the broker at %s does not take the gateway's account %s without a password (%s): set password_file, or correct the account there",
+		return v.problem("upstream.username",
+			"the broker at %s rejects the gateway's account %s without a password (%s): set password_file, or "+
+				"correct the account in the broker",
 			v.address, of.Username, refused.Result.Message)
 	case of.Username != "":
-		return v.problem("upstream.password_file", "the broker at %s does not take the gateway's account %s with the password in %s (%s): correct one of them",
+		return v.problem("upstream.password_file",
+			"the broker at %s rejects the gateway's account %s with the password in %s (%s): correct the "+
+				"password or the account",
 			v.address, of.Username, of.PasswordFile, refused.Result.Message)
 	case v.cfg.HasShared():
-		return v.problem("upstream.username", "the broker at %s wants clients to log in (%s), and connections that devices share need an account: set username and password_file",
+		return v.problem("upstream.username",
+			"the broker at %s requires credentials (%s), and shared connections need an account: set username "+
+				"and password_file",
 			v.address, refused.Result.Message)
 	}
-	return v.well("upstream.url", "the broker at %s speaks MQTT 5, and wants clients to log in (%s)", v.address, refused.Result.Message)
+	return v.well("upstream.url", "the broker at %s speaks MQTT 5 and requires credentials (%s)", v.address,
+		refused.Result.Message)
 }
 
-// brokerPorts are the ports of URLs without one.
+// brokerPorts holds the default ports of URLs.
 var brokerPorts = map[string]string{"mqtt": "1883", "mqtts": "8883", "ws": "80", "wss": "443"}
 
 func brokerAddress(u *url.URL) string {

@@ -22,9 +22,10 @@ func brokered(t *testing.T, url string, more ...string) *config.Config {
 }
 
 func TestBrokers(t *testing.T) {
-	expect(t, brokered(t, mosquitto.Start(t, mosquitto.Options{}).URL()), doctor.Well, "upstream.url", "speaks MQTT 5 and takes clients without a password")
+	expect(t, brokered(t, mosquitto.Start(t, mosquitto.Options{}).URL()), doctor.Well, "upstream.url",
+		"speaks MQTT 5 and accepts clients without a password")
 	guarded := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"me": "s3cret"}})
-	expect(t, brokered(t, guarded.URL()), doctor.Well, "upstream.url", "speaks MQTT 5, and wants clients to log in")
+	expect(t, brokered(t, guarded.URL()), doctor.Well, "upstream.url", "speaks MQTT 5 and requires credentials")
 }
 
 func TestBrokersThatAreNone(t *testing.T) {
@@ -43,18 +44,21 @@ func TestBrokersThatAreNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secure := listen(t, func(c net.Conn) { _ = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{pair}}).Handshake() })
+	secure := listen(t, func(c net.Conn) {
+		_ = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{pair}}).Handshake()
+	})
 	for _, test := range []struct{ url, text string }{
-		{"mqtt://" + gatewaytest.FreeAddress(t), "no broker listens at"},
-		{"mqtt://no..host", "the name in no..host:1883 has no address"},
+		{"mqtt://" + gatewaytest.FreeAddress(t), "no broker listens on"},
+		{"mqtt://no..host", "cannot resolve the name in no..host:1883"},
 		{"mqtt://" + old, "MQTT 5"},
 		{"mqtt://" + closes, "exgate speaks MQTT 5, and the broker may know only MQTT 3.1.1"},
-		{"mqtt://" + silent, "nothing at " + silent + " answers as a broker does in 3s"},
-		{"mqtt://" + secure, "speaks TLS: write mqtts://"},
-		{"mqtts://" + closes, "ends the TLS handshake: write mqtt:// if it speaks no TLS"},
-		{"mqtts://" + chatty, "the server speaks no TLS: write mqtt://"},
+		{"mqtt://" + silent, "no broker answered at " + silent + " within"},
+		{"mqtt://" + secure, "uses TLS: write mqtts://"},
+		{"mqtts://" + closes, "closes the connection during the TLS handshake: write mqtt:// if it does not use TLS"},
+		{"mqtts://" + chatty, "the server does not use TLS: write mqtt://"},
 	} {
 		expect(t, brokered(t, test.url), doctor.Problem, "upstream.url", test.text)
 	}
-	expect(t, brokered(t, "mqtts://"+secure), doctor.Problem, "upstream.tls.ca", "the system does not know who signed the server's certificate")
+	expect(t, brokered(t, "mqtts://"+secure), doctor.Problem, "upstream.tls.ca",
+		"the server's certificate is signed by an unknown authority")
 }

@@ -28,36 +28,46 @@ func passwordFile(t *testing.T, password string) string {
 func TestAccountOfTheGateway(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"me": "s3cret"}})
 	right, wrong := passwordFile(t, "s3cret"), passwordFile(t, "other")
-	expect(t, brokered(t, b.URL(), "username: me", right), doctor.Well, "upstream.url", "takes the gateway's account me")
-	expect(t, brokered(t, b.URL(), "username: me", wrong), doctor.Problem, "upstream.password_file", "does not take the gateway's account me with the password in ")
-	expect(t, brokered(t, b.URL(), "username: me"), doctor.Problem, "upstream.username", "does not take the gateway's account me without a password")
-	expect(t, brokered(t, b.URL(), "session: shared"), doctor.Problem, "upstream.username", "connections that devices share need an account")
-	expect(t, brokered(t, b.URL(), "session: shared, username: me", right), doctor.Well, "upstream.url", "takes the gateway's account me")
+	expect(t, brokered(t, b.URL(), "username: me", right), doctor.Well, "upstream.url",
+		"accepts the gateway's account me")
+	expect(t, brokered(t, b.URL(), "username: me", wrong), doctor.Problem, "upstream.password_file",
+		"rejects the gateway's account me with the password in ")
+	expect(t, brokered(t, b.URL(), "username: me"), doctor.Problem, "upstream.username",
+		"rejects the gateway's account me without a password")
+	expect(t, brokered(t, b.URL(), "session: shared"), doctor.Problem, "upstream.username",
+		"shared connections need an account")
+	expect(t, brokered(t, b.URL(), "session: shared, username: me", right), doctor.Well, "upstream.url",
+		"accepts the gateway's account me")
 }
 
 func TestTopicOfOtherGateways(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"me": "s3cret"}, Dynamic: true})
 	settings := []string{"session: shared, username: me", passwordFile(t, "s3cret")}
-	expect(t, brokered(t, b.URL(), settings...), doctor.Well, "upstream.url", "takes the gateway's account me")
+	expect(t, brokered(t, b.URL(), settings...), doctor.Well, "upstream.url", "accepts the gateway's account me")
 	b.Deny(t, "me", mosquitto.Publish, "exgate/control/#")
-	expect(t, brokered(t, b.URL(), settings...), doctor.Problem, "upstream.control_topic", "may not publish to exgate/control/claims at the broker")
+	expect(t, brokered(t, b.URL(), settings...), doctor.Problem, "upstream.control_topic",
+		"does not let the gateway publish to exgate/control/claims")
 	b.Deny(t, "me", mosquitto.Subscribe, "exgate/control/#")
-	expect(t, brokered(t, b.URL(), settings...), doctor.Problem, "upstream.control_topic", "may not subscribe to exgate/control/claims at the broker")
-	expect(t, brokered(t, b.URL(), append(settings, "control_topic: gateways")...), doctor.Well, "upstream.url", "takes the gateway's account me")
+	expect(t, brokered(t, b.URL(), settings...), doctor.Problem, "upstream.control_topic",
+		"does not let the gateway subscribe to exgate/control/claims")
+	expect(t, brokered(t, b.URL(), append(settings, "control_topic: gateways")...), doctor.Well, "upstream.url",
+		"accepts the gateway's account me")
 }
 
 func TestBrokerWithoutRetainedMessages(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Config: []string{"retain_available false"}})
 	const status = "device_status: {topic: 'a/${clientid}'"
-	expect(t, brokered(t, b.URL(), status+"}"), doctor.Problem, "upstream.device_status.retain", "keeps no retained messages: set it to false")
+	expect(t, brokered(t, b.URL(), status+"}"), doctor.Problem, "upstream.device_status.retain",
+		"does not support retained messages: set it to false")
 	expect(t, brokered(t, b.URL(), status+", retain: false}"), doctor.Well, "upstream.url", "speaks MQTT 5")
-	expect(t, brokered(t, mosquitto.Start(t, mosquitto.Options{}).URL(), status+"}"), doctor.Well, "upstream.url", "speaks MQTT 5")
+	expect(t, brokered(t, mosquitto.Start(t, mosquitto.Options{}).URL(), status+"}"), doctor.Well, "upstream.url",
+		"speaks MQTT 5")
 }
 
 func TestEachServerIsVisited(t *testing.T) {
 	b, nobody := mosquitto.Start(t, mosquitto.Options{}), gatewaytest.FreeAddress(t)
 	cfg := brokered(t, b.URL()+", mqtt://"+nobody)
-	expect(t, cfg, doctor.Problem, "upstream.url", "no broker listens at "+nobody)
+	expect(t, cfg, doctor.Problem, "upstream.url", "no broker listens on "+nobody)
 	found := false
 	for _, f := range doctor.Examine(t.Context(), cfg) {
 		found = found || f.State == doctor.Well && f.Setting == "upstream.url"
@@ -72,14 +82,18 @@ func TestTLSOfBrokers(t *testing.T) {
 	trusted := fmt.Sprintf("ca: %s", b.CAFile())
 	other, _ := certtest.Files(t, t.TempDir())
 	expect(t, brokered(t, b.TLSURL(), "tls: {"+trusted+"}"), doctor.Well, "upstream.url", "speaks MQTT 5")
-	expect(t, brokered(t, b.TLSURL(), "tls: {ca: "+other+"}"), doctor.Problem, "upstream.tls.ca", "is not signed by who is in "+other)
-	expect(t, brokered(t, b.TLSURL(), "tls: {"+trusted+", server_name: x.example}"), doctor.Problem, "upstream.tls.server_name", "not for x.example")
+	expect(t, brokered(t, b.TLSURL(), "tls: {ca: "+other+"}"), doctor.Problem, "upstream.tls.ca",
+		"is not signed by an authority in "+other)
+	expect(t, brokered(t, b.TLSURL(), "tls: {"+trusted+", server_name: x.example}"), doctor.Problem,
+		"upstream.tls.server_name", "not for x.example")
 
 	mutual := mosquitto.Start(t, mosquitto.Options{TLS: true, ClientCertificates: true})
 	trusted = fmt.Sprintf("ca: %s", mutual.CAFile())
 	cert, key := mutual.ClientCertificate(t, "gateway")
-	expect(t, brokered(t, mutual.TLSURL(), "tls: {"+trusted+"}"), doctor.Problem, "upstream.tls.cert", "asks the gateway for a certificate")
-	expect(t, brokered(t, mutual.TLSURL(), fmt.Sprintf("tls: {%s, cert: %s, key: %s}", trusted, cert, key)), doctor.Well, "upstream.url", "speaks MQTT 5")
+	expect(t, brokered(t, mutual.TLSURL(), "tls: {"+trusted+"}"), doctor.Problem, "upstream.tls.cert",
+		"requires a client certificate")
+	expect(t, brokered(t, mutual.TLSURL(), fmt.Sprintf("tls: {%s, cert: %s, key: %s}", trusted, cert, key)),
+		doctor.Well, "upstream.url", "speaks MQTT 5")
 }
 
 func TestWebSocketOfBrokers(t *testing.T) {
@@ -87,11 +101,15 @@ func TestWebSocketOfBrokers(t *testing.T) {
 	ca := fmt.Sprintf("tls: {ca: %s}", b.CAFile())
 	expect(t, brokered(t, b.WebSocketURL()), doctor.Well, "upstream.url", "speaks MQTT 5")
 	expect(t, brokered(t, b.SecureWebSocketURL(), ca), doctor.Well, "upstream.url", "speaks MQTT 5")
-	expect(t, brokered(t, strings.Replace(b.TLSURL(), "mqtts", "wss", 1), ca), doctor.Problem, "upstream.url", "write mqtts:// if it is the port for MQTT")
-	expect(t, brokered(t, strings.Replace(b.SecureWebSocketURL(), "wss", "ws", 1)), doctor.Problem, "upstream.url", "speaks TLS: write wss://")
-	expect(t, brokered(t, strings.Replace(b.URL(), "mqtt", "ws", 1)), doctor.Problem, "upstream.url", "speaks no WebSocket: write mqtt://")
+	expect(t, brokered(t, strings.Replace(b.TLSURL(), "mqtts", "wss", 1), ca), doctor.Problem, "upstream.url",
+		"write mqtts:// if this is its port for MQTT")
+	expect(t, brokered(t, strings.Replace(b.SecureWebSocketURL(), "wss", "ws", 1)), doctor.Problem, "upstream.url",
+		"uses TLS: write wss://")
+	expect(t, brokered(t, strings.Replace(b.URL(), "mqtt", "ws", 1)), doctor.Problem, "upstream.url",
+		"does not speak WebSocket: write mqtt://")
 
 	page := httptest.NewServer(http.NotFoundHandler())
 	defer page.Close()
-	expect(t, brokered(t, "ws://"+page.Listener.Addr().String()+"/x"), doctor.Problem, "upstream.url", "answers 404 and no WebSocket at the path /x")
+	expect(t, brokered(t, "ws://"+page.Listener.Addr().String()+"/x"), doctor.Problem, "upstream.url",
+		"answers 404 instead of WebSocket at the path /x")
 }

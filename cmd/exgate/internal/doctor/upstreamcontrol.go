@@ -7,13 +7,13 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// controlTopic is upstream.control_topic where nothing is said.
+// controlTopic is the default of upstream.control_topic.
 const controlTopic = "exgate/control"
 
-// nothing is what gateways tell each other when no device has logged in.
+// nothing is the message of a gateway without devices.
 var nothing = []byte(`{"node":"","claims":[]}`)
 
-// control says whether the gateway may use the topics at which gateways tell each other which device is theirs.
+// control checks whether the gateway may use the topics on which gateways announce their devices.
 func (v *visitor) control(ctx context.Context, s gateway.Session) []Finding {
 	topic := cmp.Or(v.cfg.Upstream.ControlTopic, controlTopic)
 	claims, probe := topic+"/claims", topic+"/probe/"+v.cfg.Node+"/#"
@@ -27,14 +27,16 @@ func (v *visitor) control(ctx context.Context, s gateway.Session) []Finding {
 		{"publish to", claims, func(done gateway.Done) { s.Publish(claims, 1, nothing, done) }},
 	} {
 		if r := await(ctx, try.call); !r.Ok() {
-			findings = append(findings, v.problem("upstream.control_topic", "the gateway may not %s %s at the broker at %s (%s): allow it %s/# there, or change the topic",
+			findings = append(findings, v.problem("upstream.control_topic",
+				"the broker at %[3]s does not let the gateway %[1]s %[2]s (%[4]s): allow %[5]s/# there, or "+
+					"change the topic",
 				try.what, try.topic, v.address, r.Message, topic))
 		}
 	}
 	return findings
 }
 
-// await is the result of a call of a session.
+// await returns the result of a session call.
 func await(ctx context.Context, call func(gateway.Done)) gateway.Result {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -44,6 +46,6 @@ func await(ctx context.Context, call func(gateway.Done)) gateway.Result {
 	case r := <-result:
 		return r
 	case <-ctx.Done():
-		return gateway.Refuse(gateway.CodeUnknown, "no answer in %s", patience)
+		return gateway.Refuse(gateway.CodeUnknown, "no answer within %s", patience)
 	}
 }

@@ -21,14 +21,16 @@ func etcDir(file string) (string, error) {
 	return dir, err
 }
 
-// path returns the absolute path of a file that a setting names. It does not look whether the file is there: exgate config check does.
+// path returns the absolute path of a file that a setting names. It does not look whether the file is there: exgate
+// config check does.
 func (s *scope) path(name string, v *hocon.Value) (string, bool) {
 	if v.Kind != hocon.Scalar || v.Text == "" {
 		s.decide(v, s.name(name), "must be the path of a file")
 		return "", false
 	}
 	if strings.Contains(v.Text, "-----BEGIN ") {
-		s.decide(v, s.name(name), "holds what should be in a file: write it to one, and name that in the listener's or handler's tls")
+		s.decide(v, s.name(name), "holds what should be in a file: write it to one, and name that in the listener's "+
+			"or handler's tls")
 		return "", false
 	}
 	unknown := false
@@ -42,7 +44,8 @@ func (s *scope) path(name string, v *hocon.Value) (string, bool) {
 		return value
 	})
 	if unknown {
-		s.decide(v, s.name(name), "names a variable that is not set here: set it for the import, or write the path to the result")
+		s.decide(v, s.name(name), "names a variable that is not set here: set it for the import, or write the "+
+			"path to the result")
 		return "", false
 	}
 	return s.absolute(path), true

@@ -12,13 +12,15 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf"
 )
 
-// TestResultsAreRight checks what becomes of each version as exgate config check does. What the findings ask the reader to do is done first.
+// TestResultsAreRight checks what becomes of each version as exgate config check does. What the findings ask the reader
+// to do is done first.
 func TestResultsAreRight(t *testing.T) {
 	for version := range versions {
 		t.Run(version, func(t *testing.T) {
 			etc := etcFolder(t)
 			result := imported(t, version, emqxconf.Options{EtcDir: etc, LookupEnv: noVariables})
-			done := strings.NewReplacer("/var/lib/emqx/certs", filepath.Join(etc, "certs"), "secure/${username}/${zone}/", "secure/${username}/default/")
+			done := strings.NewReplacer("/var/lib/emqx/certs", filepath.Join(etc, "certs"),
+				"secure/${username}/${zone}/", "secure/${username}/default/")
 			text := done.Replace(string(result.YAML))
 			file := filepath.Join(etc, "exgate.yaml")
 			write(t, file, []byte(text))

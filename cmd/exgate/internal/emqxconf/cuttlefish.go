@@ -10,7 +10,8 @@ import (
 // own is the field that holds the value of a key which has keys below it too, such as exproto.listener.NAME.
 const own = ""
 
-// parseCuttlefish reads lines in the form key.path = value, as all files of EMQX 4 are. A # begins a comment, the last of two equal keys stays.
+// parseCuttlefish reads lines in the form key.path = value, as all files of EMQX 4 are. A # begins a comment, the last
+// of two equal keys stays.
 func parseCuttlefish(file, text string) (*hocon.Value, error) {
 	root := hocon.NewObject(file, 1)
 	number := 0
@@ -22,11 +23,15 @@ func parseCuttlefish(file, text string) (*hocon.Value, error) {
 		}
 		key, value, ok := strings.Cut(line, "=")
 		path := strings.Split(strings.TrimSpace(key), ".")
-		if !ok || strings.ContainsAny(strings.TrimSpace(key), " \t\"") || strings.Contains("."+strings.TrimSpace(key)+".", "..") {
+		if !ok || strings.ContainsAny(strings.TrimSpace(key), " \t\"") ||
+			strings.Contains("."+strings.TrimSpace(key)+".", "..") {
 			return nil, &hocon.SyntaxError{File: file, Line: number, What: "must be like key.path = value"}
 		}
 		if len(path) > deepestKey {
-			return nil, &hocon.SyntaxError{File: file, Line: number, What: fmt.Sprintf("the key has more than %d parts", deepestKey)}
+			return nil, &hocon.SyntaxError{
+				File: file, Line: number,
+				What: fmt.Sprintf("the key has more than %d parts", deepestKey),
+			}
 		}
 		say(root, path, &hocon.Value{Text: unquoted(strings.TrimSpace(value)), File: file, Line: number})
 	}

@@ -8,7 +8,8 @@ import (
 )
 
 // adapterNote is what everybody who runs an adapter should know.
-const adapterNote = "where handlers call back; whoever reaches it speaks for every device, so bind it to a network of theirs"
+const adapterNote = "where handlers call back; whoever reaches it speaks for every device, so bind it to a " +
+	"network of theirs"
 
 // handlerURL carries over the address of a handler, and reports whether it is one of https.
 func (s *scope) handlerURL(name string, v *hocon.Value) (https bool) {
@@ -32,12 +33,14 @@ func handlerURLV4(s *scope, name string, v *hocon.Value) {
 // handlerURLV5 carries over the address of a handler. EMQX 5 does not look whether it is one of https.
 func handlerURLV5(s *scope, name string, v *hocon.Value) {
 	if s.handlerURL(name, v) && s.wish.plainHandler {
-		s.decide(v, s.name(name), "without ssl_options.enable = true EMQX calls the handler without TLS, https or not; with handler.tls exgate calls it with TLS")
+		s.decide(v, s.name(name), "without ssl_options.enable = true EMQX calls the handler without TLS, https or "+
+			"not; with handler.tls exgate calls it with TLS")
 	}
 }
 
 // verified is said of every handler that is called over TLS.
-const verified = "exgate checks the handler's certificate, which EMQX did not unless told to: handler.tls.ca must have signed it, for handler.tls.server_name or the host in handler.grpc"
+const verified = "exgate checks the handler's certificate, which EMQX did not unless told to: handler.tls.ca must " +
+	"have signed it, for handler.tls.server_name or the host in handler.grpc"
 
 // handlerFile carries over a file of the handler's TLS.
 func handlerFile(to string) rule {

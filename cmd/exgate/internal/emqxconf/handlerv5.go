@@ -5,7 +5,8 @@ import "github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
 // handlerV5 carries over the handler, which all listeners of EMQX 5 have in common.
 func (s *scope) handlerV5(key string, v *hocon.Value) {
 	s.to.set("handler.dialect", "auto")
-	s.to.section("handler").note("dialect", "found out at start: stream in 5.0, and unary from 5.1 on where service_name says nothing else")
+	s.to.section("handler").note("dialect", "found out at start: stream in 5.0, and unary from 5.1 on where "+
+		"service_name says nothing else")
 	if v == nil {
 		return
 	}
@@ -27,7 +28,8 @@ func serviceName(s *scope, name string, v *hocon.Value) {
 // plainHandlerV5 reports whether EMQX 5 calls the handler without TLS.
 func plainHandlerV5(handler *hocon.Value) bool {
 	options := handler.Fields["ssl_options"]
-	return options == nil || options.Fields["enable"] == nil || options.Fields["enable"].Text != "true" && options.Fields["enable"].Text != "on"
+	return options == nil || options.Fields["enable"] == nil || options.Fields["enable"].Text != "true" &&
+		options.Fields["enable"].Text != "on"
 }
 
 // handlerTLSRules are those of the handler's ssl_options.

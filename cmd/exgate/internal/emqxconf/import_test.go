@@ -64,10 +64,14 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// TestSecretsStay looks for what testdata/5.8 has in its passwords, in a certificate and in places where a secret may have slipped.
+// TestSecretsStay looks for what testdata/5.8 has in its passwords, in a certificate and in places where a secret may
+// have slipped.
 func TestSecretsStay(t *testing.T) {
 	result := imported(t, "5.8", emqxconf.Options{EtcDir: "/etc/emqx", LookupEnv: noVariables})
-	for name, text := range map[string]string{"the configuration": string(result.YAML), "the findings": result.String()} {
+	for name, text := range map[string]string{
+		"the configuration": string(result.YAML),
+		"the findings":      result.String(),
+	} {
 		if strings.Contains(text, "hunter") {
 			t.Errorf("%s has a secret in it:\n%s", name, text)
 		}
@@ -96,8 +100,14 @@ func TestErrors(t *testing.T) {
 		{"nothing", "", "f: has no settings of ExProto"},
 		{"another file of EMQX 4", "listener.tcp.external = 0.0.0.0:1883\n", "f: has no settings of ExProto"},
 		{"EMQX 5 without ExProto", "gateway.stomp { mountpoint = \"exproto/\" }", "f: has no settings of ExProto"},
-		{"a broken line of EMQX 4", "exproto.server.http.port = 9100\nexproto listener = 1\n", "f:2: must be like key.path = value"},
-		{"broken HOCON", "gateway.exproto {\n  server { bind = 0.0.0.0:9100 }\n}", "f:2: a value with : or = in it must stand in quotes"},
+		{
+			"a broken line of EMQX 4", "exproto.server.http.port = 9100\nexproto listener = 1\n",
+			"f:2: must be like key.path = value",
+		},
+		{
+			"broken HOCON", "gateway.exproto {\n  server { bind = 0.0.0.0:9100 }\n}",
+			"f:2: a value with : or = in it must stand in quotes",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := emqxconf.Import("f", one(c.text))
@@ -108,7 +118,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// FuzzImport imports anything as both formats: every error has a place, and every result is YAML without control characters.
+// FuzzImport imports anything as both formats: every error has a place, and every result is YAML without control
+// characters.
 func FuzzImport(f *testing.F) {
 	for version, file := range versions {
 		text, err := os.ReadFile(filepath.Join("testdata", version, file))
@@ -141,7 +152,10 @@ func TestOddFiles(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{pipe: "a named pipe, not a regular file", "/dev/zero": "a device, not a regular file", dir: "a folder, not a regular file"} {
+	for name, want := range map[string]string{
+		pipe:        "a named pipe, not a regular file",
+		"/dev/zero": "a device, not a regular file", dir: "a folder, not a regular file",
+	} {
 		file := filepath.Join(dir, "emqx.conf")
 		if err := os.WriteFile(file, []byte("\ninclude \""+name+"\"\ngateway.exproto {}\n"), 0o600); err != nil {
 			t.Fatal(err)
@@ -164,7 +178,9 @@ func TestTooManyListeners(t *testing.T) {
 		fmt.Fprintf(&v5, "listeners.tcp.l%d { bind = %d }\n", i, i+1)
 	}
 	for text, want := range map[string]string{v4.String(): "f:1001: ", v5.String() + "}\n": "f:1002: "} {
-		_, err := emqxconf.Import("f", emqxconf.Options{EtcDir: "/etc/emqx", ReadFile: func(string) ([]byte, error) { return []byte(text), nil }})
+		_, err := emqxconf.Import("f", emqxconf.Options{EtcDir: "/etc/emqx", ReadFile: func(string) ([]byte, error) {
+			return []byte(text), nil
+		}})
 		if err == nil || err.Error() != want+"the configuration has more than 1000 listeners" {
 			t.Errorf("%v", err)
 		}

@@ -13,8 +13,8 @@ import (
 
 // Options say what the configuration of EMQX does not.
 type Options struct {
-	// EtcDir is the folder of EMQX's configuration on this machine, absolute: certificates are named relative to it. If zero, it is the folder of the
-	// imported file, or the one above where that is called plugins.
+	// EtcDir is the folder of EMQX's configuration on this machine, absolute: certificates are named relative to it. If
+	// zero, it is the folder of the imported file, or the one above where that is called plugins.
 	EtcDir string
 	// Upstream is the URL of the broker, such as mqtt://host:1883. If zero, it is the embedded broker, with a comment.
 	Upstream string
@@ -43,7 +43,8 @@ func (r *Result) Decisions() int {
 }
 
 // ErrNoExProto is the error of a file that says nothing of ExProto.
-var ErrNoExProto = errors.New("has no settings of ExProto: they are in etc/plugins/emqx_exproto.conf of EMQX 4 (exproto.listener...), and in " +
+var ErrNoExProto = errors.New("has no settings of ExProto: they are in etc/plugins/emqx_exproto.conf of EMQX 4 " +
+	"(exproto.listener...), and in " +
 	"etc/emqx.conf or data/configs/cluster.hocon of EMQX 5 (gateway.exproto)")
 
 // largest bounds one file of EMQX, in bytes.
@@ -75,7 +76,10 @@ func Import(file string, opts Options) (*Result, error) {
 		err = im.readV5(file, text)
 	}
 	if err == nil && im.beyond != nil {
-		err = &hocon.SyntaxError{File: im.beyond.File, Line: im.beyond.Line, What: fmt.Sprintf("the configuration has more than %d listeners", mostListeners)}
+		err = &hocon.SyntaxError{
+			File: im.beyond.File, Line: im.beyond.Line,
+			What: fmt.Sprintf("the configuration has more than %d listeners", mostListeners),
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -152,13 +156,15 @@ func (im *importer) upstream() {
 		return
 	}
 	im.out.set("upstream.embedded.bind", "127.0.0.1:1883")
-	im.out.comment("upstream", "No --upstream was given: devices are connected to the broker inside exgate, which is empty and which nobody else uses yet.\n"+
+	im.out.comment("upstream", "No --upstream was given: devices are connected to the broker inside exgate, which is "+
+		"empty and which nobody else uses yet.\n"+
 		"For a broker of yours, such as EMQX itself, write instead: upstream: {url: mqtt://broker.example:1883}")
 }
 
 // head is the comment before the result.
 func head(file string, findings []Finding) []string {
-	lines := []string{"Made of " + printable(file) + " by exgate config import. To check it: exgate config check -c THIS_FILE"}
+	lines := []string{"Made of " + printable(file) +
+		" by exgate config import. To check it: exgate config check -c THIS_FILE"}
 	var decisions []string
 	for _, f := range findings {
 		if !f.Needless {

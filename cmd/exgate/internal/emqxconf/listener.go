@@ -47,7 +47,8 @@ func (im *importer) newListener(kind, name, key string, at *hocon.Value) *scope 
 	return &scope{importer: im, key: key, to: to, kind: kind, wish: &wish{}}
 }
 
-// listenerName is name as exgate allows it; a name that is taken gets the listener's type before it, and a number where that is taken too.
+// listenerName is name as exgate allows it; a name that is taken gets the listener's type before it, and a number where
+// that is taken too.
 func (im *importer) listenerName(kind, name string) string {
 	name = strings.Map(func(r rune) rune {
 		if strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_", r) {
@@ -158,8 +159,10 @@ func (s *scope) finishProxy() {
 		return
 	}
 	s.to.set("proxy_protocol.trusted", []string{"127.0.0.1", "::1"})
-	s.to.section("proxy_protocol").comment("trusted", "The addresses of the load balancers belong here: whoever else connects is refused. EMQX believed everybody.")
-	s.decide(w.proxy, s.name("proxy_protocol"), "exgate believes load balancers that it knows: set proxy_protocol.trusted to their addresses")
+	s.to.section("proxy_protocol").comment("trusted",
+		"The addresses of the load balancers belong here: whoever else connects is refused. EMQX believed everybody.")
+	s.decide(w.proxy, s.name("proxy_protocol"), "exgate believes load balancers that it knows: set "+
+		"proxy_protocol.trusted to their addresses")
 	if w.proxyTimeout != nil {
 		duration("proxy_protocol.timeout")(s, timeout, w.proxyTimeout)
 	}

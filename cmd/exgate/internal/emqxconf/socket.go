@@ -7,21 +7,26 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
 )
 
-// socketRules are the options of TCP and UDP sockets; 4.x says them of the listener, 5.x in tcp_options and udp_options.
+// socketRules are the options of TCP and UDP sockets; 4.x says them of the listener, 5.x in tcp_options and
+// udp_options.
 var socketRules = rules{
-	"active_n":           ignored("exgate reads a socket when its handler is ready, not in batches of messages to a process"),
-	"backlog":            streamOnly(count("socket.backlog")),
-	"send_timeout":       streamOnly(duration("limits.send_timeout")),
-	"send_timeout_close": streamOnly(wanted(true, "exgate always closes a device that takes nothing for limits.send_timeout")),
-	"recbuf":             size("socket.recv_buffer"),
-	"sndbuf":             size("socket.send_buffer"),
-	"buffer":             ignored("a buffer of Erlang's; exgate has no buffer of its own for each socket"),
-	"tune_buffer":        ignored("a buffer of Erlang's; exgate has no buffer of its own for each socket"),
-	"high_watermark":     ignored("a queue of Erlang's; what waits for a slow device is bounded by limits.send_queue_bytes"),
-	"nodelay":            streamOnly(noDelay),
-	"nolinger":           streamOnly(wanted(false, "exgate ends connections in order; limits.linger_timeout bounds how long that takes")),
-	"reuseaddr":          wanted(true, "exgate always listens with SO_REUSEADDR, as Go does"),
-	"keepalive":          streamOnly(keepAlive),
+	"active_n": ignored("exgate reads a socket when its handler is ready, not in batches of " +
+		"messages to a process"),
+	"backlog":      streamOnly(count("socket.backlog")),
+	"send_timeout": streamOnly(duration("limits.send_timeout")),
+	"send_timeout_close": streamOnly(wanted(true, "exgate always closes a device that takes nothing for "+
+		"limits.send_timeout")),
+	"recbuf":      size("socket.recv_buffer"),
+	"sndbuf":      size("socket.send_buffer"),
+	"buffer":      ignored("a buffer of Erlang's; exgate has no buffer of its own for each socket"),
+	"tune_buffer": ignored("a buffer of Erlang's; exgate has no buffer of its own for each socket"),
+	"high_watermark": ignored("a queue of Erlang's; what waits for a slow device is bounded by " +
+		"limits.send_queue_bytes"),
+	"nodelay": streamOnly(noDelay),
+	"nolinger": streamOnly(wanted(false,
+		"exgate ends connections in order; limits.linger_timeout bounds how long that takes")),
+	"reuseaddr": wanted(true, "exgate always listens with SO_REUSEADDR, as Go does"),
+	"keepalive": streamOnly(keepAlive),
 }
 
 // streamOnly is a rule for tcp and tls listeners; EMQX does not use the setting on others.
@@ -54,5 +59,6 @@ func keepAlive(s *scope, name string, v *hocon.Value) {
 		return
 	}
 	s.to.set("socket.keepalive", d.String())
-	s.decide(v, s.name(name), "exgate has one time, socket.keepalive, before the first probe and between probes; their number is the system's")
+	s.decide(v, s.name(name), "exgate has one time, socket.keepalive, before the first probe and between probes; "+
+		"their number is the system's")
 }

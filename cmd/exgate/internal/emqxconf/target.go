@@ -12,8 +12,10 @@ import (
 var order = []string{
 	"adapter", "upstream", "listeners",
 	"embedded", "url", "type", "bind", "mountpoint", "idle_timeout", "handler", "grpc", "dialect",
-	"tls", "cert", "key", "ca", "client_ca", "server_name", "verify", "fail_if_no_cert", "min_version", "max_version", "ciphers", "handshake_timeout",
-	"psk", "proxy_protocol", "trusted", "timeout", "access", "rules", "max_connections", "connection_rate", "limits", "socket", "udp",
+	"tls", "cert", "key", "ca", "client_ca", "server_name", "verify", "fail_if_no_cert", "min_version", "max_version",
+	"ciphers", "handshake_timeout",
+	"psk", "proxy_protocol", "trusted", "timeout", "access", "rules", "max_connections", "connection_rate", "limits",
+	"socket", "udp",
 }
 
 // target is a section of the result.

@@ -38,8 +38,9 @@ func (s *scope) authority(w *tlsWish) {
 		s.undecided(w.verify, "must be verify_peer or verify_none")
 	}
 	if w.ca.Value != nil && !peer {
-		s.needless(w.ca.Value, s.at(w.ca).name(w.ca.name), "without verify_peer it only completes the server's chain: where it holds an intermediate "+
-			"certificate, append that to the file in tls.cert")
+		s.needless(w.ca.Value, s.at(w.ca).name(w.ca.name),
+			"without verify_peer it only completes the server's chain: where it holds an intermediate "+
+				"certificate, append that to the file in tls.cert")
 	}
 	if peer {
 		s.to.set("tls.verify", "peer")
@@ -62,7 +63,8 @@ func (s *scope) authority(w *tlsWish) {
 func (s *scope) versions(v said) {
 	if v.Value == nil {
 		if s.kind == "tls" {
-			s.to.comment("tls", `From TLS 1.2 on. Where nothing was said, EMQX took 1.0 and 1.1 as well, as min_version: "1.0" does.`)
+			s.to.comment("tls", `From TLS 1.2 on. Where nothing was said, EMQX took 1.0 and 1.1 as well, as `+
+				`min_version: "1.0" does.`)
 		}
 		return
 	}
@@ -88,8 +90,8 @@ func (s *scope) versions(v said) {
 	}
 }
 
-// ciphers carries over the suites that exgate knows. Where some have pre-shared keys and none of those is known, the default ones are better than
-// the rest: the keys could not be used.
+// ciphers carries over the suites that exgate knows. Where some have pre-shared keys and none of those is known, the
+// default ones are better than the rest: the keys could not be used.
 func (s *scope) ciphers(v said) {
 	if v.Value == nil {
 		return
@@ -104,7 +106,8 @@ func (s *scope) ciphers(v said) {
 		switch {
 		case ok:
 			kept = append(kept, iana)
-		case !strings.HasPrefix(name, "TLS_AES_") && !strings.HasPrefix(name, "TLS_CHACHA20_"): // those of TLS 1.3 are always on
+		// those of TLS 1.3 are always on
+		case !strings.HasPrefix(name, "TLS_AES_") && !strings.HasPrefix(name, "TLS_CHACHA20_"):
 			unknown = append(unknown, shown(name))
 		}
 	}
@@ -113,7 +116,8 @@ func (s *scope) ciphers(v said) {
 		s.to.set("tls.ciphers", kept)
 	}
 	if len(unknown) > 0 {
-		s.undecided(v, "exgate's %s has not all of them; left out: %s", strings.ToUpper(s.kind), strings.Join(unknown, ", "))
+		s.undecided(v, "exgate's %s has not all of them; left out: %s", strings.ToUpper(s.kind),
+			strings.Join(unknown, ", "))
 	}
 	if psk {
 		s.sharedKeys(v)
@@ -138,7 +142,9 @@ func (s *scope) sharedKeys(v said) {
 		return
 	}
 	s.to.set("psk.file", "devices.psk")
-	s.to.section("psk").note("file", "identity:key, the key in hexadecimal; docs/migration.md tells how to make it of EMQX's")
-	s.undecided(v, "write the keys to devices.psk beside the result, in hexadecimal. Where tls.ciphers names none, the suites of PSK with AES-GCM, "+
+	s.to.section("psk").note("file", "identity:key, the key in hexadecimal; docs/migration.md tells how to "+
+		"make it of EMQX's")
+	s.undecided(v, "write the keys to devices.psk beside the result, in hexadecimal. Where tls.ciphers names none, "+
+		"the suites of PSK with AES-GCM, "+
 		"AES-CCM and ChaCha20 are on")
 }

@@ -26,15 +26,18 @@ var tlsRules = merged(neutralTLSRules, rules{
 	"versions":             secureOnly(keep(func(w *tlsWish) *said { return &w.versions })),
 	"ciphers":              secureOnly(keep(func(w *tlsWish) *said { return &w.ciphers })),
 	"psk_ciphers":          secureOnly(keep(func(w *tlsWish) *said { return &w.pskCiphers })),
-	"dhfile":               secureOnly(lost("Go's TLS has no suites with Diffie-Hellman groups from files; those with elliptic curves take their place")),
+	"dhfile": secureOnly(lost("Go's TLS has no suites with Diffie-Hellman groups from files; those " +
+		"with elliptic curves take their place")),
 	"client_renegotiation": ignored(noRenegotiation),
 	"honor_cipher_order":   ignored("Go chooses the best suite that both sides have"),
 	"gc_after_handshake":   ignored("an idle connection holds no buffer"),
 	"user_lookup_fun":      ignored("keys shared with devices are in psk.file"),
 	"enable_crl_check":     switchedOn("exgate reads no revocation lists: refuse the device at the broker"),
 	"ocsp": within(rules{
-		"enable_ocsp_stapling": switchedOn("exgate does not staple OCSP answers: devices that insist on them need a TLS proxy in front"),
-		"responder_url":        ocspPart, "issuer_pem": ocspPart, "refresh_interval": ocspPart, "refresh_http_timeout": ocspPart,
+		"enable_ocsp_stapling": switchedOn("exgate does not staple OCSP answers: devices that insist on them need a " +
+			"TLS proxy in front"),
+		"responder_url": ocspPart, "issuer_pem": ocspPart, "refresh_interval": ocspPart,
+		"refresh_http_timeout": ocspPart,
 	}),
 })
 
@@ -45,10 +48,12 @@ var neutralTLSRules = rules{
 	"depth":              ignored("chains of certificates are checked whatever their length"),
 	"reuse_sessions":     ignored("TLS sessions are always resumed, DTLS sessions never"),
 	"secure_renegotiate": ignored(noRenegotiation),
-	"log_level":          ignored("failed handshakes are counted in exgate_tls_handshakes_total and exgate_dtls_handshakes_total"),
-	"hibernate_after":    ignored("an idle connection holds no buffer"),
-	"cacerts":            ignored("the certificate authorities are those of the file, or with handler.tls the system's where there is no file"),
-	"partial_chain":      ignored("a certificate in the file of authorities is trusted as it is"),
+	"log_level": ignored("failed handshakes are counted in exgate_tls_handshakes_total and " +
+		"exgate_dtls_handshakes_total"),
+	"hibernate_after": ignored("an idle connection holds no buffer"),
+	"cacerts": ignored("the certificate authorities are those of the file, or with handler.tls the " +
+		"system's where there is no file"),
+	"partial_chain": ignored("a certificate in the file of authorities is trusted as it is"),
 	"verify_peer_ext_key_usage": ignored(
 		"a certificate must be for the side that shows it, or say nothing about its use"),
 }
@@ -95,6 +100,7 @@ func file(to string) rule {
 // password is the one that a private key is encrypted with; it is not looked at.
 func password(key string) rule {
 	return func(s *scope, name string, v *hocon.Value) {
-		s.decide(v, s.name(name), "exgate reads private keys without a password: openssl pkey -in KEY -out NEWKEY takes it off; name NEWKEY in %s, and let nobody else read it", key)
+		s.decide(v, s.name(name), "exgate reads private keys without a password: openssl pkey -in KEY -out NEWKEY "+
+			"takes it off; name NEWKEY in %s, and let nobody else read it", key)
 	}
 }

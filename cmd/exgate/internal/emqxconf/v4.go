@@ -46,7 +46,8 @@ func (im *importer) importV4(exproto *hocon.Value) {
 	})
 }
 
-// serverV4 carries over where the adapter listens. EMQX could listen twice, exgate listens once: without TLS, if EMQX did.
+// serverV4 carries over where the adapter listens. EMQX could listen twice, exgate listens once: without TLS, if EMQX
+// did.
 func serverV4(s *scope, name string, v *hocon.Value) {
 	inner := &scope{importer: s.importer, key: s.name(name), to: s.to.section("adapter"), kind: "tls", wish: &wish{}}
 	https := within(rules{
@@ -54,12 +55,16 @@ func serverV4(s *scope, name string, v *hocon.Value) {
 		"cacertfile": ignored("EMQX does not check the certificates of handlers; adapter.tls.client_ca does"),
 	})
 	if v.Kind == hocon.Object && v.Fields["http"] != nil {
-		https = within(rules{"port": lost(bothPorts), "certfile": ignored("it goes with the port"), "keyfile": ignored("it goes with the port"), "cacertfile": ignored("it goes with the port")})
+		https = within(rules{
+			"port": lost(bothPorts), "certfile": ignored("it goes with the port"),
+			"keyfile": ignored("it goes with the port"), "cacertfile": ignored("it goes with the port"),
+		})
 	}
 	inner.apply(v, rules{"http": within(rules{"port": port}), "https": https})
 }
 
-const bothPorts = "exgate's adapter listens at one address, and http has it: with adapter.tls: {cert, key} it has TLS, for all handlers"
+const bothPorts = "exgate's adapter listens at one address, and http has it: with adapter.tls: {cert, key} it has " +
+	"TLS, for all handlers"
 
 func port(s *scope, name string, v *hocon.Value) {
 	if setBind(s, name, v, "a port") {

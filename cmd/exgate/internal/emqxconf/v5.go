@@ -10,18 +10,20 @@ import (
 const brokersOwn = "devices log in at the broker of upstream, each as a client of its own: configure it there"
 
 var v5ListenerRules = merged(listenerRules, rules{
-	"bind":           bind,
-	"enable":         func(*scope, string, *hocon.Value) {}, // see listenerV5
-	"enabled":        func(*scope, string, *hocon.Value) {}, // its name in 5.0
-	"mountpoint":     mountpoint,
-	"access_rules":   accessV5,
-	"enable_authn":   wanted(true, "EMQX let devices in without asking; at the broker of upstream, allow anonymous clients"),
+	"bind":         bind,
+	"enable":       func(*scope, string, *hocon.Value) {}, // see listenerV5
+	"enabled":      func(*scope, string, *hocon.Value) {}, // its name in 5.0
+	"mountpoint":   mountpoint,
+	"access_rules": accessV5,
+	"enable_authn": wanted(true, "EMQX let devices in without asking; at the broker of upstream, allow "+
+		"anonymous clients"),
 	"authentication": lost(brokersOwn),
 	"tcp_options":    within(socketRules),
 	"udp_options":    within(socketRules),
 	"ssl_options":    within(tlsRules),
 	"dtls_options":   within(tlsRules),
-	"health_check":   lost("exgate answers no datagrams of its own: let the handler answer, or probe /healthz of metrics.bind"),
+	"health_check": lost("exgate answers no datagrams of its own: let the handler answer, or probe /healthz " +
+		"of metrics.bind"),
 })
 
 // gatewayV5 is what gateway.exproto says of all its listeners.
@@ -60,7 +62,8 @@ func serverV5(s *scope, name string, v *hocon.Value) {
 	inner := &scope{importer: s.importer, key: s.name(name), to: s.to.section("adapter")}
 	inner.apply(v, rules{
 		"bind": port,
-		"ssl_options": lost("EMQX 5 listens for handlers without TLS whatever it says (it looks for the setting under another name), so handlers call without; " +
+		"ssl_options": lost("EMQX 5 listens for handlers without TLS whatever it says (it looks for the setting " +
+			"under another name), so handlers call without; " +
 			"once they call with TLS, set adapter.tls: {cert, key}"),
 	})
 }
@@ -139,7 +142,8 @@ func mountpoint(s *scope, name string, v *hocon.Value) {
 		s.decide(v, s.name(name), "must be a text without + and #")
 		return
 	case placeholder.MatchString(rest):
-		s.decide(v, s.name(name), "exgate fills in ${clientid}, ${username} and ${listener} only, and does not start with %s: write what it stands for", placeholder.FindString(rest))
+		s.decide(v, s.name(name), "exgate fills in ${clientid}, ${username} and ${listener} only, and does not start "+
+			"with %s: write what it stands for", placeholder.FindString(rest))
 	}
 	if v.Text != "" && v.Text != "undefined" {
 		s.to.set("mountpoint", v.Text)
@@ -156,18 +160,21 @@ func accessV5(s *scope, name string, v *hocon.Value) {
 	}
 }
 
-// demoCertificate names the files that EMQX 5 takes where a listener with TLS names none. With keys shared with devices it needs none.
+// demoCertificate names the files that EMQX 5 takes where a listener with TLS names none. With keys shared with devices
+// it needs none.
 func (s *scope) demoCertificate(at *hocon.Value) {
 	if s.kind != "tls" && s.kind != "dtls" || s.to.has("psk") {
 		return
 	}
 	for _, options := range []string{"ssl_options", "dtls_options"} {
-		if said := at.Fields[options]; said != nil && (said.Fields["certfile"] != nil || said.Fields["keyfile"] != nil) {
+		if said := at.Fields[options]; said != nil &&
+			(said.Fields["certfile"] != nil || said.Fields["keyfile"] != nil) {
 			return
 		}
 	}
 	tls := s.to.section("tls")
 	tls.set("cert", s.absolute("etc/certs/cert.pem"))
 	tls.set("key", s.absolute("etc/certs/key.pem"))
-	s.decide(at, s.key, "names no certificate: EMQX takes the one that it comes with, whose private key everybody has. Make one of your own")
+	s.decide(at, s.key, "names no certificate: EMQX takes the one that it comes with, whose private key everybody "+
+		"has. Make one of your own")
 }

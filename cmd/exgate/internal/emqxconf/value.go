@@ -20,7 +20,8 @@ var durationUnits = map[string]time.Duration{
 	"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "f": 14 * 24 * time.Hour,
 }
 
-// parseDuration reads a duration as EMQX does: parts with the units f (fortnight), w, d, h, m, s and ms, or a number of milliseconds.
+// parseDuration reads a duration as EMQX does: parts with the units f (fortnight), w, d, h, m, s and ms, or a number of
+// milliseconds.
 func parseDuration(text string) (time.Duration, bool) {
 	if n, err := strconv.ParseUint(text, 10, 42); err == nil {
 		return time.Duration(n) * time.Millisecond, true

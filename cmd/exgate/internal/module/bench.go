@@ -13,28 +13,30 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// BenchOptions are how a module is measured.
+// BenchOptions configures [Bench].
 type BenchOptions struct {
-	Sessions []Session         // what devices send, one after the other and again from the beginning; one piece alone is sent again by the same device
-	For      time.Duration     // how long
-	Progress func(what string) // told now and then. If zero, nobody is
+	// what devices send, one after another and then from the start again; a single piece is repeated by the same device
+	Sessions []Session
+	For      time.Duration     // how long to measure
+	Progress func(what string) // reports progress. Optional
 }
 
-// Measurement is what [Bench] found.
+// Measurement is the result of [Bench].
 type Measurement struct {
 	Events          uint64  `json:"events"`
-	Devices         uint64  `json:"devices"` // connections, more than one where the module closes them
+	Devices         uint64  `json:"devices"` // connections; more than one if the module closes them
 	EventsPerSecond float64 `json:"events_per_second"`
 	Nanoseconds     float64 `json:"ns_per_event"`
 	BytesPerSecond  float64 `json:"bytes_per_second"`
-	Fuel            float64 `json:"fuel_per_event"` // the mean of all events, results included
+	Fuel            float64 `json:"fuel_per_event"` // mean of all events, including results
 	Start           string  `json:"start"`          // of an instance
 	StartImage      bool    `json:"start_image"`
-	MemoryKiB       uint64  `json:"memory_kib"`             // of an instance at its start
-	ResidentKiB     uint64  `json:"resident_kib,omitempty"` // what an idle instance of its own costs the process; 0 where the system does not say
+	MemoryKiB       uint64  `json:"memory_kib"` // of a new instance
+	// memory of the process for each idle instance; 0 if the system does not report it
+	ResidentKiB uint64 `json:"resident_kib,omitempty"`
 }
 
-// fuelMetric is the histogram of the fuel of events.
+// fuelMetric is the histogram of fuel per event.
 const fuelMetric = "exgate_wasm_event_fuel"
 
 // Bench measures a module in the gateway's engine, on one instance and without sockets.
@@ -62,10 +64,10 @@ func Bench(ctx context.Context, s *Subject, o BenchOptions) (m Measurement, err 
 	return m, err
 }
 
-// benchRound is how many sessions run between two looks at the clock.
+// benchRound is the number of sessions between two readings of the clock.
 const benchRound = 128
 
-// measureEvents runs events until the time is over.
+// measureEvents runs events until the time is up.
 func (m *Measurement) measureEvents(ctx context.Context, engine *wasm.Engine, o BenchOptions) error {
 	l := &load{factory: engine}
 	began, bytes, turn := time.Now(), 0, 0
@@ -92,7 +94,7 @@ func (m *Measurement) measureEvents(ctx context.Context, engine *wasm.Engine, o 
 	return errors.Join(l.disconnect(gateway.ReasonTCPClosed), ctx.Err())
 }
 
-// meanOf is the mean of a histogram.
+// meanOf returns the mean of a histogram.
 func meanOf(from prometheus.Gatherer, name string) (float64, error) {
 	families, err := from.Gather()
 	if err != nil {
@@ -104,5 +106,5 @@ func meanOf(from prometheus.Gatherer, name string) (float64, error) {
 			return h.GetSampleSum() / float64(max(h.GetSampleCount(), 1)), nil
 		}
 	}
-	return 0, fmt.Errorf("there is no metric %s", name)
+	return 0, fmt.Errorf("missing metric %s", name)
 }

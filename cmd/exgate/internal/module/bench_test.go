@@ -13,10 +13,14 @@ import (
 func TestBenchMeasuresSessions(t *testing.T) {
 	var progress []string
 	m, err := Bench(t.Context(), open(t, cProbe, "", wasm.Limits{}), BenchOptions{
-		Sessions: []Session{{[]byte("auth a\n"), []byte("pub t 1 x\n"), []byte("leave\n"), []byte("never\n")}}, For: 300 * time.Millisecond,
+		Sessions: []Session{{
+			[]byte("auth a\n"), []byte("pub t 1 x\n"), []byte("leave\n"),
+			[]byte("never\n"),
+		}}, For: 300 * time.Millisecond,
 		Progress: func(what string) { progress = append(progress, what) },
 	})
-	if err != nil || m.Events == 0 || m.Nanoseconds == 0 || m.Fuel == 0 || m.MemoryKiB == 0 || m.Start == "" || len(progress) == 0 {
+	if err != nil || m.Events == 0 || m.Nanoseconds == 0 || m.Fuel == 0 || m.MemoryKiB == 0 || m.Start == "" ||
+		len(progress) == 0 {
 		t.Fatalf("%v, %+v, %v", err, m, progress)
 	}
 	if m.Devices != m.Events/3 {

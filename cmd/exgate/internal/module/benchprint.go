@@ -6,14 +6,14 @@ import (
 	"io"
 )
 
-// PrintBenchJSON writes a measurement for programs.
+// PrintBenchJSON writes a measurement as JSON.
 func PrintBenchJSON(w io.Writer, m Measurement) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(m)
 }
 
-// PrintBenchText writes a measurement for people.
+// PrintBenchText writes a measurement as text.
 func PrintBenchText(w io.Writer, m Measurement) error {
 	image := "from the beginning"
 	if m.StartImage {
@@ -27,7 +27,8 @@ start        %s, %s
 memory       %d KiB at the start
 `, m.EventsPerSecond, m.Events, m.Devices, m.Nanoseconds, m.BytesPerSecond/(1<<20), m.Fuel, m.Start, image, m.MemoryKiB)
 	if err == nil && m.ResidentKiB > 0 {
-		_, err = fmt.Fprintf(w, "resident     %d KiB for each idle instance with isolation: connection\n", m.ResidentKiB)
+		_, err = fmt.Fprintf(w, "resident     %d KiB for each idle instance with isolation: connection\n",
+			m.ResidentKiB)
 	}
 	return err
 }

@@ -10,9 +10,10 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// broker is the double of an MQTT broker: it takes every client, and what is published comes back to who subscribed, before the publisher's result.
+// broker is a test double of an MQTT broker. It accepts every client, and delivers publishes to subscribers before it
+// returns the result to the publisher.
 type broker struct {
-	refuse map[string]bool // calls whose outcome is a refusal
+	refuse map[string]bool // calls to refuse
 
 	mu       sync.Mutex // guards the fields below
 	sessions map[*brokerSession]bool
@@ -29,7 +30,7 @@ func newBroker(refuse []string) *broker {
 	return b
 }
 
-// outcome is what a call that the broker answers comes to.
+// outcome returns the result of a call.
 func (b *broker) outcome(call string) gateway.Result {
 	if b.refuse[call] {
 		return gateway.Refuse(gateway.CodePermissionDeny, "refused by --refuse %s", call)
@@ -37,7 +38,9 @@ func (b *broker) outcome(call string) gateway.Result {
 	return gateway.OK
 }
 
-func (b *broker) Connect(_ context.Context, device gateway.Device, _ string, down gateway.Downlink) (gateway.Session, error) {
+func (b *broker) Connect(
+	_ context.Context, device gateway.Device, _ string, down gateway.Downlink,
+) (gateway.Session, error) {
 	if r := b.outcome("authenticate"); !r.Ok() {
 		return nil, &gateway.ResultError{Result: r}
 	}
@@ -50,7 +53,7 @@ func (b *broker) Connect(_ context.Context, device gateway.Device, _ string, dow
 
 func (b *broker) Close(context.Context) error { return nil }
 
-// publish delivers a message and returns how many sessions took it.
+// publish delivers a message and returns the number of sessions that received it.
 func (b *broker) publish(topic string, qos byte, payload []byte) (taken int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -61,13 +64,14 @@ func (b *broker) publish(topic string, qos byte, payload []byte) (taken int) {
 		}
 		taken++
 		s.down.Deliver(gateway.Message{
-			Node: "module-run", ID: fmt.Sprint(b.lastID), QoS: qos, Topic: topic, Payload: append([]byte(nil), payload...), Timestamp: time.Now(),
+			Node: "module-run", ID: fmt.Sprint(b.lastID), QoS: qos, Topic: topic, Payload: append([]byte(nil),
+				payload...), Timestamp: time.Now(),
 		})
 	}
 	return taken
 }
 
-// brokerSession is one client of the double.
+// brokerSession is one client of the broker.
 type brokerSession struct {
 	broker   *broker
 	clientID string
@@ -120,7 +124,8 @@ func (s *brokerSession) change(do func()) {
 	do()
 }
 
-// matches is MQTT's rule: + stands for one level, # at the end for all that are left, and neither for a first level that begins with $.
+// matches reports whether an MQTT filter matches a topic: + matches one level, a final # all remaining levels, and
+// neither matches a first level that begins with $.
 func matches(filter, topic string) bool {
 	if strings.HasPrefix(topic, "$") && (filter[0] == '+' || filter[0] == '#') {
 		return false

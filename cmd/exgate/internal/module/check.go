@@ -9,26 +9,26 @@ import (
 	"github.com/exgate/exgate/hostabi/conformance"
 )
 
-// Examination is what [Check] found.
+// Examination is the result of [Check].
 type Examination struct {
 	File string `json:"file"`
 	conformance.Facts
-	Starts     string `json:"starts_in,omitempty"` // the time to make an instance, as a person reads it
+	Starts     string `json:"starts_in,omitempty"` // the time to create an instance, formatted
 	StartImage bool   `json:"start_image"`
 	NoImage    string `json:"no_start_image,omitempty"` // why not
 	conformance.Report
 	OK bool `json:"ok"`
 }
 
-// CheckOptions are how a module is checked.
+// CheckOptions configures [Check].
 type CheckOptions struct {
-	Samples  [][]byte           // what devices send. If zero, the kit's own
-	Only     []string           // the scenarios of the kit to run. If zero, all
-	Progress func(check string) // told before each check. If zero, nobody is
+	Samples  [][]byte           // what devices send. If nil, the kit's own samples
+	Only     []string           // the scenarios to run. If nil, all
+	Progress func(check string) // called before each check. Optional
 }
 
-// Check looks at everything that a module says of itself, and then runs it through the conformance kit in the gateway's engine. What is
-// wrong with the module is in the result; an error is that of the examination itself.
+// Check describes a module and runs it through the conformance kit in the gateway's engine. Faults of the module are in
+// the result; an error means that the check itself failed.
 func Check(ctx context.Context, s *Subject, o CheckOptions) (x Examination, err error) {
 	x.File = s.Path
 	var problem error
@@ -36,7 +36,7 @@ func Check(ctx context.Context, s *Subject, o CheckOptions) (x Examination, err 
 		x.fail("module", cmp.Or(err, problem))
 		return x, nil
 	}
-	x.add("module", conformance.Pass, "exports and imports are those of exproto_v1")
+	x.add("module", conformance.Pass, "exports and imports match exproto_v1")
 	h := newHost(s)
 	defer func() { err = errors.Join(err, h.close(ctx)) }()
 	e, engineErr := h.engine(ctx, s.Config)
@@ -51,7 +51,10 @@ func Check(ctx context.Context, s *Subject, o CheckOptions) (x Examination, err 
 		return x, nil
 	}
 	x.Starts = took.Round(time.Microsecond).String()
-	r := conformance.Run(ctx, h, conformance.Options{Config: s.Config, Samples: o.Samples, Only: o.Only, Progress: o.Progress})
+	r := conformance.Run(ctx, h, conformance.Options{
+		Config: s.Config, Samples: o.Samples, Only: o.Only,
+		Progress: o.Progress,
+	})
 	x.Checks = append(x.Checks, r.Checks...)
 	x.OK = x.Report.OK()
 	return x, nil

@@ -57,7 +57,8 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		{wrongGuest, "a", "actions_valid", "action 7"},
 	}
 	for _, c := range cases {
-		x, err := Check(t.Context(), open(t, c.path, c.config, wasm.Limits{}), CheckOptions{Only: []string{c.check, "bytes_samples"}})
+		x, err := Check(t.Context(), open(t, c.path, c.config, wasm.Limits{}),
+			CheckOptions{Only: []string{c.check, "bytes_samples"}})
 		if err != nil || x.OK {
 			t.Errorf("%+v: %v, ok %v", c, err, x.OK)
 		}
@@ -68,7 +69,8 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestACheckedModuleMayRefuseAnEmptyConfiguration(t *testing.T) {
-	x, err := Check(t.Context(), open(t, cProbe, "x", wasm.Limits{}), CheckOptions{Samples: [][]byte{[]byte("config\n")}, Only: []string{"bytes_samples"}})
+	x, err := Check(t.Context(), open(t, cProbe, "x", wasm.Limits{}),
+		CheckOptions{Samples: [][]byte{[]byte("config\n")}, Only: []string{"bytes_samples"}})
 	if err != nil || verdict(x, "start_without_configuration").Verdict != conformance.Pass {
 		t.Errorf("%v, %v", err, x.Checks)
 	}
@@ -92,7 +94,8 @@ func TestCheckPrintsForPeopleAndPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	var back Examination
-	if err := json.Unmarshal(program.Bytes(), &back); err != nil || back.SHA256 != x.SHA256 || len(back.Checks) != len(x.Checks) {
+	if err := json.Unmarshal(program.Bytes(), &back); err != nil || back.SHA256 != x.SHA256 ||
+		len(back.Checks) != len(x.Checks) {
 		t.Errorf("%v: %s", err, &program)
 	}
 }

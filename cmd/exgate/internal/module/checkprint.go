@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/hostabi/conformance"
 )
 
-// PrintJSON writes the result for programs.
+// PrintJSON writes the result as JSON.
 func PrintJSON(w io.Writer, x Examination) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
@@ -17,7 +17,7 @@ func PrintJSON(w io.Writer, x Examination) error {
 	return e.Encode(x)
 }
 
-// PrintText writes the result for people: facts, then a line for each check.
+// PrintText writes the result as text: a description, then one line per check.
 func PrintText(w io.Writer, x Examination) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "file     %s, %d bytes\nsha256   %s\n", x.File, x.Bytes, x.SHA256)
@@ -29,7 +29,8 @@ func PrintText(w io.Writer, x Examination) error {
 		fmt.Fprintf(&b, "%s\n", strings.ReplaceAll(c.String(), "\n", "\n     "))
 	}
 	r := x.Report
-	fmt.Fprintf(&b, "%d passed, %d to look at, %d failed\n", r.Count(conformance.Pass), r.Count(conformance.Warn), r.Count(conformance.Fail))
+	fmt.Fprintf(&b, "%d passed, %d warnings, %d failed\n", r.Count(conformance.Pass), r.Count(conformance.Warn),
+		r.Count(conformance.Fail))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -43,9 +44,9 @@ func (x Examination) writeFacts(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "memory   %d KiB at the start, ", x.MemoryPages*64)
 	if x.MaxPages != nil {
-		fmt.Fprintf(b, "at most %d KiB by its own bound\n", uint64(*x.MaxPages)*64)
+		fmt.Fprintf(b, "maximum %d KiB\n", uint64(*x.MaxPages)*64)
 	} else {
-		b.WriteString("no bound of its own\n")
+		b.WriteString("no maximum\n")
 	}
 	if x.Starts != "" {
 		fmt.Fprintf(b, "start    %s, %s\n", x.Starts, x.image())
@@ -54,9 +55,9 @@ func (x Examination) writeFacts(b *strings.Builder) {
 
 func (x Examination) image() string {
 	if x.StartImage {
-		return "instances begin as a copy of the first one"
+		return "instances start as a copy of the first one"
 	}
-	return "instances cannot begin as a copy of the first one: " + x.NoImage
+	return "instances cannot start as a copy of the first one: " + x.NoImage
 }
 
 func words(names []string) string {

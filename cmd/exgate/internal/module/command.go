@@ -9,14 +9,14 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Commands says what lines that begin with / do.
-const Commands = `/message TOPIC PAYLOAD   somebody else publishes, which reaches the device if it subscribed
-/timer                   the keepalive ends, and with it the connection
-/drain                   the gateway stops, or has a newer version of the module
-/close                   the device hangs up; the next line connects it again
+// Commands describes the lines that begin with /.
+const Commands = `/message TOPIC PAYLOAD   another client publishes a message
+/timer                   the keepalive timer expires
+/drain                   the gateway asks the module to drain, as before a new version
+/close                   the device disconnects; the next line connects it again
 //TEXT                   the device sends /TEXT`
 
-// line does what a line says.
+// line executes a line of input.
 func (s *session) line(line string) error {
 	if strings.HasPrefix(line, "/") && !strings.HasPrefix(line, "//") {
 		return s.command(line)
@@ -39,7 +39,7 @@ func (s *session) command(line string) error {
 	case "/message":
 		topic, payload, _ := strings.Cut(rest, " ")
 		if s.broker.publish(topic, 0, []byte(payload)) == 0 {
-			s.console.note("nobody subscribed to %q", topic)
+			s.console.note("no subscription matches %q", topic)
 		}
 	case "/timer":
 		s.event(func(h *shownHandler) error { return h.OnTimerTimeout(gateway.TimerKeepalive) })
@@ -51,12 +51,12 @@ func (s *session) command(line string) error {
 	case "/close":
 		s.hangUp()
 	default:
-		s.console.note("there is no command %s\n%s", word, Commands)
+		s.console.note("unknown command %s\n%s", word, Commands)
 	}
 	return nil
 }
 
-// event runs an event on the connection, and waits for it.
+// event runs an event on the connection and waits for it.
 func (s *session) event(do func(*shownHandler) error) {
 	if !s.connected() {
 		return
@@ -66,7 +66,7 @@ func (s *session) event(do func(*shownHandler) error) {
 	s.settle()
 }
 
-// sendWaiting gives the module the device's lines, as long as it takes them.
+// sendWaiting delivers the device's waiting lines until the module pauses reading.
 func (s *session) sendWaiting() {
 	for len(s.waiting) > 0 && s.connected() {
 		if !s.conn.WhenReadable(func() {}) {
@@ -74,16 +74,16 @@ func (s *session) sendWaiting() {
 		}
 		b := s.waiting[0]
 		s.waiting = s.waiting[1:]
-		_ = s.conn.Receive(b) // that it ended is seen by settle
+		_ = s.conn.Receive(b) // settle notices that it ended
 		s.settle()
 	}
 }
 
-// connected connects the device where it is not.
+// connected connects the device unless it is connected.
 func (s *session) connected() bool {
 	if s.conn != nil {
 		select {
-		case <-s.handler.ended: // while nobody typed
+		case <-s.handler.ended: // between two lines
 			s.hangUp()
 		default:
 			return true
@@ -91,7 +91,7 @@ func (s *session) connected() bool {
 	}
 	conn, err := s.dialer.dial(printer{s.console, s.socket})
 	if err != nil {
-		s.console.note("the connection is refused: %v", err)
+		s.console.note("the connection was refused: %v", err)
 		s.waiting = nil
 		return false
 	}
@@ -100,7 +100,7 @@ func (s *session) connected() bool {
 	return s.conn != nil
 }
 
-// settle waits until every call is answered, and every event of the connection is over.
+// settle waits until every call is answered and every event of the connection has been handled.
 func (s *session) settle() {
 	if s.conn == nil {
 		return
@@ -123,7 +123,7 @@ func (s *session) settle() {
 	}
 }
 
-// hangUp ends the device's side, and takes note of why the connection ended.
+// hangUp disconnects the device and records why the connection ended.
 func (s *session) hangUp() {
 	if s.conn == nil {
 		return

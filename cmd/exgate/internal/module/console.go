@@ -8,10 +8,10 @@ import (
 	"sync"
 )
 
-// console prints what happens on a connection, a line each: what begins with > came from the device, with < goes to it, with + and - are its beginning and end, and
-// what is indented is between the gateway and the module.
+// console prints what happens on a connection, one line each. Lines with > are bytes from the device and lines with <
+// bytes to it, + and - mark the beginning and the end, and indented lines are between the gateway and the module.
 type console struct {
-	hex bool // bytes as hexadecimal digits, not as quoted text
+	hex bool // print bytes as hexadecimal digits instead of quoted text
 
 	mu sync.Mutex // guards the field below
 	w  io.Writer
@@ -23,10 +23,10 @@ func (c *console) line(mark, format string, args ...any) {
 	fmt.Fprintf(c.w, "%s %s\n", mark, fmt.Sprintf(format, args...))
 }
 
-// note is a line between the gateway and the module.
+// note prints a line between the gateway and the module.
 func (c *console) note(format string, args ...any) { c.line(" ", format, args...) }
 
-// bytes is b as a person reads it.
+// bytes formats b.
 func (c *console) bytes(b []byte) string {
 	if c.hex {
 		return fmt.Sprintf("%x", b)
@@ -34,10 +34,10 @@ func (c *console) bytes(b []byte) string {
 	return fmt.Sprintf("%q", b)
 }
 
-// Enabled lets guests be seen at every level.
+// Enabled accepts guest logs of every level.
 func (c *console) Enabled(context.Context, slog.Level) bool { return true }
 
-// Handle prints a line of the module's log, and how an instance failed.
+// Handle prints a log line of the module, or the failure of an instance.
 func (c *console) Handle(_ context.Context, r slog.Record) error {
 	fields := make(map[string]string)
 	r.Attrs(func(a slog.Attr) bool {
@@ -53,7 +53,7 @@ func (c *console) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// WithAttrs leaves the attributes of loggers away: there is one module and one connection.
+// WithAttrs ignores attributes: there is only one module and one connection.
 func (c *console) WithAttrs([]slog.Attr) slog.Handler { return c }
 
 // WithGroup does nothing.

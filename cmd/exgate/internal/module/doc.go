@@ -1,2 +1,2 @@
-// Package module is the tools of people who write handlers as WebAssembly modules: it begins, checks, runs, replays and measures them.
+// Package module implements exgate module: it creates, checks, runs, replays and measures WebAssembly modules.
 package module

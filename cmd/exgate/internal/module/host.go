@@ -13,7 +13,7 @@ import (
 // host runs guests in the gateway's engine, for the conformance kit.
 type host struct {
 	subject *Subject
-	engines map[string]*wasm.Engine // by configuration: a module is compiled once
+	engines map[string]*wasm.Engine // by configuration, so that a module is compiled once
 }
 
 var _ conformance.Host = (*host)(nil)
@@ -51,7 +51,7 @@ func (h *host) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// guest is a specimen as the kit wants it.
+// guest adapts an instance to the kit.
 type guest struct{ *wasm.Specimen }
 
 func (g guest) Fuel() (used, allowed uint64, metered bool) {

@@ -4,12 +4,13 @@ var inGo = language{
 	name: "Go",
 	test: "go test ./...",
 	files: map[string]string{
-		"go.mod": "go.mod", "sdk_go.mod": "sdk/go.mod", "main.go": "main.go", "device.go": "device.go", "device_test.go": "device_test.go",
-		"build.sh": "build.sh", "NAME.yaml": "NAME.yaml",
+		"go.mod": "go.mod", "sdk_go.mod": "sdk/go.mod", "main.go": "main.go", "device.go": "device.go",
+		"device_test.go": "device_test.go",
+		"build.sh":       "build.sh", "NAME.yaml": "NAME.yaml",
 	},
 	what: []file{
 		{"device.go", "the protocol"},
-		{"device_test.go", "its test, against a double of the gateway"},
+		{"device_test.go", "its test, against a test double of the gateway"},
 		{"main.go", "what makes it a module"},
 		{"NAME.yaml", "its settings"},
 		{"sdk/", "the SDK: `sdk/hostabi/sdk/go`"},
@@ -24,7 +25,7 @@ var inRust = language{
 		"Cargo.toml": "Cargo.toml", "src_lib.rs": "src/lib.rs", "build.sh": "build.sh",
 	},
 	what: []file{
-		{"src/lib.rs", "the protocol, and its test against a double of the gateway"},
+		{"src/lib.rs", "the protocol, and its test against a test double of the gateway"},
 		{"sdk/", "the SDK, a crate without dependencies"},
 	},
 	sdk: below("sdk/rust"),
@@ -38,7 +39,7 @@ var inC = language{
 	},
 	what: []file{
 		{"NAME.c", "the protocol"},
-		{"NAME_test.c", "its test, against a double of the gateway"},
+		{"NAME_test.c", "its test, against a test double of the gateway"},
 		{"sdk/", "the SDK: headers, no libc"},
 	},
 	sdk: below("sdk/c"),
@@ -52,7 +53,7 @@ var inAssemblyScript = language{
 	},
 	what: []file{
 		{"NAME.ts", "the protocol"},
-		{"NAME.test.js", "its test, of the built module against a double of the gateway"},
+		{"NAME.test.js", "its test, of the built module against a test double of the gateway"},
 		{"sdk/", "the SDK, a package without dependencies"},
 	},
 	sdk: below("sdk/assemblyscript"),

@@ -7,8 +7,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// load is one device after the other on one instance, without a socket: its bytes are delivered as events, its calls succeed, and their results come
-// right after the event. It is for one goroutine.
+// load runs one device after another on one instance, without a socket: it delivers their bytes as events, lets every
+// call succeed, and delivers results right after the event. It must be used by one goroutine.
 type load struct {
 	gateway.NullAdapter
 	factory gateway.HandlerFactory
@@ -22,7 +22,8 @@ type load struct {
 
 var _ gateway.ConnectionAdapter = (*load)(nil)
 
-// session delivers the pieces of a device, up to where the module ends it. Behind the last one the device hangs up, unless it stays for the next.
+// session delivers the pieces of a device until the module closes it. After the last piece the device disconnects,
+// unless it is kept for the next session.
 func (l *load) session(pieces Session, stays bool) (n int, err error) {
 	if l.handler == nil {
 		if err := l.connect(); err != nil {
@@ -53,7 +54,7 @@ func (l *load) connect() (err error) {
 	return l.after(l.handler.OnSocketCreated(gateway.ConnInfo{Peer: deviceAddress, Local: localAddress}))
 }
 
-// after delivers the results that an event has brought, and the end of a device that it has closed.
+// after delivers the results of the calls of an event, and the end of a device that the event closed.
 func (l *load) after(err error) error {
 	for err == nil && !l.closed && len(l.results)+len(l.posted) > 0 {
 		results, posted := l.results, l.posted

@@ -17,20 +17,23 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// ErrDifferent says that a module did not do what it should; what it did was printed.
-var ErrDifferent = errors.New("the module does something else: lines that begin with - are missing, those with + are new")
+// ErrDifferent reports that a module behaved differently; the differences have been printed.
+var ErrDifferent = errors.New("the module behaves differently: lines that begin with - are missing, lines that " +
+	"begin with + are new")
 
-// coveredText is what is said of connections that differ and have a covered password.
-const coveredText = "%d of the connections that differ from the capture have a covered password in what the device sent. If a checksum, a length or a signature of the protocol is over it, the module " +
-	"refuses it now: correct it in the capture (a line without crc is taken as it is), or record with module run --record, which keeps what you type\n"
+// coveredText explains differences in connections with a masked password.
+const coveredText = "%d of the connections that differ contain a masked password. If the protocol has a checksum, " +
+	"length or signature over the password, the module rejects it: correct it in the capture (a line without crc is " +
+	"not verified), or record with module run --record, which does not mask\n"
 
-// ReplayOptions are how a capture is played again.
+// ReplayOptions configures [Replay].
 type ReplayOptions struct {
-	Golden string // the file with what the module must do. If zero, what the capture says
+	Golden string // the file with the expected calls. If empty, those of the capture are expected
 	Update bool   // write Golden instead of comparing with it
 }
 
-// Replay gives a module what a capture holds, and compares what it calls. It prints the difference to out and then returns [ErrDifferent], or else what was compared.
+// Replay plays a capture to a module and compares its calls. If they differ, it prints the differences to out and
+// returns [ErrDifferent]; otherwise it prints what it compared.
 func Replay(ctx context.Context, s *Subject, captured string, out io.Writer, o ReplayOptions) error {
 	report, err := s.replay(ctx, captured)
 	if err != nil {
@@ -38,10 +41,10 @@ func Replay(ctx context.Context, s *Subject, captured string, out io.Writer, o R
 	}
 	all, different := report.Replays()
 	if all == 0 {
-		return fmt.Errorf("%s has no connection from its beginning", captured)
+		return fmt.Errorf("%s contains no connection from its start", captured)
 	}
 	if report.Truncated {
-		fmt.Fprintln(out, "the capture ends in the middle of a line: it was replayed up to there")
+		fmt.Fprintln(out, "the capture ends in the middle of a line; replayed up to there")
 	}
 	if _, suspect := report.Covered(); suspect > 0 {
 		fmt.Fprintf(out, coveredText, suspect)
@@ -52,7 +55,7 @@ func Replay(ctx context.Context, s *Subject, captured string, out io.Writer, o R
 	if err := report.WriteDiff(out); err != nil {
 		return fmt.Errorf("printing the difference: %w", err)
 	}
-	fmt.Fprintf(out, "%d connections replayed, %d of them different\n", all, different)
+	fmt.Fprintf(out, "replayed %d connections, %d of them differ\n", all, different)
 	if !report.Same() {
 		return ErrDifferent
 	}
@@ -90,7 +93,7 @@ func (o ReplayOptions) golden(report *replay.Report, out io.Writer, connections 
 		if err := os.WriteFile(o.Golden, did.Bytes(), 0o600); err != nil {
 			return fmt.Errorf("writing --golden: %w", err)
 		}
-		fmt.Fprintf(out, "%s holds what the module did in %d connections\n", o.Golden, connections)
+		fmt.Fprintf(out, "%s: wrote what the module did in %d connections\n", o.Golden, connections)
 		return nil
 	}
 	want, err := boundedfile.Read(o.Golden, maxGolden)
@@ -103,6 +106,6 @@ func (o ReplayOptions) golden(report *replay.Report, out io.Writer, connections 
 		}
 		return ErrDifferent
 	}
-	fmt.Fprintf(out, "%d connections replayed, as %s says\n", connections, o.Golden)
+	fmt.Fprintf(out, "replayed %d connections, as in %s\n", connections, o.Golden)
 	return nil
 }

@@ -16,8 +16,10 @@ import (
 func recorded(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "session.exgc")
-	const in = "auth a b s3cret-word\nsub t/# 1\npub t/1 1 hi\necho there\n/message t/2 x\n/close\necho again\ntimer 30\nleave\n"
-	if err := Run(t.Context(), open(t, cProbe, "", wasm.Limits{}), strings.NewReader(in), io.Discard, RunOptions{Record: file}); err != nil {
+	const in = "auth a b s3cret-word\nsub t/# 1\npub t/1 1 hi\necho there\n/message t/2 x\n/close\necho " +
+		"again\ntimer 30\nleave\n"
+	if err := Run(t.Context(), open(t, cProbe, "", wasm.Limits{}), strings.NewReader(in), io.Discard,
+		RunOptions{Record: file}); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -38,7 +40,7 @@ func TestEveryProbeDoesWhatTheRecordedOneDid(t *testing.T) {
 	}
 	for _, path := range []string{cProbe, goProbe, rustProbe, asProbe} {
 		out, err := replayed(t, open(t, path, "", goLimits), file, ReplayOptions{})
-		if err != nil || out != "2 connections replayed, 0 of them different\n" {
+		if err != nil || out != "replayed 2 connections, 0 of them differ\n" {
 			t.Errorf("%s: %v\n%s", path, err, out)
 		}
 	}
@@ -46,10 +48,13 @@ func TestEveryProbeDoesWhatTheRecordedOneDid(t *testing.T) {
 
 func TestAnotherModuleIsDifferent(t *testing.T) {
 	out, err := replayed(t, open(t, wrongGuest, "", wasm.Limits{}), recorded(t), ReplayOptions{})
-	if !errors.Is(err, ErrDifferent) || !strings.HasSuffix(out, "\n2 connections replayed, 2 of them different\n") {
+	if !errors.Is(err, ErrDifferent) || !strings.HasSuffix(out, "\nreplayed 2 connections, 2 of them differ\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"\n-< authenticate clientid \"a\"", "\n > bytes \"echo there\\n\"", "\n+< send \"echo there"} {
+	for _, want := range []string{
+		"\n-< authenticate clientid \"a\"", "\n > bytes \"echo there\\n\"",
+		"\n+< send \"echo there",
+	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
@@ -63,7 +68,8 @@ func withCovered(t *testing.T, file string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	covered := regexp.MustCompile(`"text":"auth a b s3cret-word\\n","crc":"[0-9a-f]*"`).ReplaceAllString(string(text), `"text":"auth a b ***********\n","covered":true`)
+	covered := regexp.MustCompile(`"text":"auth a b s3cret-word\\n","crc":"[0-9a-f]*"`).ReplaceAllString(string(text),
+		`"text":"auth a b ***********\n","covered":true`)
 	if covered == string(text) {
 		t.Fatalf("no password in\n%s", text)
 	}
@@ -73,10 +79,11 @@ func withCovered(t *testing.T, file string) string {
 	return file
 }
 
-// Where a connection differs whose password is covered, replaying says that this may be why, also where it compares with a golden file.
+// Where a connection differs whose password is covered, replaying says that this may be why, also where it compares
+// with a golden file.
 func TestCoveredPasswordIsSaid(t *testing.T) {
 	file := withCovered(t, recorded(t))
-	const said = "1 of the connections that differ from the capture have a covered password"
+	const said = "1 of the connections that differ contain a masked password"
 	other, same := open(t, wrongGuest, "", wasm.Limits{}), open(t, cProbe, "", wasm.Limits{})
 	golden := filepath.Join(t.TempDir(), "golden")
 	for _, o := range []ReplayOptions{{}, {Golden: golden, Update: true}, {Golden: golden}} {
@@ -84,7 +91,7 @@ func TestCoveredPasswordIsSaid(t *testing.T) {
 			t.Errorf("%+v:\n%s", o, out)
 		}
 	}
-	if out, err := replayed(t, same, file, ReplayOptions{}); err != nil || strings.Contains(out, "covered") {
+	if out, err := replayed(t, same, file, ReplayOptions{}); err != nil || strings.Contains(out, "masked") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -101,7 +108,8 @@ func TestGoldenFilesAreWrittenAndCompared(t *testing.T) {
 	if out, err := replayed(t, probe, file, update); err != nil || !strings.Contains(out, "2 connections") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if out, err := replayed(t, probe, file, o); err != nil || !strings.HasPrefix(out, "2 connections replayed, as ") {
+	if out, err := replayed(t, probe, file, o); err != nil ||
+		!strings.HasPrefix(out, "replayed 2 connections, as in ") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	out, err := replayed(t, open(t, wrongGuest, "", wasm.Limits{}), file, o)
@@ -115,7 +123,10 @@ func TestReplayNamesWhatItCannotRead(t *testing.T) {
 	folder := t.TempDir()
 	text := filepath.Join(folder, "text.exgc")
 	empty := filepath.Join(folder, "empty.exgc")
-	for file, content := range map[string]string{text: "no capture\n", empty: "{\"exgc\":1,\"listener\":\"a\",\"started\":\"2026-01-01T00:00:00Z\"}\n"} {
+	for file, content := range map[string]string{
+		text:  "no capture\n",
+		empty: "{\"exgc\":1,\"listener\":\"a\",\"started\":\"2026-01-01T00:00:00Z\"}\n",
+	} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -130,8 +141,9 @@ func TestReplayNamesWhatItCannotRead(t *testing.T) {
 func TestARecordingWithoutADeviceIsNone(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "none.exgc")
-	err := Run(t.Context(), open(t, cProbe, "", wasm.Limits{}), strings.NewReader(""), io.Discard, RunOptions{Record: file})
-	if err == nil || !strings.Contains(err.Error(), "no device was connected") {
+	err := Run(t.Context(), open(t, cProbe, "", wasm.Limits{}), strings.NewReader(""), io.Discard,
+		RunOptions{Record: file})
+	if err == nil || !strings.Contains(err.Error(), "no device connected") {
 		t.Errorf("got %v", err)
 	}
 	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {

@@ -13,16 +13,16 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// RunOptions are how a module is tried.
+// RunOptions configures [Run].
 type RunOptions struct {
-	Hex    bool     // the device's lines, and what is printed, are hexadecimal digits
+	Hex    bool     // read and print bytes as hexadecimal digits
 	Socket string   // tcp, ssl, udp or dtls
-	Refuse []string // calls whose result is a refusal: authenticate, publish, subscribe, unsubscribe
-	Record string   // the file that becomes a capture of it all. If zero, none
-	Limit  []string // calls that are answered LIMIT at once; start_timer too
+	Refuse []string // calls to refuse: authenticate, publish, subscribe, unsubscribe
+	Record string   // write a capture to this file. Optional
+	Limit  []string // calls that return LIMIT: those, or start_timer
 }
 
-// session is the trying of a module: a gateway with one device, whose bytes are lines of in.
+// session is a module run: a gateway with one device that sends the lines of the input.
 type session struct {
 	gateway *gateway.Gateway
 	broker  *broker
@@ -30,17 +30,17 @@ type session struct {
 	console *console
 	socket  gateway.SocketType
 	options RunOptions
-	waiting [][]byte // lines of a device that is paused
+	waiting [][]byte // lines waiting while the device is paused
 
-	recording *recording // nil without one
+	recording *recording // nil if there is no recording
 
 	conn    *gateway.Conn // nil between connections
 	handler *shownHandler
 	failed  error // of the last connection that ended because of the module
 }
 
-// Run tries a module by hand. in has what the device sends, a line each, and commands that begin with /; out gets what happens. It ends with in, and then returns an error
-// if a connection ended because of the module.
+// Run runs a module by hand. Each line of in is sent by the device, or is a command if it begins with /; out receives
+// what happens. Run returns at the end of in, with an error if a connection ended because of the module.
 func Run(ctx context.Context, subject *Subject, in io.Reader, out io.Writer, o RunOptions) (err error) {
 	s := &session{console: &console{w: out, hex: o.Hex}, broker: newBroker(o.Refuse), dialer: newDialer(), options: o}
 	if s.socket, err = socketType(o.Socket); err != nil {
@@ -63,7 +63,7 @@ func Run(ctx context.Context, subject *Subject, in io.Reader, out io.Writer, o R
 	return s.run(ctx, in)
 }
 
-// run reads all of in, and ends everything.
+// run reads all of in and then shuts down.
 func (s *session) run(ctx context.Context, in io.Reader) error {
 	err := s.read(in)
 	s.hangUp()
@@ -78,19 +78,23 @@ func (s *session) run(ctx context.Context, in io.Reader) error {
 
 func socketType(name string) (gateway.SocketType, error) {
 	types := map[string]gateway.SocketType{
-		"": gateway.SocketTCP, "tcp": gateway.SocketTCP, "ssl": gateway.SocketSSL, "udp": gateway.SocketUDP, "dtls": gateway.SocketDTLS,
+		"": gateway.SocketTCP, "tcp": gateway.SocketTCP, "ssl": gateway.SocketSSL, "udp": gateway.SocketUDP,
+		"dtls": gateway.SocketDTLS,
 	}
 	t, ok := types[name]
 	if !ok {
-		return 0, fmt.Errorf("a socket is tcp, ssl, udp or dtls, not %q", name)
+		return 0, fmt.Errorf("the socket type must be tcp, ssl, udp or dtls, not %q", name)
 	}
 	return t, nil
 }
 
-// open makes the gateway. A person types slowly: nothing ends a silent device.
+// open starts the gateway. It has no idle timeout, because people type slowly.
 func (s *session) open(factory gateway.HandlerFactory, log *slog.Logger) error {
 	s.gateway = gateway.New(gateway.Config{Node: "module-run", Logger: log})
-	shown := &shownFactory{HandlerFactory: factory, console: s.console, limited: make(map[string]bool), made: func(h *shownHandler) { s.handler = h }}
+	shown := &shownFactory{
+		HandlerFactory: factory, console: s.console, limited: make(map[string]bool),
+		made: func(h *shownHandler) { s.handler = h },
+	}
 	for _, call := range s.options.Limit {
 		shown.limited[call] = true
 	}
@@ -103,7 +107,7 @@ func (s *session) open(factory gateway.HandlerFactory, log *slog.Logger) error {
 	)
 }
 
-// read does what the lines say, each when all of the one before is over.
+// read executes the lines, each after the previous one is complete.
 func (s *session) read(in io.Reader) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<20)
@@ -118,7 +122,7 @@ func (s *session) read(in io.Reader) error {
 		return fmt.Errorf("reading the device's lines: %w", err)
 	}
 	if n := len(s.waiting); n > 0 {
-		s.console.note("%d lines of the device were never read: the module did not resume", n)
+		s.console.note("%d lines were not delivered: the module did not resume reading", n)
 	}
 	return nil
 }

@@ -12,7 +12,8 @@ func transcript(t *testing.T, path, in string, o RunOptions) (string, error) {
 	t.Helper()
 	var out strings.Builder
 	err := Run(t.Context(), open(t, path, "", wasm.Limits{}), strings.NewReader(in), &out, o)
-	const begins = "+ 192.0.2.7:40000 connected\n< \"created type=0 peer=192.0.2.7:40000 local=192.0.2.1:7000 cn= dn=\\n\"\n"
+	const begins = "+ 192.0.2.7:40000 connected\n< \"created type=0 peer=192.0.2.7:40000 " +
+		"local=192.0.2.1:7000 cn= dn=\\n\"\n"
 	return strings.ReplaceAll(out.String(), begins, ""), err
 }
 
@@ -52,12 +53,12 @@ func TestRunShowsEveryCallAndItsResult(t *testing.T) {
   pause
   drain
 < "drain\n"
-  1 lines of the device were never read: the module did not resume
+  1 lines were not delivered: the module did not resume reading
 ` + goodbye},
-		{"commands", "/message t x\n//x\n/close\n/nothing\n", RunOptions{}, `  nobody subscribed to "t"
+		{"commands", "/message t x\n//x\n/close\n/nothing\n", RunOptions{}, `  no subscription matches "t"
 > "/x\n"
 < "error command\n"
-` + goodbye + "  there is no command /nothing\n" + Commands + "\n"},
+` + goodbye + "  unknown command /nothing\n" + Commands + "\n"},
 		{"closes", "leave\necho again\n", RunOptions{}, `> "leave\n"
   close
 - closed, normal
@@ -82,13 +83,15 @@ func TestRunShowsEveryCallAndItsResult(t *testing.T) {
 }
 
 func TestWhatIsPublishedComesBackToWhoSubscribed(t *testing.T) {
-	got, err := transcript(t, cProbe, "auth a\nsub t/+ 1\npub t/1 1 hi\nunsub t/+\npub t/1 0 gone\n/message t/2 x\n", RunOptions{})
+	got, err := transcript(t, cProbe, "auth a\nsub t/+ 1\npub t/1 1 hi\nunsub t/+\npub t/1 0 gone\n/message t/2 x\n",
+		RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"  subscribe \"t/+\" qos=1: SUCCESS\n", "  message \"t/1\" qos=1 \"hi\"\n< \"message node=module-run id=1 qos=1", "  result of publish: SUCCESS\n",
-		"nobody subscribed to \"t/2\"",
+		"  subscribe \"t/+\" qos=1: SUCCESS\n", "  message \"t/1\" qos=1 \"hi\"\n< \"message " +
+			"node=module-run id=1 qos=1", "  result of publish: SUCCESS\n",
+		"no subscription matches \"t/2\"",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in\n%s", want, got)
@@ -105,7 +108,8 @@ func TestRunSpeaksHexadecimalDigits(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("%v, got\n%s", err, got)
 	}
-	if _, err := transcript(t, wrongGuest, "xyz\n", RunOptions{Hex: true}); err == nil || !strings.Contains(err.Error(), `"xyz"`) {
+	if _, err := transcript(t, wrongGuest, "xyz\n", RunOptions{Hex: true}); err == nil ||
+		!strings.Contains(err.Error(), `"xyz"`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -8,16 +8,16 @@ import (
 	"github.com/exgate/exgate/runtime/tap/capture"
 )
 
-// captureBegins is how a file begins that is a capture.
+// captureBegins is the beginning of a capture file.
 const captureBegins = `{"exgc":`
 
-var errNoBytes = errors.New("the capture has no bytes of a device")
+var errNoBytes = errors.New("the capture contains no bytes from a device")
 
-// Session is what one device sends, piece by piece.
+// Session holds the pieces that one device sends.
 type Session [][]byte
 
-// Sessions are what devices send according to a file: the connections of a capture, or else one session whose only piece is the file. covered is how
-// many of them have a covered password in what the device sent.
+// Sessions returns what devices send according to a file: the connections of a capture, or one session with the whole
+// file as its only piece. covered is the number of sessions that contain a masked password.
 func Sessions(file []byte) (sessions []Session, covered int, err error) {
 	if !bytes.HasPrefix(file, []byte(captureBegins)) {
 		return []Session{{file}}, 0, nil
@@ -26,8 +26,8 @@ func Sessions(file []byte) (sessions []Session, covered int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	has := make(map[uint32]bool)   // a covered password, by connection
-	places := make(map[uint32]int) // of connections in sessions
+	has := make(map[uint32]bool)   // connections with a masked password
+	places := make(map[uint32]int) // index of a connection in sessions
 	for e, err := range r.All() {
 		if err != nil && !errors.Is(err, capture.ErrTruncated) {
 			return nil, 0, err
@@ -55,7 +55,7 @@ func Sessions(file []byte) (sessions []Session, covered int, err error) {
 	return sessions, covered, nil
 }
 
-// Joined are sessions as samples: each in one piece.
+// Joined returns each session as one piece.
 func Joined(sessions []Session) (samples [][]byte) {
 	for _, s := range sessions {
 		samples = append(samples, bytes.Join(s, nil))
@@ -63,7 +63,7 @@ func Joined(sessions []Session) (samples [][]byte) {
 	return samples
 }
 
-// InOrder is one session of all that have one piece, which stand for the frames of one device. Others stay as they are.
+// InOrder joins all sessions of one piece, which are frames of one device, into one session. Others stay as they are.
 func InOrder(sessions []Session) []Session {
 	var one Session
 	for _, s := range sessions {

@@ -18,7 +18,8 @@ func TestSessionsAreTheDevicesOfACapture(t *testing.T) {
 	if covered != 0 {
 		t.Errorf("%d connections have a covered password, though the author typed it", covered)
 	}
-	if _, covered, err = Sessions([]byte(strings.Replace(string(file), `"event":"bytes"`, `"event":"bytes","covered":true`, 1))); covered != 0 || err == nil {
+	if _, covered, err = Sessions([]byte(strings.Replace(string(file), `"event":"bytes"`,
+		`"event":"bytes","covered":true`, 1))); covered != 0 || err == nil {
 		t.Errorf("a line that was changed is taken: %v", err)
 	}
 	text, err := os.ReadFile(withCovered(t, recorded(t)))
@@ -48,7 +49,10 @@ func TestFilesAreTheFramesOfOneDevice(t *testing.T) {
 	if all := InOrder(append(first, second...)); len(all) != 1 || string(all[0][1]) != "second" {
 		t.Errorf("%q", all)
 	}
-	for _, broken := range []string{captureBegins + `1}`, captureBegins + "1,\"listener\":\"a\",\"started\":\"2026-01-01T00:00:00Z\"}\n"} {
+	for _, broken := range []string{
+		captureBegins + `1}`,
+		captureBegins + "1,\"listener\":\"a\",\"started\":\"2026-01-01T00:00:00Z\"}\n",
+	} {
 		if _, _, err := Sessions([]byte(broken)); err == nil {
 			t.Errorf("taken: %s", broken)
 		}

@@ -20,12 +20,12 @@ import (
 //go:embed templates
 var templates embed.FS
 
-// language is what a new module is made of.
+// language describes the files of a new module.
 type language struct {
 	name  string
 	test  string            // the command that tests the module natively
-	files map[string]string // templates of the module, and what they become; NAME stands for the module's name
-	what  []file            // what people are told about them
+	files map[string]string // templates and the files they become; NAME stands for the name of the module
+	what  []file            // descriptions for the README
 	sdk   func(path string) (to string, ok bool)
 }
 
@@ -33,23 +33,24 @@ type file struct{ Path, What string }
 
 var languages = map[string]language{"assemblyscript": inAssemblyScript, "c": inC, "go": inGo, "rust": inRust}
 
-// Languages are the names that [Init] knows.
+// Languages returns the languages that [Init] supports.
 func Languages() []string { return []string{"assemblyscript", "c", "go", "rust"} }
 
 var moduleName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
-// Errors of Init that the command line can change.
+// Errors of Init that a different command line avoids.
 var (
-	ErrLanguage = errors.New("there is no such language")
-	ErrName     = errors.New("a module's name has up to 32 of a-z, 0-9 and _, and begins with a letter")
-	ErrFolder   = errors.New("the folder has something in it")
+	ErrLanguage = errors.New("unknown language")
+	ErrName     = errors.New("invalid module name: use up to 32 of a-z, 0-9 and _, beginning with a letter")
+	ErrFolder   = errors.New("the folder is not empty")
 )
 
-// Init makes the folder parent/name: a module that works, its test, its SDK. It writes nothing into a folder that has something in it.
+// Init creates the folder parent/name with a working module, its test and its SDK. It does not write into a folder that
+// is not empty.
 func Init(parent, name, lang string) (folder string, err error) {
 	l, ok := languages[lang]
 	if !ok {
-		return "", fmt.Errorf("%w: %q; there are %s", ErrLanguage, lang, strings.Join(Languages(), ", "))
+		return "", fmt.Errorf("%w %q; the languages are %s", ErrLanguage, lang, strings.Join(Languages(), ", "))
 	}
 	if !moduleName.MatchString(name) {
 		return "", fmt.Errorf("%w: %q", ErrName, name)
@@ -59,7 +60,7 @@ func Init(parent, name, lang string) (folder string, err error) {
 		return "", fmt.Errorf("%w: %s", ErrFolder, folder)
 	}
 	if err := l.write(folder, lang, name); err != nil {
-		return "", fmt.Errorf("making %s: %w", folder, err)
+		return "", fmt.Errorf("creating %s: %w", folder, err)
 	}
 	return folder, nil
 }
@@ -71,7 +72,8 @@ func (l language) write(folder, lang, name string) error {
 	}
 	_, page.Settings = l.files["NAME.yaml"]
 	for from, to := range l.files {
-		if err := page.write(path.Join("templates", lang, from+".tmpl"), filepath.Join(folder, strings.ReplaceAll(to, "NAME", name))); err != nil {
+		if err := page.write(path.Join("templates", lang, from+".tmpl"),
+			filepath.Join(folder, strings.ReplaceAll(to, "NAME", name))); err != nil {
 			return err
 		}
 	}
@@ -81,7 +83,7 @@ func (l language) write(folder, lang, name string) error {
 	return l.copySDK(filepath.Join(folder, "sdk"))
 }
 
-// page is what templates are filled with.
+// page is the data of the templates.
 type page struct {
 	Name, Language, Test string
 	Settings             bool // there is a NAME.yaml
@@ -100,7 +102,7 @@ func (p page) write(from, to string) error {
 	return put(to, text.Bytes())
 }
 
-// put writes a file and the folders above it. Scripts can be run.
+// put writes a file and creates its folders. Scripts are executable.
 func put(to string, b []byte) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // a person's own source, as an editor would make it
 		return err
@@ -129,12 +131,12 @@ func (l language) copySDK(folder string) error {
 	})
 }
 
-// below returns a selection of the SDK's files: those below a folder, without it.
+// below selects the files of the SDK below a folder, and removes the folder from their paths.
 func below(folder string) func(string) (string, bool) {
 	return func(path string) (string, bool) { return strings.CutPrefix(path, folder+"/") }
 }
 
-// goSources keeps the paths of the repository: they are those of Go's imports.
+// goSources keeps the paths in the repository, because Go imports use them.
 func goSources(from string) (string, bool) {
 	inSDK := strings.HasPrefix(from, "sdk/go/")
 	ofHost := slices.Contains([]string{"names.go", "messages.go", "wire.go"}, from)

@@ -13,7 +13,10 @@ import (
 )
 
 // tools are the programs that a language's modules are built with.
-var tools = map[string][]string{"c": {"clang", "wasm-ld", "cc"}, "go": {"go"}, "rust": {"cargo"}, "assemblyscript": {"node", "npm"}}
+var tools = map[string][]string{
+	"c": {"clang", "wasm-ld", "cc"}, "go": {"go"}, "rust": {"cargo"},
+	"assemblyscript": {"node", "npm"},
+}
 
 // environment has the distribution's tools first: another toolchain may lack the target.
 func environment(t *testing.T) []string {
@@ -32,14 +35,16 @@ func needTools(t *testing.T, lang string) {
 		if tool == "go" {
 			ask = "version"
 		}
-		cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", tool+" "+ask) // found as the build finds it; rustup's cargo may have no toolchain
+		// found as the build finds it; rustup's cargo may have no toolchain
+		cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", tool+" "+ask)
 		cmd.Env = environment(t)
 		out, err := cmd.CombinedOutput()
 		if err == nil {
 			continue
 		}
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s does not run: %v: apt-get install clang lld gcc libc6-dev cargo libstd-rust-dev-wasm32\n%s", tool, err, out)
+			t.Fatalf("%s does not run: %v: apt-get install clang lld gcc libc6-dev cargo libstd-rust-dev-wasm32\n%s",
+				tool, err, out)
 		}
 		t.Skipf("%s does not run: %v\n%s", tool, err, out)
 	}
@@ -88,7 +93,8 @@ func installCompiler(t *testing.T, folder string) {
 		t.Fatalf("%v: run hostabi/sdk/assemblyscript/setup.sh", err)
 	}
 	modules := filepath.Join(folder, "node_modules")
-	if err := errors.Join(os.Mkdir(modules, 0o700), os.Symlink(filepath.Join(folder, "sdk"), filepath.Join(modules, "exproto"))); err != nil {
+	if err := errors.Join(os.Mkdir(modules, 0o700),
+		os.Symlink(filepath.Join(folder, "sdk"), filepath.Join(modules, "exproto"))); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range packages {
@@ -101,16 +107,21 @@ func installCompiler(t *testing.T, folder string) {
 func tryNewModule(t *testing.T, path string, limits wasm.Limits) {
 	t.Helper()
 	s := open(t, path, "", limits)
-	x, err := Check(t.Context(), s, CheckOptions{Samples: [][]byte{[]byte("bus7\nhello\n"), []byte("\n"), []byte("a/b\n")}})
+	x, err := Check(t.Context(), s, CheckOptions{Samples: [][]byte{
+		[]byte("bus7\nhello\n"), []byte("\n"),
+		[]byte("a/b\n"),
+	}})
 	if err != nil || !x.OK {
 		t.Errorf("%v, %v", err, x.Checks)
 	}
 	var out strings.Builder
-	if err := Run(t.Context(), s, strings.NewReader("bus7\nhello\n/message meter/bus7/down stop\n"), &out, RunOptions{}); err != nil {
+	if err := Run(t.Context(), s, strings.NewReader("bus7\nhello\n/message meter/bus7/down stop\n"), &out,
+		RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`subscribe "meter/bus7/down" qos=1: SUCCESS`, `< "ok\n"`, `publish "meter/bus7/up" qos=1 "hello": SUCCESS`, `message "meter/bus7/down" qos=0 "stop"`,
+		`subscribe "meter/bus7/down" qos=1: SUCCESS`, `< "ok\n"`, `publish "meter/bus7/up" qos=1 "hello": SUCCESS`,
+		`message "meter/bus7/down" qos=0 "stop"`,
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, &out)

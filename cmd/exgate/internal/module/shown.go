@@ -7,11 +7,11 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// shownFactory prints what its handlers are told and what they call.
+// shownFactory prints the events and the calls of its handlers.
 type shownFactory struct {
 	gateway.HandlerFactory
 	console *console
-	limited map[string]bool // calls that are answered LIMIT at once
+	limited map[string]bool // calls that return LIMIT
 	made    func(*shownHandler)
 }
 
@@ -36,7 +36,7 @@ type shownHandler struct {
 	reason  gateway.CloseReason
 
 	mu      sync.Mutex // guards the field below
-	idle    sync.Cond  // nothing is under way
+	idle    sync.Cond  // no call is in progress
 	pending int        // calls that the broker has not answered
 }
 
@@ -79,7 +79,7 @@ func (h *shownHandler) OnSocketClosed(reason gateway.CloseReason) error {
 	return h.inner.OnSocketClosed(reason)
 }
 
-// answered waits until the broker has answered all calls.
+// answered waits until all calls have been answered.
 func (h *shownHandler) answered() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -102,7 +102,7 @@ func (h *shownHandler) count(n int) {
 	h.idle.Broadcast()
 }
 
-// failed is the error of a connection that ended because of the module, or nil.
+// failed returns the error of a connection that ended because of the module, or nil.
 func (h *shownHandler) failed() error {
 	if h.reason.Code < gateway.ReasonHandlerFailed.Code || h.reason.Code >= gateway.ReasonDiscarded.Code {
 		return nil

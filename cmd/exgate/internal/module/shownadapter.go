@@ -6,13 +6,13 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// shownAdapter is the gateway's side of a connection, seen by its handler.
+// shownAdapter is the connection as its handler sees it. It prints the calls.
 type shownAdapter struct {
 	gateway.ConnectionAdapter
 	h *shownHandler
 }
 
-// limit is the answer that --limit gives to a call.
+// limit returns the answer that --limit gives to a call.
 func (a shownAdapter) limit(call string) gateway.Result {
 	if a.h.limited[call] {
 		return gateway.Refuse(gateway.CodeLimit, "--limit %s", call)
@@ -20,14 +20,16 @@ func (a shownAdapter) limit(call string) gateway.Result {
 	return gateway.OK
 }
 
-// call makes one that the broker answers, and prints it, its answer and its result.
-func (a shownAdapter) call(name string, done gateway.Done, begin func(gateway.Done) gateway.Result, format string, args ...any) gateway.Result {
+// call makes a call that the broker answers, and prints the call, its return value and its result.
+func (a shownAdapter) call(name string, done gateway.Done, begin func(gateway.Done) gateway.Result, format string,
+	args ...any,
+) gateway.Result {
 	r := a.limit(name)
 	a.h.count(1)
 	if r.Ok() {
 		r = begin(func(result gateway.Result) {
 			if done != nil {
-				a.Post(func() error { // in order with the events around the one that done makes of it
+				a.Post(func() error { // in order with other events
 					a.h.console.note("result of %s: %v", name, result)
 					return nil
 				})

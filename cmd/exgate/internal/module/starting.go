@@ -12,7 +12,7 @@ import (
 	"github.com/exgate/exgate/hostabi/conformance"
 )
 
-// startTime is how long an instance takes to start: the least of a few.
+// startTime is the shortest of a few starts of an instance.
 func startTime(ctx context.Context, h *host, config []byte) (least time.Duration, memory uint64, err error) {
 	for range 5 {
 		began := time.Now()
@@ -31,7 +31,7 @@ func startTime(ctx context.Context, h *host, config []byte) (least time.Duration
 	return least, memory, nil
 }
 
-// measureStart measures the start of instances, and what idle ones cost.
+// measureStart measures the start of instances and the memory of idle ones.
 func (m *Measurement) measureStart(ctx context.Context, s *Subject) (err error) {
 	h := newHost(s)
 	defer func() { err = errors.Join(err, h.close(ctx)) }()
@@ -45,7 +45,7 @@ func (m *Measurement) measureStart(ctx context.Context, s *Subject) (err error) 
 	return err
 }
 
-// idleInstances is how many are held at once to see what one costs.
+// idleInstances is the number of idle instances to measure.
 const idleInstances = 64
 
 func idleCost(ctx context.Context, h *host, config []byte) (kib uint64, err error) {
@@ -69,7 +69,7 @@ func idleCost(ctx context.Context, h *host, config []byte) (kib uint64, err erro
 	return kib, nil
 }
 
-// resident is how much memory the process has, in bytes; 0 where the system does not say.
+// resident returns the resident memory of the process in bytes, or 0 if the system does not report it.
 func resident() uint64 {
 	debug.FreeOSMemory()
 	statm, err := os.ReadFile("/proc/self/statm")

@@ -10,7 +10,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// dialer is a listener whose devices are made here.
+// dialer is a listener without a socket: dial makes its devices.
 type dialer struct {
 	dials  chan dial
 	closed chan struct{}
@@ -30,7 +30,7 @@ type attached struct {
 var (
 	_ gateway.Listener = (*dialer)(nil)
 
-	errDialerClosed = errors.New("the gateway stops")
+	errDialerClosed = errors.New("the gateway is stopping")
 )
 
 func newDialer() *dialer { return &dialer{dials: make(chan dial), closed: make(chan struct{})} }
@@ -54,7 +54,7 @@ func (d *dialer) Close() error {
 	return nil
 }
 
-// dial connects a device. It returns when the handler has had OnSocketCreated.
+// dial connects a device. It returns after the handler has received OnSocketCreated.
 func (d *dialer) dial(t gateway.Transport) (*gateway.Conn, error) {
 	request := dial{t, make(chan attached, 1)}
 	select {
@@ -72,7 +72,7 @@ var (
 	deviceAddress = netip.MustParseAddrPort("192.0.2.7:40000")
 )
 
-// printer is the socket of a device: what it is sent is printed.
+// printer is the socket of a device. It prints what is sent.
 type printer struct {
 	console *console
 	socket  gateway.SocketType

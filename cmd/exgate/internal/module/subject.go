@@ -14,20 +14,20 @@ import (
 type Subject struct {
 	Path   string
 	Module []byte
-	Config []byte      // the guest's
-	Limits wasm.Limits // zero fields are the gateway's defaults
+	Config []byte      // of the guest
+	Limits wasm.Limits // zero fields mean the gateway's defaults
 }
 
-// What files may have, in bytes.
+// The largest files, in bytes.
 const (
 	maxModule = 64 << 20
 	maxConfig = 4 << 20
 	maxGolden = 256 << 20
-	// MaxSample bounds a file of what devices send. Longer recordings are replayed, not measured.
+	// MaxSample bounds a sample. Larger recordings can be replayed but not measured.
 	MaxSample = 256 << 20
 )
 
-// Open reads a module. config is its configuration, or @ and the file that has it.
+// Open reads a module. config is its configuration, or @FILE to read it from a file.
 func Open(path, config string, limits wasm.Limits) (*Subject, error) {
 	module, err := boundedfile.Read(path, maxModule)
 	if err != nil {
@@ -42,9 +42,12 @@ func Open(path, config string, limits wasm.Limits) (*Subject, error) {
 	return s, nil
 }
 
-// engine loads the module with a configuration.
-func (s *Subject) engine(ctx context.Context, config []byte, log *slog.Logger, isolation wasm.Isolation) (*wasm.Engine, error) {
+// engine loads the module with a guest configuration.
+func (s *Subject) engine(
+	ctx context.Context, config []byte, log *slog.Logger, isolation wasm.Isolation,
+) (*wasm.Engine, error) {
 	return wasm.New(ctx, wasm.Config{
-		Name: "module", Module: s.Module, GuestConfig: config, Limits: s.Limits, Shards: 1, Logger: log, Isolation: isolation,
+		Name: "module", Module: s.Module, GuestConfig: config, Limits: s.Limits, Shards: 1, Logger: log,
+		Isolation: isolation,
 	})
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// Check reads every file of the folder, and loads and starts each module with its settings. Its error is of type [config.Problems].
+// Check reads every file of the folder, and loads and starts each module with its settings. Its error is of type
+// [config.Problems].
 func Check(ctx context.Context, folder string) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -57,14 +58,15 @@ func checkModule(ctx context.Context, path, name string) error {
 	settings, file := &config.Module{}, strings.TrimSuffix(path, config.ModuleFile)+config.ModuleSettings
 	if _, err := os.Lstat(file); err == nil {
 		if settings, err = config.LoadModule(file, name); err != nil {
-			return nil // it is reported for its own file
+			return nil // reported for its own file
 		}
 	}
 	guest := settings.Guest()
 	guest.Name, guest.Module, guest.Logger, guest.Shards = name, module, slog.New(slog.DiscardHandler), 1
 	engine, err := wasm.New(ctx, guest)
 	if err != nil {
-		return errors.New(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "loading wasm handler "+name+": "), "\n", "; "))
+		return errors.New(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "loading wasm handler "+name+": "), "\n",
+			"; "))
 	}
 	return engine.Close(ctx)
 }

@@ -21,31 +21,31 @@ type entry struct {
 	folder *Folder
 	name   string
 
-	mu        sync.Mutex // guards the fields below; held while the files are acted on
-	forgotten bool       // it never was a module, and its files are gone
+	mu        sync.Mutex // guards the fields below; held while the files are loaded
+	forgotten bool       // it never was a module, and its files are removed
 
-	seen  files     // when last looked at
-	since time.Time // they have been so
-	taken bool      // they were acted on
+	seen  files     // the files at the last look
+	since time.Time // when seen last changed
+	taken bool      // seen has been loaded or rejected
 
-	digest   string          // SHA-256 of the .wasm file as it was read last, in hex
+	digest   string          // SHA-256 of the .wasm file as last read, in hex
 	module   *rollout.Module // nil before one was loaded
-	settings *config.Module  // of what was loaded last
-	listener *openListener   // nil without one of its own
-	unheard  bool            // its listener could not be opened
+	settings *config.Module  // of the module loaded last
+	listener *openListener   // nil if the module has none
+	unheard  bool            // the listener could not be opened
 }
 
 const (
 	// maxModule bounds a .wasm file, in bytes.
 	maxModule = 64 << 20
-	// patience is how long a module that ends in its middle is waited for before it is called broken.
+	// patience is how long a truncated module may take to become complete before it is reported as broken.
 	patience = 5 * time.Second
 )
 
-// errChanging is of a file that changed while it was read.
-var errChanging = errors.New("it changes")
+// errChanging reports a file that changed while it was read.
+var errChanging = errors.New("it is being changed")
 
-// take acts on the files of the entry. It reports false where they have to be looked at again.
+// take loads the files of the entry. It reports false if it has to look at them again.
 func (e *entry) take(ctx context.Context) bool {
 	switch {
 	case e.seen.err != nil:
@@ -62,7 +62,7 @@ func (e *entry) take(ctx context.Context) bool {
 		e.since = time.Now()
 		return false
 	case incomplete && time.Since(e.since) < patience:
-		e.tell(Waiting, err.Error())
+		e.publish(Waiting, err.Error())
 		return false
 	case err == nil:
 		err = e.load(ctx, module, settings)
@@ -71,7 +71,7 @@ func (e *entry) take(ctx context.Context) bool {
 		e.reject(err)
 		return true
 	}
-	e.tell(Loaded, "")
+	e.publish(Loaded, "")
 	return true
 }
 
@@ -113,7 +113,7 @@ func readModule(path string) ([]byte, error) {
 	return module, nil
 }
 
-// stillSeen reports whether the files are what they were.
+// stillSeen reports whether the files have not changed since seen.
 func (e *entry) stillSeen() bool {
 	stat := func(ending string) os.FileInfo {
 		info, err := os.Stat(e.folder.path(e.name, ending))
@@ -127,7 +127,7 @@ func (e *entry) stillSeen() bool {
 
 // load swaps the module in, and opens its listener.
 func (e *entry) load(ctx context.Context, module []byte, settings *config.Module) error {
-	e.tell(Loading, "")
+	e.publish(Loading, "")
 	guest := settings.Guest()
 	guest.Module = module
 	if e.module == nil {
@@ -140,7 +140,7 @@ func (e *entry) load(ctx context.Context, module []byte, settings *config.Module
 	return e.listen(ctx)
 }
 
-// loadFirst makes the module.
+// loadFirst loads the first version of the module.
 func (e *entry) loadFirst(ctx context.Context, guest wasm.Config, settings *config.Module) error {
 	c := e.folder.config
 	m, err := rollout.New(rollout.Config{
@@ -159,29 +159,30 @@ func (e *entry) loadFirst(ctx context.Context, guest wasm.Config, settings *conf
 	return e.listen(ctx)
 }
 
-// gone drains the module whose file is not there any longer.
+// gone drains the module after its file was removed.
 func (e *entry) gone() {
 	switch {
 	case e.module != nil:
 		e.unheard = false
-		e.deafen()
+		e.closeListener()
 		e.module.Remove(e.settings.DrainTimeout)
-		e.tell(Removed, "")
+		e.publish(Removed, "")
 		e.folder.log.Info("module removed", "module", e.name)
 	case e.seen.settings != nil:
-		e.tell(Waiting, "there is no "+e.name+config.ModuleFile+" beside "+e.name+config.ModuleSettings)
+		e.publish(Waiting, "there is no "+e.name+config.ModuleFile+" beside "+e.name+config.ModuleSettings)
 	default:
 		e.forget()
 	}
 }
 
-// reject says why the files changed nothing.
+// reject logs and counts why the files were rejected.
 func (e *entry) reject(err error) {
 	e.folder.config.Metrics.reject(e.name)
 	serves := "nothing"
 	if e.module != nil && e.module.Serving() != "" {
 		serves = e.module.Serving()[:12]
 	}
-	e.folder.log.Error("module rejected", "module", e.name, "file", e.folder.path(e.name, config.ModuleFile), "serves", serves, "error", err)
-	e.tell(Rejected, err.Error())
+	e.folder.log.Error("module rejected", "module", e.name, "file", e.folder.path(e.name, config.ModuleFile), "serves",
+		serves, "error", err)
+	e.publish(Rejected, err.Error())
 }

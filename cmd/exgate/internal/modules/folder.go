@@ -18,71 +18,76 @@ import (
 	"github.com/exgate/exgate/runtime/wasm/rollout"
 )
 
-// Config is what a [Folder] is made of.
+// Config configures a [Folder].
 type Config struct {
-	// Path is the folder's. It is required.
+	// Path is the folder. Required.
 	Path string
 
-	// Gateway gets the handler of each module, under the name that [Handler] gives it. It is required.
+	// Gateway is given the handler of each module, under the name that [Handler] returns. Required.
 	Gateway *gateway.Gateway
 
-	// Listen opens the listener that the file of the module name asks for. detach closes it and leaves its connections. It is required.
+	// Listen opens the listener in the settings of the module name. detach closes it and keeps its connections.
+	// Required.
 	Listen func(ctx context.Context, name string, m *config.Module) (at net.Addr, detach func() error, err error)
 
-	// CacheDir is where compiled modules are kept. If zero, nowhere.
+	// CacheDir is where compiled modules are kept. If zero, they are not.
 	CacheDir string
 
-	// Logger takes the log. If zero, slog.Default().
+	// Logger is the logger. If zero, slog.Default().
 	Logger *slog.Logger
 
-	// Guests counts what guests do, Versions what becomes of versions, and Metrics what becomes of files. If zero, each is a set of its own that is
-	// not registered.
+	// Guests, Versions and Metrics are the metrics of guests, of versions and of files. If zero, each is an
+	// unregistered set.
 	Guests   *wasm.Metrics
 	Versions *rollout.Metrics
 	Metrics  *Metrics
 
-	// Settle is how long a file must have stayed the same before it is read. If zero, 500 ms.
+	// Settle is how long a file must be unchanged before it is read. If zero, 500 ms.
 	Settle time.Duration
 
-	// Poll is how often the folder is looked at where there are no file notifications, as in network file systems. If zero, 5 s.
+	// Poll is how often the folder is read if file notifications are unavailable, as on network file systems. If zero,
+	// 5 s.
 	Poll time.Duration
 
-	// StartWait is how long Open waits for modules that are slow to load. They are taken when they are ready. If zero, 5 s.
+	// StartWait bounds the time that Open waits for slow modules. They become active when they are ready. If zero, 5 s.
 	StartWait time.Duration
 
-	// Needed are modules that do not wait for their turn, because listeners of the configuration need them. If zero, none.
+	// Needed names the modules that listeners of the configuration use. They are loaded without waiting for others.
 	Needed []string
 
-	loading func(name string) // called before a module is loaded; nil outside of tests
+	loading func(name string) // called before a module is loaded; set by tests only
 }
 
-// Handler is the name that the gateway knows the handler of a module by.
+// Handler returns the name of the handler of a module in the gateway.
 func Handler(module string) string { return "modules/" + module }
 
-// Folder is a folder of modules that is watched. Each module is loaded on its own: one that is broken or slow keeps no other from serving.
+// Folder is a watched folder of modules. Each module is loaded independently: a broken or slow one does not affect the
+// others.
 type Folder struct {
 	config  Config
 	log     *slog.Logger
 	cancel  context.CancelFunc
-	watched chan struct{} // closed when watching and loading have ended
+	watched chan struct{} // closed after watching and loading have ended
 
 	turns     turns
 	loading   sync.WaitGroup
-	listening sync.Mutex // listeners are opened and closed one at a time
+	listening sync.Mutex // serializes opening and closing of listeners
 
 	// Owned by Open, then by watch.
 	entries map[string]*entry
-	trouble string // why the folder could not be read, when it was last looked at
+	trouble string // why the folder could not be read the last time
 
 	mu    sync.Mutex // guards the fields below
 	state map[string]Status
-	busy  map[string]struct{} // modules that are being loaded or wait for their turn
-	idle  chan struct{}       // closed when one of them has been
+	busy  map[string]struct{} // modules that are being loaded or wait for it
+	idle  chan struct{}       // closed and replaced when one of them is done
 }
 
-// Open takes the modules that are in the folder now, and watches it from then on. What is wrong with a module is in its status and in the log.
+// Open loads the modules in the folder, and watches it from then on. Errors of modules are in their status and in the
+// log.
 func Open(ctx context.Context, c Config) (*Folder, error) {
-	c.Settle, c.Poll, c.StartWait = cmp.Or(c.Settle, 500*time.Millisecond), cmp.Or(c.Poll, 5*time.Second), cmp.Or(c.StartWait, 5*time.Second)
+	c.Settle, c.Poll, c.StartWait = cmp.Or(c.Settle, 500*time.Millisecond), cmp.Or(c.Poll, 5*time.Second),
+		cmp.Or(c.StartWait, 5*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -97,18 +102,20 @@ func Open(ctx context.Context, c Config) (*Folder, error) {
 	}
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f := &Folder{
-		config: c, log: c.Logger.With("modules", c.Path), cancel: cancel, watched: make(chan struct{}), turns: newTurns(),
-		entries: make(map[string]*entry), state: make(map[string]Status), busy: make(map[string]struct{}), idle: make(chan struct{}),
+		config: c, log: c.Logger.With("modules", c.Path), cancel: cancel, watched: make(chan struct{}),
+		turns:   newTurns(),
+		entries: make(map[string]*entry), state: make(map[string]Status), busy: make(map[string]struct{}),
+		idle: make(chan struct{}),
 	}
 	f.look(watching, 0)
 	if f.trouble != "" {
 		cancel()
-		return nil, fmt.Errorf("reading the folder of modules: %s", f.trouble)
+		return nil, fmt.Errorf("reading the modules folder: %s", f.trouble)
 	}
 	start, done := context.WithTimeout(ctx, c.StartWait)
 	defer done()
 	f.wait(start, "")
-	f.look(watching, 0) // for listeners that need a module which came later
+	f.look(watching, 0) // for listeners that need another module
 	if slow := f.wait(start, ""); slow != "" {
 		f.log.Warn("modules are slow to load; starting without them", "slow", slow, "waited", c.StartWait.String())
 	}
@@ -116,10 +123,11 @@ func Open(ctx context.Context, c Config) (*Folder, error) {
 	return f, nil
 }
 
-// Wait waits until the module name is not being loaded any more.
+// Wait waits until the module name is no longer being loaded.
 func (f *Folder) Wait(ctx context.Context, name string) { f.wait(ctx, name) }
 
-// wait waits until a module, or each for an empty name, is not being loaded any more. It returns the names of those that still are when ctx ends.
+// wait waits until the module name, or every module if name is empty, is no longer being loaded. If ctx ends first, it
+// returns the names of those that still are.
 func (f *Folder) wait(ctx context.Context, name string) (busy string) {
 	for {
 		f.mu.Lock()
@@ -144,7 +152,7 @@ func (f *Folder) begin(name string) {
 	f.busy[name] = struct{}{}
 }
 
-// end notes that a module is not being loaded any more.
+// end notes that a module is no longer being loaded.
 func (f *Folder) end(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -153,7 +161,8 @@ func (f *Folder) end(name string) {
 	f.idle = make(chan struct{})
 }
 
-// Close ends the watching. What serves and listens goes on, until the gateway closes it. It may be called again.
+// Close stops watching. Modules and listeners keep running until the gateway closes them. It may be called more than
+// once.
 func (f *Folder) Close(ctx context.Context) error {
 	f.cancel()
 	select {

@@ -32,7 +32,10 @@ func variant(t testing.TB, name, section string) []byte {
 }
 
 func TestModulesThatAreThereAtTheStart(t *testing.T) {
-	h := newHouse(t, map[string][]byte{"good.wasm": guest(t, "echo"), "bad.wasm": []byte("no"), "lonely.yaml": nil, "notes.txt": nil})
+	h := newHouse(t, map[string][]byte{
+		"good.wasm": guest(t, "echo"), "bad.wasm": []byte("no"), "lonely.yaml": nil,
+		"notes.txt": nil,
+	})
 	var got []string
 	for _, s := range h.folder.List() {
 		got = append(got, s.Name+" "+string(s.State))
@@ -40,7 +43,7 @@ func TestModulesThatAreThereAtTheStart(t *testing.T) {
 	if all := strings.Join(got, ", "); all != "bad rejected, good loaded, lonely waiting" {
 		t.Error(all)
 	}
-	if s, _ := h.folder.Find("bad"); !strings.HasSuffix(s.Reason, "bad.wasm: is no core WebAssembly module") {
+	if s, _ := h.folder.Find("bad"); !strings.HasSuffix(s.Reason, "bad.wasm: is not a core WebAssembly module") {
 		t.Error(s.Reason)
 	}
 	if s, _ := h.folder.Find("lonely"); s.Reason != "there is no lonely.wasm beside lonely.yaml" {
@@ -67,7 +70,8 @@ func TestNewChangedAndOldFile(t *testing.T) {
 	h.serves("m", a)
 }
 
-// A file that is written in pieces, with rests that are longer than files take to settle, is never loaded before it is whole.
+// A file that is written in pieces, with rests that are longer than files take to settle, is never loaded before it is
+// whole.
 func TestHalfWrittenFile(t *testing.T) {
 	a, b := variant(t, "scenario", "a"), variant(t, "hostile", "b")
 	h := newHouse(t, map[string][]byte{"m.wasm": a})
@@ -78,7 +82,8 @@ func TestHalfWrittenFile(t *testing.T) {
 		_, err := f.Write(piece[:n])
 		must(t, err)
 		if piece = piece[n:]; len(piece) > 0 {
-			if s := h.state("m", Waiting); !strings.Contains(s.Reason, "is not whole") || s.Module.Versions[0].Digest != digest(a) {
+			if s := h.state("m", Waiting); !strings.Contains(s.Reason, "is incomplete") ||
+				s.Module.Versions[0].Digest != digest(a) {
 				t.Errorf("%+v", s)
 			}
 		}
@@ -91,12 +96,15 @@ func TestBadFileChangesNothing(t *testing.T) {
 	a := guest(t, "scenario")
 	h := newHouse(t, map[string][]byte{"m.wasm": a})
 	for reason, bad := range map[string][]byte{
-		"is no core WebAssembly module": []byte("#!/bin/sh\n"),
-		"does not export its memory":    []byte("\x00asm\x01\x00\x00\x00"),
+		"is not a core WebAssembly module": []byte("#!/bin/sh\n"),
+		"does not export its memory":       []byte("\x00asm\x01\x00\x00\x00"),
 	} {
 		h.replace("m.wasm", bad)
-		s := h.status("m", reason, func(s Status) bool { return s.State == Rejected && strings.Contains(s.Reason, reason) })
-		if got := s.Module.Versions; len(got) != 1 || got[0].Digest != digest(a) || got[0].State != rollout.VersionServing {
+		s := h.status("m", reason, func(s Status) bool {
+			return s.State == Rejected && strings.Contains(s.Reason, reason)
+		})
+		if got := s.Module.Versions; len(got) != 1 || got[0].Digest != digest(a) ||
+			got[0].State != rollout.VersionServing {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -108,7 +116,8 @@ func TestSettings(t *testing.T) {
 	a := guest(t, "scenario")
 	h := newHouse(t, map[string][]byte{"m.wasm": a, "m.yaml": []byte("config: one\n")})
 	h.write("m.yaml", []byte("config: two\nlimits:\n  fule: 1\n"))
-	if s := h.state("m", Rejected); !strings.HasSuffix(s.Reason, `m.yaml:3: limits.fule: unknown key, did you mean "fuel"?`) {
+	if s := h.state("m", Rejected); !strings.HasSuffix(s.Reason,
+		`m.yaml:3: limits.fule: unknown key, did you mean "fuel"?`) {
 		t.Error(s.Reason)
 	}
 	h.write("m.yaml", []byte("config: '!'\n")) // what this guest refuses
@@ -192,9 +201,10 @@ func TestNameThatIsNone(t *testing.T) {
 
 // The name of a file need not be UTF-8, as the labels of metrics must be.
 func TestNamesThatAreNoText(t *testing.T) {
-	h := newHouseWith(t, map[string][]byte{"a\xff.wasm": guest(t, "echo"), "good.wasm": guest(t, "echo")}, func(c *Config) {
-		c.Metrics = NewMetrics(nil)
-	})
+	h := newHouseWith(t, map[string][]byte{"a\xff.wasm": guest(t, "echo"), "good.wasm": guest(t, "echo")},
+		func(c *Config) {
+			c.Metrics = NewMetrics(nil)
+		})
 	for _, name := range []string{"a\xff", "b\xff"} {
 		h.write(name+".wasm", guest(t, "echo"))
 		if s := h.state(name, Rejected); !strings.Contains(s.Reason, "is not a valid name of a module") {
@@ -215,21 +225,41 @@ func TestBadEntries(t *testing.T) {
 		put    func(h *house, name string) error
 		reason string
 	}{
-		"folder":   {func(h *house, name string) error { return os.Mkdir(h.file(name+".wasm"), 0o700) }, "folder.wasm: a folder, not a regular file"},
-		"pipe":     {func(h *house, name string) error { return syscall.Mkfifo(h.file(name+".wasm"), 0o600) }, "pipe.wasm: a named pipe, not a regular file"},
-		"loop":     {func(h *house, name string) error { return os.Symlink(name+".wasm", h.file(name+".wasm")) }, "loop.wasm: too many levels of symbolic links"},
-		"dangling": {func(h *house, name string) error { return os.Symlink("nowhere", h.file(name+".wasm")) }, "dangling.wasm: no such file or directory"},
-		"device":   {func(h *house, name string) error { return os.Symlink("/dev/zero", h.file(name+".wasm")) }, "device.wasm: a device, not a regular file"},
+		"folder": {
+			func(h *house, name string) error { return os.Mkdir(h.file(name+".wasm"), 0o700) },
+			"folder.wasm: a folder, not a regular file",
+		},
+		"pipe": {
+			func(h *house, name string) error { return syscall.Mkfifo(h.file(name+".wasm"), 0o600) },
+			"pipe.wasm: a named pipe, not a regular file",
+		},
+		"loop": {
+			func(h *house, name string) error { return os.Symlink(name+".wasm", h.file(name+".wasm")) },
+			"loop.wasm: too many levels of symbolic links",
+		},
+		"dangling": {
+			func(h *house, name string) error { return os.Symlink("nowhere", h.file(name+".wasm")) },
+			"dangling.wasm: no such file or directory",
+		},
+		"device": {
+			func(h *house, name string) error { return os.Symlink("/dev/zero", h.file(name+".wasm")) },
+			"device.wasm: a device, not a regular file",
+		},
 		"huge": {func(h *house, name string) error {
-			return errors.Join(os.WriteFile(h.file(name+".wasm"), nil, 0o600), os.Truncate(h.file(name+".wasm"), 40<<30))
+			return errors.Join(os.WriteFile(h.file(name+".wasm"), nil, 0o600),
+				os.Truncate(h.file(name+".wasm"), 40<<30))
 		}, "huge.wasm: too large, more than 64 MiB"},
 		"settings": {func(h *house, name string) error {
-			return errors.Join(os.WriteFile(h.file(name+".wasm"), guest(t, "echo"), 0o600), syscall.Mkfifo(h.file(name+".yaml"), 0o600))
+			return errors.Join(os.WriteFile(h.file(name+".wasm"), guest(t, "echo"), 0o600),
+				syscall.Mkfifo(h.file(name+".yaml"), 0o600))
 		}, "settings.yaml: a named pipe, not a regular file"},
 		"settings-loop": {func(h *house, name string) error {
-			return errors.Join(os.WriteFile(h.file(name+".wasm"), guest(t, "echo"), 0o600), os.Symlink(name+".yaml", h.file(name+".yaml")))
+			return errors.Join(os.WriteFile(h.file(name+".wasm"), guest(t, "echo"), 0o600),
+				os.Symlink(name+".yaml", h.file(name+".yaml")))
 		}, "settings-loop.yaml: too many levels of symbolic links"},
-		"unreadable": {func(h *house, name string) error { return os.WriteFile(h.file(name+".wasm"), guest(t, "echo"), 0o000) }, "unreadable.wasm: permission denied"},
+		"unreadable": {func(h *house, name string) error {
+			return os.WriteFile(h.file(name+".wasm"), guest(t, "echo"), 0o000)
+		}, "unreadable.wasm: permission denied"},
 	}
 	if os.Getuid() == 0 {
 		delete(bad, "unreadable") // root may read everything
@@ -260,7 +290,8 @@ func TestGoodModuleGoesBad(t *testing.T) {
 	h := newHouse(t, map[string][]byte{"m.wasm": a})
 	must(t, os.Remove(h.file("m.wasm")))
 	must(t, os.Symlink("m.wasm", h.file("m.wasm")))
-	if s := h.state("m", Rejected); len(s.Module.Versions) != 1 || s.Module.Versions[0].State != rollout.VersionServing {
+	if s := h.state("m", Rejected); len(s.Module.Versions) != 1 ||
+		s.Module.Versions[0].State != rollout.VersionServing {
 		t.Errorf("%+v", s)
 	}
 }

@@ -12,12 +12,13 @@ import (
 
 // openListener is a module's own listener.
 type openListener struct {
-	settings *config.Module // that it was opened with
+	settings *config.Module // the settings it was opened with
 	at       net.Addr
 	detach   func() error
 }
 
-// listen opens, changes or closes the listener of the module as its settings say. Where it cannot be opened, the one before is opened again.
+// listen opens, changes or closes the listener of the module to match its settings. If it cannot open the listener, it
+// reopens the previous one.
 func (e *entry) listen(ctx context.Context) error {
 	e.folder.listening.Lock()
 	defer e.folder.listening.Unlock()
@@ -26,7 +27,7 @@ func (e *entry) listen(ctx context.Context) error {
 	if before != nil && e.settings.HasListener && reflect.DeepEqual(before.settings.Listener, e.settings.Listener) {
 		return nil
 	}
-	e.deafen()
+	e.closeListener()
 	if !e.settings.HasListener {
 		return nil
 	}
@@ -34,7 +35,7 @@ func (e *entry) listen(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	err = fmt.Errorf("opening its listener: %w", err)
+	err = fmt.Errorf("opening the listener: %w", err)
 	if before != nil {
 		err = errors.Join(err, e.open(ctx, before.settings))
 	}
@@ -52,22 +53,22 @@ func (e *entry) open(ctx context.Context, settings *config.Module) error {
 	return nil
 }
 
-// listenAgain tries to open what could not be opened before, such as a port that was in use.
+// listenAgain retries a listener that could not be opened, for example because its port was in use.
 func (e *entry) listenAgain(ctx context.Context) {
 	if err := e.listen(ctx); err != nil {
-		e.tell(Rejected, err.Error())
+		e.publish(Rejected, err.Error())
 		return
 	}
-	e.tell(Loaded, "")
+	e.publish(Loaded, "")
 }
 
-// deafen closes the listener, if there is one. Its connections stay.
-func (e *entry) deafen() {
+// closeListener closes the listener, if there is one. Its connections stay.
+func (e *entry) closeListener() {
 	if e.listener == nil {
 		return
 	}
 	if err := e.listener.detach(); err != nil {
-		e.folder.log.Warn("closing the listener of a module", "module", e.name, "error", err)
+		e.folder.log.Warn("cannot close the listener of a module", "module", e.name, "error", err)
 	}
 	e.listener = nil
 }

@@ -56,7 +56,8 @@ func TestListenerOfAModule(t *testing.T) {
 
 func TestListenerWithMistakes(t *testing.T) {
 	h := newHouse(t, map[string][]byte{"m.wasm": guest(t, "echo")})
-	h.write("m.yaml", []byte("\nlistener:\n  type: tls\n  bind: 127.0.0.1:0\n  handler: {wasm: x}\n  socket: {nodly: true}\n"))
+	h.write("m.yaml", []byte("\nlistener:\n  type: tls\n  bind: 127.0.0.1:0\n  handler: {wasm: x}\n  socket: "+
+		"{nodly: true}\n"))
 	s := h.state("m", Rejected)
 	for _, want := range []string{
 		"m.yaml:5: listener.handler: is not allowed here: the module is the handler",
@@ -87,7 +88,8 @@ func TestGuardOfAFile(t *testing.T) {
 		_, _ = io.Copy(io.Discard, d)
 	}
 	s := h.state("m", RolledBack)
-	if v := s.Module.Versions[0]; v.Digest != digest(a) || v.State != "serving" || s.Digest != digest(b) || !strings.Contains(s.Reason, " of 3 connections ended by a fault of the guest") {
+	if v := s.Module.Versions[0]; v.Digest != digest(a) || v.State != "serving" || s.Digest != digest(b) ||
+		!strings.Contains(s.Reason, " of 3 connections ended by a fault of the guest") {
 		t.Errorf("%+v", s)
 	}
 	h.dial("m")
@@ -102,8 +104,12 @@ func TestPortInUse(t *testing.T) {
 	must(t, err)
 	defer func() { _ = taken.Close() }()
 	inUse := []byte("listener: {bind: '" + taken.Addr().String() + "'}\n")
-	h := newHouse(t, map[string][]byte{"new.wasm": guest(t, "echo"), "new.yaml": inUse, "old.wasm": guest(t, "echo"), "old.yaml": []byte(fmt.Sprintf(anyPort, ""))})
-	if s := h.state("new", Rejected); !strings.Contains(s.Reason, "address already in use") || len(s.Module.Versions) != 1 {
+	h := newHouse(t, map[string][]byte{
+		"new.wasm": guest(t, "echo"), "new.yaml": inUse, "old.wasm": guest(t, "echo"),
+		"old.yaml": []byte(fmt.Sprintf(anyPort, "")),
+	})
+	if s := h.state("new", Rejected); !strings.Contains(s.Reason, "address already in use") ||
+		len(s.Module.Versions) != 1 {
 		t.Errorf("%+v", s)
 	}
 	h.write("old.yaml", inUse)

@@ -13,10 +13,10 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 )
 
-// files are those of one module; nil where one is not there. They are what links lead to.
+// files holds the files of one module, with links resolved; nil if a file is missing.
 type files struct {
 	module, settings os.FileInfo
-	err              error // why one of them cannot be looked at, such as a link to itself
+	err              error // why one of them cannot be examined, such as a link to itself
 }
 
 func (a files) same(b files) bool {
@@ -37,7 +37,7 @@ func sameFile(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// look begins to load the files that have stayed the same for settle, and says when to look again.
+// look starts loading the files that have been unchanged for settle. It returns when to look again.
 func (f *Folder) look(ctx context.Context, settle time.Duration) (next time.Duration) {
 	found, err := f.scan()
 	f.complain(err)
@@ -51,19 +51,19 @@ func (f *Folder) look(ctx context.Context, settle time.Duration) (next time.Dura
 	}
 	next = f.config.Poll
 	for name, e := range f.entries {
-		if !e.mu.TryLock() { // it is being loaded
+		if !e.mu.TryLock() { // being loaded
 			next = min(next, f.config.Settle)
 			continue
 		}
 		if e.forgotten {
 			delete(f.entries, name)
 		}
-		next = min(next, f.lookAt(ctx, e, found[name], settle)) // one that is gone has no files
+		next = min(next, f.lookAt(ctx, e, found[name], settle)) // a removed module has no files
 	}
 	return next
 }
 
-// lookAt looks at one module, and says when to look again. It unlocks the entry, at once or when its files have been acted on.
+// lookAt looks at one module and returns when to look again. It unlocks the entry, at once or after loading its files.
 func (f *Folder) lookAt(ctx context.Context, e *entry, now files, settle time.Duration) time.Duration {
 	if !e.seen.same(now) || e.since.IsZero() {
 		e.seen, e.since, e.taken = now, time.Now(), false
@@ -80,7 +80,7 @@ func (f *Folder) lookAt(ctx context.Context, e *entry, now files, settle time.Du
 	return f.config.Settle
 }
 
-// load acts on the files of an entry, or opens the listener that could not be opened before, beside the path. Then it unlocks the entry.
+// load loads the files of an entry, or retries its listener, in a goroutine that then unlocks the entry.
 func (f *Folder) load(ctx context.Context, e *entry) {
 	f.begin(e.name)
 	f.loading.Go(func() {
@@ -104,7 +104,7 @@ func (f *Folder) load(ctx context.Context, e *entry) {
 	})
 }
 
-// scan finds the files of modules by name.
+// scan returns the files of modules by name.
 func (f *Folder) scan() (map[string]files, error) {
 	entries, err := os.ReadDir(f.config.Path)
 	if err != nil {
@@ -114,7 +114,8 @@ func (f *Folder) scan() (map[string]files, error) {
 	for _, entry := range entries {
 		ending := filepath.Ext(entry.Name())
 		name := strings.TrimSuffix(entry.Name(), ending)
-		if name == "" || strings.HasPrefix(name, ".") || ending != config.ModuleFile && ending != config.ModuleSettings {
+		if name == "" || strings.HasPrefix(name, ".") || ending != config.ModuleFile &&
+			ending != config.ModuleSettings {
 			continue
 		}
 		info, err := os.Stat(f.path(name, ending))

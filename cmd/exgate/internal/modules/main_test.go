@@ -41,7 +41,10 @@ func newHouse(t *testing.T, files map[string][]byte) *house {
 
 func newHouseWith(t *testing.T, files map[string][]byte, change func(*Config)) *house {
 	t.Helper()
-	h := &house{t: t, path: filepath.Join(t.TempDir(), "modules"), gateway: gateway.New(gateway.Config{Node: "n", Logger: quiet})}
+	h := &house{
+		t: t, path: filepath.Join(t.TempDir(), "modules"),
+		gateway: gateway.New(gateway.Config{Node: "n", Logger: quiet}),
+	}
 	must(t, os.Mkdir(h.path, 0o700))
 	for name, data := range files {
 		h.write(name, data)
@@ -50,7 +53,8 @@ func newHouseWith(t *testing.T, files map[string][]byte, change func(*Config)) *
 	must(t, err)
 	must(t, h.gateway.SetConnector("broker", broker))
 	h.config = Config{
-		Path: h.path, Gateway: h.gateway, Listen: h.listen, Logger: quiet, Settle: 20 * time.Millisecond, Poll: 50 * time.Millisecond, StartWait: time.Minute,
+		Path: h.path, Gateway: h.gateway, Listen: h.listen, Logger: quiet, Settle: 20 * time.Millisecond,
+		Poll: 50 * time.Millisecond, StartWait: time.Minute,
 	}
 	change(&h.config)
 	h.folder, err = Open(t.Context(), h.config)
@@ -83,7 +87,10 @@ func (h *house) listen(ctx context.Context, name string, m *config.Module) (net.
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := h.gateway.AddListener(name, l, gateway.ListenerConfig{Handler: Handler(name), Connector: "broker"}); err != nil {
+	if err := h.gateway.AddListener(name, l, gateway.ListenerConfig{
+		Handler:   Handler(name),
+		Connector: "broker",
+	}); err != nil {
 		return nil, nil, err
 	}
 	return l.Addr(), func() error { return h.gateway.DetachListener(name) }, nil

@@ -13,38 +13,38 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// State says what became of the files of a module.
+// State is the state of the files of a module.
 type State string
 
-// The states of files.
+// The states.
 const (
-	Waiting  State = "waiting"  // something is missing
+	Waiting  State = "waiting"  // a file is missing
 	Loading  State = "loading"  // being compiled and tested
 	Loaded   State = "loaded"   // swapped in
-	Rejected State = "rejected" // something is wrong with them, and nothing was changed
-	Removed  State = "removed"  // not there any longer
+	Rejected State = "rejected" // invalid; nothing was changed
+	Removed  State = "removed"  // no longer there
 
-	// RolledBack were swapped in, and taken back because devices made the guest fault.
+	// RolledBack files were swapped in and rolled back because the guest faulted.
 	RolledBack State = "rolled_back"
 )
 
 var states = []State{Waiting, Loading, Loaded, Rejected, Removed}
 
-// Status is what a module of the folder is at one time.
+// Status describes a module of the folder.
 type Status struct {
 	Name     string
-	Digest   string // SHA-256 of the .wasm file, in hex; empty where it was not read
+	Digest   string // SHA-256 of the .wasm file, in hex; empty if it was not read
 	State    State  // of the files
-	Reason   string // why they are rejected or wait
+	Reason   string // why the files are rejected or waiting
 	Since    time.Time
-	Listener net.Addr       // of its own listener, nil without one
-	Kind     string         // of that: tcp, tls, udp or dtls
-	Module   rollout.Status // what serves
+	Listener net.Addr       // address of its own listener, or nil
+	Kind     string         // type of that listener: tcp, tls, udp or dtls
+	Module   rollout.Status // the active module
 
 	module *rollout.Module
 }
 
-// List returns the modules in the order of their names.
+// List returns the modules, sorted by name.
 func (f *Folder) List() []Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -56,7 +56,7 @@ func (f *Folder) List() []Status {
 	return list
 }
 
-// now is s with what serves now.
+// now returns s with the current status of the module.
 func (s Status) now() Status {
 	if s.module == nil {
 		return s
@@ -70,7 +70,7 @@ func (s Status) now() Status {
 	return s
 }
 
-// Find returns the module name, and whether there is or was one.
+// Find returns the status of the module name, and whether such a module exists or existed.
 func (f *Folder) Find(name string) (Status, bool) {
 	for _, s := range f.List() {
 		if s.Name == name {
@@ -80,8 +80,8 @@ func (f *Folder) Find(name string) (Status, bool) {
 	return Status{}, false
 }
 
-// tell makes the entry's state known.
-func (e *entry) tell(state State, reason string) {
+// publish makes the state of the entry visible in List and in the metrics.
+func (e *entry) publish(state State, reason string) {
 	s := Status{Name: e.name, Digest: e.digest, State: state, Reason: reason, Since: time.Now(), module: e.module}
 	if e.listener != nil {
 		s.Listener, s.Kind = e.listener.at, e.listener.settings.Listener.Kind()
@@ -89,7 +89,7 @@ func (e *entry) tell(state State, reason string) {
 	e.folder.mu.Lock()
 	e.folder.state[e.name] = s
 	e.folder.mu.Unlock()
-	e.folder.config.Metrics.tell(e.name, state)
+	e.folder.config.Metrics.setState(e.name, state)
 }
 
 // forget removes an entry that never was a module.
@@ -101,20 +101,22 @@ func (e *entry) forget() {
 	e.folder.config.Metrics.files.DeletePartialMatch(prometheus.Labels{"module": label(e.name)})
 }
 
-// Metrics counts what becomes of files.
+// Metrics counts the states of files.
 type Metrics struct {
 	files    *prometheus.GaugeVec
 	rejected *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+// NewMetrics returns a set registered with reg, or an unregistered one if reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		files: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "exgate_wasm_module_file", Help: "1 for the state of each module's files: waiting, loading, loaded, rejected or removed.",
+			Name: "exgate_wasm_module_file",
+			Help: "1 for the state of each module's files: waiting, loading, loaded, rejected or removed.",
 		}, []string{"module", "state"}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exgate_wasm_module_rejected_total", Help: "Files of modules that changed nothing because something is wrong with them.",
+			Name: "exgate_wasm_module_rejected_total",
+			Help: "Module files that were rejected.",
 		}, []string{"module"}),
 	}
 	if reg != nil {
@@ -123,7 +125,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// label is the metric label of a module. Labels have to be UTF-8; the name of a file may be anything.
+// label returns the metric label of a module. Labels must be UTF-8; file names need not be.
 func label(module string) string {
 	if utf8.ValidString(module) {
 		return module
@@ -133,7 +135,7 @@ func label(module string) string {
 
 func (m *Metrics) reject(module string) { m.rejected.WithLabelValues(label(module)).Inc() }
 
-func (m *Metrics) tell(module string, state State) {
+func (m *Metrics) setState(module string, state State) {
 	module = label(module)
 	for _, s := range states {
 		if s != state {

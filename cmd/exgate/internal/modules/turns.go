@@ -7,24 +7,25 @@ import (
 )
 
 const (
-	// slowAfter is how long a module has its turn for itself. One that takes longer goes on beside the next.
+	// slowAfter is how long loading a module occupies a slot. A slower module continues beside the next one.
 	slowAfter = 2 * time.Second
-	// maxSlow is how many such modules there may be.
+	// maxSlow bounds the number of such slower modules.
 	maxSlow = 8
 )
 
-// turns bounds how many modules are loaded at once: compiling them takes processors and memory from devices.
+// turns bounds the number of modules that are loaded at once, because compiling them takes processors and memory from
+// devices.
 type turns struct {
 	running chan struct{}
 	slow    chan struct{}
 }
 
-// newTurns leaves a processor to devices, where there are several.
+// newTurns leaves one processor to devices if there are several.
 func newTurns() turns {
 	return turns{make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), make(chan struct{}, maxSlow)}
 }
 
-// take waits for a turn, and returns what ends it. It returns nil where ctx ends first.
+// take waits for a slot and returns the function that frees it, or nil if ctx ends first.
 func (t turns) take(ctx context.Context) (leave func()) {
 	select {
 	case t.running <- struct{}{}:

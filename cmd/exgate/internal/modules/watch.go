@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/internal/watch"
 )
 
-// watch looks at the folder whenever something may have changed, and ends when nothing is being loaded any more.
+// watch looks at the folder whenever something may have changed, and returns after the last module has been loaded.
 func (f *Folder) watch(ctx context.Context) {
 	defer close(f.watched)
 	watch.Folder(ctx, f.config.Path, watch.Options{Poll: f.config.Poll, Logger: f.log}, func() time.Duration {

@@ -9,29 +9,30 @@ import (
 	"github.com/exgate/exgate/internal/meter"
 )
 
-// IncompleteError is of a module that ends before it should, such as one that is still being written.
+// IncompleteError reports a truncated module, such as one that is still being written.
 type IncompleteError struct {
-	Bytes int // that there are
-	Want  int // that there must be at least
+	Bytes int // actual
+	Want  int // at least required
 }
 
 func (e *IncompleteError) Error() string {
 	if e.Bytes == 0 {
 		return "is empty"
 	}
-	return fmt.Sprintf("is not whole: it has %d bytes and says that there are at least %d", e.Bytes, e.Want)
+	return fmt.Sprintf("is incomplete: it has %d bytes but needs at least %d", e.Bytes, e.Want)
 }
 
 var wasmHead = []byte("\x00asm\x01\x00\x00\x00")
 
-// Whole checks that b is a core WebAssembly module by its head and that its sections end where it does. What they hold is not looked at.
+// Whole checks the header of a core WebAssembly module and that its sections fill it exactly. It does not look inside
+// the sections.
 func Whole(b []byte) error {
 	if len(b) < len(wasmHead) && bytes.HasPrefix(wasmHead, b) {
 		return &IncompleteError{Bytes: len(b), Want: len(wasmHead)}
 	}
 	switch err := meter.Kind(b); {
 	case err == meter.ErrNoModule:
-		return errors.New("is no core WebAssembly module")
+		return errors.New("is not a core WebAssembly module")
 	case err != nil:
 		return fmt.Errorf("is %w", err)
 	}

@@ -29,7 +29,8 @@ func TestBeginningsOfAModule(t *testing.T) {
 		switch err := Whole(module[:n]); {
 		case err == nil:
 			whole++
-		case !errors.As(err, &incomplete) || incomplete.Bytes != n || incomplete.Want <= n || incomplete.Want > len(module):
+		case !errors.As(err, &incomplete) || incomplete.Bytes != n || incomplete.Want <= n ||
+			incomplete.Want > len(module):
 			t.Fatalf("%d bytes: %v", n, err)
 		}
 	}
@@ -39,7 +40,10 @@ func TestBeginningsOfAModule(t *testing.T) {
 }
 
 func TestNoModule(t *testing.T) {
-	for _, b := range []string{"#!/bin/sh\n", "\x00asm\x0d\x00\x01\x00", "\x00asm\x01\x00\x00\x00\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"} {
+	for _, b := range []string{
+		"#!/bin/sh\n", "\x00asm\x0d\x00\x01\x00",
+		"\x00asm\x01\x00\x00\x00\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+	} {
 		var incomplete *IncompleteError
 		if err := Whole([]byte(b)); err == nil || errors.As(err, &incomplete) {
 			t.Errorf("%q: %v", b, err)

@@ -16,10 +16,10 @@ type adapter struct {
 	served  chan struct{}
 }
 
-// adapterConnections is how many connections of handlers come out of the file descriptors that are kept back from devices.
+// adapterConnections is the number of handler connections that use the file descriptors reserved for the gateway.
 const adapterConnections = 16
 
-// startAdapter serves the adapter where a listener has a gRPC handler.
+// startAdapter serves the adapter if a listener has a gRPC handler.
 func (s *Service) startAdapter(ctx context.Context) error {
 	if !s.cfg.HasGRPC() {
 		return nil
@@ -36,7 +36,7 @@ func (s *Service) startAdapter(ctx context.Context) error {
 	go func() {
 		defer close(a.served)
 		if err := a.Serve(s.files.Listener(l, adapterConnections)); err != nil {
-			s.log.Error("adapter ended", "error", err)
+			s.log.Error("the adapter stopped", "error", err)
 		}
 	}()
 	s.adapter = a
@@ -45,11 +45,12 @@ func (s *Service) startAdapter(ctx context.Context) error {
 	return nil
 }
 
-// newAdapter makes the adapter of the configuration.
+// newAdapter creates the adapter as configured.
 func (s *Service) newAdapter(metrics *remote.Metrics) (*remote.Adapter, error) {
 	of := s.cfg.Adapter
 	cfg := remote.AdapterConfig{
-		Node: s.gateway.Node(), MaxConnections: of.MaxConnections, RawPublishTopics: of.RawPublishTopics, Logger: s.log, Metrics: metrics.Adapter,
+		Node: s.gateway.Node(), MaxConnections: of.MaxConnections, RawPublishTopics: of.RawPublishTopics, Logger: s.log,
+		Metrics: metrics.Adapter,
 	}
 	var err error
 	if of.RawPublish {
@@ -72,27 +73,29 @@ func (s *Service) newAdapter(metrics *remote.Metrics) (*remote.Adapter, error) {
 	return a, nil
 }
 
-// rawPublisher publishes for the gateway itself, with its own account.
+// rawPublisher returns a publisher that uses the gateway's own account.
 func (s *Service) rawPublisher() (*gateway.RawPublisher, error) {
 	of := s.cfg.Upstream
 	password, err := s.token("upstream.password_file", of.PasswordFile)
 	if err != nil {
 		return nil, err
 	}
-	return s.gateway.NewRawPublisher(upstreamName, gateway.ClientInfo{ClientID: "exgate-" + s.gateway.Node(), Username: of.Username}, password), nil
+	return s.gateway.NewRawPublisher(upstreamName,
+		gateway.ClientInfo{ClientID: "exgate-" + s.gateway.Node(), Username: of.Username}, password), nil
 }
 
-// stop ends the adapter after the gateway: handlers call it, and publish that a device is gone, until their last connection is closed.
+// stop stops the adapter after the gateway, because handlers may call it until their last connection is closed.
 func (a *adapter) stop(ctx context.Context) error {
 	err := a.Stop(ctx)
 	<-a.served
 	return err
 }
 
-// peers are the other gateways behind the same adapter address.
+// peers returns the other gateways behind the same adapter address.
 func (s *Service) peers(of config.Peers) (cfg remote.PeersConfig, err error) {
 	cfg.Nodes, cfg.DNS = of.Nodes, of.DNS
-	if cfg.Token, err = s.token("adapter.peers.token_file", of.TokenFile); err != nil || !s.cfg.Said("adapter.peers.tls") {
+	if cfg.Token, err = s.token("adapter.peers.token_file", of.TokenFile); err != nil ||
+		!s.cfg.Said("adapter.peers.tls") {
 		return cfg, err
 	}
 	if cfg.TLS, err = tlsfiles.Client(of.TLS); err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-// admission decides who may connect to the listener name.
+// admission returns the admission rules of the listener name.
 func (l *listeners) admission(name string, cfg config.Listener) (*listener.Admission, error) {
 	s, key := l.service, "listeners."+name
 	list, err := listener.ParseAccess(cfg.Access.Rules)
@@ -37,8 +37,8 @@ func (l *listeners) admission(name string, cfg config.Listener) (*listener.Admis
 	return a, nil
 }
 
-// descriptorsEach is how many file descriptors a device of a listener takes: that of its socket, which those over UDP and DTLS share, and that of a session
-// of its own at a broker elsewhere.
+// descriptorsEach returns the number of file descriptors per device of a listener: one for its socket, unless it uses
+// UDP or DTLS, and one for its own session at an external broker.
 func (l *listeners) descriptorsEach(cfg config.Listener) (n int) {
 	if !cfg.Datagram() {
 		n++
@@ -49,7 +49,7 @@ func (l *listeners) descriptorsEach(cfg config.Listener) (n int) {
 	return n
 }
 
-// watch gives a what its file says, until the listener is no more.
+// watch keeps the rules of a up to date with its file until the listener is closed.
 func (l *listeners) watch(file *listener.AccessFile, a *listener.Admission) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

@@ -9,16 +9,16 @@ import (
 	"github.com/exgate/exgate/connectors/access"
 )
 
-// authentication is who says which devices may share connections to the broker, and what they may do there.
+// authentication authenticates devices that share connections to the broker, and authorizes what they do.
 type authentication struct {
 	service *Service
 	metrics *access.Metrics
 	chain   access.Chain
-	rules   access.ACL // where the answer of the chain has none; nil: everything is allowed
+	rules   access.ACL // used if the chain returns no rules; nil allows everything
 	ends    []func()
 }
 
-// authentication makes the chain of the configuration. broker asks the broker itself.
+// authentication builds the configured chain. broker asks the broker itself.
 func (s *Service) authentication(broker access.Authenticator) (*authentication, error) {
 	a := &authentication{service: s, metrics: s.upstream.metrics}
 	for _, name := range s.cfg.Upstream.Authentication.Asked() {
@@ -53,10 +53,10 @@ func (a *authentication) link(name string, broker access.Authenticator) (access.
 	case "allow":
 		return access.Everybody(), nil
 	}
-	panic("the configuration let an unknown authenticator through: " + name)
+	panic("internal error: unknown authenticator " + name)
 }
 
-// file reads the file of a setting, and reads it again when it changes.
+// file loads the file of a setting and reloads it when it changes.
 func (a *authentication) file(setting, name string) (*access.File, error) {
 	file, err := access.LoadFile(name)
 	if err != nil {
@@ -111,7 +111,7 @@ func (a *authentication) byJWT(of config.AuthByJWT) (access.Authenticator, error
 	return j, nil
 }
 
-// tls is nil where nothing is said.
+// tls returns nil if TLS is not configured.
 func (a *authentication) tls(key string, of config.ClientTLS) (*tls.Config, error) {
 	if !a.service.cfg.Said(key) {
 		return nil, nil

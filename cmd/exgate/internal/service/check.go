@@ -19,10 +19,13 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// Check finds what Start would refuse of a loaded configuration, apart from addresses in use: modules that do not load or start with their settings,
-// folders that cannot be written to. It opens no socket, connects to nothing and leaves nothing behind.
+// Check returns what Start would reject in a loaded configuration, except for addresses in use: modules that do not
+// load or start, and folders that are not writable. It opens no socket, connects to nothing and leaves nothing behind.
 func Check(ctx context.Context, cfg *config.Config) config.Problems {
-	c := &checking{service: newService(cfg, slog.New(slog.DiscardHandler), Succession{}), started: make(map[string]error)}
+	c := &checking{
+		service: newService(cfg, slog.New(slog.DiscardHandler), Succession{}),
+		started: make(map[string]error),
+	}
 	c.upstream(ctx)
 	for _, folder := range Folders(cfg) {
 		c.add(folder.Check(cfg))
@@ -40,10 +43,11 @@ func Check(ctx context.Context, cfg *config.Config) config.Problems {
 type checking struct {
 	service  *Service
 	problems config.Problems
-	started  map[string]error // what became of modules, by their file and settings: many listeners may have the same
+	// results of modules by file and settings, because several listeners may use the same module
+	started map[string]error
 }
 
-// add takes the problems in err, which may be nil.
+// add adds the problems in err, which may be nil.
 func (c *checking) add(err error) {
 	var one config.Problem
 	var several config.Problems
@@ -57,7 +61,7 @@ func (c *checking) add(err error) {
 	}
 }
 
-// upstream makes the connector of a broker elsewhere, which does not connect before it is used.
+// upstream creates the connector of an external broker, which connects only when it is used.
 func (c *checking) upstream(ctx context.Context) {
 	s := c.service
 	if !s.cfg.Upstream.Elsewhere() {
@@ -68,7 +72,8 @@ func (c *checking) upstream(ctx context.Context) {
 		c.add(err)
 		return
 	}
-	of.Spool, of.GatewayStatus = mqtt.SpoolConfig{}, mqtt.Status{} // a folder would be made and locked, and a connection opened
+	// these would create and lock a folder, and open a connection
+	of.Spool, of.GatewayStatus = mqtt.SpoolConfig{}, mqtt.Status{}
 	connector, err := mqtt.New(of)
 	if err != nil {
 		c.add(s.cfg.Problem("upstream", "%v", err))
@@ -77,7 +82,7 @@ func (c *checking) upstream(ctx context.Context) {
 	c.add(connector.Close(ctx))
 }
 
-// handler starts the modules of a listener as Start does, and ends them.
+// handler starts and stops the modules of a listener.
 func (c *checking) handler(ctx context.Context, name string, h config.Handler) {
 	key := "listeners." + name + ".handler"
 	if h.Wasm != "" {
@@ -116,13 +121,13 @@ func tryModule(ctx context.Context, h config.Handler, guest wasm.Config) error {
 	return engine.Close(ctx)
 }
 
-// Folder is one that the gateway writes to, and makes where it is missing.
+// Folder is a folder that the gateway writes to. It is created if it is missing.
 type Folder struct {
-	Key  string // the setting that names it
+	Key  string // the setting with its path
 	Path string
 }
 
-// Folders are those that cfg names.
+// Folders returns the folders in cfg.
 func Folders(cfg *config.Config) []Folder {
 	var all []Folder
 	if path := cfg.Upstream.Spool.Folder; path != "" {
@@ -136,12 +141,13 @@ func Folders(cfg *config.Config) []Folder {
 	return all
 }
 
-// Check says why the folder cannot be used, as a [config.Problem]. A folder that is missing is made for a moment, under another name.
+// Check returns why the folder cannot be used, as a [config.Problem]. To test a missing folder, it briefly creates one
+// under another name.
 func (f Folder) Check(cfg *config.Config) error {
 	there := f.existing()
 	err := unix.Access(there, unix.W_OK|unix.X_OK)
 	if err == nil && f.missing() {
-		err = makeAndRemove(there) // some file systems take no folders, whatever their rights say
+		err = makeAndRemove(there) // some file systems reject folders whatever the permissions say
 	}
 	switch {
 	case err == nil:
@@ -153,7 +159,8 @@ func (f Folder) Check(cfg *config.Config) error {
 	if filepath.Clean(f.Path) != there || errors.Is(err, unix.ENOTDIR) {
 		making = "making " + f.Path + ": "
 	}
-	return cfg.Problem(f.Key, "%s%s cannot be written to (%v): allow the gateway's user to, or name another folder", making, there, err)
+	return cfg.Problem(f.Key, "%s%s is not writable (%v): change its permissions, or choose another folder",
+		making, there, err)
 }
 
 func isFolder(path string) bool {
@@ -161,18 +168,18 @@ func isFolder(path string) bool {
 	return err != nil || info.IsDir()
 }
 
-// missing reports whether the folder would be made.
+// missing reports whether the folder would be created.
 func (f Folder) missing() bool { return f.existing() != filepath.Clean(f.Path) }
 
-// Well says what a folder that can be used is like.
+// Well describes a usable folder.
 func (f Folder) Well() string {
 	if f.missing() {
-		return f.Path + " can be made"
+		return f.Path + " can be created"
 	}
-	return f.Path + " can be written to"
+	return f.Path + " is writable"
 }
 
-// existing is the folder, or the nearest one around it that is there.
+// existing returns the folder, or its nearest existing parent.
 func (f Folder) existing() string {
 	folder := filepath.Clean(f.Path)
 	for {
@@ -197,7 +204,7 @@ func makeAndRemove(in string) error {
 	return err
 }
 
-// newService makes a service that has started nothing.
+// newService returns a service that has not started anything.
 func newService(cfg *config.Config, log *slog.Logger, from Succession) *Service {
 	s := &Service{
 		cfg: cfg, log: log, registry: prometheus.NewRegistry(), opener: from.Sockets, version: from.Version,

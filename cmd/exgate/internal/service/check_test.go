@@ -22,29 +22,50 @@ func TestCheckRefusesWhatStartDoes(t *testing.T) {
 	const listener = "upstream: {embedded: {bind: 127.0.0.1:0}}\nlisteners:\n  a:\n    bind: 127.0.0.1:0\n    "
 	const line = "handler: {wasm: builtin:line}\n"
 	for name, test := range map[string]struct{ file, key string }{
-		"module that is none":     {listener + "handler: {wasm: text.wasm}\n", "listeners.a.handler.wasm"},
-		"empty module":            {listener + "handler: {wasm: empty.wasm}\n", "listeners.a.handler.wasm"},
-		"module without exports":  {listener + "handler: {wasm: bare.wasm}\n", "listeners.a.handler.wasm"},
-		"too little memory":       {listener + "handler: {wasm: builtin:line, limits: {memory_pages: 1}}\n", "listeners.a.handler.wasm"},
-		"too little fuel":         {listener + "handler: {wasm: builtin:line, limits: {start_fuel: 1}}\n", "listeners.a.handler.wasm"},
-		"module above its bound":  {listener + "handler: {wasm: builtin:line, limits: {module_bytes: 10}}\n", "listeners.a.handler.wasm"},
-		"shadow that is none":     {listener + "handler: {wasm: builtin:line, shadow: {wasm: text.wasm}}\n", "listeners.a.handler.shadow.wasm"},
-		"captures below a file":   {listener + line + "    capture: {folder: text.wasm/captures}\n", "listeners.a.capture"},
-		"captures in a file":      {listener + line + "    capture: {folder: text.wasm}\n", "listeners.a.capture"},
-		"captures in no folder":   {listener + line + "    capture: {folder: /proc/captures}\n", "listeners.a.capture"},
-		"spool below a file":      {"upstream: {url: mqtt://127.0.0.1:1, spool: {folder: text.wasm/spool}}\nlisteners: {a: {bind: 127.0.0.1:0, " + strings.TrimSpace(line) + "}}\n", "upstream.spool.folder"},
-		"module of the folder":    {"modules: modules\n" + listener + "handler: {module: bad}\n", "bad.wasm"},
-		"client id of the status": {"upstream: {url: mqtt://127.0.0.1:1, device_status: {topic: 'a/${clientid}', online: '" + strings.Repeat("x", 1<<20) + "'}}\nlisteners: {a: {bind: 127.0.0.1:0, " + strings.TrimSpace(line) + "}}\n", ""},
+		"module that is none":    {listener + "handler: {wasm: text.wasm}\n", "listeners.a.handler.wasm"},
+		"empty module":           {listener + "handler: {wasm: empty.wasm}\n", "listeners.a.handler.wasm"},
+		"module without exports": {listener + "handler: {wasm: bare.wasm}\n", "listeners.a.handler.wasm"},
+		"too little memory": {
+			listener + "handler: {wasm: builtin:line, limits: {memory_pages: 1}}\n",
+			"listeners.a.handler.wasm",
+		},
+		"too little fuel": {
+			listener + "handler: {wasm: builtin:line, limits: {start_fuel: 1}}\n",
+			"listeners.a.handler.wasm",
+		},
+		"module above its bound": {
+			listener + "handler: {wasm: builtin:line, limits: {module_bytes: 10}}\n",
+			"listeners.a.handler.wasm",
+		},
+		"shadow that is none": {
+			listener + "handler: {wasm: builtin:line, shadow: {wasm: text.wasm}}\n",
+			"listeners.a.handler.shadow.wasm",
+		},
+		"captures below a file": {
+			listener + line + "    capture: {folder: text.wasm/captures}\n",
+			"listeners.a.capture",
+		},
+		"captures in a file":    {listener + line + "    capture: {folder: text.wasm}\n", "listeners.a.capture"},
+		"captures in no folder": {listener + line + "    capture: {folder: /proc/captures}\n", "listeners.a.capture"},
+		"spool below a file": {"upstream: {url: mqtt://127.0.0.1:1, spool: {folder: " +
+			"text.wasm/spool}}\nlisteners: {a: {bind: 127.0.0.1:0, " + strings.TrimSpace(line) +
+			"}}\n", "upstream.spool.folder"},
+		"module of the folder": {"modules: modules\n" + listener + "handler: {module: bad}\n", "bad.wasm"},
+		"client id of the status": {"upstream: {url: mqtt://127.0.0.1:1, device_status: {topic: " +
+			"'a/${clientid}', online: '" + strings.Repeat("x", 1<<20) + "'}}\nlisteners: {a: {bind: 127.0.0.1:0, " +
+			strings.TrimSpace(line) + "}}\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			t.Chdir(dir)
 			files := map[string]string{
-				"exgate.yaml": test.file, "text.wasm": "no module", "empty.wasm": "", "bare.wasm": "\x00asm\x01\x00\x00\x00",
+				"exgate.yaml": test.file, "text.wasm": "no module", "empty.wasm": "",
+				"bare.wasm":        "\x00asm\x01\x00\x00\x00",
 				"modules/bad.wasm": "\x00asm\x01\x00\x00\x00",
 			}
 			for file, text := range files {
-				if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+				if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700),
+					os.WriteFile(file, []byte(text), 0o600)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -65,7 +86,8 @@ func TestCheckRefusesWhatStartDoes(t *testing.T) {
 				t.Fatalf("Check: %v\nStart: %v", problems, err)
 			case refused && !strings.Contains(problems.Error(), test.key):
 				t.Errorf("Check: %v; want %s\nStart: %v", problems, test.key, err)
-			case refused && !strings.Contains(err.Error(), "listeners.a.handler.module: ") && !strings.HasPrefix(problems[0].Key, started.Key):
+			case refused && !strings.Contains(err.Error(), "listeners.a.handler.module: ") &&
+				!strings.HasPrefix(problems[0].Key, started.Key):
 				t.Errorf("Check: %v\nStart: %v", problems, err)
 			case !refused && test.key != "":
 				t.Error("neither refuses it")
@@ -176,7 +198,8 @@ func TestStartTakesWhatCheckTakes(t *testing.T) {
 func TestCheckLeavesNothing(t *testing.T) {
 	t.Chdir(t.TempDir())
 	text := "upstream: {url: mqtt://127.0.0.1:1, spool: {folder: a/spool}}\n" +
-		"listeners: {a: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}, capture: {folder: b/captures}}}\nmodules_cache: cache\n"
+		"listeners: {a: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}, capture: {folder: " +
+		"b/captures}}}\nmodules_cache: cache\n"
 	if err := os.WriteFile("exgate.yaml", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

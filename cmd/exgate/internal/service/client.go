@@ -9,13 +9,14 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// client makes the client of a handler service; key is the handler's place in the configuration.
+// client creates the client of a handler service; key is the handler's key in the configuration.
 func (h *handlers) client(name, key string, cfg config.Handler) (gateway.HandlerFactory, error) {
 	s := h.service
 	of := remote.ClientConfig{
-		Name: name, Addresses: cfg.GRPC, Dialect: cmp.Or(remote.Dialect(cfg.Dialect), remote.DialectAuto), StreamSets: cfg.StreamSets,
-		MaxBatch: cfg.MaxBatch, CallTimeout: cfg.Timeout, MaxInFlight: cfg.MaxInFlight, MaxMessageSize: cfg.MaxMessageSize,
-		OnFailure: remote.OnFailure(cfg.OnFailure), HoldTimeout: cfg.HoldTimeout,
+		Name: name, Addresses: cfg.GRPC, StreamSets: cfg.StreamSets,
+		Dialect:  cmp.Or(remote.Dialect(cfg.Dialect), remote.DialectAuto),
+		MaxBatch: cfg.MaxBatch, CallTimeout: cfg.Timeout, MaxInFlight: cfg.MaxInFlight,
+		MaxMessageSize: cfg.MaxMessageSize, OnFailure: remote.OnFailure(cfg.OnFailure), HoldTimeout: cfg.HoldTimeout,
 		Logger: s.log, Metrics: s.adapter.metrics,
 	}
 	if err := s.secure(&of, key, cfg); err != nil {
@@ -28,7 +29,7 @@ func (h *handlers) client(name, key string, cfg config.Handler) (gateway.Handler
 	return client, nil
 }
 
-// secure reads the files that a handler service and the gateway prove themselves with.
+// secure reads the certificates and tokens of the connection between the gateway and a handler service.
 func (s *Service) secure(of *remote.ClientConfig, key string, cfg config.Handler) (err error) {
 	if s.cfg.Said(key + ".tls") {
 		if of.TLS, err = tlsfiles.Client(cfg.TLS); err != nil {

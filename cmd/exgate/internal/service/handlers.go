@@ -12,7 +12,7 @@ import (
 	"github.com/exgate/exgate/wasm-examples/line"
 )
 
-// handlers makes the handlers of listeners.
+// handlers creates the handlers of listeners.
 type handlers struct {
 	service *Service
 	wasm    *wasm.Metrics
@@ -22,8 +22,8 @@ func newHandlers(s *Service) *handlers {
 	return &handlers{service: s, wasm: wasm.NewMetrics(s.registry)}
 }
 
-// add gives the gateway the handler of the listener name, unless it has it as a module of the folder, and returns the name that it has there; key is
-// the handler's place in the configuration. The gateway closes it.
+// add registers the handler of the listener name with the gateway, unless it is a module of the folder, and returns its
+// name in the gateway; key is the handler's key in the configuration. The gateway closes the handler.
 func (h *handlers) add(ctx context.Context, name, key string, cfg config.Handler) (string, error) {
 	if cfg.Module != "" {
 		return h.named(ctx, key+".module", cfg.Module)
@@ -49,7 +49,8 @@ func (h *handlers) engine(ctx context.Context, name, key string, cfg config.Hand
 		return nil, s.cfg.Problem(key+".wasm", "%v", err)
 	}
 	guest := cfg.Guest()
-	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name, module, s.cfg.ModulesCache, s.log, h.wasm
+	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name, module, s.cfg.ModulesCache, s.log,
+		h.wasm
 	engine, err := wasm.New(ctx, guest)
 	if err != nil {
 		return nil, s.cfg.Problem(key+".wasm", "%v", moduleError(cfg.Wasm, name, err))
@@ -60,10 +61,10 @@ func (h *handlers) engine(ctx context.Context, name, key string, cfg config.Hand
 // maxModule bounds the file of a module, in bytes.
 const maxModule = 64 << 20
 
-// fingerprint tells modules and their settings apart.
+// fingerprint identifies a module with its settings.
 func fingerprint(file string, guest wasm.Config) string { return fmt.Sprintf("%s\x00%+v", file, guest) }
 
-// moduleError says in one line why the engine called name does not take a module of a file.
+// moduleError explains in one line why the engine called name rejects a module file.
 func moduleError(file, name string, err error) error {
 	text := strings.TrimPrefix(err.Error(), "loading wasm handler "+name+": ")
 	return fmt.Errorf("%s: %s", file, strings.ReplaceAll(text, "\n", "; "))
@@ -78,5 +79,5 @@ func module(cfg config.Handler) ([]byte, error) {
 	case name == "line":
 		return line.Module, nil
 	}
-	panic("the configuration let an unknown module through: " + name)
+	panic("internal error: unknown built-in module " + name)
 }

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// latest is a listener that keeps the latest connections: where there are as many as there may be, the oldest is closed for a new one. So a port that
-// somebody holds connections to still answers others.
+// latest is a listener that keeps the latest connections: when the limit is reached, it closes the oldest connection.
+// So a client that holds connections open cannot lock out others.
 type latest struct {
 	net.Listener
 	most int
@@ -19,7 +19,7 @@ type latest struct {
 type latestConn struct {
 	net.Conn
 	in    *latest
-	place *list.Element // nil: closed; guarded by latest.mu
+	place *list.Element // nil after close; guarded by latest.mu
 }
 
 func newLatest(l net.Listener, most int) *latest { return &latest{Listener: l, most: most} }
@@ -37,7 +37,7 @@ func (l *latest) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// add returns the one that is to be closed, if any.
+// add adds a connection and returns the one to close, if any.
 func (l *latest) add(c *latestConn) (oldest *latestConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -49,7 +49,7 @@ func (l *latest) add(c *latestConn) (oldest *latestConn) {
 	return oldest
 }
 
-// remove is called with mu held.
+// remove must be called with mu held.
 func (l *latest) remove(c *latestConn) {
 	if c.place != nil {
 		l.open.Remove(c.place)
@@ -57,7 +57,7 @@ func (l *latest) remove(c *latestConn) {
 	}
 }
 
-// Close gives the place back.
+// Close closes the connection and removes it from the list.
 func (c *latestConn) Close() error {
 	c.in.mu.Lock()
 	c.in.remove(c)

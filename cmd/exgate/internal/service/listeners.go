@@ -17,14 +17,14 @@ import (
 // listeners opens the sockets of devices.
 type listeners struct {
 	service *Service
-	cfg     *config.Config // that says what they are
+	cfg     *config.Config // the configuration of the listeners
 	metrics *listenerMetrics
 	total   *listener.TotalLimit
-	module  string                            // of whose file they are; empty for those of the configuration
-	onStop  func(func(context.Context) error) // takes what ends after them
+	module  string                            // the module whose file configures them; empty for the main configuration
+	onStop  func(func(context.Context) error) // registers what to stop after them
 }
 
-// listenerMetrics are those of all kinds of listeners.
+// listenerMetrics holds the metrics of all kinds of listeners.
 type listenerMetrics struct {
 	streams   *listener.Metrics
 	admission *listener.AdmissionMetrics
@@ -35,12 +35,13 @@ type listenerMetrics struct {
 
 func newListenerMetrics(reg prometheus.Registerer) *listenerMetrics {
 	return &listenerMetrics{
-		streams: listener.NewMetrics(reg), admission: listener.NewAdmissionMetrics(reg), certs: listener.NewCertMetrics(reg),
-		udp: listener.NewUDPMetrics(reg), dtls: listener.NewDTLSMetrics(reg),
+		streams: listener.NewMetrics(reg), admission: listener.NewAdmissionMetrics(reg),
+		certs: listener.NewCertMetrics(reg),
+		udp:   listener.NewUDPMetrics(reg), dtls: listener.NewDTLSMetrics(reg),
 	}
 }
 
-// startListeners opens the sockets of devices, last of all: whoever connects is served.
+// startListeners opens the sockets of devices. It runs last, because devices may connect at once.
 func (s *Service) startListeners(ctx context.Context) error {
 	s.files.Recount()
 	s.listeners.checkFiles()
@@ -54,20 +55,26 @@ func (s *Service) startListeners(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.sockets = append(s.sockets, Socket{Name: name, Kind: cfg.Kind(), Addr: held.Addr(), Note: describe(cfg.Handler)})
+		s.sockets = append(s.sockets, Socket{
+			Name: name, Kind: cfg.Kind(), Addr: held.Addr(),
+			Note: describe(cfg.Handler),
+		})
 	}
 	return nil
 }
 
 func newListeners(s *Service) *listeners {
 	return &listeners{
-		service: s, cfg: s.cfg, metrics: newListenerMetrics(s.registry), total: listener.NewTotalLimit(s.cfg.MaxConnections),
+		service: s, cfg: s.cfg, metrics: newListenerMetrics(s.registry),
+		total:  listener.NewTotalLimit(s.cfg.MaxConnections),
 		onStop: func(stop func(context.Context) error) { s.stops = append(s.stops, stop) },
 	}
 }
 
-// start opens the listener name for the handler that the gateway knows under the name handler.
-func (l *listeners) start(ctx context.Context, name string, cfg config.Listener, handler string) (*heldListener, error) {
+// start opens the listener name, whose handler is registered in the gateway as handler.
+func (l *listeners) start(
+	ctx context.Context, name string, cfg config.Listener, handler string,
+) (*heldListener, error) {
 	s, key := l.service, "listeners."+name
 	connector, err := s.upstream.connector(ctx, key, cfg, l.cfg)
 	if err != nil {
@@ -95,7 +102,7 @@ func (l *listeners) start(ctx context.Context, name string, cfg config.Listener,
 	return held, nil
 }
 
-// wiring is what a listener says about its devices, in the gateway's own form.
+// wiring converts the configuration of a listener to the gateway's type.
 func (l *listeners) wiring(cfg config.Listener) gateway.ListenerConfig {
 	return gateway.ListenerConfig{
 		Module: cmp.Or(l.module, cfg.Handler.ModuleName()), Mountpoint: cfg.Mountpoint,
@@ -104,7 +111,7 @@ func (l *listeners) wiring(cfg config.Listener) gateway.ListenerConfig {
 	}
 }
 
-// describe names a handler for a person.
+// describe describes a handler for the list of sockets.
 func describe(h config.Handler) string {
 	if len(h.GRPC) > 0 {
 		return "grpc " + strings.Join(h.GRPC, ", ")
@@ -115,8 +122,8 @@ func describe(h config.Handler) string {
 	return "wasm " + h.Wasm
 }
 
-// checkFiles says whether the system lets the process have the connections that the configuration allows. A device takes two descriptors where it has
-// a session of its own at a broker elsewhere.
+// checkFiles logs whether the limit on open files allows the configured number of connections. A device with its own
+// session at an external broker needs two descriptors.
 func (l *listeners) checkFiles() {
 	want := l.service.cfg.MostConnections()
 	if l.service.cfg.Upstream.Elsewhere() && !l.service.cfg.AllShared() {

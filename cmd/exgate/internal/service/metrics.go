@@ -9,10 +9,10 @@ import (
 	"github.com/exgate/exgate/runtime/admin"
 )
 
-// metricsConnections is how many connections metrics may have. They are out of the descriptors that are kept back.
+// metricsConnections bounds the connections to the metrics port. They use reserved descriptors.
 const metricsConnections = 24
 
-// startMetrics serves /metrics, /healthz and /readyz where the configuration has an address for them.
+// startMetrics serves /metrics, /healthz and /readyz if metrics.bind is set.
 func (s *Service) startMetrics(ctx context.Context) error {
 	bind := s.cfg.Metrics.Bind
 	if bind == "" {
@@ -34,7 +34,7 @@ func (s *Service) startMetrics(ctx context.Context) error {
 	go func() {
 		defer close(served)
 		if err := server.Serve(newLatest(l, metricsConnections)); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("metrics ended", "error", err)
+			s.log.Error("the metrics server stopped", "error", err)
 		}
 	}()
 	s.sockets = append(s.sockets, Socket{Name: "metrics", Kind: "http", Addr: l.Addr()})

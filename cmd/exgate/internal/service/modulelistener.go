@@ -12,16 +12,16 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/modules"
 )
 
-// moduleListener is a listener that the file of a module asks for.
+// moduleListener is a listener in the settings file of a module.
 type moduleListener struct {
 	service  *Service
 	name     string
 	datagram bool
 	held     *heldListener
-	ends     []func(context.Context) error // what ends with it
+	ends     []func(context.Context) error // what to stop with it
 }
 
-// moduleListeners are those that are open.
+// moduleListeners holds the open ones.
 type moduleListeners struct {
 	mu   sync.Mutex // guards open
 	open map[string]*moduleListener
@@ -30,7 +30,7 @@ type moduleListeners struct {
 // listenForModule opens a module's own listener.
 func (s *Service) listenForModule(ctx context.Context, name string, m *config.Module) (net.Addr, func() error, error) {
 	if _, ok := s.cfg.Listeners[name]; ok {
-		return nil, nil, fmt.Errorf("the configuration has a listener %s already", name)
+		return nil, nil, fmt.Errorf("the configuration already has a listener %s", name)
 	}
 	own := &moduleListener{service: s, name: name, datagram: m.Listener.Datagram()}
 	l := *s.listeners
@@ -46,10 +46,10 @@ func (s *Service) listenForModule(ctx context.Context, name string, m *config.Mo
 	return own.held.Addr(), own.detach, nil
 }
 
-// detachTimeout bounds the ending of what has been accepted and is no connection yet, and of devices that share a socket.
+// detachTimeout bounds the wait for accepted sockets that are not connections yet, and for devices that share a socket.
 const detachTimeout = 10 * time.Second
 
-// detach closes the listener and leaves its connections, but for those over UDP and DTLS: they share the socket, and without them its address is free.
+// detach closes the listener. TCP and TLS connections stay; UDP and DTLS connections share the socket and end with it.
 func (l *moduleListener) detach() error {
 	ctx, cancel := context.WithTimeout(context.Background(), detachTimeout)
 	defer cancel()
@@ -70,7 +70,7 @@ func (l *moduleListener) end(ctx context.Context) (err error) {
 	return err
 }
 
-// end ends what the listeners that are open have beside them.
+// end stops what belongs to the open listeners.
 func (a *moduleListeners) end(ctx context.Context) (err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/runtime/wasm/rollout"
 )
 
-// startModules takes the modules of the folder, where the configuration has one, and watches it until the service stops.
+// startModules loads the modules folder, if one is configured, and watches it until the service stops.
 func (s *Service) startModules(ctx context.Context) error {
 	if s.cfg.Modules == "" {
 		return nil
@@ -18,7 +18,8 @@ func (s *Service) startModules(ctx context.Context) error {
 	}
 	folder, err := modules.Open(ctx, modules.Config{
 		Path: s.cfg.Modules, Gateway: s.gateway, Listen: s.listenForModule, CacheDir: s.cfg.ModulesCache, Logger: s.log,
-		Guests: s.handlers.wasm, Versions: rollout.NewMetrics(s.registry), Metrics: modules.NewMetrics(s.registry), Needed: needed,
+		Guests: s.handlers.wasm, Versions: rollout.NewMetrics(s.registry), Metrics: modules.NewMetrics(s.registry),
+		Needed: needed,
 	})
 	if err != nil {
 		return s.cfg.Problem("modules", "%v", err)
@@ -26,13 +27,16 @@ func (s *Service) startModules(ctx context.Context) error {
 	s.modules = folder
 	for _, m := range folder.List() {
 		if m.Listener != nil {
-			s.sockets = append(s.sockets, Socket{Name: m.Name, Kind: m.Kind, Addr: m.Listener, Note: "module " + m.Name})
+			s.sockets = append(s.sockets, Socket{
+				Name: m.Name, Kind: m.Kind, Addr: m.Listener,
+				Note: "module " + m.Name,
+			})
 		}
 	}
 	return nil
 }
 
-// stopModules ends the watching of the folder. It comes before the gateway stops, and may come twice.
+// stopModules stops watching the folder. It is called before the gateway stops, and may be called twice.
 func (s *Service) stopModules(ctx context.Context) error {
 	if s.modules == nil {
 		return nil
@@ -40,7 +44,7 @@ func (s *Service) stopModules(ctx context.Context) error {
 	return s.modules.Close(ctx)
 }
 
-// Modules are the modules of the folder, none where the configuration has no folder.
+// Modules returns the modules of the folder, or none if no folder is configured.
 func (s *Service) Modules() []modules.Status {
 	if s.modules == nil {
 		return nil
@@ -48,14 +52,15 @@ func (s *Service) Modules() []modules.Status {
 	return s.modules.List()
 }
 
-// named returns the name that the gateway knows a module of the folder by, or why the module does not serve.
+// named returns the name of a module of the folder in the gateway, or why the module is not active.
 func (h *handlers) named(ctx context.Context, key, name string) (string, error) {
 	s := h.service
 	s.modules.Wait(ctx, name)
 	m, ok := s.modules.Find(name)
 	switch {
 	case !ok:
-		return "", s.cfg.Problem(key, "module %s went from %s while the gateway started", name, s.cfg.Modules)
+		return "", s.cfg.Problem(key, "module %s disappeared from %s while the gateway was starting", name,
+			s.cfg.Modules)
 	case len(m.Module.Versions) == 0:
 		return "", s.cfg.Problem(key, "module %s is %s: %s", name, m.State, m.Reason)
 	}

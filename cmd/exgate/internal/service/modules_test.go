@@ -111,9 +111,11 @@ func TestModulesServe(t *testing.T) {
 	_ = own.Close()
 }
 
-// A module whose file goes refuses devices; its listener in the configuration stays, and serves again when the file is back.
+// A module whose file goes refuses devices; its listener in the configuration stays, and serves again when the file is
+// back.
 func TestRemovedModuleOfAListener(t *testing.T) {
-	h := newHall(t, "listeners: {named: {bind: 127.0.0.1:0, handler: {module: line}}}\n", map[string]string{"line.wasm": string(line.Module)})
+	h := newHall(t, "listeners: {named: {bind: 127.0.0.1:0, handler: {module: line}}}\n",
+		map[string]string{"line.wasm": string(line.Module)})
 	if err := os.Remove(filepath.Join(h.folder, "line.wasm")); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +135,8 @@ func TestShadowOfAModule(t *testing.T) {
 	login(t, dial(t, h.socket("a")))
 	h.await("b", func(m modules.Status) bool { return m.Module.Versions[0].Served == 1 })
 	h.await("c", func(m modules.Status) bool {
-		return m.State == modules.Rejected && strings.Contains(m.Reason, `c.yaml:2: shadow: no handler is named "modules/none"`)
+		return m.State == modules.Rejected && strings.Contains(m.Reason,
+			`c.yaml:2: shadow: no handler is named "modules/none"`)
 	})
 }
 
@@ -142,7 +145,8 @@ func TestModuleWithAListenerOfTheConfigurationsName(t *testing.T) {
 		"line.wasm": string(line.Module), "line.yaml": listens,
 	})
 	h.await("line", func(m modules.Status) bool {
-		return m.State == modules.Rejected && strings.Contains(m.Reason, "the configuration has a listener line already")
+		return m.State == modules.Rejected && strings.Contains(m.Reason,
+			"the configuration already has a listener line")
 	})
 	login(t, dial(t, h.socket("line")))
 }
@@ -162,7 +166,8 @@ func TestListenersOfModules(t *testing.T) {
 	login(t, dial(t, h.socket("b")))
 	for _, name := range []string{"a", "b"} {
 		address := h.socket(name)
-		h.write(name+".yaml", fmt.Appendf(nil, "listener: {bind: '%s', type: %s, idle_timeout: 1m}\n", address, address.Network()))
+		h.write(name+".yaml", fmt.Appendf(nil, "listener: {bind: '%s', type: %s, idle_timeout: 1m}\n", address,
+			address.Network()))
 		h.await(name, func(m modules.Status) bool {
 			return m.State == modules.Loaded && m.Listener.String() == address.String()
 		})
@@ -178,7 +183,8 @@ func TestModuleThatCannotServeAtTheStart(t *testing.T) {
 	cfg := h.configured("listeners: {a: {bind: 127.0.0.1:0, handler: {module: line}}}\n")
 	_, err := service.Start(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	var problem config.Problem
-	if !errors.As(err, &problem) || problem.Key != "listeners.a.handler.module" || !strings.Contains(problem.Text, "module line is rejected: ") {
+	if !errors.As(err, &problem) || problem.Key != "listeners.a.handler.module" ||
+		!strings.Contains(problem.Text, "module line is rejected: ") {
 		t.Error(err)
 	}
 }

@@ -8,17 +8,18 @@ import (
 	"github.com/exgate/exgate/connectors/mqtt"
 )
 
-// mqttConfig is the configuration of the broker in the connector's own form.
+// mqttConfig converts the configuration of the broker to the connector's type.
 func (s *Service) mqttConfig() (cfg mqtt.Config, err error) {
 	u := s.cfg.Upstream
 	cfg = mqtt.Config{
 		URLs: u.URL, Node: s.gateway.Node(), Username: u.Username,
-		ConnectTimeout: u.ConnectTimeout, PacketTimeout: u.PacketTimeout, AckTimeout: u.AckTimeout, KeepAlive: u.KeepAlive,
-		SessionExpiry: u.SessionExpiry, CleanStart: u.CleanStart, MaxDials: u.MaxDials, ReconnectDelay: u.ReconnectDelay,
+		ConnectTimeout: u.ConnectTimeout, PacketTimeout: u.PacketTimeout, AckTimeout: u.AckTimeout,
+		KeepAlive: u.KeepAlive, SessionExpiry: u.SessionExpiry, CleanStart: u.CleanStart,
+		MaxDials: u.MaxDials, ReconnectDelay: u.ReconnectDelay,
 		ReceiveMaximum: uint16(u.ReceiveMaximum), MaxPacketSize: uint32(u.MaxPacketSize),
 		ControlTopic: u.ControlTopic, MessageExpiry: u.MessageExpiry, UserProperties: u.UserProperties,
-		DeviceStatus: deviceStatus(u.DeviceStatus), GatewayStatus: gatewayStatus(u.GatewayStatus), Spool: spool(u.Spool),
-		Logger: s.log, Metrics: mqtt.NewMetrics(s.registry),
+		DeviceStatus: deviceStatus(u.DeviceStatus), GatewayStatus: gatewayStatus(u.GatewayStatus),
+		Spool: spool(u.Spool), Logger: s.log, Metrics: mqtt.NewMetrics(s.registry),
 	}
 	if cfg.Password, err = s.token("upstream.password_file", u.PasswordFile); err != nil {
 		return cfg, err
@@ -32,10 +33,10 @@ func (s *Service) mqttConfig() (cfg mqtt.Config, err error) {
 	return cfg, nil
 }
 
-// Upstream returns how a configuration reaches its broker.
+// Upstream returns the configuration of the external broker.
 func Upstream(cfg *config.Config) (mqtt.Config, error) {
 	if !cfg.Upstream.Elsewhere() {
-		return mqtt.Config{}, cfg.Problem("upstream.url", "there is no broker elsewhere")
+		return mqtt.Config{}, cfg.Problem("upstream.url", "upstream.url is not set")
 	}
 	s := newService(cfg, slog.New(slog.DiscardHandler), Succession{})
 	return s.mqttConfig()
@@ -52,14 +53,14 @@ func deviceStatus(of config.DeviceStatus) mqtt.Status {
 	return s
 }
 
-// gatewayStatus is retained: who subscribes later sees it too.
+// gatewayStatus is always retained, so that later subscribers receive it.
 func gatewayStatus(of config.GatewayStatus) mqtt.Status {
 	return mqtt.Status{Topic: of.Topic, Online: of.Online, Offline: of.Offline, QoS: 1, Retain: true}
 }
 
 func spool(of config.Spool) mqtt.SpoolConfig {
 	return mqtt.SpoolConfig{
-		Folder: of.Folder, MaxBytes: int64(of.MaxBytes), MaxBytesPerDevice: int64(of.MaxBytesPerDevice), MaxAge: of.MaxAge,
-		DropOldest: of.WhenFull == "drop_oldest", DrainRate: float64(of.DrainRate),
+		Folder: of.Folder, MaxBytes: int64(of.MaxBytes), MaxBytesPerDevice: int64(of.MaxBytesPerDevice),
+		MaxAge: of.MaxAge, DropOldest: of.WhenFull == "drop_oldest", DrainRate: float64(of.DrainRate),
 	}
 }

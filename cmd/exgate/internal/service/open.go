@@ -11,7 +11,9 @@ import (
 )
 
 // open opens the socket of the listener name.
-func (l *listeners) open(ctx context.Context, name string, cfg config.Listener, a *listener.Admission) (gateway.Listener, error) {
+func (l *listeners) open(ctx context.Context, name string, cfg config.Listener,
+	a *listener.Admission,
+) (gateway.Listener, error) {
 	switch cfg.Kind() {
 	case "tls":
 		return listener.ListenTLS(ctx, l.tls(name, cfg, a))
@@ -26,7 +28,8 @@ func (l *listeners) open(ctx context.Context, name string, cfg config.Listener, 
 func (l *listeners) tcp(name string, cfg config.Listener, a *listener.Admission) listener.TCPConfig {
 	s := l.service
 	tcp := listener.TCPConfig{
-		Name: name, Bind: cfg.Bind, Admission: a, Sockets: s.opener.For("listeners." + name), Logger: s.log, Metrics: l.metrics.streams,
+		Name: name, Bind: cfg.Bind, Admission: a, Sockets: s.opener.For("listeners." + name), Logger: s.log,
+		Metrics: l.metrics.streams,
 		Options: listener.SocketOptions{
 			Backlog: cfg.Socket.Backlog, RecvBuffer: cfg.Socket.RecvBuffer, SendBuffer: cfg.Socket.SendBuffer,
 			NoDelay: cfg.Socket.NoDelay, KeepAlive: cfg.Socket.KeepAlive, ReusePort: cfg.Socket.ReusePort,
@@ -41,8 +44,9 @@ func (l *listeners) tcp(name string, cfg config.Listener, a *listener.Admission)
 func (l *listeners) tls(name string, cfg config.Listener, a *listener.Admission) listener.TLSConfig {
 	of := cfg.TLS
 	return listener.TLSConfig{
-		TCPConfig: l.tcp(name, cfg, a), CertFile: of.Cert, KeyFile: of.Key, CAFile: of.CA, Verify: of.Verify, FailIfNoCert: of.FailIfNoCert,
-		MinVersion: of.MinVersion, MaxVersion: of.MaxVersion, Ciphers: of.Ciphers,
+		TCPConfig: l.tcp(name, cfg, a), CertFile: of.Cert, KeyFile: of.Key, CAFile: of.CA, Verify: of.Verify,
+		FailIfNoCert: of.FailIfNoCert,
+		MinVersion:   of.MinVersion, MaxVersion: of.MaxVersion, Ciphers: of.Ciphers,
 		HandshakeTimeout: of.HandshakeTimeout, MaxHandshakes: of.MaxHandshakes, CertMetrics: l.metrics.certs,
 	}
 }
@@ -50,8 +54,9 @@ func (l *listeners) tls(name string, cfg config.Listener, a *listener.Admission)
 func (l *listeners) udp(name string, cfg config.Listener, a *listener.Admission) listener.UDPConfig {
 	return listener.UDPConfig{
 		Name: name, Bind: cfg.Bind, Admission: a, IdleTimeout: cfg.IdleTimeout,
-		MaxPeers: cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond), QueueDatagrams: cfg.UDP.Queue,
-		ReadBuffer: cfg.Socket.RecvBuffer, WriteBuffer: cfg.Socket.SendBuffer,
+		MaxPeers: cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond),
+		QueueDatagrams: cfg.UDP.Queue,
+		ReadBuffer:     cfg.Socket.RecvBuffer, WriteBuffer: cfg.Socket.SendBuffer,
 		Sockets: l.service.opener.For("listeners." + name), Logger: l.service.log, Metrics: l.metrics.udp,
 	}
 }
@@ -59,17 +64,20 @@ func (l *listeners) udp(name string, cfg config.Listener, a *listener.Admission)
 func (l *listeners) dtls(name string, cfg config.Listener, a *listener.Admission) listener.DTLSConfig {
 	of := cfg.TLS
 	return listener.DTLSConfig{
-		Name: name, Bind: cfg.Bind, Admission: a, CertFile: of.Cert, KeyFile: of.Key, CAFile: of.CA, Verify: of.Verify, FailIfNoCert: of.FailIfNoCert,
-		PSK:     listener.PSKConfig{IdentityHint: cfg.PSK.IdentityHint, File: cfg.PSK.File},
-		Ciphers: of.Ciphers, ConnectionIDs: of.ConnectionIDs, HandshakeTimeout: of.HandshakeTimeout, MaxHandshakes: of.MaxHandshakes,
-		MaxPeers: cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond), QueueDatagrams: cfg.UDP.Queue,
-		ReadBuffer: cfg.Socket.RecvBuffer, WriteBuffer: cfg.Socket.SendBuffer,
+		Name: name, Bind: cfg.Bind, Admission: a, CertFile: of.Cert, KeyFile: of.Key, CAFile: of.CA, Verify: of.Verify,
+		FailIfNoCert: of.FailIfNoCert,
+		PSK:          listener.PSKConfig{IdentityHint: cfg.PSK.IdentityHint, File: cfg.PSK.File},
+		Ciphers:      of.Ciphers, ConnectionIDs: of.ConnectionIDs, HandshakeTimeout: of.HandshakeTimeout,
+		MaxHandshakes: of.MaxHandshakes,
+		MaxPeers:      cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond),
+		QueueDatagrams: cfg.UDP.Queue,
+		ReadBuffer:     cfg.Socket.RecvBuffer, WriteBuffer: cfg.Socket.SendBuffer,
 		Sockets: l.service.opener.For("listeners." + name), Logger: l.service.log,
 		Metrics: l.metrics.dtls, UDPMetrics: l.metrics.udp, CertMetrics: l.metrics.certs,
 	}
 }
 
-// cannotOpen says which setting keeps a listener from being opened.
+// cannotOpen returns the setting that keeps a listener from being opened.
 func (l *listeners) cannotOpen(key string, cfg config.Listener, err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {

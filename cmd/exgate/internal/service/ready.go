@@ -13,7 +13,7 @@ var (
 	errStopping = errors.New("the gateway is stopping")
 )
 
-// ready returns nil while devices that connect are served: the gateway has started, does not stop, and can reach the broker.
+// ready returns nil while new devices are served: the gateway has started, is not stopping, and can reach the broker.
 func (s *Service) ready() error {
 	switch {
 	case s.stopping.Load():
@@ -35,22 +35,23 @@ func (s *Service) started() bool {
 	}
 }
 
-// BrokerReachable returns nil if the broker can be reached, as the embedded one always can, and else why not. It waits for the first answer until ctx
-// ends.
+// BrokerReachable returns nil if the broker is reachable, or why it is not. The embedded broker always is. It waits for
+// the first attempt until ctx ends.
 func (s *Service) BrokerReachable(ctx context.Context) error {
 	if s.upstream.elsewhere == nil {
 		return nil
 	}
 	if err := s.upstream.elsewhere.Reachable(ctx); err != nil {
-		return fmt.Errorf("the broker cannot be reached (upstream.url): %w", err)
+		return fmt.Errorf("cannot reach the broker (upstream.url): %w", err)
 	}
 	return nil
 }
 
-// watchUpstream shows in a metric whether the broker can be reached.
+// watchUpstream exports whether the broker is reachable as a metric.
 func (s *Service) watchUpstream() {
 	s.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "exgate_upstream_up", Help: "1 while the broker can be reached, otherwise 0. The embedded broker always can be.",
+		Name: "exgate_upstream_up", Help: "1 while the broker is reachable, otherwise 0. The embedded " +
+			"broker always is.",
 	}, func() float64 {
 		already, cancel := context.WithCancel(context.Background())
 		cancel()

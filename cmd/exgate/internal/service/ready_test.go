@@ -11,7 +11,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-const metricsAnywhere = "metrics: {bind: \"127.0.0.1:0\"}\nlisteners: {l: {bind: \"127.0.0.1:0\", handler: {wasm: \"builtin:line\"}}}\n"
+const metricsAnywhere = "metrics: {bind: \"127.0.0.1:0\"}\nlisteners: {l: {bind: \"127.0.0.1:0\", handler: {wasm: " +
+	"\"builtin:line\"}}}\n"
 
 func (r *running) get(path string) (status int, body string) {
 	r.t.Helper()
@@ -27,14 +28,16 @@ func (r *running) get(path string) (status int, body string) {
 	return answer.StatusCode, string(text)
 }
 
-// TestReady says in /readyz and in a metric whether the broker can be reached, with no device connected. /healthz does not depend on it.
+// TestReady says in /readyz and in a metric whether the broker can be reached, with no device connected. /healthz does
+// not depend on it.
 func TestReady(t *testing.T) {
 	for _, mode := range []string{"", ", session: shared, authentication: {chain: [allow]}"} {
 		r := runAt(t, fmt.Sprintf("url: %q%s", "mqtt://"+gatewaytest.FreeAddress(t), mode), metricsAnywhere)
 		if err := r.BrokerReachable(t.Context()); err == nil {
 			t.Fatal("a broker that is not there can be reached")
 		}
-		if status, body := r.get("/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "upstream.url") {
+		if status, body := r.get("/readyz"); status != http.StatusServiceUnavailable ||
+			!strings.Contains(body, "upstream.url") {
 			t.Errorf("/readyz: %d %q", status, body)
 		}
 		if status, _ := r.get("/healthz"); status != http.StatusOK {

@@ -73,7 +73,10 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	address := taken.Addr().String()
-	for _, key := range []string{"metrics.bind", "adapter.bind", "upstream.embedded.bind", "listeners.line.bind", "listeners.remote.bind"} {
+	for _, key := range []string{
+		"metrics.bind", "adapter.bind", "upstream.embedded.bind", "listeners.line.bind",
+		"listeners.remote.bind",
+	} {
 		section, setting, _ := strings.Cut(key, ".")
 		cfg := configured(t, everything)
 		switch section {
@@ -101,7 +104,8 @@ func TestAddressOfAnotherMachine(t *testing.T) {
 	cfg := configured(t, everything)
 	cfg.Upstream.Embedded.Bind = "192.0.2.1:1"
 	_, err := service.Start(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), "upstream.embedded.bind: cannot listen at 192.0.2.1:1: bind: cannot assign requested address") {
+	if err == nil || !strings.Contains(err.Error(),
+		"upstream.embedded.bind: cannot listen on 192.0.2.1:1: bind: cannot assign requested address") {
 		t.Error(err)
 	}
 }

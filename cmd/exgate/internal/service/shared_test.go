@@ -39,7 +39,8 @@ func usersFile(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return file(t, fmt.Sprintf("users: [{username: file, password: %q}]\nrules: [{permission: allow, action: publish, topics: ['up/${clientid}']}]\n", hash))
+	return file(t, fmt.Sprintf("users: [{username: file, password: %q}]\nrules: [{permission: allow, action: "+
+		"publish, topics: ['up/${clientid}']}]\n", hash))
 }
 
 // authService allows the user http, if the request has the headers of headersFile.
@@ -72,12 +73,15 @@ func token(id string) string {
 	return signed + "." + encode(mac.Sum(nil))
 }
 
-// TestSharedSessions logs devices in by each who may be asked, at a broker that knows only me, and lets one have a connection of its own.
+// TestSharedSessions logs devices in by each who may be asked, at a broker that knows only me, and lets one have a
+// connection of its own.
 func TestSharedSessions(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"me": "s3cret"}})
 	o := observe(t, b.URL(), "up/#")
-	chain := fmt.Sprintf("authentication: {chain: [file, http, jwt, broker], file: %s, http: {url: %q, headers_file: %s}, "+
-		"jwt: {secret_file: %s, claims: ['sub=${clientid}']}}", usersFile(t), authService(t), file(t, "X-Token: t0ken\n"), file(t, secret))
+	chain := fmt.Sprintf("authentication: {chain: [file, http, jwt, broker], file: %s, http: {url: %q, "+
+		"headers_file: %s}, "+
+		"jwt: {secret_file: %s, claims: ['sub=${clientid}']}}", usersFile(t), authService(t),
+		file(t, "X-Token: t0ken\n"), file(t, secret))
 	r := runAt(t, fmt.Sprintf("url: %s, session: shared, connections: 2, %s, %s", b.URL(), account(t), chain), `
 listeners:
   shared: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}
@@ -86,7 +90,10 @@ listeners:
 	if r.DevicesMayStay() {
 		t.Error("devices may stay with connections that one process at a time can have")
 	}
-	for id, login := range map[string]string{"m1": "file known", "m2": "http x", "m3": "any " + token("m3"), "m4": "me s3cret"} {
+	for id, login := range map[string]string{
+		"m1": "file known", "m2": "http x", "m3": "any " + token("m3"),
+		"m4": "me s3cret",
+	} {
 		openTerminal(t, r.addr("shared"), id+" "+login).says("pub1 up/"+id+" x", "ok")
 		o.sees("up/"+id, "x")
 	}
@@ -102,7 +109,8 @@ listeners:
 func TestRulesOfAFile(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	rules := file(t, "rules: [{permission: allow, action: publish, topics: ['up/${clientid}']}]\n")
-	r := runAt(t, fmt.Sprintf("url: %s, session: shared, authentication: {chain: [allow], rules: %s}", b.URL(), rules), oneListener)
+	r := runAt(t, fmt.Sprintf("url: %s, session: shared, authentication: {chain: [allow], rules: %s}", b.URL(), rules),
+		oneListener)
 	device := openTerminal(t, r.addr("a"), "m8")
 	device.says("pub1 up/m8 x", "ok")
 	device.says("pub1 up/m9 x", "error: ")
@@ -111,7 +119,8 @@ func TestRulesOfAFile(t *testing.T) {
 
 func TestGatewaysThatShareDevices(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	settings := fmt.Sprintf("url: %s, session: shared, control_topic: gateways, authentication: {chain: [allow]}", b.URL())
+	settings := fmt.Sprintf("url: %s, session: shared, control_topic: gateways, authentication: {chain: [allow]}",
+		b.URL())
 	first, second := runAt(t, settings, oneListener), runAt(t, settings, "node: n2\n"+oneListener)
 	before := openTerminal(t, first.addr("a"), "m7")
 	openTerminal(t, second.addr("a"), "m7")
@@ -139,8 +148,12 @@ func TestSharedSessionsOfAModule(t *testing.T) {
 }
 
 func TestSharedSessionOfAModuleWithoutABroker(t *testing.T) {
-	h := newHall(t, "", map[string]string{"line.wasm": string(line.Module), "line.yaml": "listener:\n  bind: 127.0.0.1:0\n  session: shared\n"})
+	h := newHall(t, "", map[string]string{
+		"line.wasm": string(line.Module),
+		"line.yaml": "listener:\n  bind: 127.0.0.1:0\n  session: shared\n",
+	})
 	h.await("line", func(m modules.Status) bool {
-		return m.State == modules.Rejected && strings.Contains(m.Reason, "line.yaml:3: listener.session: shared needs upstream.url in the configuration")
+		return m.State == modules.Rejected && strings.Contains(m.Reason,
+			"line.yaml:3: listener.session: shared needs upstream.url in the configuration")
 	})
 }

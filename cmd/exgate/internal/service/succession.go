@@ -11,13 +11,14 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-// Succession is how a service replaces that of another process. The zero value replaces none.
+// Succession describes how a service takes over from another process. The zero value takes over from none.
 type Succession struct {
-	// Sockets opens the listening sockets or has inherited them. If zero, they are opened, and not handed over later.
+	// Sockets opens or inherits the listening sockets. If nil, they are opened and cannot be handed over later.
 	Sockets *listener.Sockets
-	// Opened is called when everything is there; devices are accepted once it has returned. Its error ends the start. If zero, they are at once.
+	// Opened is called when everything has started; devices are accepted after it returns. An error aborts the start.
+	// Optional.
 	Opened func(context.Context) error
-	// Version is the program's, for captures. If zero, they do not say it.
+	// Version is the version of the program, for captures. Optional.
 	Version string
 }
 
@@ -31,13 +32,13 @@ func (f Succession) opened(ctx context.Context) error {
 	return nil
 }
 
-// heldListener accepts nothing before start is closed: who connects meanwhile waits in the socket's queue.
+// heldListener accepts nothing before start is closed; new connections wait in the queue of the socket.
 type heldListener struct {
 	gateway.Listener
 	start  <-chan struct{}
 	closed chan struct{}
 	once   sync.Once
-	served chan struct{} // closed when Serve has returned: what was accepted is the gateway's
+	served chan struct{} // closed when Serve has returned and the gateway owns everything that was accepted
 }
 
 func (s *Service) hold(l gateway.Listener) *heldListener {
@@ -46,13 +47,13 @@ func (s *Service) hold(l gateway.Listener) *heldListener {
 	return h
 }
 
-// holding is the sockets of devices that are open, and some that have been closed.
+// holding holds the open device sockets, and some closed ones.
 type holding struct {
 	mu  sync.Mutex // guards all
 	all []*heldListener
 }
 
-// add adds h, and forgets those that have ended.
+// add adds h and removes closed sockets.
 func (a *holding) add(h *heldListener) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -89,7 +90,7 @@ func (h *heldListener) Close() error {
 	return h.Listener.Close()
 }
 
-// attached waits until the devices that were accepted are connected. It comes after Close.
+// attached waits until all accepted devices are connections. Call it after Close.
 func (h *heldListener) attached(ctx context.Context) error {
 	<-h.served
 	if l, ok := h.Listener.(interface{ Attached(context.Context) error }); ok {
@@ -98,8 +99,9 @@ func (h *heldListener) attached(ctx context.Context) error {
 	return nil
 }
 
-// Leave ends what would take something that the process with the sockets should have from now on: the accepting of devices, what serves no device, and
-// devices without a connection of their own (UDP, DTLS), whose datagrams now go there. ctx bounds the waiting. TCP and TLS connections stay until Stop.
+// Leave stops what would compete with the process that takes over: accepting, services for others than devices, and UDP
+// and DTLS connections, whose datagrams now go to the new process. It waits until ctx ends. TCP and TLS connections
+// stay until Stop.
 func (s *Service) Leave(ctx context.Context) error {
 	s.stopping.Store(true)
 	errs := []error{s.stopModules(ctx)} // first: it opens sockets
@@ -121,19 +123,20 @@ func (s *Service) Leave(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// DevicesMayStay reports whether the connections that a service has can live on beside another process with the same configuration. They cannot with
-// the embedded broker: the devices of one process would not see the messages of the other's. Nor with a gRPC handler: its calls go to whichever process
-// it is connected to, and only one knows the device. Nor where the gateway has connections of its own to the broker, or a spool: one process at a time
-// has those.
+// DevicesMayStay reports whether connections can stay beside another process with the same configuration. They cannot
+// with the embedded broker, because devices of the two processes would not see each other's messages; nor with a gRPC
+// handler, whose calls reach only one of the processes; nor with shared sessions, a gateway status or a spool, which
+// only one process can have at a time.
 func (s *Service) DevicesMayStay() bool {
 	u := s.cfg.Upstream
-	return u.Elsewhere() && !s.cfg.HasGRPC() && u.Spool.Folder == "" && u.GatewayStatus.Topic == "" && !s.upstream.isShared()
+	return u.Elsewhere() && !s.cfg.HasGRPC() && u.Spool.Folder == "" && u.GatewayStatus.Topic == "" &&
+		!s.upstream.isShared()
 }
 
-// drainInterval is how often Drained looks.
+// drainInterval is how often Drained checks.
 const drainInterval = 50 * time.Millisecond
 
-// Drained returns true once no device is connected, and false when ctx ends before.
+// Drained waits until no device is connected, and reports false if ctx ends first.
 func (s *Service) Drained(ctx context.Context) bool {
 	tick := time.NewTicker(drainInterval)
 	defer tick.Stop()
@@ -147,7 +150,7 @@ func (s *Service) Drained(ctx context.Context) bool {
 	return true
 }
 
-// Connections is how many devices are connected.
+// Connections returns the number of connected devices.
 func (s *Service) Connections() int {
 	n := 0
 	for range s.gateway.Conns() {

@@ -54,7 +54,8 @@ func (f *fleet) add(n int) {
 	}
 }
 
-// talk logs in and sends messages to itself by way of the broker, each with a ping. Every answer must be the next, and nothing else may come.
+// talk logs in and sends messages to itself by way of the broker, each with a ping. Every answer must be the next, and
+// nothing else may come.
 func (f *fleet) talk(id int64) error {
 	c, err := net.Dial("tcp", f.address.String())
 	if err != nil {
@@ -130,7 +131,8 @@ func (d *talker) next() string {
 	return d.lines.Text()
 }
 
-// TestLiveSwapUnderLoad swaps versions in while devices talk, as a person does it: by files. No device may lose anything.
+// TestLiveSwapUnderLoad swaps versions in while devices talk, as a person does it: by files. No device may lose
+// anything.
 func TestLiveSwapUnderLoad(t *testing.T) {
 	size := 1000
 	if raceEnabled || testing.Short() {
@@ -150,9 +152,11 @@ func TestLiveSwapUnderLoad(t *testing.T) {
 	if f.failed != nil {
 		t.Fatal(f.failed)
 	}
-	t.Logf("%d devices, %d swaps, %d messages up and down in %v: %.0f a second, %.0f a device", size, swaps, f.messages.Load(), took.Round(time.Millisecond),
+	t.Logf("%d devices, %d swaps, %d messages up and down in %v: %.0f a second, %.0f a device", size, swaps,
+		f.messages.Load(), took.Round(time.Millisecond),
 		float64(f.messages.Load())/took.Seconds(), float64(f.messages.Load())/took.Seconds()/float64(size))
-	last := h.await("line", func(m modules.Status) bool { return len(m.Module.Versions) == 2 }) // that which serves, and the one that is kept warm
+	// that which serves, and the one that is kept warm
+	last := h.await("line", func(m modules.Status) bool { return len(m.Module.Versions) == 2 })
 	if young := int64(last.Module.Versions[0].Served); young == 0 || f.drained.Load() != int64(size)-young {
 		t.Errorf("%d of %d devices were told to drain, and %d have the last version", f.drained.Load(), size, young)
 	}
@@ -173,7 +177,7 @@ func (h *hall) swap(i int, module []byte) {
 	case 2:
 		h.write("line.wasm", module[:len(module)/2])
 		h.await("line", func(m modules.Status) bool {
-			return m.State == modules.Waiting && strings.Contains(m.Reason, "is not whole")
+			return m.State == modules.Waiting && strings.Contains(m.Reason, "is incomplete")
 		})
 		h.write("line.wasm", module)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// taps watch the connections of listeners: captures and shadows.
+// taps holds the captures and shadows of listeners.
 type taps struct {
 	service  *Service
 	captures *capture.Metrics
@@ -29,25 +29,28 @@ type taps struct {
 
 func newTaps(s *Service) *taps {
 	return &taps{
-		service: s, captures: capture.NewMetrics(s.registry), shadows: shadow.NewMetrics(s.registry), points: make(map[string]*capture.Point),
+		service: s, captures: capture.NewMetrics(s.registry), shadows: shadow.NewMetrics(s.registry),
+		points: make(map[string]*capture.Point),
 	}
 }
 
-// listenerTaps are those of one listener.
+// listenerTaps holds the capture and the shadow of one listener.
 type listenerTaps struct {
 	taps   *taps
 	name   string
 	point  *capture.Point
-	shadow *shadow.Shadow // nil for none
+	shadow *shadow.Shadow // nil if there is none
 }
 
-// add taps the listener name, which is to be found in settings. What is returned is to be closed when the listener is.
-func (t *taps) add(ctx context.Context, name string, cfg config.Listener, settings *config.Config) (*listenerTaps, error) {
+// add taps the listener name of settings. Close the result with the listener.
+func (t *taps) add(
+	ctx context.Context, name string, cfg config.Listener, settings *config.Config,
+) (*listenerTaps, error) {
 	kind, source := "wasm", describe(cfg.Handler)
 	switch {
 	case len(cfg.Handler.GRPC) > 0:
 		kind = "grpc"
-	case cfg.Handler.Wasm == "" && cfg.Handler.Module == "": // the listener of a module's own file
+	case cfg.Handler.Wasm == "" && cfg.Handler.Module == "": // the listener of a module's settings file
 		source = "module " + name
 	}
 	if folder := cfg.Capture.Folder; folder != "" {
@@ -70,8 +73,10 @@ func (t *taps) add(ctx context.Context, name string, cfg config.Listener, settin
 	return l, nil
 }
 
-// newHandler is gateway.ListenerConfig.NewHandler.
-func (l *listenerTaps) newHandler(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+// newHandler implements gateway.ListenerConfig.NewHandler.
+func (l *listenerTaps) newHandler(
+	f gateway.HandlerFactory, conn gateway.ConnectionAdapter,
+) (gateway.ConnectionHandler, error) {
 	if l.shadow != nil {
 		f = tap.Around(f, l.shadow)
 	}
@@ -87,14 +92,14 @@ func (l *listenerTaps) close(ctx context.Context) error {
 	return err
 }
 
-// set makes p the point of the listener name.
+// set registers p as the capture point of the listener name.
 func (t *taps) set(name string, p *capture.Point) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.points[name] = p
 }
 
-// forget takes p away, unless the listener has another by now.
+// forget removes p, unless the listener has another one by now.
 func (t *taps) forget(name string, p *capture.Point) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -103,8 +108,10 @@ func (t *taps) forget(name string, p *capture.Point) {
 	}
 }
 
-// shadow makes the shadow of a listener, nil where it has none.
-func (t *taps) shadow(ctx context.Context, name string, cfg config.Handler, settings *config.Config) (*shadow.Shadow, error) {
+// shadow creates the shadow of a listener, or returns nil if it has none.
+func (t *taps) shadow(
+	ctx context.Context, name string, cfg config.Handler, settings *config.Config,
+) (*shadow.Shadow, error) {
 	if !cfg.Shadow.There() {
 		return nil, nil
 	}
@@ -114,7 +121,8 @@ func (t *taps) shadow(ctx context.Context, name string, cfg config.Handler, sett
 		return nil, err
 	}
 	s, err := shadow.New(shadow.Config{
-		Name: name, Factory: factory, Sample: float64(cfg.Shadow.Sample), Posts: len(cfg.GRPC) == 0, Logger: t.service.log, Metrics: t.shadows,
+		Name: name, Factory: factory, Sample: float64(cfg.Shadow.Sample), Posts: len(cfg.GRPC) == 0,
+		Logger: t.service.log, Metrics: t.shadows,
 	})
 	if err != nil {
 		return nil, errors.Join(settings.Problem(key, "%v", err), factory.Close(ctx))
@@ -122,8 +130,11 @@ func (t *taps) shadow(ctx context.Context, name string, cfg config.Handler, sett
 	return s, nil
 }
 
-// shadowFactory makes the handlers that shadow: a guest with the settings of the handler, or a module of the folder with its own.
-func (t *taps) shadowFactory(ctx context.Context, name, key string, cfg config.Handler, settings *config.Config) (gateway.HandlerFactory, error) {
+// shadowFactory returns the factory of shadow handlers: a module file with the settings of the handler, or a module of
+// the folder with its own.
+func (t *taps) shadowFactory(ctx context.Context, name, key string, cfg config.Handler,
+	settings *config.Config,
+) (gateway.HandlerFactory, error) {
 	s := t.service
 	if cfg.Shadow.Module != "" {
 		f, err := s.gateway.Lend(modules.Handler(cfg.Shadow.Module))
@@ -138,7 +149,8 @@ func (t *taps) shadowFactory(ctx context.Context, name, key string, cfg config.H
 		return nil, settings.Problem(key+".wasm", "%v", err)
 	}
 	guest := cfg.Guest()
-	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name+"/shadow", module, s.cfg.ModulesCache, s.log, s.handlers.wasm
+	guest.Name, guest.Module, guest.CacheDir, guest.Logger, guest.Metrics = name+"/shadow", module, s.cfg.ModulesCache,
+		s.log, s.handlers.wasm
 	engine, err := wasm.New(ctx, guest)
 	if err != nil {
 		return nil, settings.Problem(key+".wasm", "%v", moduleError(cfg.Wasm, guest.Name, err))
@@ -146,7 +158,7 @@ func (t *taps) shadowFactory(ctx context.Context, name, key string, cfg config.H
 	return engine, nil
 }
 
-// Point is where the connections of the listener name can be captured.
+// Point returns the capture point of the listener name.
 func (s *Service) Point(name string) (*capture.Point, error) {
 	s.taps.mu.Lock()
 	defer s.taps.mu.Unlock()
@@ -158,5 +170,5 @@ func (s *Service) Point(name string) (*capture.Point, error) {
 		names = append(names, known)
 	}
 	slices.Sort(names)
-	return nil, fmt.Errorf("there is no listener %q; there are %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("unknown listener %q; the listeners are %s", name, strings.Join(names, ", "))
 }

@@ -34,7 +34,8 @@ type tapped struct {
 func startTapped(t *testing.T, text string) *tapped {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "captures")
-	text = "metrics: {bind: 127.0.0.1:0}\nupstream: {embedded: {bind: 127.0.0.1:0}}\n" + strings.ReplaceAll(text, "FOLDER", folder)
+	text = "metrics: {bind: 127.0.0.1:0}\nupstream: {embedded: {bind: 127.0.0.1:0}}\n" +
+		strings.ReplaceAll(text, "FOLDER", folder)
 	s, err := service.Start(t.Context(), configured(t, text), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -135,12 +136,14 @@ listeners:
 	if got := g.metrics("exgate_shadow_connections_total"); got != `{handler="line"} 1` {
 		t.Errorf("shadows: %s", got)
 	}
-	if _, err := g.Point("other"); err == nil || err.Error() != `there is no listener "other"; there are line, plain` {
+	if _, err := g.Point("other"); err == nil ||
+		err.Error() != `unknown listener "other"; the listeners are line, plain` {
 		t.Error(err)
 	}
 	g.stop()
 	text := g.captured()
-	if strings.Contains(text, "hunter2") || !strings.Contains(text, `"source":"wasm builtin:line"`) || !strings.Contains(text, `login bob bob **************\n`) {
+	if strings.Contains(text, "hunter2") || !strings.Contains(text, `"source":"wasm builtin:line"`) ||
+		!strings.Contains(text, `login bob bob **************\n`) {
 		t.Errorf("captured\n%s", text)
 	}
 }
@@ -199,7 +202,8 @@ listeners:
 		g.talkJSON(i)
 	}
 	g.stop()
-	if text := g.captured(); strings.Contains(text, "hunter2") || strings.Count(text, `"call":"authenticate"`) != 5 || strings.Count(text, `"event":"closed"`) != 5 {
+	if text := g.captured(); strings.Contains(text, "hunter2") || strings.Count(text, `"call":"authenticate"`) != 5 ||
+		strings.Count(text, `"event":"closed"`) != 5 {
 		t.Errorf("captured\n%s", text)
 	}
 	if err := server.Stop(); err != nil {

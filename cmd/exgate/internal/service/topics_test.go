@@ -82,7 +82,9 @@ func TestTopicsOfAListener(t *testing.T) {
 
 func TestTopicsOfAModulesListener(t *testing.T) {
 	h := newHall(t, "", map[string]string{
-		"meter.wasm": string(line.Module), "meter.yaml": "listener: {bind: 127.0.0.1:0, mountpoint: '${module}/${listener}/', publish_topics: ['meter/meter/#']}\n",
+		"meter.wasm": string(line.Module),
+		"meter.yaml": "listener: {bind: 127.0.0.1:0, mountpoint: '${module}/${listener}/', publish_topics: " +
+			"['meter/meter/#']}\n",
 		"all.wasm": string(line.Module), "all.yaml": listens,
 	})
 	all := openTerminal(t, h.socket("all"), "all")

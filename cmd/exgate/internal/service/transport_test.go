@@ -21,7 +21,8 @@ import (
 // patience bounds each wait.
 const patience = 30 * time.Second
 
-// serve starts a service with the embedded broker, with more settings of it, and the listeners of text, and returns the address of each.
+// serve starts a service with the embedded broker, with more settings of it, and the listeners of text, and returns the
+// address of each.
 func serve(t *testing.T, text string, broker ...string) map[string]net.Addr {
 	t.Helper()
 	settings := strings.Join(append([]string{"bind: 127.0.0.1:0"}, broker...), ", ")
@@ -100,7 +101,8 @@ func TestUnixSocket(t *testing.T) {
 }
 
 func TestProxyProtocol(t *testing.T) {
-	addr := serve(t, fmt.Sprintf(plain, "proxy_protocol: {trusted: [127.0.0.1]}, access: {rules: [deny 192.0.2.7]}"))["a"]
+	addr := serve(t, fmt.Sprintf(plain, "proxy_protocol: {trusted: [127.0.0.1]}, access: {rules: "+
+		"[deny 192.0.2.7]}"))["a"]
 	c := dial(t, addr)
 	_, _ = c.Write([]byte("PROXY TCP4 192.0.2.8 127.0.0.1 1 2\r\n"))
 	login(t, c)
@@ -132,7 +134,8 @@ func expectRefused(t *testing.T, a net.Addr, hello string) {
 }
 
 func TestMaxConnections(t *testing.T) {
-	addrs := serve(t, fmt.Sprintf(plain, "max_connections: 1")+strings.Replace(fmt.Sprintf(plain, "max_connections_per_source: 1"), "a:", "b:", 1))
+	addrs := serve(t, fmt.Sprintf(plain, "max_connections: 1")+
+		strings.Replace(fmt.Sprintf(plain, "max_connections_per_source: 1"), "a:", "b:", 1))
 	for _, name := range []string{"a", "b"} {
 		first := dial(t, addrs[name])
 		if _, err := bufio.NewReader(first).ReadString('\n'); err != nil {
@@ -144,9 +147,11 @@ func TestMaxConnections(t *testing.T) {
 }
 
 func TestWhatOnlyOpeningShows(t *testing.T) {
-	cfg := configured(t, "upstream: {embedded: {bind: 127.0.0.1:0}}\nlisteners:\n  a: {bind: 'unix:/nowhere/s', handler: {wasm: builtin:line}}\n")
+	cfg := configured(t, "upstream: {embedded: {bind: 127.0.0.1:0}}\nlisteners:\n  a: {bind: 'unix:/nowhere/s', "+
+		"handler: {wasm: builtin:line}}\n")
 	_, err := service.Start(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.HasSuffix(err.Error(), "exgate.yaml:3: listeners.a.bind: cannot listen at unix:/nowhere/s: bind: no such file or directory") {
+	if err == nil || !strings.HasSuffix(err.Error(),
+		"exgate.yaml:3: listeners.a.bind: cannot listen on unix:/nowhere/s: bind: no such file or directory") {
 		t.Error(err)
 	}
 }

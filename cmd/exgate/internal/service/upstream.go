@@ -11,24 +11,24 @@ import (
 	"github.com/exgate/exgate/connectors/mqtt"
 )
 
-// The names that the gateway knows its connectors by: that for devices with a session of their own, or with the embedded broker, and that for devices
-// that share connections to a broker.
+// The names of the connectors in the gateway: one for devices with their own session or at the embedded broker, and one
+// for devices that share connections.
 const (
 	upstreamName = "upstream"
 	sharedName   = upstreamName + "/shared"
 )
 
-// upstream reaches the broker.
+// upstream connects the gateway to the broker.
 type upstream struct {
 	service   *Service
 	elsewhere *mqtt.Connector // nil with the embedded broker
 	metrics   *access.Metrics
 
 	mu     sync.Mutex
-	shared *authentication // of the connector sharedName; nil where the gateway has none; guarded by mu
+	shared *authentication // of the connector sharedName; nil if there is none; guarded by mu
 }
 
-// startUpstream gives the gateway its connectors. The gateway closes them.
+// startUpstream registers the connectors with the gateway, which closes them.
 func (s *Service) startUpstream(ctx context.Context) error {
 	if !s.cfg.Upstream.Elsewhere() {
 		return s.startEmbedded(ctx)
@@ -66,7 +66,8 @@ func (s *Service) startEmbedded(ctx context.Context) error {
 		return err
 	}
 	b, err := embedded.New(embedded.Config{
-		Listener: s.files.Listener(l, 0), AuthFile: cfg.AuthFile, MaxClients: cfg.MaxClients, Logger: s.log, Metrics: embedded.NewMetrics(s.registry),
+		Listener: s.files.Listener(l, 0), AuthFile: cfg.AuthFile, MaxClients: cfg.MaxClients, Logger: s.log,
+		Metrics: embedded.NewMetrics(s.registry),
 	})
 	if err != nil {
 		_ = l.Close()
@@ -77,18 +78,20 @@ func (s *Service) startEmbedded(ctx context.Context) error {
 	return s.gateway.SetConnector(upstreamName, b)
 }
 
-// connector returns the name of the connector for the devices of a listener, which is at key in settings.
-func (u *upstream) connector(ctx context.Context, key string, l config.Listener, settings *config.Config) (string, error) {
+// connector returns the name of the connector for the listener at key in settings.
+func (u *upstream) connector(
+	ctx context.Context, key string, l config.Listener, settings *config.Config,
+) (string, error) {
 	if !u.service.cfg.SharedSession(l) {
 		return upstreamName, nil
 	}
-	if u.elsewhere == nil { // only the listener in a module's own file
+	if u.elsewhere == nil { // possible only in the settings file of a module
 		return "", settings.Problem(key+".session", "shared needs upstream.url in the configuration")
 	}
 	return sharedName, u.share(ctx)
 }
 
-// share gives the gateway the connector for devices that share connections, unless it has it.
+// share registers the connector for devices that share connections, once.
 func (u *upstream) share(ctx context.Context) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -115,7 +118,7 @@ func (u *upstream) share(ctx context.Context) error {
 	return nil
 }
 
-// stop ends what the gateway's connectors do not: who is asked which devices may log in.
+// stop stops the authenticators, which the gateway's connectors do not.
 func (u *upstream) stop(context.Context) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -125,7 +128,7 @@ func (u *upstream) stop(context.Context) error {
 	return nil
 }
 
-// isShared reports whether devices may share connections.
+// isShared reports whether any devices share connections.
 func (u *upstream) isShared() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -41,7 +41,10 @@ func observe(t *testing.T, url string, filters ...string) *observer {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	o := &observer{t: t, messages: make(chan gateway.Message, 100)}
-	o.session, err = connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "observer", Username: "me"}}, "s3cret", o)
+	o.session, err = connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{
+		ClientID: "observer",
+		Username: "me",
+	}}, "s3cret", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +136,8 @@ const oneListener = "listeners: {a: {bind: 127.0.0.1:0, handler: {wasm: builtin:
 func TestStatuses(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"me": "s3cret"}, TLS: true})
 	o := observe(t, b.URL(), "+/+/status")
-	r := runAt(t, fmt.Sprintf("url: %s, tls: {ca: %s}, %s, device_status: {topic: 'd/${clientid}/status', offline: away}, "+
+	r := runAt(t, fmt.Sprintf("url: %s, tls: {ca: %s}, %s, device_status: {topic: 'd/${clientid}/status', "+
+		"offline: away}, "+
 		"gateway_status: {topic: 'g/${node}/status', online: up}", b.TLSURL(), b.CAFile(), account(t)), oneListener)
 	o.sees("g/n1/status", "up")
 	term := openTerminal(t, r.addr("a"), "m7 me s3cret")
@@ -179,7 +183,8 @@ func TestRawPublishHasTheGatewaysAccount(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"me": "s3cret"}})
 	o := observe(t, b.URL(), "raw")
 	r := runAt(t, fmt.Sprintf("url: %s, %s", b.URL(), account(t)),
-		"adapter: {bind: 127.0.0.1:0, raw_publish: true}\nlisteners: {a: {bind: 127.0.0.1:0, handler: {grpc: 127.0.0.1:1}}}\n")
+		"adapter: {bind: 127.0.0.1:0, raw_publish: true}\nlisteners: {a: {bind: 127.0.0.1:0, handler: {grpc: "+
+			"127.0.0.1:1}}}\n")
 	conn, err := grpc.NewClient(r.addr("adapter").String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,8 @@
-// Package tlsfiles makes the TLS configurations of the gateway's gRPC connections from the files that its configuration names.
+// Package tlsfiles builds the TLS configurations of the gateway's gRPC and HTTP connections from the files in its
+// configuration.
 //
-// A certificate is read again for each handshake, so that a renewed file holds without a restart; where the new one cannot be read, the last good one
-// is shown. Authorities are read once.
+// Certificates are read for each handshake, so renewed files take effect without a restart. If a file cannot be read,
+// the last good certificate stays in use. Authorities are read once.
 package tlsfiles
 
 import (
@@ -14,7 +15,7 @@ import (
 	"github.com/exgate/exgate/internal/boundedfile"
 )
 
-// Client is how the gateway connects to a server. Errors name the file.
+// Client returns the TLS configuration for connections to a server. Errors name the file.
 func Client(of config.ClientTLS) (*tls.Config, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: of.ServerName}
 	var err error
@@ -34,7 +35,7 @@ func Client(of config.ClientTLS) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// Server is how the adapter is served. Errors name the file.
+// Server returns the TLS configuration of the adapter. Errors name the file.
 func Server(of config.AdapterTLS) (*tls.Config, error) {
 	p, err := load(of.Cert, of.Key)
 	if err != nil {
@@ -64,7 +65,7 @@ func authorities(file string) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("reading certificate authorities: %s holds no certificate in PEM form", file)
+		return nil, fmt.Errorf("reading certificate authorities: %s contains no PEM certificate", file)
 	}
 	return pool, nil
 }
@@ -85,7 +86,7 @@ func load(cert, key string) (*pair, error) {
 	return p, nil
 }
 
-// current is what the files hold now, or held when they were last right.
+// current returns the certificate in the files, or the last good one.
 func (p *pair) current() *tls.Certificate {
 	if loaded, err := p.read(); err == nil {
 		p.last.Store(&loaded)

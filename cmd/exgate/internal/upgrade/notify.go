@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// Notify tells systemd the state of this process, as sd_notify(3) does; READY=1 is one. It does nothing where nobody asked for it (NOTIFY_SOCKET).
+// Notify reports a state such as READY=1 to systemd, as sd_notify(3) does. It does nothing if NOTIFY_SOCKET is not set.
 func Notify(state string) error {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {

@@ -12,7 +12,7 @@ import (
 	"github.com/exgate/exgate/internal/boundedfile"
 )
 
-// WritePIDFile writes the number of this process to path, as a whole: whoever reads sees the old number or the new one. An empty path writes nothing.
+// WritePIDFile writes the id of this process to path, atomically. It does nothing if path is empty.
 func WritePIDFile(path string) error {
 	if path == "" {
 		return nil
@@ -33,7 +33,7 @@ func WritePIDFile(path string) error {
 	return nil
 }
 
-// RemovePIDFile removes path where it has the number of this process.
+// RemovePIDFile removes path if it contains the id of this process.
 func RemovePIDFile(path string) error {
 	if path == "" {
 		return nil
@@ -45,7 +45,7 @@ func RemovePIDFile(path string) error {
 	return errors.Join(err, os.Remove(path))
 }
 
-// ReadPIDFile returns the number that path has.
+// ReadPIDFile returns the process id in path.
 func ReadPIDFile(path string) (int, error) {
 	text, err := boundedfile.Read(path, 64)
 	if err != nil {
@@ -53,7 +53,7 @@ func ReadPIDFile(path string) (int, error) {
 	}
 	pid, err := strconv.ParseUint(string(bytes.TrimSpace(text)), 10, 31)
 	if err != nil || pid == 0 {
-		return 0, fmt.Errorf("reading the pid file %s: it has no number of a process", path)
+		return 0, fmt.Errorf("reading the pid file %s: it does not contain a process id", path)
 	}
 	return int(pid), nil
 }

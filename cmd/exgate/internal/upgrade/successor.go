@@ -14,17 +14,17 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-// maxReport is how many bytes of a new process's report are read.
+// maxReport bounds the report of a new process, in bytes.
 const maxReport = 64 << 10
 
-// Program is the program of this process and its arguments, to be started again.
+// Program is the program of this process and its arguments.
 type Program struct {
 	path string
 	args []string
 }
 
-// ThisProgram is to be called at the start, while the path that the process was called by still leads to it. A path through a symbolic link stays one:
-// the link may lead to a newer version later.
+// ThisProgram returns the program of this process. Call it at the start, while the path of the process still leads to
+// it. It does not resolve symbolic links: they may lead to a newer version later.
 func ThisProgram() (Program, error) {
 	path, err := exec.LookPath(os.Args[0])
 	if err == nil {
@@ -44,15 +44,15 @@ func (p Program) String() string { return p.path }
 
 // Successor is the process that replaces this one.
 type Successor struct {
-	// PID is its number.
+	// PID is its process id.
 	PID int
 
 	process *os.Process
 	goOn    *os.File
 }
 
-// Start starts the program with the sockets, which stay the caller's, and waits until it could take over. If it fails, or ctx ends, it is not running any
-// longer when Start returns, and the error says why.
+// Start starts the program with the sockets, which the caller keeps, and waits until it is ready to take over. If it
+// fails or ctx ends, Start returns an error and the program is no longer running.
 func (p Program) Start(ctx context.Context, sockets []listener.SocketFile) (*Successor, error) {
 	report, say, err := os.Pipe()
 	if err != nil {
@@ -95,7 +95,7 @@ func (p Program) command(sockets []listener.SocketFile, say, wait *os.File) (*ex
 	return cmd, nil
 }
 
-// waitReady reads the report of the new process, and ends the process where it is not that it is ready.
+// waitReady reads the report of the new process, and kills the process unless it is ready.
 func waitReady(ctx context.Context, cmd *exec.Cmd, report *os.File) error {
 	stop := context.AfterFunc(ctx, func() { _ = report.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -107,16 +107,16 @@ func waitReady(ctx context.Context, cmd *exec.Cmd, report *os.File) error {
 	ended := cmd.Wait()
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return errors.New("the new process was not ready in time and was ended")
+		return errors.New("the new process was not ready in time and was killed")
 	case ctx.Err() != nil:
-		return fmt.Errorf("the new process was ended: %w", context.Cause(ctx))
+		return fmt.Errorf("the new process was killed: %w", context.Cause(ctx))
 	case len(text) > 0:
 		return fmt.Errorf("the new process cannot take over: %s", text)
 	}
-	return fmt.Errorf("the new process ended before it was ready, its output says why: %w", ended)
+	return fmt.Errorf("the new process exited before it was ready; see its output: %w", ended)
 }
 
-// Go lets the new process accept devices. It goes on alone from here.
+// Go lets the new process accept devices. It is on its own from then on.
 func (s *Successor) Go() error {
 	return errors.Join(s.goOn.Close(), s.process.Release())
 }

@@ -58,7 +58,8 @@ func TestStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	l, files := opened(t)
-	p := shell(t, `ls -l /proc/self/fd/5 >/dev/null || exit 9; printf ready >&3; exec 3>&-; cat <&4; echo "$EXGATE_UPGRADE" >`+said)
+	p := shell(t, `ls -l /proc/self/fd/5 >/dev/null || exit 9; printf ready >&3; exec 3>&-; cat <&4; echo `+
+		`"$EXGATE_UPGRADE" >`+said)
 	next, err := p.Start(t.Context(), files)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +78,8 @@ func TestStart(t *testing.T) {
 	assertNonblocking(t, l)
 }
 
-// assertNonblocking fails where the socket that was handed over blocks: its process could not stop accepting any longer.
+// assertNonblocking fails where the socket that was handed over blocks: its process could not stop accepting any
+// longer.
 func assertNonblocking(t *testing.T, l net.Listener) {
 	t.Helper()
 	accepted := make(chan error, 1)
@@ -94,11 +96,12 @@ func assertNonblocking(t *testing.T, l net.Listener) {
 func TestStartThatFails(t *testing.T) {
 	_, files := opened(t)
 	for script, want := range map[string]string{
-		`printf 'no luck\n' >&3`:                     "the new process cannot take over: no luck",
-		`printf ready >&3; printf ' or not' >&3`:     "the new process cannot take over: ready or not",
-		`exit 4`:                                     "the new process ended before it was ready, its output says why: exit status 4",
-		`kill -9 $$`:                                 "the new process ended before it was ready, its output says why: signal: killed",
-		`exec 3>&-; exec 4<&-; exec sleep 1000`:      "the new process ended before it was ready, its output says why: signal: killed",
+		`printf 'no luck\n' >&3`:                 "the new process cannot take over: no luck",
+		`printf ready >&3; printf ' or not' >&3`: "the new process cannot take over: ready or not",
+		`exit 4`:                                 "the new process exited before it was ready; see its output: exit status 4",
+		`kill -9 $$`:                             "the new process exited before it was ready; see its output: signal: killed",
+		`exec 3>&-; exec 4<&-; exec sleep 1000`: "the new process exited before it was ready; see its " +
+			"output: signal: killed",
 		`head -c 1000000 /dev/zero | tr '\0' x >&3 `: "the new process cannot take over: xxxx",
 	} {
 		_, err := shell(t, script).Start(t.Context(), files)
@@ -112,7 +115,8 @@ func TestStartThatTakesTooLong(t *testing.T) {
 	_, files := opened(t)
 	late, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
 	defer cancel()
-	if _, err := shell(t, "exec sleep 1000").Start(late, files); err == nil || err.Error() != "the new process was not ready in time and was ended" {
+	if _, err := shell(t, "exec sleep 1000").Start(late, files); err == nil ||
+		err.Error() != "the new process was not ready in time and was killed" {
 		t.Error(err)
 	}
 	reason := errors.New("a reason")

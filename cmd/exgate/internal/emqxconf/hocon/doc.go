@@ -1,8 +1,10 @@
-// Package hocon reads the part of HOCON that EMQX 5 documents and writes: objects, arrays, comments, dotted and quoted keys, strings of all three
-// kinds, concatenation, substitutions and includes. Every value knows the file and line it was read from.
+// Package hocon reads the part of HOCON that EMQX 5 documents and writes: objects, arrays, comments, dotted and quoted
+// keys, strings of all three kinds, concatenation, substitutions and includes. Every value knows the file and line it
+// was read from.
 //
-// The syntax is that of lightbend/config's HOCON.md, as far as github.com/emqx/hocon takes it: values other than strings are kept as they were
-// written, since what 15s or 1MB means is the setting's to say; += and substitutions by environment variables are not there.
+// The syntax is that of lightbend/config's HOCON.md, as far as github.com/emqx/hocon takes it: values other than
+// strings are kept as they were written, since what 15s or 1MB means is the setting's to say; += and substitutions by
+// environment variables are not there.
 package hocon
 
 import "fmt"

@@ -46,7 +46,10 @@ func TestValues(t *testing.T) {
 		{"an object with = and :", "a { b = 1, c : x }\nd : { e = 2 }", `{a={b="1" c="x"} d={e="2"}}`},
 		{"a document in braces, as JSON", "{\"a\": {\"b\": [1, true, null]}}\n", `{a={b=["1" "true" "null"]}}`},
 		{"dotted keys", "a.b.c = 1\na.b.d = 2\na.\"x.y\".z = 3", `{a={b={c="1" d="2"} x.y={z="3"}}}`},
-		{"objects are merged, other values replaced", "a { b = 1, c = 2 }\na { b = 3 }\nd = 1\nd = {e = 2}", `{a={b="3" c="2"} d={e="2"}}`},
+		{
+			"objects are merged, other values replaced", "a { b = 1, c = 2 }\na { b = 3 }\nd = 1\nd = {e = 2}",
+			`{a={b="3" c="2"} d={e="2"}}`,
+		},
 		{"a value on the next line", "a =\n  5", `{a="5"}`},
 		{"arrays over lines", "a = [\n \"allow all\"\n 2, 3,\n]", `{a=["allow all" "2" "3"]}`},
 		{"quotes within a value", `a = "q\"\\\n\u00e9\/"`, `{a="q\"\\\né/"}`},
@@ -54,9 +57,15 @@ func TestValues(t *testing.T) {
 		{"three quotes, indented", "a = \"\"\"~\n    one\n      two\n  ~\"\"\"", `{a="one\n  two\n"}`},
 		{"texts beside each other", "a = one \"two\" 3", `{a="onetwo3"}`},
 		{"objects beside each other", "a = {b = 1} {c = 2}", `{a={b="1" c="2"}}`},
-		{"a substitution", "x = 9001\na { b = \"http://h:\"${x}, c = ${x} }", `{x="9001" a={b="http://h:9001" c="9001"}}`},
+		{
+			"a substitution", "x = 9001\na { b = \"http://h:\"${x}, c = ${x} }",
+			`{x="9001" a={b="http://h:9001" c="9001"}}`,
+		},
 		{"a substitution that need not be", "a = ${?nothing}\nb = x${?nothing}\nc = [${?nothing}]", `{b="x" c=[]}`},
-		{"an object and a substitution", "base { b = 1, c = 2 }\na = ${base} { c = 3 }", `{base={b="1" c="2"} a={b="1" c="3"}}`},
+		{
+			"an object and a substitution", "base { b = 1, c = 2 }\na = ${base} { c = 3 }",
+			`{base={b="1" c="2"} a={b="1" c="3"}}`,
+		},
 		{"a path through a substitution", "a = ${b}\nb { c = 1 }\nd = ${a.c}", `{a={c="1"} b={c="1"} d="1"}`},
 		{"dollars in quotes", `a = "devices/${clientid}/"`, `{a="devices/${clientid}/"}`},
 		{"include is a key too", "include = 1", `{include="1"}`},
@@ -117,7 +126,8 @@ func TestErrors(t *testing.T) {
 
 func TestIncludes(t *testing.T) {
 	files := folder{
-		"etc/emqx.conf":       "include \"base.hocon\"\na.b = 2\ninner { include required(file(\"more/inner.conf\")) }\ninclude \"absent.conf\"",
+		"etc/emqx.conf": "include \"base.hocon\"\na.b = 2\ninner { include required(file(\"more/inner.conf\")) " +
+			"}\ninclude \"absent.conf\"",
 		"etc/base.hocon":      "a { b = 1, c = 1 }",
 		"etc/more/inner.conf": "x = 1\ninclude \"last.conf\"",
 		"etc/more/last.conf":  "y = 2",

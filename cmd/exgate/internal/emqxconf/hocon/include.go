@@ -27,7 +27,8 @@ type Document struct {
 	resolved int
 }
 
-// Parse reads a file and those it includes with read, which bounds what it reads. The error is a [SyntaxError], or what reading failed with.
+// Parse reads a file and those it includes with read, which bounds what it reads. The error is a [SyntaxError], or what
+// reading failed with.
 func Parse(file string, read func(name string) ([]byte, error)) (*Document, error) {
 	doc := &Document{Root: NewObject(file, 1), read: read}
 	if err := doc.parse(doc.Root, file, nil); err != nil {
@@ -42,7 +43,8 @@ func (d *Document) parse(into *Value, file string, trail []string) error {
 		return err
 	}
 	if d.size += len(text); d.size > largest {
-		return &SyntaxError{File: file, Line: 1, What: "the configuration has more than 16 MiB with all that it includes"}
+		return &SyntaxError{File: file, Line: 1, What: "the configuration has more than 16 MiB with all " +
+			"that it includes"}
 	}
 	p := parser{lex: lexer{file: file, rest: string(text), line: 1}, doc: d, trail: append(trail, filepath.Clean(file))}
 	return p.root(into)
@@ -72,7 +74,8 @@ func (p *parser) include(into *Value, line int) (done bool, err error) {
 		}
 	}
 	wrapped := closing.text == strings.Repeat(")", len(closing.text)) && len(closing.text) == strings.Count(before, "(")
-	if t.kind != tokenQuoted || !wrapped || !slices.Contains([]string{"", "file(", "required(", "required(file("}, before) {
+	if t.kind != tokenQuoted || !wrapped || !slices.Contains([]string{"", "file(", "required(", "required(file("},
+		before) {
 		return false, p.fail(line, `include must be followed by "FILE", file("FILE") or required("FILE")`)
 	}
 	return true, p.included(into, t.text, strings.HasPrefix(before, "required("), line)

@@ -67,8 +67,8 @@ func concat(parts []*Value) *Value {
 	return v
 }
 
-// Lookup returns what path names, with its substitutions carried out, or nil where there is nothing. Substitutions elsewhere in the document are not
-// looked at.
+// Lookup returns what path names, with its substitutions carried out, or nil where there is nothing. Substitutions
+// elsewhere in the document are not looked at.
 func (d *Document) Lookup(path ...string) (*Value, error) {
 	v, err := d.find(path, nil)
 	if v == nil || err != nil {
@@ -163,7 +163,8 @@ func (d *Document) substitute(v *Value, t *trail) (*Value, error) {
 		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("the substitution ${%s} refers to itself", v.ref)}
 	}
 	if t = t.with(v.ref); t.depth > longestChain {
-		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("more than %d substitutions stand for each other", longestChain)}
+		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("more than %d substitutions stand for each other",
+			longestChain)}
 	}
 	got, err := d.find(strings.Split(v.ref, "."), t)
 	if err != nil {
