@@ -45,6 +45,8 @@ type client struct {
 	attempt  int       // of connecting again
 	losses   []*outage // the last few without a reason
 	began    bool      // has been connected
+	linked   time.Time // when the last connection began
+	replaced bool      // another client of this gateway has, or may have, replaced the session at the broker
 	failure  error     // of the last attempt to connect
 
 	connects       []time.Time      // of connecting again, the last few
@@ -108,7 +110,7 @@ func (c *client) init(b *broker, id string, o owner) {
 
 // attach makes l the connection. It needs mu.
 func (c *client) attach(l *link) {
-	c.link, c.quota, c.began = l, int(l.receiveMax), true
+	c.link, c.quota, c.began, c.linked, c.replaced = l, int(l.receiveMax), true, l.began, false
 }
 
 // announce says at the broker that the client is connected, where it has a status.

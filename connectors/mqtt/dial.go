@@ -34,13 +34,6 @@ func (b *broker) openAny(ctx context.Context, c *client, cleanStart bool) (*link
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting to dial the broker %s: %w", b.server().hostPort, ctx.Err())
 	}
-	b.logins.begin(c)
-	l, err := b.openAtAny(ctx, c, cleanStart)
-	b.logins.finish(c, err)
-	return l, err
-}
-
-func (b *broker) openAtAny(ctx context.Context, c *client, cleanStart bool) (*link, error) {
 	var errs []error
 	first := int(b.preferred.Load())
 	for i := range b.servers {
@@ -113,7 +106,10 @@ func (c *client) openOnce(ctx context.Context, s server, cleanStart bool) (*link
 	if err != nil {
 		return nil, &dialError{s.hostPort, err}
 	}
-	return c.handshake(ctx, newLink(c, conn), s, cleanStart)
+	n := c.broker.logins.begin(c)
+	l, err := c.handshake(ctx, newLink(c, conn), s, cleanStart)
+	c.broker.logins.finish(n, err)
+	return l, err
 }
 
 // dialError says that no server was there: the broker is away, not full of clients with the same id.

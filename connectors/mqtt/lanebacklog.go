@@ -138,7 +138,7 @@ func (l *lane) shut() (told outcomes) {
 // abandon leaves a stored message that was under way on a lost connection to the lane that comes next: it is sent again in any case, and that lane
 // may be connected first. It needs mu.
 func (c *client) abandon(k *call) (told outcomes) {
-	delete(c.inflight, k.id)
+	c.release(k)
 	c.forgetTrial(k)
 	c.resends = slices.DeleteFunc(c.resends, func(r *call) bool { return r == k })
 	k.lane.publish = nil

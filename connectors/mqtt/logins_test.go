@@ -13,6 +13,7 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
 // quietBroker ends the connection that had a client id, as mosquitto 2.0.11 does: without a word, and before it answers the new one. It acknowledges no
@@ -215,6 +216,148 @@ func TestRefusedLoginExplainsNothing(t *testing.T) {
 	if n := testutil.ToFloat64(cfg.Metrics.convicted.WithLabelValues(publishing.String())); n != 1 {
 		t.Errorf("%v convictions", n)
 	}
+}
+
+// forgetfulBroker ends the first connection at PUBREL, which it forgets with the rest of the session, as a mosquitto that is restarted does. It answers
+// PUBREL of any id, as mosquitto does.
+type forgetfulBroker struct {
+	*scripted
+	lose     chan struct{}       // closed: end the first connection
+	connects chan waitingConnect // after the first one
+	got      chan byte           // types of packets after the first connection
+	end      chan struct{}       // closed when the test ends
+}
+
+type waitingConnect struct {
+	*packets.Connect
+	answer chan<- bool // whether the session is present
+}
+
+func newForgetfulBroker(t *testing.T) *forgetfulBroker {
+	t.Helper()
+	b := &forgetfulBroker{lose: make(chan struct{}), connects: make(chan waitingConnect, 10), got: make(chan byte, 100), end: make(chan struct{})}
+	b.scripted = newScripted(t, b.serve)
+	t.Cleanup(func() { close(b.end) })
+	return b
+}
+
+func (b *forgetfulBroker) serve(p *peer) {
+	cp := p.next()
+	if cp == nil {
+		return
+	}
+	c := cp.Content.(*packets.Connect)
+	ack := packets.NewControlPacket(packets.CONNACK)
+	switch {
+	case c.ClientID != "device":
+		ack.Content.(*packets.Connack).ReasonCode = packets.ConnackNotAuthorized
+	case p.number > 0:
+		answer := make(chan bool)
+		b.connects <- waitingConnect{c, answer}
+		select {
+		case ack.Content.(*packets.Connack).SessionPresent = <-answer:
+		case <-b.end:
+			return
+		}
+	}
+	p.send(ack)
+	for cp := p.next(); cp != nil; cp = p.next() {
+		if p.number > 0 {
+			b.got <- cp.Type
+		}
+		switch c := cp.Content.(type) {
+		case *packets.Publish:
+			p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID})
+		case *packets.Pubrel:
+			if p.number == 0 {
+				<-b.lose
+				return
+			}
+			p.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
+		}
+	}
+}
+
+func (b *forgetfulBroker) wantConnect(t *testing.T, clean bool) (answer chan<- bool) {
+	t.Helper()
+	select {
+	case c := <-b.connects:
+		if c.CleanStart != clean {
+			t.Errorf("CONNECT has Clean Start %v, want %v", c.CleanStart, clean)
+		}
+		return c.answer
+	case <-time.After(patience):
+		t.Fatal("no CONNECT")
+		return nil
+	}
+}
+
+// TestSessionOfAnotherLogin has a device log in anew while its older session connects again, which left a QoS 2 message after PUBREL: the broker has the
+// session of the new login then, which knows nothing of that message, and would answer PUBREL all the same.
+func TestSessionOfAnotherLogin(t *testing.T) {
+	begin := func(t *testing.T) (b *forgetfulBroker, old *Session, login func() <-chan error) {
+		b = newForgetfulBroker(t)
+		c := newConnector(t, spooled(t, b.url()))
+		s, _ := connect(t, c, "device")
+		call := connectortest.NewCall()
+		s.Publish("t", 2, []byte("x"), call.Done)
+		if r := call.Result(t); !r.Ok() {
+			t.Fatal(r)
+		}
+		return b, s.(*Session), func() <-chan error {
+			came := make(chan error, 1)
+			go func() {
+				device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device"}}
+				_, err := c.Connect(context.Background(), device, "", connectortest.NewDevice())
+				came <- err
+			}()
+			return came
+		}
+	}
+	wantPublished := func(t *testing.T, b *forgetfulBroker, answer chan<- bool, came <-chan error) {
+		t.Helper()
+		answer <- false
+		if err := <-came; err != nil {
+			t.Fatal(err)
+		}
+		for {
+			select {
+			case packet := <-b.got:
+				if packet == packets.PUBLISH {
+					return
+				}
+			case <-time.After(patience):
+				t.Fatal("the message is not sent")
+			}
+		}
+	}
+	t.Run("the old session waits", func(t *testing.T) {
+		b, old, login := begin(t)
+		came := login()
+		answer := b.wantConnect(t, true)
+		close(b.lose)
+		gatewaytest.Eventually(t, "the old session to look twice", func() bool {
+			if len(b.connects) > 0 {
+				t.Fatal("the old session connects meanwhile")
+			}
+			old.client.mu.Lock()
+			defer old.client.mu.Unlock()
+			return old.attempt > 2
+		})
+		wantPublished(t, b, answer, came)
+	})
+	t.Run("the old session is connected to another one", func(t *testing.T) {
+		b, _, login := begin(t)
+		close(b.lose)
+		old := b.wantConnect(t, false)
+		came := login()
+		answer := b.wantConnect(t, true)
+		old <- true
+		if packet := <-b.got; packet == packets.PUBREL {
+			t.Error("the old session goes on with the session of the new login")
+		}
+		wantPublished(t, b, answer, came)
+	})
 }
 
 // TestOtherGatewayConvictsNothing has the broker say again and again that another gateway has the client id: what is under way is tried by itself at

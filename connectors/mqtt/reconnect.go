@@ -36,7 +36,7 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 		return
 	}
 	c.link = nil
-	e := ending{reason: reason, cause: cause, cutByUs: l.wire.cutByUs(), replaced: c.broker.logins.replaces(c)}
+	e := ending{reason: reason, cause: cause, cutByUs: l.wire.cutByUs(), replaced: c.broker.logins.replaced(c, l.began)}
 	if time.Since(l.began) >= livedLong*c.broker.cfg.ReconnectDelay {
 		c.achieved()
 	}
@@ -149,7 +149,11 @@ func (c *client) reconnect() {
 
 func (c *client) connectAgain(ctx context.Context) {
 	for pause(ctx, c.nextDelay()) {
-		l, err := c.broker.open(ctx, c, !c.hasBegun())
+		anew := c.isAnew()
+		if c.broker.logins.underWay(c) { // it ends this client, or fails
+			continue
+		}
+		l, err := c.broker.open(ctx, c, anew)
 		if err == nil {
 			c.resume(l)
 			return
@@ -179,11 +183,24 @@ func (c *client) failed(err error) {
 	}
 }
 
-// hasBegun reports whether the client was connected before. One that was not has nothing at the broker but what another process left.
+// isAnew reports whether the client is to begin a new session: what the broker may have under its client id is not its own. It is another process's if
+// the client was not connected before, or another client's of this gateway.
+func (c *client) isAnew() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.began || c.isReplaced()
+}
+
 func (c *client) hasBegun() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.began
+}
+
+// isReplaced needs mu.
+func (c *client) isReplaced() bool {
+	c.replaced = c.replaced || c.broker.logins.replaced(c, c.linked)
+	return c.replaced
 }
 
 // nextDelay is none for the gateway's own client that was never connected.
@@ -229,6 +246,11 @@ func (c *client) resume(l *link) {
 	case l.dead:
 		c.reconnect()
 		c.mu.Unlock()
+		return
+	case l.present && c.isReplaced():
+		c.reconnect()
+		c.mu.Unlock()
+		l.disconnect(c.keepsSession(), c.status.isSet())
 		return
 	}
 	if c.began {
