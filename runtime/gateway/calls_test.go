@@ -14,7 +14,7 @@ import (
 
 func TestCallsBeforeAuthenticate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		c := w.lis.open(t, newSocket(-1))
 		never := func(gateway.Result) { t.Error("a refused call was completed") }
 		for name, r := range map[string]gateway.Result{
@@ -32,7 +32,7 @@ func TestCallsBeforeAuthenticate(t *testing.T) {
 
 func TestAuthenticateResults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		w.up.connect = func(ctx context.Context, c gateway.ClientInfo) error {
 			switch c.ClientID {
 			case "silent":
@@ -72,7 +72,7 @@ func TestAuthenticateResults(t *testing.T) {
 // A device whose handler names no client id is assigned one that no other has. Placeholders stand for it.
 func TestAssignedClientID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "site/${clientid}/")
+		w := newFixture(t, gateway.Limits{}, "site/${clientid}/")
 		form := regexp.MustCompile(`^exgate[A-Z2-7]{17}$`)
 		seen := map[string]bool{}
 		for range 100 {
@@ -90,7 +90,7 @@ func TestAssignedClientID(t *testing.T) {
 
 func TestArgumentsAreChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		c := w.lis.open(t, newSocket(-1))
 		login(t, c, "d")
 		pub := func(topic string, qos uint32) gateway.Result { return c.Publish(topic, qos, nil, nil) }
@@ -128,7 +128,7 @@ func TestArgumentsAreChecked(t *testing.T) {
 
 func TestMountpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "m/${clientid}/${username}/")
+		w := newFixture(t, gateway.Limits{}, "m/${clientid}/${username}/")
 		c := w.lis.open(t, newSocket(-1))
 		if r := c.Authenticate(gateway.ClientInfo{ClientID: "a/#", Username: "u"}, "", nil); r.Code != gateway.CodeParamsTypeError {
 			t.Errorf("wildcard in a mounted client id: %v", r)
@@ -152,7 +152,7 @@ func TestMountpoint(t *testing.T) {
 
 func TestHandlersMountpointCountsWhereTheListenerHasNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		c := w.lis.open(t, newSocket(-1))
 		done := make(chan gateway.Result, 1)
 		c.Authenticate(gateway.ClientInfo{ClientID: "d", Mountpoint: "own/${clientid}/"}, "", func(r gateway.Result) { done <- r })
@@ -166,7 +166,7 @@ func TestHandlersMountpointCountsWhereTheListenerHasNone(t *testing.T) {
 // Invariant 5: at the window's edge the socket is no longer read, and nothing that the device sent is lost.
 func TestFullUpstreamStopsTheReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{PublishWindow: 4}, "")
+		w := newFixture(t, gateway.Limits{PublishWindow: 4}, "")
 		w.h.bytes = func(a gateway.ConnectionAdapter, b []byte) error { a.Publish("t", 1, b, nil); return nil }
 		s := newSocket(-1)
 		c := w.lis.open(t, s)
@@ -202,7 +202,7 @@ func TestFullUpstreamStopsTheReading(t *testing.T) {
 
 func TestPublishWindowCountsBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{PublishWindowBytes: 100}, "")
+		w := newFixture(t, gateway.Limits{PublishWindowBytes: 100}, "")
 		c := w.lis.open(t, newSocket(-1))
 		login(t, c, "d")
 		w.up.hold = true
@@ -229,7 +229,7 @@ func TestPublishWindowCountsBytes(t *testing.T) {
 // No queue is unbounded: calls under way are counted.
 func TestTooManyCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{MaxCalls: 3}, "")
+		w := newFixture(t, gateway.Limits{MaxCalls: 3}, "")
 		c := w.lis.open(t, newSocket(-1))
 		login(t, c, "d")
 		w.up.hold = true
@@ -250,7 +250,7 @@ func TestTooManyCalls(t *testing.T) {
 // Pause by the handler holds the bytes back until Resume.
 func TestPauseAndResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		s := newSocket(-1)
 		c := w.lis.open(t, s)
 		s.in <- []byte("1")

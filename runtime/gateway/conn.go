@@ -45,8 +45,8 @@ type Conn struct {
 	gate   gate
 	login  login
 	timers timers
-	rates  *rates // nil if nothing is limited
-	held   *hold  // of the event under way, nil unless it waits
+	rates  *rates     // nil if nothing is limited
+	held   *heldEvent // of the event under way, nil unless it waits
 
 	backlog backlog
 	results results
@@ -215,7 +215,7 @@ func (c *Conn) logClosed(reason CloseReason) {
 	}
 	silent, ok := 0, true
 	if level > slog.LevelDebug {
-		silent, ok = c.metrics.closes.Allow(c.id, time.Now())
+		silent, ok = c.metrics.closeLines.Allow(c.id, time.Now())
 	}
 	if !ok {
 		return
@@ -223,7 +223,7 @@ func (c *Conn) logClosed(reason CloseReason) {
 	c.mu.Lock()
 	client := c.login.client
 	c.mu.Unlock()
-	attrs := append(c.who(client), slog.String("reason", reason.Name), slog.String("detail", shown(reason.Detail)),
+	attrs := append(c.deviceAttrs(client), slog.String("reason", reason.Name), slog.String("detail", clip(reason.Detail)),
 		slog.String("lasted", time.Since(c.opened).Round(time.Millisecond).String()))
 	if silent > 0 {
 		attrs = append(attrs, slog.Int("suppressed", silent))

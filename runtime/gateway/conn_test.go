@@ -15,7 +15,7 @@ import (
 // Invariant 1: one at a time, created first, closed last, each once.
 func TestEventsAreSerialAndOrdered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		var mu sync.Mutex
 		inside := 0
 		enter := func() error {
@@ -63,7 +63,7 @@ func TestEventsAreSerialAndOrdered(t *testing.T) {
 // Invariant 1: what comes while OnSocketCreated runs waits for it.
 func TestNothingComesBeforeCreated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		w.h.created = func(a gateway.ConnectionAdapter) error {
 			a.Post(func() error { w.h.add("posted"); return nil })
 			go a.Close(gateway.ReasonNormal.With("asked"))
@@ -81,7 +81,7 @@ func TestNothingComesBeforeCreated(t *testing.T) {
 // Invariant 2: adapter calls are answered while an event is in flight.
 func TestAdapterCallsInsideAnEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		w.h.bytes = func(a gateway.ConnectionAdapter, b []byte) error {
 			login(t, a, "d")
 			done := make(chan gateway.Result)
@@ -104,7 +104,7 @@ func TestAdapterCallsInsideAnEvent(t *testing.T) {
 // A completion never runs inside the call, and those of one goroutine keep their order.
 func TestDoneComesAfterTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		c := w.lis.open(t, newSocket(-1))
 		login(t, c, "d")
 		var mu sync.Mutex
@@ -134,7 +134,7 @@ func TestDoneComesAfterTheCall(t *testing.T) {
 // Invariant 7: an error or a panic ends its own connection only.
 func TestHandlerFaultEndsOnlyItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		reasons := make(chan gateway.CloseReason, 4)
 		w.h.closed = func(r gateway.CloseReason) { reasons <- r }
 		w.h.bytes = func(_ gateway.ConnectionAdapter, b []byte) error {
@@ -173,7 +173,7 @@ func TestHandlerFaultEndsOnlyItsConnection(t *testing.T) {
 
 func TestPeerClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		s := newSocket(-1)
 		c := w.lis.open(t, s)
 		login(t, c, "d")
@@ -200,7 +200,7 @@ func TestPeerClose(t *testing.T) {
 // OnSocketClosed comes even where the handler refused to start, and a factory that refuses gets no events.
 func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		w.h.created = func(gateway.ConnectionAdapter) error { return errors.New("not today") }
 		w.lis.open(t, newSocket(-1))
 		synctest.Wait()
@@ -217,7 +217,7 @@ func TestRefusals(t *testing.T) {
 
 func TestShutdownTellsDrainsAndCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		s := newSocket(-1)
 		w.lis.open(t, s)
 		w.stop(t)
@@ -232,7 +232,7 @@ func TestShutdownTellsDrainsAndCloses(t *testing.T) {
 
 func TestShutdownCutsOffWhatDoesNotEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		stuck := make(chan struct{})
 		w.h.bytes = func(gateway.ConnectionAdapter, []byte) error { <-stuck; return nil }
 		s := newSocket(-1)

@@ -191,26 +191,28 @@ func (s *socket) serve(c *gateway.Conn) {
 }
 
 // hatch is a Listener whose sockets a test makes.
-type hatch struct {
+type testListener struct {
 	attach  func(gateway.Transport) (*gateway.Conn, error)
 	serving chan struct{}
 	closed  chan struct{}
 	once    sync.Once
 }
 
-func newHatch() *hatch { return &hatch{serving: make(chan struct{}), closed: make(chan struct{})} }
+func newTestListener() *testListener {
+	return &testListener{serving: make(chan struct{}), closed: make(chan struct{})}
+}
 
-func (h *hatch) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
+func (h *testListener) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
 	h.attach = attach
 	close(h.serving)
 	<-h.closed
 	return nil
 }
-func (h *hatch) Addr() net.Addr { return &net.TCPAddr{} }
-func (h *hatch) Close() error   { h.once.Do(func() { close(h.closed) }); return nil }
+func (h *testListener) Addr() net.Addr { return &net.TCPAddr{} }
+func (h *testListener) Close() error   { h.once.Do(func() { close(h.closed) }); return nil }
 
 // open attaches a socket and reads it on a goroutine.
-func (h *hatch) open(t *testing.T, s interface {
+func (h *testListener) open(t *testing.T, s interface {
 	gateway.Transport
 	serve(*gateway.Conn)
 },
@@ -391,21 +393,21 @@ func (s *session) Unsubscribe(filter string, done gateway.Done) {
 func (s *session) Close() { s.u.add("%s close", s.id) }
 
 // house is a gateway with one listener "l", one handler "h" and one connector "c".
-type house struct {
+type fixture struct {
 	gw  *gateway.Gateway
-	lis *hatch
+	lis *testListener
 	h   *script
 	up  *upstream
 }
 
-func newHouse(t *testing.T, limits gateway.Limits, mountpoint string) *house {
+func newFixture(t *testing.T, limits gateway.Limits, mountpoint string) *fixture {
 	t.Helper()
-	return newHouseOf(t, gateway.Config{}, limits, mountpoint)
+	return newFixtureOf(t, gateway.Config{}, limits, mountpoint)
 }
 
-func newHouseOf(t *testing.T, cfg gateway.Config, limits gateway.Limits, mountpoint string) *house {
+func newFixtureOf(t *testing.T, cfg gateway.Config, limits gateway.Limits, mountpoint string) *fixture {
 	t.Helper()
-	w := &house{lis: newHatch(), h: newScript(), up: newUpstream()}
+	w := &fixture{lis: newTestListener(), h: newScript(), up: newUpstream()}
 	cfg.Node = "n1"
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -422,7 +424,7 @@ func newHouseOf(t *testing.T, cfg gateway.Config, limits gateway.Limits, mountpo
 	return w
 }
 
-func (w *house) stop(t *testing.T) {
+func (w *fixture) stop(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -432,7 +434,7 @@ func (w *house) stop(t *testing.T) {
 }
 
 // after lets d pass, in a synctest bubble, and then compares the handler's events.
-func (w *house) after(t *testing.T, d time.Duration, events string) {
+func (w *fixture) after(t *testing.T, d time.Duration, events string) {
 	t.Helper()
 	time.Sleep(d)
 	synctest.Wait()

@@ -44,7 +44,7 @@ type Gateway struct {
 	connectors map[string]*lease[Connector]
 	listeners  map[string]*listening
 	conns      map[string]*Conn
-	waiting    []*goneWaiter
+	waiting    []*endWaiter
 	stopped    bool
 	raws       []*RawPublisher
 

@@ -13,14 +13,14 @@ import (
 
 // held is a house whose handler holds each event of bytes until a test lets it go on or its connection closes.
 type held struct {
-	*house
+	*fixture
 	sock *socket
 	conn *gateway.Conn
 	goOn chan struct{}
 }
 
 func newHeld(t *testing.T, limits gateway.Limits) *held {
-	h := &held{house: newHouse(t, limits, ""), sock: newSocket(-1), goOn: make(chan struct{})}
+	h := &held{fixture: newFixture(t, limits, ""), sock: newSocket(-1), goOn: make(chan struct{})}
 	h.h.bytes = func(a gateway.ConnectionAdapter, _ []byte) error {
 		interrupted := make(chan struct{})
 		release := a.Hold(func() { close(interrupted) })
@@ -119,7 +119,7 @@ func TestHeldDeviceDoesNotTimeOut(t *testing.T) {
 
 func TestHeldFirstEventDoesNotIdleOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		goOn := make(chan struct{})
 		w.h.created = func(a gateway.ConnectionAdapter) error {
 			defer a.Hold(func() {})()

@@ -34,7 +34,7 @@ type inbox struct {
 	early    []Message     // messages that came before the login's result; delivered after it
 	bytes    int           // bytes of the payloads in events and early
 	running  bool          // a goroutine runs the connection
-	turn     chan struct{} // created by the reading goroutine when it waits to run the connection, closed to let it
+	handoff  chan struct{} // created by the reading goroutine when it waits to run the connection, closed to let it
 	leaving  bool          // leave was called: the gateway stops
 	last     bool          // eventClosed has been queued
 	reading  bool          // the reading goroutine runs the connection; owned by the goroutine that runs it
@@ -73,7 +73,7 @@ func (c *Conn) acquire() {
 		return
 	}
 	turn := make(chan struct{})
-	c.inbox.turn = turn
+	c.inbox.handoff = turn
 	c.mu.Unlock()
 	<-turn
 	c.inbox.reading = true
@@ -98,9 +98,9 @@ func (c *Conn) drain() {
 func (c *Conn) handleWaiting() bool {
 	c.mu.Lock()
 	events := c.inbox.events
-	if c.inbox.turn != nil {
-		close(c.inbox.turn)
-		c.inbox.turn = nil
+	if c.inbox.handoff != nil {
+		close(c.inbox.handoff)
+		c.inbox.handoff = nil
 		c.mu.Unlock()
 		return false
 	}
@@ -218,7 +218,7 @@ func (c *Conn) Deliver(m Message) bool {
 	queued := false
 	switch {
 	case full:
-	case c.login.told:
+	case c.login.delivered:
 		queued = c.enqueueMessage(m)
 	case !c.inbox.last:
 		queued = true
@@ -255,15 +255,15 @@ func (c *Conn) enqueueMessage(m Message) bool {
 }
 
 // resultTold releases the messages that waited for the login's result. Where the login failed, they are dropped: they belong to a session that has ended.
-func (c *Conn) resultTold() {
+func (c *Conn) loginDelivered() {
 	c.mu.Lock()
 	early := c.inbox.early
 	c.inbox.bytes -= c.inbox.earlyBytes()
 	c.inbox.early = nil
-	c.login.told = c.login.state == loginDone
+	c.login.delivered = c.login.state == loginDone
 	dropped := 0
 	for _, m := range early {
-		if c.login.told && c.enqueueMessage(m) {
+		if c.login.delivered && c.enqueueMessage(m) {
 			c.inbox.bytes += len(m.Payload)
 		} else {
 			c.unqueued(m.size())

@@ -12,9 +12,9 @@ import (
 )
 
 // newBusyHouse has a device d that is logged in, and whose handler is busy with its bytes until busy is closed.
-func newBusyHouse(t *testing.T, limits gateway.Limits) (w *house, busy chan struct{}) {
+func newBusyHouse(t *testing.T, limits gateway.Limits) (w *fixture, busy chan struct{}) {
 	t.Helper()
-	w, busy = newHouse(t, limits, ""), make(chan struct{})
+	w, busy = newFixture(t, limits, ""), make(chan struct{})
 	w.h.bytes = func(gateway.ConnectionAdapter, []byte) error { <-busy; return nil }
 	s := newSocket(-1)
 	login(t, w.lis.open(t, s), "d")
@@ -63,7 +63,7 @@ func TestInboxClosesForQoS1WhenFull(t *testing.T) {
 // The reading goroutine gets its turn between batches: a flood of messages does not silence a device.
 func TestMessagesDoNotStarveBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		w.h.messages = func(gateway.ConnectionAdapter, []gateway.Message) error {
 			time.Sleep(time.Millisecond)
 			w.up.deliver("d", "t", "again", 0)
@@ -88,7 +88,7 @@ func TestMessagesDoNotStarveBytes(t *testing.T) {
 
 func TestDuplicateClientDiscardsTheOlder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		older := w.lis.open(t, newSocket(-1))
 		login(t, older, "d")
 		synctest.Wait()
@@ -112,7 +112,7 @@ func TestDuplicateClientDiscardsTheOlder(t *testing.T) {
 // A client id is not lost to somebody without its password.
 func TestFailedLoginDiscardsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		owner := w.lis.open(t, newSocket(-1))
 		login(t, owner, "d")
 		thief := w.lis.open(t, newSocket(-1))
@@ -130,7 +130,7 @@ func TestFailedLoginDiscardsNobody(t *testing.T) {
 // Many connections that log in with one client id leave exactly one.
 func TestConcurrentLoginsLeaveOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		w.up.connect = func(context.Context, gateway.ClientInfo) error { time.Sleep(10 * time.Millisecond); return nil }
 		for range 20 {
 			c := w.lis.open(t, newSocket(-1))
@@ -147,7 +147,7 @@ func TestConcurrentLoginsLeaveOne(t *testing.T) {
 
 func TestCloseDuringLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		w.up.connect = func(ctx context.Context, _ gateway.ClientInfo) error { <-ctx.Done(); return ctx.Err() }
 		c := w.lis.open(t, newSocket(-1))
 		done := make(chan gateway.Result, 1)
@@ -163,7 +163,7 @@ func TestCloseDuringLogin(t *testing.T) {
 
 func TestSessionLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		c := w.lis.open(t, newSocket(-1))
 		login(t, c, "d")
 		w.up.down["d"].SessionLost(gateway.ReasonDiscarded)
@@ -192,7 +192,7 @@ func TestMessagesBeforeTheLoginsResult(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newHouse(t, c.limits, "devices/${clientid}/")
+				w := newFixture(t, c.limits, "devices/${clientid}/")
 				conn := w.lis.open(t, newSocket(-1))
 				w.up.connect = func(context.Context, gateway.ClientInfo) error {
 					for i := range c.early {
@@ -217,7 +217,7 @@ func TestMessagesBeforeTheLoginsResult(t *testing.T) {
 // TestMessagesWhileTheResultIsTold come between the session and the result, while the handler is still being told.
 func TestMessagesWhileTheResultIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "mount/")
+		w := newFixture(t, gateway.Limits{}, "mount/")
 		conn := w.lis.open(t, newSocket(-1))
 		conn.Authenticate(gateway.ClientInfo{ClientID: "d"}, "pw", func(gateway.Result) {
 			w.up.deliver("d", "mount/t", "1", 1)

@@ -10,7 +10,7 @@ import (
 // A handler that was lent lives until it is given back.
 func TestLentHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		lent, err := w.gw.Lend("h")
 		if err != nil {
 			t.Fatal(err)
@@ -47,9 +47,9 @@ func (a aside) OnReceivedBytes(b []byte) error {
 
 func TestHandlersOfAListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		var seen journal
-		other := newHatch()
+		other := newTestListener()
 		err := w.gw.AddListener("other", other, gateway.ListenerConfig{
 			Handler: "h", Connector: "c",
 			NewHandler: func(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {

@@ -11,7 +11,7 @@ import (
 // What a listener does not let its devices publish or subscribe to never reaches the upstream; the topics are those that it would see.
 func TestTopicsOfAListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		err := w.gw.ChangeListener("l", gateway.ListenerConfig{
 			Handler: "h", Connector: "c", Mountpoint: "${listener}/${module}/${clientid}/", Module: "meter",
 			PublishTopics: []string{"l/meter/${clientid}/up/#"}, SubscribeTopics: []string{"l/meter/+/down/+"},
@@ -60,7 +60,7 @@ func TestTopicsOfAListener(t *testing.T) {
 
 func TestTopicsOfAListenerAreChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		for want, cfg := range map[string]gateway.ListenerConfig{
 			"PublishTopics: ${x} is neither": {Handler: "h", Connector: "c", PublishTopics: []string{"${x}"}},
 			"SubscribeTopics: \"a/#/b\"":     {Handler: "h", Connector: "c", SubscribeTopics: []string{"a/#/b"}},
@@ -68,7 +68,7 @@ func TestTopicsOfAListenerAreChecked(t *testing.T) {
 			if err := w.gw.ChangeListener("l", cfg); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", want, err)
 			}
-			if err := w.gw.AddListener("other", newHatch(), cfg); err == nil || !strings.Contains(err.Error(), want) {
+			if err := w.gw.AddListener("other", newTestListener(), cfg); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", want, err)
 			}
 		}

@@ -145,7 +145,7 @@ func (g *Gateway) RemoveListener(ctx context.Context, name string) error {
 	for _, c := range g.connsWhere(ofEntry) {
 		c.Close(ReasonListenerRemoved)
 	}
-	return errors.Join(err, g.waitGone(ctx, ofEntry))
+	return errors.Join(err, g.waitEnded(ctx, ofEntry))
 }
 
 // stopListener stops a listener and waits until it no longer accepts. It returns a nil entry if there is no such
@@ -195,8 +195,8 @@ func (g *Gateway) refuse(entry *listening, t Transport, err error) {
 		reason = ReasonListenerRemoved
 	}
 	entry.metrics.refused(reason)
-	if silent, ok := entry.metrics.unserved.Allow(reason.Name, time.Now()); ok {
-		g.log.Warn("connection refused", "listener", entry.name, "peer", t.Info().Peer, "reason", reason.Name, "error", shown(err.Error()), "suppressed", silent)
+	if silent, ok := entry.metrics.refusedLines.Allow(reason.Name, time.Now()); ok {
+		g.log.Warn("connection refused", "listener", entry.name, "peer", t.Info().Peer, "reason", reason.Name, "error", clip(err.Error()), "suppressed", silent)
 	}
 }
 

@@ -15,7 +15,7 @@ func cfg(handler, connector string) gateway.ListenerConfig {
 // A new version of a handler takes new connections; old ones are told, keep theirs, and it is freed after the last.
 func TestReplacingAHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		old := newSocket(-1)
 		c := w.lis.open(t, old)
 		next := newScript()
@@ -43,7 +43,7 @@ func TestReplacingAHandler(t *testing.T) {
 
 func TestReplacingAConnector(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		old := w.lis.open(t, newSocket(-1))
 		login(t, old, "o")
 		next := newUpstream()
@@ -65,11 +65,11 @@ func TestReplacingAConnector(t *testing.T) {
 // Adding, changing and removing one listener leaves the connections of another alone.
 func TestListenersAreIndependent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		kept := newSocket(-1)
 		w.lis.open(t, kept)
 
-		other, h2 := newHatch(), newScript()
+		other, h2 := newTestListener(), newScript()
 		err := errors.Join(
 			w.gw.SetHandler("h2", h2),
 			w.gw.AddListener("l2", other, cfg("h", "c")),
@@ -100,8 +100,8 @@ func TestListenersAreIndependent(t *testing.T) {
 // The connections of a detached listener live on, beside those of another listener with its name.
 func TestDetachedListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
-		kept, next := newSocket(-1), newHatch()
+		w := newFixture(t, gateway.Limits{}, "")
+		kept, next := newSocket(-1), newTestListener()
 		w.lis.open(t, kept)
 		if err := errors.Join(w.gw.DetachListener("l"), w.gw.AddListener("l", next, cfg("h", "c"))); err != nil {
 			t.Fatal(err)
@@ -119,14 +119,14 @@ func TestDetachedListener(t *testing.T) {
 
 func TestWrongNamesAreErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		for _, x := range []struct {
 			err  error
 			want string
 		}{
-			{w.gw.AddListener("l", newHatch(), cfg("h", "c")), `adding listener "l": it already exists`},
-			{w.gw.AddListener("m", newHatch(), cfg("x", "c")), `listener "m": no handler is named "x"`},
-			{w.gw.AddListener("m", newHatch(), cfg("h", "x")), `listener "m": no connector is named "x"`},
+			{w.gw.AddListener("l", newTestListener(), cfg("h", "c")), `adding listener "l": it already exists`},
+			{w.gw.AddListener("m", newTestListener(), cfg("x", "c")), `listener "m": no handler is named "x"`},
+			{w.gw.AddListener("m", newTestListener(), cfg("h", "x")), `listener "m": no connector is named "x"`},
 			{w.gw.ChangeListener("m", cfg("h", "c")), `changing listener "m": it does not exist`},
 			{w.gw.ChangeListener("l", cfg("x", "c")), `listener "l": no handler is named "x"`},
 			{w.gw.RemoveListener(t.Context(), "m"), `removing listener "m": it does not exist`},
@@ -146,7 +146,7 @@ func TestWrongNamesAreErrors(t *testing.T) {
 // A session of RawPublish that is lost while it is opened, later, or without a word, is opened anew by the next call.
 func TestRawPublishComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		p := w.gw.NewRawPublisher("c", gateway.ClientInfo{ClientID: "raw"}, "")
 		publish := func(payload string) gateway.ResultCode {
 			done := make(chan gateway.Result, 1)
@@ -184,7 +184,7 @@ func TestRawPublishComesBack(t *testing.T) {
 
 func TestRawPublish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "mounted/")
+		w := newFixture(t, gateway.Limits{}, "mounted/")
 		p := w.gw.NewRawPublisher("c", gateway.ClientInfo{ClientID: "raw"}, "")
 		done := make(chan gateway.Result, 1)
 		for range 2 {

@@ -19,12 +19,12 @@ const (
 
 // login is the identity of the device and its session at the upstream. Guarded by Conn.mu.
 type login struct {
-	state   loginState
-	told    bool // the handler has been given the result of the successful login
-	client  ClientInfo
-	mount   string
-	session Session
-	cancel  context.CancelFunc // while pending
+	state     loginState
+	delivered bool // the handler has been given the result of the successful login
+	client    ClientInfo
+	mount     string
+	session   Session
+	cancel    context.CancelFunc // while pending
 
 	deadline *time.Timer // for Limits.AuthDeadline; nil without one
 }
@@ -112,7 +112,7 @@ func (c *Conn) authenticate(ctx context.Context, client ClientInfo, password str
 	if done != nil {
 		done(r)
 	}
-	c.resultTold()
+	c.loginDelivered()
 }
 
 // connect logs in at the upstream and, if that succeeds, takes the client id over from an older connection. Connections
@@ -178,7 +178,7 @@ func (c *Conn) loginFailed(err error) Result {
 		return Refuse(CodeUnknown, "upstream did not answer within %v", c.limits.AuthTimeout.Round(time.Millisecond))
 	}
 	if silent, ok := c.gw.outages.Allow(time.Now()); ok {
-		c.gw.log.Warn("upstream cannot be reached", "listener", c.metrics.name, "conn", c.id, "client_id", shown(c.login.client.ClientID), "error", err,
+		c.gw.log.Warn("upstream cannot be reached", "listener", c.metrics.name, "conn", c.id, "client_id", clip(c.login.client.ClientID), "error", err,
 			"suppressed", silent)
 	}
 	return resultUnreachable

@@ -64,15 +64,15 @@ type listenerMetrics struct {
 	bytesEvents prometheus.Counter
 	msgEvents   prometheus.Counter
 
-	refusals refusalLog
-	closes   lograte.Set // lines about connections that failed
-	unserved lograte.Set // lines about connections that were not taken
+	refusalLines refusalLog
+	closeLines   lograte.Set // lines about connections that failed
+	refusedLines lograte.Set // lines about connections that were not taken
 }
 
 func (m *Metrics) listener(name string) *listenerMetrics {
 	return &listenerMetrics{
 		set:         m,
-		closes:      lograte.Set{Most: 100},
+		closeLines:  lograte.Set{Most: 100},
 		name:        name,
 		connections: m.connections.WithLabelValues(name),
 		opened:      m.opened.WithLabelValues(name),

@@ -16,10 +16,10 @@ import (
 )
 
 // newCountedHouse is newHouse with its metrics and log in view.
-func newCountedHouse(t *testing.T, limits gateway.Limits) (*house, *prometheus.Registry, *bytes.Buffer) {
+func newCountedHouse(t *testing.T, limits gateway.Limits) (*fixture, *prometheus.Registry, *bytes.Buffer) {
 	t.Helper()
 	reg, log := prometheus.NewRegistry(), new(bytes.Buffer)
-	w := &house{lis: newHatch(), h: newScript(), up: newUpstream()}
+	w := &fixture{lis: newTestListener(), h: newScript(), up: newUpstream()}
 	w.gw = gateway.New(gateway.Config{
 		Node: "n1", Metrics: gateway.NewMetrics(reg), Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})

@@ -36,7 +36,7 @@ func TestNodeOf(t *testing.T) {
 }
 
 func TestConnectionIdsAreRandomAndEndInTheNode(t *testing.T) {
-	w := newHouse(t, gateway.Limits{}, "")
+	w := newFixture(t, gateway.Limits{}, "")
 	defer w.stop(t)
 	a, b := w.lis.open(t, newSocket(-1)).ID(), w.lis.open(t, newSocket(-1)).ID()
 	form := regexp.MustCompile(`^[A-Z2-7]{26}@n1$`)

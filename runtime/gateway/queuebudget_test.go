@@ -13,7 +13,7 @@ import (
 func TestQueueBudgetClosesThoseThatDoNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const budget = 1 << 20
-		w := newHouseOf(t, gateway.Config{QueueBytes: budget}, gateway.Limits{IdleTimeout: time.Hour}, "")
+		w := newFixtureOf(t, gateway.Config{QueueBytes: budget}, gateway.Limits{IdleTimeout: time.Hour}, "")
 		reading := newSocket(-1)
 		honest := w.lis.open(t, reading)
 		var lazy []*gateway.Conn
@@ -63,7 +63,7 @@ func TestQueueBudgetClosesThoseThatDoNotRead(t *testing.T) {
 // A device that takes something now and then goes after those that take nothing, however much it holds.
 func TestQueueBudgetSparesTheSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouseOf(t, gateway.Config{QueueBytes: 1 << 20}, gateway.Limits{IdleTimeout: time.Hour}, "")
+		w := newFixtureOf(t, gateway.Config{QueueBytes: 1 << 20}, gateway.Limits{IdleTimeout: time.Hour}, "")
 		s := newSocket(0)
 		slow := w.lis.open(t, s)
 		slow.Send(make([]byte, 900<<10))
@@ -95,7 +95,7 @@ func TestQueueBudgetSparesTheSlow(t *testing.T) {
 func TestQueueBudgetCountsMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const budget = 64 << 10
-		w := newHouseOf(t, gateway.Config{QueueBytes: budget}, gateway.Limits{IdleTimeout: time.Hour, InboxMessages: 100000, InboxBytes: 1 << 30}, "")
+		w := newFixtureOf(t, gateway.Config{QueueBytes: budget}, gateway.Limits{IdleTimeout: time.Hour, InboxMessages: 100000, InboxBytes: 1 << 30}, "")
 		gate := make(chan struct{})
 		w.h.bytes = func(gateway.ConnectionAdapter, []byte) error { <-gate; return nil }
 		busy := w.lis.open(t, newSocket(-1))
@@ -130,7 +130,7 @@ func TestQueueBudgetCountsMessages(t *testing.T) {
 // Small pieces share a chunk, and their order is kept.
 func TestSmallSendsShareChunks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{IdleTimeout: time.Hour}, "")
+		w := newFixture(t, gateway.Limits{IdleTimeout: time.Hour}, "")
 		s := newSocket(0)
 		c := w.lis.open(t, s)
 		want := ""

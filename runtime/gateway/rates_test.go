@@ -27,7 +27,7 @@ func stream(s *socket, chunk int, stop <-chan struct{}) (sent int) {
 func received(t *testing.T, limits gateway.Limits, chunk int) (bytes, reads int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, limits, "")
+		w := newFixture(t, limits, "")
 		w.h.bytes = func(_ gateway.ConnectionAdapter, b []byte) error {
 			bytes += len(b)
 			reads++
@@ -71,7 +71,7 @@ func TestMessagesPerSecond(t *testing.T) {
 // Silence saves up a burst, and no more.
 func TestBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{MessagesPerSecond: 1, MessagesBurst: 5}, "")
+		w := newFixture(t, gateway.Limits{MessagesPerSecond: 1, MessagesBurst: 5}, "")
 		s := newSocket(-1)
 		w.lis.open(t, s)
 		s.in <- []byte("x")
@@ -90,7 +90,7 @@ func TestBurst(t *testing.T) {
 // The listener's rate holds for its connections together, and each gets something.
 func TestListenerRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		if err := w.gw.ChangeListener("l", gateway.ListenerConfig{Handler: "h", Connector: "c", ListenerBytesPerSecond: 100_000}); err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestListenerRate(t *testing.T) {
 // A handler that publishes too often slows its device down; every publish goes out.
 func TestPublishesPerSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{PublishesPerSecond: 20}, "")
+		w := newFixture(t, gateway.Limits{PublishesPerSecond: 20}, "")
 		w.h.bytes = func(a gateway.ConnectionAdapter, b []byte) error {
 			if r := a.Publish("t", 0, b, nil); !r.Ok() {
 				t.Error(r)
@@ -140,7 +140,7 @@ func TestPublishesPerSecond(t *testing.T) {
 func publishing(t *testing.T, limits gateway.Limits, each int, during time.Duration) (published, refused int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, limits, "")
+		w := newFixture(t, limits, "")
 		w.h.bytes = func(a gateway.ConnectionAdapter, b []byte) error {
 			for range each {
 				switch r := a.Publish("t", 0, b, nil); {
@@ -191,7 +191,7 @@ func TestPublishesWithoutABurst(t *testing.T) {
 // A pause for a rate ends when the connection does.
 func TestCloseEndsThePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{MessagesPerSecond: 0.001}, "")
+		w := newFixture(t, gateway.Limits{MessagesPerSecond: 0.001}, "")
 		s := newSocket(-1)
 		c := w.lis.open(t, s)
 		s.in <- []byte("1")
@@ -211,7 +211,7 @@ func TestCloseEndsThePause(t *testing.T) {
 
 func TestAuthDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{AuthDeadline: 10 * time.Second, IdleTimeout: time.Hour}, "")
+		w := newFixture(t, gateway.Limits{AuthDeadline: 10 * time.Second, IdleTimeout: time.Hour}, "")
 		slow, quick := w.lis.open(t, newSocket(-1)), w.lis.open(t, newSocket(-1))
 		login(t, quick, "quick")
 		w.after(t, 10*time.Second, "created\ncreated\nclosed auth_timeout")
@@ -225,7 +225,7 @@ func TestAuthDeadline(t *testing.T) {
 // A large read comes in pieces, nothing lost.
 func TestMaxEventBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{MaxEventBytes: 4}, "")
+		w := newFixture(t, gateway.Limits{MaxEventBytes: 4}, "")
 		s := newSocket(-1)
 		w.lis.open(t, s)
 		s.in <- []byte("0123456789")
@@ -245,7 +245,7 @@ func (o *observed) AuthFailed() { o.failed++ }
 
 func TestTransportLearnsOfRefusedLogins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		o := &observed{socket: newSocket(-1)}
 		<-w.lis.serving
 		c, err := w.lis.attach(o)
@@ -267,7 +267,7 @@ func TestTransportLearnsOfRefusedLogins(t *testing.T) {
 // Shutdown waits for what closed connections still have to send.
 func TestShutdownWaitsForTheLastBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		s := newSocket(0)
 		c := w.lis.open(t, s)
 		c.Send([]byte("goodbye"))

@@ -18,7 +18,7 @@ type gate struct {
 }
 
 // hold keeps the gate shut for d from now on, because of a rate.
-func (g *gate) hold(why string, d, now time.Duration) {
+func (g *gate) block(why string, d, now time.Duration) {
 	if d > 0 && now+d > g.until {
 		g.until, g.why = now+d, why
 	}
@@ -275,7 +275,7 @@ func (r *rates) publish(g *gate, now time.Duration) bool {
 	case r.publishes == nil:
 		return true
 	case !r.bounded:
-		g.hold(pausePublishes, r.publishes.take(1, now), now)
+		g.block(pausePublishes, r.publishes.take(1, now), now)
 		return true
 	}
 	r.publishes.fill(now)
@@ -285,22 +285,22 @@ func (r *rates) publish(g *gate, now time.Duration) bool {
 	if ok {
 		r.publishes.tokens--
 	}
-	g.hold(pausePublishes, r.publishes.until(r.most), now)
+	g.block(pausePublishes, r.publishes.until(r.most), now)
 	return ok
 }
 
 // read charges a read of n bytes; the caller holds the connection's mu.
 func (r *rates) read(g *gate, n int, now time.Duration) {
 	r.atOnce = 0
-	g.hold(pauseBytes, r.bytes.take(float64(n), now), now)
-	g.hold(pauseMessages, r.messages.take(1, now), now)
+	g.block(pauseBytes, r.bytes.take(float64(n), now), now)
+	g.block(pauseMessages, r.messages.take(1, now), now)
 	if r.shared == nil {
 		return
 	}
 	r.shared.mu.Lock()
 	defer r.shared.mu.Unlock()
-	g.hold(pauseListenerBytes, r.shared.bytes.take(float64(n), now), now)
-	g.hold(pauseListenerMessages, r.shared.messages.take(1, now), now)
+	g.block(pauseListenerBytes, r.shared.bytes.take(float64(n), now), now)
+	g.block(pauseListenerMessages, r.shared.messages.take(1, now), now)
 }
 
 // charge counts a read against the connection's rates.
@@ -325,12 +325,12 @@ type Peeker interface {
 const peekInterval = time.Second
 
 // hold is an event that waits for its handler.
-type hold struct {
+type heldEvent struct {
 	interrupt func()
 	peek      *time.Timer // nil if the transport cannot peek, or the reading goroutine will notice
 }
 
-func (h *hold) stop() {
+func (h *heldEvent) stop() {
 	if h.peek != nil {
 		h.peek.Stop()
 	}
@@ -348,7 +348,7 @@ func (c *Conn) Hold(interrupt func()) (release func()) {
 		return nil
 	}
 	defer c.mu.Unlock()
-	h := &hold{interrupt: interrupt}
+	h := &heldEvent{interrupt: interrupt}
 	if p, ok := c.transport.(Peeker); ok && c.inbox.reading {
 		h.peek = time.AfterFunc(peekInterval, func() { c.peek(h, p) })
 	}
@@ -357,7 +357,7 @@ func (c *Conn) Hold(interrupt func()) (release func()) {
 }
 
 // release ends h, unless Close already has.
-func (c *Conn) release(h *hold) {
+func (c *Conn) release(h *heldEvent) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h.stop()
@@ -368,7 +368,7 @@ func (c *Conn) release(h *hold) {
 }
 
 // peek closes a held connection whose peer has gone.
-func (c *Conn) peek(h *hold, p Peeker) {
+func (c *Conn) peek(h *heldEvent, p Peeker) {
 	c.mu.Lock()
 	held := c.held == h
 	c.mu.Unlock()

@@ -57,15 +57,15 @@ func (c *Conn) logRefusal(client ClientInfo, call, topic string, r Result) {
 	if call == callLogin && c.info.Peer.IsValid() {
 		about = c.info.Peer.Addr().String()
 	}
-	silent, ok := c.metrics.refusals.allow(refusalKind{call, r.Code}, about+"\x00"+sentence(r.Message))
+	silent, ok := c.metrics.refusalLines.allow(refusalKind{call, r.Code}, about+"\x00"+sentence(r.Message))
 	if !ok {
 		return
 	}
-	attrs := c.who(client)
+	attrs := c.deviceAttrs(client)
 	if topic != "" {
-		attrs = append(attrs, slog.String("topic", shown(topic)))
+		attrs = append(attrs, slog.String("topic", clip(topic)))
 	}
-	attrs = append(attrs, slog.String("result", r.Code.String()), slog.String("cause", shown(r.Message)), slog.Int("suppressed", silent))
+	attrs = append(attrs, slog.String("result", r.Code.String()), slog.String("cause", clip(r.Message)), slog.Int("suppressed", silent))
 	c.gw.log.LogAttrs(context.Background(), slog.LevelWarn, call+" refused", attrs...)
 }
 
@@ -94,23 +94,23 @@ func sentence(cause string) string {
 const callLogin = "login"
 
 // who returns the attributes that identify a device in log lines.
-func (c *Conn) who(client ClientInfo) []slog.Attr {
+func (c *Conn) deviceAttrs(client ClientInfo) []slog.Attr {
 	attrs := []slog.Attr{
-		slog.String("listener", c.metrics.name), slog.String("conn", c.id), slog.String("client_id", shown(client.ClientID)), slog.Any("peer", c.info.Peer),
+		slog.String("listener", c.metrics.name), slog.String("conn", c.id), slog.String("client_id", clip(client.ClientID)), slog.Any("peer", c.info.Peer),
 	}
 	if client.Username != "" {
-		attrs = append(attrs, slog.String("username", shown(client.Username)))
+		attrs = append(attrs, slog.String("username", clip(client.Username)))
 	}
 	return attrs
 }
 
 // longestShown bounds a device's text in a log line, in bytes.
-const longestShown = 256
+const maxLogText = 256
 
 // shown returns a device's or handler's text for a log line, shortened if it is long.
-func shown(text string) string {
-	if len(text) > longestShown {
-		text = strings.ToValidUTF8(text[:longestShown], "") + "..."
+func clip(text string) string {
+	if len(text) > maxLogText {
+		text = strings.ToValidUTF8(text[:maxLogText], "") + "..."
 	}
 	return text
 }

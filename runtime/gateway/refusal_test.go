@@ -16,10 +16,10 @@ import (
 )
 
 // logged is a house and what it logs at the level that is the default.
-func logged(t *testing.T, mountpoint string) (*house, *gatewaytest.Log) {
+func logged(t *testing.T, mountpoint string) (*fixture, *gatewaytest.Log) {
 	t.Helper()
 	log := new(gatewaytest.Log)
-	h := newHouseOf(t, gateway.Config{Logger: slog.New(slog.NewTextHandler(log, nil))}, gateway.Limits{}, mountpoint)
+	h := newFixtureOf(t, gateway.Config{Logger: slog.New(slog.NewTextHandler(log, nil))}, gateway.Limits{}, mountpoint)
 	return h, log
 }
 

@@ -16,7 +16,7 @@ type clients struct {
 
 type clientEntry struct {
 	conn  *Conn
-	turn  chan struct{} // holds a token while a login is under way; nil until one is
+	login chan struct{} // holds a token while a login is under way; nil until one is
 	users int           // logins that are under way or waiting
 }
 
@@ -31,11 +31,11 @@ func (s *clients) lock(ctx context.Context, id string) (release func(), err erro
 		e = &clientEntry{}
 		s.by[id] = e
 	}
-	if e.turn == nil {
-		e.turn = make(chan struct{}, 1)
+	if e.login == nil {
+		e.login = make(chan struct{}, 1)
 	}
 	e.users++
-	turn := e.turn
+	turn := e.login
 	s.mu.Unlock()
 
 	select {
@@ -53,7 +53,7 @@ func (s *clients) leave(id string, e *clientEntry) {
 	if e.users--; e.users > 0 {
 		return
 	}
-	e.turn = nil
+	e.login = nil
 	if e.conn == nil {
 		delete(s.by, id)
 	}
@@ -130,5 +130,5 @@ func (g *Gateway) forget(c *Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.conns, c.id)
-	g.tellWaiting(c) // last: Shutdown continues once no connection uses a handler or connector
+	g.noteEnded(c) // last: Shutdown continues once no connection uses a handler or connector
 }

@@ -13,7 +13,7 @@ import (
 // Invariant 3: Send queues, keeps order, and takes up where the slow peer lets it.
 func TestSendToSlowPeerKeepsOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		s := newSocket(3)
 		c := w.lis.open(t, s)
 		b := []byte("abcde")
@@ -37,7 +37,7 @@ func TestSendToSlowPeerKeepsOrder(t *testing.T) {
 // Invariant 3: a full queue closes the slow peer, with the reason.
 func TestFullSendQueueClosesThePeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{SendQueueBytes: 10}, "")
+		w := newFixture(t, gateway.Limits{SendQueueBytes: 10}, "")
 		s := newSocket(0)
 		c := w.lis.open(t, s)
 		if r := c.Send(make([]byte, 10)); !r.Ok() {
@@ -57,7 +57,7 @@ func TestFullSendQueueClosesThePeer(t *testing.T) {
 
 func TestSendTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{SendTimeout: 3 * time.Second, IdleTimeout: time.Hour}, "")
+		w := newFixture(t, gateway.Limits{SendTimeout: 3 * time.Second, IdleTimeout: time.Hour}, "")
 		c := w.lis.open(t, newSocket(0))
 		start := time.Now()
 		c.Send([]byte("x"))
@@ -73,7 +73,7 @@ func TestSendTimeout(t *testing.T) {
 // A write that had to wait must not leave its deadline behind.
 func TestSendWorksAgainAfterASlowWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{IdleTimeout: time.Hour}, "")
+		w := newFixture(t, gateway.Limits{IdleTimeout: time.Hour}, "")
 		s := newSocket(0)
 		c := w.lis.open(t, s)
 		c.Send([]byte("slow"))
@@ -101,7 +101,7 @@ func (s *socket) deadlineIsZero() bool {
 // What was sent before Close still goes out, then the peer sees the end.
 func TestCloseSendsWhatIsQueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		s := newSocket(4)
 		c := w.lis.open(t, s)
 		c.Send([]byte("goodbye"))
@@ -122,7 +122,7 @@ func TestCloseSendsWhatIsQueued(t *testing.T) {
 // A closed connection whose peer takes nothing is given up.
 func TestCloseGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{CloseTimeout: 2 * time.Second}, "")
+		w := newFixture(t, gateway.Limits{CloseTimeout: 2 * time.Second}, "")
 		s := newSocket(0)
 		c := w.lis.open(t, s)
 		c.Send([]byte("goodbye"))
@@ -139,7 +139,7 @@ func TestCloseGivesUp(t *testing.T) {
 
 func TestLargeSendGoesOutInChunks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		s := newSocket(1000)
 		c := w.lis.open(t, s)
 		big := bytes.Repeat([]byte("0123456789"), 800_000)
@@ -158,7 +158,7 @@ func TestLargeSendGoesOutInChunks(t *testing.T) {
 // Sends of many goroutines never mix.
 func TestConcurrentSends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		s := newSocket(7)
 		c := w.lis.open(t, s)
 		for _, x := range []string{"aaaaa", "bbbbb", "ccccc", "ddddd"} {
@@ -197,7 +197,7 @@ func (s *overtakenSocket) CheckSend(int) gateway.Result {
 // A Send that comes when Close, on another goroutine, has ended the writing is refused: it would cost the peer what was sent before.
 func TestSendBehindCloseIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		s := &overtakenSocket{newSocket(-1), func() {}}
 		c := w.lis.open(t, s)
 		if r := c.Send([]byte("goodbye")); !r.Ok() {

@@ -31,7 +31,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	for _, c := range g.connsWhere(all) {
 		c.leave()
 	}
-	if err := g.waitGone(ctx, all); err != nil {
+	if err := g.waitEnded(ctx, all); err != nil {
 		errs = append(errs, err)
 		for _, c := range g.connsWhere(all) {
 			c.Close(ReasonShutdown)
@@ -86,15 +86,15 @@ func takeAll[T any](g *Gateway, leases map[string]*lease[T]) map[string]*lease[T
 }
 
 // goneWaiter waits for the connections that match to be forgotten. Guarded by Gateway.mu.
-type goneWaiter struct {
+type endWaiter struct {
 	match func(*Conn) bool
 	left  int
-	gone  chan struct{}
+	ended chan struct{}
 }
 
 // waitGone waits until no connection matches. New connections must not match.
-func (g *Gateway) waitGone(ctx context.Context, match func(*Conn) bool) error {
-	w := &goneWaiter{match: match, gone: make(chan struct{})}
+func (g *Gateway) waitEnded(ctx context.Context, match func(*Conn) bool) error {
+	w := &endWaiter{match: match, ended: make(chan struct{})}
 	g.mu.Lock()
 	for _, c := range g.conns {
 		if match(c) {
@@ -108,26 +108,26 @@ func (g *Gateway) waitGone(ctx context.Context, match func(*Conn) bool) error {
 	g.waiting = append(g.waiting, w)
 	g.mu.Unlock()
 	select {
-	case <-w.gone:
+	case <-w.ended:
 		return nil
 	case <-ctx.Done():
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting = slices.DeleteFunc(g.waiting, func(o *goneWaiter) bool { return o == w })
+	g.waiting = slices.DeleteFunc(g.waiting, func(o *endWaiter) bool { return o == w })
 	return fmt.Errorf("%d connections did not end in time: %w", w.left, ctx.Err())
 }
 
 // tellWaiting tells the waiters that c is gone; the caller holds mu.
-func (g *Gateway) tellWaiting(c *Conn) {
-	g.waiting = slices.DeleteFunc(g.waiting, func(w *goneWaiter) bool {
+func (g *Gateway) noteEnded(c *Conn) {
+	g.waiting = slices.DeleteFunc(g.waiting, func(w *endWaiter) bool {
 		if w.match(c) {
 			w.left--
 		}
 		if w.left > 0 {
 			return false
 		}
-		close(w.gone)
+		close(w.ended)
 		return true
 	})
 }

@@ -12,7 +12,7 @@ import (
 
 func TestIdleTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		w.lis.open(t, newSocket(-1))
 		w.after(t, 30*time.Second-1, "created")
 		w.after(t, time.Nanosecond, "created\nclosed idle_timeout")
@@ -22,7 +22,7 @@ func TestIdleTimeout(t *testing.T) {
 
 func TestFirstByteEndsTheIdleTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		s := newSocket(-1)
 		w.lis.open(t, s)
 		time.Sleep(29 * time.Second)
@@ -35,7 +35,7 @@ func TestFirstByteEndsTheIdleTimeout(t *testing.T) {
 // The handler's goodbye goes out, then the connection closes, once.
 func TestKeepaliveTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		w.h.bytes = func(a gateway.ConnectionAdapter, _ []byte) error {
 			a.StartTimer(gateway.TimerKeepalive, 10)
 			return nil
@@ -57,7 +57,7 @@ func TestKeepaliveTimeout(t *testing.T) {
 // A handler that closes by itself at the timeout is closed for its own reason.
 func TestKeepaliveTimeoutWithClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		w.h.timer = func(a gateway.ConnectionAdapter) error { a.Close(gateway.ReasonNormal); return nil }
 		c := w.lis.open(t, newSocket(-1))
 		c.StartTimer(gateway.TimerKeepalive, 5)
@@ -68,7 +68,7 @@ func TestKeepaliveTimeoutWithClose(t *testing.T) {
 
 func TestBytesPutTheKeepaliveOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		s := newSocket(-1)
 		c := w.lis.open(t, s)
 		c.StartTimer(gateway.TimerKeepalive, 10)
@@ -85,7 +85,7 @@ func TestBytesPutTheKeepaliveOff(t *testing.T) {
 
 func TestStartTimerReplacesTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		c := w.lis.open(t, newSocket(-1))
 		c.StartTimer(gateway.TimerKeepalive, 5)
 		time.Sleep(4 * time.Second)
@@ -99,7 +99,7 @@ func TestStartTimerReplacesTheInterval(t *testing.T) {
 // A device cannot be heard while its socket is not read: that is not its silence.
 func TestPausedConnectionIsNotSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		c := w.lis.open(t, newSocket(-1))
 		c.StartTimer(gateway.TimerKeepalive, 10)
 		c.Pause()
@@ -112,7 +112,7 @@ func TestPausedConnectionIsNotSilent(t *testing.T) {
 
 func TestStartTimerRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{}, "")
+		w := newFixture(t, gateway.Limits{}, "")
 		c := w.lis.open(t, newSocket(-1))
 		if r := c.StartTimer(gateway.TimerKeepalive, 0); r.Code != gateway.CodeParamsTypeError {
 			t.Errorf("interval 0: %v", r)
@@ -131,14 +131,14 @@ func TestStartTimerRefusals(t *testing.T) {
 // While this side does not read, a device is not silent: neither before its first byte (idle timeout) nor later (keepalive), and whatever holds the reading up.
 func TestSilenceCountsOnlyWhileTheSocketIsRead(t *testing.T) {
 	for _, keepalive := range []bool{false, true} {
-		for name, stop := range map[string]func(w *house, c *gateway.Conn, s *socket) (resume func()){
-			"paused by the handler": func(_ *house, c *gateway.Conn, _ *socket) func() { c.Pause(); return func() { c.Resume() } },
-			"the upstream is full": func(w *house, c *gateway.Conn, _ *socket) func() {
+		for name, stop := range map[string]func(w *fixture, c *gateway.Conn, s *socket) (resume func()){
+			"paused by the handler": func(_ *fixture, c *gateway.Conn, _ *socket) func() { c.Pause(); return func() { c.Resume() } },
+			"the upstream is full": func(w *fixture, c *gateway.Conn, _ *socket) func() {
 				w.up.hold = true
 				c.Publish("t", 1, nil, nil)
 				return func() { w.up.release(1) }
 			},
-			"the handler is busy": func(w *house, _ *gateway.Conn, s *socket) func() {
+			"the handler is busy": func(w *fixture, _ *gateway.Conn, s *socket) func() {
 				gate := make(chan struct{})
 				w.h.bytes = func(gateway.ConnectionAdapter, []byte) error { <-gate; return nil }
 				s.in <- []byte("x")
@@ -150,7 +150,7 @@ func TestSilenceCountsOnlyWhileTheSocketIsRead(t *testing.T) {
 			}
 			t.Run(fmt.Sprint(name, ", keepalive ", keepalive), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					w := newHouse(t, gateway.Limits{IdleTimeout: 10 * time.Second, PublishWindow: 1}, "")
+					w := newFixture(t, gateway.Limits{IdleTimeout: 10 * time.Second, PublishWindow: 1}, "")
 					s := newSocket(-1)
 					c := w.lis.open(t, s)
 					login(t, c, "d")
@@ -182,7 +182,7 @@ func TestSilenceCountsOnlyWhileTheSocketIsRead(t *testing.T) {
 // A rate that has held the socket until just now leaves the device its whole time.
 func TestSilenceDoesNotCountUnderARate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newHouse(t, gateway.Limits{BytesPerSecond: 100, BytesBurst: 1}, "")
+		w := newFixture(t, gateway.Limits{BytesPerSecond: 100, BytesBurst: 1}, "")
 		s := newSocket(-1)
 		c := w.lis.open(t, s)
 		c.StartTimer(gateway.TimerKeepalive, 10)

@@ -38,6 +38,6 @@ func (o outcome) refused(r gateway.Result) gateway.Result {
 var password = regexp.MustCompile(`"password":"[^"]*"`)
 
 // shown is what a device sent, in one line and without its password.
-func shown(b []byte) string {
+func withoutPassword(b []byte) string {
 	return strings.NewReplacer("\r", `\r`, "\n", `\n`).Replace(password.ReplaceAllString(string(b), `"password":"..."`))
 }

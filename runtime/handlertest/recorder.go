@@ -51,7 +51,7 @@ func (h *recordedHandler) OnSocketCreated(info gateway.ConnInfo) error {
 }
 
 func (h *recordedHandler) OnReceivedBytes(b []byte) error {
-	h.trace.add("> bytes %s", shown(b))
+	h.trace.add("> bytes %s", withoutPassword(b))
 	return h.failed(h.handler.OnReceivedBytes(b))
 }
 

@@ -46,7 +46,7 @@ func Run(t *testing.T, name string, newFactory func(t *testing.T) gateway.Handle
 // RunOverlapping is Run for handlers that are told of an event before they are done with the one before: in a trace the events keep their order, and so
 // do the calls, but a call may come after a later event.
 func RunOverlapping(t *testing.T, name string, newFactory func(t *testing.T) gateway.HandlerFactory) {
-	each(t, name, newFactory, (*trace).apart)
+	each(t, name, newFactory, (*trace).callsLast)
 }
 
 func each(t *testing.T, name string, newFactory func(t *testing.T) gateway.HandlerFactory, form func(*trace) string) {

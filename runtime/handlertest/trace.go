@@ -46,7 +46,7 @@ func (c *connTrace) add(format string, args ...any) {
 func (t *trace) String() string { return t.format(func(lines []string) []string { return lines }) }
 
 // apart is the trace with the calls of each connection after its events.
-func (t *trace) apart() string {
+func (t *trace) callsLast() string {
 	return t.format(func(lines []string) []string {
 		calls := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !strings.HasPrefix(line, "<") })
 		others := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.HasPrefix(line, "<") })

@@ -18,10 +18,10 @@ const (
 // apart has instances for connections that are kept away from the shards: one for each connection, up to a number of instances. Beyond it
 // connections share those that have the fewest. Where the module starts slowly, connections wait for one start after the other.
 type apart struct {
-	engine *Engine
-	most   int
-	bytes  int           // of memory, beyond which there is no further instance
-	turn   chan struct{} // held by the connection whose instance starts
+	engine       *Engine
+	maxInstances int
+	maxBytes     int           // of memory, beyond which there is no further instance
+	starting     chan struct{} // held by the connection whose instance starts
 
 	mu sync.Mutex
 
@@ -32,7 +32,7 @@ type apart struct {
 // newApart makes one for instances that begin with so many bytes of memory.
 func newApart(e *Engine, memory uint32) *apart {
 	most := max(min(apartBytes/max(int(memory), 1), maxApart, e.config.Limits.Instances), minApart)
-	return &apart{engine: e, most: most, bytes: apartBytes, turn: make(chan struct{}, 1), live: make(map[*instance]struct{})}
+	return &apart{engine: e, maxInstances: most, maxBytes: apartBytes, starting: make(chan struct{}, 1), live: make(map[*instance]struct{})}
 }
 
 // attach returns an instance, with the connection counted as its.
@@ -41,8 +41,8 @@ func (a *apart) attach(conn string) (*instance, error) {
 		return in, nil
 	}
 	select {
-	case a.turn <- struct{}{}:
-		defer func() { <-a.turn }()
+	case a.starting <- struct{}{}:
+		defer func() { <-a.starting }()
 	case <-a.engine.starting.Done():
 		return nil, context.Cause(a.engine.starting)
 	}
@@ -53,7 +53,7 @@ func (a *apart) attach(conn string) (*instance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting an instance apart from the others: %w", err)
 	}
-	in.settle(a)
+	in.assign(a)
 	in.attached.Store(1)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -65,7 +65,7 @@ func (a *apart) attach(conn string) (*instance, error) {
 func (a *apart) join() (best *instance) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.live) < a.most && (len(a.live) < minApart || a.held() < a.bytes) {
+	if len(a.live) < a.maxInstances && (len(a.live) < minApart || a.memory() < a.maxBytes) {
 		return nil
 	}
 	for in := range a.live {
@@ -78,7 +78,7 @@ func (a *apart) join() (best *instance) {
 }
 
 // held returns the memory of all instances. It requires mu.
-func (a *apart) held() (bytes int) {
+func (a *apart) memory() (bytes int) {
 	for in := range a.live {
 		bytes += int(in.size.Load())
 	}
@@ -104,7 +104,7 @@ func (a *apart) lost(in *instance, orphans []*connection) {
 	defer a.mu.Unlock()
 	delete(a.live, in)
 	if len(orphans) > 0 {
-		a.engine.starters.Go(func() { closeOrphans(orphans, "an instance apart from the others") })
+		a.engine.starters.Go(func() { closeOthers(orphans, "an instance apart from the others") })
 	}
 }
 
@@ -119,7 +119,7 @@ func (a *apart) close() {
 	}
 }
 
-func closeOrphans(orphans []*connection, what string) {
+func closeOthers(orphans []*connection, what string) {
 	for _, c := range orphans {
 		c.adapter.Close(gateway.ReasonGuestShardLost.With("another connection's event ended %s of %s", what, c.engine.config.Name))
 	}

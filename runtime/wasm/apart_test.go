@@ -88,7 +88,7 @@ func TestFaultOfEveryEventSetsApart(t *testing.T) {
 			t.Fatalf("%v: no fault", kind)
 		}
 		again := gatewaytest.ConnectFrom(t, e, "198.51.100.1")
-		if _, ok := instanceOf(again).home.(*apart); !ok {
+		if _, ok := instanceOf(again).pool.(*apart); !ok {
 			t.Errorf("%v: the next connection of the source is not set apart", kind)
 		}
 		eventually(t, "the shard has an instance", func() bool { return live(e) == 1 })
@@ -180,7 +180,7 @@ func TestApartIsBounded(t *testing.T) {
 	set := NewMetrics(prometheus.NewRegistry())
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1, Metrics: set})
 	a := e.apart[0]
-	a.most = 2
+	a.maxInstances = 2
 	fail(t, e, "198.51.100.1", "t")
 	eventually(t, "the shard has an instance", func() bool { return live(e) == 1 })
 	devices := make([]*gatewaytest.Device, 5)
@@ -213,7 +213,7 @@ func TestApartIsBounded(t *testing.T) {
 func TestApartMemoryIsBounded(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1})
 	a := e.apart[0]
-	a.bytes = 5 * 16 << 20
+	a.maxBytes = 5 * 16 << 20
 	fail(t, e, "198.51.100.1", "t")
 	var devices []*gatewaytest.Device
 	for range 10 {
@@ -221,8 +221,8 @@ func TestApartMemoryIsBounded(t *testing.T) {
 		must(t, d.Receive("g")) // to 16 MiB
 		devices = append(devices, d)
 	}
-	if n := len(a.live); n >= len(devices) || a.held() > a.bytes+16<<20 {
-		t.Errorf("%d instances for %d connections hold %d bytes, the bound is %d", n, len(devices), a.held(), a.bytes)
+	if n := len(a.live); n >= len(devices) || a.memory() > a.maxBytes+16<<20 {
+		t.Errorf("%d instances for %d connections hold %d bytes, the bound is %d", n, len(devices), a.memory(), a.maxBytes)
 	}
 	for _, d := range devices {
 		must(t, d.Handler.OnSocketClosed(gateway.ReasonTCPClosed))

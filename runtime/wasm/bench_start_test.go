@@ -70,8 +70,8 @@ func startMany(b *testing.B, c Config, n int) (us, kib float64) {
 			b.Fatal(err)
 		}
 	}
-	e.isolated.rest()
-	e.isolated.rest()
+	e.isolated.freeIdleStacks()
+	e.isolated.freeIdleStacks()
 	kib = (memory(b) - before) / 1024 / float64(n)
 	for _, h := range handlers {
 		if err := h.OnSocketClosed(gateway.ReasonNormal); err != nil {

@@ -15,7 +15,7 @@ type budget struct {
 	clock    *cpuclock.Clock       // of a guest that is not metered; nil: fuel, calls and bytes bound the event
 	starting bool                  // it is a step of starting an instance
 	over     bool                  // a call was refused because of its bytes
-	broken   *gateway.HandlerError // for the limit that the guest passed
+	exceeded *gateway.HandlerError // for the limit that the guest passed
 	limit    string                // its name
 }
 
@@ -44,7 +44,7 @@ func (in *instance) refuel(fuel uint32) {
 func (in *instance) spent() uint64 { return uint64(max(int64(in.budget.fuel)-int64(in.fuel.Get()), 0)) }
 
 func (b *budget) reset(l *Limits) {
-	b.calls, b.bytes, b.broken = l.HostCalls, l.CallBytes, nil
+	b.calls, b.bytes, b.exceeded = l.HostCalls, l.CallBytes, nil
 	b.starting, b.over = false, false
 }
 
@@ -74,8 +74,8 @@ func (b *budget) fuelLimit() string {
 }
 
 func (b *budget) stop(limit string, reason gateway.CloseReason, format string, args ...any) {
-	b.limit, b.broken = limit, &gateway.HandlerError{Reason: reason, Err: fmt.Errorf(format, args...)}
-	panic(b.broken)
+	b.limit, b.exceeded = limit, &gateway.HandlerError{Reason: reason, Err: fmt.Errorf(format, args...)}
+	panic(b.exceeded)
 }
 
 // pay takes n bytes, or reports that the event has handed over as many as it may.

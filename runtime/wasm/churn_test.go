@@ -19,14 +19,14 @@ func TestIsolatedInstancesComeAndGo(t *testing.T) {
 				stayAWhile(t, e, fmt.Sprintf("x%d.%d", i, round), round%3 == 0)
 			}
 		})
-		all.Go(e.isolated.rest)
+		all.Go(e.isolated.freeIdleStacks)
 	}
 	all.Wait()
 	if got, want := e.Stats(), (Stats{Connections: 200, Faults: 72}); got != want {
 		t.Errorf("stats %+v, want %+v", got, want)
 	}
-	if e.isolated.held != 0 || len(e.isolated.live) != 0 {
-		t.Errorf("%d instances are held, %d live", e.isolated.held, len(e.isolated.live))
+	if e.isolated.reserved != 0 || len(e.isolated.live) != 0 {
+		t.Errorf("%d instances are held, %d live", e.isolated.reserved, len(e.isolated.live))
 	}
 }
 

@@ -17,7 +17,7 @@ type connection struct {
 	id       int64
 	adapter  gateway.ConnectionAdapter
 	source   netip.Prefix // set by OnSocketCreated
-	turn     turn
+	chunk    chunk
 
 	closing bool // guarded by instance.mu: the guest can no longer name it
 }
@@ -35,7 +35,7 @@ var (
 func (c *connection) OnSocketCreated(info gateway.ConnInfo) error {
 	c.engine.stats.connections.Add(1)
 	c.source = source.Of(info.Peer)
-	c.turn = newTurn(c.engine.config.Limits.EventBytes, info.SocketType)
+	c.chunk = newChunk(c.engine.config.Limits.EventBytes, info.SocketType)
 	for body := appendConnInfo(nil, info); ; {
 		in, err := c.engine.place(c)
 		if err != nil {
@@ -45,7 +45,7 @@ func (c *connection) OnSocketCreated(info gateway.ConnInfo) error {
 			c.instance = in
 			return err
 		}
-		in.home.leave(in) // and there is another
+		in.pool.leave(in) // and there is another
 	}
 }
 
@@ -58,8 +58,8 @@ func (c *connection) deliver(kind hostabi.Kind, arg int64, body []byte) error {
 }
 
 func (c *connection) OnReceivedBytes(b []byte) error {
-	for len(b) > c.turn.bytes {
-		n := c.turn.bytes
+	for len(b) > c.chunk.bytes {
+		n := c.chunk.bytes
 		if err := c.deliver(kindBytes, 0, b[:n]); err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func (c *connection) OnSocketClosed(reason gateway.CloseReason) error {
 	if in == nil {
 		return nil
 	}
-	defer in.home.leave(in)
+	defer in.pool.leave(in)
 	return in.deliver(c, hostabi.KindClosed, 0, []byte(reason.Name))
 }
 
@@ -120,27 +120,27 @@ func (c *connection) result(token int64) gateway.Done {
 const (
 	longCalls = 200     // host calls in an event that make it long: about a millisecond of publishes
 	longFuel  = 500_000 // and so does as much fuel
-	leastTurn = 512     // bytes
+	minChunk  = 512     // bytes
 )
 
 // turn is how many received bytes a connection hands to its instance in one event. Connections of an instance take turns; where the events of one are
 // long, each of its turns gets less, so that the others wait for a millisecond and not for all that it sent. Datagrams are never split for that.
-type turn struct {
+type chunk struct {
 	bytes int
 	most  int
 	fixed bool
 }
 
-func newTurn(most uint32, socket gateway.SocketType) turn {
-	return turn{bytes: int(most), most: int(most), fixed: socket >= gateway.SocketUDP}
+func newChunk(most uint32, socket gateway.SocketType) chunk {
+	return chunk{bytes: int(most), most: int(most), fixed: socket >= gateway.SocketUDP}
 }
 
 // after looks at what an event with n received bytes has cost.
-func (t *turn) after(n, calls int, fuel uint64) {
+func (t *chunk) adapt(n, calls int, fuel uint64) {
 	switch {
 	case t.fixed:
 	case calls > longCalls || fuel > longFuel:
-		t.bytes = max(min(t.bytes, n)/2, min(leastTurn, t.most))
+		t.bytes = max(min(t.bytes, n)/2, min(minChunk, t.most))
 	case t.bytes < t.most && n == t.bytes && calls < longCalls/4 && fuel < longFuel/4:
 		t.bytes = min(2*t.bytes, t.most)
 	}

@@ -76,12 +76,12 @@ type Engine struct {
 	template *template    // what those begin as; nil: each runs the module's start
 	noImage  string       // why there is no template
 
-	lines *rate.Limiter // of what guests log whose instance is no shard's
-	ends  *rate.Limiter // of lines about the ends of such instances
+	guestLines *rate.Limiter // of what guests log whose instance is no shard's
+	endLines   *rate.Limiter // of lines about the ends of such instances
 
 	stats    stats
 	lastConn atomic.Int64  // connection ids are never reused
-	turn     atomic.Uint32 // where the search for a shard begins
+	next     atomic.Uint32 // where the search for a shard begins
 
 	starting context.Context // ends when the engine closes
 	stop     context.CancelCauseFunc
@@ -114,7 +114,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		e.log.Info("limits.wall_time does not apply to this module: it is metered, and fuel, host_calls and send_bytes bound its events")
 	}
 	e.noImage = e.program.parts.Whole
-	e.lines, e.ends = e.newLines(), e.newLines()
+	e.guestLines, e.endLines = e.newLines(), e.newLines()
 	e.starting, e.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := e.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting wasm handler %s: %w", c.Name, err), e.Close(ctx))
@@ -162,7 +162,7 @@ func (e *Engine) start() error {
 	e.spares = &spares{engine: e}
 	for i := range e.config.Shards {
 		s := &shard{engine: e, index: i}
-		in, err := newInstance(e, s.owner())
+		in, err := newInstance(e, s.label())
 		if err != nil {
 			return err
 		}
@@ -183,7 +183,7 @@ func (e *Engine) InheritSuspects(from *Engine) { e.suspects.Inherit(&from.suspec
 // error carries gateway.ReasonHandlerUnavailable.
 func (e *Engine) NewHandler(adapter gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
 	if e.isolated == nil && !e.suspects.Alarm(time.Now()) {
-		if _, err := e.leastUsed(); err != nil && !e.spares.coming() {
+		if _, err := e.leastUsed(); err != nil && !e.spares.expected() {
 			return nil, err
 		}
 	}
@@ -206,7 +206,7 @@ func (e *Engine) place(c *connection) (*instance, error) {
 	switch {
 	case err == nil:
 		in.attached.Add(1)
-	case e.spares.coming():
+	case e.spares.expected():
 		return e.placeApart(c, suspects.Restart)
 	}
 	return in, err
@@ -228,7 +228,7 @@ func (e *Engine) placeApart(c *connection, reason string) (*instance, error) {
 
 // leastUsed returns the live shared instance that has fewest connections.
 func (e *Engine) leastUsed() (*instance, error) {
-	first := int(e.turn.Add(1))
+	first := int(e.next.Add(1))
 	var best *instance
 	for i := range e.shards {
 		in := e.shards[(first+i)%len(e.shards)].current.Load()

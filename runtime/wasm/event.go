@@ -23,7 +23,7 @@ func (in *instance) deliver(c *connection, kind hostabi.Kind, arg int64, body []
 	if n := in.waiting.Add(1); n > int64(in.limits.Waiting) && kind != hostabi.KindClosed {
 		in.waiting.Add(-1)
 		in.engine.metrics.hit(limitWaiting)
-		err := fmt.Errorf("%d events wait for the instance of %v (limit waiting)", n-1, in.output.whose)
+		err := fmt.Errorf("%d events wait for the instance of %v (limit waiting)", n-1, in.output.label)
 		return &gateway.HandlerError{Reason: gateway.ReasonHandlerTimeout, Err: err}
 	}
 	in.mu.Lock()
@@ -92,7 +92,7 @@ func (in *instance) call(c *connection, kind hostabi.Kind, arg int64, length uin
 	in.count(kind)
 	in.measure()
 	if kind == kindBytes {
-		c.turn.after(int(length), in.limits.HostCalls-in.budget.calls, in.used)
+		c.chunk.adapt(int(length), in.limits.HostCalls-in.budget.calls, in.used)
 	}
 	return in.act(c, hostabi.Action(in.stack[0]), kind)
 }

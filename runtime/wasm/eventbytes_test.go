@@ -12,27 +12,27 @@ import (
 
 // An event of a stream that is long makes the next ones shorter, and short ones make them longer again. Nothing is lost, and datagrams stay whole.
 func TestTurnsOfLongEventsGetShorter(t *testing.T) {
-	stream := newTurn(64<<10, gateway.SocketTCP)
+	stream := newChunk(64<<10, gateway.SocketTCP)
 	var got []int
 	for range 4 {
-		stream.after(min(stream.bytes, 16<<10), longCalls+1, 0)
+		stream.adapt(min(stream.bytes, 16<<10), longCalls+1, 0)
 		got = append(got, stream.bytes)
 	}
 	for range 3 {
-		stream.after(10, 1, 1) // says nothing about more
-		stream.after(stream.bytes, 1, longFuel+1)
+		stream.adapt(10, 1, 1) // says nothing about more
+		stream.adapt(stream.bytes, 1, longFuel+1)
 		got = append(got, stream.bytes)
 	}
 	for range 9 {
-		stream.after(stream.bytes, 1, 1)
+		stream.adapt(stream.bytes, 1, 1)
 		got = append(got, stream.bytes)
 	}
 	want := []int{8192, 4096, 2048, 1024, 512, 512, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 65536, 65536}
 	if !slices.Equal(got, want) {
 		t.Errorf("turns of %d bytes, want %d", got, want)
 	}
-	datagram := newTurn(64<<10, gateway.SocketUDP)
-	datagram.after(64<<10, longCalls+1, longFuel+1)
+	datagram := newChunk(64<<10, gateway.SocketUDP)
+	datagram.adapt(64<<10, longCalls+1, longFuel+1)
 	if datagram.bytes != 64<<10 {
 		t.Errorf("a datagram is split at %d bytes", datagram.bytes)
 	}
@@ -56,7 +56,7 @@ func TestTurnsLoseNothing(t *testing.T) {
 	h, err := e.NewHandler(c)
 	must(t, err)
 	must(t, h.OnSocketCreated(gateway.ConnInfo{SocketType: gateway.SocketTCP, Peer: netip.MustParseAddrPort("192.0.2.1:1")}))
-	h.(*connection).turn.bytes = 600
+	h.(*connection).chunk.bytes = 600
 	packet := make([]byte, 10_000)
 	for i := range packet {
 		packet[i] = byte(i * i >> 3)

@@ -19,7 +19,7 @@ const (
 
 // fault names why a guest's call ended early, and counts the limit that it reached, if any.
 func (in *instance) fault(err error) *gateway.HandlerError {
-	if known, ok := errors.AsType[*gateway.HandlerError](err); ok && in.budget.broken == nil {
+	if known, ok := errors.AsType[*gateway.HandlerError](err); ok && in.budget.exceeded == nil {
 		return known
 	}
 	fault, limit := in.diagnose(err)
@@ -37,25 +37,25 @@ func (in *instance) diagnose(err error) (fault *gateway.HandlerError, limit stri
 	}
 	exit, exited := errors.AsType[*sys.ExitError](err)
 	switch b := &in.budget; {
-	case b.broken != nil:
-		return b.broken, b.limit
+	case b.exceeded != nil:
+		return b.exceeded, b.limit
 	case exited && in.fuel == nil && exit.ExitCode() == sys.ExitCodeDeadlineExceeded:
-		return blame(gateway.ReasonGuestTime, "it took more than %v (limit %s)", in.timeAllowed(), b.timeLimit()), b.timeLimit()
+		return handlerError(gateway.ReasonGuestTime, "it took more than %v (limit %s)", in.timeAllowed(), b.timeLimit()), b.timeLimit()
 	case exited:
-		return blame(gateway.ReasonGuestExit, "the guest exited with code %d", exit.ExitCode()), ""
+		return handlerError(gateway.ReasonGuestExit, "the guest exited with code %d", exit.ExitCode()), ""
 	case in.fuel != nil && int64(in.fuel.Get()) < 0:
-		return blame(gateway.ReasonGuestOutOfFuel, "it used more than the limit %s allows", b.fuelLimit()), b.fuelLimit()
+		return handlerError(gateway.ReasonGuestOutOfFuel, "it used more than the limit %s allows", b.fuelLimit()), b.fuelLimit()
 	case refused&meter.RefusedMemory != 0:
-		return blame(gateway.ReasonGuestMemory, "the guest asked for more than %d pages of memory (limit memory_pages) and failed: %s",
+		return handlerError(gateway.ReasonGuestMemory, "the guest asked for more than %d pages of memory (limit memory_pages) and failed: %s",
 			in.limits.MemoryPages, firstLine(err)), limitMemoryPages
 	case refused&meter.RefusedTable != 0:
-		return blame(gateway.ReasonGuestMemory, "the guest asked for more than %d elements of a table (limit table_elements) and failed: %s",
+		return handlerError(gateway.ReasonGuestMemory, "the guest asked for more than %d elements of a table (limit table_elements) and failed: %s",
 			in.limits.TableElements, firstLine(err)), limitTableElements
 	}
-	return blame(gateway.ReasonGuestTrap, "%s", firstLine(err)), ""
+	return handlerError(gateway.ReasonGuestTrap, "%s", firstLine(err)), ""
 }
 
-func blame(reason gateway.CloseReason, format string, args ...any) *gateway.HandlerError {
+func handlerError(reason gateway.CloseReason, format string, args ...any) *gateway.HandlerError {
 	return &gateway.HandlerError{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 
@@ -67,11 +67,11 @@ func firstLine(err error) string {
 
 // logEnd tells the operator that the instance is gone, and whose event it was.
 func (in *instance) logEnd(c *connection, fault *gateway.HandlerError, err error) {
-	if !in.shared() && !in.engine.ends.Allow() {
+	if !in.shared() && !in.engine.endLines.Allow() {
 		in.engine.metrics.drop(droppedEndLine)
 		return
 	}
-	attrs := []any{in.output.whose, "reason", fault.Reason.Name, "connections", len(in.connections)}
+	attrs := []any{in.output.label, "reason", fault.Reason.Name, "connections", len(in.connections)}
 	if in.engine.isolated == nil {
 		attrs = append(attrs, "conn", c.adapter.ID())
 	}
@@ -101,7 +101,7 @@ func (in *instance) kill(c *connection, err error) error {
 	}
 	in.release()
 	in.suspect(c)
-	in.home.lost(in, orphans)
+	in.pool.lost(in, orphans)
 	return fault
 }
 

@@ -20,7 +20,7 @@ const burstSeconds = 5
 // guestLog writes what a guest logs and prints, with a bound on rate and size. It is guarded by the lock of its instance.
 type guestLog struct {
 	log        *slog.Logger
-	whose      slog.Attr
+	label      slog.Attr
 	metrics    *handlerMetrics
 	lines      *rate.Limiter // the engine's, but for a shard's instance, which has one of its own
 	suppressed int
@@ -28,7 +28,7 @@ type guestLog struct {
 }
 
 func newGuestLog(e *Engine, whose slog.Attr) guestLog {
-	return guestLog{log: e.log, whose: whose, metrics: e.metrics, lines: e.lines}
+	return guestLog{log: e.log, label: whose, metrics: e.metrics, lines: e.guestLines}
 }
 
 // newLines is a limiter of lines, with a burst.
@@ -44,7 +44,7 @@ func (g *guestLog) line(level int32, text []byte) bool {
 		return false
 	}
 	l := slog.Level(min(max(level, int32(slog.LevelDebug)), int32(slog.LevelError)))
-	attrs := []slog.Attr{g.whose, slog.String("text", bounded(clip(text), maxLine))}
+	attrs := []slog.Attr{g.label, slog.String("text", bounded(clip(text), maxLine))}
 	if g.suppressed > 0 {
 		attrs = append(attrs, slog.Int("suppressed", g.suppressed))
 		g.suppressed = 0

@@ -14,7 +14,7 @@ import (
 // instance is one running guest and the connections that are its own.
 type instance struct {
 	engine   *Engine
-	home     home // set before the first connection comes; nil: none will
+	pool     pool // set before the first connection comes; nil: none will
 	limits   *Limits
 	attached atomic.Int64  // connections, for the choice of a shard
 	waiting  atomic.Int64  // events that wait for mu or hold it
@@ -47,7 +47,7 @@ type instance struct {
 type instanceKey struct{}
 
 // home is where an instance belongs: a shard, or others of its kind.
-type home interface {
+type pool interface {
 	// leave says that a connection of the instance has ended.
 	leave(in *instance)
 
@@ -70,12 +70,12 @@ func newInstance(e *Engine, whose slog.Attr) (*instance, error) {
 }
 
 // settle gives the instance its home: from now on it is one that serves.
-func (in *instance) settle(h home) {
+func (in *instance) assign(h pool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.home = h
+	in.pool = h
 	if s, ok := h.(*shard); ok {
-		in.output.whose, in.output.lines = s.owner(), in.engine.newLines()
+		in.output.label, in.output.lines = s.label(), in.engine.newLines()
 	}
 	in.measure()
 	in.engine.metrics.instances.Inc()
@@ -83,19 +83,19 @@ func (in *instance) settle(h home) {
 
 // measure notes the size of the memory for an apart, which bounds what its instances hold together. It requires mu.
 func (in *instance) measure() {
-	if _, ok := in.home.(*apart); ok {
+	if _, ok := in.pool.(*apart); ok {
 		in.size.Store(in.memory.Size())
 	}
 }
 
 // shared reports whether the instance is a shard's.
 func (in *instance) shared() bool {
-	_, ok := in.home.(*shard)
+	_, ok := in.pool.(*shard)
 	return ok
 }
 
 // connOwner is the owner of an instance that is one connection's.
-func connOwner(conn string) slog.Attr { return slog.String("conn", conn) }
+func connLabel(conn string) slog.Attr { return slog.String("conn", conn) }
 
 var errClosed = errors.New("the engine is closed")
 
@@ -105,7 +105,7 @@ func (in *instance) close() {
 	defer in.mu.Unlock()
 	if in.dead == nil {
 		in.dead = errClosed
-		if in.home != nil {
+		if in.pool != nil {
 			in.engine.metrics.instances.Dec()
 		}
 	}

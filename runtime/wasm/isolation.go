@@ -34,34 +34,34 @@ func (i Isolation) check() error {
 // isolated has an instance for each connection.
 type isolated struct {
 	engine *Engine
-	turns  chan struct{} // one for each start under way
+	starts chan struct{} // one for each start under way
 
 	mu sync.Mutex
 
 	// Guarded by mu.
-	live map[*instance]struct{}
-	held int // instances that live, start or wait for their turn
+	live     map[*instance]struct{}
+	reserved int // instances that live, start or wait for their turn
 }
 
 func newIsolated(e *Engine) *isolated {
 	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
-	return &isolated{engine: e, turns: turns, live: map[*instance]struct{}{}}
+	return &isolated{engine: e, starts: turns, live: map[*instance]struct{}{}}
 }
 
 // start makes an instance on the calling goroutine, when it is its turn.
 func (i *isolated) start(conn string) (*instance, error) {
-	if err := i.hold(); err != nil {
+	if err := i.reserve(); err != nil {
 		return nil, err
 	}
-	in, err := i.takeTurn(conn)
+	in, err := i.startInstance(conn)
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if err != nil {
-		i.held--
+		i.reserved--
 		i.engine.stats.faults.Add(1)
 		return nil, unavailable(err)
 	}
-	in.settle(i)
+	in.assign(i)
 	i.live[in] = struct{}{}
 	return in, nil
 }
@@ -74,26 +74,26 @@ func unavailable(err error) error {
 	return &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: err}
 }
 
-func (i *isolated) hold() error {
+func (i *isolated) reserve() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if limit := i.engine.config.Limits.Instances; i.held >= limit {
+	if limit := i.engine.config.Limits.Instances; i.reserved >= limit {
 		i.engine.metrics.hit(limitInstances)
 		err := fmt.Errorf("wasm handler %s has %d instances (limit instances)", i.engine.config.Name, limit)
 		return &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: err}
 	}
-	i.held++
+	i.reserved++
 	return nil
 }
 
-func (i *isolated) takeTurn(conn string) (*instance, error) {
+func (i *isolated) startInstance(conn string) (*instance, error) {
 	select {
-	case i.turns <- struct{}{}:
-		defer func() { <-i.turns }()
+	case i.starts <- struct{}{}:
+		defer func() { <-i.starts }()
 	case <-i.engine.starting.Done():
 		return nil, context.Cause(i.engine.starting)
 	}
-	in, err := newInstance(i.engine, connOwner(conn))
+	in, err := newInstance(i.engine, connLabel(conn))
 	if err != nil {
 		return nil, fmt.Errorf("starting an instance for a connection: %w", err)
 	}
@@ -110,7 +110,7 @@ func (i *isolated) leave(in *instance) {
 	defer i.mu.Unlock()
 	if _, ok := i.live[in]; ok {
 		delete(i.live, in)
-		i.held--
+		i.reserved--
 	}
 }
 
@@ -119,7 +119,7 @@ func (i *isolated) close() {
 	i.mu.Lock()
 	left := i.live
 	i.live = map[*instance]struct{}{}
-	i.held -= len(left)
+	i.reserved -= len(left)
 	i.mu.Unlock()
 	for in := range left {
 		in.close()
@@ -127,16 +127,16 @@ func (i *isolated) close() {
 }
 
 // restAfter is how long an instance of one connection has no event before it gives back what only events need. It may be twice as long.
-const restAfter = 10 * time.Second
+const idleAfter = 10 * time.Second
 
 // watchIdle lets instances rest until the engine closes.
 func (i *isolated) watchIdle() {
-	tick := time.NewTicker(restAfter)
+	tick := time.NewTicker(idleAfter)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			i.rest()
+			i.freeIdleStacks()
 		case <-i.engine.starting.Done():
 			return
 		}
@@ -144,7 +144,7 @@ func (i *isolated) watchIdle() {
 }
 
 // rest frees the stacks of instances that had no event since the last rest. One that is in an event is passed over.
-func (i *isolated) rest() {
+func (i *isolated) freeIdleStacks() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for in := range i.live {

@@ -29,8 +29,8 @@ func TestIsolatedFaultEndsOneConnection(t *testing.T) {
 	if got, want := e.Stats(), (Stats{Connections: 2, Faults: 1}); got != want {
 		t.Errorf("stats %+v, want %+v", got, want)
 	}
-	if n := len(e.isolated.live); n != 0 || e.isolated.held != 0 {
-		t.Errorf("%d instances live, %d held", n, e.isolated.held)
+	if n := len(e.isolated.live); n != 0 || e.isolated.reserved != 0 {
+		t.Errorf("%d instances live, %d held", n, e.isolated.reserved)
 	}
 }
 
@@ -76,13 +76,13 @@ func TestIdleInstancesRest(t *testing.T) {
 	d := gatewaytest.Connect(t, e)
 	must(t, d.Receive("x"))
 	for _, kept := range []bool{true, false} {
-		e.isolated.rest()
+		e.isolated.freeIdleStacks()
 		if (instanceOf(d).bytes != nil) != kept {
 			t.Errorf("the function for bytes is kept: %v, want %v", !kept, kept)
 		}
 	}
 	instanceOf(d).mu.Lock()
-	e.isolated.rest() // passes over what is in an event
+	e.isolated.freeIdleStacks() // passes over what is in an event
 	instanceOf(d).mu.Unlock()
 	d.Take()
 	must(t, d.Receive("y"))

@@ -22,11 +22,11 @@ type shard struct {
 
 // put makes in the shard's instance.
 func (s *shard) put(in *instance) {
-	in.settle(s)
+	in.assign(s)
 	s.current.Store(in)
 }
 
-func (s *shard) owner() slog.Attr { return slog.Int("shard", s.index) }
+func (s *shard) label() slog.Attr { return slog.Int("shard", s.index) }
 
 // leave takes a connection off.
 func (s *shard) leave(in *instance) { in.attached.Add(-1) }
@@ -36,7 +36,7 @@ func (s *shard) leave(in *instance) { in.attached.Add(-1) }
 func (s *shard) lost(_ *instance, orphans []*connection) {
 	s.current.Store(nil)
 	s.engine.spares.replace(s)
-	s.engine.starters.Go(func() { closeOrphans(orphans, fmt.Sprintf("instance %d", s.index)) })
+	s.engine.starters.Go(func() { closeOthers(orphans, fmt.Sprintf("instance %d", s.index)) })
 }
 
 // spares has an instance ready for a shard that loses its own, and starts the next. Only starts that fail are repeated later and later.
@@ -111,7 +111,7 @@ func (p *spares) fail() time.Duration {
 }
 
 // coming reports whether a shard gets an instance as soon as that has started.
-func (p *spares) coming() bool {
+func (p *spares) expected() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.empty) > 0 && p.failed == 0

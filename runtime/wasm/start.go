@@ -141,7 +141,7 @@ type template struct {
 // makeTemplate starts an instance and keeps what it is then. It fails where the guest does not start. Where there can be no image, it says so in
 // the log, and every instance runs the module's start.
 func (e *Engine) makeTemplate() error {
-	first, err := newInstance(e, connOwner(""))
+	first, err := newInstance(e, connLabel(""))
 	if err != nil {
 		return err
 	}

@@ -18,9 +18,9 @@ func (h *shownCalls) Send(int64, []byte) hostabi.Code { h.sent++; return h.code 
 func (h *shownCalls) Resume(int64) hostabi.Code       { return h.code }
 func (h *shownCalls) Log(int32, []byte)               {}
 
-func specimen(t *testing.T, module string, host hostabi.Host) *Specimen {
+func trialInstance(t *testing.T, module string, host hostabi.Host) *TrialInstance {
 	t.Helper()
-	s, err := engine(t, Config{Module: file(t, module), Isolation: IsolationConnection}).Specimen(host)
+	s, err := engine(t, Config{Module: file(t, module), Isolation: IsolationConnection}).TrialInstance(host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func specimen(t *testing.T, module string, host hostabi.Host) *Specimen {
 
 func TestSpecimenShowsItsCallsAndItsFuel(t *testing.T) {
 	host := &shownCalls{}
-	s := specimen(t, "echo", host)
+	s := trialInstance(t, "echo", host)
 	const conn = 1 << 40
 	for _, kind := range []hostabi.Kind{hostabi.KindCreated, 99, 1<<32 - 1} {
 		if action, err := s.Event(kind, conn, -1, []byte("body")); err != nil || action != hostabi.ActionContinue {
@@ -60,7 +60,7 @@ func TestSpecimenHasTheLimits(t *testing.T) {
 		"m": gateway.ReasonGuestMemory, "p": gateway.ReasonGuestTrap,
 	}
 	for command, want := range cases {
-		s := specimen(t, "hostile", &shownCalls{})
+		s := trialInstance(t, "hostile", &shownCalls{})
 		_, _ = s.Event(hostabi.KindCreated, 1, 0, nil)
 		for range 2 { // it stays dead
 			if _, err := s.Bytes(1, []byte(command)); err == nil || !gateway.ReasonOf(err).Is(want) {

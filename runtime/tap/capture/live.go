@@ -21,7 +21,7 @@ func (s Summary) String() string {
 // called when it has begun. Capture returns when these connections have ended, when ctx ends (those that are still open are cut off there) or when w fails.
 func (p *Point) Capture(ctx context.Context, w io.Writer, connections int, ready func()) (Summary, error) {
 	l := &live{wanted: connections, finished: make(chan struct{})}
-	l.stream = newStream(p.header(), func() (io.WriteCloser, error) { return unclosed{w}, nil }, 0, p.cfg.Logger, func(n int) {
+	l.stream = newStream(p.header(), func() (io.WriteCloser, error) { return nopCloser{w}, nil }, 0, p.cfg.Logger, func(n int) {
 		p.counted(n)
 		l.wrote(n)
 	})
@@ -92,6 +92,6 @@ func (l *live) summary() Summary {
 }
 
 // unclosed leaves the closing to whoever opened it.
-type unclosed struct{ io.Writer }
+type nopCloser struct{ io.Writer }
 
-func (unclosed) Close() error { return nil }
+func (nopCloser) Close() error { return nil }

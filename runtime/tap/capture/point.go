@@ -98,7 +98,7 @@ func (p *point) counted(n int) { p.metrics.bytes.WithLabelValues(p.name).Add(flo
 
 // open decides whether a new connection is captured.
 func (p *point) open() tap.Sink {
-	var sinks both
+	var sinks tee
 	if p.folder != nil && p.folder.sampled() {
 		sinks = append(sinks, p.session(p.folder.attach, func() {}))
 	}
@@ -121,9 +121,9 @@ func (p *point) session(attach func(*session) (*stream, uint32), done func()) *s
 }
 
 // both are several sinks for one connection.
-type both []tap.Sink
+type tee []tap.Sink
 
-func (b both) Record(r *tap.Record) {
+func (b tee) Record(r *tap.Record) {
 	for _, sink := range b {
 		sink.Record(r)
 	}

@@ -19,7 +19,7 @@ func captured(t *testing.T, play func(*session)) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := newStream(p.header(), func() (io.WriteCloser, error) { return unclosed{&out}, nil }, 0, p.cfg.Logger, func(int) {})
+	to := newStream(p.header(), func() (io.WriteCloser, error) { return nopCloser{&out}, nil }, 0, p.cfg.Logger, func(int) {})
 	s := p.session(func(s *session) (*stream, uint32) { n, _ := to.join(s); return to, n }, func() {})
 	play(s)
 	if err := to.end(); err != nil {

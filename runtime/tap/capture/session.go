@@ -31,7 +31,7 @@ type session struct {
 	conn    uint32
 	offset  time.Duration // of the connection's clock from the capture's
 	written uint32        // entries
-	hold    hold
+	pending pendingRecords
 	secrets redact.Secrets
 	logins  map[uint32]struct{} // Authenticate calls without a result
 	known   bool                // the device has logged in
@@ -79,7 +79,7 @@ func (s *session) take(r *tap.Record) (cut string) {
 	if !s.point.memory.take(size) {
 		return cutMemory
 	}
-	s.hold.add(r, s.offset, size)
+	s.pending.add(r, s.offset, size)
 	switch r.Kind {
 	case tap.Authenticate:
 		if !s.point.cfg.KeepPasswords && !s.secrets.Add(r.Password) {
@@ -103,12 +103,12 @@ func (s *session) take(r *tap.Record) (cut string) {
 // release writes what is older than the window in which a password may become known.
 func (s *session) release() (cut string) {
 	switch {
-	case !s.known && s.hold.size > holdBeforeLogin:
+	case !s.known && s.pending.size > holdBeforeLogin:
 		return cutNoLogin
-	case s.hold.size > maxHold:
+	case s.pending.size > maxHold:
 		return cutMemory
-	case s.known && s.hold.size > holdAfterLogin:
-		return s.write(s.hold.writable(&s.secrets, holdAfterLogin/2))
+	case s.known && s.pending.size > holdAfterLogin:
+		return s.write(s.pending.writable(&s.secrets, holdAfterLogin/2))
 	}
 	return ""
 }
@@ -118,7 +118,7 @@ func (s *session) finish() {
 	if !s.closing {
 		return
 	}
-	if cut := s.write(len(s.hold.records)); cut != "" {
+	if cut := s.write(len(s.pending.records)); cut != "" {
 		s.cut(cut)
 		return
 	}
@@ -133,7 +133,7 @@ func (s *session) stop() {
 		return
 	}
 	if s.known {
-		if why := s.write(len(s.hold.records)); why != "" {
+		if why := s.write(len(s.pending.records)); why != "" {
 			s.cut(why)
 			return
 		}
@@ -143,16 +143,16 @@ func (s *session) stop() {
 
 // write writes the oldest n of what is held, with secrets covered.
 func (s *session) write(n int) (cut string) {
-	s.hold.redact(&s.secrets, n)
+	s.pending.redact(&s.secrets, n)
 	var lines []byte
-	for _, r := range s.hold.records[:n] {
+	for _, r := range s.pending.records[:n] {
 		s.written++
 		var err error
 		if lines, err = appendEntry(lines, Entry{Conn: s.conn, Number: s.written, Record: r.Record, Covered: r.covered}); err != nil {
 			return cutFailed
 		}
 	}
-	s.point.memory.give(s.hold.drop(n))
+	s.point.memory.give(s.pending.drop(n))
 	if len(lines) == 0 {
 		return ""
 	}
@@ -172,7 +172,7 @@ func (s *session) cut(why string) {
 
 func (s *session) end() {
 	s.over = true
-	s.point.memory.give(s.hold.drop(len(s.hold.records)))
+	s.point.memory.give(s.pending.drop(len(s.pending.records)))
 	s.secrets, s.logins = redact.Secrets{}, nil
 	s.out.leave(s)
 	s.done()

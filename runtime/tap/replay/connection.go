@@ -6,18 +6,18 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/tap"
 	"github.com/exgate/exgate/runtime/tap/capture"
-	"github.com/exgate/exgate/runtime/tap/internal/standin"
+	"github.com/exgate/exgate/runtime/tap/internal/comparison"
 )
 
 // connection is one that is played again.
 type connection struct {
 	Connection
-	ahead    []*tap.Record // calls and results
-	posts    bool          // the recorded handler posted events, and the capture says when they ran
-	standin  *standin.Conn // nil before Created
-	closed   bool          // Closed was played
-	recorded trace
-	replayed trace
+	ahead      []*tap.Record    // calls and results
+	posts      bool             // the recorded handler posted events, and the capture says when they ran
+	comparison *comparison.Conn // nil before Created
+	closed     bool             // Closed was played
+	recorded   trace
+	replayed   trace
 }
 
 func newConnection(number uint32) *connection {
@@ -41,9 +41,9 @@ func (c *connection) play(f gateway.HandlerFactory, e *capture.Entry) {
 	case e.Cut != "":
 		c.Cut = e.Cut
 		return
-	case c.standin == nil && r.Kind == tap.Created:
+	case c.comparison == nil && r.Kind == tap.Created:
 		c.open(f, e)
-	case c.standin == nil || r.Kind == tap.Created: // its beginning is not there, or there twice
+	case c.comparison == nil || r.Kind == tap.Created: // its beginning is not there, or there twice
 		return
 	}
 	switch {
@@ -54,29 +54,29 @@ func (c *connection) play(f gateway.HandlerFactory, e *capture.Entry) {
 		c.recorded.call(r)
 	}
 	c.closed = c.closed || r.Kind == tap.Closed
-	c.standin.Play(r)
+	c.comparison.Play(r)
 }
 
 func (c *connection) open(f gateway.HandlerFactory, e *capture.Entry) {
 	c.Line, c.Info = e.Line, e.Record.Info
-	c.standin = standin.Open(f, &e.Record, standin.Config{
+	c.comparison = comparison.Open(f, &e.Record, comparison.Config{
 		ID: fmt.Sprintf("%d@replay", c.Number), Posts: c.posts, Called: c.replayed.call,
 	})
 	for _, r := range c.ahead {
-		c.standin.Plan(r)
+		c.comparison.Plan(r)
 	}
 }
 
 // end returns what came out. A capture that stops before the connection did is compared up to there.
 func (c *connection) end() Connection {
-	if c.standin == nil {
+	if c.comparison == nil {
 		return c.Connection
 	}
 	if c.closed && c.Cut == "" {
-		c.standin.Compare()
+		c.comparison.Compare()
 	}
-	c.Different = c.standin.Found() != nil
-	c.standin.Abandon(gateway.ReasonShutdown)
+	c.Different = c.comparison.Found() != nil
+	c.comparison.Abandon(gateway.ReasonShutdown)
 	c.Replayed, c.Connection.recorded = c.replayed.lines, c.recorded.lines
 	return c.Connection
 }

@@ -71,9 +71,9 @@ func (c *connection) closedLast() bool {
 func (c *connection) add(r *tap.Record) {
 	size := sizeOf(r)
 	switch {
-	case c.bytes+size > c.shadow.cfg.QueueBytes:
+	case c.bytes+size > c.shadow.queueBytes:
 		c.drop(droppedQueue)
-	case c.shadow.waiting.Load()+int64(size) > int64(c.shadow.cfg.TotalBytes):
+	case c.shadow.waiting.Load()+int64(size) > int64(c.shadow.totalBytes):
 		c.drop(droppedTotal)
 	default:
 		c.queue = append(c.queue, clone(r))

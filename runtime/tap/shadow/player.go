@@ -7,30 +7,30 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/tap"
 	"github.com/exgate/exgate/runtime/tap/internal/calldiff"
+	"github.com/exgate/exgate/runtime/tap/internal/comparison"
 	"github.com/exgate/exgate/runtime/tap/internal/redact"
-	"github.com/exgate/exgate/runtime/tap/internal/standin"
 )
 
 // player plays a connection to the handler that shadows it.
 type player struct {
-	conn     *standin.Conn // nil before the first record
-	secrets  redact.Secrets
-	showable bool // the password is known
-	hidden   bool // and cannot be covered
-	broken   bool // the handler panicked
-	differs  bool
-	failed   bool
-	closed   bool
+	conn         *comparison.Conn // nil before the first record
+	secrets      redact.Secrets
+	loggedIn     bool // the password is known
+	unredactable bool // and cannot be covered
+	broken       bool // the handler panicked
+	differs      bool
+	failed       bool
+	closed       bool
 }
 
 // play gives the handler a part of what happened. It returns why that cannot go on.
 func (p *player) play(s *Shadow, id string, batch []tap.Record) (giveUp string) {
-	defer p.survive(s, id)
+	defer p.recoverPanic(s, id)
 	if p.broken || len(batch) == 0 {
 		return ""
 	}
 	if p.conn == nil {
-		p.conn = standin.Open(s.cfg.Factory, &batch[0], standin.Config{ID: id, Posts: s.cfg.Posts, Patient: true})
+		p.conn = comparison.Open(s.cfg.Factory, &batch[0], comparison.Config{ID: id, Posts: s.cfg.Posts, Wait: true})
 	}
 	for i := range batch {
 		p.conn.Plan(&batch[i])
@@ -44,7 +44,7 @@ func (p *player) play(s *Shadow, id string, batch []tap.Record) (giveUp string) 
 		p.closed = p.closed || r.Kind == tap.Closed
 		p.conn.Play(r)
 	}
-	p.look(s, id)
+	p.report(s, id)
 	if p.conn.Apart() {
 		return droppedApart
 	}
@@ -54,13 +54,13 @@ func (p *player) play(s *Shadow, id string, batch []tap.Record) (giveUp string) 
 // learn takes the password out of a login.
 func (p *player) learn(r *tap.Record) {
 	if r.Kind == tap.Authenticate {
-		p.showable = true
-		p.hidden = p.hidden || !p.secrets.Add(r.Password)
+		p.loggedIn = true
+		p.unredactable = p.unredactable || !p.secrets.Add(r.Password)
 	}
 }
 
 // survive makes a panic of the second handler a failure of it.
-func (p *player) survive(s *Shadow, id string) {
+func (p *player) recoverPanic(s *Shadow, id string) {
 	if thrown := recover(); thrown != nil {
 		p.broken = true
 		s.log("the shadow panicked", "conn", id, "panic", fmt.Sprint(thrown), "stack", string(debug.Stack()))
@@ -69,7 +69,7 @@ func (p *player) survive(s *Shadow, id string) {
 }
 
 // look reports what is new.
-func (p *player) look(s *Shadow, id string) {
+func (p *player) report(s *Shadow, id string) {
 	p.fail(s, id, p.conn.Failure())
 	p.differ(s, id, p.conn.Found())
 }
@@ -92,7 +92,7 @@ func (p *player) differ(s *Shadow, id string, d *calldiff.Difference) {
 	p.differs = true
 	s.metrics.differ(d.Kind)
 	live, shadow := "not shown before a login", "not shown before a login"
-	if p.showable && !p.hidden {
+	if p.loggedIn && !p.unredactable {
 		live, shadow = d.Texts(&p.secrets)
 	}
 	s.log("the shadow calls something else", "conn", id, "kind", d.Kind, "live", live, "shadow", shadow)
@@ -100,7 +100,7 @@ func (p *player) differ(s *Shadow, id string, d *calldiff.Difference) {
 
 // end is the last that happens, to a shadow that was given up or whose connection has closed.
 func (p *player) end(s *Shadow, id string, dropped string) {
-	defer p.survive(s, id)
+	defer p.recoverPanic(s, id)
 	if p.conn == nil {
 		return
 	}

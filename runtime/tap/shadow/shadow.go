@@ -1,6 +1,7 @@
 package shadow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,12 +29,6 @@ type Config struct {
 	Sample float64
 	// Posts says that the live handler posts events of its own, as modules do and gRPC services do not. If zero, it does not.
 	Posts bool
-	// QueueBytes is how much may wait for the shadow of one connection. If zero, 256 KiB.
-	QueueBytes int
-	// TotalBytes is how much may wait for all shadows together. If zero, 64 MiB.
-	TotalBytes int
-	// Workers is how many shadows may run at once. If zero, half of GOMAXPROCS, and at least one.
-	Workers int
 	// Logger takes differences and failures, a few a minute. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts. If zero, an unregistered set.
@@ -44,13 +39,10 @@ func (c *Config) check() error {
 	if c.Name == "" || c.Factory == nil {
 		return errors.New("a shadow needs a name and a factory")
 	}
-	if c.Sample < 0 || c.Sample > 100 || c.QueueBytes < 0 || c.TotalBytes < 0 || c.Workers < 0 {
-		return fmt.Errorf("shadow of %s: a sample is 0 to 100 of a hundred, and bounds are not negative", c.Name)
+	if c.Sample < 0 || c.Sample > 100 {
+		return fmt.Errorf("shadow of %s: the sample must be 0 to 100 percent, not %v", c.Name, c.Sample)
 	}
-	setDefault(&c.Sample, 100)
-	setDefault(&c.QueueBytes, 256<<10)
-	setDefault(&c.TotalBytes, 64<<20)
-	setDefault(&c.Workers, max(1, runtime.GOMAXPROCS(0)/2))
+	c.Sample = cmp.Or(c.Sample, 100)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -60,21 +52,23 @@ func (c *Config) check() error {
 	return nil
 }
 
-func setDefault[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
-}
+// The bounds of what waits for shadows, in bytes.
+const (
+	maxQueueBytes = 256 << 10 // for the shadow of one connection
+	maxTotalBytes = 64 << 20  // for all shadows together
+)
 
 // Shadow puts handlers beside those of another factory.
 type Shadow struct {
 	cfg     Config
 	metrics *handlerMetrics
-	workers chan struct{} // holds a token for each shadow that runs
+	workers chan struct{} // holds a token for each shadow that runs: at most half of GOMAXPROCS
 	waiting atomic.Int64  // bytes in all queues
 	logs    *rate.Limiter
-	quiet   atomic.Int64 // lines that were not logged since the last one
+
+	queueBytes, totalBytes int // smaller than the constants in tests
+
+	quiet atomic.Int64 // lines that were not logged since the last one
 
 	mu     sync.Mutex // guards the fields below
 	conns  map[*connection]struct{}
@@ -96,7 +90,9 @@ func New(cfg Config) (*Shadow, error) {
 		return nil, err
 	}
 	return &Shadow{
-		cfg: cfg, metrics: cfg.Metrics.handler(cfg.Name), workers: make(chan struct{}, cfg.Workers), logs: rate.NewLimiter(logsASecond, logBurst),
+		cfg: cfg, metrics: cfg.Metrics.handler(cfg.Name), logs: rate.NewLimiter(logsASecond, logBurst),
+		workers:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		queueBytes: maxQueueBytes, totalBytes: maxTotalBytes,
 		conns: make(map[*connection]struct{}),
 	}, nil
 }

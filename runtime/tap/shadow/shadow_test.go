@@ -31,12 +31,16 @@ type stage struct {
 	log      *bytes.Buffer // to be read after Stop
 }
 
-func shadowed(t *testing.T, live gateway.HandlerFactory, cfg shadow.Config) *stage {
+// shadowed serves live with a shadow. Bounds, if any, are those of its queues.
+func shadowed(t *testing.T, live gateway.HandlerFactory, cfg shadow.Config, bounds ...[2]int) *stage {
 	t.Helper()
 	s := &stage{registry: prometheus.NewRegistry(), log: new(bytes.Buffer)}
 	cfg.Name, cfg.Metrics, cfg.Logger = "live", shadow.NewMetrics(s.registry), slog.New(slog.NewTextHandler(s.log, nil))
 	beside, err := shadow.New(cfg)
 	taptest.Must(t, err)
+	for _, b := range bounds {
+		beside.SetBounds(b[0], b[1])
+	}
 	s.Gate = taptest.Serve(t, tap.Around(live, beside))
 	return s
 }
@@ -213,11 +217,10 @@ func TestShadowThatPanics(t *testing.T) {
 
 // A shadow that does not keep up is given up, and its device goes on.
 func TestShadowThatLags(t *testing.T) {
-	for want, cfg := range map[string]shadow.Config{"queue": {QueueBytes: 8 << 10}, "total": {TotalBytes: 8 << 10}} {
+	for want, bounds := range map[string][2]int{"queue": {8 << 10, 1 << 20}, "total": {1 << 20, 8 << 10}} {
 		block := make(chan struct{})
-		cfg.Factory = &talker{block: block, says: func(t *talker, _ []byte) error { <-t.block; return nil }}
-		cfg.Posts, cfg.Workers = true, 1
-		s := shadowed(t, enginetest.Line(t), cfg)
+		factory := &talker{block: block, says: func(t *talker, _ []byte) error { <-t.block; return nil }}
+		s := shadowed(t, enginetest.Line(t), shadow.Config{Factory: factory, Posts: true}, bounds)
 		d := s.Dial()
 		d.Hear("")
 		for range 100 {
@@ -243,7 +246,7 @@ func TestSample(t *testing.T) {
 }
 
 func TestWhatAShadowNeeds(t *testing.T) {
-	for _, cfg := range []shadow.Config{{}, {Name: "a"}, {Name: "a", Factory: echo(""), Sample: 101}, {Name: "a", Factory: echo(""), QueueBytes: -1}} {
+	for _, cfg := range []shadow.Config{{}, {Name: "a"}, {Name: "a", Factory: echo(""), Sample: 101}, {Name: "a", Factory: echo(""), Sample: -1}} {
 		if _, err := shadow.New(cfg); err == nil {
 			t.Errorf("%+v", cfg)
 		}

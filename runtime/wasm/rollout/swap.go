@@ -65,7 +65,7 @@ func (m *Module) Swap(ctx context.Context, c wasm.Config, o SwapOptions) error {
 	if err := smokeTest(engine); err != nil {
 		return errors.Join(fmt.Errorf("wasm handler %s: %w", m.config.Name, err), engine.Close(ctx))
 	}
-	m.tellSuspects(engine)
+	m.inheritSuspects(engine)
 	if !m.install(newVersion(c, engine), o) {
 		return errors.Join(errClosed, engine.Close(ctx))
 	}
@@ -73,7 +73,7 @@ func (m *Module) Swap(ctx context.Context, c wasm.Config, o SwapOptions) error {
 }
 
 // tellSuspects has a new engine set apart the sources that ended instances of the version that serves.
-func (m *Module) tellSuspects(next *wasm.Engine) {
+func (m *Module) inheritSuspects(next *wasm.Engine) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.serving != nil {
@@ -97,13 +97,13 @@ func (m *Module) reuse(id versionID, o SwapOptions) (done bool, err error) {
 	}
 	switch v := m.versions()[i]; v.state {
 	case VersionCanary:
-		m.retry(o)
+		m.changeCanary(o)
 	case VersionServing:
-		m.giveUpCanary(o.DrainTimeout)
-		m.guardAgain(o)
+		m.dropCanary(o.DrainTimeout)
+		m.changeGuard(o)
 	default:
 		m.undrain(v)
-		m.giveUpCanary(o.DrainTimeout)
+		m.dropCanary(o.DrainTimeout)
 		m.replace(v, o.DrainTimeout)
 	}
 	m.report()
@@ -117,7 +117,7 @@ func (m *Module) install(v *version, o SwapOptions) bool {
 	if m.closed {
 		return false
 	}
-	m.giveUpCanary(o.DrainTimeout)
+	m.dropCanary(o.DrainTimeout)
 	switch {
 	case m.serving == nil:
 		m.replace(v, o.DrainTimeout)
@@ -168,7 +168,7 @@ func (m *Module) Remove(timeout time.Duration) {
 	if m.closed {
 		return
 	}
-	m.giveUpCanary(timeout)
+	m.dropCanary(timeout)
 	m.endTrial()
 	if v := m.serving; v != nil {
 		m.serving = nil

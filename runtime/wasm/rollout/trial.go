@@ -142,7 +142,7 @@ func (m *Module) rollBack(t *trial) {
 }
 
 // retry gives the canary other options; the caller holds mu.
-func (m *Module) retry(o SwapOptions) {
+func (m *Module) changeCanary(o SwapOptions) {
 	if o.Canary == nil {
 		m.replaceGuarded(m.trial.version, o)
 		return
@@ -153,7 +153,7 @@ func (m *Module) retry(o SwapOptions) {
 }
 
 // guardAgain gives the trial of the version that serves other options, where there is one; the caller holds mu.
-func (m *Module) guardAgain(o SwapOptions) {
+func (m *Module) changeGuard(o SwapOptions) {
 	if t := m.trial; t != nil && t.version == m.serving {
 		t.options = o
 		m.schedule(t, o.Guard.Period)
@@ -162,7 +162,7 @@ func (m *Module) guardAgain(o SwapOptions) {
 }
 
 // giveUpCanary drains a canary that something else comes instead of; the caller holds mu.
-func (m *Module) giveUpCanary(timeout time.Duration) {
+func (m *Module) dropCanary(timeout time.Duration) {
 	t := m.trial
 	if t == nil || t.percent == 0 {
 		return

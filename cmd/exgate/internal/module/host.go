@@ -36,7 +36,7 @@ func (h *host) Start(ctx context.Context, config []byte, calls hostabi.Host) (co
 	if err != nil {
 		return nil, err
 	}
-	s, err := e.Specimen(calls)
+	s, err := e.TrialInstance(calls)
 	if err != nil {
 		return nil, err
 	}
@@ -52,14 +52,14 @@ func (h *host) close(ctx context.Context) error {
 }
 
 // guest adapts an instance to the kit.
-type guest struct{ *wasm.Specimen }
+type guest struct{ *wasm.TrialInstance }
 
 func (g guest) Fuel() (used, allowed uint64, metered bool) {
-	used, allowed = g.Specimen.Fuel()
+	used, allowed = g.TrialInstance.Fuel()
 	return used, allowed, allowed > 0
 }
 
 func (g guest) Close(context.Context) error {
-	g.Specimen.Close()
+	g.TrialInstance.Close()
 	return nil
 }

@@ -126,10 +126,10 @@ func (d *Diff) differ(c, counterpart call, other bool) {
 
 // Texts are both sides in words, "nothing" for a side that called less, with secrets covered.
 func (d *Difference) Texts(s *redact.Secrets) (first, other string) {
-	return shown(d.first, s), shown(d.other, s)
+	return describe(d.first, s), describe(d.other, s)
 }
 
-func shown(c call, s *redact.Secrets) string {
+func describe(c call, s *redact.Secrets) string {
 	if c.kind == 0 {
 		return "nothing"
 	}

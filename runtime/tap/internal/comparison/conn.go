@@ -1,8 +1,8 @@
-// Package standin has a handler live through a connection that was another's: it is told what the other was told, its calls go nowhere, are
+// Package comparison has a handler live through a connection that was another's: it is told what the other was told, its calls go nowhere, are
 // answered as the other's were, and compared with them.
 //
 // It is for handlers that call inside their events, as modules do.
-package standin
+package comparison
 
 import (
 	"github.com/exgate/exgate/runtime/gateway"
@@ -17,7 +17,7 @@ type Config struct {
 	// Posts says that the first handler posts events, so that records say when those of the second have their turn. If zero, they have it at once.
 	Posts bool
 	// Patient keeps calls that the first handler has not made yet without a result until it makes them. If zero, they go well.
-	Patient bool
+	Wait bool
 	// Called is told each call of the second handler. If zero, nobody is.
 	Called func(*tap.Record)
 }
@@ -36,7 +36,7 @@ func Open(f gateway.HandlerFactory, r *tap.Record, cfg Config) *Conn {
 		cfg.Called = func(*tap.Record) {}
 	}
 	c := &Conn{cfg: cfg, adapter: &adapter{
-		id: cfg.ID, called: cfg.Called, patient: cfg.Patient, diff: calldiff.New(r.Info.SocketType), answers: newAnswers(),
+		id: cfg.ID, called: cfg.Called, patient: cfg.Wait, diff: calldiff.New(r.Info.SocketType), answers: newAnswers(),
 	}}
 	handler, err := f.NewHandler(c.adapter)
 	if err != nil {

@@ -44,21 +44,21 @@ func (b *budget) take(n int) bool {
 func (b *budget) give(n int) { b.used.Add(int64(-n)) }
 
 // held is a record that is not written yet.
-type held struct {
+type pendingRecord struct {
 	tap.Record
 	size    int
 	covered bool // a secret is covered in what was received
 }
 
 // hold are the youngest records of a connection, in order.
-type hold struct {
-	records []held
+type pendingRecords struct {
+	records []pendingRecord
 	size    int
 }
 
 // add copies r, without the password.
-func (h *hold) add(r *tap.Record, offset time.Duration, size int) {
-	c := held{Record: *r, size: size}
+func (h *pendingRecords) add(r *tap.Record, offset time.Duration, size int) {
+	c := pendingRecord{Record: *r, size: size}
 	c.At += offset
 	c.Password = ""
 	c.Data = bytes.Clone(r.Data)
@@ -77,7 +77,7 @@ func (h *hold) add(r *tap.Record, offset time.Duration, size int) {
 }
 
 // drop forgets the oldest n and returns their size.
-func (h *hold) drop(n int) (size int) {
+func (h *pendingRecords) drop(n int) (size int) {
 	for _, r := range h.records[:n] {
 		size += r.size
 	}
@@ -87,7 +87,7 @@ func (h *hold) drop(n int) (size int) {
 }
 
 // writable is how many of the oldest can go, so that at most keep bytes stay, and that no secret that has begun is torn.
-func (h *hold) writable(s *redact.Secrets, keep int) int {
+func (h *pendingRecords) writable(s *redact.Secrets, keep int) int {
 	n, left := 0, h.size
 	for end := h.lastReads(); n < end && left > keep; n++ {
 		left -= h.records[n].size
@@ -106,7 +106,7 @@ func (h *hold) writable(s *redact.Secrets, keep int) int {
 }
 
 // lastReads is where the reads begin that are held in any case.
-func (h *hold) lastReads() int {
+func (h *pendingRecords) lastReads() int {
 	recent := heldRecords
 	if h.size > manyBytes {
 		recent = fewerRecords
@@ -122,7 +122,7 @@ func (h *hold) lastReads() int {
 }
 
 // pieces are what the records of kind are of, one stream.
-func (h *hold) pieces(kind tap.Kind) [][]byte {
+func (h *pendingRecords) pieces(kind tap.Kind) [][]byte {
 	var pieces [][]byte
 	for _, r := range h.records {
 		if r.Kind == kind {
@@ -133,7 +133,7 @@ func (h *hold) pieces(kind tap.Kind) [][]byte {
 }
 
 // redact covers secrets in the streams, and in everything else of the oldest n.
-func (h *hold) redact(s *redact.Secrets, n int) {
+func (h *pendingRecords) redact(s *redact.Secrets, n int) {
 	received := h.pieces(tap.Bytes)
 	h.noteCovered(s.PiecesCovered(received))
 	s.Pieces(h.pieces(tap.Send))
@@ -156,7 +156,7 @@ func (h *hold) redact(s *redact.Secrets, n int) {
 }
 
 // noteCovered marks the reads in which a secret was covered.
-func (h *hold) noteCovered(covered []bool) {
+func (h *pendingRecords) noteCovered(covered []bool) {
 	n := 0
 	for i := range h.records {
 		if r := &h.records[i]; r.Kind == tap.Bytes {

@@ -1,4 +1,4 @@
-package tap_test
+package shadow_test
 
 import (
 	"context"
@@ -47,8 +47,9 @@ func BenchmarkEvent(b *testing.B) {
 		taptest.Must(b, err)
 		return p
 	}
-	beside, err := shadow.New(shadow.Config{Name: "b", Factory: echoing{}, Logger: taptest.Quiet, QueueBytes: 1 << 30, TotalBytes: 1 << 30})
+	beside, err := shadow.New(shadow.Config{Name: "b", Factory: echoing{}, Logger: taptest.Quiet})
 	taptest.Must(b, err)
+	beside.SetBounds(1<<30, 1<<30)
 	for _, c := range []struct {
 		name    string
 		factory gateway.HandlerFactory
