@@ -20,7 +20,7 @@ import (
 )
 
 // refusing is an upstream that knows nobody.
-type refusing struct{ noUpstream }
+type refusing struct{ NoUpstream }
 
 func (refusing) Connect(context.Context, gateway.Device, string, gateway.Downlink) (gateway.Session, error) {
 	return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "wrong password")}
@@ -29,7 +29,7 @@ func (refusing) Connect(context.Context, gateway.Device, string, gateway.Downlin
 // gated is a TCP listener with an Admission, and handlers that log in with what they read.
 type gated struct {
 	*testing.T
-	*echo
+	*Echo
 	addr      string
 	admission *listener.Admission
 	registry  *prometheus.Registry
@@ -50,7 +50,7 @@ func gate(t *testing.T, cfg listener.AdmissionConfig) *gated {
 		t.Fatal(err)
 	}
 	g.addr = l.Addr().String()
-	g.echo = newEcho(func(a gateway.ConnectionAdapter, b []byte) {
+	g.Echo = NewEcho(func(a gateway.ConnectionAdapter, b []byte) {
 		a.Authenticate(gateway.ClientInfo{ClientID: string(b)}, "secret", func(r gateway.Result) { g.results <- r })
 	})
 	gatewaytest.Serve(t, l, g, refusing{}, gateway.Limits{})
@@ -61,7 +61,7 @@ func gate(t *testing.T, cfg listener.AdmissionConfig) *gated {
 func (g *gated) open() net.Conn {
 	g.Helper()
 	c := dial(g.T, g.addr)
-	<-g.info
+	<-g.Info
 	return c
 }
 
@@ -79,7 +79,7 @@ func (g *gated) refused(reason string, want float64) {
 	if n := g.count(reason); n != want {
 		g.Errorf("%v counted as %s, want %v", n, reason, want)
 	}
-	if len(g.info) > 0 {
+	if len(g.Info) > 0 {
 		g.Error("a handler saw the refused connection")
 	}
 }
@@ -97,7 +97,7 @@ func TestTCPPlacesComeBack(t *testing.T) {
 	g.open()
 	g.refused("max_per_source", 1)
 	_ = first.Close()
-	<-g.closed
+	<-g.Closed
 	for ; ; runtime.Gosched() { // the place is given back after the handler has heard of the end
 		ticket, ok := g.admission.Admit(first.LocalAddr().(*net.TCPAddr).AddrPort().Addr())
 		if ok {

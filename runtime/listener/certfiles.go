@@ -17,11 +17,11 @@ import (
 	"github.com/exgate/exgate/internal/watch"
 )
 
-// certificates are a listener's certificate, its key and the authority of its devices, read from files and read again when those change.
-type certificates struct {
+// Files are a listener's certificate, its key and the authority of its devices, read from files and read again when those change.
+type Files struct {
 	certFile, keyFile, caFile string
 
-	current atomic.Pointer[loadedCertificates]
+	current atomic.Pointer[Loaded]
 	log     *slog.Logger
 	reloads *prometheus.CounterVec // labelled with the result
 	files   *watch.Files
@@ -31,21 +31,21 @@ type certificates struct {
 	mu sync.Mutex // one takeover at a time
 }
 
-// loadedCertificates is what the files held at one moment.
-type loadedCertificates struct {
-	pair tls.Certificate
-	cas  *x509.CertPool // nil without a CA file
+// Loaded is what the files held at one moment.
+type Loaded struct {
+	Pair tls.Certificate
+	CAs  *x509.CertPool // nil without a CA file
 }
 
 // maxCertFile bounds each of the files, in bytes.
 const maxCertFile = 16 << 20
 
-// loadCertificates reads the files once. caFile may be empty; m and listener are for the counters, and m may be nil. Errors name the file.
-func loadCertificates(certFile, keyFile, caFile string, log *slog.Logger, m *CertMetrics, listener string) (*certificates, error) {
+// Load reads the files once. caFile may be empty; m and listener are for the counters, and m may be nil. Errors name the file.
+func Load(certFile, keyFile, caFile string, log *slog.Logger, m *CertMetrics, listener string) (*Files, error) {
 	if m == nil {
 		m = NewCertMetrics(nil)
 	}
-	c := &certificates{
+	c := &Files{
 		certFile: certFile, keyFile: keyFile, caFile: caFile, log: log,
 		reloads: m.reloads.MustCurryWith(prometheus.Labels{"listener": listener}),
 	}
@@ -67,7 +67,7 @@ func loadCertificates(certFile, keyFile, caFile string, log *slog.Logger, m *Cer
 	return c, nil
 }
 
-func (c *certificates) unreadable(err error) error {
+func (c *Files) unreadable(err error) error {
 	if of, ok := errors.AsType[*fs.PathError](err); ok && of.Path == c.caFile {
 		return fmt.Errorf("reading the CA certificates: %w", err)
 	}
@@ -75,25 +75,28 @@ func (c *certificates) unreadable(err error) error {
 }
 
 // parse takes the contents of the certificate, the key and, where there is one, the CA file.
-func (c *certificates) parse(contents [][]byte) (*loadedCertificates, error) {
+func (c *Files) parse(contents [][]byte) (*Loaded, error) {
 	pair, err := tls.X509KeyPair(contents[0], contents[1])
 	if err != nil {
 		return nil, c.unreadable(err)
 	}
 	if c.caFile == "" {
-		return &loadedCertificates{pair: pair}, nil
+		return &Loaded{Pair: pair}, nil
 	}
 	cas := x509.NewCertPool()
 	if !cas.AppendCertsFromPEM(contents[2]) {
 		return nil, fmt.Errorf("reading the CA certificates %s: %w", c.caFile, errNoCertificate)
 	}
-	return &loadedCertificates{pair, cas}, nil
+	return &Loaded{pair, cas}, nil
 }
 
 var errNoCertificate = errors.New("no certificate in PEM form in it")
 
-// watch follows the files until close, looks at them every interval at the latest, and calls changed when what they hold is in use.
-func (c *certificates) watch(interval time.Duration, changed func()) {
+// Current is what the files held when they were last good.
+func (c *Files) Current() *Loaded { return c.current.Load() }
+
+// Watch follows the files until close, looks at them every interval at the latest, and calls changed when what they hold is in use.
+func (c *Files) Watch(interval time.Duration, changed func()) {
 	c.files.Watch(c.watched, watch.Options{Poll: interval, Logger: c.log}, func(contents [][]byte, err error) {
 		if c.take(contents, err) {
 			changed()
@@ -101,19 +104,19 @@ func (c *certificates) watch(interval time.Duration, changed func()) {
 	})
 }
 
-func (c *certificates) close() { c.stop() }
+func (c *Files) Close() { c.stop() }
 
-// reload reads the files now if one of them has changed, and reports whether what they hold is in use now.
-func (c *certificates) reload() bool {
+// Reload reads the files now if one of them has changed, and reports whether what they hold is in use now.
+func (c *Files) Reload() bool {
 	contents, err := c.files.Look(0)
 	return (contents != nil || err != nil) && c.take(contents, err)
 }
 
 // take puts what the files hold in use. Where they cannot be used the last good ones stay.
-func (c *certificates) take(contents [][]byte, err error) bool {
+func (c *Files) take(contents [][]byte, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var loaded *loadedCertificates
+	var loaded *Loaded
 	if err != nil {
 		err = c.unreadable(err)
 	} else {
@@ -126,6 +129,6 @@ func (c *certificates) take(contents [][]byte, err error) bool {
 	}
 	c.current.Store(loaded)
 	c.reloads.WithLabelValues("ok").Inc()
-	c.log.Info("certificate files changed and are in use", "cert", c.certFile, "expires", loaded.pair.Leaf.NotAfter)
+	c.log.Info("certificate files changed and are in use", "cert", c.certFile, "expires", loaded.Pair.Leaf.NotAfter)
 	return true
 }

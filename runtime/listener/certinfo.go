@@ -17,8 +17,8 @@ var attributeNames = map[string]string{
 	"0.9.2342.19200300.100.1.25": "DC", "0.9.2342.19200300.100.1.1": "UID",
 }
 
-// certificateInfo is what a handler learns of a device's certificate.
-func certificateInfo(cert *x509.Certificate) *gateway.CertificateInfo {
+// Info is what a handler learns of a device's certificate.
+func Info(cert *x509.Certificate) *gateway.CertificateInfo {
 	return &gateway.CertificateInfo{CommonName: cert.Subject.CommonName, DistinguishedName: distinguishedName(cert.RawSubject)}
 }
 

@@ -29,20 +29,20 @@ func fewDescriptors(t *testing.T, most, each int) (*listener.Descriptors, *liste
 
 // Where descriptors run out, silent connections make room for new ones; a device that has said something stays.
 func TestSilentConnectionsMakeRoom(t *testing.T) {
-	ca := newIssuer(t)
+	ca := NewIssuer(t)
 	for name, serve := range map[string]func(t *testing.T, a *listener.Admission) (s *streamServer, device func() net.Conn){
 		"tcp": func(t *testing.T, a *listener.Admission) (*streamServer, func() net.Conn) {
-			s := serveStream(t, listener.TCPConfig{Admission: a}, send, gateway.Limits{})
+			s := serveStream(t, listener.TCPConfig{Admission: a}, Send, gateway.Limits{})
 			return s, func() net.Conn { return dial(t, s.addr) }
 		},
 		"tls": func(t *testing.T, a *listener.Admission) (*streamServer, func() net.Conn) {
-			cfg := ca.server(t, "server")
+			cfg := tlsOf(t, ca, "server")
 			cfg.Admission = a
-			s := serveTLS(t, cfg, send, gateway.Limits{})
-			return s, func() net.Conn { return dialTLS(t, s.addr, ca.client()) }
+			s := serveTLS(t, cfg, Send, gateway.Limits{})
+			return s, func() net.Conn { return dialTLS(t, s.addr, ca.Client()) }
 		},
 		"proxy": func(t *testing.T, a *listener.Admission) (*streamServer, func() net.Conn) {
-			s := serveStream(t, listener.TCPConfig{Admission: a, Proxy: proxied("127.0.0.0/8")}, send, gateway.Limits{})
+			s := serveStream(t, listener.TCPConfig{Admission: a, Proxy: proxied("127.0.0.0/8")}, Send, gateway.Limits{})
 			return s, func() net.Conn {
 				c := dial(t, s.addr)
 				if _, err := io.WriteString(c, "PROXY UNKNOWN\r\n"); err != nil {
@@ -78,7 +78,7 @@ func TestSilentConnectionsMakeRoom(t *testing.T) {
 func TestNoDescriptors(t *testing.T) {
 	const most = 5
 	d, a := fewDescriptors(t, most, 1)
-	s := serveStream(t, listener.TCPConfig{Admission: a}, send, gateway.Limits{})
+	s := serveStream(t, listener.TCPConfig{Admission: a}, Send, gateway.Limits{})
 	var devices []net.Conn
 	for range most {
 		devices = append(devices, dial(t, s.addr))
@@ -101,17 +101,21 @@ func TestNoDescriptors(t *testing.T) {
 // Devices over UDP take descriptors only for sessions of their own, and streams that are silent make room for them too.
 func TestDatagramDevicesAndDescriptors(t *testing.T) {
 	d, a := fewDescriptors(t, 5, 1)
-	streams := serveStream(t, listener.TCPConfig{Admission: a}, send, gateway.Limits{})
+	streams := serveStream(t, listener.TCPConfig{Admission: a}, Send, gateway.Limits{})
 	for range 5 {
 		dial(t, streams.addr)
 	}
 	gatewaytest.Eventually(t, "silent connections", func() bool { return d.Silent() == 5 })
-	s := serveUDP(t, listener.UDPConfig{Admission: a}, send)
+	l, err := listener.ListenUDP(t.Context(), listener.UDPConfig{Bind: "127.0.0.1:0", Admission: a})
+	if err != nil {
+		t.Fatal(err)
+	}
+	new(Server).Start(t, l, Send, gateway.Limits{})
 	for range 5 {
-		ask(t, dialUDP(t, "", s.listener.Addr().String()), []byte("x"))
+		Ask(t, DialUDP(t, "", l.Addr().String()), []byte("x"))
 	}
 	for range 5 {
-		if r := <-streams.closed; !r.Is(gateway.ReasonNoDescriptors) {
+		if r := <-streams.Closed; !r.Is(gateway.ReasonNoDescriptors) {
 			t.Errorf("closed with %v", r)
 		}
 	}

@@ -24,9 +24,9 @@ import (
 )
 
 func TestDTLSEcho(t *testing.T) {
-	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, send)
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, Send)
 	c := s.dial(t)
-	info := <-s.info
+	info := <-s.Info
 	if info.Peer.String() != c.LocalAddr().String() || info.Local.String() != s.addr().String() || info.SocketType != gateway.SocketDTLS || info.PeerCert != nil {
 		t.Errorf("info %+v", info)
 	}
@@ -34,11 +34,11 @@ func TestDTLSEcho(t *testing.T) {
 		dtlsEchoes(t, c, strings.Repeat("x", size))
 	}
 	_ = c.Close()
-	if r := <-s.closed; !r.Is(gateway.ReasonSSLClosed) {
+	if r := <-s.Closed; !r.Is(gateway.ReasonSSLClosed) {
 		t.Errorf("closed with %v", r)
 	}
 	gatewaytest.Eventually(t, "the peer to go", func() bool { return s.listener.Peers() == 0 })
-	if n := s.count(t, "exgate_dtls_handshakes_total", "completed"); n != 1 {
+	if n := s.Count(t, "exgate_dtls_handshakes_total", "completed"); n != 1 {
 		t.Errorf("%v handshakes", n)
 	}
 }
@@ -71,41 +71,41 @@ func TestDTLSCloseNotify(t *testing.T) {
 	if !goodbye || !ended {
 		t.Errorf("goodbye %v, ended %v", goodbye, ended)
 	}
-	if r := <-s.closed; !r.Is(gateway.ReasonNormal) {
+	if r := <-s.Closed; !r.Is(gateway.ReasonNormal) {
 		t.Errorf("closed with %v", r)
 	}
 }
 
 func TestDTLSClientCertificate(t *testing.T) {
-	ca := newIssuer(t)
-	cfg := ca.dtls(t)
-	cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = ca.file, "peer", true
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	ca := NewIssuer(t)
+	cfg := dtlsOf(t, ca)
+	cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = ca.File, "peer", true
+	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
 
 	meter := pkix.Name{CommonName: "meter-1", Organization: []string{"Ex, Inc"}, Country: []string{"DE"}}
-	c := s.dial(t, dtls.WithCertificates(ca.device(t, meter)))
+	c := s.dial(t, dtls.WithCertificates(ca.Device(t, meter)))
 	dtlsEchoes(t, c, "hello")
-	if info := <-s.info; info.PeerCert == nil || info.PeerCert.CommonName != "meter-1" || info.PeerCert.DistinguishedName != `CN=meter-1,O=Ex\, Inc,C=DE` {
+	if info := <-s.Info; info.PeerCert == nil || info.PeerCert.CommonName != "meter-1" || info.PeerCert.DistinguishedName != `CN=meter-1,O=Ex\, Inc,C=DE` {
 		t.Errorf("info %+v", info.PeerCert)
 	}
 	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0")); err == nil {
 		t.Error("a client without certificate was let in")
 	}
-	stranger := newIssuer(t).device(t, pkix.Name{CommonName: "meter-1"})
+	stranger := NewIssuer(t).Device(t, pkix.Name{CommonName: "meter-1"})
 	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(stranger)); err == nil {
 		t.Error("a client of another authority was let in")
 	}
-	gatewaytest.Eventually(t, "the handshakes to be counted", func() bool { return s.count(t, "exgate_dtls_handshakes_total", "failed") == 2 })
+	gatewaytest.Eventually(t, "the handshakes to be counted", func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "failed") == 2 })
 }
 
 // Without fail_if_no_cert a client may come without, but not with a bad one.
 func TestDTLSClientCertificateIsOptional(t *testing.T) {
-	ca := newIssuer(t)
-	cfg := ca.dtls(t)
-	cfg.CAFile, cfg.Verify = ca.file, "peer"
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	ca := NewIssuer(t)
+	cfg := dtlsOf(t, ca)
+	cfg.CAFile, cfg.Verify = ca.File, "peer"
+	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
 	dtlsEchoes(t, s.dial(t), "hello")
-	stranger := newIssuer(t).device(t, pkix.Name{CommonName: "meter-1"})
+	stranger := NewIssuer(t).Device(t, pkix.Name{CommonName: "meter-1"})
 	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(stranger)); err == nil {
 		t.Error("a client of another authority was let in")
 	}
@@ -114,7 +114,7 @@ func TestDTLSClientCertificateIsOptional(t *testing.T) {
 func TestDTLSPSK(t *testing.T) {
 	cfg := pskDTLS(t)
 	cfg.HandshakeTimeout = 200 * time.Millisecond
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
 	dtlsEchoes(t, s.dial(t, asMeter(0xc0, 0xff, 0xee)...), "hello")
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -124,7 +124,7 @@ func TestDTLSPSK(t *testing.T) {
 	}
 	wrong := make(chan error)
 	go func() { wrong <- c.HandshakeContext(ctx) }()
-	gatewaytest.Eventually(t, "the wrong key to be given up", func() bool { return s.count(t, "exgate_dtls_handshakes_total", "timeout") == 1 })
+	gatewaytest.Eventually(t, "the wrong key to be given up", func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "timeout") == 1 })
 	cancel()
 	if err := <-wrong; err == nil {
 		t.Error("a client with the wrong key was let in")
@@ -136,7 +136,7 @@ func TestDTLSPSK(t *testing.T) {
 func TestDTLSSilentClientDelaysNobody(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.HandshakeTimeout = time.Hour
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
 	for range 20 {
 		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(listener.AHello(0, 0xc02b), s.addr())
 	}
@@ -168,7 +168,7 @@ func TestDTLSIdle(t *testing.T) {
 	if _, err := left.Read(make([]byte, 10)); !errors.Is(err, io.EOF) {
 		t.Errorf("the idle one: %v", err)
 	}
-	if r := <-s.closed; !r.Is(gateway.ReasonIdleTimeout) {
+	if r := <-s.Closed; !r.Is(gateway.ReasonIdleTimeout) {
 		t.Errorf("closed with %v", r)
 	}
 	dtlsEchoes(t, kept, "still there")
@@ -176,13 +176,13 @@ func TestDTLSIdle(t *testing.T) {
 
 // A device over its rate loses datagrams, not its connection, and they are counted.
 func TestDTLSDropsOverRate(t *testing.T) {
-	s := serveDTLS(t, certDTLS(t), gateway.Limits{MessagesPerSecond: 0.001}, send)
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{MessagesPerSecond: 0.001}, Send)
 	c := s.dial(t)
 	dtlsEchoes(t, c, "one")
 	for range 5 {
 		_, _ = c.Write([]byte("lost"))
 	}
-	gatewaytest.Eventually(t, "five lost records", func() bool { return s.count(t, "exgate_dtls_dropped_total", "over_rate") == 5 })
+	gatewaytest.Eventually(t, "five lost records", func() bool { return s.Count(t, "exgate_dtls_dropped_total", "over_rate") == 5 })
 }
 
 // What comes while the handler paused the connection waits.
@@ -217,7 +217,7 @@ func TestDTLSAdmission(t *testing.T) {
 	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{Listener: "d", Access: access, MaxConnections: 1}); err != nil {
 		t.Fatal(err)
 	}
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
 	first := s.dial(t)
 	dtlsEchoes(t, first, "hello")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -232,34 +232,34 @@ func TestDTLSAdmission(t *testing.T) {
 		}
 		_ = c.Close()
 	}
-	if n := s.count(t, "exgate_dtls_handshakes_total", "refused"); n != 1 {
+	if n := s.Count(t, "exgate_dtls_handshakes_total", "refused"); n != 1 {
 		t.Errorf("%v were refused after they proved their address", n)
 	}
 	_ = first.Close()
-	<-s.closed
+	<-s.Closed
 	gatewaytest.Eventually(t, "the place to be free", func() bool { return s.listener.Peers() == 0 })
 	dtlsEchoes(t, s.dial(t), "next")
 }
 
 // Bans need a proved address: hellos in somebody's name do not ban him, failed handshakes of his own do.
 func TestDTLSBansProvedAddressesOnly(t *testing.T) {
-	ca := newIssuer(t)
-	cfg := ca.dtls(t)
-	cfg.CAFile, cfg.Verify = ca.file, "peer"
+	ca := NewIssuer(t)
+	cfg := dtlsOf(t, ca)
+	cfg.CAFile, cfg.Verify = ca.File, "peer"
 	var err error
 	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{
 		Listener: "d", Ban: listener.BanConfig{Failures: 3, Window: time.Hour, Duration: time.Hour}, Logger: slog.New(slog.DiscardHandler),
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
 	for range 20 {
 		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(listener.AHello(0, 0xc02b), s.addr())
 	}
-	gatewaytest.Eventually(t, "the spoofed hellos", func() bool { return s.count(t, "exgate_dtls_handshakes_total", "unproved") == 20 })
+	gatewaytest.Eventually(t, "the spoofed hellos", func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "unproved") == 20 })
 	dtlsEchoes(t, s.dial(t), "not banned")
 
-	stranger := newIssuer(t).device(t, pkix.Name{CommonName: "stranger"})
+	stranger := NewIssuer(t).Device(t, pkix.Name{CommonName: "stranger"})
 	for range 3 {
 		if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(stranger)); err == nil {
 			t.Fatal("a stranger was let in")
@@ -271,10 +271,10 @@ func TestDTLSBansProvedAddressesOnly(t *testing.T) {
 // A changed certificate serves new clients, and no session ends.
 func TestDTLSCertificateReload(t *testing.T) {
 	cfg := certDTLS(t)
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
 	old := s.dial(t)
 	dtlsEchoes(t, old, "before")
-	cert, key := newIssuer(t).issueServer(t, "the next gateway")
+	cert, key := NewIssuer(t).IssueServer(t, "the next gateway")
 	for from, to := range map[string]string{cert: cfg.CertFile, key: cfg.KeyFile} {
 		if err := os.Rename(from, to); err != nil {
 			t.Fatal(err)
@@ -347,7 +347,7 @@ func TestDTLSQueue(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		dropped := func() float64 { return s.count(t, "exgate_datagrams_dropped_total", "queue_full") }
+		dropped := func() float64 { return s.Count(t, "exgate_datagrams_dropped_total", "queue_full") }
 		gatewaytest.Eventually(t, "the rest to be dropped", func() bool { return dropped() >= float64(sent-queue-maxInLibrary) })
 		close(release)
 		gatewaytest.Eventually(t, "what was kept", func() bool { return float64(got.Load())+dropped() == sent })
@@ -385,7 +385,7 @@ func TestDTLSSendTooLong(t *testing.T) {
 			t.Errorf("%d bytes came of %d: %v", got, n, err)
 		}
 	}
-	if n := s.count(t, "exgate_dtls_dropped_total", "record_size"); n != 2 {
+	if n := s.Count(t, "exgate_dtls_dropped_total", "record_size"); n != 2 {
 		t.Errorf("%v counted", n)
 	}
 }

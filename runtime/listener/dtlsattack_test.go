@@ -75,7 +75,7 @@ func (c *rawClient) receive(message byte) []byte {
 func TestDTLSSurvivesMalformedClientKeyExchange(t *testing.T) {
 	cfg := pskDTLS(t)
 	cfg.Ciphers = []string{"TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256", "TLS_PSK_WITH_AES_128_GCM_SHA256"}
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
 	other := s.dial(t, asMeter(0xc0, 0xff, 0xee)...)
 	for _, body := range [][]byte{
 		nil,
@@ -117,7 +117,7 @@ func (s *sniffer) ReadFrom(b []byte) (int, net.Addr, error) {
 func TestDTLSSurvivesARecordOfPadding(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.Ciphers = []string{"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"}
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
 	cbc := dtls.WithCipherSuites(dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA)
 	other := s.dial(t, cbc)
 
@@ -165,14 +165,14 @@ func clientCipher(t *testing.T, keyLog string, serverRandom []byte) cipher.Block
 
 // What nobody authenticated does not end a session, whether it has data already or only its handshake.
 func TestDTLSSurvivesSpoofedPlaintext(t *testing.T) {
-	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, send)
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, Send)
 	for _, talked := range []bool{false, true} {
 		socket := udpSocket(t, "127.0.0.1:0")
 		c, err := s.client(t, socket)
 		if err != nil {
 			t.Fatal(err)
 		}
-		<-s.info
+		<-s.Info
 		if talked {
 			dtlsEchoes(t, c, "hello")
 		}
@@ -194,7 +194,7 @@ func TestDTLSSurvivesSpoofedPlaintext(t *testing.T) {
 		}
 		dtlsEchoes(t, c, "still there")
 		_ = c.Close()
-		if r := <-s.closed; !r.Is(gateway.ReasonSSLClosed) {
+		if r := <-s.Closed; !r.Is(gateway.ReasonSSLClosed) {
 			t.Errorf("closed with %v", r)
 		}
 	}
@@ -204,7 +204,7 @@ func TestDTLSSurvivesSpoofedPlaintext(t *testing.T) {
 func TestDTLSSpoofedHellos(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix, cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix = 100_000, 100_000, 256, 256
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
 	device := s.dial(t)
 	dtlsEchoes(t, device, "before")
 	goroutines, before := runtime.NumGoroutine(), gatewaytest.MemoryInUse()
@@ -222,7 +222,7 @@ func TestDTLSSpoofedHellos(t *testing.T) {
 	dtlsEchoes(t, device, "after")
 	gatewaytest.Eventually(t, "the sources to be forgotten", func() bool { u, v := s.listener.Pending(); return u == 0 && v == 0 && s.listener.Peers() == 2 })
 	gatewaytest.Eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines+8 })
-	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+keptByGo })
+	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+KeptByGo })
 }
 
 // sendFrom sends one datagram from an address of its own.
@@ -243,7 +243,7 @@ func TestDTLSHalfOpenHandshakes(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix = 100_000, 100_000
 	cfg.MaxHandshakes, cfg.HandshakeTimeout = 128, 3*time.Second
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
 	device := s.dial(t)
 	dtlsEchoes(t, device, "before")
 	goroutines, before := runtime.NumGoroutine(), gatewaytest.MemoryInUse()
@@ -260,19 +260,19 @@ func TestDTLSHalfOpenHandshakes(t *testing.T) {
 	dtlsEchoes(t, s.dial(t), "a new one")
 	dtlsEchoes(t, device, "after")
 	gatewaytest.Eventually(t, "the handshakes to end", func() bool { _, v := s.listener.Pending(); return v == 0 && s.listener.Peers() == 2 })
-	evicted, late := s.count(t, "exgate_dtls_handshakes_total", "evicted"), s.count(t, "exgate_dtls_handshakes_total", "timeout")
+	evicted, late := s.Count(t, "exgate_dtls_handshakes_total", "evicted"), s.Count(t, "exgate_dtls_handshakes_total", "timeout")
 	if evicted == 0 || evicted+late < halfOpen {
 		t.Errorf("%v evicted, %v too late, want all %d", evicted, late, halfOpen)
 	}
 	gatewaytest.Eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines+8 })
-	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+keptByGo })
+	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+KeptByGo })
 }
 
 // FuzzDTLS feeds a listener with datagrams of one source, some of them behind a real hello: others stay served.
 func FuzzDTLS(f *testing.F) {
 	cfg := certDTLS(f)
 	cfg.MaxPeers, cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix = 1_000_000, 1e6, 1e6
-	s := serveDTLS(f, cfg, gateway.Limits{}, send)
+	s := serveDTLS(f, cfg, gateway.Limits{}, Send)
 	device := s.dial(f)
 	hello := listener.AHello(0, 0xc02b)
 	f.Add(hello, hello, false)
@@ -298,9 +298,9 @@ func FuzzDTLS(f *testing.F) {
 func TestDTLSHellosMustComeAgainUnderAFlood(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.MaxUnverified = 40
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
 	dtlsEchoes(t, s.dial(t), "without a flood")
-	if n := s.count(t, "exgate_dtls_dropped_total", "greylisted"); n != 0 {
+	if n := s.Count(t, "exgate_dtls_dropped_total", "greylisted"); n != 0 {
 		t.Fatalf("%v hellos had to come again without a flood", n)
 	}
 	stop, done := make(chan struct{}), make(chan struct{})
@@ -315,13 +315,13 @@ func TestDTLSHellosMustComeAgainUnderAFlood(t *testing.T) {
 			}
 		}
 	}()
-	gatewaytest.Eventually(t, "the flood", func() bool { return s.count(t, "exgate_dtls_dropped_total", "greylisted") > 100 })
+	gatewaytest.Eventually(t, "the flood", func() bool { return s.Count(t, "exgate_dtls_dropped_total", "greylisted") > 100 })
 	for range 3 {
 		dtlsEchoes(t, s.dial(t), "a new device")
 	}
 	close(stop)
 	<-done
-	if n := s.count(t, "exgate_dtls_handshakes_total", "evicted"); n != 0 {
+	if n := s.Count(t, "exgate_dtls_handshakes_total", "evicted"); n != 0 {
 		t.Errorf("%v lost the place in which they prove their address", n)
 	}
 }

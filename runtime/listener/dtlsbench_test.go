@@ -17,7 +17,7 @@ import (
 // BenchmarkDTLSEcho compares the echo of a session with that of the library alone on a socket of its own.
 func BenchmarkDTLSEcho(b *testing.B) {
 	cfg := certDTLS(b)
-	s := serveDTLS(b, cfg, gateway.Limits{IdleTimeout: time.Hour}, send)
+	s := serveDTLS(b, cfg, gateway.Limits{IdleTimeout: time.Hour}, Send)
 	ours := s.dial(b)
 	alone := dialAlone(b, cfg)
 	var perEcho [2]float64
@@ -73,7 +73,7 @@ func BenchmarkDTLSSession(b *testing.B) {
 				cfg, options = pskDTLS(b), asMeter(0xc0, 0xff, 0xee)
 			}
 			cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix = 1e6, 1e6
-			s := serveDTLS(b, cfg, gateway.Limits{IdleTimeout: time.Hour}, send)
+			s := serveDTLS(b, cfg, gateway.Limits{IdleTimeout: time.Hour}, Send)
 			goroutines, before := runtime.NumGoroutine(), gatewaytest.MemoryInUse()
 			for b.Loop() {
 				dtlsEchoes(b, s.dial(b, options...), "x")

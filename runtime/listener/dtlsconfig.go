@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -72,14 +73,14 @@ const unverifiedTimeout = 2 * time.Second
 const certificateWatch = 2 * time.Second
 
 func (c *DTLSConfig) setDefaults() {
-	setDefault(&c.Name, c.Bind)
-	setDefault(&c.Verify, "none")
-	setDefault(&c.HandshakeTimeout, 10*time.Second)
-	setDefault(&c.MaxHandshakes, 512)
-	setDefault(&c.MaxUnverified, 1024)
-	setDefault(&c.MaxUnverifiedPerPrefix, max(c.MaxUnverified/4, 1))
-	setDefault(&c.NewPeersPerSecond, 2000)
-	setDefault(&c.NewPeersPerPrefix, c.NewPeersPerSecond/8)
+	c.Name = cmp.Or(c.Name, c.Bind)
+	c.Verify = cmp.Or(c.Verify, "none")
+	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, 10*time.Second)
+	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, 512)
+	c.MaxUnverified = cmp.Or(c.MaxUnverified, 1024)
+	c.MaxUnverifiedPerPrefix = cmp.Or(c.MaxUnverifiedPerPrefix, max(c.MaxUnverified/4, 1))
+	c.NewPeersPerSecond = cmp.Or(c.NewPeersPerSecond, 2000)
+	c.NewPeersPerPrefix = cmp.Or(c.NewPeersPerPrefix, c.NewPeersPerSecond/8)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -116,8 +117,8 @@ func (c *DTLSConfig) check() error {
 // dtlsSecrets are what sessions are secured with. Files that change take effect for new sessions.
 type dtlsSecrets struct {
 	cfg   *DTLSConfig
-	certs *certificates // nil without any
-	psk   *pskKeys      // nil without any
+	certs *Files   // nil without any
+	psk   *pskKeys // nil without any
 }
 
 func loadDTLSSecrets(cfg *DTLSConfig) (s dtlsSecrets, err error) {
@@ -127,7 +128,7 @@ func loadDTLSSecrets(cfg *DTLSConfig) (s dtlsSecrets, err error) {
 		if cfg.Verify == "none" {
 			ca = ""
 		}
-		if s.certs, err = loadCertificates(cfg.CertFile, cfg.KeyFile, ca, cfg.Logger, cfg.CertMetrics, cfg.Name); err != nil {
+		if s.certs, err = Load(cfg.CertFile, cfg.KeyFile, ca, cfg.Logger, cfg.CertMetrics, cfg.Name); err != nil {
 			return s, err
 		}
 	}
@@ -142,8 +143,8 @@ func (s dtlsSecrets) options() (dtlsOptions, error) {
 	var cert *tls.Certificate
 	var clientCAs *x509.CertPool
 	if s.certs != nil {
-		loaded := s.certs.current.Load()
-		cert, clientCAs = &loaded.pair, loaded.cas
+		loaded := s.certs.Current()
+		cert, clientCAs = &loaded.Pair, loaded.CAs
 	}
 	return newDTLSOptions(s.cfg, cert, clientCAs, s.psk)
 }

@@ -29,7 +29,7 @@ func BenchmarkDTLSForgedHellos(b *testing.B) {
 }
 
 func benchmarkForgedHellos(b *testing.B, rate, repeated int) {
-	s := serveDTLS(b, certDTLS(b), gateway.Limits{}, send)
+	s := serveDTLS(b, certDTLS(b), gateway.Limits{}, Send)
 	ctx, cancel := context.WithCancel(b.Context())
 	var flood sync.WaitGroup
 	sent := 0
@@ -65,13 +65,13 @@ func benchmarkForgedHellos(b *testing.B, rate, repeated int) {
 	b.ReportMetric(slowest.Seconds(), "s/slowest")
 	b.ReportMetric(float64(sent)/took.Seconds(), "hellos/s")
 	for _, why := range []string{"greylisted", "busy"} {
-		b.ReportMetric(s.count(b, "exgate_dtls_dropped_total", why), why)
+		b.ReportMetric(s.Count(b, "exgate_dtls_dropped_total", why), why)
 	}
 	for _, why := range []string{"evicted", "unproved"} {
-		b.ReportMetric(s.count(b, "exgate_dtls_handshakes_total", why), why)
+		b.ReportMetric(s.Count(b, "exgate_dtls_handshakes_total", why), why)
 	}
-	b.ReportMetric(s.count(b, "exgate_datagrams_dropped_total", "new_peer_rate"), "new_peer_rate")
-	b.ReportMetric(s.count(b, "exgate_datagrams_dropped_total", "receive_buffer_full"), "overflow")
+	b.ReportMetric(s.Count(b, "exgate_datagrams_dropped_total", "new_peer_rate"), "new_peer_rate")
+	b.ReportMetric(s.Count(b, "exgate_datagrams_dropped_total", "receive_buffer_full"), "overflow")
 }
 
 // newDevice reports whether a new device is served within 5 s, and how long that took.

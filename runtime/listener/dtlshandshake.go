@@ -47,13 +47,13 @@ func (s *dtlsSession) verify() error {
 	if s.verified.Swap(true) {
 		return nil
 	}
-	s.listener.unverified.leave(s.unproved)
+	s.listener.unverified.Leave(s.unproved)
 	s.listener.counters.unverified(-1)
 	if !s.peer.hasLive() && !s.admit() {
 		s.giveUp(errHandshakeRefused)
 		return errHandshakeRefused
 	}
-	s.listener.handshaking.enter(s.proved)
+	s.listener.handshaking.Enter(s.proved)
 	if s.timer.Stop() {
 		s.timer.Reset(s.listener.cfg.HandshakeTimeout)
 	}
@@ -84,8 +84,8 @@ func (s *dtlsSession) promote() error {
 // settle gives back what the handshake held, and counts how it ended. Nothing is held against an address that nobody proved.
 func (s *dtlsSession) settle(err error) {
 	s.timer.Stop()
-	s.listener.unverified.leave(s.unproved)
-	s.listener.handshaking.leave(s.proved)
+	s.listener.unverified.Leave(s.unproved)
+	s.listener.handshaking.Leave(s.proved)
 	result, proved := dtlsResult(err), s.verified.Load()
 	if !proved {
 		s.listener.counters.unverified(-1)
@@ -98,7 +98,7 @@ func (s *dtlsSession) settle(err error) {
 		s.failed()
 	}
 	if err != nil && result != handshakeUnproved && result != handshakeClosed && result != handshakeRefused {
-		s.listener.failures.failed(s.peer.path, &openingError{"DTLS handshake", result, err})
+		s.listener.failures.Failed(s.peer.path, &OpeningError{Doing: "DTLS handshake", Result: result, Err: err})
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // talk runs a client of another make, and reports whether a line that it sends comes back. said is what it printed.
 func talk(t *testing.T, name string, args ...string) (echoed bool, said string) {
 	t.Helper()
-	program := tool(t, name, map[string]string{"gnutls-cli": "gnutls-bin", "openssl": "openssl"}[name])
+	program := Tool(t, name, map[string]string{"gnutls-cli": "gnutls-bin", "openssl": "openssl"}[name])
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
@@ -46,12 +46,12 @@ func talk(t *testing.T, name string, args ...string) (echoed bool, said string) 
 func loud(a gateway.ConnectionAdapter, b []byte) { a.Send([]byte(strings.ToUpper(string(b)))) }
 
 func TestDTLSInterop(t *testing.T) {
-	ca := newIssuer(t)
-	cert, key := ca.issueServer(t, "gateway")
-	deviceCert, deviceKey := ca.issueDevice(t, pkix.Name{CommonName: "meter-1"})
+	ca := NewIssuer(t)
+	cert, key := ca.IssueServer(t, "gateway")
+	deviceCert, deviceKey := ca.IssueDevice(t, pkix.Name{CommonName: "meter-1"})
 	keys := pskDTLS(t)
 	keys.HandshakeTimeout = 300 * time.Millisecond
-	mutual := listener.DTLSConfig{CertFile: cert, KeyFile: key, CAFile: ca.file, Verify: "peer", FailIfNoCert: true}
+	mutual := listener.DTLSConfig{CertFile: cert, KeyFile: key, CAFile: ca.File, Verify: "peer", FailIfNoCert: true}
 	both := listener.DTLSConfig{CertFile: cert, KeyFile: key, PSK: keys.PSK, ConnectionIDs: true}
 
 	const openssl, gnutls = "s_client -dtls1_2 -connect ADDR", "--udp -p PORT 127.0.0.1"
@@ -61,8 +61,8 @@ func TestDTLSInterop(t *testing.T) {
 		args   string
 		served bool
 	}{
-		"openssl, certificate":         {both, "openssl", openssl + " -verify_return_error -CAfile " + ca.file, true},
-		"openssl, small datagrams":     {both, "openssl", openssl + " -mtu 512 -CAfile " + ca.file, true},
+		"openssl, certificate":         {both, "openssl", openssl + " -verify_return_error -CAfile " + ca.File, true},
+		"openssl, small datagrams":     {both, "openssl", openssl + " -mtu 512 -CAfile " + ca.File, true},
 		"openssl, ChaCha20":            {both, "openssl", openssl + " -cipher ECDHE-ECDSA-CHACHA20-POLY1305", true},
 		"openssl, CCM8":                {both, "openssl", openssl + " -cipher ECDHE-ECDSA-AES128-CCM8", true},
 		"openssl, CBC":                 {both, "openssl", openssl + " -cipher ECDHE-ECDSA-AES256-SHA", false},
@@ -70,12 +70,12 @@ func TestDTLSInterop(t *testing.T) {
 		"openssl, PSK CCM8":            {keys, "openssl", openssl + " -psk_identity meter-1 -psk c0ffee -cipher PSK-AES128-CCM8", true},
 		"openssl, client certificate":  {mutual, "openssl", openssl + " -cert " + deviceCert + " -key " + deviceKey, true},
 		"openssl, without certificate": {mutual, "openssl", openssl, false},
-		"gnutls, certificate":          {both, "gnutls-cli", gnutls + " --x509cafile " + ca.file, true},
+		"gnutls, certificate":          {both, "gnutls-cli", gnutls + " --x509cafile " + ca.File, true},
 		"gnutls, PSK":                  {keys, "gnutls-cli", gnutls + " --pskusername meter-2 --pskkey 00112233445566778899aabbccddeeff --priority NORMAL:-KX-ALL:+PSK", true},
 		"gnutls, client certificate": {
-			mutual, "gnutls-cli", gnutls + " --x509cafile " + ca.file + " --x509certfile " + deviceCert + " --x509keyfile " + deviceKey, true,
+			mutual, "gnutls-cli", gnutls + " --x509cafile " + ca.File + " --x509certfile " + deviceCert + " --x509keyfile " + deviceKey, true,
 		},
-		"gnutls, without certificate": {mutual, "gnutls-cli", gnutls + " --x509cafile " + ca.file, false},
+		"gnutls, without certificate": {mutual, "gnutls-cli", gnutls + " --x509cafile " + ca.File, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serveDTLS(t, tt.cfg, gateway.Limits{}, loud)
@@ -94,17 +94,17 @@ func TestDTLSInteropWrongPSK(t *testing.T) {
 	cfg.HandshakeTimeout = 300 * time.Millisecond
 	s := serveDTLS(t, cfg, gateway.Limits{}, loud)
 	for i, identity := range []string{"meter-1", "stranger"} {
-		program := tool(t, "openssl", "openssl")
+		program := Tool(t, "openssl", "openssl")
 		ctx, cancel := context.WithCancel(t.Context())
 		cmd := exec.CommandContext(ctx, program, "s_client", "-dtls1_2", "-connect", s.addr().String(), "-psk_identity", identity, "-psk", "01020304", "-cipher", "PSK-AES128-GCM-SHA256")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		gatewaytest.Eventually(t, "the handshake to be given up", func() bool { return s.count(t, "exgate_dtls_handshakes_total", "timeout") > float64(i) })
+		gatewaytest.Eventually(t, "the handshake to be given up", func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "timeout") > float64(i) })
 		cancel()
 		_ = cmd.Wait()
 	}
-	if len(s.info) != 0 {
+	if len(s.Info) != 0 {
 		t.Error("a wrong key was let in")
 	}
 }

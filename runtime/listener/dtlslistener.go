@@ -18,7 +18,7 @@ import (
 // handler, one Send is one record.
 type DTLS struct {
 	cfg      DTLSConfig
-	mux      *mux
+	mux      *Mux
 	secrets  dtlsSecrets
 	options  atomic.Pointer[dtlsOptions]
 	counters dtlsCounters
@@ -26,9 +26,9 @@ type DTLS struct {
 
 	greylist    *greylist // owned by the goroutine that reads the socket
 	flooded     lograte.Limiter
-	failures    *openingLog
-	unverified  *waitingRoom // sources that have not proved their address
-	handshaking *waitingRoom // clients that have
+	failures    *OpeningLog
+	unverified  *WaitingRoom // sources that have not proved their address
+	handshaking *WaitingRoom // clients that have
 	pending     context.Context
 	giveUp      context.CancelCauseFunc // ends all handshakes
 	queue       pipeRoom                // of each session
@@ -66,7 +66,7 @@ func newDTLS(cfg DTLSConfig) (*DTLS, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	l := &DTLS{cfg: cfg, counters: dtlsCounters{cfg.Name, cfg.Metrics}, ids: make(map[connectionID]*dtlsSession), greylist: newGreylist(), failures: newOpeningLog(cfg.Logger)}
+	l := &DTLS{cfg: cfg, counters: dtlsCounters{cfg.Name, cfg.Metrics}, ids: make(map[connectionID]*dtlsSession), greylist: newGreylist(), failures: NewOpeningLog(cfg.Logger)}
 	var err error
 	if l.secrets, err = loadDTLSSecrets(&l.cfg); err != nil {
 		return nil, err
@@ -74,8 +74,8 @@ func newDTLS(cfg DTLSConfig) (*DTLS, error) {
 	if err := l.renew(); err != nil {
 		return nil, err
 	}
-	l.unverified = newWaitingRoom(cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix)
-	l.handshaking = newWaitingRoom(cfg.MaxHandshakes, max(cfg.MaxHandshakes/2, 1))
+	l.unverified = NewWaitingRoom(cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix)
+	l.handshaking = NewWaitingRoom(cfg.MaxHandshakes, max(cfg.MaxHandshakes/2, 1))
 	l.pending, l.giveUp = context.WithCancelCause(context.Background())
 	return l, nil
 }
@@ -107,22 +107,22 @@ func (l *DTLS) Addr() net.Addr { return l.mux.Addr() }
 func (l *DTLS) Close() error {
 	l.giveUp(errListenerClosed)
 	if l.secrets.certs != nil {
-		l.secrets.certs.close()
+		l.secrets.certs.Close()
 	}
-	return l.mux.stop()
+	return l.mux.Stop()
 }
 
 // Serve reads until Close. Each client has goroutines of its own.
 func (l *DTLS) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
 	l.attach = attach
 	if l.secrets.certs != nil {
-		go l.secrets.certs.watch(certificateWatch, func() {
+		go l.secrets.certs.Watch(certificateWatch, func() {
 			if err := l.renew(); err != nil {
 				l.cfg.Logger.Error("the changed certificate cannot serve DTLS: the previous one stays in use", "error", err)
 			}
 		})
 	}
-	l.mux.serve()
+	l.mux.Serve()
 	return nil
 }
 
@@ -142,26 +142,26 @@ const proofTime = 500 * time.Millisecond
 
 // takesHello reports whether a hello may begin a handshake. While many sources have not proved their address, only one that comes again may.
 func (l *DTLS) takesHello(source netip.AddrPort, hello []byte) bool {
-	if !l.unverified.pressed(source.Addr()) {
+	if !l.unverified.Pressed(source.Addr()) {
 		return true
 	}
 	now := time.Now()
 	if suppressed, ok := l.flooded.Allow(now); ok {
 		l.cfg.Logger.Warn("many DTLS hellos come from sources that do not go on: until that ends a new device is answered when it repeats its hello",
-			"source", source, "unproved", l.unverified.size(), "suppressed", suppressed)
+			"source", source, "unproved", l.unverified.Len(), "suppressed", suppressed)
 	}
 	if !l.greylist.repeated(source, hello, now) {
 		l.counters.drop(dropGreylisted)
 		return false
 	}
-	if !l.unverified.hasPlace(source.Addr(), proofTime) {
+	if !l.unverified.HasPlace(source.Addr(), proofTime) {
 		l.counters.drop(dropBusy)
 		return false
 	}
 	return true
 }
 
-func (l *DTLS) newPeer(p *peer) receiver {
+func (l *DTLS) newPeer(p *Peer) Receiver {
 	return &dtlsPeer{listener: l, path: &dtlsPath{p}}
 }
 

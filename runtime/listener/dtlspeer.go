@@ -15,12 +15,12 @@ type dtlsPeer struct {
 	closed  bool
 }
 
-var _ receiver = (*dtlsPeer)(nil)
+var _ Receiver = (*dtlsPeer)(nil)
 
 // receive runs on the goroutine that reads the socket.
-func (p *dtlsPeer) ready(func()) bool { return true }
+func (p *dtlsPeer) Ready(func()) bool { return true }
 
-func (p *dtlsPeer) receive(b []byte) {
+func (p *dtlsPeer) Receive(b []byte) {
 	if s := p.listener.roamer(b); s != nil {
 		p.roam(s, b)
 		return
@@ -105,12 +105,12 @@ func (p *dtlsPeer) forget(s *dtlsSession) {
 	p.closed = p.closed || empty
 	p.mu.Unlock()
 	if empty {
-		p.path.peer.close()
+		p.path.peer.Close()
 	}
 }
 
-// idle comes from the mux after a minute without datagrams: an address that a session has roamed away from is closed.
-func (p *dtlsPeer) idle() {
+// Idle comes from the mux after a minute without datagrams: an address that a session has roamed away from is closed.
+func (p *dtlsPeer) Idle() {
 	p.mu.Lock()
 	s := p.roaming
 	p.mu.Unlock()
@@ -120,4 +120,4 @@ func (p *dtlsPeer) idle() {
 	}
 }
 
-func (p *dtlsPeer) ended() {}
+func (p *dtlsPeer) Ended() {}

@@ -9,7 +9,7 @@ import (
 
 // dtlsPath is a way to a client: it has more than one when it roams with a connection ID. The library sees it as the address.
 type dtlsPath struct {
-	peer *peer
+	peer *Peer
 }
 
 // Network is udp.
@@ -39,7 +39,7 @@ type pipeRoom struct {
 var handshakeRoom = pipeRoom{32, 64 << 10}
 
 type pipedDatagram struct {
-	*datagram
+	*Datagram
 	from *dtlsPath
 }
 
@@ -56,7 +56,7 @@ func (p *datagramPipe) push(b []byte, from *dtlsPath) bool {
 	if p.closed || len(p.queue) >= p.room.datagrams || len(p.queue) > 0 && p.bytes+len(b) > p.room.bytes {
 		return false
 	}
-	p.queue = append(p.queue, pipedDatagram{copyDatagram(b), from})
+	p.queue = append(p.queue, pipedDatagram{CopyDatagram(b), from})
 	p.bytes += len(b)
 	p.signal()
 	return true
@@ -83,9 +83,9 @@ func (p *datagramPipe) ReadFrom(b []byte) (int, net.Addr, error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		if d.datagram != nil {
-			n := copy(b, d.b)
-			d.release()
+		if d.Datagram != nil {
+			n := copy(b, d.Bytes)
+			d.Release()
 			return n, d.from, nil
 		}
 		p.await(wait)
@@ -111,7 +111,7 @@ func (p *datagramPipe) next() (d pipedDatagram, wait time.Duration, err error) {
 	d = p.queue[0]
 	p.queue[0] = pipedDatagram{}
 	p.queue = p.queue[1:]
-	p.bytes -= len(d.b)
+	p.bytes -= len(d.Bytes)
 	return d, 0, nil
 }
 
@@ -139,7 +139,7 @@ func (p *datagramPipe) WriteTo(b []byte, addr net.Addr) (int, error) {
 			return 0, err
 		}
 	}
-	_ = path.peer.write(b) // a path that is gone is one that loses datagrams
+	_ = path.peer.Write(b) // a path that is gone is one that loses datagrams
 	return len(b), nil
 }
 
@@ -155,7 +155,7 @@ func (p *datagramPipe) Close() error {
 	defer p.mu.Unlock()
 	p.closed = true
 	for _, d := range p.queue {
-		d.release()
+		d.Release()
 	}
 	p.queue, p.bytes = nil, 0
 	p.signal()

@@ -13,7 +13,7 @@ import (
 
 // A device that lost its session to a reboot gets a new one from the same port, and the old connection ends.
 func TestDTLSRebootOnTheSamePort(t *testing.T) {
-	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, send)
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, Send)
 	socket := udpSocket(t, "127.0.0.1:0")
 	bind := socket.LocalAddr().String()
 	c, err := s.client(t, socket)
@@ -27,7 +27,7 @@ func TestDTLSRebootOnTheSamePort(t *testing.T) {
 		t.Fatal(err)
 	}
 	dtlsEchoes(t, again, "after")
-	if r := <-s.closed; !r.Is(gateway.ReasonConnReset) {
+	if r := <-s.Closed; !r.Is(gateway.ReasonConnReset) {
 		t.Errorf("closed with %v", r)
 	}
 	if n := s.listener.Peers(); n != 1 {
@@ -39,7 +39,7 @@ func TestDTLSRebootOnTheSamePort(t *testing.T) {
 func TestDTLSConnectionID(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.ConnectionIDs = true
-	s := serveDTLS(t, cfg, gateway.Limits{}, send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
 	n := newNAT(t, s.addr())
 	c, err := dtls.ClientWithOptions(udpSocket(t, "127.0.0.1:0"), n.inside.LocalAddr(), dtls.WithInsecureSkipVerify(true),
 		dtls.WithConnectionIDGenerator(dtls.OnlySendCIDGenerator()))
@@ -52,11 +52,11 @@ func TestDTLSConnectionID(t *testing.T) {
 		n.move(t)
 		dtlsEchoes(t, c, "there")
 	}
-	if len(s.info) != 1 || len(s.closed) != 0 {
-		t.Errorf("%d connections, %d closed", len(s.info), len(s.closed))
+	if len(s.Info) != 1 || len(s.Closed) != 0 {
+		t.Errorf("%d connections, %d closed", len(s.Info), len(s.Closed))
 	}
 	_ = c.Close()
-	<-s.closed
+	<-s.Closed
 	gatewaytest.Eventually(t, "the addresses to go", func() bool { return s.listener.Peers() == 0 })
 }
 

@@ -17,7 +17,7 @@ import (
 
 // dtlsServer is a gateway with a DTLS listener.
 type dtlsServer struct {
-	server
+	Server
 	listener *listener.DTLS
 }
 
@@ -28,19 +28,25 @@ func serveDTLS(t testing.TB, cfg listener.DTLSConfig, limits gateway.Limits, byt
 		cfg.Bind = "127.0.0.1:0"
 	}
 	cfg.Name, cfg.Logger = "d", slog.New(slog.DiscardHandler)
-	cfg.Metrics, cfg.UDPMetrics, cfg.CertMetrics = listener.NewDTLSMetrics(s.counting()), listener.NewUDPMetrics(s.counts), listener.NewCertMetrics(s.counts)
+	cfg.Metrics, cfg.UDPMetrics, cfg.CertMetrics = listener.NewDTLSMetrics(s.Counting()), listener.NewUDPMetrics(s.Counts), listener.NewCertMetrics(s.Counts)
 	var err error
 	if s.listener, err = listener.ListenDTLS(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t, s.listener, bytes, limits)
+	s.Start(t, s.listener, bytes, limits)
 	return s
 }
 
 // certDTLS is a listener's configuration with a certificate.
 func certDTLS(t testing.TB) listener.DTLSConfig {
 	t.Helper()
-	return newIssuer(t).dtls(t)
+	return dtlsOf(t, NewIssuer(t))
+}
+
+func dtlsOf(t testing.TB, ca *Issuer) listener.DTLSConfig {
+	t.Helper()
+	cert, key := ca.IssueServer(t, "gateway")
+	return listener.DTLSConfig{CertFile: cert, KeyFile: key}
 }
 
 // pskDTLS is a configuration with pre-shared keys: c0ffee is that of meter-1.

@@ -26,8 +26,8 @@ type dtlsSession struct {
 	giveUp   context.CancelCauseFunc  // ends the handshake
 	ctx      context.Context          // of the handshake
 	timer    *time.Timer              // of the handshake
-	unproved *waiting                 // its place while it has not proved its address
-	proved   *waiting                 // and after it
+	unproved *Waiting                 // its place while it has not proved its address
+	proved   *Waiting                 // and after it
 	id       connectionID             // guarded by DTLS.mu
 	socket   dtlsSocket               // what the gateway sees
 	closing  sync.Once
@@ -56,9 +56,9 @@ func newDTLSSession(p *dtlsPeer) *dtlsSession {
 	s.ctx, s.giveUp = context.WithCancelCause(l.pending)
 	s.timer = time.AfterFunc(unverifiedTimeout, func() { s.giveUp(errHandshakeTimeout) })
 	evict := func() { s.giveUp(errHandshakeEvicted) }
-	s.unproved, s.proved = newWaiting(p.path.peer.Addr().Addr(), evict), newWaiting(p.path.peer.Addr().Addr(), evict)
+	s.unproved, s.proved = NewWaiting(p.path.peer.Addr().Addr(), evict), NewWaiting(p.path.peer.Addr().Addr(), evict)
 	l.counters.unverified(1)
-	l.unverified.enter(s.unproved)
+	l.unverified.Enter(s.unproved)
 	return s
 }
 

@@ -58,13 +58,13 @@ func (s *dtlsSocket) read(conn *gateway.Conn) error {
 	}
 }
 
-func (s *dtlsSocket) touch() { s.heard.Store(int64(s.session.listener.mux.now())) }
+func (s *dtlsSocket) touch() { s.heard.Store(int64(s.session.listener.mux.Now())) }
 
 // watchIdle ends the connection when nothing came for its idle timeout, unless its handler started the keepalive timer, which then says when.
 func (s *dtlsSocket) watchIdle(conn *gateway.Conn) *time.Timer {
 	var timer *time.Timer
 	timer = time.AfterFunc(time.Hour, func() {
-		silent := s.session.listener.mux.now() - time.Duration(s.heard.Load())
+		silent := s.session.listener.mux.Now() - time.Duration(s.heard.Load())
 		switch {
 		case conn.KeepaliveStarted():
 		case silent >= conn.IdleTimeout():
@@ -82,7 +82,7 @@ func (s *dtlsSocket) Info() gateway.ConnInfo {
 	peer := s.session.peer.path.peer
 	info := gateway.ConnInfo{SocketType: gateway.SocketDTLS, Peer: peer.Addr(), Local: peer.Local()}
 	if cert := s.session.conn.certificate(); cert != nil {
-		info.PeerCert = certificateInfo(cert)
+		info.PeerCert = Info(cert)
 	}
 	return info
 }

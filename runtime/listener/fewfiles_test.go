@@ -69,7 +69,7 @@ func serveWithFewFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gatewaytest.Serve(t, l, newEcho(send), noUpstream{}, gateway.Limits{})
+	gatewaytest.Serve(t, l, NewEcho(Send), NoUpstream{}, gateway.Limits{})
 	fmt.Println(l.Addr())
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }

@@ -29,12 +29,12 @@ func TestGoodbyeArrives(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "s")
 		plain := serveStream(t, listener.TCPConfig{}, said, gateway.Limits{})
 		local := serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, said, gateway.Limits{})
-		ca := newIssuer(t)
-		secure := serveTLS(t, ca.server(t, "server"), said, gateway.Limits{})
+		ca := NewIssuer(t)
+		secure := serveTLS(t, tlsOf(t, ca, "server"), said, gateway.Limits{})
 		for name, dial := range map[string]func() net.Conn{
 			"tcp":  func() net.Conn { return dial(t, plain.addr) },
 			"unix": func() net.Conn { return dialUnix(t, path) },
-			"tls":  func() net.Conn { return dialTLS(t, secure.addr, ca.client()) },
+			"tls":  func() net.Conn { return dialTLS(t, secure.addr, ca.Client()) },
 		} {
 			for range 20 {
 				c := dial()
@@ -51,7 +51,7 @@ func TestGoodbyeArrives(t *testing.T) {
 		}
 		for _, s := range []*streamServer{plain, local, secure} {
 			for range 20 {
-				if r := <-s.closed; !r.Is(gateway.ReasonNormal) {
+				if r := <-s.Closed; !r.Is(gateway.ReasonNormal) {
 					t.Fatal(r)
 				}
 			}

@@ -12,7 +12,7 @@ import (
 
 func TestHandlerThatCallsTheDevicePort(t *testing.T) {
 	var log gatewaytest.Log
-	s := serveStream(t, listener.TCPConfig{Logger: log.Logger()}, send, gateway.Limits{})
+	s := serveStream(t, listener.TCPConfig{Logger: log.Logger()}, Send, gateway.Limits{})
 	hello := "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	for _, text := range []string{"hello " + hello, "PRI", hello, hello} {
 		c, err := net.Dial("tcp", s.addr)

@@ -19,8 +19,8 @@ const (
 	readPauseMax = time.Second
 )
 
-// mux makes peers of the sources of one UDP socket's datagrams. A peer has no goroutine: where it has datagrams, a worker runs it.
-type mux struct {
+// Mux makes peers of the sources of one UDP socket's datagrams. A peer has no goroutine: where it has datagrams, a worker runs it.
+type Mux struct {
 	socket  datagrams
 	cfg     muxConfig
 	started time.Time
@@ -40,23 +40,23 @@ type mux struct {
 
 type muxShard struct {
 	mu    sync.Mutex
-	peers map[netip.AddrPort]*peer
+	peers map[netip.AddrPort]*Peer
 }
 
-func newMux(socket datagrams, cfg muxConfig) *mux {
-	m := &mux{
+func newMux(socket datagrams, cfg muxConfig) *Mux {
+	m := &Mux{
 		socket: socket, cfg: cfg, started: time.Now(), seed: maphash.MakeSeed(), stopped: make(chan struct{}), ended: make(chan struct{}),
 		budget: newPeerBudget(cfg.newPeers, cfg.newPeersPrefix),
 	}
 	m.workers.init(cfg.workers)
 	for i := range m.shards {
-		m.shards[i].peers = make(map[netip.AddrPort]*peer)
+		m.shards[i].peers = make(map[netip.AddrPort]*Peer)
 	}
 	return m
 }
 
 // NewMux opens the socket of cfg, with defaults for what is zero. Nothing is read before serve. Peers are admitted by cfg.Admission.
-func NewMux(ctx context.Context, cfg UDPConfig, hooks MuxHooks) (*mux, error) {
+func NewMux(ctx context.Context, cfg UDPConfig, hooks MuxHooks) (*Mux, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
@@ -75,19 +75,19 @@ func NewMux(ctx context.Context, cfg UDPConfig, hooks MuxHooks) (*mux, error) {
 }
 
 // Addr is the address that the socket is bound to.
-func (m *mux) Addr() net.Addr { return net.UDPAddrFromAddrPort(m.socket.addr()) }
+func (m *Mux) Addr() net.Addr { return net.UDPAddrFromAddrPort(m.socket.addr()) }
 
 // Peers is how many peers there are.
-func (m *mux) Peers() int { return int(m.peers.Load()) }
+func (m *Mux) Peers() int { return int(m.peers.Load()) }
 
 // QueueLimit is how much may wait for the receiver of one peer.
-func (m *mux) QueueLimit() (datagrams, bytes int) { return m.cfg.queueDatagrams, m.cfg.queueBytes }
+func (m *Mux) QueueLimit() (datagrams, bytes int) { return m.cfg.queueDatagrams, m.cfg.queueBytes }
 
 // QueueFull counts a datagram for which a queue behind its receiver had no room.
-func (m *mux) QueueFull() { m.cfg.losses.add(lostQueueFull) }
+func (m *Mux) QueueFull() { m.cfg.losses.add(lostQueueFull) }
 
-// serve reads the socket until stop.
-func (m *mux) serve() {
+// Serve reads the socket until stop.
+func (m *Mux) Serve() {
 	m.mu.Lock()
 	m.serving = true
 	m.mu.Unlock()
@@ -112,22 +112,22 @@ func (m *mux) serve() {
 	_ = m.closeIfDone()
 }
 
-func (m *mux) wait(d time.Duration) {
+func (m *Mux) wait(d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-m.stopped:
 	}
 }
 
-func (m *mux) dispatchAll(n int) {
-	now := m.now()
+func (m *Mux) dispatchAll(n int) {
+	now := m.Now()
 	for i := range n {
 		m.dispatch(m.socket.at(i), now)
 	}
 }
 
 // dispatch queues one datagram for its peer.
-func (m *mux) dispatch(a arrival, now time.Duration) {
+func (m *Mux) dispatch(a arrival, now time.Duration) {
 	if a.truncated {
 		m.cfg.losses.add(lostTruncated)
 		return
@@ -141,13 +141,13 @@ func (m *mux) dispatch(a arrival, now time.Duration) {
 }
 
 // open makes the peer of an unknown source, or refuses and returns nil.
-func (m *mux) open(a arrival, now time.Duration) *peer {
+func (m *Mux) open(a arrival, now time.Duration) *Peer {
 	ticket, reason, ok := m.admit(a, now)
 	if !ok {
 		m.cfg.losses.add(reason)
 		return nil
 	}
-	p := &peer{mux: m, addr: a.source, ticket: ticket, local: a.local}
+	p := &Peer{mux: m, addr: a.source, ticket: ticket, local: a.local}
 	s := m.shard(a.source)
 	s.mu.Lock()
 	s.peers[a.source] = p
@@ -157,7 +157,7 @@ func (m *mux) open(a arrival, now time.Duration) *peer {
 }
 
 // admit asks everyone who may refuse a new peer, the cheapest first.
-func (m *mux) admit(a arrival, now time.Duration) (ticket Ticket, reason loss, ok bool) {
+func (m *Mux) admit(a arrival, now time.Duration) (ticket Ticket, reason loss, ok bool) {
 	if m.cfg.Screen != nil && !m.cfg.Screen(a.source, a.b) {
 		return ticket, lostScreened, false
 	}
@@ -174,7 +174,7 @@ func (m *mux) admit(a arrival, now time.Duration) (ticket Ticket, reason loss, o
 	return ticket, 0, true
 }
 
-func (m *mux) find(source netip.AddrPort) *peer {
+func (m *Mux) find(source netip.AddrPort) *Peer {
 	s := m.shard(source)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,7 +182,7 @@ func (m *mux) find(source netip.AddrPort) *peer {
 }
 
 // forget takes p out, so that the next datagram of its source makes another peer.
-func (m *mux) forget(p *peer) {
+func (m *Mux) forget(p *Peer) {
 	s := m.shard(p.addr)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -191,16 +191,16 @@ func (m *mux) forget(p *peer) {
 	}
 }
 
-func (m *mux) shard(source netip.AddrPort) *muxShard {
+func (m *Mux) shard(source netip.AddrPort) *muxShard {
 	ip := source.Addr().As16()
 	b := [18]byte{16: byte(source.Port() >> 8), 17: byte(source.Port())}
 	copy(b[:], ip[:])
 	return &m.shards[maphash.Bytes(m.seed, b[:])%muxShards]
 }
 
-func (m *mux) now() time.Duration { return time.Since(m.started) }
+func (m *Mux) Now() time.Duration { return time.Since(m.started) }
 
-func (m *mux) isStopped() bool {
+func (m *Mux) isStopped() bool {
 	select {
 	case <-m.stopped:
 		return true

@@ -61,7 +61,7 @@ type heard struct {
 	wait chan struct{} // a receiver that gets "wait" waits for it
 }
 
-func (h *heard) add(p *peer, what string) {
+func (h *heard) add(p *Peer, what string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seen = append(h.seen, fmt.Sprintf("%v %s", p.Addr().Addr(), what))
@@ -79,40 +79,40 @@ func (h *heard) take() string {
 
 type heardPeer struct {
 	*heard
-	p         *peer
+	p         *Peer
 	keepAlive bool
 }
 
-func (h *heardPeer) ready(func()) bool { return true }
+func (h *heardPeer) Ready(func()) bool { return true }
 
-func (h *heardPeer) receive(b []byte) {
+func (h *heardPeer) Receive(b []byte) {
 	h.add(h.p, string(b))
 	switch string(b) {
 	case "wait":
 		<-h.wait
 	case "close":
-		h.p.close()
-		h.p.close()
+		h.p.Close()
+		h.p.Close()
 	case "keepalive":
 		h.keepAlive = true
 	}
 }
 
-func (h *heardPeer) idle() {
+func (h *heardPeer) Idle() {
 	if !h.keepAlive {
 		h.add(h.p, "idle")
-		h.p.close()
+		h.p.Close()
 	}
 }
-func (h *heardPeer) ended() { h.add(h.p, "ended") }
+func (h *heardPeer) Ended() { h.add(h.p, "ended") }
 
 // muxed runs test in a bubble with a mux that serves; limits changes its configuration.
-func muxed(t *testing.T, limits func(*muxConfig), test func(t *testing.T, w *wire, m *mux, h *heard)) {
+func muxed(t *testing.T, limits func(*muxConfig), test func(t *testing.T, w *wire, m *Mux, h *heard)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w, h := newWire(), &heard{wait: make(chan struct{})}
 		cfg := muxConfig{
-			MuxHooks:    MuxHooks{NewPeer: func(p *peer) receiver { return &heardPeer{heard: h, p: p} }},
+			MuxHooks:    MuxHooks{NewPeer: func(p *Peer) Receiver { return &heardPeer{heard: h, p: p} }},
 			idleTimeout: 30 * time.Second, maxPeers: 1000, newPeers: 1000, newPeersPrefix: 1000,
 			queueDatagrams: 4, queueBytes: 100, workers: 8, losses: newLossCounters(NewUDPMetrics(nil), "udp"), log: slog.New(slog.DiscardHandler),
 		}
@@ -121,22 +121,22 @@ func muxed(t *testing.T, limits func(*muxConfig), test func(t *testing.T, w *wir
 		}
 		m := newMux(w, cfg)
 		served := make(chan struct{})
-		go func() { m.serve(); close(served) }()
+		go func() { m.Serve(); close(served) }()
 		test(t, w, m, h)
-		_ = m.stop()
-		_ = m.stop()
+		_ = m.Stop()
+		_ = m.Stop()
 		<-served
 		for i := range m.shards {
 			s := &m.shards[i]
 			s.mu.Lock()
-			left := slices.Collect(func(yield func(*peer) bool) {
+			left := slices.Collect(func(yield func(*Peer) bool) {
 				for _, p := range s.peers {
 					yield(p)
 				}
 			})
 			s.mu.Unlock()
 			for _, p := range left {
-				p.close()
+				p.Close()
 			}
 		}
 		<-m.ended
@@ -154,7 +154,7 @@ func (c *lossCounters) count(l loss) int { return int(testutil.ToFloat64(c[l])) 
 
 // A peer ends after the idle timeout since its own last datagram; the traffic of others keeps nobody alive.
 func TestMuxIdleTimeoutIsEachPeersOwn(t *testing.T) {
-	muxed(t, nil, func(t *testing.T, w *wire, m *mux, h *heard) {
+	muxed(t, nil, func(t *testing.T, w *wire, m *Mux, h *heard) {
 		a, b := from(1, 1), from(2, 1)
 		w.send(a, "hello")
 		for range 4 {
@@ -172,7 +172,7 @@ func TestMuxIdleTimeoutIsEachPeersOwn(t *testing.T) {
 
 // A receiver that does not close on idle is asked again.
 func TestMuxIdleReceiverMayStay(t *testing.T) {
-	muxed(t, nil, func(t *testing.T, w *wire, m *mux, h *heard) {
+	muxed(t, nil, func(t *testing.T, w *wire, m *Mux, h *heard) {
 		w.send(from(1, 1), "keepalive")
 		time.Sleep(time.Hour)
 		expect(t, h, "10.0.100.1 keepalive")
@@ -184,7 +184,7 @@ func TestMuxIdleReceiverMayStay(t *testing.T) {
 
 // A peer that was closed gets its last call once, and what its source sends next makes another.
 func TestMuxCloseMakesRoom(t *testing.T) {
-	muxed(t, nil, func(t *testing.T, w *wire, m *mux, h *heard) {
+	muxed(t, nil, func(t *testing.T, w *wire, m *Mux, h *heard) {
 		w.send(from(1, 1), "close")
 		expect(t, h, "10.0.100.1 close, 10.0.100.1 ended")
 		w.send(from(1, 1), "again")
@@ -194,7 +194,7 @@ func TestMuxCloseMakesRoom(t *testing.T) {
 
 // A slow receiver holds up its own datagrams, which are bounded, and nobody else's.
 func TestMuxSlowPeerDelaysNobodyElse(t *testing.T) {
-	muxed(t, nil, func(t *testing.T, w *wire, m *mux, h *heard) {
+	muxed(t, nil, func(t *testing.T, w *wire, m *Mux, h *heard) {
 		w.send(from(1, 1), "wait")
 		for i := range 6 {
 			w.send(from(1, 1), fmt.Sprint(i))
@@ -211,7 +211,7 @@ func TestMuxSlowPeerDelaysNobodyElse(t *testing.T) {
 
 // The workers multiply while handlers block, up to their bound, and all leave when there is nothing to do.
 func TestMuxWorkersGrowWhereReceiversBlock(t *testing.T) {
-	muxed(t, nil, func(t *testing.T, w *wire, m *mux, h *heard) {
+	muxed(t, nil, func(t *testing.T, w *wire, m *Mux, h *heard) {
 		for i := range 10 {
 			w.send(from(i, 1), "wait")
 		}
@@ -231,7 +231,7 @@ func TestMuxWorkersGrowWhereReceiversBlock(t *testing.T) {
 
 // One datagram always fits the queue, more only within its bytes.
 func TestMuxQueueIsBoundedInBytes(t *testing.T) {
-	muxed(t, nil, func(t *testing.T, w *wire, m *mux, h *heard) {
+	muxed(t, nil, func(t *testing.T, w *wire, m *Mux, h *heard) {
 		w.send(from(1, 1), "wait")
 		w.send(from(1, 1), strings.Repeat("x", 1000))
 		w.send(from(1, 1), "y")
@@ -245,10 +245,10 @@ func TestMuxQueueIsBoundedInBytes(t *testing.T) {
 
 // What waits for a peer that is closed is dropped, and counted.
 func TestMuxCloseDropsTheQueue(t *testing.T) {
-	muxed(t, nil, func(t *testing.T, w *wire, m *mux, h *heard) {
+	muxed(t, nil, func(t *testing.T, w *wire, m *Mux, h *heard) {
 		w.send(from(1, 1), "wait")
 		w.send(from(1, 1), "late")
-		m.find(from(1, 1)).close()
+		m.find(from(1, 1)).Close()
 		expect(t, h, "10.0.100.1 wait")
 		close(h.wait)
 		expect(t, h, "10.0.100.1 ended")
@@ -260,7 +260,7 @@ func TestMuxCloseDropsTheQueue(t *testing.T) {
 
 // What the kernel dropped is counted within an idle timeout.
 func TestMuxCountsWhatTheKernelDropped(t *testing.T) {
-	muxed(t, nil, func(t *testing.T, w *wire, m *mux, _ *heard) {
+	muxed(t, nil, func(t *testing.T, w *wire, m *Mux, _ *heard) {
 		for _, total := range []uint32{1<<32 - 5, 10} { // it wraps around
 			w.overflows.Store(total)
 			time.Sleep(30 * time.Second)

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-func countPeers(m *mux) int { return int(m.peers.Load()) }
+func countPeers(m *Mux) int { return int(m.peers.Load()) }
 
 // apart finds n subnets that share no bucket.
-func apart(m *mux, n int) (nets []int) {
+func apart(m *Mux, n int) (nets []int) {
 	taken := make(map[*leakyBucket]bool)
 	for i := 0; len(nets) < n; i++ {
 		if slot := m.budget.slot(fromNet(i, 1, 1).Addr()); !taken[slot] {
@@ -24,7 +24,7 @@ func apart(m *mux, n int) (nets []int) {
 // New peers come at their rate in all, and a prefix has no more than its share.
 func TestNewPeersAreBudgeted(t *testing.T) {
 	limits := func(c *muxConfig) { c.newPeers, c.newPeersPrefix = 50, 20 }
-	muxed(t, limits, func(t *testing.T, w *wire, m *mux, _ *heard) {
+	muxed(t, limits, func(t *testing.T, w *wire, m *Mux, _ *heard) {
 		nets := apart(m, 3)
 		for i := range 100 {
 			w.send(fromNet(nets[0], 1+i%200, i), "flood")
@@ -55,7 +55,7 @@ func TestNewPeersAreBudgeted(t *testing.T) {
 
 // A peer that is there is heard, however full the listener is.
 func TestMaxPeersKeepsThoseThatAreThere(t *testing.T) {
-	muxed(t, func(c *muxConfig) { c.maxPeers = 1 }, func(t *testing.T, w *wire, m *mux, h *heard) {
+	muxed(t, func(c *muxConfig) { c.maxPeers = 1 }, func(t *testing.T, w *wire, m *Mux, h *heard) {
 		w.send(from(1, 1), "first")
 		w.send(from(2, 1), "second")
 		w.send(from(1, 1), "third")

@@ -1,7 +1,7 @@
 package listener
 
-// stop ends the reading. Peers stay and may write; the socket is freed when the last of them has ended. Calling it again does nothing.
-func (m *mux) stop() error {
+// Stop ends the reading. Peers stay and may write; the socket is freed when the last of them has ended. Calling it again does nothing.
+func (m *Mux) Stop() error {
 	m.mu.Lock()
 	if m.isStopped() {
 		m.mu.Unlock()
@@ -14,14 +14,14 @@ func (m *mux) stop() error {
 }
 
 // peerEnded notes that a peer's receiver has seen its last call.
-func (m *mux) peerEnded() {
+func (m *Mux) peerEnded() {
 	if m.peers.Add(-1) == 0 {
 		_ = m.closeIfDone()
 	}
 }
 
 // closeIfDone frees the socket where nobody uses it any longer.
-func (m *mux) closeIfDone() error {
+func (m *Mux) closeIfDone() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed || m.serving || !m.isStopped() || m.peers.Load() > 0 {

@@ -32,16 +32,16 @@ type arrival struct {
 	truncated bool       // it was longer than the buffer
 }
 
-// receiver is what a peer's datagrams go to. Its methods are called one at a time.
-type receiver interface {
-	// ready reports whether receive may be called. Where it may not, ready calls wake once, on another goroutine, when it may.
-	ready(wake func()) bool
-	// receive takes the next datagram, in the order of arrival. b is valid during the call.
-	receive(b []byte)
-	// idle says that nothing came for the idle timeout. It is called again and again until something comes or the peer is closed.
-	idle()
-	// ended is the last call, once, after the peer was closed from any side.
-	ended()
+// Receiver is what a peer's datagrams go to. Its methods are called one at a time.
+type Receiver interface {
+	// Ready reports whether receive may be called. Where it may not, ready calls wake once, on another goroutine, when it may.
+	Ready(wake func()) bool
+	// Receive takes the next datagram, in the order of arrival. b is valid during the call.
+	Receive(b []byte)
+	// Idle says that nothing came for the idle timeout. It is called again and again until something comes or the peer is closed.
+	Idle()
+	// Ended is the last call, once, after the peer was closed from any side.
+	Ended()
 }
 
 // MuxHooks are what a mux calls.
@@ -50,7 +50,7 @@ type MuxHooks struct {
 	// It must not block. If zero, each may.
 	Screen func(source netip.AddrPort, b []byte) bool
 	// NewPeer makes the receiver of a new peer, before the first datagram is handed to it. nil refuses the peer.
-	NewPeer func(p *peer) receiver
+	NewPeer func(p *Peer) Receiver
 	// Inline runs NewPeer and the receivers on the goroutine that reads the socket (Ended and Idle: on the one that closes or sweeps)
 	// and not on workers: they must not block then.
 	Inline bool

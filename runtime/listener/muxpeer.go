@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// peer is one source of datagrams: a connection without a socket of its own.
-type peer struct {
-	mux    *mux
+// Peer is one source of datagrams: a connection without a socket of its own.
+type Peer struct {
+	mux    *Mux
 	addr   netip.AddrPort
 	ticket Ticket
 	heard  atomic.Int64 // when the last datagram came, on mux.now's clock
 
 	mu        sync.Mutex // guards the fields below
 	local     netip.Addr // what the peer asked last; replies leave from it
-	first     *datagram  // the queue
-	last      *datagram
+	first     *Datagram  // the queue
+	last      *Datagram
 	datagrams int
 	bytes     int
 	scheduled bool // it waits for a worker or is being run
@@ -29,10 +29,10 @@ type peer struct {
 
 	// Owned by whoever runs the peer.
 	opened   bool
-	receiver receiver
+	receiver Receiver
 
 	// Guarded by workers.mu.
-	next  *peer
+	next  *Peer
 	since uint64
 }
 
@@ -40,10 +40,10 @@ type peer struct {
 const runLength = 32
 
 // Addr is the peer's address.
-func (p *peer) Addr() netip.AddrPort { return p.addr }
+func (p *Peer) Addr() netip.AddrPort { return p.addr }
 
 // Local is the address that the peer sent to.
-func (p *peer) Local() netip.AddrPort {
+func (p *Peer) Local() netip.AddrPort {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	bound := p.mux.socket.addr()
@@ -53,9 +53,9 @@ func (p *peer) Local() netip.AddrPort {
 	return bound
 }
 
-// write sends one datagram. It never waits; what the socket does not take is dropped and counted, and no error. After close it fails with
+// Write sends one datagram. It never waits; what the socket does not take is dropped and counted, and no error. After close it fails with
 // net.ErrClosed.
-func (p *peer) write(b []byte) error {
+func (p *Peer) Write(b []byte) error {
 	p.mu.Lock()
 	local, closed := p.local, p.closed
 	p.mu.Unlock()
@@ -69,7 +69,7 @@ func (p *peer) write(b []byte) error {
 }
 
 // push queues a copy of a datagram. It reports false where the peer was closed meanwhile.
-func (p *peer) push(a arrival, now time.Duration) bool {
+func (p *Peer) push(a arrival, now time.Duration) bool {
 	p.heard.Store(int64(now))
 	p.mu.Lock()
 	if p.closed {
@@ -83,13 +83,13 @@ func (p *peer) push(a arrival, now time.Duration) bool {
 		cfg.losses.add(lostQueueFull)
 		return true
 	}
-	p.append(copyDatagram(a.b))
+	p.append(CopyDatagram(a.b))
 	p.scheduleUnlock()
 	return true
 }
 
 // append adds to the queue; the caller holds mu.
-func (p *peer) append(d *datagram) {
+func (p *Peer) append(d *Datagram) {
 	if p.last == nil {
 		p.first = d
 	} else {
@@ -97,11 +97,11 @@ func (p *peer) append(d *datagram) {
 	}
 	p.last = d
 	p.datagrams++
-	p.bytes += len(d.b)
+	p.bytes += len(d.Bytes)
 }
 
 // pop takes the head of the queue.
-func (p *peer) pop() *datagram {
+func (p *Peer) pop() *Datagram {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	d := p.first
@@ -113,12 +113,12 @@ func (p *peer) pop() *datagram {
 		p.last = nil
 	}
 	p.datagrams--
-	p.bytes -= len(d.b)
+	p.bytes -= len(d.Bytes)
 	return d
 }
 
 // scheduleUnlock releases mu and sees to it that somebody runs the peer.
-func (p *peer) scheduleUnlock() {
+func (p *Peer) scheduleUnlock() {
 	run := !p.scheduled
 	p.scheduled = true
 	p.mu.Unlock()
@@ -133,7 +133,7 @@ func (p *peer) scheduleUnlock() {
 }
 
 // run handles what waits for the peer, and reports whether there is more.
-func (p *peer) run() (more bool) {
+func (p *Peer) run() (more bool) {
 	p.open()
 	held := false
 	for range runLength {
@@ -144,30 +144,30 @@ func (p *peer) run() (more bool) {
 		if d == nil {
 			break
 		}
-		p.receiver.receive(d.b)
-		d.release()
+		p.receiver.Receive(d.Bytes)
+		d.Release()
 	}
 	return p.rest(held)
 }
 
 // ready asks the receiver, where something waits for it.
-func (p *peer) ready() bool {
+func (p *Peer) ready() bool {
 	p.mu.Lock()
 	p.woken = false
 	empty := p.first == nil
 	p.mu.Unlock()
-	return empty || p.receiver.ready(p.wake)
+	return empty || p.receiver.Ready(p.wake)
 }
 
 // wake runs a held peer.
-func (p *peer) wake() {
+func (p *Peer) wake() {
 	p.mu.Lock()
 	p.woken = true
 	p.runHeldUnlock()
 }
 
 // runHeldUnlock releases mu and has the peer run if it is held.
-func (p *peer) runHeldUnlock() {
+func (p *Peer) runHeldUnlock() {
 	if p.held {
 		p.held, p.scheduled = false, false
 		p.scheduleUnlock()
@@ -176,19 +176,19 @@ func (p *peer) runHeldUnlock() {
 	p.mu.Unlock()
 }
 
-func (p *peer) open() {
+func (p *Peer) open() {
 	if p.opened {
 		return
 	}
 	p.opened = true
 	if p.receiver = p.mux.cfg.NewPeer(p); p.receiver == nil {
 		p.mux.cfg.losses.add(lostRefused)
-		p.close()
+		p.Close()
 	}
 }
 
 // rest ends the run of a peer that has nothing left, or whose receiver takes nothing for now.
-func (p *peer) rest(held bool) (more bool) {
+func (p *Peer) rest(held bool) (more bool) {
 	p.mu.Lock()
 	switch {
 	case p.closed:
@@ -201,8 +201,8 @@ func (p *peer) rest(held bool) (more bool) {
 	case p.silent:
 		p.silent = false
 		p.mu.Unlock()
-		if p.mux.now()-time.Duration(p.heard.Load()) >= p.mux.cfg.idleTimeout {
-			p.receiver.idle()
+		if p.mux.Now()-time.Duration(p.heard.Load()) >= p.mux.cfg.idleTimeout {
+			p.receiver.Idle()
 		}
 		return true
 	case held && p.woken:
@@ -219,17 +219,17 @@ func (p *peer) rest(held bool) (more bool) {
 }
 
 // end runs once: a closed peer stays scheduled for good.
-func (p *peer) end() {
+func (p *Peer) end() {
 	if p.receiver != nil {
-		p.receiver.ended()
+		p.receiver.Ended()
 	}
 	p.ticket.Release()
 	p.mux.peerEnded()
 }
 
-// close ends the peer: what waits is dropped, the receiver's ended follows. The next datagram of its source makes a new peer. Calling it
+// Close ends the peer: what waits is dropped, the receiver's ended follows. The next datagram of its source makes a new peer. Calling it
 // again does nothing.
-func (p *peer) close() {
+func (p *Peer) Close() {
 	p.mux.forget(p)
 	p.mu.Lock()
 	if p.closed {
@@ -246,10 +246,10 @@ func (p *peer) close() {
 }
 
 // dropQueue empties the queue; the caller holds mu.
-func (p *peer) dropQueue() {
+func (p *Peer) dropQueue() {
 	for d := p.first; d != nil; {
 		next := d.next
-		d.release()
+		d.Release()
 		p.mux.cfg.losses.add(lostClosed)
 		d = next
 	}

@@ -2,29 +2,29 @@ package listener
 
 import "sync"
 
-// datagram is one that waits for its peer's receiver.
-type datagram struct {
-	b    []byte
-	next *datagram
+// Datagram is one that waits for its peer's receiver.
+type Datagram struct {
+	Bytes []byte
+	next  *Datagram
 }
 
 // pooledDatagram is the size up to which buffers are kept for the next: more than the datagrams of one Ethernet frame.
 const pooledDatagram = 2 << 10
 
-var datagramPool = sync.Pool{New: func() any { return &datagram{b: make([]byte, 0, pooledDatagram)} }}
+var datagramPool = sync.Pool{New: func() any { return &Datagram{Bytes: make([]byte, 0, pooledDatagram)} }}
 
-func copyDatagram(b []byte) *datagram {
+func CopyDatagram(b []byte) *Datagram {
 	if len(b) > pooledDatagram {
-		return &datagram{b: append([]byte(nil), b...)}
+		return &Datagram{Bytes: append([]byte(nil), b...)}
 	}
-	d := datagramPool.Get().(*datagram)
-	d.b = append(d.b[:0], b...)
+	d := datagramPool.Get().(*Datagram)
+	d.Bytes = append(d.Bytes[:0], b...)
 	return d
 }
 
-func (d *datagram) release() {
+func (d *Datagram) Release() {
 	d.next = nil
-	if cap(d.b) == pooledDatagram {
+	if cap(d.Bytes) == pooledDatagram {
 		datagramPool.Put(d)
 	}
 }

@@ -10,17 +10,17 @@ const (
 )
 
 // sweep tells idle peers, one shard a tick, and counts what the kernel dropped, until the mux has ended.
-func (m *mux) sweep() {
+func (m *Mux) sweep() {
 	tick := time.NewTicker(max(m.cfg.idleTimeout/sweepRounds/muxShards, sweepMin))
 	defer tick.Stop()
-	var found []*peer
+	var found []*Peer
 	var overflowed uint32
 	for i := 0; ; i = (i + 1) % muxShards {
 		select {
 		case <-m.ended:
 			return
 		case <-tick.C:
-			found = m.shards[i].idle(found[:0], m.now()-m.cfg.idleTimeout)
+			found = m.shards[i].idle(found[:0], m.Now()-m.cfg.idleTimeout)
 			for _, p := range found {
 				p.fallSilent()
 			}
@@ -35,7 +35,7 @@ func (m *mux) sweep() {
 }
 
 // idle appends the peers that were last heard before.
-func (s *muxShard) idle(found []*peer, before time.Duration) []*peer {
+func (s *muxShard) idle(found []*Peer, before time.Duration) []*Peer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.peers {
@@ -47,7 +47,7 @@ func (s *muxShard) idle(found []*peer, before time.Duration) []*peer {
 }
 
 // fallSilent has receiver.idle called, after what still waits.
-func (p *peer) fallSilent() {
+func (p *Peer) fallSilent() {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()

@@ -16,8 +16,8 @@ type workers struct {
 	base int
 
 	mu      sync.Mutex // guards the fields below
-	first   *peer      // those that wait, linked by peer.next
-	last    *peer
+	first   *Peer      // those that wait, linked by peer.next
+	last    *Peer
 	waiting int
 	running int
 	timer   *time.Timer // runs while peers wait and base workers are there
@@ -32,7 +32,7 @@ func (w *workers) init(limit int) {
 }
 
 // add queues a peer that is not queued.
-func (w *workers) add(p *peer) {
+func (w *workers) add(p *Peer) {
 	w.mu.Lock()
 	p.next, p.since = nil, w.ticks
 	if w.last == nil {
@@ -64,7 +64,7 @@ func (w *workers) work() {
 	}
 }
 
-func (w *workers) take() *peer {
+func (w *workers) take() *Peer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := w.first

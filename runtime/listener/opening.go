@@ -19,8 +19,8 @@ const silentPlaces = 4
 // have a room of their own: they cannot take the place of a client that is in its handshake. It also bounds how many compute at once, so that a flood of
 // handshakes leaves the processors to established devices.
 type opening struct {
-	silent  *waitingRoom
-	shaking *waitingRoom
+	silent  *WaitingRoom
+	shaking *WaitingRoom
 	turns   chan struct{}
 
 	mu     sync.Mutex // guards the fields below
@@ -35,15 +35,15 @@ type openingConn struct {
 	evicted atomic.Bool
 
 	// Owned by the connection's goroutine.
-	room  *waitingRoom
-	place *waiting
+	room  *WaitingRoom
+	place *Waiting
 }
 
 // newOpening allows maximum handshakes at once. One prefix has at most half of the places.
 func newOpening(maximum int) *opening {
 	silent := maximum * silentPlaces
 	return &opening{
-		silent: newWaitingRoom(silent, max(silent/2, 1)), shaking: newWaitingRoom(maximum, max(maximum/2, 1)),
+		silent: NewWaitingRoom(silent, max(silent/2, 1)), shaking: NewWaitingRoom(maximum, max(maximum/2, 1)),
 		turns: make(chan struct{}, runtime.GOMAXPROCS(0)), conns: make(map[*openingConn]struct{}),
 	}
 }
@@ -69,14 +69,14 @@ func (o *opening) close() {
 }
 
 // enter gives e a place in another room. It reports false where e lost its place meanwhile, or where all in that room compute.
-func (e *openingConn) enter(room *waitingRoom, source netip.Addr) bool {
-	next := newWaiting(source, e.evict)
-	next.busy.Store(room == e.in.shaking) // until it waits for its peer
-	if e.place != nil && !e.room.leave(e.place) {
+func (e *openingConn) enter(room *WaitingRoom, source netip.Addr) bool {
+	next := NewWaiting(source, e.evict)
+	next.Busy.Store(room == e.in.shaking) // until it waits for its peer
+	if e.place != nil && !e.room.Leave(e.place) {
 		return false
 	}
 	e.room, e.place = room, next
-	return room.enter(next)
+	return room.Enter(next)
 }
 
 func (e *openingConn) evict() {
@@ -107,19 +107,19 @@ func (e *openingConn) done() bool {
 	e.in.mu.Lock()
 	delete(e.in.conns, e)
 	e.in.mu.Unlock()
-	kept := e.room.leave(e.place)
+	kept := e.room.Leave(e.place)
 	_ = e.conn.SetDeadline(time.Time{})
 	return kept
 }
 
 // compute waits for a turn. From here on the connection waits for this side, and is not evicted.
 func (e *openingConn) compute() {
-	e.place.busy.Store(true)
+	e.place.Busy.Store(true)
 	e.in.turns <- struct{}{}
 }
 
 // rest gives the turn back.
 func (e *openingConn) rest() {
-	e.place.busy.Store(false)
+	e.place.Busy.Store(false)
 	<-e.in.turns
 }

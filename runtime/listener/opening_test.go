@@ -44,7 +44,7 @@ func TestOpeningSilent(t *testing.T) {
 	if !shaking.done() {
 		t.Error("the silent took the place of a handshake")
 	}
-	if o.silent.size()+o.shaking.size()+len(o.conns) != 0 {
+	if o.silent.Len()+o.shaking.Len()+len(o.conns) != 0 {
 		t.Error("something is left")
 	}
 }

@@ -9,49 +9,49 @@ import (
 	"github.com/exgate/exgate/internal/lograte"
 )
 
-// openingError says at what a connection failed before it was one, and which of the counted results that was.
-type openingError struct {
-	doing  string // TLS handshake, DTLS handshake, PROXY header
-	result string
-	err    error
+// OpeningError says at what a connection failed before it was one, and which of the counted results that was.
+type OpeningError struct {
+	Doing  string // TLS handshake, DTLS handshake, PROXY header
+	Result string
+	Err    error
 }
 
-func (e *openingError) Error() string { return e.doing + ": " + e.err.Error() }
-func (e *openingError) Unwrap() error { return e.err }
+func (e *OpeningError) Error() string { return e.Doing + ": " + e.Err.Error() }
+func (e *OpeningError) Unwrap() error { return e.Err }
 
 // What is not worth a warning: who only looks whether somebody listens, and what has lines of its own.
 var (
-	errLeft    = errors.New("the device left before it said anything")
-	errRefused = errors.New("the device is refused")
-	errBusy    = errors.New("too many connections are being opened")
+	ErrLeft    = errors.New("the device left before it said anything")
+	ErrRefused = errors.New("the device is refused")
+	ErrBusy    = errors.New("too many connections are being opened")
 )
 
-// openingLog writes about connections that failed before they were one, for each result at most one line in lograte.DefaultInterval.
-type openingLog struct {
+// OpeningLog writes about connections that failed before they were one, for each result at most one line in lograte.DefaultInterval.
+type OpeningLog struct {
 	log *slog.Logger
 
 	mu       sync.Mutex // guards limiters
 	limiters map[string]*lograte.Limiter
 }
 
-func newOpeningLog(log *slog.Logger) *openingLog {
-	return &openingLog{log: log, limiters: make(map[string]*lograte.Limiter)}
+func NewOpeningLog(log *slog.Logger) *OpeningLog {
+	return &OpeningLog{log: log, limiters: make(map[string]*lograte.Limiter)}
 }
 
-// failed logs err, about a connection from peer. peer is anything that prints as an address.
-func (l *openingLog) failed(peer any, err error) {
-	var what *openingError
-	if !errors.As(err, &what) || errors.Is(err, errLeft) || errors.Is(err, errRefused) {
+// Failed logs err, about a connection from peer. peer is anything that prints as an address.
+func (l *OpeningLog) Failed(peer any, err error) {
+	var what *OpeningError
+	if !errors.As(err, &what) || errors.Is(err, ErrLeft) || errors.Is(err, ErrRefused) {
 		l.log.Debug("connection ended before it was established", "peer", peer, "error", err)
 		return
 	}
-	if suppressed, ok := l.limiter(what.doing + what.result).Allow(time.Now()); ok {
-		l.log.Warn("connection ended before it was established", "peer", peer, "during", what.doing, "result", what.result, "error", what.err,
+	if suppressed, ok := l.limiter(what.Doing + what.Result).Allow(time.Now()); ok {
+		l.log.Warn("connection ended before it was established", "peer", peer, "during", what.Doing, "result", what.Result, "error", what.Err,
 			"suppressed", suppressed)
 	}
 }
 
-func (l *openingLog) limiter(kind string) *lograte.Limiter {
+func (l *OpeningLog) limiter(kind string) *lograte.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	limiter := l.limiters[kind]

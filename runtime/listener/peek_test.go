@@ -39,7 +39,7 @@ func TestHeldDeviceThatLeaves(t *testing.T) {
 			conn.Write([]byte("1"))
 			<-begun
 			test.leave(conn.(*net.TCPConn))
-			if reason := <-s.closed; !reason.Is(test.reason) || events != test.events {
+			if reason := <-s.Closed; !reason.Is(test.reason) || events != test.events {
 				t.Errorf("closed with %s after %q, want %s after %q", reason, events, test.reason.Name, test.events)
 			}
 		})

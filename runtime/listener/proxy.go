@@ -75,7 +75,7 @@ func (p *proxy) read(s *streamSocket, e *openingConn) (netip.Addr, error) {
 	if err != nil {
 		reason := proxyReason(s, e, err)
 		p.refused.WithLabelValues(reason).Inc()
-		return netip.Addr{}, &openingError{"PROXY header", reason, err}
+		return netip.Addr{}, &OpeningError{Doing: "PROXY header", Result: reason, Err: err}
 	}
 	if peer.IsValid() {
 		s.peer, s.local = peer, local

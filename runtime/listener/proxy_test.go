@@ -73,14 +73,14 @@ func TestProxyHeader(t *testing.T) {
 		"v2 unix":          {string(proxyproto.SIGV2) + "\x21\x31\x00\xd8" + strings.Repeat("\x00", 216), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8")}, send, gateway.Limits{})
+			s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8")}, Send, gateway.Limits{})
 			conn := dial(t, s.addr)
 			echoesAfter(t, conn, c.header, strings.Repeat("the device's first bytes ", 100))
 			echoes(t, conn, "and more")
 			if c.peer == "" {
 				c.peer, c.local = conn.LocalAddr().String(), s.addr
 			}
-			if info := <-s.info; info.Peer.String() != c.peer || info.Local.String() != c.local {
+			if info := <-s.Info; info.Peer.String() != c.peer || info.Local.String() != c.local {
 				t.Errorf("peer %v, local %v, not %s, %s", info.Peer, info.Local, c.peer, c.local)
 			}
 		})
@@ -106,7 +106,7 @@ func TestProxyHeaderInPieces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8"), Admission: admission}, send, gateway.Limits{})
+	s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8"), Admission: admission}, Send, gateway.Limits{})
 	for _, header := range []string{
 		"PROXY TCP6 2001:db8::7 198.51.100.1 4711 993\r\n", "PROXY UNKNOWN\r\n",
 		proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), withTLVs(proxyLocal, 20),
@@ -118,7 +118,7 @@ func TestProxyHeaderInPieces(t *testing.T) {
 			}
 		}
 		echoes(t, conn, "hello")
-		<-s.info
+		<-s.Info
 	}
 	refusedConn(t, dial(t, s.addr), "PROXY TCP6 2001:db8:bad::7 198.51.100.1 4711 993\r\nx")
 }
@@ -126,13 +126,13 @@ func TestProxyHeaderInPieces(t *testing.T) {
 // The handshake may come in the same segment as the header.
 func TestProxyHeaderBeforeTLS(t *testing.T) {
 	for _, version := range []byte{1, 2} {
-		ca := newIssuer(t)
-		cfg := ca.server(t, "server")
+		ca := NewIssuer(t)
+		cfg := tlsOf(t, ca, "server")
 		cfg.Proxy = proxied("127.0.0.1/32")
-		s := serveTLS(t, cfg, send, gateway.Limits{})
-		c := tls.Client(&prefixed{Conn: dial(t, s.addr), prefix: proxyHeader(t, version, "203.0.113.7:4711", "198.51.100.1:993")}, ca.client())
+		s := serveTLS(t, cfg, Send, gateway.Limits{})
+		c := tls.Client(&prefixed{Conn: dial(t, s.addr), prefix: proxyHeader(t, version, "203.0.113.7:4711", "198.51.100.1:993")}, ca.Client())
 		echoes(t, c, strings.Repeat("hello", 10000))
-		if info := <-s.info; info.Peer.String() != "203.0.113.7:4711" || info.SocketType != gateway.SocketSSL {
+		if info := <-s.Info; info.Peer.String() != "203.0.113.7:4711" || info.SocketType != gateway.SocketSSL {
 			t.Errorf("info %+v", info)
 		}
 		_ = c.Close()
@@ -178,12 +178,12 @@ func TestProxyRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := proxied(c.trusted)
 			cfg.Timeout = 50 * time.Millisecond
-			s := serveStream(t, listener.TCPConfig{Proxy: cfg}, send, gateway.Limits{})
+			s := serveStream(t, listener.TCPConfig{Proxy: cfg}, Send, gateway.Limits{})
 			if conn, err := net.Dial("tcp", s.addr); err == nil { // a reset may come before the connect has returned
 				refusedConn(t, conn, c.says)
 				_ = conn.Close()
 			}
-			gatewaytest.Eventually(t, "the count", func() bool { return s.count(t, "exgate_proxy_refused_total", c.reason) == 1 })
+			gatewaytest.Eventually(t, "the count", func() bool { return s.Count(t, "exgate_proxy_refused_total", c.reason) == 1 })
 		})
 	}
 }
@@ -200,16 +200,16 @@ func TestProxyAdmission(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca := newIssuer(t)
-	cfg := ca.server(t, "server")
+	ca := NewIssuer(t)
+	cfg := tlsOf(t, ca, "server")
 	cfg.Proxy, cfg.Admission = proxied("127.0.0.1/32"), admission
-	s := serveTLS(t, cfg, send, gateway.Limits{})
+	s := serveTLS(t, cfg, Send, gateway.Limits{})
 	from := func(device string) net.Conn {
 		return &prefixed{Conn: dial(t, s.addr), prefix: proxyHeader(t, 2, device+":4711", "198.51.100.1:993")}
 	}
 	refusedConn(t, from("203.0.113.7"), "x")
 	for _, device := range []string{"192.0.2.1", "192.0.2.2"} { // each its one connection, through the same proxy
-		echoes(t, tls.Client(from(device), ca.client()), "hello")
+		echoes(t, tls.Client(from(device), ca.Client()), "hello")
 	}
 	refusedConn(t, from("192.0.2.1"), "x")
 	refusedConn(t, from("192.0.2.3"), "no TLS: a failure, and a ban")

@@ -6,71 +6,79 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// server is a gateway with one listener, whose handlers are an echo's.
-type server struct {
-	*echo
-	gateway *gateway.Gateway
-	counts  *prometheus.Registry
+// Server is a gateway with one listener, whose handlers are an echo's.
+type Server struct {
+	*Echo
+	Gateway *gateway.Gateway
+	Counts  *prometheus.Registry
 }
 
-// count makes the registry of the listener's counters.
-func (s *server) counting() prometheus.Registerer {
-	s.counts = prometheus.NewRegistry()
-	return s.counts
+// Counting makes the registry of the listener's counters.
+func (s *Server) Counting() prometheus.Registerer {
+	s.Counts = prometheus.NewRegistry()
+	return s.Counts
 }
 
-func (s *server) start(t testing.TB, l gateway.Listener, bytes func(gateway.ConnectionAdapter, []byte), limits gateway.Limits) {
+// Start serves l.
+func (s *Server) Start(t testing.TB, l gateway.Listener, bytes func(gateway.ConnectionAdapter, []byte), limits gateway.Limits) {
 	t.Helper()
-	s.echo = newEcho(bytes)
-	s.gateway = gatewaytest.Serve(t, l, s.echo, noUpstream{}, limits)
+	s.Echo = NewEcho(bytes)
+	s.Gateway = gatewaytest.Serve(t, l, s.Echo, NoUpstream{}, limits)
 }
 
-// count is the sum of the counters of a name of which labels have these values.
-func (s *server) count(t testing.TB, name string, values ...string) float64 {
+// Count is the sum of the counters of a name of which labels have these values.
+func (s *Server) Count(t testing.TB, name string, values ...string) float64 {
 	t.Helper()
-	return gatewaytest.Metric(t, s.counts, name, values...)
+	return gatewaytest.Metric(t, s.Counts, name, values...)
 }
 
-// echo is a factory whose handlers run a function on each read.
-type echo struct {
+// Echo is a factory whose handlers run a function on each read.
+type Echo struct {
 	bytes  func(a gateway.ConnectionAdapter, b []byte)
-	closed chan gateway.CloseReason
-	info   chan gateway.ConnInfo
+	Closed chan gateway.CloseReason
+	Info   chan gateway.ConnInfo
 }
 
-func newEcho(bytes func(gateway.ConnectionAdapter, []byte)) *echo {
-	return &echo{bytes: bytes, closed: make(chan gateway.CloseReason, 100_000), info: make(chan gateway.ConnInfo, 100_000)}
+// NewEcho makes one that runs bytes on each read.
+func NewEcho(bytes func(gateway.ConnectionAdapter, []byte)) *Echo {
+	return &Echo{bytes: bytes, Closed: make(chan gateway.CloseReason, 100_000), Info: make(chan gateway.ConnInfo, 100_000)}
 }
 
-func (e *echo) NewHandler(a gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+// NewHandler makes the handler of a connection.
+func (e *Echo) NewHandler(a gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
 	return &echoHandler{e, a}, nil
 }
-func (e *echo) Close(context.Context) error { return nil }
+
+// Close does nothing.
+func (e *Echo) Close(context.Context) error { return nil }
 
 type echoHandler struct {
-	*echo
+	*Echo
 	a gateway.ConnectionAdapter
 }
 
-func (h *echoHandler) OnSocketCreated(i gateway.ConnInfo) error { h.info <- i; return nil }
+func (h *echoHandler) OnSocketCreated(i gateway.ConnInfo) error { h.Info <- i; return nil }
 
 func (h *echoHandler) OnReceivedBytes(b []byte) error             { h.bytes(h.a, b); return nil }
 func (h *echoHandler) OnTimerTimeout(gateway.TimerType) error     { return nil }
 func (h *echoHandler) OnReceivedMessages([]gateway.Message) error { return nil }
-func (h *echoHandler) OnSocketClosed(r gateway.CloseReason) error { h.closed <- r; return nil }
-func send(a gateway.ConnectionAdapter, b []byte)                  { a.Send(b) }
+func (h *echoHandler) OnSocketClosed(r gateway.CloseReason) error { h.Closed <- r; return nil }
 
-type noUpstream struct{}
+// Send echoes b.
+func Send(a gateway.ConnectionAdapter, b []byte) { a.Send(b) }
 
-func (noUpstream) Connect(context.Context, gateway.Device, string, gateway.Downlink) (gateway.Session, error) {
+// NoUpstream refuses every device.
+type NoUpstream struct{}
+
+// Connect fails.
+func (NoUpstream) Connect(context.Context, gateway.Device, string, gateway.Downlink) (gateway.Session, error) {
 	return nil, errors.New("no upstream")
 }
-func (noUpstream) Close(context.Context) error { return nil }
+
+// Close does nothing.
+func (NoUpstream) Close(context.Context) error { return nil }

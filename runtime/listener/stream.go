@@ -31,7 +31,7 @@ type stream struct {
 	opening   *opening // nil without both
 	clients   *grpcClients
 	attaching attaching
-	failures  *openingLog
+	failures  *OpeningLog
 }
 
 // defaultMaxOpening bounds the connections of which the PROXY header or the handshake is awaited.
@@ -60,7 +60,7 @@ func listenStream(ctx context.Context, cfg TCPConfig) (*stream, error) {
 		s.opening = newOpening(defaultMaxOpening)
 	}
 	s.clients = newGRPCClients(s.log)
-	s.failures = newOpeningLog(s.log)
+	s.failures = NewOpeningLog(s.log)
 	s.accept = newAcceptLoop(s.listener.Addr(), cfg.Logger, cfg.Metrics)
 	return s, nil
 }
@@ -114,7 +114,7 @@ func (l *stream) admit(c streamConn) (*streamSocket, bool) {
 		s.ticket, ok = l.admission.AdmitSilentProxy(source)
 	default:
 		l.proxy.refused.WithLabelValues("untrusted").Inc()
-		l.failures.failed(s.peer, &openingError{"PROXY header", "untrusted", errUntrusted})
+		l.failures.Failed(s.peer, &OpeningError{Doing: "PROXY header", Result: "untrusted", Err: errUntrusted})
 	}
 	if !ok {
 		_ = s.Abort()
@@ -147,7 +147,7 @@ func (l *stream) attach(s *streamSocket, e *openingConn, attach attach) (socket,
 	l.options.accepted(s.conn)
 	t, err := l.establish(s, e)
 	if err != nil {
-		l.failures.failed(s.peer, err)
+		l.failures.Failed(s.peer, err)
 		_ = s.Close() // not Abort: a TLS alert may be on its way
 		return nil, nil
 	}
@@ -167,7 +167,7 @@ func (l *stream) establish(s *streamSocket, e *openingConn) (socket, error) {
 	}
 	t, err := l.open(s, e)
 	if !e.done() && err == nil {
-		err = errBusy
+		err = ErrBusy
 	}
 	return t, err
 }
@@ -179,7 +179,7 @@ func (l *stream) open(s *streamSocket, e *openingConn) (socket, error) {
 			return nil, err
 		}
 		if !s.ticket.Rebind(device) || !e.enter(l.opening.silent, device) {
-			return nil, errRefused
+			return nil, ErrRefused
 		}
 	}
 	if l.tls == nil {

@@ -6,7 +6,6 @@ import (
 	"crypto/x509/pkix"
 	"io"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -16,20 +15,6 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
 )
-
-// tool finds a program nobody here wrote. Without it the test is skipped, in CI it fails.
-func tool(t *testing.T, name, debian string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is missing: apt-get install %s", name, debian)
-	}
-	t.Skipf("%s is missing: apt-get install %s", name, debian)
-	return ""
-}
 
 // converse has a program send a line, waits until it shows the answer, and ends its input. It returns all that the program said.
 func converse(t *testing.T, line, answer, program string, args ...string) string {
@@ -83,15 +68,15 @@ const (
 )
 
 func TestOpenSSLClient(t *testing.T) {
-	openssl := tool(t, "openssl", "openssl")
-	ca := newIssuer(t)
+	openssl := Tool(t, "openssl", "openssl")
+	ca := NewIssuer(t)
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
-		s := serveTLS(t, ca.server(t, "server"), shout, gateway.Limits{})
-		out := converse(t, asked, answered, openssl, "s_client", "-connect", s.addr, version, "-CAfile", ca.file, "-verify_return_error", "-quiet", "-no_ign_eof")
+		s := serveTLS(t, tlsOf(t, ca, "server"), shout, gateway.Limits{})
+		out := converse(t, asked, answered, openssl, "s_client", "-connect", s.addr, version, "-CAfile", ca.File, "-verify_return_error", "-quiet", "-no_ign_eof")
 		if !strings.Contains(out, answered) {
 			t.Errorf("%s: %s", version, out)
 		}
-		if r := <-s.closed; !r.Is(gateway.ReasonSSLClosed) {
+		if r := <-s.Closed; !r.Is(gateway.ReasonSSLClosed) {
 			t.Errorf("%s: closed with %v", version, r)
 		}
 	}
@@ -99,28 +84,28 @@ func TestOpenSSLClient(t *testing.T) {
 
 // Keys may be changed by either side; the answer to a request for it is one more thing that is written while reading.
 func TestOpenSSLKeyUpdate(t *testing.T) {
-	openssl := tool(t, "openssl", "openssl")
-	ca := newIssuer(t)
-	s := serveTLS(t, ca.server(t, "server"), shout, gateway.Limits{})
+	openssl := Tool(t, "openssl", "openssl")
+	ca := NewIssuer(t)
+	s := serveTLS(t, tlsOf(t, ca, "server"), shout, gateway.Limits{})
 	out := converseIn(t, []exchange{{asked, answered}, {"K\n", "KEYUPDATE"}, {"hello again\n", "HELLO AGAIN\n"}},
-		openssl, "s_client", "-connect", s.addr, "-tls1_3", "-CAfile", ca.file)
+		openssl, "s_client", "-connect", s.addr, "-tls1_3", "-CAfile", ca.File)
 	if !strings.Contains(out, "HELLO AGAIN\n") {
 		t.Errorf("%s", out)
 	}
 }
 
 func TestOpenSSLClientCertificates(t *testing.T) {
-	openssl := tool(t, "openssl", "openssl")
-	ca, stranger := newIssuer(t), newIssuer(t)
-	cfg := ca.server(t, "server")
-	cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = ca.file, "peer", true
+	openssl := Tool(t, "openssl", "openssl")
+	ca, stranger := NewIssuer(t), NewIssuer(t)
+	cfg := tlsOf(t, ca, "server")
+	cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = ca.File, "peer", true
 	template := func() *x509.Certificate {
 		return &x509.Certificate{
 			Subject: pkix.Name{CommonName: "pump 7", Organization: []string{"Example"}}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		}
 	}
-	goodCert, goodKey := ca.issue(t, "good", template())
-	wrongCert, wrongKey := stranger.issue(t, "wrong", template())
+	goodCert, goodKey := ca.Issue(t, "good", template())
+	wrongCert, wrongKey := stranger.Issue(t, "wrong", template())
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
 		for name, c := range map[string]struct {
 			args []string
@@ -132,14 +117,14 @@ func TestOpenSSLClientCertificates(t *testing.T) {
 		} {
 			t.Run(name+version, func(t *testing.T) {
 				s := serveTLS(t, cfg, shout, gateway.Limits{})
-				args := append([]string{"s_client", "-connect", s.addr, version, "-CAfile", ca.file, "-quiet", "-no_ign_eof"}, c.args...)
+				args := append([]string{"s_client", "-connect", s.addr, version, "-CAfile", ca.File, "-quiet", "-no_ign_eof"}, c.args...)
 				if out := converse(t, asked, answered, openssl, args...); !strings.Contains(out, c.says) {
 					t.Errorf("%s", out)
 				}
 				if name != "good" {
 					return
 				}
-				if info := <-s.info; info.PeerCert == nil || info.PeerCert.DistinguishedName != "CN=pump 7,O=Example" {
+				if info := <-s.Info; info.PeerCert == nil || info.PeerCert.DistinguishedName != "CN=pump 7,O=Example" {
 					t.Errorf("certificate %+v", info.PeerCert)
 				}
 			})
@@ -148,18 +133,18 @@ func TestOpenSSLClientCertificates(t *testing.T) {
 }
 
 func TestGnuTLSClient(t *testing.T) {
-	gnutls := tool(t, "gnutls-cli", "gnutls-bin")
-	ca := newIssuer(t)
-	s := serveTLS(t, ca.server(t, "server"), shout, gateway.Limits{})
+	gnutls := Tool(t, "gnutls-cli", "gnutls-bin")
+	ca := NewIssuer(t)
+	s := serveTLS(t, tlsOf(t, ca, "server"), shout, gateway.Limits{})
 	host, port, _ := net.SplitHostPort(s.addr)
-	out := converse(t, asked, answered, gnutls, "--x509cafile", ca.file, "--verify-hostname", "localhost", "-p", port, host)
+	out := converse(t, asked, answered, gnutls, "--x509cafile", ca.File, "--verify-hostname", "localhost", "-p", port, host)
 	if !strings.Contains(out, answered) {
 		t.Errorf("%s", out)
 	}
 }
 
 func TestSocatUnix(t *testing.T) {
-	socat := tool(t, "socat", "socat")
+	socat := Tool(t, "socat", "socat")
 	path := filepath.Join(t.TempDir(), "s")
 	serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, shout, gateway.Limits{})
 	if out := converse(t, asked, answered, socat, "-", "UNIX-CONNECT:"+path); out != answered {
@@ -168,13 +153,13 @@ func TestSocatUnix(t *testing.T) {
 }
 
 func TestSocatProxyHeader(t *testing.T) {
-	socat := tool(t, "socat", "socat")
+	socat := Tool(t, "socat", "socat")
 	s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.1/32")}, shout, gateway.Limits{})
 	header := "PROXY TCP4 203.0.113.7 198.51.100.1 4711 993\r\n"
 	if out := converse(t, header+asked, answered, socat, "-", "TCP4:"+s.addr); out != answered {
 		t.Errorf("%s", out)
 	}
-	if info := <-s.info; info.Peer.String() != "203.0.113.7:4711" {
+	if info := <-s.Info; info.Peer.String() != "203.0.113.7:4711" {
 		t.Errorf("info %+v", info)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // streamServer is a gateway with one TCP, TLS or unix listener.
 type streamServer struct {
-	server
+	Server
 	addr   string
 	socket gateway.Listener
 }
@@ -33,7 +33,7 @@ func serveStream(t testing.TB, cfg listener.TCPConfig, bytes func(gateway.Connec
 func serveTLS(t testing.TB, cfg listener.TLSConfig, bytes func(gateway.ConnectionAdapter, []byte), limits gateway.Limits) *streamServer {
 	t.Helper()
 	s := newStreamServer(&cfg.TCPConfig)
-	cfg.CertMetrics = listener.NewCertMetrics(s.counts)
+	cfg.CertMetrics = listener.NewCertMetrics(s.Counts)
 	l, err := listener.ListenTLS(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func serveTLS(t testing.TB, cfg listener.TLSConfig, bytes func(gateway.Connectio
 
 func newStreamServer(cfg *listener.TCPConfig) *streamServer {
 	s := new(streamServer)
-	cfg.Name, cfg.Metrics = "l", listener.NewMetrics(s.counting())
+	cfg.Name, cfg.Metrics = "l", listener.NewMetrics(s.Counting())
 	if cfg.Bind == "" {
 		cfg.Bind = "127.0.0.1:0"
 	}
@@ -55,7 +55,7 @@ func newStreamServer(cfg *listener.TCPConfig) *streamServer {
 
 func (s *streamServer) startOn(t testing.TB, l gateway.Listener, bytes func(gateway.ConnectionAdapter, []byte), limits gateway.Limits) *streamServer {
 	t.Helper()
-	s.start(t, l, bytes, limits)
+	s.Start(t, l, bytes, limits)
 	s.addr, s.socket = l.Addr().String(), l
 	return s
 }
@@ -93,4 +93,11 @@ func dialTLS(t testing.TB, addr string, cfg *tls.Config) *tls.Conn {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// tlsOf is a listener's configuration with a certificate of ca.
+func tlsOf(t testing.TB, ca *Issuer, name string) listener.TLSConfig {
+	t.Helper()
+	cert, key := ca.IssueServer(t, name)
+	return listener.TLSConfig{CertFile: cert, KeyFile: key}
 }

@@ -17,10 +17,10 @@ import (
 )
 
 // serve starts a gateway with a TCP listener on a free port and returns its address.
-func serve(t *testing.T, bytes func(a gateway.ConnectionAdapter, b []byte), limits gateway.Limits) (string, *echo) {
+func serve(t *testing.T, bytes func(a gateway.ConnectionAdapter, b []byte), limits gateway.Limits) (string, *Echo) {
 	t.Helper()
 	s := serveStream(t, listener.TCPConfig{}, bytes, limits)
-	return s.addr, s.echo
+	return s.addr, s.Echo
 }
 
 func dial(t *testing.T, addr string) *net.TCPConn {
@@ -35,26 +35,26 @@ func dial(t *testing.T, addr string) *net.TCPConn {
 }
 
 func TestTCPEcho(t *testing.T) {
-	addr, e := serve(t, send, gateway.Limits{})
+	addr, e := serve(t, Send, gateway.Limits{})
 	c := dial(t, addr)
-	info := <-e.info
+	info := <-e.Info
 	if info.Peer.String() != c.LocalAddr().String() || info.Local.String() != addr || info.SocketType != gateway.SocketTCP {
 		t.Errorf("info %+v", info)
 	}
 	echoesOfAllSizes(t, c)
 	_ = c.Close()
-	if r := <-e.closed; !r.Is(gateway.ReasonTCPClosed) {
+	if r := <-e.Closed; !r.Is(gateway.ReasonTCPClosed) {
 		t.Errorf("closed with %v", r)
 	}
 }
 
 func TestTCPReset(t *testing.T) {
-	addr, e := serve(t, send, gateway.Limits{})
+	addr, e := serve(t, Send, gateway.Limits{})
 	c := dial(t, addr)
-	<-e.info
+	<-e.Info
 	_ = c.SetLinger(0)
 	_ = c.Close()
-	if r := <-e.closed; !r.Is(gateway.ReasonConnReset) {
+	if r := <-e.Closed; !r.Is(gateway.ReasonConnReset) {
 		t.Errorf("closed with %v", r)
 	}
 }
@@ -85,7 +85,7 @@ func TestTCPGoodbyeIsNotLostToAReset(t *testing.T) {
 	}
 	_ = c.Close()
 	<-flood
-	if r := <-e.closed; !r.Is(gateway.ReasonNormal) {
+	if r := <-e.Closed; !r.Is(gateway.ReasonNormal) {
 		t.Errorf("closed with %v", r)
 	}
 }
@@ -108,7 +108,7 @@ func TestTCPLingerIsBounded(t *testing.T) {
 
 // A device that sends its last bytes and shuts its side down still gets its answers.
 func TestTCPHalfClose(t *testing.T) {
-	addr, _ := serve(t, send, gateway.Limits{})
+	addr, _ := serve(t, Send, gateway.Limits{})
 	c := dial(t, addr)
 	want := bytes.Repeat([]byte("x"), 1<<20)
 	go func() { _, _ = c.Write(want); _ = c.CloseWrite() }()
@@ -120,9 +120,9 @@ func TestTCPHalfClose(t *testing.T) {
 
 // Closing the listener leaves its connections alone.
 func TestTCPCloseKeepsConnections(t *testing.T) {
-	s := serveStream(t, listener.TCPConfig{}, send, gateway.Limits{})
+	s := serveStream(t, listener.TCPConfig{}, Send, gateway.Limits{})
 	c := dial(t, s.addr)
-	<-s.info
+	<-s.Info
 	if err := s.socket.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestTCPCloseKeepsConnections(t *testing.T) {
 }
 
 func TestListenTCPErrorNamesTheAddress(t *testing.T) {
-	addr, _ := serve(t, send, gateway.Limits{})
+	addr, _ := serve(t, Send, gateway.Limits{})
 	_, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: addr})
 	if err == nil || !strings.Contains(err.Error(), addr) {
 		t.Errorf("a second listener on %s: %v", addr, err)
@@ -147,12 +147,12 @@ func TestListenTCPErrorNamesTheAddress(t *testing.T) {
 
 // Invariant 4 of package gateway: an idle connection costs one goroutine.
 func TestIdleConnectionCostsOneGoroutine(t *testing.T) {
-	addr, e := serve(t, send, gateway.Limits{})
+	addr, e := serve(t, Send, gateway.Limits{})
 	const conns = 50
 	before := runtime.NumGoroutine()
 	for range conns {
 		c := dial(t, addr)
-		<-e.info
+		<-e.Info
 		if _, err := c.Write([]byte("x")); err != nil {
 			t.Fatal(err)
 		}

@@ -65,7 +65,7 @@ func (t *Ticket) Settle() error {
 	}
 	if r := a.enter(); r != admitted {
 		a.refusals.refused(r, t.source)
-		return fmt.Errorf("%w: %s", errRefused, r)
+		return fmt.Errorf("%w: %s", ErrRefused, r)
 	}
 	t.entered = true
 	return nil

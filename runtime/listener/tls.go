@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -82,15 +83,8 @@ func listenTLS(ctx context.Context, cfg TLSConfig) (*TLS, error) {
 		return nil, err
 	}
 	s.tls = sec
-	s.opening = newOpening(orDefault(cfg.MaxHandshakes, defaultMaxOpening))
-	return &TLS{stream: s, interval: orDefault(cfg.ReloadInterval, 5*time.Second)}, nil
-}
-
-func orDefault[T int | time.Duration](value, whenZero T) T {
-	if value == 0 {
-		return whenZero
-	}
-	return value
+	s.opening = newOpening(cmp.Or(cfg.MaxHandshakes, defaultMaxOpening))
+	return &TLS{stream: s, interval: cmp.Or(cfg.ReloadInterval, 5*time.Second)}, nil
 }
 
 // parameters checks what does not come from files.
@@ -129,15 +123,15 @@ func (cfg TLSConfig) clientAuth() (tls.ClientAuthType, error) {
 // Serve accepts until Close, reads each connection on a goroutine of its own, and keeps an eye on the certificate files.
 func (l *TLS) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
 	var watcher sync.WaitGroup
-	watcher.Go(func() { l.tls.certs.watch(l.interval, l.tls.use) })
+	watcher.Go(func() { l.tls.certs.Watch(l.interval, l.tls.use) })
 	defer watcher.Wait()
-	defer l.tls.certs.close()
+	defer l.tls.certs.Close()
 	return l.stream.Serve(attach)
 }
 
 // Reload looks at the certificate files now. While they cannot be used the previous certificates stay in use, and the log says so.
 func (l *TLS) Reload() {
-	if l.tls.certs.reload() {
+	if l.tls.certs.Reload() {
 		l.tls.use()
 	}
 }

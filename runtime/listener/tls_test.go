@@ -21,21 +21,21 @@ import (
 func TestTLSEcho(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
-			ca := newIssuer(t)
-			s := serveTLS(t, ca.server(t, "server"), send, gateway.Limits{})
-			cfg := ca.client()
+			ca := NewIssuer(t)
+			s := serveTLS(t, tlsOf(t, ca, "server"), Send, gateway.Limits{})
+			cfg := ca.Client()
 			cfg.MinVersion, cfg.MaxVersion = version, version
 			c := dialTLS(t, s.addr, cfg)
 			echoesOfAllSizes(t, c)
-			info := <-s.info
+			info := <-s.Info
 			if info.SocketType != gateway.SocketSSL || info.Peer.String() != c.LocalAddr().String() || info.PeerCert != nil {
 				t.Errorf("info %+v", info)
 			}
 			_ = c.Close()
-			if r := <-s.closed; !r.Is(gateway.ReasonSSLClosed) {
+			if r := <-s.Closed; !r.Is(gateway.ReasonSSLClosed) {
 				t.Errorf("closed with %v", r)
 			}
-			if n := s.count(t, "exgate_tls_handshakes_total", "ok"); n != 1 {
+			if n := s.Count(t, "exgate_tls_handshakes_total", "ok"); n != 1 {
 				t.Errorf("%v handshakes counted", n)
 			}
 		})
@@ -43,17 +43,17 @@ func TestTLSEcho(t *testing.T) {
 }
 
 func TestTLSPeerCertificate(t *testing.T) {
-	ca := newIssuer(t)
-	cfg := ca.server(t, "server")
-	cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = ca.file, "peer", true
-	s := serveTLS(t, cfg, send, gateway.Limits{})
-	echoes(t, dialTLS(t, s.addr, ca.client(ca.device(t, pkix.Name{CommonName: "pump, 7", Organization: []string{"Würth"}}))), "hello")
+	ca := NewIssuer(t)
+	cfg := tlsOf(t, ca, "server")
+	cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = ca.File, "peer", true
+	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	echoes(t, dialTLS(t, s.addr, ca.Client(ca.Device(t, pkix.Name{CommonName: "pump, 7", Organization: []string{"Würth"}}))), "hello")
 	want := gateway.CertificateInfo{CommonName: "pump, 7", DistinguishedName: `CN=pump\, 7,O=Würth`}
-	if info := <-s.info; info.PeerCert == nil || *info.PeerCert != want {
+	if info := <-s.Info; info.PeerCert == nil || *info.PeerCert != want {
 		t.Errorf("certificate %+v", info.PeerCert)
 	}
-	wrong := newIssuer(t)
-	for _, client := range []*tls.Config{ca.client(), ca.client(wrong.device(t, pkix.Name{CommonName: "stranger"}))} {
+	wrong := NewIssuer(t)
+	for _, client := range []*tls.Config{ca.Client(), ca.Client(wrong.Device(t, pkix.Name{CommonName: "stranger"}))} {
 		c, err := tls.Dial("tcp", s.addr, client)
 		if err == nil { // TLS 1.3: the client is done before the server refuses it
 			_, err = c.Read(make([]byte, 1))
@@ -63,16 +63,16 @@ func TestTLSPeerCertificate(t *testing.T) {
 			t.Errorf("a device without a good certificate: %v", err)
 		}
 	}
-	gatewaytest.Eventually(t, "refusals", func() bool { return s.count(t, "exgate_tls_handshakes_total", "failed") == 2 })
+	gatewaytest.Eventually(t, "refusals", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "failed") == 2 })
 }
 
 func TestTLSVerifyPeerLetsDevicesWithoutCertificateIn(t *testing.T) {
-	ca := newIssuer(t)
-	cfg := ca.server(t, "server")
-	cfg.CAFile, cfg.Verify = ca.file, "peer"
-	s := serveTLS(t, cfg, send, gateway.Limits{})
-	echoes(t, dialTLS(t, s.addr, ca.client()), "hello")
-	if info := <-s.info; info.PeerCert != nil {
+	ca := NewIssuer(t)
+	cfg := tlsOf(t, ca, "server")
+	cfg.CAFile, cfg.Verify = ca.File, "peer"
+	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	echoes(t, dialTLS(t, s.addr, ca.Client()), "hello")
+	if info := <-s.Info; info.PeerCert != nil {
 		t.Errorf("certificate %+v", info.PeerCert)
 	}
 }
@@ -85,8 +85,8 @@ func TestTLSSlowPeer(t *testing.T) {
 }
 
 func tlsSlowPeer(t *testing.T, version uint16) {
-	ca := newIssuer(t)
-	cfg := ca.server(t, "server")
+	ca := NewIssuer(t)
+	cfg := tlsOf(t, ca, "server")
 	cfg.Options.SendBuffer = 16 << 10
 	sent := make(chan []byte, 1)
 	s := serveTLS(t, cfg, func(a gateway.ConnectionAdapter, _ []byte) {
@@ -99,7 +99,7 @@ func tlsSlowPeer(t *testing.T, version uint16) {
 		a.Close(gateway.ReasonNormal)
 		sent <- all
 	}, gateway.Limits{SendQueueBytes: 64 << 20, CloseTimeout: 15 * time.Second})
-	client := ca.client()
+	client := ca.Client()
 	client.MaxVersion = version
 	c := dialTLS(t, s.addr, client)
 	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
@@ -111,33 +111,33 @@ func tlsSlowPeer(t *testing.T, version uint16) {
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("%d of %d bytes, %v", len(got), len(want), err)
 	}
-	if r := <-s.closed; !r.Is(gateway.ReasonNormal) {
+	if r := <-s.Closed; !r.Is(gateway.ReasonNormal) {
 		t.Errorf("closed with %v", r)
 	}
 }
 
 // A peer that never reads is closed when its queue is full.
 func TestTLSSendQueueFull(t *testing.T) {
-	ca := newIssuer(t)
-	s := serveTLS(t, ca.server(t, "server"), func(a gateway.ConnectionAdapter, _ []byte) {
+	ca := NewIssuer(t)
+	s := serveTLS(t, tlsOf(t, ca, "server"), func(a gateway.ConnectionAdapter, _ []byte) {
 		for a.Send(make([]byte, 64<<10)) == gateway.OK {
 		}
 	}, gateway.Limits{SendQueueBytes: 1 << 20})
-	c := dialTLS(t, s.addr, ca.client())
+	c := dialTLS(t, s.addr, ca.Client())
 	_, _ = c.Write([]byte("go"))
-	if r := <-s.closed; !r.Is(gateway.ReasonSendQueueFull) {
+	if r := <-s.Closed; !r.Is(gateway.ReasonSendQueueFull) {
 		t.Errorf("closed with %v", r)
 	}
 }
 
 // The peer can tell the end of what was sent from a connection that was cut: close_notify is the last record.
 func TestTLSCloseNotify(t *testing.T) {
-	ca := newIssuer(t)
-	s := serveTLS(t, ca.server(t, "server"), func(a gateway.ConnectionAdapter, b []byte) {
+	ca := NewIssuer(t)
+	s := serveTLS(t, tlsOf(t, ca, "server"), func(a gateway.ConnectionAdapter, b []byte) {
 		a.Send(b)
 		a.Close(gateway.ReasonNormal)
 	}, gateway.Limits{})
-	c := dialTLS(t, s.addr, ca.client())
+	c := dialTLS(t, s.addr, ca.Client())
 	echoes(t, c, "bye")
 	if n, err := c.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		t.Errorf("read %d, %v after the end", n, err)
@@ -146,10 +146,10 @@ func TestTLSCloseNotify(t *testing.T) {
 
 // A device that keeps sending small pieces of records is heard all the same.
 func TestTLSFragmentedRecords(t *testing.T) {
-	ca := newIssuer(t)
-	s := serveTLS(t, ca.server(t, "server"), send, gateway.Limits{})
+	ca := NewIssuer(t)
+	s := serveTLS(t, tlsOf(t, ca, "server"), Send, gateway.Limits{})
 	raw := dial(t, s.addr)
-	c := tls.Client(&dribble{raw}, ca.client())
+	c := tls.Client(&dribble{raw}, ca.Client())
 	for range 3 {
 		echoes(t, c, strings.Repeat("tiny pieces ", 20))
 	}
@@ -168,42 +168,42 @@ func (d *dribble) Write(b []byte) (int, error) {
 }
 
 func TestTLSGarbage(t *testing.T) {
-	ca := newIssuer(t)
-	s := serveTLS(t, ca.server(t, "server"), send, gateway.Limits{})
+	ca := NewIssuer(t)
+	s := serveTLS(t, tlsOf(t, ca, "server"), Send, gateway.Limits{})
 	plain := dial(t, s.addr)
 	_, _ = plain.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
 	if _, err := io.Copy(io.Discard, plain); err != nil && !errors.Is(err, net.ErrClosed) && !strings.Contains(err.Error(), "reset") {
 		t.Error(err)
 	}
-	gatewaytest.Eventually(t, "the refusal", func() bool { return s.count(t, "exgate_tls_handshakes_total", "failed") == 1 })
+	gatewaytest.Eventually(t, "the refusal", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "failed") == 1 })
 	_ = dial(t, s.addr).Close() // somebody looks whether we are there
-	gatewaytest.Eventually(t, "the look", func() bool { return s.count(t, "exgate_tls_handshakes_total", "closed") == 1 })
+	gatewaytest.Eventually(t, "the look", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "closed") == 1 })
 
 	raw := dial(t, s.addr)
-	c := tls.Client(raw, ca.client())
+	c := tls.Client(raw, ca.Client())
 	echoes(t, c, "established")
 	_, _ = raw.Write([]byte("\x17\x03\x03\x00\x05wrong"))
-	if r := <-s.closed; !r.Is(gateway.ReasonSocketFail) {
+	if r := <-s.Closed; !r.Is(gateway.ReasonSocketFail) {
 		t.Errorf("closed with %v", r)
 	}
 }
 
 func TestTLSHandshakeTimeout(t *testing.T) {
-	ca := newIssuer(t)
-	cfg := ca.server(t, "server")
+	ca := NewIssuer(t)
+	cfg := tlsOf(t, ca, "server")
 	cfg.HandshakeTimeout = 20 * time.Millisecond
-	s := serveTLS(t, cfg, send, gateway.Limits{})
+	s := serveTLS(t, cfg, Send, gateway.Limits{})
 	c := dial(t, s.addr)
 	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a silent device: %v", err)
 	}
-	gatewaytest.Eventually(t, "the timeout", func() bool { return s.count(t, "exgate_tls_handshakes_total", "timeout") == 1 })
+	gatewaytest.Eventually(t, "the timeout", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "timeout") == 1 })
 }
 
 // Sources that keep failing handshakes are banned; a look whether somebody listens is no failure.
 func TestTLSFailuresBan(t *testing.T) {
-	ca := newIssuer(t)
-	cfg := ca.server(t, "server")
+	ca := NewIssuer(t)
+	cfg := tlsOf(t, ca, "server")
 	var err error
 	cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{
 		Listener: "l", Ban: listener.BanConfig{Failures: 2, Window: time.Minute, Duration: time.Minute},
@@ -211,30 +211,30 @@ func TestTLSFailuresBan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serveTLS(t, cfg, send, gateway.Limits{})
+	s := serveTLS(t, cfg, Send, gateway.Limits{})
 	for range 5 {
 		_ = dial(t, s.addr).Close()
 	}
-	gatewaytest.Eventually(t, "five looks", func() bool { return s.count(t, "exgate_tls_handshakes_total", "closed") == 5 })
+	gatewaytest.Eventually(t, "five looks", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "closed") == 5 })
 	for range 2 {
 		c := dial(t, s.addr)
 		_, _ = c.Write([]byte("no TLS at all"))
 		_, _ = io.Copy(io.Discard, c)
 	}
-	if _, err := tls.Dial("tcp", s.addr, ca.client()); err == nil {
+	if _, err := tls.Dial("tcp", s.addr, ca.Client()); err == nil {
 		t.Error("a banned source was let in")
 	}
 }
 
 // Each connection gives its place back, however it ends.
 func TestTLSPlacesAreGivenBack(t *testing.T) {
-	ca := newIssuer(t)
-	cfg := ca.server(t, "server")
+	ca := NewIssuer(t)
+	cfg := tlsOf(t, ca, "server")
 	var err error
 	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{Listener: "l", MaxConnections: 1}); err != nil {
 		t.Fatal(err)
 	}
-	s := serveTLS(t, cfg, send, gateway.Limits{})
+	s := serveTLS(t, cfg, Send, gateway.Limits{})
 	ends := []func(c *tls.Conn){
 		func(c *tls.Conn) { _ = c.Close() },
 		func(c *tls.Conn) { _ = c.NetConn().(*net.TCPConn).SetLinger(0); _ = c.NetConn().Close() },
@@ -246,11 +246,11 @@ func TestTLSPlacesAreGivenBack(t *testing.T) {
 	for _, end := range append(ends, ends...) {
 		var c *tls.Conn
 		gatewaytest.Eventually(t, "the place", func() (ok bool) {
-			c, err = tls.Dial("tcp", s.addr, ca.client())
+			c, err = tls.Dial("tcp", s.addr, ca.Client())
 			return err == nil
 		})
 		echoes(t, c, "in")
-		if _, err := tls.Dial("tcp", s.addr, ca.client()); err == nil {
+		if _, err := tls.Dial("tcp", s.addr, ca.Client()); err == nil {
 			t.Error("two connections where one is allowed")
 		}
 		end(c)
@@ -259,13 +259,13 @@ func TestTLSPlacesAreGivenBack(t *testing.T) {
 }
 
 func TestTLSIdleConnectionCostsOneGoroutine(t *testing.T) {
-	ca := newIssuer(t)
-	s := serveTLS(t, ca.server(t, "server"), send, gateway.Limits{})
+	ca := NewIssuer(t)
+	s := serveTLS(t, tlsOf(t, ca, "server"), Send, gateway.Limits{})
 	const conns = 20
-	echoes(t, dialTLS(t, s.addr, ca.client()), "the listener has all its goroutines")
+	echoes(t, dialTLS(t, s.addr, ca.Client()), "the listener has all its goroutines")
 	before := runtime.NumGoroutine()
 	for range conns {
-		echoes(t, dialTLS(t, s.addr, ca.client()), "x")
+		echoes(t, dialTLS(t, s.addr, ca.Client()), "x")
 	}
 	gatewaytest.Eventually(t, "one goroutine a connection", func() bool { return runtime.NumGoroutine()-before <= conns })
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -63,37 +62,17 @@ func echoPlainly(c net.Conn) {
 // reports both rates and the median ratio. One operation is one echo against each.
 func BenchmarkTLSEcho(b *testing.B) {
 	const conns = 50
-	ca := newIssuer(b)
-	cfg := ca.server(b, "server")
-	s := serveTLS(b, cfg, send, gateway.Limits{})
+	ca := NewIssuer(b)
+	cfg := tlsOf(b, ca, "server")
+	s := serveTLS(b, cfg, Send, gateway.Limits{})
 	ours, plain := tlsClients(b, s.addr, ca, conns), tlsClients(b, plainTLSEcho(b, cfg), ca, conns)
-	compareEchoes(b, conns, func(each int) (o, p time.Duration) { return tlsPingPong(b, ours, each), tlsPingPong(b, plain, each) })
+	CompareEchoes(b, conns, func(each int) (o, p time.Duration) { return tlsPingPong(b, ours, each), tlsPingPong(b, plain, each) })
 }
 
-// compareEchoes has each of a number of connections play a part of b.N echoes against ours and against a plain server, in turns.
-func compareEchoes(b *testing.B, conns int, play func(each int) (ours, plain time.Duration)) {
-	b.Helper()
-	const turns = 5
-	each := b.N/turns/conns + 1
-	var ratios []float64
-	var tookOurs, tookPlain time.Duration
-	b.ResetTimer()
-	for range turns {
-		ours, plain := play(each)
-		tookOurs, tookPlain = tookOurs+ours, tookPlain+plain
-		ratios = append(ratios, plain.Seconds()/ours.Seconds())
-	}
-	echoes := float64(turns * each * conns)
-	slices.Sort(ratios)
-	b.ReportMetric(echoes/tookOurs.Seconds(), "ours/s")
-	b.ReportMetric(echoes/tookPlain.Seconds(), "plain/s")
-	b.ReportMetric(ratios[turns/2], "ratio")
-}
-
-func tlsClients(b *testing.B, addr string, ca *issuer, n int) (conns []*tls.Conn) {
+func tlsClients(b *testing.B, addr string, ca *Issuer, n int) (conns []*tls.Conn) {
 	b.Helper()
 	for range n {
-		conns = append(conns, dialTLS(b, addr, ca.client()))
+		conns = append(conns, dialTLS(b, addr, ca.Client()))
 	}
 	return conns
 }
@@ -125,10 +104,10 @@ func tlsPingPong(b *testing.B, conns []*tls.Conn, each int) time.Duration {
 // clients are another process. One operation is all the connections.
 func BenchmarkTLSIdle(b *testing.B) {
 	const conns = 2000
-	ca := newIssuer(b)
-	cfg := ca.server(b, "server")
+	ca := NewIssuer(b)
+	cfg := tlsOf(b, ca, "server")
 	for range b.N {
-		s := serveTLS(b, cfg, send, gateway.Limits{})
+		s := serveTLS(b, cfg, Send, gateway.Limits{})
 		b.ReportMetric(idleMemory(b, s.addr, conns), "ours-B/conn")
 		b.ReportMetric(idleMemory(b, plainTLSEcho(b, cfg), conns), "plain-B/conn")
 	}

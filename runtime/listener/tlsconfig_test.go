@@ -12,14 +12,14 @@ import (
 )
 
 func TestListenTLSErrors(t *testing.T) {
-	ca := newIssuer(t)
-	good := ca.server(t, "server")
-	other := ca.server(t, "other")
-	empty := filepath.Join(ca.dir, "empty.pem")
+	ca := NewIssuer(t)
+	good := tlsOf(t, ca, "server")
+	other := tlsOf(t, ca, "other")
+	empty := filepath.Join(ca.Dir, "empty.pem")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	missing := filepath.Join(ca.dir, "missing.pem")
+	missing := filepath.Join(ca.Dir, "missing.pem")
 	for _, c := range []struct {
 		change func(cfg *listener.TLSConfig)
 		want   string
@@ -77,11 +77,11 @@ func TestTLSCiphers(t *testing.T) {
 		"ECDHE-ECDSA-AES256-SHA":                  "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
 		"ECDHE-ECDSA-AES128-SHA256":               "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
 	} {
-		ca := newIssuer(t)
-		cfg := ca.server(t, "server")
+		ca := NewIssuer(t)
+		cfg := tlsOf(t, ca, "server")
 		cfg.Ciphers = []string{"AES128-SHA", "TLS_AES_128_GCM_SHA256", name}
-		s := serveTLS(t, cfg, send, gateway.Limits{})
-		client := ca.client()
+		s := serveTLS(t, cfg, Send, gateway.Limits{})
+		client := ca.Client()
 		client.MaxVersion = tls.VersionTLS12
 		for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 			client.CipherSuites = append(client.CipherSuites, suite.ID)

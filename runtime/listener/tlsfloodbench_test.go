@@ -33,8 +33,8 @@ func BenchmarkTLSHalfOpen(b *testing.B) {
 }
 
 func benchmarkHalfOpen(b *testing.B, says []byte, rate int) {
-	ca := newIssuer(b)
-	s := serveTLS(b, ca.server(b, "server"), send, gateway.Limits{})
+	ca := NewIssuer(b)
+	s := serveTLS(b, tlsOf(b, ca, "server"), Send, gateway.Limits{})
 	ctx, cancel := context.WithCancel(b.Context())
 	var flood, devices sync.WaitGroup
 	sent := 0
@@ -46,7 +46,7 @@ func benchmarkHalfOpen(b *testing.B, says []byte, rate int) {
 	for range most {
 		time.Sleep(100 * time.Millisecond)
 		devices.Go(func() {
-			d := tls.Dialer{NetDialer: &net.Dialer{Timeout: 5 * time.Second}, Config: ca.client()}
+			d := tls.Dialer{NetDialer: &net.Dialer{Timeout: 5 * time.Second}, Config: ca.Client()}
 			c, err := d.DialContext(ctx, "tcp", s.addr)
 			if err != nil {
 				return

@@ -39,17 +39,14 @@ func closeAll(conns []net.Conn) {
 	}
 }
 
-// keptByGo is what the runtime may keep for the next goroutines. A thousand handshakes that were not given back would be 11 MB.
-const keptByGo = 4 << 20
-
 // A thousand half-open handshakes keep neither the established devices nor new ones from being served, and leave no memory behind: what the first
 // flood leaves is what Go keeps of its goroutines, and the second adds no more than that.
 func TestTLSHalfOpenHandshakes(t *testing.T) {
-	ca := newIssuer(t)
-	cfg := ca.server(t, "server")
+	ca := NewIssuer(t)
+	cfg := tlsOf(t, ca, "server")
 	cfg.MaxHandshakes = 2000
-	s := serveTLS(t, cfg, send, gateway.Limits{})
-	established := dialTLS(t, s.addr, ca.client())
+	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	established := dialTLS(t, s.addr, ca.Client())
 	echoes(t, established, "before")
 	before, goroutines := gatewaytest.MemoryInUse(), runtime.NumGoroutine()
 	flood := func() {
@@ -58,7 +55,7 @@ func TestTLSHalfOpenHandshakes(t *testing.T) {
 		t.Logf("%d bytes a half-open handshake, both ends", (gatewaytest.MemoryInUse()-before)/1000)
 		for range 10 {
 			echoes(t, established, "during")
-			c := dialTLS(t, s.addr, ca.client())
+			c := dialTLS(t, s.addr, ca.Client())
 			echoes(t, c, "a new device")
 			_ = c.Close()
 		}
@@ -66,37 +63,37 @@ func TestTLSHalfOpenHandshakes(t *testing.T) {
 		gatewaytest.Eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
 	}
 	flood()
-	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+keptByGo })
+	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+KeptByGo })
 	left := gatewaytest.MemoryInUse()
 	flood()
-	gatewaytest.Eventually(t, "the memory again", func() bool { return gatewaytest.MemoryInUse() < left+keptByGo })
+	gatewaytest.Eventually(t, "the memory again", func() bool { return gatewaytest.MemoryInUse() < left+KeptByGo })
 	echoes(t, established, "after")
 }
 
 // Where more handshakes are left half-open than may be under way, new devices are served at once: the oldest make room, and nobody is refused.
 func TestTLSHalfOpenHandshakesMakeRoom(t *testing.T) {
-	ca := newIssuer(t)
-	cfg := ca.server(t, "server")
+	ca := NewIssuer(t)
+	cfg := tlsOf(t, ca, "server")
 	cfg.MaxHandshakes = 50
-	s := serveTLS(t, cfg, send, gateway.Limits{})
-	established := dialTLS(t, s.addr, ca.client())
+	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	established := dialTLS(t, s.addr, ca.Client())
 	for range 10 {
 		halfOpen(t, s.addr, 200)
-		echoes(t, dialTLS(t, s.addr, ca.client()), "hello")
+		echoes(t, dialTLS(t, s.addr, ca.Client()), "hello")
 		echoes(t, established, "during")
 	}
-	gatewaytest.Eventually(t, "evictions", func() bool { return s.count(t, "exgate_tls_handshakes_total", "evicted") >= 2000-200 })
-	if n := s.count(t, "exgate_tls_handshakes_total", "busy"); n != 0 {
+	gatewaytest.Eventually(t, "evictions", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "evicted") >= 2000-200 })
+	if n := s.Count(t, "exgate_tls_handshakes_total", "busy"); n != 0 {
 		t.Errorf("%v were refused", n)
 	}
 }
 
 // Handshakes that stop behind a whole ClientHello make room too, and silent connections do not take their places.
 func TestTLSHandshakesThatStopMakeRoom(t *testing.T) {
-	ca := newIssuer(t)
-	cfg := ca.server(t, "server")
+	ca := NewIssuer(t)
+	cfg := tlsOf(t, ca, "server")
 	cfg.MaxHandshakes = 8
-	s := serveTLS(t, cfg, send, gateway.Limits{})
+	s := serveTLS(t, cfg, Send, gateway.Limits{})
 	hello := clientHello(t)
 	for range 10 {
 		conns := make([]net.Conn, 20)
@@ -111,9 +108,9 @@ func TestTLSHandshakesThatStopMakeRoom(t *testing.T) {
 			}
 		}
 		halfOpen(t, s.addr, 100)
-		echoes(t, dialTLS(t, s.addr, ca.client()), "hello")
+		echoes(t, dialTLS(t, s.addr, ca.Client()), "hello")
 	}
-	gatewaytest.Eventually(t, "evictions", func() bool { return s.count(t, "exgate_tls_handshakes_total", "evicted") >= 200-8 })
+	gatewaytest.Eventually(t, "evictions", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "evicted") >= 200-8 })
 }
 
 // clientHello is what a client of crypto/tls sends first.
@@ -132,23 +129,23 @@ func clientHello(t testing.TB) []byte {
 
 // Connections that have not said a whole ClientHello take no place and no rate of a listener's limits.
 func TestTLSHalfOpenHandshakesTakeNoLimits(t *testing.T) {
-	ca := newIssuer(t)
-	cfg := ca.server(t, "server")
+	ca := NewIssuer(t)
+	cfg := tlsOf(t, ca, "server")
 	var err error
 	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{
 		Listener: "l", MaxConnections: 2, Rate: 0.001, Burst: 2, Logger: slog.New(slog.DiscardHandler),
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s := serveTLS(t, cfg, send, gateway.Limits{})
+	s := serveTLS(t, cfg, Send, gateway.Limits{})
 	halfOpen(t, s.addr, 100)
 	for range 2 {
-		echoes(t, dialTLS(t, s.addr, ca.client()), "hello")
+		echoes(t, dialTLS(t, s.addr, ca.Client()), "hello")
 	}
-	if _, err := tls.Dial("tcp", s.addr, ca.client()); err == nil {
+	if _, err := tls.Dial("tcp", s.addr, ca.Client()); err == nil {
 		t.Error("a third connection of two")
 	}
-	gatewaytest.Eventually(t, "the refusal", func() bool { return s.count(t, "exgate_tls_handshakes_total", "refused") == 1 })
+	gatewaytest.Eventually(t, "the refusal", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "refused") == 1 })
 }
 
 // 10,000 clients that begin a handshake and never end it, more than may be under way: established devices are served all the while, and the memory returns.
@@ -158,9 +155,9 @@ func TestTLSTenThousandHalfOpenHandshakes(t *testing.T) {
 		clients = int(soft / 2)
 		t.Logf("this process may open %d files: %d clients", soft, clients)
 	}
-	ca := newIssuer(t)
-	s := serveTLS(t, ca.server(t, "server"), send, gateway.Limits{})
-	established := dialTLS(t, s.addr, ca.client())
+	ca := NewIssuer(t)
+	s := serveTLS(t, tlsOf(t, ca, "server"), Send, gateway.Limits{})
+	established := dialTLS(t, s.addr, ca.Client())
 	echoes(t, established, "before")
 	before := gatewaytest.MemoryInUse()
 	conns := halfOpen(t, s.addr, clients)
@@ -168,11 +165,11 @@ func TestTLSTenThousandHalfOpenHandshakes(t *testing.T) {
 		echoes(t, established, "during")
 	}
 	gatewaytest.Eventually(t, "the refusals", func() bool {
-		return s.count(t, "exgate_tls_handshakes_total", "busy")+s.count(t, "exgate_tls_handshakes_total", "evicted") >= float64(clients-5*1024)
+		return s.Count(t, "exgate_tls_handshakes_total", "busy")+s.Count(t, "exgate_tls_handshakes_total", "evicted") >= float64(clients-5*1024)
 	})
 	closeAll(conns)
 	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+8<<20 })
 	echoes(t, established, "after")
-	c := dialTLS(t, s.addr, ca.client())
+	c := dialTLS(t, s.addr, ca.Client())
 	echoes(t, c, "a new device")
 }

@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -16,7 +17,7 @@ import (
 type secure struct {
 	base       *tls.Config // holds the session ticket keys, so that tickets outlive a change of certificates
 	current    atomic.Pointer[tls.Config]
-	certs      *certificates
+	certs      *Files
 	timeout    time.Duration
 	handshakes *prometheus.CounterVec // labelled with the result
 }
@@ -28,12 +29,12 @@ func newSecure(cfg TLSConfig) (*secure, error) {
 	}
 	label := prometheus.Labels{"listener": cfg.Name}
 	log := cfg.Logger.With("listener", cfg.Name)
-	certs, err := loadCertificates(cfg.CertFile, cfg.KeyFile, cfg.CAFile, log, cfg.CertMetrics, cfg.Name)
+	files, err := Load(cfg.CertFile, cfg.KeyFile, cfg.CAFile, log, cfg.CertMetrics, cfg.Name)
 	if err != nil {
 		return nil, err
 	}
 	s := &secure{
-		base: base, certs: certs, timeout: orDefault(cfg.HandshakeTimeout, 15*time.Second), handshakes: cfg.Metrics.handshakes.MustCurryWith(label),
+		base: base, certs: files, timeout: cmp.Or(cfg.HandshakeTimeout, 15*time.Second), handshakes: cfg.Metrics.handshakes.MustCurryWith(label),
 	}
 	s.use()
 	base.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.current.Load(), nil }
@@ -42,10 +43,10 @@ func newSecure(cfg TLSConfig) (*secure, error) {
 
 // use has the next handshakes use the certificates that were loaded last.
 func (s *secure) use() {
-	loaded := s.certs.current.Load()
+	loaded := s.certs.Current()
 	next := s.base.Clone()
 	next.GetConfigForClient = nil
-	next.Certificates, next.ClientCAs = []tls.Certificate{loaded.pair}, loaded.cas
+	next.Certificates, next.ClientCAs = []tls.Certificate{loaded.Pair}, loaded.CAs
 	s.current.Store(next)
 }
 
@@ -62,12 +63,12 @@ func (s *secure) handshake(socket *streamSocket, e *openingConn) (*tlsSocket, er
 	if result == "failed" || result == "timeout" {
 		socket.ticket.Failed()
 	}
-	return nil, &openingError{"TLS handshake", result, err}
+	return nil, &OpeningError{Doing: "TLS handshake", Result: result, Err: err}
 }
 
 func (s *secure) shake(socket *streamSocket, e *openingConn) (*tlsSocket, error) {
 	if err := socket.readHello(); err == io.EOF && len(socket.early) == 0 {
-		return nil, errLeft
+		return nil, ErrLeft
 	} else if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (s *secure) shake(socket *streamSocket, e *openingConn) (*tlsSocket, error)
 		return nil, err
 	}
 	if !e.enter(e.in.shaking, socket.peer.Addr()) {
-		return nil, errBusy
+		return nil, ErrBusy
 	}
 	e.compute()
 	defer e.rest()
@@ -85,8 +86,8 @@ func (s *secure) shake(socket *streamSocket, e *openingConn) (*tlsSocket, error)
 		return nil, err
 	}
 	wire.opening = nil
-	if certs := t.tls.ConnectionState().PeerCertificates; len(certs) > 0 {
-		t.cert = certificateInfo(certs[0])
+	if chain := t.tls.ConnectionState().PeerCertificates; len(chain) > 0 {
+		t.cert = Info(chain[0])
 	}
 	return t, nil
 }
@@ -97,13 +98,13 @@ func handshakeResult(s *streamSocket, e *openingConn, err error) string {
 		return "ok"
 	case e.evicted.Load() || s.evicted.Load():
 		return "evicted"
-	case errors.Is(err, errBusy):
+	case errors.Is(err, ErrBusy):
 		return "busy"
-	case errors.Is(err, errRefused):
+	case errors.Is(err, ErrRefused):
 		return "refused"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return "timeout"
-	case errors.Is(err, errLeft):
+	case errors.Is(err, ErrLeft):
 		return "closed"
 	}
 	return "failed"

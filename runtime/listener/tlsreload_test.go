@@ -29,11 +29,11 @@ func shown(t *testing.T, addr string, cfg *tls.Config) *big.Int {
 
 // While devices come and go, the certificate is replaced, broken and replaced again: none of them notices anything but the new one.
 func TestTLSReloadUnderLoad(t *testing.T) {
-	ca := newIssuer(t)
-	cfg := ca.server(t, "server")
+	ca := NewIssuer(t)
+	cfg := tlsOf(t, ca, "server")
 	cfg.ReloadInterval = 2 * time.Millisecond
-	s := serveTLS(t, cfg, send, gateway.Limits{})
-	established := dialTLS(t, s.addr, ca.client())
+	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	established := dialTLS(t, s.addr, ca.Client())
 	echoes(t, established, "before")
 	first := serial(established)
 
@@ -47,7 +47,7 @@ func TestTLSReloadUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				c, err := tls.Dial("tcp", s.addr, ca.client())
+				c, err := tls.Dial("tcp", s.addr, ca.Client())
 				if err != nil {
 					t.Error(err)
 					return
@@ -64,24 +64,24 @@ func TestTLSReloadUnderLoad(t *testing.T) {
 		})
 	}
 
-	ca.server(t, "server")
-	gatewaytest.Eventually(t, "the second certificate", func() bool { return shown(t, s.addr, ca.client()).Cmp(first) != 0 })
-	second := shown(t, s.addr, ca.client())
-	failed := s.count(t, "exgate_tls_reloads_total", "failed")
-	replaceFile(t, cfg.CertFile, []byte("not a certificate"))
-	gatewaytest.Eventually(t, "the broken file", func() bool { return s.count(t, "exgate_tls_reloads_total", "failed") > failed })
-	if got := shown(t, s.addr, ca.client()); got.Cmp(second) != 0 {
+	tlsOf(t, ca, "server")
+	gatewaytest.Eventually(t, "the second certificate", func() bool { return shown(t, s.addr, ca.Client()).Cmp(first) != 0 })
+	second := shown(t, s.addr, ca.Client())
+	failed := s.Count(t, "exgate_tls_reloads_total", "failed")
+	ReplaceFile(t, cfg.CertFile, []byte("not a certificate"))
+	gatewaytest.Eventually(t, "the broken file", func() bool { return s.Count(t, "exgate_tls_reloads_total", "failed") > failed })
+	if got := shown(t, s.addr, ca.Client()); got.Cmp(second) != 0 {
 		t.Error("a broken file changed the certificate")
 	}
 	if err := os.Remove(cfg.KeyFile); err != nil {
 		t.Fatal(err)
 	}
-	ca.server(t, "server")
-	gatewaytest.Eventually(t, "the third certificate", func() bool { return shown(t, s.addr, ca.client()).Cmp(second) != 0 })
+	tlsOf(t, ca, "server")
+	gatewaytest.Eventually(t, "the third certificate", func() bool { return shown(t, s.addr, ca.Client()).Cmp(second) != 0 })
 	close(stop)
 	load.Wait()
 	echoes(t, established, "after")
-	if n := s.count(t, "exgate_tls_handshakes_total", "failed"); n != 0 {
+	if n := s.Count(t, "exgate_tls_handshakes_total", "failed"); n != 0 {
 		t.Errorf("%v handshakes failed", n)
 	}
 }
@@ -89,15 +89,15 @@ func TestTLSReloadUnderLoad(t *testing.T) {
 // Devices with a session ticket resume across a change of certificates.
 func TestTLSTicketsOutliveReload(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		ca := newIssuer(t)
-		cfg := ca.server(t, "server")
+		ca := NewIssuer(t)
+		cfg := tlsOf(t, ca, "server")
 		cfg.ReloadInterval = 2 * time.Millisecond
-		s := serveTLS(t, cfg, send, gateway.Limits{})
-		client := ca.client()
+		s := serveTLS(t, cfg, Send, gateway.Limits{})
+		client := ca.Client()
 		client.MaxVersion, client.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
 		shown(t, s.addr, client)
-		ca.server(t, "server")
-		gatewaytest.Eventually(t, "the reload", func() bool { return s.count(t, "exgate_tls_reloads_total", "ok") > 0 })
+		tlsOf(t, ca, "server")
+		gatewaytest.Eventually(t, "the reload", func() bool { return s.Count(t, "exgate_tls_reloads_total", "ok") > 0 })
 		c := dialTLS(t, s.addr, client)
 		if echoes(t, c, "again"); !c.ConnectionState().DidResume {
 			t.Errorf("%s: the session did not resume", tls.VersionName(version))
@@ -108,19 +108,19 @@ func TestTLSTicketsOutliveReload(t *testing.T) {
 // A ticket is no way around a change of the authority.
 func TestTLSTicketsDoNotOutliveTheirAuthority(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		ca, devices := newIssuer(t), newIssuer(t)
-		cfg := ca.server(t, "server")
-		cfg.ReloadInterval, cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = 2*time.Millisecond, devices.file, "peer", true
-		s := serveTLS(t, cfg, send, gateway.Limits{})
-		client := ca.client(devices.device(t, pkix.Name{CommonName: "old"}))
+		ca, devices := NewIssuer(t), NewIssuer(t)
+		cfg := tlsOf(t, ca, "server")
+		cfg.ReloadInterval, cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = 2*time.Millisecond, devices.File, "peer", true
+		s := serveTLS(t, cfg, Send, gateway.Limits{})
+		client := ca.Client(devices.Device(t, pkix.Name{CommonName: "old"}))
 		client.MaxVersion, client.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
 		shown(t, s.addr, client)
-		replacement, err := os.ReadFile(newIssuer(t).file)
+		replacement, err := os.ReadFile(NewIssuer(t).File)
 		if err != nil {
 			t.Fatal(err)
 		}
-		replaceFile(t, devices.file, replacement)
-		gatewaytest.Eventually(t, "the reload", func() bool { return s.count(t, "exgate_tls_reloads_total", "ok") > 0 })
+		ReplaceFile(t, devices.File, replacement)
+		gatewaytest.Eventually(t, "the reload", func() bool { return s.Count(t, "exgate_tls_reloads_total", "ok") > 0 })
 		c, err := tls.Dial("tcp", s.addr, client)
 		if err == nil {
 			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
@@ -130,6 +130,6 @@ func TestTLSTicketsDoNotOutliveTheirAuthority(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: a device of the old authority was let in", tls.VersionName(version))
 		}
-		gatewaytest.Eventually(t, "the refusal", func() bool { return s.count(t, "exgate_tls_handshakes_total", "failed") == 1 })
+		gatewaytest.Eventually(t, "the refusal", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "failed") == 1 })
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // UDP makes a connection of each address that sends to a UDP socket.
 type UDP struct {
-	mux       *mux
+	mux       *Mux
 	admission *Admission
 	attach    func(gateway.Transport) (*gateway.Conn, error)
 }
@@ -36,7 +36,7 @@ func (l *UDP) allowed(source netip.AddrPort, _ []byte) bool {
 }
 
 // newPeer makes the connection of a peer.
-func (l *UDP) newPeer(p *peer) receiver {
+func (l *UDP) newPeer(p *Peer) Receiver {
 	s := &udpSocket{peer: p}
 	conn, err := l.attach(s)
 	if err != nil {
@@ -50,12 +50,12 @@ func (l *UDP) newPeer(p *peer) receiver {
 func (l *UDP) Addr() net.Addr { return l.mux.Addr() }
 
 // Close stops the reading. The connections stay and may send; the socket is freed when the last of them has ended.
-func (l *UDP) Close() error { return l.mux.stop() }
+func (l *UDP) Close() error { return l.mux.Stop() }
 
 // Serve reads until Close. Connections are made, and their handlers called, on goroutines that are there only while there is something to do.
 func (l *UDP) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
 	l.attach = attach
-	l.mux.serve()
+	l.mux.Serve()
 	return nil
 }
 

@@ -11,18 +11,18 @@ import (
 func TestUDPAnswersFromTheAddressThatWasAsked(t *testing.T) {
 	for _, bind := range []string{"0.0.0.0:0", "[::]:0", ":0"} {
 		t.Run(bind, func(t *testing.T) {
-			s := serveUDP(t, listener.UDPConfig{Bind: bind}, send)
+			s := serveUDP(t, listener.UDPConfig{Bind: bind}, Send)
 			_, port, _ := net.SplitHostPort(s.listener.Addr().String())
 			targets := []string{"127.0.0.2", "127.0.0.1"}
 			if bind != "0.0.0.0:0" {
 				targets = append(targets, "::1")
 			}
 			for _, target := range targets {
-				c := dialUDP(t, "", net.JoinHostPort(target, port))
-				if got := ask(t, c, []byte(target)); string(got) != target {
+				c := DialUDP(t, "", net.JoinHostPort(target, port))
+				if got := Ask(t, c, []byte(target)); string(got) != target {
 					t.Errorf("got %q", got)
 				}
-				if info := <-s.info; info.Local.Addr().String() != target || info.Peer.String() != c.LocalAddr().String() {
+				if info := <-s.Info; info.Local.Addr().String() != target || info.Peer.String() != c.LocalAddr().String() {
 					t.Errorf("asked %s, info %+v", target, info)
 				}
 			}

@@ -13,9 +13,9 @@ import (
 // reports both rates and the median ratio. One operation is one echo against each.
 func BenchmarkUDPEcho(b *testing.B) {
 	const peers = 64
-	s := serveUDP(b, listener.UDPConfig{}, send)
+	s := serveUDP(b, listener.UDPConfig{}, Send)
 	ours, plain := udpClients(b, s.listener.Addr().String(), peers), udpClients(b, plainEcho(b), peers)
-	compareEchoes(b, peers, func(each int) (o, p time.Duration) { return pingPong(b, ours, each), pingPong(b, plain, each) })
+	CompareEchoes(b, peers, func(each int) (o, p time.Duration) { return pingPong(b, ours, each), pingPong(b, plain, each) })
 }
 
 // plainEcho is what a UDP echo server in Go is without anything else.
@@ -45,7 +45,7 @@ func udpClients(b *testing.B, addr string, n int) []*net.UDPConn {
 	b.Helper()
 	clients := make([]*net.UDPConn, n)
 	for i := range clients {
-		clients[i] = dialUDP(b, "", addr)
+		clients[i] = DialUDP(b, "", addr)
 		_ = clients[i].SetDeadline(time.Now().Add(time.Hour))
 	}
 	return clients

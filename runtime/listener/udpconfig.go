@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"math"
@@ -48,28 +49,21 @@ type UDPConfig struct {
 }
 
 func (c *UDPConfig) setDefaults() {
-	setDefault(&c.Name, c.Bind)
-	setDefault(&c.IdleTimeout, gateway.DefaultLimits.IdleTimeout)
-	setDefault(&c.MaxPeers, 50_000)
-	setDefault(&c.NewPeersPerSecond, 2000)
-	setDefault(&c.NewPeersPerPrefix, c.NewPeersPerSecond/2)
-	setDefault(&c.QueueDatagrams, 64)
-	setDefault(&c.QueueBytes, 128<<10)
-	setDefault(&c.MaxDatagram, 65_507)
-	setDefault(&c.Workers, 1024)
-	setDefault(&c.ReadBuffer, 4<<20)
+	c.Name = cmp.Or(c.Name, c.Bind)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, gateway.DefaultLimits.IdleTimeout)
+	c.MaxPeers = cmp.Or(c.MaxPeers, 50_000)
+	c.NewPeersPerSecond = cmp.Or(c.NewPeersPerSecond, 2000)
+	c.NewPeersPerPrefix = cmp.Or(c.NewPeersPerPrefix, c.NewPeersPerSecond/2)
+	c.QueueDatagrams = cmp.Or(c.QueueDatagrams, 64)
+	c.QueueBytes = cmp.Or(c.QueueBytes, 128<<10)
+	c.MaxDatagram = cmp.Or(c.MaxDatagram, 65_507)
+	c.Workers = cmp.Or(c.Workers, 1024)
+	c.ReadBuffer = cmp.Or(c.ReadBuffer, 4<<20)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
 	if c.Metrics == nil {
 		c.Metrics = NewUDPMetrics(nil)
-	}
-}
-
-func setDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 func TestListenUDPErrorNamesTheAddress(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{}, send)
+	s := serveUDP(t, listener.UDPConfig{}, Send)
 	addr := s.listener.Addr().String()
 	_, err := listener.ListenUDP(t.Context(), listener.UDPConfig{Bind: addr})
 	if err == nil || !strings.Contains(err.Error(), addr) {

@@ -46,10 +46,10 @@ func flood(t testing.TB, addr string, n int) {
 
 // While forged sources flood the listener, a peer that was there is served; the peers that the flood made are bounded, and gone when it is over.
 func TestUDPFloodOfForgedSources(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{MaxPeers: 500, NewPeersPerSecond: 300, IdleTimeout: 2 * time.Second}, send)
+	s := serveUDP(t, listener.UDPConfig{MaxPeers: 500, NewPeersPerSecond: 300, IdleTimeout: 2 * time.Second}, Send)
 	addr := s.listener.Addr().String()
-	device := dialUDP(t, "", addr)
-	ask(t, device, []byte("before"))
+	device := DialUDP(t, "", addr)
+	Ask(t, device, []byte("before"))
 	before := heap()
 	flooded := make(chan struct{})
 	go func() {
@@ -59,7 +59,7 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 		}
 	}()
 	id := ""
-	for c := range s.gateway.Conns() {
+	for c := range s.Gateway.Conns() {
 		if c.Info().Peer.String() == device.LocalAddr().String() {
 			id = c.ID()
 		}
@@ -70,7 +70,7 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 			flooding = false
 		default:
 		}
-		askAgain(t, device)
+		AskAgain(t, device)
 		if n := s.open(); n > 2*500 { // those that are seeing their last event come on top
 			t.Fatalf("%d connections", n)
 		}
@@ -78,12 +78,12 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 	if s.dropped(t, "new_peer_rate")+s.dropped(t, "max_peers") == 0 {
 		t.Error("the flood met no bound")
 	}
-	gatewaytest.Eventually(t, "only the device is left", func() bool { askAgain(t, device); return s.open() == 1 })
-	if _, ok := s.gateway.Conn(id); !ok {
+	gatewaytest.Eventually(t, "only the device is left", func() bool { AskAgain(t, device); return s.open() == 1 })
+	if _, ok := s.Gateway.Conn(id); !ok {
 		t.Error("the device lost its connection")
 	}
-	for len(s.closed) > 0 {
-		if r := <-s.closed; !r.Is(gateway.ReasonIdleTimeout) {
+	for len(s.Closed) > 0 {
+		if r := <-s.Closed; !r.Is(gateway.ReasonIdleTimeout) {
 			t.Fatalf("closed with %v", r)
 		}
 	}
@@ -116,7 +116,7 @@ func BenchmarkUDPIdlePeer(b *testing.B) {
 			flood(b, s.listener.Addr().String(), peers)
 		}
 		b.ReportMetric(float64(heap()-before)/peers, "B/peer")
-		if err := s.gateway.RemoveListener(b.Context(), "l"); err != nil {
+		if err := s.Gateway.RemoveListener(b.Context(), "l"); err != nil {
 			b.Fatal(err)
 		}
 	}

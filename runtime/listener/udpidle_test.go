@@ -21,25 +21,25 @@ func keepTalking(t *testing.T, c *net.UDPConn, closed <-chan gateway.CloseReason
 		case r := <-closed:
 			return r
 		default:
-			ask(t, c, []byte("x"))
+			Ask(t, c, []byte("x"))
 		}
 	}
 }
 
 // A peer that falls silent ends; the traffic of another does not keep it alive, and that one stays.
 func TestUDPIdleTimeout(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{IdleTimeout: time.Second}, send)
-	silent, busy := dialUDP(t, "", s.listener.Addr().String()), dialUDP(t, "", s.listener.Addr().String())
-	ask(t, silent, []byte("x"))
-	ask(t, busy, []byte("x"))
-	if r := keepTalking(t, busy, s.closed); !r.Is(gateway.ReasonIdleTimeout) {
+	s := serveUDP(t, listener.UDPConfig{IdleTimeout: time.Second}, Send)
+	silent, busy := DialUDP(t, "", s.listener.Addr().String()), DialUDP(t, "", s.listener.Addr().String())
+	Ask(t, silent, []byte("x"))
+	Ask(t, busy, []byte("x"))
+	if r := keepTalking(t, busy, s.Closed); !r.Is(gateway.ReasonIdleTimeout) {
 		t.Errorf("closed with %v", r)
 	}
 	gatewaytest.Eventually(t, "only the busy one is left", func() bool {
-		ask(t, busy, []byte("x"))
+		Ask(t, busy, []byte("x"))
 		return s.open() == 1
 	})
-	for c := range s.gateway.Conns() {
+	for c := range s.Gateway.Conns() {
 		if c.Info().Peer.String() != busy.LocalAddr().String() {
 			t.Errorf("%v is left", c.Info().Peer)
 		}
@@ -52,8 +52,8 @@ func TestUDPKeepaliveTakesOver(t *testing.T) {
 		a.StartTimer(gateway.TimerKeepalive, 1)
 		a.Send(b)
 	})
-	ask(t, dialUDP(t, "", s.listener.Addr().String()), []byte("x"))
-	if r := <-s.closed; !r.Is(gateway.ReasonKeepaliveTimeout) {
+	Ask(t, DialUDP(t, "", s.listener.Addr().String()), []byte("x"))
+	if r := <-s.Closed; !r.Is(gateway.ReasonKeepaliveTimeout) {
 		t.Errorf("closed with %v", r)
 	}
 }
@@ -68,9 +68,9 @@ func TestUDPWaitsWhilePaused(t *testing.T) {
 		}
 		a.Send(b)
 	})
-	c := dialUDP(t, "", s.listener.Addr().String())
+	c := DialUDP(t, "", s.listener.Addr().String())
 	for round := range 20 {
-		ask(t, c, []byte("pause"))
+		Ask(t, c, []byte("pause"))
 		a := <-paused
 		if round == 10 {
 			a.Resume() // before anything waits
@@ -104,7 +104,7 @@ func TestUDPEndsWhilePaused(t *testing.T) {
 				a.Pause()
 				paused <- a
 			})
-			c := dialUDP(t, "", s.listener.Addr().String())
+			c := DialUDP(t, "", s.listener.Addr().String())
 			for _, b := range []string{"pause", "held"} {
 				if _, err := c.Write([]byte(b)); err != nil {
 					t.Fatal(err)
@@ -115,7 +115,7 @@ func TestUDPEndsWhilePaused(t *testing.T) {
 				a.Close(gateway.ReasonKicked)
 				want = gateway.ReasonKicked
 			}
-			if r := <-s.closed; !r.Is(want) {
+			if r := <-s.Closed; !r.Is(want) {
 				t.Errorf("closed with %v", r)
 			}
 		})
@@ -125,8 +125,8 @@ func TestUDPEndsWhilePaused(t *testing.T) {
 // What comes over a rate is dropped and counted.
 func TestUDPDropsOverRate(t *testing.T) {
 	s := serveUDPWith(t, listener.UDPConfig{}, gateway.Limits{MessagesPerSecond: 0.001}, func(a gateway.ConnectionAdapter, b []byte) { a.Send(b) })
-	c := dialUDP(t, "", s.listener.Addr().String())
-	ask(t, c, []byte("heard"))
+	c := DialUDP(t, "", s.listener.Addr().String())
+	Ask(t, c, []byte("heard"))
 	if _, err := c.Write([]byte("lost")); err != nil {
 		t.Fatal(err)
 	}
@@ -152,17 +152,17 @@ func TestUDPAdmission(t *testing.T) {
 		}
 	})
 	addr := s.listener.Addr().String()
-	first, second := dialUDP(t, "", addr), dialUDP(t, "", addr)
-	ask(t, first, []byte("x"))
+	first, second := DialUDP(t, "", addr), DialUDP(t, "", addr)
+	Ask(t, first, []byte("x"))
 	_, err = second.Write([]byte("one too many"))
-	_, err2 := dialUDP(t, "127.0.0.9", addr).Write([]byte("denied"))
+	_, err2 := DialUDP(t, "127.0.0.9", addr).Write([]byte("denied"))
 	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
 	gatewaytest.Eventually(t, "both refused", func() bool { return s.dropped(t, "not_admitted") == 1 && s.dropped(t, "screened") == 1 })
-	ask(t, first, []byte("bye"))
-	<-s.closed
-	askAgain(t, second) // the place is free
+	Ask(t, first, []byte("bye"))
+	<-s.Closed
+	AskAgain(t, second) // the place is free
 }
 
 // Connections that come and go as fast as datagrams do each end once, and leave no place taken.
@@ -180,20 +180,20 @@ func TestUDPChurn(t *testing.T) {
 	})
 	var wg sync.WaitGroup
 	for range peers {
-		c := dialUDP(t, "", s.listener.Addr().String())
+		c := DialUDP(t, "", s.listener.Addr().String())
 		wg.Go(func() {
 			for range rounds {
-				askAgain(t, c)
+				AskAgain(t, c)
 			}
 		})
 	}
 	wg.Wait()
 	gatewaytest.Eventually(t, "all connections ended", func() bool { return s.open() == 0 })
-	if created, closed := len(s.info), len(s.closed); created != closed || created < peers*rounds {
+	if created, closed := len(s.Info), len(s.Closed); created != closed || created < peers*rounds {
 		t.Errorf("%d created and %d closed events", created, closed)
 	}
 	for range 2 * peers { // every place is free again
-		askAgain(t, dialUDP(t, "", s.listener.Addr().String()))
+		AskAgain(t, DialUDP(t, "", s.listener.Addr().String()))
 	}
 }
 
@@ -208,11 +208,11 @@ func TestUDPSlowHandlersDelayNobody(t *testing.T) {
 		a.Send(b)
 	})
 	for range 100 {
-		if _, err := dialUDP(t, "", s.listener.Addr().String()).Write([]byte("slow")); err != nil {
+		if _, err := DialUDP(t, "", s.listener.Addr().String()).Write([]byte("slow")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := ask(t, dialUDP(t, "", s.listener.Addr().String()), []byte("fast")); string(got) != "fast" {
+	if got := Ask(t, DialUDP(t, "", s.listener.Addr().String()), []byte("fast")); string(got) != "fast" {
 		t.Errorf("got %q", got)
 	}
 }

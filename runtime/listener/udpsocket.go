@@ -10,13 +10,13 @@ import (
 // udpSocket is one UDP peer as its connection sees it: one Send is one datagram, and so is one OnReceivedBytes. It is no
 // gateway.AuthObserver: anybody can forge the address of a datagram, and would get its owner banned.
 type udpSocket struct {
-	peer *peer
+	peer *Peer
 	conn *gateway.Conn
 }
 
 var (
 	_ gateway.Transport = (*udpSocket)(nil)
-	_ receiver          = (*udpSocket)(nil)
+	_ Receiver          = (*udpSocket)(nil)
 
 	_ gateway.MessageTransport = (*udpSocket)(nil)
 )
@@ -47,7 +47,7 @@ func (s *udpSocket) CheckSend(n int) gateway.Result {
 
 // TryWrite sends b, or drops and counts what the socket does not take.
 func (s *udpSocket) TryWrite(b []byte) (int, error) {
-	if err := s.peer.write(b); err != nil {
+	if err := s.peer.Write(b); err != nil {
 		return 0, err
 	}
 	return len(b), nil
@@ -64,18 +64,18 @@ func (s *udpSocket) CloseWrite(time.Duration) error { return s.Close() }
 
 // Close lets the next datagram of the peer make a new connection.
 func (s *udpSocket) Close() error {
-	s.peer.close()
+	s.peer.Close()
 	return nil
 }
 
 // Abort is Close.
 func (s *udpSocket) Abort() error { return s.Close() }
 
-// ready leaves datagrams in the peer's queue while the handler has paused the connection or its upstream is full.
-func (s *udpSocket) ready(wake func()) bool { return s.conn.WhenReadable(wake) }
+// Ready leaves datagrams in the peer's queue while the handler has paused the connection or its upstream is full.
+func (s *udpSocket) Ready(wake func()) bool { return s.conn.WhenReadable(wake) }
 
-// receive drops what comes over a rate: a queue would only make it late.
-func (s *udpSocket) receive(b []byte) {
+// Receive drops what comes over a rate: a queue would only make it late.
+func (s *udpSocket) Receive(b []byte) {
 	if s.conn.OverRate() {
 		s.peer.mux.cfg.losses.add(lostOverRate)
 		return
@@ -83,11 +83,11 @@ func (s *udpSocket) receive(b []byte) {
 	_ = s.conn.Receive(b)
 }
 
-// idle ends a peer whose handler asked for no keepalive: nothing else would.
-func (s *udpSocket) idle() {
+// Idle ends a peer whose handler asked for no keepalive: nothing else would.
+func (s *udpSocket) Idle() {
 	if !s.conn.KeepaliveStarted() {
 		s.conn.Close(gateway.ReasonIdleTimeout)
 	}
 }
 
-func (s *udpSocket) ended() { s.conn.ReadEnded(net.ErrClosed) }
+func (s *udpSocket) Ended() { s.conn.ReadEnded(net.ErrClosed) }

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// waitingRoom bounds the connections that are being made. When it is full, a newcomer takes the place of the oldest: a client that needs less time than
+// WaitingRoom bounds the connections that are being made. When it is full, a newcomer takes the place of the oldest: a client that needs less time than
 // the room takes to turn over never loses its place. A prefix that has as many places as it may takes its own places only.
-type waitingRoom struct {
+type WaitingRoom struct {
 	max       int
 	maxPrefix int // from one /24 or /64; 0: no bound
 
@@ -19,11 +19,11 @@ type waitingRoom struct {
 	prefixes map[netip.Prefix]*list.List
 }
 
-// waiting is a place in a room.
-type waiting struct {
+// Waiting is a place in a room.
+type Waiting struct {
 	prefix netip.Prefix
 	evict  func()      // is called, once, when another took the place
-	busy   atomic.Bool // this side computes for it: it is not evicted
+	Busy   atomic.Bool // this side computes for it: it is not evicted
 
 	// Guarded by the room's mu.
 	since      time.Time
@@ -34,13 +34,13 @@ type waiting struct {
 // evictScan is how many of the oldest are looked at for one that is not busy.
 const evictScan = 16
 
-func newWaitingRoom(most, perPrefix int) *waitingRoom {
-	return &waitingRoom{max: most, maxPrefix: perPrefix, prefixes: make(map[netip.Prefix]*list.List)}
+func NewWaitingRoom(most, perPrefix int) *WaitingRoom {
+	return &WaitingRoom{max: most, maxPrefix: perPrefix, prefixes: make(map[netip.Prefix]*list.List)}
 }
 
-// newWaiting makes a place for source. Without an address no prefix bounds it.
-func newWaiting(source netip.Addr, evict func()) *waiting {
-	return &waiting{prefix: roomPrefix(source), evict: evict}
+// NewWaiting makes a place for source. Without an address no prefix bounds it.
+func NewWaiting(source netip.Addr, evict func()) *Waiting {
+	return &Waiting{prefix: roomPrefix(source), evict: evict}
 }
 
 func roomPrefix(source netip.Addr) netip.Prefix {
@@ -52,8 +52,8 @@ func roomPrefix(source netip.Addr) netip.Prefix {
 	return prefix
 }
 
-// enter takes a place. It reports false where all that could make room are busy.
-func (r *waitingRoom) enter(w *waiting) bool {
+// Enter takes a place. It reports false where all that could make room are busy.
+func (r *WaitingRoom) Enter(w *Waiting) bool {
 	evicted, ok := r.swap(w)
 	if evicted != nil {
 		evicted.evict()
@@ -62,7 +62,7 @@ func (r *waitingRoom) enter(w *waiting) bool {
 }
 
 // swap takes a place, and returns the one who lost it.
-func (r *waitingRoom) swap(w *waiting) (evicted *waiting, ok bool) {
+func (r *WaitingRoom) swap(w *Waiting) (evicted *Waiting, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if full := r.full(w.prefix); full != nil {
@@ -81,7 +81,7 @@ func (r *waitingRoom) swap(w *waiting) (evicted *waiting, ok bool) {
 }
 
 // full returns the list out of which one has to go before prefix gets a place; nil if there is room. The caller holds mu.
-func (r *waitingRoom) full(prefix netip.Prefix) *list.List {
+func (r *WaitingRoom) full(prefix netip.Prefix) *list.List {
 	if own := r.prefixes[prefix]; own != nil && r.maxPrefix > 0 && prefix.IsValid() && own.Len() >= r.maxPrefix {
 		return own
 	}
@@ -91,10 +91,10 @@ func (r *waitingRoom) full(prefix netip.Prefix) *list.List {
 	return nil
 }
 
-func oldestIdle(l *list.List) *waiting {
+func oldestIdle(l *list.List) *Waiting {
 	scanned := 0
 	for e := l.Front(); e != nil && scanned < evictScan; e = e.Next() {
-		if w := e.Value.(*waiting); !w.busy.Load() {
+		if w := e.Value.(*Waiting); !w.Busy.Load() {
 			return w
 		}
 		scanned++
@@ -102,8 +102,8 @@ func oldestIdle(l *list.List) *waiting {
 	return nil
 }
 
-// leave gives the place back, and reports whether w still had it.
-func (r *waitingRoom) leave(w *waiting) bool {
+// Leave gives the place back, and reports whether w still had it.
+func (r *WaitingRoom) Leave(w *Waiting) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if w.at == nil {
@@ -114,7 +114,7 @@ func (r *waitingRoom) leave(w *waiting) bool {
 }
 
 // remove takes w out; the caller holds mu.
-func (r *waitingRoom) remove(w *waiting) {
+func (r *WaitingRoom) remove(w *Waiting) {
 	own := r.prefixes[w.prefix]
 	r.all.Remove(w.at)
 	own.Remove(w.atOfPrefix)
@@ -124,8 +124,8 @@ func (r *waitingRoom) remove(w *waiting) {
 	}
 }
 
-// pressed reports whether more than a quarter of the places, or of those of the prefix of source, are taken.
-func (r *waitingRoom) pressed(source netip.Addr) bool {
+// Pressed reports whether more than a quarter of the places, or of those of the prefix of source, are taken.
+func (r *WaitingRoom) Pressed(source netip.Addr) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.all.Len() > r.max/4 {
@@ -135,15 +135,15 @@ func (r *waitingRoom) pressed(source netip.Addr) bool {
 	return own != nil && r.maxPrefix > 0 && own.Len() > r.maxPrefix/4
 }
 
-// hasPlace reports whether a newcomer from source would find a free place, or one whose owner has had it for at least hold.
-func (r *waitingRoom) hasPlace(source netip.Addr, hold time.Duration) bool {
+// HasPlace reports whether a newcomer from source would find a free place, or one whose owner has had it for at least hold.
+func (r *WaitingRoom) HasPlace(source netip.Addr, hold time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	full := r.full(roomPrefix(source))
-	return full == nil || time.Since(full.Front().Value.(*waiting).since) >= hold
+	return full == nil || time.Since(full.Front().Value.(*Waiting).since) >= hold
 }
 
-func (r *waitingRoom) size() int {
+func (r *WaitingRoom) Len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.all.Len()
