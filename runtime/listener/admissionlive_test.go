@@ -17,10 +17,11 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // refusing is an upstream that knows nobody.
-type refusing struct{ NoUpstream }
+type refusing struct{ listenertest.NoUpstream }
 
 func (refusing) Connect(context.Context, gateway.Device, string, gateway.Downlink) (gateway.Session, error) {
 	return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "wrong password")}
@@ -29,7 +30,7 @@ func (refusing) Connect(context.Context, gateway.Device, string, gateway.Downlin
 // gated is a TCP listener with an Admission, and handlers that log in with what they read.
 type gated struct {
 	*testing.T
-	*Echo
+	*listenertest.Echo
 	addr      string
 	admission *listener.Admission
 	registry  *prometheus.Registry
@@ -50,7 +51,7 @@ func gate(t *testing.T, cfg listener.AdmissionConfig) *gated {
 		t.Fatal(err)
 	}
 	g.addr = l.Addr().String()
-	g.Echo = NewEcho(func(a gateway.ConnectionAdapter, b []byte) {
+	g.Echo = listenertest.NewEcho(func(a gateway.ConnectionAdapter, b []byte) {
 		a.Authenticate(gateway.ClientInfo{ClientID: string(b)}, "secret", func(r gateway.Result) { g.results <- r })
 	})
 	gatewaytest.Serve(t, l, g, refusing{}, gateway.Limits{})

@@ -9,6 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // fewDescriptors leaves devices most descriptors.
@@ -29,20 +30,20 @@ func fewDescriptors(t *testing.T, most, each int) (*listener.Descriptors, *liste
 
 // Where descriptors run out, silent connections make room for new ones; a device that has said something stays.
 func TestSilentConnectionsMakeRoom(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	for name, serve := range map[string]func(t *testing.T, a *listener.Admission) (s *streamServer, device func() net.Conn){
 		"tcp": func(t *testing.T, a *listener.Admission) (*streamServer, func() net.Conn) {
-			s := serveStream(t, listener.TCPConfig{Admission: a}, Send, gateway.Limits{})
+			s := serveStream(t, listener.TCPConfig{Admission: a}, listenertest.Send, gateway.Limits{})
 			return s, func() net.Conn { return dial(t, s.addr) }
 		},
 		"tls": func(t *testing.T, a *listener.Admission) (*streamServer, func() net.Conn) {
 			cfg := tlsOf(t, ca, "server")
 			cfg.Admission = a
-			s := serveTLS(t, cfg, Send, gateway.Limits{})
+			s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 			return s, func() net.Conn { return dialTLS(t, s.addr, ca.Client()) }
 		},
 		"proxy": func(t *testing.T, a *listener.Admission) (*streamServer, func() net.Conn) {
-			s := serveStream(t, listener.TCPConfig{Admission: a, Proxy: proxied("127.0.0.0/8")}, Send, gateway.Limits{})
+			s := serveStream(t, listener.TCPConfig{Admission: a, Proxy: proxied("127.0.0.0/8")}, listenertest.Send, gateway.Limits{})
 			return s, func() net.Conn {
 				c := dial(t, s.addr)
 				if _, err := io.WriteString(c, "PROXY UNKNOWN\r\n"); err != nil {
@@ -78,7 +79,7 @@ func TestSilentConnectionsMakeRoom(t *testing.T) {
 func TestNoDescriptors(t *testing.T) {
 	const most = 5
 	d, a := fewDescriptors(t, most, 1)
-	s := serveStream(t, listener.TCPConfig{Admission: a}, Send, gateway.Limits{})
+	s := serveStream(t, listener.TCPConfig{Admission: a}, listenertest.Send, gateway.Limits{})
 	var devices []net.Conn
 	for range most {
 		devices = append(devices, dial(t, s.addr))
@@ -101,7 +102,7 @@ func TestNoDescriptors(t *testing.T) {
 // Devices over UDP take descriptors only for sessions of their own, and streams that are silent make room for them too.
 func TestDatagramDevicesAndDescriptors(t *testing.T) {
 	d, a := fewDescriptors(t, 5, 1)
-	streams := serveStream(t, listener.TCPConfig{Admission: a}, Send, gateway.Limits{})
+	streams := serveStream(t, listener.TCPConfig{Admission: a}, listenertest.Send, gateway.Limits{})
 	for range 5 {
 		dial(t, streams.addr)
 	}
@@ -110,9 +111,9 @@ func TestDatagramDevicesAndDescriptors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	new(Server).Start(t, l, Send, gateway.Limits{})
+	new(listenertest.Server).Start(t, l, listenertest.Send, gateway.Limits{})
 	for range 5 {
-		Ask(t, DialUDP(t, "", l.Addr().String()), []byte("x"))
+		listenertest.Ask(t, listenertest.DialUDP(t, "", l.Addr().String()), []byte("x"))
 	}
 	for range 5 {
 		if r := <-streams.Closed; !r.Is(gateway.ReasonNoDescriptors) {

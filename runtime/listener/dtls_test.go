@@ -21,10 +21,11 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 func TestDTLSEcho(t *testing.T) {
-	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, Send)
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, listenertest.Send)
 	c := s.dial(t)
 	info := <-s.Info
 	if info.Peer.String() != c.LocalAddr().String() || info.Local.String() != s.addr().String() || info.SocketType != gateway.SocketDTLS || info.PeerCert != nil {
@@ -77,10 +78,10 @@ func TestDTLSCloseNotify(t *testing.T) {
 }
 
 func TestDTLSClientCertificate(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := dtlsOf(t, ca)
 	cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = ca.File, "peer", true
-	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 
 	meter := pkix.Name{CommonName: "meter-1", Organization: []string{"Ex, Inc"}, Country: []string{"DE"}}
 	c := s.dial(t, dtls.WithCertificates(ca.Device(t, meter)))
@@ -91,7 +92,7 @@ func TestDTLSClientCertificate(t *testing.T) {
 	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0")); err == nil {
 		t.Error("a client without certificate was let in")
 	}
-	stranger := NewIssuer(t).Device(t, pkix.Name{CommonName: "meter-1"})
+	stranger := listenertest.NewIssuer(t).Device(t, pkix.Name{CommonName: "meter-1"})
 	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(stranger)); err == nil {
 		t.Error("a client of another authority was let in")
 	}
@@ -100,12 +101,12 @@ func TestDTLSClientCertificate(t *testing.T) {
 
 // Without fail_if_no_cert a client may come without, but not with a bad one.
 func TestDTLSClientCertificateIsOptional(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := dtlsOf(t, ca)
 	cfg.CAFile, cfg.Verify = ca.File, "peer"
-	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	dtlsEchoes(t, s.dial(t), "hello")
-	stranger := NewIssuer(t).Device(t, pkix.Name{CommonName: "meter-1"})
+	stranger := listenertest.NewIssuer(t).Device(t, pkix.Name{CommonName: "meter-1"})
 	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(stranger)); err == nil {
 		t.Error("a client of another authority was let in")
 	}
@@ -114,7 +115,7 @@ func TestDTLSClientCertificateIsOptional(t *testing.T) {
 func TestDTLSPSK(t *testing.T) {
 	cfg := pskDTLS(t)
 	cfg.HandshakeTimeout = 200 * time.Millisecond
-	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	dtlsEchoes(t, s.dial(t, asMeter(0xc0, 0xff, 0xee)...), "hello")
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -136,7 +137,7 @@ func TestDTLSPSK(t *testing.T) {
 func TestDTLSSilentClientDelaysNobody(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.HandshakeTimeout = time.Hour
-	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	for range 20 {
 		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(listener.AHello(0, 0xc02b), s.addr())
 	}
@@ -176,7 +177,7 @@ func TestDTLSIdle(t *testing.T) {
 
 // A device over its rate loses datagrams, not its connection, and they are counted.
 func TestDTLSDropsOverRate(t *testing.T) {
-	s := serveDTLS(t, certDTLS(t), gateway.Limits{MessagesPerSecond: 0.001}, Send)
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{MessagesPerSecond: 0.001}, listenertest.Send)
 	c := s.dial(t)
 	dtlsEchoes(t, c, "one")
 	for range 5 {
@@ -217,7 +218,7 @@ func TestDTLSAdmission(t *testing.T) {
 	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{Listener: "d", Access: access, MaxConnections: 1}); err != nil {
 		t.Fatal(err)
 	}
-	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	first := s.dial(t)
 	dtlsEchoes(t, first, "hello")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -243,7 +244,7 @@ func TestDTLSAdmission(t *testing.T) {
 
 // Bans need a proved address: hellos in somebody's name do not ban him, failed handshakes of his own do.
 func TestDTLSBansProvedAddressesOnly(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := dtlsOf(t, ca)
 	cfg.CAFile, cfg.Verify = ca.File, "peer"
 	var err error
@@ -252,14 +253,14 @@ func TestDTLSBansProvedAddressesOnly(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	for range 20 {
 		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(listener.AHello(0, 0xc02b), s.addr())
 	}
 	gatewaytest.Eventually(t, "the spoofed hellos", func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "unproved") == 20 })
 	dtlsEchoes(t, s.dial(t), "not banned")
 
-	stranger := NewIssuer(t).Device(t, pkix.Name{CommonName: "stranger"})
+	stranger := listenertest.NewIssuer(t).Device(t, pkix.Name{CommonName: "stranger"})
 	for range 3 {
 		if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(stranger)); err == nil {
 			t.Fatal("a stranger was let in")
@@ -271,10 +272,10 @@ func TestDTLSBansProvedAddressesOnly(t *testing.T) {
 // A changed certificate serves new clients, and no session ends.
 func TestDTLSCertificateReload(t *testing.T) {
 	cfg := certDTLS(t)
-	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	old := s.dial(t)
 	dtlsEchoes(t, old, "before")
-	cert, key := NewIssuer(t).IssueServer(t, "the next gateway")
+	cert, key := listenertest.NewIssuer(t).IssueServer(t, "the next gateway")
 	for from, to := range map[string]string{cert: cfg.CertFile, key: cfg.KeyFile} {
 		if err := os.Rename(from, to); err != nil {
 			t.Fatal(err)

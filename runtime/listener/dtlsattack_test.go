@@ -20,6 +20,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // rawClient speaks as much DTLS as an attacker needs.
@@ -75,7 +76,7 @@ func (c *rawClient) receive(message byte) []byte {
 func TestDTLSSurvivesMalformedClientKeyExchange(t *testing.T) {
 	cfg := pskDTLS(t)
 	cfg.Ciphers = []string{"TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256", "TLS_PSK_WITH_AES_128_GCM_SHA256"}
-	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	other := s.dial(t, asMeter(0xc0, 0xff, 0xee)...)
 	for _, body := range [][]byte{
 		nil,
@@ -117,7 +118,7 @@ func (s *sniffer) ReadFrom(b []byte) (int, net.Addr, error) {
 func TestDTLSSurvivesARecordOfPadding(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.Ciphers = []string{"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"}
-	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	cbc := dtls.WithCipherSuites(dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA)
 	other := s.dial(t, cbc)
 
@@ -165,7 +166,7 @@ func clientCipher(t *testing.T, keyLog string, serverRandom []byte) cipher.Block
 
 // What nobody authenticated does not end a session, whether it has data already or only its handshake.
 func TestDTLSSurvivesSpoofedPlaintext(t *testing.T) {
-	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, Send)
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, listenertest.Send)
 	for _, talked := range []bool{false, true} {
 		socket := udpSocket(t, "127.0.0.1:0")
 		c, err := s.client(t, socket)
@@ -204,7 +205,7 @@ func TestDTLSSurvivesSpoofedPlaintext(t *testing.T) {
 func TestDTLSSpoofedHellos(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix, cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix = 100_000, 100_000, 256, 256
-	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	device := s.dial(t)
 	dtlsEchoes(t, device, "before")
 	goroutines, before := runtime.NumGoroutine(), gatewaytest.MemoryInUse()
@@ -222,7 +223,7 @@ func TestDTLSSpoofedHellos(t *testing.T) {
 	dtlsEchoes(t, device, "after")
 	gatewaytest.Eventually(t, "the sources to be forgotten", func() bool { u, v := s.listener.Pending(); return u == 0 && v == 0 && s.listener.Peers() == 2 })
 	gatewaytest.Eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines+8 })
-	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+KeptByGo })
+	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+listenertest.KeptByGo })
 }
 
 // sendFrom sends one datagram from an address of its own.
@@ -243,7 +244,7 @@ func TestDTLSHalfOpenHandshakes(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix = 100_000, 100_000
 	cfg.MaxHandshakes, cfg.HandshakeTimeout = 128, 3*time.Second
-	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	device := s.dial(t)
 	dtlsEchoes(t, device, "before")
 	goroutines, before := runtime.NumGoroutine(), gatewaytest.MemoryInUse()
@@ -265,14 +266,14 @@ func TestDTLSHalfOpenHandshakes(t *testing.T) {
 		t.Errorf("%v evicted, %v too late, want all %d", evicted, late, halfOpen)
 	}
 	gatewaytest.Eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines+8 })
-	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+KeptByGo })
+	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+listenertest.KeptByGo })
 }
 
 // FuzzDTLS feeds a listener with datagrams of one source, some of them behind a real hello: others stay served.
 func FuzzDTLS(f *testing.F) {
 	cfg := certDTLS(f)
 	cfg.MaxPeers, cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix = 1_000_000, 1e6, 1e6
-	s := serveDTLS(f, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(f, cfg, gateway.Limits{}, listenertest.Send)
 	device := s.dial(f)
 	hello := listener.AHello(0, 0xc02b)
 	f.Add(hello, hello, false)
@@ -298,7 +299,7 @@ func FuzzDTLS(f *testing.F) {
 func TestDTLSHellosMustComeAgainUnderAFlood(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.MaxUnverified = 40
-	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	dtlsEchoes(t, s.dial(t), "without a flood")
 	if n := s.Count(t, "exgate_dtls_dropped_total", "greylisted"); n != 0 {
 		t.Fatalf("%v hellos had to come again without a flood", n)

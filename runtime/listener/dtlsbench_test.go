@@ -12,12 +12,13 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // BenchmarkDTLSEcho compares the echo of a session with that of the library alone on a socket of its own.
 func BenchmarkDTLSEcho(b *testing.B) {
 	cfg := certDTLS(b)
-	s := serveDTLS(b, cfg, gateway.Limits{IdleTimeout: time.Hour}, Send)
+	s := serveDTLS(b, cfg, gateway.Limits{IdleTimeout: time.Hour}, listenertest.Send)
 	ours := s.dial(b)
 	alone := dialAlone(b, cfg)
 	var perEcho [2]float64
@@ -73,7 +74,7 @@ func BenchmarkDTLSSession(b *testing.B) {
 				cfg, options = pskDTLS(b), asMeter(0xc0, 0xff, 0xee)
 			}
 			cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix = 1e6, 1e6
-			s := serveDTLS(b, cfg, gateway.Limits{IdleTimeout: time.Hour}, Send)
+			s := serveDTLS(b, cfg, gateway.Limits{IdleTimeout: time.Hour}, listenertest.Send)
 			goroutines, before := runtime.NumGoroutine(), gatewaytest.MemoryInUse()
 			for b.Loop() {
 				dtlsEchoes(b, s.dial(b, options...), "x")

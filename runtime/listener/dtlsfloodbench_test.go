@@ -14,6 +14,7 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // BenchmarkDTLSForgedHellos measures which share of new devices is served within 5 s while hellos of forged sources come, as many a second as its name says;
@@ -29,7 +30,7 @@ func BenchmarkDTLSForgedHellos(b *testing.B) {
 }
 
 func benchmarkForgedHellos(b *testing.B, rate, repeated int) {
-	s := serveDTLS(b, certDTLS(b), gateway.Limits{}, Send)
+	s := serveDTLS(b, certDTLS(b), gateway.Limits{}, listenertest.Send)
 	ctx, cancel := context.WithCancel(b.Context())
 	var flood sync.WaitGroup
 	sent := 0

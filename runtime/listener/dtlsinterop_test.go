@@ -13,12 +13,13 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // talk runs a client of another make, and reports whether a line that it sends comes back. said is what it printed.
 func talk(t *testing.T, name string, args ...string) (echoed bool, said string) {
 	t.Helper()
-	program := Tool(t, name, map[string]string{"gnutls-cli": "gnutls-bin", "openssl": "openssl"}[name])
+	program := listenertest.Tool(t, name, map[string]string{"gnutls-cli": "gnutls-bin", "openssl": "openssl"}[name])
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
@@ -46,7 +47,7 @@ func talk(t *testing.T, name string, args ...string) (echoed bool, said string) 
 func loud(a gateway.ConnectionAdapter, b []byte) { a.Send([]byte(strings.ToUpper(string(b)))) }
 
 func TestDTLSInterop(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cert, key := ca.IssueServer(t, "gateway")
 	deviceCert, deviceKey := ca.IssueDevice(t, pkix.Name{CommonName: "meter-1"})
 	keys := pskDTLS(t)
@@ -94,7 +95,7 @@ func TestDTLSInteropWrongPSK(t *testing.T) {
 	cfg.HandshakeTimeout = 300 * time.Millisecond
 	s := serveDTLS(t, cfg, gateway.Limits{}, loud)
 	for i, identity := range []string{"meter-1", "stranger"} {
-		program := Tool(t, "openssl", "openssl")
+		program := listenertest.Tool(t, "openssl", "openssl")
 		ctx, cancel := context.WithCancel(t.Context())
 		cmd := exec.CommandContext(ctx, program, "s_client", "-dtls1_2", "-connect", s.addr().String(), "-psk_identity", identity, "-psk", "01020304", "-cipher", "PSK-AES128-GCM-SHA256")
 		if err := cmd.Start(); err != nil {

@@ -9,11 +9,12 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // A device that lost its session to a reboot gets a new one from the same port, and the old connection ends.
 func TestDTLSRebootOnTheSamePort(t *testing.T) {
-	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, Send)
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, listenertest.Send)
 	socket := udpSocket(t, "127.0.0.1:0")
 	bind := socket.LocalAddr().String()
 	c, err := s.client(t, socket)
@@ -39,7 +40,7 @@ func TestDTLSRebootOnTheSamePort(t *testing.T) {
 func TestDTLSConnectionID(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.ConnectionIDs = true
-	s := serveDTLS(t, cfg, gateway.Limits{}, Send)
+	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	n := newNAT(t, s.addr())
 	c, err := dtls.ClientWithOptions(udpSocket(t, "127.0.0.1:0"), n.inside.LocalAddr(), dtls.WithInsecureSkipVerify(true),
 		dtls.WithConnectionIDGenerator(dtls.OnlySendCIDGenerator()))

@@ -13,11 +13,12 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // dtlsServer is a gateway with a DTLS listener.
 type dtlsServer struct {
-	Server
+	listenertest.Server
 	listener *listener.DTLS
 }
 
@@ -40,10 +41,10 @@ func serveDTLS(t testing.TB, cfg listener.DTLSConfig, limits gateway.Limits, byt
 // certDTLS is a listener's configuration with a certificate.
 func certDTLS(t testing.TB) listener.DTLSConfig {
 	t.Helper()
-	return dtlsOf(t, NewIssuer(t))
+	return dtlsOf(t, listenertest.NewIssuer(t))
 }
 
-func dtlsOf(t testing.TB, ca *Issuer) listener.DTLSConfig {
+func dtlsOf(t testing.TB, ca *listenertest.Issuer) listener.DTLSConfig {
 	t.Helper()
 	cert, key := ca.IssueServer(t, "gateway")
 	return listener.DTLSConfig{CertFile: cert, KeyFile: key}

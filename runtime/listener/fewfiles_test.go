@@ -15,6 +15,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // fewFiles is the child's limit; a test binary has about 10 open.
@@ -69,7 +70,7 @@ func serveWithFewFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gatewaytest.Serve(t, l, NewEcho(Send), NoUpstream{}, gateway.Limits{})
+	gatewaytest.Serve(t, l, listenertest.NewEcho(listenertest.Send), listenertest.NoUpstream{}, gateway.Limits{})
 	fmt.Println(l.Addr())
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // TestGoodbyeArrives sends and closes in one event, while the peer still sends what nobody will read, and other goroutines send and close too. What Send took
@@ -29,7 +30,7 @@ func TestGoodbyeArrives(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "s")
 		plain := serveStream(t, listener.TCPConfig{}, said, gateway.Limits{})
 		local := serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, said, gateway.Limits{})
-		ca := NewIssuer(t)
+		ca := listenertest.NewIssuer(t)
 		secure := serveTLS(t, tlsOf(t, ca, "server"), said, gateway.Limits{})
 		for name, dial := range map[string]func() net.Conn{
 			"tcp":  func() net.Conn { return dial(t, plain.addr) },

@@ -8,11 +8,12 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 func TestHandlerThatCallsTheDevicePort(t *testing.T) {
 	var log gatewaytest.Log
-	s := serveStream(t, listener.TCPConfig{Logger: log.Logger()}, Send, gateway.Limits{})
+	s := serveStream(t, listener.TCPConfig{Logger: log.Logger()}, listenertest.Send, gateway.Limits{})
 	hello := "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	for _, text := range []string{"hello " + hello, "PRI", hello, hello} {
 		c, err := net.Dial("tcp", s.addr)

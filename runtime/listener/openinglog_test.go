@@ -14,6 +14,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // lines is a log at the level that a default shows.
@@ -45,20 +46,20 @@ next:
 
 // A connection that fails before it is one is logged with its peer, its listener and the cause, once for many of a kind.
 func TestOpeningFailuresAreLogged(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	secure := func(change func(*listener.TLSConfig)) func(log *slog.Logger) string {
 		return func(log *slog.Logger) string {
 			cfg := tlsOf(t, ca, "server")
 			cfg.Logger = log
 			change(&cfg)
-			return serveTLS(t, cfg, Send, gateway.Limits{}).addr
+			return serveTLS(t, cfg, listenertest.Send, gateway.Limits{}).addr
 		}
 	}
 	behind := func(trusted string) func(log *slog.Logger) string {
 		return func(log *slog.Logger) string {
 			proxy := proxied(trusted)
 			proxy.Timeout = 50 * time.Millisecond
-			return serveStream(t, listener.TCPConfig{Proxy: proxy, Logger: log}, Send, gateway.Limits{}).addr
+			return serveStream(t, listener.TCPConfig{Proxy: proxy, Logger: log}, listenertest.Send, gateway.Limits{}).addr
 		}
 	}
 	says := func(text string) func(net.Conn) { return func(c net.Conn) { _, _ = io.WriteString(c, text) } }

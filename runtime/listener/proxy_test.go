@@ -17,6 +17,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 func proxied(trusted ...string) *listener.ProxyConfig {
@@ -73,7 +74,7 @@ func TestProxyHeader(t *testing.T) {
 		"v2 unix":          {string(proxyproto.SIGV2) + "\x21\x31\x00\xd8" + strings.Repeat("\x00", 216), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8")}, Send, gateway.Limits{})
+			s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8")}, listenertest.Send, gateway.Limits{})
 			conn := dial(t, s.addr)
 			echoesAfter(t, conn, c.header, strings.Repeat("the device's first bytes ", 100))
 			echoes(t, conn, "and more")
@@ -106,7 +107,7 @@ func TestProxyHeaderInPieces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8"), Admission: admission}, Send, gateway.Limits{})
+	s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8"), Admission: admission}, listenertest.Send, gateway.Limits{})
 	for _, header := range []string{
 		"PROXY TCP6 2001:db8::7 198.51.100.1 4711 993\r\n", "PROXY UNKNOWN\r\n",
 		proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), withTLVs(proxyLocal, 20),
@@ -126,10 +127,10 @@ func TestProxyHeaderInPieces(t *testing.T) {
 // The handshake may come in the same segment as the header.
 func TestProxyHeaderBeforeTLS(t *testing.T) {
 	for _, version := range []byte{1, 2} {
-		ca := NewIssuer(t)
+		ca := listenertest.NewIssuer(t)
 		cfg := tlsOf(t, ca, "server")
 		cfg.Proxy = proxied("127.0.0.1/32")
-		s := serveTLS(t, cfg, Send, gateway.Limits{})
+		s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 		c := tls.Client(&prefixed{Conn: dial(t, s.addr), prefix: proxyHeader(t, version, "203.0.113.7:4711", "198.51.100.1:993")}, ca.Client())
 		echoes(t, c, strings.Repeat("hello", 10000))
 		if info := <-s.Info; info.Peer.String() != "203.0.113.7:4711" || info.SocketType != gateway.SocketSSL {
@@ -178,7 +179,7 @@ func TestProxyRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := proxied(c.trusted)
 			cfg.Timeout = 50 * time.Millisecond
-			s := serveStream(t, listener.TCPConfig{Proxy: cfg}, Send, gateway.Limits{})
+			s := serveStream(t, listener.TCPConfig{Proxy: cfg}, listenertest.Send, gateway.Limits{})
 			if conn, err := net.Dial("tcp", s.addr); err == nil { // a reset may come before the connect has returned
 				refusedConn(t, conn, c.says)
 				_ = conn.Close()
@@ -200,10 +201,10 @@ func TestProxyAdmission(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	cfg.Proxy, cfg.Admission = proxied("127.0.0.1/32"), admission
-	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 	from := func(device string) net.Conn {
 		return &prefixed{Conn: dial(t, s.addr), prefix: proxyHeader(t, 2, device+":4711", "198.51.100.1:993")}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // converse has a program send a line, waits until it shows the answer, and ends its input. It returns all that the program said.
@@ -68,8 +69,8 @@ const (
 )
 
 func TestOpenSSLClient(t *testing.T) {
-	openssl := Tool(t, "openssl", "openssl")
-	ca := NewIssuer(t)
+	openssl := listenertest.Tool(t, "openssl", "openssl")
+	ca := listenertest.NewIssuer(t)
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
 		s := serveTLS(t, tlsOf(t, ca, "server"), shout, gateway.Limits{})
 		out := converse(t, asked, answered, openssl, "s_client", "-connect", s.addr, version, "-CAfile", ca.File, "-verify_return_error", "-quiet", "-no_ign_eof")
@@ -84,8 +85,8 @@ func TestOpenSSLClient(t *testing.T) {
 
 // Keys may be changed by either side; the answer to a request for it is one more thing that is written while reading.
 func TestOpenSSLKeyUpdate(t *testing.T) {
-	openssl := Tool(t, "openssl", "openssl")
-	ca := NewIssuer(t)
+	openssl := listenertest.Tool(t, "openssl", "openssl")
+	ca := listenertest.NewIssuer(t)
 	s := serveTLS(t, tlsOf(t, ca, "server"), shout, gateway.Limits{})
 	out := converseIn(t, []exchange{{asked, answered}, {"K\n", "KEYUPDATE"}, {"hello again\n", "HELLO AGAIN\n"}},
 		openssl, "s_client", "-connect", s.addr, "-tls1_3", "-CAfile", ca.File)
@@ -95,8 +96,8 @@ func TestOpenSSLKeyUpdate(t *testing.T) {
 }
 
 func TestOpenSSLClientCertificates(t *testing.T) {
-	openssl := Tool(t, "openssl", "openssl")
-	ca, stranger := NewIssuer(t), NewIssuer(t)
+	openssl := listenertest.Tool(t, "openssl", "openssl")
+	ca, stranger := listenertest.NewIssuer(t), listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = ca.File, "peer", true
 	template := func() *x509.Certificate {
@@ -133,8 +134,8 @@ func TestOpenSSLClientCertificates(t *testing.T) {
 }
 
 func TestGnuTLSClient(t *testing.T) {
-	gnutls := Tool(t, "gnutls-cli", "gnutls-bin")
-	ca := NewIssuer(t)
+	gnutls := listenertest.Tool(t, "gnutls-cli", "gnutls-bin")
+	ca := listenertest.NewIssuer(t)
 	s := serveTLS(t, tlsOf(t, ca, "server"), shout, gateway.Limits{})
 	host, port, _ := net.SplitHostPort(s.addr)
 	out := converse(t, asked, answered, gnutls, "--x509cafile", ca.File, "--verify-hostname", "localhost", "-p", port, host)
@@ -144,7 +145,7 @@ func TestGnuTLSClient(t *testing.T) {
 }
 
 func TestSocatUnix(t *testing.T) {
-	socat := Tool(t, "socat", "socat")
+	socat := listenertest.Tool(t, "socat", "socat")
 	path := filepath.Join(t.TempDir(), "s")
 	serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, shout, gateway.Limits{})
 	if out := converse(t, asked, answered, socat, "-", "UNIX-CONNECT:"+path); out != answered {
@@ -153,7 +154,7 @@ func TestSocatUnix(t *testing.T) {
 }
 
 func TestSocatProxyHeader(t *testing.T) {
-	socat := Tool(t, "socat", "socat")
+	socat := listenertest.Tool(t, "socat", "socat")
 	s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.1/32")}, shout, gateway.Limits{})
 	header := "PROXY TCP4 203.0.113.7 198.51.100.1 4711 993\r\n"
 	if out := converse(t, header+asked, answered, socat, "-", "TCP4:"+s.addr); out != answered {

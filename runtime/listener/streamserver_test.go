@@ -11,11 +11,12 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // streamServer is a gateway with one TCP, TLS or unix listener.
 type streamServer struct {
-	Server
+	listenertest.Server
 	addr   string
 	socket gateway.Listener
 }
@@ -96,7 +97,7 @@ func dialTLS(t testing.TB, addr string, cfg *tls.Config) *tls.Conn {
 }
 
 // tlsOf is a listener's configuration with a certificate of ca.
-func tlsOf(t testing.TB, ca *Issuer, name string) listener.TLSConfig {
+func tlsOf(t testing.TB, ca *listenertest.Issuer, name string) listener.TLSConfig {
 	t.Helper()
 	cert, key := ca.IssueServer(t, name)
 	return listener.TLSConfig{CertFile: cert, KeyFile: key}

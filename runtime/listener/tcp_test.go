@@ -14,10 +14,11 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // serve starts a gateway with a TCP listener on a free port and returns its address.
-func serve(t *testing.T, bytes func(a gateway.ConnectionAdapter, b []byte), limits gateway.Limits) (string, *Echo) {
+func serve(t *testing.T, bytes func(a gateway.ConnectionAdapter, b []byte), limits gateway.Limits) (string, *listenertest.Echo) {
 	t.Helper()
 	s := serveStream(t, listener.TCPConfig{}, bytes, limits)
 	return s.addr, s.Echo
@@ -35,7 +36,7 @@ func dial(t *testing.T, addr string) *net.TCPConn {
 }
 
 func TestTCPEcho(t *testing.T) {
-	addr, e := serve(t, Send, gateway.Limits{})
+	addr, e := serve(t, listenertest.Send, gateway.Limits{})
 	c := dial(t, addr)
 	info := <-e.Info
 	if info.Peer.String() != c.LocalAddr().String() || info.Local.String() != addr || info.SocketType != gateway.SocketTCP {
@@ -49,7 +50,7 @@ func TestTCPEcho(t *testing.T) {
 }
 
 func TestTCPReset(t *testing.T) {
-	addr, e := serve(t, Send, gateway.Limits{})
+	addr, e := serve(t, listenertest.Send, gateway.Limits{})
 	c := dial(t, addr)
 	<-e.Info
 	_ = c.SetLinger(0)
@@ -108,7 +109,7 @@ func TestTCPLingerIsBounded(t *testing.T) {
 
 // A device that sends its last bytes and shuts its side down still gets its answers.
 func TestTCPHalfClose(t *testing.T) {
-	addr, _ := serve(t, Send, gateway.Limits{})
+	addr, _ := serve(t, listenertest.Send, gateway.Limits{})
 	c := dial(t, addr)
 	want := bytes.Repeat([]byte("x"), 1<<20)
 	go func() { _, _ = c.Write(want); _ = c.CloseWrite() }()
@@ -120,7 +121,7 @@ func TestTCPHalfClose(t *testing.T) {
 
 // Closing the listener leaves its connections alone.
 func TestTCPCloseKeepsConnections(t *testing.T) {
-	s := serveStream(t, listener.TCPConfig{}, Send, gateway.Limits{})
+	s := serveStream(t, listener.TCPConfig{}, listenertest.Send, gateway.Limits{})
 	c := dial(t, s.addr)
 	<-s.Info
 	if err := s.socket.Close(); err != nil {
@@ -138,7 +139,7 @@ func TestTCPCloseKeepsConnections(t *testing.T) {
 }
 
 func TestListenTCPErrorNamesTheAddress(t *testing.T) {
-	addr, _ := serve(t, Send, gateway.Limits{})
+	addr, _ := serve(t, listenertest.Send, gateway.Limits{})
 	_, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: addr})
 	if err == nil || !strings.Contains(err.Error(), addr) {
 		t.Errorf("a second listener on %s: %v", addr, err)
@@ -147,7 +148,7 @@ func TestListenTCPErrorNamesTheAddress(t *testing.T) {
 
 // Invariant 4 of package gateway: an idle connection costs one goroutine.
 func TestIdleConnectionCostsOneGoroutine(t *testing.T) {
-	addr, e := serve(t, Send, gateway.Limits{})
+	addr, e := serve(t, listenertest.Send, gateway.Limits{})
 	const conns = 50
 	before := runtime.NumGoroutine()
 	for range conns {

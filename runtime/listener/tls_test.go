@@ -16,13 +16,14 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 func TestTLSEcho(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
-			ca := NewIssuer(t)
-			s := serveTLS(t, tlsOf(t, ca, "server"), Send, gateway.Limits{})
+			ca := listenertest.NewIssuer(t)
+			s := serveTLS(t, tlsOf(t, ca, "server"), listenertest.Send, gateway.Limits{})
 			cfg := ca.Client()
 			cfg.MinVersion, cfg.MaxVersion = version, version
 			c := dialTLS(t, s.addr, cfg)
@@ -43,16 +44,16 @@ func TestTLSEcho(t *testing.T) {
 }
 
 func TestTLSPeerCertificate(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = ca.File, "peer", true
-	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 	echoes(t, dialTLS(t, s.addr, ca.Client(ca.Device(t, pkix.Name{CommonName: "pump, 7", Organization: []string{"Würth"}}))), "hello")
 	want := gateway.CertificateInfo{CommonName: "pump, 7", DistinguishedName: `CN=pump\, 7,O=Würth`}
 	if info := <-s.Info; info.PeerCert == nil || *info.PeerCert != want {
 		t.Errorf("certificate %+v", info.PeerCert)
 	}
-	wrong := NewIssuer(t)
+	wrong := listenertest.NewIssuer(t)
 	for _, client := range []*tls.Config{ca.Client(), ca.Client(wrong.Device(t, pkix.Name{CommonName: "stranger"}))} {
 		c, err := tls.Dial("tcp", s.addr, client)
 		if err == nil { // TLS 1.3: the client is done before the server refuses it
@@ -67,10 +68,10 @@ func TestTLSPeerCertificate(t *testing.T) {
 }
 
 func TestTLSVerifyPeerLetsDevicesWithoutCertificateIn(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	cfg.CAFile, cfg.Verify = ca.File, "peer"
-	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 	echoes(t, dialTLS(t, s.addr, ca.Client()), "hello")
 	if info := <-s.Info; info.PeerCert != nil {
 		t.Errorf("certificate %+v", info.PeerCert)
@@ -85,7 +86,7 @@ func TestTLSSlowPeer(t *testing.T) {
 }
 
 func tlsSlowPeer(t *testing.T, version uint16) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	cfg.Options.SendBuffer = 16 << 10
 	sent := make(chan []byte, 1)
@@ -118,7 +119,7 @@ func tlsSlowPeer(t *testing.T, version uint16) {
 
 // A peer that never reads is closed when its queue is full.
 func TestTLSSendQueueFull(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	s := serveTLS(t, tlsOf(t, ca, "server"), func(a gateway.ConnectionAdapter, _ []byte) {
 		for a.Send(make([]byte, 64<<10)) == gateway.OK {
 		}
@@ -132,7 +133,7 @@ func TestTLSSendQueueFull(t *testing.T) {
 
 // The peer can tell the end of what was sent from a connection that was cut: close_notify is the last record.
 func TestTLSCloseNotify(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	s := serveTLS(t, tlsOf(t, ca, "server"), func(a gateway.ConnectionAdapter, b []byte) {
 		a.Send(b)
 		a.Close(gateway.ReasonNormal)
@@ -146,8 +147,8 @@ func TestTLSCloseNotify(t *testing.T) {
 
 // A device that keeps sending small pieces of records is heard all the same.
 func TestTLSFragmentedRecords(t *testing.T) {
-	ca := NewIssuer(t)
-	s := serveTLS(t, tlsOf(t, ca, "server"), Send, gateway.Limits{})
+	ca := listenertest.NewIssuer(t)
+	s := serveTLS(t, tlsOf(t, ca, "server"), listenertest.Send, gateway.Limits{})
 	raw := dial(t, s.addr)
 	c := tls.Client(&dribble{raw}, ca.Client())
 	for range 3 {
@@ -168,8 +169,8 @@ func (d *dribble) Write(b []byte) (int, error) {
 }
 
 func TestTLSGarbage(t *testing.T) {
-	ca := NewIssuer(t)
-	s := serveTLS(t, tlsOf(t, ca, "server"), Send, gateway.Limits{})
+	ca := listenertest.NewIssuer(t)
+	s := serveTLS(t, tlsOf(t, ca, "server"), listenertest.Send, gateway.Limits{})
 	plain := dial(t, s.addr)
 	_, _ = plain.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
 	if _, err := io.Copy(io.Discard, plain); err != nil && !errors.Is(err, net.ErrClosed) && !strings.Contains(err.Error(), "reset") {
@@ -189,10 +190,10 @@ func TestTLSGarbage(t *testing.T) {
 }
 
 func TestTLSHandshakeTimeout(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	cfg.HandshakeTimeout = 20 * time.Millisecond
-	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 	c := dial(t, s.addr)
 	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a silent device: %v", err)
@@ -202,7 +203,7 @@ func TestTLSHandshakeTimeout(t *testing.T) {
 
 // Sources that keep failing handshakes are banned; a look whether somebody listens is no failure.
 func TestTLSFailuresBan(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	var err error
 	cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{
@@ -211,7 +212,7 @@ func TestTLSFailuresBan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 	for range 5 {
 		_ = dial(t, s.addr).Close()
 	}
@@ -228,13 +229,13 @@ func TestTLSFailuresBan(t *testing.T) {
 
 // Each connection gives its place back, however it ends.
 func TestTLSPlacesAreGivenBack(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	var err error
 	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{Listener: "l", MaxConnections: 1}); err != nil {
 		t.Fatal(err)
 	}
-	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 	ends := []func(c *tls.Conn){
 		func(c *tls.Conn) { _ = c.Close() },
 		func(c *tls.Conn) { _ = c.NetConn().(*net.TCPConn).SetLinger(0); _ = c.NetConn().Close() },
@@ -259,8 +260,8 @@ func TestTLSPlacesAreGivenBack(t *testing.T) {
 }
 
 func TestTLSIdleConnectionCostsOneGoroutine(t *testing.T) {
-	ca := NewIssuer(t)
-	s := serveTLS(t, tlsOf(t, ca, "server"), Send, gateway.Limits{})
+	ca := listenertest.NewIssuer(t)
+	s := serveTLS(t, tlsOf(t, ca, "server"), listenertest.Send, gateway.Limits{})
 	const conns = 20
 	echoes(t, dialTLS(t, s.addr, ca.Client()), "the listener has all its goroutines")
 	before := runtime.NumGoroutine()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // plainTLSEcho is what a TLS echo server in Go is without anything else: a goroutine and a buffer of 4 KiB a connection.
@@ -62,14 +63,14 @@ func echoPlainly(c net.Conn) {
 // reports both rates and the median ratio. One operation is one echo against each.
 func BenchmarkTLSEcho(b *testing.B) {
 	const conns = 50
-	ca := NewIssuer(b)
+	ca := listenertest.NewIssuer(b)
 	cfg := tlsOf(b, ca, "server")
-	s := serveTLS(b, cfg, Send, gateway.Limits{})
+	s := serveTLS(b, cfg, listenertest.Send, gateway.Limits{})
 	ours, plain := tlsClients(b, s.addr, ca, conns), tlsClients(b, plainTLSEcho(b, cfg), ca, conns)
-	CompareEchoes(b, conns, func(each int) (o, p time.Duration) { return tlsPingPong(b, ours, each), tlsPingPong(b, plain, each) })
+	listenertest.CompareEchoes(b, conns, func(each int) (o, p time.Duration) { return tlsPingPong(b, ours, each), tlsPingPong(b, plain, each) })
 }
 
-func tlsClients(b *testing.B, addr string, ca *Issuer, n int) (conns []*tls.Conn) {
+func tlsClients(b *testing.B, addr string, ca *listenertest.Issuer, n int) (conns []*tls.Conn) {
 	b.Helper()
 	for range n {
 		conns = append(conns, dialTLS(b, addr, ca.Client()))
@@ -104,10 +105,10 @@ func tlsPingPong(b *testing.B, conns []*tls.Conn, each int) time.Duration {
 // clients are another process. One operation is all the connections.
 func BenchmarkTLSIdle(b *testing.B) {
 	const conns = 2000
-	ca := NewIssuer(b)
+	ca := listenertest.NewIssuer(b)
 	cfg := tlsOf(b, ca, "server")
 	for range b.N {
-		s := serveTLS(b, cfg, Send, gateway.Limits{})
+		s := serveTLS(b, cfg, listenertest.Send, gateway.Limits{})
 		b.ReportMetric(idleMemory(b, s.addr, conns), "ours-B/conn")
 		b.ReportMetric(idleMemory(b, plainTLSEcho(b, cfg), conns), "plain-B/conn")
 	}

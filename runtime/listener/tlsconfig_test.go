@@ -9,10 +9,11 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 func TestListenTLSErrors(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	good := tlsOf(t, ca, "server")
 	other := tlsOf(t, ca, "other")
 	empty := filepath.Join(ca.Dir, "empty.pem")
@@ -77,10 +78,10 @@ func TestTLSCiphers(t *testing.T) {
 		"ECDHE-ECDSA-AES256-SHA":                  "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
 		"ECDHE-ECDSA-AES128-SHA256":               "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
 	} {
-		ca := NewIssuer(t)
+		ca := listenertest.NewIssuer(t)
 		cfg := tlsOf(t, ca, "server")
 		cfg.Ciphers = []string{"AES128-SHA", "TLS_AES_128_GCM_SHA256", name}
-		s := serveTLS(t, cfg, Send, gateway.Limits{})
+		s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 		client := ca.Client()
 		client.MaxVersion = tls.VersionTLS12
 		for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {

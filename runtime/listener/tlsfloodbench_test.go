@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // BenchmarkTLSHalfOpen measures which share of new devices is served within 5 s while so many connections a second are begun and not ended: they say
@@ -33,8 +34,8 @@ func BenchmarkTLSHalfOpen(b *testing.B) {
 }
 
 func benchmarkHalfOpen(b *testing.B, says []byte, rate int) {
-	ca := NewIssuer(b)
-	s := serveTLS(b, tlsOf(b, ca, "server"), Send, gateway.Limits{})
+	ca := listenertest.NewIssuer(b)
+	s := serveTLS(b, tlsOf(b, ca, "server"), listenertest.Send, gateway.Limits{})
 	ctx, cancel := context.WithCancel(b.Context())
 	var flood, devices sync.WaitGroup
 	sent := 0

@@ -11,6 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // halfOpen begins n handshakes and leaves them: every other says nothing at all, the rest half a ClientHello.
@@ -42,10 +43,10 @@ func closeAll(conns []net.Conn) {
 // A thousand half-open handshakes keep neither the established devices nor new ones from being served, and leave no memory behind: what the first
 // flood leaves is what Go keeps of its goroutines, and the second adds no more than that.
 func TestTLSHalfOpenHandshakes(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	cfg.MaxHandshakes = 2000
-	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 	established := dialTLS(t, s.addr, ca.Client())
 	echoes(t, established, "before")
 	before, goroutines := gatewaytest.MemoryInUse(), runtime.NumGoroutine()
@@ -63,19 +64,19 @@ func TestTLSHalfOpenHandshakes(t *testing.T) {
 		gatewaytest.Eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
 	}
 	flood()
-	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+KeptByGo })
+	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+listenertest.KeptByGo })
 	left := gatewaytest.MemoryInUse()
 	flood()
-	gatewaytest.Eventually(t, "the memory again", func() bool { return gatewaytest.MemoryInUse() < left+KeptByGo })
+	gatewaytest.Eventually(t, "the memory again", func() bool { return gatewaytest.MemoryInUse() < left+listenertest.KeptByGo })
 	echoes(t, established, "after")
 }
 
 // Where more handshakes are left half-open than may be under way, new devices are served at once: the oldest make room, and nobody is refused.
 func TestTLSHalfOpenHandshakesMakeRoom(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	cfg.MaxHandshakes = 50
-	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 	established := dialTLS(t, s.addr, ca.Client())
 	for range 10 {
 		halfOpen(t, s.addr, 200)
@@ -90,10 +91,10 @@ func TestTLSHalfOpenHandshakesMakeRoom(t *testing.T) {
 
 // Handshakes that stop behind a whole ClientHello make room too, and silent connections do not take their places.
 func TestTLSHandshakesThatStopMakeRoom(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	cfg.MaxHandshakes = 8
-	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 	hello := clientHello(t)
 	for range 10 {
 		conns := make([]net.Conn, 20)
@@ -129,7 +130,7 @@ func clientHello(t testing.TB) []byte {
 
 // Connections that have not said a whole ClientHello take no place and no rate of a listener's limits.
 func TestTLSHalfOpenHandshakesTakeNoLimits(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	var err error
 	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{
@@ -137,7 +138,7 @@ func TestTLSHalfOpenHandshakesTakeNoLimits(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 	halfOpen(t, s.addr, 100)
 	for range 2 {
 		echoes(t, dialTLS(t, s.addr, ca.Client()), "hello")
@@ -155,8 +156,8 @@ func TestTLSTenThousandHalfOpenHandshakes(t *testing.T) {
 		clients = int(soft / 2)
 		t.Logf("this process may open %d files: %d clients", soft, clients)
 	}
-	ca := NewIssuer(t)
-	s := serveTLS(t, tlsOf(t, ca, "server"), Send, gateway.Limits{})
+	ca := listenertest.NewIssuer(t)
+	s := serveTLS(t, tlsOf(t, ca, "server"), listenertest.Send, gateway.Limits{})
 	established := dialTLS(t, s.addr, ca.Client())
 	echoes(t, established, "before")
 	before := gatewaytest.MemoryInUse()

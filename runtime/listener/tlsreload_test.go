@@ -11,6 +11,7 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 func serial(c *tls.Conn) *big.Int { return c.ConnectionState().PeerCertificates[0].SerialNumber }
@@ -29,10 +30,10 @@ func shown(t *testing.T, addr string, cfg *tls.Config) *big.Int {
 
 // While devices come and go, the certificate is replaced, broken and replaced again: none of them notices anything but the new one.
 func TestTLSReloadUnderLoad(t *testing.T) {
-	ca := NewIssuer(t)
+	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	cfg.ReloadInterval = 2 * time.Millisecond
-	s := serveTLS(t, cfg, Send, gateway.Limits{})
+	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 	established := dialTLS(t, s.addr, ca.Client())
 	echoes(t, established, "before")
 	first := serial(established)
@@ -68,7 +69,7 @@ func TestTLSReloadUnderLoad(t *testing.T) {
 	gatewaytest.Eventually(t, "the second certificate", func() bool { return shown(t, s.addr, ca.Client()).Cmp(first) != 0 })
 	second := shown(t, s.addr, ca.Client())
 	failed := s.Count(t, "exgate_tls_reloads_total", "failed")
-	ReplaceFile(t, cfg.CertFile, []byte("not a certificate"))
+	listenertest.ReplaceFile(t, cfg.CertFile, []byte("not a certificate"))
 	gatewaytest.Eventually(t, "the broken file", func() bool { return s.Count(t, "exgate_tls_reloads_total", "failed") > failed })
 	if got := shown(t, s.addr, ca.Client()); got.Cmp(second) != 0 {
 		t.Error("a broken file changed the certificate")
@@ -89,10 +90,10 @@ func TestTLSReloadUnderLoad(t *testing.T) {
 // Devices with a session ticket resume across a change of certificates.
 func TestTLSTicketsOutliveReload(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		ca := NewIssuer(t)
+		ca := listenertest.NewIssuer(t)
 		cfg := tlsOf(t, ca, "server")
 		cfg.ReloadInterval = 2 * time.Millisecond
-		s := serveTLS(t, cfg, Send, gateway.Limits{})
+		s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 		client := ca.Client()
 		client.MaxVersion, client.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
 		shown(t, s.addr, client)
@@ -108,18 +109,18 @@ func TestTLSTicketsOutliveReload(t *testing.T) {
 // A ticket is no way around a change of the authority.
 func TestTLSTicketsDoNotOutliveTheirAuthority(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		ca, devices := NewIssuer(t), NewIssuer(t)
+		ca, devices := listenertest.NewIssuer(t), listenertest.NewIssuer(t)
 		cfg := tlsOf(t, ca, "server")
 		cfg.ReloadInterval, cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = 2*time.Millisecond, devices.File, "peer", true
-		s := serveTLS(t, cfg, Send, gateway.Limits{})
+		s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 		client := ca.Client(devices.Device(t, pkix.Name{CommonName: "old"}))
 		client.MaxVersion, client.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
 		shown(t, s.addr, client)
-		replacement, err := os.ReadFile(NewIssuer(t).File)
+		replacement, err := os.ReadFile(listenertest.NewIssuer(t).File)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ReplaceFile(t, devices.File, replacement)
+		listenertest.ReplaceFile(t, devices.File, replacement)
 		gatewaytest.Eventually(t, "the reload", func() bool { return s.Count(t, "exgate_tls_reloads_total", "ok") > 0 })
 		c, err := tls.Dial("tcp", s.addr, client)
 		if err == nil {

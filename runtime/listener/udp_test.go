@@ -14,15 +14,16 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // One datagram is one event and one Send is one datagram, whatever its size, empty ones included.
 func TestUDPKeepsBoundaries(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{}, Send)
-	c := DialUDP(t, "", s.listener.Addr().String())
+	s := serveUDP(t, listener.UDPConfig{}, listenertest.Send)
+	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
 	for _, size := range []int{1, 0, 64, 1472, 2048, 2049, 9000, 65507} {
 		want := bytes.Repeat([]byte("x"), size)
-		if got := Ask(t, c, want); !bytes.Equal(got, want) {
+		if got := listenertest.Ask(t, c, want); !bytes.Equal(got, want) {
 			t.Errorf("%d bytes came back as %d", size, len(got))
 		}
 	}
@@ -37,11 +38,11 @@ func TestUDPKeepsBoundaries(t *testing.T) {
 
 // The datagrams of one peer reach its handler in order, whoever else sends.
 func TestUDPKeepsOrder(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{QueueDatagrams: 1000}, Send)
+	s := serveUDP(t, listener.UDPConfig{QueueDatagrams: 1000}, listenertest.Send)
 	const peers, rounds, burst = 16, 20, 16
 	done := make(chan error, peers)
 	for range peers {
-		c := DialUDP(t, "", s.listener.Addr().String())
+		c := listenertest.DialUDP(t, "", s.listener.Addr().String())
 		go func() { done <- askInOrder(c, rounds, burst) }()
 	}
 	for range peers {
@@ -73,12 +74,12 @@ func askInOrder(c net.Conn, rounds, burst int) error {
 }
 
 func TestUDPDropsWhatIsTruncated(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{MaxDatagram: 100}, Send)
-	c := DialUDP(t, "", s.listener.Addr().String())
+	s := serveUDP(t, listener.UDPConfig{MaxDatagram: 100}, listenertest.Send)
+	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
 	if _, err := c.Write(make([]byte, 101)); err != nil {
 		t.Fatal(err)
 	}
-	if got := Ask(t, c, make([]byte, 100)); len(got) != 100 {
+	if got := listenertest.Ask(t, c, make([]byte, 100)); len(got) != 100 {
 		t.Errorf("got %d bytes", len(got))
 	}
 	if n := s.dropped(t, "truncated"); n != 1 {
@@ -94,8 +95,8 @@ func TestUDPSendTooLong(t *testing.T) {
 		}
 		a.Send(b)
 	})
-	c := DialUDP(t, "", s.listener.Addr().String())
-	if got := Ask(t, c, []byte("x")); string(got) != "x" {
+	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
+	if got := listenertest.Ask(t, c, []byte("x")); string(got) != "x" {
 		t.Errorf("got %d bytes", len(got))
 	}
 	if n := s.dropped(t, "send_too_long"); n != 1 {
@@ -111,8 +112,8 @@ func TestUDPSendLimits(t *testing.T) {
 			results <- a.Send(make([]byte, most+1))
 			results <- a.Send(make([]byte, most))
 		})
-		c := DialUDP(t, "", s.listener.Addr().String())
-		if got := Ask(t, c, []byte("x")); len(got) != most {
+		c := listenertest.DialUDP(t, "", s.listener.Addr().String())
+		if got := listenertest.Ask(t, c, []byte("x")); len(got) != most {
 			t.Errorf("%s: got %d bytes", bind, len(got))
 		}
 		if over, fits := <-results, <-results; over.Code != gateway.CodeParamsTypeError || !fits.Ok() {
@@ -122,9 +123,9 @@ func TestUDPSendLimits(t *testing.T) {
 }
 
 func TestUDPOverIPv6(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{Bind: "[::1]:0"}, Send)
-	c := DialUDP(t, "", s.listener.Addr().String())
-	if got := Ask(t, c, []byte("six")); string(got) != "six" {
+	s := serveUDP(t, listener.UDPConfig{Bind: "[::1]:0"}, listenertest.Send)
+	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
+	if got := listenertest.Ask(t, c, []byte("six")); string(got) != "six" {
 		t.Errorf("got %q", got)
 	}
 	if info := <-s.Info; info.Peer.String() != c.LocalAddr().String() {
@@ -138,37 +139,37 @@ func TestUDPNewConnectionAfterClose(t *testing.T) {
 		a.Send([]byte(a.ID()))
 		a.Close(gateway.ReasonNormal)
 	})
-	c := DialUDP(t, "", s.listener.Addr().String())
-	first := Ask(t, c, []byte("x"))
+	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
+	first := listenertest.Ask(t, c, []byte("x"))
 	if r := <-s.Closed; !r.Is(gateway.ReasonNormal) {
 		t.Errorf("closed with %v", r)
 	}
-	if second := Ask(t, c, []byte("x")); bytes.Equal(first, second) {
+	if second := listenertest.Ask(t, c, []byte("x")); bytes.Equal(first, second) {
 		t.Error("the closed connection answered")
 	}
 }
 
 // Closing the listener leaves its connections alone: they may still say goodbye.
 func TestUDPCloseKeepsConnections(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{}, Send)
-	c := DialUDP(t, "", s.listener.Addr().String())
-	Ask(t, c, []byte("x"))
+	s := serveUDP(t, listener.UDPConfig{}, listenertest.Send)
+	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
+	listenertest.Ask(t, c, []byte("x"))
 	if err := errors.Join(s.listener.Close(), s.listener.Close()); err != nil {
 		t.Fatal(err)
 	}
 	for conn := range s.Gateway.Conns() {
 		conn.Send([]byte("goodbye"))
 	}
-	if got := Answer(t, c); string(got) != "goodbye" {
+	if got := listenertest.Answer(t, c); string(got) != "goodbye" {
 		t.Errorf("got %q", got)
 	}
 }
 
 // A listener that was removed leaves its address to the next.
 func TestUDPRemovedListenerFreesItsAddress(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{}, Send)
+	s := serveUDP(t, listener.UDPConfig{}, listenertest.Send)
 	addr := s.listener.Addr().String()
-	Ask(t, DialUDP(t, "", addr), []byte("x"))
+	listenertest.Ask(t, listenertest.DialUDP(t, "", addr), []byte("x"))
 	if err := s.Gateway.RemoveListener(t.Context(), "l"); err != nil {
 		t.Fatal(err)
 	}
@@ -186,11 +187,11 @@ func TestUDPRemovedListenerFreesItsAddress(t *testing.T) {
 
 // Invariant 4 of package gateway: a peer that sends nothing has no goroutine.
 func TestUDPIdlePeerHasNoGoroutine(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{}, Send)
-	Ask(t, DialUDP(t, "", s.listener.Addr().String()), []byte("x")) // it serves
+	s := serveUDP(t, listener.UDPConfig{}, listenertest.Send)
+	listenertest.Ask(t, listenertest.DialUDP(t, "", s.listener.Addr().String()), []byte("x")) // it serves
 	before := runtime.NumGoroutine()
 	for range 99 {
-		Ask(t, DialUDP(t, "", s.listener.Addr().String()), []byte("x"))
+		listenertest.Ask(t, listenertest.DialUDP(t, "", s.listener.Addr().String()), []byte("x"))
 	}
 	gatewaytest.Eventually(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= before })
 	if s.open() != 100 {
@@ -199,8 +200,8 @@ func TestUDPIdlePeerHasNoGoroutine(t *testing.T) {
 }
 
 func TestUDPTalksToSocat(t *testing.T) {
-	socat := Tool(t, "socat", "socat")
-	s := serveUDP(t, listener.UDPConfig{}, Send)
+	socat := listenertest.Tool(t, "socat", "socat")
+	s := serveUDP(t, listener.UDPConfig{}, listenertest.Send)
 	cmd := exec.CommandContext(t.Context(), socat, "-t", "1", "-", "UDP:"+s.listener.Addr().String())
 	cmd.Stdin = strings.NewReader("hello from socat\n")
 	if out, err := cmd.Output(); err != nil || string(out) != "hello from socat\n" {
@@ -221,7 +222,7 @@ func TestUDPBusyPeerDelaysNobody(t *testing.T) {
 		a.Send(b)
 	})
 	defer close(release)
-	flood := DialUDP(t, "", s.listener.Addr().String())
+	flood := listenertest.DialUDP(t, "", s.listener.Addr().String())
 	for range 500 {
 		if _, err := flood.Write([]byte("flood")); err != nil {
 			t.Fatal(err)
@@ -229,7 +230,7 @@ func TestUDPBusyPeerDelaysNobody(t *testing.T) {
 	}
 	<-busy
 	for range 20 {
-		if got := Ask(t, DialUDP(t, "", s.listener.Addr().String()), []byte("x")); string(got) != "x" {
+		if got := listenertest.Ask(t, listenertest.DialUDP(t, "", s.listener.Addr().String()), []byte("x")); string(got) != "x" {
 			t.Errorf("got %q", got)
 		}
 	}

@@ -5,21 +5,22 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // A socket bound to all addresses answers from the one that was asked: a connected socket hears nothing else.
 func TestUDPAnswersFromTheAddressThatWasAsked(t *testing.T) {
 	for _, bind := range []string{"0.0.0.0:0", "[::]:0", ":0"} {
 		t.Run(bind, func(t *testing.T) {
-			s := serveUDP(t, listener.UDPConfig{Bind: bind}, Send)
+			s := serveUDP(t, listener.UDPConfig{Bind: bind}, listenertest.Send)
 			_, port, _ := net.SplitHostPort(s.listener.Addr().String())
 			targets := []string{"127.0.0.2", "127.0.0.1"}
 			if bind != "0.0.0.0:0" {
 				targets = append(targets, "::1")
 			}
 			for _, target := range targets {
-				c := DialUDP(t, "", net.JoinHostPort(target, port))
-				if got := Ask(t, c, []byte(target)); string(got) != target {
+				c := listenertest.DialUDP(t, "", net.JoinHostPort(target, port))
+				if got := listenertest.Ask(t, c, []byte(target)); string(got) != target {
 					t.Errorf("got %q", got)
 				}
 				if info := <-s.Info; info.Local.Addr().String() != target || info.Peer.String() != c.LocalAddr().String() {

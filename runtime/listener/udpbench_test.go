@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // BenchmarkUDPEcho plays 64 B ping-pong with 64 peers against a UDP listener with a Go handler and against a plain Go echo loop, in turns, and
 // reports both rates and the median ratio. One operation is one echo against each.
 func BenchmarkUDPEcho(b *testing.B) {
 	const peers = 64
-	s := serveUDP(b, listener.UDPConfig{}, Send)
+	s := serveUDP(b, listener.UDPConfig{}, listenertest.Send)
 	ours, plain := udpClients(b, s.listener.Addr().String(), peers), udpClients(b, plainEcho(b), peers)
-	CompareEchoes(b, peers, func(each int) (o, p time.Duration) { return pingPong(b, ours, each), pingPong(b, plain, each) })
+	listenertest.CompareEchoes(b, peers, func(each int) (o, p time.Duration) { return pingPong(b, ours, each), pingPong(b, plain, each) })
 }
 
 // plainEcho is what a UDP echo server in Go is without anything else.
@@ -45,7 +46,7 @@ func udpClients(b *testing.B, addr string, n int) []*net.UDPConn {
 	b.Helper()
 	clients := make([]*net.UDPConn, n)
 	for i := range clients {
-		clients[i] = DialUDP(b, "", addr)
+		clients[i] = listenertest.DialUDP(b, "", addr)
 		_ = clients[i].SetDeadline(time.Now().Add(time.Hour))
 	}
 	return clients

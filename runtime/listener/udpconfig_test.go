@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 func TestListenUDPErrorNamesTheAddress(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{}, Send)
+	s := serveUDP(t, listener.UDPConfig{}, listenertest.Send)
 	addr := s.listener.Addr().String()
 	_, err := listener.ListenUDP(t.Context(), listener.UDPConfig{Bind: addr})
 	if err == nil || !strings.Contains(err.Error(), addr) {

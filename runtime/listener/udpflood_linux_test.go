@@ -11,6 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 func heap() uint64 {
@@ -46,10 +47,10 @@ func flood(t testing.TB, addr string, n int) {
 
 // While forged sources flood the listener, a peer that was there is served; the peers that the flood made are bounded, and gone when it is over.
 func TestUDPFloodOfForgedSources(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{MaxPeers: 500, NewPeersPerSecond: 300, IdleTimeout: 2 * time.Second}, Send)
+	s := serveUDP(t, listener.UDPConfig{MaxPeers: 500, NewPeersPerSecond: 300, IdleTimeout: 2 * time.Second}, listenertest.Send)
 	addr := s.listener.Addr().String()
-	device := DialUDP(t, "", addr)
-	Ask(t, device, []byte("before"))
+	device := listenertest.DialUDP(t, "", addr)
+	listenertest.Ask(t, device, []byte("before"))
 	before := heap()
 	flooded := make(chan struct{})
 	go func() {
@@ -70,7 +71,7 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 			flooding = false
 		default:
 		}
-		AskAgain(t, device)
+		listenertest.AskAgain(t, device)
 		if n := s.open(); n > 2*500 { // those that are seeing their last event come on top
 			t.Fatalf("%d connections", n)
 		}
@@ -78,7 +79,7 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 	if s.dropped(t, "new_peer_rate")+s.dropped(t, "max_peers") == 0 {
 		t.Error("the flood met no bound")
 	}
-	gatewaytest.Eventually(t, "only the device is left", func() bool { AskAgain(t, device); return s.open() == 1 })
+	gatewaytest.Eventually(t, "only the device is left", func() bool { listenertest.AskAgain(t, device); return s.open() == 1 })
 	if _, ok := s.Gateway.Conn(id); !ok {
 		t.Error("the device lost its connection")
 	}

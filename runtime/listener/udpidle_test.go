@@ -11,6 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // keepTalking asks again and again until a connection was closed, and returns why.
@@ -21,22 +22,22 @@ func keepTalking(t *testing.T, c *net.UDPConn, closed <-chan gateway.CloseReason
 		case r := <-closed:
 			return r
 		default:
-			Ask(t, c, []byte("x"))
+			listenertest.Ask(t, c, []byte("x"))
 		}
 	}
 }
 
 // A peer that falls silent ends; the traffic of another does not keep it alive, and that one stays.
 func TestUDPIdleTimeout(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{IdleTimeout: time.Second}, Send)
-	silent, busy := DialUDP(t, "", s.listener.Addr().String()), DialUDP(t, "", s.listener.Addr().String())
-	Ask(t, silent, []byte("x"))
-	Ask(t, busy, []byte("x"))
+	s := serveUDP(t, listener.UDPConfig{IdleTimeout: time.Second}, listenertest.Send)
+	silent, busy := listenertest.DialUDP(t, "", s.listener.Addr().String()), listenertest.DialUDP(t, "", s.listener.Addr().String())
+	listenertest.Ask(t, silent, []byte("x"))
+	listenertest.Ask(t, busy, []byte("x"))
 	if r := keepTalking(t, busy, s.Closed); !r.Is(gateway.ReasonIdleTimeout) {
 		t.Errorf("closed with %v", r)
 	}
 	gatewaytest.Eventually(t, "only the busy one is left", func() bool {
-		Ask(t, busy, []byte("x"))
+		listenertest.Ask(t, busy, []byte("x"))
 		return s.open() == 1
 	})
 	for c := range s.Gateway.Conns() {
@@ -52,7 +53,7 @@ func TestUDPKeepaliveTakesOver(t *testing.T) {
 		a.StartTimer(gateway.TimerKeepalive, 1)
 		a.Send(b)
 	})
-	Ask(t, DialUDP(t, "", s.listener.Addr().String()), []byte("x"))
+	listenertest.Ask(t, listenertest.DialUDP(t, "", s.listener.Addr().String()), []byte("x"))
 	if r := <-s.Closed; !r.Is(gateway.ReasonKeepaliveTimeout) {
 		t.Errorf("closed with %v", r)
 	}
@@ -68,9 +69,9 @@ func TestUDPWaitsWhilePaused(t *testing.T) {
 		}
 		a.Send(b)
 	})
-	c := DialUDP(t, "", s.listener.Addr().String())
+	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
 	for round := range 20 {
-		Ask(t, c, []byte("pause"))
+		listenertest.Ask(t, c, []byte("pause"))
 		a := <-paused
 		if round == 10 {
 			a.Resume() // before anything waits
@@ -104,7 +105,7 @@ func TestUDPEndsWhilePaused(t *testing.T) {
 				a.Pause()
 				paused <- a
 			})
-			c := DialUDP(t, "", s.listener.Addr().String())
+			c := listenertest.DialUDP(t, "", s.listener.Addr().String())
 			for _, b := range []string{"pause", "held"} {
 				if _, err := c.Write([]byte(b)); err != nil {
 					t.Fatal(err)
@@ -125,8 +126,8 @@ func TestUDPEndsWhilePaused(t *testing.T) {
 // What comes over a rate is dropped and counted.
 func TestUDPDropsOverRate(t *testing.T) {
 	s := serveUDPWith(t, listener.UDPConfig{}, gateway.Limits{MessagesPerSecond: 0.001}, func(a gateway.ConnectionAdapter, b []byte) { a.Send(b) })
-	c := DialUDP(t, "", s.listener.Addr().String())
-	Ask(t, c, []byte("heard"))
+	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
+	listenertest.Ask(t, c, []byte("heard"))
 	if _, err := c.Write([]byte("lost")); err != nil {
 		t.Fatal(err)
 	}
@@ -152,17 +153,17 @@ func TestUDPAdmission(t *testing.T) {
 		}
 	})
 	addr := s.listener.Addr().String()
-	first, second := DialUDP(t, "", addr), DialUDP(t, "", addr)
-	Ask(t, first, []byte("x"))
+	first, second := listenertest.DialUDP(t, "", addr), listenertest.DialUDP(t, "", addr)
+	listenertest.Ask(t, first, []byte("x"))
 	_, err = second.Write([]byte("one too many"))
-	_, err2 := DialUDP(t, "127.0.0.9", addr).Write([]byte("denied"))
+	_, err2 := listenertest.DialUDP(t, "127.0.0.9", addr).Write([]byte("denied"))
 	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
 	gatewaytest.Eventually(t, "both refused", func() bool { return s.dropped(t, "not_admitted") == 1 && s.dropped(t, "screened") == 1 })
-	Ask(t, first, []byte("bye"))
+	listenertest.Ask(t, first, []byte("bye"))
 	<-s.Closed
-	AskAgain(t, second) // the place is free
+	listenertest.AskAgain(t, second) // the place is free
 }
 
 // Connections that come and go as fast as datagrams do each end once, and leave no place taken.
@@ -180,10 +181,10 @@ func TestUDPChurn(t *testing.T) {
 	})
 	var wg sync.WaitGroup
 	for range peers {
-		c := DialUDP(t, "", s.listener.Addr().String())
+		c := listenertest.DialUDP(t, "", s.listener.Addr().String())
 		wg.Go(func() {
 			for range rounds {
-				AskAgain(t, c)
+				listenertest.AskAgain(t, c)
 			}
 		})
 	}
@@ -193,7 +194,7 @@ func TestUDPChurn(t *testing.T) {
 		t.Errorf("%d created and %d closed events", created, closed)
 	}
 	for range 2 * peers { // every place is free again
-		AskAgain(t, DialUDP(t, "", s.listener.Addr().String()))
+		listenertest.AskAgain(t, listenertest.DialUDP(t, "", s.listener.Addr().String()))
 	}
 }
 
@@ -208,11 +209,11 @@ func TestUDPSlowHandlersDelayNobody(t *testing.T) {
 		a.Send(b)
 	})
 	for range 100 {
-		if _, err := DialUDP(t, "", s.listener.Addr().String()).Write([]byte("slow")); err != nil {
+		if _, err := listenertest.DialUDP(t, "", s.listener.Addr().String()).Write([]byte("slow")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := Ask(t, DialUDP(t, "", s.listener.Addr().String()), []byte("fast")); string(got) != "fast" {
+	if got := listenertest.Ask(t, listenertest.DialUDP(t, "", s.listener.Addr().String()), []byte("fast")); string(got) != "fast" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -5,11 +5,12 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // udpServer is a gateway with a UDP listener.
 type udpServer struct {
-	Server
+	listenertest.Server
 	listener *listener.UDP
 }
 

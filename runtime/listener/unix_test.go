@@ -13,6 +13,7 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 func dialUnix(t *testing.T, path string) net.Conn {
@@ -27,7 +28,7 @@ func dialUnix(t *testing.T, path string) net.Conn {
 
 func TestUnixEcho(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	s := serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, Send, gateway.Limits{})
+	s := serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, listenertest.Send, gateway.Limits{})
 	c := dialUnix(t, path)
 	echoes(t, c, strings.Repeat("hello", 100000))
 	if info := <-s.Info; info != (gateway.ConnInfo{SocketType: gateway.SocketTCP}) {
@@ -48,7 +49,7 @@ func TestUnixEcho(t *testing.T) {
 func TestUnixMode(t *testing.T) {
 	for mode, want := range map[fs.FileMode]fs.FileMode{0: 0o660, 0o600: 0o600, 0o777: 0o777} {
 		path := filepath.Join(t.TempDir(), "s")
-		serveStream(t, listener.TCPConfig{Bind: "unix:" + path, UnixMode: mode}, Send, gateway.Limits{})
+		serveStream(t, listener.TCPConfig{Bind: "unix:" + path, UnixMode: mode}, listenertest.Send, gateway.Limits{})
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 			t.Errorf("mode %v of %v, %v", info.Mode(), mode, err)
 		}
@@ -64,14 +65,14 @@ func TestUnixStaleSocket(t *testing.T) {
 	}
 	dead.SetUnlinkOnClose(false)
 	_ = dead.Close()
-	serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, Send, gateway.Limits{})
+	serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, listenertest.Send, gateway.Limits{})
 	echoes(t, dialUnix(t, path), "hello")
 }
 
 // The socket of a living process is left alone, and so is what is no socket.
 func TestUnixInUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, Send, gateway.Limits{})
+	serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, listenertest.Send, gateway.Limits{})
 	if _, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "unix:" + path}); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("a second listener: %v", err)
 	}
@@ -90,7 +91,7 @@ func TestUnixInUse(t *testing.T) {
 // A proxy on a unix socket is trusted because it may open it.
 func TestUnixProxy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	s := serveStream(t, listener.TCPConfig{Bind: "unix:" + path, Proxy: &listener.ProxyConfig{}}, Send, gateway.Limits{})
+	s := serveStream(t, listener.TCPConfig{Bind: "unix:" + path, Proxy: &listener.ProxyConfig{}}, listenertest.Send, gateway.Limits{})
 	echoesAfter(t, dialUnix(t, path), proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), "hello")
 	if info := <-s.Info; info.Peer != netip.MustParseAddrPort("203.0.113.7:4711") {
 		t.Errorf("info %+v", info)

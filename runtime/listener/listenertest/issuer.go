@@ -1,4 +1,4 @@
-package listener_test
+package listenertest
 
 import (
 	"crypto/ecdsa"
