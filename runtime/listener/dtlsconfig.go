@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/exgate/exgate/runtime/listener/certs"
 )
 
 // DTLSConfig is a DTLS listener's. It needs a certificate, pre-shared keys, or both.
@@ -63,7 +65,7 @@ type DTLSConfig struct {
 	// UDPMetrics counts datagrams that were dropped before DTLS. If zero, an unregistered set.
 	UDPMetrics *UDPMetrics
 	// CertMetrics counts reloads of certificate files. If zero, an unregistered set.
-	CertMetrics *CertMetrics
+	CertMetrics *certs.CertMetrics
 }
 
 // unverifiedTimeout is how long a source has to prove its address: a round trip, and the retransmission of one lost datagram.
@@ -117,8 +119,8 @@ func (c *DTLSConfig) check() error {
 // dtlsSecrets are what sessions are secured with. Files that change take effect for new sessions.
 type dtlsSecrets struct {
 	cfg   *DTLSConfig
-	certs *Files   // nil without any
-	psk   *pskKeys // nil without any
+	certs *certs.Files // nil without any
+	psk   *pskKeys     // nil without any
 }
 
 func loadDTLSSecrets(cfg *DTLSConfig) (s dtlsSecrets, err error) {
@@ -128,7 +130,7 @@ func loadDTLSSecrets(cfg *DTLSConfig) (s dtlsSecrets, err error) {
 		if cfg.Verify == "none" {
 			ca = ""
 		}
-		if s.certs, err = Load(cfg.CertFile, cfg.KeyFile, ca, cfg.Logger, cfg.CertMetrics, cfg.Name); err != nil {
+		if s.certs, err = certs.Load(cfg.CertFile, cfg.KeyFile, ca, cfg.Logger, cfg.CertMetrics, cfg.Name); err != nil {
 			return s, err
 		}
 	}

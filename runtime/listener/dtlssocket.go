@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener/certs"
 )
 
 // dtlsSocket is a session whose handshake is complete, as the gateway sees it.
@@ -82,7 +83,7 @@ func (s *dtlsSocket) Info() gateway.ConnInfo {
 	peer := s.session.peer.path.peer
 	info := gateway.ConnInfo{SocketType: gateway.SocketDTLS, Peer: peer.Addr(), Local: peer.Local()}
 	if cert := s.session.conn.certificate(); cert != nil {
-		info.PeerCert = Info(cert)
+		info.PeerCert = certs.Info(cert)
 	}
 	return info
 }

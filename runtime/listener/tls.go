@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener/certs"
 )
 
 // TLSConfig is a TLS listener's. Pre-shared keys are not among it: crypto/tls has none; DTLS has.
@@ -24,7 +25,7 @@ type TLSConfig struct {
 	// CAFile is the PEM file of those who sign the certificates of devices. If zero, no device's certificate can be verified.
 	CAFile string
 	// CertMetrics counts reloads of the files. If zero, an unregistered set.
-	CertMetrics *CertMetrics
+	CertMetrics *certs.CertMetrics
 	// ReloadInterval is how often the files are looked at for changes. If zero, 5 s.
 	ReloadInterval time.Duration
 	// Verify is none, which asks devices for no certificate, or peer, which verifies it against CAFile. If zero, none.

@@ -11,13 +11,15 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/exgate/exgate/runtime/listener/certs"
 )
 
 // secure makes TLS connections of accepted ones.
 type secure struct {
 	base       *tls.Config // holds the session ticket keys, so that tickets outlive a change of certificates
 	current    atomic.Pointer[tls.Config]
-	certs      *Files
+	certs      *certs.Files
 	timeout    time.Duration
 	handshakes *prometheus.CounterVec // labelled with the result
 }
@@ -29,7 +31,7 @@ func newSecure(cfg TLSConfig) (*secure, error) {
 	}
 	label := prometheus.Labels{"listener": cfg.Name}
 	log := cfg.Logger.With("listener", cfg.Name)
-	files, err := Load(cfg.CertFile, cfg.KeyFile, cfg.CAFile, log, cfg.CertMetrics, cfg.Name)
+	files, err := certs.Load(cfg.CertFile, cfg.KeyFile, cfg.CAFile, log, cfg.CertMetrics, cfg.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +89,7 @@ func (s *secure) shake(socket *streamSocket, e *openingConn) (*tlsSocket, error)
 	}
 	wire.opening = nil
 	if chain := t.tls.ConnectionState().PeerCertificates; len(chain) > 0 {
-		t.cert = Info(chain[0])
+		t.cert = certs.Info(chain[0])
 	}
 	return t, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/certs"
 )
 
 // listeners opens the sockets of devices.
@@ -28,7 +29,7 @@ type listeners struct {
 type listenerMetrics struct {
 	streams   *listener.Metrics
 	admission *listener.AdmissionMetrics
-	certs     *listener.CertMetrics
+	certs     *certs.CertMetrics
 	udp       *listener.UDPMetrics
 	dtls      *listener.DTLSMetrics
 }
@@ -36,7 +37,7 @@ type listenerMetrics struct {
 func newListenerMetrics(reg prometheus.Registerer) *listenerMetrics {
 	return &listenerMetrics{
 		streams: listener.NewMetrics(reg), admission: listener.NewAdmissionMetrics(reg),
-		certs: listener.NewCertMetrics(reg),
+		certs: certs.NewCertMetrics(reg),
 		udp:   listener.NewUDPMetrics(reg), dtls: listener.NewDTLSMetrics(reg),
 	}
 }

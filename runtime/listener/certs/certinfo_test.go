@@ -1,4 +1,4 @@
-package listener
+package certs
 
 import (
 	"crypto/x509"

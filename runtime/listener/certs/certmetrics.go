@@ -1,4 +1,4 @@
-package listener
+package certs
 
 import "github.com/prometheus/client_golang/prometheus"
 
