@@ -114,7 +114,7 @@ func TestFourBillionLocalsReserveNothing(t *testing.T) {
 
 func TestConfigurationOfTheGuest(t *testing.T) {
 	_, err := New(t.Context(), Config{Name: "test", Module: file(t, "scenario"), GuestConfig: []byte("!"), Logger: quiet})
-	if err == nil || !strings.Contains(err.Error(), "refuses its configuration: exproto_v1_init returned 7") {
+	if err == nil || !strings.Contains(err.Error(), "refused its configuration: exproto_v1_init returned 7") {
 		t.Errorf("got %v", err)
 	}
 	_, err = New(t.Context(), Config{Name: "test", Module: file(t, "scenario"), GuestConfig: make([]byte, 70_000), Logger: quiet})

@@ -121,7 +121,7 @@ func TestSettings(t *testing.T) {
 		t.Error(s.Reason)
 	}
 	h.write("m.yaml", []byte("config: '!'\n")) // what this guest refuses
-	h.status("m", "refused", func(s Status) bool { return strings.Contains(s.Reason, "refuses its configuration") })
+	h.status("m", "refused", func(s Status) bool { return strings.Contains(s.Reason, "refused its configuration") })
 	first, _ := h.folder.Find("m")
 	h.write("m.yaml", []byte("config: two\n"))
 	h.status("m", "has its settings", func(s Status) bool {
