@@ -16,11 +16,11 @@ type object map[string]any
 
 // device speaks the JSON echo protocol: objects without framing.
 type device struct {
-	t     *testing.T
-	conn  net.Conn
-	in    *json.Decoder
-	house *house
-	ended bool // by the gateway
+	t       *testing.T
+	conn    net.Conn
+	in      *json.Decoder
+	fixture *fixture
+	ended   bool // by the gateway
 }
 
 func (d *device) send(o object) {
@@ -61,8 +61,8 @@ func (d *device) expect(want object) {
 func (d *device) expectClosed() {
 	d.t.Helper()
 	d.ended = true
-	if d.house.transport.silent {
-		d.house.awaitGone(d.t, d.conn.LocalAddr())
+	if d.fixture.transport.silent {
+		d.fixture.awaitGone(d.t, d.conn.LocalAddr())
 		return
 	}
 	if got, err := d.read(); !errors.Is(err, io.EOF) {

@@ -34,7 +34,7 @@ func (k kind) String() string {
 }
 
 // newRemote starts the adapter and the service.
-func (h *house) newRemote(t *testing.T, log *slog.Logger) gateway.HandlerFactory {
+func (h *fixture) newRemote(t *testing.T, log *slog.Logger) gateway.HandlerFactory {
 	t.Helper()
 	server, client := h.kind.certificates(t)
 	raw := h.gw.NewRawPublisher("up", gateway.ClientInfo{ClientID: "raw", Username: "raw"}, h.up.password)

@@ -18,7 +18,7 @@ func TestAcceptance(t *testing.T) {
 		for _, kind := range []kind{{dialect: remote.DialectUnary}, {module: true}} {
 			for _, transport := range transports {
 				t.Run(upstream.name+"/"+kind.String()+"/"+transport.name, func(t *testing.T) {
-					openHouse(t, upstream.open(t), kind, transport, cache).play(t)
+					openFixture(t, upstream.open(t), kind, transport, cache).play(t)
 				})
 			}
 		}
@@ -32,7 +32,7 @@ func TestEveryDialect(t *testing.T) {
 			for _, kind := range []kind{{dialect: dialect}, {dialect: dialect, tls: true}} {
 				t.Run(kind.String()+"/"+transport.name, func(t *testing.T) {
 					t.Parallel()
-					openHouse(t, openEmbedded(t), kind, transport, "").play(t)
+					openFixture(t, openEmbedded(t), kind, transport, "").play(t)
 				})
 			}
 		}
@@ -59,14 +59,14 @@ func TestEveryLanguage(t *testing.T) {
 			}
 			t.Run(example.String()+"/"+string(dialect), func(t *testing.T) {
 				t.Parallel()
-				openHouse(t, openEmbedded(t), kind{dialect: dialect, example: &example}, transports[0], "").play(t)
+				openFixture(t, openEmbedded(t), kind{dialect: dialect, example: &example}, transports[0], "").play(t)
 			})
 		}
 	}
 }
 
 // play is the scenario.
-func (h *house) play(t *testing.T) {
+func (h *fixture) play(t *testing.T) {
 	t.Run("echo with mountpoint", h.echo)
 	t.Run("raw publish", h.rawPublish)
 	t.Run("auth denied", h.authDenied)
@@ -78,14 +78,14 @@ func (h *house) play(t *testing.T) {
 }
 
 // login connects a device that is let in.
-func (h *house) login(t *testing.T, client string, more object) *device {
+func (h *fixture) login(t *testing.T, client string, more object) *device {
 	d := h.dial(t, "main")
 	d.send(connectFrame(client, h.up.password, more))
 	d.expect(ack(connack, 0))
 	return d
 }
 
-func (h *house) echo(t *testing.T) {
+func (h *fixture) echo(t *testing.T) {
 	d := h.login(t, "d-echo", object{"mountpoint": "ct/"})
 	d.send(subscribe("t/dn", 1))
 	d.expect(ack(suback, 0))
@@ -107,7 +107,7 @@ func (h *house) echo(t *testing.T) {
 	d.expectClosed()
 }
 
-func (h *house) rawPublish(t *testing.T) {
+func (h *fixture) rawPublish(t *testing.T) {
 	h.other.subscribe(t, "t/raw")
 	d := h.login(t, "d-raw", object{"mountpoint": "ct/"})
 	d.send(object{"type": 10, "topic": "t/raw", "qos": 0, "payload": "raw"})
@@ -119,7 +119,7 @@ func (h *house) rawPublish(t *testing.T) {
 	h.other.expect(t, "t/raw", "raw")
 }
 
-func (h *house) authDenied(t *testing.T) {
+func (h *fixture) authDenied(t *testing.T) {
 	d := h.dial(t, "main")
 	d.send(connectFrame("d-auth", "wrong-"+h.up.password, nil))
 	d.expect(ack(connack, 1))
@@ -127,7 +127,7 @@ func (h *house) authDenied(t *testing.T) {
 }
 
 // aclDenied: the same connection is refused first, then allowed.
-func (h *house) aclDenied(t *testing.T) {
+func (h *fixture) aclDenied(t *testing.T) {
 	h.up.deny(t)
 	d := h.login(t, h.up.aclUser, nil)
 	d.send(subscribe("acl/t", 1))
@@ -175,7 +175,7 @@ func (d *device) expectBoth(a, b object) {
 }
 
 // keepalive: the handler's goodbye arrives, and the device is ended exactly once, whatever others send.
-func (h *house) keepalive(t *testing.T) {
+func (h *fixture) keepalive(t *testing.T) {
 	h.await(t, "main", "closed", h.events(t, "main", "created"))
 	h.pester(t)
 	timers, closed := h.events(t, "main", "timer"), h.events(t, "main", "closed")
@@ -187,7 +187,7 @@ func (h *house) keepalive(t *testing.T) {
 }
 
 // idle: a device that has sent nothing is ended; without connections, one that has no keepalive.
-func (h *house) idle(t *testing.T) {
+func (h *fixture) idle(t *testing.T) {
 	d := h.dial(t, "idle")
 	if h.transport.silent {
 		d.raw([]byte("{"))
@@ -197,14 +197,14 @@ func (h *house) idle(t *testing.T) {
 }
 
 // otherListener: a listener keeps its connections while another is changed and removed.
-func (h *house) otherListener(t *testing.T) {
+func (h *fixture) otherListener(t *testing.T) {
 	d := h.login(t, "d-other", nil)
 	h.churnOtherListener(t)
 	d.send(publish("t/up", "still here", 1))
 	d.expect(ack(puback, 0))
 }
 
-func (h *house) noSecretInLog(t *testing.T) {
+func (h *fixture) noSecretInLog(t *testing.T) {
 	if log := h.log.String(); strings.Contains(log, h.up.password) {
 		t.Errorf("the password is in the log:\n%s", log)
 	}

@@ -124,11 +124,11 @@ func (c dataFirst) Read(b []byte) (n int, err error) {
 // largest is more than any datagram.
 const largest = 64 << 10
 
-// dial connects a device to a listener of the house.
-func (h *house) dial(t *testing.T, listener string) *device {
+// dial connects a device to a listener of the fixture.
+func (h *fixture) dial(t *testing.T, listener string) *device {
 	t.Helper()
 	c := h.transport.dial(t, h.addr[listener])
-	d := &device{t: t, conn: c, in: json.NewDecoder(bufio.NewReaderSize(c, largest)), house: h}
+	d := &device{t: t, conn: c, in: json.NewDecoder(bufio.NewReaderSize(c, largest)), fixture: h}
 	t.Cleanup(func() {
 		if h.transport.silent && !d.ended { // nothing else tells the gateway that the device is gone
 			_, _ = c.Write([]byte(text(t, object{"type": disconnect})))
@@ -139,7 +139,7 @@ func (h *house) dial(t *testing.T, listener string) *device {
 }
 
 // pester keeps another device talking until the test ends.
-func (h *house) pester(t *testing.T) {
+func (h *fixture) pester(t *testing.T) {
 	noisy, stop, done := h.login(t, "d-other", nil), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)

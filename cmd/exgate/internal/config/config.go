@@ -26,7 +26,7 @@ type Config struct {
 	Upstream        Upstream            `koanf:"upstream"`
 	Listeners       map[string]Listener `koanf:"listeners"`
 
-	origins  *places
+	origins  *positions
 	warnings Problems
 	ofFile   string // name of the only listener of a module's own file, in which its section is called listener
 }

@@ -38,7 +38,7 @@ func merge(problems *collector, file settings, others ...settings) (*Config, err
 	for _, layer := range said {
 		maps.Copy(all, layer.origins)
 	}
-	cfg := &Config{origins: newPlaces(all)}
+	cfg := &Config{origins: newPositions(all)}
 	k := koanf.New(".")
 	for _, layer := range append([]settings{defaults(file, all)}, said...) {
 		if err := k.Load(confmap.Provider(layer.values, "."), nil); err != nil {

@@ -128,7 +128,7 @@ func (m *Module) listen(name string, said origins, problems *collector) *Config 
 			all[key+rest] = at
 		}
 	}
-	c := &Config{ofFile: name, origins: newPlaces(all), Listeners: map[string]Listener{name: m.Listener}}
+	c := &Config{ofFile: name, origins: newPositions(all), Listeners: map[string]Listener{name: m.Listener}}
 	r := rules{cfg: c, problems: &collector{}}
 	for _, p := range problems.problems { // so that a setting that is wrong is not also reported as missing
 		if rest, ok := strings.CutPrefix(p.Key, ofModuleFile); ok {
@@ -144,17 +144,17 @@ func (m *Module) listen(name string, said origins, problems *collector) *Config 
 		all[key+shadowKey] = at
 	}
 	for i := range r.problems.problems {
-		r.problems.problems[i].Key = c.shown(r.problems.problems[i].Key)
+		r.problems.problems[i].Key = c.nameInFile(r.problems.problems[i].Key)
 	}
 	for i := range c.warnings {
-		c.warnings[i].Key = c.shown(c.warnings[i].Key)
+		c.warnings[i].Key = c.nameInFile(c.warnings[i].Key)
 	}
 	*problems = *r.problems
 	return c
 }
 
-// shown returns the name of the setting key in the file that sets it.
-func (c *Config) shown(key string) string {
+// nameInFile returns the name of the setting key in the file that sets it.
+func (c *Config) nameInFile(key string) string {
 	if rest, ok := strings.CutPrefix(key, "listeners."+c.ofFile); ok && c.ofFile != "" {
 		if strings.HasPrefix(rest, shadowKey) {
 			return "shadow"

@@ -87,14 +87,14 @@ func (o origins) of(key string) origin {
 	}
 }
 
-// places are the origins of a checked configuration.
-type places struct {
+// positions are the origins of a checked configuration.
+type positions struct {
 	origins
 	first map[string]origin // of each section: where the first setting in it was set
 }
 
-func newPlaces(all origins) *places {
-	p := &places{origins: all, first: make(map[string]origin)}
+func newPositions(all origins) *positions {
+	p := &positions{origins: all, first: make(map[string]origin)}
 	for key, at := range all {
 		for section := range above(key) {
 			first, ok := p.first[section]
@@ -108,7 +108,7 @@ func newPlaces(all origins) *places {
 
 // of is like that of origins, but a listener that only variables or flags configure was set where its first setting
 // was.
-func (p *places) of(key string) origin {
+func (p *positions) of(key string) origin {
 	if p == nil {
 		return origin{where: "defaults"}
 	}
@@ -142,7 +142,7 @@ func above(key string) iter.Seq[string] {
 // Problem returns a problem with a setting that shows only when it is used, such as a port that is taken.
 func (c *Config) Problem(key, format string, args ...any) Problem {
 	at := c.origins.of(key)
-	return Problem{Where: at.where, Key: c.shown(key), Text: fmt.Sprintf(format, args...), order: at.order}
+	return Problem{Where: at.where, Key: c.nameInFile(key), Text: fmt.Sprintf(format, args...), order: at.order}
 }
 
 // collector gathers problems.

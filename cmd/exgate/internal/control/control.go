@@ -36,7 +36,7 @@ type Server struct {
 	ctx      context.Context
 	stop     context.CancelFunc
 	work     sync.WaitGroup
-	places   chan struct{}
+	slots    chan struct{}
 }
 
 // Listen accepts requests for handlers, by name. It returns nil on systems without abstract unix sockets.
@@ -47,7 +47,7 @@ func Listen(log *slog.Logger, handlers map[string]Handler) (*Server, error) {
 	}
 	s := &Server{
 		listener: l, owner: os.Geteuid(), log: log, handlers: handlers,
-		places: make(chan struct{}, maxRequests),
+		slots: make(chan struct{}, maxRequests),
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.work.Go(s.serve)
@@ -95,14 +95,14 @@ func (s *Server) accept(conn *net.UnixConn) {
 		return
 	}
 	select {
-	case s.places <- struct{}{}:
+	case s.slots <- struct{}{}:
 	default:
 		s.log.Warn("refused a request at the control socket: too many in progress", "limit", maxRequests)
 		_ = conn.Close()
 		return
 	}
 	s.work.Go(func() {
-		defer func() { <-s.places }()
+		defer func() { <-s.slots }()
 		s.receive(conn)
 	})
 }

@@ -48,10 +48,10 @@ func (c *checkup) authByURL(ctx context.Context, of config.AuthByURL) Finding {
 	}
 	if answer.Decision == access.Allow {
 		return c.warning(key+".url", "the service at %s accepts a device that does not exist, with an invalid password",
-			shown(of.URL))
+			withoutSecrets(of.URL))
 	}
 	return c.well(key+".url", "the service at %s answers, and rejects a device that does not exist",
-		shown(of.URL))
+		withoutSecrets(of.URL))
 }
 
 // authByJWT reads the keys in files and fetches those at a URL.

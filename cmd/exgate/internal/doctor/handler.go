@@ -99,7 +99,7 @@ func (s *server) transport(ctx context.Context) (trouble Finding, ok bool) {
 		return Finding{}, true
 	case saysTLS:
 		return s.problem(s.key+".tls",
-			"the handler at %s uses TLS and the gateway does not: add tls: {ca: FILE} with the authority that signed " +
+			"the handler at %s uses TLS and the gateway does not: add tls: {ca: FILE} with the authority that signed "+
 				"its certificate", s.address), false
 	case saysHTTP1:
 		return s.problem(s.key+".grpc",

@@ -19,26 +19,26 @@ func (c *checkup) webTrouble(key, name, address string, of config.ClientTLS, err
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return c.problem(key+"."+name, "nothing listens on %s: start the service, or change the address",
-			shown(address))
+			withoutSecrets(address))
 	case errors.As(err, &dns):
 		return c.problem(key+"."+name, "cannot resolve the name in %s (%s): change the name, or fix DNS",
-			shown(address),
+			withoutSecrets(address),
 			dns.Err)
 	case errors.Is(err, http.ErrSchemeMismatch):
-		return c.problem(key+"."+name, "the server of %s does not use TLS: change the address", shown(address))
+		return c.problem(key+"."+name, "the server of %s does not use TLS: change the address", withoutSecrets(address))
 	case isOfTLS(err):
 		setting, text := tlsTrouble(err, of)
 		if !strings.HasPrefix(setting, "tls.") {
 			setting = name
 		}
-		return c.problem(key+"."+setting, "the TLS connection to %s failed: %s", shown(address),
+		return c.problem(key+"."+setting, "the TLS connection to %s failed: %s", withoutSecrets(address),
 			strings.Replace(text, "remove tls", "write http://", 1))
 	}
 	return c.problem(key+"."+name, "%v", err)
 }
 
-// shown returns a URL without parts that may contain secrets.
-func shown(address string) string {
+// withoutSecrets returns a URL without parts that may contain secrets.
+func withoutSecrets(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return "the address"

@@ -108,7 +108,7 @@ func (s *scope) ciphers(v said) {
 			kept = append(kept, iana)
 		// those of TLS 1.3 are always on
 		case !strings.HasPrefix(name, "TLS_AES_") && !strings.HasPrefix(name, "TLS_CHACHA20_"):
-			unknown = append(unknown, shown(name))
+			unknown = append(unknown, printableName(name))
 		}
 	}
 	psk := slices.ContainsFunc(texts(v.Value), withKeys)
@@ -127,8 +127,8 @@ func (s *scope) ciphers(v said) {
 // withKeys reports whether a suite is one of pre-shared keys.
 func withKeys(suite string) bool { return strings.Contains(suite, "PSK") }
 
-// shown is the name of a cipher suite as it may be shown: what stands in the place of one may be anything.
-func shown(name string) string {
+// printableName returns the name of a cipher suite for a message. The configuration may hold anything in its place.
+func printableName(name string) string {
 	if len(name) > 40 || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
 		return "(no name of one)"
 	}

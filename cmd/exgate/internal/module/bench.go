@@ -72,7 +72,7 @@ func (m *Measurement) measureEvents(ctx context.Context, engine *wasm.Engine, o 
 	l := &load{factory: engine}
 	began, bytes, turn := time.Now(), 0, 0
 	alone := len(o.Sessions) == 1 && len(o.Sessions[0]) == 1
-	shown := began
+	reported := began
 	for now := began; now.Sub(began) < o.For && ctx.Err() == nil; now = time.Now() {
 		for range benchRound {
 			n, err := l.session(o.Sessions[turn%len(o.Sessions)], alone)
@@ -81,8 +81,8 @@ func (m *Measurement) measureEvents(ctx context.Context, engine *wasm.Engine, o 
 			}
 			bytes, turn = bytes+n, turn+1
 		}
-		if now.Sub(shown) > 200*time.Millisecond {
-			shown = now
+		if now.Sub(reported) > 200*time.Millisecond {
+			reported = now
 			o.Progress(fmt.Sprintf("%d events, %v of %v", l.events, now.Sub(began).Round(100*time.Millisecond), o.For))
 		}
 	}

@@ -42,12 +42,12 @@ func (s *session) command(line string) error {
 			s.console.note("no subscription matches %q", topic)
 		}
 	case "/timer":
-		s.event(func(h *shownHandler) error { return h.OnTimerTimeout(gateway.TimerKeepalive) })
+		s.event(func(h *tracedHandler) error { return h.OnTimerTimeout(gateway.TimerKeepalive) })
 		if s.conn != nil {
 			s.conn.Close(gateway.ReasonKeepaliveTimeout)
 		}
 	case "/drain":
-		s.event((*shownHandler).OnDrain)
+		s.event((*tracedHandler).OnDrain)
 	case "/close":
 		s.hangUp()
 	default:
@@ -57,7 +57,7 @@ func (s *session) command(line string) error {
 }
 
 // event runs an event on the connection and waits for it.
-func (s *session) event(do func(*shownHandler) error) {
+func (s *session) event(do func(*tracedHandler) error) {
 	if !s.connected() {
 		return
 	}

@@ -35,7 +35,7 @@ type session struct {
 	recording *recording // nil if there is no recording
 
 	conn    *gateway.Conn // nil between connections
-	handler *shownHandler
+	handler *tracedHandler
 	failed  error // of the last connection that ended because of the module
 }
 
@@ -91,15 +91,15 @@ func socketType(name string) (gateway.SocketType, error) {
 // open starts the gateway. It has no idle timeout, because people type slowly.
 func (s *session) open(factory gateway.HandlerFactory, log *slog.Logger) error {
 	s.gateway = gateway.New(gateway.Config{Node: "module-run", Logger: log})
-	shown := &shownFactory{
+	traced := &tracedFactory{
 		HandlerFactory: factory, console: s.console, limited: make(map[string]bool),
-		made: func(h *shownHandler) { s.handler = h },
+		made: func(h *tracedHandler) { s.handler = h },
 	}
 	for _, call := range s.options.Limit {
-		shown.limited[call] = true
+		traced.limited[call] = true
 	}
 	return errors.Join(
-		s.gateway.SetHandler("module", shown),
+		s.gateway.SetHandler("module", traced),
 		s.gateway.SetConnector("broker", s.broker),
 		s.gateway.AddListener("device", s.dialer, gateway.ListenerConfig{
 			Handler: "module", Connector: "broker", Limits: gateway.Limits{IdleTimeout: 24 * time.Hour},

@@ -52,7 +52,7 @@ func (e *entry) take(ctx context.Context) bool {
 		e.reject(e.seen.err)
 		return true
 	case e.seen.module == nil:
-		e.gone()
+		e.removed()
 		return true
 	}
 	module, settings, err := e.read()
@@ -159,8 +159,8 @@ func (e *entry) loadFirst(ctx context.Context, guest wasm.Config, settings *conf
 	return e.listen(ctx)
 }
 
-// gone drains the module after its file was removed.
-func (e *entry) gone() {
+// removed drains the module after its file was removed.
+func (e *entry) removed() {
 	switch {
 	case e.module != nil:
 		e.unheard = false

@@ -69,7 +69,7 @@ type Folder struct {
 	cancel  context.CancelFunc
 	watched chan struct{} // closed after watching and loading have ended
 
-	turns     turns
+	slots     slots
 	loading   sync.WaitGroup
 	listening sync.Mutex // serializes opening and closing of listeners
 
@@ -103,7 +103,7 @@ func Open(ctx context.Context, c Config) (*Folder, error) {
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f := &Folder{
 		config: c, log: c.Logger.With("modules", c.Path), cancel: cancel, watched: make(chan struct{}),
-		turns:   newTurns(),
+		slots:   newSlots(),
 		entries: make(map[string]*entry), state: make(map[string]Status), busy: make(map[string]struct{}),
 		idle: make(chan struct{}),
 	}

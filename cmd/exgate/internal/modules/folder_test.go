@@ -32,7 +32,7 @@ func variant(t testing.TB, name, section string) []byte {
 }
 
 func TestModulesThatAreThereAtTheStart(t *testing.T) {
-	h := newHouse(t, map[string][]byte{
+	h := newFixture(t, map[string][]byte{
 		"good.wasm": guest(t, "echo"), "bad.wasm": []byte("no"), "lonely.yaml": nil,
 		"notes.txt": nil,
 	})
@@ -60,7 +60,7 @@ func TestNoFolder(t *testing.T) {
 }
 
 func TestNewChangedAndOldFile(t *testing.T) {
-	h := newHouse(t, nil)
+	h := newFixture(t, nil)
 	a, b := variant(t, "scenario", "a"), variant(t, "scenario", "b")
 	h.write("m.wasm", a)
 	h.serves("m", a)
@@ -74,7 +74,7 @@ func TestNewChangedAndOldFile(t *testing.T) {
 // whole.
 func TestHalfWrittenFile(t *testing.T) {
 	a, b := variant(t, "scenario", "a"), variant(t, "hostile", "b")
-	h := newHouse(t, map[string][]byte{"m.wasm": a})
+	h := newFixture(t, map[string][]byte{"m.wasm": a})
 	f, err := os.Create(h.file("m.wasm"))
 	must(t, err)
 	for piece := b; len(piece) > 0; {
@@ -94,7 +94,7 @@ func TestHalfWrittenFile(t *testing.T) {
 
 func TestBadFileChangesNothing(t *testing.T) {
 	a := guest(t, "scenario")
-	h := newHouse(t, map[string][]byte{"m.wasm": a})
+	h := newFixture(t, map[string][]byte{"m.wasm": a})
 	for reason, bad := range map[string][]byte{
 		"is not a core WebAssembly module": []byte("#!/bin/sh\n"),
 		"does not export its memory":       []byte("\x00asm\x01\x00\x00\x00"),
@@ -114,7 +114,7 @@ func TestBadFileChangesNothing(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	a := guest(t, "scenario")
-	h := newHouse(t, map[string][]byte{"m.wasm": a, "m.yaml": []byte("config: one\n")})
+	h := newFixture(t, map[string][]byte{"m.wasm": a, "m.yaml": []byte("config: one\n")})
 	h.write("m.yaml", []byte("config: two\nlimits:\n  fule: 1\n"))
 	if s := h.state("m", Rejected); !strings.HasSuffix(s.Reason,
 		`m.yaml:3: limits.fule: unknown key, did you mean "fuel"?`) {
@@ -133,7 +133,7 @@ func TestSettings(t *testing.T) {
 
 func TestCanaryOfAFile(t *testing.T) {
 	a, b := variant(t, "echo", "a"), variant(t, "echo", "b")
-	h := newHouse(t, map[string][]byte{"m.wasm": a, "m.yaml": []byte("canary: {percent: 25}\n")})
+	h := newFixture(t, map[string][]byte{"m.wasm": a, "m.yaml": []byte("canary: {percent: 25}\n")})
 	h.replace("m.wasm", b)
 	s := h.status("m", "canary", func(s Status) bool { return s.State == Loaded && len(s.Module.Versions) == 2 })
 	if v := s.Module.Versions; v[0].Digest != digest(b) || v[0].Percent != 25 || v[1].Percent != 75 {
@@ -145,7 +145,7 @@ func TestCanaryOfAFile(t *testing.T) {
 
 func TestRemovedAndPutBack(t *testing.T) {
 	a := guest(t, "echo")
-	h := newHouse(t, map[string][]byte{"m.wasm": a, "m.yaml": []byte("listener: {bind: 127.0.0.1:0}\n")})
+	h := newFixture(t, map[string][]byte{"m.wasm": a, "m.yaml": []byte("listener: {bind: 127.0.0.1:0}\n")})
 	d := h.dial("m")
 	must(t, os.Remove(h.file("m.wasm")))
 	s := h.state("m", Removed)
@@ -162,7 +162,7 @@ func TestRemovedAndPutBack(t *testing.T) {
 // Links as a ConfigMap of Kubernetes has them: the files lead through ..data, which is replaced by a rename.
 func TestLinks(t *testing.T) {
 	a, b := variant(t, "echo", "a"), variant(t, "echo", "b")
-	h := newHouse(t, nil)
+	h := newFixture(t, nil)
 	data := func(version string, module []byte) {
 		t.Helper()
 		must(t, os.Mkdir(h.file("..v"+version), 0o700))
@@ -180,7 +180,7 @@ func TestLinks(t *testing.T) {
 // A folder that goes, as one of a network does, takes nothing with it, and is watched again when it is back.
 func TestFolderThatGoes(t *testing.T) {
 	a, b := variant(t, "echo", "a"), variant(t, "echo", "b")
-	h := newHouse(t, map[string][]byte{"m.wasm": a})
+	h := newFixture(t, map[string][]byte{"m.wasm": a})
 	away := filepath.Join(filepath.Dir(h.path), "away")
 	must(t, os.Rename(h.path, away))
 	must(t, os.Mkdir(h.path+"2", 0o700))
@@ -193,7 +193,7 @@ func TestFolderThatGoes(t *testing.T) {
 }
 
 func TestNameThatIsNone(t *testing.T) {
-	h := newHouse(t, map[string][]byte{"My Module.wasm": guest(t, "echo")})
+	h := newFixture(t, map[string][]byte{"My Module.wasm": guest(t, "echo")})
 	if s := h.state("My Module", Rejected); !strings.Contains(s.Reason, "is not a valid name of a module") {
 		t.Error(s.Reason)
 	}
@@ -201,7 +201,7 @@ func TestNameThatIsNone(t *testing.T) {
 
 // The name of a file need not be UTF-8, as the labels of metrics must be.
 func TestNamesThatAreNoText(t *testing.T) {
-	h := newHouseWith(t, map[string][]byte{"a\xff.wasm": guest(t, "echo"), "good.wasm": guest(t, "echo")},
+	h := newFixtureWith(t, map[string][]byte{"a\xff.wasm": guest(t, "echo"), "good.wasm": guest(t, "echo")},
 		func(c *Config) {
 			c.Metrics = NewMetrics(nil)
 		})
@@ -222,42 +222,42 @@ func TestNamesThatAreNoText(t *testing.T) {
 // One bad entry is one bad entry: it says what is wrong, and all others are taken, at the start and later.
 func TestBadEntries(t *testing.T) {
 	bad := map[string]struct {
-		put    func(h *house, name string) error
+		put    func(h *fixture, name string) error
 		reason string
 	}{
 		"folder": {
-			func(h *house, name string) error { return os.Mkdir(h.file(name+".wasm"), 0o700) },
+			func(h *fixture, name string) error { return os.Mkdir(h.file(name+".wasm"), 0o700) },
 			"folder.wasm: a folder, not a regular file",
 		},
 		"pipe": {
-			func(h *house, name string) error { return syscall.Mkfifo(h.file(name+".wasm"), 0o600) },
+			func(h *fixture, name string) error { return syscall.Mkfifo(h.file(name+".wasm"), 0o600) },
 			"pipe.wasm: a named pipe, not a regular file",
 		},
 		"loop": {
-			func(h *house, name string) error { return os.Symlink(name+".wasm", h.file(name+".wasm")) },
+			func(h *fixture, name string) error { return os.Symlink(name+".wasm", h.file(name+".wasm")) },
 			"loop.wasm: too many levels of symbolic links",
 		},
 		"dangling": {
-			func(h *house, name string) error { return os.Symlink("nowhere", h.file(name+".wasm")) },
+			func(h *fixture, name string) error { return os.Symlink("nowhere", h.file(name+".wasm")) },
 			"dangling.wasm: no such file or directory",
 		},
 		"device": {
-			func(h *house, name string) error { return os.Symlink("/dev/zero", h.file(name+".wasm")) },
+			func(h *fixture, name string) error { return os.Symlink("/dev/zero", h.file(name+".wasm")) },
 			"device.wasm: a device, not a regular file",
 		},
-		"huge": {func(h *house, name string) error {
+		"huge": {func(h *fixture, name string) error {
 			return errors.Join(os.WriteFile(h.file(name+".wasm"), nil, 0o600),
 				os.Truncate(h.file(name+".wasm"), 40<<30))
 		}, "huge.wasm: too large, more than 64 MiB"},
-		"settings": {func(h *house, name string) error {
+		"settings": {func(h *fixture, name string) error {
 			return errors.Join(os.WriteFile(h.file(name+".wasm"), guest(t, "echo"), 0o600),
 				syscall.Mkfifo(h.file(name+".yaml"), 0o600))
 		}, "settings.yaml: a named pipe, not a regular file"},
-		"settings-loop": {func(h *house, name string) error {
+		"settings-loop": {func(h *fixture, name string) error {
 			return errors.Join(os.WriteFile(h.file(name+".wasm"), guest(t, "echo"), 0o600),
 				os.Symlink(name+".yaml", h.file(name+".yaml")))
 		}, "settings-loop.yaml: too many levels of symbolic links"},
-		"unreadable": {func(h *house, name string) error {
+		"unreadable": {func(h *fixture, name string) error {
 			return os.WriteFile(h.file(name+".wasm"), guest(t, "echo"), 0o000)
 		}, "unreadable.wasm: permission denied"},
 	}
@@ -266,7 +266,7 @@ func TestBadEntries(t *testing.T) {
 	}
 	for name, b := range bad {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, map[string][]byte{"a.wasm": guest(t, "echo")})
+			h := newFixture(t, map[string][]byte{"a.wasm": guest(t, "echo")})
 			h.serves("a", guest(t, "echo"))
 			must(t, b.put(h, name))
 			if s := h.state(name, Rejected); !strings.HasSuffix(s.Reason, b.reason) {
@@ -287,7 +287,7 @@ func TestBadEntries(t *testing.T) {
 // A bad file in the place of a good one changes nothing.
 func TestGoodModuleGoesBad(t *testing.T) {
 	a := guest(t, "echo")
-	h := newHouse(t, map[string][]byte{"m.wasm": a})
+	h := newFixture(t, map[string][]byte{"m.wasm": a})
 	must(t, os.Remove(h.file("m.wasm")))
 	must(t, os.Symlink("m.wasm", h.file("m.wasm")))
 	if s := h.state("m", Rejected); len(s.Module.Versions) != 1 ||
@@ -298,7 +298,7 @@ func TestGoodModuleGoesBad(t *testing.T) {
 
 // A file that is swapped for a named pipe all the time makes nobody wait for it.
 func TestSwappedForPipe(t *testing.T) {
-	h := newHouse(t, nil)
+	h := newFixture(t, nil)
 	stop := make(chan struct{})
 	var swapping sync.WaitGroup
 	swapping.Go(func() {
@@ -336,7 +336,7 @@ func TestSlowModules(t *testing.T) {
 	}
 	files["needed.wasm"] = guest(t, "echo")
 	ready := make(chan struct{})
-	h := newHouseWith(t, files, func(c *Config) {
+	h := newFixtureWith(t, files, func(c *Config) {
 		c.StartWait, c.Needed = time.Millisecond, []string{"needed"}
 		c.loading = func(name string) {
 			if strings.HasPrefix(name, "slow") {
@@ -360,28 +360,28 @@ func TestSlowModules(t *testing.T) {
 // A turn that takes long lets the next one begin, up to a bound.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := newTurns()
-		at := cap(turns.running)
+		s := newSlots()
+		at := cap(s.running)
 		began := time.Now()
 		var leaves []func()
 		for i := range at + maxSlow {
-			leaves = append(leaves, turns.take(t.Context()))
+			leaves = append(leaves, s.take(t.Context()))
 			if d := time.Since(began); i < at && d > 0 || d > time.Duration(i/at)*slowAfter {
 				t.Errorf("turn %d began after %v", i, d)
 			}
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		if turns.take(ctx) != nil {
-			t.Error("there are more turns than are allowed")
+		if s.take(ctx) != nil {
+			t.Error("more slots than allowed")
 		}
 		for _, leave := range leaves {
 			leave()
 		}
-		turns.take(t.Context())()
+		s.take(t.Context())()
 		synctest.Wait()
-		if len(turns.running)+len(turns.slow) > 0 {
-			t.Error("turns are left")
+		if len(s.running)+len(s.slow) > 0 {
+			t.Error("slots were not freed")
 		}
 	})
 }

@@ -16,7 +16,7 @@ type device struct {
 	t *testing.T
 }
 
-func (h *house) dial(module string) device {
+func (h *fixture) dial(module string) device {
 	h.t.Helper()
 	s := h.status(module, "listens", func(s Status) bool { return s.Listener != nil })
 	c, err := net.Dial("tcp", s.Listener.String())
@@ -41,7 +41,7 @@ func (d device) echo(text string) {
 const anyPort = "listener: {bind: 127.0.0.1:0, %s}\n"
 
 func TestListenerOfAModule(t *testing.T) {
-	h := newHouse(t, map[string][]byte{"m.wasm": guest(t, "echo")})
+	h := newFixture(t, map[string][]byte{"m.wasm": guest(t, "echo")})
 	h.write("m.yaml", []byte(fmt.Sprintf(anyPort, "idle_timeout: 1m")))
 	stays := h.dial("m")
 	first := h.state("m", Loaded).Listener.String()
@@ -55,7 +55,7 @@ func TestListenerOfAModule(t *testing.T) {
 }
 
 func TestListenerWithMistakes(t *testing.T) {
-	h := newHouse(t, map[string][]byte{"m.wasm": guest(t, "echo")})
+	h := newFixture(t, map[string][]byte{"m.wasm": guest(t, "echo")})
 	h.write("m.yaml", []byte("\nlistener:\n  type: tls\n  bind: 127.0.0.1:0\n  handler: {wasm: x}\n  socket: "+
 		"{nodly: true}\n"))
 	s := h.state("m", Rejected)
@@ -77,7 +77,7 @@ func TestListenerWithMistakes(t *testing.T) {
 func TestGuardOfAFile(t *testing.T) {
 	a, b := variant(t, "hostile", "a"), variant(t, "hostile", "b")
 	settings := "listener: {bind: 127.0.0.1:0}\nisolation: connection\nguard: {min_connections: 3, fault_percent: 50}\n"
-	h := newHouse(t, map[string][]byte{"m.wasm": a, "m.yaml": []byte(settings)})
+	h := newFixture(t, map[string][]byte{"m.wasm": a, "m.yaml": []byte(settings)})
 	stays := h.dial("m")
 	h.replace("m.wasm", b)
 	h.serves("m", b)
@@ -104,7 +104,7 @@ func TestPortInUse(t *testing.T) {
 	must(t, err)
 	defer func() { _ = taken.Close() }()
 	inUse := []byte("listener: {bind: '" + taken.Addr().String() + "'}\n")
-	h := newHouse(t, map[string][]byte{
+	h := newFixture(t, map[string][]byte{
 		"new.wasm": guest(t, "echo"), "new.yaml": inUse, "old.wasm": guest(t, "echo"),
 		"old.yaml": []byte(fmt.Sprintf(anyPort, "")),
 	})

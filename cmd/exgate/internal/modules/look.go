@@ -87,7 +87,7 @@ func (f *Folder) load(ctx context.Context, e *entry) {
 		defer f.end(e.name)
 		defer e.mu.Unlock()
 		if !slices.Contains(f.config.Needed, e.name) {
-			leave := f.turns.take(ctx)
+			leave := f.slots.take(ctx)
 			if leave == nil {
 				return
 			}
@@ -119,7 +119,7 @@ func (f *Folder) scan() (map[string]files, error) {
 			continue
 		}
 		info, err := os.Stat(f.path(name, ending))
-		if _, gone := os.Lstat(f.path(name, ending)); errors.Is(gone, fs.ErrNotExist) {
+		if _, missing := os.Lstat(f.path(name, ending)); errors.Is(missing, fs.ErrNotExist) {
 			continue
 		}
 		of := found[name]

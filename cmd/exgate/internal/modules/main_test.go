@@ -24,8 +24,8 @@ const patienceOfTests = 30 * time.Second
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// house is a gateway with a watched folder of modules.
-type house struct {
+// fixture is a gateway with a watched folder of modules.
+type fixture struct {
 	t       *testing.T
 	path    string
 	gateway *gateway.Gateway
@@ -33,15 +33,15 @@ type house struct {
 	folder  *Folder
 }
 
-// newHouse makes a house whose folder has the given files at the start.
-func newHouse(t *testing.T, files map[string][]byte) *house {
+// newFixture makes a fixture whose folder has the given files at the start.
+func newFixture(t *testing.T, files map[string][]byte) *fixture {
 	t.Helper()
-	return newHouseWith(t, files, func(*Config) {})
+	return newFixtureWith(t, files, func(*Config) {})
 }
 
-func newHouseWith(t *testing.T, files map[string][]byte, change func(*Config)) *house {
+func newFixtureWith(t *testing.T, files map[string][]byte, change func(*Config)) *fixture {
 	t.Helper()
-	h := &house{
+	h := &fixture{
 		t: t, path: filepath.Join(t.TempDir(), "modules"),
 		gateway: gateway.New(gateway.Config{Node: "n", Logger: quiet}),
 	}
@@ -63,7 +63,7 @@ func newHouseWith(t *testing.T, files map[string][]byte, change func(*Config)) *
 	return h
 }
 
-func (h *house) end(f *Folder, g *gateway.Gateway) {
+func (h *fixture) end(f *Folder, g *gateway.Gateway) {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patienceOfTests)
 	defer cancel()
@@ -72,7 +72,7 @@ func (h *house) end(f *Folder, g *gateway.Gateway) {
 }
 
 // openAgain opens the folder for another gateway.
-func (h *house) openAgain() *Folder {
+func (h *fixture) openAgain() *Folder {
 	h.t.Helper()
 	c := h.config
 	c.Gateway = gateway.New(gateway.Config{Node: "n2", Logger: quiet})
@@ -82,7 +82,7 @@ func (h *house) openAgain() *Folder {
 	return f
 }
 
-func (h *house) listen(ctx context.Context, name string, m *config.Module) (net.Addr, func() error, error) {
+func (h *fixture) listen(ctx context.Context, name string, m *config.Module) (net.Addr, func() error, error) {
 	l, err := listener.ListenTCP(ctx, listener.TCPConfig{Bind: m.Listener.Bind})
 	if err != nil {
 		return nil, nil, err
@@ -96,15 +96,15 @@ func (h *house) listen(ctx context.Context, name string, m *config.Module) (net.
 	return l.Addr(), func() error { return h.gateway.DetachListener(name) }, nil
 }
 
-func (h *house) file(name string) string { return filepath.Join(h.path, name) }
+func (h *fixture) file(name string) string { return filepath.Join(h.path, name) }
 
-func (h *house) write(name string, data []byte) {
+func (h *fixture) write(name string, data []byte) {
 	h.t.Helper()
 	must(h.t, os.WriteFile(h.file(name), data, 0o600))
 }
 
 // replace writes a file beside the folder and renames it into place.
-func (h *house) replace(name string, data []byte) {
+func (h *fixture) replace(name string, data []byte) {
 	h.t.Helper()
 	beside := filepath.Join(filepath.Dir(h.path), name)
 	must(h.t, os.WriteFile(beside, data, 0o600))
@@ -112,7 +112,7 @@ func (h *house) replace(name string, data []byte) {
 }
 
 // status waits until the module's status is as wanted, and returns it.
-func (h *house) status(name, what string, wanted func(Status) bool) Status {
+func (h *fixture) status(name, what string, wanted func(Status) bool) Status {
 	h.t.Helper()
 	var s Status
 	eventually(h.t, name+" "+what, func() bool {
@@ -122,13 +122,13 @@ func (h *house) status(name, what string, wanted func(Status) bool) Status {
 	return s
 }
 
-func (h *house) state(name string, want State) Status {
+func (h *fixture) state(name string, want State) Status {
 	h.t.Helper()
 	return h.status(name, string(want), func(s Status) bool { return s.State == want })
 }
 
 // serves waits until the module serves the file.
-func (h *house) serves(name string, module []byte) Status {
+func (h *fixture) serves(name string, module []byte) Status {
 	h.t.Helper()
 	return h.status(name, "serves", func(s Status) bool {
 		return s.State == Loaded && len(s.Module.Versions) > 0 && s.Module.Versions[0].Digest == digest(module) &&

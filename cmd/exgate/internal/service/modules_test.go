@@ -25,17 +25,17 @@ func lineVersion(name string) []byte {
 	return append(append(bytes.Clone(line.Module), 0, byte(len(name)+1), byte(len(name))), name...)
 }
 
-// hall is a service with a folder of modules.
-type hall struct {
+// fixture is a service with a folder of modules.
+type fixture struct {
 	t       *testing.T
 	folder  string
 	service *service.Service
 }
 
-// newHall starts a service with more settings, whose folder has the given files.
-func newHall(t *testing.T, settings string, files map[string]string) *hall {
+// newFixture starts a service with more settings, whose folder has the given files.
+func newFixture(t *testing.T, settings string, files map[string]string) *fixture {
 	t.Helper()
-	h := &hall{t: t, folder: t.TempDir()}
+	h := &fixture{t: t, folder: t.TempDir()}
 	for name, text := range files {
 		h.write(name, []byte(text))
 	}
@@ -54,11 +54,11 @@ func newHall(t *testing.T, settings string, files map[string]string) *hall {
 	return h
 }
 
-func (h *hall) configured(settings string) *config.Config {
+func (h *fixture) configured(settings string) *config.Config {
 	return configured(h.t, "modules: "+h.folder+"\nupstream: {embedded: {bind: 127.0.0.1:0}}\n"+settings)
 }
 
-func (h *hall) write(name string, data []byte) {
+func (h *fixture) write(name string, data []byte) {
 	h.t.Helper()
 	if err := os.WriteFile(filepath.Join(h.folder, name), data, 0o600); err != nil {
 		h.t.Fatal(err)
@@ -66,7 +66,7 @@ func (h *hall) write(name string, data []byte) {
 }
 
 // await waits until the module is as wanted, and returns its status.
-func (h *hall) await(name string, wanted func(modules.Status) bool) (found modules.Status) {
+func (h *fixture) await(name string, wanted func(modules.Status) bool) (found modules.Status) {
 	h.t.Helper()
 	deadline := time.After(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -85,7 +85,7 @@ func (h *hall) await(name string, wanted func(modules.Status) bool) (found modul
 	}
 }
 
-func (h *hall) socket(name string) net.Addr {
+func (h *fixture) socket(name string) net.Addr {
 	h.t.Helper()
 	for _, s := range h.service.Sockets() {
 		if s.Name == name {
@@ -99,7 +99,7 @@ func (h *hall) socket(name string) net.Addr {
 const listens = "listener: {bind: 127.0.0.1:0}\n"
 
 func TestModulesServe(t *testing.T) {
-	h := newHall(t, "listeners: {named: {bind: 127.0.0.1:0, handler: {module: line}}}\n", map[string]string{
+	h := newFixture(t, "listeners: {named: {bind: 127.0.0.1:0, handler: {module: line}}}\n", map[string]string{
 		"line.wasm": string(line.Module), "own.wasm": string(line.Module), "own.yaml": listens + "config: Plant 7\n",
 	})
 	login(t, dial(t, h.socket("named")))
@@ -114,7 +114,7 @@ func TestModulesServe(t *testing.T) {
 // A module whose file goes refuses devices; its listener in the configuration stays, and serves again when the file is
 // back.
 func TestRemovedModuleOfAListener(t *testing.T) {
-	h := newHall(t, "listeners: {named: {bind: 127.0.0.1:0, handler: {module: line}}}\n",
+	h := newFixture(t, "listeners: {named: {bind: 127.0.0.1:0, handler: {module: line}}}\n",
 		map[string]string{"line.wasm": string(line.Module)})
 	if err := os.Remove(filepath.Join(h.folder, "line.wasm")); err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestRemovedModuleOfAListener(t *testing.T) {
 
 // The shadow of a module may come after it in the folder.
 func TestShadowOfAModule(t *testing.T) {
-	h := newHall(t, "metrics: {bind: 127.0.0.1:0}\n", map[string]string{
+	h := newFixture(t, "metrics: {bind: 127.0.0.1:0}\n", map[string]string{
 		"a.wasm": string(line.Module), "a.yaml": listens + "shadow: b\n", "b.wasm": string(line.Module),
 		"c.wasm": string(line.Module), "c.yaml": listens + "shadow: none\n",
 	})
@@ -141,7 +141,7 @@ func TestShadowOfAModule(t *testing.T) {
 }
 
 func TestModuleWithAListenerOfTheConfigurationsName(t *testing.T) {
-	h := newHall(t, "listeners: {line: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}}\n", map[string]string{
+	h := newFixture(t, "listeners: {line: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}}\n", map[string]string{
 		"line.wasm": string(line.Module), "line.yaml": listens,
 	})
 	h.await("line", func(m modules.Status) bool {
@@ -158,7 +158,7 @@ func TestListenersOfModules(t *testing.T) {
 		t.Fatal(err)
 	}
 	guarded := "listener: {bind: 127.0.0.1:0, access: {file: " + rules + "}}\n"
-	h := newHall(t, "", map[string]string{
+	h := newFixture(t, "", map[string]string{
 		"a.wasm": string(line.Module), "a.yaml": guarded, "stays.wasm": string(line.Module), "stays.yaml": guarded,
 		"b.wasm": string(line.Module), "b.yaml": "listener: {bind: 127.0.0.1:0, type: udp}\n",
 	})
@@ -178,7 +178,7 @@ func TestListenersOfModules(t *testing.T) {
 }
 
 func TestModuleThatCannotServeAtTheStart(t *testing.T) {
-	h := &hall{t: t, folder: t.TempDir()}
+	h := &fixture{t: t, folder: t.TempDir()}
 	h.write("line.wasm", []byte("no module"))
 	cfg := h.configured("listeners: {a: {bind: 127.0.0.1:0, handler: {module: line}}}\n")
 	_, err := service.Start(t.Context(), cfg, slog.New(slog.DiscardHandler))

@@ -134,7 +134,7 @@ func TestSharedSessionsOfAModule(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	o := observe(t, b.URL(), "up")
 	folder := t.TempDir()
-	h := &hall{t: t, folder: folder}
+	h := &fixture{t: t, folder: folder}
 	h.write("line.wasm", line.Module)
 	r := runAt(t, fmt.Sprintf("url: %s, authentication: {chain: [allow]}", b.URL()), "modules: "+folder+"\n")
 	h.service = r.Service
@@ -148,7 +148,7 @@ func TestSharedSessionsOfAModule(t *testing.T) {
 }
 
 func TestSharedSessionOfAModuleWithoutABroker(t *testing.T) {
-	h := newHall(t, "", map[string]string{
+	h := newFixture(t, "", map[string]string{
 		"line.wasm": string(line.Module),
 		"line.yaml": "listener:\n  bind: 127.0.0.1:0\n  session: shared\n",
 	})

@@ -138,7 +138,8 @@ func TestLiveSwapUnderLoad(t *testing.T) {
 	if raceEnabled || testing.Short() {
 		size = 120
 	}
-	h := newHall(t, "", map[string]string{"line.wasm": string(line.Module), "line.yaml": listens + "config: hello\n"})
+	h := newFixture(t, "", map[string]string{"line.wasm": string(line.Module),
+		"line.yaml": listens + "config: hello\n"})
 	f := &fleet{address: h.socket("line"), stop: make(chan struct{})}
 	began := time.Now()
 	for i := range swaps {
@@ -163,7 +164,7 @@ func TestLiveSwapUnderLoad(t *testing.T) {
 }
 
 // swap puts a file into the folder, in one of the ways that people do, and waits until it serves.
-func (h *hall) swap(i int, module []byte) {
+func (h *fixture) swap(i int, module []byte) {
 	h.t.Helper()
 	path := filepath.Join(h.folder, "line.wasm")
 	switch i % 3 {

@@ -81,7 +81,7 @@ func TestTopicsOfAListener(t *testing.T) {
 }
 
 func TestTopicsOfAModulesListener(t *testing.T) {
-	h := newHall(t, "", map[string]string{
+	h := newFixture(t, "", map[string]string{
 		"meter.wasm": string(line.Module),
 		"meter.yaml": "listener: {bind: 127.0.0.1:0, mountpoint: '${module}/${listener}/', publish_topics: " +
 			"['meter/meter/#']}\n",

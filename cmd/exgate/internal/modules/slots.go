@@ -13,29 +13,29 @@ const (
 	maxSlow = 8
 )
 
-// turns bounds the number of modules that are loaded at once, because compiling them takes processors and memory from
+// slots bounds the number of modules that are loaded at once, because compiling them takes processors and memory from
 // devices.
-type turns struct {
+type slots struct {
 	running chan struct{}
 	slow    chan struct{}
 }
 
-// newTurns leaves one processor to devices if there are several.
-func newTurns() turns {
-	return turns{make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), make(chan struct{}, maxSlow)}
+// newSlots leaves one processor to devices if there are several.
+func newSlots() slots {
+	return slots{make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), make(chan struct{}, maxSlow)}
 }
 
 // take waits for a slot and returns the function that frees it, or nil if ctx ends first.
-func (t turns) take(ctx context.Context) (leave func()) {
+func (s slots) take(ctx context.Context) (leave func()) {
 	select {
-	case t.running <- struct{}{}:
+	case s.running <- struct{}{}:
 	case <-ctx.Done():
 		return nil
 	}
 	done, left := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(left)
-		defer func() { <-t.running }()
+		defer func() { <-s.running }()
 		late := time.NewTimer(slowAfter)
 		defer late.Stop()
 		select {
@@ -45,10 +45,10 @@ func (t turns) take(ctx context.Context) (leave func()) {
 		}
 		select {
 		case <-done:
-		case t.slow <- struct{}{}:
+		case s.slow <- struct{}{}:
 			go func() {
 				<-done
-				<-t.slow
+				<-s.slow
 			}()
 		}
 	}()

@@ -7,18 +7,18 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// shownFactory prints the events and the calls of its handlers.
-type shownFactory struct {
+// tracedFactory prints the events and the calls of its handlers.
+type tracedFactory struct {
 	gateway.HandlerFactory
 	console *console
 	limited map[string]bool // calls that return LIMIT
-	made    func(*shownHandler)
+	made    func(*tracedHandler)
 }
 
-func (f *shownFactory) NewHandler(adapter gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
-	h := &shownHandler{console: f.console, limited: f.limited, ended: make(chan struct{})}
+func (f *tracedFactory) NewHandler(adapter gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+	h := &tracedHandler{console: f.console, limited: f.limited, ended: make(chan struct{})}
 	h.idle.L = &h.mu
-	inner, err := f.HandlerFactory.NewHandler(shownAdapter{adapter, h})
+	inner, err := f.HandlerFactory.NewHandler(tracedAdapter{adapter, h})
 	if err != nil {
 		return nil, err
 	}
@@ -27,8 +27,8 @@ func (f *shownFactory) NewHandler(adapter gateway.ConnectionAdapter) (gateway.Co
 	return h, nil
 }
 
-// shownHandler is the handler of one connection.
-type shownHandler struct {
+// tracedHandler is the handler of one connection.
+type tracedHandler struct {
 	inner   gateway.ConnectionHandler
 	console *console
 	limited map[string]bool
@@ -40,31 +40,31 @@ type shownHandler struct {
 	pending int        // calls that the broker has not answered
 }
 
-var _ gateway.Drainer = (*shownHandler)(nil)
+var _ gateway.Drainer = (*tracedHandler)(nil)
 
-func (h *shownHandler) OnSocketCreated(info gateway.ConnInfo) error {
+func (h *tracedHandler) OnSocketCreated(info gateway.ConnInfo) error {
 	h.console.line("+", "%v connected", info.Peer)
 	return h.inner.OnSocketCreated(info)
 }
 
-func (h *shownHandler) OnReceivedBytes(b []byte) error {
+func (h *tracedHandler) OnReceivedBytes(b []byte) error {
 	h.console.line(">", "%s", h.console.bytes(b))
 	return h.inner.OnReceivedBytes(b)
 }
 
-func (h *shownHandler) OnTimerTimeout(t gateway.TimerType) error {
+func (h *tracedHandler) OnTimerTimeout(t gateway.TimerType) error {
 	h.console.note("timer %d ends", t)
 	return h.inner.OnTimerTimeout(t)
 }
 
-func (h *shownHandler) OnReceivedMessages(messages []gateway.Message) error {
+func (h *tracedHandler) OnReceivedMessages(messages []gateway.Message) error {
 	for _, m := range messages {
 		h.console.note("message %q qos=%d %s", m.Topic, m.QoS, h.console.bytes(m.Payload))
 	}
 	return h.inner.OnReceivedMessages(messages)
 }
 
-func (h *shownHandler) OnDrain() error {
+func (h *tracedHandler) OnDrain() error {
 	h.console.note("drain")
 	if d, ok := h.inner.(gateway.Drainer); ok {
 		return d.OnDrain()
@@ -72,7 +72,7 @@ func (h *shownHandler) OnDrain() error {
 	return nil
 }
 
-func (h *shownHandler) OnSocketClosed(reason gateway.CloseReason) error {
+func (h *tracedHandler) OnSocketClosed(reason gateway.CloseReason) error {
 	defer close(h.ended)
 	h.reason = reason
 	h.console.line("-", "closed, %v", reason)
@@ -80,7 +80,7 @@ func (h *shownHandler) OnSocketClosed(reason gateway.CloseReason) error {
 }
 
 // answered waits until all calls have been answered.
-func (h *shownHandler) answered() {
+func (h *tracedHandler) answered() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for h.pending > 0 {
@@ -89,13 +89,13 @@ func (h *shownHandler) answered() {
 }
 
 // busy reports that a call waits for the broker.
-func (h *shownHandler) busy() bool {
+func (h *tracedHandler) busy() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.pending > 0
 }
 
-func (h *shownHandler) count(n int) {
+func (h *tracedHandler) count(n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.pending += n
@@ -103,7 +103,7 @@ func (h *shownHandler) count(n int) {
 }
 
 // failed returns the error of a connection that ended because of the module, or nil.
-func (h *shownHandler) failed() error {
+func (h *tracedHandler) failed() error {
 	if h.reason.Code < gateway.ReasonHandlerFailed.Code || h.reason.Code >= gateway.ReasonDiscarded.Code {
 		return nil
 	}

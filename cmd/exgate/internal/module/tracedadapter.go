@@ -6,14 +6,14 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// shownAdapter is the connection as its handler sees it. It prints the calls.
-type shownAdapter struct {
+// tracedAdapter is the connection as its handler sees it. It prints the calls.
+type tracedAdapter struct {
 	gateway.ConnectionAdapter
-	h *shownHandler
+	h *tracedHandler
 }
 
 // limit returns the answer that --limit gives to a call.
-func (a shownAdapter) limit(call string) gateway.Result {
+func (a tracedAdapter) limit(call string) gateway.Result {
 	if a.h.limited[call] {
 		return gateway.Refuse(gateway.CodeLimit, "--limit %s", call)
 	}
@@ -21,7 +21,7 @@ func (a shownAdapter) limit(call string) gateway.Result {
 }
 
 // call makes a call that the broker answers, and prints the call, its return value and its result.
-func (a shownAdapter) call(name string, done gateway.Done, begin func(gateway.Done) gateway.Result, format string,
+func (a tracedAdapter) call(name string, done gateway.Done, begin func(gateway.Done) gateway.Result, format string,
 	args ...any,
 ) gateway.Result {
 	r := a.limit(name)
@@ -45,12 +45,12 @@ func (a shownAdapter) call(name string, done gateway.Done, begin func(gateway.Do
 	return r
 }
 
-func (a shownAdapter) Close(reason gateway.CloseReason) gateway.Result {
+func (a tracedAdapter) Close(reason gateway.CloseReason) gateway.Result {
 	a.h.console.note("%s", strings.TrimSpace("close "+reason.Detail))
 	return a.ConnectionAdapter.Close(reason)
 }
 
-func (a shownAdapter) Authenticate(client gateway.ClientInfo, password string, done gateway.Done) gateway.Result {
+func (a tracedAdapter) Authenticate(client gateway.ClientInfo, password string, done gateway.Done) gateway.Result {
 	secret := "none"
 	if password != "" {
 		secret = "given"
@@ -61,7 +61,7 @@ func (a shownAdapter) Authenticate(client gateway.ClientInfo, password string, d
 		client.ClientID, client.Username, client.ProtoName, client.ProtoVersion, client.Mountpoint, secret)
 }
 
-func (a shownAdapter) StartTimer(t gateway.TimerType, seconds uint32) gateway.Result {
+func (a tracedAdapter) StartTimer(t gateway.TimerType, seconds uint32) gateway.Result {
 	r := a.limit("start_timer")
 	if r.Ok() {
 		r = a.ConnectionAdapter.StartTimer(t, seconds)
@@ -70,30 +70,30 @@ func (a shownAdapter) StartTimer(t gateway.TimerType, seconds uint32) gateway.Re
 	return r
 }
 
-func (a shownAdapter) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
+func (a tracedAdapter) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
 	return a.call("publish", done, func(done gateway.Done) gateway.Result {
 		return a.ConnectionAdapter.Publish(topic, qos, payload, done)
 	}, "%q qos=%d %s", topic, qos, a.h.console.bytes(payload))
 }
 
-func (a shownAdapter) Subscribe(filter string, qos uint32, done gateway.Done) gateway.Result {
+func (a tracedAdapter) Subscribe(filter string, qos uint32, done gateway.Done) gateway.Result {
 	return a.call("subscribe", done, func(done gateway.Done) gateway.Result {
 		return a.ConnectionAdapter.Subscribe(filter, qos, done)
 	}, "%q qos=%d", filter, qos)
 }
 
-func (a shownAdapter) Unsubscribe(filter string, done gateway.Done) gateway.Result {
+func (a tracedAdapter) Unsubscribe(filter string, done gateway.Done) gateway.Result {
 	return a.call("unsubscribe", done, func(done gateway.Done) gateway.Result {
 		return a.ConnectionAdapter.Unsubscribe(filter, done)
 	}, "%q", filter)
 }
 
-func (a shownAdapter) Pause() {
+func (a tracedAdapter) Pause() {
 	a.h.console.note("pause")
 	a.ConnectionAdapter.Pause()
 }
 
-func (a shownAdapter) Resume() gateway.Result {
+func (a tracedAdapter) Resume() gateway.Result {
 	a.h.console.note("resume")
 	return a.ConnectionAdapter.Resume()
 }

@@ -21,8 +21,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// house is a gateway with the JSON echo handler, as a service or as a module, and somebody else at its broker.
-type house struct {
+// fixture is a gateway with the JSON echo handler, as a service or as a module, and somebody else at its broker.
+type fixture struct {
 	gw        *gateway.Gateway
 	kind      kind
 	transport transport
@@ -33,9 +33,9 @@ type house struct {
 	log       *gatewaytest.Log
 }
 
-func openHouse(t *testing.T, up *upstream, kind kind, tr transport, cache string) *house {
+func openFixture(t *testing.T, up *upstream, kind kind, tr transport, cache string) *fixture {
 	t.Helper()
-	h := &house{
+	h := &fixture{
 		kind: kind, transport: tr, addr: make(map[string]string), up: up, reg: prometheus.NewRegistry(),
 		log: new(gatewaytest.Log),
 	}
@@ -60,7 +60,7 @@ func openHouse(t *testing.T, up *upstream, kind kind, tr transport, cache string
 	return h
 }
 
-func (h *house) listen(t *testing.T, name string, limits gateway.Limits) {
+func (h *fixture) listen(t *testing.T, name string, limits gateway.Limits) {
 	t.Helper()
 	l := h.transport.listen(t, name, limits)
 	if err := h.gw.AddListener(name, l, gateway.ListenerConfig{
@@ -72,7 +72,7 @@ func (h *house) listen(t *testing.T, name string, limits gateway.Limits) {
 	h.addr[name] = l.Addr().String()
 }
 
-func (h *house) newHandler(t *testing.T, log *slog.Logger, cache string) gateway.HandlerFactory {
+func (h *fixture) newHandler(t *testing.T, log *slog.Logger, cache string) gateway.HandlerFactory {
 	t.Helper()
 	if !h.kind.module {
 		return h.newRemote(t, log)
@@ -104,13 +104,13 @@ func serveOn(t *testing.T, serve func(net.Listener) error, stop func() error) st
 }
 
 // events reads how often a listener handed an event to its handlers.
-func (h *house) events(t *testing.T, listener, event string) float64 {
+func (h *fixture) events(t *testing.T, listener, event string) float64 {
 	t.Helper()
 	return gatewaytest.Metric(t, h.reg, "exgate_events_total", event, listener)
 }
 
 // await waits until the number of events is want, and fails where it becomes more.
-func (h *house) await(t *testing.T, listener, event string, want float64) {
+func (h *fixture) await(t *testing.T, listener, event string, want float64) {
 	t.Helper()
 	gatewaytest.Eventually(t, fmt.Sprintf("%v %s events", want, event),
 		func() bool { return h.events(t, listener, event) >= want })
@@ -120,7 +120,7 @@ func (h *house) await(t *testing.T, listener, event string, want float64) {
 }
 
 // awaitGone waits until the gateway has no connection of a peer.
-func (h *house) awaitGone(t *testing.T, peer net.Addr) {
+func (h *fixture) awaitGone(t *testing.T, peer net.Addr) {
 	t.Helper()
 	isPeer := func(c *gateway.Conn) bool { return c.Info().Peer.String() == peer.String() }
 	gatewaytest.Eventually(t, "the connection of "+peer.String()+" to end", func() bool {
@@ -128,7 +128,7 @@ func (h *house) awaitGone(t *testing.T, peer net.Addr) {
 	})
 }
 
-func (h *house) churnOtherListener(t *testing.T) {
+func (h *fixture) churnOtherListener(t *testing.T) {
 	t.Helper()
 	h.listen(t, "churn", gateway.Limits{})
 	d := h.dial(t, "churn")
