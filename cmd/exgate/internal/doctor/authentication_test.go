@@ -91,7 +91,7 @@ func TestKeysOfTokens(t *testing.T) {
 	expect(t, asked(t, broker, "jwt", "jwks: '"+good.URL+"', "+authority(t, good)), doctor.Well, setting,
 		"the keys that verify tokens are available")
 	expect(t, asked(t, broker, "jwt", "jwks: '"+none.URL+"', "+authority(t, none)), doctor.Problem, setting+".jwks",
-		"the answer is 404: want 200")
+		"the server answered 404, want 200")
 	expect(t, asked(t, broker, "jwt", "jwks: '"+keys.URL+"', "+authority(t, keys)), doctor.Problem, setting+".jwks",
 		"fetching the keys from "+keys.URL)
 	expect(t, asked(t, broker, "jwt", "jwks: '"+good.URL+"'"), doctor.Problem, setting+".tls.ca",

@@ -357,8 +357,8 @@ func TestSlowModules(t *testing.T) {
 	}
 }
 
-// A turn that takes long lets the next one begin, up to a bound.
-func TestTurns(t *testing.T) {
+// A slow load gives its slot to the next one, up to a bound.
+func TestSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots()
 		at := cap(s.running)
