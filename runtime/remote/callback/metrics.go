@@ -6,24 +6,28 @@ import (
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics count calls and shared streams.
+// Metrics counts calls and shared streams.
 type Metrics struct {
 	streamEnds *prometheus.CounterVec
 	inFlight   *prometheus.GaugeVec
 	waiting    *prometheus.GaugeVec
 }
 
-// NewMetrics makes a set and registers it with reg, if that is not nil.
+// NewMetrics returns a set that is registered with reg unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	gauge := func(name, help string) *prometheus.GaugeVec {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"handler"})
 	}
 	m := &Metrics{
 		streamEnds: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exgate_handler_stream_ends_total", Help: "Shared streams that a remote handler ended, or that were lost, by gRPC code.",
+			Name: "exgate_handler_stream_ends_total",
+			Help: "Shared streams that a remote handler ended or lost, by gRPC code.",
 		}, []string{"handler", "method", "code"}),
-		inFlight: gauge("exgate_handler_calls_in_flight", "Callbacks of remote handlers under way."),
-		waiting:  gauge("exgate_handler_calls_waiting", "Callbacks of remote handlers that wait because max_in_flight, or as many as the handler allows streams, are under way."),
+		inFlight: gauge("exgate_handler_calls_in_flight",
+			"Callbacks of remote handlers in progress."),
+		waiting: gauge("exgate_handler_calls_waiting",
+			"Callbacks of remote handlers that wait because of max_in_flight or of the streams that the handler "+
+				"allows."),
 	}
 	if reg != nil {
 		reg.MustRegister(m.streamEnds, m.inFlight, m.waiting)
@@ -32,5 +36,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 }
 
 func (m *Metrics) traffic(t *target.Target) *traffic {
-	return &traffic{m.inFlight.WithLabelValues(t.Name), m.waiting.WithLabelValues(t.Name), t.Metrics.Refused.WithLabelValues(t.Name)}
+	return &traffic{
+		m.inFlight.WithLabelValues(t.Name), m.waiting.WithLabelValues(t.Name),
+		t.Metrics.Refused.WithLabelValues(t.Name),
+	}
 }

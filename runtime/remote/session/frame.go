@@ -1,5 +1,3 @@
-// Package session holds the parts of the session dialect that know nothing of gRPC streams: frames as bytes, and the events of a connection that wait
-// for their acknowledgement.
 package session
 
 import (

@@ -14,7 +14,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/convert"
 )
 
-// Error says why a handler did not take an event. A [gateway.HandlerError] carries it.
+// Error says why a handler did not accept an event. It is the Err of a [gateway.HandlerError].
 type Error struct {
 	What   string
 	Code   codes.Code
@@ -24,20 +24,20 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %v: %s", e.What, e.Code, e.Text) }
 
-// Failed counts and logs that method could not be called at a backend, or at none, and gives it its close reason. unsent says that the event
-// certainly did not reach the handler.
+// Failed counts and logs that method failed at a backend, or that there was none to call, and returns the error that
+// closes the connection. unsent says that the event certainly did not reach the handler.
 func (t *Target) Failed(at *backend.Backend, method string, err error, unsent bool) error {
 	return t.FailedTimes(1, at, method, err, unsent || IsUnprocessed(err))
 }
 
-// FailedTimes is failed for n connections that fail of one cause.
+// FailedTimes is Failed for n connections that fail of the same cause.
 func (t *Target) FailedTimes(n int, at *backend.Backend, method string, err error, unsent bool) error {
 	failure := t.Report(at, method, err, unsent)
 	t.Metrics.Failures.WithLabelValues(t.Name, failure.Reason.Name).Add(float64(n))
 	return failure
 }
 
-// Report logs a failure.
+// Report logs a failure without counting it.
 func (t *Target) Report(at *backend.Backend, method string, err error, unsent bool) *gateway.HandlerError {
 	address := t.Address
 	if at != nil {
@@ -46,13 +46,14 @@ func (t *Target) Report(at *backend.Backend, method string, err error, unsent bo
 	s := status.Convert(err)
 	reason := reasonFor(at, s.Code())
 	failure := &Error{
-		What: fmt.Sprintf("%s of handler %q at %s", method, t.Name, address), Code: s.Code(), Text: convert.Shorten(s.Message()), Unsent: unsent,
+		What: fmt.Sprintf("%s of handler %q at %s", method, t.Name, address), Code: s.Code(),
+		Text: convert.Shorten(s.Message()), Unsent: unsent,
 	}
 	t.Warn(reason, failure, t.advice(s, reason))
 	return &gateway.HandlerError{Reason: reason, Err: failure}
 }
 
-// reasonFor tells a handler that cannot be reached from one that is late and from one that answers with an error.
+// reasonFor distinguishes a handler that is unreachable, late, or answers with an error.
 func reasonFor(at *backend.Backend, code codes.Code) gateway.CloseReason {
 	switch {
 	case code == codes.Unavailable, at == nil,
@@ -66,10 +67,10 @@ func reasonFor(at *backend.Backend, code codes.Code) gateway.CloseReason {
 	}
 }
 
-// failureLogInterval is the least time between two log lines of one reason.
+// failureLogInterval is the minimum time between two log lines of one reason.
 const failureLogInterval = 10 * time.Second
 
-// failureLog writes a line for the first failure of each reason and then at most one an interval: a handler that is down fails every device.
+// failureLog limits the log lines of each reason: a handler that is down fails every device.
 type failureLog struct {
 	mu   sync.Mutex // guards seen
 	seen map[uint16]*seenFailure
@@ -80,7 +81,7 @@ type seenFailure struct {
 	suppressed int
 }
 
-// admit says whether to log now, and how many were not since the last line.
+// admit reports whether to log now, and how many failures it suppressed since the last line.
 func (l *failureLog) admit(code uint16) (suppressed int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,7 +102,7 @@ func (l *failureLog) admit(code uint16) (suppressed int, ok bool) {
 	return suppressed, true
 }
 
-// advice is what a person should check.
+// advice returns what to check.
 func (t *Target) advice(s *status.Status, reason gateway.CloseReason) string {
 	switch {
 	case reason.Is(gateway.ReasonHandlerUnavailable):
@@ -117,13 +118,16 @@ func (t *Target) advice(s *status.Status, reason gateway.CloseReason) string {
 	}
 }
 
-// connectTrouble tells what to change from what gRPC and crypto/tls say, in this order.
+// connectTrouble maps texts of gRPC and crypto/tls to what to check; the first match wins.
 var connectTrouble = []struct {
 	said   string
-	secure bool // it matters with TLS only
+	secure bool // only with TLS
 	check  string
 }{
-	{"first record does not look like a TLS handshake", true, "the handler speaks plain text: remove tls, or write its address as http://"},
+	{
+		"first record does not look like a TLS handshake", true,
+		"the handler speaks plain text: remove tls, or write its address as http://",
+	},
 	{"signed by unknown authority", true, "that tls.ca is the authority of the handler's certificate"},
 	{"certificate is valid for", true, "that tls.server_name is a name in the handler's certificate"},
 	{"IP SANs", true, "that tls.server_name is a name in the handler's certificate"},
@@ -135,7 +139,7 @@ var connectTrouble = []struct {
 	{"connecting takes too long", false, "that the handler runs and that a firewall lets the gateway through"},
 }
 
-// unreachableAdvice is advice about a handler that cannot be reached.
+// unreachableAdvice returns what to check about a handler that cannot be reached.
 func unreachableAdvice(said string, secure bool) string {
 	for _, trouble := range connectTrouble {
 		if strings.Contains(said, trouble.said) && (secure || !trouble.secure) {
@@ -143,7 +147,8 @@ func unreachableAdvice(said string, secure bool) string {
 		}
 	}
 	if secure {
-		return "that the handler runs and listens on this address; if it asks for client certificates, that it trusts tls.cert and tls.key"
+		return "that the handler runs and listens on this address; if it asks for client certificates, that it " +
+			"trusts tls.cert and tls.key"
 	}
 	return "that the handler runs and listens on this address; if it has TLS, set tls or write its address as https://"
 }

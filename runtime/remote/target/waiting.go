@@ -8,16 +8,28 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// The pause before an event is tried again: it doubles, and half of it is chance so that devices do not come all at once.
+// Reconnecting to a lost handler.
+const (
+	ConnectTimeout = 3 * time.Second // then callbacks that wait for the connection fail with handler_unavailable
+	FirstRetry     = 100 * time.Millisecond
+	SlowestRetry   = 3 * time.Second
+)
+
+// The pause before an event is retried. It doubles each time and is jittered.
 const (
 	FirstPause   = 50 * time.Millisecond
 	LongestPause = 2 * time.Second
 )
 
+// ErrClosing fails an event that waits for the handler when its connection closes.
 var ErrClosing = &gateway.HandlerError{
-	Reason: gateway.ReasonHandlerUnavailable, Err: errors.New("the connection closed while its event waited for the handler"),
+	Reason: gateway.ReasonHandlerUnavailable,
+	Err:    errors.New("the connection closed while its event waited for the handler"),
 }
 
+// WaitContext returns a context for an event that waits for its handler. It ends after limit, unless that is 0, or when
+// the connection closes. If the connection is closing already, ctx is nil. Meanwhile the socket is not read; call end
+// to resume.
 func WaitContext(conn gateway.ConnectionAdapter, limit time.Duration) (ctx context.Context, end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	release := conn.Hold(cancel)
@@ -36,14 +48,14 @@ func WaitContext(conn gateway.ConnectionAdapter, limit time.Duration) (ctx conte
 	}
 }
 
-// Bounds of the ends of connections that wait for a handler, in every dialect.
+// Limits on the closes of connections that wait for a handler, in every dialect.
 const (
 	MaxPendingCloses   = 10_000
 	MaxPendingCloseAge = 5 * time.Minute
-	CloseGrace         = 2 * time.Second // when the client is closed
+	CloseGrace         = 2 * time.Second // how long to wait when the client is closed
 )
 
-// Why a farewell was given up.
+// Reasons for giving up a pending close, the values of the label "why" of exgate_handler_closed_undelivered_total.
 const (
 	UndeliveredFull     = "full"
 	UndeliveredOld      = "old"

@@ -10,12 +10,15 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// MaxBatchBytes is the size over which a batch of messages is split. gRPC takes messages of up to 4 MiB unless a handler says otherwise.
+// MaxBatchBytes is the size above which a batch of messages is split. gRPC accepts messages of up to 4 MiB unless a
+// handler configures more.
 const MaxBatchBytes = 1 << 20
 
-// text makes s valid UTF-8. Certificates and topics come from outside, and protobuf refuses a whole callback for one wrong byte.
+// text makes s valid UTF-8. Certificates and topics come from outside, and protobuf rejects a whole message for one
+// invalid byte.
 func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
+// ConnInfo converts the description of a new connection.
 func ConnInfo(info gateway.ConnInfo) *exproto.ConnInfo {
 	converted := &exproto.ConnInfo{
 		Socktype: exproto.SocketType(info.SocketType),
@@ -35,7 +38,7 @@ func address(a netip.AddrPort) *exproto.Address {
 	return &exproto.Address{Host: a.Addr().Unmap().String(), Port: uint32(a.Port())}
 }
 
-// Batches converts messages in batches of at most count messages, and at most size bytes where a batch has more than one.
+// Batches converts messages into batches of at most count messages. A batch of several messages has at most size bytes.
 func Batches(messages []gateway.Message, count, size int) iter.Seq[[]*exproto.Message] {
 	return func(yield func([]*exproto.Message) bool) {
 		for len(messages) > 0 {
@@ -48,7 +51,7 @@ func Batches(messages []gateway.Message, count, size int) iter.Seq[[]*exproto.Me
 	}
 }
 
-// batchLen is how many of messages go into the next batch.
+// batchLen returns how many messages go into the next batch.
 func batchLen(messages []gateway.Message, count, size int) int {
 	n, bytes := 0, 0
 	for n < len(messages) && n < count {
@@ -77,13 +80,15 @@ func milliseconds(t time.Time) uint64 {
 	return uint64(max(0, t.UnixMilli()))
 }
 
+// ClientInfo converts the identity that a handler authenticates a device with.
 func ClientInfo(c *exproto.ClientInfo) gateway.ClientInfo {
 	return gateway.ClientInfo{
-		ProtoName: c.GetProtoName(), ProtoVersion: c.GetProtoVer(), ClientID: c.GetClientid(), Username: c.GetUsername(), Mountpoint: c.GetMountpoint(),
+		ProtoName: c.GetProtoName(), ProtoVersion: c.GetProtoVer(), ClientID: c.GetClientid(),
+		Username: c.GetUsername(), Mountpoint: c.GetMountpoint(),
 	}
 }
 
-// CodeResponse puts a result into ExProto's words: codes that only exgate has become UNKNOWN, and their message tells.
+// CodeResponse converts a result to ExProto. Codes that only exgate has become UNKNOWN, and the message names them.
 func CodeResponse(r gateway.Result) *exproto.CodeResponse {
 	response := &exproto.CodeResponse{Code: exproto.ResultCode(r.Code), Message: text(r.Message)}
 	if _, known := exproto.ResultCode_name[int32(r.Code)]; !known {
@@ -95,6 +100,7 @@ func CodeResponse(r gateway.Result) *exproto.CodeResponse {
 	return response
 }
 
+// StartTimer starts a timer of conn if its type is known.
 func StartTimer(c gateway.ConnectionAdapter, kind exproto.TimerType, seconds uint32) gateway.Result {
 	if _, known := exproto.TimerType_name[int32(kind)]; !known {
 		return gateway.Refuse(gateway.CodeParamsTypeError, "timer type %d does not exist", kind)
@@ -102,9 +108,10 @@ func StartTimer(c gateway.ConnectionAdapter, kind exproto.TimerType, seconds uin
 	return c.StartTimer(gateway.TimerType(kind), seconds)
 }
 
-// maxErrorText bounds what of a handler's error text goes into an error of ours.
+// maxErrorText bounds the text of a remote error in our errors and logs.
 const maxErrorText = 256
 
+// Shorten bounds a text of the other side for errors and logs, and makes it valid UTF-8.
 func Shorten(s string) string {
 	if len(s) > maxErrorText {
 		s = s[:maxErrorText] + "..."
@@ -112,10 +119,11 @@ func Shorten(s string) string {
 	return strings.ToValidUTF8(s, "")
 }
 
-// MaxMessageBytes bounds what comes from a handler: it sends 8 MiB in one Send, and a device's send queue holds 16 MiB.
+// MaxMessageBytes bounds messages from a handler: one Send may have 8 MiB, and the send queue of a device holds 16 MiB.
 const MaxMessageBytes = 16 << 20
 
-// Flow-control windows, in bytes. With a size that is not fixed gRPC pings the peer when it has received something, to learn what the size ought to be.
+// Flow-control windows, in bytes. Without a static size gRPC pings the peer whenever it has received data, to measure
+// the bandwidth.
 const (
 	StreamWindow = 1 << 20
 	ConnWindow   = 4 << 20

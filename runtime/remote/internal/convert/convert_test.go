@@ -39,7 +39,9 @@ func TestBatchesKeepEveryMessageInOrderAndInBounds(t *testing.T) {
 }
 
 func TestTimestampsAreNeverNegative(t *testing.T) {
-	for at, want := range map[time.Time]uint64{{}: 0, time.UnixMilli(-5): 0, time.UnixMilli(1700000000123): 1700000000123} {
+	for at, want := range map[time.Time]uint64{
+		{}: 0, time.UnixMilli(-5): 0, time.UnixMilli(1700000000123): 1700000000123,
+	} {
 		if got := milliseconds(at); got != want {
 			t.Errorf("%v: %d, want %d", at, got, want)
 		}
