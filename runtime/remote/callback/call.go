@@ -32,7 +32,7 @@ type serviceMethod struct {
 	seconds prometheus.Observer
 }
 
-// callFunc is how one event is called with: [callOnce] or [callUnary].
+// callFunc makes one call: [callOnce] or [callUnary].
 type callFunc func(ctx context.Context, rpc grpc.ClientConnInterface, path string, event any) (sent bool, err error)
 
 func newServiceMethod(c *Caller, service, method string, call callFunc) *serviceMethod {
@@ -42,12 +42,13 @@ func newServiceMethod(c *Caller, service, method string, call callFunc) *service
 	}
 }
 
-// Invoke makes the RPC and waits for its answer, at most for the client's timeout. The error is a [gateway.HandlerError] or a [refusal].
+// Invoke calls the method and waits for the answer, at most for the handler's timeout. The error is a
+// [gateway.HandlerError], a [Refusal] or an [AbsentError].
 func (b *serviceMethod) Invoke(to *backend.Backend, request proto.Message) error {
 	return b.send(to, request)
 }
 
-// send is invoke for an event that may be encoded.
+// send is Invoke for an event that may be encoded already.
 func (b *serviceMethod) send(to *backend.Backend, request any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), b.caller.Timeout)
 	defer cancel()
@@ -57,7 +58,7 @@ func (b *serviceMethod) send(to *backend.Backend, request any) error {
 	return b.outcome(to, sent, err)
 }
 
-// outcome makes err what invoke returns.
+// outcome converts err to the error of Invoke.
 func (b *serviceMethod) outcome(to *backend.Backend, sent bool, err error) error {
 	switch {
 	case err == nil:
@@ -70,7 +71,8 @@ func (b *serviceMethod) outcome(to *backend.Backend, sent bool, err error) error
 	return b.caller.Failed(to, b.name, err, !sent)
 }
 
-// AbsentError is the error of an invoker whose method the handler does not have, where another dialect may be tried. It is no failure yet.
+// AbsentError is the error of an [Invoker] if the handler lacks the method but may speak another dialect. It does not
+// count as a failure yet.
 type AbsentError struct {
 	Method string
 	Err    error
@@ -78,12 +80,13 @@ type AbsentError struct {
 
 func (e *AbsentError) Error() string { return e.Method + ": " + e.Err.Error() }
 
-// oneEvent is a call with one message that ends with it: a unary method and a client-streaming one cannot tell it from their own. The answer may
-// have any number of messages, since handlers end streams with one, with none, and with messages of another type.
+// oneEvent is a call that ends after one message: unary and client-streaming methods cannot tell it from a call of
+// their own kind. The answer may have any number of messages, because handlers end streams with one, with none, or with
+// messages of another type.
 var oneEvent = grpc.StreamDesc{ServerStreams: true}
 
-// callOnce calls path with one event, a proto message or [encoded], and waits for the end of the answer. sent says that the event may have reached
-// the handler.
+// callOnce calls path with one event, a proto message or [encoded], and waits for the end of the answer. sent says that
+// the event may have reached the handler.
 func callOnce(ctx context.Context, rpc grpc.ClientConnInterface, path string, event any) (sent bool, err error) {
 	stream, err := openStream(ctx, rpc, &oneEvent, path)
 	if err != nil {
@@ -96,17 +99,20 @@ func callOnce(ctx context.Context, rpc grpc.ClientConnInterface, path string, ev
 	return !target.IsUnprocessed(err), err
 }
 
-// openStream opens a stream that gRPC does not repeat by itself: where the second try is refused before its message was written, the stream would end like
-// one that the server took.
-func openStream(ctx context.Context, rpc grpc.ClientConnInterface, desc *grpc.StreamDesc, path string) (grpc.ClientStream, error) {
+// openStream opens a stream that gRPC does not retry by itself. If a retry were refused before its message was written,
+// the stream would end like one that the server accepted.
+func openStream(
+	ctx context.Context, rpc grpc.ClientConnInterface, desc *grpc.StreamDesc, path string,
+) (grpc.ClientStream, error) {
 	stream, err := rpc.NewStream(ctx, desc, path, forceEventCodec)
 	if err == nil {
-		_ = stream.Context() // commits the call to its first try
+		_ = stream.Context() // commits the call to its first attempt
 	}
 	return stream, err
 }
 
-// awaitEnd reads the answer of a call to its end. It returns nil where that is OK, and [unprocessed] where the server did not begin the call.
+// awaitEnd reads the answer of a call to its end. The error wraps a [target.UnprocessedError] if the server did not
+// begin the call.
 func awaitEnd(stream grpc.ClientStream) error {
 	for {
 		switch err := stream.RecvMsg(nil); {
@@ -118,11 +124,11 @@ func awaitEnd(stream grpc.ClientStream) error {
 	}
 }
 
-// encoded is an event as it goes over the wire.
+// encoded is an event in wire format.
 type encoded []byte
 
-// eventCodec is gRPC's own for what is sent, and does not look at answers: a callback's answer is its status. Its name is empty so that the
-// content type stays application/grpc, which is what EMQX sends.
+// eventCodec encodes like gRPC's own codec and ignores answers: the answer of a callback is its status. Its name is
+// empty to keep the content type application/grpc, which is what EMQX sends.
 type eventCodec struct{}
 
 var _ encoding.CodecV2 = eventCodec{}
@@ -144,20 +150,23 @@ func (eventCodec) Unmarshal(mem.BufferSlice, any) error { return nil }
 
 func (eventCodec) Name() string { return "" }
 
-// tracked is an event that notes when gRPC takes it: it does so when it has a connection to send it on.
+// tracked notes that gRPC encodes the event, which it does once it has a connection to send it on.
 type tracked struct {
 	event           any
 	sent            bool
 	header, trailer metadata.MD
 }
 
-// callUnary is callOnce for a method that answers exactly once: it costs less, since gRPC starts no goroutine for the call.
+// callUnary is callOnce for a method that answers exactly once. It costs less, since gRPC starts no goroutine for the
+// call.
 func callUnary(ctx context.Context, rpc grpc.ClientConnInterface, path string, event any) (sent bool, err error) {
 	t := &tracked{event: event}
-	err = rpc.Invoke(ctx, path, t, nil, forceEventCodec, grpc.HeaderCallOption{HeaderAddr: &t.header}, grpc.TrailerCallOption{TrailerAddr: &t.trailer})
+	err = rpc.Invoke(ctx, path, t, nil, forceEventCodec, grpc.HeaderCallOption{HeaderAddr: &t.header},
+		grpc.TrailerCallOption{TrailerAddr: &t.trailer})
 	switch {
 	case err == nil:
-	case errors.Is(err, io.EOF): // of SendMsg: the stream had ended before the event was written to it, and Invoke does not look why
+	// from SendMsg: the stream ended before the event was written, and Invoke does not look why
+	case errors.Is(err, io.EOF):
 		err = &target.UnprocessedError{Err: errEnded}
 	default:
 		err = target.MarkUnprocessed(err, t.header, t.trailer)

@@ -13,13 +13,14 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// Bounds of the farewells that wait for a handler.
+// Limits on pending closes; target has those that all dialects share.
 const (
 	maxPendingBytes = 16 << 20
-	maxCloseCalls   = 16 // at a time
+	maxCloseCalls   = 16 // concurrent calls
 )
 
-// pendingClose is the end of a connection that its handler does not know of yet: OnSocketClosed, and what was under way before it.
+// pendingClose is the OnSocketClosed of a connection, and the event that it interrupted, that are still to be
+// delivered.
 type pendingClose struct {
 	delivery Delivery
 	events   []event
@@ -27,29 +28,34 @@ type pendingClose struct {
 	until    time.Time
 }
 
-// pendingCloses are delivered behind the back of their connections, which are gone, again and again until each is old. A goroutine exists only while some
-// wait.
+// pendingCloses retries the closes of connections that have ended, until they are delivered or too old. A goroutine
+// runs only while some are pending.
 type pendingCloses struct {
 	attempt     func(f *pendingClose) closeOutcome
 	log         *slog.Logger
 	waiting     prometheus.Gauge
-	undelivered *prometheus.CounterVec // by why
+	undelivered *prometheus.CounterVec // by reason
 	stop        chan struct{}          // closed by close
 	done        sync.WaitGroup
 
 	mu      sync.Mutex // guards the fields below
 	queue   []*pendingClose
-	count   int // those in queue and those being said
+	count   int // in queue or being attempted
 	size    int
 	running bool
 	closed  bool
 }
 
-func newPendingCloses(say func(*pendingClose) closeOutcome, log *slog.Logger, waiting prometheus.Gauge, given *prometheus.CounterVec) *pendingCloses {
-	return &pendingCloses{attempt: say, log: log, waiting: waiting, undelivered: given, stop: make(chan struct{})}
+func newPendingCloses(
+	attempt func(*pendingClose) closeOutcome, log *slog.Logger, waiting prometheus.Gauge,
+	undelivered *prometheus.CounterVec,
+) *pendingCloses {
+	return &pendingCloses{
+		attempt: attempt, log: log, waiting: waiting, undelivered: undelivered, stop: make(chan struct{}),
+	}
 }
 
-// closeOutcome is what became of an attempt.
+// closeOutcome is the result of an attempt.
 type closeOutcome uint8
 
 const (
@@ -58,7 +64,7 @@ const (
 	closeRefused // the handler answered with an error
 )
 
-// add queues the last events of a connection and takes its place at a backend over.
+// add queues the last events of a connection. It takes over the connection's pin.
 func (q *pendingCloses) add(d Delivery, events ...event) {
 	f := &pendingClose{delivery: d, events: events, until: time.Now().Add(target.MaxPendingCloseAge)}
 	for _, e := range events {
@@ -84,7 +90,7 @@ func (q *pendingCloses) add(d Delivery, events ...event) {
 	}
 }
 
-// run delivers until nothing waits or the client is closed.
+// run retries until nothing is pending or the client is closed.
 func (q *pendingCloses) run() {
 	for pause := target.FirstPause; ; pause = min(2*pause, target.LongestPause) {
 		timer := time.NewTimer(backoff.Jitter(pause))
@@ -100,7 +106,7 @@ func (q *pendingCloses) run() {
 	}
 }
 
-// attemptAll tries each farewell that waits once, several at a time, and reports whether any is left.
+// attemptAll attempts each pending close once, several concurrently, and reports whether any remains.
 func (q *pendingCloses) attemptAll() bool {
 	q.mu.Lock()
 	due := q.queue
@@ -126,7 +132,7 @@ func (q *pendingCloses) attemptAll() bool {
 	return q.running
 }
 
-// settle queues f again or is done with it.
+// settle removes f or queues it again.
 func (q *pendingCloses) settle(f *pendingClose, fate closeOutcome) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -147,7 +153,7 @@ func (q *pendingCloses) settle(f *pendingClose, fate closeOutcome) {
 	}
 }
 
-// giveUp counts a farewell that the handler will not see.
+// giveUp counts a close that the handler will not receive.
 func (q *pendingCloses) giveUp(f *pendingClose, why string) {
 	q.undelivered.WithLabelValues(why).Inc()
 	f.done()
@@ -155,7 +161,7 @@ func (q *pendingCloses) giveUp(f *pendingClose, why string) {
 
 func (f *pendingClose) done() { f.delivery.release(f.events[len(f.events)-1]) }
 
-// attemptClose makes one attempt at a farewell.
+// attemptClose attempts to deliver a pending close.
 func (c *Caller) attemptClose(f *pendingClose) closeOutcome {
 	d := &f.delivery
 	for {
@@ -176,14 +182,14 @@ func (c *Caller) attemptClose(f *pendingClose) closeOutcome {
 	}
 }
 
-// empty reports whether nothing waits.
+// empty reports whether nothing is pending.
 func (q *pendingCloses) empty() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return !q.running
 }
 
-// close waits a little for what waits, and gives up the rest. It returns at ctx's end at the latest.
+// close waits briefly for pending closes and stops the retries. It returns when ctx ends at the latest.
 func (q *pendingCloses) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, target.CloseGrace)
 	defer cancel()
@@ -200,7 +206,7 @@ func (q *pendingCloses) close(ctx context.Context) {
 	}
 }
 
-// drop gives up what is left once nothing is delivered any longer.
+// drop gives up what is still pending. Nothing is being delivered any more.
 func (q *pendingCloses) drop() {
 	q.done.Wait()
 	q.mu.Lock()
@@ -210,7 +216,7 @@ func (q *pendingCloses) drop() {
 		q.giveUp(f, target.UndeliveredShutdown)
 	}
 	if n := len(q.queue); n > 0 {
-		q.log.Warn("the handler was not told of the end of connections", "connections", n)
+		q.log.Warn("the handler was not told that connections have closed", "connections", n)
 	}
 	q.queue = nil
 }

@@ -16,18 +16,20 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// deafFarewells wait for a handler that never answers.
-func deafFarewells(t *testing.T) (q *pendingCloses, given *prometheus.CounterVec, add func(bytes int)) {
+// unansweredCloses are pending closes of a handler that never answers.
+func unansweredCloses(t *testing.T) (q *pendingCloses, given *prometheus.CounterVec, add func(bytes int)) {
 	t.Helper()
 	given = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "given"}, []string{"why"})
 	waiting := prometheus.NewGauge(prometheus.GaugeOpts{Name: "waiting"})
-	q = newPendingCloses(func(*pendingClose) closeOutcome { return closeRetry }, slog.New(slog.DiscardHandler), waiting, given)
+	q = newPendingCloses(func(*pendingClose) closeOutcome { return closeRetry }, slog.New(slog.DiscardHandler), waiting,
+		given)
 	pool, err := backend.New(backend.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return q, given, func(bytes int) {
-		q.add(Delivery{Pin: pool.Pin()}, event{request: &exproto.SocketClosedRequest{Conn: "c", Reason: strings.Repeat("x", bytes)}})
+		q.add(Delivery{Pin: pool.Pin()},
+			event{request: &exproto.SocketClosedRequest{Conn: "c", Reason: strings.Repeat("x", bytes)}})
 	}
 }
 
@@ -38,9 +40,9 @@ func expectGiven(t *testing.T, given *prometheus.CounterVec, why string, want fl
 	}
 }
 
-func TestFarewellsGrowOld(t *testing.T) {
+func TestPendingClosesExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, given, add := deafFarewells(t)
+		q, given, add := unansweredCloses(t)
 		add(1)
 		add(1)
 		time.Sleep(target.MaxPendingCloseAge - time.Second)
@@ -53,13 +55,13 @@ func TestFarewellsGrowOld(t *testing.T) {
 	})
 }
 
-func TestFarewellsAreBounded(t *testing.T) {
+func TestPendingClosesAreBounded(t *testing.T) {
 	for _, test := range []struct{ bytes, add, full int }{
 		{0, target.MaxPendingCloses + 3, 3},
 		{1 << 20, 18, 3},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			q, given, add := deafFarewells(t)
+			q, given, add := unansweredCloses(t)
 			for range test.add {
 				add(test.bytes)
 			}

@@ -17,31 +17,31 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// Invoker is one method of a handler's service in some dialect. It brings one event to a backend and waits as long as the dialect has it wait. The
-// error is a [gateway.HandlerError] made by Client.failed, or a [refusal].
+// Invoker is one method of a handler's service in some dialect. Invoke sends one event to a backend and waits as long
+// as the dialect requires. The error is a [gateway.HandlerError] from Target.Failed, a [Refusal] or an [AbsentError].
 type Invoker interface {
 	Invoke(to *backend.Backend, request proto.Message) error
 }
 
-// Delivery is one connection's way to its handler. Its methods are called one at a time.
+// Delivery delivers the events of one connection. Its methods are called one at a time.
 type Delivery struct {
 	caller      *Caller
 	Conn        gateway.ConnectionAdapter
 	Pin         backend.Pin
-	announced   bool   // the handler may have heard of the connection
-	interrupted *event // was waiting when the connection began to close; goes out before the last event
+	announced   bool   // the handler may know the connection
+	interrupted *event // was waiting when the connection closed; sent before the last event
 }
 
-// event is a request on its way to a method.
+// event is a request and the method that takes it.
 type event struct {
 	via     Invoker
 	request proto.Message
 }
 
-// releaser is met by invokers that hold something for a connection until its last event.
+// releaser is implemented by invokers that keep something for a connection until its last event.
 type releaser interface{ release() }
 
-// release frees what d and the invoker of its last event hold.
+// release frees what d and the invoker of its last event keep.
 func (d *Delivery) release(last event) {
 	d.Pin.Release()
 	if l, ok := last.via.(releaser); ok {
@@ -49,11 +49,13 @@ func (d *Delivery) release(last event) {
 	}
 }
 
+// NewDelivery returns the delivery of a connection without a backend yet.
 func NewDelivery(c *Caller, conn gateway.ConnectionAdapter) Delivery {
 	return Delivery{caller: c, Conn: conn, Pin: c.Pool.Pin()}
 }
 
-// Deliver brings an event to the backend of the connection, as often and as long as OnFailure says. The error is a [gateway.HandlerError].
+// Deliver sends an event to the backend of the connection, and retries as OnFailure says. The error is a
+// [gateway.HandlerError].
 func (d *Delivery) Deliver(via Invoker, request proto.Message) error {
 	e := event{via, request}
 	err := d.attempt(e, func() (context.Context, func()) { return d.wait(0) })
@@ -68,15 +70,15 @@ func (d *Delivery) Deliver(via Invoker, request proto.Message) error {
 	return err
 }
 
-// deliverLast delivers OnSocketClosed. Where it cannot be, it is tried again behind the connection's back, if the handler may have heard of the
-// connection.
+// deliverLast delivers OnSocketClosed. If the handler is unreachable and may know the connection, it is retried in the
+// background.
 func (d *Delivery) deliverLast(via Invoker, request proto.Message) error {
 	last := event{via, request}
 	if d.interrupted != nil {
 		d.deliverLater(*d.interrupted, last)
 		return nil
 	}
-	err := d.attempt(last, waitForever) // the device is gone: nobody waits for this
+	err := d.attempt(last, waitForever) // the device is gone: nothing waits for this call
 	if err != nil && d.announced && target.Unreachable(err) {
 		d.deliverLater(last)
 		return err
@@ -85,12 +87,13 @@ func (d *Delivery) deliverLast(via Invoker, request proto.Message) error {
 	return err
 }
 
-// deliverLater has the last events delivered when the handler is back.
+// deliverLater retries the last events in the background.
 func (d *Delivery) deliverLater(events ...event) {
 	d.caller.closes.add(Delivery{caller: d.caller, Pin: d.Pin, announced: true}, events...)
 }
 
-// backend is where the connection is pinned; a new one waits for a backend as it would for an answer.
+// backend returns the backend that the connection is pinned to. A new connection waits for one for the timeout of a
+// call.
 func (d *Delivery) backend() (*backend.Backend, error) {
 	if b := d.Pin.At(); b != nil {
 		return b, nil
@@ -104,34 +107,34 @@ func (d *Delivery) backend() (*backend.Backend, error) {
 	return b, nil
 }
 
-// How long a call that a backend refused rests before it goes again: the pause doubles.
+// The pause before a call that the backend refused is made again; it doubles each time.
 const (
 	firstRefusalPause   = 10 * time.Millisecond
 	longestRefusalPause = 250 * time.Millisecond
 )
 
-// errInterrupted is the error of an event that did not go out because its connection ended, or patience did.
+// errInterrupted is the error of an event that was not sent because its connection closed or its patience ended.
 var errInterrupted = errors.New("the event was interrupted while it waited for the handler")
 
-// waitFunc begins a wait; ctx ends when it is to be given up. A nil ctx says that it is to be given up at once.
+// waitFunc begins a wait, which must be given up when ctx ends. If ctx is nil, it must be given up at once.
 type waitFunc func() (ctx context.Context, end func())
 
-// waitForever waits until the wait is over.
+// waitForever never gives up.
 func waitForever() (context.Context, func()) { return context.Background(), func() {} }
 
-// waitWithin waits until ctx ends.
+// waitWithin gives up when ctx ends.
 func waitWithin(ctx context.Context) waitFunc {
 	return func() (context.Context, func()) { return ctx, func() {} }
 }
 
-// traffic counts the callbacks of a client.
+// traffic counts the calls of a handler.
 type traffic struct {
 	inFlight prometheus.Gauge
 	waiting  prometheus.Gauge
 	refused  prometheus.Counter
 }
 
-// enter waits for a place at a backend's gate.
+// enter waits until the backend's gate admits a call.
 func (c *traffic) enter(gate *backend.Gate, turn *backend.Turn, wait waitFunc) error {
 	if gate.TryEnter(turn) {
 		return nil
@@ -149,7 +152,7 @@ func (c *traffic) enter(gate *backend.Gate, turn *backend.Turn, wait waitFunc) e
 	return nil
 }
 
-// pauseBeforeRetry is the pause before a refused call goes again.
+// pauseBeforeRetry pauses before a refused call is made again.
 func pauseBeforeRetry(pause time.Duration, wait waitFunc) error {
 	ctx, end := wait()
 	if ctx == nil {
@@ -162,8 +165,9 @@ func pauseBeforeRetry(pause time.Duration, wait waitFunc) error {
 	return nil
 }
 
-// attempt makes one call, as soon as the backend's gate admits it. The time that it waits there is not the handler's. A call that the backend has no
-// stream for goes again, before calls that came later, and fails when its tries and pauses together took the time of a call.
+// attempt makes one call when the backend's gate admits it; the time it waits there does not count as the handler's. A
+// call that the backend refuses is made again, before later calls, and fails once its attempts and pauses exceed the
+// timeout.
 func (d *Delivery) attempt(e event, wait waitFunc) error {
 	to, err := d.backend()
 	if err != nil {
@@ -200,7 +204,7 @@ func (d *Delivery) attempt(e event, wait waitFunc) error {
 	}
 }
 
-// Refusal is the error of an invoker whose call the backend had no stream for. It is no failure yet.
+// Refusal is the error of an [Invoker] whose call the backend had no stream for. It does not count as a failure yet.
 type Refusal struct {
 	method string
 	err    error
@@ -208,7 +212,8 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.method + ": " + r.err.Error() }
 
-// hold tries e, which failed with err, again until that leads to something else or patience ends. Meanwhile the socket is not read.
+// hold retries e, which failed with err, until it gets another result or the patience ends. Meanwhile the socket is not
+// read.
 func (d *Delivery) hold(e event, err error) error {
 	c := d.caller
 	ctx, end := d.wait(c.Patience)
@@ -237,7 +242,7 @@ func (d *Delivery) hold(e event, err error) error {
 	return err
 }
 
-// pause waits for d, then for a backend.
+// pause pauses, and then waits for a backend.
 func (d *Delivery) pause(ctx context.Context, pause time.Duration) error {
 	if !backoff.Sleep(ctx, pause) {
 		return ctx.Err()
@@ -245,13 +250,15 @@ func (d *Delivery) pause(ctx context.Context, pause time.Duration) error {
 	return d.Pin.Await(ctx, d.caller.OnFailure.MoveAfter())
 }
 
-// wait begins a wait, for limit at most unless that is 0, that the end of the connection cancels. Where it has ended already, ctx is nil.
+// wait begins a wait that ends after limit, unless that is 0, or when the connection closes. ctx is nil if it is
+// closing already.
 func (d *Delivery) wait(limit time.Duration) (ctx context.Context, end func()) {
 	return target.WaitContext(d.Conn, limit)
 }
 
-// keepInterrupted keeps an event that the end of its connection interrupted, so that it goes out before the last one. With OnFailureClose it is dropped, like
-// what the socket still held, and so it is where the handler has not heard of the connection.
+// keepInterrupted keeps an event that the closing of its connection interrupted, to send it before the last one. With
+// OnFailureClose it is dropped like the unread bytes of the socket; so it is if the handler does not know the
+// connection.
 func (d *Delivery) keepInterrupted(e event, err error) error {
 	if d.announced && d.caller.OnFailure != target.OnFailureClose {
 		d.interrupted = &event{e.via, proto.Clone(e.request)}

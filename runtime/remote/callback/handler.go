@@ -6,12 +6,12 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/convert"
 )
 
-// Methods are the methods of a handler's service.
+// Methods are the five methods of a handler's service.
 type Methods struct {
 	Created, Bytes, Timer, Messages, Closed Invoker
 }
 
-// newMethods returns the methods of the named service, one RPC an event.
+// newMethods returns the methods of the named service, with one RPC for each event.
 func newMethods(c *Caller, service string, call callFunc) *Methods {
 	return &Methods{
 		Created:  newServiceMethod(c, service, "OnSocketCreated", call),
@@ -22,12 +22,12 @@ func newMethods(c *Caller, service string, call callFunc) *Methods {
 	}
 }
 
-// Unary returns what makes handlers for ConnectionUnaryHandler.
+// Unary returns a constructor of handlers for ConnectionUnaryHandler.
 func (c *Caller) Unary() func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
 	return c.unary(exproto.ConnectionUnaryHandler_ServiceDesc.ServiceName, callUnary)
 }
 
-// UnaryV42 returns what makes handlers for a ConnectionHandler whose methods are unary.
+// UnaryV42 returns a constructor of handlers for a ConnectionHandler with unary methods.
 func (c *Caller) UnaryV42() func(gateway.ConnectionAdapter) gateway.ConnectionHandler {
 	return c.unary(exproto.ConnectionHandler_ServiceDesc.ServiceName, callOnce)
 }
@@ -37,14 +37,14 @@ func (c *Caller) unary(service string, call callFunc) func(gateway.ConnectionAda
 	return func(conn gateway.ConnectionAdapter) gateway.ConnectionHandler { return NewHandler(c, conn, calls) }
 }
 
-// Release frees what the methods hold for a connection, as its last event would.
+// Release frees what the methods keep for a connection, as its last event would.
 func (m *Methods) Release() {
 	if l, ok := m.Closed.(releaser); ok {
 		l.release()
 	}
 }
 
-// Handler makes one invocation of each event and waits for it, so that the events of a connection keep their order.
+// Handler makes one call for each event and waits for it, so that the events of a connection stay in order.
 type Handler struct {
 	Delivery
 	id        string
@@ -53,11 +53,14 @@ type Handler struct {
 	Methods   *Methods
 }
 
+// NewHandler returns the handler of a connection, with the given methods.
 func NewHandler(c *Caller, conn gateway.ConnectionAdapter, calls *Methods) *Handler {
-	return &Handler{Delivery: NewDelivery(c, conn), id: conn.ID(), directory: c.directory, maxBatch: c.MaxBatch, Methods: calls}
+	return &Handler{
+		Delivery: NewDelivery(c, conn), id: conn.ID(), directory: c.directory, maxBatch: c.MaxBatch, Methods: calls,
+	}
 }
 
-// Forget drops a connection that the handler has not heard of.
+// Forget drops a connection that the handler does not know.
 func (h *Handler) Forget() {
 	h.directory.Remove(h.id)
 	h.Pin.Release()
@@ -78,7 +81,8 @@ func (h *Handler) OnTimerTimeout(t gateway.TimerType) error {
 
 func (h *Handler) OnReceivedMessages(messages []gateway.Message) error {
 	for batch := range convert.Batches(messages, h.maxBatch, convert.MaxBatchBytes) {
-		if err := h.Deliver(h.Methods.Messages, &exproto.ReceivedMessagesRequest{Conn: h.id, Messages: batch}); err != nil {
+		request := &exproto.ReceivedMessagesRequest{Conn: h.id, Messages: batch}
+		if err := h.Deliver(h.Methods.Messages, request); err != nil {
 			return err
 		}
 	}

@@ -15,50 +15,52 @@ import (
 )
 
 const (
-	probeWait    = 2 * time.Second // how long the first event waits for the answer, at most
-	probeTimeout = time.Minute     // how long the answer is of interest
-	probeLosses  = 2               // connections that the question may cost
+	probeWait    = 2 * time.Second // how long the first event waits for the answer
+	probeTimeout = time.Minute     // how long an answer still counts
+	probeLosses  = 2               // how many connections to the backend the probe may cost
 )
 
-// endProbe finds out whether a handler answers the end of a stream: the first event that a backend gets has a stream of its own, which ends behind it.
-// With that answer each event can have a stream of its own. Handlers in the wild leave it out, since EMQX never ends a stream, and some do not survive an
-// end: a stream is never ended with nothing on it, and a handler that was lost over the question twice is not asked again.
+// endProbe finds out whether a handler answers the end of a stream: the first event that a backend receives has a
+// stream of its own, which ends after it. If the handler answers, each event can have a stream of its own. Some
+// handlers do not, since EMQX never ends a stream, and some do not survive it. Therefore a stream is never ended
+// without an event on it, and a handler whose connection was lost twice during the probe is not probed again.
 type endProbe struct {
 	dialect *Streams
 	to      *backend.Backend
 
 	mu      sync.Mutex    // guards the fields below
-	asking  chan struct{} // closed when the question under way is over; nil: none is
+	running chan struct{} // closed at the end of the probe in progress; nil without one
 	answers bool
-	silent  bool // it did not answer in time
-	losses  int  // of connections, in place of an answer
+	silent  bool // the handler did not answer in time
+	losses  int  // connections lost during the probe
 }
 
 func newEndProbe(d *Streams, to *backend.Backend) *endProbe {
 	return &endProbe{dialect: d, to: to}
 }
 
-// await returns whether the handler answers. Where that is not known, the caller's event is the question if nobody else's is; it must call over then.
+// await returns whether the handler answers. If that is not known and no probe is in progress, mine is true: the
+// caller's event is the probe, and the caller must call send.
 func (p *endProbe) await() (answers, mine bool) {
 	for {
 		p.mu.Lock()
-		asking := p.asking
+		running := p.running
 		switch {
 		case p.answers || p.silent || p.losses >= probeLosses:
 			defer p.mu.Unlock()
 			return p.answers && p.losses < probeLosses, false
-		case asking == nil:
-			p.asking = make(chan struct{})
+		case running == nil:
+			p.running = make(chan struct{})
 			p.mu.Unlock()
 			return false, true
 		}
 		p.mu.Unlock()
-		<-asking
+		<-running
 	}
 }
 
-// send delivers an event on a stream of its own and returns when it was answered, or nil when the answer takes so long that the handler counts as one that
-// does not answer. The error is that of a [callback].
+// send delivers the event of the probe and waits for the answer. If that takes too long, send returns nil and the
+// handler counts as one that does not answer. Errors are as from [serviceMethod.Invoke].
 func (p *endProbe) send(via *serviceMethod, request any) error {
 	defer p.finish()
 	began := time.Now()
@@ -78,7 +80,7 @@ func (p *endProbe) send(via *serviceMethod, request any) error {
 	}
 	late.Reset(probeTimeout)
 	answered := make(chan error, 1)
-	release := p.to.Gate().Occupy() // it stays open for long where the handler does not answer
+	release := p.to.Gate().Occupy() // the stream stays open if the handler does not answer
 	p.dialect.tasks.Go(func() {
 		defer release()
 		defer cancel()
@@ -99,12 +101,12 @@ func (p *endProbe) send(via *serviceMethod, request any) error {
 	}
 }
 
-// finish ends the question.
+// finish ends the probe.
 func (p *endProbe) finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	close(p.asking)
-	p.asking = nil
+	close(p.running)
+	p.running = nil
 }
 
 // answered reports whether the handler has answered.
@@ -114,7 +116,7 @@ func (p *endProbe) answered() bool {
 	return p.answers
 }
 
-// learn takes the answer. Any will do, an error too: it comes because the stream ended.
+// learn records the answer. An error is one too: it came because the stream ended.
 func (p *endProbe) learn(ctx context.Context, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -127,18 +129,20 @@ func (p *endProbe) learn(ctx context.Context, err error) {
 	}
 }
 
-// giveUp takes the handler for one that does not answer, until it does.
+// giveUp marks the handler as one that does not answer, until it does.
 func (p *endProbe) giveUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.answers {
 		p.silent = true
-		p.dialect.caller.Log.Warn("the handler does not answer the end of a stream: its connections share streams, and events are not acknowledged",
+		p.dialect.caller.Log.Warn(
+			"the handler does not answer the end of a stream: its connections share streams, and events are "+
+				"not acknowledged",
 			"backend", p.to.Addr(), "check", "that its methods return EmptySuccess when the gateway ends a stream")
 	}
 }
 
-// retry has a handler that did not answer asked once more: it was lost, and another version may be back.
+// retry allows another probe of a handler that did not answer: it was lost, and may have been replaced.
 func (p *endProbe) retry() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

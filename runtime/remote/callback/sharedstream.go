@@ -18,36 +18,37 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// sharedStream carries one method's events of many connections to a backend. It is opened with the first event and again whenever it ended.
+// sharedStream carries the events of one method, for many connections, to a backend. It is opened for the first event,
+// and again after it has ended.
 type sharedStream struct {
 	caller *Caller
 	to     *backend.Backend
 	call   *serviceMethod
 	end    context.Context
 	cancel context.CancelFunc
-	queue  chan *sharedEvent // unbuffered: an event waits with its connection
+	queue  chan *sharedEvent // unbuffered: events wait with their connections
 	done   chan struct{}     // closed by quit
 	use    *streamUse
 	probe  *endProbe
 
 	// Owned by run.
-	stream  grpc.ClientStream // nil: not open
-	release func()            // gives up its line
+	stream  grpc.ClientStream // nil if not open
+	release func()            // releases its line
 	opened  time.Time
-	pause   time.Duration // before it is opened again, after it was refused
-	endedc  chan error    // the handler's end of stream; nil where that was OK
+	pause   time.Duration // before it is opened again after a refusal
+	endErr  chan error    // receives the handler's status at the end of the stream; nil for OK
 	written tail
 
-	line atomic.Pointer[backend.Line] // of the stream that was opened last
+	line atomic.Pointer[backend.Line] // of the latest stream
 }
 
 // streamUse is how a handler reads the streams of a method.
 type streamUse struct {
-	known  atomic.Bool // its first stream went by
-	single atomic.Bool // it reads one event a stream
+	known  atomic.Bool // the first stream has been watched
+	single atomic.Bool // the handler reads one event from each stream
 }
 
-// sharedEvent is an event on its way into a stream.
+// sharedEvent is an event to be written to a stream.
 type sharedEvent struct {
 	conn    gateway.ConnectionAdapter
 	data    encoded
@@ -56,7 +57,7 @@ type sharedEvent struct {
 	written chan error
 }
 
-// errSingle tells that an event has to have a stream of its own.
+// errSingle says that an event needs a stream of its own.
 var errSingle = errors.New("the handler reads one event a stream")
 
 func newSharedStream(b *streamBackend, m eventKind) *sharedStream {
@@ -68,8 +69,8 @@ func newSharedStream(b *streamBackend, m eventKind) *sharedStream {
 	return s
 }
 
-// invoke writes an event and returns when gRPC has taken it, at most after the client's timeout. before is the stream that the connection's
-// event before went to, where that is another.
+// invoke writes an event and returns when gRPC has accepted it, at most after the handler's timeout. before is the
+// stream of the connection's previous event, if that is another one.
 func (s *sharedStream) invoke(before *sharedStream, conn gateway.ConnectionAdapter, request proto.Message) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.caller.Timeout)
 	defer cancel()
@@ -89,8 +90,8 @@ func (s *sharedStream) invoke(before *sharedStream, conn gateway.ConnectionAdapt
 	return nil
 }
 
-// settle waits until the handler's server has what was written to s: its answer to a call that was made later comes over the same connection.
-// Whether the handler has read it, gRPC does not tell.
+// settle waits until the handler's server has received what was written to s, by making a call on the same connection.
+// gRPC does not say whether the handler has read it.
 func (s *sharedStream) settle(ctx context.Context) {
 	if s == nil || s.use.single.Load() {
 		return
@@ -102,14 +103,17 @@ func (s *sharedStream) settle(ctx context.Context) {
 	_, _ = callOnce(ctx, line.RPC, grpc_health_v1.Health_Check_FullMethodName, new(grpc_health_v1.HealthCheckRequest))
 }
 
-// send gives an event to run. sent says that it may reach the handler.
-func (s *sharedStream) send(ctx context.Context, conn gateway.ConnectionAdapter, request proto.Message) (sent bool, err error) {
+// send passes an event to run. sent says that it may reach the handler.
+func (s *sharedStream) send(
+	ctx context.Context, conn gateway.ConnectionAdapter, request proto.Message,
+) (sent bool, err error) {
 	data, err := proto.Marshal(request)
 	if err != nil {
 		return false, err
 	}
 	if limit := s.caller.MaxMessage; len(data) > limit {
-		return false, status.Errorf(codes.ResourceExhausted, "an event of %d bytes is over max_message_size, %d", len(data), limit)
+		return false, status.Errorf(codes.ResourceExhausted, "an event of %d bytes is over max_message_size, %d",
+			len(data), limit)
 	}
 	e := &sharedEvent{conn: conn, data: data, ctx: ctx, at: time.Now(), written: make(chan error, 1)}
 	select {
@@ -129,23 +133,23 @@ func (s *sharedStream) send(ctx context.Context, conn gateway.ConnectionAdapter,
 	}
 }
 
-// quit lets the handler end the stream, within the client's timeout.
+// quit lets the handler end the stream within its timeout.
 func (s *sharedStream) quit() {
 	close(s.done)
 	time.AfterFunc(s.caller.Timeout, s.cancel)
 }
 
-// sharedEvents is a call that connections share. The answer may have any number of messages, as that of oneEvent.
+// sharedEvents is a call that connections share. As with oneEvent, the answer may have any number of messages.
 var sharedEvents = grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
 
-// run writes events until quit or until the client is closed.
+// run writes events until quit is called or the client is closed.
 func (s *sharedStream) run() {
 	defer s.cancel()
 	for {
 		select {
 		case e := <-s.queue:
 			e.written <- s.write(e)
-		case err := <-s.endedc:
+		case err := <-s.endErr:
 			s.ended(err)
 		case <-s.done:
 			s.finish()
@@ -156,7 +160,7 @@ func (s *sharedStream) run() {
 	}
 }
 
-// write puts an event into the stream. Where the stream has ended before it took the event, the next one gets it.
+// write writes an event to the stream. If the stream ended before it accepted the event, write uses a new one.
 func (s *sharedStream) write(e *sharedEvent) error {
 	var err error
 	for range 2 {
@@ -176,7 +180,7 @@ func (s *sharedStream) write(e *sharedEvent) error {
 			return nil
 		}
 		select {
-		case err = <-s.endedc:
+		case err = <-s.endErr:
 		case <-s.end.Done():
 			return status.FromContextError(s.end.Err()).Err()
 		}
@@ -188,10 +192,11 @@ func (s *sharedStream) write(e *sharedEvent) error {
 	return err
 }
 
-// firstEventAlone is how long the first event of a method is alone in its stream, to see whether the handler ends the stream after it.
+// firstEventAlone is how long the first event of a method is alone on its stream, to see whether the handler ends the
+// stream after it.
 const firstEventAlone = 100 * time.Millisecond
 
-// watch waits after the first event of a method that a backend gets.
+// watch waits after the first event of a method that a backend receives.
 func (s *sharedStream) watch() {
 	if s.use.known.Swap(true) {
 		return
@@ -199,17 +204,17 @@ func (s *sharedStream) watch() {
 	timer := time.NewTimer(firstEventAlone)
 	defer timer.Stop()
 	select {
-	case err := <-s.endedc:
+	case err := <-s.endErr:
 		s.ended(err)
 	case <-timer.C:
 	case <-s.end.Done():
 	}
 }
 
-// checkEnded takes note of an end that is there already.
+// checkEnded handles the end of the stream if it has come.
 func (s *sharedStream) checkEnded() {
 	select {
-	case err := <-s.endedc:
+	case err := <-s.endErr:
 		s.ended(err)
 	default:
 	}
@@ -230,7 +235,7 @@ func (s *sharedStream) open() error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- awaitEnd(stream) }()
-	s.stream, s.endedc, s.release, s.opened = stream, ended, line.Release, time.Now()
+	s.stream, s.endErr, s.release, s.opened = stream, ended, line.Release, time.Now()
 	s.line.Store(&line)
 	return nil
 }
@@ -242,17 +247,17 @@ func (s *sharedStream) finish() {
 	}
 	defer s.release()
 	_ = s.stream.CloseSend()
-	if err := <-s.endedc; err != nil && s.end.Err() == nil {
+	if err := <-s.endErr; err != nil && s.end.Err() == nil {
 		_ = s.caller.Failed(s.to, s.call.name, err, false)
 	}
 }
 
-// ended is the end of a stream by the handler or its loss. What was written to it and not read, gRPC does not tell. A handler that ends a stream with
-// OK after its first events is one that reads one event a stream: the others are sent again, and each event from then on has its own. After an error,
-// the connections of the last events are closed.
+// ended handles the end of the stream by the handler, or its loss. gRPC does not say which events were read. A handler
+// that ends a stream with OK after its first events reads one event from each stream: the other events are sent again,
+// and from then on each event has its own stream. After an error, the connections of the last events are closed.
 func (s *sharedStream) ended(err error) {
 	events, whole := s.written.take()
-	s.stream, s.endedc = nil, nil
+	s.stream, s.endErr = nil, nil
 	s.release()
 	if s.end.Err() != nil || target.IsUnprocessed(err) && whole && s.rewrite(events) {
 		return
@@ -270,24 +275,26 @@ func (s *sharedStream) ended(err error) {
 	}
 }
 
-// rewrite writes events of a stream that the handler did not begin to another one, after a pause. It reports false where they have waited for too long.
+// rewrite pauses and then writes events to a new stream, because the handler did not begin the old one. It returns
+// false if the events have waited too long.
 func (s *sharedStream) rewrite(events []*sharedEvent) bool {
 	if time.Since(s.opened) > target.SlowestRetry {
 		s.pause = 0
 	}
 	s.pause = min(max(2*s.pause, firstRefusalPause), longestRefusalPause)
-	if len(events) > 0 && time.Since(events[0].at)+s.pause > s.caller.Timeout || !backoff.Sleep(s.end, backoff.Jitter(s.pause)) || s.open() != nil {
+	if len(events) > 0 && time.Since(events[0].at)+s.pause > s.caller.Timeout ||
+		!backoff.Sleep(s.end, backoff.Jitter(s.pause)) || s.open() != nil {
 		return false
 	}
 	s.caller.traffic.refused.Inc()
 	for _, e := range events {
-		_ = s.stream.SendMsg(e.data) // where it fails, the stream's end comes next
+		_ = s.stream.SendMsg(e.data) // if it fails, the end of the stream follows
 		s.written.add(e)
 	}
 	return true
 }
 
-// sendSingly sends events again, each on a stream of its own.
+// sendSingly sends events again, each on its own stream.
 func (s *sharedStream) sendSingly(events []*sharedEvent) {
 	for _, e := range events {
 		err := s.call.send(s.to, e.data)
@@ -309,17 +316,18 @@ func (s *sharedStream) fail(events []*sharedEvent, failure error) {
 	}
 }
 
-// What is kept of the events that were written to a shared stream.
+// Limits on the written events that are kept.
 const (
 	tailEvents = 32
 	tailBytes  = 1 << 20
 )
 
-// tail is the last events of a stream: whose connections may be affected by its end, and, while it is short, what may have to be sent again.
+// tail has the last events written to a stream. Their connections may be affected by its end; a short tail can be sent
+// again.
 type tail struct {
 	events []*sharedEvent
 	bytes  int
-	cut    bool // events are missing, or their bytes
+	cut    bool // events or their data are missing
 }
 
 func (t *tail) add(e *sharedEvent) {
@@ -336,7 +344,7 @@ func (t *tail) add(e *sharedEvent) {
 	t.events = append(t.events, e)
 }
 
-// forget drops what the events said.
+// forget drops the data of the events.
 func (t *tail) forget() {
 	t.cut = true
 	for _, e := range t.events {
@@ -344,7 +352,7 @@ func (t *tail) forget() {
 	}
 }
 
-// take empties the tail. whole says that events are all that were written, with what they said.
+// take empties the tail. whole says that events are all that were written, with their data.
 func (t *tail) take() (events []*sharedEvent, whole bool) {
 	events, whole = t.events, !t.cut
 	*t = tail{}

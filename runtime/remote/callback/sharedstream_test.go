@@ -6,7 +6,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A tail keeps the last events; it has what they said only while that is all of it and little.
+// A tail keeps the last events, and their data only while it is complete and small.
 func TestTailIsWholeOrBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sizes := rapid.SliceOfN(rapid.IntRange(0, tailBytes/8), 0, 3*tailEvents).Draw(t, "sizes")

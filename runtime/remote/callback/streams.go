@@ -15,7 +15,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/backend"
 )
 
-// eventKind is one of the five of a handler's service.
+// eventKind is one of the five events of a connection.
 type eventKind uint8
 
 const (
@@ -27,14 +27,16 @@ const (
 	eventKinds
 )
 
-var methodNames = [eventKinds]string{"OnSocketCreated", "OnReceivedBytes", "OnTimerTimeout", "OnReceivedMessages", "OnSocketClosed"}
+var methodNames = [eventKinds]string{
+	"OnSocketCreated", "OnReceivedBytes", "OnTimerTimeout", "OnReceivedMessages", "OnSocketClosed",
+}
 
-// Streams brings events to client-streaming methods: each on a stream of its own, which the handler answers, or on streams that connections
-// share, where the handler does not answer or the configuration wants it.
+// Streams sends events to client-streaming methods: each on a stream of its own, which the handler answers, or on
+// shared streams, if the handler does not answer or the configuration asks for it.
 type Streams struct {
 	caller *Caller
 	each   [eventKinds]*serviceMethod
-	end    context.Context // of shared streams and questions
+	end    context.Context // ends shared streams and probes
 	stop   context.CancelFunc
 	tasks  sync.WaitGroup
 
@@ -66,7 +68,7 @@ func (d *Streams) NewHandler(conn gateway.ConnectionAdapter) gateway.ConnectionH
 	})
 }
 
-// backend returns what is known of b.
+// backend returns the state kept for b.
 func (d *Streams) backend(b *backend.Backend) *streamBackend {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -78,22 +80,24 @@ func (d *Streams) backend(b *backend.Backend) *streamBackend {
 			delete(d.at, other)
 		}
 	}
-	known := &streamBackend{dialect: d, to: b, probe: newEndProbe(d, b), sets: make([]*streamSet, max(1, d.caller.streamSets))}
+	known := &streamBackend{
+		dialect: d, to: b, probe: newEndProbe(d, b), sets: make([]*streamSet, max(1, d.caller.streamSets)),
+	}
 	d.at[b] = known
 	return known
 }
 
-// streamConn is a connection's way to a handler of this dialect. It is used by one event at a time.
+// streamConn is the state of one connection. It is used by one event at a time.
 type streamConn struct {
 	dialect *Streams
 	conn    gateway.ConnectionAdapter
 	at      *streamBackend
-	set     *streamSet    // nil: an event has a stream of its own
+	set     *streamSet    // nil if each event has a stream of its own
 	answers bool          // the handler answers the end of a stream
-	last    *sharedStream // which the event before went to
+	last    *sharedStream // of the previous event
 }
 
-// streamMethod is a method for a connection.
+// streamMethod is a method as called for one connection.
 type streamMethod struct {
 	conn   *streamConn
 	method eventKind
@@ -104,7 +108,7 @@ func (m streamMethod) Invoke(to *backend.Backend, request proto.Message) error {
 }
 
 func (c *streamConn) invoke(to *backend.Backend, m eventKind, request proto.Message) error {
-	if asked, err := c.join(to, m, request); asked {
+	if probed, err := c.join(to, m, request); probed {
 		return err
 	}
 	switch {
@@ -121,15 +125,16 @@ func (c *streamConn) invoke(to *backend.Backend, m eventKind, request proto.Mess
 	return stream.invoke(before, c.conn, request)
 }
 
-// join decides how events go to a backend where that is new. Where it is not known yet, this event tells: asked says that it was delivered, or failed.
-func (c *streamConn) join(to *backend.Backend, m eventKind, request proto.Message) (asked bool, err error) {
+// join decides how events are sent to a new backend. If that is not known yet, this event is the probe: probed says
+// that it has been delivered, or has failed.
+func (c *streamConn) join(to *backend.Backend, m eventKind, request proto.Message) (probed bool, err error) {
 	if c.at != nil && c.at.to == to {
 		return false, nil
 	}
 	c.leave()
 	at := c.dialect.backend(to)
-	answers, asked := at.probe.await()
-	if asked {
+	answers, probed := at.probe.await()
+	if probed {
 		if err := at.probe.send(c.dialect.each[m], request); err != nil {
 			return true, err
 		}
@@ -139,10 +144,10 @@ func (c *streamConn) join(to *backend.Backend, m eventKind, request proto.Messag
 	if c.dialect.caller.streamSets > 0 || !answers {
 		c.set = at.join()
 	}
-	return asked, nil
+	return probed, nil
 }
 
-// release leaves the stream set, after the last event.
+// release leaves the stream set after the last event.
 func (m streamMethod) release() { m.conn.leave() }
 
 func (c *streamConn) leave() {
@@ -152,7 +157,7 @@ func (c *streamConn) leave() {
 	c.at, c.set, c.last = nil, nil, nil
 }
 
-// streamBackend is a backend that is called in the stream dialect.
+// streamBackend is a backend that is called in this dialect.
 type streamBackend struct {
 	dialect *Streams
 	to      *backend.Backend
@@ -164,29 +169,30 @@ type streamBackend struct {
 	next int
 }
 
-// streamSet is five streams that connections share. They are opened when they are needed, and ended when the last connection left the set.
+// streamSet has five streams that connections share. They are opened when needed, and ended after the last connection
+// has left the set.
 type streamSet struct {
 	streams  [eventKinds]*sharedStream
-	creating chan struct{} // has a value while create is under way
+	creating chan struct{} // holds a value while create runs
 	conns    int           // guarded by streamBackend.mu
 }
 
-// create brings OnSocketCreated on a stream of its own, in place of the shared one: with the handler's answer, the connection's next event cannot
-// overtake it.
+// create sends OnSocketCreated on a stream of its own instead of the shared one: it waits for the handler's answer, so
+// that the connection's next event cannot overtake it.
 func (s *streamSet) create(via *serviceMethod, to *backend.Backend, request proto.Message) error {
 	timer := time.NewTimer(via.caller.Timeout)
 	defer timer.Stop()
 	select {
 	case s.creating <- struct{}{}:
 	case <-timer.C:
-		late := status.Error(codes.DeadlineExceeded, "the connections before are still being created")
+		late := status.Error(codes.DeadlineExceeded, "earlier connections are still being created")
 		return via.caller.Failed(to, via.name, late, true)
 	}
 	defer func() { <-s.creating }()
 	return via.Invoke(to, request)
 }
 
-// join returns a set for one more connection, in turn.
+// join assigns a set to one more connection, round robin.
 func (b *streamBackend) join() *streamSet {
 	b.mu.Lock()
 	defer b.mu.Unlock()
