@@ -7,10 +7,10 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// order is the field of what is wanted in a Command.
+// order is the field number of what a Command asks for.
 type order protowire.Number
 
-// The orders.
+// All orders.
 const (
 	noOrder           order = 0
 	orderSend         order = 4
@@ -26,7 +26,8 @@ const (
 	unknownOrder      order = 14
 )
 
-// The fields of exgate.handler.v1 that are read by hand: a frame of millions of empty commands must not become millions of messages.
+// Fields of exgate.handler.v1 that are parsed by hand: a frame with millions of empty commands must not become millions
+// of messages.
 const (
 	frameCommands protowire.Number = 2
 
@@ -35,16 +36,16 @@ const (
 	commandToken protowire.Number = 3
 )
 
-// command is a Command whose order is encoded still. Body is part of the frame that it came in.
+// command is a Command whose order is still encoded. Body is part of the frame.
 type command struct {
 	Conn, Ack, Token uint64
 	Order            order
-	Body             []byte // what to send, or the encoded message of the order
+	Body             []byte // the bytes to send, or the encoded message of the order
 }
 
 var errWire = errors.New("it is not a protobuf message")
 
-// receivedFrame is a HandlerFrame. Close it when its commands are done.
+// receivedFrame is a HandlerFrame. Close it after executing its commands.
 type receivedFrame struct {
 	buffer mem.Buffer
 	rest   []byte
@@ -55,7 +56,7 @@ func (r *receivedFrame) set(data mem.BufferSlice) {
 	r.rest = r.buffer.ReadOnlyData()
 }
 
-// Close gives the memory of the frame back.
+// Close frees the memory of the frame.
 func (r *receivedFrame) Close() {
 	if r.buffer != nil {
 		r.buffer.Free()
@@ -63,7 +64,8 @@ func (r *receivedFrame) Close() {
 	*r = receivedFrame{}
 }
 
-// Read fills commands with the next ones of the frame and returns how many there were; 0 at the end. An error says that the frame is no HandlerFrame.
+// Read parses the next commands of the frame into commands and returns their number, which is 0 at the end. An error
+// says that the frame is not a HandlerFrame.
 func (r *receivedFrame) Read(commands []command) (n int, err error) {
 	for n < len(commands) && len(r.rest) > 0 {
 		field, kind, body, size := next(r.rest)
@@ -82,7 +84,8 @@ func (r *receivedFrame) Read(commands []command) (n int, err error) {
 	return n, nil
 }
 
-// next splits the first field off b. body is that of a field with bytes. size is negative where b is malformed.
+// next parses the first field of b. body is the content of a length-delimited field, or the value of another one. size
+// is negative if b is malformed.
 func next(b []byte) (field protowire.Number, kind protowire.Type, body []byte, size int) {
 	field, kind, tag := protowire.ConsumeTag(b)
 	if tag < 0 {
@@ -110,7 +113,8 @@ func parseCommand(b []byte) (c command, err error) {
 		}
 		b = b[size:]
 		switch {
-		case kind == protowire.BytesType && field >= protowire.Number(orderSend) && field <= protowire.Number(orderRawPublish):
+		case kind == protowire.BytesType && field >= protowire.Number(orderSend) &&
+			field <= protowire.Number(orderRawPublish):
 			c.Order, c.Body = order(field), body
 		case kind == protowire.VarintType && field <= commandToken:
 			value, _ := protowire.ConsumeVarint(body)

@@ -22,7 +22,9 @@ func every() *handlerv1.HandlerFrame {
 			Clientinfo: &exproto.ClientInfo{Clientid: "dev1"}, Password: "p",
 		}}},
 		{Conn: 2, Command: &handlerv1.Command_StartTimer{StartTimer: &handlerv1.StartTimer{Interval: 30}}},
-		{Conn: 2, Command: &handlerv1.Command_Publish{Publish: &handlerv1.Publish{Topic: "t", Qos: 1, Payload: []byte("x")}}},
+		{Conn: 2, Command: &handlerv1.Command_Publish{
+			Publish: &handlerv1.Publish{Topic: "t", Qos: 1, Payload: []byte("x")},
+		}},
 		{Conn: 2, Command: &handlerv1.Command_Subscribe{Subscribe: &handlerv1.Subscribe{Topic: "t", Qos: 1}}},
 		{Conn: 2, Command: &handlerv1.Command_Unsubscribe{Unsubscribe: &handlerv1.Unsubscribe{Topic: "t"}}},
 		{Conn: 2, Command: &handlerv1.Command_Pause{Pause: &handlerv1.Pause{}}},
@@ -35,7 +37,7 @@ func every() *handlerv1.HandlerFrame {
 	return frame
 }
 
-// read is what Received makes of a frame, in blocks of 3 commands.
+// read parses a frame in blocks of 3 commands.
 func read(b []byte) (commands []command, err error) {
 	var r receivedFrame
 	if err := (codec{}).Unmarshal(mem.BufferSlice{mem.SliceBuffer(b)}, &r); err != nil {
@@ -65,7 +67,7 @@ func FuzzReceived(f *testing.F) {
 		var want handlerv1.HandlerFrame
 		switch malformed := proto.Unmarshal(b, &want); {
 		case malformed != nil:
-			return // it may be what Received does not look at
+			return // the error may be in a field that receivedFrame skips
 		case err != nil:
 			t.Fatalf("%v, but the generated code takes it", err)
 		case len(got) != len(want.GetCommands()):

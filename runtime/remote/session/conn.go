@@ -16,32 +16,34 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// conn is one connection in a session. Its events wait for room in the window, not for their callbacks; only a timer and the end
-// wait until they are acknowledged, since the gateway closes the socket or forgets the connection after them.
+// conn is one connection in a session. Its events wait for room in the window, not for the handler. Only a timer and
+// OnSocketClosed wait until they are acknowledged, because the gateway closes the socket or forgets the connection
+// after them.
 type conn struct {
 	session *Session
 	conn    gateway.ConnectionAdapter
 	id      string
 	info    gateway.ConnInfo
 
-	// Guarded by session.mu once OnSocketCreated has found a line.
-	pin           backend.Pin
-	line          *line
-	number        uint64              // 0 until OnSocketCreated
-	client        *exproto.ClientInfo // what it authenticated with
-	window        window
-	startedAt     time.Duration // when the handler could begin with the oldest event
-	waitingSince  time.Duration // since when the oldest event waits for a stream, however many broke meanwhile; 0: none waits
-	changed       chan struct{} // closed when something changes that an event waits for; nil where none does
-	err           error         // a gateway.HandlerError: the connection fails
-	announced     bool          // a handler has heard of the connection
-	reannounce    bool          // it has to hear of it before the next event
-	unacked       bool          // events that went out on the last stream were not acknowledged
-	isHeld        bool          // see countHeld
-	queued        bool          // in line.ready
-	closing       bool          // the device has gone, or must
-	handlerClosed bool          // the handler has closed it: only the end is still of interest
-	ended         bool          // the end is in the window
+	// Guarded by Session.mu once OnSocketCreated has assigned a line.
+	pin       backend.Pin
+	line      *line
+	number    uint64              // 0 until OnSocketCreated
+	client    *exproto.ClientInfo // set once authenticated
+	window    window
+	startedAt time.Duration // when the handler could begin with the oldest event
+	// when the oldest event began to wait for a stream; it survives broken streams; 0 if none waits
+	waitingSince  time.Duration
+	changed       chan struct{} // closed to wake a waiting event; nil if none waits
+	err           error         // a gateway.HandlerError, once the connection has failed
+	announced     bool          // a handler knows the connection
+	reannounce    bool          // the next stream must be told of the connection before its next event
+	unacked       bool          // events sent on the last stream were not acknowledged
+	isHeld        bool          // counted in the metric, see countHeld
+	queued        bool          // listed in line.ready or line.suspects
+	closing       bool          // the connection is closing
+	handlerClosed bool          // the handler closed the connection: it only needs the Closed event
+	ended         bool          // the Closed event is in the window
 	suspicion
 }
 
@@ -106,7 +108,8 @@ func (c *conn) OnTimerTimeout(t gateway.TimerType) error {
 	return c.err
 }
 
-// OnSocketClosed waits until the handler knows. Where it is down, the event is kept for when it is back.
+// OnSocketClosed waits until the handler has acknowledged the end. If the handler is down, the event is kept until it
+// is back.
 func (c *conn) OnSocketClosed(reason gateway.CloseReason) error {
 	body, err := encode(&handlerv1.Closed{Reason: reason.Name})
 	if err != nil {
@@ -126,7 +129,7 @@ func (c *conn) OnSocketClosed(reason gateway.CloseReason) error {
 	return c.err
 }
 
-// end puts the last event in, unless the handler never heard of the connection or too many others wait for it to be back.
+// end adds the last event, unless the handler never knew the connection or too many closes are pending.
 func (c *conn) end(body []byte) {
 	s := c.session
 	switch {
@@ -154,11 +157,12 @@ func (c *conn) putEvent(kind eventKind, body []byte) error {
 	return c.err
 }
 
-// enter adds an event as soon as the window has room. One for a connection that the handler has closed is dropped, and so is one that the end of the
-// device interrupts while it waits, unless OnFailure says that none may be lost.
+// enter adds an event once the window has room. It drops the event if the handler has closed the connection, or if the
+// connection closes while the event waits and OnFailure allows losing it.
 func (c *conn) enter(kind eventKind, body []byte) error {
 	if most := c.session.maxEvent; len(body) > most {
-		err := status.Errorf(codes.ResourceExhausted, "an event of %d bytes is larger than max, %d bytes", len(body), most)
+		err := status.Errorf(codes.ResourceExhausted, "an event of %d bytes is larger than max, %d bytes", len(body),
+			most)
 		return c.session.target.Failed(c.line.to, "Session", err, true)
 	}
 	if !c.room(len(body)) {
@@ -171,7 +175,7 @@ func (c *conn) enter(kind eventKind, body []byte) error {
 	return nil
 }
 
-// room reports whether an event of so many bytes may come in.
+// room reports whether the window may take an event of size bytes.
 func (c *conn) room(size int) bool {
 	s := c.session
 	if s.bytes > totalWindowBytes && c.window.Len() > 0 {
@@ -181,7 +185,7 @@ func (c *conn) room(size int) bool {
 	return c.window.Room(size, c.line.limits)
 }
 
-// waitHeld waits, with the device held, until ready or until the connection has ended or failed.
+// waitHeld waits, without reading the socket, until ready returns true or until the connection closes or fails.
 func (c *conn) waitHeld(ready func() bool) {
 	mu := &c.session.mu
 	mu.Unlock()
@@ -199,7 +203,7 @@ func (c *conn) waitHeld(ready func() bool) {
 	mu.Lock()
 }
 
-// interrupt ends the waiting of a connection that closes.
+// interrupt ends the wait of a connection that closes.
 func (c *conn) interrupt() {
 	c.session.mu.Lock()
 	defer c.session.mu.Unlock()
@@ -215,7 +219,7 @@ func encode(m proto.Message) ([]byte, error) {
 	return b, nil
 }
 
-// What happens to the events of a connection after they came in. The caller of each method holds session.mu.
+// What follows happens to the events in the window. The caller of each method holds Session.mu.
 
 func (c *conn) add(kind eventKind, body []byte) {
 	s := c.session
@@ -243,7 +247,7 @@ func (c *conn) noteWaiting(now time.Duration) {
 // hasOutput reports whether the connection has something to send.
 func (c *conn) hasOutput() bool { return c.window.Unsent() || c.reannounce && c.err == nil }
 
-// take appends what the connection has to send to frame, until that is full.
+// take appends what the connection has to send to frame until frame is full.
 func (c *conn) take(frame []byte, full int) []byte {
 	if c.reannounce {
 		frame = c.resume(frame)
@@ -254,10 +258,12 @@ func (c *conn) take(frame []byte, full int) []byte {
 	return frame
 }
 
-// resume tells a new stream of the connection.
+// resume announces the connection on a new stream.
 func (c *conn) resume(frame []byte) []byte {
-	body, err := proto.Marshal(&handlerv1.Created{Id: c.id, Conninfo: convert.ConnInfo(c.info), Resumed: true, Clientinfo: c.client})
-	if err != nil { // the same fields were encoded when the connection was created
+	body, err := proto.Marshal(&handlerv1.Created{
+		Id: c.id, Conninfo: convert.ConnInfo(c.info), Resumed: true, Clientinfo: c.client,
+	})
+	if err != nil { // cannot fail: the same fields were encoded in OnSocketCreated
 		return frame
 	}
 	c.reannounce = false
@@ -275,7 +281,7 @@ func (c *conn) rewind(now time.Duration) {
 	c.notify()
 }
 
-// acknowledge ends the events up to seq.
+// acknowledge removes the events up to seq.
 func (c *conn) acknowledge(seq uint64, now time.Duration) {
 	s := c.session
 	before, acked := c.window.Size(), c.window.Acked()
@@ -295,7 +301,7 @@ func (c *conn) acknowledge(seq uint64, now time.Duration) {
 	}
 }
 
-// fail ends the waiting of events with err. What the handler has not seen is dropped, but for the end.
+// fail fails the connection with err. Events that were not sent are dropped, except for the end.
 func (c *conn) fail(err error) {
 	c.err = err
 	c.ends, c.alone = 0, 0
@@ -327,7 +333,7 @@ func (c *conn) drop() {
 	c.notify()
 }
 
-// await gives mu away until something changes.
+// await releases mu until notify is called.
 func (c *conn) await() {
 	if c.changed == nil {
 		c.changed = make(chan struct{})
@@ -338,7 +344,7 @@ func (c *conn) await() {
 	c.session.mu.Lock()
 }
 
-// notify wakes the event that waits.
+// notify wakes the waiting event.
 func (c *conn) notify() {
 	if c.changed != nil {
 		close(c.changed)
@@ -346,13 +352,13 @@ func (c *conn) notify() {
 	}
 }
 
-// overdue reports whether the handler has been at the oldest event for longer than a callback may take.
+// overdue reports whether the handler has had the oldest event for longer than the timeout.
 func (c *conn) overdue(now time.Duration) bool {
 	if c.line.live == nil || c.window.Len() == 0 || now-c.startedAt <= c.session.timeout {
 		return false
 	}
-	if c.suspect() && !c.inFlight { // it waits for its turn
+	if c.suspect() && !c.inFlight { // it waits for its trial
 		return false
 	}
-	return !c.ended || !c.window.Unsent() // the end goes out however long the stream is blocked
+	return !c.ended || !c.window.Unsent() // the end is sent however long the stream is blocked
 }

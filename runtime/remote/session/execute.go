@@ -10,7 +10,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// execute does what a command says. c is nil where its connection is not known.
+// execute executes a command. c is nil if its connection is unknown.
 func (st *stream) execute(c *conn, command *command) {
 	switch {
 	case command.Order == orderRawPublish:
@@ -46,7 +46,7 @@ func (st *stream) executeFor(c *conn, command *command) {
 	}
 }
 
-// executeAsync carries out a command that waits for the broker.
+// executeAsync executes a command that waits for the broker.
 func (st *stream) executeAsync(c *conn, command *command) gateway.Result {
 	done := st.done(command)
 	switch command.Order {
@@ -82,7 +82,9 @@ func (st *stream) rawPublish(command *command) {
 	}
 }
 
-func publishing(body []byte, done gateway.Done, publish func(string, uint32, []byte, gateway.Done) gateway.Result) gateway.Result {
+func publishing(
+	body []byte, done gateway.Done, publish func(string, uint32, []byte, gateway.Done) gateway.Result,
+) gateway.Result {
 	var m handlerv1.Publish
 	if proto.Unmarshal(body, &m) != nil {
 		return resultMalformed
@@ -112,7 +114,7 @@ func (c *conn) authenticate(body []byte, done gateway.Done) gateway.Result {
 	})
 }
 
-// closeForHandler closes the connection. An event of it that waits for room need not wait any longer.
+// closeForHandler closes the connection and wakes its waiting event.
 func (c *conn) closeForHandler() gateway.Result {
 	result := c.conn.Close(gateway.ReasonNormal)
 	c.session.mu.Lock()
@@ -122,7 +124,7 @@ func (c *conn) closeForHandler() gateway.Result {
 	return result
 }
 
-// authenticated keeps what another stream has to be told.
+// authenticated keeps the identity, to announce it on another stream.
 func (c *conn) authenticated(client *exproto.ClientInfo) {
 	if c.session.onFailure != target.OnFailureClose && proto.Size(client) <= windowBytes {
 		c.session.mu.Lock()
@@ -131,14 +133,14 @@ func (c *conn) authenticated(client *exproto.ClientInfo) {
 	}
 }
 
-// done settles a command when the broker has answered.
+// done returns what settles a command when the broker has answered.
 func (st *stream) done(command *command) gateway.Done {
-	told := *command
-	told.Body = nil
-	return func(result gateway.Result) { st.settle(&told, result) }
+	settled := *command
+	settled.Body = nil
+	return func(result gateway.Result) { st.settle(&settled, result) }
 }
 
-// settle counts the outcome of a command, and tells the handler where it asked for that.
+// settle counts the result of a command, and sends it if the handler asked for it.
 func (st *stream) settle(command *command, result gateway.Result) {
 	s := st.session
 	s.metrics.command(command.Order, result)
@@ -146,9 +148,11 @@ func (st *stream) settle(command *command, result gateway.Result) {
 		return
 	}
 	response := convert.CodeResponse(result)
-	body, err := proto.Marshal(&handlerv1.Result{Token: command.Token, Code: response.GetCode(), Message: response.GetMessage()})
+	body, err := proto.Marshal(&handlerv1.Result{
+		Token: command.Token, Code: response.GetCode(), Message: response.GetMessage(),
+	})
 	if err != nil {
-		return // numbers and valid text always encode
+		return // cannot fail: numbers and valid text
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

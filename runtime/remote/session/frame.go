@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The fields of exgate.handler.v1 that are written by hand, because an event is written once and sent as often as it must be.
+// Fields of exgate.handler.v1 that are encoded by hand, because an event is encoded once and may be sent several times.
 const (
 	frameEvents protowire.Number = 2
 	framePing   protowire.Number = 3
@@ -19,10 +19,10 @@ const (
 	eventSeq  protowire.Number = 2
 )
 
-// eventKind is the field of what happened in an Event.
+// eventKind is the field number of what an Event reports.
 type eventKind protowire.Number
 
-// The kinds of events.
+// All kinds of events.
 const (
 	createdEvent  eventKind = 3
 	bytesEvent    eventKind = 4
@@ -33,7 +33,7 @@ const (
 	resultEvent   eventKind = 9
 )
 
-// eventOverhead is what an event takes in a frame beside its body, at most.
+// eventOverhead is the maximum size of an encoded event beside its body.
 const eventOverhead = 64
 
 // appendEvent appends an Event to a GatewayFrame. body is what the device sent, or the encoded message of the kind.
@@ -61,16 +61,17 @@ func appendPing(frame []byte, n uint64) []byte {
 	return protowire.AppendVarint(frame, n)
 }
 
-// resultQueue holds events that need no acknowledgement, in pieces of about half a frame. The zero value is empty. It is not safe for concurrent use.
+// resultQueue holds events that need no acknowledgement, in pieces of about half a frame. The zero value is empty. It
+// is not safe for concurrent use.
 type resultQueue struct {
 	pieces [][]byte
 	size   int
 }
 
-// Size is how many bytes wait.
+// Size returns the number of queued bytes.
 func (q *resultQueue) Size() int { return q.size }
 
-// Add puts an event in.
+// Add queues an event.
 func (q *resultQueue) Add(conn uint64, kind eventKind, body []byte) {
 	last := len(q.pieces) - 1
 	if last < 0 || len(q.pieces[last]) > maxFrame/2 {
@@ -97,13 +98,13 @@ func (q *resultQueue) Take(frame []byte) []byte {
 	return append(frame, first...)
 }
 
-// maxFrame is the size at which a frame is full: a longer one has a single event that is larger.
+// maxFrame is the size at which a frame is full. Only a frame with a single event may be longer.
 const maxFrame = 256 << 10
 
-// maxMessage is the size of the largest frame. gRPC servers take no larger message unless told otherwise.
+// maxMessage bounds frames. gRPC servers accept no larger message by default.
 const maxMessage = 4 << 20
 
-// frame is an encoded GatewayFrame that is handed over to gRPC when it is sent.
+// frame is an encoded GatewayFrame. Sending it passes its memory to gRPC.
 type frame struct{ data *[]byte }
 
 var frames = framePool{pool: sync.Pool{New: func() any { return new([]byte) }}}
@@ -114,10 +115,10 @@ func newFrame() frame { return frame{data: frames.Get(0)} }
 // Append lets f append to the frame.
 func (f frame) Append(fill func([]byte) []byte) { *f.data = fill(*f.data) }
 
-// Len is how many bytes the frame has.
+// Len returns the size in bytes.
 func (f frame) Len() int { return len(*f.data) }
 
-// framePool takes frames back when gRPC has written them.
+// framePool recycles frames that gRPC has written.
 type framePool struct{ pool sync.Pool }
 
 func (p *framePool) Get(int) *[]byte { return p.pool.Get().(*[]byte) }
@@ -129,7 +130,7 @@ func (p *framePool) Put(b *[]byte) {
 	}
 }
 
-// codec sends Frames and receives into Received as they are; everything else is protobuf.
+// codec sends a frame and receives a receivedFrame without decoding; everything else is protobuf.
 type codec struct{}
 
 var _ encoding.CodecV2 = codec{}

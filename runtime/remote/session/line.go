@@ -12,30 +12,30 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// line is a session's way to one backend: one stream after the other. Its fields are guarded by Session.mu.
+// line connects a session to one backend, with one stream after the other. Its fields are guarded by Session.mu.
 type line struct {
 	session    *Session
 	to         *backend.Backend
-	node       string       // the gateway's
-	limits     windowLimits // of a window
-	batch      int          // messages in an event
-	ready      []*conn      // have events to send, in the order of their turns
-	turns      int          // of ready until the next trial may begin
-	suspects   []*conn      // have events to send that go alone
-	trial      *trial       // nil: none is under way
-	inFlight   int          // connections with events that were sent on this stream and not acknowledged, also of those dropped since
-	progressed bool         // the handler acknowledged an event on the newest stream
+	node       string       // the gateway's name
+	limits     windowLimits // of each window
+	batch      int          // maximum number of messages in an event
+	ready      []*conn      // connections with events to send, in order
+	untilTrial int          // how many of ready are served before the next trial may begin
+	suspects   []*conn      // connections whose events must be sent alone
+	trial      *trial       // nil without a trial
+	inFlight   int          // connections, dropped ones included, with unacknowledged events on this stream
+	progressed bool         // the handler acknowledged an event on the latest stream
 	results    resultQueue
-	live       *stream       // nil: there is no stream
-	err        error         // why there is no stream; nil while the first attempt is under way
-	ended      bool          // there will be no stream any longer
-	changed    chan struct{} // closed and replaced when live or why changes
+	live       *stream       // nil without a stream
+	err        error         // why there is no stream; nil during the first attempt
+	ended      bool          // there will be no further stream
+	changed    chan struct{} // closed and replaced when live or err changes
 }
 
 // run opens one stream after the other until the session or the connection to the backend is closed.
 func (l *line) run() {
 	ctx := l.session.ctx
-	var refused time.Time // since when the handler refuses streams
+	var refused time.Time // since when the handler has refused streams
 	for pause := target.FirstRetry; ; pause = min(2*pause, target.SlowestRetry) {
 		began := time.Now()
 		err := l.stream(ctx)
@@ -45,7 +45,7 @@ func (l *line) run() {
 		} else if refused.IsZero() {
 			refused = began
 		}
-		if !over && !refused.IsZero() && time.Since(refused) < l.session.timeout { // it never was a stream
+		if !over && !refused.IsZero() && time.Since(refused) < l.session.timeout { // the stream never began
 			l.session.metrics.refused.Inc()
 			l.pauseBeforeRetry(ctx, pause)
 			continue
@@ -60,7 +60,7 @@ func (l *line) run() {
 		if time.Since(began) > target.SlowestRetry {
 			pause = target.FirstRetry
 		} else if l.hasProgressed() {
-			pause = min(pause, usefulRetry) // others wait for the next stream while suspects are found
+			pause = min(pause, progressRetry) // other connections wait for the next stream while suspects are tried
 		}
 		l.pauseBeforeRetry(ctx, pause)
 	}
@@ -73,7 +73,7 @@ func (l *line) hasProgressed() bool {
 	return l.progressed
 }
 
-// pauseBeforeRetry waits before the next attempt, and no longer than until the backend is connected again.
+// pauseBeforeRetry pauses before the next attempt, but not longer than until the backend is connected again.
 func (l *line) pauseBeforeRetry(ctx context.Context, pause time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, pause)
 	defer cancel()
@@ -87,7 +87,7 @@ func (l *line) pauseBeforeRetry(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// conns are the connections of the line; the caller holds mu.
+// conns returns the connections of the line; the caller holds mu.
 func (l *line) conns() []*conn {
 	var conns []*conn
 	for _, c := range l.session.open {
@@ -98,7 +98,7 @@ func (l *line) conns() []*conn {
 	return conns
 }
 
-// attach makes st the stream that is used. What was not acknowledged goes out again.
+// attach makes st the current stream. Unacknowledged events are sent again.
 func (l *line) attach(st *stream) {
 	s := l.session
 	s.mu.Lock()
@@ -114,14 +114,14 @@ func (l *line) attach(st *stream) {
 			s.metrics.retries.Inc()
 		}
 		c.countHeld()
-		c.notify() // the window may be another
+		c.notify() // the limits may have changed
 		l.schedule(c)
 	}
-	l.turns = len(l.ready)
+	l.untilTrial = len(l.ready)
 	l.change()
 }
 
-// lost notes that there is no stream.
+// lost records that there is no stream.
 func (l *line) lost(err error, over bool) {
 	s := l.session
 	s.mu.Lock()
@@ -147,28 +147,30 @@ func (l *line) lost(err error, over bool) {
 	l.expire()
 }
 
-// change wakes those who wait for a stream; the caller holds mu.
+// change wakes everything that waits for a stream; the caller holds mu.
 func (l *line) change() {
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
 
-// refuses reports whether new connections need not hope for a stream; the caller holds mu.
+// refuses reports whether new connections should not wait for a stream; the caller holds mu.
 func (l *line) refuses() bool {
 	s := l.session
 	return l.live == nil && l.err != nil && (s.closed || s.onFailure == target.OnFailureClose || !retryable(l.err))
 }
 
-// retryable reports whether the end of a stream is one that another attempt may not meet. Statuses that say that the handler does not want are not.
+// retryable reports whether another attempt may succeed after a stream ended with err. Statuses by which the handler
+// refuses are not retryable.
 func retryable(why error) bool {
 	switch status.Code(why) {
-	case codes.Unimplemented, codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied, codes.Unauthenticated:
+	case codes.Unimplemented, codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied,
+		codes.Unauthenticated:
 		return false
 	}
 	return true
 }
 
-// unavailable is why as the error of a handler that is not there, unless it says that the handler is there and does not want.
+// unavailable turns a retryable error into Unavailable and returns others unchanged.
 func unavailable(why error) error {
 	if retryable(why) {
 		return status.Error(codes.Unavailable, statusText(why))
@@ -176,7 +178,7 @@ func unavailable(why error) error {
 	return why
 }
 
-// awaitStream returns when there is a stream, or need not be one yet.
+// awaitStream returns when there is a stream or none is needed yet.
 func (l *line) awaitStream(ctx context.Context) error {
 	s := l.session
 	for {
@@ -198,7 +200,7 @@ func (l *line) awaitStream(ctx context.Context) error {
 	}
 }
 
-// schedule gives c a turn to send, if there is a stream and it has something to say; the caller holds mu.
+// schedule queues c for sending if there is a stream and c has output; the caller holds mu.
 func (l *line) schedule(c *conn) {
 	if l.live == nil || c.queued || !c.hasOutput() || l.trial != nil && l.trial.conn == c {
 		return
@@ -212,7 +214,7 @@ func (l *line) schedule(c *conn) {
 	l.live.wake()
 }
 
-// fill appends what waits to frame until it is full; the caller holds mu.
+// fill appends pending output to frame until it is full; the caller holds mu.
 func (l *line) fill(frame []byte, full int) []byte {
 	frame = l.results.Take(frame)
 	if l.trial != nil {
@@ -222,7 +224,7 @@ func (l *line) fill(frame []byte, full int) []byte {
 	for turns < len(l.ready) && len(frame) < full {
 		c := l.ready[turns]
 		begun := len(frame)
-		if c.hasOutput() { // what it had to say may have been dropped
+		if c.hasOutput() { // its output may have been dropped
 			frame = c.take(frame, full)
 		}
 		if len(frame) == begun && c.hasOutput() { // its next event needs a frame of its own
@@ -230,19 +232,19 @@ func (l *line) fill(frame []byte, full int) []byte {
 		}
 		turns++
 		c.queued = false
-		l.schedule(c) // where the frame is full
+		l.schedule(c) // if the frame is full
 	}
 	l.ready = l.ready[:copy(l.ready, l.ready[turns:])]
-	l.turns -= turns
+	l.untilTrial -= turns
 	l.tryAlone()
 	return frame
 }
 
-// What becomes of connections whose backend has no stream, by OnFailure. With close they end at once. With retry those end of which the handler
-// may have begun an event, since that would go out again. All others end when an event of theirs waited for too long. Ends of connections wait for any
-// backend in each case.
+// OnFailure decides about connections whose backend has no stream. With close they are closed at once. With retry,
+// those are closed of which the handler may have begun an event, since it would be sent again. All others are closed
+// when an event has waited too long. Closed connections wait for any backend in each case.
 
-// mustClose reports whether the connection need not wait for a stream; the caller holds mu.
+// mustClose reports whether the connection should not wait for a stream; the caller holds mu.
 func (c *conn) mustClose(now time.Duration) bool {
 	s, l := c.session, c.line
 	switch {
@@ -254,7 +256,7 @@ func (c *conn) mustClose(now time.Duration) bool {
 	return c.waitingSince != 0 && now-c.waitingSince > s.patience
 }
 
-// expire closes the connections that need not wait for a stream, and forgets ends that are old.
+// expire closes the connections that should not wait for a stream, and gives up old closes.
 func (l *line) expire() {
 	s := l.session
 	s.mu.Lock()
@@ -279,7 +281,8 @@ func (l *line) expire() {
 	}
 }
 
-// moveConns looks for other backends where the line has none. A line that is over goes with its last connection.
+// moveConns moves connections to other backends if this one has no stream. A line that has ended is removed with its
+// last connection.
 func (l *line) moveConns() {
 	s := l.session
 	s.mu.Lock()
@@ -298,7 +301,7 @@ func (l *line) moveConns() {
 	}
 }
 
-// move gives the connection another backend that is connected, if its own has been lost for long enough.
+// move assigns another connected backend to the connection, if its own has been lost for long enough.
 func (c *conn) move() bool {
 	s := c.session
 	if c.err != nil && !c.ended || !c.ended && s.onFailure != target.OnFailureHold || !c.pin.Ready(target.MoveAfter) {
@@ -317,7 +320,7 @@ func (c *conn) move() bool {
 	return true
 }
 
-// countHeld counts the connection among those whose events wait for a stream, or no longer; the caller holds mu.
+// countHeld updates the metric of held connections: those with events that wait for a stream. The caller holds mu.
 func (c *conn) countHeld() {
 	held := c.line.live == nil && !c.ended && c.err == nil && c.window.Len() > 0
 	if held == c.isHeld {
@@ -331,7 +334,7 @@ func (c *conn) countHeld() {
 	}
 }
 
-// forget gives the end of a connection up; the caller holds mu.
+// forget gives up the close of a connection; the caller holds mu.
 func (c *conn) forget(why string) {
 	c.session.metrics.countUndelivered(why, 1)
 	c.drop()

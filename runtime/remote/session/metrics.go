@@ -9,18 +9,27 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// commandNames name commands in metrics, with the word of ConnectionAdapter where that has one.
+// commandNames are the names of commands in metrics, as ConnectionAdapter spells them if it has them.
 var commandNames = [unknownOrder + 1]string{
-	orderSend: "Send", orderClose: "Close", orderStartTimer: "StartTimer", orderAuthenticate: "Authenticate", orderPublish: "Publish",
-	orderSubscribe: "Subscribe", orderUnsubscribe: "Unsubscribe", orderRawPublish: "RawPublish", orderPause: "Pause", orderResume: "Resume",
-	noOrder: "none", unknownOrder: "unknown",
+	orderSend:         "Send",
+	orderClose:        "Close",
+	orderStartTimer:   "StartTimer",
+	orderAuthenticate: "Authenticate",
+	orderPublish:      "Publish",
+	orderSubscribe:    "Subscribe",
+	orderUnsubscribe:  "Unsubscribe",
+	orderRawPublish:   "RawPublish",
+	orderPause:        "Pause",
+	orderResume:       "Resume",
+	noOrder:           "none",
+	unknownOrder:      "unknown",
 }
 
-// droppedKind is what is dropped.
+// droppedKind is a value of the label "what" of exgate_session_dropped_total.
 type droppedKind uint8
 
 const (
-	droppedUnknownConn droppedKind = iota // a command to a connection that is not there
+	droppedUnknownConn droppedKind = iota // a command for an unknown connection
 	droppedFutureAck                      // an acknowledgement of an event that was not sent
 	droppedLateResult                     // a result whose stream has ended
 	droppedKinds
@@ -28,13 +37,14 @@ const (
 
 var droppedNames = [droppedKinds]string{"unknown_conn", "future_ack", "late_result"}
 
-// Metrics count what only sessions count.
+// Metrics counts what only sessions count.
 type Metrics struct{ dropped *prometheus.CounterVec }
 
-// NewMetrics makes a set and registers it with reg, if that is not nil.
+// NewMetrics returns a set that is registered with reg unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "exgate_session_dropped_total", Help: "What remote handlers and the gateway said in sessions for nobody: see what.",
+		Name: "exgate_session_dropped_total",
+		Help: "Commands, acknowledgements and results that a session dropped, by kind.",
 	}, []string{"handler", "what"})}
 	if reg != nil {
 		reg.MustRegister(m.dropped)
@@ -42,7 +52,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// counters are the metrics of one handler's session.
+// counters are the metrics of one handler.
 type counters struct {
 	handler       string
 	commands      *prometheus.CounterVec
@@ -62,8 +72,9 @@ type counters struct {
 func newCounters(t *target.Target, cfg Config) *counters {
 	handler := t.Name
 	m := &counters{
-		handler: handler, commands: cfg.Commands, failures: t.Metrics.Failures, undelivered: t.Metrics.ClosedUndelivered,
-		refused: t.Metrics.Refused.WithLabelValues(handler), retries: t.Metrics.Retries.WithLabelValues(handler),
+		handler: handler, commands: cfg.Commands, failures: t.Metrics.Failures,
+		undelivered: t.Metrics.ClosedUndelivered,
+		refused:     t.Metrics.Refused.WithLabelValues(handler), retries: t.Metrics.Retries.WithLabelValues(handler),
 		held: t.Metrics.Held.WithLabelValues(handler), closesWaiting: t.Metrics.ClosedWaiting.WithLabelValues(handler),
 	}
 	for kind, method := range map[eventKind]string{
@@ -77,7 +88,7 @@ func newCounters(t *target.Target, cfg Config) *counters {
 	}
 	for order, name := range commandNames {
 		if name == "" {
-			continue // the numbers of other fields
+			continue // not an order
 		}
 		m.succeeded[order] = cfg.Commands.WithLabelValues(handler, name, gateway.CodeSuccess.String())
 	}
@@ -85,7 +96,7 @@ func newCounters(t *target.Target, cfg Config) *counters {
 	return m
 }
 
-// acknowledged returns what observes events that are acknowledged now. The caller holds the session's mu.
+// acknowledged returns an observer of events that are acknowledged now. The caller holds Session.mu.
 func (m *counters) acknowledged(now time.Duration) func(eventKind, time.Duration) {
 	m.now = now
 	return m.observe
@@ -101,7 +112,7 @@ func (m *counters) command(order order, result gateway.Result) {
 
 func (m *counters) dropped(what droppedKind) { m.lost[what].Inc() }
 
-// countUndelivered counts connections whose end the handler will not hear of.
+// countUndelivered counts closes that were given up.
 func (m *counters) countUndelivered(why string, n int) {
 	m.undelivered.WithLabelValues(m.handler, why).Add(float64(n))
 }

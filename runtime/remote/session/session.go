@@ -20,38 +20,38 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// Bounds of the session dialect.
+// Limits of the session dialect.
 const (
 	windowEvents     = 64
 	windowBytes      = 64 << 10
-	totalWindowBytes = 64 << 20  // in all windows together, but for one event of each
-	maxResultBytes   = 256 << 10 // results that wait; over it no commands are read
+	totalWindowBytes = 64 << 20  // in all windows together, except for one event in each
+	maxResultBytes   = 256 << 10 // queued results; above it no commands are read
 )
 
 var errSessionClosed = errors.New("the gateway closed the session")
 
-// Session carries the events and commands of many connections over one stream to each backend: the dialect session. Events stay in the
-// window of their connection until the handler has acknowledged them, so that a stream that breaks loses none.
+// Session carries the events and commands of many connections over one stream to each backend. Events stay in the
+// window of their connection until the handler has acknowledged them, so that a broken stream loses none.
 type Session struct {
 	target    *target.Target
 	timeout   time.Duration
 	onFailure target.OnFailure
-	patience  time.Duration // of an event that waits for a stream
+	patience  time.Duration // how long an event waits for a stream
 	maxEvent  int           // bytes
 	publish   func(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result
 	metrics   *counters
 	began     time.Time
-	ctx       context.Context // of the streams
+	ctx       context.Context // ends the streams
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
 
-	mu            sync.Mutex // guards the fields below, those of every line and those of every conn
+	mu            sync.Mutex // guards the fields below, and those of every line and conn
 	lines         map[*backend.Backend]*line
 	open          map[uint64]*conn
-	last          uint64             // the newest connection's number
+	last          uint64             // the number of the newest connection
 	bytes         int                // in all windows
-	pendingCloses int                // connections that ended, but the handler has not acknowledged it
-	blocked       map[*conn]struct{} // wait for bytes to become less
+	pendingCloses int                // ended connections whose Closed the handler has not acknowledged
+	blocked       map[*conn]struct{} // waiting for bytes to decrease
 	closed        bool
 
 	guiltyLog lograte.Limiter
@@ -59,20 +59,22 @@ type Session struct {
 
 // Config configures a Session. Each field is required.
 type Config struct {
-	// orderRawPublish publishes for the handler.
+	// RawPublish publishes for the handler.
 	RawPublish func(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result
 	// Commands counts commands by handler, method and result.
 	Commands *prometheus.CounterVec
-	// Metrics counts the rest.
+	// Metrics counts everything else.
 	Metrics *Metrics
 }
 
 // New returns the session dialect of the handler t.
 func New(t *target.Target, cfg Config) *Session {
 	s := &Session{
-		target: t, timeout: t.Timeout, onFailure: t.OnFailure, patience: t.Patience, publish: cfg.RawPublish, metrics: newCounters(t, cfg),
+		target: t, timeout: t.Timeout, onFailure: t.OnFailure, patience: t.Patience, publish: cfg.RawPublish,
+		metrics:  newCounters(t, cfg),
 		maxEvent: min(t.MaxMessage, maxMessage) - eventOverhead,
-		began:    time.Now(), lines: make(map[*backend.Backend]*line), open: make(map[uint64]*conn), blocked: make(map[*conn]struct{}),
+		began:    time.Now(), lines: make(map[*backend.Backend]*line), open: make(map[uint64]*conn),
+		blocked: make(map[*conn]struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.running.Go(s.watch)
@@ -83,10 +85,10 @@ func (s *Session) NewHandler(of gateway.ConnectionAdapter) gateway.ConnectionHan
 	return &conn{session: s, conn: of, id: of.ID(), pin: s.target.Pool.Pin()}
 }
 
-// now is a clock of the session's own. It is never 0.
+// now is the session's clock. It is never 0.
 func (s *Session) now() time.Duration { return time.Since(s.began) + 1 }
 
-// Close ends the streams, after a little time for ends of connections that the handler has not heard of. The connections have ended before.
+// Close waits briefly for pending closes and ends the streams. All connections must have ended.
 func (s *Session) Close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, target.CloseGrace)
 	defer cancel()
@@ -103,7 +105,7 @@ func (s *Session) Close(ctx context.Context) {
 	s.closesChanged(-s.pendingCloses)
 }
 
-// hasPendingCloses reports whether ends of connections wait.
+// hasPendingCloses reports whether closes are pending.
 func (s *Session) hasPendingCloses() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +128,7 @@ func (s *Session) line(to *backend.Backend, c *conn) *line {
 	return l
 }
 
-// assign gives a new connection its backend, and returns the line to it when that has a stream, or need not have one yet.
+// assign pins a new connection to a backend, and returns the line when it has a stream or needs none yet.
 func (s *Session) assign(c *conn) (*line, error) {
 	limit := s.patience
 	if s.onFailure == target.OnFailureClose {
@@ -147,7 +149,7 @@ func (s *Session) assign(c *conn) (*line, error) {
 	return l, l.awaitStream(ctx)
 }
 
-// statusText is what an error of a stream says, without gRPC's own words around it.
+// statusText returns the message of a stream's error without gRPC's prefix.
 func statusText(err error) string {
 	if s, ok := status.FromError(err); ok && s != nil {
 		return s.Message()
@@ -155,7 +157,7 @@ func statusText(err error) string {
 	return fmt.Sprint(err)
 }
 
-// fail closes those of the connections that did not fail before.
+// fail closes those of the connections that have not failed yet.
 func (s *Session) fail(conns []*conn, to *backend.Backend, err error) {
 	var failed []*conn
 	s.mu.Lock()
@@ -178,13 +180,14 @@ func (s *Session) fail(conns []*conn, to *backend.Backend, err error) {
 	}
 }
 
-// closesChanged counts connections that ended; the caller holds mu.
+// closesChanged adjusts the number of pending closes; the caller holds mu.
 func (s *Session) closesChanged(n int) {
 	s.pendingCloses += n
 	s.metrics.closesWaiting.Set(float64(s.pendingCloses))
 }
 
-// freed takes bytes off the sum of all windows, and wakes those that were blocked by it; the caller holds mu.
+// freed subtracts bytes from the sum of all windows, and wakes connections that were blocked by it; the caller holds
+// mu.
 func (s *Session) freed(bytes int) {
 	s.bytes -= bytes
 	if s.bytes <= totalWindowBytes && len(s.blocked) > 0 {
@@ -196,13 +199,13 @@ func (s *Session) freed(bytes int) {
 }
 
 const (
-	longestTick  = time.Second // between two looks at what takes too long, at most
-	lookedAtOnce = 500         // connections
+	maxTick    = time.Second // maximum time between two checks for what takes too long
+	checkBatch = 500         // connections checked without releasing mu
 )
 
-// watch finds, a few times in each timeout, what took too long.
+// watch checks, several times in each timeout, what takes too long.
 func (s *Session) watch() {
-	tick := min(s.timeout/8, longestTick)
+	tick := min(s.timeout/8, maxTick)
 	if s.onFailure != target.OnFailureClose {
 		tick = min(tick, s.patience/4)
 	}
@@ -229,7 +232,7 @@ func (s *Session) check() {
 	}
 }
 
-// checkLate closes connections whose handler is late, and asks a silent handler whether it is there.
+// checkLate closes connections whose handler is late, and pings a silent handler.
 func (l *line) checkLate() {
 	s := l.session
 	s.mu.Lock()
@@ -237,7 +240,7 @@ func (l *line) checkLate() {
 	var late []*conn
 	looked := 0
 	for _, c := range s.open {
-		if looked++; looked%lookedAtOnce == 0 { // let events and commands pass
+		if looked++; looked%checkBatch == 0 { // let events and commands pass
 			s.mu.Unlock()
 			s.mu.Lock()
 		}
@@ -254,6 +257,7 @@ func (l *line) checkLate() {
 		live.checkAlive()
 	}
 	if len(late) > 0 {
-		s.fail(late, l.to, status.Error(codes.DeadlineExceeded, fmt.Sprintf("a callback takes longer than %v", s.timeout)))
+		s.fail(late, l.to,
+			status.Error(codes.DeadlineExceeded, fmt.Sprintf("a callback takes longer than %v", s.timeout)))
 	}
 }

@@ -18,8 +18,8 @@ import (
 
 const (
 	protocolVersion = 1
-	// A handler that is silent for pingAfter or a quarter of the timeout is asked whether it is there, and has pongTimeout or half the
-	// timeout to answer.
+	// A handler that has been silent for pingAfter, or a quarter of the timeout, is pinged. It has pongTimeout, or half
+	// the timeout, to answer.
 	pingAfter   = 10 * time.Second
 	pongTimeout = 5 * time.Second
 )
@@ -38,20 +38,23 @@ type stream struct {
 	signal  chan struct{} // there is something to send
 	limits  windowLimits
 	batch   int
-	full    int // bytes of a frame with more than one event
+	full    int // size at which a frame with several events is full
 
-	heard  atomic.Int64 // when the handler last said something, on session.now's clock
-	pinged atomic.Int64 // when it was asked whether it is there; 0: it is not being asked
-	ping   atomic.Bool  // the question has to be sent
+	lastHeard atomic.Int64 // when the handler last sent a frame, on Session.now's clock
+	pinged    atomic.Int64 // when the handler was pinged; 0 if no ping is pending
+	pingDue   atomic.Bool  // the ping must be sent
 
-	room chan struct{} // guarded by session.mu: closed when results were sent; nil where nobody waits
+	drainedc chan struct{} // guarded by Session.mu: closed when results have been sent; nil if nothing waits
 }
 
-// stream opens a stream and serves it to its end, which it returns the cause of.
+// stream opens a stream, serves it to its end and returns the cause of that.
 func (l *line) stream(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	st := &stream{line: l, session: l.session, cancel: cancel, signal: make(chan struct{}, 1), full: min(maxFrame, l.session.maxEvent)}
+	st := &stream{
+		line: l, session: l.session, cancel: cancel, signal: make(chan struct{}, 1),
+		full: min(maxFrame, l.session.maxEvent),
+	}
 	err := st.serve(ctx)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -61,11 +64,12 @@ func (l *line) stream(ctx context.Context) error {
 
 func (st *stream) serve(ctx context.Context) error {
 	description := &handlerv1.SessionHandler_ServiceDesc.Streams[0]
-	rpc, err := st.line.to.RPC().NewStream(ctx, description, handlerv1.SessionHandler_Session_FullMethodName, grpc.ForceCodecV2(codec{}))
+	rpc, err := st.line.to.RPC().NewStream(ctx, description, handlerv1.SessionHandler_Session_FullMethodName,
+		grpc.ForceCodecV2(codec{}))
 	if err != nil {
 		return err
 	}
-	_ = rpc.Context() // commits the call to its first try, see openStream
+	_ = rpc.Context() // commits the call to its first attempt: gRPC must not retry it
 	st.rpc = rpc
 	if err := st.handshake(); err != nil {
 		return err
@@ -85,10 +89,12 @@ func (st *stream) serve(ctx context.Context) error {
 // handshake exchanges the first frames.
 func (st *stream) handshake() error {
 	s := st.session
-	late := time.AfterFunc(s.timeout, func() { st.cancel(fmt.Errorf("the handler's hello did not come within %v", s.timeout)) })
+	late := time.AfterFunc(s.timeout,
+		func() { st.cancel(fmt.Errorf("the handler's hello did not come within %v", s.timeout)) })
 	defer late.Stop()
 	hello := &handlerv1.GatewayHello{
-		Version: protocolVersion, Node: st.line.node, Handler: s.target.Name, WindowEvents: windowEvents, WindowBytes: windowBytes,
+		Version: protocolVersion, Node: st.line.node, Handler: s.target.Name, WindowEvents: windowEvents,
+		WindowBytes:   windowBytes,
 		CallTimeoutMs: uint32(min(s.timeout.Milliseconds(), 1<<32-1)),
 	}
 	if err := st.rpc.SendMsg(&handlerv1.GatewayFrame{Hello: hello}); err != nil {
@@ -101,10 +107,11 @@ func (st *stream) handshake() error {
 	return st.acceptHello(answer.GetHello())
 }
 
-// acceptHello takes the handler's hello.
+// acceptHello checks the handler's hello and adopts its limits.
 func (st *stream) acceptHello(h *handlerv1.HandlerHello) error {
 	if v := h.GetVersion(); v != protocolVersion {
-		return status.Errorf(codes.FailedPrecondition, "the handler's first frame must be a hello of version %d; it has version %d", protocolVersion, v)
+		return status.Errorf(codes.FailedPrecondition,
+			"the handler's first frame must be a hello of version %d; it has version %d", protocolVersion, v)
 	}
 	st.limits = windowLimits{
 		Events: lowerOf(windowEvents, h.GetWindowEvents()),
@@ -114,7 +121,7 @@ func (st *stream) acceptHello(h *handlerv1.HandlerHello) error {
 	return nil
 }
 
-// lowerOf is ours unless theirs is lower; 0 is no wish.
+// lowerOf returns theirs if it is lower than ours; 0 means no limit.
 func lowerOf(ours int, theirs uint32) int {
 	if theirs == 0 || uint64(theirs) > uint64(ours) {
 		return ours
@@ -125,7 +132,7 @@ func lowerOf(ours int, theirs uint32) int {
 // ended returns why the handler ended the stream.
 func (st *stream) ended(err error) error {
 	if errors.Is(err, io.EOF) {
-		// The status is told to whoever receives.
+		// RecvMsg returns the status.
 		if received := st.rpc.RecvMsg(new(handlerv1.HandlerFrame)); !errors.Is(received, io.EOF) {
 			return received
 		}
@@ -134,7 +141,7 @@ func (st *stream) ended(err error) error {
 	return err
 }
 
-// wake lets write look for something to send.
+// wake makes write look for something to send.
 func (st *stream) wake() {
 	select {
 	case st.signal <- struct{}{}:
@@ -142,7 +149,7 @@ func (st *stream) wake() {
 	}
 }
 
-// write sends what there is, as many events in a frame as wait, until the stream ends.
+// write sends everything pending, with as many events in a frame as fit, until the stream ends.
 func (st *stream) write(ctx context.Context) {
 	for {
 		select {
@@ -160,9 +167,9 @@ func (st *stream) write(ctx context.Context) {
 	}
 }
 
-// next appends what there is to frame.
+// next appends everything pending to frame.
 func (st *stream) next(frame []byte) []byte {
-	if st.ping.CompareAndSwap(true, false) {
+	if st.pingDue.CompareAndSwap(true, false) {
 		frame = appendPing(frame, uint64(st.pinged.Load()))
 	}
 	s := st.session
@@ -176,7 +183,7 @@ func (st *stream) next(frame []byte) []byte {
 	return frame
 }
 
-// checkAlive asks a silent handler whether it is there, and ends the stream where it does not answer.
+// checkAlive pings a silent handler, and ends the stream if it does not answer.
 func (st *stream) checkAlive() {
 	timeout := st.session.timeout
 	idle, patience := max(time.Second, min(pingAfter, timeout/4)), max(pongTimeout, timeout/2)
@@ -184,17 +191,17 @@ func (st *stream) checkAlive() {
 	switch {
 	case asked != 0 && now-asked > patience:
 		st.cancel(errNoPong)
-	case asked == 0 && now-time.Duration(st.heard.Load()) > idle:
+	case asked == 0 && now-time.Duration(st.lastHeard.Load()) > idle:
 		st.pinged.Store(int64(now))
-		st.ping.Store(true)
+		st.pingDue.Store(true)
 		st.wake()
 	}
 }
 
-// commandBlock is how many commands are carried out between two looks at the session's state.
+// commandBlock is how many commands are executed between two accesses to the session's state.
 const commandBlock = 256
 
-// read carries out commands until the stream ends, and returns why it did.
+// read executes commands until the stream ends, and returns the reason.
 func (st *stream) read(ctx context.Context) error {
 	commands := make([]command, commandBlock)
 	conns := make([]*conn, commandBlock)
@@ -206,7 +213,7 @@ func (st *stream) read(ctx context.Context) error {
 			}
 			return err
 		}
-		st.heard.Store(int64(st.session.now()))
+		st.lastHeard.Store(int64(st.session.now()))
 		st.pinged.Store(0)
 		err := st.handleFrame(ctx, &frame, commands, conns)
 		frame.Close()
@@ -216,7 +223,7 @@ func (st *stream) read(ctx context.Context) error {
 	}
 }
 
-// handleFrame carries out the commands of a frame. commands and conns are room for a block of them.
+// handleFrame executes the commands of a frame. commands and conns are buffers for a block of them.
 func (st *stream) handleFrame(ctx context.Context, frame *receivedFrame, commands []command, conns []*conn) error {
 	for {
 		n, err := frame.Read(commands)
@@ -237,7 +244,7 @@ func (st *stream) handleFrame(ctx context.Context, frame *receivedFrame, command
 	}
 }
 
-// find looks up the connections of commands; those that are not known are nil.
+// find looks up the connections of commands; unknown ones are nil.
 func (st *stream) find(commands []command, conns []*conn) {
 	s := st.session
 	s.mu.Lock()
@@ -245,13 +252,13 @@ func (st *stream) find(commands []command, conns []*conn) {
 	for i := range commands {
 		c := s.open[commands[i].Conn]
 		if c != nil && (c.line != st.line || !c.announced) {
-			c = nil // the handler guesses
+			c = nil // the handler guessed the number
 		}
 		conns[i] = c
 	}
 }
 
-// acknowledge takes the acks of commands, after these were carried out.
+// acknowledge handles the acks of commands that have been executed.
 func (st *stream) acknowledge(commands []command, conns []*conn) {
 	s := st.session
 	now := s.now()
@@ -264,7 +271,7 @@ func (st *stream) acknowledge(commands []command, conns []*conn) {
 	}
 }
 
-// awaitRoom waits while too many results wait for the handler to take them.
+// awaitRoom waits while too many results are queued.
 func (st *stream) awaitRoom(ctx context.Context) error {
 	s := st.session
 	for {
@@ -273,10 +280,10 @@ func (st *stream) awaitRoom(ctx context.Context) error {
 			s.mu.Unlock()
 			return nil
 		}
-		if st.room == nil {
-			st.room = make(chan struct{})
+		if st.drainedc == nil {
+			st.drainedc = make(chan struct{})
 		}
-		room := st.room
+		room := st.drainedc
 		s.mu.Unlock()
 		select {
 		case <-room:
@@ -286,10 +293,10 @@ func (st *stream) awaitRoom(ctx context.Context) error {
 	}
 }
 
-// drained wakes the reader that waits for results to go out; the caller holds session.mu.
+// drained wakes the reader that waits for queued results to be sent; the caller holds Session.mu.
 func (st *stream) drained() {
-	if st.room != nil {
-		close(st.room)
-		st.room = nil
+	if st.drainedc != nil {
+		close(st.drainedc)
+		st.drainedc = nil
 	}
 }

@@ -13,47 +13,48 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// A stream that ends makes suspects of the connections with events that were sent and not acknowledged. On the next stream they go behind the
-// other connections. From the second such end on they go alone, one at a time: the others wait until what they sent is acknowledged, and then for the
-// suspect. A suspect that went alone when streams ended closes. An acknowledgement clears the connection.
+// When a stream ends, the connections with unacknowledged events on it become suspects. On the next stream their events
+// are sent after those of the others. From the second such end on they are sent alone, one connection at a time: the
+// others wait until all sent events are acknowledged, and then for the suspect. A suspect that was alone when streams
+// ended is closed. An acknowledgement clears a suspect.
 const (
 	endsUntilAlone  = 2
-	endsUntilGuilty = 6 // a handler that restarts five times while the same event is under way costs no device its connection
-	aloneIfGuilty   = 2 // of these ends, at least
+	endsUntilGuilty = 6 // a handler that restarts five times during one event costs no device its connection
+	aloneIfGuilty   = 2 // at least so many of these ends
 
-	trialPatience = 2 * time.Second // for what was sent before, and for the suspect's acknowledgement
-	// quietPatience is for how long a suspect goes alone that has nothing which is acknowledged: only a Created of before.
+	trialPatience = 2 * time.Second // for earlier events, and for the suspect's acknowledgement
+	// quietPatience is how long a suspect is alone that sent nothing to acknowledge, only a repeated Created.
 	quietPatience = 100 * time.Millisecond
 
-	usefulRetry = 400 * time.Millisecond // the longest pause after a stream on which events were acknowledged
+	progressRetry = 400 * time.Millisecond // the longest pause after a stream with acknowledged events
 
 	givenUpEndedStreams = "ended_streams"
 )
 
-// suspicion is what ends of streams say about one connection.
+// suspicion is what ended streams say about one connection.
 type suspicion struct {
-	ends     int  // of streams since its last acknowledgement
-	alone    int  // how many of these found it alone on the stream
+	ends     int  // streams ended since its last acknowledgement
+	alone    int  // how many of these ended while it was alone
 	cleared  bool // the handler has acknowledged an event of it
-	inFlight bool // counted in line.out
-	excused  bool // it was tried for long enough: on this stream it goes with the others
+	inFlight bool // counted in line.inFlight
+	excused  bool // it was tried long enough: on this stream it is treated like the others
 }
 
-// trial has one suspect go alone.
+// trial sends the events of one suspect alone.
 type trial struct {
 	conn *conn
 	sent bool
 }
 
-// suspect reports whether the connection must go alone.
+// suspect reports whether the connection must be alone.
 func (c *conn) suspect() bool { return c.ends >= endsUntilAlone && !c.excused }
 
-// hasUnacknowledged reports whether the handler has something of the connection that it did not acknowledge.
+// hasUnacknowledged reports whether the handler received something of the connection without acknowledging it.
 func (c *conn) hasUnacknowledged() bool {
 	return c.window.Sent() || c.announced && !c.reannounce && !c.cleared
 }
 
-// noteStreamEnd notes that a stream ended, and reports whether the connection is guilty of that.
+// noteStreamEnd records that a stream ended, and reports whether the connection is to blame.
 func (c *conn) noteStreamEnd() bool {
 	if !c.hasUnacknowledged() {
 		return false
@@ -65,7 +66,7 @@ func (c *conn) noteStreamEnd() bool {
 	return c.ends >= endsUntilGuilty && c.alone >= aloneIfGuilty
 }
 
-// countSent counts the connection among those with events under way.
+// countSent counts the connection in line.inFlight if it has unacknowledged events.
 func (c *conn) countSent() {
 	if !c.inFlight && c.window.Sent() {
 		c.inFlight = true
@@ -73,7 +74,7 @@ func (c *conn) countSent() {
 	}
 }
 
-// clearSuspicion takes an acknowledgement.
+// clearSuspicion handles an acknowledgement.
 func (c *conn) clearSuspicion() {
 	c.ends, c.alone, c.cleared = 0, 0, true
 	l := c.line
@@ -88,14 +89,14 @@ func (c *conn) clearSuspicion() {
 	l.endTrial(c)
 }
 
-// bySuspicion sorts connections so that those go first of which less is known.
+// bySuspicion sorts the least suspicious connections first.
 func bySuspicion(conns []*conn) {
 	slices.SortStableFunc(conns, func(a, b *conn) int { return a.ends - b.ends })
 }
 
-// tryAlone begins a trial if a suspect waits and each other connection had its turn since the last trial.
+// tryAlone begins a trial if a suspect waits and all other connections were served since the last trial.
 func (l *line) tryAlone() {
-	if l.trial != nil || len(l.suspects) == 0 || len(l.ready) > 0 && l.turns > 0 {
+	if l.trial != nil || len(l.suspects) == 0 || len(l.ready) > 0 && l.untilTrial > 0 {
 		return
 	}
 	c := l.suspects[0]
@@ -106,7 +107,7 @@ func (l *line) tryAlone() {
 	l.live.wake()
 }
 
-// limitTrial ends the trial under way after a time.
+// limitTrial ends the current trial after a while.
 func (l *line) limitTrial(patience time.Duration) {
 	t := l.trial
 	time.AfterFunc(patience, func() {
@@ -119,7 +120,7 @@ func (l *line) limitTrial(patience time.Duration) {
 	})
 }
 
-// fillAlone appends what the suspect has to say, once nothing of the others is under way.
+// fillAlone appends the suspect's output once nothing of the other connections is in flight.
 func (l *line) fillAlone(frame []byte, full int) []byte {
 	t := l.trial
 	c := t.conn
@@ -131,7 +132,7 @@ func (l *line) fillAlone(frame []byte, full int) []byte {
 		return frame
 	}
 	frame = c.take(frame, full)
-	if t.sent = c.inFlight || !c.hasOutput(); t.sent { // else its event needs a frame of its own
+	if t.sent = c.inFlight || !c.hasOutput(); t.sent { // otherwise its event needs a frame of its own
 		c.startedAt = l.session.now()
 		if !c.inFlight {
 			l.limitTrial(min(l.session.timeout/4, quietPatience))
@@ -140,12 +141,12 @@ func (l *line) fillAlone(frame []byte, full int) []byte {
 	return frame
 }
 
-// endTrial lets the others go on if c is on trial.
+// endTrial ends the trial of c, if there is one, so that the other connections continue.
 func (l *line) endTrial(c *conn) {
 	if l.trial == nil || l.trial.conn != c {
 		return
 	}
-	l.trial, l.turns = nil, len(l.ready)
+	l.trial, l.untilTrial = nil, len(l.ready)
 	now := l.session.now()
 	for _, waited := range l.ready {
 		if !waited.window.Sent() {
@@ -156,14 +157,16 @@ func (l *line) endTrial(c *conn) {
 	l.live.wake()
 }
 
-// closeGuilty closes connections whose events end the stream. The handler hears no more of those that it never acknowledged anything of.
+// closeGuilty closes connections whose events end the stream. If the handler never acknowledged an event of one, it is
+// not told of its end either.
 func (l *line) closeGuilty(guilty []*conn, why error) {
 	s := l.session
 	for _, c := range guilty {
 		s.mu.Lock()
 		err := &gateway.HandlerError{Reason: gateway.ReasonHandlerStreamEnded, Err: &target.Error{
 			What: fmt.Sprintf("Session of handler %q at %s", s.target.Name, l.to.Addr()), Code: codes.Aborted,
-			Text: fmt.Sprintf("the stream ended %d times at events of this connection, %d times with no others under way; the last time: %s",
+			Text: fmt.Sprintf(
+				"the stream ended %d times at events of this connection, %d times with no others under way; last: %s",
 				c.ends, c.alone, convert.Shorten(statusText(why))),
 		}}
 		ended, failed := c.ended, c.err != nil
@@ -189,13 +192,17 @@ func (s *Session) logGuilty(c *conn, err error) {
 	if !ok {
 		return
 	}
-	attributes := []any{"conn", c.id, "peer", c.info.Peer, "error", err, "check", "the handler's log, and what this device sent", "suppressed", suppressed}
+	attributes := []any{
+		"conn", c.id, "peer", c.info.Peer, "error", err, "check", "the handler's log, and what this device sent",
+		"suppressed", suppressed,
+	}
 	if known, ok := c.conn.(interface {
 		Listener() string
 		Client() (gateway.ClientInfo, bool)
 	}); ok {
 		client, _ := known.Client()
-		attributes = append(attributes, slog.String("listener", known.Listener()), slog.String("client_id", convert.Shorten(client.ClientID)))
+		attributes = append(attributes, slog.String("listener", known.Listener()),
+			slog.String("client_id", convert.Shorten(client.ClientID)))
 	}
 	s.target.Log.Warn("closing a connection whose events end the handler's stream", attributes...)
 }

@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// window holds the events of one connection that the handler has not acknowledged, in order, encoded as they are sent. The zero value is empty and
-// holds no memory, nor does one whose events are all acknowledged. It is not safe for concurrent use.
+// window holds the unacknowledged events of one connection in order, encoded as they are sent. It uses no memory while
+// empty, as the zero value is. It is not safe for concurrent use.
 type window struct {
-	last  uint64 // the seq of the newest event
-	acked uint64 // the seq of the last event that was acknowledged or dropped in its turn
-	sent  int    // how many of the events went out on this stream
-	bytes int    // the sizes of the events
-	kept  *kept  // nil where there are none
+	last  uint64        // seq of the newest event
+	acked uint64        // seq of the newest event that was acknowledged, or dropped in its turn
+	sent  int           // how many of the events were sent on this stream
+	bytes int           // size of the events
+	buf   *windowBuffer // nil if empty
 }
 
-// kept are events. Those before head are done.
-type kept struct {
+// windowBuffer has the events. Those before head are done.
+type windowBuffer struct {
 	events []entry
 	head   int
 	data   []byte
 }
 
-// entry is an event whose encoding ends at end and begins where the one before it ends.
+// entry is an event. Its encoding ends at end and begins where the previous one ends.
 type entry struct {
 	seq  uint64
 	end  int
@@ -31,59 +31,59 @@ type entry struct {
 	at   time.Duration
 }
 
-var keptPool = sync.Pool{New: func() any { return new(kept) }}
+var bufferPool = sync.Pool{New: func() any { return new(windowBuffer) }}
 
-// maxPooled bounds what an empty window leaves to others.
+// maxPooled bounds the buffer that an empty window returns to the pool.
 const maxPooled = 64 << 10
 
-// windowLimits bound the events of a window and their bytes.
+// windowLimits bounds the events of a window and their size.
 type windowLimits struct{ Events, Bytes int }
 
-// Room reports whether an event of so many bytes may come in. An empty window takes any.
+// Room reports whether the window may take an event of size bytes. An empty window takes any.
 func (w *window) Room(size int, l windowLimits) bool {
-	return w.kept == nil || w.Len() < l.Events && w.bytes+size <= l.Bytes
+	return w.buf == nil || w.Len() < l.Events && w.bytes+size <= l.Bytes
 }
 
-// Full reports whether not even an empty event may come in.
+// Full reports whether the window may not even take an empty event.
 func (w *window) Full(l windowLimits) bool { return !w.Room(0, l) || w.bytes >= l.Bytes }
 
-// Len is how many events wait.
+// Len returns the number of events.
 func (w *window) Len() int {
-	if w.kept == nil {
+	if w.buf == nil {
 		return 0
 	}
-	return len(w.kept.events) - w.kept.head
+	return len(w.buf.events) - w.buf.head
 }
 
-// Size is how many bytes they have.
+// Size returns their size in bytes.
 func (w *window) Size() int { return w.bytes }
 
-// Acked is the seq up to which nothing waits.
+// Acked returns the seq up to which all events are done.
 func (w *window) Acked() uint64 { return w.acked }
 
-// Add puts an event in.
+// Add adds an event.
 func (w *window) Add(conn uint64, kind eventKind, body []byte, now time.Duration) {
-	if w.kept == nil {
-		w.kept = keptPool.Get().(*kept)
+	if w.buf == nil {
+		w.buf = bufferPool.Get().(*windowBuffer)
 	}
 	w.last++
-	k := w.kept
+	k := w.buf
 	k.data = appendEvent(k.data, conn, w.last, kind, body)
 	k.events = append(k.events, entry{seq: w.last, end: len(k.data), size: len(body), kind: kind, at: now})
 	w.bytes += len(body)
 }
 
-// Unsent reports whether an event waits that did not go out yet.
+// Unsent reports whether an event has not been sent on this stream.
 func (w *window) Unsent() bool { return w.sent < w.Len() }
 
-// Sent reports whether an event went out that is not acknowledged.
+// Sent reports whether an event was sent and not acknowledged.
 func (w *window) Sent() bool { return w.sent > 0 }
 
-// Take appends events that did not go out yet to frame, as long as that has no more than full bytes. The first event of a frame may have more.
+// Take appends unsent events to frame while it has at most full bytes. The first event of a frame may be longer.
 func (w *window) Take(frame []byte, full int) []byte {
 	for w.Unsent() {
-		i := w.kept.head + w.sent
-		event := w.kept.data[w.kept.start(i):w.kept.events[i].end]
+		i := w.buf.head + w.sent
+		event := w.buf.data[w.buf.start(i):w.buf.events[i].end]
 		if len(frame) > 0 && len(frame)+len(event) > full {
 			break
 		}
@@ -93,19 +93,20 @@ func (w *window) Take(frame []byte, full int) []byte {
 	return frame
 }
 
-func (k *kept) start(i int) int {
+func (k *windowBuffer) start(i int) int {
 	if i == 0 {
 		return 0
 	}
 	return k.events[i-1].end
 }
 
-// Ack ends the events up to seq and tells done of each. It reports false for events that did not go out yet: no handler can know them.
+// Ack removes the events up to seq and calls done for each. It returns false if seq has not been sent: no handler can
+// know it.
 func (w *window) Ack(seq uint64, done func(kind eventKind, at time.Duration)) bool {
 	if seq > w.sentUpTo() {
 		return false
 	}
-	for w.Len() > 0 && w.kept.events[w.kept.head].seq <= seq {
+	for w.Len() > 0 && w.buf.events[w.buf.head].seq <= seq {
 		e := w.pop()
 		done(e.kind, e.at)
 	}
@@ -113,34 +114,34 @@ func (w *window) Ack(seq uint64, done func(kind eventKind, at time.Duration)) bo
 	return true
 }
 
-// sentUpTo is the seq of the newest event that went out.
+// sentUpTo returns the seq of the newest event that was sent.
 func (w *window) sentUpTo() uint64 {
 	if w.sent == 0 {
 		return w.acked
 	}
-	return w.kept.events[w.kept.head+w.sent-1].seq
+	return w.buf.events[w.buf.head+w.sent-1].seq
 }
 
-// pop ends the oldest event.
+// pop removes the oldest event.
 func (w *window) pop() entry {
-	e := w.kept.events[w.kept.head]
-	w.kept.head++
+	e := w.buf.events[w.buf.head]
+	w.buf.head++
 	w.acked = e.seq
 	w.bytes -= e.size
 	w.sent = max(0, w.sent-1)
 	return e
 }
 
-// tidy gives memory back.
+// tidy frees unused memory.
 func (w *window) tidy() {
-	k := w.kept
+	k := w.buf
 	switch {
 	case k == nil:
 	case k.head == len(k.events):
-		w.kept = nil
+		w.buf = nil
 		if cap(k.data) <= maxPooled {
 			k.events, k.data, k.head = k.events[:0], k.data[:0], 0
-			keptPool.Put(k)
+			bufferPool.Put(k)
 		}
 	case k.head > len(k.events)/2:
 		k.compact()
@@ -148,7 +149,7 @@ func (w *window) tidy() {
 }
 
 // compact moves the events to the front.
-func (k *kept) compact() {
+func (k *windowBuffer) compact() {
 	from := k.start(k.head)
 	k.data = k.data[:copy(k.data, k.data[from:])]
 	k.events = k.events[:copy(k.events, k.events[k.head:])]
@@ -158,15 +159,16 @@ func (k *kept) compact() {
 	k.head = 0
 }
 
-// Oldest is the kind of the oldest event; ok is false where there is none.
+// Oldest returns the kind of the oldest event; ok is false if the window is empty.
 func (w *window) Oldest() (kind eventKind, ok bool) {
-	if w.kept == nil {
+	if w.buf == nil {
 		return 0, false
 	}
-	return w.kept.events[w.kept.head].kind, true
+	return w.buf.events[w.buf.head].kind, true
 }
 
-// Rewind forgets what went out: the stream is lost. An event Created that went out is dropped, since another one will go before the rest.
+// Rewind marks all events as unsent, because the stream is lost. A Created that was sent is dropped, since the next
+// stream begins with another one.
 func (w *window) Rewind() {
 	if kind, ok := w.Oldest(); ok && kind == createdEvent && w.sent > 0 {
 		w.pop()
@@ -175,12 +177,12 @@ func (w *window) Rewind() {
 	w.sent = 0
 }
 
-// DropUnsent drops the events that did not go out. Their seqs are not used again: they may have gone out on another stream.
+// DropUnsent drops the unsent events. Their seqs are not used again: they may have been sent on another stream.
 func (w *window) DropUnsent() {
 	if !w.Unsent() {
 		return
 	}
-	k := w.kept
+	k := w.buf
 	keep := k.head + w.sent
 	for _, e := range k.events[keep:] {
 		w.bytes -= e.size

@@ -13,14 +13,14 @@ import (
 	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
 )
 
-// model is a window in its simplest form.
+// model is the simplest implementation of a window.
 type model struct {
 	events []uint64 // seqs
 	sent   int
 	last   uint64
 }
 
-// taken are the seqs of a frame.
+// taken returns the seqs of a frame.
 func taken(t interface{ Fatal(...any) }, frame []byte) (seqs []uint64) {
 	var decoded handlerv1.GatewayFrame
 	if err := proto.Unmarshal(frame, &decoded); err != nil {
@@ -78,7 +78,8 @@ func TestWindowIsItsModel(t *testing.T) {
 				for _, seq := range m.events {
 					size += int(seq % 5)
 				}
-				if w.Len() != len(m.events) || w.Size() != size || w.Unsent() != (m.sent < len(m.events)) || w.Sent() != (m.sent > 0) {
+				if w.Len() != len(m.events) || w.Size() != size || w.Unsent() != (m.sent < len(m.events)) ||
+					w.Sent() != (m.sent > 0) {
 					t.Fatalf("%+v, want %+v of %d bytes", w, m, size)
 				}
 			},
@@ -86,7 +87,8 @@ func TestWindowIsItsModel(t *testing.T) {
 	})
 }
 
-// A stream that breaks before Created was acknowledged: another Created goes before the rest, so that one does not go out again.
+// A stream that breaks before Created was acknowledged: another Created goes before the rest, so the first one is not
+// sent again.
 func TestWindowForgetsCreated(t *testing.T) {
 	var w window
 	w.Add(9, createdEvent, nil, 0)
