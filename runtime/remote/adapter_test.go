@@ -31,7 +31,8 @@ func TestAdapterIsHealthy(t *testing.T) {
 
 func TestReflectionListsTheServices(t *testing.T) {
 	_, address := serveAdapter(t, remote.AdapterConfig{})
-	stream, err := grpc_reflection_v1.NewServerReflectionClient(dialAdapter(t, address)).ServerReflectionInfo(t.Context())
+	stream, err := grpc_reflection_v1.NewServerReflectionClient(dialAdapter(t,
+		address)).ServerReflectionInfo(t.Context())
 	must(t, err)
 	must(t, stream.Send(&grpc_reflection_v1.ServerReflectionRequest{
 		MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_ListServices{},
@@ -43,7 +44,9 @@ func TestReflectionListsTheServices(t *testing.T) {
 	for _, s := range r.GetListServicesResponse().GetService() {
 		names = append(names, s.GetName())
 	}
-	for _, want := range []string{"emqx.exproto.v1.ConnectionAdapter", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} {
+	for _, want := range []string{
+		"emqx.exproto.v1.ConnectionAdapter", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+	} {
 		if !slices.Contains(names, want) {
 			t.Errorf("%s is not among %v", want, names)
 		}

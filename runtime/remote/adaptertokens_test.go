@@ -37,7 +37,8 @@ func newTenants(t *testing.T) *tenants {
 func (w *tenants) add(t *testing.T, token, id string) (*device, *remote.Client) {
 	t.Helper()
 	address, _ := serveHandler(t, "", &script{})
-	c, err := remote.NewClient(remote.ClientConfig{Name: "of-" + id, Addresses: []string{address}, AdapterToken: token}, w.adapter)
+	c, err := remote.NewClient(remote.ClientConfig{Name: "of-" + id, Addresses: []string{address}, AdapterToken: token},
+		w.adapter)
 	must(t, err)
 	d := newDevice(id)
 	must(t, newHandler(t, c, d).OnSocketCreated(gateway.ConnInfo{}))
@@ -155,7 +156,8 @@ func TestRefusedCallersAreCountedAndLoggedOnceAndTokensNever(t *testing.T) {
 		w.outcome(t, "Bearer beta", "a1")
 	}
 	w.outcome(t, "Bearer beta", "b1")
-	if s := w.log.String(); strings.Count(s, "level=WARN") != 2 || strings.Contains(s, "gamma") || strings.Contains(s, "beta") {
+	if s := w.log.String(); strings.Count(s, "level=WARN") != 2 || strings.Contains(s, "gamma") ||
+		strings.Contains(s, "beta") {
 		t.Errorf("log:\n%s", s)
 	}
 	must(t, testutil.GatherAndCompare(w.metrics, strings.NewReader(`
@@ -165,14 +167,16 @@ exgate_adapter_refused_total{reason="foreign_conn"} 21
 exgate_adapter_refused_total{reason="token"} 21
 # HELP exgate_adapter_calls_total Calls to ConnectionAdapter by the handler of the connection, empty where none was found, and by result.
 # TYPE exgate_adapter_calls_total counter
-`+callCounts("", "CONN_PROCESS_NOT_ALIVE", 3)+callCounts("of-b1", "SUCCESS", 1)), "exgate_adapter_refused_total", "exgate_adapter_calls_total"))
+`+callCounts("", "CONN_PROCESS_NOT_ALIVE", 3)+callCounts("of-b1", "SUCCESS", 1)), "exgate_adapter_refused_total",
+		"exgate_adapter_calls_total"))
 }
 
 // callCounts is the metric of n calls of each method.
 func callCounts(handler, result string, n int) string {
 	var lines strings.Builder
 	for _, c := range connCalls {
-		lines.WriteString("exgate_adapter_calls_total{handler=\"" + handler + "\",method=\"" + c.name + "\",result=\"" + result + "\"} " +
+		lines.WriteString("exgate_adapter_calls_total{handler=\"" + handler + "\",method=\"" + c.name + "\",result=\"" +
+			result + "\"} " +
 			string(rune('0'+n)) + "\n")
 	}
 	return lines.String()

@@ -20,19 +20,19 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// How often a handler that cannot be asked is asked again.
+// The pause before a handler that could not be probed is probed again; it doubles each time.
 const (
 	firstQueryPause   = 100 * time.Millisecond
 	longestQueryPause = 3 * time.Second
-	mostLosses        = 2 // connections that the question may cost
+	mostLosses        = 2 // lost connections after which the handler is not probed any more
 )
 
 type newHandler = func(gateway.ConnectionAdapter) gateway.ConnectionHandler
 
-// auto finds out the dialect of a handler: at the start, by questions that no handler's method sees, and again after a call that the handler does not know.
-// Where the server does not tell, the first event of the next connection is the question: see [firstEvent]. Connections that come meanwhile wait for the
-// answer as for that of an event, with what the client does about failures. A handler that was lost over a question twice is asked none: its first event
-// tells.
+// auto finds out the dialect of a handler: at the start, by probes that no method of the handler sees, and again after
+// a call that the handler does not know. If the probe of a server is inconclusive, the first event of the next
+// connection decides, see [firstEvent]. New connections wait for the result as for an event that waits for the handler.
+// A handler that was lost twice while being probed is not probed again: its first event decides.
 type auto struct {
 	target *target.Target
 	caller *callback.Caller
@@ -41,14 +41,14 @@ type auto struct {
 	ctx    context.Context // ends with the client
 	stop   context.CancelFunc
 	tasks  sync.WaitGroup
-	lost   chan struct{} // has a value after forget
+	lost   chan struct{} // receives a value from forget
 
 	mu            sync.Mutex // guards the fields below
 	found         *speaker
-	newHandlers   map[Dialect]newHandler // of dialects that were found before
-	query         *query                 // nil where nobody asks
-	firstUnderWay chan struct{}          // closed when the first event under way was answered; nil: none is
-	losses        int                    // of the connection, over questions
+	newHandlers   map[Dialect]newHandler // of the dialects found so far
+	query         *query                 // nil without a probe in progress
+	firstUnderWay chan struct{}          // closed when the first event in progress is answered; nil without one
+	losses        int                    // connections lost during probes
 }
 
 // speaker is a dialect that was found.
@@ -57,7 +57,7 @@ type speaker struct {
 	newHandler newHandler
 }
 
-// query is one attempt, for all who wait for it.
+// query is one probe, shared by everything that waits for it.
 type query struct {
 	done chan struct{}
 	err  error // set before done is closed
@@ -65,16 +65,17 @@ type query struct {
 
 func newAuto(c *Client) *auto {
 	a := &auto{
-		target: c.target, caller: c.caller, speak: c.speak, log: c.target.Log, lost: make(chan struct{}, 1), newHandlers: make(map[Dialect]newHandler),
+		target: c.target, caller: c.caller, speak: c.speak, log: c.target.Log, lost: make(chan struct{}, 1),
+		newHandlers: make(map[Dialect]newHandler),
 	}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	return a
 }
 
-// start asks the handler in the background whenever its dialect is not known.
+// start probes the handler in the background whenever its dialect is unknown.
 func (a *auto) start() { a.tasks.Go(a.run) }
 
-// close ends the asking.
+// close ends the probes.
 func (a *auto) close() {
 	a.stop()
 	a.tasks.Wait()
@@ -91,7 +92,7 @@ func (a *auto) run() {
 			continue
 		}
 		pause = firstQueryPause
-		select { // where the server did not tell, a connection's first event asks
+		select { // an inconclusive probe is not repeated: a connection's first event decides
 		case <-a.lost:
 		case <-a.ctx.Done():
 			return
@@ -99,7 +100,7 @@ func (a *auto) run() {
 	}
 }
 
-// queryAny asks the backend that a new connection would get.
+// queryAny probes the backend that a new connection would get.
 func (a *auto) queryAny() error {
 	pin := a.target.Pool.Pin()
 	defer pin.Release()
@@ -116,16 +117,17 @@ func (a *auto) queryAny() error {
 	return err
 }
 
-// diagnose is the close reason for a failed asking, and what a person should check.
+// diagnose returns the close reason for a failed probe, and what to check.
 func (a *auto) diagnose(err error) (gateway.CloseReason, string) {
 	var none *probe.NotServedError
 	if errors.As(err, &none) {
 		return gateway.ReasonHandlerFailed, DialectAuto.unimplemented()
 	}
-	return gateway.ReasonHandlerUnavailable, "that the handler runs and listens on this address; its dialect is asked for until it answers"
+	return gateway.ReasonHandlerUnavailable, "that the handler runs and listens on this address; the gateway asks " +
+		"it for its dialect until it answers"
 }
 
-// find waits until the dialect is known or only an event can tell, and asks for it unless somebody does already.
+// find waits until the dialect is known or only an event can decide. It begins a probe unless one is in progress.
 func (a *auto) find(to *backend.Backend) error {
 	a.mu.Lock()
 	if a.found != nil || a.losses >= mostLosses {
@@ -151,11 +153,13 @@ func (a *auto) runQuery(to *backend.Backend, current *query) {
 	switch code := status.Code(err); {
 	case code == codes.OK:
 		a.losses = 0
-	case code == codes.PermissionDenied, code == codes.Unauthenticated: // of the question: whether events are refused too, the first one tells
+	// refused to the probe; whether events are refused too, the first one shows
+	case code == codes.PermissionDenied, code == codes.Unauthenticated:
 		f, err = probe.Finding{}, nil
 	case connected && code == codes.Unavailable && a.ctx.Err() == nil:
 		if a.losses++; a.losses == mostLosses {
-			a.log.Warn("the handler was lost when it was asked for its dialect: the first event asks", "check", "dialect: set it if the handler speaks session")
+			a.log.Warn("the handler was lost when it was asked for its dialect; the first event will show it",
+				"check", "dialect: set it if the handler speaks session")
 		}
 	}
 	if err == nil && f.Dialects != nil {
@@ -166,7 +170,7 @@ func (a *auto) runQuery(to *backend.Backend, current *query) {
 	close(current.done)
 }
 
-// learn takes the first dialect of f; the caller holds mu.
+// learn adopts the first dialect of f; the caller holds mu.
 func (a *auto) learn(f probe.Finding) (*speaker, error) {
 	d := Dialect(f.Dialects[0])
 	h, err := a.newHandlerFor(d)
@@ -174,11 +178,12 @@ func (a *auto) learn(f probe.Finding) (*speaker, error) {
 		return nil, err
 	}
 	a.found = &speaker{dialect: d, newHandler: h}
-	a.log.Info("found the handler's dialect", "dialect", string(d), "by", f.How, "served", strings.Join(f.Dialects, " "))
+	a.log.Info("found the handler's dialect", "dialect", string(d), "by", f.How,
+		"served", strings.Join(f.Dialects, " "))
 	return a.found, nil
 }
 
-// newHandlerFor returns what makes handlers in dialect d; the caller holds mu.
+// newHandlerFor returns the constructor of handlers in dialect d; the caller holds mu.
 func (a *auto) newHandlerFor(d Dialect) (newHandler, error) {
 	if a.newHandlers[d] == nil {
 		speaker, err := a.speak(d)
@@ -196,7 +201,8 @@ func (a *auto) lockedNewHandlerFor(d Dialect) (newHandler, error) {
 	return a.newHandlerFor(d)
 }
 
-// awaitFirst returns the dialect, or nil where the caller's event is to find it, which ends with tried. It waits for other events that are to find it.
+// awaitFirst returns the dialect, or nil if the caller's event has to find it; the caller must then call firstDone. It
+// waits for the first event of another connection.
 func (a *auto) awaitFirst() *speaker {
 	for {
 		a.mu.Lock()
@@ -219,22 +225,24 @@ func (a *auto) firstDone() {
 	a.firstUnderWay = nil
 }
 
-// foundBy notes that an event was taken in dialect d.
+// foundBy records that the handler accepted an event in dialect d.
 func (a *auto) foundBy(d Dialect) *speaker {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s, _ := a.learn(probe.Finding{Dialects: []string{string(d)}, How: "its answer to the first event"}) // d has a speaker
+	// cannot fail: d has been used
+	s, _ := a.learn(probe.Finding{Dialects: []string{string(d)}, How: "its answer to the first event"})
 	return s
 }
 
-// retryQuery is called when no dialect took the first event.
+// retryQuery allows probes again. It is called if no dialect accepted the first event.
 func (a *auto) retryQuery() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.losses = 0
 }
 
-// forget is called after a call that the handler did not know, or could not be reached for: it may have been replaced by one of another dialect.
+// forget is called after a call that the handler did not know or that could not reach it: it may have been replaced by
+// one of another dialect.
 func (a *auto) forget(s *speaker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -242,7 +250,8 @@ func (a *auto) forget(s *speaker) {
 		return
 	}
 	a.found = nil
-	a.log.Info("asking for the handler's dialect again: it does not answer in it any longer", "dialect", string(s.dialect))
+	a.log.Info("the handler does not answer in its dialect any more; asking for it again",
+		"dialect", string(s.dialect))
 	select {
 	case a.lost <- struct{}{}:
 	default:
@@ -255,8 +264,8 @@ func (a *auto) current() *speaker {
 	return a.found
 }
 
-// Invoke makes the asking an event, which waits and fails as events do. It is an [invoker]. Without an error, the dialect is known, or the server does not
-// tell it.
+// Invoke implements [callback.Invoker] with a probe, so that it waits and fails like an event. Without an error, the
+// dialect is known or the probe was inconclusive.
 func (a *auto) Invoke(to *backend.Backend, _ proto.Message) error {
 	err := a.find(to)
 	var none *probe.NotServedError

@@ -25,7 +25,8 @@ func autoClient(t *testing.T, address string) (*remote.Client, *journal) {
 	t.Helper()
 	log := new(journal)
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	return newClient(t, remote.ClientConfig{Addresses: []string{address}, Dialect: remote.DialectAuto, Logger: log.logger()}, a), log
+	return newClient(t,
+		remote.ClientConfig{Addresses: []string{address}, Dialect: remote.DialectAuto, Logger: log.logger()}, a), log
 }
 
 // play runs a connection from its first event to its last.
@@ -76,8 +77,10 @@ func TestAutoWithAHandlerThatIsDown(t *testing.T) {
 		must(t, h.OnSocketClosed(gateway.ReasonHandlerUnavailable)) // nobody has heard of it
 	}
 	s := new(script)
-	serveOn(t, address, func(server *grpc.Server) { registerForm(server, remote.DialectStream, s); reflection.Register(server) })
-	gatewaytest.Eventually(t, "the dialect is found without a connection", func() bool { return strings.Contains(log.String(), "dialect=stream") })
+	serveOn(t, address,
+		func(server *grpc.Server) { registerForm(server, remote.DialectStream, s); reflection.Register(server) })
+	gatewaytest.Eventually(t, "the dialect is found without a connection",
+		func() bool { return strings.Contains(log.String(), "dialect=stream") })
 	play(t, c, "c2")
 	if strings.Contains(s.String(), "c1") {
 		t.Errorf("the handler heard of a connection that was refused:\n%s", s)
@@ -102,7 +105,8 @@ func TestAutoWithAHandlerThatComesBackInAnotherDialect(t *testing.T) {
 		t.Error("a connection went on in a dialect that is gone")
 	}
 	play(t, c, "c4")
-	if !strings.Contains(log.String(), "does not answer in it any longer") || !strings.Contains(after.String(), "bytes c4") {
+	if !strings.Contains(log.String(), "does not answer in it any longer") ||
+		!strings.Contains(after.String(), "bytes c4") {
 		t.Errorf("log:\n%s\nthe handler saw:\n%s", log, after)
 	}
 }
@@ -118,7 +122,8 @@ func TestAutoWithAServerThatIsNoHandler(t *testing.T) {
 	if !strings.Contains(err.Error(), "none of the services") {
 		t.Error(err)
 	}
-	gatewaytest.Eventually(t, "the log tells it", func() bool { return strings.Contains(log.String(), "ConnectionUnaryHandler or ConnectionHandler") })
+	gatewaytest.Eventually(t, "the log tells it",
+		func() bool { return strings.Contains(log.String(), "ConnectionUnaryHandler or ConnectionHandler") })
 }
 
 // Whatever a server answers to methods that it does not have, the first event finds the one that it has.
@@ -131,7 +136,12 @@ func TestAutoWithEveryAnswerToUnknownMethods(t *testing.T) {
 		for _, dialect := range emqxDialects {
 			t.Run(fmt.Sprint(code, " ", dialect), func(t *testing.T) {
 				s := new(script)
-				c, _ := autoClient(t, serveForm(t, dialect, s, grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return status.Error(code, "") })))
+				c, _ := autoClient(t,
+					serveForm(t, dialect, s,
+						grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error {
+							return status.Error(code,
+								"")
+						})))
 				play(t, c, "c1")
 				play(t, c, "c2")
 				if n := strings.Count(s.String(), "\n") + 1; n != 10 {
@@ -180,12 +190,13 @@ func TestAutoWithAHandlerThatDiesOfQuestions(t *testing.T) {
 			_, stop = serveFormOn(t, address, remote.DialectUnary, s, dies)
 		default:
 		}
-		return strings.Contains(log.String(), "the first event asks")
+		return strings.Contains(log.String(), "the first event will show it")
 	})
 	for len(died) > 0 {
 		<-died
 	}
-	gatewaytest.Eventually(t, "it serves", func() bool { return newHandler(t, c, newDevice("c0")).OnSocketCreated(gateway.ConnInfo{}) == nil })
+	gatewaytest.Eventually(t, "it serves",
+		func() bool { return newHandler(t, c, newDevice("c0")).OnSocketCreated(gateway.ConnInfo{}) == nil })
 	play(t, c, "c1")
 	if len(died) > 0 {
 		t.Error("it was asked again")
@@ -208,7 +219,8 @@ func TestAutoHoldsDevicesUntilTheHandlerIsThere(t *testing.T) {
 	counts := prometheus.NewRegistry()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	c := newClient(t, remote.ClientConfig{
-		Addresses: []string{address}, Dialect: remote.DialectAuto, OnFailure: remote.OnFailureHold, HoldTimeout: time.Minute, Metrics: remote.NewMetrics(counts),
+		Addresses: []string{address}, Dialect: remote.DialectAuto, OnFailure: remote.OnFailureHold,
+		HoldTimeout: time.Minute, Metrics: remote.NewMetrics(counts),
 	}, a)
 	created := make(chan error, 10)
 	for i := range cap(created) {

@@ -17,7 +17,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// autoHandler is a connection whose handler's dialect was perhaps not known when it came.
+// autoHandler handles a connection that may have come before the dialect was known.
 type autoHandler struct {
 	callback.Delivery
 	auto    *auto
@@ -27,8 +27,10 @@ type autoHandler struct {
 
 var _ gateway.Drainer = (*autoHandler)(nil)
 
-// errNoDialect ends a connection whose waiting for the dialect ended without one.
-var errNoDialect error = &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: errors.New("the handler's dialect is not known")}
+// errNoDialect closes a connection if the dialect is still unknown after its wait.
+var errNoDialect error = &gateway.HandlerError{
+	Reason: gateway.ReasonHandlerUnavailable, Err: errors.New("the handler's dialect is not known"),
+}
 
 func (a *auto) newHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHandler {
 	return &autoHandler{Delivery: callback.NewDelivery(a.caller, conn), auto: a}
@@ -53,13 +55,13 @@ func (h *autoHandler) OnSocketCreated(info gateway.ConnInfo) error {
 	return h.check(err)
 }
 
-// createWithQuery has OnSocketCreated find out the dialect.
+// createWithQuery finds out the dialect with OnSocketCreated.
 func (h *autoHandler) createWithQuery(info gateway.ConnInfo) error {
 	first := &firstEvent{auto: h.auto, conn: h.Conn}
 	asker := callback.NewHandler(h.auto.caller, h.Conn, &callback.Methods{Created: first})
 	h.inner = asker
 	err := asker.OnSocketCreated(info)
-	if first.calls == nil { // the handler has not heard of the connection
+	if first.calls == nil { // the handler does not know the connection
 		h.inner = nil
 		asker.Forget()
 		return cmp.Or(err, errNoDialect)
@@ -78,7 +80,7 @@ func (h *autoHandler) OnReceivedMessages(messages []gateway.Message) error {
 	return h.check(h.inner.OnReceivedMessages(messages))
 }
 
-// OnDrain is for dialects that tell the handler.
+// OnDrain is forwarded in dialects that have it.
 func (h *autoHandler) OnDrain() error {
 	if d, ok := h.inner.(gateway.Drainer); ok {
 		return h.check(d.OnDrain())
@@ -86,7 +88,7 @@ func (h *autoHandler) OnDrain() error {
 	return nil
 }
 
-// OnSocketClosed tells the handler, unless none was found that could have heard of the connection.
+// OnSocketClosed tells the handler, if any handler can know the connection.
 func (h *autoHandler) OnSocketClosed(reason gateway.CloseReason) error {
 	if h.inner == nil {
 		h.Pin.Release()
@@ -95,7 +97,8 @@ func (h *autoHandler) OnSocketClosed(reason gateway.CloseReason) error {
 	return h.check(h.inner.OnSocketClosed(reason))
 }
 
-// check looks for the answer of a handler that does not know the call. A session that is gone may have been ended by a handler of another dialect too.
+// check forgets the dialect if the handler does not know the call. A session may also have been ended by a handler of
+// another dialect.
 func (h *autoHandler) check(err error) error {
 	switch code := target.CodeOf(err); {
 	case h.speaker == nil:
@@ -105,13 +108,14 @@ func (h *autoHandler) check(err error) error {
 	return err
 }
 
-// firstEvent is OnSocketCreated of a connection whose handler's dialect is not known: the service that takes it is the handler's. It goes to
-// ConnectionUnaryHandler and, where the handler has no such method or answers with an error, to ConnectionHandler, on a stream that ends behind it: its
-// methods may be unary ones. No handler sees a call that EMQX would not have made. It is an [invoker], of one connection at a time.
+// firstEvent is OnSocketCreated of a connection whose handler's dialect is unknown: the service that accepts it is the
+// handler's. It is sent to ConnectionUnaryHandler and, if the handler lacks that method or answers with an error, to
+// ConnectionHandler on a stream that ends after it, which suits unary methods too. No handler receives a call that EMQX
+// would not make. It implements [callback.Invoker] for one connection at a time.
 type firstEvent struct {
 	auto    *auto
 	conn    gateway.ConnectionAdapter
-	calls   *callback.Methods // those of the dialect that was found; nil: none was
+	calls   *callback.Methods // of the dialect found; nil if none was
 	speaker *speaker
 }
 
@@ -119,12 +123,12 @@ type firstEvent struct {
 var triedDialects = []Dialect{DialectUnary, DialectStream}
 
 func (f *firstEvent) Invoke(to *backend.Backend, request proto.Message) error {
-	if f.speaker = f.auto.awaitFirst(); f.speaker != nil { // another connection's event has found it
+	if f.speaker = f.auto.awaitFirst(); f.speaker != nil { // the event of another connection has found it
 		return f.speak(to, f.speaker.dialect, request)
 	}
 	defer f.auto.firstDone()
 	said := ""
-	var doubtful error // of the unary method: it failed, or the server says so of methods that it does not have
+	var doubtful error // from the unary method: it failed, or the server answers so for methods that it lacks
 	var unary *callback.Methods
 	for _, d := range triedDialects {
 		err := f.speak(to, d, request)
@@ -132,7 +136,8 @@ func (f *firstEvent) Invoke(to *backend.Backend, request proto.Message) error {
 		var refused *callback.Refusal
 		switch {
 		case errors.As(err, &none):
-			said += fmt.Sprintf("; to %s it answers %v: %s", d, status.Code(none.Err), convert.Shorten(status.Convert(none.Err).Message()))
+			said += fmt.Sprintf("; to %s it answers %v: %s", d, status.Code(none.Err),
+				convert.Shorten(status.Convert(none.Err).Message()))
 			f.leave()
 			continue
 		case errors.As(err, &refused), target.Unsent(err), err != nil && target.Unreachable(err):
@@ -141,7 +146,7 @@ func (f *firstEvent) Invoke(to *backend.Backend, request proto.Message) error {
 		case d == DialectUnary && err != nil && target.CodeOf(err) != codes.DeadlineExceeded:
 			doubtful, unary = err, f.calls
 			continue
-		case err != nil && doubtful != nil: // both fail: the next first event tells
+		case err != nil && doubtful != nil: // both fail: the next first event decides
 			f.leave()
 			f.calls = unary
 			return doubtful
@@ -149,7 +154,7 @@ func (f *firstEvent) Invoke(to *backend.Backend, request proto.Message) error {
 		f.speaker = f.auto.foundBy(d)
 		return err
 	}
-	if doubtful != nil { // it has no other method
+	if doubtful != nil { // the handler has no other method
 		f.calls, f.speaker = unary, f.auto.foundBy(DialectUnary)
 		return doubtful
 	}
@@ -165,8 +170,9 @@ func (f *firstEvent) speak(to *backend.Backend, d Dialect, request proto.Message
 		return err
 	}
 	h, ok := speaker(f.conn).(*callback.Handler)
-	if !ok { // a session: the connection comes too early for it
-		return f.auto.target.Failed(to, "asking for the dialect", status.Error(codes.Unavailable, "the handler has changed its dialect"), true)
+	if !ok { // a session, for which the connection is too early
+		return f.auto.target.Failed(to, "asking for the dialect",
+			status.Error(codes.Unavailable, "the handler has changed its dialect"), true)
 	}
 	f.calls = h.Methods
 	return h.Methods.Created.Invoke(to, request)

@@ -27,12 +27,14 @@ func newPair(t *testing.T, dialect remote.Dialect, policy remote.OnFailure) *pai
 	for i, l := range p.ledgers {
 		addresses[i], p.stop[i] = serveFormOn(t, "", dialect, l)
 	}
-	p.devices = serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: addresses[:], Dialect: dialect, OnFailure: policy}, a)
+	p.devices = serveDevices(t,
+		remote.ClientConfig{Name: "demo", Addresses: addresses[:], Dialect: dialect, OnFailure: policy}, a)
 	p.connected(t, 2)
 	for range 40 {
 		p.conns = append(p.conns, p.connect(t))
 	}
-	gatewaytest.Eventually(t, "all devices are known", func() bool { return p.count("created") == 40 && p.metric(t, "exgate_handler_calls_in_flight") == 0 })
+	gatewaytest.Eventually(t, "all devices are known",
+		func() bool { return p.count("created") == 40 && p.metric(t, "exgate_handler_calls_in_flight") == 0 })
 	for i, l := range p.ledgers {
 		if n := l.count("created"); n != 20 {
 			t.Fatalf("backend %d has %d of 40 devices", i, n)
@@ -52,7 +54,8 @@ func testConnectionsStayAtTheirBackend(t *testing.T, dialect remote.Dialect) {
 	p := newPair(t, dialect, "")
 	for round := 1; round <= 5; round++ {
 		tell(t, p.conns, strconv.Itoa(round))
-		gatewaytest.Eventually(t, "it has come", func() bool { return p.ledgers[0].size()+p.ledgers[1].size() == 40*round })
+		gatewaytest.Eventually(t, "it has come",
+			func() bool { return p.ledgers[0].size()+p.ledgers[1].size() == 40*round })
 	}
 	for _, c := range p.conns {
 		must(t, c.Close())
@@ -108,7 +111,8 @@ func testStuckDeviceDelaysNobody(t *testing.T, dialect remote.Dialect) {
 	l, entered, leave := newStuckLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveFormOn(t, "", dialect, l)
-	d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: dialect, MaxInFlight: 2}, a)
+	d := serveDevices(t,
+		remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: dialect, MaxInFlight: 2}, a)
 	defer close(leave)
 	conns := d.connectAll(t, devices+1, l)
 	tell(t, conns[:1], "stuck")
@@ -116,10 +120,12 @@ func testStuckDeviceDelaysNobody(t *testing.T, dialect remote.Dialect) {
 	for range rounds {
 		before := l.count("bytes")
 		tell(t, conns[1:], "x")
-		gatewaytest.Eventually(t, "the others have been heard", func() bool { return l.count("bytes") == before+devices })
+		gatewaytest.Eventually(t, "the others have been heard",
+			func() bool { return l.count("bytes") == before+devices })
 	}
 	if dialect == remote.DialectUnary {
-		gatewaytest.Eventually(t, "only the call that is stuck is under way", func() bool { return d.metric(t, "exgate_handler_calls_in_flight") == 1 })
+		gatewaytest.Eventually(t, "only the call that is stuck is under way",
+			func() bool { return d.metric(t, "exgate_handler_calls_in_flight") == 1 })
 	}
 }
 
@@ -133,7 +139,8 @@ func TestWaitingForAPlaceEndsWithTheConnection(t *testing.T) {
 	tell(t, conns[:1], "stuck")
 	<-entered
 	tell(t, conns[1:], "x")
-	gatewaytest.Eventually(t, "the other waits", func() bool { return d.metric(t, "exgate_handler_calls_waiting") == 1 })
+	gatewaytest.Eventually(t, "the other waits",
+		func() bool { return d.metric(t, "exgate_handler_calls_waiting") == 1 })
 	kick(d)
 	expectEnd(t, conns[1])
 	close(leave)
@@ -151,7 +158,9 @@ func testMessageOverTheLimitIsRefused(t *testing.T, dialect remote.Dialect) {
 	s := &script{}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveFormOn(t, "", dialect, s)
-	cfg := remote.ClientConfig{Addresses: []string{address}, Dialect: dialect, MaxMessageSize: 1024, OnFailure: remote.OnFailureHold}
+	cfg := remote.ClientConfig{
+		Addresses: []string{address}, Dialect: dialect, MaxMessageSize: 1024, OnFailure: remote.OnFailureHold,
+	}
 	h := newHandler(t, newClient(t, cfg, a), newDevice("c1"))
 	must(t, h.OnSocketCreated(gateway.ConnInfo{}))
 	must(t, h.OnReceivedBytes(make([]byte, 900)))

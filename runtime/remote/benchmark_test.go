@@ -23,15 +23,16 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// echoAdapterEnv makes the test binary a handler that echoes through the adapter at this address, so that a benchmark measures the
-// gateway's process alone.
+// echoAdapterEnv makes the test binary a handler that echoes through the adapter at this address, so that a benchmark
+// measures the gateway's process alone.
 const echoAdapterEnv = "EXGATE_TEST_ECHO_ADAPTER"
 
 type echoHandler struct{ handler.Nothing }
 
 func (echoHandler) OnReceivedBytes(c *handler.Conn, b []byte) { _ = c.Send(b) }
 
-// serveEcho is the other process. It prints its address, and the processor time it has used for each line of its input, with which it ends.
+// serveEcho is the other process. It prints its address, and the processor time it has used for each line of its input,
+// with which it ends.
 func serveEcho(adapter string) {
 	server, err := handler.New(handler.Config{Adapter: adapter, New: func() handler.Handler { return echoHandler{} }})
 	if err != nil {
@@ -109,8 +110,9 @@ func (l load) String() string {
 	return fmt.Sprintf("conns=%d", l.conns)
 }
 
-// BenchmarkEcho is 64 bytes to a handler in another process and back, in each dialect, next to a bare gRPC call of the same processes. In the dialects
-// of EMQX an echo is two RPCs, one in each direction, and a connection has one event under way.
+// BenchmarkEcho is 64 bytes to a handler in another process and back, in each dialect, next to a bare gRPC call of the
+// same processes. In the dialects of EMQX an echo is two RPCs, one in each direction, and a connection has one event
+// under way.
 func BenchmarkEcho(b *testing.B) {
 	adapter, adapterAddress := serveAdapter(b, remote.AdapterConfig{})
 	other := startEcho(b, adapterAddress)
@@ -120,7 +122,8 @@ func BenchmarkEcho(b *testing.B) {
 		}
 		for _, dialect := range []remote.Dialect{remote.DialectUnary, remote.DialectStream, remote.DialectSession} {
 			if l.ahead == 1 || dialect == remote.DialectSession {
-				client := newClient(b, remote.ClientConfig{Addresses: []string{other.address}, Dialect: dialect}, adapter)
+				client := newClient(b, remote.ClientConfig{Addresses: []string{other.address}, Dialect: dialect},
+					adapter)
 				b.Run(string(dialect)+"/"+l.String(), func(b *testing.B) { benchmarkEcho(b, client, other, l) })
 			}
 		}
@@ -175,8 +178,8 @@ func benchmarkBare(b *testing.B, other *echo, l load) {
 	})
 }
 
-// measure has each connection do its part of b.N round trips and reports what they took: their rate, their times, and the processor time of the gateway
-// and of the handler for each.
+// measure has each connection do its part of b.N round trips and reports what they took: their rate, their times, and
+// the processor time of the gateway and of the handler for each.
 func measure(b *testing.B, other *echo, l load, part func(conn int, times []time.Duration) error) {
 	times := make([]time.Duration, (b.N/l.conns+1)*l.conns)
 	each := len(times) / l.conns

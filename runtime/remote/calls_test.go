@@ -36,7 +36,9 @@ var connCalls = []adapterCall{
 	{"Authenticate", func(ctx context.Context, a exproto.ConnectionAdapterClient, conn string) (*exproto.CodeResponse, error) {
 		return a.Authenticate(ctx, &exproto.AuthenticateRequest{
 			Conn: conn, Password: "secret",
-			Clientinfo: &exproto.ClientInfo{ProtoName: "p", ProtoVer: "v1", Clientid: "id", Username: "u", Mountpoint: "m/"},
+			Clientinfo: &exproto.ClientInfo{
+				ProtoName: "p", ProtoVer: "v1", Clientid: "id", Username: "u", Mountpoint: "m/",
+			},
 		})
 	}, "Authenticate {ProtoName:p ProtoVersion:v1 ClientID:id Username:u Mountpoint:m/} secret"},
 	{"Publish", func(ctx context.Context, a exproto.ConnectionAdapterClient, conn string) (*exproto.CodeResponse, error) {
@@ -50,9 +52,12 @@ var connCalls = []adapterCall{
 	}, "Unsubscribe t/#"},
 }
 
-var rawPublish = adapterCall{"RawPublish", func(ctx context.Context, a exproto.ConnectionAdapterClient, _ string) (*exproto.CodeResponse, error) {
-	return a.RawPublish(ctx, &exproto.RawPublishRequest{Topic: "t", Qos: 1, Payload: []byte("p")})
-}, "RawPublish t 1 p"}
+var rawPublish = adapterCall{
+	"RawPublish",
+	func(ctx context.Context, a exproto.ConnectionAdapterClient, _ string) (*exproto.CodeResponse, error) {
+		return a.RawPublish(ctx, &exproto.RawPublishRequest{Topic: "t", Qos: 1, Payload: []byte("p")})
+	}, "RawPublish t 1 p",
+}
 
 var resultTable = []struct {
 	result gateway.Result
@@ -62,7 +67,8 @@ var resultTable = []struct {
 	{gateway.Refuse(gateway.CodeUnknown, "broker is away"), "UNKNOWN broker is away"},
 	{gateway.Refuse(gateway.CodeConnProcessNotAlive, "connection closed"), "CONN_PROCESS_NOT_ALIVE connection closed"},
 	{gateway.Refuse(gateway.CodeRequiredParamsMiss, "topic is required"), "REQUIRED_PARAMS_MISSED topic is required"},
-	{gateway.Refuse(gateway.CodeParamsTypeError, "qos must be 0, 1 or 2, not 3"), "PARAMS_TYPE_ERROR qos must be 0, 1 or 2, not 3"},
+	{gateway.Refuse(gateway.CodeParamsTypeError,
+		"qos must be 0, 1 or 2, not 3"), "PARAMS_TYPE_ERROR qos must be 0, 1 or 2, not 3"},
 	{gateway.Refuse(gateway.CodePermissionDeny, "not authorized"), "PERMISSION_DENY not authorized"},
 	{gateway.Refuse(gateway.CodeLimit, "1024 calls are under way"), "UNKNOWN 1024 calls are under way"},
 	{gateway.Result{Code: gateway.CodeUnsupported}, "UNKNOWN UNSUPPORTED"},
@@ -139,7 +145,8 @@ func TestAuthenticateWithoutClientInfo(t *testing.T) {
 
 func TestRawPublishIsOffUnlessConfigured(t *testing.T) {
 	_, a := opened(t, newDevice("c1"), remote.AdapterConfig{})
-	rawPublish.expect(t, a, "", "PERMISSION_DENY RawPublish is off: the gateway's setting adapter.raw_publish allows it")
+	rawPublish.expect(t, a, "",
+		"PERMISSION_DENY RawPublish is off: the gateway's setting adapter.raw_publish allows it")
 }
 
 // The protocol of every handler in the field: it answers a device from inside the callback that told of it.

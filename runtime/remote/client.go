@@ -12,10 +12,11 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// Client calls one handler, at one or more backends, over an HTTP/2 connection to each, which it makes at the start and again whenever it is lost.
+// Client calls one handler at one or more backends. It connects to each at the start, and again whenever the connection
+// is lost.
 type Client struct {
 	target     *target.Target
-	conns      *adapter.Registration // at the adapter
+	conns      *adapter.Registration // with the adapter
 	caller     *callback.Caller
 	streams    *callback.Streams // nil in other dialects
 	sessions   session.Config
@@ -26,8 +27,8 @@ type Client struct {
 
 var _ gateway.HandlerFactory = (*Client)(nil)
 
-// NewClient makes the client of a handler that calls back through adapter. It does not wait for the handler: one that is down refuses
-// connections until it is up. Errors name the field of cfg to change.
+// NewClient returns the client of a handler that calls back through adapter. It does not wait for the handler:
+// connections are refused while it is down. Errors name the field of cfg to change.
 func NewClient(cfg ClientConfig, adapter *Adapter) (*Client, error) {
 	c, err := newClient(cfg, adapter)
 	if err != nil {
@@ -43,15 +44,21 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 	}
 	address := strings.Join(cfg.Addresses, ",")
 	t := &target.Target{
-		Name: cfg.Name, Address: address, Unimplemented: cfg.Dialect.unimplemented(), MaxBatch: cfg.MaxBatch, MaxMessage: cfg.MaxMessageSize,
-		Timeout: cfg.CallTimeout, OnFailure: cfg.OnFailure, Patience: cfg.OnFailure.Patience(cfg.HoldTimeout), Metrics: cfg.Metrics.target,
-		Log: cfg.Logger.With("handler", cfg.Name, "address", address),
+		Name: cfg.Name, Address: address, Unimplemented: cfg.Dialect.unimplemented(),
+		MaxBatch: cfg.MaxBatch, MaxMessage: cfg.MaxMessageSize, Timeout: cfg.CallTimeout,
+		OnFailure: cfg.OnFailure, Patience: cfg.OnFailure.Patience(cfg.HoldTimeout),
+		Metrics: cfg.Metrics.target, Log: cfg.Logger.With("handler", cfg.Name, "address", address),
 	}
 	conns := adapter.Register(cfg.Name, cfg.AdapterToken)
 	c := &Client{
 		target: t, conns: conns,
-		caller:   callback.New(t, callback.Config{Directory: conns, StreamSets: cfg.StreamSets, Probing: cfg.Dialect == DialectAuto, Metrics: cfg.Metrics.caller}),
-		sessions: session.Config{RawPublish: adapter.RawPublish, Commands: cfg.Metrics.Adapter.Calls(), Metrics: cfg.Metrics.session},
+		caller: callback.New(t, callback.Config{
+			Directory: conns, StreamSets: cfg.StreamSets, Probing: cfg.Dialect == DialectAuto,
+			Metrics: cfg.Metrics.caller,
+		}),
+		sessions: session.Config{
+			RawPublish: adapter.RawPublish, Commands: cfg.Metrics.Adapter.Calls(), Metrics: cfg.Metrics.session,
+		},
 	}
 	defer func() {
 		if err != nil {
@@ -73,13 +80,13 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 	return c, nil
 }
 
-// NewHandler makes the handler of a connection.
+// NewHandler returns the handler of a connection.
 func (c *Client) NewHandler(conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
 	return c.newHandler(conn), nil
 }
 
-// Close ends the connections to the handler. Callbacks in flight fail. OnSocketClosed that waits for the handler is given up after 2 s, or at ctx's
-// end if that is sooner.
+// Close closes the connections to the handler. Callbacks in flight fail. Pending OnSocketClosed are given up after 2 s,
+// or when ctx ends if that is sooner.
 func (c *Client) Close(ctx context.Context) error {
 	c.caller.Close(ctx)
 	if c.auto != nil {

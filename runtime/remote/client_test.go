@@ -20,7 +20,8 @@ import (
 
 func message(id, topic, payload string) gateway.Message {
 	return gateway.Message{
-		Node: "gw1", ID: id, QoS: 1, From: "pub", Topic: topic, Payload: []byte(payload), Timestamp: time.UnixMilli(1700000000123),
+		Node: "gw1", ID: id, QoS: 1, From: "pub", Topic: topic, Payload: []byte(payload),
+		Timestamp: time.UnixMilli(1700000000123),
 	}
 }
 
@@ -81,7 +82,8 @@ func TestMaxBatchSplitsMessages(t *testing.T) {
 		}}
 		a, _ := serveAdapter(t, remote.AdapterConfig{})
 		address, _ := serveHandler(t, "", s)
-		h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, MaxBatch: test.maxBatch}, a), newDevice("c1"))
+		h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, MaxBatch: test.maxBatch}, a),
+			newDevice("c1"))
 		var messages []gateway.Message
 		for range 5 {
 			messages = append(messages, message("m", "t", "p"))
@@ -119,14 +121,16 @@ func TestCallbacksCarryADeadline(t *testing.T) {
 		return nil
 	}}
 	var agent []string
-	stats := grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		md, _ := metadata.FromIncomingContext(ctx)
-		agent = md.Get("user-agent")
-		return next(ctx, req)
-	})
+	stats := grpc.UnaryInterceptor(
+		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+			md, _ := metadata.FromIncomingContext(ctx)
+			agent = md.Get("user-agent")
+			return next(ctx, req)
+		})
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", s, stats)
-	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, CallTimeout: time.Hour}, a), newDevice("c1"))
+	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, CallTimeout: time.Hour}, a),
+		newDevice("c1"))
 	must(t, h.OnReceivedBytes(nil))
 	if left <= 50*time.Minute || left > time.Hour {
 		t.Errorf("the callback had %v left of an hour", left)
@@ -157,7 +161,11 @@ func TestNewClientNamesWhatIsWrong(t *testing.T) {
 		want    string
 	}{
 		{func(c *remote.ClientConfig) { c.Name = "" }, a, `handler "": it has no name`},
-		{func(c *remote.ClientConfig) { c.Addresses = []string{"localhost"} }, a, `handler "demo": address "localhost" must be host:port`},
+		{func(c *remote.ClientConfig) {
+			c.Addresses = []string{
+				"localhost",
+			}
+		}, a, `handler "demo": address "localhost" must be host:port`},
 		{func(c *remote.ClientConfig) { c.Addresses = []string{":9001"} }, a, `address ":9001" must be host:port`},
 		{func(c *remote.ClientConfig) { c.MaxBatch = -1 }, a, `max batch -1 is negative`},
 		{func(c *remote.ClientConfig) { c.CallTimeout = -1 }, a, `call timeout -1ns is negative`},

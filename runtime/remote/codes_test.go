@@ -42,8 +42,8 @@ func liveThrough(h gateway.ConnectionHandler) error {
 	return errors.Join(err, h.OnSocketClosed(reason))
 }
 
-// Whatever a handler answers to an event of one device, in each dialect and with each on_failure, the others' events come, each once and in order, and
-// what the handler says in trailers and details harms nobody.
+// Whatever a handler answers to an event of one device, in each dialect and with each on_failure, the others' events
+// come, each once and in order, and what the handler says in trailers and details harms nobody.
 func TestEveryCodeAtEveryEvent(t *testing.T) {
 	for _, dialect := range append([]remote.Dialect{remote.DialectAuto}, emqxDialects...) {
 		for _, policy := range []remote.OnFailure{remote.OnFailureClose, remote.OnFailureRetry, remote.OnFailureHold} {
@@ -63,10 +63,12 @@ func testEveryCode(t *testing.T, dialect remote.Dialect, policy remote.OnFailure
 	s.on = func(ctx context.Context, e any) error {
 		mu.Lock()
 		defer mu.Unlock()
-		if e, ok := e.(interface{ GetConn() string }); !ok || !strings.HasPrefix(e.GetConn(), "bad") || fails != nameOf(e) {
+		if e, ok := e.(interface{ GetConn() string }); !ok || !strings.HasPrefix(e.GetConn(), "bad") ||
+			fails != nameOf(e) {
 			return nil
 		}
-		_ = grpc.SetTrailer(ctx, metadata.Pairs("grpc-retry-pushback-ms", "99999999", "x-large", strings.Repeat("x", 4096)))
+		_ = grpc.SetTrailer(ctx,
+			metadata.Pairs("grpc-retry-pushback-ms", "99999999", "x-large", strings.Repeat("x", 4096)))
 		st, _ := status.New(with, strings.Repeat("\xf0\x9f\x92\xa5 no ", 100)).WithDetails(&exproto.EmptySuccess{})
 		if st == nil {
 			return status.Error(with, "no")
@@ -79,7 +81,8 @@ func testEveryCode(t *testing.T, dialect remote.Dialect, policy remote.OnFailure
 	}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	c := newClient(t, remote.ClientConfig{
-		Addresses: []string{serveForm(t, served, s)}, Dialect: dialect, OnFailure: policy, HoldTimeout: 30 * time.Millisecond,
+		Addresses: []string{serveForm(t, served, s)}, Dialect: dialect, OnFailure: policy,
+		HoldTimeout: 30 * time.Millisecond,
 	}, a)
 	good := newHandler(t, c, newDevice("always"))
 	must(t, good.OnSocketCreated(gateway.ConnInfo{}))

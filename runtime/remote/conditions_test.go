@@ -71,7 +71,10 @@ func unsubscribe(topic string) ask {
 
 func authenticate(clientID string) ask {
 	return func(ctx context.Context, a exproto.ConnectionAdapterClient, conn string) (*exproto.CodeResponse, error) {
-		return a.Authenticate(ctx, &exproto.AuthenticateRequest{Conn: conn, Clientinfo: &exproto.ClientInfo{Clientid: clientID}, Password: "secret"})
+		return a.Authenticate(ctx,
+			&exproto.AuthenticateRequest{
+				Conn: conn, Clientinfo: &exproto.ClientInfo{Clientid: clientID}, Password: "secret",
+			})
 	}
 }
 

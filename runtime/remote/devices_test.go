@@ -80,7 +80,8 @@ func (d *devices) connectAll(t *testing.T, n int, l *ledger) []net.Conn {
 		conns[i] = d.connect(t)
 	}
 	gatewaytest.Eventually(t, "all devices are known", func() bool {
-		return l.count("created") == n && d.metric(t, "exgate_handler_call_seconds", "OnSocketCreated") >= float64(n) // and has acknowledged them
+		// and has acknowledged them
+		return l.count("created") == n && d.metric(t, "exgate_handler_call_seconds", "OnSocketCreated") >= float64(n)
 	})
 	return conns
 }
@@ -93,10 +94,12 @@ func (d *devices) metric(t *testing.T, name string, values ...string) float64 {
 // connected waits until the gateway is connected to n backends.
 func (d *devices) connected(t *testing.T, n float64) {
 	t.Helper()
-	gatewaytest.Eventually(t, "the backends", func() bool { return d.metric(t, "exgate_handler_backends_connected") == n })
+	gatewaytest.Eventually(t, "the backends",
+		func() bool { return d.metric(t, "exgate_handler_backends_connected") == n })
 }
 
-// ledger is a handler that writes down what each connection's events were, in their order. Its state outlives a server's.
+// ledger is a handler that writes down what each connection's events were, in their order. Its state outlives a
+// server's.
 type ledger struct {
 	exproto.UnimplementedConnectionUnaryHandlerServer
 	stuck func(event string) // where an event may stay; nil: nowhere
@@ -109,7 +112,10 @@ type ledger struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{conns: make(map[string][]string), counts: make(map[string]int), seqs: make(map[string]map[uint64]string), last: make(map[string]uint64)}
+	return &ledger{
+		conns: make(map[string][]string), counts: make(map[string]int), seqs: make(map[string]map[uint64]string),
+		last: make(map[string]uint64),
+	}
 }
 
 // newStuckLedger is one that says when a device says stuck, and stays in that event until leave is closed.
@@ -173,7 +179,8 @@ func (l *ledger) each(f func(conn string, events []string)) {
 	}
 }
 
-// spoke is what the device said, with what came twice in a row taken once: nothing that a device of these tests says repeats itself.
+// spoke is what the device said, with what came twice in a row taken once: nothing that a device of these tests says
+// repeats itself.
 func spoke(events []string) (s string) {
 	for i, e := range events {
 		if e[0] == '+' && (i == 0 || e != events[i-1]) {

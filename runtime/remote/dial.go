@@ -20,15 +20,16 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// HTTP/2 pings go out only while a call or a stream is open, and no more often than servers take with their defaults: others end the connection with
-// GOAWAY too_many_pings where a ping comes sooner than 5 min after the one before. On Linux a host that takes no bytes for Timeout counts as lost
-// (TCP_USER_TIMEOUT), so that a callback to it ends before its own timeout.
+// HTTP/2 pings are sent only while a call or stream is open, and not more often than servers accept by default: they
+// end the connection with GOAWAY too_many_pings if a ping comes less than 5 min after the previous one. On Linux a host
+// that accepts no bytes for Timeout counts as lost (TCP_USER_TIMEOUT), so that a callback to it ends before its own
+// timeout.
 var clientKeepalive = keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: 5 * time.Second}
 
-// tcpKeepalive finds a host that is gone while nothing is sent to it: TCP asks the host itself, which no server counts.
+// tcpKeepalive detects a lost host while nothing is sent: TCP asks the host itself, which no server counts.
 var tcpKeepalive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
 
-// connect makes the pool of the handler's backends. secure says that it is over TLS.
+// connect returns the pool of the handler's backends. secure says that it uses TLS.
 func connect(cfg ClientConfig) (pool *backend.Pool, secure bool, err error) {
 	targets, tlsConfig, err := cfg.targets()
 	if err != nil {
@@ -54,7 +55,9 @@ func connect(cfg ClientConfig) (pool *backend.Pool, secure bool, err error) {
 func (cfg ClientConfig) dialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: target.FirstRetry, Multiplier: 1.6, Jitter: 0.2, MaxDelay: target.SlowestRetry},
+			Backoff: backoff.Config{
+				BaseDelay: target.FirstRetry, Multiplier: 1.6, Jitter: 0.2, MaxDelay: target.SlowestRetry,
+			},
 			MinConnectTimeout: target.ConnectTimeout,
 		}),
 		grpc.WithKeepaliveParams(clientKeepalive),
@@ -63,7 +66,8 @@ func (cfg ClientConfig) dialOptions() []grpc.DialOption {
 		}),
 		grpc.WithStaticStreamWindowSize(convert.StreamWindow),
 		grpc.WithStaticConnWindowSize(convert.ConnWindow),
-		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(cfg.MaxMessageSize), grpc.MaxCallRecvMsgSize(convert.MaxMessageBytes)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(cfg.MaxMessageSize),
+			grpc.MaxCallRecvMsgSize(convert.MaxMessageBytes)),
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithNoProxy(),
@@ -78,7 +82,7 @@ func transport(tlsConfig *tls.Config) credentials.TransportCredentials {
 	return credentials.NewTLS(tlsConfig)
 }
 
-// serverName is what the handler's certificate has to be for, where that is not its address.
+// serverName returns the configured name of the handler's certificate, or "" for its address.
 func serverName(tlsConfig *tls.Config) string {
 	if tlsConfig == nil {
 		return ""
@@ -86,7 +90,7 @@ func serverName(tlsConfig *tls.Config) string {
 	return tlsConfig.ServerName
 }
 
-// targets splits Addresses into host:port and whether TLS is wanted, for all of them.
+// targets splits Addresses into host:port, and returns the TLS configuration for all of them.
 func (cfg ClientConfig) targets() ([]string, *tls.Config, error) {
 	targets, secure := make([]string, len(cfg.Addresses)), 0
 	for i, address := range cfg.Addresses {
@@ -105,12 +109,13 @@ func (cfg ClientConfig) targets() ([]string, *tls.Config, error) {
 	case cfg.TLS != nil || secure == 0:
 		return targets, cfg.TLS, nil
 	case secure < len(targets):
-		return nil, nil, fmt.Errorf("some of the addresses %q say https and some do not: TLS is for all or none", cfg.Addresses)
+		return nil, nil, fmt.Errorf("some of the addresses %q say https and some do not: TLS is for all or none",
+			cfg.Addresses)
 	}
 	return targets, &tls.Config{MinVersion: tls.VersionTLS12}, nil
 }
 
-// splitAddress takes host:port, http://host:port and https://host:port.
+// splitAddress accepts host:port, http://host:port and https://host:port.
 func splitAddress(address string) (hostport, scheme string, err error) {
 	hostport = address
 	if before, after, ok := strings.Cut(address, "://"); ok {
@@ -135,10 +140,10 @@ func (b *sentToken) GetRequestMetadata(context.Context, ...string) (map[string]s
 	return b.metadata, nil
 }
 
-// RequireTransportSecurity has gRPC refuse to send the token in plain text.
+// RequireTransportSecurity makes gRPC refuse to send the token in plain text.
 func (b *sentToken) RequireTransportSecurity() bool { return b.secure }
 
-// sendToken is the option that sends Token, if there is one. In plain text it leaves this machine never.
+// sendToken returns the option that sends Token, if it is set. In plain text the token never leaves this machine.
 func (cfg ClientConfig) sendToken(targets []string, tlsConfig *tls.Config) (grpc.DialOption, error) {
 	if cfg.Token == "" {
 		return grpc.EmptyDialOption{}, nil

@@ -7,7 +7,10 @@ import (
 
 // What splitAddress takes is a host and a port, and stays what it is when it is split again.
 func FuzzSplitAddress(f *testing.F) {
-	for _, address := range []string{"127.0.0.1:9001", "http://h:1/", "https://[::1]:9001", "h", ":1", "ftp://h:1", "http://http://h:1", "h:", "//h:1"} {
+	for _, address := range []string{
+		"127.0.0.1:9001", "http://h:1/", "https://[::1]:9001", "h", ":1", "ftp://h:1", "http://http://h:1", "h:",
+		"//h:1",
+	} {
 		f.Add(address)
 	}
 	f.Fuzz(func(t *testing.T, address string) {

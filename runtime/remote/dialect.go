@@ -11,19 +11,23 @@ import (
 type Dialect string
 
 const (
-	// DialectUnary is emqx.exproto.v1.ConnectionUnaryHandler, one RPC an event: what handlers for EMQX 5.1 and later serve.
+	// DialectUnary is emqx.exproto.v1.ConnectionUnaryHandler, one RPC for each event: the service of handlers for EMQX
+	// 5.1 and later.
 	DialectUnary Dialect = "unary"
-	// DialectStream is emqx.exproto.v1.ConnectionHandler with client-streaming methods: what handlers for EMQX 4.3 to 5.x serve.
+	// DialectStream is emqx.exproto.v1.ConnectionHandler with client-streaming methods: the service of handlers for
+	// EMQX 4.3 to 5.x.
 	DialectStream Dialect = "stream"
-	// DialectUnaryV42 is emqx.exproto.v1.ConnectionHandler with unary methods: what handlers for EMQX Enterprise 4.2 serve.
+	// DialectUnaryV42 is emqx.exproto.v1.ConnectionHandler with unary methods: the service of handlers for EMQX
+	// Enterprise 4.2.
 	DialectUnaryV42 Dialect = "unary-v42"
-	// DialectSession is exgate.handler.v1, exgate's own: one stream carries the events and commands of many connections.
+	// DialectSession is exgate.handler.v1, exgate's own: one stream carries the events and commands of many
+	// connections.
 	DialectSession Dialect = "session"
 	// DialectAuto finds out which of the others the handler serves.
 	DialectAuto Dialect = "auto"
 )
 
-// speak returns what makes the handlers of connections in dialect d.
+// speak returns the constructor of handlers in dialect d.
 func (c *Client) speak(d Dialect) (func(gateway.ConnectionAdapter) gateway.ConnectionHandler, error) {
 	switch d {
 	case DialectUnary:
@@ -41,14 +45,16 @@ func (c *Client) speak(d Dialect) (func(gateway.ConnectionAdapter) gateway.Conne
 		return c.auto.newHandler, nil
 	default:
 		return nil, fmt.Errorf("dialect %q is not served; this version serves %q, %q, %q, %q and %q",
-			string(d), string(DialectUnary), string(DialectStream), string(DialectUnaryV42), string(DialectSession), string(DialectAuto))
+			string(d), string(DialectUnary), string(DialectStream), string(DialectUnaryV42), string(DialectSession),
+			string(DialectAuto))
 	}
 }
 
-// unimplemented is the advice for a handler that does not know the methods of dialect d.
+// unimplemented returns what to check if the handler lacks the methods of dialect d.
 func (d Dialect) unimplemented() string {
 	if d == DialectAuto {
-		return "that the handler serves ConnectionUnaryHandler or ConnectionHandler of emqx.exproto.v1, or exgate.handler.v1.SessionHandler, on this address"
+		return "that the handler serves ConnectionUnaryHandler or ConnectionHandler of emqx.exproto.v1, or " +
+			"exgate.handler.v1.SessionHandler, on this address"
 	}
 	const check = "that the handler serves all five methods, and the setting dialect: it is %s, "
 	switch d {

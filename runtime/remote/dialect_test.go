@@ -11,7 +11,8 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// A handler that serves none of the dialect's methods fails each connection, and the log names the setting and what to try.
+// A handler that serves none of the dialect's methods fails each connection, and the log names the setting and what to
+// try.
 func TestHandlerOfAnotherDialect(t *testing.T) {
 	for dialect, serves := range map[remote.Dialect]struct {
 		form remote.Dialect
@@ -24,7 +25,9 @@ func TestHandlerOfAnotherDialect(t *testing.T) {
 		var log journal
 		a, _ := serveAdapter(t, remote.AdapterConfig{})
 		address := serveForm(t, serves.form, &script{})
-		h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, Dialect: dialect, Logger: log.logger()}, a), newDevice("c1"))
+		h := newHandler(t,
+			newClient(t, remote.ClientConfig{Addresses: []string{address}, Dialect: dialect, Logger: log.logger()}, a),
+			newDevice("c1"))
 		expectReason(t, h.OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerFailed)
 		for _, part := range []string{"the setting dialect: it is " + string(dialect), serves.try} {
 			if !strings.Contains(log.String(), part) {
@@ -39,11 +42,13 @@ func TestHandlerThatAnswersWithAnotherMessage(t *testing.T) {
 	for _, dialect := range emqxDialects {
 		name, times := exproto.ConnectionHandler_ServiceDesc.ServiceName, 3
 		if dialect == remote.DialectUnary {
-			name, times = exproto.ConnectionUnaryHandler_ServiceDesc.ServiceName, 1 // no gRPC library lets a unary method answer more often
+			// no gRPC library lets a unary method answer more often
+			name, times = exproto.ConnectionUnaryHandler_ServiceDesc.ServiceName, 1
 		}
 		address, _ := serveOn(t, "", func(s *grpc.Server) { s.RegisterService(wrongAnswers(name, times), nil) })
 		a, _ := serveAdapter(t, remote.AdapterConfig{})
-		h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, Dialect: dialect}, a), newDevice("c1"))
+		h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, Dialect: dialect}, a),
+			newDevice("c1"))
 		must(t, h.OnSocketCreated(gateway.ConnInfo{}))
 		must(t, h.OnReceivedBytes([]byte("x")))
 		must(t, h.OnSocketClosed(gateway.ReasonNormal))

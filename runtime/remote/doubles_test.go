@@ -44,8 +44,8 @@ func (j *journal) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// device is a ConnectionAdapter that writes down its calls and answers each with the same result. pending holds back the result of calls
-// that wait for the broker.
+// device is a ConnectionAdapter that writes down its calls and answers each with the same result. pending holds back
+// the result of calls that wait for the broker.
 type device struct {
 	gateway.NullAdapter
 	journal
@@ -136,7 +136,8 @@ func (s *script) event(ctx context.Context, e any, format string, args ...any) (
 
 func (s *script) OnSocketCreated(ctx context.Context, r *exproto.SocketCreatedRequest) (*exproto.EmptySuccess, error) {
 	i := r.GetConninfo()
-	return s.event(ctx, r, "created %s %s %s:%d %s:%d cn=%q dn=%q", r.GetConn(), i.GetSocktype(), i.GetPeername().GetHost(), i.GetPeername().GetPort(),
+	return s.event(ctx, r, "created %s %s %s:%d %s:%d cn=%q dn=%q", r.GetConn(), i.GetSocktype(),
+		i.GetPeername().GetHost(), i.GetPeername().GetPort(),
 		i.GetSockname().GetHost(), i.GetSockname().GetPort(), i.GetPeercert().GetCn(), i.GetPeercert().GetDn())
 }
 
@@ -148,10 +149,14 @@ func (s *script) OnTimerTimeout(ctx context.Context, r *exproto.TimerTimeoutRequ
 	return s.event(ctx, r, "timer %s %s", r.GetConn(), r.GetType())
 }
 
-func (s *script) OnReceivedMessages(ctx context.Context, r *exproto.ReceivedMessagesRequest) (*exproto.EmptySuccess, error) {
+func (s *script) OnReceivedMessages(
+	ctx context.Context, r *exproto.ReceivedMessagesRequest,
+) (*exproto.EmptySuccess, error) {
 	var all []string
 	for _, m := range r.GetMessages() {
-		all = append(all, fmt.Sprintf("%s %s %d %s %s %s %d", m.GetNode(), m.GetId(), m.GetQos(), m.GetFrom(), m.GetTopic(), m.GetPayload(), m.GetTimestamp()))
+		all = append(all,
+			fmt.Sprintf("%s %s %d %s %s %s %d", m.GetNode(), m.GetId(), m.GetQos(), m.GetFrom(), m.GetTopic(),
+				m.GetPayload(), m.GetTimestamp()))
 	}
 	return s.event(ctx, r, "messages %s [%s]", r.GetConn(), strings.Join(all, ", "))
 }

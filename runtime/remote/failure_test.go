@@ -34,7 +34,10 @@ func TestHandlerThatIsDown(t *testing.T) {
 	var log journal
 	reg := prometheus.NewRegistry()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	c := newClient(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Logger: log.logger(), Metrics: remote.NewMetrics(reg)}, a)
+	c := newClient(t,
+		remote.ClientConfig{
+			Name: "demo", Addresses: []string{address}, Logger: log.logger(), Metrics: remote.NewMetrics(reg),
+		}, a)
 	for i := range 50 {
 		h := newHandler(t, c, newDevice(fmt.Sprint("c", i)))
 		expectReason(t, h.OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerUnavailable)
@@ -44,7 +47,8 @@ func TestHandlerThatIsDown(t *testing.T) {
 	if n := strings.Count(log.String(), "\n") + 1; n != 1 {
 		t.Errorf("100 failures made %d log lines:\n%s", n, &log)
 	}
-	for _, part := range []string{"handler=demo", "address=" + address, "reason=handler_unavailable", "OnSocketCreated", "that the handler runs"} {
+	for _, part := range []string{"handler=demo", "address=" +
+		address, "reason=handler_unavailable", "OnSocketCreated", "that the handler runs"} {
 		if !strings.Contains(log.String(), part) {
 			t.Errorf("the log line lacks %q: %s", part, &log)
 		}
@@ -68,7 +72,8 @@ func TestHandlerThatRestarts(t *testing.T) {
 	stop()
 	expectReason(t, h.OnReceivedBytes([]byte("meanwhile")), gateway.ReasonHandlerUnavailable)
 	serveHandler(t, address, s)
-	gatewaytest.Eventually(t, "the client is back at the handler", func() bool { return h.OnReceivedBytes([]byte("after")) == nil })
+	gatewaytest.Eventually(t, "the client is back at the handler",
+		func() bool { return h.OnReceivedBytes([]byte("after")) == nil })
 	expect(t, "callbacks", s.String(), "bytes c1 \"before\"\nbytes c1 \"after\"")
 }
 
@@ -101,9 +106,11 @@ func TestHandlerThatDoesNotAnswer(t *testing.T) {
 	var log journal
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", s)
-	c := newClient(t, remote.ClientConfig{Addresses: []string{address}, CallTimeout: 200 * time.Millisecond, Logger: log.logger()}, a)
+	c := newClient(t,
+		remote.ClientConfig{Addresses: []string{address}, CallTimeout: 200 * time.Millisecond, Logger: log.logger()}, a)
 	h := newHandler(t, c, newDevice("c1"))
-	gatewaytest.Eventually(t, "the client is connected", func() bool { return h.OnSocketCreated(gateway.ConnInfo{}) == nil })
+	gatewaytest.Eventually(t, "the client is connected",
+		func() bool { return h.OnSocketCreated(gateway.ConnInfo{}) == nil })
 	expectReason(t, h.OnReceivedBytes(nil), gateway.ReasonHandlerTimeout)
 	if !strings.Contains(log.String(), "answers each callback within 200ms") {
 		t.Errorf("the log does not say what to change: %s", &log)
@@ -115,8 +122,10 @@ func TestHandlerThatNeverSpeaks(t *testing.T) {
 	l := listen(t, "")
 	defer l.Close()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	c := newClient(t, remote.ClientConfig{Addresses: []string{l.Addr().String()}, CallTimeout: 200 * time.Millisecond}, a)
-	expectReason(t, newHandler(t, c, newDevice("c1")).OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerUnavailable)
+	c := newClient(t, remote.ClientConfig{Addresses: []string{l.Addr().String()}, CallTimeout: 200 * time.Millisecond},
+		a)
+	expectReason(t, newHandler(t, c, newDevice("c1")).OnSocketCreated(gateway.ConnInfo{}),
+		gateway.ReasonHandlerUnavailable)
 }
 
 // A handler's own status must not pass for trouble of the gateway's connection to it.
@@ -135,10 +144,12 @@ func TestHandlerThatAnswersWithAnError(t *testing.T) {
 	var log journal
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveHandler(t, "", s)
-	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, Logger: log.logger()}, a), newDevice("c1"))
+	h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, Logger: log.logger()}, a),
+		newDevice("c1"))
 	err := h.OnReceivedBytes(nil)
 	expectReason(t, err, gateway.ReasonHandlerFailed)
-	if text := err.Error(); len(text) > 500 || !strings.Contains(text, `OnReceivedBytes of handler "demo" at `+address+": Internal: boom") {
+	if text := err.Error(); len(text) > 500 ||
+		!strings.Contains(text, `OnReceivedBytes of handler "demo" at `+address+": Internal: boom") {
 		t.Errorf("error of %d bytes: %.200s", len(text), text)
 	}
 	if !strings.Contains(log.String(), "the handler's own log") {

@@ -17,14 +17,17 @@ import (
 var emqxDialects = []remote.Dialect{remote.DialectUnary, remote.DialectStream, remote.DialectUnaryV42}
 
 // serveForm is serveHandler in the form of a dialect.
-func serveForm(t testing.TB, dialect remote.Dialect, s exproto.ConnectionUnaryHandlerServer, options ...grpc.ServerOption) string {
+func serveForm(
+	t testing.TB, dialect remote.Dialect, s exproto.ConnectionUnaryHandlerServer, options ...grpc.ServerOption,
+) string {
 	t.Helper()
 	address, _ := serveFormOn(t, "", dialect, s, options...)
 	return address
 }
 
 func serveFormOn(
-	t testing.TB, address string, dialect remote.Dialect, s exproto.ConnectionUnaryHandlerServer, options ...grpc.ServerOption,
+	t testing.TB, address string, dialect remote.Dialect, s exproto.ConnectionUnaryHandlerServer,
+	options ...grpc.ServerOption,
 ) (string, func()) {
 	t.Helper()
 	return serveOn(t, address, func(server *grpc.Server) { registerForm(server, dialect, s) }, options...)
@@ -74,23 +77,33 @@ func untilEnd(_ context.Context, next, answer func() error) error {
 	}
 }
 
-func (s *streaming) OnSocketCreated(in grpc.ClientStreamingServer[exproto.SocketCreatedRequest, exproto.EmptySuccess]) error {
+func (s *streaming) OnSocketCreated(
+	in grpc.ClientStreamingServer[exproto.SocketCreatedRequest, exproto.EmptySuccess],
+) error {
 	return read(s, in, s.handler.OnSocketCreated)
 }
 
-func (s *streaming) OnReceivedBytes(in grpc.ClientStreamingServer[exproto.ReceivedBytesRequest, exproto.EmptySuccess]) error {
+func (s *streaming) OnReceivedBytes(
+	in grpc.ClientStreamingServer[exproto.ReceivedBytesRequest, exproto.EmptySuccess],
+) error {
 	return read(s, in, s.handler.OnReceivedBytes)
 }
 
-func (s *streaming) OnTimerTimeout(in grpc.ClientStreamingServer[exproto.TimerTimeoutRequest, exproto.EmptySuccess]) error {
+func (s *streaming) OnTimerTimeout(
+	in grpc.ClientStreamingServer[exproto.TimerTimeoutRequest, exproto.EmptySuccess],
+) error {
 	return read(s, in, s.handler.OnTimerTimeout)
 }
 
-func (s *streaming) OnReceivedMessages(in grpc.ClientStreamingServer[exproto.ReceivedMessagesRequest, exproto.EmptySuccess]) error {
+func (s *streaming) OnReceivedMessages(
+	in grpc.ClientStreamingServer[exproto.ReceivedMessagesRequest, exproto.EmptySuccess],
+) error {
 	return read(s, in, s.handler.OnReceivedMessages)
 }
 
-func (s *streaming) OnSocketClosed(in grpc.ClientStreamingServer[exproto.SocketClosedRequest, exproto.EmptySuccess]) error {
+func (s *streaming) OnSocketClosed(
+	in grpc.ClientStreamingServer[exproto.SocketClosedRequest, exproto.EmptySuccess],
+) error {
 	return read(s, in, s.handler.OnSocketClosed)
 }
 

@@ -131,7 +131,8 @@ func TestForwardedCallsGoNoFurther(t *testing.T) {
 	for i, l := range circle {
 		metrics[i] = prometheus.NewRegistry()
 		serveAdapterOn(t, l, remote.AdapterConfig{
-			Node: fmt.Sprintf("gw%d", i+1), Peers: remote.PeersConfig{Nodes: []string{"gw3=" + circle[1-i].Addr().String()}},
+			Node:    fmt.Sprintf("gw%d", i+1),
+			Peers:   remote.PeersConfig{Nodes: []string{"gw3=" + circle[1-i].Addr().String()}},
 			Metrics: remote.NewMetrics(metrics[i]).Adapter,
 		})
 	}
@@ -146,7 +147,9 @@ func TestForwardedCallsGoNoFurther(t *testing.T) {
 
 func TestUnknownNode(t *testing.T) {
 	w := &tenants{call: newGroup(t, nil).through(t, 0)}
-	for _, id := range []string{"x@gw9", "x@gw1", "x@gw2", "x@", "@", "@gw2", "x", "x@gw2@gw1", strings.Repeat("@", 1<<16)} {
+	for _, id := range []string{
+		"x@gw9", "x@gw1", "x@gw2", "x@", "@", "@gw2", "x", "x@gw2@gw1", strings.Repeat("@", 1<<16),
+	} {
 		expect(t, "conn "+shortened(id), w.outcome(t, "", id), "CONN_PROCESS_NOT_ALIVE")
 	}
 }
@@ -185,7 +188,8 @@ func TestNodeThatIsDownComesBack(t *testing.T) {
 	r, err := a.Send(t.Context(), &exproto.SendBytesRequest{Conn: "a@gw2"})
 	must(t, err)
 	expect(t, "while it is down", said(r), `UNKNOWN the connection's node "gw2" cannot be reached`)
-	if s := g.log.String(); !strings.Contains(s, "call to another node failed") || !strings.Contains(s, g.addresses[1]) {
+	if s := g.log.String(); !strings.Contains(s, "call to another node failed") ||
+		!strings.Contains(s, g.addresses[1]) {
 		t.Errorf("log:\n%s", s)
 	}
 	g.adapters[1] = serveAdapterOn(t, listen(t, g.addresses[1]), remote.AdapterConfig{})
@@ -202,7 +206,8 @@ func said(r *exproto.CodeResponse) string { return r.GetCode().String() + " " + 
 func TestNodeThatIsSilent(t *testing.T) {
 	silent := listen(t, "")
 	defer silent.Close()
-	g := newGroup(t, func(_ int, cfg *remote.AdapterConfig) { cfg.Peers.Nodes = []string{"gw3=" + silent.Addr().String()} })
+	g := newGroup(t,
+		func(_ int, cfg *remote.AdapterConfig) { cfg.Peers.Nodes = []string{"gw3=" + silent.Addr().String()} })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err := g.through(t, 0).Send(ctx, &exproto.SendBytesRequest{Conn: "a@gw3"})
@@ -232,15 +237,21 @@ exgate_adapter_refused_total{reason="peer_token"} 1
 func TestNodesOverMutualTLS(t *testing.T) {
 	cert, pool := certificate(t)
 	g := newGroup(t, func(_ int, cfg *remote.AdapterConfig) {
-		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
+		cfg.TLS = &tls.Config{
+			Certificates: []tls.Certificate{cert}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
+		}
 		cfg.Peers.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: pool}
 	})
 	g.open(t, 1, "a@gw2", "alpha")
 	g.open(t, 0, "b@gw1", "alpha")
-	cc, err := grpc.NewClient(g.addresses[0], grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}})))
+	cc, err := grpc.NewClient(g.addresses[0],
+		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+			RootCAs: pool, Certificates: []tls.Certificate{cert},
+		})))
 	must(t, err)
 	defer cc.Close()
-	expect(t, "outcome", (&tenants{call: exproto.NewConnectionAdapterClient(cc)}).outcome(t, "Bearer alpha", "a@gw2"), "SUCCESS")
+	expect(t, "outcome", (&tenants{call: exproto.NewConnectionAdapterClient(cc)}).outcome(t, "Bearer alpha", "a@gw2"),
+		"SUCCESS")
 }
 
 func TestPeersThatCannotBe(t *testing.T) {

@@ -34,7 +34,8 @@ type conformance struct {
 func buildH2spec(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "h2spec")
-	build := exec.CommandContext(t.Context(), "go", "build", "-modfile=../../.tools/h2spec/go.mod", "-o", program, "github.com/summerwind/h2spec/cmd/h2spec")
+	build := exec.CommandContext(t.Context(), "go", "build", "-modfile=../../.tools/h2spec/go.mod", "-o", program,
+		"github.com/summerwind/h2spec/cmd/h2spec")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building h2spec: %v\n%s", err, out)
 	}
@@ -79,7 +80,8 @@ func TestHTTP2IsAsConformantAsPlainGRPC(t *testing.T) {
 
 	casesThere, theirs := failures(t, h2spec, l.Addr().String())
 	cases, ours := failures(t, h2spec, address)
-	t.Logf("%d of %d cases fail here, %d of %d with plain gRPC:\n%s", len(ours), cases, len(theirs), casesThere, strings.Join(ours, "\n"))
+	t.Logf("%d of %d cases fail here, %d of %d with plain gRPC:\n%s", len(ours), cases, len(theirs), casesThere,
+		strings.Join(ours, "\n"))
 	if cases < 100 || cases != casesThere {
 		t.Errorf("%d cases here, %d there", cases, casesThere)
 	}

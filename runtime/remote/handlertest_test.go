@@ -36,15 +36,17 @@ func TestHandlerSuiteRawPublish(t *testing.T) {
 	}
 }
 
-// jsonEcho starts an adapter and the handler that calls it, and returns the client of that handler. In the dialect session, its window is one
-// event: the traces of the other dialects have each event wait for its callback.
+// jsonEcho starts an adapter and the handler that calls it, and returns the client of that handler. In the dialect
+// session, its window is one event: the traces of the other dialects have each event wait for its callback.
 func jsonEcho(t *testing.T, cfg remote.AdapterConfig, dialect remote.Dialect) *remote.Client {
 	t.Helper()
 	adapter, adapterAddress := serveAdapter(t, cfg)
 	address := serveSDK(t, handler.Config{
 		Adapter: adapterAddress, New: jsonecho.NewHandler, UnaryV42: dialect == remote.DialectUnaryV42, Window: 1,
 	})
-	client, err := remote.NewClient(remote.ClientConfig{Name: "jsonecho", Addresses: []string{address}, Dialect: dialect}, adapter)
+	client, err := remote.NewClient(remote.ClientConfig{
+		Name: "jsonecho", Addresses: []string{address}, Dialect: dialect,
+	}, adapter)
 	must(t, err)
 	return client
 }

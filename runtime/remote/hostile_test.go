@@ -42,7 +42,8 @@ func newServed(t *testing.T, cfg remote.AdapterConfig) *served {
 		return nil
 	}}
 	handler, _ := serveHandler(t, "", s)
-	w.device = connectDevice(t, remote.ClientConfig{Name: "echo", Addresses: []string{handler}, CallTimeout: time.Minute}, adapter)
+	w.device = connectDevice(t,
+		remote.ClientConfig{Name: "echo", Addresses: []string{handler}, CallTimeout: time.Minute}, adapter)
 	w.echoes(t, "before")
 	return w
 }
@@ -73,7 +74,8 @@ type flood struct {
 	over      atomic.Bool
 }
 
-// endures runs attack until the device was served five times meanwhile and attacks were enough, and then wants the memory and the goroutines back.
+// endures runs attack until the device was served five times meanwhile and attacks were enough, and then wants the
+// memory and the goroutines back.
 func (w *served) endures(t *testing.T, enough int64, attack func(*flood)) {
 	t.Helper()
 	before, goroutines := gatewaytest.MemoryInUse(), runtime.NumGoroutine()
@@ -99,7 +101,8 @@ func (w *served) endures(t *testing.T, enough int64, attack func(*flood)) {
 	w.echoes(t, "after")
 }
 
-// Frames that cost their sender little. What the adapter does about each is gRPC's and the guard's affair; that the device is served is ours.
+// Frames that cost their sender little. What the adapter does about each is gRPC's and the guard's affair; that the
+// device is served is ours.
 func TestFloodsOfFrames(t *testing.T) {
 	for _, kind := range []struct {
 		name  string
@@ -169,7 +172,8 @@ func TestThousandsOfIdleConnections(t *testing.T) {
 		c, _ := dialRaw(t, w.address)
 		idle = append(idle, c)
 	}
-	gatewaytest.Eventually(t, "all but 511 are closed", func() bool { return w.shed(t, "too_many_connections") >= 1500-511 })
+	gatewaytest.Eventually(t, "all but 511 are closed",
+		func() bool { return w.shed(t, "too_many_connections") >= 1500-511 })
 	t.Logf("%d MiB with 511 idle connections, both ends", (gatewaytest.MemoryInUse()-before)>>20)
 	w.echoes(t, "during")
 	cc := dialAdapter(t, w.address)
@@ -185,9 +189,11 @@ func TestThousandsOfIdleConnections(t *testing.T) {
 	w.echoes(t, "after")
 }
 
-// A caller that says nothing, or a bit, is gone after the time for handshakes; one that begins a call and does not send it, after that for messages.
+// A caller that says nothing, or a bit, is gone after the time for handshakes; one that begins a call and does not send
+// it, after that for messages.
 func TestSlowCallers(t *testing.T) {
-	w := newServed(t, remote.AdapterConfig{HandshakeTimeout: 50 * time.Millisecond, ReceiveTimeout: 50 * time.Millisecond})
+	w := newServed(t,
+		remote.AdapterConfig{HandshakeTimeout: 50 * time.Millisecond, ReceiveTimeout: 50 * time.Millisecond})
 	for _, said := range []string{"", "PRI * HT", http2.ClientPreface, http2.ClientPreface + "\x00\x00"} {
 		conn, err := net.Dial("tcp", w.address)
 		must(t, err)

@@ -70,7 +70,8 @@ func serveAttacker(t *testing.T, attack func(sessionServer, uint64) error) (d *d
 func serveAttackerOf(t *testing.T, cfg remote.ClientConfig, attack func(sessionServer, uint64) error) *devices {
 	t.Helper()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	address, _ := serveOn(t, "", func(s *grpc.Server) { handlerv1.RegisterSessionHandlerServer(s, &attacker{attack: attack}) },
+	address, _ := serveOn(t, "",
+		func(s *grpc.Server) { handlerv1.RegisterSessionHandlerServer(s, &attacker{attack: attack}) },
 		grpc.ForceServerCodecV2(rawCodec{encoding.GetCodecV2("proto")}))
 	cfg.Name, cfg.Addresses, cfg.Dialect = "demo", []string{address}, remote.DialectSession
 	return serveDevices(t, cfg, a)
@@ -126,13 +127,18 @@ func TestSessionsHostileHandlers(t *testing.T) {
 			{Conn: 0, Command: publish, Token: 1}, {Conn: 77, Command: publish, Token: 1}, {Conn: 1 << 63, Ack: 5},
 		}}), 3},
 		{"acknowledgements from the future", func(stream sessionServer, conn uint64) error {
-			return stream.Send(&handlerv1.HandlerFrame{Commands: []*handlerv1.Command{{Conn: conn, Ack: 1 << 62}, {Conn: conn, Ack: 1000}}})
+			return stream.Send(&handlerv1.HandlerFrame{
+				Commands: []*handlerv1.Command{{Conn: conn, Ack: 1 << 62}, {Conn: conn, Ack: 1000}},
+			})
 		}, 2},
 		{"acknowledgements of the past", func(stream sessionServer, conn uint64) error {
-			return stream.Send(&handlerv1.HandlerFrame{Commands: []*handlerv1.Command{{Conn: conn, Ack: 1}, {Conn: conn, Ack: 1}}})
+			return stream.Send(&handlerv1.HandlerFrame{
+				Commands: []*handlerv1.Command{{Conn: conn, Ack: 1}, {Conn: conn, Ack: 1}},
+			})
 		}, 0},
 		{"hellos and pongs", frames(
-			&handlerv1.HandlerFrame{Hello: &handlerv1.HandlerHello{Version: 9, WindowEvents: 1 << 31}}, &handlerv1.HandlerFrame{Pong: 99}, &handlerv1.HandlerFrame{},
+			&handlerv1.HandlerFrame{Hello: &handlerv1.HandlerHello{Version: 9, WindowEvents: 1 << 31}},
+			&handlerv1.HandlerFrame{Pong: 99}, &handlerv1.HandlerFrame{},
 		), 0},
 		{"orders without a body", func(stream sessionServer, conn uint64) error {
 			return stream.Send(&handlerv1.HandlerFrame{Commands: []*handlerv1.Command{
@@ -143,7 +149,9 @@ func TestSessionsHostileHandlers(t *testing.T) {
 			}})
 		}, 0},
 		{"another's connection number in a result", func(stream sessionServer, conn uint64) error {
-			return stream.Send(&handlerv1.HandlerFrame{Commands: []*handlerv1.Command{{Conn: conn, Token: 1}, {Conn: conn, Token: 1}}})
+			return stream.Send(&handlerv1.HandlerFrame{
+				Commands: []*handlerv1.Command{{Conn: conn, Token: 1}, {Conn: conn, Token: 1}},
+			})
 		}, 0},
 		{"a frame that is none", frames(bytesAsFrame([]byte{0x12, 0x05, 1})), 0},
 		{"a command that is none", frames(bytesAsFrame([]byte{0x12, 0x01, 0x08})), 0},
@@ -192,7 +200,10 @@ func TestSessionsHandlerThatReadsNoResults(t *testing.T) {
 	sent := make(chan struct{})
 	_, one, other := serveAttacker(t, func(stream sessionServer, conn uint64) error {
 		for i := range command {
-			command[i] = &handlerv1.Command{Conn: conn, Token: uint64(i + 1), Command: &handlerv1.Command_Subscribe{Subscribe: &handlerv1.Subscribe{}}}
+			command[i] = &handlerv1.Command{
+				Conn: conn, Token: uint64(i + 1),
+				Command: &handlerv1.Command_Subscribe{Subscribe: &handlerv1.Subscribe{}},
+			}
 		}
 		go func() {
 			defer close(sent)
@@ -211,7 +222,8 @@ func TestSessionsHandlerThatReadsNoResults(t *testing.T) {
 	expectOpen(t, []net.Conn{other})
 }
 
-// A handler that does not read for a while loses the devices that wait for it, among them those that it has never heard of, and no others.
+// A handler that does not read for a while loses the devices that wait for it, among them those that it has never heard
+// of, and no others.
 func TestSessionsHandlerThatReadsLate(t *testing.T) {
 	stuck, read := make(chan struct{}), make(chan struct{})
 	d := serveAttackerOf(t, remote.ClientConfig{CallTimeout: time.Second}, func(sessionServer, uint64) error {

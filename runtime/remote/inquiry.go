@@ -13,13 +13,13 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/convert"
 )
 
-// Inquiry asks an adapter whether it serves, without being its client: for people who look for what is wrong.
+// Inquiry checks whether an adapter is serving, without being a client of it. The doctor uses it.
 type Inquiry struct {
-	// Address is the server's, as host:port. It is required.
+	// Address is the server's, as host:port. Required.
 	Address string
 }
 
-// Adapter returns nil where the server is an adapter that serves.
+// Adapter returns nil if the server is an adapter that is serving.
 func (i Inquiry) Adapter(ctx context.Context) error {
 	return i.ask(ctx, func(ctx context.Context, conn *grpc.ClientConn) error {
 		request := &grpc_health_v1.HealthCheckRequest{Service: exproto.ConnectionAdapter_ServiceDesc.ServiceName}
@@ -32,14 +32,16 @@ func (i Inquiry) Adapter(ctx context.Context) error {
 }
 
 func (i Inquiry) ask(ctx context.Context, question func(context.Context, *grpc.ClientConn) error) error {
-	conn, err := grpc.NewClient("passthrough:///"+i.Address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy(),
+	conn, err := grpc.NewClient("passthrough:///"+i.Address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithNoProxy(),
 		grpc.WithUserAgent("exgate"), grpc.WithDisableServiceConfig())
 	if err != nil {
 		return fmt.Errorf("address %q: %w", i.Address, err)
 	}
 	defer func() { _ = conn.Close() }()
 	if err := question(ctx, conn); err != nil {
-		return fmt.Errorf("asking %s: %v: %s", i.Address, status.Code(err), convert.Shorten(status.Convert(err).Message()))
+		return fmt.Errorf("asking %s: %v: %s", i.Address, status.Code(err),
+			convert.Shorten(status.Convert(err).Message()))
 	}
 	return nil
 }

@@ -9,7 +9,9 @@ import (
 func TestInquiryOfAnAdapter(t *testing.T) {
 	_, adapter := serveAdapter(t, remote.AdapterConfig{})
 	must(t, remote.Inquiry{Address: adapter}.Adapter(t.Context()))
-	if err := (remote.Inquiry{Address: serveForm(t, remote.DialectUnary, new(script))}).Adapter(t.Context()); err == nil {
+	if err := (remote.Inquiry{
+		Address: serveForm(t, remote.DialectUnary, new(script)),
+	}).Adapter(t.Context()); err == nil {
 		t.Error("a handler is taken for an adapter")
 	}
 }

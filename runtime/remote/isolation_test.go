@@ -26,18 +26,21 @@ func TestBackendThatHangsTakesOnlyItsShare(t *testing.T) {
 	}
 	defer close(leave)
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: addresses, MaxInFlight: 8, CallTimeout: time.Minute}, a)
+	d := serveDevices(t,
+		remote.ClientConfig{Name: "demo", Addresses: addresses, MaxInFlight: 8, CallTimeout: time.Minute}, a)
 	d.connected(t, 2)
 	conns := make([]net.Conn, 40)
 	for i := range conns {
 		conns[i] = d.connect(t)
 	}
-	gatewaytest.Eventually(t, "all are created", func() bool { return ledgers[0].count("created")+ledgers[1].count("created") == len(conns) })
+	gatewaytest.Eventually(t, "all are created",
+		func() bool { return ledgers[0].count("created")+ledgers[1].count("created") == len(conns) })
 	if n := ledgers[0].count("created"); n != len(conns)/2 {
 		t.Errorf("%d devices are at the backend that hangs", n)
 	}
 	tell(t, conns, "stuck")
-	gatewaytest.Eventually(t, "the other's devices are served", func() bool { return ledgers[1].count("bytes") == len(conns)/2 })
+	gatewaytest.Eventually(t, "the other's devices are served",
+		func() bool { return ledgers[1].count("bytes") == len(conns)/2 })
 	tell(t, conns, "again")
 	gatewaytest.Eventually(t, "and again", func() bool {
 		n := 0

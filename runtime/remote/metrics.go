@@ -11,7 +11,7 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Metrics counts calls to handlers and from them. One set may serve any number of clients and adapters.
 type Metrics struct {
-	// Adapter is the part that adapters count with.
+	// Adapter counts the calls of handlers.
 	Adapter *adapter.Metrics
 
 	target  *target.Metrics
@@ -19,7 +19,10 @@ type Metrics struct {
 	session *session.Metrics
 }
 
-// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+// NewMetrics returns a set that is registered with reg unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
-	return &Metrics{Adapter: adapter.NewMetrics(reg), target: target.NewMetrics(reg), caller: callback.NewMetrics(reg), session: session.NewMetrics(reg)}
+	return &Metrics{
+		Adapter: adapter.NewMetrics(reg), target: target.NewMetrics(reg), caller: callback.NewMetrics(reg),
+		session: session.NewMetrics(reg),
+	}
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// The adapter is in a package of its own, and so is the policy for failures.
+// Adapter and its configuration are declared in package adapter, OnFailure in package target.
 type (
 	Adapter       = adapter.Adapter
 	AdapterConfig = adapter.Config
@@ -14,10 +14,10 @@ type (
 	OnFailure     = target.OnFailure
 )
 
-// New is [adapter.New].
+// NewAdapter is [adapter.New].
 func NewAdapter(cfg AdapterConfig) (*Adapter, error) { return adapter.New(cfg) }
 
-// What becomes of a device whose handler cannot take an event.
+// The policies for failures, see package target.
 const (
 	OnFailureClose = target.OnFailureClose
 	OnFailureRetry = target.OnFailureRetry

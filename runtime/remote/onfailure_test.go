@@ -18,7 +18,8 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// A handler is killed and started again, twice, while 500 devices talk. Nobody is closed, and nothing is lost or out of order.
+// A handler is killed and started again, twice, while 500 devices talk. Nobody is closed, and nothing is lost or out of
+// order.
 func TestHoldOutlivesRestarts(t *testing.T) {
 	inDialects(t, testHoldOutlivesRestarts, remote.DialectUnary, remote.DialectStream, remote.DialectSession)
 }
@@ -29,7 +30,8 @@ func testHoldOutlivesRestarts(t *testing.T, dialect remote.Dialect) {
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, stop := serveFormOn(t, "", dialect, l)
 	d := serveDevices(t, remote.ClientConfig{
-		Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: remote.OnFailureHold, HoldTimeout: time.Minute,
+		Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: remote.OnFailureHold,
+		HoldTimeout: time.Minute,
 	}, a)
 	conns := d.connectAll(t, devices, l)
 	var want strings.Builder
@@ -48,7 +50,8 @@ func testHoldOutlivesRestarts(t *testing.T, dialect remote.Dialect) {
 		for i := range 4 {
 			say(fmt.Sprintf("<%d.%d down>", round, i))
 		}
-		gatewaytest.Eventually(t, "all devices are held", func() bool { return d.metric(t, "exgate_handler_held_connections") == devices })
+		gatewaytest.Eventually(t, "all devices are held",
+			func() bool { return d.metric(t, "exgate_handler_held_connections") == devices })
 		_, stop = serveFormOn(t, address, dialect, l)
 	}
 	gatewaytest.Eventually(t, "everything has come", func() bool { return l.size() == devices*want.Len() })
@@ -65,7 +68,8 @@ func testHoldOutlivesRestarts(t *testing.T, dialect remote.Dialect) {
 	if n := d.metric(t, "exgate_handler_retries_total"); n < devices*rounds-devices {
 		t.Errorf("%v retries", n)
 	}
-	t.Logf("%d bytes events for %d devices, %v retries", l.count("bytes"), devices, d.metric(t, "exgate_handler_retries_total"))
+	t.Logf("%d bytes events for %d devices, %v retries", l.count("bytes"), devices,
+		d.metric(t, "exgate_handler_retries_total"))
 }
 
 // With close, each device is closed at its first event, and the handler learns of each end when it is back.
@@ -82,7 +86,8 @@ func TestCloseEndsDevicesAndTellsTheHandlerLater(t *testing.T) {
 	for _, c := range conns {
 		expectEnd(t, c)
 	}
-	gatewaytest.Eventually(t, "all ends wait", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == devices })
+	gatewaytest.Eventually(t, "all ends wait",
+		func() bool { return d.metric(t, "exgate_handler_closed_waiting") == devices })
 	serveHandler(t, address, l)
 	gatewaytest.Eventually(t, "all ends have come", func() bool { return l.count("closed") == devices })
 	gatewaytest.Eventually(t, "nothing waits", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == 0 })
@@ -105,7 +110,9 @@ func expectEnd(t *testing.T, c net.Conn) {
 }
 
 // heldDevice is one device whose bytes "late" wait for a handler that is down. back starts the handler again.
-func heldDevice(t *testing.T, dialect remote.Dialect, policy remote.OnFailure) (d *devices, conn net.Conn, l *ledger, back func()) {
+func heldDevice(
+	t *testing.T, dialect remote.Dialect, policy remote.OnFailure,
+) (d *devices, conn net.Conn, l *ledger, back func()) {
 	t.Helper()
 	l = newLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
@@ -116,12 +123,15 @@ func heldDevice(t *testing.T, dialect remote.Dialect, policy remote.OnFailure) (
 	}, a)
 	conn = d.connectAll(t, 1, l)[0]
 	stop()
-	d.connected(t, 0) // with retry, what was sent to a connection or a stream that is already dead is not known to be unsent
+	// with retry, what was sent to a connection or a stream that is already dead is not known to be unsent
+	d.connected(t, 0)
 	if dialect == remote.DialectSession {
-		gatewaytest.Eventually(t, "the stream is lost", func() bool { return strings.Contains(log.String(), "Session of handler") })
+		gatewaytest.Eventually(t, "the stream is lost",
+			func() bool { return strings.Contains(log.String(), "Session of handler") })
 	}
 	tell(t, []net.Conn{conn}, "late")
-	gatewaytest.Eventually(t, "the device is held", func() bool { return d.metric(t, "exgate_handler_held_connections") == 1 })
+	gatewaytest.Eventually(t, "the device is held",
+		func() bool { return d.metric(t, "exgate_handler_held_connections") == 1 })
 	return d, conn, l, func() { serveFormOn(t, address, dialect, l) }
 }
 
@@ -144,8 +154,16 @@ func testHeldDeviceEndsAtOnce(t *testing.T, dialect remote.Dialect) {
 		reason string
 	}{
 		{"it closes", func(_ *testing.T, _ *devices, c net.Conn) { c.Close() }, remote.OnFailureHold, "tcp_closed"},
-		{"it resets", func(_ *testing.T, _ *devices, c net.Conn) { c.(*net.TCPConn).SetLinger(0); c.Close() }, remote.OnFailureRetry, "econnreset"},
-		{"it is kicked", func(t *testing.T, d *devices, c net.Conn) { kick(d); expectEnd(t, c) }, remote.OnFailureHold, "kicked"},
+		{"it resets", func(_ *testing.T, _ *devices, c net.Conn) {
+			c.(*net.TCPConn).SetLinger(
+				0)
+			c.Close()
+		}, remote.OnFailureRetry, "econnreset"},
+		{"it is kicked", func(t *testing.T, d *devices, c net.Conn) {
+			kick(d)
+			expectEnd(t,
+				c)
+		}, remote.OnFailureHold, "kicked"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d, conn, l, back := heldDevice(t, dialect, test.policy)
@@ -190,7 +208,10 @@ func testRetryRepeatsNothing(t *testing.T, dialect remote.Dialect) {
 	l, entered, leave := newStuckLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, stop := serveFormOn(t, "", dialect, l)
-	d = serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: remote.OnFailureRetry}, a)
+	d = serveDevices(t,
+		remote.ClientConfig{
+			Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: remote.OnFailureRetry,
+		}, a)
 	conn = d.connectAll(t, 1, l)[0]
 	tell(t, []net.Conn{conn}, "stuck")
 	<-entered
@@ -212,7 +233,8 @@ func testHoldEnds(t *testing.T, dialect remote.Dialect) {
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, stop := serveFormOn(t, "", dialect, l)
 	d := serveDevices(t, remote.ClientConfig{
-		Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: remote.OnFailureHold, HoldTimeout: 200 * time.Millisecond,
+		Name: "demo", Addresses: []string{address}, Dialect: dialect, OnFailure: remote.OnFailureHold,
+		HoldTimeout: 200 * time.Millisecond,
 	}, a)
 	conn := d.connectAll(t, 1, l)[0]
 	stop()
@@ -225,7 +247,8 @@ func testHoldEnds(t *testing.T, dialect remote.Dialect) {
 // What the handler says itself is not tried again.
 func TestAnswersThatWillNotHealFailAtOnce(t *testing.T) {
 	for _, code := range []codes.Code{
-		codes.Unimplemented, codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.Internal, codes.Unknown, codes.ResourceExhausted,
+		codes.Unimplemented, codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.Internal,
+		codes.Unknown, codes.ResourceExhausted,
 	} {
 		s := &script{on: func(_ context.Context, e any) error {
 			if _, ok := e.(*exproto.ReceivedBytesRequest); ok {
@@ -235,7 +258,8 @@ func TestAnswersThatWillNotHealFailAtOnce(t *testing.T) {
 		}}
 		a, _ := serveAdapter(t, remote.AdapterConfig{})
 		address, _ := serveHandler(t, "", s)
-		d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, OnFailure: remote.OnFailureHold}, a)
+		d := serveDevices(t,
+			remote.ClientConfig{Name: "demo", Addresses: []string{address}, OnFailure: remote.OnFailureHold}, a)
 		conn := d.connect(t)
 		tell(t, []net.Conn{conn}, "x")
 		expectEnd(t, conn)

@@ -47,13 +47,25 @@ func TestWhoIsNoHandlerIsNamed(t *testing.T) {
 		call    func(t *testing.T, address string)
 		want    string
 	}{
-		{"a device", nil, func(t *testing.T, a string) { sayTo(t, a, "login me\n", "pub a b\n") }, "a device seems to be connected to the adapter's port"},
-		{"a device that begins like HTTP/2", nil, func(t *testing.T, a string) { sayTo(t, a, "PRI", "NT\n") }, "a device seems to be connected"},
-		{"a device at a secure adapter", &tls.Config{Certificates: []tls.Certificate{cert}}, func(t *testing.T, a string) { sayTo(t, a, "x", "y") }, "a device seems"},
+		{"a device", nil, func(t *testing.T, a string) {
+			sayTo(t, a, "login me\n",
+				"pub a b\n")
+		}, "a device seems to be connected to the adapter's port"},
+		{"a device that begins like HTTP/2", nil, func(t *testing.T, a string) {
+			sayTo(t, a, "PRI",
+				"NT\n")
+		}, "a device seems to be connected"},
+		{"a device at a secure adapter", &tls.Config{
+			Certificates: []tls.Certificate{cert},
+		}, func(t *testing.T, a string) { sayTo(t, a, "x", "y") }, "a device seems"},
 		{"a handler with TLS", nil, func(t *testing.T, a string) { callOver(t, a, secure) }, "a handler with TLS"},
-		{"a handler without TLS", &tls.Config{Certificates: []tls.Certificate{cert}}, func(t *testing.T, a string) { callOver(t, a, insecure.NewCredentials()) }, "a handler without TLS"},
+		{"a handler without TLS", &tls.Config{
+			Certificates: []tls.Certificate{cert},
+		}, func(t *testing.T, a string) { callOver(t, a, insecure.NewCredentials()) }, "a handler without TLS"},
 		{"a handler", nil, func(t *testing.T, a string) { callOver(t, a, insecure.NewCredentials()) }, ""},
-		{"a secure handler", &tls.Config{Certificates: []tls.Certificate{cert}}, func(t *testing.T, a string) { callOver(t, a, secure) }, ""},
+		{"a secure handler", &tls.Config{
+			Certificates: []tls.Certificate{cert},
+		}, func(t *testing.T, a string) { callOver(t, a, secure) }, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var log journal
@@ -63,7 +75,8 @@ func TestWhoIsNoHandlerIsNamed(t *testing.T) {
 			case test.want == "" && strings.Contains(got, "in the wrong way"):
 				t.Errorf("logged %s", got)
 			case test.want != "":
-				gatewaytest.Eventually(t, "the log says "+test.want, func() bool { return strings.Contains(log.String(), test.want) })
+				gatewaytest.Eventually(t, "the log says "+test.want,
+					func() bool { return strings.Contains(log.String(), test.want) })
 			}
 		})
 	}

@@ -32,8 +32,11 @@ func inEachDialect(t *testing.T, test func(*testing.T, *quirk, *remote.Adapter, 
 	}
 }
 
-// playIn has the quirk make calls in the first event of type Event and then close the connection, and returns what the device reads until then.
-func playIn[Event interface{ GetConn() string }](t *testing.T, q *quirk, cfg remote.ClientConfig, adapter *remote.Adapter, calls ...exchange) string {
+// playIn has the quirk make calls in the first event of type Event and then close the connection, and returns what the
+// device reads until then.
+func playIn[Event interface{ GetConn() string }](
+	t *testing.T, q *quirk, cfg remote.ClientConfig, adapter *remote.Adapter, calls ...exchange,
+) string {
 	t.Helper()
 	closed := make(chan struct{})
 	q.on = func(ctx context.Context, e any) error {
@@ -83,7 +86,10 @@ func TestHandlerThatLooksAtTheFirstMessage(t *testing.T) {
 		d := newDevice("c1")
 		h := newHandler(t, newClient(t, cfg, adapter), d)
 		must(t, h.OnSocketCreated(gateway.ConnInfo{}))
-		must(t, h.OnReceivedMessages([]gateway.Message{message("1", "t", "one"), message("2", "t", "two"), message("3", "t", "three")}))
+		must(t,
+			h.OnReceivedMessages([]gateway.Message{
+				message("1", "t", "one"), message("2", "t", "two"), message("3", "t", "three"),
+			}))
 		expect(t, "what the device got", fmt.Sprintf("%s %s %s", <-d.sent, <-d.sent, <-d.sent), "one two three")
 	})
 }
@@ -91,7 +97,8 @@ func TestHandlerThatLooksAtTheFirstMessage(t *testing.T) {
 // EMQX's demos in Python and Java give a client id and a user name only.
 func TestHandlerThatNamesNoProtocol(t *testing.T) {
 	inEachDialect(t, func(t *testing.T, q *quirk, adapter *remote.Adapter, cfg remote.ClientConfig) {
-		playIn[*exproto.ReceivedBytesRequest](t, q, cfg, adapter, exchange{authenticate("dev1"), "SUCCESS"}, exchange{subscribe("t", 1), "SUCCESS"})
+		playIn[*exproto.ReceivedBytesRequest](t, q, cfg, adapter, exchange{authenticate("dev1"), "SUCCESS"},
+			exchange{subscribe("t", 1), "SUCCESS"})
 	})
 }
 
@@ -116,7 +123,8 @@ func TestConnIDsOfAnyText(t *testing.T) {
 func TestCallsInsideOnSocketCreated(t *testing.T) {
 	inEachDialect(t, func(t *testing.T, q *quirk, adapter *remote.Adapter, cfg remote.ClientConfig) {
 		said := playIn[*exproto.SocketCreatedRequest](t, q, cfg, adapter,
-			exchange{authenticate("dev1"), "SUCCESS"}, exchange{subscribe("t", 1), "SUCCESS"}, exchange{startTimer(60), "SUCCESS"},
+			exchange{authenticate("dev1"), "SUCCESS"}, exchange{subscribe("t", 1), "SUCCESS"},
+			exchange{startTimer(60), "SUCCESS"},
 			exchange{publish("t", 1), "SUCCESS"}, exchange{sendBytes([]byte("welcome")), "SUCCESS"})
 		expect(t, "what the device read", said, "welcome")
 	})
@@ -142,7 +150,8 @@ func TestHandlerThatClosesWhatIsClosed(t *testing.T) {
 func TestClientIDsThatAreTooLong(t *testing.T) {
 	inEachDialect(t, func(t *testing.T, q *quirk, adapter *remote.Adapter, cfg remote.ClientConfig) {
 		playIn[*exproto.ReceivedBytesRequest](t, q, cfg, adapter,
-			exchange{authenticate(strings.Repeat("c", 65536)), "PARAMS_TYPE_ERROR"}, exchange{authenticate(strings.Repeat("c", 65535)), "SUCCESS"})
+			exchange{authenticate(strings.Repeat("c", 65536)), "PARAMS_TYPE_ERROR"},
+			exchange{authenticate(strings.Repeat("c", 65535)), "SUCCESS"})
 	})
 }
 
@@ -161,7 +170,8 @@ func TestQoSOutOfRange(t *testing.T) {
 	inEachDialect(t, func(t *testing.T, q *quirk, adapter *remote.Adapter, cfg remote.ClientConfig) {
 		playIn[*exproto.ReceivedBytesRequest](t, q, cfg, adapter,
 			exchange{authenticate("dev1"), "SUCCESS"},
-			exchange{publish("t", math.MaxUint32), "PARAMS_TYPE_ERROR"}, exchange{subscribe("t", math.MaxUint32), "PARAMS_TYPE_ERROR"},
+			exchange{publish("t", math.MaxUint32), "PARAMS_TYPE_ERROR"},
+			exchange{subscribe("t", math.MaxUint32), "PARAMS_TYPE_ERROR"},
 			exchange{publish("t", 2), "SUCCESS"}, exchange{subscribe("t", 2), "SUCCESS"})
 	})
 }

@@ -78,7 +78,9 @@ func (c *rawCaller) open() (uint32, error) {
 	}
 	stream := c.next
 	c.next += 2
-	return stream, c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: c.headers.Bytes(), EndHeaders: true})
+	return stream, c.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: stream, BlockFragment: c.headers.Bytes(), EndHeaders: true,
+	})
 }
 
 // openHuge begins a call whose message says that it is 4 GiB long.

@@ -46,7 +46,8 @@ func TestRawPublishTopics(t *testing.T) {
 func TestRawPublishTopicsThatAreNoFilters(t *testing.T) {
 	for _, filter := range []string{"", "a#", "#/a", "a+/b", "$share/g/a"} {
 		_, err := remote.NewAdapter(remote.AdapterConfig{RawPublishTopics: []string{"fine/#", filter}})
-		if err == nil || !strings.Contains(err.Error(), "adapter.raw_publish_topics") || !strings.Contains(err.Error(), fmt.Sprintf("%q", filter)) {
+		if err == nil || !strings.Contains(err.Error(), "adapter.raw_publish_topics") ||
+			!strings.Contains(err.Error(), fmt.Sprintf("%q", filter)) {
 			t.Errorf("%q: %v", filter, err)
 		}
 	}
@@ -61,7 +62,8 @@ func TestRawPublishesUnderWayAreBounded(t *testing.T) {
 	answers := make(chan *exproto.CodeResponse, 1000)
 	begin := func(size int) {
 		go func() {
-			r, _ := a.RawPublish(context.Background(), &exproto.RawPublishRequest{Topic: "t", Payload: make([]byte, size)})
+			r, _ := a.RawPublish(context.Background(),
+				&exproto.RawPublishRequest{Topic: "t", Payload: make([]byte, size)})
 			answers <- r
 		}()
 	}

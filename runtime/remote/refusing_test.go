@@ -197,7 +197,9 @@ func (c *refusingConn) headers(id uint32, end bool, fields ...string) {
 	for i := 0; i < len(fields); i += 2 {
 		_ = c.encoder.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
 	}
-	_ = c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true, EndStream: end})
+	_ = c.framer.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true, EndStream: end,
+	})
 }
 
 func (s *refusing) handle(path string, data []byte) {

@@ -28,9 +28,12 @@ func listen(t testing.TB, address string) net.Listener {
 }
 
 // serveHandler serves s at address and returns the address and what stops it.
-func serveHandler(t testing.TB, address string, s exproto.ConnectionUnaryHandlerServer, options ...grpc.ServerOption) (string, func()) {
+func serveHandler(
+	t testing.TB, address string, s exproto.ConnectionUnaryHandlerServer, options ...grpc.ServerOption,
+) (string, func()) {
 	t.Helper()
-	return serveOn(t, address, func(server *grpc.Server) { exproto.RegisterConnectionUnaryHandlerServer(server, s) }, options...)
+	return serveOn(t, address, func(server *grpc.Server) { exproto.RegisterConnectionUnaryHandlerServer(server, s) },
+		options...)
 }
 
 // serveOn serves what register adds to a server.
@@ -115,7 +118,9 @@ func newHandler(t testing.TB, c *remote.Client, d gateway.ConnectionAdapter) gat
 }
 
 // opened is a device whose OnSocketCreated a handler has seen, and the adapter as that handler sees it.
-func opened(t testing.TB, d *device, cfg remote.AdapterConfig) (gateway.ConnectionHandler, exproto.ConnectionAdapterClient) {
+func opened(
+	t testing.TB, d *device, cfg remote.AdapterConfig,
+) (gateway.ConnectionHandler, exproto.ConnectionAdapterClient) {
 	t.Helper()
 	a, adapterAddress := serveAdapter(t, cfg)
 	address, _ := serveHandler(t, "", &script{})

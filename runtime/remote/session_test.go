@@ -20,19 +20,22 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// With close, the end of a stream closes its devices: the handler has forgotten them. It learns of each end when it is back.
+// With close, the end of a stream closes its devices: the handler has forgotten them. It learns of each end when it is
+// back.
 func TestSessionThatEndsClosesItsDevices(t *testing.T) {
 	const devices = 500
 	l := newLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, stop := serveFormOn(t, "", remote.DialectSession, l)
-	d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession}, a)
+	d := serveDevices(t,
+		remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession}, a)
 	conns := d.connectAll(t, devices, l)
 	stop()
 	for _, c := range conns {
 		expectEnd(t, c)
 	}
-	gatewaytest.Eventually(t, "all ends wait", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == devices })
+	gatewaytest.Eventually(t, "all ends wait",
+		func() bool { return d.metric(t, "exgate_handler_closed_waiting") == devices })
 	serveFormOn(t, address, remote.DialectSession, l)
 	gatewaytest.Eventually(t, "all ends have come", func() bool { return l.count("closed") == devices })
 	gatewaytest.Eventually(t, "nothing waits", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == 0 })
@@ -65,7 +68,8 @@ func TestSessionHoldsIdleDevices(t *testing.T) {
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, stop := serveFormOn(t, "", remote.DialectSession, l)
 	d := serveDevices(t, remote.ClientConfig{
-		Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession, OnFailure: remote.OnFailureHold, HoldTimeout: 100 * time.Millisecond,
+		Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession, OnFailure: remote.OnFailureHold,
+		HoldTimeout: 100 * time.Millisecond,
 	}, a)
 	conns := d.connectAll(t, 2, l)
 	stop()
@@ -78,12 +82,14 @@ func TestSessionHoldsIdleDevices(t *testing.T) {
 	gatewaytest.Eventually(t, "it has come", func() bool { return l.size() == 1 })
 }
 
-// A device that says more than its window while its handler is stuck is not read any further, and everything comes in the end.
+// A device that says more than its window while its handler is stuck is not read any further, and everything comes in
+// the end.
 func TestSessionStopsReadingADevice(t *testing.T) {
 	l, entered, leave := newStuckLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveFormOn(t, "", remote.DialectSession, l)
-	d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession}, a)
+	d := serveDevices(t,
+		remote.ClientConfig{Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession}, a)
 	conn := d.connectAll(t, 1, l)[0]
 	tell(t, []net.Conn{conn}, "stuck")
 	<-entered
@@ -111,13 +117,15 @@ func TestSessionsHandlerThatIsLate(t *testing.T) {
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveFormOn(t, "", remote.DialectSession, s)
 	d := serveDevices(t, remote.ClientConfig{
-		Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession, CallTimeout: 200 * time.Millisecond, OnFailure: remote.OnFailureHold,
+		Name: "demo", Addresses: []string{address}, Dialect: remote.DialectSession, CallTimeout: 200 * time.Millisecond,
+		OnFailure: remote.OnFailureHold,
 	}, a)
 	conn := d.connect(t)
 	_, err := conn.Write([]byte("x"))
 	must(t, err)
 	expectEnd(t, conn)
-	gatewaytest.Eventually(t, "it is forgotten", func() bool { return d.metric(t, "exgate_handler_closed_waiting") == 0 })
+	gatewaytest.Eventually(t, "it is forgotten",
+		func() bool { return d.metric(t, "exgate_handler_closed_waiting") == 0 })
 }
 
 // What a handler says itself with the status of its stream ends devices also where they could be held.
@@ -126,38 +134,44 @@ func TestSessionStatusesThatWillNotHeal(t *testing.T) {
 		codes.Unimplemented: gateway.ReasonHandlerFailed, codes.FailedPrecondition: gateway.ReasonHandlerFailed,
 		codes.PermissionDenied: gateway.ReasonHandlerFailed, codes.Unauthenticated: gateway.ReasonHandlerFailed,
 	} {
-		refuse := grpc.StreamInterceptor(func(any, grpc.ServerStream, *grpc.StreamServerInfo, grpc.StreamHandler) error {
-			return status.Error(code, "no")
-		})
+		refuse := grpc.StreamInterceptor(
+			func(any, grpc.ServerStream, *grpc.StreamServerInfo, grpc.StreamHandler) error {
+				return status.Error(code, "no")
+			})
 		a, _ := serveAdapter(t, remote.AdapterConfig{})
 		address, _ := serveFormOn(t, "", remote.DialectSession, &script{}, refuse)
 		for _, policy := range []remote.OnFailure{remote.OnFailureClose, remote.OnFailureHold} {
-			c := newClient(t, remote.ClientConfig{Addresses: []string{address}, Dialect: remote.DialectSession, OnFailure: policy}, a)
+			c := newClient(t,
+				remote.ClientConfig{Addresses: []string{address}, Dialect: remote.DialectSession, OnFailure: policy}, a)
 			closed := newDevice("c1")
 			h := newHandler(t, c, closed)
 			if err := h.OnSocketCreated(gateway.ConnInfo{}); err != nil {
 				expectReason(t, err, want)
 			} else {
-				gatewaytest.Eventually(t, "it is closed", func() bool { return strings.Contains(closed.String(), "Close "+want.Name) })
+				gatewaytest.Eventually(t, "it is closed",
+					func() bool { return strings.Contains(closed.String(), "Close "+want.Name) })
 			}
 			_ = h.OnSocketClosed(want)
 		}
 	}
 }
 
-// A handler that comes back without the service of sessions is found out, and the devices of before are not held for it.
+// A handler that comes back without the service of sessions is found out, and the devices of before are not held for
+// it.
 func TestAutoLeavesASessionThatIsGone(t *testing.T) {
 	for _, policy := range []remote.OnFailure{remote.OnFailureClose, remote.OnFailureHold} {
 		a, _ := serveAdapter(t, remote.AdapterConfig{})
 		address, stop := serveFormOn(t, "", remote.DialectSession, new(script))
-		c := newClient(t, remote.ClientConfig{Addresses: []string{address}, Dialect: remote.DialectAuto, OnFailure: policy}, a)
+		c := newClient(t,
+			remote.ClientConfig{Addresses: []string{address}, Dialect: remote.DialectAuto, OnFailure: policy}, a)
 		device := newDevice("c1")
 		old := newHandler(t, c, device)
 		must(t, old.OnSocketCreated(gateway.ConnInfo{}))
 		stop()
 		after := new(script)
 		serveHandler(t, address, after)
-		gatewaytest.Eventually(t, "the device is closed", func() bool { return strings.Contains(device.String(), "Close handler_") })
+		gatewaytest.Eventually(t, "the device is closed",
+			func() bool { return strings.Contains(device.String(), "Close handler_") })
 		if old.OnSocketClosed(gateway.ReasonHandlerFailed) == nil {
 			t.Error("the end was taken by nobody, without an error")
 		}
@@ -175,13 +189,14 @@ func TestAutoLeavesASessionThatIsGone(t *testing.T) {
 func TestSessionOverTLSWithAToken(t *testing.T) {
 	cert, pool := certificate(t)
 	token := make(chan string, 1)
-	see := grpc.StreamInterceptor(func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-		select {
-		case token <- strings.Join(metadata.ValueFromIncomingContext(stream.Context(), "authorization"), ","):
-		default:
-		}
-		return next(srv, stream)
-	})
+	see := grpc.StreamInterceptor(
+		func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			select {
+			case token <- strings.Join(metadata.ValueFromIncomingContext(stream.Context(), "authorization"), ","):
+			default:
+			}
+			return next(srv, stream)
+		})
 	s := new(script)
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	address, _ := serveFormOn(t, "", remote.DialectSession, s, see, grpc.Creds(credentials.NewServerTLSFromCert(&cert)))

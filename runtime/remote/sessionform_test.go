@@ -100,21 +100,24 @@ func (s *sessionForm) call(conn string, e *handlerv1.Event) (err error) {
 	switch x := e.GetEvent().(type) {
 	case *handlerv1.Event_Created:
 		if !x.Created.GetResumed() {
-			_, err = h.OnSocketCreated(ctx, &exproto.SocketCreatedRequest{Conn: conn, Conninfo: x.Created.GetConninfo()})
+			_, err = h.OnSocketCreated(ctx,
+				&exproto.SocketCreatedRequest{Conn: conn, Conninfo: x.Created.GetConninfo()})
 		}
 	case *handlerv1.Event_Bytes:
 		_, err = h.OnReceivedBytes(ctx, &exproto.ReceivedBytesRequest{Conn: conn, Bytes: x.Bytes})
 	case *handlerv1.Event_TimerTimeout:
 		_, err = h.OnTimerTimeout(ctx, &exproto.TimerTimeoutRequest{Conn: conn, Type: x.TimerTimeout.GetType()})
 	case *handlerv1.Event_Messages:
-		_, err = h.OnReceivedMessages(ctx, &exproto.ReceivedMessagesRequest{Conn: conn, Messages: x.Messages.GetMessages()})
+		_, err = h.OnReceivedMessages(ctx,
+			&exproto.ReceivedMessagesRequest{Conn: conn, Messages: x.Messages.GetMessages()})
 	case *handlerv1.Event_Closed:
 		_, err = h.OnSocketClosed(ctx, &exproto.SocketClosedRequest{Conn: conn, Reason: x.Closed.GetReason()})
 	}
 	return err
 }
 
-// again reports whether the event came before. One that is out of turn, or is not what it was, is entered, so that the comparison at the end fails.
+// again reports whether the event came before. One that is out of turn, or is not what it was, is entered, so that the
+// comparison at the end fails.
 func (l *ledger) again(conn string, e *handlerv1.Event) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

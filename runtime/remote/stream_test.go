@@ -57,7 +57,9 @@ func refusesEmpty(_ context.Context, next, answer func() error) error {
 }
 
 // serveStreams serves s in the stream dialect, with a way to read streams.
-func serveStreams(t testing.TB, address string, s exproto.ConnectionUnaryHandlerServer, how reading, options ...grpc.ServerOption) (string, func()) {
+func serveStreams(
+	t testing.TB, address string, s exproto.ConnectionUnaryHandlerServer, how reading, options ...grpc.ServerOption,
+) (string, func()) {
 	t.Helper()
 	return serveOn(t, address, func(server *grpc.Server) {
 		exproto.RegisterConnectionHandlerServer(server, &streaming{handler: s, read: how})
@@ -95,12 +97,16 @@ func live(h gateway.ConnectionHandler) error {
 	for _, b := range []string{"1", "2", "3"} {
 		err = errors.Join(err, h.OnReceivedBytes([]byte(b)))
 	}
-	return errors.Join(err, h.OnTimerTimeout(gateway.TimerKeepalive), h.OnReceivedBytes([]byte("4")), h.OnSocketClosed(gateway.ReasonNormal))
+	return errors.Join(err, h.OnTimerTimeout(gateway.TimerKeepalive), h.OnReceivedBytes([]byte("4")),
+		h.OnSocketClosed(gateway.ReasonNormal))
 }
 
-// However a handler reads and ends its streams, each connection's events reach it in order, and are handled when the call returns.
+// However a handler reads and ends its streams, each connection's events reach it in order, and are handled when the
+// call returns.
 func TestWaysToReadAStream(t *testing.T) {
-	for name, how := range map[string]reading{"until its end": untilEnd, "once": once, "once, answered": onceAnswered, "no empty ones": refusesEmpty} {
+	for name, how := range map[string]reading{
+		"until its end": untilEnd, "once": once, "once, answered": onceAnswered, "no empty ones": refusesEmpty,
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := &script{}
 			address, _ := serveStreams(t, "", s, how)
@@ -135,7 +141,8 @@ func TestHandlerThatNeverAnswersAStream(t *testing.T) {
 		must(t, h.OnReceivedBytes([]byte("x")))
 		gatewaytest.Eventually(t, "the bytes came", func() bool { return s.of(id) == `created, bytes "x"` })
 		must(t, h.OnSocketClosed(gateway.ReasonNormal))
-		gatewaytest.Eventually(t, "it is closed", func() bool { return s.of(id) == `created, bytes "x", closed normal` })
+		gatewaytest.Eventually(t, "it is closed",
+			func() bool { return s.of(id) == `created, bytes "x", closed normal` })
 	}
 	if n := strings.Count(log.String(), "does not answer the end of a stream"); n != 1 {
 		t.Errorf("%d warnings: %s", n, &log)
@@ -150,7 +157,8 @@ func TestSharedStreamsOfAHandlerThatTakesFew(t *testing.T) {
 			s := &script{}
 			address, _ := serveStreams(t, "", s, neverAnswered, grpc.MaxConcurrentStreams(limit))
 			reg := prometheus.NewRegistry()
-			c := streamClient(t, address, remote.ClientConfig{StreamSets: 2, CallTimeout: time.Minute, Metrics: remote.NewMetrics(reg)})
+			c := streamClient(t, address,
+				remote.ClientConfig{StreamSets: 2, CallTimeout: time.Minute, Metrics: remote.NewMetrics(reg)})
 			var all sync.WaitGroup
 			for i := range 20 {
 				all.Go(func() {
@@ -161,7 +169,8 @@ func TestSharedStreamsOfAHandlerThatTakesFew(t *testing.T) {
 				})
 			}
 			all.Wait()
-			gatewaytest.Eventually(t, "all events are there", func() bool { return strings.Count(s.String(), "\n")+1 == len(eventNames)*20 })
+			gatewaytest.Eventually(t, "all events are there",
+				func() bool { return strings.Count(s.String(), "\n")+1 == len(eventNames)*20 })
 			if n := gatewaytest.Metric(t, reg, "exgate_handler_failures_total"); n != 0 {
 				t.Errorf("%v failures", n)
 			}
@@ -188,7 +197,8 @@ func TestHandlerThatDoesNotSurviveTheEndOfAStream(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	c := streamClient(t, address, remote.ClientConfig{Metrics: remote.NewMetrics(reg)})
 	connected := func(n float64) {
-		gatewaytest.Eventually(t, "the backend", func() bool { return gatewaytest.Metric(t, reg, "exgate_handler_backends_connected") == n })
+		gatewaytest.Eventually(t, "the backend",
+			func() bool { return gatewaytest.Metric(t, reg, "exgate_handler_backends_connected") == n })
 	}
 	for i := range 2 {
 		h := newHandler(t, c, newDevice(fmt.Sprint("lost", i)))
@@ -206,14 +216,16 @@ func TestHandlerThatDoesNotSurviveTheEndOfAStream(t *testing.T) {
 		h := newHandler(t, c, newDevice(id))
 		must(t, liveThrough(h))
 		// Streams are read in any order.
-		gatewaytest.Eventually(t, "all events came", func() bool { return strings.Count(s.of(id), ", ") == len(eventNames)-1 })
+		gatewaytest.Eventually(t, "all events came",
+			func() bool { return strings.Count(s.of(id), ", ") == len(eventNames)-1 })
 	}
 	if len(ended) > 0 {
 		t.Error("another stream was ended")
 	}
 }
 
-// A handler that answered the first end of a stream too late is found out when it does: connections from then on have their own streams.
+// A handler that answered the first end of a stream too late is found out when it does: connections from then on have
+// their own streams.
 func TestHandlerThatAnswersLate(t *testing.T) {
 	answer := make(chan struct{})
 	late := func(ctx context.Context, next, end func() error) error {
@@ -246,14 +258,15 @@ func TestHandlerThatAnswersLate(t *testing.T) {
 type gauge struct{ open, most atomic.Int64 }
 
 func (g *gauge) interceptor() grpc.ServerOption {
-	return grpc.StreamInterceptor(func(s any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-		n := g.open.Add(1)
-		defer g.open.Add(-1)
-		for most := g.most.Load(); n > most && !g.most.CompareAndSwap(most, n); {
-			most = g.most.Load()
-		}
-		return next(s, stream)
-	})
+	return grpc.StreamInterceptor(
+		func(s any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			n := g.open.Add(1)
+			defer g.open.Add(-1)
+			for most := g.most.Load(); n > most && !g.most.CompareAndSwap(most, n); {
+				most = g.most.Load()
+			}
+			return next(s, stream)
+		})
 }
 
 // Servers with a pool of threads hold one for each open stream.
@@ -268,7 +281,8 @@ func TestConnectionsShareStreams(t *testing.T) {
 		for i := range 60 {
 			all.Go(func() {
 				h := newHandler(t, c, newDevice(fmt.Sprint("c", i)))
-				err := errors.Join(h.OnSocketCreated(gateway.ConnInfo{}), h.OnReceivedBytes([]byte("x")), h.OnTimerTimeout(gateway.TimerKeepalive),
+				err := errors.Join(h.OnSocketCreated(gateway.ConnInfo{}), h.OnReceivedBytes([]byte("x")),
+					h.OnTimerTimeout(gateway.TimerKeepalive),
 					h.OnReceivedMessages([]gateway.Message{message("1", "t", "p")}))
 				here.Done()
 				here.Wait()
@@ -278,15 +292,18 @@ func TestConnectionsShareStreams(t *testing.T) {
 			})
 		}
 		all.Wait()
-		gatewaytest.Eventually(t, "all events are there", func() bool { return strings.Count(s.String(), "\n")+1 == 5*60 })
-		gatewaytest.Eventually(t, "the streams end with the last connection", func() bool { return streams.open.Load() == 0 })
+		gatewaytest.Eventually(t, "all events are there",
+			func() bool { return strings.Count(s.String(), "\n")+1 == 5*60 })
+		gatewaytest.Eventually(t, "the streams end with the last connection",
+			func() bool { return streams.open.Load() == 0 })
 		if most := streams.most.Load(); most > int64(5*sets) {
 			t.Errorf("%d streams were open for %d sets", most, sets)
 		}
 	}
 }
 
-// A handler that reads one event of a shared stream leaves the others unread: they are sent again, and from then on each event has a stream.
+// A handler that reads one event of a shared stream leaves the others unread: they are sent again, and from then on
+// each event has a stream.
 func TestHandlerThatEndsSharedStreams(t *testing.T) {
 	for name, how := range map[string]reading{"once": once, "once, answered": onceAnswered} {
 		t.Run(name, func(t *testing.T) {
@@ -306,21 +323,25 @@ func TestHandlerThatEndsSharedStreams(t *testing.T) {
 			for i := range lives {
 				lives[i] = newHandler(t, c, newDevice(fmt.Sprint("c", i)))
 				must(t, lives[i].OnSocketCreated(gateway.ConnInfo{}))
-				must(t, lives[i].OnReceivedBytes([]byte("x"))) // all but the first are written before the handler ends the stream
+				// all but the first are written before the handler ends the stream
+				must(t, lives[i].OnReceivedBytes([]byte("x")))
 			}
 			close(gate)
-			gatewaytest.Eventually(t, "all have the first bytes", func() bool { return strings.Count(s.String(), `"x"`) == len(lives) })
+			gatewaytest.Eventually(t, "all have the first bytes",
+				func() bool { return strings.Count(s.String(), `"x"`) == len(lives) })
 			for i, h := range lives {
 				must(t, h.OnReceivedBytes([]byte("y")))
 				must(t, h.OnSocketClosed(gateway.ReasonNormal))
 				id := fmt.Sprint("c", i)
-				gatewaytest.Eventually(t, "all events of "+id, func() bool { return s.of(id) == `created, bytes "x", bytes "y", closed normal` })
+				gatewaytest.Eventually(t, "all events of "+id,
+					func() bool { return s.of(id) == `created, bytes "x", bytes "y", closed normal` })
 			}
 		})
 	}
 }
 
-// Where the handler answers, it is done with OnSocketCreated before anything else of the connection can be read, also with shared streams.
+// Where the handler answers, it is done with OnSocketCreated before anything else of the connection can be read, also
+// with shared streams.
 func TestCreatedPrecedesBytesOnSharedStreams(t *testing.T) {
 	s := &script{}
 	s.on = func(_ context.Context, e any) error {

@@ -35,7 +35,8 @@ func (d *postedDevice) Post(event func() error) bool {
 	return true
 }
 
-// A shared stream that ends with an error may have taken events with it: their connections are closed, and the others go on.
+// A shared stream that ends with an error may have taken events with it: their connections are closed, and the others
+// go on.
 func TestErrorEndsASharedStream(t *testing.T) {
 	s := &script{on: func(_ context.Context, e any) error {
 		if b, ok := e.(*exproto.ReceivedBytesRequest); ok && string(b.GetBytes()) == "bad" {
@@ -53,14 +54,15 @@ func TestErrorEndsASharedStream(t *testing.T) {
 	must(t, h.OnReceivedBytes([]byte("bad")))
 	expectReason(t, <-bad.failures, gateway.ReasonHandlerFailed)
 	must(t, other.OnReceivedBytes([]byte("fine")))
-	gatewaytest.Eventually(t, "the other connection goes on", func() bool { return strings.HasSuffix(s.of("good"), `bytes "fine"`) })
+	gatewaytest.Eventually(t, "the other connection goes on",
+		func() bool { return strings.HasSuffix(s.of("good"), `bytes "fine"`) })
 	must(t, h.OnSocketClosed(gateway.ReasonHandlerFailed))
 	must(t, other.OnSocketClosed(gateway.ReasonNormal))
 	if len(good.failures) > 0 {
 		t.Errorf("the other connection failed: %v", <-good.failures)
 	}
 	must(t, testutil.GatherAndCompare(reg, strings.NewReader(`
-# HELP exgate_handler_stream_ends_total Shared streams that a remote handler ended, or that were lost, by gRPC code.
+# HELP exgate_handler_stream_ends_total Shared streams that a remote handler ended or lost, by gRPC code.
 # TYPE exgate_handler_stream_ends_total counter
 exgate_handler_stream_ends_total{code="Internal",handler="demo",method="OnReceivedBytes"} 1
 `), "exgate_handler_stream_ends_total"))
@@ -88,13 +90,16 @@ func TestSharedStreamsAreBackAfterARestart(t *testing.T) {
 	h := newHandler(t, c, d)
 	must(t, h.OnSocketCreated(gateway.ConnInfo{}))
 	must(t, h.OnReceivedBytes([]byte("before")))
-	gatewaytest.Eventually(t, "the bytes are there", func() bool { return strings.HasSuffix(s.of("c1"), `bytes "before"`) })
+	gatewaytest.Eventually(t, "the bytes are there",
+		func() bool { return strings.HasSuffix(s.of("c1"), `bytes "before"`) })
 	stop()
 	expectReason(t, <-d.failures, gateway.ReasonHandlerUnavailable)
 	expectReason(t, h.OnReceivedBytes([]byte("meanwhile")), gateway.ReasonHandlerUnavailable)
 	serveStreams(t, address, s, untilEnd)
-	gatewaytest.Eventually(t, "the client is back at the handler", func() bool { return h.OnReceivedBytes([]byte("after")) == nil })
-	gatewaytest.Eventually(t, "the bytes are there", func() bool { return strings.HasSuffix(s.of("c1"), `bytes "after"`) })
+	gatewaytest.Eventually(t, "the client is back at the handler",
+		func() bool { return h.OnReceivedBytes([]byte("after")) == nil })
+	gatewaytest.Eventually(t, "the bytes are there",
+		func() bool { return strings.HasSuffix(s.of("c1"), `bytes "after"`) })
 }
 
 // A handler that does not read fails who writes, after its timeout, and loses nothing of what others wrote before.
@@ -115,10 +120,12 @@ func TestHandlerThatDoesNotReadItsStream(t *testing.T) {
 		}
 		return nil
 	}}
-	address, _ := serveStreams(t, "", s, untilEnd, grpc.StaticStreamWindowSize(64<<10), grpc.StaticConnWindowSize(64<<10))
+	address, _ := serveStreams(t, "", s, untilEnd, grpc.StaticStreamWindowSize(64<<10),
+		grpc.StaticConnWindowSize(64<<10))
 	c := streamClient(t, address, remote.ClientConfig{StreamSets: 1, CallTimeout: 300 * time.Millisecond})
 	first, second := newHandler(t, c, newDevice("first")), newHandler(t, c, newDevice("second"))
-	gatewaytest.Eventually(t, "the client is connected", func() bool { return first.OnSocketCreated(gateway.ConnInfo{}) == nil })
+	gatewaytest.Eventually(t, "the client is connected",
+		func() bool { return first.OnSocketCreated(gateway.ConnInfo{}) == nil })
 	must(t, second.OnSocketCreated(gateway.ConnInfo{}))
 	chunk, written := bytes.Repeat([]byte("x"), 32<<10), 0
 	for {
@@ -131,7 +138,8 @@ func TestHandlerThatDoesNotReadItsStream(t *testing.T) {
 	expectReason(t, second.OnReceivedBytes(chunk), gateway.ReasonHandlerTimeout)
 	close(goOn)
 	gatewaytest.Eventually(t, "the stream goes on", func() bool { return second.OnReceivedBytes([]byte("end")) == nil })
-	gatewaytest.Eventually(t, "all that was written is read", func() bool { return got.second.Load() == int64(len("end")) })
+	gatewaytest.Eventually(t, "all that was written is read",
+		func() bool { return got.second.Load() == int64(len("end")) })
 	if n := int(got.first.Load()); n != written && n != written+len(chunk) {
 		t.Errorf("%d bytes came, of %d written and %d that were on their way", n, written, len(chunk))
 	}
@@ -146,7 +154,8 @@ func TestLargeEventsOnASharedStream(t *testing.T) {
 	must(t, h.OnReceivedBytes(make([]byte, 8<<20)))
 	expectReason(t, h.OnReceivedBytes(make([]byte, 17<<20)), gateway.ReasonHandlerFailed)
 	must(t, h.OnReceivedBytes([]byte("small")))
-	gatewaytest.Eventually(t, "the stream goes on", func() bool { return strings.HasSuffix(s.of("c1"), `bytes "small"`) })
+	gatewaytest.Eventually(t, "the stream goes on",
+		func() bool { return strings.HasSuffix(s.of("c1"), `bytes "small"`) })
 	must(t, h.OnSocketClosed(gateway.ReasonNormal))
 	gatewaytest.Eventually(t, "it is closed", func() bool { return strings.HasSuffix(s.of("c1"), "closed normal") })
 }
@@ -162,7 +171,8 @@ func TestChangeOfStreamWaitsForTheServer(t *testing.T) {
 	s := &script{}
 	address, _ := serveStreams(t, "", s, untilEnd, unknown)
 	must(t, live(newHandler(t, streamClient(t, address, remote.ClientConfig{StreamSets: 1}), newDevice("c1"))))
-	expect(t, "calls between the streams", asked.String(), strings.TrimSpace(strings.Repeat("/grpc.health.v1.Health/Check\n", 3)))
+	expect(t, "calls between the streams", asked.String(),
+		strings.TrimSpace(strings.Repeat("/grpc.health.v1.Health/Check\n", 3)))
 	gatewaytest.Eventually(t, "all events came", func() bool { return strings.Count(s.String(), "\n") == 6 })
 }
 

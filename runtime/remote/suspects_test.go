@@ -20,7 +20,8 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// mortal is a session's handler that echoes and that events can end: its stream only, or all of its process, which then starts again at its address.
+// mortal is a session's handler that echoes and that events can end: its stream only, or all of its process, which then
+// starts again at its address.
 type mortal struct {
 	handlerv1.UnimplementedSessionHandlerServer
 	poisonous func(e *handlerv1.Event, id string) bool
@@ -219,7 +220,8 @@ func TestSessionEndedByOneDevice(t *testing.T) {
 			if n := d.metric(t, "exgate_handler_failures_total", "handler_stream_ended"); n != 1 {
 				t.Errorf("%v devices were closed for that", n)
 			}
-			if text := log.String(); strings.Count(text, "whose events end the handler's stream") != 1 || !strings.Contains(text, "listener=tcp") {
+			if text := log.String(); strings.Count(text, "whose events end the handler's stream") != 1 ||
+				!strings.Contains(text, "listener=tcp") {
 				t.Errorf("the log: %s", text)
 			}
 		})
@@ -232,7 +234,8 @@ func TestSessionEndedByOneDevice(t *testing.T) {
 				must(t, echoes(conns[i], 0, 1))
 			}
 			bad := d.connect(t)
-			tell(t, []net.Conn{bad}, "poison") // retry never repeats an event: what is under way beside it closes too, see docs/handlers.md
+			// retry never repeats an event: what is under way beside it closes too, see docs/handlers.md
+			tell(t, []net.Conn{bad}, "poison")
 			expectEnd(t, bad)
 			done := make(chan struct{})
 			close(done)
@@ -244,7 +247,8 @@ func TestSessionEndedByOneDevice(t *testing.T) {
 	}
 }
 
-// Poison of any kind: in what comes first, in what comes last, in the end of the connection, of several devices at once. The honest ones stay.
+// Poison of any kind: in what comes first, in what comes last, in the end of the connection, of several devices at
+// once. The honest ones stay.
 func TestSessionEndedByAnyEvent(t *testing.T) {
 	const honest, bad = 20, 3
 	for name, test := range map[string]struct {
@@ -252,9 +256,15 @@ func TestSessionEndedByAnyEvent(t *testing.T) {
 		leave     bool
 		poisonous func(e *handlerv1.Event) bool
 	}{
-		"created":             {poisonous: func(e *handlerv1.Event) bool { return e.GetCreated() != nil || e.GetSeq() != 0 }},
-		"behind honest bytes": {say: []string{"x", "y", "poison", "z"}, poisonous: func(e *handlerv1.Event) bool { return poison(e, "") }},
-		"closed":              {say: []string{"x"}, leave: true, poisonous: func(e *handlerv1.Event) bool { return e.GetClosed() != nil }},
+		"created": {
+			poisonous: func(e *handlerv1.Event) bool { return e.GetCreated() != nil || e.GetSeq() != 0 },
+		},
+		"behind honest bytes": {
+			say: []string{"x", "y", "poison", "z"}, poisonous: func(e *handlerv1.Event) bool { return poison(e, "") },
+		},
+		"closed": {
+			say: []string{"x"}, leave: true, poisonous: func(e *handlerv1.Event) bool { return e.GetClosed() != nil },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var known sync.Map // ids of honest devices

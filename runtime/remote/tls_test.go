@@ -55,7 +55,9 @@ func TestHandlerOverTLS(t *testing.T) {
 }
 
 func TestPlainAddressWithTLSIsRefused(t *testing.T) {
-	_, err := remote.NewClient(remote.ClientConfig{Name: "demo", Addresses: []string{"http://127.0.0.1:1"}, TLS: &tls.Config{}}, newAdapter(t, remote.AdapterConfig{}))
+	_, err := remote.NewClient(remote.ClientConfig{
+		Name: "demo", Addresses: []string{"http://127.0.0.1:1"}, TLS: &tls.Config{},
+	}, newAdapter(t, remote.AdapterConfig{}))
 	if err == nil {
 		t.Error("http with TLS was taken")
 	}
@@ -78,7 +80,10 @@ func TestAdapterOverMutualTLS(t *testing.T) {
 		{"with one of another authority", []tls.Certificate{other}, pool, false},
 		{"that trusts another authority", []tls.Certificate{cert}, otherPool, false},
 	} {
-		cc, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: test.trust, Certificates: test.certs})))
+		cc, err := grpc.NewClient(address,
+			grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+				RootCAs: test.trust, Certificates: test.certs,
+			})))
 		must(t, err)
 		_, err = exproto.NewConnectionAdapterClient(cc).Send(t.Context(), &exproto.SendBytesRequest{Conn: "c1"})
 		if (err == nil) != test.ok {

@@ -32,7 +32,9 @@ func TestTokenGoesWithEachCall(t *testing.T) {
 			}}
 			a, _ := serveAdapter(t, remote.AdapterConfig{})
 			address, _ := serveHandler(t, "", s, test.server...)
-			h := newHandler(t, newClient(t, remote.ClientConfig{Addresses: []string{address}, TLS: test.client, Token: "s3cret"}, a), newDevice("c1"))
+			h := newHandler(t,
+				newClient(t, remote.ClientConfig{Addresses: []string{address}, TLS: test.client, Token: "s3cret"}, a),
+				newDevice("c1"))
 			must(t, h.OnReceivedBytes(nil))
 			must(t, h.OnReceivedBytes(nil))
 			expect(t, "authorization", strings.Join(got, " "), "Bearer s3cret Bearer s3cret")
@@ -43,7 +45,8 @@ func TestTokenGoesWithEachCall(t *testing.T) {
 func TestTokenStaysOffPlainTextNetworks(t *testing.T) {
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	for address, refused := range map[string]bool{
-		"192.0.2.1:9001": true, "handler.example:9001": true, "http://handler.example:9001": true, "127.0.0.1.example:9001": true, "0.0.0.0:9001": true,
+		"192.0.2.1:9001": true, "handler.example:9001": true, "http://handler.example:9001": true,
+		"127.0.0.1.example:9001": true, "0.0.0.0:9001": true,
 		"127.0.0.1:9001": false, "[::1]:9001": false, "localhost:9001": false, "https://192.0.2.1:9001": false,
 	} {
 		c, err := remote.NewClient(remote.ClientConfig{Name: "demo", Addresses: []string{address}, Token: "s3cret"}, a)
@@ -53,7 +56,9 @@ func TestTokenStaysOffPlainTextNetworks(t *testing.T) {
 		if refused != (err != nil) {
 			t.Errorf("%s: %v", address, err)
 		}
-		if err != nil && (!strings.Contains(err.Error(), "token_file") || !strings.Contains(err.Error(), "tls") || strings.Contains(err.Error(), "s3cret")) {
+		if err != nil &&
+			(!strings.Contains(err.Error(), "token_file") || !strings.Contains(err.Error(), "tls") ||
+				strings.Contains(err.Error(), "s3cret")) {
 			t.Errorf("%s: the error must name token_file and tls and not the token: %v", address, err)
 		}
 	}

@@ -46,8 +46,8 @@ func live60(t *testing.T, s *refusing, cfg remote.ClientConfig) *devices {
 	return d
 }
 
-// A handler that takes few streams at a time is slower, and nothing else: whether it says so or not, and although the last waits far longer than a call
-// may take.
+// A handler that takes few streams at a time is slower, and nothing else: whether it says so or not, and although the
+// last waits far longer than a call may take.
 func TestHandlerThatTakesFewStreams(t *testing.T) {
 	for _, dialect := range []remote.Dialect{remote.DialectUnary, remote.DialectStream} {
 		for _, policy := range []remote.OnFailure{remote.OnFailureClose, remote.OnFailureRetry, remote.OnFailureHold} {
@@ -79,7 +79,8 @@ func TestQueueDoesNotCountAsTheCall(t *testing.T) {
 // Servers refuse streams within their own limit too, where they have not yet let go of one that they have answered.
 func TestHandlerThatRefusesNowAndThen(t *testing.T) {
 	inDialects(t, func(t *testing.T, dialect remote.Dialect) {
-		d := live60(t, &refusing{refuse: func(call int64) bool { return call%2 != 0 }}, remote.ClientConfig{Dialect: dialect})
+		d := live60(t, &refusing{refuse: func(call int64) bool { return call%2 != 0 }},
+			remote.ClientConfig{Dialect: dialect})
 		if d.metric(t, "exgate_handler_calls_refused_total") == 0 {
 			t.Error("nothing was refused")
 		}
@@ -89,7 +90,8 @@ func TestHandlerThatRefusesNowAndThen(t *testing.T) {
 // Calls that a GOAWAY excludes go to the next connection.
 func TestHandlerThatSendsGoAway(t *testing.T) {
 	inDialects(t, func(t *testing.T, dialect remote.Dialect) {
-		live60(t, &refusing{takes: 3, announces: true, goAway: func(call int64) bool { return call%7 == 0 }}, remote.ClientConfig{Dialect: dialect})
+		live60(t, &refusing{takes: 3, announces: true, goAway: func(call int64) bool { return call%7 == 0 }},
+			remote.ClientConfig{Dialect: dialect})
 	}, remote.DialectUnary, remote.DialectStream)
 }
 
@@ -98,7 +100,10 @@ func TestHandlerThatRefusesEverything(t *testing.T) {
 	inDialects(t, func(t *testing.T, dialect remote.Dialect) {
 		s := &refusing{ledger: newLedger(), refuse: func(int64) bool { return true }}
 		a, _ := serveAdapter(t, remote.AdapterConfig{})
-		d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{s.serve(t)}, Dialect: dialect, CallTimeout: 100 * time.Millisecond}, a)
+		d := serveDevices(t,
+			remote.ClientConfig{
+				Name: "demo", Addresses: []string{s.serve(t)}, Dialect: dialect, CallTimeout: 100 * time.Millisecond,
+			}, a)
 		expectEnd(t, d.connect(t))
 		if n := d.metric(t, "exgate_handler_failures_total", "handler_unavailable"); n == 0 {
 			t.Error("no failure was counted")
@@ -110,7 +115,11 @@ func TestHandlerThatRefusesEverything(t *testing.T) {
 func TestSessionThatIsRefusedAtFirst(t *testing.T) {
 	s := &refusing{ledger: newLedger(), refuse: func(call int64) bool { return call <= 4 }}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
-	d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{s.serve(t)}, Dialect: remote.DialectSession, OnFailure: remote.OnFailureClose}, a)
+	d := serveDevices(t,
+		remote.ClientConfig{
+			Name: "demo", Addresses: []string{s.serve(t)}, Dialect: remote.DialectSession,
+			OnFailure: remote.OnFailureClose,
+		}, a)
 	conn := d.connect(t)
 	gatewaytest.Eventually(t, "the handler hears of the device", func() bool { return s.count("frame") > 0 })
 	expectOpen(t, []net.Conn{conn})
@@ -128,7 +137,10 @@ func TestStatusThatOnlyReadsLikeARefusal(t *testing.T) {
 			return "14", "stream terminated by RST_STREAM with error code: REFUSED_STREAM"
 		}}
 		a, _ := serveAdapter(t, remote.AdapterConfig{})
-		d := serveDevices(t, remote.ClientConfig{Name: "demo", Addresses: []string{s.serve(t)}, Dialect: dialect, OnFailure: remote.OnFailureRetry}, a)
+		d := serveDevices(t,
+			remote.ClientConfig{
+				Name: "demo", Addresses: []string{s.serve(t)}, Dialect: dialect, OnFailure: remote.OnFailureRetry,
+			}, a)
 		expectEnd(t, d.connect(t))
 		if n := s.count("created"); n != 1 {
 			t.Errorf("the event came %d times", n)

@@ -11,36 +11,36 @@ import (
 // Backend is one process that serves the handler, at one address.
 type Backend struct {
 	pool   *Pool
-	target string // which addr is one of
+	target string // that resolved to addr
 	addr   string
 	rpc    *grpc.ClientConn
 	gate   *Gate
 
 	// Guarded by Pool.mu.
 	state   connectivity.State
-	failed  bool      // it could not be reached since it was ready last
-	lost    time.Time // when it ceased to be ready, or was made
+	failed  bool      // a connection attempt has failed since it was last ready
+	lost    time.Time // when it ceased to be ready, or was added
 	pins    int
-	retired bool // its name does not list it any longer
+	retired bool // its name no longer resolves to it
 	spares  []*spare
 }
 
-// Addr is the address as ip:port.
+// Addr returns the address as ip:port.
 func (b *Backend) Addr() string { return b.addr }
 
-// RPC is the connection to the backend.
+// RPC returns the connection to the backend.
 func (b *Backend) RPC() *grpc.ClientConn { return b.rpc }
 
-// Gate admits calls to the backend.
+// Gate returns the gate that admits calls to the backend.
 func (b *Backend) Gate() *Gate { return b.gate }
 
 // Ready reports whether the backend is connected.
 func (b *Backend) Ready() bool { return b.rpc.GetState() == connectivity.Ready }
 
-// Closed reports whether the client of the handler has closed the connection to the backend.
+// Closed reports whether the pool has closed the connection to the backend.
 func (b *Backend) Closed() bool { return b.rpc.GetState() == connectivity.Shutdown }
 
-// watch tells the pool of each state and connects again whenever the connection was lost, until the backend is closed.
+// watch reports each state to the pool and reconnects whenever the connection is lost, until the backend is closed.
 func (b *Backend) watch() {
 	defer b.pool.watchers.Done()
 	b.rpc.Connect()
@@ -57,7 +57,7 @@ func (b *Backend) watch() {
 	}
 }
 
-// note keeps the state of b; the pool's waiters look again.
+// note records the state of b and wakes the pool's waiters.
 func (p *Pool) note(b *Backend, state connectivity.State) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,2 +1,7 @@
-// Package backend keeps the processes that serve one handler connected, and gives each device connection one of them for life.
+// Package backend keeps connections to the processes that serve one handler, and pins each device connection to one of
+// them.
+//
+// Begin reading at pool.go and pin.go. Name resolution is in name.go, the limit of concurrent calls in gate.go, the
+// streams that stay open in line.go. The locks, in order: Pool.mu, Gate.mu. The package imports none of ours but
+// internal.
 package backend

@@ -7,29 +7,30 @@ import (
 	"sync"
 )
 
-// unlimited is the number of streams of a server that names none.
+// unlimited is the number of streams if the server sends no limit.
 const unlimited = math.MaxUint32
 
-// Gate admits the calls to a backend, in the order in which they came: as many at a time as the backend allows streams and the pool calls. What waits
-// here has not been sent, so its time has not begun.
+// Gate admits calls to a backend in the order of their arrival: as many concurrently as both the backend's streams and
+// the pool's MaxCalls allow. The time of a call begins after the gate.
 type Gate struct {
 	mu      sync.Mutex
-	share   int64 // of the pool's calls
+	share   int64 // the share of the pool's MaxCalls
 	streams int64 // the server's MAX_CONCURRENT_STREAMS
 	kept    int64 // streams that stay open
-	bound   int64 // what refusals taught; unlimited without any
-	taken   int64 // calls since bound was changed last, which the server took
+	bound   int64 // learned from refusals; unlimited without any
+	taken   int64 // calls that the server accepted since bound last changed
 	inside  int64
 	waiting waiters
-	last    uint64 // the newest turn's number
+	last    uint64 // of the newest turn
 }
 
-// Turn is the place of a call in the order. The zero value is a new call. A call that comes back goes before those that came later.
+// Turn is a call's place in the order. The zero value is a new call. A call that is repeated goes before those that
+// came later.
 type Turn struct{ number uint64 }
 
 func newGate() *Gate { return &Gate{share: unlimited, streams: unlimited, bound: unlimited} }
 
-// TryEnter enters if that needs no wait.
+// TryEnter enters if no wait is needed.
 func (g *Gate) TryEnter(t *Turn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -48,7 +49,7 @@ func (g *Gate) tryEnter(t *Turn) bool {
 	return true
 }
 
-// Enter waits until the call may be made, or until ctx ends.
+// Enter waits until the call may be made or ctx ends.
 func (g *Gate) Enter(ctx context.Context, t *Turn) error {
 	g.mu.Lock()
 	if g.tryEnter(t) {
@@ -74,8 +75,8 @@ func (g *Gate) Enter(ctx context.Context, t *Turn) error {
 	return ctx.Err()
 }
 
-// Leave ends a call that entered. refused says that the server had no stream for it: no more calls are made at once than the server took, until it
-// takes more.
+// Leave ends a call that entered. refused says that the server had no stream for it: concurrent calls are then limited
+// to what the server accepted, until it accepts more.
 func (g *Gate) Leave(refused bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -91,10 +92,10 @@ func (g *Gate) Leave(refused bool) {
 	g.admit()
 }
 
-// most is how many calls may be inside; the caller holds mu.
+// most returns how many calls may be inside; the caller holds mu.
 func (g *Gate) most() int64 { return max(1, min(g.share, g.streams-g.kept, g.bound)) }
 
-// admit lets those in who may enter; the caller holds mu.
+// admit admits waiting calls; the caller holds mu.
 func (g *Gate) admit() {
 	for len(g.waiting) > 0 && g.inside < g.most() {
 		g.inside++
@@ -102,7 +103,8 @@ func (g *Gate) admit() {
 	}
 }
 
-// Keep takes a stream that stays open for a long time, if at most half of the server's streams are such, until release.
+// Keep takes a stream that stays open for long, until release, provided that at most half of the server's streams are
+// such.
 func (g *Gate) Keep() (release func(), ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -113,7 +115,7 @@ func (g *Gate) Keep() (release func(), ok bool) {
 	return g.release, true
 }
 
-// Occupy is Keep for a stream that is open already, whatever else is kept.
+// Occupy is like Keep for a stream that is open already; it always succeeds.
 func (g *Gate) Occupy() (release func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -128,14 +130,14 @@ func (g *Gate) release() {
 	g.admit()
 }
 
-// Streams is how many streams the server allows on a connection.
+// Streams returns how many streams the server allows on a connection.
 func (g *Gate) Streams() int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.streams
 }
 
-// learn takes the number of streams that the server allows on a new connection, or from now on.
+// learn sets the number of streams that the server allows on a connection.
 func (g *Gate) learn(streams uint32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -150,7 +152,7 @@ func (g *Gate) setShare(calls int) {
 	g.admit()
 }
 
-// waiter is a call that waits; at is its index in the heap, -1 once it was admitted.
+// waiter is a waiting call; at is its index in the heap, or -1 once admitted.
 type waiter struct {
 	number   uint64
 	at       int

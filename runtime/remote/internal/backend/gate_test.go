@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Calls enter in the order of their turns, as many at a time as the least of the bounds, and one that was refused before those that came later.
+// Calls enter in the order of their turns, limited by the lowest bound, and a refused call goes before those that came
+// later.
 func TestGateOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
@@ -44,7 +45,8 @@ func TestGateOrder(t *testing.T) {
 		cancel()
 		g.Leave(true) // a: one is left inside, so one may be
 		wait("a", &a)
-		for _, want := range []string{"ac", "acd", "acd"} { // b leaves, and a second one is tried with a; then these leave
+		// b leaves, and a second one is tried with a; then these leave
+		for _, want := range []string{"ac", "acd", "acd"} {
 			g.Leave(false)
 			synctest.Wait()
 			mu.Lock()
@@ -57,7 +59,7 @@ func TestGateOrder(t *testing.T) {
 	})
 }
 
-// A server that says nothing of its limit is found out from its refusals, and used fully again when it takes more.
+// The limit of a server that sends none is learned from its refusals, and raised when it accepts more.
 func TestGateLearnsFromRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
@@ -128,7 +130,7 @@ func setting(id uint16, value uint32) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(nil, id), value)
 }
 
-// The limit of streams is read from SETTINGS wherever the connection cuts them, and from nothing else.
+// The limit of streams is read from SETTINGS however the data is split, and from nothing else.
 func TestSettingsAreRead(t *testing.T) {
 	var said []byte
 	said = append(said, frame(frameSettings, 0, nil)...)

@@ -6,7 +6,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Line is a connection with room for one more stream that stays open for a long time.
+// Line is a connection with room for one more stream that stays open for long.
 type Line struct {
 	RPC *grpc.ClientConn
 	// Full says that the connection has room for nothing else.
@@ -14,18 +14,19 @@ type Line struct {
 	Release func()
 }
 
-// spare is a further connection to a backend whose first one has no room for streams that stay open.
+// spare is a further connection to a backend, used if the first has no room for streams that stay open.
 type spare struct {
 	rpc  *grpc.ClientConn
 	kept int64
 }
 
-// Line returns a line to the backend: the connection of the calls while at least half of its streams are left to these, then further ones.
+// Line returns a line to the backend: on the connection of the calls while at least half of its streams are left to
+// these, then on spare connections.
 func (b *Backend) Line() (Line, error) {
 	if release, ok := b.gate.Keep(); ok {
 		return Line{RPC: b.rpc, Release: release}, nil
 	}
-	room := max(1, b.gate.Streams()-1) // one is left for short calls, where there are two
+	room := max(1, b.gate.Streams()-1) // leave one stream for short calls, if there are two
 	p := b.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -46,7 +47,7 @@ func (b *Backend) Line() (Line, error) {
 	return Line{RPC: s.rpc, Full: b.gate.Streams() < 2, Release: func() { b.release(s) }}, nil
 }
 
-// release gives up a stream of a spare connection, which goes with its last one.
+// release ends a stream of a spare connection, which is closed with its last one.
 func (b *Backend) release(s *spare) {
 	b.pool.mu.Lock()
 	defer b.pool.mu.Unlock()

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// When names are looked up.
+// The timing of lookups.
 const (
 	lookupInterval = 30 * time.Second
 	lookupTimeout  = 5 * time.Second
-	lookupPause    = time.Second // the least time between two lookups of a name
+	lookupPause    = time.Second // the minimum time between two lookups of a name
 )
 
 // name is a DNS name that stands for backends.
 type name struct {
 	target, host, port string
-	nudged             chan struct{} // one of the backends was lost: its place may have been taken
+	nudged             chan struct{} // a backend was lost: it may have been replaced
 
 	// Guarded by Pool.mu.
 	backends map[string]*Backend // by address
@@ -24,7 +24,7 @@ type name struct {
 	err      error // of the last lookup
 }
 
-// follow keeps the backends of n what its name says, until the pool is closed.
+// follow keeps the backends of n up to date until the pool is closed.
 func (p *Pool) follow(n *name) {
 	defer p.watchers.Done()
 	for pause := lookupPause; ; {
@@ -41,7 +41,7 @@ func (p *Pool) follow(n *name) {
 	}
 }
 
-// rest waits for the next lookup. It reports false where there is none.
+// rest waits for the next lookup. It returns false if the pool is closed.
 func (p *Pool) rest(n *name, wait time.Duration) bool {
 	next := time.NewTimer(wait)
 	defer next.Stop()
@@ -77,8 +77,8 @@ func (p *Pool) lookup(n *name) error {
 	return err
 }
 
-// update makes the backends of n those of hosts, and returns those that nobody needs any longer. A lookup that failed changes nothing: a resolver
-// that is down must not take the handler with it.
+// update makes hosts the backends of n, and returns those that are no longer needed. A failed lookup changes nothing: a
+// broken resolver must not disconnect the handler.
 func (p *Pool) update(n *name, hosts []string, err error) (unused []*Backend) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,7 +115,7 @@ func (p *Pool) update(n *name, hosts []string, err error) (unused []*Backend) {
 	return unused
 }
 
-// nudge has the names looked up soon; the caller holds mu.
+// nudge requests lookups of all names; the caller holds mu.
 func (p *Pool) nudge() {
 	for _, n := range p.names {
 		select {

@@ -9,22 +9,22 @@ import (
 	"google.golang.org/grpc/connectivity"
 )
 
-// Pin is one device connection's place at a backend. Handlers keep what they know of a connection in memory, so it stays where it is for life
-// unless it is moved by Await. Its methods are called one at a time.
+// Pin assigns a device connection to a backend. Handlers keep the state of a connection in memory, so it stays at its
+// backend unless Await moves it. Its methods are called one at a time.
 type Pin struct {
 	pool *Pool
 	at   *Backend
 }
 
-// Pin returns a pin that has no backend yet.
+// Pin returns a pin without a backend.
 func (p *Pool) Pin() Pin { return Pin{pool: p} }
 
-// At returns where the connection is pinned, or nil.
+// At returns the backend of the connection, or nil.
 func (p *Pin) At() *Backend { return p.at }
 
-// Backend returns where the connection is pinned. A new pin takes the backend that is connected and has the fewest connections; where none is
-// connected but one may be soon, it waits for it until ctx ends. Where none can be reached, it returns one of those without staying there, so
-// that a call to it tells why.
+// Backend returns the backend of the connection. A new pin gets the connected backend with the fewest connections. If
+// none is connected but one may be soon, it waits until ctx ends. If none can be reached, it returns one of them
+// without pinning the connection, so that a call returns the reason.
 func (p *Pin) Backend(ctx context.Context) (*Backend, error) {
 	if p.at != nil {
 		return p.at, nil
@@ -42,7 +42,8 @@ func (p *Pin) Backend(ctx context.Context) (*Backend, error) {
 	}
 }
 
-// choose pins where it can. Without a backend or an error, the caller has to wait for a change.
+// choose pins the connection if it can. If it returns neither a backend nor an error, the caller must wait for a
+// change.
 func (p *Pin) choose() (*Backend, <-chan struct{}, error) {
 	pool := p.pool
 	pool.mu.Lock()
@@ -76,7 +77,8 @@ func (p *Pool) lookupError() error {
 	return fmt.Errorf("no address of %q is known", p.cfg.Targets)
 }
 
-// least returns the connected backend with the fewest connections, in turn where they have equally many, or nil; the caller holds mu.
+// least returns the connected backend with the fewest connections, round robin among equals, or nil; the caller holds
+// mu.
 func (p *Pool) least() *Backend {
 	p.next++
 	var best *Backend
@@ -89,8 +91,9 @@ func (p *Pool) least() *Backend {
 	return best
 }
 
-// Await waits until the pinned backend is connected, or any where none is pinned. Where the pinned one has been lost for MoveAfter, or is no
-// longer listed, the connection moves to another that is connected; a negative MoveAfter never moves it. The error is ctx's or ErrClosed.
+// Await waits until the backend of the connection is connected; without one, until any is. If the backend has been lost
+// for moveAfter, or is no longer listed, the connection moves to another connected one; with a negative moveAfter it
+// never moves. The error is ctx's or ErrClosed.
 func (p *Pin) Await(ctx context.Context, moveAfter time.Duration) error {
 	for {
 		ready, changed, left, err := p.settle(moveAfter)
@@ -111,14 +114,14 @@ func (p *Pin) Await(ctx context.Context, moveAfter time.Duration) error {
 	}
 }
 
-// Ready reports whether Await would not wait.
+// Ready reports whether Await would return at once.
 func (p *Pin) Ready(moveAfter time.Duration) bool {
 	ready, _, _, _ := p.settle(moveAfter)
 	return ready
 }
 
-// settle reports whether the pin may be used. left is after what time to look again if nothing changes. A pin that may move becomes a new one, so
-// that it takes the least loaded.
+// settle reports whether the pin may be used. left is how long to wait if nothing changes. A pin that may move becomes
+// a new one, so that it gets the least loaded backend.
 func (p *Pin) settle(moveAfter time.Duration) (ready bool, changed <-chan struct{}, left time.Duration, err error) {
 	pool := p.pool
 	pool.mu.Lock()
@@ -144,14 +147,14 @@ func (p *Pin) settle(moveAfter time.Duration) (ready bool, changed <-chan struct
 // aLongTime is for waits that something else ends.
 const aLongTime = time.Hour
 
-// Release gives up the place. The pin may be used again, like a new one.
+// Release leaves the backend. The pin may be used again as a new one.
 func (p *Pin) Release() {
 	p.pool.mu.Lock()
 	defer p.pool.mu.Unlock()
 	p.unpin()
 }
 
-// unpin leaves the backend, and frees it if nobody needs it; the caller holds mu.
+// unpin leaves the backend and removes it if it is no longer needed; the caller holds mu.
 func (p *Pin) unpin() {
 	b := p.at
 	if b == nil {
@@ -164,7 +167,8 @@ func (p *Pin) unpin() {
 	}
 }
 
-// forgetUnused takes b out of the pool if nothing holds it there; the caller holds mu, and closes b then.
+// forgetUnused removes b from the pool if it is neither listed nor pinned; the caller holds mu, and closes b
+// afterwards.
 func (p *Pool) forgetUnused(b *Backend) bool {
 	if p.closed || !b.retired || b.pins > 0 {
 		return false

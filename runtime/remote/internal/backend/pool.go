@@ -18,48 +18,49 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// Config is a pool's.
+// Config configures a Pool.
 type Config struct {
-	// Targets are where backends listen, each as host:port. A name stands for all its addresses, and is looked up again. At least one is required.
+	// Targets are where backends listen, each as host:port. A name stands for all its addresses and is looked up again.
+	// At least one is required.
 	Targets []string
-	// Authority is what backends are called in :authority and in their certificates. If zero, each by its target.
+	// Authority is the :authority of calls and the name in the certificates of backends. If zero, the target of each.
 	Authority string
 	// Credentials secure the connections. If zero, plain text.
 	Credentials credentials.TransportCredentials
-	// MaxCalls bounds the calls that the gates of all backends admit at a time. Each connected backend has an equal share, and at least one. If zero,
-	// nothing does.
+	// MaxCalls bounds the concurrent calls that the gates of all backends admit. Each connected backend has an equal
+	// share, and at least one. If zero, unlimited.
 	MaxCalls int
-	// Options are those of each connection.
+	// Options are used for each connection.
 	Options []grpc.DialOption
 	// Lookup resolves a name. If zero, the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]string, error)
 	// LookupInterval is how often names are looked up. If zero, 30 s.
 	LookupInterval time.Duration
-	// Connected is told how many backends are connected, whenever that changes. It must not block. If zero, nobody is.
+	// Connected is called with the number of connected backends whenever it changes. It must not block. Optional.
 	Connected func(n int)
-	// Logger takes failed lookups. If zero, slog.Default().
+	// Logger receives failed lookups. If zero, slog.Default().
 	Logger *slog.Logger
 }
 
-// ErrClosed is the error of a pool that was closed.
+// ErrClosed is the error of a closed pool.
 var ErrClosed = errors.New("the client of the handler is closed")
 
-// Pool holds the backends of one handler.
+// Pool has the backends of one handler.
 type Pool struct {
 	cfg      Config
-	end      context.Context // of the lookups
+	end      context.Context // ends lookups
 	stop     context.CancelFunc
 	watchers sync.WaitGroup
 
 	mu       sync.Mutex // guards the fields below
 	names    []*name
 	backends []*Backend
-	next     int           // where the search for the least loaded begins
-	changed  chan struct{} // closed and replaced when a backend or its state changed
+	next     int           // where the search for the least loaded backend begins
+	changed  chan struct{} // closed and replaced when a backend is added, removed or changes its state
 	closed   bool
 }
 
-// New makes a pool and begins to connect to each backend. It does not wait. The error names the target to change.
+// New returns a pool and begins to connect to each backend. It does not wait. The error names the target to change.
 func New(cfg Config) (*Pool, error) {
 	if cfg.Lookup == nil {
 		cfg.Lookup = net.DefaultResolver.LookupHost
@@ -87,7 +88,7 @@ func New(cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// add begins with a target.
+// add adds a target.
 func (p *Pool) add(target string) error {
 	host, port, err := net.SplitHostPort(target)
 	if err != nil {
@@ -121,9 +122,11 @@ func (p *Pool) connect(target, addr string) (*Backend, error) {
 	return b, nil
 }
 
-// dial makes a connection to a backend of a target. learned takes the number of streams that the server allows on it.
+// dial opens a connection to a backend of a target. It calls learned with the number of streams that the server allows
+// on it.
 func (p *Pool) dial(target, addr string, learned func(streams uint32)) (*grpc.ClientConn, error) {
-	options := append(slices.Clone(p.cfg.Options), grpc.WithAuthority(cmp.Or(p.cfg.Authority, target)), grpc.WithIdleTimeout(0),
+	options := append(slices.Clone(p.cfg.Options), grpc.WithAuthority(cmp.Or(p.cfg.Authority, target)),
+		grpc.WithIdleTimeout(0),
 		grpc.WithTransportCredentials(reading(p.cfg.Credentials, learned)))
 	rpc, err := grpc.NewClient("passthrough:///"+addr, options...)
 	if err != nil {
@@ -132,7 +135,7 @@ func (p *Pool) dial(target, addr string, learned func(streams uint32)) (*grpc.Cl
 	return rpc, nil
 }
 
-// tell wakes who waits for a change; the caller holds mu.
+// tell wakes everything that waits for a change; the caller holds mu.
 func (p *Pool) tell() {
 	close(p.changed)
 	p.changed = make(chan struct{})
@@ -161,7 +164,7 @@ func (p *Pool) divide() {
 	}
 }
 
-// Close ends all connections. Calls in flight fail.
+// Close closes all connections. Calls in flight fail.
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	backends := p.backends

@@ -32,7 +32,7 @@ func serve(t *testing.T, host, port string) (addr string, stop func()) {
 	return l.Addr().String(), server.Stop
 }
 
-// resolver answers with what a test last told it.
+// resolver answers with what the test last set.
 type resolver struct {
 	mu    sync.Mutex
 	hosts []string
@@ -76,7 +76,7 @@ func newPool(t *testing.T, r *resolver, interval time.Duration, targets ...strin
 	return p
 }
 
-// pinned pins a new connection and says where.
+// pinned pins a new connection and returns its backend.
 func pinned(t *testing.T, p *Pool) (*Pin, string) {
 	t.Helper()
 	pin := p.Pin()
@@ -242,7 +242,8 @@ func TestClosedPool(t *testing.T) {
 }
 
 func TestTargetsAreHostAndPort(t *testing.T) {
-	if _, err := New(Config{Targets: []string{"nowhere"}}); err == nil || !strings.Contains(err.Error(), `"nowhere" must be host:port`) {
+	if _, err := New(Config{Targets: []string{"nowhere"}}); err == nil ||
+		!strings.Contains(err.Error(), `"nowhere" must be host:port`) {
 		t.Errorf("got %v", err)
 	}
 }

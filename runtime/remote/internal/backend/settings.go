@@ -8,18 +8,19 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// HTTP/2 as far as it is read here: RFC 9113, sections 4.1 and 6.5.
+// The parts of HTTP/2 that are read here: RFC 9113, sections 4.1 and 6.5.
 const (
 	frameHeader        = 9
 	frameSettings      = 4
 	flagAck            = 1
 	settingSize        = 6
 	settingMaxStreams  = 3
-	maxSettingsPayload = 4096 // bytes; the rest of a longer frame is not looked at
+	maxSettingsPayload = 4096 // bytes; the rest of a longer frame is skipped
 )
 
-// reading makes the connections of creds tell learned how many streams the server allows at once, whenever it says so. gRPC keeps that number to itself.
-// A server that names none in its first SETTINGS allows unlimited.
+// reading wraps creds: its connections call learned with the number of concurrent streams that the server allows,
+// whenever it sends it. gRPC does not expose that number. A server that sends none in its first SETTINGS allows
+// unlimited.
 func reading(creds credentials.TransportCredentials, learned func(streams uint32)) credentials.TransportCredentials {
 	return &settingsCredentials{creds, learned}
 }
@@ -29,7 +30,9 @@ type settingsCredentials struct {
 	learned func(streams uint32)
 }
 
-func (c *settingsCredentials) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+func (c *settingsCredentials) ClientHandshake(
+	ctx context.Context, authority string, raw net.Conn,
+) (net.Conn, credentials.AuthInfo, error) {
 	conn, info, err := c.TransportCredentials.ClientHandshake(ctx, authority, raw)
 	if err != nil {
 		return conn, info, err
@@ -53,15 +56,15 @@ func (c *settingsConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// frames follows the frames of a server and picks MAX_CONCURRENT_STREAMS out of its SETTINGS.
+// frames parses the frames of a server and finds MAX_CONCURRENT_STREAMS in its SETTINGS.
 type frames struct {
 	learned  func(streams uint32)
 	header   [frameHeader]byte
 	have     int    // bytes of header
-	left     int    // bytes of the payload that are still to come
+	left     int    // bytes of the payload still to come
 	reading  bool   // the payload is that of SETTINGS
 	settings []byte // of it
-	greeted  bool   // the first SETTINGS came
+	greeted  bool   // the first SETTINGS arrived
 }
 
 func (f *frames) scan(b []byte) {
@@ -94,7 +97,7 @@ func (f *frames) begin() {
 	f.end()
 }
 
-// end takes the settings of a frame whose payload is complete.
+// end reads the settings of a frame whose payload is complete.
 func (f *frames) end() {
 	if f.left > 0 || !f.reading {
 		return

@@ -1,4 +1,5 @@
-// Package probe finds out which form of a handler's service a gRPC server serves, without a call to a handler's method that a gateway of EMQX's never made.
+// Package probe finds out which form of a handler's service a gRPC server has, without calling a method of the handler
+// in a way that EMQX never does. It imports the generated code in proto only. Begin reading at Find.
 package probe
 
 import (
@@ -29,20 +30,21 @@ const (
 var (
 	sessionService = handlerv1.SessionHandler_ServiceDesc.ServiceName
 	unaryService   = exproto.ConnectionUnaryHandler_ServiceDesc.ServiceName
-	streamService  = exproto.ConnectionHandler_ServiceDesc.ServiceName // that of unary-v42 too
+	streamService  = exproto.ConnectionHandler_ServiceDesc.ServiceName // of unary-v42 too
 )
 
 // Finding is what a server serves.
 type Finding struct {
-	// Dialects are those that it serves, the preferred one first: Session, Unary, then Stream or UnaryV42. If nil, the server does not tell.
+	// Dialects are those that it serves, the preferred one first: Session, Unary, then Stream or UnaryV42. If nil, the
+	// probe was inconclusive.
 	Dialects []string
-	// How is what told it, for a person.
+	// How says how it was found, for logs.
 	How string
 }
 
-// NotServedError tells that the server answers and has no service of a handler.
+// NotServedError says that the server answers and has no service of a handler.
 type NotServedError struct {
-	// Services are those that it says it has. If nil, it does not say.
+	// Services are the server's services. If nil, it does not list them.
 	Services []string
 }
 
@@ -57,9 +59,9 @@ func (e *NotServedError) Error() string {
 // answerTimeout bounds the wait for one answer.
 const answerTimeout = 2 * time.Second
 
-// Find asks the server behind conn for its services, by reflection; it takes 2 s at most. A server without reflection tells nothing, which is no error. An
-// error is a [NotServedError], or wraps the status of the call: Unavailable where the server cannot be reached, Unauthenticated or PermissionDenied where
-// it takes no calls of this client.
+// Find asks the server behind conn for its services by reflection; it takes at most 2 s. A server without reflection is
+// inconclusive, which is not an error. An error is a [NotServedError] or wraps the status of the call: Unavailable if
+// the server cannot be reached, Unauthenticated or PermissionDenied if it refuses this client.
 func Find(ctx context.Context, conn grpc.ClientConnInterface) (Finding, error) {
 	services, method, err := reflected(ctx, conn)
 	switch status.Code(err) {
@@ -75,7 +77,7 @@ func Find(ctx context.Context, conn grpc.ClientConnInterface) (Finding, error) {
 	return Finding{}, &NotServedError{Services: names(services)}
 }
 
-// FindSession is Find, and where the server does not tell, it opens a session, which servers of EMQX's time do not know.
+// FindSession is like Find, but if that is inconclusive it opens a session, which servers for EMQX do not know.
 func FindSession(ctx context.Context, conn grpc.ClientConnInterface) (Finding, error) {
 	var greeted bool
 	var asking sync.WaitGroup
@@ -96,14 +98,16 @@ func greets(ctx context.Context, conn grpc.ClientConnInterface) bool {
 	if err != nil {
 		return false
 	}
-	if stream.Send(&handlerv1.GatewayFrame{Hello: &handlerv1.GatewayHello{Version: 1}}) != nil || stream.CloseSend() != nil {
+	if stream.Send(&handlerv1.GatewayFrame{Hello: &handlerv1.GatewayHello{Version: 1}}) != nil ||
+		stream.CloseSend() != nil {
 		return false
 	}
 	answer, err := stream.Recv()
 	return err == nil && answer.GetHello() != nil
 }
 
-// Absent reports whether err is how servers answer a call of a method that they do not have. The table in docs/handlers.md says which do.
+// Absent reports whether err is the answer of a server that lacks the called method. The table in docs/handlers.md
+// lists the answers of servers.
 func Absent(err error) bool {
 	text := strings.ToLower(status.Convert(err).Message())
 	switch status.Code(err) {
@@ -119,13 +123,15 @@ func Absent(err error) bool {
 	return false
 }
 
-// absentTexts are what servers and proxies say of methods that they do not have with other codes than UNIMPLEMENTED and NOT_FOUND.
+// absentTexts are what servers and proxies say of methods that they lack with codes other than UNIMPLEMENTED and
+// NOT_FOUND.
 var absentTexts = []string{
-	"unknown method", "unknown service", "method not found", "service not found", "no such method", "no such service", "not implemented", "unimplemented",
+	"unknown method", "unknown service", "method not found", "service not found", "no such method", "no such service",
+	"not implemented", "unimplemented",
 	"404 (not found)", "405 (method not allowed)", "415 (unsupported media type)", "501 (not implemented)",
 }
 
-// dialectsOf are the dialects of the services that reflection tells of.
+// dialectsOf returns the dialects of the services listed by reflection.
 func dialectsOf(services []service) []string {
 	found := make(map[string]form)
 	for _, s := range services {
@@ -142,7 +148,7 @@ func dialectsOf(services []service) []string {
 	case !ok:
 	case form == formUnary:
 		dialects = append(dialects, UnaryV42)
-	default: // events on streams that end are what unary methods take too
+	default: // unary methods accept events on streams that end, too
 		dialects = append(dialects, Stream)
 	}
 	return dialects

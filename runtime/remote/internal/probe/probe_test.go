@@ -19,7 +19,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote/internal/probe"
 )
 
-// expect wants dialects, with spaces between them.
+// expect wants dialects, separated by spaces.
 func expect(t *testing.T, conn *grpc.ClientConn, dialects, how string) {
 	t.Helper()
 	f, err := probe.Find(t.Context(), conn)
@@ -52,18 +52,21 @@ func goServers(h handler) []struct {
 	}
 }
 
-// A server without reflection tells nothing, but whether it speaks in sessions. None of its methods but that one is called.
+// A server without reflection is inconclusive unless it speaks in sessions. No other method is called.
 func TestGoServersWithoutReflection(t *testing.T) {
 	h := handler{events: new(atomic.Int32)}
 	for _, s := range goServers(h) {
 		var called sync.Map
-		conn := serve(t, s.register, grpc.StreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-			called.Store(info.FullMethod, true)
-			return next(srv, stream)
-		}), grpc.UnaryInterceptor(func(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler) (any, error) {
-			t.Error("a unary method was called")
-			return nil, nil
-		}))
+		conn := serve(t, s.register,
+			grpc.StreamInterceptor(
+				func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+					called.Store(info.FullMethod, true)
+					return next(srv, stream)
+				}), grpc.UnaryInterceptor(
+				func(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler) (any, error) {
+					t.Error("a unary method was called")
+					return nil, nil
+				}))
 		if f, err := probe.Find(t.Context(), conn); err != nil || f.Dialects != nil {
 			t.Errorf("%s: found %+v, %v", s.dialects, f, err)
 		}
@@ -86,8 +89,10 @@ func TestReflection(t *testing.T) {
 			continue // its file has been registered with streams: see TestReflectionOfV42
 		}
 		register := s.register
-		expect(t, serve(t, func(s *grpc.Server) { register(s); reflection.RegisterV1(s) }), s.dialects, "reflection (grpc.reflection.v1)")
-		expect(t, serve(t, func(s *grpc.Server) { register(s); registerV1Alpha(s) }), s.dialects, "reflection (grpc.reflection.v1alpha)")
+		expect(t, serve(t, func(s *grpc.Server) { register(s); reflection.RegisterV1(s) }), s.dialects,
+			"reflection (grpc.reflection.v1)")
+		expect(t, serve(t, func(s *grpc.Server) { register(s); registerV1Alpha(s) }), s.dialects,
+			"reflection (grpc.reflection.v1alpha)")
 	}
 }
 
@@ -98,7 +103,8 @@ func TestServerWithoutHandler(t *testing.T) {
 	const services = "emqx.exproto.v1.ConnectionAdapter"
 	_, err := probe.Find(t.Context(), serve(t, func(s *grpc.Server) { adapter(s); reflection.Register(s) }))
 	var none *probe.NotServedError
-	if !errors.As(err, &none) || strings.Join(none.Services, " ") != services || !strings.Contains(err.Error(), services) {
+	if !errors.As(err, &none) || strings.Join(none.Services, " ") != services ||
+		!strings.Contains(err.Error(), services) {
 		t.Errorf("%v, want the services %q", err, services)
 	}
 }
@@ -116,7 +122,8 @@ func TestServerThatIsDown(t *testing.T) {
 
 func TestServerThatAnswersEverythingAlike(t *testing.T) {
 	for _, want := range []codes.Code{codes.OK, codes.Unauthenticated, codes.PermissionDenied} {
-		conn := serve(t, func(*grpc.Server) {}, grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return status.Error(want, "no") }))
+		conn := serve(t, func(*grpc.Server) {},
+			grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return status.Error(want, "no") }))
 		f, err := probe.FindSession(t.Context(), conn)
 		if status.Code(err) != want || f.Dialects != nil {
 			t.Errorf("%v: found %+v, %v", want, f, err)
@@ -124,7 +131,7 @@ func TestServerThatAnswersEverythingAlike(t *testing.T) {
 	}
 }
 
-// How servers answer a call of a method that they do not have, and answers that only look like that.
+// How servers answer a call of a method that they lack, and answers that only look like it.
 func TestAbsent(t *testing.T) {
 	for _, test := range []struct {
 		server string
@@ -135,11 +142,13 @@ func TestAbsent(t *testing.T) {
 		{"grpc-go", codes.Unimplemented, "unknown service emqx.exproto.v1.ConnectionUnaryHandler", true},
 		{"grpcio", codes.Unimplemented, "Method not found!", true},
 		{"grpc-java", codes.Unimplemented, "Method not found: emqx.exproto.v1.ConnectionUnaryHandler/OnSocketCreated", true},
-		{"grpc-js", codes.Unimplemented, "The server does not implement the method /emqx.exproto.v1.ConnectionUnaryHandler/OnSocketCreated", true},
+		{"grpc-js", codes.Unimplemented, "The server does not implement the method " +
+			"/emqx.exproto.v1.ConnectionUnaryHandler/OnSocketCreated", true},
 		{"Kestrel", codes.Unimplemented, "Service is unimplemented.", true},
 		{"tonic, grpc-swift", codes.Unimplemented, "", true},
 		{"grpc-erl 0.6.2 to 0.7.2", codes.NotFound, "", true},
-		{"HTTP 404 of a proxy", codes.Unimplemented, "unexpected HTTP status code received from server: 404 (Not Found)", true},
+		{"HTTP 404 of a proxy", codes.Unimplemented, "unexpected HTTP status code received from server: 404 (Not " +
+			"Found)", true},
 		{"HTTP 405", codes.Unknown, "unexpected HTTP status code received from server: 405 (Method Not Allowed)", true},
 		{"HTTP 415", codes.Unknown, "unexpected HTTP status code received from server: 415 (Unsupported Media Type)", true},
 		{"a router of its own", codes.Unknown, "Unknown method: OnSocketCreated", true},

@@ -22,13 +22,13 @@ const (
 	formStream
 )
 
-// service is one that reflection told of.
+// service is a service listed by reflection.
 type service struct {
 	name string
-	form form // of streamService; unknown of all others
+	form form // of streamService; unknown for all others
 }
 
-// Bounds of what a server may tell.
+// Limits on what a server may list.
 const (
 	maxReflected = 1 << 20 // bytes of an answer
 	maxNames     = 16
@@ -41,7 +41,7 @@ var reflections = []struct{ name, method string }{
 	{"grpc.reflection.v1alpha", reflectionv1alpha.ServerReflection_ServerReflectionInfo_FullMethodName},
 }
 
-// reflected returns the services that the server tells of, and the version of reflection that told.
+// reflected returns the services that the server lists, and the version of reflection that did.
 func reflected(ctx context.Context, conn grpc.ClientConnInterface) (services []service, version string, err error) {
 	for _, r := range reflections {
 		services, err = reflectedBy(ctx, conn, r.method)
@@ -55,11 +55,13 @@ func reflected(ctx context.Context, conn grpc.ClientConnInterface) (services []s
 func reflectedBy(ctx context.Context, conn grpc.ClientConnInterface, method string) ([]service, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method, grpc.MaxCallRecvMsgSize(maxReflected))
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method,
+		grpc.MaxCallRecvMsgSize(maxReflected))
 	if err != nil {
 		return nil, err
 	}
-	list, err := reflect(stream, &reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
+	list, err := reflect(stream,
+		&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +75,10 @@ func reflectedBy(ctx context.Context, conn grpc.ClientConnInterface, method stri
 	return services, nil
 }
 
-// reflect asks one question.
-func reflect(stream grpc.ClientStream, question *reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
+// reflect sends one request.
+func reflect(
+	stream grpc.ClientStream, question *reflectionv1.ServerReflectionRequest,
+) (*reflectionv1.ServerReflectionResponse, error) {
 	answer := new(reflectionv1.ServerReflectionResponse)
 	if err := stream.SendMsg(question); err != nil {
 		return nil, stream.RecvMsg(answer) // the status is here
@@ -88,7 +92,7 @@ func reflect(stream grpc.ClientStream, question *reflectionv1.ServerReflectionRe
 	return answer, nil
 }
 
-// formOf tells from the file that declares streamService whether its methods take streams.
+// formOf returns whether the methods of streamService take streams, from the file that declares it.
 func formOf(stream grpc.ClientStream) form {
 	answer, err := reflect(stream, &reflectionv1.ServerReflectionRequest{
 		MessageRequest: &reflectionv1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: streamService},
@@ -126,7 +130,7 @@ func formIn(file *descriptorpb.FileDescriptorProto) form {
 	return formUnknown
 }
 
-// names are those of services, for an error's text.
+// names lists services for the text of an error.
 func names(services []service) []string {
 	var list []string
 	for _, s := range services[:min(len(services), maxNames)] {

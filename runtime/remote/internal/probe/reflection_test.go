@@ -20,13 +20,15 @@ func registerV1Alpha(s *grpc.Server) {
 	reflectionv1alpha.RegisterServerReflectionServer(s, reflection.NewServer(reflection.ServerOptions{Services: s}))
 }
 
-// told is a reflection service that tells of ConnectionHandler with the file it has, or with an error where it has none.
+// told is a reflection service that lists ConnectionHandler with its file, or with an error if it has none.
 type told struct {
 	reflectionv1.UnimplementedServerReflectionServer
 	file []byte
 }
 
-func (r told) ServerReflectionInfo(stream grpc.BidiStreamingServer[reflectionv1.ServerReflectionRequest, reflectionv1.ServerReflectionResponse]) error {
+func (r told) ServerReflectionInfo(
+	stream grpc.BidiStreamingServer[reflectionv1.ServerReflectionRequest, reflectionv1.ServerReflectionResponse],
+) error {
 	for {
 		question, err := stream.Recv()
 		if err != nil {
@@ -41,30 +43,42 @@ func (r told) ServerReflectionInfo(stream grpc.BidiStreamingServer[reflectionv1.
 func (r told) answer(question *reflectionv1.ServerReflectionRequest) *reflectionv1.ServerReflectionResponse {
 	switch {
 	case question.GetFileContainingSymbol() == "":
-		return &reflectionv1.ServerReflectionResponse{MessageResponse: &reflectionv1.ServerReflectionResponse_ListServicesResponse{
-			ListServicesResponse: &reflectionv1.ListServiceResponse{Service: []*reflectionv1.ServiceResponse{{Name: "emqx.exproto.v1.ConnectionHandler"}}},
-		}}
+		return &reflectionv1.ServerReflectionResponse{
+			MessageResponse: &reflectionv1.ServerReflectionResponse_ListServicesResponse{
+				ListServicesResponse: &reflectionv1.ListServiceResponse{
+					Service: []*reflectionv1.ServiceResponse{{Name: "emqx.exproto.v1.ConnectionHandler"}},
+				},
+			},
+		}
 	case r.file == nil:
-		return &reflectionv1.ServerReflectionResponse{MessageResponse: &reflectionv1.ServerReflectionResponse_ErrorResponse{
-			ErrorResponse: &reflectionv1.ErrorResponse{ErrorCode: int32(codes.NotFound), ErrorMessage: "no file"},
-		}}
+		return &reflectionv1.ServerReflectionResponse{
+			MessageResponse: &reflectionv1.ServerReflectionResponse_ErrorResponse{
+				ErrorResponse: &reflectionv1.ErrorResponse{ErrorCode: int32(codes.NotFound), ErrorMessage: "no file"},
+			},
+		}
 	}
-	return &reflectionv1.ServerReflectionResponse{MessageResponse: &reflectionv1.ServerReflectionResponse_FileDescriptorResponse{
-		FileDescriptorResponse: &reflectionv1.FileDescriptorResponse{FileDescriptorProto: [][]byte{[]byte("no file at all \xff"), r.file}},
-	}}
+	return &reflectionv1.ServerReflectionResponse{
+		MessageResponse: &reflectionv1.ServerReflectionResponse_FileDescriptorResponse{
+			FileDescriptorResponse: &reflectionv1.FileDescriptorResponse{
+				FileDescriptorProto: [][]byte{[]byte("no file at all \xff"), r.file},
+			},
+		},
+	}
 }
 
 func TestReflectionOfV42(t *testing.T) {
 	file, err := proto.Marshal(&descriptorpb.FileDescriptorProto{
 		Package: proto.String("emqx.exproto.v1"),
 		Service: []*descriptorpb.ServiceDescriptorProto{{
-			Name: proto.String("ConnectionHandler"), Method: []*descriptorpb.MethodDescriptorProto{{Name: proto.String("OnReceivedBytes")}},
+			Name:   proto.String("ConnectionHandler"),
+			Method: []*descriptorpb.MethodDescriptorProto{{Name: proto.String("OnReceivedBytes")}},
 		}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect(t, serve(t, func(s *grpc.Server) { reflectionv1.RegisterServerReflectionServer(s, told{file: file}) }), probe.UnaryV42, "reflection")
+	expect(t, serve(t, func(s *grpc.Server) { reflectionv1.RegisterServerReflectionServer(s, told{file: file}) }),
+		probe.UnaryV42, "reflection")
 }
 
 func TestReflectionThatTellsTooLittle(t *testing.T) {

@@ -38,7 +38,7 @@ func connect(t *testing.T, address string) *grpc.ClientConn {
 	return conn
 }
 
-// handler counts the events that reach it. What it does not have is a stub.
+// handler counts the events that it receives. Methods that it lacks are stubs.
 type handler struct {
 	events *atomic.Int32
 	end    func(stream grpc.ServerStream) error // of a stream that is over; nil ends it with a message
@@ -59,7 +59,9 @@ type streamHandler struct {
 	handler
 }
 
-func (h streamHandler) OnReceivedBytes(stream grpc.ClientStreamingServer[exproto.ReceivedBytesRequest, exproto.EmptySuccess]) error {
+func (h streamHandler) OnReceivedBytes(
+	stream grpc.ClientStreamingServer[exproto.ReceivedBytesRequest, exproto.EmptySuccess],
+) error {
 	for {
 		if _, err := stream.Recv(); err != nil {
 			break

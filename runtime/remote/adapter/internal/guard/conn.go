@@ -5,33 +5,34 @@ import (
 	"time"
 )
 
-// Conn is a caller's connection below TLS, and its account.
+// Conn is the account of a caller's connection, below TLS.
 type Conn struct {
 	net.Conn
 	guard *Guard
 	since time.Time
 	ended chan struct{} // closed with the account
-	paced bool          // it had to wait. Owned by the reading goroutine.
+	paced bool          // the last read had to wait. Owned by the reading goroutine.
 
 	// Guarded by guard.mu.
 	proven  bool
-	begun   int            // calls that were not paid for
-	calls   map[uint32]int // bytes of the message so far, by the stream of the call
+	begun   int            // calls that pace has not accounted for
+	calls   map[uint32]int // received bytes of incomplete messages, by stream
 	bytes   int            // their sum
-	streams int            // calls of streaming methods under way
+	streams int            // streaming calls in progress
 }
 
-// Prove keeps the connection open where one that has not proven itself can be closed: its caller has shown something that only a handler has.
+// Prove protects the connection from being closed in favour of others: its caller has shown something that only a
+// handler has.
 func (c *Conn) Prove() {
 	c.guard.mu.Lock()
 	defer c.guard.mu.Unlock()
 	c.proven = true
 }
 
-// maxStreams bounds the calls of streaming methods of one connection. They live as long as the caller wants.
+// maxStreams bounds the streaming calls of one connection, which last as long as the caller wants.
 const maxStreams = 16
 
-// TakeStream counts a call of a streaming method. It reports false where there are too many; else GiveStream ends it.
+// TakeStream counts a streaming call, which GiveStream ends. It returns false if there are too many.
 func (c *Conn) TakeStream() bool {
 	c.guard.mu.Lock()
 	defer c.guard.mu.Unlock()
@@ -42,7 +43,7 @@ func (c *Conn) TakeStream() bool {
 	return true
 }
 
-// GiveStream ends what TakeStream began.
+// GiveStream ends a call counted by TakeStream.
 func (c *Conn) GiveStream() {
 	c.guard.mu.Lock()
 	defer c.guard.mu.Unlock()
@@ -57,7 +58,7 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// begin counts a call whose message is to come.
+// begin counts a call whose message is expected.
 func (c *Conn) begin(stream uint32) {
 	if _, begun := c.calls[stream]; begun {
 		return
@@ -86,7 +87,7 @@ func (c *Conn) end(stream uint32) {
 	}
 }
 
-// received keeps the account of a frame of the caller.
+// received accounts for a frame of the caller.
 func (c *Conn) received(f frame) {
 	c.guard.mu.Lock()
 	defer c.guard.mu.Unlock()
@@ -108,15 +109,15 @@ func (c *Conn) received(f frame) {
 	c.guard.relieve()
 }
 
-// How fast connections that have not proven themselves may begin calls, all together. One that had to wait reads little at a time, so that those that
-// wait for their turn wait for few others.
+// The rate at which all connections that are not proven may begin calls together. A connection that had to wait reads
+// little at a time, so that each wait is for few calls.
 const (
-	unprovenRate  = 20_000 // calls a second
+	unprovenRate  = 20_000 // calls per second
 	unprovenBurst = 4096
-	pacedRead     = 4096 // bytes; a call takes 30 or more
+	pacedRead     = 4096 // bytes; a call takes at least 30
 )
 
-// pace holds up the reading of a connection that has begun calls before it was proven.
+// pace delays the reading of an unproven connection that has begun calls.
 func (c *Conn) pace() {
 	owed := c.owes()
 	if owed == 0 {
@@ -130,7 +131,7 @@ func (c *Conn) pace() {
 	}
 }
 
-// owes is how long the connection must rest for the calls that it has begun since it was asked last.
+// owes returns how long the connection must wait for the calls begun since the last time.
 func (c *Conn) owes() time.Duration {
 	c.guard.mu.Lock()
 	begun, proven := c.begun, c.proven
@@ -145,7 +146,7 @@ func (c *Conn) owes() time.Duration {
 	return owed
 }
 
-// readable is how much of b is to be read at once.
+// readable returns the part of b to read at once.
 func (c *Conn) readable(b []byte) []byte {
 	if !c.paced {
 		return b
@@ -153,7 +154,7 @@ func (c *Conn) readable(b []byte) []byte {
 	return b[:min(len(b), pacedRead)]
 }
 
-// sent keeps the account of a frame of the server: where it answers, it has taken the message, or does not want it.
+// sent accounts for a frame of the server: an answer says that it has received the message, or does not want it.
 func (c *Conn) sent(f frame) {
 	c.guard.mu.Lock()
 	defer c.guard.mu.Unlock()
@@ -169,7 +170,7 @@ func (c *Conn) sent(f frame) {
 type framed struct {
 	net.Conn
 	account *Conn
-	in, out frames // the first Owned by the reading goroutine, the second by the writing one
+	in, out frames // the first owned by the reading goroutine, the second by the writing one
 }
 
 func (c *Conn) framed(upper net.Conn) *framed {

@@ -1,4 +1,6 @@
-// Package guard bounds what the HTTP/2 connections of callers cost, before the gRPC server has a call to refuse: how many there are, how many calls
-// they have begun, and how much of messages that are not complete. Where a bound is reached, the connection that has most of it is closed, and
-// among all the ones that never showed that they are a handler's come first.
+// Package guard limits what the HTTP/2 connections of callers cost before the gRPC server has a call to refuse: how
+// many there are, how many calls they have begun, and the size of incomplete messages. At a limit, the connection with
+// the greatest share is closed; connections that never proved to be a handler's are closed first.
+//
+// Begin reading at guard.go. Its one lock, Guard.mu, guards all accounts. The package imports none of ours.
 package guard

@@ -15,14 +15,15 @@ const (
 
 const headerLen = 9
 
-// frames follows the frames of one direction of a connection without holding them. It asks nothing of what it reads: the server on top does.
+// frames follows the frames of one direction of a connection without storing them. It does not validate them; the
+// server does.
 type frames struct {
-	skip   int // bytes before the next header
+	skip   int // bytes until the next header
 	header [headerLen]byte
-	have   int // bytes of header
+	have   int // header bytes so far
 }
 
-// frame is what a frame's header says.
+// frame is the header of a frame.
 type frame struct {
 	kind   byte
 	end    bool // the stream's last in this direction
@@ -30,7 +31,7 @@ type frame struct {
 	length int
 }
 
-// follow takes the next bytes and calls on for each frame whose header they end.
+// follow reads the next bytes and calls on for each frame whose header they complete.
 func (f *frames) follow(b []byte, on func(frame)) {
 	for len(b) > 0 {
 		if f.skip > 0 {

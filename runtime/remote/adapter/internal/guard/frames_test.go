@@ -9,7 +9,8 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// FuzzFrames: however bytes are cut, the same frames come out, and where they are frames they are those that another implementation reads.
+// FuzzFrames: however bytes are cut, the same frames come out, and where they are frames they are those that another
+// implementation reads.
 func FuzzFrames(f *testing.F) {
 	var seed bytes.Buffer
 	w := http2.NewFramer(&seed, nil)

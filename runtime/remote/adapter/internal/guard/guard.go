@@ -11,14 +11,14 @@ import (
 // Limits are for all connections together. Each must be positive.
 type Limits struct {
 	Conns int // connections
-	Calls int // calls whose message has not arrived in full
-	Bytes int // what has arrived of those messages
+	Calls int // calls whose message has not arrived completely
+	Bytes int // received bytes of those messages
 }
 
-// Reason is why a connection was closed or refused.
+// Reason says why a connection was closed or refused.
 type Reason string
 
-// The reasons.
+// All reasons.
 const (
 	TooManyConns Reason = "too_many_connections"
 	TooManyCalls Reason = "too_many_half_open_calls"
@@ -37,14 +37,15 @@ type Guard struct {
 	bytes int
 }
 
-// New makes a guard. It calls shed for each connection that it closes or refuses; shed must not block.
+// New returns a Guard. It calls shed for each connection that it closes or refuses; shed must not block.
 func New(limits Limits, shed func(Reason, net.Addr)) *Guard {
 	return &Guard{
-		limits: limits, shed: shed, unproven: rate.NewLimiter(unprovenRate, unprovenBurst), conns: make(map[*Conn]struct{}),
+		limits: limits, shed: shed, unproven: rate.NewLimiter(unprovenRate, unprovenBurst),
+		conns: make(map[*Conn]struct{}),
 	}
 }
 
-// admit begins the account of a connection. Where there are too many, it closes the oldest that has not proven itself, or, where each has,
+// admit opens the account of a connection. If there are too many, it closes the oldest unproven one or, without one,
 // the new one.
 func (g *Guard) admit(c net.Conn) (*Conn, bool) {
 	added := &Conn{Conn: c, guard: g, since: time.Now(), ended: make(chan struct{})}
@@ -62,7 +63,7 @@ func (g *Guard) admit(c net.Conn) (*Conn, bool) {
 	return added, true
 }
 
-// oldestUnproven returns nil where each connection has proven itself; the caller holds mu.
+// oldestUnproven returns nil if all connections are proven; the caller holds mu.
 func (g *Guard) oldestUnproven() *Conn {
 	var oldest *Conn
 	for c := range g.conns {
@@ -73,7 +74,7 @@ func (g *Guard) oldestUnproven() *Conn {
 	return oldest
 }
 
-// relieve closes a connection where calls or bytes are over their limit; the caller holds mu.
+// relieve closes a connection if calls or bytes are over their limit; the caller holds mu.
 func (g *Guard) relieve() {
 	switch {
 	case g.calls > g.limits.Calls:
@@ -83,8 +84,8 @@ func (g *Guard) relieve() {
 	}
 }
 
-// heaviest returns the connection with the greatest load among those that have not proven themselves. Where these cannot have half of the limit
-// together, it is the one of all; the caller holds mu.
+// heaviest returns the unproven connection with the greatest load. If the unproven ones cannot have half of the limit
+// together, it considers all; the caller holds mu.
 func (g *Guard) heaviest(limit int, load func(*Conn) int) *Conn {
 	var unproven, heaviest *Conn
 	for c := range g.conns {
@@ -101,7 +102,7 @@ func (g *Guard) heaviest(limit int, load func(*Conn) int) *Conn {
 	return heaviest
 }
 
-// close ends a connection and its account at once, so that its share is free for others; the caller holds mu.
+// close closes a connection and its account at once, so that its share is free; the caller holds mu.
 func (g *Guard) close(c *Conn, why Reason) {
 	g.forget(c)
 	g.shed(why, c.RemoteAddr())

@@ -32,7 +32,8 @@ func newHouse(t *testing.T, limits guard.Limits) *house {
 	h := new(house)
 	g := guard.New(limits, h.note)
 	server := grpc.NewServer(
-		grpc.Creds(guard.Credentials(insecure.NewCredentials())), grpc.WaitForHandlers(true), grpc.UnaryInterceptor(prove), grpc.MaxRecvMsgSize(1<<20),
+		grpc.Creds(guard.Credentials(insecure.NewCredentials())), grpc.WaitForHandlers(true),
+		grpc.UnaryInterceptor(prove), grpc.MaxRecvMsgSize(1<<20),
 	)
 	checks := health.NewServer()
 	checks.SetServingStatus("handler", grpc_health_v1.HealthCheckResponse_SERVING)
@@ -104,7 +105,11 @@ func (h *house) raw(t *testing.T) (*http2.Framer, net.Conn) {
 func begin(f *http2.Framer, stream uint32) error {
 	var block []byte
 	for _, h := range [][2]string{
-		{":method", "POST"}, {":scheme", "http"}, {":path", "/grpc.health.v1.Health/Check"}, {":authority", "a"}, {"content-type", "application/grpc"},
+		{":method", "POST"},
+		{":scheme", "http"},
+		{":path", "/grpc.health.v1.Health/Check"},
+		{":authority", "a"},
+		{"content-type", "application/grpc"},
 	} {
 		block = append(block, 0, byte(len(h[0])))
 		block = append(append(block, h[0]...), byte(len(h[1])))
@@ -167,7 +172,8 @@ func TestEndedCallsAreForgotten(t *testing.T) {
 	for range 200 {
 		check(t, handler)
 	}
-	tooLarge := &grpc_health_v1.HealthCheckRequest{Service: strings.Repeat("x", 2<<20)} // the server ends the call before all of it came
+	// the server ends the call before all of it came
+	tooLarge := &grpc_health_v1.HealthCheckRequest{Service: strings.Repeat("x", 2<<20)}
 	for range 20 {
 		_, _ = handler.Check(t.Context(), tooLarge)
 	}

@@ -9,9 +9,10 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// How many connections are accepted: their handshakes must not take the processor from calls. Further ones wait in the kernel.
+// The rate at which connections are accepted: their handshakes must not starve the calls. Further connections wait in
+// the kernel.
 const (
-	acceptRate  = 500 // a second
+	acceptRate  = 500 // per second
 	acceptBurst = 512
 )
 
@@ -23,10 +24,12 @@ type listener struct {
 	closing context.CancelFunc
 }
 
-// Listener keeps the accounts of what l accepts. Its connections must be handed to the Credentials of the same guard.
+// Listener accounts for the connections of l. They must be passed to the Credentials of the same guard.
 func (g *Guard) Listener(l net.Listener) net.Listener {
 	open, closing := context.WithCancel(context.Background())
-	return &listener{Listener: l, guard: g, rate: rate.NewLimiter(acceptRate, acceptBurst), open: open, closing: closing}
+	return &listener{
+		Listener: l, guard: g, rate: rate.NewLimiter(acceptRate, acceptBurst), open: open, closing: closing,
+	}
 }
 
 func (l *listener) Close() error {
@@ -50,12 +53,12 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// guarded are credentials that follow the frames above what they make secure.
+// guarded are credentials that follow the frames inside the secured connections.
 type guarded struct {
 	credentials.TransportCredentials
 }
 
-// Credentials makes creds those of a server behind a guard's listener.
+// Credentials wraps the credentials of a server behind a guard's listener.
 func Credentials(creds credentials.TransportCredentials) credentials.TransportCredentials {
 	return guarded{creds}
 }
@@ -81,7 +84,7 @@ type authInfo struct {
 	account *Conn
 }
 
-// From returns the connection that a call came on, nil where no guard watches it.
+// From returns the connection that a call came on, or nil if no guard watches it.
 func From(ctx context.Context) *Conn {
 	caller, ok := peer.FromContext(ctx)
 	if !ok {

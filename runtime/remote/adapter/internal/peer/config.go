@@ -13,25 +13,26 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Config is what a node knows of its group.
+// Config configures Peers.
 type Config struct {
-	// Node is this node's own name. It is required.
+	// Node is this node's own name. Required.
 	Node string
-	// Nodes are other nodes, each as node=host:port of its adapter; this one may be among them. If zero, only DNS tells.
+	// Nodes are other nodes, each as node=host:port of its adapter; this one may be among them. Optional if DNS is set.
 	Nodes []string
-	// DNS is a name:port whose addresses are adapters of nodes: each is asked for its node's name. If zero, only Nodes tell.
+	// DNS is a name:port that resolves to adapters of nodes; each is asked for its node's name. Optional if Nodes is
+	// set.
 	DNS string
-	// Token is what nodes present to each other. If zero, none.
+	// Token is what nodes present to each other. Optional.
 	Token string
 	// TLS secures the connections to other nodes. If zero, plain text.
 	TLS *tls.Config
-	// Refresh is how often DNS is asked. If zero, 30 s.
+	// Refresh is how often DNS is looked up. If zero, 30 s.
 	Refresh time.Duration
 	// Timeout bounds a forwarded call whose caller has no deadline. If zero, 5 s.
 	Timeout time.Duration
-	// Resolver asks DNS. If zero, net.DefaultResolver.
+	// Resolver looks up DNS. If zero, net.DefaultResolver.
 	Resolver *net.Resolver
-	// Logger takes what is wrong with the group. If zero, slog.Default().
+	// Logger receives warnings. If zero, slog.Default().
 	Logger *slog.Logger
 }
 

@@ -13,16 +13,16 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// How DNS is asked.
+// Limits on DNS lookups.
 const (
-	leastRefresh    = 2 * time.Second // between looks, however many unknown nodes are called
+	leastRefresh    = 2 * time.Second // between two lookups, however many unknown nodes are called
 	lookupTimeout   = 3 * time.Second
 	askTimeout      = 3 * time.Second
 	maxAddresses    = 256
 	warningInterval = time.Minute
 )
 
-// discover looks at DNS every Refresh, and when somebody wants a node that is not known.
+// discover looks up DNS every Refresh, and when a call is for an unknown node.
 func (p *Peers) discover(ctx context.Context) {
 	for ctx.Err() == nil {
 		p.look(ctx)
@@ -43,16 +43,16 @@ func (p *Peers) lookEnded() {
 	p.looked = make(chan struct{})
 }
 
-// answer is what came of asking one address.
+// answer is the answer from one address.
 type answer struct {
 	node *node
 	name string
 	err  error
 }
 
-// look asks DNS for addresses, and those and the ones known before for their names. An address that DNS no longer knows stays while it answers: a
-// node that is being shut down is taken out of DNS before its connections have ended. One that DNS knows and that does not answer
-// stays too, so that calls to it say that it is down.
+// look looks up DNS, and asks the addresses found and those known before for their names. An address that DNS no longer
+// lists is kept while it answers: a node that shuts down leaves DNS before its connections end. One that DNS lists and
+// that does not answer is kept too, so that calls to it report that it is down.
 func (p *Peers) look(ctx context.Context) {
 	addresses, err := p.lookup(ctx)
 	if err != nil {
@@ -83,10 +83,11 @@ func (p *Peers) look(ctx context.Context) {
 	p.found = found
 }
 
-// take enters the node that answered, unless it is this one or another has its name.
+// take adds the node that answered, unless it is this one or another node has its name.
 func (p *Peers) take(found map[string]*node, a answer) {
 	if other := found[a.name]; other != nil {
-		p.warn("two nodes have one name", "node", a.name, "addresses", other.address+" "+a.node.address, "check", "the setting node of each")
+		p.warn("two nodes have one name", "node", a.name, "addresses", other.address+" "+a.node.address,
+			"check", "the setting node of each")
 		a.node.close()
 		return
 	}
@@ -115,7 +116,7 @@ func (p *Peers) lookup(ctx context.Context) ([]string, error) {
 	return addresses, nil
 }
 
-// candidates are the nodes found before, and new ones of the addresses that none of them has.
+// candidates returns the nodes found before, and new nodes for the other addresses.
 func (p *Peers) candidates(addresses []string) []*node {
 	p.mu.Lock()
 	all := slices.Collect(maps.Values(p.found))
@@ -134,7 +135,7 @@ func (p *Peers) candidates(addresses []string) []*node {
 	return all
 }
 
-// askAll asks all nodes at once and returns the answers in the order of their addresses.
+// askAll asks all nodes concurrently and returns the answers in the order of their addresses.
 func (p *Peers) askAll(ctx context.Context, nodes []*node) []answer {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -148,7 +149,8 @@ func (p *Peers) askAll(ctx context.Context, nodes []*node) []answer {
 				err = gateway.CheckNode(name)
 			}
 			if err != nil {
-				p.warn("a peer did not tell its name", "address", n.address, "error", err, "check", "that it runs, and that its peer token and TLS are as here")
+				p.warn("a peer did not tell its name", "address", n.address, "error", err,
+					"check", "that it runs, and that its peer token and TLS are as here")
 			}
 			answers[i] = answer{node: n, name: name, err: err}
 		})

@@ -212,7 +212,9 @@ func TestTimeoutOfForwardedCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	p, err := peer.New(peer.Config{Node: "gw1", Nodes: []string{"gw2=" + l.Addr().String()}, Timeout: 50 * time.Millisecond})
+	p, err := peer.New(peer.Config{
+		Node: "gw1", Nodes: []string{"gw2=" + l.Addr().String()}, Timeout: 50 * time.Millisecond,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

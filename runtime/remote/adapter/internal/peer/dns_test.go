@@ -78,12 +78,16 @@ func (s *nameServer) answer(question dnsmessage.Message) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q := question.Questions[0]
-	m := dnsmessage.Message{Header: dnsmessage.Header{ID: question.ID, Response: true, RecursionAvailable: true}, Questions: []dnsmessage.Question{q}}
+	m := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: question.ID, Response: true, RecursionAvailable: true},
+		Questions: []dnsmessage.Question{q},
+	}
 	if q.Type == dnsmessage.TypeA {
 		s.asked++
 		for _, a := range s.addresses {
 			m.Answers = append(m.Answers, dnsmessage.Resource{
-				Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1}, Body: &dnsmessage.AResource{A: a.As4()},
+				Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1},
+				Body:   &dnsmessage.AResource{A: a.As4()},
 			})
 		}
 	}

@@ -12,20 +12,21 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// The metadata of what nodes ask each other.
+// Metadata of the calls between nodes.
 const (
 	forwardedBy = "exgate-forwarded-by" // a node's name: the call must not be forwarded again
 	peerToken   = "exgate-peer-token"   //nolint:gosec // the name of a header
-	fromHandler = "authorization"       // passed on
+	fromHandler = "authorization"       // of the handler, passed on
 )
 
-// identity is how a node shows itself to the others.
+// identity is what a node presents to the others.
 type identity struct {
 	node  string
 	token string
 }
 
-// introduce makes ctx that of a call to another node: the node's own identity, and the authorization of the call that it goes on for.
+// introduce returns the context of a call to another node, with the node's own identity and the authorization of the
+// call to forward.
 func (i identity) introduce(ctx context.Context) context.Context {
 	md := metadata.Pairs(forwardedBy, i.node)
 	if i.token != "" {
@@ -35,10 +36,11 @@ func (i identity) introduce(ctx context.Context) context.Context {
 	return metadata.NewOutgoingContext(ctx, md)
 }
 
-// ErrPeerToken is what another node's call with the wrong token is refused with.
+// ErrPeerToken refuses a call of another node that has the wrong token.
 var ErrPeerToken = errors.New("this node has another peer token (adapter.peer_token_file)")
 
-// Forwarded reports whether header is that of a call which another node forwarded. A peer with the wrong token is ErrPeerToken.
+// Forwarded reports whether header is from a call that another node forwarded. The error is ErrPeerToken if that has
+// the wrong token.
 func (p *Peers) Forwarded(header metadata.MD) (bool, error) {
 	if len(header.Get(forwardedBy)) == 0 {
 		return false, nil
@@ -50,13 +52,14 @@ func (p *Peers) Forwarded(header metadata.MD) (bool, error) {
 	return true, nil
 }
 
-// equal compares in a time that tells nothing of how alike a and b are.
+// equal compares in constant time.
 func equal(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// Service is the gRPC service by which nodes ask each other's names; nodeMethod takes an Empty and returns a StringValue.
+// Service is the gRPC service by which nodes ask for each other's names. nodeMethod takes an Empty and returns a
+// StringValue.
 const (
 	Service    = "exgate.peer.v1.Peers"
 	nodeMethod = "/" + Service + "/Node"
@@ -66,7 +69,9 @@ const (
 func (p *Peers) Register(r grpc.ServiceRegistrar) {
 	r.RegisterService(&grpc.ServiceDesc{ServiceName: Service, HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{
 		MethodName: "Node",
-		Handler: func(_ any, ctx context.Context, decode func(any) error, admit grpc.UnaryServerInterceptor) (any, error) {
+		Handler: func(
+			_ any, ctx context.Context, decode func(any) error, admit grpc.UnaryServerInterceptor,
+		) (any, error) {
 			return p.serveNode(ctx, decode, admit)
 		},
 	}}}, p)
@@ -84,7 +89,7 @@ func (p *Peers) serveNode(ctx context.Context, decode func(any) error, admit grp
 	return admit(ctx, request, &grpc.UnaryServerInfo{Server: p, FullMethod: nodeMethod}, answer)
 }
 
-// ask asks a node its name.
+// ask asks a node for its name.
 func (p *Peers) ask(ctx context.Context, n *node) (string, error) {
 	name := new(wrapperspb.StringValue)
 	if err := n.rpc.Invoke(p.identity.introduce(ctx), nodeMethod, new(emptypb.Empty), name); err != nil {

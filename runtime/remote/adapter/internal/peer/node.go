@@ -16,14 +16,14 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Bounds of what another node may cost.
+// Limits on what another node may cost.
 const (
-	maxForwards    = 1000     // calls under way to one node
+	maxForwards    = 1000     // concurrent calls to one node
 	maxReply       = 64 << 10 // bytes of an answer
 	connectTimeout = 2 * time.Second
 )
 
-// node is another node's adapter.
+// node is the adapter of another node.
 type node struct {
 	name    string
 	address string
@@ -31,8 +31,8 @@ type node struct {
 	slots   chan struct{}
 }
 
-// dial makes the connection to an adapter, which is opened at the first call. serverName is what its certificate must be for where that is not
-// the address's host.
+// dial prepares the connection to an adapter, which opens with the first call. serverName is the name of its
+// certificate, if that is not the host of the address.
 func (p *Peers) dial(address, serverName string) (*node, error) {
 	creds := insecure.NewCredentials()
 	if p.cfg.TLS != nil {
@@ -45,7 +45,9 @@ func (p *Peers) dial(address, serverName string) (*node, error) {
 	rpc, err := grpc.NewClient("dns:///"+address,
 		grpc.WithTransportCredentials(creds),
 		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+			Backoff: backoff.Config{
+				BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second,
+			},
 			MinConnectTimeout: connectTimeout,
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
@@ -63,7 +65,8 @@ func (p *Peers) dial(address, serverName string) (*node, error) {
 
 func (n *node) close() { _ = n.rpc.Close() }
 
-// forward makes a call, or fails at once where too many are under way: a caller with many calls must not hold those of others up.
+// forward makes a call. It fails at once if too many are in progress: a caller with many calls must not delay those of
+// others.
 func (n *node) forward(ctx context.Context, method string, request, reply proto.Message) error {
 	select {
 	case n.slots <- struct{}{}:

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// ErrUnknownNode is what a call to a node that is not of the group ends with.
+// ErrUnknownNode is the error of a call to a node outside the group.
 var ErrUnknownNode = errors.New("no node of this name")
 
 // Peers are the other nodes of the group.
@@ -22,16 +22,16 @@ type Peers struct {
 
 	mu       sync.Mutex // guards the fields below
 	static   map[string]*node
-	found    map[string]*node // by name; what DNS led to
-	lookedAt time.Time        // when the last look at DNS ended
-	looked   chan struct{}    // closed when the next one ends
+	found    map[string]*node // by name, found through DNS
+	lookedAt time.Time        // when the last lookup ended
+	looked   chan struct{}    // closed at the end of the next lookup
 
-	wanted chan struct{} // somebody waits for a look at DNS
+	wanted chan struct{} // requests a lookup
 	stop   context.CancelFunc
 	ended  sync.WaitGroup
 }
 
-// New makes the peers of a node and begins to look for them. Errors name the setting to change.
+// New returns the peers of a node and begins to look for them. Errors name the setting to change.
 func New(cfg Config) (*Peers, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
@@ -42,8 +42,9 @@ func New(cfg Config) (*Peers, error) {
 		return nil, err
 	}
 	p := &Peers{
-		cfg: cfg, identity: identity{node: cfg.Node, token: cfg.Token}, warnings: rate.Sometimes{Interval: warningInterval},
-		static: make(map[string]*node), looked: make(chan struct{}), wanted: make(chan struct{}, 1),
+		cfg: cfg, identity: identity{node: cfg.Node, token: cfg.Token},
+		warnings: rate.Sometimes{Interval: warningInterval},
+		static:   make(map[string]*node), looked: make(chan struct{}), wanted: make(chan struct{}, 1),
 	}
 	for name, address := range addresses {
 		if p.static[name], err = p.dial(address, ""); err != nil {
@@ -60,7 +61,7 @@ func New(cfg Config) (*Peers, error) {
 	return p, nil
 }
 
-// Close ends the connections to the other nodes; calls under way fail.
+// Close closes the connections to the other nodes; calls in progress fail.
 func (p *Peers) Close() {
 	if p.stop != nil {
 		p.stop()
@@ -76,8 +77,8 @@ func (p *Peers) Close() {
 	p.static, p.found = nil, nil
 }
 
-// Forward makes the call method at the node named name. The call's deadline is ctx's, or Timeout from now where it has none. Errors are ErrUnknownNode,
-// gRPC's, or say that the node has too many calls under way.
+// Forward calls method at the node named name. The deadline is ctx's, or Timeout from now if ctx has none. The error is
+// ErrUnknownNode, gRPC's, or says that the node has too many calls in progress.
 func (p *Peers) Forward(ctx context.Context, name, method string, request, reply proto.Message) error {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
@@ -91,7 +92,8 @@ func (p *Peers) Forward(ctx context.Context, name, method string, request, reply
 	return n.forward(p.identity.introduce(ctx), method, request, reply)
 }
 
-// find returns the node of a name, after a look at DNS where it is not known and the last look was long enough ago.
+// find returns the node named name. If it is unknown and the last lookup is long enough ago, find waits for another
+// one.
 func (p *Peers) find(ctx context.Context, name string) *node {
 	n, looked := p.known(name)
 	if n != nil || looked == nil {
@@ -109,7 +111,7 @@ func (p *Peers) find(ctx context.Context, name string) *node {
 	return n
 }
 
-// known returns the node of a name, or else what is closed after the next look at DNS if one is due.
+// known returns the node named name, or else a channel that is closed after the next lookup, if one is due.
 func (p *Peers) known(name string) (*node, chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
