@@ -52,7 +52,7 @@ func bearing(ctx context.Context, authorization string) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, "authorization", authorization)
 }
 
-// outcome is what every call for a conn comes to, with the authorization given.
+// outcome returns the common result of all calls for a conn, with the given authorization.
 func (w *tenants) outcome(t *testing.T, authorization, conn string) string {
 	t.Helper()
 	outcomes := make(map[string]bool)
@@ -115,7 +115,7 @@ func TestForeignConnectionsLookLikeNone(t *testing.T) {
 	expect(t, "a foreign connection", said("a1"), said("none"))
 }
 
-// Where every handler has a token, a caller without one has forgotten it.
+// If every handler has a token, a caller without one has forgotten it.
 func TestMissingTokenIsSaid(t *testing.T) {
 	w := newTenants(t)
 	_, a := w.add(t, "alpha", "a1")
@@ -128,7 +128,7 @@ func TestMissingTokenIsSaid(t *testing.T) {
 	expect(t, "a token whose handler has gone", w.outcome(t, "Bearer alpha", "none"), "CONN_PROCESS_NOT_ALIVE")
 }
 
-// Handlers for EMQX may send any header: nobody looked at it.
+// Handlers for EMQX may send any header, which nothing has read so far.
 func TestWithoutTokensTheHeaderIsNotLookedAt(t *testing.T) {
 	w := newTenants(t)
 	_, c := w.add(t, "", "c1")
@@ -136,7 +136,7 @@ func TestWithoutTokensTheHeaderIsNotLookedAt(t *testing.T) {
 	expect(t, "with somebody's header", w.outcome(t, "Basic aGVsbG8=", "c1"), "SUCCESS")
 }
 
-// A handler that is replaced keeps its token for the connections that are left.
+// A handler that is replaced keeps its token for the remaining connections.
 func TestTokenOfAReplacedHandler(t *testing.T) {
 	w := newTenants(t)
 	_, older := w.add(t, "alpha", "a1")
@@ -161,17 +161,17 @@ func TestRefusedCallersAreCountedAndLoggedOnceAndTokensNever(t *testing.T) {
 		t.Errorf("log:\n%s", s)
 	}
 	must(t, testutil.GatherAndCompare(w.metrics, strings.NewReader(`
-# HELP exgate_adapter_refused_total Calls to ConnectionAdapter by callers that were not entitled to them, by reason.
+# HELP exgate_adapter_refused_total Refused calls to ConnectionAdapter, by reason.
 # TYPE exgate_adapter_refused_total counter
 exgate_adapter_refused_total{reason="foreign_conn"} 21
 exgate_adapter_refused_total{reason="token"} 21
-# HELP exgate_adapter_calls_total Calls to ConnectionAdapter by the handler of the connection, empty where none was found, and by result.
+# HELP exgate_adapter_calls_total Calls to ConnectionAdapter, by handler (empty if unknown), method and result.
 # TYPE exgate_adapter_calls_total counter
 `+callCounts("", "CONN_PROCESS_NOT_ALIVE", 3)+callCounts("of-b1", "SUCCESS", 1)), "exgate_adapter_refused_total",
 		"exgate_adapter_calls_total"))
 }
 
-// callCounts is the metric of n calls of each method.
+// callCounts is the metric after n calls of each method.
 func callCounts(handler, result string, n int) string {
 	var lines strings.Builder
 	for _, c := range connCalls {

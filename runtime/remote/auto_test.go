@@ -20,7 +20,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// autoClient is a client that finds out the dialect, and its log.
+// autoClient returns a client that finds out the dialect, and its log.
 func autoClient(t *testing.T, address string) (*remote.Client, *journal) {
 	t.Helper()
 	log := new(journal)
@@ -74,7 +74,7 @@ func TestAutoWithAHandlerThatIsDown(t *testing.T) {
 	for range 5 {
 		h := newHandler(t, c, newDevice("c1"))
 		expectReason(t, h.OnSocketCreated(gateway.ConnInfo{}), gateway.ReasonHandlerUnavailable)
-		must(t, h.OnSocketClosed(gateway.ReasonHandlerUnavailable)) // nobody has heard of it
+		must(t, h.OnSocketClosed(gateway.ReasonHandlerUnavailable)) // no handler knows it
 	}
 	s := new(script)
 	serveOn(t, address,
@@ -105,7 +105,7 @@ func TestAutoWithAHandlerThatComesBackInAnotherDialect(t *testing.T) {
 		t.Error("a connection went on in a dialect that is gone")
 	}
 	play(t, c, "c4")
-	if !strings.Contains(log.String(), "does not answer in it any longer") ||
+	if !strings.Contains(log.String(), "does not answer in its dialect any more") ||
 		!strings.Contains(after.String(), "bytes c4") {
 		t.Errorf("log:\n%s\nthe handler saw:\n%s", log, after)
 	}
@@ -126,22 +126,21 @@ func TestAutoWithAServerThatIsNoHandler(t *testing.T) {
 		func() bool { return strings.Contains(log.String(), "ConnectionUnaryHandler or ConnectionHandler") })
 }
 
-// Whatever a server answers to methods that it does not have, the first event finds the one that it has.
+// Whatever a server answers for methods that it lacks, the first event finds the one that it has.
 func TestAutoWithEveryAnswerToUnknownMethods(t *testing.T) {
 	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
 		switch code {
-		case codes.Canceled, codes.DeadlineExceeded, codes.Unavailable: // as of a handler that cannot be reached
+		case codes.Canceled, codes.DeadlineExceeded, codes.Unavailable: // like a handler that cannot be reached
 			continue
 		}
 		for _, dialect := range emqxDialects {
 			t.Run(fmt.Sprint(code, " ", dialect), func(t *testing.T) {
 				s := new(script)
-				c, _ := autoClient(t,
-					serveForm(t, dialect, s,
-						grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error {
-							return status.Error(code,
-								"")
-						})))
+				unknown := grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error {
+					return status.Error(code,
+						"")
+				})
+				c, _ := autoClient(t, serveForm(t, dialect, s, unknown))
 				play(t, c, "c1")
 				play(t, c, "c2")
 				if n := strings.Count(s.String(), "\n") + 1; n != 10 {
@@ -172,7 +171,7 @@ func TestAutoWithAHandlerThatFailsItsFirstEvent(t *testing.T) {
 	}
 }
 
-// A handler that does not survive a call that EMQX would not have made is asked twice; its third start serves.
+// A handler that does not survive a call that EMQX would not make is probed twice; its third start serves.
 func TestAutoWithAHandlerThatDiesOfQuestions(t *testing.T) {
 	s := new(script)
 	died := make(chan struct{}, 16)
@@ -185,7 +184,7 @@ func TestAutoWithAHandlerThatDiesOfQuestions(t *testing.T) {
 	c, log := autoClient(t, address)
 	gatewaytest.Eventually(t, "it is not asked again", func() bool {
 		select {
-		case <-died: // at each question, of which an asking has two
+		case <-died: // at each question, of which a probe has two
 			stop()
 			_, stop = serveFormOn(t, address, remote.DialectUnary, s, dies)
 		default:
@@ -204,7 +203,7 @@ func TestAutoWithAHandlerThatDiesOfQuestions(t *testing.T) {
 }
 
 func TestAutoEndsWithTheClient(t *testing.T) {
-	l := listen(t, "") // takes connections and says nothing
+	l := listen(t, "") // accepts connections and says nothing
 	defer l.Close()
 	c, _ := autoClient(t, l.Addr().String())
 	must(t, c.Close(t.Context()))

@@ -68,7 +68,7 @@ func testConnectionsStayAtTheirBackend(t *testing.T, dialect remote.Dialect) {
 	}
 }
 
-// With close, a lost backend costs the devices that were there, and no others; its ends go to the other.
+// With close, a lost backend costs its own devices only; their ends are delivered to the other backend.
 func TestLostBackendClosesItsDevices(t *testing.T) {
 	p := newPair(t, remote.DialectUnary, remote.OnFailureClose)
 	p.stop[0]()
@@ -84,7 +84,7 @@ func TestLostBackendClosesItsDevices(t *testing.T) {
 	p.ledgers[0].each(func(conn string, events []string) { expect(t, conn, strings.Join(events, " "), "created") })
 }
 
-// With hold, they move to the other once theirs has been lost for a while.
+// With hold, they move to the other backend once theirs has been lost for a while.
 func TestHeldDevicesMove(t *testing.T) {
 	inDialects(t, testHeldDevicesMove, remote.DialectUnary, remote.DialectSession)
 }
@@ -101,7 +101,7 @@ func testHeldDevicesMove(t *testing.T, dialect remote.Dialect) {
 	}
 }
 
-// A handler that is stuck with one device serves 200 others, although few calls may be under way.
+// A handler that is stuck with one device serves 200 others, although few calls may be in flight.
 func TestStuckDeviceDelaysNobody(t *testing.T) {
 	inDialects(t, testStuckDeviceDelaysNobody, remote.DialectUnary, remote.DialectSession)
 }
@@ -129,7 +129,7 @@ func testStuckDeviceDelaysNobody(t *testing.T, dialect remote.Dialect) {
 	}
 }
 
-// Where all places are taken, connections wait without failing, and their ends end the waiting.
+// If no further call is allowed, connections wait without failing, and closing them ends the wait.
 func TestWaitingForAPlaceEndsWithTheConnection(t *testing.T) {
 	l, entered, leave := newStuckLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})

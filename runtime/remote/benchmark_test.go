@@ -31,8 +31,8 @@ type echoHandler struct{ handler.Nothing }
 
 func (echoHandler) OnReceivedBytes(c *handler.Conn, b []byte) { _ = c.Send(b) }
 
-// serveEcho is the other process. It prints its address, and the processor time it has used for each line of its input,
-// with which it ends.
+// serveEcho runs in the other process. It prints its address and, for each line of its input, the processor time that
+// it has used. It ends with its input.
 func serveEcho(adapter string) {
 	server, err := handler.New(handler.Config{Adapter: adapter, New: func() handler.Handler { return echoHandler{} }})
 	if err != nil {
@@ -51,7 +51,7 @@ func serveEcho(adapter string) {
 	}
 }
 
-// echo is a process that serves it.
+// echo is a process that runs serveEcho.
 type echo struct {
 	address string
 	ask     func() string
@@ -82,14 +82,14 @@ func startEcho(b *testing.B, adapter string) *echo {
 	}}
 }
 
-// processorTime is what the process has used, in microseconds.
+// processorTime returns the processor time of the process, in microseconds.
 func (e *echo) processorTime(b *testing.B) float64 {
 	us, err := strconv.ParseFloat(e.ask(), 64)
 	must(b, err)
 	return us
 }
 
-// echoed is a device that tells of what it is sent.
+// echoed is a device that reports what it is sent.
 type echoed struct {
 	*device
 	got chan struct{}
@@ -100,7 +100,7 @@ func (d *echoed) Send([]byte) gateway.Result {
 	return gateway.OK
 }
 
-// load are connections that are echoed. ahead is how many messages each has under way.
+// load is a set of echoed connections. ahead is how many messages each has in flight.
 type load struct{ conns, ahead int }
 
 func (l load) String() string {
@@ -110,9 +110,9 @@ func (l load) String() string {
 	return fmt.Sprintf("conns=%d", l.conns)
 }
 
-// BenchmarkEcho is 64 bytes to a handler in another process and back, in each dialect, next to a bare gRPC call of the
-// same processes. In the dialects of EMQX an echo is two RPCs, one in each direction, and a connection has one event
-// under way.
+// BenchmarkEcho sends 64 bytes to a handler in another process and back, in each dialect, next to a bare gRPC call
+// between the same processes. In the dialects of EMQX an echo is two RPCs, one in each direction, and a connection has
+// one event in flight.
 func BenchmarkEcho(b *testing.B) {
 	adapter, adapterAddress := serveAdapter(b, remote.AdapterConfig{})
 	other := startEcho(b, adapterAddress)
@@ -178,8 +178,8 @@ func benchmarkBare(b *testing.B, other *echo, l load) {
 	})
 }
 
-// measure has each connection do its part of b.N round trips and reports what they took: their rate, their times, and
-// the processor time of the gateway and of the handler for each.
+// measure makes b.N round trips on all connections together and reports their rate, their times, and the processor time
+// of the gateway and of the handler for each.
 func measure(b *testing.B, other *echo, l load, part func(conn int, times []time.Duration) error) {
 	times := make([]time.Duration, (b.N/l.conns+1)*l.conns)
 	each := len(times) / l.conns
@@ -204,7 +204,7 @@ func measure(b *testing.B, other *echo, l load, part func(conn int, times []time
 	b.ReportMetric(n/b.Elapsed().Seconds(), "op/s")
 }
 
-// processorTime is what this process has used, user and system, in microseconds.
+// processorTime returns the processor time of this process, user and system, in microseconds.
 func processorTime() float64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

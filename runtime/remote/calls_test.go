@@ -23,17 +23,19 @@ type adapterCall struct {
 	want string // what the device sees
 }
 
+type adapterClient = exproto.ConnectionAdapterClient
+
 var connCalls = []adapterCall{
-	{"Send", func(ctx context.Context, a exproto.ConnectionAdapterClient, conn string) (*exproto.CodeResponse, error) {
+	{"Send", func(ctx context.Context, a adapterClient, conn string) (*exproto.CodeResponse, error) {
 		return a.Send(ctx, &exproto.SendBytesRequest{Conn: conn, Bytes: []byte("hello")})
 	}, "Send 5"},
-	{"Close", func(ctx context.Context, a exproto.ConnectionAdapterClient, conn string) (*exproto.CodeResponse, error) {
+	{"Close", func(ctx context.Context, a adapterClient, conn string) (*exproto.CodeResponse, error) {
 		return a.Close(ctx, &exproto.CloseSocketRequest{Conn: conn})
 	}, "Close normal"},
-	{"StartTimer", func(ctx context.Context, a exproto.ConnectionAdapterClient, conn string) (*exproto.CodeResponse, error) {
+	{"StartTimer", func(ctx context.Context, a adapterClient, conn string) (*exproto.CodeResponse, error) {
 		return a.StartTimer(ctx, &exproto.TimerRequest{Conn: conn, Interval: 30})
 	}, "StartTimer 0 30"},
-	{"Authenticate", func(ctx context.Context, a exproto.ConnectionAdapterClient, conn string) (*exproto.CodeResponse, error) {
+	{"Authenticate", func(ctx context.Context, a adapterClient, conn string) (*exproto.CodeResponse, error) {
 		return a.Authenticate(ctx, &exproto.AuthenticateRequest{
 			Conn: conn, Password: "secret",
 			Clientinfo: &exproto.ClientInfo{
@@ -41,20 +43,20 @@ var connCalls = []adapterCall{
 			},
 		})
 	}, "Authenticate {ProtoName:p ProtoVersion:v1 ClientID:id Username:u Mountpoint:m/} secret"},
-	{"Publish", func(ctx context.Context, a exproto.ConnectionAdapterClient, conn string) (*exproto.CodeResponse, error) {
+	{"Publish", func(ctx context.Context, a adapterClient, conn string) (*exproto.CodeResponse, error) {
 		return a.Publish(ctx, &exproto.PublishRequest{Conn: conn, Topic: "t", Qos: 2, Payload: []byte("p")})
 	}, "Publish t 2 p"},
-	{"Subscribe", func(ctx context.Context, a exproto.ConnectionAdapterClient, conn string) (*exproto.CodeResponse, error) {
+	{"Subscribe", func(ctx context.Context, a adapterClient, conn string) (*exproto.CodeResponse, error) {
 		return a.Subscribe(ctx, &exproto.SubscribeRequest{Conn: conn, Topic: "t/#", Qos: 1})
 	}, "Subscribe t/# 1"},
-	{"Unsubscribe", func(ctx context.Context, a exproto.ConnectionAdapterClient, conn string) (*exproto.CodeResponse, error) {
+	{"Unsubscribe", func(ctx context.Context, a adapterClient, conn string) (*exproto.CodeResponse, error) {
 		return a.Unsubscribe(ctx, &exproto.UnsubscribeRequest{Conn: conn, Topic: "t/#"})
 	}, "Unsubscribe t/#"},
 }
 
 var rawPublish = adapterCall{
 	"RawPublish",
-	func(ctx context.Context, a exproto.ConnectionAdapterClient, _ string) (*exproto.CodeResponse, error) {
+	func(ctx context.Context, a adapterClient, _ string) (*exproto.CodeResponse, error) {
 		return a.RawPublish(ctx, &exproto.RawPublishRequest{Topic: "t", Qos: 1, Payload: []byte("p")})
 	}, "RawPublish t 1 p",
 }
@@ -74,7 +76,7 @@ var resultTable = []struct {
 	{gateway.Result{Code: gateway.CodeUnsupported}, "UNKNOWN UNSUPPORTED"},
 }
 
-func (c adapterCall) expect(t *testing.T, a exproto.ConnectionAdapterClient, conn, want string) {
+func (c adapterCall) expect(t *testing.T, a adapterClient, conn, want string) {
 	t.Helper()
 	r, err := c.make(t.Context(), a, conn)
 	if err != nil {
@@ -104,7 +106,7 @@ func TestEveryResultOfEveryCall(t *testing.T) {
 			c.expect(t, a, "refused", row.want)
 		}
 		_, a = opened(t, settled, remote.AdapterConfig{RawPublisher: settled})
-		for _, c := range append(connCalls[3:], rawPublish) { // those that wait for the broker
+		for _, c := range append(connCalls[3:], rawPublish) { // the calls that wait for the broker
 			c.expect(t, a, "settled", row.want)
 		}
 	}
@@ -149,7 +151,7 @@ func TestRawPublishIsOffUnlessConfigured(t *testing.T) {
 		"PERMISSION_DENY RawPublish is off: the gateway's setting adapter.raw_publish allows it")
 }
 
-// The protocol of every handler in the field: it answers a device from inside the callback that told of it.
+// The protocol of most handlers: it answers a device from inside the callback that brought the device's bytes.
 func TestCallsInsideACallback(t *testing.T) {
 	d := newDevice("c1")
 	s := &script{}
@@ -192,7 +194,7 @@ func TestCallerThatGivesUp(t *testing.T) {
 		if err := <-gaveUp; status.Code(err) != codes.Canceled {
 			t.Errorf("%s: got %v, want Canceled", c.name, err)
 		}
-		done(gateway.OK) // no one waits, and this must not block
+		done(gateway.OK) // nothing receives, and this must not block
 	}
 }
 

@@ -93,7 +93,8 @@ func TestMaxBatchSplitsMessages(t *testing.T) {
 	}
 }
 
-// A batch of the sizes that a gateway queues by default must not exceed what a gRPC server takes by default, 4 MiB.
+// A batch of the sizes that a gateway queues by default must not exceed the 4 MiB that a gRPC server accepts by
+// default.
 func TestManyLargeMessagesFitTheHandler(t *testing.T) {
 	received := 0
 	s := &script{on: func(_ context.Context, e any) error {
@@ -161,15 +162,17 @@ func TestNewClientNamesWhatIsWrong(t *testing.T) {
 		want    string
 	}{
 		{func(c *remote.ClientConfig) { c.Name = "" }, a, `handler "": it has no name`},
-		{func(c *remote.ClientConfig) {
-			c.Addresses = []string{
-				"localhost",
-			}
-		}, a, `handler "demo": address "localhost" must be host:port`},
+		{
+			func(c *remote.ClientConfig) { c.Addresses = []string{"localhost"} }, a,
+			`handler "demo": address "localhost" must be host:port`,
+		},
 		{func(c *remote.ClientConfig) { c.Addresses = []string{":9001"} }, a, `address ":9001" must be host:port`},
 		{func(c *remote.ClientConfig) { c.MaxBatch = -1 }, a, `max batch -1 is negative`},
 		{func(c *remote.ClientConfig) { c.CallTimeout = -1 }, a, `call timeout -1ns is negative`},
-		{func(c *remote.ClientConfig) { c.Dialect = "morse" }, a, `dialect "morse" is not served; this version serves "unary"`},
+		{
+			func(c *remote.ClientConfig) { c.Dialect = "morse" }, a,
+			`dialect "morse" is not served; this version serves "unary"`,
+		},
 		{func(*remote.ClientConfig) {}, nil, `the handler has no adapter to call`},
 	} {
 		cfg := good

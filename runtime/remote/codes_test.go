@@ -20,10 +20,10 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// eventNames are the events of a life, in its order.
+// eventNames are the events of a connection's life, in order.
 var eventNames = []string{"created", "bytes", "timer", "messages", "closed"}
 
-// liveThrough has a connection live through every event, and ends it at the first that fails, as a gateway does.
+// liveThrough passes every event of a connection's life to h, and ends it at the first that fails, as a gateway does.
 func liveThrough(h gateway.ConnectionHandler) error {
 	err := h.OnSocketCreated(gateway.ConnInfo{})
 	if err == nil {
@@ -42,8 +42,8 @@ func liveThrough(h gateway.ConnectionHandler) error {
 	return errors.Join(err, h.OnSocketClosed(reason))
 }
 
-// Whatever a handler answers to an event of one device, in each dialect and with each on_failure, the others' events
-// come, each once and in order, and what the handler says in trailers and details harms nobody.
+// Whatever a handler answers to an event of one device, in each dialect and with each on_failure, the events of other
+// devices arrive once and in order, and trailers and details in the answer do no harm.
 func TestEveryCodeAtEveryEvent(t *testing.T) {
 	for _, dialect := range append([]remote.Dialect{remote.DialectAuto}, emqxDialects...) {
 		for _, policy := range []remote.OnFailure{remote.OnFailureClose, remote.OnFailureRetry, remote.OnFailureHold} {

@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// broker is a Connector that knows every client but "stranger" and allows every topic but "forbidden".
+// broker is a Connector that accepts every client but "stranger" and every topic but "forbidden".
 type broker struct{}
 
 func (broker) Connect(_ context.Context, c gateway.Device, _ string, _ gateway.Downlink) (gateway.Session, error) {
@@ -45,7 +45,7 @@ func answerFor(topic string, done gateway.Done) {
 // ask makes a call for a conn.
 type ask func(context.Context, exproto.ConnectionAdapterClient, string) (*exproto.CodeResponse, error)
 
-// exchange is one line of a conversation: what a handler asks and the code it gets.
+// exchange is one line of a conversation: a call of the handler and the code it gets.
 type exchange struct {
 	ask  ask
 	want string
@@ -84,7 +84,7 @@ func startTimer(interval uint32) ask {
 	}
 }
 
-// The conditions that handlers written for EMQX meet, asked inside one callback of a device's real connection.
+// The results that handlers written for EMQX meet, all inside one callback of a device's real connection.
 var conversation = []exchange{
 	{publish("t", 0), "PERMISSION_DENY"},
 	{subscribe("t", 0), "PERMISSION_DENY"},
@@ -127,7 +127,7 @@ func TestConditionsOfARealConnection(t *testing.T) {
 	expectConversation(t, conn, closed)
 }
 
-// expectConversation has the device begin the conversation, and waits for its end.
+// expectConversation makes the device begin the conversation, and waits for its end.
 func expectConversation(t *testing.T, conn net.Conn, closed <-chan string) {
 	t.Helper()
 	_, err := conn.Write([]byte("go"))
@@ -138,7 +138,7 @@ func expectConversation(t *testing.T, conn net.Conn, closed <-chan string) {
 	expect(t, "reason", <-closed, "normal")
 }
 
-// converse asks everything, and then says goodbye.
+// converse makes all calls and says goodbye.
 func converse(ctx context.Context, t *testing.T, a exproto.ConnectionAdapterClient, conn string) {
 	for i, c := range conversation {
 		r, err := c.ask(ctx, a, conn)

@@ -27,7 +27,7 @@ type devices struct {
 	shutdown func(context.Context) error
 }
 
-// serveDevices runs a gateway until the test ends, or until shutdown.
+// serveDevices runs a gateway until the test ends or shutdown is called.
 func serveDevices(t *testing.T, cfg remote.ClientConfig, adapter *remote.Adapter) *devices {
 	t.Helper()
 	return serveDevicesOf(t, "gw1", cfg, adapter)
@@ -98,17 +98,16 @@ func (d *devices) connected(t *testing.T, n float64) {
 		func() bool { return d.metric(t, "exgate_handler_backends_connected") == n })
 }
 
-// ledger is a handler that writes down what each connection's events were, in their order. Its state outlives a
-// server's.
+// ledger is a handler that records the events of each connection in order. It survives restarts of the server.
 type ledger struct {
 	exproto.UnimplementedConnectionUnaryHandlerServer
-	stuck func(event string) // where an event may stay; nil: nowhere
+	stuck func(event string) // where an event may block; nil: nowhere
 
 	mu     sync.Mutex
 	conns  map[string][]string
 	counts map[string]int
 	seqs   map[string]map[uint64]string // events of sessions
-	last   map[string]uint64            // the newest of them
+	last   map[string]uint64            // seq of the newest
 }
 
 func newLedger() *ledger {
@@ -118,7 +117,8 @@ func newLedger() *ledger {
 	}
 }
 
-// newStuckLedger is one that says when a device says stuck, and stays in that event until leave is closed.
+// newStuckLedger returns a ledger that reports when a device sends "stuck", and stays in that event until leave is
+// closed.
 func newStuckLedger() (l *ledger, entered <-chan struct{}, leave chan struct{}) {
 	in, out := make(chan struct{}), make(chan struct{})
 	l = newLedger()
@@ -142,14 +142,14 @@ func (l *ledger) enter(conn, kind, event string) (*exproto.EmptySuccess, error) 
 	return &exproto.EmptySuccess{}, nil
 }
 
-// count is how many events of a kind came, those that came twice counted twice.
+// count returns how many events of a kind came, including repeated ones.
 func (l *ledger) count(kind string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.counts[kind]
 }
 
-// heard is how many bytes came, those that came twice counted twice.
+// heard returns how many bytes came, including repeated ones.
 func (l *ledger) heard() (bytes int) {
 	l.each(func(_ string, events []string) {
 		for _, e := range events {
@@ -179,8 +179,7 @@ func (l *ledger) each(f func(conn string, events []string)) {
 	}
 }
 
-// spoke is what the device said, with what came twice in a row taken once: nothing that a device of these tests says
-// repeats itself.
+// spoke returns the bytes from the device, with immediate repetitions removed: no device of these tests repeats itself.
 func spoke(events []string) (s string) {
 	for i, e := range events {
 		if e[0] == '+' && (i == 0 || e != events[i-1]) {
@@ -202,7 +201,7 @@ func (l *ledger) OnSocketClosed(_ context.Context, r *exproto.SocketClosedReques
 	return l.enter(r.GetConn(), "closed", "closed "+r.GetReason())
 }
 
-// tell has each device say s.
+// tell makes each device send s.
 func tell(t *testing.T, conns []net.Conn, s string) {
 	t.Helper()
 	for _, c := range conns {
@@ -211,7 +210,7 @@ func tell(t *testing.T, conns []net.Conn, s string) {
 	}
 }
 
-// expectOpen fails where a device was closed or was sent something.
+// expectOpen fails the test if a device was closed or was sent something.
 func expectOpen(t *testing.T, conns []net.Conn) {
 	t.Helper()
 	for i, c := range conns {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What splitAddress takes is a host and a port, and stays what it is when it is split again.
+// splitAddress returns a host and a port, which it accepts again unchanged.
 func FuzzSplitAddress(f *testing.F) {
 	for _, address := range []string{
 		"127.0.0.1:9001", "http://h:1/", "https://[::1]:9001", "h", ":1", "ftp://h:1", "http://http://h:1", "h:",

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Servers of gRPC in their default configuration end the connection of a client that pings more often than every five
-// minutes, or without a stream.
+// gRPC servers by default close the connection of a client that pings more often than every five minutes, or without a
+// stream.
 func TestKeepaliveIsTakenByServersWithDefaults(t *testing.T) {
 	const leastOfServers = 5 * time.Minute
 	if clientKeepalive.Time <= leastOfServers || clientKeepalive.PermitWithoutStream {

@@ -11,8 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// A handler that serves none of the dialect's methods fails each connection, and the log names the setting and what to
-// try.
+// A handler that lacks the dialect's methods fails each connection, and the log names the setting and what to try.
 func TestHandlerOfAnotherDialect(t *testing.T) {
 	for dialect, serves := range map[remote.Dialect]struct {
 		form remote.Dialect
@@ -37,7 +36,7 @@ func TestHandlerOfAnotherDialect(t *testing.T) {
 	}
 }
 
-// What a handler answers is its status: handlers in the wild answer with whatever message was at hand.
+// The answer of a handler is its status: handlers in the field answer with whatever message was at hand.
 func TestHandlerThatAnswersWithAnotherMessage(t *testing.T) {
 	for _, dialect := range emqxDialects {
 		name, times := exproto.ConnectionHandler_ServiceDesc.ServiceName, 3
@@ -55,14 +54,14 @@ func TestHandlerThatAnswersWithAnotherMessage(t *testing.T) {
 	}
 }
 
-// wrongAnswers is a service whose methods answer with the message that they got, several times.
+// wrongAnswers is a service whose methods answer with the message that they received, several times.
 func wrongAnswers(name string, times int) *grpc.ServiceDesc {
 	desc := &grpc.ServiceDesc{ServiceName: name}
 	for _, method := range []string{"OnSocketCreated", "OnReceivedBytes", "OnSocketClosed"} {
 		desc.Streams = append(desc.Streams, grpc.StreamDesc{
 			StreamName: method, ClientStreams: true, ServerStreams: true,
 			Handler: func(_ any, stream grpc.ServerStream) error {
-				request := new(exproto.ReceivedBytesRequest) // every event is one, as bytes on the wire
+				request := new(exproto.ReceivedBytesRequest) // every event has this form on the wire
 				if err := stream.RecvMsg(request); err != nil {
 					return err
 				}

@@ -11,7 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// journal is a log of lines that tests compare; as a writer it takes a slog handler's output.
+// journal records lines for tests to compare. As a writer it takes the output of a slog handler.
 type journal struct {
 	mu    sync.Mutex
 	lines []string
@@ -44,8 +44,8 @@ func (j *journal) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// device is a ConnectionAdapter that writes down its calls and answers each with the same result. pending holds back
-// the result of calls that wait for the broker.
+// device is a ConnectionAdapter that records its calls and answers each with the same result. pending holds back the
+// results of calls that wait for the broker.
 type device struct {
 	gateway.NullAdapter
 	journal
@@ -117,7 +117,7 @@ func (d *device) ask(done gateway.Done) gateway.Result {
 	return d.result
 }
 
-// script is a handler's service. Each callback goes to the journal and then to on, if there is one.
+// script is a handler's service. It records each callback and then calls on, if set.
 type script struct {
 	exproto.UnimplementedConnectionUnaryHandlerServer
 	journal

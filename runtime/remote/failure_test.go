@@ -47,8 +47,9 @@ func TestHandlerThatIsDown(t *testing.T) {
 	if n := strings.Count(log.String(), "\n") + 1; n != 1 {
 		t.Errorf("100 failures made %d log lines:\n%s", n, &log)
 	}
-	for _, part := range []string{"handler=demo", "address=" +
-		address, "reason=handler_unavailable", "OnSocketCreated", "that the handler runs"} {
+	for _, part := range []string{
+		"handler=demo", "address=" + address, "reason=handler_unavailable", "OnSocketCreated", "that the handler runs",
+	} {
 		if !strings.Contains(log.String(), part) {
 			t.Errorf("the log line lacks %q: %s", part, &log)
 		}
@@ -117,7 +118,7 @@ func TestHandlerThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// A listener whose process is stuck takes the TCP connection and never speaks HTTP/2.
+// A listener whose process is stuck accepts the TCP connection and never speaks HTTP/2.
 func TestHandlerThatNeverSpeaks(t *testing.T) {
 	l := listen(t, "")
 	defer l.Close()
@@ -128,7 +129,7 @@ func TestHandlerThatNeverSpeaks(t *testing.T) {
 		gateway.ReasonHandlerUnavailable)
 }
 
-// A handler's own status must not pass for trouble of the gateway's connection to it.
+// A handler's own status must not pass for a problem of the connection to it.
 func TestHandlerThatAnswersCanceled(t *testing.T) {
 	s := &script{on: func(context.Context, any) error { return status.Error(codes.Canceled, "not in the mood") }}
 	a, _ := serveAdapter(t, remote.AdapterConfig{})

@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// emqxDialects are those whose handlers were written for EMQX.
+// emqxDialects are those of handlers written for EMQX.
 var emqxDialects = []remote.Dialect{remote.DialectUnary, remote.DialectStream, remote.DialectUnaryV42}
 
 // serveForm is serveHandler in the form of a dialect.
@@ -65,7 +65,7 @@ type streaming struct {
 // reading is how a handler reads its streams: next handles one message, answer ends the stream with EmptySuccess.
 type reading func(ctx context.Context, next func() error, answer func() error) error
 
-// untilEnd is what the demos in Python and Java do.
+// untilEnd reads as the demos in Python and Java do.
 func untilEnd(_ context.Context, next, answer func() error) error {
 	for {
 		switch err := next(); {

@@ -30,7 +30,7 @@ type group struct {
 	log       journal
 }
 
-// newGroup starts the nodes; change, if not nil, has a say in the configuration of each.
+// newGroup starts the nodes; change, if not nil, may modify the configuration of each.
 func newGroup(t *testing.T, change func(i int, cfg *remote.AdapterConfig)) *group {
 	t.Helper()
 	g := new(group)
@@ -54,13 +54,13 @@ func newGroup(t *testing.T, change func(i int, cfg *remote.AdapterConfig)) *grou
 	return g
 }
 
-// through is the adapter of a node, as a handler sees it.
+// through returns the adapter of a node, as a handler sees it.
 func (g *group) through(t *testing.T, i int) exproto.ConnectionAdapterClient {
 	t.Helper()
 	return exproto.NewConnectionAdapterClient(dialAdapter(t, g.addresses[i]))
 }
 
-// open makes a device at a node and tells its handler, which has a token.
+// open opens a device at a node whose handler has a token.
 func (g *group) open(t *testing.T, i int, id, token string) *device {
 	t.Helper()
 	address, _ := serveHandler(t, "", &script{})
@@ -70,7 +70,7 @@ func (g *group) open(t *testing.T, i int, id, token string) *device {
 	return d
 }
 
-// One handler service behind one adapter address serves the devices of two nodes, whichever the address leads to.
+// One handler service behind one adapter address serves the devices of two nodes, whichever node its calls reach.
 func TestOneHandlerServesTwoNodesThroughOneAdapterAddress(t *testing.T) {
 	g := newGroup(t, nil)
 	a := g.through(t, 0)
@@ -117,7 +117,7 @@ func TestOwnerNodeAsksForTheHandlersToken(t *testing.T) {
 	}
 }
 
-// A token that only the node in between knows is the handler's mistake to hear of.
+// A token that only the forwarding node knows is reported to the handler.
 func TestTokenThatOnlyOneNodeKnows(t *testing.T) {
 	g := newGroup(t, nil)
 	g.open(t, 0, "a@gw1", "alpha")
@@ -154,7 +154,7 @@ func TestUnknownNode(t *testing.T) {
 	}
 }
 
-// Sends made one after the other arrive so, however they go.
+// Forwarded Sends that are made one after the other arrive in order.
 func TestForwardedSendsKeepTheirOrder(t *testing.T) {
 	g := newGroup(t, nil)
 	d := g.open(t, 1, "a@gw2", "")
@@ -202,7 +202,7 @@ func TestNodeThatIsDownComesBack(t *testing.T) {
 
 func said(r *exproto.CodeResponse) string { return r.GetCode().String() + " " + r.GetMessage() }
 
-// A node that is reached and says nothing costs its callers the time that they have.
+// A node that accepts connections and says nothing delays callers only until their deadline.
 func TestNodeThatIsSilent(t *testing.T) {
 	silent := listen(t, "")
 	defer silent.Close()
@@ -228,7 +228,7 @@ func TestNodesWithDifferentPeerTokens(t *testing.T) {
 		t.Errorf("log:\n%s", s)
 	}
 	must(t, testutil.GatherAndCompare(g.metrics[1], strings.NewReader(`
-# HELP exgate_adapter_refused_total Calls to ConnectionAdapter by callers that were not entitled to them, by reason.
+# HELP exgate_adapter_refused_total Refused calls to ConnectionAdapter, by reason.
 # TYPE exgate_adapter_refused_total counter
 exgate_adapter_refused_total{reason="peer_token"} 1
 `), "exgate_adapter_refused_total"))

@@ -18,7 +18,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// conformance is h2spec's report in JUnit's form.
+// conformance is h2spec's report in JUnit's format.
 type conformance struct {
 	Suites []struct {
 		Package string `xml:"package,attr"`
@@ -30,7 +30,7 @@ type conformance struct {
 	} `xml:"testsuite"`
 }
 
-// buildH2spec builds the conformance tool, which .tools/h2spec names.
+// buildH2spec builds the conformance tool that .tools/h2spec names.
 func buildH2spec(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "h2spec")
@@ -42,7 +42,7 @@ func buildH2spec(t *testing.T) string {
 	return program
 }
 
-// failures runs h2spec against a server and returns how many cases it has and the names of those that failed.
+// failures runs h2spec against a server and returns the number of cases and the names of those that failed.
 func failures(t *testing.T, h2spec, address string) (int, []string) {
 	t.Helper()
 	host, port, err := net.SplitHostPort(address)
@@ -85,7 +85,7 @@ func TestHTTP2IsAsConformantAsPlainGRPC(t *testing.T) {
 	if cases < 100 || cases != casesThere {
 		t.Errorf("%d cases here, %d there", cases, casesThere)
 	}
-	// Some cases race against the server, here and there alike: what fails only here must do so each time.
+	// Some cases race against both servers: one that fails only here must fail each time.
 	only := without(ours, theirs)
 	for range 3 {
 		if len(only) == 0 {

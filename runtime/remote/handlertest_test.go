@@ -12,7 +12,7 @@ import (
 
 var everyDialect = append([]remote.Dialect{remote.DialectSession}, emqxDialects...)
 
-// TestHandlerSuite plays what every kind of handler must do, with a handler that is a gRPC server on a real socket.
+// TestHandlerSuite plays what every handler must do, with a handler that is a gRPC server on a real socket.
 func TestHandlerSuite(t *testing.T) {
 	for _, dialect := range everyDialect {
 		handlertest.Run(t, string(dialect), func(t *testing.T) gateway.HandlerFactory {
@@ -37,7 +37,7 @@ func TestHandlerSuiteRawPublish(t *testing.T) {
 }
 
 // jsonEcho starts an adapter and the handler that calls it, and returns the client of that handler. In the dialect
-// session, its window is one event: the traces of the other dialects have each event wait for its callback.
+// session its window is one event: in the traces of the other dialects each event waits for its callback.
 func jsonEcho(t *testing.T, cfg remote.AdapterConfig, dialect remote.Dialect) *remote.Client {
 	t.Helper()
 	adapter, adapterAddress := serveAdapter(t, cfg)
@@ -51,7 +51,7 @@ func jsonEcho(t *testing.T, cfg remote.AdapterConfig, dialect remote.Dialect) *r
 	return client
 }
 
-// serveSDK serves a handler that is written with the Go package for handlers, and returns its address.
+// serveSDK serves a handler that uses the Go SDK, and returns its address.
 func serveSDK(t testing.TB, cfg handler.Config) string {
 	t.Helper()
 	server, err := handler.New(cfg)

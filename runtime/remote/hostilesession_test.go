@@ -19,7 +19,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// attacker is a session's handler that echoes, and does something else too when it is told "attack" for the first time.
+// attacker is a handler of sessions that echoes, and does something else when it first receives "attack".
 type attacker struct {
 	handlerv1.UnimplementedSessionHandlerServer
 	attack   func(stream sessionServer, conn uint64) error
@@ -57,7 +57,7 @@ func (a *attacker) Session(stream sessionServer) error {
 	}
 }
 
-// serveAttacker serves it to two devices that are held.
+// serveAttacker serves attack to two held devices.
 func serveAttacker(t *testing.T, attack func(sessionServer, uint64) error) (d *devices, one, other net.Conn) {
 	t.Helper()
 	d = serveAttackerOf(t, remote.ClientConfig{OnFailure: remote.OnFailureHold}, attack)
@@ -88,7 +88,7 @@ func expectEcho(t *testing.T, c net.Conn, s string) {
 	expect(t, "echo", string(got), s)
 }
 
-// frames is an attack with frames.
+// frames is an attack that sends frames.
 func frames(frames ...*handlerv1.HandlerFrame) func(sessionServer, uint64) error {
 	return func(stream sessionServer, _ uint64) error {
 		for _, f := range frames {
@@ -169,7 +169,7 @@ func TestSessionsHostileHandlers(t *testing.T) {
 	}
 }
 
-// Frames of empty commands are 2 bytes for each of them. What they cost stays near that.
+// A frame of empty commands has 2 bytes for each. Their cost stays near that.
 func TestSessionsFloodOfEmptyCommands(t *testing.T) {
 	flood := bytesAsFrame(bytes.Repeat([]byte{0x12, 0x00}, 1<<18))
 	d, one, other := serveAttacker(t, func(stream sessionServer, _ uint64) error {
@@ -193,7 +193,7 @@ func TestSessionsFloodOfEmptyCommands(t *testing.T) {
 	}
 }
 
-// A handler that asks for results and does not read them is not read either.
+// A handler that asks for results without reading them is not read either.
 func TestSessionsHandlerThatReadsNoResults(t *testing.T) {
 	const commands = 200_000
 	command := make([]*handlerv1.Command, 1000)
@@ -213,7 +213,7 @@ func TestSessionsHandlerThatReadsNoResults(t *testing.T) {
 				}
 			}
 		}()
-		<-stream.Context().Done() // for as long as the gateway bears it
+		<-stream.Context().Done() // for as long as the gateway accepts it
 		return stream.Context().Err()
 	})
 	tell(t, []net.Conn{one}, "attack")
@@ -222,8 +222,8 @@ func TestSessionsHandlerThatReadsNoResults(t *testing.T) {
 	expectOpen(t, []net.Conn{other})
 }
 
-// A handler that does not read for a while loses the devices that wait for it, among them those that it has never heard
-// of, and no others.
+// A handler that does not read for a while loses the devices that wait for it, including those that it does not know
+// yet, and no others.
 func TestSessionsHandlerThatReadsLate(t *testing.T) {
 	stuck, read := make(chan struct{}), make(chan struct{})
 	d := serveAttackerOf(t, remote.ClientConfig{CallTimeout: time.Second}, func(sessionServer, uint64) error {

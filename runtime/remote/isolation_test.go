@@ -10,7 +10,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// A backend that hangs takes the places of its own devices only: those at another are served meanwhile.
+// A backend that hangs only affects its own devices: those at another backend are served.
 func TestBackendThatHangsTakesOnlyItsShare(t *testing.T) {
 	ledgers := []*ledger{newLedger(), newLedger()}
 	leave := make(chan struct{})

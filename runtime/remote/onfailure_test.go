@@ -18,7 +18,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// A handler is killed and started again, twice, while 500 devices talk. Nobody is closed, and nothing is lost or out of
+// A handler is killed and restarted twice while 500 devices talk. No device is closed, and nothing is lost or out of
 // order.
 func TestHoldOutlivesRestarts(t *testing.T) {
 	inDialects(t, testHoldOutlivesRestarts, remote.DialectUnary, remote.DialectStream, remote.DialectSession)
@@ -46,7 +46,7 @@ func testHoldOutlivesRestarts(t *testing.T, dialect remote.Dialect) {
 				gatewaytest.Eventually(t, "the handler has it", func() bool { return l.size() == devices*want.Len() })
 			}
 		}
-		stop() // some of the rest is under way
+		stop() // some of the remaining lines are in flight
 		for i := range 4 {
 			say(fmt.Sprintf("<%d.%d down>", round, i))
 		}
@@ -72,7 +72,7 @@ func testHoldOutlivesRestarts(t *testing.T, dialect remote.Dialect) {
 		d.metric(t, "exgate_handler_retries_total"))
 }
 
-// With close, each device is closed at its first event, and the handler learns of each end when it is back.
+// With close, each device is closed at its first event, and the handler is told of each end when it is back.
 func TestCloseEndsDevicesAndTellsTheHandlerLater(t *testing.T) {
 	const devices = 500
 	l := newLedger()
@@ -109,7 +109,7 @@ func expectEnd(t *testing.T, c net.Conn) {
 	}
 }
 
-// heldDevice is one device whose bytes "late" wait for a handler that is down. back starts the handler again.
+// heldDevice returns a device whose bytes "late" wait for a handler that is down. back restarts the handler.
 func heldDevice(
 	t *testing.T, dialect remote.Dialect, policy remote.OnFailure,
 ) (d *devices, conn net.Conn, l *ledger, back func()) {
@@ -123,7 +123,7 @@ func heldDevice(
 	}, a)
 	conn = d.connectAll(t, 1, l)[0]
 	stop()
-	// with retry, what was sent to a connection or a stream that is already dead is not known to be unsent
+	// with retry, what was sent on a dead connection or stream is not known to be unsent
 	d.connected(t, 0)
 	if dialect == remote.DialectSession {
 		gatewaytest.Eventually(t, "the stream is lost",
@@ -223,7 +223,7 @@ func testRetryRepeatsNothing(t *testing.T, dialect remote.Dialect) {
 	expectEvents(t, l, "created +stuck closed handler_unavailable")
 }
 
-// An event waits for HoldTimeout, no longer.
+// An event waits for HoldTimeout, not longer.
 func TestHoldEnds(t *testing.T) {
 	inDialects(t, testHoldEnds, remote.DialectUnary, remote.DialectSession)
 }
@@ -244,7 +244,7 @@ func testHoldEnds(t *testing.T, dialect remote.Dialect) {
 	expectEvents(t, l, "created closed handler_unavailable")
 }
 
-// What the handler says itself is not tried again.
+// Answers of the handler are not retried.
 func TestAnswersThatWillNotHealFailAtOnce(t *testing.T) {
 	for _, code := range []codes.Code{
 		codes.Unimplemented, codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.Internal,
@@ -270,7 +270,7 @@ func TestAnswersThatWillNotHealFailAtOnce(t *testing.T) {
 	}
 }
 
-// A gateway that stops waits neither for the device that is held nor, for long, for its handler.
+// A gateway that stops waits neither for a held device nor, for long, for its handler.
 func TestShutdownOfAHeldDevice(t *testing.T) {
 	inDialects(t, testShutdownOfAHeldDevice, remote.DialectUnary, remote.DialectSession)
 }
@@ -286,7 +286,7 @@ func testShutdownOfAHeldDevice(t *testing.T, dialect remote.Dialect) {
 	}
 }
 
-// The handler is back within the shutdown's grace.
+// The handler is back within the grace period of the shutdown.
 func TestShutdownTellsTheHandler(t *testing.T) {
 	inDialects(t, testShutdownTellsTheHandler, remote.DialectUnary, remote.DialectSession)
 }

@@ -24,7 +24,7 @@ func callOver(t *testing.T, address string, creds credentials.TransportCredentia
 	_, _ = exproto.NewConnectionAdapterClient(cc).Send(t.Context(), &exproto.SendBytesRequest{Conn: "c1"})
 }
 
-// sayTo connects and sends texts in writes of their own, and reads until the adapter closes.
+// sayTo connects and sends each text in a write of its own, and reads until the adapter closes.
 func sayTo(t *testing.T, address string, texts ...string) {
 	t.Helper()
 	c, err := net.Dial("tcp", address)

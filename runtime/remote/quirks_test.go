@@ -14,7 +14,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// quirk is a handler as it is met in the field.
+// quirk is a handler as found in the field.
 type quirk struct {
 	script
 	adapter exproto.ConnectionAdapterClient
@@ -32,8 +32,8 @@ func inEachDialect(t *testing.T, test func(*testing.T, *quirk, *remote.Adapter, 
 	}
 }
 
-// playIn has the quirk make calls in the first event of type Event and then close the connection, and returns what the
-// device reads until then.
+// playIn makes the quirk's calls in the first event of type Event, then closes the connection, and returns what the
+// device read until then.
 func playIn[Event interface{ GetConn() string }](
 	t *testing.T, q *quirk, cfg remote.ClientConfig, adapter *remote.Adapter, calls ...exchange,
 ) string {
@@ -72,7 +72,7 @@ func sendBytes(b []byte) ask {
 	}
 }
 
-// EMQX's demos in Go and Python look at messages[0] and at no other.
+// EMQX's demos in Go and Python only look at messages[0].
 func TestHandlerThatLooksAtTheFirstMessage(t *testing.T) {
 	inEachDialect(t, func(t *testing.T, q *quirk, adapter *remote.Adapter, cfg remote.ClientConfig) {
 		q.on = func(ctx context.Context, e any) error {
@@ -94,7 +94,7 @@ func TestHandlerThatLooksAtTheFirstMessage(t *testing.T) {
 	})
 }
 
-// EMQX's demos in Python and Java give a client id and a user name only.
+// EMQX's demos in Python and Java give only a client id and a user name.
 func TestHandlerThatNamesNoProtocol(t *testing.T) {
 	inEachDialect(t, func(t *testing.T, q *quirk, adapter *remote.Adapter, cfg remote.ClientConfig) {
 		playIn[*exproto.ReceivedBytesRequest](t, q, cfg, adapter, exchange{authenticate("dev1"), "SUCCESS"},
@@ -102,7 +102,7 @@ func TestHandlerThatNamesNoProtocol(t *testing.T) {
 	})
 }
 
-// EMQX's own ids are base64; whatever is in an id comes back as it went.
+// EMQX's own ids are base64; any id comes back unchanged.
 func TestConnIDsOfAnyText(t *testing.T) {
 	inEachDialect(t, func(t *testing.T, q *quirk, adapter *remote.Adapter, cfg remote.ClientConfig) {
 		q.on = func(ctx context.Context, e any) error {
@@ -146,7 +146,7 @@ func TestHandlerThatClosesWhatIsClosed(t *testing.T) {
 	})
 }
 
-// A client id of more bytes than MQTT has room for is refused, and the connection stays.
+// A client id that is too long for MQTT is refused, and the connection stays.
 func TestClientIDsThatAreTooLong(t *testing.T) {
 	inEachDialect(t, func(t *testing.T, q *quirk, adapter *remote.Adapter, cfg remote.ClientConfig) {
 		playIn[*exproto.ReceivedBytesRequest](t, q, cfg, adapter,

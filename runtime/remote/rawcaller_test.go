@@ -23,7 +23,7 @@ type rawCaller struct {
 	drained sync.WaitGroup
 }
 
-// dialRaw connects and shakes hands.
+// dialRaw connects and completes the handshake.
 func dialRaw(t testing.TB, address string) (*rawCaller, error) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -36,27 +36,10 @@ func dialRaw(t testing.TB, address string) (*rawCaller, error) {
 	return c, err
 }
 
-// drain reads what comes and forgets it.
+// drain reads and discards everything.
 func (c *rawCaller) drain() { c.drained.Go(func() { _, _ = io.Copy(io.Discard, c.Conn) }) }
 
-// endOf reads until the adapter ends a stream and returns the gRPC status that it gives.
-func (c *rawCaller) endOf(t testing.TB, stream uint32) string {
-	t.Helper()
-	c.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	for {
-		f, err := c.ReadFrame()
-		must(t, err)
-		if h, ok := f.(*http2.MetaHeadersFrame); ok && h.StreamID == stream && h.StreamEnded() {
-			for _, field := range h.RegularFields() {
-				if field.Name == "grpc-status" {
-					return field.Value
-				}
-			}
-		}
-	}
-}
-
-// close ends the connection and forgets what it has written.
+// close closes the connection and forgets what it has written.
 func (c *rawCaller) close() {
 	_ = c.Conn.(*net.TCPConn).SetLinger(0)
 	_ = c.Close()
@@ -83,7 +66,7 @@ func (c *rawCaller) open() (uint32, error) {
 	})
 }
 
-// openHuge begins a call whose message says that it is 4 GiB long.
+// openHuge begins a call whose message claims to be 4 GiB long.
 func (c *rawCaller) openHuge() error {
 	stream, err := c.open()
 	if err == nil {
@@ -92,7 +75,7 @@ func (c *rawCaller) openHuge() error {
 	return err
 }
 
-// openAndReset begins a call and takes it back, what "rapid reset" is.
+// openAndReset begins a call and resets it ("rapid reset").
 func (c *rawCaller) openAndReset() error {
 	stream, err := c.open()
 	if err == nil {
@@ -101,7 +84,7 @@ func (c *rawCaller) openAndReset() error {
 	return err
 }
 
-// openWithoutEnd begins a call whose headers go on and on.
+// openWithoutEnd begins a call whose headers never end.
 func (c *rawCaller) openWithoutEnd() error {
 	err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: c.next, BlockFragment: []byte{0x82}})
 	for range 100 {

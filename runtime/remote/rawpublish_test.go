@@ -53,12 +53,13 @@ func TestRawPublishTopicsThatAreNoFilters(t *testing.T) {
 	}
 }
 
-// What waits for the broker is bounded, by number and by bytes, and what ends makes room.
+// Raw publishes that wait for the broker are limited in number and bytes, and each that ends makes room.
 func TestRawPublishesUnderWayAreBounded(t *testing.T) {
 	d := newDevice("c1")
 	d.pending = true
 	d.waiting = make(chan gateway.Done, 1000)
-	_, a := opened(t, d, remote.AdapterConfig{RawPublisher: d, MaxConcurrentCalls: 2000})
+	_, address := serveAdapter(t, remote.AdapterConfig{RawPublisher: d})
+	a := exproto.NewConnectionAdapterClient(dialAdapter(t, address))
 	answers := make(chan *exproto.CodeResponse, 1000)
 	begin := func(size int) {
 		go func() {
@@ -83,6 +84,7 @@ func TestRawPublishesUnderWayAreBounded(t *testing.T) {
 		begin(0)
 	}
 	gatewaytest.Eventually(t, "1000 under way", func() bool { return len(d.waiting) == 1000 })
+	a = exproto.NewConnectionAdapterClient(dialAdapter(t, address)) // the other connection has 1000 calls
 	begin(0)
 	expect(t, "one more", (<-answers).GetCode().String(), "UNKNOWN")
 	for range 1000 {

@@ -22,12 +22,12 @@ import (
 // refusing is a handler that speaks HTTP/2 frame by frame, in the dialects unary and stream, and refuses streams.
 type refusing struct {
 	*ledger
-	takes     int                                  // streams at a time on a connection; 0: any number
-	announces bool                                 // takes in its SETTINGS
-	works     time.Duration                        // at each call
-	refuse    func(call int64) bool                // refuses others too; nil: none
-	status    func(call int64) (code, text string) // of answers; nil: OK
-	goAway    func(call int64) bool                // ends the connection before it takes the call; nil: never
+	takes     int                                  // concurrent streams on a connection; 0: unlimited
+	announces bool                                 // the limit in its SETTINGS
+	works     time.Duration                        // time that each call takes
+	refuse    func(call int64) bool                // refuses further streams; nil: none
+	status    func(call int64) (code, text string) // status of answers; nil: OK
+	goAway    func(call int64) bool                // ends the connection before it accepts the call; nil: never
 
 	calls, most atomic.Int64
 }
@@ -96,7 +96,7 @@ func (c *refusingConn) locked(f func()) {
 	f()
 }
 
-// take handles a frame, and reports false at the end of the connection.
+// take handles a frame, and returns false at the end of the connection.
 func (c *refusingConn) take(f http2.Frame) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -151,7 +151,7 @@ func (c *refusingConn) begin(f *http2.MetaHeadersFrame) bool {
 	return true
 }
 
-// converse answers the hello of a session, and writes down the frames that come after it.
+// converse answers the hello of a session and records the frames after it.
 func (c *refusingConn) converse(id uint32, s *refusingStream) {
 	for len(s.data) >= 5 {
 		n := 5 + int(s.data[3])<<8 + int(s.data[4])
@@ -170,7 +170,7 @@ func (c *refusingConn) converse(id uint32, s *refusingStream) {
 	}
 }
 
-// finish handles the one event of a stream and answers.
+// finish handles the only event of a stream and answers.
 func (c *refusingConn) finish(id uint32, st *refusingStream) {
 	s := c.server
 	time.Sleep(s.works)

@@ -27,7 +27,7 @@ func listen(t testing.TB, address string) net.Listener {
 	return l
 }
 
-// serveHandler serves s at address and returns the address and what stops it.
+// serveHandler serves s at address and returns the address and a function that stops it.
 func serveHandler(
 	t testing.TB, address string, s exproto.ConnectionUnaryHandlerServer, options ...grpc.ServerOption,
 ) (string, func()) {
@@ -117,7 +117,7 @@ func newHandler(t testing.TB, c *remote.Client, d gateway.ConnectionAdapter) gat
 	return h
 }
 
-// opened is a device whose OnSocketCreated a handler has seen, and the adapter as that handler sees it.
+// opened returns a device whose OnSocketCreated a handler has received, and the adapter as that handler sees it.
 func opened(
 	t testing.TB, d *device, cfg remote.AdapterConfig,
 ) (gateway.ConnectionHandler, exproto.ConnectionAdapterClient) {

@@ -20,8 +20,8 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// With close, the end of a stream closes its devices: the handler has forgotten them. It learns of each end when it is
-// back.
+// With close, the end of a stream closes its devices, because the handler has forgotten them. It is told of each end
+// when it is back.
 func TestSessionThatEndsClosesItsDevices(t *testing.T) {
 	const devices = 500
 	l := newLedger()
@@ -50,7 +50,7 @@ func TestSessionThatEndsClosesItsDevices(t *testing.T) {
 	}
 }
 
-// With close, a lost backend costs the devices that were there, and no others; its ends go to the other.
+// With close, a lost backend costs its own devices only; their ends are delivered to the other backend.
 func TestLostBackendOfASession(t *testing.T) {
 	p := newPair(t, remote.DialectSession, remote.OnFailureClose)
 	p.stop[0]()
@@ -82,8 +82,8 @@ func TestSessionHoldsIdleDevices(t *testing.T) {
 	gatewaytest.Eventually(t, "it has come", func() bool { return l.size() == 1 })
 }
 
-// A device that says more than its window while its handler is stuck is not read any further, and everything comes in
-// the end.
+// A device that sends more than its window while its handler is stuck is not read any further, and everything arrives
+// in the end.
 func TestSessionStopsReadingADevice(t *testing.T) {
 	l, entered, leave := newStuckLedger()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
@@ -128,7 +128,7 @@ func TestSessionsHandlerThatIsLate(t *testing.T) {
 		func() bool { return d.metric(t, "exgate_handler_closed_waiting") == 0 })
 }
 
-// What a handler says itself with the status of its stream ends devices also where they could be held.
+// The status with which a handler ends its stream closes devices even if they could be held.
 func TestSessionStatusesThatWillNotHeal(t *testing.T) {
 	for code, want := range map[codes.Code]gateway.CloseReason{
 		codes.Unimplemented: gateway.ReasonHandlerFailed, codes.FailedPrecondition: gateway.ReasonHandlerFailed,
@@ -156,8 +156,7 @@ func TestSessionStatusesThatWillNotHeal(t *testing.T) {
 	}
 }
 
-// A handler that comes back without the service of sessions is found out, and the devices of before are not held for
-// it.
+// A handler that comes back without the session service is detected, and its earlier devices are not held for it.
 func TestAutoLeavesASessionThatIsGone(t *testing.T) {
 	for _, policy := range []remote.OnFailure{remote.OnFailureClose, remote.OnFailureHold} {
 		a, _ := serveAdapter(t, remote.AdapterConfig{})

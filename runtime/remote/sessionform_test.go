@@ -19,12 +19,12 @@ type sessionForm struct {
 	handler exproto.ConnectionUnaryHandlerServer
 }
 
-// repeated is met by handlers that know which events came before, on any stream.
+// repeated is implemented by handlers that know which events came before, on any stream.
 type repeated interface {
 	again(conn string, e *handlerv1.Event) bool
 }
 
-// formStream is one stream of it.
+// formStream is one of its streams.
 type formStream struct {
 	form   *sessionForm
 	stream sessionServer
@@ -116,8 +116,8 @@ func (s *sessionForm) call(conn string, e *handlerv1.Event) (err error) {
 	return err
 }
 
-// again reports whether the event came before. One that is out of turn, or is not what it was, is entered, so that the
-// comparison at the end fails.
+// again reports whether the event came before. One that is out of order or differs is recorded, so that the comparison
+// at the end fails.
 func (l *ledger) again(conn string, e *handlerv1.Event) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -23,7 +23,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// once is what EMQX's demo in Go does: it handles one message and ends the stream with OK, but without a message.
+// once handles one message and ends the stream with OK but without a message, as EMQX's demo in Go does.
 func once(_ context.Context, next, _ func() error) error { return next() }
 
 // onceAnswered ends the stream with a message.
@@ -34,7 +34,7 @@ func onceAnswered(_ context.Context, next, answer func() error) error {
 	return answer()
 }
 
-// neverAnswered reads to the end and stays there, as a handler in Java without an onCompleted does.
+// neverAnswered reads to the end and stays there, like a handler in Java without an onCompleted.
 func neverAnswered(ctx context.Context, next, _ func() error) error {
 	for {
 		if err := next(); err != nil {
@@ -74,7 +74,7 @@ func streamClient(t testing.TB, address string, cfg remote.ClientConfig) *remote
 	return newClient(t, cfg, a)
 }
 
-// of returns the events of a connection that are in the journal, each as its word and what follows the conn.
+// of returns the recorded events of a connection, each without the conn.
 func (j *journal) of(conn string) string {
 	var events []string
 	for line := range strings.Lines(j.String()) {
@@ -91,7 +91,7 @@ func (j *journal) of(conn string) string {
 
 const fullLife = `created, bytes "1", bytes "2", bytes "3", timer KEEPALIVE, bytes "4", closed normal`
 
-// live has a connection live a full life.
+// live passes all events of a life to a connection.
 func live(h gateway.ConnectionHandler) error {
 	err := h.OnSocketCreated(gateway.ConnInfo{})
 	for _, b := range []string{"1", "2", "3"} {
@@ -126,7 +126,7 @@ func TestWaysToReadAStream(t *testing.T) {
 	}
 }
 
-// A handler that leaves the end of a stream unanswered gets shared streams, which end with the last connection.
+// A handler that does not answer the end of a stream gets shared streams, which end with the last connection.
 func TestHandlerThatNeverAnswersAStream(t *testing.T) {
 	s := &script{}
 	var streams gauge
@@ -149,7 +149,7 @@ func TestHandlerThatNeverAnswersAStream(t *testing.T) {
 	}
 }
 
-// Shared streams of a handler that allows few at a time go to further connections; short calls have room all the same.
+// The shared streams of a handler that allows few use further connections; short calls still have room.
 func TestSharedStreamsOfAHandlerThatTakesFew(t *testing.T) {
 	for _, limit := range []uint32{1, 2, 3, 5, 9} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
@@ -178,7 +178,7 @@ func TestSharedStreamsOfAHandlerThatTakesFew(t *testing.T) {
 	}
 }
 
-// A handler that was lost over the end of a stream twice gets streams that are not ended.
+// A handler that was lost twice over the end of a stream gets streams that are not ended.
 func TestHandlerThatDoesNotSurviveTheEndOfAStream(t *testing.T) {
 	s := &script{}
 	ended := make(chan struct{}, 16)
@@ -224,8 +224,8 @@ func TestHandlerThatDoesNotSurviveTheEndOfAStream(t *testing.T) {
 	}
 }
 
-// A handler that answered the first end of a stream too late is found out when it does: connections from then on have
-// their own streams.
+// A handler that answered the first end of a stream too late is detected when it does: later connections have their own
+// streams.
 func TestHandlerThatAnswersLate(t *testing.T) {
 	answer := make(chan struct{})
 	late := func(ctx context.Context, next, end func() error) error {
@@ -254,7 +254,7 @@ func TestHandlerThatAnswersLate(t *testing.T) {
 	gatewaytest.Eventually(t, "a connection leaves no stream open", func() bool { return open("another") == 0 })
 }
 
-// gauge counts the streams that are open at a server.
+// gauge counts the open streams of a server.
 type gauge struct{ open, most atomic.Int64 }
 
 func (g *gauge) interceptor() grpc.ServerOption {
@@ -269,7 +269,7 @@ func (g *gauge) interceptor() grpc.ServerOption {
 		})
 }
 
-// Servers with a pool of threads hold one for each open stream.
+// Servers with a pool of threads use one for each open stream.
 func TestConnectionsShareStreams(t *testing.T) {
 	for _, sets := range []int{1, 3} {
 		s := &script{}
@@ -340,8 +340,8 @@ func TestHandlerThatEndsSharedStreams(t *testing.T) {
 	}
 }
 
-// Where the handler answers, it is done with OnSocketCreated before anything else of the connection can be read, also
-// with shared streams.
+// If the handler answers, it has handled OnSocketCreated before it can read anything else of the connection, with
+// shared streams too.
 func TestCreatedPrecedesBytesOnSharedStreams(t *testing.T) {
 	s := &script{}
 	s.on = func(_ context.Context, e any) error {

@@ -20,7 +20,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// postedDevice is a device that takes posted events.
+// postedDevice is a device that accepts posted events.
 type postedDevice struct {
 	*device
 	failures chan error
@@ -35,8 +35,7 @@ func (d *postedDevice) Post(event func() error) bool {
 	return true
 }
 
-// A shared stream that ends with an error may have taken events with it: their connections are closed, and the others
-// go on.
+// A shared stream that ends with an error may have lost events: their connections are closed, and the others continue.
 func TestErrorEndsASharedStream(t *testing.T) {
 	s := &script{on: func(_ context.Context, e any) error {
 		if b, ok := e.(*exproto.ReceivedBytesRequest); ok && string(b.GetBytes()) == "bad" {
@@ -102,7 +101,7 @@ func TestSharedStreamsAreBackAfterARestart(t *testing.T) {
 		func() bool { return strings.HasSuffix(s.of("c1"), `bytes "after"`) })
 }
 
-// A handler that does not read fails who writes, after its timeout, and loses nothing of what others wrote before.
+// A handler that does not read fails the writers after its timeout, and loses nothing of what others wrote before.
 func TestHandlerThatDoesNotReadItsStream(t *testing.T) {
 	goOn := make(chan struct{})
 	var got struct{ first, second atomic.Int64 }
@@ -145,7 +144,7 @@ func TestHandlerThatDoesNotReadItsStream(t *testing.T) {
 	}
 }
 
-// The largest event fits, and one that is larger is refused without touching the stream.
+// The largest event fits, and a larger one is refused without touching the stream.
 func TestLargeEventsOnASharedStream(t *testing.T) {
 	s := &script{}
 	address, _ := serveStreams(t, "", s, untilEnd, grpc.MaxRecvMsgSize(32<<20))
@@ -160,7 +159,7 @@ func TestLargeEventsOnASharedStream(t *testing.T) {
 	gatewaytest.Eventually(t, "it is closed", func() bool { return strings.HasSuffix(s.of("c1"), "closed normal") })
 }
 
-// Between events of different methods, the handler's server shows that it has the one before.
+// Between events of different methods, the handler's server confirms that it has received the previous one.
 func TestChangeOfStreamWaitsForTheServer(t *testing.T) {
 	var asked journal
 	unknown := grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {

@@ -20,15 +20,15 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// mortal is a session's handler that echoes and that events can end: its stream only, or all of its process, which then
-// starts again at its address.
+// mortal is a handler of sessions that echoes. Events can end its stream, or its process, which then restarts at its
+// address.
 type mortal struct {
 	handlerv1.UnimplementedSessionHandlerServer
 	poisonous func(e *handlerv1.Event, id string) bool
 	dies      bool
-	stuck     chan struct{} // closed when events are answered; nil: they always are
+	stuck     chan struct{} // closed when events are answered; nil: always
 
-	poisoned atomic.Int32 // ends
+	poisoned atomic.Int32 // number of ends
 	streams  atomic.Int32
 	heard    atomic.Int32 // events other than created
 
@@ -83,7 +83,7 @@ func (m *mortal) restart() error {
 	return m.start()
 }
 
-// end is the end of the stream, or of the process too.
+// end ends the stream, or the process too.
 func (m *mortal) end(ctx context.Context) error {
 	m.poisoned.Add(1)
 	if m.dies {
@@ -140,7 +140,7 @@ func echoOf(e *handlerv1.Event) *handlerv1.Command {
 	return c
 }
 
-// echoes sends n lines one after the other and expects each back, none twice.
+// echoes sends n lines one after the other and expects each back once.
 func echoes(c net.Conn, from, n int) error {
 	for i := from; i < from+n; i++ {
 		line := fmt.Appendf(nil, "<%04d>", i)
@@ -163,7 +163,7 @@ func echoes(c net.Conn, from, n int) error {
 
 func poison(e *handlerv1.Event, _ string) bool { return bytes.Contains(e.GetBytes(), []byte("poison")) }
 
-// talkBeside lets honest devices talk until done is closed.
+// talkBeside makes honest devices talk until done is closed.
 func talkBeside(t *testing.T, conns []net.Conn, done <-chan struct{}) (wait func()) {
 	t.Helper()
 	var talking sync.WaitGroup
@@ -194,7 +194,7 @@ func talkBeside(t *testing.T, conns []net.Conn, done <-chan struct{}) (wait func
 	}
 }
 
-// One device's event that ends the stream, or the process, closes that device and no other.
+// An event of one device that ends the stream, or the process, closes that device and no other.
 func TestSessionEndedByOneDevice(t *testing.T) {
 	const honest = 50
 	for _, dies := range []bool{false, true} {
@@ -234,7 +234,7 @@ func TestSessionEndedByOneDevice(t *testing.T) {
 				must(t, echoes(conns[i], 0, 1))
 			}
 			bad := d.connect(t)
-			// retry never repeats an event: what is under way beside it closes too, see docs/handlers.md
+			// retry never repeats an event: what is in flight beside it closes too, see docs/handlers.md
 			tell(t, []net.Conn{bad}, "poison")
 			expectEnd(t, bad)
 			done := make(chan struct{})
@@ -247,8 +247,8 @@ func TestSessionEndedByOneDevice(t *testing.T) {
 	}
 }
 
-// Poison of any kind: in what comes first, in what comes last, in the end of the connection, of several devices at
-// once. The honest ones stay.
+// Poisonous events of any kind: in the first event, in the last, at the end of the connection, of several devices at
+// once. The honest devices stay.
 func TestSessionEndedByAnyEvent(t *testing.T) {
 	const honest, bad = 20, 3
 	for name, test := range map[string]struct {
@@ -313,7 +313,7 @@ func TestSessionEndedByAnyEvent(t *testing.T) {
 	}
 }
 
-// Handlers that restart while honest events are under way convict no device.
+// Handlers that restart while honest events are in flight convict no device.
 func TestSessionRestartsConvictNobody(t *testing.T) {
 	m := &mortal{stuck: make(chan struct{})}
 	d := serveMortal(t, m, remote.ClientConfig{OnFailure: remote.OnFailureHold})

@@ -20,7 +20,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// certificate makes a self-signed one for 127.0.0.1 and a pool that trusts it.
+// certificate returns a self-signed certificate for 127.0.0.1 and a pool that trusts it.
 func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -12,7 +12,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// A person reads in the log which setting is wrong where the two sides do not agree on TLS.
+// The log says which setting is wrong if the two sides disagree on TLS.
 func TestTLSMismatchNamesTheSetting(t *testing.T) {
 	cert, pool := certificate(t)
 	other, otherPool := certificate(t)

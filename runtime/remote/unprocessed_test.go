@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/remote"
 )
 
-// live60 has 60 devices speak, and wants each event of each to come once, in order, and nobody closed.
+// live60 makes 60 devices talk, and expects each event of each to arrive once, in order, and no device to be closed.
 func live60(t *testing.T, s *refusing, cfg remote.ClientConfig) *devices {
 	t.Helper()
 	const n = 60
@@ -46,8 +46,8 @@ func live60(t *testing.T, s *refusing, cfg remote.ClientConfig) *devices {
 	return d
 }
 
-// A handler that takes few streams at a time is slower, and nothing else: whether it says so or not, and although the
-// last waits far longer than a call may take.
+// A handler that accepts few streams at a time is slower, and nothing else: whether it announces that or not, and
+// although the last event waits far longer than a call may take.
 func TestHandlerThatTakesFewStreams(t *testing.T) {
 	for _, dialect := range []remote.Dialect{remote.DialectUnary, remote.DialectStream} {
 		for _, policy := range []remote.OnFailure{remote.OnFailureClose, remote.OnFailureRetry, remote.OnFailureHold} {
@@ -70,13 +70,13 @@ func TestHandlerThatTakesFewStreams(t *testing.T) {
 	}
 }
 
-// Time in the queue is not the handler's.
+// Time in the queue does not count as the handler's.
 func TestQueueDoesNotCountAsTheCall(t *testing.T) {
 	s := &refusing{takes: 1, announces: true, works: 20 * time.Millisecond}
 	live60(t, s, remote.ClientConfig{CallTimeout: 500 * time.Millisecond})
 }
 
-// Servers refuse streams within their own limit too, where they have not yet let go of one that they have answered.
+// Servers also refuse streams within their own limit, while they still clean up one that they have answered.
 func TestHandlerThatRefusesNowAndThen(t *testing.T) {
 	inDialects(t, func(t *testing.T, dialect remote.Dialect) {
 		d := live60(t, &refusing{refuse: func(call int64) bool { return call%2 != 0 }},
@@ -87,7 +87,7 @@ func TestHandlerThatRefusesNowAndThen(t *testing.T) {
 	}, remote.DialectUnary, remote.DialectStream)
 }
 
-// Calls that a GOAWAY excludes go to the next connection.
+// Calls that a GOAWAY excludes are made on the next connection.
 func TestHandlerThatSendsGoAway(t *testing.T) {
 	inDialects(t, func(t *testing.T, dialect remote.Dialect) {
 		live60(t, &refusing{takes: 3, announces: true, goAway: func(call int64) bool { return call%7 == 0 }},
@@ -95,7 +95,7 @@ func TestHandlerThatSendsGoAway(t *testing.T) {
 	}, remote.DialectUnary, remote.DialectStream)
 }
 
-// One that refuses everything is one that cannot be reached, after the time of a call.
+// A handler that refuses everything counts as unreachable after the time of a call.
 func TestHandlerThatRefusesEverything(t *testing.T) {
 	inDialects(t, func(t *testing.T, dialect remote.Dialect) {
 		s := &refusing{ledger: newLedger(), refuse: func(int64) bool { return true }}
@@ -128,7 +128,7 @@ func TestSessionThatIsRefusedAtFirst(t *testing.T) {
 	}
 }
 
-// A handler that hands on the status of a call of its own has processed the event.
+// A handler that passes on the status of a call of its own has processed the event.
 func TestStatusThatOnlyReadsLikeARefusal(t *testing.T) {
 	inDialects(t, func(t *testing.T, dialect remote.Dialect) {
 		var forged atomic.Int64

@@ -37,30 +37,25 @@ type Config struct {
 	// Peers are the other nodes behind the same adapter address. Calls for their connections are forwarded to them.
 	// Optional.
 	Peers PeersConfig
-	// ReceiveTimeout bounds the time from the headers of a call to the end of its message. A call that takes longer
-	// fails. If zero, 30 s.
-	ReceiveTimeout time.Duration
-	// HandshakeTimeout bounds the TLS and HTTP/2 handshakes of a connection. If zero, 10 s.
-	HandshakeTimeout time.Duration
 	// MaxConnections bounds the connections of handlers. At the limit, the oldest connection that has neither presented
 	// a token nor called for one of its devices is closed; without one, the new connection is refused. If zero, 512.
 	MaxConnections int
-	// MaxConcurrentCalls bounds the concurrent calls on one HTTP/2 connection; further calls wait in the handler. If
-	// zero, 1000.
-	MaxConcurrentCalls uint32
 	// TLS secures the adapter. Its ClientCAs and ClientAuth decide who may call. If zero, plain text.
 	TLS *tls.Config
 	// Logger receives warnings, and refused calls at debug level. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts calls. If zero, an unregistered set.
 	Metrics *Metrics
+
+	// The tests set these.
+	receiveTimeout   time.Duration // from the headers of a call to the end of its message
+	handshakeTimeout time.Duration // for TLS and HTTP/2
 }
 
 const (
-	defaultMaxConnections     = 512
-	defaultMaxConcurrentCalls = 1000
-	defaultReceiveTimeout     = 30 * time.Second
-	defaultHandshakeTimeout   = 10 * time.Second
+	defaultMaxConnections   = 512
+	defaultReceiveTimeout   = 30 * time.Second
+	defaultHandshakeTimeout = 10 * time.Second
 )
 
 // Adapter serves ConnectionAdapter to handlers, together with grpc.health.v1 and server reflection, as EMQX does.
@@ -78,10 +73,8 @@ type Adapter struct {
 // New returns an adapter that is not serving yet. Errors name the field of cfg to change.
 func New(cfg Config) (*Adapter, error) {
 	cfg = cfg.withDefaults()
-	if cfg.MaxConnections < 0 || cfg.ReceiveTimeout < 0 || cfg.HandshakeTimeout < 0 {
-		return nil, fmt.Errorf(
-			"making the adapter: negative limit: MaxConnections %d, ReceiveTimeout %v, HandshakeTimeout %v",
-			cfg.MaxConnections, cfg.ReceiveTimeout, cfg.HandshakeTimeout)
+	if cfg.MaxConnections < 0 {
+		return nil, fmt.Errorf("making the adapter: MaxConnections %d is negative", cfg.MaxConnections)
 	}
 	raw, err := newRawPublishes(cfg.RawPublisher, cfg.RawPublishTopics)
 	if err != nil {
@@ -114,10 +107,9 @@ func New(cfg Config) (*Adapter, error) {
 }
 
 func (cfg Config) withDefaults() Config {
-	cfg.MaxConcurrentCalls = cmp.Or(cfg.MaxConcurrentCalls, defaultMaxConcurrentCalls)
 	cfg.MaxConnections = cmp.Or(cfg.MaxConnections, defaultMaxConnections)
-	cfg.ReceiveTimeout = cmp.Or(cfg.ReceiveTimeout, defaultReceiveTimeout)
-	cfg.HandshakeTimeout = cmp.Or(cfg.HandshakeTimeout, defaultHandshakeTimeout)
+	cfg.receiveTimeout = cmp.Or(cfg.receiveTimeout, defaultReceiveTimeout)
+	cfg.handshakeTimeout = cmp.Or(cfg.handshakeTimeout, defaultHandshakeTimeout)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
@@ -127,9 +119,10 @@ func (cfg Config) withDefaults() Config {
 
 // Limits on what callers send.
 const (
-	maxHeaderBytes   = 64 << 10  // the headers of a call
-	maxHalfOpenCalls = 4096      // calls, of all callers, whose message has not arrived completely
-	maxHalfOpenBytes = 256 << 20 // received bytes of these calls
+	maxConcurrentCalls = 1000      // on one HTTP/2 connection; further calls wait in the handler
+	maxHeaderBytes     = 64 << 10  // the headers of a call
+	maxHalfOpenCalls   = 4096      // calls, of all callers, whose message has not arrived completely
+	maxHalfOpenBytes   = 256 << 20 // received bytes of these calls
 )
 
 func serverOptions(cfg Config, admission *admission) []grpc.ServerOption {
@@ -137,9 +130,9 @@ func serverOptions(cfg Config, admission *admission) []grpc.ServerOption {
 		grpc.MaxRecvMsgSize(convert.MaxMessageBytes),
 		grpc.StaticStreamWindowSize(convert.StreamWindow),
 		grpc.StaticConnWindowSize(convert.ConnWindow),
-		grpc.MaxConcurrentStreams(cfg.MaxConcurrentCalls),
+		grpc.MaxConcurrentStreams(maxConcurrentCalls),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
-		grpc.ConnectionTimeout(cfg.HandshakeTimeout),
+		grpc.ConnectionTimeout(cfg.handshakeTimeout),
 		grpc.InTapHandle(admission.tap),
 		grpc.UnaryInterceptor(refuse),
 		grpc.StreamInterceptor(boundStreams),

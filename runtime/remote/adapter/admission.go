@@ -46,7 +46,7 @@ type admission struct {
 
 func newAdmission(conns *directory, peers *peer.Peers, cfg Config) *admission {
 	return &admission{
-		conns: conns, peers: peers, receiveTimeout: cfg.ReceiveTimeout, log: cfg.Logger, metrics: cfg.Metrics,
+		conns: conns, peers: peers, receiveTimeout: cfg.receiveTimeout, log: cfg.Logger, metrics: cfg.Metrics,
 		tokens: rate.Sometimes{Interval: refusalLogInterval}, foreign: rate.Sometimes{Interval: refusalLogInterval},
 		strangers: rate.Sometimes{Interval: refusalLogInterval},
 		unreached: rate.Sometimes{Interval: refusalLogInterval},

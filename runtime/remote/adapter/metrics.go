@@ -15,19 +15,18 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_adapter_calls_total",
-			Help: "Calls to ConnectionAdapter by the handler of the connection, empty where none was found, and by " +
-				"result.",
+			Help: "Calls to ConnectionAdapter, by handler (empty if unknown), method and result.",
 		}, []string{"handler", "method", "result"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_adapter_refused_total",
-			Help: "Calls to ConnectionAdapter by callers that were not entitled to them, by reason.",
+			Help: "Refused calls to ConnectionAdapter, by reason.",
 		}, []string{"reason"}),
 		forwarded: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exgate_adapter_forwarded_total", Help: "Calls forwarded to other nodes, by node and by gRPC's code.",
+			Name: "exgate_adapter_forwarded_total", Help: "Calls forwarded to other nodes, by node and gRPC code.",
 		}, []string{"node", "code"}),
 		shed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_adapter_connections_shed_total",
-			Help: "Connections to the adapter that were closed or refused to make room for others, by reason.",
+			Help: "Connections to the adapter that were closed or refused to make room, by reason.",
 		}, []string{"reason"}),
 	}
 	if reg != nil {

@@ -135,8 +135,8 @@ type traffic struct {
 }
 
 // enter waits until the backend's gate admits a call.
-func (c *traffic) enter(gate *backend.Gate, turn *backend.Turn, wait waitFunc) error {
-	if gate.TryEnter(turn) {
+func (c *traffic) enter(gate *backend.Gate, ticket *backend.Ticket, wait waitFunc) error {
+	if gate.TryEnter(ticket) {
 		return nil
 	}
 	ctx, end := wait()
@@ -146,7 +146,7 @@ func (c *traffic) enter(gate *backend.Gate, turn *backend.Turn, wait waitFunc) e
 	defer end()
 	c.waiting.Inc()
 	defer c.waiting.Dec()
-	if gate.Enter(ctx, turn) != nil {
+	if gate.Enter(ctx, ticket) != nil {
 		return errInterrupted
 	}
 	return nil
@@ -174,10 +174,10 @@ func (d *Delivery) attempt(e event, wait waitFunc) error {
 		return err
 	}
 	c, gate := d.caller, to.Gate()
-	var turn backend.Turn
+	var ticket backend.Ticket
 	var tried time.Duration
 	for pause := firstRefusalPause; ; pause = min(2*pause, longestRefusalPause) {
-		if err := c.traffic.enter(gate, &turn, wait); err != nil {
+		if err := c.traffic.enter(gate, &ticket, wait); err != nil {
 			return err
 		}
 		c.traffic.inFlight.Inc()

@@ -48,12 +48,12 @@ var errWire = errors.New("it is not a protobuf message")
 // receivedFrame is a HandlerFrame. Close it after executing its commands.
 type receivedFrame struct {
 	buffer mem.Buffer
-	rest   []byte
+	unread []byte
 }
 
 func (r *receivedFrame) set(data mem.BufferSlice) {
 	r.buffer = data.MaterializeToBuffer(mem.DefaultBufferPool())
-	r.rest = r.buffer.ReadOnlyData()
+	r.unread = r.buffer.ReadOnlyData()
 }
 
 // Close frees the memory of the frame.
@@ -67,12 +67,12 @@ func (r *receivedFrame) Close() {
 // Read parses the next commands of the frame into commands and returns their number, which is 0 at the end. An error
 // says that the frame is not a HandlerFrame.
 func (r *receivedFrame) Read(commands []command) (n int, err error) {
-	for n < len(commands) && len(r.rest) > 0 {
-		field, kind, body, size := next(r.rest)
+	for n < len(commands) && len(r.unread) > 0 {
+		field, kind, body, size := next(r.unread)
 		if size < 0 {
 			return n, errWire
 		}
-		r.rest = r.rest[size:]
+		r.unread = r.unread[size:]
 		if field != frameCommands || kind != protowire.BytesType {
 			continue
 		}

@@ -220,9 +220,9 @@ func (l *line) fill(frame []byte, full int) []byte {
 	if l.trial != nil {
 		return l.fillAlone(frame, full)
 	}
-	turns := 0
-	for turns < len(l.ready) && len(frame) < full {
-		c := l.ready[turns]
+	served := 0
+	for served < len(l.ready) && len(frame) < full {
+		c := l.ready[served]
 		begun := len(frame)
 		if c.hasOutput() { // its output may have been dropped
 			frame = c.take(frame, full)
@@ -230,12 +230,12 @@ func (l *line) fill(frame []byte, full int) []byte {
 		if len(frame) == begun && c.hasOutput() { // its next event needs a frame of its own
 			break
 		}
-		turns++
+		served++
 		c.queued = false
 		l.schedule(c) // if the frame is full
 	}
-	l.ready = l.ready[:copy(l.ready, l.ready[turns:])]
-	l.untilTrial -= turns
+	l.ready = l.ready[:copy(l.ready, l.ready[served:])]
+	l.untilTrial -= served
 	l.tryAlone()
 	return frame
 }

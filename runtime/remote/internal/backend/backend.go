@@ -72,6 +72,6 @@ func (p *Pool) note(b *Backend, state connectivity.State) {
 		b.failed = true
 	}
 	b.state = state
-	p.tell()
+	p.wake()
 	p.divide()
 }

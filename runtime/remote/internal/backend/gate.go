@@ -21,23 +21,23 @@ type Gate struct {
 	taken   int64 // calls that the server accepted since bound last changed
 	inside  int64
 	waiting waiters
-	last    uint64 // of the newest turn
+	last    uint64 // of the newest ticket
 }
 
-// Turn is a call's place in the order. The zero value is a new call. A call that is repeated goes before those that
+// Ticket is a call's place in the order. The zero value is a new call. A call that is repeated goes before those that
 // came later.
-type Turn struct{ number uint64 }
+type Ticket struct{ number uint64 }
 
 func newGate() *Gate { return &Gate{share: unlimited, streams: unlimited, bound: unlimited} }
 
 // TryEnter enters if no wait is needed.
-func (g *Gate) TryEnter(t *Turn) bool {
+func (g *Gate) TryEnter(t *Ticket) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.tryEnter(t)
 }
 
-func (g *Gate) tryEnter(t *Turn) bool {
+func (g *Gate) tryEnter(t *Ticket) bool {
 	if t.number == 0 {
 		g.last++
 		t.number = g.last
@@ -50,7 +50,7 @@ func (g *Gate) tryEnter(t *Turn) bool {
 }
 
 // Enter waits until the call may be made or ctx ends.
-func (g *Gate) Enter(ctx context.Context, t *Turn) error {
+func (g *Gate) Enter(ctx context.Context, t *Ticket) error {
 	g.mu.Lock()
 	if g.tryEnter(t) {
 		g.mu.Unlock()
@@ -159,7 +159,7 @@ type waiter struct {
 	admitted chan struct{}
 }
 
-// waiters is a heap with the oldest turn first.
+// waiters is a heap with the oldest ticket first.
 type waiters []*waiter
 
 func (w waiters) Len() int           { return len(w) }

@@ -11,21 +11,21 @@ import (
 	"time"
 )
 
-// Calls enter in the order of their turns, limited by the lowest bound, and a refused call goes before those that came
+// Calls enter in the order of their tickets, limited by the lowest bound, and a refused call goes before those that came
 // later.
 func TestGateOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
 		g.setShare(2)
-		var a, b, c, d Turn
+		var a, b, c, d Ticket
 		if !g.TryEnter(&a) || !g.TryEnter(&b) || g.TryEnter(&c) {
 			t.Fatal("not two entered")
 		}
 		var mu sync.Mutex
 		var entered []string
-		wait := func(name string, turn *Turn) {
+		wait := func(name string, ticket *Ticket) {
 			go func() {
-				if g.Enter(t.Context(), turn) == nil {
+				if g.Enter(t.Context(), ticket) == nil {
 					mu.Lock()
 					defer mu.Unlock()
 					entered = append(entered, name)
@@ -37,7 +37,7 @@ func TestGateOrder(t *testing.T) {
 		wait("d", &d)
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
-			if g.Enter(ctx, new(Turn)) == nil {
+			if g.Enter(ctx, new(Ticket)) == nil {
 				t.Error("it entered after it had left")
 			}
 		}()
@@ -69,9 +69,9 @@ func TestGateLearnsFromRefusals(t *testing.T) {
 		var all sync.WaitGroup
 		for range calls {
 			all.Go(func() {
-				var turn Turn
+				var ticket Ticket
 				for {
-					_ = g.Enter(t.Context(), &turn)
+					_ = g.Enter(t.Context(), &ticket)
 					mu.Lock()
 					ok := open < takes
 					if ok {

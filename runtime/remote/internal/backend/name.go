@@ -8,9 +8,9 @@ import (
 
 // The timing of lookups.
 const (
-	lookupInterval = 30 * time.Second
-	lookupTimeout  = 5 * time.Second
-	lookupPause    = time.Second // the minimum time between two lookups of a name
+	defaultLookupInterval = 30 * time.Second
+	lookupTimeout         = 5 * time.Second
+	lookupPause           = time.Second // the minimum time between two lookups of a name
 )
 
 // name is a DNS name that stands for backends.
@@ -29,20 +29,20 @@ func (p *Pool) follow(n *name) {
 	defer p.watchers.Done()
 	for pause := lookupPause; ; {
 		err := p.lookup(n)
-		wait := p.cfg.LookupInterval
+		wait := p.cfg.lookupInterval
 		if err != nil {
 			wait, pause = min(pause, wait), min(pause*2, wait)
 		} else {
 			pause = lookupPause
 		}
-		if !p.rest(n, wait) {
+		if !p.awaitLookup(n, wait) {
 			return
 		}
 	}
 }
 
-// rest waits for the next lookup. It returns false if the pool is closed.
-func (p *Pool) rest(n *name, wait time.Duration) bool {
+// awaitLookup waits for the next lookup. It returns false if the pool is closed.
+func (p *Pool) awaitLookup(n *name, wait time.Duration) bool {
 	next := time.NewTimer(wait)
 	defer next.Stop()
 	least := time.NewTimer(min(wait, lookupPause))
@@ -64,7 +64,7 @@ func (p *Pool) rest(n *name, wait time.Duration) bool {
 func (p *Pool) lookup(n *name) error {
 	ctx, cancel := context.WithTimeout(p.end, lookupTimeout)
 	defer cancel()
-	hosts, err := p.cfg.Lookup(ctx, n.host)
+	hosts, err := p.cfg.lookup(ctx, n.host)
 	if p.end.Err() != nil {
 		return nil
 	}
@@ -85,7 +85,7 @@ func (p *Pool) update(n *name, hosts []string, err error) (unused []*Backend) {
 	if p.closed {
 		return nil
 	}
-	defer p.tell()
+	defer p.wake()
 	n.asked, n.err = true, err
 	if err != nil {
 		return nil

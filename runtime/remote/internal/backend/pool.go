@@ -32,14 +32,14 @@ type Config struct {
 	MaxCalls int
 	// Options are used for each connection.
 	Options []grpc.DialOption
-	// Lookup resolves a name. If zero, the system's resolver.
-	Lookup func(ctx context.Context, host string) ([]string, error)
-	// LookupInterval is how often names are looked up. If zero, 30 s.
-	LookupInterval time.Duration
 	// Connected is called with the number of connected backends whenever it changes. It must not block. Optional.
 	Connected func(n int)
 	// Logger receives failed lookups. If zero, slog.Default().
 	Logger *slog.Logger
+
+	// The tests set these.
+	lookup         func(ctx context.Context, host string) ([]string, error)
+	lookupInterval time.Duration
 }
 
 // ErrClosed is the error of a closed pool.
@@ -62,11 +62,11 @@ type Pool struct {
 
 // New returns a pool and begins to connect to each backend. It does not wait. The error names the target to change.
 func New(cfg Config) (*Pool, error) {
-	if cfg.Lookup == nil {
-		cfg.Lookup = net.DefaultResolver.LookupHost
+	if cfg.lookup == nil {
+		cfg.lookup = net.DefaultResolver.LookupHost
 	}
-	if cfg.LookupInterval == 0 {
-		cfg.LookupInterval = lookupInterval
+	if cfg.lookupInterval == 0 {
+		cfg.lookupInterval = defaultLookupInterval
 	}
 	if cfg.Connected == nil {
 		cfg.Connected = func(int) {}
@@ -135,8 +135,8 @@ func (p *Pool) dial(target, addr string, learned func(streams uint32)) (*grpc.Cl
 	return rpc, nil
 }
 
-// tell wakes everything that waits for a change; the caller holds mu.
-func (p *Pool) tell() {
+// wake wakes everything that waits for a change; the caller holds mu.
+func (p *Pool) wake() {
 	close(p.changed)
 	p.changed = make(chan struct{})
 	n := 0
@@ -173,7 +173,7 @@ func (p *Pool) Close() error {
 	for _, b := range backends {
 		spares[b] = slices.Clone(b.spares) // release changes them meanwhile
 	}
-	p.tell()
+	p.wake()
 	p.mu.Unlock()
 	p.stop()
 	var errs []error

@@ -62,7 +62,7 @@ func (r *resolver) times() int {
 func newPool(t *testing.T, r *resolver, interval time.Duration, targets ...string) *Pool {
 	t.Helper()
 	p, err := New(Config{
-		Targets: targets, Lookup: r.lookup, LookupInterval: interval, Logger: slog.New(slog.DiscardHandler),
+		Targets: targets, lookup: r.lookup, lookupInterval: interval, Logger: slog.New(slog.DiscardHandler),
 		Options: []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())},
 	})
 	if err != nil {

@@ -141,16 +141,26 @@ func TestAbsent(t *testing.T) {
 	}{
 		{"grpc-go", codes.Unimplemented, "unknown service emqx.exproto.v1.ConnectionUnaryHandler", true},
 		{"grpcio", codes.Unimplemented, "Method not found!", true},
-		{"grpc-java", codes.Unimplemented, "Method not found: emqx.exproto.v1.ConnectionUnaryHandler/OnSocketCreated", true},
-		{"grpc-js", codes.Unimplemented, "The server does not implement the method " +
-			"/emqx.exproto.v1.ConnectionUnaryHandler/OnSocketCreated", true},
+		{
+			"grpc-java", codes.Unimplemented,
+			"Method not found: emqx.exproto.v1.ConnectionUnaryHandler/OnSocketCreated", true,
+		},
+		{
+			"grpc-js", codes.Unimplemented,
+			"The server does not implement the method /emqx.exproto.v1.ConnectionUnaryHandler/OnSocketCreated", true,
+		},
 		{"Kestrel", codes.Unimplemented, "Service is unimplemented.", true},
 		{"tonic, grpc-swift", codes.Unimplemented, "", true},
 		{"grpc-erl 0.6.2 to 0.7.2", codes.NotFound, "", true},
-		{"HTTP 404 of a proxy", codes.Unimplemented, "unexpected HTTP status code received from server: 404 (Not " +
-			"Found)", true},
+		{
+			"HTTP 404 of a proxy", codes.Unimplemented,
+			"unexpected HTTP status code received from server: 404 (Not Found)", true,
+		},
 		{"HTTP 405", codes.Unknown, "unexpected HTTP status code received from server: 405 (Method Not Allowed)", true},
-		{"HTTP 415", codes.Unknown, "unexpected HTTP status code received from server: 415 (Unsupported Media Type)", true},
+		{
+			"HTTP 415", codes.Unknown,
+			"unexpected HTTP status code received from server: 415 (Unsupported Media Type)", true,
+		},
 		{"a router of its own", codes.Unknown, "Unknown method: OnSocketCreated", true},
 		{"a router of its own", codes.Internal, "no such service", true},
 		{"HTTP 502", codes.Unavailable, "unexpected HTTP status code received from server: 502 (Bad Gateway)", false},

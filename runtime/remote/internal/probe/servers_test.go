@@ -98,7 +98,9 @@ func v42(h handler) *grpc.ServiceDesc {
 		HandlerType: (*any)(nil),
 		Methods: []grpc.MethodDesc{{
 			MethodName: "OnReceivedBytes",
-			Handler: func(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+			Handler: func(
+				_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor,
+			) (any, error) {
 				if err := decode(new(emptypb.Empty)); err != nil {
 					return nil, err
 				}

@@ -119,20 +119,20 @@ const (
 
 // pace delays the reading of an unproven connection that has begun calls.
 func (c *Conn) pace() {
-	owed := c.owes()
+	owed := c.debt()
 	if owed == 0 {
 		return
 	}
-	rest := time.NewTimer(owed)
-	defer rest.Stop()
+	timer := time.NewTimer(owed)
+	defer timer.Stop()
 	select {
-	case <-rest.C:
+	case <-timer.C:
 	case <-c.ended:
 	}
 }
 
-// owes returns how long the connection must wait for the calls begun since the last time.
-func (c *Conn) owes() time.Duration {
+// debt returns how long the connection must wait for the calls begun since the last time.
+func (c *Conn) debt() time.Duration {
 	c.guard.mu.Lock()
 	begun, proven := c.begun, c.proven
 	c.begun = 0

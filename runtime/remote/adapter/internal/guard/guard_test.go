@@ -19,17 +19,17 @@ import (
 	"github.com/exgate/exgate/runtime/remote/adapter/internal/guard"
 )
 
-// house is a guarded server of health checks; a check of "handler" proves its connection.
-type house struct {
+// guardedServer is a guarded server of health checks; a check of "handler" proves its connection.
+type guardedServer struct {
 	address string
 
 	mu   sync.Mutex
 	shed []string
 }
 
-func newHouse(t *testing.T, limits guard.Limits) *house {
+func newGuardedServer(t *testing.T, limits guard.Limits) *guardedServer {
 	t.Helper()
-	h := new(house)
+	h := new(guardedServer)
 	g := guard.New(limits, h.note)
 	server := grpc.NewServer(
 		grpc.Creds(guard.Credentials(insecure.NewCredentials())), grpc.WaitForHandlers(true),
@@ -55,20 +55,20 @@ func prove(ctx context.Context, request any, _ *grpc.UnaryServerInfo, next grpc.
 	return next(ctx, request)
 }
 
-func (h *house) note(why guard.Reason, _ net.Addr) {
+func (h *guardedServer) note(why guard.Reason, _ net.Addr) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.shed = append(h.shed, string(why))
 }
 
-func (h *house) reasons() string {
+func (h *guardedServer) reasons() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return strings.Join(slices.Compact(slices.Clone(h.shed)), " ")
 }
 
 // handler is a proven caller.
-func (h *house) handler(t *testing.T) grpc_health_v1.HealthClient {
+func (h *guardedServer) handler(t *testing.T) grpc_health_v1.HealthClient {
 	t.Helper()
 	cc, err := grpc.NewClient(h.address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -88,7 +88,7 @@ func check(t *testing.T, c grpc_health_v1.HealthClient) {
 }
 
 // raw is a caller that has not proven itself.
-func (h *house) raw(t *testing.T) (*http2.Framer, net.Conn) {
+func (h *guardedServer) raw(t *testing.T) (*http2.Framer, net.Conn) {
 	t.Helper()
 	c, err := net.Dial("tcp", h.address)
 	if err != nil {
@@ -128,7 +128,7 @@ func ended(t *testing.T, c net.Conn) {
 }
 
 func TestHalfOpenCallsAreBounded(t *testing.T) {
-	h := newHouse(t, guard.Limits{Conns: 10, Calls: 50, Bytes: 1 << 20})
+	h := newGuardedServer(t, guard.Limits{Conns: 10, Calls: 50, Bytes: 1 << 20})
 	handler := h.handler(t)
 	f, c := h.raw(t)
 	for i := range uint32(60) {
@@ -142,7 +142,7 @@ func TestHalfOpenCallsAreBounded(t *testing.T) {
 }
 
 func TestHalfOpenBytesAreBounded(t *testing.T) {
-	h := newHouse(t, guard.Limits{Conns: 10, Calls: 50, Bytes: 100_000})
+	h := newGuardedServer(t, guard.Limits{Conns: 10, Calls: 50, Bytes: 100_000})
 	handler := h.handler(t)
 	f, c := h.raw(t)
 	for i := range uint32(20) {
@@ -158,7 +158,7 @@ func TestHalfOpenBytesAreBounded(t *testing.T) {
 
 // Calls that end, however they do, weigh nothing.
 func TestEndedCallsAreForgotten(t *testing.T) {
-	h := newHouse(t, guard.Limits{Conns: 10, Calls: 50, Bytes: 4 << 20})
+	h := newGuardedServer(t, guard.Limits{Conns: 10, Calls: 50, Bytes: 4 << 20})
 	handler := h.handler(t)
 	f, c := h.raw(t)
 	go io.Copy(io.Discard, c)
@@ -184,7 +184,7 @@ func TestEndedCallsAreForgotten(t *testing.T) {
 
 // Where none has proven itself less, the one with most of the load goes, and the others stay.
 func TestAProvenConnectionGoesLast(t *testing.T) {
-	h := newHouse(t, guard.Limits{Conns: 2, Calls: 50, Bytes: 1 << 20})
+	h := newGuardedServer(t, guard.Limits{Conns: 2, Calls: 50, Bytes: 1 << 20})
 	first := h.handler(t)
 	_, idle := h.raw(t)
 	second := h.handler(t) // takes the place of the idle one

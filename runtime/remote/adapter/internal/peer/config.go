@@ -26,14 +26,13 @@ type Config struct {
 	Token string
 	// TLS secures the connections to other nodes. If zero, plain text.
 	TLS *tls.Config
-	// Refresh is how often DNS is looked up. If zero, 30 s.
-	Refresh time.Duration
-	// Timeout bounds a forwarded call whose caller has no deadline. If zero, 5 s.
-	Timeout time.Duration
-	// Resolver looks up DNS. If zero, net.DefaultResolver.
-	Resolver *net.Resolver
 	// Logger receives warnings. If zero, slog.Default().
 	Logger *slog.Logger
+
+	// The tests set these.
+	refresh  time.Duration // between lookups
+	timeout  time.Duration // of a forwarded call whose caller has no deadline
+	resolver *net.Resolver
 }
 
 const (
@@ -42,9 +41,9 @@ const (
 )
 
 func (cfg Config) withDefaults() Config {
-	cfg.Refresh = cmp.Or(cfg.Refresh, defaultRefresh)
-	cfg.Timeout = cmp.Or(cfg.Timeout, defaultTimeout)
-	cfg.Resolver = cmp.Or(cfg.Resolver, net.DefaultResolver)
+	cfg.refresh = cmp.Or(cfg.refresh, defaultRefresh)
+	cfg.timeout = cmp.Or(cfg.timeout, defaultTimeout)
+	cfg.resolver = cmp.Or(cfg.resolver, net.DefaultResolver)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	return cfg
 }
@@ -55,9 +54,6 @@ func (cfg Config) check() error {
 	}
 	if cfg.DNS != "" && !isHostPort(cfg.DNS) {
 		return fmt.Errorf("adapter.peers_dns %q must be name:port", cfg.DNS)
-	}
-	if cfg.Refresh < 0 {
-		return fmt.Errorf("the time between looks at DNS, %v, is negative", cfg.Refresh)
 	}
 	return nil
 }

@@ -22,14 +22,14 @@ const (
 	warningInterval = time.Minute
 )
 
-// discover looks up DNS every Refresh, and when a call is for an unknown node.
+// discover looks up DNS every 30 s, and when a call is for an unknown node.
 func (p *Peers) discover(ctx context.Context) {
 	for ctx.Err() == nil {
-		p.look(ctx)
+		p.refresh(ctx)
 		p.lookEnded()
 		select {
 		case <-ctx.Done():
-		case <-time.After(p.cfg.Refresh):
+		case <-time.After(p.cfg.refresh):
 		case <-p.wanted:
 		}
 	}
@@ -50,10 +50,10 @@ type answer struct {
 	err  error
 }
 
-// look looks up DNS, and asks the addresses found and those known before for their names. An address that DNS no longer
+// refresh looks up DNS, and asks the addresses found and those known before for their names. An address that DNS no longer
 // lists is kept while it answers: a node that shuts down leaves DNS before its connections end. One that DNS lists and
 // that does not answer is kept too, so that calls to it report that it is down.
-func (p *Peers) look(ctx context.Context) {
+func (p *Peers) refresh(ctx context.Context) {
 	addresses, err := p.lookup(ctx)
 	if err != nil {
 		p.warn("looking for peers failed", "error", err, "check", "adapter.peers_dns")
@@ -103,7 +103,7 @@ func (p *Peers) lookup(ctx context.Context) ([]string, error) {
 	host, port, _ := net.SplitHostPort(p.cfg.DNS)
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	hosts, err := p.cfg.Resolver.LookupHost(ctx, host)
+	hosts, err := p.cfg.resolver.LookupHost(ctx, host)
 	if err != nil {
 		return nil, fmt.Errorf("looking up %q: %w", host, err)
 	}

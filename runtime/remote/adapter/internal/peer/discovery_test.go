@@ -52,7 +52,8 @@ func (w *town) listen(t *testing.T, host string) net.Listener {
 // serve starts a node on l and returns what stops it.
 func (w *town) serve(t *testing.T, l net.Listener, cfg peer.Config) (*peer.Peers, func()) {
 	t.Helper()
-	cfg.DNS, cfg.Resolver, cfg.Logger = "gateways.test:"+w.port, w.dns.resolver(), w.log.Logger()
+	cfg.DNS, cfg.Logger = "gateways.test:"+w.port, w.log.Logger()
+	cfg = peer.WithResolver(cfg, w.dns.resolver())
 	p, err := peer.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +130,7 @@ func TestNodeThatLeftDNSIsCalledWhileItAnswers(t *testing.T) {
 	w, _ := newTown(t, "gw1")
 	stop := w.open(t, "127.0.0.2", "gw2")
 	w.dns.set("127.0.0.1", "127.0.0.2")
-	p, _ := w.serve(t, w.listen(t, "127.0.0.3"), peer.Config{Node: "gw3", Refresh: 10 * time.Millisecond})
+	p, _ := w.serve(t, w.listen(t, "127.0.0.3"), peer.WithRefresh(peer.Config{Node: "gw3"}, 10*time.Millisecond))
 	reaches(t, p, "gw2")
 	w.dns.set("127.0.0.1")
 	asked := w.dns.questions()
@@ -146,7 +147,7 @@ func TestNodeThatIsDownIsNotForgotten(t *testing.T) {
 	w, _ := newTown(t, "gw1")
 	stop := w.open(t, "127.0.0.2", "gw2")
 	w.dns.set("127.0.0.1", "127.0.0.2")
-	p, _ := w.serve(t, w.listen(t, "127.0.0.3"), peer.Config{Node: "gw3", Refresh: 10 * time.Millisecond})
+	p, _ := w.serve(t, w.listen(t, "127.0.0.3"), peer.WithRefresh(peer.Config{Node: "gw3"}, 10*time.Millisecond))
 	reaches(t, p, "gw2")
 	stop()
 	asked := w.dns.questions()
@@ -212,9 +213,8 @@ func TestTimeoutOfForwardedCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	p, err := peer.New(peer.Config{
-		Node: "gw1", Nodes: []string{"gw2=" + l.Addr().String()}, Timeout: 50 * time.Millisecond,
-	})
+	cfg := peer.Config{Node: "gw1", Nodes: []string{"gw2=" + l.Addr().String()}}
+	p, err := peer.New(peer.WithTimeout(cfg, 50*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}

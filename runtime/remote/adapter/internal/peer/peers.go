@@ -77,12 +77,12 @@ func (p *Peers) Close() {
 	p.static, p.found = nil, nil
 }
 
-// Forward calls method at the node named name. The deadline is ctx's, or Timeout from now if ctx has none. The error is
+// Forward calls method at the node named name. The deadline is ctx's, or 5 s from now if ctx has none. The error is
 // ErrUnknownNode, gRPC's, or says that the node has too many calls in progress.
 func (p *Peers) Forward(ctx context.Context, name, method string, request, reply proto.Message) error {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.cfg.Timeout)
+		ctx, cancel = context.WithTimeout(ctx, p.cfg.timeout)
 		defer cancel()
 	}
 	n := p.find(ctx, name)

@@ -5,13 +5,18 @@ import (
 	"github.com/exgate/exgate/runtime/remote/target"
 )
 
-// Adapter and its configuration are declared in package adapter, OnFailure in package target.
+// Callers of this package need not import those below it.
 type (
-	Adapter       = adapter.Adapter
+	// Adapter is [adapter.Adapter].
+	Adapter = adapter.Adapter
+	// AdapterConfig is [adapter.Config].
 	AdapterConfig = adapter.Config
-	PeersConfig   = adapter.PeersConfig
-	RawPublisher  = adapter.RawPublisher
-	OnFailure     = target.OnFailure
+	// PeersConfig is [adapter.PeersConfig].
+	PeersConfig = adapter.PeersConfig
+	// RawPublisher is [adapter.RawPublisher].
+	RawPublisher = adapter.RawPublisher
+	// OnFailure is [target.OnFailure].
+	OnFailure = target.OnFailure
 )
 
 // NewAdapter is [adapter.New].
