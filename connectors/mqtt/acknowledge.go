@@ -33,6 +33,7 @@ func (c *client) published(k *call, reason byte) (told outcomes) {
 	}
 	if !k.lane.wide {
 		c.achieved()
+		k.lane.proven = k.lane.proven || reason < 0x80
 	}
 	if k.stored > 0 {
 		told = append(told, k.lane.backlog.answered(k, reason)...)

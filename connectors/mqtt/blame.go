@@ -90,10 +90,11 @@ func (e ending) String() string {
 func (c *client) judge(e ending) (told outcomes) {
 	now := time.Now()
 	told = c.judgeTrials(e)
+	likelier := c.hasUnproven(e, now)
 	var arrested []*lane
 	for _, k := range slices.SortedFunc(maps.Values(c.inflight), func(a, b *call) int { return cmp.Compare(a.seq, b.seq) }) {
 		w := e.against(k, now)
-		if k.onTrial || k.released || w == 0 {
+		if k.onTrial || k.released || w == 0 || likelier && k.isSpared() {
 			continue
 		}
 		k.ends += w
@@ -128,6 +129,34 @@ func (c *client) judge(e ending) (told outcomes) {
 		told = append(told, l.pump()...)
 	}
 	return told
+}
+
+// mostSpared is how many ends of connections a call of a proven device survives without being counted against it.
+const mostSpared = 2
+
+// isSpared reports whether an end is not counted against the call, because that is likelier about one of an unproven device: the suspects of a few new
+// devices would else keep the calls of all others waiting at the prober.
+func (k *call) isSpared() bool {
+	if !k.lane.proven || k.spared >= mostSpared {
+		return false
+	}
+	k.spared++
+	return true
+}
+
+// hasUnproven reports whether the end speaks against a call of a lane for which the broker has acknowledged nothing yet. It needs mu.
+func (c *client) hasUnproven(e ending, now time.Time) bool {
+	for _, k := range c.inflight {
+		if !k.lane.proven && !k.onTrial && !k.released && e.against(k, now) > 0 {
+			return true
+		}
+	}
+	for _, k := range c.waiting {
+		if !k.lane.proven && !k.onTrial && !k.lane.ended && e.against(k, now) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // isSuspicious reports whether a call of house has the topic of a suspect: they are to stay in their order. It needs mu.

@@ -42,6 +42,8 @@ type call struct {
 	deadline time.Time // for the broker's answer
 
 	ends     int           // what the ends of connections say against it; see possible and certain
+	spared   int           // how many ends were not counted against it
+	proven   bool          // of a call that the prober tries: its lane is
 	onTrial  bool          // it is in client.trials or client.trying
 	alone    bool          // nothing else may be under way with it
 	spooled  bool          // of a call that the prober tries: it is from the spool

@@ -61,7 +61,7 @@ func (l *lane) probeNext() (told outcomes) {
 	}
 	c.probing[k] = true
 	try := *k
-	try.spooled, try.offences = k.stored > 0, c.broker.offenders.count(k.sender().ClientID)
+	try.spooled, try.proven, try.offences = k.stored > 0, l.proven, c.broker.offenders.count(k.sender().ClientID)
 	told.later(func() {
 		c.broker.tryElsewhere(try, func(v verdict) { c.judged(k, v) })
 	})
@@ -103,8 +103,10 @@ func (c *client) judged(k *call, v verdict) {
 	case v.convicted != nil:
 		told = c.drop(k, *v.convicted)
 	case k.kind == publishing && k.stored > 0:
+		l.proven = l.proven || v.reason < 0x80
 		told = k.lane.backlog.answered(k, v.reason)
 	case k.kind == publishing:
+		l.proven = l.proven || v.reason < 0x80
 		told.add(k, resultOf("publish to", k.topic, v.reason))
 	case k.kind == resubscribing && v.reason >= 0x80:
 		c.resubscribed(k, []byte{v.reason})
@@ -235,6 +237,7 @@ func (c *client) has(l *lane) bool {
 
 // refuse remembers that a call of the lane is convicted: a side lane refuses its topic, a device's lane goes through the prober.
 func (l *lane) refuse(r gateway.Result, d time.Duration) {
+	l.proven = false
 	if l.topic != "" {
 		l.refused, l.refusedUntil = r, time.Now().Add(d)
 		return

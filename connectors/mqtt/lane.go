@@ -22,6 +22,7 @@ type lane struct {
 
 	from         *gateway.Device           // whose lane it is; nil of a side lane, house and an orphan
 	eject        func(gateway.CloseReason) // ends the device's session; may be nil
+	proven       bool                      // the broker has acknowledged a publish of it, and ended no connection for one since
 	held         bool                      // its calls go through the prober, one at a time
 	heldUntil    time.Time                 // but for suspects, no longer than that
 	suspects     []*call                   // go before queue; sent before

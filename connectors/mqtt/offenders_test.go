@@ -79,6 +79,52 @@ func TestSeveralSuspects(t *testing.T) {
 	}
 }
 
+// TestProvenBesideSuspects has devices of a shared connection, whose publishes the broker took before, publish beside new ones for which it ends the
+// connection: theirs are not tried elsewhere, behind those of the others.
+func TestProvenBesideSuspects(t *testing.T) {
+	for _, reason := range []byte{0, packets.DisconnectTopicNameInvalid} {
+		b := newStrictBroker(t, reason)
+		s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit, Node: "n"}, SharedConfig{Connections: 1})
+		var good []gateway.Session
+		for n := range 5 {
+			good = append(good, loginTo(t, s, fmt.Sprint("good-", n), "l"))
+			if r := connectortest.Publish(t, good[n], "first", 1, "x"); !r.Ok() {
+				t.Fatal(r)
+			}
+		}
+		const several = 6
+		var evil, honest []*connectortest.Call
+		for n := range several {
+			call := connectortest.NewCall()
+			evil = append(evil, call)
+			loginTo(t, s, fmt.Sprint("evil-", n), "l").Publish(fmt.Sprint("bad/", n), 1, []byte("x"), call.Done)
+			for i, device := range good {
+				call := connectortest.NewCall()
+				honest = append(honest, call)
+				device.Publish(fmt.Sprint("good/", i), 1, []byte("x"), call.Done)
+			}
+		}
+		for _, call := range honest {
+			if r := call.Result(t); !r.Ok() {
+				t.Error(r)
+			}
+		}
+		for _, call := range evil {
+			if r := call.Result(t); r.Ok() {
+				t.Error(r)
+			}
+		}
+		b.mu.Lock()
+		for i := range good {
+			topic := fmt.Sprint("good/", i)
+			if own, elsewhere := b.from["exgate-n-shared-1 "+topic], b.from["exgate-n-suspects "+topic]; own < several || elsewhere > 0 {
+				t.Errorf("reason 0x%02X: %s was taken %d times, and %d times elsewhere", reason, topic, own, elsewhere)
+			}
+		}
+		b.mu.Unlock()
+	}
+}
+
 // TestSpooledSuspect keeps what the broker takes in its order, sets aside what it does not, also what an earlier process left, and sends it when told to.
 func TestSpooledSuspect(t *testing.T) {
 	b := newStrictBroker(t, packets.DisconnectTopicNameInvalid)

@@ -63,13 +63,21 @@ func (p *prober) insert(k *call) {
 }
 
 func (c *call) mayOvertake(other *call, patience time.Duration) bool {
-	less := cmp.Or(cmp.Compare(c.offences, other.offences), cmp.Compare(c.against(), other.against())) < 0
+	less := cmp.Or(cmp.Compare(c.offences, other.offences), cmp.Compare(c.against(), other.against()), cmp.Compare(c.doubt(), other.doubt())) < 0
 	return less && c.inserted.Sub(other.inserted) < patience
 }
 
 // against is what speaks against a call of the prober. Calls of a device that is held for its QoS 0 have no ends of their own, but they do not overtake
 // the suspects of others: a device that sends without pause would keep those waiting.
 func (c *call) against() int { return max(c.ends, suspectAt) }
+
+// doubt is 0 for a call of a lane for which the broker has acknowledged something.
+func (c *call) doubt() int {
+	if c.proven {
+		return 0
+	}
+	return 1
+}
 
 // theProber is nil once the broker is closed.
 func (b *broker) theProber() *prober {

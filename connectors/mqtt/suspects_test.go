@@ -25,29 +25,31 @@ type strictBroker struct {
 	lax   bool           // it takes bad topics too; guarded by mu, as all below
 	ended []time.Time    // connections that it ended
 	taken map[string]int // publishes by topic
+	from  map[string]int // the same by client id and topic, with a space between
 	asked map[string]int // SUBSCRIBEs of filters that it took
 }
 
 func newStrictBroker(t *testing.T, reason byte) *strictBroker {
 	t.Helper()
-	b := &strictBroker{reason: reason, taken: map[string]int{}, asked: map[string]int{}}
+	b := &strictBroker{reason: reason, taken: map[string]int{}, from: map[string]int{}, asked: map[string]int{}}
 	b.scripted = newScripted(t, b.serve)
 	return b
 }
 
 func (b *strictBroker) serve(p *peer) {
-	if p.accept(false) == nil {
+	connect := p.accept(false)
+	if connect == nil {
 		return
 	}
 	for cp := p.next(); cp != nil; cp = p.next() {
-		if !b.take(p, cp) {
+		if !b.take(p, connect.ClientID, cp) {
 			return
 		}
 	}
 }
 
 // take reports false for what the broker ends the connection for.
-func (b *strictBroker) take(p *peer, cp *packets.ControlPacket) bool {
+func (b *strictBroker) take(p *peer, id string, cp *packets.ControlPacket) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var topics []string
@@ -73,6 +75,7 @@ func (b *strictBroker) take(p *peer, cp *packets.ControlPacket) bool {
 	switch c := cp.Content.(type) {
 	case *packets.Publish:
 		b.taken[c.Topic]++
+		b.from[id+" "+c.Topic]++
 		switch c.QoS {
 		case 1:
 			p.puback(c.PacketID, 0)
