@@ -120,6 +120,9 @@ func (l *lane) close() (told outcomes) {
 // shut ends the lane's turn: at once, or when the stored message that is under way is answered or its connection lost. It needs the client's mu.
 func (l *lane) shut() (told outcomes) {
 	l.ended = true
+	if b := l.client.broker; l.from != nil && (l.probing != nil || len(l.suspects) > 0) {
+		b.offenders.suspect(l.from.ClientID, time.Now(), b.cfg.ReconnectDelay)
+	}
 	g, k := l.backlog, l.publish
 	switch {
 	case g == nil:

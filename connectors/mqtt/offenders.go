@@ -12,6 +12,7 @@ const (
 	offenceMemory    = 60  // times Config.ReconnectDelay: how long the first conviction counts; doubled with each
 	offenceLongest   = 600 //
 	maxOffenders     = 10_000
+	suspicionMemory  = 30 // times Config.ReconnectDelay: how long a device that left with a suspect is one when it comes again
 )
 
 // offenders remembers the devices for whose calls the broker ended connections, by client id.
@@ -45,6 +46,20 @@ func (o *offenders) add(id string, now time.Time, unit time.Duration) time.Durat
 		o.by[id] = each
 	}
 	return d
+}
+
+// suspect remembers a device that left before its suspects were tried: when it comes again, its calls are tried first, too.
+func (o *offenders) suspect(id string, now time.Time, unit time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if id == "" || now.Before(o.by[id].until) {
+		return
+	}
+	o.makeRoom(now)
+	if o.by == nil {
+		o.by = map[string]offender{}
+	}
+	o.by[id] = offender{until: now.Add(suspicionMemory * unit)}
 }
 
 // makeRoom needs mu.

@@ -125,6 +125,40 @@ func TestProvenBesideSuspects(t *testing.T) {
 	}
 }
 
+// TestSuspectThatLeaves has a device leave before its publish was tried, and come again with the same: no other device loses its connection for that.
+func TestSuspectThatLeaves(t *testing.T) {
+	b := newStrictBroker(t, 0)
+	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit}, SharedConfig{Connections: 1})
+	good := loginTo(t, s, "good", "l")
+	login := func() gateway.Session {
+		evil := loginTo(t, s, "evil", "l")
+		evil.Publish("bad", 1, []byte("x"), nil)
+		return evil
+	}
+	evil := login().(*sharedSession)
+	carrier := s.carriers[0]
+	gatewaytest.Eventually(t, "the publish to be a suspect", func() bool {
+		carrier.mu.Lock()
+		defer carrier.mu.Unlock()
+		return evil.lane.held
+	})
+	evil.Close()
+	connects := func() int {
+		carrier.mu.Lock()
+		defer carrier.mu.Unlock()
+		return len(carrier.connects)
+	}
+	before := connects()
+	login()
+	gatewaytest.Eventually(t, "both to be refused", func() bool { return s.broker.offenders.count("evil") == 2 })
+	if r := connectortest.Publish(t, good, "good", 1, "x"); !r.Ok() {
+		t.Error(r)
+	}
+	if after := connects(); after > before {
+		t.Errorf("the shared connection was lost %d times more", after-before)
+	}
+}
+
 // TestSpooledSuspect keeps what the broker takes in its order, sets aside what it does not, also what an earlier process left, and sends it when told to.
 func TestSpooledSuspect(t *testing.T) {
 	b := newStrictBroker(t, packets.DisconnectTopicNameInvalid)
