@@ -137,20 +137,31 @@ func TestFileErrors(t *testing.T) {
 		"usres: []":                    `:1: unknown key "usres"`,
 		"anonymous: true\n\tusers: []": "line 2",
 		"users:\n - username: a":       ":2: a user needs username and password",
-		"users:\n - {username: a, password: plain}":                                ":2: password is neither a bcrypt nor an argon2id hash",
-		"users:\n - {user: a}":                                                     `:2: unknown key "user"`,
-		"anonymous: maybe":                                                         ":1: the value is of the wrong kind",
-		"anonymous: true\nanonymous: true":                                         "anonymous appears twice",
-		"rules:\n - {permission: maybe, action: all, topics: [a]}":                 `:2: "maybe" must be one of allow, deny`,
-		"rules:\n - {permission: deny, action: read, topics: [a]}":                 `:2: "read" must be one of publish, subscribe, all`,
-		"rules:\n - {permission: deny, action: all}":                               ":2: a rule needs permission, action and topics",
-		"rules:\n - permission: deny\n   action: all\n   topics:\n     - a/#/b":    `:5: "a/#/b"`,
-		"rules:\n - {permission: deny, action: all, topics: ['a/${clientId}']}":    ":2: ${clientId} is neither ${clientid}, ${username}, ${listener} nor ${module}",
+		"users:\n" +
+			" - {username: a, password: plain}": ":2: password is neither a bcrypt nor an argon2id hash",
+		"users:\n - {user: a}":             `:2: unknown key "user"`,
+		"anonymous: maybe":                 ":1: the value is of the wrong kind",
+		"anonymous: true\nanonymous: true": "anonymous appears twice",
+		"rules:\n" +
+			" - {permission: maybe, action: all, topics: [a]}": `:2: "maybe" must be one of allow, deny`,
+		"rules:\n" +
+			" - {permission: deny, action: read, topics: [a]}": `:2: "read" must be one of publish, subscribe, all`,
+		"rules:\n" +
+			" - {permission: deny, action: all}": ":2: a rule needs permission, action and topics",
+		"rules:\n - permission: deny\n   action: all\n   topics:\n     - a/#/b": `:5: "a/#/b"`,
+		"rules:\n" +
+			" - {permission: deny, action: all, topics: ['a/${clientId}']}": ":2: ${clientId} is neither " +
+			"${clientid}, ${username}, ${listener} nor ${module}",
 		"rules:\n - {permission: deny, action: all, topics: ['$share/g/${user}']}": ":2: ${user} is neither",
-		"rules:\n - {permission: deny, action: all, topics: ['$share/g/a']}":       ":2: \"$share/g/a\": name the filter without $share/GROUP/",
-		"users:\n - {username: a, password: *plain}":                               "a value that begins with * needs quotes",
-		"users:\n - {username: a, superuser: maybe}":                               ":2: the value is of the wrong kind",
-		"users:\n - {username: a, password: [plain]}":                              ":2: the value is of the wrong kind",
+		"rules:\n" +
+			" - {permission: deny, action: all, topics: ['$share/g/a']}": ":2: \"$share/g/a\": " +
+			"name the filter without $share/GROUP/",
+		"users:\n" +
+			" - {username: a, password: *plain}": "a value that begins with * needs quotes",
+		"users:\n" +
+			" - {username: a, superuser: maybe}": ":2: the value is of the wrong kind",
+		"users:\n" +
+			" - {username: a, password: [plain]}": ":2: the value is of the wrong kind",
 		"[]": ":1: want anonymous, rules, users",
 	} {
 		path := writeFile(t, text)

@@ -88,7 +88,8 @@ func TestJWKSIsFetchedAndRotated(t *testing.T) {
 	if r := reasonOf(t, j, signID(t, k.rsa, "one")); !strings.Contains(r, "there is no key") {
 		t.Errorf("the old key: %s", r)
 	}
-	if strings.Contains(logged.String(), "hunter2") || !strings.Contains(logged.String(), "refreshed the JWT keys again") {
+	if text := logged.String(); strings.Contains(text, "hunter2") ||
+		!strings.Contains(text, "refreshed the JWT keys again") {
 		t.Error(logged.String())
 	}
 }

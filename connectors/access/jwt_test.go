@@ -256,7 +256,8 @@ func TestJWTKeyFiles(t *testing.T) {
 		"JWKS of secrets": {access.JWTConfig{JWKS: writeFile(t, oct)}, "the set contains no RSA or ECDSA public key"},
 		"JWKS over http":  {access.JWTConfig{JWKS: "http://h/keys"}, "must be a file or an https:// URL"},
 		"none": {
-			access.JWTConfig{SecretFile: writeFile(t, secret), Algorithms: []string{"none"}}, `"none" must be one of HS256`,
+			access.JWTConfig{SecretFile: writeFile(t, secret), Algorithms: []string{"none"}},
+			`"none" must be one of HS256`,
 		},
 		"EdDSA": {
 			access.JWTConfig{SecretFile: writeFile(t, secret), Algorithms: []string{"EdDSA"}},

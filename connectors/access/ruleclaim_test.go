@@ -20,11 +20,13 @@ func TestRulesOfEMQX(t *testing.T) {
 		{`[{"permission":"allow","action":"publish","topic":"t/${clientid}/#"}]`, "t/d/x", publish, false},
 		{`[{"permission":"allow","action":"all","topics":["a","b"]}]`, "b", subscribe, true},
 		{
-			`[{"permission":"deny","action":"subscribe","topic":"a"},{"permission":"allow","action":"all","topic":"#"}]`,
+			`[{"permission":"deny","action":"subscribe","topic":"a"},` +
+				`{"permission":"allow","action":"all","topic":"#"}]`,
 			"a", subscribe, false,
 		},
 		{
-			`[{"permission":"deny","action":"subscribe","topic":"a"},{"permission":"allow","action":"all","topic":"#"}]`,
+			`[{"permission":"deny","action":"subscribe","topic":"a"},` +
+				`{"permission":"allow","action":"all","topic":"#"}]`,
 			"a", publish, true,
 		},
 		{`[]`, "a", publish, false},
@@ -77,7 +79,8 @@ func TestRulesThatAreWrong(t *testing.T) {
 }
 
 func FuzzFile(f *testing.F) {
-	f.Add("anonymous: true\nusers:\n - {username: a, password: $2a$04$abcdefghijklmnopqrstuuE5H0Eg0HVFnGLoiLRiPtzcOGK8S6O4a}\n")
+	f.Add("anonymous: true\nusers:\n" +
+		" - {username: a, password: $2a$04$abcdefghijklmnopqrstuuE5H0Eg0HVFnGLoiLRiPtzcOGK8S6O4a}\n")
 	f.Add("users: [{username: a, password: '" + argon("p", 64, 1, 1) + "', superuser: true}]\n")
 	f.Add("rules:\n - {permission: allow, action: all, topics: ['a/${clientid}/#']}\n")
 	f.Add("users: &a [*a]\n")
@@ -90,7 +93,8 @@ func FuzzFile(f *testing.F) {
 }
 
 func FuzzAnswer(f *testing.F) {
-	f.Add(`{"result":"allow","is_superuser":false,"expire_at":32503680000,"acl":[{"permission":"allow","action":"publish","topic":"t/${clientid}/#"}]}`)
+	f.Add(`{"result":"allow","is_superuser":false,"expire_at":32503680000,` +
+		`"acl":[{"permission":"allow","action":"publish","topic":"t/${clientid}/#"}]}`)
 	f.Add(`{"result":"deny"}`)
 	f.Add(`{"result":"allow","result":"deny"}`)
 	f.Add(`[]`)
@@ -138,7 +142,8 @@ func FuzzJWKS(f *testing.F) {
 // denies.
 func TestRulesWithOddClientIDs(t *testing.T) {
 	rules, err := access.ParseRules([]byte(`[{"permission":"deny","action":"all","topic":"t/${clientid}/secret"},
-		{"permission":"allow","action":"all","topic":"own/${clientid}/#"},{"permission":"allow","action":"all","topic":"t/#"},
+		{"permission":"allow","action":"all","topic":"own/${clientid}/#"},
+		{"permission":"allow","action":"all","topic":"t/#"},
 		{"permission":"allow","action":"all","topic":"${clientid}/#"}]`))
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,8 @@ func (p *Plain) Close(ctx context.Context) error { return p.runtime.Close(ctx) }
 // Start creates an instance: it calls _initialize, requests the buffer and passes the configuration.
 func (p *Plain) Start(ctx context.Context, config []byte, calls hostabi.Host) (Guest, error) {
 	ctx = hostabi.WithHost(ctx, calls)
-	settings := wazero.NewModuleConfig().WithName("").WithStartFunctions(hostabi.ExportInitialize).WithSysWalltime().WithSysNanotime()
+	settings := wazero.NewModuleConfig().WithName("").WithStartFunctions(hostabi.ExportInitialize).
+		WithSysWalltime().WithSysNanotime()
 	module, err := p.runtime.InstantiateModule(ctx, p.code, settings)
 	if err != nil {
 		return nil, fmt.Errorf("instantiating: %w", err)

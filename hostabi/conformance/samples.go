@@ -12,7 +12,8 @@ func defaultSamples() [][]byte {
 	return [][]byte{
 		[]byte("CONNECT kit user secret\nSUB kit/#\nPUB kit/a hello\nPING\n"),
 		[]byte("auth kit user secret\nsub kit/# 1\npub kit/a 1 hello\nunsub kit/#\ntimer 30\nstate\n"),
-		[]byte("{\"type\":1,\"clientinfo\":{\"clientid\":\"kit\",\"username\":\"u\",\"proto_name\":\"kit\",\"proto_ver\":\"1\"},\"password\":\"p\"}\n"),
+		[]byte("{\"type\":1,\"clientinfo\":{\"clientid\":\"kit\",\"username\":\"u\",\"proto_name\":\"kit\"," +
+			"\"proto_ver\":\"1\"},\"password\":\"p\"}\n"),
 		[]byte("GET / HTTP/1.1\r\nHost: kit\r\n\r\n"),
 		{0x00, 0x01, 0x00, 0x00, 0x00, 0x06, 0x01, 0x03, 0x00, 0x00, 0x00, 0x01},
 		{0x7e, 0x00, 0x02, 0x00, 0x00, 0x01, 0x23, 0x45, 0x67, 0x89, 0x01, 0x00, 0x01, 0x7d, 0x02, 0x7e},
@@ -30,7 +31,9 @@ func noise(r *rand.Rand, n int) []byte {
 	return b
 }
 
-func newNoise() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) } //nolint:gosec // the same in every run, so that a report can be had again
+func newNoise() *rand.Rand {
+	return rand.New(rand.NewPCG(1, 2)) //nolint:gosec // fixed, so that a report can be reproduced
+}
 
 func connInfo() hostabi.ConnInfo {
 	return hostabi.ConnInfo{

@@ -50,5 +50,5 @@ func machine() int64 {
 	if unix.Sysinfo(&info) != nil {
 		return 0
 	}
-	return int64(uint64(info.Totalram) * uint64(info.Unit)) //nolint:unconvert // no machine has 8 EiB; Totalram has 32 bits on some
+	return int64(uint64(info.Totalram) * uint64(info.Unit)) //nolint:unconvert // Totalram has 32 bits on some machines
 }

@@ -65,7 +65,8 @@ type checkedSection struct {
 const maxTableElements = 1 << 21
 
 // howToBuild says what to do about a file that is not a core module.
-const howToBuild = "build a core module: Rust --target wasm32-unknown-unknown or wasm32-wasip1, Go GOOS=wasip1 -buildmode=c-shared, " +
+const howToBuild = "build a core module: Rust --target wasm32-unknown-unknown or wasm32-wasip1, " +
+	"Go GOOS=wasip1 -buildmode=c-shared, " +
 	"TinyGo -target=wasip1, clang --target=wasm32, and no component adapter"
 
 // kinds are the first bytes of other kinds of files.

@@ -21,7 +21,8 @@ var wantMessages = []string{
 	"CodeResponse: ResultCode code=1; string message=2",
 	"ConnInfo: SocketType socktype=1; Address peername=2; Address sockname=3; CertificateInfo peercert=4",
 	"EmptySuccess: ",
-	"Message: string node=1; string id=2; uint32 qos=3; string from=4; string topic=5; bytes payload=6; uint64 timestamp=7",
+	"Message: string node=1; string id=2; uint32 qos=3; string from=4; string topic=5; " +
+		"bytes payload=6; uint64 timestamp=7",
 	"PublishRequest: string conn=1; string topic=2; uint32 qos=3; bytes payload=4",
 	"RawPublishRequest: string topic=1; uint32 qos=2; bytes payload=3",
 	"ReceivedBytesRequest: string conn=1; bytes bytes=2",
@@ -36,7 +37,8 @@ var wantMessages = []string{
 }
 
 var wantEnums = []string{
-	"ResultCode: SUCCESS=0 UNKNOWN=1 CONN_PROCESS_NOT_ALIVE=2 REQUIRED_PARAMS_MISSED=3 PARAMS_TYPE_ERROR=4 PERMISSION_DENY=5",
+	"ResultCode: SUCCESS=0 UNKNOWN=1 CONN_PROCESS_NOT_ALIVE=2 REQUIRED_PARAMS_MISSED=3 " +
+		"PARAMS_TYPE_ERROR=4 PERMISSION_DENY=5",
 	"SocketType: TCP=0 SSL=1 UDP=2 DTLS=3",
 	"TimerType: KEEPALIVE=0",
 }

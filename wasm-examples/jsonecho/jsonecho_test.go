@@ -19,7 +19,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const conn = 1 << 40
 
-const connect = `{"type":1,"clientinfo":{"proto_name":"p","proto_ver":"1","clientid":"c","keepalive":60},"password":"secret"}`
+const connect = `{"type":1,"clientinfo":{"proto_name":"p","proto_ver":"1","clientid":"c","keepalive":60},` +
+	`"password":"secret"}`
 
 func expect(t *testing.T, what, got, want string) {
 	t.Helper()

@@ -42,7 +42,8 @@ func TestTooMuchDuringLogin(t *testing.T) {
 
 func TestLinesArriveInAnyPieces(t *testing.T) {
 	input := "ping\r\nlogin\nping\n" + strings.Repeat("y", 3000) + "\nping\n" + strings.Repeat("z", 1024) + "\nping\n"
-	want := "pong\nerror: usage: login <clientid> [username password]\npong\nerror: a line has at most 1024 bytes\npong\n" +
+	want := "pong\nerror: usage: login <clientid> [username password]\npong\n" +
+		"error: a line has at most 1024 bytes\npong\n" +
 		"error: unknown command '" + strings.Repeat("z", 32) + "', try help\npong\n"
 	for _, size := range []int{1, 2, 3, 7, 500, 1023, 1024, 1025, 65536} {
 		g := open(t)

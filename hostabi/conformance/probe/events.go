@@ -108,7 +108,8 @@ func (s suite) manyConnections(t *testing.T) {
 		}
 		calls := strings.Split(d.Calls(), "\n")
 		for i := range int64(connections) {
-			want := fmt.Sprintf(`authenticate %d token=1 proto="probe"/"1" clientid="c" username="" mountpoint="%d/" password=""`, round<<33+i, i)
+			want := fmt.Sprintf(`authenticate %d token=1 proto="probe"/"1" clientid="c" username="" `+
+				`mountpoint="%d/" password=""`, round<<33+i, i)
 			if calls[i] != want {
 				t.Errorf("the probe called\n%s\nwant\n%s", calls[i], want)
 			}

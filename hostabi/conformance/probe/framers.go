@@ -39,7 +39,8 @@ func (s suite) refusedFramers(t *testing.T) {
 		"length 1 big -1 0 8 keep",
 		"escape 7e 7e 7d 4097 xor 20", "escape 7e 7e 7d 8 xor", "escape 7e 7e 7d 8 xor 2000", "escape 7e - 7d 8 xor 20",
 		"escape 7e7e 7e 7d 8 xor 20",
-		"escape 7e 7e 7d 8 map", "escape 7e 7e 7d 8 map 027e,", "escape 7e 7e 7d 8 map 027e017d", "escape 7e 7e 7d 8 not 20")
+		"escape 7e 7e 7d 8 map", "escape 7e 7e 7d 8 map 027e,", "escape 7e 7e 7d 8 map 027e017d",
+		"escape 7e 7e 7d 8 not 20")
 	for _, n := range notations {
 		d.says("frame "+n+"\n", "error framing\n")
 	}

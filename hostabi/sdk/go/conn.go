@@ -1,53 +1,53 @@
 package exproto
 
-// Conn is the connection of one device. Its methods never wait and may be called in any event of any connection.
+// Conn is the connection of one device. Its methods do not block and may be called in any event of any connection.
 //
-// Authenticate, Publish, Subscribe and Unsubscribe are answered by the broker. Where they return Success, done is
-// called once, in a later event; any other Code refuses the call at once, and done is not called. A nil done asks for
-// no answer.
+// The broker answers Authenticate, Publish, Subscribe and Unsubscribe. If they return Success, done is called once, in
+// a later event; any other Code means that the call was refused, and done is not called. If done is nil, no answer is
+// requested.
 type Conn struct {
 	id      int64
 	host    host
 	handler Handler
 	pending map[int64]func(Result)
-	token   int64 // the last that was given to a callback
+	token   int64 // the last one given to a callback
 }
 
-// firstCallbackToken is above the tokens that handlers may choose themselves.
+// firstCallbackToken is above the tokens that handlers may choose.
 const firstCallbackToken = 1 << 32
 
-// ClientInfo is what a protocol learned of its device. Only ClientID is required.
+// ClientInfo is what a protocol knows about its device. Only ClientID is required.
 type ClientInfo struct {
 	ProtoName    string
 	ProtoVersion string
 	ClientID     string
 	Username     string
-	Mountpoint   string // put before the topics of this device, unless the gateway's configuration has one
+	Mountpoint   string // prepended to the topics of this device, unless the gateway's configuration sets one
 }
 
-// ID is the host's name for the connection. It is not used again by this instance.
+// ID returns the host's id of the connection. This instance never sees it again.
 func (c *Conn) ID() int64 { return c.id }
 
 // Send queues b for the device. It needs no authentication.
 func (c *Conn) Send(b []byte) Code { return c.host.Send(c.id, b) }
 
-// Close closes the connection after what was sent is out; why is for the gateway's log.
+// Close closes the connection after sending the queued bytes; why is for the gateway's log.
 func (c *Conn) Close(why string) Code { return c.host.Close(c.id, why) }
 
-// StartTimer sets or replaces the keepalive: OnTimerTimeout comes when nothing was received for that many seconds, 1 or
-// more.
+// StartTimer sets or replaces the keepalive: OnTimerTimeout is called when nothing has been received for that many
+// seconds, 1 or more.
 func (c *Conn) StartTimer(seconds uint32) Code {
 	return c.host.StartTimer(c.id, TimerKeepalive, seconds)
 }
 
-// Resume reads the socket again after Pause.
+// Resume continues reading the socket after Pause.
 func (c *Conn) Resume() Code { return c.host.Resume(c.id) }
 
-// Log writes a line to the gateway's log, which limits their rate.
+// Log writes a line to the gateway's log, which limits the rate.
 func (c *Conn) Log(level Level, text string) { c.host.Log(level, text) }
 
-// Authenticate opens the session at the broker. Return Pause after it, and call Resume in done: the device's next
-// frames wait meanwhile.
+// Authenticate opens the session at the broker. Return Pause after it, and call Resume in done, so that the device's
+// next frames wait.
 func (c *Conn) Authenticate(client ClientInfo, password string, done func(Result)) Code {
 	token := c.expect(done)
 	return c.settle(token, c.WithToken(token).Authenticate(client, password))
@@ -59,19 +59,19 @@ func (c *Conn) Publish(topic string, qos uint32, payload []byte, done func(Resul
 	return c.settle(token, c.host.Publish(c.id, token, topic, qos, payload))
 }
 
-// Subscribe asks for the messages that match filter.
+// Subscribe subscribes to the messages that match filter.
 func (c *Conn) Subscribe(filter string, qos uint32, done func(Result)) Code {
 	token := c.expect(done)
 	return c.settle(token, c.host.Subscribe(c.id, token, filter, qos))
 }
 
-// Unsubscribe ends a subscription. That of a filter which was not subscribed succeeds.
+// Unsubscribe ends a subscription. It succeeds even if there is none for filter.
 func (c *Conn) Unsubscribe(filter string, done func(Result)) Code {
 	token := c.expect(done)
 	return c.settle(token, c.host.Unsubscribe(c.id, token, filter))
 }
 
-// expect keeps done under a new token; without one the token is 0, which asks for no answer.
+// expect stores done under a new token. If done is nil, the token is 0, which requests no answer.
 func (c *Conn) expect(done func(Result)) int64 {
 	if done == nil {
 		return 0
@@ -85,7 +85,7 @@ func (c *Conn) expect(done func(Result)) int64 {
 	return c.token
 }
 
-// settle forgets the callback of a call that was refused.
+// settle drops the callback of a refused call.
 func (c *Conn) settle(token int64, code Code) Code {
 	if code != Success {
 		delete(c.pending, token)
@@ -93,7 +93,7 @@ func (c *Conn) settle(token int64, code Code) Code {
 	return code
 }
 
-// result runs what waits for a token.
+// result runs the callback of a token.
 func (c *Conn) result(token int64, r Result) Action {
 	if done, ok := c.pending[token]; ok {
 		delete(c.pending, token)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// SocketType is the kind of socket a device uses.
+// SocketType is the type of a device's socket.
 type SocketType uint32
 
 // The socket types.
@@ -22,7 +22,7 @@ type Address struct {
 	Port uint32
 }
 
-// String is the address as host:port, with an IPv6 host in brackets. (net.JoinHostPort would bring package net into
+// String returns the address as host:port, with an IPv6 host in brackets. (net.JoinHostPort would link package net into
 // every module.)
 func (a Address) String() string {
 	host := a.Host
@@ -43,7 +43,7 @@ type ConnInfo struct {
 	SocketType SocketType
 	Peer       Address
 	Local      Address
-	PeerCert   *CertificateInfo // nil where the device showed none
+	PeerCert   *CertificateInfo // nil if the device has not presented one
 }
 
 func parseConnInfo(b []byte) (info ConnInfo, err error) {

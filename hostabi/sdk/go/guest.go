@@ -2,14 +2,14 @@ package exproto
 
 import "runtime"
 
-// Guest is one running instance of a protocol: what the exports of a module call. Natively a test drives it; see
-// package exprototest.
+// Guest is one running instance of a protocol. Its methods are called by the exports of a module; natively, by a test,
+// see package exprototest.
 type Guest struct {
 	host       host
 	newHandler NewHandler
 	conns      map[int64]*Conn
 	messages   []Message
-	worked     uint32 // units of work since the scheduler ran last
+	worked     uint32 // units of work since the scheduler last ran
 }
 
 // The kinds of events.
@@ -22,8 +22,8 @@ const (
 	kindDrain    = 6
 )
 
-// Init starts the protocol with the module's configuration. It returns 0, or 1 where the protocol refused, and logs
-// why.
+// Init starts the protocol with the module's configuration. It returns 0, or logs the reason and returns 1 if the
+// protocol refused.
 func (g *Guest) Init(p Protocol, config []byte) int32 {
 	if p == nil {
 		g.host.Log(LevelError, "the module never called exproto.Serve: call it in an init function")
@@ -38,7 +38,7 @@ func (g *Guest) Init(p Protocol, config []byte) int32 {
 	return 0
 }
 
-// Bytes is the event of bytes that the device sent.
+// Bytes delivers bytes from the device.
 func (g *Guest) Bytes(conn int64, b []byte) Action {
 	c, ok := g.conns[conn]
 	if !ok {
@@ -49,7 +49,7 @@ func (g *Guest) Bytes(conn int64, b []byte) Action {
 	return a
 }
 
-// Event is any other event.
+// Event delivers any other event.
 func (g *Guest) Event(kind int32, conn, arg int64, body []byte) Action {
 	a := g.event(kind, conn, arg, body)
 	g.yield(4 + len(body)/1024)
@@ -80,7 +80,7 @@ func (g *Guest) event(kind int32, conn, arg int64, body []byte) Action {
 			return d.OnDrain()
 		}
 	}
-	return Continue // also for a kind of a later minor version
+	return Continue // also for kinds of a later minor version
 }
 
 func (g *Guest) created(conn int64, body []byte) Action {
@@ -113,17 +113,17 @@ func (g *Guest) result(c *Conn, token int64, body []byte) Action {
 	return c.result(token, r)
 }
 
-// malformed closes a connection whose event the host did not encode as agreed.
+// malformed closes a connection whose event was not encoded as agreed.
 func (g *Guest) malformed(what string, err error) Action {
 	g.host.Log(LevelError, "reading the host's "+what+": "+err.Error())
 	return Close
 }
 
-// yieldAfter is after how many units of work the scheduler runs. See the comment of yield.
+// yieldAfter is the number of units of work after which the scheduler runs, see yield.
 const yieldAfter = 64
 
-// yield lets the garbage collector work. A module that is only ever called into runs nothing else: without it no
-// collection ends, and the guest dies at its memory limit.
+// yield lets the garbage collector work. In a module that only runs inside calls, nothing else does: without it no
+// collection would end, and the guest would reach its memory limit.
 func (g *Guest) yield(work int) {
 	if g.worked += uint32(work); g.worked >= yieldAfter {
 		g.worked = 0

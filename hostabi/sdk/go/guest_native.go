@@ -2,8 +2,8 @@
 
 package exproto
 
-// host is static in a module, so that what it is given stays on the stack.
+// host is static in a module, so that arguments stay on the stack.
 type host = Host
 
-// NewGuest returns an instance that calls h. A module has its own.
+// NewGuest returns an instance that calls h. In a module there is one instance.
 func NewGuest(h Host) *Guest { return &Guest{host: h} }

@@ -7,10 +7,10 @@ import (
 	"unsafe"
 )
 
-// host is static in a module, so that what it is given stays on the stack.
+// host is static in a module, so that arguments stay on the stack.
 type host = imports
 
-// instance is the module's one guest.
+// instance is the only guest of the module.
 var (
 	instance Guest
 	buffer   []byte
@@ -28,7 +28,7 @@ func exportBuffer(size uint32) unsafe.Pointer {
 func exportInit(p unsafe.Pointer, n uint32) int32 {
 	config := append([]byte(nil), unsafe.Slice((*byte)(p), n)...)
 	code := instance.Init(Served(), config)
-	runtime.GC() // the gateway may copy this instance as it is now: a small heap is a small copy
+	runtime.GC() // the gateway may copy this instance as it is now: a small heap makes a small copy
 	return code
 }
 

@@ -1,32 +1,32 @@
 package exproto
 
-// Protocol is called once, when the instance starts, with the module's configuration. An error refuses to start and is
-// logged.
+// Protocol is called once, when the instance starts, with the module's configuration. If it returns an error, the
+// instance logs it and does not start.
 type Protocol func(config []byte) (NewHandler, error)
 
-// NewHandler makes the handler of a new connection. OnSocketCreated follows at once.
+// NewHandler returns the handler of a new connection. OnSocketCreated follows at once.
 type NewHandler func(conn *Conn) Handler
 
-// Handler is the protocol side of one connection. The embedded [Defaults] has a method for each event that a protocol
-// does not care about.
+// Handler handles the events of one connection. Embed [Defaults] for the events that the protocol does not need.
 type Handler interface {
 	OnSocketCreated(info ConnInfo) Action
 	OnReceivedBytes(b []byte) Action
-	// OnTimerTimeout says that nothing was received for the time given to StartTimer. The connection is closed after
-	// it; what it sends still goes out.
+	// OnTimerTimeout is called when nothing has been received for the time passed to StartTimer. The connection is
+	// closed afterwards; bytes sent here still go out.
 	OnTimerTimeout(t TimerType) Action
 	OnReceivedMessages(messages []Message) Action
-	// OnSocketClosed is the last event. Callbacks of calls that are under way are not called any more.
+	// OnSocketClosed is the last event. Pending callbacks of calls are not called.
 	OnSocketClosed(reason string)
 }
 
-// ResultHandler is met by handlers that give their calls tokens, with the methods of [Conn.WithToken], instead of
-// callbacks.
+// ResultHandler is implemented by handlers that pass tokens to their calls, with the methods of [Conn.WithToken],
+// instead of callbacks.
 type ResultHandler interface {
 	OnResult(token int64, r Result) Action
 }
 
-// Drainer is met by handlers that want to know that a newer version of the module is loaded or that the gateway stops.
+// Drainer is implemented by handlers that want to know when a newer version of the module is loaded or the gateway
+// stops.
 type Drainer interface {
 	OnDrain() Action
 }
@@ -34,10 +34,11 @@ type Drainer interface {
 // TimerType names a timer.
 type TimerType uint32
 
-// TimerKeepalive is the only timer there is.
+// TimerKeepalive is the only timer.
 const TimerKeepalive TimerType = 0
 
-// Defaults is embedded by handlers for the events that they do not care about. All continue; OnReceivedBytes closes.
+// Defaults is embedded by handlers for the events that they do not need. OnReceivedBytes and OnTimerTimeout close the
+// connection, all others continue.
 type Defaults struct{}
 
 // OnSocketCreated continues.
@@ -49,7 +50,7 @@ func (Defaults) OnReceivedBytes([]byte) Action { return Close }
 // OnTimerTimeout closes the connection, which the gateway does anyway.
 func (Defaults) OnTimerTimeout(TimerType) Action { return Close }
 
-// OnReceivedMessages drops them.
+// OnReceivedMessages drops the messages.
 func (Defaults) OnReceivedMessages([]Message) Action { return Continue }
 
 // OnSocketClosed does nothing.

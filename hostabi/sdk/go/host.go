@@ -1,6 +1,6 @@
 package exproto
 
-// Host is the gateway as a guest calls it: the imports of module exproto_v1. Slices and strings are copied before a
+// Host is the gateway, as seen by a guest: the imports of module exproto_v1. Slices and strings are copied before a
 // method returns.
 type Host interface {
 	Send(conn int64, b []byte) Code
@@ -14,7 +14,7 @@ type Host interface {
 	Log(level Level, text string)
 }
 
-// Level is the importance of a line in the gateway's log. The values are those of log/slog.
+// Level is the severity of a log line. The values are those of log/slog.
 type Level int32
 
 // The levels.

@@ -4,7 +4,7 @@ package exproto
 
 import "unsafe"
 
-// imports is the host of a module.
+// imports is the Host of a module.
 type imports struct{}
 
 var _ Host = imports{}

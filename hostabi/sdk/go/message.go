@@ -5,13 +5,13 @@ type Message struct {
 	Node      string // the gateway's name
 	ID        string // unique
 	QoS       uint32 // the publisher's
-	From      string // client id of the publisher; empty where the broker does not tell
+	From      string // client id of the publisher; empty if the broker does not report it
 	Topic     string
 	Payload   []byte // valid during the event
 	Timestamp uint64 // milliseconds since 1970
 }
 
-// parseMessages reads a ReceivedMessagesRequest without conn and appends its messages to all.
+// parseMessages parses a ReceivedMessagesRequest without conn and appends its messages to all.
 func parseMessages(all []Message, b []byte) ([]Message, error) {
 	err := eachField(b, func(f field) error {
 		if f.number != 2 {

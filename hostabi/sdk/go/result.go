@@ -2,17 +2,17 @@ package exproto
 
 import "strconv"
 
-// Action is what an event returns.
+// Action is the result of an event.
 type Action int32
 
 // The actions.
 const (
 	Continue Action = 0
-	Pause    Action = 1 // read nothing more from this socket until Conn.Resume
-	Close    Action = 2 // close the connection; what was sent still goes out
+	Pause    Action = 1 // stop reading this socket until Conn.Resume
+	Close    Action = 2 // close the connection after sending the queued bytes
 )
 
-// Code is the outcome of a call.
+// Code is the result of a call.
 type Code uint32
 
 // The codes.
@@ -23,7 +23,7 @@ const (
 	RequiredParamsMiss  Code = 3
 	ParamsTypeError     Code = 4
 	PermissionDeny      Code = 5
-	Limit               Code = 16 // a bound of exgate: try again later
+	Limit               Code = 16 // a limit of exgate was reached: try again later
 	Unsupported         Code = 17
 )
 
@@ -41,13 +41,13 @@ func (c Code) String() string {
 	return "Code(" + strconv.FormatUint(uint64(c), 10) + ")"
 }
 
-// Result is what a call that waited for the broker ended with.
+// Result is the outcome of a call that the broker answered.
 type Result struct {
 	Code    Code
 	Message string // for a person; empty on success
 }
 
-// OK reports success.
+// OK reports whether the call succeeded.
 func (r Result) OK() bool { return r.Code == Success }
 
 func parseResult(b []byte) (r Result, err error) {

@@ -1,14 +1,14 @@
 package exproto
 
-// TokenCalls are the calls of a connection whose answer goes to [ResultHandler] with a token of the handler's choice:
-// no callback to allocate, and one place for all answers.
+// TokenCalls are calls whose answer goes to [ResultHandler] with a token chosen by the handler: no callback is
+// allocated, and all answers arrive in one place.
 type TokenCalls struct {
 	conn  *Conn
 	token int64
 }
 
-// WithToken returns the calls that are answered by OnResult with token, which must be from 1 to 1<<32 - 1. Tokens need
-// not be unique.
+// WithToken returns the calls that OnResult answers with token, which must be from 1 to 1<<32 - 1. Tokens need not be
+// unique.
 func (c *Conn) WithToken(token int64) TokenCalls { return TokenCalls{conn: c, token: token} }
 
 // Authenticate is [Conn.Authenticate] with a token.

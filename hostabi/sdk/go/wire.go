@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// errWire says that bytes are no protobuf message.
+// errWire reports bytes that are not a protobuf message.
 var errWire = errors.New("malformed protobuf message")
 
 // The protobuf wire types that are not obsolete.
@@ -17,14 +17,14 @@ const (
 	wireFixed32 = 5
 )
 
-// field is one field of a message: value where it is a number, bytes where it has a length.
+// field is one field of a message: either a number in value, or bytes.
 type field struct {
 	number uint64
 	value  uint64
 	bytes  []byte
 }
 
-// eachField calls f for each field of a message, up to the first error.
+// eachField calls f for each field of a message, until the first error.
 func eachField(b []byte, f func(field) error) error {
 	for len(b) > 0 {
 		var got field
@@ -78,10 +78,10 @@ func lengthField(f field, b []byte) (field, []byte, error) {
 	return f, b[length:], nil
 }
 
-// uint32Of is how a uint32 or enum field is read: the lower half of the number, as protobuf has it.
+// uint32Of converts a uint32 or enum field: protobuf takes the lower half of the number.
 func uint32Of(v uint64) uint32 { return uint32(v & math.MaxUint32) }
 
-// appendText appends a string field; an empty one is left out.
+// appendText appends a string field, unless it is empty.
 func appendText(b []byte, number int, s string) []byte {
 	if s == "" {
 		return b

@@ -1,14 +1,14 @@
 package examplestest
 
-// Example is a handler that a process of its own serves.
+// Example is a handler served by a separate process.
 type Example struct {
-	// name is the language's, and the argument of setup.sh that prepares it; empty where go build prepares it.
+	// name is its language, the argument for setup.sh; empty if go build is enough.
 	name string
-	// folder is where the program runs, from proto/examples.
+	// folder is the working directory of the program, relative to proto/examples.
 	folder string
-	// needs is a file in folder that is there when the example is prepared.
+	// needs is a file in folder that exists once setup.sh has run.
 	needs string
-	// command starts it in folder; --listen and --adapter are added.
+	// command starts the program in folder; --listen and --adapter are appended.
 	command []string
 }
 
@@ -31,7 +31,7 @@ var (
 	}
 )
 
-// With is the example with more arguments.
+// With returns the example with more arguments.
 func (e Example) With(arguments ...string) Example {
 	e.command = append(e.command[:len(e.command):len(e.command)], arguments...)
 	return e

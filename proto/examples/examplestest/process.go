@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// patience is how long a process may take to serve and to end.
+// patience limits how long a process may take to start and to stop.
 const patience = 30 * time.Second
 
 var ready = regexp.MustCompile(`^handler on (\S+) `)
@@ -24,9 +24,9 @@ var ready = regexp.MustCompile(`^handler on (\S+) `)
 type process struct {
 	cmd    *exec.Cmd
 	stderr bytes.Buffer  // read after ended
-	ready  chan string   // gets the address it serves on, once
-	ended  chan struct{} // closed when it has ended and its output was read
-	err    error         // how it ended, read after ended
+	ready  chan string   // receives the listen address, once
+	ended  chan struct{} // closed when it has exited and its output was read
+	err    error         // the result of Wait, read after ended
 	stdout bytes.Buffer  // read after ended
 }
 
@@ -69,7 +69,7 @@ func (p *process) run(t *testing.T) {
 	}()
 }
 
-// read keeps what the process prints, up to its end, and finds the line that tells its address.
+// read collects the program's output until it ends, and finds the line with its address.
 func (p *process) read(stdout io.Reader) {
 	lines := bufio.NewScanner(io.TeeReader(stdout, &p.stdout))
 	for lines.Scan() {
@@ -103,7 +103,7 @@ func (p *process) stop(t *testing.T, password string) {
 	}
 }
 
-// program is the first word of the command: a path from the example's folder, or a program of PATH.
+// program returns the command's first word: a path relative to the example's folder, or a program in PATH.
 func (e Example) program() string {
 	name := e.command[0]
 	if !strings.Contains(name, "/") || filepath.IsAbs(name) {
@@ -112,13 +112,13 @@ func (e Example) program() string {
 	return e.path(name)
 }
 
-// path is a path from the example's folder, seen from anywhere.
+// path resolves a path relative to the example's folder.
 func (e Example) path(name string) string {
 	_, source, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(source), "..", e.folder, name)
 }
 
-// prepared skips the test where the example's environment is missing; in CI it fails.
+// prepared skips the test if setup.sh has not run; in CI it fails.
 func (e Example) prepared(t *testing.T) {
 	t.Helper()
 	if e.needs == "" {

@@ -9,10 +9,10 @@ import (
 	"github.com/exgate/exgate/proto/exproto"
 )
 
-// adapterTimeout bounds a call: longer than a gateway waits for its broker.
+// adapterTimeout limits a call. It is longer than a gateway waits for its broker.
 const adapterTimeout = 30 * time.Second
 
-// adapterCalls is the gateway in the dialects that have a ConnectionAdapter: a call is an RPC.
+// adapterCalls is the gateway in the dialects with a ConnectionAdapter: each call is an RPC.
 type adapterCalls struct {
 	conn    string
 	adapter exproto.ConnectionAdapterClient

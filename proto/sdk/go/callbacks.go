@@ -6,7 +6,7 @@ import (
 	"github.com/exgate/exgate/proto/exproto"
 )
 
-// callbacks are the connections of the dialects that have an RPC for each event and one for each call.
+// callbacks serves the connections of the dialects with RPCs for events and for calls.
 type callbacks struct {
 	cfg     *Config
 	adapter exproto.ConnectionAdapterClient
@@ -26,7 +26,7 @@ func (s *callbacks) created(r *exproto.SocketCreatedRequest) {
 	s.run(c, c.handler.OnSocketCreated)
 }
 
-// run makes one callback; the caller holds c.mu.
+// run runs one callback; the caller holds c.mu.
 func (s *callbacks) run(c *Conn, callback func(*Conn)) {
 	defer s.cfg.recoverCallback(c)
 	callback(c)
@@ -47,7 +47,7 @@ func (s *callbacks) closed(r *exproto.SocketClosedRequest) {
 	s.run(c, func(c *Conn) { c.handler.OnSocketClosed(c, r.GetReason()) })
 }
 
-// with runs a callback. A connection that is not known comes from before the process: the gateway held it.
+// with runs a callback. An unknown connection is older than this process: the gateway held it meanwhile.
 func (s *callbacks) with(id string, callback func(*Conn)) {
 	found, ok := s.conns.Load(id)
 	if !ok {

@@ -1,11 +1,14 @@
-// Package handler is what a device protocol in Go needs to run behind an exgate gateway, or behind EMQX: write a
-// [Handler], serve it with a [Server], and put the server's address into the gateway's configuration.
+// Package handler is the SDK for device protocols in Go behind an exgate gateway, or behind EMQX: implement a
+// [Handler], serve it with a [Server], and put the server's address into the gateway's configuration. It imports the
+// generated contracts in proto only.
 //
-// A server answers every dialect of the handler's service on one port, so that the gateway's setting dialect may be
-// session (the fastest), unary or stream. The handler sees no difference:
+// A server serves every dialect on one port, so the gateway's setting dialect may be session (the fastest), unary or
+// stream. The handler sees no difference:
 //
-//   - The callbacks of one connection come one at a time and in order: OnSocketCreated first, OnSocketClosed last. Those of different
-//     connections run at the same time.
-//   - The methods of [Conn] may be called from anywhere, also inside callbacks. Those that return an error wait for the answer of the gateway, and
-//     those that need the broker for that of the broker.
+//   - The callbacks of one connection run one at a time and in order, from OnSocketCreated to OnSocketClosed. Those of
+//     different connections run concurrently.
+//   - The methods of [Conn] may be called from any goroutine, also inside callbacks. Those that return an error wait
+//     for the gateway's answer, and those that need the broker for the broker's.
+//
+// Locks in order: Conn.mu, then those of outbox and sessionCalls. Begin reading at handler.go, conn.go and server.go.
 package handler

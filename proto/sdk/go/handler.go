@@ -4,33 +4,33 @@ import (
 	"github.com/exgate/exgate/proto/exproto"
 )
 
-// Handler is the protocol of one connection. Arguments are the handler's to keep.
+// Handler handles the events of one connection. It may keep the arguments.
 type Handler interface {
-	// OnSocketCreated comes first.
+	// OnSocketCreated is the first callback.
 	OnSocketCreated(c *Conn)
-	// OnReceivedBytes carries what the device sent: for TCP and TLS any piece of its stream, for UDP and DTLS one
+	// OnReceivedBytes delivers bytes from the device: for TCP and TLS any part of the stream, for UDP and DTLS one
 	// datagram.
 	OnReceivedBytes(c *Conn, b []byte)
-	// OnTimerTimeout tells that nothing was received for as long as StartTimer said. The gateway closes the connection
-	// afterwards.
+	// OnTimerTimeout is called when nothing has been received for the time passed to StartTimer. The gateway closes the
+	// connection afterwards.
 	OnTimerTimeout(c *Conn)
-	// OnReceivedMessages carries messages of the connection's subscriptions, one or more.
+	// OnReceivedMessages delivers one or more messages for the connection's subscriptions.
 	OnReceivedMessages(c *Conn, messages []*Message)
-	// OnSocketClosed comes last. reason is one word such as tcp_closed, normal or keepalive_timeout, or
+	// OnSocketClosed is the last callback. reason is one word such as tcp_closed, normal or keepalive_timeout, or
 	// [ReasonStreamLost].
 	OnSocketClosed(c *Conn, reason string)
 }
 
-// ReasonStreamLost is the reason of OnSocketClosed where the gateway cannot be heard any longer. Where the gateway
-// holds its devices' connections (its setting on_failure), they come again, each with a new handler and [Conn.Resumed].
+// ReasonStreamLost is the reason in OnSocketClosed if the stream from the gateway has ended. If the gateway holds its
+// devices' connections (its setting on_failure), they return, each with a new handler and [Conn.Resumed].
 const ReasonStreamLost = "handler_stream_lost"
 
-// Drainer is met by handlers that want to know that the gateway stops. Only the dialect session tells.
+// Drainer is implemented by handlers that want to know when the gateway stops. Only the dialect session reports that.
 type Drainer interface {
 	OnDrain(c *Conn)
 }
 
-// Nothing is a Handler that does nothing, to be embedded by those that do not need every callback.
+// Nothing is a Handler that does nothing. Embed it to implement only some callbacks.
 type Nothing struct{}
 
 var _ Handler = Nothing{}
@@ -50,16 +50,16 @@ func (Nothing) OnReceivedMessages(*Conn, []*Message) {}
 // OnSocketClosed does nothing.
 func (Nothing) OnSocketClosed(*Conn, string) {}
 
-// Message is a message of the broker.
+// Message is a message from the broker.
 type Message = exproto.Message
 
-// ConnInfo says who is at the other end of a connection.
+// ConnInfo describes a connection.
 type ConnInfo = exproto.ConnInfo
 
-// ClientInfo is what a device said it is. Only Clientid is required.
+// ClientInfo is what a device said about itself. Only Clientid is required.
 type ClientInfo = exproto.ClientInfo
 
-// Code is the outcome of a call.
+// Code is the result of a call.
 type Code = exproto.ResultCode
 
 // The codes.
@@ -71,7 +71,7 @@ const (
 	CodePermissionDeny  = exproto.ResultCode_PERMISSION_DENY
 )
 
-// Error is a call that the gateway or the broker refused.
+// Error is a refusal by the gateway or the broker.
 type Error struct {
 	Code    Code // never success
 	Message string

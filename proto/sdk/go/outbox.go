@@ -7,10 +7,10 @@ import (
 	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
 )
 
-// outboxBytes is how much may wait to be sent on one stream; callers wait over it.
+// outboxBytes limits the data queued on one stream; callers wait while it is exceeded.
 const outboxBytes = 1 << 20
 
-// outbox sends the commands of all connections of a stream, as many in a frame as wait.
+// outbox sends the commands of all connections on a stream, all queued ones in one frame.
 type outbox struct {
 	ctx    context.Context // of the stream
 	signal chan struct{}
@@ -19,12 +19,12 @@ type outbox struct {
 	commands []*handlerv1.Command
 	bytes    int
 	pongs    uint64
-	room     chan struct{} // closed when all that waited is being sent; nil where nobody waits
+	room     chan struct{} // closed when the queue has been taken; nil if nobody waits
 }
 
 func newOutbox(ctx context.Context) *outbox { return &outbox{ctx: ctx, signal: make(chan struct{}, 1)} }
 
-// put queues a command. It reports false where the stream has ended.
+// put queues a command. It reports false if the stream has ended.
 func (o *outbox) put(command *handlerv1.Command, size int) bool {
 	for {
 		room, ok := o.tryPut(command, size)
@@ -54,7 +54,7 @@ func (o *outbox) tryPut(command *handlerv1.Command, size int) (room <-chan struc
 	return nil, true
 }
 
-// ack queues an acknowledgement, with the command before it if that is the connection's too.
+// ack queues an acknowledgement, in the last command if that is for the same connection.
 func (o *outbox) ack(conn, seq uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -73,7 +73,7 @@ func (o *outbox) pong(n uint64) {
 	o.wake()
 }
 
-// wake lets run look; the caller holds mu.
+// wake makes run look at the queue; the caller holds mu.
 func (o *outbox) wake() {
 	select {
 	case o.signal <- struct{}{}:
@@ -99,7 +99,7 @@ func (o *outbox) run(send func(*handlerv1.HandlerFrame) error) {
 	}
 }
 
-// take returns all that waits.
+// take returns the whole queue.
 func (o *outbox) take(spare []*handlerv1.Command) *handlerv1.HandlerFrame {
 	o.mu.Lock()
 	defer o.mu.Unlock()

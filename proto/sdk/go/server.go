@@ -20,46 +20,47 @@ import (
 	"github.com/exgate/exgate/proto/exproto"
 )
 
-// Config is a server's.
+// Config configures a Server.
 type Config struct {
-	// New makes the handler of a new connection. It is required.
+	// New returns the handler for a new connection. Required.
 	New func() Handler
-	// Adapter is the address of the gateway's adapter, as host:port. If zero, only the dialect session is served, which
-	// needs none.
+	// Adapter is the address of the gateway's adapter, host:port. If zero, only the dialect session is served, which
+	// needs no adapter.
 	Adapter string
-	// AdapterTLS secures the calls of the adapter. If zero, plain text.
+	// AdapterTLS is the TLS configuration for calling the adapter. If zero, plain text.
 	AdapterTLS *tls.Config
-	// AdapterToken is presented to the adapter: the gateway's setting adapter_token_file. If zero, none.
+	// AdapterToken is sent to the adapter: the gateway's setting adapter_token_file. If zero, none.
 	AdapterToken string
-	// TLS secures the server; its ClientCAs and ClientAuth decide which gateways may call. If zero, plain text.
+	// TLS is the TLS configuration of the server; its ClientCAs and ClientAuth decide which gateways may connect. If
+	// zero, plain text.
 	TLS *tls.Config
-	// Token is what gateways must present: the gateway's setting token_file. If zero, nothing.
+	// Token is the token required from gateways: their setting token_file. If zero, none.
 	Token string
-	// UnaryV42 serves ConnectionHandler with unary methods, as EMQX Enterprise 4.2 wants it. If zero, with streaming
-	// ones, as EMQX 4.3 to 5.x wants it.
+	// UnaryV42 serves ConnectionHandler with unary methods, as EMQX Enterprise 4.2 calls it. If zero, with streaming
+	// methods, as EMQX 4.3 to 5.x call it.
 	UnaryV42 bool
-	// Window is how many events of one connection a gateway may send before their callbacks have returned, in the
-	// dialect session. If zero, as many as the gateway offers.
+	// Window limits the events of one connection whose callbacks have not returned yet, in the dialect session. If
+	// zero, as many as the gateway offers.
 	Window uint32
-	// MaxMessageSize bounds what is received in one message, in bytes. If zero, 16 MiB.
+	// MaxMessageSize limits a received gRPC message, in bytes. If zero, 16 MiB.
 	MaxMessageSize int
-	// Logger takes what goes wrong. If zero, slog.Default().
+	// Logger receives errors. If zero, slog.Default().
 	Logger *slog.Logger
 }
 
 const (
 	defaultMessageSize = 16 << 20
-	leastPing          = 10 * time.Second // between two HTTP/2 pings of a gateway, whose callbacks may take long
+	leastPing          = 10 * time.Second // the shortest interval allowed for HTTP/2 pings
 )
 
 // Server serves handlers to any number of gateways, together with grpc.health.v1 and server reflection.
 type Server struct {
 	server  *grpc.Server
 	health  *health.Server
-	adapter *grpc.ClientConn // nil: there is none
+	adapter *grpc.ClientConn // nil if Config.Adapter is empty
 }
 
-// New makes a server that serves nothing yet. It does not connect to the adapter before that is needed.
+// New returns a server that does not serve yet. It connects to the adapter when that is first needed.
 func New(cfg Config) (*Server, error) {
 	if cfg.New == nil {
 		return nil, errors.New("making the handler's server: Config.New is required")
@@ -116,7 +117,7 @@ func (cfg *Config) options() []grpc.ServerOption {
 	return options
 }
 
-// recoverCallback keeps a panic of one connection's callback from the others.
+// recoverCallback confines a panic in a callback to its connection.
 func (cfg *Config) recoverCallback(c *Conn) {
 	if p := recover(); p != nil {
 		cfg.Logger.Error("callback panicked", "conn", c.id, "panic", p, "stack", string(debug.Stack()))
@@ -124,7 +125,7 @@ func (cfg *Config) recoverCallback(c *Conn) {
 	}
 }
 
-// Serve answers gateways on l until Stop, and closes l.
+// Serve serves gateways on l until Stop, and closes l.
 func (s *Server) Serve(l net.Listener) error {
 	if err := s.server.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serving the handler: %w", err)
@@ -132,12 +133,12 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// Stop ends Serve: callbacks under way see their calls fail, and it returns when they have returned.
+// Stop ends Serve. Calls in running callbacks fail, and Stop returns when the callbacks have.
 func (s *Server) Stop() error {
 	s.health.Shutdown()
 	var err error
 	if s.adapter != nil {
-		err = s.adapter.Close() // callbacks wait for the adapter's answers
+		err = s.adapter.Close() // callbacks may be waiting for the adapter
 	}
 	s.server.Stop()
 	return err

@@ -15,7 +15,7 @@ import (
 
 const sessionVersion = 1
 
-// sessions serve the dialect session.
+// sessions serves the dialect session.
 type sessions struct {
 	handlerv1.UnimplementedSessionHandlerServer
 	cfg *Config
@@ -25,11 +25,11 @@ type sessions struct {
 type session struct {
 	cfg       *Config
 	out       *outbox
-	conns     map[uint64]*sessionConn // owned by the goroutine that receives
+	conns     map[uint64]*sessionConn // owned by the receiving goroutine
 	callbacks sync.WaitGroup
 }
 
-// Session serves one stream. When it returns, nothing of it runs any longer.
+// Session serves one stream. When it returns, all its goroutines have ended.
 func (s *sessions) Session(stream grpc.BidiStreamingServer[handlerv1.GatewayFrame, handlerv1.HandlerFrame]) error {
 	if err := s.greet(stream); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (x *session) receive(stream grpc.BidiStreamingServer[handlerv1.GatewayFrame
 	}
 }
 
-// event hands an event to its connection.
+// event passes an event to its connection.
 func (x *session) event(e *handlerv1.Event) {
 	c := x.conns[e.GetConn()]
 	if created := e.GetCreated(); c == nil && created != nil {
@@ -100,7 +100,7 @@ func (x *session) event(e *handlerv1.Event) {
 	}
 	if e.GetClosed() != nil {
 		delete(x.conns, c.number)
-		c.calls.end() // a callback that waits for a result must not keep this one waiting
+		c.calls.end() // so that a callback that waits for a result does not delay this event
 	}
 	c.receive(e)
 }

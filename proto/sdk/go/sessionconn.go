@@ -6,8 +6,8 @@ import (
 	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
 )
 
-// sessionConn is a connection of a session: its events wait here for the goroutine that runs its callbacks, which
-// exists only meanwhile. The gateway sends no more of them than its window allows.
+// sessionConn is a connection of a session. Its events queue here for the goroutine that runs its callbacks, which
+// exists only while there are some. The gateway sends no more events than its window allows.
 type sessionConn struct {
 	*Conn
 	session *session
@@ -38,8 +38,7 @@ func (c *sessionConn) receive(e *handlerv1.Event) {
 	c.start()
 }
 
-// lose is the end of a connection whose stream has ended. Events that wait are not handled: the gateway sends them
-// again.
+// lose ends a connection whose stream has ended. Queued events are dropped: the gateway sends them again.
 func (c *sessionConn) lose() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,7 +48,7 @@ func (c *sessionConn) lose() {
 	c.start()
 }
 
-// start has run run; the caller holds mu.
+// start starts run; the caller holds mu.
 func (c *sessionConn) start() {
 	if !c.running {
 		c.running = true
@@ -57,7 +56,7 @@ func (c *sessionConn) start() {
 	}
 }
 
-// run makes callbacks until no event waits.
+// run runs callbacks until no event is queued.
 func (c *sessionConn) run() {
 	var events []*handlerv1.Event
 	for {
@@ -72,7 +71,7 @@ func (c *sessionConn) run() {
 		for i, e := range events {
 			events[i] = nil
 			if e.GetClosed() == nil && c.session.out.ctx.Err() != nil {
-				continue // it comes again on another stream
+				continue // it is sent again on another stream
 			}
 			c.handle(e)
 			if seq := e.GetSeq(); seq != 0 {
@@ -125,7 +124,7 @@ func (g *sessionCalls) tell(command *handlerv1.Command) error {
 	return nil
 }
 
-// do sends a command and waits for its result, which the goroutine that receives settles: callbacks may wait here.
+// do sends a command and waits for its result, which the receiving goroutine delivers: callbacks may block here.
 func (g *sessionCalls) do(command *handlerv1.Command) error {
 	result, ok := g.begin(command)
 	if !ok {
@@ -180,7 +179,7 @@ func (g *sessionCalls) over() bool {
 	return g.ended
 }
 
-// end fails the calls under way and those to come.
+// end fails the pending calls and all later ones.
 func (g *sessionCalls) end() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -191,7 +190,7 @@ func (g *sessionCalls) end() {
 	clear(g.waiting)
 }
 
-// size is about what a command takes to send.
+// size estimates the size of a command.
 func size(command *handlerv1.Command) int {
 	return commandOverhead + len(command.GetSend()) + len(command.GetPublish().GetPayload()) +
 		len(command.GetRawPublish().GetPayload())

@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/proto/exproto"
 )
 
-// streamCallbacks serve the dialect stream: any number of events an RPC.
+// streamCallbacks serves the dialect stream: any number of events per RPC.
 type streamCallbacks struct {
 	exproto.UnimplementedConnectionHandlerServer
 	*callbacks

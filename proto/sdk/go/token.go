@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// dialAdapter makes the connection to the adapter.
+// dialAdapter creates the connection to the adapter.
 func (cfg *Config) dialAdapter() (*grpc.ClientConn, error) {
 	creds := insecure.NewCredentials()
 	if cfg.AdapterTLS != nil {
@@ -30,7 +30,7 @@ func (cfg *Config) dialAdapter() (*grpc.ClientConn, error) {
 	return rpc, nil
 }
 
-// bearer presents a token with every call.
+// bearer sends a token with every call.
 type bearer string
 
 var _ credentials.PerRPCCredentials = bearer("")
@@ -42,7 +42,7 @@ func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]strin
 // RequireTransportSecurity allows tokens without TLS: gateway and handler are often on one host.
 func (bearer) RequireTransportSecurity() bool { return false }
 
-// requireToken refuses calls that do not present token.
+// requireToken rejects calls without token.
 func requireToken(token string) []grpc.ServerOption {
 	want := "Bearer " + token
 	check := func(ctx context.Context) error {

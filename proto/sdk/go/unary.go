@@ -6,7 +6,7 @@ import (
 	"github.com/exgate/exgate/proto/exproto"
 )
 
-// unaryCallbacks serve the dialects unary and unary-v42: one RPC an event.
+// unaryCallbacks serves the dialects unary and unary-v42: one event per RPC.
 type unaryCallbacks struct {
 	exproto.UnimplementedConnectionUnaryHandlerServer
 	*callbacks

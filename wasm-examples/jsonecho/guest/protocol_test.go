@@ -17,8 +17,9 @@ func expect(t *testing.T, what, got, want string) {
 func TestConversation(t *testing.T) {
 	g := exprototest.Start(t, exproto.Served(), "")
 	d, _ := g.Connect(exproto.ConnInfo{})
-	a := d.Receive(`{"type":1,"clientinfo":{"proto_name":"p","proto_ver":"1","clientid":"c","username":"u","mountpoint":"m/",` +
-		`"keepalive":60},"password":"secret"}{"type":5,"topic":"t","qos":1}{"type":3,"topic":"t","qos":1,"payload":"x"}`)
+	a := d.Receive(`{"type":1,"clientinfo":{"proto_name":"p","proto_ver":"1","clientid":"c","username":"u",` +
+		`"mountpoint":"m/","keepalive":60},"password":"secret"}` +
+		`{"type":5,"topic":"t","qos":1}{"type":3,"topic":"t","qos":1,"payload":"x"}`)
 	if a != exproto.Pause {
 		t.Errorf("action %d while the login is under way", a)
 	}

@@ -1,7 +1,8 @@
 // Package handler is the logic of the JSON echo protocol, independent of how it is served: JSON objects one after
 // another, with nothing between them.
 //
-//	1 CONNECT      {"type":1,"clientinfo":{"proto_name","proto_ver","clientid","username","mountpoint","keepalive"},"password"}
+//	1 CONNECT      {"type":1,"clientinfo":{"proto_name","proto_ver","clientid","username","mountpoint","keepalive"},
+//	               "password"}
 //	2 CONNACK      {"type":2,"code":0 or 1}
 //	3 PUBLISH      {"type":3,"topic","qos","payload"}, both ways
 //	4 PUBACK       {"type":4,"code"}

@@ -72,7 +72,8 @@ func (d *device) expect(t *testing.T, want ...string) {
 	d.lines = nil
 }
 
-const connect = `{"type":1,"clientinfo":{"proto_name":"demo","proto_ver":"v0.1","clientid":"c1","keepalive":60},"password":"secret"}`
+const connect = `{"type":1,"clientinfo":{"proto_name":"demo","proto_ver":"v0.1","clientid":"c1","keepalive":60},` +
+	`"password":"secret"}`
 
 func TestConversation(t *testing.T) {
 	for _, atOnce := range []bool{true, false} {

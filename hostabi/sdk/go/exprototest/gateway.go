@@ -1,5 +1,5 @@
-// Package exprototest runs a protocol natively, against a gateway that writes down every call and whose broker answers
-// when the test says so.
+// Package exprototest runs a protocol natively, in a fake gateway that records every call and whose broker answers when
+// the test tells it to.
 package exprototest
 
 import (
@@ -11,7 +11,7 @@ import (
 	exproto "github.com/exgate/exgate/hostabi/sdk/go"
 )
 
-// Gateway is the double of exgate around one instance of a protocol.
+// Gateway is a fake gateway with one instance of a protocol.
 type Gateway struct {
 	t       testing.TB
 	guest   *exproto.Guest
@@ -27,10 +27,10 @@ type Device struct {
 	id      int64
 	sent    strings.Builder
 	calls   []string
-	waiting []int64 // tokens of the calls that the broker has not answered
+	waiting []int64 // tokens of the calls that the broker has not answered yet
 }
 
-// Start makes an instance; the test fails where the protocol refuses config.
+// Start creates an instance; the test fails if the protocol refuses config.
 func Start(t testing.TB, p exproto.Protocol, config string) *Gateway {
 	t.Helper()
 	g := &Gateway{t: t, devices: make(map[int64]*Device), refused: make(map[string]exproto.Code)}
@@ -41,17 +41,17 @@ func Start(t testing.TB, p exproto.Protocol, config string) *Gateway {
 	return g
 }
 
-// Refuse makes the next calls of a name, such as publish, return code at once. Success accepts again.
+// Refuse makes later calls with a name, such as publish, return code. Success accepts them again.
 func (g *Gateway) Refuse(call string, code exproto.Code) { g.refused[call] = code }
 
-// Log returns what was logged since it was asked last.
+// Log returns what was logged since the last Log.
 func (g *Gateway) Log() string {
 	s := strings.Join(g.log, "\n")
 	g.log = nil
 	return s
 }
 
-// Connect opens a connection and returns what OnSocketCreated did.
+// Connect opens a connection and returns the action of OnSocketCreated.
 func (g *Gateway) Connect(info exproto.ConnInfo) (*Device, exproto.Action) {
 	g.nextID++
 	d := &Device{gateway: g, id: g.nextID}
@@ -67,10 +67,10 @@ func (d *Device) event(kind hostabi.Kind, arg int64, body []byte) exproto.Action
 	return d.gateway.guest.Event(int32(kind), d.id, arg, body)
 }
 
-// Receive delivers bytes of the device.
+// Receive delivers bytes from the device.
 func (d *Device) Receive(b string) exproto.Action { return d.gateway.guest.Bytes(d.id, []byte(b)) }
 
-// Deliver delivers messages of the broker, in one event.
+// Deliver delivers messages from the broker, in one event.
 func (d *Device) Deliver(messages ...exproto.Message) exproto.Action {
 	var body []byte
 	for _, m := range messages {
@@ -79,7 +79,7 @@ func (d *Device) Deliver(messages ...exproto.Message) exproto.Action {
 	return d.event(hostabi.KindMessages, int64(len(messages)), body)
 }
 
-// Answer is the broker's answer to the oldest call that waits for one.
+// Answer delivers the broker's answer to the oldest pending call.
 func (d *Device) Answer(code exproto.Code, message string) exproto.Action {
 	d.gateway.t.Helper()
 	if len(d.waiting) == 0 {
@@ -90,10 +90,10 @@ func (d *Device) Answer(code exproto.Code, message string) exproto.Action {
 	return d.event(hostabi.KindResult, token, hostabi.AppendCodeResponse(nil, hostabi.Code(code), message))
 }
 
-// Timeout ends the keepalive.
+// Timeout delivers the keepalive timeout.
 func (d *Device) Timeout() exproto.Action { return d.event(hostabi.KindTimer, 0, nil) }
 
-// Drain says that the gateway stops or has a newer version of the module.
+// Drain announces that the gateway stops or has a newer version of the module.
 func (d *Device) Drain() exproto.Action { return d.event(hostabi.KindDrain, 0, nil) }
 
 // Disconnect ends the connection.
@@ -102,21 +102,21 @@ func (d *Device) Disconnect(reason string) {
 	delete(d.gateway.devices, d.id)
 }
 
-// Sent returns what the device was sent since it was asked last.
+// Sent returns what the device was sent since the last Sent.
 func (d *Device) Sent() string {
 	s := d.sent.String()
 	d.sent.Reset()
 	return s
 }
 
-// Calls returns the calls other than send since it was asked last, one line each.
+// Calls returns the calls other than send since the last Calls, one per line.
 func (d *Device) Calls() string {
 	s := strings.Join(d.calls, "\n")
 	d.calls = nil
 	return s
 }
 
-// note writes a call down; token is that of a call which the broker answers.
+// note records a call; token is not 0 if the broker answers it.
 func (g *Gateway) note(conn, token int64, name, format string, args ...any) exproto.Code {
 	d, ok := g.devices[conn]
 	if !ok {

@@ -7,7 +7,7 @@ import (
 	exproto "github.com/exgate/exgate/hostabi/sdk/go"
 )
 
-// host is the side of the gateway that a protocol calls.
+// host is the Gateway as the protocol's Host.
 type host Gateway
 
 var _ exproto.Host = (*host)(nil)

@@ -2,23 +2,23 @@ package framing
 
 import "bytes"
 
-// Strip is what a framer takes away from a frame.
+// Strip says what a framer removes from a frame.
 type Strip int
 
-// What to strip.
+// What to remove.
 const (
-	StripNothing Strip = iota // the delimiter or the length stays in the frame
-	StripMark                 // the delimiter, or all up to the end of the length, is taken away
-	StripLine                 // of [Delimiter]: also one \r before it
+	StripNothing Strip = iota // keep the delimiter or the length in the frame
+	StripMark                 // remove the delimiter, or everything up to the end of the length
+	StripLine                 // for [Delimiter]: also remove one \r before it
 )
 
 // Delimiter ends each frame. A frame may be empty.
 type Delimiter struct {
 	// Bytes is the delimiter, 1 to 8 bytes.
 	Bytes []byte
-	// Max is how many bytes a frame may have without its delimiter, 1 to [MaxFrame].
+	// Max is the largest length of a frame without its delimiter, 1 to [MaxFrame].
 	Max int
-	// Strip says what to take away. If zero, nothing.
+	// Strip says what to remove. If zero, nothing.
 	Strip Strip
 }
 
@@ -34,7 +34,7 @@ func (d Delimiter) check() error {
 
 func (d Delimiter) splitter() splitter { return &delimited{rules: d} }
 
-// delimited looks for the delimiter. While it skips, kept has what may be the delimiter's beginning.
+// delimited searches for the delimiter. While it skips, kept contains what may be the beginning of the delimiter.
 type delimited struct {
 	rules    Delimiter
 	kept     []byte
@@ -74,7 +74,7 @@ func (d *delimited) next(b []byte) (used int, frame []byte, err error) {
 	return len(window), nil, nil
 }
 
-// room is how many bytes say that a frame is too long, where no delimiter is in them.
+// room returns the number of bytes without a delimiter after which a frame is too long.
 func (d *delimited) room() int { return d.rules.Max + len(d.rules.Bytes) }
 
 func (d *delimited) strip(frame []byte) []byte {
@@ -88,7 +88,7 @@ func (d *delimited) strip(frame []byte) []byte {
 	return frame
 }
 
-// skip uses bytes up to the end of the delimiter.
+// skip consumes bytes up to the end of the delimiter.
 func (d *delimited) skip(b []byte) (used int) {
 	before, mark := len(d.kept), d.rules.Bytes
 	seam := append(d.kept, b[:min(len(b), len(mark)-1)]...)
@@ -107,7 +107,7 @@ func (d *delimited) skip(b []byte) (used int) {
 	return len(b)
 }
 
-// keepTail keeps as much of the end of b as may be the beginning of a delimiter.
+// keepTail keeps the end of b as far as it may be the beginning of a delimiter.
 func (d *delimited) keepTail(b []byte) {
 	d.kept = bytes.Clone(b[max(0, len(b)-len(d.rules.Bytes)+1):])
 }

@@ -5,27 +5,27 @@ import (
 	"slices"
 )
 
-// Escape ends each frame with a byte that its content has only in disguise: as Escape and another byte. Empty frames
-// are not given.
+// Escape ends each frame with a byte that its content contains only escaped: as Escape and another byte. Empty frames
+// are skipped.
 type Escape struct {
 	// Start begins a frame. It may be End.
 	Start byte
-	// NoStart says that a frame begins where the last one ended, and not with Start.
+	// NoStart says that a frame begins where the last one ended, without Start.
 	NoStart bool
 	// End ends a frame.
 	End byte
 	// Escape is neither Start nor End.
 	Escape byte
-	// XOR is what the byte behind Escape is combined with. If zero, Map is used.
+	// XOR is combined with the byte after Escape. If zero, Map is used.
 	XOR byte
-	// Map is what the bytes behind Escape stand for, 1 to 8 of them; Start, End and Escape are among the values. If
-	// zero, XOR is used.
+	// Map translates the bytes after Escape, 1 to 8 of them; the values must include Start, End and Escape. If zero,
+	// XOR is used.
 	Map []Code
-	// Max is how many bytes a frame may have without flags and escapes, 1 to [MaxFrame].
+	// Max is the largest length of a frame without flags and escapes, 1 to [MaxFrame].
 	Max int
 }
 
-// Code is a byte that stands for another one behind an escape.
+// Code is a byte that stands for Value after an escape.
 type Code struct{ Code, Value byte }
 
 func (e Escape) check() error {
@@ -47,15 +47,15 @@ func (e Escape) checkCodes() error {
 	for i, c := range e.Map {
 		same := func(o Code) bool { return o.Code == c.Code || o.Value == c.Value }
 		if e.isFlag(c.Code) || slices.ContainsFunc(e.Map[:i], same) {
-			return errors.New("framing: the codes of Escape.Map must be unique, as must be the values, and no code may be Start or End")
+			return errors.New("framing: the codes and values of Escape.Map must be unique, and no code Start or End")
 		}
 	}
 	for _, special := range []byte{e.Start, e.End, e.Escape} {
 		if !e.isFlag(special) && special != e.Escape {
-			continue // the Start that there is not
+			continue // there is no Start to escape
 		}
 		if code, ok := e.codeOf(special); !ok || e.isFlag(code) {
-			return errors.New("framing: Start, End and Escape must have codes by Escape.XOR or Escape.Map, which are not Start or End")
+			return errors.New("framing: Start, End and Escape need codes other than Start and End in Escape.XOR or Map")
 		}
 	}
 	return nil
@@ -66,7 +66,7 @@ func (e *Escape) isFlag(c byte) bool { return c == e.End || e.isStart(c) }
 
 func (e *Escape) isStart(c byte) bool { return c == e.Start && !e.NoStart }
 
-// codeOf is what stands behind Escape for c; ok is false where c stands for itself.
+// codeOf returns the byte that represents c after Escape; ok is false if c is not escaped.
 func (e *Escape) codeOf(c byte) (code byte, ok bool) {
 	if e.XOR != 0 && (e.isFlag(c) || c == e.Escape) {
 		return c ^ e.XOR, true
@@ -79,7 +79,7 @@ func (e *Escape) codeOf(c byte) (code byte, ok bool) {
 	return c, false
 }
 
-// value is what code stands for behind Escape.
+// value returns the byte that code represents after Escape.
 func (e *Escape) value(code byte) (c byte, ok bool) {
 	if e.XOR != 0 {
 		return code ^ e.XOR, true
@@ -92,7 +92,7 @@ func (e *Escape) value(code byte) (c byte, ok bool) {
 	return 0, false
 }
 
-// Stuff appends frame to b as it goes over the wire: Start, the content with its escapes, End.
+// Stuff appends the wire form of frame to b: Start, the escaped content, End.
 func (e Escape) Stuff(b, frame []byte) []byte {
 	if !e.NoStart {
 		b = append(b, e.Start)

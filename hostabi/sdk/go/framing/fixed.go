@@ -1,8 +1,8 @@
 package framing
 
-// Fixed is the rule that all frames have the same length.
+// Fixed is the rule for frames that all have the same length.
 type Fixed struct {
-	// Size of a frame in bytes, 1 to [MaxFrame].
+	// Size is the length of a frame in bytes, 1 to [MaxFrame].
 	Size int
 }
 
@@ -24,11 +24,10 @@ func (s *sized) next(b []byte) (used int, frame []byte, err error) {
 	return used, frame, nil
 }
 
-// gathered is what there is of a run of bytes whose length is known. It grows with what came, not with what was
-// promised.
+// gathered buffers a run of bytes of known length. It grows with the received bytes, not with the announced length.
 type gathered []byte
 
-// take uses up to as many bytes of b as are missing, and gives all n once they are there: out of b itself where it has
+// take consumes up to the missing bytes from b, and returns all n once they are complete: as a slice of b if b contains
 // them all.
 func (g *gathered) take(b []byte, n int) (used int, all []byte) {
 	missing := n - len(*g)

@@ -1,8 +1,8 @@
-// Package framing makes frames of what a stream brings, however the network cut it: by delimiter, by length, of a fixed
-// size, or escape-stuffed.
+// Package framing splits a stream into frames, however the network has cut it: by delimiter, by length, by fixed size,
+// or by escapes.
 //
-// hostabi/conformance/framing.md says byte by byte what each of the four does. Check the rules once, when the module
-// starts, and give each connection a [Framer] of its own:
+// hostabi/conformance/framing.md defines the four kinds byte by byte. Check the rules once, when the module starts, and
+// give each connection its own [Framer]:
 //
 //	lines, err := framing.New(framing.Delimiter{Bytes: []byte("\n"), Max: 1024, Strip: framing.StripLine})
 //	...
@@ -17,11 +17,11 @@ import (
 	"strconv"
 )
 
-// MaxFrame bounds what the fields Max and Size of the rules may be, in bytes.
+// MaxFrame is the largest value of the fields Max and Size, in bytes.
 const MaxFrame = 1 << 20
 
-// What a frame may have instead of bytes. The framer goes on behind it; a protocol that would rather not closes the
-// connection.
+// Errors that Frames yields instead of a frame. The framer continues after it; a protocol may close the connection
+// instead.
 var (
 	ErrTooLong = errors.New("the frame is longer than it may be")
 	ErrBroken  = errors.New("the frame is broken")
@@ -33,7 +33,7 @@ type Rules interface {
 	splitter() splitter
 }
 
-// Framing makes the framers of one protocol.
+// Framing creates the framers of one protocol.
 type Framing struct{ rules Rules }
 
 // New checks rules. Its error names the field to change.
@@ -47,20 +47,21 @@ func New(rules Rules) (Framing, error) {
 // Framer returns a framer for a new connection.
 func (f Framing) Framer() *Framer { return &Framer{split: f.rules.splitter()} }
 
-// Framer keeps what there is of a connection's unfinished frame. Between frames it holds no buffer.
+// Framer splits the stream of one connection. Between frames it holds no buffer.
 type Framer struct{ split splitter }
 
-// splitter finds one frame after the other.
+// splitter finds one frame after another.
 type splitter interface {
-	// next looks at b, which is not empty, up to its first outcome. It uses at least one byte. Without an outcome frame
-	// and err are nil.
+	// next consumes b, which must not be empty, up to the first frame or error. It consumes at least one byte. If it
+	// finds neither, frame and err are nil.
 	next(b []byte) (used int, frame []byte, err error)
 	held() int
 	reset()
 }
 
-// Frames gives each frame that ends in piece, or its error, and takes what it used from the head of piece. After a
-// break, the rest of piece is there untouched: give it to Frames again later. A frame is valid until Frames goes on.
+// Frames yields each frame that ends in piece, or its error, and removes the consumed bytes from the front of piece.
+// After a break, the rest of piece is unchanged: pass it to Frames again later. A frame is valid until the loop
+// continues.
 func (f *Framer) Frames(piece *[]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for len(*piece) > 0 {
@@ -73,13 +74,13 @@ func (f *Framer) Frames(piece *[]byte) iter.Seq2[[]byte, error] {
 	}
 }
 
-// Held is how many bytes of an unfinished frame there are.
+// Held returns the number of buffered bytes of an unfinished frame.
 func (f *Framer) Held() int { return f.split.held() }
 
-// Reset forgets them and begins anew, as when the connection was new.
+// Reset drops them and starts as for a new connection.
 func (f *Framer) Reset() { f.split.reset() }
 
-// within is the check of a number. (Package fmt would make every module half as large again.)
+// within checks the range of a number. (Package fmt would make each module half as large again.)
 func within(field string, n, least, most int) error {
 	if n < least || n > most {
 		return errors.New("framing: " + field + " is " + strconv.Itoa(n) + ", and must be from " + strconv.Itoa(least) +

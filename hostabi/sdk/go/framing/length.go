@@ -6,22 +6,22 @@ import (
 	"strconv"
 )
 
-// Length stands at the head of each frame: Offset bytes, the unsigned number of Width bytes, and the rest. The whole
-// frame has Offset + Width + number + Adjust bytes.
+// Length is the rule for frames with a length at their head: Offset bytes, an unsigned number of Width bytes, and the
+// rest. The whole frame has Offset + Width + number + Adjust bytes.
 type Length struct {
-	// Width of the number in bytes: 1, 2 or 4.
+	// Width is the size of the number in bytes: 1, 2 or 4.
 	Width int
-	// LittleEndian is the order of its bytes. If zero, it is big-endian.
+	// LittleEndian is the byte order of the number. If zero, big-endian.
 	LittleEndian bool
-	// Offset is how many bytes stand before the number, 0 to 255.
+	// Offset is the number of bytes before the number, 0 to 255.
 	Offset int
-	// Adjust corrects the number where it does not count just what follows it: -Width where it counts itself, -(Offset
-	// + Width) where it counts the whole frame, 2 where a checksum of two bytes is not counted. -1024 to 1024. If zero,
-	// the number counts what follows it.
+	// Adjust corrects a number that does not count exactly the bytes after it: -Width if it includes itself, -(Offset +
+	// Width) if it counts the whole frame, 2 if it omits a checksum of two bytes. -1024 to 1024. If zero, the number
+	// counts the bytes after it.
 	Adjust int
-	// Max is how many bytes the whole frame may have, from Offset + Width to [MaxFrame].
+	// Max is the largest length of the whole frame, from Offset + Width to [MaxFrame].
 	Max int
-	// Strip says what to take away: nothing, or with [StripMark] all up to the end of the number. If zero, nothing.
+	// Strip says what to remove: nothing, or with [StripMark] everything up to the end of the number. If zero, nothing.
 	Strip Strip
 }
 
@@ -45,7 +45,7 @@ func (l Length) splitter() splitter { return &measured{rules: l} }
 
 func (l Length) header() int { return l.Offset + l.Width }
 
-// whole reads the length of the frame whose head is b.
+// whole returns the length of the frame with head b.
 func (l Length) whole(b []byte) int64 {
 	b = b[l.Offset:l.header()]
 	var order binary.ByteOrder = binary.BigEndian
@@ -64,13 +64,13 @@ func (l Length) whole(b []byte) int64 {
 	return int64(l.header()) + int64(number) + int64(l.Adjust)
 }
 
-// measured reads the head of each frame, and then waits for the rest.
+// measured reads the head of each frame, then waits for the rest.
 type measured struct {
 	rules   Length
 	waiting gathered
-	whole   int64 // of the frame whose head was read; 0 before
-	skip    int64 // bytes of a frame that is too long
-	lost    bool  // after a broken frame: nobody knows where the next begins
+	whole   int64 // of the frame whose head was read; 0 before that
+	skip    int64 // remaining bytes of a frame that is too long
+	lost    bool  // after a broken frame: the start of the next one is unknown
 }
 
 func (m *measured) held() int { return len(m.waiting) }
@@ -92,7 +92,7 @@ func (m *measured) next(b []byte) (used int, frame []byte, err error) {
 	return used, m.strip(frame), nil
 }
 
-// head gathers a frame up to its number. Where the whole frame is in b, it is given at once.
+// head gathers a frame up to its number. If b contains the whole frame, head returns it.
 func (m *measured) head(b []byte) (used int, frame []byte, err error) {
 	before, header := len(m.waiting), m.rules.header()
 	used, head := m.waiting.take(b, header)

@@ -8,8 +8,8 @@ import (
 
 var errNotation = errors.New("framing: not the notation of a framer: see hostabi/conformance/framing.md")
 
-// Parse reads rules as hostabi/conformance/framing.md writes them, such as "delimiter 0a 1024 line": for modules that
-// let their operator choose. [New] checks the values.
+// Parse parses rules in the notation of hostabi/conformance/framing.md, such as "delimiter 0a 1024 line": for modules
+// whose operator can choose the framing. [New] checks the values.
 func Parse(notation string) (Rules, error) {
 	words := strings.Split(notation, " ")
 	p := &parser{words: words[1:]}
@@ -34,7 +34,7 @@ func Parse(notation string) (Rules, error) {
 	return rules, nil
 }
 
-// parser reads words up to the first bad one.
+// parser parses words up to the first bad one.
 type parser struct {
 	words []string
 	bad   bool
@@ -67,7 +67,7 @@ func (p *parser) signed() int {
 
 func (p *parser) bytes() []byte { return p.hex(p.word()) }
 
-// hex reads lower-case digits. (Package encoding/hex would bring package fmt into every module.)
+// hex parses lower-case digits. (Package encoding/hex would link package fmt into every module.)
 func (p *parser) hex(digits string) []byte {
 	b := make([]byte, len(digits)/2)
 	for i := range b {
@@ -81,7 +81,7 @@ func (p *parser) hex(digits string) []byte {
 
 func (p *parser) byte() byte { return p.sized(p.word(), 1)[0] }
 
-// sized reads digits that must be n bytes.
+// sized parses digits that must be n bytes.
 func (p *parser) sized(digits string, n int) []byte {
 	b := p.hex(digits)
 	if len(b) != n {

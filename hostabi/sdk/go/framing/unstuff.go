@@ -1,6 +1,6 @@
 package framing
 
-// unstuffed follows the bytes of an escape-stuffed stream.
+// unstuffed splits an escape-stuffed stream.
 type unstuffed struct {
 	rules   Escape
 	state   stuffing
@@ -13,7 +13,7 @@ type stuffing int
 const (
 	outside  stuffing = iota // waiting for Start
 	inside                   // a frame
-	skipping                 // a frame that was given up
+	skipping                 // the rest of an abandoned frame
 )
 
 func (u *unstuffed) held() int { return len(u.content) }
@@ -25,7 +25,7 @@ func (u *unstuffed) reset() {
 	}
 }
 
-// ended is the state behind End, which begins the next frame where it is Start or where there is none.
+// ended sets the state after End, which also begins the next frame if it equals Start, or if there is no Start.
 func (u *unstuffed) ended() {
 	u.content, u.escaped, u.state = nil, false, outside
 	if u.rules.NoStart || u.rules.Start == u.rules.End {
@@ -59,7 +59,7 @@ func (u *unstuffed) next(b []byte) (used int, frame []byte, err error) {
 	return used, frame, err
 }
 
-// plain is the run of bytes that stand for themselves at the head of b, as far as the frame has room for them.
+// plain returns the unescaped bytes at the beginning of b, as far as the frame has room for them.
 func (u *unstuffed) plain(b []byte) []byte {
 	n, most := 0, min(len(b), u.rules.Max-len(u.content))
 	for n < most && !u.rules.isFlag(b[n]) && b[n] != u.rules.Escape {
@@ -89,7 +89,7 @@ func (u *unstuffed) step(c byte) (frame []byte, err error) {
 	return nil, nil
 }
 
-// end gives the frame that there is; right behind Escape there is none.
+// end returns the frame, or an error if the last byte was Escape.
 func (u *unstuffed) end() (frame []byte, err error) {
 	if u.escaped {
 		err = ErrBroken

@@ -5,10 +5,10 @@ import (
 	"github.com/exgate/exgate/hostabi/sdk/go/framing"
 )
 
-// maxFrame is the largest frame of a framer that a device chooses, in bytes.
+// maxFrame is the largest frame of a framer chosen by a device, in bytes.
 const maxFrame = 4096
 
-// line carries out one line.
+// line executes one line.
 func (d *device) line(line string, err error) {
 	d.count++
 	if err != nil {
@@ -34,7 +34,7 @@ func (d *device) line(line string, err error) {
 	}
 }
 
-// answer says ok where an accepted call is answered at once, and always what code a call was refused with.
+// answer reports ok for an accepted call that is answered at once, and the code of a refused call.
 func (d *device) answer(name string, code exproto.Code, ok bool) {
 	if code != exproto.Success {
 		d.say("refused", name, number(uint64(code)))
@@ -43,7 +43,7 @@ func (d *device) answer(name string, code exproto.Code, ok bool) {
 	}
 }
 
-// call reads the words of a command that calls the gateway; nil where it is none.
+// call parses a command that calls the gateway; it returns nil for other commands.
 func (d *device) call(command string, w *words) func() {
 	var code func() exproto.Code
 	ok := false
@@ -94,7 +94,7 @@ func (d *device) auth(w *words) func() {
 	}
 }
 
-// local reads the words of the other commands; nil where it is none.
+// local parses the other commands; it returns nil for an unknown one.
 func (d *device) local(command string, w *words) func() {
 	switch command {
 	case "echo":
@@ -140,7 +140,7 @@ func (d *device) log(w *words) func() {
 	}
 }
 
-// reframe has what follows read by another framer.
+// reframe switches to another framer.
 func (d *device) reframe(notation string) {
 	rules, err := framing.Parse(notation)
 	if err == nil && mostOf(rules) <= maxFrame {
@@ -154,7 +154,7 @@ func (d *device) reframe(notation string) {
 	d.say("error framing")
 }
 
-// mostOf is how many bytes a frame may have.
+// mostOf returns the largest length of a frame.
 func mostOf(rules framing.Rules) int {
 	switch r := rules.(type) {
 	case framing.Delimiter:

@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/hostabi/sdk/go/framing"
 )
 
-// The tokens of the calls that the broker answers.
+// The tokens of calls that the broker answers.
 const (
 	tokenAuth  = 1
 	tokenPub   = 2
@@ -46,7 +46,7 @@ var (
 	_ exproto.Drainer       = (*device)(nil)
 )
 
-// say adds an answer to those that flush sends.
+// say adds an answer to those sent by flush.
 func (d *device) say(words ...string) {
 	d.out = append(append(d.out, strings.Join(words, " ")...), '\n')
 }
@@ -81,7 +81,7 @@ func (d *device) OnReceivedBytes(b []byte) exproto.Action {
 	return d.flush()
 }
 
-// feed carries frames out until b ends, the framer is another one, or the device leaves.
+// feed executes frames until b ends, the framer changes or the device leaves.
 func (d *device) feed(b *[]byte) {
 	framer := d.frames
 	for frame, err := range framer.Frames(b) {
@@ -96,7 +96,7 @@ func (d *device) feed(b *[]byte) {
 	}
 }
 
-// frame answers what another framer than that of lines found.
+// frame answers a frame or error of a framer other than that of lines.
 func (d *device) frame(frame []byte, err error) {
 	switch {
 	case errors.Is(err, framing.ErrTooLong):

@@ -1,4 +1,4 @@
-// Command probe is the protocol of hostabi/conformance/probe.md as a module for exgate, which uses all of the SDK;
+// Command probe is the protocol of hostabi/conformance/probe.md as a module for exgate. It uses all of the SDK;
 // wasm-examples/build.sh builds it.
 package main
 

@@ -2,14 +2,14 @@ package main
 
 import "strconv"
 
-// words takes a line apart. What is wrong with it shows at its end: bad.
+// words splits a line into words. bad is set at the first error.
 type words struct {
 	rest string
 	more bool // there is a space before rest
 	bad  bool
 }
 
-// word is the next one, which must be there.
+// word returns the next word, which is required.
 func (w *words) word() string {
 	if !w.more {
 		w.bad = true
@@ -28,7 +28,7 @@ func (w *words) word() string {
 	return word
 }
 
-// number is a word that is a decimal number of 32 bits.
+// number returns the next word as a decimal 32-bit number.
 func (w *words) number() uint32 {
 	word := w.word()
 	n, err := strconv.ParseUint(word, 10, 32)
@@ -36,12 +36,12 @@ func (w *words) number() uint32 {
 	return uint32(n)
 }
 
-// text is all that is left, if anything.
+// text returns the rest of the line, which may be empty.
 func (w *words) text() string {
 	text := w.rest
 	w.rest, w.more = "", false
 	return text
 }
 
-// whole reports whether the line was as it should be, and nothing is left of it.
+// whole reports whether the line was correct and nothing is left of it.
 func (w *words) whole() bool { return !w.bad && !w.more }

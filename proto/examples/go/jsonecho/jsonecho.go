@@ -1,5 +1,5 @@
-// Package jsonecho is the JSON echo protocol as a handler in Go: its logic, which wasm-examples/jsonecho/handler shares
-// with the guest, on the package proto/sdk/go.
+// Package jsonecho is the JSON echo protocol as a handler in Go. Its logic is that of wasm-examples/jsonecho/handler,
+// shared with the guest; it uses the package proto/sdk/go.
 package jsonecho
 
 import (
@@ -9,12 +9,12 @@ import (
 	echo "github.com/exgate/exgate/wasm-examples/jsonecho/handler"
 )
 
-// New makes a server that calls the adapter of the gateway at adapterAddr, as host:port, in the dialects that need one.
+// New returns a server that calls the gateway's adapter at adapterAddr, host:port, in the dialects that need one.
 func New(adapterAddr string) (*handler.Server, error) {
 	return handler.New(handler.Config{Adapter: adapterAddr, New: NewHandler})
 }
 
-// NewHandler makes the handler of a connection.
+// NewHandler returns the handler of a connection.
 func NewHandler() handler.Handler { return new(protocol) }
 
 // protocol is the handler of one connection.
@@ -37,8 +37,8 @@ func (p *protocol) OnReceivedMessages(_ *handler.Conn, messages []*handler.Messa
 	}
 }
 
-// device is a connection as the protocol calls it. It does not look at errors of calls that have no answer in the
-// protocol: a connection that has gone is told by OnSocketClosed.
+// device adapts a connection to the protocol. It ignores errors of calls without a reply in the protocol:
+// OnSocketClosed reports a closed connection.
 type device struct{ conn *handler.Conn }
 
 var _ echo.Device = device{}

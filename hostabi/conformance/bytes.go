@@ -102,7 +102,8 @@ func bytesInPieces(t *trial) string {
 		}
 	}
 	if differ != nil {
-		t.warnf("the guest makes other calls for sample %s byte by byte than as a whole: right for datagrams, wrong for a stream", strings.Join(differ, ", "))
+		t.warnf("the guest makes other calls for sample %s byte by byte than as a whole: right for datagrams, "+
+			"wrong for a stream", strings.Join(differ, ", "))
 	}
 	return fmt.Sprintf("makes the same calls for %d samples as a whole and byte by byte", len(t.run.options.Samples))
 }
@@ -133,7 +134,8 @@ func bytesWithoutEnd(t *trial) string {
 		d.close("tcp_closed")
 	}
 	if grown := t.guest.Memory() - before; grown > total/2 && !t.over() {
-		t.failf("the memory grew by %d bytes during %d bytes of an endless frame: limit what the guest buffers", grown, total)
+		t.failf("the memory grew by %d bytes during %d bytes of an endless frame: limit what the guest buffers",
+			grown, total)
 	}
 	return fmt.Sprintf("accepts %d bytes of an endless frame, or closes the connection", total)
 }
