@@ -20,7 +20,7 @@ func TestKind(t *testing.T) {
 		"the version is 0x0d":         "\x00asm\x0d",
 		"does not begin with \\0asm":  "hello",
 		"it is WebAssembly text":      "\n  ;; what it does\n;; and more\n(module (func))",
-		"component, not a core module; build a core module: Rust --target wasm32-":    "\x00asm\x0d\x00\x01\x00\x07\x05",
+		"not a core module; build a core module: Rust --target wasm32-":               "\x00asm\x0d\x00\x01\x00\x07\x05",
 		"ELF program or object for a processor, not WebAssembly; build a core module": "\x7fELF\x02\x01\x01",
 		"compressed with gzip":                 "\x1f\x8b\x08\x00",
 		"an archive of objects":                "!<arch>\n",
