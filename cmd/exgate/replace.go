@@ -10,7 +10,7 @@ import (
 
 	"github.com/exgate/exgate/cmd/exgate/internal/control"
 	"github.com/exgate/exgate/cmd/exgate/internal/upgrade"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // readyTimeout bounds the start of a new process.
@@ -50,7 +50,7 @@ func (g *running) startNext() (*upgrade.Successor, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer listener.CloseFiles(files)
+	defer sockets.CloseFiles(files)
 	ctx, cancel := g.untilSignal(readyTimeout)
 	defer cancel()
 	next, err := g.program.Start(ctx, files)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/upgrade"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 func newRun() *cobra.Command {
@@ -61,7 +61,7 @@ the command line or the configuration is invalid, which includes a port in use o
 
 // run runs the gateway of g.cfg until a signal, or until another process has taken over.
 func run(cmd *cobra.Command, g *running, received *processSignals, predecessor *upgrade.Predecessor,
-	inherited []listener.SocketFile,
+	inherited []sockets.SocketFile,
 ) error {
 	g.signals, g.log = received.asked, newLogger(g.cfg.Log, os.Stderr)
 	slog.SetDefault(g.log)

@@ -12,7 +12,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/control"
 	"github.com/exgate/exgate/cmd/exgate/internal/service"
 	"github.com/exgate/exgate/cmd/exgate/internal/upgrade"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // running is a running gateway and what controls its process: signals, upgrades, control requests.
@@ -21,16 +21,16 @@ type running struct {
 	log      *slog.Logger
 	program  upgrade.Program
 	signals  <-chan os.Signal
-	sockets  *listener.Sockets
+	sockets  *sockets.Sockets
 	control  *control.Server
 	upgrades chan *control.Request
 	service  *service.Service
 }
 
 // start starts the gateway. It takes over from predecessor unless that is nil.
-func (g *running) start(ctx context.Context, predecessor *upgrade.Predecessor, inherited []listener.SocketFile) error {
+func (g *running) start(ctx context.Context, predecessor *upgrade.Predecessor, inherited []sockets.SocketFile) error {
 	var err error
-	if g.sockets, err = listener.NewSockets(inherited, g.log); err != nil {
+	if g.sockets, err = sockets.NewSockets(inherited, g.log); err != nil {
 		return err
 	}
 	if predecessor != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/listener/certs"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // DTLSConfig is a DTLS listener's. It needs a certificate, pre-shared keys, or both.
@@ -57,7 +58,7 @@ type DTLSConfig struct {
 	// WriteBuffer is the same for sending (net.core.wmem_max). If zero, what the kernel gives.
 	WriteBuffer int
 	// Sockets opens the socket, or takes an inherited one. If zero, it is opened.
-	Sockets *Sockets
+	Sockets *sockets.Sockets
 	// Logger takes what goes wrong. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts handshakes and drops. If zero, an unregistered set.

@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // TCPConfig is a TCP or unix socket listener's.
@@ -25,7 +26,7 @@ type TCPConfig struct {
 	// Options are the sockets'. If zero, the defaults of each.
 	Options SocketOptions
 	// Sockets opens the listening socket or has inherited it. If zero, it is opened plainly.
-	Sockets *Sockets
+	Sockets *sockets.Sockets
 	// Logger takes what goes wrong while accepting. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts. If zero, an unregistered set.

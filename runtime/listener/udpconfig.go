@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // UDPConfig is a UDP listener's.
@@ -41,7 +42,7 @@ type UDPConfig struct {
 	// WriteBuffer is the same for sending (net.core.wmem_max). If zero, what the kernel gives.
 	WriteBuffer int
 	// Sockets opens the socket, or takes an inherited one. If zero, it is opened.
-	Sockets *Sockets
+	Sockets *sockets.Sockets
 	// Logger takes what goes wrong while reading. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts. If zero, an unregistered set.

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // unixPrefix begins the bind of a socket in the file system.
@@ -28,7 +30,7 @@ func splitBind(bind string) (network, address string) {
 }
 
 // listenUnix listens on a path. A socket that was left there by a process that has gone is removed; anything else is left alone and an error.
-func listenUnix(ctx context.Context, sockets *Sockets, path string, mode fs.FileMode) (net.Listener, error) {
+func listenUnix(ctx context.Context, sockets *sockets.Sockets, path string, mode fs.FileMode) (net.Listener, error) {
 	if mode == 0 {
 		mode = defaultUnixMode
 	}
@@ -49,7 +51,7 @@ func listenUnix(ctx context.Context, sockets *Sockets, path string, mode fs.File
 
 // unixControl sets the mode before the file appears, so that it is never more open than it shall be; where the system cannot, the chmod after it does.
 // A socket that was inherited has its file and its mode already.
-func unixControl(mode fs.FileMode, fresh *bool) Control {
+func unixControl(mode fs.FileMode, fresh *bool) sockets.Control {
 	return func(_, _ string, raw syscall.RawConn) error {
 		return raw.Control(func(fd uintptr) {
 			name, err := unix.Getsockname(int(fd))

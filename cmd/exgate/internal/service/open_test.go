@@ -8,13 +8,14 @@ import (
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // TestEverySettingReachesTheListener fills a configuration and looks for fields of the listeners that nothing sets.
 func TestEverySettingReachesTheListener(t *testing.T) {
 	var cfg config.Listener
 	fill(reflect.ValueOf(&cfg).Elem())
-	sockets, err := listener.NewSockets(nil, nil)
+	sockets, err := sockets.NewSockets(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/modules"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // Socket is a listening socket of a service.
@@ -32,8 +33,8 @@ type Service struct {
 	registry *prometheus.Registry
 	version  string // of the program; may be empty
 	gateway  *gateway.Gateway
-	adapter  *adapter          // nil without gRPC handlers
-	opener   *listener.Sockets // nil if sockets are never handed over
+	adapter  *adapter         // nil without gRPC handlers
+	opener   *sockets.Sockets // nil if sockets are never handed over
 	files    *listener.Descriptors
 	start    chan struct{} // closed when devices are accepted
 	stopping atomic.Bool   // Stop or Leave was called

@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // Succession describes how a service takes over from another process. The zero value takes over from none.
 type Succession struct {
 	// Sockets opens or inherits the listening sockets. If nil, they are opened and cannot be handed over later.
-	Sockets *listener.Sockets
+	Sockets *sockets.Sockets
 	// Opened is called when everything has started; devices are accepted after it returns. An error aborts the start.
 	// Optional.
 	Opened func(context.Context) error

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // variable holds an inheritance as JSON.
@@ -28,8 +28,8 @@ const (
 // inheritance describes what a new process inherits. The two processes may have different versions of exgate: add
 // fields, but never change fields or descriptors.
 type inheritance struct {
-	From    int                   `json:"from"` // the id of the process that started it
-	Sockets []listener.SocketFile `json:"sockets"`
+	From    int                  `json:"from"` // the id of the process that started it
+	Sockets []sockets.SocketFile `json:"sockets"`
 }
 
 // ready is the report of a new process that can take over.
@@ -47,10 +47,10 @@ type Predecessor struct {
 // Inherit returns the process that this one replaces and its sockets. Without such a process it returns nil and the
 // sockets of systemd's socket activation, if any. Call it before reading the configuration: it unsets the variables
 // that it reads.
-func Inherit() (*Predecessor, []listener.SocketFile, error) {
+func Inherit() (*Predecessor, []sockets.SocketFile, error) {
 	text, ok := os.LookupEnv(variable)
 	_ = os.Unsetenv(variable)
-	ofSystemd, err := listener.SystemdSockets()
+	ofSystemd, err := sockets.SystemdSockets()
 	if !ok {
 		return nil, ofSystemd, err
 	}

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // maxReport bounds the report of a new process, in bytes.
@@ -53,7 +53,7 @@ type Successor struct {
 
 // Start starts the program with the sockets, which the caller keeps, and waits until it is ready to take over. If it
 // fails or ctx ends, Start returns an error and the program is no longer running.
-func (p Program) Start(ctx context.Context, sockets []listener.SocketFile) (*Successor, error) {
+func (p Program) Start(ctx context.Context, sockets []sockets.SocketFile) (*Successor, error) {
 	report, say, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p, err)
@@ -80,7 +80,7 @@ func (p Program) Start(ctx context.Context, sockets []listener.SocketFile) (*Suc
 	return &Successor{PID: cmd.Process.Pid, process: cmd.Process, goOn: goOn}, nil
 }
 
-func (p Program) command(sockets []listener.SocketFile, say, wait *os.File) (*exec.Cmd, error) {
+func (p Program) command(sockets []sockets.SocketFile, say, wait *os.File) (*exec.Cmd, error) {
 	text, err := json.Marshal(inheritance{From: os.Getpid(), Sockets: sockets})
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/upgrade"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // shell is a program that runs a script.
@@ -32,9 +32,9 @@ func shell(t *testing.T, script string) upgrade.Program {
 }
 
 // opened are sockets with one at a port of 127.0.0.1, which is ready to be handed over.
-func opened(t *testing.T) (net.Listener, []listener.SocketFile) {
+func opened(t *testing.T) (net.Listener, []sockets.SocketFile) {
 	t.Helper()
-	s, err := listener.NewSockets(nil, slog.New(slog.DiscardHandler))
+	s, err := sockets.NewSockets(nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func opened(t *testing.T) (net.Listener, []listener.SocketFile) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { listener.CloseFiles(files) })
+	t.Cleanup(func() { sockets.CloseFiles(files) })
 	return l, files
 }
 

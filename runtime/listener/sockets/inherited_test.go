@@ -1,4 +1,4 @@
-package listener_test
+package sockets_test
 
 import (
 	"bytes"
@@ -12,14 +12,14 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // leftOver makes a set of what s has open, lets ask take from it, and returns what is logged of the rest.
-func leftOver(t *testing.T, s *listener.Sockets, ask func(*listener.Sockets)) string {
+func leftOver(t *testing.T, s *sockets.Sockets, ask func(*sockets.Sockets)) string {
 	t.Helper()
 	var log bytes.Buffer
-	next, err := listener.NewSockets(handOver(t, s), slog.New(slog.NewTextHandler(&log, nil)))
+	next, err := sockets.NewSockets(handOver(t, s), slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestFoundByAddress(t *testing.T) {
 		first := newSockets(t, nil)
 		opened := listen(t, first.For("before"), "tcp", c.opened+"0")
 		port := strconv.Itoa(opened.Addr().(*net.TCPAddr).Port)
-		log := leftOver(t, first, func(next *listener.Sockets) {
+		log := leftOver(t, first, func(next *sockets.Sockets) {
 			if l, err := next.For("after").Listen(t.Context(), "tcp", c.asked+port, nil); err == nil {
 				_ = l.Close()
 			}
@@ -60,7 +60,7 @@ func TestFoundByAddress(t *testing.T) {
 func TestFoundByNameWhereTheSystemChoseThePort(t *testing.T) {
 	first := newSockets(t, nil)
 	a, b := listen(t, first.For("a"), "tcp", "127.0.0.1:0"), listen(t, first.For("b"), "tcp", "127.0.0.1:0")
-	log := leftOver(t, first, func(next *listener.Sockets) {
+	log := leftOver(t, first, func(next *sockets.Sockets) {
 		if again := listen(t, next.For("b"), "tcp", "127.0.0.1:0"); again.Addr().String() != b.Addr().String() {
 			t.Errorf("b listens at %s, was %s", again.Addr(), b.Addr())
 		}
@@ -118,7 +118,7 @@ func TestRefusedInheritance(t *testing.T) {
 	for want, file := range map[string]*os.File{
 		"it is no socket": regular, "does not listen (a systemd socket unit needs Accept=no)": connection, "must be tcp, udp or unix": gram,
 	} {
-		_, err := listener.NewSockets([]listener.SocketFile{{Name: "x", File: file}}, nil)
+		_, err := sockets.NewSockets([]sockets.SocketFile{{Name: "x", File: file}}, nil)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `the inherited socket "x"`) {
 			t.Errorf("got %v, want %s", err, want)
 		}

@@ -1,4 +1,4 @@
-package listener_test
+package sockets_test
 
 import (
 	"errors"
@@ -10,13 +10,13 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
 // newSockets makes a set of what was inherited.
-func newSockets(t *testing.T, inherited []listener.SocketFile) *listener.Sockets {
+func newSockets(t *testing.T, inherited []sockets.SocketFile) *sockets.Sockets {
 	t.Helper()
-	s, err := listener.NewSockets(inherited, slog.New(slog.DiscardHandler))
+	s, err := sockets.NewSockets(inherited, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func newSockets(t *testing.T, inherited []listener.SocketFile) *listener.Sockets
 	return s
 }
 
-func handOver(t *testing.T, s *listener.Sockets) []listener.SocketFile {
+func handOver(t *testing.T, s *sockets.Sockets) []sockets.SocketFile {
 	t.Helper()
 	files, err := s.HandOver()
 	if err != nil {
@@ -33,7 +33,7 @@ func handOver(t *testing.T, s *listener.Sockets) []listener.SocketFile {
 	return files
 }
 
-func listen(t *testing.T, s *listener.Sockets, network, address string) net.Listener {
+func listen(t *testing.T, s *sockets.Sockets, network, address string) net.Listener {
 	t.Helper()
 	l, err := s.Listen(t.Context(), network, address, nil)
 	if err != nil {
@@ -43,7 +43,7 @@ func listen(t *testing.T, s *listener.Sockets, network, address string) net.List
 	return l
 }
 
-func listenPacket(t *testing.T, s *listener.Sockets, address string) net.PacketConn {
+func listenPacket(t *testing.T, s *sockets.Sockets, address string) net.PacketConn {
 	t.Helper()
 	c, err := s.ListenPacket(t.Context(), "udp", address, nil)
 	if err != nil {
@@ -116,7 +116,7 @@ func TestClosedSocketsAreNotHandedOver(t *testing.T) {
 	_ = listen(t, s, "tcp", "127.0.0.1:0").Close()
 	listen(t, s.For("open"), "tcp", "127.0.0.1:0")
 	files := handOver(t, s)
-	defer listener.CloseFiles(files)
+	defer sockets.CloseFiles(files)
 	if len(files) != 1 || files[0].Name != "open" {
 		t.Errorf("handed over %+v", files)
 	}
@@ -161,7 +161,7 @@ func TestPathStaysWhereTheSuccessorFails(t *testing.T) {
 
 // A nil set opens plainly and hands nothing over.
 func TestNilSockets(t *testing.T) {
-	var s *listener.Sockets
+	var s *sockets.Sockets
 	listen(t, s.For("a"), "tcp", "127.0.0.1:0")
 	listenPacket(t, s, "127.0.0.1:0")
 	if files := handOver(t, s); files != nil {
