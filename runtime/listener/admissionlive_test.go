@@ -17,6 +17,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
@@ -32,18 +33,18 @@ type gated struct {
 	*testing.T
 	*listenertest.Echo
 	addr      string
-	admission *listener.Admission
+	admission *admission.Admission
 	registry  *prometheus.Registry
 	results   chan gateway.Result
 }
 
-func gate(t *testing.T, cfg listener.AdmissionConfig) *gated {
+func gate(t *testing.T, cfg admission.AdmissionConfig) *gated {
 	t.Helper()
 	g := &gated{T: t, registry: prometheus.NewRegistry(), results: make(chan gateway.Result, 10)}
 	log := slog.New(slog.DiscardHandler)
-	cfg.Listener, cfg.Logger, cfg.Metrics = "l", log, listener.NewAdmissionMetrics(g.registry)
+	cfg.Listener, cfg.Logger, cfg.Metrics = "l", log, admission.NewAdmissionMetrics(g.registry)
 	var err error
-	if g.admission, err = listener.NewAdmission(cfg); err != nil {
+	if g.admission, err = admission.NewAdmission(cfg); err != nil {
 		t.Fatal(err)
 	}
 	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Name: "l", Bind: "127.0.0.1:0", Admission: g.admission, Logger: log})
@@ -92,8 +93,8 @@ func (g *gated) count(reason string) float64 {
 
 // A place is free again when its connection has ended, whoever ended it.
 func TestTCPPlacesComeBack(t *testing.T) {
-	total := listener.NewTotalLimit(2)
-	g := gate(t, listener.AdmissionConfig{MaxPerSource: 2, Total: total})
+	total := admission.NewTotalLimit(2)
+	g := gate(t, admission.AdmissionConfig{MaxPerSource: 2, Total: total})
 	first := g.open()
 	g.open()
 	g.refused("max_per_source", 1)
@@ -111,7 +112,7 @@ func TestTCPPlacesComeBack(t *testing.T) {
 
 // Clients that keep failing to log in are shut out; access lists reach the accept loop of a live listener.
 func TestTCPBansAndAccess(t *testing.T) {
-	g := gate(t, listener.AdmissionConfig{Ban: listener.BanConfig{Failures: 2}})
+	g := gate(t, admission.AdmissionConfig{Ban: admission.BanConfig{Failures: 2}})
 	for range 2 {
 		c := g.open()
 		if _, err := io.WriteString(c, "meter"); err != nil {
@@ -125,7 +126,7 @@ func TestTCPBansAndAccess(t *testing.T) {
 	if n, err := testutil.GatherAndCount(g.registry, "exgate_banned_sources"); n != 1 || err != nil {
 		t.Error(n, err)
 	}
-	list, err := listener.ParseAccess([]string{"deny 127.0.0.0/8"})
+	list, err := admission.ParseAccess([]string{"deny 127.0.0.0/8"})
 	if err != nil {
 		t.Fatal(err)
 	}

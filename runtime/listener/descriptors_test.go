@@ -9,14 +9,15 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
 // fewDescriptors leaves devices most descriptors.
-func fewDescriptors(t *testing.T, most, each int) (*listener.Descriptors, *listener.Admission) {
+func fewDescriptors(t *testing.T, most, each int) (*admission.Descriptors, *admission.Admission) {
 	t.Helper()
-	d := listener.DescriptorsFor(most, slog.New(slog.DiscardHandler))
-	a, err := listener.NewAdmission(listener.AdmissionConfig{
+	d := admission.DescriptorsFor(most, slog.New(slog.DiscardHandler))
+	a, err := admission.NewAdmission(admission.AdmissionConfig{
 		Listener: "l", Descriptors: d, DescriptorsEach: each, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -31,18 +32,18 @@ func fewDescriptors(t *testing.T, most, each int) (*listener.Descriptors, *liste
 // Where descriptors run out, silent connections make room for new ones; a device that has said something stays.
 func TestSilentConnectionsMakeRoom(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
-	for name, serve := range map[string]func(t *testing.T, a *listener.Admission) (s *streamServer, device func() net.Conn){
-		"tcp": func(t *testing.T, a *listener.Admission) (*streamServer, func() net.Conn) {
+	for name, serve := range map[string]func(t *testing.T, a *admission.Admission) (s *streamServer, device func() net.Conn){
+		"tcp": func(t *testing.T, a *admission.Admission) (*streamServer, func() net.Conn) {
 			s := serveStream(t, listener.TCPConfig{Admission: a}, listenertest.Send, gateway.Limits{})
 			return s, func() net.Conn { return dial(t, s.addr) }
 		},
-		"tls": func(t *testing.T, a *listener.Admission) (*streamServer, func() net.Conn) {
+		"tls": func(t *testing.T, a *admission.Admission) (*streamServer, func() net.Conn) {
 			cfg := tlsOf(t, ca, "server")
 			cfg.Admission = a
 			s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
 			return s, func() net.Conn { return dialTLS(t, s.addr, ca.Client()) }
 		},
-		"proxy": func(t *testing.T, a *listener.Admission) (*streamServer, func() net.Conn) {
+		"proxy": func(t *testing.T, a *admission.Admission) (*streamServer, func() net.Conn) {
 			s := serveStream(t, listener.TCPConfig{Admission: a, Proxy: proxied("127.0.0.0/8")}, listenertest.Send, gateway.Limits{})
 			return s, func() net.Conn {
 				c := dial(t, s.addr)

@@ -21,6 +21,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
@@ -210,12 +211,12 @@ func TestDTLSWaitsWhilePaused(t *testing.T) {
 }
 
 func TestDTLSAdmission(t *testing.T) {
-	access, err := listener.ParseAccess([]string{"deny 127.0.0.2", "allow all"})
+	access, err := admission.ParseAccess([]string{"deny 127.0.0.2", "allow all"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := certDTLS(t)
-	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{Listener: "d", Access: access, MaxConnections: 1}); err != nil {
+	if cfg.Admission, err = admission.NewAdmission(admission.AdmissionConfig{Listener: "d", Access: access, MaxConnections: 1}); err != nil {
 		t.Fatal(err)
 	}
 	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
@@ -248,8 +249,8 @@ func TestDTLSBansProvedAddressesOnly(t *testing.T) {
 	cfg := dtlsOf(t, ca)
 	cfg.CAFile, cfg.Verify = ca.File, "peer"
 	var err error
-	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{
-		Listener: "d", Ban: listener.BanConfig{Failures: 3, Window: time.Hour, Duration: time.Hour}, Logger: slog.New(slog.DiscardHandler),
+	if cfg.Admission, err = admission.NewAdmission(admission.AdmissionConfig{
+		Listener: "d", Ban: admission.BanConfig{Failures: 3, Window: time.Hour, Duration: time.Hour}, Logger: slog.New(slog.DiscardHandler),
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/certs"
 	"github.com/exgate/exgate/runtime/listener/sockets"
 )
@@ -20,7 +21,7 @@ type DTLSConfig struct {
 	// Bind is the address to listen on, as host:port; without a host, all addresses: replies then leave from the one that the client asked.
 	Bind string
 	// Admission says who may connect. If zero, everybody.
-	Admission *Admission
+	Admission *admission.Admission
 	// CertFile holds the certificate with its chain, KeyFile the private key, both in PEM form. They are read again when they change. If zero,
 	// only pre-shared keys serve.
 	CertFile, KeyFile string

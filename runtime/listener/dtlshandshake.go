@@ -3,6 +3,8 @@ package listener
 import (
 	"context"
 	"errors"
+
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 // Why a handshake ended, beside what the library says.
@@ -98,7 +100,7 @@ func (s *dtlsSession) settle(err error) {
 		s.failed()
 	}
 	if err != nil && result != handshakeUnproved && result != handshakeClosed && result != handshakeRefused {
-		s.listener.failures.Failed(s.peer.path, &OpeningError{Doing: "DTLS handshake", Result: result, Err: err})
+		s.listener.failures.Failed(s.peer.path, &admission.OpeningError{Doing: "DTLS handshake", Result: result, Err: err})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/exgate/exgate/internal/lograte"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 // DTLS makes a connection of each client that completes a DTLS 1.2 handshake on a UDP socket. One record of a client is one event of its
@@ -26,9 +27,9 @@ type DTLS struct {
 
 	greylist    *greylist // owned by the goroutine that reads the socket
 	flooded     lograte.Limiter
-	failures    *OpeningLog
-	unverified  *WaitingRoom // sources that have not proved their address
-	handshaking *WaitingRoom // clients that have
+	failures    *admission.OpeningLog
+	unverified  *admission.WaitingRoom // sources that have not proved their address
+	handshaking *admission.WaitingRoom // clients that have
 	pending     context.Context
 	giveUp      context.CancelCauseFunc // ends all handshakes
 	queue       pipeRoom                // of each session
@@ -66,7 +67,7 @@ func newDTLS(cfg DTLSConfig) (*DTLS, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	l := &DTLS{cfg: cfg, counters: dtlsCounters{cfg.Name, cfg.Metrics}, ids: make(map[connectionID]*dtlsSession), greylist: newGreylist(), failures: NewOpeningLog(cfg.Logger)}
+	l := &DTLS{cfg: cfg, counters: dtlsCounters{cfg.Name, cfg.Metrics}, ids: make(map[connectionID]*dtlsSession), greylist: newGreylist(), failures: admission.NewOpeningLog(cfg.Logger)}
 	var err error
 	if l.secrets, err = loadDTLSSecrets(&l.cfg); err != nil {
 		return nil, err
@@ -74,8 +75,8 @@ func newDTLS(cfg DTLSConfig) (*DTLS, error) {
 	if err := l.renew(); err != nil {
 		return nil, err
 	}
-	l.unverified = NewWaitingRoom(cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix)
-	l.handshaking = NewWaitingRoom(cfg.MaxHandshakes, max(cfg.MaxHandshakes/2, 1))
+	l.unverified = admission.NewWaitingRoom(cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix)
+	l.handshaking = admission.NewWaitingRoom(cfg.MaxHandshakes, max(cfg.MaxHandshakes/2, 1))
 	l.pending, l.giveUp = context.WithCancelCause(context.Background())
 	return l, nil
 }

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 // dtlsSession is one association with a client, from its first ClientHello on.
@@ -18,18 +20,18 @@ type dtlsSession struct {
 	peer     *dtlsPeer // the address of its handshake
 	guard    guard
 	pipe     *datagramPipe
-	conn     dtlsConn                 // owned by run until the handshake is complete
-	path     atomic.Pointer[dtlsPath] // that the library sends on
-	ticket   atomic.Pointer[Ticket]   // nil: not admitted yet, or handed to the session that replaced this one
-	replaced atomic.Bool              // by another session of the same address
-	verified atomic.Bool              // the client has proved its address
-	giveUp   context.CancelCauseFunc  // ends the handshake
-	ctx      context.Context          // of the handshake
-	timer    *time.Timer              // of the handshake
-	unproved *Waiting                 // its place while it has not proved its address
-	proved   *Waiting                 // and after it
-	id       connectionID             // guarded by DTLS.mu
-	socket   dtlsSocket               // what the gateway sees
+	conn     dtlsConn                         // owned by run until the handshake is complete
+	path     atomic.Pointer[dtlsPath]         // that the library sends on
+	ticket   atomic.Pointer[admission.Ticket] // nil: not admitted yet, or handed to the session that replaced this one
+	replaced atomic.Bool                      // by another session of the same address
+	verified atomic.Bool                      // the client has proved its address
+	giveUp   context.CancelCauseFunc          // ends the handshake
+	ctx      context.Context                  // of the handshake
+	timer    *time.Timer                      // of the handshake
+	unproved *admission.Waiting               // its place while it has not proved its address
+	proved   *admission.Waiting               // and after it
+	id       connectionID                     // guarded by DTLS.mu
+	socket   dtlsSocket                       // what the gateway sees
 	closing  sync.Once
 	mu       sync.Mutex  // guards the fields below
 	paths    []*dtlsPeer // that it has roamed to
@@ -56,7 +58,7 @@ func newDTLSSession(p *dtlsPeer) *dtlsSession {
 	s.ctx, s.giveUp = context.WithCancelCause(l.pending)
 	s.timer = time.AfterFunc(unverifiedTimeout, func() { s.giveUp(errHandshakeTimeout) })
 	evict := func() { s.giveUp(errHandshakeEvicted) }
-	s.unproved, s.proved = NewWaiting(p.path.peer.Addr().Addr(), evict), NewWaiting(p.path.peer.Addr().Addr(), evict)
+	s.unproved, s.proved = admission.NewWaiting(p.path.peer.Addr().Addr(), evict), admission.NewWaiting(p.path.peer.Addr().Addr(), evict)
 	l.counters.unverified(1)
 	l.unverified.Enter(s.unproved)
 	return s

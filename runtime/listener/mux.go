@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 const muxShards = 64
@@ -65,7 +67,7 @@ func NewMux(ctx context.Context, cfg UDPConfig, hooks MuxHooks) (*Mux, error) {
 	if err != nil {
 		return nil, err
 	}
-	admit := func(source netip.AddrPort) (Ticket, bool) { return cfg.Admission.Admit(source.Addr()) }
+	admit := func(source netip.AddrPort) (admission.Ticket, bool) { return cfg.Admission.Admit(source.Addr()) }
 	return newMux(socket, muxConfig{
 		MuxHooks: hooks, admit: admit, idleTimeout: cfg.IdleTimeout, maxPeers: cfg.MaxPeers,
 		newPeers: cfg.NewPeersPerSecond, newPeersPrefix: cfg.NewPeersPerPrefix,
@@ -157,7 +159,7 @@ func (m *Mux) open(a arrival, now time.Duration) *Peer {
 }
 
 // admit asks everyone who may refuse a new peer, the cheapest first.
-func (m *Mux) admit(a arrival, now time.Duration) (ticket Ticket, reason loss, ok bool) {
+func (m *Mux) admit(a arrival, now time.Duration) (ticket admission.Ticket, reason loss, ok bool) {
 	if m.cfg.Screen != nil && !m.cfg.Screen(a.source, a.b) {
 		return ticket, lostScreened, false
 	}

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 // datagrams is a UDP socket as the mux sees it.
@@ -60,7 +62,7 @@ type MuxHooks struct {
 type muxConfig struct {
 	MuxHooks
 	// admit counts the peer that would be made for source, or refuses it. It must not block. If zero, all are admitted.
-	admit func(source netip.AddrPort) (Ticket, bool)
+	admit func(source netip.AddrPort) (admission.Ticket, bool)
 
 	idleTimeout    time.Duration // see receiver.idle; zero: never
 	maxPeers       int

@@ -6,13 +6,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 // Peer is one source of datagrams: a connection without a socket of its own.
 type Peer struct {
 	mux    *Mux
 	addr   netip.AddrPort
-	ticket Ticket
+	ticket admission.Ticket
 	heard  atomic.Int64 // when the last datagram came, on mux.now's clock
 
 	mu        sync.Mutex // guards the fields below

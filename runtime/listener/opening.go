@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 // openingGrace is what opening connections have left when their listener closes.
@@ -19,8 +21,8 @@ const silentPlaces = 4
 // have a room of their own: they cannot take the place of a client that is in its handshake. It also bounds how many compute at once, so that a flood of
 // handshakes leaves the processors to established devices.
 type opening struct {
-	silent  *WaitingRoom
-	shaking *WaitingRoom
+	silent  *admission.WaitingRoom
+	shaking *admission.WaitingRoom
 	turns   chan struct{}
 
 	mu     sync.Mutex // guards the fields below
@@ -35,15 +37,15 @@ type openingConn struct {
 	evicted atomic.Bool
 
 	// Owned by the connection's goroutine.
-	room  *WaitingRoom
-	place *Waiting
+	room  *admission.WaitingRoom
+	place *admission.Waiting
 }
 
 // newOpening allows maximum handshakes at once. One prefix has at most half of the places.
 func newOpening(maximum int) *opening {
 	silent := maximum * silentPlaces
 	return &opening{
-		silent: NewWaitingRoom(silent, max(silent/2, 1)), shaking: NewWaitingRoom(maximum, max(maximum/2, 1)),
+		silent: admission.NewWaitingRoom(silent, max(silent/2, 1)), shaking: admission.NewWaitingRoom(maximum, max(maximum/2, 1)),
 		turns: make(chan struct{}, runtime.GOMAXPROCS(0)), conns: make(map[*openingConn]struct{}),
 	}
 }
@@ -69,8 +71,8 @@ func (o *opening) close() {
 }
 
 // enter gives e a place in another room. It reports false where e lost its place meanwhile, or where all in that room compute.
-func (e *openingConn) enter(room *WaitingRoom, source netip.Addr) bool {
-	next := NewWaiting(source, e.evict)
+func (e *openingConn) enter(room *admission.WaitingRoom, source netip.Addr) bool {
+	next := admission.NewWaiting(source, e.evict)
 	next.Busy.Store(room == e.in.shaking) // until it waits for its peer
 	if e.place != nil && !e.room.Leave(e.place) {
 		return false

@@ -12,6 +12,8 @@ import (
 
 	"github.com/pires/go-proxyproto"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 // ProxyConfig is the PROXY protocol's, versions 1 and 2: load balancers say with it whom a connection is from. Every connection must begin with
@@ -75,7 +77,7 @@ func (p *proxy) read(s *streamSocket, e *openingConn) (netip.Addr, error) {
 	if err != nil {
 		reason := proxyReason(s, e, err)
 		p.refused.WithLabelValues(reason).Inc()
-		return netip.Addr{}, &OpeningError{Doing: "PROXY header", Result: reason, Err: err}
+		return netip.Addr{}, &admission.OpeningError{Doing: "PROXY header", Result: reason, Err: err}
 	}
 	if peer.IsValid() {
 		s.peer, s.local = peer, local

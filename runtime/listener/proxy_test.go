@@ -17,6 +17,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
@@ -99,11 +100,11 @@ func withTLVs(header string, n int) string {
 
 // A header may come in as many segments as it has bytes, and what it names is checked against the access list.
 func TestProxyHeaderInPieces(t *testing.T) {
-	access, err := listener.ParseAccess([]string{"deny 2001:db8:bad::/48"})
+	access, err := admission.ParseAccess([]string{"deny 2001:db8:bad::/48"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	admission, err := listener.NewAdmission(listener.AdmissionConfig{Listener: "l", Access: access})
+	admission, err := admission.NewAdmission(admission.AdmissionConfig{Listener: "l", Access: access})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,12 +192,12 @@ func TestProxyRefuses(t *testing.T) {
 
 // Access rules and bans are the device's, not the proxy's.
 func TestProxyAdmission(t *testing.T) {
-	access, err := listener.ParseAccess([]string{"deny 203.0.113.0/24"})
+	access, err := admission.ParseAccess([]string{"deny 203.0.113.0/24"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	admission, err := listener.NewAdmission(listener.AdmissionConfig{
-		Listener: "l", Access: access, MaxPerSource: 1, Ban: listener.BanConfig{Failures: 1, Window: time.Minute, Duration: time.Minute},
+	admission, err := admission.NewAdmission(admission.AdmissionConfig{
+		Listener: "l", Access: access, MaxPerSource: 1, Ban: admission.BanConfig{Failures: 1, Window: time.Minute, Duration: time.Minute},
 	})
 	if err != nil {
 		t.Fatal(err)

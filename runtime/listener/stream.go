@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 type attach = func(gateway.Transport) (*gateway.Conn, error)
@@ -24,14 +25,14 @@ type stream struct {
 	listener  net.Listener
 	accept    acceptLoop
 	log       *slog.Logger
-	admission *Admission
+	admission *admission.Admission
 	options   SocketOptions
 	proxy     *proxy   // nil without the PROXY protocol
 	tls       *secure  // nil without TLS
 	opening   *opening // nil without both
 	clients   *grpcClients
 	attaching attaching
-	failures  *OpeningLog
+	failures  *admission.OpeningLog
 }
 
 // defaultMaxOpening bounds the connections of which the PROXY header or the handshake is awaited.
@@ -60,7 +61,7 @@ func listenStream(ctx context.Context, cfg TCPConfig) (*stream, error) {
 		s.opening = newOpening(defaultMaxOpening)
 	}
 	s.clients = newGRPCClients(s.log)
-	s.failures = NewOpeningLog(s.log)
+	s.failures = admission.NewOpeningLog(s.log)
 	s.accept = newAcceptLoop(s.listener.Addr(), cfg.Logger, cfg.Metrics)
 	return s, nil
 }
@@ -114,7 +115,7 @@ func (l *stream) admit(c streamConn) (*streamSocket, bool) {
 		s.ticket, ok = l.admission.AdmitSilentProxy(source)
 	default:
 		l.proxy.refused.WithLabelValues("untrusted").Inc()
-		l.failures.Failed(s.peer, &OpeningError{Doing: "PROXY header", Result: "untrusted", Err: errUntrusted})
+		l.failures.Failed(s.peer, &admission.OpeningError{Doing: "PROXY header", Result: "untrusted", Err: errUntrusted})
 	}
 	if !ok {
 		_ = s.Abort()
@@ -167,7 +168,7 @@ func (l *stream) establish(s *streamSocket, e *openingConn) (socket, error) {
 	}
 	t, err := l.open(s, e)
 	if !e.done() && err == nil {
-		err = ErrBusy
+		err = admission.ErrBusy
 	}
 	return t, err
 }
@@ -179,7 +180,7 @@ func (l *stream) open(s *streamSocket, e *openingConn) (socket, error) {
 			return nil, err
 		}
 		if !s.ticket.Rebind(device) || !e.enter(l.opening.silent, device) {
-			return nil, ErrRefused
+			return nil, admission.ErrRefused
 		}
 	}
 	if l.tls == nil {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 // readBuffer is how much one read takes at most.
@@ -33,11 +34,11 @@ type streamSocket struct {
 	conn        streamConn
 	raw         syscall.RawConn
 	peer, local netip.AddrPort
-	ticket      Ticket
+	ticket      admission.Ticket
 	deadline    readDeadline
 
 	evicted atomic.Bool // it makes room for another
-	silent  SilentPlace
+	silent  admission.SilentPlace
 
 	// Owned by the reading goroutine.
 	early   []byte // what came with the PROXY header

@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
@@ -20,7 +21,7 @@ type TCPConfig struct {
 	// UnixMode is the file mode of a unix socket: who may write to it may connect. If zero, 0660.
 	UnixMode fs.FileMode
 	// Admission says who may connect. If zero, everybody.
-	Admission *Admission
+	Admission *admission.Admission
 	// Proxy has a PROXY header before each connection's bytes. If zero, there is none.
 	Proxy *ProxyConfig
 	// Options are the sockets'. If zero, the defaults of each.

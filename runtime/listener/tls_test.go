@@ -15,7 +15,7 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
@@ -206,8 +206,8 @@ func TestTLSFailuresBan(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	var err error
-	cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{
-		Listener: "l", Ban: listener.BanConfig{Failures: 2, Window: time.Minute, Duration: time.Minute},
+	cfg.Admission, err = admission.NewAdmission(admission.AdmissionConfig{
+		Listener: "l", Ban: admission.BanConfig{Failures: 2, Window: time.Minute, Duration: time.Minute},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -232,7 +232,7 @@ func TestTLSPlacesAreGivenBack(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	var err error
-	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{Listener: "l", MaxConnections: 1}); err != nil {
+	if cfg.Admission, err = admission.NewAdmission(admission.AdmissionConfig{Listener: "l", MaxConnections: 1}); err != nil {
 		t.Fatal(err)
 	}
 	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})

@@ -10,7 +10,7 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
@@ -133,7 +133,7 @@ func TestTLSHalfOpenHandshakesTakeNoLimits(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	var err error
-	if cfg.Admission, err = listener.NewAdmission(listener.AdmissionConfig{
+	if cfg.Admission, err = admission.NewAdmission(admission.AdmissionConfig{
 		Listener: "l", MaxConnections: 2, Rate: 0.001, Burst: 2, Logger: slog.New(slog.DiscardHandler),
 	}); err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestTLSHalfOpenHandshakesTakeNoLimits(t *testing.T) {
 // 10,000 clients that begin a handshake and never end it, more than may be under way: established devices are served all the while, and the memory returns.
 func TestTLSTenThousandHalfOpenHandshakes(t *testing.T) {
 	clients := 10_000
-	if soft, _, err := listener.FileLimit(); err == nil && soft < 14_000 {
+	if soft, _, err := admission.FileLimit(); err == nil && soft < 14_000 {
 		clients = int(soft / 2)
 		t.Logf("this process may open %d files: %d clients", soft, clients)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/certs"
 )
 
@@ -65,12 +66,12 @@ func (s *secure) handshake(socket *streamSocket, e *openingConn) (*tlsSocket, er
 	if result == "failed" || result == "timeout" {
 		socket.ticket.Failed()
 	}
-	return nil, &OpeningError{Doing: "TLS handshake", Result: result, Err: err}
+	return nil, &admission.OpeningError{Doing: "TLS handshake", Result: result, Err: err}
 }
 
 func (s *secure) shake(socket *streamSocket, e *openingConn) (*tlsSocket, error) {
 	if err := socket.readHello(); err == io.EOF && len(socket.early) == 0 {
-		return nil, ErrLeft
+		return nil, admission.ErrLeft
 	} else if err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func (s *secure) shake(socket *streamSocket, e *openingConn) (*tlsSocket, error)
 		return nil, err
 	}
 	if !e.enter(e.in.shaking, socket.peer.Addr()) {
-		return nil, ErrBusy
+		return nil, admission.ErrBusy
 	}
 	e.compute()
 	defer e.rest()
@@ -100,13 +101,13 @@ func handshakeResult(s *streamSocket, e *openingConn, err error) string {
 		return "ok"
 	case e.evicted.Load() || s.evicted.Load():
 		return "evicted"
-	case errors.Is(err, ErrBusy):
+	case errors.Is(err, admission.ErrBusy):
 		return "busy"
-	case errors.Is(err, ErrRefused):
+	case errors.Is(err, admission.ErrRefused):
 		return "refused"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return "timeout"
-	case errors.Is(err, ErrLeft):
+	case errors.Is(err, admission.ErrLeft):
 		return "closed"
 	}
 	return "failed"

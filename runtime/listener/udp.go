@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 // UDP makes a connection of each address that sends to a UDP socket.
 type UDP struct {
 	mux       *Mux
-	admission *Admission
+	admission *admission.Admission
 	attach    func(gateway.Transport) (*gateway.Conn, error)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
@@ -18,7 +19,7 @@ type UDPConfig struct {
 	// Bind is the address to listen on, as host:port; without a host, all addresses: replies then leave from the one that the peer asked.
 	Bind string
 	// Admission says who may connect. If zero, everybody.
-	Admission *Admission
+	Admission *admission.Admission
 	// IdleTimeout ends a peer that has sent nothing for so long, unless its handler started the keepalive timer, which then says when. It
 	// is checked eight times within itself. If zero, 30 s.
 	IdleTimeout time.Duration

@@ -11,6 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
@@ -136,11 +137,11 @@ func TestUDPDropsOverRate(t *testing.T) {
 
 // Who may not connect gets no connection, and what he sends costs nothing.
 func TestUDPAdmission(t *testing.T) {
-	access, err := listener.ParseAccess([]string{"deny 127.0.0.9", "allow all"})
+	access, err := admission.ParseAccess([]string{"deny 127.0.0.9", "allow all"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	admission, err := listener.NewAdmission(listener.AdmissionConfig{
+	admission, err := admission.NewAdmission(admission.AdmissionConfig{
 		Listener: "udp", Access: access, MaxPerSource: 1, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -169,7 +170,7 @@ func TestUDPAdmission(t *testing.T) {
 // Connections that come and go as fast as datagrams do each end once, and leave no place taken.
 func TestUDPChurn(t *testing.T) {
 	const peers, rounds = 16, 100
-	admission, err := listener.NewAdmission(listener.AdmissionConfig{
+	admission, err := admission.NewAdmission(admission.AdmissionConfig{
 		Listener: "udp", MaxConnections: 2 * peers, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

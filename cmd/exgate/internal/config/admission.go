@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 // Access says which addresses may connect.
@@ -44,7 +44,7 @@ func (r rules) burst(key string, burst int, name string, rate int) {
 func (r rules) access(key string, a Access) {
 	r.exclusive(key+".rules", key+".file")
 	for i, rule := range a.Rules {
-		if _, err := listener.ParseAccess([]string{rule}); err != nil {
+		if _, err := admission.ParseAccess([]string{rule}); err != nil {
 			r.problems.add(r.cfg.origins.ofItem(key+".rules", i), key+".rules", "%s: %v", quoted(rule),
 				errors.Unwrap(err))
 		}
@@ -53,7 +53,7 @@ func (r rules) access(key string, a Access) {
 	if a.File == "" || r.broken(key+".file") {
 		return
 	}
-	if _, err := listener.LoadAccess(a.File, nil); err != nil {
+	if _, err := admission.LoadAccess(a.File, nil); err != nil {
 		r.problem(key+".file", "%v", err)
 	}
 }

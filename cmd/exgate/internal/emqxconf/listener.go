@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 // wish is what settings of a listener ask for together.
@@ -120,7 +120,7 @@ func (s *scope) access(name string, items []*hocon.Value) {
 	var kept []string
 	for _, item := range items {
 		text := strings.Join(strings.Fields(item.Text), " ")
-		if _, err := listener.ParseAccess([]string{text}); item.Kind != hocon.Scalar || err != nil {
+		if _, err := admission.ParseAccess([]string{text}); item.Kind != hocon.Scalar || err != nil {
 			s.decide(item, s.name(name), "must be like allow 10.0.0.0/8 or deny all")
 			continue
 		}

@@ -4,28 +4,28 @@ import (
 	"context"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 // admission returns the admission rules of the listener name.
-func (l *listeners) admission(name string, cfg config.Listener) (*listener.Admission, error) {
+func (l *listeners) admission(name string, cfg config.Listener) (*admission.Admission, error) {
 	s, key := l.service, "listeners."+name
-	list, err := listener.ParseAccess(cfg.Access.Rules)
+	list, err := admission.ParseAccess(cfg.Access.Rules)
 	if err != nil {
 		return nil, l.cfg.Problem(key+".access.rules", "%v", err)
 	}
-	var file *listener.AccessFile
+	var file *admission.AccessFile
 	if cfg.Access.File != "" {
-		if file, err = listener.LoadAccess(cfg.Access.File, s.log); err != nil {
+		if file, err = admission.LoadAccess(cfg.Access.File, s.log); err != nil {
 			return nil, l.cfg.Problem(key+".access.file", "%v", err)
 		}
 		list = file.List()
 	}
-	a, err := listener.NewAdmission(listener.AdmissionConfig{
+	a, err := admission.NewAdmission(admission.AdmissionConfig{
 		Listener: name, Access: list, MaxConnections: cfg.MaxConnections, MaxPerSource: cfg.MaxConnectionsPerSource,
 		Rate: float64(cfg.ConnectionRate), Burst: cfg.ConnectionBurst, Total: l.total,
 		Descriptors: l.service.files, DescriptorsEach: l.descriptorsEach(cfg),
-		Ban:    listener.BanConfig{Failures: cfg.Ban.Failures, Window: cfg.Ban.Window, Duration: cfg.Ban.Duration},
+		Ban:    admission.BanConfig{Failures: cfg.Ban.Failures, Window: cfg.Ban.Window, Duration: cfg.Ban.Duration},
 		Logger: s.log, Metrics: l.metrics.admission,
 	})
 	if err != nil {
@@ -50,7 +50,7 @@ func (l *listeners) descriptorsEach(cfg config.Listener) (n int) {
 }
 
 // watch keeps the rules of a up to date with its file until the listener is closed.
-func (l *listeners) watch(file *listener.AccessFile, a *listener.Admission) {
+func (l *listeners) watch(file *admission.AccessFile, a *admission.Admission) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

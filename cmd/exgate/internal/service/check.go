@@ -15,7 +15,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/modules"
 	"github.com/exgate/exgate/connectors/mqtt"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
@@ -208,7 +208,7 @@ func makeAndRemove(in string) error {
 func newService(cfg *config.Config, log *slog.Logger, from Succession) *Service {
 	s := &Service{
 		cfg: cfg, log: log, registry: prometheus.NewRegistry(), opener: from.Sockets, version: from.Version,
-		files: listener.NewDescriptors(log), start: make(chan struct{}),
+		files: admission.NewDescriptors(log), start: make(chan struct{}),
 	}
 	s.gateway = gateway.New(gateway.Config{
 		Node: cfg.Node, Logger: log, Metrics: gateway.NewMetrics(s.registry), QueueBytes: int64(cfg.MaxQueuedBytes),

@@ -12,6 +12,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/certs"
 )
 
@@ -20,7 +21,7 @@ type listeners struct {
 	service *Service
 	cfg     *config.Config // the configuration of the listeners
 	metrics *listenerMetrics
-	total   *listener.TotalLimit
+	total   *admission.TotalLimit
 	module  string                            // the module whose file configures them; empty for the main configuration
 	onStop  func(func(context.Context) error) // registers what to stop after them
 }
@@ -28,7 +29,7 @@ type listeners struct {
 // listenerMetrics holds the metrics of all kinds of listeners.
 type listenerMetrics struct {
 	streams   *listener.Metrics
-	admission *listener.AdmissionMetrics
+	admission *admission.AdmissionMetrics
 	certs     *certs.CertMetrics
 	udp       *listener.UDPMetrics
 	dtls      *listener.DTLSMetrics
@@ -36,7 +37,7 @@ type listenerMetrics struct {
 
 func newListenerMetrics(reg prometheus.Registerer) *listenerMetrics {
 	return &listenerMetrics{
-		streams: listener.NewMetrics(reg), admission: listener.NewAdmissionMetrics(reg),
+		streams: listener.NewMetrics(reg), admission: admission.NewAdmissionMetrics(reg),
 		certs: certs.NewCertMetrics(reg),
 		udp:   listener.NewUDPMetrics(reg), dtls: listener.NewDTLSMetrics(reg),
 	}
@@ -67,7 +68,7 @@ func (s *Service) startListeners(ctx context.Context) error {
 func newListeners(s *Service) *listeners {
 	return &listeners{
 		service: s, cfg: s.cfg, metrics: newListenerMetrics(s.registry),
-		total:  listener.NewTotalLimit(s.cfg.MaxConnections),
+		total:  admission.NewTotalLimit(s.cfg.MaxConnections),
 		onStop: func(stop func(context.Context) error) { s.stops = append(s.stops, stop) },
 	}
 }
@@ -130,7 +131,7 @@ func (l *listeners) checkFiles() {
 	if l.service.cfg.Upstream.Elsewhere() && !l.service.cfg.AllShared() {
 		want *= 2
 	}
-	if message, ok := listener.CheckFiles(want); ok {
+	if message, ok := admission.CheckFiles(want); ok {
 		l.service.log.Info(message)
 	} else {
 		l.service.log.Warn(message)

@@ -8,11 +8,12 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
 // open opens the socket of the listener name.
 func (l *listeners) open(ctx context.Context, name string, cfg config.Listener,
-	a *listener.Admission,
+	a *admission.Admission,
 ) (gateway.Listener, error) {
 	switch cfg.Kind() {
 	case "tls":
@@ -25,7 +26,7 @@ func (l *listeners) open(ctx context.Context, name string, cfg config.Listener,
 	return listener.ListenTCP(ctx, l.tcp(name, cfg, a))
 }
 
-func (l *listeners) tcp(name string, cfg config.Listener, a *listener.Admission) listener.TCPConfig {
+func (l *listeners) tcp(name string, cfg config.Listener, a *admission.Admission) listener.TCPConfig {
 	s := l.service
 	tcp := listener.TCPConfig{
 		Name: name, Bind: cfg.Bind, Admission: a, Sockets: s.opener.For("listeners." + name), Logger: s.log,
@@ -41,7 +42,7 @@ func (l *listeners) tcp(name string, cfg config.Listener, a *listener.Admission)
 	return tcp
 }
 
-func (l *listeners) tls(name string, cfg config.Listener, a *listener.Admission) listener.TLSConfig {
+func (l *listeners) tls(name string, cfg config.Listener, a *admission.Admission) listener.TLSConfig {
 	of := cfg.TLS
 	return listener.TLSConfig{
 		TCPConfig: l.tcp(name, cfg, a), CertFile: of.Cert, KeyFile: of.Key, CAFile: of.CA, Verify: of.Verify,
@@ -51,7 +52,7 @@ func (l *listeners) tls(name string, cfg config.Listener, a *listener.Admission)
 	}
 }
 
-func (l *listeners) udp(name string, cfg config.Listener, a *listener.Admission) listener.UDPConfig {
+func (l *listeners) udp(name string, cfg config.Listener, a *admission.Admission) listener.UDPConfig {
 	return listener.UDPConfig{
 		Name: name, Bind: cfg.Bind, Admission: a, IdleTimeout: cfg.IdleTimeout,
 		MaxPeers: cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond),
@@ -61,7 +62,7 @@ func (l *listeners) udp(name string, cfg config.Listener, a *listener.Admission)
 	}
 }
 
-func (l *listeners) dtls(name string, cfg config.Listener, a *listener.Admission) listener.DTLSConfig {
+func (l *listeners) dtls(name string, cfg config.Listener, a *admission.Admission) listener.DTLSConfig {
 	of := cfg.TLS
 	return listener.DTLSConfig{
 		Name: name, Bind: cfg.Bind, Admission: a, CertFile: of.Cert, KeyFile: of.Key, CAFile: of.CA, Verify: of.Verify,

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
@@ -20,7 +20,7 @@ func TestEverySettingReachesTheListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := &listeners{service: &Service{opener: sockets}, cfg: &config.Config{}, metrics: newListenerMetrics(nil)}
-	a := new(listener.Admission)
+	a := new(admission.Admission)
 	for _, test := range []struct {
 		config any
 		unset  []string // no settings

@@ -14,7 +14,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/modules"
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
@@ -35,7 +35,7 @@ type Service struct {
 	gateway  *gateway.Gateway
 	adapter  *adapter         // nil without gRPC handlers
 	opener   *sockets.Sockets // nil if sockets are never handed over
-	files    *listener.Descriptors
+	files    *admission.Descriptors
 	start    chan struct{} // closed when devices are accepted
 	stopping atomic.Bool   // Stop or Leave was called
 	held     holding       // the sockets of devices
