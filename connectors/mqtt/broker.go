@@ -60,7 +60,11 @@ type broker struct {
 var errClosed = errors.New("the connector is closed")
 
 func newBroker(cfg Config) (*broker, error) {
-	servers, err := parseServers(cfg)
+	urls := cfg.URLs
+	if cfg.URL != "" {
+		urls = append([]string{cfg.URL}, urls...)
+	}
+	servers, err := parseServers(urls, cfg.TLS)
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func (c *carrier) lost(gateway.CloseReason) {}
 
 // settle waits for what the carriers have to say of devices that left.
 func (s *Shared) settle(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	for _, c := range s.carriers {
 		c.settle(ctx)

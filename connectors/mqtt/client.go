@@ -71,8 +71,10 @@ type client struct {
 	stop           context.CancelFunc
 }
 
-// settleInterval is how often settle looks.
-const settleInterval = 10 * time.Millisecond
+const (
+	settleInterval = 10 * time.Millisecond // how often settle looks
+	settleTimeout  = 2 * time.Second       // how long a client that is closed may settle
+)
 
 // rivalry is what a client does when another one takes its client id.
 type rivalry bool

@@ -86,17 +86,6 @@ func TestNegative(t *testing.T) {
 	}
 }
 
-func TestURLDefaults(t *testing.T) {
-	for url, want := range map[string]string{
-		"mqtt://h": "h:1883", "mqtt://h:1": "h:1", "tcp://h": "h:1883", "mqtts://h": "h:8883", "ssl://[::1]:9/": "[::1]:9",
-	} {
-		a, err := parseURL(url, nil)
-		if err != nil || a.hostPort != want || (a.tls != nil) != (strings.HasPrefix(url, "mqtts") || strings.HasPrefix(url, "ssl")) {
-			t.Errorf("%s: %+v, %v", url, a, err)
-		}
-	}
-}
-
 // TestWebSocketPaths asks for path and query as they were written, and for /mqtt only where there is no path.
 func TestWebSocketPaths(t *testing.T) {
 	asked := make(chan string, 1)

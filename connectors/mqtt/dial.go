@@ -2,14 +2,9 @@ package mqtt
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -111,62 +106,3 @@ func (c *client) openOnce(ctx context.Context, s server, cleanStart bool) (*link
 	c.broker.logins.finish(n, err)
 	return l, err
 }
-
-// dialError says that no server was there: the broker is away, not full of clients with the same id.
-type dialError struct {
-	hostPort string
-	err      error
-}
-
-func (e *dialError) Error() string {
-	return "dialing the broker " + e.hostPort + " (upstream.url): " + e.err.Error()
-}
-func (e *dialError) Unwrap() error { return e.err }
-
-func (s server) dial(ctx context.Context) (net.Conn, error) {
-	switch {
-	case s.webSocket != "":
-		return s.dialWebSocket(ctx)
-	case s.tls != nil:
-		return (&tls.Dialer{Config: s.tls}).DialContext(ctx, "tcp", s.hostPort)
-	}
-	return (&net.Dialer{}).DialContext(ctx, "tcp", s.hostPort)
-}
-
-// dialWebSocket makes MQTT over WebSocket a connection of bytes, MQTT 5, section 6.
-func (s server) dialWebSocket(ctx context.Context) (net.Conn, error) {
-	transport := &http.Transport{TLSClientConfig: s.tls, Proxy: nil, DisableKeepAlives: true}
-	ws, answer, err := websocket.Dial(ctx, s.webSocket, &websocket.DialOptions{
-		HTTPClient: &http.Client{
-			Transport:     transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		Subprotocols: []string{"mqtt"},
-	})
-	if answer != nil && answer.Body != nil {
-		_ = answer.Body.Close()
-	}
-	if err != nil {
-		return nil, err
-	}
-	if ws.Subprotocol() != "mqtt" {
-		_ = ws.CloseNow()
-		return nil, errors.New("the server speaks WebSocket, but not its subprotocol mqtt")
-	}
-	ws.SetReadLimit(-1) // packets are bounded by MaxPacketSize, whatever messages they come in
-	return webSocketConn{websocket.NetConn(context.Background(), ws, websocket.MessageBinary), ws}, nil
-}
-
-// webSocketConn closes at once, without the closing handshake of WebSocket.
-type webSocketConn struct {
-	net.Conn
-	ws *websocket.Conn
-}
-
-// CloseWrite begins the closing handshake. The library bounds it, and reading goes on meanwhile.
-func (c webSocketConn) CloseWrite() error {
-	go func() { _ = c.ws.Close(websocket.StatusNormalClosure, "") }()
-	return nil
-}
-
-func (c webSocketConn) Close() error { return c.ws.CloseNow() }

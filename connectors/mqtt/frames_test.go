@@ -5,13 +5,6 @@ import (
 	"errors"
 	"io"
 	"testing"
-	"time"
-
-	"github.com/eclipse/paho.golang/packets"
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
-	"github.com/exgate/exgate/connectors/connectortest"
-	"github.com/exgate/exgate/runtime/gateway"
 )
 
 func TestFrames(t *testing.T) {
@@ -94,72 +87,4 @@ func firstTooLarge(stream []byte, limit int64) bool {
 		}
 	}
 	return false
-}
-
-// TestPacketTooLarge has the broker send a larger message than it was told it may.
-func TestPacketTooLarge(t *testing.T) {
-	sent := make(chan time.Time, 1)
-	b := newScripted(t, func(p *peer) {
-		c := p.accept(true)
-		if p.number == 0 {
-			if most := c.Properties.MaximumPacketSize; most == nil || *most != 1000 {
-				t.Errorf("the broker was told %v", most)
-			}
-			p.next()
-			sent <- time.Now()
-			p.send(&packets.Publish{Properties: &packets.Properties{}, Topic: "t", QoS: 1, PacketID: 1, Payload: make([]byte, 2000)})
-			p.next()
-			return
-		}
-		p.serveAll()
-	})
-	cfg := quick(b.url())
-	cfg.MaxPacketSize = 1000
-	c := newConnector(t, cfg)
-	s, d := connect(t, c, "c")
-	call := connectortest.NewCall()
-	s.Publish("t", 1, []byte("x"), call.Done)
-	if r := call.Result(t); !r.Ok() {
-		t.Fatal(r)
-	}
-	if pause := time.Since(<-sent); pause < cfg.ReconnectDelay<<tooLargeAttempt {
-		t.Errorf("connected again after %v: the broker will send it again", pause)
-	}
-	if n := testutil.ToFloat64(c.metrics.losses.WithLabelValues(lossTooLarge)); n != 1 || d.Losses() != 0 || d.Unread() != 0 {
-		t.Fatalf("%v losses, %d of the session, %d messages", n, d.Losses(), d.Unread())
-	}
-}
-
-// TestMaximumPacketSizeShrinks lowers what the broker takes while a publish is under way that is larger then.
-func TestMaximumPacketSizeShrinks(t *testing.T) {
-	for _, present := range []bool{true, false} {
-		for qos := byte(1); qos <= 2; qos++ {
-			arrived := make(chan *packets.Publish, 10)
-			b := newScripted(t, func(p *peer) {
-				p.next()
-				size := uint32(10000) >> (7 * p.number)
-				p.send(&packets.Connack{Properties: &packets.Properties{MaximumPacketSize: &size}, SessionPresent: present && p.number > 0})
-				for cp := p.next(); cp != nil && p.number > 0; cp = p.next() {
-					if c, ok := cp.Content.(*packets.Publish); ok {
-						arrived <- c
-						p.puback(c.PacketID, 0)
-					}
-				}
-			})
-			s, d := connect(t, newConnector(t, quick(b.url())), "c")
-			large, small := connectortest.NewCall(), connectortest.NewCall()
-			s.Publish("t", qos, make([]byte, 1000), large.Done)
-			s.Publish("t", 1, []byte("small"), small.Done)
-			if r := large.Result(t); r.Code != gateway.CodeLimit {
-				t.Errorf("QoS %d: the large one: %v", qos, r)
-			}
-			if r := small.Result(t); !r.Ok() || d.Losses() != 0 {
-				t.Errorf("QoS %d: what follows: %v", qos, r)
-			}
-			if p := <-arrived; string(p.Payload) != "small" {
-				t.Errorf("the broker got %d bytes", len(p.Payload))
-			}
-			s.Close()
-		}
-	}
 }

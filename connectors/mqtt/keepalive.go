@@ -33,6 +33,11 @@ type heartbeat struct {
 
 var _ paho.Pinger = (*heartbeat)(nil)
 
+// start is called before the connection is used.
+func (h *heartbeat) start(w *wire, now time.Time, onPong func(n uint32)) {
+	h.wire, h.lastAsked, h.onPong = w, now, onPong
+}
+
 // Run gets the keep-alive as the broker wants it, in seconds.
 func (h *heartbeat) Run(_ context.Context, _ net.Conn, keepAlive uint16) error {
 	h.interval.Store(int64(time.Duration(keepAlive) * time.Second * 3 / 4))

@@ -41,10 +41,8 @@ var errNotUsed = errors.New("calls that wait go through Session, not through pah
 
 func newLink(c *client, conn net.Conn) *link {
 	l := &link{of: c, maxSize: 256 << 20, receiveMax: 65535, maxQoS: 2, began: time.Now()}
-	l.wire = newWire(conn, c.drained, func(err error) { c.linkLost(l, 0, err) })
-	l.wire.frames.limit = int64(c.broker.cfg.MaxPacketSize)
-	l.heartbeat.wire, l.heartbeat.lastAsked = l.wire, l.began
-	l.heartbeat.onPong = func(n uint32) { c.pong(l, n) }
+	l.wire = newWire(conn, c.broker.cfg.MaxPacketSize, c.drained, func(err error) { c.linkLost(l, 0, err) })
+	l.heartbeat.start(l.wire, l.began, func(n uint32) { c.pong(l, n) })
 	l.client = paho.NewClient(paho.ClientConfig{
 		Conn:              l.wire,
 		Session:           l,

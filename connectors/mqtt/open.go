@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"syscall"
 	"time"
 
@@ -129,4 +130,16 @@ func (b *broker) deviceProperties(device gateway.Device) []byte {
 		return nil
 	}
 	return encodeUser(userProperties(device))
+}
+
+// aboutStrings are reasons of CONNACK for which the topic or the payload of the will may be at fault, MQTT 5, section 3.2.2.2.
+var aboutStrings = []byte{0x87, 0x90, 0x95, 0x99}
+
+// refusal is that of a CONNECT with the client's will, which it names where it may be at fault.
+func (c *client) refusal(broker string, reason byte) error {
+	err := refusal(broker, reason)
+	if refused := (*refusalError)(nil); errors.As(err, &refused) && c.device != nil && c.status.isSet() && slices.Contains(aboutStrings, reason) {
+		refused.Result.Message += fmt.Sprintf("; it may refuse the will, to %.200q (upstream.device_status.topic)", c.status.Topic)
+	}
+	return err
 }

@@ -81,18 +81,6 @@ func refusal(broker string, reason byte) error {
 	return &refusalError{gateway.ResultError{Result: result}, reason}
 }
 
-// aboutStrings are reasons of CONNACK for which the topic or the payload of the will may be at fault, MQTT 5, section 3.2.2.2.
-var aboutStrings = []byte{0x87, 0x90, 0x95, 0x99}
-
-// refusal is that of a CONNECT with the client's will, which it names where it may be at fault.
-func (c *client) refusal(broker string, reason byte) error {
-	err := refusal(broker, reason)
-	if refused := (*refusalError)(nil); errors.As(err, &refused) && c.device != nil && c.status.isSet() && slices.Contains(aboutStrings, reason) {
-		refused.Result.Message += fmt.Sprintf("; it may refuse the will, to %.200q (upstream.device_status.topic)", c.status.Topic)
-	}
-	return err
-}
-
 func errOldBroker(broker string) error {
 	return fmt.Errorf("the broker %s closed the connection instead of answering CONNECT: exgate speaks MQTT 5, and the broker may know only "+
 		"MQTT 3.1.1 (upstream.url)", broker)

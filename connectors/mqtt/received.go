@@ -1,11 +1,9 @@
 package mqtt
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
-	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/internal/topic"
 )
@@ -13,46 +11,6 @@ import (
 // A broker is another program's, and passes on what other clients sent it. What cannot be a packet of MQTT 5 ends the connection: what follows it
 // cannot be trusted. A message with a topic that no client may publish to is refused by itself: a broker that ended up with it would send it again
 // over the next connection.
-
-// A violation is what a broker sent against the standard, and ends the connection with a reason.
-type violation struct {
-	reason byte // of our DISCONNECT
-	what   string
-}
-
-func (v *violation) Error() string {
-	return "the broker broke the rules of MQTT 5: " + v.what + " (" + reasonName(v.reason) + ")"
-}
-
-var errUnreadable = &violation{packets.DisconnectMalformedPacket, "a packet cannot be read"}
-
-// checkPublish finds what ends the connection. CONNECT allowed no Topic Alias.
-func checkPublish(qos byte, id uint16, alias *uint16) *violation {
-	switch {
-	case alias != nil:
-		return &violation{packets.DisconnectTopicAliasInvalid, "a message has a topic alias, and none was allowed"}
-	case qos > 2:
-		return &violation{packets.DisconnectMalformedPacket, "a message has QoS 3"}
-	case qos > 0 && id == 0:
-		return &violation{packets.DisconnectProtocolError, "a message has packet id 0"}
-	}
-	return nil
-}
-
-// checkConnack finds values that the standard does not have.
-func checkConnack(p *paho.ConnackProperties) *violation {
-	switch {
-	case p == nil:
-		return nil
-	case p.ReceiveMaximum != nil && *p.ReceiveMaximum == 0:
-		return &violation{packets.DisconnectProtocolError, "CONNACK has Receive Maximum 0"}
-	case p.MaximumPacketSize != nil && *p.MaximumPacketSize == 0:
-		return &violation{packets.DisconnectProtocolError, "CONNACK has Maximum Packet Size 0"}
-	case p.MaximumQoS != nil && *p.MaximumQoS > 1:
-		return &violation{packets.DisconnectProtocolError, fmt.Sprintf("CONNACK has Maximum QoS %d", *p.MaximumQoS)}
-	}
-	return nil
-}
 
 // refuse acknowledges a message of QoS 1 or 2 as one that is not taken, and reports whether it has such a topic.
 func (l *link) refuse(p *packets.Publish) bool {
@@ -82,25 +40,11 @@ func (l *link) mayBeDelivered(name string) bool {
 	return false
 }
 
-// The reason codes below 0x80 with which the broker grants a call, by packet type, MQTT 5, section 2.4.
-var granted = map[byte][]byte{
-	packets.PUBACK:   {0x00, 0x10},
-	packets.PUBREC:   {0x00, 0x10},
-	packets.PUBCOMP:  {0x00},
-	packets.SUBACK:   {0x00, 0x01, 0x02},
-	packets.UNSUBACK: {0x00, 0x11},
-}
-
 // reason returns a reason code of an acknowledgement. One below 0x80 that the standard does not have in this packet becomes a protocol error: what it
 // was meant to say is unknown, so the call has not succeeded.
 func (b *broker) reason(packet, code byte) byte {
-	if code >= 0x80 {
+	if code >= 0x80 || isGranted(packet, code) {
 		return code
-	}
-	for _, known := range granted[packet] {
-		if code == known {
-			return code
-		}
 	}
 	if more, ok := b.badCodes.Allow(time.Now()); ok {
 		b.log.Warn("the broker answered with a reason code that MQTT 5 does not have here; the call counts as refused",

@@ -1,11 +1,15 @@
 package mqtt
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
+
+	"github.com/coder/websocket"
 )
 
 // server is where one URL leads.
@@ -15,17 +19,14 @@ type server struct {
 	webSocket string      // the URL of MQTT over WebSocket; empty: MQTT over TCP
 }
 
-func parseServers(cfg Config) ([]server, error) {
-	urls := cfg.URLs
-	if cfg.URL != "" {
-		urls = append([]string{cfg.URL}, urls...)
-	}
+// parseServers returns the servers of a broker. Errors name the setting.
+func parseServers(urls []string, secure *tls.Config) ([]server, error) {
 	if len(urls) == 0 {
 		return nil, errors.New("upstream.url is missing: want mqtt://HOST:PORT")
 	}
 	servers := make([]server, 0, len(urls))
 	for _, text := range urls {
-		s, err := parseURL(text, cfg.TLS)
+		s, err := parseURL(text, secure)
 		if err != nil {
 			return nil, err
 		}
@@ -86,3 +87,62 @@ func tlsFor(cfg *tls.Config, host string) *tls.Config {
 	}
 	return cfg
 }
+
+// dialError says that no server was there: the broker is away, not full of clients with the same id.
+type dialError struct {
+	hostPort string
+	err      error
+}
+
+func (e *dialError) Error() string {
+	return "dialing the broker " + e.hostPort + " (upstream.url): " + e.err.Error()
+}
+func (e *dialError) Unwrap() error { return e.err }
+
+func (s server) dial(ctx context.Context) (net.Conn, error) {
+	switch {
+	case s.webSocket != "":
+		return s.dialWebSocket(ctx)
+	case s.tls != nil:
+		return (&tls.Dialer{Config: s.tls}).DialContext(ctx, "tcp", s.hostPort)
+	}
+	return (&net.Dialer{}).DialContext(ctx, "tcp", s.hostPort)
+}
+
+// dialWebSocket makes MQTT over WebSocket a connection of bytes, MQTT 5, section 6.
+func (s server) dialWebSocket(ctx context.Context) (net.Conn, error) {
+	transport := &http.Transport{TLSClientConfig: s.tls, Proxy: nil, DisableKeepAlives: true}
+	ws, answer, err := websocket.Dial(ctx, s.webSocket, &websocket.DialOptions{
+		HTTPClient: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		Subprotocols: []string{"mqtt"},
+	})
+	if answer != nil && answer.Body != nil {
+		_ = answer.Body.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if ws.Subprotocol() != "mqtt" {
+		_ = ws.CloseNow()
+		return nil, errors.New("the server speaks WebSocket, but not its subprotocol mqtt")
+	}
+	ws.SetReadLimit(-1) // packets are bounded by MaxPacketSize, whatever messages they come in
+	return webSocketConn{websocket.NetConn(context.Background(), ws, websocket.MessageBinary), ws}, nil
+}
+
+// webSocketConn closes at once, without the closing handshake of WebSocket.
+type webSocketConn struct {
+	net.Conn
+	ws *websocket.Conn
+}
+
+// CloseWrite begins the closing handshake. The library bounds it, and reading goes on meanwhile.
+func (c webSocketConn) CloseWrite() error {
+	go func() { _ = c.ws.Close(websocket.StatusNormalClosure, "") }()
+	return nil
+}
+
+func (c webSocketConn) Close() error { return c.ws.CloseNow() }

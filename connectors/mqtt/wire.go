@@ -45,8 +45,9 @@ type wire struct {
 
 var errWireClosed = errors.New("the connection is closed")
 
-func newWire(conn net.Conn, onDrained func(), onLost func(error)) *wire {
-	return &wire{Conn: conn, onDrained: onDrained, onLost: onLost}
+// newWire returns a wire on conn that takes packets of at most limit bytes from the broker. If limit is zero, of any length.
+func newWire(conn net.Conn, limit uint32, onDrained func(), onLost func(error)) *wire {
+	return &wire{Conn: conn, frames: frames{limit: int64(limit)}, onDrained: onDrained, onLost: onLost}
 }
 
 // Read reports the first error to onLost at once: paho tells later.

@@ -31,7 +31,7 @@ func wirePair(t *testing.T) (w *wire, other net.Conn, drained *atomic.Int32, los
 		t.Fatal(err)
 	}
 	drained, lost = new(atomic.Int32), make(chan error, 8)
-	w = newWire(conn, func() { drained.Add(1) }, func(err error) { lost <- err })
+	w = newWire(conn, 0, func() { drained.Add(1) }, func(err error) { lost <- err })
 	t.Cleanup(func() { _ = w.Close(); _ = other.Close() })
 	return w, other, drained, lost
 }

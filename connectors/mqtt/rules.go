@@ -1,0 +1,61 @@
+package mqtt
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
+)
+
+// A violation is what a broker sent against the standard, and ends the connection with a reason.
+type violation struct {
+	reason byte // of our DISCONNECT
+	what   string
+}
+
+func (v *violation) Error() string {
+	return "the broker broke the rules of MQTT 5: " + v.what + " (" + reasonName(v.reason) + ")"
+}
+
+var errUnreadable = &violation{packets.DisconnectMalformedPacket, "a packet cannot be read"}
+
+// checkPublish finds what ends the connection. CONNECT allowed no Topic Alias.
+func checkPublish(qos byte, id uint16, alias *uint16) *violation {
+	switch {
+	case alias != nil:
+		return &violation{packets.DisconnectTopicAliasInvalid, "a message has a topic alias, and none was allowed"}
+	case qos > 2:
+		return &violation{packets.DisconnectMalformedPacket, "a message has QoS 3"}
+	case qos > 0 && id == 0:
+		return &violation{packets.DisconnectProtocolError, "a message has packet id 0"}
+	}
+	return nil
+}
+
+// checkConnack finds values that the standard does not have.
+func checkConnack(p *paho.ConnackProperties) *violation {
+	switch {
+	case p == nil:
+		return nil
+	case p.ReceiveMaximum != nil && *p.ReceiveMaximum == 0:
+		return &violation{packets.DisconnectProtocolError, "CONNACK has Receive Maximum 0"}
+	case p.MaximumPacketSize != nil && *p.MaximumPacketSize == 0:
+		return &violation{packets.DisconnectProtocolError, "CONNACK has Maximum Packet Size 0"}
+	case p.MaximumQoS != nil && *p.MaximumQoS > 1:
+		return &violation{packets.DisconnectProtocolError, fmt.Sprintf("CONNACK has Maximum QoS %d", *p.MaximumQoS)}
+	}
+	return nil
+}
+
+// The reason codes below 0x80 with which the broker grants a call, by packet type, MQTT 5, section 2.4.
+var granted = map[byte][]byte{
+	packets.PUBACK:   {0x00, 0x10},
+	packets.PUBREC:   {0x00, 0x10},
+	packets.PUBCOMP:  {0x00},
+	packets.SUBACK:   {0x00, 0x01, 0x02},
+	packets.UNSUBACK: {0x00, 0x11},
+}
+
+// isGranted reports whether the standard has a reason code below 0x80 in an acknowledgement of that type.
+func isGranted(packet, code byte) bool { return slices.Contains(granted[packet], code) }
