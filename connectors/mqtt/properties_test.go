@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"bytes"
 	"net"
 	"net/netip"
 	"os/exec"
@@ -10,8 +9,6 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
-	"github.com/eclipse/paho.golang/paho"
-	"pgregory.net/rapid"
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
@@ -111,23 +108,5 @@ func TestPropertiesOfConnect(t *testing.T) {
 		if c := <-got; len(c.Properties.User) != want || (want > 0 && (c.Properties.User[0] != packets.User{Key: "protocol", Value: "mine"})) {
 			t.Errorf("got %v", c.Properties.User)
 		}
-	}
-}
-
-func wantRead(t *rapid.T, got *packets.Publish, p publication, list paho.UserProperties, left time.Duration) {
-	if !bytes.Equal(got.Payload, p.payload) || got.PacketID != p.id || len(got.Properties.User) != len(list) {
-		t.Fatalf("got %v", got)
-	}
-	for i, u := range got.Properties.User {
-		if u.Key != list[i].Key || u.Value != list[i].Value {
-			t.Fatalf("got %v, want %v", u, list[i])
-		}
-	}
-	e := got.Properties.MessageExpiry
-	if (e != nil) != (left > 0) {
-		t.Fatalf("got the expiry %v, %v is left", e, left)
-	}
-	if e != nil && (time.Duration(*e)*time.Second < left || time.Duration(*e-1)*time.Second >= left) {
-		t.Fatalf("got the expiry %d s, %v is left", *e, left)
 	}
 }

@@ -37,3 +37,21 @@ func TestPropertiesAreWhatPahoReads(t *testing.T) {
 		wantRead(t, cp.Content.(*packets.Publish), p, list, left)
 	})
 }
+
+func wantRead(t *rapid.T, got *packets.Publish, p publication, list paho.UserProperties, left time.Duration) {
+	if !bytes.Equal(got.Payload, p.payload) || got.PacketID != p.id || len(got.Properties.User) != len(list) {
+		t.Fatalf("got %v", got)
+	}
+	for i, u := range got.Properties.User {
+		if u.Key != list[i].Key || u.Value != list[i].Value {
+			t.Fatalf("got %v, want %v", u, list[i])
+		}
+	}
+	e := got.Properties.MessageExpiry
+	if (e != nil) != (left > 0) {
+		t.Fatalf("got the expiry %v, %v is left", e, left)
+	}
+	if e != nil && (time.Duration(*e)*time.Second < left || time.Duration(*e-1)*time.Second >= left) {
+		t.Fatalf("got the expiry %d s, %v is left", *e, left)
+	}
+}
