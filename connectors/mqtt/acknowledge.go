@@ -6,6 +6,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // acknowledged ends the publish with PUBACK (QoS 1) or PUBCOMP (QoS 2).
@@ -38,7 +40,7 @@ func (c *client) published(k *call, reason byte) (told outcomes) {
 	if k.stored > 0 {
 		told = append(told, k.lane.backlog.answered(k, reason)...)
 	} else {
-		told.add(k, resultOf("publish to", k.topic, reason))
+		told.add(k, wire.ResultOf("publish to", k.topic, reason))
 	}
 	if l := k.lane; l.publish == k {
 		l.publish = nil
@@ -98,7 +100,7 @@ func (c *client) subscribed(l *link, id uint16, reasons []byte) {
 		if k.from != nil || !k.lane.wide {
 			c.achieved()
 		}
-		r := resultOf("subscribe to", k.topic, firstReason(reasons))
+		r := wire.ResultOf("subscribe to", k.topic, firstReason(reasons))
 		if r.Ok() {
 			c.remember(filter{k.topic, k.qos, k.subID})
 		}
@@ -116,7 +118,7 @@ func (c *client) unsubscribed(l *link, id uint16, reasons []byte) {
 		if k.onTrial {
 			told = c.tried(k, verdict{reason: firstReason(reasons)})
 		}
-		r := resultOf("unsubscribe from", k.topic, firstReason(reasons))
+		r := wire.ResultOf("unsubscribe from", k.topic, firstReason(reasons))
 		if r.Ok() {
 			delete(c.filters, k.topic)
 		}
@@ -169,7 +171,7 @@ func (c *client) resubscribed(k *call, reasons []byte) {
 		delete(c.filters, f.name)
 		c.broker.metrics.resubscribesRefused.Inc()
 		c.broker.log.Warn("the broker refused a subscription after a reconnect",
-			"client_id", c.id, "filter", f.name, "reason", reasonName(reason))
+			"client_id", c.id, "filter", f.name, "reason", wire.ReasonName(reason))
 	}
 }
 
@@ -192,7 +194,7 @@ func (c *client) expire(now time.Time) (told outcomes) {
 	}
 	for _, k := range c.inflight {
 		if !k.deadline.IsZero() && !now.Before(k.deadline) {
-			c.link.wire.fail(errNoAck)
+			c.link.wire.Fail(errNoAck)
 			break
 		}
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/exgate/exgate/connectors/internal/spool"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // backlog is what the spool has of one device, and which lane publishes it: one at a time, or messages could overtake each other. That is the lane of
@@ -163,7 +165,7 @@ func (g *backlog) leave(l *lane) {
 
 // append stores a publish of QoS 1 or 2, for which the backlog has a user. It is done when it is on disk.
 func (g *backlog) append(k call) {
-	r := spool.Record{Topic: k.topic, Payload: k.payload, QoS: k.qos, Properties: withoutExpiry(k.props), At: time.Now()}
+	r := spool.Record{Topic: k.topic, Payload: k.payload, QoS: k.qos, Properties: wire.WithoutExpiry(k.props), At: time.Now()}
 	g.queue.Append(r, func(err error) {
 		finish(k.done, storedResult(err))
 		if err == nil {
@@ -219,12 +221,12 @@ func (g *backlog) answered(k *call, reason byte) (told outcomes) {
 		g.mu.Unlock()
 		told = append(told, l.shut()...)
 		g.broker.log.Warn("the broker does not let the gateway publish what a device left in the spool; it waits for the device",
-			"client_id", g.id, "topic", k.topic, "reason", reasonName(reason))
+			"client_id", g.id, "topic", k.topic, "reason", wire.ReasonName(reason))
 	default:
 		g.queue.Remove(k.stored)
 		m.dropped.WithLabelValues(dropRefused).Inc()
 		g.broker.log.Warn("the broker refused a message from the spool; it is dropped",
-			"client_id", g.id, "topic", k.topic, "reason", reasonName(reason))
+			"client_id", g.id, "topic", k.topic, "reason", wire.ReasonName(reason))
 	}
 	if l.ended {
 		told.later(func() { g.leave(l) })
@@ -271,7 +273,7 @@ func (g *backlog) setAsideDone(l *lane, err error) {
 	g.release()
 }
 
-func notAllowed(reason byte) bool { return codeOf(reason) == gateway.CodePermissionDeny }
+func notAllowed(reason byte) bool { return wire.CodeOf(reason) == gateway.CodePermissionDeny }
 
 // first is the oldest message as a call. Expired ones are dropped.
 func (g *backlog) first(l *lane) (*call, bool) {
@@ -286,7 +288,7 @@ func (g *backlog) first(l *lane) (*call, bool) {
 			return k, true
 		}
 		if left := expiry - time.Since(r.At); left > 0 {
-			k.props = withExpiry(min(left, expiry), r.Properties)
+			k.props = wire.WithExpiry(min(left, expiry), r.Properties)
 			return k, true
 		}
 		g.queue.Remove(seq)

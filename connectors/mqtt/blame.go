@@ -11,6 +11,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // A broker may end a connection for what it was sent, and it would do so again for the same packet. So the end of a connection speaks against every call
@@ -47,7 +49,7 @@ type ending struct {
 func (e ending) isExplained() bool {
 	switch e.reason {
 	case 0:
-		return e.cutByUs || e.replaced || e.isLocal() || errors.Is(e.cause, errTooLarge)
+		return e.cutByUs || e.replaced || e.isLocal() || errors.Is(e.cause, wire.ErrTooLarge)
 	case packets.DisconnectSessionTakenOver:
 		return e.replaced
 	}
@@ -81,7 +83,7 @@ func (e ending) weight() int {
 
 func (e ending) String() string {
 	if e.reason != 0 {
-		return reasonName(e.reason)
+		return wire.ReasonName(e.reason)
 	}
 	return "no reason given"
 }
@@ -275,7 +277,7 @@ func (c *client) convict(k *call, e ending) (told outcomes) {
 	what := k.kind.String()
 	b.metrics.convicted.WithLabelValues(what).Inc()
 	code := gateway.CodeUnsupported
-	if known := codeOf(e.reason); e.reason != 0 && known != gateway.CodeUnknown {
+	if known := wire.CodeOf(e.reason); e.reason != 0 && known != gateway.CodeUnknown {
 		code = known
 	}
 	r := gateway.Refuse(code, "the broker ends the connection for this %s (%.200q): %v; it is not sent again", what, k.topic, e)

@@ -14,6 +14,8 @@ import (
 	"github.com/exgate/exgate/connectors/internal/messageid"
 	"github.com/exgate/exgate/internal/lograte"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 // broker is what the connectors to one broker have in common. It is closed with the last of them.
 type broker struct {
 	cfg           Config
-	servers       []server
+	servers       []wire.Server
 	preferred     atomic.Int32 // the server that answered last
 	connected     atomic.Int64 // connections over which the broker has answered CONNECT
 	reach         *reach
@@ -64,7 +66,7 @@ func newBroker(cfg Config) (*broker, error) {
 	if cfg.URL != "" {
 		urls = append([]string{cfg.URL}, urls...)
 	}
-	servers, err := parseServers(urls, cfg.TLS)
+	servers, err := wire.ParseServers(urls, cfg.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +171,7 @@ func (b *broker) warnDown(cause error) {
 	}
 	b.mu.Unlock()
 	if !quiet {
-		b.log.Warn("the broker cannot be reached for some connections; connecting again", "broker", b.server().hostPort, "error", cause)
+		b.log.Warn("the broker cannot be reached for some connections; connecting again", "broker", b.server().HostPort, "error", cause)
 	}
 }
 
@@ -200,7 +202,7 @@ func (b *broker) leave(ctx context.Context) error {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("closing connections to the broker %s: %w", b.server().hostPort, ctx.Err())
+		return fmt.Errorf("closing connections to the broker %s: %w", b.server().HostPort, ctx.Err())
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 const (
@@ -58,8 +60,8 @@ func (c *call) isQoS0() bool { return c.kind == publishing && c.qos == 0 }
 // needsQuota reports whether the broker's Receive Maximum bounds it.
 func (c *call) needsQuota() bool { return c.kind == publishing && c.qos > 0 }
 
-func (c *call) publication() publication {
-	return publication{topic: c.topic, payload: c.payload, props: c.props, id: c.id, qos: c.qos, retain: c.retain}
+func (c *call) publication() wire.Publication {
+	return wire.Publication{Topic: c.topic, Payload: c.payload, Props: c.props, ID: c.id, QoS: c.qos, Retain: c.retain}
 }
 
 // keep copies what is the caller's.

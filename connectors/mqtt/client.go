@@ -228,7 +228,7 @@ func (c *client) canTake(k *call) bool {
 	if c.link == nil || c.isTrying() || (k.needsQuota() && (c.quota <= 0 || len(c.resends) > 0)) {
 		return false
 	}
-	return c.link.wire.hasRoom()
+	return c.link.wire.HasRoom()
 }
 
 // unblock lets lanes go on that waited. It needs mu.
@@ -267,7 +267,7 @@ func (c *client) tick(now time.Time) {
 	c.mu.Unlock()
 	told.tell()
 	if l != nil {
-		l.heartbeat.tick(now, c.broker.cfg.PacketTimeout)
+		l.heartbeat.Tick(now, c.broker.cfg.PacketTimeout)
 	}
 	if c.prober != nil {
 		c.prober.retire(now)

@@ -57,7 +57,7 @@ func (c *Connector) Connect(ctx context.Context, device gateway.Device, password
 	}
 	old, err := c.admit(s, l)
 	if err != nil {
-		l.wire.fail(err)
+		l.wire.Fail(err)
 		return nil, err
 	}
 	if old != nil { // mosquitto 2.0.11 closes it without DISCONNECT, and it would take the client id back
@@ -93,7 +93,7 @@ func (c *Connector) admit(s *Session, l *link) (old *Session, err error) {
 		return nil, errClosed
 	}
 	if l.dead {
-		return nil, fmt.Errorf("the broker %s closed the connection after CONNACK", c.server().hostPort)
+		return nil, fmt.Errorf("the broker %s closed the connection after CONNACK", c.server().HostPort)
 	}
 	if err := c.clientBegan(&s.client); err != nil {
 		return nil, err

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // server is the one that answered last.
-func (b *broker) server() server { return b.servers[b.preferred.Load()] }
+func (b *broker) server() wire.Server { return b.servers[b.preferred.Load()] }
 
 // open dials and connects, at the server that answered last, and at the others where that one does not take the client. Each has its part of the time
 // that ctx leaves. The next call begins with the server after the last one that failed.
@@ -27,7 +29,7 @@ func (b *broker) openAny(ctx context.Context, c *client, cleanStart bool) (*link
 	case b.dials <- struct{}{}:
 		defer func() { <-b.dials }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting to dial the broker %s: %w", b.server().hostPort, ctx.Err())
+		return nil, fmt.Errorf("waiting to dial the broker %s: %w", b.server().HostPort, ctx.Err())
 	}
 	var errs []error
 	first := int(b.preferred.Load())
@@ -53,11 +55,11 @@ func (b *broker) openAny(ctx context.Context, c *client, cleanStart bool) (*link
 // isAnswer reports whether another server of the broker would say the same.
 func isAnswer(err error) bool {
 	var refused *gateway.ResultError
-	return errors.As(err, &refused) && !isElsewhere(err)
+	return errors.As(err, &refused) && !wire.IsElsewhere(err)
 }
 
 // openAt is one of left attempts.
-func (b *broker) openAt(ctx context.Context, s server, c *client, cleanStart bool, left int) (*link, error) {
+func (b *broker) openAt(ctx context.Context, s wire.Server, c *client, cleanStart bool, left int) (*link, error) {
 	timeout := b.cfg.ConnectTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, time.Until(deadline)/time.Duration(left))
@@ -67,13 +69,13 @@ func (b *broker) openAt(ctx context.Context, s server, c *client, cleanStart boo
 	before := c.willRefused.Swap(false)
 	l, err := c.openOnce(ctx, s, cleanStart)
 	for range 2 { // with a will that the broker takes: not retained, of QoS 0
-		if refused := (*refusalError)(nil); !errors.As(err, &refused) || !refused.isAboutWill() || !c.status.isSet() {
+		if refused := (*wire.RefusalError)(nil); !errors.As(err, &refused) || !refused.IsAboutWill() || !c.status.isSet() {
 			break
 		}
 		l, err = c.openOnce(ctx, s, cleanStart)
 	}
 	if c.rival == insists && c.status.isSet() {
-		if refused := (*refusalError)(nil); errors.As(err, &refused) && !isElsewhere(err) {
+		if refused := (*wire.RefusalError)(nil); errors.As(err, &refused) && !wire.IsElsewhere(err) {
 			return c.openWithoutWill(ctx, s, cleanStart, err, before)
 		}
 	}
@@ -82,7 +84,7 @@ func (b *broker) openAt(ctx context.Context, s server, c *client, cleanStart boo
 
 // openWithoutWill has the gateway's own client connect without its status where the broker does not let it connect with it: shared sessions, the spool
 // and RawPublish need the client, and the status is only told.
-func (c *client) openWithoutWill(ctx context.Context, s server, cleanStart bool, refused error, logged bool) (*link, error) {
+func (c *client) openWithoutWill(ctx context.Context, s wire.Server, cleanStart bool, refused error, logged bool) (*link, error) {
 	c.willRefused.Store(true)
 	l, err := c.openOnce(ctx, s, cleanStart)
 	if err != nil {
@@ -91,15 +93,15 @@ func (c *client) openWithoutWill(ctx context.Context, s server, cleanStart bool,
 	}
 	if !logged {
 		c.broker.log.Error("the broker refuses the gateway's status; the gateway connects without one (upstream.gateway_status)",
-			"topic", c.status.Topic, "client_id", c.id, "broker", s.hostPort, "error", refused)
+			"topic", c.status.Topic, "client_id", c.id, "broker", s.HostPort, "error", refused)
 	}
 	return l, nil
 }
 
-func (c *client) openOnce(ctx context.Context, s server, cleanStart bool) (*link, error) {
-	conn, err := s.dial(ctx)
+func (c *client) openOnce(ctx context.Context, s wire.Server, cleanStart bool) (*link, error) {
+	conn, err := s.Dial(ctx)
 	if err != nil {
-		return nil, &dialError{s.hostPort, err}
+		return nil, err
 	}
 	n := c.broker.logins.begin(c)
 	l, err := c.handshake(ctx, newLink(c, conn), s, cleanStart)

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // hold sends what the lane has through the prober, one call at a time: its suspects, and for a while whatever comes. It needs mu.
@@ -107,11 +109,11 @@ func (c *client) judged(k *call, v verdict) {
 		told = k.lane.backlog.answered(k, v.reason)
 	case k.kind == publishing:
 		l.proven = l.proven || v.reason < 0x80
-		told.add(k, resultOf("publish to", k.topic, v.reason))
+		told.add(k, wire.ResultOf("publish to", k.topic, v.reason))
 	case k.kind == resubscribing && v.reason >= 0x80:
 		c.resubscribed(k, []byte{v.reason})
 	case v.reason >= 0x80:
-		told.add(k, resultOf(k.kind.String()+" to", k.topic, v.reason))
+		told.add(k, wire.ResultOf(k.kind.String()+" to", k.topic, v.reason))
 	default:
 		c.acquitted = append(c.acquitted, k)
 	}
@@ -144,7 +146,7 @@ func (c *client) tryHere(l *lane, k *call) (told outcomes) {
 
 // sendAcquitted sends the SUBSCRIBEs and UNSUBSCRIBEs that passed their trial. It needs mu.
 func (c *client) sendAcquitted() {
-	for c.link != nil && len(c.acquitted) > 0 && c.link.wire.hasRoom() {
+	for c.link != nil && len(c.acquitted) > 0 && c.link.wire.HasRoom() {
 		k := c.acquitted[0]
 		c.acquitted = c.acquitted[1:]
 		if k.kind == resubscribing {

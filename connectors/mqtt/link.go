@@ -11,13 +11,15 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 	"github.com/eclipse/paho.golang/paho/log"
 	"github.com/eclipse/paho.golang/paho/session"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // link is one connection of a client to the broker. paho runs it and calls the link as its session store and pinger; the link
 // passes on what arrived.
 type link struct {
 	of         *client
-	wire       *wire
+	wire       *wire.Conn
 	client     *paho.Client
 	present    bool   // the broker still had the session
 	maxSize    int64  // bytes of a packet that the broker takes
@@ -28,7 +30,7 @@ type link struct {
 	noWild     bool // it takes no filters with wildcards
 	noShare    bool // it knows no shared subscriptions
 
-	heartbeat heartbeat
+	heartbeat wire.Heartbeat
 	began     time.Time
 	dead      bool // lost, maybe before the client knew the link; guarded by of.mu
 
@@ -41,8 +43,8 @@ var errNotUsed = errors.New("calls that wait go through Session, not through pah
 
 func newLink(c *client, conn net.Conn) *link {
 	l := &link{of: c, maxSize: 256 << 20, receiveMax: 65535, maxQoS: 2, began: time.Now()}
-	l.wire = newWire(conn, c.broker.cfg.MaxPacketSize, c.drained, func(err error) { c.linkLost(l, 0, err) })
-	l.heartbeat.start(l.wire, l.began, func(n uint32) { c.pong(l, n) })
+	l.wire = wire.NewConn(conn, c.broker.cfg.MaxPacketSize, c.drained, func(err error) { c.linkLost(l, 0, err) })
+	l.heartbeat.Start(l.wire, l.began, func(n uint32) { c.pong(l, n) })
 	l.client = paho.NewClient(paho.ClientConfig{
 		Conn:              l.wire,
 		Session:           l,
@@ -74,8 +76,8 @@ func (l *link) learn(p *paho.ConnackProperties) {
 func (l *link) deliver(p paho.PublishReceived) (bool, error) {
 	m := p.Packet
 	if m.QoS == 0 { // others were checked in PacketReceived
-		if v := checkPublish(0, 0, m.Properties.TopicAlias); v != nil {
-			l.wire.reject(v.reason, v)
+		if v := wire.CheckPublish(0, 0, m.Properties.TopicAlias); v != nil {
+			l.wire.Reject(v.Reason, v)
 			return true, nil
 		}
 		if !l.mayBeDelivered(m.Topic) {
@@ -100,13 +102,13 @@ func (l *link) disconnect(keepSession, will bool) {
 		d.Properties.SessionExpiryInterval = new(uint32)
 	}
 	l.send(d)
-	l.wire.closeSoon()
+	l.wire.CloseSoon()
 }
 
 // ConAckReceived is called before anything else arrives.
 func (l *link) ConAckReceived(_ io.Writer, sent *packets.Connect, ack *packets.Connack) error {
 	l.present = ack.SessionPresent && !sent.CleanStart
-	l.wire.setLive(true)
+	l.wire.SetLive(true)
 	l.of.broker.connected.Add(1)
 	if !l.present {
 		l.of.forgetReceived()
@@ -120,13 +122,13 @@ func (l *link) ConnectionLost(d *packets.Disconnect) error {
 		if l.of.broker.connected.Add(-1) == 0 {
 			l.of.broker.reach.look()
 		}
-		l.of.linkLost(l, 0, l.wire.cause(errWireClosed))
+		l.of.linkLost(l, 0, l.wire.Cause(wire.ErrClosed))
 		l.of.broker.linkEnded(l)
 		l.of.lateEnded(l)
 		return nil
 	}
-	l.wire.setLive(false)
-	l.of.linkLost(l, d.ReasonCode, errors.New("the broker disconnected: "+reasonName(d.ReasonCode)))
+	l.wire.SetLive(false)
+	l.of.linkLost(l, d.ReasonCode, errors.New("the broker disconnected: "+wire.ReasonName(d.ReasonCode)))
 	return nil
 }
 
@@ -153,8 +155,8 @@ func (l *link) PacketReceived(p *packets.ControlPacket, messages chan<- *packets
 		s.released(p.PacketID)
 		l.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: p.PacketID})
 	case *packets.Publish:
-		if v := checkPublish(p.QoS, p.PacketID, p.Properties.TopicAlias); v != nil {
-			l.wire.reject(v.reason, v)
+		if v := wire.CheckPublish(p.QoS, p.PacketID, p.Properties.TopicAlias); v != nil {
+			l.wire.Reject(v.Reason, v)
 			return v
 		}
 		if l.refuse(p) {

@@ -15,6 +15,8 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // TestRepeatedQoS0 has a device of a shared connection send again and again what the broker ends connections for. Others lose their connection once, the
@@ -352,7 +354,7 @@ func TestUserPropertiesThatCannotBeSent(t *testing.T) {
 func TestNoncharacterAtMosquitto(t *testing.T) {
 	broker := mosquitto.Start(t, mosquitto.Options{})
 	cfg := Config{URL: broker.URL(), ReconnectDelay: 50 * time.Millisecond}
-	bad := encodeUser(paho.UserProperties{{Key: "k", Value: "\ufffe"}})
+	bad := wire.EncodeUser(paho.UserProperties{{Key: "k", Value: "\ufffe"}})
 	t.Run("shared", func(t *testing.T) {
 		s := newShared(t, cfg, SharedConfig{Connections: 1})
 		evil, good := loginTo(t, s, "evil", "l"), loginTo(t, s, "good", "l")

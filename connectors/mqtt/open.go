@@ -13,12 +13,14 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // lostSessionExpiry is how long the broker keeps the session of a lost connection where Config.SessionExpiry is zero.
 const lostSessionExpiry = time.Minute
 
-func (c *client) handshake(ctx context.Context, l *link, s server, cleanStart bool) (*link, error) {
+func (c *client) handshake(ctx context.Context, l *link, s wire.Server, cleanStart bool) (*link, error) {
 	b := c.broker
 	b.linkBegan(l)
 	ack, err := l.client.Connect(ctx, c.connectPacket(cleanStart))
@@ -33,24 +35,24 @@ func (c *client) handshake(ctx context.Context, l *link, s server, cleanStart bo
 	switch {
 	case ack != nil && ack.ReasonCode >= 0x80:
 		b.learnRefusal(ack.ReasonCode)
-		return nil, c.refusal(s.hostPort, ack.ReasonCode)
+		return nil, c.refusal(s.HostPort, ack.ReasonCode)
 	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("the broker %s (upstream.url) did not answer CONNECT: %w", s.hostPort, err)
+		return nil, fmt.Errorf("the broker %s (upstream.url) did not answer CONNECT: %w", s.HostPort, err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
-		return nil, errOldBroker(s.hostPort)
+		return nil, wire.OldBroker(s.HostPort)
 	}
-	return nil, fmt.Errorf("connecting to the broker %s (upstream.url): %w", s.hostPort, err)
+	return nil, fmt.Errorf("connecting to the broker %s (upstream.url): %w", s.HostPort, err)
 }
 
 // agree takes what CONNACK says, or ends the connection.
-func (c *client) agree(l *link, s server, ack *paho.Connack) error {
+func (c *client) agree(l *link, s wire.Server, ack *paho.Connack) error {
 	if ack.ReasonCode != packets.ConnackSuccess { // below 0x80, where the standard has no other; paho takes it for success
-		l.wire.fail(errWireClosed)
-		return refusal(s.hostPort, ack.ReasonCode)
+		l.wire.Fail(wire.ErrClosed)
+		return wire.Refusal(s.HostPort, ack.ReasonCode)
 	}
-	if v := checkConnack(ack.Properties); v != nil {
-		l.wire.reject(v.reason, v)
-		return fmt.Errorf("connecting to the broker %s (upstream.url): %w", s.hostPort, v)
+	if v := wire.CheckConnack(ack.Properties); v != nil {
+		l.wire.Reject(v.Reason, v)
+		return fmt.Errorf("connecting to the broker %s (upstream.url): %w", s.HostPort, v)
 	}
 	l.learn(ack.Properties)
 	return nil
@@ -68,7 +70,7 @@ func (b *broker) noteRetain(unavailable bool) {
 	}
 	if (b.cfg.DeviceStatus.isSet() && b.cfg.DeviceStatus.Retain) || (b.cfg.GatewayStatus.isSet() && b.cfg.GatewayStatus.Retain) {
 		b.log.Warn("the broker has no retained messages: statuses are published without retain, and who subscribes later does not see them "+
-			"(upstream.device_status.retain, upstream.gateway_status.retain)", "broker", b.server().hostPort)
+			"(upstream.device_status.retain, upstream.gateway_status.retain)", "broker", b.server().HostPort)
 	}
 }
 
@@ -84,14 +86,14 @@ func (b *broker) learnRefusal(reason byte) {
 
 func (c *client) connectPacket(cleanStart bool) *paho.Connect {
 	cfg := &c.broker.cfg
-	expiry := seconds(lostSessionExpiry)
+	expiry := wire.Seconds(lostSessionExpiry)
 	if c.keepsSession() {
-		expiry = seconds(cfg.SessionExpiry)
+		expiry = wire.Seconds(cfg.SessionExpiry)
 	}
 	cp := &paho.Connect{
 		ClientID:   c.id,
 		CleanStart: cleanStart,
-		KeepAlive:  uint16(min(seconds(cfg.KeepAlive), 65535)),
+		KeepAlive:  uint16(min(wire.Seconds(cfg.KeepAlive), 65535)),
 		Properties: &paho.ConnectProperties{
 			SessionExpiryInterval: &expiry,
 			ReceiveMaximum:        &c.inboundMax,
@@ -120,7 +122,7 @@ func (c *client) connectPacket(cleanStart bool) *paho.Connect {
 func (b *broker) publishProperties(device gateway.Device) []byte {
 	props := b.deviceProperties(device)
 	if b.cfg.MessageExpiry > 0 {
-		props = withExpiry(b.cfg.MessageExpiry, props)
+		props = wire.WithExpiry(b.cfg.MessageExpiry, props)
 	}
 	return props
 }
@@ -129,7 +131,7 @@ func (b *broker) deviceProperties(device gateway.Device) []byte {
 	if !b.cfg.UserProperties {
 		return nil
 	}
-	return encodeUser(userProperties(device))
+	return wire.EncodeUser(userProperties(device))
 }
 
 // aboutStrings are reasons of CONNACK for which the topic or the payload of the will may be at fault, MQTT 5, section 3.2.2.2.
@@ -137,8 +139,8 @@ var aboutStrings = []byte{0x87, 0x90, 0x95, 0x99}
 
 // refusal is that of a CONNECT with the client's will, which it names where it may be at fault.
 func (c *client) refusal(broker string, reason byte) error {
-	err := refusal(broker, reason)
-	if refused := (*refusalError)(nil); errors.As(err, &refused) && c.device != nil && c.status.isSet() && slices.Contains(aboutStrings, reason) {
+	err := wire.Refusal(broker, reason)
+	if refused := (*wire.RefusalError)(nil); errors.As(err, &refused) && c.device != nil && c.status.isSet() && slices.Contains(aboutStrings, reason) {
 		refused.Result.Message += fmt.Sprintf("; it may refuse the will, to %.200q (upstream.device_status.topic)", c.status.Topic)
 	}
 	return err

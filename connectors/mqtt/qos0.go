@@ -40,7 +40,7 @@ func (c *client) tickQoS0(now time.Time) {
 	if c.link != nil && c.barrier == 0 && len(c.written) > 0 {
 		c.asked, c.written = c.written, nil
 		c.round++
-		c.barrier = c.link.heartbeat.ask()
+		c.barrier = c.link.heartbeat.Ask()
 	}
 	c.pruneSides(now)
 }

@@ -171,15 +171,15 @@ func (b *broker) ask(ctx context.Context) error {
 // knock opens a connection to the first server that takes one, and closes it.
 func (b *broker) knock(ctx context.Context) error {
 	var errs []error
-	for i, s := range b.servers {
+	for _, s := range b.servers {
 		dialing, cancel := context.WithTimeout(ctx, b.cfg.ConnectTimeout)
-		conn, err := s.dial(dialing)
+		conn, err := s.Dial(dialing)
 		cancel()
 		if err == nil {
 			_ = conn.Close()
 			return nil
 		}
-		errs = append(errs, &dialError{b.servers[i].hostPort, err})
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
@@ -192,9 +192,9 @@ func (b *broker) reached(cause error) {
 	b.reach.report(cause, func(before error, since time.Time) {
 		switch {
 		case cause != nil && (before == nil || errors.Is(before, errNotAsked)):
-			b.log.Warn("the broker cannot be reached; devices cannot log in until it can (upstream.url)", "broker", b.server().hostPort, "error", cause)
+			b.log.Warn("the broker cannot be reached; devices cannot log in until it can (upstream.url)", "broker", b.server().HostPort, "error", cause)
 		case cause == nil && before != nil && !errors.Is(before, errNotAsked):
-			b.log.Info("the broker can be reached again", "broker", b.server().hostPort, "away", time.Since(since).Round(time.Millisecond).String())
+			b.log.Info("the broker can be reached again", "broker", b.server().HostPort, "away", time.Since(since).Round(time.Millisecond).String())
 		}
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/internal/topic"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // A broker is another program's, and passes on what other clients sent it. What cannot be a packet of MQTT 5 ends the connection: what follows it
@@ -35,7 +37,7 @@ func (l *link) mayBeDelivered(name string) bool {
 	b.metrics.dropped.WithLabelValues(dropBadTopic).Inc()
 	if more, ok := b.badTopics.Allow(time.Now()); ok {
 		b.log.Warn("dropping a message that the broker sent: its topic is not one; find the client that publishes it",
-			"broker", b.server().hostPort, "client_id", l.of.id, "error", err, "suppressed", more)
+			"broker", b.server().HostPort, "client_id", l.of.id, "error", err, "suppressed", more)
 	}
 	return false
 }
@@ -43,12 +45,12 @@ func (l *link) mayBeDelivered(name string) bool {
 // reason returns a reason code of an acknowledgement. One below 0x80 that the standard does not have in this packet becomes a protocol error: what it
 // was meant to say is unknown, so the call has not succeeded.
 func (b *broker) reason(packet, code byte) byte {
-	if code >= 0x80 || isGranted(packet, code) {
+	if code >= 0x80 || wire.IsGranted(packet, code) {
 		return code
 	}
 	if more, ok := b.badCodes.Allow(time.Now()); ok {
 		b.log.Warn("the broker answered with a reason code that MQTT 5 does not have here; the call counts as refused",
-			"broker", b.server().hostPort, "packet", packets.NewControlPacket(packet).PacketType(), "reason", reasonName(code), "suppressed", more)
+			"broker", b.server().HostPort, "packet", packets.NewControlPacket(packet).PacketType(), "reason", wire.ReasonName(code), "suppressed", more)
 	}
 	return packets.DisconnectProtocolError
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 const (
@@ -36,7 +38,7 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 		return
 	}
 	c.link = nil
-	e := ending{reason: reason, cause: cause, cutByUs: l.wire.cutByUs(), replaced: c.broker.logins.replaced(c, l.began)}
+	e := ending{reason: reason, cause: cause, cutByUs: l.wire.CutByUs(), replaced: c.broker.logins.replaced(c, l.began)}
 	if time.Since(l.began) >= livedLong*c.broker.cfg.ReconnectDelay {
 		c.achieved()
 	}
@@ -85,7 +87,7 @@ func (c *client) insist(reason byte) {
 // a word again and again, as mosquitto 2.0.11 does. It needs mu.
 func (c *client) hasRival(e ending) bool {
 	label, rival := lossNetwork, false
-	var broken *violation
+	var broken *wire.Violation
 	switch {
 	case errors.As(e.cause, &broken):
 		label = lossProtocol
@@ -93,7 +95,7 @@ func (c *client) hasRival(e ending) bool {
 		label, rival = lossTakenOver, true
 	case e.reason != 0:
 		label = lossBroker
-	case errors.Is(e.cause, errTooLarge):
+	case errors.Is(e.cause, wire.ErrTooLarge):
 		label = lossTooLarge
 		c.attempt = tooLargeAttempt // it will send it again
 	case e.cutByUs: // it did not answer, or not as it should
@@ -159,7 +161,7 @@ func (c *client) connectAgain(ctx context.Context) {
 			return
 		}
 		var refused *gateway.ResultError
-		if c.prober != nil && errors.As(err, &refused) && !isElsewhere(err) {
+		if c.prober != nil && errors.As(err, &refused) && !wire.IsElsewhere(err) {
 			c.prober.refused(err)
 			return
 		}
@@ -177,7 +179,7 @@ func (c *client) failed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failure = err
-	var away *dialError
+	var away *wire.DialError
 	if errors.As(err, &away) {
 		c.losses = nil
 	}
@@ -309,7 +311,7 @@ func (c *client) renumber() {
 // resend sends the unacknowledged publishes again as far as the broker's Receive Maximum lets it: with the packet id where the broker still has the
 // session, as new messages where not. It needs mu.
 func (c *client) resend() (told outcomes) {
-	for c.link != nil && len(c.resends) > 0 && c.quota > 0 && c.link.wire.hasRoom() {
+	for c.link != nil && len(c.resends) > 0 && c.quota > 0 && c.link.wire.HasRoom() {
 		k := c.resends[0]
 		c.resends[0] = nil
 		c.resends = c.resends[1:]

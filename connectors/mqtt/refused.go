@@ -8,6 +8,8 @@ import (
 
 	"github.com/exgate/exgate/connectors/internal/spool"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // Refused is a message that a device was told is safe, and for which the broker ends connections. It is in a file of its own below the spool's folder.
@@ -57,7 +59,7 @@ func resendResult(m Refused, v verdict) error {
 	case v.convicted != nil:
 		return fmt.Errorf("the broker ended the connection for the publish to %.200q: %v", m.Topic, *v.convicted)
 	}
-	if r := resultOf("publish to", m.Topic, v.reason); !r.Ok() {
+	if r := wire.ResultOf("publish to", m.Topic, v.reason); !r.Ok() {
 		return &gateway.ResultError{Result: r}
 	}
 	return nil

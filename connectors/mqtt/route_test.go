@@ -8,6 +8,8 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // TestOneSubscription has many devices share one filter, which the broker has until the last has left.
@@ -145,7 +147,7 @@ func TestLeftFilter(t *testing.T) {
 	}
 	b.set(func() {
 		c := b.sessions["exgate-exgate-shared-1"]
-		m := publication{topic: "a/b", payload: []byte("x"), qos: 1}
+		m := wire.Publication{Topic: "a/b", Payload: []byte("x"), QoS: 1}
 		c.send(m, left.id)
 		c.send(m, c.filters["a/+"].id)
 	})
@@ -172,7 +174,7 @@ func TestReplacedIdentifier(t *testing.T) {
 	routes.mu.Unlock()
 	second.subscribe(t, "a/b", 1)
 	b.set(func() {
-		b.sessions["exgate-exgate-shared-1"].send(publication{topic: "a/b", payload: []byte("late"), qos: 1}, old.id)
+		b.sessions["exgate-exgate-shared-1"].send(wire.Publication{Topic: "a/b", Payload: []byte("late"), QoS: 1}, old.id)
 	})
 	first.wants(t, "late")
 }

@@ -18,7 +18,7 @@ func (c *client) sendQoS0(k *call) gateway.Result {
 		return r
 	}
 	k.retain = k.retain && !c.link.noRetain
-	if !c.link.wire.publish(k.publication()) {
+	if !c.link.wire.Publish(k.publication()) {
 		c.broker.metrics.dropped.WithLabelValues(dropDown).Inc()
 		return isDown
 	}
@@ -76,8 +76,8 @@ func (c *client) sendPublish(k *call, again bool) {
 	k.deadline = time.Now().Add(c.broker.cfg.AckTimeout)
 	k.retain = k.retain && !c.link.noRetain
 	p := k.publication()
-	p.dup = again
-	c.link.wire.publish(p)
+	p.Dup = again
+	c.link.wire.Publish(p)
 	c.broker.metrics.publishedQoS[k.qos].Inc()
 }
 
@@ -111,7 +111,7 @@ func (l *link) unfit(k *call) (reason byte) {
 		return l.unfitFilter(k)
 	}
 	switch {
-	case int64(k.publication().size()) > l.maxSize:
+	case int64(k.publication().Size()) > l.maxSize:
 		return packets.DisconnectPacketTooLarge
 	case k.qos > l.maxQoS:
 		return packets.DisconnectQoSNotSupported

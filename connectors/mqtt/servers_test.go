@@ -18,7 +18,7 @@ func TestFailover(t *testing.T) {
 	cfg.URLs = []string{second.URL(), third.WebSocketURL()}
 	c := newConnector(t, cfg)
 	s, d := connect(t, c, "device")
-	if got := c.server().hostPort; got != second.Addr() {
+	if got := c.server().HostPort; got != second.Addr() {
 		t.Fatalf("connected to %s", got)
 	}
 	other, _ := connect(t, c, "other")
@@ -32,8 +32,8 @@ func TestFailover(t *testing.T) {
 		t.Fatal(r)
 	}
 	d.Next(t)
-	if !strings.HasPrefix(c.server().webSocket, "ws://") {
-		t.Fatalf("connected to %s", c.server().hostPort)
+	if !strings.HasPrefix(c.server().WebSocket, "ws://") {
+		t.Fatalf("connected to %s", c.server().HostPort)
 	}
 	second.Restart(t)
 	late, _ := connect(t, c, "late") // the third is kept

@@ -38,10 +38,10 @@ func TestSilentServerLeavesTimeForTheNext(t *testing.T) {
 // The names that ALPN has for MQTT are not offered to servers of HTTP.
 func TestALPNIsForMQTT(t *testing.T) {
 	c := newConnector(t, Config{URLs: []string{"mqtts://127.0.0.1", "wss://127.0.0.1"}, TLS: &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"mqtt"}}})
-	if got := c.servers[0].tls.NextProtos; len(got) != 1 || got[0] != "mqtt" {
+	if got := c.servers[0].TLS.NextProtos; len(got) != 1 || got[0] != "mqtt" {
 		t.Errorf("mqtts offers %v", got)
 	}
-	if got := c.servers[1].tls.NextProtos; got != nil {
+	if got := c.servers[1].TLS.NextProtos; got != nil {
 		t.Errorf("wss offers %v", got)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // memoryBroker is a broker in memory that keeps the subscriptions of its clients, and says who asked for what.
@@ -30,7 +32,7 @@ type memoryBroker struct {
 type memorySession struct {
 	peer    *peer // nil while it is away
 	filters map[string]memoryFilter
-	unacked []publication // of QoS 1, to be sent again
+	unacked []wire.Publication // of QoS 1, to be sent again
 	lastID  uint16
 	asked   uint16 // packet id of the last SUBSCRIBE
 }
@@ -85,8 +87,8 @@ func (b *memoryBroker) begin(p *peer, c *packets.Connect) *memorySession {
 	}
 	p.send(ack)
 	for _, m := range s.unacked {
-		m.dup = true
-		_, _ = p.Write(m.append(nil))
+		m.Dup = true
+		_, _ = p.Write(m.Append(nil))
 	}
 	return s
 }
@@ -102,7 +104,7 @@ func (b *memoryBroker) handle(s *memorySession, p *peer, cp *packets.ControlPack
 			p.puback(c.PacketID, 0)
 		}
 	case *packets.Puback:
-		s.unacked = slices.DeleteFunc(s.unacked, func(m publication) bool { return m.id == c.PacketID })
+		s.unacked = slices.DeleteFunc(s.unacked, func(m wire.Publication) bool { return m.ID == c.PacketID })
 	case *packets.Subscribe:
 		b.subscribe(s, p, c)
 	case *packets.Unsubscribe:
@@ -132,7 +134,7 @@ func (b *memoryBroker) subscribe(s *memorySession, p *peer, c *packets.Subscribe
 		reasons = append(reasons, o.QoS)
 		for name, payload := range b.retained {
 			if topicMatches(o.Topic, name) && (o.RetainHandling == packets.RetainSendOnSubscribe || !known) {
-				s.send(publication{topic: name, payload: []byte(payload), qos: o.QoS, retain: true}, id)
+				s.send(wire.Publication{Topic: name, Payload: []byte(payload), QoS: o.QoS, Retain: true}, id)
 			}
 		}
 	}
@@ -152,29 +154,29 @@ func (b *memoryBroker) spread(name, payload string, qos byte) {
 			}
 			granted, ids = max(granted, f.qos), append(ids, f.id)
 			if !b.merges {
-				s.send(publication{topic: name, payload: []byte(payload), qos: min(qos, f.qos)}, f.id)
+				s.send(wire.Publication{Topic: name, Payload: []byte(payload), QoS: min(qos, f.qos)}, f.id)
 			}
 		}
 		if b.merges && len(ids) > 0 {
-			s.send(publication{topic: name, payload: []byte(payload), qos: min(qos, granted)}, ids...)
+			s.send(wire.Publication{Topic: name, Payload: []byte(payload), QoS: min(qos, granted)}, ids...)
 		}
 	}
 }
 
 // send sends a message with the identifiers. One of QoS 0 is lost while the client is away.
-func (s *memorySession) send(m publication, ids ...int) {
+func (s *memorySession) send(m wire.Publication, ids ...int) {
 	for _, id := range ids {
 		if id > 0 {
-			m.props = binary.AppendUvarint(append(m.props, packets.PropSubscriptionIdentifier), uint64(id))
+			m.Props = binary.AppendUvarint(append(m.Props, packets.PropSubscriptionIdentifier), uint64(id))
 		}
 	}
-	if m.qos > 0 {
+	if m.QoS > 0 {
 		s.lastID++
-		m.id = s.lastID
+		m.ID = s.lastID
 		s.unacked = append(s.unacked, m)
 	}
 	if s.peer != nil {
-		_, _ = s.peer.Write(m.append(nil))
+		_, _ = s.peer.Write(m.Append(nil))
 	}
 }
 

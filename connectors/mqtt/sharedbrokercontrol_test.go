@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // publish is a message from somebody else.
@@ -86,7 +88,7 @@ func (b *memoryBroker) flush(t testing.TB, clients int) {
 	t.Helper()
 	b.set(func() {
 		for _, s := range b.sessions {
-			s.send(publication{topic: "$nobody", qos: 1}, maxSubscription)
+			s.send(wire.Publication{Topic: "$nobody", QoS: 1}, maxSubscription)
 		}
 	})
 	b.awaitClients(t, clients)

@@ -10,6 +10,8 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/internal/spool"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // answering is a broker that answers each publish of QoS 1 with what reason says, and tells what it got.
@@ -83,7 +85,7 @@ func TestSpoolRefused(t *testing.T) {
 func TestSpoolQuotaExceeded(t *testing.T) {
 	t.Parallel() // the pause is of some seconds
 	for _, reason := range []byte{packets.PubackQuotaExceeded, packets.PubackUnspecifiedError, packets.PubackImplementationSpecificError} {
-		t.Run(reasonName(reason), func(t *testing.T) {
+		t.Run(wire.ReasonName(reason), func(t *testing.T) {
 			t.Parallel()
 			times := 0
 			url, got := answering(t, plainly, func(*packets.Publish) byte {

@@ -3,6 +3,8 @@ package mqtt
 import (
 	"slices"
 	"time"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
 // mostTried bounds how many suspects are under way at once. The number grows from one, and is one again after a connection has ended.
@@ -48,7 +50,7 @@ func (c *client) try() (told outcomes) {
 		return nil
 	}
 	c.window = max(c.window, 1)
-	for len(c.trials) > 0 && len(c.trying) < c.window && c.link != nil && c.link.wire.hasRoom() {
+	for len(c.trials) > 0 && len(c.trying) < c.window && c.link != nil && c.link.wire.HasRoom() {
 		k := c.trials[0]
 		if (k.alone && len(c.trying) > 0) || (k.needsQuota() && c.quota <= 0) {
 			break
@@ -100,7 +102,7 @@ func (c *client) tryCall(k *call) (told outcomes) {
 	switch {
 	case k.isQoS0():
 		c.sendQoS0(k)
-		k.ping = c.link.heartbeat.ask()
+		k.ping = c.link.heartbeat.Ask()
 	case k.kind == publishing:
 		if k.id == 0 || c.inflight[k.id] != k {
 			c.begin(k)
@@ -151,7 +153,7 @@ func (c *client) ponged(n uint32) (told outcomes) {
 	for _, k := range slices.Clone(c.trying) {
 		if k.isQoS0() && k.ping != 0 && int32(n-k.ping) >= 0 {
 			told = append(told, c.tried(k, verdict{})...)
-			told.add(k, resultOf("publish to", k.topic, 0))
+			told.add(k, wire.ResultOf("publish to", k.topic, 0))
 		}
 	}
 	if c.barrier != 0 && int32(n-c.barrier) >= 0 {

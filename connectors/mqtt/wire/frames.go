@@ -1,4 +1,4 @@
-package mqtt
+package wire
 
 import (
 	"errors"
@@ -8,13 +8,13 @@ import (
 )
 
 var (
-	errTooLarge  = errors.New("the broker sent a larger packet than upstream.max_packet_size lets it")
+	ErrTooLarge  = errors.New("the broker sent a larger packet than upstream.max_packet_size lets it")
 	errMalformed = errors.New("the broker sent a packet without a valid length")
 )
 
 // reasonOfFrame is the reason of the DISCONNECT for an error of frames.
 func reasonOfFrame(err error) byte {
-	if errors.Is(err, errTooLarge) {
+	if errors.Is(err, ErrTooLarge) {
 		return packets.DisconnectPacketTooLarge
 	}
 	return packets.DisconnectMalformedPacket
@@ -71,7 +71,7 @@ func (f *frames) header(b byte) error {
 	}
 	f.head, f.left = false, f.size
 	if total := f.size + 1 + int64(f.shift/7); f.limit > 0 && total > f.limit {
-		return fmt.Errorf("%w: %d bytes", errTooLarge, total)
+		return fmt.Errorf("%w: %d bytes", ErrTooLarge, total)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package mqtt
+package wire
 
 import (
 	"bytes"
@@ -17,18 +17,18 @@ func TestPropertiesAreWhatPahoReads(t *testing.T) {
 		for range rapid.IntRange(0, 20).Draw(t, "properties") {
 			list = append(list, paho.UserProperty{Key: text.Draw(t, "key"), Value: text.Draw(t, "value")})
 		}
-		props := encodeUser(list)
+		props := EncodeUser(list)
 		left := time.Duration(rapid.Int64Range(0, int64(48*time.Hour)).Draw(t, "left"))
 		if left > 0 {
-			props = withExpiry(left, props)
+			props = WithExpiry(left, props)
 		}
-		if !bytes.Equal(withoutExpiry(props), encodeUser(list)) {
+		if !bytes.Equal(WithoutExpiry(props), EncodeUser(list)) {
 			t.Fatal("the expiry cannot be taken off")
 		}
-		p := publication{topic: "t", payload: rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "payload"), qos: 1, id: 7, props: props}
-		packet := p.append(nil)
-		if len(packet) > p.size() {
-			t.Fatalf("%d bytes, said %d", len(packet), p.size())
+		p := Publication{Topic: "t", Payload: rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "payload"), QoS: 1, ID: 7, Props: props}
+		packet := p.Append(nil)
+		if len(packet) > p.Size() {
+			t.Fatalf("%d bytes, said %d", len(packet), p.Size())
 		}
 		cp, err := packets.ReadPacket(bytes.NewReader(packet))
 		if err != nil {
@@ -38,8 +38,8 @@ func TestPropertiesAreWhatPahoReads(t *testing.T) {
 	})
 }
 
-func wantRead(t *rapid.T, got *packets.Publish, p publication, list paho.UserProperties, left time.Duration) {
-	if !bytes.Equal(got.Payload, p.payload) || got.PacketID != p.id || len(got.Properties.User) != len(list) {
+func wantRead(t *rapid.T, got *packets.Publish, p Publication, list paho.UserProperties, left time.Duration) {
+	if !bytes.Equal(got.Payload, p.Payload) || got.PacketID != p.ID || len(got.Properties.User) != len(list) {
 		t.Fatalf("got %v", got)
 	}
 	for i, u := range got.Properties.User {

@@ -1,4 +1,4 @@
-package mqtt
+package wire
 
 import (
 	"io"
@@ -17,7 +17,7 @@ var (
 )
 
 // grow returns the buffer to append n bytes to. It needs mu.
-func (w *wire) grow(n int) []byte {
+func (w *Conn) grow(n int) []byte {
 	if w.buf == nil {
 		w.buf = (*sendBuffers.Get().(*[]byte))[:0]
 		if cap(w.buf) < n {

@@ -1,4 +1,4 @@
-package mqtt
+package wire
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 )
 
 // wirePair is a wire on a real socket and the other end.
-func wirePair(t *testing.T) (w *wire, other net.Conn, drained *atomic.Int32, lost chan error) {
+func wirePair(t *testing.T) (w *Conn, other net.Conn, drained *atomic.Int32, lost chan error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -31,7 +31,7 @@ func wirePair(t *testing.T) (w *wire, other net.Conn, drained *atomic.Int32, los
 		t.Fatal(err)
 	}
 	drained, lost = new(atomic.Int32), make(chan error, 8)
-	w = newWire(conn, 0, func() { drained.Add(1) }, func(err error) { lost <- err })
+	w = NewConn(conn, 0, func() { drained.Add(1) }, func(err error) { lost <- err })
 	t.Cleanup(func() { _ = w.Close(); _ = other.Close() })
 	return w, other, drained, lost
 }
@@ -45,7 +45,7 @@ func TestWireKeepsPacketsWhole(t *testing.T) {
 			for range each {
 				payload := bytes.Repeat([]byte{byte(i)}, 10+i*50)
 				if i%2 == 0 {
-					w.publish(publication{topic: "t", payload: payload})
+					w.Publish(Publication{Topic: "t", Payload: payload})
 				} else {
 					_, _ = (&packets.Publish{Properties: &packets.Properties{}, Topic: "t", Payload: payload}).WriteTo(w)
 				}
@@ -68,8 +68,8 @@ func TestWireKeepsPacketsWhole(t *testing.T) {
 func TestWireNeverBlocksWriters(t *testing.T) {
 	w, other, drained, _ := wirePair(t)
 	written := 0
-	for w.hasRoom() {
-		w.publish(publication{topic: "t", payload: make([]byte, 32<<10)})
+	for w.HasRoom() {
+		w.Publish(Publication{Topic: "t", Payload: make([]byte, 32<<10)})
 		written++
 	}
 	if drained.Load() != 0 {
@@ -83,7 +83,7 @@ func TestWireNeverBlocksWriters(t *testing.T) {
 	for drained.Load() == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	if !w.hasRoom() || drained.Load() != 1 {
+	if !w.HasRoom() || drained.Load() != 1 {
 		t.Fatalf("drained %d times", drained.Load())
 	}
 }
@@ -92,11 +92,11 @@ func TestWireCloseSoonWritesAll(t *testing.T) {
 	w, other, _, _ := wirePair(t)
 	const n = 1000
 	for range n {
-		w.publish(publication{topic: "t", payload: make([]byte, 500)})
+		w.Publish(Publication{Topic: "t", Payload: make([]byte, 500)})
 	}
-	w.closeSoon()
+	w.CloseSoon()
 	got, err := io.ReadAll(other)
-	if want := n * (publication{topic: "t", payload: make([]byte, 500)}.remaining() + 3); err != nil || len(got) != want {
+	if want := n * (Publication{Topic: "t", Payload: make([]byte, 500)}.remaining() + 3); err != nil || len(got) != want {
 		t.Fatalf("got %d bytes, want %d: %v", len(got), want, err)
 	}
 }
@@ -116,12 +116,12 @@ func TestWireTellsLossOnce(t *testing.T) {
 
 func TestWireFailTellsItsCause(t *testing.T) {
 	w, _, _, lost := wirePair(t)
-	w.fail(errNoPong)
+	w.Fail(errNoPong)
 	_, _ = w.Read(make([]byte, 1))
 	if err := <-lost; !errors.Is(err, errNoPong) {
 		t.Fatal(err)
 	}
-	if w.publish(publication{topic: "t"}) {
+	if w.Publish(Publication{Topic: "t"}) {
 		t.Fatal("published on a failed wire")
 	}
 }
@@ -167,25 +167,25 @@ func TestReadAhead(t *testing.T) {
 
 func TestPublicationIsWhatPahoReads(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := publication{
-			topic:   rapid.StringN(1, 300, -1).Draw(t, "topic"),
-			payload: rapid.SliceOfN(rapid.Byte(), 0, 40000).Draw(t, "payload"),
-			qos:     byte(rapid.IntRange(0, 2).Draw(t, "qos")),
-			dup:     rapid.Bool().Draw(t, "dup"),
+		p := Publication{
+			Topic:   rapid.StringN(1, 300, -1).Draw(t, "topic"),
+			Payload: rapid.SliceOfN(rapid.Byte(), 0, 40000).Draw(t, "payload"),
+			QoS:     byte(rapid.IntRange(0, 2).Draw(t, "qos")),
+			Dup:     rapid.Bool().Draw(t, "dup"),
 		}
-		if p.qos > 0 {
-			p.id = rapid.Uint16Min(1).Draw(t, "id")
+		if p.QoS > 0 {
+			p.ID = rapid.Uint16Min(1).Draw(t, "id")
 		}
-		text := p.append(nil)
-		if len(text) > p.size() {
-			t.Fatalf("%d bytes, said %d", len(text), p.size())
+		text := p.Append(nil)
+		if len(text) > p.Size() {
+			t.Fatalf("%d bytes, said %d", len(text), p.Size())
 		}
 		cp, err := packets.ReadPacket(bytes.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := cp.Content.(*packets.Publish)
-		if got.Topic != p.topic || !bytes.Equal(got.Payload, p.payload) || got.QoS != p.qos || got.Duplicate != p.dup || got.PacketID != p.id || got.Retain {
+		if got.Topic != p.Topic || !bytes.Equal(got.Payload, p.Payload) || got.QoS != p.QoS || got.Duplicate != p.Dup || got.PacketID != p.ID || got.Retain {
 			t.Fatalf("got %v", got)
 		}
 	})

@@ -1,4 +1,4 @@
-package mqtt
+package wire
 
 import (
 	"errors"
@@ -23,14 +23,14 @@ var reasonNames = map[byte]string{
 	0xA0: "maximum connect time", 0xA1: "subscription identifiers not supported", 0xA2: "wildcard subscriptions not supported",
 }
 
-func reasonName(code byte) string {
+func ReasonName(code byte) string {
 	if name, ok := reasonNames[code]; ok {
 		return fmt.Sprintf("%s (0x%02X)", name, code)
 	}
 	return fmt.Sprintf("reason code 0x%02X", code)
 }
 
-func codeOf(reason byte) gateway.ResultCode {
+func CodeOf(reason byte) gateway.ResultCode {
 	switch reason {
 	case 0x85, 0x86, 0x87, 0x8A, 0x8C:
 		return gateway.CodePermissionDeny
@@ -46,42 +46,42 @@ func codeOf(reason byte) gateway.ResultCode {
 
 // resultOf is the outcome of a call whose acknowledgement carries reason: 0x10 (nobody subscribed), 0x11 (there was no subscription) and
 // the granted QoS are success.
-func resultOf(what, topic string, reason byte) gateway.Result {
+func ResultOf(what, topic string, reason byte) gateway.Result {
 	if reason < 0x80 {
 		return gateway.OK
 	}
-	return gateway.Refuse(codeOf(reason), "the broker refused to %s %q: %s", what, topic, reasonName(reason))
+	return gateway.Refuse(CodeOf(reason), "the broker refused to %s %q: %s", what, topic, ReasonName(reason))
 }
 
 // isElsewhere reports whether the broker says that another of its servers may take the client.
-func isElsewhere(err error) bool {
-	var refused *refusalError
+func IsElsewhere(err error) bool {
+	var refused *RefusalError
 	return errors.As(err, &refused) && slices.Contains([]byte{0x88, 0x89, 0x8B, 0x9C, 0x9D}, refused.reason)
 }
 
 // refusalError is a CONNACK that is not success.
-type refusalError struct {
+type RefusalError struct {
 	gateway.ResultError
 	reason byte
 }
 
 // isAboutWill reports whether the broker takes the client with another will.
-func (e *refusalError) isAboutWill() bool {
+func (e *RefusalError) IsAboutWill() bool {
 	return e.reason == packets.ConnackRetainNotSupported || e.reason == packets.ConnackQoSNotSupported
 }
 
-func (e *refusalError) Unwrap() error { return &e.ResultError }
+func (e *RefusalError) Unwrap() error { return &e.ResultError }
 
 // refusal is a CONNACK that is not success as an error. An unsupported protocol version is no matter of the device.
-func refusal(broker string, reason byte) error {
+func Refusal(broker string, reason byte) error {
 	if reason == packets.ConnackUnsupportedProtocolVersion {
-		return errOldBroker(broker)
+		return OldBroker(broker)
 	}
-	result := gateway.Refuse(codeOf(reason), "the broker refused the client: %s", reasonName(reason))
-	return &refusalError{gateway.ResultError{Result: result}, reason}
+	result := gateway.Refuse(CodeOf(reason), "the broker refused the client: %s", ReasonName(reason))
+	return &RefusalError{gateway.ResultError{Result: result}, reason}
 }
 
-func errOldBroker(broker string) error {
+func OldBroker(broker string) error {
 	return fmt.Errorf("the broker %s closed the connection instead of answering CONNECT: exgate speaks MQTT 5, and the broker may know only "+
 		"MQTT 3.1.1 (upstream.url)", broker)
 }

@@ -1,4 +1,4 @@
-package mqtt
+package wire
 
 import (
 	"fmt"
@@ -9,41 +9,41 @@ import (
 )
 
 // A violation is what a broker sent against the standard, and ends the connection with a reason.
-type violation struct {
-	reason byte // of our DISCONNECT
+type Violation struct {
+	Reason byte // of our DISCONNECT
 	what   string
 }
 
-func (v *violation) Error() string {
-	return "the broker broke the rules of MQTT 5: " + v.what + " (" + reasonName(v.reason) + ")"
+func (v *Violation) Error() string {
+	return "the broker broke the rules of MQTT 5: " + v.what + " (" + ReasonName(v.Reason) + ")"
 }
 
-var errUnreadable = &violation{packets.DisconnectMalformedPacket, "a packet cannot be read"}
+var errUnreadable = &Violation{packets.DisconnectMalformedPacket, "a packet cannot be read"}
 
 // checkPublish finds what ends the connection. CONNECT allowed no Topic Alias.
-func checkPublish(qos byte, id uint16, alias *uint16) *violation {
+func CheckPublish(qos byte, id uint16, alias *uint16) *Violation {
 	switch {
 	case alias != nil:
-		return &violation{packets.DisconnectTopicAliasInvalid, "a message has a topic alias, and none was allowed"}
+		return &Violation{packets.DisconnectTopicAliasInvalid, "a message has a topic alias, and none was allowed"}
 	case qos > 2:
-		return &violation{packets.DisconnectMalformedPacket, "a message has QoS 3"}
+		return &Violation{packets.DisconnectMalformedPacket, "a message has QoS 3"}
 	case qos > 0 && id == 0:
-		return &violation{packets.DisconnectProtocolError, "a message has packet id 0"}
+		return &Violation{packets.DisconnectProtocolError, "a message has packet id 0"}
 	}
 	return nil
 }
 
 // checkConnack finds values that the standard does not have.
-func checkConnack(p *paho.ConnackProperties) *violation {
+func CheckConnack(p *paho.ConnackProperties) *Violation {
 	switch {
 	case p == nil:
 		return nil
 	case p.ReceiveMaximum != nil && *p.ReceiveMaximum == 0:
-		return &violation{packets.DisconnectProtocolError, "CONNACK has Receive Maximum 0"}
+		return &Violation{packets.DisconnectProtocolError, "CONNACK has Receive Maximum 0"}
 	case p.MaximumPacketSize != nil && *p.MaximumPacketSize == 0:
-		return &violation{packets.DisconnectProtocolError, "CONNACK has Maximum Packet Size 0"}
+		return &Violation{packets.DisconnectProtocolError, "CONNACK has Maximum Packet Size 0"}
 	case p.MaximumQoS != nil && *p.MaximumQoS > 1:
-		return &violation{packets.DisconnectProtocolError, fmt.Sprintf("CONNACK has Maximum QoS %d", *p.MaximumQoS)}
+		return &Violation{packets.DisconnectProtocolError, fmt.Sprintf("CONNACK has Maximum QoS %d", *p.MaximumQoS)}
 	}
 	return nil
 }
@@ -58,4 +58,4 @@ var granted = map[byte][]byte{
 }
 
 // isGranted reports whether the standard has a reason code below 0x80 in an acknowledgement of that type.
-func isGranted(packet, code byte) bool { return slices.Contains(granted[packet], code) }
+func IsGranted(packet, code byte) bool { return slices.Contains(granted[packet], code) }

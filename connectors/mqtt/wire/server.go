@@ -1,4 +1,4 @@
-package mqtt
+package wire
 
 import (
 	"context"
@@ -13,18 +13,18 @@ import (
 )
 
 // server is where one URL leads.
-type server struct {
-	hostPort  string
-	tls       *tls.Config // nil: no TLS
-	webSocket string      // the URL of MQTT over WebSocket; empty: MQTT over TCP
+type Server struct {
+	HostPort  string
+	TLS       *tls.Config // nil: no TLS
+	WebSocket string      // the URL of MQTT over WebSocket; empty: MQTT over TCP
 }
 
 // parseServers returns the servers of a broker. Errors name the setting.
-func parseServers(urls []string, secure *tls.Config) ([]server, error) {
+func ParseServers(urls []string, secure *tls.Config) ([]Server, error) {
 	if len(urls) == 0 {
 		return nil, errors.New("upstream.url is missing: want mqtt://HOST:PORT")
 	}
-	servers := make([]server, 0, len(urls))
+	servers := make([]Server, 0, len(urls))
 	for _, text := range urls {
 		s, err := parseURL(text, secure)
 		if err != nil {
@@ -35,37 +35,37 @@ func parseServers(urls []string, secure *tls.Config) ([]server, error) {
 	return servers, nil
 }
 
-func parseURL(text string, secure *tls.Config) (server, error) {
+func parseURL(text string, secure *tls.Config) (Server, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return server{}, fmt.Errorf("upstream.url is not a URL like mqtt://HOST:PORT")
+		return Server{}, fmt.Errorf("upstream.url is not a URL like mqtt://HOST:PORT")
 	}
 	web := u.Scheme == "ws" || u.Scheme == "wss"
 	switch {
 	case u.User != nil:
-		return server{}, fmt.Errorf("upstream.url: leave username and password out: each device has its own, and upstream.username is the gateway's")
+		return Server{}, fmt.Errorf("upstream.url: leave username and password out: each device has its own, and upstream.username is the gateway's")
 	case u.Hostname() == "" || (!web && u.Path != "" && u.Path != "/"):
-		return server{}, fmt.Errorf("upstream.url %q: want mqtt://HOST:PORT", text)
+		return Server{}, fmt.Errorf("upstream.url %q: want mqtt://HOST:PORT", text)
 	}
-	s := server{}
+	s := Server{}
 	switch u.Scheme {
 	case "mqtt", "tcp":
-		s.hostPort = withPort(u, "1883")
+		s.HostPort = withPort(u, "1883")
 	case "mqtts", "ssl":
-		s.hostPort, s.tls = withPort(u, "8883"), tlsFor(secure, u.Hostname())
+		s.HostPort, s.TLS = withPort(u, "8883"), tlsFor(secure, u.Hostname())
 	case "ws":
-		s.hostPort = withPort(u, "80")
+		s.HostPort = withPort(u, "80")
 	case "wss":
-		s.hostPort, s.tls = withPort(u, "443"), tlsFor(secure, u.Hostname())
-		s.tls.NextProtos = nil // an ALPN name of MQTT is none of HTTP
+		s.HostPort, s.TLS = withPort(u, "443"), tlsFor(secure, u.Hostname())
+		s.TLS.NextProtos = nil // an ALPN name of MQTT is none of HTTP
 	default:
-		return server{}, fmt.Errorf("upstream.url %q: the scheme is neither mqtt, mqtts, ws nor wss", text)
+		return Server{}, fmt.Errorf("upstream.url %q: the scheme is neither mqtt, mqtts, ws nor wss", text)
 	}
 	if web {
 		if u.Path == "" {
 			u.Path = "/mqtt"
 		}
-		s.webSocket = u.String()
+		s.WebSocket = u.String()
 	}
 	return s, nil
 }
@@ -89,30 +89,39 @@ func tlsFor(cfg *tls.Config, host string) *tls.Config {
 }
 
 // dialError says that no server was there: the broker is away, not full of clients with the same id.
-type dialError struct {
+type DialError struct {
 	hostPort string
 	err      error
 }
 
-func (e *dialError) Error() string {
+func (e *DialError) Error() string {
 	return "dialing the broker " + e.hostPort + " (upstream.url): " + e.err.Error()
 }
-func (e *dialError) Unwrap() error { return e.err }
+func (e *DialError) Unwrap() error { return e.err }
 
-func (s server) dial(ctx context.Context) (net.Conn, error) {
-	switch {
-	case s.webSocket != "":
-		return s.dialWebSocket(ctx)
-	case s.tls != nil:
-		return (&tls.Dialer{Config: s.tls}).DialContext(ctx, "tcp", s.hostPort)
+// Dial opens a connection to the server. An error is a [DialError].
+func (s Server) Dial(ctx context.Context) (net.Conn, error) {
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return nil, &DialError{s.HostPort, err}
 	}
-	return (&net.Dialer{}).DialContext(ctx, "tcp", s.hostPort)
+	return conn, nil
+}
+
+func (s Server) dial(ctx context.Context) (net.Conn, error) {
+	switch {
+	case s.WebSocket != "":
+		return s.dialWebSocket(ctx)
+	case s.TLS != nil:
+		return (&tls.Dialer{Config: s.TLS}).DialContext(ctx, "tcp", s.HostPort)
+	}
+	return (&net.Dialer{}).DialContext(ctx, "tcp", s.HostPort)
 }
 
 // dialWebSocket makes MQTT over WebSocket a connection of bytes, MQTT 5, section 6.
-func (s server) dialWebSocket(ctx context.Context) (net.Conn, error) {
-	transport := &http.Transport{TLSClientConfig: s.tls, Proxy: nil, DisableKeepAlives: true}
-	ws, answer, err := websocket.Dial(ctx, s.webSocket, &websocket.DialOptions{
+func (s Server) dialWebSocket(ctx context.Context) (net.Conn, error) {
+	transport := &http.Transport{TLSClientConfig: s.TLS, Proxy: nil, DisableKeepAlives: true}
+	ws, answer, err := websocket.Dial(ctx, s.WebSocket, &websocket.DialOptions{
 		HTTPClient: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -1,4 +1,4 @@
-package mqtt
+package wire
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 
 func TestFrames(t *testing.T) {
 	publish := func(n int) []byte {
-		return publication{topic: "t", payload: make([]byte, n)}.append(nil)
+		return Publication{Topic: "t", Payload: make([]byte, n)}.Append(nil)
 	}
 	for name, c := range map[string]struct {
 		stream []byte
@@ -18,12 +18,12 @@ func TestFrames(t *testing.T) {
 	}{
 		"nothing":                          {nil, 1, nil},
 		"a packet without a body":          {[]byte{0xD0, 0}, 2, nil},
-		"one byte too large":               {[]byte{0xD0, 0}, 1, errTooLarge},
+		"one byte too large":               {[]byte{0xD0, 0}, 1, ErrTooLarge},
 		"as large as may be":               {publish(94), 100, nil},
-		"too large by one":                 {publish(95), 100, errTooLarge},
-		"a second one that is too large":   {append(publish(94), publish(95)...), 100, errTooLarge},
+		"too large by one":                 {publish(95), 100, ErrTooLarge},
+		"a second one that is too large":   {append(publish(94), publish(95)...), 100, ErrTooLarge},
 		"a length of two bytes":            {publish(194), 201, nil},
-		"a length of two bytes, too large": {publish(194), 200, errTooLarge},
+		"a length of two bytes, too large": {publish(194), 200, ErrTooLarge},
 		"no limit":                         {publish(1 << 20), 0, nil},
 		"the largest length":               {[]byte{0x30, 0xFF, 0xFF, 0xFF, 0x7F}, 0, nil},
 		"a length of five bytes":           {[]byte{0x30, 0xFF, 0xFF, 0xFF, 0xFF, 1}, 0, errMalformed},
@@ -39,7 +39,7 @@ func TestFrames(t *testing.T) {
 // FuzzFrames wants the same of a stream however it is cut, and what paho's reader finds.
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte{0xD0, 0, 0xD0, 0}, uint16(10), uint8(1))
-	f.Add(publication{topic: "t", payload: make([]byte, 200)}.append(nil), uint16(100), uint8(3))
+	f.Add(Publication{Topic: "t", Payload: make([]byte, 200)}.Append(nil), uint16(100), uint8(3))
 	f.Add([]byte{0x30, 0xFF, 0xFF, 0xFF, 0xFF, 1}, uint16(0), uint8(2))
 	f.Add([]byte{0x20, 3, 0, 0, 0, 0x30, 0x81, 0x80, 0, 7}, uint16(20), uint8(4))
 	f.Fuzz(func(t *testing.T, stream []byte, limit uint16, size uint8) {
@@ -56,7 +56,7 @@ func FuzzFrames(f *testing.F) {
 		if want == nil && whole != pieces {
 			t.Fatalf("whole: %+v, in pieces: %+v", whole, pieces)
 		}
-		if tooLarge := firstTooLarge(stream, int64(limit)); tooLarge != errors.Is(want, errTooLarge) && !errors.Is(want, errMalformed) {
+		if tooLarge := firstTooLarge(stream, int64(limit)); tooLarge != errors.Is(want, ErrTooLarge) && !errors.Is(want, errMalformed) {
 			t.Fatalf("a packet is too large: %v, got %v", tooLarge, want)
 		}
 	})

@@ -1,4 +1,4 @@
-package mqtt
+package wire
 
 import (
 	"encoding/binary"
@@ -9,7 +9,7 @@ import (
 )
 
 // encodeUser is a list as it stands among the properties of a PUBLISH, MQTT 5, section 3.3.2.3.7.
-func encodeUser(list paho.UserProperties) (b []byte) {
+func EncodeUser(list paho.UserProperties) (b []byte) {
 	for _, p := range list {
 		b = append(b, packets.PropUser)
 		for _, s := range [...]string{p.Key, p.Value} {
@@ -21,15 +21,15 @@ func encodeUser(list paho.UserProperties) (b []byte) {
 }
 
 // withExpiry puts the Message Expiry Interval before other properties. What is left of it is rounded up to a second.
-func withExpiry(left time.Duration, others []byte) []byte {
+func WithExpiry(left time.Duration, others []byte) []byte {
 	b := make([]byte, 0, 5+len(others))
 	b = append(b, packets.PropMessageExpiry)
-	b = binary.BigEndian.AppendUint32(b, seconds(left))
+	b = binary.BigEndian.AppendUint32(b, Seconds(left))
 	return append(b, others...)
 }
 
 // withoutExpiry takes off what withExpiry put there.
-func withoutExpiry(props []byte) []byte {
+func WithoutExpiry(props []byte) []byte {
 	if len(props) >= 5 && props[0] == packets.PropMessageExpiry {
 		return props[5:]
 	}
@@ -37,6 +37,6 @@ func withoutExpiry(props []byte) []byte {
 }
 
 // seconds rounds up.
-func seconds(d time.Duration) uint32 {
+func Seconds(d time.Duration) uint32 {
 	return uint32(min((d+time.Second-1)/time.Second, 1<<32-1))
 }

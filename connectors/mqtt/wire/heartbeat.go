@@ -1,4 +1,4 @@
-package mqtt
+package wire
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 var errNoPong = errors.New("the broker did not answer PINGREQ")
 
 // heartbeat keeps one link alive. paho tells it what happens; the connector's tick, one goroutine for all sessions, sends the pings.
-type heartbeat struct {
-	wire     *wire
+type Heartbeat struct {
+	Conn     *Conn
 	interval atomic.Int64 // between pings, in nanoseconds; 0: none
 	heard    atomic.Bool  // something arrived since the last tick
 	awaited  atomic.Bool  // ask wrote a PINGREQ since the last tick
@@ -31,28 +31,28 @@ type heartbeat struct {
 	askedSince time.Time // a PINGREQ is unanswered since then; owned by tick
 }
 
-var _ paho.Pinger = (*heartbeat)(nil)
+var _ paho.Pinger = (*Heartbeat)(nil)
 
 // start is called before the connection is used.
-func (h *heartbeat) start(w *wire, now time.Time, onPong func(n uint32)) {
-	h.wire, h.lastAsked, h.onPong = w, now, onPong
+func (h *Heartbeat) Start(w *Conn, now time.Time, onPong func(n uint32)) {
+	h.Conn, h.lastAsked, h.onPong = w, now, onPong
 }
 
 // Run gets the keep-alive as the broker wants it, in seconds.
-func (h *heartbeat) Run(_ context.Context, _ net.Conn, keepAlive uint16) error {
+func (h *Heartbeat) Run(_ context.Context, _ net.Conn, keepAlive uint16) error {
 	h.interval.Store(int64(time.Duration(keepAlive) * time.Second * 3 / 4))
 	return nil
 }
 
 // PacketReceived takes any packet as a sign of life.
-func (h *heartbeat) PacketReceived() { h.heard.Store(true) }
+func (h *Heartbeat) PacketReceived() { h.heard.Store(true) }
 
 // PacketSent, PingResp and SetDebug have nothing to do: publishing alone does not notice a broker that reads and never answers, so
 // pings go out whatever else does.
-func (h *heartbeat) PacketSent() {}
+func (h *Heartbeat) PacketSent() {}
 
 // PingResp answers the oldest PINGREQ without an answer.
-func (h *heartbeat) PingResp() {
+func (h *Heartbeat) PingResp() {
 	h.mu.Lock()
 	h.answers++
 	n := h.answers
@@ -61,19 +61,19 @@ func (h *heartbeat) PingResp() {
 }
 
 // ask writes a PINGREQ and returns its number: a broker that answers it has read what was written before.
-func (h *heartbeat) ask() (n uint32) {
+func (h *Heartbeat) Ask() (n uint32) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.asks++
-	_, _ = packets.NewControlPacket(packets.PINGREQ).WriteTo(h.wire)
+	_, _ = packets.NewControlPacket(packets.PINGREQ).WriteTo(h.Conn)
 	h.awaited.Store(true)
 	return h.asks
 }
 
 // SetDebug is never called.
-func (h *heartbeat) SetDebug(log.Logger) {}
+func (h *Heartbeat) SetDebug(log.Logger) {}
 
-func (h *heartbeat) tick(now time.Time, timeout time.Duration) {
+func (h *Heartbeat) Tick(now time.Time, timeout time.Duration) {
 	if h.heard.Swap(false) {
 		h.askedSince = time.Time{}
 	}
@@ -82,7 +82,7 @@ func (h *heartbeat) tick(now time.Time, timeout time.Duration) {
 	}
 	if !h.askedSince.IsZero() {
 		if now.Sub(h.askedSince) >= timeout {
-			h.wire.fail(errNoPong)
+			h.Conn.Fail(errNoPong)
 		}
 		return
 	}
@@ -91,6 +91,6 @@ func (h *heartbeat) tick(now time.Time, timeout time.Duration) {
 		return
 	}
 	h.lastAsked, h.askedSince = now, now
-	h.ask()
+	h.Ask()
 	h.awaited.Store(false)
 }

@@ -1,4 +1,4 @@
-package mqtt
+package wire
 
 import (
 	"errors"
@@ -22,7 +22,7 @@ const (
 
 // wire is the connection that paho reads and writes. It combines small writes, so that whoever writes never waits for the socket, and
 // reads ahead, because paho reads byte by byte. Idle, it holds neither a goroutine nor a write buffer.
-type wire struct {
+type Conn struct {
 	net.Conn
 	reader    readAhead
 	frames    frames      // what paho reads, packet by packet
@@ -43,39 +43,39 @@ type wire struct {
 	lost sync.Once
 }
 
-var errWireClosed = errors.New("the connection is closed")
+var ErrClosed = errors.New("the connection is closed")
 
 // newWire returns a wire on conn that takes packets of at most limit bytes from the broker. If limit is zero, of any length.
-func newWire(conn net.Conn, limit uint32, onDrained func(), onLost func(error)) *wire {
-	return &wire{Conn: conn, frames: frames{limit: int64(limit)}, onDrained: onDrained, onLost: onLost}
+func NewConn(conn net.Conn, limit uint32, onDrained func(), onLost func(error)) *Conn {
+	return &Conn{Conn: conn, frames: frames{limit: int64(limit)}, onDrained: onDrained, onLost: onLost}
 }
 
 // Read reports the first error to onLost at once: paho tells later.
-func (w *wire) Read(p []byte) (int, error) {
+func (w *Conn) Read(p []byte) (int, error) {
 	n, err := w.read(p)
 	if err != nil {
-		w.setLive(false)
-		w.lost.Do(func() { w.onLost(w.cause(err)) })
+		w.SetLive(false)
+		w.lost.Do(func() { w.onLost(w.Cause(err)) })
 	}
 	return n, err
 }
 
-func (w *wire) read(p []byte) (int, error) {
+func (w *Conn) read(p []byte) (int, error) {
 	if w.rejected.Load() {
-		return 0, errWireClosed
+		return 0, ErrClosed
 	}
 	n, err := w.reader.read(w.Conn, p)
 	if err != nil {
 		return n, err
 	}
 	if err := w.frames.pass(p[:n]); err != nil {
-		w.reject(reasonOfFrame(err), err)
+		w.Reject(reasonOfFrame(err), err)
 		return 0, err
 	}
 	return n, nil
 }
 
-func (w *wire) cause(err error) error {
+func (w *Conn) Cause(err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
@@ -85,17 +85,17 @@ func (w *wire) cause(err error) error {
 }
 
 // cutByUs reports whether the connection ended because of fail.
-func (w *wire) cutByUs() bool {
+func (w *Conn) CutByUs() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.failed
 }
 
 // Lock begins a packet: paho takes it around the writes of one.
-func (w *wire) Lock() { w.mu.Lock() }
+func (w *Conn) Lock() { w.mu.Lock() }
 
 // Write adds to the packet that Lock began.
-func (w *wire) Write(p []byte) (int, error) {
+func (w *Conn) Write(p []byte) (int, error) {
 	if w.err != nil {
 		return 0, w.err
 	}
@@ -104,7 +104,7 @@ func (w *wire) Write(p []byte) (int, error) {
 }
 
 // Unlock ends the packet and has it written soon.
-func (w *wire) Unlock() {
+func (w *Conn) Unlock() {
 	start := !w.flushing && len(w.buf) > 0 && w.err == nil
 	if start {
 		w.flushing = true
@@ -116,18 +116,18 @@ func (w *wire) Unlock() {
 }
 
 // publish writes a PUBLISH, and reports false where nothing can be written any more.
-func (w *wire) publish(p publication) bool {
+func (w *Conn) Publish(p Publication) bool {
 	w.Lock()
 	defer w.Unlock()
 	if w.err != nil {
 		return false
 	}
-	w.buf = p.append(w.grow(p.size()))
+	w.buf = p.Append(w.grow(p.Size()))
 	return true
 }
 
 // hasRoom reports whether the buffer is below its limit. If it is not, onDrained will be called.
-func (w *wire) hasRoom() bool {
+func (w *Conn) HasRoom() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.buf) < writeLimit || w.err != nil {
@@ -138,7 +138,7 @@ func (w *wire) hasRoom() bool {
 }
 
 // flush writes until nothing is left.
-func (w *wire) flush() {
+func (w *Conn) flush() {
 	w.mu.Lock()
 	for len(w.buf) > 0 && w.err == nil {
 		buf := w.buf
@@ -163,7 +163,7 @@ func (w *wire) flush() {
 }
 
 // setWriteDeadline leaves the shorter one of a closing wire.
-func (w *wire) setWriteDeadline() {
+func (w *Conn) setWriteDeadline() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.closing {
@@ -172,7 +172,7 @@ func (w *wire) setWriteDeadline() {
 }
 
 // tellDrained needs mu, and gives it up meanwhile.
-func (w *wire) tellDrained() {
+func (w *Conn) tellDrained() {
 	if !w.waiting || (len(w.buf) >= writeLimit && w.err == nil) {
 		return
 	}
@@ -183,7 +183,7 @@ func (w *wire) tellDrained() {
 }
 
 // closeSoon closes when everything is written. Writing may take closeTimeout, and the broker may take as long to close.
-func (w *wire) closeSoon() {
+func (w *Conn) CloseSoon() {
 	w.mu.Lock()
 	w.closing = true
 	_ = w.SetWriteDeadline(time.Now().Add(closeTimeout))
@@ -196,7 +196,7 @@ func (w *wire) closeSoon() {
 
 // closeWrite leaves the rest to the broker, which closes after DISCONNECT. Closing with something unread would reset the connection, and the
 // broker could lose what it has not read.
-func (w *wire) closeWrite() {
+func (w *Conn) closeWrite() {
 	c, ok := w.Conn.(interface{ CloseWrite() error })
 	if !ok || w.SetReadDeadline(time.Now().Add(closeTimeout)) != nil || c.CloseWrite() != nil {
 		_ = w.Close()
@@ -204,7 +204,7 @@ func (w *wire) closeWrite() {
 }
 
 // fail closes at once because of cause, which onLost gets.
-func (w *wire) fail(cause error) {
+func (w *Conn) Fail(cause error) {
 	w.mu.Lock()
 	if w.err == nil {
 		w.err, w.failed = cause, true
@@ -214,14 +214,14 @@ func (w *wire) fail(cause error) {
 }
 
 // setLive says whether the broker is there to be told why the connection ends.
-func (w *wire) setLive(live bool) {
+func (w *Conn) SetLive(live bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.live = live
 }
 
 // reject closes because the broker broke the rules, and tells it the reason if it can.
-func (w *wire) reject(reason byte, cause error) {
+func (w *Conn) Reject(reason byte, cause error) {
 	w.mu.Lock()
 	live := w.live && w.err == nil
 	if w.err == nil {
@@ -242,18 +242,18 @@ func (w *wire) reject(reason byte, cause error) {
 }
 
 // awaitClose gives the broker until the deadline to close: closing with something unread resets the connection, and the broker could lose DISCONNECT.
-func (w *wire) awaitClose() {
+func (w *Conn) awaitClose() {
 	if c, ok := w.Conn.(interface{ CloseWrite() error }); ok && c.CloseWrite() == nil {
 		_, _ = io.Copy(io.Discard, io.LimitReader(w.Conn, writeLimit))
 	}
 }
 
 // Close closes at once, unless reject is about to. paho calls it, before anything has failed, where it cannot read a packet.
-func (w *wire) Close() error {
+func (w *Conn) Close() error {
 	w.mu.Lock()
 	if w.live && w.err == nil && !w.closing {
 		w.mu.Unlock()
-		w.reject(errUnreadable.reason, errUnreadable)
+		w.Reject(errUnreadable.Reason, errUnreadable)
 		return nil
 	}
 	if w.parting {
@@ -261,7 +261,7 @@ func (w *wire) Close() error {
 		return nil
 	}
 	if w.err == nil {
-		w.err = errWireClosed
+		w.err = ErrClosed
 	}
 	w.buf = nil
 	w.mu.Unlock()
