@@ -25,7 +25,7 @@ func (h *hook) Provides(b byte) bool {
 	switch b {
 	case mochi.OnConnectAuthenticate, mochi.OnSessionEstablished, mochi.OnACLCheck, mochi.OnPublish, mochi.OnSubscribe,
 		mochi.OnSelectSubscribers, mochi.OnPublishDropped, mochi.OnClientExpired, mochi.OnWill, mochi.OnRetainedExpired,
-		mochi.OnPacketEncode:
+		mochi.OnPacketRead, mochi.OnPacketEncode:
 		return true
 	}
 	return false
@@ -112,6 +112,34 @@ func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
 	}
 	inner, _ := topic.Unshare(name)
 	return h.allows(cl, access.Subscribe, inner)
+}
+
+// OnPacketRead answers publishes to the broker's own topics and to wildcards, which mochi drops without an
+// acknowledgement: a client of QoS 1 or 2 would wait for one, and send the message again with each connection.
+func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if pk.FixedHeader.Type != packets.Publish || cl.Net.Inline || mochi.IsValidFilter(pk.TopicName, true) {
+		return pk, nil
+	}
+	drop, reason := dropDenied, packets.ErrNotAuthorized
+	if !isReserved(pk.TopicName) {
+		drop, reason = dropBadString, packets.ErrTopicNameInvalid
+	}
+	h.broker.metrics.dropped.WithLabelValues(drop).Inc()
+	switch {
+	case cl.Properties.ProtocolVersion < 5: // as for topics that the client may not publish to
+		_ = h.broker.server.DisconnectClient(cl, reason)
+		return pk, packets.ErrRejectPacket
+	case pk.FixedHeader.Qos > 0:
+		ack := packets.Packet{
+			FixedHeader: packets.FixedHeader{Type: packets.Puback}, PacketID: pk.PacketID,
+			ReasonCode: reason.Code,
+		}
+		if pk.FixedHeader.Qos == 2 {
+			ack.FixedHeader.Type = packets.Pubrec
+		}
+		_ = cl.WritePacket(ack) // the connection is over where it fails
+	}
+	return pk, nil
 }
 
 // OnPublish sets the device's client id on messages published through the inline client. It disconnects a network

@@ -53,6 +53,22 @@ func TestNetworkClients(t *testing.T) {
 	}
 }
 
+// TestReservedTopicsOfClients wants an answer for what a network client publishes to the broker's own topics.
+func TestReservedTopicsOfClients(t *testing.T) {
+	b := start(t, embedded.Config{Bind: "127.0.0.1:0"})
+	for _, qos := range []string{"1", "2"} {
+		for _, name := range []string{"$SYS/x", "$sys/broker/uptime"} {
+			out, _ := client(t, b, "mosquitto_pub", "-V", "5", "-q", qos, "-t", name, "-m", "x", "-i", "pub")
+			if !strings.Contains(out, "Not authorized") {
+				t.Errorf("QoS %s to %s: %q", qos, name, out)
+			}
+			if out, err := client(t, b, "mosquitto_pub", "-V", "311", "-q", qos, "-t", name, "-m", "x", "-i", "pub"); err == nil {
+				t.Errorf("QoS %s to %s in version 3.1.1: %q", qos, name, out)
+			}
+		}
+	}
+}
+
 // publishUntil publishes to down/x with QoS 1 until a subscriber, which is connecting meanwhile, has printed want.
 func publishUntil(t *testing.T, s gateway.Session, out <-chan string, want string) {
 	t.Helper()
