@@ -11,6 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 // fewDescriptors leaves devices most descriptors.
@@ -108,7 +109,7 @@ func TestDatagramDevicesAndDescriptors(t *testing.T) {
 		dial(t, streams.addr)
 	}
 	gatewaytest.Eventually(t, "silent connections", func() bool { return d.Silent() == 5 })
-	l, err := listener.ListenUDP(t.Context(), listener.UDPConfig{Bind: "127.0.0.1:0", Admission: a})
+	l, err := udp.ListenUDP(t.Context(), udp.UDPConfig{Bind: "127.0.0.1:0", Admission: a})
 	if err != nil {
 		t.Fatal(err)
 	}

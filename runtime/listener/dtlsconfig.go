@@ -12,6 +12,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/certs"
 	"github.com/exgate/exgate/runtime/listener/sockets"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 // DTLSConfig is a DTLS listener's. It needs a certificate, pre-shared keys, or both.
@@ -65,7 +66,7 @@ type DTLSConfig struct {
 	// Metrics counts handshakes and drops. If zero, an unregistered set.
 	Metrics *DTLSMetrics
 	// UDPMetrics counts datagrams that were dropped before DTLS. If zero, an unregistered set.
-	UDPMetrics *UDPMetrics
+	UDPMetrics *udp.UDPMetrics
 	// CertMetrics counts reloads of certificate files. If zero, an unregistered set.
 	CertMetrics *certs.CertMetrics
 }

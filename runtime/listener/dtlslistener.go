@@ -13,13 +13,14 @@ import (
 	"github.com/exgate/exgate/internal/lograte"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener/admission"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 // DTLS makes a connection of each client that completes a DTLS 1.2 handshake on a UDP socket. One record of a client is one event of its
 // handler, one Send is one record.
 type DTLS struct {
 	cfg      DTLSConfig
-	mux      *Mux
+	mux      *udp.Mux
 	secrets  dtlsSecrets
 	options  atomic.Pointer[dtlsOptions]
 	counters dtlsCounters
@@ -49,12 +50,12 @@ func ListenDTLS(ctx context.Context, cfg DTLSConfig) (*DTLS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening DTLS listener: %w", err)
 	}
-	l.mux, err = NewMux(ctx, UDPConfig{
+	l.mux, err = udp.NewMux(ctx, udp.UDPConfig{
 		Name: l.cfg.Name, Bind: cfg.Bind, IdleTimeout: time.Minute, MaxPeers: cfg.MaxPeers,
 		NewPeersPerSecond: l.cfg.NewPeersPerSecond, NewPeersPerPrefix: l.cfg.NewPeersPerPrefix,
 		QueueDatagrams: cfg.QueueDatagrams, MaxDatagram: maxDTLSRead, Workers: 1, ReadBuffer: cfg.ReadBuffer, WriteBuffer: cfg.WriteBuffer,
 		Sockets: cfg.Sockets, Logger: l.cfg.Logger, Metrics: l.cfg.UDPMetrics,
-	}, MuxHooks{Screen: l.screen, NewPeer: l.newPeer, Inline: true})
+	}, udp.MuxHooks{Screen: l.screen, NewPeer: l.newPeer, Inline: true})
 	if err != nil {
 		return nil, fmt.Errorf("opening DTLS listener: %w", err)
 	}
@@ -162,7 +163,7 @@ func (l *DTLS) takesHello(source netip.AddrPort, hello []byte) bool {
 	return true
 }
 
-func (l *DTLS) newPeer(p *Peer) Receiver {
+func (l *DTLS) newPeer(p *udp.Peer) udp.Receiver {
 	return &dtlsPeer{listener: l, path: &dtlsPath{p}}
 }
 

@@ -1,6 +1,10 @@
 package listener
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/exgate/exgate/runtime/listener/udp"
+)
 
 // dtlsPeer is one address that datagrams come from, and the sessions behind it: one that lives, and one in its handshake. The second is beside
 // the first where a device rebooted, or somebody says hello in its name: the first ends only if the second completes (RFC 6347, section 4.2.8).
@@ -15,7 +19,7 @@ type dtlsPeer struct {
 	closed  bool
 }
 
-var _ Receiver = (*dtlsPeer)(nil)
+var _ udp.Receiver = (*dtlsPeer)(nil)
 
 // receive runs on the goroutine that reads the socket.
 func (p *dtlsPeer) Ready(func()) bool { return true }

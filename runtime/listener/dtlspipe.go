@@ -5,11 +5,13 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 // dtlsPath is a way to a client: it has more than one when it roams with a connection ID. The library sees it as the address.
 type dtlsPath struct {
-	peer *Peer
+	peer *udp.Peer
 }
 
 // Network is udp.
@@ -39,7 +41,7 @@ type pipeRoom struct {
 var handshakeRoom = pipeRoom{32, 64 << 10}
 
 type pipedDatagram struct {
-	*Datagram
+	*udp.Datagram
 	from *dtlsPath
 }
 
@@ -56,7 +58,7 @@ func (p *datagramPipe) push(b []byte, from *dtlsPath) bool {
 	if p.closed || len(p.queue) >= p.room.datagrams || len(p.queue) > 0 && p.bytes+len(b) > p.room.bytes {
 		return false
 	}
-	p.queue = append(p.queue, pipedDatagram{CopyDatagram(b), from})
+	p.queue = append(p.queue, pipedDatagram{udp.CopyDatagram(b), from})
 	p.bytes += len(b)
 	p.signal()
 	return true

@@ -15,6 +15,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/certs"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 // dtlsServer is a gateway with a DTLS listener.
@@ -30,7 +31,7 @@ func serveDTLS(t testing.TB, cfg listener.DTLSConfig, limits gateway.Limits, byt
 		cfg.Bind = "127.0.0.1:0"
 	}
 	cfg.Name, cfg.Logger = "d", slog.New(slog.DiscardHandler)
-	cfg.Metrics, cfg.UDPMetrics, cfg.CertMetrics = listener.NewDTLSMetrics(s.Counting()), listener.NewUDPMetrics(s.Counts), certs.NewCertMetrics(s.Counts)
+	cfg.Metrics, cfg.UDPMetrics, cfg.CertMetrics = listener.NewDTLSMetrics(s.Counting()), udp.NewUDPMetrics(s.Counts), certs.NewCertMetrics(s.Counts)
 	var err error
 	if s.listener, err = listener.ListenDTLS(t.Context(), cfg); err != nil {
 		t.Fatal(err)

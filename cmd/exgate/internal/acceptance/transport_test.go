@@ -17,6 +17,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 // transport is a kind of socket that devices speak through.
@@ -42,7 +43,7 @@ func listenTCP(t *testing.T, _ string, _ gateway.Limits) gateway.Listener {
 }
 
 func listenUDP(t *testing.T, name string, limits gateway.Limits) gateway.Listener {
-	l, err := listener.ListenUDP(t.Context(), listener.UDPConfig{
+	l, err := udp.ListenUDP(t.Context(), udp.UDPConfig{
 		Name: name, Bind: freePort,
 		IdleTimeout: limits.IdleTimeout,
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/certs"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 // listeners opens the sockets of devices.
@@ -31,7 +32,7 @@ type listenerMetrics struct {
 	streams   *listener.Metrics
 	admission *admission.AdmissionMetrics
 	certs     *certs.CertMetrics
-	udp       *listener.UDPMetrics
+	udp       *udp.UDPMetrics
 	dtls      *listener.DTLSMetrics
 }
 
@@ -39,7 +40,7 @@ func newListenerMetrics(reg prometheus.Registerer) *listenerMetrics {
 	return &listenerMetrics{
 		streams: listener.NewMetrics(reg), admission: admission.NewAdmissionMetrics(reg),
 		certs: certs.NewCertMetrics(reg),
-		udp:   listener.NewUDPMetrics(reg), dtls: listener.NewDTLSMetrics(reg),
+		udp:   udp.NewUDPMetrics(reg), dtls: listener.NewDTLSMetrics(reg),
 	}
 }
 

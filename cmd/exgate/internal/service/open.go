@@ -9,6 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/admission"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 // open opens the socket of the listener name.
@@ -19,7 +20,7 @@ func (l *listeners) open(ctx context.Context, name string, cfg config.Listener,
 	case "tls":
 		return listener.ListenTLS(ctx, l.tls(name, cfg, a))
 	case "udp":
-		return listener.ListenUDP(ctx, l.udp(name, cfg, a))
+		return udp.ListenUDP(ctx, l.udp(name, cfg, a))
 	case "dtls":
 		return listener.ListenDTLS(ctx, l.dtls(name, cfg, a))
 	}
@@ -52,8 +53,8 @@ func (l *listeners) tls(name string, cfg config.Listener, a *admission.Admission
 	}
 }
 
-func (l *listeners) udp(name string, cfg config.Listener, a *admission.Admission) listener.UDPConfig {
-	return listener.UDPConfig{
+func (l *listeners) udp(name string, cfg config.Listener, a *admission.Admission) udp.UDPConfig {
+	return udp.UDPConfig{
 		Name: name, Bind: cfg.Bind, Admission: a, IdleTimeout: cfg.IdleTimeout,
 		MaxPeers: cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond),
 		QueueDatagrams: cfg.UDP.Queue,

@@ -1,4 +1,4 @@
-package listener_test
+package udp_test
 
 import (
 	"net"
@@ -6,15 +6,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 // BenchmarkUDPEcho plays 64 B ping-pong with 64 peers against a UDP listener with a Go handler and against a plain Go echo loop, in turns, and
 // reports both rates and the median ratio. One operation is one echo against each.
 func BenchmarkUDPEcho(b *testing.B) {
 	const peers = 64
-	s := serveUDP(b, listener.UDPConfig{}, listenertest.Send)
+	s := serveUDP(b, udp.UDPConfig{}, listenertest.Send)
 	ours, plain := udpClients(b, s.listener.Addr().String(), peers), udpClients(b, plainEcho(b), peers)
 	listenertest.CompareEchoes(b, peers, func(each int) (o, p time.Duration) { return pingPong(b, ours, each), pingPong(b, plain, each) })
 }

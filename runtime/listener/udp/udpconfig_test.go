@@ -1,4 +1,4 @@
-package listener_test
+package udp_test
 
 import (
 	"math"
@@ -6,28 +6,28 @@ import (
 	"testing"
 	"time"
 
-	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 func TestListenUDPErrorNamesTheAddress(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{}, listenertest.Send)
+	s := serveUDP(t, udp.UDPConfig{}, listenertest.Send)
 	addr := s.listener.Addr().String()
-	_, err := listener.ListenUDP(t.Context(), listener.UDPConfig{Bind: addr})
+	_, err := udp.ListenUDP(t.Context(), udp.UDPConfig{Bind: addr})
 	if err == nil || !strings.Contains(err.Error(), addr) {
 		t.Errorf("a second listener on %s: %v", addr, err)
 	}
 }
 
 func TestListenUDPRefusesNonsense(t *testing.T) {
-	for want, cfg := range map[string]listener.UDPConfig{
+	for want, cfg := range map[string]udp.UDPConfig{
 		"opening UDP listener: maximum of peers: -1 must be a number and not negative":    {MaxPeers: -1},
 		"opening UDP listener: idle timeout: -1 must be a number and not negative":        {IdleTimeout: -time.Second},
 		"opening UDP listener: new peers a second: NaN must be a number and not negative": {NewPeersPerSecond: math.NaN()},
 		"opening UDP listener: largest datagram: -5 must be a number and not negative":    {MaxDatagram: -5},
 		"opening UDP listener: listen udp: address nonsense: missing port in address":     {Bind: "nonsense"},
 	} {
-		if _, err := listener.ListenUDP(t.Context(), cfg); err == nil || err.Error() != want {
+		if _, err := udp.ListenUDP(t.Context(), cfg); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}

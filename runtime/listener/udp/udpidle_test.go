@@ -1,4 +1,4 @@
-package listener_test
+package udp_test
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 // keepTalking asks again and again until a connection was closed, and returns why.
@@ -30,7 +30,7 @@ func keepTalking(t *testing.T, c *net.UDPConn, closed <-chan gateway.CloseReason
 
 // A peer that falls silent ends; the traffic of another does not keep it alive, and that one stays.
 func TestUDPIdleTimeout(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{IdleTimeout: time.Second}, listenertest.Send)
+	s := serveUDP(t, udp.UDPConfig{IdleTimeout: time.Second}, listenertest.Send)
 	silent, busy := listenertest.DialUDP(t, "", s.listener.Addr().String()), listenertest.DialUDP(t, "", s.listener.Addr().String())
 	listenertest.Ask(t, silent, []byte("x"))
 	listenertest.Ask(t, busy, []byte("x"))
@@ -50,7 +50,7 @@ func TestUDPIdleTimeout(t *testing.T) {
 
 // From StartTimer on, the keepalive decides and not the idle timeout.
 func TestUDPKeepaliveTakesOver(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{IdleTimeout: 50 * time.Millisecond}, func(a gateway.ConnectionAdapter, b []byte) {
+	s := serveUDP(t, udp.UDPConfig{IdleTimeout: 50 * time.Millisecond}, func(a gateway.ConnectionAdapter, b []byte) {
 		a.StartTimer(gateway.TimerKeepalive, 1)
 		a.Send(b)
 	})
@@ -63,7 +63,7 @@ func TestUDPKeepaliveTakesOver(t *testing.T) {
 // What comes while the handler paused the connection waits in the peer's queue, in order.
 func TestUDPWaitsWhilePaused(t *testing.T) {
 	paused := make(chan gateway.ConnectionAdapter, 1)
-	s := serveUDP(t, listener.UDPConfig{}, func(a gateway.ConnectionAdapter, b []byte) {
+	s := serveUDP(t, udp.UDPConfig{}, func(a gateway.ConnectionAdapter, b []byte) {
 		if string(b) == "pause" {
 			a.Pause()
 			paused <- a
@@ -98,7 +98,7 @@ func TestUDPEndsWhilePaused(t *testing.T) {
 	for _, how := range []string{"close", "idle"} {
 		t.Run(how, func(t *testing.T) {
 			paused := make(chan gateway.ConnectionAdapter, 1)
-			cfg := listener.UDPConfig{IdleTimeout: time.Minute}
+			cfg := udp.UDPConfig{IdleTimeout: time.Minute}
 			if how == "idle" {
 				cfg.IdleTimeout = 100 * time.Millisecond
 			}
@@ -126,7 +126,7 @@ func TestUDPEndsWhilePaused(t *testing.T) {
 
 // What comes over a rate is dropped and counted.
 func TestUDPDropsOverRate(t *testing.T) {
-	s := serveUDPWith(t, listener.UDPConfig{}, gateway.Limits{MessagesPerSecond: 0.001}, func(a gateway.ConnectionAdapter, b []byte) { a.Send(b) })
+	s := serveUDPWith(t, udp.UDPConfig{}, gateway.Limits{MessagesPerSecond: 0.001}, func(a gateway.ConnectionAdapter, b []byte) { a.Send(b) })
 	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
 	listenertest.Ask(t, c, []byte("heard"))
 	if _, err := c.Write([]byte("lost")); err != nil {
@@ -147,7 +147,7 @@ func TestUDPAdmission(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serveUDP(t, listener.UDPConfig{Admission: admission, IdleTimeout: time.Minute}, func(a gateway.ConnectionAdapter, b []byte) {
+	s := serveUDP(t, udp.UDPConfig{Admission: admission, IdleTimeout: time.Minute}, func(a gateway.ConnectionAdapter, b []byte) {
 		a.Send(b)
 		if string(b) == "bye" {
 			a.Close(gateway.ReasonNormal)
@@ -176,7 +176,7 @@ func TestUDPChurn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serveUDP(t, listener.UDPConfig{Admission: admission}, func(a gateway.ConnectionAdapter, b []byte) {
+	s := serveUDP(t, udp.UDPConfig{Admission: admission}, func(a gateway.ConnectionAdapter, b []byte) {
 		a.Send(b)
 		a.Close(gateway.ReasonNormal)
 	})
@@ -203,7 +203,7 @@ func TestUDPChurn(t *testing.T) {
 func TestUDPSlowHandlersDelayNobody(t *testing.T) {
 	hold := make(chan struct{})
 	defer close(hold)
-	s := serveUDP(t, listener.UDPConfig{}, func(a gateway.ConnectionAdapter, b []byte) {
+	s := serveUDP(t, udp.UDPConfig{}, func(a gateway.ConnectionAdapter, b []byte) {
 		if string(b) == "slow" {
 			<-hold
 		}

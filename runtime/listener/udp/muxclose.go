@@ -1,4 +1,4 @@
-package listener
+package udp
 
 // Stop ends the reading. Peers stay and may write; the socket is freed when the last of them has ended. Calling it again does nothing.
 func (m *Mux) Stop() error {

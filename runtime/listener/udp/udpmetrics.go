@@ -1,4 +1,4 @@
-package listener
+package udp
 
 import "github.com/prometheus/client_golang/prometheus"
 

@@ -1,4 +1,4 @@
-package listener_test
+package udp_test
 
 import (
 	"net"
@@ -10,8 +10,8 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 func heap() uint64 {
@@ -47,7 +47,7 @@ func flood(t testing.TB, addr string, n int) {
 
 // While forged sources flood the listener, a peer that was there is served; the peers that the flood made are bounded, and gone when it is over.
 func TestUDPFloodOfForgedSources(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{MaxPeers: 500, NewPeersPerSecond: 300, IdleTimeout: 2 * time.Second}, listenertest.Send)
+	s := serveUDP(t, udp.UDPConfig{MaxPeers: 500, NewPeersPerSecond: 300, IdleTimeout: 2 * time.Second}, listenertest.Send)
 	addr := s.listener.Addr().String()
 	device := listenertest.DialUDP(t, "", addr)
 	listenertest.Ask(t, device, []byte("before"))
@@ -96,7 +96,7 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 // What the kernel drops because the socket's buffer is full is counted.
 func TestUDPCountsWhatTheKernelDrops(t *testing.T) {
 	hold := make(chan struct{})
-	s := serveUDP(t, listener.UDPConfig{ReadBuffer: 1, MaxPeers: 1, IdleTimeout: 500 * time.Millisecond}, func(gateway.ConnectionAdapter, []byte) { <-hold })
+	s := serveUDP(t, udp.UDPConfig{ReadBuffer: 1, MaxPeers: 1, IdleTimeout: 500 * time.Millisecond}, func(gateway.ConnectionAdapter, []byte) { <-hold })
 	gatewaytest.Eventually(t, "the small buffer overflowed", func() bool {
 		flood(t, s.listener.Addr().String(), 1000)
 		return s.dropped(t, "receive_buffer_full") > 0
@@ -108,7 +108,7 @@ func TestUDPCountsWhatTheKernelDrops(t *testing.T) {
 func BenchmarkUDPIdlePeer(b *testing.B) {
 	const peers = 10_000
 	for b.Loop() {
-		s := serveUDP(b, listener.UDPConfig{NewPeersPerSecond: 1e9}, func(gateway.ConnectionAdapter, []byte) {})
+		s := serveUDP(b, udp.UDPConfig{NewPeersPerSecond: 1e9}, func(gateway.ConnectionAdapter, []byte) {})
 		before := heap()
 		for deadline := time.Now().Add(20 * time.Second); s.open() < peers; { // the kernel may drop some
 			if time.Now().After(deadline) {

@@ -1,4 +1,4 @@
-package listener_test
+package udp_test
 
 import (
 	"bytes"
@@ -13,13 +13,13 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 // One datagram is one event and one Send is one datagram, whatever its size, empty ones included.
 func TestUDPKeepsBoundaries(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{}, listenertest.Send)
+	s := serveUDP(t, udp.UDPConfig{}, listenertest.Send)
 	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
 	for _, size := range []int{1, 0, 64, 1472, 2048, 2049, 9000, 65507} {
 		want := bytes.Repeat([]byte("x"), size)
@@ -38,7 +38,7 @@ func TestUDPKeepsBoundaries(t *testing.T) {
 
 // The datagrams of one peer reach its handler in order, whoever else sends.
 func TestUDPKeepsOrder(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{QueueDatagrams: 1000}, listenertest.Send)
+	s := serveUDP(t, udp.UDPConfig{QueueDatagrams: 1000}, listenertest.Send)
 	const peers, rounds, burst = 16, 20, 16
 	done := make(chan error, peers)
 	for range peers {
@@ -74,7 +74,7 @@ func askInOrder(c net.Conn, rounds, burst int) error {
 }
 
 func TestUDPDropsWhatIsTruncated(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{MaxDatagram: 100}, listenertest.Send)
+	s := serveUDP(t, udp.UDPConfig{MaxDatagram: 100}, listenertest.Send)
 	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
 	if _, err := c.Write(make([]byte, 101)); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestUDPDropsWhatIsTruncated(t *testing.T) {
 
 // A datagram too long to be sent is dropped and counted, and the connection stays.
 func TestUDPSendTooLong(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{}, func(a gateway.ConnectionAdapter, b []byte) {
+	s := serveUDP(t, udp.UDPConfig{}, func(a gateway.ConnectionAdapter, b []byte) {
 		if r := a.Send(make([]byte, 70_000)); r.Code != gateway.CodeParamsTypeError {
 			t.Errorf("a Send of 70,000 bytes: %v", r)
 		}
@@ -108,7 +108,7 @@ func TestUDPSendTooLong(t *testing.T) {
 func TestUDPSendLimits(t *testing.T) {
 	for bind, most := range map[string]int{"127.0.0.1:0": 65_507, "[::1]:0": 65_527} {
 		results := make(chan gateway.Result, 2)
-		s := serveUDP(t, listener.UDPConfig{Bind: bind}, func(a gateway.ConnectionAdapter, _ []byte) {
+		s := serveUDP(t, udp.UDPConfig{Bind: bind}, func(a gateway.ConnectionAdapter, _ []byte) {
 			results <- a.Send(make([]byte, most+1))
 			results <- a.Send(make([]byte, most))
 		})
@@ -123,7 +123,7 @@ func TestUDPSendLimits(t *testing.T) {
 }
 
 func TestUDPOverIPv6(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{Bind: "[::1]:0"}, listenertest.Send)
+	s := serveUDP(t, udp.UDPConfig{Bind: "[::1]:0"}, listenertest.Send)
 	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
 	if got := listenertest.Ask(t, c, []byte("six")); string(got) != "six" {
 		t.Errorf("got %q", got)
@@ -135,7 +135,7 @@ func TestUDPOverIPv6(t *testing.T) {
 
 // After its connection has closed, what a peer sends makes a new one.
 func TestUDPNewConnectionAfterClose(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{}, func(a gateway.ConnectionAdapter, b []byte) {
+	s := serveUDP(t, udp.UDPConfig{}, func(a gateway.ConnectionAdapter, b []byte) {
 		a.Send([]byte(a.ID()))
 		a.Close(gateway.ReasonNormal)
 	})
@@ -151,7 +151,7 @@ func TestUDPNewConnectionAfterClose(t *testing.T) {
 
 // Closing the listener leaves its connections alone: they may still say goodbye.
 func TestUDPCloseKeepsConnections(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{}, listenertest.Send)
+	s := serveUDP(t, udp.UDPConfig{}, listenertest.Send)
 	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
 	listenertest.Ask(t, c, []byte("x"))
 	if err := errors.Join(s.listener.Close(), s.listener.Close()); err != nil {
@@ -167,7 +167,7 @@ func TestUDPCloseKeepsConnections(t *testing.T) {
 
 // A listener that was removed leaves its address to the next.
 func TestUDPRemovedListenerFreesItsAddress(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{}, listenertest.Send)
+	s := serveUDP(t, udp.UDPConfig{}, listenertest.Send)
 	addr := s.listener.Addr().String()
 	listenertest.Ask(t, listenertest.DialUDP(t, "", addr), []byte("x"))
 	if err := s.Gateway.RemoveListener(t.Context(), "l"); err != nil {
@@ -176,7 +176,7 @@ func TestUDPRemovedListenerFreesItsAddress(t *testing.T) {
 	if r := <-s.Closed; !r.Is(gateway.ReasonListenerRemoved) {
 		t.Errorf("closed with %v", r)
 	}
-	next, err := listener.ListenUDP(t.Context(), listener.UDPConfig{Bind: addr})
+	next, err := udp.ListenUDP(t.Context(), udp.UDPConfig{Bind: addr})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestUDPRemovedListenerFreesItsAddress(t *testing.T) {
 
 // Invariant 4 of package gateway: a peer that sends nothing has no goroutine.
 func TestUDPIdlePeerHasNoGoroutine(t *testing.T) {
-	s := serveUDP(t, listener.UDPConfig{}, listenertest.Send)
+	s := serveUDP(t, udp.UDPConfig{}, listenertest.Send)
 	listenertest.Ask(t, listenertest.DialUDP(t, "", s.listener.Addr().String()), []byte("x")) // it serves
 	before := runtime.NumGoroutine()
 	for range 99 {
@@ -201,7 +201,7 @@ func TestUDPIdlePeerHasNoGoroutine(t *testing.T) {
 
 func TestUDPTalksToSocat(t *testing.T) {
 	socat := listenertest.Tool(t, "socat", "socat")
-	s := serveUDP(t, listener.UDPConfig{}, listenertest.Send)
+	s := serveUDP(t, udp.UDPConfig{}, listenertest.Send)
 	cmd := exec.CommandContext(t.Context(), socat, "-t", "1", "-", "UDP:"+s.listener.Addr().String())
 	cmd.Stdin = strings.NewReader("hello from socat\n")
 	if out, err := cmd.Output(); err != nil || string(out) != "hello from socat\n" {
@@ -213,7 +213,7 @@ func TestUDPTalksToSocat(t *testing.T) {
 func TestUDPBusyPeerDelaysNobody(t *testing.T) {
 	busy, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	s := serveUDP(t, listener.UDPConfig{QueueDatagrams: 10}, func(a gateway.ConnectionAdapter, b []byte) {
+	s := serveUDP(t, udp.UDPConfig{QueueDatagrams: 10}, func(a gateway.ConnectionAdapter, b []byte) {
 		if string(b) == "flood" {
 			once.Do(func() { close(busy) })
 			<-release

@@ -1,33 +1,33 @@
-package listener_test
+package udp_test
 
 import (
 	"testing"
 
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 // udpServer is a gateway with a UDP listener.
 type udpServer struct {
 	listenertest.Server
-	listener *listener.UDP
+	listener *udp.UDP
 }
 
-func serveUDP(t testing.TB, cfg listener.UDPConfig, bytes func(gateway.ConnectionAdapter, []byte)) *udpServer {
+func serveUDP(t testing.TB, cfg udp.UDPConfig, bytes func(gateway.ConnectionAdapter, []byte)) *udpServer {
 	t.Helper()
 	return serveUDPWith(t, cfg, gateway.Limits{}, bytes)
 }
 
-func serveUDPWith(t testing.TB, cfg listener.UDPConfig, limits gateway.Limits, bytes func(gateway.ConnectionAdapter, []byte)) *udpServer {
+func serveUDPWith(t testing.TB, cfg udp.UDPConfig, limits gateway.Limits, bytes func(gateway.ConnectionAdapter, []byte)) *udpServer {
 	t.Helper()
 	s := new(udpServer)
 	if cfg.Bind == "" {
 		cfg.Bind = "127.0.0.1:0"
 	}
-	cfg.Name, cfg.Metrics = "udp", listener.NewUDPMetrics(s.Counting())
+	cfg.Name, cfg.Metrics = "udp", udp.NewUDPMetrics(s.Counting())
 	var err error
-	if s.listener, err = listener.ListenUDP(t.Context(), cfg); err != nil {
+	if s.listener, err = udp.ListenUDP(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	s.Start(t, s.listener, bytes, limits)

@@ -1,5 +1,5 @@
 //nolint:gosec // G103: the kernel reads and writes these structures
-package listener
+package udp
 
 import (
 	"net/netip"

@@ -1,18 +1,18 @@
-package listener_test
+package udp_test
 
 import (
 	"net"
 	"testing"
 
-	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
+	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
 // A socket bound to all addresses answers from the one that was asked: a connected socket hears nothing else.
 func TestUDPAnswersFromTheAddressThatWasAsked(t *testing.T) {
 	for _, bind := range []string{"0.0.0.0:0", "[::]:0", ":0"} {
 		t.Run(bind, func(t *testing.T) {
-			s := serveUDP(t, listener.UDPConfig{Bind: bind}, listenertest.Send)
+			s := serveUDP(t, udp.UDPConfig{Bind: bind}, listenertest.Send)
 			_, port, _ := net.SplitHostPort(s.listener.Addr().String())
 			targets := []string{"127.0.0.2", "127.0.0.1"}
 			if bind != "0.0.0.0:0" {
