@@ -1,14 +1,20 @@
 package mqtt
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
@@ -132,4 +138,247 @@ func TestControlRefused(t *testing.T) {
 	publish(t, m, "t", 1, "x")
 	m.wants(t, "x")
 	gatewaytest.Eventually(t, "the refusal logged", func() bool { return strings.Contains(log.String(), "upstream.control_topic") })
+}
+
+// The gateway's account may use the control topic, and its devices may not: one could take any client id from its gateway, or learn them all.
+func TestDevicesAndTheControlTopic(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	s := newShared(t, Config{URL: b.URL(), ControlTopic: "a/b"}, SharedConfig{})
+	hostile, d := connectShared(t, s, "hostile")
+	for _, topic := range []string{"a/b", "a/b/claims"} {
+		if r := connectortest.Publish(t, hostile, topic, 1, `{"node":"x","claims":[{"id":"victim","epoch":1}]}`); r.Code != gateway.CodePermissionDeny {
+			t.Errorf("publishing to %s: %v", topic, r)
+		}
+		if r := connectortest.Subscribe(t, hostile, topic, 0); r.Code != gateway.CodePermissionDeny {
+			t.Errorf("subscribing to %s: %v", topic, r)
+		}
+	}
+	for _, filter := range []string{"#", "a/+/claims", "a/bc"} {
+		if r := connectortest.Subscribe(t, hostile, filter, 0); !r.Ok() {
+			t.Errorf("subscribing to %s: %v", filter, r)
+		}
+	}
+	connectShared(t, s, "victim") // says so on the control topic
+	if r := connectortest.Publish(t, hostile, "a/bc", 1, "fence"); !r.Ok() {
+		t.Fatal(r)
+	}
+	if m := d.Next(t); m.Topic != "a/bc" {
+		t.Fatalf("a device got %s", m.Topic)
+	}
+}
+
+// Devices with a session of their own, and the gateway's RawPublish, which has one, are not let there either: they reach the same broker.
+func TestOwnSessionsAndTheControlTopic(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	s := newShared(t, Config{URL: b.URL()}, SharedConfig{})
+	_, victim := connectShared(t, s, "victim")
+	for _, cfg := range []Config{
+		{URL: b.URL(), Node: "plain"},
+		{URL: b.URL(), Node: "spooled", Spool: SpoolConfig{Folder: t.TempDir()}},
+	} {
+		hostile, d := connect(t, newConnector(t, cfg), "hostile")
+		forged := claimsOf("z", claim{"victim", s.session("victim").epoch + 1})
+		for _, topic := range []string{"exgate/control", "exgate/control/claims", "exgate/control/probe/x"} {
+			for qos := range byte(3) {
+				if r := connectortest.Publish(t, hostile, topic, qos, forged); r.Code != gateway.CodePermissionDeny {
+					t.Errorf("publishing to %s with QoS %d: %v", topic, qos, r)
+				}
+			}
+		}
+		for _, filter := range []string{"exgate/control", "exgate/control/#", "exgate/control/+", "$share/g/exgate/control/claims"} {
+			if r := connectortest.Subscribe(t, hostile, filter, 0); r.Code != gateway.CodePermissionDeny {
+				t.Errorf("subscribing to %s: %v", filter, r)
+			}
+		}
+		for _, filter := range []string{"#", "exgate/+/claims", "$share/g/exgate/#"} {
+			if r := connectortest.Subscribe(t, hostile, filter, 0); !r.Ok() {
+				t.Errorf("subscribing to %s: %v", filter, r)
+			}
+		}
+		connectShared(t, s, "another") // the gateway says so on the control topic
+		if r := connectortest.Publish(t, hostile, "exgate/controls", 1, "fence"); !r.Ok() {
+			t.Fatal(r)
+		}
+		if m := d.Next(t); m.Topic != "exgate/controls" || victim.Losses() > 0 {
+			t.Fatalf("a device got %s; %d losses", m.Topic, victim.Losses())
+		}
+		hostile.Close()
+	}
+}
+
+func connectShared(t *testing.T, s *Shared, id string) (gateway.Session, *connectortest.Device) {
+	t.Helper()
+	d := connectortest.NewDevice()
+	session, err := s.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id}}, "", d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(session.Close)
+	return session, d
+}
+
+// TestBadClaims ignores and counts what no gateway says, and what one says of itself.
+func TestBadClaims(t *testing.T) {
+	b := newMemoryBroker(t)
+	s := newGateway(t, b.url(), "x")
+	m := logIn(t, s, "device")
+	ahead := uint64(time.Now().Add(farFuture + time.Hour).UnixMicro())
+	for name, c := range map[string]struct {
+		payload string
+		bad     float64
+	}{
+		"far future":  {claimsOf("y", claim{"device", ahead}), 1},
+		"largest":     {claimsOf("y", claim{"device", 1<<64 - 1}), 1},
+		"no JSON":     {"\x00device", 1},
+		"empty":       {"", 1},
+		"other types": {`{"node":1,"claims":"device"}`, 1},
+		"too long":    {claimsOf("y", claim{"device", s.session("device").epoch + 1}) + strings.Repeat(" ", 1<<20), 1},
+		"its own":     {claimsOf("x", claim{"device", s.session("device").epoch + 1}), 0},
+		"nothing":     {`{}`, 0},
+	} {
+		before := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropClaim))
+		b.publish("exgate/control/claims", c.payload, 1)
+		b.flush(t, 2)
+		if got := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropClaim)) - before; got != c.bad || m.Losses() > 0 {
+			t.Errorf("%s: %v are counted, want %v; %d losses", name, got, c.bad, m.Losses())
+		}
+	}
+	b.publish("exgate/control/claims", claimsOf("y", claim{"device", s.session("device").epoch + 1}), 1)
+	wantDiscarded(t, m)
+}
+
+func claimsOf(node string, claims ...claim) string {
+	text, _ := json.Marshal(announcement{node, claims})
+	return string(text)
+}
+
+// TestLongClaims tells of devices with the longest client ids in messages that others read.
+func TestLongClaims(t *testing.T) {
+	b := newMemoryBroker(t)
+	x, y := newGateway(t, b.url(), "x"), newGateway(t, b.url(), "y")
+	logIn(t, y, "unrelated")
+	first := logIn(t, x, "first")
+	b.stop()
+	awaitDown(t, x.broker.houseClient())
+	awaitDown(t, y.broker.houseClient())
+	var early []*member
+	for i := range 20 {
+		early = append(early, logIn(t, y, fmt.Sprint(i, strings.Repeat("<", 60<<10))))
+	}
+	hears(t, y, x.session("first").epoch)
+	newEpoch(x, time.Minute)
+	for _, m := range early {
+		logIn(t, x, m.id)
+	}
+	b.start(true)
+	for _, m := range early {
+		wantDiscarded(t, m)
+	}
+	if first.Losses() > 0 {
+		t.Fatal(first.Lost(t))
+	}
+}
+
+// TestLateClaim does not let an earlier login of a device replace what is to be told of a later one.
+func TestLateClaim(t *testing.T) {
+	c := &control{pending: map[string]uint64{}, telling: true}
+	c.claim("device", 2)
+	c.claim("device", 1)
+	if epoch := c.pending["device"]; epoch != 2 {
+		t.Fatalf("the login of epoch %d is told", epoch)
+	}
+}
+
+// TestClaimsOfTheGone forgets logins that ended while the broker was away.
+func TestClaimsOfTheGone(t *testing.T) {
+	b := newMemoryBroker(t)
+	s := newGateway(t, b.url(), "x")
+	logIn(t, s, "first")
+	b.stop()
+	awaitDown(t, s.broker.houseClient())
+	for i := range 1000 {
+		logIn(t, s, fmt.Sprint("device-", i)).Close()
+	}
+	stays := logIn(t, s, "stays")
+	s.control.mu.Lock()
+	defer s.control.mu.Unlock()
+	if n := len(s.control.pending); n > 1 {
+		t.Fatalf("%d logins are to be told, beside that of %s", n, stays.id)
+	}
+}
+
+// FuzzClaims wants no payload of a control message to do more than it may.
+func FuzzClaims(f *testing.F) {
+	for _, seed := range []string{
+		"", "{}", claimsOf("y", claim{"device", 1}), claimsOf("y", claim{"device", 1 << 63}), `{"node":"y","claims":[{"id":"\ud800","epoch":-1}]}`,
+		`{"node":"x","claims":[{"id":"device","epoch":18446744073709551615}]}`, strings.Repeat("[", 20000),
+	} {
+		f.Add([]byte(seed))
+	}
+	b, err := newBroker(Config{URL: "mqtt://127.0.0.1:1", ControlTopic: "c"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	close(b.quit)
+	b.workers.Wait()
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		s := &Shared{broker: b}
+		s.control = newControl(s)
+		s.control.message(&paho.Publish{Topic: s.control.claims, Payload: payload})
+		if limit := uint64(time.Now().Add(farFuture).UnixMicro()); s.control.epoch > limit {
+			t.Fatalf("the epoch is %d, above %d", s.control.epoch, limit)
+		}
+	})
+}
+
+// comebacks is how often a device logs in again.
+const comebacks = 5
+
+// comeback is a device that logs in again at once when it is kicked.
+type comeback struct {
+	t       *testing.T
+	gateway *Shared
+	kicked  atomic.Int32
+	pending *sync.WaitGroup
+}
+
+func (r *comeback) Deliver(gateway.Message) bool { return true }
+
+func (r *comeback) SessionLost(reason gateway.CloseReason) {
+	if reason.Is(gateway.ReasonDiscarded) && r.kicked.Add(1) <= comebacks {
+		r.logIn()
+	}
+}
+
+func (r *comeback) logIn() {
+	r.pending.Go(func() {
+		if _, err := tryLogIn(r.gateway, "device", r); err != nil {
+			r.t.Error(err)
+		}
+	})
+}
+
+// TestSharedRivals has two devices with one client id at two gateways, which both come back whenever they are kicked: it settles.
+func TestSharedRivals(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	var pending sync.WaitGroup
+	var rivals []*comeback
+	for _, node := range []string{"x", "y"} {
+		r := &comeback{t: t, gateway: newGateway(t, b.URL(), node), pending: &pending}
+		logIn(t, r.gateway, "unrelated-"+node)
+		rivals = append(rivals, r)
+	}
+	for _, r := range rivals {
+		r.logIn()
+	}
+	gatewaytest.Eventually(t, "one of the two to give up", func() bool {
+		return max(rivals[0].kicked.Load(), rivals[1].kicked.Load()) > comebacks
+	})
+	pending.Wait()
+	for i, r := range rivals {
+		loser := r.kicked.Load() > comebacks
+		if left := r.gateway.session("device"); (left == nil) != loser {
+			t.Errorf("gateway %d: kicked %d times, the session that is left is %v", i, r.kicked.Load(), left)
+		}
+	}
 }

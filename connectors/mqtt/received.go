@@ -4,10 +4,11 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
-
-	"github.com/exgate/exgate/internal/topic"
+	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/connectors/mqtt/wire"
+	"github.com/exgate/exgate/internal/topic"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // A broker is another program's, and passes on what other clients sent it. What cannot be a packet of MQTT 5 ends the connection: what follows it
@@ -70,4 +71,59 @@ func (b *broker) reasons(packet byte, codes []byte) []byte {
 		checked[i] = b.reason(packet, code)
 	}
 	return checked
+}
+
+// message hands a message to the device. The payload is paho's copy.
+func (s *Session) message(p *paho.Publish) {
+	s.client.mu.Lock()
+	ended := s.ended
+	s.client.mu.Unlock()
+	switch {
+	case ended:
+		return
+	case s.broker.isControl(p.Topic):
+		s.broker.metrics.dropped.WithLabelValues(dropDenied).Inc()
+		return
+	}
+	s.broker.deliver(s.down, p, p.QoS, p.Payload)
+}
+
+// deliver queues a message for a device.
+func (b *broker) deliver(down gateway.Downlink, p *paho.Publish, qos byte, payload []byte) {
+	b.metrics.received.Inc()
+	ok := down.Deliver(gateway.Message{ID: b.ids.Next(), QoS: qos, Topic: p.Topic, Payload: payload, Timestamp: time.Now()})
+	if !ok {
+		b.metrics.dropped.WithLabelValues(dropDeviceFull).Inc()
+	}
+}
+
+// receive reports whether a message of QoS 2 is new.
+func (c *client) receive(id uint16) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, again := c.received[id]; again {
+		return false
+	}
+	if c.received == nil {
+		c.received = map[uint16]struct{}{}
+	}
+	c.received[id] = struct{}{}
+	return true
+}
+
+// released ends a message of QoS 2: its id may mean another one now.
+func (c *client) released(id uint16) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.received, id)
+	if len(c.received) == 0 {
+		c.received = nil
+	}
+}
+
+// forgetReceived is for a broker that has lost the session: it uses the ids anew.
+func (c *client) forgetReceived() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.received = nil
 }

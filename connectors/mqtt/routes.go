@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/eclipse/paho.golang/paho"
+
 	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -249,4 +251,184 @@ func (r *routes) connected(bool) {
 	}
 	r.mu.Unlock()
 	told.tell()
+}
+
+// route is a filter that devices subscribed to, and that the broker has once for all of them. Guarded by routes.mu.
+type route struct {
+	filter  string
+	members []*subscription
+	asked   []*question // the SUBSCRIBEs whose numbers are known, the newest last
+	asking  bool        // the newest is not answered
+	active  bool        // the broker has answered one
+	dead    bool        // nobody is left, and another route may have the filter
+	waiting []asker     // for the next SUBSCRIBE
+}
+
+// subscription is a device's part in a route.
+type subscription struct {
+	session *sharedSession
+	route   *route // guarded by routes.mu, as below; nil before it has one
+	qos     byte
+	at      int // in route.members
+	gone    bool
+}
+
+// asker is a call of a device that waits for SUBACK.
+type asker struct {
+	sub   *subscription
+	fresh bool // the device had no such subscription before
+	done  gateway.Done
+}
+
+// device is who asks.
+func (a asker) device() *gateway.Device {
+	if a.sub.session == nil {
+		return nil
+	}
+	return &a.sub.session.device
+}
+
+// question is one SUBSCRIBE. Its number is the Subscription Identifier, so that the retained messages which answer it are known from others.
+type question struct {
+	id      uint32
+	route   *route
+	askers  []asker
+	granted time.Time // zero: not yet
+	all     bool      // its retained messages are for all: the broker had forgotten the subscription
+}
+
+// memory is how long the number of a SUBSCRIBE is known that a later one replaced: the broker may still have messages on their way with it.
+const memory = time.Minute
+
+// maxAsked bounds the numbers that are known of one filter. Each of them is one answer of the broker older than the next.
+const maxAsked = 1000
+
+func (r *route) add(sub *subscription) {
+	sub.route, sub.at = r, len(r.members)
+	r.members = append(r.members, sub)
+}
+
+func (r *route) remove(sub *subscription) {
+	last := len(r.members) - 1
+	r.members[sub.at] = r.members[last]
+	r.members[sub.at].at = sub.at
+	r.members[last] = nil
+	r.members = r.members[:last]
+	sub.route = nil
+}
+
+// isAskedAgain reports whether sub waits for another SUBSCRIBE. That is its first then.
+func (r *route) isAskedAgain(sub *subscription) bool {
+	for i := range r.waiting {
+		if a := &r.waiting[i]; a.sub == sub {
+			a.fresh = true
+			return true
+		}
+	}
+	return false
+}
+
+func tellAskers(askers []asker, result gateway.Result) (told outcomes) {
+	for _, a := range askers {
+		if a.done != nil {
+			told = append(told, outcome{a.done, result})
+		}
+	}
+	return told
+}
+
+// highest is the QoS to ask the broker for.
+func (r *route) highest() (qos byte) {
+	for _, m := range r.members {
+		qos = max(qos, m.qos)
+	}
+	return qos
+}
+
+// targetsOf adds those whom p is for.
+func (r *route) targetsOf(p *paho.Publish, q *question, to []target) []target {
+	if p.Retain && q != nil && !q.all {
+		for _, a := range q.askers {
+			if !a.sub.gone {
+				to = append(to, target{a.sub.session, a.sub.qos})
+			}
+		}
+		return to
+	}
+	for _, m := range r.members {
+		to = append(to, target{m.session, m.qos})
+	}
+	return to
+}
+
+// target is a device that a message is for.
+type target struct {
+	session *sharedSession
+	qos     byte
+}
+
+var targetLists = sync.Pool{New: func() any { return new([]target) }}
+
+func recycleTargets(list *[]target) {
+	clear(*list)
+	*list = (*list)[:0]
+	targetLists.Put(list)
+}
+
+// targets are the devices that a message is for. A broker that sends a copy for each subscription says with the Subscription Identifier which one this
+// is, and where that one has ended, the copy is for nobody; of one that sends a single copy with several identifiers paho tells only the last, so there
+// the topic decides.
+func (r *routes) targets(p *paho.Publish) *[]target {
+	list := targetLists.Get().(*[]target)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	id := subscriptionID(p)
+	switch q := r.ids[id]; {
+	case id == 0 || (!p.Retain && r.carrier.shared.mode.merges()):
+		r.byTopic(p, list)
+	case q == nil:
+		r.carrier.broker.metrics.dropped.WithLabelValues(dropUnroutable).Inc()
+	default:
+		*list = q.route.targetsOf(p, q, *list)
+	}
+	return list
+}
+
+// matching lists the routes that a topic is for. It needs mu.
+func (r *routes) matching(name string) []*route {
+	matching := r.wild.Match(name, nil)
+	if to := r.by[name]; to != nil {
+		matching = append(matching, to)
+	}
+	return matching
+}
+
+// byTopic finds each device once, with the highest QoS of its filters that match.
+func (r *routes) byTopic(p *paho.Publish, list *[]target) {
+	matching := r.matching(p.Topic)
+	for _, to := range matching {
+		var q *question
+		if n := len(to.asked); p.Retain && n > 0 { // no identifier says whose it is
+			q = to.asked[n-1]
+		}
+		*list = to.targetsOf(p, q, *list)
+	}
+	if len(matching) > 1 {
+		*list = onceEach(*list)
+	}
+}
+
+func onceEach(list []target) []target {
+	seen := make(map[*sharedSession]int, len(list))
+	kept := list[:0]
+	for _, t := range list {
+		if at, again := seen[t.session]; again {
+			kept[at].qos = max(kept[at].qos, t.qos)
+			continue
+		}
+		seen[t.session] = len(kept)
+		kept = append(kept, t)
+	}
+	clear(list[len(kept):])
+	return kept
 }

@@ -8,8 +8,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -230,4 +233,177 @@ func (s *Shared) Close(ctx context.Context) error {
 		c.leave()
 	}
 	return s.broker.leave(ctx)
+}
+
+// splitMode is what the broker sends to a client of which several subscriptions match: a copy for each (mosquitto, EMQX), or a single one with several
+// Subscription Identifiers (HiveMQ, mochi). Both are MQTT 5, section 3.3.4, and nothing in CONNACK tells. It is found out with two subscriptions
+// that overlap and a message to them, followed by one that only one of them matches.
+type splitMode struct {
+	once  sync.Once
+	known chan struct{} // closed when it was found out once, or could not be
+
+	mu     sync.Mutex
+	topic  string // of the question under way; empty: none; guarded by mu, as below
+	asked  int    // questions so far
+	copies int
+	split  bool // a copy for each comes; until that is known, it is not relied on: a device may rather get a message twice than never
+}
+
+// merges reports whether a single copy may come.
+func (m *splitMode) merges() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.split
+}
+
+func (m *splitMode) find(house *client, topic string) {
+	m.mu.Lock()
+	m.asked++
+	m.topic, m.copies = topic, 0
+	asked := m.asked
+	m.mu.Unlock()
+	done := func(r gateway.Result) {
+		if !r.Ok() {
+			m.giveUp(asked)
+		}
+	}
+	submit := func(k call) {
+		k.lane = &house.house
+		house.submit(k)
+	}
+	for i, filter := range []string{topic + "/+", topic + "/#"} {
+		id := uint32(i + 1)
+		if house.knowsNoSubIDs() {
+			id = 0
+		}
+		submit(call{kind: subscribing, topic: filter, subID: id, done: done})
+	}
+	submit(call{kind: publishing, topic: topic + "/x"})
+	submit(call{kind: publishing, topic: topic, done: done})
+	time.AfterFunc(probeTimeout, func() { m.giveUp(asked) })
+}
+
+// heard counts the copies of the first message until the second comes.
+func (m *splitMode) heard(p *paho.Publish) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.topic == "" || !strings.HasPrefix(p.Topic, m.topic):
+	case p.Topic != m.topic:
+		m.copies++
+	case m.copies > 0:
+		m.split = m.copies > 1
+		m.topic = ""
+		m.once.Do(func() { close(m.known) })
+	}
+}
+
+// giveUp goes on with what was known before, unless the question is answered or another one is under way.
+func (m *splitMode) giveUp(asked int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.topic != "" && m.asked == asked {
+		m.topic = ""
+		m.once.Do(func() { close(m.known) })
+	}
+}
+
+// carrier is one of the connections that shared sessions are lanes on.
+type carrier struct {
+	client
+	shared *Shared
+	routes routes
+
+	wasUp sync.Once
+	up    chan struct{} // closed when it was connected once
+	idle  int           // lanes of blocked that have ended since they were looked through; guarded by client.mu
+}
+
+var _ owner = (*carrier)(nil)
+
+func newCarrier(s *Shared, name string) (*carrier, error) {
+	b := s.broker
+	c := &carrier{shared: s, up: make(chan struct{})}
+	c.routes.carrier = c
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.isClosed() {
+		return nil, errClosed
+	}
+	b.initOwn(&c.client, name, c)
+	c.inboundMax = max(b.cfg.ReceiveMaximum, sharedReceiveMaximum)
+	c.reconnect()
+	return c, nil
+}
+
+// message hands a message to the devices that subscribed to its topic.
+func (c *carrier) message(p *paho.Publish) {
+	targets := c.routes.targets(p)
+	for i, t := range *targets {
+		payload := p.Payload
+		if i > 0 { // a device may keep its own
+			payload = append([]byte(nil), payload...)
+		}
+		t.session.deliver(p, min(t.qos, p.QoS), payload)
+	}
+	recycleTargets(targets)
+}
+
+// resuming is called before anything is subscribed again.
+func (c *carrier) resuming(present bool) { c.routes.resuming(present) }
+
+// connected says again who is online: the broker may have lost that, or have missed it.
+func (c *carrier) connected(present bool) {
+	c.wasUp.Do(func() { close(c.up) })
+	c.routes.connected(present)
+	if !c.broker.cfg.DeviceStatus.isSet() {
+		return
+	}
+	for _, s := range c.shared.all() {
+		if s.carrier == c {
+			s.announce()
+		}
+	}
+}
+
+// left is called with the lane of a session that has ended: its device is told no more of what was sent. Lanes that wait for the connection and have
+// nothing to send any more are forgotten when they are most.
+func (c *carrier) left(l *lane) (told outcomes) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.publish != nil {
+		told.add(l.publish, gone)
+	}
+	if l.probing != nil {
+		told.add(l.probing, gone)
+	}
+	if !l.blocked {
+		return told
+	}
+	c.idle++
+	if c.idle > len(c.blocked)/2 {
+		c.idle = 0
+		c.blocked = slices.DeleteFunc(c.blocked, func(l *lane) bool { return l.ended && l.queue.empty() })
+	}
+	return told
+}
+
+// lost cannot be: the client insists.
+func (c *carrier) lost(gateway.CloseReason) {}
+
+// settle waits for what the carriers have to say of devices that left.
+func (s *Shared) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	for _, c := range s.carriers {
+		c.settle(ctx)
+	}
+}
+
+// subscriptionID is the identifier that the broker sent with a message, or 0.
+func subscriptionID(p *paho.Publish) uint32 {
+	if p.Properties == nil || p.Properties.SubscriptionIdentifier == nil {
+		return 0
+	}
+	return uint32(*p.Properties.SubscriptionIdentifier)
 }

@@ -6,10 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eclipse/paho.golang/packets"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/internal/spool"
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
@@ -184,4 +187,195 @@ func TestSpoolWaitsForDevice(t *testing.T) {
 	publishNumbers(t, s, 20, 30)
 	wantNumbers(t, d, 0, 30)
 	awaitDrained(t, c, 2)
+}
+
+// answering is a broker that answers each publish of QoS 1 with what reason says, and tells what it got.
+func answering(t *testing.T, connack func(p *peer) *packets.Connack, reason func(c *packets.Publish) byte) (url string, got chan *packets.Publish) {
+	t.Helper()
+	got = make(chan *packets.Publish, 100)
+	b := newScripted(t, func(p *peer) {
+		if p.next() == nil {
+			return
+		}
+		p.send(connack(p))
+		for cp := p.next(); cp != nil; cp = p.next() {
+			switch c := cp.Content.(type) {
+			case *packets.Publish:
+				got <- c
+				switch c.QoS {
+				case 1:
+					p.puback(c.PacketID, reason(c))
+				case 2:
+					p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID, ReasonCode: reason(c)})
+				}
+			case *packets.Pubrel:
+				p.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
+			}
+		}
+	})
+	return b.url(), got
+}
+
+func plainly(*peer) *packets.Connack { return &packets.Connack{Properties: &packets.Properties{}} }
+
+func next(t *testing.T, got chan *packets.Publish, want string) *packets.Publish {
+	t.Helper()
+	select {
+	case p := <-got:
+		if string(p.Payload) != want {
+			t.Fatalf("the broker got %q, want %q", p.Payload, want)
+		}
+		return p
+	case <-time.After(patience):
+		t.Fatalf("waited in vain for %q", want)
+		return nil
+	}
+}
+
+// TestSpoolRefused wants what the broker refuses for good dropped and counted, and the next message sent.
+func TestSpoolRefused(t *testing.T) {
+	for _, qos := range []byte{1, 2} {
+		url, got := answering(t, plainly, func(c *packets.Publish) byte {
+			if string(c.Payload) == "0" {
+				return packets.PubackNotAuthorized
+			}
+			return 0
+		})
+		c := newConnector(t, spooled(t, url))
+		s, d := connect(t, c, "device")
+		for _, payload := range []string{"0", "1"} {
+			if r := connectortest.Publish(t, s, "t", qos, payload); !r.Ok() {
+				t.Fatal(r)
+			}
+			next(t, got, payload)
+		}
+		awaitDrained(t, c, 1)
+		if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropRefused)); n != 1 || d.Losses() != 0 {
+			t.Fatalf("%v counted, %d losses", n, d.Losses())
+		}
+	}
+}
+
+// TestSpoolQuotaExceeded wants what the broker cannot take now sent again, before what came later.
+func TestSpoolQuotaExceeded(t *testing.T) {
+	t.Parallel() // the pause is of some seconds
+	for _, reason := range []byte{packets.PubackQuotaExceeded, packets.PubackUnspecifiedError, packets.PubackImplementationSpecificError} {
+		t.Run(wire.ReasonName(reason), func(t *testing.T) {
+			t.Parallel()
+			times := 0
+			url, got := answering(t, plainly, func(*packets.Publish) byte {
+				if times++; times == 1 {
+					return reason
+				}
+				return 0
+			})
+			c := newConnector(t, spooled(t, url))
+			s, _ := connect(t, c, "device")
+			for _, payload := range []string{"0", "1"} {
+				if r := connectortest.Publish(t, s, "t", 1, payload); !r.Ok() {
+					t.Fatal(r)
+				}
+			}
+			for _, want := range []string{"0", "0", "1"} {
+				next(t, got, want)
+			}
+			awaitDrained(t, c, 1)
+			if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropRefused)); n != 0 {
+				t.Fatalf("%v dropped", n)
+			}
+		})
+	}
+}
+
+// TestSpoolMaximumQoS has a broker that takes less than QoS 2: messages that were stored go out with what it takes.
+func TestSpoolMaximumQoS(t *testing.T) {
+	for most := range byte(2) {
+		url, got := answering(t, func(*peer) *packets.Connack {
+			return &packets.Connack{Properties: &packets.Properties{MaximumQOS: &most}}
+		}, func(*packets.Publish) byte { return 0 })
+		c := newConnector(t, spooled(t, url))
+		storeNumbers(t, c, "device", 2, time.Now())
+		connect(t, c, "device")
+		for _, want := range []string{"0", "1"} {
+			if p := next(t, got, want); p.QoS != most {
+				t.Fatalf("QoS %d where the broker takes %d", p.QoS, most)
+			}
+		}
+		awaitDrained(t, c, 1)
+	}
+}
+
+// TestSpoolMaximumQoSLowered lowers it while a message is under way.
+func TestSpoolMaximumQoSLowered(t *testing.T) {
+	t.Parallel() // the pause is of some seconds
+	least := byte(0)
+	b := newScripted(t, func(p *peer) {
+		if p.number == 0 {
+			p.accept(false)
+			p.next()
+			return
+		}
+		p.next()
+		p.send(&packets.Connack{Properties: &packets.Properties{MaximumQOS: &least}})
+		if c, ok := p.next().Content.(*packets.Publish); !ok || c.QoS != 0 || string(c.Payload) != "x" {
+			t.Errorf("got %v", c)
+		}
+		p.serveAll()
+	})
+	c := newConnector(t, spooled(t, b.url()))
+	s, _ := connect(t, c, "device")
+	if r := connectortest.Publish(t, s, "t", 2, "x"); !r.Ok() {
+		t.Fatal(r)
+	}
+	awaitDrained(t, c, 1)
+	if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropRefused)); n != 0 {
+		t.Fatalf("%v dropped", n)
+	}
+}
+
+// TestSpoolMessageExpiry counts the time in the spool.
+func TestSpoolMessageExpiry(t *testing.T) {
+	url, got := answering(t, plainly, func(*packets.Publish) byte { return 0 })
+	cfg := spooled(t, url)
+	cfg.MessageExpiry, cfg.UserProperties = time.Minute, true
+	c := newConnector(t, cfg)
+	storeNumbers(t, c, "device", 1, time.Now().Add(-2*time.Minute))
+	storeNumbers(t, c, "device", 1, time.Now().Add(-30*time.Second))
+	device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device", ProtoName: "mine"}}
+	s, err := c.Connect(t.Context(), device, "", connectortest.NewDevice())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if e := next(t, got, "0").Properties.MessageExpiry; e == nil || *e > 30 || *e == 0 {
+		t.Errorf("half of it is left: got %v", e)
+	}
+	if r := connectortest.Publish(t, s, "t", 1, "new"); !r.Ok() {
+		t.Fatal(r)
+	}
+	p := next(t, got, "new").Properties
+	if p.MessageExpiry == nil || *p.MessageExpiry != 60 || len(p.User) != 1 || p.User[0].Value != "mine" {
+		t.Errorf("a new one has %v", p)
+	}
+	awaitDrained(t, c, 1)
+	if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropExpired)); n != 1 {
+		t.Errorf("%v expired", n)
+	}
+}
+
+// storeNumbers has n publishes of QoS 2 in the spool before anybody looks at it.
+func storeNumbers(t *testing.T, c *Connector, id string, n int, at time.Time) {
+	t.Helper()
+	if err := c.spoolOpened(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	q := c.spool.spool.Queue(id)
+	defer q.Release()
+	for i := range n {
+		stored := make(chan error, 1)
+		q.Append(spool.Record{Topic: "t", Payload: []byte{'0' + byte(i)}, QoS: 2, At: at}, func(err error) { stored <- err })
+		if err := <-stored; err != nil {
+			t.Fatal(err)
+		}
+	}
 }

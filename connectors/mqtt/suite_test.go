@@ -7,6 +7,7 @@ import (
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/brokers"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/connectors/embedded"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -88,3 +89,96 @@ func TestSuiteEmbedded(t *testing.T) {
 }
 
 const patience = 20 * time.Second
+
+// newShared returns a connector for shared sessions, and closes it before the one that it shares the broker with.
+func newShared(t testing.TB, cfg Config, shared SharedConfig) *Shared {
+	t.Helper()
+	base := newConnector(t, cfg)
+	if shared.Authenticator == nil {
+		shared.Authenticator = access.Everybody()
+	}
+	s, err := base.Shared(shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := s.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// secretOnly lets in whose password is secret, and nobody near denied/topic.
+type secretOnly struct{}
+
+func (secretOnly) Authenticate(_ context.Context, _ gateway.Device, password string) (access.Answer, error) {
+	if password != "secret" {
+		return access.Answer{Decision: access.Deny, Reason: "it is not the password"}, nil
+	}
+	return access.Answer{Decision: access.Allow}, nil
+}
+
+func (secretOnly) Allows(_ gateway.Device, _ access.Action, topic string) bool {
+	return topic != "denied/topic"
+}
+
+func runShared(t *testing.T, url string, retain func(t *testing.T, topic, payload string)) {
+	connectortest.Run(t, connectortest.Target{
+		New: func(t *testing.T) gateway.Connector {
+			return newShared(t, Config{URL: url, ReconnectDelay: 50 * time.Millisecond}, SharedConfig{Authenticator: secretOnly{}, ACL: secretOnly{}})
+		},
+		Username: "device", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic", MaxQoS: 2, NoSharedSubscriptions: true,
+		Retain: retain,
+	})
+}
+
+func TestSharedSuiteMosquitto(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	runShared(t, b.URL(), func(t *testing.T, topic, payload string) { mosquitto.Retain(t, b.Addr(), "", "", topic, payload) })
+}
+
+// HiveMQ sends one copy of a message that two subscriptions match.
+func TestSharedSuiteHiveMQ(t *testing.T) {
+	b := brokers.StartHiveMQ(t, brokers.HiveMQOptions{})
+	runShared(t, b.URL(), func(t *testing.T, topic, payload string) { mosquitto.Retain(t, b.Addr(), "", "", topic, payload) })
+}
+
+func TestSharedSuiteEmbedded(t *testing.T) {
+	b, err := embedded.New(embedded.Config{Bind: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := b.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	connectortest.Run(t, connectortest.Target{
+		New: func(t *testing.T) gateway.Connector {
+			return newShared(t, Config{URL: "mqtt://" + b.Addr().String()}, SharedConfig{})
+		},
+		NoSharedSubscriptions: true,
+		Retain: func(t *testing.T, topic, payload string) {
+			mosquitto.Retain(t, b.Addr().String(), "", "", topic, payload)
+		},
+	})
+}
+
+// The broker in the chain asks the broker for the device, whose own account it never sees otherwise.
+func TestSharedSuiteProbe(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"device": "secret", "gateway": "own"}})
+	connectortest.Run(t, connectortest.Target{
+		New: func(t *testing.T) gateway.Connector {
+			base := newConnector(t, Config{URL: b.URL(), Username: "gateway", Password: "own"})
+			s, err := base.Shared(SharedConfig{Authenticator: access.Chain{{Name: "broker", Authenticator: base.Probe()}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		Username: "device", Password: "secret", WrongPassword: "guess", MaxQoS: 2, NoSharedSubscriptions: true,
+	})
+}

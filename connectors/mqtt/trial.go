@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/connectors/mqtt/wire"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // mostTried bounds how many suspects are under way at once. The number grows from one, and is one again after a connection has ended.
@@ -215,4 +216,245 @@ func (c *client) forgetTrial(k *call) {
 func (c *client) leaveTrial(k *call) {
 	u := &call{kind: unsubscribing, topic: k.topic, lane: &c.house}
 	c.ask(u)
+}
+
+// hold sends what the lane has through the prober, one call at a time: its suspects, and for a while whatever comes. It needs mu.
+func (l *lane) hold(d time.Duration) {
+	if d <= 0 && len(l.suspects) == 0 {
+		return
+	}
+	l.held = true
+	if until := time.Now().Add(d); d > 0 && until.After(l.heldUntil) {
+		l.heldUntil = until
+	}
+}
+
+// relax lets the lane go on by itself where nothing speaks against it any more.
+func (l *lane) relax(now time.Time) {
+	if l.probing == nil && len(l.suspects) == 0 && !now.Before(l.heldUntil) {
+		l.held = false
+	}
+}
+
+// isRefused reports whether the topic of a side lane is convicted.
+func (l *lane) isRefused() bool { return !l.refusedUntil.IsZero() && time.Now().Before(l.refusedUntil) }
+
+// probeNext has the prober try the next call of a held lane.
+func (l *lane) probeNext() (told outcomes) {
+	if l.ended || l.probing != nil {
+		return nil
+	}
+	l.relax(time.Now())
+	if !l.held {
+		return l.pump()
+	}
+	k := l.nextHeld()
+	if k == nil {
+		if l.orphan && l.turn && l.publish == nil && l.backlog.queue.Len() == 0 {
+			return l.shut()
+		}
+		return nil
+	}
+	c := l.client
+	if c.triesItself() {
+		if k.needsQuota() {
+			l.publish = k
+		}
+		c.addTrial(k)
+		l.held = len(l.suspects) > 0
+		return append(c.try(), l.pump()...)
+	}
+	l.probing = k
+	if k.needsQuota() {
+		l.publish = k
+	}
+	if c.probing == nil {
+		c.probing = map[*call]bool{}
+	}
+	c.probing[k] = true
+	try := *k
+	try.spooled, try.proven, try.offences = k.stored > 0, l.proven, c.broker.offenders.count(k.sender().ClientID)
+	told.later(func() {
+		c.broker.tryElsewhere(try, func(v verdict) { c.judged(k, v) })
+	})
+	return told
+}
+
+// nextHeld takes the next call of a held lane, nil where there is none.
+func (l *lane) nextHeld() *call {
+	switch {
+	case len(l.suspects) > 0:
+		k := l.suspects[0]
+		l.suspects = l.suspects[1:]
+		return k
+	case !l.queue.empty():
+		return l.queue.pop()
+	case l.hasBacklog():
+		if k, ok := l.backlog.first(l); ok {
+			return k
+		}
+		l.drain.look(l)
+	}
+	return nil
+}
+
+// judged is called with what came of a call that the prober tried.
+func (c *client) judged(k *call, v verdict) {
+	c.mu.Lock()
+	if !c.probing[k] { // the client has ended
+		c.mu.Unlock()
+		return
+	}
+	delete(c.probing, k)
+	l := k.lane
+	l.probing = nil
+	var told outcomes
+	switch {
+	case v.unavailable:
+		told = c.tryHere(l, k)
+	case v.convicted != nil:
+		told = c.drop(k, *v.convicted)
+	case k.kind == publishing && k.stored > 0:
+		l.proven = l.proven || v.reason < 0x80
+		told = k.lane.backlog.answered(k, v.reason)
+	case k.kind == publishing:
+		l.proven = l.proven || v.reason < 0x80
+		told.add(k, wire.ResultOf("publish to", k.topic, v.reason))
+	case k.kind == resubscribing && v.reason >= 0x80:
+		c.resubscribed(k, []byte{v.reason})
+	case v.reason >= 0x80:
+		told.add(k, wire.ResultOf(k.kind.String()+" to", k.topic, v.reason))
+	default:
+		c.acquitted = append(c.acquitted, k)
+	}
+	if !v.unavailable && l.publish == k {
+		l.publish = nil
+	}
+	if !l.ended {
+		told = append(told, l.pump()...)
+	}
+	told = append(told, c.unblock()...)
+	c.mu.Unlock()
+	told.tell()
+}
+
+// tryHere is for a call that the prober cannot try. It needs mu.
+func (c *client) tryHere(l *lane, k *call) (told outcomes) {
+	if l.ended {
+		if k.stored > 0 {
+			told.later(func() { l.backlog.leave(l) })
+		}
+		return told
+	}
+	c.addTrial(k)
+	for _, other := range l.suspects {
+		c.addTrial(other)
+	}
+	l.held, l.suspects = false, nil
+	return told
+}
+
+// sendAcquitted sends the SUBSCRIBEs and UNSUBSCRIBEs that passed their trial. It needs mu.
+func (c *client) sendAcquitted() {
+	for c.link != nil && len(c.acquitted) > 0 && c.link.wire.HasRoom() {
+		k := c.acquitted[0]
+		c.acquitted = c.acquitted[1:]
+		if k.kind == resubscribing {
+			delete(c.suspectFilters, k.topic)
+			if _, known := c.filters[k.topic]; !known { // nobody wants it any more
+				continue
+			}
+		}
+		c.ask(k)
+		if k.kind == resubscribing {
+			k.deadline = time.Now().Add(resubscribeTimeout)
+		}
+	}
+}
+
+// endTrials finishes what the client was trying. It needs mu.
+func (c *client) endTrials() (told outcomes) {
+	for k := range c.probing {
+		told.add(k, gone)
+		told = append(told, k.lane.finish(gone)...)
+		if l := k.lane; k.stored > 0 {
+			told.later(func() { l.backlog.leave(l) })
+		}
+	}
+	if c.prober != nil {
+		told = append(told, c.prober.handBack()...)
+	}
+	for _, k := range append(c.trying, c.trials...) {
+		told.add(k, gone)
+		if l := k.lane; k.stored > 0 && c.inflight[k.id] != k {
+			told.later(func() { l.backlog.leave(l) })
+		}
+	}
+	for _, k := range c.acquitted {
+		told.add(k, gone)
+	}
+	c.probing, c.trying, c.trials, c.acquitted, c.side = nil, nil, nil, nil, nil
+	return told
+}
+
+// laneOf returns the lane of a call: one of house whose topic is suspicious has a lane of its own. It needs mu.
+func (c *client) laneOf(k *call) *lane {
+	if l := c.side[k.topic]; l != nil && k.lane == &c.house {
+		return l
+	}
+	return k.lane
+}
+
+func (c *client) sideLane(name string) *lane {
+	l := c.side[name]
+	if l == nil {
+		l = &lane{client: c, topic: name}
+		if c.side == nil {
+			c.side = map[string]*lane{}
+		}
+		c.side[name] = l
+	}
+	return l
+}
+
+// pruneSides forgets the side lanes that have nothing to do and nothing to remember. It needs mu.
+func (c *client) pruneSides(now time.Time) {
+	for name, l := range c.side {
+		l.relax(now)
+		if !l.held && !l.blocked && l.publish == nil && l.queue.empty() && now.After(l.refusedUntil) && now.Sub(l.endedAt) > forgetEnds && !c.has(l) {
+			delete(c.side, name)
+		}
+	}
+}
+
+// has reports whether a call of the lane is under way.
+func (c *client) has(l *lane) bool {
+	for _, k := range c.waiting {
+		if k.lane == l {
+			return true
+		}
+	}
+	for _, k := range c.acquitted {
+		if k.lane == l {
+			return true
+		}
+	}
+	for _, k := range c.trials {
+		if k.lane == l {
+			return true
+		}
+	}
+	return false
+}
+
+// refuse remembers that a call of the lane is convicted: a side lane refuses its topic, a device's lane goes through the prober.
+func (l *lane) refuse(r gateway.Result, d time.Duration) {
+	l.proven = false
+	if l.topic != "" {
+		l.refused, l.refusedUntil = r, time.Now().Add(d)
+		return
+	}
+	if !l.wide && !l.client.triesItself() {
+		l.hold(d)
+	}
 }

@@ -2,14 +2,16 @@ package mqtt
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/connectortest"
-	"github.com/exgate/exgate/runtime/gateway"
-
+	"github.com/exgate/exgate/connectors/connectortest/brokers"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/connectors/mqtt/wire"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // TestOneSubscription has many devices share one filter, which the broker has until the last has left.
@@ -201,4 +203,158 @@ func TestRefusedAgain(t *testing.T) {
 	if n := len(routes.ids); n > 1 {
 		t.Fatalf("%d SUBSCRIBEs are remembered", n)
 	}
+}
+
+// TestOverlap has devices with filters that overlap, on one connection and on several: each message comes, and once where one filter matches.
+func TestOverlap(t *testing.T) {
+	eachBroker(t, func(t *testing.T, b realBroker, merges bool) {
+		for _, connections := range []int{1, 4} {
+			s := newShared(t, Config{URL: b.URL(), Node: fmt.Sprint("node-", connections)}, SharedConfig{Connections: connections})
+			exact, wild, both := logIn(t, s, "exact"), logIn(t, s, "wild"), logIn(t, s, "both")
+			exact.subscribe(t, "t/1", 1)
+			wild.subscribe(t, "t/#", 1)
+			both.subscribe(t, "t/1", 1)
+			both.subscribe(t, "t/+", 1)
+			if s.mode.merges() != merges {
+				t.Fatalf("the broker is taken for one that merges: %v", !merges)
+			}
+			from := logIn(t, s, "from")
+			const n = 50
+			for i := range n {
+				publish(t, from, "t/1", 1, strconv.Itoa(i))
+			}
+			flushed(t, from, exact, wild, both)
+			for i := range n {
+				exact.wants(t, strconv.Itoa(i))
+				wild.wants(t, strconv.Itoa(i))
+			}
+			for _, m := range []*member{exact, wild} {
+				m.wants(t, "flush")
+				m.wantsNoMore(t)
+			}
+			copies := map[string]int{}
+			for len(copies) < n {
+				copies[string(both.Next(t).Payload)]++
+			}
+			for payload, got := range copies {
+				if got > 2 || (merges && connections == 1 && got > 1 && payload != "flush") {
+					t.Errorf("%d connections: %d copies of %s", connections, got, payload)
+				}
+			}
+			for _, m := range []*member{exact, wild, both, from} {
+				m.Close()
+			}
+		}
+	})
+}
+
+// TestQoSOfEach has devices with different QoS share a filter: each gets the lower of its own and that of the message.
+func TestQoSOfEach(t *testing.T) {
+	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
+		s := newShared(t, quick(b.URL()), SharedConfig{})
+		var members [3]*member
+		for own := range members {
+			members[own] = logIn(t, s, fmt.Sprint("device-", own))
+			members[own].subscribe(t, "t", byte(own))
+		}
+		from := logIn(t, s, "from")
+		for published := range byte(3) {
+			publish(t, from, "t", published, "x")
+			for own, m := range members {
+				if got := m.Next(t); got.QoS != min(published, byte(own)) {
+					t.Errorf("a message of QoS %d comes with %d to a subscription with %d", published, got.QoS, own)
+				}
+			}
+		}
+		members[2].subscribe(t, "t", 0)
+		publish(t, from, "t", 2, "x")
+		if got := members[2].Next(t); got.QoS != 0 {
+			t.Errorf("got QoS %d after subscribing again with 0", got.QoS)
+		}
+	})
+}
+
+// realBroker is what the tests with several brokers need of one.
+type realBroker interface {
+	URL() string
+	Addr() string
+}
+
+// eachBroker runs a test with a broker that sends a copy for each subscription, and with one that sends a single copy.
+func eachBroker(t *testing.T, f func(t *testing.T, b realBroker, merges bool)) {
+	t.Run("mosquitto", func(t *testing.T) { f(t, mosquitto.Start(t, mosquitto.Options{}), false) })
+	t.Run("HiveMQ", func(t *testing.T) { f(t, brokers.StartHiveMQ(t, brokers.HiveMQOptions{}), true) })
+}
+
+// flushed has a device get all that was published before: one broker sends what comes from one client in order, within a QoS.
+func flushed(t testing.TB, from *member, to ...*member) {
+	t.Helper()
+	for _, m := range to {
+		m.subscribe(t, "flush/"+m.id, 1)
+	}
+	for _, m := range to {
+		publish(t, from, "flush/"+m.id, 1, "flush")
+	}
+}
+
+func publish(t testing.TB, from *member, topic string, qos byte, payload string) {
+	t.Helper()
+	if r := connectortest.Publish(t, from, topic, qos, payload); !r.Ok() {
+		t.Fatalf("publishing to %s: %v", topic, r)
+	}
+}
+
+// TestRetained wants retained messages with those who ask only, also where several ask at the same moment.
+func TestRetained(t *testing.T) {
+	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
+		s := newShared(t, quick(b.URL()), SharedConfig{Connections: 1})
+		mosquitto.Retain(t, b.Addr(), "", "", "state/a", "kept")
+		first := logIn(t, s, "first")
+		first.subscribe(t, "state/a", 1)
+		first.subscribe(t, "state/+", 1)
+		first.wants(t, "kept", "kept")
+		var members []*member
+		var calls []*connectortest.Call
+		for i := range 20 {
+			m, call := logIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
+			members, calls = append(members, m), append(calls, call)
+			m.Subscribe([]string{"state/a", "state/+"}[i%2], 1, call.Done)
+		}
+		for i, call := range calls {
+			if r := call.Result(t); !r.Ok() {
+				t.Fatal(r)
+			}
+			members[i].wants(t, "kept")
+		}
+		flushed(t, first, append(members, first)...)
+		for _, m := range append(members, first) {
+			m.wants(t, "flush")
+			m.wantsNoMore(t)
+		}
+	})
+}
+
+// TestRetainFlagOfLive wants a message that its publisher wants kept with all who have subscribed already.
+func TestRetainFlagOfLive(t *testing.T) {
+	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
+		s := newShared(t, quick(b.URL()), SharedConfig{})
+		var members []*member
+		for i := range 5 {
+			m := logIn(t, s, fmt.Sprint("device-", i))
+			m.subscribe(t, "state/a", 1)
+			members = append(members, m)
+		}
+		mosquitto.Retain(t, b.Addr(), "", "", "state/a", "live")
+		for _, m := range members {
+			m.wants(t, "live")
+		}
+		late := logIn(t, s, "late")
+		late.subscribe(t, "state/a", 1)
+		late.wants(t, "live")
+		flushed(t, late, members...)
+		for _, m := range members {
+			m.wants(t, "flush")
+			m.wantsNoMore(t)
+		}
+	})
 }

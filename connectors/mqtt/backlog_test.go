@@ -1,0 +1,433 @@
+package mqtt
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/exgate/exgate/connectors/access"
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/internal/spool"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+// TestSpoolLeftOnItsWayToTheDisk has a device leave before its messages are on disk.
+func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	d := listen(t, b.URL(), "t")
+	c := newConnector(t, spooled(t, b.URL()))
+	const each = 5
+	for round := range 20 { // from the second on the gateway's own connection is there
+		s, _ := connect(t, c, "device")
+		calls := make([]*connectortest.Call, each)
+		for i := range calls {
+			calls[i] = connectortest.NewCall()
+			s.Publish("t", 1, []byte(strconv.Itoa(round*each+i)), calls[i].Done)
+		}
+		s.Close()
+		for _, call := range calls {
+			if r := call.Result(t); !r.Ok() {
+				t.Fatal(r)
+			}
+		}
+		awaitDrained(t, c, 0)
+	}
+	wantNumbers(t, d, 0, 20*each)
+}
+
+// TestSpoolDeviceKeepsItsTurn has the gateway come for what a device left when the device is there again.
+func TestSpoolDeviceKeepsItsTurn(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	d := listen(t, b.URL(), "t")
+	c := newConnector(t, spooled(t, b.URL()))
+	s, _ := connect(t, c, "device")
+	c.adopt("device")
+	publishNumbers(t, s, 0, 5)
+	wantNumbers(t, d, 0, 5)
+	awaitDrained(t, c, 1)
+}
+
+// TestSpoolTurnGoesToTheLast has two lanes come while a third has the turn. Each of them leaves once.
+func TestSpoolTurnGoesToTheLast(t *testing.T) {
+	b := newScripted(t, func(p *peer) {
+		if p.accept(false) != nil {
+			p.serveAll()
+		}
+	})
+	c := newConnector(t, spooled(t, b.url()))
+	s, _ := connect(t, c, "device")
+	client := &s.(*Session).client
+	g := s.(*Session).lane.backlog
+	lanes := [2]lane{{client: client, backlog: g}, {client: client, backlog: g}}
+	var told outcomes
+	client.mu.Lock()
+	for i := range lanes {
+		g.use()
+		told = append(told, g.enter(&lanes[i])...)
+	}
+	client.mu.Unlock()
+	told.tell()
+	g.leave(&lanes[0])
+	client.mu.Lock()
+	first, last := lanes[0].ended, lanes[1].turn && !lanes[1].ended
+	client.mu.Unlock()
+	if !first || !last || g.users != 1 {
+		t.Fatalf("the first has ended: %v, the last has the turn: %v, users: %d", first, last, g.users)
+	}
+	ended := lanes[1].close()
+	ended.tell()
+	awaitDrained(t, c, 0)
+}
+
+// TestSpoolTurnPassesWhileGatewayIsAway leaves a message under way on a connection of the gateway's own, which does not come back. The device does.
+func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
+	var refuse atomic.Bool
+	arrived := make(chan string, 100)
+	b := newScripted(t, func(p *peer) {
+		own := p.acceptUnless(&refuse)
+		for cp := p.next(); cp != nil; cp = p.next() {
+			c, ok := cp.Content.(*packets.Publish)
+			switch {
+			case !ok:
+			case own: // it never answers
+				refuse.Store(true)
+				return
+			default:
+				arrived <- string(c.Payload)
+				p.puback(c.PacketID, 0)
+			}
+		}
+	})
+	c := newConnector(t, spooled(t, b.url()))
+	leaveNumbers(t, c, "device", 3)
+	gatewaytest.Eventually(t, "the gateway to lose its connection", refuse.Load)
+	connect(t, c, "device")
+	for i := range 3 {
+		if got := <-arrived; got != strconv.Itoa(i) {
+			t.Fatalf("got %s, want %d", got, i)
+		}
+	}
+}
+
+// acceptUnless accepts a device, and the gateway itself unless refuse. It reports whether it is the gateway.
+func (p *peer) acceptUnless(refuse *atomic.Bool) (own bool) {
+	cp := p.next()
+	if cp == nil {
+		return false
+	}
+	own = strings.HasPrefix(cp.Content.(*packets.Connect).ClientID, "exgate-")
+	ack := &packets.Connack{Properties: &packets.Properties{}}
+	if own && refuse.Load() {
+		ack.ReasonCode = packets.ConnackNotAuthorized
+	}
+	p.send(ack)
+	return own
+}
+
+// leaveNumbers puts n publishes of QoS 1 into the spool of a device that has no session.
+func leaveNumbers(t *testing.T, c *Connector, id string, n int) {
+	t.Helper()
+	if err := c.spoolOpened(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		done := connectortest.NewCall()
+		c.backlogOf(id).append(call{kind: publishing, topic: "t", qos: 1, payload: []byte(strconv.Itoa(i)), done: done.Done})
+		if r := done.Result(t); !r.Ok() {
+			t.Fatal(r)
+		}
+	}
+}
+
+// TestSpoolLateAnswer has a device leave with a message under way, and come back before the broker has answered it: that message is not sent twice.
+func TestSpoolLateAnswer(t *testing.T) {
+	back := make(chan struct{})
+	got := make(chan *packets.Publish, 10)
+	b := newScripted(t, func(p *peer) {
+		p.accept(false)
+		if p.number > 0 {
+			for cp := p.next(); cp != nil; cp = p.next() {
+				if c, ok := cp.Content.(*packets.Publish); ok {
+					got <- c
+					p.puback(c.PacketID, 0)
+				}
+			}
+			return
+		}
+		first := p.next().Content.(*packets.Publish)
+		got <- first
+		p.next() // DISCONNECT
+		<-back
+		p.puback(first.PacketID, 0)
+	})
+	c := newConnector(t, spooled(t, b.url()))
+	s, _ := connect(t, c, "device")
+	publishNumbers(t, s, 0, 1) // even ones have QoS 1
+	next(t, got, "0")
+	publishNumbers(t, s, 2, 3)
+	s.Close()
+	s, _ = connect(t, c, "device")
+	if r := connectortest.Publish(t, s, "t", 0, "QoS 0 does not wait"); !r.Ok() {
+		t.Fatal(r)
+	}
+	next(t, got, "QoS 0 does not wait")
+	close(back)
+	next(t, got, "2")
+	awaitDrained(t, c, 1)
+}
+
+// restless is a device that logs in and out, or in again, all the time and publishes numbers meanwhile.
+type restless struct {
+	id        string
+	connector *Connector
+	rng       *rand.Rand
+	next      int
+
+	mu           sync.Mutex
+	acknowledged []int // guarded by mu
+}
+
+// run publishes n numbers.
+func (r *restless) run(t *testing.T, n int) {
+	var s gateway.Session
+	for r.next < n {
+		s = r.login(t)
+		if s == nil {
+			return
+		}
+		for range r.rng.IntN(30) {
+			number := r.next
+			r.next++
+			s.Publish(r.id, byte(1+r.rng.IntN(2)), []byte(strconv.Itoa(number)), func(result gateway.Result) { r.told(t, number, result) })
+		}
+		switch r.rng.IntN(4) {
+		case 0: // the next login takes over
+		case 1:
+			cut(s)
+		default:
+			s.Close()
+		}
+	}
+	s.Close()
+}
+
+// login tries again where the broker is away.
+func (r *restless) login(t *testing.T) gateway.Session {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		s, err := r.connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: r.id}}, "", connectortest.NewDevice())
+		if err == nil {
+			return s
+		}
+		if ctx.Err() != nil {
+			t.Errorf("%s: %v", r.id, err)
+			return nil
+		}
+	}
+}
+
+func (r *restless) told(t *testing.T, number int, result gateway.Result) {
+	switch {
+	case result.Ok():
+		r.mu.Lock()
+		r.acknowledged = append(r.acknowledged, number)
+		r.mu.Unlock()
+	case result.Code != gateway.CodeConnProcessNotAlive:
+		t.Errorf("%s: publish %d: %v", r.id, number, result)
+	}
+}
+
+func (r *restless) wantAcknowledged(t *testing.T, has func(name string) bool) {
+	t.Helper()
+	if len(r.acknowledged) == 0 {
+		t.Fatalf("%s: nothing was acknowledged", r.id)
+	}
+	for _, n := range r.acknowledged {
+		gatewaytest.Eventually(t, fmt.Sprintf("message %d of %s", n, r.id), func() bool { return has(fmt.Sprint(r.id, " ", n)) })
+	}
+}
+
+// cut ends the connection under a session, as a cable that is pulled.
+func cut(s gateway.Session) {
+	c := &s.(*Session).client
+	c.mu.Lock()
+	l := c.link
+	c.mu.Unlock()
+	if l != nil {
+		_ = l.wire.Conn.Close()
+	}
+}
+
+// arrivals are the numbers of each device in the order in which they came first.
+func arrivals(t *testing.T, d *connectortest.Device, into map[string][]int, seen map[string]bool) {
+	t.Helper()
+	for d.Unread() > 0 {
+		m := d.Next(t)
+		name := m.Topic + " " + string(m.Payload)
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		n, err := strconv.Atoi(string(m.Payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if had := into[m.Topic]; len(had) > 0 && n < had[len(had)-1] {
+			t.Fatalf("%s: %d comes after %d", m.Topic, n, had[len(had)-1])
+		}
+		into[m.Topic] = append(into[m.Topic], n)
+	}
+}
+
+// TestSpoolOrder has devices log in and out under load, with a broker that goes away amid it: what was acknowledged arrives, and nothing overtakes.
+func TestSpoolOrder(t *testing.T) {
+	devices, each := 6, 1500
+	if testing.Short() {
+		devices, each = 3, 300
+	}
+	b := mosquitto.Start(t, mosquitto.Options{})
+	d := listen(t, b.URL(), "+")
+	c := newConnector(t, spooled(t, b.URL()))
+	var all []*restless
+	var running sync.WaitGroup
+	for i := range devices {
+		r := &restless{id: fmt.Sprint("device-", i), connector: c, rng: rand.New(rand.NewPCG(uint64(i), 1))}
+		all = append(all, r)
+		running.Go(func() { r.run(t, each) })
+	}
+	gatewaytest.Eventually(t, "half of a device's messages", func() bool {
+		all[0].mu.Lock()
+		defer all[0].mu.Unlock()
+		return len(all[0].acknowledged) > each/4
+	})
+	b.Stop(t)
+	b.Restart(t)
+	running.Wait()
+	awaitDrained(t, c, 0)
+	came, seen := map[string][]int{}, map[string]bool{}
+	for _, r := range all {
+		r.wantAcknowledged(t, func(name string) bool {
+			arrivals(t, d, came, seen)
+			return seen[name]
+		})
+	}
+}
+
+// TestSharedSpool has devices log in, publish, log out and in again while the broker has not been there yet: all is kept, and arrives in order.
+func TestSharedSpool(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	listener := listen(t, b.URL(), "spooled/#")
+	b.Stop(t)
+	s := newShared(t, spooled(t, b.URL()), SharedConfig{Connections: 2})
+	const devices, rounds, messages = 10, 4, 10
+	for round := range rounds {
+		var calls []*connectortest.Call
+		for i := range devices {
+			m := logIn(t, s, fmt.Sprint("device-", i))
+			for n := range messages {
+				call := connectortest.NewCall()
+				calls = append(calls, call)
+				m.Publish("spooled/"+m.id, byte(1+n%2), []byte(strconv.Itoa(round*messages+n)), call.Done)
+			}
+			if i%2 == 0 {
+				m.Close()
+			}
+		}
+		for _, call := range calls {
+			if r := call.Result(t); !r.Ok() {
+				t.Fatal(r)
+			}
+		}
+	}
+	b.Restart(t)
+	last := logIn(t, s, "device-0")
+	publish(t, last, "spooled/"+last.id, 1, strconv.Itoa(rounds*messages))
+	next := make([]int, devices)
+	for !slices.Equal(next, append([]int{rounds*messages + 1}, slices.Repeat([]int{rounds * messages}, devices-1)...)) {
+		got := listener.Next(t)
+		var device int
+		if _, err := fmt.Sscanf(got.Topic, "spooled/device-%d", &device); err != nil {
+			t.Fatal(err)
+		}
+		n, err := strconv.Atoi(string(got.Payload))
+		if err != nil || n > next[device] {
+			t.Fatalf("device %d: got %s, want %d", device, got.Payload, next[device])
+		}
+		next[device] = max(next[device], n+1)
+	}
+	gatewaytest.Eventually(t, "the spool to be empty", func() bool { return len(s.broker.spool.spool.Left()) == 0 })
+	if n := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropRefused)); n > 0 {
+		t.Errorf("%v messages were refused", n)
+	}
+}
+
+// TestSharedLateAnswers closes the gateway with a message of each of many devices under way on one connection. The broker acknowledges all of them when
+// it is told goodbye, and none is left in the spool to be sent again.
+func TestSharedLateAnswers(t *testing.T) {
+	const devices = 10
+	arrived := make(chan struct{}, devices)
+	b := newScripted(t, func(p *peer) {
+		if p.accept(false) == nil {
+			return
+		}
+		var held []uint16
+		for cp := p.next(); cp != nil; cp = p.next() {
+			switch c := cp.Content.(type) {
+			case *packets.Publish:
+				if string(c.Payload) != "x" {
+					p.puback(c.PacketID, 0)
+					continue
+				}
+				held = append(held, c.PacketID)
+				arrived <- struct{}{}
+			case *packets.Subscribe:
+				p.suback(c.PacketID, packets.SubackNotauthorized)
+			case *packets.Disconnect:
+				for _, id := range held {
+					p.puback(id, 0)
+				}
+				return
+			}
+		}
+	})
+	c := newConnector(t, spooled(t, b.url()))
+	s, err := c.Shared(SharedConfig{Authenticator: access.Everybody(), Connections: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range devices {
+		session, _ := connectShared(t, s, fmt.Sprint("device-", i))
+		if r := connectortest.Publish(t, session, "t", 1, "x"); !r.Ok() {
+			t.Fatal(r)
+		}
+	}
+	for range devices {
+		<-arrived
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	left, err := spool.Open(spool.Config{Folder: c.cfg.Spool.Folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = left.Close() }()
+	if ids := left.Left(); len(ids) > 0 {
+		t.Fatalf("acknowledged messages are left of %q", ids)
+	}
+}

@@ -1,0 +1,509 @@
+package mqtt
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho/session"
+
+	"github.com/exgate/exgate/connectors/mqtt/wire"
+	"github.com/exgate/exgate/internal/topic"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// Everything here needs mu and a link.
+
+// sendQoS0 is finished with the write buffer.
+func (c *client) sendQoS0(k *call) gateway.Result {
+	if r := c.link.fits(k); !r.Ok() {
+		return r
+	}
+	k.retain = k.retain && !c.link.noRetain
+	if !c.link.wire.Publish(k.publication()) {
+		c.broker.metrics.dropped.WithLabelValues(dropDown).Inc()
+		return isDown
+	}
+	c.broker.metrics.publishedQoS[0].Inc()
+	c.noteQoS0(k)
+	return gateway.OK
+}
+
+// send sends a call that waits for an acknowledgement, and reports whether it is finished because it cannot be sent.
+func (c *client) send(k *call) (r gateway.Result, finished bool) {
+	if k.kind == publishing {
+		if r := c.link.fits(k); !r.Ok() {
+			return r, true
+		}
+		c.begin(k)
+		return gateway.OK, false
+	}
+	if r := c.link.fits(k); !r.Ok() {
+		return r, true
+	}
+	c.ask(k)
+	return gateway.OK, false
+}
+
+// ask sends a SUBSCRIBE or UNSUBSCRIBE.
+func (c *client) ask(k *call) {
+	k.id = c.nextID()
+	k.deadline = time.Now().Add(c.broker.cfg.PacketTimeout)
+	if c.waiting == nil {
+		c.waiting = map[uint16]*call{}
+	}
+	c.waiting[k.id] = k
+	if c.link.noSubIDs { // the server before this one may have had them
+		k.subID = 0
+	}
+	c.link.send(k.packet())
+}
+
+// begin sends a publish of QoS 1 or 2 for the first time.
+func (c *client) begin(k *call) {
+	c.lastSeq++
+	k.id, k.seq = c.nextID(), c.lastSeq
+	if c.inflight == nil {
+		c.inflight = map[uint16]*call{}
+	}
+	c.inflight[k.id] = k
+	if !k.lane.wide {
+		k.lane.publish = k
+	}
+	c.sendPublish(k, false)
+}
+
+func (c *client) sendPublish(k *call, again bool) {
+	c.quota--
+	k.deadline = time.Now().Add(c.broker.cfg.AckTimeout)
+	k.retain = k.retain && !c.link.noRetain
+	p := k.publication()
+	p.Dup = again
+	c.link.wire.Publish(p)
+	c.broker.metrics.publishedQoS[k.qos].Inc()
+}
+
+// packet is the SUBSCRIBE or UNSUBSCRIBE of a call.
+func (c *call) packet() session.Packet {
+	switch c.kind {
+	case subscribing:
+		return subscribe(c.id, c.subID, []packets.SubOptions{{Topic: c.topic, QoS: c.qos}})
+	case unsubscribing:
+		return &packets.Unsubscribe{Properties: &packets.Properties{}, PacketID: c.id, Topics: []string{c.topic}}
+	}
+	var again []packets.SubOptions
+	for _, f := range c.filters {
+		again = append(again, packets.SubOptions{Topic: f.name, QoS: f.qos, RetainHandling: packets.RetainSendOnSubscribeIfNew})
+	}
+	return subscribe(c.id, c.subID, again)
+}
+
+func subscribe(packetID uint16, subID uint32, options []packets.SubOptions) *packets.Subscribe {
+	p := &packets.Subscribe{Properties: &packets.Properties{}, PacketID: packetID, Subscriptions: options}
+	if subID > 0 {
+		id := int(subID)
+		p.Properties.SubscriptionIdentifier = &id
+	}
+	return p
+}
+
+// unfit returns the reason code with which the broker would cut the connection for k, or 0.
+func (l *link) unfit(k *call) (reason byte) {
+	if k.kind != publishing {
+		return l.unfitFilter(k)
+	}
+	switch {
+	case int64(k.publication().Size()) > l.maxSize:
+		return packets.DisconnectPacketTooLarge
+	case k.qos > l.maxQoS:
+		return packets.DisconnectQoSNotSupported
+	}
+	return 0
+}
+
+// unfitFilter is unfit for SUBSCRIBE and UNSUBSCRIBE, which have a topic, a packet id and at most one property beside their fixed header.
+func (l *link) unfitFilter(k *call) (reason byte) {
+	_, shared := topic.Unshare(k.topic)
+	switch {
+	case int64(len(k.topic))+subscribeOverhead > l.maxSize:
+		return packets.DisconnectPacketTooLarge
+	case k.kind == unsubscribing:
+		return 0
+	case shared && l.noShare:
+		return packets.DisconnectSharedSubscriptionNotSupported
+	case l.noWild && isWild(k.topic):
+		return packets.DisconnectWildcardSubscriptionsNotSupported
+	}
+	return 0
+}
+
+const subscribeOverhead = 20 // bytes
+
+// fits refuses what would make the broker cut the connection.
+func (l *link) fits(k *call) gateway.Result {
+	what := k.kind.String()
+	switch l.unfit(k) {
+	case packets.DisconnectPacketTooLarge:
+		return gateway.Refuse(gateway.CodeLimit, "%s %.200q: the broker takes packets of at most %d bytes", what, k.topic, l.maxSize)
+	case packets.DisconnectQoSNotSupported:
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker takes at most QoS %d", what, k.topic, l.maxQoS)
+	case packets.DisconnectSharedSubscriptionNotSupported:
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker has no shared subscriptions", what, k.topic)
+	case packets.DisconnectWildcardSubscriptionsNotSupported:
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker has no subscriptions with wildcards", what, k.topic)
+	}
+	return gateway.OK
+}
+
+// nextID returns a packet id that nothing under way has. There is one: the broker's Receive Maximum is below the number of ids.
+func (c *client) nextID() uint16 {
+	for {
+		c.lastID++
+		if c.lastID == 0 {
+			continue
+		}
+		_, published := c.inflight[c.lastID]
+		_, asked := c.waiting[c.lastID]
+		if !published && !asked {
+			return c.lastID
+		}
+	}
+}
+
+// acknowledged ends the publish with PUBACK (QoS 1) or PUBCOMP (QoS 2).
+func (c *client) acknowledged(l *link, id uint16, qos, reason byte) {
+	c.mu.Lock()
+	var told outcomes
+	if k := c.inflight[id]; c.link == l && k != nil && k.qos == qos && k.released == (qos == 2) {
+		told = c.published(k, reason)
+	} else {
+		told = l.answeredLate(id, qos, reason)
+	}
+	c.mu.Unlock()
+	told.tell()
+}
+
+// published needs mu.
+func (c *client) published(k *call, reason byte) (told outcomes) {
+	delete(c.inflight, k.id)
+	if len(c.inflight) == 0 {
+		c.inflight = nil // a map keeps the room that it once needed
+	}
+	c.quota++
+	if k.onTrial {
+		told = append(told, c.tried(k, verdict{reason: reason})...)
+	}
+	if !k.lane.wide {
+		c.achieved()
+		k.lane.proven = k.lane.proven || reason < 0x80
+	}
+	if k.stored > 0 {
+		told = append(told, k.lane.backlog.answered(k, reason)...)
+	} else {
+		told.add(k, wire.ResultOf("publish to", k.topic, reason))
+	}
+	if l := k.lane; l.publish == k {
+		l.publish = nil
+		if !l.ended {
+			told = append(told, l.pump()...)
+		}
+	}
+	return append(told, c.unblock()...)
+}
+
+// publishReceived answers PUBREC, with which a QoS 2 publish is refused or goes on.
+func (c *client) publishReceived(l *link, id uint16, reason byte) {
+	c.mu.Lock()
+	k := c.inflight[id]
+	if c.link != l || k == nil || k.qos != 2 {
+		c.mu.Unlock()
+		if reason < 0x80 {
+			l.send(&packets.Pubrel{Properties: &packets.Properties{}, PacketID: id, ReasonCode: packets.PubcompPacketIdentifierNotFound})
+		}
+		return
+	}
+	var told outcomes
+	if reason >= 0x80 {
+		told = c.published(k, reason)
+	} else {
+		k.released = true
+		l.release(id)
+	}
+	c.mu.Unlock()
+	told.tell()
+}
+
+func (l *link) release(id uint16) {
+	l.send(&packets.Pubrel{Properties: &packets.Properties{}, PacketID: id})
+}
+
+func (c *client) subscribed(l *link, id uint16, reasons []byte) {
+	c.mu.Lock()
+	k := c.takeWaiting(l, id, unsubscribing)
+	var told outcomes
+	switch {
+	case k == nil:
+	case k.verdict != nil:
+		told = c.tried(k, verdict{reason: firstReason(reasons)})
+		if firstReason(reasons) < 0x80 {
+			c.leaveTrial(k)
+		}
+	case k.kind == resubscribing:
+		if k.onTrial {
+			told = c.tried(k, verdict{})
+		}
+		c.resubscribed(k, reasons)
+	default:
+		if k.onTrial {
+			told = c.tried(k, verdict{})
+		}
+		if k.from != nil || !k.lane.wide {
+			c.achieved()
+		}
+		r := wire.ResultOf("subscribe to", k.topic, firstReason(reasons))
+		if r.Ok() {
+			c.remember(filter{k.topic, k.qos, k.subID})
+		}
+		told.add(k, r)
+	}
+	told = append(told, c.unblock()...)
+	c.mu.Unlock()
+	told.tell()
+}
+
+func (c *client) unsubscribed(l *link, id uint16, reasons []byte) {
+	c.mu.Lock()
+	var told outcomes
+	if k := c.takeWaiting(l, id, subscribing); k != nil {
+		if k.onTrial {
+			told = c.tried(k, verdict{reason: firstReason(reasons)})
+		}
+		r := wire.ResultOf("unsubscribe from", k.topic, firstReason(reasons))
+		if r.Ok() {
+			delete(c.filters, k.topic)
+		}
+		told.add(k, r)
+		told = append(told, c.unblock()...)
+	}
+	c.mu.Unlock()
+	told.tell()
+}
+
+// takeWaiting needs mu. It leaves a call of the other kind: an answer to it is none.
+func (c *client) takeWaiting(l *link, id uint16, other callKind) *call {
+	k := c.waiting[id]
+	if c.link != l || k == nil || k.kind == other {
+		return nil
+	}
+	delete(c.waiting, id)
+	if len(c.waiting) == 0 {
+		c.waiting = nil
+	}
+	return k
+}
+
+func firstReason(reasons []byte) byte {
+	if len(reasons) != 1 { // one filter was in the packet
+		return packets.SubackUnspecifiederror
+	}
+	return reasons[0]
+}
+
+// remember needs mu.
+func (c *client) remember(f filter) {
+	if c.filters == nil {
+		c.filters = map[string]filter{}
+	}
+	c.filters[f.name] = f
+}
+
+// resubscribed needs mu.
+func (c *client) resubscribed(k *call, reasons []byte) {
+	for i, f := range k.filters {
+		c.acquitFilter(f.name)
+		if i < len(reasons) && reasons[i] < 0x80 {
+			continue
+		}
+		reason := byte(packets.SubackUnspecifiederror)
+		if i < len(reasons) {
+			reason = reasons[i]
+		}
+		delete(c.filters, f.name)
+		c.broker.metrics.resubscribesRefused.Inc()
+		c.broker.log.Warn("the broker refused a subscription after a reconnect",
+			"client_id", c.id, "filter", f.name, "reason", wire.ReasonName(reason))
+	}
+}
+
+// expire ends the calls that the broker did not answer in time, and gives the link up where it was a publish. It needs mu.
+func (c *client) expire(now time.Time) (told outcomes) {
+	for id, k := range c.waiting {
+		if !now.Before(k.deadline) {
+			delete(c.waiting, id)
+			if k.onTrial {
+				told = append(told, c.tried(k, verdict{reason: packets.SubackUnspecifiederror})...)
+			}
+			if k.kind == resubscribing {
+				c.acquitFilter(k.topic)
+			}
+			told.add(k, gateway.Refuse(gateway.CodeUnknown, "%q: the broker did not answer in time", k.topic))
+		}
+	}
+	if c.link == nil {
+		return told
+	}
+	for _, k := range c.inflight {
+		if !k.deadline.IsZero() && !now.Before(k.deadline) {
+			c.link.wire.Fail(errNoAck)
+			break
+		}
+	}
+	return told
+}
+
+const (
+	maxQueuedCalls = 1024
+	maxHouseCalls  = 64 << 10 // on a lane of calls that are no device's: for each of many devices it may have one
+	maxQueuedBytes = 8 << 20
+)
+
+type callKind uint8
+
+const (
+	publishing callKind = iota
+	subscribing
+	unsubscribing
+	resubscribing
+)
+
+// call is a Publish, Subscribe or Unsubscribe under way.
+type call struct {
+	kind     callKind
+	qos      byte
+	retain   bool
+	released bool // QoS 2: the broker has the message and was sent PUBREL
+	id       uint16
+	subID    uint32 // Subscription Identifier of subscribing; 0: none
+	seq      uint64 // of publishes with a packet id: the order in which they were sent first
+	stored   uint64 // its number in the spool; 0: it is not from there
+	lane     *lane
+	from     *gateway.Device // whose call it is, on a lane that is not the device's; may be nil
+	topic    string
+	payload  []byte
+	props    []byte   // properties of a publish, encoded
+	filters  []filter // of resubscribing
+	done     gateway.Done
+	deadline time.Time // for the broker's answer
+
+	ends     int           // what the ends of connections say against it; see possible and certain
+	spared   int           // how many ends were not counted against it
+	proven   bool          // of a call that the prober tries: its lane is
+	onTrial  bool          // it is in client.trials or client.trying
+	alone    bool          // nothing else may be under way with it
+	spooled  bool          // of a call that the prober tries: it is from the spool
+	offences int           // the same: how often its device has offended
+	inserted time.Time     // the same: when it was put among the prober's trials
+	ping     uint32        // of a trial with QoS 0: the PINGREQ behind it
+	verdict  func(verdict) // of a call that the prober tries: what comes of it; called once, without locks
+}
+
+func (c *call) isQoS0() bool { return c.kind == publishing && c.qos == 0 }
+
+// needsQuota reports whether the broker's Receive Maximum bounds it.
+func (c *call) needsQuota() bool { return c.kind == publishing && c.qos > 0 }
+
+func (c *call) publication() wire.Publication {
+	return wire.Publication{Topic: c.topic, Payload: c.payload, Props: c.props, ID: c.id, QoS: c.qos, Retain: c.retain}
+}
+
+// keep copies what is the caller's.
+func (c call) keep() *call {
+	c.payload = bytes.Clone(c.payload)
+	return &c
+}
+
+// calls is a bounded queue. Idle, it holds nothing.
+type calls struct {
+	list  []*call
+	bytes int
+}
+
+func (q *calls) empty() bool  { return len(q.list) == 0 }
+func (q *calls) first() *call { return q.list[0] }
+
+func (q *calls) full(c *call, wide bool) bool {
+	most := maxQueuedCalls
+	if wide {
+		most = maxHouseCalls
+	}
+	return len(q.list) >= most || (len(q.list) > 0 && q.bytes+len(c.payload) > maxQueuedBytes)
+}
+
+func (q *calls) push(c *call) {
+	q.list = append(q.list, c)
+	q.bytes += len(c.payload)
+}
+
+func (q *calls) pop() *call {
+	c := q.list[0]
+	q.list[0] = nil
+	q.list = q.list[1:]
+	q.bytes -= len(c.payload)
+	if len(q.list) == 0 {
+		q.list = nil
+	}
+	return c
+}
+
+// putBack puts calls that were sent already before all others, whatever the bound is.
+func (q *calls) putBack(sent []*call) {
+	q.list = append(sent, q.list...)
+}
+
+// takeQoS0 removes the publishes of QoS 0.
+func (q *calls) takeQoS0() (taken []*call) {
+	var left calls
+	for !q.empty() {
+		c := q.pop()
+		if c.isQoS0() {
+			taken = append(taken, c)
+			continue
+		}
+		left.push(c)
+	}
+	*q = left
+	return taken
+}
+
+// outcomes are results that are told when no lock is held.
+type outcomes []outcome
+
+type outcome struct {
+	done   gateway.Done
+	result gateway.Result
+}
+
+func (o *outcomes) add(c *call, r gateway.Result) {
+	if c.done != nil {
+		*o = append(*o, outcome{c.done, r})
+		c.done = nil
+	}
+}
+
+// tellLater tells from another goroutine.
+func (o outcomes) tellLater() {
+	if len(o) > 0 {
+		go o.tell()
+	}
+}
+
+// later adds something to do when no lock is held.
+func (o *outcomes) later(f func()) {
+	*o = append(*o, outcome{func(gateway.Result) { f() }, gateway.OK})
+}
+
+func (o outcomes) tell() {
+	for _, each := range o {
+		each.done(each.result)
+	}
+}

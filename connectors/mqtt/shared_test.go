@@ -1,0 +1,224 @@
+package mqtt
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+// member is a device of a connector, for tests with many.
+type member struct {
+	gateway.Session
+	*connectortest.Device
+	id string
+}
+
+// logIn connects a device.
+func logIn(t testing.TB, c gateway.Connector, id string) *member {
+	t.Helper()
+	m := &member{Device: connectortest.NewDevice(), id: id}
+	var err error
+	if m.Session, err = tryLogIn(c, id, m.Device); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	return m
+}
+
+func tryLogIn(c gateway.Connector, id string, down gateway.Downlink) (gateway.Session, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id, Username: id}}, "", down)
+}
+
+// subscribe wants the subscription granted.
+func (m *member) subscribe(t testing.TB, filter string, qos byte) {
+	t.Helper()
+	if r := connectortest.Subscribe(t, m, filter, qos); !r.Ok() {
+		t.Fatalf("%s subscribes to %s: %v", m.id, filter, r)
+	}
+}
+
+// wants the next messages of the device to have these payloads.
+func (m *member) wants(t testing.TB, payloads ...string) {
+	t.Helper()
+	for _, want := range payloads {
+		if got := m.Next(t); string(got.Payload) != want {
+			t.Fatalf("%s gets %s %q, want %q", m.id, got.Topic, got.Payload, want)
+		}
+	}
+}
+
+// wantsNoMore wants that no message is left.
+func (m *member) wantsNoMore(t testing.TB) {
+	t.Helper()
+	if n := m.Unread(); n > 0 {
+		t.Fatalf("%s gets %d more messages, the first of them %q", m.id, n, m.Next(t).Payload)
+	}
+}
+
+// awaitAsks waits until the carriers have asked a memoryBroker for exactly this.
+func awaitAsks(t testing.TB, b *memoryBroker, want ...string) {
+	t.Helper()
+	gatewaytest.Eventually(t, "SUBSCRIBE and UNSUBSCRIBE: "+strings.Join(want, ", "), func() bool {
+		return strings.Join(b.asks(), ", ") == strings.Join(want, ", ")
+	})
+}
+
+// wantNoRoutes waits until nothing is left of the routes of a connector.
+func wantNoRoutes(t testing.TB, s *Shared) {
+	t.Helper()
+	gatewaytest.Eventually(t, "no route left", func() bool {
+		for _, c := range s.carriers {
+			if !c.routes.isEmpty() {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func (r *routes) isEmpty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.carrier.client.mu.Lock()
+	defer r.carrier.client.mu.Unlock()
+	return len(r.by)+len(r.ids)+len(r.stale)+r.wild.Len()+len(r.carrier.filters)+len(r.carrier.waiting)+len(r.carrier.blocked) == 0
+}
+
+// awaitDown waits until a client has noticed that its connection is lost.
+func awaitDown(t testing.TB, c *client) {
+	t.Helper()
+	gatewaytest.Eventually(t, "the loss to be noticed", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.link == nil
+	})
+}
+
+func awaitFilters(t testing.TB, b *memoryBroker, want ...string) {
+	t.Helper()
+	gatewaytest.Eventually(t, "the broker to have the filters "+strings.Join(want, ", "), func() bool { return slices.Equal(b.filters(), want) })
+}
+
+// TestSharedLots has two thousand devices come, get a message of their own and one for all, and leave: nothing is left of them.
+func TestSharedLots(t *testing.T) {
+	const n = 2000
+	b := mosquitto.Start(t, mosquitto.Options{})
+	s := newShared(t, quick(b.URL()), SharedConfig{})
+	from := logIn(t, s, "from")
+	before := runtime.NumGoroutine()
+	var own, common atomic.Int32
+	sessions, calls := make([]gateway.Session, n), make([]*connectortest.Call, 0, 2*n)
+	for i := range n {
+		device := took(func(m gateway.Message) {
+			if m.Topic == "common" {
+				common.Add(1)
+			} else if m.Topic == fmt.Sprint("own/", i) {
+				own.Add(1)
+			}
+		})
+		var err error
+		if sessions[i], err = tryLogIn(s, fmt.Sprint("device-", i), device); err != nil {
+			t.Fatal(err)
+		}
+		one, all := connectortest.NewCall(), connectortest.NewCall()
+		sessions[i].Subscribe(fmt.Sprint("own/", i), 1, one.Done)
+		sessions[i].Subscribe("common", 1, all.Done)
+		calls = append(calls, one, all)
+	}
+	for _, call := range calls {
+		if r := call.Result(t); !r.Ok() {
+			t.Fatal(r)
+		}
+	}
+	publish(t, from, "common", 1, "x")
+	for i := range n {
+		publish(t, from, fmt.Sprint("own/", i), 1, "x")
+	}
+	gatewaytest.Eventually(t, "a message of each kind for each device", func() bool { return own.Load() == n && common.Load() == n })
+	for _, session := range sessions {
+		session.Close()
+	}
+	wantNoRoutes(t, s)
+	if left := s.all(); len(left) != 1 {
+		t.Errorf("%d sessions are left", len(left))
+	}
+	gatewaytest.Eventually(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// took is a device that gets messages.
+type took func(m gateway.Message)
+
+func (f took) Deliver(m gateway.Message) bool {
+	f(m)
+	return true
+}
+
+func (took) SessionLost(gateway.CloseReason) {}
+
+// stuckDevice is a device whose queue takes nothing. For a message of QoS 1 or 2 it is closed, as a connection is.
+type stuckDevice struct {
+	*connectortest.Device
+	mu      sync.Mutex
+	session gateway.Session // guarded by mu
+}
+
+func (f *stuckDevice) Deliver(m gateway.Message) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m.QoS > 0 {
+		f.session.Close()
+	}
+	return false
+}
+
+// TestFullDevice has devices that take nothing beside one that does, on one connection: it gets everything, and the broker its acknowledgements.
+func TestFullDevice(t *testing.T) {
+	b := newMemoryBroker(t)
+	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
+	m := logIn(t, s, "device")
+	m.subscribe(t, "t", 1)
+	var stuck [2]*stuckDevice
+	for qos := range stuck {
+		f := &stuckDevice{Device: connectortest.NewDevice()}
+		session, err := tryLogIn(s, "full-"+strconv.Itoa(qos), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer session.Close()
+		f.mu.Lock()
+		f.session, stuck[qos] = session, f
+		f.mu.Unlock()
+		if r := connectortest.Subscribe(t, session, "t", byte(qos)); !r.Ok() {
+			t.Fatal(r)
+		}
+	}
+	const n = 3000 // more than the broker may send without an acknowledgement
+	for i := range n {
+		b.publish("t", strconv.Itoa(i), 1)
+	}
+	b.flush(t, 2)
+	for i := range n {
+		m.wants(t, strconv.Itoa(i))
+	}
+	if s.session("full-1") != nil || s.session("full-0") == nil {
+		t.Error("the device with QoS 1 is to be closed, that with QoS 0 not")
+	}
+	if dropped := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropDeviceFull)); dropped != n+1 {
+		t.Errorf("%v dropped messages are counted, want %d", dropped, n+1)
+	}
+}

@@ -1,0 +1,163 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/exgate/exgate/connectors/internal/spool"
+	"github.com/exgate/exgate/connectors/mqtt/wire"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// lockInterval is how often a spool is tried that another process has: that of an upgrade leaves it within its shutdown_timeout.
+const lockInterval = 200 * time.Millisecond
+
+// spoolDoor is the spool, once it is open.
+type spoolDoor struct {
+	opened chan struct{} // closed when the fields below are set
+	spool  *spool.Spool  // nil without one
+	err    error
+}
+
+// openSpool begins to open the spool, if there is one, and to publish what it holds.
+func (b *broker) openSpool() {
+	if b.cfg.Spool.Folder == "" {
+		close(b.spool.opened)
+		return
+	}
+	b.workers.Go(func() {
+		defer close(b.spool.opened)
+		b.spool.spool, b.spool.err = b.awaitSpool()
+		if errors.Is(b.spool.err, errClosed) {
+			return
+		}
+		if b.spool.err != nil {
+			b.log.Error("devices cannot log in without the spool", "error", b.spool.err)
+			return
+		}
+		for _, id := range b.spool.spool.Left() {
+			b.adopt(id)
+		}
+	})
+}
+
+// awaitSpool opens the spool as soon as no other process has it.
+func (b *broker) awaitSpool() (*spool.Spool, error) {
+	cfg := spool.Config{
+		Folder: b.cfg.Spool.Folder, MaxBytes: b.cfg.Spool.MaxBytes, MaxBytesPerDevice: b.cfg.Spool.MaxBytesPerDevice, MaxAge: b.cfg.Spool.MaxAge,
+		DropOldest: b.cfg.Spool.DropOldest, Logger: b.log, Metrics: b.metrics.Spool,
+	}
+	for waiting := false; ; waiting = true {
+		s, err := spool.Open(cfg)
+		if !errors.Is(err, spool.ErrLocked) {
+			return s, err
+		}
+		if !waiting {
+			b.log.Info("waiting for the spool, which another process has", "folder", cfg.Folder)
+		}
+		select {
+		case <-time.After(lockInterval):
+		case <-b.quit:
+			return nil, errClosed
+		}
+	}
+}
+
+// spoolOpened waits for the spool.
+func (b *broker) spoolOpened(ctx context.Context) error {
+	select {
+	case <-b.spool.opened:
+		return b.spool.err
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the spool in %s (upstream.spool.folder), which another process has: %w", b.cfg.Spool.Folder, ctx.Err())
+	}
+}
+
+func (d *spoolDoor) close() error {
+	<-d.opened
+	if d.spool == nil {
+		return nil
+	}
+	return d.spool.Close()
+}
+
+// SpoolConfig says where publishes of QoS 1 and 2 wait for the broker, and how many may.
+type SpoolConfig struct {
+	// Folder is made where it is missing; one process at a time has it. If zero, there is no spool.
+	Folder string
+	// MaxBytes bounds what waits in all. If zero, 1 GiB.
+	MaxBytes int64
+	// MaxBytesPerDevice bounds what waits for one device. If zero, 64 MiB.
+	MaxBytesPerDevice int64
+	// MaxAge is how long a message may wait; then it is dropped and counted. If zero, 24 h.
+	MaxAge time.Duration
+	// DropOldest drops and counts the oldest message where there is no room, instead of refusing the newest.
+	DropOldest bool
+	// DrainRate is how many of the messages that waited for a connection are sent a second, of all devices together. If zero, 1000.
+	DrainRate float64
+}
+
+func (c SpoolConfig) withDefaults() SpoolConfig {
+	if c.Folder != "" {
+		setDefault(&c.MaxBytes, 1<<30)
+		setDefault(&c.MaxBytesPerDevice, 64<<20)
+		setDefault(&c.MaxAge, 24*time.Hour)
+		setDefault(&c.DrainRate, 1000)
+	}
+	return c
+}
+
+// Refused is a message that a device was told is safe, and for which the broker ends connections. It is in a file of its own below the spool's folder.
+type Refused = spool.Aside
+
+// ListRefused returns the refused messages below a spool's folder, the oldest first, and an error for the files that it cannot read. A
+// gateway may run with that folder meanwhile.
+func ListRefused(folder string) ([]Refused, error) { return spool.ListAside(folder) }
+
+// DropRefused deletes a refused message.
+func DropRefused(folder, id string) error { return spool.DropAside(folder, id) }
+
+// resendGoodbye bounds closing the connection of ResendRefused.
+const resendGoodbye = 2 * time.Second
+
+// ResendRefused publishes a message with the gateway's own account, and returns nil once the broker has it. Where the broker ends the connection for it
+// once more, that is the error. It takes part of cfg alone: no spool is opened and no status published.
+func ResendRefused(ctx context.Context, cfg Config, m Refused) (err error) {
+	cfg.Spool, cfg.DeviceStatus, cfg.GatewayStatus = SpoolConfig{}, Status{}, Status{}
+	cfg.Node += "-resend"
+	c, err := New(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), resendGoodbye)
+		defer cancel()
+		err = errors.Join(err, c.Close(bye))
+	}()
+	p := c.broker.theProber()
+	done := make(chan verdict, 1)
+	c.broker.tryElsewhere(call{
+		kind: publishing, topic: m.Topic, qos: m.QoS, payload: m.Payload, props: m.Properties, spooled: true, ends: convictAt - 1,
+	}, func(v verdict) { done <- v })
+	select {
+	case v := <-done:
+		return resendResult(m, v)
+	case <-ctx.Done():
+		return fmt.Errorf("the broker has not acknowledged the message: %w", errors.Join(p.lastFailure(), ctx.Err()))
+	}
+}
+
+func resendResult(m Refused, v verdict) error {
+	switch {
+	case v.unavailable:
+		return errors.New("the broker does not let the gateway connect (upstream.username)")
+	case v.convicted != nil:
+		return fmt.Errorf("the broker ended the connection for the publish to %.200q: %v", m.Topic, *v.convicted)
+	}
+	if r := wire.ResultOf("publish to", m.Topic, v.reason); !r.Ok() {
+		return &gateway.ResultError{Result: r}
+	}
+	return nil
+}
