@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	maxApart   = 256       // instances of one kind of set-apart connections
-	minApart   = 4         // however large they are
-	apartBytes = 256 << 20 // memory of one kind; while they hold more, connections share the instances that are there
+	maxApart   = 256       // instances of one pool
+	minApart   = 4         // instances, however large they are
+	apartBytes = 256 << 20 // memory of one pool; above it, connections share its instances
 )
 
-// apart has instances for connections that are kept away from the shards: one for each connection, up to a number of instances. Beyond it
-// connections share those that have the fewest. Where the module starts slowly, connections wait for one start after the other.
+// apart is a pool for connections that are kept apart from the shards. Each gets an instance of its own, up to a number
+// of instances; beyond it, a new connection joins the instance that has the fewest. One instance starts at a time.
 type apart struct {
 	engine       *Engine
 	maxInstances int
-	maxBytes     int           // of memory, beyond which there is no further instance
+	maxBytes     int           // of memory, above which no instance is started
 	starting     chan struct{} // held by the connection whose instance starts
 
 	mu sync.Mutex
@@ -29,13 +29,19 @@ type apart struct {
 	live map[*instance]struct{}
 }
 
-// newApart makes one for instances that begin with so many bytes of memory.
+// newApart makes a pool of instances that start with so many bytes of memory.
 func newApart(e *Engine, memory uint32) *apart {
 	most := max(min(apartBytes/max(int(memory), 1), maxApart, e.config.Limits.Instances), minApart)
-	return &apart{engine: e, maxInstances: most, maxBytes: apartBytes, starting: make(chan struct{}, 1), live: make(map[*instance]struct{})}
+	return &apart{
+		engine:       e,
+		maxInstances: most,
+		maxBytes:     apartBytes,
+		starting:     make(chan struct{}, 1),
+		live:         make(map[*instance]struct{}),
+	}
 }
 
-// attach returns an instance, with the connection counted as its.
+// attach returns an instance and counts the connection as attached to it.
 func (a *apart) attach(conn string) (*instance, error) {
 	if in := a.join(); in != nil {
 		return in, nil
@@ -46,7 +52,7 @@ func (a *apart) attach(conn string) (*instance, error) {
 	case <-a.engine.starting.Done():
 		return nil, context.Cause(a.engine.starting)
 	}
-	if in := a.join(); in != nil { // others have started meanwhile
+	if in := a.join(); in != nil { // another connection has started one meanwhile
 		return in, nil
 	}
 	in, err := newInstance(a.engine, slog.String("instance_of", conn))
@@ -61,7 +67,7 @@ func (a *apart) attach(conn string) (*instance, error) {
 	return in, nil
 }
 
-// join counts the connection at the instance that has the fewest, or returns nil where there may be one more.
+// join attaches the connection to the instance that has the fewest, or returns nil if one more may be started.
 func (a *apart) join() (best *instance) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -77,7 +83,7 @@ func (a *apart) join() (best *instance) {
 	return best
 }
 
-// held returns the memory of all instances. It requires mu.
+// memory returns the memory of all instances, in bytes. The caller holds mu.
 func (a *apart) memory() (bytes int) {
 	for in := range a.live {
 		bytes += int(in.size.Load())
@@ -98,17 +104,17 @@ func (a *apart) leave(in *instance) {
 	}
 }
 
-// lost takes a dead instance out and closes the connections that shared it.
-func (a *apart) lost(in *instance, orphans []*connection) {
+// lost removes a dead instance and closes the other connections that it had.
+func (a *apart) lost(in *instance, others []*connection) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.live, in)
-	if len(orphans) > 0 {
-		a.engine.starters.Go(func() { closeOthers(orphans, "an instance apart from the others") })
+	if len(others) > 0 {
+		a.engine.starters.Go(func() { closeOthers(others, "an instance apart from the others") })
 	}
 }
 
-// close ends the instances that are left.
+// close ends the remaining instances.
 func (a *apart) close() {
 	a.mu.Lock()
 	left := a.live
@@ -119,8 +125,10 @@ func (a *apart) close() {
 	}
 }
 
-func closeOthers(orphans []*connection, what string) {
-	for _, c := range orphans {
-		c.adapter.Close(gateway.ReasonGuestShardLost.With("another connection's event ended %s of %s", what, c.engine.config.Name))
+func closeOthers(others []*connection, what string) {
+	for _, c := range others {
+		c.adapter.Close(
+			gateway.ReasonGuestShardLost.With("another connection's event ended %s of %s", what, c.engine.config.Name),
+		)
 	}
 }

@@ -104,7 +104,8 @@ func trapsAt(kind hostabi.Kind) []byte {
 	return wasmtest.Guest().With("exproto_v1_event", code...).Bytes()
 }
 
-// However many sources there are, and however many connections they had before, the shards are lost once each and one more time.
+// However many sources there are, and however many connections they had before, the shards are lost once each and one
+// more time.
 func TestManyFaultySources(t *testing.T) {
 	const shards = 3
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: shards})
@@ -154,7 +155,8 @@ func TestSpareIsReady(t *testing.T) {
 	}
 }
 
-// A device that comes while no instance is live and the next starts is not refused; where the guest does not start, it is.
+// A device that comes while no instance is live and the next starts is not refused; where the guest does not start, it
+// is.
 func TestConnectionWhileTheInstanceStarts(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1})
 	eventually(t, "a spare", func() bool {
@@ -222,7 +224,13 @@ func TestApartMemoryIsBounded(t *testing.T) {
 		devices = append(devices, d)
 	}
 	if n := len(a.live); n >= len(devices) || a.memory() > a.maxBytes+16<<20 {
-		t.Errorf("%d instances for %d connections hold %d bytes, the bound is %d", n, len(devices), a.memory(), a.maxBytes)
+		t.Errorf(
+			"%d instances for %d connections hold %d bytes, the bound is %d",
+			n,
+			len(devices),
+			a.memory(),
+			a.maxBytes,
+		)
 	}
 	for _, d := range devices {
 		must(t, d.Handler.OnSocketClosed(gateway.ReasonTCPClosed))

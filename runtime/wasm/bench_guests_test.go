@@ -44,7 +44,12 @@ func probes(b *testing.B) (all []guest) {
 var line = []byte("echo " + strings.Repeat("x", 58) + "\n")
 
 func (g guest) config(isolation Isolation) Config {
-	return Config{Module: g.module, Isolation: isolation, Shards: 1, Limits: Limits{MemoryPages: 1024, Fuel: 20_000_000, Instances: 20_000}}
+	return Config{
+		Module:    g.module,
+		Isolation: isolation,
+		Shards:    1,
+		Limits:    Limits{MemoryPages: 1024, Fuel: 20_000_000, Instances: 20_000},
+	}
 }
 
 // handler connects a device that nobody looks at.
@@ -62,8 +67,8 @@ func handler(b *testing.B, e *Engine) gateway.ConnectionHandler {
 // batch is how many events are timed at once.
 const batch = 100
 
-// compare has the handlers take turns for n events each, in batches, and returns the median of each in nanoseconds an event: what else the machine does
-// hits all of them.
+// compare has the handlers take turns for n events each, in batches, and returns the median of each in nanoseconds an
+// event: what else the machine does hits all of them.
 func compare(b *testing.B, n int, handlers ...gateway.ConnectionHandler) []float64 {
 	times := make([][]float64, len(handlers))
 	for range max(n/batch, 3) {

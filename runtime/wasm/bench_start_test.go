@@ -12,9 +12,9 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// BenchmarkStart compares connections whose instance begins as an image with those whose instance runs the module's start: the time until
-// OnSocketCreated is done, and the memory of the process (its share of what is mapped, and without garbage) for each, when they
-// are idle after one event.
+// BenchmarkStart compares connections whose instance begins as an image with those whose instance runs the module's
+// start: the time until OnSocketCreated is done, and the memory of the process (its share of what is mapped, and
+// without garbage) for each, when they are idle after one event.
 func BenchmarkStart(b *testing.B) {
 	for _, g := range probes(b) {
 		b.Run(g.language, func(b *testing.B) {
@@ -48,7 +48,8 @@ func BenchmarkIsolatedGuests(b *testing.B) {
 	}
 }
 
-// startMany connects n devices that send a line each, and returns the median of their starts in microseconds, and the KiB for each.
+// startMany connects n devices that send a line each, and returns the median of their starts in microseconds, and the
+// KiB for each.
 func startMany(b *testing.B, c Config, n int) (us, kib float64) {
 	e, err := New(b.Context(), Config{
 		Name: "test", Module: c.Module, Isolation: c.Isolation, Limits: c.Limits, Logger: quiet, NoStartImage: c.NoStartImage,
@@ -84,7 +85,8 @@ func startMany(b *testing.B, c Config, n int) (us, kib float64) {
 	return us, kib
 }
 
-// memory is what the process takes, in bytes: its proportional set size where the system tells it, else what is live on the heap.
+// memory is what the process takes, in bytes: its proportional set size where the system tells it, else what is live on
+// the heap.
 func memory(b *testing.B) float64 {
 	debug.FreeOSMemory()
 	rollup, err := os.ReadFile("/proc/self/smaps_rollup")

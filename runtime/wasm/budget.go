@@ -7,19 +7,19 @@ import (
 	"github.com/exgate/exgate/runtime/wasm/internal/cpuclock"
 )
 
-// budget is what is left of an event's limits, but for fuel, which the guest counts.
+// budget is what remains of an event's limits, except for fuel, which the guest counts.
 type budget struct {
 	fuel     uint32 // what the event may spend
 	calls    int
 	bytes    int
-	clock    *cpuclock.Clock       // of a guest that is not metered; nil: fuel, calls and bytes bound the event
-	starting bool                  // it is a step of starting an instance
+	clock    *cpuclock.Clock       // nil if the guest is metered
+	starting bool                  // the call is a step of starting an instance
 	over     bool                  // a call was refused because of its bytes
 	exceeded *gateway.HandlerError // for the limit that the guest passed
 	limit    string                // its name
 }
 
-// arm makes the limits of an event ready, whose body has so many bytes.
+// arm sets the limits for an event with a body of so many bytes.
 func (in *instance) arm(body int) {
 	in.refuel(in.limits.eventFuel(body))
 	in.budget.reset(in.limits)
@@ -40,7 +40,7 @@ func (in *instance) refuel(fuel uint32) {
 	}
 }
 
-// spent is what the event used so far.
+// spent returns the fuel that the event has used so far.
 func (in *instance) spent() uint64 { return uint64(max(int64(in.budget.fuel)-int64(in.fuel.Get()), 0)) }
 
 func (b *budget) reset(l *Limits) {
@@ -48,14 +48,25 @@ func (b *budget) reset(l *Limits) {
 	b.starting, b.over = false, false
 }
 
-// call counts a host call. It panics where the guest has passed a limit: the panic ends the event, and fault finds the reason in broken.
+// call counts a host call. If a limit is exceeded, it panics to end the event, and fault takes the reason from
+// exceeded.
 func (b *budget) call() {
 	b.calls--
 	if b.calls < 0 {
-		b.stop(limitHostCalls, gateway.ReasonGuestCalls, "more host calls in one event than the limit host_calls allows")
+		b.stop(
+			limitHostCalls,
+			gateway.ReasonGuestCalls,
+			"more host calls in one event than the limit host_calls allows",
+		)
 	}
 	if b.clock != nil && b.clock.Err() != nil {
-		b.stop(b.timeLimit(), gateway.ReasonGuestTime, "it took more than %v (limit %s)", b.clock.Limit(), b.timeLimit())
+		b.stop(
+			b.timeLimit(),
+			gateway.ReasonGuestTime,
+			"it took more than %v (limit %s)",
+			b.clock.Limit(),
+			b.timeLimit(),
+		)
 	}
 }
 
@@ -78,7 +89,7 @@ func (b *budget) stop(limit string, reason gateway.CloseReason, format string, a
 	panic(b.exceeded)
 }
 
-// pay takes n bytes, or reports that the event has handed over as many as it may.
+// pay charges n bytes. It reports false if the event has used up its bytes.
 func (b *budget) pay(n int) bool {
 	if n > b.bytes {
 		b.over = true

@@ -27,7 +27,10 @@ func TestNoClockEndsAMeteredGuest(t *testing.T) {
 	resume := call(signature("exproto_v1", "resume"))
 	module := importing("exproto_v1", "resume", slices.Repeat(resume, 40))
 	for _, isolation := range []Isolation{IsolationShared, IsolationConnection} {
-		e := engine(t, Config{Module: module, Shards: 1, Isolation: isolation, Limits: Limits{WallTime: 1, StartTime: 1}})
+		e := engine(
+			t,
+			Config{Module: module, Shards: 1, Isolation: isolation, Limits: Limits{WallTime: 1, StartTime: 1}},
+		)
 		h, err := e.NewHandler(slow{gatewaytest.NewDevice()})
 		must(t, err)
 		must(t, h.OnSocketCreated(gatewaytest.Info))
@@ -41,7 +44,10 @@ func TestPrintedLinesOverTheRateAreCounted(t *testing.T) {
 	var log syncBuffer
 	set := NewMetrics(prometheus.NewRegistry())
 	e := engine(t, Config{
-		Module: file(t, "echo"), Shards: 1, Metrics: set, Limits: Limits{LogLines: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Module: file(
+			t,
+			"echo",
+		), Shards: 1, Metrics: set, Limits: Limits{LogLines: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	g := newGuestLog(e, slog.Int("shard", 0))
 	g.write(0, append(bytes.Repeat([]byte("a\n"), 1000), "begun"...))

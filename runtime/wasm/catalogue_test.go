@@ -62,10 +62,41 @@ func excesses() []misdeed {
 	return []misdeed{
 		{"endless loop", nil, "l", hour, fuel, limitFuel},
 		{"memory.fill in a loop", nil, "f", hour, fuel, limitFuel},
-		{"memory.fill of 16 MiB in a loop", withMemory(unless(forever(join(number(0), number(7), number(mib16), []byte{0xfc, 11, 0})...)...)), "y", hour, fuel, limitFuel},
-		{"memory.copy of 16 MiB in a loop", withMemory(unless(forever(join(number(0), number(0), number(mib16), []byte{0xfc, 10, 0, 0})...)...)), "y", hour, fuel, limitFuel},
-		{"table.fill in a loop", withTable(50_000, unless(forever(join(number(0), []byte{0xd0, 0x70}, number(50_000), []byte{0xfc, 17, 0})...)...)), "y", hour, fuel, limitFuel},
-		{"table.grow in a loop", withTable(1, unless(forever(join([]byte{0xd0, 0x70}, number(1000), []byte{0xfc, 15, 0, 0x1a})...)...)), "y", hour, fuel, limitFuel},
+		{
+			"memory.fill of 16 MiB in a loop",
+			withMemory(unless(forever(join(number(0), number(7), number(mib16), []byte{0xfc, 11, 0})...)...)),
+			"y",
+			hour,
+			fuel,
+			limitFuel,
+		},
+		{
+			"memory.copy of 16 MiB in a loop",
+			withMemory(unless(forever(join(number(0), number(0), number(mib16), []byte{0xfc, 10, 0, 0})...)...)),
+			"y",
+			hour,
+			fuel,
+			limitFuel,
+		},
+		{
+			"table.fill in a loop",
+			withTable(
+				50_000,
+				unless(forever(join(number(0), []byte{0xd0, 0x70}, number(50_000), []byte{0xfc, 17, 0})...)...),
+			),
+			"y",
+			hour,
+			fuel,
+			limitFuel,
+		},
+		{
+			"table.grow in a loop",
+			withTable(1, unless(forever(join([]byte{0xd0, 0x70}, number(1000), []byte{0xfc, 15, 0, 0x1a})...)...)),
+			"y",
+			hour,
+			fuel,
+			limitFuel,
+		},
 		{"table bomb", withTable(1, unless(forever(join(
 			[]byte{0xd0, 0x70}, number(50_000), []byte{0xfc, 15, 0}, number(-1), []byte{0x46, 0x04, 0x40, 0x00, 0x0b},
 		)...)...)), "y", hour, gateway.ReasonGuestMemory, limitTableElements},
@@ -73,15 +104,43 @@ func excesses() []misdeed {
 		{"a loop around a huge br_table", unless(forever(brTable(8_000)...)...).Bytes(), "y", hour, fuel, limitFuel},
 		{"recursion", unless(0x20, 0, 0x20, 1, 0x20, 2, 0x10, 2, 0x1a).Bytes(), "y", hour, fuel, limitFuel},
 		{"recursion in the guest's own stack", nil, "r", hour, gateway.ReasonGuestTrap, ""},
-		{"recursion to the end of the host's stack", unless(0x20, 0, 0x20, 1, 0x20, 2, 0x10, 2, 0x1a).Bytes(), "y", Limits{Fuel: maxFuel}, gateway.ReasonGuestTrap, ""},
+		{
+			"recursion to the end of the host's stack",
+			unless(0x20, 0, 0x20, 1, 0x20, 2, 0x10, 2, 0x1a).Bytes(),
+			"y",
+			Limits{Fuel: maxFuel},
+			gateway.ReasonGuestTrap,
+			"",
+		},
 		{"host calls", nil, "h", hour, calls, limitHostCalls},
 		{"a wall time, which does not apply to what is metered", nil, "h", Limits{WallTime: 1}, calls, limitHostCalls},
 		{"send flood", nil, "s", hour, calls, limitHostCalls},
 		{"log flood", calling("exproto_v1", "log", 8, 1024, 1), "y", hour, calls, limitHostCalls},
-		{"standard output flood", calling(hostabi.WASIModuleName, "fd_write", 1, 8, 1, 4), "y", hour, calls, limitHostCalls},
-		{"standard error flood", calling(hostabi.WASIModuleName, "fd_write", 2, 8, 1, 4), "y", hour, calls, limitHostCalls},
+		{
+			"standard output flood",
+			calling(hostabi.WASIModuleName, "fd_write", 1, 8, 1, 4),
+			"y",
+			hour,
+			calls,
+			limitHostCalls,
+		},
+		{
+			"standard error flood",
+			calling(hostabi.WASIModuleName, "fd_write", 2, 8, 1, 4),
+			"y",
+			hour,
+			calls,
+			limitHostCalls,
+		},
 		{"random flood", calling(hostabi.WASIModuleName, "random_get", 1024, 1<<16), "y", hour, calls, limitHostCalls},
-		{"sleeping", calling(hostabi.WASIModuleName, "poll_oneoff", 1024, 2048, 1, 4), "y", hour, calls, limitHostCalls},
+		{
+			"sleeping",
+			calling(hostabi.WASIModuleName, "poll_oneoff", 1024, 2048, 1, 4),
+			"y",
+			hour,
+			calls,
+			limitHostCalls,
+		},
 		{"a resume flood", calling("exproto_v1", "resume"), "y", hour, calls, limitHostCalls},
 	}
 }
@@ -193,8 +252,8 @@ func misbehaviour() []misdeed {
 
 func catalogue() []misdeed { return slices.Concat(excesses(), traps(), badPointers(), misbehaviour()) }
 
-// TestFaultCatalogue plays every misdeed in both isolations: the connection closes with a named reason, which is counted, and whoever
-// is not of the same instance lives.
+// TestFaultCatalogue plays every misdeed in both isolations: the connection closes with a named reason, which is
+// counted, and whoever is not of the same instance lives.
 func TestFaultCatalogue(t *testing.T) {
 	for _, isolation := range []Isolation{IsolationShared, IsolationConnection} {
 		for _, m := range catalogue() {

@@ -48,7 +48,10 @@ func stayAWhile(t *testing.T, e *Engine, packet string, faulty bool) {
 
 // An engine that closes while connections are left ends their instances between two events, never in one.
 func TestCloseWhileEventsRun(t *testing.T) {
-	e, err := New(t.Context(), Config{Name: "test", Module: file(t, "hostile"), Isolation: IsolationConnection, Logger: quiet})
+	e, err := New(
+		t.Context(),
+		Config{Name: "test", Module: file(t, "hostile"), Isolation: IsolationConnection, Logger: quiet},
+	)
 	must(t, err)
 	var all sync.WaitGroup
 	started := make(chan struct{}, 4)

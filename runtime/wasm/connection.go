@@ -10,16 +10,16 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// connection is the handler of one device: it turns calls into events of its instance.
+// connection is the handler of one device. It turns the gateway's calls into events of its instance.
 type connection struct {
 	engine   *Engine
-	instance *instance // from OnSocketCreated on; nil where there was none to have
+	instance *instance // set by OnSocketCreated; nil if no instance was available
 	id       int64
 	adapter  gateway.ConnectionAdapter
 	source   netip.Prefix // set by OnSocketCreated
 	chunk    chunk
 
-	closing bool // guarded by instance.mu: the guest can no longer name it
+	closing bool // the guest can no longer name it; guarded by instance.mu
 }
 
 var (
@@ -29,7 +29,7 @@ var (
 
 var (
 	errNoInstance    = errors.New("the connection has no instance")
-	errDeadOnArrival = errors.New("the instance ended before the connection came")
+	errDeadOnArrival = errors.New("the instance ended before the connection was attached")
 )
 
 func (c *connection) OnSocketCreated(info gateway.ConnInfo) error {
@@ -45,7 +45,7 @@ func (c *connection) OnSocketCreated(info gateway.ConnInfo) error {
 			c.instance = in
 			return err
 		}
-		in.pool.leave(in) // and there is another
+		in.pool.leave(in) // try the next instance
 	}
 }
 
@@ -82,7 +82,7 @@ func (c *connection) OnReceivedMessages(messages []gateway.Message) error {
 	return nil
 }
 
-// OnSocketClosed tells the guest, unless its instance is gone.
+// OnSocketClosed runs the last event, unless the instance has ended.
 func (c *connection) OnSocketClosed(reason gateway.CloseReason) error {
 	in := c.instance
 	if in == nil {
@@ -96,7 +96,7 @@ func (c *connection) OnDrain() error {
 	return c.deliver(hostabi.KindDrain, 0, nil)
 }
 
-// wanted is result, or nil where the guest wants none.
+// wanted returns result, or nil if the guest wants no result.
 func (c *connection) wanted(token int64) gateway.Done {
 	if token == 0 {
 		return nil
@@ -104,7 +104,7 @@ func (c *connection) wanted(token int64) gateway.Done {
 	return c.result(token)
 }
 
-// result makes a RESULT event of a call's outcome.
+// result returns a callback that posts the result of a call as a RESULT event.
 func (c *connection) result(token int64) gateway.Done {
 	return func(r gateway.Result) {
 		body := hostabi.AppendCodeResponse(nil, code(r), bounded(r.Message, maxReasonText))
@@ -118,13 +118,14 @@ func (c *connection) result(token int64) gateway.Done {
 }
 
 const (
-	longCalls = 200     // host calls in an event that make it long: about a millisecond of publishes
-	longFuel  = 500_000 // and so does as much fuel
+	longCalls = 200     // host calls that make an event long: about a millisecond of publishes
+	longFuel  = 500_000 // fuel that makes an event long
 	minChunk  = 512     // bytes
 )
 
-// turn is how many received bytes a connection hands to its instance in one event. Connections of an instance take turns; where the events of one are
-// long, each of its turns gets less, so that the others wait for a millisecond and not for all that it sent. Datagrams are never split for that.
+// chunk is the number of received bytes that a connection hands to its instance in one event. If the events of one
+// connection take long, its chunks shrink, so that the other connections of the instance wait for a millisecond and not
+// for everything that it sent. Datagrams are never split.
 type chunk struct {
 	bytes int
 	most  int
@@ -135,7 +136,7 @@ func newChunk(most uint32, socket gateway.SocketType) chunk {
 	return chunk{bytes: int(most), most: int(most), fixed: socket >= gateway.SocketUDP}
 }
 
-// after looks at what an event with n received bytes has cost.
+// adapt adjusts the size after an event with n received bytes, by what the event has cost.
 func (t *chunk) adapt(n, calls int, fuel uint64) {
 	switch {
 	case t.fixed:

@@ -18,45 +18,46 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Config is what an [Engine] is made of.
+// Config configures an [Engine].
 type Config struct {
-	// Name is the handler's, in logs and metrics. It is required.
+	// Name is the name of the handler in logs and metrics. It is required.
 	Name string
 
 	// Module is the .wasm file. It is required.
 	Module []byte
 
-	// GuestConfig is handed to the guest's exproto_v1_init as it is. If zero, the guest gets no bytes.
+	// GuestConfig is passed to the guest's exproto_v1_init unchanged. If zero, the guest gets no bytes.
 	GuestConfig []byte
 
-	// Unmetered is what becomes of a module that cannot be metered. If zero, UnmeteredRefuse.
+	// Unmetered says what to do with a module that cannot be metered. If zero, UnmeteredRefuse.
 	Unmetered Unmetered
 
-	// Limits bound each instance. If zero, those that their fields name.
+	// Limits bound each instance. Zero fields take their defaults.
 	Limits Limits
 
 	// Isolation is how connections share instances. If zero, IsolationShared.
 	Isolation Isolation
 
-	// NoStartImage makes each connection's instance run the module's start. Instances that begin as an image share what the guest drew
-	// there, such as the seed of Go's math/rand: this is for guests that must not, at the price of the start for each connection. If
-	// zero, an image is used where the module allows it.
+	// NoStartImage makes the instance of each connection run the module's start. Instances cloned from an image share
+	// the random numbers that the guest drew while it started, such as the seed of Go's math/rand; set it for guests
+	// that must not share them. Each connection then pays for the start. If zero, an image is used if the module allows
+	// it.
 	NoStartImage bool
 
-	// Shards is the number of instances where they are shared; one more is kept ready. If zero, GOMAXPROCS.
+	// Shards is the number of shared instances; one more is kept ready. If zero, GOMAXPROCS.
 	Shards int
 
-	// CacheDir is a folder for compiled code, which is made where it is missing. Who can write there can run code as exgate. If zero,
-	// nothing is kept.
+	// CacheDir is a folder for compiled code. It is created if it does not exist. Anyone who can write to it can run
+	// code as exgate. If zero, compiled code is not kept.
 	CacheDir string
 
-	// Logger takes the engine's lines and the guests'. If zero, slog.Default().
+	// Logger receives the log of the engine and of the guests. If zero, slog.Default().
 	Logger *slog.Logger
 
-	// Metrics counts. If zero, a set of its own that is not registered.
+	// Metrics is the set of counters to use. If zero, an unregistered set.
 	Metrics *Metrics
 
-	// For benchmarks only: a guest that can run for ever.
+	// noMetering lets a guest run without limits, for benchmarks.
 	noMetering bool
 }
 
@@ -68,22 +69,22 @@ type Engine struct {
 	digest  string
 	program *program
 
-	shards   []*shard     // where instances are shared
-	spares   *spares      // for a shard that loses its instance
-	suspects suspects.Set // whose connections get none of the shards
-	apart    [2]*apart    // instances for those: of sources that are suspected, and of others while the alarm lasts
-	isolated *isolated    // where each connection has its own
-	template *template    // what those begin as; nil: each runs the module's start
-	noImage  string       // why there is no template
+	shards   []*shard     // of shared instances
+	spares   *spares      // replacements for shards that lose their instance
+	suspects suspects.Set // sources whose connections are kept apart
+	apart    [2]*apart    // pools for suspects, and for other connections kept apart
+	isolated *isolated    // nil if instances are shared
+	template *template    // what instances are cloned from; nil if each runs the module's start
+	noImage  string       // why template is nil
 
-	guestLines *rate.Limiter // of what guests log whose instance is no shard's
-	endLines   *rate.Limiter // of lines about the ends of such instances
+	guestLines *rate.Limiter // for the lines of guests outside of shards
+	endLines   *rate.Limiter // for lines about the ends of such instances
 
 	stats    stats
 	lastConn atomic.Int64  // connection ids are never reused
-	next     atomic.Uint32 // where the search for a shard begins
+	next     atomic.Uint32 // where the next search for a shard begins
 
-	starting context.Context // ends when the engine closes
+	starting context.Context // canceled when the engine closes
 	stop     context.CancelCauseFunc
 	starters sync.WaitGroup
 }
@@ -92,8 +93,8 @@ var _ gateway.HandlerFactory = (*Engine)(nil)
 
 var errShards = errors.New("the number of shards is negative")
 
-// New loads a guest and starts its instances: those that are shared, or one to see that it starts. An error says what is wrong with the module, or
-// how its start failed.
+// New loads a guest and starts its shared instances, or one instance to see that it starts. An error says what is wrong
+// with the module, or how its start failed.
 func New(ctx context.Context, c Config) (*Engine, error) {
 	if c.Name == "" || len(c.Module) == 0 {
 		return nil, errors.New("a wasm handler needs a name and a module")
@@ -111,7 +112,9 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		return nil, fmt.Errorf("loading wasm handler %s: %w", c.Name, err)
 	}
 	if timed && e.program.ends == byFuel {
-		e.log.Info("limits.wall_time does not apply to this module: it is metered, and fuel, host_calls and send_bytes bound its events")
+		e.log.Info(
+			"limits.wall_time does not apply to this module: it is metered, and fuel, host_calls and send_bytes bound its events",
+		)
 	}
 	e.noImage = e.program.parts.Whole
 	e.guestLines, e.endLines = e.newLines(), e.newLines()
@@ -143,8 +146,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// SettingsHash returns the SHA-256 of the settings: engines of the same module with the same hash behave alike. Module, Logger and Metrics do
-// not count, and a setting left zero counts as its default.
+// SettingsHash returns the SHA-256 of the settings. Engines of the same module with the same hash behave alike. Module,
+// Logger and Metrics do not count; a zero setting counts as its default.
 func (c Config) SettingsHash() [sha256.Size]byte {
 	guestConfig := sha256.Sum256(c.GuestConfig)
 	c = c.withDefaults()
@@ -152,7 +155,7 @@ func (c Config) SettingsHash() [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "%x %+v", guestConfig, c))
 }
 
-// start starts the shared instances, or one that nothing uses.
+// start starts the shared instances, or one that is thrown away.
 func (e *Engine) start() error {
 	if e.config.Isolation == IsolationConnection {
 		e.isolated = newIsolated(e)
@@ -179,8 +182,8 @@ func (e *Engine) start() error {
 // the module.
 func (e *Engine) InheritSuspects(from *Engine) { e.suspects.Inherit(&from.suspects, time.Now()) }
 
-// NewHandler makes the handler of a connection, which gets its instance at OnSocketCreated. Where instances are shared and none is live the
-// error carries gateway.ReasonHandlerUnavailable.
+// NewHandler makes the handler of a connection, which gets its instance at OnSocketCreated. If instances are shared and
+// none is live, the error carries gateway.ReasonHandlerUnavailable.
 func (e *Engine) NewHandler(adapter gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
 	if e.isolated == nil && !e.suspects.Alarm(time.Now()) {
 		if _, err := e.leastUsed(); err != nil && !e.spares.expected() {
@@ -190,7 +193,7 @@ func (e *Engine) NewHandler(adapter gateway.ConnectionAdapter) (gateway.Connecti
 	return &connection{engine: e, id: e.lastConn.Add(1), adapter: adapter}, nil
 }
 
-// place returns the instance for a new connection, counted as attached.
+// place returns the instance for a new connection, which is counted as attached.
 func (e *Engine) place(c *connection) (*instance, error) {
 	if e.isolated != nil {
 		in, err := e.isolated.start(c.adapter.ID())
@@ -212,7 +215,7 @@ func (e *Engine) place(c *connection) (*instance, error) {
 	return in, err
 }
 
-// placeApart returns an instance apart from the shards.
+// placeApart returns an instance that is kept apart from the shards.
 func (e *Engine) placeApart(c *connection, reason string) (*instance, error) {
 	a := e.apart[1]
 	if reason == suspects.Suspect {
@@ -226,7 +229,7 @@ func (e *Engine) placeApart(c *connection, reason string) (*instance, error) {
 	return in, nil
 }
 
-// leastUsed returns the live shared instance that has fewest connections.
+// leastUsed returns the live shared instance with the fewest connections.
 func (e *Engine) leastUsed() (*instance, error) {
 	first := int(e.next.Add(1))
 	var best *instance
@@ -269,10 +272,10 @@ func (e *Engine) Close(ctx context.Context) error {
 	return nil
 }
 
-// Stats is what became of an engine's connections.
+// Stats counts the connections of an engine.
 type Stats struct {
-	Connections uint64 // that the engine was given and had their first event
-	Faults      uint64 // of those, the ones whose own event ended by a fault of the guest, or for which the guest could not start
+	Connections uint64 // that have had their first event
+	Faults      uint64 // of these, those whose own event faulted, or whose instance could not start
 }
 
 type stats struct {
@@ -282,17 +285,17 @@ type stats struct {
 
 // Stats returns the counts since the engine was made.
 func (e *Engine) Stats() Stats {
-	faults := e.stats.faults.Load() // first, so that it is never above the connections
+	faults := e.stats.faults.Load() // read first, so that it never exceeds the connections
 	return Stats{Connections: e.stats.connections.Load(), Faults: faults}
 }
 
-// Digest names the version of the guest: the SHA-256 of the module as it was given, in hexadecimal.
+// Digest returns the SHA-256 of Config.Module in hexadecimal, which names the version of the guest.
 func (e *Engine) Digest() string { return e.digest }
 
 // Isolation returns how connections share instances.
 func (e *Engine) Isolation() Isolation { return e.config.Isolation }
 
-// StartImage reports whether instances start from an image of one that has started, and why not where they do not.
+// StartImage reports whether instances are cloned from an image of one that has started, and if not, why.
 func (e *Engine) StartImage() (ok bool, why string) {
 	return e.template != nil, e.noImage
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// bigEvent is the fuel above which an event may have left a stack of many megabytes behind.
+// bigEvent is the fuel above which an event may have grown the stack to many megabytes.
 const bigEvent = 1 << 18
 
-// pendingClose is a connection that the guest closes. It is closed when the lock is free.
+// pendingClose is a connection that the guest has closed. It is closed after the lock is released.
 type pendingClose struct {
 	adapter gateway.ConnectionAdapter
 	reason  gateway.CloseReason
@@ -41,7 +41,7 @@ func (in *instance) deliver(c *connection, kind hostabi.Kind, arg int64, body []
 
 func (in *instance) run(c *connection, kind hostabi.Kind, arg int64, body []byte) error {
 	if kind == hostabi.KindClosed && in.connections[c.id] == nil {
-		return nil // the guest is gone, or never saw the connection
+		return nil // the guest has ended, or never saw the connection
 	}
 	if in.dead != nil && kind == hostabi.KindCreated {
 		return errDeadOnArrival
@@ -63,13 +63,19 @@ func (in *instance) run(c *connection, kind hostabi.Kind, arg int64, body []byte
 	if !fits {
 		in.engine.metrics.drop(droppedMessageSize)
 		in.engine.metrics.hit(limitEventBytes)
-		in.engine.log.Warn("message dropped: the guest has no buffer for it", "bytes", len(body), "conn", c.adapter.ID())
+		in.engine.log.Warn(
+			"message dropped: the guest has no buffer for it",
+			"bytes",
+			len(body),
+			"conn",
+			c.adapter.ID(),
+		)
 		return nil
 	}
 	return in.call(c, kind, arg, uint32(len(body)))
 }
 
-// fill writes the body of an event into the receive buffer, which grows where the guest lets it.
+// fill writes the body of an event to the receive buffer, and grows the buffer if the guest allows it.
 func (in *instance) fill(body []byte) (fits bool, err error) {
 	if uint64(len(body)) > uint64(in.capacity) {
 		if uint64(len(body)) > uint64(in.limits.MemoryPages)<<16 {
@@ -97,7 +103,7 @@ func (in *instance) call(c *connection, kind hostabi.Kind, arg int64, length uin
 	return in.act(c, hostabi.Action(in.stack[0]), kind)
 }
 
-// enter calls the export for an event whose body is in the receive buffer. The action is on the stack then.
+// enter calls the export for an event whose body is in the receive buffer. It leaves the action on the stack.
 func (in *instance) enter(conn int64, kind hostabi.Kind, arg int64, length uint32) error {
 	in.active = true
 	in.arm(int(length))
@@ -142,8 +148,8 @@ func (in *instance) countRefused(refused uint64) {
 	}
 }
 
-// function returns the export for a kind of event. Each has a stack of its own of 10 KiB or more, which is kept between calls: an instance of one
-// connection keeps only that for bytes.
+// function returns the export for a kind of event. Each has a stack of 10 KiB or more, which is kept between calls; an
+// instance of one connection keeps only the one for bytes.
 func (in *instance) function(kind hostabi.Kind) api.Function {
 	if kind != kindBytes {
 		f := in.event
@@ -175,7 +181,7 @@ func (in *instance) act(c *connection, action hostabi.Action, kind hostabi.Kind)
 	return nil
 }
 
-// closeLater closes c when the lock is free. From now on the guest cannot name it.
+// closeLater closes c after the lock is released. From now on the guest cannot name it.
 func (in *instance) closeLater(c *connection, reason gateway.CloseReason) {
 	if !c.closing {
 		c.closing = true

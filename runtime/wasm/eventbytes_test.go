@@ -10,7 +10,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// An event of a stream that is long makes the next ones shorter, and short ones make them longer again. Nothing is lost, and datagrams stay whole.
+// An event of a stream that is long makes the next ones shorter, and short ones make them longer again. Nothing is
+// lost, and datagrams stay whole.
 func TestTurnsOfLongEventsGetShorter(t *testing.T) {
 	stream := newChunk(64<<10, gateway.SocketTCP)
 	var got []int
@@ -55,7 +56,12 @@ func TestTurnsLoseNothing(t *testing.T) {
 	c := &counted{Device: gatewaytest.NewDevice()}
 	h, err := e.NewHandler(c)
 	must(t, err)
-	must(t, h.OnSocketCreated(gateway.ConnInfo{SocketType: gateway.SocketTCP, Peer: netip.MustParseAddrPort("192.0.2.1:1")}))
+	must(
+		t,
+		h.OnSocketCreated(
+			gateway.ConnInfo{SocketType: gateway.SocketTCP, Peer: netip.MustParseAddrPort("192.0.2.1:1")},
+		),
+	)
 	h.(*connection).chunk.bytes = 600
 	packet := make([]byte, 10_000)
 	for i := range packet {

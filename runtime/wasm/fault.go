@@ -17,7 +17,7 @@ const (
 	maxReasonText = 256
 )
 
-// fault names why a guest's call ended early, and counts the limit that it reached, if any.
+// fault returns why a guest's call ended early, and counts the limit that it reached, if any.
 func (in *instance) fault(err error) *gateway.HandlerError {
 	if known, ok := errors.AsType[*gateway.HandlerError](err); ok && in.budget.exceeded == nil {
 		return known
@@ -25,7 +25,7 @@ func (in *instance) fault(err error) *gateway.HandlerError {
 	fault, limit := in.diagnose(err)
 	if limit != "" {
 		in.engine.metrics.hit(limit)
-		in.budget.limit = "" // a fault that is named twice reached its limit once
+		in.budget.limit = "" // count it once, even if fault is called again
 	}
 	return fault
 }
@@ -40,17 +40,34 @@ func (in *instance) diagnose(err error) (fault *gateway.HandlerError, limit stri
 	case b.exceeded != nil:
 		return b.exceeded, b.limit
 	case exited && in.fuel == nil && exit.ExitCode() == sys.ExitCodeDeadlineExceeded:
-		return handlerError(gateway.ReasonGuestTime, "it took more than %v (limit %s)", in.timeAllowed(), b.timeLimit()), b.timeLimit()
+		return handlerError(
+			gateway.ReasonGuestTime,
+			"it took more than %v (limit %s)",
+			in.timeAllowed(),
+			b.timeLimit(),
+		), b.timeLimit()
 	case exited:
 		return handlerError(gateway.ReasonGuestExit, "the guest exited with code %d", exit.ExitCode()), ""
 	case in.fuel != nil && int64(in.fuel.Get()) < 0:
-		return handlerError(gateway.ReasonGuestOutOfFuel, "it used more than the limit %s allows", b.fuelLimit()), b.fuelLimit()
+		return handlerError(
+			gateway.ReasonGuestOutOfFuel,
+			"it used more than the limit %s allows",
+			b.fuelLimit(),
+		), b.fuelLimit()
 	case refused&meter.RefusedMemory != 0:
-		return handlerError(gateway.ReasonGuestMemory, "the guest asked for more than %d pages of memory (limit memory_pages) and failed: %s",
-			in.limits.MemoryPages, firstLine(err)), limitMemoryPages
+		return handlerError(
+			gateway.ReasonGuestMemory,
+			"the guest asked for more than %d pages of memory (limit memory_pages) and failed: %s",
+			in.limits.MemoryPages,
+			firstLine(err),
+		), limitMemoryPages
 	case refused&meter.RefusedTable != 0:
-		return handlerError(gateway.ReasonGuestMemory, "the guest asked for more than %d elements of a table (limit table_elements) and failed: %s",
-			in.limits.TableElements, firstLine(err)), limitTableElements
+		return handlerError(
+			gateway.ReasonGuestMemory,
+			"the guest asked for more than %d elements of a table (limit table_elements) and failed: %s",
+			in.limits.TableElements,
+			firstLine(err),
+		), limitTableElements
 	}
 	return handlerError(gateway.ReasonGuestTrap, "%s", firstLine(err)), ""
 }
@@ -59,13 +76,13 @@ func handlerError(reason gateway.CloseReason, format string, args ...any) *gatew
 	return &gateway.HandlerError{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 
-// firstLine is an error without its stack trace: function names are the guest's choice.
+// firstLine returns an error without its stack trace, whose function names the guest chooses.
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return bounded(line, maxReasonText)
 }
 
-// logEnd tells the operator that the instance is gone, and whose event it was.
+// logEnd logs that the instance has ended, and during whose event.
 func (in *instance) logEnd(c *connection, fault *gateway.HandlerError, err error) {
 	if !in.shared() && !in.engine.endLines.Allow() {
 		in.engine.metrics.drop(droppedEndLine)
@@ -82,30 +99,38 @@ func (in *instance) logEnd(c *connection, fault *gateway.HandlerError, err error
 			attrs = append(attrs, "client_id", bounded(client.ClientID, maxReasonText))
 		}
 	}
-	attrs = append(attrs, "source", c.source.String(), "error", bounded(err.Error(), maxErrorText), "see", "docs/close-reasons.md")
+	attrs = append(
+		attrs,
+		"source",
+		c.source.String(),
+		"error",
+		bounded(err.Error(), maxErrorText),
+		"see",
+		"docs/close-reasons.md",
+	)
 	in.engine.log.Error("guest instance ended", attrs...)
 }
 
-// kill ends the instance because of err, in the event of connection c. It returns what c closes with.
+// kill ends the instance because of err, in the event of connection c. It returns the error to close c with.
 func (in *instance) kill(c *connection, err error) error {
 	fault := in.fault(err)
 	in.dead = fault
 	in.engine.metrics.died(fault.Reason.Name)
 	in.engine.stats.faults.Add(1)
 	in.logEnd(c, fault, err)
-	orphans := make([]*connection, 0, len(in.connections))
+	others := make([]*connection, 0, len(in.connections))
 	for _, other := range in.connections {
 		if other != c {
-			orphans = append(orphans, other)
+			others = append(others, other)
 		}
 	}
 	in.release()
 	in.suspect(c)
-	in.pool.lost(in, orphans)
+	in.pool.lost(in, others)
 	return fault
 }
 
-// suspect remembers whose event ended the instance, before another takes its place.
+// suspect records whose event ended the instance, before another instance replaces it.
 func (in *instance) suspect(c *connection) {
 	e := in.engine
 	if e.isolated != nil || !e.suspects.Fault(c.source, in.shared(), time.Now()) {

@@ -84,7 +84,8 @@ func expectLife(t *testing.T, d *gatewaytest.Device) {
 	}
 }
 
-// Recursion that is not bounded by the guest's own stack in memory ends at the fuel, or at the bound of the compiler's stack.
+// Recursion that is not bounded by the guest's own stack in memory ends at the fuel, or at the bound of the compiler's
+// stack.
 func TestRecursionOnTheHostStack(t *testing.T) {
 	recurse := []byte{0x20, 0, 0x20, 1, 0x20, 2, 0x10, 2, 0x0b}
 	module := wasmtest.Guest().With("exproto_v1_bytes", recurse...).Bytes()
@@ -104,7 +105,10 @@ func TestRecursionOnTheHostStack(t *testing.T) {
 
 // A guest that grows without end is held at its limit, and may live.
 func TestMemoryStaysBounded(t *testing.T) {
-	d := gatewaytest.Connect(t, engine(t, Config{Module: file(t, "hostile"), Shards: 1, Limits: Limits{MemoryPages: 64}}))
+	d := gatewaytest.Connect(
+		t,
+		engine(t, Config{Module: file(t, "hostile"), Shards: 1, Limits: Limits{MemoryPages: 64}}),
+	)
 	must(t, d.Receive("g"))
 	if size := instanceOf(d).memory.Size(); size > 64<<16 {
 		t.Errorf("%d bytes of memory", size)
@@ -146,7 +150,11 @@ func TestTrapWhileClosing(t *testing.T) {
 	if err := d.Handler.OnSocketClosed(gateway.ReasonTCPClosed); !gateway.ReasonOf(err).Is(gateway.ReasonGuestTrap) {
 		t.Errorf("got %v", err)
 	}
-	eventually(t, "the neighbour closes", func() bool { return neighbour.Reason() == gateway.ReasonGuestShardLost.Name })
+	eventually(
+		t,
+		"the neighbour closes",
+		func() bool { return neighbour.Reason() == gateway.ReasonGuestShardLost.Name },
+	)
 	must(t, neighbour.Handler.OnSocketClosed(gateway.ReasonGuestShardLost))
 }
 
@@ -180,7 +188,10 @@ func TestWaitingIsBounded(t *testing.T) {
 func TestFaultIsReported(t *testing.T) {
 	var log syncBuffer
 	set := NewMetrics(prometheus.NewRegistry())
-	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1, Metrics: set, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	e := engine(
+		t,
+		Config{Module: file(t, "hostile"), Shards: 1, Metrics: set, Logger: slog.New(slog.NewTextHandler(&log, nil))},
+	)
 	d := gatewaytest.Connect(t, e)
 	if d.Receive("t") == nil {
 		t.Fatal("no error")

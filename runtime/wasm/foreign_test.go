@@ -21,7 +21,8 @@ func TestEveryImportRefusesForeignConnections(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%s", isolation, name), func(t *testing.T) {
 				e := engine(t, Config{Module: naming(name), Shards: 2, Isolation: isolation})
 				d, other := gatewaytest.Connect(t, e), gatewaytest.Connect(t, e)
-				if other.Handler.(*connection).id != d.Handler.(*connection).id+1 || instanceOf(d) == instanceOf(other) {
+				if other.Handler.(*connection).id != d.Handler.(*connection).id+1 ||
+					instanceOf(d) == instanceOf(other) {
 					t.Fatal("the second connection is not where the guest looks for it")
 				}
 				must(t, d.Receive("y"))

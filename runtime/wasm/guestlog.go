@@ -11,33 +11,33 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxLine is how much of a line of a guest is logged, in bytes.
+// maxLine is the longest line of a guest that is logged whole, in bytes.
 const maxLine = 1024
 
-// burstSeconds is for how many seconds of silence lines are saved up.
+// burstSeconds is the number of seconds of silence after which the burst is full.
 const burstSeconds = 5
 
-// guestLog writes what a guest logs and prints, with a bound on rate and size. It is guarded by the lock of its instance.
+// guestLog logs what a guest logs and prints, bounded in rate and size. Guarded by the lock of its instance.
 type guestLog struct {
 	log        *slog.Logger
 	label      slog.Attr
 	metrics    *handlerMetrics
-	lines      *rate.Limiter // the engine's, but for a shard's instance, which has one of its own
+	lines      *rate.Limiter // shared by the engine's instances, but for those of shards
 	suppressed int
-	partial    [2][]byte // begun lines of standard output and standard error
+	partial    [2][]byte // unfinished lines of standard output and standard error
 }
 
-func newGuestLog(e *Engine, whose slog.Attr) guestLog {
-	return guestLog{log: e.log, label: whose, metrics: e.metrics, lines: e.guestLines}
+func newGuestLog(e *Engine, label slog.Attr) guestLog {
+	return guestLog{log: e.log, label: label, metrics: e.metrics, lines: e.guestLines}
 }
 
-// newLines is a limiter of lines, with a burst.
+// newLines makes a limiter for lines.
 func (e *Engine) newLines() *rate.Limiter {
 	perSecond := e.config.Limits.LogLines
 	return rate.NewLimiter(rate.Limit(perSecond), perSecond*burstSeconds)
 }
 
-// line logs one line at an slog level. It reports false where the guest logs faster than it may.
+// line logs one line at an slog level. It reports false if the guest exceeds its rate.
 func (g *guestLog) line(level int32, text []byte) bool {
 	if !g.lines.Allow() {
 		g.suppress(1)
@@ -62,8 +62,9 @@ func (g *guestLog) suppress(n int) {
 
 var streamLevels = [2]slog.Level{slog.LevelInfo, slog.LevelWarn}
 
-// write takes what the guest prints on stream 0 (standard output) or 1 (standard error). What a line has above maxLine is thrown away. After the first
-// line that comes too fast, the other whole lines of b are only counted: a million of them in one event must not take a million looks at the rate.
+// write logs what the guest prints to stream 0 (standard output) or 1 (standard error). Lines are cut at maxLine. After
+// the first line over the rate, the other complete lines of b are only counted: a million of them in one event must not
+// cost a million checks of the rate.
 func (g *guestLog) write(stream int, b []byte) {
 	for len(b) > 0 {
 		line, rest, ended := bytes.Cut(b, []byte("\n"))
@@ -81,7 +82,7 @@ func (g *guestLog) write(stream int, b []byte) {
 	}
 }
 
-// flush logs the lines that were begun.
+// flush logs the unfinished lines.
 func (g *guestLog) flush() {
 	for stream, b := range g.partial {
 		if len(b) > 0 {
@@ -91,10 +92,10 @@ func (g *guestLog) flush() {
 	}
 }
 
-// clip copies the part of a guest's text that can end up in a log.
+// clip copies the part of a guest's text that a log can contain.
 func clip(b []byte) string { return string(b[:min(len(b), maxLine+utf8.UTFMax)]) }
 
-// bounded makes hostile text fit for a log: at most limit bytes, and nothing that does not print.
+// bounded makes hostile text safe to log: at most limit bytes, and only printable characters.
 func bounded(s string, limit int) string {
 	cut := len(s) > limit
 	if cut {

@@ -57,7 +57,18 @@ func TestWASIOutputGoesToTheLog(t *testing.T) {
 
 func TestLogIsBounded(t *testing.T) {
 	var log syncBuffer
-	d := gatewaytest.Connect(t, engine(t, Config{Module: file(t, "scenario"), Shards: 1, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil))}))
+	d := gatewaytest.Connect(
+		t,
+		engine(
+			t,
+			Config{
+				Module: file(t, "scenario"),
+				Shards: 1,
+				Limits: Limits{LogLines: 2},
+				Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			},
+		),
+	)
 	must(t, d.Receive("L"+strings.Repeat("x", 5000)))
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	if len(lines) < 10 || len(lines) > 20 {

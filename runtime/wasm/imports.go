@@ -10,7 +10,7 @@ import (
 
 var _ hostabi.Host = (*instance)(nil)
 
-// target counts the call and returns the connection, or nil where the instance may not name it.
+// target counts the call and returns the connection, or nil if the instance must not name it.
 func (in *instance) target(conn int64) *connection {
 	in.budget.call()
 	if c := in.connections[conn]; c != nil && !c.closing {
@@ -100,7 +100,8 @@ func (in *instance) Unsubscribe(conn, token int64, topic []byte) hostabi.Code {
 	return code(c.adapter.Unsubscribe(string(topic), c.wanted(token)))
 }
 
-// topicTarget is target for calls with a topic that cost n bytes. Without a connection it says why. The adapter checks the rest of the topic.
+// topicTarget is target for calls with a topic that cost n bytes. If it returns nil, the code says why. The adapter
+// makes the other checks of the topic.
 func (in *instance) topicTarget(conn int64, text []byte, n int) (*connection, hostabi.Code) {
 	c := in.target(conn)
 	switch {
@@ -128,7 +129,7 @@ func (in *instance) Log(level int32, text []byte) {
 	in.output.line(level, text)
 }
 
-// wasiGuest is an instance as the functions of WASI see it.
+// wasiGuest implements wasi.Guest for an instance.
 type wasiGuest struct{ in *instance }
 
 func (g wasiGuest) Call()                      { g.in.budget.call() }

@@ -16,7 +16,8 @@ type Isolation string
 
 // The isolations.
 const (
-	// IsolationShared puts many connections on each of a few instances. A fault in an event of one ends the instance for all.
+	// IsolationShared attaches many connections to each of a few instances. A fault in an event of one connection ends
+	// the instance for all of them.
 	IsolationShared Isolation = "shared"
 
 	// IsolationConnection starts an instance for each connection. A fault ends one connection.
@@ -28,19 +29,19 @@ func (i Isolation) check() error {
 	case "", IsolationShared, IsolationConnection:
 		return nil
 	}
-	return fmt.Errorf("isolation is %q: it may be %q or %q", string(i), IsolationShared, IsolationConnection)
+	return fmt.Errorf("isolation is %q: it must be %q or %q", string(i), IsolationShared, IsolationConnection)
 }
 
-// isolated has an instance for each connection.
+// isolated is the pool that has an instance for each connection.
 type isolated struct {
 	engine *Engine
-	starts chan struct{} // one for each start under way
+	starts chan struct{} // holds a token for each start under way
 
 	mu sync.Mutex
 
 	// Guarded by mu.
 	live     map[*instance]struct{}
-	reserved int // instances that live, start or wait for their turn
+	reserved int // instances that are live, starting or waiting to start
 }
 
 func newIsolated(e *Engine) *isolated {
@@ -48,7 +49,7 @@ func newIsolated(e *Engine) *isolated {
 	return &isolated{engine: e, starts: turns, live: map[*instance]struct{}{}}
 }
 
-// start makes an instance on the calling goroutine, when it is its turn.
+// start starts an instance on the calling goroutine, once fewer than GOMAXPROCS others are starting.
 func (i *isolated) start(conn string) (*instance, error) {
 	if err := i.reserve(); err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func (i *isolated) start(conn string) (*instance, error) {
 	return in, nil
 }
 
-// unavailable is err with a reason to close with, where it has none.
+// unavailable returns err as a HandlerError, with ReasonHandlerUnavailable if it has no reason.
 func unavailable(err error) error {
 	if _, ok := errors.AsType[*gateway.HandlerError](err); ok {
 		return err
@@ -100,7 +101,7 @@ func (i *isolated) startInstance(conn string) (*instance, error) {
 	return in, nil
 }
 
-// lost does nothing: the connection of the instance leaves.
+// lost does nothing: the only connection of the instance closes.
 func (*isolated) lost(*instance, []*connection) {}
 
 // leave ends the instance of a connection that has ended.
@@ -114,7 +115,7 @@ func (i *isolated) leave(in *instance) {
 	}
 }
 
-// close ends the instances that are left.
+// close ends the remaining instances.
 func (i *isolated) close() {
 	i.mu.Lock()
 	left := i.live
@@ -126,10 +127,11 @@ func (i *isolated) close() {
 	}
 }
 
-// restAfter is how long an instance of one connection has no event before it gives back what only events need. It may be twice as long.
+// idleAfter is how long an instance of one connection has no event before the stack for its events is freed. It may
+// take twice as long.
 const idleAfter = 10 * time.Second
 
-// watchIdle lets instances rest until the engine closes.
+// watchIdle frees idle stacks until the engine closes.
 func (i *isolated) watchIdle() {
 	tick := time.NewTicker(idleAfter)
 	defer tick.Stop()
@@ -143,7 +145,7 @@ func (i *isolated) watchIdle() {
 	}
 }
 
-// rest frees the stacks of instances that had no event since the last rest. One that is in an event is passed over.
+// freeIdleStacks frees the stacks of instances that had no event since it last ran. It skips those that run one now.
 func (i *isolated) freeIdleStacks() {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -38,7 +38,10 @@ func TestIsolatedFaultEndsOneConnection(t *testing.T) {
 func TestIsolatedLogIsBounded(t *testing.T) {
 	var log syncBuffer
 	e := engine(t, Config{
-		Module: file(t, "scenario"), Isolation: IsolationConnection, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Module: file(
+			t,
+			"scenario",
+		), Isolation: IsolationConnection, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	for range 10 {
 		must(t, gatewaytest.Connect(t, e).Receive("Lx"))
@@ -47,7 +50,10 @@ func TestIsolatedLogIsBounded(t *testing.T) {
 		t.Errorf("%d lines of guests", n)
 	}
 	bad := engine(t, Config{
-		Module: file(t, "hostile"), Isolation: IsolationConnection, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Module: file(
+			t,
+			"hostile",
+		), Isolation: IsolationConnection, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	for range 30 {
 		if gatewaytest.Connect(t, bad).Receive("t") == nil {
@@ -97,7 +103,8 @@ func TestInstancesAreBounded(t *testing.T) {
 	h, err := e.NewHandler(d)
 	must(t, err)
 	err = h.OnSocketCreated(gatewaytest.Info)
-	if !gateway.ReasonOf(err).Is(gateway.ReasonHandlerUnavailable) || !strings.Contains(err.Error(), "has 2 instances (limit instances)") {
+	if !gateway.ReasonOf(err).Is(gateway.ReasonHandlerUnavailable) ||
+		!strings.Contains(err.Error(), "has 2 instances (limit instances)") {
 		t.Errorf("got %v", err)
 	}
 	if err := h.OnReceivedBytes([]byte("x")); !errors.Is(err, errNoInstance) {
@@ -119,7 +126,7 @@ func TestIsolatedGuestThatDoesNotStart(t *testing.T) {
 
 func TestUnknownIsolation(t *testing.T) {
 	_, err := New(t.Context(), Config{Name: "test", Module: file(t, "echo"), Isolation: "none"})
-	if err == nil || !strings.Contains(err.Error(), `isolation is "none": it may be "shared" or "connection"`) {
+	if err == nil || !strings.Contains(err.Error(), `isolation is "none": it must be "shared" or "connection"`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -7,65 +7,73 @@ import (
 	"time"
 )
 
-// Limits bound a module and each of its instances. What an event may do is counted for each event anew. In errors and metrics a limit
-// has the name of its field, as in memory_pages.
+// Limits bound a module and each of its instances. What an event may do is counted anew for each event. Errors and
+// metrics name a limit as the configuration does, such as memory_pages.
 type Limits struct {
-	// ModuleBytes is how large the module's file may be. If zero, 32 MiB; at most 64 MiB.
+	// ModuleBytes is the maximum size of the module's file. If zero, 32 MiB; at most 64 MiB.
 	ModuleBytes uint32
 
-	// Functions is how many functions the module may have. If zero, 100,000; at most 200,000.
+	// Functions is the maximum number of functions of the module. If zero, 100,000; at most 200,000.
 	Functions uint32
 
-	// CodeBytes is how large all function bodies may be together, which bounds the time and the memory of compiling them. If zero, 16 MiB. A
-	// guest written in Go has 1 to 4 MB, and takes about a second for each.
+	// CodeBytes is the maximum size of all function bodies together. It bounds the time and memory that compiling
+	// takes. If zero, 16 MiB. A guest written in Go has 1 to 4 MB, and compiling takes about a second for each.
 	CodeBytes uint32
 
-	// MemoryPages is how large the memory may grow, in pages of 64 KiB. If zero, 256 (16 MiB). Guests written in Go need 1,024.
+	// MemoryPages is the maximum size of the memory, in pages of 64 KiB. If zero, 256 (16 MiB). Guests written in Go
+	// need 1,024.
 	MemoryPages uint32
 
-	// TableElements is how large each table may grow. If zero, 100,000.
+	// TableElements is the maximum size of each table. If zero, 100,000.
 	TableElements uint32
 
-	// Fuel is what an event may spend: one unit for each call and loop iteration, more where those are long; a unit is about a nanosecond.
-	// Guests written in Go collect garbage inside events, which takes 700,000 units for each MB that is live. If zero, 2,000,000.
+	// Fuel is what an event may spend: one unit for each call and loop iteration, and more for long ones. A unit is
+	// about a nanosecond. Guests written in Go collect garbage inside events, which takes 700,000 units for each live
+	// MB. If zero, 2,000,000.
 	Fuel uint32
 
-	// FuelPerByte is what an event may spend beyond Fuel for each byte of its body. A large body is more work: 64 KiB of line ends are 65,536 frames. If
-	// zero, 100.
+	// FuelPerByte is added to Fuel for each byte of the event's body, since a large body is more work: 64 KiB of line
+	// ends are 65,536 frames. If zero, 100.
 	FuelPerByte uint32
 
-	// StartFuel is what each step of starting an instance may spend: the start function, _initialize, exproto_v1_init. If zero, 50 times Fuel.
+	// StartFuel is what each step of starting an instance may spend: the start function, _initialize, exproto_v1_init.
+	// If zero, 50 times Fuel.
 	StartFuel uint32
 
-	// WallTime is how much processor time an event may take in a module that is not metered (see UnmeteredContext); outside of Linux it is
-	// the time that passes. If zero, 1 s. It does not apply to metered modules: Fuel, HostCalls and CallBytes bound what their events do.
+	// WallTime is the processor time that an event of a module that is not metered may take (see UnmeteredContext);
+	// outside of Linux it is elapsed time. If zero, 1 s. It does not apply to metered modules: Fuel, HostCalls and
+	// CallBytes bound their events.
 	WallTime time.Duration
 
 	// StartTime is WallTime for each step of starting. If zero, 10 s.
 	StartTime time.Duration
 
-	// HostCalls is how often an event may call the host. If zero, 10,000.
+	// HostCalls is the maximum number of host calls of an event. If zero, 10,000.
 	HostCalls int
 
-	// CallBytes is how many bytes an event may hand to the host in calls: sent, published, random. Calls over it return LIMIT. If zero, 1 MiB.
+	// CallBytes is the number of bytes that an event may pass to the host in calls: sent, published, random. Calls
+	// beyond it return LIMIT. If zero, 1 MiB.
 	CallBytes int
 
-	// EventBytes is the largest body of an event. Received bytes above it come in several events; a single message above it is offered to
-	// the guest and dropped where it refuses. If zero, 65,536, so that no datagram is split.
+	// EventBytes is the maximum size of an event's body. More received bytes come in several events; a larger message
+	// is offered to the guest, and dropped if the guest refuses it. If zero, 65,536, so that no datagram is split.
 	EventBytes uint32
 
-	// Waiting is how many events may wait for one instance, at most one of each connection. Above it the connection of the event closes. If zero, 65,536.
+	// Waiting is the number of events that may wait for one instance, at most one of each connection. The connection of
+	// another event is closed. If zero, 65,536.
 	Waiting int
 
-	// Instances is how many instances there may be where each connection has its own. A connection above it is refused. If zero, 10,000.
+	// Instances is the maximum number of instances with IsolationConnection. Further connections are refused. If zero,
+	// 10,000.
 	Instances int
 
-	// LogLines is how many lines a second an instance may log, after a burst of five times as many; all together where each connection has its
-	// own. Lines about the ends of those are bounded by as many. If zero, 20.
+	// LogLines is the number of lines that an instance may log in a second, after a burst of five times as many. The
+	// instances of single connections share it. As many lines about the ends of those instances are logged. If zero,
+	// 20.
 	LogLines int
 }
 
-// The names of limits that an instance can reach.
+// The names of limits, as the configuration has them.
 const (
 	limitMemoryPages   = "memory_pages"
 	limitTableElements = "table_elements"
@@ -90,7 +98,8 @@ func (l Limits) check() error {
 	if l.MemoryPages > maxPages {
 		return fmt.Errorf("limit memory_pages is %d: at most %d (4 GiB)", l.MemoryPages, maxPages)
 	}
-	if l.WallTime < 0 || l.StartTime < 0 || l.HostCalls < 0 || l.CallBytes < 0 || l.Waiting < 0 || l.Instances < 0 || l.LogLines < 0 {
+	if l.WallTime < 0 || l.StartTime < 0 || l.HostCalls < 0 || l.CallBytes < 0 || l.Waiting < 0 || l.Instances < 0 ||
+		l.LogLines < 0 {
 		return errors.New("a limit is negative")
 	}
 	return nil
@@ -117,7 +126,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// eventFuel is what an event with a body of n bytes may spend.
+// eventFuel returns what an event with a body of n bytes may spend.
 func (l *Limits) eventFuel(n int) uint32 {
 	return uint32(min(uint64(l.Fuel)+uint64(n)*uint64(l.FuelPerByte), maxFuel))
 }

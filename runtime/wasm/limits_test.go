@@ -72,7 +72,10 @@ func TestLimitsOfTheStart(t *testing.T) {
 		{initCalling(), Limits{StartTime: time.Hour}, limitHostCalls},
 	} {
 		set := NewMetrics(prometheus.NewRegistry())
-		_, err := New(t.Context(), Config{Name: "test", Module: c.module, Shards: 1, Limits: c.limits, Metrics: set, Logger: quiet})
+		_, err := New(
+			t.Context(),
+			Config{Name: "test", Module: c.module, Shards: 1, Limits: c.limits, Metrics: set, Logger: quiet},
+		)
 		if err == nil || !strings.Contains(err.Error(), c.limit) {
 			t.Errorf("%v, want %s", err, c.limit)
 		}

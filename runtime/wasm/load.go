@@ -14,16 +14,16 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// program is a compiled guest with the runtime that it lives in.
+// program is a compiled guest and its runtime.
 type program struct {
 	runtime wazero.Runtime
 	code    wazero.CompiledModule
-	cache   wazero.CompilationCache // nil without one
-	parts   meter.Parts             // for instances of one connection, without the module itself
+	cache   wazero.CompilationCache // nil if none is configured
+	parts   meter.Parts             // what is needed to clone instances, without the module itself
 	ends    termination
 }
 
-// load meters, compiles and checks a guest. A cache that fails costs time, not the guest.
+// load meters, compiles and checks a guest. If the cache fails, it compiles without one.
 func load(ctx context.Context, c Config, log *slog.Logger) (*program, error) {
 	parts, ends, err := rewrite(c)
 	switch {
@@ -42,7 +42,13 @@ func load(ctx context.Context, c Config, log *slog.Logger) (*program, error) {
 	return p, nil
 }
 
-func compileMaybeCached(ctx context.Context, module []byte, c Config, ends termination, log *slog.Logger) (*program, error) {
+func compileMaybeCached(
+	ctx context.Context,
+	module []byte,
+	c Config,
+	ends termination,
+	log *slog.Logger,
+) (*program, error) {
 	if c.CacheDir != "" {
 		p, err := compileCached(ctx, module, c, ends)
 		if err == nil {
@@ -65,8 +71,17 @@ func compileCached(ctx context.Context, module []byte, c Config, ends terminatio
 	return p, nil
 }
 
-func compile(ctx context.Context, module []byte, l Limits, ends termination, cache wazero.CompilationCache) (p *program, err error) {
-	config := wazero.NewRuntimeConfig().WithCoreFeatures(ends.features()).WithMemoryLimitPages(l.MemoryPages).WithDebugInfoEnabled(false).
+func compile(
+	ctx context.Context,
+	module []byte,
+	l Limits,
+	ends termination,
+	cache wazero.CompilationCache,
+) (p *program, err error) {
+	config := wazero.NewRuntimeConfig().
+		WithCoreFeatures(ends.features()).
+		WithMemoryLimitPages(l.MemoryPages).
+		WithDebugInfoEnabled(false).
 		WithCloseOnContextDone(ends == byContext)
 	if cache != nil {
 		config = config.WithCompilationCache(cache)
@@ -99,13 +114,18 @@ func (p *program) provide(ctx context.Context) error {
 	if err := hostabi.Instantiate(ctx, p.runtime); err != nil {
 		return err
 	}
-	return wasi.Provide(ctx, p.runtime, func(ctx context.Context) wasi.Guest { return wasiGuest{ctx.Value(instanceKey{}).(*instance)} })
+	return wasi.Provide(
+		ctx,
+		p.runtime,
+		func(ctx context.Context) wasi.Guest { return wasiGuest{ctx.Value(instanceKey{}).(*instance)} },
+	)
 }
 
-// moduleConfig has a source of random numbers only to keep wazero from seeding one for each instance: no guest reaches it.
+// moduleConfig sets a source of random numbers, which no guest can reach, to keep wazero from seeding one for each
+// instance.
 var moduleConfig = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(rand.Reader)
 
-// instantiate makes an instance. Nothing of the module runs yet.
+// instantiate makes an instance without running any code of the module.
 func (p *program) instantiate(ctx context.Context) (m api.Module, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -115,7 +135,7 @@ func (p *program) instantiate(ctx context.Context) (m api.Module, err error) {
 	return p.runtime.InstantiateModule(ctx, p.code, moduleConfig)
 }
 
-// close frees the program. No instance of it may be running.
+// close frees the program. None of its instances may be running.
 func (p *program) close(ctx context.Context) error {
 	err := p.runtime.Close(ctx)
 	if p.cache != nil {

@@ -27,14 +27,19 @@ func TestModulesThatAreRefused(t *testing.T) {
 	unknown := guest
 	unknown.Imports = []wasmtest.Import{{Module: "exproto_v1", Name: "reboot"}}
 	badImport := guest
-	badImport.Imports = []wasmtest.Import{{Module: "exproto_v1", Name: "resume", Params: []byte{wasmtest.I32}, Results: []byte{wasmtest.I32}}}
+	badImport.Imports = []wasmtest.Import{
+		{Module: "exproto_v1", Name: "resume", Params: []byte{wasmtest.I32}, Results: []byte{wasmtest.I32}},
+	}
 	badWASI := guest
 	badWASI.Imports = []wasmtest.Import{{Module: "wasi_snapshot_preview1", Name: "fd_fly"}}
 	start := guest
 	start.Funcs = append(append([]wasmtest.Func(nil), guest.Funcs...), wasmtest.Func{Code: spin})
 	start.Start = len(guest.Funcs)
 	initialize := guest
-	initialize.Funcs = append(append([]wasmtest.Func(nil), guest.Funcs...), wasmtest.Func{Export: "_initialize", Code: spin})
+	initialize.Funcs = append(
+		append([]wasmtest.Func(nil), guest.Funcs...),
+		wasmtest.Func{Export: "_initialize", Code: spin},
+	)
 	badInitialize := guest
 	badInitialize.Funcs = append(append([]wasmtest.Func(nil), guest.Funcs...),
 		wasmtest.Func{Export: "_initialize", Params: []byte{wasmtest.I32}, Code: []byte{0x0b}})
@@ -113,11 +118,17 @@ func TestFourBillionLocalsReserveNothing(t *testing.T) {
 }
 
 func TestConfigurationOfTheGuest(t *testing.T) {
-	_, err := New(t.Context(), Config{Name: "test", Module: file(t, "scenario"), GuestConfig: []byte("!"), Logger: quiet})
+	_, err := New(
+		t.Context(),
+		Config{Name: "test", Module: file(t, "scenario"), GuestConfig: []byte("!"), Logger: quiet},
+	)
 	if err == nil || !strings.Contains(err.Error(), "refused its configuration: exproto_v1_init returned 7") {
 		t.Errorf("got %v", err)
 	}
-	_, err = New(t.Context(), Config{Name: "test", Module: file(t, "scenario"), GuestConfig: make([]byte, 70_000), Logger: quiet})
+	_, err = New(
+		t.Context(),
+		Config{Name: "test", Module: file(t, "scenario"), GuestConfig: make([]byte, 70_000), Logger: quiet},
+	)
 	if err == nil || !strings.Contains(err.Error(), "limit event_bytes") {
 		t.Errorf("got %v", err)
 	}

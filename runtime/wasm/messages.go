@@ -11,7 +11,10 @@ import (
 func appendConnInfo(b []byte, info gateway.ConnInfo) []byte {
 	c := hostabi.ConnInfo{SocketType: uint32(info.SocketType), Peer: address(info.Peer), Local: address(info.Local)}
 	if info.PeerCert != nil {
-		c.PeerCert = &hostabi.CertificateInfo{CommonName: info.PeerCert.CommonName, DistinguishedName: info.PeerCert.DistinguishedName}
+		c.PeerCert = &hostabi.CertificateInfo{
+			CommonName:        info.PeerCert.CommonName,
+			DistinguishedName: info.PeerCert.DistinguishedName,
+		}
 	}
 	return hostabi.AppendConnInfo(b, c)
 }
@@ -23,7 +26,8 @@ func address(a netip.AddrPort) hostabi.Address {
 	return hostabi.Address{Host: a.Addr().Unmap().String(), Port: uint32(a.Port())}
 }
 
-// messageBodies yields the bodies of MESSAGES events: as many messages in each as fit limit, at least one. A body is valid until the next.
+// messageBodies yields the bodies of MESSAGES events. Each holds as many messages as fit into limit, and at least one.
+// A body is valid until the next one.
 func messageBodies(messages []gateway.Message, limit int) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		var body []byte

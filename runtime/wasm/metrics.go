@@ -20,28 +20,51 @@ type Metrics struct {
 	apart     *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+// NewMetrics makes a set and registers it with reg. If reg is nil, the set is not registered.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &Metrics{
 		events: counter("exgate_wasm_events_total", "Events that guests finished.", "handler", "event"),
-		deaths: counter("exgate_wasm_instance_deaths_total", "Guest instances that a fault ended, by close reason.", "handler", "reason"),
+		deaths: counter(
+			"exgate_wasm_instance_deaths_total",
+			"Guest instances that a fault ended, by close reason.",
+			"handler",
+			"reason",
+		),
 		fuel: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "exgate_wasm_event_fuel", Help: "Fuel that an event used.",
 			Buckets: prometheus.ExponentialBuckets(16, 8, 7),
 		}, []string{"handler"}),
 		hostCalls: counter("exgate_wasm_host_calls_total", "Calls of guests to the host.", "handler"),
-		instances: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "exgate_wasm_instances", Help: "Guest instances now live."}, []string{"handler"}),
+		instances: prometheus.NewGaugeVec(
+			prometheus.GaugeOpts{Name: "exgate_wasm_instances", Help: "Guest instances now live."},
+			[]string{"handler"},
+		),
 		starts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "exgate_wasm_start_seconds", Help: "Time that starting a guest instance took, by what it starts from (module or image).",
 			Buckets: prometheus.ExponentialBuckets(16e-6, 4, 9),
 		}, []string{"handler", "from"}),
-		dropped: counter("exgate_wasm_dropped_total", "Things that did not reach a guest or the log, by what and why.", "handler", "what"),
-		limits:  counter("exgate_wasm_limit_hits_total", "Times that a guest or its connections reached a limit, by its name.", "handler", "limit"),
-		apart: counter("exgate_wasm_connections_apart_total", "Connections that got an instance apart from the shared ones, by why (suspect: an event of their "+
-			"address ended an instance; alarm: instances are lost again and again; restart: none was live).", "handler", "why"),
+		dropped: counter(
+			"exgate_wasm_dropped_total",
+			"Messages, results and log lines dropped, by kind and reason.",
+			"handler",
+			"what",
+		),
+		limits: counter(
+			"exgate_wasm_limit_hits_total",
+			"Times that a guest or its connections reached a limit, by its name.",
+			"handler",
+			"limit",
+		),
+		apart: counter(
+			"exgate_wasm_connections_apart_total",
+			"Connections that got an instance apart from the shared ones, by reason (suspect: an event of "+
+				"their address ended an instance; alarm: instances are lost again and again; restart: none was live).",
+			"handler",
+			"why",
+		),
 	}
 	if reg != nil {
 		reg.MustRegister(m.events, m.deaths, m.fuel, m.hostCalls, m.instances, m.starts, m.dropped, m.limits, m.apart)
@@ -49,15 +72,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// The names of what can be dropped.
+// The values of what in exgate_wasm_dropped_total.
 const (
 	droppedMessageSize = "message_too_large"  // the guest has no buffer for it
-	droppedLogLine     = "log_line_rate"      // the guest logs faster than it may
-	droppedEndLine     = "end_line_rate"      // a line about an instance's end: instances end faster than lines may come
-	droppedResult      = "result_after_close" // the outcome of a call whose connection was gone
+	droppedLogLine     = "log_line_rate"      // the guest exceeds its rate of lines
+	droppedEndLine     = "end_line_rate"      // lines about the ends of instances exceed their rate
+	droppedResult      = "result_after_close" // the result of a call whose connection had closed
 )
 
-// kindBytes stands for exproto_v1_bytes where events are counted by kind.
+// kindBytes stands for exproto_v1_bytes, which has no kind of its own.
 const kindBytes hostabi.Kind = 0
 
 // handlerMetrics is Metrics with a handler's label resolved, for the hot path.
@@ -91,7 +114,7 @@ func (h *handlerMetrics) hit(limit string) { h.set.limits.WithLabelValues(h.name
 
 func (h *handlerMetrics) drop(what string) { h.set.dropped.WithLabelValues(h.name, what).Inc() }
 
-// What an instance starts from.
+// The values of from in exgate_wasm_start_seconds.
 const (
 	fromModule = "module"
 	fromImage  = "image"

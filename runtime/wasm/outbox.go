@@ -6,23 +6,24 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// outboxBytes is how much an event may send to its own connection without a write under the instance's lock.
+// outboxBytes is how much an event may send to its own connection before it is written under the instance's lock.
 const outboxBytes = 64 << 10
 
-// keptSend is the largest send that is kept: a larger one may not fit into a datagram or a DTLS record, and its call has to say so.
+// keptSend is the largest send that is kept. A larger one may not fit into a datagram or a DTLS record, and its call
+// must return that.
 const keptSend = 16 << 10
 
-// outbox is what an event sends to its own connection. It goes out when the instance's lock is free: a write to a socket takes
-// longer than the event, and other connections wait for the lock. A call that others can see makes it go out at once, so that what a guest
-// does keeps its order.
+// outbox holds what an event sends to its own connection until the instance's lock is released: a write to a socket
+// takes longer than the event, and other connections wait for the lock. A call that others can see flushes it first, so
+// that the guest's calls keep their order.
 type outbox struct {
 	bytes []byte
-	ends  []int // where each send ends in bytes: a datagram stays one
+	ends  []int // where each send ends in bytes, so that datagrams stay whole
 }
 
 var outboxes = sync.Pool{New: func() any { return new(outbox) }}
 
-// keep adds a send, or reports that it is too large.
+// keep adds a send. It reports false if the send is too large.
 func (in *instance) keep(b []byte) bool {
 	if len(b) > keptSend {
 		return false
@@ -46,7 +47,8 @@ func (in *instance) flush() {
 	}
 }
 
-// flush sends what was kept and gives the outbox back. A nil outbox is empty. A Send that fails has closed the connection, or found it closed.
+// flush sends what was kept and recycles the outbox. A nil outbox is empty. A Send that fails has closed the
+// connection, or found it closed.
 func (o *outbox) flush(to gateway.ConnectionAdapter) {
 	if o == nil {
 		return

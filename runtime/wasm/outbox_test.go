@@ -19,11 +19,16 @@ func (s *sends) Send(b []byte) gateway.Result {
 	return gateway.OK
 }
 
-// What an event sends to its own connection goes out in order, each send by itself, also where one is too large to be kept.
+// What an event sends to its own connection goes out in order, each send by itself, also where one is too large to be
+// kept.
 func TestOutboxKeepsOrderAndBoundaries(t *testing.T) {
 	to := &sends{}
 	c := &connection{id: 1, adapter: to}
-	in := &instance{limits: &Limits{HostCalls: 10, CallBytes: 1 << 20}, connections: map[int64]*connection{1: c}, current: c}
+	in := &instance{
+		limits:      &Limits{HostCalls: 10, CallBytes: 1 << 20},
+		connections: map[int64]*connection{1: c},
+		current:     c,
+	}
 	in.budget.reset(in.limits)
 	large := bytes.Repeat([]byte("x"), outboxBytes+1)
 	for _, b := range [][]byte{[]byte("one"), []byte("two"), large, []byte("three")} {
@@ -73,7 +78,11 @@ func (c *caller) StartTimer(gateway.TimerType, uint32) gateway.Result {
 func TestSendsStayBeforeTheCallsAfterThem(t *testing.T) {
 	to := &caller{}
 	c := &connection{id: 1, adapter: to}
-	in := &instance{limits: &Limits{HostCalls: 10, CallBytes: 1 << 20}, connections: map[int64]*connection{1: c}, current: c}
+	in := &instance{
+		limits:      &Limits{HostCalls: 10, CallBytes: 1 << 20},
+		connections: map[int64]*connection{1: c},
+		current:     c,
+	}
 	in.budget.reset(in.limits)
 	in.Send(1, []byte("a"))
 	in.Publish(1, 0, []byte("t"), 0, nil)

@@ -33,7 +33,12 @@ func TestEventsAndCalls(t *testing.T) {
 	must(t, d.Receive("n"))
 	expect(t, d, `send "n@greet: hi"`)
 	must(t, d.Receive("A"))
-	expect(t, d, "authenticate {ProtoName: ProtoVersion: ClientID:c1 Username: Mountpoint:} 2 bytes of password", "pause")
+	expect(
+		t,
+		d,
+		"authenticate {ProtoName: ProtoVersion: ClientID:c1 Username: Mountpoint:} 2 bytes of password",
+		"pause",
+	)
 	must(t, d.Next(t))
 	expect(t, d, "resume", `send "5\x01"`)
 	must(t, d.Receive("a"))
@@ -63,7 +68,12 @@ func TestEventsAndCalls(t *testing.T) {
 
 	must(t, d.Handler.OnTimerTimeout(gateway.TimerKeepalive))
 	expect(t, d, `send "3\x00"`)
-	must(t, d.Handler.OnReceivedMessages([]gateway.Message{{Topic: "t", Payload: []byte("p"), QoS: 1, Timestamp: time.UnixMilli(5)}}))
+	must(
+		t,
+		d.Handler.OnReceivedMessages(
+			[]gateway.Message{{Topic: "t", Payload: []byte("p"), QoS: 1, Timestamp: time.UnixMilli(5)}},
+		),
+	)
 	expect(t, d, `send "4\x00\x12\n\x18\x01*\x01t2\x01p8\x05"`)
 	must(t, d.Handler.(gateway.Drainer).OnDrain())
 	expect(t, d, `send "6\x00"`)
@@ -119,7 +129,10 @@ func TestForeignConnection(t *testing.T) {
 }
 
 func TestLargeBodiesAreSplit(t *testing.T) {
-	d := gatewaytest.Connect(t, engine(t, Config{Module: file(t, "scenario"), Shards: 1, Limits: Limits{EventBytes: 1000}}))
+	d := gatewaytest.Connect(
+		t,
+		engine(t, Config{Module: file(t, "scenario"), Shards: 1, Limits: Limits{EventBytes: 1000}}),
+	)
 	d.Take()
 	must(t, d.Receive(strings.Repeat("z", 2500)))
 	expect(t, d, "send 1002 bytes", "send 1002 bytes", "send 502 bytes")
@@ -145,7 +158,10 @@ func TestLargeBodiesAreSplit(t *testing.T) {
 }
 
 func TestCallBytesLimit(t *testing.T) {
-	d := gatewaytest.Connect(t, engine(t, Config{Module: file(t, "scenario"), Shards: 1, Limits: Limits{CallBytes: 200_000}}))
+	d := gatewaytest.Connect(
+		t,
+		engine(t, Config{Module: file(t, "scenario"), Shards: 1, Limits: Limits{CallBytes: 200_000}}),
+	)
 	d.Take()
 	must(t, d.Receive("F"))
 	expect(t, d, "send 65536 bytes", "send 65536 bytes", "send 65536 bytes")

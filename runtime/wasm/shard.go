@@ -13,14 +13,14 @@ const (
 	maxRestartDelay   = 30 * time.Second
 )
 
-// shard is a place for an instance that many connections share.
+// shard is a pool of one instance that many connections share.
 type shard struct {
 	engine  *Engine
 	index   int
 	current atomic.Pointer[instance] // nil while none is live
 }
 
-// put makes in the shard's instance.
+// put makes in the instance of the shard.
 func (s *shard) put(in *instance) {
 	in.assign(s)
 	s.current.Store(in)
@@ -28,32 +28,33 @@ func (s *shard) put(in *instance) {
 
 func (s *shard) label() slog.Attr { return slog.Int("shard", s.index) }
 
-// leave takes a connection off.
+// leave detaches a connection.
 func (s *shard) leave(in *instance) { in.attached.Add(-1) }
 
-// lost takes a dead instance out, puts the spare one in its place and closes its connections, on a goroutine of its own: the lock of the
-// instance is held here, and the closing of a connection takes it too.
-func (s *shard) lost(_ *instance, orphans []*connection) {
+// lost replaces a dead instance by the spare one and closes its connections. It closes them on another goroutine, since
+// closing a connection takes the lock of the instance, which is held here.
+func (s *shard) lost(_ *instance, others []*connection) {
 	s.current.Store(nil)
 	s.engine.spares.replace(s)
-	s.engine.starters.Go(func() { closeOthers(orphans, fmt.Sprintf("instance %d", s.index)) })
+	s.engine.starters.Go(func() { closeOthers(others, fmt.Sprintf("instance %d", s.index)) })
 }
 
-// spares has an instance ready for a shard that loses its own, and starts the next. Only starts that fail are repeated later and later.
+// spares keeps an instance ready for a shard that loses its own, and then starts the next one. Only failed starts back
+// off.
 type spares struct {
 	engine *Engine
 
 	mu sync.Mutex
 
 	// Guarded by mu.
-	ready    *instance // nil: it was taken, or does not start
-	empty    []*shard  // that wait for an instance
+	ready    *instance // nil if it was taken or does not start
+	empty    []*shard  // shards that wait for an instance
 	starting bool
-	failed   int // starts in a row
+	failed   int // consecutive starts
 	closed   bool
 }
 
-// replace gives the shard an instance, at once if one is ready.
+// replace gives the shard an instance: at once if one is ready, otherwise as soon as one has started.
 func (p *spares) replace(s *shard) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,20 +67,20 @@ func (p *spares) replace(s *shard) {
 	p.begin()
 }
 
-// fill requires mu.
+// fill puts in into s. The caller holds mu.
 func (p *spares) fill(s *shard, in *instance) {
 	s.put(in)
 	p.engine.log.Info("guest instance restarted", "shard", s.index)
 }
 
-// refill has a spare instance started.
+// refill starts a spare instance.
 func (p *spares) refill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.begin()
 }
 
-// begin requires mu. It has a start under way, unless the engine closes.
+// begin starts the goroutine that starts instances, unless it runs or the engine closes. The caller holds mu.
 func (p *spares) begin() {
 	if !p.starting && !p.closed {
 		p.starting = true
@@ -93,7 +94,13 @@ func (p *spares) start() {
 		in, err := newInstance(p.engine, slog.String("shard", "spare"))
 		if err != nil {
 			delay = p.fail()
-			p.engine.log.Error("starting a guest instance", "retry_in", delay, "error", bounded(err.Error(), maxErrorText))
+			p.engine.log.Error(
+				"starting a guest instance",
+				"retry_in",
+				delay,
+				"error",
+				bounded(err.Error(), maxErrorText),
+			)
 			continue
 		}
 		if delay = 0; p.take(in) {
@@ -102,7 +109,7 @@ func (p *spares) start() {
 	}
 }
 
-// fail counts a start that failed, and returns how long the next waits.
+// fail counts a failed start, and returns the delay before the next one.
 func (p *spares) fail() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,14 +117,14 @@ func (p *spares) fail() time.Duration {
 	return restartDelay(p.failed)
 }
 
-// coming reports whether a shard gets an instance as soon as that has started.
+// expected reports whether a shard is about to get an instance: one is starting, and the last start did not fail.
 func (p *spares) expected() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.empty) > 0 && p.failed == 0
 }
 
-// take gives a new instance to a shard that waits, or keeps it ready. It reports whether that is enough.
+// take gives a new instance to a shard that waits, or keeps it ready. It reports whether one is ready.
 func (p *spares) take(in *instance) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -141,7 +148,7 @@ func (p *spares) close() {
 	}
 }
 
-// pause reports false where the engine closes before d has passed.
+// pause waits for d. It reports false if the engine closes meanwhile.
 func (e *Engine) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -152,7 +159,7 @@ func (e *Engine) pause(d time.Duration) bool {
 	return e.starting.Err() == nil
 }
 
-// restartDelay is how long a start waits after n that failed in a row.
+// restartDelay returns the delay of a start after n failed ones in a row.
 func restartDelay(n int) time.Duration {
 	if n == 0 {
 		return 0

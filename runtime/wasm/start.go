@@ -12,7 +12,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// begin runs the module's start, or continues where the image of an instance that has started ends.
+// begin runs the module's start, or clones the template.
 func (in *instance) begin() error {
 	began, from := time.Now(), fromModule
 	start := in.startModule
@@ -33,7 +33,7 @@ func (in *instance) startModule() error {
 	module, err := in.engine.program.instantiate(ctx)
 	done()
 	if err != nil && in.engine.program.ends == byContext {
-		return in.startFault("instantiating", err) // the start function ran
+		return in.startFault("instantiating", err) // the start function has run
 	}
 	if err != nil {
 		return fmt.Errorf("instantiating: %w", err)
@@ -55,12 +55,16 @@ func (in *instance) startModule() error {
 		return err
 	}
 	if in.buffer == 0 {
-		return fmt.Errorf("%s refuses %d bytes, the size of an event (limit event_bytes)", hostabi.ExportBuffer, in.limits.EventBytes)
+		return fmt.Errorf(
+			"%s refuses %d bytes, the size of an event (limit event_bytes)",
+			hostabi.ExportBuffer,
+			in.limits.EventBytes,
+		)
 	}
 	return in.configure()
 }
 
-// attach takes the module that the instance runs.
+// attach sets the module that the instance runs.
 func (in *instance) attach(module api.Module) {
 	in.module, in.memory = module, module.Memory()
 	if in.engine.program.ends == byFuel {
@@ -69,7 +73,7 @@ func (in *instance) attach(module api.Module) {
 	}
 }
 
-// writeData writes the data that the module had before it was taken apart.
+// writeData writes the data segments that package meter removed from the module.
 func (in *instance) writeData() error {
 	for _, d := range in.engine.program.parts.Data {
 		if uint64(d.Offset)+uint64(len(d.Bytes)) > uint64(in.memory.Size()) {
@@ -80,7 +84,7 @@ func (in *instance) writeData() error {
 	return nil
 }
 
-// startStep calls an export without parameters, where there is one.
+// startStep calls an export without parameters, if the module has it.
 func (in *instance) startStep(name string) error {
 	f := in.module.ExportedFunction(name)
 	if f == nil {
@@ -93,7 +97,7 @@ func (in *instance) startStep(name string) error {
 	return nil
 }
 
-// growBuffer asks the guest for a buffer of size bytes. Where the guest refuses, buffer is 0 if it had none and as before otherwise.
+// growBuffer asks the guest for a buffer of size bytes. If the guest refuses, the buffer stays as it is.
 func (in *instance) growBuffer(size uint32) error {
 	in.stack[0] = uint64(size)
 	if err := in.invoke(in.module.ExportedFunction(hostabi.ExportBuffer)); err != nil {
@@ -113,7 +117,11 @@ func (in *instance) growBuffer(size uint32) error {
 func (in *instance) configure() error {
 	config := in.engine.config.GuestConfig
 	if uint64(len(config)) > uint64(in.capacity) {
-		return fmt.Errorf("the guest configuration has %d bytes: at most %d (limit event_bytes)", len(config), in.capacity)
+		return fmt.Errorf(
+			"the guest configuration has %d bytes: at most %d (limit event_bytes)",
+			len(config),
+			in.capacity,
+		)
 	}
 	in.memory.Write(in.buffer, config)
 	in.armStart()
@@ -131,15 +139,15 @@ func (in *instance) startFault(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, in.fault(err))
 }
 
-// template is an instance that has started, as others begin.
+// template is an instance that has started, from which others are cloned.
 type template struct {
 	image    *startimage.Image
 	buffer   uint32
 	capacity uint32
 }
 
-// makeTemplate starts an instance and keeps what it is then. It fails where the guest does not start. Where there can be no image, it says so in
-// the log, and every instance runs the module's start.
+// makeTemplate starts an instance and captures it. It fails if the guest does not start. If the instance cannot be
+// captured, it logs that, and each instance runs the module's start.
 func (e *Engine) makeTemplate() error {
 	first, err := newInstance(e, connLabel(""))
 	if err != nil {
@@ -149,14 +157,18 @@ func (e *Engine) makeTemplate() error {
 	t, err := e.capture(first)
 	if err != nil {
 		e.noImage = err.Error()
-		e.log.Info("no start image: each connection runs the module's start", "reason", bounded(e.noImage, maxErrorText))
+		e.log.Info(
+			"no start image: each connection runs the module's start",
+			"reason",
+			bounded(e.noImage, maxErrorText),
+		)
 		return nil
 	}
 	e.template = t
 	return nil
 }
 
-// capture keeps an instance and tries whether another can begin so.
+// capture captures an instance and tries to clone it.
 func (e *Engine) capture(first *instance) (*template, error) {
 	if e.config.NoStartImage {
 		return nil, errors.New("the configuration does not want it")
@@ -178,7 +190,7 @@ func (e *Engine) capture(first *instance) (*template, error) {
 	return t, nil
 }
 
-// resume begins as the template is.
+// resume clones the template.
 func (in *instance) resume() error {
 	t := in.engine.template
 	module, err := t.image.Clone(in.ctx, in.engine.program.instantiate)
@@ -190,7 +202,7 @@ func (in *instance) resume() error {
 	return nil
 }
 
-// close frees the image. Without a template there is none.
+// close frees the image. A nil template has none.
 func (t *template) close() error {
 	if t == nil {
 		return nil

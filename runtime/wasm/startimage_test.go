@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// startCounter counts its starts in a global and its packets in memory, and sends both: exproto_v1_init adds 1 to global 0, exproto_v1_bytes
-// adds 1 to the byte at 8, puts the global at 9 and sends the two.
+// startCounter counts its starts in a global and its packets in memory, and sends both: exproto_v1_init adds 1 to
+// global 0, exproto_v1_bytes adds 1 to the byte at 8, puts the global at 9 and sends the two.
 func startCounter() wasmtest.Module {
 	m := wasmtest.Guest()
 	m.Imports = []wasmtest.Import{{
@@ -80,7 +80,14 @@ func TestModulesWithoutAnImage(t *testing.T) {
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			var log syncBuffer
-			e := engine(t, Config{Module: c.module, Isolation: IsolationConnection, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			e := engine(
+				t,
+				Config{
+					Module:    c.module,
+					Isolation: IsolationConnection,
+					Logger:    slog.New(slog.NewTextHandler(&log, nil)),
+				},
+			)
 			if ok, why := e.StartImage(); ok || !strings.Contains(why, c.why) {
 				t.Errorf("an image %v: %s", ok, why)
 			}
@@ -97,7 +104,8 @@ func TestModulesWithoutAnImage(t *testing.T) {
 }
 
 func TestSharedInstancesHaveNoImage(t *testing.T) {
-	if ok, why := engine(t, Config{Module: file(t, "echo"), Shards: 1}).StartImage(); ok || why != "instances are shared" {
+	if ok, why := engine(t, Config{Module: file(t, "echo"), Shards: 1}).StartImage(); ok ||
+		why != "instances are shared" {
 		t.Errorf("%v: %s", ok, why)
 	}
 }

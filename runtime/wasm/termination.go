@@ -11,17 +11,19 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 )
 
-// Unmetered is what becomes of a module that cannot be metered, because it has instructions or sizes that package meter does not take.
+// Unmetered says what to do with a module that cannot be metered, because it has instructions or sizes that package
+// meter does not support.
 type Unmetered string
 
-// What can become of it.
+// What to do with it.
 const (
-	// UnmeteredRefuse does not load it.
+	// UnmeteredRefuse refuses to load it.
 	UnmeteredRefuse Unmetered = "refuse"
 
-	// UnmeteredContext runs it, and ends an event that used more processor time than Limits.WallTime. An event costs microseconds more and
-	// loops are several times slower. The time is looked at in loops and host calls only, so that a deep recursion can outlast it by many seconds, and
-	// Limits.Fuel, StartFuel, TableElements, Functions and CodeBytes do not bound such a module: it is for modules of one's own.
+	// UnmeteredContext runs it, and ends an event that has used more processor time than Limits.WallTime. An event
+	// costs microseconds more, and loops are several times slower. The time is checked in loops and host calls only, so
+	// that a deep recursion can exceed it by many seconds, and Limits.Fuel, StartFuel, TableElements, Functions and
+	// CodeBytes do not apply. Use it only for modules that you trust.
 	UnmeteredContext Unmetered = "context"
 )
 
@@ -30,10 +32,10 @@ func (u Unmetered) check() error {
 	case "", UnmeteredRefuse, UnmeteredContext:
 		return nil
 	}
-	return fmt.Errorf("unmetered is %q: it may be %q or %q", string(u), UnmeteredRefuse, UnmeteredContext)
+	return fmt.Errorf("unmetered is %q: it must be %q or %q", string(u), UnmeteredRefuse, UnmeteredContext)
 }
 
-// termination is what ends a call that does not end by itself.
+// termination says what ends a call that does not return.
 type termination int
 
 const (
@@ -42,7 +44,7 @@ const (
 	byNothing // benchmarks only
 )
 
-// features are those of the modules that each termination is for.
+// features returns the WebAssembly features that modules may use.
 func (t termination) features() api.CoreFeatures {
 	if t == byContext {
 		return api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesExtendedConst
@@ -50,7 +52,7 @@ func (t termination) features() api.CoreFeatures {
 	return api.CoreFeaturesV2
 }
 
-// rewrite meters the module, and takes it apart for instances of one connection.
+// rewrite meters the module. For instances of single connections it also splits off what a clone must restore.
 func rewrite(c Config) (parts meter.Parts, ends termination, err error) {
 	l := c.Limits
 	o := meter.Options{
@@ -75,7 +77,8 @@ func rewrite(c Config) (parts meter.Parts, ends termination, err error) {
 	return parts, byFuel, err
 }
 
-// callContext is the context for a call of the guest, whose budget is set. The caller must call done on the same goroutine.
+// callContext returns the context for a call of the guest, whose budget is already set. The caller must call done on
+// the same goroutine.
 func (in *instance) callContext() (ctx context.Context, done func()) {
 	if in.engine.program.ends != byContext {
 		return in.ctx, func() {}
@@ -88,7 +91,7 @@ func (in *instance) callContext() (ctx context.Context, done func()) {
 	}
 }
 
-// timeAllowed is how much time the event or the step of the start may take where the guest is not metered.
+// timeAllowed returns the time that an event or a step of the start may take if the guest is not metered.
 func (in *instance) timeAllowed() time.Duration {
 	if in.budget.starting {
 		return in.limits.StartTime
@@ -96,7 +99,7 @@ func (in *instance) timeAllowed() time.Duration {
 	return in.limits.WallTime
 }
 
-// invoke calls an export. Its parameters and its result are in the instance's stack.
+// invoke calls an export. Its parameters and results are on the instance's stack.
 func (in *instance) invoke(f api.Function) error {
 	if in.engine.program.ends != byContext {
 		return f.CallWithStack(in.ctx, in.stack[:])

@@ -12,7 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// tailCalling is a guest that the rewriting does not take: it has a tail call. Its packet "x" does nothing, others loop for ever.
+// tailCalling is a guest that the rewriting does not take: it has a tail call. Its packet "x" does nothing, others loop
+// for ever.
 func tailCalling() wasmtest.Module {
 	m := unless(spin[:len(spin)-1]...)
 	m.Funcs = append(m.Funcs, wasmtest.Func{Code: []byte{0x12, 4, 0x0b}})
@@ -21,13 +22,16 @@ func tailCalling() wasmtest.Module {
 
 func TestUnmeteredModulesAreRefused(t *testing.T) {
 	for _, unmetered := range []Unmetered{"", UnmeteredRefuse} {
-		_, err := New(t.Context(), Config{Name: "test", Module: tailCalling().Bytes(), Unmetered: unmetered, Logger: quiet})
+		_, err := New(
+			t.Context(),
+			Config{Name: "test", Module: tailCalling().Bytes(), Unmetered: unmetered, Logger: quiet},
+		)
 		if err == nil || !strings.Contains(err.Error(), "instruction 0x12 is not one of WebAssembly 2.0") {
 			t.Errorf("%q: %v", unmetered, err)
 		}
 	}
 	_, err := New(t.Context(), Config{Name: "test", Module: file(t, "echo"), Unmetered: "ignore", Logger: quiet})
-	if err == nil || !strings.Contains(err.Error(), `unmetered is "ignore": it may be "refuse" or "context"`) {
+	if err == nil || !strings.Contains(err.Error(), `unmetered is "ignore": it must be "refuse" or "context"`) {
 		t.Errorf("got %v", err)
 	}
 }

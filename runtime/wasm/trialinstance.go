@@ -8,15 +8,15 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Specimen is one instance of an engine's guest without a gateway: its events are the caller's and its calls are shown to a host of the caller's. All
-// limits hold. Tools examine guests with it. It is for one goroutine.
+// TrialInstance is an instance of an engine's guest without a gateway, for tools that examine guests: the caller makes
+// its events, and a host of the caller answers its calls. All limits apply. It is not safe for concurrent use.
 type TrialInstance struct {
 	in   *instance
 	dead error
 }
 
-// Specimen starts an instance of its own, which no connection is given. host sees every call, also those that the instance may not make, and its answer counts where
-// the engine would accept the call.
+// TrialInstance starts an instance that serves no connection. host gets each call, including those that the engine
+// refuses; its answer is used if the engine accepts the call.
 func (e *Engine) TrialInstance(host hostabi.Host) (*TrialInstance, error) {
 	in, err := newInstance(e, connLabel(""))
 	if err != nil {
@@ -26,12 +26,14 @@ func (e *Engine) TrialInstance(host hostabi.Host) (*TrialInstance, error) {
 	return &TrialInstance{in: in}, nil
 }
 
-// Bytes is what a device sent. A fault is a [gateway.HandlerError]; after it the specimen is of no use.
+// Bytes runs an event with bytes of a device. A fault is a [gateway.HandlerError]; after one, each event returns it
+// again.
 func (s *TrialInstance) Bytes(conn int64, b []byte) (hostabi.Action, error) {
 	return s.deliver(conn, kindBytes, 0, b)
 }
 
-// Event is any other event, of any kind and with any body. One that is larger than the receive buffer is offered, and not delivered where the guest refuses.
+// Event runs any other event, of any kind and with any body. A body larger than the receive buffer is offered to the
+// guest, and not delivered if the guest refuses it.
 func (s *TrialInstance) Event(kind hostabi.Kind, conn, arg int64, body []byte) (hostabi.Action, error) {
 	if kind == hostabi.KindCreated {
 		s.in.connections[conn] = &connection{id: conn, adapter: gateway.NullAdapter{}}
@@ -67,10 +69,10 @@ func (s *TrialInstance) deliver(conn int64, kind hostabi.Kind, arg int64, body [
 	return hostabi.Action(in.stack[0]), nil
 }
 
-// Memory is the size of the memory, in bytes.
+// Memory returns the size of the memory, in bytes.
 func (s *TrialInstance) Memory() uint64 { return uint64(s.in.memory.Size()) }
 
-// Fuel is what the last event used and what it might use; zero of a module that is not metered.
+// Fuel returns what the last event used and what it was allowed. Both are 0 if the module is not metered.
 func (s *TrialInstance) Fuel() (used, allowed uint64) {
 	if s.in.fuel == nil {
 		return 0, 0
@@ -81,8 +83,8 @@ func (s *TrialInstance) Fuel() (used, allowed uint64) {
 // Close frees the instance.
 func (s *TrialInstance) Close() { s.in.close() }
 
-// shown is an instance's imports, shown to another host. Limits and connections are looked at as in every instance; what would then go to the
-// gateway goes to the other host alone.
+// trialHost implements the imports of a trial instance. It checks limits and connections as every instance does, and
+// passes what would go to the gateway to another host.
 type trialHost struct {
 	in   *instance
 	host hostabi.Host
@@ -90,15 +92,15 @@ type trialHost struct {
 
 var _ hostabi.Host = trialHost{}
 
-// decide is what the instance says where it refuses the call, and the other host's answer where it does not.
-func (s trialHost) answer(conn int64, bytes int, answer hostabi.Code) hostabi.Code {
+// answer returns the instance's refusal of a call or, if there is none, the other host's answer.
+func (s trialHost) answer(conn int64, bytes int, hosts hostabi.Code) hostabi.Code {
 	switch {
 	case s.in.target(conn) == nil:
 		return hostabi.CodeConnProcessNotAlive
 	case !s.in.budget.pay(bytes):
 		return hostabi.CodeLimit
 	}
-	return answer
+	return hosts
 }
 
 func (s trialHost) Send(conn int64, b []byte) hostabi.Code {

@@ -8,18 +8,18 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// conn is the handler of one connection of a [Module]: that of its version, with what the module must know. Its fields are owned by whoever runs the
-// connection's events.
+// conn is the handler of one connection of a [Module]. It wraps the handler of its version. Owned by the goroutine that
+// runs the connection's events.
 type conn struct {
 	module   *Module
 	adapter  gateway.ConnectionAdapter
 	version  *version
 	handler  gateway.ConnectionHandler
 	source   netip.Prefix // set by OnSocketCreated
-	trial    *trial       // that it counts in
+	trial    *trial       // the trial that counts it
 	admitted bool
-	faulty   bool // counted as such
-	drained  bool // told
+	faulty   bool // its fault has been counted
+	drained  bool // OnDrain was called
 }
 
 var (
@@ -27,7 +27,7 @@ var (
 	_ gateway.Drainer           = (*conn)(nil)
 )
 
-// Digest is that of the version that the connection was given to.
+// Digest returns the digest of the connection's version.
 func (h *conn) Digest() string { return h.version.digest }
 
 func (h *conn) OnSocketCreated(info gateway.ConnInfo) error {
@@ -55,11 +55,11 @@ func (h *conn) OnSocketClosed(reason gateway.CloseReason) error {
 		return nil
 	}
 	defer h.module.leave(h)
-	h.noteReason(reason) // the fault of a posted event is seen only here
+	h.noteReason(reason) // the fault of a posted event is known only here
 	return h.note(h.handler.OnSocketClosed(reason))
 }
 
-// OnDrain tells the guest once, whether the module or the gateway asks first.
+// OnDrain calls the guest once, whether the module or the gateway drains first.
 func (h *conn) OnDrain() error {
 	d, ok := h.handler.(gateway.Drainer)
 	if !ok || h.drained {
@@ -69,7 +69,7 @@ func (h *conn) OnDrain() error {
 	return h.note(d.OnDrain())
 }
 
-// note counts the connection where err is a fault of the guest.
+// note counts the connection if err is a fault of the guest.
 func (h *conn) note(err error) error {
 	if err != nil {
 		h.noteReason(gateway.ReasonOf(err))
@@ -85,29 +85,29 @@ func (h *conn) noteReason(r gateway.CloseReason) {
 }
 
 const (
-	// drainsAtOnce is how many connections are told of a drain at once: each waits for its instance, and Limits.Waiting bounds those.
+	// drainsAtOnce bounds the drain events under way: each waits for its instance, and Limits.Waiting bounds those.
 	drainsAtOnce = 64
-	// drainPatience is how long one that is busy keeps others from being told.
+	// drainPatience is how long busy connections delay the drain events of others.
 	drainPatience = 100 * time.Millisecond
 )
 
-// postDrain posts the drain to each connection.
+// postDrain posts OnDrain to each connection.
 func postDrain(conns []*conn) {
-	places := make(chan struct{}, drainsAtOnce)
+	slots := make(chan struct{}, drainsAtOnce)
 	for _, h := range conns {
 		select {
-		case places <- struct{}{}:
-		case <-time.After(drainPatience): // busy, or closed before they could be told
-			places = make(chan struct{}, drainsAtOnce)
-			places <- struct{}{}
+		case slots <- struct{}{}:
+		case <-time.After(drainPatience): // the others are busy, or closed before the event ran
+			slots = make(chan struct{}, drainsAtOnce)
+			slots <- struct{}{}
 		}
-		place := places
-		told := h.adapter.Post(func() error {
-			defer func() { <-place }()
+		slot := slots
+		posted := h.adapter.Post(func() error {
+			defer func() { <-slot }()
 			return h.OnDrain()
 		})
-		if !told {
-			<-place
+		if !posted {
+			<-slot
 		}
 	}
 }

@@ -19,7 +19,14 @@ func TestDrainOfManyDevices(t *testing.T) {
 	m, err := New(Config{Name: "test", Logger: quiet})
 	must(t, err)
 	files, _ := guests(t, "scenario", "a", "b")
-	must(t, m.Swap(t.Context(), wasm.Config{Module: files["a"], Shards: 1, Limits: wasm.Limits{Waiting: drainsAtOnce + 1}}, SwapOptions{}))
+	must(
+		t,
+		m.Swap(
+			t.Context(),
+			wasm.Config{Module: files["a"], Shards: 1, Limits: wasm.Limits{Waiting: drainsAtOnce + 1}},
+			SwapOptions{},
+		),
+	)
 	broker, err := embedded.New(embedded.Config{Logger: quiet})
 	must(t, err)
 	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0"})

@@ -17,8 +17,8 @@ type Guard struct {
 	// Period is how long the previous version is kept ready. If zero, 5 minutes.
 	Period time.Duration
 
-	// FaultPercent is the percentage of votes for a fault that is tolerated. If zero, 10. With 100, no version is rolled
-	// back.
+	// FaultPercent is the percentage of votes for a fault that is tolerated. If zero, 10. With 100, no version is
+	// rolled back.
 	FaultPercent int
 
 	// MinConnections is the number of connections that a version must have had before it is judged. If zero, 20.

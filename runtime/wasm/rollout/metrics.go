@@ -2,7 +2,7 @@ package rollout
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics counts what becomes of the versions of modules. One set serves all of them.
+// Metrics counts the versions of modules. One set serves all modules.
 type Metrics struct {
 	info        *prometheus.GaugeVec
 	connections *prometheus.GaugeVec
@@ -11,7 +11,7 @@ type Metrics struct {
 	rollbacks   *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+// NewMetrics makes a set and registers it with reg. If reg is nil, the set is not registered.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
@@ -20,13 +20,23 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &Metrics{
-		info: gauge("exgate_wasm_module_info", "1 for each version of a module that is there, by its digest and state.", "module", "version", "state"),
+		info: gauge(
+			"exgate_wasm_module_info",
+			"1 for each loaded version of a module, by its digest and state.",
+			"module",
+			"version",
+			"state",
+		),
 		connections: gauge("exgate_wasm_module_connections",
-			"Connections now open, by the version of the module that they keep.", "module", "version"),
+			"Connections now open, by the version of the module.", "module", "version"),
 		faults: counter("exgate_wasm_module_faulted_connections_total",
-			"Connections that a fault of the guest in an event of their own ended.", "module", "version"),
-		swaps:     counter("exgate_wasm_module_swaps_total", "Versions that came to serve, rollbacks not counted.", "module"),
-		rollbacks: counter("exgate_wasm_module_rollbacks_total", "Versions that the guard took back.", "module"),
+			"Connections that a fault of the guest in one of their own events ended.", "module", "version"),
+		swaps: counter(
+			"exgate_wasm_module_swaps_total",
+			"Versions that became the serving one, except by a rollback.",
+			"module",
+		),
+		rollbacks: counter("exgate_wasm_module_rollbacks_total", "Versions that the guard rolled back.", "module"),
 	}
 	if reg != nil {
 		reg.MustRegister(m.info, m.connections, m.faults, m.swaps, m.rollbacks)
@@ -38,7 +48,7 @@ func (m *Metrics) connected(module string, v *version, n float64) {
 	m.connections.WithLabelValues(module, v.short()).Add(n)
 }
 
-// forget removes what is said of a module's versions.
+// forget removes the series of a module.
 func (m *Metrics) forget(module string) {
 	of := prometheus.Labels{"module": module}
 	m.info.DeletePartialMatch(of)
@@ -46,7 +56,7 @@ func (m *Metrics) forget(module string) {
 	m.faults.DeletePartialMatch(of)
 }
 
-// report says which versions are there now; the caller holds mu.
+// report sets the info series of the module's versions. The caller holds mu.
 func (m *Module) report() {
 	if m.closed {
 		return
@@ -57,7 +67,7 @@ func (m *Module) report() {
 	}
 }
 
-// forgetVersion removes the gauge of v, unless another version has its file; the caller holds mu.
+// forgetVersion removes the gauge of v, unless another version has the same file. The caller holds mu.
 func (m *Module) forgetVersion(v *version) {
 	for _, other := range m.versions() {
 		if other.digest == v.digest {

@@ -11,27 +11,28 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// Config is what a [Module] is made of.
+// Config configures a [Module].
 type Config struct {
-	// Name is the module's, in logs and metrics. It is required.
+	// Name is the name of the module in logs and metrics. It is required.
 	Name string
 
-	// CacheDir is that of its engines. If zero, nothing is kept.
+	// CacheDir is the folder for compiled code; see wasm.Config. If zero, compiled code is not kept.
 	CacheDir string
 
-	// Logger takes the lines of the module, its engines and guests. If zero, slog.Default().
+	// Logger receives the log of the module, its engines and guests. If zero, slog.Default().
 	Logger *slog.Logger
 
-	// Guests counts what guests do. If zero, a set of its own that is not registered.
+	// Guests is the set of counters for guests. If zero, an unregistered set.
 	Guests *wasm.Metrics
 
-	// Metrics counts what becomes of versions. If zero, a set of its own that is not registered.
+	// Metrics is the set of counters for versions. If zero, an unregistered set.
 	Metrics *Metrics
 }
 
-// Module makes the handlers of a guest whose versions come and go while devices are connected. A version is an [wasm.Engine], known by the SHA-256 of
-// its .wasm file. New connections take the version that serves, a share of them the one on trial; those of an older version keep it until they close or
-// its drain timeout ends them with gateway.ReasonModuleDrained.
+// Module makes the handlers of a guest whose version changes while devices are connected. A version is a [wasm.Engine],
+// identified by the SHA-256 of its .wasm file. New connections get the serving version, and a share of them the one on
+// trial. Connections of an older version keep it until they close, or until its drain timeout closes them with
+// gateway.ReasonModuleDrained.
 //
 // A module without a version refuses connections with gateway.ReasonHandlerUnavailable.
 type Module struct {
@@ -39,17 +40,17 @@ type Module struct {
 	log     *slog.Logger
 	metrics *Metrics
 
-	loading sync.Mutex // one version is compiled at a time
+	loading sync.Mutex // held while a version is compiled and installed
 
 	mu       sync.Mutex // guards the fields below
-	serving  *version   // nil: none
-	trial    *trial     // of a canary or of the version that serves, nil: none
+	serving  *version   // nil if none
+	trial    *trial     // of a canary or of the serving version; nil if none
 	draining []*version // oldest first
 	closed   bool
 
-	rolledBack *Rollback // the last, nil: none
+	rolledBack *Rollback // the last one; nil if none
 
-	tasks sync.WaitGroup // what goes on beside the path
+	tasks sync.WaitGroup // background work
 }
 
 var _ gateway.HandlerFactory = (*Module)(nil)
@@ -71,10 +72,10 @@ func New(c Config) (*Module, error) {
 	return &Module{config: c, log: c.Logger.With("module", c.Name), metrics: c.Metrics}, nil
 }
 
-// Name is the module's.
+// Name returns the name of the module.
 func (m *Module) Name() string { return m.config.Name }
 
-// NewHandler gives the connection to the version that serves or to the one on trial.
+// NewHandler gives the connection to the serving version or to the one on trial.
 func (m *Module) NewHandler(adapter gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -87,19 +88,19 @@ func (m *Module) NewHandler(adapter gateway.ConnectionAdapter) (gateway.Connecti
 	return h, err
 }
 
-// pick chooses the version of a new connection; the caller holds mu.
+// pick chooses the version of a new connection. The caller holds mu.
 func (m *Module) pick() (*version, error) {
 	if v := m.trial.takesNext(); v != nil {
 		return v, nil
 	}
 	if m.serving == nil {
-		err := fmt.Errorf("module %s has no version that serves", m.config.Name)
+		err := fmt.Errorf("module %s has no serving version", m.config.Name)
 		return nil, &gateway.HandlerError{Reason: gateway.ReasonHandlerUnavailable, Err: err}
 	}
 	return m.serving, nil
 }
 
-// admit makes h a connection of its version, or of another where that takes no new ones any longer.
+// admit attaches h to its version, or to another one if that takes no new connections any more.
 func (m *Module) admit(h *conn) (err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -123,7 +124,7 @@ func (m *Module) admit(h *conn) (err error) {
 	return nil
 }
 
-// leave ends what the module holds of a connection.
+// leave detaches a connection.
 func (m *Module) leave(h *conn) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -144,7 +145,7 @@ func (m *Module) faulted(h *conn) {
 	}
 }
 
-// Close closes every version. No connection may be left.
+// Close closes all versions. All connections must have ended.
 func (m *Module) Close(ctx context.Context) error {
 	m.loading.Lock()
 	defer m.loading.Unlock()

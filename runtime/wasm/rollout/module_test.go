@@ -108,7 +108,8 @@ func TestSwapDrainsTheVersionBefore(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	young := gatewaytest.Connect(t, m)
-	if v := m.Status().Versions; v[0].Connections != 1 || v[1].Connections != 1 || v[1].DrainsUntil.IsZero() || v[0].Served != 1 {
+	if v := m.Status().Versions; v[0].Connections != 1 || v[1].Connections != 1 || v[1].DrainsUntil.IsZero() ||
+		v[0].Served != 1 {
 		t.Errorf("%+v", v)
 	}
 	leave(t, old)
@@ -156,7 +157,8 @@ func TestHandlerOfARemovedModule(t *testing.T) {
 	h, err := m.NewHandler(d)
 	must(t, err)
 	m.Remove(0)
-	if err := h.OnSocketCreated(gatewaytest.Info); err == nil || !gateway.ReasonOf(err).Is(gateway.ReasonHandlerUnavailable) {
+	if err := h.OnSocketCreated(gatewaytest.Info); err == nil ||
+		!gateway.ReasonOf(err).Is(gateway.ReasonHandlerUnavailable) {
 		t.Error(err)
 	}
 	must(t, h.OnSocketClosed(gateway.ReasonHandlerUnavailable))
@@ -203,7 +205,11 @@ func TestOldestVersionEndsBeyondTheBound(t *testing.T) {
 		swap(t, m, files[name], SwapOptions{Guard: Guard{Period: time.Nanosecond}})
 		devices = append(devices, gatewaytest.Connect(t, m))
 	}
-	eventually(t, "two are cut", func() bool { return devices[0].Reason() == "module_drained" && devices[1].Reason() == "module_drained" })
+	eventually(
+		t,
+		"two are cut",
+		func() bool { return devices[0].Reason() == "module_drained" && devices[1].Reason() == "module_drained" },
+	)
 	for _, d := range devices[2:] {
 		if d.Reason() != "" {
 			t.Error(d.Reason())
@@ -237,7 +243,8 @@ func TestSameFileWithOtherSettingsIsAnotherVersion(t *testing.T) {
 	swap(t, m, a, SwapOptions{})
 	swap(t, m, a, SwapOptions{})
 	must(t, m.Swap(t.Context(), wasm.Config{Module: a, Shards: 1, GuestConfig: []byte("new")}, SwapOptions{}))
-	if got := m.Status().Versions; len(got) != 2 || got[0].Digest != got[1].Digest || got[0].Settings == got[1].Settings {
+	if got := m.Status().Versions; len(got) != 2 || got[0].Digest != got[1].Digest ||
+		got[0].Settings == got[1].Settings {
 		t.Errorf("%+v", got)
 	}
 	d := gatewaytest.Connect(t, m)

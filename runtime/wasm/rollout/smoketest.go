@@ -9,10 +9,10 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// smokeBytes is what the device of a smoke test sends: an empty line of text, and nothing much in a binary protocol.
+// smokeBytes is what the device of a smoke test sends: an empty line in a text protocol, two bytes in a binary one.
 const smokeBytes = "\r\n"
 
-// smokeTest plays a short connection through an instance: a guest that fails at that would fail at every device. What it calls goes nowhere.
+// smokeTest runs a short connection: a guest that fails at it would fail for every device. Its calls go nowhere.
 func smokeTest(e *wasm.Engine) error {
 	adapter := &scratchAdapter{}
 	h, err := e.NewHandler(adapter)

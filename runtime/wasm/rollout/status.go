@@ -2,36 +2,36 @@ package rollout
 
 import "time"
 
-// Status is what a [Module] has at one time.
+// Status describes a [Module].
 type Status struct {
 	Name     string
 	Versions []VersionStatus // newest first
-	// RolledBack is the version that was taken back last, nil where none was.
+	// RolledBack is the last version that was rolled back, or nil.
 	RolledBack *Rollback
 }
 
-// VersionStatus is one version of a module.
+// VersionStatus describes a version of a module.
 type VersionStatus struct {
 	Digest      string // SHA-256 of the .wasm file, in hex
-	Settings    string // tells versions of one file apart by what is set for them
+	Settings    string // hash of the settings, which distinguishes versions of one file
 	State       VersionState
 	Percent     int // of new connections
 	Loaded      time.Time
 	Connections int       // now
 	Served      uint64    // connections so far
-	Faults      uint64    // of them, those that a fault of their own ended
-	DrainsUntil time.Time // when its connections are closed; zero where it takes new ones
+	Faults      uint64    // those of them that a fault of their own ended
+	DrainsUntil time.Time // when its connections are closed; zero if it does not drain
 }
 
-// Rollback is a version that was taken back.
+// Rollback describes a version that was rolled back.
 type Rollback struct {
 	Version     string // SHA-256 of the .wasm file, in hex
-	Connections int    // that it was given in its trial
-	Faults      int    // of them, those that a fault of their own ended
+	Connections int    // during its trial
+	Faults      int    // those of them that a fault of their own ended
 	At          time.Time
 }
 
-// Status returns what is there now.
+// Status returns the current status.
 func (m *Module) Status() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -45,7 +45,7 @@ func (m *Module) Status() Status {
 	return s
 }
 
-// percent is v's share of the new connections; the caller holds mu.
+// percent returns v's share of the new connections. The caller holds mu.
 func (m *Module) percent(v *version) int {
 	canary := 0
 	if m.trial != nil {
@@ -60,7 +60,7 @@ func (m *Module) percent(v *version) int {
 	return 0
 }
 
-// Serving is the digest of the version that serves, empty where there is none.
+// Serving returns the digest of the serving version, or "" if there is none.
 func (m *Module) Serving() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -11,15 +11,15 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// SwapOptions say how a new version takes over.
+// SwapOptions say how a new version replaces the serving one.
 type SwapOptions struct {
-	// DrainTimeout is how long connections of the version before may stay. If zero, 10 minutes.
+	// DrainTimeout is how long connections of the previous version may stay. If zero, 10 minutes.
 	DrainTimeout time.Duration
 
 	// Canary gives the new version a share of the new connections first. If nil, it gets all of them at once.
 	Canary *Canary
 
-	// Guard takes the new version back where it fails. If zero, with the values that its fields name.
+	// Guard rolls the new version back if it fails. Zero fields take their defaults.
 	Guard Guard
 }
 
@@ -41,12 +41,12 @@ func (o SwapOptions) withDefaults() (SwapOptions, error) {
 
 var errClosed = errors.New("the module is closed")
 
-// Swap makes the guest of c the version that new connections take, at once or after a trial. It loads, starts and smoke-tests the guest first, off the
-// path; an error changes nothing. Name, CacheDir, Logger and Metrics of c are the module's.
+// Swap makes the guest of c the version for new connections, at once or after a trial. It loads, starts and smoke-tests
+// the guest first; an error changes nothing. Name, CacheDir, Logger and Metrics of c are replaced by the module's.
 //
-// A guest that the module still has is not loaded again. One that drains, because it served before, serves again at once and without a trial: this is
-// how an operator takes a version back. For the one that serves or is on trial the options change: its trial and what drains last as long as they say, from
-// when they began.
+// A guest that the module still has is not loaded again. A draining one serves again at once and without a trial: this
+// is how an operator rolls a version back. For the serving version and the one on trial only the options change: the
+// trial and the draining last as long as the new options say, counted from when they began.
 func (m *Module) Swap(ctx context.Context, c wasm.Config, o SwapOptions) error {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -72,7 +72,7 @@ func (m *Module) Swap(ctx context.Context, c wasm.Config, o SwapOptions) error {
 	return nil
 }
 
-// tellSuspects has a new engine set apart the sources that ended instances of the version that serves.
+// inheritSuspects makes a new engine keep the sources apart that have ended instances of the serving version.
 func (m *Module) inheritSuspects(next *wasm.Engine) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,7 +81,7 @@ func (m *Module) inheritSuspects(next *wasm.Engine) {
 	}
 }
 
-// reuse swaps to a version that is there, if it is.
+// reuse activates a version that is already loaded, if there is one with this id.
 func (m *Module) reuse(id versionID, o SwapOptions) (done bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -110,7 +110,7 @@ func (m *Module) reuse(id versionID, o SwapOptions) (done bool, err error) {
 	return true, nil
 }
 
-// install puts a version that was loaded in place. It reports false where the module is closed.
+// install activates a new version. It reports false if the module is closed.
 func (m *Module) install(v *version, o SwapOptions) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -125,7 +125,17 @@ func (m *Module) install(v *version, o SwapOptions) bool {
 		m.endTrial()
 		v.state = VersionCanary
 		m.begin(&trial{version: v, options: o, percent: o.Canary.Percent}, o.Canary.After)
-		m.log.Info("module canary begins", "version", v.short(), "settings", v.settings(), "percent", o.Canary.Percent, "beside", m.serving.short())
+		m.log.Info(
+			"module canary begins",
+			"version",
+			v.short(),
+			"settings",
+			v.settings(),
+			"percent",
+			o.Canary.Percent,
+			"beside",
+			m.serving.short(),
+		)
 	default:
 		m.replaceGuarded(v, o)
 	}
@@ -133,7 +143,7 @@ func (m *Module) install(v *version, o SwapOptions) bool {
 	return true
 }
 
-// replace makes v serve; the caller holds mu.
+// replace makes v the serving version. The caller holds mu.
 func (m *Module) replace(v *version, timeout time.Duration) {
 	before := m.serving
 	v.state, m.serving = VersionServing, v
@@ -147,18 +157,30 @@ func (m *Module) replace(v *version, timeout time.Duration) {
 	m.drain(before, timeout)
 }
 
-// replaceGuarded makes v serve, and keeps the version before it for the time of the guard; the caller holds mu.
+// replaceGuarded makes v the serving version, and keeps the previous one ready while the guard lasts. The caller holds
+// mu.
 func (m *Module) replaceGuarded(v *version, o SwapOptions) {
 	before := m.serving
 	v.state, m.serving = VersionServing, v
 	m.metrics.swaps.WithLabelValues(m.config.Name).Inc()
-	m.log.Info("module swapped", "version", v.short(), "settings", v.settings(), "before", before.short(), "guard", o.Guard.Period.String())
+	m.log.Info(
+		"module swapped",
+		"version",
+		v.short(),
+		"settings",
+		v.settings(),
+		"before",
+		before.short(),
+		"guard",
+		o.Guard.Period.String(),
+	)
 	m.endTrial()
 	m.begin(&trial{version: v, before: before, options: o}, o.Guard.Period)
 	m.drain(before, o.DrainTimeout)
 }
 
-// Remove leaves the module without a version. New connections are refused; those that are there may stay for timeout. If that is zero, 10 minutes.
+// Remove leaves the module without a version. New connections are refused; open ones may stay for timeout. If timeout
+// is zero, 10 minutes.
 func (m *Module) Remove(timeout time.Duration) {
 	timeout = cmp.Or(timeout, defaultDrainTimeout)
 	m.loading.Lock()

@@ -9,33 +9,41 @@ import (
 
 // Canary gives a new version a share of the new connections before it gets all of them.
 type Canary struct {
-	// Percent of the new connections take the new version, spread evenly. If zero, 10.
+	// Percent is the share of the new connections that get the new version, spread evenly. If zero, 10.
 	Percent int
 
-	// After is how long the trial lasts at least. If zero, 10 minutes.
+	// After is the minimum duration of the trial. If zero, 10 minutes.
 	After time.Duration
 
-	// Connections is how many the new version must have been given before it gets all. If zero, Guard.MinConnections.
+	// Connections is the number of connections that the new version must have had before it gets all of them. If zero,
+	// Guard.MinConnections.
 	Connections int
 }
 
 func (c Canary) withDefaults(g Guard) Canary {
-	return Canary{Percent: cmp.Or(c.Percent, 10), After: cmp.Or(c.After, 10*time.Minute), Connections: cmp.Or(c.Connections, g.MinConnections)}
+	return Canary{
+		Percent:     cmp.Or(c.Percent, 10),
+		After:       cmp.Or(c.After, 10*time.Minute),
+		Connections: cmp.Or(c.Connections, g.MinConnections),
+	}
 }
 
 func (c Canary) check() error {
 	if c.Percent < 1 || c.Percent > 99 || c.After < 0 || c.Connections < 0 {
-		return fmt.Errorf("a canary takes 1 to 99 percent, and a time and a number that are not negative: not %d percent", c.Percent)
+		return fmt.Errorf(
+			"a canary takes 1 to 99 percent, and a time and a number that are not negative: not %d percent",
+			c.Percent,
+		)
 	}
 	return nil
 }
 
-// trial is the time in which a version may be taken back. Guarded by Module.mu.
+// trial is the time in which a version may be rolled back. Guarded by Module.mu.
 type trial struct {
 	version *version
-	before  *version // what serves again where the version fails; nil for a canary, beside which it still does
+	before  *version // serves again if the version fails; nil for a canary
 	options SwapOptions
-	percent int // of new connections; 0 where the version serves
+	percent int // of new connections; 0 if the version serves
 
 	began  time.Time
 	share  int // the sum of percent since the canary last got a connection
@@ -62,14 +70,14 @@ func (t *trial) stop() {
 	}
 }
 
-// begin starts a trial that lasts for d; the caller holds mu.
+// begin starts a trial that lasts for d. The caller holds mu.
 func (m *Module) begin(t *trial, d time.Duration) {
 	m.trial = t
 	t.began, t.votes = time.Now(), newVotes()
 	m.schedule(t, d)
 }
 
-// schedule makes a trial last for d from its beginning, whatever it was to last before; the caller holds mu.
+// schedule makes a trial end d after it began. The caller holds mu.
 func (m *Module) schedule(t *trial, d time.Duration) {
 	if t.timer != nil {
 		t.timer.Stop()
@@ -87,7 +95,7 @@ func (m *Module) schedule(t *trial, d time.Duration) {
 	t.timer = timer
 }
 
-// judge ends a trial that has failed or succeeded; the caller holds mu.
+// judge ends a trial that has failed or passed. The caller holds mu.
 func (m *Module) judge(t *trial) {
 	g := t.options.Guard
 	switch {
@@ -96,7 +104,15 @@ func (m *Module) judge(t *trial) {
 	case t.percent > 0 && t.timeUp && t.votes.connections >= t.options.Canary.Connections:
 		m.promote(t)
 	case t.percent == 0 && t.timeUp:
-		m.log.Info("module version stays", "version", t.version.short(), "connections", t.votes.connections, "faults", t.votes.faults)
+		m.log.Info(
+			"module version stays",
+			"version",
+			t.version.short(),
+			"connections",
+			t.votes.connections,
+			"faults",
+			t.votes.faults,
+		)
 		m.endTrial()
 		m.report()
 	}
@@ -114,23 +130,51 @@ func (m *Module) onlySource(source netip.Prefix) bool {
 	return true
 }
 
-// promote gives a canary all new connections; the caller holds mu.
+// promote gives a canary all new connections. The caller holds mu.
 func (m *Module) promote(t *trial) {
-	m.log.Info("module canary has passed", "version", t.version.short(), "connections", t.votes.connections, "faults", t.votes.faults)
+	m.log.Info(
+		"module canary has passed",
+		"version",
+		t.version.short(),
+		"connections",
+		t.votes.connections,
+		"faults",
+		t.votes.faults,
+	)
 	m.replaceGuarded(t.version, t.options)
 	m.report()
 }
 
-// rollBack takes the version on trial back; the caller holds mu.
+// rollBack replaces the version on trial by the previous one. The caller holds mu.
 func (m *Module) rollBack(t *trial) {
 	m.metrics.rollbacks.WithLabelValues(m.config.Name).Inc()
 	bad, next := t.version, t.before
 	if next == nil {
 		next = m.serving
 	}
-	m.rolledBack = &Rollback{Version: bad.digest, Connections: t.votes.connections, Faults: t.votes.faults, At: time.Now()}
-	m.log.Error("module rolled back", "version", bad.short(), "to", next.short(), "connections", t.votes.connections, "faults", t.votes.faults,
-		"fault_percent", t.options.Guard.FaultPercent, "sources", len(t.votes.sources), "faulting_sources", len(t.votes.faulty))
+	m.rolledBack = &Rollback{
+		Version:     bad.digest,
+		Connections: t.votes.connections,
+		Faults:      t.votes.faults,
+		At:          time.Now(),
+	}
+	m.log.Error(
+		"module rolled back",
+		"version",
+		bad.short(),
+		"to",
+		next.short(),
+		"connections",
+		t.votes.connections,
+		"faults",
+		t.votes.faults,
+		"fault_percent",
+		t.options.Guard.FaultPercent,
+		"sources",
+		len(t.votes.sources),
+		"faulting_sources",
+		len(t.votes.faulty),
+	)
 	m.trial.stop()
 	m.trial = nil
 	if t.before != nil {
@@ -141,7 +185,7 @@ func (m *Module) rollBack(t *trial) {
 	m.report()
 }
 
-// retry gives the canary other options; the caller holds mu.
+// changeCanary changes the options of the canary. The caller holds mu.
 func (m *Module) changeCanary(o SwapOptions) {
 	if o.Canary == nil {
 		m.replaceGuarded(m.trial.version, o)
@@ -152,7 +196,7 @@ func (m *Module) changeCanary(o SwapOptions) {
 	m.judge(m.trial)
 }
 
-// guardAgain gives the trial of the version that serves other options, where there is one; the caller holds mu.
+// changeGuard changes the options of the serving version's trial, if there is one. The caller holds mu.
 func (m *Module) changeGuard(o SwapOptions) {
 	if t := m.trial; t != nil && t.version == m.serving {
 		t.options = o
@@ -161,7 +205,7 @@ func (m *Module) changeGuard(o SwapOptions) {
 	}
 }
 
-// giveUpCanary drains a canary that something else comes instead of; the caller holds mu.
+// dropCanary drains the canary, which another version replaces. The caller holds mu.
 func (m *Module) dropCanary(timeout time.Duration) {
 	t := m.trial
 	if t == nil || t.percent == 0 {
@@ -171,7 +215,7 @@ func (m *Module) dropCanary(timeout time.Duration) {
 	m.drain(t.version, timeout)
 }
 
-// endTrial forgets the trial; the caller holds mu.
+// endTrial ends the trial. The caller holds mu.
 func (m *Module) endTrial() {
 	t := m.trial
 	t.stop()

@@ -62,7 +62,11 @@ func TestCanaryGetsItsShareEvenly(t *testing.T) {
 func TestOptionsChangeDuringATrial(t *testing.T) {
 	files, names := guests(t, "echo", "a", "b")
 	canary := func(after time.Duration) SwapOptions {
-		return SwapOptions{Canary: &Canary{Percent: 50, After: after, Connections: 1}, Guard: Guard{Period: time.Hour}, DrainTimeout: time.Hour}
+		return SwapOptions{
+			Canary:       &Canary{Percent: 50, After: after, Connections: 1},
+			Guard:        Guard{Period: time.Hour},
+			DrainTimeout: time.Hour,
+		}
 	}
 	trial := func(test func(m *Module, at func(d time.Duration, want string))) {
 		t.Helper()
@@ -99,15 +103,17 @@ func TestOptionsChangeDuringATrial(t *testing.T) {
 		swap(t, m, files["b"], canary(time.Second))
 		at(time.Minute, "b serving, a warm")
 	})
-	trial(func(m *Module, at func(time.Duration, string)) { // it is made longer, also when it was over and connections were missing
-		swap(t, m, files["b"], canary(time.Minute))
-		at(2*time.Minute, "b canary, a serving")
-		swap(t, m, files["b"], canary(time.Hour))
-		visit(t, m, false)
-		visit(t, m, false)
-		at(time.Hour-time.Second, "b canary, a serving")
-		at(time.Hour, "b serving, a warm")
-	})
+	trial(
+		func(m *Module, at func(time.Duration, string)) { // it is made longer, also when it was over and connections were missing
+			swap(t, m, files["b"], canary(time.Minute))
+			at(2*time.Minute, "b canary, a serving")
+			swap(t, m, files["b"], canary(time.Hour))
+			visit(t, m, false)
+			visit(t, m, false)
+			at(time.Hour-time.Second, "b canary, a serving")
+			at(time.Hour, "b serving, a warm")
+		},
+	)
 	trial(func(m *Module, at func(time.Duration, string)) { // the guard's period is cut
 		swap(t, m, files["b"], SwapOptions{Guard: Guard{Period: 10 * time.Hour}})
 		at(time.Minute, "b serving, a warm")
@@ -149,7 +155,15 @@ func TestCanaryIsPromoted(t *testing.T) {
 		m, err := New(Config{Name: "test", Logger: quiet})
 		must(t, err)
 		swap(t, m, files["a"], SwapOptions{})
-		swap(t, m, files["b"], SwapOptions{Canary: &Canary{Percent: 50, After: time.Minute, Connections: 3}, Guard: Guard{Period: time.Hour}})
+		swap(
+			t,
+			m,
+			files["b"],
+			SwapOptions{
+				Canary: &Canary{Percent: 50, After: time.Minute, Connections: 3},
+				Guard:  Guard{Period: time.Hour},
+			},
+		)
 		for range 5 {
 			visit(t, m, false)
 		}

@@ -12,24 +12,24 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// VersionState says what a version of a [Module] is used for.
+// VersionState is what a version of a [Module] is used for.
 type VersionState string
 
 // The states of versions.
 const (
 	VersionServing  VersionState = "serving"  // takes new connections
 	VersionCanary   VersionState = "canary"   // takes a share of them
-	VersionDraining VersionState = "draining" // keeps those that it has
-	VersionWarm     VersionState = "warm"     // has none, and is kept in case that the version that serves has to be rolled back
+	VersionDraining VersionState = "draining" // keeps its connections
+	VersionWarm     VersionState = "warm"     // has no connections; kept ready for a rollback
 )
 
-// shortDigest is how much of a digest logs and metric labels have.
+// shortDigest is the length of digests in logs and metric labels.
 const shortDigest = 12
 
-// shortSettings is as much as tells the settings of a few versions apart.
+// shortSettings is the length of settings hashes in logs: enough to distinguish a few versions.
 const shortSettings = 8
 
-// version is a guest that a module has loaded. Its fields are guarded by Module.mu.
+// version is a loaded guest. Guarded by Module.mu.
 type version struct {
 	engine *wasm.Engine
 	id     versionID
@@ -37,7 +37,7 @@ type version struct {
 	loaded time.Time
 	state  VersionState
 	conns  map[*conn]struct{}
-	served uint64 // connections
+	served uint64 // connections so far
 	faults uint64 // connections that a fault of their own ended
 
 	timer   *time.Timer // ends the draining
@@ -57,7 +57,7 @@ func (v *version) stop() {
 	v.timer, v.until = nil, time.Time{}
 }
 
-// settings returns c with what belongs to all versions of the module.
+// settings returns c with the fields that all versions of the module share.
 func (m *Module) settings(c wasm.Config) wasm.Config {
 	c.Name, c.CacheDir, c.Logger, c.Metrics = m.config.Name, m.config.CacheDir, m.config.Logger, m.config.Guests
 	return c
@@ -67,17 +67,17 @@ func newVersion(c wasm.Config, e *wasm.Engine) *version {
 	return &version{engine: e, id: idOf(c), digest: e.Digest(), loaded: time.Now(), conns: make(map[*conn]struct{})}
 }
 
-// versionID tells apart what behaves differently: the file, and all that is set for it.
+// versionID identifies a version: its file and its settings.
 type versionID struct{ module, settings [sha256.Size]byte }
 
 func idOf(c wasm.Config) versionID {
 	return versionID{module: sha256.Sum256(c.Module), settings: c.SettingsHash()}
 }
 
-// settings names what is set for the version.
+// settings returns the version's settings hash, shortened.
 func (v *version) settings() string { return hex.EncodeToString(v.id.settings[:])[:shortSettings] }
 
-// versions are all that are there, newest first; the caller holds mu.
+// versions returns all versions, newest first. The caller holds mu.
 func (m *Module) versions() []*version {
 	var all []*version
 	if m.trial != nil && m.trial.version != m.serving {
@@ -92,22 +92,30 @@ func (m *Module) versions() []*version {
 	return all
 }
 
-// maxDraining is how many versions may have connections beside those that take new ones. Beyond it the oldest ends at once.
+// maxDraining is the number of draining versions that may have connections. Beyond it, the oldest ends at once.
 const maxDraining = 8
 
-// drain makes v keep what it has, for at most timeout; the caller holds mu.
+// drain lets v keep its connections for at most timeout. The caller holds mu.
 func (m *Module) drain(v *version, timeout time.Duration) {
 	v.state, v.drained = VersionDraining, time.Now()
 	m.drainFor(v, timeout)
 	m.draining = append(m.draining, v)
-	m.log.Info("module version drains", "version", v.short(), "connections", len(v.conns), "drain_timeout", timeout.String())
+	m.log.Info(
+		"module version drains",
+		"version",
+		v.short(),
+		"connections",
+		len(v.conns),
+		"drain_timeout",
+		timeout.String(),
+	)
 	conns := slices.Collect(maps.Keys(v.conns))
 	m.tasks.Go(func() { postDrain(conns) })
 	m.freeUnused(v)
 	m.endOldest()
 }
 
-// drainFor ends what v keeps when it has drained for timeout; the caller holds mu.
+// drainFor ends the connections of v once it has drained for timeout. The caller holds mu.
 func (m *Module) drainFor(v *version, timeout time.Duration) {
 	v.stop()
 	v.until = v.drained.Add(timeout)
@@ -134,14 +142,14 @@ func (m *Module) endOldest() {
 	}
 }
 
-// undrain takes v out of those that drain; the caller holds mu.
+// undrain removes v from the draining versions. The caller holds mu.
 func (m *Module) undrain(v *version) {
 	m.draining = slices.DeleteFunc(m.draining, func(other *version) bool { return other == v })
 	v.stop()
 	v.ended = false
 }
 
-// end closes the connections of a draining version; the caller holds mu.
+// end closes the connections of a draining version. The caller holds mu.
 func (m *Module) end(v *version, why string) {
 	if m.closed || v.ended || v.takesNew() {
 		return
@@ -153,12 +161,14 @@ func (m *Module) end(v *version, why string) {
 	}
 	m.tasks.Go(func() {
 		for _, h := range conns {
-			h.adapter.Close(gateway.ReasonModuleDrained.With("module %s has a newer version, and %s", m.config.Name, why))
+			h.adapter.Close(
+				gateway.ReasonModuleDrained.With("module %s has a newer version, and %s", m.config.Name, why),
+			)
 		}
 	})
 }
 
-// freeUnused closes a draining version that nobody needs any longer; the caller holds mu.
+// freeUnused closes a draining version that is no longer needed. The caller holds mu.
 func (m *Module) freeUnused(v *version) {
 	if len(v.conns) > 0 || v.takesNew() || m.closed {
 		return

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// Clock is a context that ends when the thread of the goroutine that started it has used limit of processor time. Time in which the thread
-// waits for a processor does not count: a busy machine ends nobody's event. Where the system does not tell a thread's time, the wall's counts.
+// Clock is a context that ends once the thread that started it has used its limit of processor time. Time in which the
+// thread waits for a processor does not count, so a busy machine ends no event. Outside of Linux it measures elapsed
+// time.
 type Clock struct {
 	context.Context
 	limit time.Duration
@@ -20,10 +21,10 @@ type Clock struct {
 	stopped bool
 }
 
-// precision is the shortest time between two looks at the thread.
+// precision is the shortest time between two checks.
 const precision = time.Millisecond
 
-// Start locks the goroutine to its thread until Stop.
+// Start makes a clock for the calling goroutine, which stays locked to its thread until Stop.
 func Start(ctx context.Context, limit time.Duration) *Clock {
 	runtime.LockOSThread()
 	c := &Clock{Context: ctx, limit: limit, done: make(chan struct{}), used: threadTime()}
@@ -33,7 +34,7 @@ func Start(ctx context.Context, limit time.Duration) *Clock {
 	return c
 }
 
-// check ends the context, or comes again when it may have to.
+// check ends the context if the limit is used up, and otherwise schedules the next check.
 func (c *Clock) check() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,7 +49,7 @@ func (c *Clock) check() {
 	c.stopped = true
 }
 
-// Stop ends the watch. It must be called on the goroutine that started it.
+// Stop stops the clock. It must be called on the goroutine that started it.
 func (c *Clock) Stop() {
 	c.mu.Lock()
 	c.stopped = true
@@ -57,10 +58,13 @@ func (c *Clock) Stop() {
 	runtime.UnlockOSThread()
 }
 
-// Done returns a channel that is closed when the time is used up.
+// Limit returns the limit that the clock was started with.
+func (c *Clock) Limit() time.Duration { return c.limit }
+
+// Done returns a channel that is closed when the limit is used up.
 func (c *Clock) Done() <-chan struct{} { return c.done }
 
-// Err returns context.DeadlineExceeded when the time is used up.
+// Err returns context.DeadlineExceeded once the limit is used up.
 func (c *Clock) Err() error {
 	select {
 	case <-c.done:
@@ -69,6 +73,3 @@ func (c *Clock) Err() error {
 		return nil
 	}
 }
-
-// Limit returns the limit that the clock was started with.
-func (c *Clock) Limit() time.Duration { return c.limit }

@@ -11,10 +11,10 @@ import (
 
 const (
 	pageBytes = 64 << 10
-	maxPages  = 1<<16 - 1 // the size of one more is no 32-bit number
+	maxPages  = 1<<16 - 1 // the size of one more page overflows 32 bits
 )
 
-// Image is an instance as it was when it had started. It serves any number of clones at once.
+// Image is a captured instance. Any number of clones can be made at once.
 type Image struct {
 	globals []global
 	size    uint32 // of the memory
@@ -26,7 +26,8 @@ type global struct {
 	value uint64
 }
 
-// Capture copies the memory and the named globals, which must be exported and mutable, of an instance that does not run. Close frees it.
+// Capture copies the memory and the named globals, which must be exported and mutable, of an instance that is not
+// running. Close frees the image.
 func Capture(m api.Module, globals []string) (*Image, error) {
 	if pages, ok := m.Memory().Grow(0); !ok || pages > maxPages {
 		return nil, fmt.Errorf("a memory of %d pages: at most %d", pages, maxPages)
@@ -47,9 +48,12 @@ func Capture(m api.Module, globals []string) (*Image, error) {
 	return i, nil
 }
 
-// Clone instantiates a module so that it is the captured instance. instantiate must use the context that it is given, must run nothing of the
-// module, and may panic. The clone's memory goes away when it is closed: it must not be running then.
-func (i *Image) Clone(ctx context.Context, instantiate func(context.Context) (api.Module, error)) (m api.Module, err error) {
+// Clone instantiates a module in the captured state. instantiate must use the context that it is given and must not run
+// any code of the module; it may panic. Closing the clone frees its memory, so it must not be running then.
+func (i *Image) Clone(
+	ctx context.Context,
+	instantiate func(context.Context) (api.Module, error),
+) (m api.Module, err error) {
 	memory := &allocation{image: i}
 	defer func() {
 		if err != nil {
@@ -66,7 +70,7 @@ func (i *Image) Clone(ctx context.Context, instantiate func(context.Context) (ap
 	return m, nil
 }
 
-// restore makes the memory as large as it was, and sets the globals.
+// restore grows the memory to its captured size and sets the globals.
 func (i *Image) restore(m api.Module) error {
 	memory := m.Memory()
 	if size := memory.Size(); size < i.size {
@@ -84,17 +88,17 @@ func (i *Image) restore(m api.Module) error {
 	return nil
 }
 
-// Close frees the image. Clones live on.
+// Close frees the image. Clones stay valid.
 func (i *Image) Close() error { return i.source.close() }
 
-// allocation gives one instance its memory.
+// allocation is the memory allocator of one clone.
 type allocation struct {
 	image *Image
-	made  experimental.LinearMemory // begins with the image
+	made  experimental.LinearMemory // starts with the content of the image
 	err   error
 }
 
-// Allocate has no other way than a panic to say that there is no memory.
+// Allocate panics if there is no memory: wazero's interface has no error for it.
 func (a *allocation) Allocate(_, most uint64) experimental.LinearMemory {
 	if most < uint64(a.image.size) {
 		a.err = fmt.Errorf("an image of %d bytes for a memory of at most %d", a.image.size, most)

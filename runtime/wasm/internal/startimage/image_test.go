@@ -13,7 +13,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// counter is a module with a mutable global that it exports, and a function that adds 1 to it and to the memory's first byte, and grows the memory by a page.
+// counter is a module with a mutable global that it exports, and a function that adds 1 to it and to the memory's first
+// byte, and grows the memory by a page.
 func counter() wasmtest.Module {
 	return wasmtest.Module{
 		Pages: 1, Globals: []byte{1, wasmtest.I64, 1, 0x42, 5, 0x0b}, Exports: append(wasmtest.Name(nil, "g"), 3, 0), Extra: 1,
@@ -140,7 +141,8 @@ func panicking(f func(context.Context) (api.Module, error)) func(context.Context
 func TestCaptureWantsTheGlobals(t *testing.T) {
 	m, err := module(t, counter(), 8)(t.Context())
 	must(t, err)
-	if _, err := Capture(m, []string{"h"}); err == nil || !strings.Contains(err.Error(), "exports no mutable global h") {
+	if _, err := Capture(m, []string{"h"}); err == nil ||
+		!strings.Contains(err.Error(), "exports no mutable global h") {
 		t.Errorf("got %v", err)
 	}
 }

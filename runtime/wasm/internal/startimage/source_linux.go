@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// source is a memory file with the image.
+// source is a memory file with the content of the image.
 type source struct {
 	fd   int
 	size int
@@ -29,7 +29,7 @@ func newSource(content []byte) (*source, error) {
 	return s, nil
 }
 
-// fill writes the pages that are not all zero, and seals the file: a clone must never lose a page or see it change.
+// fill writes the pages that are not all zero, and seals the file, so that no clone loses a page or sees it change.
 func (s *source) fill(content []byte) error {
 	if err := unix.Ftruncate(s.fd, int64(len(content))); err != nil {
 		return fmt.Errorf("sizing the memory file: %w", err)
@@ -54,9 +54,16 @@ func (s *source) fill(content []byte) error {
 
 func (s *source) close() error { return unix.Close(s.fd) }
 
-// memory reserves addresses for most bytes and maps the image at their beginning.
+// memory reserves most bytes of address space and maps the image to the beginning.
 func (s *source) memory(most uint64) (experimental.LinearMemory, error) {
-	reserved, err := unix.MmapPtr(-1, 0, nil, uintptr(most), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	reserved, err := unix.MmapPtr(
+		-1,
+		0,
+		nil,
+		uintptr(most),
+		unix.PROT_NONE,
+		unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE,
+	)
 	if err != nil {
 		return nil, fmt.Errorf("reserving %d bytes of addresses: %w", most, err)
 	}
@@ -67,14 +74,17 @@ func (s *source) memory(most uint64) (experimental.LinearMemory, error) {
 	}
 	if _, err := unix.MmapPtr(s.fd, 0, reserved, uintptr(s.size), unix.PROT_READ|unix.PROT_WRITE, flags); err != nil {
 		m.Free()
-		return nil, fmt.Errorf("mapping the start image (sysctl vm.max_map_count bounds how many mappings a process has): %w", err)
+		return nil, fmt.Errorf(
+			"mapping the start image (sysctl vm.max_map_count bounds how many mappings a process has): %w",
+			err,
+		)
 	}
 	return m, nil
 }
 
-// mapped is a reservation of addresses whose beginning can be used.
+// mapped is a reserved range of addresses of which the first bytes are usable.
 type mapped struct {
-	base   unsafe.Pointer // nil when freed
+	base   unsafe.Pointer // nil once freed
 	most   uintptr
 	usable uintptr
 }
@@ -85,17 +95,20 @@ func (m *mapped) Reallocate(size uint64) []byte {
 		return nil
 	}
 	if wanted := uintptr(size); wanted > m.usable {
-		more := unsafe.Slice((*byte)(unsafe.Add(m.base, m.usable)), wanted-m.usable) //nolint:gosec // below most, which is reserved
+		more := unsafe.Slice(
+			(*byte)(unsafe.Add(m.base, m.usable)),
+			wanted-m.usable,
+		) //nolint:gosec // below most, which is reserved
 		if unix.Mprotect(more, unix.PROT_READ|unix.PROT_WRITE) != nil {
 			return nil
 		}
-		_ = unix.Madvise(more, unix.MADV_NOHUGEPAGE) // a guest that touches a byte would take 2 MiB
+		_ = unix.Madvise(more, unix.MADV_NOHUGEPAGE) // otherwise a guest that touches a byte takes 2 MiB
 		m.usable = wanted
 	}
 	return unsafe.Slice((*byte)(m.base), size) //nolint:gosec // not above most, which is reserved
 }
 
-// Free unmaps all. Code that runs in the instance would end the process.
+// Free unmaps the memory. If code of the instance is still running, the process crashes.
 func (m *mapped) Free() {
 	if m.base != nil {
 		_ = unix.MunmapPtr(m.base, m.most)

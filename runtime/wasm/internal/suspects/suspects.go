@@ -1,4 +1,10 @@
-// Package suspects remembers which sources ended guest instances.
+// Package suspects remembers which sources ended guest instances, and decides which new connections are kept apart from
+// the instances that many connections share.
+//
+// It imports none of ours: a source is a prefix of addresses (package internal/source). Its only lock is Set.mu, a
+// leaf, but for [Set.Inherit], which takes the locks of both sets one after the other.
+//
+// Begin with [Set.Reason] and [Set.Fault].
 package suspects
 
 import (
@@ -9,32 +15,35 @@ import (
 )
 
 const (
-	suspectFor  = time.Hour        // how long a source whose event ended an instance is set apart, since the last time
+	suspectFor  = time.Hour        // how long a source is kept apart after the last fault that it caused
 	alarmWithin = 10 * time.Minute // two lost shards within this time raise the alarm
-	AlarmFor    = 10 * time.Minute // how long the alarm lasts after the last fault that a source not yet suspected caused
 	maxSources  = 4096
+
+	// AlarmFor is how long the alarm lasts after the last fault caused by a source that was no suspect.
+	AlarmFor = 10 * time.Minute
 )
 
-// Set remembers which sources ended instances, and says which new connections are kept away from the shards: those of such a source and, while
-// shards are lost again and again, all of them. A source that does the same again then hurts itself alone.
+// Set holds the sources that have ended instances. Connections from them are kept apart, and while shards are lost
+// again and again, all new connections are. A source that causes another fault then hurts only itself. The zero value
+// is empty. All methods are safe for concurrent use.
 type Set struct {
 	mu sync.Mutex
 
 	// Guarded by mu.
-	faults     map[netip.Prefix]time.Time // the last of each source
+	faults     map[netip.Prefix]time.Time // the last fault of each source
 	lastLoss   time.Time                  // of a shard
 	alarmUntil time.Time
 }
 
-// Why a connection is set apart, in exgate_wasm_connections_apart_total.
+// The reasons to keep a connection apart, as exgate_wasm_connections_apart_total names them.
 const (
 	None    = ""
 	Suspect = "suspect" // an event of its source ended an instance
-	Alarm   = "alarm"   // instances are lost again and again
-	Restart = "restart" // no shard has an instance until the next has started
+	Alarm   = "alarm"   // shards are lost again and again
+	Restart = "restart" // no shard has an instance until the next one has started
 )
 
-// Reason says why a new connection of a source is to be set apart.
+// Reason returns why a new connection from source is to be kept apart, or None.
 func (s *Set) Reason(source netip.Prefix, now time.Time) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,20 +56,21 @@ func (s *Set) Reason(source netip.Prefix, now time.Time) string {
 	return None
 }
 
-// Alarm reports whether all new connections are set apart.
+// Alarm reports whether all new connections are kept apart.
 func (s *Set) Alarm(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return now.Before(s.alarmUntil)
 }
 
-// suspected requires mu.
+// suspected reports whether source has caused a fault within suspectFor. The caller holds mu.
 func (s *Set) suspected(source netip.Prefix, now time.Time) bool {
 	last, ok := s.faults[source]
 	return ok && now.Sub(last) < suspectFor
 }
 
-// Fault notes that an event of source ended an instance, of a shard or one apart. It reports whether that raised the alarm.
+// Fault records that an event of source ended an instance; shard says whether it was a shared one. It reports whether
+// that raised the alarm.
 func (s *Set) Fault(source netip.Prefix, shard bool, now time.Time) (raised bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,8 +86,8 @@ func (s *Set) Fault(source netip.Prefix, shard bool, now time.Time) (raised bool
 	return raised
 }
 
-// Inherit takes over the sources that other has at now, so that a device which ended instances of one version of a module does not begin anew with the
-// next. The alarm stays with the version.
+// Inherit adds the sources that other suspects at now, so that a source which ended instances of one version of a
+// module is still known to the next. It does not copy the alarm.
 func (s *Set) Inherit(other *Set, now time.Time) {
 	other.mu.Lock()
 	known := maps.Clone(other.faults)
@@ -91,7 +101,8 @@ func (s *Set) Inherit(other *Set, now time.Time) {
 	}
 }
 
-// remember requires mu. Beyond maxSources it forgets the oldest of a few sources.
+// remember records a fault of source at now. If the set is full, it forgets the oldest of a few other sources. The
+// caller holds mu.
 func (s *Set) remember(source netip.Prefix, now time.Time) {
 	if s.faults == nil {
 		s.faults = make(map[netip.Prefix]time.Time)
@@ -104,7 +115,7 @@ func (s *Set) remember(source netip.Prefix, now time.Time) {
 
 func (s *Set) oldestOfSome() (oldest netip.Prefix) {
 	n := 16
-	for source, last := range s.faults { // in no order
+	for source, last := range s.faults { // in random order
 		if !oldest.IsValid() || last.Before(s.faults[oldest]) {
 			oldest = source
 		}

@@ -13,7 +13,7 @@ func noFile(Guest, api.Memory, []uint64) errno  { return errnoBadFile }
 func nothing(Guest, api.Memory, []uint64) errno { return errnoSuccess }
 func unknown(Guest, api.Memory, []uint64) errno { return errnoNoSys }
 
-// noList says that there are no arguments or variables: a count and a size of 0.
+// noList reports a count and a size of 0: there are no arguments and no environment variables.
 func noList(_ Guest, m api.Memory, s []uint64) errno {
 	return fault(m.WriteUint32Le(uint32(s[0]), 0) && m.WriteUint32Le(uint32(s[1]), 0))
 }
@@ -54,7 +54,7 @@ func clockResolution(_ Guest, m api.Memory, s []uint64) errno {
 	return fault(m.WriteUint64Le(uint32(s[1]), 1))
 }
 
-// random fills memory from the system's source. It costs as much of the event's bytes as sending would.
+// random fills memory with random bytes. They are charged like bytes sent.
 func random(g Guest, m api.Memory, s []uint64) errno {
 	b, ok := m.Read(uint32(s[0]), uint32(s[1]))
 	if !ok {
@@ -63,7 +63,7 @@ func random(g Guest, m api.Memory, s []uint64) errno {
 	if !g.Pay(len(b)) {
 		return errnoAgain
 	}
-	_, _ = rand.Read(b) // it does not fail: see its documentation
+	_, _ = rand.Read(b) // never fails: see its documentation
 	return errnoSuccess
 }
 
@@ -75,7 +75,7 @@ const (
 	event            = 32
 )
 
-// fdWrite sends standard output and error to the log. It says that all was written, whatever is left out there.
+// fdWrite logs what is written to standard output and standard error. It always reports that everything was written.
 func fdWrite(g Guest, m api.Memory, s []uint64) errno {
 	stream, count := int(uint32(s[0]))-1, uint32(s[2])
 	if stream != 0 && stream != 1 {
@@ -102,7 +102,7 @@ func fdWrite(g Guest, m api.Memory, s []uint64) errno {
 	return fault(m.WriteUint32Le(uint32(s[3]), written))
 }
 
-// fdRead says that standard input has ended.
+// fdRead reports the end of standard input.
 func fdRead(_ Guest, m api.Memory, s []uint64) errno {
 	if uint32(s[0]) != 0 {
 		return errnoBadFile
@@ -119,7 +119,8 @@ func fdStat(_ Guest, m api.Memory, s []uint64) errno {
 	return fault(m.Write(uint32(s[1]), stat[:]))
 }
 
-// poll never waits: a timer has gone off, and there is nothing else to wait for. A guest that sleeps spins instead, until its fuel ends.
+// poll never waits: it reports that each timer has expired, and fails for everything else. A guest that sleeps spins
+// instead, until it runs out of fuel.
 func poll(_ Guest, m api.Memory, s []uint64) errno {
 	count := uint32(s[2])
 	if count == 0 || count > maxSubscriptions {

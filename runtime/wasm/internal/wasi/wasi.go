@@ -9,7 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// errno is WASI's error number.
+// errno is an error number of WASI.
 type errno uint32
 
 const (
@@ -21,26 +21,27 @@ const (
 	errnoNoSys   errno = 52
 )
 
-// Guest is the instance whose guest calls WASI. The call runs under the lock of the instance.
+// Guest is the instance that calls WASI. Calls run under the lock of the instance.
 type Guest interface {
-	// Call counts a host call. It panics to end the guest where that is one too many.
+	// Call counts a host call. It panics to end the guest if that exceeds the limit.
 	Call()
 
-	// Pay charges n bytes to the event, and reports false where the event has no more.
+	// Pay charges n bytes to the event. It reports false if the event has used up its bytes.
 	Pay(n int) bool
 
-	// Write takes what the guest prints: stream 0 is standard output, 1 is standard error. It must not keep b.
+	// Write logs what the guest prints to stream 0 (standard output) or 1 (standard error). It must not keep b.
 	Write(stream int, b []byte)
 }
 
-// function is a function of WASI preview1. params has i for i32 and I for i64. Without call it is there to link, and says that there is no such file.
+// function is a function of WASI preview 1. params has i for i32 and I for i64. If call is nil, the function fails with
+// errnoBadFile.
 type function struct {
 	name   string
 	params string
 	call   func(g Guest, m api.Memory, s []uint64) errno
 }
 
-// functions is all of preview1: what compilers link is more than what guests call.
+// functions lists all of preview 1: compilers link more functions than guests call.
 var functions = []function{
 	{"args_get", "ii", nothing},
 	{"args_sizes_get", "ii", noList},
@@ -105,7 +106,8 @@ func (f function) signature() hostabi.Signature {
 	return s
 }
 
-// Provide makes the module in r. caller finds the instance in the context of a call; every call counts as a host call.
+// Provide instantiates the host module in r. caller returns the instance for the context of a call. Each call counts as
+// a host call.
 func Provide(ctx context.Context, r wazero.Runtime, caller func(context.Context) Guest) error {
 	b := r.NewHostModuleBuilder(hostabi.WASIModuleName)
 	for _, f := range functions {
@@ -136,7 +138,7 @@ func (f function) goFunction(caller func(context.Context) Guest) api.GoModuleFun
 	}
 }
 
-// Imports are the functions that a guest may import, by name.
+// Imports returns the functions that a guest may import, by name.
 func Imports() map[string]hostabi.Signature {
 	have := make(map[string]hostabi.Signature, len(functions))
 	for _, f := range functions {
@@ -145,7 +147,7 @@ func Imports() map[string]hostabi.Signature {
 	return have
 }
 
-// Check compares what a module imports of WASI with what there is.
+// Check checks a module's imports of WASI against the functions that exist.
 func Check(m wazero.CompiledModule) error {
 	return hostabi.CheckImports(m, hostabi.WASIModuleName, Imports())
 }

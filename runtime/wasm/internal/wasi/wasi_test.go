@@ -13,7 +13,8 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// guestCalling calls one function of WASI for each packet, with constant parameters, and returns what it returned as the action.
+// guestCalling calls one function of WASI for each packet, with constant parameters, and returns what it returned as
+// the action.
 func guestCalling(name string, params ...int64) []byte {
 	s := Imports()[name]
 	m := wasmtest.Guest()
@@ -71,7 +72,8 @@ func (g *testGuest) memory() api.Memory { return g.module.Memory() }
 // receive writes packet where the guest reads it, and returns what the guest's call of WASI returned.
 func (g *testGuest) receive(packet string) (errno, error) {
 	g.memory().WriteString(packetAt, packet)
-	results, err := g.module.ExportedFunction("exproto_v1_bytes").Call(context.Background(), 0, packetAt, uint64(len(packet)))
+	results, err := g.module.ExportedFunction("exproto_v1_bytes").
+		Call(context.Background(), 0, packetAt, uint64(len(packet)))
 	if err != nil {
 		return 0, err
 	}
@@ -120,7 +122,15 @@ func TestCalls(t *testing.T) {
 		t.Run(fmt.Sprint(c.name, c.params), func(t *testing.T) {
 			g := newGuest(t, guestCalling(c.name, c.params...))
 			g.room = 100_000
-			got, err := g.receive("\x2a\x00\x00\x00\x00\x00\x00\x00" + strings.Repeat("\x00", 8) + "\x00\x00\x00\x00" + "\x00\xf0\xff\xff\xff\xff\xff\x7f" + strings.Repeat("\x00", 12))
+			got, err := g.receive(
+				"\x2a\x00\x00\x00\x00\x00\x00\x00" + strings.Repeat(
+					"\x00",
+					8,
+				) + "\x00\x00\x00\x00" + "\x00\xf0\xff\xff\xff\xff\xff\x7f" + strings.Repeat(
+					"\x00",
+					12,
+				),
+			)
 			if got != c.want {
 				t.Errorf("errno %d, want %d (%v)", got, c.want, err)
 			}
