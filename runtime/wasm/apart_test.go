@@ -78,8 +78,10 @@ func TestFaultOfEveryEventSetsApart(t *testing.T) {
 		hostabi.KindMessages: func(h gateway.ConnectionHandler) error {
 			return h.OnReceivedMessages([]gateway.Message{{Topic: "t"}})
 		},
-		hostabi.KindClosed: func(h gateway.ConnectionHandler) error { return h.OnSocketClosed(gateway.ReasonTCPClosed) },
-		hostabi.KindDrain:  func(h gateway.ConnectionHandler) error { return h.(gateway.Drainer).OnDrain() },
+		hostabi.KindClosed: func(h gateway.ConnectionHandler) error {
+			return h.OnSocketClosed(gateway.ReasonTCPClosed)
+		},
+		hostabi.KindDrain: func(h gateway.ConnectionHandler) error { return h.(gateway.Drainer).OnDrain() },
 	}
 	for kind, event := range kinds {
 		e := engine(t, Config{Module: trapsAt(kind), Shards: 1})

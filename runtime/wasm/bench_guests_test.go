@@ -21,7 +21,10 @@ type guest struct {
 // probes returns the committed probes of the SDKs.
 func probes(b *testing.B) (all []guest) {
 	b.Helper()
-	for _, pattern := range []string{"../../hostabi/sdk/*/probe/probe.wasm", "../../hostabi/sdk/*/testdata/probe.wasm"} {
+	for _, pattern := range []string{
+		"../../hostabi/sdk/*/probe/probe.wasm",
+		"../../hostabi/sdk/*/testdata/probe.wasm",
+	} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil {
 			b.Fatal(err)

@@ -52,7 +52,8 @@ func BenchmarkIsolatedGuests(b *testing.B) {
 // KiB for each.
 func startMany(b *testing.B, c Config, n int) (us, kib float64) {
 	e, err := New(b.Context(), Config{
-		Name: "test", Module: c.Module, Isolation: c.Isolation, Limits: c.Limits, Logger: quiet, NoStartImage: c.NoStartImage,
+		Name: "test", Module: c.Module, Isolation: c.Isolation, Limits: c.Limits, Logger: quiet,
+		NoStartImage: c.NoStartImage,
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -113,7 +113,8 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	if timed && e.program.ends == byFuel {
 		e.log.Info(
-			"limits.wall_time does not apply to this module: it is metered, and fuel, host_calls and send_bytes bound its events",
+			"limits.wall_time does not apply to this module: it is metered, and fuel, host_calls and send_bytes " +
+				"bound its events",
 		)
 	}
 	e.noImage = e.program.parts.Whole

@@ -127,7 +127,10 @@ func TestTrapInEachEvent(t *testing.T) {
 		{"bytes", guest.With("exproto_v1_bytes", trap...), func(h gateway.ConnectionHandler) error {
 			return errors.Join(h.OnSocketCreated(gatewaytest.Info), h.OnReceivedBytes(nil))
 		}},
-		{"created", guest.With("exproto_v1_event", trap...), func(h gateway.ConnectionHandler) error { return h.OnSocketCreated(gatewaytest.Info) }},
+		{
+			"created", guest.With("exproto_v1_event", trap...),
+			func(h gateway.ConnectionHandler) error { return h.OnSocketCreated(gatewaytest.Info) },
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := engine(t, Config{Module: c.module.Bytes(), Shards: 1})

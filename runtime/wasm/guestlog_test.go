@@ -44,7 +44,10 @@ func TestWASIOutputGoesToTheLog(t *testing.T) {
 	}))
 	write(t, d, "first li")
 	write(t, d, "ne\nsecond \x1b[31m line\nthird")
-	for _, want := range []string{`level=WARN msg=guest handler=test shard=0 text="first line"`, `text="second �[31m line"`} {
+	for _, want := range []string{
+		`level=WARN msg=guest handler=test shard=0 text="first line"`,
+		`text="second �[31m line"`,
+	} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log has not %q:\n%s", want, log.String())
 		}

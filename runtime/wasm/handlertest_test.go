@@ -19,7 +19,8 @@ func TestHandlerSuite(t *testing.T) {
 
 func handlerSuite(t *testing.T, isolation wasm.Isolation) {
 	e, err := wasm.New(context.Background(), wasm.Config{
-		Name: "jsonecho", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024, Fuel: 10_000_000}, Isolation: isolation,
+		Name: "jsonecho", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024, Fuel: 10_000_000},
+		Isolation: isolation,
 	})
 	if err != nil {
 		t.Fatal(err)

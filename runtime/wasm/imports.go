@@ -58,7 +58,8 @@ func (in *instance) Authenticate(conn, token int64, request []byte) hostabi.Code
 		return hostabi.CodeParamsTypeError
 	}
 	client := gateway.ClientInfo{
-		ProtoName: a.ProtoName, ProtoVersion: a.ProtoVersion, ClientID: a.ClientID, Username: a.Username, Mountpoint: a.Mountpoint,
+		ProtoName: a.ProtoName, ProtoVersion: a.ProtoVersion, ClientID: a.ClientID, Username: a.Username,
+		Mountpoint: a.Mountpoint,
 	}
 	in.flush()
 	return code(c.adapter.Authenticate(client, a.Password, c.result(token)))

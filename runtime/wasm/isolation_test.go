@@ -41,7 +41,8 @@ func TestIsolatedLogIsBounded(t *testing.T) {
 		Module: file(
 			t,
 			"scenario",
-		), Isolation: IsolationConnection, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		), Isolation: IsolationConnection, Limits: Limits{LogLines: 2},
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	for range 10 {
 		must(t, gatewaytest.Connect(t, e).Receive("Lx"))
@@ -53,7 +54,8 @@ func TestIsolatedLogIsBounded(t *testing.T) {
 		Module: file(
 			t,
 			"hostile",
-		), Isolation: IsolationConnection, Limits: Limits{LogLines: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		), Isolation: IsolationConnection, Limits: Limits{LogLines: 2},
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	for range 30 {
 		if gatewaytest.Connect(t, bad).Receive("t") == nil {

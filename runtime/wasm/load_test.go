@@ -64,23 +64,41 @@ func TestModulesThatAreRefused(t *testing.T) {
 		{"truncated", echo[:len(echo)/2], "bytes announced"},
 		{"nothing in it", echo[:8], `does not export its memory as "memory"`},
 		{"a missing export", missing.Bytes(), "does not export exproto_v1_event(i32, i64, i64, i32, i32) -> i32"},
-		{"a wrong signature", wrong.Bytes(), "exports exproto_v1_bytes with (i32, i32) -> i32, want (i64, i32, i32) -> i32"},
-		{"a foreign import", foreign.Bytes(), `imports open from "env": only exproto_v1 and wasi_snapshot_preview1 are provided`},
+		{
+			"a wrong signature", wrong.Bytes(),
+			"exports exproto_v1_bytes with (i32, i32) -> i32, want (i64, i32, i32) -> i32",
+		},
+		{
+			"a foreign import", foreign.Bytes(),
+			`imports open from "env": only exproto_v1 and wasi_snapshot_preview1 are provided`,
+		},
 		{"an unknown import", unknown.Bytes(), "imports reboot from exproto_v1, which has no such function"},
 		{"a wrong import", badImport.Bytes(), "imports resume with (i32) -> i32, want (i64) -> i32"},
-		{"an unknown WASI import", badWASI.Bytes(), "imports fd_fly from wasi_snapshot_preview1, which has no such function"},
+		{
+			"an unknown WASI import", badWASI.Bytes(),
+			"imports fd_fly from wasi_snapshot_preview1, which has no such function",
+		},
 		{"a start function that loops", start.Bytes(), "exgate_start: guest_out_of_fuel"},
 		{"_initialize that loops", initialize.Bytes(), "_initialize: guest_out_of_fuel"},
 		{"_initialize with a parameter", badInitialize.Bytes(), "exports _initialize with (i32), want ()"},
 		{"a huge memory", hugeMemory.Bytes(), "a memory of 257 pages of 64 KiB: the limit is 256"},
 		{"a huge table", hugeTable.Bytes(), "a table of 100001 elements: the limit is 100000"},
 		{"four billion locals", manyLocals.Bytes(), "more than 4096 locals"},
-		{"an export of the host's name", exporter.Bytes(), `exports "exgate_fuel": names that begin with "exgate_" are the host's`},
+		{
+			"an export of the host's name", exporter.Bytes(),
+			`exports "exgate_fuel": names that begin with "exgate_" are the host's`,
+		},
 		{"a trap in buffer", guest.With("exproto_v1_buffer", 0, 0x0b).Bytes(), "exproto_v1_buffer: guest_trap"},
 		{"no buffer", guest.With("exproto_v1_buffer", 0x41, 0, 0x0b).Bytes(), "exproto_v1_buffer refuses 65536 bytes"},
-		{"a buffer outside", guest.With("exproto_v1_buffer", 0x41, 0x7f, 0x0b).Bytes(), "exproto_v1_buffer returned 0xffffffff for 65536 bytes, which is outside"},
+		{
+			"a buffer outside", guest.With("exproto_v1_buffer", 0x41, 0x7f, 0x0b).Bytes(),
+			"exproto_v1_buffer returned 0xffffffff for 65536 bytes, which is outside",
+		},
 		{"a trap in init", guest.With("exproto_v1_init", 0, 0x0b).Bytes(), "exproto_v1_init: guest_trap"},
-		{"a loop in init", guest.With("exproto_v1_init", append(spin[:len(spin)-1:len(spin)-1], 0, 0x0b)...).Bytes(), "exproto_v1_init: guest_out_of_fuel"},
+		{
+			"a loop in init", guest.With("exproto_v1_init", append(spin[:len(spin)-1:len(spin)-1], 0, 0x0b)...).Bytes(),
+			"exproto_v1_init: guest_out_of_fuel",
+		},
 		{"init that refuses", guest.With("exproto_v1_init", 0x41, 4, 0x0b).Bytes(), "exproto_v1_init returned 4"},
 		{"a body that is not valid", guest.With("exproto_v1_init", 0x0b).Bytes(), "compiling the module"},
 	} {
@@ -138,7 +156,12 @@ func TestConfigurationOfTheGuest(t *testing.T) {
 }
 
 func TestImpossibleLimits(t *testing.T) {
-	for _, c := range []Config{{Shards: -1}, {Limits: Limits{MemoryPages: 65_537}}, {Limits: Limits{HostCalls: -1}}, {Limits: Limits{WallTime: -1}}} {
+	for _, c := range []Config{
+		{Shards: -1},
+		{Limits: Limits{MemoryPages: 65_537}},
+		{Limits: Limits{HostCalls: -1}},
+		{Limits: Limits{WallTime: -1}},
+	} {
 		c.Name, c.Module = "test", file(t, "echo")
 		if _, err := New(t.Context(), c); err == nil {
 			t.Errorf("%+v: taken", c.Limits)

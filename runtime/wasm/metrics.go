@@ -43,7 +43,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			[]string{"handler"},
 		),
 		starts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "exgate_wasm_start_seconds", Help: "Time that starting a guest instance took, by what it starts from (module or image).",
+			Name:    "exgate_wasm_start_seconds",
+			Help:    "Time that starting a guest instance took, by what it starts from (module or image).",
 			Buckets: prometheus.ExponentialBuckets(16e-6, 4, 9),
 		}, []string{"handler", "from"}),
 		dropped: counter(

@@ -17,7 +17,8 @@ import (
 func startCounter() wasmtest.Module {
 	m := wasmtest.Guest()
 	m.Imports = []wasmtest.Import{{
-		Module: "exproto_v1", Name: "send", Params: []byte{wasmtest.I64, wasmtest.I32, wasmtest.I32}, Results: []byte{wasmtest.I32},
+		Module: "exproto_v1", Name: "send", Params: []byte{wasmtest.I64, wasmtest.I32, wasmtest.I32},
+		Results: []byte{wasmtest.I32},
 	}}
 	m.Globals = []byte{1, wasmtest.I32, 1, 0x41, 0, 0x0b}
 	m.Data = []wasmtest.Data{{Offset: 8, Bytes: []byte("A")}}
@@ -70,12 +71,16 @@ func TestModulesWithoutAnImage(t *testing.T) {
 		{"table.grow", with(initialize(0xd0, 0x70, 0x41, 1, 0xfc, 15, 0, 0x1a, 0x0b))},
 		{"table.fill", with(initialize(0x41, 0, 0xd0, 0x70, 0x41, 1, 0xfc, 17, 0, 0x0b))},
 		{"table.copy", with(initialize(0x41, 0, 0x41, 0, 0x41, 1, 0xfc, 14, 0, 0, 0x0b))},
-		{"passive data", with(func(m *wasmtest.Module) { m.Data = append(m.Data, wasmtest.Data{Passive: true, Bytes: []byte("x")}) })},
+		{"passive data", with(func(m *wasmtest.Module) {
+			m.Data = append(m.Data,
+				wasmtest.Data{Passive: true, Bytes: []byte("x")})
+		})},
 		{"a mutable global that is a reference", with(func(m *wasmtest.Module) {
 			m.Globals = []byte{2, wasmtest.I32, 1, 0x41, 0, 0x0b, 0x70, 1, 0xd0, 0x70, 0x0b}
 		})},
 		{"a mutable global that is a vector", with(func(m *wasmtest.Module) {
-			m.Globals = append([]byte{2, wasmtest.I32, 1, 0x41, 0, 0x0b, 0x7b, 1, 0xfd, 0x0c}, append(make([]byte, 16), 0x0b)...)
+			m.Globals = append([]byte{2, wasmtest.I32, 1, 0x41, 0, 0x0b, 0x7b, 1, 0xfd, 0x0c},
+				append(make([]byte, 16), 0x0b)...)
 		})},
 	} {
 		t.Run(c.why, func(t *testing.T) {

@@ -56,7 +56,8 @@ func (t termination) features() api.CoreFeatures {
 func rewrite(c Config) (parts meter.Parts, ends termination, err error) {
 	l := c.Limits
 	o := meter.Options{
-		ModuleBytes: l.ModuleBytes, Functions: l.Functions, CodeBytes: l.CodeBytes, MemoryPages: l.MemoryPages, TableElements: l.TableElements,
+		ModuleBytes: l.ModuleBytes, Functions: l.Functions, CodeBytes: l.CodeBytes, MemoryPages: l.MemoryPages,
+		TableElements: l.TableElements,
 	}
 	switch {
 	case c.noMetering:

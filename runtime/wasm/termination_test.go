@@ -61,9 +61,13 @@ func TestUnmeteredStartEnds(t *testing.T) {
 	start.Start = len(start.Funcs) - 1
 	initialize.Funcs = append(initialize.Funcs, wasmtest.Func{Export: "_initialize", Code: spin})
 	early = early.With("exproto_v1_init", append(spin[:len(spin)-1:len(spin)-1], 0, 0x0b)...)
-	for name, m := range map[string]wasmtest.Module{"start": start, "_initialize": initialize, "exproto_v1_init": early} {
+	for name, m := range map[string]wasmtest.Module{
+		"start": start, "_initialize": initialize,
+		"exproto_v1_init": early,
+	} {
 		_, err := New(t.Context(), Config{
-			Name: "test", Module: m.Bytes(), Unmetered: UnmeteredContext, Shards: 1, Logger: quiet, Limits: Limits{StartTime: 20 * time.Millisecond},
+			Name: "test", Module: m.Bytes(), Unmetered: UnmeteredContext, Shards: 1, Logger: quiet,
+			Limits: Limits{StartTime: 20 * time.Millisecond},
 		})
 		if err == nil || !strings.Contains(err.Error(), "more than 20ms (limit start_time)") {
 			t.Errorf("%s: %v", name, err)

@@ -56,7 +56,8 @@ func TestSpecimenShowsItsCallsAndItsFuel(t *testing.T) {
 
 func TestSpecimenHasTheLimits(t *testing.T) {
 	cases := map[string]gateway.CloseReason{
-		"l": gateway.ReasonGuestOutOfFuel, "t": gateway.ReasonGuestTrap, "h": gateway.ReasonGuestCalls, "s": gateway.ReasonGuestCalls,
+		"l": gateway.ReasonGuestOutOfFuel, "t": gateway.ReasonGuestTrap, "h": gateway.ReasonGuestCalls,
+		"s": gateway.ReasonGuestCalls,
 		"m": gateway.ReasonGuestMemory, "p": gateway.ReasonGuestTrap,
 	}
 	for command, want := range cases {

@@ -269,7 +269,8 @@ func TestBadGuestChangesNothing(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if err := m.Swap(t.Context(), wasm.Config{Module: files["a"]}, SwapOptions{Canary: &Canary{Percent: 100}}); err == nil {
+	if err := m.Swap(t.Context(), wasm.Config{Module: files["a"]},
+		SwapOptions{Canary: &Canary{Percent: 100}}); err == nil {
 		t.Error("a canary of 100 percent was taken")
 	}
 	expectStates(t, m, names, "a serving")
@@ -307,14 +308,14 @@ func TestMetrics(t *testing.T) {
 	swap(t, m, files["a"], SwapOptions{})
 	d := gatewaytest.Connect(t, m)
 	swap(t, m, files["b"], SwapOptions{})
-	want := `# HELP exgate_wasm_module_connections Connections now open, by the version of the module that they keep.
+	want := `# HELP exgate_wasm_module_connections Connections now open, by the version of the module.
 # TYPE exgate_wasm_module_connections gauge
 exgate_wasm_module_connections{module="test",version="A"} 1
-# HELP exgate_wasm_module_info 1 for each version of a module that is there, by its digest and state.
+# HELP exgate_wasm_module_info 1 for each loaded version of a module, by its digest and state.
 # TYPE exgate_wasm_module_info gauge
 exgate_wasm_module_info{module="test",state="draining",version="A"} 1
 exgate_wasm_module_info{module="test",state="serving",version="B"} 1
-# HELP exgate_wasm_module_swaps_total Versions that came to serve, rollbacks not counted.
+# HELP exgate_wasm_module_swaps_total Versions that became the serving one, except by a rollback.
 # TYPE exgate_wasm_module_swaps_total counter
 exgate_wasm_module_swaps_total{module="test"} 2
 `

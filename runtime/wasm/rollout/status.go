@@ -38,7 +38,8 @@ func (m *Module) Status() Status {
 	s := Status{Name: m.config.Name, RolledBack: m.rolledBack}
 	for _, v := range m.versions() {
 		s.Versions = append(s.Versions, VersionStatus{
-			Digest: v.digest, Settings: v.settings(), State: v.state, Percent: m.percent(v), Loaded: v.loaded, Connections: len(v.conns), Served: v.served,
+			Digest: v.digest, Settings: v.settings(), State: v.state, Percent: m.percent(v), Loaded: v.loaded,
+			Connections: len(v.conns), Served: v.served,
 			Faults: v.faults, DrainsUntil: v.until,
 		})
 	}

@@ -104,7 +104,8 @@ func TestOptionsChangeDuringATrial(t *testing.T) {
 		at(time.Minute, "b serving, a warm")
 	})
 	trial(
-		func(m *Module, at func(time.Duration, string)) { // it is made longer, also when it was over and connections were missing
+		// it is made longer, also when it was over and connections were missing
+		func(m *Module, at func(time.Duration, string)) {
 			swap(t, m, files["b"], canary(time.Minute))
 			at(2*time.Minute, "b canary, a serving")
 			swap(t, m, files["b"], canary(time.Hour))

@@ -17,7 +17,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // byte, and grows the memory by a page.
 func counter() wasmtest.Module {
 	return wasmtest.Module{
-		Pages: 1, Globals: []byte{1, wasmtest.I64, 1, 0x42, 5, 0x0b}, Exports: append(wasmtest.Name(nil, "g"), 3, 0), Extra: 1,
+		Pages: 1, Globals: []byte{1, wasmtest.I64, 1, 0x42, 5, 0x0b}, Exports: append(wasmtest.Name(nil, "g"), 3, 0),
+		Extra: 1,
 		Funcs: []wasmtest.Func{{Export: "count", Results: []byte{wasmtest.I32}, Code: []byte{
 			0x23, 0, 0x42, 1, 0x7c, 0x24, 0, // g = g + 1
 			0x41, 0, 0x41, 0, 0x2d, 0, 0, 0x41, 1, 0x6a, 0x3a, 0, 0, // the byte at 0
