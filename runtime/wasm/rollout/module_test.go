@@ -262,7 +262,7 @@ func TestBadGuestChangesNothing(t *testing.T) {
 	swap(t, m, files["a"], SwapOptions{})
 	for what, c := range map[string]wasm.Config{
 		"module":  {Module: []byte("\x00asm")},
-		"refuses": {Module: files["a"], GuestConfig: []byte("!")},
+		"refused": {Module: files["a"], GuestConfig: []byte("!")},
 		"limit":   {Module: files["a"], Limits: wasm.Limits{WallTime: -1}},
 	} {
 		if err := m.Swap(t.Context(), c, SwapOptions{}); err == nil || !strings.Contains(err.Error(), what) {
