@@ -12,11 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/dtls/v3"
+	pion "github.com/pion/dtls/v3"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
@@ -60,7 +61,7 @@ func listenTLS(t *testing.T, name string, _ gateway.Limits) gateway.Listener {
 
 func listenDTLS(t *testing.T, name string, _ gateway.Limits) gateway.Listener {
 	cert, key := certtest.Files(t, t.TempDir())
-	l, err := listener.ListenDTLS(t.Context(), listener.DTLSConfig{
+	l, err := dtls.ListenDTLS(t.Context(), dtls.DTLSConfig{
 		Name: name, Bind: freePort, CertFile: cert,
 		KeyFile: key,
 	})
@@ -97,8 +98,8 @@ func dialTLS(t *testing.T, addr string) net.Conn {
 
 func dialDTLS(t *testing.T, addr string) net.Conn {
 	t.Helper()
-	c, err := dtls.DialWithOptions("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)),
-		dtls.WithInsecureSkipVerify(true))
+	c, err := pion.DialWithOptions("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)),
+		pion.WithInsecureSkipVerify(true))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/dtls"
 )
 
 // TLS holds the certificate of a tls or dtls listener, and what it requires of devices.
@@ -119,8 +120,8 @@ func (r rules) keys(key string, p PSK) {
 	if r.broken(key) {
 		return
 	}
-	psk := listener.PSKConfig{IdentityHint: p.IdentityHint, File: p.File}
-	if err := (listener.DTLSConfig{PSK: psk}).Check(); err != nil {
+	psk := dtls.PSKConfig{IdentityHint: p.IdentityHint, File: p.File}
+	if err := (dtls.DTLSConfig{PSK: psk}).Check(); err != nil {
 		r.problem(key+".file", "%v", err)
 	}
 }
@@ -138,8 +139,8 @@ func (r rules) ciphers(key string, l Listener) {
 			Ciphers: t.Ciphers,
 		}.Check()
 	} else {
-		err = listener.DTLSConfig{
-			CertFile: t.Cert, KeyFile: t.Key, PSK: listener.PSKConfig{File: l.PSK.File},
+		err = dtls.DTLSConfig{
+			CertFile: t.Cert, KeyFile: t.Key, PSK: dtls.PSKConfig{File: l.PSK.File},
 			Ciphers: t.Ciphers,
 		}.Check()
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/dtls"
 )
 
 // at is the section of the listener that a setting stands in.
@@ -98,7 +99,7 @@ func (s *scope) ciphers(v said) {
 	}
 	cipherName := listener.CipherName
 	if s.kind == "dtls" {
-		cipherName = listener.DTLSCipherName
+		cipherName = dtls.DTLSCipherName
 	}
 	var kept, unknown []string
 	for _, name := range texts(v.Value) {

@@ -14,6 +14,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/certs"
+	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
@@ -33,14 +34,14 @@ type listenerMetrics struct {
 	admission *admission.AdmissionMetrics
 	certs     *certs.CertMetrics
 	udp       *udp.UDPMetrics
-	dtls      *listener.DTLSMetrics
+	dtls      *dtls.DTLSMetrics
 }
 
 func newListenerMetrics(reg prometheus.Registerer) *listenerMetrics {
 	return &listenerMetrics{
 		streams: listener.NewMetrics(reg), admission: admission.NewAdmissionMetrics(reg),
 		certs: certs.NewCertMetrics(reg),
-		udp:   udp.NewUDPMetrics(reg), dtls: listener.NewDTLSMetrics(reg),
+		udp:   udp.NewUDPMetrics(reg), dtls: dtls.NewDTLSMetrics(reg),
 	}
 }
 

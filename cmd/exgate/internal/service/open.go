@@ -9,6 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/admission"
+	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
@@ -22,7 +23,7 @@ func (l *listeners) open(ctx context.Context, name string, cfg config.Listener,
 	case "udp":
 		return udp.ListenUDP(ctx, l.udp(name, cfg, a))
 	case "dtls":
-		return listener.ListenDTLS(ctx, l.dtls(name, cfg, a))
+		return dtls.ListenDTLS(ctx, l.dtls(name, cfg, a))
 	}
 	return listener.ListenTCP(ctx, l.tcp(name, cfg, a))
 }
@@ -63,12 +64,12 @@ func (l *listeners) udp(name string, cfg config.Listener, a *admission.Admission
 	}
 }
 
-func (l *listeners) dtls(name string, cfg config.Listener, a *admission.Admission) listener.DTLSConfig {
+func (l *listeners) dtls(name string, cfg config.Listener, a *admission.Admission) dtls.DTLSConfig {
 	of := cfg.TLS
-	return listener.DTLSConfig{
+	return dtls.DTLSConfig{
 		Name: name, Bind: cfg.Bind, Admission: a, CertFile: of.Cert, KeyFile: of.Key, CAFile: of.CA, Verify: of.Verify,
 		FailIfNoCert: of.FailIfNoCert,
-		PSK:          listener.PSKConfig{IdentityHint: cfg.PSK.IdentityHint, File: cfg.PSK.File},
+		PSK:          dtls.PSKConfig{IdentityHint: cfg.PSK.IdentityHint, File: cfg.PSK.File},
 		Ciphers:      of.Ciphers, ConnectionIDs: of.ConnectionIDs, HandshakeTimeout: of.HandshakeTimeout,
 		MaxHandshakes: of.MaxHandshakes,
 		MaxPeers:      cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond),

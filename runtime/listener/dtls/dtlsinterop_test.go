@@ -1,4 +1,4 @@
-package listener_test
+package dtls_test
 
 import (
 	"bufio"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
@@ -52,12 +52,12 @@ func TestDTLSInterop(t *testing.T) {
 	deviceCert, deviceKey := ca.IssueDevice(t, pkix.Name{CommonName: "meter-1"})
 	keys := pskDTLS(t)
 	keys.HandshakeTimeout = 300 * time.Millisecond
-	mutual := listener.DTLSConfig{CertFile: cert, KeyFile: key, CAFile: ca.File, Verify: "peer", FailIfNoCert: true}
-	both := listener.DTLSConfig{CertFile: cert, KeyFile: key, PSK: keys.PSK, ConnectionIDs: true}
+	mutual := dtls.DTLSConfig{CertFile: cert, KeyFile: key, CAFile: ca.File, Verify: "peer", FailIfNoCert: true}
+	both := dtls.DTLSConfig{CertFile: cert, KeyFile: key, PSK: keys.PSK, ConnectionIDs: true}
 
 	const openssl, gnutls = "s_client -dtls1_2 -connect ADDR", "--udp -p PORT 127.0.0.1"
 	for name, tt := range map[string]struct {
-		cfg    listener.DTLSConfig
+		cfg    dtls.DTLSConfig
 		tool   string
 		args   string
 		served bool

@@ -1,4 +1,4 @@
-package listener
+package dtls
 
 import "github.com/prometheus/client_golang/prometheus"
 

@@ -1,4 +1,4 @@
-package listener_test
+package dtls_test
 
 import (
 	"context"
@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/dtls/v3"
+	pion "github.com/pion/dtls/v3"
 
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
@@ -84,7 +84,7 @@ func newDevice(b *testing.B, s *dtlsServer) (time.Duration, bool) {
 		return 0, false
 	}
 	defer func() { _ = socket.Close() }()
-	c, err := dtls.ClientWithOptions(socket, s.addr(), dtls.WithInsecureSkipVerify(true))
+	c, err := pion.ClientWithOptions(socket, s.addr(), pion.WithInsecureSkipVerify(true))
 	if err != nil {
 		b.Error(err)
 		return 0, false
@@ -116,7 +116,7 @@ func forge(ctx context.Context, b *testing.B, to *net.UDPAddr, rate, repeated in
 			_ = a.socket.Close()
 		}
 	}()
-	hello := listener.AHello(0, 0xc02b)
+	hello := dtls.AHello(0, 0xc02b)
 	start := time.Now()
 	owed := 0.0
 	for ctx.Err() == nil {

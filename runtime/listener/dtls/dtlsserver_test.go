@@ -1,4 +1,4 @@
-package listener_test
+package dtls_test
 
 import (
 	"context"
@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/dtls/v3"
+	pion "github.com/pion/dtls/v3"
 
 	"github.com/exgate/exgate/runtime/gateway"
-	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/certs"
+	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
@@ -21,19 +21,19 @@ import (
 // dtlsServer is a gateway with a DTLS listener.
 type dtlsServer struct {
 	listenertest.Server
-	listener *listener.DTLS
+	listener *dtls.DTLS
 }
 
-func serveDTLS(t testing.TB, cfg listener.DTLSConfig, limits gateway.Limits, bytes func(gateway.ConnectionAdapter, []byte)) *dtlsServer {
+func serveDTLS(t testing.TB, cfg dtls.DTLSConfig, limits gateway.Limits, bytes func(gateway.ConnectionAdapter, []byte)) *dtlsServer {
 	t.Helper()
 	s := new(dtlsServer)
 	if cfg.Bind == "" {
 		cfg.Bind = "127.0.0.1:0"
 	}
 	cfg.Name, cfg.Logger = "d", slog.New(slog.DiscardHandler)
-	cfg.Metrics, cfg.UDPMetrics, cfg.CertMetrics = listener.NewDTLSMetrics(s.Counting()), udp.NewUDPMetrics(s.Counts), certs.NewCertMetrics(s.Counts)
+	cfg.Metrics, cfg.UDPMetrics, cfg.CertMetrics = dtls.NewDTLSMetrics(s.Counting()), udp.NewUDPMetrics(s.Counts), certs.NewCertMetrics(s.Counts)
 	var err error
-	if s.listener, err = listener.ListenDTLS(t.Context(), cfg); err != nil {
+	if s.listener, err = dtls.ListenDTLS(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	s.Start(t, s.listener, bytes, limits)
@@ -41,25 +41,25 @@ func serveDTLS(t testing.TB, cfg listener.DTLSConfig, limits gateway.Limits, byt
 }
 
 // certDTLS is a listener's configuration with a certificate.
-func certDTLS(t testing.TB) listener.DTLSConfig {
+func certDTLS(t testing.TB) dtls.DTLSConfig {
 	t.Helper()
 	return dtlsOf(t, listenertest.NewIssuer(t))
 }
 
-func dtlsOf(t testing.TB, ca *listenertest.Issuer) listener.DTLSConfig {
+func dtlsOf(t testing.TB, ca *listenertest.Issuer) dtls.DTLSConfig {
 	t.Helper()
 	cert, key := ca.IssueServer(t, "gateway")
-	return listener.DTLSConfig{CertFile: cert, KeyFile: key}
+	return dtls.DTLSConfig{CertFile: cert, KeyFile: key}
 }
 
 // pskDTLS is a configuration with pre-shared keys: c0ffee is that of meter-1.
-func pskDTLS(t testing.TB) listener.DTLSConfig {
+func pskDTLS(t testing.TB) dtls.DTLSConfig {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "keys.psk")
 	if err := os.WriteFile(file, []byte("meter-1:c0ffee\nmeter-2:00112233445566778899aabbccddeeff\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return listener.DTLSConfig{PSK: listener.PSKConfig{IdentityHint: "exgate", File: file}}
+	return dtls.DTLSConfig{PSK: dtls.PSKConfig{IdentityHint: "exgate", File: file}}
 }
 
 func udpSocket(t testing.TB, bind string) *net.UDPConn {
@@ -79,9 +79,9 @@ func udpSocket(t testing.TB, bind string) *net.UDPConn {
 func (s *dtlsServer) addr() *net.UDPAddr { return s.listener.Addr().(*net.UDPAddr) }
 
 // client shakes hands over socket.
-func (s *dtlsServer) client(t testing.TB, socket net.PacketConn, options ...dtls.ClientOption) (*dtls.Conn, error) {
+func (s *dtlsServer) client(t testing.TB, socket net.PacketConn, options ...pion.ClientOption) (*pion.Conn, error) {
 	t.Helper()
-	c, err := dtls.ClientWithOptions(socket, s.addr(), append([]dtls.ClientOption{dtls.WithInsecureSkipVerify(true)}, options...)...)
+	c, err := pion.ClientWithOptions(socket, s.addr(), append([]pion.ClientOption{pion.WithInsecureSkipVerify(true)}, options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func (s *dtlsServer) client(t testing.TB, socket net.PacketConn, options ...dtls
 }
 
 // dial is client over a new socket; it must succeed.
-func (s *dtlsServer) dial(t testing.TB, options ...dtls.ClientOption) *dtls.Conn {
+func (s *dtlsServer) dial(t testing.TB, options ...pion.ClientOption) *pion.Conn {
 	t.Helper()
 	c, err := s.client(t, udpSocket(t, "127.0.0.1:0"), options...)
 	if err != nil {
@@ -102,10 +102,10 @@ func (s *dtlsServer) dial(t testing.TB, options ...dtls.ClientOption) *dtls.Conn
 }
 
 // asMeter makes a client meter-1, with that key.
-func asMeter(key ...byte) []dtls.ClientOption {
-	return []dtls.ClientOption{
-		dtls.WithPSK(func([]byte) ([]byte, error) { return key, nil }), dtls.WithPSKIdentityHint([]byte("meter-1")),
-		dtls.WithCipherSuites(dtls.TLS_PSK_WITH_AES_128_GCM_SHA256),
+func asMeter(key ...byte) []pion.ClientOption {
+	return []pion.ClientOption{
+		pion.WithPSK(func([]byte) ([]byte, error) { return key, nil }), pion.WithPSKIdentityHint([]byte("meter-1")),
+		pion.WithCipherSuites(pion.TLS_PSK_WITH_AES_128_GCM_SHA256),
 	}
 }
 

@@ -1,4 +1,4 @@
-package listener_test
+package dtls_test
 
 import (
 	"context"
@@ -16,12 +16,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/dtls/v3"
+	pion "github.com/pion/dtls/v3"
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/admission"
+	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
@@ -85,7 +85,7 @@ func TestDTLSClientCertificate(t *testing.T) {
 	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 
 	meter := pkix.Name{CommonName: "meter-1", Organization: []string{"Ex, Inc"}, Country: []string{"DE"}}
-	c := s.dial(t, dtls.WithCertificates(ca.Device(t, meter)))
+	c := s.dial(t, pion.WithCertificates(ca.Device(t, meter)))
 	dtlsEchoes(t, c, "hello")
 	if info := <-s.Info; info.PeerCert == nil || info.PeerCert.CommonName != "meter-1" || info.PeerCert.DistinguishedName != `CN=meter-1,O=Ex\, Inc,C=DE` {
 		t.Errorf("info %+v", info.PeerCert)
@@ -94,7 +94,7 @@ func TestDTLSClientCertificate(t *testing.T) {
 		t.Error("a client without certificate was let in")
 	}
 	stranger := listenertest.NewIssuer(t).Device(t, pkix.Name{CommonName: "meter-1"})
-	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(stranger)); err == nil {
+	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), pion.WithCertificates(stranger)); err == nil {
 		t.Error("a client of another authority was let in")
 	}
 	gatewaytest.Eventually(t, "the handshakes to be counted", func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "failed") == 2 })
@@ -108,7 +108,7 @@ func TestDTLSClientCertificateIsOptional(t *testing.T) {
 	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	dtlsEchoes(t, s.dial(t), "hello")
 	stranger := listenertest.NewIssuer(t).Device(t, pkix.Name{CommonName: "meter-1"})
-	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(stranger)); err == nil {
+	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), pion.WithCertificates(stranger)); err == nil {
 		t.Error("a client of another authority was let in")
 	}
 }
@@ -120,7 +120,7 @@ func TestDTLSPSK(t *testing.T) {
 	dtlsEchoes(t, s.dial(t, asMeter(0xc0, 0xff, 0xee)...), "hello")
 
 	ctx, cancel := context.WithCancel(t.Context())
-	c, err := dtls.ClientWithOptions(udpSocket(t, "127.0.0.1:0"), s.addr(), asMeter(1, 2, 3)...)
+	c, err := pion.ClientWithOptions(udpSocket(t, "127.0.0.1:0"), s.addr(), asMeter(1, 2, 3)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestDTLSSilentClientDelaysNobody(t *testing.T) {
 	cfg.HandshakeTimeout = time.Hour
 	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	for range 20 {
-		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(listener.AHello(0, 0xc02b), s.addr())
+		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(dtls.AHello(0, 0xc02b), s.addr())
 	}
 	halfwayClient(t, s, 0xc02b)
 	gatewaytest.Eventually(t, "the silent clients", func() bool { u, v := s.listener.Pending(); return u == 20 && v == 1 })
@@ -225,7 +225,7 @@ func TestDTLSAdmission(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	for _, bind := range []string{"127.0.0.1:0", "127.0.0.2:0"} {
-		c, err := dtls.ClientWithOptions(udpSocket(t, bind), s.addr(), dtls.WithInsecureSkipVerify(true))
+		c, err := pion.ClientWithOptions(udpSocket(t, bind), s.addr(), pion.WithInsecureSkipVerify(true))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,14 +256,14 @@ func TestDTLSBansProvedAddressesOnly(t *testing.T) {
 	}
 	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	for range 20 {
-		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(listener.AHello(0, 0xc02b), s.addr())
+		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(dtls.AHello(0, 0xc02b), s.addr())
 	}
 	gatewaytest.Eventually(t, "the spoofed hellos", func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "unproved") == 20 })
 	dtlsEchoes(t, s.dial(t), "not banned")
 
 	stranger := listenertest.NewIssuer(t).Device(t, pkix.Name{CommonName: "stranger"})
 	for range 3 {
-		if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), dtls.WithCertificates(stranger)); err == nil {
+		if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), pion.WithCertificates(stranger)); err == nil {
 			t.Fatal("a stranger was let in")
 		}
 	}
@@ -294,26 +294,26 @@ func TestDTLSCertificateReload(t *testing.T) {
 func TestListenDTLSErrors(t *testing.T) {
 	good, psk := certDTLS(t), pskDTLS(t)
 	for name, tt := range map[string]struct {
-		change func(c *listener.DTLSConfig)
+		change func(c *dtls.DTLSConfig)
 		want   string
 	}{
-		"nothing":       {func(c *listener.DTLSConfig) { *c = listener.DTLSConfig{} }, "it needs a certificate or a file of pre-shared keys"},
-		"no key":        {func(c *listener.DTLSConfig) { c.KeyFile = "" }, "a certificate needs its key and a key its certificate: set both files"},
-		"key missing":   {func(c *listener.DTLSConfig) { c.KeyFile = "/nowhere.key" }, "/nowhere.key"},
-		"psk missing":   {func(c *listener.DTLSConfig) { c.PSK.File = "/nowhere.psk" }, "/nowhere.psk"},
-		"hint only":     {func(c *listener.DTLSConfig) { c.PSK.IdentityHint = "x" }, "an identity hint means nothing without a file of pre-shared keys"},
-		"long hint":     {func(c *listener.DTLSConfig) { c.PSK = psk.PSK; c.PSK.IdentityHint = strings.Repeat("x", 129) }, "the identity hint is 129 bytes long, it may have 128"},
-		"verify":        {func(c *listener.DTLSConfig) { c.Verify = "yes" }, `verify is "yes": it must be none or peer`},
-		"no ca":         {func(c *listener.DTLSConfig) { c.Verify = "peer" }, "to verify clients takes a certificate of its own and a CA file"},
-		"fail":          {func(c *listener.DTLSConfig) { c.FailIfNoCert = true }, "fail_if_no_cert means nothing unless verify is peer"},
-		"negative":      {func(c *listener.DTLSConfig) { c.MaxHandshakes = -1 }, "a timeout, a maximum or a rate is negative"},
-		"cipher":        {func(c *listener.DTLSConfig) { c.Ciphers = []string{"TLS_RSA_WITH_RC4"} }, `there is no DTLS cipher suite "TLS_RSA_WITH_RC4"`},
-		"cipher of psk": {func(c *listener.DTLSConfig) { c.Ciphers = []string{"TLS_PSK_WITH_AES_128_CCM_8"} }, "no compatible CipherSuite"},
-		"bind":          {func(c *listener.DTLSConfig) { c.Bind = "127.0.0.1:99999" }, "99999"},
+		"nothing":       {func(c *dtls.DTLSConfig) { *c = dtls.DTLSConfig{} }, "it needs a certificate or a file of pre-shared keys"},
+		"no key":        {func(c *dtls.DTLSConfig) { c.KeyFile = "" }, "a certificate needs its key and a key its certificate: set both files"},
+		"key missing":   {func(c *dtls.DTLSConfig) { c.KeyFile = "/nowhere.key" }, "/nowhere.key"},
+		"psk missing":   {func(c *dtls.DTLSConfig) { c.PSK.File = "/nowhere.psk" }, "/nowhere.psk"},
+		"hint only":     {func(c *dtls.DTLSConfig) { c.PSK.IdentityHint = "x" }, "an identity hint means nothing without a file of pre-shared keys"},
+		"long hint":     {func(c *dtls.DTLSConfig) { c.PSK = psk.PSK; c.PSK.IdentityHint = strings.Repeat("x", 129) }, "the identity hint is 129 bytes long, it may have 128"},
+		"verify":        {func(c *dtls.DTLSConfig) { c.Verify = "yes" }, `verify is "yes": it must be none or peer`},
+		"no ca":         {func(c *dtls.DTLSConfig) { c.Verify = "peer" }, "to verify clients takes a certificate of its own and a CA file"},
+		"fail":          {func(c *dtls.DTLSConfig) { c.FailIfNoCert = true }, "fail_if_no_cert means nothing unless verify is peer"},
+		"negative":      {func(c *dtls.DTLSConfig) { c.MaxHandshakes = -1 }, "a timeout, a maximum or a rate is negative"},
+		"cipher":        {func(c *dtls.DTLSConfig) { c.Ciphers = []string{"TLS_RSA_WITH_RC4"} }, `there is no DTLS cipher suite "TLS_RSA_WITH_RC4"`},
+		"cipher of psk": {func(c *dtls.DTLSConfig) { c.Ciphers = []string{"TLS_PSK_WITH_AES_128_CCM_8"} }, "no compatible CipherSuite"},
+		"bind":          {func(c *dtls.DTLSConfig) { c.Bind = "127.0.0.1:99999" }, "99999"},
 	} {
 		cfg := good
 		tt.change(&cfg)
-		l, err := listener.ListenDTLS(t.Context(), cfg)
+		l, err := dtls.ListenDTLS(t.Context(), cfg)
 		if err == nil {
 			_ = l.Close()
 		}

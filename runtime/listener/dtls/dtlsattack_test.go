@@ -1,4 +1,4 @@
-package listener_test
+package dtls_test
 
 import (
 	"bytes"
@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/dtls/v3"
+	pion "github.com/pion/dtls/v3"
 	"github.com/pion/dtls/v3/pkg/crypto/prf"
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
@@ -45,9 +45,9 @@ func halfwayClient(t testing.TB, s *dtlsServer, suite uint16) *rawClient {
 	t.Helper()
 	for range 20 {
 		c := newRawClient(t, s, suite)
-		c.send(listener.AHello(0, suite))
+		c.send(dtls.AHello(0, suite))
 		if verify := c.receive(3); len(verify) > 3 {
-			c.send(listener.AHelloWith(1, verify[3:3+int(verify[2])], suite))
+			c.send(dtls.AHelloWith(1, verify[3:3+int(verify[2])], suite))
 			if c.receive(2) != nil {
 				return c
 			}
@@ -91,7 +91,7 @@ func TestDTLSSurvivesMalformedClientKeyExchange(t *testing.T) {
 		append([]byte{0, 7, 'm', 'e', 't', 'e', 'r', '-', '1', 32}, make([]byte, 32)...),
 	} {
 		c := halfwayClient(t, s, 0xc037)
-		c.send(append(listener.ARecord(22, 0, listener.AMessage(16, 2, body)...), listener.ARecord(20, 0, 1)...))
+		c.send(append(dtls.ARecord(22, 0, dtls.AMessage(16, 2, body)...), dtls.ARecord(20, 0, 1)...))
 		dtlsEchoes(t, other, "still served")
 	}
 	dtlsEchoes(t, s.dial(t, asMeter(0xc0, 0xff, 0xee)...), "served too")
@@ -119,12 +119,12 @@ func TestDTLSSurvivesARecordOfPadding(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.Ciphers = []string{"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"}
 	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
-	cbc := dtls.WithCipherSuites(dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA)
+	cbc := pion.WithCipherSuites(pion.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA)
 	other := s.dial(t, cbc)
 
 	socket := &sniffer{PacketConn: udpSocket(t, "127.0.0.1:0")}
 	var keys bytes.Buffer
-	c, err := s.client(t, socket, cbc, dtls.WithKeyLogWriter(&keys))
+	c, err := s.client(t, socket, cbc, pion.WithKeyLogWriter(&keys))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestDTLSSurvivesARecordOfPadding(t *testing.T) {
 		padding := bytes.Repeat([]byte{byte(16*blocks - 1)}, 16*blocks)
 		iv := bytes.Repeat([]byte{7}, 16)
 		cipher.NewCBCEncrypter(block, iv).CryptBlocks(padding, padding)
-		r := listener.ARecord(23, 1, append(iv, padding...)...)
+		r := dtls.ARecord(23, 1, append(iv, padding...)...)
 		r[10] = byte(100 + sequence)
 		if _, err := socket.WriteTo(r, s.addr()); err != nil {
 			t.Fatal(err)
@@ -178,10 +178,10 @@ func TestDTLSSurvivesSpoofedPlaintext(t *testing.T) {
 			dtlsEchoes(t, c, "hello")
 		}
 		for number, b := range [][]byte{
-			listener.ARecord(23, 0, []byte("spoofed")...), listener.ARecord(21, 0, 2, 40), listener.ARecord(21, 0, 1, 0), listener.ARecord(99, 0, 1),
-			listener.ARecord(24, 0, 1), listener.ARecord(25, 1, make([]byte, 40)...), listener.ARecord(20, 0, 9), listener.ARecord(20, 0),
-			listener.ARecord(22, 0, listener.AMessage(0, 0, nil)...), listener.ARecord(22, 0, listener.AMessage(20, 7, make([]byte, 12))...),
-			listener.AHello(0, 0xc02b),
+			dtls.ARecord(23, 0, []byte("spoofed")...), dtls.ARecord(21, 0, 2, 40), dtls.ARecord(21, 0, 1, 0), dtls.ARecord(99, 0, 1),
+			dtls.ARecord(24, 0, 1), dtls.ARecord(25, 1, make([]byte, 40)...), dtls.ARecord(20, 0, 9), dtls.ARecord(20, 0),
+			dtls.ARecord(22, 0, dtls.AMessage(0, 0, nil)...), dtls.ARecord(22, 0, dtls.AMessage(20, 7, make([]byte, 12))...),
+			dtls.AHello(0, 0xc02b),
 			{},
 			{22},
 			bytes.Repeat([]byte{0xff}, 1500),
@@ -211,7 +211,7 @@ func TestDTLSSpoofedHellos(t *testing.T) {
 	goroutines, before := runtime.NumGoroutine(), gatewaytest.MemoryInUse()
 	const hellos = 10_000
 	for i := range hellos {
-		sendFrom(t, net.IPv4(127, byte(1+i%200), byte(i/200), 1), listener.AHello(0, 0xc02b), s.addr())
+		sendFrom(t, net.IPv4(127, byte(1+i%200), byte(i/200), 1), dtls.AHello(0, 0xc02b), s.addr())
 		if i%1000 == 0 {
 			dtlsEchoes(t, device, "during")
 		}
@@ -275,11 +275,11 @@ func FuzzDTLS(f *testing.F) {
 	cfg.MaxPeers, cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix = 1_000_000, 1e6, 1e6
 	s := serveDTLS(f, cfg, gateway.Limits{}, listenertest.Send)
 	device := s.dial(f)
-	hello := listener.AHello(0, 0xc02b)
+	hello := dtls.AHello(0, 0xc02b)
 	f.Add(hello, hello, false)
-	f.Add(listener.ARecord(22, 0, listener.AMessage(16, 2, []byte{0, 1, 'x'})...), listener.ARecord(20, 0, 1), true)
-	f.Add(listener.ARecord(23, 0, 1), listener.ARecord(23, 1, make([]byte, 40)...), true)
-	f.Add(listener.ARecord(21, 0, 2, 40), []byte(strings.Repeat("x", 100)), true)
+	f.Add(dtls.ARecord(22, 0, dtls.AMessage(16, 2, []byte{0, 1, 'x'})...), dtls.ARecord(20, 0, 1), true)
+	f.Add(dtls.ARecord(23, 0, 1), dtls.ARecord(23, 1, make([]byte, 40)...), true)
+	f.Add(dtls.ARecord(21, 0, 2, 40), []byte(strings.Repeat("x", 100)), true)
 	f.Fuzz(func(t *testing.T, first, second []byte, halfway bool) {
 		attacker := newRawClient
 		if halfway {
@@ -312,7 +312,7 @@ func TestDTLSHellosMustComeAgainUnderAFlood(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				sendFrom(t, net.IPv4(127, byte(1+i%200), byte(i/200), 1), listener.AHello(0, 0xc02b), s.addr())
+				sendFrom(t, net.IPv4(127, byte(1+i%200), byte(i/200), 1), dtls.AHello(0, 0xc02b), s.addr())
 			}
 		}
 	}()

@@ -1,4 +1,4 @@
-package listener
+package dtls
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/pion/dtls/v3"
+	pion "github.com/pion/dtls/v3"
 	"github.com/pion/logging"
 
 	"github.com/exgate/exgate/runtime/listener/internal/suite"
@@ -29,25 +29,25 @@ const (
 
 // The suites that are on by default. Those with CBC, and ECDHE_PSK, have to be asked for: see RATIONALE.md, "Why are some DTLS suites off?".
 var (
-	certificateSuites = []dtls.CipherSuiteID{
-		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-		dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, dtls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-		dtls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, dtls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM, dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,
+	certificateSuites = []pion.CipherSuiteID{
+		pion.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, pion.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		pion.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, pion.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		pion.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, pion.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		pion.TLS_ECDHE_ECDSA_WITH_AES_128_CCM, pion.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,
 	}
-	pskSuites = []dtls.CipherSuiteID{
-		dtls.TLS_PSK_WITH_AES_128_GCM_SHA256, dtls.TLS_PSK_WITH_CHACHA20_POLY1305_SHA256,
-		dtls.TLS_PSK_WITH_AES_128_CCM, dtls.TLS_PSK_WITH_AES_128_CCM_8, dtls.TLS_PSK_WITH_AES_256_CCM_8,
+	pskSuites = []pion.CipherSuiteID{
+		pion.TLS_PSK_WITH_AES_128_GCM_SHA256, pion.TLS_PSK_WITH_CHACHA20_POLY1305_SHA256,
+		pion.TLS_PSK_WITH_AES_128_CCM, pion.TLS_PSK_WITH_AES_128_CCM_8, pion.TLS_PSK_WITH_AES_256_CCM_8,
 	}
-	otherSuites = []dtls.CipherSuiteID{
-		dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, dtls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, dtls.TLS_PSK_WITH_AES_128_CBC_SHA256,
-		dtls.TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256, dtls.TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
+	otherSuites = []pion.CipherSuiteID{
+		pion.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, pion.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, pion.TLS_PSK_WITH_AES_128_CBC_SHA256,
+		pion.TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256, pion.TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
 	}
 )
 
 // dtlsSuites finds suites by their IANA names; without names, the default ones of what the listener has.
-func dtlsSuites(names []string, certificates, psk bool) ([]dtls.CipherSuiteID, error) {
-	var suites []dtls.CipherSuiteID
+func dtlsSuites(names []string, certificates, psk bool) ([]pion.CipherSuiteID, error) {
+	var suites []pion.CipherSuiteID
 	if len(names) == 0 {
 		if certificates {
 			suites = append(suites, certificateSuites...)
@@ -69,9 +69,9 @@ func dtlsSuites(names []string, certificates, psk bool) ([]dtls.CipherSuiteID, e
 }
 
 // dtlsSuitesByName are all suites by their IANA names.
-func dtlsSuitesByName() map[string]dtls.CipherSuiteID {
-	known := make(map[string]dtls.CipherSuiteID)
-	for _, list := range [][]dtls.CipherSuiteID{certificateSuites, pskSuites, otherSuites} {
+func dtlsSuitesByName() map[string]pion.CipherSuiteID {
+	known := make(map[string]pion.CipherSuiteID)
+	for _, list := range [][]pion.CipherSuiteID{certificateSuites, pskSuites, otherSuites} {
 		for _, id := range list {
 			known[id.String()] = id
 		}
@@ -91,7 +91,7 @@ func DTLSCipherName(name string) (iana string, ok bool) {
 }
 
 // dtlsOptions is what sessions are made with from now on.
-type dtlsOptions []dtls.ServerOption
+type dtlsOptions []pion.ServerOption
 
 func newDTLSOptions(cfg *DTLSConfig, cert *tls.Certificate, clientCAs *x509.CertPool, psk *pskKeys) (dtlsOptions, error) {
 	suites, err := dtlsSuites(cfg.Ciphers, cert != nil, psk != nil)
@@ -99,39 +99,39 @@ func newDTLSOptions(cfg *DTLSConfig, cert *tls.Certificate, clientCAs *x509.Cert
 		return nil, err
 	}
 	o := dtlsOptions{
-		dtls.WithCipherSuites(suites...), dtls.WithFlightInterval(time.Second), dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
-		dtls.WithLoggerFactory(&logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}),
+		pion.WithCipherSuites(suites...), pion.WithFlightInterval(time.Second), pion.WithExtendedMasterSecret(pion.RequestExtendedMasterSecret),
+		pion.WithLoggerFactory(&logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}),
 	}
 	if cert != nil {
-		o = append(o, dtls.WithCertificates(*cert))
+		o = append(o, pion.WithCertificates(*cert))
 	}
 	switch {
 	case cfg.FailIfNoCert:
-		o = append(o, dtls.WithClientCAs(clientCAs), dtls.WithClientAuth(dtls.RequireAndVerifyClientCert))
+		o = append(o, pion.WithClientCAs(clientCAs), pion.WithClientAuth(pion.RequireAndVerifyClientCert))
 	case clientCAs != nil:
-		o = append(o, dtls.WithClientCAs(clientCAs), dtls.WithClientAuth(dtls.VerifyClientCertIfGiven))
+		o = append(o, pion.WithClientCAs(clientCAs), pion.WithClientAuth(pion.VerifyClientCertIfGiven))
 	}
 	if psk != nil {
-		o = append(o, dtls.WithPSK(psk.serve))
+		o = append(o, pion.WithPSK(psk.serve))
 		if cfg.PSK.IdentityHint != "" {
-			o = append(o, dtls.WithPSKIdentityHint([]byte(cfg.PSK.IdentityHint)))
+			o = append(o, pion.WithPSKIdentityHint([]byte(cfg.PSK.IdentityHint)))
 		}
 	}
-	_, err = dtls.ServerWithOptions(newDatagramPipe(nil), nil, o...) // checks what the options are together; nothing runs yet
+	_, err = pion.ServerWithOptions(newDatagramPipe(nil), nil, o...) // checks what the options are together; nothing runs yet
 	return o, err
 }
 
 // dtlsConn is one association as the library has it.
 type dtlsConn struct {
-	conn *dtls.Conn
+	conn *pion.Conn
 }
 
 // server makes the association of a client. newCID makes its connection ID; nil turns them off.
 func (o dtlsOptions) server(pipe net.PacketConn, remote net.Addr, newCID func() []byte) (dtlsConn, error) {
 	if newCID != nil {
-		o = append(o[:len(o):len(o)], dtls.WithConnectionIDGenerator(newCID))
+		o = append(o[:len(o):len(o)], pion.WithConnectionIDGenerator(newCID))
 	}
-	conn, err := dtls.ServerWithOptions(pipe, remote, o...)
+	conn, err := pion.ServerWithOptions(pipe, remote, o...)
 	return dtlsConn{conn}, err
 }
 

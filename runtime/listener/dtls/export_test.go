@@ -1,4 +1,4 @@
-package listener
+package dtls
 
 // What the tests of listeners take from those of the guard.
 var (

@@ -1,11 +1,11 @@
-package listener_test
+package dtls_test
 
 import (
 	"net"
 	"sync/atomic"
 	"testing"
 
-	"github.com/pion/dtls/v3"
+	pion "github.com/pion/dtls/v3"
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
@@ -42,8 +42,8 @@ func TestDTLSConnectionID(t *testing.T) {
 	cfg.ConnectionIDs = true
 	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	n := newNAT(t, s.addr())
-	c, err := dtls.ClientWithOptions(udpSocket(t, "127.0.0.1:0"), n.inside.LocalAddr(), dtls.WithInsecureSkipVerify(true),
-		dtls.WithConnectionIDGenerator(dtls.OnlySendCIDGenerator()))
+	c, err := pion.ClientWithOptions(udpSocket(t, "127.0.0.1:0"), n.inside.LocalAddr(), pion.WithInsecureSkipVerify(true),
+		pion.WithConnectionIDGenerator(pion.OnlySendCIDGenerator()))
 	if err != nil {
 		t.Fatal(err)
 	}

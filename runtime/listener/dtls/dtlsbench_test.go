@@ -1,4 +1,4 @@
-package listener_test
+package dtls_test
 
 import (
 	"crypto/tls"
@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/dtls/v3"
+	pion "github.com/pion/dtls/v3"
 
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
@@ -36,14 +36,14 @@ func BenchmarkDTLSEcho(b *testing.B) {
 }
 
 // dialAlone connects to a server that is nothing but the library.
-func dialAlone(b *testing.B, cfg listener.DTLSConfig) net.Conn {
+func dialAlone(b *testing.B, cfg dtls.DTLSConfig) net.Conn {
 	b.Helper()
 	server, client := udpSocket(b, "127.0.0.1:0"), udpSocket(b, "127.0.0.1:0")
 	pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
 	if err != nil {
 		b.Fatal(err)
 	}
-	echo, err := dtls.ServerWithOptions(server, client.LocalAddr(), dtls.WithCertificates(pair))
+	echo, err := pion.ServerWithOptions(server, client.LocalAddr(), pion.WithCertificates(pair))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func dialAlone(b *testing.B, cfg listener.DTLSConfig) net.Conn {
 			_, _ = echo.Write(buf[:n])
 		}
 	}()
-	c, err := dtls.ClientWithOptions(client, server.LocalAddr(), dtls.WithInsecureSkipVerify(true))
+	c, err := pion.ClientWithOptions(client, server.LocalAddr(), pion.WithInsecureSkipVerify(true))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func dialAlone(b *testing.B, cfg listener.DTLSConfig) net.Conn {
 func BenchmarkDTLSSession(b *testing.B) {
 	for name, psk := range map[string]bool{"certificate": false, "psk": true} {
 		b.Run(name, func(b *testing.B) {
-			cfg, options := certDTLS(b), []dtls.ClientOption(nil)
+			cfg, options := certDTLS(b), []pion.ClientOption(nil)
 			if psk {
 				cfg, options = pskDTLS(b), asMeter(0xc0, 0xff, 0xee)
 			}

@@ -1,9 +1,9 @@
-package listener_test
+package dtls_test
 
 import (
 	"testing"
 
-	"github.com/exgate/exgate/runtime/listener"
+	"github.com/exgate/exgate/runtime/listener/dtls"
 )
 
 func TestDTLSCipherNames(t *testing.T) {
@@ -13,7 +13,7 @@ func TestDTLSCipherNames(t *testing.T) {
 		{"ECDHE-ECDSA-AES128-CCM8", "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8"},
 		{"AES128-SHA", ""},
 	} {
-		iana, ok := listener.DTLSCipherName(c.name)
+		iana, ok := dtls.DTLSCipherName(c.name)
 		if iana != c.want || ok != (c.want != "") {
 			t.Errorf("%s is %q, %v; want %q", c.name, iana, ok, c.want)
 		}
