@@ -4,8 +4,8 @@ package main
 var (
 	listenerParts = [][2]string{
 		{"TCP, TLS, unix sockets", "runtime/listener"},
-		{"who may connect", "runtime/listener"},
-		{"UDP peers", "runtime/listener"},
+		{"who may connect", "runtime/listener/admission"},
+		{"UDP peers", "runtime/listener/udp"},
 		{"DTLS sessions", "runtime/listener"},
 		{"certificates and keys", "runtime/listener/certs"},
 	}
