@@ -22,8 +22,8 @@ import (
 
 // The pause before a handler that could not be probed is probed again; it doubles each time.
 const (
-	firstQueryPause   = 100 * time.Millisecond
-	longestQueryPause = 3 * time.Second
+	firstProbePause   = 100 * time.Millisecond
+	longestProbePause = 3 * time.Second
 	mostLosses        = 2 // lost connections after which the handler is not probed any more
 )
 
@@ -34,38 +34,38 @@ type newHandler = func(gateway.ConnectionAdapter) gateway.ConnectionHandler
 // connection decides, see [firstEvent]. New connections wait for the result as for an event that waits for the handler.
 // A handler that was lost twice while being probed is not probed again: its first event decides.
 type auto struct {
-	target *target.Target
-	caller *callback.Caller
-	speak  func(Dialect) (newHandler, error)
-	log    *slog.Logger
-	ctx    context.Context // ends with the client
-	stop   context.CancelFunc
-	tasks  sync.WaitGroup
-	lost   chan struct{} // receives a value from forget
+	target      *target.Target
+	caller      *callback.Caller
+	constructor func(Dialect) (newHandler, error)
+	log         *slog.Logger
+	ctx         context.Context // ends with the client
+	stop        context.CancelFunc
+	tasks       sync.WaitGroup
+	lost        chan struct{} // receives a value from forget
 
 	mu            sync.Mutex // guards the fields below
-	found         *speaker
+	found         *knownDialect
 	newHandlers   map[Dialect]newHandler // of the dialects found so far
-	query         *query                 // nil without a probe in progress
+	probing       *dialectProbe          // nil without a probe in progress
 	firstUnderWay chan struct{}          // closed when the first event in progress is answered; nil without one
 	losses        int                    // connections lost during probes
 }
 
-// speaker is a dialect that was found.
-type speaker struct {
+// knownDialect is a dialect that was found.
+type knownDialect struct {
 	dialect    Dialect
 	newHandler newHandler
 }
 
-// query is one probe, shared by everything that waits for it.
-type query struct {
+// dialectProbe is one probe, shared by everything that waits for it.
+type dialectProbe struct {
 	done chan struct{}
 	err  error // set before done is closed
 }
 
 func newAuto(c *Client) *auto {
 	a := &auto{
-		target: c.target, caller: c.caller, speak: c.speak, log: c.target.Log, lost: make(chan struct{}, 1),
+		target: c.target, caller: c.caller, constructor: c.constructor, log: c.target.Log, lost: make(chan struct{}, 1),
 		newHandlers: make(map[Dialect]newHandler),
 	}
 	a.ctx, a.stop = context.WithCancel(context.Background())
@@ -82,16 +82,16 @@ func (a *auto) close() {
 }
 
 func (a *auto) run() {
-	pause := firstQueryPause
+	pause := firstProbePause
 	for {
-		if err := a.queryAny(); err != nil {
+		if err := a.probeAny(); err != nil {
 			if !backoff.Sleep(a.ctx, pause) {
 				return
 			}
-			pause = min(2*pause, longestQueryPause)
+			pause = min(2*pause, longestProbePause)
 			continue
 		}
-		pause = firstQueryPause
+		pause = firstProbePause
 		select { // an inconclusive probe is not repeated: a connection's first event decides
 		case <-a.lost:
 		case <-a.ctx.Done():
@@ -100,8 +100,8 @@ func (a *auto) run() {
 	}
 }
 
-// queryAny probes the backend that a new connection would get.
-func (a *auto) queryAny() error {
+// probeAny probes the backend that a new connection would get.
+func (a *auto) probeAny() error {
 	pin := a.target.Pool.Pin()
 	defer pin.Release()
 	ctx, cancel := context.WithTimeout(a.ctx, a.target.Timeout)
@@ -134,18 +134,18 @@ func (a *auto) find(to *backend.Backend) error {
 		a.mu.Unlock()
 		return nil
 	}
-	current := a.query
+	current := a.probing
 	if current == nil {
-		current = &query{done: make(chan struct{})}
-		a.query = current
-		a.tasks.Go(func() { a.runQuery(to, current) })
+		current = &dialectProbe{done: make(chan struct{})}
+		a.probing = current
+		a.tasks.Go(func() { a.runProbe(to, current) })
 	}
 	a.mu.Unlock()
 	<-current.done
 	return current.err
 }
 
-func (a *auto) runQuery(to *backend.Backend, current *query) {
+func (a *auto) runProbe(to *backend.Backend, current *dialectProbe) {
 	connected := to.Ready()
 	f, err := probe.FindSession(a.ctx, to.RPC())
 	a.mu.Lock()
@@ -165,19 +165,19 @@ func (a *auto) runQuery(to *backend.Backend, current *query) {
 	if err == nil && f.Dialects != nil {
 		_, err = a.learn(f)
 	}
-	a.query = nil
+	a.probing = nil
 	current.err = err
 	close(current.done)
 }
 
 // learn adopts the first dialect of f; the caller holds mu.
-func (a *auto) learn(f probe.Finding) (*speaker, error) {
+func (a *auto) learn(f probe.Finding) (*knownDialect, error) {
 	d := Dialect(f.Dialects[0])
 	h, err := a.newHandlerFor(d)
 	if err != nil {
 		return nil, err
 	}
-	a.found = &speaker{dialect: d, newHandler: h}
+	a.found = &knownDialect{dialect: d, newHandler: h}
 	a.log.Info("found the handler's dialect", "dialect", string(d), "by", f.How,
 		"served", strings.Join(f.Dialects, " "))
 	return a.found, nil
@@ -186,11 +186,11 @@ func (a *auto) learn(f probe.Finding) (*speaker, error) {
 // newHandlerFor returns the constructor of handlers in dialect d; the caller holds mu.
 func (a *auto) newHandlerFor(d Dialect) (newHandler, error) {
 	if a.newHandlers[d] == nil {
-		speaker, err := a.speak(d)
+		h, err := a.constructor(d)
 		if err != nil {
 			return nil, err
 		}
-		a.newHandlers[d] = speaker
+		a.newHandlers[d] = h
 	}
 	return a.newHandlers[d], nil
 }
@@ -203,7 +203,7 @@ func (a *auto) lockedNewHandlerFor(d Dialect) (newHandler, error) {
 
 // awaitFirst returns the dialect, or nil if the caller's event has to find it; the caller must then call firstDone. It
 // waits for the first event of another connection.
-func (a *auto) awaitFirst() *speaker {
+func (a *auto) awaitFirst() *knownDialect {
 	for {
 		a.mu.Lock()
 		found, trying := a.found, a.firstUnderWay
@@ -226,7 +226,7 @@ func (a *auto) firstDone() {
 }
 
 // foundBy records that the handler accepted an event in dialect d.
-func (a *auto) foundBy(d Dialect) *speaker {
+func (a *auto) foundBy(d Dialect) *knownDialect {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	// cannot fail: d has been used
@@ -234,8 +234,8 @@ func (a *auto) foundBy(d Dialect) *speaker {
 	return s
 }
 
-// retryQuery allows probes again. It is called if no dialect accepted the first event.
-func (a *auto) retryQuery() {
+// allowProbes allows probes again. It is called if no dialect accepted the first event.
+func (a *auto) allowProbes() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.losses = 0
@@ -243,7 +243,7 @@ func (a *auto) retryQuery() {
 
 // forget is called after a call that the handler did not know or that could not reach it: it may have been replaced by
 // one of another dialect.
-func (a *auto) forget(s *speaker) {
+func (a *auto) forget(s *knownDialect) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.found != s {
@@ -258,7 +258,7 @@ func (a *auto) forget(s *speaker) {
 	}
 }
 
-func (a *auto) current() *speaker {
+func (a *auto) current() *knownDialect {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.found

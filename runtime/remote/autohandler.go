@@ -20,9 +20,9 @@ import (
 // autoHandler handles a connection that may have come before the dialect was known.
 type autoHandler struct {
 	callback.Delivery
-	auto    *auto
-	speaker *speaker
-	inner   gateway.ConnectionHandler // nil until the dialect is known
+	auto  *auto
+	known *knownDialect
+	inner gateway.ConnectionHandler // nil until the dialect is known
 }
 
 var _ gateway.Drainer = (*autoHandler)(nil)
@@ -37,36 +37,36 @@ func (a *auto) newHandler(conn gateway.ConnectionAdapter) gateway.ConnectionHand
 }
 
 func (h *autoHandler) OnSocketCreated(info gateway.ConnInfo) error {
-	if h.speaker = h.auto.current(); h.speaker == nil {
+	if h.known = h.auto.current(); h.known == nil {
 		err := h.Deliver(h.auto, nil)
 		h.Pin.Release()
 		if err != nil {
 			return err
 		}
-		if h.speaker = h.auto.current(); h.speaker == nil {
-			return h.createWithQuery(info)
+		if h.known = h.auto.current(); h.known == nil {
+			return h.createUnknown(info)
 		}
 	}
-	h.inner = h.speaker.newHandler(h.Conn)
+	h.inner = h.known.newHandler(h.Conn)
 	err := h.inner.OnSocketCreated(info)
 	if target.CodeOf(err) == codes.NotFound {
-		h.auto.forget(h.speaker)
+		h.auto.forget(h.known)
 	}
 	return h.check(err)
 }
 
-// createWithQuery finds out the dialect with OnSocketCreated.
-func (h *autoHandler) createWithQuery(info gateway.ConnInfo) error {
+// createUnknown finds out the dialect with OnSocketCreated.
+func (h *autoHandler) createUnknown(info gateway.ConnInfo) error {
 	first := &firstEvent{auto: h.auto, conn: h.Conn}
-	asker := callback.NewHandler(h.auto.caller, h.Conn, &callback.Methods{Created: first})
-	h.inner = asker
-	err := asker.OnSocketCreated(info)
+	handler := callback.NewHandler(h.auto.caller, h.Conn, &callback.Methods{Created: first})
+	h.inner = handler
+	err := handler.OnSocketCreated(info)
 	if first.calls == nil { // the handler does not know the connection
 		h.inner = nil
-		asker.Forget()
+		handler.Forget()
 		return cmp.Or(err, errNoDialect)
 	}
-	asker.Methods, h.speaker = first.calls, first.speaker
+	handler.Methods, h.known = first.calls, first.known
 	return h.check(err)
 }
 
@@ -101,9 +101,9 @@ func (h *autoHandler) OnSocketClosed(reason gateway.CloseReason) error {
 // another dialect.
 func (h *autoHandler) check(err error) error {
 	switch code := target.CodeOf(err); {
-	case h.speaker == nil:
-	case code == codes.Unimplemented, code == codes.Unavailable && h.speaker.dialect == DialectSession:
-		h.auto.forget(h.speaker)
+	case h.known == nil:
+	case code == codes.Unimplemented, code == codes.Unavailable && h.known.dialect == DialectSession:
+		h.auto.forget(h.known)
 	}
 	return err
 }
@@ -113,25 +113,25 @@ func (h *autoHandler) check(err error) error {
 // ConnectionHandler on a stream that ends after it, which suits unary methods too. No handler receives a call that EMQX
 // would not make. It implements [callback.Invoker] for one connection at a time.
 type firstEvent struct {
-	auto    *auto
-	conn    gateway.ConnectionAdapter
-	calls   *callback.Methods // of the dialect found; nil if none was
-	speaker *speaker
+	auto  *auto
+	conn  gateway.ConnectionAdapter
+	calls *callback.Methods // of the dialect found; nil if none was
+	known *knownDialect
 }
 
 // triedDialects are tried in this order.
 var triedDialects = []Dialect{DialectUnary, DialectStream}
 
 func (f *firstEvent) Invoke(to *backend.Backend, request proto.Message) error {
-	if f.speaker = f.auto.awaitFirst(); f.speaker != nil { // the event of another connection has found it
-		return f.speak(to, f.speaker.dialect, request)
+	if f.known = f.auto.awaitFirst(); f.known != nil { // the event of another connection has found it
+		return f.deliver(to, f.known.dialect, request)
 	}
 	defer f.auto.firstDone()
 	said := ""
 	var doubtful error // from the unary method: it failed, or the server answers so for methods that it lacks
 	var unary *callback.Methods
 	for _, d := range triedDialects {
-		err := f.speak(to, d, request)
+		err := f.deliver(to, d, request)
 		var none *callback.AbsentError
 		var refused *callback.Refusal
 		switch {
@@ -151,25 +151,25 @@ func (f *firstEvent) Invoke(to *backend.Backend, request proto.Message) error {
 			f.calls = unary
 			return doubtful
 		}
-		f.speaker = f.auto.foundBy(d)
+		f.known = f.auto.foundBy(d)
 		return err
 	}
 	if doubtful != nil { // the handler has no other method
-		f.calls, f.speaker = unary, f.auto.foundBy(DialectUnary)
+		f.calls, f.known = unary, f.auto.foundBy(DialectUnary)
 		return doubtful
 	}
-	f.auto.retryQuery()
+	f.auto.allowProbes()
 	absent := status.Error(codes.Unimplemented, (&probe.NotServedError{}).Error()+said)
 	return f.auto.target.Failed(to, "asking for the dialect", absent, true)
 }
 
-// speak delivers the event in dialect d.
-func (f *firstEvent) speak(to *backend.Backend, d Dialect, request proto.Message) error {
-	speaker, err := f.auto.lockedNewHandlerFor(d)
+// deliver delivers the event in dialect d.
+func (f *firstEvent) deliver(to *backend.Backend, d Dialect, request proto.Message) error {
+	construct, err := f.auto.lockedNewHandlerFor(d)
 	if err != nil {
 		return err
 	}
-	h, ok := speaker(f.conn).(*callback.Handler)
+	h, ok := construct(f.conn).(*callback.Handler)
 	if !ok { // a session, for which the connection is too early
 		return f.auto.target.Failed(to, "asking for the dialect",
 			status.Error(codes.Unavailable, "the handler has changed its dialect"), true)

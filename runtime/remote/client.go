@@ -68,7 +68,7 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 			}
 		}
 	}()
-	if c.newHandler, err = c.speak(cfg.Dialect); err != nil {
+	if c.newHandler, err = c.constructor(cfg.Dialect); err != nil {
 		return nil, err
 	}
 	if t.Pool, t.Secure, err = connect(cfg); err != nil {

@@ -27,8 +27,8 @@ const (
 	DialectAuto Dialect = "auto"
 )
 
-// speak returns the constructor of handlers in dialect d.
-func (c *Client) speak(d Dialect) (func(gateway.ConnectionAdapter) gateway.ConnectionHandler, error) {
+// constructor returns the constructor of handlers in dialect d.
+func (c *Client) constructor(d Dialect) (func(gateway.ConnectionAdapter) gateway.ConnectionHandler, error) {
 	switch d {
 	case DialectUnary:
 		return c.caller.Unary(), nil

@@ -41,7 +41,8 @@ func TestSlowCallers(t *testing.T) {
 		expectAnswer(t, l.Addr().String())
 	}
 	desc := grpc.StreamDesc{ClientStreams: true}
-	stream, err := dial(t, l.Addr().String()).NewStream(t.Context(), &desc, exproto.ConnectionAdapter_Send_FullMethodName)
+	cc := dial(t, l.Addr().String())
+	stream, err := cc.NewStream(t.Context(), &desc, exproto.ConnectionAdapter_Send_FullMethodName)
 	must(t, err)
 	if code := status.Code(stream.RecvMsg(new(exproto.CodeResponse))); code != codes.DeadlineExceeded {
 		t.Errorf("a call without a message ended with %v, want DeadlineExceeded", code)

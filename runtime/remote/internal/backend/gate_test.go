@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Calls enter in the order of their tickets, limited by the lowest bound, and a refused call goes before those that came
-// later.
+// Calls enter in the order of their tickets, limited by the lowest bound, and a refused call goes before those that
+// came later.
 func TestGateOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()

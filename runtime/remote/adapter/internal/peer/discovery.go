@@ -50,9 +50,9 @@ type answer struct {
 	err  error
 }
 
-// refresh looks up DNS, and asks the addresses found and those known before for their names. An address that DNS no longer
-// lists is kept while it answers: a node that shuts down leaves DNS before its connections end. One that DNS lists and
-// that does not answer is kept too, so that calls to it report that it is down.
+// refresh looks up DNS, and asks the addresses found and those known before for their names. An address that DNS no
+// longer lists is kept while it answers: a node that shuts down leaves DNS before its connections end. One that DNS
+// lists and that does not answer is kept too, so that calls to it report that it is down.
 func (p *Peers) refresh(ctx context.Context) {
 	addresses, err := p.lookup(ctx)
 	if err != nil {
