@@ -1,4 +1,6 @@
-// Package admin serves what an operator looks at: metrics and health.
+// Package admin serves metrics and health over HTTP.
+//
+// It imports none of ours and has no lock. Its one function is [Handler].
 package admin
 
 import (
@@ -9,8 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Handler serves what gatherer has at /metrics, in Prometheus' text format or OpenMetrics, 200 at /healthz for as long as the process answers, and
-// 200 at /readyz while ready returns nil; otherwise 503 and the error as text. All are for GET and HEAD.
+// Handler serves the metrics of gatherer at /metrics, in Prometheus' text format or OpenMetrics; 200 at /healthz; and
+// at /readyz 200 if ready returns nil, otherwise 503 with the error as text. Methods are GET and HEAD.
 func Handler(gatherer prometheus.Gatherer, ready func() error) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true}))

@@ -48,7 +48,8 @@ func TestHandler(t *testing.T) {
 		body, err := io.ReadAll(response.Body)
 		_ = response.Body.Close()
 		if err != nil || response.StatusCode != test.status || !strings.Contains(string(body), test.body) {
-			t.Errorf("%s %s: %s %q %v, want %d %q", test.method, test.path, response.Status, body, err, test.status, test.body)
+			t.Errorf("%s %s: %s %q %v, want %d %q", test.method, test.path, response.Status, body, err, test.status,
+				test.body)
 		}
 	}
 }

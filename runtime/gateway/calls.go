@@ -73,7 +73,9 @@ func (c *Conn) Unsubscribe(filter string, done Done) Result {
 }
 
 // begin is like admit, and logs a refusal.
-func (c *Conn) begin(name string, allowed topicList, text string, bytes int, window bool, done Done) (Session, string, *call, Result) {
+func (c *Conn) begin(name string, allowed topicList, text string, bytes int, window bool, done Done) (Session, string,
+	*call, Result,
+) {
 	session, mounted, k, r := c.admit(name, allowed, text, bytes, window, done)
 	if !r.Ok() {
 		c.refused(name, text, r)
@@ -83,7 +85,9 @@ func (c *Conn) begin(name string, allowed topicList, text string, bytes int, win
 
 // admit checks a call against the connection's limits and its topic name or filter against allowed, and counts it. It
 // returns the topic with the mountpoint.
-func (c *Conn) admit(name string, allowed topicList, text string, bytes int, window bool, done Done) (Session, string, *call, Result) {
+func (c *Conn) admit(name string, allowed topicList, text string, bytes int, window bool, done Done) (Session, string,
+	*call, Result,
+) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -117,7 +121,8 @@ func (c *Conn) admit(name string, allowed topicList, text string, bytes int, win
 	return c.login.session, mounted, k, OK
 }
 
-// admitTopic puts the mountpoint before a topic name or filter and checks the result as the upstream will see it; the caller holds mu.
+// admitTopic puts the mountpoint before a topic name or filter and checks the result as the upstream will see it; the
+// caller holds mu.
 func (c *Conn) admitTopic(call string, allowed topicList, text string, isName bool) (string, Result) {
 	mount := c.login.mount
 	mounted := mount + text
@@ -137,7 +142,8 @@ func (c *Conn) admitTopic(call string, allowed topicList, text string, isName bo
 		inner, _ = topic.Unshare(mounted)
 	}
 	if device := c.device(c.login.client); !allowed.allows(inner, &device) {
-		return "", Refuse(CodePermissionDeny, "listener %s does not let this device %s %.100q", c.metrics.name, call, text)
+		return "", Refuse(CodePermissionDeny, "listener %s does not let this device %s %.100q", c.metrics.name, call,
+			text)
 	}
 	return mounted, OK
 }

@@ -46,14 +46,16 @@ func TestAuthenticateResults(t *testing.T) {
 		c := w.lis.open(t, newSocket(-1))
 		ask := func(id, password string) string {
 			done := make(chan gateway.Result, 1)
-			if r := c.Authenticate(gateway.ClientInfo{ClientID: id}, password, func(r gateway.Result) { done <- r }); !r.Ok() {
+			if r := c.Authenticate(gateway.ClientInfo{ClientID: id}, password,
+				func(r gateway.Result) { done <- r }); !r.Ok() {
 				return "refused " + r.String()
 			}
 			return (<-done).String()
 		}
 		c.StartTimer(gateway.TimerKeepalive, 3600)
 		for _, x := range []struct{ id, password, want string }{
-			{"a\x00b", "", "refused PARAMS_TYPE_ERROR: clientid and username must be UTF-8 without control characters, at most 65535 bytes"},
+			{"a\x00b", "", "refused PARAMS_TYPE_ERROR: clientid and username must be UTF-8 without control " +
+				"characters, at most 65535 bytes"},
 			{"d", "wrong", "PERMISSION_DENY: bad password"},
 			{"silent", "", "UNKNOWN: upstream did not answer within 5s"},
 			{"down", "", "UNKNOWN: upstream cannot be reached"},
@@ -79,7 +81,8 @@ func TestAssignedClientID(t *testing.T) {
 			c := w.lis.open(t, newSocket(-1))
 			login(t, c, "")
 			client, _ := c.Client()
-			if !form.MatchString(client.ClientID) || seen[client.ClientID] || client.Mountpoint != "site/"+client.ClientID+"/" {
+			if !form.MatchString(client.ClientID) || seen[client.ClientID] ||
+				client.Mountpoint != "site/"+client.ClientID+"/" {
 				t.Errorf("client %+v, others %v", client, seen)
 			}
 			seen[client.ClientID] = true
@@ -130,7 +133,8 @@ func TestMountpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "m/${clientid}/${username}/")
 		c := w.lis.open(t, newSocket(-1))
-		if r := c.Authenticate(gateway.ClientInfo{ClientID: "a/#", Username: "u"}, "", nil); r.Code != gateway.CodeParamsTypeError {
+		if r := c.Authenticate(gateway.ClientInfo{ClientID: "a/#", Username: "u"}, "",
+			nil); r.Code != gateway.CodeParamsTypeError {
 			t.Errorf("wildcard in a mounted client id: %v", r)
 		}
 		if r := c.Authenticate(gateway.ClientInfo{ClientID: "a"}, "", nil); r.Code != gateway.CodeParamsTypeError {
@@ -155,7 +159,8 @@ func TestHandlersMountpointCountsWhereTheListenerHasNone(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")
 		c := w.lis.open(t, newSocket(-1))
 		done := make(chan gateway.Result, 1)
-		c.Authenticate(gateway.ClientInfo{ClientID: "d", Mountpoint: "own/${clientid}/"}, "", func(r gateway.Result) { done <- r })
+		c.Authenticate(gateway.ClientInfo{ClientID: "d", Mountpoint: "own/${clientid}/"}, "",
+			func(r gateway.Result) { done <- r })
 		<-done
 		c.Publish("t", 0, nil, nil)
 		equal(t, "upstream", w.up.String(), "d publish own/d/t 0 ")

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// CloseReason says why a connection ended. Code is for programs and never changes its meaning, Name is the word that OnSocketClosed carries (EMQX's
-// where EMQX has one) and that metrics are labelled with, Detail is for the log of a person.
+// CloseReason says why a connection ended. Code is for programs and never changes its meaning. Name is what
+// OnSocketClosed passes on, EMQX's word if there is one, and labels metrics. Detail is for the log.
 type CloseReason struct {
 	Code   uint16
 	Name   string
@@ -33,13 +33,16 @@ var (
 
 	ReasonSendQueueFull    = CloseReason{Code: 400, Name: "send_queue_full"}
 	ReasonMessageQueueFull = CloseReason{Code: 401, Name: "message_queue_full"}
-	ReasonQueueBudget      = CloseReason{Code: 402, Name: "queue_budget"}   // too much waits in all queues, and its queue is the largest
-	ReasonNoDescriptors    = CloseReason{Code: 403, Name: "no_descriptors"} // the device had sent nothing, and another connection needed the file descriptor
+	// all queues together are too long, and its queue is the longest
+	ReasonQueueBudget = CloseReason{Code: 402, Name: "queue_budget"}
+	// the device had sent nothing, and another connection needed the file descriptor
+	ReasonNoDescriptors = CloseReason{Code: 403, Name: "no_descriptors"}
 
 	ReasonHandlerFailed      = CloseReason{Code: 500, Name: "handler_failed"}
 	ReasonHandlerUnavailable = CloseReason{Code: 501, Name: "handler_unavailable"}
 	ReasonHandlerTimeout     = CloseReason{Code: 502, Name: "handler_timeout"}
-	ReasonHandlerStreamEnded = CloseReason{Code: 503, Name: "handler_stream_ended"} // the handler ends its stream, again and again, at events of the connection
+	// events of the connection made the handler end its stream again and again
+	ReasonHandlerStreamEnded = CloseReason{Code: 503, Name: "handler_stream_ended"}
 	ReasonGuestTrap          = CloseReason{Code: 510, Name: "guest_trap"}
 	ReasonGuestOutOfFuel     = CloseReason{Code: 511, Name: "guest_out_of_fuel"}
 	ReasonGuestExit          = CloseReason{Code: 512, Name: "guest_exit"}
@@ -47,18 +50,20 @@ var (
 	ReasonGuestCalls         = CloseReason{Code: 514, Name: "guest_host_calls"}
 	ReasonGuestTime          = CloseReason{Code: 515, Name: "guest_wall_time"}
 	ReasonGuestBadAction     = CloseReason{Code: 516, Name: "guest_bad_action"}
-	ReasonGuestShardLost     = CloseReason{Code: 517, Name: "guest_shard_lost"} // another connection's event ended the shared instance
+	// another connection's event ended the shared instance
+	ReasonGuestShardLost = CloseReason{Code: 517, Name: "guest_shard_lost"}
 
 	ReasonDiscarded    = CloseReason{Code: 600, Name: "discarded"} // the client id was taken by a newer connection
 	ReasonUpstreamLost = CloseReason{Code: 601, Name: "upstream_lost"}
 
-	// ReasonUpstreamRefused: the broker ended connections for what the device sent, again and again.
+	// ReasonUpstreamRefused: the broker ended connections again and again for what the device sent.
 	ReasonUpstreamRefused = CloseReason{Code: 602, Name: "upstream_refused"}
 
 	ReasonKicked          = CloseReason{Code: 700, Name: "kicked"}
 	ReasonListenerRemoved = CloseReason{Code: 701, Name: "listener_removed"}
 	ReasonShutdown        = CloseReason{Code: 702, Name: "shutdown"}
-	ReasonModuleDrained   = CloseReason{Code: 703, Name: "module_drained"} // a newer version of the handler took over, and the time to drain is up
+	// a newer version of the handler took over, and the time to drain is up
+	ReasonModuleDrained = CloseReason{Code: 703, Name: "module_drained"}
 )
 
 // With returns the reason with a detail for the log.

@@ -57,7 +57,8 @@ func (d declared) add(path string, n ast.Node) {
 	case *ast.ValueSpec:
 		for i, name := range n.Names {
 			// A connection is not hurt by what a shadow misses, and datagrams have the page of limits.
-			if i < len(n.Values) && constant.MatchString(name.Name) && !strings.Contains(path, "/shadow/") && !strings.Contains(path, "/listener/") {
+			if i < len(n.Values) && constant.MatchString(name.Name) && !strings.Contains(path,
+				"/shadow/") && !strings.Contains(path, "/listener/") {
 				if s := text(n.Values[i]); s != "" {
 					d.dropped[s] = path
 				}
@@ -104,7 +105,8 @@ func text(e ast.Expr) string {
 	return s
 }
 
-// Every reason to close a connection, and every name of what is dropped or refused, is on docs/close-reasons.md with its code.
+// Every reason to close a connection, and every name of what is dropped or refused, is on docs/close-reasons.md with
+// its code.
 func TestEveryReasonIsExplained(t *testing.T) {
 	b, err := os.ReadFile(reasonPage)
 	if err != nil {
@@ -116,7 +118,8 @@ func TestEveryReasonIsExplained(t *testing.T) {
 	}
 	for name, code := range d.reasons {
 		if !strings.Contains(page, "\n| `"+name+"` | "+code+" | ") {
-			t.Errorf("docs/close-reasons.md has no line for the reason %s (%s): say there what happened and what to change", name, code)
+			t.Errorf("docs/close-reasons.md has no line for the reason %s (%s): say there what happened "+
+				"and what to change", name, code)
 		}
 	}
 	for name, path := range d.dropped {

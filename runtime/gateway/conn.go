@@ -22,8 +22,8 @@ var resultNotAlive = Result{Code: CodeConnProcessNotAlive, Message: "connection 
 
 // Conn is one device's connection: the meeting point of its socket, its handler and its upstream session.
 //
-// The listener calls WaitReadable, Receive and ReadEnded from the goroutine that reads the socket. Everything else may be called from any
-// goroutine.
+// The listener calls WaitReadable, Receive and ReadEnded from the goroutine that reads the socket. Everything else may
+// be called from any goroutine.
 type Conn struct {
 	id        string
 	gw        *Gateway
@@ -65,7 +65,8 @@ func newConn(gw *Gateway, l *attachment, t Transport) (*Conn, error) {
 		return nil, err
 	}
 	c.handler = h
-	c.inbox.running, c.inbox.reading, c.inbox.busy = true, true, true // until start: nothing comes before OnSocketCreated
+	// until start, so that no event precedes OnSocketCreated
+	c.inbox.running, c.inbox.reading, c.inbox.busy = true, true, true
 	return c, nil
 }
 
@@ -96,8 +97,8 @@ func (c *Conn) start() {
 	c.yield()
 }
 
-// Receive hands bytes of the device to the handler, on the calling goroutine, and returns when it is done with them. It returns
-// [ErrClosed] once the connection has ended.
+// Receive hands bytes of the device to the handler, on the calling goroutine, and returns when the handler is done with
+// them. It returns [ErrClosed] once the connection has ended.
 func (c *Conn) Receive(b []byte) error {
 	c.acquire()
 	if !c.closing.Load() {
@@ -152,12 +153,14 @@ func (c *Conn) fail(err error) { c.Close(ReasonOf(err)) }
 // recoverHandler keeps a panic in one connection's handler from ending other connections.
 func (c *Conn) recoverHandler() {
 	if p := recover(); p != nil {
-		c.gw.log.Error("handler panicked", "listener", c.metrics.name, "conn", c.id, "panic", p, "stack", string(debug.Stack()))
+		c.gw.log.Error("handler panicked", "listener", c.metrics.name, "conn", c.id, "panic", p, "stack",
+			string(debug.Stack()))
 		c.Close(ReasonHandlerFailed.With("panic: %v", p))
 	}
 }
 
-// Close ends the connection for reason; only the first call counts. What Send queued still goes out, OnSocketClosed is the last event.
+// Close ends the connection for reason; only the first call counts. Queued bytes are still sent, and OnSocketClosed is
+// the last event.
 func (c *Conn) Close(reason CloseReason) Result {
 	c.mu.Lock()
 	if c.closing.Load() {
@@ -213,9 +216,9 @@ func (c *Conn) logClosed(reason CloseReason) {
 	if !c.gw.log.Enabled(ctx, level) {
 		return
 	}
-	silent, ok := 0, true
+	suppressed, ok := 0, true
 	if level > slog.LevelDebug {
-		silent, ok = c.metrics.closeLines.Allow(c.id, time.Now())
+		suppressed, ok = c.metrics.closeLines.Allow(c.id, time.Now())
 	}
 	if !ok {
 		return
@@ -223,10 +226,11 @@ func (c *Conn) logClosed(reason CloseReason) {
 	c.mu.Lock()
 	client := c.login.client
 	c.mu.Unlock()
-	attrs := append(c.deviceAttrs(client), slog.String("reason", reason.Name), slog.String("detail", clip(reason.Detail)),
+	attrs := append(c.deviceAttrs(client), slog.String("reason", reason.Name),
+		slog.String("detail", clip(reason.Detail)),
 		slog.String("lasted", time.Since(c.opened).Round(time.Millisecond).String()))
-	if silent > 0 {
-		attrs = append(attrs, slog.Int("suppressed", silent))
+	if suppressed > 0 {
+		attrs = append(attrs, slog.Int("suppressed", suppressed))
 	}
 	c.gw.log.LogAttrs(ctx, level, "connection closed", attrs...)
 }

@@ -50,7 +50,8 @@ func TestEventsAreSerialAndOrdered(t *testing.T) {
 		wg.Wait()
 		w.stop(t)
 		lines := strings.Split(w.h.String(), "\n")
-		if lines[0] != "created" || lines[len(lines)-1] != "closed normal" || strings.Count(w.h.String(), "closed") != 1 {
+		if lines[0] != "created" || lines[len(lines)-1] != "closed normal" || strings.Count(w.h.String(),
+			"closed") != 1 {
 			t.Errorf("events: %q", lines)
 		}
 		w.up.deliver("d", "t", "late", 0)

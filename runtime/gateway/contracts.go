@@ -6,30 +6,32 @@ import (
 	"time"
 )
 
-// HandlerFactory makes the handlers of one configured protocol: runtime/remote.Client and runtime/wasm.Engine are factories.
+// HandlerFactory makes the handlers of one configured protocol: runtime/remote.Client and runtime/wasm.Engine are
+// factories.
 type HandlerFactory interface {
 	// NewHandler returns the handler for a new connection. It must return at once, must not call the adapter, and must
-	// not hold anything that needs to be freed: a connection that is refused afterwards gets no event at all. An error
+	// not hold anything that needs to be freed: a connection that is refused afterwards gets no event. An error
 	// refuses the connection with [ReasonHandlerUnavailable], or with the reason that the error carries (see
 	// [HandlerError]).
 	NewHandler(conn ConnectionAdapter) (ConnectionHandler, error)
 
-	// Close frees what the factory holds. The gateway calls it once, after the last connection of the factory has seen OnSocketClosed.
+	// Close frees what the factory holds. The gateway calls it once, after the last connection of the factory has seen
+	// OnSocketClosed.
 	Close(ctx context.Context) error
 }
 
-// ConnectionHandler is the protocol side of one connection, in ExProto's words. The gateway calls the methods one at a time, OnSocketCreated
-// first and OnSocketClosed last. Arguments are valid during the call only. Calls may block (a remote handler is an RPC away): only this
-// connection waits, and its socket is not read meanwhile.
+// ConnectionHandler is the protocol side of one connection, in ExProto's words. The gateway calls the methods one at a
+// time, OnSocketCreated first and OnSocketClosed last. Arguments are valid during the call only. Calls may block (a
+// remote handler is an RPC away): only this connection waits, and its socket is not read meanwhile.
 //
-// An error means that the handler failed, not the device: the connection is closed with the reason of a [HandlerError], any other error
-// with [ReasonHandlerFailed].
+// An error means that the handler failed, not the device: the connection is closed with the reason of a [HandlerError],
+// any other error with [ReasonHandlerFailed].
 type ConnectionHandler interface {
 	OnSocketCreated(info ConnInfo) error
 	OnReceivedBytes(b []byte) error
 	OnTimerTimeout(t TimerType) error
 	OnReceivedMessages(messages []Message) error
-	// OnSocketClosed is called even where an earlier event failed. Nothing is called after it.
+	// OnSocketClosed is called even if an earlier event failed. It is the last call.
 	OnSocketClosed(reason CloseReason) error
 }
 
@@ -43,30 +45,33 @@ type Drainer interface {
 // never waits for an event to finish, and may be called inside one. Once the connection has closed, each returns
 // [CodeConnProcessNotAlive].
 //
-// Authenticate, Publish, Subscribe and Unsubscribe wait for the broker. Where they return [OK], the call was accepted and done is called
-// exactly once, on another goroutine, never before the method has returned; a nil done asks for no result. Any other Result refuses the
-// call at once, and done is never called. done must not block.
+// Authenticate, Publish, Subscribe and Unsubscribe wait for the broker. If they return [OK], the call was accepted and
+// done is called exactly once, on another goroutine and never before the method has returned; done may be nil. Any
+// other Result refuses the call at once, and done is never called. done must not block.
 type ConnectionAdapter interface {
-	// ID is the connection's name in ExProto's conn field: unguessable, unique among all gateways. It ends in '@' and the name of the
-	// gateway's node (see [NodeOf]); handlers treat it as opaque.
+	// ID is the connection's name in ExProto's conn field: unguessable, unique among all gateways. It ends in '@' and
+	// the name of the gateway's node (see [NodeOf]); handlers treat it as opaque.
 	ID() string
 
 	// Send queues a copy of b for the device. It needs no authentication. If the queue is full, the connection is
 	// closed with [ReasonSendQueueFull].
 	Send(b []byte) Result
 
-	// Close ends the connection: what Send queued goes out, OnSocketClosed follows. Handlers pass [ReasonNormal]. Only the first reason counts.
+	// Close ends the connection: what Send queued goes out, OnSocketClosed follows. Handlers pass [ReasonNormal]. Only
+	// the first reason counts.
 	Close(reason CloseReason) Result
 
-	// Authenticate opens the upstream session. A second call while one is under way or after it succeeded is [CodePermissionDeny].
+	// Authenticate opens the upstream session. A second call while one is under way or after it succeeded is
+	// [CodePermissionDeny].
 	Authenticate(client ClientInfo, password string, done Done) Result
 
-	// StartTimer sets or replaces the timer of type t, in whole seconds. [TimerKeepalive] fires when nothing was received for that long.
-	// 0 seconds is [CodeParamsTypeError].
+	// StartTimer sets or replaces the timer of type t, in whole seconds. [TimerKeepalive] fires when nothing was
+	// received for that long. 0 seconds is [CodeParamsTypeError].
 	StartTimer(t TimerType, seconds uint32) Result
 
-	// Publish copies topic and payload before it returns. qos above 2 or a topic with wildcards is [CodeParamsTypeError]; before
-	// authentication it is [CodePermissionDeny]; more than the allowed number of calls under way is [CodeLimit].
+	// Publish copies topic and payload before it returns. qos above 2 or a topic with wildcards is
+	// [CodeParamsTypeError]; before authentication it is [CodePermissionDeny]; more than the allowed number of calls
+	// under way is [CodeLimit].
 	Publish(topic string, qos uint32, payload []byte, done Done) Result
 	Subscribe(filter string, qos uint32, done Done) Result
 	Unsubscribe(filter string, done Done) Result
@@ -100,8 +105,8 @@ type MessageTransport interface {
 	CheckSend(n int) Result
 }
 
-// Transport is the socket of one device as a [Conn] sees it; runtime/listener implements it for each kind of socket. The
-// listener reads, the Conn writes and closes.
+// Transport is the socket of one device as a [Conn] sees it; runtime/listener implements it for each kind of socket.
+// The listener reads, the Conn writes and closes.
 type Transport interface {
 	// Info describes the peer. It is called when the connection is made, and again if the connection is refused.
 	Info() ConnInfo
@@ -146,13 +151,13 @@ type Connector interface {
 
 // Session is one client's session at the upstream. Its methods never block and are safe for concurrent use.
 //
-// done is called exactly once for each call, on any goroutine and even before the method returns, and must not block: with [OK], with a refusal's
-// code, or with [CodeConnProcessNotAlive] when the session ends first. Publishes of one session reach the upstream in order. The
-// payload is valid during the call only.
+// done is called exactly once for each call, on any goroutine and even before the method returns, and must not block:
+// with [OK], with a refusal's code, or with [CodeConnProcessNotAlive] when the session ends first. Publishes of one
+// session reach the upstream in order. The payload is valid during the call only.
 //
-// When QoS is 0, Publish is done once the message is in the upstream's bounded write buffer; for QoS 1 after PUBACK, for QoS 2 after
-// PUBCOMP; Subscribe after SUBACK, Unsubscribe after UNSUBACK. done may come late: the
-// connection counts what is outstanding and stops reading its socket.
+// When QoS is 0, Publish is done once the message is in the upstream's bounded write buffer; for QoS 1 after PUBACK,
+// for QoS 2 after PUBCOMP; Subscribe after SUBACK, Unsubscribe after UNSUBACK. done may come late: the connection
+// counts what is outstanding and stops reading its socket.
 type Session interface {
 	Publish(topic string, qos byte, payload []byte, done Done)
 	Subscribe(filter string, qos byte, done Done)

@@ -64,7 +64,10 @@ func newSocket(room int) *socket {
 }
 
 func (s *socket) Info() gateway.ConnInfo {
-	return gateway.ConnInfo{Peer: netip.MustParseAddrPort("192.0.2.1:4000"), Local: netip.MustParseAddrPort("192.0.2.2:7993")}
+	return gateway.ConnInfo{
+		Peer:  netip.MustParseAddrPort("192.0.2.1:4000"),
+		Local: netip.MustParseAddrPort("192.0.2.2:7993"),
+	}
 }
 
 func (s *socket) TryWrite(b []byte) (int, error) {
@@ -322,7 +325,9 @@ func newUpstream() *upstream {
 	return &upstream{down: map[string]gateway.Downlink{}, freed: make(chan struct{})}
 }
 
-func (u *upstream) Connect(ctx context.Context, c gateway.Device, password string, d gateway.Downlink) (gateway.Session, error) {
+func (u *upstream) Connect(ctx context.Context, c gateway.Device, password string, d gateway.Downlink) (gateway.Session,
+	error,
+) {
 	if u.connect != nil {
 		if err := u.connect(ctx, c.ClientInfo); err != nil {
 			return nil, err
@@ -416,7 +421,10 @@ func newFixtureOf(t *testing.T, cfg gateway.Config, limits gateway.Limits, mount
 	err := errors.Join(
 		w.gw.SetHandler("h", w.h),
 		w.gw.SetConnector("c", w.up),
-		w.gw.AddListener("l", w.lis, gateway.ListenerConfig{Handler: "h", Connector: "c", Mountpoint: mountpoint, Limits: limits}),
+		w.gw.AddListener("l", w.lis, gateway.ListenerConfig{
+			Handler: "h", Connector: "c", Mountpoint: mountpoint,
+			Limits: limits,
+		}),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -452,7 +460,8 @@ func equal(t *testing.T, what, got, want string) {
 func login(t *testing.T, a gateway.ConnectionAdapter, id string) {
 	t.Helper()
 	done := make(chan gateway.Result, 1)
-	if r := a.Authenticate(gateway.ClientInfo{ClientID: id, Username: "u-" + id}, "pw", func(r gateway.Result) { done <- r }); !r.Ok() {
+	if r := a.Authenticate(gateway.ClientInfo{ClientID: id, Username: "u-" + id}, "pw",
+		func(r gateway.Result) { done <- r }); !r.Ok() {
 		t.Fatalf("authenticate: %v", r)
 	}
 	if r := <-done; !r.Ok() {

@@ -146,7 +146,8 @@ func (g *Gateway) RemoveHandler(name string) error {
 
 // RemoveConnector removes a connector. It fails if a listener uses it.
 func (g *Gateway) RemoveConnector(name string) error {
-	if err := remove(g, g.connectors, name, func(cfg ListenerConfig) bool { return cfg.Connector == name }); err != nil {
+	if err := remove(g, g.connectors, name,
+		func(cfg ListenerConfig) bool { return cfg.Connector == name }); err != nil {
 		return fmt.Errorf("removing connector %q: %w", name, err)
 	}
 	return nil

@@ -34,7 +34,7 @@ type inbox struct {
 	early    []Message     // messages that came before the login's result; delivered after it
 	bytes    int           // bytes of the payloads in events and early
 	running  bool          // a goroutine runs the connection
-	handoff  chan struct{} // created by the reading goroutine when it waits to run the connection, closed to let it
+	handoff  chan struct{} // made by the reading goroutine when it waits to run the connection, closed to hand over
 	leaving  bool          // leave was called: the gateway stops
 	last     bool          // eventClosed has been queued
 	reading  bool          // the reading goroutine runs the connection; owned by the goroutine that runs it
@@ -79,7 +79,7 @@ func (c *Conn) acquire() {
 	c.inbox.reading = true
 }
 
-// yield ends the reading goroutine's turn. It handles the queued events, and leaves those that come meanwhile to
+// yield ends the reading goroutine's part. It handles the queued events, and leaves those that come meanwhile to
 // another goroutine, so that a flood of messages does not keep the socket from being read.
 func (c *Conn) yield() {
 	if c.handleWaiting() && !c.idle() {
@@ -87,7 +87,7 @@ func (c *Conn) yield() {
 	}
 }
 
-// drain handles events until there are none, or until the reading goroutine wants its turn.
+// drain handles events until none are left, or until the reading goroutine wants to run the connection.
 func (c *Conn) drain() {
 	c.inbox.reading = false
 	for c.handleWaiting() {
@@ -191,7 +191,7 @@ func (c *Conn) messages(events []event) (n int) {
 	return n
 }
 
-// drainEvent tells the handler that it will be replaced or that the gateway stops.
+// drainEvent calls OnDrain: the handler will be replaced, or the gateway stops.
 func (c *Conn) drainEvent() {
 	if d, ok := c.handler.(Drainer); ok {
 		c.dispatch("drain", d.OnDrain)
@@ -205,8 +205,8 @@ func (c *Conn) Post(f func() error) bool {
 	return c.enqueue(event{kind: eventPost, post: f})
 }
 
-// Deliver queues a message of the upstream for the handler and never blocks. Messages that come before the handler has the login's result, as a
-// broker sends those of a resumed session right behind CONNACK, wait for it.
+// Deliver queues a message of the upstream for the handler and never blocks. Messages that arrive before the handler
+// has the result of the login wait for it: a broker sends those of a resumed session right after CONNACK.
 func (c *Conn) Deliver(m Message) bool {
 	if topic.CheckReceived(m.Topic) != nil {
 		c.metrics.drop(droppedBadTopic, 1)
@@ -243,7 +243,8 @@ func (c *Conn) Deliver(m Message) bool {
 	return queued
 }
 
-// enqueueMessage adds an event for m, whose topic the handler sees without the mountpoint; the caller holds mu. It reports false after the last event.
+// enqueueMessage adds an event for m and removes the mountpoint from its topic. It reports false after the last event.
+// The caller holds mu.
 func (c *Conn) enqueueMessage(m Message) bool {
 	size := m.size()
 	m.Topic, m.Node = c.login.unmount(m.Topic), c.gw.node
@@ -254,7 +255,8 @@ func (c *Conn) enqueueMessage(m Message) bool {
 	return true
 }
 
-// resultTold releases the messages that waited for the login's result. Where the login failed, they are dropped: they belong to a session that has ended.
+// loginDelivered queues the messages that waited for the result of the login. If the login failed, it drops them: they
+// belong to a session that has ended.
 func (c *Conn) loginDelivered() {
 	c.mu.Lock()
 	early := c.inbox.early
@@ -274,7 +276,7 @@ func (c *Conn) loginDelivered() {
 	c.metrics.drop(droppedAfterClose, dropped)
 }
 
-// earlyBytes is how much of bytes is in early.
+// earlyBytes returns the part of bytes that is in early.
 func (b *inbox) earlyBytes() (n int) {
 	for i := range b.early {
 		n += len(b.early[i].Payload)

@@ -173,8 +173,8 @@ func TestSessionLost(t *testing.T) {
 	})
 }
 
-// Invariant 9: a connector delivers messages of a resumed session before Connect has returned, as a broker sends them right behind CONNACK. The handler
-// gets the result first, and the messages without the mountpoint.
+// Invariant 9: a connector delivers messages of a resumed session before Connect has returned, as a broker sends them
+// right behind CONNACK. The handler gets the result first, and the messages without the mountpoint.
 func TestMessagesBeforeTheLoginsResult(t *testing.T) {
 	for name, c := range map[string]struct {
 		limits   gateway.Limits
@@ -183,12 +183,21 @@ func TestMessagesBeforeTheLoginsResult(t *testing.T) {
 		qos      byte
 		want     string
 	}{
-		"in order":    {password: "pw", early: 3, want: "created\nresult success\nmessages m=0 m=1 m=2"},
-		"none":        {password: "pw", want: "created\nresult success"},
-		"refused":     {password: "wrong", early: 2, want: "created\nresult permission_deny"},
-		"full, QoS 0": {limits: gateway.Limits{InboxMessages: 2}, password: "pw", early: 3, want: "created\nresult success\nmessages m=0 m=1"},
-		"full, bytes": {limits: gateway.Limits{InboxBytes: 2}, password: "pw", early: 3, want: "created\nresult success\nmessages m=0 m=1"},
-		"full, QoS 1": {limits: gateway.Limits{InboxMessages: 2}, password: "pw", early: 3, qos: 1, want: "created\nclosed message_queue_full"},
+		"in order": {password: "pw", early: 3, want: "created\nresult success\nmessages m=0 m=1 m=2"},
+		"none":     {password: "pw", want: "created\nresult success"},
+		"refused":  {password: "wrong", early: 2, want: "created\nresult permission_deny"},
+		"full, QoS 0": {
+			limits: gateway.Limits{InboxMessages: 2}, password: "pw", early: 3,
+			want: "created\nresult success\nmessages m=0 m=1",
+		},
+		"full, bytes": {
+			limits: gateway.Limits{InboxBytes: 2}, password: "pw", early: 3,
+			want: "created\nresult success\nmessages m=0 m=1",
+		},
+		"full, QoS 1": {
+			limits: gateway.Limits{InboxMessages: 2}, password: "pw", early: 3, qos: 1,
+			want: "created\nclosed message_queue_full",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

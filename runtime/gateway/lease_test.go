@@ -52,7 +52,9 @@ func TestHandlersOfAListener(t *testing.T) {
 		other := newTestListener()
 		err := w.gw.AddListener("other", other, gateway.ListenerConfig{
 			Handler: "h", Connector: "c",
-			NewHandler: func(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+			NewHandler: func(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler,
+				error,
+			) {
 				h, err := f.NewHandler(conn)
 				return aside{h, &seen}, err
 			},

@@ -6,8 +6,8 @@ import "time"
 type Limits struct {
 	// IdleTimeout ends a connection whose device has sent nothing for this long since it was accepted. If zero, 30 s.
 	IdleTimeout time.Duration
-	// SendQueueBytes is how much may wait for a slow peer before it is closed with send_queue_full. If zero, 16 MiB: a handler may send
-	// 8 MiB at once.
+	// SendQueueBytes is how much may wait for a slow peer before it is closed with send_queue_full. If zero, 16 MiB,
+	// since a handler may send 8 MiB at once.
 	SendQueueBytes int
 	// SendTimeout ends a connection whose peer has accepted no queued bytes for this long. If zero, 15 s.
 	SendTimeout time.Duration
@@ -15,11 +15,12 @@ type Limits struct {
 	InboxMessages int
 	// InboxBytes bounds the payloads of those messages. If zero, 4 MiB. One message always fits.
 	InboxBytes int
-	// PublishWindow is the number of publishes under way at the upstream at which the socket is no longer read. If zero, 16.
+	// PublishWindow is the number of publishes under way at the upstream at which the socket is no longer read. If
+	// zero, 16.
 	PublishWindow int
 	// PublishWindowBytes is the same for the bytes of their payloads. If zero, 64 KiB.
 	PublishWindowBytes int
-	// MaxCalls is the number of upstream calls under way above which a handler's call is refused with LIMIT. If zero, 1024.
+	// MaxCalls is the number of upstream calls under way at which further calls are refused with LIMIT. If zero, 1024.
 	MaxCalls int
 	// AuthTimeout is how long the upstream may take to accept a client. If zero, 5 s.
 	AuthTimeout time.Duration
@@ -27,23 +28,24 @@ type Limits struct {
 	CloseTimeout time.Duration
 	// AuthDeadline ends a connection that has not authenticated this long after it was accepted. If zero, never.
 	AuthDeadline time.Duration
-	// MaxEventBytes is the largest body of OnReceivedBytes. More from a stream comes in several events, a larger datagram is dropped. If
-	// zero, whatever one read gives.
+	// MaxEventBytes is the maximum body of OnReceivedBytes. More bytes of a stream come in several events; a larger
+	// datagram is dropped. If zero, an event has what one read returns.
 	MaxEventBytes int
-	// BytesPerSecond is how much may be received; beyond it the socket is not read for a while. If zero, no limit.
+	// BytesPerSecond is the rate of received bytes. Beyond it, reading pauses. If zero, no limit.
 	BytesPerSecond int
-	// BytesBurst is how much may be saved up in silence. If zero, 5 % of a second's.
+	// BytesBurst is how many bytes may be received at once after a pause. If zero, 5 % of BytesPerSecond.
 	BytesBurst int
-	// MessagesPerSecond is how many reads (of a stream) or datagrams may be received. If zero, no limit.
+	// MessagesPerSecond is the rate of reads (of a stream) or datagrams. Beyond it, reading pauses. If zero, no limit.
 	MessagesPerSecond float64
-	// MessagesBurst is how many may be saved up in silence. If zero, 5 % of a second's.
+	// MessagesBurst is how many may be received at once after a pause. If zero, 5 % of MessagesPerSecond.
 	MessagesBurst float64
-	// PublishesPerSecond is how often the handler may publish before the socket is not read for a while. If zero, no limit.
+	// PublishesPerSecond is the rate of the handler's publishes. Beyond it, reading pauses. If zero, no limit.
 	PublishesPerSecond float64
-	// PublishesBurst is how many may be saved up in silence. A publish beyond it is refused with LIMIT, also within one event. If zero, 5 % of a
-	// second's, and no publish is refused: the reading waits until those beyond the rate are paid for.
+	// PublishesBurst is how many publishes are allowed at once after a pause, also within one event. Further ones are
+	// refused with LIMIT. If zero, 5 % of PublishesPerSecond, and none is refused: reading pauses until the rate is
+	// kept again.
 	PublishesBurst float64
-	// LingerTimeout is how long the socket of a closed connection waits for its peer to close too, so that the last bytes arrive. If
+	// LingerTimeout is how long a closed connection waits for its peer to close too, so that the last bytes arrive. If
 	// zero, 1 s.
 	LingerTimeout time.Duration
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// What a listener does not let its devices publish or subscribe to never reaches the upstream; the topics are those that it would see.
+// What a listener does not let its devices publish or subscribe to never reaches the upstream; the topics are those
+// that it would see.
 func TestTopicsOfAListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")
@@ -22,7 +23,8 @@ func TestTopicsOfAListener(t *testing.T) {
 		c := w.lis.open(t, newSocket(-1))
 		login(t, c, "d")
 		denied := func(r gateway.Result) bool {
-			return r.Code == gateway.CodePermissionDeny && strings.Contains(r.Message, "listener l does not let this device")
+			return r.Code == gateway.CodePermissionDeny && strings.Contains(r.Message,
+				"listener l does not let this device")
 		}
 		for name, r := range map[string]gateway.Result{
 			"publish beside":         c.Publish("down/x", 0, nil, nil),
@@ -46,7 +48,10 @@ func TestTopicsOfAListener(t *testing.T) {
 		}
 		synctest.Wait()
 		got := w.up.String()
-		for _, line := range []string{"l/meter/d/up/a/b", "l/meter/d/down/+", "$share/g/l/meter/d/down/y", "l/meter/d/anything"} {
+		for _, line := range []string{
+			"l/meter/d/up/a/b", "l/meter/d/down/+", "$share/g/l/meter/d/down/y",
+			"l/meter/d/anything",
+		} {
 			if !strings.Contains(got, line) {
 				t.Errorf("the upstream did not see %s:\n%s", line, got)
 			}
@@ -68,7 +73,8 @@ func TestTopicsOfAListenerAreChecked(t *testing.T) {
 			if err := w.gw.ChangeListener("l", cfg); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", want, err)
 			}
-			if err := w.gw.AddListener("other", newTestListener(), cfg); err == nil || !strings.Contains(err.Error(), want) {
+			if err := w.gw.AddListener("other", newTestListener(), cfg); err == nil || !strings.Contains(err.Error(),
+				want) {
 				t.Errorf("%s: %v", want, err)
 			}
 		}

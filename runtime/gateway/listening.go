@@ -10,8 +10,8 @@ import (
 
 // Listener accepts device connections; runtime/listener has one for each kind of socket.
 type Listener interface {
-	// Serve hands each accepted connection to attach, which delivers OnSocketCreated on the calling goroutine, and reads it. It returns nil
-	// after Close, and no error of a single accept ends it.
+	// Serve passes each accepted connection to attach, which delivers OnSocketCreated on the calling goroutine, and
+	// then reads it. It returns nil after Close. An error of a single accept does not end it.
 	Serve(attach func(Transport) (*Conn, error)) error
 	Addr() net.Addr
 	// Close stops accepting. It does not touch connections.
@@ -22,13 +22,13 @@ type Listener interface {
 type ListenerConfig struct {
 	Handler   string // the name given to SetHandler
 	Connector string // the name given to SetConnector
-	// Mountpoint is put before the topics that the listener's devices use, and removed from those of messages to them.
-	// ${clientid}, ${username}, ${listener} and ${module} are replaced. If zero, the handler's in ClientInfo.
+	// Mountpoint is prepended to the topics that the listener's devices use, and removed from those of messages to
+	// them. ${clientid}, ${username}, ${listener} and ${module} are replaced. If zero, the handler's in ClientInfo.
 	Mountpoint string
 	// Module is the value of ${module}. If zero, ${module} has no value, and a mountpoint with it refuses every client.
 	Module string
-	// PublishTopics are the patterns ([ParseTopicPattern]) of the topics that devices may publish to, mountpoint included; others are
-	// [CodePermissionDeny] and reach no upstream. If nil, all.
+	// PublishTopics are the patterns ([ParseTopicPattern]) of the topics that devices may publish to, mountpoint
+	// included; others are [CodePermissionDeny] and reach no upstream. If nil, all.
 	PublishTopics []string
 	// SubscribeTopics are the same for filters: each must be inside one of the patterns. If nil, all.
 	SubscribeTopics []string
@@ -36,9 +36,11 @@ type ListenerConfig struct {
 	Limits Limits
 	// ListenerBytesPerSecond is Limits.BytesPerSecond for all connections of the listener together. If zero, no limit.
 	ListenerBytesPerSecond int
-	// ListenerMessagesPerSecond is Limits.MessagesPerSecond for all connections of the listener together. If zero, no limit.
+	// ListenerMessagesPerSecond is Limits.MessagesPerSecond for all connections of the listener together. If zero, no
+	// limit.
 	ListenerMessagesPerSecond float64
-	// NewHandler returns the handler that f has for a new connection, or one around it, under the rules of [HandlerFactory]. If zero, f.NewHandler.
+	// NewHandler makes the handler of a new connection, usually by wrapping one of f, under the rules of
+	// [HandlerFactory]. If nil, f.NewHandler.
 	NewHandler func(f HandlerFactory, conn ConnectionAdapter) (ConnectionHandler, error)
 }
 
@@ -86,7 +88,8 @@ func (g *Gateway) AddListener(name string, l Listener, cfg ListenerConfig) error
 	}
 	limits := cfg.Limits.withDefaults()
 	entry := &listening{
-		name: name, listener: l, metrics: g.metrics.listener(name), served: make(chan struct{}), cfg: cfg, limits: &limits, topics: topics,
+		name: name, listener: l, metrics: g.metrics.listener(name), served: make(chan struct{}), cfg: cfg,
+		limits: &limits, topics: topics,
 		rates: newSharedRates(cfg, g.now()),
 	}
 	g.listeners[name] = entry
@@ -135,7 +138,8 @@ func (g *Gateway) DetachListener(name string) error {
 	return err
 }
 
-// RemoveListener stops a listener and closes its connections with listener_removed. It waits for the last of them until ctx ends.
+// RemoveListener stops a listener and closes its connections with listener_removed. It waits until they have ended or
+// ctx is done.
 func (g *Gateway) RemoveListener(ctx context.Context, name string) error {
 	entry, err := g.stopListener("removing", name)
 	if entry == nil {
@@ -195,8 +199,9 @@ func (g *Gateway) refuse(entry *listening, t Transport, err error) {
 		reason = ReasonListenerRemoved
 	}
 	entry.metrics.refused(reason)
-	if silent, ok := entry.metrics.refusedLines.Allow(reason.Name, time.Now()); ok {
-		g.log.Warn("connection refused", "listener", entry.name, "peer", t.Info().Peer, "reason", reason.Name, "error", clip(err.Error()), "suppressed", silent)
+	if suppressed, ok := entry.metrics.refusedLines.Allow(reason.Name, time.Now()); ok {
+		g.log.Warn("connection refused", "listener", entry.name, "peer", t.Info().Peer, "reason", reason.Name, "error",
+			clip(err.Error()), "suppressed", suppressed)
 	}
 }
 
@@ -205,8 +210,9 @@ func (g *Gateway) attachment(entry *listening) (*attachment, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	a := &attachment{
-		metrics: entry.metrics, limits: entry.limits, rates: entry.rates, topics: entry.topics, newHandler: entry.cfg.NewHandler,
-		handler: g.handlers[entry.cfg.Handler], connector: g.connectors[entry.cfg.Connector],
+		metrics: entry.metrics, limits: entry.limits, rates: entry.rates, topics: entry.topics,
+		newHandler: entry.cfg.NewHandler,
+		handler:    g.handlers[entry.cfg.Handler], connector: g.connectors[entry.cfg.Connector],
 	}
 	if g.listeners[entry.name] != entry || !a.handler.take() {
 		return nil, errNotServing

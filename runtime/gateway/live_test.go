@@ -177,8 +177,9 @@ func TestRawPublishComesBack(t *testing.T) {
 		}
 		w.stop(t) // frees the connector: no lease is left
 		<-w.up.freed
-		equal(t, "upstream", w.up.String(), "raw close\nraw publish t 1 1\nraw publish t 1 2\nraw publish t 1 ended without a word\n"+
-			"raw publish t 1 3\nraw close")
+		equal(t, "upstream", w.up.String(),
+			"raw close\nraw publish t 1 1\nraw publish t 1 2\nraw publish t 1 ended without a word\n"+
+				"raw publish t 1 3\nraw close")
 	})
 }
 
@@ -198,7 +199,8 @@ func TestRawPublish(t *testing.T) {
 		if r := p.RawPublish("t/#", 1, nil, nil); r.Code != gateway.CodeParamsTypeError {
 			t.Error(r)
 		}
-		if r := w.gw.NewRawPublisher("x", gateway.ClientInfo{}, "").RawPublish("t", 0, nil, nil); r.Code != gateway.CodeUnknown {
+		if r := w.gw.NewRawPublisher("x", gateway.ClientInfo{}, "").RawPublish("t", 0, nil,
+			nil); r.Code != gateway.CodeUnknown {
 			t.Error(r)
 		}
 		w.stop(t) // closes the publisher's session

@@ -20,7 +20,7 @@ const (
 // login is the identity of the device and its session at the upstream. Guarded by Conn.mu.
 type login struct {
 	state     loginState
-	delivered bool // the handler has been given the result of the successful login
+	delivered bool // the handler has got the result of the successful login
 	client    ClientInfo
 	mount     string
 	session   Session
@@ -177,9 +177,10 @@ func (c *Conn) loginFailed(err error) Result {
 	case errors.Is(err, context.DeadlineExceeded):
 		return Refuse(CodeUnknown, "upstream did not answer within %v", c.limits.AuthTimeout.Round(time.Millisecond))
 	}
-	if silent, ok := c.gw.outages.Allow(time.Now()); ok {
-		c.gw.log.Warn("upstream cannot be reached", "listener", c.metrics.name, "conn", c.id, "client_id", clip(c.login.client.ClientID), "error", err,
-			"suppressed", silent)
+	if suppressed, ok := c.gw.outages.Allow(time.Now()); ok {
+		c.gw.log.Warn("upstream cannot be reached", "listener", c.metrics.name, "conn", c.id, "client_id",
+			clip(c.login.client.ClientID), "error", err,
+			"suppressed", suppressed)
 	}
 	return resultUnreachable
 }

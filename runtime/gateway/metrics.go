@@ -26,19 +26,29 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &Metrics{
-		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "exgate_connections", Help: "Device connections now open."}, []string{"listener"}),
-		opened:      counter("exgate_connections_opened_total", "Device connections that reached a handler.", "listener"),
-		closed:      counter("exgate_connections_closed_total", "Ended connections by close reason.", "listener", "reason"),
-		refused:     counter("exgate_connections_refused_total", "Connections that never reached a handler.", "listener", "reason"),
-		received:    counter("exgate_received_bytes_total", "Bytes handed to handlers.", "listener"),
-		sent:        counter("exgate_sent_bytes_total", "Bytes taken from handlers for devices.", "listener"),
-		events:      counter("exgate_events_total", "Events handed to handlers.", "listener", "event"),
-		dropped:     counter("exgate_dropped_total", "Messages, results and bytes dropped, by kind and reason.", "listener", "what"),
-		calls:       counter("exgate_upstream_calls_total", "Handlers' calls to the upstream by result.", "listener", "call", "result"),
-		pauses:      counter("exgate_read_pauses_total", "How often the reading of a device's socket stopped, by cause.", "listener", "cause"),
+		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "exgate_connections",
+			Help: "Device connections now open.",
+		}, []string{"listener"}),
+		opened: counter("exgate_connections_opened_total", "Device connections that reached a handler.",
+			"listener"),
+		closed: counter("exgate_connections_closed_total", "Ended connections by close reason.", "listener",
+			"reason"),
+		refused: counter("exgate_connections_refused_total", "Connections that never reached a handler.",
+			"listener", "reason"),
+		received: counter("exgate_received_bytes_total", "Bytes handed to handlers.", "listener"),
+		sent:     counter("exgate_sent_bytes_total", "Bytes taken from handlers for devices.", "listener"),
+		events:   counter("exgate_events_total", "Events handed to handlers.", "listener", "event"),
+		dropped: counter("exgate_dropped_total", "Messages, results and bytes dropped, by kind and reason.",
+			"listener", "what"),
+		calls: counter("exgate_upstream_calls_total", "Handlers' calls to the upstream by result.", "listener",
+			"call", "result"),
+		pauses: counter("exgate_read_pauses_total",
+			"How often the reading of a device's socket stopped, by cause.", "listener", "cause"),
 	}
 	if reg != nil {
-		reg.MustRegister(m.connections, m.opened, m.closed, m.refused, m.received, m.sent, m.events, m.dropped, m.calls, m.pauses)
+		reg.MustRegister(m.connections, m.opened, m.closed, m.refused, m.received, m.sent, m.events, m.dropped, m.calls,
+			m.pauses)
 	}
 	return m
 }
@@ -47,7 +57,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 const (
 	droppedInboxFull    = "message_inbox_full"   // QoS 0, the handler is slower than the upstream
 	droppedBadTopic     = "message_bad_topic"    // MQTT does not allow its topic
-	droppedAfterClose   = "message_after_close"  // it came, or still waited, after the connection had closed
+	droppedAfterClose   = "message_after_close"  // it arrived, or was still queued, after the connection had closed
 	droppedResultClosed = "result_after_close"   // the result of a call whose connection had closed
 	droppedTooLarge     = "datagram_too_large"   // over max_event_bytes
 	droppedSendClosed   = "send_bytes_discarded" // bytes that a closed or failed socket did not accept

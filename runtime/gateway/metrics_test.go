@@ -21,7 +21,8 @@ func newCountedHouse(t *testing.T, limits gateway.Limits) (*fixture, *prometheus
 	reg, log := prometheus.NewRegistry(), new(bytes.Buffer)
 	w := &fixture{lis: newTestListener(), h: newScript(), up: newUpstream()}
 	w.gw = gateway.New(gateway.Config{
-		Node: "n1", Metrics: gateway.NewMetrics(reg), Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Node: "n1", Metrics: gateway.NewMetrics(reg),
+		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err := errors.Join(w.gw.SetHandler("h", w.h), w.gw.SetConnector("c", w.up), w.gw.AddListener("l", w.lis,
 		gateway.ListenerConfig{Handler: "h", Connector: "c", Limits: limits})); err != nil {

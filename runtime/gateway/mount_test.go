@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// brokerReads is how brokers read a filter that a client subscribes to, or a name that it publishes to: what is left when one of them, of whatever kind, has
-// taken off what it knows. It shares no code with what it judges.
+// brokerReads is how brokers read a filter that a client subscribes to, or a name that it publishes to: what is left
+// when one of them, of whatever kind, has taken off what it knows. It shares no code with what it judges.
 func brokerReads(text string) []string {
 	reads := []string{text}
 	for i := 0; i < len(reads); i++ {
@@ -27,8 +27,11 @@ func brokerReads(text string) []string {
 	return reads[len(reads)-1:]
 }
 
-// reach asks the gateway, as a device of a listener does, and returns what gets to the broker; ok is false where it is refused.
-func reach(t interface{ Fatal(...any) }, cfg ListenerConfig, client ClientInfo, text string, publish bool) (mount, got string, ok bool) {
+// reach asks the gateway, as a device of a listener does, and returns what gets to the broker; ok is false where it is
+// refused.
+func reach(t interface{ Fatal(...any) }, cfg ListenerConfig, client ClientInfo, text string, publish bool) (mount,
+	got string, ok bool,
+) {
 	rules, err := newTopicRules(cfg)
 	if err != nil {
 		return "", "", false
@@ -53,8 +56,8 @@ func reach(t interface{ Fatal(...any) }, cfg ListenerConfig, client ClientInfo, 
 	return mount, got, r.Ok()
 }
 
-// checkReach checks one device against a mountpoint that ends with '/': whatever broker reads what gets there, it is below the mountpoint as the operator
-// wrote it, with each placeholder inside its own level.
+// checkReach checks one device against a mountpoint that ends with '/': whatever broker reads what gets there, it is
+// below the mountpoint as the operator wrote it, with each placeholder inside its own level.
 func checkReach(t interface{ Fatalf(string, ...any) }, template string, client ClientInfo, mount, got string) {
 	want := strings.Split(template, "/")
 	for _, read := range brokerReads(got) {
@@ -79,24 +82,38 @@ func checkReach(t interface{ Fatalf(string, ...any) }, template string, client C
 // Whatever a device calls itself and asks for, it reaches what is below its mountpoint, and inside its patterns.
 func TestDevicesStayBelowTheirMountpoint(t *testing.T) {
 	nasty := rapid.SampledFrom([]string{
-		"", "a", "b", "/", "+", "#", "*", ">", "$", "$share", "$SHARE", "$Share", "$queue", "$exclusive", "$oshare", "$delayed", "$SYS", "$share/g", "$local",
+		"", "a", "b", "/", "+", "#", "*", ">", "$", "$share", "$SHARE", "$Share", "$queue", "$exclusive", "$oshare",
+		"$delayed", "$SYS", "$share/g", "$local",
 		"a/b", "..", "\x00", "\x01", "\ufffe", "\xff", "${clientid}", "${username}", "share", "g", " ", "5",
 	})
-	text := rapid.Custom(func(t *rapid.T) string { return strings.Join(rapid.SliceOfN(nasty, 0, 3).Draw(t, "parts"), "") })
-	topics := rapid.Custom(func(t *rapid.T) string { return strings.Join(rapid.SliceOfN(text, 1, 5).Draw(t, "levels"), "/") })
+	text := rapid.Custom(func(t *rapid.T) string {
+		return strings.Join(rapid.SliceOfN(nasty, 0, 3).Draw(t, "parts"),
+			"")
+	})
+	topics := rapid.Custom(func(t *rapid.T) string {
+		return strings.Join(rapid.SliceOfN(text, 1, 5).Draw(t, "levels"),
+			"/")
+	})
 	templates := []string{
-		"${clientid}/", "${username}/", "devices/${clientid}/", "${username}/${clientid}/", "$${clientid}/", "/${clientid}/", "x-${clientid}/",
-		"${clientid}${username}/", "$share/${clientid}/", "$aws/${clientid}/", "${clientid}/$share/", "fixed/", "$queue/",
+		"${clientid}/", "${username}/", "devices/${clientid}/", "${username}/${clientid}/", "$${clientid}/",
+		"/${clientid}/", "x-${clientid}/",
+		"${clientid}${username}/", "$share/${clientid}/", "$aws/${clientid}/", "${clientid}/$share/", "fixed/",
+		"$queue/",
 	}
-	for _, template := range []string{"${clientid}/", "${username}/", "devices/${clientid}/", "$aws/${clientid}/", "${clientid}/$share/"} {
-		mount, got, ok := reach(t, ListenerConfig{Mountpoint: template}, ClientInfo{ClientID: "a", Username: "b"}, "$share/g/x/#", false)
+	for _, template := range []string{
+		"${clientid}/", "${username}/", "devices/${clientid}/", "$aws/${clientid}/",
+		"${clientid}/$share/",
+	} {
+		mount, got, ok := reach(t, ListenerConfig{Mountpoint: template}, ClientInfo{ClientID: "a", Username: "b"},
+			"$share/g/x/#", false)
 		if !ok || got != "$share/g/"+mount+"x/#" {
 			t.Errorf("an honest device below %q: %q, %v", template, got, ok)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		client := ClientInfo{ClientID: text.Draw(t, "client id"), Username: text.Draw(t, "username")}
-		template, asked, publish := rapid.SampledFrom(templates).Draw(t, "mountpoint"), topics.Draw(t, "topic"), rapid.Bool().Draw(t, "publish")
+		template, asked, publish := rapid.SampledFrom(templates).Draw(t, "mountpoint"), topics.Draw(t, "topic"),
+			rapid.Bool().Draw(t, "publish")
 		cfg := ListenerConfig{Mountpoint: template}
 		if rapid.Bool().Draw(t, "patterns") {
 			cfg.PublishTopics, cfg.SubscribeTopics = []string{template + "#"}, []string{template + "#"}
@@ -112,14 +129,21 @@ func TestDevicesStayBelowTheirMountpoint(t *testing.T) {
 	})
 }
 
-// Without a mountpoint, the patterns alone confine a device: what it gets through is, as a broker reads it, below its own client id.
+// Without a mountpoint, the patterns alone confine a device: what it gets through is, as a broker reads it, below its
+// own client id.
 func TestDevicesStayInsideTheirPatterns(t *testing.T) {
 	names := []string{"a", "$share", "$SHARE", "$queue", "$SYS", "$exclusive", "a/b", "+", "#", "*", ""}
-	filters := []string{"#", "a/#", "+/#", "$share/g/#", "$SHARE/g/#", "$share/g/a/#", "$queue/#", "$exclusive/#", "$SYS/#", "$share/a/+/x", "$SYS/x", "$queue/x"}
+	filters := []string{
+		"#", "a/#", "+/#", "$share/g/#", "$SHARE/g/#", "$share/g/a/#", "$queue/#", "$exclusive/#",
+		"$SYS/#", "$share/a/+/x", "$SYS/x", "$queue/x",
+	}
 	for _, publish := range []bool{false, true} {
 		for _, name := range names {
 			for _, asked := range filters {
-				cfg := ListenerConfig{PublishTopics: []string{"${clientid}/#"}, SubscribeTopics: []string{"${clientid}/#"}}
+				cfg := ListenerConfig{
+					PublishTopics:   []string{"${clientid}/#"},
+					SubscribeTopics: []string{"${clientid}/#"},
+				}
 				_, got, ok := reach(t, cfg, ClientInfo{ClientID: name}, asked, publish)
 				if !ok {
 					continue
@@ -154,18 +178,29 @@ func FuzzMountpoint(f *testing.F) {
 
 func TestMountpointRefusalsNameTheSetting(t *testing.T) {
 	for _, test := range []struct{ configured, handlers, id, want string }{
-		{"${clientid}/", "", "$share", "listeners.meters.mountpoint: ${clientid} must not begin with '$', as topics of a broker's own do, but is \"$share\""},
-		{"devices/${clientid}/", "", "a/b", "listeners.meters.mountpoint: ${clientid} must not contain '/', '+' or '#', but is \"a/b\""},
+		{
+			"${clientid}/", "", "$share",
+			"listeners.meters.mountpoint: ${clientid} must not begin with '$', as topics of a broker's own do, " +
+				"but is \"$share\"",
+		},
+		{
+			"devices/${clientid}/", "", "a/b",
+			"listeners.meters.mountpoint: ${clientid} must not contain '/', '+' or '#', but is \"a/b\"",
+		},
 		{"${username}/", "", "a", "listeners.meters.mountpoint: ${username} has no value here"},
 		{"", "$SYS/", "$SYS", "the handler's mountpoint: \"$SYS/\" begins with '$'"},
 		{"", "$share/g/", "a", "the handler's mountpoint: mountpoint \"$share/g/\": must not begin with $share"},
 	} {
 		device := Device{ClientInfo: ClientInfo{ClientID: test.id, Mountpoint: test.handlers}, Listener: "meters"}
-		if _, r := mountpoint(test.configured, device); r.Code != CodeParamsTypeError || !strings.HasPrefix(r.Message, test.want) {
+		if _, r := mountpoint(test.configured, device); r.Code != CodeParamsTypeError || !strings.HasPrefix(r.Message,
+			test.want) {
 			t.Errorf("%q below %q: %v", test.id, test.configured+test.handlers, r)
 		}
 	}
-	for id, template := range map[string]string{"a/b": "fixed/", "$SYS": "devices/${clientid}/", "+": "", "$share": ""} {
+	for id, template := range map[string]string{
+		"a/b": "fixed/", "$SYS": "devices/${clientid}/", "+": "",
+		"$share": "",
+	} {
 		if _, r := mountpoint(template, Device{ClientInfo: ClientInfo{ClientID: id}}); !r.Ok() {
 			t.Errorf("%q below %q: %v", id, template, r)
 		}
@@ -173,7 +208,10 @@ func TestMountpointRefusalsNameTheSetting(t *testing.T) {
 }
 
 func TestMountpointsAreChecked(t *testing.T) {
-	for _, bad := range []string{"$share/g/", "$SHARE/", "$queue/", "$/", "$${clientid}/", "a/+/", "#", "\x00", "${x}/", "$a${username}/"} {
+	for _, bad := range []string{
+		"$share/g/", "$SHARE/", "$queue/", "$/", "$${clientid}/", "a/+/", "#", "\x00", "${x}/",
+		"$a${username}/",
+	} {
 		if _, err := newTopicRules(ListenerConfig{Mountpoint: bad}); err == nil {
 			t.Errorf("%q passes", bad)
 		}
@@ -200,7 +238,8 @@ func TestMountedTopicsAreChecked(t *testing.T) {
 		{"m/", strings.Repeat("/", 127), true, false},
 		{"", strings.Repeat("/", 127), true, true},
 	} {
-		_, got, ok := reach(t, ListenerConfig{Mountpoint: test.mount}, ClientInfo{ClientID: "a"}, test.text, test.publish)
+		_, got, ok := reach(t, ListenerConfig{Mountpoint: test.mount}, ClientInfo{ClientID: "a"}, test.text,
+			test.publish)
 		if ok != test.ok {
 			t.Errorf("%.20q below %q: %.20q, %v", test.text, test.mount, got, ok)
 		}

@@ -55,8 +55,8 @@ func notInNode(r rune) bool {
 // newID makes the id of a connection of node: 128 random bits in base 32, '@' and node.
 func newID(node string) string { return rand.Text() + "@" + node }
 
-// newClientID makes a client id for a device whose handler names none: "exgate" and 85 random bits in base 32. It has 23 letters and digits, which every
-// MQTT server takes (MQTT 5, section 3.1.3.1).
+// newClientID makes a client id for a device whose handler sets none: "exgate" and 85 random bits in base 32. Every
+// MQTT server accepts its 23 letters and digits (MQTT 5, section 3.1.3.1).
 func newClientID() string { return "exgate" + rand.Text()[:17] }
 
 // NodeOf returns the node that made the connection id, or "" if id does not name one.

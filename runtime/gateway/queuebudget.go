@@ -28,7 +28,8 @@ const messageOverhead = 160
 // stalledAfter is how long a queue may stand still before its connection is among the first to be closed.
 const stalledAfter = time.Second
 
-// queueBudget bounds what waits in the queues of all connections together: bytes for devices, and messages for handlers.
+// queueBudget bounds what waits in the queues of all connections together: bytes for devices, and messages for
+// handlers.
 type queueBudget struct {
 	limit     int64
 	held      atomic.Int64
@@ -80,8 +81,8 @@ func (b *queueBudget) exceeded() bool { return b.held.Load() > b.limit }
 // size is what a waiting message costs, in bytes.
 func (m *Message) size() int { return len(m.Topic) + len(m.Payload) + messageOverhead }
 
-// relieveQueues closes connections while too much waits in all: those that have stalled until an eighth of the budget is free, others only until
-// what waits is within it. It is called without locks.
+// relieveQueues closes connections while the queues exceed the budget: stalled ones until an eighth of the budget is
+// free, others only until the queues are within it. The caller must not hold locks.
 func (g *Gateway) relieveQueues() {
 	b := &g.queues
 	if !b.exceeded() || !b.relieving.CompareAndSwap(false, true) {
@@ -95,13 +96,15 @@ func (g *Gateway) relieveQueues() {
 			return
 		}
 		waiting := c.backlog.bytes.Load()
-		if silent, ok := b.logged.Allow(time.Now()); ok {
+		if suppressed, ok := b.logged.Allow(time.Now()); ok {
 			client, _ := c.Client()
-			g.log.Warn("too much waits for devices that do not read or handlers that do not answer; closing one (max_queued_bytes)", "listener", c.metrics.name,
-				"conn", c.id, "client_id", client.ClientID, "waiting", waiting, "limit", b.limit, "suppressed", silent)
+			g.log.Warn("too much waits for devices that do not read or handlers that do not answer; "+
+				"closing one (max_queued_bytes)",
+				"listener", c.metrics.name, "conn", c.id, "client_id", client.ClientID, "waiting", waiting,
+				"limit", b.limit, "suppressed", suppressed)
 		}
 		c.Close(ReasonQueueBudget.With("%d bytes wait for it, and more than %d in all", waiting, b.limit))
-		c.out.abort(c) // also where the connection was closed before and its last bytes are still on their way
+		c.out.abort(c) // also if the connection is already closed and still sends its last bytes
 	}
 }
 

@@ -95,7 +95,8 @@ func TestQueueBudgetSparesTheSlow(t *testing.T) {
 func TestQueueBudgetCountsMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const budget = 64 << 10
-		w := newFixtureOf(t, gateway.Config{QueueBytes: budget}, gateway.Limits{IdleTimeout: time.Hour, InboxMessages: 100000, InboxBytes: 1 << 30}, "")
+		w := newFixtureOf(t, gateway.Config{QueueBytes: budget},
+			gateway.Limits{IdleTimeout: time.Hour, InboxMessages: 100000, InboxBytes: 1 << 30}, "")
 		gate := make(chan struct{})
 		w.h.bytes = func(gateway.ConnectionAdapter, []byte) error { <-gate; return nil }
 		busy := w.lis.open(t, newSocket(-1))

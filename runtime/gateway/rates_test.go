@@ -10,7 +10,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// stream feeds a socket as fast as it is read, chunk bytes at a time, until stop is closed, and returns how much it sent.
+// stream feeds a socket as fast as it is read, chunk bytes at a time, until stop is closed, and returns how much it
+// sent.
 func stream(s *socket, chunk int, stop <-chan struct{}) (sent int) {
 	b := make([]byte, chunk)
 	for {
@@ -91,7 +92,10 @@ func TestBurst(t *testing.T) {
 func TestListenerRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")
-		if err := w.gw.ChangeListener("l", gateway.ListenerConfig{Handler: "h", Connector: "c", ListenerBytesPerSecond: 100_000}); err != nil {
+		if err := w.gw.ChangeListener("l", gateway.ListenerConfig{
+			Handler: "h", Connector: "c",
+			ListenerBytesPerSecond: 100_000,
+		}); err != nil {
 			t.Fatal(err)
 		}
 		total := make(chan int, 100_000)

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// RawPublisher publishes for the gateway itself, past connections, access rules of devices and mountpoints, as ExProto's RawPublish does.
-// Its session is opened at the first use, with credentials of its own.
+// RawPublisher publishes for the gateway itself, without a device's access rules and mountpoint, as ExProto's
+// RawPublish does. Its session is opened at the first use, with its own credentials.
 type RawPublisher struct {
 	gateway   *Gateway
 	connector string
@@ -18,7 +18,7 @@ type RawPublisher struct {
 	opening sync.Mutex // one Connect at a time
 
 	mu      sync.Mutex  // guards session
-	session *rawSession // nil until it is needed, and once it is lost
+	session *rawSession // nil until the first use, and after it was lost
 }
 
 // rawSession is a session of a RawPublisher, and its Downlink.
@@ -38,8 +38,8 @@ func (g *Gateway) NewRawPublisher(connector string, client ClientInfo, password 
 	return p
 }
 
-// RawPublish publishes and calls done once with the result, on another goroutine, unless the Result refuses the call. It waits for the
-// upstream only when it has no session yet.
+// RawPublish publishes and calls done once with the result, on another goroutine, unless the Result refuses the call.
+// It waits for the upstream only to open the session.
 func (p *RawPublisher) RawPublish(topic string, qos uint32, payload []byte, done Done) Result {
 	if r := checkPublish(topic, qos); !r.Ok() {
 		return r

@@ -17,7 +17,7 @@ type gate struct {
 	wake   func()        // set by WhenReadable
 }
 
-// hold keeps the gate shut for d from now on, because of a rate.
+// block keeps the gate shut for d from now, because of a rate.
 func (g *gate) block(why string, d, now time.Duration) {
 	if d > 0 && now+d > g.until {
 		g.until, g.why = now+d, why
@@ -167,8 +167,8 @@ func (c *Conn) reopen() {
 	}
 }
 
-// bucket is a token bucket that may go into debt: what was read is charged in full, and the reading waits until the debt is paid. So no read
-// is ever too large for its limit, and not a byte is lost.
+// bucket is a token bucket that may go into debt: a read is charged in full, and reading pauses until the debt is paid.
+// So no read is too large for its limit, and no byte is lost.
 type bucket struct {
 	rate, burst float64 // tokens a second, and how many may be saved up
 	tokens      float64
@@ -324,7 +324,7 @@ type Peeker interface {
 // peekInterval is how often the socket of a held connection is checked.
 const peekInterval = time.Second
 
-// hold is an event that waits for its handler.
+// heldEvent is an event that waits for its handler.
 type heldEvent struct {
 	interrupt func()
 	peek      *time.Timer // nil if the transport cannot peek, or the reading goroutine will notice

@@ -10,7 +10,8 @@ import (
 	"github.com/exgate/exgate/internal/lograte"
 )
 
-// refusalLog bounds the lines about refused calls of one listener. Each kind of call and result has lines of its own, so that none hides another.
+// refusalLog limits the log lines about refused calls of one listener. Each kind of call and result has its own rate,
+// so that none hides another.
 type refusalLog struct {
 	mu   sync.Mutex
 	sets map[refusalKind]*lograte.Set // guarded by mu
@@ -36,7 +37,7 @@ func (l *refusalLog) allow(kind refusalKind, about string) (suppressed int, ok b
 	return set.Allow(about, time.Now())
 }
 
-// refused logs a call of the handler that was not carried out, and returns its result. The caller does not hold mu.
+// refused logs a refused call of the handler and returns its result. The caller must not hold mu.
 func (c *Conn) refused(call, topic string, r Result) Result {
 	c.mu.Lock()
 	client, closing := c.login.client, c.closing.Load()
@@ -47,8 +48,8 @@ func (c *Conn) refused(call, topic string, r Result) Result {
 	return r
 }
 
-// logRefusal logs a call that was not carried out. There is a line for each client id and cause, and for each address where a login failed: a client id
-// may be made up.
+// logRefusal logs a refused call: one line for each client id and cause. Failed logins are told apart by address
+// instead, since a client id may be made up.
 func (c *Conn) logRefusal(client ClientInfo, call, topic string, r Result) {
 	if r.Ok() || r.Code == CodeConnProcessNotAlive {
 		return
@@ -57,7 +58,7 @@ func (c *Conn) logRefusal(client ClientInfo, call, topic string, r Result) {
 	if call == callLogin && c.info.Peer.IsValid() {
 		about = c.info.Peer.Addr().String()
 	}
-	silent, ok := c.metrics.refusalLines.allow(refusalKind{call, r.Code}, about+"\x00"+sentence(r.Message))
+	suppressed, ok := c.metrics.refusalLines.allow(refusalKind{call, r.Code}, about+"\x00"+sentence(r.Message))
 	if !ok {
 		return
 	}
@@ -65,7 +66,8 @@ func (c *Conn) logRefusal(client ClientInfo, call, topic string, r Result) {
 	if topic != "" {
 		attrs = append(attrs, slog.String("topic", clip(topic)))
 	}
-	attrs = append(attrs, slog.String("result", r.Code.String()), slog.String("cause", clip(r.Message)), slog.Int("suppressed", silent))
+	attrs = append(attrs, slog.String("result", r.Code.String()), slog.String("cause", clip(r.Message)),
+		slog.Int("suppressed", suppressed))
 	c.gw.log.LogAttrs(context.Background(), slog.LevelWarn, call+" refused", attrs...)
 }
 
@@ -96,7 +98,8 @@ const callLogin = "login"
 // who returns the attributes that identify a device in log lines.
 func (c *Conn) deviceAttrs(client ClientInfo) []slog.Attr {
 	attrs := []slog.Attr{
-		slog.String("listener", c.metrics.name), slog.String("conn", c.id), slog.String("client_id", clip(client.ClientID)), slog.Any("peer", c.info.Peer),
+		slog.String("listener", c.metrics.name), slog.String("conn", c.id),
+		slog.String("client_id", clip(client.ClientID)), slog.Any("peer", c.info.Peer),
 	}
 	if client.Username != "" {
 		attrs = append(attrs, slog.String("username", clip(client.Username)))

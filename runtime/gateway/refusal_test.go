@@ -41,13 +41,17 @@ next:
 func TestRefusalsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, log := logged(t, "")
-		if err := h.gw.ChangeListener("l", gateway.ListenerConfig{Handler: "h", Connector: "c", PublishTopics: []string{"ok/#"}, SubscribeTopics: []string{"ok/#"}}); err != nil {
+		if err := h.gw.ChangeListener("l", gateway.ListenerConfig{
+			Handler: "h", Connector: "c",
+			PublishTopics: []string{"ok/#"}, SubscribeTopics: []string{"ok/#"},
+		}); err != nil {
 			t.Fatal(err)
 		}
 		c := h.lis.open(t, newSocket(-1))
 		c.Authenticate(gateway.ClientInfo{ClientID: "meter-1", Username: "u"}, "wrong", nil)
 		synctest.Wait()
-		if got := lines(log, `msg="login refused"`, "listener=l", "client_id=meter-1", "username=u", "peer=192.0.2.1:4000", "result=PERMISSION_DENY", `cause="bad password"`); len(got) != 1 {
+		if got := lines(log, `msg="login refused"`, "listener=l", "client_id=meter-1", "username=u",
+			"peer=192.0.2.1:4000", "result=PERMISSION_DENY", `cause="bad password"`); len(got) != 1 {
 			t.Errorf("login: %v", log)
 		}
 		login(t, c, "meter-1")
@@ -60,7 +64,8 @@ func TestRefusalsAreLogged(t *testing.T) {
 			{`msg="subscribe refused"`, "topic=bad/+", "result=PERMISSION_DENY"},
 			{`msg="publish refused"`, "topic=bad/+", "result=PARAMS_TYPE_ERROR"},
 		} {
-			if got := lines(log, append(words, "listener=l", "client_id=meter-1", "peer=192.0.2.1:4000", "level=WARN")...); len(got) != 1 {
+			if got := lines(log, append(words, "listener=l", "client_id=meter-1", "peer=192.0.2.1:4000",
+				"level=WARN")...); len(got) != 1 {
 				t.Errorf("%v: %v", words, log)
 			}
 		}
@@ -68,11 +73,15 @@ func TestRefusalsAreLogged(t *testing.T) {
 	})
 }
 
-// One device that is refused again and again hides neither another device nor another cause, and how much was left out is said.
+// One device that is refused again and again hides neither another device nor another cause, and how much was left out
+// is said.
 func TestRefusalsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, log := logged(t, "")
-		if err := h.gw.ChangeListener("l", gateway.ListenerConfig{Handler: "h", Connector: "c", PublishTopics: []string{"ok/#"}, SubscribeTopics: []string{"ok/#"}}); err != nil {
+		if err := h.gw.ChangeListener("l", gateway.ListenerConfig{
+			Handler: "h", Connector: "c",
+			PublishTopics: []string{"ok/#"}, SubscribeTopics: []string{"ok/#"},
+		}); err != nil {
 			t.Fatal(err)
 		}
 		noisy, quiet := h.lis.open(t, newSocket(-1)), h.lis.open(t, newSocket(-1))
@@ -85,7 +94,8 @@ func TestRefusalsAreBounded(t *testing.T) {
 		noisy.Publish(strings.Repeat("x", 70_000), 0, nil, nil)
 		noisy.Publish("a\\\"b", 0, nil, nil) // as quotes in a cause
 		quiet.Publish("bad/q", 0, nil, nil)
-		if got := lines(log, "publish refused", "result=PERMISSION_DENY"); len(got) != 2 || !strings.Contains(got[1], "client_id=quiet") || !strings.Contains(got[1], "suppressed=1000") {
+		if got := lines(log, "publish refused", "result=PERMISSION_DENY"); len(got) != 2 || !strings.Contains(got[1],
+			"client_id=quiet") || !strings.Contains(got[1], "suppressed=1000") {
 			t.Errorf("%v", got)
 		}
 		if got := lines(log, "subscribe refused", "client_id=noisy"); len(got) != 1 {
@@ -106,7 +116,8 @@ func TestLogLinesAreOfOneLine(t *testing.T) {
 		h, log := logged(t, "")
 		c := h.lis.open(t, newSocket(-1))
 		h.up.connect = func(context.Context, gateway.ClientInfo) error {
-			return &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "no\nlevel=ERROR msg=forged")}
+			return &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny,
+				"no\nlevel=ERROR msg=forged")}
 		}
 		c.Authenticate(gateway.ClientInfo{ClientID: "a\nlevel=ERROR msg=forged" + strings.Repeat("x", 60_000)}, "", nil)
 		synctest.Wait()
@@ -132,7 +143,8 @@ func TestClosedLinesNameTheClient(t *testing.T) {
 		out.in <- []byte("x")
 		synctest.Wait()
 		for _, id := range []string{"in", "out"} {
-			if got := lines(log, `msg="connection closed"`, "client_id="+id, "listener=l", "peer=192.0.2.1:4000", "reason=handler_failed"); len(got) != 1 {
+			if got := lines(log, `msg="connection closed"`, "client_id="+id, "listener=l", "peer=192.0.2.1:4000",
+				"reason=handler_failed"); len(got) != 1 {
 				t.Errorf("%s: %v", id, log)
 			}
 		}

@@ -53,7 +53,8 @@ func (q *sendQueue) send(c *Conn, b []byte) (CloseReason, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ended || !q.ending.IsZero() {
-		return ReasonNormal, false // closed by another goroutine; bytes after the end would make the peer lose those before it
+		// closed by another goroutine; bytes after the end would make the peer lose those before it
+		return ReasonNormal, false
 	}
 	if !q.writing {
 		n, err := c.transport.TryWrite(b)
@@ -79,9 +80,11 @@ func (q *sendQueue) send(c *Conn, b []byte) (CloseReason, bool) {
 	return CloseReason{}, true
 }
 
-// add copies b to the end of the queue; the caller holds mu. Small pieces for a stream share one chunk: each alone would cost more than its bytes.
+// add copies b to the end of the queue; the caller holds mu. Small pieces for a stream share one chunk: each alone
+// would cost more than its bytes.
 func (q *sendQueue) add(c *Conn, b []byte) {
-	if last := len(q.waiting) - 1; last >= 0 && c.info.SocketType < SocketUDP && len(q.waiting[last])+len(b) <= writeChunk {
+	last := len(q.waiting) - 1
+	if last >= 0 && c.info.SocketType < SocketUDP && len(q.waiting[last])+len(b) <= writeChunk {
 		q.waiting[last] = append(q.waiting[last], b...)
 		return
 	}
@@ -222,7 +225,8 @@ func (c *Conn) ReadEnded(err error) {
 // abrupt reports whether a connection that ends for r can no longer be written to.
 func (r CloseReason) abrupt() bool {
 	switch r.Code {
-	case ReasonSendQueueFull.Code, ReasonQueueBudget.Code, ReasonSendTimeout.Code, ReasonSocketFail.Code, ReasonConnReset.Code,
+	case ReasonSendQueueFull.Code, ReasonQueueBudget.Code, ReasonSendTimeout.Code, ReasonSocketFail.Code,
+		ReasonConnReset.Code,
 		ReasonTimedOut.Code, ReasonBrokenPipe.Code, ReasonNoDescriptors.Code:
 		return true
 	}

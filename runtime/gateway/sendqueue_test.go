@@ -194,7 +194,8 @@ func (s *overtakenSocket) CheckSend(int) gateway.Result {
 	return gateway.OK
 }
 
-// A Send that comes when Close, on another goroutine, has ended the writing is refused: it would cost the peer what was sent before.
+// A Send that comes when Close, on another goroutine, has ended the writing is refused: it would cost the peer what was
+// sent before.
 func TestSendBehindCloseIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")

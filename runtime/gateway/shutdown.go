@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// Shutdown ends the gateway: it stops accepting, tells the handlers (OnDrain), closes each connection with reason shutdown, and closes
-// handlers and connectors. Connections that have not ended when ctx does are cut off, and counted in the error. A gateway cannot be
-// started again.
+// Shutdown ends the gateway: it stops accepting, calls OnDrain, closes each connection with reason shutdown, and closes
+// handlers and connectors. Connections that have not ended when ctx is done are aborted and counted in the error. A
+// gateway cannot be started again.
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.mu.Lock()
 	listeners := g.listeners
@@ -85,14 +85,14 @@ func takeAll[T any](g *Gateway, leases map[string]*lease[T]) map[string]*lease[T
 	return all
 }
 
-// goneWaiter waits for the connections that match to be forgotten. Guarded by Gateway.mu.
+// endWaiter waits until the connections that match have ended. Guarded by Gateway.mu.
 type endWaiter struct {
 	match func(*Conn) bool
 	left  int
 	ended chan struct{}
 }
 
-// waitGone waits until no connection matches. New connections must not match.
+// waitEnded waits until no connection matches. New connections must not match.
 func (g *Gateway) waitEnded(ctx context.Context, match func(*Conn) bool) error {
 	w := &endWaiter{match: match, ended: make(chan struct{})}
 	g.mu.Lock()
@@ -118,7 +118,7 @@ func (g *Gateway) waitEnded(ctx context.Context, match func(*Conn) bool) error {
 	return fmt.Errorf("%d connections did not end in time: %w", w.left, ctx.Err())
 }
 
-// tellWaiting tells the waiters that c is gone; the caller holds mu.
+// noteEnded counts the end of c for the waiters. The caller holds mu.
 func (g *Gateway) noteEnded(c *Conn) {
 	g.waiting = slices.DeleteFunc(g.waiting, func(w *endWaiter) bool {
 		if w.match(c) {

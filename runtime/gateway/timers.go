@@ -56,10 +56,12 @@ func (c *Conn) touch() {
 	}
 }
 
-// KeepaliveStarted reports whether the handler has called StartTimer. A datagram listener ends its other peers after the idle timeout.
+// KeepaliveStarted reports whether the handler has called StartTimer. A datagram listener ends other peers after the
+// idle timeout.
 func (c *Conn) KeepaliveStarted() bool { return c.timers.mode.Load() == timerKeepalive }
 
-// IdleTimeout is how long a device may be silent before its first byte, and a datagram peer without keepalive at any time.
+// IdleTimeout is how long a device may be silent before its first byte, and a datagram peer without keepalive at
+// any time.
 func (c *Conn) IdleTimeout() time.Duration { return c.limits.IdleTimeout }
 
 // StartTimer starts or replaces the keepalive timer.
@@ -120,8 +122,8 @@ func (t *timers) interval(l *Limits) time.Duration {
 }
 
 // rearm restarts the timer, and reports so, if bytes came since or the socket was not read; the caller holds mu. A
-// device is not silent while its socket is not read: the handler paused it, the upstream is full, a rate holds it back,
-// or the handler is still busy with the last read.
+// device is not silent while its socket is not read: the handler paused it, the upstream is full, a rate holds it
+// back, or the handler is still busy with the last read.
 func (c *Conn) rearm() bool {
 	now, left := c.gw.now(), c.timers.interval(c.limits)
 	if !c.inbox.busy && !c.gate.shut(c.limits, now) {

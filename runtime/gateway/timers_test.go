@@ -78,7 +78,8 @@ func TestBytesPutTheKeepaliveOff(t *testing.T) {
 		}
 		synctest.Wait()
 		equal(t, "events", w.h.String(), "created\nbytes x\nbytes x\nbytes x\nbytes x\nbytes x")
-		w.after(t, 10*time.Second, "created\nbytes x\nbytes x\nbytes x\nbytes x\nbytes x\ntimer\nclosed keepalive_timeout")
+		w.after(t, 10*time.Second,
+			"created\nbytes x\nbytes x\nbytes x\nbytes x\nbytes x\ntimer\nclosed keepalive_timeout")
 		w.stop(t)
 	})
 }
@@ -128,11 +129,17 @@ func TestStartTimerRefusals(t *testing.T) {
 	})
 }
 
-// While this side does not read, a device is not silent: neither before its first byte (idle timeout) nor later (keepalive), and whatever holds the reading up.
+// While this side does not read, a device is not silent: neither before its first byte (idle timeout) nor later
+// (keepalive), and whatever holds the reading up.
 func TestSilenceCountsOnlyWhileTheSocketIsRead(t *testing.T) {
 	for _, keepalive := range []bool{false, true} {
 		for name, stop := range map[string]func(w *fixture, c *gateway.Conn, s *socket) (resume func()){
-			"paused by the handler": func(_ *fixture, c *gateway.Conn, _ *socket) func() { c.Pause(); return func() { c.Resume() } },
+			"paused by the handler": func(_ *fixture, c *gateway.Conn,
+				_ *socket,
+			) func() {
+				c.Pause()
+				return func() { c.Resume() }
+			},
 			"the upstream is full": func(w *fixture, c *gateway.Conn, _ *socket) func() {
 				w.up.hold = true
 				c.Publish("t", 1, nil, nil)

@@ -25,7 +25,8 @@ func mountpoint(configured string, device Device) (string, Result) {
 		err = topic.CheckMount(filled)
 	}
 	if err == nil && configured == "" && strings.HasPrefix(filled, "$") {
-		err = fmt.Errorf("%.100q begins with '$', as topics of a broker's own do", filled) // it may contain names that the device chose
+		// it may contain names that the device chose
+		err = fmt.Errorf("%.100q begins with '$', as topics of a broker's own do", filled)
 	}
 	if err != nil {
 		return "", Refuse(CodeParamsTypeError, "%s: %v", setting, err)
@@ -42,7 +43,8 @@ func checkIdentity(client ClientInfo) Result {
 	case errors.Is(err, topic.ErrNoncharacter):
 		return refusal(err)
 	}
-	return Refuse(CodeParamsTypeError, "clientid and username must be UTF-8 without control characters, at most %d bytes", topic.MaxString)
+	return Refuse(CodeParamsTypeError,
+		"clientid and username must be UTF-8 without control characters, at most %d bytes", topic.MaxString)
 }
 
 // checkPublish checks the arguments of Publish.
@@ -309,9 +311,11 @@ func (d Device) replace(text string, accept func(name, value string, start bool)
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// checkTemplate refuses a topic with placeholders whose first level begins with '$' and is completed by a device: $${clientid} could become $share.
+// checkTemplate refuses a topic whose first level begins with '$' and contains a placeholder: $${clientid} could become
+// $share.
 func checkTemplate(text string) error {
-	if first, _, _ := strings.Cut(text, "/"); strings.HasPrefix(first, "$") && !strings.HasPrefix(first, "${") && strings.Contains(first, "${") {
+	if first, _, _ := strings.Cut(text, "/"); strings.HasPrefix(first, "$") && !strings.HasPrefix(first,
+		"${") && strings.Contains(first, "${") {
 		return fmt.Errorf("%.100q: a first level that begins with '$' must have no placeholder", text)
 	}
 	return nil

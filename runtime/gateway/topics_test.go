@@ -7,13 +7,17 @@ import (
 	"github.com/exgate/exgate/internal/topic"
 )
 
-// FuzzTopics checks that what the checks let through can be put under a mountpoint and taken off again, and cannot leave it.
+// FuzzTopics checks that what the checks let through can be put under a mountpoint and taken off again, and cannot
+// leave it.
 func FuzzTopics(f *testing.F) {
 	for _, s := range []string{"a/b", "$share/g/a/+", "#", "+/x/#", "$share//", "a\x00", "${username}"} {
 		f.Add(s, "id", "m/${clientid}/${listener}/${module}/")
 	}
 	f.Fuzz(func(t *testing.T, text, client, configured string) {
-		mount, r := mountpoint(configured, Device{ClientInfo: ClientInfo{ClientID: client, Username: text}, Listener: client, Module: text})
+		mount, r := mountpoint(configured, Device{
+			ClientInfo: ClientInfo{ClientID: client, Username: text},
+			Listener:   client, Module: text,
+		})
 		if !r.Ok() {
 			return
 		}

@@ -2,7 +2,7 @@ package handlertest
 
 import "fmt"
 
-// Secret is a part of every password of the suite. It may appear in no log, and in nothing that a handler in a process of its own prints.
+// Secret is a part of every password of the suite. It must not appear in any log or in the output of a handler process.
 const Secret = "xyzzy"
 
 // The upstream refuses wrongPassword.
@@ -18,7 +18,8 @@ const (
 )
 
 func connect(clientID string) string {
-	return fmt.Sprintf(`{"type":1,"clientinfo":{"proto_name":"demo","proto_ver":"v0.1","clientid":%q},"password":%q}`, clientID, rightPassword)
+	return fmt.Sprintf(`{"type":1,"clientinfo":{"proto_name":"demo","proto_ver":"v0.1","clientid":%q},"password":%q}`,
+		clientID, rightPassword)
 }
 
 func publish(topic string, qos int, payload string) string {

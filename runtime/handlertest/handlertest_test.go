@@ -82,7 +82,8 @@ func refused(r gateway.Result, done func(bool)) {
 
 func (d *nativeDevice) Authenticate(c handler.Client, password string, done func(bool)) {
 	client := gateway.ClientInfo{
-		ProtoName: c.ProtoName, ProtoVersion: c.ProtoVersion, ClientID: c.ClientID, Username: c.Username, Mountpoint: c.Mountpoint,
+		ProtoName: c.ProtoName, ProtoVersion: c.ProtoVersion, ClientID: c.ClientID, Username: c.Username,
+		Mountpoint: c.Mountpoint,
 	}
 	refused(d.conn.Authenticate(client, password, d.answer(done)), done)
 }

@@ -8,16 +8,17 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// outcome writes down the result of one call, at once or when the upstream has answered.
+// outcome records the result of one call, at once or when the upstream has answered.
 type outcome func(gateway.Result)
 
-// result describes a call now, since its arguments are the caller's, and returns what writes it down with its result.
+// result formats a call now, since the caller owns its arguments, and returns a function that records it with its
+// result.
 func (a *recordedAdapter) result(format string, args ...any) outcome {
 	line := fmt.Sprintf(format, args...)
 	return func(r gateway.Result) { a.trace.add("%s: %v", line, r.Code) }
 }
 
-// before writes the result down before the handler learns of it.
+// before records the result before the handler gets it.
 func (o outcome) before(done gateway.Done) gateway.Done {
 	return func(r gateway.Result) {
 		o(r)
@@ -27,7 +28,7 @@ func (o outcome) before(done gateway.Done) gateway.Done {
 	}
 }
 
-// refused writes down that a call was refused at once, if it was.
+// refused records the result if the call was refused.
 func (o outcome) refused(r gateway.Result) gateway.Result {
 	if !r.Ok() {
 		o(r)
@@ -37,7 +38,7 @@ func (o outcome) refused(r gateway.Result) gateway.Result {
 
 var password = regexp.MustCompile(`"password":"[^"]*"`)
 
-// shown is what a device sent, in one line and without its password.
+// withoutPassword returns what a device sent as one line, with the password covered.
 func withoutPassword(b []byte) string {
 	return strings.NewReplacer("\r", `\r`, "\n", `\n`).Replace(password.ReplaceAllString(string(b), `"password":"..."`))
 }

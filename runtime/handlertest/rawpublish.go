@@ -6,9 +6,11 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// RunRawPublish plays the one scenario in which the kinds of handlers differ: a device that is not logged in asks for a raw publish. Where it is
-// allowed, the upstream sees its topic without the mountpoint. newFactory gets what publishes, and may leave it unused.
-func RunRawPublish(t *testing.T, allowed bool, newFactory func(t *testing.T, raw *gateway.RawPublisher) gateway.HandlerFactory) {
+// RunRawPublish plays the one scenario in which the kinds of handlers differ: a device that is not logged in requests a
+// raw publish. If that is allowed, the upstream sees its topic without the mountpoint. newFactory may ignore raw.
+func RunRawPublish(t *testing.T, allowed bool, newFactory func(t *testing.T,
+	raw *gateway.RawPublisher) gateway.HandlerFactory,
+) {
 	watchLog(t)
 	sc := newScene(t)
 	raw := sc.gateway.NewRawPublisher("upstream", gateway.ClientInfo{ClientID: "raw"}, rightPassword)

@@ -6,7 +6,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// recorder is a factory that writes down what its handlers are told and what they call.
+// recorder is a factory that records the events and calls of its handlers.
 type recorder struct {
 	factory gateway.HandlerFactory
 	trace   *trace
@@ -26,7 +26,7 @@ func (r *recorder) NewHandler(conn gateway.ConnectionAdapter) (gateway.Connectio
 
 func (r *recorder) Close(ctx context.Context) error { return r.factory.Close(ctx) }
 
-// recordedHandler writes down events.
+// recordedHandler records events.
 type recordedHandler struct {
 	handler gateway.ConnectionHandler
 	trace   *connTrace
@@ -37,7 +37,7 @@ var (
 	_ gateway.Drainer           = (*recordedHandler)(nil)
 )
 
-// failed writes down an error of the handler itself: there is none in any scenario.
+// failed records an error of the handler. No scenario expects one.
 func (h *recordedHandler) failed(err error) error {
 	if err != nil {
 		h.trace.add("the handler failed: %v", err)
@@ -80,7 +80,7 @@ func (h *recordedHandler) OnDrain() error {
 	return nil
 }
 
-// recordedAdapter writes down calls with their results. Pause, Resume and Post pass by.
+// recordedAdapter records calls with their results, except for Pause, Resume and Post.
 type recordedAdapter struct {
 	gateway.ConnectionAdapter
 	trace *connTrace

@@ -13,14 +13,14 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-var update = flag.Bool("update", false, "write handlertest's traces anew")
+var update = flag.Bool("update", false, "rewrite the traces of handlertest")
 
-// golden are the traces, for tests in any folder.
+// golden has the traces, for tests in any folder.
 //
 //go:embed testdata
 var golden embed.FS
 
-// scene is a gateway with one listener, the handler under test and the scripted upstream.
+// scene is a gateway with one listener, the handler under test and the upstream.
 type scene struct {
 	t        *testing.T
 	gateway  *gateway.Gateway
@@ -29,7 +29,7 @@ type scene struct {
 	addr     string
 }
 
-// scenario is one conversation. Each ends with its connections closed.
+// scenario is one conversation. It ends with its connections closed.
 type scenario struct {
 	name       string
 	mountpoint string
@@ -37,14 +37,14 @@ type scenario struct {
 	play       func(*scene)
 }
 
-// Run plays every scenario against handlers of newFactory, which must speak the JSON echo protocol. Each scenario has a factory and a
-// gateway of its own; the gateway closes the factory.
+// Run plays every scenario against handlers of newFactory, which must speak the JSON echo protocol. Each scenario has
+// its own factory and gateway; the gateway closes the factory.
 func Run(t *testing.T, name string, newFactory func(t *testing.T) gateway.HandlerFactory) {
 	each(t, name, newFactory, (*trace).String)
 }
 
-// RunOverlapping is Run for handlers that are told of an event before they are done with the one before: in a trace the events keep their order, and so
-// do the calls, but a call may come after a later event.
+// RunOverlapping is Run for handlers that get an event before they are done with the previous one. In a trace the
+// events keep their order, and so do the calls, but a call may come after a later event.
 func RunOverlapping(t *testing.T, name string, newFactory func(t *testing.T) gateway.HandlerFactory) {
 	each(t, name, newFactory, (*trace).callsLast)
 }
@@ -69,7 +69,10 @@ func newScene(t *testing.T) *scene {
 	upstream := gatewaytest.NewUpstream()
 	upstream.Hold = true
 	upstream.Refuse = func(password string) bool { return password == wrongPassword }
-	return &scene{t: t, gateway: gateway.New(gateway.Config{Node: "handlertest"}), upstream: upstream, trace: newTrace()}
+	return &scene{
+		t: t, gateway: gateway.New(gateway.Config{Node: "handlertest"}), upstream: upstream,
+		trace: newTrace(),
+	}
 }
 
 func (sc *scene) open(s scenario, factory gateway.HandlerFactory) {
@@ -96,7 +99,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// dial opens connection n, from 1 on, and waits until the handler knows it.
+// dial opens connection n, counted from 1, and waits for its first event.
 func (sc *scene) dial(n int) *device {
 	sc.t.Helper()
 	d := dial(sc.t, sc.addr)
@@ -110,7 +113,7 @@ func (sc *scene) closed(n int) {
 	sc.trace.await(sc.t, n, "> closed", 1)
 }
 
-// flow lets the upstream deliver and checks what it saw.
+// flow makes the upstream deliver a message and checks what it received.
 func (sc *scene) flow(want string) {
 	sc.t.Helper()
 	if got := sc.upstream.Flow(); got != want {

@@ -50,7 +50,8 @@ func echo(sc *scene) {
 
 func echoMountpointOfHandler(sc *scene) {
 	d := sc.dial(1)
-	d.ask(`{"type":1,"clientinfo":{"proto_name":"demo","proto_ver":"v0.1","clientid":"c1","username":"u1","mountpoint":"at/${username}/"},`+
+	d.ask(`{"type":1,"clientinfo":{"proto_name":"demo","proto_ver":"v0.1","clientid":"c1","username":"u1",`+
+		`"mountpoint":"at/${username}/"},`+
 		`"password":"`+rightPassword+`"}`, connected)
 	d.ask(subscribe("t/dn"), ack(6, 0))
 	d.ask(publish("t/dn", 1, "echo"), ack(4, 0))
@@ -155,7 +156,8 @@ func secondLogin(sc *scene) {
 func splitFrames(sc *scene) {
 	d := sc.dial(1)
 	pieces := []string{
-		`{"type":1,"clientinfo":{"client`, `id":"c1"},"password":"` + rightPassword + `"}{"ty`, `pe":3,"topic":"t","qos":1,"payload":"{`, `}"`, `}`,
+		`{"type":1,"clientinfo":{"client`, `id":"c1"},"password":"` + rightPassword + `"}{"ty`,
+		`pe":3,"topic":"t","qos":1,"payload":"{`, `}"`, `}`,
 	}
 	for i, piece := range pieces {
 		d.send(piece)
@@ -172,7 +174,8 @@ func splitFrames(sc *scene) {
 // stuckFrames sends a whole conversation in one piece.
 func stuckFrames(sc *scene) {
 	d := sc.dial(1)
-	d.send(connect("c1") + subscribe("t/#") + publish("t/1", 1, "one") + "\n" + publish("t/2", 0, "two") + unsubscribeFrom("none"))
+	d.send(connect("c1") + subscribe("t/#") + publish("t/1", 1, "one") + "\n" + publish("t/2", 0,
+		"two") + unsubscribeFrom("none"))
 	for _, want := range []string{connected, ack(6, 0), ack(4, 0), ack(4, 0), ack(8, 0)} {
 		d.expect(want)
 	}

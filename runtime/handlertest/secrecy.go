@@ -8,8 +8,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// watchLog takes everything that is logged until the test ends, at every level, and fails it where a password is in there. Factories are to use
-// the default logger.
+// watchLog captures the log of the default logger until the test ends, at every level, and fails the test if it
+// contains a password. Factories must use the default logger.
 func watchLog(t *testing.T) {
 	before := slog.Default()
 	log := new(gatewaytest.Log)

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// patience is how long the suite waits for something that has to happen.
+// patience is how long the suite waits for an expected event.
 const patience = 10 * time.Second
 
-// trace is what happened on each connection, in the order in which they were accepted.
+// trace records what happened on each connection, in the order in which they were accepted.
 type trace struct {
 	mu      sync.Mutex
 	conns   []*connTrace
@@ -45,7 +45,7 @@ func (c *connTrace) add(format string, args ...any) {
 
 func (t *trace) String() string { return t.format(func(lines []string) []string { return lines }) }
 
-// apart is the trace with the calls of each connection after its events.
+// callsLast formats the trace with the calls of each connection after its events.
 func (t *trace) callsLast() string {
 	return t.format(func(lines []string) []string {
 		calls := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !strings.HasPrefix(line, "<") })
@@ -81,7 +81,8 @@ func parseTrace(text string) *trace {
 	return t
 }
 
-// count says how many lines of connection n, from 1 on, begin with prefix, and gives what to wait for.
+// count returns how many lines of connection n, counted from 1, begin with prefix, and a channel that is closed at the
+// next line.
 func (t *trace) count(n int, prefix string) (int, <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -96,7 +97,7 @@ func (t *trace) count(n int, prefix string) (int, <-chan struct{}) {
 	return found, t.changed
 }
 
-// await waits until connection n has so many lines that begin with prefix.
+// await waits until connection n has that many lines that begin with prefix.
 func (t *trace) await(tb testing.TB, n int, prefix string, times int) {
 	tb.Helper()
 	timeout := time.After(patience)

@@ -33,11 +33,8 @@ type apart struct {
 func newApart(e *Engine, memory uint32) *apart {
 	most := max(min(apartBytes/max(int(memory), 1), maxApart, e.config.Limits.Instances), minApart)
 	return &apart{
-		engine:       e,
-		maxInstances: most,
-		maxBytes:     apartBytes,
-		starting:     make(chan struct{}, 1),
-		live:         make(map[*instance]struct{}),
+		engine: e, maxInstances: most, maxBytes: apartBytes, starting: make(chan struct{}, 1),
+		live: make(map[*instance]struct{}),
 	}
 }
 

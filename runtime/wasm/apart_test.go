@@ -226,13 +226,8 @@ func TestApartMemoryIsBounded(t *testing.T) {
 		devices = append(devices, d)
 	}
 	if n := len(a.live); n >= len(devices) || a.memory() > a.maxBytes+16<<20 {
-		t.Errorf(
-			"%d instances for %d connections hold %d bytes, the bound is %d",
-			n,
-			len(devices),
-			a.memory(),
-			a.maxBytes,
-		)
+		t.Errorf("%d instances for %d connections hold %d bytes, the bound is %d", n, len(devices), a.memory(),
+			a.maxBytes)
 	}
 	for _, d := range devices {
 		must(t, d.Handler.OnSocketClosed(gateway.ReasonTCPClosed))

@@ -48,10 +48,8 @@ var line = []byte("echo " + strings.Repeat("x", 58) + "\n")
 
 func (g guest) config(isolation Isolation) Config {
 	return Config{
-		Module:    g.module,
-		Isolation: isolation,
-		Shards:    1,
-		Limits:    Limits{MemoryPages: 1024, Fuel: 20_000_000, Instances: 20_000},
+		Module: g.module, Isolation: isolation, Shards: 1,
+		Limits: Limits{MemoryPages: 1024, Fuel: 20_000_000, Instances: 20_000},
 	}
 }
 

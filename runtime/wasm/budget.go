@@ -53,20 +53,12 @@ func (b *budget) reset(l *Limits) {
 func (b *budget) call() {
 	b.calls--
 	if b.calls < 0 {
-		b.stop(
-			limitHostCalls,
-			gateway.ReasonGuestCalls,
-			"more host calls in one event than the limit host_calls allows",
-		)
+		b.stop(limitHostCalls, gateway.ReasonGuestCalls,
+			"more host calls in one event than the limit host_calls allows")
 	}
 	if b.clock != nil && b.clock.Err() != nil {
-		b.stop(
-			b.timeLimit(),
-			gateway.ReasonGuestTime,
-			"it took more than %v (limit %s)",
-			b.clock.Limit(),
-			b.timeLimit(),
-		)
+		b.stop(b.timeLimit(), gateway.ReasonGuestTime, "it took more than %v (limit %s)", b.clock.Limit(),
+			b.timeLimit())
 	}
 }
 

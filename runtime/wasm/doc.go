@@ -34,8 +34,9 @@
 // # Imports and locks
 //
 // The package imports runtime/gateway, hostabi and internal packages. Locks, in order: instance.mu, which is held while
-// the guest runs, then apart.mu or spares.mu, then the locks of suspects and metrics. isolated.mu is taken before
-// instance.mu, but only by TryLock. Connections are closed without any of them.
+// the guest runs, then apart.mu or spares.mu, then those of suspects. spares.mu and isolated.mu are also taken before
+// the lock of an instance that has no connection yet; isolated.mu before others only by TryLock. Connections are closed
+// without locks.
 //
 // Begin with [Engine.NewHandler] in engine.go, then connection.go and event.go; fault.go has the end of an instance.
 package wasm

@@ -63,13 +63,8 @@ func (in *instance) run(c *connection, kind hostabi.Kind, arg int64, body []byte
 	if !fits {
 		in.engine.metrics.drop(droppedMessageSize)
 		in.engine.metrics.hit(limitEventBytes)
-		in.engine.log.Warn(
-			"message dropped: the guest has no buffer for it",
-			"bytes",
-			len(body),
-			"conn",
-			c.adapter.ID(),
-		)
+		in.engine.log.Warn("message dropped: the guest has no buffer for it", "bytes", len(body), "conn",
+			c.adapter.ID())
 		return nil
 	}
 	return in.call(c, kind, arg, uint32(len(body)))

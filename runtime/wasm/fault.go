@@ -40,34 +40,21 @@ func (in *instance) diagnose(err error) (fault *gateway.HandlerError, limit stri
 	case b.exceeded != nil:
 		return b.exceeded, b.limit
 	case exited && in.fuel == nil && exit.ExitCode() == sys.ExitCodeDeadlineExceeded:
-		return handlerError(
-			gateway.ReasonGuestTime,
-			"it took more than %v (limit %s)",
-			in.timeAllowed(),
-			b.timeLimit(),
-		), b.timeLimit()
+		return handlerError(gateway.ReasonGuestTime, "it took more than %v (limit %s)", in.timeAllowed(),
+			b.timeLimit()), b.timeLimit()
 	case exited:
 		return handlerError(gateway.ReasonGuestExit, "the guest exited with code %d", exit.ExitCode()), ""
 	case in.fuel != nil && int64(in.fuel.Get()) < 0:
-		return handlerError(
-			gateway.ReasonGuestOutOfFuel,
-			"it used more than the limit %s allows",
-			b.fuelLimit(),
-		), b.fuelLimit()
+		return handlerError(gateway.ReasonGuestOutOfFuel, "it used more than the limit %s allows",
+			b.fuelLimit()), b.fuelLimit()
 	case refused&meter.RefusedMemory != 0:
-		return handlerError(
-			gateway.ReasonGuestMemory,
+		return handlerError(gateway.ReasonGuestMemory,
 			"the guest asked for more than %d pages of memory (limit memory_pages) and failed: %s",
-			in.limits.MemoryPages,
-			firstLine(err),
-		), limitMemoryPages
+			in.limits.MemoryPages, firstLine(err)), limitMemoryPages
 	case refused&meter.RefusedTable != 0:
-		return handlerError(
-			gateway.ReasonGuestMemory,
+		return handlerError(gateway.ReasonGuestMemory,
 			"the guest asked for more than %d elements of a table (limit table_elements) and failed: %s",
-			in.limits.TableElements,
-			firstLine(err),
-		), limitTableElements
+			in.limits.TableElements, firstLine(err)), limitTableElements
 	}
 	return handlerError(gateway.ReasonGuestTrap, "%s", firstLine(err)), ""
 }
@@ -99,15 +86,8 @@ func (in *instance) logEnd(c *connection, fault *gateway.HandlerError, err error
 			attrs = append(attrs, "client_id", bounded(client.ClientID, maxReasonText))
 		}
 	}
-	attrs = append(
-		attrs,
-		"source",
-		c.source.String(),
-		"error",
-		bounded(err.Error(), maxErrorText),
-		"see",
-		"docs/close-reasons.md",
-	)
+	attrs = append(attrs, "source", c.source.String(), "error", bounded(err.Error(), maxErrorText), "see",
+		"docs/close-reasons.md")
 	in.engine.log.Error("guest instance ended", attrs...)
 }
 

@@ -153,11 +153,8 @@ func TestTrapWhileClosing(t *testing.T) {
 	if err := d.Handler.OnSocketClosed(gateway.ReasonTCPClosed); !gateway.ReasonOf(err).Is(gateway.ReasonGuestTrap) {
 		t.Errorf("got %v", err)
 	}
-	eventually(
-		t,
-		"the neighbour closes",
-		func() bool { return neighbour.Reason() == gateway.ReasonGuestShardLost.Name },
-	)
+	eventually(t, "the neighbour closes",
+		func() bool { return neighbour.Reason() == gateway.ReasonGuestShardLost.Name })
 	must(t, neighbour.Handler.OnSocketClosed(gateway.ReasonGuestShardLost))
 }
 

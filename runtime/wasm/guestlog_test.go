@@ -65,9 +65,7 @@ func TestLogIsBounded(t *testing.T) {
 		engine(
 			t,
 			Config{
-				Module: file(t, "scenario"),
-				Shards: 1,
-				Limits: Limits{LogLines: 2},
+				Module: file(t, "scenario"), Shards: 1, Limits: Limits{LogLines: 2},
 				Logger: slog.New(slog.NewTextHandler(&log, nil)),
 			},
 		),

@@ -34,11 +34,8 @@ func handlerSuite(t *testing.T, isolation wasm.Isolation) {
 		}
 	})
 	handlertest.Run(t, "wasm", func(*testing.T) gateway.HandlerFactory { return shared{e} })
-	handlertest.RunRawPublish(
-		t,
-		false,
-		func(*testing.T, *gateway.RawPublisher) gateway.HandlerFactory { return shared{e} },
-	)
+	handlertest.RunRawPublish(t, false,
+		func(*testing.T, *gateway.RawPublisher) gateway.HandlerFactory { return shared{e} })
 }
 
 // shared outlives the scenarios: compiling the module for each takes minutes under the race detector.

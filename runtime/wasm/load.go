@@ -42,11 +42,7 @@ func load(ctx context.Context, c Config, log *slog.Logger) (*program, error) {
 	return p, nil
 }
 
-func compileMaybeCached(
-	ctx context.Context,
-	module []byte,
-	c Config,
-	ends termination,
+func compileMaybeCached(ctx context.Context, module []byte, c Config, ends termination,
 	log *slog.Logger,
 ) (*program, error) {
 	if c.CacheDir != "" {
@@ -71,11 +67,7 @@ func compileCached(ctx context.Context, module []byte, c Config, ends terminatio
 	return p, nil
 }
 
-func compile(
-	ctx context.Context,
-	module []byte,
-	l Limits,
-	ends termination,
+func compile(ctx context.Context, module []byte, l Limits, ends termination,
 	cache wazero.CompilationCache,
 ) (p *program, err error) {
 	config := wazero.NewRuntimeConfig().
@@ -114,11 +106,8 @@ func (p *program) provide(ctx context.Context) error {
 	if err := hostabi.Instantiate(ctx, p.runtime); err != nil {
 		return err
 	}
-	return wasi.Provide(
-		ctx,
-		p.runtime,
-		func(ctx context.Context) wasi.Guest { return wasiGuest{ctx.Value(instanceKey{}).(*instance)} },
-	)
+	return wasi.Provide(ctx, p.runtime,
+		func(ctx context.Context) wasi.Guest { return wasiGuest{ctx.Value(instanceKey{}).(*instance)} })
 }
 
 // moduleConfig sets a source of random numbers, which no guest can reach, to keep wazero from seeding one for each

@@ -27,12 +27,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m := &Metrics{
 		events: counter("exgate_wasm_events_total", "Events that guests finished.", "handler", "event"),
-		deaths: counter(
-			"exgate_wasm_instance_deaths_total",
-			"Guest instances that a fault ended, by close reason.",
-			"handler",
-			"reason",
-		),
+		deaths: counter("exgate_wasm_instance_deaths_total", "Guest instances that a fault ended, by close reason.",
+			"handler", "reason"),
 		fuel: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "exgate_wasm_event_fuel", Help: "Fuel that an event used.",
 			Buckets: prometheus.ExponentialBuckets(16, 8, 7),
@@ -47,18 +43,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help:    "Time that starting a guest instance took, by what it starts from (module or image).",
 			Buckets: prometheus.ExponentialBuckets(16e-6, 4, 9),
 		}, []string{"handler", "from"}),
-		dropped: counter(
-			"exgate_wasm_dropped_total",
-			"Messages, results and log lines dropped, by kind and reason.",
-			"handler",
-			"what",
-		),
-		limits: counter(
-			"exgate_wasm_limit_hits_total",
-			"Times that a guest or its connections reached a limit, by its name.",
-			"handler",
-			"limit",
-		),
+		dropped: counter("exgate_wasm_dropped_total", "Messages, results and log lines dropped, by kind and reason.",
+			"handler", "what"),
+		limits: counter("exgate_wasm_limit_hits_total",
+			"Times that a guest or its connections reached a limit, by its name.", "handler", "limit"),
 		apart: counter(
 			"exgate_wasm_connections_apart_total",
 			"Connections that got an instance apart from the shared ones, by reason (suspect: an event of "+

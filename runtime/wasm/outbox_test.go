@@ -25,9 +25,8 @@ func TestOutboxKeepsOrderAndBoundaries(t *testing.T) {
 	to := &sends{}
 	c := &connection{id: 1, adapter: to}
 	in := &instance{
-		limits:      &Limits{HostCalls: 10, CallBytes: 1 << 20},
-		connections: map[int64]*connection{1: c},
-		current:     c,
+		limits: &Limits{HostCalls: 10, CallBytes: 1 << 20}, connections: map[int64]*connection{1: c},
+		current: c,
 	}
 	in.budget.reset(in.limits)
 	large := bytes.Repeat([]byte("x"), outboxBytes+1)
@@ -79,9 +78,8 @@ func TestSendsStayBeforeTheCallsAfterThem(t *testing.T) {
 	to := &caller{}
 	c := &connection{id: 1, adapter: to}
 	in := &instance{
-		limits:      &Limits{HostCalls: 10, CallBytes: 1 << 20},
-		connections: map[int64]*connection{1: c},
-		current:     c,
+		limits: &Limits{HostCalls: 10, CallBytes: 1 << 20}, connections: map[int64]*connection{1: c},
+		current: c,
 	}
 	in.budget.reset(in.limits)
 	in.Send(1, []byte("a"))

@@ -33,12 +33,8 @@ func TestEventsAndCalls(t *testing.T) {
 	must(t, d.Receive("n"))
 	expect(t, d, `send "n@greet: hi"`)
 	must(t, d.Receive("A"))
-	expect(
-		t,
-		d,
-		"authenticate {ProtoName: ProtoVersion: ClientID:c1 Username: Mountpoint:} 2 bytes of password",
-		"pause",
-	)
+	expect(t, d, "authenticate {ProtoName: ProtoVersion: ClientID:c1 Username: Mountpoint:} 2 bytes of password",
+		"pause")
 	must(t, d.Next(t))
 	expect(t, d, "resume", `send "5\x01"`)
 	must(t, d.Receive("a"))

@@ -94,13 +94,8 @@ func (p *spares) start() {
 		in, err := newInstance(p.engine, slog.String("shard", "spare"))
 		if err != nil {
 			delay = p.fail()
-			p.engine.log.Error(
-				"starting a guest instance",
-				"retry_in",
-				delay,
-				"error",
-				bounded(err.Error(), maxErrorText),
-			)
+			p.engine.log.Error("starting a guest instance", "retry_in", delay, "error",
+				bounded(err.Error(), maxErrorText))
 			continue
 		}
 		if delay = 0; p.take(in) {

@@ -55,11 +55,8 @@ func (in *instance) startModule() error {
 		return err
 	}
 	if in.buffer == 0 {
-		return fmt.Errorf(
-			"%s refuses %d bytes, the size of an event (limit event_bytes)",
-			hostabi.ExportBuffer,
-			in.limits.EventBytes,
-		)
+		return fmt.Errorf("%s refuses %d bytes, the size of an event (limit event_bytes)", hostabi.ExportBuffer,
+			in.limits.EventBytes)
 	}
 	return in.configure()
 }
@@ -117,11 +114,8 @@ func (in *instance) growBuffer(size uint32) error {
 func (in *instance) configure() error {
 	config := in.engine.config.GuestConfig
 	if uint64(len(config)) > uint64(in.capacity) {
-		return fmt.Errorf(
-			"the guest configuration has %d bytes: at most %d (limit event_bytes)",
-			len(config),
-			in.capacity,
-		)
+		return fmt.Errorf("the guest configuration has %d bytes: at most %d (limit event_bytes)", len(config),
+			in.capacity)
 	}
 	in.memory.Write(in.buffer, config)
 	in.armStart()
@@ -157,11 +151,8 @@ func (e *Engine) makeTemplate() error {
 	t, err := e.capture(first)
 	if err != nil {
 		e.noImage = err.Error()
-		e.log.Info(
-			"no start image: each connection runs the module's start",
-			"reason",
-			bounded(e.noImage, maxErrorText),
-		)
+		e.log.Info("no start image: each connection runs the module's start", "reason",
+			bounded(e.noImage, maxErrorText))
 		return nil
 	}
 	e.template = t

@@ -88,9 +88,8 @@ func TestModulesWithoutAnImage(t *testing.T) {
 			e := engine(
 				t,
 				Config{
-					Module:    c.module,
-					Isolation: IsolationConnection,
-					Logger:    slog.New(slog.NewTextHandler(&log, nil)),
+					Module: c.module, Isolation: IsolationConnection,
+					Logger: slog.New(slog.NewTextHandler(&log, nil)),
 				},
 			)
 			if ok, why := e.StartImage(); ok || !strings.Contains(why, c.why) {

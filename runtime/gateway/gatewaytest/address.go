@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// FreeAddress is an address of 127.0.0.1 where nothing listens at TCP. Whoever asks the system for a port next may get it.
+// FreeAddress returns an address of 127.0.0.1 where nothing listens. The system may give the port to another process.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// patience is for a machine that does much else.
+// patience allows for a busy machine.
 const patience = 30 * time.Second
 
-// Eventually waits until a condition holds, and ends the test where it does not come about within half a minute.
+// Eventually waits until a condition holds, and fails the test after half a minute.
 func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {

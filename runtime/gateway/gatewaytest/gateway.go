@@ -1,4 +1,7 @@
-// Package gatewaytest is what the tests of gateways, and of what is plugged into them, have in common.
+// Package gatewaytest has doubles and helpers for tests of the gateway and of the packages that plug into it: a device
+// ([Device]), a broker in memory ([Upstream]), a log, metrics, a free address.
+//
+// It imports runtime/gateway only, so that the tests of every package above can use it. Each type has one lock, a leaf.
 package gatewaytest
 
 import (
@@ -10,8 +13,11 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Serve has the devices of l served by handlers of f, with upstream as their broker, until the test ends. The gateway logs nothing.
-func Serve(t testing.TB, l gateway.Listener, f gateway.HandlerFactory, upstream gateway.Connector, limits gateway.Limits) *gateway.Gateway {
+// Serve runs a gateway until the test ends: devices of l get handlers of f, and upstream is their broker. It logs
+// nothing.
+func Serve(t testing.TB, l gateway.Listener, f gateway.HandlerFactory, upstream gateway.Connector,
+	limits gateway.Limits,
+) *gateway.Gateway {
 	t.Helper()
 	gw := gateway.New(gateway.Config{Logger: slog.New(slog.DiscardHandler)})
 	t.Cleanup(func() {

@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// Log is what programs and loggers wrote, for a test that reads it meanwhile. The zero value is empty. All methods are safe for concurrent use.
+// Log collects what programs and loggers write, for tests that read it meanwhile. The zero value is empty. All methods
+// are safe for concurrent use.
 type Log struct {
 	mu  sync.Mutex // guards buf
 	buf bytes.Buffer
@@ -19,14 +20,14 @@ func (l *Log) Write(b []byte) (int, error) {
 	return l.buf.Write(b)
 }
 
-// String is all that was written until now.
+// String returns everything written so far.
 func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
 }
 
-// Logger writes to the log, at every level.
+// Logger returns a logger that writes to the log at every level.
 func (l *Log) Logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

@@ -8,7 +8,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// Metric is the sum of the counters, gauges and histograms (their counts) of a name that have all of these label values. It is 0 where there is none.
+// Metric returns the sum of the counters, gauges and histogram counts of a name that have all of these label values, or
+// 0 if there are none.
 func Metric(t testing.TB, counts prometheus.Gatherer, name string, values ...string) (sum float64) {
 	t.Helper()
 	families, err := counts.Gather()

@@ -33,9 +33,12 @@ func NewUpstream() *Upstream {
 }
 
 // Connect opens a session.
-func (u *Upstream) Connect(_ context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
+func (u *Upstream) Connect(_ context.Context, device gateway.Device, password string,
+	down gateway.Downlink,
+) (gateway.Session, error) {
 	if u.Refuse != nil && u.Refuse(password) {
-		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "bad password for %s", device.ClientID)}
+		return nil, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "bad password for %s",
+			device.ClientID)}
 	}
 	s := &session{upstream: u, down: down, filters: make(map[string]bool)}
 	u.mu.Lock()
@@ -132,7 +135,7 @@ func (s *session) Close() {
 	delete(s.upstream.sessions, s)
 }
 
-// offer delivers m where a filter matches: the same topic, or a prefix of it before the '#'.
+// offer delivers m if a filter matches: the topic itself, or a prefix of it followed by '#'.
 func (s *session) offer(m gateway.Message) {
 	s.upstream.mu.Lock()
 	matched := false

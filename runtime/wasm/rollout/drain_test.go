@@ -21,11 +21,8 @@ func TestDrainOfManyDevices(t *testing.T) {
 	files, _ := guests(t, "scenario", "a", "b")
 	must(
 		t,
-		m.Swap(
-			t.Context(),
-			wasm.Config{Module: files["a"], Shards: 1, Limits: wasm.Limits{Waiting: drainsAtOnce + 1}},
-			SwapOptions{},
-		),
+		m.Swap(t.Context(), wasm.Config{Module: files["a"], Shards: 1, Limits: wasm.Limits{Waiting: drainsAtOnce + 1}},
+			SwapOptions{}),
 	)
 	broker, err := embedded.New(embedded.Config{Logger: quiet})
 	must(t, err)

@@ -102,12 +102,7 @@ func TestVotesAreBounded(t *testing.T) {
 	}
 	if len(v.sources) != maxSources+1 || len(v.faulty) != maxSources+1 || v.connections != maxSources+10 ||
 		v.faults != maxSources+10 {
-		t.Errorf(
-			"%d sources, %d with faults, %d connections, %d faults",
-			len(v.sources),
-			len(v.faulty),
-			v.connections,
-			v.faults,
-		)
+		t.Errorf("%d sources, %d with faults, %d connections, %d faults", len(v.sources), len(v.faulty), v.connections,
+			v.faults)
 	}
 }

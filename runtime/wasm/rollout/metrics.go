@@ -20,22 +20,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &Metrics{
-		info: gauge(
-			"exgate_wasm_module_info",
-			"1 for each loaded version of a module, by its digest and state.",
-			"module",
-			"version",
-			"state",
-		),
+		info: gauge("exgate_wasm_module_info", "1 for each loaded version of a module, by its digest and state.",
+			"module", "version", "state"),
 		connections: gauge("exgate_wasm_module_connections",
 			"Connections now open, by the version of the module.", "module", "version"),
 		faults: counter("exgate_wasm_module_faulted_connections_total",
 			"Connections that a fault of the guest in one of their own events ended.", "module", "version"),
-		swaps: counter(
-			"exgate_wasm_module_swaps_total",
-			"Versions that became the serving one, except by a rollback.",
-			"module",
-		),
+		swaps: counter("exgate_wasm_module_swaps_total", "Versions that became the serving one, except by a rollback.",
+			"module"),
 		rollbacks: counter("exgate_wasm_module_rollbacks_total", "Versions that the guard rolled back.", "module"),
 	}
 	if reg != nil {

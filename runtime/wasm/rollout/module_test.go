@@ -205,11 +205,8 @@ func TestOldestVersionEndsBeyondTheBound(t *testing.T) {
 		swap(t, m, files[name], SwapOptions{Guard: Guard{Period: time.Nanosecond}})
 		devices = append(devices, gatewaytest.Connect(t, m))
 	}
-	eventually(
-		t,
-		"two are cut",
-		func() bool { return devices[0].Reason() == "module_drained" && devices[1].Reason() == "module_drained" },
-	)
+	eventually(t, "two are cut",
+		func() bool { return devices[0].Reason() == "module_drained" && devices[1].Reason() == "module_drained" })
 	for _, d := range devices[2:] {
 		if d.Reason() != "" {
 			t.Error(d.Reason())

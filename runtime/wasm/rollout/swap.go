@@ -125,17 +125,8 @@ func (m *Module) install(v *version, o SwapOptions) bool {
 		m.endTrial()
 		v.state = VersionCanary
 		m.begin(&trial{version: v, options: o, percent: o.Canary.Percent}, o.Canary.After)
-		m.log.Info(
-			"module canary begins",
-			"version",
-			v.short(),
-			"settings",
-			v.settings(),
-			"percent",
-			o.Canary.Percent,
-			"beside",
-			m.serving.short(),
-		)
+		m.log.Info("module canary begins", "version", v.short(), "settings", v.settings(), "percent", o.Canary.Percent,
+			"beside", m.serving.short())
 	default:
 		m.replaceGuarded(v, o)
 	}
@@ -163,17 +154,8 @@ func (m *Module) replaceGuarded(v *version, o SwapOptions) {
 	before := m.serving
 	v.state, m.serving = VersionServing, v
 	m.metrics.swaps.WithLabelValues(m.config.Name).Inc()
-	m.log.Info(
-		"module swapped",
-		"version",
-		v.short(),
-		"settings",
-		v.settings(),
-		"before",
-		before.short(),
-		"guard",
-		o.Guard.Period.String(),
-	)
+	m.log.Info("module swapped", "version", v.short(), "settings", v.settings(), "before", before.short(), "guard",
+		o.Guard.Period.String())
 	m.endTrial()
 	m.begin(&trial{version: v, before: before, options: o}, o.Guard.Period)
 	m.drain(before, o.DrainTimeout)

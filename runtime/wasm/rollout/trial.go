@@ -22,8 +22,7 @@ type Canary struct {
 
 func (c Canary) withDefaults(g Guard) Canary {
 	return Canary{
-		Percent:     cmp.Or(c.Percent, 10),
-		After:       cmp.Or(c.After, 10*time.Minute),
+		Percent: cmp.Or(c.Percent, 10), After: cmp.Or(c.After, 10*time.Minute),
 		Connections: cmp.Or(c.Connections, g.MinConnections),
 	}
 }
@@ -104,15 +103,8 @@ func (m *Module) judge(t *trial) {
 	case t.percent > 0 && t.timeUp && t.votes.connections >= t.options.Canary.Connections:
 		m.promote(t)
 	case t.percent == 0 && t.timeUp:
-		m.log.Info(
-			"module version stays",
-			"version",
-			t.version.short(),
-			"connections",
-			t.votes.connections,
-			"faults",
-			t.votes.faults,
-		)
+		m.log.Info("module version stays", "version", t.version.short(), "connections", t.votes.connections, "faults",
+			t.votes.faults)
 		m.endTrial()
 		m.report()
 	}
@@ -132,15 +124,8 @@ func (m *Module) onlySource(source netip.Prefix) bool {
 
 // promote gives a canary all new connections. The caller holds mu.
 func (m *Module) promote(t *trial) {
-	m.log.Info(
-		"module canary has passed",
-		"version",
-		t.version.short(),
-		"connections",
-		t.votes.connections,
-		"faults",
-		t.votes.faults,
-	)
+	m.log.Info("module canary has passed", "version", t.version.short(), "connections", t.votes.connections, "faults",
+		t.votes.faults)
 	m.replaceGuarded(t.version, t.options)
 	m.report()
 }
@@ -153,28 +138,11 @@ func (m *Module) rollBack(t *trial) {
 		next = m.serving
 	}
 	m.rolledBack = &Rollback{
-		Version:     bad.digest,
-		Connections: t.votes.connections,
-		Faults:      t.votes.faults,
-		At:          time.Now(),
+		Version: bad.digest, Connections: t.votes.connections, Faults: t.votes.faults, At: time.Now(),
 	}
-	m.log.Error(
-		"module rolled back",
-		"version",
-		bad.short(),
-		"to",
-		next.short(),
-		"connections",
-		t.votes.connections,
-		"faults",
-		t.votes.faults,
-		"fault_percent",
-		t.options.Guard.FaultPercent,
-		"sources",
-		len(t.votes.sources),
-		"faulting_sources",
-		len(t.votes.faulty),
-	)
+	m.log.Error("module rolled back", "version", bad.short(), "to", next.short(), "connections", t.votes.connections,
+		"faults", t.votes.faults, "fault_percent", t.options.Guard.FaultPercent, "sources", len(t.votes.sources),
+		"faulting_sources", len(t.votes.faulty))
 	m.trial.stop()
 	m.trial = nil
 	if t.before != nil {

@@ -63,8 +63,7 @@ func TestOptionsChangeDuringATrial(t *testing.T) {
 	files, names := guests(t, "echo", "a", "b")
 	canary := func(after time.Duration) SwapOptions {
 		return SwapOptions{
-			Canary:       &Canary{Percent: 50, After: after, Connections: 1},
-			Guard:        Guard{Period: time.Hour},
+			Canary: &Canary{Percent: 50, After: after, Connections: 1}, Guard: Guard{Period: time.Hour},
 			DrainTimeout: time.Hour,
 		}
 	}

@@ -100,15 +100,8 @@ func (m *Module) drain(v *version, timeout time.Duration) {
 	v.state, v.drained = VersionDraining, time.Now()
 	m.drainFor(v, timeout)
 	m.draining = append(m.draining, v)
-	m.log.Info(
-		"module version drains",
-		"version",
-		v.short(),
-		"connections",
-		len(v.conns),
-		"drain_timeout",
-		timeout.String(),
-	)
+	m.log.Info("module version drains", "version", v.short(), "connections", len(v.conns), "drain_timeout",
+		timeout.String())
 	conns := slices.Collect(maps.Keys(v.conns))
 	m.tasks.Go(func() { postDrain(conns) })
 	m.freeUnused(v)

@@ -56,14 +56,8 @@ func (s *source) close() error { return unix.Close(s.fd) }
 
 // memory reserves most bytes of address space and maps the image to the beginning.
 func (s *source) memory(most uint64) (experimental.LinearMemory, error) {
-	reserved, err := unix.MmapPtr(
-		-1,
-		0,
-		nil,
-		uintptr(most),
-		unix.PROT_NONE,
-		unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE,
-	)
+	reserved, err := unix.MmapPtr(-1, 0, nil, uintptr(most), unix.PROT_NONE,
+		unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil, fmt.Errorf("reserving %d bytes of addresses: %w", most, err)
 	}
