@@ -5,7 +5,7 @@ import { Code, Result, resultOf } from './result.js';
 
 export const MAX_MESSAGE_BYTES = 16 << 20;
 
-/** The gateway's ConnectionAdapter, which handlers of the RPC dialects call over one HTTP/2 connection, made when it is first needed. */
+/** Calls the gateway's ConnectionAdapter in the RPC dialects, over one HTTP/2 connection that is opened when first needed. */
 export class Adapter {
   #address;
   #client;
@@ -59,7 +59,7 @@ export class AdapterConn extends Conn {
   }
 
   async command(name, fields) {
-    if (!this.#adapter) return new Result(Code.UNKNOWN, 'the server was given no adapter, which this dialect needs');
+    if (!this.#adapter) return new Result(Code.UNKNOWN, 'this dialect needs the adapter setting of the server');
     return this.#adapter.call(METHODS[name], { conn: this.id, ...fields });
   }
 }

@@ -1,14 +1,14 @@
-// What a handler gives to its connection, as fields of messages. Protobuf itself would make something of any value: a qos of "high" would be 0.
+// Checks the arguments of calls. Protobuf would accept any value: a qos of "high" would become 0.
 
 const UINT32_MAX = 2 ** 32 - 1;
 
 export function text(value, name) {
-  if (typeof value !== 'string') throw new TypeError(`${name} is no string`);
+  if (typeof value !== 'string') throw new TypeError(`${name} is not a string`);
   return value;
 }
 
 export function number(value, name) {
-  if (!Number.isInteger(value) || value < 0 || value > UINT32_MAX) throw new RangeError(`${name} is no number from 0 to ${UINT32_MAX}`);
+  if (!Number.isInteger(value) || value < 0 || value > UINT32_MAX) throw new RangeError(`${name} is not an integer from 0 to ${UINT32_MAX}`);
   return value;
 }
 

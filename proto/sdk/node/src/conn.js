@@ -2,11 +2,11 @@ import * as argument from './arguments.js';
 import { Code, Result } from './result.js';
 
 /**
- * One device's connection, and what the gateway can do for it. A dialect says how: it has a method command(name, fields), whose
+ * The connection of one device. Each dialect has a subclass with a method command(name, fields), whose
  * names and fields are those of the contract.
  */
 export class Conn {
-  /** The connection's name: opaque, and never reused. */
+  /** The id of the connection: opaque, and never reused. */
   id;
 
   constructor(id) {

@@ -10,7 +10,7 @@ export const ADAPTER_SERVICE = 'emqx.exproto.v1.ConnectionAdapter';
 
 const folder = fileURLToPath(new URL('../proto', import.meta.url));
 
-// Numbers of the contract that are 64 bits wide are counters: they fit.
+// The 64-bit numbers of the contract are counters, which a JavaScript number can hold.
 export const contract = loadSync(['exproto/exproto.proto', 'exgate/handler/v1/handler.proto'], {
   includeDirs: [folder],
   keepCase: true,

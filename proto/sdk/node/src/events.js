@@ -1,4 +1,4 @@
-// What a handler is told: plain objects, whatever the dialect.
+// The values passed to callbacks: plain objects, the same in every dialect.
 
 const address = (a) => ({ host: a?.host ?? '', port: a?.port ?? 0 });
 

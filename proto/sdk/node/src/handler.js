@@ -1,4 +1,4 @@
-/** The handler of one connection: the server makes one for each. See index.d.ts for what its methods may be. */
+/** Handles the events of one connection. index.d.ts documents its methods. */
 export class Handler {
   constructor(conn) {
     this.conn = conn;

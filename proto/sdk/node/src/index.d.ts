@@ -1,9 +1,9 @@
 import type { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js';
 
-/** Why the gateway refused, in the contract's words. */
+/** The result codes of the contract. */
 export declare const Code: {
   readonly SUCCESS: 0;
-  /** Any other failure, also of the adapter's connection; the message tells. */
+  /** Any other failure, including a failed call of the adapter; see the message. */
   readonly UNKNOWN: 1;
   /** The connection does not exist or is closed. */
   readonly CONN_PROCESS_NOT_ALIVE: 2;
@@ -11,11 +11,11 @@ export declare const Code: {
   readonly REQUIRED_PARAMS_MISSED: 3;
   /** A value is out of its range. */
   readonly PARAMS_TYPE_ERROR: 4;
-  /** The broker or the gateway does not allow it. */
+  /** The broker or the gateway denied permission. */
   readonly PERMISSION_DENY: 5;
 };
 
-/** The outcome of what a handler asks of the gateway. */
+/** The result of a call. */
 export declare class Result {
   readonly code: number;
   /** For a person; empty on success. */
@@ -26,7 +26,7 @@ export declare class Result {
 
 export declare const SocketType: { readonly TCP: 0; readonly SSL: 1; readonly UDP: 2; readonly DTLS: 3 };
 
-/** KEEPALIVE fires when the device sent nothing for the interval. */
+/** KEEPALIVE fires when the device has sent nothing for the interval. */
 export declare const TimerType: { readonly KEEPALIVE: 0 };
 
 export interface Address {
@@ -38,11 +38,11 @@ export interface ConnInfo {
   socktype: number;
   peername: Address;
   sockname: Address;
-  /** null unless the device sent a certificate, over TLS or DTLS. dn is in RFC 4514 form. */
+  /** null unless the device presented a certificate over TLS or DTLS. dn has the form of RFC 4514. */
   peercert: { cn: string; dn: string } | null;
 }
 
-/** What a handler learned of a device. mountpoint prefixes the device's topics. */
+/** What a handler knows about a device. mountpoint is prepended to the device's topics. */
 export interface ClientInfo {
   clientid: string;
   username?: string;
@@ -51,7 +51,7 @@ export interface ClientInfo {
   mountpoint?: string;
 }
 
-/** A message of one of the connection's subscriptions. */
+/** A message for one of the connection's subscriptions. */
 export interface Message {
   topic: string;
   payload: Buffer;
@@ -61,95 +61,95 @@ export interface Message {
   id: string;
   /** The gateway's. */
   node: string;
-  /** The publisher's client id, where the broker tells it. */
+  /** The publisher's client id, if the broker reports it. */
   from: string;
   /** Unix time in milliseconds. */
   timestamp: number;
 }
 
 /**
- * One device's connection, and what the gateway can do for it. Its methods can be called inside a callback and at any other time. None
- * rejects for what goes wrong: the Result tells.
+ * The connection of one device. Its methods may be called at any time, also inside a callback. They do not
+ * reject if the gateway or broker refuses: see the Result.
  */
 export declare abstract class Conn {
-  /** The connection's name: opaque, and never reused. */
+  /** The id of the connection: opaque, and never reused. */
   readonly id: string;
   constructor(id: string);
-  /** What a dialect does with a command: its name and fields are the contract's. */
+  /** Sends a command in the dialect of the connection, with the names and fields of the contract. */
   protected abstract command(name: string, fields: Record<string, unknown>): Promise<Result>;
-  /** Queues bytes for the device. In the session dialect success says that they are on their way to the gateway. */
+  /** Queues bytes for the device. In the session dialect, success means that they are on their way to the gateway. */
   send(data: Uint8Array | string): Promise<Result>;
-  /** Ends the connection after what send queued went out. onSocketClosed follows with the reason "normal". */
+  /** Closes the connection after sending the queued bytes. onSocketClosed follows with the reason "normal". */
   close(): Promise<Result>;
-  /** Opens the device's MQTT session; the answer is the broker's. */
+  /** Opens the device's MQTT session. The result is the broker's. */
   authenticate(info: ClientInfo, password?: string): Promise<Result>;
-  /** Sets or replaces a timer of so many seconds, at least 1. If type is missing, TimerType.KEEPALIVE. */
+  /** Sets or replaces a timer, in seconds, at least 1. If type is missing, TimerType.KEEPALIVE. */
   startTimer(interval: number, type?: number): Promise<Result>;
-  /** Publishes as the authenticated device. At qos 1 and 2 success says that the broker has the message. If qos is missing, 0. */
+  /** Publishes as the authenticated device. At qos 1 and 2, success means that the broker has acknowledged the message. If qos is missing, 0. */
   publish(topic: string, payload: Uint8Array | string, qos?: number): Promise<Result>;
-  /** Adds a subscription; its messages come to onReceivedMessages. $share/group/filter shares it. If qos is missing, 0. */
+  /** Adds a subscription, whose messages are passed to onReceivedMessages. $share/group/filter makes it shared. If qos is missing, 0. */
   subscribe(topic: string, qos?: number): Promise<Result>;
-  /** Removes a subscription. Removing one that does not exist succeeds. */
+  /** Removes a subscription. It succeeds even if there is none. */
   unsubscribe(topic: string): Promise<Result>;
-  /** Publishes past login, access control and mountpoint: refused unless the gateway's configuration allows it. */
+  /** Publishes without login, access rules and mountpoint. Refused unless the gateway's configuration allows it. */
   rawPublish(topic: string, payload: Uint8Array | string, qos?: number): Promise<Result>;
 }
 
 /**
- * The handler of one connection: the server makes one for each, with its conn.
+ * Handles the events of one connection. The server creates one instance per connection and sets its conn.
  *
- * The callbacks of one connection run one at a time, in order, onSocketClosed last; those of different connections run side by side. One that
- * throws costs its device the connection.
+ * The callbacks of one connection run one at a time and in order, onSocketClosed last. Those of different connections run concurrently. If one
+ * throws, its connection is closed.
  */
 export declare class Handler {
   readonly conn: Conn;
   constructor(conn: Conn);
-  /** The connection is there. */
+  /** The connection is open. */
   onSocketCreated(info: ConnInfo): Promise<void> | void;
   /**
-   * The connection is there, but lived before: another process, or this one before its stream to the gateway broke, has handled events of
-   * it. client is what it authenticated with, where the dialect tells (session), and then so is info. If not overridden, onSocketCreated.
+   * The connection is open, but not new: another process, or this one before its stream to the gateway ended, has handled events of
+   * it. client is what it authenticated with, and info describes it, if the dialect sends them (session). By default calls onSocketCreated.
    */
   onSocketResumed(info: ConnInfo, client: Required<ClientInfo> | null): Promise<void> | void;
-  /** What the device sent: for TCP and TLS any piece of its stream, for UDP and DTLS one datagram. */
+  /** Bytes from the device: for TCP and TLS any part of the stream, for UDP and DTLS one datagram. */
   onReceivedBytes(data: Buffer): Promise<void> | void;
-  /** A timer fired. The gateway closes the connection after this, once what was sent is out. */
+  /** A timer fired. The gateway closes the connection afterwards, once the queued bytes are sent. */
   onTimerTimeout(type: number): Promise<void> | void;
-  /** Messages of the connection's subscriptions: one or more. */
+  /** One or more messages for the connection's subscriptions. */
   onReceivedMessages(messages: Message[]): Promise<void> | void;
-  /** The gateway stops or makes room for a newer configuration: a chance to end the device's business. Session dialect only. */
+  /** The gateway stops or loads a newer configuration: finish what can be finished. Session dialect only. */
   onDrain(): Promise<void> | void;
-  /** The connection is gone, for a reason of one word such as tcp_closed, normal, keepalive_timeout or discarded. */
+  /** The connection is closed. The reason is one word such as tcp_closed, normal, keepalive_timeout or discarded. */
   onSocketClosed(reason: string): Promise<void> | void;
 }
 
 export interface Settings {
-  /** What the gateway's setting handler.grpc names, as host:port. Port 0 takes a free one. */
+  /** The listen address, host:port, named in the gateway's handler.grpc. Port 0 selects a free port. */
   listen: string;
-  /** The gateway's adapter, as host:port. The session dialect needs none. */
+  /** The address of the gateway's adapter, host:port. The session dialect needs none. */
   adapter?: string;
   /** TLS of the server. If missing, plain text. */
   credentials?: ServerCredentials;
-  /** TLS to the adapter. If missing, plain text. */
+  /** TLS for calls of the adapter. If missing, plain text. */
   adapterCredentials?: ChannelCredentials;
-  /** What gateways must present. If missing, nothing. */
+  /** The token required from gateways. If missing, none. */
   token?: string;
-  /** What is presented to the adapter. If missing, nothing. */
+  /** The token sent to the adapter. If missing, none. */
   adapterToken?: string;
-  /** How long a call of the adapter may take, in milliseconds. If missing, 30,000. */
+  /** The timeout for a call of the adapter, in milliseconds. If missing, 30,000. */
   callTimeout?: number;
-  /** Takes callbacks that failed. If missing, console.error. */
+  /** Called for failed callbacks. If missing, console.error. */
   log?: (message: string, error: unknown) => void;
 }
 
 /** Serves ConnectionUnaryHandler, ConnectionHandler and SessionHandler to any number of gateways, with health and reflection. */
 export declare class Server {
   constructor(handler: new (conn: Conn) => Handler, settings: Settings);
-  /** Serves, and resolves to the address as host:port. Rejects where the address cannot be listened on. */
+  /** Starts serving and resolves to the listen address, host:port. Rejects if it cannot listen. */
   start(): Promise<string>;
-  /** Refuses new events, waits so many milliseconds for callbacks under way, and ends. If grace is missing, 5,000. */
+  /** Rejects new events, waits up to grace milliseconds for running callbacks, and stops. If grace is missing, 5,000. */
   stop(grace?: number): Promise<void>;
 }
 
-/** Runs a Server until SIGINT or SIGTERM, and prints a line when it serves. */
+/** Runs a Server until SIGINT or SIGTERM, and prints a line once it is ready. */
 export declare function run(handler: new (conn: Conn) => Handler, settings: Settings): Promise<void>;

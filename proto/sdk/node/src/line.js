@@ -1,6 +1,6 @@
 import { Handler } from './handler.js';
 
-/** The callbacks of one connection, one at a time. */
+/** Runs the callbacks of one connection, one at a time. */
 export class Line {
   #handler = null;
   #last = Promise.resolve();
@@ -11,7 +11,7 @@ export class Line {
     this.#server = server; // its factory, log and work
   }
 
-  /** Runs work after all that was given before. */
+  /** Runs work after all previous work. */
   turn(work) {
     const turn = this.#last.then(work);
     const over = turn.catch(() => {}).finally(() => this.#server.work.delete(over));
@@ -20,7 +20,7 @@ export class Line {
     return turn;
   }
 
-  /** Runs one callback in its turn, unless it is given up before. False: it failed or was given up, which is logged. */
+  /** Runs one callback after the previous ones, unless it is cancelled before. Returns false if it failed or was cancelled, which is logged. */
   async attempt([callback, ...args], givenUp = new Promise(() => {})) {
     try {
       await Promise.race([this.#call(callback, args), givenUp]);
@@ -33,7 +33,7 @@ export class Line {
 
   async #call(callback, args) {
     if (this.#handler === null) {
-      this.#handler = new Handler(this.conn); // for what still comes, should the factory throw
+      this.#handler = new Handler(this.conn); // for later events, in case the constructor throws
       this.#handler = this.#server.make(this.conn);
     }
     await this.#handler[callback](...args);

@@ -1,8 +1,8 @@
-const FRAME_BYTES = 1 << 20; // a frame is closed when it has so many; one larger command goes alone
-const QUEUE_BYTES = 4 << 20; // what may wait before senders do
-const COMMAND_BYTES = 64; // what a command has beside its data, at most
+const FRAME_BYTES = 1 << 20; // the size at which a frame is full; a larger command is sent alone
+const QUEUE_BYTES = 4 << 20; // senders wait while more is queued
+const COMMAND_BYTES = 64; // the most that a command adds to its data
 
-/** What goes back to the gateway on the stream of the session dialect: each time all that came meanwhile. */
+/** The queue of frames to the gateway in the session dialect. Each frame takes everything that is queued. */
 export class Outbox {
   #call;
   #commands = [];
@@ -28,25 +28,25 @@ export class Outbox {
     this.#write();
   }
 
-  /** Acknowledges with the last command where that is the connection's own. */
+  /** Acknowledges an event, in the last queued command if that is for the same connection. */
   ack(conn, seq) {
     const last = this.#commands.at(-1)?.[0];
     if (last?.conn === conn) last.ack = seq;
     else this.put({ conn, ack: seq });
   }
 
-  /** Answers a ping with the next frame. */
+  /** Answers a ping in the next frame. */
   pong(ping) {
     this.#pong = ping;
     this.#write();
   }
 
-  /** Resolves when all is written. */
+  /** Resolves when the queue is empty. */
   async flushed() {
     while (this.#writing) await new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Drops what is left and lets go of those who wait. */
+  /** Drops the queue and wakes waiting senders. */
   close() {
     this.#closed = true;
     this.#commands = [];
@@ -58,7 +58,7 @@ export class Outbox {
   async #write() {
     if (this.#writing) return;
     this.#writing = true;
-    await new Promise(setImmediate); // what is said in this turn of the event loop goes into one frame
+    await new Promise(setImmediate); // collect the commands of this turn of the event loop in one frame
     while ((this.#commands.length > 0 || this.#pong) && !this.#closed) {
       const full = !this.#call.write(this.#frame());
       this.#wake();

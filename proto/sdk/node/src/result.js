@@ -1,7 +1,7 @@
-/** Why the gateway refused, in the contract's words. */
+/** The result codes of the contract. */
 export const Code = Object.freeze({
   SUCCESS: 0,
-  /** Any other failure, also of the adapter's connection; the message tells. */
+  /** Any other failure, including a failed call of the adapter; see the message. */
   UNKNOWN: 1,
   /** The connection does not exist or is closed. */
   CONN_PROCESS_NOT_ALIVE: 2,
@@ -9,11 +9,11 @@ export const Code = Object.freeze({
   REQUIRED_PARAMS_MISSED: 3,
   /** A value is out of its range. */
   PARAMS_TYPE_ERROR: 4,
-  /** The broker or the gateway does not allow it. */
+  /** The broker or the gateway denied permission. */
   PERMISSION_DENY: 5,
 });
 
-/** The outcome of what a handler asks of the gateway. */
+/** The result of a call. */
 export class Result {
   constructor(code, message = '') {
     this.code = code;

@@ -5,11 +5,11 @@ import { AdapterConn } from './adapter.js';
 import { connInfo, messages } from './events.js';
 import { Line } from './line.js';
 
-const MAX_STREAM_EVENTS = 1024; // of one stream that wait for their turn; beyond that the stream is not read
-const CREATED_PATIENCE = 1000; // milliseconds that events which overtook their connection's OnSocketCreated wait for it
-const REMEMBERED = 4096; // connections that ended, whose late events are dropped
+const MAX_STREAM_EVENTS = 1024; // queued events of one stream; the stream is not read while there are more
+const CREATED_PATIENCE = 1000; // milliseconds that early events wait for their connection's OnSocketCreated
+const REMEMBERED = 4096; // closed connections whose late events are dropped
 
-// What each callback is called with.
+// The arguments of each callback.
 const CALLBACKS = {
   OnSocketCreated: ({ conninfo }) => ['onSocketCreated', connInfo(conninfo)],
   OnReceivedBytes: ({ bytes }) => ['onReceivedBytes', bytes],
@@ -24,7 +24,7 @@ export class RPCDialects {
   #adapter;
   #lines = new Map();
   #ended = new Set();
-  #overtaken = new Map(); // by connection, what to tell the OnSocketCreated that it waits for
+  #overtaken = new Map(); // by connection, resolves the wait for its OnSocketCreated
 
   constructor(server, adapter) {
     this.#server = server;
@@ -33,7 +33,7 @@ export class RPCDialects {
 
   unary() {
     return this.#methods((method) => async (call, answer) => {
-      const givenUp = new Promise((_, reject) => call.on('cancelled', () => reject(new Error('the gateway gave it up'))));
+      const givenUp = new Promise((_, reject) => call.on('cancelled', () => reject(new Error('the gateway cancelled it'))));
       givenUp.catch(() => {});
       const succeeded = await this.#event(method, call.request, { givenUp });
       answer(succeeded ? null : failure(method), {});
@@ -41,8 +41,8 @@ export class RPCDialects {
   }
 
   /**
-   * Client streams. One with a single event that the gateway ends at once is, on the wire, the unary form of EMQX 4.2: it is answered
-   * when the event's callback has returned, so both forms work.
+   * Client streams. A stream that ends after one event looks like the unary form of EMQX 4.2 on the wire. It is answered
+   * after the event's callback has returned, so both forms work.
    */
   stream() {
     return this.#methods((method) => async (call, answer) => {
@@ -60,7 +60,7 @@ export class RPCDialects {
           if (pending.size >= MAX_STREAM_EVENTS) await Promise.race(pending);
         }
       } catch {
-        return; // the gateway cancelled the stream: nobody waits for an answer
+        return; // the gateway has cancelled the stream and expects no answer
       }
       await Promise.all(pending);
       answer(count === 1 && !succeeded ? failure(method) : null, {});
@@ -73,7 +73,7 @@ export class RPCDialects {
 
   async #streamed(method, request) {
     const succeeded = await this.#event(method, request, { patience: CREATED_PATIENCE });
-    if (!succeeded) await this.#lines.get(request.conn)?.conn.close(); // no answer tells the gateway
+    if (!succeeded) await this.#lines.get(request.conn)?.conn.close(); // no answer reports the failure to the gateway
     return succeeded;
   }
 
@@ -98,7 +98,7 @@ export class RPCDialects {
     return succeeded;
   }
 
-  /** Begins a connection whose first event is another: it overtook OnSocketCreated on its own stream, or another process was told. */
+  /** Begins a connection whose first event is not OnSocketCreated: that is late on a stream of its own, or another process received it. */
   async #begin(line, patience) {
     const created = patience > 0 && (await this.#created(line.conn.id, patience));
     return line.attempt(created ? CALLBACKS.OnSocketCreated(created) : ['onSocketResumed', connInfo(), null]);
@@ -123,5 +123,5 @@ export class RPCDialects {
 }
 
 function failure(method) {
-  return { code: status.INTERNAL, details: `${method} failed in the handler: its log says why` };
+  return { code: status.INTERNAL, details: `${method} failed in the handler; see its log` };
 }

@@ -8,16 +8,16 @@ import { SessionDialect } from './session.js';
 import { requireToken } from './token.js';
 
 const SERVICES = [UNARY_SERVICE, STREAM_SERVICE, SESSION_SERVICE];
-const WRITING = 250; // milliseconds that the last answers have to go out
+const WRITING = 250; // milliseconds to send the last answers
 
-/** Serves every dialect on one port, with health and reflection. See index.d.ts for its settings. */
+/** Serves every dialect on one port, with health and reflection. index.d.ts documents its settings. */
 export class Server {
   #settings;
   #adapter;
   #grpc;
   #health;
   #session;
-  #work = new Set(); // turns of connections that are not over
+  #work = new Set(); // the running work of connections
 
   constructor(handler, { callTimeout = 30_000, log = (message, error) => console.error(message, error), ...settings }) {
     this.#settings = settings;
@@ -57,7 +57,7 @@ export class Server {
     for (const service of ['', ...SERVICES]) this.#health.setStatus(service, 'NOT_SERVING');
     const shut = new Promise((resolve) => this.#grpc.tryShutdown(resolve));
     await within(grace, Promise.all([this.#session.stop(), ...this.#work]));
-    await within(WRITING, shut); // which never comes where a gateway closed its connection at the same moment
+    await within(WRITING, shut); // which never happens if a gateway closed its connection at the same moment
     this.#grpc.forceShutdown();
     this.#adapter?.close();
   }
@@ -72,7 +72,7 @@ async function within(milliseconds, work) {
   clearTimeout(timer);
 }
 
-/** Runs a Server until SIGINT or SIGTERM, and prints a line when it serves. */
+/** Runs a Server until SIGINT or SIGTERM, and prints a line once it is ready. */
 export async function run(handler, settings) {
   const server = new Server(handler, settings);
   const address = await server.start();

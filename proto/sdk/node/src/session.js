@@ -8,9 +8,9 @@ import { resultOf } from './result.js';
 import { SessionConn } from './sessionconn.js';
 
 const VERSION = 1;
-const STREAM_LOST = 'stream_lost'; // the reason of onSocketClosed when the stream ended under its connections
+const STREAM_LOST = 'stream_lost'; // the reason in onSocketClosed if the stream of the connection ended
 
-// What each event's callback is called with.
+// The arguments of each event's callback.
 const CALLBACKS = {
   created: ({ conninfo, resumed, clientinfo }) =>
     resumed ? ['onSocketResumed', connInfo(conninfo), clientInfo(clientinfo)] : ['onSocketCreated', connInfo(conninfo)],
@@ -72,14 +72,14 @@ class Session {
     for (const end of ['end', 'cancelled', 'close']) call.once(end, () => this.#end());
   }
 
-  /** Takes one frame. Callbacks run on their own: nothing delays the reading of the stream. */
+  /** Handles one frame. Callbacks run asynchronously and do not delay the reading of the stream. */
   #frame({ events, ping }) {
     if (ping) this.#outbox.pong(ping);
     for (const event of events) this.#event(event);
   }
 
   #event({ conn: number, seq, event: kind, ...fields }) {
-    if (this.#stopping && kind !== 'result') return; // the gateway tells it again, to another process
+    if (this.#stopping && kind !== 'result') return; // the gateway sends it again, to another process
     if (kind === 'created') {
       this.#lines.set(number, new Line(this.#server, new SessionConn(fields.created.id, number, this.#outbox)));
     }
@@ -89,9 +89,9 @@ class Session {
     else line.turn(() => this.#run(line, number, seq, kind, fields[kind])).catch((error) => this.#server.log('the session failed', error));
   }
 
-  /** One event in its turn. One of a kind that is not known is acknowledged, as all are. */
+  /** Runs one event after the previous ones. Unknown kinds are acknowledged like all others. */
   async #run(line, number, seq, kind, event) {
-    if (this.#lines.get(number) !== line) return; // the stream ended meanwhile, and the gateway tells it again
+    if (this.#lines.get(number) !== line) return; // the stream has ended, and the gateway sends the event again
     if (CALLBACKS[kind] && !(await this.#attempt(line, CALLBACKS[kind](event)))) await line.conn.close();
     if (seq) this.#outbox.ack(number, seq);
     if (kind === 'closed') {
@@ -112,7 +112,7 @@ class Session {
     return succeeded;
   }
 
-  /** Takes no more events, and ends the stream when the callbacks under way have returned and are acknowledged. */
+  /** Accepts no more events, and ends the stream when the running callbacks have returned and are acknowledged. */
   async stop() {
     this.#stopping = true;
     await Promise.all([...this.#lines.values()].map((line) => line.turn(() => {})));
@@ -121,7 +121,7 @@ class Session {
     this.#call.end();
   }
 
-  /** The stream is gone, and with it its connections. */
+  /** Ends all connections of the ended stream. */
   #end() {
     const lines = [...this.#lines.values()];
     this.#lines.clear();

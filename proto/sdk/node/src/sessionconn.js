@@ -1,11 +1,11 @@
 import { Conn } from './conn.js';
 import { Code, OK, Result } from './result.js';
 
-// Commands as the session dialect has them, where they differ.
+// The form of commands that differ in the session dialect.
 const FIELDS = { send: ({ bytes }) => bytes };
-const TOLD = new Set(['send', 'close']); // their outcome is not waited for
+const TOLD = new Set(['send', 'close']); // they have no result
 
-/** A connection whose commands go back on its stream. */
+/** A connection whose commands are sent on its stream. */
 export class SessionConn extends Conn {
   #number;
   #outbox;
@@ -38,7 +38,7 @@ export class SessionConn extends Conn {
     this.#asked.delete(token);
   }
 
-  /** Answers what is still asked: nobody else will. */
+  /** Fails the pending calls, which get no other result. */
   end(why) {
     this.#gone = new Result(Code.CONN_PROCESS_NOT_ALIVE, why);
     for (const token of this.#asked.keys()) this.answered(token, this.#gone);

@@ -5,7 +5,7 @@ const HEALTH = '/grpc.health.v1.Health/';
 
 const digest = (text) => createHash('sha256').update(text).digest();
 
-/** Refuses every RPC without the bearer token, but for health checks, which orchestrators make without one. */
+/** Rejects RPCs without the bearer token, except health checks, which orchestrators make without one. */
 export function requireToken(token) {
   const want = digest(`Bearer ${token}`);
   const allowed = (metadata) => {

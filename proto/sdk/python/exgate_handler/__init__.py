@@ -1,4 +1,4 @@
-"""Handlers of device protocols for exgate, whatever the gateway's dialect: unary, stream, unary-v42 or session."""
+"""The SDK for handlers of device protocols behind exgate, in every dialect of the gateway: unary, stream, unary-v42 or session."""
 
 from .events import Address, Certificate, ClientInfo, ConnInfo, Message, SocketType, TimerType
 from .handler import Conn, Handler

@@ -1,4 +1,4 @@
-"""The gateway's ConnectionAdapter, which handlers of the RPC dialects call."""
+"""Calls of the gateway's ConnectionAdapter, in the RPC dialects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_MESSAGE_BYTES = 16 << 20
 
 
 class Adapter:
-    """The calls of one gateway's adapter, over one HTTP/2 connection that is made when it is first needed."""
+    """Calls one gateway's adapter over one HTTP/2 connection, which is opened when first needed."""
 
     def __init__(self, address: str, credentials: grpc.ChannelCredentials | None, token: str, timeout: float) -> None:
         self._address = address
@@ -43,7 +43,7 @@ class Adapter:
         request, call = self._calls[method]
         try:
             return result(await call(request(**fields), timeout=self._timeout, metadata=self._metadata))
-        except (TypeError, ValueError) as error:  # a field that the message cannot hold, such as a qos of -1
+        except (TypeError, ValueError) as error:  # a value that the field cannot represent, such as a qos of -1
             return Result(Code.PARAMS_TYPE_ERROR, str(error))
         except grpc.aio.AioRpcError as error:
             return Result(Code.UNKNOWN, f"calling the adapter at {self._address}: {error.code().name}: {error.details()}")
@@ -61,7 +61,7 @@ class AdapterConn(Conn):
 
     async def _call(self, method: str, **fields) -> Result:
         if self._adapter is None:
-            return gone("the server was given no adapter, which this dialect needs")
+            return gone("this dialect needs the adapter setting of the server")
         return await self._adapter.call(method, **fields)
 
     async def send(self, data: bytes) -> Result:

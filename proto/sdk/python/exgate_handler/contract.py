@@ -1,6 +1,6 @@
 """The messages and services of the contract, from the descriptors that the build generated.
 
-They live in a pool of their own, so that a program may import other versions of the same .proto files beside this package.
+They are in a pool of their own, so that a program may also import other versions of the same .proto files.
 """
 
 from importlib import resources
@@ -21,10 +21,10 @@ def _load() -> DescriptorPool:
     try:
         contract = resources.files(__package__).joinpath("contract.binpb").read_bytes()
     except FileNotFoundError as error:
-        raise ImportError("exgate_handler was not built: pip install it, or pip install -e its folder") from error
+        raise ImportError("exgate_handler is not built: install it with pip, or its folder with pip install -e") from error
     for file in descriptor_pb2.FileDescriptorSet.FromString(contract).file:
         loaded.AddSerializedFile(file.SerializeToString())
-    for module in (health_pb2, reflection_pb2):  # for reflection, which looks every service up here
+    for module in (health_pb2, reflection_pb2):  # reflection looks every service up here
         loaded.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
     return loaded
 
@@ -33,7 +33,7 @@ pool = _load()
 
 
 def message(name: str):
-    """The class of a message, by its full name."""
+    """Returns the class of a message, by its full name."""
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
 
 
@@ -47,6 +47,6 @@ Command = message("exgate.handler.v1.Command")
 
 
 def methods(service: str):
-    """The methods of a service: their names and the classes of their requests."""
+    """Returns the methods of a service, with their names and the classes of their requests."""
     for method in pool.FindServiceByName(service).methods:
         yield method.name, message_factory.GetMessageClass(method.input_type)

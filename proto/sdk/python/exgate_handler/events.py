@@ -1,4 +1,4 @@
-"""What a handler is told: plain values, whatever the dialect."""
+"""The values passed to callbacks, the same in every dialect."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 class SocketType(enum.IntEnum):
-    """The kind of socket a device uses."""
+    """The type of a device's socket."""
 
     TCP = 0
     SSL = 1
@@ -18,7 +18,7 @@ class SocketType(enum.IntEnum):
 class TimerType(enum.IntEnum):
     """A timer of a connection."""
 
-    KEEPALIVE = 0  # fires when the device sent nothing for the interval
+    KEEPALIVE = 0  # fires when the device has sent nothing for the interval
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class ConnInfo:
-    """A connection. peercert is None unless the device sent a certificate, over TLS or DTLS."""
+    """A connection. peercert is None unless the device presented a certificate over TLS or DTLS."""
 
     socktype: SocketType = SocketType.TCP
     peername: Address = field(default_factory=Address)
@@ -49,7 +49,7 @@ class ConnInfo:
 
 @dataclass(frozen=True)
 class ClientInfo:
-    """What a handler learned of a device. Without a clientid the gateway assigns one; mountpoint prefixes the device's topics."""
+    """What a handler knows about a device. If clientid is empty, the gateway assigns one. mountpoint is prepended to the device's topics."""
 
     clientid: str
     username: str = ""
@@ -60,14 +60,14 @@ class ClientInfo:
 
 @dataclass(frozen=True)
 class Message:
-    """A message of one of the connection's subscriptions."""
+    """A message for one of the connection's subscriptions."""
 
     topic: str
     payload: bytes
     qos: int  # the publisher's
     id: str  # unique
     node: str  # the gateway's
-    sender: str  # the publisher's client id, where the broker tells it
+    sender: str  # the publisher's client id, if the broker reports it
     timestamp: int  # Unix time in milliseconds
 
 
@@ -94,5 +94,5 @@ def timer_type(number: int):
 
 
 def _known(kind, number):
-    """A newer gateway may know more numbers: those stay numbers."""
+    """Numbers that only a newer gateway knows remain numbers."""
     return kind(number) if number in set(kind) else number

@@ -1,4 +1,4 @@
-"""What a user writes: a handler for each connection."""
+"""The handler of a connection, which users subclass."""
 
 from __future__ import annotations
 
@@ -9,77 +9,77 @@ from .result import Result
 
 
 class Conn(abc.ABC):
-    """One device's connection, and what the gateway can do for it.
+    """The connection of one device.
 
-    Every method can be called inside a callback and from any task of the event loop. None raises for what goes wrong outside: the
-    Result tells. ``id`` is the connection's name: opaque, and never reused.
+    Its methods may be called from any task of the event loop, also inside a callback. They do not raise if the gateway or broker
+    refuses: see the Result. ``id`` is the id of the connection: opaque, and never reused.
     """
 
     id: str
 
     @abc.abstractmethod
     async def send(self, data: bytes) -> Result:
-        """Queues bytes for the device. In the session dialect success says that they are on their way to the gateway."""
+        """Queues bytes for the device. In the session dialect, success means that they are on their way to the gateway."""
 
     @abc.abstractmethod
     async def close(self) -> Result:
-        """Ends the connection after what send queued went out. on_socket_closed follows with the reason "normal"."""
+        """Closes the connection after sending the queued bytes. on_socket_closed follows with the reason "normal"."""
 
     @abc.abstractmethod
     async def authenticate(self, client: ClientInfo, password: str = "") -> Result:
-        """Opens the device's MQTT session; the answer is the broker's."""
+        """Opens the device's MQTT session. The result is the broker's."""
 
     @abc.abstractmethod
     async def start_timer(self, interval: int, type: TimerType = TimerType.KEEPALIVE) -> Result:
-        """Sets or replaces a timer of so many seconds, at least 1."""
+        """Sets or replaces a timer, in seconds, at least 1."""
 
     @abc.abstractmethod
     async def publish(self, topic: str, payload: bytes, qos: int = 0) -> Result:
-        """Publishes as the authenticated device. At qos 1 and 2 success says that the broker has the message."""
+        """Publishes as the authenticated device. At qos 1 and 2, success means that the broker has acknowledged the message."""
 
     @abc.abstractmethod
     async def subscribe(self, topic: str, qos: int = 0) -> Result:
-        """Adds a subscription; its messages come to on_received_messages. $share/group/filter shares it."""
+        """Adds a subscription, whose messages are passed to on_received_messages. $share/group/filter makes it shared."""
 
     @abc.abstractmethod
     async def unsubscribe(self, topic: str) -> Result:
-        """Removes a subscription. Removing one that does not exist succeeds."""
+        """Removes a subscription. It succeeds even if there is none."""
 
     @abc.abstractmethod
     async def raw_publish(self, topic: str, payload: bytes, qos: int = 0) -> Result:
-        """Publishes past login, access control and mountpoint: refused unless the gateway's configuration allows it."""
+        """Publishes without login, access rules and mountpoint. Refused unless the gateway's configuration allows it."""
 
 
 class Handler:
-    """The handler of one connection: the server makes one for each, with its conn.
+    """Handles the events of one connection. The server creates one instance per connection and sets its conn.
 
-    The callbacks of one connection run one at a time, in order, on_socket_closed last; those of different connections run side by
-    side, so a callback that waits must ``await``. One that raises costs its device the connection.
+    The callbacks of one connection run one at a time and in order, on_socket_closed last. Those of different connections run
+    concurrently, so a callback that waits must ``await``. If one raises, its connection is closed.
     """
 
     def __init__(self, conn: Conn) -> None:
         self.conn = conn
 
     async def on_socket_created(self, info: ConnInfo) -> None:
-        """The connection is there."""
+        """The connection is open."""
 
     async def on_socket_resumed(self, info: ConnInfo, client: ClientInfo | None) -> None:
-        """The connection is there, but lived before: another process, or this one before its stream to the gateway broke, has handled
-        events of it. client is what it authenticated with, where the dialect tells (session), and then so is info. If not
-        overridden, on_socket_created."""
+        """The connection is open, but not new: another process, or this one before its stream to the gateway ended, has handled
+        events of it. client is what it authenticated with, and info describes it, if the dialect sends them (session). By default
+        calls on_socket_created."""
         await self.on_socket_created(info)
 
     async def on_received_bytes(self, data: bytes) -> None:
-        """What the device sent: for TCP and TLS any piece of its stream, for UDP and DTLS one datagram."""
+        """Bytes from the device: for TCP and TLS any part of the stream, for UDP and DTLS one datagram."""
 
     async def on_timer_timeout(self, type: TimerType) -> None:
-        """A timer fired. The gateway closes the connection after this, once what was sent is out."""
+        """A timer fired. The gateway closes the connection afterwards, once the queued bytes are sent."""
 
     async def on_received_messages(self, messages: list[Message]) -> None:
-        """Messages of the connection's subscriptions: one or more."""
+        """One or more messages for the connection's subscriptions."""
 
     async def on_drain(self) -> None:
-        """The gateway stops or makes room for a newer configuration: a chance to end the device's business. Session dialect only."""
+        """The gateway stops or loads a newer configuration: finish what can be finished. Session dialect only."""
 
     async def on_socket_closed(self, reason: str) -> None:
-        """The connection is gone, for a reason of one word such as tcp_closed, normal, keepalive_timeout or discarded."""
+        """The connection is closed. The reason is one word such as tcp_closed, normal, keepalive_timeout or discarded."""

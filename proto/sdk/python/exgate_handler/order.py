@@ -1,4 +1,4 @@
-"""The order of events: those of a connection one at a time, connections side by side."""
+"""The order of events: those of one connection one at a time, those of different connections concurrently."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HandlerFactory = Callable[[Conn], Handler]
 
 
 class Line:
-    """The callbacks of one connection, which are made holding turn. asyncio.Lock is fair: who asks first goes first."""
+    """Runs the callbacks of one connection while holding turn. asyncio.Lock is fair: first come, first served."""
 
     def __init__(self, factory: HandlerFactory, conn: Conn) -> None:
         self.conn = conn
@@ -24,7 +24,7 @@ class Line:
         self._handler: Handler | None = None
 
     async def attempt(self, callback: str, *args, timeout: float | None = None) -> bool:
-        """Runs one callback, for at most so many seconds. False: it raised, which is logged."""
+        """Runs one callback with a timeout in seconds. Returns False if it raised, which is logged."""
         try:
             if hasattr(asyncio, "timeout"):
                 async with asyncio.timeout(timeout):
@@ -38,13 +38,13 @@ class Line:
 
     async def _call(self, callback: str, args: tuple) -> None:
         if self._handler is None:
-            self._handler = Handler(self.conn)  # for what still comes, should the factory raise
+            self._handler = Handler(self.conn)  # for later events, in case the constructor raises
             self._handler = self._factory(self.conn)
         await getattr(self._handler, callback)(*args)
 
 
 class Background:
-    """Tasks that outlive the RPC that began them."""
+    """Tasks that outlive the RPC that started them."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task] = set()
@@ -56,7 +56,7 @@ class Background:
         return task
 
     async def finish(self, grace: float) -> None:
-        """Waits so many seconds for the tasks, then cancels them."""
+        """Waits up to grace seconds for the tasks, then cancels them."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
         left = [task for task in self._tasks if not task.done()]

@@ -1,4 +1,4 @@
-"""What goes back to the gateway on the stream of the session dialect."""
+"""The queue of frames to the gateway in the session dialect."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections import deque
 
 from . import contract
 
-FRAME_BYTES = 1 << 20  # a frame is closed when it has so many; one larger command goes alone
-QUEUE_BYTES = 4 << 20  # what may wait before senders do
+FRAME_BYTES = 1 << 20  # the size at which a frame is full; a larger command is sent alone
+QUEUE_BYTES = 4 << 20  # senders wait while more is queued
 
 
 class Outbox:
-    """Commands in order. One task writes: each time all that came meanwhile, and never later than it could."""
+    """Commands in order. One task writes frames; each takes everything that is queued."""
 
     def __init__(self) -> None:
-        self._commands: deque = deque()  # of commands and their sizes
+        self._commands: deque = deque()  # commands and their sizes
         self._bytes = 0
         self._pong = 0
         self._filled = asyncio.Event()
@@ -38,14 +38,14 @@ class Outbox:
             self._emptied.clear()
 
     def ack(self, conn: int, seq: int) -> None:
-        """Acknowledges with the last command where that is the connection's own."""
+        """Acknowledges an event, in the last queued command if that is for the same connection."""
         if self._commands and self._commands[-1][0].conn == conn:
             self._commands[-1][0].ack = seq
         else:
             self.put(contract.Command(conn=conn, ack=seq))
 
     def pong(self, ping: int) -> None:
-        """Answers a ping with the next frame."""
+        """Answers a ping in the next frame."""
         self._pong = ping
         self._filled.set()
 
@@ -62,7 +62,7 @@ class Outbox:
         return frame
 
     async def write(self, context) -> None:
-        """Writes frames until it is cancelled."""
+        """Writes frames until cancelled."""
         while True:
             await self._filled.wait()
             self._filled.clear()
@@ -71,11 +71,11 @@ class Outbox:
             self._written.set()
 
     async def flushed(self) -> None:
-        """Waits until all is written."""
+        """Waits until the queue is empty."""
         await self._written.wait()
 
     def close(self) -> None:
-        """Lets go of those who wait for room."""
+        """Wakes the senders that wait for room."""
         self._commands.clear()
         self._emptied.set()
         self._written.set()

@@ -1,4 +1,4 @@
-"""The outcome of what a handler asks of the gateway."""
+"""The result of a call."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 
 class Code(enum.IntEnum):
-    """Why the gateway refused, in the contract's words."""
+    """The result codes of the contract."""
 
     SUCCESS = 0
-    UNKNOWN = 1  # any other failure, also of the adapter's connection; the message tells
+    UNKNOWN = 1  # any other failure, including a failed call of the adapter; see the message
     CONN_PROCESS_NOT_ALIVE = 2  # the connection does not exist or is closed
     REQUIRED_PARAMS_MISSED = 3  # a required field is empty
     PARAMS_TYPE_ERROR = 4  # a value is out of its range
-    PERMISSION_DENY = 5  # the broker or the gateway does not allow it
+    PERMISSION_DENY = 5  # the broker or the gateway denied permission
 
 
 @dataclass(frozen=True)
 class Result:
-    """One outcome. It is true where the call succeeded: ``if not await conn.publish(...)``."""
+    """A result. It is true if the call succeeded: ``if not await conn.publish(...)``."""
 
     code: Code
     message: str = ""  # for a person; empty on success

@@ -1,4 +1,4 @@
-"""The dialects of ExProto: one RPC an event (unary), or one stream a method, shared by all connections (stream)."""
+"""The dialects of ExProto: one RPC per event (unary), or one stream per method, shared by all connections (stream)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .adapter import Adapter, AdapterConn
 from .events import ConnInfo, conn_info, messages, timer_type
 from .order import Background, HandlerFactory, Line
 
-# What each callback is called with.
+# The arguments of each callback.
 _ARGUMENTS = {
     "OnSocketCreated": lambda request: ("on_socket_created", conn_info(request.conninfo)),
     "OnReceivedBytes": lambda request: ("on_received_bytes", request.bytes),
@@ -22,13 +22,13 @@ _ARGUMENTS = {
     "OnSocketClosed": lambda request: ("on_socket_closed", request.reason),
 }
 
-MAX_STREAM_EVENTS = 1024  # of one stream that wait for their turn; beyond that the stream is not read
-CREATED_PATIENCE = 1.0  # seconds that events which overtook their connection's OnSocketCreated wait for it
-REMEMBERED = 4096  # connections that ended, whose late events are dropped
+MAX_STREAM_EVENTS = 1024  # queued events of one stream; the stream is not read while there are more
+CREATED_PATIENCE = 1.0  # seconds that early events wait for their connection's OnSocketCreated
+REMEMBERED = 4096  # closed connections whose late events are dropped
 
 
 class Connections:
-    """The connections of the RPC dialects, by name."""
+    """The connections of the RPC dialects, by id."""
 
     def __init__(self, factory: HandlerFactory, adapter: Adapter | None) -> None:
         self._factory = factory
@@ -56,17 +56,17 @@ class Connections:
 class RPCDialects:
     """Serves ConnectionUnaryHandler and ConnectionHandler.
 
-    The latter is served as client streams. A stream of one event that the gateway ends at once is, on the wire, the unary form of EMQX 4.2:
-    it is answered when the event's callback has returned, so both forms work.
+    The latter is served as client streams. A stream that ends after one event looks like the unary form of EMQX 4.2 on the wire:
+    it is answered after the event's callback has returned, so both forms work.
     """
 
     def __init__(self, factory: HandlerFactory, adapter: Adapter | None, background: Background) -> None:
         self._connections = Connections(factory, adapter)
-        self._overtaken: dict[str, asyncio.Future] = {}  # the OnSocketCreated that connections wait for
+        self._overtaken: dict[str, asyncio.Future] = {}  # by connection, the wait for its OnSocketCreated
         self._background = background
 
     def services(self):
-        """The gRPC handlers of both services."""
+        """Returns the gRPC handlers of both services."""
         unary = {name: self._unary(name, request) for name, request in contract.methods(contract.UNARY_SERVICE)}
         stream = {name: self._stream(name, request) for name, request in contract.methods(contract.STREAM_SERVICE)}
         return (
@@ -104,7 +104,7 @@ class RPCDialects:
     async def _streamed(self, method: str, request) -> bool:
         succeeded = await self._event(method, request, CREATED_PATIENCE)
         if not succeeded and (line := self._connections.find(request.conn)):
-            await line.conn.close()  # no answer tells the gateway
+            await line.conn.close()  # no answer reports the failure to the gateway
         return succeeded
 
     async def _event(self, method: str, request, patience: float = 0) -> bool:
@@ -127,7 +127,7 @@ class RPCDialects:
         return begun and succeeded
 
     async def _begin(self, line: Line, patience: float) -> bool:
-        """Begins a connection whose first event is another: it overtook OnSocketCreated on its own stream, or another process was told."""
+        """Begins a connection whose first event is not OnSocketCreated: that is late on a stream of its own, or another process received it."""
         if patience:
             overtaken = self._overtaken[line.conn.id] = asyncio.get_running_loop().create_future()
             await asyncio.wait({overtaken}, timeout=patience)
@@ -138,4 +138,4 @@ class RPCDialects:
 
 
 async def _abort(context, method: str) -> None:
-    await context.abort(grpc.StatusCode.INTERNAL, f"{method} failed in the handler: its log says why")
+    await context.abort(grpc.StatusCode.INTERNAL, f"{method} failed in the handler; see its log")

@@ -21,8 +21,8 @@ from .token import RequireToken
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.so_reuseport", 0),  # a port that is taken is an error
-    # A gateway pings HTTP/2 connections on which a call is under way: gRPC takes that for abuse unless told.
+    ("grpc.so_reuseport", 0),  # a port in use is an error
+    # A gateway pings HTTP/2 connections during calls, which gRPC considers abuse by default.
     ("grpc.http2.min_ping_interval_without_data_ms", 5000),
     ("grpc.keepalive_permit_without_calls", 1),
 ]
@@ -32,14 +32,14 @@ class Server:
     """Serves ConnectionUnaryHandler, ConnectionHandler and SessionHandler to any number of gateways, with health and reflection.
 
     Args:
-        factory: makes the handler of a connection: a subclass of Handler, or a function of a Conn.
-        listen: what the gateway's setting handler.grpc names, as host:port. Port 0 takes a free one.
-        adapter: the gateway's adapter, as host:port. The session dialect needs none.
+        factory: returns the handler of a connection: a subclass of Handler, or a function that takes a Conn.
+        listen: the listen address, host:port, named in the gateway's handler.grpc. Port 0 selects a free port.
+        adapter: the address of the gateway's adapter, host:port. The session dialect needs none.
         credentials: TLS of the server, from grpc.ssl_server_credentials. If None, plain text.
-        adapter_credentials: TLS to the adapter, from grpc.ssl_channel_credentials. If None, plain text.
-        token: what gateways must present. If empty, nothing.
-        adapter_token: what is presented to the adapter. If empty, nothing.
-        call_timeout: how long a call of the adapter may take, in seconds.
+        adapter_credentials: TLS for calls of the adapter, from grpc.ssl_channel_credentials. If None, plain text.
+        token: the token required from gateways. If empty, none.
+        adapter_token: the token sent to the adapter. If empty, none.
+        call_timeout: the timeout for a call of the adapter, in seconds.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Server:
         self._background = Background()
 
     async def start(self) -> str:
-        """Serves, and returns the address as host:port. RuntimeError: the address cannot be listened on."""
+        """Starts serving and returns the listen address, host:port. Raises RuntimeError if it cannot listen."""
         interceptors = [RequireToken(self._token)] if self._token else []
         self._server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
         if self._adapter_settings:
@@ -89,7 +89,7 @@ class Server:
         reflection.enable_server_reflection(names, self._server, pool=contract.pool)
 
     async def stop(self, grace: float = 5.0) -> None:
-        """Refuses new events, waits so many seconds for callbacks under way, and cancels what is left."""
+        """Rejects new events, waits up to grace seconds for running callbacks, and cancels the rest."""
         await self._health.enter_graceful_shutdown()
         sessions = asyncio.create_task(self._session.stop())
         await self._server.stop(grace)
@@ -100,10 +100,10 @@ class Server:
 
 
 async def serve(factory: HandlerFactory, **settings) -> None:
-    """Runs a Server with these settings until SIGINT or SIGTERM, and prints a line when it serves."""
+    """Runs a Server with these settings until SIGINT or SIGTERM, and prints a line once it is ready."""
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows has none: there Ctrl-C raises KeyboardInterrupt
+        with contextlib.suppress(NotImplementedError):  # not available on Windows, where Ctrl-C raises KeyboardInterrupt
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
     server = Server(factory, **settings)
     address = await server.start()
@@ -113,5 +113,5 @@ async def serve(factory: HandlerFactory, **settings) -> None:
 
 
 def run(factory: HandlerFactory, **settings) -> None:
-    """serve, for a program that does nothing else."""
+    """serve for a program that does nothing else."""
     asyncio.run(serve(factory, **settings))

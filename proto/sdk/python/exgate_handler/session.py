@@ -16,11 +16,11 @@ from .outbox import Outbox
 from .result import OK, Code, Result, gone, result
 
 VERSION = 1
-STREAM_LOST = "stream_lost"  # the reason of on_socket_closed when the stream ended under its connections
+STREAM_LOST = "stream_lost"  # the reason in on_socket_closed if the stream of the connection ended
 
 
 class SessionConn(Conn):
-    """A connection whose commands go back on its stream."""
+    """A connection whose commands are sent on its stream."""
 
     def __init__(self, id: str, number: int, outbox: Outbox) -> None:
         self.id = id
@@ -31,7 +31,7 @@ class SessionConn(Conn):
         self._gone: Result | None = None
 
     async def _tell(self, **command) -> Result:
-        """Sends a command whose outcome nobody waits for."""
+        """Sends a command without a result."""
         if self._gone is None:
             await self._outbox.room()
         if self._gone is not None:
@@ -40,13 +40,13 @@ class SessionConn(Conn):
         return OK
 
     async def _ask(self, **command) -> Result:
-        """Sends a command and waits for its outcome."""
+        """Sends a command and waits for its result."""
         token = next(self._tokens)
         future = self._asked[token] = asyncio.get_running_loop().create_future()
         try:
             sent = await self._tell(token=token, **command)
             return await future if sent else sent
-        except (TypeError, ValueError) as error:  # a field that the message cannot hold, such as a qos of -1
+        except (TypeError, ValueError) as error:  # a value that the field cannot represent, such as a qos of -1
             return Result(Code.PARAMS_TYPE_ERROR, str(error))
         finally:
             del self._asked[token]
@@ -57,7 +57,7 @@ class SessionConn(Conn):
             future.set_result(outcome)
 
     def end(self, why: str) -> None:
-        """Answers what is still asked: nobody else will."""
+        """Fails the pending calls, which get no other result."""
         self._gone = gone(why)
         for token in list(self._asked):
             self.answered(token, self._gone)
@@ -94,7 +94,7 @@ def _created(event):
     return "on_socket_resumed", info, client_info(created.clientinfo) if created.HasField("clientinfo") else None
 
 
-# What each event's callback is called with.
+# The arguments of each event's callback.
 _ARGUMENTS = {
     "created": _created,
     "bytes": lambda event: ("on_received_bytes", event.bytes),
@@ -118,10 +118,10 @@ class Session:
         self.stopped = asyncio.Event()
 
     def event(self, event) -> None:
-        """Takes one event. Callbacks run in tasks of their own: nothing delays the reading of the stream."""
+        """Handles one event. Callbacks run in tasks and do not delay the reading of the stream."""
         kind = event.WhichOneof("event")
         if self._stopping and kind != "result":
-            return  # the gateway tells it again, to another process
+            return  # the gateway sends it again, to another process
         if kind == "created":
             conn = SessionConn(event.created.id, event.conn, self._outbox)
             self._lines[event.conn] = Line(self._factory, conn)
@@ -134,10 +134,10 @@ class Session:
             self._background.start(self._run(line, kind, event))
 
     async def _run(self, line: Line, kind: str | None, event) -> None:
-        """One event in its turn. One of a kind that is not known is acknowledged, as all are."""
+        """Runs one event after the previous ones. Unknown kinds are acknowledged like all others."""
         async with line.turn:
             if self._lines.get(event.conn) is not line:
-                return  # the stream ended meanwhile, and the gateway tells it again
+                return  # the stream has ended, and the gateway sends the event again
             if kind in _ARGUMENTS and not await line.attempt(*_ARGUMENTS[kind](event), timeout=self._timeout):
                 await line.conn.close()
             if event.seq:
@@ -147,7 +147,7 @@ class Session:
                 line.conn.end("the connection is closed")
 
     async def stop(self) -> None:
-        """Takes no more events, and is stopped when the callbacks under way have returned and are acknowledged."""
+        """Accepts no more events, and returns when the running callbacks have returned and are acknowledged."""
         self._stopping = True
         for line in list(self._lines.values()):
             async with line.turn:
@@ -156,7 +156,7 @@ class Session:
         self.stopped.set()
 
     def end(self) -> None:
-        """The stream is gone, and with it its connections."""
+        """Ends all connections of the ended stream."""
         lines, self._lines = self._lines, {}
         for line in lines.values():
             line.conn.end("the stream to the gateway ended")
@@ -178,7 +178,7 @@ class SessionDialect:
         self._sessions: set[Session] = set()
 
     def services(self):
-        """The gRPC handler of the service."""
+        """Returns the gRPC handler of the service."""
         request, answer = contract.GatewayFrame.FromString, contract.HandlerFrame.SerializeToString
         session = grpc.stream_stream_rpc_method_handler(self._serve, request, answer)
         return (grpc.method_handlers_generic_handler(contract.SESSION_SERVICE, {"Session": session}),)

@@ -1,4 +1,4 @@
-"""The bearer token that a gateway must present."""
+"""The bearer token required from gateways."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HEALTH = "/grpc.health.v1.Health/"
 
 
 class RequireToken(grpc.aio.ServerInterceptor):
-    """Refuses every RPC without the token, but for health checks, which orchestrators make without one."""
+    """Rejects RPCs without the token, except health checks, which orchestrators make without one."""
 
     def __init__(self, token: str) -> None:
         self._want = f"Bearer {token}".encode()

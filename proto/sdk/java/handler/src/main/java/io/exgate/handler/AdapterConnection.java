@@ -19,7 +19,7 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 
-/** A connection whose calls are RPCs to the gateway's adapter: that of the dialects of ExProto. */
+/** A connection in the dialects of ExProto: its calls are RPCs to the gateway's adapter. */
 final class AdapterConnection implements Connection {
   private final String id;
   private final ConnectionAdapterBlockingStub adapter;

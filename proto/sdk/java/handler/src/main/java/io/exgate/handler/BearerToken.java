@@ -12,7 +12,7 @@ import io.grpc.health.v1.HealthGrpc;
 import io.grpc.stub.MetadataUtils;
 import java.security.MessageDigest;
 
-/** A token in the metadata of calls, as {@code authorization: Bearer TOKEN}. */
+/** A token in the metadata of calls, in the form {@code authorization: Bearer TOKEN}. */
 final class BearerToken {
   private static final Metadata.Key<String> AUTHORIZATION = Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
 
@@ -22,7 +22,7 @@ final class BearerToken {
     value = "Bearer " + token;
   }
 
-  /** Refuses calls without the token, but for those of health checks. */
+  /** Rejects calls without the token, except health checks. */
   ServerInterceptor demanded() {
     return new ServerInterceptor() {
       @Override

@@ -1,7 +1,7 @@
 package io.exgate.handler;
 
 /**
- * What a handler learned of a device. Only the client id is required; null is taken as empty.
+ * What a handler knows about a device. Only the client id is required; null means empty.
  *
  * @param mountpoint a prefix of the device's topics, which the device does not see
  */
@@ -15,7 +15,7 @@ public record ClientInfo(String protoName, String protoVersion, String clientId,
     mountpoint = Convert.orEmpty(mountpoint);
   }
 
-  /** A client that has an id and nothing else. */
+  /** A client with only an id. */
   public ClientInfo(String clientId) {
     this("", "", clientId, "", "");
   }

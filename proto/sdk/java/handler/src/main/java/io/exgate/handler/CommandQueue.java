@@ -5,17 +5,17 @@ import io.exgate.handler.v1.HandlerFrame;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
-/** What waits to be written to one session: commands from any thread, taken out as frames by one. Who adds to a full queue waits. */
+/** The queue of one session: any thread adds commands, one thread takes them out as frames. Adding to a full queue blocks. */
 final class CommandQueue {
   private static final int MOST_WAITING = 16 << 20; // bytes
-  private static final int FRAME = 64 << 10; // bytes; one larger command is a frame alone
+  private static final int FRAME = 64 << 10; // bytes; a larger command gets a frame of its own
 
-  private final Deque<Command.Builder> commands = new ArrayDeque<>(); // guarded by this, like all that follows
-  private long waiting; // bytes, roughly
+  private final Deque<Command.Builder> commands = new ArrayDeque<>(); // guarded by this, like all fields below
+  private long waiting; // bytes, estimated
   private long pong;
   private boolean ended;
 
-  /** Adds a command and reports whether the session still lives. */
+  /** Adds a command and reports whether the session is open. */
   synchronized boolean add(Command.Builder command) {
     try {
       while (waiting >= MOST_WAITING && !ended) {
@@ -33,7 +33,7 @@ final class CommandQueue {
     return !ended;
   }
 
-  /** Acknowledges an event, after the commands that are in the queue; it never waits. */
+  /** Acknowledges an event, after the queued commands. It never blocks. */
   synchronized void acknowledge(long conn, long seq) {
     if (ended) {
       return;
@@ -53,7 +53,7 @@ final class CommandQueue {
     notifyAll();
   }
 
-  /** Waits for something to write. Null: the session has ended. */
+  /** Waits for the next frame. Returns null if the session has ended. */
   synchronized HandlerFrame take() throws InterruptedException {
     while (commands.isEmpty() && pong == 0 && !ended) {
       wait();
@@ -74,7 +74,7 @@ final class CommandQueue {
     return frame.build();
   }
 
-  /** Forgets what waits and lets nobody wait any more. */
+  /** Drops the queue and wakes all waiting threads. */
   synchronized void end() {
     ended = true;
     commands.clear();

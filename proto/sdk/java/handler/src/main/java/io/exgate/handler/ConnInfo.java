@@ -5,11 +5,11 @@ package io.exgate.handler;
  *
  * @param peer the device's end
  * @param local the gateway's end
- * @param certificate the device's, or null where it sent none
+ * @param certificate the device's certificate, or null without one
  */
 public record ConnInfo(SocketType socketType, Address peer, Address local, Certificate certificate) {
 
-  /** The kind of socket a device uses. */
+  /** The type of a device's socket. */
   public enum SocketType {
     TCP,
     SSL,
@@ -24,7 +24,7 @@ public record ConnInfo(SocketType socketType, Address peer, Address local, Certi
    * The subject of a certificate.
    *
    * @param commonName its common name
-   * @param distinguishedName all of it, in the form of RFC 4514
+   * @param distinguishedName the whole subject, in the form of RFC 4514
    */
   public record Certificate(String commonName, String distinguishedName) {}
 }

@@ -5,7 +5,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 
-/** Between the messages of the contract and what a handler sees. Numbers that the contract does not have yet become the plainest of the known. */
+/** Converts between the messages of the contract and the types of this package. Unknown enum values become the most general known one. */
 final class Convert {
 
   private Convert() {}
@@ -65,7 +65,7 @@ final class Convert {
     };
   }
 
-  /** Whole seconds, as the contract has them. */
+  /** Whole seconds, as in the contract. */
   static int seconds(Duration interval) {
     return Math.toIntExact(interval.toSeconds());
   }

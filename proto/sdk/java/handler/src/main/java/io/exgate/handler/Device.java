@@ -6,7 +6,7 @@ import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
-/** The handler of one connection with the events that wait for it. */
+/** The handler of one connection, with its queued events. */
 final class Device {
   private static final Logger LOG = System.getLogger(Device.class.getPackageName());
 
@@ -26,9 +26,9 @@ final class Device {
   }
 
   /**
-   * Makes a callback when those before it have returned.
+   * Runs a callback after all previous ones have returned.
    *
-   * @param done is called when it has returned, with null, or with what it threw
+   * @param done called when it has returned, with null or with the exception
    */
   void tell(Event event, Consumer<Throwable> done) {
     events.add(() -> done.accept(run(event)));

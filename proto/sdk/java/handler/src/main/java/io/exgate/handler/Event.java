@@ -1,6 +1,6 @@
 package io.exgate.handler;
 
-/** One callback that is to be made. */
+/** A callback to be run. */
 @FunctionalInterface
 interface Event {
   void tell(ConnectionHandler handler) throws Exception;

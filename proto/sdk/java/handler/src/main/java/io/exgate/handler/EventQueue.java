@@ -4,7 +4,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.Executor;
 
-/** Runs the tasks of one connection one at a time, in order, on threads that it shares: it takes one for one task, then queues up again. */
+/** Runs the tasks of one connection one at a time, in order, on shared threads: it uses a thread for one task, then queues again. */
 final class EventQueue {
   private final Executor threads;
   private final Deque<Runnable> waiting = new ArrayDeque<>(); // guarded by this

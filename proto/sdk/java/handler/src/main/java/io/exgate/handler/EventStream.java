@@ -7,10 +7,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
-/** One stream of the stream dialect. It is read as fast as the handlers take its events. */
+/** One stream of the stream dialect. It is read no faster than the handlers process its events. */
 final class EventStream<E> implements StreamObserver<E> {
 
-  /** How many events of one stream may wait for their handlers before it is read no further. */
+  /** The number of queued events above which a stream is not read. */
   static final int WINDOW = 512;
 
   private final ServerCallStreamObserver<EmptySuccess> call;
@@ -48,7 +48,7 @@ final class EventStream<E> implements StreamObserver<E> {
     finish();
   }
 
-  /** Answers when the gateway has ended the stream and the callbacks of all its events have returned. */
+  /** Answers once the gateway has ended the stream and the callbacks of all its events have returned. */
   private void finish() {
     if (unfinished.decrementAndGet() == 0) {
       call.onNext(EmptySuccess.getDefaultInstance());

@@ -8,14 +8,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 
 /**
- * Serves a protocol to gateways, on one port and in all dialects at once, with health checks and reflection. It is made and started by
+ * Serves a protocol to gateways, on one port and in all dialects at once, with health checks and reflection. Create and start it with
  * {@link #builder}.
  */
 public final class HandlerServer implements AutoCloseable {
   private static final int GRACE_SECONDS = 5;
 
   private final Server server;
-  private final ManagedChannel adapter; // null where there is none
+  private final ManagedChannel adapter; // null without an adapter
   private final ExecutorService threads;
 
   HandlerServer(Server server, ManagedChannel adapter, ExecutorService threads) {
@@ -24,7 +24,7 @@ public final class HandlerServer implements AutoCloseable {
     this.threads = threads;
   }
 
-  /** Begins a server. handlers makes the handler of each connection before its first event. */
+  /** Returns a builder. handlers creates the handler of each connection before its first event. */
   public static HandlerServerBuilder builder(Function<Connection, ConnectionHandler> handlers) {
     return new HandlerServerBuilder(handlers);
   }
@@ -39,7 +39,7 @@ public final class HandlerServer implements AutoCloseable {
     server.awaitTermination();
   }
 
-  /** Stops taking events. Callbacks under way may end within 5 seconds, then they are interrupted. */
+  /** Stops accepting events. Running callbacks have 5 seconds to end, then they are interrupted. */
   @Override
   public void close() {
     server.shutdown();

@@ -43,31 +43,31 @@ public final class HandlerServerBuilder {
     this.handlers = handlers;
   }
 
-  /** Where to listen: what the gateway's handler.grpc names. Port 0 takes a free one. If not set, 127.0.0.1:9001. */
+  /** The listen address, named in the gateway's handler.grpc. Port 0 selects a free port. If not set, 127.0.0.1:9001. */
   public HandlerServerBuilder listen(InetSocketAddress address) {
     listen = address;
     return this;
   }
 
-  /** The gateway's adapter, as host:port, which the dialects of ExProto need. If not set, only the session dialect is served, which does not. */
+  /** The address of the gateway's adapter, host:port. If not set, only the session dialect is served, which needs no adapter. */
   public HandlerServerBuilder adapter(String target) {
     adapter = target;
     return this;
   }
 
-  /** The certificate of this server, and whose it asks for. If not set, plain text. */
+  /** TLS of this server: its certificate, and the client certificates it requires. If not set, plain text. */
   public HandlerServerBuilder credentials(ServerCredentials serverCredentials) {
     credentials = serverCredentials;
     return this;
   }
 
-  /** The certificates that the adapter may have, and this handler's own. If not set, plain text. */
+  /** TLS for calls of the adapter: the trusted certificates, and this handler's own. If not set, plain text. */
   public HandlerServerBuilder adapterCredentials(ChannelCredentials channelCredentials) {
     adapterCredentials = channelCredentials;
     return this;
   }
 
-  /** The token of the gateway's token_file, without which callbacks are refused. If not set, none is asked for. */
+  /** The token required from gateways, that of their token_file. If not set, none. */
   public HandlerServerBuilder token(String bearerToken) {
     token = bearerToken;
     return this;
@@ -85,34 +85,34 @@ public final class HandlerServerBuilder {
     return this;
   }
 
-  /** How many callbacks may be under way at once, each on a thread; further ones wait. If not set, 128. */
+  /** The number of concurrent callbacks, each on a thread; further ones wait. If not set, 128. */
   public HandlerServerBuilder threads(int most) {
     threads = most;
     return this;
   }
 
-  /** How long a call of a {@link Connection} may take. If not set, 10 seconds. */
+  /** The timeout for a call of a {@link Connection}. If not set, 10 seconds. */
   public HandlerServerBuilder callTimeout(Duration timeout) {
     callTimeout = timeout;
     return this;
   }
 
-  /** The largest message of the gateway, in bytes. If not set, 32 MiB. */
+  /** The size limit for messages from the gateway, in bytes. If not set, 32 MiB. */
   public HandlerServerBuilder maxMessageSize(int bytes) {
     maxMessageSize = bytes;
     return this;
   }
 
-  /** The handler's name for the gateway's log, such as meters/2.1. If not set, java. */
+  /** The handler's name in the gateway's log, such as meters/2.1. If not set, java. */
   public HandlerServerBuilder program(String name) {
     program = name;
     return this;
   }
 
   /**
-   * Serves from now on.
+   * Starts serving.
    *
-   * @throws IOException where the address cannot be listened on
+   * @throws IOException if it cannot listen on the address
    */
   public HandlerServer start() throws IOException {
     ExecutorService pool = pool();
@@ -130,7 +130,7 @@ public final class HandlerServerBuilder {
   private NettyServerBuilder server() {
     NettyServerBuilder server =
         NettyServerBuilder.forAddress(listen, credentials)
-            .directExecutor() // nothing on its threads blocks: callbacks run in the pool
+            .directExecutor() // its threads never block, since callbacks run in the pool
             .maxInboundMessageSize(maxMessageSize)
             .permitKeepAliveTime(5, TimeUnit.SECONDS)
             .permitKeepAliveWithoutCalls(true);
@@ -153,7 +153,7 @@ public final class HandlerServerBuilder {
     return services;
   }
 
-  /** Threads that end when they are idle. What comes after the server stopped is dropped: it was not acknowledged. */
+  /** Threads that end when idle. Tasks submitted after the server has stopped are dropped: their events are not acknowledged. */
   private ExecutorService pool() {
     ThreadPoolExecutor pool =
         new ThreadPoolExecutor(

@@ -3,7 +3,7 @@ package io.exgate.handler;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** Remembers the last so many names. */
+/** Remembers a limited number of names, the most recent ones. */
 final class Recent {
   private final Map<String, Boolean> names; // guarded by this
 

@@ -1,17 +1,17 @@
 package io.exgate.handler;
 
 /**
- * The outcome of a call.
+ * The result of a call.
  *
- * @param code what happened
- * @param message what went wrong, for a person; empty on success
+ * @param code the result code
+ * @param message the reason of a failure; empty on success
  */
 public record Result(Code code, String message) {
 
   /** The codes of ExProto. */
   public enum Code {
     SUCCESS,
-    /** Any other failure, and everything that kept a call from reaching the gateway. */
+    /** Any other failure, including calls that have not reached the gateway. */
     UNKNOWN,
     /** The connection does not exist or is closed. */
     CONN_PROCESS_NOT_ALIVE,
@@ -19,7 +19,7 @@ public record Result(Code code, String message) {
     REQUIRED_PARAMS_MISSED,
     /** A field's value is out of its range. */
     PARAMS_TYPE_ERROR,
-    /** The broker or the gateway does not allow it. */
+    /** The broker or the gateway denied permission. */
     PERMISSION_DENY
   }
 

@@ -11,8 +11,8 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
- * The callbacks of ExProto, in whatever dialect they arrive. What arrives for a connection that nobody created belongs to one that another process
- * served before, unless it was closed a moment ago: streams of several methods can overtake one another.
+ * Runs the callbacks of the ExProto dialects. An event for an unknown connection belongs to a connection that another process
+ * served before, unless it has just been closed: the streams of different methods are not in order.
  */
 final class RpcEvents {
   private final Function<String, Device> newDevice;
@@ -64,7 +64,7 @@ final class RpcEvents {
     return device;
   }
 
-  /** Ends a connection whose handler failed, where the dialect cannot say so in the answer of a callback. */
+  /** Closes a connection whose handler failed, in a dialect that cannot report that in its answer. */
   void close(String conn) {
     Device device = devices.get(conn);
     if (device != null) {

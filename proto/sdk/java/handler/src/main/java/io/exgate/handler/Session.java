@@ -94,7 +94,7 @@ final class Session implements StreamObserver<GatewayFrame> {
     return h -> h.onSocketResumed(info, client);
   }
 
-  /** Calls of a connection are answered until its last event is acknowledged. */
+  /** The calls of a connection are answered until its last event is acknowledged. */
   private void told(io.exgate.handler.v1.Event e, SessionConnection connection, Throwable failure) {
     if (failure != null) {
       connection.close();
@@ -119,7 +119,7 @@ final class Session implements StreamObserver<GatewayFrame> {
     writer.complete();
   }
 
-  /** Ends the connections of a stream that ended; those that live on come back on another. */
+  /** Ends the connections of a stream that has ended. Those that stay open return on another stream. */
   private void end() {
     commands.end();
     devices.values().forEach(device -> ((SessionConnection) device.connection()).gone());

@@ -18,7 +18,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** A connection whose calls are commands of a session; their results come back as events of it. */
+/** A connection in a session: its calls are commands, whose results arrive on the stream. */
 final class SessionConnection implements Connection {
   private final String id;
   private final long number;
@@ -46,7 +46,7 @@ final class SessionConnection implements Connection {
     }
   }
 
-  /** Ends the calls that wait, and those to come: the gateway answers nothing any more. */
+  /** Fails the pending and all later calls, because the gateway no longer answers. */
   void gone() {
     gone = true;
     waiting.keySet().forEach(token -> answer(token, Result.GONE));

@@ -4,7 +4,7 @@ import io.exgate.handler.v1.HandlerFrame;
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 
-/** Writes what waits in a queue to one session, as fast as the gateway reads, on a thread of its own. */
+/** Writes the queue of one session on a thread of its own, as fast as the gateway reads. */
 final class SessionWriter {
   private final ServerCallStreamObserver<HandlerFrame> call;
   private final CommandQueue commands;

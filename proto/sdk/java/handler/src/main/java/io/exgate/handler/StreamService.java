@@ -9,7 +9,7 @@ import emqx.exproto.v1.Exproto.SocketCreatedRequest;
 import emqx.exproto.v1.Exproto.TimerTimeoutRequest;
 import io.grpc.stub.StreamObserver;
 
-/** The stream dialect: a stream a method, which connections share and on which no event is answered. */
+/** The stream dialect: one stream per method, shared by all connections, on which events are not answered. */
 final class StreamService extends ConnectionHandlerImplBase {
   private final RpcEvents events;
 
@@ -17,7 +17,7 @@ final class StreamService extends ConnectionHandlerImplBase {
     this.events = events;
   }
 
-  /** Read without waiting for the callbacks: what the other streams carry for a connection comes after its creation as long as this is read. */
+  /** Read without waiting for callbacks: events on the other streams wait for the connection's creation on this one. */
   @Override
   public StreamObserver<SocketCreatedRequest> onSocketCreated(StreamObserver<EmptySuccess> answer) {
     return new EventStream<>(answer, Integer.MAX_VALUE, events::socketCreated, r -> events.close(r.getConn()));

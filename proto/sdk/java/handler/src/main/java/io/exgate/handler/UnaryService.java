@@ -15,7 +15,7 @@ import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.util.function.Consumer;
 
-/** The unary dialect: an RPC a callback, answered when the handler's method has returned. */
+/** The unary dialect: one RPC per callback, answered when the handler's method has returned. */
 final class UnaryService extends ConnectionUnaryHandlerImplBase {
   private final RpcEvents events;
 
@@ -23,7 +23,7 @@ final class UnaryService extends ConnectionUnaryHandlerImplBase {
     this.events = events;
   }
 
-  /** The same under the name that EMQX Enterprise 4.2 calls, which later became that of the stream dialect. */
+  /** The same service under the name that EMQX Enterprise 4.2 uses, which later became the name of the stream dialect. */
   ServerServiceDefinition v42() {
     ServerServiceDefinition.Builder service = ServerServiceDefinition.builder(ConnectionHandlerGrpc.SERVICE_NAME);
     bindService().getMethods().forEach(method -> service.addMethod(renamed(method)));
