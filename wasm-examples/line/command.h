@@ -5,10 +5,10 @@
 #include "input.h"
 #include "printable.h"
 
-// The tokens that results come back with.
+// The tokens of the calls.
 enum { TOKEN_LOGIN = 1, TOKEN_PUB, TOKEN_PUB1, TOKEN_SUB, TOKEN_UNSUB };
 
-// Calls to the broker in one event; the host's own bound, 10,000 calls, would end the whole instance.
+// Calls to the broker in one event; the host's limit of 10,000 calls would end the whole instance.
 #define CALLS_MAX 4096
 static uint32_t calls_left;
 
@@ -33,13 +33,13 @@ static void check(xp_str what, xp_code code) {
   if (code != XP_OK) say_refused(what, code, (xp_str){0});
 }
 
-// check for a call that the broker answers.
+// check for a call answered by the broker.
 static void check_call(struct device *d, xp_str what, xp_code code) {
   check(what, code);
   if (code == XP_OK) d->unanswered++;
 }
 
-// Splits the first word from s, and the one space after it.
+// Splits the first word off s, and one space after it.
 static xp_str word(xp_str *s) {
   xp_str w = {s->p, 0};
   while (w.n < s->n && w.p[w.n] != ' ' && w.p[w.n] != '\t') w.n++;
@@ -120,7 +120,7 @@ static void unsubscribe(struct device *d, xp_str rest) {
   else if (may_call(d)) check_call(d, XP_STR("unsubscribe"), xp_unsubscribe(d->conn, TOKEN_UNSUB, filter));
 }
 
-// Reads a number of seconds from 1 to 86400; 0 where it is none.
+// Parses a number of seconds from 1 to 86400; returns 0 for anything else.
 static uint32_t read_seconds(xp_str s) {
   uint32_t n = 0;
   for (uint32_t i = 0; i < s.n; i++) {
@@ -148,7 +148,7 @@ static void unknown(xp_str command) {
   say(XP_STR("', try help"));
 }
 
-// Leaves once every answer is there, so that a script may end with quit.
+// Leaves once all answers have arrived, so that a script may end with quit.
 static xp_action quit(struct device *d) {
   if (d->unanswered > 0) {
     d->leaving = true;
@@ -158,7 +158,7 @@ static xp_action quit(struct device *d) {
   return XP_CLOSE;
 }
 
-// Carries out one line.
+// Executes one line.
 static xp_action run_command(struct device *d, xp_str line) {
   xp_str command = word(&line);
   if (is(command, XP_STR("pub"))) publish(d, line, 0);

@@ -1,14 +1,14 @@
-// The input of a device: lines put together from whatever pieces the network makes of them, and what came after `login` in the
-// same piece held until the broker has answered. A connection that has nothing unfinished holds no buffer.
+// The input of a device: lines joined from the pieces that the network delivers, and the bytes after `login` in the
+// same piece, which wait until the broker has answered. A connection without unfinished input has no buffer.
 #ifndef LINE_INPUT_H
 #define LINE_INPUT_H
 
 #include "../../hostabi/sdk/c/exproto_framing.h"
 
 #define LINE_MAX 1024u
-#define HELD_MAX 65536u // for one connection: the largest body of an event
+#define HELD_MAX 65536u // per connection: the largest body of an event
 #define CONNECTIONS_MAX 131072u
-#define BLOCKS_MAX 8192u // lines begun and blocks held, of all connections together: 8 MiB
+#define BLOCKS_MAX 8192u // unfinished lines and waiting blocks of all connections together: 8 MiB
 
 struct block {
   struct block *next;
@@ -21,10 +21,10 @@ typedef enum { LOGGED_OUT, LOGGING_IN, LOGGED_IN } login_state;
 struct device {
   xp_conn conn;
   uint8_t login;
-  bool leaving;         // quit was typed, answers are owed
-  uint32_t unanswered;  // calls
-  xp_framer framer;     // of a line begun, not ended
-  struct block *held;   // came while logging in
+  bool leaving;         // quit was typed, answers are pending
+  uint32_t unanswered;  // number of pending calls
+  xp_framer framer;     // of an unfinished line
+  struct block *held;   // input that arrived during the login
   struct block *newest; // the last of held
   uint32_t held_bytes;
 };
@@ -42,7 +42,7 @@ static uint32_t block_append(struct block *b, xp_str s) {
   return n;
 }
 
-// Keeps bytes for after the login.
+// Keeps bytes until after the login.
 static input_result hold(struct device *d, xp_str s) {
   if (s.n > HELD_MAX - d->held_bytes) return INPUT_TOO_MUCH;
   d->held_bytes += s.n;

@@ -1,8 +1,8 @@
 //go:build ignore
 
-// (The line above is for the Go tool: line.go beside this file embeds the module, and cgo is not wanted.)
+// (The line above is for the Go tool: line.go in this folder embeds the module, and cgo is not wanted.)
 //
-// The line protocol: what a person types with nc becomes MQTT. README.md beside this file shows a session.
+// The line protocol: what a person types in nc becomes MQTT. README.md in this folder shows a session.
 //
 //   input.h      lines out of pieces, and the state of each connection
 //   command.h    what the lines do
@@ -19,7 +19,7 @@ static int32_t on_init(xp_str config) {
   return greeting.full || !xp_framing_valid(&lines) ? XP_BAD_PARAM : XP_OK;
 }
 
-// Ends an event: a device that is sent more than it takes is closed rather than told half.
+// Ends an event: a device that cannot receive all of its output is closed rather than sent half of it.
 static xp_action finish(xp_action action) {
   out_flush();
   return out.refused ? XP_CLOSE : action;
@@ -53,7 +53,7 @@ static xp_action hold_input(struct device *d, xp_str in) {
   return give_up(XP_STR("too busy, come back later"));
 }
 
-// Carries out the lines of in until it ends, the device has to wait for its login, or leaves.
+// Executes the lines of in until it ends, the device must wait for its login, or leaves.
 static xp_action feed(struct device *d, xp_str in) {
   while (in.n > 0 && !d->leaving) {
     xp_str line;
@@ -65,7 +65,7 @@ static xp_action feed(struct device *d, xp_str in) {
       action = run_command(d, line);
       xp_frame_forget(&lines, &d->framer);
       break;
-    case XP_BROKEN: // lines are never
+    case XP_BROKEN: // lines are never broken
     case XP_TOO_LONG: say(XP_STR("error: a line has at most 1024 bytes")); break;
     case XP_NO_MEMORY: return give_up(XP_STR("too busy, come back later"));
     }
@@ -83,7 +83,7 @@ static xp_action on_bytes(xp_conn conn, xp_str bytes) {
   return finish(action);
 }
 
-// Carries on with what came while the login was under way; another login in there waits again.
+// Continues with the input that arrived during the login. Another login in it waits again.
 static xp_action feed_held(struct device *d) {
   struct block *b = d->held;
   d->held = d->newest = NULL;

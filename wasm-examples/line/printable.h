@@ -1,14 +1,14 @@
-// Answers to a person at a terminal: gathered in one buffer for each event, and never a raw control character in them, wherever the
-// text came from.
+// Output for a person at a terminal: collected in one buffer per event, and without raw control characters, whatever
+// its source.
 #ifndef LINE_PRINTABLE_H
 #define LINE_PRINTABLE_H
 
 #include "../../hostabi/sdk/c/exproto.h"
 
-// What is written during one event goes out in pieces of this buffer's size: few host calls, whatever the device sends.
+// The output of one event is sent in pieces of this buffer's size: few host calls, whatever the device sends.
 static struct {
   xp_conn conn;
-  bool refused; // the host takes no more for this device
+  bool refused; // the host accepts no more for this device
   uint32_t n;
   uint8_t data[4096];
 } out;
@@ -40,8 +40,8 @@ static void out_hex(uint8_t c) {
   out_byte((uint8_t)digits[c & 15]);
 }
 
-// The length of the UTF-8 sequence that s begins with; 0 where it is not one that may be shown (RFC 3629; no C0 or C1 controls, no
-// line separators and no marks that turn the direction of the text).
+// Returns the length of the UTF-8 sequence at the beginning of s, or 0 if it must not be shown (RFC 3629; no C0 or C1
+// controls, no line separators and no marks that change the direction of text).
 static uint32_t printable(xp_str s) {
   uint8_t c = s.p[0];
   if (c < 0x80) return c >= 0x20 && c != 0x7f;
@@ -58,7 +58,7 @@ static uint32_t printable(xp_str s) {
   return n;
 }
 
-// Writes text that somebody else made: what is not printable appears as \xNN.
+// Writes text from others: unprintable characters appear as \xNN.
 static void out_foreign(xp_str s) {
   while (s.n > 0) {
     uint32_t n = printable(s);

@@ -1,10 +1,10 @@
-// exproto_v1 guest SDK for C: everything a protocol needs to run inside exgate, in one freestanding header (no libc).
+// exproto_v1 guest SDK for C: the events and calls of a guest in exgate, in one freestanding header (no libc).
 //
-// A guest is one .c file that includes this header, writes the functions for the events it cares about and names them
-// with XP_HANDLER at its end. README.md beside this file goes from nothing to a running module in five minutes.
+// A guest is one .c file that includes this header, defines functions for the events it needs and lists them in
+// XP_HANDLER at its end. README.md in this folder explains how to build and run one.
 //
-// Bytes that an event hands over are valid during that event only. What a call is given is copied before it returns. The
-// outcome of authenticate, publish, subscribe and unsubscribe is a later result event that carries the call's token.
+// Bytes passed to an event are valid during that event only. Arguments of calls are copied before the call returns. The
+// outcome of authenticate, publish, subscribe and unsubscribe is a later result event with the call's token.
 #ifndef EXPROTO_H
 #define EXPROTO_H
 
@@ -12,20 +12,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// XP_BUFFER is how many bytes of a body the host can hand over at once; larger ones are refused or split by the host.
+// XP_BUFFER is the largest body of an event, in bytes; the host splits or drops larger ones.
 #ifndef XP_BUFFER
 #define XP_BUFFER 65536
 #endif
 
-// XP_AUTH_BUFFER bounds what xp_authenticate encodes: client id, username, password and a few bytes for each.
+// XP_AUTH_BUFFER limits what xp_authenticate encodes: client id, username, password and a few bytes for each.
 #ifndef XP_AUTH_BUFFER
 #define XP_AUTH_BUFFER 4096
 #endif
 
-// A connection as the host names it. Never used twice by one instance.
+// The host's id of a connection. One instance never sees the same id twice.
 typedef int64_t xp_conn;
 
-// Bytes that somebody else owns. Not zero-terminated.
+// Borrowed bytes. Not zero-terminated.
 typedef struct {
   const uint8_t *p;
   uint32_t n;
@@ -33,22 +33,22 @@ typedef struct {
 
 #define XP_STR(literal) ((xp_str){(const uint8_t *)(literal), sizeof(literal) - 1})
 
-// What an event returns.
+// The result of an event.
 typedef enum {
   XP_CONTINUE = 0,
-  XP_PAUSE = 1, // read nothing more from this socket until xp_resume
-  XP_CLOSE = 2, // close the connection; what was sent still goes out
+  XP_PAUSE = 1, // stop reading this socket until xp_resume
+  XP_CLOSE = 2, // close the connection after sending the queued bytes
 } xp_action;
 
-// What a call returns, and a result event brings.
+// The result of a call, also in a result event.
 typedef enum {
   XP_OK = 0,
   XP_UNKNOWN = 1,
-  XP_NOT_ALIVE = 2, // the connection is closed, or not this instance's
+  XP_NOT_ALIVE = 2, // the connection is closed, or belongs to another instance
   XP_MISSING = 3,   // a required parameter is empty
   XP_BAD_PARAM = 4,
   XP_DENIED = 5,
-  XP_LIMIT = 16, // a bound of exgate: try again later
+  XP_LIMIT = 16, // a limit of exgate was reached: try again later
   XP_UNSUPPORTED = 17,
 } xp_code;
 
@@ -83,19 +83,19 @@ typedef struct {
 
 typedef struct {
   xp_code code;
-  xp_str message; // for a person; from the broker, so print it with care
+  xp_str message; // for a person; it comes from the broker, so print it with care
 } xp_result;
 
-// Reads protobuf. Set bad ends it: nothing is read beyond end, whatever the bytes say.
+// Reads protobuf. Setting bad ends it: nothing is read beyond end, whatever the bytes contain.
 typedef struct {
   const uint8_t *p, *end;
   bool bad;
 } xp_reader;
 
-// Walks over the messages of one event; see xp_next_message.
+// Iterates over the messages of one event; see xp_next_message.
 typedef xp_reader xp_messages;
 
-// The events a guest handles. Every one may be left out. init returns 0 to accept the module's configuration.
+// The events of a guest. All are optional. init returns 0 to accept the module's configuration.
 struct xp_handler {
   int32_t (*init)(xp_str config);
   xp_action (*created)(xp_conn conn, const xp_conninfo *info);
@@ -112,7 +112,7 @@ struct xp_handler {
 #ifdef __wasm__
 #define XP_IMPORT(name) __attribute__((import_module("exproto_v1"), import_name(name)))
 #define XP_EXPORT(name) __attribute__((export_name("exproto_v1_" name)))
-#else // natively exproto_test.h is the host
+#else // natively, exproto_test.h is the host
 #define XP_IMPORT(name)
 #define XP_EXPORT(name)
 #endif
@@ -127,13 +127,14 @@ XP_IMPORT("unsubscribe") int32_t xp_host_unsubscribe(int64_t conn, int64_t token
 XP_IMPORT("resume") int32_t xp_host_resume(int64_t conn);
 XP_IMPORT("log") void xp_host_log(int32_t level, const void *p, uint32_t n);
 
-// Queues bytes for the device. Needs no authentication and never waits.
+// Queues bytes for the device. Needs no authentication and never blocks.
 static inline xp_code xp_send(xp_conn conn, xp_str bytes) { return (xp_code)xp_host_send(conn, bytes.p, bytes.n); }
 
 // Closes the connection; why is for the gateway's log. Inside an event, returning XP_CLOSE does the same.
 static inline xp_code xp_close(xp_conn conn, xp_str why) { return (xp_code)xp_host_close(conn, why.p, why.n); }
 
-// Sets or replaces the keepalive timer: the timer event comes when nothing was received for that many seconds (1 or more).
+// Sets or replaces the keepalive timer: the timer event follows when nothing has been received for that many seconds (1
+// or more).
 static inline xp_code xp_start_timer(xp_conn conn, uint32_t seconds) {
   return (xp_code)xp_host_start_timer(conn, XP_KEEPALIVE, seconds);
 }
@@ -151,10 +152,10 @@ static inline xp_code xp_unsubscribe(xp_conn conn, int64_t token, xp_str filter)
   return (xp_code)xp_host_unsubscribe(conn, token, filter.p, filter.n);
 }
 
-// Reads on after XP_PAUSE.
+// Continues reading after XP_PAUSE.
 static inline xp_code xp_resume(xp_conn conn) { return (xp_code)xp_host_resume(conn); }
 
-// Writes a line to the gateway's log, which is rate-limited.
+// Writes a line to the gateway's log, which limits the rate.
 static inline void xp_log(xp_level level, xp_str line) { xp_host_log(level, line.p, line.n); }
 
 // The name of a code, for a log.
@@ -174,7 +175,7 @@ static inline xp_str xp_code_name(xp_code code) {
 
 // ---- Writing into bounded memory
 
-// A buffer that never overflows: what does not fit sets full and is left out.
+// A buffer that never overflows: data that does not fit is dropped and sets full.
 typedef struct {
   uint8_t *p;
   uint32_t n, cap;
@@ -207,7 +208,7 @@ static inline void xp_put_varint(xp_buf *b, uint64_t v) {
   xp_put_byte(b, (uint8_t)v);
 }
 
-// Writes a string, bytes or message field; an empty one is left out, as proto3 does.
+// Writes a string, bytes or message field. An empty one is omitted, as in proto3.
 static inline void xp_put_field(xp_buf *b, uint32_t number, xp_str s) {
   if (s.n == 0) return;
   xp_put_varint(b, (uint64_t)number << 3 | 2);
@@ -215,8 +216,8 @@ static inline void xp_put_field(xp_buf *b, uint32_t number, xp_str s) {
   xp_put(b, s);
 }
 
-// Opens the upstream session; the outcome is a result event with the token. Return XP_PAUSE after it and call xp_resume at the
-// result, so that the device's next frames wait. XP_BAD_PARAM: more than XP_AUTH_BUFFER allows.
+// Opens the upstream session; the outcome is a result event with the token. Return XP_PAUSE after it and call xp_resume
+// at the result, so that the device's next frames wait. Returns XP_BAD_PARAM if the arguments exceed XP_AUTH_BUFFER.
 static inline xp_code xp_authenticate(xp_conn conn, int64_t token, const xp_client *c, xp_str password) {
   static uint8_t client_bytes[XP_AUTH_BUFFER / 2], request_bytes[XP_AUTH_BUFFER];
   xp_buf client = XP_BUF(client_bytes), request = XP_BUF(request_bytes);
@@ -229,7 +230,7 @@ static inline xp_code xp_authenticate(xp_conn conn, int64_t token, const xp_clie
   xp_put_field(&request, 3, password);
   xp_code code = XP_BAD_PARAM;
   if (!client.full && !request.full) code = (xp_code)xp_host_authenticate(conn, token, request.p, request.n);
-  __builtin_memset(request_bytes, 0, request.n); // it held the password
+  __builtin_memset(request_bytes, 0, request.n); // it contained the password
   return code;
 }
 
@@ -272,7 +273,7 @@ static inline uint64_t xp_little_endian(xp_str s) {
   return v;
 }
 
-// Reads the next field. False at the end, and with bad set where the bytes are no protobuf.
+// Reads the next field. Returns false at the end, and also sets bad if the bytes are not protobuf.
 static inline bool xp_next_field(xp_reader *r, xp_field *f) {
   if (r->bad || r->p >= r->end) return false;
   uint64_t tag = xp_read_varint(r);
@@ -288,7 +289,7 @@ static inline bool xp_next_field(xp_reader *r, xp_field *f) {
   return !r->bad;
 }
 
-// Reads the next message of a messages event. False when there are no more.
+// Reads the next message of a messages event. Returns false if there are no more.
 static inline bool xp_next_message(xp_messages *all, xp_message *m) {
   xp_field outer, f;
   while (xp_next_field(all, &outer)) {
@@ -355,9 +356,9 @@ static inline xp_result xp_read_result(xp_str s) {
 
 // ---- Exports
 
-static const struct xp_handler xp_the_handler; // given its functions by XP_HANDLER
+static const struct xp_handler xp_the_handler; // defined by XP_HANDLER
 
-// XP_HANDLER(.bytes = on_bytes, .closed = on_closed, ...) stands once, at the end of the guest.
+// Put XP_HANDLER(.bytes = on_bytes, .closed = on_closed, ...) once at the end of the guest.
 #define XP_HANDLER(...) static const struct xp_handler xp_the_handler = {__VA_ARGS__}
 
 XP_EXPORT("buffer") uint8_t *xp_export_buffer(uint32_t size) {

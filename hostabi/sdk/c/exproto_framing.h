@@ -1,7 +1,9 @@
-// Frames out of a stream, however the network cut it: by delimiter, by length, of a fixed size, or escape-stuffed.
+// Splits a stream into frames, however the network has cut it: by delimiter, by length, of a fixed size, or
+// escape-stuffed.
 //
-// hostabi/conformance/framing.md says byte by byte what each does. The rules stand once in a guest, each connection has an xp_framer (zeroed is new), and
-// an unfinished frame has a piece of the rules' pool, which the framer gives back between frames:
+// hostabi/conformance/framing.md defines each kind byte by byte. A guest defines the rules once, and each connection
+// has an xp_framer (initially zeroed). An unfinished frame is in a piece of the rules' pool, which the framer returns
+// between frames:
 //
 //   static xp_pool pieces = {.size = XP_FRAME_ROOM(1024), .max = 4096};
 //   static const xp_framing lines = {.kind = XP_DELIMITER, .mark = {'\n'}, .mark_n = 1, .max = 1024, .strip = XP_STRIP_LINE, .pool = &pieces};
@@ -15,7 +17,7 @@
 
 #define XP_MAX_FRAME 1048576u // the largest max
 
-// XP_FRAME_ROOM is the size of a pool's pieces for frames of at most max bytes.
+// XP_FRAME_ROOM is the piece size of a pool for frames of at most max bytes.
 #define XP_FRAME_ROOM(max) (((max) + 8u + 7u) & ~7u)
 
 typedef enum { XP_DELIMITER = 1, XP_LENGTH, XP_FIXED, XP_ESCAPE } xp_framing_kind;
@@ -30,20 +32,21 @@ typedef struct {
   uint8_t code, value;
 } xp_code_pair;
 
-// The rules of one kind of frames. Members of other kinds stay zero.
+// The rules for one kind of frames. Leave the members of other kinds zero.
 typedef struct {
   xp_framing_kind kind;
-  uint32_t max;  // bytes of a frame (without its delimiter, flags or escapes), 1 to XP_MAX_FRAME; of XP_FIXED: the size
-  xp_pool *pool; // its pieces have XP_FRAME_ROOM(max) bytes or more
+  uint32_t max;  // bytes of a frame (without its delimiter, flags or escapes), 1 to XP_MAX_FRAME; for XP_FIXED: the size
+  xp_pool *pool; // its pieces must have at least XP_FRAME_ROOM(max) bytes
   xp_strip strip;
-  // XP_DELIMITER: what ends a frame
+  // XP_DELIMITER: the delimiter
   uint8_t mark[8];
   uint32_t mark_n;
-  // XP_LENGTH: offset bytes, the number of width bytes (1, 2 or 4), the rest. The whole has offset + width + number + adjust bytes.
+  // XP_LENGTH: offset bytes, the number of width bytes (1, 2 or 4), the rest. The whole frame has offset + width +
+  // number + adjust bytes.
   uint32_t offset, width;
   bool little_endian;
-  int32_t adjust; // -width: the number counts itself; -(offset + width): the whole frame; 2: not a checksum of two bytes
-  // XP_ESCAPE: start (unless no_start), content, end. Behind escape stands a byte xor `xor`, or the code of a pair.
+  int32_t adjust; // -width: the number includes itself; -(offset + width): it counts the whole frame; 2: it omits a checksum of two bytes
+  // XP_ESCAPE: start (unless no_start), content, end. After escape follows a byte xor `xor`, or the code of a pair.
   uint8_t start, end, escape, xor;
   bool no_start;
   xp_code_pair map[8];
@@ -51,30 +54,31 @@ typedef struct {
 } xp_framing;
 
 typedef enum {
-  XP_NO_FRAME = 0, // all bytes are used up
+  XP_NO_FRAME = 0, // all bytes are consumed
   XP_FRAME,
-  XP_TOO_LONG,  // the frame is skipped, and the next call goes on behind it
-  XP_BROKEN,    // likewise; behind a broken length nothing more is found
-  XP_NO_MEMORY, // the pool has no piece left: close the connection
+  XP_TOO_LONG,  // the frame is skipped; the next call continues after it
+  XP_BROKEN,    // likewise; after a broken length no more frames are found
+  XP_NO_MEMORY, // the pool is exhausted: close the connection
 } xp_outcome;
 
-// What there is of a connection's unfinished frame. Zeroed is new.
+// The unfinished frame of a connection. Zero it for a new connection.
 typedef struct {
   uint8_t *piece;
   uint32_t n;     // bytes in piece, or in tail
   uint64_t skip;  // bytes of a frame that is too long
-  uint64_t whole; // of XP_LENGTH, once it is known
+  uint64_t whole; // for XP_LENGTH, once it is known
   uint8_t state, tail[8];
   bool given, escaped, lost;
 } xp_framer;
 
-// Forgets the unfinished frame and begins anew. Call it when the connection is closed, too: it gives the piece back.
+// Drops the unfinished frame and starts over. Also call it when the connection is closed: it returns the piece to the
+// pool.
 static inline void xp_framer_reset(const xp_framing *r, xp_framer *f) {
   if (f->piece) xp_give(r->pool, f->piece);
   *f = (xp_framer){0};
 }
 
-// Ends a frame: the piece goes back to its pool, but one that was just given away goes back at the next call.
+// Ends a frame: its piece returns to the pool, or at the next call if the frame was just returned in it.
 static inline void xp_frame_done(const xp_framing *r, xp_framer *f, bool given) {
   f->n = 0;
   f->whole = 0;
@@ -85,7 +89,8 @@ static inline void xp_frame_done(const xp_framing *r, xp_framer *f, bool given) 
   }
 }
 
-// Gives the piece of the last frame back now, and not at the next call: where a protocol stops in the middle of an event.
+// Returns the piece of the last frame to the pool at once instead of at the next call: for protocols that stop in the
+// middle of an event.
 static inline void xp_frame_forget(const xp_framing *r, xp_framer *f) {
   if (f->given) xp_frame_done(r, f, false);
 }
@@ -97,7 +102,7 @@ static inline xp_str xp_take_head(xp_str *in, uint32_t n) {
   return head;
 }
 
-// Moves n bytes from the head of in to the unfinished frame.
+// Moves n bytes from the front of in to the unfinished frame.
 static inline bool xp_keep(const xp_framing *r, xp_framer *f, xp_str *in, uint32_t n) {
   if (n == 0) return true;
   if (!f->piece && !(f->piece = xp_take(r->pool))) return false;
@@ -109,7 +114,7 @@ static inline bool xp_keep(const xp_framing *r, xp_framer *f, xp_str *in, uint32
 
 // ---- Delimiter
 
-// The byte at i of what is held and in, one behind the other.
+// Returns byte i of the buffered bytes followed by in.
 static inline uint8_t xp_seam(const xp_framer *f, const uint8_t *held, xp_str in, uint32_t i) {
   return i < f->n ? held[i] : in.p[i - f->n];
 }
@@ -123,7 +128,7 @@ static inline bool xp_mark_ends(const xp_framing *r, const xp_framer *f, const u
   return true;
 }
 
-// Keeps as much of the end of what is held and n bytes of in as may be the beginning of a delimiter.
+// Keeps the end of the buffered bytes and n bytes of in, as far as it may be the beginning of a delimiter.
 static inline void xp_keep_tail(const xp_framing *r, xp_framer *f, const uint8_t *held, xp_str *in, uint32_t n) {
   uint8_t tail[8];
   uint32_t all = f->n + n, most = r->mark_n - 1, kept = all < most ? all : most;
@@ -179,7 +184,7 @@ static inline int64_t xp_whole_length(const xp_framing *r, const uint8_t *head) 
   return (int64_t)r->offset + r->width + number + r->adjust;
 }
 
-// Gives a frame of f->whole bytes once it is there: out of in itself where that has all of it.
+// Returns a frame of f->whole bytes once it is complete: inside in if that contains all of it.
 static inline xp_outcome xp_gather(const xp_framing *r, xp_framer *f, xp_str *in, xp_str *frame) {
   uint32_t missing = (uint32_t)f->whole - f->n;
   if (f->n == 0 && missing <= in->n) {
@@ -194,7 +199,7 @@ static inline xp_outcome xp_gather(const xp_framing *r, xp_framer *f, xp_str *in
   return XP_FRAME;
 }
 
-// Reads the head of a frame, which stands in the piece or, whole, in in.
+// Reads the head of a frame, which is in the piece or, if complete, in in.
 static inline xp_outcome xp_measure(const xp_framing *r, xp_framer *f, xp_str *in) {
   uint32_t header = r->offset + r->width;
   bool direct = f->n == 0 && in->n >= header;
@@ -234,7 +239,7 @@ enum { XP_ESC_NEW, XP_ESC_OUTSIDE, XP_ESC_INSIDE, XP_ESC_SKIPPING };
 
 static inline bool xp_is_start(const xp_framing *r, uint8_t c) { return c == r->start && !r->no_start; }
 
-// Finds what stands behind the escape for c. False where c stands for itself.
+// Finds the byte that represents c after the escape. Returns false if c is not escaped.
 static inline bool xp_escape_code(const xp_framing *r, uint8_t c, uint8_t *code) {
   if (r->xor) {
     *code = c ^ r->xor;
@@ -259,7 +264,7 @@ static inline bool xp_escape_value(const xp_framing *r, uint8_t code, uint8_t *c
   return false;
 }
 
-// Enters a state between or at the beginning of frames.
+// Enters a state between frames or at the beginning of one.
 static inline void xp_escape_enter(const xp_framing *r, xp_framer *f, uint8_t state, bool given) {
   xp_frame_done(r, f, given);
   f->escaped = false;
@@ -308,7 +313,7 @@ static inline xp_outcome xp_escape_step(const xp_framing *r, xp_framer *f, uint8
   return XP_NO_FRAME;
 }
 
-// The run of bytes at the head of in that stand for themselves, as far as the frame has room for them.
+// Counts the unescaped bytes at the front of in, as far as the frame has room for them.
 static inline uint32_t xp_plain(const xp_framing *r, const xp_framer *f, xp_str in) {
   uint32_t n = 0, room = r->max - f->n, most = room < in.n ? room : in.n;
   while (n < most && in.p[n] != r->end && in.p[n] != r->escape && !xp_is_start(r, in.p[n])) n++;
@@ -335,7 +340,7 @@ static inline xp_outcome xp_next_unstuffed(const xp_framing *r, xp_framer *f, xp
   return XP_NO_FRAME;
 }
 
-// Writes frame as it goes over the wire: start, the content with its escapes, end.
+// Writes the wire form of frame: start, the escaped content, end.
 static inline void xp_stuff(const xp_framing *r, xp_buf *out, xp_str frame) {
   if (!r->no_start) xp_put_byte(out, r->start);
   for (uint32_t i = 0; i < frame.n; i++) {
@@ -349,8 +354,8 @@ static inline void xp_stuff(const xp_framing *r, xp_buf *out, xp_str frame) {
 
 // ---- All of them
 
-// Takes the next frame from the head of in. What stands behind it is left in in, for the next call. The frame is valid until then, and points into the
-// event's bytes where it could. Go on until XP_NO_FRAME.
+// Takes the next frame from the front of in. The bytes after it stay in in for the next call. The frame is valid until
+// then, and points into the event's bytes if possible. Call it until XP_NO_FRAME.
 static inline xp_outcome xp_next_frame(const xp_framing *r, xp_framer *f, xp_str *in, xp_str *frame) {
   xp_frame_forget(r, f);
   switch (r->kind) {
@@ -385,7 +390,7 @@ static inline bool xp_length_valid(const xp_framing *r) {
   return r->offset <= 255 && r->adjust >= -1024 && r->adjust <= 1024 && r->max >= r->offset + r->width && r->strip <= XP_STRIP_MARK;
 }
 
-// Reports whether rules are as framing.md wants them. Ask once, in init: rules that are not valid may read and write anywhere.
+// Reports whether rules meet framing.md. Call it once, in init: invalid rules may read and write anywhere.
 static inline bool xp_framing_valid(const xp_framing *r) {
   if (r->max == 0 || r->max > XP_MAX_FRAME || !r->pool || r->pool->size < XP_FRAME_ROOM(r->max)) return false;
   switch (r->kind) {

@@ -1,4 +1,5 @@
-// Reads rules as hostabi/conformance/framing.md writes them, such as "delimiter 0a 1024 line": for guests that let their operator choose.
+// Parses rules in the notation of hostabi/conformance/framing.md, such as "delimiter 0a 1024 line": for guests whose
+// operator can choose the framing.
 #ifndef EXPROTO_NOTATION_H
 #define EXPROTO_NOTATION_H
 
@@ -6,7 +7,7 @@
 
 typedef struct {
   xp_str rest;
-  bool more, bad; // there is a word in rest; some word was not as it should be
+  bool more, bad; // there is a word in rest; a word was wrong
 } xp_words;
 
 static inline xp_str xp_word(xp_words *w) {
@@ -26,7 +27,7 @@ static inline bool xp_is(xp_str s, xp_str literal) {
   return true;
 }
 
-// Reads the decimal digits of s; *bad where there are none, or they say more than most.
+// Parses the decimal digits of s; sets *bad if there are none, or the number is above most.
 static inline uint32_t xp_decimal(xp_str s, uint32_t most, bool *bad) {
   uint64_t n = 0;
   if (s.n == 0 || s.n > 10) *bad = true;
@@ -55,7 +56,7 @@ static inline uint8_t xp_digit(uint8_t c, bool *bad) {
   return 0;
 }
 
-// Reads hexadecimal digits of 1 to most bytes, and returns how many those were.
+// Parses hexadecimal digits of 1 to most bytes, and returns the number of bytes.
 static inline uint32_t xp_hex(xp_words *w, xp_str s, uint8_t *to, uint32_t most) {
   if (s.n == 0 || s.n % 2 == 1 || s.n / 2 > most) w->bad = true;
   for (uint32_t i = 0; !w->bad && i < s.n / 2; i++) to[i] = (uint8_t)(xp_digit(s.p[2 * i], &w->bad) << 4 | xp_digit(s.p[2 * i + 1], &w->bad));
@@ -68,7 +69,7 @@ static inline uint8_t xp_byte(xp_words *w) {
   return c;
 }
 
-// The number of the next word among three.
+// Returns which of three words is next.
 static inline int xp_choice(xp_words *w, xp_str a, xp_str b, xp_str c) {
   xp_str s = xp_word(w);
   if (xp_is(s, a)) return 0;
@@ -123,7 +124,7 @@ static inline void xp_read_delimiter(xp_words *w, xp_framing *r) {
   r->strip = xp_read_strip(w, XP_STR("line"));
 }
 
-// Fills r, which keeps its pool, and reports whether notation is one, and its values are valid with that pool.
+// Fills r, except its pool, and reports whether notation is well-formed and its values are valid with that pool.
 static inline bool xp_parse_framing(xp_framing *r, xp_str notation) {
   xp_words w = {notation, true, false};
   xp_str kind = xp_word(&w);

@@ -1,5 +1,6 @@
-// State for each connection of a C guest: memory that grows on demand, pools of equal pieces, and a table from connection to piece.
-// Nothing here traps when memory runs out: every function that can fail returns NULL, and the guest says so politely.
+// State of connections for a C guest: memory that grows on demand, pools of pieces of one size, and a table from
+// connection to piece. Nothing here traps when memory runs out: functions that can fail return NULL, and the guest can
+// report that to the device.
 #ifndef EXPROTO_STATE_H
 #define EXPROTO_STATE_H
 
@@ -9,9 +10,9 @@
 
 #ifdef __wasm__
 
-extern uint8_t __heap_base; // where the linker says that the guest's data ends
+extern uint8_t __heap_base; // the end of the guest's data, set by the linker
 
-// Takes size bytes, aligned to 8, zeroed, for good. NULL where the module's memory limit is reached.
+// Allocates size zeroed bytes, aligned to 8, forever. Returns NULL if the module's memory limit is reached.
 static inline void *xp_memory(uint32_t size) {
   static uint32_t next, end;
   if (next == 0) {
@@ -32,7 +33,7 @@ static inline void *xp_memory(uint32_t size) {
 #else
 
 #ifndef XP_TEST_MEMORY
-#define XP_TEST_MEMORY (16u << 20) // in bytes, of a guest that is tested natively
+#define XP_TEST_MEMORY (16u << 20) // bytes of memory for a guest in a native test
 #endif
 
 static inline void *xp_memory(uint32_t size) {
@@ -47,14 +48,15 @@ static inline void *xp_memory(uint32_t size) {
 
 #endif
 
-// A pool of pieces of one size, at least 8 bytes. {.size = sizeof(struct piece), .max = how many at most} is an empty one.
+// A pool of pieces of one size, at least 8 bytes. Initialize it with {.size = sizeof(struct piece), .max = the most
+// pieces}.
 typedef struct {
   uint32_t size, max;
-  uint32_t used; // taken now
+  uint32_t used; // pieces in use
   void *free;
 } xp_pool;
 
-// Takes a zeroed piece; NULL where max are taken or memory is out.
+// Takes a zeroed piece. Returns NULL if max pieces are in use or memory is exhausted.
 static inline void *xp_take(xp_pool *pool) {
   if (pool->used == pool->max) return NULL;
   void *p = pool->free;
@@ -75,11 +77,11 @@ static inline void xp_give(xp_pool *pool, void *p) {
 }
 
 // A hash table of the connections' state. The state is a struct of the guest whose first member is `xp_conn conn`.
-// {.pool = {.size = sizeof(struct state), .max = how many connections at most}} is an empty one.
+// Initialize it with {.pool = {.size = sizeof(struct state), .max = the most connections}}.
 typedef struct {
   xp_pool pool;
   xp_conn **slots;
-  uint32_t mask; // slots less one
+  uint32_t mask; // number of slots minus one
 } xp_table;
 
 static inline uint32_t xp_slot(const xp_table *t, xp_conn conn) {
@@ -92,10 +94,10 @@ static inline uint32_t xp_probe(const xp_table *t, xp_conn conn) {
   return i;
 }
 
-// Finds the state of conn; NULL where there is none.
+// Returns the state of conn, or NULL.
 static inline void *xp_find(const xp_table *t, xp_conn conn) { return t->slots ? t->slots[xp_probe(t, conn)] : NULL; }
 
-// Doubles the slots. The old ones are not used again: all of them together are less than the new ones.
+// Doubles the slots. The old ones are not reused: together they are smaller than the new ones.
 static inline bool xp_table_grow(xp_table *t) {
   xp_table wider = {.mask = t->slots ? t->mask * 2 + 1 : 63};
   wider.slots = xp_memory((wider.mask + 1) * sizeof *wider.slots);
@@ -107,7 +109,8 @@ static inline bool xp_table_grow(xp_table *t) {
   return true;
 }
 
-// Adds zeroed state for a new connection. NULL where the table is full or memory is out: tell the device and close it.
+// Adds zeroed state for a new connection. Returns NULL if the table is full or memory is exhausted: tell the device and
+// close it.
 static inline void *xp_add(xp_table *t, xp_conn conn) {
   if (!t->slots || t->pool.used * 4 >= t->mask * 3) {
     if (!xp_table_grow(t)) return NULL;
@@ -127,7 +130,7 @@ static inline void xp_remove(xp_table *t, xp_conn conn) {
   xp_give(&t->pool, t->slots[hole]);
   for (uint32_t i = (hole + 1) & t->mask; t->slots[i]; i = (i + 1) & t->mask) {
     uint32_t wanted = xp_slot(t, *t->slots[i]);
-    if (((i - wanted) & t->mask) < ((i - hole) & t->mask)) continue; // it stands between its place and the hole
+    if (((i - wanted) & t->mask) < ((i - hole) & t->mask)) continue; // it is between its home slot and the hole
     t->slots[hole] = t->slots[i];
     hole = i;
   }

@@ -1,5 +1,5 @@
-// Runs a guest natively, against a gateway that writes down every call and whose broker answers when the test says so: no WebAssembly, so that gdb,
-// sanitizers and coverage work. Include it first, and the guest behind it:
+// Runs a guest natively in a fake gateway that records every call and whose broker answers when the test tells it to:
+// no WebAssembly, so that gdb, sanitizers and coverage work. Include it first, and then the guest:
 //
 //   #include "exproto_test.h"
 //   #include "echo.c"
@@ -52,7 +52,7 @@ typedef struct {
 static struct {
   xp_test_device *devices;
   size_t devices_n;
-  xp_test_text calls, told; // told: what xp_test_calls returned last
+  xp_test_text calls, told; // told: the last result of xp_test_calls
   struct {
     const char *call;
     xp_code code;
@@ -60,7 +60,7 @@ static struct {
   int failures;
 } xp_test;
 
-// Finds what is known of a connection; NULL where there was none of that number.
+// Returns the record of a connection, or NULL if there was none with that id.
 static inline xp_test_device *xp_test_find(xp_conn conn) {
   for (size_t i = 0; i < xp_test.devices_n; i++)
     if (xp_test.devices[i].conn == conn) return &xp_test.devices[i];
@@ -76,7 +76,7 @@ static inline void xp_test_printf(const char *format, ...) {
   xp_test_append(&xp_test.calls, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 }
 
-// Writes a name, and bytes in quotes; those that cannot be printed as \xNN.
+// Writes a name, and bytes in quotes; unprintable ones as \xNN.
 static inline void xp_test_quoted(const char *name, xp_str s) {
   xp_test_printf(" %s\"", name);
   for (uint32_t i = 0; i < s.n; i++) {
@@ -90,7 +90,7 @@ static inline void xp_test_quoted(const char *name, xp_str s) {
   xp_test_printf("\"");
 }
 
-// Ends the line of a call, and says what the gateway answers.
+// Ends the line of a call, and returns the gateway's answer.
 static inline int32_t xp_test_called(xp_conn conn, const char *call) {
   xp_test_printf("\n");
   xp_test_device *d = xp_test_find(conn);
@@ -117,7 +117,7 @@ int32_t xp_host_close(int64_t conn, const void *why, uint32_t n) {
   return xp_test_called(conn, "close");
 }
 
-// The field of a message that has a number.
+// Returns the field of a message with that number.
 static inline xp_str xp_test_field(xp_str message, uint32_t number) {
   xp_field f;
   xp_str found = {0};
@@ -182,7 +182,7 @@ int32_t xp_export_init(const uint8_t *p, uint32_t n);
 int32_t xp_export_bytes(int64_t conn, const uint8_t *p, uint32_t n);
 int32_t xp_export_event(int32_t kind, int64_t conn, int64_t arg, const uint8_t *p, uint32_t n);
 
-// Makes the next calls of a name, such as "publish", return code; XP_OK accepts them again.
+// Makes later calls with a name, such as "publish", return code; XP_OK accepts them again.
 static inline void xp_test_refuse(const char *call, xp_code code) {
   size_t i = 0;
   while (xp_test.refused[i].call && strcmp(xp_test.refused[i].call, call) != 0) i++;
@@ -190,7 +190,7 @@ static inline void xp_test_refuse(const char *call, xp_code code) {
   xp_test.refused[i].code = code;
 }
 
-// Delivers a body in memory of its own size, so that a sanitizer sees what is read beyond it or kept.
+// Delivers a body in memory of exactly its size, so that a sanitizer detects reads beyond it or after the event.
 static inline int32_t xp_test_event(int32_t kind, xp_conn conn, int64_t arg, xp_str body) {
   uint8_t *copy = malloc(body.n > 0 ? body.n : 1);
   if (!copy) abort();
@@ -200,7 +200,7 @@ static inline int32_t xp_test_event(int32_t kind, xp_conn conn, int64_t arg, xp_
   return action;
 }
 
-// Starts the guest, and returns what its init said.
+// Starts the guest, and returns the result of its init.
 static inline int32_t xp_test_start(const char *config) { return xp_export_init((const uint8_t *)config, (uint32_t)strlen(config)); }
 
 static inline void xp_test_put_number(xp_buf *b, uint32_t number, uint64_t v) {
@@ -217,7 +217,7 @@ static inline void xp_test_put_address(xp_buf *b, uint32_t number, xp_address a)
   xp_put_field(b, number, xp_written(&message));
 }
 
-// Connects a device; NULL is a TCP connection without addresses.
+// Connects a device; NULL means a TCP connection without addresses.
 static inline xp_action xp_test_connect(xp_conn conn, const xp_conninfo *info) {
   uint8_t bytes[4096], cert_bytes[2048];
   xp_buf body = XP_BUF(bytes), cert = XP_BUF(cert_bytes);
@@ -238,10 +238,10 @@ static inline xp_action xp_test_connect(xp_conn conn, const xp_conninfo *info) {
   return (xp_action)xp_test_event(1, conn, 0, xp_written(&body));
 }
 
-// Delivers bytes of the device.
+// Delivers bytes from the device.
 static inline xp_action xp_test_bytes(xp_conn conn, xp_str bytes) { return (xp_action)xp_test_event(0, conn, 0, bytes); }
 
-// Delivers n messages of the broker, in one event of at most 64 KiB.
+// Delivers n messages from the broker, in one event of at most 64 KiB.
 static inline xp_action xp_test_messages(xp_conn conn, const xp_message *messages, size_t n) {
   static uint8_t bytes[65536], one_bytes[65536];
   xp_buf body = XP_BUF(bytes);
@@ -271,13 +271,13 @@ static inline xp_action xp_test_result(xp_conn conn, int64_t token, xp_code code
   return (xp_action)xp_test_event(5, conn, token, xp_written(&body));
 }
 
-// Ends the keepalive.
+// Delivers the keepalive timeout.
 static inline xp_action xp_test_timeout(xp_conn conn) { return (xp_action)xp_test_event(3, conn, XP_KEEPALIVE, XP_STR("")); }
 
-// Says that the gateway stops or has a newer version of the module.
+// Announces that the gateway stops or has a newer version of the module.
 static inline xp_action xp_test_drain(xp_conn conn) { return (xp_action)xp_test_event(6, conn, 0, XP_STR("")); }
 
-// Ends the connection. What it was sent can still be looked at.
+// Closes the connection. What it was sent can still be checked.
 static inline void xp_test_disconnect(xp_conn conn, const char *reason) {
   xp_test_event(2, conn, 0, XP_TEST_STR(reason, (uint32_t)strlen(reason)));
   xp_test_find(conn)->open = false;
@@ -285,7 +285,7 @@ static inline void xp_test_disconnect(xp_conn conn, const char *reason) {
 
 // ---- Looking at it
 
-// Returns the calls other than send since it was asked last, one line each: name, connection, arguments.
+// Returns the calls other than send since the last xp_test_calls, one per line: name, connection, arguments.
 static inline const char *xp_test_calls(void) {
   free(xp_test.told.p);
   xp_test.told = xp_test.calls;
@@ -305,7 +305,7 @@ static inline void xp_test_expect_int(const char *file, int line, const char *wh
   xp_test.failures++;
 }
 
-// Takes what conn was sent since it was asked last.
+// Compares what conn was sent since the last check.
 static inline void xp_test_expect_sent(const char *file, int line, xp_conn conn, xp_str want) {
   xp_test_device *d = xp_test_find(conn);
   if (!d) abort();
@@ -319,13 +319,13 @@ static inline void xp_test_expect_calls(const char *file, int line, const char *
   xp_test_expect(file, line, "what was called", XP_TEST_STR(got, (uint32_t)strlen(got)), XP_TEST_STR(want, (uint32_t)strlen(want)));
 }
 
-// Each prints what is wrong and goes on. The calls are lines that end with \n.
+// Each prints a difference and continues. The calls are lines that end with \n.
 #define XP_EXPECT_INT(got, want) xp_test_expect_int(__FILE__, __LINE__, #got, (long long)(got), (long long)(want))
 #define XP_EXPECT_STR(got, want) xp_test_expect(__FILE__, __LINE__, #got, (got), XP_STR(want))
 #define XP_EXPECT_SENT(conn, want) xp_test_expect_sent(__FILE__, __LINE__, (conn), XP_STR(want))
 #define XP_EXPECT_CALLS(want) xp_test_expect_calls(__FILE__, __LINE__, (want))
 
-// Frees what the test kept, and returns what main should: 0, or 1 where something was not as expected.
+// Frees the test's memory, and returns the exit code for main: 0, or 1 if something was not as expected.
 static inline int xp_test_end(void) {
   for (size_t i = 0; i < xp_test.devices_n; i++) free(xp_test.devices[i].sent.p);
   free(xp_test.devices);

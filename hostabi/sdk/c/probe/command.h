@@ -4,7 +4,7 @@
 
 #include "words.h"
 
-#define FRAME_MAX 4096u // of the framers that a device chooses
+#define FRAME_MAX 4096u // for framers chosen by a device
 #define PREFIX_MAX 64u
 #define CONNECTIONS_MAX 2000u
 
@@ -28,7 +28,7 @@ static const xp_framing lines = {.kind = XP_DELIMITER, .mark = "\n", .mark_n = 1
 
 static const xp_framing *rules_of(const struct device *d) { return d->chosen.kind ? &d->chosen : &lines; }
 
-// Answers a refusal, and ok where an accepted call is answered at once.
+// Answers a refusal, or ok to an accepted call that is answered at once.
 static bool accepted(xp_str name, xp_code code, bool ok) {
   if (code != XP_OK) {
     put_named(XP_STR("refused "), name);
@@ -94,7 +94,7 @@ static void log_line(xp_words *l) {
   say(XP_STR("ok"));
 }
 
-// Has what follows read by another framer.
+// Switches to another framer.
 static void reframe(struct device *d, xp_str notation) {
   xp_framing chosen = {.pool = &frame_pieces};
   if (!xp_parse_framing(&chosen, notation)) {
@@ -112,7 +112,7 @@ static void state(const struct device *d) {
   put(XP_STR("\n"));
 }
 
-// Carries out the commands that take no words.
+// Executes the commands without words.
 static xp_action run_bare(struct device *d, xp_words *l, xp_str name) {
   bool known = xp_is(name, XP_STR("config")) || xp_is(name, XP_STR("state")) || xp_is(name, XP_STR("resume")) || xp_is(name, XP_STR("pause")) ||
                xp_is(name, XP_STR("leave")) || xp_is(name, XP_STR("trap"));
@@ -127,11 +127,11 @@ static xp_action run_bare(struct device *d, xp_words *l, xp_str name) {
   return XP_CONTINUE;
 }
 
-// Carries out a line that is not empty.
+// Executes a line that is not empty.
 static xp_action run(struct device *d, xp_str s) {
   xp_words l = {s, true, false};
   xp_str name = xp_word(&l);
-  l.bad = false; // a space at the beginning: no such command
+  l.bad = false; // a leading space: unknown command
   if (xp_is(name, XP_STR("echo"))) say(text(&l));
   else if (xp_is(name, XP_STR("pub"))) publish(d, &l, name, TOKEN_PUB);
   else if (xp_is(name, XP_STR("quiet"))) publish(d, &l, name, 0);

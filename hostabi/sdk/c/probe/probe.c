@@ -2,7 +2,7 @@
 
 // (The line above is for the Go tool: cgo is not wanted.)
 //
-// The protocol of hostabi/conformance/probe.md, which uses all of the SDK.
+// The protocol of hostabi/conformance/probe.md. It uses all of the SDK.
 //
 //   command.h  what the lines do
 //   words.h    the words of lines, and answers
@@ -41,7 +41,7 @@ static xp_action on_line(struct device *d, xp_outcome o, xp_str line) {
   return o == XP_FRAME && line.n > 0 ? run(d, line) : XP_CONTINUE;
 }
 
-// Answers what a framer that the device chose found.
+// Answers an outcome of a framer chosen by the device.
 static void on_frame(struct device *d, xp_outcome o, xp_str frame) {
   if (o == XP_TOO_LONG) {
     say(XP_STR("frame error too_long"));

@@ -18,7 +18,7 @@ static void answer_flush(void) {
   answer.n = 0;
 }
 
-// Adds to the answer, which goes out in pieces where it is long.
+// Adds to the answer, which is sent in pieces if it is long.
 static void put(xp_str s) {
   while (s.n > 0) {
     if (answer.n == answer.cap) answer_flush();
@@ -55,13 +55,13 @@ static void put_hex(xp_str s) {
 
 static uint32_t number(xp_words *l) { return xp_decimal(xp_word(l), UINT32_MAX, &l->bad); }
 
-// All that is left.
+// Returns the rest of the line.
 static xp_str text(xp_words *l) {
   l->more = false;
   return l->rest;
 }
 
-// Reports whether the line was as it should be, and nothing is left.
+// Reports whether the line was correct, and nothing is left of it.
 static bool whole(const xp_words *l) {
   if (l->bad || l->more) say(XP_STR("error usage"));
   return !l->bad && !l->more;

@@ -1,4 +1,4 @@
-// A guest that goes to the bounds of the headers: the largest names, and as many connections as there is memory.
+// A guest that reaches the limits of the headers: the longest names, and as many connections as there is memory.
 #include "../exproto_state.h"
 
 struct state {
@@ -26,7 +26,7 @@ static void tell(xp_conn conn) {
 
 static int32_t on_init(xp_str config) { return config.n == 0 ? XP_OK : config.p[0] - '0'; }
 
-// Logs in with what the device sent as its name, however long that is.
+// Logs in with what the device sent as its name, whatever its length.
 static void login(xp_conn conn, xp_str name) {
   xp_client c = {.client_id = name};
   out = XP_BUF(out_bytes);
@@ -43,14 +43,14 @@ static bool holds(uint32_t from, uint32_t to, uint32_t step) {
   return true;
 }
 
-// Fills the table until it refuses, takes every second away, fills again.
+// Fills the table until it refuses, removes every second entry, fills it again.
 static void churn(xp_conn conn) {
   uint32_t n = 0;
   struct state *s;
   for (; (s = xp_add(&table, n)); n++) s->value = n;
   bool ok = holds(0, n, 1) && !xp_find(&table, n);
   for (uint32_t i = 0; i < n; i += 2) xp_remove(&table, i);
-  xp_remove(&table, 0); // again: nothing happens
+  xp_remove(&table, 0); // again: no effect
   ok = ok && holds(1, n, 2) && !xp_find(&table, 0);
   for (uint32_t i = 0; i < n; i += 2) {
     s = xp_add(&table, i);

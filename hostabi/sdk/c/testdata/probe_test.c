@@ -1,6 +1,6 @@
 //go:build ignore
 
-// The probe under the test double: every event is delivered, every call looked at.
+// The probe in the fake gateway: every event is delivered, every call checked.
 #include "../exproto_test.h"
 #include "../probe/probe.c"
 

@@ -1,8 +1,8 @@
 //go:build ignore
 
-// Runs framers natively. Standard input has lines: a line "framer NOTATION" starts a new framer, "stuff NOTATION" names rules for frames to stuff, and any other
-// is a piece or a frame in hexadecimal digits. Each piece is answered with its outcomes in a line, each frame with what it looks like on the wire, each
-// notation with ok or refused.
+// Runs framers natively. Standard input has lines: "framer NOTATION" starts a new framer, "stuff NOTATION" sets the
+// rules for frames to stuff, and any other line is a piece or a frame in hexadecimal digits. It answers each piece with
+// a line of its outcomes, each frame with its wire form, each notation with ok or refused.
 #include "../exproto_test.h"
 #include "../exproto_notation.h"
 
@@ -34,7 +34,7 @@ static void stuff(xp_str frame) {
   print_hex(xp_written(&out));
 }
 
-// Reads a line's digits into memory of just their size, so that a sanitizer sees what is read beyond them.
+// Parses a line's digits into memory of exactly their size, so that a sanitizer detects reads beyond them.
 static xp_str unhex(const char *digits, uint32_t n) {
   uint8_t *p = malloc(n / 2 + 1);
   if (!p) abort();

@@ -1,6 +1,6 @@
 //go:build ignore
 
-// Expectations that are wrong: the test double must say so.
+// Wrong expectations, which the fake gateway must report.
 #include "../exproto_test.h"
 #include "echo.c"
 
