@@ -1,4 +1,4 @@
-// build.js OUTPUT SOURCE: compiles a module of this package; without arguments, all that the tests need into build/.
+// build.js OUTPUT SOURCE: compiles a module of this package; without arguments, all modules for the tests into build/.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";

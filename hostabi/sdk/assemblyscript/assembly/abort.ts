@@ -1,7 +1,7 @@
 import { Level } from "./constants";
 import { log } from "./host";
 
-/** What asc calls where a program cannot go on, given to it with --use abort: the log gets the reason and the place, and the instance ends. */
+/** Called by compiled code that cannot continue (asc --use abort): logs the reason and the location, and ends the instance. */
 export function abort(message: string | null, file: string | null, line: u32, column: u32): void {
   const why = message === null ? "abort" : message;
   const place = file === null ? "" : file;

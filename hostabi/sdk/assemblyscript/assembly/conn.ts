@@ -2,25 +2,25 @@ import { Code, TimerType } from "./constants";
 import * as host from "./host";
 import { Writer } from "./wire";
 
-/** What a protocol learned of its device. Only the client id is required. */
+/** What a protocol knows about its device. Only the client id is required. */
 export class ClientInfo {
   protoName: string = "";
   protoVer: string = "";
   username: string = "";
-  /** Put before the topics of this device, unless the gateway's configuration has one. */
+  /** Prepended to the topics of this device, unless the gateway's configuration sets one. */
   mountpoint: string = "";
 
   constructor(public clientid: string) {}
 }
 
 /**
- * The connection of one device. Its methods never wait and may be called in any event of any connection.
+ * The connection of one device. Its methods do not block and may be called in any event of any connection.
  *
- * authenticate, publish, subscribe and unsubscribe are answered by the broker. Where they return Success, onResult comes with their token, in a later
- * event. Tokens are the handler's choice and need not be unique; NO_ANSWER asks for none. Any other code refuses a call at once.
+ * The broker answers authenticate, publish, subscribe and unsubscribe. If they return Success, onResult is called with their token, in a later
+ * event. The handler chooses tokens, which need not be unique; NO_ANSWER requests no answer. Any other code means that the call was refused.
  */
 export class Conn {
-  /** The host's name for the connection. It is not used again by this instance. */
+  /** The host's id of the connection. This instance never sees it again. */
   constructor(readonly id: i64) {}
 
   /** Queues bytes for the device. It needs no authentication. */
@@ -34,23 +34,23 @@ export class Conn {
     return <Code>host.send(this.id, changetype<usize>(bytes), bytes.byteLength);
   }
 
-  /** Closes the connection after what was sent is out; why is for the gateway's log. */
+  /** Closes the connection after sending the queued bytes; why is for the gateway's log. */
   close(why: string): Code {
     const bytes = String.UTF8.encode(why);
     return <Code>host.close(this.id, changetype<usize>(bytes), bytes.byteLength);
   }
 
-  /** Sets or replaces the keepalive: onTimerTimeout comes when nothing was received for that many seconds, 1 or more. */
+  /** Sets or replaces the keepalive: onTimerTimeout is called when nothing has been received for that many seconds, 1 or more. */
   startTimer(seconds: u32): Code {
     return <Code>host.startTimer(this.id, TimerType.Keepalive, seconds);
   }
 
-  /** Reads the socket again after Action.Pause. */
+  /** Continues reading the socket after Action.Pause. */
   resume(): Code {
     return <Code>host.resume(this.id);
   }
 
-  /** Opens the session at the broker. Return Action.Pause after it, and resume at its result: the device's next frames wait meanwhile. */
+  /** Opens the session at the broker. Return Action.Pause after it, and resume at its result, so that the device's next frames wait. */
   authenticate(token: i64, client: ClientInfo, password: string = ""): Code {
     const secret = String.UTF8.encode(password);
     const texts = [client.protoName, client.protoVer, client.clientid, client.username, client.mountpoint];
@@ -76,13 +76,13 @@ export class Conn {
     return <Code>host.publish(this.id, token, changetype<usize>(to), to.byteLength, qos, payload.dataStart, payload.length);
   }
 
-  /** Asks for the messages that match filter. */
+  /** Subscribes to the messages that match filter. */
   subscribe(token: i64, filter: string, qos: u32): Code {
     const bytes = String.UTF8.encode(filter);
     return <Code>host.subscribe(this.id, token, changetype<usize>(bytes), bytes.byteLength, qos);
   }
 
-  /** Ends a subscription. That of a filter which was not subscribed succeeds. */
+  /** Ends a subscription. It succeeds even if there is none for filter. */
   unsubscribe(token: i64, filter: string): Code {
     const bytes = String.UTF8.encode(filter);
     return <Code>host.unsubscribe(this.id, token, changetype<usize>(bytes), bytes.byteLength);

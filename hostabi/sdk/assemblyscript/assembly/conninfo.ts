@@ -12,22 +12,22 @@ export class Address {
 export class CertificateInfo {
   /** The common name. */
   cn: string = "";
-  /** The distinguished name, as RFC 4514 writes it. */
+  /** The distinguished name, in the form of RFC 4514. */
   dn: string = "";
 }
 
-/** What there is to know of a connection. */
+/** Describes a connection. */
 export class ConnInfo {
   socketType: SocketType = SocketType.TCP;
   /** The device's end. */
   peer: Address = new Address();
   /** The gateway's end. */
   local: Address = new Address();
-  /** null where the device showed no certificate. */
+  /** null if the device has not presented a certificate. */
   peerCert: CertificateInfo | null = null;
 }
 
-/** Reads a ConnInfo message; null where it is malformed. */
+/** Reads a ConnInfo message; null if it is malformed. */
 export function readConnInfo(fields: Fields): ConnInfo | null {
   const info = new ConnInfo();
   while (fields.next()) {

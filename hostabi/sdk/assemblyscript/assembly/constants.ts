@@ -1,14 +1,14 @@
-/** What an event returns. */
+/** The result of an event. */
 export enum Action {
-  /** Go on. */
+  /** Continue. */
   Continue = 0,
-  /** Read nothing more from this socket until Conn.resume. What was read before still comes. */
+  /** Stop reading this socket until Conn.resume. Bytes that were already read are still delivered. */
   Pause = 1,
-  /** Close the connection. What was sent still goes out. */
+  /** Close the connection after sending the queued bytes. */
   Close = 2,
 }
 
-/** The outcome of a call. */
+/** The result of a call. */
 export enum Code {
   Success = 0,
   Unknown = 1,
@@ -17,12 +17,12 @@ export enum Code {
   RequiredParamsMissed = 3,
   ParamsTypeError = 4,
   PermissionDeny = 5,
-  /** A bound of exgate: try again later. */
+  /** A limit of exgate was reached: try again later. */
   Limit = 16,
   Unsupported = 17,
 }
 
-/** How much a line of the log matters. */
+/** The severity of a log line. */
 export enum Level {
   Debug = -4,
   Info = 0,
@@ -30,7 +30,7 @@ export enum Level {
   Error = 8,
 }
 
-/** The kind of socket a device uses. */
+/** The type of a device's socket. */
 export enum SocketType {
   TCP = 0,
   SSL = 1,
@@ -40,9 +40,9 @@ export enum SocketType {
 
 /** A timer of a connection. */
 export enum TimerType {
-  /** The only timer there is. */
+  /** The only timer. */
   Keepalive = 0,
 }
 
-/** The token of calls whose outcome nobody wants to hear. */
+/** The token of calls without an answer. */
 export const NO_ANSWER: i64 = 0;

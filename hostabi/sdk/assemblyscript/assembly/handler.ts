@@ -4,24 +4,24 @@ import { Action, TimerType } from "./constants";
 import { Message } from "./message";
 import { Outcome } from "./outcome";
 
-/** A protocol: one for each running instance of the module. */
+/** A protocol. Each running instance of the module has one. */
 export abstract class Protocol {
-  /** How many connections an instance takes. Further ones are closed: what is allocated beyond the memory limit ends the instance and all of them. */
+  /** The most connections of an instance. Further ones are closed, because exceeding the memory limit would end the instance and all its connections. */
   maxConnections: i32 = 10000;
 
-  /** Called once, when the instance starts, with the module's configuration. A text refuses to start and is logged. */
+  /** Called once, when the instance starts, with the module's configuration. If it returns a text, the instance logs it and does not start. */
   start(config: Uint8Array): string | null {
     return null;
   }
 
-  /** Makes the handler of a new connection. onSocketCreated follows at once. */
+  /** Returns the handler of a new connection. onSocketCreated follows at once. */
   abstract handler(conn: Conn): Handler;
 }
 
 /**
- * The protocol side of one connection, with its state. Events come one at a time and in order.
+ * Handles the events of one connection, with its state. Events are delivered one at a time and in order.
  *
- * An error that aborts ends the instance and every connection in it: everything that a device sends is hostile.
+ * An error ends the instance and every connection in it, so do not trust input from devices.
  */
 export abstract class Handler {
   constructor(readonly conn: Conn) {}
@@ -31,20 +31,20 @@ export abstract class Handler {
     return Action.Continue;
   }
 
-  /** What the device sent: a piece of a stream, or a datagram. The bytes are those of the receive buffer, and valid during the event only. */
+  /** Bytes from the device: a part of a stream, or a datagram. They are in the receive buffer, and valid during the event only. */
   abstract onReceivedBytes(bytes: Uint8Array): Action;
 
-  /** Nothing was received for the time given to startTimer. The connection is closed after it; what it sends still goes out. */
+  /** Nothing has been received for the time passed to startTimer. The connection is closed afterwards; bytes sent here still go out. */
   onTimerTimeout(timer: TimerType): Action {
     return Action.Close;
   }
 
-  /** Messages of the connection's subscriptions. */
+  /** Messages for the connection's subscriptions. */
   onReceivedMessages(messages: Message[]): Action {
     return Action.Continue;
   }
 
-  /** How a call that was made with a token ended. */
+  /** The outcome of a call that was made with a token. */
   onResult(token: i64, outcome: Outcome): Action {
     return Action.Continue;
   }

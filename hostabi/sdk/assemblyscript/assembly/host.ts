@@ -1,6 +1,7 @@
 import { Level } from "./constants";
 
-// The imports of exproto_v1. The host copies what a pointer and length name before it returns, and never enters the module meanwhile.
+// The imports of exproto_v1. The host copies the data of a pointer and length before it returns, and does not enter the
+// module meanwhile.
 
 @external("exproto_v1", "send")
 export declare function send(conn: i64, bytes: usize, n: i32): i32;
@@ -29,7 +30,7 @@ export declare function resume(conn: i64): i32;
 @external("exproto_v1", "log")
 declare function writeLog(level: i32, text: usize, n: i32): void;
 
-/** Writes a line to the gateway's log, which limits their rate. */
+/** Writes a line to the gateway's log, which limits the rate. */
 export function log(level: Level, text: string): void {
   const bytes = String.UTF8.encode(text);
   writeLog(level, changetype<usize>(bytes), bytes.byteLength);

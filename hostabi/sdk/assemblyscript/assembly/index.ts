@@ -1,4 +1,4 @@
-// Protocol modules for exgate in AssemblyScript: the guest side of exproto_v1. README.md has the whole of it.
+// Protocol modules for exgate in AssemblyScript: the guest side of exproto_v1. README.md is the guide.
 
 export { Action, Code, Level, SocketType, TimerType, NO_ANSWER } from "./constants";
 export { Address, CertificateInfo, ConnInfo } from "./conninfo";

@@ -8,17 +8,17 @@ export class Message {
   id: string = "";
   /** The publisher's QoS. */
   qos: u32 = 0;
-  /** The publisher's client id; empty where the broker does not tell. */
+  /** The publisher's client id; empty if the broker does not report it. */
   from: string = "";
   /** Without the device's mountpoint. */
   topic: string = "";
-  /** What was published. */
+  /** The published bytes. */
   payload: Uint8Array = new Uint8Array(0);
   /** Milliseconds since 1970. */
   timestamp: u64 = 0;
 }
 
-/** Reads the messages of an event; null where one is malformed. */
+/** Reads the messages of an event; null if one is malformed. */
 export function readMessages(fields: Fields): Message[] | null {
   const all: Message[] = [];
   while (fields.next()) {

@@ -11,23 +11,23 @@ let protocol: Protocol | null = null;
 let buffer: ArrayBuffer = new ArrayBuffer(0);
 const handlers = new Map<i64, Handler>();
 
-/** Says which protocol the module is: to be called once, outside of any function. */
+/** Sets the protocol of the module. Call it once, outside of any function. */
 export function serve(p: Protocol): void {
   protocol = p;
 }
 
-/** Where the host may write size bytes. */
+/** The address where the host may write size bytes. */
 export function exproto_v1_buffer(size: i32): usize {
   if (buffer.byteLength < size) buffer = new ArrayBuffer(size);
   return changetype<usize>(buffer);
 }
 
-/** The body of an event, which stands in the buffer until the export returns. */
+/** The body of an event, which is valid until the export returns. */
 function body(start: usize, n: i32): Uint8Array {
   return n == 0 ? new Uint8Array(0) : Uint8Array.wrap(buffer, <i32>(start - changetype<usize>(buffer)), n);
 }
 
-/** Starts the protocol: 0, or 1 where it refused. */
+/** Starts the protocol. Returns 0, or 1 if it refused. */
 export function exproto_v1_init(start: usize, n: i32): i32 {
   const p = protocol;
   const why = p === null ? "the module never called serve: call it outside of any function" : p.start(body(start, n));
@@ -36,13 +36,13 @@ export function exproto_v1_init(start: usize, n: i32): i32 {
   return 1;
 }
 
-/** The event of bytes that a device sent. */
+/** Delivers bytes from a device. */
 export function exproto_v1_bytes(conn: i64, start: usize, n: i32): Action {
   if (!handlers.has(conn)) return Action.Close;
   return handlers.get(conn).onReceivedBytes(body(start, n));
 }
 
-/** Any other event. */
+/** Delivers any other event. */
 export function exproto_v1_event(kind: i32, conn: i64, arg: i64, start: usize, n: i32): Action {
   const fields = new Fields(start, start + n);
   if (kind == 1) return created(conn, fields);
@@ -64,7 +64,7 @@ export function exproto_v1_event(kind: i32, conn: i64, arg: i64, start: usize, n
     case 6:
       return handler.onDrain();
   }
-  return Action.Continue; // also for a kind of a later minor version
+  return Action.Continue; // also for kinds of a later minor version
 }
 
 function created(conn: i64, fields: Fields): Action {
@@ -77,7 +77,7 @@ function created(conn: i64, fields: Fields): Action {
   return handler.onSocketCreated(info);
 }
 
-/** Closes a connection whose event the host did not encode as agreed. */
+/** Closes a connection whose event was not encoded as agreed. */
 function malformed(what: string): Action {
   log(Level.Error, "the host's " + what + " is malformed");
   return Action.Close;

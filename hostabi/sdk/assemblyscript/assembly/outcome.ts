@@ -1,7 +1,7 @@
 import { Code } from "./constants";
 import { Fields } from "./wire";
 
-/** What a call that waited for the broker ended with. */
+/** The outcome of a call that the broker answered. */
 export class Outcome {
   code: Code = Code.Success;
   /** For a person; empty on success. */
@@ -13,7 +13,7 @@ export class Outcome {
   }
 }
 
-/** Reads a CodeResponse message; null where it is malformed. */
+/** Reads a CodeResponse message; null if it is malformed. */
 export function readOutcome(fields: Fields): Outcome | null {
   const outcome = new Outcome();
   while (fields.next()) {

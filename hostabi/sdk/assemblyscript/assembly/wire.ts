@@ -1,6 +1,6 @@
-// As much of protobuf as the messages of exproto_v1 need.
+// The part of protobuf that the messages of exproto_v1 use.
 
-/** Reads the fields of a message, one after the other, up to the first that is none. */
+/** Reads the fields of a message one by one, up to the first malformed one. */
 export class Fields {
   number: u64 = 0;
   value: u64 = 0;
@@ -20,7 +20,7 @@ export class Fields {
     return !this.malformed;
   }
 
-  /** The field as text. What is no UTF-8 becomes other text: the host sends none. */
+  /** The field as text. Invalid UTF-8 is replaced; the host sends none. */
   text(): string {
     return String.UTF8.decodeUnsafe(this.start, this.length);
   }
@@ -30,7 +30,7 @@ export class Fields {
     return new Fields(this.start, this.start + this.length);
   }
 
-  /** How a uint32 or enum field is read: the lower half of the number, as protobuf has it. */
+  /** The value of a uint32 or enum field: protobuf takes the lower half of the number. */
   low(): u32 {
     return <u32>this.value;
   }
@@ -77,7 +77,7 @@ export class Fields {
   }
 }
 
-/** Writes text fields one after the other. */
+/** Writes text fields. */
 export class Writer {
   bytes: StaticArray<u8>;
   length: i32 = 0;
@@ -90,7 +90,7 @@ export class Writer {
     return changetype<usize>(this.bytes);
   }
 
-  /** Appends a field; an empty one is left out. There must be room for it, and for 6 bytes more. */
+  /** Appends a field, unless it is empty. There must be room for it, and for 6 more bytes. */
   put(field: i32, from: usize, n: i32): void {
     if (n == 0) return;
     this.byte(<u8>((field << 3) | 2));

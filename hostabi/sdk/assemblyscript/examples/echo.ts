@@ -1,4 +1,4 @@
-// Sends back what a device sends.
+// Echoes what a device sends.
 
 import { Action, Code, Conn, Handler, Protocol, serve } from "../assembly";
 export { exproto_v1_buffer, exproto_v1_init, exproto_v1_bytes, exproto_v1_event } from "../assembly";

@@ -1,9 +1,9 @@
-// A double of the gateway, for tests of modules that run in Node.js: it delivers events and writes down what the module calls.
+// A fake gateway for tests of modules that run in Node.js: it delivers events and records the module's calls.
 
 import { readFile } from "node:fs/promises";
 import { bytesField, fields, message, number, text } from "./protobuf.js";
 
-/** What an event returns. */
+/** The result of an event. */
 export const Action = { Continue: 0, Pause: 1, Close: 2 };
 
 const imports = "exproto_v1";
@@ -16,7 +16,7 @@ export class Gateway {
   #refused = new Map();
 
   /**
-   * Starts the module in a file. It rejects with the lines of the log where the module refuses its configuration.
+   * Starts the module in a file. Rejects with the lines of the log if the module refuses its configuration.
    *
    * @param {string | URL} file
    * @param {string | Uint8Array} config
@@ -30,29 +30,29 @@ export class Gateway {
     return gateway;
   }
 
-  /** A device connected: info may have socketType, peer and local ({host, port}), and peerCert ({cn, dn}). */
+  /** Connects a device. info may have socketType, peer and local ({host, port}), and peerCert ({cn, dn}). */
   created(conn, info = {}) {
     const address = (a = {}) => message(text(1, a.host), number(2, a.port));
     const cert = info.peerCert ? bytesField(4, message(text(1, info.peerCert.cn), text(2, info.peerCert.dn)), true) : [];
     return this.#event(1, conn, 0, message(number(1, info.socketType), bytesField(2, address(info.peer)), bytesField(3, address(info.local)), cert));
   }
 
-  /** A device sent bytes. */
+  /** Delivers bytes from a device. */
   bytes(conn, bytes) {
     return this.#exports.exproto_v1_bytes(BigInt(conn), ...this.#put(bytes));
   }
 
-  /** A device is gone. */
+  /** Disconnects a device. */
   closed(conn, why) {
     this.#event(2, conn, 0, why);
   }
 
-  /** The keepalive of a connection is over. */
+  /** Delivers the keepalive timeout of a connection. */
   timer(conn) {
     return this.#event(3, conn, 0, "");
   }
 
-  /** Messages of a connection's subscriptions: each may have node, id, qos, from, topic, payload, timestamp. */
+  /** Delivers messages for a connection's subscriptions; each may have node, id, qos, from, topic, payload, timestamp. */
   messages(conn, ...all) {
     const encoded = all.map((m) =>
       bytesField(
@@ -64,27 +64,27 @@ export class Gateway {
     return this.#event(4, conn, all.length, message(...encoded));
   }
 
-  /** The outcome of a call that was made with token. */
+  /** Delivers the outcome of a call made with token. */
   result(conn, token, code = 0, why = "") {
     return this.#event(5, conn, token, message(number(1, code), text(2, why)));
   }
 
-  /** The gateway stops, or a newer version of the module is loaded. */
+  /** Announces that the gateway stops, or that a newer version of the module is loaded. */
   drain(conn) {
     return this.#event(6, conn, 0, "");
   }
 
-  /** Has the next calls of a name, such as publish, return code; 0 accepts again. Refused calls are written down too. */
+  /** Makes later calls with a name, such as publish, return code; 0 accepts them again. Refused calls are recorded too. */
   refuse(call, code) {
     this.#refused.set(call, code);
   }
 
-  /** The calls since it was asked last, without send, as texts: name, connection, arguments. */
+  /** The calls since the last calls(), without send, as texts: name, connection, arguments. */
   calls() {
     return this.#calls.splice(0);
   }
 
-  /** What was sent to the device since it was asked last. */
+  /** What was sent to the device since the last sent(). */
   sent(conn) {
     const all = Buffer.concat(this.#sent.get(BigInt(conn)) ?? []);
     this.#sent.delete(BigInt(conn));

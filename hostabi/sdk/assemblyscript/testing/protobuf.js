@@ -1,4 +1,4 @@
-// As much of protobuf as the messages of exproto_v1 need.
+// The part of protobuf that the messages of exproto_v1 use.
 
 function varint(value) {
   const bytes = [];
@@ -7,17 +7,17 @@ function varint(value) {
   return [...bytes, Number(rest)];
 }
 
-/** Fields one after the other. */
+/** Concatenates fields. */
 export function message(...all) {
   return Buffer.concat(all.map((field) => Buffer.from(field)));
 }
 
-/** A number; 0 is left out. */
+/** A number field; 0 is omitted. */
 export function number(field, value = 0) {
   return value === 0 ? [] : [field << 3, ...varint(value)];
 }
 
-/** Bytes; none are left out, unless they are always to be there. */
+/** A bytes field; omitted if empty, unless always is set. */
 export function bytesField(field, value = "", always = false) {
   const bytes = Buffer.from(value);
   return bytes.length === 0 && !always ? [] : [(field << 3) | 2, ...varint(bytes.length), ...bytes];
@@ -25,7 +25,7 @@ export function bytesField(field, value = "", always = false) {
 
 export const text = bytesField;
 
-/** The fields of a message that have a length, by number. */
+/** The length-delimited fields of a message, by number. */
 export function fields(bytes) {
   const all = new Map();
   let at = 0;

@@ -5,7 +5,7 @@ import { test } from "node:test";
 const vectors = JSON.parse(await readFile(new URL("../../../conformance/framing.json", import.meta.url), "utf8"));
 const framing = await load(new URL("../build/framing.wasm", import.meta.url));
 
-/** The exports of the module with texts as they are in JavaScript: UTF-16 behind a header with their length in bytes. */
+/** The exports of the module. Texts are in AssemblyScript's form: UTF-16 after a header with their length in bytes. */
 async function load(file) {
   const { instance } = await WebAssembly.instantiate(await readFile(file), { exproto_v1: { log: () => {} } });
   const { memory, __new, __pin, __unpin, open, feed, outcomes, held, reset, stuff, _initialize } = instance.exports;

@@ -1,4 +1,4 @@
-// The framing helpers as a module that a test feeds: vectors with frames larger than the probe takes, and stuffing.
+// The framing helpers as a module fed by a test: vectors with frames larger than the probe accepts, and stuffing.
 
 import { abort, Escape, FrameError, Framer, parseRules, Piece } from "../assembly";
 export { abort };
@@ -12,7 +12,7 @@ function hex(bytes: Uint8Array): string {
   return digits;
 }
 
-/** Whether there are such rules. */
+/** Whether the notation is valid. */
 export function open(notation: string): bool {
   const rules = parseRules(notation);
   if (rules === null || rules.check() !== null) return false;

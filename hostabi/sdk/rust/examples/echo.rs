@@ -1,4 +1,4 @@
-//! Sends back what a device sends.
+//! Echoes what a device sends.
 
 use exproto::{Action, Conn, Handler, Protocol};
 

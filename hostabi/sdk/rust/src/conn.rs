@@ -1,10 +1,10 @@
 use crate::wire::put;
 use crate::{host, Code, TimerType};
 
-/// The token of calls whose outcome nobody wants to hear.
+/// The token of calls without an answer.
 pub const NO_ANSWER: i64 = 0;
 
-/// What a protocol learned of its device. Only the client id is required.
+/// What a protocol knows about its device. Only the client id is required.
 #[allow(missing_docs)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClientInfo<'a> {
@@ -12,19 +12,20 @@ pub struct ClientInfo<'a> {
     pub proto_ver: &'a str,
     pub clientid: &'a str,
     pub username: &'a str,
-    /// Put before the topics of this device, unless the gateway's configuration has one.
+    /// Prepended to the topics of this device, unless the gateway's configuration sets one.
     pub mountpoint: &'a str,
 }
 
-/// The connection of one device. Its methods never wait and may be called in any event of any connection.
+/// The connection of one device. Its methods do not block and may be called in any event of any connection.
 ///
-/// Authenticate, publish, subscribe and unsubscribe are answered by the broker. Where they return Ok, [`Handler::on_result`](crate::Handler::on_result)
-/// comes with their token, in a later event. Tokens are the handler's choice and need not be unique. An error refuses a call at once.
+/// The broker answers authenticate, publish, subscribe and unsubscribe. If they return Ok,
+/// [`Handler::on_result`](crate::Handler::on_result) is called with their token, in a later event. The handler chooses
+/// tokens, which need not be unique. An error means that the call was refused at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Conn(pub(crate) i64);
 
 impl Conn {
-    /// The host's name for the connection. It is not used again by this instance.
+    /// The host's id of the connection. This instance never sees it again.
     pub fn id(self) -> i64 {
         self.0
     }
@@ -34,24 +35,24 @@ impl Conn {
         host::send(self.0, bytes).accepted()
     }
 
-    /// Closes the connection after what was sent is out; why is for the gateway's log.
+    /// Closes the connection after sending the queued bytes; why is for the gateway's log.
     pub fn close(self, why: &str) -> Result<(), Code> {
         host::close(self.0, why.as_bytes()).accepted()
     }
 
-    /// Sets or replaces the keepalive: [`Handler::on_timer_timeout`](crate::Handler::on_timer_timeout) comes when nothing was received for that many
-    /// seconds, 1 or more.
+    /// Sets or replaces the keepalive: [`Handler::on_timer_timeout`](crate::Handler::on_timer_timeout) is called when
+    /// nothing has been received for that many seconds, 1 or more.
     pub fn start_timer(self, seconds: u32) -> Result<(), Code> {
         host::start_timer(self.0, TimerType::KEEPALIVE.0, seconds).accepted()
     }
 
-    /// Reads the socket again after [`Action::Pause`](crate::Action::Pause).
+    /// Continues reading the socket after [`Action::Pause`](crate::Action::Pause).
     pub fn resume(self) -> Result<(), Code> {
         host::resume(self.0).accepted()
     }
 
-    /// Opens the session at the broker. Return [`Action::Pause`](crate::Action::Pause) after it, and resume at its result: the device's next frames wait
-    /// meanwhile.
+    /// Opens the session at the broker. Return [`Action::Pause`](crate::Action::Pause) after it, and resume at its
+    /// result, so that the device's next frames wait.
     pub fn authenticate(self, token: i64, client: &ClientInfo, password: &[u8]) -> Result<(), Code> {
         let mut info = Vec::with_capacity(128);
         let texts = [client.proto_name, client.proto_ver, client.clientid, client.username, client.mountpoint];
@@ -71,12 +72,12 @@ impl Conn {
         host::publish(self.0, token, topic.as_bytes(), qos, payload).accepted()
     }
 
-    /// Asks for the messages that match filter.
+    /// Subscribes to the messages that match filter.
     pub fn subscribe(self, token: i64, filter: &str, qos: u32) -> Result<(), Code> {
         host::subscribe(self.0, token, filter.as_bytes(), qos).accepted()
     }
 
-    /// Ends a subscription. That of a filter which was not subscribed succeeds.
+    /// Ends a subscription. It succeeds even if there is none for filter.
     pub fn unsubscribe(self, token: i64, filter: &str) -> Result<(), Code> {
         host::unsubscribe(self.0, token, filter.as_bytes()).accepted()
     }

@@ -1,7 +1,8 @@
-//! Frames out of what a stream brings, however the network cut it: by delimiter, by length, of a fixed size, or escape-stuffed.
+//! Splits a stream into frames, however the network has cut it: by delimiter, by length, of a fixed size, or
+//! escape-stuffed.
 //!
-//! hostabi/conformance/framing.md says byte by byte what each of the four does. Check the rules once, when the module starts, and give each connection a
-//! [`Framer`] of its own:
+//! hostabi/conformance/framing.md defines the four kinds byte by byte. Check the rules once, when the module starts,
+//! and give each connection its own [`Framer`]:
 //!
 //! ```
 //! use exproto::framing::{Delimiter, Framing, Rules, Strip};
@@ -35,19 +36,19 @@ pub use fixed::Fixed;
 pub use length::Length;
 pub use notation::parse;
 
-/// Bounds what max and size of the rules may be, in bytes.
+/// The largest value of max and size in the rules, in bytes.
 pub const MAX_FRAME: usize = 1 << 20;
 
-/// What a frame may have instead of bytes. The framer goes on behind it; a protocol that would rather not closes the connection.
+/// An error instead of a frame. The framer continues after it; a protocol may close the connection instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameError {
-    /// The frame is longer than it may be.
+    /// The frame is too long.
     TooLong,
-    /// What came cannot be a frame.
+    /// The bytes are not a frame.
     Broken,
 }
 
-/// Rules that there cannot be a framer for: why.
+/// Why rules are invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRules(pub String);
 
@@ -59,19 +60,19 @@ impl fmt::Display for BadRules {
 
 impl std::error::Error for BadRules {}
 
-/// What a framer takes away from a frame.
+/// What a framer removes from a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strip {
-    /// The delimiter or the length stays in the frame.
+    /// Keep the delimiter or the length in the frame.
     #[default]
     Nothing,
-    /// The delimiter, or all up to the end of the length, is taken away.
+    /// Remove the delimiter, or everything up to the end of the length.
     Mark,
-    /// Of [`Delimiter`]: also one `\r` before it.
+    /// For [`Delimiter`]: also remove one `\r` before it.
     Line,
 }
 
-/// How frames are told apart.
+/// How a stream is split into frames.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub enum Rules {
@@ -82,7 +83,7 @@ pub enum Rules {
 }
 
 impl Rules {
-    /// How many bytes a frame may have.
+    /// The largest length of a frame, in bytes.
     pub fn max(&self) -> usize {
         match self {
             Rules::Delimiter(d) => d.max,
@@ -93,7 +94,7 @@ impl Rules {
     }
 }
 
-/// Makes the framers of one protocol.
+/// Creates the framers of one protocol.
 #[derive(Clone, Debug)]
 pub struct Framing(Rc<Rules>);
 
@@ -109,18 +110,18 @@ impl Framing {
         Ok(Framing(Rc::new(rules)))
     }
 
-    /// A framer for a new connection.
+    /// Returns a framer for a new connection.
     pub fn framer(&self) -> Framer {
         Framer { rules: Rc::clone(&self.0), state: State::new(&self.0), given: Vec::new() }
     }
 }
 
-/// Keeps what there is of a connection's unfinished frame. Between frames it holds no buffer.
+/// Splits the stream of one connection. Between frames it holds no buffer.
 #[derive(Debug)]
 pub struct Framer {
     rules: Rc<Rules>,
     state: State,
-    given: Vec<u8>, // the last frame, where it came in pieces
+    given: Vec<u8>, // the last frame, if it came in pieces
 }
 
 #[derive(Debug)]
@@ -142,12 +143,12 @@ impl State {
     }
 }
 
-/// One step: how many bytes it used, and what came of them.
+/// One step: the number of consumed bytes, and their outcome.
 type Step<'a> = (usize, Option<Result<Cow<'a, [u8]>, FrameError>>);
 
 impl Framer {
-    /// The next frame that ends in piece, or its error; None where there is none. What was used is taken from the head of piece; the rest stays there
-    /// untouched, for later or for another framer.
+    /// The next frame that ends in piece, or its error; None if there is none. Removes the consumed bytes from the
+    /// front of piece; the rest stays there, for later or for another framer.
     pub fn next<'a, 'p: 'a>(&'a mut self, piece: &mut &'p [u8]) -> Option<Result<&'a [u8], FrameError>> {
         self.given = Vec::new();
         while !piece.is_empty() {
@@ -172,7 +173,7 @@ impl Framer {
         None
     }
 
-    /// How many bytes of an unfinished frame there are.
+    /// The number of buffered bytes of an unfinished frame.
     pub fn held(&self) -> usize {
         match &self.state {
             State::Delimiter(state) => state.held(),
@@ -182,18 +183,19 @@ impl Framer {
         }
     }
 
-    /// Forgets them and begins anew, as when the connection was new.
+    /// Drops them and starts as for a new connection.
     pub fn reset(&mut self) {
         self.state = State::new(&self.rules);
     }
 }
 
-/// What there is of a run of bytes whose length is known. It grows with what came, not with what was promised.
+/// Buffers a run of bytes of known length. It grows with the received bytes, not with the announced length.
 #[derive(Debug, Default)]
 struct Gathered(Vec<u8>);
 
 impl Gathered {
-    /// Uses up to as many bytes of b as are missing, and gives all n once they are there: out of b itself where it has them all.
+    /// Consumes up to the missing bytes from b, and returns all n once they are complete: as a slice of b if b contains
+    /// them all.
     fn take<'a>(&mut self, b: &'a [u8], n: usize) -> (usize, Option<Cow<'a, [u8]>>) {
         let missing = n - self.0.len();
         if self.0.is_empty() && missing <= b.len() {
@@ -208,7 +210,7 @@ impl Gathered {
     }
 }
 
-/// The check of a number.
+/// Checks the range of a number.
 fn within(field: &str, n: i64, least: i64, most: i64) -> Result<(), BadRules> {
     if n < least || n > most {
         return Err(BadRules(format!("{field} is {n}, and must be from {least} to {most}")));
@@ -220,7 +222,7 @@ fn within_size(field: &str, n: usize, least: usize, most: usize) -> Result<(), B
     within(field, i64::try_from(n).unwrap_or(i64::MAX), least as i64, most as i64)
 }
 
-/// Where needle is in hay.
+/// The position of needle in hay.
 fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
     match needle {
         [byte] => hay.iter().position(|b| b == byte),

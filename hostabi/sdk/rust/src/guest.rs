@@ -31,7 +31,7 @@ impl<P: Protocol> Guest<P> {
         }
     }
 
-    /// The event of bytes that a device sent.
+    /// Delivers bytes from a device.
     pub fn bytes(&mut self, conn: i64, bytes: &[u8]) -> Action {
         match self.handlers.get_mut(&conn) {
             Some(handler) => handler.on_received_bytes(bytes),
@@ -39,7 +39,7 @@ impl<P: Protocol> Guest<P> {
         }
     }
 
-    /// Any other event.
+    /// Delivers any other event.
     pub fn event(&mut self, kind: u32, conn: i64, arg: i64, body: &[u8]) -> Action {
         let result = match kind {
             kind::CREATED => self.created(conn, body),
@@ -78,11 +78,11 @@ fn deliver<H: Handler>(handler: &mut H, kind: u32, arg: i64, body: &[u8]) -> Res
         kind::MESSAGES => handler.on_received_messages(Messages::parse(body)?),
         kind::RESULT => handler.on_result(arg, Outcome::parse(body)?),
         kind::DRAIN => handler.on_drain(),
-        _ => Action::Continue, // of a later minor version
+        _ => Action::Continue, // a kind of a later minor version
     })
 }
 
-/// The host numbers connections; no device chooses the number.
+/// The host numbers connections, so devices cannot choose colliding keys.
 #[derive(Default)]
 pub struct IdHasher(u64);
 

@@ -1,14 +1,14 @@
 use crate::{Conn, ConnInfo, Messages, Outcome};
 
-/// What an event returns.
+/// The result of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Action {
-    /// Go on.
+    /// Continue.
     Continue = 0,
-    /// Read nothing more from this socket until [`Conn::resume`]. What was read before still comes.
+    /// Stop reading this socket until [`Conn::resume`]. Bytes that were already read are still delivered.
     Pause = 1,
-    /// Close the connection. What was sent still goes out.
+    /// Close the connection after sending the queued bytes.
     Close = 2,
 }
 
@@ -17,51 +17,55 @@ pub enum Action {
 pub struct TimerType(pub u32);
 
 impl TimerType {
-    /// The only timer there is.
+    /// The only timer.
     pub const KEEPALIVE: TimerType = TimerType(0);
 }
 
-/// A protocol: one for each running instance of the module.
+/// A protocol. Each running instance of the module has one value of it.
 pub trait Protocol: Sized + 'static {
-    /// The protocol side of one connection, with its state.
+    /// The handler of one connection, with its state.
     type Handler: Handler;
 
-    /// How many connections an instance takes. Further ones are closed: what a module allocates beyond its memory limit ends the instance and all of them.
+    /// The most connections of an instance. Further ones are closed, because exceeding the module's memory limit would
+    /// end the instance and all its connections.
     const MAX_CONNECTIONS: usize = 20_000;
 
-    /// Called once, when the instance starts, with the module's configuration. An error refuses to start and is logged.
+    /// Called once, when the instance starts, with the module's configuration. If it returns an error, the instance
+    /// logs it and does not start.
     fn start(config: &[u8]) -> Result<Self, String>;
 
-    /// Makes the handler of a new connection. [`Handler::on_socket_created`] follows at once.
+    /// Returns the handler of a new connection. [`Handler::on_socket_created`] follows at once.
     fn handler(&mut self, conn: Conn) -> Self::Handler;
 }
 
-/// The protocol side of one connection. Events come one at a time and in order. What they borrow is valid during the call.
+/// Handles the events of one connection, which are delivered one at a time and in order. Borrowed data is valid during
+/// the call.
 ///
-/// A panic ends the instance and every connection in it: everything that a device sends is hostile.
+/// A panic ends the instance and every connection in it, so do not trust input from devices.
 pub trait Handler {
-    /// The first event. It continues unless written otherwise.
+    /// The first event. By default it continues.
     fn on_socket_created(&mut self, info: &ConnInfo) -> Action {
         let _ = info;
         Action::Continue
     }
 
-    /// What the device sent: a piece of a stream, or a datagram.
+    /// Bytes from the device: a part of a stream, or a datagram.
     fn on_received_bytes(&mut self, bytes: &[u8]) -> Action;
 
-    /// Nothing was received for the time given to [`Conn::start_timer`]. The connection is closed after it; what it sends still goes out.
+    /// Nothing has been received for the time passed to [`Conn::start_timer`]. The connection is closed afterwards;
+    /// bytes sent here still go out.
     fn on_timer_timeout(&mut self, timer: TimerType) -> Action {
         let _ = timer;
         Action::Close
     }
 
-    /// Messages of the connection's subscriptions. They are dropped unless written otherwise.
+    /// Messages for the connection's subscriptions. By default they are dropped.
     fn on_received_messages(&mut self, messages: Messages) -> Action {
         let _ = messages;
         Action::Continue
     }
 
-    /// How a call that was made with a token ended.
+    /// The outcome of a call that was made with a token.
     fn on_result(&mut self, token: i64, outcome: Outcome) -> Action {
         let _ = (token, outcome);
         Action::Continue
@@ -72,7 +76,7 @@ pub trait Handler {
         Action::Continue
     }
 
-    /// The last event: why is one word such as tcp_closed. The handler is dropped after it.
+    /// The last event: why is one word such as tcp_closed. The handler is dropped afterwards.
     fn on_socket_closed(&mut self, why: &str) {
         let _ = why;
     }

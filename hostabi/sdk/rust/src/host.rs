@@ -1,6 +1,7 @@
-//! The calls of `exproto_v1`: on wasm32 the module's imports, natively those of [`testing`](crate::testing)'s double.
+//! The calls of `exproto_v1`: on wasm32 the module's imports, natively those of the fake gateway in
+//! [`testing`](crate::testing).
 
-/// How much a line of the log matters.
+/// The severity of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 #[allow(missing_docs)]
@@ -37,7 +38,8 @@ mod imports {
         }
     }
 
-    // SAFETY of all that follow: the host copies what a pointer and length name before it returns, and never enters the module meanwhile.
+    // SAFETY of all calls below: the host copies the data of a pointer and length before it returns, and does not enter
+    // the module meanwhile.
 
     pub fn send(conn: i64, bytes: &[u8]) -> Code {
         Code(unsafe { exproto_v1::send(conn, bytes.as_ptr(), bytes.len()) })
@@ -71,7 +73,7 @@ mod imports {
         Code(unsafe { exproto_v1::resume(conn) })
     }
 
-    /// Writes a line to the gateway's log, which limits their rate.
+    /// Writes a line to the gateway's log, which limits the rate.
     pub fn log(level: Level, text: &str) {
         unsafe { exproto_v1::log(level as i32, text.as_ptr(), text.len()) }
     }

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use crate::wire::{fields, low, text, Malformed};
 
-/// The kind of socket a device uses, by its number.
+/// The type of a device's socket, by its number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SocketType(pub u32);
 
@@ -28,20 +28,20 @@ pub struct Address<'a> {
 pub struct CertificateInfo<'a> {
     /// The common name.
     pub cn: Cow<'a, str>,
-    /// The distinguished name, as RFC 4514 writes it.
+    /// The distinguished name, in the form of RFC 4514.
     pub dn: Cow<'a, str>,
 }
 
-/// What there is to know of a connection.
+/// Describes a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnInfo<'a> {
-    /// The socket's kind.
+    /// The type of the socket.
     pub socket_type: SocketType,
     /// The device's end.
     pub peer: Address<'a>,
     /// The gateway's end.
     pub local: Address<'a>,
-    /// None where the device showed no certificate.
+    /// None if the device has not presented a certificate.
     pub peer_cert: Option<CertificateInfo<'a>>,
 }
 

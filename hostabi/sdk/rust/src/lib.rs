@@ -1,6 +1,7 @@
 //! Protocol modules for exgate in Rust: the guest side of `exproto_v1`.
 //!
-//! A module has one [`Protocol`], made when an instance starts, and a [`Handler`] for each connection. [`module!`] exports it:
+//! A module has one [`Protocol`], created when an instance starts, and a [`Handler`] for each connection. [`module!`]
+//! exports it:
 //!
 //! ```
 //! use exproto::{Action, Conn, Handler, Protocol};
@@ -31,7 +32,7 @@
 //! exproto::module!(Echo);
 //! ```
 //!
-//! Natively the calls go to a double of the gateway, with which handlers are unit-tested: see [`testing`].
+//! Natively the calls go to a fake gateway, which handlers can be unit-tested with: see [`testing`].
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]
 
 mod conn;
@@ -58,7 +59,7 @@ pub use message::{Message, Messages};
 pub use module::Module;
 pub use outcome::{Code, Outcome};
 
-/// Exports a [`Protocol`] as the module: to be written once, in the crate of the module.
+/// Exports a [`Protocol`] as the module. Write it once, in the crate of the module.
 #[macro_export]
 macro_rules! module {
     ($protocol:ty) => {
@@ -73,7 +74,7 @@ macro_rules! module {
 
             #[no_mangle]
             extern "C" fn exproto_v1_buffer(size: usize) -> *mut u8 {
-                // SAFETY: exports are called by the host; so are those below.
+                // SAFETY: only the host calls exports; the same applies below.
                 unsafe { MODULE.buffer(size) }
             }
 

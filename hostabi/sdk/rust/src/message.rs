@@ -11,11 +11,11 @@ pub struct Message<'a> {
     pub id: Cow<'a, str>,
     /// The publisher's QoS.
     pub qos: u32,
-    /// The publisher's client id; empty where the broker does not tell.
+    /// The publisher's client id; empty if the broker does not report it.
     pub from: Cow<'a, str>,
     /// Without the device's mountpoint.
     pub topic: Cow<'a, str>,
-    /// What was published.
+    /// The published bytes.
     pub payload: &'a [u8],
     /// Milliseconds since 1970.
     pub timestamp: u64,

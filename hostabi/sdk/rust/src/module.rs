@@ -4,14 +4,14 @@ use std::slice;
 use crate::guest::Guest;
 use crate::{log, Level, Protocol};
 
-/// The state of a module, behind its exports: [`module!`](crate::module!) makes one.
+/// The state of a module, used by its exports: [`module!`](crate::module!) defines one.
 pub struct Module<P: Protocol> {
     guest: UnsafeCell<Option<Guest<P>>>,
     buffer: UnsafeCell<Vec<u8>>,
 }
 
-// SAFETY: a module has one thread, and the host does not enter it while it is inside an import. So no two exports run at once, and a reference that an
-// export takes to a cell is the only one.
+// SAFETY: a module has one thread, and the host does not enter it during an import. So no two exports run at once, and
+// the reference that an export takes to a cell is the only one.
 unsafe impl<P: Protocol> Sync for Module<P> {}
 
 impl<P: Protocol> Module<P> {
@@ -21,7 +21,7 @@ impl<P: Protocol> Module<P> {
         Module { guest: UnsafeCell::new(None), buffer: UnsafeCell::new(Vec::new()) }
     }
 
-    /// Where the host may write size bytes: 0 where there is no memory for them.
+    /// The address where the host may write size bytes, or 0 if there is no memory for them.
     ///
     /// # Safety
     /// To be called by the host only.
@@ -38,7 +38,7 @@ impl<P: Protocol> Module<P> {
         buffer.as_mut_ptr()
     }
 
-    /// Starts the protocol: 0, or 1 where it refused.
+    /// Starts the protocol. Returns 0, or 1 if it refused.
     ///
     /// # Safety
     /// To be called by the host only, with a body that it has written.
@@ -49,7 +49,7 @@ impl<P: Protocol> Module<P> {
         u32::from(guest.is_none())
     }
 
-    /// The event of bytes.
+    /// Delivers bytes.
     ///
     /// # Safety
     /// To be called by the host only, with a body that it has written.
@@ -58,7 +58,7 @@ impl<P: Protocol> Module<P> {
         guest.bytes(conn, unsafe { body_of(body, n) }) as u32
     }
 
-    /// Any other event.
+    /// Delivers any other event.
     ///
     /// # Safety
     /// To be called by the host only, with a body that it has written.
@@ -68,7 +68,7 @@ impl<P: Protocol> Module<P> {
     }
 }
 
-/// The body of an event, which stands in the buffer until the export returns.
+/// The body of an event, which is valid until the export returns.
 unsafe fn body_of<'a>(body: *const u8, n: usize) -> &'a [u8] {
     if n == 0 {
         return &[];

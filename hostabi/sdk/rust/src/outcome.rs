@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use crate::wire::{fields, low, text, Malformed};
 
-/// The outcome of a call, by its number.
+/// The result of a call, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Code(pub u32);
 
@@ -15,11 +15,11 @@ impl Code {
     pub const REQUIRED_PARAMS_MISSED: Code = Code(3);
     pub const PARAMS_TYPE_ERROR: Code = Code(4);
     pub const PERMISSION_DENY: Code = Code(5);
-    /// A bound of exgate: try again later.
+    /// A limit of exgate was reached: try again later.
     pub const LIMIT: Code = Code(16);
     pub const UNSUPPORTED: Code = Code(17);
 
-    /// Refused calls are errors.
+    /// Converts refusals to errors.
     pub(crate) fn accepted(self) -> Result<(), Code> {
         match self {
             Code::SUCCESS => Ok(()),
@@ -28,7 +28,7 @@ impl Code {
     }
 }
 
-/// What a call that waited for the broker ended with.
+/// The outcome of a call that the broker answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome<'a> {
     /// The code.
@@ -38,7 +38,7 @@ pub struct Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    /// Reports success.
+    /// Reports whether the call succeeded.
     pub fn is_ok(&self) -> bool {
         self.code == Code::SUCCESS
     }

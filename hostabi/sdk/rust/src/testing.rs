@@ -1,4 +1,4 @@
-//! A double of the gateway, for tests of handlers that run natively.
+//! A fake gateway for native tests of handlers.
 //!
 //! ```
 //! # use exproto::{Action, Conn, Handler, Protocol};
@@ -20,7 +20,7 @@
 //! assert_eq!(gateway.sent(1), b"hello");
 //! ```
 //!
-//! What a handler calls is accepted and written down, for the thread that the test runs on; [`Gateway::refuse`] refuses it.
+//! Calls of a handler are accepted and recorded, separately for each thread; [`Gateway::refuse`] refuses them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -41,62 +41,63 @@ struct Double {
     refused: HashMap<&'static str, Code>,
 }
 
-/// An instance of a protocol, and what it does. A thread has one at a time.
+/// An instance of a protocol in a fake gateway. A thread has one at a time.
 pub struct Gateway<P: Protocol>(Guest<P>);
 
 impl<P: Protocol> Gateway<P> {
-    /// Starts the protocol. The error is the lines of its log.
+    /// Starts the protocol. The error contains the lines of its log.
     pub fn start(config: &[u8]) -> Result<Self, String> {
         DOUBLE.with(|d| *d.borrow_mut() = Double::default());
         Guest::start(config).map(Gateway).ok_or_else(calls)
     }
 
-    /// A device connected.
+    /// Connects a device.
     pub fn created(&mut self, conn: i64, info: &ConnInfo) -> Action {
         self.0.event(1, conn, 0, &encode::conn_info(info))
     }
 
-    /// A device sent bytes.
+    /// Delivers bytes from a device.
     pub fn bytes(&mut self, conn: i64, bytes: &[u8]) -> Action {
         self.0.bytes(conn, bytes)
     }
 
-    /// A device is gone.
+    /// Disconnects a device.
     pub fn closed(&mut self, conn: i64, why: &str) {
         self.0.event(2, conn, 0, why.as_bytes());
     }
 
-    /// The keepalive of a connection is over.
+    /// Delivers the keepalive timeout of a connection.
     pub fn timer(&mut self, conn: i64) -> Action {
         self.0.event(3, conn, 0, &[])
     }
 
-    /// Messages of a connection's subscriptions.
+    /// Delivers messages for a connection's subscriptions.
     pub fn messages(&mut self, conn: i64, messages: &[Message]) -> Action {
         self.0.event(4, conn, messages.len() as i64, &encode::messages(messages))
     }
 
-    /// The outcome of a call that was made with token.
+    /// Delivers the outcome of a call made with token.
     pub fn result(&mut self, conn: i64, token: i64, code: Code, message: &str) -> Action {
         self.0.event(5, conn, token, &encode::outcome(code, message))
     }
 
-    /// The gateway stops, or a newer version of the module is loaded.
+    /// Announces that the gateway stops, or that a newer version of the module is loaded.
     pub fn drain(&mut self, conn: i64) -> Action {
         self.0.event(6, conn, 0, &[])
     }
 
-    /// Has the next calls of a name, such as publish, return code; [`Code::SUCCESS`] accepts again. Refused calls are written down too.
+    /// Makes later calls with a name, such as publish, return code; [`Code::SUCCESS`] accepts them again. Refused calls
+    /// are recorded too.
     pub fn refuse(&mut self, call: &'static str, code: Code) {
         DOUBLE.with(|d| d.borrow_mut().refused.insert(call, code));
     }
 
-    /// The calls since it was asked last, without send, one line each: name, connection, arguments.
+    /// The calls since the last `calls`, without send, one per line: name, connection, arguments.
     pub fn calls(&mut self) -> String {
         calls()
     }
 
-    /// What was sent to the device since it was asked last.
+    /// What was sent to the device since the last `sent`.
     pub fn sent(&mut self, conn: i64) -> Vec<u8> {
         DOUBLE.with(|d| d.borrow_mut().sent.remove(&conn)).unwrap_or_default()
     }
@@ -114,7 +115,7 @@ fn note(name: &'static str, arguments: String) -> Code {
     })
 }
 
-/// Bytes in quotes, with what is not printable ASCII as \xNN.
+/// Bytes in quotes; everything but printable ASCII as \xNN.
 fn quoted(bytes: &[u8]) -> String {
     let mut text = String::from('"');
     for &b in bytes {
@@ -178,13 +179,13 @@ pub(crate) mod host {
         note("resume", conn.to_string())
     }
 
-    /// Writes a line to the gateway's log, which limits their rate.
+    /// Writes a line to the gateway's log, which limits the rate.
     pub fn log(level: Level, text: &str) {
         note("log", format!("{} {}", level as i32, quoted(text.as_bytes())));
     }
 }
 
-/// What the gateway writes.
+/// Encodes what the gateway writes.
 mod encode {
     use super::{put, Code, ConnInfo, Message};
     use crate::Address;

@@ -1,12 +1,12 @@
-//! As much of protobuf as the messages of `exproto_v1` need.
+//! The part of protobuf that the messages of `exproto_v1` use.
 
 use std::borrow::Cow;
 
-/// Bytes that are no protobuf message.
+/// The bytes are not a protobuf message.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// One field of a message: a value where it is a number, bytes where it has a length.
+/// One field of a message: either a number in value, or bytes.
 #[derive(Default)]
 pub struct Field<'a> {
     pub number: u64,
@@ -89,17 +89,17 @@ fn little_endian(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |value, &b| value << 8 | u64::from(b))
 }
 
-/// How a uint32 or enum field is read: the lower half of the number, as protobuf has it.
+/// Converts a uint32 or enum field: protobuf takes the lower half of the number.
 pub fn low(value: u64) -> u32 {
     value as u32
 }
 
-/// Text of the gateway, which is UTF-8 unless somebody lied to it.
+/// Text from the gateway. Invalid UTF-8 is replaced.
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 
-/// Appends a text or bytes field; an empty one is left out.
+/// Appends a text or bytes field, unless it is empty.
 pub fn put(message: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     if bytes.is_empty() {
         return;

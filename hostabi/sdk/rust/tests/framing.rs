@@ -80,7 +80,7 @@ fn wrong_rules_are_refused() {
     }
 }
 
-/// Bytes from a generator, so that every run has the same.
+/// Pseudo-random bytes, the same in every run.
 fn noise(seed: &mut u64) -> u8 {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     b"\x00\x01\x02\x03\n\r\x7d\x7e\xc0\xdb\xdc\xdda"[(*seed >> 33) as usize % 13]

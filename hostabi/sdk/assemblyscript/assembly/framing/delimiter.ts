@@ -4,8 +4,8 @@ import { find, FrameError, Framer, Kept, MAX_FRAME, Piece, Rules, Strip, within 
 export class Delimiter extends Rules {
   /**
    * @param bytes the delimiter, 1 to 8 bytes
-   * @param max how many bytes a frame may have without its delimiter, 1 to MAX_FRAME
-   * @param strip what to take away
+   * @param max the largest length of a frame without its delimiter, 1 to MAX_FRAME
+   * @param strip what to remove
    */
   constructor(
     readonly bytes: Uint8Array,
@@ -15,7 +15,7 @@ export class Delimiter extends Rules {
     super();
   }
 
-  /** Lines of text, whose end is not part of them. */
+  /** Lines of text, without their line ends. */
   static lines(max: i32): Delimiter {
     const newline = new Uint8Array(1);
     newline[0] = 0x0a;
@@ -35,7 +35,7 @@ export class Delimiter extends Rules {
     return new Delimited(this);
   }
 
-  /** How many bytes say that a frame is too long, where no delimiter is in them. */
+  /** The number of bytes without a delimiter after which a frame is too long. */
   get room(): i32 {
     return this.max + this.bytes.length;
   }
@@ -48,7 +48,7 @@ export class Delimiter extends Rules {
   }
 }
 
-/** Looks for the delimiter. While it skips, kept has what may be the delimiter's beginning. */
+/** Searches for the delimiter. While it skips, kept contains what may be the beginning of the delimiter. */
 class Delimited extends Framer {
   private kept: Kept = new Kept();
   private skipping: bool = false;
@@ -96,7 +96,7 @@ class Delimited extends Framer {
     return false;
   }
 
-  /** Uses bytes up to the end of the delimiter. */
+  /** Consumes bytes up to the end of the delimiter. */
   private skip(piece: Piece): void {
     const mark = this.rules.bytes;
     const before = this.kept.length;
@@ -118,7 +118,7 @@ class Delimited extends Framer {
     piece.used += rest.length;
   }
 
-  /** Keeps as much of the end as may be the beginning of a delimiter. */
+  /** Keeps the end as far as it may be the beginning of a delimiter. */
   private keepTail(bytes: Uint8Array): void {
     const n = min(bytes.length, this.rules.bytes.length - 1);
     const tail = bytes.subarray(bytes.length - n);

@@ -1,18 +1,18 @@
 import { Framer, MAX_FRAME, Rules, within } from "./framing";
 import { Unstuffed } from "./unstuff";
 
-/** Ends each frame with a byte that its content has only in disguise: as escape and another byte. Empty frames are not given. */
+/** Ends each frame with a byte that its content contains only escaped: as escape and another byte. Empty frames are skipped. */
 export class Escape extends Rules {
   /** Begins a frame. It may be end. NO_START: a frame begins where the last one ended. */
   start: i32 = Escape.NO_START;
-  /** What the byte behind escape is combined with; 0 where pairs are used. */
+  /** The byte after escape is combined with this; 0 if pairs are used. */
   xor: u8 = 0;
-  /** What the bytes behind escape stand for, as code, value, code, value: 1 to 8 pairs. start, end and escape are among the values. */
+  /** The meaning of the bytes after escape, as code, value, code, value: 1 to 8 pairs. The values must include start, end and escape. */
   pairs: u8[] = [];
 
   static readonly NO_START: i32 = -1;
 
-  /** @param max how many bytes a frame may have without flags and escapes, 1 to MAX_FRAME */
+  /** @param max the largest length of a frame without flags and escapes, 1 to MAX_FRAME */
   constructor(
     readonly end: u8,
     readonly escape: u8,
@@ -62,7 +62,7 @@ export class Escape extends Rules {
     return b == this.end || this.isStart(b);
   }
 
-  /** What stands behind escape for b; -1 where b stands for itself. */
+  /** The byte that represents b after escape; -1 if b is not escaped. */
   private code(b: u8): i32 {
     if (this.xor != 0) return this.isFlag(b) || b == this.escape ? b ^ this.xor : -1;
     for (let i = 0; i < this.pairs.length; i += 2) {
@@ -71,7 +71,7 @@ export class Escape extends Rules {
     return -1;
   }
 
-  /** What code stands for behind escape; -1 where it is none. */
+  /** The byte that code represents after escape; -1 if it is not a code. */
   value(code: u8): i32 {
     if (this.xor != 0) return code ^ this.xor;
     for (let i = 0; i < this.pairs.length; i += 2) {
@@ -80,7 +80,7 @@ export class Escape extends Rules {
     return -1;
   }
 
-  /** The frame as it goes over the wire: start, the content with its escapes, end. */
+  /** The wire form of a frame: start, the escaped content, end. */
   stuff(frame: Uint8Array): Uint8Array {
     const out = new Uint8Array(2 * frame.length + 2);
     let n = 0;

@@ -2,7 +2,7 @@ import { Framer, Gathered, MAX_FRAME, Piece, Rules, within } from "./framing";
 
 /** All frames have the same length. */
 export class Fixed extends Rules {
-  /** @param size of a frame in bytes, 1 to MAX_FRAME */
+  /** @param size the length of a frame in bytes, 1 to MAX_FRAME */
   constructor(readonly size: i32) {
     super();
   }

@@ -1,26 +1,26 @@
-/** Bounds what max and size of the rules may be, in bytes. */
+/** The largest value of max and size in the rules, in bytes. */
 export const MAX_FRAME: i32 = 1 << 20;
 
-/** What a frame may have instead of bytes. The framer goes on behind it; a protocol that would rather not closes the connection. */
+/** An error instead of a frame. The framer continues after it; a protocol may close the connection instead. */
 export enum FrameError {
   None,
-  /** The frame is longer than it may be. */
+  /** The frame is too long. */
   TooLong,
-  /** What came cannot be a frame. */
+  /** The bytes are not a frame. */
   Broken,
 }
 
-/** What a framer takes away from a frame. */
+/** What a framer removes from a frame. */
 export enum Strip {
-  /** The delimiter or the length stays in the frame. */
+  /** Keep the delimiter or the length in the frame. */
   Nothing,
-  /** The delimiter, or all up to the end of the length, is taken away. */
+  /** Remove the delimiter, or everything up to the end of the length. */
   Mark,
-  /** Of a delimiter: also one \r before it. */
+  /** For a delimiter: also remove one \r before it. */
   Line,
 }
 
-/** Bytes that framers take frames from the head of. */
+/** Bytes that framers take frames from. */
 export class Piece {
   used: i32 = 0;
 
@@ -30,31 +30,31 @@ export class Piece {
     return this.bytes.length - this.used;
   }
 
-  /** What was not used, without a copy. */
+  /** The remaining bytes, not copied. */
   rest(): Uint8Array {
     return this.bytes.subarray(this.used);
   }
 }
 
-/** How frames are told apart: Delimiter, Length, Fixed or Escape. Check them once, and give each connection a framer of its own. */
+/** How a stream is split into frames: Delimiter, Length, Fixed or Escape. Check the rules once, and give each connection its own framer. */
 export abstract class Rules {
-  /** What is wrong with the values, naming the field; null where they are right. */
+  /** Why the values are invalid, naming the field; null if they are valid. */
   abstract check(): string | null;
 
-  /** How many bytes a frame may have. */
+  /** The largest length of a frame, in bytes. */
   abstract most(): i32;
 
-  /** A framer for a new connection. The rules must have been checked. */
+  /** Returns a framer for a new connection. The rules must have been checked. */
   abstract framer(): Framer;
 }
 
-/** Keeps what there is of a connection's unfinished frame. Between frames it holds no buffer. */
+/** Splits the stream of one connection. Between frames it holds no buffer. */
 export abstract class Framer {
-  /** What next found: a frame, where there is no error. It is valid until the piece is gone or the framer used again. */
+  /** The frame found by next, if there is no error. It is valid until the piece is gone or the framer is used again. */
   frame: Uint8Array = NOTHING;
   error: FrameError = FrameError.None;
 
-  /** Goes to the next frame that ends in piece, or its error, and uses the piece up to there; false where there is none. */
+  /** Finds the next frame that ends in piece, or its error, and consumes the piece up to there. Returns false if there is none. */
   next(piece: Piece): bool {
     this.error = FrameError.None;
     while (piece.left > 0) {
@@ -63,13 +63,13 @@ export abstract class Framer {
     return false;
   }
 
-  /** Looks at the piece, in which bytes are left, up to its first outcome, and uses one byte at least. */
+  /** Consumes the piece, which must not be empty, up to the first outcome, and at least one byte. */
   protected abstract step(piece: Piece): bool;
 
-  /** How many bytes of an unfinished frame there are. */
+  /** The number of buffered bytes of an unfinished frame. */
   abstract held(): i32;
 
-  /** Forgets them and begins anew, as when the connection was new. */
+  /** Drops them and starts as for a new connection. */
   abstract reset(): void;
 
   protected give(frame: Uint8Array): bool {
@@ -112,7 +112,7 @@ export class Kept {
     return this.bytes.subarray(0, this.length);
   }
 
-  /** Hands the bytes over and forgets them. */
+  /** Returns the bytes and drops them. */
   take(): Uint8Array {
     const all = this.view();
     this.clear();
@@ -125,11 +125,11 @@ export class Kept {
   }
 }
 
-/** What there is of a run of bytes whose length is known. It grows with what came, not with what was promised. */
+/** Buffers a run of bytes of known length. It grows with the received bytes, not with the announced length. */
 export class Gathered {
   readonly kept: Kept = new Kept();
 
-  /** Uses up to as many bytes as are missing, and gives all n once they are there: out of the piece where it has them all. */
+  /** Consumes up to the missing bytes, and returns all n once they are complete: inside the piece if it contains them all. */
   take(piece: Piece, n: i32): Uint8Array | null {
     const missing = n - this.kept.length;
     const rest = piece.rest();
@@ -144,13 +144,13 @@ export class Gathered {
   }
 }
 
-/** The check of a number. */
+/** Checks the range of a number. */
 export function within(field: string, n: i64, least: i64, most: i64): string | null {
   if (n >= least && n <= most) return null;
   return field + " is " + n.toString() + ", and must be from " + least.toString() + " to " + most.toString();
 }
 
-/** Where needle is in hay, from a place on; -1 where it is not. */
+/** The position of needle in hay, from a start; -1 if absent. */
 export function find(hay: Uint8Array, from: i32, needle: Uint8Array): i32 {
   const first = needle[0];
   for (let i = from, last = hay.length - needle.length; i <= last; i++) {

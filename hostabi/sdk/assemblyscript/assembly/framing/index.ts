@@ -1,4 +1,5 @@
-// Frames out of what a stream brings, however the network cut it. hostabi/conformance/framing.md says byte by byte what each of the four does.
+// Splits a stream into frames, however the network has cut it. hostabi/conformance/framing.md defines the four kinds
+// byte by byte.
 
 export { Framer, FrameError, Piece, Rules, Strip, MAX_FRAME } from "./framing";
 export { Delimiter } from "./delimiter";

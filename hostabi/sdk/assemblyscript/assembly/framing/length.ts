@@ -1,25 +1,25 @@
 import { FrameError, Framer, Gathered, MAX_FRAME, Piece, Rules, Strip, within } from "./framing";
 
 /**
- * Stands at the head of each frame: offset bytes, the unsigned number of width bytes, and the rest. The whole frame has
+ * Frames with a length at their head: offset bytes, an unsigned number of width bytes, and the rest. The whole frame has
  * offset + width + number + adjust bytes.
  */
 export class Length extends Rules {
   /** The order of the number's bytes; otherwise big-endian. */
   littleEndian: bool = false;
-  /** How many bytes stand before the number, 0 to 255. */
+  /** The number of bytes before the number, 0 to 255. */
   offset: i32 = 0;
   /**
-   * Corrects the number where it does not count just what follows it: -width where it counts itself, -(offset + width) where it counts the whole frame, 2
-   * where a checksum of two bytes is not counted. -1024 to 1024.
+   * Corrects a number that does not count exactly the bytes after it: -width if it includes itself, -(offset + width) if it counts the whole frame, 2
+   * if it omits a checksum of two bytes. -1024 to 1024.
    */
   adjust: i32 = 0;
-  /** What to take away: Nothing, or with Mark all up to the end of the number. */
+  /** What to remove: Nothing, or with Mark everything up to the end of the number. */
   strip: Strip = Strip.Nothing;
 
   /**
-   * @param width of the number in bytes: 1, 2 or 4
-   * @param max how many bytes the whole frame may have, from offset + width to MAX_FRAME
+   * @param width the size of the number in bytes: 1, 2 or 4
+   * @param max the largest length of the whole frame, from offset + width to MAX_FRAME
    */
   constructor(
     readonly width: i32,
@@ -49,7 +49,7 @@ export class Length extends Rules {
     return this.offset + this.width;
   }
 
-  /** Reads the length of the frame whose head is given. */
+  /** Reads the length of a frame from its head. */
   whole(head: Uint8Array): i64 {
     let number: i64 = 0;
     for (let i = 0; i < this.width; i++) {
@@ -64,12 +64,12 @@ export class Length extends Rules {
   }
 }
 
-/** Reads the head of each frame, and then waits for the rest. */
+/** Reads the head of each frame, then waits for the rest. */
 class Measured extends Framer {
   private waiting: Gathered = new Gathered();
-  private whole: i32 = 0; // of the frame whose head was read; 0 before
-  private skip: i64 = 0; // bytes of a frame that is too long
-  private lost: bool = false; // after a broken frame: nobody knows where the next begins
+  private whole: i32 = 0; // of the frame whose head was read; 0 before that
+  private skip: i64 = 0; // remaining bytes of a frame that is too long
+  private lost: bool = false; // after a broken frame: the start of the next one is unknown
 
   constructor(private rules: Length) {
     super();
@@ -104,7 +104,7 @@ class Measured extends Framer {
     return this.give(this.rules.stripped(frame));
   }
 
-  /** Gathers a frame up to its number, and then goes on to the rest of it. */
+  /** Gathers a frame up to its number, then its rest. */
   private head(piece: Piece): bool {
     const header = this.rules.header;
     const fresh = this.held() == 0;

@@ -5,8 +5,8 @@ import { NOTHING, Rules, Strip } from "./framing";
 import { Length } from "./length";
 
 /**
- * Reads rules as hostabi/conformance/framing.md writes them, such as "delimiter 0a 1024 line": for modules that let their operator choose. null where the
- * notation is wrong; Rules.check looks at the values.
+ * Parses rules in the notation of hostabi/conformance/framing.md, such as "delimiter 0a 1024 line": for modules whose operator can choose the framing. Returns null if the
+ * notation is wrong; Rules.check checks the values.
  */
 export function parseRules(notation: string): Rules | null {
   const words = new Words(notation.split(" "));
@@ -14,7 +14,7 @@ export function parseRules(notation: string): Rules | null {
   return words.bad || words.left ? null : rules;
 }
 
-/** Reads words up to the first bad one. */
+/** Parses words up to the first bad one. */
 class Words {
   bad: bool = false;
   private at: i32 = 0;
@@ -113,7 +113,7 @@ class Words {
     return this.sized(this.word(), 1)[0];
   }
 
-  /** Reads digits that must be n bytes. */
+  /** Parses digits that must be n bytes. */
   private sized(digits: string, n: i32): Uint8Array {
     const bytes = this.hex(digits);
     if (bytes.length == n) return bytes;
@@ -121,7 +121,7 @@ class Words {
     return new Uint8Array(n);
   }
 
-  /** Reads lower-case digits, two a byte. */
+  /** Parses lower-case digits, two per byte. */
   private hex(digits: string): Uint8Array {
     if (digits.length == 0 || digits.length % 2 == 1) {
       this.bad = true;

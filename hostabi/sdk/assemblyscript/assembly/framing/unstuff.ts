@@ -4,10 +4,10 @@ import { FrameError, Framer, Kept, Piece } from "./framing";
 enum State {
   Outside, // waiting for start
   Inside, // a frame
-  Skipping, // a frame that was given up
+  Skipping, // the rest of an abandoned frame
 }
 
-/** Follows the bytes of an escape-stuffed stream. */
+/** Splits an escape-stuffed stream. */
 export class Unstuffed extends Framer {
   private state: State = State.Outside;
   private escaped: bool = false; // the last byte was escape
@@ -32,7 +32,7 @@ export class Unstuffed extends Framer {
     this.state = state;
   }
 
-  /** The state behind end, which begins the next frame where it is start or where there is none. */
+  /** The state after end, which also begins the next frame if it equals start, or if there is no start. */
   private ended(): void {
     this.enter(this.rules.start == Escape.NO_START || this.rules.start == <i32>this.rules.end ? State.Inside : State.Outside);
   }
@@ -53,7 +53,7 @@ export class Unstuffed extends Framer {
     return this.one(piece.bytes[piece.used++]);
   }
 
-  /** How many bytes stand for themselves at the head, as far as the frame has room for them. */
+  /** The number of unescaped bytes at the front, as far as the frame has room for them. */
   private plain(b: Uint8Array): i32 {
     const most = min(b.length, this.rules.max - this.content.length);
     let n = 0;
@@ -80,7 +80,7 @@ export class Unstuffed extends Framer {
     return false;
   }
 
-  /** Gives the frame that there is; right behind escape there is none. */
+  /** Returns the frame, or an error if the last byte was escape. */
   private end(): bool {
     const broken = this.escaped;
     const frame = this.content.take();

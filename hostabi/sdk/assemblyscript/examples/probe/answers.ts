@@ -1,4 +1,4 @@
-/** Answers that wait to be sent together. */
+/** Answers to be sent together. */
 export class Answers {
   private room: Uint8Array = new Uint8Array(256);
   private length: i32 = 0;
@@ -31,7 +31,7 @@ export class Answers {
     this.length += n;
   }
 
-  /** Hands the answers over; there are none after it. */
+  /** Returns the answers and drops them. */
   take(): Uint8Array {
     const all = this.room.subarray(0, this.length);
     this.length = 0;

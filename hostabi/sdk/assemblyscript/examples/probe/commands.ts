@@ -2,29 +2,29 @@ import { Action, ClientInfo, Code, Level, log, NO_ANSWER, parseRules } from "../
 import { Device } from "./device";
 import { text, Words } from "./words";
 
-// The tokens of the calls that the broker answers.
+// The tokens of calls that the broker answers.
 export const AUTH: i64 = 1;
 const PUB: i64 = 2;
 const SUB: i64 = 3;
 const UNSUB: i64 = 4;
 
-/** The largest frame of a framer that a device chooses, in bytes. */
+/** The largest frame of a framer chosen by a device, in bytes. */
 const MOST: i32 = 4096;
 
-/** Carries out one line. */
+/** Executes one line. */
 export function carryOut(d: Device, line: Uint8Array): void {
   const w = new Words(line);
   const command = w.word();
   if (!calls(d, command, w) && !local(d, command, w)) d.answers.say("error command");
 }
 
-/** Whether the line is right; what is wrong is answered. */
+/** Whether the line is correct; otherwise answers the error. */
 function right(d: Device, w: Words): bool {
   if (!w.whole) d.answers.say("error usage");
   return w.whole;
 }
 
-/** Says ok where an accepted call is answered at once, and always what code a call was refused with. */
+/** Answers ok to an accepted call that is answered at once, or the code of a refused one. */
 function answer(d: Device, name: string, code: Code, ok: bool): void {
   if (code != Code.Success) d.answers.say("refused " + name + " " + (<u32>code).toString());
   else if (ok) d.answers.say("ok");
@@ -109,7 +109,7 @@ function logLine(d: Device, w: Words): void {
   d.answers.say("ok");
 }
 
-/** Has what follows read by another framer. */
+/** Switches to another framer. */
 function reframe(d: Device, notation: string): void {
   const rules = parseRules(notation);
   if (rules === null || rules.most() > MOST || rules.check() !== null) {

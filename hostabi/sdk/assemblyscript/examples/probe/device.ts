@@ -52,7 +52,7 @@ export class Device extends Handler {
     else if (this.framer.frame.length > 0) carryOut(this, this.framer.frame);
   }
 
-  /** Answers what another framer than that of lines found. */
+  /** Answers a frame or error of a framer other than that of lines. */
   private frame(): void {
     const frame = this.framer.frame;
     if (this.framer.error == FrameError.TooLong) this.answers.say("frame error too_long");

@@ -1,4 +1,4 @@
-// The protocol of hostabi/conformance/probe.md, which uses all of the SDK; wasm-examples/build.sh builds it.
+// The protocol of hostabi/conformance/probe.md. It uses all of the SDK; wasm-examples/build.sh builds it.
 
 import { Conn, Delimiter, Handler, Protocol, serve } from "../../assembly";
 import { Device } from "./device";

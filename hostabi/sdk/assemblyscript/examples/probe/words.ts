@@ -1,11 +1,11 @@
-/** Takes a line apart. What is wrong with it shows at its end. */
+/** Splits a line into words. Errors show at the end. */
 export class Words {
   private bad: bool = false;
   more: bool = true; // there is a space before rest
 
   constructor(private line: Uint8Array) {}
 
-  /** The next word, which must be there. */
+  /** The next word, which is required. */
   bytes(): Uint8Array {
     if (!this.more) {
       this.bad = true;
@@ -23,7 +23,7 @@ export class Words {
     return text(this.bytes());
   }
 
-  /** A word that is a decimal number of 32 bits. */
+  /** The next word as a decimal 32-bit number. */
   number(): u32 {
     const word = this.bytes();
     let n: u64 = 0;
@@ -35,7 +35,7 @@ export class Words {
     return <u32>n;
   }
 
-  /** All that is left, if anything. */
+  /** The rest of the line, which may be empty. */
   rest(): Uint8Array {
     this.more = false;
     const rest = this.line;
@@ -47,7 +47,7 @@ export class Words {
     this.bad = this.bad || !condition;
   }
 
-  /** Whether the line was as it should be, and nothing is left of it. */
+  /** Whether the line was correct, and nothing is left of it. */
   get whole(): bool {
     return !this.bad && !this.more;
   }

@@ -3,16 +3,16 @@ use exproto::{ClientInfo, Code, Level, NO_ANSWER};
 
 use crate::words::Words;
 
-/// The tokens of the calls that the broker answers.
+/// The tokens of calls that the broker answers.
 pub const AUTH: i64 = 1;
 const PUB: i64 = 2;
 const SUB: i64 = 3;
 const UNSUB: i64 = 4;
 
-/// The largest frame of a framer that a device chooses, in bytes.
+/// The largest frame of a framer chosen by a device, in bytes.
 const MAX_FRAME: usize = 4096;
 
-/// A line that is understood.
+/// A valid line.
 pub enum Command<'a> {
     Echo(&'a [u8]),
     Config,
@@ -32,7 +32,7 @@ pub enum Command<'a> {
     Trap,
 }
 
-/// What is wrong with a line.
+/// Why a line is invalid.
 pub enum Wrong {
     Command,
     Usage,
@@ -87,7 +87,8 @@ fn level(w: &mut Words) -> Level {
     }
 }
 
-/// Carries out the commands that call the gateway: their name, what the call returned, and whether an accepted one is answered at once.
+/// Executes the commands that call the gateway; returns their name, the result of the call, and whether an accepted
+/// call is answered at once.
 pub fn call(conn: exproto::Conn, mountpoint: &str, command: &Command) -> Option<(&'static str, Result<(), Code>, bool)> {
     Some(match *command {
         Command::Auth { clientid, username, password } => {
@@ -104,7 +105,7 @@ pub fn call(conn: exproto::Conn, mountpoint: &str, command: &Command) -> Option<
     })
 }
 
-/// The framer that a device chooses.
+/// The framer chosen by a device.
 pub fn framing(notation: &[u8]) -> Option<Framing> {
     let rules = framing::parse(std::str::from_utf8(notation).ok()?).ok()?;
     if rules.max() > MAX_FRAME {

@@ -24,7 +24,7 @@ impl Device {
         Device { conn, config, lines, framer, in_lines: true, count: 0, mountpoint: String::new(), out: Vec::new(), action: Action::Continue }
     }
 
-    /// Adds an answer to those that flush sends.
+    /// Adds an answer to those sent by flush.
     fn say(&mut self, answer: impl AsRef<[u8]>) {
         self.out.extend_from_slice(answer.as_ref());
         self.out.push(b'\n');
@@ -37,7 +37,7 @@ impl Device {
         std::mem::replace(&mut self.action, Action::Continue)
     }
 
-    /// Carries out a line.
+    /// Executes a line.
     fn line(&mut self, line: Result<&[u8], FrameError>) {
         self.count += 1;
         match line {
@@ -79,7 +79,7 @@ impl Device {
         }
     }
 
-    /// Has what follows read by another framer.
+    /// Switches to another framer.
     fn reframe(&mut self, notation: &[u8]) {
         match framing(notation) {
             Some(other) => {
@@ -91,7 +91,7 @@ impl Device {
         }
     }
 
-    /// Answers what another framer than that of lines found.
+    /// Answers a frame or error of a framer other than that of lines.
     fn frame(&mut self, frame: Result<&[u8], FrameError>) {
         match frame {
             Err(FrameError::TooLong) => self.say("frame error too_long"),
@@ -123,7 +123,8 @@ impl Handler for Device {
 
     fn on_received_bytes(&mut self, mut bytes: &[u8]) -> Action {
         while self.action != Action::Close {
-            // A frame borrows its framer, which is out of the device meanwhile. What the frame says may put another one in.
+            // A frame borrows its framer, which is moved out of the device meanwhile. The frame may install another
+            // one.
             let mut framer = self.framer.take().expect("there is a framer between frames");
             let frame = framer.next(&mut bytes);
             let done = frame.is_none();

@@ -1,4 +1,4 @@
-//! The protocol of hostabi/conformance/probe.md, which uses all of the SDK; wasm-examples/build.sh builds it.
+//! The protocol of hostabi/conformance/probe.md. It uses all of the SDK; wasm-examples/build.sh builds it.
 
 mod command;
 mod device;

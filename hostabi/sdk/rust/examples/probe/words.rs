@@ -1,4 +1,4 @@
-/// Takes a line apart. What is wrong with it shows at its end.
+/// Splits a line into words. Errors show at the end.
 pub struct Words<'a> {
     rest: &'a [u8],
     more: bool, // there is a space before rest
@@ -10,7 +10,7 @@ impl<'a> Words<'a> {
         Words { rest: line, more: true, bad: false }
     }
 
-    /// The next word, which must be there.
+    /// The next word, which is required.
     pub fn word(&mut self) -> &'a [u8] {
         if !self.more {
             self.bad = true;
@@ -24,13 +24,13 @@ impl<'a> Words<'a> {
         word
     }
 
-    /// A word that the gateway takes as text.
+    /// The next word, as text for the gateway.
     pub fn name(&mut self) -> &'a str {
         let word = self.word();
         self.utf8(word)
     }
 
-    /// A word that is a decimal number of 32 bits.
+    /// The next word as a decimal 32-bit number.
     pub fn number(&mut self) -> u32 {
         let word = self.name();
         let digits = word.len() <= 10 && word.bytes().all(|b| b.is_ascii_digit());
@@ -39,13 +39,13 @@ impl<'a> Words<'a> {
         number.unwrap_or(0)
     }
 
-    /// All that is left, if anything.
+    /// The rest of the line, which may be empty.
     pub fn rest(&mut self) -> &'a [u8] {
         self.more = false;
         std::mem::take(&mut self.rest)
     }
 
-    /// All that is left, as text.
+    /// The rest of the line as text.
     pub fn text(&mut self) -> &'a str {
         let rest = self.rest();
         self.utf8(rest)
@@ -59,7 +59,7 @@ impl<'a> Words<'a> {
         self.bad |= !condition;
     }
 
-    /// Reports whether the line was as it should be, and nothing is left of it.
+    /// Reports whether the line was correct, and nothing is left of it.
     pub fn whole(&self) -> bool {
         !self.bad && !self.more
     }

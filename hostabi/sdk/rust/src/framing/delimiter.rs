@@ -7,9 +7,9 @@ use super::{find, within_size, BadRules, FrameError, Step, Strip, MAX_FRAME};
 pub struct Delimiter {
     /// The delimiter, 1 to 8 bytes.
     pub bytes: Vec<u8>,
-    /// How many bytes a frame may have without its delimiter, 1 to [`MAX_FRAME`].
+    /// The largest length of a frame without its delimiter, 1 to [`MAX_FRAME`].
     pub max: usize,
-    /// What to take away.
+    /// What to remove.
     pub strip: Strip,
 }
 
@@ -19,7 +19,7 @@ impl Delimiter {
         within_size("Delimiter.max", self.max, 1, MAX_FRAME)
     }
 
-    /// How many bytes say that a frame is too long, where no delimiter is in them.
+    /// The number of bytes without a delimiter after which a frame is too long.
     fn room(&self) -> usize {
         self.max + self.bytes.len()
     }
@@ -36,7 +36,7 @@ impl Delimiter {
     }
 }
 
-/// Looks for the delimiter. While it skips, kept has what may be the delimiter's beginning.
+/// Searches for the delimiter. While it skips, kept contains what may be the beginning of the delimiter.
 #[derive(Debug, Default)]
 pub struct Delimited {
     kept: Vec<u8>,
@@ -76,7 +76,7 @@ impl Delimited {
         }
     }
 
-    /// Is next where nothing is kept: a frame that is whole in b is given out of it.
+    /// next if nothing is kept: a frame that is whole in b is returned as a slice of it.
     fn fresh<'a>(&mut self, rules: &Delimiter, b: &'a [u8]) -> Step<'a> {
         let window = &b[..b.len().min(rules.room())];
         match find(window, &rules.bytes) {
@@ -101,7 +101,7 @@ impl Delimited {
         self.keep_tail(&rules.bytes, all);
     }
 
-    /// Uses bytes up to the end of the delimiter.
+    /// Consumes bytes up to the end of the delimiter.
     fn skip(&mut self, mark: &[u8], b: &[u8]) -> usize {
         let before = self.kept.len();
         let mut seam = std::mem::take(&mut self.kept);
@@ -115,7 +115,7 @@ impl Delimited {
         b.len()
     }
 
-    /// Keeps as much of the end of b as may be the beginning of a delimiter.
+    /// Keeps the end of b as far as it may be the beginning of a delimiter.
     fn keep_tail(&mut self, mark: &[u8], b: &[u8]) {
         self.kept = b[(b.len() + 1).saturating_sub(mark.len()).min(b.len())..].to_vec();
     }

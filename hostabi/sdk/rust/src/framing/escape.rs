@@ -1,6 +1,7 @@
 use super::{within_size, BadRules, MAX_FRAME};
 
-/// Ends each frame with a byte that its content has only in disguise: as escape and another byte. Empty frames are not given.
+/// Ends each frame with a byte that its content contains only escaped: as escape and another byte. Empty frames are
+/// skipped.
 #[derive(Clone, Debug)]
 pub struct Escape {
     /// Begins a frame. It may be end. Without it, a frame begins where the last one ended.
@@ -9,18 +10,18 @@ pub struct Escape {
     pub end: u8,
     /// Neither start nor end.
     pub escape: u8,
-    /// What stands behind escape.
+    /// How bytes after escape are written.
     pub disguise: Disguise,
-    /// How many bytes a frame may have without flags and escapes, 1 to [`MAX_FRAME`].
+    /// The largest length of a frame without flags and escapes, 1 to [`MAX_FRAME`].
     pub max: usize,
 }
 
-/// How a byte is written behind an escape.
+/// How a byte is written after an escape.
 #[derive(Clone, Debug)]
 pub enum Disguise {
     /// Combined with this byte, which is not 0.
     Xor(u8),
-    /// As the code of a (code, value) pair, 1 to 8 of them; start, end and escape are among the values.
+    /// As the code of a (code, value) pair, 1 to 8 of them; the values must include start, end and escape.
     Map(Vec<(u8, u8)>),
 }
 

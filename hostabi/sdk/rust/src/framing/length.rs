@@ -10,14 +10,14 @@ pub struct Length {
     pub width: usize,
     /// The order of its bytes; otherwise big-endian.
     pub little_endian: bool,
-    /// How many bytes stand before the number, 0 to 255.
+    /// The number of bytes before the number, 0 to 255.
     pub offset: usize,
-    /// Corrects the number where it does not count just what follows it: -width where it counts itself, -(offset + width) where it counts the whole
-    /// frame, 2 where a checksum of two bytes is not counted. -1024 to 1024.
+    /// Corrects a number that does not count exactly the bytes after it: -width if it includes itself, -(offset +
+    /// width) if it counts the whole frame, 2 if it omits a checksum of two bytes. -1024 to 1024.
     pub adjust: i64,
-    /// How many bytes the whole frame may have, from offset + width to [`MAX_FRAME`].
+    /// The largest length of the whole frame, from offset + width to [`MAX_FRAME`].
     pub max: usize,
-    /// What to take away: nothing, or with [`Strip::Mark`] all up to the end of the number.
+    /// What to remove: nothing, or with [`Strip::Mark`] everything up to the end of the number.
     pub strip: Strip,
 }
 
@@ -38,7 +38,7 @@ impl Length {
         self.offset + self.width
     }
 
-    /// Reads the length of the frame whose head is b.
+    /// The length of the frame with head b.
     fn whole(&self, b: &[u8]) -> i64 {
         let digits = &b[self.offset..self.header()];
         let add = |number: i64, &byte: &u8| number << 8 | i64::from(byte);
@@ -60,13 +60,13 @@ impl Length {
     }
 }
 
-/// Reads the head of each frame, and then waits for the rest.
+/// Reads the head of each frame, then waits for the rest.
 #[derive(Debug, Default)]
 pub struct Measured {
     waiting: Gathered,
-    whole: usize, // of the frame whose head was read; 0 before
-    skip: u64,    // bytes of a frame that is too long
-    lost: bool,   // after a broken frame: nobody knows where the next begins
+    whole: usize, // of the frame whose head was read; 0 before that
+    skip: u64,    // remaining bytes of a frame that is too long
+    lost: bool,   // after a broken frame: the start of the next one is unknown
 }
 
 impl Measured {
@@ -93,7 +93,7 @@ impl Measured {
         (used, frame.map(|f| Ok(rules.stripped(f))))
     }
 
-    /// Gathers a frame up to its number. Where the whole frame is in b, it is given at once.
+    /// Gathers a frame up to its number. If b contains the whole frame, returns it.
     fn head<'a>(&mut self, rules: &Length, b: &'a [u8]) -> Step<'a> {
         let (before, header) = (self.held(), rules.header());
         let (used, head) = self.waiting.take(b, header);

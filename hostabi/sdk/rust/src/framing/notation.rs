@@ -2,8 +2,8 @@ use std::str::Split;
 
 use super::{BadRules, Delimiter, Disguise, Escape, Fixed, Length, Rules, Strip};
 
-/// Reads rules as hostabi/conformance/framing.md writes them, such as `delimiter 0a 1024 line`: for modules that let their operator choose.
-/// [`Framing::new`](super::Framing::new) checks the values.
+/// Parses rules in the notation of hostabi/conformance/framing.md, such as `delimiter 0a 1024 line`: for modules whose
+/// operator can choose the framing. [`Framing::new`](super::Framing::new) checks the values.
 pub fn parse(notation: &str) -> Result<Rules, BadRules> {
     let mut words = Words(notation.split(' '));
     match words.rules() {
@@ -95,7 +95,7 @@ impl<'a> Words<'a> {
     }
 }
 
-/// A number of decimal digits, below 2^31.
+/// Parses decimal digits of a number below 2^31.
 fn digits(word: &str) -> Option<usize> {
     if word.is_empty() || !word.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -110,7 +110,7 @@ fn single(word: &str) -> Option<u8> {
     }
 }
 
-/// Lower-case digits, two a byte.
+/// Parses lower-case hexadecimal digits, two per byte.
 fn hex(word: &str) -> Option<Vec<u8>> {
     let digit = |b: u8| match b {
         b'0'..=b'9' => Some(b - b'0'),

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use super::{Escape, FrameError, Step};
 
-/// Follows the bytes of an escape-stuffed stream.
+/// Splits an escape-stuffed stream.
 #[derive(Debug)]
 pub struct Unstuffed {
     state: State,
@@ -14,7 +14,7 @@ pub struct Unstuffed {
 enum State {
     Outside,  // waiting for start
     Inside,   // a frame
-    Skipping, // a frame that was given up
+    Skipping, // the rest of an abandoned frame
 }
 
 impl Unstuffed {
@@ -52,7 +52,7 @@ impl Unstuffed {
         (used, None)
     }
 
-    /// The run of bytes that stand for themselves at the head of b, as far as the frame has room for them.
+    /// The unescaped bytes at the front of b, as far as the frame has room for them.
     fn plain<'a>(&self, rules: &Escape, b: &'a [u8]) -> &'a [u8] {
         let most = b.len().min(rules.max - self.content.len());
         let n = b[..most].iter().position(|&c| rules.is_flag(c) || c == rules.escape).unwrap_or(most);
@@ -87,7 +87,7 @@ impl Unstuffed {
         self.add(rules, c)
     }
 
-    /// Gives the frame that there is; right behind escape there is none.
+    /// Returns the frame, or an error if the last byte was escape.
     fn end(&mut self, rules: &Escape) -> Option<Result<Vec<u8>, FrameError>> {
         let outcome = match (self.escaped, self.content.is_empty()) {
             (true, _) => Some(Err(FrameError::Broken)),
@@ -98,7 +98,7 @@ impl Unstuffed {
         outcome
     }
 
-    /// The state behind end, which begins the next frame where it is start or where there is none.
+    /// The state after end, which also begins the next frame if it equals start, or if there is no start.
     fn ended(&mut self, rules: &Escape) {
         let next_begins = rules.start.map_or(true, |start| start == rules.end);
         self.enter(if next_begins { State::Inside } else { State::Outside });

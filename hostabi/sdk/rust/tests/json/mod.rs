@@ -1,4 +1,4 @@
-//! As much JSON as the vectors are written in: objects, arrays, and texts with \u00NN escapes at most.
+//! As much JSON as the vectors use: objects, arrays, and texts with \u00NN escapes at most.
 
 use std::collections::HashMap;
 
