@@ -30,7 +30,7 @@ type running struct {
 // start starts the gateway. It takes over from predecessor unless that is nil.
 func (g *running) start(ctx context.Context, predecessor *upgrade.Predecessor, inherited []sockets.SocketFile) error {
 	var err error
-	if g.sockets, err = sockets.NewSockets(inherited, g.log); err != nil {
+	if g.sockets, err = sockets.New(inherited, g.log); err != nil {
 		return err
 	}
 	if predecessor != nil {

@@ -38,13 +38,13 @@ type gated struct {
 	results   chan gateway.Result
 }
 
-func gate(t *testing.T, cfg admission.AdmissionConfig) *gated {
+func gate(t *testing.T, cfg admission.Config) *gated {
 	t.Helper()
 	g := &gated{T: t, registry: prometheus.NewRegistry(), results: make(chan gateway.Result, 10)}
 	log := slog.New(slog.DiscardHandler)
-	cfg.Listener, cfg.Logger, cfg.Metrics = "l", log, admission.NewAdmissionMetrics(g.registry)
+	cfg.Listener, cfg.Logger, cfg.Metrics = "l", log, admission.NewMetrics(g.registry)
 	var err error
-	if g.admission, err = admission.NewAdmission(cfg); err != nil {
+	if g.admission, err = admission.New(cfg); err != nil {
 		t.Fatal(err)
 	}
 	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Name: "l", Bind: "127.0.0.1:0", Admission: g.admission, Logger: log})
@@ -94,7 +94,7 @@ func (g *gated) count(reason string) float64 {
 // A place is free again when its connection has ended, whoever ended it.
 func TestTCPPlacesComeBack(t *testing.T) {
 	total := admission.NewTotalLimit(2)
-	g := gate(t, admission.AdmissionConfig{MaxPerSource: 2, Total: total})
+	g := gate(t, admission.Config{MaxPerSource: 2, Total: total})
 	first := g.open()
 	g.open()
 	g.refused("max_per_source", 1)
@@ -112,7 +112,7 @@ func TestTCPPlacesComeBack(t *testing.T) {
 
 // Clients that keep failing to log in are shut out; access lists reach the accept loop of a live listener.
 func TestTCPBansAndAccess(t *testing.T) {
-	g := gate(t, admission.AdmissionConfig{Ban: admission.BanConfig{Failures: 2}})
+	g := gate(t, admission.Config{Ban: admission.BanConfig{Failures: 2}})
 	for range 2 {
 		c := g.open()
 		if _, err := io.WriteString(c, "meter"); err != nil {

@@ -18,7 +18,7 @@ import (
 func fewDescriptors(t *testing.T, most, each int) (*admission.Descriptors, *admission.Admission) {
 	t.Helper()
 	d := admission.DescriptorsFor(most, slog.New(slog.DiscardHandler))
-	a, err := admission.NewAdmission(admission.AdmissionConfig{
+	a, err := admission.New(admission.Config{
 		Listener: "l", Descriptors: d, DescriptorsEach: each, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -101,7 +101,7 @@ func TestNoDescriptors(t *testing.T) {
 	}
 }
 
-// Devices over UDP take descriptors only for sessions of their own, and streams that are silent make room for them too.
+// Devices over Listener take descriptors only for sessions of their own, and streams that are silent make room for them too.
 func TestDatagramDevicesAndDescriptors(t *testing.T) {
 	d, a := fewDescriptors(t, 5, 1)
 	streams := serveStream(t, listener.TCPConfig{Admission: a}, listenertest.Send, gateway.Limits{})
@@ -109,7 +109,7 @@ func TestDatagramDevicesAndDescriptors(t *testing.T) {
 		dial(t, streams.addr)
 	}
 	gatewaytest.Eventually(t, "silent connections", func() bool { return d.Silent() == 5 })
-	l, err := udp.ListenUDP(t.Context(), udp.UDPConfig{Bind: "127.0.0.1:0", Admission: a})
+	l, err := udp.Listen(t.Context(), udp.Config{Bind: "127.0.0.1:0", Admission: a})
 	if err != nil {
 		t.Fatal(err)
 	}

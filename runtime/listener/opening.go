@@ -14,8 +14,8 @@ import (
 // openingGrace is what opening connections have left when their listener closes.
 const openingGrace = 2 * time.Second
 
-// silentPlaces is how many connections may be silent for each one that may be in its handshake: a silent one costs a descriptor and a small stack.
-const silentPlaces = 4
+// silentPerHandshake is how many connections may be silent for each one that may be in its handshake: a silent one costs a descriptor and a small stack.
+const silentPerHandshake = 4
 
 // opening holds the accepted connections of a listener that are not attached yet. Those whose PROXY header or ClientHello is not there cost little, and
 // have a room of their own: they cannot take the place of a client that is in its handshake. It also bounds how many compute at once, so that a flood of
@@ -23,7 +23,7 @@ const silentPlaces = 4
 type opening struct {
 	silent  *admission.WaitingRoom
 	shaking *admission.WaitingRoom
-	turns   chan struct{}
+	slots   chan struct{}
 
 	mu     sync.Mutex // guards the fields below
 	conns  map[*openingConn]struct{}
@@ -37,16 +37,16 @@ type openingConn struct {
 	evicted atomic.Bool
 
 	// Owned by the connection's goroutine.
-	room  *admission.WaitingRoom
-	place *admission.Waiting
+	room *admission.WaitingRoom
+	slot *admission.Slot
 }
 
 // newOpening allows maximum handshakes at once. One prefix has at most half of the places.
 func newOpening(maximum int) *opening {
-	silent := maximum * silentPlaces
+	silent := maximum * silentPerHandshake
 	return &opening{
 		silent: admission.NewWaitingRoom(silent, max(silent/2, 1)), shaking: admission.NewWaitingRoom(maximum, max(maximum/2, 1)),
-		turns: make(chan struct{}, runtime.GOMAXPROCS(0)), conns: make(map[*openingConn]struct{}),
+		slots: make(chan struct{}, runtime.GOMAXPROCS(0)), conns: make(map[*openingConn]struct{}),
 	}
 }
 
@@ -72,12 +72,12 @@ func (o *opening) close() {
 
 // enter gives e a place in another room. It reports false where e lost its place meanwhile, or where all in that room compute.
 func (e *openingConn) enter(room *admission.WaitingRoom, source netip.Addr) bool {
-	next := admission.NewWaiting(source, e.evict)
+	next := admission.NewSlot(source, e.evict)
 	next.Busy.Store(room == e.in.shaking) // until it waits for its peer
-	if e.place != nil && !e.room.Leave(e.place) {
+	if e.slot != nil && !e.room.Leave(e.slot) {
 		return false
 	}
-	e.room, e.place = room, next
+	e.room, e.slot = room, next
 	return room.Enter(next)
 }
 
@@ -109,19 +109,19 @@ func (e *openingConn) done() bool {
 	e.in.mu.Lock()
 	delete(e.in.conns, e)
 	e.in.mu.Unlock()
-	kept := e.room.Leave(e.place)
+	kept := e.room.Leave(e.slot)
 	_ = e.conn.SetDeadline(time.Time{})
 	return kept
 }
 
-// compute waits for a turn. From here on the connection waits for this side, and is not evicted.
-func (e *openingConn) compute() {
-	e.place.Busy.Store(true)
-	e.in.turns <- struct{}{}
+// acquire waits for a turn. From here on the connection waits for this side, and is not evicted.
+func (e *openingConn) acquire() {
+	e.slot.Busy.Store(true)
+	e.in.slots <- struct{}{}
 }
 
-// rest gives the turn back.
-func (e *openingConn) rest() {
-	e.place.Busy.Store(false)
-	<-e.in.turns
+// release gives the turn back.
+func (e *openingConn) release() {
+	e.slot.Busy.Store(false)
+	<-e.in.slots
 }

@@ -36,7 +36,7 @@ func TestOpeningSilent(t *testing.T) {
 		silent, far = append(silent, e), append(far, f)
 	}
 	for i, e := range silent {
-		evicted := i < len(silent)-silentPlaces
+		evicted := i < len(silent)-silentPerHandshake
 		if closedByUs(far[i]) != evicted || e.done() == evicted {
 			t.Errorf("number %d of %d: it should be evicted: %v", i, len(silent), evicted)
 		}
@@ -57,13 +57,13 @@ func TestOpeningHandshakes(t *testing.T) {
 		return e, far, e.enter(o.shaking, netip.Addr{})
 	}
 	computing, _, _ := enter()
-	computing.compute()
+	computing.acquire()
 	waiting, far, _ := enter()
 	if _, _, ok := enter(); ok {
 		t.Fatal("a third place of two that both wait for us")
 	}
-	waiting.compute()
-	waiting.rest()
+	waiting.acquire()
+	waiting.release()
 	if _, _, ok := enter(); !ok || !closedByUs(far) {
 		t.Fatal("the one that waits for its peer did not make room")
 	}
@@ -80,18 +80,18 @@ func TestOpeningTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOpening(100)
 		var turns []*openingConn
-		for range cap(o.turns) {
+		for range cap(o.slots) {
 			e, _ := openPipe(t, o)
-			e.compute()
+			e.acquire()
 			turns = append(turns, e)
 		}
 		late, _ := openPipe(t, o)
 		got := false
-		go func() { late.compute(); got = true }()
+		go func() { late.acquire(); got = true }()
 		if synctest.Wait(); got {
 			t.Error("more turns than processors")
 		}
-		turns[0].rest()
+		turns[0].release()
 		if synctest.Wait(); !got {
 			t.Error("the turn was not passed on")
 		}

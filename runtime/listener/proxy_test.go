@@ -104,7 +104,7 @@ func TestProxyHeaderInPieces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	admission, err := admission.NewAdmission(admission.AdmissionConfig{Listener: "l", Access: access})
+	admission, err := admission.New(admission.Config{Listener: "l", Access: access})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestProxyAdmission(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	admission, err := admission.NewAdmission(admission.AdmissionConfig{
+	admission, err := admission.New(admission.Config{
 		Listener: "l", Access: access, MaxPerSource: 1, Ban: admission.BanConfig{Failures: 1, Window: time.Minute, Duration: time.Minute},
 	})
 	if err != nil {

@@ -35,7 +35,7 @@ func serveStream(t testing.TB, cfg listener.TCPConfig, bytes func(gateway.Connec
 func serveTLS(t testing.TB, cfg listener.TLSConfig, bytes func(gateway.ConnectionAdapter, []byte), limits gateway.Limits) *streamServer {
 	t.Helper()
 	s := newStreamServer(&cfg.TCPConfig)
-	cfg.CertMetrics = certs.NewCertMetrics(s.Counts)
+	cfg.CertMetrics = certs.NewMetrics(s.Counts)
 	l, err := listener.ListenTLS(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

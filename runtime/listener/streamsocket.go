@@ -38,7 +38,7 @@ type streamSocket struct {
 	deadline    readDeadline
 
 	evicted atomic.Bool // it makes room for another
-	silent  admission.SilentPlace
+	silent  admission.SilentEntry
 
 	// Owned by the reading goroutine.
 	early   []byte // what came with the PROXY header
@@ -83,7 +83,7 @@ func (s *streamSocket) AuthFailed() { s.ticket.Failed() }
 func (s *streamSocket) serve(c *gateway.Conn) {
 	for c.WaitReadable() == nil {
 		if err := s.read(); err != nil {
-			if err == errRest {
+			if err == errReplaceReader {
 				go s.serve(c)
 				return
 			}
@@ -101,7 +101,7 @@ func (s *streamSocket) serve(c *gateway.Conn) {
 
 // discard reads what a peer still sends while the last bytes go out; CloseWrite's deadline bounds it.
 func (s *streamSocket) discard() {
-	for err := s.read(); err == nil || err == errRest; err = s.read() {
+	for err := s.read(); err == nil || err == errReplaceReader; err = s.read() {
 		s.giveBack()
 	}
 }
@@ -115,8 +115,8 @@ func (s *streamSocket) read() error {
 		return nil
 	}
 	if err := s.raw.Read(s.tryRead); err != nil {
-		if s.deadline.rested(err) {
-			return errRest
+		if s.deadline.expired(err) {
+			return errReplaceReader
 		}
 		return err
 	}
@@ -236,4 +236,41 @@ func (s *streamSocket) heard() {
 		s.spoke = true
 		s.ticket.Heard(&s.silent)
 	}
+}
+
+var (
+	_ gateway.Peeker = (*streamSocket)(nil)
+	_ gateway.Peeker = (*tlsSocket)(nil)
+)
+
+// Peek tells what the next read would find.
+func (s *streamSocket) Peek() error {
+	if len(s.early) > 0 {
+		return nil
+	}
+	var n int
+	var peekErr error
+	err := s.raw.Control(func(fd uintptr) {
+		var b [1]byte
+		n, _, peekErr = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	})
+	switch {
+	case err != nil:
+		return err
+	case peekErr == unix.EAGAIN || peekErr == unix.EINTR:
+		return nil
+	case peekErr != nil:
+		return os.NewSyscallError("recvfrom", peekErr)
+	case n == 0:
+		return io.EOF
+	}
+	return nil
+}
+
+// Peek tells only of errors: records that have been read but not decrypted may come before the end of the peer.
+func (s *tlsSocket) Peek() error {
+	if err := s.streamSocket.Peek(); err != io.EOF {
+		return err
+	}
+	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/certs"
 )
 
-// TLSConfig is a TLS listener's. Pre-shared keys are not among it: crypto/tls has none; DTLS has.
+// TLSConfig is a TLS listener's. Pre-shared keys are not among it: crypto/tls has none; Listener has.
 type TLSConfig struct {
 	// TCPConfig is that of the sockets below.
 	TCPConfig
@@ -24,8 +24,8 @@ type TLSConfig struct {
 	KeyFile string
 	// CAFile is the PEM file of those who sign the certificates of devices. If zero, no device's certificate can be verified.
 	CAFile string
-	// CertMetrics counts reloads of the files. If zero, an unregistered set.
-	CertMetrics *certs.CertMetrics
+	// Metrics counts reloads of the files. If zero, an unregistered set.
+	CertMetrics *certs.Metrics
 	// ReloadInterval is how often the files are looked at for changes. If zero, 5 s.
 	ReloadInterval time.Duration
 	// Verify is none, which asks devices for no certificate, or peer, which verifies it against CAFile. If zero, none.
@@ -75,7 +75,7 @@ func listenTLS(ctx context.Context, cfg TLSConfig) (*TLS, error) {
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
 	}
-	sec, err := newSecure(cfg)
+	sec, err := newTLSServer(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -135,4 +135,11 @@ func (l *TLS) Reload() {
 	if l.tls.certs.Reload() {
 		l.tls.use()
 	}
+}
+
+// Check reads the files and looks for what [ListenTLS] would refuse, without opening a socket.
+func (cfg TLSConfig) Check() error {
+	cfg.Logger, cfg.Metrics = slog.New(slog.DiscardHandler), NewMetrics(nil)
+	_, err := newTLSServer(cfg)
+	return err
 }

@@ -206,7 +206,7 @@ func TestTLSFailuresBan(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	var err error
-	cfg.Admission, err = admission.NewAdmission(admission.AdmissionConfig{
+	cfg.Admission, err = admission.New(admission.Config{
 		Listener: "l", Ban: admission.BanConfig{Failures: 2, Window: time.Minute, Duration: time.Minute},
 	})
 	if err != nil {
@@ -232,7 +232,7 @@ func TestTLSPlacesAreGivenBack(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
 	var err error
-	if cfg.Admission, err = admission.NewAdmission(admission.AdmissionConfig{Listener: "l", MaxConnections: 1}); err != nil {
+	if cfg.Admission, err = admission.New(admission.Config{Listener: "l", MaxConnections: 1}); err != nil {
 		t.Fatal(err)
 	}
 	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})

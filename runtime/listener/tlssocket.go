@@ -38,7 +38,7 @@ func (s *tlsSocket) Info() gateway.ConnInfo {
 func (s *tlsSocket) serve(c *gateway.Conn) {
 	err := s.receive(c)
 	s.dropCiphertext()
-	if err == errRest {
+	if err == errReplaceReader {
 		go s.serve(c)
 		return
 	}

@@ -53,15 +53,15 @@ func (w *tlsWire) Read(p []byte) (int, error) {
 	if w.opening == nil {
 		return 0, errNothingYet
 	}
-	w.opening.rest()
-	defer w.opening.compute()
+	w.opening.release()
+	defer w.opening.acquire()
 	return w.streamConn.Read(p)
 }
 
 func (w *tlsWire) Write(p []byte) (int, error) {
 	if w.opening != nil {
-		w.opening.rest()
-		defer w.opening.compute()
+		w.opening.release()
+		defer w.opening.acquire()
 		return w.streamConn.Write(p)
 	}
 	if err := w.queue(p); err != nil {

@@ -30,7 +30,7 @@ func watchAccess(t *testing.T, content string) *watched {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.admission = admission(t, AdmissionConfig{Access: f.List()})
+	w.admission = admission(t, Config{Access: f.List()})
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() { f.Watch(ctx, w.admission.SetAccess) })

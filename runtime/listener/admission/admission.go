@@ -11,8 +11,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// AdmissionConfig says who may connect to one listener, how many of them and how fast.
-type AdmissionConfig struct {
+// Config says who may connect to one listener, how many of them and how fast.
+type Config struct {
 	// Listener names the listener in metrics and logs.
 	Listener string
 	// Access lists the addresses that may connect. If zero, all may.
@@ -36,15 +36,15 @@ type AdmissionConfig struct {
 	// Logger takes refusals and bans, at most one line of a kind in 10 s. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts refusals and bans. If zero, an unregistered set.
-	Metrics *AdmissionMetrics
+	Metrics *Metrics
 }
 
 // Admission decides who may connect to one listener. It is safe for concurrent use and never waits; a nil *Admission admits everybody.
 type Admission struct {
 	access    atomic.Pointer[AccessList]
 	bans      *bans
-	perSource *sourcePlaces
-	open      places
+	perSource *sourceLimit
+	open      connLimit
 	total     *TotalLimit
 	files     *Descriptors
 	filesEach int
@@ -52,8 +52,8 @@ type Admission struct {
 	refusals  *refusalLog
 }
 
-// NewAdmission fails where a figure makes no sense; the error names it and the listener.
-func NewAdmission(cfg AdmissionConfig) (*Admission, error) {
+// New fails where a figure makes no sense; the error names it and the listener.
+func New(cfg Config) (*Admission, error) {
 	if err := errors.Join(cfg.check(), cfg.Ban.check()); err != nil {
 		return nil, fmt.Errorf("limits of listener %q: %w", cfg.Listener, err)
 	}
@@ -61,11 +61,11 @@ func NewAdmission(cfg AdmissionConfig) (*Admission, error) {
 		cfg.Logger = slog.Default()
 	}
 	if cfg.Metrics == nil {
-		cfg.Metrics = NewAdmissionMetrics(nil)
+		cfg.Metrics = NewMetrics(nil)
 	}
 	log := cfg.Logger.With("listener", cfg.Listener)
 	a := &Admission{
-		bans: newBans(cfg.Ban, cfg.Listener, log, cfg.Metrics), perSource: newSourcePlaces(cfg.MaxPerSource),
+		bans: newBans(cfg.Ban, cfg.Listener, log, cfg.Metrics), perSource: newSourceLimit(cfg.MaxPerSource),
 		files: cfg.Descriptors, filesEach: cfg.DescriptorsEach, total: cfg.Total, rate: newConnectionRate(cfg.Rate, cfg.Burst), refusals: newRefusalLog(cfg.Listener, log, cfg.Metrics),
 	}
 	a.open.maximum = int64(cfg.MaxConnections)
@@ -73,7 +73,7 @@ func NewAdmission(cfg AdmissionConfig) (*Admission, error) {
 	return a, nil
 }
 
-func (c *AdmissionConfig) check() error {
+func (c *Config) check() error {
 	switch {
 	case c.MaxConnections < 0:
 		return fmt.Errorf("at most %d connections: it must not be negative", c.MaxConnections)

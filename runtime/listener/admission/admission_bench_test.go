@@ -56,7 +56,7 @@ func BenchmarkAdmit(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	a := admission(b, AdmissionConfig{
+	a := admission(b, Config{
 		Access: list, MaxConnections: 1e6, MaxPerSource: 100, Rate: 1e9, Total: NewTotalLimit(1e6), Ban: BanConfig{Failures: 5},
 	})
 	(&Ticket{admission: a, source: sourceOf(ip("203.0.113.1"))}).Failed()
@@ -83,7 +83,7 @@ func BenchmarkAdmit(b *testing.B) {
 
 // BenchmarkAdmitParallel is BenchmarkAdmit from all processors at once, while somebody is banned.
 func BenchmarkAdmitParallel(b *testing.B) {
-	a := admission(b, AdmissionConfig{MaxConnections: 1e6, MaxPerSource: 100, Rate: 1e9, Ban: BanConfig{Failures: 1}})
+	a := admission(b, Config{MaxConnections: 1e6, MaxPerSource: 100, Rate: 1e9, Ban: BanConfig{Failures: 1}})
 	(&Ticket{admission: a, source: sourceOf(ip("203.0.113.1"))}).Failed()
 	b.RunParallel(func(pb *testing.PB) {
 		from := netip.AddrFrom4([4]byte{10, 0, byte(rand.IntN(256)), byte(rand.IntN(256))})
@@ -96,7 +96,7 @@ func BenchmarkAdmitParallel(b *testing.B) {
 
 // BenchmarkRefuse is what a flood costs that is over the limit.
 func BenchmarkRefuse(b *testing.B) {
-	a := admission(b, AdmissionConfig{MaxPerSource: 1})
+	a := admission(b, Config{MaxPerSource: 1})
 	from := ip("10.0.0.1")
 	a.Admit(from)
 	b.ReportAllocs()

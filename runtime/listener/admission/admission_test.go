@@ -15,12 +15,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-func admission(t testing.TB, cfg AdmissionConfig) *Admission {
+func admission(t testing.TB, cfg Config) *Admission {
 	t.Helper()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	a, err := NewAdmission(cfg)
+	a, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func admit(t *testing.T, a *Admission, want int, addresses ...string) []*Ticket 
 }
 
 // rejections are the counts by reason, those above zero.
-func rejections(m *AdmissionMetrics, listener string) map[string]int {
+func rejections(m *Metrics, listener string) map[string]int {
 	counts := make(map[string]int)
 	for r := admitted + 1; r < refusals; r++ {
 		if n := testutil.ToFloat64(m.rejected.WithLabelValues(listener, r.String())); n > 0 {
@@ -55,7 +55,7 @@ func rejections(m *AdmissionMetrics, listener string) map[string]int {
 	return counts
 }
 
-func wantRejections(t *testing.T, m *AdmissionMetrics, want map[string]int) {
+func wantRejections(t *testing.T, m *Metrics, want map[string]int) {
 	t.Helper()
 	if got := rejections(m, "l"); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("rejected %v, want %v", got, want)
@@ -75,8 +75,8 @@ func TestNilAdmissionAdmits(t *testing.T) {
 }
 
 func TestMaxConnections(t *testing.T) {
-	m := NewAdmissionMetrics(nil)
-	a := admission(t, AdmissionConfig{Listener: "l", MaxConnections: 2, Metrics: m})
+	m := NewMetrics(nil)
+	a := admission(t, Config{Listener: "l", MaxConnections: 2, Metrics: m})
 	tickets := admit(t, a, 2, "10.0.0.1", "10.0.0.2", "10.0.0.3")
 	tickets[0].Release()
 	tickets[0].Release() // gives nothing back that it no longer has
@@ -85,8 +85,8 @@ func TestMaxConnections(t *testing.T) {
 }
 
 func TestMaxPerSource(t *testing.T) {
-	m := NewAdmissionMetrics(nil)
-	a := admission(t, AdmissionConfig{Listener: "l", MaxPerSource: 1, Metrics: m})
+	m := NewMetrics(nil)
+	a := admission(t, Config{Listener: "l", MaxPerSource: 1, Metrics: m})
 	tickets := admit(t, a, 1, "10.0.0.1", "10.0.0.1", "::ffff:10.0.0.1")
 	admit(t, a, 1, "10.0.0.2")
 	admit(t, a, 2, "2001:db8::1", "2001:db8::ffff:0:0:1", "2001:db8:0:1::1")       // by /64
@@ -101,23 +101,23 @@ func TestMaxPerSource(t *testing.T) {
 }
 
 func TestMaxTotalIsSharedByListeners(t *testing.T) {
-	m := NewAdmissionMetrics(nil)
+	m := NewMetrics(nil)
 	total := NewTotalLimit(2)
-	a := admission(t, AdmissionConfig{Listener: "l", Total: total, Metrics: m})
-	b := admission(t, AdmissionConfig{Listener: "other", MaxPerSource: 1, Total: total, Metrics: m})
+	a := admission(t, Config{Listener: "l", Total: total, Metrics: m})
+	b := admission(t, Config{Listener: "other", MaxPerSource: 1, Total: total, Metrics: m})
 	tickets := admit(t, a, 1, "10.0.0.1")
 	admit(t, b, 1, "10.0.0.1", "10.0.0.2")
 	admit(t, a, 0, "10.0.0.1")
 	tickets[0].Release()
 	admit(t, b, 1, "10.0.0.2") // its refusal took no place of the source
 	wantRejections(t, m, map[string]int{"max_total": 1})
-	admit(t, admission(t, AdmissionConfig{Total: NewTotalLimit(0)}), 3, "10.0.0.1", "10.0.0.1", "10.0.0.1")
+	admit(t, admission(t, Config{Total: NewTotalLimit(0)}), 3, "10.0.0.1", "10.0.0.1", "10.0.0.1")
 }
 
 func TestConnectionRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := NewAdmissionMetrics(nil)
-		a := admission(t, AdmissionConfig{Listener: "l", Rate: 10, Burst: 3, MaxPerSource: 1, Metrics: m})
+		m := NewMetrics(nil)
+		a := admission(t, Config{Listener: "l", Rate: 10, Burst: 3, MaxPerSource: 1, Metrics: m})
 		admit(t, a, 3, "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5")
 		time.Sleep(100 * time.Millisecond)
 		admit(t, a, 0, "10.0.0.1") // spends nothing of the rate
@@ -130,18 +130,18 @@ func TestConnectionRate(t *testing.T) {
 
 func TestBurstIsOneSecondOfTheRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		admit(t, admission(t, AdmissionConfig{Rate: 2}), 2, "10.0.0.1", "10.0.0.1", "10.0.0.1")
-		admit(t, admission(t, AdmissionConfig{Rate: 0.1}), 1, "10.0.0.1", "10.0.0.1")
+		admit(t, admission(t, Config{Rate: 2}), 2, "10.0.0.1", "10.0.0.1", "10.0.0.1")
+		admit(t, admission(t, Config{Rate: 0.1}), 1, "10.0.0.1", "10.0.0.1")
 	})
 }
 
 func TestAllowedTakesNoPlace(t *testing.T) {
-	m := NewAdmissionMetrics(nil)
+	m := NewMetrics(nil)
 	list, err := ParseAccess([]string{"deny 10.0.0.0/8"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := admission(t, AdmissionConfig{Listener: "l", Access: list, MaxConnections: 1, Rate: 0.001, Metrics: m})
+	a := admission(t, Config{Listener: "l", Access: list, MaxConnections: 1, Rate: 0.001, Metrics: m})
 	if a.Allowed(ip("10.0.0.1")) || !a.Allowed(ip("11.0.0.1")) || !a.Allowed(ip("11.0.0.1")) {
 		t.Error("the list is not followed")
 	}
@@ -156,7 +156,7 @@ func TestAllowedTakesNoPlace(t *testing.T) {
 func TestRefusalsAreLoggedOnceAnInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		a := admission(t, AdmissionConfig{Listener: "meters", MaxConnections: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		a := admission(t, Config{Listener: "meters", MaxConnections: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		admit(t, a, 1, "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
 		time.Sleep(refusalLogInterval)
 		admit(t, a, 0, "2001:db8::5")
@@ -172,7 +172,7 @@ func TestRefusalsAreLoggedOnceAnInterval(t *testing.T) {
 // However many come and go at once, no limit is passed and every place comes back.
 func TestAdmissionUnderRace(t *testing.T) {
 	total := NewTotalLimit(3)
-	a := admission(t, AdmissionConfig{MaxConnections: 4, MaxPerSource: 2, Total: total, Ban: BanConfig{Failures: 5, Sources: 4}})
+	a := admission(t, Config{MaxConnections: 4, MaxPerSource: 2, Total: total, Ban: BanConfig{Failures: 5, Sources: 4}})
 	var workers sync.WaitGroup
 	for i := range 8 {
 		workers.Go(func() {
@@ -205,25 +205,25 @@ func TestAdmissionUnderRace(t *testing.T) {
 
 func TestBadAdmissionConfig(t *testing.T) {
 	for _, tt := range []struct {
-		cfg  AdmissionConfig
+		cfg  Config
 		want string
 	}{
-		{AdmissionConfig{MaxConnections: -1}, "at most -1 connections: it must not be negative"},
-		{AdmissionConfig{MaxPerSource: -2}, "at most -2 connections of one source: it must not be negative"},
-		{AdmissionConfig{Rate: -0.5}, "-0.5 new connections a second: it must be a number and not negative"},
-		{AdmissionConfig{Rate: math.NaN()}, "NaN new connections a second: it must be a number and not negative"},
-		{AdmissionConfig{Rate: math.Inf(1)}, "+Inf new connections a second: it must be a number and not negative"},
-		{AdmissionConfig{Rate: 1, Burst: -1}, "a burst of -1 connections: it must not be negative"},
-		{AdmissionConfig{Burst: 5}, "a burst of 5 connections means nothing without a rate"},
-		{AdmissionConfig{Ban: BanConfig{Failures: -1}}, "a ban after -1 failures: it must be 0 (never) to 100"},
-		{AdmissionConfig{Ban: BanConfig{Failures: 101}}, "a ban after 101 failures: it must be 0 (never) to 100"},
-		{AdmissionConfig{Ban: BanConfig{Window: -time.Second}}, "a ban for failures within -1s: it must not be negative"},
-		{AdmissionConfig{Ban: BanConfig{Duration: -time.Second}}, "a ban of -1s: it must not be negative"},
-		{AdmissionConfig{Ban: BanConfig{Sources: -1}}, "-1 sources remembered for bans: it must not be negative"},
+		{Config{MaxConnections: -1}, "at most -1 connections: it must not be negative"},
+		{Config{MaxPerSource: -2}, "at most -2 connections of one source: it must not be negative"},
+		{Config{Rate: -0.5}, "-0.5 new connections a second: it must be a number and not negative"},
+		{Config{Rate: math.NaN()}, "NaN new connections a second: it must be a number and not negative"},
+		{Config{Rate: math.Inf(1)}, "+Inf new connections a second: it must be a number and not negative"},
+		{Config{Rate: 1, Burst: -1}, "a burst of -1 connections: it must not be negative"},
+		{Config{Burst: 5}, "a burst of 5 connections means nothing without a rate"},
+		{Config{Ban: BanConfig{Failures: -1}}, "a ban after -1 failures: it must be 0 (never) to 100"},
+		{Config{Ban: BanConfig{Failures: 101}}, "a ban after 101 failures: it must be 0 (never) to 100"},
+		{Config{Ban: BanConfig{Window: -time.Second}}, "a ban for failures within -1s: it must not be negative"},
+		{Config{Ban: BanConfig{Duration: -time.Second}}, "a ban of -1s: it must not be negative"},
+		{Config{Ban: BanConfig{Sources: -1}}, "-1 sources remembered for bans: it must not be negative"},
 	} {
 		tt.cfg.Listener = "meters"
 		want := `limits of listener "meters": ` + tt.want
-		if _, err := NewAdmission(tt.cfg); err == nil || err.Error() != want {
+		if _, err := New(tt.cfg); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}

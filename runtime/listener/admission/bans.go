@@ -12,7 +12,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// BanConfig refuses sources that keep failing handshakes or authentications. Devices behind one address are one source. Plain UDP does not
+// BanConfig refuses sources that keep failing handshakes or authentications. Devices behind one address are one source. Plain Listener does not
 // prove a source: there, whoever can forge addresses can get their owners banned.
 type BanConfig struct {
 	// Failures is how many within Window get a source banned, at most 100. If zero, nobody is banned.
@@ -59,13 +59,13 @@ type bans struct {
 	active atomic.Int64 // banned sources, so that the usual case takes no lock
 
 	mu         sync.RWMutex // guards the fields below
-	failing    *roster
-	jailed     *roster
+	failing    *expiringSet
+	jailed     *expiringSet
 	sweeper    *time.Timer // forgets whose time is over
 	suppressed int         // bans without a line
 }
 
-func newBans(cfg BanConfig, listener string, log *slog.Logger, m *AdmissionMetrics) *bans {
+func newBans(cfg BanConfig, listener string, log *slog.Logger, m *Metrics) *bans {
 	if cfg.Failures == 0 {
 		return nil
 	}
@@ -81,7 +81,7 @@ func newBans(cfg BanConfig, listener string, log *slog.Logger, m *AdmissionMetri
 	b := &bans{
 		cfg: cfg, log: log, lines: rate.NewLimiter(banLogRate, banLogBurst),
 		count: m.bans.WithLabelValues(listener), gauge: m.banned.WithLabelValues(listener), start: time.Now(),
-		failing: newRoster(cfg.Sources), jailed: newRoster(cfg.Sources),
+		failing: newExpiringSet(cfg.Sources), jailed: newExpiringSet(cfg.Sources),
 	}
 	b.sweeper = time.AfterFunc(math.MaxInt64, b.sweep)
 	return b
@@ -106,7 +106,7 @@ func (b *bans) failed(s source) {
 	defer b.mu.Unlock()
 	now := time.Since(b.start)
 	b.forget(now)
-	if b.jailed.find(s) == nil && b.lastStraw(s, now) {
+	if b.jailed.find(s) == nil && b.tooMany(s, now) {
 		b.failing.remove(s)
 		b.jailed.add(s, now+b.cfg.Duration)
 		b.report(s)
@@ -114,8 +114,8 @@ func (b *bans) failed(s source) {
 	b.rearm(now)
 }
 
-// lastStraw remembers a failure, and reports whether the source has failed too often.
-func (b *bans) lastStraw(s source, now time.Duration) bool {
+// tooMany remembers a failure, and reports whether the source has failed too often.
+func (b *bans) tooMany(s source, now time.Duration) bool {
 	e := b.failing.add(s, now+b.cfg.Window)
 	e.failures = append(e.failures, now)
 	for now-e.failures[0] >= b.cfg.Window {

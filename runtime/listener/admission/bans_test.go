@@ -16,13 +16,13 @@ import (
 type banning struct {
 	*testing.T
 	*Admission
-	metrics *AdmissionMetrics
+	metrics *Metrics
 	log     bytes.Buffer
 }
 
 func bansOf(t *testing.T, cfg BanConfig) *banning {
-	b := &banning{T: t, metrics: NewAdmissionMetrics(nil)}
-	b.Admission = admission(t, AdmissionConfig{Listener: "l", Ban: cfg, Metrics: b.metrics, Logger: slog.New(slog.NewTextHandler(&b.log, nil))})
+	b := &banning{T: t, metrics: NewMetrics(nil)}
+	b.Admission = admission(t, Config{Listener: "l", Ban: cfg, Metrics: b.metrics, Logger: slog.New(slog.NewTextHandler(&b.log, nil))})
 	return b
 }
 

@@ -23,8 +23,8 @@ type Descriptors struct {
 	most  atomic.Int64 // that devices may have; 0: any number
 	taken atomic.Int64
 
-	mu     sync.Mutex // guards silent and every SilentPlace
-	silent list.List  // of *SilentPlace, oldest first
+	mu     sync.Mutex // guards silent and every SilentEntry
+	silent list.List  // of *SilentEntry, oldest first
 }
 
 // Evictable is a connection that can be closed to free its descriptors.
@@ -33,8 +33,8 @@ type Evictable interface {
 	MakeRoom()
 }
 
-// SilentPlace is the place of a connection among those that have not sent anything. The zero value is outside.
-type SilentPlace struct {
+// SilentEntry is the place of a connection among those that have not sent anything. The zero value is outside.
+type SilentEntry struct {
 	conn    Evictable
 	element *list.Element
 }
@@ -133,7 +133,7 @@ func (d *Descriptors) evict() bool {
 		d.mu.Unlock()
 		return false
 	}
-	p := d.silent.Remove(oldest).(*SilentPlace)
+	p := d.silent.Remove(oldest).(*SilentEntry)
 	p.element = nil
 	d.mu.Unlock()
 	p.conn.MakeRoom()
@@ -141,7 +141,7 @@ func (d *Descriptors) evict() bool {
 }
 
 // watch gives c the last place among the silent connections.
-func (d *Descriptors) watch(p *SilentPlace, c Evictable) {
+func (d *Descriptors) watch(p *SilentEntry, c Evictable) {
 	if d == nil {
 		return
 	}
@@ -151,7 +151,7 @@ func (d *Descriptors) watch(p *SilentPlace, c Evictable) {
 }
 
 // forget takes p out: its connection has sent something, or has ended.
-func (d *Descriptors) forget(p *SilentPlace) {
+func (d *Descriptors) forget(p *SilentEntry) {
 	if d == nil {
 		return
 	}
@@ -204,7 +204,7 @@ type countedConn struct {
 	counted int
 	closed  sync.Once
 	spoke   atomic.Bool
-	silent  SilentPlace
+	silent  SilentEntry
 }
 
 func (c *countedConn) Read(b []byte) (int, error) {

@@ -11,12 +11,12 @@ import (
 
 // OpeningError says at what a connection failed before it was one, and which of the counted results that was.
 type OpeningError struct {
-	Doing  string // TLS handshake, DTLS handshake, PROXY header
+	Stage  string // TLS handshake, Listener handshake, PROXY header
 	Result string
 	Err    error
 }
 
-func (e *OpeningError) Error() string { return e.Doing + ": " + e.Err.Error() }
+func (e *OpeningError) Error() string { return e.Stage + ": " + e.Err.Error() }
 func (e *OpeningError) Unwrap() error { return e.Err }
 
 // What is not worth a warning: who only looks whether somebody listens, and what has lines of its own.
@@ -45,8 +45,8 @@ func (l *OpeningLog) Failed(peer any, err error) {
 		l.log.Debug("connection ended before it was established", "peer", peer, "error", err)
 		return
 	}
-	if suppressed, ok := l.limiter(what.Doing + what.Result).Allow(time.Now()); ok {
-		l.log.Warn("connection ended before it was established", "peer", peer, "during", what.Doing, "result", what.Result, "error", what.Err,
+	if suppressed, ok := l.limiter(what.Stage + what.Result).Allow(time.Now()); ok {
+		l.log.Warn("connection ended before it was established", "peer", peer, "during", what.Stage, "result", what.Result, "error", what.Err,
 			"suppressed", suppressed)
 	}
 }

@@ -42,7 +42,7 @@ type refusalLog struct {
 	}
 }
 
-func newRefusalLog(listener string, log *slog.Logger, m *AdmissionMetrics) *refusalLog {
+func newRefusalLog(listener string, log *slog.Logger, m *Metrics) *refusalLog {
 	l := &refusalLog{log: log}
 	for r := admitted + 1; r < refusals; r++ {
 		l.counts[r].counter = m.rejected.WithLabelValues(listener, r.String())

@@ -15,7 +15,7 @@ func TestRefusalInAJSONLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := admission(t, AdmissionConfig{
+	a := admission(t, Config{
 		Listener: "meters", Access: access, Ban: BanConfig{Failures: 1}, Logger: slog.New(slog.NewJSONHandler(&log, nil)),
 	})
 	a.Allowed(netip.MustParseAddr("192.0.2.7"))

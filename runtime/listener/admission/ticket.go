@@ -18,13 +18,13 @@ type Ticket struct {
 
 // What a ticket has given back.
 const (
-	placeGiven = 1 << iota
+	slotGiven = 1 << iota
 	descriptorsGiven
 )
 
 // Release gives the place back. Calling it again, on any goroutine, does nothing.
 func (t *Ticket) Release() {
-	if t.admission == nil || atomic.OrUint32(&t.given, placeGiven)&placeGiven != 0 {
+	if t.admission == nil || atomic.OrUint32(&t.given, slotGiven)&slotGiven != 0 {
 		return
 	}
 	if t.perSource {
@@ -37,14 +37,14 @@ func (t *Ticket) Release() {
 }
 
 // Silent puts c, which has not sent anything yet, among the connections that make room when descriptors run out. Heard undoes it.
-func (t *Ticket) Silent(p *SilentPlace, c Evictable) {
+func (t *Ticket) Silent(p *SilentEntry, c Evictable) {
 	if t.admission != nil {
 		t.admission.files.watch(p, c)
 	}
 }
 
 // Heard notes that the connection at p has sent something, or has ended.
-func (t *Ticket) Heard(p *SilentPlace) {
+func (t *Ticket) Heard(p *SilentEntry) {
 	if t.admission != nil {
 		t.admission.files.forget(p)
 	}
@@ -84,7 +84,7 @@ func (t Ticket) settled(ok bool) (Ticket, bool) {
 }
 
 // Failed notes a handshake or an authentication of the connection that failed, also after Release: a source that has failed too often is
-// banned. Where a handshake proves the source, as that of DTLS does, do not call it before: the owner of a forged address would be banned.
+// banned. Where a handshake proves the source, as that of Listener does, do not call it before: the owner of a forged address would be banned.
 func (t *Ticket) Failed() {
 	if t.admission != nil {
 		t.admission.bans.failed(t.source)

@@ -7,12 +7,12 @@ import (
 
 // A proxy's connections are its devices': they are let in, counted and banned by their own addresses.
 func TestRebindCountsTheDevice(t *testing.T) {
-	m := NewAdmissionMetrics(nil)
+	m := NewMetrics(nil)
 	list, err := ParseAccess([]string{"deny 192.168.0.0/16"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := admission(t, AdmissionConfig{
+	a := admission(t, Config{
 		Listener: "l", Access: list, MaxPerSource: 1, MaxConnections: 4, Ban: BanConfig{Failures: 1}, Metrics: m,
 	})
 	behind := func(device string, want bool) *Ticket {
@@ -48,7 +48,7 @@ func TestRebindCountsTheDevice(t *testing.T) {
 
 // A ticket of Admit moves its place from the peer to the device.
 func TestRebindMovesThePlace(t *testing.T) {
-	a := admission(t, AdmissionConfig{MaxPerSource: 1})
+	a := admission(t, Config{MaxPerSource: 1})
 	ticket := admit(t, a, 1, "10.0.0.1")[0]
 	if !ticket.Rebind(ip("10.0.0.2")) {
 		t.Fatal("refused")
@@ -69,7 +69,7 @@ func TestTicketIsSmall(t *testing.T) {
 }
 
 func TestAdmitAllocatesNothing(t *testing.T) {
-	a := admission(t, AdmissionConfig{MaxConnections: 10, MaxPerSource: 10, Rate: 1e9, Total: NewTotalLimit(10), Ban: BanConfig{Failures: 5}})
+	a := admission(t, Config{MaxConnections: 10, MaxPerSource: 10, Rate: 1e9, Total: NewTotalLimit(10), Ban: BanConfig{Failures: 5}})
 	from := ip("10.0.0.1")
 	if n := testing.AllocsPerRun(100, func() {
 		ticket, _ := a.Admit(from)

@@ -19,8 +19,8 @@ type WaitingRoom struct {
 	prefixes map[netip.Prefix]*list.List
 }
 
-// Waiting is a place in a room.
-type Waiting struct {
+// Slot is a place in a room.
+type Slot struct {
 	prefix netip.Prefix
 	evict  func()      // is called, once, when another took the place
 	Busy   atomic.Bool // this side computes for it: it is not evicted
@@ -38,9 +38,9 @@ func NewWaitingRoom(most, perPrefix int) *WaitingRoom {
 	return &WaitingRoom{max: most, maxPrefix: perPrefix, prefixes: make(map[netip.Prefix]*list.List)}
 }
 
-// NewWaiting makes a place for source. Without an address no prefix bounds it.
-func NewWaiting(source netip.Addr, evict func()) *Waiting {
-	return &Waiting{prefix: roomPrefix(source), evict: evict}
+// NewSlot makes a place for source. Without an address no prefix bounds it.
+func NewSlot(source netip.Addr, evict func()) *Slot {
+	return &Slot{prefix: roomPrefix(source), evict: evict}
 }
 
 func roomPrefix(source netip.Addr) netip.Prefix {
@@ -53,7 +53,7 @@ func roomPrefix(source netip.Addr) netip.Prefix {
 }
 
 // Enter takes a place. It reports false where all that could make room are busy.
-func (r *WaitingRoom) Enter(w *Waiting) bool {
+func (r *WaitingRoom) Enter(w *Slot) bool {
 	evicted, ok := r.swap(w)
 	if evicted != nil {
 		evicted.evict()
@@ -62,7 +62,7 @@ func (r *WaitingRoom) Enter(w *Waiting) bool {
 }
 
 // swap takes a place, and returns the one who lost it.
-func (r *WaitingRoom) swap(w *Waiting) (evicted *Waiting, ok bool) {
+func (r *WaitingRoom) swap(w *Slot) (evicted *Slot, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if full := r.full(w.prefix); full != nil {
@@ -91,10 +91,10 @@ func (r *WaitingRoom) full(prefix netip.Prefix) *list.List {
 	return nil
 }
 
-func oldestIdle(l *list.List) *Waiting {
+func oldestIdle(l *list.List) *Slot {
 	scanned := 0
 	for e := l.Front(); e != nil && scanned < evictScan; e = e.Next() {
-		if w := e.Value.(*Waiting); !w.Busy.Load() {
+		if w := e.Value.(*Slot); !w.Busy.Load() {
 			return w
 		}
 		scanned++
@@ -103,7 +103,7 @@ func oldestIdle(l *list.List) *Waiting {
 }
 
 // Leave gives the place back, and reports whether w still had it.
-func (r *WaitingRoom) Leave(w *Waiting) bool {
+func (r *WaitingRoom) Leave(w *Slot) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if w.at == nil {
@@ -114,7 +114,7 @@ func (r *WaitingRoom) Leave(w *Waiting) bool {
 }
 
 // remove takes w out; the caller holds mu.
-func (r *WaitingRoom) remove(w *Waiting) {
+func (r *WaitingRoom) remove(w *Slot) {
 	own := r.prefixes[w.prefix]
 	r.all.Remove(w.at)
 	own.Remove(w.atOfPrefix)
@@ -135,12 +135,12 @@ func (r *WaitingRoom) Pressed(source netip.Addr) bool {
 	return own != nil && r.maxPrefix > 0 && own.Len() > r.maxPrefix/4
 }
 
-// HasPlace reports whether a newcomer from source would find a free place, or one whose owner has had it for at least hold.
-func (r *WaitingRoom) HasPlace(source netip.Addr, hold time.Duration) bool {
+// HasSlot reports whether a newcomer from source would find a free place, or one whose owner has had it for at least hold.
+func (r *WaitingRoom) HasSlot(source netip.Addr, hold time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	full := r.full(roomPrefix(source))
-	return full == nil || time.Since(full.Front().Value.(*Waiting).since) >= hold
+	return full == nil || time.Since(full.Front().Value.(*Slot).since) >= hold
 }
 
 func (r *WaitingRoom) Len() int {

@@ -12,7 +12,7 @@ func TestWaitingRoom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		most, perPrefix := rapid.IntRange(1, 10).Draw(t, "max"), rapid.IntRange(0, 4).Draw(t, "max of a prefix")
 		r := NewWaitingRoom(most, perPrefix)
-		inside := make(map[*Waiting]bool)
+		inside := make(map[*Slot]bool)
 		for range rapid.IntRange(0, 100).Draw(t, "steps") {
 			if len(inside) > 0 && rapid.Bool().Draw(t, "leaves") {
 				for w := range inside {
@@ -24,8 +24,8 @@ func TestWaitingRoom(t *testing.T) {
 				continue
 			}
 			source := netip.AddrFrom4([4]byte{10, 0, rapid.Byte().Draw(t, "prefix") % 5, 1})
-			var w *Waiting
-			w = NewWaiting(source, func() {
+			var w *Slot
+			w = NewSlot(source, func() {
 				if !inside[w] {
 					t.Fatal("one who is not inside was evicted")
 				}
@@ -53,11 +53,11 @@ func TestWaitingRoom(t *testing.T) {
 // A full prefix evicts its own and leaves the others alone.
 func TestWaitingRoomPrefixEvictsItsOwn(t *testing.T) {
 	r := NewWaitingRoom(100, 2)
-	other := NewWaiting(netip.MustParseAddr("2001:db8::1"), func() { t.Error("another prefix was evicted") })
+	other := NewSlot(netip.MustParseAddr("2001:db8::1"), func() { t.Error("another prefix was evicted") })
 	r.Enter(other)
 	evicted := 0
 	for range 50 {
-		r.Enter(NewWaiting(netip.MustParseAddr("2001:db8:0:1::1"), func() { evicted++ }))
+		r.Enter(NewSlot(netip.MustParseAddr("2001:db8:0:1::1"), func() { evicted++ }))
 	}
 	if evicted != 48 || r.Len() != 3 {
 		t.Errorf("%d evicted, %d inside", evicted, r.Len())

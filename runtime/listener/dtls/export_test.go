@@ -9,7 +9,9 @@ var (
 )
 
 // Pending is how many handshakes are under way: of sources that have not proved their address, and of those that have.
-func (l *DTLS) Pending() (unverified, verified int) { return l.unverified.Len(), l.handshaking.Len() }
+func (l *Listener) Pending() (unverified, verified int) {
+	return l.unverified.Len(), l.handshaking.Len()
+}
 
 // Peers is how many addresses the listener knows.
-func (l *DTLS) Peers() int { return l.mux.Peers() }
+func (l *Listener) Peers() int { return l.mux.Peers() }

@@ -19,7 +19,7 @@ import (
 func leftOver(t *testing.T, s *sockets.Sockets, ask func(*sockets.Sockets)) string {
 	t.Helper()
 	var log bytes.Buffer
-	next, err := sockets.NewSockets(handOver(t, s), slog.New(slog.NewTextHandler(&log, nil)))
+	next, err := sockets.New(handOver(t, s), slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestRefusedInheritance(t *testing.T) {
 	for want, file := range map[string]*os.File{
 		"it is no socket": regular, "does not listen (a systemd socket unit needs Accept=no)": connection, "must be tcp, udp or unix": gram,
 	} {
-		_, err := sockets.NewSockets([]sockets.SocketFile{{Name: "x", File: file}}, nil)
+		_, err := sockets.New([]sockets.SocketFile{{Name: "x", File: file}}, nil)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `the inherited socket "x"`) {
 			t.Errorf("got %v, want %s", err, want)
 		}

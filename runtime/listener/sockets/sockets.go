@@ -33,9 +33,9 @@ type openSocket struct {
 	socket syscall.Conn
 }
 
-// NewSockets makes a set out of what was inherited, if anything. If log is nil, slog.Default(). A file that is no listening socket is an error. The
+// New makes a set out of what was inherited, if anything. If log is nil, slog.Default(). A file that is no listening socket is an error. The
 // files belong to the set from here on, also after an error.
-func NewSockets(inherited []SocketFile, log *slog.Logger) (*Sockets, error) {
+func New(inherited []SocketFile, log *slog.Logger) (*Sockets, error) {
 	if log == nil {
 		log = slog.Default()
 	}

@@ -16,7 +16,7 @@ import (
 // newSockets makes a set of what was inherited.
 func newSockets(t *testing.T, inherited []sockets.SocketFile) *sockets.Sockets {
 	t.Helper()
-	s, err := sockets.NewSockets(inherited, slog.New(slog.DiscardHandler))
+	s, err := sockets.New(inherited, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

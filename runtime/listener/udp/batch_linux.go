@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -23,8 +25,8 @@ type mmsghdr struct {
 	n   uint32
 }
 
-// udpBatch reads a UDP socket with recvmmsg into buffers that it keeps: a datagram costs no allocation.
-type udpBatch struct {
+// batch reads a Listener socket with recvmmsg into buffers that it keeps: a datagram costs no allocation.
+type batch struct {
 	conn  *net.UDPConn
 	raw   syscall.RawConn
 	bound netip.AddrPort
@@ -50,7 +52,7 @@ func openBatch(c *net.UDPConn, size int) (datagrams, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &udpBatch{conn: c, raw: raw, bound: unmappedSource(c.LocalAddr().(*net.UDPAddr).AddrPort()), size: size, buf: make([]byte, batchSize*size)}
+	u := &batch{conn: c, raw: raw, bound: unmappedSource(c.LocalAddr().(*net.UDPAddr).AddrPort()), size: size, buf: make([]byte, batchSize*size)}
 	if u.v6, err = isIPv6(raw); err != nil {
 		return nil, err
 	}
@@ -72,9 +74,9 @@ func openBatch(c *net.UDPConn, size int) (datagrams, error) {
 	return u, nil
 }
 
-func (u *udpBatch) addr() netip.AddrPort { return u.bound }
+func (u *batch) addr() netip.AddrPort { return u.bound }
 
-func (u *udpBatch) read() (int, error) {
+func (u *batch) read() (int, error) {
 	if err := u.raw.Read(u.tryRead); err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = net.ErrClosed
@@ -84,7 +86,7 @@ func (u *udpBatch) read() (int, error) {
 	return u.n, os.NewSyscallError("recvmmsg", u.readErr)
 }
 
-func (u *udpBatch) readOnce(fd uintptr) bool {
+func (u *batch) readOnce(fd uintptr) bool {
 	for i := range u.headers {
 		h := &u.headers[i].hdr
 		h.Namelen = unix.SizeofSockaddrInet6
@@ -107,7 +109,7 @@ func (u *udpBatch) readOnce(fd uintptr) bool {
 	}
 }
 
-func (u *udpBatch) at(i int) arrival {
+func (u *batch) at(i int) arrival {
 	h := &u.headers[i]
 	start := i * u.size
 	return arrival{
@@ -136,6 +138,73 @@ func networkPort(p uint16) uint16 {
 	return uint16(b[0])<<8 | uint16(b[1])
 }
 
-func (u *udpBatch) stop() { _ = u.conn.SetReadDeadline(time.Unix(1, 0)) }
+func (u *batch) stop() { _ = u.conn.SetReadDeadline(time.Unix(1, 0)) }
 
-func (u *udpBatch) close() error { return u.conn.Close() }
+func (u *batch) close() error { return u.conn.Close() }
+
+// outgoing is what one sendmsg needs; it is kept for the next.
+type outgoing struct {
+	header  unix.Msghdr
+	iovec   unix.Iovec
+	v4      unix.RawSockaddrInet4
+	v6      unix.RawSockaddrInet6
+	control controlBuffer
+	send    func(fd uintptr)
+	err     error
+}
+
+var outgoingPool = sync.Pool{New: func() any {
+	o := new(outgoing)
+	o.send = o.sendOnce
+	return o
+}}
+
+// write takes no lock that another writer or the reader holds.
+func (u *batch) write(b []byte, to netip.AddrPort, from netip.Addr) error {
+	o := outgoingPool.Get().(*outgoing)
+	defer outgoingPool.Put(o)
+	o.header, o.iovec, o.err = unix.Msghdr{Iov: &o.iovec}, unix.Iovec{}, nil
+	o.header.SetIovlen(1)
+	if len(b) > 0 {
+		o.iovec.Base = &b[0]
+		o.iovec.SetLen(len(b))
+	}
+	o.address(to, u.v6)
+	if from.IsValid() {
+		o.header.Control = o.control.base()
+		o.header.SetControllen(o.control.setSource(from, u.v6))
+	}
+	err := u.raw.Control(o.send)
+	o.iovec.Base = nil
+	runtime.KeepAlive(b)
+	if err != nil {
+		return err
+	}
+	return o.err
+}
+
+func (o *outgoing) address(to netip.AddrPort, v6 bool) {
+	if v6 {
+		o.v6 = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: networkPort(to.Port()), Addr: to.Addr().As16()}
+		if zone, err := strconv.Atoi(to.Addr().Zone()); err == nil {
+			o.v6.Scope_id = uint32(zone)
+		}
+		o.header.Name, o.header.Namelen = (*byte)(unsafe.Pointer(&o.v6)), unix.SizeofSockaddrInet6
+		return
+	}
+	o.v4 = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: networkPort(to.Port()), Addr: to.Addr().As4()}
+	o.header.Name, o.header.Namelen = (*byte)(unsafe.Pointer(&o.v4)), unix.SizeofSockaddrInet4
+}
+
+func (o *outgoing) sendOnce(fd uintptr) {
+	for {
+		_, _, errno := unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&o.header)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		if errno == unix.EINTR {
+			continue
+		}
+		if errno != 0 {
+			o.err = errno
+		}
+		return
+	}
+}

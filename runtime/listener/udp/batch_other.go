@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// udpBatch reads one datagram at a time, where there is no recvmmsg. A socket bound to all addresses answers from the address that the
+// batch reads one datagram at a time, where there is no recvmmsg. A socket bound to all addresses answers from the address that the
 // kernel picks.
-type udpBatch struct {
+type batch struct {
 	conn  *net.UDPConn
 	bound netip.AddrPort
 
@@ -25,12 +25,12 @@ type udpBatch struct {
 // openBatch takes c over. Datagrams above size bytes come truncated.
 func openBatch(c *net.UDPConn, size int) (datagrams, error) {
 	// one byte more tells a datagram that is too long from one that just fits
-	return &udpBatch{conn: c, bound: unmappedSource(c.LocalAddr().(*net.UDPAddr).AddrPort()), buf: make([]byte, size+1)}, nil
+	return &batch{conn: c, bound: unmappedSource(c.LocalAddr().(*net.UDPAddr).AddrPort()), buf: make([]byte, size+1)}, nil
 }
 
-func (u *udpBatch) addr() netip.AddrPort { return u.bound }
+func (u *batch) addr() netip.AddrPort { return u.bound }
 
-func (u *udpBatch) read() (int, error) {
+func (u *batch) read() (int, error) {
 	n, source, err := u.conn.ReadFromUDPAddrPort(u.buf)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = net.ErrClosed
@@ -42,19 +42,19 @@ func (u *udpBatch) read() (int, error) {
 	return 1, nil
 }
 
-func (u *udpBatch) at(int) arrival {
+func (u *batch) at(int) arrival {
 	size := len(u.buf) - 1
 	return arrival{b: u.buf[:min(u.n, size)], source: u.source, truncated: u.n > size}
 }
 
-func (u *udpBatch) write(b []byte, to netip.AddrPort, _ netip.Addr) error {
+func (u *batch) write(b []byte, to netip.AddrPort, _ netip.Addr) error {
 	_, err := u.conn.WriteToUDPAddrPort(b, to)
 	return err
 }
 
 // overflowed is not known here.
-func (u *udpBatch) overflowed() uint32 { return 0 }
+func (u *batch) overflowed() uint32 { return 0 }
 
-func (u *udpBatch) stop() { _ = u.conn.SetReadDeadline(time.Unix(1, 0)) }
+func (u *batch) stop() { _ = u.conn.SetReadDeadline(time.Unix(1, 0)) }
 
-func (u *udpBatch) close() error { return u.conn.Close() }
+func (u *batch) close() error { return u.conn.Close() }

@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-const muxShards = 64
+const shardCount = 64
 
 // How long to wait after a failed read: doubled at each failure in a row.
 const (
@@ -21,13 +21,13 @@ const (
 	readPauseMax = time.Second
 )
 
-// Mux makes peers of the sources of one UDP socket's datagrams. A peer has no goroutine: where it has datagrams, a worker runs it.
+// Mux makes peers of the sources of one Listener socket's datagrams. A peer has no goroutine: where it has datagrams, a worker runs it.
 type Mux struct {
 	socket  datagrams
 	cfg     muxConfig
 	started time.Time
 	seed    maphash.Seed
-	shards  [muxShards]muxShard
+	shards  [shardCount]peerShard
 	peers   atomic.Int64
 	workers workers
 	stopped chan struct{} // closed by stop
@@ -40,7 +40,7 @@ type Mux struct {
 	closed  bool // the socket
 }
 
-type muxShard struct {
+type peerShard struct {
 	mu    sync.Mutex
 	peers map[netip.AddrPort]*Peer
 }
@@ -58,18 +58,18 @@ func newMux(socket datagrams, cfg muxConfig) *Mux {
 }
 
 // NewMux opens the socket of cfg, with defaults for what is zero. Nothing is read before serve. Peers are admitted by cfg.Admission.
-func NewMux(ctx context.Context, cfg UDPConfig, hooks MuxHooks) (*Mux, error) {
+func NewMux(ctx context.Context, cfg Config, hooks Hooks) (*Mux, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
 	cfg.setDefaults()
-	socket, err := openUDP(ctx, cfg)
+	socket, err := openSocket(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	admit := func(source netip.AddrPort) (admission.Ticket, bool) { return cfg.Admission.Admit(source.Addr()) }
 	return newMux(socket, muxConfig{
-		MuxHooks: hooks, admit: admit, idleTimeout: cfg.IdleTimeout, maxPeers: cfg.MaxPeers,
+		Hooks: hooks, admit: admit, idleTimeout: cfg.IdleTimeout, maxPeers: cfg.MaxPeers,
 		newPeers: cfg.NewPeersPerSecond, newPeersPrefix: cfg.NewPeersPerPrefix,
 		queueDatagrams: cfg.QueueDatagrams, queueBytes: cfg.QueueBytes, workers: cfg.Workers,
 		losses: newLossCounters(cfg.Metrics, cfg.Name), log: cfg.Logger,
@@ -193,11 +193,11 @@ func (m *Mux) forget(p *Peer) {
 	}
 }
 
-func (m *Mux) shard(source netip.AddrPort) *muxShard {
+func (m *Mux) shard(source netip.AddrPort) *peerShard {
 	ip := source.Addr().As16()
 	b := [18]byte{16: byte(source.Port() >> 8), 17: byte(source.Port())}
 	copy(b[:], ip[:])
-	return &m.shards[maphash.Bytes(m.seed, b[:])%muxShards]
+	return &m.shards[maphash.Bytes(m.seed, b[:])%shardCount]
 }
 
 func (m *Mux) Now() time.Duration { return time.Since(m.started) }
@@ -209,4 +209,36 @@ func (m *Mux) isStopped() bool {
 	default:
 		return false
 	}
+}
+
+// Stop ends the reading. Peers stay and may write; the socket is freed when the last of them has ended. Calling it again does nothing.
+func (m *Mux) Stop() error {
+	m.mu.Lock()
+	if m.isStopped() {
+		m.mu.Unlock()
+		return nil
+	}
+	close(m.stopped)
+	m.mu.Unlock()
+	m.socket.stop()
+	return m.closeIfDone()
+}
+
+// peerEnded notes that a peer's receiver has seen its last call.
+func (m *Mux) peerEnded() {
+	if m.peers.Add(-1) == 0 {
+		_ = m.closeIfDone()
+	}
+}
+
+// closeIfDone frees the socket where nobody uses it any longer.
+func (m *Mux) closeIfDone() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed || m.serving || !m.isStopped() || m.peers.Load() > 0 {
+		return nil
+	}
+	m.closed = true
+	close(m.ended)
+	return m.socket.close()
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// wire is a UDP socket without a network, so that time can be a test's.
+// wire is a Listener socket without a network, so that time can be a test's.
 type wire struct {
 	in      chan arrival
 	stopped chan struct{}
@@ -112,9 +112,9 @@ func muxed(t *testing.T, limits func(*muxConfig), test func(t *testing.T, w *wir
 	synctest.Test(t, func(t *testing.T) {
 		w, h := newWire(), &heard{wait: make(chan struct{})}
 		cfg := muxConfig{
-			MuxHooks:    MuxHooks{NewPeer: func(p *Peer) Receiver { return &heardPeer{heard: h, p: p} }},
+			Hooks:       Hooks{NewPeer: func(p *Peer) Receiver { return &heardPeer{heard: h, p: p} }},
 			idleTimeout: 30 * time.Second, maxPeers: 1000, newPeers: 1000, newPeersPrefix: 1000,
-			queueDatagrams: 4, queueBytes: 100, workers: 8, losses: newLossCounters(NewUDPMetrics(nil), "udp"), log: slog.New(slog.DiscardHandler),
+			queueDatagrams: 4, queueBytes: 100, workers: 8, losses: newLossCounters(NewMetrics(nil), "udp"), log: slog.New(slog.DiscardHandler),
 		}
 		if limits != nil {
 			limits(&cfg)

@@ -44,7 +44,7 @@ func listenTCP(t *testing.T, _ string, _ gateway.Limits) gateway.Listener {
 }
 
 func listenUDP(t *testing.T, name string, limits gateway.Limits) gateway.Listener {
-	l, err := udp.ListenUDP(t.Context(), udp.UDPConfig{
+	l, err := udp.Listen(t.Context(), udp.Config{
 		Name: name, Bind: freePort,
 		IdleTimeout: limits.IdleTimeout,
 	})
@@ -61,7 +61,7 @@ func listenTLS(t *testing.T, name string, _ gateway.Limits) gateway.Listener {
 
 func listenDTLS(t *testing.T, name string, _ gateway.Limits) gateway.Listener {
 	cert, key := certtest.Files(t, t.TempDir())
-	l, err := dtls.ListenDTLS(t.Context(), dtls.DTLSConfig{
+	l, err := dtls.Listen(t.Context(), dtls.Config{
 		Name: name, Bind: freePort, CertFile: cert,
 		KeyFile: key,
 	})

@@ -121,7 +121,7 @@ func (r rules) keys(key string, p PSK) {
 		return
 	}
 	psk := dtls.PSKConfig{IdentityHint: p.IdentityHint, File: p.File}
-	if err := (dtls.DTLSConfig{PSK: psk}).Check(); err != nil {
+	if err := (dtls.Config{PSK: psk}).Check(); err != nil {
 		r.problem(key+".file", "%v", err)
 	}
 }
@@ -139,7 +139,7 @@ func (r rules) ciphers(key string, l Listener) {
 			Ciphers: t.Ciphers,
 		}.Check()
 	} else {
-		err = dtls.DTLSConfig{
+		err = dtls.Config{
 			CertFile: t.Cert, KeyFile: t.Key, PSK: dtls.PSKConfig{File: l.PSK.File},
 			Ciphers: t.Ciphers,
 		}.Check()

@@ -99,7 +99,7 @@ func (s *scope) ciphers(v said) {
 	}
 	cipherName := listener.CipherName
 	if s.kind == "dtls" {
-		cipherName = dtls.DTLSCipherName
+		cipherName = dtls.CipherName
 	}
 	var kept, unknown []string
 	for _, name := range texts(v.Value) {

@@ -21,7 +21,7 @@ func (l *listeners) admission(name string, cfg config.Listener) (*admission.Admi
 		}
 		list = file.List()
 	}
-	a, err := admission.NewAdmission(admission.AdmissionConfig{
+	a, err := admission.New(admission.Config{
 		Listener: name, Access: list, MaxConnections: cfg.MaxConnections, MaxPerSource: cfg.MaxConnectionsPerSource,
 		Rate: float64(cfg.ConnectionRate), Burst: cfg.ConnectionBurst, Total: l.total,
 		Descriptors: l.service.files, DescriptorsEach: l.descriptorsEach(cfg),

@@ -31,17 +31,17 @@ type listeners struct {
 // listenerMetrics holds the metrics of all kinds of listeners.
 type listenerMetrics struct {
 	streams   *listener.Metrics
-	admission *admission.AdmissionMetrics
-	certs     *certs.CertMetrics
-	udp       *udp.UDPMetrics
-	dtls      *dtls.DTLSMetrics
+	admission *admission.Metrics
+	certs     *certs.Metrics
+	udp       *udp.Metrics
+	dtls      *dtls.Metrics
 }
 
 func newListenerMetrics(reg prometheus.Registerer) *listenerMetrics {
 	return &listenerMetrics{
-		streams: listener.NewMetrics(reg), admission: admission.NewAdmissionMetrics(reg),
-		certs: certs.NewCertMetrics(reg),
-		udp:   udp.NewUDPMetrics(reg), dtls: dtls.NewDTLSMetrics(reg),
+		streams: listener.NewMetrics(reg), admission: admission.NewMetrics(reg),
+		certs: certs.NewMetrics(reg),
+		udp:   udp.NewMetrics(reg), dtls: dtls.NewMetrics(reg),
 	}
 }
 

@@ -21,9 +21,9 @@ func (l *listeners) open(ctx context.Context, name string, cfg config.Listener,
 	case "tls":
 		return listener.ListenTLS(ctx, l.tls(name, cfg, a))
 	case "udp":
-		return udp.ListenUDP(ctx, l.udp(name, cfg, a))
+		return udp.Listen(ctx, l.udp(name, cfg, a))
 	case "dtls":
-		return dtls.ListenDTLS(ctx, l.dtls(name, cfg, a))
+		return dtls.Listen(ctx, l.dtls(name, cfg, a))
 	}
 	return listener.ListenTCP(ctx, l.tcp(name, cfg, a))
 }
@@ -54,8 +54,8 @@ func (l *listeners) tls(name string, cfg config.Listener, a *admission.Admission
 	}
 }
 
-func (l *listeners) udp(name string, cfg config.Listener, a *admission.Admission) udp.UDPConfig {
-	return udp.UDPConfig{
+func (l *listeners) udp(name string, cfg config.Listener, a *admission.Admission) udp.Config {
+	return udp.Config{
 		Name: name, Bind: cfg.Bind, Admission: a, IdleTimeout: cfg.IdleTimeout,
 		MaxPeers: cfg.UDP.MaxPeers, NewPeersPerSecond: float64(cfg.UDP.NewPeersPerSecond),
 		QueueDatagrams: cfg.UDP.Queue,
@@ -64,9 +64,9 @@ func (l *listeners) udp(name string, cfg config.Listener, a *admission.Admission
 	}
 }
 
-func (l *listeners) dtls(name string, cfg config.Listener, a *admission.Admission) dtls.DTLSConfig {
+func (l *listeners) dtls(name string, cfg config.Listener, a *admission.Admission) dtls.Config {
 	of := cfg.TLS
-	return dtls.DTLSConfig{
+	return dtls.Config{
 		Name: name, Bind: cfg.Bind, Admission: a, CertFile: of.Cert, KeyFile: of.Key, CAFile: of.CA, Verify: of.Verify,
 		FailIfNoCert: of.FailIfNoCert,
 		PSK:          dtls.PSKConfig{IdentityHint: cfg.PSK.IdentityHint, File: cfg.PSK.File},

@@ -15,7 +15,7 @@ import (
 func TestEverySettingReachesTheListener(t *testing.T) {
 	var cfg config.Listener
 	fill(reflect.ValueOf(&cfg).Elem())
-	sockets, err := sockets.NewSockets(nil, nil)
+	sockets, err := sockets.New(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

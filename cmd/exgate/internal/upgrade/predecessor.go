@@ -28,7 +28,7 @@ const (
 // inheritance describes what a new process inherits. The two processes may have different versions of exgate: add
 // fields, but never change fields or descriptors.
 type inheritance struct {
-	From    int                  `json:"from"` // the id of the process that started it
+	From    int            `json:"from"` // the id of the process that started it
 	Sockets []sockets.SocketFile `json:"sockets"`
 }
 
@@ -50,7 +50,7 @@ type Predecessor struct {
 func Inherit() (*Predecessor, []sockets.SocketFile, error) {
 	text, ok := os.LookupEnv(variable)
 	_ = os.Unsetenv(variable)
-	ofSystemd, err := sockets.SystemdSockets()
+	ofSystemd, err := sockets.FromSystemd()
 	if !ok {
 		return nil, ofSystemd, err
 	}

@@ -34,7 +34,7 @@ func shell(t *testing.T, script string) upgrade.Program {
 // opened are sockets with one at a port of 127.0.0.1, which is ready to be handed over.
 func opened(t *testing.T) (net.Listener, []sockets.SocketFile) {
 	t.Helper()
-	s, err := sockets.NewSockets(nil, slog.New(slog.DiscardHandler))
+	s, err := sockets.New(nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

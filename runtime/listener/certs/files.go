@@ -1,0 +1,134 @@
+package certs
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/exgate/exgate/internal/watch"
+)
+
+// Files are a listener's certificate, its key and the authority of its devices, read from files and read again when those change.
+type Files struct {
+	certFile, keyFile, caFile string
+
+	current atomic.Pointer[Loaded]
+	log     *slog.Logger
+	reloads *prometheus.CounterVec // labelled with the result
+	files   *watch.Files
+	watched context.Context
+	stop    context.CancelFunc
+
+	mu sync.Mutex // one takeover at a time
+}
+
+// Loaded is what the files held at one moment.
+type Loaded struct {
+	Pair tls.Certificate
+	CAs  *x509.CertPool // nil without a CA file
+}
+
+// maxCertFile bounds each of the files, in bytes.
+const maxCertFile = 16 << 20
+
+// Load reads the files once. caFile may be empty; m and listener are for the counters, and m may be nil. Errors name the file.
+func Load(certFile, keyFile, caFile string, log *slog.Logger, m *Metrics, listener string) (*Files, error) {
+	if m == nil {
+		m = NewMetrics(nil)
+	}
+	c := &Files{
+		certFile: certFile, keyFile: keyFile, caFile: caFile, log: log,
+		reloads: m.reloads.MustCurryWith(prometheus.Labels{"listener": listener}),
+	}
+	paths := []string{certFile, keyFile}
+	if caFile != "" {
+		paths = append(paths, caFile)
+	}
+	files, contents, err := watch.Open(maxCertFile, paths...)
+	if err != nil {
+		return nil, c.unreadable(err)
+	}
+	loaded, err := c.parse(contents)
+	if err != nil {
+		return nil, err
+	}
+	c.files = files
+	c.watched, c.stop = context.WithCancel(context.Background())
+	c.current.Store(loaded)
+	return c, nil
+}
+
+func (c *Files) unreadable(err error) error {
+	if of, ok := errors.AsType[*fs.PathError](err); ok && of.Path == c.caFile {
+		return fmt.Errorf("reading the CA certificates: %w", err)
+	}
+	return fmt.Errorf("reading the certificate %s with the key %s: %w", c.certFile, c.keyFile, err)
+}
+
+// parse takes the contents of the certificate, the key and, where there is one, the CA file.
+func (c *Files) parse(contents [][]byte) (*Loaded, error) {
+	pair, err := tls.X509KeyPair(contents[0], contents[1])
+	if err != nil {
+		return nil, c.unreadable(err)
+	}
+	if c.caFile == "" {
+		return &Loaded{Pair: pair}, nil
+	}
+	cas := x509.NewCertPool()
+	if !cas.AppendCertsFromPEM(contents[2]) {
+		return nil, fmt.Errorf("reading the CA certificates %s: %w", c.caFile, errNoCertificate)
+	}
+	return &Loaded{pair, cas}, nil
+}
+
+var errNoCertificate = errors.New("no certificate in PEM form in it")
+
+// Current is what the files held when they were last good.
+func (c *Files) Current() *Loaded { return c.current.Load() }
+
+// Watch follows the files until close, looks at them every interval at the latest, and calls changed when what they hold is in use.
+func (c *Files) Watch(interval time.Duration, changed func()) {
+	c.files.Watch(c.watched, watch.Options{Poll: interval, Logger: c.log}, func(contents [][]byte, err error) {
+		if c.take(contents, err) {
+			changed()
+		}
+	})
+}
+
+func (c *Files) Close() { c.stop() }
+
+// Reload reads the files now if one of them has changed, and reports whether what they hold is in use now.
+func (c *Files) Reload() bool {
+	contents, err := c.files.Look(0)
+	return (contents != nil || err != nil) && c.take(contents, err)
+}
+
+// take puts what the files hold in use. Where they cannot be used the last good ones stay.
+func (c *Files) take(contents [][]byte, err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var loaded *Loaded
+	if err != nil {
+		err = c.unreadable(err)
+	} else {
+		loaded, err = c.parse(contents)
+	}
+	if err != nil {
+		c.reloads.WithLabelValues("failed").Inc()
+		c.log.Error("certificate files changed and cannot be used: the previous certificate stays in use", "error", err)
+		return false
+	}
+	c.current.Store(loaded)
+	c.reloads.WithLabelValues("ok").Inc()
+	c.log.Info("certificate files changed and are in use", "cert", c.certFile, "expires", loaded.Pair.Leaf.NotAfter)
+	return true
+}

@@ -1,0 +1,19 @@
+package certs
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics counts reloads of certificate files.
+type Metrics struct {
+	reloads *prometheus.CounterVec
+}
+
+// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "exgate_tls_reloads_total", Help: "Readings of changed certificate files by result: ok, failed.",
+	}, []string{"listener", "result"})}
+	if reg != nil {
+		reg.MustRegister(m.reloads)
+	}
+	return m
+}

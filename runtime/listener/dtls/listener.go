@@ -1,0 +1,197 @@
+package dtls
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/exgate/exgate/internal/lograte"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener/admission"
+	"github.com/exgate/exgate/runtime/listener/udp"
+)
+
+// Listener makes a connection of each client that completes a Listener 1.2 handshake on a Listener socket. One record of a client is one event of its
+// handler, one Send is one record.
+type Listener struct {
+	cfg      Config
+	mux      *udp.Mux
+	secrets  secrets
+	options  atomic.Pointer[serverOptions]
+	counters counters
+	attach   func(gateway.Transport) (*gateway.Conn, error)
+
+	greylist    *greylist // owned by the goroutine that reads the socket
+	flooded     lograte.Limiter
+	failures    *admission.OpeningLog
+	unverified  *admission.WaitingRoom // sources that have not proved their address
+	handshaking *admission.WaitingRoom // clients that have
+	pending     context.Context
+	giveUp      context.CancelCauseFunc // ends all handshakes
+	queue       pipeRoom                // of each session
+
+	mu  sync.Mutex
+	ids map[connectionID]*session // guarded by mu
+}
+
+// connectionID is one that this side handed out.
+type connectionID [cidLength]byte
+
+var _ gateway.Listener = (*Listener)(nil)
+
+// Listen reads the files and opens the socket. No datagram is read before Serve.
+func Listen(ctx context.Context, cfg Config) (*Listener, error) {
+	l, err := newListener(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("opening DTLS listener: %w", err)
+	}
+	l.mux, err = udp.NewMux(ctx, udp.Config{
+		Name: l.cfg.Name, Bind: cfg.Bind, IdleTimeout: time.Minute, MaxPeers: cfg.MaxPeers,
+		NewPeersPerSecond: l.cfg.NewPeersPerSecond, NewPeersPerPrefix: l.cfg.NewPeersPerPrefix,
+		QueueDatagrams: cfg.QueueDatagrams, MaxDatagram: maxRead, Workers: 1, ReadBuffer: cfg.ReadBuffer, WriteBuffer: cfg.WriteBuffer,
+		Sockets: cfg.Sockets, Logger: l.cfg.Logger, Metrics: l.cfg.UDPMetrics,
+	}, udp.Hooks{Screen: l.screen, NewPeer: l.newPeer, Inline: true})
+	if err != nil {
+		return nil, fmt.Errorf("opening DTLS listener: %w", err)
+	}
+	l.queue.datagrams, l.queue.bytes = l.mux.QueueLimit()
+	return l, nil
+}
+
+func newListener(cfg Config) (*Listener, error) {
+	cfg.setDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	l := &Listener{cfg: cfg, counters: counters{cfg.Name, cfg.Metrics}, ids: make(map[connectionID]*session), greylist: newGreylist(), failures: admission.NewOpeningLog(cfg.Logger)}
+	var err error
+	if l.secrets, err = loadSecrets(&l.cfg); err != nil {
+		return nil, err
+	}
+	if err := l.renew(); err != nil {
+		return nil, err
+	}
+	l.unverified = admission.NewWaitingRoom(cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix)
+	l.handshaking = admission.NewWaitingRoom(cfg.MaxHandshakes, max(cfg.MaxHandshakes/2, 1))
+	l.pending, l.giveUp = context.WithCancelCause(context.Background())
+	return l, nil
+}
+
+// Check reads the files and looks for what [Listen] would refuse, without opening a socket.
+func (c Config) Check() error {
+	c.Logger = slog.New(slog.DiscardHandler)
+	l, err := newListener(c)
+	if err == nil {
+		l.giveUp(nil)
+	}
+	return err
+}
+
+// renew gives the next sessions what the files hold now.
+func (l *Listener) renew() error {
+	o, err := l.secrets.options()
+	if err != nil {
+		return err
+	}
+	l.options.Store(&o)
+	return nil
+}
+
+// Addr is the address that the socket is bound to.
+func (l *Listener) Addr() net.Addr { return l.mux.Addr() }
+
+// Close stops the reading and ends all handshakes. Connections stay and may send; the socket is freed when the last of them has ended.
+func (l *Listener) Close() error {
+	l.giveUp(errListenerClosed)
+	if l.secrets.certs != nil {
+		l.secrets.certs.Close()
+	}
+	return l.mux.Stop()
+}
+
+// Serve reads until Close. Each client has goroutines of its own.
+func (l *Listener) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
+	l.attach = attach
+	if l.secrets.certs != nil {
+		go l.secrets.certs.Watch(certificateWatch, func() {
+			if err := l.renew(); err != nil {
+				l.cfg.Logger.Error("the changed certificate cannot serve DTLS: the previous one stays in use", "error", err)
+			}
+		})
+	}
+	l.mux.Serve()
+	return nil
+}
+
+// screen lets an unknown source in that says hello, or roams within a session.
+func (l *Listener) screen(source netip.AddrPort, b []byte) bool {
+	hello := isHello(b)
+	if !hello && l.roamer(b) == nil {
+		l.counters.drop(dropNotHello)
+		return false
+	}
+	return l.cfg.Admission.Allowed(source.Addr()) && (!hello || l.takesHello(source, b))
+}
+
+// proofTime is how long a source that was answered has its place for certain: the round trip in which it proves its address. One that was not answered
+// repeats its hello, one that lost its place after the answer cannot.
+const proofTime = 500 * time.Millisecond
+
+// takesHello reports whether a hello may begin a handshake. While many sources have not proved their address, only one that comes again may.
+func (l *Listener) takesHello(source netip.AddrPort, hello []byte) bool {
+	if !l.unverified.Pressed(source.Addr()) {
+		return true
+	}
+	now := time.Now()
+	if suppressed, ok := l.flooded.Allow(now); ok {
+		l.cfg.Logger.Warn("many DTLS hellos come from sources that do not go on: until that ends a new device is answered when it repeats its hello",
+			"source", source, "unproved", l.unverified.Len(), "suppressed", suppressed)
+	}
+	if !l.greylist.repeated(source, hello, now) {
+		l.counters.drop(dropGreylisted)
+		return false
+	}
+	if !l.unverified.HasSlot(source.Addr(), proofTime) {
+		l.counters.drop(dropBusy)
+		return false
+	}
+	return true
+}
+
+func (l *Listener) newPeer(p *udp.Peer) udp.Receiver {
+	return &peer{listener: l, path: &path{p}}
+}
+
+// newID makes and remembers the connection ID of s.
+func (l *Listener) newID(s *session) []byte {
+	id := randomConnectionID()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.ids, s.id)
+	s.id = id
+	l.ids[id] = s
+	return id[:]
+}
+
+func (l *Listener) forgetID(s *session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ids[s.id] == s {
+		delete(l.ids, s.id)
+	}
+}
+
+// roamer is the session whose connection ID the first record of b carries.
+func (l *Listener) roamer(b []byte) *session {
+	if !l.cfg.ConnectionIDs || len(b) < recordHeader+cidLength || b[0] != recordConnectionID {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ids[connectionID(b[11:])]
+}

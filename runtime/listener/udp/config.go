@@ -1,0 +1,94 @@
+package udp
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/listener/admission"
+	"github.com/exgate/exgate/runtime/listener/sockets"
+)
+
+// Config is a Listener listener's.
+type Config struct {
+	// Name is the listener's in metrics. If zero, Bind.
+	Name string
+	// Bind is the address to listen on, as host:port; without a host, all addresses: replies then leave from the one that the peer asked.
+	Bind string
+	// Admission says who may connect. If zero, everybody.
+	Admission *admission.Admission
+	// IdleTimeout ends a peer that has sent nothing for so long, unless its handler started the keepalive timer, which then says when. It
+	// is checked eight times within itself. If zero, 30 s.
+	IdleTimeout time.Duration
+	// MaxPeers is how many peers there may be at once. If zero, 50,000.
+	MaxPeers int
+	// NewPeersPerSecond is how many peers may be new each second, so that a flood of forged source addresses stays cheap. One second's worth
+	// may come at once. If zero, 2,000.
+	NewPeersPerSecond float64
+	// NewPeersPerPrefix is the same for the peers of one IPv4 /24 or IPv6 /64. If zero, half of NewPeersPerSecond.
+	NewPeersPerPrefix float64
+	// QueueDatagrams is how many datagrams of one peer may wait for its handler; what comes above is dropped. If zero, 64.
+	QueueDatagrams int
+	// QueueBytes is the same in bytes; one datagram always fits. If zero, 128 KiB.
+	QueueBytes int
+	// MaxDatagram is the largest datagram taken, in bytes; longer ones are dropped. If zero, 65,507: the largest there is.
+	MaxDatagram int
+	// Workers is how many peers' handlers may be at work, or wait for something, at the same time; further peers wait. If zero, 1,024.
+	Workers int
+	// ReadBuffer is the size of the socket's receive buffer in bytes, as far as the kernel allows (net.core.rmem_max). If zero, 4 MiB.
+	ReadBuffer int
+	// WriteBuffer is the same for sending (net.core.wmem_max). If zero, what the kernel gives.
+	WriteBuffer int
+	// Sockets opens the socket, or takes an inherited one. If zero, it is opened.
+	Sockets *sockets.Sockets
+	// Logger takes what goes wrong while reading. If zero, slog.Default().
+	Logger *slog.Logger
+	// Metrics counts. If zero, an unregistered set.
+	Metrics *Metrics
+}
+
+func (c *Config) setDefaults() {
+	c.Name = cmp.Or(c.Name, c.Bind)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, gateway.DefaultLimits.IdleTimeout)
+	c.MaxPeers = cmp.Or(c.MaxPeers, 50_000)
+	c.NewPeersPerSecond = cmp.Or(c.NewPeersPerSecond, 2000)
+	c.NewPeersPerPrefix = cmp.Or(c.NewPeersPerPrefix, c.NewPeersPerSecond/2)
+	c.QueueDatagrams = cmp.Or(c.QueueDatagrams, 64)
+	c.QueueBytes = cmp.Or(c.QueueBytes, 128<<10)
+	c.MaxDatagram = cmp.Or(c.MaxDatagram, 65_507)
+	c.Workers = cmp.Or(c.Workers, 1024)
+	c.ReadBuffer = cmp.Or(c.ReadBuffer, 4<<20)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(nil)
+	}
+}
+
+// check refuses figures that make no sense.
+func (c *Config) check() error {
+	for _, figure := range []struct {
+		name  string
+		value float64
+	}{
+		{"idle timeout", c.IdleTimeout.Seconds()},
+		{"maximum of peers", float64(c.MaxPeers)},
+		{"new peers a second", c.NewPeersPerSecond},
+		{"new peers a second from one prefix", c.NewPeersPerPrefix},
+		{"queue", float64(c.QueueDatagrams)},
+		{"queue in bytes", float64(c.QueueBytes)},
+		{"largest datagram", float64(c.MaxDatagram)},
+		{"workers", float64(c.Workers)},
+		{"receive buffer", float64(c.ReadBuffer)},
+		{"send buffer", float64(c.WriteBuffer)},
+	} {
+		if figure.value < 0 || math.IsNaN(figure.value) || math.IsInf(figure.value, 0) {
+			return fmt.Errorf("%s: %v must be a number and not negative", figure.name, figure.value)
+		}
+	}
+	return nil
+}
