@@ -19,12 +19,12 @@ type backlog struct {
 	queue  *spool.Queue
 	users  int // lanes, and messages on their way to the disk; guarded by broker.mu
 
-	mu      sync.Mutex // a client's comes before it
-	holder  *lane      // publishes; guarded by mu, as below
-	next    *lane      // when the holder has left
-	refused bool       // the broker does not let the gateway publish it
-	suspect uint64     // the stored message that was under way when connections ended
-	ends    int        // what speaks against it: it may be sent next by another lane, over another connection
+	mu      sync.Mutex    // a client's comes before it
+	holder  *publishQueue // publishes; guarded by mu, as below
+	next    *publishQueue // when the holder has left
+	refused bool          // the broker does not let the gateway publish it
+	suspect uint64        // the stored message that was under way when connections ended
+	ends    int           // what speaks against it: it may be sent next by another lane, over another connection
 }
 
 // remember keeps what speaks against a stored message for the lane that sends it next.
@@ -83,64 +83,64 @@ func (g *backlog) release() {
 	refused := g.refused
 	g.mu.Unlock()
 	if left > 0 && !refused {
-		b.adopt(g.id)
+		b.publishLeftover(g.id)
 	}
 }
 
 // store gives a lane the spool of its device, if there is one.
-func (l *lane) store(b *broker, id string) {
+func (l *publishQueue) store(b *broker, id string) {
 	if b.spool.spool == nil {
 		return
 	}
 	g := b.backlogOf(id)
 	l.client.mu.Lock()
-	var told outcomes
+	var cb callbacks
 	if l.ended { // it had no backlog to leave then
-		told.later(g.release)
+		cb.then(g.release)
 	} else {
 		l.backlog = g
-		told = g.enter(l)
+		cb = g.enter(l)
 	}
 	l.client.mu.Unlock()
-	told.tell()
+	cb.run()
 }
 
 // enter makes l the lane that publishes, once those before have left. Where a device has come meanwhile, the gateway's lane is not needed. The
 // client's mu is held.
-func (g *backlog) enter(l *lane) (told outcomes) {
+func (g *backlog) enter(l *publishQueue) (cb callbacks) {
 	g.mu.Lock()
-	before := []*lane{g.holder, g.next}
+	before := []*publishQueue{g.holder, g.next}
 	switch {
 	case g.holder == nil:
 		g.holder = l
-	case l.orphan:
+	case l.leftover:
 		l.ended = true
-		told.later(func() { g.leave(l) })
+		cb.then(func() { g.leave(l) })
 	default:
 		g.next = l
 	}
-	if !l.orphan {
+	if !l.leftover {
 		g.refused = false
 	}
 	g.mu.Unlock()
 	switch {
 	case before[0] == nil:
-		return l.beginTurn()
-	case l.orphan:
-		return told
+		return l.start()
+	case l.leftover:
+		return cb
 	}
 	for _, other := range before {
 		if other != nil {
-			told.later(func() {
-				other.close().tell()
+			cb.then(func() {
+				other.close().run()
 			})
 		}
 	}
-	return told
+	return cb
 }
 
 // leave ends l's part, once, and gives its turn to the next lane.
-func (g *backlog) leave(l *lane) {
+func (g *backlog) leave(l *publishQueue) {
 	g.mu.Lock()
 	if l.left {
 		g.mu.Unlock()
@@ -150,14 +150,14 @@ func (g *backlog) leave(l *lane) {
 	if g.next == l {
 		g.next = nil
 	}
-	var heir *lane
+	var successor *publishQueue
 	if g.holder == l {
-		heir = g.next
-		g.holder, g.next = heir, nil
+		successor = g.next
+		g.holder, g.next = successor, nil
 	}
 	g.mu.Unlock()
-	if heir != nil {
-		heir.takeTurn()
+	if successor != nil {
+		successor.activate()
 	}
 	g.release()
 }
@@ -181,7 +181,7 @@ func storedResult(err error) gateway.Result {
 	case errors.Is(err, spool.ErrFull):
 		return gateway.Refuse(gateway.CodeLimit, "%v", err)
 	case errors.Is(err, spool.ErrClosed):
-		return gone
+		return resultEnded
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return gateway.Refuse(gateway.CodeLimit, "storing the message: %v", err)
 	}
@@ -207,18 +207,18 @@ func retryable(reason byte) bool {
 const retryDelay = 5 * time.Second
 
 // answered ends the publish of a stored message. The client's mu is held.
-func (g *backlog) answered(k *call, reason byte) (told outcomes) {
-	l, m := k.lane, g.broker.metrics
+func (g *backlog) answered(k *call, reason byte) (cb callbacks) {
+	l, m := k.queue, g.broker.metrics
 	switch {
 	case reason < 0x80:
 		g.queue.Remove(k.stored)
 	case retryable(reason):
 		l.drain.wait(l, retryDelay)
-	case l.orphan && notAllowed(reason):
+	case l.leftover && notAllowed(reason):
 		g.mu.Lock()
 		g.refused = true // the device itself may be allowed to
 		g.mu.Unlock()
-		told = append(told, l.shut()...)
+		cb = append(cb, l.shut()...)
 		g.broker.log.Warn("the broker does not let the gateway publish what a device left in the spool; it waits for the device",
 			"client_id", g.id, "topic", k.topic, "reason", wire.ReasonName(reason))
 	default:
@@ -228,18 +228,18 @@ func (g *backlog) answered(k *call, reason byte) (told outcomes) {
 			"client_id", g.id, "topic", k.topic, "reason", wire.ReasonName(reason))
 	}
 	if l.ended {
-		told.later(func() { g.leave(l) })
+		cb.then(func() { g.leave(l) })
 	}
-	return told
+	return cb
 }
 
 // setAside moves a stored message for which the broker ends connections to the spool's folder of refused ones. The lane goes on when that is done: as
 // long as the disk does not take it, the device's later messages wait. Where too many were set aside it is dropped. The client's mu is held.
-func (g *backlog) setAside(k *call, why string) (told outcomes) {
-	l := k.lane
+func (g *backlog) setAside(k *call, why string) (cb callbacks) {
+	l := k.queue
 	l.drain.waiting = true
 	g.use()
-	told.later(func() {
+	cb.then(func() {
 		g.broker.workers.Go(func() {
 			err := g.queue.SetAside(k.stored, why)
 			if errors.Is(err, spool.ErrAsideFull) {
@@ -253,10 +253,10 @@ func (g *backlog) setAside(k *call, why string) (told outcomes) {
 			g.setAsideDone(l, err)
 		})
 	})
-	return told
+	return cb
 }
 
-func (g *backlog) setAsideDone(l *lane, err error) {
+func (g *backlog) setAsideDone(l *publishQueue, err error) {
 	l.client.mu.Lock()
 	l.drain.waiting = false
 	if err != nil && !errors.Is(err, spool.ErrAsideFull) {
@@ -275,13 +275,13 @@ func (g *backlog) setAsideDone(l *lane, err error) {
 func notAllowed(reason byte) bool { return wire.CodeOf(reason) == gateway.CodePermissionDeny }
 
 // first is the oldest message as a call. Expired ones are dropped.
-func (g *backlog) first(l *lane) (*call, bool) {
+func (g *backlog) first(l *publishQueue) (*call, bool) {
 	for {
 		seq, r, ok := g.queue.First()
 		if !ok {
 			return nil, false
 		}
-		k := &call{kind: publishing, topic: r.Topic, payload: r.Payload, qos: r.QoS, props: r.Properties, stored: seq, lane: l, ends: g.against(seq)}
+		k := &call{kind: publishing, topic: r.Topic, payload: r.Payload, qos: r.QoS, props: r.Properties, stored: seq, queue: l, ends: g.against(seq)}
 		expiry := g.broker.cfg.MessageExpiry
 		if expiry == 0 {
 			return k, true
@@ -297,7 +297,7 @@ func (g *backlog) first(l *lane) (*call, bool) {
 
 // leaveLate is for a stored publish that is unacknowledged when its client ends: the answer may still come, before the broker closes the connection,
 // and saves sending it twice. The client's mu is held.
-func (c *call) leaveLate(l *link) (told outcomes) {
+func (c *call) leaveLate(l *link) (cb callbacks) {
 	switch {
 	case c.stored == 0:
 	case l != nil && !l.dead:
@@ -306,19 +306,19 @@ func (c *call) leaveLate(l *link) (told outcomes) {
 		}
 		l.late[c.id] = c
 	default:
-		told.later(func() { c.lane.backlog.leave(c.lane) })
+		cb.then(func() { c.queue.backlog.leave(c.queue) })
 	}
-	return told
+	return cb
 }
 
 // answeredLate ends such a publish, and any that is not one is ignored. It needs mu.
-func (l *link) answeredLate(id uint16, qos, reason byte) (told outcomes) {
+func (l *link) answeredLate(id uint16, qos, reason byte) (cb callbacks) {
 	k := l.late[id]
 	if k == nil || k.qos != qos || k.released != (qos == 2) {
 		return nil
 	}
 	delete(l.late, id)
-	return k.lane.backlog.answered(k, reason)
+	return k.queue.backlog.answered(k, reason)
 }
 
 // lateEnded gives up waiting for those answers.
@@ -328,6 +328,6 @@ func (c *client) lateEnded(l *link) {
 	l.late = nil
 	c.mu.Unlock()
 	for _, k := range late {
-		k.lane.backlog.leave(k.lane)
+		k.queue.backlog.leave(k.queue)
 	}
 }

@@ -52,7 +52,7 @@ func TestSpoolDeviceKeepsItsTurn(t *testing.T) {
 	d := listen(t, b.URL(), "t")
 	c := newConnector(t, spooled(t, b.URL()))
 	s, _ := connect(t, c, "device")
-	c.adopt("device")
+	c.publishLeftover("device")
 	publishNumbers(t, s, 0, 5)
 	wantNumbers(t, d, 0, 5)
 	awaitDrained(t, c, 1)
@@ -68,25 +68,25 @@ func TestSpoolTurnGoesToTheLast(t *testing.T) {
 	c := newConnector(t, spooled(t, b.url()))
 	s, _ := connect(t, c, "device")
 	client := &s.(*Session).client
-	g := s.(*Session).lane.backlog
-	lanes := [2]lane{{client: client, backlog: g}, {client: client, backlog: g}}
-	var told outcomes
+	g := s.(*Session).queue.backlog
+	lanes := [2]publishQueue{{client: client, backlog: g}, {client: client, backlog: g}}
+	var cb callbacks
 	client.mu.Lock()
 	for i := range lanes {
 		g.use()
-		told = append(told, g.enter(&lanes[i])...)
+		cb = append(cb, g.enter(&lanes[i])...)
 	}
 	client.mu.Unlock()
-	told.tell()
+	cb.run()
 	g.leave(&lanes[0])
 	client.mu.Lock()
-	first, last := lanes[0].ended, lanes[1].turn && !lanes[1].ended
+	first, last := lanes[0].ended, lanes[1].active && !lanes[1].ended
 	client.mu.Unlock()
 	if !first || !last || g.users != 1 {
 		t.Fatalf("the first has ended: %v, the last has the turn: %v, users: %d", first, last, g.users)
 	}
 	ended := lanes[1].close()
-	ended.tell()
+	ended.run()
 	awaitDrained(t, c, 0)
 }
 

@@ -89,11 +89,11 @@ func (e ending) String() string {
 }
 
 // judge counts the end of a connection against what was unacknowledged, and takes the suspects out of what is sent again. It needs mu.
-func (c *client) judge(e ending) (told outcomes) {
+func (c *client) judge(e ending) (cb callbacks) {
 	now := time.Now()
-	told = c.judgeTrials(e)
+	cb = c.judgeTrials(e)
 	likelier := c.hasUnproven(e, now)
-	var arrested []*lane
+	var arrested []*publishQueue
 	for _, k := range slices.SortedFunc(maps.Values(c.inflight), func(a, b *call) int { return cmp.Compare(a.seq, b.seq) }) {
 		w := e.against(k, now)
 		if k.onTrial || k.released || w == 0 || likelier && k.isSpared() {
@@ -101,11 +101,11 @@ func (c *client) judge(e ending) (told outcomes) {
 		}
 		k.ends += w
 		if k.stored > 0 {
-			k.lane.backlog.remember(k)
+			k.queue.backlog.remember(k)
 		}
 		if k.ends >= suspectAt || c.isSuspicious(k) {
-			told = append(told, c.arrest(k, e)...)
-			arrested = append(arrested, k.lane)
+			cb = append(cb, c.arrest(k, e)...)
+			arrested = append(arrested, k.queue)
 		}
 	}
 	sent := slices.SortedFunc(maps.Values(c.waiting), func(a, b *call) int { return a.deadline.Compare(b.deadline) })
@@ -114,23 +114,23 @@ func (c *client) judge(e ending) (told outcomes) {
 		switch w := e.against(k, now); {
 		case k.onTrial:
 		case k.kind == resubscribing:
-			told = append(told, c.judgeFilters(k, e)...)
-		case k.lane.ended:
+			cb = append(cb, c.judgeFilters(k, e)...)
+		case k.queue.ended:
 		case w > 0 && (k.ends+w >= suspectAt || c.isSuspicious(k)):
 			k.ends += w
-			told = append(told, c.arrest(k, e)...)
-			arrested = append(arrested, k.lane)
+			cb = append(cb, c.arrest(k, e)...)
+			arrested = append(arrested, k.queue)
 		default:
 			k.ends += w
-			k.lane.queue.putBack([]*call{k})
-			k.lane.block()
+			k.queue.pending.putBack([]*call{k})
+			k.queue.block()
 		}
 	}
-	told = append(told, c.judgeQoS0(e, now)...)
+	cb = append(cb, c.judgeQoS0(e, now)...)
 	for _, l := range arrested {
-		told = append(told, l.pump()...)
+		cb = append(cb, l.pump()...)
 	}
-	return told
+	return cb
 }
 
 // mostSpared is how many ends of connections a call of a proven device survives without being counted against it.
@@ -139,7 +139,7 @@ const mostSpared = 2
 // isSpared reports whether an end is not counted against the call, because that is likelier about one of an unproven device: the suspects of a few new
 // devices would else keep the calls of all others waiting at the prober.
 func (k *call) isSpared() bool {
-	if !k.lane.proven || k.spared >= mostSpared {
+	if !k.queue.proven || k.spared >= mostSpared {
 		return false
 	}
 	k.spared++
@@ -149,12 +149,12 @@ func (k *call) isSpared() bool {
 // hasUnproven reports whether the end speaks against a call of a lane for which the broker has acknowledged nothing yet. It needs mu.
 func (c *client) hasUnproven(e ending, now time.Time) bool {
 	for _, k := range c.inflight {
-		if !k.lane.proven && !k.onTrial && !k.released && e.against(k, now) > 0 {
+		if !k.queue.proven && !k.onTrial && !k.released && e.against(k, now) > 0 {
 			return true
 		}
 	}
 	for _, k := range c.waiting {
-		if !k.lane.proven && !k.onTrial && !k.lane.ended && e.against(k, now) > 0 {
+		if !k.queue.proven && !k.onTrial && !k.queue.ended && e.against(k, now) > 0 {
 			return true
 		}
 	}
@@ -163,24 +163,24 @@ func (c *client) hasUnproven(e ending, now time.Time) bool {
 
 // isSuspicious reports whether a call of house has the topic of a suspect: they are to stay in their order. It needs mu.
 func (c *client) isSuspicious(k *call) bool {
-	l := c.side[k.topic]
-	return k.lane.wide && l != nil && (l.held || c.isOnTrial(l))
+	l := c.topicQueues[k.topic]
+	return k.queue.unordered && l != nil && (l.diverted || c.isOnTrial(l))
 }
 
-func (c *client) isOnTrial(l *lane) bool {
-	return slices.ContainsFunc(c.trials, func(k *call) bool { return k.lane == l })
+func (c *client) isOnTrial(l *publishQueue) bool {
+	return slices.ContainsFunc(c.trials, func(k *call) bool { return k.queue == l })
 }
 
 // arrest takes a call out of what is sent with others. A client that belongs to a device tries it by itself; of the gateway's own clients the prober
 // does, and the rest of the device's calls wait behind it. It needs mu.
-func (c *client) arrest(k *call, e ending) (told outcomes) {
+func (c *client) arrest(k *call, e ending) (cb callbacks) {
 	if k.ends >= sentAgain {
 		return c.drop(k, e)
 	}
-	if k.lane.wide {
-		k.lane = c.sideLane(k.topic)
+	if k.queue.unordered {
+		k.queue = c.topicQueue(k.topic)
 	}
-	l := k.lane
+	l := k.queue
 	if c.triesItself() {
 		if k.kind == publishing {
 			c.resends = slices.DeleteFunc(c.resends, func(r *call) bool { return r == k })
@@ -195,7 +195,7 @@ func (c *client) arrest(k *call, e ending) (told outcomes) {
 		}
 	}
 	l.suspects = slices.Insert(l.suspects, 0, k)
-	l.hold(0)
+	l.divert(0)
 	slices.SortStableFunc(l.suspects, func(a, b *call) int { return cmp.Compare(b.kind.rank(), a.kind.rank()) })
 	return nil
 }
@@ -231,13 +231,13 @@ func (c *client) releaseFreed() {
 }
 
 // drop ends a call that is convicted, and lets its lane go on. It needs mu.
-func (c *client) drop(k *call, e ending) (told outcomes) {
+func (c *client) drop(k *call, e ending) (cb callbacks) {
 	c.forgetSent(k)
-	l := k.lane
+	l := k.queue
 	if k.kind == resubscribing {
-		told = c.convictFilter(k, e)
+		cb = c.convictFilter(k, e)
 	} else {
-		told = c.convict(k, e)
+		cb = c.convict(k, e)
 	}
 	if l.publish == k {
 		l.publish = nil
@@ -250,15 +250,15 @@ func (c *client) drop(k *call, e ending) (told outcomes) {
 			}
 		}
 		for _, other := range slices.Clone(c.trials) {
-			if other.lane == l && other.kind != resubscribing {
+			if other.queue == l && other.kind != resubscribing {
 				c.forgetTrial(other)
 				c.forgetSent(other)
-				told.add(other, l.refused)
+				cb.add(other, l.refused)
 			}
 		}
-		told = append(told, l.finish(l.refused)...)
+		cb = append(cb, l.finish(l.refused)...)
 	}
-	return told
+	return cb
 }
 
 // forgetSent forgets that a call waits for an acknowledgement. It needs mu.
@@ -272,7 +272,7 @@ func (c *client) forgetSent(k *call) {
 }
 
 // convict refuses a call for which the broker ends the connection: it is not sent again. It needs mu.
-func (c *client) convict(k *call, e ending) (told outcomes) {
+func (c *client) convict(k *call, e ending) (cb callbacks) {
 	b := c.broker
 	what := k.kind.String()
 	b.metrics.convicted.WithLabelValues(what).Inc()
@@ -284,20 +284,20 @@ func (c *client) convict(k *call, e ending) (told outcomes) {
 	aside := false
 	if k.stored > 0 {
 		aside = b.cfg.Spool.Folder != ""
-		told = append(told, k.lane.backlog.setAside(k, r.Message)...)
+		cb = append(cb, k.queue.backlog.setAside(k, r.Message)...)
 	} else {
-		told.add(k, r)
+		cb.add(k, r)
 	}
 	from := k.sender()
 	b.logConviction(k, from, e, aside)
-	k.lane.refuse(r, b.offenders.add(from.ClientID, time.Now(), b.cfg.ReconnectDelay))
-	if from.Listener != "" && k.lane.eject != nil && b.offenders.isBanned(from.ClientID, time.Now()) {
-		eject := k.lane.eject
-		told.later(func() {
-			go eject(gateway.ReasonUpstreamRefused.With("the broker ended %d connections for what the device sent", offencesUntilBan))
+	k.queue.refuse(r, b.offenders.add(from.ClientID, time.Now(), b.cfg.ReconnectDelay))
+	if from.Listener != "" && k.queue.closeDevice != nil && b.offenders.isBanned(from.ClientID, time.Now()) {
+		closeDevice := k.queue.closeDevice
+		cb.then(func() {
+			go closeDevice(gateway.ReasonUpstreamRefused.With("the broker ended %d connections for what the device sent", offencesUntilBan))
 		})
 	}
-	return told
+	return cb
 }
 
 // sender is the device whose call it is, as far as it is known.
@@ -305,12 +305,12 @@ func (c *call) sender() gateway.Device {
 	switch {
 	case c.from != nil:
 		return *c.from
-	case c.lane.from != nil:
-		return *c.lane.from
-	case c.lane.client.device != nil:
-		return *c.lane.client.device
-	case c.lane.backlog != nil:
-		return gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: c.lane.backlog.id}}
+	case c.queue.from != nil:
+		return *c.queue.from
+	case c.queue.client.device != nil:
+		return *c.queue.client.device
+	case c.queue.backlog != nil:
+		return gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: c.queue.backlog.id}}
 	}
 	return gateway.Device{}
 }
@@ -332,7 +332,7 @@ func (b *broker) logConviction(k *call, from gateway.Device, e ending, aside boo
 
 // judgeFilters counts the end of a connection against subscriptions that were being made again. Where the broker may mind their number, fewer go into a
 // packet the next time. It needs mu.
-func (c *client) judgeFilters(k *call, e ending) (told outcomes) {
+func (c *client) judgeFilters(k *call, e ending) (cb callbacks) {
 	w := e.weight()
 	if w == 0 {
 		return nil
@@ -362,29 +362,29 @@ func (c *client) judgeFilters(k *call, e ending) (told outcomes) {
 		}
 		c.suspectFilters[f.name] = true
 		again := &call{
-			kind: resubscribing, topic: f.name, qos: f.qos, subID: f.id, filters: []filter{f}, lane: &c.house, ends: c.filterEnds[f.name],
+			kind: resubscribing, topic: f.name, qos: f.qos, subID: f.id, filters: []filter{f}, queue: &c.ownQueue, ends: c.filterEnds[f.name],
 		}
-		told = append(told, c.arrest(again, e)...)
+		cb = append(cb, c.arrest(again, e)...)
 		if !again.onTrial {
-			told = append(told, again.lane.pump()...)
+			cb = append(cb, again.queue.pump()...)
 		}
 	}
-	return told
+	return cb
 }
 
 // convictFilter gives up a subscription that the broker had taken before. A device with a session of its own is closed: it would not know otherwise.
-func (c *client) convictFilter(k *call, e ending) (told outcomes) {
+func (c *client) convictFilter(k *call, e ending) (cb callbacks) {
 	delete(c.filters, k.topic)
 	delete(c.suspectFilters, k.topic)
 	delete(c.filterEnds, k.topic)
 	c.broker.metrics.resubscribesRefused.Inc()
-	told = c.convict(k, e)
+	cb = c.convict(k, e)
 	if c.device != nil {
-		told.later(func() {
+		cb.then(func() {
 			go c.owner.lost(gateway.ReasonUpstreamRefused.With("the broker ends the connection for the subscription to %.200q", k.topic))
 		})
 	}
-	return told
+	return cb
 }
 
 // acquit notes that the broker has taken a subscription again. It needs mu.

@@ -33,9 +33,9 @@ type broker struct {
 	log           *slog.Logger
 	metrics       *counters
 	ids           *messageid.Source
-	dials         chan struct{} // a place for each connection being opened
+	dialSlots     chan struct{} // a place for each connection being opened
 	drain         *rate.Limiter // of what waited in the spool
-	spool         spoolDoor
+	spool         spoolHandle
 	shared        atomic.Pointer[Shared] // nil without shared sessions
 	badTopics     lograte.Limiter
 	badCodes      lograte.Limiter
@@ -53,7 +53,7 @@ type broker struct {
 	clients  map[*client]struct{} // not ended
 	links    map[*link]struct{}   // that paho has not shut down
 	backlogs map[string]*backlog  // by client id of the device
-	house    *client              // the gateway's own; nil until it is needed
+	own      *client              // the gateway's own; nil until it is needed
 	probing  *prober              // nil until it is needed
 	warned   time.Time
 	outage   *outage // the last one
@@ -75,7 +75,7 @@ func newBroker(cfg Config) (*broker, error) {
 		return nil, err
 	}
 	b := &broker{
-		cfg: cfg, servers: servers, log: cfg.Logger, metrics: newCounters(cfg.Metrics), ids: messageid.New(), dials: make(chan struct{}, cfg.MaxDials),
+		cfg: cfg, servers: servers, log: cfg.Logger, metrics: newCounters(cfg.Metrics), ids: messageid.New(), dialSlots: make(chan struct{}, cfg.MaxDials),
 		drain: rate.NewLimiter(rate.Limit(cfg.Spool.DrainRate), max(1, int(cfg.Spool.DrainRate/10))), quit: make(chan struct{}),
 		clients: map[*client]struct{}{}, links: map[*link]struct{}{}, backlogs: map[string]*backlog{},
 	}
@@ -213,56 +213,56 @@ func discardedBy(id string) gateway.CloseReason {
 
 // houseClient is the gateway's own client, for what is no device's: its status, what devices left in the spool, and the control topic of shared
 // sessions. It connects in the background and comes back whatever happens. It is nil once the broker is closed.
-func (b *broker) houseClient() *client {
+func (b *broker) gatewayClient() *client {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.house == nil && !b.isClosed() {
-		b.house = &client{}
-		b.initOwn(b.house, "gateway", house{b})
-		b.house.status = b.cfg.GatewayStatus.ofNode(b.cfg.Node)
-		b.house.reconnect()
+	if b.own == nil && !b.isClosed() {
+		b.own = &client{}
+		b.initOwn(b.own, "gateway", gatewayOwner{b})
+		b.own.status = b.cfg.GatewayStatus.ofNode(b.cfg.Node)
+		b.own.reconnect()
 	}
-	return b.house
+	return b.own
 }
 
-func (b *broker) existingHouse() *client {
+func (b *broker) existingGatewayClient() *client {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.house
+	return b.own
 }
 
 // initOwn makes c a client with the gateway's own account. It needs mu.
 func (b *broker) initOwn(c *client, name string, o owner) {
 	c.init(b, "exgate-"+b.cfg.Node+"-"+name, o)
-	c.username, c.password, c.rival = b.cfg.Username, b.cfg.Password, insists
+	c.username, c.password, c.onTakeover = b.cfg.Username, b.cfg.Password, reconnectOnTakeover
 	b.clients[c] = struct{}{}
 }
 
 // adopt publishes what the spool has of a device that has no session.
-func (b *broker) adopt(id string) {
-	if c := b.houseClient(); c != nil {
-		l := &lane{client: c, orphan: true}
+func (b *broker) publishLeftover(id string) {
+	if c := b.gatewayClient(); c != nil {
+		l := &publishQueue{client: c, leftover: true}
 		l.store(b, id)
 	}
 }
 
 // house owns the gateway's own client.
-type house struct{ broker *broker }
+type gatewayOwner struct{ broker *broker }
 
-var _ owner = house{}
+var _ owner = gatewayOwner{}
 
-func (h house) message(p *paho.Publish) {
+func (h gatewayOwner) message(p *paho.Publish) {
 	if s := h.broker.shared.Load(); s != nil {
 		s.control.message(p)
 	}
 }
 
-func (house) resuming(bool) {}
+func (gatewayOwner) resuming(bool) {}
 
-func (h house) connected(present bool) {
+func (h gatewayOwner) connected(present bool) {
 	if s := h.broker.shared.Load(); s != nil {
 		s.control.connected(present)
 	}
 }
 
-func (house) lost(gateway.CloseReason) {}
+func (gatewayOwner) lost(gateway.CloseReason) {}

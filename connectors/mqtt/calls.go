@@ -22,7 +22,7 @@ func (c *client) sendQoS0(k *call) gateway.Result {
 	k.retain = k.retain && !c.link.noRetain
 	if !c.link.wire.Publish(k.publication()) {
 		c.broker.metrics.dropped.WithLabelValues(dropDown).Inc()
-		return isDown
+		return resultDown
 	}
 	c.broker.metrics.publishedQoS[0].Inc()
 	c.noteQoS0(k)
@@ -41,12 +41,12 @@ func (c *client) send(k *call) (r gateway.Result, finished bool) {
 	if r := c.link.fits(k); !r.Ok() {
 		return r, true
 	}
-	c.ask(k)
+	c.sendRequest(k)
 	return gateway.OK, false
 }
 
 // ask sends a SUBSCRIBE or UNSUBSCRIBE.
-func (c *client) ask(k *call) {
+func (c *client) sendRequest(k *call) {
 	k.id = c.nextID()
 	k.deadline = time.Now().Add(c.broker.cfg.PacketTimeout)
 	if c.waiting == nil {
@@ -67,8 +67,8 @@ func (c *client) begin(k *call) {
 		c.inflight = map[uint16]*call{}
 	}
 	c.inflight[k.id] = k
-	if !k.lane.wide {
-		k.lane.publish = k
+	if !k.queue.unordered {
+		k.queue.publish = k
 	}
 	c.sendPublish(k, false)
 }
@@ -173,42 +173,42 @@ func (c *client) nextID() uint16 {
 // acknowledged ends the publish with PUBACK (QoS 1) or PUBCOMP (QoS 2).
 func (c *client) acknowledged(l *link, id uint16, qos, reason byte) {
 	c.mu.Lock()
-	var told outcomes
+	var cb callbacks
 	if k := c.inflight[id]; c.link == l && k != nil && k.qos == qos && k.released == (qos == 2) {
-		told = c.published(k, reason)
+		cb = c.published(k, reason)
 	} else {
-		told = l.answeredLate(id, qos, reason)
+		cb = l.answeredLate(id, qos, reason)
 	}
 	c.mu.Unlock()
-	told.tell()
+	cb.run()
 }
 
 // published needs mu.
-func (c *client) published(k *call, reason byte) (told outcomes) {
+func (c *client) published(k *call, reason byte) (cb callbacks) {
 	delete(c.inflight, k.id)
 	if len(c.inflight) == 0 {
 		c.inflight = nil // a map keeps the room that it once needed
 	}
 	c.quota++
 	if k.onTrial {
-		told = append(told, c.tried(k, verdict{reason: reason})...)
+		cb = append(cb, c.tried(k, verdict{reason: reason})...)
 	}
-	if !k.lane.wide {
+	if !k.queue.unordered {
 		c.achieved()
-		k.lane.proven = k.lane.proven || reason < 0x80
+		k.queue.proven = k.queue.proven || reason < 0x80
 	}
 	if k.stored > 0 {
-		told = append(told, k.lane.backlog.answered(k, reason)...)
+		cb = append(cb, k.queue.backlog.answered(k, reason)...)
 	} else {
-		told.add(k, wire.ResultOf("publish to", k.topic, reason))
+		cb.add(k, wire.ResultOf("publish to", k.topic, reason))
 	}
-	if l := k.lane; l.publish == k {
+	if l := k.queue; l.publish == k {
 		l.publish = nil
 		if !l.ended {
-			told = append(told, l.pump()...)
+			cb = append(cb, l.pump()...)
 		}
 	}
-	return append(told, c.unblock()...)
+	return append(cb, c.unblock()...)
 }
 
 // publishReceived answers PUBREC, with which a QoS 2 publish is refused or goes on.
@@ -222,15 +222,15 @@ func (c *client) publishReceived(l *link, id uint16, reason byte) {
 		}
 		return
 	}
-	var told outcomes
+	var cb callbacks
 	if reason >= 0x80 {
-		told = c.published(k, reason)
+		cb = c.published(k, reason)
 	} else {
 		k.released = true
 		l.release(id)
 	}
 	c.mu.Unlock()
-	told.tell()
+	cb.run()
 }
 
 func (l *link) release(id uint16) {
@@ -240,53 +240,53 @@ func (l *link) release(id uint16) {
 func (c *client) subscribed(l *link, id uint16, reasons []byte) {
 	c.mu.Lock()
 	k := c.takeWaiting(l, id, unsubscribing)
-	var told outcomes
+	var cb callbacks
 	switch {
 	case k == nil:
 	case k.verdict != nil:
-		told = c.tried(k, verdict{reason: firstReason(reasons)})
+		cb = c.tried(k, verdict{reason: firstReason(reasons)})
 		if firstReason(reasons) < 0x80 {
 			c.leaveTrial(k)
 		}
 	case k.kind == resubscribing:
 		if k.onTrial {
-			told = c.tried(k, verdict{})
+			cb = c.tried(k, verdict{})
 		}
 		c.resubscribed(k, reasons)
 	default:
 		if k.onTrial {
-			told = c.tried(k, verdict{})
+			cb = c.tried(k, verdict{})
 		}
-		if k.from != nil || !k.lane.wide {
+		if k.from != nil || !k.queue.unordered {
 			c.achieved()
 		}
 		r := wire.ResultOf("subscribe to", k.topic, firstReason(reasons))
 		if r.Ok() {
 			c.remember(filter{k.topic, k.qos, k.subID})
 		}
-		told.add(k, r)
+		cb.add(k, r)
 	}
-	told = append(told, c.unblock()...)
+	cb = append(cb, c.unblock()...)
 	c.mu.Unlock()
-	told.tell()
+	cb.run()
 }
 
 func (c *client) unsubscribed(l *link, id uint16, reasons []byte) {
 	c.mu.Lock()
-	var told outcomes
+	var cb callbacks
 	if k := c.takeWaiting(l, id, subscribing); k != nil {
 		if k.onTrial {
-			told = c.tried(k, verdict{reason: firstReason(reasons)})
+			cb = c.tried(k, verdict{reason: firstReason(reasons)})
 		}
 		r := wire.ResultOf("unsubscribe from", k.topic, firstReason(reasons))
 		if r.Ok() {
 			delete(c.filters, k.topic)
 		}
-		told.add(k, r)
-		told = append(told, c.unblock()...)
+		cb.add(k, r)
+		cb = append(cb, c.unblock()...)
 	}
 	c.mu.Unlock()
-	told.tell()
+	cb.run()
 }
 
 // takeWaiting needs mu. It leaves a call of the other kind: an answer to it is none.
@@ -336,21 +336,21 @@ func (c *client) resubscribed(k *call, reasons []byte) {
 }
 
 // expire ends the calls that the broker did not answer in time, and gives the link up where it was a publish. It needs mu.
-func (c *client) expire(now time.Time) (told outcomes) {
+func (c *client) expire(now time.Time) (cb callbacks) {
 	for id, k := range c.waiting {
 		if !now.Before(k.deadline) {
 			delete(c.waiting, id)
 			if k.onTrial {
-				told = append(told, c.tried(k, verdict{reason: packets.SubackUnspecifiederror})...)
+				cb = append(cb, c.tried(k, verdict{reason: packets.SubackUnspecifiederror})...)
 			}
 			if k.kind == resubscribing {
 				c.acquitFilter(k.topic)
 			}
-			told.add(k, gateway.Refuse(gateway.CodeUnknown, "%q: the broker did not answer in time", k.topic))
+			cb.add(k, gateway.Refuse(gateway.CodeUnknown, "%q: the broker did not answer in time", k.topic))
 		}
 	}
 	if c.link == nil {
-		return told
+		return cb
 	}
 	for _, k := range c.inflight {
 		if !k.deadline.IsZero() && !now.Before(k.deadline) {
@@ -358,12 +358,12 @@ func (c *client) expire(now time.Time) (told outcomes) {
 			break
 		}
 	}
-	return told
+	return cb
 }
 
 const (
 	maxQueuedCalls = 1024
-	maxHouseCalls  = 64 << 10 // on a lane of calls that are no device's: for each of many devices it may have one
+	maxOwnCalls    = 64 << 10 // on a lane of calls that are no device's: for each of many devices it may have one
 	maxQueuedBytes = 8 << 20
 )
 
@@ -386,7 +386,7 @@ type call struct {
 	subID    uint32 // Subscription Identifier of subscribing; 0: none
 	seq      uint64 // of publishes with a packet id: the order in which they were sent first
 	stored   uint64 // its number in the spool; 0: it is not from there
-	lane     *lane
+	queue    *publishQueue
 	from     *gateway.Device // whose call it is, on a lane that is not the device's; may be nil
 	topic    string
 	payload  []byte
@@ -423,28 +423,28 @@ func (c call) keep() *call {
 }
 
 // calls is a bounded queue. Idle, it holds nothing.
-type calls struct {
+type callList struct {
 	list  []*call
 	bytes int
 }
 
-func (q *calls) empty() bool  { return len(q.list) == 0 }
-func (q *calls) first() *call { return q.list[0] }
+func (q *callList) empty() bool  { return len(q.list) == 0 }
+func (q *callList) first() *call { return q.list[0] }
 
-func (q *calls) full(c *call, wide bool) bool {
+func (q *callList) full(c *call, wide bool) bool {
 	most := maxQueuedCalls
 	if wide {
-		most = maxHouseCalls
+		most = maxOwnCalls
 	}
 	return len(q.list) >= most || (len(q.list) > 0 && q.bytes+len(c.payload) > maxQueuedBytes)
 }
 
-func (q *calls) push(c *call) {
+func (q *callList) push(c *call) {
 	q.list = append(q.list, c)
 	q.bytes += len(c.payload)
 }
 
-func (q *calls) pop() *call {
+func (q *callList) pop() *call {
 	c := q.list[0]
 	q.list[0] = nil
 	q.list = q.list[1:]
@@ -456,13 +456,13 @@ func (q *calls) pop() *call {
 }
 
 // putBack puts calls that were sent already before all others, whatever the bound is.
-func (q *calls) putBack(sent []*call) {
+func (q *callList) putBack(sent []*call) {
 	q.list = append(sent, q.list...)
 }
 
 // takeQoS0 removes the publishes of QoS 0.
-func (q *calls) takeQoS0() (taken []*call) {
-	var left calls
+func (q *callList) takeQoS0() (taken []*call) {
+	var left callList
 	for !q.empty() {
 		c := q.pop()
 		if c.isQoS0() {
@@ -476,33 +476,33 @@ func (q *calls) takeQoS0() (taken []*call) {
 }
 
 // outcomes are results that are told when no lock is held.
-type outcomes []outcome
+type callbacks []callback
 
-type outcome struct {
+type callback struct {
 	done   gateway.Done
 	result gateway.Result
 }
 
-func (o *outcomes) add(c *call, r gateway.Result) {
+func (o *callbacks) add(c *call, r gateway.Result) {
 	if c.done != nil {
-		*o = append(*o, outcome{c.done, r})
+		*o = append(*o, callback{c.done, r})
 		c.done = nil
 	}
 }
 
 // tellLater tells from another goroutine.
-func (o outcomes) tellLater() {
+func (o callbacks) runAsync() {
 	if len(o) > 0 {
-		go o.tell()
+		go o.run()
 	}
 }
 
 // later adds something to do when no lock is held.
-func (o *outcomes) later(f func()) {
-	*o = append(*o, outcome{func(gateway.Result) { f() }, gateway.OK})
+func (o *callbacks) then(f func()) {
+	*o = append(*o, callback{func(gateway.Result) { f() }, gateway.OK})
 }
 
-func (o outcomes) tell() {
+func (o callbacks) run() {
 	for _, each := range o {
 		each.done(each.result)
 	}

@@ -23,51 +23,51 @@ type client struct {
 	device     *gateway.Device // whose client it is; nil: the gateway's own
 	status     Status          // of who is connected through it
 	inboundMax uint16          // ReceiveMaximum
-	rival      rivalry
+	onTakeover takeoverPolicy
 	prober     *prober // of the prober's own client
 
 	willRefused atomic.Bool // the broker lets the client connect without its status only
 
-	mu       sync.Mutex
-	password string              // guarded by mu, as all below
-	ended    bool                //
-	link     *link               // nil while the connection is lost
-	quota    int                 // publishes of QoS 1 and 2 that the broker takes before the next acknowledgement
-	inflight map[uint16]*call    // publishes of QoS 1 and 2 by packet id, sent once or again
-	resends  []*call             // those of a lost connection that are not sent again yet, in order
-	waiting  map[uint16]*call    // SUBSCRIBE and UNSUBSCRIBE by packet id, sent and not acknowledged
-	blocked  []*lane             // wait for room or quota, in turn
-	filters  map[string]filter   // what the broker has acknowledged
-	received map[uint16]struct{} // ids of QoS 2 messages that were delivered and the broker has not released
-	house    lane                // of calls that are no device's
-	lastID   uint16
-	lastSeq  uint64
-	attempt  int       // of connecting again
-	losses   []*outage // the last few without a reason
-	began    bool      // has been connected
-	linked   time.Time // when the last connection began
-	replaced bool      // another client of this gateway has, or may have, replaced the session at the broker
-	failure  error     // of the last attempt to connect
+	mu           sync.Mutex
+	password     string              // guarded by mu, as all below
+	ended        bool                //
+	link         *link               // nil while the connection is lost
+	quota        int                 // publishes of QoS 1 and 2 that the broker takes before the next acknowledgement
+	inflight     map[uint16]*call    // publishes of QoS 1 and 2 by packet id, sent once or again
+	resends      []*call             // those of a lost connection that are not sent again yet, in order
+	waiting      map[uint16]*call    // SUBSCRIBE and UNSUBSCRIBE by packet id, sent and not acknowledged
+	blocked      []*publishQueue     // wait for room or quota, in turn
+	filters      map[string]filter   // what the broker has acknowledged
+	received     map[uint16]struct{} // ids of QoS 2 messages that were delivered and the broker has not released
+	ownQueue     publishQueue        // of calls that are no device's
+	lastID       uint16
+	lastSeq      uint64
+	attempt      int       // of connecting again
+	losses       []*outage // the last few without a reason
+	wasConnected bool      // has been connected
+	linked       time.Time // when the last connection began
+	replaced     bool      // another client of this gateway has, or may have, replaced the session at the broker
+	failure      error     // of the last attempt to connect
 
-	connects       []time.Time      // of connecting again, the last few
-	trials         []*call          // suspects that are to be tried, each alone or a few at once
-	trying         []*call          // those under way
-	window         int              // how many may be
-	tryLater       bool             // a timer calls try
-	probing        map[*call]bool   // calls of held lanes that the prober tries
-	acquitted      []*call          // SUBSCRIBE and UNSUBSCRIBE that passed their trial and are to be sent here
-	freed          []uint16         // packet ids of QoS 2 publishes that the prober tries
-	side           map[string]*lane // lanes of suspicious topics and filters of house, by topic
-	perPacket      int              // filters of a SUBSCRIBE after a loss; 0: filtersPerPacket
-	filterEnds     map[string]int   // what speaks against filters that are subscribed again
-	suspectFilters map[string]bool  // those of filters that are not subscribed again before their trial
-	written        []written        // publishes of QoS 0 since the last PINGREQ
-	asked          []written        // those before it, while it is unanswered
-	barrier        uint32           // its number; 0: none
-	round          uint32           // of PINGREQs for QoS 0
-	wrote          int              // ticks for which a QoS 0 publish of a device counts as not read
-	qos0Ends       int              // how often the connection ended with such a publish
-	qos0At         time.Time        // when it did last
+	connects       []time.Time              // of connecting again, the last few
+	trials         []*call                  // suspects that are to be tried, each alone or a few at once
+	trying         []*call                  // those under way
+	window         int                      // how many may be
+	tryLater       bool                     // a timer calls try
+	probing        map[*call]bool           // calls of held lanes that the prober tries
+	acquitted      []*call                  // SUBSCRIBE and UNSUBSCRIBE that passed their trial and are to be sent here
+	freed          []uint16                 // packet ids of QoS 2 publishes that the prober tries
+	topicQueues    map[string]*publishQueue // lanes of suspicious topics and filters of house, by topic
+	perPacket      int                      // filters of a SUBSCRIBE after a loss; 0: filtersPerPacket
+	filterEnds     map[string]int           // what speaks against filters that are subscribed again
+	suspectFilters map[string]bool          // those of filters that are not subscribed again before their trial
+	written        []written                // publishes of QoS 0 since the last PINGREQ
+	asked          []written                // those before it, while it is unanswered
+	barrier        uint32                   // its number; 0: none
+	round          uint32                   // of PINGREQs for QoS 0
+	wrote          int                      // ticks for which a QoS 0 publish of a device counts as not read
+	qos0Ends       int                      // how often the connection ended with such a publish
+	qos0At         time.Time                // when it did last
 	stop           context.CancelFunc
 }
 
@@ -77,11 +77,11 @@ const (
 )
 
 // rivalry is what a client does when another one takes its client id.
-type rivalry bool
+type takeoverPolicy bool
 
 const (
-	yields  rivalry = false // it ends: the other one is the device now
-	insists rivalry = true  // it comes back after a while: the id is the gateway's own
+	endOnTakeover       takeoverPolicy = false // it ends: the other one is the device now
+	reconnectOnTakeover takeoverPolicy = true  // it comes back after a while: the id is the gateway's own
 )
 
 // owner is whom a client is for. No lock is held in its calls.
@@ -100,25 +100,25 @@ type filter struct {
 }
 
 var (
-	gone   = gateway.Refuse(gateway.CodeConnProcessNotAlive, "the session has ended")
-	isDown = gateway.Refuse(gateway.CodeUnknown, "the broker cannot be reached: the QoS 0 message is dropped")
-	isFull = gateway.Refuse(gateway.CodeLimit, "too many calls wait for the broker")
+	resultEnded = gateway.Refuse(gateway.CodeConnProcessNotAlive, "the session has ended")
+	resultDown  = gateway.Refuse(gateway.CodeUnknown, "the broker cannot be reached: the QoS 0 message is dropped")
+	resultFull  = gateway.Refuse(gateway.CodeLimit, "too many calls wait for the broker")
 )
 
 func (c *client) init(b *broker, id string, o owner) {
 	c.broker, c.id, c.owner, c.inboundMax = b, id, o, b.cfg.ReceiveMaximum
-	c.house.client, c.house.wide, c.round = c, true, 1
+	c.ownQueue.client, c.ownQueue.unordered, c.round = c, true, 1
 }
 
 // attach makes l the connection. It needs mu.
 func (c *client) attach(l *link) {
-	c.link, c.quota, c.began, c.linked, c.replaced = l, int(l.receiveMax), true, l.began, false
+	c.link, c.quota, c.wasConnected, c.linked, c.replaced = l, int(l.receiveMax), true, l.began, false
 }
 
 // announce says at the broker that the client is connected, where it has a status.
 func (c *client) announce() {
 	if s := c.status; s.isSet() && !c.willRefused.Load() {
-		c.submit(call{from: c.device, kind: publishing, topic: s.Topic, payload: []byte(s.Online), qos: s.QoS, retain: s.Retain, lane: &c.house})
+		c.submit(call{from: c.device, kind: publishing, topic: s.Topic, payload: []byte(s.Online), qos: s.QoS, retain: s.Retain, queue: &c.ownQueue})
 	}
 }
 
@@ -129,38 +129,38 @@ func (c *client) submit(k call) {
 		return
 	}
 	c.mu.Lock()
-	var told outcomes
-	k.lane = c.laneOf(&k)
-	r, finished := k.lane.accept(k, &told)
+	var cb callbacks
+	k.queue = c.queueOf(&k)
+	r, finished := k.queue.accept(k, &cb)
 	c.mu.Unlock()
 	if finished {
 		finish(k.done, r)
 	}
-	told.tell()
+	cb.run()
 }
 
 // submitUp sends the call if there is a connection, after what waits before it on its lane, and reports whether it was taken. A result that is not OK
 // says that it never will be.
 func (c *client) submitUp(k *call) (r gateway.Result, taken bool) {
-	var told outcomes
+	var cb callbacks
 	c.mu.Lock()
 	defer func() {
 		c.mu.Unlock()
-		told.tellLater()
+		cb.runAsync()
 	}()
 	switch {
 	case c.ended:
-		return gone, false
+		return resultEnded, false
 	case c.link == nil:
 		return gateway.OK, false
 	}
-	k.lane = c.laneOf(k)
-	r, finished := k.lane.accept(*k, &told)
+	k.queue = c.queueOf(k)
+	r, finished := k.queue.accept(*k, &cb)
 	return r, !finished
 }
 
 // disown forgets a subscription, so that it is not made again.
-func (c *client) disown(filter string) {
+func (c *client) dropFilter(filter string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.filters, filter)
@@ -199,11 +199,11 @@ func (c *client) isSettled() bool {
 		return true
 	}
 	for _, k := range c.inflight {
-		if k.lane == &c.house {
+		if k.queue == &c.ownQueue {
 			return false
 		}
 	}
-	return c.house.queue.empty()
+	return c.ownQueue.pending.empty()
 }
 
 // check finds what is wrong with the arguments.
@@ -232,40 +232,40 @@ func (c *client) canTake(k *call) bool {
 }
 
 // unblock lets lanes go on that waited. It needs mu.
-func (c *client) unblock() (told outcomes) {
-	told = c.resend()
+func (c *client) unblock() (cb callbacks) {
+	cb = c.resend()
 	c.sendAcquitted()
-	told = append(told, c.try()...)
+	cb = append(cb, c.try()...)
 	for len(c.blocked) > 0 && c.link != nil {
 		l := c.blocked[0]
-		if k := l.head(); k != nil && !l.held && !c.canTake(k) {
+		if k := l.head(); k != nil && !l.diverted && !c.canTake(k) {
 			break
 		}
 		c.blocked[0] = nil
 		c.blocked = c.blocked[1:]
 		l.blocked = false
-		told = append(told, l.pump()...)
+		cb = append(cb, l.pump()...)
 	}
 	if len(c.blocked) == 0 {
 		c.blocked = nil
 	}
-	return told
+	return cb
 }
 
 // drained is called when the wire has room again.
 func (c *client) drained() {
 	c.mu.Lock()
-	told := c.unblock()
+	cb := c.unblock()
 	c.mu.Unlock()
-	told.tell()
+	cb.run()
 }
 
 func (c *client) tick(now time.Time) {
 	c.mu.Lock()
-	told, l := c.expire(now), c.link
+	cb, l := c.expire(now), c.link
 	c.tickQoS0(now)
 	c.mu.Unlock()
-	told.tell()
+	cb.run()
 	if l != nil {
 		l.heartbeat.Tick(now, c.broker.cfg.PacketTimeout)
 	}
@@ -282,49 +282,49 @@ func (c *client) leave() {
 		return
 	}
 	l := c.link
-	told := c.end()
+	cb := c.end()
 	c.mu.Unlock()
 	if l != nil {
 		l.disconnect(c.keepsSession(), c.status.isSet())
 	}
-	told.tell()
+	cb.run()
 }
 
 // keepsSession reports whether the broker is to keep what it has of the client after its goodbye.
 func (c *client) keepsSession() bool { return c.device != nil && c.broker.cfg.SessionExpiry > 0 }
 
 // end leaves the client without a link and with every call finished. It needs mu.
-func (c *client) end() (told outcomes) {
+func (c *client) end() (cb callbacks) {
 	l := c.link
 	c.ended, c.link = true, nil
 	if c.stop != nil {
 		c.stop()
 	}
 	for _, k := range c.inflight {
-		told.add(k, gone)
-		told = append(told, k.leaveLate(l)...)
+		cb.add(k, resultEnded)
+		cb = append(cb, k.leaveLate(l)...)
 	}
 	for _, k := range c.waiting {
-		told.add(k, gone)
+		cb.add(k, resultEnded)
 	}
-	told = append(told, c.endTrials()...)
+	cb = append(cb, c.endTrials()...)
 	for _, l := range c.busy() {
-		told = append(told, l.finish(gone)...)
+		cb = append(cb, l.finish(resultEnded)...)
 	}
 	c.inflight, c.resends, c.waiting, c.blocked, c.filters, c.received, c.password = nil, nil, nil, nil, nil, nil, ""
 	c.broker.clientEnded(c)
-	return told
+	return cb
 }
 
 // busy lists the lanes that may have something queued: each of them waits for room or for an acknowledgement. It needs mu.
-func (c *client) busy() []*lane {
+func (c *client) busy() []*publishQueue {
 	lanes := slices.Clone(c.blocked)
 	for _, k := range c.inflight {
-		if !k.lane.blocked {
-			lanes = append(lanes, k.lane)
+		if !k.queue.blocked {
+			lanes = append(lanes, k.queue)
 		}
 	}
-	return append(lanes, &c.house)
+	return append(lanes, &c.ownQueue)
 }
 
 // secret is the password, until the client ends.

@@ -30,7 +30,7 @@ func New(cfg Config) (*Connector, error) {
 	b.use()
 	b.openSpool()
 	if b.cfg.GatewayStatus.isSet() {
-		b.houseClient()
+		b.gatewayClient()
 	}
 	return &Connector{broker: b, sessions: map[string]*Session{}}, nil
 }
@@ -65,7 +65,7 @@ func (c *Connector) Connect(ctx context.Context, device gateway.Device, password
 		old.lose(discardedBy(device.ClientID))
 	}
 	s.announce()
-	s.lane.store(c.broker, device.ClientID)
+	s.queue.store(c.broker, device.ClientID)
 	return s, nil
 }
 
@@ -80,7 +80,7 @@ func (c *Connector) newSession(device gateway.Device, password string, down gate
 	s := &Session{connector: c, down: down, props: c.publishProperties(device)}
 	s.init(c.broker, device.ClientID, s)
 	s.username, s.password, s.device, s.status = device.Username, password, &device, status
-	s.lane.client, s.lane.from, s.lane.eject = &s.client, &device, s.lose
+	s.queue.client, s.queue.from, s.queue.closeDevice = &s.client, &device, s.lose
 	return s, nil
 }
 
@@ -142,7 +142,7 @@ type Session struct {
 	connector *Connector
 	down      gateway.Downlink
 	props     []byte // properties of each publish
-	lane      lane
+	queue     publishQueue
 	over      atomic.Bool
 }
 
@@ -157,7 +157,7 @@ func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Do
 		finish(done, controlRefused("publishing to", name))
 		return
 	}
-	s.lane.publishOrStore(call{kind: publishing, topic: name, qos: qos, payload: payload, props: s.props, done: done, lane: &s.lane})
+	s.queue.publishOrStore(call{kind: publishing, topic: name, qos: qos, payload: payload, props: s.props, done: done, queue: &s.queue})
 }
 
 // Subscribe implements [gateway.Session].
@@ -166,12 +166,12 @@ func (s *Session) Subscribe(filter string, qos byte, done gateway.Done) {
 		finish(done, controlRefused("subscribing to", filter))
 		return
 	}
-	s.submit(call{kind: subscribing, topic: filter, qos: qos, done: done, lane: &s.lane})
+	s.submit(call{kind: subscribing, topic: filter, qos: qos, done: done, queue: &s.queue})
 }
 
 // Unsubscribe implements [gateway.Session].
 func (s *Session) Unsubscribe(filter string, done gateway.Done) {
-	s.submit(call{kind: unsubscribing, topic: filter, done: done, lane: &s.lane})
+	s.submit(call{kind: unsubscribing, topic: filter, done: done, queue: &s.queue})
 }
 
 // Close implements [gateway.Session].
@@ -182,10 +182,10 @@ func (s *Session) end() bool {
 	if !s.over.CompareAndSwap(false, true) {
 		return false
 	}
-	told := s.lane.close()
+	cb := s.queue.close()
 	s.leave()
 	s.connector.sessionEnded(s)
-	told.tell()
+	cb.run()
 	return true
 }
 

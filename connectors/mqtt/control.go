@@ -27,7 +27,7 @@ type control struct {
 	mu      sync.Mutex
 	epoch   uint64            // the largest so far, microseconds since 1970 or above; guarded by mu, as below
 	pending map[string]uint64 // logins to be told, epochs by client id
-	telling bool              // a message is not acknowledged
+	sending bool              // a message is not acknowledged
 }
 
 // announcement is the JSON of a message on the control topic.
@@ -76,11 +76,11 @@ func (c *control) observe(epoch uint64) {
 func (c *control) claim(id string, epoch uint64) {
 	c.mu.Lock()
 	c.pending[id] = max(c.pending[id], epoch)
-	start := !c.telling
-	c.telling = true
+	start := !c.sending
+	c.sending = true
 	c.mu.Unlock()
 	if start {
-		c.tell()
+		c.publishPending()
 	}
 }
 
@@ -108,24 +108,24 @@ func (c *control) take() (claims []claim) {
 }
 
 // tell publishes what is pending: one message at a time, with many claims where many devices log in.
-func (c *control) tell() {
+func (c *control) publishPending() {
 	c.mu.Lock()
 	a := announcement{c.shared.broker.cfg.Node, c.take()}
-	c.telling = len(a.Claims) > 0
+	c.sending = len(a.Claims) > 0
 	c.mu.Unlock()
-	house := c.shared.broker.houseClient()
-	if len(a.Claims) == 0 || house == nil {
+	own := c.shared.broker.gatewayClient()
+	if len(a.Claims) == 0 || own == nil {
 		return
 	}
 	text, _ := json.Marshal(a)
-	house.submit(call{
-		kind: publishing, topic: c.claims, payload: text, qos: 1, lane: &house.house,
-		done: func(r gateway.Result) { c.told(r, a.Claims) },
+	own.submit(call{
+		kind: publishing, topic: c.claims, payload: text, qos: 1, queue: &own.ownQueue,
+		done: func(r gateway.Result) { c.acknowledged(r, a.Claims) },
 	})
 }
 
 // told goes on with what has come meanwhile. It does not recurse: results may come before submit returns.
-func (c *control) told(r gateway.Result, claims []claim) {
+func (c *control) acknowledged(r gateway.Result, claims []claim) {
 	if r.Code == gateway.CodeConnProcessNotAlive {
 		return
 	}
@@ -133,22 +133,22 @@ func (c *control) told(r gateway.Result, claims []claim) {
 		c.shared.broker.log.Warn("other gateways were not told which devices logged in here (upstream.control_topic)",
 			"topic", c.claims, "devices", len(claims), "error", r.Message)
 	}
-	go c.tell()
+	go c.publishPending()
 }
 
 // connected listens to the others. Where the broker has lost the session, it may have lost what they said too: all say again who is where.
 func (c *control) connected(present bool) {
-	house := c.shared.broker.houseClient()
-	if house == nil {
+	own := c.shared.broker.gatewayClient()
+	if own == nil {
 		return
 	}
 	if !present {
-		house.submit(call{kind: subscribing, topic: c.claims, qos: 1, lane: &house.house, done: c.subscribed})
+		own.submit(call{kind: subscribing, topic: c.claims, qos: 1, queue: &own.ownQueue, done: c.subscribed})
 		for _, s := range c.shared.all() {
 			c.claim(s.device.ClientID, s.epoch)
 		}
 	}
-	c.shared.mode.find(house, c.shared.broker.cfg.ControlTopic+"/probe/"+cleanLevel(c.shared.broker.cfg.Node))
+	c.shared.mode.find(own, c.shared.broker.cfg.ControlTopic+"/probe/"+cleanLevel(c.shared.broker.cfg.Node))
 }
 
 func (c *control) subscribed(r gateway.Result) {

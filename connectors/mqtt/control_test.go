@@ -114,7 +114,7 @@ func TestMissedClaims(t *testing.T) {
 	early, late := logIn(t, x, "device"), logIn(t, y, "unrelated")
 	b.stop()
 	for _, s := range []*Shared{x, y} {
-		awaitDown(t, s.broker.houseClient())
+		awaitDown(t, s.broker.gatewayClient())
 	}
 	newEpoch(y, time.Minute)
 	again := logIn(t, y, "device")
@@ -259,8 +259,8 @@ func TestLongClaims(t *testing.T) {
 	logIn(t, y, "unrelated")
 	first := logIn(t, x, "first")
 	b.stop()
-	awaitDown(t, x.broker.houseClient())
-	awaitDown(t, y.broker.houseClient())
+	awaitDown(t, x.broker.gatewayClient())
+	awaitDown(t, y.broker.gatewayClient())
 	var early []*member
 	for i := range 20 {
 		early = append(early, logIn(t, y, fmt.Sprint(i, strings.Repeat("<", 60<<10))))
@@ -281,7 +281,7 @@ func TestLongClaims(t *testing.T) {
 
 // TestLateClaim does not let an earlier login of a device replace what is to be told of a later one.
 func TestLateClaim(t *testing.T) {
-	c := &control{pending: map[string]uint64{}, telling: true}
+	c := &control{pending: map[string]uint64{}, sending: true}
 	c.claim("device", 2)
 	c.claim("device", 1)
 	if epoch := c.pending["device"]; epoch != 2 {
@@ -295,7 +295,7 @@ func TestClaimsOfTheGone(t *testing.T) {
 	s := newGateway(t, b.url(), "x")
 	logIn(t, s, "first")
 	b.stop()
-	awaitDown(t, s.broker.houseClient())
+	awaitDown(t, s.broker.gatewayClient())
 	for i := range 1000 {
 		logIn(t, s, fmt.Sprint("device-", i)).Close()
 	}

@@ -120,7 +120,7 @@ func (l *link) ConAckReceived(_ io.Writer, sent *packets.Connect, ack *packets.C
 func (l *link) ConnectionLost(d *packets.Disconnect) error {
 	if d == nil {
 		if l.of.broker.connected.Add(-1) == 0 {
-			l.of.broker.reach.look()
+			l.of.broker.reach.checkSoon()
 		}
 		l.of.linkLost(l, 0, l.wire.Cause(wire.ErrClosed))
 		l.of.broker.linkEnded(l)

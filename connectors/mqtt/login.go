@@ -26,7 +26,7 @@ func (p loginCheck) Authenticate(ctx context.Context, device gateway.Device, pas
 		return access.Answer{}, err
 	}
 	c := &client{}
-	c.init(p.broker, device.ClientID, visitor{})
+	c.init(p.broker, device.ClientID, noOwner{})
 	c.username, c.password = device.Username, password
 	l, err := p.broker.open(ctx, c, true)
 	var refused *gateway.ResultError
@@ -41,12 +41,12 @@ func (p loginCheck) Authenticate(ctx context.Context, device gateway.Device, pas
 }
 
 // visitor owns a client that only comes and goes.
-type visitor struct{}
+type noOwner struct{}
 
-func (visitor) message(*paho.Publish)    {}
-func (visitor) resuming(bool)            {}
-func (visitor) connected(bool)           {}
-func (visitor) lost(gateway.CloseReason) {}
+func (noOwner) message(*paho.Publish)    {}
+func (noOwner) resuming(bool)            {}
+func (noOwner) connected(bool)           {}
+func (noOwner) lost(gateway.CloseReason) {}
 
 // checkLogin refuses a device whose strings cannot stand in MQTT packets: the packets would be cut, or the broker would end the connection.
 func (b *broker) checkLogin(device gateway.Device, password string) error {

@@ -11,15 +11,15 @@ import (
 
 // Why a message was dropped, and a connection lost.
 const (
-	dropDown       = "upstream_down"
-	dropDeviceFull = "device_queue_full"
-	dropRefused    = "spooled_refused"
-	dropExpired    = "spooled_expired"
-	dropUnroutable = "unroutable"
-	dropDenied     = "denied"
-	dropHouseFull  = "gateway_queue_full"
-	dropClaim      = "bad_claim"
-	dropBadTopic   = "bad_topic" // of a message that the broker sent
+	dropDown        = "upstream_down"
+	dropDeviceFull  = "device_queue_full"
+	dropRefused     = "spooled_refused"
+	dropExpired     = "spooled_expired"
+	dropUnroutable  = "unroutable"
+	dropDenied      = "denied"
+	dropGatewayFull = "gateway_queue_full"
+	dropClaim       = "bad_claim"
+	dropBadTopic    = "bad_topic" // of a message that the broker sent
 
 	lossTakenOver  = "taken_over"
 	lossRepeated   = "three_losses"

@@ -32,7 +32,7 @@ func TestRepeatedQoS0(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer evil.Close()
-	carrier := s.carriers[0]
+	carrier := s.conns[0]
 	gatewaytest.Eventually(t, "the device to be closed", func() bool {
 		evil.Publish("bad", 0, []byte("x"), nil)
 		if r := connectortest.Publish(t, good, "good", 1, "x"); !r.Ok() {
@@ -138,11 +138,11 @@ func TestSuspectThatLeaves(t *testing.T) {
 		return evil
 	}
 	evil := login().(*sharedSession)
-	carrier := s.carriers[0]
+	carrier := s.conns[0]
 	gatewaytest.Eventually(t, "the publish to be a suspect", func() bool {
 		carrier.mu.Lock()
 		defer carrier.mu.Unlock()
-		return evil.lane.held
+		return evil.queue.diverted
 	})
 	evil.Close()
 	connects := func() int {
@@ -277,7 +277,7 @@ func TestUselessConnections(t *testing.T) {
 	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
-	c := s.carriers[0]
+	c := s.conns[0]
 	gatewaytest.Eventually(t, "seven connects", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -160,8 +160,8 @@ func (b *broker) open(ctx context.Context, c *client, cleanStart bool) (*link, e
 
 func (b *broker) openAny(ctx context.Context, c *client, cleanStart bool) (*link, error) {
 	select {
-	case b.dials <- struct{}{}:
-		defer func() { <-b.dials }()
+	case b.dialSlots <- struct{}{}:
+		defer func() { <-b.dialSlots }()
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting to dial the broker %s: %w", b.server().HostPort, ctx.Err())
 	}
@@ -208,7 +208,7 @@ func (b *broker) openAt(ctx context.Context, s wire.Server, c *client, cleanStar
 		}
 		l, err = c.openOnce(ctx, s, cleanStart)
 	}
-	if c.rival == insists && c.status.isSet() {
+	if c.onTakeover == reconnectOnTakeover && c.status.isSet() {
 		if refused := (*wire.RefusalError)(nil); errors.As(err, &refused) && !wire.IsElsewhere(err) {
 			return c.openWithoutWill(ctx, s, cleanStart, err, before)
 		}

@@ -37,16 +37,16 @@ func (b *broker) tryElsewhere(k call, f func(verdict)) {
 			f(verdict{unavailable: true})
 			return
 		}
-		k.lane = &p.house
+		k.queue = &p.ownQueue
 		p.mu.Lock()
 		if p.ended {
 			p.mu.Unlock()
 			continue
 		}
 		p.insert(&k)
-		told := p.try()
+		cb := p.try()
 		p.mu.Unlock()
-		told.tell()
+		cb.run()
 		return
 	}
 }
@@ -122,25 +122,25 @@ func (p *prober) refused(err error) {
 	p.broker.log.Warn("the broker does not let the gateway connect to try suspicious messages; they are tried on the connections of devices "+
 		"(upstream.username)", "client_id", p.id, "error", err)
 	p.mu.Lock()
-	told := p.handBack()
+	cb := p.handBack()
 	p.broker.mu.Lock()
 	if p.broker.probing == p {
 		p.broker.probing = nil
 	}
 	p.broker.mu.Unlock()
 	p.mu.Unlock()
-	told.tell()
+	cb.run()
 	p.leave()
 }
 
 // handBack needs mu.
-func (p *prober) handBack() (told outcomes) {
+func (p *prober) handBack() (cb callbacks) {
 	for _, k := range append(p.trying, p.trials...) {
 		f := k.verdict
-		told.later(func() { f(verdict{unavailable: true}) })
+		cb.then(func() { f(verdict{unavailable: true}) })
 	}
 	p.trying, p.trials = nil, nil
-	return told
+	return cb
 }
 
 func (*prober) message(*paho.Publish)    {}

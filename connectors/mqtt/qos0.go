@@ -11,7 +11,7 @@ import (
 
 // written says whose publish of QoS 0 may be unread: a lane's, or one of house by its topic.
 type written struct {
-	lane  *lane
+	queue *publishQueue
 	topic string
 }
 
@@ -26,11 +26,11 @@ func (c *client) noteQoS0(k *call) {
 	case c.prober != nil || k.onTrial:
 	case c.device != nil:
 		c.wrote = 2
-	case k.lane.wide:
+	case k.queue.unordered:
 		c.written = append(c.written, written{topic: k.topic})
-	case k.lane.round != c.round:
-		k.lane.round = c.round
-		c.written = append(c.written, written{lane: k.lane})
+	case k.queue.round != c.round:
+		k.queue.round = c.round
+		c.written = append(c.written, written{queue: k.queue})
 	}
 }
 
@@ -42,22 +42,22 @@ func (c *client) tickQoS0(now time.Time) {
 		c.round++
 		c.barrier = c.link.heartbeat.Ask()
 	}
-	c.pruneSides(now)
+	c.pruneTopicQueues(now)
 }
 
 // pong is called for each PINGRESP.
 func (c *client) pong(l *link, n uint32) {
 	c.mu.Lock()
-	var told outcomes
+	var cb callbacks
 	if c.link == l {
-		told = c.ponged(n)
+		cb = c.ponged(n)
 	}
 	c.mu.Unlock()
-	told.tell()
+	cb.run()
 }
 
 // judgeQoS0 counts the end of a connection against those whose QoS 0 may be unread. It needs mu.
-func (c *client) judgeQoS0(e ending, now time.Time) (told outcomes) {
+func (c *client) judgeQoS0(e ending, now time.Time) (cb callbacks) {
 	unread := append(c.asked, c.written...)
 	c.asked, c.written, c.barrier = nil, nil, 0
 	c.round++
@@ -69,9 +69,9 @@ func (c *client) judgeQoS0(e ending, now time.Time) (told outcomes) {
 		return nil
 	}
 	for _, each := range unread {
-		l := each.lane
+		l := each.queue
 		if l == nil {
-			l = c.sideLane(each.topic)
+			l = c.topicQueue(each.topic)
 		}
 		if l.ended || now.Equal(l.endedAt) {
 			continue
@@ -85,15 +85,15 @@ func (c *client) judgeQoS0(e ending, now time.Time) (told outcomes) {
 			if n := l.ends/suspectAt - 1; n < 6 {
 				times = qos0Hold << n
 			}
-			l.hold(time.Duration(times) * c.broker.cfg.ReconnectDelay)
-			told = append(told, l.pump()...)
+			l.divert(time.Duration(times) * c.broker.cfg.ReconnectDelay)
+			cb = append(cb, l.pump()...)
 		}
 	}
-	return told
+	return cb
 }
 
 // judgeOwnQoS0 closes a device whose own connection the broker ends again and again right after QoS 0. It needs mu.
-func (c *client) judgeOwnQoS0(e ending, now time.Time) (told outcomes) {
+func (c *client) judgeOwnQoS0(e ending, now time.Time) (cb callbacks) {
 	wrote := c.wrote > 0
 	c.wrote = 0
 	if e.reason == 0 || !wrote || c.isTrying() || len(c.inflight) > 0 {
@@ -111,8 +111,8 @@ func (c *client) judgeOwnQoS0(e ending, now time.Time) (told outcomes) {
 	for range offencesUntilBan {
 		c.broker.offenders.add(c.id, now, c.broker.cfg.ReconnectDelay)
 	}
-	told.later(func() {
+	cb.then(func() {
 		go c.owner.lost(gateway.ReasonUpstreamRefused.With("the broker ended %d connections after QoS 0 messages: %v", offencesUntilBan, e))
 	})
-	return told
+	return cb
 }

@@ -70,12 +70,12 @@ func (b *quotaBroker) quiet(p *peer) bool {
 func (b *quotaBroker) arrived(payload string) (left int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	lane, text, _ := strings.Cut(payload, "/")
+	queue, text, _ := strings.Cut(payload, "/")
 	switch n, err := strconv.Atoi(text); {
-	case err != nil || n > b.lanes[lane]:
-		b.t.Errorf("got %s, want number %d of the lane", payload, b.lanes[lane])
-	case n == b.lanes[lane]:
-		b.lanes[lane]++
+	case err != nil || n > b.lanes[queue]:
+		b.t.Errorf("got %s, want number %d of the lane", payload, b.lanes[queue])
+	case n == b.lanes[queue]:
+		b.lanes[queue]++
 		b.left--
 	}
 	return b.left
@@ -111,10 +111,10 @@ func TestReceiveMaximumLowered(t *testing.T) {
 // publishOnLanes has each of some more lanes of a client publish.
 func publishOnLanes(c *client, lanes, each int) (calls []*connectortest.Call) {
 	for range lanes {
-		l := &lane{client: c}
+		l := &publishQueue{client: c}
 		for n := range each {
 			one := connectortest.NewCall()
-			c.submit(call{kind: publishing, topic: "t", qos: 1, payload: fmt.Appendf(nil, "%p/%d", l, n), done: one.Done, lane: l})
+			c.submit(call{kind: publishing, topic: "t", qos: 1, payload: fmt.Appendf(nil, "%p/%d", l, n), done: one.Done, queue: l})
 			calls = append(calls, one)
 		}
 	}

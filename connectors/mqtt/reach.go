@@ -40,7 +40,7 @@ func newReach() *reach {
 }
 
 // look has the broker asked soon.
-func (r *reach) look() {
+func (r *reach) checkSoon() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -100,7 +100,7 @@ func (b *broker) watch() {
 		<-b.quit
 		cancel()
 	}()
-	b.reach.follow(ctx, b.ask, b.reached)
+	b.reach.follow(ctx, b.probe, b.reached)
 }
 
 // follow calls ask again and again until ctx ends, and hands each answer to report. Whoever calls look has it ask sooner, but each time that
@@ -119,7 +119,7 @@ func (r *reach) follow(ctx context.Context, ask func(context.Context) error, rep
 		} else {
 			longest = min(probePause<<min(failures-1, 10), probeLongest)
 		}
-		if r.rest(ctx, shortest, longest) {
+		if r.waitNext(ctx, shortest, longest) {
 			shortest = min(2*shortest, probeSpaced)
 		} else {
 			shortest = probePause
@@ -128,7 +128,7 @@ func (r *reach) follow(ctx context.Context, ask func(context.Context) error, rep
 }
 
 // rest waits for longest and a little at random, or until look is called, but at least for shortest. It reports whether look was called.
-func (r *reach) rest(ctx context.Context, shortest, longest time.Duration) (asked bool) {
+func (r *reach) waitNext(ctx context.Context, shortest, longest time.Duration) (asked bool) {
 	if !pause(ctx, shortest) {
 		return false
 	}
@@ -145,7 +145,7 @@ func (r *reach) rest(ctx context.Context, shortest, longest time.Duration) (aske
 }
 
 // ask returns why the broker cannot be reached, or nil.
-func (b *broker) ask(ctx context.Context) error {
+func (b *broker) probe(ctx context.Context) error {
 	if b.connected.Load() > 0 {
 		return nil
 	}
@@ -154,10 +154,10 @@ func (b *broker) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.ConnectTimeout*time.Duration(len(b.servers)))
 	defer cancel()
 	if b.cfg.Username == "" && b.shared.Load() == nil {
-		return b.knock(ctx)
+		return b.probeTCP(ctx)
 	}
 	c := &client{}
-	c.init(b, "exgate-"+b.cfg.Node+"-probe", visitor{})
+	c.init(b, "exgate-"+b.cfg.Node+"-probe", noOwner{})
 	c.username, c.password = b.cfg.Username, b.cfg.Password
 	l, err := b.open(ctx, c, true)
 	if err == nil {
@@ -169,7 +169,7 @@ func (b *broker) ask(ctx context.Context) error {
 }
 
 // knock opens a connection to the first server that takes one, and closes it.
-func (b *broker) knock(ctx context.Context) error {
+func (b *broker) probeTCP(ctx context.Context) error {
 	var errs []error
 	for _, s := range b.servers {
 		dialing, cancel := context.WithTimeout(ctx, b.cfg.ConnectTimeout)
@@ -204,6 +204,6 @@ func (b *broker) learned(err error) {
 	if err == nil || isAnswer(err) {
 		b.reached(nil)
 	} else {
-		b.reach.look()
+		b.reach.checkSoon()
 	}
 }

@@ -114,7 +114,7 @@ func TestWatchLeavesTheBrokerAlone(t *testing.T) {
 		t.Fatalf("the broker got %s", cp.PacketType())
 	}
 	connect(t, c, "device")
-	if err := c.broker.ask(t.Context()); err != nil {
+	if err := c.broker.probe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b.mu.Lock()
@@ -165,7 +165,7 @@ func TestProbesOfABrokerThatEndsEachConnection(t *testing.T) {
 			r := newReach()
 			go func() {
 				for pause(ctx, 100*time.Millisecond) {
-					r.look()
+					r.checkSoon()
 				}
 			}()
 			asked := 0
@@ -184,7 +184,7 @@ func TestProbeSoonAfterALoss(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		r, begun, asked := newReach(), time.Now(), 0
-		time.AfterFunc(3*time.Second, r.look)
+		time.AfterFunc(3*time.Second, r.checkSoon)
 		r.follow(ctx, func(context.Context) error { asked++; return nil }, func(error) {
 			if asked == 2 {
 				cancel()

@@ -42,27 +42,27 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 		c.achieved()
 	}
 	rival := c.lostTo(l, e)
-	if rival && c.rival == yields {
-		told := c.end()
+	if rival && c.onTakeover == endOnTakeover {
+		cb := c.end()
 		c.mu.Unlock()
-		told.tell()
+		cb.run()
 		c.owner.lost(gateway.ReasonDiscarded.With("%v", cause))
 		return
 	}
 	if rival {
-		c.insist(reason)
+		c.backOffAfterTakeover(reason)
 	}
-	told := c.suspend(e)
+	cb := c.suspend(e)
 	c.reconnect()
 	c.mu.Unlock()
 	c.broker.warnDown(cause)
-	told.tell()
+	cb.run()
 }
 
 // lostTo counts the loss and reports whether it was to another client with the same client id. A trial that failed is no sign of one. It needs mu.
 func (c *client) lostTo(l *link, e ending) bool {
-	if len(c.trying) == 0 || (c.rival == yields && e.reason == packets.DisconnectSessionTakenOver) {
-		if c.rival == yields && e.reason == 0 && !e.cutByUs {
+	if len(c.trying) == 0 || (c.onTakeover == endOnTakeover && e.reason == packets.DisconnectSessionTakenOver) {
+		if c.onTakeover == endOnTakeover && e.reason == 0 && !e.cutByUs {
 			c.attempt = 0 // lossLimit losses within lossWindow are to be seen
 		}
 		return c.hasRival(e)
@@ -73,7 +73,7 @@ func (c *client) lostTo(l *link, e ending) bool {
 
 // insist has the gateway's own client come back later than otherwise. Only the broker's word is sure: without it, the broker may have restarted three
 // times. It needs mu.
-func (c *client) insist(reason byte) {
+func (c *client) backOffAfterTakeover(reason byte) {
 	c.attempt, c.losses = unsureAttempt, nil
 	if reason == packets.DisconnectSessionTakenOver {
 		c.attempt = longestAttempt
@@ -120,22 +120,22 @@ func (c *client) lostTooOften(now time.Time) bool {
 }
 
 // suspend queues what was sent and not answered again, but for suspects, and drops the QoS 0 that had no room. It needs mu.
-func (c *client) suspend(e ending) (told outcomes) {
+func (c *client) suspend(e ending) (cb callbacks) {
 	for _, l := range c.busy() {
-		told = append(told, l.suspend()...)
+		cb = append(cb, l.suspend()...)
 	}
 	for _, k := range c.inflight {
-		if k.stored > 0 && k.lane.ended {
-			told = append(told, c.abandon(k)...)
+		if k.stored > 0 && k.queue.ended {
+			cb = append(cb, c.abandon(k)...)
 		}
 	}
-	told = append(told, c.judge(e)...)
+	cb = append(cb, c.judge(e)...)
 	c.resends = slices.SortedFunc(maps.Values(c.inflight), func(a, b *call) int { return cmp.Compare(a.seq, b.seq) })
 	c.resends = slices.DeleteFunc(c.resends, func(k *call) bool { return k.onTrial })
 	for _, k := range c.resends {
 		k.deadline = time.Time{}
 	}
-	return told
+	return cb
 }
 
 // reconnect needs mu.
@@ -164,7 +164,7 @@ func (c *client) connectAgain(ctx context.Context) {
 			c.prober.refused(err)
 			return
 		}
-		if c.rival == yields && errors.As(err, &refused) && refused.Result.Code == gateway.CodePermissionDeny {
+		if c.onTakeover == endOnTakeover && errors.As(err, &refused) && refused.Result.Code == gateway.CodePermissionDeny {
 			c.owner.lost(gateway.ReasonUpstreamLost.With("%v", err))
 			return
 		}
@@ -189,13 +189,13 @@ func (c *client) failed(err error) {
 func (c *client) isAnew() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.began || c.isReplaced()
+	return !c.wasConnected || c.isReplaced()
 }
 
-func (c *client) hasBegun() bool {
+func (c *client) everConnected() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.began
+	return c.wasConnected
 }
 
 // isReplaced needs mu.
@@ -210,7 +210,7 @@ func (c *client) nextDelay() time.Duration {
 	defer c.mu.Unlock()
 	attempt := c.attempt
 	c.attempt++
-	if !c.began && attempt == 0 {
+	if !c.wasConnected && attempt == 0 {
 		return 0
 	}
 	return c.spread(c.broker.delay(attempt), time.Now())
@@ -254,7 +254,7 @@ func (c *client) resume(l *link) {
 		l.disconnect(c.keepsSession(), c.status.isSet())
 		return
 	}
-	if c.began {
+	if c.wasConnected {
 		c.broker.metrics.reconnects.Inc()
 	}
 	c.attach(l)
@@ -263,12 +263,12 @@ func (c *client) resume(l *link) {
 	}
 	c.renumber()
 	c.releaseFreed()
-	for _, lane := range c.busy() {
-		lane.drain.restart(lane)
+	for _, queue := range c.busy() {
+		queue.drain.restart(queue)
 	}
-	told := c.unblock()
+	cb := c.unblock()
 	c.mu.Unlock()
-	told.tell()
+	cb.run()
 	c.announce()
 	c.owner.connected(l.present)
 }
@@ -285,8 +285,8 @@ func (c *client) resubscribe() {
 		for n < min(len(known), c.filtersPerPacket()) && (known[n].id == known[0].id || c.link.noSubIDs) {
 			n++
 		}
-		k := &call{kind: resubscribing, filters: known[:n:n], subID: known[0].id, lane: &c.house}
-		c.ask(k)
+		k := &call{kind: resubscribing, filters: known[:n:n], subID: known[0].id, queue: &c.ownQueue}
+		c.sendRequest(k)
 		k.deadline = time.Now().Add(resubscribeTimeout)
 		known = known[n:]
 	}
@@ -309,7 +309,7 @@ func (c *client) renumber() {
 
 // resend sends the unacknowledged publishes again as far as the broker's Receive Maximum lets it: with the packet id where the broker still has the
 // session, as new messages where not. It needs mu.
-func (c *client) resend() (told outcomes) {
+func (c *client) resend() (cb callbacks) {
 	for c.link != nil && len(c.resends) > 0 && c.quota > 0 && c.link.wire.HasRoom() {
 		k := c.resends[0]
 		c.resends[0] = nil
@@ -322,7 +322,7 @@ func (c *client) resend() (told outcomes) {
 			c.link.release(k.id)
 		case reason != 0: // the broker, or its next server, takes less than before
 			c.quota-- // published gives it back
-			told = append(told, c.published(k, reason)...)
+			cb = append(cb, c.published(k, reason)...)
 		default:
 			c.sendPublish(k, c.link.present)
 		}
@@ -330,7 +330,7 @@ func (c *client) resend() (told outcomes) {
 	if len(c.resends) == 0 {
 		c.resends = nil
 	}
-	return told
+	return cb
 }
 
 const (

@@ -139,7 +139,7 @@ func TestLoginAnswers(t *testing.T) {
 		case !errors.As(err, &refused) || refused.Result.Code != c.want || !strings.Contains(refused.Result.Message, c.answer.Reason):
 			t.Errorf("%s: %v", name, err)
 		}
-		if len(s.all()) > 0 || len(s.carriers) > 0 {
+		if len(s.all()) > 0 || len(s.conns) > 0 {
 			t.Errorf("%s: a session began", name)
 		}
 	}
@@ -277,7 +277,7 @@ func TestSubscribeWhileDown(t *testing.T) {
 			m.subscribe(t, filter, 1)
 		}
 		b.stop()
-		awaitDown(t, &s.carriers[0].client)
+		awaitDown(t, &s.conns[0].client)
 		calls := make([]*connectortest.Call, 5)
 		for i := range calls {
 			calls[i] = connectortest.NewCall()
@@ -312,7 +312,7 @@ func TestComeAndGoWhileDown(t *testing.T) {
 	m := logIn(t, s, "device")
 	m.subscribe(t, "f", 1)
 	b.stop()
-	awaitDown(t, &s.carriers[0].client)
+	awaitDown(t, &s.conns[0].client)
 	m.Unsubscribe("f", nil)
 	m.Subscribe("f", 1, nil)
 	m.Unsubscribe("f", nil)
@@ -327,7 +327,7 @@ func TestNothingGrowsWhileDown(t *testing.T) {
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
 	logIn(t, s, "stays")
 	b.stop()
-	c := &s.carriers[0].client
+	c := &s.conns[0].client
 	awaitDown(t, c)
 	for i := range 1000 {
 		m, call := logIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
@@ -340,11 +340,11 @@ func TestNothingGrowsWhileDown(t *testing.T) {
 		}
 	}
 	c.mu.Lock()
-	if n := len(c.blocked) + len(c.house.queue.list) + len(c.inflight); n > 10 {
+	if n := len(c.blocked) + len(c.ownQueue.pending.list) + len(c.inflight); n > 10 {
 		t.Errorf("%d lanes and calls wait", n)
 	}
 	c.mu.Unlock()
-	r := &s.carriers[0].routes
+	r := &s.conns[0].routes
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n := len(r.by) + len(r.ids) + len(r.stale); n > 0 {

@@ -161,7 +161,7 @@ func (m *routeModel) Cut(*rapid.T) { m.broker.cut() }
 // Stop takes the broker away, and has it noticed.
 func (m *routeModel) Stop(*rapid.T) {
 	m.broker.stop()
-	for _, c := range m.shared.carriers {
+	for _, c := range m.shared.conns {
 		awaitDown(m.t, &c.client)
 	}
 }
@@ -215,10 +215,10 @@ func (m *routeModel) checkTopic(topic string) {
 
 // copies are how many a device may get: one for each of its filters that match, or where the broker merges them one from each connection.
 func (m *routeModel) copies(d *modelDevice, topic string) (least, most int) {
-	from := map[*carrier]bool{}
+	from := map[*sharedConn]bool{}
 	for filter := range d.filters {
 		if topicMatches(filter, topic) {
-			from[m.shared.carrier(filter)] = true
+			from[m.shared.connFor(filter)] = true
 			most++
 		}
 	}

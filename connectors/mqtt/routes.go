@@ -20,22 +20,22 @@ const (
 // routes are the subscriptions of devices on one carrier: who wants what, and what the broker was asked for. Calls are submitted with mu held, so that
 // the broker gets them in the order of the changes here.
 type routes struct {
-	carrier *carrier
+	conn *sharedConn
 
 	mu     sync.Mutex
-	by     map[string]*route    // by filter; guarded by mu, as all below
-	ids    map[uint32]*question // by Subscription Identifier
-	wild   topic.Index[*route]  // those of by with wildcards
-	stale  map[string]struct{}  // filters that the broker may still have and nobody wants, from a lost connection
+	by     map[string]*route            // by filter; guarded by mu, as all below
+	ids    map[uint32]*subscribeRequest // by Subscription Identifier
+	wild   topic.Index[*route]          // those of by with wildcards
+	stale  map[string]struct{}          // filters that the broker may still have and nobody wants, from a lost connection
 	lastID uint32
 }
 
 // join subscribes a device, and answers done when the broker has.
 func (r *routes) join(filter string, sub *subscription, qos byte, done gateway.Done) {
 	r.mu.Lock()
-	if sub.gone {
+	if sub.ended {
 		r.mu.Unlock()
-		finish(done, gone)
+		finish(done, resultEnded)
 		return
 	}
 	to := r.by[filter]
@@ -47,15 +47,15 @@ func (r *routes) join(filter string, sub *subscription, qos byte, done gateway.D
 		to.add(sub)
 	}
 	sub.qos = qos
-	to.waiting = append(to.waiting, asker{sub, fresh, done})
-	told := r.ask(to)
+	to.waiting = append(to.waiting, waiter{sub, fresh, done})
+	cb := r.subscribe(to)
 	r.mu.Unlock()
-	told.tell()
+	cb.run()
 }
 
 func (r *routes) open(filter string) *route {
 	if r.by == nil {
-		r.by, r.ids = map[string]*route{}, map[uint32]*question{}
+		r.by, r.ids = map[string]*route{}, map[uint32]*subscribeRequest{}
 	}
 	to := &route{filter: filter}
 	r.by[filter] = to
@@ -67,44 +67,44 @@ func (r *routes) open(filter string) *route {
 
 // ask sends a SUBSCRIBE for those who wait, unless one is under way. Each of them needs one, or it would not get the retained messages. While the
 // connection is lost they go on waiting. It needs mu.
-func (r *routes) ask(to *route) (told outcomes) {
-	if to.asking || to.dead || len(to.waiting) == 0 {
+func (r *routes) subscribe(to *route) (cb callbacks) {
+	if to.requesting || to.closed || len(to.waiting) == 0 {
 		return nil
 	}
-	q := &question{id: r.nextID(), route: to, askers: to.waiting}
+	q := &subscribeRequest{id: r.nextID(), route: to, waiters: to.waiting}
 	k := call{
-		from: q.askers[0].device(), kind: subscribing, topic: to.filter, qos: to.highest(), subID: q.id, lane: &r.carrier.house,
-		done: func(result gateway.Result) { r.answered(q, result) },
+		from: q.waiters[0].device(), kind: subscribing, topic: to.filter, qos: to.highest(), subID: q.id, queue: &r.conn.ownQueue,
+		done: func(result gateway.Result) { r.subscribed(q, result) },
 	}
-	if r.carrier.knowsNoSubIDs() {
+	if r.conn.knowsNoSubIDs() {
 		k.subID = 0
 	}
-	switch result, sent := r.carrier.submitUp(&k); {
+	switch result, sent := r.conn.submitUp(&k); {
 	case sent:
-		to.waiting, to.asking = nil, true
-		to.asked = append(to.asked, q)
+		to.waiting, to.requesting = nil, true
+		to.requests = append(to.requests, q)
 		r.ids[q.id] = q
 		delete(r.stale, to.filter)
 		r.prune(to, time.Now())
 	case !result.Ok():
 		to.waiting = nil
-		told = r.refuse(q, result)
+		cb = r.refuse(q, result)
 	}
-	return told
+	return cb
 }
 
 // prune forgets the SUBSCRIBEs that another one replaced too long ago to matter.
 func (r *routes) prune(to *route, now time.Time) {
-	old := max(0, len(to.asked)-maxAsked)
-	for i, q := range to.asked {
+	old := max(0, len(to.requests)-maxRequests)
+	for i, q := range to.requests {
 		if !q.granted.IsZero() && now.Sub(q.granted) > memory {
 			old = max(old, i)
 		}
 	}
-	for _, q := range to.asked[:old] {
+	for _, q := range to.requests[:old] {
 		delete(r.ids, q.id)
 	}
-	to.asked = slices.Delete(to.asked, 0, old)
+	to.requests = slices.Delete(to.requests, 0, old)
 }
 
 func isWild(filter string) bool { return strings.ContainsAny(filter, "+#") }
@@ -119,100 +119,100 @@ func (r *routes) nextID() uint32 {
 }
 
 // answered is called with the broker's answer to a SUBSCRIBE.
-func (r *routes) answered(q *question, result gateway.Result) {
+func (r *routes) subscribed(q *subscribeRequest, result gateway.Result) {
 	r.mu.Lock()
 	to := q.route
-	to.asking = false
-	var told outcomes
+	to.requesting = false
+	var cb callbacks
 	if result.Ok() {
 		q.granted = time.Now()
 		to.active = true
-		told = tellAskers(q.askers, result)
+		cb = answerAll(q.waiters, result)
 	} else {
 		if result.Code == gateway.CodeUnknown { // without an answer in time: the broker may have the subscription all the same
 			to.active = true
 		} else {
 			r.disregard(q)
 		}
-		told = r.refuse(q, result)
+		cb = r.refuse(q, result)
 	}
-	if to.dead && r.by[to.filter] == nil {
-		r.carrier.disown(to.filter)
+	if to.closed && r.by[to.filter] == nil {
+		r.conn.dropFilter(to.filter)
 	}
-	told = append(told, r.ask(to)...)
+	cb = append(cb, r.subscribe(to)...)
 	r.mu.Unlock()
-	told.tell()
+	cb.run()
 }
 
 // refuse tells those who asked, and ends the subscriptions that are new, but for those that are asked for again already. It needs mu.
-func (r *routes) refuse(q *question, result gateway.Result) (told outcomes) {
+func (r *routes) refuse(q *subscribeRequest, result gateway.Result) (cb callbacks) {
 	to := q.route
-	for _, a := range q.askers {
-		if sub := a.sub; a.fresh && !sub.gone && !to.isAskedAgain(sub) {
-			sub.gone = true
+	for _, a := range q.waiters {
+		if sub := a.sub; a.fresh && !sub.ended && !to.waitsAgain(sub) {
+			sub.ended = true
 			to.remove(sub)
-			told.later(func() { sub.session.forget(sub, to.filter) }) // before it is told, and may ask again
+			cb.then(func() { sub.session.forget(sub, to.filter) }) // before it is told, and may ask again
 		}
 	}
-	told = append(told, tellAskers(q.askers, result)...)
-	if len(to.members) == 0 && !to.dead {
-		told = append(told, r.shut(to, nil)...)
+	cb = append(cb, answerAll(q.waiters, result)...)
+	if len(to.members) == 0 && !to.closed {
+		cb = append(cb, r.shut(to, nil)...)
 	}
-	return told
+	return cb
 }
 
 // disregard forgets a SUBSCRIBE that the broker refused.
-func (r *routes) disregard(q *question) {
+func (r *routes) disregard(q *subscribeRequest) {
 	delete(r.ids, q.id)
-	q.route.asked = slices.DeleteFunc(q.route.asked, func(other *question) bool { return other == q })
+	q.route.requests = slices.DeleteFunc(q.route.requests, func(other *subscribeRequest) bool { return other == q })
 }
 
 // part ends a device's subscription, and the broker's where it was the last.
 func (r *routes) part(sub *subscription, done gateway.Done) {
 	r.mu.Lock()
-	var told outcomes
+	var cb callbacks
 	to := sub.route
-	first := !sub.gone
-	sub.gone = true
+	first := !sub.ended
+	sub.ended = true
 	if first && to != nil {
 		to.remove(sub)
 	}
-	if first && to != nil && len(to.members) == 0 && !to.dead {
-		told = r.shut(to, done)
+	if first && to != nil && len(to.members) == 0 && !to.closed {
+		cb = r.shut(to, done)
 	} else if done != nil {
-		told = append(told, outcome{done, gateway.OK})
+		cb = append(cb, callback{done, gateway.OK})
 	}
 	r.mu.Unlock()
-	told.tell()
+	cb.run()
 }
 
 // shut takes a route away that nobody uses. It needs mu.
-func (r *routes) shut(to *route, done gateway.Done) (told outcomes) {
-	to.dead = true
+func (r *routes) shut(to *route, done gateway.Done) (cb callbacks) {
+	to.closed = true
 	delete(r.by, to.filter)
 	if isWild(to.filter) {
 		r.wild.Remove(to.filter, to)
 	}
-	for _, q := range to.asked {
+	for _, q := range to.requests {
 		delete(r.ids, q.id)
 	}
-	told = tellAskers(to.waiting, gone)
+	cb = answerAll(to.waiting, resultEnded)
 	to.waiting = nil
-	if to.active || to.asking {
-		k := call{kind: unsubscribing, topic: to.filter, done: done, lane: &r.carrier.house}
-		result, sent := r.carrier.submitUp(&k)
-		r.carrier.disown(to.filter)
+	if to.active || to.requesting {
+		k := call{kind: unsubscribing, topic: to.filter, done: done, queue: &r.conn.ownQueue}
+		result, sent := r.conn.submitUp(&k)
+		r.conn.dropFilter(to.filter)
 		if sent {
-			return told
+			return cb
 		}
-		if result.Code != gone.Code {
+		if result.Code != resultEnded.Code {
 			r.leaveStale(to.filter)
 		}
 	}
 	if done != nil {
-		told = append(told, outcome{done, gateway.OK})
+		cb = append(cb, callback{done, gateway.OK})
 	}
-	return told
+	return cb
 }
 
 // leaveStale notes a filter to be unsubscribed from when the connection is back.
@@ -232,36 +232,36 @@ func (r *routes) resuming(present bool) {
 	}
 	for _, q := range r.ids {
 		to := q.route
-		q.all = !to.asking || q != to.asked[len(to.asked)-1]
+		q.forAll = !to.requesting || q != to.requests[len(to.requests)-1]
 	}
 }
 
 // connected asks for what could not be asked while the connection was lost.
 func (r *routes) connected(bool) {
 	r.mu.Lock()
-	var told outcomes
+	var cb callbacks
 	for _, to := range r.by {
-		told = append(told, r.ask(to)...)
+		cb = append(cb, r.subscribe(to)...)
 	}
 	for filter := range r.stale {
-		k := call{kind: unsubscribing, topic: filter, lane: &r.carrier.house}
-		if _, sent := r.carrier.submitUp(&k); sent {
+		k := call{kind: unsubscribing, topic: filter, queue: &r.conn.ownQueue}
+		if _, sent := r.conn.submitUp(&k); sent {
 			delete(r.stale, filter)
 		}
 	}
 	r.mu.Unlock()
-	told.tell()
+	cb.run()
 }
 
 // route is a filter that devices subscribed to, and that the broker has once for all of them. Guarded by routes.mu.
 type route struct {
-	filter  string
-	members []*subscription
-	asked   []*question // the SUBSCRIBEs whose numbers are known, the newest last
-	asking  bool        // the newest is not answered
-	active  bool        // the broker has answered one
-	dead    bool        // nobody is left, and another route may have the filter
-	waiting []asker     // for the next SUBSCRIBE
+	filter     string
+	members    []*subscription
+	requests   []*subscribeRequest // the SUBSCRIBEs whose numbers are known, the newest last
+	requesting bool                // the newest is not answered
+	active     bool                // the broker has answered one
+	closed     bool                // nobody is left, and another route may have the filter
+	waiting    []waiter            // for the next SUBSCRIBE
 }
 
 // subscription is a device's part in a route.
@@ -270,18 +270,18 @@ type subscription struct {
 	route   *route // guarded by routes.mu, as below; nil before it has one
 	qos     byte
 	at      int // in route.members
-	gone    bool
+	ended   bool
 }
 
 // asker is a call of a device that waits for SUBACK.
-type asker struct {
+type waiter struct {
 	sub   *subscription
 	fresh bool // the device had no such subscription before
 	done  gateway.Done
 }
 
 // device is who asks.
-func (a asker) device() *gateway.Device {
+func (a waiter) device() *gateway.Device {
 	if a.sub.session == nil {
 		return nil
 	}
@@ -289,19 +289,19 @@ func (a asker) device() *gateway.Device {
 }
 
 // question is one SUBSCRIBE. Its number is the Subscription Identifier, so that the retained messages which answer it are known from others.
-type question struct {
+type subscribeRequest struct {
 	id      uint32
 	route   *route
-	askers  []asker
+	waiters []waiter
 	granted time.Time // zero: not yet
-	all     bool      // its retained messages are for all: the broker had forgotten the subscription
+	forAll  bool      // its retained messages are for all: the broker had forgotten the subscription
 }
 
 // memory is how long the number of a SUBSCRIBE is known that a later one replaced: the broker may still have messages on their way with it.
 const memory = time.Minute
 
 // maxAsked bounds the numbers that are known of one filter. Each of them is one answer of the broker older than the next.
-const maxAsked = 1000
+const maxRequests = 1000
 
 func (r *route) add(sub *subscription) {
 	sub.route, sub.at = r, len(r.members)
@@ -318,7 +318,7 @@ func (r *route) remove(sub *subscription) {
 }
 
 // isAskedAgain reports whether sub waits for another SUBSCRIBE. That is its first then.
-func (r *route) isAskedAgain(sub *subscription) bool {
+func (r *route) waitsAgain(sub *subscription) bool {
 	for i := range r.waiting {
 		if a := &r.waiting[i]; a.sub == sub {
 			a.fresh = true
@@ -328,13 +328,13 @@ func (r *route) isAskedAgain(sub *subscription) bool {
 	return false
 }
 
-func tellAskers(askers []asker, result gateway.Result) (told outcomes) {
-	for _, a := range askers {
+func answerAll(waiters []waiter, result gateway.Result) (cb callbacks) {
+	for _, a := range waiters {
 		if a.done != nil {
-			told = append(told, outcome{a.done, result})
+			cb = append(cb, callback{a.done, result})
 		}
 	}
-	return told
+	return cb
 }
 
 // highest is the QoS to ask the broker for.
@@ -346,10 +346,10 @@ func (r *route) highest() (qos byte) {
 }
 
 // targetsOf adds those whom p is for.
-func (r *route) targetsOf(p *paho.Publish, q *question, to []target) []target {
-	if p.Retain && q != nil && !q.all {
-		for _, a := range q.askers {
-			if !a.sub.gone {
+func (r *route) targetsOf(p *paho.Publish, q *subscribeRequest, to []target) []target {
+	if p.Retain && q != nil && !q.forAll {
+		for _, a := range q.waiters {
+			if !a.sub.ended {
 				to = append(to, target{a.sub.session, a.sub.qos})
 			}
 		}
@@ -384,10 +384,10 @@ func (r *routes) targets(p *paho.Publish) *[]target {
 	defer r.mu.Unlock()
 	id := subscriptionID(p)
 	switch q := r.ids[id]; {
-	case id == 0 || (!p.Retain && r.carrier.shared.mode.merges()):
+	case id == 0 || (!p.Retain && r.conn.shared.mode.merges()):
 		r.byTopic(p, list)
 	case q == nil:
-		r.carrier.broker.metrics.dropped.WithLabelValues(dropUnroutable).Inc()
+		r.conn.broker.metrics.dropped.WithLabelValues(dropUnroutable).Inc()
 	default:
 		*list = q.route.targetsOf(p, q, *list)
 	}
@@ -407,9 +407,9 @@ func (r *routes) matching(name string) []*route {
 func (r *routes) byTopic(p *paho.Publish, list *[]target) {
 	matching := r.matching(p.Topic)
 	for _, to := range matching {
-		var q *question
-		if n := len(to.asked); p.Retain && n > 0 { // no identifier says whose it is
-			q = to.asked[n-1]
+		var q *subscribeRequest
+		if n := len(to.requests); p.Retain && n > 0 { // no identifier says whose it is
+			q = to.requests[n-1]
 		}
 		*list = to.targetsOf(p, q, *list)
 	}

@@ -168,7 +168,7 @@ func TestReplacedIdentifier(t *testing.T) {
 	first.subscribe(t, "a/+", 1)
 	var old memoryFilter
 	b.set(func() { old = b.sessions["exgate-exgate-shared-1"].filters["a/b"] })
-	routes := &s.carriers[0].routes
+	routes := &s.conns[0].routes
 	routes.mu.Lock()
 	for _, q := range routes.ids {
 		q.granted = q.granted.Add(-2 * memory)
@@ -197,7 +197,7 @@ func TestRefusedAgain(t *testing.T) {
 	first.wants(t, "x")
 	b.flush(t, 2)
 	second.wantsNoMore(t)
-	routes := &s.carriers[0].routes
+	routes := &s.conns[0].routes
 	routes.mu.Lock()
 	defer routes.mu.Unlock()
 	if n := len(routes.ids); n > 1 {

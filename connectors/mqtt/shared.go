@@ -37,11 +37,11 @@ const sharedReceiveMaximum = 1000
 // Shared gives devices sessions that share a few connections to the broker. The gateway logs devices in, knows what they may do, and hands each message
 // to those that subscribed to its topic.
 type Shared struct {
-	broker   *broker
-	cfg      SharedConfig
-	control  *control
-	carriers []*carrier
-	mode     splitMode
+	broker  *broker
+	cfg     SharedConfig
+	control *control
+	conns   []*sharedConn
+	mode    splitMode
 
 	mu       sync.Mutex
 	closed   bool                      // guarded by mu, as all below
@@ -69,7 +69,7 @@ func (c *Connector) Shared(cfg SharedConfig) (*Shared, error) {
 	if !c.shared.CompareAndSwap(nil, s) {
 		return nil, errors.Join(errors.New("shared sessions: there is a connector for them already"), c.broker.leave(context.Background()))
 	}
-	if house := c.existingHouse(); house != nil && house.hasBegun() { // it was there first, for a status or the spool
+	if own := c.existingGatewayClient(); own != nil && own.everConnected() { // it was there first, for a status or the spool
 		s.control.connected(false)
 	}
 	return s, nil
@@ -82,21 +82,21 @@ func (s *Shared) start() error {
 	if s.closed {
 		return errClosed
 	}
-	for i := len(s.carriers); i < s.cfg.Connections; i++ {
-		c, err := newCarrier(s, "shared-"+strconv.Itoa(i+1))
+	for i := len(s.conns); i < s.cfg.Connections; i++ {
+		c, err := newSharedConn(s, "shared-"+strconv.Itoa(i+1))
 		if err != nil {
 			return err
 		}
-		s.carriers = append(s.carriers, c)
+		s.conns = append(s.conns, c)
 	}
 	return nil
 }
 
 // carrier is the connection for a client id or a filter.
-func (s *Shared) carrier(key string) *carrier {
+func (s *Shared) connFor(key string) *sharedConn {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key))
-	return s.carriers[h.Sum32()%uint32(len(s.carriers))]
+	return s.conns[h.Sum32()%uint32(len(s.conns))]
 }
 
 // Connect asks the Authenticator and opens the session of a device. It waits, bounded by ctx, until the gateway's own connections were up once, unless
@@ -154,14 +154,14 @@ func (s *Shared) admit(ctx context.Context, device gateway.Device, password stri
 
 // ready waits until messages can be handed out, and those of the client id can be published.
 func (s *Shared) ready(ctx context.Context, id string) error {
-	house, c := s.broker.houseClient(), s.carrier(id)
-	if house == nil {
+	own, c := s.broker.gatewayClient(), s.connFor(id)
+	if own == nil {
 		return errClosed
 	}
 	if s.broker.spool.spool != nil {
 		return nil
 	}
-	if err := await(ctx, s.mode.known, house); err != nil {
+	if err := await(ctx, s.mode.known, own); err != nil {
 		return err
 	}
 	return await(ctx, c.up, &c.client)
@@ -229,7 +229,7 @@ func (s *Shared) Close(ctx context.Context) error {
 		session.lose(gateway.ReasonShutdown)
 	}
 	s.settle(ctx)
-	for _, c := range s.carriers {
+	for _, c := range s.conns {
 		c.leave()
 	}
 	return s.broker.leave(ctx)
@@ -256,7 +256,7 @@ func (m *splitMode) merges() bool {
 	return !m.split
 }
 
-func (m *splitMode) find(house *client, topic string) {
+func (m *splitMode) find(own *client, topic string) {
 	m.mu.Lock()
 	m.asked++
 	m.topic, m.copies = topic, 0
@@ -268,12 +268,12 @@ func (m *splitMode) find(house *client, topic string) {
 		}
 	}
 	submit := func(k call) {
-		k.lane = &house.house
-		house.submit(k)
+		k.queue = &own.ownQueue
+		own.submit(k)
 	}
 	for i, filter := range []string{topic + "/+", topic + "/#"} {
 		id := uint32(i + 1)
-		if house.knowsNoSubIDs() {
+		if own.knowsNoSubIDs() {
 			id = 0
 		}
 		submit(call{kind: subscribing, topic: filter, subID: id, done: done})
@@ -309,7 +309,7 @@ func (m *splitMode) giveUp(asked int) {
 }
 
 // carrier is one of the connections that shared sessions are lanes on.
-type carrier struct {
+type sharedConn struct {
 	client
 	shared *Shared
 	routes routes
@@ -319,12 +319,12 @@ type carrier struct {
 	idle  int           // lanes of blocked that have ended since they were looked through; guarded by client.mu
 }
 
-var _ owner = (*carrier)(nil)
+var _ owner = (*sharedConn)(nil)
 
-func newCarrier(s *Shared, name string) (*carrier, error) {
+func newSharedConn(s *Shared, name string) (*sharedConn, error) {
 	b := s.broker
-	c := &carrier{shared: s, up: make(chan struct{})}
-	c.routes.carrier = c
+	c := &sharedConn{shared: s, up: make(chan struct{})}
+	c.routes.conn = c
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.isClosed() {
@@ -337,7 +337,7 @@ func newCarrier(s *Shared, name string) (*carrier, error) {
 }
 
 // message hands a message to the devices that subscribed to its topic.
-func (c *carrier) message(p *paho.Publish) {
+func (c *sharedConn) message(p *paho.Publish) {
 	targets := c.routes.targets(p)
 	for i, t := range *targets {
 		payload := p.Payload
@@ -350,17 +350,17 @@ func (c *carrier) message(p *paho.Publish) {
 }
 
 // resuming is called before anything is subscribed again.
-func (c *carrier) resuming(present bool) { c.routes.resuming(present) }
+func (c *sharedConn) resuming(present bool) { c.routes.resuming(present) }
 
 // connected says again who is online: the broker may have lost that, or have missed it.
-func (c *carrier) connected(present bool) {
+func (c *sharedConn) connected(present bool) {
 	c.wasUp.Do(func() { close(c.up) })
 	c.routes.connected(present)
 	if !c.broker.cfg.DeviceStatus.isSet() {
 		return
 	}
 	for _, s := range c.shared.all() {
-		if s.carrier == c {
+		if s.conn == c {
 			s.announce()
 		}
 	}
@@ -368,34 +368,34 @@ func (c *carrier) connected(present bool) {
 
 // left is called with the lane of a session that has ended: its device is told no more of what was sent. Lanes that wait for the connection and have
 // nothing to send any more are forgotten when they are most.
-func (c *carrier) left(l *lane) (told outcomes) {
+func (c *sharedConn) detach(l *publishQueue) (cb callbacks) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if l.publish != nil {
-		told.add(l.publish, gone)
+		cb.add(l.publish, resultEnded)
 	}
 	if l.probing != nil {
-		told.add(l.probing, gone)
+		cb.add(l.probing, resultEnded)
 	}
 	if !l.blocked {
-		return told
+		return cb
 	}
 	c.idle++
 	if c.idle > len(c.blocked)/2 {
 		c.idle = 0
-		c.blocked = slices.DeleteFunc(c.blocked, func(l *lane) bool { return l.ended && l.queue.empty() })
+		c.blocked = slices.DeleteFunc(c.blocked, func(l *publishQueue) bool { return l.ended && l.pending.empty() })
 	}
-	return told
+	return cb
 }
 
 // lost cannot be: the client insists.
-func (c *carrier) lost(gateway.CloseReason) {}
+func (c *sharedConn) lost(gateway.CloseReason) {}
 
 // settle waits for what the carriers have to say of devices that left.
 func (s *Shared) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	for _, c := range s.carriers {
+	for _, c := range s.conns {
 		c.settle(ctx)
 	}
 }

@@ -82,7 +82,7 @@ func awaitAsks(t testing.TB, b *memoryBroker, want ...string) {
 func wantNoRoutes(t testing.TB, s *Shared) {
 	t.Helper()
 	gatewaytest.Eventually(t, "no route left", func() bool {
-		for _, c := range s.carriers {
+		for _, c := range s.conns {
 			if !c.routes.isEmpty() {
 				return false
 			}
@@ -94,9 +94,9 @@ func wantNoRoutes(t testing.TB, s *Shared) {
 func (r *routes) isEmpty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.carrier.client.mu.Lock()
-	defer r.carrier.client.mu.Unlock()
-	return len(r.by)+len(r.ids)+len(r.stale)+r.wild.Len()+len(r.carrier.filters)+len(r.carrier.waiting)+len(r.carrier.blocked) == 0
+	r.conn.client.mu.Lock()
+	defer r.conn.client.mu.Unlock()
+	return len(r.by)+len(r.ids)+len(r.stale)+r.wild.Len()+len(r.conn.filters)+len(r.conn.waiting)+len(r.conn.blocked) == 0
 }
 
 // awaitDown waits until a client has noticed that its connection is lost.

@@ -15,17 +15,17 @@ import (
 
 // sharedSession is a device's session that shares its connections with others: one lane to publish on, and its subscriptions.
 type sharedSession struct {
-	shared  *Shared
-	carrier *carrier // that it publishes on
-	device  gateway.Device
-	answer  access.Answer
-	down    gateway.Downlink
-	props   []byte // properties of each publish
-	status  Status
-	epoch   uint64
-	expiry  *time.Timer // nil where the login never expires
-	lane    lane
-	over    atomic.Bool
+	shared *Shared
+	conn   *sharedConn // that it publishes on
+	device gateway.Device
+	answer access.Answer
+	down   gateway.Downlink
+	props  []byte // properties of each publish
+	status Status
+	epoch  uint64
+	expiry *time.Timer // nil where the login never expires
+	queue  publishQueue
+	over   atomic.Bool
 
 	mu   sync.Mutex
 	subs []*subscribed // guarded by mu; nil once the session is over
@@ -45,11 +45,11 @@ func (s *Shared) newSession(device gateway.Device, answer access.Answer, down ga
 		return nil, err
 	}
 	session := &sharedSession{
-		shared: s, carrier: s.carrier(device.ClientID), device: device, answer: answer, down: down, status: status,
+		shared: s, conn: s.connFor(device.ClientID), device: device, answer: answer, down: down, status: status,
 		props: s.broker.publishProperties(device),
 	}
-	session.lane.client, session.lane.from, session.lane.eject = &session.carrier.client, &session.device, session.lose
-	session.lane.hold(s.broker.offenders.left(device.ClientID, time.Now()))
+	session.queue.client, session.queue.from, session.queue.closeDevice = &session.conn.client, &session.device, session.lose
+	session.queue.divert(s.broker.offenders.left(device.ClientID, time.Now()))
 	return session, nil
 }
 
@@ -57,7 +57,7 @@ func (s *Shared) newSession(device gateway.Device, answer access.Answer, down ga
 func (s *sharedSession) begin() {
 	s.shared.control.claim(s.device.ClientID, s.epoch)
 	s.announce()
-	s.lane.store(s.shared.broker, s.device.ClientID)
+	s.queue.store(s.shared.broker, s.device.ClientID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at := s.answer.Expires; !at.IsZero() && !s.over.Load() {
@@ -70,20 +70,20 @@ func (s *sharedSession) announce() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.over.Load() {
-		s.tell(s.status.Online)
+		s.publishStatus(s.status.Online)
 	}
 }
 
 // tell publishes the device's status, if it has one.
-func (s *sharedSession) tell(payload string) {
+func (s *sharedSession) publishStatus(payload string) {
 	if !s.status.isSet() {
 		return
 	}
-	s.carrier.submit(call{
-		kind: publishing, topic: s.status.Topic, payload: []byte(payload), qos: s.status.QoS, retain: s.status.Retain, lane: &s.carrier.house, from: &s.device,
+	s.conn.submit(call{
+		kind: publishing, topic: s.status.Topic, payload: []byte(payload), qos: s.status.QoS, retain: s.status.Retain, queue: &s.conn.ownQueue, from: &s.device,
 		done: func(r gateway.Result) {
 			if r.Code == gateway.CodeLimit {
-				s.shared.broker.metrics.dropped.WithLabelValues(dropHouseFull).Inc()
+				s.shared.broker.metrics.dropped.WithLabelValues(dropGatewayFull).Inc()
 			}
 		},
 	})
@@ -100,7 +100,7 @@ func (s *sharedSession) Publish(name string, qos byte, payload []byte, done gate
 		finish(done, gateway.Refuse(gateway.CodePermissionDeny, "publishing to %.100q is not allowed", name))
 		return
 	}
-	s.lane.publishOrStore(call{kind: publishing, topic: name, qos: qos, payload: payload, props: s.props, done: done, lane: &s.lane})
+	s.queue.publishOrStore(call{kind: publishing, topic: name, qos: qos, payload: payload, props: s.props, done: done, queue: &s.queue})
 }
 
 // Subscribe implements [gateway.Session].
@@ -113,7 +113,7 @@ func (s *sharedSession) Subscribe(filter string, qos byte, done gateway.Done) {
 	if r.Ok() {
 		var sub *subscription
 		if sub, r = s.subscription(filter); r.Ok() {
-			s.shared.carrier(filter).routes.join(filter, sub, qos, done)
+			s.shared.connFor(filter).routes.join(filter, sub, qos, done)
 			return
 		}
 	}
@@ -135,7 +135,7 @@ func (s *sharedSession) subscription(filter string) (*subscription, gateway.Resu
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over.Load() {
-		return nil, gone
+		return nil, resultEnded
 	}
 	if i := s.find(filter); i >= 0 {
 		return s.subs[i].part, gateway.OK
@@ -161,7 +161,7 @@ func (s *sharedSession) Unsubscribe(filter string, done gateway.Done) {
 		return
 	}
 	if s.over.Load() {
-		finish(done, gone)
+		finish(done, resultEnded)
 		return
 	}
 	s.mu.Lock()
@@ -174,7 +174,7 @@ func (s *sharedSession) Unsubscribe(filter string, done gateway.Done) {
 	sub := s.subs[i].part
 	s.subs = slices.Delete(s.subs, i, i+1)
 	s.mu.Unlock()
-	s.shared.carrier(filter).routes.part(sub, done)
+	s.shared.connFor(filter).routes.part(sub, done)
 }
 
 // forget removes a subscription that the broker refused.
@@ -219,14 +219,14 @@ func (s *sharedSession) end(reason gateway.CloseReason) bool {
 		s.expiry.Stop()
 	}
 	s.mu.Unlock()
-	told := append(s.lane.close(), s.carrier.left(&s.lane)...)
+	cb := append(s.queue.close(), s.conn.detach(&s.queue)...)
 	s.shared.control.withdraw(s.device.ClientID, s.epoch)
 	for _, sub := range subs {
-		s.shared.carrier(sub.filter).routes.part(sub.part, nil)
+		s.shared.connFor(sub.filter).routes.part(sub.part, nil)
 	}
 	if s.shared.forget(s) && !reason.Is(gateway.ReasonDiscarded) {
-		s.tell(s.status.Offline)
+		s.publishStatus(s.status.Offline)
 	}
-	told.tell()
+	cb.run()
 	return true
 }

@@ -15,7 +15,7 @@ import (
 const lockInterval = 200 * time.Millisecond
 
 // spoolDoor is the spool, once it is open.
-type spoolDoor struct {
+type spoolHandle struct {
 	opened chan struct{} // closed when the fields below are set
 	spool  *spool.Spool  // nil without one
 	err    error
@@ -38,7 +38,7 @@ func (b *broker) openSpool() {
 			return
 		}
 		for _, id := range b.spool.spool.Left() {
-			b.adopt(id)
+			b.publishLeftover(id)
 		}
 	})
 }
@@ -75,7 +75,7 @@ func (b *broker) spoolOpened(ctx context.Context) error {
 	}
 }
 
-func (d *spoolDoor) close() error {
+func (d *spoolHandle) close() error {
 	<-d.opened
 	if d.spool == nil {
 		return nil

@@ -61,7 +61,7 @@ func TestSpoolDropsOldest(t *testing.T) {
 		publishNumbers(t, s, i, i+1)
 	}
 	dropped := int(gatewaytest.Metric(t, counts, "exgate_spool_dropped_total", "device_full"))
-	if left := s.(*Session).lane.backlog.queue.Len(); dropped == 0 || dropped+left != n {
+	if left := s.(*Session).queue.backlog.queue.Len(); dropped == 0 || dropped+left != n {
 		t.Fatalf("%d dropped, %d left of %d", dropped, left, n)
 	}
 	b.Restart(t)
@@ -90,7 +90,7 @@ func TestSpoolDrainRate(t *testing.T) {
 	b.Resume(t)
 	left := 0
 	for _, s := range sessions {
-		l := &s.(*Session).lane
+		l := &s.(*Session).queue
 		gatewaytest.Eventually(t, "the rate to hold the device up", func() bool {
 			l.client.mu.Lock()
 			defer l.client.mu.Unlock()

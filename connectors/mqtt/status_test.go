@@ -110,7 +110,7 @@ func TestGatewayStatus(t *testing.T) {
 
 func cutHouse(t *testing.T, c *Connector) {
 	t.Helper()
-	cutSettled(t, c.houseClient())
+	cutSettled(t, c.gatewayClient())
 }
 
 // cutSettled cuts a connection over which nothing is unacknowledged: that would come again.
@@ -298,11 +298,11 @@ func TestSharedStatusAgain(t *testing.T) {
 	s := newShared(t, cfg, SharedConfig{})
 	logIn(t, s, "early")
 	awaitLast(t, b, "status/early", "online")
-	for _, c := range s.carriers { // the first login waits only for its own
+	for _, c := range s.conns { // the first login waits only for its own
 		<-c.up
 	}
 	b.stop()
-	for _, c := range s.carriers {
+	for _, c := range s.conns {
 		awaitDown(t, &c.client)
 	}
 	logIn(t, s, "late")

@@ -39,7 +39,7 @@ func (c *client) settles(now time.Time) time.Duration {
 }
 
 // try sends suspects, as many as may be under way. It needs mu.
-func (c *client) try() (told outcomes) {
+func (c *client) try() (cb callbacks) {
 	if len(c.trials) == 0 || c.link == nil || c.othersUnderWay() {
 		return nil
 	}
@@ -57,7 +57,7 @@ func (c *client) try() (told outcomes) {
 			break
 		}
 		c.trials = c.trials[1:]
-		told = append(told, c.tryCall(k)...)
+		cb = append(cb, c.tryCall(k)...)
 		if k.alone {
 			break
 		}
@@ -65,15 +65,15 @@ func (c *client) try() (told outcomes) {
 	if len(c.trials) == 0 {
 		c.trials = nil
 	}
-	return told
+	return cb
 }
 
 func (c *client) tryAgain() {
 	c.mu.Lock()
 	c.tryLater = false
-	told := c.unblock()
+	cb := c.unblock()
 	c.mu.Unlock()
-	told.tell()
+	cb.run()
 }
 
 // othersUnderWay reports whether something that is no suspect is unacknowledged.
@@ -92,7 +92,7 @@ func (c *client) othersUnderWay() bool {
 }
 
 // tryCall sends a suspect. QoS 0 has no acknowledgement: a PINGREQ behind it stands for one.
-func (c *client) tryCall(k *call) (told outcomes) {
+func (c *client) tryCall(k *call) (cb callbacks) {
 	if k.kind == publishing && k.spooled {
 		k.qos = min(k.qos, c.link.maxQoS)
 	}
@@ -112,19 +112,19 @@ func (c *client) tryCall(k *call) (told outcomes) {
 		}
 	default:
 		k.id = 0
-		c.ask(k)
+		c.sendRequest(k)
 	}
-	return told
+	return cb
 }
 
 // unfitTrial ends the trial of a call that the broker has said it does not take.
-func (c *client) unfitTrial(k *call, reason byte) (told outcomes) {
-	l := k.lane
+func (c *client) unfitTrial(k *call, reason byte) (cb callbacks) {
+	l := k.queue
 	if k.verdict == nil {
 		if k.stored > 0 {
-			told = l.backlog.answered(k, reason)
+			cb = l.backlog.answered(k, reason)
 		} else {
-			told.add(k, c.link.fits(k))
+			cb.add(k, c.link.fits(k))
 		}
 		delete(c.inflight, k.id)
 		if l.publish == k {
@@ -132,11 +132,11 @@ func (c *client) unfitTrial(k *call, reason byte) (told outcomes) {
 			l.block()
 		}
 	}
-	return append(told, c.tried(k, verdict{reason: reason})...)
+	return append(cb, c.tried(k, verdict{reason: reason})...)
 }
 
 // tried ends the trial of a call that the connection survived. It needs mu.
-func (c *client) tried(k *call, v verdict) (told outcomes) {
+func (c *client) tried(k *call, v verdict) (cb callbacks) {
 	k.onTrial, k.alone = false, false
 	c.trying = slices.DeleteFunc(c.trying, func(other *call) bool { return other == k })
 	c.window = min(2*max(c.window, 1), mostTried)
@@ -144,27 +144,27 @@ func (c *client) tried(k *call, v verdict) (told outcomes) {
 		f := k.verdict
 		k.verdict = nil
 		c.achieved()
-		told.later(func() { f(v) })
+		cb.then(func() { f(v) })
 	}
-	return told
+	return cb
 }
 
 // ponged ends the trials of QoS 0 publishes that the broker has read, and what it read before is no suspect. It needs mu.
-func (c *client) ponged(n uint32) (told outcomes) {
+func (c *client) ponged(n uint32) (cb callbacks) {
 	for _, k := range slices.Clone(c.trying) {
 		if k.isQoS0() && k.ping != 0 && int32(n-k.ping) >= 0 {
-			told = append(told, c.tried(k, verdict{})...)
-			told.add(k, wire.ResultOf("publish to", k.topic, 0))
+			cb = append(cb, c.tried(k, verdict{})...)
+			cb.add(k, wire.ResultOf("publish to", k.topic, 0))
 		}
 	}
 	if c.barrier != 0 && int32(n-c.barrier) >= 0 {
 		c.barrier, c.asked = 0, nil
 	}
-	return append(told, c.unblock()...)
+	return append(cb, c.unblock()...)
 }
 
 // judgeTrials convicts a call that was alone when the connection ended. It needs mu.
-func (c *client) judgeTrials(e ending) (told outcomes) {
+func (c *client) judgeTrials(e ending) (cb callbacks) {
 	trying := c.trying
 	c.trying, c.window = nil, 1
 	w := e.weight()
@@ -181,16 +181,16 @@ func (c *client) judgeTrials(e ending) (told outcomes) {
 			c.achieved() // it will not end the next connection
 			if k.verdict != nil {
 				f := k.verdict
-				told.later(func() { f(verdict{convicted: &e}) })
+				cb.then(func() { f(verdict{convicted: &e}) })
 				c.forgetSent(k)
-				return told
+				return cb
 			}
-			return append(c.drop(k, e), k.lane.pump()...)
+			return append(c.drop(k, e), k.queue.pump()...)
 		}
 	}
 	for _, k := range trying {
 		if k.stored > 0 {
-			k.lane.backlog.remember(k)
+			k.queue.backlog.remember(k)
 		}
 		k.alone = true
 		k.deadline = time.Time{}
@@ -203,7 +203,7 @@ func (c *client) judgeTrials(e ending) (told outcomes) {
 	if c.prober == nil {
 		c.trials = append(trying, c.trials...)
 	}
-	return told
+	return cb
 }
 
 // forgetTrial removes a call from what is to be tried. It needs mu.
@@ -214,43 +214,45 @@ func (c *client) forgetTrial(k *call) {
 
 // leaveTrial ends the subscription of a trial, whose messages nobody wants. It needs mu and a link.
 func (c *client) leaveTrial(k *call) {
-	u := &call{kind: unsubscribing, topic: k.topic, lane: &c.house}
-	c.ask(u)
+	u := &call{kind: unsubscribing, topic: k.topic, queue: &c.ownQueue}
+	c.sendRequest(u)
 }
 
 // hold sends what the lane has through the prober, one call at a time: its suspects, and for a while whatever comes. It needs mu.
-func (l *lane) hold(d time.Duration) {
+func (l *publishQueue) divert(d time.Duration) {
 	if d <= 0 && len(l.suspects) == 0 {
 		return
 	}
-	l.held = true
-	if until := time.Now().Add(d); d > 0 && until.After(l.heldUntil) {
-		l.heldUntil = until
+	l.diverted = true
+	if until := time.Now().Add(d); d > 0 && until.After(l.divertedUntil) {
+		l.divertedUntil = until
 	}
 }
 
 // relax lets the lane go on by itself where nothing speaks against it any more.
-func (l *lane) relax(now time.Time) {
-	if l.probing == nil && len(l.suspects) == 0 && !now.Before(l.heldUntil) {
-		l.held = false
+func (l *publishQueue) endDiversion(now time.Time) {
+	if l.probing == nil && len(l.suspects) == 0 && !now.Before(l.divertedUntil) {
+		l.diverted = false
 	}
 }
 
 // isRefused reports whether the topic of a side lane is convicted.
-func (l *lane) isRefused() bool { return !l.refusedUntil.IsZero() && time.Now().Before(l.refusedUntil) }
+func (l *publishQueue) isRefused() bool {
+	return !l.refusedUntil.IsZero() && time.Now().Before(l.refusedUntil)
+}
 
 // probeNext has the prober try the next call of a held lane.
-func (l *lane) probeNext() (told outcomes) {
+func (l *publishQueue) probeNext() (cb callbacks) {
 	if l.ended || l.probing != nil {
 		return nil
 	}
-	l.relax(time.Now())
-	if !l.held {
+	l.endDiversion(time.Now())
+	if !l.diverted {
 		return l.pump()
 	}
-	k := l.nextHeld()
+	k := l.nextDiverted()
 	if k == nil {
-		if l.orphan && l.turn && l.publish == nil && l.backlog.queue.Len() == 0 {
+		if l.leftover && l.active && l.publish == nil && l.backlog.queue.Len() == 0 {
 			return l.shut()
 		}
 		return nil
@@ -261,7 +263,7 @@ func (l *lane) probeNext() (told outcomes) {
 			l.publish = k
 		}
 		c.addTrial(k)
-		l.held = len(l.suspects) > 0
+		l.diverted = len(l.suspects) > 0
 		return append(c.try(), l.pump()...)
 	}
 	l.probing = k
@@ -274,26 +276,26 @@ func (l *lane) probeNext() (told outcomes) {
 	c.probing[k] = true
 	try := *k
 	try.spooled, try.proven, try.offences = k.stored > 0, l.proven, c.broker.offenders.count(k.sender().ClientID)
-	told.later(func() {
+	cb.then(func() {
 		c.broker.tryElsewhere(try, func(v verdict) { c.judged(k, v) })
 	})
-	return told
+	return cb
 }
 
 // nextHeld takes the next call of a held lane, nil where there is none.
-func (l *lane) nextHeld() *call {
+func (l *publishQueue) nextDiverted() *call {
 	switch {
 	case len(l.suspects) > 0:
 		k := l.suspects[0]
 		l.suspects = l.suspects[1:]
 		return k
-	case !l.queue.empty():
-		return l.queue.pop()
+	case !l.pending.empty():
+		return l.pending.pop()
 	case l.hasBacklog():
 		if k, ok := l.backlog.first(l); ok {
 			return k
 		}
-		l.drain.look(l)
+		l.drain.retryLater(l)
 	}
 	return nil
 }
@@ -306,24 +308,24 @@ func (c *client) judged(k *call, v verdict) {
 		return
 	}
 	delete(c.probing, k)
-	l := k.lane
+	l := k.queue
 	l.probing = nil
-	var told outcomes
+	var cb callbacks
 	switch {
 	case v.unavailable:
-		told = c.tryHere(l, k)
+		cb = c.tryHere(l, k)
 	case v.convicted != nil:
-		told = c.drop(k, *v.convicted)
+		cb = c.drop(k, *v.convicted)
 	case k.kind == publishing && k.stored > 0:
 		l.proven = l.proven || v.reason < 0x80
-		told = k.lane.backlog.answered(k, v.reason)
+		cb = k.queue.backlog.answered(k, v.reason)
 	case k.kind == publishing:
 		l.proven = l.proven || v.reason < 0x80
-		told.add(k, wire.ResultOf("publish to", k.topic, v.reason))
+		cb.add(k, wire.ResultOf("publish to", k.topic, v.reason))
 	case k.kind == resubscribing && v.reason >= 0x80:
 		c.resubscribed(k, []byte{v.reason})
 	case v.reason >= 0x80:
-		told.add(k, wire.ResultOf(k.kind.String()+" to", k.topic, v.reason))
+		cb.add(k, wire.ResultOf(k.kind.String()+" to", k.topic, v.reason))
 	default:
 		c.acquitted = append(c.acquitted, k)
 	}
@@ -331,27 +333,27 @@ func (c *client) judged(k *call, v verdict) {
 		l.publish = nil
 	}
 	if !l.ended {
-		told = append(told, l.pump()...)
+		cb = append(cb, l.pump()...)
 	}
-	told = append(told, c.unblock()...)
+	cb = append(cb, c.unblock()...)
 	c.mu.Unlock()
-	told.tell()
+	cb.run()
 }
 
 // tryHere is for a call that the prober cannot try. It needs mu.
-func (c *client) tryHere(l *lane, k *call) (told outcomes) {
+func (c *client) tryHere(l *publishQueue, k *call) (cb callbacks) {
 	if l.ended {
 		if k.stored > 0 {
-			told.later(func() { l.backlog.leave(l) })
+			cb.then(func() { l.backlog.leave(l) })
 		}
-		return told
+		return cb
 	}
 	c.addTrial(k)
 	for _, other := range l.suspects {
 		c.addTrial(other)
 	}
-	l.held, l.suspects = false, nil
-	return told
+	l.diverted, l.suspects = false, nil
+	return cb
 }
 
 // sendAcquitted sends the SUBSCRIBEs and UNSUBSCRIBEs that passed their trial. It needs mu.
@@ -365,7 +367,7 @@ func (c *client) sendAcquitted() {
 				continue
 			}
 		}
-		c.ask(k)
+		c.sendRequest(k)
 		if k.kind == resubscribing {
 			k.deadline = time.Now().Add(resubscribeTimeout)
 		}
@@ -373,74 +375,74 @@ func (c *client) sendAcquitted() {
 }
 
 // endTrials finishes what the client was trying. It needs mu.
-func (c *client) endTrials() (told outcomes) {
+func (c *client) endTrials() (cb callbacks) {
 	for k := range c.probing {
-		told.add(k, gone)
-		told = append(told, k.lane.finish(gone)...)
-		if l := k.lane; k.stored > 0 {
-			told.later(func() { l.backlog.leave(l) })
+		cb.add(k, resultEnded)
+		cb = append(cb, k.queue.finish(resultEnded)...)
+		if l := k.queue; k.stored > 0 {
+			cb.then(func() { l.backlog.leave(l) })
 		}
 	}
 	if c.prober != nil {
-		told = append(told, c.prober.handBack()...)
+		cb = append(cb, c.prober.handBack()...)
 	}
 	for _, k := range append(c.trying, c.trials...) {
-		told.add(k, gone)
-		if l := k.lane; k.stored > 0 && c.inflight[k.id] != k {
-			told.later(func() { l.backlog.leave(l) })
+		cb.add(k, resultEnded)
+		if l := k.queue; k.stored > 0 && c.inflight[k.id] != k {
+			cb.then(func() { l.backlog.leave(l) })
 		}
 	}
 	for _, k := range c.acquitted {
-		told.add(k, gone)
+		cb.add(k, resultEnded)
 	}
-	c.probing, c.trying, c.trials, c.acquitted, c.side = nil, nil, nil, nil, nil
-	return told
+	c.probing, c.trying, c.trials, c.acquitted, c.topicQueues = nil, nil, nil, nil, nil
+	return cb
 }
 
 // laneOf returns the lane of a call: one of house whose topic is suspicious has a lane of its own. It needs mu.
-func (c *client) laneOf(k *call) *lane {
-	if l := c.side[k.topic]; l != nil && k.lane == &c.house {
+func (c *client) queueOf(k *call) *publishQueue {
+	if l := c.topicQueues[k.topic]; l != nil && k.queue == &c.ownQueue {
 		return l
 	}
-	return k.lane
+	return k.queue
 }
 
-func (c *client) sideLane(name string) *lane {
-	l := c.side[name]
+func (c *client) topicQueue(name string) *publishQueue {
+	l := c.topicQueues[name]
 	if l == nil {
-		l = &lane{client: c, topic: name}
-		if c.side == nil {
-			c.side = map[string]*lane{}
+		l = &publishQueue{client: c, topic: name}
+		if c.topicQueues == nil {
+			c.topicQueues = map[string]*publishQueue{}
 		}
-		c.side[name] = l
+		c.topicQueues[name] = l
 	}
 	return l
 }
 
 // pruneSides forgets the side lanes that have nothing to do and nothing to remember. It needs mu.
-func (c *client) pruneSides(now time.Time) {
-	for name, l := range c.side {
-		l.relax(now)
-		if !l.held && !l.blocked && l.publish == nil && l.queue.empty() && now.After(l.refusedUntil) && now.Sub(l.endedAt) > forgetEnds && !c.has(l) {
-			delete(c.side, name)
+func (c *client) pruneTopicQueues(now time.Time) {
+	for name, l := range c.topicQueues {
+		l.endDiversion(now)
+		if !l.diverted && !l.blocked && l.publish == nil && l.pending.empty() && now.After(l.refusedUntil) && now.Sub(l.endedAt) > forgetEnds && !c.has(l) {
+			delete(c.topicQueues, name)
 		}
 	}
 }
 
 // has reports whether a call of the lane is under way.
-func (c *client) has(l *lane) bool {
+func (c *client) has(l *publishQueue) bool {
 	for _, k := range c.waiting {
-		if k.lane == l {
+		if k.queue == l {
 			return true
 		}
 	}
 	for _, k := range c.acquitted {
-		if k.lane == l {
+		if k.queue == l {
 			return true
 		}
 	}
 	for _, k := range c.trials {
-		if k.lane == l {
+		if k.queue == l {
 			return true
 		}
 	}
@@ -448,13 +450,13 @@ func (c *client) has(l *lane) bool {
 }
 
 // refuse remembers that a call of the lane is convicted: a side lane refuses its topic, a device's lane goes through the prober.
-func (l *lane) refuse(r gateway.Result, d time.Duration) {
+func (l *publishQueue) refuse(r gateway.Result, d time.Duration) {
 	l.proven = false
 	if l.topic != "" {
 		l.refused, l.refusedUntil = r, time.Now().Add(d)
 		return
 	}
-	if !l.wide && !l.client.triesItself() {
-		l.hold(d)
+	if !l.unordered && !l.client.triesItself() {
+		l.divert(d)
 	}
 }
