@@ -311,7 +311,7 @@ func (c *call) leaveLate(l *link) (cb callbacks) {
 	return cb
 }
 
-// answeredLate ends such a publish, and any that is not one is ignored. It needs mu.
+// answeredLate ends such a publish, and any that is not one is ignored. mu must be held.
 func (l *link) answeredLate(id uint16, qos, reason byte) (cb callbacks) {
 	k := l.late[id]
 	if k == nil || k.qos != qos || k.released != (qos == 2) {

@@ -88,7 +88,7 @@ func (e ending) String() string {
 	return "no reason given"
 }
 
-// judge counts the end of a connection against what was unacknowledged, and takes the suspects out of what is sent again. It needs mu.
+// judge counts the end of a connection against what was unacknowledged, and takes the suspects out of what is sent again. mu must be held.
 func (c *client) judge(e ending) (cb callbacks) {
 	now := time.Now()
 	cb = c.judgeTrials(e)
@@ -146,7 +146,7 @@ func (k *call) isSpared() bool {
 	return true
 }
 
-// hasUnproven reports whether the end speaks against a call of a lane for which the broker has acknowledged nothing yet. It needs mu.
+// hasUnproven reports whether the end speaks against a call of a lane for which the broker has acknowledged nothing yet. mu must be held.
 func (c *client) hasUnproven(e ending, now time.Time) bool {
 	for _, k := range c.inflight {
 		if !k.queue.proven && !k.onTrial && !k.released && e.against(k, now) > 0 {
@@ -161,7 +161,7 @@ func (c *client) hasUnproven(e ending, now time.Time) bool {
 	return false
 }
 
-// isSuspicious reports whether a call of house has the topic of a suspect: they are to stay in their order. It needs mu.
+// isSuspicious reports whether a call of house has the topic of a suspect: they are to stay in their order. mu must be held.
 func (c *client) isSuspicious(k *call) bool {
 	l := c.topicQueues[k.topic]
 	return k.queue.unordered && l != nil && (l.diverted || c.isOnTrial(l))
@@ -172,7 +172,7 @@ func (c *client) isOnTrial(l *publishQueue) bool {
 }
 
 // arrest takes a call out of what is sent with others. A client that belongs to a device tries it by itself; of the gateway's own clients the prober
-// does, and the rest of the device's calls wait behind it. It needs mu.
+// does, and the rest of the device's calls wait behind it. mu must be held.
 func (c *client) arrest(k *call, e ending) (cb callbacks) {
 	if k.ends >= sentAgain {
 		return c.drop(k, e)
@@ -208,7 +208,7 @@ func (k callKind) rank() int {
 	return 0
 }
 
-// release frees the packet id of a publish that goes another way. It needs mu.
+// release frees the packet id of a publish that goes another way. mu must be held.
 func (c *client) release(k *call) {
 	delete(c.inflight, k.id)
 	if k.qos == 2 && k.id != 0 {
@@ -230,7 +230,7 @@ func (c *client) releaseFreed() {
 	c.freed = nil
 }
 
-// drop ends a call that is convicted, and lets its lane go on. It needs mu.
+// drop ends a call that is convicted, and lets its lane go on. mu must be held.
 func (c *client) drop(k *call, e ending) (cb callbacks) {
 	c.forgetSent(k)
 	l := k.queue
@@ -261,7 +261,7 @@ func (c *client) drop(k *call, e ending) (cb callbacks) {
 	return cb
 }
 
-// forgetSent forgets that a call waits for an acknowledgement. It needs mu.
+// forgetSent forgets that a call waits for an acknowledgement. mu must be held.
 func (c *client) forgetSent(k *call) {
 	if c.inflight[k.id] == k {
 		delete(c.inflight, k.id)
@@ -271,7 +271,7 @@ func (c *client) forgetSent(k *call) {
 	}
 }
 
-// convict refuses a call for which the broker ends the connection: it is not sent again. It needs mu.
+// convict refuses a call for which the broker ends the connection: it is not sent again. mu must be held.
 func (c *client) convict(k *call, e ending) (cb callbacks) {
 	b := c.broker
 	what := k.kind.String()
@@ -331,7 +331,7 @@ func (b *broker) logConviction(k *call, from gateway.Device, e ending, aside boo
 }
 
 // judgeFilters counts the end of a connection against subscriptions that were being made again. Where the broker may mind their number, fewer go into a
-// packet the next time. It needs mu.
+// packet the next time. mu must be held.
 func (c *client) judgeFilters(k *call, e ending) (cb callbacks) {
 	w := e.weight()
 	if w == 0 {
@@ -387,7 +387,7 @@ func (c *client) convictFilter(k *call, e ending) (cb callbacks) {
 	return cb
 }
 
-// acquit notes that the broker has taken a subscription again. It needs mu.
+// acquit notes that the broker has taken a subscription again. mu must be held.
 func (c *client) acquitFilter(name string) {
 	delete(c.suspectFilters, name)
 	delete(c.filterEnds, name)
@@ -422,7 +422,7 @@ const (
 	connectWindow = 30 // times Config.ReconnectDelay
 )
 
-// spread returns a delay that keeps a client to mostConnects connections within connectWindow, whatever ends them. It needs mu.
+// spread returns a delay that keeps a client to mostConnects connections within connectWindow, whatever ends them. mu must be held.
 func (c *client) spread(d time.Duration, now time.Time) time.Duration {
 	window := connectWindow * c.broker.cfg.ReconnectDelay
 	c.connects = slices.DeleteFunc(c.connects, func(at time.Time) bool { return now.Sub(at) >= window })

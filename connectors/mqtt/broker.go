@@ -23,40 +23,40 @@ const (
 	warnInterval = 10 * time.Second
 )
 
-// broker is what the connectors to one broker have in common. It is closed with the last of them.
+// broker is shared by all connectors to one broker and is closed with the last of them.
 type broker struct {
 	cfg           Config
 	servers       []wire.Server
-	preferred     atomic.Int32 // the server that answered last
-	connected     atomic.Int64 // connections over which the broker has answered CONNECT
+	preferred     atomic.Int32 // index of the server that answered last
+	connected     atomic.Int64 // connections on which the broker has answered CONNECT
 	reach         *reach
 	log           *slog.Logger
 	metrics       *counters
 	ids           *messageid.Source
-	dialSlots     chan struct{} // a place for each connection being opened
-	drain         *rate.Limiter // of what waited in the spool
+	dialSlots     chan struct{} // limits how many connections are opened at once
+	drain         *rate.Limiter // rate of publishing from the spool after a reconnect
 	spool         spoolHandle
-	shared        atomic.Pointer[Shared] // nil without shared sessions
+	shared        atomic.Pointer[Shared] // nil unless shared sessions are used
 	badTopics     lograte.Limiter
 	badCodes      lograte.Limiter
 	quit          chan struct{}  // closed when the last connector closes
-	workers       sync.WaitGroup // the tick, the reconnects and the opening of the spool
+	workers       sync.WaitGroup // ticks, reconnects, and opening the spool
 	offenders     offenders
 	logins        logins
-	convictions   lograte.Limiter // lines about convictions
-	proberRefused atomic.Bool     // the broker does not let the prober connect
-	willQoS       atomic.Int32    // the highest QoS of a will
-	noRetain      atomic.Bool     // the broker keeps no messages
+	convictions   lograte.Limiter // limits log lines about convictions
+	proberRefused atomic.Bool     // the broker has refused the prober's CONNECT
+	willQoS       atomic.Int32    // highest QoS the broker accepts for a will
+	noRetain      atomic.Bool     // the broker does not support retained messages
 
 	mu       sync.Mutex
-	users    int                  // connectors that are not closed; guarded by mu, as all below
-	clients  map[*client]struct{} // not ended
-	links    map[*link]struct{}   // that paho has not shut down
-	backlogs map[string]*backlog  // by client id of the device
-	own      *client              // the gateway's own; nil until it is needed
-	probing  *prober              // nil until it is needed
+	users    int                  // open connectors; guarded by mu, like all fields below
+	clients  map[*client]struct{} // clients that have not ended
+	links    map[*link]struct{}   // links that paho has not shut down
+	backlogs map[string]*backlog  // by the device's client id
+	own      *client              // the gateway client; nil until needed
+	probing  *prober              // nil until needed
 	warned   time.Time
-	outage   *outage // the last one
+	outage   *outage // the latest
 }
 
 var errClosed = errors.New("the connector is closed")
@@ -86,7 +86,7 @@ func newBroker(cfg Config) (*broker, error) {
 	return b, nil
 }
 
-// use adds a connector. It reports false where the last one has closed.
+// use registers a connector. It returns false if the broker is closed.
 func (b *broker) use() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,7 +116,7 @@ func (b *broker) clientBegan(c *client) error {
 	return nil
 }
 
-// clientEnded is called with the client's mu held: a client's comes before the broker's.
+// clientEnded is called with the client's mu held; client.mu comes before broker.mu.
 func (b *broker) clientEnded(c *client) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -135,7 +135,7 @@ func (b *broker) linkEnded(l *link) {
 	delete(b.links, l)
 }
 
-// tick sends pings and ends calls that wait for too long, for all clients.
+// tick sends pings and expires calls for all clients.
 func (b *broker) tick() {
 	t := time.NewTicker(tickInterval)
 	defer t.Stop()
@@ -161,7 +161,7 @@ func snapshot[K comparable](b *broker, set map[K]struct{}) []K {
 	return list
 }
 
-// warnDown logs that the broker is away: once for all devices, and again after a while.
+// warnDown logs that the broker cannot be reached, at most once per warnInterval for all devices together.
 func (b *broker) warnDown(cause error) {
 	b.mu.Lock()
 	now := time.Now()
@@ -175,7 +175,8 @@ func (b *broker) warnDown(cause error) {
 	}
 }
 
-// leave is called once by each connector, with its sessions closed. The last one frees the rest and waits for it until ctx ends.
+// leave is called once by each connector after it has closed its sessions. The last caller closes everything else and
+// waits for that until ctx ends.
 func (b *broker) leave(ctx context.Context) error {
 	b.mu.Lock()
 	b.users--
@@ -206,13 +207,14 @@ func (b *broker) leave(ctx context.Context) error {
 	}
 }
 
-// discardedBy is the close reason of who had a client id that somebody else has now.
+// discardedBy is the close reason for a session replaced by a new login with the same client id.
 func discardedBy(id string) gateway.CloseReason {
 	return gateway.ReasonDiscarded.With("client id %q connected again", id)
 }
 
-// houseClient is the gateway's own client, for what is no device's: its status, what devices left in the spool, and the control topic of shared
-// sessions. It connects in the background and comes back whatever happens. It is nil once the broker is closed.
+// gatewayClient returns the gateway client, which carries traffic that belongs to no connected device: the gateway's
+// status, messages left in the spool, and the control topic of shared sessions. It connects in the background and
+// always reconnects. gatewayClient returns nil once the broker is closed.
 func (b *broker) gatewayClient() *client {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -231,14 +233,14 @@ func (b *broker) existingGatewayClient() *client {
 	return b.own
 }
 
-// initOwn makes c a client with the gateway's own account. It needs mu.
+// initOwn initializes c as a client with the gateway's account. mu must be held.
 func (b *broker) initOwn(c *client, name string, o owner) {
 	c.init(b, "exgate-"+b.cfg.Node+"-"+name, o)
 	c.username, c.password, c.onTakeover = b.cfg.Username, b.cfg.Password, reconnectOnTakeover
 	b.clients[c] = struct{}{}
 }
 
-// adopt publishes what the spool has of a device that has no session.
+// publishLeftover publishes the spooled messages of a device that has no session.
 func (b *broker) publishLeftover(id string) {
 	if c := b.gatewayClient(); c != nil {
 		l := &publishQueue{client: c, leftover: true}
@@ -246,7 +248,7 @@ func (b *broker) publishLeftover(id string) {
 	}
 }
 
-// house owns the gateway's own client.
+// gatewayOwner owns the gateway client.
 type gatewayOwner struct{ broker *broker }
 
 var _ owner = gatewayOwner{}

@@ -12,9 +12,9 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Everything here needs mu and a link.
+// The functions down to nextID must be called with mu held and the link up.
 
-// sendQoS0 is finished with the write buffer.
+// sendQoS0 succeeds once the publish is in the write buffer.
 func (c *client) sendQoS0(k *call) gateway.Result {
 	if r := c.link.fits(k); !r.Ok() {
 		return r
@@ -29,7 +29,7 @@ func (c *client) sendQoS0(k *call) gateway.Result {
 	return gateway.OK
 }
 
-// send sends a call that waits for an acknowledgement, and reports whether it is finished because it cannot be sent.
+// send sends a call that will be acknowledged. It reports finished if the call cannot be sent at all.
 func (c *client) send(k *call) (r gateway.Result, finished bool) {
 	if k.kind == publishing {
 		if r := c.link.fits(k); !r.Ok() {
@@ -45,7 +45,7 @@ func (c *client) send(k *call) (r gateway.Result, finished bool) {
 	return gateway.OK, false
 }
 
-// ask sends a SUBSCRIBE or UNSUBSCRIBE.
+// sendRequest sends a SUBSCRIBE or UNSUBSCRIBE.
 func (c *client) sendRequest(k *call) {
 	k.id = c.nextID()
 	k.deadline = time.Now().Add(c.broker.cfg.PacketTimeout)
@@ -53,7 +53,7 @@ func (c *client) sendRequest(k *call) {
 		c.waiting = map[uint16]*call{}
 	}
 	c.waiting[k.id] = k
-	if c.link.noSubIDs { // the server before this one may have had them
+	if c.link.noSubIDs { // the previous server may have supported them
 		k.subID = 0
 	}
 	c.link.send(k.packet())
@@ -83,7 +83,7 @@ func (c *client) sendPublish(k *call, again bool) {
 	c.broker.metrics.publishedQoS[k.qos].Inc()
 }
 
-// packet is the SUBSCRIBE or UNSUBSCRIBE of a call.
+// packet returns the SUBSCRIBE or UNSUBSCRIBE packet of a call.
 func (c *call) packet() session.Packet {
 	switch c.kind {
 	case subscribing:
@@ -107,7 +107,7 @@ func subscribe(packetID uint16, subID uint32, options []packets.SubOptions) *pac
 	return p
 }
 
-// unfit returns the reason code with which the broker would cut the connection for k, or 0.
+// unfit returns the reason code with which the broker would disconnect for k, or 0.
 func (l *link) unfit(k *call) (reason byte) {
 	if k.kind != publishing {
 		return l.unfitFilter(k)
@@ -139,7 +139,7 @@ func (l *link) unfitFilter(k *call) (reason byte) {
 
 const subscribeOverhead = 20 // bytes
 
-// fits refuses what would make the broker cut the connection.
+// fits refuses a call for which the broker would disconnect.
 func (l *link) fits(k *call) gateway.Result {
 	what := k.kind.String()
 	switch l.unfit(k) {
@@ -155,7 +155,7 @@ func (l *link) fits(k *call) gateway.Result {
 	return gateway.OK
 }
 
-// nextID returns a packet id that nothing under way has. There is one: the broker's Receive Maximum is below the number of ids.
+// nextID returns an unused packet id. There always is one: Receive Maximum is below the number of ids.
 func (c *client) nextID() uint16 {
 	for {
 		c.lastID++
@@ -170,7 +170,7 @@ func (c *client) nextID() uint16 {
 	}
 }
 
-// acknowledged ends the publish with PUBACK (QoS 1) or PUBCOMP (QoS 2).
+// acknowledged handles PUBACK (QoS 1) and PUBCOMP (QoS 2).
 func (c *client) acknowledged(l *link, id uint16, qos, reason byte) {
 	c.mu.Lock()
 	var cb callbacks
@@ -183,11 +183,11 @@ func (c *client) acknowledged(l *link, id uint16, qos, reason byte) {
 	cb.run()
 }
 
-// published needs mu.
+// published must be called with mu held.
 func (c *client) published(k *call, reason byte) (cb callbacks) {
 	delete(c.inflight, k.id)
 	if len(c.inflight) == 0 {
-		c.inflight = nil // a map keeps the room that it once needed
+		c.inflight = nil // an emptied map keeps its memory
 	}
 	c.quota++
 	if k.onTrial {
@@ -211,7 +211,7 @@ func (c *client) published(k *call, reason byte) (cb callbacks) {
 	return append(cb, c.unblock()...)
 }
 
-// publishReceived answers PUBREC, with which a QoS 2 publish is refused or goes on.
+// publishReceived handles PUBREC: it releases the QoS 2 publish, or finishes it if it was refused.
 func (c *client) publishReceived(l *link, id uint16, reason byte) {
 	c.mu.Lock()
 	k := c.inflight[id]
@@ -289,7 +289,7 @@ func (c *client) unsubscribed(l *link, id uint16, reasons []byte) {
 	cb.run()
 }
 
-// takeWaiting needs mu. It leaves a call of the other kind: an answer to it is none.
+// takeWaiting removes and returns the call with a packet id. Replies of the wrong type are ignored. mu must be held.
 func (c *client) takeWaiting(l *link, id uint16, other callKind) *call {
 	k := c.waiting[id]
 	if c.link != l || k == nil || k.kind == other {
@@ -303,13 +303,13 @@ func (c *client) takeWaiting(l *link, id uint16, other callKind) *call {
 }
 
 func firstReason(reasons []byte) byte {
-	if len(reasons) != 1 { // one filter was in the packet
+	if len(reasons) != 1 { // the packet had one filter
 		return packets.SubackUnspecifiederror
 	}
 	return reasons[0]
 }
 
-// remember needs mu.
+// remember must be called with mu held.
 func (c *client) remember(f filter) {
 	if c.filters == nil {
 		c.filters = map[string]filter{}
@@ -317,7 +317,7 @@ func (c *client) remember(f filter) {
 	c.filters[f.name] = f
 }
 
-// resubscribed needs mu.
+// resubscribed must be called with mu held.
 func (c *client) resubscribed(k *call, reasons []byte) {
 	for i, f := range k.filters {
 		c.acquitFilter(f.name)
@@ -335,7 +335,7 @@ func (c *client) resubscribed(k *call, reasons []byte) {
 	}
 }
 
-// expire ends the calls that the broker did not answer in time, and gives the link up where it was a publish. It needs mu.
+// expire fails calls the broker did not answer in time. If one is a publish, it drops the link. mu must be held.
 func (c *client) expire(now time.Time) (cb callbacks) {
 	for id, k := range c.waiting {
 		if !now.Before(k.deadline) {
@@ -363,7 +363,7 @@ func (c *client) expire(now time.Time) (cb callbacks) {
 
 const (
 	maxQueuedCalls = 1024
-	maxOwnCalls    = 64 << 10 // on a lane of calls that are no device's: for each of many devices it may have one
+	maxOwnCalls    = 64 << 10 // of ownQueue, which may have one for each of many devices
 	maxQueuedBytes = 8 << 20
 )
 
@@ -376,53 +376,53 @@ const (
 	resubscribing
 )
 
-// call is a Publish, Subscribe or Unsubscribe under way.
+// call is a Publish, Subscribe or Unsubscribe that has not been answered.
 type call struct {
 	kind     callKind
 	qos      byte
 	retain   bool
-	released bool // QoS 2: the broker has the message and was sent PUBREL
+	released bool // QoS 2: the broker has the message and PUBREL was sent
 	id       uint16
-	subID    uint32 // Subscription Identifier of subscribing; 0: none
-	seq      uint64 // of publishes with a packet id: the order in which they were sent first
-	stored   uint64 // its number in the spool; 0: it is not from there
+	subID    uint32 // Subscription Identifier of SUBSCRIBE; 0: none
+	seq      uint64 // order of first transmission, of publishes with a packet id
+	stored   uint64 // sequence number in the spool; 0: not from the spool
 	queue    *publishQueue
-	from     *gateway.Device // whose call it is, on a lane that is not the device's; may be nil
+	from     *gateway.Device // the device, if the queue belongs to several; may be nil
 	topic    string
 	payload  []byte
-	props    []byte   // properties of a publish, encoded
-	filters  []filter // of resubscribing
+	props    []byte   // encoded properties of a publish
+	filters  []filter // filters of a resubscription
 	done     gateway.Done
-	deadline time.Time // for the broker's answer
+	deadline time.Time // deadline of the broker's answer
 
-	ends     int           // what the ends of connections say against it; see possible and certain
-	spared   int           // how many ends were not counted against it
-	proven   bool          // of a call that the prober tries: its lane is
+	ends     int           // evidence from connections that ended with it; see possible and certain
+	spared   int           // ends that were not counted against it
+	proven   bool          // at the prober: publishQueue.proven of its queue
 	onTrial  bool          // it is in client.trials or client.trying
-	alone    bool          // nothing else may be under way with it
-	spooled  bool          // of a call that the prober tries: it is from the spool
-	offences int           // the same: how often its device has offended
-	inserted time.Time     // the same: when it was put among the prober's trials
-	ping     uint32        // of a trial with QoS 0: the PINGREQ behind it
-	verdict  func(verdict) // of a call that the prober tries: what comes of it; called once, without locks
+	alone    bool          // to be tried with nothing else under way
+	spooled  bool          // at the prober: the call is from the spool
+	offences int           // at the prober: convictions of its device
+	inserted time.Time     // at the prober: when it was inserted
+	ping     uint32        // QoS 0 on trial: number of the PINGREQ sent behind it
+	verdict  func(verdict) // at the prober: receives the outcome; called once, without locks
 }
 
 func (c *call) isQoS0() bool { return c.kind == publishing && c.qos == 0 }
 
-// needsQuota reports whether the broker's Receive Maximum bounds it.
+// needsQuota reports whether the call counts against the broker's Receive Maximum.
 func (c *call) needsQuota() bool { return c.kind == publishing && c.qos > 0 }
 
 func (c *call) publication() wire.Publication {
 	return wire.Publication{Topic: c.topic, Payload: c.payload, Props: c.props, ID: c.id, QoS: c.qos, Retain: c.retain}
 }
 
-// keep copies what is the caller's.
+// keep returns a copy that does not share the caller's payload.
 func (c call) keep() *call {
 	c.payload = bytes.Clone(c.payload)
 	return &c
 }
 
-// calls is a bounded queue. Idle, it holds nothing.
+// callList is a bounded FIFO. When empty, it holds no memory.
 type callList struct {
 	list  []*call
 	bytes int
@@ -455,12 +455,12 @@ func (q *callList) pop() *call {
 	return c
 }
 
-// putBack puts calls that were sent already before all others, whatever the bound is.
+// putBack prepends calls that were sent before, ignoring the bound.
 func (q *callList) putBack(sent []*call) {
 	q.list = append(sent, q.list...)
 }
 
-// takeQoS0 removes the publishes of QoS 0.
+// takeQoS0 removes and returns the QoS 0 publishes.
 func (q *callList) takeQoS0() (taken []*call) {
 	var left callList
 	for !q.empty() {
@@ -475,7 +475,7 @@ func (q *callList) takeQoS0() (taken []*call) {
 	return taken
 }
 
-// outcomes are results that are told when no lock is held.
+// callbacks are functions to be called once no lock is held.
 type callbacks []callback
 
 type callback struct {
@@ -490,14 +490,14 @@ func (o *callbacks) add(c *call, r gateway.Result) {
 	}
 }
 
-// tellLater tells from another goroutine.
+// runAsync runs the callbacks on another goroutine.
 func (o callbacks) runAsync() {
 	if len(o) > 0 {
 		go o.run()
 	}
 }
 
-// later adds something to do when no lock is held.
+// then adds a function.
 func (o *callbacks) then(f func()) {
 	*o = append(*o, callback{func(gateway.Result) { f() }, gateway.OK})
 }

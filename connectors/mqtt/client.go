@@ -13,81 +13,81 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// client is an MQTT client at the broker. It outlives its connections: what waits for an acknowledgement then waits on the next one. A
-// session of its own is one lane on a client; of shared sessions many are lanes on one.
+// client is an MQTT client of the broker. It outlives its connections: unacknowledged calls are sent again over the next
+// one. A device session has a client with one publish queue; shared sessions have many publish queues on one client.
 type client struct {
 	broker     *broker
 	id         string
 	username   string
 	owner      owner
-	device     *gateway.Device // whose client it is; nil: the gateway's own
-	status     Status          // of who is connected through it
+	device     *gateway.Device // nil for the gateway's own clients
+	status     Status          // published while the client is connected
 	inboundMax uint16          // ReceiveMaximum
 	onTakeover takeoverPolicy
-	prober     *prober // of the prober's own client
+	prober     *prober // set if this is the prober's client
 
-	willRefused atomic.Bool // the broker lets the client connect without its status only
+	willRefused atomic.Bool // the broker accepts the client only without a will
 
 	mu           sync.Mutex
-	password     string              // guarded by mu, as all below
+	password     string              // guarded by mu, like all fields below
 	ended        bool                //
 	link         *link               // nil while the connection is lost
-	quota        int                 // publishes of QoS 1 and 2 that the broker takes before the next acknowledgement
-	inflight     map[uint16]*call    // publishes of QoS 1 and 2 by packet id, sent once or again
-	resends      []*call             // those of a lost connection that are not sent again yet, in order
-	waiting      map[uint16]*call    // SUBSCRIBE and UNSUBSCRIBE by packet id, sent and not acknowledged
-	blocked      []*publishQueue     // wait for room or quota, in turn
-	filters      map[string]filter   // what the broker has acknowledged
-	received     map[uint16]struct{} // ids of QoS 2 messages that were delivered and the broker has not released
-	ownQueue     publishQueue        // of calls that are no device's
+	quota        int                 // QoS 1 and 2 publishes the broker accepts before the next acknowledgement
+	inflight     map[uint16]*call    // unacknowledged QoS 1 and 2 publishes by packet id
+	resends      []*call             // publishes from a lost connection still to be sent again, in order
+	waiting      map[uint16]*call    // unacknowledged SUBSCRIBE and UNSUBSCRIBE by packet id
+	blocked      []*publishQueue     // queues waiting for buffer space or quota, in order
+	filters      map[string]filter   // subscriptions the broker has acknowledged
+	received     map[uint16]struct{} // ids of delivered QoS 2 messages the broker has not released
+	ownQueue     publishQueue        // calls not made for a single device
 	lastID       uint16
 	lastSeq      uint64
-	attempt      int       // of connecting again
-	losses       []*outage // the last few without a reason
-	wasConnected bool      // has been connected
-	linked       time.Time // when the last connection began
+	attempt      int       // number of reconnect attempts since the last useful connection
+	losses       []*outage // recent losses without a DISCONNECT
+	wasConnected bool      // has been connected at least once
+	linked       time.Time // start of the last connection
 	replaced     bool      // another client of this gateway has, or may have, replaced the session at the broker
-	failure      error     // of the last attempt to connect
+	failure      error     // error of the last connection attempt
 
-	connects       []time.Time              // of connecting again, the last few
-	trials         []*call                  // suspects that are to be tried, each alone or a few at once
-	trying         []*call                  // those under way
-	window         int                      // how many may be
-	tryLater       bool                     // a timer calls try
-	probing        map[*call]bool           // calls of held lanes that the prober tries
-	acquitted      []*call                  // SUBSCRIBE and UNSUBSCRIBE that passed their trial and are to be sent here
-	freed          []uint16                 // packet ids of QoS 2 publishes that the prober tries
-	topicQueues    map[string]*publishQueue // lanes of suspicious topics and filters of house, by topic
-	perPacket      int                      // filters of a SUBSCRIBE after a loss; 0: filtersPerPacket
-	filterEnds     map[string]int           // what speaks against filters that are subscribed again
-	suspectFilters map[string]bool          // those of filters that are not subscribed again before their trial
-	written        []written                // publishes of QoS 0 since the last PINGREQ
-	asked          []written                // those before it, while it is unanswered
-	barrier        uint32                   // its number; 0: none
-	round          uint32                   // of PINGREQs for QoS 0
-	wrote          int                      // ticks for which a QoS 0 publish of a device counts as not read
-	qos0Ends       int                      // how often the connection ended with such a publish
-	qos0At         time.Time                // when it did last
+	connects       []time.Time              // times of recent reconnects
+	trials         []*call                  // suspects waiting for a trial
+	trying         []*call                  // suspects on trial now
+	window         int                      // maximum length of trying
+	tryLater       bool                     // a timer will call try
+	probing        map[*call]bool           // calls of diverted queues on trial at the prober
+	acquitted      []*call                  // SUBSCRIBE and UNSUBSCRIBE that passed a trial and are to be sent
+	freed          []uint16                 // packet ids of QoS 2 publishes that were sent another way
+	topicQueues    map[string]*publishQueue // queues split off ownQueue for suspicious topics and filters
+	perPacket      int                      // filters per SUBSCRIBE after a loss; 0: filtersPerPacket
+	filterEnds     map[string]int           // evidence against filters being resubscribed
+	suspectFilters map[string]bool          // filters not resubscribed before their trial
+	written        []written                // QoS 0 publishes since the last PINGREQ
+	asked          []written                // QoS 0 publishes before the PINGREQ that is unanswered
+	barrier        uint32                   // number of the unanswered PINGREQ; 0: none
+	round          uint32                   // counts PINGREQs sent for QoS 0
+	wrote          int                      // ticks until the device's last QoS 0 publish counts as read
+	qos0Ends       int                      // connections that ended with an unread QoS 0 publish
+	qos0At         time.Time                // time of the last such end
 	stop           context.CancelFunc
 }
 
 const (
-	settleInterval = 10 * time.Millisecond // how often settle looks
-	settleTimeout  = 2 * time.Second       // how long a client that is closed may settle
+	settleInterval = 10 * time.Millisecond // polling interval of settle
+	settleTimeout  = 2 * time.Second       // limit of settle when shared sessions close
 )
 
-// rivalry is what a client does when another one takes its client id.
+// takeoverPolicy says what a client does when another client takes over its client id.
 type takeoverPolicy bool
 
 const (
-	endOnTakeover       takeoverPolicy = false // it ends: the other one is the device now
-	reconnectOnTakeover takeoverPolicy = true  // it comes back after a while: the id is the gateway's own
+	endOnTakeover       takeoverPolicy = false // end; the new session owns the client id
+	reconnectOnTakeover takeoverPolicy = true  // reconnect after a pause; the client id is the gateway's own
 )
 
-// owner is whom a client is for. No lock is held in its calls.
+// owner receives what happens on a client. Its methods are called without locks.
 type owner interface {
 	message(m *paho.Publish)
-	resuming(present bool) // before anything is sent over a new connection; present: the broker still had the session
+	resuming(present bool) // called before anything is sent over a new connection; present: the broker kept the session
 	connected(present bool)
 	lost(reason gateway.CloseReason)
 }
@@ -110,19 +110,19 @@ func (c *client) init(b *broker, id string, o owner) {
 	c.ownQueue.client, c.ownQueue.unordered, c.round = c, true, 1
 }
 
-// attach makes l the connection. It needs mu.
+// attach installs l as the connection. mu must be held.
 func (c *client) attach(l *link) {
 	c.link, c.quota, c.wasConnected, c.linked, c.replaced = l, int(l.receiveMax), true, l.began, false
 }
 
-// announce says at the broker that the client is connected, where it has a status.
+// announce publishes the online status, if the client has one.
 func (c *client) announce() {
 	if s := c.status; s.isSet() && !c.willRefused.Load() {
 		c.submit(call{from: c.device, kind: publishing, topic: s.Topic, payload: []byte(s.Online), qos: s.QoS, retain: s.Retain, queue: &c.ownQueue})
 	}
 }
 
-// submit sends the call on its lane or queues it there, and reports its refusal.
+// submit sends or queues the call. If the call is refused, its callback is called with the reason.
 func (c *client) submit(k call) {
 	if r := k.check(); !r.Ok() {
 		finish(k.done, r)
@@ -139,8 +139,8 @@ func (c *client) submit(k call) {
 	cb.run()
 }
 
-// submitUp sends the call if there is a connection, after what waits before it on its lane, and reports whether it was taken. A result that is not OK
-// says that it never will be.
+// submitUp submits the call only while connected, and reports whether it was accepted. If the result is not OK, trying
+// again is useless.
 func (c *client) submitUp(k *call) (r gateway.Result, taken bool) {
 	var cb callbacks
 	c.mu.Lock()
@@ -159,7 +159,7 @@ func (c *client) submitUp(k *call) (r gateway.Result, taken bool) {
 	return r, !finished
 }
 
-// disown forgets a subscription, so that it is not made again.
+// dropFilter removes a subscription so that it is not resubscribed after a loss.
 func (c *client) dropFilter(filter string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -179,7 +179,7 @@ func (c *client) lastFailure() error {
 	return c.failure
 }
 
-// settle waits until everything of the house lane has been answered, the connection is lost or ctx ends.
+// settle waits until every call of ownQueue has been answered, the connection is lost or ctx ends.
 func (c *client) settle(ctx context.Context) {
 	t := time.NewTicker(settleInterval)
 	defer t.Stop()
@@ -206,7 +206,7 @@ func (c *client) isSettled() bool {
 	return c.ownQueue.pending.empty()
 }
 
-// check finds what is wrong with the arguments.
+// check validates the arguments.
 func (k *call) check() gateway.Result {
 	var err error
 	if k.kind == publishing {
@@ -223,7 +223,7 @@ func (k *call) check() gateway.Result {
 	return gateway.OK
 }
 
-// canTake reports whether c can send k now. If not, its lane is to wait in blocked. It needs mu.
+// canTake reports whether c can send k now. If not, its queue must wait in blocked. mu must be held.
 func (c *client) canTake(k *call) bool {
 	if c.link == nil || c.isTrying() || (k.needsQuota() && (c.quota <= 0 || len(c.resends) > 0)) {
 		return false
@@ -231,7 +231,7 @@ func (c *client) canTake(k *call) bool {
 	return c.link.wire.HasRoom()
 }
 
-// unblock lets lanes go on that waited. It needs mu.
+// unblock resumes blocked queues. mu must be held.
 func (c *client) unblock() (cb callbacks) {
 	cb = c.resend()
 	c.sendAcquitted()
@@ -252,7 +252,7 @@ func (c *client) unblock() (cb callbacks) {
 	return cb
 }
 
-// drained is called when the wire has room again.
+// drained is called when the write buffer has room again.
 func (c *client) drained() {
 	c.mu.Lock()
 	cb := c.unblock()
@@ -274,7 +274,7 @@ func (c *client) tick(now time.Time) {
 	}
 }
 
-// leave ends the client at the broker too, unless it has ended.
+// leave ends the client and disconnects from the broker. It does nothing if the client has ended.
 func (c *client) leave() {
 	c.mu.Lock()
 	if c.ended {
@@ -290,10 +290,10 @@ func (c *client) leave() {
 	cb.run()
 }
 
-// keepsSession reports whether the broker is to keep what it has of the client after its goodbye.
+// keepsSession reports whether the broker should keep the session after DISCONNECT.
 func (c *client) keepsSession() bool { return c.device != nil && c.broker.cfg.SessionExpiry > 0 }
 
-// end leaves the client without a link and with every call finished. It needs mu.
+// end detaches the link and finishes every call. mu must be held.
 func (c *client) end() (cb callbacks) {
 	l := c.link
 	c.ended, c.link = true, nil
@@ -316,7 +316,7 @@ func (c *client) end() (cb callbacks) {
 	return cb
 }
 
-// busy lists the lanes that may have something queued: each of them waits for room or for an acknowledgement. It needs mu.
+// busy returns the queues that may have calls: those waiting for room or for an acknowledgement. mu must be held.
 func (c *client) busy() []*publishQueue {
 	lanes := slices.Clone(c.blocked)
 	for _, k := range c.inflight {
@@ -327,7 +327,7 @@ func (c *client) busy() []*publishQueue {
 	return append(lanes, &c.ownQueue)
 }
 
-// secret is the password, until the client ends.
+// secret returns the password; it is empty once the client has ended.
 func (c *client) secret() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

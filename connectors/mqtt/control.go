@@ -93,7 +93,7 @@ func (c *control) withdraw(id string, epoch uint64) {
 	}
 }
 
-// take removes as many claims from what is pending as a message takes. It needs mu.
+// take removes as many claims from what is pending as a message takes. mu must be held.
 func (c *control) take() (claims []claim) {
 	size := 1 << 10 // of the node's name and the brackets
 	for id, epoch := range c.pending {

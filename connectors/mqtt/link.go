@@ -15,26 +15,26 @@ import (
 	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
-// link is one connection of a client to the broker. paho runs it and calls the link as its session store and pinger; the link
-// passes on what arrived.
+// link is one connection of a client to the broker. paho reads and writes the packets and calls link as its session
+// store and pinger; link passes acknowledgements and messages to the client.
 type link struct {
 	of         *client
 	wire       *wire.Conn
 	client     *paho.Client
-	present    bool   // the broker still had the session
-	maxSize    int64  // bytes of a packet that the broker takes
-	receiveMax uint16 // publishes of QoS 1 and 2 that the broker takes at once
+	present    bool   // the broker kept the session
+	maxSize    int64  // largest packet the broker accepts, in bytes
+	receiveMax uint16 // unacknowledged QoS 1 and 2 publishes the broker accepts
 	maxQoS     byte
-	noSubIDs   bool // the broker knows no Subscription Identifiers
-	noRetain   bool // it keeps no messages
-	noWild     bool // it takes no filters with wildcards
-	noShare    bool // it knows no shared subscriptions
+	noSubIDs   bool // the broker does not support Subscription Identifiers
+	noRetain   bool // it does not support retained messages
+	noWild     bool // it does not support wildcards in filters
+	noShare    bool // it does not support shared subscriptions
 
 	heartbeat wire.Heartbeat
 	began     time.Time
-	dead      bool // lost, maybe before the client knew the link; guarded by of.mu
+	dead      bool // lost, maybe before it was attached to the client; guarded by of.mu
 
-	late map[uint16]*call // from the spool by packet id, unacknowledged when their client ended; guarded by of.mu
+	late map[uint16]*call // spooled publishes by packet id that were unacknowledged when the client ended; guarded by of.mu
 }
 
 var _ session.SessionManager = (*link)(nil)
@@ -55,7 +55,7 @@ func newLink(c *client, conn net.Conn) *link {
 	return l
 }
 
-// learn takes the broker's limits from its CONNACK.
+// learn stores the broker's limits from CONNACK.
 func (l *link) learn(p *paho.ConnackProperties) {
 	if p == nil {
 		return
@@ -75,7 +75,7 @@ func (l *link) learn(p *paho.ConnackProperties) {
 
 func (l *link) deliver(p paho.PublishReceived) (bool, error) {
 	m := p.Packet
-	if m.QoS == 0 { // others were checked in PacketReceived
+	if m.QoS == 0 { // QoS 1 and 2 were checked in PacketReceived
 		if v := wire.CheckPublish(0, 0, m.Properties.TopicAlias); v != nil {
 			l.wire.Reject(v.Reason, v)
 			return true, nil
@@ -88,11 +88,11 @@ func (l *link) deliver(p paho.PublishReceived) (bool, error) {
 	return true, nil
 }
 
-// send writes a packet. An error is not told: the loss of the link is.
+// send writes a packet. It ignores errors: the loss of the link is reported by the reader.
 func (l *link) send(p io.WriterTo) { _, _ = p.WriteTo(l.wire) }
 
-// disconnect says goodbye and closes; what was written before goes out first. It does not wait. With will, the broker publishes that the client
-// is offline.
+// disconnect sends DISCONNECT after everything already written, and closes. It does not block. If will is true, the
+// broker publishes the will.
 func (l *link) disconnect(keepSession, will bool) {
 	d := &packets.Disconnect{Properties: &packets.Properties{}}
 	if will {
@@ -132,12 +132,13 @@ func (l *link) ConnectionLost(d *packets.Disconnect) error {
 	return nil
 }
 
-// AddToSession is what paho's own Publish and Subscribe would use.
+// AddToSession is called only by paho's own Publish and Subscribe, which are not used.
 func (l *link) AddToSession(context.Context, session.Packet, chan<- packets.ControlPacket) error {
 	return errNotUsed
 }
 
-// PacketReceived is called for acknowledgements and for messages of QoS 1 and 2, which deliver gets through messages.
+// PacketReceived is called for acknowledgements and for messages of QoS 1 and 2, which it passes to deliver through
+// the channel.
 func (l *link) PacketReceived(p *packets.ControlPacket, messages chan<- *packets.Publish) error {
 	s := l.of
 	switch p := p.Content.(type) {
@@ -170,7 +171,7 @@ func (l *link) PacketReceived(p *packets.ControlPacket, messages chan<- *packets
 	return nil
 }
 
-// Ack is called once deliver has returned: the message is in the device's queue.
+// Ack is called after deliver has queued the message for the device.
 func (l *link) Ack(p *packets.Publish) error {
 	switch p.QoS {
 	case 1:
@@ -181,7 +182,7 @@ func (l *link) Ack(p *packets.Publish) error {
 	return nil
 }
 
-// Close is never called: paho closes only stores that it made.
+// Close is never called: paho closes only stores that it created itself.
 func (l *link) Close() error { return nil }
 
 // SetErrorLogger is never called.

@@ -148,7 +148,7 @@ func (l *logins) finish(n *attempt, err error) {
 	})
 }
 
-// remove needs mu.
+// remove must be called with mu held.
 func (l *logins) remove(n *attempt) {
 	id := n.client.id
 	if list := slices.DeleteFunc(l.by[id], func(other *attempt) bool { return other == n }); len(list) > 0 {

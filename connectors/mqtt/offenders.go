@@ -62,7 +62,7 @@ func (o *offenders) suspect(id string, now time.Time, unit time.Duration) {
 	o.by[id] = offender{until: now.Add(suspicionMemory * unit)}
 }
 
-// makeRoom needs mu.
+// makeRoom must be called with mu held.
 func (o *offenders) makeRoom(now time.Time) {
 	if len(o.by) < maxOffenders {
 		return

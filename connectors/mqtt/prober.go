@@ -52,7 +52,7 @@ func (b *broker) tryElsewhere(k call, f func(verdict)) {
 }
 
 // insert puts a call before those that more speaks against, unless they have waited for long: devices that offend, and calls that connections ended for,
-// wait behind the others. It needs mu.
+// wait behind the others. mu must be held.
 func (p *prober) insert(k *call) {
 	k.onTrial, k.inserted = true, time.Now()
 	at := len(p.trials)
@@ -133,7 +133,7 @@ func (p *prober) refused(err error) {
 	p.leave()
 }
 
-// handBack needs mu.
+// handBack must be called with mu held.
 func (p *prober) handBack() (cb callbacks) {
 	for _, k := range append(p.trying, p.trials...) {
 		f := k.verdict

@@ -192,7 +192,7 @@ func (l *publishQueue) activate() {
 	cb.run()
 }
 
-// beginTurn needs the client's mu.
+// beginTurn must be called with the client's mu held.
 func (l *publishQueue) start() callbacks {
 	l.active = true
 	l.drain.restart(l)
@@ -283,7 +283,7 @@ func (l *publishQueue) close() (cb callbacks) {
 	return append(l.finish(resultEnded), l.shut()...)
 }
 
-// shut ends the lane's turn: at once, or when the stored message that is under way is answered or its connection lost. It needs the client's mu.
+// shut ends the lane's turn: at once, or when the stored message that is under way is answered or its connection lost. The client's mu must be held.
 func (l *publishQueue) shut() (cb callbacks) {
 	l.ended = true
 	if b := l.client.broker; l.from != nil && (l.probing != nil || len(l.suspects) > 0) {
@@ -305,7 +305,7 @@ func (l *publishQueue) shut() (cb callbacks) {
 }
 
 // abandon leaves a stored message that was under way on a lost connection to the lane that comes next: it is sent again in any case, and that lane
-// may be connected first. It needs mu.
+// may be connected first. mu must be held.
 func (c *client) abandon(k *call) (cb callbacks) {
 	c.release(k)
 	c.forgetTrial(k)

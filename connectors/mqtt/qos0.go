@@ -20,7 +20,7 @@ const (
 	qos0HoldMax = 600
 )
 
-// noteQoS0 needs mu.
+// noteQoS0 must be called with mu held.
 func (c *client) noteQoS0(k *call) {
 	switch {
 	case c.prober != nil || k.onTrial:
@@ -34,7 +34,7 @@ func (c *client) noteQoS0(k *call) {
 	}
 }
 
-// tickQoS0 asks the broker whether it has read what was written. It needs mu.
+// tickQoS0 asks the broker whether it has read what was written. mu must be held.
 func (c *client) tickQoS0(now time.Time) {
 	c.wrote = max(0, c.wrote-1)
 	if c.link != nil && c.barrier == 0 && len(c.written) > 0 {
@@ -56,7 +56,7 @@ func (c *client) pong(l *link, n uint32) {
 	cb.run()
 }
 
-// judgeQoS0 counts the end of a connection against those whose QoS 0 may be unread. It needs mu.
+// judgeQoS0 counts the end of a connection against those whose QoS 0 may be unread. mu must be held.
 func (c *client) judgeQoS0(e ending, now time.Time) (cb callbacks) {
 	unread := append(c.asked, c.written...)
 	c.asked, c.written, c.barrier = nil, nil, 0
@@ -92,7 +92,7 @@ func (c *client) judgeQoS0(e ending, now time.Time) (cb callbacks) {
 	return cb
 }
 
-// judgeOwnQoS0 closes a device whose own connection the broker ends again and again right after QoS 0. It needs mu.
+// judgeOwnQoS0 closes a device whose own connection the broker ends again and again right after QoS 0. mu must be held.
 func (c *client) judgeOwnQoS0(e ending, now time.Time) (cb callbacks) {
 	wrote := c.wrote > 0
 	c.wrote = 0

@@ -59,7 +59,7 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 	cb.run()
 }
 
-// lostTo counts the loss and reports whether it was to another client with the same client id. A trial that failed is no sign of one. It needs mu.
+// lostTo counts the loss and reports whether it was to another client with the same client id. A trial that failed is no sign of one. mu must be held.
 func (c *client) lostTo(l *link, e ending) bool {
 	if len(c.trying) == 0 || (c.onTakeover == endOnTakeover && e.reason == packets.DisconnectSessionTakenOver) {
 		if c.onTakeover == endOnTakeover && e.reason == 0 && !e.cutByUs {
@@ -72,7 +72,7 @@ func (c *client) lostTo(l *link, e ending) bool {
 }
 
 // insist has the gateway's own client come back later than otherwise. Only the broker's word is sure: without it, the broker may have restarted three
-// times. It needs mu.
+// times. mu must be held.
 func (c *client) backOffAfterTakeover(reason byte) {
 	c.attempt, c.losses = unsureAttempt, nil
 	if reason == packets.DisconnectSessionTakenOver {
@@ -83,7 +83,7 @@ func (c *client) backOffAfterTakeover(reason byte) {
 }
 
 // hasRival counts the loss and reports whether another client has the client id: the broker says so, or cuts the connection without
-// a word again and again, as mosquitto 2.0.11 does. It needs mu.
+// a word again and again, as mosquitto 2.0.11 does. mu must be held.
 func (c *client) hasRival(e ending) bool {
 	label, rival := lossNetwork, false
 	var broken *wire.Violation
@@ -119,7 +119,7 @@ func (c *client) lostTooOften(now time.Time) bool {
 	return len(c.losses) >= lossLimit && c.broker.loneLosses(c.losses) >= lossLimit
 }
 
-// suspend queues what was sent and not answered again, but for suspects, and drops the QoS 0 that had no room. It needs mu.
+// suspend queues what was sent and not answered again, but for suspects, and drops the QoS 0 that had no room. mu must be held.
 func (c *client) suspend(e ending) (cb callbacks) {
 	for _, l := range c.busy() {
 		cb = append(cb, l.suspend()...)
@@ -138,7 +138,7 @@ func (c *client) suspend(e ending) (cb callbacks) {
 	return cb
 }
 
-// reconnect needs mu.
+// reconnect must be called with mu held.
 func (c *client) reconnect() {
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
@@ -198,7 +198,7 @@ func (c *client) everConnected() bool {
 	return c.wasConnected
 }
 
-// isReplaced needs mu.
+// isReplaced must be called with mu held.
 func (c *client) isReplaced() bool {
 	c.replaced = c.replaced || c.broker.logins.replaced(c, c.linked)
 	return c.replaced
@@ -273,7 +273,7 @@ func (c *client) resume(l *link) {
 	c.owner.connected(l.present)
 }
 
-// resubscribe needs mu. Subscription Identifiers stand in a packet of their own each.
+// resubscribe must be called with mu held. Subscription Identifiers stand in a packet of their own each.
 func (c *client) resubscribe() {
 	filters := maps.Clone(c.filters)
 	maps.DeleteFunc(filters, func(name string, _ filter) bool { return c.suspectFilters[name] })
@@ -292,7 +292,7 @@ func (c *client) resubscribe() {
 	}
 }
 
-// renumber makes the unacknowledged publishes new ones where the broker has lost the session. It needs mu.
+// renumber makes the unacknowledged publishes new ones where the broker has lost the session. mu must be held.
 func (c *client) renumber() {
 	if c.link.present || len(c.resends) == 0 {
 		return
@@ -308,7 +308,7 @@ func (c *client) renumber() {
 }
 
 // resend sends the unacknowledged publishes again as far as the broker's Receive Maximum lets it: with the packet id where the broker still has the
-// session, as new messages where not. It needs mu.
+// session, as new messages where not. mu must be held.
 func (c *client) resend() (cb callbacks) {
 	for c.link != nil && len(c.resends) > 0 && c.quota > 0 && c.link.wire.HasRoom() {
 		k := c.resends[0]

@@ -66,7 +66,7 @@ func (r *routes) open(filter string) *route {
 }
 
 // ask sends a SUBSCRIBE for those who wait, unless one is under way. Each of them needs one, or it would not get the retained messages. While the
-// connection is lost they go on waiting. It needs mu.
+// connection is lost they go on waiting. mu must be held.
 func (r *routes) subscribe(to *route) (cb callbacks) {
 	if to.requesting || to.closed || len(to.waiting) == 0 {
 		return nil
@@ -144,7 +144,7 @@ func (r *routes) subscribed(q *subscribeRequest, result gateway.Result) {
 	cb.run()
 }
 
-// refuse tells those who asked, and ends the subscriptions that are new, but for those that are asked for again already. It needs mu.
+// refuse tells those who asked, and ends the subscriptions that are new, but for those that are asked for again already. mu must be held.
 func (r *routes) refuse(q *subscribeRequest, result gateway.Result) (cb callbacks) {
 	to := q.route
 	for _, a := range q.waiters {
@@ -186,7 +186,7 @@ func (r *routes) part(sub *subscription, done gateway.Done) {
 	cb.run()
 }
 
-// shut takes a route away that nobody uses. It needs mu.
+// shut takes a route away that nobody uses. mu must be held.
 func (r *routes) shut(to *route, done gateway.Done) (cb callbacks) {
 	to.closed = true
 	delete(r.by, to.filter)
@@ -394,7 +394,7 @@ func (r *routes) targets(p *paho.Publish) *[]target {
 	return list
 }
 
-// matching lists the routes that a topic is for. It needs mu.
+// matching lists the routes that a topic is for. mu must be held.
 func (r *routes) matching(name string) []*route {
 	matching := r.wild.Match(name, nil)
 	if to := r.by[name]; to != nil {

@@ -148,7 +148,7 @@ func (s *sharedSession) subscription(filter string) (*subscription, gateway.Resu
 	return sub, gateway.OK
 }
 
-// find needs mu.
+// find must be called with mu held.
 func (s *sharedSession) find(filter string) int {
 	return slices.IndexFunc(s.subs, func(sub *subscribed) bool { return sub.filter == filter })
 }

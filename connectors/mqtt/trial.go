@@ -19,18 +19,18 @@ type verdict struct {
 }
 
 // triesItself reports whether the client tries its own suspects: a device's does, because the broker knows it by that client id, and one of the
-// gateway's own while the prober cannot connect. It needs mu.
+// gateway's own while the prober cannot connect. mu must be held.
 func (c *client) triesItself() bool {
 	return c.device != nil || c.prober != nil || c.broker.proberRefused.Load()
 }
 
-// addTrial needs mu.
+// addTrial must be called with mu held.
 func (c *client) addTrial(k *call) {
 	k.onTrial = true
 	c.trials = append(c.trials, k)
 }
 
-// isTrying reports whether suspects are to be tried before anything else. It needs mu.
+// isTrying reports whether suspects are to be tried before anything else. mu must be held.
 func (c *client) isTrying() bool { return len(c.trials)+len(c.trying) > 0 }
 
 // settles is how long a new connection is left alone before suspects are tried on it: a broker that ends each connection anyway convicts nothing.
@@ -38,7 +38,7 @@ func (c *client) settles(now time.Time) time.Duration {
 	return c.link.began.Add(c.broker.cfg.ReconnectDelay).Sub(now)
 }
 
-// try sends suspects, as many as may be under way. It needs mu.
+// try sends suspects, as many as may be under way. mu must be held.
 func (c *client) try() (cb callbacks) {
 	if len(c.trials) == 0 || c.link == nil || c.othersUnderWay() {
 		return nil
@@ -135,7 +135,7 @@ func (c *client) unfitTrial(k *call, reason byte) (cb callbacks) {
 	return append(cb, c.tried(k, verdict{reason: reason})...)
 }
 
-// tried ends the trial of a call that the connection survived. It needs mu.
+// tried ends the trial of a call that the connection survived. mu must be held.
 func (c *client) tried(k *call, v verdict) (cb callbacks) {
 	k.onTrial, k.alone = false, false
 	c.trying = slices.DeleteFunc(c.trying, func(other *call) bool { return other == k })
@@ -149,7 +149,7 @@ func (c *client) tried(k *call, v verdict) (cb callbacks) {
 	return cb
 }
 
-// ponged ends the trials of QoS 0 publishes that the broker has read, and what it read before is no suspect. It needs mu.
+// ponged ends the trials of QoS 0 publishes that the broker has read, and what it read before is no suspect. mu must be held.
 func (c *client) ponged(n uint32) (cb callbacks) {
 	for _, k := range slices.Clone(c.trying) {
 		if k.isQoS0() && k.ping != 0 && int32(n-k.ping) >= 0 {
@@ -163,7 +163,7 @@ func (c *client) ponged(n uint32) (cb callbacks) {
 	return append(cb, c.unblock()...)
 }
 
-// judgeTrials convicts a call that was alone when the connection ended. It needs mu.
+// judgeTrials convicts a call that was alone when the connection ended. mu must be held.
 func (c *client) judgeTrials(e ending) (cb callbacks) {
 	trying := c.trying
 	c.trying, c.window = nil, 1
@@ -206,19 +206,19 @@ func (c *client) judgeTrials(e ending) (cb callbacks) {
 	return cb
 }
 
-// forgetTrial removes a call from what is to be tried. It needs mu.
+// forgetTrial removes a call from what is to be tried. mu must be held.
 func (c *client) forgetTrial(k *call) {
 	same := func(other *call) bool { return other == k }
 	c.trials, c.trying = slices.DeleteFunc(c.trials, same), slices.DeleteFunc(c.trying, same)
 }
 
-// leaveTrial ends the subscription of a trial, whose messages nobody wants. It needs mu and a link.
+// leaveTrial ends the subscription of a trial, whose messages nobody wants. mu must be held and the link be up.
 func (c *client) leaveTrial(k *call) {
 	u := &call{kind: unsubscribing, topic: k.topic, queue: &c.ownQueue}
 	c.sendRequest(u)
 }
 
-// hold sends what the lane has through the prober, one call at a time: its suspects, and for a while whatever comes. It needs mu.
+// hold sends what the lane has through the prober, one call at a time: its suspects, and for a while whatever comes. mu must be held.
 func (l *publishQueue) divert(d time.Duration) {
 	if d <= 0 && len(l.suspects) == 0 {
 		return
@@ -340,7 +340,7 @@ func (c *client) judged(k *call, v verdict) {
 	cb.run()
 }
 
-// tryHere is for a call that the prober cannot try. It needs mu.
+// tryHere is for a call that the prober cannot try. mu must be held.
 func (c *client) tryHere(l *publishQueue, k *call) (cb callbacks) {
 	if l.ended {
 		if k.stored > 0 {
@@ -356,7 +356,7 @@ func (c *client) tryHere(l *publishQueue, k *call) (cb callbacks) {
 	return cb
 }
 
-// sendAcquitted sends the SUBSCRIBEs and UNSUBSCRIBEs that passed their trial. It needs mu.
+// sendAcquitted sends the SUBSCRIBEs and UNSUBSCRIBEs that passed their trial. mu must be held.
 func (c *client) sendAcquitted() {
 	for c.link != nil && len(c.acquitted) > 0 && c.link.wire.HasRoom() {
 		k := c.acquitted[0]
@@ -374,7 +374,7 @@ func (c *client) sendAcquitted() {
 	}
 }
 
-// endTrials finishes what the client was trying. It needs mu.
+// endTrials finishes what the client was trying. mu must be held.
 func (c *client) endTrials() (cb callbacks) {
 	for k := range c.probing {
 		cb.add(k, resultEnded)
@@ -399,7 +399,7 @@ func (c *client) endTrials() (cb callbacks) {
 	return cb
 }
 
-// laneOf returns the lane of a call: one of house whose topic is suspicious has a lane of its own. It needs mu.
+// laneOf returns the lane of a call: one of house whose topic is suspicious has a lane of its own. mu must be held.
 func (c *client) queueOf(k *call) *publishQueue {
 	if l := c.topicQueues[k.topic]; l != nil && k.queue == &c.ownQueue {
 		return l
@@ -419,7 +419,7 @@ func (c *client) topicQueue(name string) *publishQueue {
 	return l
 }
 
-// pruneSides forgets the side lanes that have nothing to do and nothing to remember. It needs mu.
+// pruneSides forgets the side lanes that have nothing to do and nothing to remember. mu must be held.
 func (c *client) pruneTopicQueues(now time.Time) {
 	for name, l := range c.topicQueues {
 		l.endDiversion(now)

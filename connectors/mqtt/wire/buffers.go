@@ -16,7 +16,7 @@ var (
 	sendBuffers = sync.Pool{New: func() any { return new([]byte) }}
 )
 
-// grow returns the buffer to append n bytes to. It needs mu.
+// grow returns the buffer to append n bytes to. mu must be held.
 func (w *Conn) grow(n int) []byte {
 	if w.buf == nil {
 		w.buf = (*sendBuffers.Get().(*[]byte))[:0]
