@@ -23,25 +23,30 @@ type backlog struct {
 	holder  *publishQueue // publishes; guarded by mu, as below
 	next    *publishQueue // when the holder has left
 	refused bool          // the broker does not let the gateway publish it
-	suspect uint64        // the stored message that was under way when connections ended
-	ends    int           // what speaks against it: it may be sent next by another lane, over another connection
+	suspect suspicion
+}
+
+// suspicion is the evidence against a spooled message that was under way when connections ended. Another queue may send it next.
+type suspicion struct {
+	stored uint64
+	ends   int
 }
 
 // remember keeps what speaks against a stored message for the lane that sends it next.
 func (g *backlog) remember(k *call) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.suspect, g.ends = k.stored, k.ends
+	g.suspect = suspicion{k.stored, k.ends}
 }
 
 // against is what speaks against a stored message.
 func (g *backlog) against(stored uint64) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.suspect != stored {
+	if g.suspect.stored != stored {
 		return 0
 	}
-	return g.ends
+	return g.suspect.ends
 }
 
 // backlogOf returns the backlog of a client id for one more user.
@@ -50,8 +55,9 @@ func (b *broker) backlogOf(id string) *backlog {
 	defer b.mu.Unlock()
 	g := b.backlogs[id]
 	if g == nil {
-		g = &backlog{broker: b, id: id, queue: b.spool.spool.Queue(id)}
+		g = &backlog{broker: b, id: id, queue: b.spool.spool.Queue(id), suspect: b.suspicions[id]}
 		b.backlogs[id] = g
+		delete(b.suspicions, id)
 	}
 	g.users++
 	return g
@@ -66,22 +72,24 @@ func (g *backlog) use() {
 
 // release ends a user's part. Where it was the last one and something is left, the gateway goes on with it.
 func (g *backlog) release() {
-	b := g.broker
+	b, left := g.broker, g.queue.Len()
+	g.mu.Lock()
+	refused := g.refused
 	b.mu.Lock()
 	g.users--
 	last := g.users == 0
 	if last {
 		delete(b.backlogs, g.id)
+		if left > 0 && g.suspect.ends > 0 {
+			b.suspicions[g.id] = g.suspect
+		}
 	}
 	b.mu.Unlock()
+	g.mu.Unlock()
 	if !last {
 		return
 	}
-	left := g.queue.Len()
 	g.queue.Release()
-	g.mu.Lock()
-	refused := g.refused
-	g.mu.Unlock()
 	if left > 0 && !refused {
 		b.publishLeftover(g.id)
 	}

@@ -99,9 +99,9 @@ func (c *client) judge(e ending) (cb callbacks) {
 		if k.onTrial || k.released || w == 0 || likelier && k.isSpared() {
 			continue
 		}
-		k.ends += w
-		if k.stored > 0 {
-			k.queue.backlog.remember(k)
+		k.addEvidence(w)
+		if k.stored > 0 && k.queue.ended {
+			continue
 		}
 		if k.ends >= suspectAt || c.isSuspicious(k) {
 			cb = append(cb, c.arrest(k, e)...)
@@ -131,6 +131,14 @@ func (c *client) judge(e ending) (cb callbacks) {
 		cb = append(cb, l.pump()...)
 	}
 	return cb
+}
+
+// addEvidence counts the end of a connection against the call. The evidence against a spooled publish outlives its queue.
+func (k *call) addEvidence(weight int) {
+	k.ends += weight
+	if k.stored > 0 {
+		k.queue.backlog.remember(k)
+	}
 }
 
 // mostSpared is how many ends of connections a call of a proven device survives without being counted against it.

@@ -33,6 +33,7 @@ type broker struct {
 	log           *slog.Logger
 	metrics       *counters
 	ids           *messageid.Source
+	longestDelay  time.Duration // between two attempts to connect; tests shorten it
 	dialSlots     chan struct{} // limits how many connections are opened at once
 	drain         *rate.Limiter // rate of publishing from the spool after a reconnect
 	spool         spoolHandle
@@ -48,15 +49,16 @@ type broker struct {
 	willQoS       atomic.Int32    // highest QoS the broker accepts for a will
 	noRetain      atomic.Bool     // the broker does not support retained messages
 
-	mu       sync.Mutex
-	users    int                  // open connectors; guarded by mu, like all fields below
-	clients  map[*client]struct{} // clients that have not ended
-	links    map[*link]struct{}   // links that paho has not shut down
-	backlogs map[string]*backlog  // by the device's client id
-	own      *client              // the gateway client; nil until needed
-	probing  *prober              // nil until needed
-	warned   time.Time
-	outage   *outage // the latest
+	mu         sync.Mutex
+	users      int                  // open connectors; guarded by mu, like all fields below
+	clients    map[*client]struct{} // clients that have not ended
+	links      map[*link]struct{}   // links that paho has not shut down
+	backlogs   map[string]*backlog  // by the device's client id
+	suspicions map[string]suspicion // of spooled messages whose backlog has no user, by client id
+	own        *client              // the gateway client; nil until needed
+	probing    *prober              // nil until needed
+	warned     time.Time
+	outage     *outage // the latest
 }
 
 var errClosed = errors.New("the connector is closed")
@@ -77,9 +79,9 @@ func newBroker(cfg Config) (*broker, error) {
 	b := &broker{
 		cfg: cfg, servers: servers, log: cfg.Logger, metrics: newCounters(cfg.Metrics), ids: messageid.New(), dialSlots: make(chan struct{}, cfg.MaxDials),
 		drain: rate.NewLimiter(rate.Limit(cfg.Spool.DrainRate), max(1, int(cfg.Spool.DrainRate/10))), quit: make(chan struct{}),
-		clients: map[*client]struct{}{}, links: map[*link]struct{}{}, backlogs: map[string]*backlog{},
+		clients: map[*client]struct{}{}, links: map[*link]struct{}{}, backlogs: map[string]*backlog{}, suspicions: map[string]suspicion{},
 	}
-	b.reach = newReach()
+	b.reach, b.longestDelay = newReach(), longestDelay
 	b.willQoS.Store(2)
 	b.spool.opened = make(chan struct{})
 	b.workers.Go(b.tick)

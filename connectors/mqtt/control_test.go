@@ -25,7 +25,9 @@ func newGateway(t testing.TB, url, node string) *Shared {
 	t.Helper()
 	cfg := quick(url)
 	cfg.Node, cfg.Logger = node, slog.New(slog.DiscardHandler)
-	return newShared(t, cfg, SharedConfig{Connections: 1})
+	s := newShared(t, cfg, SharedConfig{Connections: 1})
+	s.broker.longestDelay = time.Second // however long a test keeps the broker down
+	return s
 }
 
 func newEpoch(s *Shared, ahead time.Duration) {

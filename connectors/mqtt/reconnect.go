@@ -124,12 +124,21 @@ func (c *client) suspend(e ending) (cb callbacks) {
 	for _, l := range c.busy() {
 		cb = append(cb, l.suspend()...)
 	}
+	var ended []*call // the spooled publishes of queues that have ended
 	for _, k := range c.inflight {
-		if k.stored > 0 && k.queue.ended {
+		switch {
+		case k.stored == 0 || !k.queue.ended:
+		case k.onTrial:
+			k.addEvidence(e.weight())
 			cb = append(cb, c.abandon(k)...)
+		default:
+			ended = append(ended, k)
 		}
 	}
 	cb = append(cb, c.judge(e)...)
+	for _, k := range ended {
+		cb = append(cb, c.abandon(k)...)
+	}
 	c.resends = slices.SortedFunc(maps.Values(c.inflight), func(a, b *call) int { return cmp.Compare(a.seq, b.seq) })
 	c.resends = slices.DeleteFunc(c.resends, func(k *call) bool { return k.onTrial })
 	for _, k := range c.resends {
@@ -219,7 +228,7 @@ func (c *client) nextDelay() time.Duration {
 func (b *broker) delay(attempt int) time.Duration {
 	d := b.cfg.ReconnectDelay
 	for range attempt {
-		d = min(2*d, max(longestDelay, b.cfg.ReconnectDelay))
+		d = min(2*d, max(b.longestDelay, b.cfg.ReconnectDelay))
 	}
 	return d + rand.N(d) //nolint:gosec // a pause is no secret
 }
