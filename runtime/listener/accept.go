@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// How long to wait after a failed accept: doubled at each failure in a row. The usual cause is a process out of file descriptors, and
-// trying at once would only burn its time.
+// How long to wait after a failed accept: doubled at each failure in a row. The usual cause is a process out of file
+// descriptors, and trying at once would only burn its time.
 const (
 	backoffMin = 5 * time.Millisecond
 	backoffMax = time.Second
@@ -34,7 +34,8 @@ func newAcceptLoop(addr net.Addr, log *slog.Logger, m *Metrics) acceptLoop {
 		m = NewMetrics(nil)
 	}
 	return acceptLoop{
-		log: log, errors: m.acceptErrors.WithLabelValues(addr.String()), addr: addr, once: new(sync.Once), closed: make(chan struct{}),
+		log: log, errors: m.acceptErrors.WithLabelValues(addr.String()), addr: addr, once: new(sync.Once),
+		closed: make(chan struct{}),
 	}
 }
 

@@ -47,7 +47,10 @@ func gate(t *testing.T, cfg admission.Config) *gated {
 	if g.admission, err = admission.New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Name: "l", Bind: "127.0.0.1:0", Admission: g.admission, Logger: log})
+	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{
+		Name: "l", Bind: "127.0.0.1:0", Admission: g.admission,
+		Logger: log,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,8 @@ import (
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
-// plainTLSEcho is what a TLS echo server in Go is without anything else: a goroutine and a buffer of 4 KiB a connection.
+// plainTLSEcho is what a TLS echo server in Go is without anything else: a goroutine and a buffer of 4 KiB a
+// connection.
 func plainTLSEcho(b *testing.B, cfg listener.TLSConfig) string {
 	b.Helper()
 	pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
@@ -59,15 +60,18 @@ func echoPlainly(c net.Conn) {
 	}
 }
 
-// BenchmarkTLSEcho plays 64 B ping-pong on 50 connections against a TLS listener with a Go handler and against a plain crypto/tls echo, in turns, and
-// reports both rates and the median ratio. One operation is one echo against each.
+// BenchmarkTLSEcho plays 64 B ping-pong on 50 connections against a TLS listener with a Go handler and against a plain
+// crypto/tls echo, in turns, and reports both rates and the median ratio. One operation is one echo against each.
 func BenchmarkTLSEcho(b *testing.B) {
 	const conns = 50
 	ca := listenertest.NewIssuer(b)
 	cfg := tlsOf(b, ca, "server")
 	s := serveTLS(b, cfg, listenertest.Send, gateway.Limits{})
 	ours, plain := tlsClients(b, s.addr, ca, conns), tlsClients(b, plainTLSEcho(b, cfg), ca, conns)
-	listenertest.CompareEchoes(b, conns, func(each int) (o, p time.Duration) { return tlsPingPong(b, ours, each), tlsPingPong(b, plain, each) })
+	listenertest.CompareEchoes(b, conns, func(each int) (o, p time.Duration) {
+		return tlsPingPong(b, ours, each),
+			tlsPingPong(b, plain, each)
+	})
 }
 
 func tlsClients(b *testing.B, addr string, ca *listenertest.Issuer, n int) (conns []*tls.Conn) {
@@ -101,8 +105,8 @@ func tlsPingPong(b *testing.B, conns []*tls.Conn, each int) time.Duration {
 	return time.Since(start)
 }
 
-// BenchmarkTLSIdle reports the resident memory of an idle TLS 1.3 connection after one echo, of a TLS listener and of a plain crypto/tls echo. The
-// clients are another process. One operation is all the connections.
+// BenchmarkTLSIdle reports the resident memory of an idle TLS 1.3 connection after one echo, of a TLS listener and of a
+// plain crypto/tls echo. The clients are another process. One operation is all the connections.
 func BenchmarkTLSIdle(b *testing.B) {
 	const conns = 2000
 	ca := listenertest.NewIssuer(b)

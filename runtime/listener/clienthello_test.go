@@ -34,7 +34,10 @@ func inRecords(hello []byte, size int) (b []byte) {
 
 func TestHelloWhole(t *testing.T) {
 	hello := aTLSHello(t)
-	for _, whole := range [][]byte{hello, inRecords(hello, 1), inRecords(hello, 3), inRecords(hello, 100), append(bytes.Clone(hello), "more"...)} {
+	for _, whole := range [][]byte{
+		hello, inRecords(hello, 1), inRecords(hello, 3), inRecords(hello, 100),
+		append(bytes.Clone(hello), "more"...),
+	} {
 		if len(whole) > maxHeldHello {
 			whole = whole[:maxHeldHello]
 		}
@@ -52,7 +55,10 @@ func TestHelloWhole(t *testing.T) {
 		}
 	}
 	// What is none goes to crypto/tls at once, which says so.
-	for _, not := range []string{"G", "GET / HTTP/1.1\r\n", "\x15\x03\x01\x00\x02\x01\x00", "\x16\x03\x01\x00\x00", "\x16\x03\x01\x00\x05\x02"} {
+	for _, not := range []string{
+		"G", "GET / HTTP/1.1\r\n", "\x15\x03\x01\x00\x02\x01\x00", "\x16\x03\x01\x00\x00",
+		"\x16\x03\x01\x00\x05\x02",
+	} {
 		if !helloWhole([]byte(not)) {
 			t.Errorf("%q is waited for", not)
 		}

@@ -25,7 +25,8 @@ func fewDescriptors(t *testing.T, most, each int) (*admission.Descriptors, *admi
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { // after the gateway has ended
-		gatewaytest.Eventually(t, "the end of all connections", func() bool { return d.Taken() == 0 && d.Silent() == 0 })
+		gatewaytest.Eventually(t, "the end of all connections",
+			func() bool { return d.Taken() == 0 && d.Silent() == 0 })
 	})
 	return d, a
 }
@@ -33,7 +34,8 @@ func fewDescriptors(t *testing.T, most, each int) (*admission.Descriptors, *admi
 // Where descriptors run out, silent connections make room for new ones; a device that has said something stays.
 func TestSilentConnectionsMakeRoom(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
-	for name, serve := range map[string]func(t *testing.T, a *admission.Admission) (s *streamServer, device func() net.Conn){
+	for name, serve := range map[string]func(t *testing.T, a *admission.Admission) (s *streamServer,
+		device func() net.Conn){
 		"tcp": func(t *testing.T, a *admission.Admission) (*streamServer, func() net.Conn) {
 			s := serveStream(t, listener.TCPConfig{Admission: a}, listenertest.Send, gateway.Limits{})
 			return s, func() net.Conn { return dial(t, s.addr) }
@@ -45,7 +47,8 @@ func TestSilentConnectionsMakeRoom(t *testing.T) {
 			return s, func() net.Conn { return dialTLS(t, s.addr, ca.Client()) }
 		},
 		"proxy": func(t *testing.T, a *admission.Admission) (*streamServer, func() net.Conn) {
-			s := serveStream(t, listener.TCPConfig{Admission: a, Proxy: proxied("127.0.0.0/8")}, listenertest.Send, gateway.Limits{})
+			s := serveStream(t, listener.TCPConfig{Admission: a, Proxy: proxied("127.0.0.0/8")}, listenertest.Send,
+				gateway.Limits{})
 			return s, func() net.Conn {
 				c := dial(t, s.addr)
 				if _, err := io.WriteString(c, "PROXY UNKNOWN\r\n"); err != nil {
@@ -101,7 +104,8 @@ func TestNoDescriptors(t *testing.T) {
 	}
 }
 
-// Devices over Listener take descriptors only for sessions of their own, and streams that are silent make room for them too.
+// Devices over Listener take descriptors only for sessions of their own, and streams that are silent make room for them
+// too.
 func TestDatagramDevicesAndDescriptors(t *testing.T) {
 	d, a := fewDescriptors(t, 5, 1)
 	streams := serveStream(t, listener.TCPConfig{Admission: a}, listenertest.Send, gateway.Limits{})

@@ -1,4 +1,11 @@
-// Package listener accepts device connections and reads them: one type for each kind of socket, all of them a [gateway.Listener]. What a device
-// sends goes to [gateway.Conn.Receive]: from a stream on the goroutine that read it, from Listener on one that is there while the device has datagrams
-// waiting, from Listener on the session's own.
+// Package listener accepts TCP, TLS and unix socket connections and reads them. Each listener is a [gateway.Listener];
+// what a device sends goes to [gateway.Conn.Receive] on the goroutine that read it.
+//
+// Its rooms: admission decides who may connect, sockets opens listening sockets and hands them over, certs reloads
+// certificate files, udp and dtls are the datagram listeners. Stream listeners import admission, certs and sockets,
+// never udp or dtls.
+//
+// Locks: opening.mu, attaching.mu and tlsWire.mu are each taken alone; none is held while waiting.
+//
+// Begin reading at stream.go: accept, PROXY header, handshake, attach. Then streamsocket.go and tlssocket.go.
 package listener

@@ -66,7 +66,10 @@ func serveWithFewFiles(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(os.Stdout, nil))})
+	l, err := listener.ListenTCP(t.Context(), listener.TCPConfig{
+		Bind:   "127.0.0.1:0",
+		Logger: slog.New(slog.NewTextHandler(os.Stdout, nil)),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

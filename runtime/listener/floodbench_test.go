@@ -15,8 +15,8 @@ import (
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
-// BenchmarkTLSHalfOpen measures which share of new devices is served within 5 s while so many connections a second are begun and not ended: they say
-// nothing, half a ClientHello or a whole one. Run it with -benchtime 1x.
+// BenchmarkTLSHalfOpen measures which share of new devices is served within 5 s while so many connections a second are
+// begun and not ended: they say nothing, half a ClientHello or a whole one. Run it with -benchtime 1x.
 func BenchmarkTLSHalfOpen(b *testing.B) {
 	hello := clientHello(b)
 	for _, says := range []struct {
@@ -76,7 +76,8 @@ func leaveHalfOpen(ctx context.Context, addr string, says []byte, rate int) (sen
 	defer closeAll(open)
 	for start := time.Now(); ctx.Err() == nil; sent++ {
 		time.Sleep(time.Until(start.Add(time.Duration(sent) * time.Second / time.Duration(rate))))
-		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, byte(1+rand.IntN(200)), byte(rand.IntN(255)), byte(1+rand.IntN(250)))}, Timeout: time.Second}
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, byte(1+rand.IntN(200)), byte(rand.IntN(255)),
+			byte(1+rand.IntN(250)))}, Timeout: time.Second}
 		c, err := d.DialContext(ctx, "tcp", addr)
 		if err != nil {
 			continue

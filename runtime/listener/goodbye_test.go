@@ -14,8 +14,8 @@ import (
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
-// TestGoodbyeArrives sends and closes in one event, while the peer still sends what nobody will read, and other goroutines send and close too. What Send took
-// arrives in full, and the end is no reset.
+// TestGoodbyeArrives sends and closes in one event, while the peer still sends what nobody will read, and other
+// goroutines send and close too. What Send took arrives in full, and the end is no reset.
 func TestGoodbyeArrives(t *testing.T) {
 	goodbye := bytes.Repeat([]byte("goodbye "), 40_000) // more than a socket takes at once
 	for _, size := range []int{8, len(goodbye)} {

@@ -11,7 +11,8 @@ import (
 // grpcHello is what every gRPC client sends first, RFC 9113, section 3.4. No device's protocol begins with it.
 var grpcHello = []byte("PRI * HTTP/2.0\r\n")
 
-// grpcClients warns of gRPC clients at a port for devices, once a minute at most: of handlers that were given the wrong address.
+// grpcClients warns of gRPC clients at a port for devices, once a minute at most: of handlers that were given the wrong
+// address.
 type grpcClients struct {
 	log  *slog.Logger
 	once rate.Sometimes

@@ -40,8 +40,8 @@ func closeAll(conns []net.Conn) {
 	}
 }
 
-// A thousand half-open handshakes keep neither the established devices nor new ones from being served, and leave no memory behind: what the first
-// flood leaves is what Go keeps of its goroutines, and the second adds no more than that.
+// A thousand half-open handshakes keep neither the established devices nor new ones from being served, and leave no
+// memory behind: what the first flood leaves is what Go keeps of its goroutines, and the second adds no more than that.
 func TestTLSHalfOpenHandshakes(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
@@ -64,14 +64,21 @@ func TestTLSHalfOpenHandshakes(t *testing.T) {
 		gatewaytest.Eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
 	}
 	flood()
-	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+listenertest.KeptByGo })
+	gatewaytest.Eventually(t, "the memory", func() bool {
+		return gatewaytest.MemoryInUse() < before+
+			listenertest.KeptByGo
+	})
 	left := gatewaytest.MemoryInUse()
 	flood()
-	gatewaytest.Eventually(t, "the memory again", func() bool { return gatewaytest.MemoryInUse() < left+listenertest.KeptByGo })
+	gatewaytest.Eventually(t, "the memory again", func() bool {
+		return gatewaytest.MemoryInUse() < left+
+			listenertest.KeptByGo
+	})
 	echoes(t, established, "after")
 }
 
-// Where more handshakes are left half-open than may be under way, new devices are served at once: the oldest make room, and nobody is refused.
+// Where more handshakes are left half-open than may be under way, new devices are served at once: the oldest make room,
+// and nobody is refused.
 func TestTLSHalfOpenHandshakesMakeRoom(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
@@ -83,7 +90,10 @@ func TestTLSHalfOpenHandshakesMakeRoom(t *testing.T) {
 		echoes(t, dialTLS(t, s.addr, ca.Client()), "hello")
 		echoes(t, established, "during")
 	}
-	gatewaytest.Eventually(t, "evictions", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "evicted") >= 2000-200 })
+	gatewaytest.Eventually(t, "evictions", func() bool {
+		return s.Count(t, "exgate_tls_handshakes_total",
+			"evicted") >= 2000-200
+	})
 	if n := s.Count(t, "exgate_tls_handshakes_total", "busy"); n != 0 {
 		t.Errorf("%v were refused", n)
 	}
@@ -111,7 +121,10 @@ func TestTLSHandshakesThatStopMakeRoom(t *testing.T) {
 		halfOpen(t, s.addr, 100)
 		echoes(t, dialTLS(t, s.addr, ca.Client()), "hello")
 	}
-	gatewaytest.Eventually(t, "evictions", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "evicted") >= 200-8 })
+	gatewaytest.Eventually(t, "evictions", func() bool {
+		return s.Count(t, "exgate_tls_handshakes_total",
+			"evicted") >= 200-8
+	})
 }
 
 // clientHello is what a client of crypto/tls sends first.
@@ -146,10 +159,14 @@ func TestTLSHalfOpenHandshakesTakeNoLimits(t *testing.T) {
 	if _, err := tls.Dial("tcp", s.addr, ca.Client()); err == nil {
 		t.Error("a third connection of two")
 	}
-	gatewaytest.Eventually(t, "the refusal", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "refused") == 1 })
+	gatewaytest.Eventually(t, "the refusal", func() bool {
+		return s.Count(t, "exgate_tls_handshakes_total",
+			"refused") == 1
+	})
 }
 
-// 10,000 clients that begin a handshake and never end it, more than may be under way: established devices are served all the while, and the memory returns.
+// 10,000 clients that begin a handshake and never end it, more than may be under way: established devices are served
+// all the while, and the memory returns.
 func TestTLSTenThousandHalfOpenHandshakes(t *testing.T) {
 	clients := 10_000
 	if soft, _, err := admission.FileLimit(); err == nil && soft < 14_000 {
@@ -166,7 +183,8 @@ func TestTLSTenThousandHalfOpenHandshakes(t *testing.T) {
 		echoes(t, established, "during")
 	}
 	gatewaytest.Eventually(t, "the refusals", func() bool {
-		return s.Count(t, "exgate_tls_handshakes_total", "busy")+s.Count(t, "exgate_tls_handshakes_total", "evicted") >= float64(clients-5*1024)
+		return s.Count(t, "exgate_tls_handshakes_total", "busy")+
+			s.Count(t, "exgate_tls_handshakes_total", "evicted") >= float64(clients-5*1024)
 	})
 	closeAll(conns)
 	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+8<<20 })

@@ -38,7 +38,8 @@ func newTLSServer(cfg TLSConfig) (*tlsServer, error) {
 		return nil, err
 	}
 	s := &tlsServer{
-		base: base, certs: files, timeout: cmp.Or(cfg.HandshakeTimeout, 15*time.Second), handshakes: cfg.Metrics.handshakes.MustCurryWith(label),
+		base: base, certs: files, timeout: cmp.Or(cfg.HandshakeTimeout, 15*time.Second),
+		handshakes: cfg.Metrics.handshakes.MustCurryWith(label),
 	}
 	s.use()
 	base.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.current.Load(), nil }
@@ -54,8 +55,8 @@ func (s *tlsServer) use() {
 	s.current.Store(next)
 }
 
-// handshake runs the server's side on the calling goroutine: it waits for the whole ClientHello among the silent, and only then is there anything of
-// crypto/tls.
+// handshake runs the server's side on the calling goroutine: it waits for the whole ClientHello among the silent, and
+// only then is there anything of crypto/tls.
 func (s *tlsServer) handshake(socket *streamSocket, e *openingConn) (*tlsSocket, error) {
 	e.bound(s.timeout)
 	t, err := s.shake(socket, e)
@@ -122,11 +123,12 @@ const (
 	tlsClientHello   = 1
 )
 
-// maxHeldHello is how much of a ClientHello is held before crypto/tls gets it as it is. Ordinary ones have 250 to 2,000 bytes.
+// maxHeldHello is how much of a ClientHello is held before crypto/tls gets it as it is. Ordinary ones have 250 to 2,000
+// bytes.
 const maxHeldHello = 4 << 10
 
-// helloWhole reports whether crypto/tls can work with b, which is the beginning of a connection: a whole ClientHello is there, more of one than is held,
-// or what is none. It may be spread over records.
+// helloWhole reports whether crypto/tls can work with b, which is the beginning of a connection: a whole ClientHello is
+// there, more of one than is held, or what is none. It may be spread over records.
 func helloWhole(b []byte) bool {
 	if len(b) >= maxHeldHello {
 		return true
@@ -144,7 +146,8 @@ func helloWhole(b []byte) bool {
 		if len(header) > 0 && header[0] != tlsClientHello {
 			return true
 		}
-		if len(header) == tlsMessageHeader && len(body) == size && held-tlsMessageHeader >= int(header[1])<<16|int(header[2])<<8|int(header[3]) {
+		if len(header) == tlsMessageHeader && len(body) == size &&
+			held-tlsMessageHeader >= int(header[1])<<16|int(header[2])<<8|int(header[3]) {
 			return true
 		}
 		if len(body) < size {
@@ -155,7 +158,8 @@ func helloWhole(b []byte) bool {
 	return len(b) > 0 && b[0] != tlsHandshake
 }
 
-// readHello reads until helloWhole, and leaves what it read in early. Meanwhile the connection holds no buffer but those few bytes.
+// readHello reads until helloWhole, and leaves what it read in early. Meanwhile the connection holds no buffer but
+// those few bytes.
 func (s *streamSocket) readHello() error {
 	hello := s.early
 	s.early = nil

@@ -14,12 +14,14 @@ import (
 // openingGrace is what opening connections have left when their listener closes.
 const openingGrace = 2 * time.Second
 
-// silentPerHandshake is how many connections may be silent for each one that may be in its handshake: a silent one costs a descriptor and a small stack.
+// silentPerHandshake is how many connections may be silent for each one that may be in its handshake: a silent one
+// costs a descriptor and a small stack.
 const silentPerHandshake = 4
 
-// opening holds the accepted connections of a listener that are not attached yet. Those whose PROXY header or ClientHello is not there cost little, and
-// have a room of their own: they cannot take the place of a client that is in its handshake. It also bounds how many compute at once, so that a flood of
-// handshakes leaves the processors to established devices.
+// opening holds the accepted connections of a listener that are not attached yet. Those whose PROXY header or
+// ClientHello is not there cost little, and have a room of their own: they cannot take the place of a client that is in
+// its handshake. It also bounds how many compute at once, so that a flood of handshakes leaves the processors to
+// established devices.
 type opening struct {
 	silent  *admission.WaitingRoom
 	shaking *admission.WaitingRoom
@@ -45,8 +47,9 @@ type openingConn struct {
 func newOpening(maximum int) *opening {
 	silent := maximum * silentPerHandshake
 	return &opening{
-		silent: admission.NewWaitingRoom(silent, max(silent/2, 1)), shaking: admission.NewWaitingRoom(maximum, max(maximum/2, 1)),
-		slots: make(chan struct{}, runtime.GOMAXPROCS(0)), conns: make(map[*openingConn]struct{}),
+		silent:  admission.NewWaitingRoom(silent, max(silent/2, 1)),
+		shaking: admission.NewWaitingRoom(maximum, max(maximum/2, 1)),
+		slots:   make(chan struct{}, runtime.GOMAXPROCS(0)), conns: make(map[*openingConn]struct{}),
 	}
 }
 
@@ -70,7 +73,8 @@ func (o *opening) close() {
 	}
 }
 
-// enter gives e a place in another room. It reports false where e lost its place meanwhile, or where all in that room compute.
+// enter gives e a place in another room. It reports false where e lost its place meanwhile, or where all in that room
+// compute.
 func (e *openingConn) enter(room *admission.WaitingRoom, source netip.Addr) bool {
 	next := admission.NewSlot(source, e.evict)
 	next.Busy.Store(room == e.in.shaking) // until it waits for its peer
@@ -104,7 +108,8 @@ func (e *openingConn) bound(d time.Duration) {
 	_ = e.conn.SetDeadline(time.Now().Add(d))
 }
 
-// done gives the place up and takes the deadline away. It reports false where the connection was closed in favour of another.
+// done gives the place up and takes the deadline away. It reports false where the connection was closed in favour of
+// another.
 func (e *openingConn) done() bool {
 	e.in.mu.Lock()
 	delete(e.in.conns, e)

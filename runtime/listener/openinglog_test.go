@@ -44,7 +44,8 @@ next:
 	return n
 }
 
-// A connection that fails before it is one is logged with its peer, its listener and the cause, once for many of a kind.
+// A connection that fails before it is one is logged with its peer, its listener and the cause, once for many of a
+// kind.
 func TestOpeningFailuresAreLogged(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	secure := func(change func(*listener.TLSConfig)) func(log *slog.Logger) string {
@@ -59,7 +60,8 @@ func TestOpeningFailuresAreLogged(t *testing.T) {
 		return func(log *slog.Logger) string {
 			proxy := proxied(trusted)
 			proxy.Timeout = 50 * time.Millisecond
-			return serveStream(t, listener.TCPConfig{Proxy: proxy, Logger: log}, listenertest.Send, gateway.Limits{}).addr
+			return serveStream(t, listener.TCPConfig{Proxy: proxy, Logger: log}, listenertest.Send,
+				gateway.Limits{}).addr
 		}
 	}
 	says := func(text string) func(net.Conn) { return func(c net.Conn) { _, _ = io.WriteString(c, text) } }
@@ -68,12 +70,25 @@ func TestOpeningFailuresAreLogged(t *testing.T) {
 		fail  func(c net.Conn)
 		want  []string
 	}{
-		"no TLS":         {secure(func(*listener.TLSConfig) {}), says("GET / HTTP/1.1\r\n\r\n"), []string{"TLS handshake", "does not look like a TLS handshake"}},
-		"no certificate": {secure(func(c *listener.TLSConfig) { c.CAFile, c.Verify, c.FailIfNoCert = ca.File, "peer", true }), func(c net.Conn) { _ = tls.Client(c, ca.Client()).Handshake() }, []string{"TLS handshake", "certificate"}},
-		"too late":       {secure(func(c *listener.TLSConfig) { c.HandshakeTimeout = 50 * time.Millisecond }), says("\x16\x03\x01"), []string{"TLS handshake", "timeout"}},
-		"no header":      {behind("127.0.0.0/8"), says("hello\r\n"), []string{"PROXY header", "malformed"}},
-		"half a header":  {behind("127.0.0.0/8"), says("PROXY "), []string{"PROXY header", "timeout"}},
-		"untrusted":      {behind("192.0.2.0/24"), says("PROXY UNKNOWN\r\n"), []string{"PROXY header", "proxy_protocol.trusted"}},
+		"no TLS": {
+			secure(func(*listener.TLSConfig) {}), says("GET / HTTP/1.1\r\n\r\n"),
+			[]string{"TLS handshake", "does not look like a TLS handshake"},
+		},
+		"no certificate": {secure(func(c *listener.TLSConfig) {
+			c.CAFile, c.Verify, c.FailIfNoCert = ca.File, "peer",
+				true
+		}), func(c net.Conn) { _ = tls.Client(c, ca.Client()).Handshake() }, []string{"TLS handshake", "certificate"}},
+		"too late": {
+			secure(func(c *listener.TLSConfig) { c.HandshakeTimeout = 50 * time.Millisecond }),
+			says("\x16\x03\x01"),
+			[]string{"TLS handshake", "timeout"},
+		},
+		"no header":     {behind("127.0.0.0/8"), says("hello\r\n"), []string{"PROXY header", "malformed"}},
+		"half a header": {behind("127.0.0.0/8"), says("PROXY "), []string{"PROXY header", "timeout"}},
+		"untrusted": {
+			behind("192.0.2.0/24"), says("PROXY UNKNOWN\r\n"),
+			[]string{"PROXY header", "proxy_protocol.trusted"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			log := new(lines)

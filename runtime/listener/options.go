@@ -14,7 +14,8 @@ import (
 
 // SocketOptions are options of a listening socket and of those that it accepts.
 type SocketOptions struct {
-	// Backlog is how many connections the kernel completes before they are accepted; the kernel caps it (net.core.somaxconn). If zero, that cap.
+	// Backlog is how many connections the kernel completes before they are accepted; the kernel caps it
+	// (net.core.somaxconn). If zero, that cap.
 	Backlog int
 	// RecvBuffer is the kernel's receive buffer of a connection in bytes. If zero, the kernel sizes it.
 	RecvBuffer int
@@ -24,7 +25,8 @@ type SocketOptions struct {
 	NoDelay *bool
 	// KeepAlive is the interval of TCP keepalive probes. If zero, 60 s; negative turns them off.
 	KeepAlive time.Duration
-	// ReusePort lets several processes listen on one address (SO_REUSEPORT); the kernel spreads connections among them. If zero, false.
+	// ReusePort lets several processes listen on one address (SO_REUSEPORT); the kernel spreads connections among them.
+	// If zero, false.
 	ReusePort bool
 }
 
@@ -35,7 +37,8 @@ func (o SocketOptions) withDefaults() SocketOptions {
 	return o
 }
 
-// control sets what must be set before the socket is bound: a window is scaled by the receive buffer that the listening socket has.
+// control sets what must be set before the socket is bound: a window is scaled by the receive buffer that the listening
+// socket has.
 func (o SocketOptions) control(network, _ string, raw syscall.RawConn) error {
 	if strings.HasPrefix(network, "unix") {
 		return nil

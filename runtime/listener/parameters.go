@@ -10,7 +10,10 @@ import (
 )
 
 // tlsVersions are the names of protocol versions, as EMQX's with the tlsv before them or without.
-var tlsVersions = map[string]uint16{"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
+var tlsVersions = map[string]uint16{
+	"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12,
+	"1.3": tls.VersionTLS13,
+}
 
 func parseTLSVersion(name string) (uint16, error) {
 	v, ok := tlsVersions[strings.TrimPrefix(strings.ToLower(name), "tlsv")]
@@ -33,12 +36,14 @@ func parseTLSVersions(lowest, highest string) (low, high uint16, err error) {
 		}
 	}
 	if low > high {
-		return 0, 0, fmt.Errorf("TLS versions from %s to %s: the lowest is above the highest", tls.VersionName(low), tls.VersionName(high))
+		return 0, 0, fmt.Errorf("TLS versions from %s to %s: the lowest is above the highest", tls.VersionName(low),
+			tls.VersionName(high))
 	}
 	return low, high, nil
 }
 
-// parseCiphers finds cipher suites by their IANA or OpenSSL names. Those of TLS 1.3 are accepted and mean nothing: crypto/tls has all of them on.
+// parseCiphers finds cipher suites by their IANA or OpenSSL names. Those of TLS 1.3 are accepted and mean nothing:
+// crypto/tls has all of them on.
 func parseCiphers(names []string) ([]uint16, error) {
 	var ids []uint16
 	for _, name := range names {
@@ -65,8 +70,8 @@ func findCipher(name string) *tls.CipherSuite {
 	return nil
 }
 
-// CipherName returns the IANA name of the TLS 1.2 cipher suite that name, an IANA or an OpenSSL one, stands for; ok is false if TLS listeners do not
-// have it, or it is always on as those of TLS 1.3 are.
+// CipherName returns the IANA name of the TLS 1.2 cipher suite that name, an IANA or an OpenSSL one, stands for; ok is
+// false if TLS listeners do not have it, or it is always on as those of TLS 1.3 are.
 func CipherName(name string) (iana string, ok bool) {
 	suite := findCipher(name)
 	if suite == nil || !slices.Contains(suite.SupportedVersions, tls.VersionTLS12) {

@@ -31,25 +31,38 @@ func TestListenTLSErrors(t *testing.T) {
 			func(c *listener.TLSConfig) { c.MinVersion, c.MaxVersion = "1.3", "tlsv1.2" },
 			"TLS versions from TLS 1.3 to TLS 1.2: the lowest is above the highest",
 		},
-		{func(c *listener.TLSConfig) { c.MaxVersion = "1.1" }, "TLS versions from TLS 1.2 to TLS 1.1: the lowest is above the highest"},
-		{func(c *listener.TLSConfig) { c.Ciphers = []string{"PSK-AES128-CCM8"} }, `cipher suite "PSK-AES128-CCM8" is not known`},
+		{
+			func(c *listener.TLSConfig) { c.MaxVersion = "1.1" },
+			"TLS versions from TLS 1.2 to TLS 1.1: the lowest is above the highest",
+		},
+		{
+			func(c *listener.TLSConfig) { c.Ciphers = []string{"PSK-AES128-CCM8"} },
+			`cipher suite "PSK-AES128-CCM8" is not known`,
+		},
 		{
 			func(c *listener.TLSConfig) { c.Ciphers = []string{"TLS_AES_128_GCM_SHA256"} },
 			"cipher suites TLS_AES_128_GCM_SHA256: none of them is for TLS 1.2",
 		},
 		{func(c *listener.TLSConfig) { c.Verify = "maybe" }, `verify "maybe": it must be none or peer`},
-		{func(c *listener.TLSConfig) { c.Verify = "peer" }, "verify peer needs the CA certificates that devices are verified against"},
+		{
+			func(c *listener.TLSConfig) { c.Verify = "peer" },
+			"verify peer needs the CA certificates that devices are verified against",
+		},
 		{func(c *listener.TLSConfig) { c.FailIfNoCert = true }, "fail if no cert needs verify peer"},
 		{
 			func(c *listener.TLSConfig) { c.CertFile = missing },
-			"reading the certificate " + missing + " with the key " + good.KeyFile + ": open " + missing + ": no such file or directory",
+			"reading the certificate " + missing + " with the key " + good.KeyFile + ": open " + missing +
+				": no such file or directory",
 		},
 		{
 			func(c *listener.TLSConfig) { c.KeyFile = other.KeyFile },
-			"reading the certificate " + good.CertFile + " with the key " + other.KeyFile + ": tls: private key does not match public key",
+			"reading the certificate " + good.CertFile + " with the key " + other.KeyFile +
+				": tls: private key does not match public key",
 		},
-		{func(c *listener.TLSConfig) { c.CAFile = missing }, "reading the CA certificates: open " + missing + ": no such file or directory"},
-		{func(c *listener.TLSConfig) { c.CAFile = empty }, "reading the CA certificates " + empty + ": no certificate in PEM form in it"},
+		{func(c *listener.TLSConfig) { c.CAFile = missing }, "reading the CA certificates: open " + missing +
+			": no such file or directory"},
+		{func(c *listener.TLSConfig) { c.CAFile = empty }, "reading the CA certificates " + empty +
+			": no certificate in PEM form in it"},
 		{
 			func(c *listener.TLSConfig) { c.Proxy = &listener.ProxyConfig{} },
 			"PROXY protocol: no trusted source is given, so that every connection would be refused",

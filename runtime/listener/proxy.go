@@ -18,10 +18,11 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-// ProxyConfig is the PROXY protocol's, versions 1 and 2: load balancers say with it whom a connection is from. Every connection must begin with
-// a header, and come from a trusted source or, on a unix socket, from whoever may open it.
+// ProxyConfig is the PROXY protocol's, versions 1 and 2: load balancers say with it whom a connection is from. Every
+// connection must begin with a header, and come from a trusted source or, on a unix socket, from whoever may open it.
 type ProxyConfig struct {
-	// Trusted are the networks of the load balancers; connections from elsewhere are refused. If zero, only unix sockets can be listened on.
+	// Trusted are the networks of the load balancers; connections from elsewhere are refused. If zero, only unix
+	// sockets can be listened on.
 	Trusted []netip.Prefix
 	// Timeout is how long the header may take. If zero, 3 s.
 	Timeout time.Duration
@@ -68,11 +69,12 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 
 // trusts reports whether source may send headers. A peer on a unix socket has no address.
 func (p *proxy) trusts(source netip.Addr) bool {
-	return !source.IsValid() || slices.ContainsFunc(p.trusted, func(t netip.Prefix) bool { return t.Contains(source.WithZone("")) })
+	return !source.IsValid() || slices.ContainsFunc(p.trusted,
+		func(t netip.Prefix) bool { return t.Contains(source.WithZone("")) })
 }
 
-// read takes the header off the connection: afterwards the socket's addresses are the header's. It returns the device's, which is invalid where the
-// connection is the proxy's own.
+// read takes the header off the connection: afterwards the socket's addresses are the header's. It returns the
+// device's, which is invalid where the connection is the proxy's own.
 func (p *proxy) read(s *streamSocket, e *openingConn) (netip.Addr, error) {
 	e.bound(p.timeout)
 	peer, local, rest, err := readProxyHeader(s.conn)
@@ -100,8 +102,9 @@ func proxyReason(s *streamSocket, e *openingConn, err error) string {
 
 var errProxyAddress = errors.New("its addresses are not TCP's")
 
-// readProxyHeader returns the addresses of a header and what was read beyond it. The addresses are invalid where the header says that the
-// connection is the proxy's own (LOCAL), or names no internet addresses (UNKNOWN, UNSPEC, those of unix sockets).
+// readProxyHeader returns the addresses of a header and what was read beyond it. The addresses are invalid where the
+// header says that the connection is the proxy's own (LOCAL), or names no internet addresses (UNKNOWN, UNSPEC, those of
+// unix sockets).
 func readProxyHeader(r io.Reader) (peer, local netip.AddrPort, rest []byte, err error) {
 	in := bufio.NewReaderSize(r, proxyBuffer)
 	first, err := in.Peek(1)
@@ -163,8 +166,9 @@ var (
 	errProxyLineForm = errors.New("a PROXY line is PROXY TCP4|TCP6 SOURCE DESTINATION PORT PORT, or PROXY UNKNOWN")
 )
 
-// readProxyLine reads a header of version 1, in however many segments it comes. It takes addresses of either family in lines of either: nginx writes an
-// IPv6 source and an IPv4 destination into one TCP6 line. The addresses are invalid after UNKNOWN.
+// readProxyLine reads a header of version 1, in however many segments it comes. It takes addresses of either family in
+// lines of either: nginx writes an IPv6 source and an IPv4 destination into one TCP6 line. The addresses are invalid
+// after UNKNOWN.
 func readProxyLine(in *bufio.Reader) (peer, local netip.AddrPort, err error) {
 	line, err := readUntilCRLF(in)
 	if err != nil {

@@ -9,9 +9,11 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// Whatever a header claims to be, what is read beyond it is the end of what was read, and both addresses are there or neither.
+// Whatever a header claims to be, what is read beyond it is the end of what was read, and both addresses are there or
+// neither.
 func FuzzProxyHeader(f *testing.F) {
-	source, destination := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 40000}, &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 7993}
+	source, destination := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 40000},
+		&net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 7993}
 	for _, version := range []byte{1, 2} {
 		header, err := proxyproto.HeaderProxyFromAddrs(version, source, destination).Format()
 		if err != nil {

@@ -32,7 +32,8 @@ func proxied(trusted ...string) *listener.ProxyConfig {
 func proxyHeader(t testing.TB, version byte, source, destination string) string {
 	t.Helper()
 	h := proxyproto.HeaderProxyFromAddrs(version,
-		net.TCPAddrFromAddrPort(netip.MustParseAddrPort(source)), net.TCPAddrFromAddrPort(netip.MustParseAddrPort(destination)))
+		net.TCPAddrFromAddrPort(netip.MustParseAddrPort(source)),
+		net.TCPAddrFromAddrPort(netip.MustParseAddrPort(destination)))
 	b, err := h.Format()
 	if err != nil {
 		t.Fatal(err)
@@ -56,23 +57,50 @@ func echoesAfter(t testing.TB, c net.Conn, header, text string) {
 
 func TestProxyHeader(t *testing.T) {
 	for name, c := range map[string]struct{ header, peer, local string }{
-		"v1":                   {proxyHeader(t, 1, "203.0.113.7:4711", "198.51.100.1:993"), "203.0.113.7:4711", "198.51.100.1:993"},
-		"v1 ipv6":              {proxyHeader(t, 1, "[2001:db8::7]:4711", "[2001:db8::1]:993"), "[2001:db8::7]:4711", "[2001:db8::1]:993"},
-		"v2":                   {proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), "203.0.113.7:4711", "198.51.100.1:993"},
-		"v2 ipv6":              {proxyHeader(t, 2, "[2001:db8::7]:4711", "[2001:db8::1]:993"), "[2001:db8::7]:4711", "[2001:db8::1]:993"},
+		"v1": {
+			proxyHeader(t, 1, "203.0.113.7:4711", "198.51.100.1:993"), "203.0.113.7:4711",
+			"198.51.100.1:993",
+		},
+		"v1 ipv6": {
+			proxyHeader(t, 1, "[2001:db8::7]:4711", "[2001:db8::1]:993"), "[2001:db8::7]:4711",
+			"[2001:db8::1]:993",
+		},
+		"v2": {
+			proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), "203.0.113.7:4711",
+			"198.51.100.1:993",
+		},
+		"v2 ipv6": {
+			proxyHeader(t, 2, "[2001:db8::7]:4711", "[2001:db8::1]:993"), "[2001:db8::7]:4711",
+			"[2001:db8::1]:993",
+		},
 		"v2 local":             {proxyLocal, "", ""},
 		"v1 unknown":           {"PROXY UNKNOWN\r\n", "", ""},
 		"v1 unknown with more": {"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n", "", ""},
-		"v1 ipv4 as ipv6":      {"PROXY TCP6 ::ffff:203.0.113.7 ::ffff:198.51.100.1 4711 993\r\n", "203.0.113.7:4711", "198.51.100.1:993"},
+		"v1 ipv4 as ipv6": {
+			"PROXY TCP6 ::ffff:203.0.113.7 ::ffff:198.51.100.1 4711 993\r\n", "203.0.113.7:4711",
+			"198.51.100.1:993",
+		},
 		// nginx writes these for a client and a backend of different families.
-		"v1 mixed":         {"PROXY TCP6 2001:db8::7 198.51.100.1 4711 993\r\n", "[2001:db8::7]:4711", "198.51.100.1:993"},
-		"v1 mixed, mapped": {"PROXY TCP6 ::ffff:203.0.113.7 198.51.100.1 4711 993\r\n", "203.0.113.7:4711", "198.51.100.1:993"},
-		"v1 mixed, tcp4":   {"PROXY TCP4 203.0.113.7 2001:db8::1 4711 993\r\n", "203.0.113.7:4711", "[2001:db8::1]:993"},
-		"v2 with TLVs":     {withTLVs(proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), 1000), "203.0.113.7:4711", "198.51.100.1:993"},
-		"v2 unspec":        {string(proxyproto.SIGV2) + "\x21\x00\x00\x00", "", ""},
-		"v2 unspec, TLVs":  {withTLVs(string(proxyproto.SIGV2)+"\x21\x00\x00\x00", 1000), "", ""},
-		"v2 local, TLVs":   {withTLVs(proxyLocal, 1000), "", ""},
-		"v2 unix":          {string(proxyproto.SIGV2) + "\x21\x31\x00\xd8" + strings.Repeat("\x00", 216), "", ""},
+		"v1 mixed": {
+			"PROXY TCP6 2001:db8::7 198.51.100.1 4711 993\r\n", "[2001:db8::7]:4711",
+			"198.51.100.1:993",
+		},
+		"v1 mixed, mapped": {
+			"PROXY TCP6 ::ffff:203.0.113.7 198.51.100.1 4711 993\r\n", "203.0.113.7:4711",
+			"198.51.100.1:993",
+		},
+		"v1 mixed, tcp4": {
+			"PROXY TCP4 203.0.113.7 2001:db8::1 4711 993\r\n", "203.0.113.7:4711",
+			"[2001:db8::1]:993",
+		},
+		"v2 with TLVs": {
+			withTLVs(proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), 1000),
+			"203.0.113.7:4711", "198.51.100.1:993",
+		},
+		"v2 unspec":       {string(proxyproto.SIGV2) + "\x21\x00\x00\x00", "", ""},
+		"v2 unspec, TLVs": {withTLVs(string(proxyproto.SIGV2)+"\x21\x00\x00\x00", 1000), "", ""},
+		"v2 local, TLVs":  {withTLVs(proxyLocal, 1000), "", ""},
+		"v2 unix":         {string(proxyproto.SIGV2) + "\x21\x31\x00\xd8" + strings.Repeat("\x00", 216), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8")}, listenertest.Send, gateway.Limits{})
@@ -108,7 +136,8 @@ func TestProxyHeaderInPieces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8"), Admission: admission}, listenertest.Send, gateway.Limits{})
+	s := serveStream(t, listener.TCPConfig{Proxy: proxied("127.0.0.0/8"), Admission: admission}, listenertest.Send,
+		gateway.Limits{})
 	for _, header := range []string{
 		"PROXY TCP6 2001:db8::7 198.51.100.1 4711 993\r\n", "PROXY UNKNOWN\r\n",
 		proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), withTLVs(proxyLocal, 20),
@@ -132,7 +161,10 @@ func TestProxyHeaderBeforeTLS(t *testing.T) {
 		cfg := tlsOf(t, ca, "server")
 		cfg.Proxy = proxied("127.0.0.1/32")
 		s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
-		c := tls.Client(&prefixed{Conn: dial(t, s.addr), prefix: proxyHeader(t, version, "203.0.113.7:4711", "198.51.100.1:993")}, ca.Client())
+		c := tls.Client(&prefixed{
+			Conn:   dial(t, s.addr),
+			prefix: proxyHeader(t, version, "203.0.113.7:4711", "198.51.100.1:993"),
+		}, ca.Client())
 		echoes(t, c, strings.Repeat("hello", 10000))
 		if info := <-s.Info; info.Peer.String() != "203.0.113.7:4711" || info.SocketType != gateway.SocketSSL {
 			t.Errorf("info %+v", info)
@@ -185,7 +217,8 @@ func TestProxyRefuses(t *testing.T) {
 				refusedConn(t, conn, c.says)
 				_ = conn.Close()
 			}
-			gatewaytest.Eventually(t, "the count", func() bool { return s.Count(t, "exgate_proxy_refused_total", c.reason) == 1 })
+			gatewaytest.Eventually(t, "the count",
+				func() bool { return s.Count(t, "exgate_proxy_refused_total", c.reason) == 1 })
 		})
 	}
 }
@@ -197,7 +230,8 @@ func TestProxyAdmission(t *testing.T) {
 		t.Fatal(err)
 	}
 	admission, err := admission.New(admission.Config{
-		Listener: "l", Access: access, MaxPerSource: 1, Ban: admission.BanConfig{Failures: 1, Window: time.Minute, Duration: time.Minute},
+		Listener: "l", Access: access, MaxPerSource: 1,
+		Ban: admission.BanConfig{Failures: 1, Window: time.Minute, Duration: time.Minute},
 	})
 	if err != nil {
 		t.Fatal(err)

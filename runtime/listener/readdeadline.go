@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// replaceReaderAfter is how long a goroutine reads before another takes its place. A handler's calls have grown its stack, which Go shrinks to 4 KiB at best; a
-// connection that then is idle waits on a new goroutine with 2 KiB.
+// replaceReaderAfter is how long a goroutine reads before another takes its place. A handler's calls have grown its
+// stack, which Go shrinks to 4 KiB at best; a connection that then is idle waits on a new goroutine with 2 KiB.
 const replaceReaderAfter = 5 * time.Second
 
 // errReplaceReader is what a read returns when the goroutine has to be replaced.
 var errReplaceReader = errors.New("the reading goroutine is replaced")
 
-// readDeadline shares a socket's one read deadline between the rest of its goroutine and the lingering of a closed connection.
+// readDeadline shares a socket's one read deadline between the rest of its goroutine and the lingering of a closed
+// connection.
 type readDeadline struct {
 	set    func(time.Time) error
 	linger atomic.Int64 // when a closed connection is given up; 0: it is open

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// A goroutine that has called the handler is replaced once, replaceReaderAfter later; lingering overrides that from either side.
+// A goroutine that has called the handler is replaced once, replaceReaderAfter later; lingering overrides that from
+// either side.
 func TestReadDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at time.Time

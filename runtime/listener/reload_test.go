@@ -28,7 +28,8 @@ func shown(t *testing.T, addr string, cfg *tls.Config) *big.Int {
 	return serial(c)
 }
 
-// While devices come and go, the certificate is replaced, broken and replaced again: none of them notices anything but the new one.
+// While devices come and go, the certificate is replaced, broken and replaced again: none of them notices anything but
+// the new one.
 func TestTLSReloadUnderLoad(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	cfg := tlsOf(t, ca, "server")
@@ -66,11 +67,15 @@ func TestTLSReloadUnderLoad(t *testing.T) {
 	}
 
 	tlsOf(t, ca, "server")
-	gatewaytest.Eventually(t, "the second certificate", func() bool { return shown(t, s.addr, ca.Client()).Cmp(first) != 0 })
+	gatewaytest.Eventually(t, "the second certificate",
+		func() bool { return shown(t, s.addr, ca.Client()).Cmp(first) != 0 })
 	second := shown(t, s.addr, ca.Client())
 	failed := s.Count(t, "exgate_tls_reloads_total", "failed")
 	listenertest.ReplaceFile(t, cfg.CertFile, []byte("not a certificate"))
-	gatewaytest.Eventually(t, "the broken file", func() bool { return s.Count(t, "exgate_tls_reloads_total", "failed") > failed })
+	gatewaytest.Eventually(t, "the broken file", func() bool {
+		return s.Count(t, "exgate_tls_reloads_total",
+			"failed") > failed
+	})
 	if got := shown(t, s.addr, ca.Client()); got.Cmp(second) != 0 {
 		t.Error("a broken file changed the certificate")
 	}
@@ -78,7 +83,8 @@ func TestTLSReloadUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	tlsOf(t, ca, "server")
-	gatewaytest.Eventually(t, "the third certificate", func() bool { return shown(t, s.addr, ca.Client()).Cmp(second) != 0 })
+	gatewaytest.Eventually(t, "the third certificate",
+		func() bool { return shown(t, s.addr, ca.Client()).Cmp(second) != 0 })
 	close(stop)
 	load.Wait()
 	echoes(t, established, "after")
@@ -131,6 +137,9 @@ func TestTLSTicketsDoNotOutliveTheirAuthority(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: a device of the old authority was let in", tls.VersionName(version))
 		}
-		gatewaytest.Eventually(t, "the refusal", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "failed") == 1 })
+		gatewaytest.Eventually(t, "the refusal", func() bool {
+			return s.Count(t, "exgate_tls_handshakes_total",
+				"failed") == 1
+		})
 	}
 }

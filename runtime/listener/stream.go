@@ -20,8 +20,8 @@ type socket interface {
 	serve(c *gateway.Conn)
 }
 
-// stream is what TCP, TLS and unix listeners share: a connection is admitted where it is accepted, which never waits; its PROXY header and its
-// handshake, which may, come on its own goroutine.
+// stream is what TCP, TLS and unix listeners share: a connection is admitted where it is accepted, which never waits;
+// its PROXY header and its handshake, which may, come on its own goroutine.
 type stream struct {
 	listener  net.Listener
 	accept    acceptLoop
@@ -51,7 +51,10 @@ func listenStream(ctx context.Context, cfg TCPConfig) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{admission: cfg.Admission, options: cfg.Options.withDefaults(), proxy: p, log: cfg.Logger.With("listener", cfg.Name)}
+	s := &stream{
+		admission: cfg.Admission, options: cfg.Options.withDefaults(), proxy: p,
+		log: cfg.Logger.With("listener", cfg.Name),
+	}
 	if s.listener, err = cfg.listen(ctx, network, address); err != nil {
 		return nil, err
 	}
@@ -116,7 +119,10 @@ func (l *stream) admit(c streamConn) (*streamSocket, bool) {
 		s.ticket, ok = l.admission.AdmitSilentProxy(source)
 	default:
 		l.proxy.refused.WithLabelValues("untrusted").Inc()
-		l.failures.Failed(s.peer, &admission.OpeningError{Stage: "PROXY header", Result: "untrusted", Err: errUntrusted})
+		l.failures.Failed(s.peer, &admission.OpeningError{
+			Stage: "PROXY header", Result: "untrusted",
+			Err: errUntrusted,
+		})
 	}
 	if !ok {
 		_ = s.Abort()
@@ -228,8 +234,8 @@ func (a *attaching) none() <-chan struct{} {
 	return none
 }
 
-// Attached waits, after Serve has returned, until each accepted connection is the gateway's or has failed. What the gateway has, it ends in order; what
-// only the listener has would be reset.
+// Attached waits, after Serve has returned, until each accepted connection is the gateway's or has failed. What the
+// gateway has, it ends in order; what only the listener has would be reset.
 func (l *stream) Attached(ctx context.Context) error {
 	select {
 	case <-l.attaching.none():

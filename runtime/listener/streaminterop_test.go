@@ -17,7 +17,8 @@ import (
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
-// converse has a program send a line, waits until it shows the answer, and ends its input. It returns all that the program said.
+// converse has a program send a line, waits until it shows the answer, and ends its input. It returns all that the
+// program said.
 func converse(t *testing.T, line, answer, program string, args ...string) string {
 	t.Helper()
 	return converseIn(t, []exchange{{line, answer}}, program, args...)
@@ -73,7 +74,8 @@ func TestOpenSSLClient(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
 		s := serveTLS(t, tlsOf(t, ca, "server"), shout, gateway.Limits{})
-		out := converse(t, asked, answered, openssl, "s_client", "-connect", s.addr, version, "-CAfile", ca.File, "-verify_return_error", "-quiet", "-no_ign_eof")
+		out := converse(t, asked, answered, openssl, "s_client", "-connect", s.addr, version, "-CAfile", ca.File,
+			"-verify_return_error", "-quiet", "-no_ign_eof")
 		if !strings.Contains(out, answered) {
 			t.Errorf("%s: %s", version, out)
 		}
@@ -102,7 +104,8 @@ func TestOpenSSLClientCertificates(t *testing.T) {
 	cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = ca.File, "peer", true
 	template := func() *x509.Certificate {
 		return &x509.Certificate{
-			Subject: pkix.Name{CommonName: "pump 7", Organization: []string{"Example"}}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+			Subject:     pkix.Name{CommonName: "pump 7", Organization: []string{"Example"}},
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		}
 	}
 	goodCert, goodKey := ca.Issue(t, "good", template())
@@ -118,7 +121,10 @@ func TestOpenSSLClientCertificates(t *testing.T) {
 		} {
 			t.Run(name+version, func(t *testing.T) {
 				s := serveTLS(t, cfg, shout, gateway.Limits{})
-				args := append([]string{"s_client", "-connect", s.addr, version, "-CAfile", ca.File, "-quiet", "-no_ign_eof"}, c.args...)
+				args := append([]string{
+					"s_client", "-connect", s.addr, version, "-CAfile", ca.File, "-quiet",
+					"-no_ign_eof",
+				}, c.args...)
 				if out := converse(t, asked, answered, openssl, args...); !strings.Contains(out, c.says) {
 					t.Errorf("%s", out)
 				}
@@ -138,7 +144,8 @@ func TestGnuTLSClient(t *testing.T) {
 	ca := listenertest.NewIssuer(t)
 	s := serveTLS(t, tlsOf(t, ca, "server"), shout, gateway.Limits{})
 	host, port, _ := net.SplitHostPort(s.addr)
-	out := converse(t, asked, answered, gnutls, "--x509cafile", ca.File, "--verify-hostname", "localhost", "-p", port, host)
+	out := converse(t, asked, answered, gnutls, "--x509cafile", ca.File, "--verify-hostname", "localhost", "-p", port,
+		host)
 	if !strings.Contains(out, answered) {
 		t.Errorf("%s", out)
 	}

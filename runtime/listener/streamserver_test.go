@@ -22,7 +22,9 @@ type streamServer struct {
 	socket gateway.Listener
 }
 
-func serveStream(t testing.TB, cfg listener.TCPConfig, bytes func(gateway.ConnectionAdapter, []byte), limits gateway.Limits) *streamServer {
+func serveStream(t testing.TB, cfg listener.TCPConfig, bytes func(gateway.ConnectionAdapter, []byte),
+	limits gateway.Limits,
+) *streamServer {
 	t.Helper()
 	s := newStreamServer(&cfg)
 	l, err := listener.ListenTCP(t.Context(), cfg)
@@ -32,7 +34,9 @@ func serveStream(t testing.TB, cfg listener.TCPConfig, bytes func(gateway.Connec
 	return s.startOn(t, l, bytes, limits)
 }
 
-func serveTLS(t testing.TB, cfg listener.TLSConfig, bytes func(gateway.ConnectionAdapter, []byte), limits gateway.Limits) *streamServer {
+func serveTLS(t testing.TB, cfg listener.TLSConfig, bytes func(gateway.ConnectionAdapter, []byte),
+	limits gateway.Limits,
+) *streamServer {
 	t.Helper()
 	s := newStreamServer(&cfg.TCPConfig)
 	cfg.CertMetrics = certs.NewMetrics(s.Counts)
@@ -55,7 +59,9 @@ func newStreamServer(cfg *listener.TCPConfig) *streamServer {
 	return s
 }
 
-func (s *streamServer) startOn(t testing.TB, l gateway.Listener, bytes func(gateway.ConnectionAdapter, []byte), limits gateway.Limits) *streamServer {
+func (s *streamServer) startOn(t testing.TB, l gateway.Listener, bytes func(gateway.ConnectionAdapter, []byte),
+	limits gateway.Limits,
+) *streamServer {
 	t.Helper()
 	s.Start(t, l, bytes, limits)
 	s.addr, s.socket = l.Addr().String(), l

@@ -28,8 +28,8 @@ type streamConn interface {
 	CloseWrite() error
 }
 
-// streamSocket is one TCP or unix connection. It holds a read buffer only while there is something to read: the read is tried inside the poller's
-// callback, and a socket that has nothing gives the buffer back before it waits.
+// streamSocket is one TCP or unix connection. It holds a read buffer only while there is something to read: the read is
+// tried inside the poller's callback, and a socket that has nothing gives the buffer back before it waits.
 type streamSocket struct {
 	conn        streamConn
 	raw         syscall.RawConn

@@ -16,7 +16,8 @@ import (
 type TCPConfig struct {
 	// Name is the listener's in metrics and logs. If zero, they show none.
 	Name string
-	// Bind is the address to listen on, as host:port, or unix:/path for a socket in the file system. If zero, any free port of all addresses.
+	// Bind is the address to listen on, as host:port, or unix:/path for a socket in the file system. If zero, any free
+	// port of all addresses.
 	Bind string
 	// UnixMode is the file mode of a unix socket: who may write to it may connect. If zero, 0660.
 	UnixMode fs.FileMode

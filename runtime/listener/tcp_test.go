@@ -18,7 +18,9 @@ import (
 )
 
 // serve starts a gateway with a TCP listener on a free port and returns its address.
-func serve(t *testing.T, bytes func(a gateway.ConnectionAdapter, b []byte), limits gateway.Limits) (string, *listenertest.Echo) {
+func serve(t *testing.T, bytes func(a gateway.ConnectionAdapter, b []byte), limits gateway.Limits) (string,
+	*listenertest.Echo,
+) {
 	t.Helper()
 	s := serveStream(t, listener.TCPConfig{}, bytes, limits)
 	return s.addr, s.Echo
@@ -39,7 +41,8 @@ func TestTCPEcho(t *testing.T) {
 	addr, e := serve(t, listenertest.Send, gateway.Limits{})
 	c := dial(t, addr)
 	info := <-e.Info
-	if info.Peer.String() != c.LocalAddr().String() || info.Local.String() != addr || info.SocketType != gateway.SocketTCP {
+	if info.Peer.String() != c.LocalAddr().String() || info.Local.String() != addr ||
+		info.SocketType != gateway.SocketTCP {
 		t.Errorf("info %+v", info)
 	}
 	echoesOfAllSizes(t, c)
@@ -161,5 +164,6 @@ func TestIdleConnectionCostsOneGoroutine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	gatewaytest.Eventually(t, "one goroutine a connection", func() bool { return runtime.NumGoroutine()-before <= conns })
+	gatewaytest.Eventually(t, "one goroutine a connection",
+		func() bool { return runtime.NumGoroutine()-before <= conns })
 }

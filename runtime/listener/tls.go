@@ -22,7 +22,8 @@ type TLSConfig struct {
 	CertFile string
 	// KeyFile is the PEM file of its private key. If zero, an error.
 	KeyFile string
-	// CAFile is the PEM file of those who sign the certificates of devices. If zero, no device's certificate can be verified.
+	// CAFile is the PEM file of those who sign the certificates of devices. If zero, no device's certificate can be
+	// verified.
 	CAFile string
 	// Metrics counts reloads of the files. If zero, an unregistered set.
 	CertMetrics *certs.Metrics
@@ -36,13 +37,14 @@ type TLSConfig struct {
 	MinVersion string
 	// MaxVersion is the highest. If zero, 1.3.
 	MaxVersion string
-	// Ciphers are the cipher suites of TLS 1.2 and lower, by their IANA or OpenSSL names. If zero, those that crypto/tls holds to be safe.
+	// Ciphers are the cipher suites of TLS 1.2 and lower, by their IANA or OpenSSL names. If zero, those that
+	// crypto/tls holds to be safe.
 	Ciphers []string
 	// HandshakeTimeout is how long a handshake may take. If zero, 15 s.
 	HandshakeTimeout time.Duration
-	// MaxHandshakes is how many may be under way at once. Above it the oldest that waits for its device makes room, and where all wait for a processor,
-	// the new connection is closed; both are counted. Connections whose ClientHello is not there are not among them: there may be four times as many,
-	// and their oldest makes room too. If zero, 1024.
+	// MaxHandshakes is how many may be under way at once. Above it the oldest that waits for its device makes room, and
+	// where all wait for a processor, the new connection is closed; both are counted. Connections whose ClientHello is
+	// not there are not among them: there may be four times as many, and their oldest makes room too. If zero, 1024.
 	MaxHandshakes int
 }
 
@@ -121,7 +123,8 @@ func (cfg TLSConfig) clientAuth() (tls.ClientAuthType, error) {
 	return tls.NoClientCert, nil
 }
 
-// Serve accepts until Close, reads each connection on a goroutine of its own, and keeps an eye on the certificate files.
+// Serve accepts until Close, reads each connection on a goroutine of its own, and keeps an eye on the certificate
+// files.
 func (l *TLS) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
 	var watcher sync.WaitGroup
 	watcher.Go(func() { l.tls.certs.Watch(l.interval, l.tls.use) })
@@ -130,7 +133,8 @@ func (l *TLS) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error
 	return l.stream.Serve(attach)
 }
 
-// Reload looks at the certificate files now. While they cannot be used the previous certificates stay in use, and the log says so.
+// Reload looks at the certificate files now. While they cannot be used the previous certificates stay in use, and the
+// log says so.
 func (l *TLS) Reload() {
 	if l.tls.certs.Reload() {
 		l.tls.use()

@@ -29,7 +29,8 @@ func TestTLSEcho(t *testing.T) {
 			c := dialTLS(t, s.addr, cfg)
 			echoesOfAllSizes(t, c)
 			info := <-s.Info
-			if info.SocketType != gateway.SocketSSL || info.Peer.String() != c.LocalAddr().String() || info.PeerCert != nil {
+			if info.SocketType != gateway.SocketSSL || info.Peer.String() != c.LocalAddr().String() ||
+				info.PeerCert != nil {
 				t.Errorf("info %+v", info)
 			}
 			_ = c.Close()
@@ -48,7 +49,8 @@ func TestTLSPeerCertificate(t *testing.T) {
 	cfg := tlsOf(t, ca, "server")
 	cfg.CAFile, cfg.Verify, cfg.FailIfNoCert = ca.File, "peer", true
 	s := serveTLS(t, cfg, listenertest.Send, gateway.Limits{})
-	echoes(t, dialTLS(t, s.addr, ca.Client(ca.Device(t, pkix.Name{CommonName: "pump, 7", Organization: []string{"Würth"}}))), "hello")
+	echoes(t, dialTLS(t, s.addr, ca.Client(ca.Device(t,
+		pkix.Name{CommonName: "pump, 7", Organization: []string{"Würth"}}))), "hello")
 	want := gateway.CertificateInfo{CommonName: "pump, 7", DistinguishedName: `CN=pump\, 7,O=Würth`}
 	if info := <-s.Info; info.PeerCert == nil || *info.PeerCert != want {
 		t.Errorf("certificate %+v", info.PeerCert)
@@ -64,7 +66,10 @@ func TestTLSPeerCertificate(t *testing.T) {
 			t.Errorf("a device without a good certificate: %v", err)
 		}
 	}
-	gatewaytest.Eventually(t, "refusals", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "failed") == 2 })
+	gatewaytest.Eventually(t, "refusals", func() bool {
+		return s.Count(t, "exgate_tls_handshakes_total",
+			"failed") == 2
+	})
 }
 
 func TestTLSVerifyPeerLetsDevicesWithoutCertificateIn(t *testing.T) {
@@ -173,12 +178,19 @@ func TestTLSGarbage(t *testing.T) {
 	s := serveTLS(t, tlsOf(t, ca, "server"), listenertest.Send, gateway.Limits{})
 	plain := dial(t, s.addr)
 	_, _ = plain.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
-	if _, err := io.Copy(io.Discard, plain); err != nil && !errors.Is(err, net.ErrClosed) && !strings.Contains(err.Error(), "reset") {
+	if _, err := io.Copy(io.Discard, plain); err != nil && !errors.Is(err, net.ErrClosed) &&
+		!strings.Contains(err.Error(), "reset") {
 		t.Error(err)
 	}
-	gatewaytest.Eventually(t, "the refusal", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "failed") == 1 })
+	gatewaytest.Eventually(t, "the refusal", func() bool {
+		return s.Count(t, "exgate_tls_handshakes_total",
+			"failed") == 1
+	})
 	_ = dial(t, s.addr).Close() // somebody looks whether we are there
-	gatewaytest.Eventually(t, "the look", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "closed") == 1 })
+	gatewaytest.Eventually(t, "the look", func() bool {
+		return s.Count(t, "exgate_tls_handshakes_total",
+			"closed") == 1
+	})
 
 	raw := dial(t, s.addr)
 	c := tls.Client(raw, ca.Client())
@@ -198,7 +210,10 @@ func TestTLSHandshakeTimeout(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a silent device: %v", err)
 	}
-	gatewaytest.Eventually(t, "the timeout", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "timeout") == 1 })
+	gatewaytest.Eventually(t, "the timeout", func() bool {
+		return s.Count(t, "exgate_tls_handshakes_total",
+			"timeout") == 1
+	})
 }
 
 // Sources that keep failing handshakes are banned; a look whether somebody listens is no failure.
@@ -216,7 +231,10 @@ func TestTLSFailuresBan(t *testing.T) {
 	for range 5 {
 		_ = dial(t, s.addr).Close()
 	}
-	gatewaytest.Eventually(t, "five looks", func() bool { return s.Count(t, "exgate_tls_handshakes_total", "closed") == 5 })
+	gatewaytest.Eventually(t, "five looks", func() bool {
+		return s.Count(t, "exgate_tls_handshakes_total",
+			"closed") == 5
+	})
 	for range 2 {
 		c := dial(t, s.addr)
 		_, _ = c.Write([]byte("no TLS at all"))
@@ -268,5 +286,6 @@ func TestTLSIdleConnectionCostsOneGoroutine(t *testing.T) {
 	for range conns {
 		echoes(t, dialTLS(t, s.addr, ca.Client()), "x")
 	}
-	gatewaytest.Eventually(t, "one goroutine a connection", func() bool { return runtime.NumGoroutine()-before <= conns })
+	gatewaytest.Eventually(t, "one goroutine a connection",
+		func() bool { return runtime.NumGoroutine()-before <= conns })
 }

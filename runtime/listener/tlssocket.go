@@ -13,9 +13,9 @@ const tlsChunk = 16 << 10
 
 // tlsSocket is one TLS connection. Like a streamSocket it holds buffers only while there is something to read.
 //
-// Writing never waits inside crypto/tls. A chunk of which the kernel did not take all ciphertext counts as unwritten, so that the gateway brings its
-// plaintext again: it is then not encrypted a second time, but counted when its ciphertext has gone. This relies on what sendQueue does: what was
-// not written comes first in the next write.
+// Writing never waits inside crypto/tls. A chunk of which the kernel did not take all ciphertext counts as unwritten,
+// so that the gateway brings its plaintext again: it is then not encrypted a second time, but counted when its
+// ciphertext has gone. This relies on what sendQueue does: what was not written comes first in the next write.
 type tlsSocket struct {
 	*streamSocket
 	tls  *tls.Conn

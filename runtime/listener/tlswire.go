@@ -11,8 +11,9 @@ import (
 // maxUnsent bounds the ciphertext that a slow peer makes us hold: one record, and answers to key updates.
 const maxUnsent = 64 << 10
 
-// tlsWire is the connection that crypto/tls reads from and writes to. During the handshake it waits for the peer. Afterwards it never does: it reads
-// what the socket's reading goroutine has put into in, and what the kernel does not take of a write stays in unsent until it is flushed.
+// tlsWire is the connection that crypto/tls reads from and writes to. During the handshake it waits for the peer.
+// Afterwards it never does: it reads what the socket's reading goroutine has put into in, and what the kernel does not
+// take of a write stays in unsent until it is flushed.
 type tlsWire struct {
 	streamConn
 	socket  *streamSocket
@@ -26,7 +27,8 @@ type tlsWire struct {
 	err    error
 }
 
-// errNothingYet tells crypto/tls that the record is not complete: it keeps what it has, and reads on when it is called again.
+// errNothingYet tells crypto/tls that the record is not complete: it keeps what it has, and reads on when it is called
+// again.
 var errNothingYet net.Error = nothingYet{}
 
 type nothingYet struct{}
@@ -93,7 +95,8 @@ func (w *tlsWire) queue(p []byte) error {
 	return nil
 }
 
-// sendNow sends of unsent what the kernel takes; the caller holds mu. Control, unlike Write of the raw connection, does not wait for another writer.
+// sendNow sends of unsent what the kernel takes; the caller holds mu. Control, unlike Write of the raw connection, does
+// not wait for another writer.
 func (w *tlsWire) sendNow() error {
 	if err := w.socket.raw.Control(w.sendFD); err != nil && w.err == nil {
 		w.err = err
@@ -141,5 +144,6 @@ func (w *tlsWire) sendUntilEmpty(fd uintptr) bool {
 	return len(w.unsent) == 0 || w.err != nil
 }
 
-// SetWriteDeadline does nothing: crypto/tls would set one for its own last words, and the socket's is not to be touched.
+// SetWriteDeadline does nothing: crypto/tls would set one for its own last words, and the socket's is not to be
+// touched.
 func (w *tlsWire) SetWriteDeadline(time.Time) error { return nil }

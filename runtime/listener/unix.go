@@ -29,7 +29,8 @@ func splitBind(bind string) (network, address string) {
 	return "tcp", bind
 }
 
-// listenUnix listens on a path. A socket that was left there by a process that has gone is removed; anything else is left alone and an error.
+// listenUnix listens on a path. A socket that was left there by a process that has gone is removed; anything else is
+// left alone and an error.
 func listenUnix(ctx context.Context, sockets *sockets.Sockets, path string, mode fs.FileMode) (net.Listener, error) {
 	if mode == 0 {
 		mode = defaultUnixMode
@@ -49,14 +50,15 @@ func listenUnix(ctx context.Context, sockets *sockets.Sockets, path string, mode
 	return l, nil
 }
 
-// unixControl sets the mode before the file appears, so that it is never more open than it shall be; where the system cannot, the chmod after it does.
-// A socket that was inherited has its file and its mode already.
+// unixControl sets the mode before the file appears, so that it is never more open than it shall be; where the system
+// cannot, the chmod after it does. A socket that was inherited has its file and its mode already.
 func unixControl(mode fs.FileMode, fresh *bool) sockets.Control {
 	return func(_, _ string, raw syscall.RawConn) error {
 		return raw.Control(func(fd uintptr) {
 			name, err := unix.Getsockname(int(fd))
 			bound, ok := name.(*unix.SockaddrUnix)
-			if *fresh = err != nil || !ok || bound.Name == "" || bound.Name == "@"; *fresh { // @ alone is how the unnamed is read
+			// @ alone is how the unnamed is read
+			if *fresh = err != nil || !ok || bound.Name == "" || bound.Name == "@"; *fresh {
 				_ = unix.Fchmod(int(fd), uint32(mode.Perm()))
 			}
 		})

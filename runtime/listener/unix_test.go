@@ -73,7 +73,8 @@ func TestUnixStaleSocket(t *testing.T) {
 func TestUnixInUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, listenertest.Send, gateway.Limits{})
-	if _, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "unix:" + path}); !errors.Is(err, syscall.EADDRINUSE) {
+	if _, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "unix:" + path}); !errors.Is(err,
+		syscall.EADDRINUSE) {
 		t.Errorf("a second listener: %v", err)
 	}
 	echoes(t, dialUnix(t, path), "still there")
@@ -83,7 +84,8 @@ func TestUnixInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := listener.ListenTCP(t.Context(), listener.TCPConfig{Bind: "unix:" + file})
-	if content, _ := os.ReadFile(file); !errors.Is(err, syscall.EADDRINUSE) || string(content) != "data" || !strings.Contains(err.Error(), file) {
+	if content, _ := os.ReadFile(file); !errors.Is(err, syscall.EADDRINUSE) || string(content) != "data" ||
+		!strings.Contains(err.Error(), file) {
 		t.Errorf("a file in the way: %v, %q left", err, content)
 	}
 }
@@ -91,7 +93,8 @@ func TestUnixInUse(t *testing.T) {
 // A proxy on a unix socket is trusted because it may open it.
 func TestUnixProxy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	s := serveStream(t, listener.TCPConfig{Bind: "unix:" + path, Proxy: &listener.ProxyConfig{}}, listenertest.Send, gateway.Limits{})
+	s := serveStream(t, listener.TCPConfig{Bind: "unix:" + path, Proxy: &listener.ProxyConfig{}}, listenertest.Send,
+		gateway.Limits{})
 	echoesAfter(t, dialUnix(t, path), proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993"), "hello")
 	if info := <-s.Info; info.Peer != netip.MustParseAddrPort("203.0.113.7:4711") {
 		t.Errorf("info %+v", info)

@@ -17,8 +17,8 @@ const accessPoll = 2 * time.Second
 // maxAccessFile bounds an access file, in bytes.
 const maxAccessFile = 64 << 20
 
-// AccessFile is an access list in a file: one rule a line as [ParseAccess] takes them, empty lines, and comments from # to the end of a line. An
-// empty file is an error.
+// AccessFile is an access list in a file: one rule a line as [ParseAccess] takes them, empty lines, and comments from #
+// to the end of a line. An empty file is an error.
 type AccessFile struct {
 	path  string
 	files *watch.Files // the one file
@@ -26,7 +26,8 @@ type AccessFile struct {
 	list  *AccessList
 }
 
-// LoadAccess reads the file at path, of at most 64 MiB. An error names the file, the line and the rule. A nil log is slog.Default().
+// LoadAccess reads the file at path, of at most 64 MiB. An error names the file, the line and the rule. A nil log is
+// slog.Default().
 func LoadAccess(path string, log *slog.Logger) (*AccessFile, error) {
 	if log == nil {
 		log = slog.Default()
@@ -45,8 +46,8 @@ func LoadAccess(path string, log *slog.Logger) (*AccessFile, error) {
 // List is what the file held when it was loaded.
 func (f *AccessFile) List() *AccessList { return f.list }
 
-// Watch passes the file's list to set when it has changed, within about 4 s, until ctx ends. A file that is broken or gone is logged once and
-// leaves the last good list in force. Call it once.
+// Watch passes the file's list to set when it has changed, within about 4 s, until ctx ends. A file that is broken or
+// gone is logged once and leaves the last good list in force. Call it once.
 func (f *AccessFile) Watch(ctx context.Context, set func(*AccessList)) {
 	o := watch.Options{Poll: accessPoll, Settle: accessPoll, PollOnly: true, Logger: f.log}
 	f.files.Watch(ctx, o, func(contents [][]byte, err error) {

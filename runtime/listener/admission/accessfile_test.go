@@ -82,7 +82,8 @@ func TestEmptyAccessFile(t *testing.T) {
 		for _, text := range []string{"", "\n \n"} {
 			w.write(text)
 			w.after(3*accessPoll, false)
-			if _, err := LoadAccess(w.path, nil); err == nil || !strings.Contains(err.Error(), "is empty: write allow all") {
+			if _, err := LoadAccess(w.path, nil); err == nil ||
+				!strings.Contains(err.Error(), "is empty: write allow all") {
 				t.Error(err)
 			}
 		}
@@ -108,7 +109,8 @@ func TestBrokenAccessFileKeepsTheList(t *testing.T) {
 		w := watchAccess(t, "deny 10.0.0.0/8\n")
 		w.write("allow all\nallow 10.0.0.0/99\n")
 		w.after(time.Hour, false)
-		if n := strings.Count(w.log.String(), "level=ERROR"); n != 1 || !strings.Contains(w.log.String(), w.path+", line 2, ") {
+		if n := strings.Count(w.log.String(), "level=ERROR"); n != 1 ||
+			!strings.Contains(w.log.String(), w.path+", line 2, ") {
 			t.Errorf("logged %d times:\n%s", n, &w.log)
 		}
 		if err := os.Remove(w.path); err != nil {
@@ -125,13 +127,15 @@ func TestBrokenAccessFileKeepsTheList(t *testing.T) {
 
 func TestLoadAccessErrors(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "acl")
-	if _, err := LoadAccess(path, nil); err == nil || err.Error() != "reading the access list: open "+path+": no such file or directory" {
+	if _, err := LoadAccess(path, nil); err == nil || err.Error() != "reading the access list: open "+path+
+		": no such file or directory" {
 		t.Error(err)
 	}
 	if err := os.WriteFile(path, []byte("# rules\r\nallow all\r\n\r\npermit me\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadAccess(path, nil); err == nil || err.Error() != "access list "+path+`, line 4, "permit me": "permit" is neither allow nor deny` {
+	if _, err := LoadAccess(path, nil); err == nil || err.Error() != "access list "+path+
+		`, line 4, "permit me": "permit" is neither allow nor deny` {
 		t.Error(err)
 	}
 }

@@ -8,15 +8,16 @@ import (
 	"github.com/gaissmai/bart"
 )
 
-// AccessList says which addresses may connect. It never changes once it is made, and a nil *AccessList lets everybody in.
+// AccessList says which addresses may connect. It never changes once it is made, and a nil *AccessList lets everybody
+// in.
 type AccessList struct {
 	table bart.Table[bool] // the longest prefix that holds an address decides
 	rules int
 }
 
-// ParseAccess makes a list of rules in EMQX's syntax: "allow" or "deny", then an address, a prefix as 10.0.0.0/8, or "all". The first rule that
-// matches decides; where none does, the address may connect. Bits of a prefix behind its length are ignored. An error names the rule by its
-// number, which starts at 1.
+// ParseAccess makes a list of rules in EMQX's syntax: "allow" or "deny", then an address, a prefix as 10.0.0.0/8, or
+// "all". The first rule that matches decides; where none does, the address may connect. Bits of a prefix behind its
+// length are ignored. An error names the rule by its number, which starts at 1.
 func ParseAccess(rules []string) (*AccessList, error) {
 	list := new(AccessList)
 	for i, text := range rules {
@@ -35,7 +36,8 @@ func (l *AccessList) Len() int {
 	return l.rules
 }
 
-// Allowed reports whether address may connect. IPv4 in IPv6 counts as IPv4, and an invalid address, as that of a unix socket's peer, may.
+// Allowed reports whether address may connect. IPv4 in IPv6 counts as IPv4, and an invalid address, as that of a unix
+// socket's peer, may.
 func (l *AccessList) Allowed(address netip.Addr) bool {
 	if l == nil {
 		return true
@@ -44,8 +46,8 @@ func (l *AccessList) Allowed(address netip.Addr) bool {
 	return !matched || allow
 }
 
-// add appends a rule. What an earlier rule covers can never match first and is left out; of what remains, the longest prefix that matches an
-// address is also the first rule that does.
+// add appends a rule. What an earlier rule covers can never match first and is left out; of what remains, the longest
+// prefix that matches an address is also the first rule that does.
 func (l *AccessList) add(text string) error {
 	prefixes, allow, err := parseRule(text)
 	if err != nil {

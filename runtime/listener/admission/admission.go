@@ -19,7 +19,8 @@ type Config struct {
 	Access *AccessList
 	// MaxConnections is how many may be open at once. If zero, any number.
 	MaxConnections int
-	// MaxPerSource is how many one source may have open at once. A source is an IPv4 address or an IPv6 /64. If zero, any number.
+	// MaxPerSource is how many one source may have open at once. A source is an IPv4 address or an IPv6 /64. If zero,
+	// any number.
 	MaxPerSource int
 	// Rate is how many new connections a second are let in, on average. If zero, any number.
 	Rate float64
@@ -39,7 +40,8 @@ type Config struct {
 	Metrics *Metrics
 }
 
-// Admission decides who may connect to one listener. It is safe for concurrent use and never waits; a nil *Admission admits everybody.
+// Admission decides who may connect to one listener. It is safe for concurrent use and never waits; a nil *Admission
+// admits everybody.
 type Admission struct {
 	access    atomic.Pointer[AccessList]
 	bans      *bans
@@ -66,7 +68,8 @@ func New(cfg Config) (*Admission, error) {
 	log := cfg.Logger.With("listener", cfg.Listener)
 	a := &Admission{
 		bans: newBans(cfg.Ban, cfg.Listener, log, cfg.Metrics), perSource: newSourceLimit(cfg.MaxPerSource),
-		files: cfg.Descriptors, filesEach: cfg.DescriptorsEach, total: cfg.Total, rate: newConnectionRate(cfg.Rate, cfg.Burst), refusals: newRefusalLog(cfg.Listener, log, cfg.Metrics),
+		files: cfg.Descriptors, filesEach: cfg.DescriptorsEach, total: cfg.Total,
+		rate: newConnectionRate(cfg.Rate, cfg.Burst), refusals: newRefusalLog(cfg.Listener, log, cfg.Metrics),
 	}
 	a.open.maximum = int64(cfg.MaxConnections)
 	a.SetAccess(cfg.Access)
@@ -102,15 +105,17 @@ func newConnectionRate(perSecond float64, burst int) *rate.Limiter {
 // SetAccess replaces the access list; nil lets everybody in. Connections that are open stay.
 func (a *Admission) SetAccess(list *AccessList) { a.access.Store(list) }
 
-// Admit takes a place for a connection from address, which is invalid where the peer has none, as on a unix socket. Where it returns false
-// the connection is to be closed at once; why is counted and logged. Otherwise the ticket must be released when the connection has ended.
+// Admit takes a place for a connection from address, which is invalid where the peer has none, as on a unix socket.
+// Where it returns false the connection is to be closed at once; why is counted and logged. Otherwise the ticket must
+// be released when the connection has ended.
 func (a *Admission) Admit(address netip.Addr) (Ticket, bool) {
 	t, ok := a.AdmitSilent(address)
 	return t.settled(ok)
 }
 
-// AdmitSilent is Admit for a connection that has to say something first, a ClientHello or a PROXY header: it does not count against the listener's limits
-// and its rate until [Ticket] is settled, so that connections that stay silent take nothing from others.
+// AdmitSilent is Admit for a connection that has to say something first, a ClientHello or a PROXY header: it does not
+// count against the listener's limits and its rate until [Ticket] is settled, so that connections that stay silent take
+// nothing from others.
 func (a *Admission) AdmitSilent(address netip.Addr) (Ticket, bool) {
 	if a == nil {
 		return Ticket{}, true
@@ -128,8 +133,8 @@ func (a *Admission) AdmitSilent(address netip.Addr) (Ticket, bool) {
 	return Ticket{admission: a, source: from, perSource: true}, true
 }
 
-// AdmitProxy is Admit for a trusted proxy, which brings connections of many devices: its bans and its number of connections do not count.
-// [Ticket.Rebind] then counts the device.
+// AdmitProxy is Admit for a trusted proxy, which brings connections of many devices: its bans and its number of
+// connections do not count. [Ticket.Rebind] then counts the device.
 func (a *Admission) AdmitProxy(address netip.Addr) (Ticket, bool) {
 	t, ok := a.AdmitSilentProxy(address)
 	return t.settled(ok)
@@ -153,7 +158,8 @@ func (a *Admission) AdmitSilentProxy(address netip.Addr) (Ticket, bool) {
 	return Ticket{admission: a}, true
 }
 
-// Allowed reports whether the access list and the bans let address in. A refusal is counted and logged; nothing is taken.
+// Allowed reports whether the access list and the bans let address in. A refusal is counted and logged; nothing is
+// taken.
 func (a *Admission) Allowed(address netip.Addr) bool {
 	if a == nil {
 		return true
@@ -186,7 +192,8 @@ func (a *Admission) enterSource(address netip.Addr, from source) refusal {
 	return admitted
 }
 
-// enter takes a place of the listener and one of all. The rate is asked last, so that what is refused for another reason spends none of it.
+// enter takes a place of the listener and one of all. The rate is asked last, so that what is refused for another
+// reason spends none of it.
 func (a *Admission) enter() refusal {
 	if !a.open.enter() {
 		return refusedMaxConnections

@@ -48,8 +48,8 @@ func (l naiveList) allowed(a netip.Addr) bool {
 	return true
 }
 
-// BenchmarkAdmit is a connection's way in and out with every limit set and 1,000 access rules; "naive/admit" is how many times longer only
-// asking the rules one by one takes.
+// BenchmarkAdmit is a connection's way in and out with every limit set and 1,000 access rules; "naive/admit" is how
+// many times longer only asking the rules one by one takes.
 func BenchmarkAdmit(b *testing.B) {
 	rules := blockList(1000)
 	list, err := ParseAccess(rules)
@@ -57,13 +57,17 @@ func BenchmarkAdmit(b *testing.B) {
 		b.Fatal(err)
 	}
 	a := admission(b, Config{
-		Access: list, MaxConnections: 1e6, MaxPerSource: 100, Rate: 1e9, Total: NewTotalLimit(1e6), Ban: BanConfig{Failures: 5},
+		Access: list, MaxConnections: 1e6, MaxPerSource: 100, Rate: 1e9, Total: NewTotalLimit(1e6),
+		Ban: BanConfig{Failures: 5},
 	})
 	(&Ticket{admission: a, source: sourceOf(ip("203.0.113.1"))}).Failed()
 	addresses := make([]netip.Addr, 4096)
 	random := rand.New(rand.NewPCG(3, 4))
 	for i := range addresses {
-		addresses[i] = netip.AddrFrom4([4]byte{byte(1 + random.IntN(220)), byte(random.IntN(256)), byte(random.IntN(256)), byte(random.IntN(256))})
+		addresses[i] = netip.AddrFrom4([4]byte{
+			byte(1 + random.IntN(220)), byte(random.IntN(256)),
+			byte(random.IntN(256)), byte(random.IntN(256)),
+		})
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {

@@ -89,9 +89,10 @@ func TestMaxPerSource(t *testing.T) {
 	a := admission(t, Config{Listener: "l", MaxPerSource: 1, Metrics: m})
 	tickets := admit(t, a, 1, "10.0.0.1", "10.0.0.1", "::ffff:10.0.0.1")
 	admit(t, a, 1, "10.0.0.2")
-	admit(t, a, 2, "2001:db8::1", "2001:db8::ffff:0:0:1", "2001:db8:0:1::1")       // by /64
-	admit(t, a, 2, "fe80::1", "fe80::2", "fe80::2%eth0")                           // by interface
-	admit(t, a, 2, "::1", "::2", "0.0.0.0")                                        // the /64 of ::1 is not IPv4's 0.0.0.0
+	admit(t, a, 2, "2001:db8::1", "2001:db8::ffff:0:0:1", "2001:db8:0:1::1") // by /64
+	admit(t, a, 2, "fe80::1", "fe80::2", "fe80::2%eth0")                     // by interface
+	// the /64 of ::1 is not IPv4's 0.0.0.0
+	admit(t, a, 2, "::1", "::2", "0.0.0.0")
 	if _, ok := a.Admit(netip.Addr{}); !ok || len(admit(t, a, 0, "0.0.0.0")) > 0 { // no address, no limit
 		t.Error("a peer without an address was refused")
 	}
@@ -156,7 +157,10 @@ func TestAllowedTakesNoPlace(t *testing.T) {
 func TestRefusalsAreLoggedOnceAnInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		a := admission(t, Config{Listener: "meters", MaxConnections: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		a := admission(t, Config{
+			Listener: "meters", MaxConnections: 1,
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
 		admit(t, a, 1, "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
 		time.Sleep(refusalLogInterval)
 		admit(t, a, 0, "2001:db8::5")

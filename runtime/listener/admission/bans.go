@@ -12,8 +12,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// BanConfig refuses sources that keep failing handshakes or authentications. Devices behind one address are one source. Plain Listener does not
-// prove a source: there, whoever can forge addresses can get their owners banned.
+// BanConfig refuses sources that keep failing handshakes or authentications. Devices behind one address are one source.
+// Plain Listener does not prove a source: there, whoever can forge addresses can get their owners banned.
 type BanConfig struct {
 	// Failures is how many within Window get a source banned, at most 100. If zero, nobody is banned.
 	Failures int
@@ -21,7 +21,8 @@ type BanConfig struct {
 	Window time.Duration
 	// Duration is how long a banned source is refused. If zero, 10 minutes.
 	Duration time.Duration
-	// Sources is how many failing sources are remembered, and as many banned ones; the oldest is forgotten for a new one. If zero, 16384.
+	// Sources is how many failing sources are remembered, and as many banned ones; the oldest is forgotten for a new
+	// one. If zero, 16384.
 	Sources int
 }
 
@@ -130,7 +131,8 @@ func (b *bans) report(s source) {
 		b.suppressed++
 		return
 	}
-	b.log.Warn("source banned", "source", s.String(), "failures", b.cfg.Failures, "within", b.cfg.Window.String(), "duration", b.cfg.Duration.String(),
+	b.log.Warn("source banned", "source", s.String(), "failures", b.cfg.Failures, "within", b.cfg.Window.String(),
+		"duration", b.cfg.Duration.String(),
 		"suppressed", b.suppressed)
 	b.suppressed = 0
 }

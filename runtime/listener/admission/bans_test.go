@@ -22,7 +22,10 @@ type banning struct {
 
 func bansOf(t *testing.T, cfg BanConfig) *banning {
 	b := &banning{T: t, metrics: NewMetrics(nil)}
-	b.Admission = admission(t, Config{Listener: "l", Ban: cfg, Metrics: b.metrics, Logger: slog.New(slog.NewTextHandler(&b.log, nil))})
+	b.Admission = admission(t, Config{
+		Listener: "l", Ban: cfg, Metrics: b.metrics,
+		Logger: slog.New(slog.NewTextHandler(&b.log, nil)),
+	})
 	return b
 }
 
@@ -137,7 +140,8 @@ func TestMemoryOfBansIsBounded(t *testing.T) {
 		none.Failed()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if b.bans.failing.len() > 0 || b.bans.jailed.len() > 0 || len(b.bans.failing.entries) > 0 || len(b.bans.jailed.entries) > 0 {
+		if b.bans.failing.len() > 0 || b.bans.jailed.len() > 0 || len(b.bans.failing.entries) > 0 ||
+			len(b.bans.jailed.entries) > 0 {
 			t.Error("somebody is remembered for ever")
 		}
 	})

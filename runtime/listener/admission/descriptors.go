@@ -13,9 +13,10 @@ import (
 	"github.com/exgate/exgate/internal/lograte"
 )
 
-// Descriptors keeps file descriptors back for what the gateway needs beside its devices: metrics, handlers, files, the connections to the broker. Devices
-// of all listeners share the rest. Where that is used up, the oldest connection whose device has not said anything makes room for a new one; where there
-// is none, the new one is refused. A nil *Descriptors bounds nothing. It is safe for concurrent use.
+// Descriptors keeps file descriptors back for what the gateway needs beside its devices: metrics, handlers, files, the
+// connections to the broker. Devices of all listeners share the rest. Where that is used up, the oldest connection
+// whose device has not said anything makes room for a new one; where there is none, the new one is refused. A nil
+// *Descriptors bounds nothing. It is safe for concurrent use.
 type Descriptors struct {
 	log   *slog.Logger
 	lines lograte.Limiter
@@ -56,7 +57,8 @@ func NewDescriptors(log *slog.Logger) *Descriptors {
 	return d
 }
 
-// DescriptorsFor lets devices have most descriptors, at least one, whatever the process may open. If log is nil, slog.Default().
+// DescriptorsFor lets devices have most descriptors, at least one, whatever the process may open. If log is nil,
+// slog.Default().
 func DescriptorsFor(most int, log *slog.Logger) *Descriptors {
 	if log == nil {
 		log = slog.Default()
@@ -76,7 +78,8 @@ func (d *Descriptors) Silent() int {
 	return d.silent.Len()
 }
 
-// Recount keeps back what the process has open now beside its devices, and 48, and at least 64 in all. Call it when all but the devices is there.
+// Recount keeps back what the process has open now beside its devices, and 48, and at least 64 in all. Call it when all
+// but the devices is there.
 func (d *Descriptors) Recount() { d.share(openFiles() - int(d.taken.Load())) }
 
 func (d *Descriptors) share(open int) {
@@ -163,8 +166,8 @@ func (d *Descriptors) forget(p *SilentEntry) {
 	}
 }
 
-// Listener returns l, which is not for devices: kept of its connections come out of what is kept back, further ones are counted as those of devices are.
-// Refused connections are closed.
+// Listener returns l, which is not for devices: kept of its connections come out of what is kept back, further ones are
+// counted as those of devices are. Refused connections are closed.
 func (d *Descriptors) Listener(l net.Listener, kept int) net.Listener {
 	return &countedListener{Listener: l, descriptors: d, kept: int64(kept)}
 }

@@ -9,8 +9,8 @@ import (
 // never is later than anything that a roster holds.
 const never time.Duration = math.MaxInt64
 
-// expiringSet remembers a bounded number of sources, each until a time. Every add comes later than those before it and for the same stay, so
-// that the order of coming is also that of going.
+// expiringSet remembers a bounded number of sources, each until a time. Every add comes later than those before it and
+// for the same stay, so that the order of coming is also that of going.
 type expiringSet struct {
 	maximum int
 	order   *list.List // of *expiringEntry

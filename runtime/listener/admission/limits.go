@@ -41,7 +41,8 @@ func (p *connLimit) enter() bool {
 
 func (p *connLimit) leave() { p.taken.Add(-1) }
 
-// sourceLimit counts the connections of each source. It takes memory for as many sources as were connected at once, 35 bytes each.
+// sourceLimit counts the connections of each source. It takes memory for as many sources as were connected at once, 35
+// bytes each.
 type sourceLimit struct {
 	maximum int
 	shards  [1 << sourceShardBits]sourceShard

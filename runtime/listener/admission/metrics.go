@@ -13,7 +13,8 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exgate_connections_rejected_total", Help: "Connections that were refused before they reached a handler.",
+			Name: "exgate_connections_rejected_total",
+			Help: "Connections that were refused before they reached a handler.",
 		}, []string{"listener", "reason"}),
 		bans: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_bans_total", Help: "Bans of sources that kept failing handshakes or authentications.",

@@ -26,7 +26,8 @@ var (
 	ErrBusy    = errors.New("too many connections are being opened")
 )
 
-// OpeningLog writes about connections that failed before they were one, for each result at most one line in lograte.DefaultInterval.
+// OpeningLog writes about connections that failed before they were one, for each result at most one line in
+// lograte.DefaultInterval.
 type OpeningLog struct {
 	log *slog.Logger
 
@@ -46,7 +47,8 @@ func (l *OpeningLog) Failed(peer any, err error) {
 		return
 	}
 	if suppressed, ok := l.limiter(what.Stage + what.Result).Allow(time.Now()); ok {
-		l.log.Warn("connection ended before it was established", "peer", peer, "during", what.Stage, "result", what.Result, "error", what.Err,
+		l.log.Warn("connection ended before it was established", "peer", peer, "during", what.Stage, "result",
+			what.Result, "error", what.Err,
 			"suppressed", suppressed)
 	}
 }

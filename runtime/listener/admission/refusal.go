@@ -25,11 +25,13 @@ const (
 
 func (r refusal) String() string {
 	return [refusals]string{
-		"admitted", "access_denied", "banned", "max_connections", "max_per_source", "max_total", "connection_rate", "no_descriptors",
+		"admitted", "access_denied", "banned", "max_connections", "max_per_source", "max_total", "connection_rate",
+		"no_descriptors",
 	}[r]
 }
 
-// refusalLogInterval is the least time between two log lines of one listener and reason: what is refused may come in floods.
+// refusalLogInterval is the least time between two log lines of one listener and reason: what is refused may come in
+// floods.
 const refusalLogInterval = 10 * time.Second
 
 // refusalLog counts every refusal and writes a line for some.

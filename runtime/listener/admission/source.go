@@ -5,8 +5,9 @@ import (
 	"net/netip"
 )
 
-// source is what limits and bans take for one sender: an IPv4 address, an IPv6 /64 (which one customer of a provider has), or the interface
-// of a link-local address, as those of a link share their /64. The zero source has no address, as the peer of a unix socket.
+// source is what limits and bans take for one sender: an IPv4 address, an IPv6 /64 (which one customer of a provider
+// has), or the interface of a link-local address, as those of a link share their /64. The zero source has no address,
+// as the peer of a unix socket.
 type source struct {
 	bits uint64
 	kind sourceKind

@@ -6,8 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// Ticket is the place of one connection that was admitted. It is a value without anything to free but the place; the zero Ticket holds
-// none. Keep one copy and use that: copies share a place, and only the copy that was released knows it.
+// Ticket is the place of one connection that was admitted. It is a value without anything to free but the place; the
+// zero Ticket holds none. Keep one copy and use that: copies share a place, and only the copy that was released knows
+// it.
 type Ticket struct {
 	admission *Admission
 	source    source
@@ -36,7 +37,8 @@ func (t *Ticket) Release() {
 	}
 }
 
-// Silent puts c, which has not sent anything yet, among the connections that make room when descriptors run out. Heard undoes it.
+// Silent puts c, which has not sent anything yet, among the connections that make room when descriptors run out. Heard
+// undoes it.
 func (t *Ticket) Silent(p *SilentEntry, c Evictable) {
 	if t.admission != nil {
 		t.admission.files.watch(p, c)
@@ -57,7 +59,8 @@ func (t *Ticket) LeaveDescriptors() {
 	}
 }
 
-// Settle counts a connection that was admitted while it was silent against the listener's limits. What it does not get is counted and logged.
+// Settle counts a connection that was admitted while it was silent against the listener's limits. What it does not get
+// is counted and logged.
 func (t *Ticket) Settle() error {
 	a := t.admission
 	if a == nil || t.entered {
@@ -83,17 +86,19 @@ func (t Ticket) settled(ok bool) (Ticket, bool) {
 	return t, true
 }
 
-// Failed notes a handshake or an authentication of the connection that failed, also after Release: a source that has failed too often is
-// banned. Where a handshake proves the source, as that of Listener does, do not call it before: the owner of a forged address would be banned.
+// Failed notes a handshake or an authentication of the connection that failed, also after Release: a source that has
+// failed too often is banned. Where a handshake proves the source, as that of Listener does, do not call it before: the
+// owner of a forged address would be banned.
 func (t *Ticket) Failed() {
 	if t.admission != nil {
 		t.admission.bans.failed(t.source)
 	}
 }
 
-// Rebind makes the ticket that of the device behind a proxy, whose address a PROXY header named: its access rules, its ban and its number
-// of connections count from here on, no longer the proxy's. Where it returns false the device is refused and counted as such, and the
-// ticket is still to be released. It must come before the ticket is shared with other goroutines. An invalid address changes nothing.
+// Rebind makes the ticket that of the device behind a proxy, whose address a PROXY header named: its access rules, its
+// ban and its number of connections count from here on, no longer the proxy's. Where it returns false the device is
+// refused and counted as such, and the ticket is still to be released. It must come before the ticket is shared with
+// other goroutines. An invalid address changes nothing.
 func (t *Ticket) Rebind(device netip.Addr) bool {
 	a := t.admission
 	if a == nil || !device.IsValid() {

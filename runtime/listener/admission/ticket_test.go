@@ -69,7 +69,10 @@ func TestTicketIsSmall(t *testing.T) {
 }
 
 func TestAdmitAllocatesNothing(t *testing.T) {
-	a := admission(t, Config{MaxConnections: 10, MaxPerSource: 10, Rate: 1e9, Total: NewTotalLimit(10), Ban: BanConfig{Failures: 5}})
+	a := admission(t, Config{
+		MaxConnections: 10, MaxPerSource: 10, Rate: 1e9, Total: NewTotalLimit(10),
+		Ban: BanConfig{Failures: 5},
+	})
 	from := ip("10.0.0.1")
 	if n := testing.AllocsPerRun(100, func() {
 		ticket, _ := a.Admit(from)

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// WaitingRoom bounds the connections that are being made. When it is full, a newcomer takes the place of the oldest: a client that needs less time than
-// the room takes to turn over never loses its place. A prefix that has as many places as it may takes its own places only.
+// WaitingRoom bounds the connections that are being made. When it is full, a newcomer takes the place of the oldest: a
+// client that needs less time than the room takes to turn over never loses its place. A prefix that has as many places
+// as it may takes its own places only.
 type WaitingRoom struct {
 	max       int
 	maxPrefix int // from one /24 or /64; 0: no bound
@@ -80,7 +81,8 @@ func (r *WaitingRoom) swap(w *Slot) (evicted *Slot, ok bool) {
 	return evicted, true
 }
 
-// full returns the list out of which one has to go before prefix gets a place; nil if there is room. The caller holds mu.
+// full returns the list out of which one has to go before prefix gets a place; nil if there is room. The caller holds
+// mu.
 func (r *WaitingRoom) full(prefix netip.Prefix) *list.List {
 	if own := r.prefixes[prefix]; own != nil && r.maxPrefix > 0 && prefix.IsValid() && own.Len() >= r.maxPrefix {
 		return own
@@ -135,7 +137,8 @@ func (r *WaitingRoom) Pressed(source netip.Addr) bool {
 	return own != nil && r.maxPrefix > 0 && own.Len() > r.maxPrefix/4
 }
 
-// HasSlot reports whether a newcomer from source would find a free place, or one whose owner has had it for at least hold.
+// HasSlot reports whether a newcomer from source would find a free place, or one whose owner has had it for at least
+// hold.
 func (r *WaitingRoom) HasSlot(source netip.Addr, hold time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

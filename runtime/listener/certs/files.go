@@ -17,7 +17,8 @@ import (
 	"github.com/exgate/exgate/internal/watch"
 )
 
-// Files are a listener's certificate, its key and the authority of its devices, read from files and read again when those change.
+// Files are a listener's certificate, its key and the authority of its devices, read from files and read again when
+// those change.
 type Files struct {
 	certFile, keyFile, caFile string
 
@@ -40,7 +41,8 @@ type Loaded struct {
 // maxCertFile bounds each of the files, in bytes.
 const maxCertFile = 16 << 20
 
-// Load reads the files once. caFile may be empty; m and listener are for the counters, and m may be nil. Errors name the file.
+// Load reads the files once. caFile may be empty; m and listener are for the counters, and m may be nil. Errors name
+// the file.
 func Load(certFile, keyFile, caFile string, log *slog.Logger, m *Metrics, listener string) (*Files, error) {
 	if m == nil {
 		m = NewMetrics(nil)
@@ -95,7 +97,8 @@ var errNoCertificate = errors.New("no certificate in PEM form in it")
 // Current is what the files held when they were last good.
 func (c *Files) Current() *Loaded { return c.current.Load() }
 
-// Watch follows the files until close, looks at them every interval at the latest, and calls changed when what they hold is in use.
+// Watch follows the files until close, looks at them every interval at the latest, and calls changed when what they
+// hold is in use.
 func (c *Files) Watch(interval time.Duration, changed func()) {
 	c.files.Watch(c.watched, watch.Options{Poll: interval, Logger: c.log}, func(contents [][]byte, err error) {
 		if c.take(contents, err) {

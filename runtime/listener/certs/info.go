@@ -13,13 +13,17 @@ import (
 
 // attributeNames are the short names of RFC 4514, section 3. Other attributes are written as their numbers.
 var attributeNames = map[string]string{
-	"2.5.4.3": "CN", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.6": "C", "2.5.4.9": "STREET",
+	"2.5.4.3": "CN", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.6": "C",
+	"2.5.4.9":                    "STREET",
 	"0.9.2342.19200300.100.1.25": "DC", "0.9.2342.19200300.100.1.1": "UID",
 }
 
 // Info is what a handler learns of a device's certificate.
 func Info(cert *x509.Certificate) *gateway.CertificateInfo {
-	return &gateway.CertificateInfo{CommonName: cert.Subject.CommonName, DistinguishedName: distinguishedName(cert.RawSubject)}
+	return &gateway.CertificateInfo{
+		CommonName:        cert.Subject.CommonName,
+		DistinguishedName: distinguishedName(cert.RawSubject),
+	}
 }
 
 // rawAttribute keeps a value as it is encoded, for attributes without a name.
@@ -66,7 +70,8 @@ func writeAttribute(b *strings.Builder, a rawAttribute) {
 	b.WriteString(oid + "=#" + hex.EncodeToString(a.Value.FullBytes))
 }
 
-// escapeValue escapes as RFC 4514, section 2.4, asks, and control characters too, so that no name breaks a line of a log.
+// escapeValue escapes as RFC 4514, section 2.4, asks, and control characters too, so that no name breaks a line of a
+// log.
 func escapeValue(s string) string {
 	var b strings.Builder
 	for i := range len(s) {

@@ -72,12 +72,15 @@ func TestDistinguishedNameIsOpenSSLs(t *testing.T) {
 		t.Skip("openssl is missing: apt-get install openssl")
 	}
 	file := filepath.Join(t.TempDir(), "device.crt")
-	out, err := exec.CommandContext(t.Context(), openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-utf8",
-		"-keyout", "/dev/null", "-out", file, "-subj", `/DC=net/DC=example/C=DE/O=Würth \+ Söhne, "Ulm" /CN=pump;<7>/UID=#9`).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt",
+		"ec_paramgen_curve:P-256", "-nodes", "-utf8",
+		"-keyout", "/dev/null", "-out", file, "-subj",
+		`/DC=net/DC=example/C=DE/O=Würth \+ Söhne, "Ulm" /CN=pump;<7>/UID=#9`).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	want, err := exec.CommandContext(t.Context(), openssl, "x509", "-in", file, "-noout", "-subject", "-nameopt", "RFC2253,-esc_msb,utf8").Output()
+	want, err := exec.CommandContext(t.Context(), openssl, "x509", "-in", file, "-noout", "-subject", "-nameopt",
+		"RFC2253,-esc_msb,utf8").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,8 @@ func halfwayClient(t testing.TB, s *dtlsServer, suite uint16) *rawClient {
 
 func (c *rawClient) send(b []byte) { _, _ = c.socket.Write(b) }
 
-// receive waits for a datagram that begins with that handshake message, and returns the message's body; nil if none comes.
+// receive waits for a datagram that begins with that handshake message, and returns the message's body; nil if none
+// comes.
 func (c *rawClient) receive(message byte) []byte {
 	for b := make([]byte, 8192); ; {
 		n, err := c.socket.Read(b)
@@ -72,7 +73,8 @@ func (c *rawClient) receive(message byte) []byte {
 	}
 }
 
-// A ClientKeyExchange that breaks off, from a client without any key, ended the whole process with the library's version 2.
+// A ClientKeyExchange that breaks off, from a client without any key, ended the whole process with the library's
+// version 2.
 func TestDTLSSurvivesMalformedClientKeyExchange(t *testing.T) {
 	cfg := pskDTLS(t)
 	cfg.Ciphers = []string{"TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256", "TLS_PSK_WITH_AES_128_GCM_SHA256"}
@@ -178,9 +180,12 @@ func TestDTLSSurvivesSpoofedPlaintext(t *testing.T) {
 			dtlsEchoes(t, c, "hello")
 		}
 		for number, b := range [][]byte{
-			dtls.ARecord(23, 0, []byte("spoofed")...), dtls.ARecord(21, 0, 2, 40), dtls.ARecord(21, 0, 1, 0), dtls.ARecord(99, 0, 1),
-			dtls.ARecord(24, 0, 1), dtls.ARecord(25, 1, make([]byte, 40)...), dtls.ARecord(20, 0, 9), dtls.ARecord(20, 0),
-			dtls.ARecord(22, 0, dtls.AMessage(0, 0, nil)...), dtls.ARecord(22, 0, dtls.AMessage(20, 7, make([]byte, 12))...),
+			dtls.ARecord(23, 0, []byte("spoofed")...), dtls.ARecord(21, 0, 2, 40), dtls.ARecord(21, 0, 1, 0),
+			dtls.ARecord(99, 0, 1),
+			dtls.ARecord(24, 0, 1), dtls.ARecord(25, 1, make([]byte, 40)...), dtls.ARecord(20, 0, 9),
+			dtls.ARecord(20, 0),
+			dtls.ARecord(22, 0, dtls.AMessage(0, 0, nil)...),
+			dtls.ARecord(22, 0, dtls.AMessage(20, 7, make([]byte, 12))...),
 			dtls.AHello(0, 0xc02b),
 			{},
 			{22},
@@ -204,7 +209,8 @@ func TestDTLSSurvivesSpoofedPlaintext(t *testing.T) {
 // Thousands of hellos of forged sources leave devices served, old and new, and the memory returns.
 func TestDTLSSpoofedHellos(t *testing.T) {
 	cfg := certDTLS(t)
-	cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix, cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix = 100_000, 100_000, 256, 256
+	cfg.NewPeersPerSecond, cfg.NewPeersPerPrefix, cfg.MaxUnverified, cfg.MaxUnverifiedPerPrefix = 100_000, 100_000, 256,
+		256
 	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	device := s.dial(t)
 	dtlsEchoes(t, device, "before")
@@ -221,9 +227,13 @@ func TestDTLSSpoofedHellos(t *testing.T) {
 	}
 	dtlsEchoes(t, s.dial(t), "a new one")
 	dtlsEchoes(t, device, "after")
-	gatewaytest.Eventually(t, "the sources to be forgotten", func() bool { u, v := s.listener.Pending(); return u == 0 && v == 0 && s.listener.Peers() == 2 })
+	gatewaytest.Eventually(t, "the sources to be forgotten",
+		func() bool { u, v := s.listener.Pending(); return u == 0 && v == 0 && s.listener.Peers() == 2 })
 	gatewaytest.Eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines+8 })
-	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+listenertest.KeptByGo })
+	gatewaytest.Eventually(t, "the memory", func() bool {
+		return gatewaytest.MemoryInUse() < before+
+			listenertest.KeptByGo
+	})
 }
 
 // sendFrom sends one datagram from an address of its own.
@@ -260,13 +270,18 @@ func TestDTLSHalfOpenHandshakes(t *testing.T) {
 	}
 	dtlsEchoes(t, s.dial(t), "a new one")
 	dtlsEchoes(t, device, "after")
-	gatewaytest.Eventually(t, "the handshakes to end", func() bool { _, v := s.listener.Pending(); return v == 0 && s.listener.Peers() == 2 })
-	evicted, late := s.Count(t, "exgate_dtls_handshakes_total", "evicted"), s.Count(t, "exgate_dtls_handshakes_total", "timeout")
+	gatewaytest.Eventually(t, "the handshakes to end",
+		func() bool { _, v := s.listener.Pending(); return v == 0 && s.listener.Peers() == 2 })
+	evicted, late := s.Count(t, "exgate_dtls_handshakes_total", "evicted"),
+		s.Count(t, "exgate_dtls_handshakes_total", "timeout")
 	if evicted == 0 || evicted+late < halfOpen {
 		t.Errorf("%v evicted, %v too late, want all %d", evicted, late, halfOpen)
 	}
 	gatewaytest.Eventually(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines+8 })
-	gatewaytest.Eventually(t, "the memory", func() bool { return gatewaytest.MemoryInUse() < before+listenertest.KeptByGo })
+	gatewaytest.Eventually(t, "the memory", func() bool {
+		return gatewaytest.MemoryInUse() < before+
+			listenertest.KeptByGo
+	})
 }
 
 // FuzzDTLS feeds a listener with datagrams of one source, some of them behind a real hello: others stay served.
@@ -295,7 +310,8 @@ func FuzzDTLS(f *testing.F) {
 	})
 }
 
-// While many sources are silent after their hello, a hello is taken when it comes again: that of a device does, and its handshake completes.
+// While many sources are silent after their hello, a hello is taken when it comes again: that of a device does, and its
+// handshake completes.
 func TestDTLSHellosMustComeAgainUnderAFlood(t *testing.T) {
 	cfg := certDTLS(t)
 	cfg.MaxUnverified = 40
@@ -316,7 +332,10 @@ func TestDTLSHellosMustComeAgainUnderAFlood(t *testing.T) {
 			}
 		}
 	}()
-	gatewaytest.Eventually(t, "the flood", func() bool { return s.Count(t, "exgate_dtls_dropped_total", "greylisted") > 100 })
+	gatewaytest.Eventually(t, "the flood", func() bool {
+		return s.Count(t, "exgate_dtls_dropped_total",
+			"greylisted") > 100
+	})
 	for range 3 {
 		dtlsEchoes(t, s.dial(t), "a new device")
 	}

@@ -19,14 +19,16 @@ import (
 type Config struct {
 	// Name is the listener's in metrics and logs. If zero, Bind.
 	Name string
-	// Bind is the address to listen on, as host:port; without a host, all addresses: replies then leave from the one that the client asked.
+	// Bind is the address to listen on, as host:port; without a host, all addresses: replies then leave from the one
+	// that the client asked.
 	Bind string
 	// Admission says who may connect. If zero, everybody.
 	Admission *admission.Admission
-	// CertFile holds the certificate with its chain, KeyFile the private key, both in PEM form. They are read again when they change. If zero,
-	// only pre-shared keys serve.
+	// CertFile holds the certificate with its chain, KeyFile the private key, both in PEM form. They are read again
+	// when they change. If zero, only pre-shared keys serve.
 	CertFile, KeyFile string
-	// CAFile holds the authorities of client certificates, in PEM form. It is read again when it changes. If zero, Verify must be none.
+	// CAFile holds the authorities of client certificates, in PEM form. It is read again when it changes. If zero,
+	// Verify must be none.
 	CAFile string
 	// Verify is peer to ask clients for a certificate and check it, or none. If zero, none.
 	Verify string
@@ -34,28 +36,35 @@ type Config struct {
 	FailIfNoCert bool
 	// PSK says which pre-shared keys there are. If zero, none.
 	PSK PSKConfig
-	// Ciphers are the IANA names of the cipher suites that are allowed, the best first. If zero, those with an AEAD, without ECDHE_PSK.
+	// Ciphers are the IANA names of the cipher suites that are allowed, the best first. If zero, those with an AEAD,
+	// without ECDHE_PSK.
 	Ciphers []string
 	// ConnectionIDs lets clients change their address within a session (RFC 9146). If zero, they are off.
 	ConnectionIDs bool
 	// HandshakeTimeout is how long a client that has proved its address may take for its handshake. If zero, 10 s.
 	HandshakeTimeout time.Duration
-	// MaxHandshakes is how many such clients may be in their handshake; further ones take the place of the oldest. If zero, 512.
+	// MaxHandshakes is how many such clients may be in their handshake; further ones take the place of the oldest. If
+	// zero, 512.
 	MaxHandshakes int
-	// MaxUnverified is how many sources may have sent a first ClientHello without having proved their address yet; each costs up to 60 KB for at
-	// most 2 s. While more than a quarter are there, a hello is taken when it comes again. If zero, 1024.
+	// MaxUnverified is how many sources may have sent a first ClientHello without having proved their address yet; each
+	// costs up to 60 KB for at most 2 s. While more than a quarter are there, a hello is taken when it comes again. If
+	// zero, 1024.
 	MaxUnverified int
 	// MaxUnverifiedPerPrefix is the same for one IPv4 /24 or IPv6 /64. If zero, a quarter of MaxUnverified.
 	MaxUnverifiedPerPrefix int
 	// MaxPeers is how many client addresses there may be at once. If zero, 50,000.
 	MaxPeers int
-	// NewPeersPerSecond is how many addresses may be new each second. One second's worth may come at once. If zero, 2,000.
+	// NewPeersPerSecond is how many addresses may be new each second. One second's worth may come at once. If zero,
+	// 2,000.
 	NewPeersPerSecond float64
-	// NewPeersPerPrefix is the same for the addresses of one IPv4 /24 or IPv6 /64. If zero, an eighth of NewPeersPerSecond.
+	// NewPeersPerPrefix is the same for the addresses of one IPv4 /24 or IPv6 /64. If zero, an eighth of
+	// NewPeersPerSecond.
 	NewPeersPerPrefix float64
-	// QueueDatagrams is how many datagrams of one session may wait for its handler; what comes above is dropped and counted. If zero, 64.
+	// QueueDatagrams is how many datagrams of one session may wait for its handler; what comes above is dropped and
+	// counted. If zero, 64.
 	QueueDatagrams int
-	// ReadBuffer is the size of the socket's receive buffer in bytes, as far as the kernel allows (net.core.rmem_max). If zero, 4 MiB.
+	// ReadBuffer is the size of the socket's receive buffer in bytes, as far as the kernel allows (net.core.rmem_max).
+	// If zero, 4 MiB.
 	ReadBuffer int
 	// WriteBuffer is the same for sending (net.core.wmem_max). If zero, what the kernel gives.
 	WriteBuffer int
@@ -71,7 +80,8 @@ type Config struct {
 	CertMetrics *certs.Metrics
 }
 
-// unverifiedTimeout is how long a source has to prove its address: a round trip, and the retransmission of one lost datagram.
+// unverifiedTimeout is how long a source has to prove its address: a round trip, and the retransmission of one lost
+// datagram.
 const unverifiedTimeout = 2 * time.Second
 
 // certificateWatch is how often the certificate files are looked at.
@@ -112,7 +122,8 @@ func (c *Config) check() error {
 		return errors.New("to verify clients takes a certificate of its own and a CA file")
 	case c.FailIfNoCert && c.Verify != "peer":
 		return errors.New("fail_if_no_cert means nothing unless verify is peer")
-	case c.HandshakeTimeout < 0 || c.MaxHandshakes < 0 || c.MaxUnverified < 0 || c.MaxUnverifiedPerPrefix < 0 || c.MaxPeers < 0 || c.QueueDatagrams < 0 ||
+	case c.HandshakeTimeout < 0 || c.MaxHandshakes < 0 || c.MaxUnverified < 0 || c.MaxUnverifiedPerPrefix < 0 ||
+		c.MaxPeers < 0 || c.QueueDatagrams < 0 ||
 		c.NewPeersPerSecond < 0 || c.NewPeersPerPrefix < 0:
 		return errors.New("a timeout, a maximum or a rate is negative")
 	}

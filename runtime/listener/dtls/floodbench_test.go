@@ -17,10 +17,18 @@ import (
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
-// BenchmarkDTLSForgedHellos measures which share of new devices is served within 5 s while hellos of forged sources come, as many a second as its name says;
-// of these, that many a second come again from the same source after a second. Run it with -benchtime 1x.
+// BenchmarkDTLSForgedHellos measures which share of new devices is served within 5 s while hellos of forged sources
+// come, as many a second as its name says; of these, that many a second come again from the same source after a second.
+// Run it with -benchtime 1x.
 func BenchmarkDTLSForgedHellos(b *testing.B) {
-	for _, c := range []struct{ rate, repeated int }{{0, 0}, {2000, 0}, {10_000, 0}, {10_000, 500}, {10_000, 2000}, {50_000, 2000}} {
+	for _, c := range []struct{ rate, repeated int }{
+		{0, 0},
+		{2000, 0},
+		{10_000, 0},
+		{10_000, 500},
+		{10_000, 2000},
+		{50_000, 2000},
+	} {
 		b.Run(fmt.Sprintf("%d/s/%d_repeated", c.rate, c.repeated), func(b *testing.B) {
 			for range b.N {
 				benchmarkForgedHellos(b, c.rate, c.repeated)
@@ -103,7 +111,8 @@ func newDevice(b *testing.B, s *dtlsServer) (time.Duration, bool) {
 	return time.Since(start), n == 1 && err == nil
 }
 
-// forge sends rate hellos a second, each from another address of 127.0.0.0/8, until ctx ends; as many of them as repeated says come again after a second.
+// forge sends rate hellos a second, each from another address of 127.0.0.0/8, until ctx ends; as many of them as
+// repeated says come again after a second.
 func forge(ctx context.Context, b *testing.B, to *net.UDPAddr, rate, repeated int) (sent int) {
 	type again struct {
 		socket *net.UDPConn
@@ -130,7 +139,8 @@ func forge(ctx context.Context, b *testing.B, to *net.UDPAddr, rate, repeated in
 			sent++
 			continue
 		}
-		socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, byte(rand.IntN(255)), byte(rand.IntN(255)), byte(1+rand.IntN(250)))})
+		socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, byte(rand.IntN(255)), byte(rand.IntN(255)),
+			byte(1+rand.IntN(250)))})
 		if err != nil {
 			b.Error(err)
 			return sent

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// greylist remembers first ClientHellos by their source and random, so that under a flood only those are taken that come again: a client repeats its hello
-// after about a second, who forges addresses does not. It takes 8 bytes a hello and never grows; see RATIONALE.md, "Why must a Listener hello come twice
-// under a flood?". It is not safe for concurrent use.
+// greylist remembers first ClientHellos by their source and random, so that under a flood only those are taken that
+// come again: a client repeats its hello after about a second, who forges addresses does not. It takes 8 bytes a hello
+// and never grows; see RATIONALE.md, "Why must a Listener hello come twice under a flood?". It is not safe for
+// concurrent use.
 type greylist struct {
 	seed  maphash.Seed
 	start time.Time
@@ -22,7 +23,8 @@ type greyEntry struct {
 }
 
 const (
-	// greySets and greyWays make 262,144 entries in 2 MiB: at 50,000 new hellos a second each is kept for more than two seconds, but for one in a hundred.
+	// greySets and greyWays make 262,144 entries in 2 MiB: at 50,000 new hellos a second each is kept for more than two
+	// seconds, but for one in a hundred.
 	greySets = 1 << 15
 	greyWays = 8
 	// greyMin is the least time between a hello and its repetition: a datagram that the network doubles counts once.
@@ -40,7 +42,8 @@ func (g *greylist) repeated(source netip.AddrPort, hello []byte, now time.Time) 
 	}
 	hash := g.hash(source, hello)
 	set, tag := &g.sets[hash%greySets], uint32(hash>>32)
-	ms := uint32(now.Sub(g.start).Milliseconds()) + 1 // so that no entry is zero; it wraps after 49 days, which costs nothing
+	// so that no entry is zero; it wraps after 49 days, which costs nothing
+	ms := uint32(now.Sub(g.start).Milliseconds()) + 1
 	oldest := 0
 	for i := range set {
 		age := time.Duration(ms-set[i].at) * time.Millisecond

@@ -53,7 +53,8 @@ func TestGreylist(t *testing.T) {
 	}
 }
 
-// At 50,000 new hellos a second those that come again after one or two seconds are known, and none that did not come before is.
+// At 50,000 new hellos a second those that come again after one or two seconds are known, and none that did not come
+// before is.
 func TestGreylistUnderAFlood(t *testing.T) {
 	const rate, devices = 50_000, 2000
 	g, start := newGreylist(), time.Now()

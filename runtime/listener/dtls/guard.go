@@ -22,19 +22,21 @@ const (
 	messageServerHello = 2
 )
 
-// maxHandshakeDatagrams is how many datagrams a peer may need to finish its handshake, retransmissions and fragments included. An ordinary
-// one takes 4 to 8.
+// maxHandshakeDatagrams is how many datagrams a peer may need to finish its handshake, retransmissions and fragments
+// included. An ordinary one takes 4 to 8.
 const maxHandshakeDatagrams = 64
 
-// drop says why a datagram did not reach the Listener library; it is the label of a counter. The zero value lets it pass.
+// drop says why a datagram did not reach the Listener library; it is the label of a counter. The zero value lets it
+// pass.
 type drop string
 
 const (
-	passed             drop = ""
-	dropNotHello       drop = "not_a_hello"         // an unknown source sent something else than a ClientHello
-	dropMalformed      drop = "malformed"           // no sequence of whole records
-	dropRecordType     drop = "record_type"         // a type that Listener 1.2 does not have
-	dropPlaintext      drop = "plaintext"           // unauthenticated data, or an unauthenticated alert to an established session
+	passed         drop = ""
+	dropNotHello   drop = "not_a_hello" // an unknown source sent something else than a ClientHello
+	dropMalformed  drop = "malformed"   // no sequence of whole records
+	dropRecordType drop = "record_type" // a type that Listener 1.2 does not have
+	// unauthenticated data, or an unauthenticated alert to an established session
+	dropPlaintext      drop = "plaintext"
 	dropLatePlaintext  drop = "late_plaintext"      // an unauthenticated record after the first authenticated data
 	dropHandshakeLimit drop = "handshake_datagrams" // more than maxHandshakeDatagrams
 	dropPipeFull       drop = "queue_full"          // the handler is slower than the client; counted as for Listener
@@ -44,8 +46,8 @@ const (
 	dropRecordSize     drop = "record_size"         // the handler sent more than one record carries
 )
 
-// guard stands below the Listener library and sees a peer's datagrams first: what nobody authenticated must not end a session, nor cost more
-// than a handshake. See RATIONALE.md, "Why does a guard stand below the Listener library?".
+// guard stands below the Listener library and sees a peer's datagrams first: what nobody authenticated must not end a
+// session, nor cost more than a handshake. See RATIONALE.md, "Why does a guard stand below the Listener library?".
 type guard struct {
 	cid           int // length of the connection IDs that this side hands out; 0: none
 	datagrams     atomic.Uint32
@@ -53,9 +55,11 @@ type guard struct {
 	authenticated atomic.Bool // the peer has sent data after it, so it has all of the handshake
 }
 
-// isHello reports whether b begins with the first fragment of a first ClientHello: the only thing that an unknown source may send.
+// isHello reports whether b begins with the first fragment of a first ClientHello: the only thing that an unknown
+// source may send.
 func isHello(b []byte) bool {
-	if len(b) < recordHeader+handshakeHeader+minHello || b[0] != recordHandshake || b[1] != 0xfe || binary.BigEndian.Uint16(b[3:]) != 0 {
+	if len(b) < recordHeader+handshakeHeader+minHello || b[0] != recordHandshake || b[1] != 0xfe ||
+		binary.BigEndian.Uint16(b[3:]) != 0 {
 		return false
 	}
 	if n := int(binary.BigEndian.Uint16(b[11:])); n < handshakeHeader+minHello || recordHeader+n > len(b) {
@@ -68,9 +72,11 @@ func isHello(b []byte) bool {
 
 func uint24(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
 
-// isServerHello reports whether b, sent by the library, begins with a ServerHello: the library believes the peer's cookie.
+// isServerHello reports whether b, sent by the library, begins with a ServerHello: the library believes the peer's
+// cookie.
 func isServerHello(b []byte) bool {
-	return len(b) > recordHeader && b[0] == recordHandshake && binary.BigEndian.Uint16(b[3:]) == 0 && b[recordHeader] == messageServerHello
+	return len(b) > recordHeader && b[0] == recordHandshake && binary.BigEndian.Uint16(b[3:]) == 0 &&
+		b[recordHeader] == messageServerHello
 }
 
 // check says whether the library may see the datagram b of a known peer.

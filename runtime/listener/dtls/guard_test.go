@@ -98,12 +98,19 @@ func TestGuardKnownPeer(t *testing.T) {
 		want  drop
 	}{
 		{"handshake", handshaking, 0, aRecord(recordHandshake, 0, 1, 2), passed},
-		{"last flight", handshaking, 0, join(aRecord(recordHandshake, 0, 1), aRecord(recordChangeCipherSpec, 0, 1), aRecord(recordHandshake, 1, 2)), passed},
+		{"last flight", handshaking, 0, join(aRecord(recordHandshake, 0, 1), aRecord(recordChangeCipherSpec, 0, 1),
+			aRecord(recordHandshake, 1, 2)), passed},
 		{"alert in the handshake", handshaking, 0, aRecord(recordAlert, 0, 2, 40), passed},
 		{"early data", handshaking, 0, aRecord(recordData, 1, 1), passed},
 		{"plaintext data", handshaking, 0, aRecord(recordData, 0, 1), dropPlaintext},
-		{"plaintext data behind a good record", handshaking, 0, join(aRecord(recordHandshake, 0, 1), aRecord(recordData, 0, 1)), dropPlaintext},
-		{"retransmitted last flight", established, 0, join(aRecord(recordHandshake, 0, 1), aRecord(recordChangeCipherSpec, 0, 1)), passed},
+		{
+			"plaintext data behind a good record", handshaking, 0,
+			join(aRecord(recordHandshake, 0, 1), aRecord(recordData, 0, 1)), dropPlaintext,
+		},
+		{
+			"retransmitted last flight", established, 0,
+			join(aRecord(recordHandshake, 0, 1), aRecord(recordChangeCipherSpec, 0, 1)), passed,
+		},
 		{"change of cipher with another body", established, 0, aRecord(recordChangeCipherSpec, 0, 2), dropMalformed},
 		{"change of cipher without a body", established, 0, aRecord(recordChangeCipherSpec, 0), dropMalformed},
 		{"spoofed alert", established, 0, aRecord(recordAlert, 0, 1, 0), dropPlaintext},
@@ -157,14 +164,18 @@ func TestGuardSeesServerHello(t *testing.T) {
 	if !isServerHello(aRecord(recordHandshake, 0, aMessage(messageServerHello, 1, make([]byte, 38))...)) {
 		t.Error("a ServerHello is not seen")
 	}
-	for _, b := range [][]byte{nil, aRecord(recordHandshake, 0), aHello(0, 1), aRecord(recordAlert, 0, messageServerHello), aRecord(recordHandshake, 1, 2)} {
+	for _, b := range [][]byte{
+		nil, aRecord(recordHandshake, 0), aHello(0, 1),
+		aRecord(recordAlert, 0, messageServerHello), aRecord(recordHandshake, 1, 2),
+	} {
 		if isServerHello(b) {
 			t.Errorf("% x is one", b)
 		}
 	}
 }
 
-// Whatever comes, an unauthenticated record never passes to a session that has authenticated data, and nothing passes that is not whole records.
+// Whatever comes, an unauthenticated record never passes to a session that has authenticated data, and nothing passes
+// that is not whole records.
 func FuzzGuard(f *testing.F) {
 	f.Add(aHello(0, 0xc02b), true, true, 0)
 	f.Add(aRecord(recordData, 1, 1, 2, 3), true, true, 8)

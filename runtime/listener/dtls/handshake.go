@@ -44,7 +44,8 @@ func (s *session) sending(b []byte, to *path) error {
 	return s.verify()
 }
 
-// verify admits the client whose address is proved. Where a session of the same address lives, its place is taken over in the end.
+// verify admits the client whose address is proved. Where a session of the same address lives, its place is taken over
+// in the end.
 func (s *session) verify() error {
 	if s.verified.Swap(true) {
 		return nil
@@ -83,7 +84,8 @@ func (s *session) promote() error {
 	return nil
 }
 
-// settle gives back what the handshake held, and counts how it ended. Nothing is held against an address that nobody proved.
+// settle gives back what the handshake held, and counts how it ended. Nothing is held against an address that nobody
+// proved.
 func (s *session) settle(err error) {
 	s.timer.Stop()
 	s.listener.unverified.Leave(s.unproved)
@@ -100,7 +102,10 @@ func (s *session) settle(err error) {
 		s.failed()
 	}
 	if err != nil && result != handshakeUnproved && result != handshakeClosed && result != handshakeRefused {
-		s.listener.failures.Failed(s.peer.path, &admission.OpeningError{Stage: "DTLS handshake", Result: result, Err: err})
+		s.listener.failures.Failed(s.peer.path, &admission.OpeningError{
+			Stage: "DTLS handshake", Result: result,
+			Err: err,
+		})
 	}
 }
 

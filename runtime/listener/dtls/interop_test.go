@@ -62,19 +62,26 @@ func TestDTLSInterop(t *testing.T) {
 		args   string
 		served bool
 	}{
-		"openssl, certificate":         {both, "openssl", openssl + " -verify_return_error -CAfile " + ca.File, true},
-		"openssl, small datagrams":     {both, "openssl", openssl + " -mtu 512 -CAfile " + ca.File, true},
-		"openssl, ChaCha20":            {both, "openssl", openssl + " -cipher ECDHE-ECDSA-CHACHA20-POLY1305", true},
-		"openssl, CCM8":                {both, "openssl", openssl + " -cipher ECDHE-ECDSA-AES128-CCM8", true},
-		"openssl, CBC":                 {both, "openssl", openssl + " -cipher ECDHE-ECDSA-AES256-SHA", false},
-		"openssl, PSK":                 {both, "openssl", openssl + " -psk_identity meter-1 -psk c0ffee -cipher PSK-AES128-GCM-SHA256", true},
-		"openssl, PSK CCM8":            {keys, "openssl", openssl + " -psk_identity meter-1 -psk c0ffee -cipher PSK-AES128-CCM8", true},
-		"openssl, client certificate":  {mutual, "openssl", openssl + " -cert " + deviceCert + " -key " + deviceKey, true},
+		"openssl, certificate":     {both, "openssl", openssl + " -verify_return_error -CAfile " + ca.File, true},
+		"openssl, small datagrams": {both, "openssl", openssl + " -mtu 512 -CAfile " + ca.File, true},
+		"openssl, ChaCha20":        {both, "openssl", openssl + " -cipher ECDHE-ECDSA-CHACHA20-POLY1305", true},
+		"openssl, CCM8":            {both, "openssl", openssl + " -cipher ECDHE-ECDSA-AES128-CCM8", true},
+		"openssl, CBC":             {both, "openssl", openssl + " -cipher ECDHE-ECDSA-AES256-SHA", false},
+		"openssl, PSK": {both, "openssl", openssl +
+			" -psk_identity meter-1 -psk c0ffee -cipher PSK-AES128-GCM-SHA256", true},
+		"openssl, PSK CCM8": {keys, "openssl", openssl +
+			" -psk_identity meter-1 -psk c0ffee -cipher PSK-AES128-CCM8", true},
+		"openssl, client certificate": {
+			mutual, "openssl", openssl + " -cert " + deviceCert + " -key " + deviceKey,
+			true,
+		},
 		"openssl, without certificate": {mutual, "openssl", openssl, false},
 		"gnutls, certificate":          {both, "gnutls-cli", gnutls + " --x509cafile " + ca.File, true},
-		"gnutls, PSK":                  {keys, "gnutls-cli", gnutls + " --pskusername meter-2 --pskkey 00112233445566778899aabbccddeeff --priority NORMAL:-KX-ALL:+PSK", true},
+		"gnutls, PSK": {keys, "gnutls-cli", gnutls +
+			" --pskusername meter-2 --pskkey 00112233445566778899aabbccddeeff --priority NORMAL:-KX-ALL:+PSK", true},
 		"gnutls, client certificate": {
-			mutual, "gnutls-cli", gnutls + " --x509cafile " + ca.File + " --x509certfile " + deviceCert + " --x509keyfile " + deviceKey, true,
+			mutual, "gnutls-cli", gnutls + " --x509cafile " + ca.File + " --x509certfile " + deviceCert +
+				" --x509keyfile " + deviceKey, true,
 		},
 		"gnutls, without certificate": {mutual, "gnutls-cli", gnutls + " --x509cafile " + ca.File, false},
 	} {
@@ -97,11 +104,13 @@ func TestDTLSInteropWrongPSK(t *testing.T) {
 	for i, identity := range []string{"meter-1", "stranger"} {
 		program := listenertest.Tool(t, "openssl", "openssl")
 		ctx, cancel := context.WithCancel(t.Context())
-		cmd := exec.CommandContext(ctx, program, "s_client", "-dtls1_2", "-connect", s.addr().String(), "-psk_identity", identity, "-psk", "01020304", "-cipher", "PSK-AES128-GCM-SHA256")
+		cmd := exec.CommandContext(ctx, program, "s_client", "-dtls1_2", "-connect", s.addr().String(), "-psk_identity",
+			identity, "-psk", "01020304", "-cipher", "PSK-AES128-GCM-SHA256")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		gatewaytest.Eventually(t, "the handshake to be given up", func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "timeout") > float64(i) })
+		gatewaytest.Eventually(t, "the handshake to be given up",
+			func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "timeout") > float64(i) })
 		cancel()
 		_ = cmd.Wait()
 	}

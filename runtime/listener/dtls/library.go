@@ -21,13 +21,15 @@ import (
 // cidLength is how long the connection IDs are that this side hands out.
 const cidLength = 8
 
-// maxRecord is the most data that one record carries (RFC 6347, section 4.1.1); maxRead is the most that the library takes of a datagram.
+// maxRecord is the most data that one record carries (RFC 6347, section 4.1.1); maxRead is the most that the library
+// takes of a datagram.
 const (
 	maxRecord = 1 << 14
 	maxRead   = 8 << 10
 )
 
-// The suites that are on by default. Those with CBC, and ECDHE_PSK, have to be asked for: see RATIONALE.md, "Why are some Listener suites off?".
+// The suites that are on by default. Those with CBC, and ECDHE_PSK, have to be asked for: see RATIONALE.md, "Why are
+// some Listener suites off?".
 var (
 	certificateSuites = []pion.CipherSuiteID{
 		pion.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, pion.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -40,7 +42,8 @@ var (
 		pion.TLS_PSK_WITH_AES_128_CCM, pion.TLS_PSK_WITH_AES_128_CCM_8, pion.TLS_PSK_WITH_AES_256_CCM_8,
 	}
 	otherSuites = []pion.CipherSuiteID{
-		pion.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, pion.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, pion.TLS_PSK_WITH_AES_128_CBC_SHA256,
+		pion.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, pion.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+		pion.TLS_PSK_WITH_AES_128_CBC_SHA256,
 		pion.TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256, pion.TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
 	}
 )
@@ -79,8 +82,8 @@ func suitesByName() map[string]pion.CipherSuiteID {
 	return known
 }
 
-// CipherName returns the IANA name of the cipher suite that name, an IANA or an OpenSSL one, stands for; ok is false if Listener listeners do not
-// have it.
+// CipherName returns the IANA name of the cipher suite that name, an IANA or an OpenSSL one, stands for; ok is false if
+// Listener listeners do not have it.
 func CipherName(name string) (iana string, ok bool) {
 	for known := range suitesByName() {
 		if suite.Same(name, known) {
@@ -93,14 +96,20 @@ func CipherName(name string) (iana string, ok bool) {
 // serverOptions is what sessions are made with from now on.
 type serverOptions []pion.ServerOption
 
-func newServerOptions(cfg *Config, cert *tls.Certificate, clientCAs *x509.CertPool, psk *pskKeys) (serverOptions, error) {
+func newServerOptions(cfg *Config, cert *tls.Certificate, clientCAs *x509.CertPool, psk *pskKeys) (serverOptions,
+	error,
+) {
 	suites, err := findSuites(cfg.Ciphers, cert != nil, psk != nil)
 	if err != nil {
 		return nil, err
 	}
 	o := serverOptions{
-		pion.WithCipherSuites(suites...), pion.WithFlightInterval(time.Second), pion.WithExtendedMasterSecret(pion.RequestExtendedMasterSecret),
-		pion.WithLoggerFactory(&logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}),
+		pion.WithCipherSuites(suites...), pion.WithFlightInterval(time.Second),
+		pion.WithExtendedMasterSecret(pion.RequestExtendedMasterSecret),
+		pion.WithLoggerFactory(&logging.DefaultLoggerFactory{
+			Writer:          io.Discard,
+			DefaultLogLevel: logging.LogLevelDisabled,
+		}),
 	}
 	if cert != nil {
 		o = append(o, pion.WithCertificates(*cert))
@@ -117,7 +126,8 @@ func newServerOptions(cfg *Config, cert *tls.Certificate, clientCAs *x509.CertPo
 			o = append(o, pion.WithPSKIdentityHint([]byte(cfg.PSK.IdentityHint)))
 		}
 	}
-	_, err = pion.ServerWithOptions(newDatagramPipe(nil), nil, o...) // checks what the options are together; nothing runs yet
+	// checks what the options are together; nothing runs yet
+	_, err = pion.ServerWithOptions(newDatagramPipe(nil), nil, o...)
 	return o, err
 }
 
@@ -137,7 +147,8 @@ func (o serverOptions) server(pipe net.PacketConn, remote net.Addr, newCID func(
 
 func (c libraryConn) handshake(ctx context.Context) error { return c.conn.HandshakeContext(ctx) }
 
-// read waits for a record's data. It returns 0 and no error for what the library reports and survives; the session has ended where it fails.
+// read waits for a record's data. It returns 0 and no error for what the library reports and survives; the session has
+// ended where it fails.
 func (c libraryConn) read(b []byte) (int, error) {
 	n, err := c.conn.Read(b)
 	if err == nil || errors.Is(err, io.EOF) {

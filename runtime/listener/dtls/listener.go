@@ -16,8 +16,8 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// Listener makes a connection of each client that completes a Listener 1.2 handshake on a Listener socket. One record of a client is one event of its
-// handler, one Send is one record.
+// Listener makes a connection of each client that completes a Listener 1.2 handshake on a Listener socket. One record
+// of a client is one event of its handler, one Send is one record.
 type Listener struct {
 	cfg      Config
 	mux      *udp.Mux
@@ -53,8 +53,9 @@ func Listen(ctx context.Context, cfg Config) (*Listener, error) {
 	l.mux, err = udp.NewMux(ctx, udp.Config{
 		Name: l.cfg.Name, Bind: cfg.Bind, IdleTimeout: time.Minute, MaxPeers: cfg.MaxPeers,
 		NewPeersPerSecond: l.cfg.NewPeersPerSecond, NewPeersPerPrefix: l.cfg.NewPeersPerPrefix,
-		QueueDatagrams: cfg.QueueDatagrams, MaxDatagram: maxRead, Workers: 1, ReadBuffer: cfg.ReadBuffer, WriteBuffer: cfg.WriteBuffer,
-		Sockets: cfg.Sockets, Logger: l.cfg.Logger, Metrics: l.cfg.UDPMetrics,
+		QueueDatagrams: cfg.QueueDatagrams, MaxDatagram: maxRead, Workers: 1, ReadBuffer: cfg.ReadBuffer,
+		WriteBuffer: cfg.WriteBuffer,
+		Sockets:     cfg.Sockets, Logger: l.cfg.Logger, Metrics: l.cfg.UDPMetrics,
 	}, udp.Hooks{Screen: l.screen, NewPeer: l.newPeer, Inline: true})
 	if err != nil {
 		return nil, fmt.Errorf("opening DTLS listener: %w", err)
@@ -68,7 +69,10 @@ func newListener(cfg Config) (*Listener, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	l := &Listener{cfg: cfg, counters: counters{cfg.Name, cfg.Metrics}, ids: make(map[connectionID]*session), greylist: newGreylist(), failures: admission.NewOpeningLog(cfg.Logger)}
+	l := &Listener{
+		cfg: cfg, counters: counters{cfg.Name, cfg.Metrics}, ids: make(map[connectionID]*session),
+		greylist: newGreylist(), failures: admission.NewOpeningLog(cfg.Logger),
+	}
 	var err error
 	if l.secrets, err = loadSecrets(&l.cfg); err != nil {
 		return nil, err
@@ -105,7 +109,8 @@ func (l *Listener) renew() error {
 // Addr is the address that the socket is bound to.
 func (l *Listener) Addr() net.Addr { return l.mux.Addr() }
 
-// Close stops the reading and ends all handshakes. Connections stay and may send; the socket is freed when the last of them has ended.
+// Close stops the reading and ends all handshakes. Connections stay and may send; the socket is freed when the last of
+// them has ended.
 func (l *Listener) Close() error {
 	l.giveUp(errListenerClosed)
 	if l.secrets.certs != nil {
@@ -120,7 +125,8 @@ func (l *Listener) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) 
 	if l.secrets.certs != nil {
 		go l.secrets.certs.Watch(certificateWatch, func() {
 			if err := l.renew(); err != nil {
-				l.cfg.Logger.Error("the changed certificate cannot serve DTLS: the previous one stays in use", "error", err)
+				l.cfg.Logger.Error("the changed certificate cannot serve DTLS: the previous one stays in use", "error",
+					err)
 			}
 		})
 	}
@@ -138,11 +144,12 @@ func (l *Listener) screen(source netip.AddrPort, b []byte) bool {
 	return l.cfg.Admission.Allowed(source.Addr()) && (!hello || l.takesHello(source, b))
 }
 
-// proofTime is how long a source that was answered has its place for certain: the round trip in which it proves its address. One that was not answered
-// repeats its hello, one that lost its place after the answer cannot.
+// proofTime is how long a source that was answered has its place for certain: the round trip in which it proves its
+// address. One that was not answered repeats its hello, one that lost its place after the answer cannot.
 const proofTime = 500 * time.Millisecond
 
-// takesHello reports whether a hello may begin a handshake. While many sources have not proved their address, only one that comes again may.
+// takesHello reports whether a hello may begin a handshake. While many sources have not proved their address, only one
+// that comes again may.
 func (l *Listener) takesHello(source netip.AddrPort, hello []byte) bool {
 	if !l.unverified.Pressed(source.Addr()) {
 		return true

@@ -29,7 +29,8 @@ func TestDTLSEcho(t *testing.T) {
 	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, listenertest.Send)
 	c := s.dial(t)
 	info := <-s.Info
-	if info.Peer.String() != c.LocalAddr().String() || info.Local.String() != s.addr().String() || info.SocketType != gateway.SocketDTLS || info.PeerCert != nil {
+	if info.Peer.String() != c.LocalAddr().String() || info.Local.String() != s.addr().String() ||
+		info.SocketType != gateway.SocketDTLS || info.PeerCert != nil {
 		t.Errorf("info %+v", info)
 	}
 	for _, size := range []int{1, 64, 1100, 7000} { // one record, one event, one record back
@@ -45,8 +46,8 @@ func TestDTLSEcho(t *testing.T) {
 	}
 }
 
-// The handler's close reaches the device as close_notify, and so does what it sent before. The client's Read picks at random among what it has, so
-// either may come first here.
+// The handler's close reaches the device as close_notify, and so does what it sent before. The client's Read picks at
+// random among what it has, so either may come first here.
 func TestDTLSCloseNotify(t *testing.T) {
 	s := serveDTLS(t, certDTLS(t), gateway.Limits{}, func(a gateway.ConnectionAdapter, _ []byte) {
 		a.Send([]byte("goodbye"))
@@ -87,7 +88,8 @@ func TestDTLSClientCertificate(t *testing.T) {
 	meter := pkix.Name{CommonName: "meter-1", Organization: []string{"Ex, Inc"}, Country: []string{"DE"}}
 	c := s.dial(t, pion.WithCertificates(ca.Device(t, meter)))
 	dtlsEchoes(t, c, "hello")
-	if info := <-s.Info; info.PeerCert == nil || info.PeerCert.CommonName != "meter-1" || info.PeerCert.DistinguishedName != `CN=meter-1,O=Ex\, Inc,C=DE` {
+	if info := <-s.Info; info.PeerCert == nil || info.PeerCert.CommonName != "meter-1" ||
+		info.PeerCert.DistinguishedName != `CN=meter-1,O=Ex\, Inc,C=DE` {
 		t.Errorf("info %+v", info.PeerCert)
 	}
 	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0")); err == nil {
@@ -97,7 +99,8 @@ func TestDTLSClientCertificate(t *testing.T) {
 	if _, err := s.client(t, udpSocket(t, "127.0.0.1:0"), pion.WithCertificates(stranger)); err == nil {
 		t.Error("a client of another authority was let in")
 	}
-	gatewaytest.Eventually(t, "the handshakes to be counted", func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "failed") == 2 })
+	gatewaytest.Eventually(t, "the handshakes to be counted",
+		func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "failed") == 2 })
 }
 
 // Without fail_if_no_cert a client may come without, but not with a bad one.
@@ -126,7 +129,8 @@ func TestDTLSPSK(t *testing.T) {
 	}
 	wrong := make(chan error)
 	go func() { wrong <- c.HandshakeContext(ctx) }()
-	gatewaytest.Eventually(t, "the wrong key to be given up", func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "timeout") == 1 })
+	gatewaytest.Eventually(t, "the wrong key to be given up",
+		func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "timeout") == 1 })
 	cancel()
 	if err := <-wrong; err == nil {
 		t.Error("a client with the wrong key was let in")
@@ -143,22 +147,25 @@ func TestDTLSSilentClientDelaysNobody(t *testing.T) {
 		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(dtls.AHello(0, 0xc02b), s.addr())
 	}
 	halfwayClient(t, s, 0xc02b)
-	gatewaytest.Eventually(t, "the silent clients", func() bool { u, v := s.listener.Pending(); return u == 20 && v == 1 })
+	gatewaytest.Eventually(t, "the silent clients",
+		func() bool { u, v := s.listener.Pending(); return u == 20 && v == 1 })
 	dtlsEchoes(t, s.dial(t), "hello")
 	if u, v := s.listener.Pending(); u+v == 0 {
 		t.Error("the silent clients were gone already")
 	}
-	gatewaytest.Eventually(t, "the unverified to be given up", func() bool { u, _ := s.listener.Pending(); return u == 0 })
+	gatewaytest.Eventually(t, "the unverified to be given up",
+		func() bool { u, _ := s.listener.Pending(); return u == 0 })
 }
 
 // A peer without keepalive ends after the idle timeout, one with it does not.
 func TestDTLSIdle(t *testing.T) {
-	s := serveDTLS(t, certDTLS(t), gateway.Limits{IdleTimeout: 100 * time.Millisecond}, func(a gateway.ConnectionAdapter, b []byte) {
-		if string(b) == "keep" {
-			a.StartTimer(gateway.TimerKeepalive, 60)
-		}
-		a.Send(b)
-	})
+	s := serveDTLS(t, certDTLS(t), gateway.Limits{IdleTimeout: 100 * time.Millisecond},
+		func(a gateway.ConnectionAdapter, b []byte) {
+			if string(b) == "keep" {
+				a.StartTimer(gateway.TimerKeepalive, 60)
+			}
+			a.Send(b)
+		})
 	var kept net.Conn
 	gatewaytest.Eventually(t, "a device asks in time to be kept", func() bool {
 		kept = s.dial(t)
@@ -184,7 +191,8 @@ func TestDTLSDropsOverRate(t *testing.T) {
 	for range 5 {
 		_, _ = c.Write([]byte("lost"))
 	}
-	gatewaytest.Eventually(t, "five lost records", func() bool { return s.Count(t, "exgate_dtls_dropped_total", "over_rate") == 5 })
+	gatewaytest.Eventually(t, "five lost records",
+		func() bool { return s.Count(t, "exgate_dtls_dropped_total", "over_rate") == 5 })
 }
 
 // What comes while the handler paused the connection waits.
@@ -216,7 +224,10 @@ func TestDTLSAdmission(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := certDTLS(t)
-	if cfg.Admission, err = admission.New(admission.Config{Listener: "d", Access: access, MaxConnections: 1}); err != nil {
+	if cfg.Admission, err = admission.New(admission.Config{
+		Listener: "d", Access: access,
+		MaxConnections: 1,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
@@ -250,7 +261,8 @@ func TestDTLSBansProvedAddressesOnly(t *testing.T) {
 	cfg.CAFile, cfg.Verify = ca.File, "peer"
 	var err error
 	if cfg.Admission, err = admission.New(admission.Config{
-		Listener: "d", Ban: admission.BanConfig{Failures: 3, Window: time.Hour, Duration: time.Hour}, Logger: slog.New(slog.DiscardHandler),
+		Listener: "d", Ban: admission.BanConfig{Failures: 3, Window: time.Hour, Duration: time.Hour},
+		Logger: slog.New(slog.DiscardHandler),
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +270,8 @@ func TestDTLSBansProvedAddressesOnly(t *testing.T) {
 	for range 20 {
 		_, _ = udpSocket(t, "127.0.0.1:0").WriteTo(dtls.AHello(0, 0xc02b), s.addr())
 	}
-	gatewaytest.Eventually(t, "the spoofed hellos", func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "unproved") == 20 })
+	gatewaytest.Eventually(t, "the spoofed hellos",
+		func() bool { return s.Count(t, "exgate_dtls_handshakes_total", "unproved") == 20 })
 	dtlsEchoes(t, s.dial(t), "not banned")
 
 	stranger := listenertest.NewIssuer(t).Device(t, pkix.Name{CommonName: "stranger"})
@@ -297,19 +310,43 @@ func TestListenDTLSErrors(t *testing.T) {
 		change func(c *dtls.Config)
 		want   string
 	}{
-		"nothing":       {func(c *dtls.Config) { *c = dtls.Config{} }, "it needs a certificate or a file of pre-shared keys"},
-		"no key":        {func(c *dtls.Config) { c.KeyFile = "" }, "a certificate needs its key and a key its certificate: set both files"},
-		"key missing":   {func(c *dtls.Config) { c.KeyFile = "/nowhere.key" }, "/nowhere.key"},
-		"psk missing":   {func(c *dtls.Config) { c.PSK.File = "/nowhere.psk" }, "/nowhere.psk"},
-		"hint only":     {func(c *dtls.Config) { c.PSK.IdentityHint = "x" }, "an identity hint means nothing without a file of pre-shared keys"},
-		"long hint":     {func(c *dtls.Config) { c.PSK = psk.PSK; c.PSK.IdentityHint = strings.Repeat("x", 129) }, "the identity hint is 129 bytes long, it may have 128"},
-		"verify":        {func(c *dtls.Config) { c.Verify = "yes" }, `verify is "yes": it must be none or peer`},
-		"no ca":         {func(c *dtls.Config) { c.Verify = "peer" }, "to verify clients takes a certificate of its own and a CA file"},
-		"fail":          {func(c *dtls.Config) { c.FailIfNoCert = true }, "fail_if_no_cert means nothing unless verify is peer"},
-		"negative":      {func(c *dtls.Config) { c.MaxHandshakes = -1 }, "a timeout, a maximum or a rate is negative"},
-		"cipher":        {func(c *dtls.Config) { c.Ciphers = []string{"TLS_RSA_WITH_RC4"} }, `there is no DTLS cipher suite "TLS_RSA_WITH_RC4"`},
-		"cipher of psk": {func(c *dtls.Config) { c.Ciphers = []string{"TLS_PSK_WITH_AES_128_CCM_8"} }, "no compatible CipherSuite"},
-		"bind":          {func(c *dtls.Config) { c.Bind = "127.0.0.1:99999" }, "99999"},
+		"nothing": {
+			func(c *dtls.Config) { *c = dtls.Config{} },
+			"it needs a certificate or a file of pre-shared keys",
+		},
+		"no key": {
+			func(c *dtls.Config) { c.KeyFile = "" },
+			"a certificate needs its key and a key its certificate: set both files",
+		},
+		"key missing": {func(c *dtls.Config) { c.KeyFile = "/nowhere.key" }, "/nowhere.key"},
+		"psk missing": {func(c *dtls.Config) { c.PSK.File = "/nowhere.psk" }, "/nowhere.psk"},
+		"hint only": {
+			func(c *dtls.Config) { c.PSK.IdentityHint = "x" },
+			"an identity hint means nothing without a file of pre-shared keys",
+		},
+		"long hint": {
+			func(c *dtls.Config) { c.PSK = psk.PSK; c.PSK.IdentityHint = strings.Repeat("x", 129) },
+			"the identity hint is 129 bytes long, it may have 128",
+		},
+		"verify": {func(c *dtls.Config) { c.Verify = "yes" }, `verify is "yes": it must be none or peer`},
+		"no ca": {
+			func(c *dtls.Config) { c.Verify = "peer" },
+			"to verify clients takes a certificate of its own and a CA file",
+		},
+		"fail": {
+			func(c *dtls.Config) { c.FailIfNoCert = true },
+			"fail_if_no_cert means nothing unless verify is peer",
+		},
+		"negative": {func(c *dtls.Config) { c.MaxHandshakes = -1 }, "a timeout, a maximum or a rate is negative"},
+		"cipher": {
+			func(c *dtls.Config) { c.Ciphers = []string{"TLS_RSA_WITH_RC4"} },
+			`there is no DTLS cipher suite "TLS_RSA_WITH_RC4"`,
+		},
+		"cipher of psk": {
+			func(c *dtls.Config) { c.Ciphers = []string{"TLS_PSK_WITH_AES_128_CCM_8"} },
+			"no compatible CipherSuite",
+		},
+		"bind": {func(c *dtls.Config) { c.Bind = "127.0.0.1:99999" }, "99999"},
 	} {
 		cfg := good
 		tt.change(&cfg)
@@ -317,7 +354,8 @@ func TestListenDTLSErrors(t *testing.T) {
 		if err == nil {
 			_ = l.Close()
 		}
-		if err == nil || !strings.HasPrefix(err.Error(), "opening DTLS listener: ") || !strings.Contains(err.Error(), tt.want) {
+		if err == nil || !strings.HasPrefix(err.Error(), "opening DTLS listener: ") ||
+			!strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %s", name, err, tt.want)
 		}
 	}
@@ -350,7 +388,8 @@ func TestDTLSQueue(t *testing.T) {
 			}
 		}
 		dropped := func() float64 { return s.Count(t, "exgate_datagrams_dropped_total", "queue_full") }
-		gatewaytest.Eventually(t, "the rest to be dropped", func() bool { return dropped() >= float64(sent-queue-maxInLibrary) })
+		gatewaytest.Eventually(t, "the rest to be dropped",
+			func() bool { return dropped() >= float64(sent-queue-maxInLibrary) })
 		close(release)
 		gatewaytest.Eventually(t, "what was kept", func() bool { return float64(got.Load())+dropped() == sent })
 		if n := got.Load(); n < int64(queue) || n > int64(queue)+maxInLibrary {

@@ -6,8 +6,9 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// peer is one address that datagrams come from, and the sessions behind it: one that lives, and one in its handshake. The second is beside
-// the first where a device rebooted, or somebody says hello in its name: the first ends only if the second completes (RFC 6347, section 4.2.8).
+// peer is one address that datagrams come from, and the sessions behind it: one that lives, and one in its handshake.
+// The second is beside the first where a device rebooted, or somebody says hello in its name: the first ends only if
+// the second completes (RFC 6347, section 4.2.8).
 type peer struct {
 	listener *Listener
 	path     *path

@@ -9,7 +9,8 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// path is a way to a client: it has more than one when it roams with a connection ID. The library sees it as the address.
+// path is a way to a client: it has more than one when it roams with a connection ID. The library sees it as the
+// address.
 type path struct {
 	peer *udp.Peer
 }
@@ -18,7 +19,8 @@ type path struct {
 func (p *path) Network() string { return "udp" }
 func (p *path) String() string  { return p.peer.Addr().String() }
 
-// datagramPipe is the socket that the library believes to have: it reads the datagrams of one client only, those that the guard let pass.
+// datagramPipe is the socket that the library believes to have: it reads the datagrams of one client only, those that
+// the guard let pass.
 type datagramPipe struct {
 	sending func(b []byte, to *path) error // sees what goes out, and may forbid it; nil: nothing to see
 

@@ -19,17 +19,18 @@ import (
 type PSKConfig struct {
 	// IdentityHint is what the server tells clients to choose their identity by. If zero, it gives no hint.
 	IdentityHint string
-	// File holds the keys, a line for each client: its identity, a colon, and the key in hexadecimal. Empty lines and lines that begin with # do
-	// not count; the last colon of a line divides it. Identities are 1 to 128 bytes long, keys 1 to 64 (RFC 4279, section 5.3). A changed file is
-	// read again within a second; while the new one has an error, the old keys stay. If zero, there are no pre-shared keys.
+	// File holds the keys, a line for each client: its identity, a colon, and the key in hexadecimal. Empty lines and
+	// lines that begin with # do not count; the last colon of a line divides it. Identities are 1 to 128 bytes long,
+	// keys 1 to 64 (RFC 4279, section 5.3). A changed file is read again within a second; while the new one has an
+	// error, the old keys stay. If zero, there are no pre-shared keys.
 	File string
 }
 
 const (
 	maxPSKIdentity = 128
 	maxPSKFile     = 64 << 20
-	// pskCheckEvery is how often a lookup may look whether the file was changed, and pskSettle how long it must have been the same: half a key is a
-	// key too.
+	// pskCheckEvery is how often a lookup may look whether the file was changed, and pskSettle how long it must have
+	// been the same: half a key is a key too.
 	pskCheckEvery = time.Second
 	pskSettle     = 100 * time.Millisecond
 )
@@ -66,7 +67,8 @@ func openPSK(file string, log *slog.Logger) (*pskKeys, error) {
 	return p, p.use(contents[0])
 }
 
-// key is the key of identity. An identity that does not exist has one too, which nobody knows: asking tells nobody which ones exist.
+// key is the key of identity. An identity that does not exist has one too, which nobody knows: asking tells nobody
+// which ones exist.
 func (p *pskKeys) key(identity []byte) (key []byte, known bool) {
 	p.refresh()
 	tag := p.tag("identity", identity)
@@ -83,7 +85,8 @@ func (p *pskKeys) key(identity []byte) (key []byte, known bool) {
 func (p *pskKeys) serve(identity []byte) ([]byte, error) {
 	key, known := p.key(identity)
 	if !known {
-		p.log.Debug("a DTLS client has an identity without a pre-shared key", "identity", string(identity[:min(len(identity), maxPSKIdentity)]))
+		p.log.Debug("a DTLS client has an identity without a pre-shared key", "identity",
+			string(identity[:min(len(identity), maxPSKIdentity)]))
 	}
 	return key, nil
 }
@@ -172,7 +175,8 @@ func parsePSK(line []byte) (identity, key []byte, err error) {
 	}
 	identity = bytes.TrimSpace(line[:colon])
 	if len(identity) == 0 || len(identity) > maxPSKIdentity {
-		return nil, nil, fmt.Errorf("the identity is %d bytes long, it must have 1 to %d", len(identity), maxPSKIdentity)
+		return nil, nil, fmt.Errorf("the identity is %d bytes long, it must have 1 to %d", len(identity),
+			maxPSKIdentity)
 	}
 	key, err = hex.DecodeString(string(bytes.TrimSpace(line[colon+1:])))
 	if err != nil { // hex names the byte it does not like: a piece of the key

@@ -22,7 +22,8 @@ func pskFile(t *testing.T, content string) string {
 }
 
 func TestPSKFile(t *testing.T) {
-	p, err := openPSK(pskFile(t, "\ufeffmeter-0:c0\n# ours\n\nmeter-1:00ff\n  urn:dev:7 : A0b1 \n"), slog.New(slog.DiscardHandler))
+	p, err := openPSK(pskFile(t, "\ufeffmeter-0:c0\n# ours\n\nmeter-1:00ff\n  urn:dev:7 : A0b1 \n"),
+		slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,16 +42,19 @@ func TestPSKFile(t *testing.T) {
 
 func TestPSKFileErrors(t *testing.T) {
 	for name, tt := range map[string]struct{ content, want string }{
-		"no colon":      {"a:00\nc0ffee\n", ":2: there is no colon; a line is identity:hexkey"},
-		"no identity":   {":c0ffee", ":1: the identity is 0 bytes long, it must have 1 to 128"},
-		"long identity": {strings.Repeat("x", 129) + ":c0ffee", ":1: the identity is 129 bytes long, it must have 1 to 128"},
-		"not hex":       {"# first\na:c0ffeeX\n", ":2: the key is not hexadecimal"},
-		"odd":           {"a:c0f", ":1: the key is not hexadecimal"},
-		"no key":        {"a:", ":1: the key is 0 bytes long, it must have 1 to 64"},
-		"long key":      {"a:" + strings.Repeat("c0", 65), ":1: the key is 65 bytes long, it must have 1 to 64"},
-		"twice":         {"a:01\n\na:c0ffee\n", ":3: the identity of line 1 again"},
-		"no line":       {"", ":1: there is no key in the file; a line is identity:hexkey"},
-		"empty":         {"# nothing\n", ":1: there is no key in the file; a line is identity:hexkey"},
+		"no colon":    {"a:00\nc0ffee\n", ":2: there is no colon; a line is identity:hexkey"},
+		"no identity": {":c0ffee", ":1: the identity is 0 bytes long, it must have 1 to 128"},
+		"long identity": {
+			strings.Repeat("x", 129) + ":c0ffee",
+			":1: the identity is 129 bytes long, it must have 1 to 128",
+		},
+		"not hex":  {"# first\na:c0ffeeX\n", ":2: the key is not hexadecimal"},
+		"odd":      {"a:c0f", ":1: the key is not hexadecimal"},
+		"no key":   {"a:", ":1: the key is 0 bytes long, it must have 1 to 64"},
+		"long key": {"a:" + strings.Repeat("c0", 65), ":1: the key is 65 bytes long, it must have 1 to 64"},
+		"twice":    {"a:01\n\na:c0ffee\n", ":3: the identity of line 1 again"},
+		"no line":  {"", ":1: there is no key in the file; a line is identity:hexkey"},
+		"empty":    {"# nothing\n", ":1: there is no key in the file; a line is identity:hexkey"},
 	} {
 		file := pskFile(t, tt.content)
 		_, err := openPSK(file, slog.New(slog.DiscardHandler))
@@ -60,7 +64,8 @@ func TestPSKFileErrors(t *testing.T) {
 			t.Errorf("%s: the key is in the error", name)
 		}
 	}
-	if _, err := openPSK("/nowhere/keys.psk", slog.Default()); err == nil || !strings.Contains(err.Error(), "/nowhere/keys.psk") {
+	if _, err := openPSK("/nowhere/keys.psk", slog.Default()); err == nil ||
+		!strings.Contains(err.Error(), "/nowhere/keys.psk") {
 		t.Error(err)
 	}
 }
@@ -68,16 +73,19 @@ func TestPSKFileErrors(t *testing.T) {
 // Only an identity that does not exist is logged, and never a key.
 func TestPSKLogsUnknownIdentities(t *testing.T) {
 	var logged bytes.Buffer
-	p, err := openPSK(pskFile(t, "a:c0ffee"), slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	p, err := openPSK(pskFile(t, "a:c0ffee"), slog.New(slog.NewTextHandler(&logged,
+		&slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, identity := range []string{"a", "stranger\n" + strings.Repeat("x", 1000)} {
-		if key, err := p.serve([]byte(identity)); err != nil || strings.Contains(logged.String(), hex.EncodeToString(key)) {
+		if key, err := p.serve([]byte(identity)); err != nil ||
+			strings.Contains(logged.String(), hex.EncodeToString(key)) {
 			t.Errorf("%v, logged %s", err, logged.String())
 		}
 	}
-	if got := logged.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `identity="stranger\nxxx`) || len(got) > 400 {
+	if got := logged.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `identity="stranger\nxxx`) ||
+		len(got) > 400 {
 		t.Errorf("logged %s", got)
 	}
 }
@@ -101,7 +109,8 @@ func TestPSKReload(t *testing.T) {
 					t.Errorf("%s: %x, want %s", identity, key, want)
 				}
 			}
-			if got := strings.Count(logged.String(), "\n"); got != strings.Count(log, "|") || !strings.Contains(logged.String(), strings.Trim(log, "|")) {
+			if got := strings.Count(logged.String(), "\n"); got != strings.Count(log, "|") ||
+				!strings.Contains(logged.String(), strings.Trim(log, "|")) {
 				t.Errorf("logged %s, want one %q", logged.String(), log)
 			}
 			if strings.Contains(logged.String(), "c0ff") {

@@ -42,7 +42,8 @@ func TestDTLSConnectionID(t *testing.T) {
 	cfg.ConnectionIDs = true
 	s := serveDTLS(t, cfg, gateway.Limits{}, listenertest.Send)
 	n := newNAT(t, s.addr())
-	c, err := pion.ClientWithOptions(udpSocket(t, "127.0.0.1:0"), n.inside.LocalAddr(), pion.WithInsecureSkipVerify(true),
+	c, err := pion.ClientWithOptions(udpSocket(t, "127.0.0.1:0"), n.inside.LocalAddr(),
+		pion.WithInsecureSkipVerify(true),
 		pion.WithConnectionIDGenerator(pion.OnlySendCIDGenerator()))
 	if err != nil {
 		t.Fatal(err)

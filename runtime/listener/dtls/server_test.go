@@ -24,14 +24,17 @@ type dtlsServer struct {
 	listener *dtls.Listener
 }
 
-func serveDTLS(t testing.TB, cfg dtls.Config, limits gateway.Limits, bytes func(gateway.ConnectionAdapter, []byte)) *dtlsServer {
+func serveDTLS(t testing.TB, cfg dtls.Config, limits gateway.Limits,
+	bytes func(gateway.ConnectionAdapter, []byte),
+) *dtlsServer {
 	t.Helper()
 	s := new(dtlsServer)
 	if cfg.Bind == "" {
 		cfg.Bind = "127.0.0.1:0"
 	}
 	cfg.Name, cfg.Logger = "d", slog.New(slog.DiscardHandler)
-	cfg.Metrics, cfg.UDPMetrics, cfg.CertMetrics = dtls.NewMetrics(s.Counting()), udp.NewMetrics(s.Counts), certs.NewMetrics(s.Counts)
+	cfg.Metrics, cfg.UDPMetrics, cfg.CertMetrics = dtls.NewMetrics(s.Counting()), udp.NewMetrics(s.Counts),
+		certs.NewMetrics(s.Counts)
 	var err error
 	if s.listener, err = dtls.Listen(t.Context(), cfg); err != nil {
 		t.Fatal(err)
@@ -56,7 +59,8 @@ func dtlsOf(t testing.TB, ca *listenertest.Issuer) dtls.Config {
 func pskDTLS(t testing.TB) dtls.Config {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "keys.psk")
-	if err := os.WriteFile(file, []byte("meter-1:c0ffee\nmeter-2:00112233445566778899aabbccddeeff\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("meter-1:c0ffee\nmeter-2:00112233445566778899aabbccddeeff\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	return dtls.Config{PSK: dtls.PSKConfig{IdentityHint: "exgate", File: file}}
@@ -81,7 +85,8 @@ func (s *dtlsServer) addr() *net.UDPAddr { return s.listener.Addr().(*net.UDPAdd
 // client shakes hands over socket.
 func (s *dtlsServer) client(t testing.TB, socket net.PacketConn, options ...pion.ClientOption) (*pion.Conn, error) {
 	t.Helper()
-	c, err := pion.ClientWithOptions(socket, s.addr(), append([]pion.ClientOption{pion.WithInsecureSkipVerify(true)}, options...)...)
+	c, err := pion.ClientWithOptions(socket, s.addr(),
+		append([]pion.ClientOption{pion.WithInsecureSkipVerify(true)}, options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

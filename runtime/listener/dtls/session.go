@@ -58,7 +58,8 @@ func newSession(p *peer) *session {
 	s.ctx, s.giveUp = context.WithCancelCause(l.pending)
 	s.timer = time.AfterFunc(unverifiedTimeout, func() { s.giveUp(errHandshakeTimeout) })
 	evict := func() { s.giveUp(errHandshakeEvicted) }
-	s.unproved, s.proved = admission.NewSlot(p.path.peer.Addr().Addr(), evict), admission.NewSlot(p.path.peer.Addr().Addr(), evict)
+	s.unproved, s.proved = admission.NewSlot(p.path.peer.Addr().Addr(), evict),
+		admission.NewSlot(p.path.peer.Addr().Addr(), evict)
 	l.counters.unverified(1)
 	l.unverified.Enter(s.unproved)
 	return s

@@ -36,8 +36,8 @@ func (s *session) serve() {
 	conn.ReadEnded(s.why(err))
 }
 
-// read hands each record to the handler, until the session ends. What comes over a rate is dropped; a busy handler or upstream holds the reading up, and
-// what its pipe cannot hold meanwhile is dropped there.
+// read hands each record to the handler, until the session ends. What comes over a rate is dropped; a busy handler or
+// upstream holds the reading up, and what its pipe cannot hold meanwhile is dropped there.
 func (s *transport) read(conn *gateway.Conn) error {
 	b := make([]byte, maxRead)
 	for {
@@ -61,7 +61,8 @@ func (s *transport) read(conn *gateway.Conn) error {
 
 func (s *transport) touch() { s.heard.Store(int64(s.session.listener.mux.Now())) }
 
-// watchIdle ends the connection when nothing came for its idle timeout, unless its handler started the keepalive timer, which then says when.
+// watchIdle ends the connection when nothing came for its idle timeout, unless its handler started the keepalive timer,
+// which then says when.
 func (s *transport) watchIdle(conn *gateway.Conn) *time.Timer {
 	var timer *time.Timer
 	timer = time.AfterFunc(time.Hour, func() {
@@ -94,7 +95,8 @@ func (s *transport) CheckSend(n int) gateway.Result {
 		return gateway.OK
 	}
 	s.session.listener.counters.drop(dropRecordSize)
-	return gateway.Refuse(gateway.CodeParamsTypeError, "%d bytes do not fit into a DTLS record: at most %d", n, maxRecord)
+	return gateway.Refuse(gateway.CodeParamsTypeError, "%d bytes do not fit into a DTLS record: at most %d", n,
+		maxRecord)
 }
 
 // TryWrite sends b as one record; it never waits. What the socket does not take is lost and counted.

@@ -42,7 +42,8 @@ func Answer(t testing.TB, c net.Conn) []byte {
 	return buf[:n]
 }
 
-// AskAgain asks until there is an answer: a flood fills the socket's buffer, and the kernel may drop anybody's datagram then.
+// AskAgain asks until there is an answer: a flood fills the socket's buffer, and the kernel may drop anybody's datagram
+// then.
 func AskAgain(t *testing.T, c *net.UDPConn) {
 	t.Helper()
 	buf := make([]byte, 100)

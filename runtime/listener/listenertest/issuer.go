@@ -30,7 +30,8 @@ func NewIssuer(t testing.TB) *Issuer {
 	t.Helper()
 	ca := &Issuer{Dir: t.TempDir()}
 	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: "Test CA"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		Subject: pkix.Name{CommonName: "Test CA"}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign,
 	}
 	ca.File, _ = ca.Issue(t, "ca", template)
 	return ca
@@ -68,7 +69,8 @@ func (ca *Issuer) Issue(t testing.TB, name string, template *x509.Certificate) (
 func (ca *Issuer) IssueServer(t testing.TB, name string) (certFile, keyFile string) {
 	t.Helper()
 	return ca.Issue(t, name, &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		Subject: pkix.Name{CommonName: name}, DNSNames: []string{"localhost"},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})
 }
@@ -76,7 +78,10 @@ func (ca *Issuer) IssueServer(t testing.TB, name string) (certFile, keyFile stri
 // IssueDevice issues a client certificate.
 func (ca *Issuer) IssueDevice(t testing.TB, subject pkix.Name) (certFile, keyFile string) {
 	t.Helper()
-	return ca.Issue(t, "device", &x509.Certificate{Subject: subject, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	return ca.Issue(t, "device", &x509.Certificate{
+		Subject:     subject,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
 }
 
 // Device is IssueDevice, loaded.

@@ -25,7 +25,9 @@ func (s *Server) Counting() prometheus.Registerer {
 }
 
 // Start serves l.
-func (s *Server) Start(t testing.TB, l gateway.Listener, bytes func(gateway.ConnectionAdapter, []byte), limits gateway.Limits) {
+func (s *Server) Start(t testing.TB, l gateway.Listener, bytes func(gateway.ConnectionAdapter, []byte),
+	limits gateway.Limits,
+) {
 	t.Helper()
 	s.Echo = NewEcho(bytes)
 	s.Gateway = gatewaytest.Serve(t, l, s.Echo, NoUpstream{}, limits)
@@ -46,7 +48,10 @@ type Echo struct {
 
 // NewEcho makes one that runs bytes on each read.
 func NewEcho(bytes func(gateway.ConnectionAdapter, []byte)) *Echo {
-	return &Echo{bytes: bytes, Closed: make(chan gateway.CloseReason, 100_000), Info: make(chan gateway.ConnInfo, 100_000)}
+	return &Echo{
+		bytes: bytes, Closed: make(chan gateway.CloseReason, 100_000),
+		Info: make(chan gateway.ConnInfo, 100_000),
+	}
 }
 
 // NewHandler makes the handler of a connection.

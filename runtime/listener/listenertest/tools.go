@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// KeptByGo is what the runtime may keep for the next goroutines. A thousand handshakes that were not given back would be 11 MB.
+// KeptByGo is what the runtime may keep for the next goroutines. A thousand handshakes that were not given back would
+// be 11 MB.
 const KeptByGo = 4 << 20
 
 // Tool finds a program nobody here wrote. Without it the test is skipped, in CI it fails.
@@ -25,7 +26,8 @@ func Tool(t *testing.T, name, debian string) string {
 	return ""
 }
 
-// CompareEchoes has each of a number of connections play a part of b.N echoes against ours and against a plain server, in turns.
+// CompareEchoes has each of a number of connections play a part of b.N echoes against ours and against a plain server,
+// in turns.
 func CompareEchoes(b *testing.B, conns int, play func(each int) (ours, plain time.Duration)) {
 	b.Helper()
 	const turns = 5

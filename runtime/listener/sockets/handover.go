@@ -54,7 +54,8 @@ func (s *Sockets) HandOver() ([]SocketFile, error) {
 	return files, nil
 }
 
-// HandedOver says that another process has the sockets now: closing them here leaves the paths of unix sockets in place.
+// HandedOver says that another process has the sockets now: closing them here leaves the paths of unix sockets in
+// place.
 func (s *Sockets) HandedOver() {
 	if s == nil {
 		return
@@ -80,8 +81,8 @@ func CloseFiles(files []SocketFile) {
 	}
 }
 
-// duplicate does what the File method of net's sockets does, except that their file, when a process is started with it, makes the socket blocking for
-// everyone who has it.
+// duplicate does what the File method of net's sockets does, except that their file, when a process is started with it,
+// makes the socket blocking for everyone who has it.
 func duplicate(socket syscall.Conn, name string) (*os.File, error) {
 	var file *os.File
 	err := withRawConn(socket, func(c rawConn) error {

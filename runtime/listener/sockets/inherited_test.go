@@ -82,10 +82,12 @@ func TestControlSeesTheInheritedSocket(t *testing.T) {
 	refuse := func(network, _ string, c syscall.RawConn) error {
 		return errors.Join(c.Control(func(uintptr) {}), errors.New("no options for "+network))
 	}
-	if _, err := second.Listen(t.Context(), "tcp", "127.0.0.1:0", refuse); err == nil || err.Error() != "no options for tcp" {
+	if _, err := second.Listen(t.Context(), "tcp", "127.0.0.1:0", refuse); err == nil ||
+		err.Error() != "no options for tcp" {
 		t.Error(err)
 	}
-	if _, err := second.ListenPacket(t.Context(), "udp", "127.0.0.1:0", refuse); err == nil || err.Error() != "no options for udp" {
+	if _, err := second.ListenPacket(t.Context(), "udp", "127.0.0.1:0", refuse); err == nil ||
+		err.Error() != "no options for udp" {
 		t.Error(err)
 	}
 }
@@ -106,7 +108,8 @@ func TestRefusedInheritance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	datagrams, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(folder, "dgram"), Net: "unixgram"})
+	datagrams, err := net.ListenUnixgram("unixgram",
+		&net.UnixAddr{Name: filepath.Join(folder, "dgram"), Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,10 +119,12 @@ func TestRefusedInheritance(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, file := range map[string]*os.File{
-		"it is no socket": regular, "does not listen (a systemd socket unit needs Accept=no)": connection, "must be tcp, udp or unix": gram,
+		"it is no socket": regular, "does not listen (a systemd socket unit needs Accept=no)": connection,
+		"must be tcp, udp or unix": gram,
 	} {
 		_, err := sockets.New([]sockets.SocketFile{{Name: "x", File: file}}, nil)
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `the inherited socket "x"`) {
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), `the inherited socket "x"`) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 		if err := file.Close(); !errors.Is(err, os.ErrClosed) {

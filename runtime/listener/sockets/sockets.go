@@ -8,11 +8,12 @@ import (
 	"syscall"
 )
 
-// Control is called with a socket before it is bound, as in [net.ListenConfig]; with a socket that was inherited, when it is taken.
+// Control is called with a socket before it is bound, as in [net.ListenConfig]; with a socket that was inherited, when
+// it is taken.
 type Control = func(network, address string, c syscall.RawConn) error
 
-// Sockets opens the listening sockets of a process, or takes those that it inherited, and hands them to the process that replaces it. A nil *Sockets
-// opens plainly. It is safe for concurrent use.
+// Sockets opens the listening sockets of a process, or takes those that it inherited, and hands them to the process
+// that replaces it. A nil *Sockets opens plainly. It is safe for concurrent use.
 type Sockets struct {
 	name string
 	all  *inventory
@@ -33,8 +34,8 @@ type openSocket struct {
 	socket syscall.Conn
 }
 
-// New makes a set out of what was inherited, if anything. If log is nil, slog.Default(). A file that is no listening socket is an error. The
-// files belong to the set from here on, also after an error.
+// New makes a set out of what was inherited, if anything. If log is nil, slog.Default(). A file that is no listening
+// socket is an error. The files belong to the set from here on, also after an error.
 func New(inherited []SocketFile, log *slog.Logger) (*Sockets, error) {
 	if log == nil {
 		log = slog.Default()
@@ -57,7 +58,8 @@ func New(inherited []SocketFile, log *slog.Logger) (*Sockets, error) {
 	return s, nil
 }
 
-// For returns the set as the user of that name sees it. A socket at port 0, of which only the system knows the address, is found again by the name.
+// For returns the set as the user of that name sees it. A socket at port 0, of which only the system knows the address,
+// is found again by the name.
 func (s *Sockets) For(name string) *Sockets {
 	if s == nil {
 		return nil
@@ -65,8 +67,8 @@ func (s *Sockets) For(name string) *Sockets {
 	return &Sockets{name: name, all: s.all}
 }
 
-// Listen opens a stream socket, or takes the inherited one. network is tcp or unix. The result is a *net.TCPListener or a *net.UnixListener. Keepalive
-// is off or as the system has it: set it on each connection.
+// Listen opens a stream socket, or takes the inherited one. network is tcp or unix. The result is a *net.TCPListener or
+// a *net.UnixListener. Keepalive is off or as the system has it: set it on each connection.
 func (s *Sockets) Listen(ctx context.Context, network, address string, control Control) (net.Listener, error) {
 	if in := s.take(ctx, network, address); in != nil {
 		if err := in.control(network, address, control); err != nil {
@@ -103,8 +105,8 @@ func (s *Sockets) ListenPacket(ctx context.Context, network, address string, con
 	return c, err
 }
 
-// TookOver says that what was inherited is this process's alone, unless it is Foreign: what nobody took is closed and logged, and closing a unix socket
-// removes its path, which until here the process before may still need.
+// TookOver says that what was inherited is this process's alone, unless it is Foreign: what nobody took is closed and
+// logged, and closing a unix socket removes its path, which until here the process before may still need.
 func (s *Sockets) TookOver() {
 	if s == nil {
 		return
@@ -115,7 +117,8 @@ func (s *Sockets) TookOver() {
 		unlinkOnClose(o.socket, !o.Foreign)
 	}
 	for _, in := range s.all.inherited {
-		s.all.log.Warn("an inherited socket is not in the configuration and was closed", "name", in.Name, "network", in.Network, "address", in.bound().String())
+		s.all.log.Warn("an inherited socket is not in the configuration and was closed", "name", in.Name, "network",
+			in.Network, "address", in.bound().String())
 		unlinkOnClose(in.listener, !in.Foreign)
 	}
 	s.all.closeInherited()

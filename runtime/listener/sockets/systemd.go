@@ -9,11 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// firstSystemdSocket is the descriptor of the first socket that systemd passes, SD_LISTEN_FDS_START of sd_listen_fds(3).
+// firstSystemdSocket is the descriptor of the first socket that systemd passes, SD_LISTEN_FDS_START of
+// sd_listen_fds(3).
 const firstSystemdSocket = 3
 
-// FromSystemd returns the sockets that systemd passed to this process (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES). There are none where
-// the variables are missing or meant for another process. The variables are removed, so that processes started from here do not see them.
+// FromSystemd returns the sockets that systemd passed to this process (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS,
+// LISTEN_FDNAMES). There are none where the variables are missing or meant for another process. The variables are
+// removed, so that processes started from here do not see them.
 func FromSystemd() ([]SocketFile, error) {
 	pid, count, names := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"} {

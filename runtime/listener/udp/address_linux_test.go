@@ -23,7 +23,8 @@ func TestUDPAnswersFromTheAddressThatWasAsked(t *testing.T) {
 				if got := listenertest.Ask(t, c, []byte(target)); string(got) != target {
 					t.Errorf("got %q", got)
 				}
-				if info := <-s.Info; info.Local.Addr().String() != target || info.Peer.String() != c.LocalAddr().String() {
+				if info := <-s.Info; info.Local.Addr().String() != target ||
+					info.Peer.String() != c.LocalAddr().String() {
 					t.Errorf("asked %s, info %+v", target, info)
 				}
 			}

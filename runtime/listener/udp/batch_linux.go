@@ -52,7 +52,10 @@ func openBatch(c *net.UDPConn, size int) (datagrams, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &batch{conn: c, raw: raw, bound: unmappedSource(c.LocalAddr().(*net.UDPAddr).AddrPort()), size: size, buf: make([]byte, batchSize*size)}
+	u := &batch{
+		conn: c, raw: raw, bound: unmappedSource(c.LocalAddr().(*net.UDPAddr).AddrPort()), size: size,
+		buf: make([]byte, batchSize*size),
+	}
 	if u.v6, err = isIPv6(raw); err != nil {
 		return nil, err
 	}
@@ -94,7 +97,8 @@ func (u *batch) readOnce(fd uintptr) bool {
 		h.Flags = 0
 	}
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&u.headers[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&u.headers[0])), batchSize,
+			unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
 			u.n, u.readErr = int(n), nil
@@ -198,7 +202,8 @@ func (o *outgoing) address(to netip.AddrPort, v6 bool) {
 
 func (o *outgoing) sendOnce(fd uintptr) {
 	for {
-		_, _, errno := unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&o.header)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		_, _, errno := unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&o.header)),
+			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 		if errno == unix.EINTR {
 			continue
 		}

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// batch reads one datagram at a time, where there is no recvmmsg. A socket bound to all addresses answers from the address that the
-// kernel picks.
+// batch reads one datagram at a time, where there is no recvmmsg. A socket bound to all addresses answers from the
+// address that the kernel picks.
 type batch struct {
 	conn  *net.UDPConn
 	bound netip.AddrPort
@@ -25,7 +25,8 @@ type batch struct {
 // openBatch takes c over. Datagrams above size bytes come truncated.
 func openBatch(c *net.UDPConn, size int) (datagrams, error) {
 	// one byte more tells a datagram that is too long from one that just fits
-	return &batch{conn: c, bound: unmappedSource(c.LocalAddr().(*net.UDPAddr).AddrPort()), buf: make([]byte, size+1)}, nil
+	return &batch{conn: c, bound: unmappedSource(c.LocalAddr().(*net.UDPAddr).AddrPort()), buf: make([]byte, size+1)},
+		nil
 }
 
 func (u *batch) addr() netip.AddrPort { return u.bound }

@@ -10,13 +10,16 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// BenchmarkUDPEcho plays 64 B ping-pong with 64 peers against a Listener listener with a Go handler and against a plain Go echo loop, in turns, and
-// reports both rates and the median ratio. One operation is one echo against each.
+// BenchmarkUDPEcho plays 64 B ping-pong with 64 peers against a Listener listener with a Go handler and against a plain
+// Go echo loop, in turns, and reports both rates and the median ratio. One operation is one echo against each.
 func BenchmarkUDPEcho(b *testing.B) {
 	const peers = 64
 	s := serveUDP(b, udp.Config{}, listenertest.Send)
 	ours, plain := udpClients(b, s.listener.Addr().String(), peers), udpClients(b, plainEcho(b), peers)
-	listenertest.CompareEchoes(b, peers, func(each int) (o, p time.Duration) { return pingPong(b, ours, each), pingPong(b, plain, each) })
+	listenertest.CompareEchoes(b, peers, func(each int) (o, p time.Duration) {
+		return pingPong(b, ours, each),
+			pingPong(b, plain, each)
+	})
 }
 
 // plainEcho is what a Listener echo server in Go is without anything else.

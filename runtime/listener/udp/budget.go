@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// prefixSlots is how many buckets the source prefixes share. Two prefixes seldom meet in one, and nobody outside can tell which do.
+// prefixSlots is how many buckets the source prefixes share. Two prefixes seldom meet in one, and nobody outside can
+// tell which do.
 const prefixSlots = 8192
 
-// peerBudget bounds how many peers are made a second, in all and from one /24 (IPv4) or /64 (IPv6). Its memory is fixed, however many
-// sources a flood claims to come from.
+// peerBudget bounds how many peers are made a second, in all and from one /24 (IPv4) or /64 (IPv6). Its memory is
+// fixed, however many sources a flood claims to come from.
 type peerBudget struct {
 	seed     maphash.Seed
 	all      leakyBucket
@@ -20,7 +21,10 @@ type peerBudget struct {
 }
 
 func newPeerBudget(rate, perPrefix float64) peerBudget {
-	return peerBudget{seed: maphash.MakeSeed(), prefixes: make([]leakyBucket, prefixSlots), rate: rate, perSlot: perPrefix}
+	return peerBudget{
+		seed: maphash.MakeSeed(), prefixes: make([]leakyBucket, prefixSlots), rate: rate,
+		perSlot: perPrefix,
+	}
 }
 
 // take counts one new peer of source, or refuses it. A prefix over its budget takes nothing from the others'.

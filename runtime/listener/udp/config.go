@@ -16,29 +16,34 @@ import (
 type Config struct {
 	// Name is the listener's in metrics. If zero, Bind.
 	Name string
-	// Bind is the address to listen on, as host:port; without a host, all addresses: replies then leave from the one that the peer asked.
+	// Bind is the address to listen on, as host:port; without a host, all addresses: replies then leave from the one
+	// that the peer asked.
 	Bind string
 	// Admission says who may connect. If zero, everybody.
 	Admission *admission.Admission
-	// IdleTimeout ends a peer that has sent nothing for so long, unless its handler started the keepalive timer, which then says when. It
-	// is checked eight times within itself. If zero, 30 s.
+	// IdleTimeout ends a peer that has sent nothing for so long, unless its handler started the keepalive timer, which
+	// then says when. It is checked eight times within itself. If zero, 30 s.
 	IdleTimeout time.Duration
 	// MaxPeers is how many peers there may be at once. If zero, 50,000.
 	MaxPeers int
-	// NewPeersPerSecond is how many peers may be new each second, so that a flood of forged source addresses stays cheap. One second's worth
-	// may come at once. If zero, 2,000.
+	// NewPeersPerSecond is how many peers may be new each second, so that a flood of forged source addresses stays
+	// cheap. One second's worth may come at once. If zero, 2,000.
 	NewPeersPerSecond float64
 	// NewPeersPerPrefix is the same for the peers of one IPv4 /24 or IPv6 /64. If zero, half of NewPeersPerSecond.
 	NewPeersPerPrefix float64
-	// QueueDatagrams is how many datagrams of one peer may wait for its handler; what comes above is dropped. If zero, 64.
+	// QueueDatagrams is how many datagrams of one peer may wait for its handler; what comes above is dropped. If zero,
+	// 64.
 	QueueDatagrams int
 	// QueueBytes is the same in bytes; one datagram always fits. If zero, 128 KiB.
 	QueueBytes int
-	// MaxDatagram is the largest datagram taken, in bytes; longer ones are dropped. If zero, 65,507: the largest there is.
+	// MaxDatagram is the largest datagram taken, in bytes; longer ones are dropped. If zero, 65,507: the largest there
+	// is.
 	MaxDatagram int
-	// Workers is how many peers' handlers may be at work, or wait for something, at the same time; further peers wait. If zero, 1,024.
+	// Workers is how many peers' handlers may be at work, or wait for something, at the same time; further peers wait.
+	// If zero, 1,024.
 	Workers int
-	// ReadBuffer is the size of the socket's receive buffer in bytes, as far as the kernel allows (net.core.rmem_max). If zero, 4 MiB.
+	// ReadBuffer is the size of the socket's receive buffer in bytes, as far as the kernel allows (net.core.rmem_max).
+	// If zero, 4 MiB.
 	ReadBuffer int
 	// WriteBuffer is the same for sending (net.core.wmem_max). If zero, what the kernel gives.
 	WriteBuffer int

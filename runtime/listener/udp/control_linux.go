@@ -17,7 +17,10 @@ func (c *controlBuffer) base() *byte { return (*byte)(unsafe.Pointer(c)) }
 // isIPv6 tells the family of a socket.
 func isIPv6(raw syscall.RawConn) (v6 bool, err error) {
 	var family int
-	if cerr := raw.Control(func(fd uintptr) { family, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN) }); cerr != nil {
+	if cerr := raw.Control(func(fd uintptr) {
+		family,
+			err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
+	}); cerr != nil {
 		return false, cerr
 	}
 	return family == unix.AF_INET6, err

@@ -45,7 +45,8 @@ func flood(t testing.TB, addr string, n int) {
 	}
 }
 
-// While forged sources flood the listener, a peer that was there is served; the peers that the flood made are bounded, and gone when it is over.
+// While forged sources flood the listener, a peer that was there is served; the peers that the flood made are bounded,
+// and gone when it is over.
 func TestUDPFloodOfForgedSources(t *testing.T) {
 	s := serveUDP(t, udp.Config{MaxPeers: 500, NewPeersPerSecond: 300, IdleTimeout: 2 * time.Second}, listenertest.Send)
 	addr := s.listener.Addr().String()
@@ -79,7 +80,8 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 	if s.dropped(t, "new_peer_rate")+s.dropped(t, "max_peers") == 0 {
 		t.Error("the flood met no bound")
 	}
-	gatewaytest.Eventually(t, "only the device is left", func() bool { listenertest.AskAgain(t, device); return s.open() == 1 })
+	gatewaytest.Eventually(t, "only the device is left",
+		func() bool { listenertest.AskAgain(t, device); return s.open() == 1 })
 	if _, ok := s.Gateway.Conn(id); !ok {
 		t.Error("the device lost its connection")
 	}
@@ -96,7 +98,8 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 // What the kernel drops because the socket's buffer is full is counted.
 func TestUDPCountsWhatTheKernelDrops(t *testing.T) {
 	hold := make(chan struct{})
-	s := serveUDP(t, udp.Config{ReadBuffer: 1, MaxPeers: 1, IdleTimeout: 500 * time.Millisecond}, func(gateway.ConnectionAdapter, []byte) { <-hold })
+	s := serveUDP(t, udp.Config{ReadBuffer: 1, MaxPeers: 1, IdleTimeout: 500 * time.Millisecond},
+		func(gateway.ConnectionAdapter, []byte) { <-hold })
 	gatewaytest.Eventually(t, "the small buffer overflowed", func() bool {
 		flood(t, s.listener.Addr().String(), 1000)
 		return s.dropped(t, "receive_buffer_full") > 0

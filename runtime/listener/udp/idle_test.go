@@ -31,7 +31,8 @@ func keepTalking(t *testing.T, c *net.UDPConn, closed <-chan gateway.CloseReason
 // A peer that falls silent ends; the traffic of another does not keep it alive, and that one stays.
 func TestUDPIdleTimeout(t *testing.T) {
 	s := serveUDP(t, udp.Config{IdleTimeout: time.Second}, listenertest.Send)
-	silent, busy := listenertest.DialUDP(t, "", s.listener.Addr().String()), listenertest.DialUDP(t, "", s.listener.Addr().String())
+	silent, busy := listenertest.DialUDP(t, "", s.listener.Addr().String()),
+		listenertest.DialUDP(t, "", s.listener.Addr().String())
 	listenertest.Ask(t, silent, []byte("x"))
 	listenertest.Ask(t, busy, []byte("x"))
 	if r := keepTalking(t, busy, s.Closed); !r.Is(gateway.ReasonIdleTimeout) {
@@ -126,7 +127,8 @@ func TestUDPEndsWhilePaused(t *testing.T) {
 
 // What comes over a rate is dropped and counted.
 func TestUDPDropsOverRate(t *testing.T) {
-	s := serveUDPWith(t, udp.Config{}, gateway.Limits{MessagesPerSecond: 0.001}, func(a gateway.ConnectionAdapter, b []byte) { a.Send(b) })
+	s := serveUDPWith(t, udp.Config{}, gateway.Limits{MessagesPerSecond: 0.001},
+		func(a gateway.ConnectionAdapter, b []byte) { a.Send(b) })
 	c := listenertest.DialUDP(t, "", s.listener.Addr().String())
 	listenertest.Ask(t, c, []byte("heard"))
 	if _, err := c.Write([]byte("lost")); err != nil {
@@ -147,12 +149,13 @@ func TestUDPAdmission(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serveUDP(t, udp.Config{Admission: admission, IdleTimeout: time.Minute}, func(a gateway.ConnectionAdapter, b []byte) {
-		a.Send(b)
-		if string(b) == "bye" {
-			a.Close(gateway.ReasonNormal)
-		}
-	})
+	s := serveUDP(t, udp.Config{Admission: admission, IdleTimeout: time.Minute},
+		func(a gateway.ConnectionAdapter, b []byte) {
+			a.Send(b)
+			if string(b) == "bye" {
+				a.Close(gateway.ReasonNormal)
+			}
+		})
 	addr := s.listener.Addr().String()
 	first, second := listenertest.DialUDP(t, "", addr), listenertest.DialUDP(t, "", addr)
 	listenertest.Ask(t, first, []byte("x"))
@@ -161,7 +164,10 @@ func TestUDPAdmission(t *testing.T) {
 	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
-	gatewaytest.Eventually(t, "both refused", func() bool { return s.dropped(t, "not_admitted") == 1 && s.dropped(t, "screened") == 1 })
+	gatewaytest.Eventually(t, "both refused", func() bool {
+		return s.dropped(t, "not_admitted") == 1 &&
+			s.dropped(t, "screened") == 1
+	})
 	listenertest.Ask(t, first, []byte("bye"))
 	<-s.Closed
 	listenertest.AskAgain(t, second) // the place is free
@@ -214,7 +220,8 @@ func TestUDPSlowHandlersDelayNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := listenertest.Ask(t, listenertest.DialUDP(t, "", s.listener.Addr().String()), []byte("fast")); string(got) != "fast" {
+	if got := listenertest.Ask(t, listenertest.DialUDP(t, "", s.listener.Addr().String()),
+		[]byte("fast")); string(got) != "fast" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -53,15 +53,16 @@ func (l *Listener) Addr() net.Addr { return l.mux.Addr() }
 // Close stops the reading. The connections stay and may send; the socket is freed when the last of them has ended.
 func (l *Listener) Close() error { return l.mux.Stop() }
 
-// Serve reads until Close. Connections are made, and their handlers called, on goroutines that are there only while there is something to do.
+// Serve reads until Close. Connections are made, and their handlers called, on goroutines that are there only while
+// there is something to do.
 func (l *Listener) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
 	l.attach = attach
 	l.mux.Serve()
 	return nil
 }
 
-// How long to try to bind an address that is in use: the socket of a listener that was just removed is freed a moment after the
-// last of its connections.
+// How long to try to bind an address that is in use: the socket of a listener that was just removed is freed a moment
+// after the last of its connections.
 const (
 	bindTries = 20
 	bindPause = 10 * time.Millisecond

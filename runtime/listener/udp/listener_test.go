@@ -28,7 +28,8 @@ func TestUDPKeepsBoundaries(t *testing.T) {
 		}
 	}
 	info := <-s.Info
-	if info.Peer.String() != c.LocalAddr().String() || info.Local.String() != s.listener.Addr().String() || info.SocketType != gateway.SocketUDP {
+	if info.Peer.String() != c.LocalAddr().String() || info.Local.String() != s.listener.Addr().String() ||
+		info.SocketType != gateway.SocketUDP {
 		t.Errorf("info %+v", info)
 	}
 	if s.open() != 1 {
@@ -230,7 +231,8 @@ func TestUDPBusyPeerDelaysNobody(t *testing.T) {
 	}
 	<-busy
 	for range 20 {
-		if got := listenertest.Ask(t, listenertest.DialUDP(t, "", s.listener.Addr().String()), []byte("x")); string(got) != "x" {
+		if got := listenertest.Ask(t, listenertest.DialUDP(t, "", s.listener.Addr().String()),
+			[]byte("x")); string(got) != "x" {
 			t.Errorf("got %q", got)
 		}
 	}

@@ -29,7 +29,8 @@ const (
 
 func (l loss) String() string {
 	return [losses]string{
-		"receive_buffer_full", "truncated", "queue_full", "over_rate", "after_close", "screened", "max_peers", "new_peer_rate", "not_admitted", "refused",
+		"receive_buffer_full", "truncated", "queue_full", "over_rate", "after_close", "screened", "max_peers",
+		"new_peer_rate", "not_admitted", "refused",
 		"send_buffer_full", "send_too_long", "send_failed",
 	}[l]
 }

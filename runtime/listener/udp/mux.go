@@ -21,7 +21,8 @@ const (
 	readPauseMax = time.Second
 )
 
-// Mux makes peers of the sources of one Listener socket's datagrams. A peer has no goroutine: where it has datagrams, a worker runs it.
+// Mux makes peers of the sources of one Listener socket's datagrams. A peer has no goroutine: where it has datagrams, a
+// worker runs it.
 type Mux struct {
 	socket  datagrams
 	cfg     muxConfig
@@ -47,7 +48,8 @@ type peerShard struct {
 
 func newMux(socket datagrams, cfg muxConfig) *Mux {
 	m := &Mux{
-		socket: socket, cfg: cfg, started: time.Now(), seed: maphash.MakeSeed(), stopped: make(chan struct{}), ended: make(chan struct{}),
+		socket: socket, cfg: cfg, started: time.Now(), seed: maphash.MakeSeed(), stopped: make(chan struct{}),
+		ended:  make(chan struct{}),
 		budget: newPeerBudget(cfg.newPeers, cfg.newPeersPrefix),
 	}
 	m.workers.init(cfg.workers)
@@ -57,7 +59,8 @@ func newMux(socket datagrams, cfg muxConfig) *Mux {
 	return m
 }
 
-// NewMux opens the socket of cfg, with defaults for what is zero. Nothing is read before serve. Peers are admitted by cfg.Admission.
+// NewMux opens the socket of cfg, with defaults for what is zero. Nothing is read before serve. Peers are admitted by
+// cfg.Admission.
 func NewMux(ctx context.Context, cfg Config, hooks Hooks) (*Mux, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -211,7 +214,8 @@ func (m *Mux) isStopped() bool {
 	}
 }
 
-// Stop ends the reading. Peers stay and may write; the socket is freed when the last of them has ended. Calling it again does nothing.
+// Stop ends the reading. Peers stay and may write; the socket is freed when the last of them has ended. Calling it
+// again does nothing.
 func (m *Mux) Stop() error {
 	m.mu.Lock()
 	if m.isStopped() {

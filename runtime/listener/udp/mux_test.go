@@ -114,7 +114,8 @@ func muxed(t *testing.T, limits func(*muxConfig), test func(t *testing.T, w *wir
 		cfg := muxConfig{
 			Hooks:       Hooks{NewPeer: func(p *Peer) Receiver { return &heardPeer{heard: h, p: p} }},
 			idleTimeout: 30 * time.Second, maxPeers: 1000, newPeers: 1000, newPeersPrefix: 1000,
-			queueDatagrams: 4, queueBytes: 100, workers: 8, losses: newLossCounters(NewMetrics(nil), "udp"), log: slog.New(slog.DiscardHandler),
+			queueDatagrams: 4, queueBytes: 100, workers: 8, losses: newLossCounters(NewMetrics(nil), "udp"),
+			log: slog.New(slog.DiscardHandler),
 		}
 		if limits != nil {
 			limits(&cfg)

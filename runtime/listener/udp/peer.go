@@ -55,8 +55,8 @@ func (p *Peer) Local() netip.AddrPort {
 	return bound
 }
 
-// Write sends one datagram. It never waits; what the socket does not take is dropped and counted, and no error. After close it fails with
-// net.ErrClosed.
+// Write sends one datagram. It never waits; what the socket does not take is dropped and counted, and no error. After
+// close it fails with net.ErrClosed.
 func (p *Peer) Write(b []byte) error {
 	p.mu.Lock()
 	local, closed := p.local, p.closed
@@ -229,8 +229,8 @@ func (p *Peer) end() {
 	p.mux.peerEnded()
 }
 
-// Close ends the peer: what waits is dropped, the receiver's ended follows. The next datagram of its source makes a new peer. Calling it
-// again does nothing.
+// Close ends the peer: what waits is dropped, the receiver's ended follows. The next datagram of its source makes a new
+// peer. Calling it again does nothing.
 func (p *Peer) Close() {
 	p.mux.forget(p)
 	p.mu.Lock()

@@ -14,12 +14,12 @@ type datagrams interface {
 	read() (int, error)
 	// at is datagram i of the last read, valid until the next.
 	at(i int) arrival
-	// write sends b as one datagram and never waits: what the socket does not take fails. If from is zero, the kernel picks the address
-	// that it leaves from. Safe for concurrent use, also with read.
+	// write sends b as one datagram and never waits: what the socket does not take fails. If from is zero, the kernel
+	// picks the address that it leaves from. Safe for concurrent use, also with read.
 	write(b []byte, to netip.AddrPort, from netip.Addr) error
 	addr() netip.AddrPort
-	// overflowed is how many datagrams the kernel has dropped so far because they were not read fast enough, modulo 2^32. The sweep alone
-	// calls it.
+	// overflowed is how many datagrams the kernel has dropped so far because they were not read fast enough, modulo
+	// 2^32. The sweep alone calls it.
 	overflowed() uint32
 	// stop ends read; writing goes on until close.
 	stop()
@@ -36,11 +36,13 @@ type arrival struct {
 
 // Receiver is what a peer's datagrams go to. Its methods are called one at a time.
 type Receiver interface {
-	// Ready reports whether receive may be called. Where it may not, ready calls wake once, on another goroutine, when it may.
+	// Ready reports whether receive may be called. Where it may not, ready calls wake once, on another goroutine, when
+	// it may.
 	Ready(wake func()) bool
 	// Receive takes the next datagram, in the order of arrival. b is valid during the call.
 	Receive(b []byte)
-	// Idle says that nothing came for the idle timeout. It is called again and again until something comes or the peer is closed.
+	// Idle says that nothing came for the idle timeout. It is called again and again until something comes or the peer
+	// is closed.
 	Idle()
 	// Ended is the last call, once, after the peer was closed from any side.
 	Ended()
@@ -48,13 +50,13 @@ type Receiver interface {
 
 // Hooks are what a mux calls.
 type Hooks struct {
-	// Screen says on the receiving goroutine whether a datagram of an unknown source may open a peer, before that costs anything.
-	// It must not block. If zero, each may.
+	// Screen says on the receiving goroutine whether a datagram of an unknown source may open a peer, before that costs
+	// anything. It must not block. If zero, each may.
 	Screen func(source netip.AddrPort, b []byte) bool
 	// NewPeer makes the receiver of a new peer, before the first datagram is handed to it. nil refuses the peer.
 	NewPeer func(p *Peer) Receiver
-	// Inline runs NewPeer and the receivers on the goroutine that reads the socket (Ended and Idle: on the one that closes or sweeps)
-	// and not on workers: they must not block then.
+	// Inline runs NewPeer and the receivers on the goroutine that reads the socket (Ended and Idle: on the one that
+	// closes or sweeps) and not on workers: they must not block then.
 	Inline bool
 }
 

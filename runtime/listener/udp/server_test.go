@@ -19,7 +19,9 @@ func serveUDP(t testing.TB, cfg udp.Config, bytes func(gateway.ConnectionAdapter
 	return serveUDPWith(t, cfg, gateway.Limits{}, bytes)
 }
 
-func serveUDPWith(t testing.TB, cfg udp.Config, limits gateway.Limits, bytes func(gateway.ConnectionAdapter, []byte)) *udpServer {
+func serveUDPWith(t testing.TB, cfg udp.Config, limits gateway.Limits,
+	bytes func(gateway.ConnectionAdapter, []byte),
+) *udpServer {
 	t.Helper()
 	s := new(udpServer)
 	if cfg.Bind == "" {

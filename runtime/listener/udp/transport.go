@@ -7,8 +7,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// transport is one Listener peer as its connection sees it: one Send is one datagram, and so is one OnReceivedBytes. It is no
-// gateway.AuthObserver: anybody can forge the address of a datagram, and would get its owner banned.
+// transport is one Listener peer as its connection sees it: one Send is one datagram, and so is one OnReceivedBytes. It
+// is no gateway.AuthObserver: anybody can forge the address of a datagram, and would get its owner banned.
 type transport struct {
 	peer *Peer
 	conn *gateway.Conn

@@ -9,8 +9,9 @@ import (
 // growAfter is how long a peer may wait for a worker before there are more of them.
 const growAfter = time.Millisecond
 
-// workers runs peers that have something to do. There are none while nothing is to be done, as many as processors while nobody blocks, and
-// where peers still wait (their handlers are a slow call away) twice as many every growAfter, up to a bound.
+// workers runs peers that have something to do. There are none while nothing is to be done, as many as processors while
+// nobody blocks, and where peers still wait (their handlers are a slow call away) twice as many every growAfter, up to
+// a bound.
 type workers struct {
 	max  int
 	base int

@@ -10,6 +10,6 @@ func Same(name, iana string) bool {
 		want == strings.TrimSuffix(have, "SHA256") && strings.Contains(have, "POLY1305")
 }
 
-// bare is what the IANA and the OpenSSL name of a suite have in common. OpenSSL also leaves out RSA where it is the key exchange, and the hash
-// after POLY1305.
+// bare is what the IANA and the OpenSSL name of a suite have in common. OpenSSL also leaves out RSA where it is the key
+// exchange, and the hash after POLY1305.
 var bare = strings.NewReplacer("TLS_", "", "_WITH_", "", "_CBC_", "", "_", "", "-", "").Replace
