@@ -1,10 +1,12 @@
 package callback
 
 import (
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/exgate/exgate/runtime/remote/target"
 )
-
-import "github.com/prometheus/client_golang/prometheus"
 
 // Metrics counts calls and shared streams.
 type Metrics struct {
@@ -33,6 +35,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		reg.MustRegister(m.streamEnds, m.inFlight, m.waiting)
 	}
 	return m
+}
+
+// streamEnded counts a shared stream that ended with err. Codes that gRPC does not define count as Unknown: a handler
+// may send any number, and each label takes memory.
+func (m *Metrics) streamEnded(handler, method string, err error) {
+	code := status.Code(err)
+	if code > codes.Unauthenticated {
+		code = codes.Unknown
+	}
+	m.streamEnds.WithLabelValues(handler, method, code.String()).Inc()
 }
 
 func (m *Metrics) traffic(t *target.Target) *traffic {

@@ -265,7 +265,7 @@ func (s *sharedStream) ended(err error) {
 	if status.Code(err) == codes.Unavailable {
 		s.probe.retry()
 	}
-	s.caller.metrics.streamEnds.WithLabelValues(s.caller.Name, s.call.name, status.Code(err).String()).Inc()
+	s.caller.metrics.streamEnded(s.caller.Name, s.call.name, err)
 	switch {
 	case err != nil:
 		s.fail(events, s.caller.Failed(s.to, s.call.name, err, false))
