@@ -104,7 +104,7 @@ func TestNoDescriptors(t *testing.T) {
 	}
 }
 
-// Devices over Listener take descriptors only for sessions of their own, and streams that are silent make room for them
+// Devices over UDP take descriptors only for sessions of their own, and streams that are silent make room for them
 // too.
 func TestDatagramDevicesAndDescriptors(t *testing.T) {
 	d, a := fewDescriptors(t, 5, 1)

@@ -14,7 +14,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/certs"
 )
 
-// TLSConfig is a TLS listener's. Pre-shared keys are not among it: crypto/tls has none; Listener has.
+// TLSConfig is a TLS listener's. Pre-shared keys are not among it: crypto/tls has none; DTLS has.
 type TLSConfig struct {
 	// TCPConfig is that of the sockets below.
 	TCPConfig
@@ -25,7 +25,7 @@ type TLSConfig struct {
 	// CAFile is the PEM file of those who sign the certificates of devices. If zero, no device's certificate can be
 	// verified.
 	CAFile string
-	// Metrics counts reloads of the files. If zero, an unregistered set.
+	// CertMetrics counts reloads of the files. If zero, an unregistered set.
 	CertMetrics *certs.Metrics
 	// ReloadInterval is how often the files are looked at for changes. If zero, 5 s.
 	ReloadInterval time.Duration

@@ -13,7 +13,7 @@ import (
 )
 
 // BanConfig refuses sources that keep failing handshakes or authentications. Devices behind one address are one source.
-// Plain Listener does not prove a source: there, whoever can forge addresses can get their owners banned.
+// Plain UDP does not prove a source: there, whoever can forge addresses can get their owners banned.
 type BanConfig struct {
 	// Failures is how many within Window get a source banned, at most 100. If zero, nobody is banned.
 	Failures int

@@ -11,7 +11,7 @@ import (
 
 // OpeningError says at what a connection failed before it was one, and which of the counted results that was.
 type OpeningError struct {
-	Stage  string // TLS handshake, Listener handshake, PROXY header
+	Stage  string // TLS handshake, DTLS handshake, PROXY header
 	Result string
 	Err    error
 }

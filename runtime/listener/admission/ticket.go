@@ -87,7 +87,7 @@ func (t Ticket) settled(ok bool) (Ticket, bool) {
 }
 
 // Failed notes a handshake or an authentication of the connection that failed, also after Release: a source that has
-// failed too often is banned. Where a handshake proves the source, as that of Listener does, do not call it before: the
+// failed too often is banned. Where a handshake proves the source, as that of DTLS does, do not call it before: the
 // owner of a forged address would be banned.
 func (t *Ticket) Failed() {
 	if t.admission != nil {

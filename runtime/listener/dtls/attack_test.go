@@ -23,7 +23,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/listenertest"
 )
 
-// rawClient speaks as much Listener as an attacker needs.
+// rawClient speaks as much DTLS as an attacker needs.
 type rawClient struct {
 	socket *net.UDPConn
 	suite  uint16

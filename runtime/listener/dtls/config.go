@@ -15,7 +15,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// Config is a Listener listener's. It needs a certificate, pre-shared keys, or both.
+// Config is a DTLS listener's. It needs a certificate, pre-shared keys, or both.
 type Config struct {
 	// Name is the listener's in metrics and logs. If zero, Bind.
 	Name string
@@ -74,9 +74,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Metrics counts handshakes and drops. If zero, an unregistered set.
 	Metrics *Metrics
-	// Metrics counts datagrams that were dropped before Listener. If zero, an unregistered set.
+	// UDPMetrics counts datagrams that were dropped before DTLS. If zero, an unregistered set.
 	UDPMetrics *udp.Metrics
-	// Metrics counts reloads of certificate files. If zero, an unregistered set.
+	// CertMetrics counts reloads of certificate files. If zero, an unregistered set.
 	CertMetrics *certs.Metrics
 }
 

@@ -8,7 +8,7 @@ import (
 
 // greylist remembers first ClientHellos by their source and random, so that under a flood only those are taken that
 // come again: a client repeats its hello after about a second, who forges addresses does not. It takes 8 bytes a hello
-// and never grows; see RATIONALE.md, "Why must a Listener hello come twice under a flood?". It is not safe for
+// and never grows; see RATIONALE.md, "Why must a DTLS hello come twice under a flood?". It is not safe for
 // concurrent use.
 type greylist struct {
 	seed  maphash.Seed

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// What the guard reads of a Listener record, RFC 6347 section 4.1 and RFC 9146 section 4.
+// What the guard reads of a DTLS record, RFC 6347 section 4.1 and RFC 9146 section 4.
 const (
 	recordHeader    = 13
 	handshakeHeader = 12
@@ -26,7 +26,7 @@ const (
 // included. An ordinary one takes 4 to 8.
 const maxHandshakeDatagrams = 64
 
-// drop says why a datagram did not reach the Listener library; it is the label of a counter. The zero value lets it
+// drop says why a datagram did not reach the DTLS library; it is the label of a counter. The zero value lets it
 // pass.
 type drop string
 
@@ -34,20 +34,20 @@ const (
 	passed         drop = ""
 	dropNotHello   drop = "not_a_hello" // an unknown source sent something else than a ClientHello
 	dropMalformed  drop = "malformed"   // no sequence of whole records
-	dropRecordType drop = "record_type" // a type that Listener 1.2 does not have
+	dropRecordType drop = "record_type" // a type that DTLS 1.2 does not have
 	// unauthenticated data, or an unauthenticated alert to an established session
 	dropPlaintext      drop = "plaintext"
 	dropLatePlaintext  drop = "late_plaintext"      // an unauthenticated record after the first authenticated data
 	dropHandshakeLimit drop = "handshake_datagrams" // more than maxHandshakeDatagrams
-	dropPipeFull       drop = "queue_full"          // the handler is slower than the client; counted as for Listener
+	dropPipeFull       drop = "queue_full"          // the handler is slower than the client; counted as for UDP
 	dropGreylisted     drop = "greylisted"          // a hello that came for the first time, during a flood of them
 	dropBusy           drop = "busy"                // a hello while as many sources as may have just been answered
 	dropOverRate       drop = "over_rate"           // its connection has received more than its rate allows
 	dropRecordSize     drop = "record_size"         // the handler sent more than one record carries
 )
 
-// guard stands below the Listener library and sees a peer's datagrams first: what nobody authenticated must not end a
-// session, nor cost more than a handshake. See RATIONALE.md, "Why does a guard stand below the Listener library?".
+// guard stands below the DTLS library and sees a peer's datagrams first: what nobody authenticated must not end a
+// session, nor cost more than a handshake. See RATIONALE.md, "Why does a guard stand below the DTLS library?".
 type guard struct {
 	cid           int // length of the connection IDs that this side hands out; 0: none
 	datagrams     atomic.Uint32

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// aRecord is one Listener 1.2 record.
+// aRecord is one DTLS 1.2 record.
 func aRecord(kind byte, epoch uint16, body ...byte) []byte {
 	b := make([]byte, recordHeader, recordHeader+len(body))
 	b[0], b[1], b[2] = kind, 0xfe, 0xfd

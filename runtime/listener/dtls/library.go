@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/internal/suite"
 )
 
-// This file is all that knows the Listener library.
+// This file is all that knows the DTLS library.
 
 // cidLength is how long the connection IDs are that this side hands out.
 const cidLength = 8
@@ -29,7 +29,7 @@ const (
 )
 
 // The suites that are on by default. Those with CBC, and ECDHE_PSK, have to be asked for: see RATIONALE.md, "Why are
-// some Listener suites off?".
+// some DTLS suites off?".
 var (
 	certificateSuites = []pion.CipherSuiteID{
 		pion.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, pion.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -83,7 +83,7 @@ func suitesByName() map[string]pion.CipherSuiteID {
 }
 
 // CipherName returns the IANA name of the cipher suite that name, an IANA or an OpenSSL one, stands for; ok is false if
-// Listener listeners do not have it.
+// DTLS listeners do not have it.
 func CipherName(name string) (iana string, ok bool) {
 	for known := range suitesByName() {
 		if suite.Same(name, known) {

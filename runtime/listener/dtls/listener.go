@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// Listener makes a connection of each client that completes a Listener 1.2 handshake on a Listener socket. One record
+// Listener makes a connection of each client that completes a DTLS 1.2 handshake on a UDP socket. One record
 // of a client is one event of its handler, one Send is one record.
 type Listener struct {
 	cfg      Config

@@ -361,7 +361,7 @@ func TestListenDTLSErrors(t *testing.T) {
 	}
 }
 
-// While the handler is busy, as many datagrams wait as udp.queue says, and the rest is counted, as with Listener.
+// While the handler is busy, as many datagrams wait as udp.queue says, and the rest is counted, as with UDP.
 func TestDTLSQueue(t *testing.T) {
 	for _, queue := range []int{1, 64, 400} {
 		cfg := certDTLS(t)

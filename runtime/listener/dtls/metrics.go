@@ -2,7 +2,7 @@ package dtls
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics counts handshakes and what is dropped between a Listener client and its handler.
+// Metrics counts handshakes and what is dropped between a DTLS client and its handler.
 type Metrics struct {
 	handshakes *prometheus.CounterVec
 	dropped    *prometheus.CounterVec

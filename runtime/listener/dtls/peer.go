@@ -50,7 +50,7 @@ func (p *peer) Receive(b []byte) {
 	}
 }
 
-// drop counts a datagram that did not pass. What waits for a handler is counted as with Listener.
+// drop counts a datagram that did not pass. What waits for a handler is counted as with UDP.
 func (l *Listener) drop(why drop) {
 	switch why {
 	case passed:

@@ -15,7 +15,7 @@ import (
 	"github.com/exgate/exgate/internal/watch"
 )
 
-// PSKConfig says which pre-shared keys Listener clients may use.
+// PSKConfig says which pre-shared keys DTLS clients may use.
 type PSKConfig struct {
 	// IdentityHint is what the server tells clients to choose their identity by. If zero, it gives no hint.
 	IdentityHint string
@@ -81,7 +81,7 @@ func (p *pskKeys) key(identity []byte) (key []byte, known bool) {
 	return unknown[:16], false
 }
 
-// serve is key as the Listener library wants it.
+// serve is key as the DTLS library wants it.
 func (p *pskKeys) serve(identity []byte) ([]byte, error) {
 	key, known := p.key(identity)
 	if !known {

@@ -18,7 +18,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// dtlsServer is a gateway with a Listener listener.
+// dtlsServer is a gateway with a DTLS listener.
 type dtlsServer struct {
 	listenertest.Server
 	listener *dtls.Listener

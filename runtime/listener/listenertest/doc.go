@@ -1,3 +1,3 @@
 // Package listenertest has what the tests of several kinds of listeners share: a gateway whose handlers echo, a
-// certificate authority, and Listener clients. Only tests import it.
+// certificate authority, and UDP clients. Only tests import it.
 package listenertest

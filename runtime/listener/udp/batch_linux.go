@@ -25,7 +25,7 @@ type mmsghdr struct {
 	n   uint32
 }
 
-// batch reads a Listener socket with recvmmsg into buffers that it keeps: a datagram costs no allocation.
+// batch reads a UDP socket with recvmmsg into buffers that it keeps: a datagram costs no allocation.
 type batch struct {
 	conn  *net.UDPConn
 	raw   syscall.RawConn

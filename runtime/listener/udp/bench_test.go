@@ -10,7 +10,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// BenchmarkUDPEcho plays 64 B ping-pong with 64 peers against a Listener listener with a Go handler and against a plain
+// BenchmarkUDPEcho plays 64 B ping-pong with 64 peers against a UDP listener with a Go handler and against a plain
 // Go echo loop, in turns, and reports both rates and the median ratio. One operation is one echo against each.
 func BenchmarkUDPEcho(b *testing.B) {
 	const peers = 64
@@ -22,7 +22,7 @@ func BenchmarkUDPEcho(b *testing.B) {
 	})
 }
 
-// plainEcho is what a Listener echo server in Go is without anything else.
+// plainEcho is what a UDP echo server in Go is without anything else.
 func plainEcho(b *testing.B) string {
 	b.Helper()
 	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

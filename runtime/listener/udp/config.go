@@ -12,7 +12,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
-// Config is a Listener listener's.
+// Config is a UDP listener's.
 type Config struct {
 	// Name is the listener's in metrics. If zero, Bind.
 	Name string

@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-// Listener makes a connection of each address that sends to a Listener socket.
+// Listener makes a connection of each address that sends to a UDP socket.
 type Listener struct {
 	mux       *Mux
 	admission *admission.Admission

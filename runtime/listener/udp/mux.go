@@ -21,7 +21,7 @@ const (
 	readPauseMax = time.Second
 )
 
-// Mux makes peers of the sources of one Listener socket's datagrams. A peer has no goroutine: where it has datagrams, a
+// Mux makes peers of the sources of one UDP socket's datagrams. A peer has no goroutine: where it has datagrams, a
 // worker runs it.
 type Mux struct {
 	socket  datagrams

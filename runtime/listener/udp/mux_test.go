@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// wire is a Listener socket without a network, so that time can be a test's.
+// wire is a UDP socket without a network, so that time can be a test's.
 type wire struct {
 	in      chan arrival
 	stopped chan struct{}

@@ -8,7 +8,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-// datagrams is a Listener socket as the mux sees it.
+// datagrams is a UDP socket as the mux sees it.
 type datagrams interface {
 	// read waits for datagrams and returns how many came. After stop it fails with net.ErrClosed.
 	read() (int, error)

@@ -8,7 +8,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// udpServer is a gateway with a Listener listener.
+// udpServer is a gateway with a UDP listener.
 type udpServer struct {
 	listenertest.Server
 	listener *udp.Listener

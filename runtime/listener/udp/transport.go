@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// transport is one Listener peer as its connection sees it: one Send is one datagram, and so is one OnReceivedBytes. It
+// transport is one UDP peer as its connection sees it: one Send is one datagram, and so is one OnReceivedBytes. It
 // is no gateway.AuthObserver: anybody can forge the address of a datagram, and would get its owner banned.
 type transport struct {
 	peer *Peer
@@ -26,7 +26,7 @@ func (s *transport) Info() gateway.ConnInfo {
 	return gateway.ConnInfo{SocketType: gateway.SocketUDP, Peer: s.peer.Addr(), Local: s.peer.Local()}
 }
 
-// The most bytes that a datagram carries: 65,535 without the headers of Listener and, where they count, IP.
+// The most bytes that a datagram carries: 65,535 without the headers of UDP and, where they count, IP.
 const (
 	maxDatagramIPv4 = 65_507
 	maxDatagramIPv6 = 65_527
@@ -59,7 +59,7 @@ func (s *transport) Write(b []byte) (int, error) { return s.TryWrite(b) }
 // SetWriteDeadline does nothing: a write never waits.
 func (s *transport) SetWriteDeadline(time.Time) error { return nil }
 
-// CloseWrite is Close: Listener has no way to say that nothing more comes.
+// CloseWrite is Close: UDP has no way to say that nothing more comes.
 func (s *transport) CloseWrite(time.Duration) error { return s.Close() }
 
 // Close lets the next datagram of the peer make a new connection.
