@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// tapped is one connection's adapter, which records calls and their results.
+// tapped is the adapter of a connection that records calls and their results.
 type tapped struct {
 	inner   gateway.ConnectionAdapter
 	started time.Time
@@ -29,7 +29,7 @@ func (t *tapped) record(r *Record) {
 	t.add(r)
 }
 
-// add gives r to the sink; the caller holds mu.
+// add passes r to the sink. The caller holds mu.
 func (t *tapped) add(r *Record) {
 	if t.sink == nil {
 		return
@@ -38,7 +38,7 @@ func (t *tapped) add(r *Record) {
 	t.sink.Record(r)
 }
 
-// end is behind the last event: what handlers still call is refused, and not recorded.
+// end stops recording after the last event. Later calls are refused by the gateway.
 func (t *tapped) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -62,7 +62,7 @@ func (t *tapped) call(r *Record) uint32 {
 	return r.Call
 }
 
-// refused records r where it is no success, and passes it on.
+// refused records r unless it is success, and returns it.
 func (t *tapped) refused(call uint32, r gateway.Result) gateway.Result {
 	if !r.Ok() {
 		t.record(&Record{Kind: Result, Call: call, Result: r, Refused: true})
@@ -70,7 +70,7 @@ func (t *tapped) refused(call uint32, r gateway.Result) gateway.Result {
 	return r
 }
 
-// outcome records what done gets.
+// outcome returns a callback that records the result and passes it to done.
 func (t *tapped) outcome(call uint32, done gateway.Done) gateway.Done {
 	if done == nil {
 		return nil
@@ -128,7 +128,7 @@ func (t *tapped) Resume() gateway.Result {
 	return t.refused(n, t.inner.Resume())
 }
 
-// Hold is not recorded: a handler that waits calls nothing that can be seen.
+// Hold is not recorded, since it has no effect that a device or the upstream can see.
 func (t *tapped) Hold(interrupt func()) (release func()) { return t.inner.Hold(interrupt) }
 
 func (t *tapped) Post(event func() error) bool {

@@ -15,11 +15,12 @@ var (
 	_ Versioned                 = (*handler)(nil)
 )
 
-// Digest is the version that the connection was given to.
+// Digest returns the version of the handler.
 func (h *handler) Digest() string { return h.digest }
 
 func (h *handler) OnSocketCreated(info gateway.ConnInfo) error {
-	return h.event(&Record{Kind: Created, Info: info, Digest: h.digest}, func() error { return h.inner.OnSocketCreated(info) })
+	return h.event(&Record{Kind: Created, Info: info, Digest: h.digest},
+		func() error { return h.inner.OnSocketCreated(info) })
 }
 
 func (h *handler) OnReceivedBytes(b []byte) error {
@@ -31,7 +32,8 @@ func (h *handler) OnTimerTimeout(t gateway.TimerType) error {
 }
 
 func (h *handler) OnReceivedMessages(messages []gateway.Message) error {
-	return h.event(&Record{Kind: Messages, Messages: messages}, func() error { return h.inner.OnReceivedMessages(messages) })
+	return h.event(&Record{Kind: Messages, Messages: messages},
+		func() error { return h.inner.OnReceivedMessages(messages) })
 }
 
 func (h *handler) OnSocketClosed(reason gateway.CloseReason) error {

@@ -7,17 +7,17 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Kind says what a [Record] is: an event, a call or something between them.
+// Kind is the kind of a [Record]: an event, a call or a result.
 type Kind uint8
 
-// The events of a handler come first, each when it begins; Handled is the end of the one before. Then its calls, each before it is carried out, and Result,
-// the outcome of a call.
+// The events of a handler, recorded when they begin; Handled is the end of the last one. Then its calls, recorded
+// before they are made, and Result, the result of a call.
 const (
 	Created Kind = iota + 1
 	Bytes
 	Timer
 	Messages
-	Posted // an event that the handler posted itself, such as a guest's RESULT
+	Posted // an event that the handler has posted, such as a guest's RESULT
 	Drain
 	Closed
 	Handled
@@ -56,23 +56,23 @@ func KindOf(name string) Kind {
 	return 0
 }
 
-// Event reports whether the handler was told something.
+// Event reports whether k is an event of the handler.
 func (k Kind) Event() bool { return k >= Created && k <= Closed }
 
-// Call reports whether the handler called its adapter.
+// Call reports whether k is a call of the adapter.
 func (k Kind) Call() bool { return k >= Send && k <= Resume }
 
-// Record is one thing that happened to a connection. Which fields are set depends on the kind; the slices and the password belong to whoever gave
-// them, see [Sink].
+// Record is an event, call or result of a connection. Which fields are set depends on the kind. The sink does not own
+// the slices and the password; see [Sink].
 type Record struct {
 	Kind Kind
-	At   time.Duration // since the connection was given its handler
+	At   time.Duration // since the handler was made
 
-	// Call numbers the calls of a connection, from 1. In a Result it is that of the call.
+	// Call numbers the calls of a connection, from 1. In a Result it is the number of the call.
 	Call uint32
 
 	Info     gateway.ConnInfo    // Created
-	Digest   string              // Created: the version of the handler, where it has one
+	Digest   string              // Created: the version of the handler, if it has one
 	Data     []byte              // Bytes, Send, Publish
 	Timer    gateway.TimerType   // Timer, StartTimer
 	Seconds  uint32              // StartTimer
@@ -82,10 +82,11 @@ type Record struct {
 	Password string              // Authenticate
 	Topic    string              // Publish, Subscribe, Unsubscribe: the topic or the filter
 	QoS      uint32              // Publish, Subscribe
-	Wanted   bool                // Authenticate, Publish, Subscribe, Unsubscribe: a Result follows, unless the connection ends first
-	Err      error               // Handled: the handler failed
+	// Authenticate, Publish, Subscribe, Unsubscribe: a Result follows, unless the connection ends first
+	Wanted bool
+	Err    error // Handled: the handler failed
 
-	// Result is the outcome of a call. Calls without one went well, or did not want to know.
+	// Result is the result of a call. A call without one succeeded, or did not request its result.
 	Result  gateway.Result
-	Refused bool // Result: the call was refused at once, and nothing more is heard of it
+	Refused bool // Result: the call was refused at once
 }

@@ -54,7 +54,9 @@ func (n *notes) String() string {
 // tapper taps with the sinks that open returns.
 type tapper struct{ open func(id string) tap.Sink }
 
-func (t tapper) NewHandler(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+func (t tapper) NewHandler(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler,
+	error,
+) {
 	return tap.NewHandler(f, conn, t.open(conn.ID()))
 }
 
@@ -68,7 +70,8 @@ func (shared) Close(context.Context) error { return nil }
 // What is tapped behaves as what is not.
 func TestTappedHandlerPassesTheSuite(t *testing.T) {
 	e, err := wasm.New(t.Context(), wasm.Config{
-		Name: "jsonecho", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024, Fuel: 10_000_000}, CacheDir: t.TempDir(),
+		Name: "jsonecho", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024, Fuel: 10_000_000},
+		CacheDir: t.TempDir(),
 	})
 	taptest.Must(t, err)
 	t.Cleanup(func() { taptest.Must(t, e.Close(context.Background())) })
@@ -108,7 +111,8 @@ close 5 ""
 handled
 closednormal
 handled`
-	gatewaytest.Eventually(t, "everything was recorded", func() bool { return strings.HasSuffix(n.String(), "closednormal\nhandled") })
+	gatewaytest.Eventually(t, "everything was recorded",
+		func() bool { return strings.HasSuffix(n.String(), "closednormal\nhandled") })
 	if got := strings.ReplaceAll(n.String(), "\n\n", "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -146,7 +150,8 @@ func TestRefusalsAndFailures(t *testing.T) {
 	g := taptest.Serve(t, tap.Around(f, tapper{func(string) tap.Sink { return n }}))
 	d := g.Dial()
 	d.Say("x")
-	gatewaytest.Eventually(t, "the connection ended", func() bool { return strings.HasSuffix(n.String(), "closedhandler_failed\nhandled") })
+	gatewaytest.Eventually(t, "the connection ended",
+		func() bool { return strings.HasSuffix(n.String(), "closedhandler_failed\nhandled") })
 	if f.held == nil {
 		t.Error("an event cannot be held")
 	}
@@ -154,7 +159,9 @@ func TestRefusalsAndFailures(t *testing.T) {
 		t.Error("a closed connection can be held")
 	}
 	f.adapter.Send([]byte("late"))
-	want := "created\nhandled\nbytesx\npublish 1 \"\" a\nresult of 1: PERMISSION_DENY: publish before authenticate succeeded\nhandled: no\nclosedhandler_failed\nhandled"
+	want := "created\nhandled\nbytesx\npublish 1 \"\" a\n" +
+		"result of 1: PERMISSION_DENY: publish before authenticate succeeded\n" +
+		"handled: no\nclosedhandler_failed\nhandled"
 	if got := n.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

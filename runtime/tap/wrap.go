@@ -7,22 +7,27 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Sink takes the records of one connection, one at a time and in their order. It must not block, and must not call the connection. What r points at
-// is valid during the call only; a password must not be kept longer than it takes to recognize it.
+// Sink receives the records of one connection, one at a time and in order. It must not block and must not call the
+// connection. What r points at is valid during the call only. A password must not be kept longer than it is needed to
+// recognize it.
 //
-// The first record is Created and the last is Closed's Handled. A sink of a connection that is refused gets none: it must hold nothing before the first.
+// The first record is Created, and the last one is the Handled of Closed. The sink of a refused connection gets no
+// records, so it must not hold anything that needs to be freed before the first one.
 type Sink interface {
 	Record(r *Record)
 }
 
-// Versioned is met by factories, and by handlers, that know which version of their protocol they are: runtime/wasm.Engine is one.
+// Versioned is implemented by factories and handlers that have a version, such as runtime/wasm.Engine.
 type Versioned interface {
-	// Digest names the version, such as the SHA-256 of a module.
+	// Digest names the version, for example by the SHA-256 of a module.
 	Digest() string
 }
 
-// NewHandler returns the handler that f has for a new connection, tapped by sink. Where sink is nil it is the handler as it is.
-func NewHandler(f gateway.HandlerFactory, adapter gateway.ConnectionAdapter, sink Sink) (gateway.ConnectionHandler, error) {
+// NewHandler makes a handler of f for a new connection and taps it with sink. If sink is nil, it returns the handler
+// itself.
+func NewHandler(f gateway.HandlerFactory, adapter gateway.ConnectionAdapter, sink Sink) (gateway.ConnectionHandler,
+	error,
+) {
 	if sink == nil {
 		return f.NewHandler(adapter)
 	}
@@ -34,15 +39,15 @@ func NewHandler(f gateway.HandlerFactory, adapter gateway.ConnectionAdapter, sin
 	return &handler{tapped: t, inner: inner, digest: digestOf(inner, f)}, nil
 }
 
-// Tapper taps the connections that it chooses.
+// Tapper taps some of the connections.
 type Tapper interface {
-	// NewHandler returns the handler that f has for a new connection, tapped or not.
+	// NewHandler makes a handler of f for a new connection, tapped or not.
 	NewHandler(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error)
-	// Close frees what the tapper holds.
+	// Close frees the tapper's resources.
 	Close(ctx context.Context) error
 }
 
-// Around returns a factory whose handlers are those of f, tapped by t. Closing it closes f, then t.
+// Around returns a factory that makes the handlers of f, tapped by t. Closing it closes f, then t.
 func Around(f gateway.HandlerFactory, t Tapper) gateway.HandlerFactory { return &around{f, t} }
 
 type around struct {
@@ -58,10 +63,10 @@ func (a *around) Close(ctx context.Context) error {
 	return errors.Join(a.inner.Close(ctx), a.tapper.Close(ctx))
 }
 
-// Digest is that of the inner factory.
+// Digest returns the digest of the inner factory.
 func (a *around) Digest() string { return digestOf(a.inner) }
 
-// digestOf asks the first that knows.
+// digestOf returns the digest of the first value that is Versioned, or "".
 func digestOf(of ...any) string {
 	for _, one := range of {
 		if v, ok := one.(Versioned); ok {

@@ -84,19 +84,24 @@ func TestLiveLoginShowsNoPassword(t *testing.T) {
 	}
 	lower := strings.ToLower(text)
 	for _, form := range []string{
-		password, "hunter", "s3cret", hex.EncodeToString([]byte(password)), base64.RawStdEncoding.EncodeToString([]byte(password))[:12],
+		password, "hunter", "s3cret", hex.EncodeToString([]byte(password)),
+		base64.RawStdEncoding.EncodeToString([]byte(password))[:12],
 		base64.StdEncoding.EncodeToString([]byte("x" + password))[3:15],
 	} {
 		if strings.Contains(lower, strings.ToLower(form)) {
 			t.Errorf("the capture has %q:\n%s", form, text)
 		}
 	}
-	for _, want := range []string{`"clientid":"bob","username":"bob"`, `"text":"my password is **************"`, `"event":"closed"`} {
+	for _, want := range []string{
+		`"clientid":"bob","username":"bob"`, `"text":"my password is **************"`,
+		`"event":"closed"`,
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the capture does not have %s:\n%s", want, text)
 		}
 	}
-	if !strings.HasPrefix(kinds, "created send bytes ") || !strings.Contains(kinds, " authenticate ") || !strings.Contains(kinds, " posted ") || !strings.HasSuffix(kinds, " closed") {
+	if !strings.HasPrefix(kinds, "created send bytes ") || !strings.Contains(kinds,
+		" authenticate ") || !strings.Contains(kinds, " posted ") || !strings.HasSuffix(kinds, " closed") {
 		t.Errorf("got %s", kinds)
 	}
 }
@@ -113,7 +118,8 @@ func TestConnectionWithoutLogin(t *testing.T) {
 		t.Errorf("got %s", kinds)
 	}
 	first := list[0].Record
-	if !first.Info.Peer.Addr().IsLoopback() || len(first.Digest) != 64 || list[3].Record.Kind != tap.Send || string(list[3].Record.Data) != "pong\n" {
+	if !first.Info.Peer.Addr().IsLoopback() || len(first.Digest) != 64 || list[3].Record.Kind != tap.Send ||
+		string(list[3].Record.Data) != "pong\n" {
 		t.Errorf("got %+v and %+v", first, list[3])
 	}
 }
@@ -146,7 +152,8 @@ func TestTooMuchBeforeLogin(t *testing.T) {
 		d.Leave()
 	})
 	list, _ := entries(t, text)
-	if len(list) != 1 || list[0].Cut != "too much before the login: a password could be in there" || strings.Contains(text, "ping") {
+	if len(list) != 1 || list[0].Cut != "too much before the login: a password could be in there" ||
+		strings.Contains(text, "ping") {
 		t.Errorf("got %s", text)
 	}
 }
@@ -189,7 +196,8 @@ func TestFullFilesGiveWay(t *testing.T) {
 	other := filepath.Join(folder, "demo-2-20200101T000000.000000000Z.exgc")
 	taptest.Must(t, errors.Join(os.WriteFile(old, nil, 0o600), os.WriteFile(other, nil, 0o600)))
 	p, err := capture.New(capture.Config{
-		Listener: "demo", Folder: &capture.Folder{Path: folder, Sample: 100, MaxBytes: 1 << 20, MaxFiles: 2}, Logger: taptest.Quiet,
+		Listener: "demo", Folder: &capture.Folder{Path: folder, Sample: 100, MaxBytes: 1 << 20, MaxFiles: 2},
+		Logger: taptest.Quiet,
 	})
 	taptest.Must(t, err)
 	g := taptest.Serve(t, tap.Around(enginetest.Line(t), p))

@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// A line ends with the CRC-32C of what stands before it, as a field of its own: ,"crc":"01234567"}
+// A line ends with a field that has the CRC-32C of what precedes it: ,"crc":"01234567"}
 const (
 	crcBegin  = `,"crc":"`
 	crcEnd    = `"}`
@@ -33,7 +33,7 @@ func appendLine(b []byte, v any) ([]byte, error) {
 	return fmt.Appendf(b, "%s%08x%s\n", crcBegin, crc32.Checksum(object, castagnoli), crcEnd), nil
 }
 
-// checkLine looks at the checksum of a line, if it has one.
+// checkLine verifies the checksum of a line, if it has one.
 func checkLine(text []byte) error {
 	at := len(text) - crcLength
 	if at < 0 || string(text[at:at+len(crcBegin)]) != crcBegin {

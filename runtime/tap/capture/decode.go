@@ -16,7 +16,7 @@ import (
 // maxMicros bounds the time of an entry: a hundred years.
 const maxMicros = 100 * 365 * 24 * 3600 * 1e6
 
-// decodeLine reads an entry. Kinds that this version does not know have the kind 0.
+// decodeLine reads an entry. Unknown kinds have the kind 0.
 func decodeLine(text []byte) (Entry, error) {
 	var l line
 	if err := checkLine(text); err != nil {
@@ -41,14 +41,17 @@ func (l *line) record() (tap.Record, error) {
 		return l.callRecord(), nil
 	case l.Result != "":
 		code, err := codeOf(l.Result)
-		return tap.Record{Kind: tap.Result, Call: l.Of, Refused: l.Refused, Result: gateway.Result{Code: code, Message: l.Message}}, err
+		return tap.Record{
+			Kind: tap.Result, Call: l.Of, Refused: l.Refused,
+			Result: gateway.Result{Code: code, Message: l.Message},
+		}, err
 	case l.Failed != "":
 		return tap.Record{Kind: tap.Handled, Err: errors.New(l.Failed)}, nil
 	}
 	return tap.Record{}, nil
 }
 
-// codeOf finds a result's code by its name.
+// codeOf returns the result code with this name.
 func codeOf(name string) (gateway.ResultCode, error) {
 	for c := range gateway.ResultCode(64) {
 		if c.String() == name {
@@ -73,7 +76,8 @@ func (l *line) eventRecord() (tap.Record, error) {
 	case tap.Messages:
 		for _, m := range l.Messages {
 			r.Messages = append(r.Messages, gateway.Message{
-				ID: m.ID, Node: m.Node, From: m.From, Topic: m.Topic, QoS: m.QoS, Timestamp: time.UnixMilli(m.Millis), Payload: m.bytes(),
+				ID: m.ID, Node: m.Node, From: m.From, Topic: m.Topic, QoS: m.QoS, Timestamp: time.UnixMilli(m.Millis),
+				Payload: m.bytes(),
 			})
 		}
 	case tap.Closed:
@@ -98,7 +102,10 @@ func (l *line) info() (info gateway.ConnInfo, err error) {
 		return info, fmt.Errorf("local: %w", err)
 	}
 	if l.Cert != nil {
-		info.PeerCert = &gateway.CertificateInfo{CommonName: l.Cert.CommonName, DistinguishedName: l.Cert.DistinguishedName}
+		info.PeerCert = &gateway.CertificateInfo{
+			CommonName:        l.Cert.CommonName,
+			DistinguishedName: l.Cert.DistinguishedName,
+		}
 	}
 	return info, nil
 }
@@ -126,13 +133,17 @@ func (l *line) callRecord() tap.Record {
 	if !kind.Call() {
 		return tap.Record{}
 	}
-	r := tap.Record{Kind: kind, Call: l.ID, Wanted: l.Wanted, Topic: l.Topic, QoS: l.QoS, Seconds: l.Seconds, Timer: l.timer(), Reason: l.closeReason()}
+	r := tap.Record{
+		Kind: kind, Call: l.ID, Wanted: l.Wanted, Topic: l.Topic, QoS: l.QoS, Seconds: l.Seconds,
+		Timer: l.timer(), Reason: l.closeReason(),
+	}
 	if kind == tap.Send || kind == tap.Publish {
 		r.Data = l.bytes()
 	}
 	if c := l.Client; c != nil {
 		r.Client = gateway.ClientInfo{
-			ProtoName: c.Name, ProtoVersion: c.Version, ClientID: c.ClientID, Username: c.Username, Mountpoint: c.Mountpoint,
+			ProtoName: c.Name, ProtoVersion: c.Version, ClientID: c.ClientID, Username: c.Username,
+			Mountpoint: c.Mountpoint,
 		}
 	}
 	return r
@@ -151,7 +162,8 @@ func decodeHeader(text []byte) (Header, error) {
 		return h, err
 	}
 	if h.Version != version {
-		return h, fmt.Errorf("the capture has version %d of the format, this program reads version %d", h.Version, version)
+		return h, fmt.Errorf("the capture has version %d of the format, this program reads version %d", h.Version,
+			version)
 	}
 	return h, nil
 }

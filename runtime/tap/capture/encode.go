@@ -42,7 +42,8 @@ func (l *line) event(r tap.Record) {
 	case tap.Messages:
 		for _, m := range r.Messages {
 			l.Messages = append(l.Messages, message{
-				ID: m.ID, Node: m.Node, From: m.From, Topic: m.Topic, QoS: m.QoS, Millis: m.Timestamp.UnixMilli(), data: dataOf(m.Payload),
+				ID: m.ID, Node: m.Node, From: m.From, Topic: m.Topic, QoS: m.QoS, Millis: m.Timestamp.UnixMilli(),
+				data: dataOf(m.Payload),
 			})
 		}
 	case tap.Closed:
@@ -76,7 +77,10 @@ func (l *line) call(r tap.Record) {
 		l.reason(r.Reason)
 	case tap.Authenticate:
 		c := r.Client
-		l.Client = &client{ClientID: c.ClientID, Username: c.Username, Name: c.ProtoName, Version: c.ProtoVersion, Mountpoint: c.Mountpoint}
+		l.Client = &client{
+			ClientID: c.ClientID, Username: c.Username, Name: c.ProtoName, Version: c.ProtoVersion,
+			Mountpoint: c.Mountpoint,
+		}
 	case tap.StartTimer:
 		l.Timer, l.Seconds = new(uint8(r.Timer)), r.Seconds
 	case tap.Publish:

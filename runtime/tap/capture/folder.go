@@ -13,19 +13,21 @@ import (
 	"time"
 )
 
-// Folder is where a sample of a listener's connections is recorded. It holds at most MaxFiles of MaxBytes.
+// Folder says where a sample of a listener's connections is recorded.
 type Folder struct {
-	// Path is the folder. It is made, for this user only, where it is missing. It is required.
+	// Path is the folder. If it does not exist, it is created for this user only. It is required.
 	Path string
-	// Sample is how many of a hundred connections are recorded. If zero, 1.
+	// Sample is the percentage of connections that are recorded. If zero, 1.
 	Sample float64
-	// MaxBytes bounds a file. A file that is full ends the capture of its connections; others go on in the next. If zero, 16 MiB.
+	// MaxBytes bounds a file. When a file is full, the capture of its connections ends, and later connections go to the
+	// next file. If zero, 16 MiB.
 	MaxBytes int64
-	// MaxFiles is how many files of the listener are kept, also of earlier runs; the oldest goes first. If zero, 8.
+	// MaxFiles is the number of files of the listener that are kept, including those of earlier runs. The oldest is
+	// removed first. If zero, 8.
 	MaxFiles int
 }
 
-// MinBytes is the least that MaxBytes may be.
+// MinBytes is the minimum of MaxBytes.
 const MinBytes = 1 << 20
 
 func (f *Folder) check() error {
@@ -42,25 +44,25 @@ func (f *Folder) check() error {
 	case f.Path == "":
 		return errors.New("a capture needs a folder")
 	case f.Sample < 0 || f.Sample > 100:
-		return fmt.Errorf("a sample is 0 to 100 of a hundred, not %v", f.Sample)
+		return fmt.Errorf("the sample must be 0 to 100 percent, not %v", f.Sample)
 	case f.MaxBytes < MinBytes || f.MaxFiles < 1:
 		return fmt.Errorf("a capture needs at least 1 file of %d bytes", MinBytes)
 	}
 	return nil
 }
 
-// retryAfter is how long nothing is recorded after a file could not be written.
+// retryAfter is how long nothing is recorded after a write has failed.
 const retryAfter = 10 * time.Second
 
 // folder records the sample.
 type folder struct {
 	point  *point
 	cfg    Folder
-	ending sync.WaitGroup // streams
+	ending sync.WaitGroup // streams being ended
 
 	mu      sync.Mutex // guards the fields below
 	current *stream    // nil before the first connection
-	begun   time.Time  // current
+	begun   time.Time  // when current was
 	closed  bool
 }
 
@@ -74,12 +76,12 @@ func newFolder(p *point, cfg Folder) (*folder, error) {
 	return &folder{point: p, cfg: cfg}, nil
 }
 
-// sampled draws whether a connection is recorded.
+// sampled decides at random whether a connection is recorded.
 func (f *folder) sampled() bool {
-	return f.cfg.Sample >= 100 || rand.Float64()*100 < f.cfg.Sample //nolint:gosec // nothing depends on nobody guessing it
+	return f.cfg.Sample >= 100 || rand.Float64()*100 < f.cfg.Sample //nolint:gosec // not used for security
 }
 
-// attach gives s to the file that is written now, or to a new one where that takes no more.
+// attach adds s to the current file, or to a new one if that takes no more.
 func (f *folder) attach(s *session) (*stream, uint32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -94,9 +96,10 @@ func (f *folder) attach(s *session) (*stream, uint32) {
 			return nil, 0
 		}
 		old := f.current
-		f.ending.Go(func() { _ = old.end() }) // an error was logged
+		f.ending.Go(func() { _ = old.end() }) // errors have been logged
 	}
-	f.current, f.begun = newStream(f.point.header(), f.create, f.cfg.MaxBytes, f.point.cfg.Logger, f.point.counted), time.Now()
+	f.current, f.begun = newStream(f.point.header(), f.create, f.cfg.MaxBytes, f.point.cfg.Logger, f.point.counted),
+		time.Now()
 	n, ok := f.current.join(s)
 	if !ok {
 		return nil, 0
@@ -117,10 +120,10 @@ func (f *folder) close() error {
 	return err
 }
 
-// stamp is a time in a file name: names sort by age.
+// stamp is the format of times in file names, which sort by age.
 const stamp = "20060102T150405.000000000Z"
 
-// create makes a new file and removes those that are too many.
+// create creates a file and removes the oldest ones above MaxFiles.
 func (f *folder) create() (io.WriteCloser, error) {
 	name := f.point.name + "-" + time.Now().UTC().Format(stamp) + ".exgc"
 	file, err := os.OpenFile(filepath.Join(f.cfg.Path, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -128,7 +131,7 @@ func (f *folder) create() (io.WriteCloser, error) {
 		return nil, err
 	}
 	if err := f.prune(); err != nil {
-		f.point.cfg.Logger.Warn("an old capture could not be removed", "listener", f.point.name, "error", err)
+		f.point.cfg.Logger.Warn("cannot remove an old capture", "listener", f.point.name, "error", err)
 	}
 	return file, nil
 }

@@ -22,11 +22,15 @@ var update = flag.Bool("update", false, "write testdata/every.exgc anew")
 // every has one record of each kind.
 var every = []tap.Record{
 	{Kind: tap.Created, Digest: "5f2d", Info: gateway.ConnInfo{
-		SocketType: gateway.SocketSSL, Peer: netip.MustParseAddrPort("[2001:db8::1]:4000"), Local: netip.MustParseAddrPort("192.0.2.2:7993"),
+		SocketType: gateway.SocketSSL, Peer: netip.MustParseAddrPort("[2001:db8::1]:4000"),
+		Local:    netip.MustParseAddrPort("192.0.2.2:7993"),
 		PeerCert: &gateway.CertificateInfo{CommonName: "dev1", DistinguishedName: "CN=dev1,O=Example"},
 	}},
 	{Kind: tap.Bytes, Data: []byte("login a ***\r\n")},
-	{Kind: tap.Authenticate, Call: 1, Wanted: true, Client: gateway.ClientInfo{ClientID: "a", Username: "u", ProtoName: "p", ProtoVersion: "1", Mountpoint: "m/"}},
+	{
+		Kind: tap.Authenticate, Call: 1, Wanted: true,
+		Client: gateway.ClientInfo{ClientID: "a", Username: "u", ProtoName: "p", ProtoVersion: "1", Mountpoint: "m/"},
+	},
 	{Kind: tap.Pause, Call: 2},
 	{Kind: tap.Result, Call: 1, Result: gateway.Refuse(gateway.CodePermissionDeny, "no")},
 	{Kind: tap.Posted},
@@ -40,7 +44,10 @@ var every = []tap.Record{
 	{Kind: tap.Subscribe, Call: 7, Topic: "down/#", QoS: 2, Wanted: true},
 	{Kind: tap.Unsubscribe, Call: 8, Topic: "down/#"},
 	{Kind: tap.Messages, Messages: []gateway.Message{
-		{Node: "n", ID: "1", QoS: 1, From: "b", Topic: "down/1", Payload: []byte("x"), Timestamp: time.UnixMilli(1700000000000)},
+		{
+			Node: "n", ID: "1", QoS: 1, From: "b", Topic: "down/1", Payload: []byte("x"),
+			Timestamp: time.UnixMilli(1700000000000),
+		},
 		{Topic: "down/2", Payload: []byte{1}, Timestamp: time.UnixMilli(0)},
 	}},
 	{Kind: tap.Drain},
@@ -51,7 +58,8 @@ var every = []tap.Record{
 
 func written(t testing.TB) []byte {
 	b, err := appendLine(nil, Header{
-		Version: 1, Exgate: "v1.2.3", Listener: "demo", Handler: "wasm", Source: "line.wasm", Started: time.Unix(1700000000, 5).UTC(),
+		Version: 1, Exgate: "v1.2.3", Listener: "demo", Handler: "wasm", Source: "line.wasm",
+		Started: time.Unix(1700000000, 5).UTC(),
 	})
 	for i, r := range every {
 		r.At = time.Duration(i) * time.Millisecond
@@ -121,7 +129,8 @@ func TestTruncated(t *testing.T) {
 			}
 		}
 		lines := bytes.Count(all[header:n], []byte("\n"))
-		if atEnd := all[n] == '\n' || all[n-1] == '\n'; atEnd != errors.Is(err, io.EOF) || !atEnd && !errors.Is(err, ErrTruncated) || whole < lines || whole > lines+1 {
+		if atEnd := all[n] == '\n' || all[n-1] == '\n'; atEnd != errors.Is(err, io.EOF) || !atEnd && !errors.Is(err,
+			ErrTruncated) || whole < lines || whole > lines+1 {
 			t.Errorf("cut at %d: %d of %d lines, %v", n, whole, lines, err)
 		}
 	}
@@ -130,13 +139,16 @@ func TestTruncated(t *testing.T) {
 func TestWhatReadersRefuse(t *testing.T) {
 	const head = `{"exgc":1,"listener":"a","started":"2026-01-01T00:00:00Z"}` + "\n"
 	for text, want := range map[string]string{
-		"":                      "reading a capture: it is empty",
-		"\x1f\x8b":              `reading a capture: line 1: this is no capture: its first field must be "exgc"`,
-		`{"exgc":2}` + "\n":     "reading a capture: line 1: the capture has version 2 of the format, this program reads version 1",
+		"":         "reading a capture: it is empty",
+		"\x1f\x8b": `reading a capture: line 1: this is no capture: its first field must be "exgc"`,
+		`{"exgc":2}` + "\n": "reading a capture: line 1: the capture has version 2 of the format, " +
+			"this program reads version 1",
 		head + "\n{\n{}\n":      "line 3: unexpected end of JSON input",
 		head + `{"c":1}` + "\n": "line 2: c and n must be numbers from 1 on, and t one from 0 on",
-		head + `{"c":1,"n":1,"t":0,"event":"created","socket":"x"}` + "\n":        `line 2: socket: "x" is none of ["tcp" "ssl" "udp" "dtls"]`,
-		head + `{"c":1,"n":1,"t":0,"event":"bytes","hex":"0"}` + "\n":             "line 2: encoding/hex: odd length hex string",
+		head + `{"c":1,"n":1,"t":0,"event":"created","socket":"x"}` + "\n": "" +
+			`line 2: socket: "x" is none of ["tcp" "ssl" "udp" "dtls"]`,
+		head + `{"c":1,"n":1,"t":0,"event":"bytes","hex":"0"}` + "\n": "" +
+			"line 2: encoding/hex: odd length hex string",
 		head + `{"c":1,"n":1,"t":0,"result":"FINE"}` + "\n":                       `line 2: result: "FINE" is no code`,
 		head + `{"c":1,"n":1,"t":0,"event":"drain","crc":"00000000"}` + "\n":      "line 2: " + errChecksum.Error(),
 		head + strings.Repeat("x", maxLine+1):                                     "line 2: it is longer than 4 MiB",

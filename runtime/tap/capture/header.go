@@ -6,7 +6,7 @@ import (
 	"github.com/exgate/exgate/runtime/tap"
 )
 
-// version is that of the format. Readers of a version skip what later minor additions bring.
+// version is the version of the format. Readers skip fields and kinds that were added later.
 const version = 1
 
 // Header is the first line of a capture.
@@ -25,8 +25,8 @@ type Entry struct {
 	Conn   uint32 // numbers the connections of the file from 1
 	Number uint32 // numbers the entries of the connection from 1
 	Record tap.Record
-	Cut    string // why the capture of the connection ends here, before the connection did; empty otherwise
+	Cut    string // why the capture of the connection ends here, before the connection did; otherwise empty
 
-	// Covered says that a password is covered in what the device sent: whatever is over those bytes, such as a checksum, is wrong now.
+	// Covered says that a password is covered in what the device sent, so a checksum over those bytes is wrong.
 	Covered bool
 }

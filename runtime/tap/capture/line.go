@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// line is an entry as JSON. Fields that do not belong to its kind are left out.
+// line is an entry as JSON. Fields that its kind does not have are omitted.
 type line struct {
 	Conn   uint32 `json:"c"`
 	Number uint32 `json:"n"`
@@ -19,7 +19,7 @@ type line struct {
 	Cut    string `json:"cut,omitempty"`
 
 	ID      uint32 `json:"id,omitempty"` // of a call
-	Of      uint32 `json:"of,omitempty"` // the call that a result is of
+	Of      uint32 `json:"of,omitempty"` // the call that a result belongs to
 	Refused bool   `json:"refused,omitempty"`
 	Message string `json:"message,omitempty"`
 	Wanted  bool   `json:"wanted,omitempty"`
@@ -67,7 +67,7 @@ type message struct {
 	data
 }
 
-// data are bytes: as text where a person can read it, else in hexadecimal. Both may be searched and compared.
+// data is a byte string: text if it is readable, otherwise hexadecimal. Both can be searched and compared.
 type data struct {
 	Text string   `json:"text,omitempty"`
 	Hex  hexBytes `json:"hex,omitempty"`
@@ -87,7 +87,7 @@ func (d data) bytes() []byte {
 	return []byte(d.Text)
 }
 
-// readable reports whether b is text that looks the same in every editor.
+// readable reports whether b is text that every editor shows alike.
 func readable(b []byte) bool {
 	if !utf8.Valid(b) {
 		return false
@@ -100,7 +100,7 @@ func readable(b []byte) bool {
 	return true
 }
 
-// hexBytes are bytes that JSON has in hexadecimal.
+// hexBytes is a byte string that is hexadecimal in JSON.
 type hexBytes []byte
 
 func (h hexBytes) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h), nil }

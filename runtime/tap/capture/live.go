@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Summary is what a capture holds.
+// Summary describes a capture.
 type Summary struct {
 	Connections int   // that began while it ran
 	Bytes       int64 // written
@@ -17,14 +17,16 @@ func (s Summary) String() string {
 	return fmt.Sprintf("%d connections, %d bytes", s.Connections, s.Bytes)
 }
 
-// Capture writes the next connections of the point to w, each from its beginning: as many as connections says, any number where it is 0. ready is
-// called when it has begun. Capture returns when these connections have ended, when ctx ends (those that are still open are cut off there) or when w fails.
+// Capture writes the next connections of the point to w, each from its beginning: the number that connections says, or
+// any number if it is 0. ready is called once the capture has begun. Capture returns when these connections have ended,
+// when ctx is done (open connections are cut there), or when w fails.
 func (p *Point) Capture(ctx context.Context, w io.Writer, connections int, ready func()) (Summary, error) {
 	l := &live{wanted: connections, finished: make(chan struct{})}
-	l.stream = newStream(p.header(), func() (io.WriteCloser, error) { return nopCloser{w}, nil }, 0, p.cfg.Logger, func(n int) {
-		p.counted(n)
-		l.wrote(n)
-	})
+	l.stream = newStream(p.header(), func() (io.WriteCloser, error) { return nopCloser{w}, nil }, 0, p.cfg.Logger,
+		func(n int) {
+			p.counted(n)
+			l.wrote(n)
+		})
 	l.stream.whenBroken(l.finish)
 	err := p.add(l)
 	if err == nil {
@@ -41,7 +43,7 @@ func (p *Point) Capture(ctx context.Context, w io.Writer, connections int, ready
 	return l.summary(), err
 }
 
-// live is a capture that somebody waits for.
+// live is a capture on request.
 type live struct {
 	stream   *stream
 	wanted   int // 0: any number
@@ -70,7 +72,7 @@ func (l *live) attach(s *session) (*stream, uint32) {
 	return l.stream, number
 }
 
-// left notes that the capture of a connection has ended.
+// left counts a connection whose capture has ended.
 func (l *live) left() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,7 +93,7 @@ func (l *live) summary() Summary {
 	return Summary{Connections: l.begun, Bytes: l.bytes}
 }
 
-// unclosed leaves the closing to whoever opened it.
+// nopCloser is a writer that its owner closes.
 type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }

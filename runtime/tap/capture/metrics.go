@@ -2,14 +2,14 @@ package capture
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics counts what is captured. One set serves all points of a process.
+// Metrics counts captures. One set serves all points.
 type Metrics struct {
 	connections *prometheus.CounterVec
 	bytes       *prometheus.CounterVec
 	cuts        *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+// NewMetrics makes a set and registers it with reg. If reg is nil, the set is not registered.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
@@ -17,7 +17,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		connections: counter("exgate_capture_connections_total", "Connections whose capture began.", "listener"),
 		bytes:       counter("exgate_capture_bytes_total", "Bytes of captures written.", "listener"),
-		cuts:        counter("exgate_capture_cut_total", "Captures of connections that ended before the connection.", "listener", "why"),
+		cuts: counter("exgate_capture_cut_total",
+			"Captures of connections that ended before the connection, by reason.", "listener", "why"),
 	}
 	if reg != nil {
 		reg.MustRegister(m.connections, m.bytes, m.cuts)

@@ -15,22 +15,23 @@ import (
 // The bounds, in bytes.
 const (
 	maxRecord       = 1 << 20   // of one event or call
-	holdBeforeLogin = 256 << 10 // of a connection whose password is not known
-	holdAfterLogin  = 8 << 10   // of one whose device may log in again
-	maxHold         = 8 << 20   // of one in which a secret has begun and does not end
+	holdBeforeLogin = 256 << 10 // of a connection whose password is not known yet
+	holdAfterLogin  = 8 << 10   // of a connection whose device may log in again
+	maxHold         = 8 << 20   // of a connection that may be in the middle of a secret
 	maxHeld         = 128 << 20 // of all connections of a listener
-	recordSize      = 512       // what a record costs without what it points at
+	recordSize      = 512       // the memory of a record without what it points at
 )
 
-// However large they are, a few of the last reads are held, while they are among the last records: the device may log in again in them.
+// A few of the last reads are held back regardless of their size, if they are among the last records: the device may
+// log in again in them.
 const (
 	heldReads    = 4
 	heldRecords  = 64
-	manyBytes    = 1 << 20 // where more are held already
-	fewerRecords = 4       // are looked at
+	manyBytes    = 1 << 20 // above which fewerRecords applies
+	fewerRecords = 4       // instead of heldRecords
 )
 
-// budget bounds what all connections hold together.
+// budget bounds the pending records of all connections together.
 type budget struct{ used atomic.Int64 }
 
 func (b *budget) take(n int) bool {
@@ -43,14 +44,14 @@ func (b *budget) take(n int) bool {
 
 func (b *budget) give(n int) { b.used.Add(int64(-n)) }
 
-// held is a record that is not written yet.
+// pendingRecord is a record that is not written yet.
 type pendingRecord struct {
 	tap.Record
 	size    int
 	covered bool // a secret is covered in what was received
 }
 
-// hold are the youngest records of a connection, in order.
+// pendingRecords holds the last records of a connection, in order.
 type pendingRecords struct {
 	records []pendingRecord
 	size    int
@@ -76,7 +77,7 @@ func (h *pendingRecords) add(r *tap.Record, offset time.Duration, size int) {
 	h.size += size
 }
 
-// drop forgets the oldest n and returns their size.
+// drop removes the oldest n and returns their size.
 func (h *pendingRecords) drop(n int) (size int) {
 	for _, r := range h.records[:n] {
 		size += r.size
@@ -86,7 +87,8 @@ func (h *pendingRecords) drop(n int) (size int) {
 	return size
 }
 
-// writable is how many of the oldest can go, so that at most keep bytes stay, and that no secret that has begun is torn.
+// writable returns how many of the oldest records can be written, so that at most keep bytes stay and no secret is
+// split.
 func (h *pendingRecords) writable(s *redact.Secrets, keep int) int {
 	n, left := 0, h.size
 	for end := h.lastReads(); n < end && left > keep; n++ {
@@ -105,7 +107,7 @@ func (h *pendingRecords) writable(s *redact.Secrets, keep int) int {
 	return n
 }
 
-// lastReads is where the reads begin that are held in any case.
+// lastReads returns the index of the first read that must be held back.
 func (h *pendingRecords) lastReads() int {
 	recent := heldRecords
 	if h.size > manyBytes {
@@ -121,7 +123,7 @@ func (h *pendingRecords) lastReads() int {
 	return first
 }
 
-// pieces are what the records of kind are of, one stream.
+// pieces returns the data of the records of a kind, which form a stream.
 func (h *pendingRecords) pieces(kind tap.Kind) [][]byte {
 	var pieces [][]byte
 	for _, r := range h.records {
@@ -132,7 +134,7 @@ func (h *pendingRecords) pieces(kind tap.Kind) [][]byte {
 	return pieces
 }
 
-// redact covers secrets in the streams, and in everything else of the oldest n.
+// redact covers secrets in both streams, and in all other fields of the oldest n.
 func (h *pendingRecords) redact(s *redact.Secrets, n int) {
 	received := h.pieces(tap.Bytes)
 	h.noteCovered(s.PiecesCovered(received))
@@ -166,11 +168,12 @@ func (h *pendingRecords) noteCovered(covered []bool) {
 	}
 }
 
-// texts are the texts of a record that a handler or a device chose.
+// texts returns the fields of a record that a handler or a device has chosen.
 func texts(r *tap.Record) []*string {
 	c := &r.Client
 	all := []*string{
-		&r.Topic, &r.Reason.Name, &r.Reason.Detail, &r.Result.Message, &c.ClientID, &c.Username, &c.ProtoName, &c.ProtoVersion, &c.Mountpoint,
+		&r.Topic, &r.Reason.Name, &r.Reason.Detail, &r.Result.Message, &c.ClientID, &c.Username, &c.ProtoName,
+		&c.ProtoVersion, &c.Mountpoint,
 	}
 	if cert := r.Info.PeerCert; cert != nil {
 		all = append(all, &cert.CommonName, &cert.DistinguishedName)
@@ -178,7 +181,7 @@ func texts(r *tap.Record) []*string {
 	return all
 }
 
-// sizeOf is what a record costs in memory.
+// sizeOf returns the memory of a record.
 func sizeOf(r *tap.Record) int {
 	n := recordSize + len(r.Data)
 	for _, text := range texts(r) {

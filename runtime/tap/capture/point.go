@@ -13,33 +13,33 @@ import (
 	"github.com/exgate/exgate/runtime/tap"
 )
 
-// Config is what a [Point] is made of.
+// Config configures a [Point].
 type Config struct {
 	// Listener is the name of the listener, in headers, file names and metrics. It is required.
 	Listener string
-	// Handler is the kind of handler, wasm or grpc, for headers. If zero, headers do not say it.
+	// Handler is the kind of handler, wasm or grpc, for headers. Optional.
 	Handler string
-	// Source is the module or the addresses of the handler, for headers. If zero, headers do not say it.
+	// Source is the module or the addresses of the handler, for headers. Optional.
 	Source string
-	// Exgate is the version of the program, for headers. If zero, headers do not say it.
+	// Exgate is the version of the program, for headers. Optional.
 	Exgate string
-	// Folder is where a sample of the connections is recorded. If zero, none is.
+	// Folder says where a sample of the connections is recorded. If nil, none is.
 	Folder *Folder
-	// KeepPasswords leaves what devices send as it is, for recordings of somebody who plays the device: what their handlers give to Authenticate is
-	// written where it was sent, and nothing is held back. If zero, passwords are covered.
+	// KeepPasswords records what devices send unchanged and holds nothing back. It is for recordings in which the user
+	// plays the device. If false, passwords are covered.
 	KeepPasswords bool
-	// Logger takes what goes wrong with files. If zero, slog.Default().
+	// Logger receives errors of files. If zero, slog.Default().
 	Logger *slog.Logger
-	// Metrics counts. If zero, an unregistered set.
+	// Metrics is the set of counters to use. If zero, an unregistered set.
 	Metrics *Metrics
 }
 
-// Point is where the connections of a listener can be captured. Those that are not cost nothing.
+// Point captures connections of a listener. Others cost nothing.
 type Point struct{ point }
 
 var _ tap.Tapper = (*Point)(nil)
 
-// point is what sessions know of a Point.
+// point is the part of a Point that sessions use.
 type point struct {
 	cfg     Config
 	name    string
@@ -47,12 +47,12 @@ type point struct {
 	memory  budget
 	folder  *folder // nil without one
 
-	mu     sync.Mutex // guards writing to lives, and closed
+	mu     sync.Mutex // guards closed, and writes to lives
 	lives  atomic.Pointer[[]*live]
 	closed bool
 }
 
-// New makes a point. An error is one of Folder.
+// New makes a point. Errors are those of Folder.
 func New(cfg Config) (*Point, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -69,12 +69,14 @@ func New(cfg Config) (*Point, error) {
 	return p, err
 }
 
-// NewHandler returns the handler that f has for a new connection, which may be captured.
-func (p *Point) NewHandler(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
+// NewHandler makes a handler of f for a new connection, which may be captured.
+func (p *Point) NewHandler(f gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler,
+	error,
+) {
 	return tap.NewHandler(f, conn, p.open())
 }
 
-// Close ends the captures. What connections do from now on is not captured.
+// Close ends the captures. Later records are ignored.
 func (p *Point) Close(context.Context) error {
 	p.mu.Lock()
 	p.closed = true
@@ -88,7 +90,7 @@ func (p *Point) Close(context.Context) error {
 	return nil
 }
 
-// header is that of a capture that begins now.
+// header returns the header of a capture that begins now.
 func (p *point) header() Header {
 	c := p.cfg
 	return Header{Exgate: c.Exgate, Listener: c.Listener, Handler: c.Handler, Source: c.Source, Started: time.Now()}
@@ -96,7 +98,7 @@ func (p *point) header() Header {
 
 func (p *point) counted(n int) { p.metrics.bytes.WithLabelValues(p.name).Add(float64(n)) }
 
-// open decides whether a new connection is captured.
+// open returns the sink of a new connection, or nil if it is not captured.
 func (p *point) open() tap.Sink {
 	var sinks tee
 	if p.folder != nil && p.folder.sampled() {
@@ -120,7 +122,7 @@ func (p *point) session(attach func(*session) (*stream, uint32), done func()) *s
 	return &session{point: p, attach: attach, done: done, logins: make(map[uint32]struct{})}
 }
 
-// both are several sinks for one connection.
+// tee passes the records of one connection to several sinks.
 type tee []tap.Sink
 
 func (b tee) Record(r *tap.Record) {
@@ -131,7 +133,7 @@ func (b tee) Record(r *tap.Record) {
 
 var errClosed = errors.New("the listener is being closed")
 
-// add makes l one of the live captures.
+// add adds a live capture.
 func (p *point) add(l *live) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,7 +150,7 @@ func (p *point) remove(l *live) {
 	p.setLives(slices.DeleteFunc(p.livesNow(), func(o *live) bool { return o == l }))
 }
 
-// livesNow is a copy of the live captures.
+// livesNow returns a copy of the live captures.
 func (p *point) livesNow() []*live {
 	if lives := p.lives.Load(); lives != nil {
 		return slices.Clone(*lives)

@@ -9,18 +9,18 @@ import (
 	"iter"
 )
 
-// maxLine bounds a line, in bytes: the largest that is written has a record of [maxRecord] in hexadecimal.
+// maxLine bounds a line, in bytes. The longest one that is written has a record of maxRecord in hexadecimal.
 const maxLine = 4 << 20
 
-// ErrTruncated is how a capture ends whose writing was interrupted. What was read before it is whole.
+// ErrTruncated reports a capture whose writing was interrupted. The entries before it are complete.
 var ErrTruncated = errors.New("the capture ends in the middle of a line: its writing was interrupted")
 
-// Reader reads a capture. It trusts nothing in there.
+// Reader reads a capture, which may be hostile.
 type Reader struct {
 	lines  *bufio.Reader
 	header Header
 	line   int
-	last   bool // the line read last has no end
+	last   bool // the last line has no end
 }
 
 // NewReader reads the header of a capture.
@@ -39,11 +39,11 @@ func NewReader(from io.Reader) (*Reader, error) {
 	return r, nil
 }
 
-// Header is the first line.
+// Header returns the header, which is the first line.
 func (r *Reader) Header() Header { return r.header }
 
-// Next returns the next entry: io.EOF behind the last, [ErrTruncated] where the file was cut off. Any other error names the line; entries behind it can
-// still be read, unless it is one of the reader below.
+// Next returns the next entry, io.EOF after the last one, or [ErrTruncated] if the file was cut off. Any other error
+// names the line; later entries can still be read, unless the underlying reader has failed.
 func (r *Reader) Next() (Entry, error) {
 	text, err := r.next()
 	if errors.Is(err, io.EOF) {

@@ -19,7 +19,8 @@ func captured(t *testing.T, play func(*session)) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := newStream(p.header(), func() (io.WriteCloser, error) { return nopCloser{&out}, nil }, 0, p.cfg.Logger, func(int) {})
+	to := newStream(p.header(), func() (io.WriteCloser, error) { return nopCloser{&out}, nil }, 0, p.cfg.Logger,
+		func(int) {})
 	s := p.session(func(s *session) (*stream, uint32) { n, _ := to.join(s); return to, n }, func() {})
 	play(s)
 	if err := to.end(); err != nil {
@@ -40,12 +41,14 @@ func inPieces(s *session, random *rand.Rand, kind tap.Kind, data []byte) {
 	}
 }
 
-// FuzzSecrecy looks for passwords in what is captured, however the network and the handler cut the bytes in pieces that they came and went in.
+// FuzzSecrecy looks for passwords in what is captured, however the network and the handler cut the bytes in pieces that
+// they came and went in.
 func FuzzSecrecy(f *testing.F) {
 	f.Add("hunter2", []byte("login a "), []byte("\nlogin b "), uint64(1))
 	f.Add("aab", []byte("aaaa"), []byte("b"), uint64(2))
 	f.Fuzz(func(t *testing.T, password string, before, after []byte, seed uint64) {
-		if password == "" || len(password) > 100 || len(before)+len(after) > 2000 || bytes.ContainsAny([]byte(password), "*#-_x.~+=:") {
+		if password == "" || len(password) > 100 || len(before)+len(after) > 2000 || bytes.ContainsAny([]byte(password),
+			"*#-_x.~+=:") {
 			return
 		}
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -54,7 +57,10 @@ func FuzzSecrecy(f *testing.F) {
 			s.Record(&tap.Record{Kind: tap.Created})
 			inPieces(s, random, tap.Bytes, said)
 			inPieces(s, random, tap.Send, said)
-			s.Record(&tap.Record{Kind: tap.Authenticate, Call: 1, Client: gateway.ClientInfo{ClientID: password}, Password: password})
+			s.Record(&tap.Record{
+				Kind: tap.Authenticate, Call: 1, Client: gateway.ClientInfo{ClientID: password},
+				Password: password,
+			})
 			s.Record(&tap.Record{Kind: tap.Result, Call: 1})
 			for range 10 {
 				inPieces(s, random, tap.Bytes, said)

@@ -8,7 +8,7 @@ import (
 	"github.com/exgate/exgate/runtime/tap/internal/redact"
 )
 
-// Why the capture of a connection ends before the connection.
+// Why the capture of a connection ends before the connection. The texts are part of the format.
 const (
 	cutFull    = "the file is full"
 	cutSlow    = "what it is written to is too slow"
@@ -23,13 +23,13 @@ const (
 // session is the capture of one connection.
 type session struct {
 	point  *point
-	attach func(*session) (*stream, uint32) // to a stream at the first record; nil where there is none
-	done   func()                           // called once when it has ended, where it was attached
+	attach func(*session) (*stream, uint32) // to a stream, at the first record; it returns nil if there is none
+	done   func()                           // called once when an attached session has ended
 
 	mu      sync.Mutex // guards the fields below: the stream may end it
 	out     *stream    // nil before the first record
 	conn    uint32
-	offset  time.Duration // of the connection's clock from the capture's
+	offset  time.Duration // between the clocks of the connection and of the capture
 	written uint32        // entries
 	pending pendingRecords
 	secrets redact.Secrets
@@ -41,7 +41,7 @@ type session struct {
 
 var _ tap.Sink = (*session)(nil)
 
-// Record keeps r, and writes what may be written.
+// Record keeps r, and writes the records that need not be held back any longer.
 func (s *session) Record(r *tap.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *session) begin(r *tap.Record) bool {
 	return true
 }
 
-// take holds a copy of r, notes what it says about the login, and writes what need not be held any longer.
+// take keeps a copy of r, follows the login, and writes the records that need not be held back any longer.
 func (s *session) take(r *tap.Record) (cut string) {
 	size := sizeOf(r)
 	if size > maxRecord {
@@ -100,7 +100,7 @@ func (s *session) take(r *tap.Record) (cut string) {
 	return s.release()
 }
 
-// release writes what is older than the window in which a password may become known.
+// release writes the records that are too old to contain a password that is not yet known.
 func (s *session) release() (cut string) {
 	switch {
 	case !s.known && s.pending.size > holdBeforeLogin:
@@ -113,7 +113,7 @@ func (s *session) release() (cut string) {
 	return ""
 }
 
-// finish writes everything once the last event is over.
+// finish writes everything after the last event.
 func (s *session) finish() {
 	if !s.closing {
 		return
@@ -141,14 +141,17 @@ func (s *session) stop() {
 	s.cut(cutEnded)
 }
 
-// write writes the oldest n of what is held, with secrets covered.
+// write writes the oldest n pending records with secrets covered.
 func (s *session) write(n int) (cut string) {
 	s.pending.redact(&s.secrets, n)
 	var lines []byte
 	for _, r := range s.pending.records[:n] {
 		s.written++
 		var err error
-		if lines, err = appendEntry(lines, Entry{Conn: s.conn, Number: s.written, Record: r.Record, Covered: r.covered}); err != nil {
+		if lines, err = appendEntry(lines, Entry{
+			Conn: s.conn, Number: s.written, Record: r.Record,
+			Covered: r.covered,
+		}); err != nil {
 			return cutFailed
 		}
 	}
@@ -159,12 +162,15 @@ func (s *session) write(n int) (cut string) {
 	return s.out.add(lines)
 }
 
-// cut throws away what is held and says why.
+// cut drops the pending records and records why.
 func (s *session) cut(why string) {
 	s.point.metrics.cut(s.point.name, why)
 	s.written++
 	at := time.Since(s.out.header.Started)
-	if b, err := appendEntry(nil, Entry{Conn: s.conn, Number: s.written, Cut: why, Record: tap.Record{At: at}}); err == nil {
+	if b, err := appendEntry(nil, Entry{
+		Conn: s.conn, Number: s.written, Cut: why,
+		Record: tap.Record{At: at},
+	}); err == nil {
 		s.out.addCut(b)
 	}
 	s.end()

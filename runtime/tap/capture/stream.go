@@ -6,17 +6,17 @@ import (
 	"sync"
 )
 
-// maxPending bounds what waits for the disk, or for whoever reads a live capture.
+// maxPending bounds what waits for the disk, or for the reader of a live capture.
 const maxPending = 4 << 20
 
-// cutReserve is the room in a file that only the cuts of its connections get.
+// cutReserve is the part of a file that is reserved for the cuts of its connections.
 const cutReserve = 64 << 10
 
-// stream is a capture that is being written, on a goroutine of its own.
+// stream is a capture that its own goroutine writes.
 type stream struct {
 	header Header
 	open   func() (io.WriteCloser, error) // called by the goroutine
-	limit  int64                          // of bytes; 0: none
+	limit  int64                          // in bytes; 0 if there is none
 	log    *slog.Logger
 	count  func(bytes int)
 	done   chan struct{} // closed when everything is written and closed
@@ -24,18 +24,21 @@ type stream struct {
 	mu        sync.Mutex // guards the fields below
 	work      sync.Cond
 	pending   []byte
-	size      int64 // of what was added
+	size      int64 // bytes added so far
 	stopping  bool  // takes no more connections
 	ended     bool  // takes nothing more
 	err       error
 	sessions  map[*session]struct{}
 	lastConn  uint32
-	onFailure func() // nil: nobody waits
+	onFailure func() // optional
 }
 
-// newStream starts the writing of a capture. Nothing is opened before something is to be written.
+// newStream starts the goroutine that writes a capture. It opens the file at the first write.
 func newStream(h Header, open func() (io.WriteCloser, error), limit int64, log *slog.Logger, count func(int)) *stream {
-	s := &stream{header: h, open: open, limit: limit, log: log, count: count, done: make(chan struct{}), sessions: make(map[*session]struct{})}
+	s := &stream{
+		header: h, open: open, limit: limit, log: log, count: count, done: make(chan struct{}),
+		sessions: make(map[*session]struct{}),
+	}
 	s.header.Version = version
 	s.work.L = &s.mu
 	s.pending, s.err = appendLine(nil, s.header)
@@ -44,7 +47,7 @@ func newStream(h Header, open func() (io.WriteCloser, error), limit int64, log *
 	return s
 }
 
-// whenBroken has f called once something cannot be written.
+// whenBroken makes the stream call f once a write fails.
 func (s *stream) whenBroken(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,7 +57,7 @@ func (s *stream) whenBroken(f func()) {
 	}
 }
 
-// join adds a connection and returns its number. It reports false where the capture takes no more.
+// join adds a connection and returns its number. It reports false if the capture takes no more.
 func (s *stream) join(c *session) (number uint32, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,10 +75,10 @@ func (s *stream) leave(c *session) {
 	delete(s.sessions, c)
 }
 
-// full reports whether n bytes more are too many; the caller holds mu.
+// full reports whether n more bytes exceed the limit. The caller holds mu.
 func (s *stream) full(n int) bool { return s.limit > 0 && s.size+int64(n)+cutReserve > s.limit }
 
-// add queues lines. It returns why it cannot.
+// add queues lines. It returns why that is impossible, or "".
 func (s *stream) add(lines []byte) (cut string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,11 +97,12 @@ func (s *stream) add(lines []byte) (cut string) {
 	return ""
 }
 
-// addCut queues the line that says where a connection ends, if there is room.
+// addCut queues the line that ends a connection, if there is room.
 func (s *stream) addCut(b []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ended && s.err == nil && (s.limit == 0 || s.size+int64(len(b)) <= s.limit) && len(s.pending)+len(b) <= maxPending+cutReserve {
+	fits := (s.limit == 0 || s.size+int64(len(b)) <= s.limit) && len(s.pending)+len(b) <= maxPending+cutReserve
+	if !s.ended && s.err == nil && fits {
 		s.queue(b)
 	}
 }
@@ -109,7 +113,7 @@ func (s *stream) queue(b []byte) {
 	s.work.Signal()
 }
 
-// end ends the capture of the connections that are left, and waits until everything is written.
+// end ends the capture of the remaining connections, and waits until everything is written.
 func (s *stream) end() error {
 	s.mu.Lock()
 	s.stopping = true
@@ -154,7 +158,7 @@ func (s *stream) write() {
 	}
 }
 
-// opened opens what is written to, or fails the capture and returns nil.
+// opened opens the file. On error it fails the capture and returns nil.
 func (s *stream) opened() io.WriteCloser {
 	to, err := s.open()
 	if err != nil {
@@ -179,7 +183,7 @@ func (s *stream) next() []byte {
 	return b
 }
 
-// failed takes the first error: nothing is written after it.
+// failed records the first error. Nothing is written after it.
 func (s *stream) failed(err error) {
 	if err == nil {
 		return
@@ -190,13 +194,13 @@ func (s *stream) failed(err error) {
 		return
 	}
 	s.err, s.pending = err, nil
-	s.log.Warn("a capture cannot be written", "listener", s.header.Listener, "error", err)
+	s.log.Warn("cannot write a capture", "listener", s.header.Listener, "error", err)
 	if s.onFailure != nil {
 		s.onFailure()
 	}
 }
 
-// broken reports whether something could not be written.
+// broken reports whether a write has failed.
 func (s *stream) broken() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,11 +9,11 @@ import (
 	"github.com/exgate/exgate/runtime/tap/internal/comparison"
 )
 
-// connection is one that is played again.
+// connection is a connection that is replayed.
 type connection struct {
 	Connection
 	ahead      []*tap.Record    // calls and results
-	posts      bool             // the recorded handler posted events, and the capture says when they ran
+	posts      bool             // the recorded handler posted events, so the capture says when they ran
 	comparison *comparison.Conn // nil before Created
 	closed     bool             // Closed was played
 	recorded   trace
@@ -24,7 +24,7 @@ func newConnection(number uint32) *connection {
 	return &connection{Connection: Connection{Number: number}}
 }
 
-// plan looks ahead.
+// plan reads an entry ahead of time.
 func (c *connection) plan(e *capture.Entry) {
 	r := &e.Record
 	c.Covered = c.Covered || e.Covered
@@ -34,7 +34,7 @@ func (c *connection) plan(e *capture.Entry) {
 	}
 }
 
-// play gives the handler what the entry was.
+// play plays an entry to the handler.
 func (c *connection) play(f gateway.HandlerFactory, e *capture.Entry) {
 	r := &e.Record
 	switch {
@@ -43,7 +43,7 @@ func (c *connection) play(f gateway.HandlerFactory, e *capture.Entry) {
 		return
 	case c.comparison == nil && r.Kind == tap.Created:
 		c.open(f, e)
-	case c.comparison == nil || r.Kind == tap.Created: // its beginning is not there, or there twice
+	case c.comparison == nil || r.Kind == tap.Created: // its beginning is missing or repeated
 		return
 	}
 	switch {
@@ -67,7 +67,7 @@ func (c *connection) open(f gateway.HandlerFactory, e *capture.Entry) {
 	}
 }
 
-// end returns what came out. A capture that stops before the connection did is compared up to there.
+// end returns the result. If the capture ends before the connection does, the calls are compared up to there.
 func (c *connection) end() Connection {
 	if c.comparison == nil {
 		return c.Connection

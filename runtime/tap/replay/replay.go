@@ -1,7 +1,7 @@
-// Package replay feeds what was captured to a handler, and compares what it calls with what the recorded one called.
+// Package replay plays a capture to a handler, and compares the calls of the handler with the recorded ones.
 //
-// Nothing of it reaches a network: the handler calls a double that answers as it was answered then. It is for handlers that call inside their events,
-// as modules do.
+// It uses no network: calls are answered as the recorded ones were. It supports handlers that call inside their events,
+// as modules do. It imports runtime/gateway and runtime/tap, and has no lock. Begin with [Run].
 package replay
 
 import (
@@ -17,14 +17,14 @@ import (
 	"github.com/exgate/exgate/runtime/tap/capture"
 )
 
-// maxBytes bounds what a capture may hold, as entries in memory.
+// maxBytes bounds the size of a capture in memory.
 const maxBytes = 256 << 20
 
-// entrySize is what an entry costs without its bytes.
+// entrySize is the memory of an entry without its bytes.
 const entrySize = 512
 
-// Run replays a capture. Connections are replayed beside each other, as they were. An error is one of reading: that a capture ends in the
-// middle of a line is none, and stands in the report.
+// Run replays a capture. Connections are interleaved as they were recorded. An error is one of reading, except that a
+// truncated capture is only noted in the report.
 func Run(ctx context.Context, f gateway.HandlerFactory, from *capture.Reader) (*Report, error) {
 	report := &Report{Header: from.Header()}
 	entries, err := read(from)
@@ -56,7 +56,7 @@ func Run(ctx context.Context, f gateway.HandlerFactory, from *capture.Reader) (*
 	return report, nil
 }
 
-// read returns the entries in the order in which they happened.
+// read returns the entries in order of time.
 func read(from *capture.Reader) ([]capture.Entry, error) {
 	var entries []capture.Entry
 	size := 0
@@ -69,14 +69,14 @@ func read(from *capture.Reader) ([]capture.Entry, error) {
 			size += entrySize + len(m.Payload)
 		}
 		if size > maxBytes {
-			return nil, fmt.Errorf("it holds more than %d MiB: replay it in parts", maxBytes>>20)
+			return nil, fmt.Errorf("it is larger than %d MiB in memory: replay it in parts", maxBytes>>20)
 		}
 		entries = append(entries, e)
 	}
 	return inOrder(entries), nil
 }
 
-// inOrder sorts entries by time. Those of one connection keep their order.
+// inOrder sorts entries by time. The entries of one connection keep their order.
 func inOrder(entries []capture.Entry) []capture.Entry {
 	last := make(map[uint32]time.Duration)
 	for i := range entries {

@@ -27,7 +27,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func recorded(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	p, err := capture.New(capture.Config{Listener: "demo", Folder: &capture.Folder{Path: folder, Sample: 100}, Logger: taptest.Quiet})
+	p, err := capture.New(capture.Config{
+		Listener: "demo", Folder: &capture.Folder{Path: folder, Sample: 100},
+		Logger: taptest.Quiet,
+	})
 	taptest.Must(t, err)
 	g := taptest.Serve(t, tap.Around(enginetest.Line(t), p))
 	var devices []*taptest.Device
@@ -80,7 +83,9 @@ func TestSameModuleCallsTheSame(t *testing.T) {
 	var trace strings.Builder
 	taptest.Must(t, report.WriteTrace(&trace))
 	for _, want := range []string{
-		"connection 3\n> created\n", "> bytes \"login bob u ********\\n\"\n< authenticate clientid \"bob\" username \"u\"", "\n< publish \"demo/ann\" qos 1 \"hello\"\n", "\n> message \"demo/ann\" qos 1 \"hello\"\n",
+		"connection 3\n> created\n",
+		"> bytes \"login bob u ********\\n\"\n< authenticate clientid \"bob\" username \"u\"",
+		"\n< publish \"demo/ann\" qos 1 \"hello\"\n", "\n> message \"demo/ann\" qos 1 \"hello\"\n",
 	} {
 		if !strings.Contains(trace.String(), want) {
 			t.Errorf("the trace has no %s:\n%s", want, trace.String())
@@ -89,29 +94,40 @@ func TestSameModuleCallsTheSame(t *testing.T) {
 }
 
 func TestOtherModuleDiffers(t *testing.T) {
-	e, err := wasm.New(t.Context(), wasm.Config{Name: "other", Module: line.Module, GuestConfig: []byte("hi"), Logger: taptest.Quiet})
+	e, err := wasm.New(t.Context(), wasm.Config{
+		Name: "other", Module: line.Module, GuestConfig: []byte("hi"),
+		Logger: taptest.Quiet,
+	})
 	taptest.Must(t, err)
 	report := run(t, e, recorded(t))
 	if all, different := report.Replays(); all != 3 || different != 3 || report.Same() {
 		t.Errorf("%d of %d differ", different, all)
 	}
-	for _, want := range []string{"--- connection 1 of 127.0.0.1:", " > created\n-< send \"exgate line protocol.", "\n+< send \"hi"} {
+	for _, want := range []string{
+		"--- connection 1 of 127.0.0.1:", " > created\n-< send \"exgate line protocol.",
+		"\n+< send \"hi",
+	} {
 		if got := diffOf(t, report); !strings.Contains(got, want) {
 			t.Errorf("the diff has no %s:\n%s", want, got)
 		}
 	}
 }
 
-// A capture that was cut off is compared as far as it goes, and says so, wherever in a line it ends. One that ends with a whole line does not look cut off.
+// A capture that was cut off is compared as far as it goes, and says so, wherever in a line it ends. One that ends with
+// a whole line does not look cut off.
 func TestTruncatedCapture(t *testing.T) {
 	text := recorded(t)
 	for _, part := range []int{2, 3, 5} {
 		end := strings.LastIndexByte(text[:len(text)*(part-1)/part], '\n') + 1
 		next := end + strings.IndexByte(text[end:], '\n')
-		for at, truncated := range map[int]bool{end: false, end + 1: true, (end + next) / 2: true, next - 1: true, next: false, next + 1: false} {
+		for at, truncated := range map[int]bool{
+			end: false, end + 1: true, (end + next) / 2: true, next - 1: true,
+			next: false, next + 1: false,
+		} {
 			report := run(t, enginetest.Line(t), text[:at])
 			if report.Truncated != truncated || !report.Same() {
-				t.Errorf("cut at %d of the line from %d to %d: truncated %v\n%s", at, end, next, report.Truncated, diffOf(t, report))
+				t.Errorf("cut at %d of the line from %d to %d: truncated %v\n%s", at, end, next, report.Truncated,
+					diffOf(t, report))
 			}
 		}
 	}
@@ -127,7 +143,10 @@ func TestCoveredPasswords(t *testing.T) {
 	if all, different := report.Covered(); all != 3 || different != 0 {
 		t.Errorf("%d have a covered password, %d of them differ", all, different)
 	}
-	e, err := wasm.New(t.Context(), wasm.Config{Name: "other", Module: line.Module, GuestConfig: []byte("hi"), Logger: taptest.Quiet})
+	e, err := wasm.New(t.Context(), wasm.Config{
+		Name: "other", Module: line.Module, GuestConfig: []byte("hi"),
+		Logger: taptest.Quiet,
+	})
 	taptest.Must(t, err)
 	if all, different := run(t, e, text).Covered(); all != 3 || different != 3 {
 		t.Errorf("%d have a covered password, %d of them differ", all, different)
@@ -140,7 +159,10 @@ const head = `{"exgc":1,"listener":"a","started":"2026-01-01T00:00:00Z"}` + "\n"
 // Captures can be written by hand: a script for a handler.
 func TestHandWritten(t *testing.T) {
 	const bytes = `{"c":1,"n":2,"t":0,"event":"bytes","text":"ping\n"}`
-	e, err := wasm.New(t.Context(), wasm.Config{Name: "hi", Module: line.Module, GuestConfig: []byte("hi"), Logger: taptest.Quiet})
+	e, err := wasm.New(t.Context(), wasm.Config{
+		Name: "hi", Module: line.Module, GuestConfig: []byte("hi"),
+		Logger: taptest.Quiet,
+	})
 	taptest.Must(t, err)
 	defer func() { taptest.Must(t, e.Close(context.Background())) }()
 	const greeting = `hi. Type login <clientid>, then sub <filter> or pub <topic> <text>; help tells more.`
@@ -152,7 +174,8 @@ func TestHandWritten(t *testing.T) {
 		send(greeting+`\n`) + bytes:                        false,
 		send(greeting+`\n`) + bytes + send(`pong\nmore\n`): false,
 	} {
-		text = head + strings.ReplaceAll(text, "}{", "}\n{") + "\n" + `{"c":1,"n":9,"t":9,"event":"closed","reason":"tcp_closed"}` + "\n"
+		text = head + strings.ReplaceAll(text, "}{",
+			"}\n{") + "\n" + `{"c":1,"n":9,"t":9,"event":"closed","reason":"tcp_closed"}` + "\n"
 		r, err := capture.NewReader(strings.NewReader(text))
 		taptest.Must(t, err)
 		report, err := replay.Run(t.Context(), e, r)
@@ -196,7 +219,8 @@ func FuzzRun(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(string(every))
-	f.Add(head + `{"c":1,"n":2,"t":0,"event":"bytes","text":"x"}` + "\n" + `{"c":1,"n":3,"t":0,"call":"publish","topic":"t","id":1}` + "\n" +
+	f.Add(head + `{"c":1,"n":2,"t":0,"event":"bytes","text":"x"}` + "\n" +
+		`{"c":1,"n":3,"t":0,"call":"publish","topic":"t","id":1}` + "\n" +
 		`{"c":1,"n":4,"t":0,"result":"LIMIT","of":1}` + "\n" + `{"c":1,"n":5,"t":0,"event":"posted"}` + "\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := capture.NewReader(strings.NewReader(text))

@@ -13,19 +13,19 @@ import (
 	"github.com/exgate/exgate/runtime/tap/internal/calldiff"
 )
 
-// Report is what came out of a replay.
+// Report is the result of a replay.
 type Report struct {
 	Header      capture.Header
 	Truncated   bool // the capture ends in the middle of a line
 	Connections []Connection
 }
 
-// Connection is one that was replayed.
+// Connection is the result of one connection.
 type Connection struct {
 	Number    uint32 // in the capture
-	Line      int    // of its beginning; 0 where the capture does not have it, and nothing was replayed
+	Line      int    // of its beginning; 0 if that is missing, and nothing was replayed
 	Info      gateway.ConnInfo
-	Cut       string // why the capture ends before the connection; empty otherwise
+	Cut       string // why the capture ends before the connection does; otherwise empty
 	Covered   bool   // a password is covered in what the device sent
 	Different bool
 	Replayed  []string // events and calls, in order
@@ -33,7 +33,7 @@ type Connection struct {
 	recorded []string
 }
 
-// Same reports whether the handler called everywhere what the recorded one did.
+// Same reports whether the handler made the recorded calls on all connections.
 func (r *Report) Same() bool {
 	for _, c := range r.Connections {
 		if c.Different {
@@ -43,7 +43,7 @@ func (r *Report) Same() bool {
 	return true
 }
 
-// Replays is how many connections were replayed, and how many of them differ.
+// Replays returns how many connections were replayed, and how many of them differ.
 func (r *Report) Replays() (all, different int) {
 	for _, c := range r.Connections {
 		if c.Line > 0 {
@@ -56,7 +56,8 @@ func (r *Report) Replays() (all, different int) {
 	return all, different
 }
 
-// Covered is how many of the connections that were replayed have a covered password in what the device sent, and how many of those differ.
+// Covered returns how many replayed connections have a covered password in what the device sent, and how many of those
+// differ.
 func (r *Report) Covered() (all, different int) {
 	for _, c := range r.Connections {
 		if c.Line > 0 && c.Covered {
@@ -69,22 +70,22 @@ func (r *Report) Covered() (all, different int) {
 	return all, different
 }
 
-// WriteDiff writes what differs, each connection as a unified diff between what was recorded and what was replayed. Lines of events begin with >, those
-// of calls with <.
+// WriteDiff writes a unified diff of each connection that differs. Lines of events begin with >, those of calls with <.
 func (r *Report) WriteDiff(w io.Writer) error {
 	for _, c := range r.Connections {
 		if !c.Different {
 			continue
 		}
 		name := fmt.Sprintf("connection %d of %s, line %d", c.Number, c.Info.Peer, c.Line)
-		if _, err := w.Write(diff.Diff(name+", recorded", text(c.recorded), name+", replayed", text(c.Replayed))); err != nil {
+		if _, err := w.Write(diff.Diff(name+", recorded", text(c.recorded), name+", replayed",
+			text(c.Replayed))); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// WriteTrace writes the events and the calls of each connection as they were replayed: a text to keep and to compare with.
+// WriteTrace writes the replayed events and calls of each connection, for later comparison.
 func (r *Report) WriteTrace(w io.Writer) error {
 	for _, c := range r.Connections {
 		if c.Line == 0 {
@@ -102,7 +103,7 @@ func text(lines []string) []byte { return []byte(strings.Join(append(lines, ""),
 // maxTrace bounds the lines of one connection.
 const maxTrace = 100_000
 
-// trace is the story of a connection.
+// trace is the text of a connection.
 type trace struct{ lines []string }
 
 func (t *trace) add(line string) {

@@ -43,7 +43,11 @@ func (sponge) Authenticate(_ gateway.ClientInfo, _ string, done gateway.Done) ga
 // BenchmarkEvent is an event of 64 bytes that is echoed: as it is, beside taps that it has no part in, and tapped.
 func BenchmarkEvent(b *testing.B) {
 	point := func(sample float64) tap.Tapper {
-		p, err := capture.New(capture.Config{Listener: "b", Folder: &capture.Folder{Path: b.TempDir(), Sample: sample, MaxBytes: 1 << 30, MaxFiles: 1}, Logger: taptest.Quiet})
+		p, err := capture.New(capture.Config{
+			Listener: "b",
+			Folder:   &capture.Folder{Path: b.TempDir(), Sample: sample, MaxBytes: 1 << 30, MaxFiles: 1},
+			Logger:   taptest.Quiet,
+		})
 		taptest.Must(b, err)
 		return p
 	}

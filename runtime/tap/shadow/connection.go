@@ -8,10 +8,11 @@ import (
 	"github.com/exgate/exgate/runtime/tap"
 )
 
-// recordSize is what a record costs in a queue without what it points at.
+// recordSize is the memory of a queued record without what it points at.
 const recordSize = 512
 
-// connection takes what happens to a live connection, and has its shadow told of it on a goroutine that exists only meanwhile.
+// connection queues the records of a live connection, and plays them to its shadow on a goroutine that exists only
+// while some are queued.
 type connection struct {
 	shadow *Shadow
 	id     string
@@ -20,11 +21,11 @@ type connection struct {
 	mu      sync.Mutex // guards the fields below
 	queue   []tap.Record
 	bytes   int
-	inside  bool // an event of the live handler is under way: its calls are not all known
+	inside  bool // an event of the live handler is under way, so not all of its calls are known
 	running bool
 	begun   bool
-	over    bool   // nothing more is taken: Closed is in the queue, or the shadow is given up
-	dropped string // why it is given up
+	over    bool   // no more records are queued: Closed is, or the shadow was dropped
+	dropped string // why the shadow was dropped
 }
 
 var _ tap.Sink = (*connection)(nil)
@@ -57,7 +58,7 @@ func (c *connection) Record(r *tap.Record) {
 	}
 }
 
-// closedLast reports whether the event that ended was the last one; the caller holds mu.
+// closedLast reports whether the event that has ended is the last one. The caller holds mu.
 func (c *connection) closedLast() bool {
 	for i := len(c.queue) - 1; i >= 0; i-- {
 		if k := c.queue[i].Kind; k.Event() {
@@ -67,7 +68,7 @@ func (c *connection) closedLast() bool {
 	return false
 }
 
-// add queues r, or gives the shadow up; the caller holds mu.
+// add queues r, or drops the shadow. The caller holds mu.
 func (c *connection) add(r *tap.Record) {
 	size := sizeOf(r)
 	switch {
@@ -82,14 +83,14 @@ func (c *connection) add(r *tap.Record) {
 	}
 }
 
-// drop gives the shadow up; the caller holds mu.
+// drop drops the shadow. The caller holds mu.
 func (c *connection) drop(why string) {
 	c.take()
 	c.over, c.dropped = true, why
 	c.shadow.metrics.drop(why)
 }
 
-// leave gives the shadow up where the connection is still open.
+// leave drops the shadow if the connection is still open.
 func (c *connection) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,7 +100,7 @@ func (c *connection) leave() {
 	}
 }
 
-// take empties the queue; the caller holds mu.
+// take empties the queue. The caller holds mu.
 func (c *connection) take() []tap.Record {
 	batch := c.queue
 	c.shadow.waiting.Add(int64(-c.bytes))
@@ -107,7 +108,7 @@ func (c *connection) take() []tap.Record {
 	return batch
 }
 
-// run has the queue worked off; the caller holds mu.
+// run starts the goroutine that plays the queue. The caller holds mu.
 func (c *connection) run() {
 	if !c.running {
 		c.running = true
@@ -115,7 +116,7 @@ func (c *connection) run() {
 	}
 }
 
-// work plays what is queued until nothing is left.
+// work plays the queue until it is empty.
 func (c *connection) work() {
 	c.shadow.workers <- struct{}{}
 	defer func() { <-c.shadow.workers }()
@@ -141,7 +142,7 @@ func (c *connection) work() {
 	}
 }
 
-// giveUp takes nothing more: the shadow cannot go on.
+// giveUp drops the shadow, which cannot continue.
 func (c *connection) giveUp(why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,7 +151,7 @@ func (c *connection) giveUp(why string) {
 	c.shadow.metrics.drop(why)
 }
 
-// clone copies what r points at: it is valid during the call only.
+// clone copies r and what it points at, which is valid during the call only.
 func clone(r *tap.Record) tap.Record {
 	c := *r
 	c.Data = bytes.Clone(r.Data)

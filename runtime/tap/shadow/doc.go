@@ -1,6 +1,10 @@
-// Package shadow runs a second handler beside the one that serves: it gets the same events, what it calls goes nowhere and is answered as the
-// live handler's calls were, and where the two differ is counted and logged. So a new version of a protocol is proved on real traffic before it is trusted.
+// Package shadow runs a second handler beside the live one. The second handler gets the same events; its calls go
+// nowhere and are answered as the live handler's were, and differences are counted and logged. So a new version of a
+// protocol can be tried on real traffic.
 //
-// The live connection never waits for its shadow: events are copied into a bounded queue, and a shadow that lags behind is given up and counted.
-// Whatever the shadow does (it fails, traps, calls without end), the device does not notice.
+// The live connection never waits for its shadow: events are copied to a bounded queue, and a shadow that lags behind
+// is dropped and counted. Whatever the shadow does (it fails, traps, makes endless calls), the device does not notice.
+//
+// The package imports runtime/gateway and runtime/tap. Locks, in order: connection.mu, then Shadow.mu. Handlers are
+// called without them. Begin with [Shadow.NewHandler] in shadow.go, then connection.go (queue) and player.go.
 package shadow

@@ -2,7 +2,7 @@ package shadow
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics counts what shadows do. One set serves all of a process.
+// Metrics counts what shadows do. One set serves all shadows.
 type Metrics struct {
 	connections *prometheus.CounterVec
 	events      *prometheus.CounterVec
@@ -11,7 +11,7 @@ type Metrics struct {
 	dropped     *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+// NewMetrics makes a set and registers it with reg. If reg is nil, the set is not registered.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
@@ -19,9 +19,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		connections: counter("exgate_shadow_connections_total", "Connections that have a shadow.", "handler"),
 		events:      counter("exgate_shadow_events_total", "Events handed to shadows.", "handler"),
-		differences: counter("exgate_shadow_differences_total", "Connections whose shadow called something else, by the first such call.", "handler", "kind"),
-		failures:    counter("exgate_shadow_failures_total", "Shadows of connections that failed, by close reason.", "handler", "reason"),
-		dropped:     counter("exgate_shadow_dropped_total", "Shadows of connections that were given up, mostly because they lagged behind.", "handler", "why"),
+		differences: counter("exgate_shadow_differences_total",
+			"Connections whose shadow made a different call, by the first such call.", "handler", "kind"),
+		failures: counter("exgate_shadow_failures_total", "Shadows of connections that failed, by close reason.",
+			"handler", "reason"),
+		dropped: counter("exgate_shadow_dropped_total", "Shadows of connections that were dropped, by reason.",
+			"handler", "why"),
 	}
 	if reg != nil {
 		reg.MustRegister(m.connections, m.events, m.differences, m.failures, m.dropped)
@@ -29,12 +32,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// Why a shadow is given up.
+// The values of why in exgate_shadow_dropped_total.
 const (
-	droppedQueue  = "queue"  // of the connection is full
-	droppedTotal  = "total"  // too much waits for all shadows together
-	droppedClosed = "closed" // the connection goes on without a shadow
-	droppedApart  = "apart"  // it is so far from the live one that it cannot be answered as that is
+	droppedQueue  = "queue"  // its queue is full
+	droppedTotal  = "total"  // the queues of all shadows together are full
+	droppedClosed = "closed" // the Shadow was closed while the connection was open
+	droppedApart  = "apart"  // it is too far ahead of the live handler, or too far behind
 )
 
 // handlerMetrics is Metrics with a handler's labels resolved.

@@ -11,19 +11,19 @@ import (
 	"github.com/exgate/exgate/runtime/tap/internal/redact"
 )
 
-// player plays a connection to the handler that shadows it.
+// player plays a connection to its shadow.
 type player struct {
 	conn         *comparison.Conn // nil before the first record
 	secrets      redact.Secrets
-	loggedIn     bool // the password is known
-	unredactable bool // and cannot be covered
+	loggedIn     bool // the device has logged in, so its password is known
+	unredactable bool // its password cannot be covered
 	broken       bool // the handler panicked
 	differs      bool
 	failed       bool
 	closed       bool
 }
 
-// play gives the handler a part of what happened. It returns why that cannot go on.
+// play plays a batch of records. It returns why the shadow must be dropped, or "".
 func (p *player) play(s *Shadow, id string, batch []tap.Record) (giveUp string) {
 	defer p.recoverPanic(s, id)
 	if p.broken || len(batch) == 0 {
@@ -51,7 +51,7 @@ func (p *player) play(s *Shadow, id string, batch []tap.Record) (giveUp string) 
 	return ""
 }
 
-// learn takes the password out of a login.
+// learn adds the password of a login to the secrets.
 func (p *player) learn(r *tap.Record) {
 	if r.Kind == tap.Authenticate {
 		p.loggedIn = true
@@ -59,7 +59,7 @@ func (p *player) learn(r *tap.Record) {
 	}
 }
 
-// survive makes a panic of the second handler a failure of it.
+// recoverPanic turns a panic of the shadow into a failure.
 func (p *player) recoverPanic(s *Shadow, id string) {
 	if thrown := recover(); thrown != nil {
 		p.broken = true
@@ -68,7 +68,7 @@ func (p *player) recoverPanic(s *Shadow, id string) {
 	}
 }
 
-// look reports what is new.
+// report reports a new failure or difference.
 func (p *player) report(s *Shadow, id string) {
 	p.fail(s, id, p.conn.Failure())
 	p.differ(s, id, p.conn.Found())
@@ -84,7 +84,8 @@ func (p *player) fail(s *Shadow, id string, err error) {
 	s.log("the shadow failed", "conn", id, "reason", reason.Name, "error", p.secrets.Text(reason.Detail))
 }
 
-// differ reports the first difference of the connection. Before a login nothing of it is shown: a password could be in there.
+// differ reports the first difference of the connection. Before a login it shows no bytes, which may contain a
+// password.
 func (p *player) differ(s *Shadow, id string, d *calldiff.Difference) {
 	if d == nil || p.differs {
 		return
@@ -95,10 +96,10 @@ func (p *player) differ(s *Shadow, id string, d *calldiff.Difference) {
 	if p.loggedIn && !p.unredactable {
 		live, shadow = d.Texts(&p.secrets)
 	}
-	s.log("the shadow calls something else", "conn", id, "kind", d.Kind, "live", live, "shadow", shadow)
+	s.log("the shadow made a different call", "conn", id, "kind", d.Kind, "live", live, "shadow", shadow)
 }
 
-// end is the last that happens, to a shadow that was given up or whose connection has closed.
+// end ends a shadow that was dropped or whose connection has closed.
 func (p *player) end(s *Shadow, id string, dropped string) {
 	defer p.recoverPanic(s, id)
 	if p.conn == nil {

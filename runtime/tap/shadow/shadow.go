@@ -19,19 +19,20 @@ import (
 	"github.com/exgate/exgate/runtime/tap"
 )
 
-// Config is what a [Shadow] is made of.
+// Config configures a [Shadow].
 type Config struct {
-	// Name is the live handler's, in logs and metrics. It is required.
+	// Name is the name of the live handler in logs and metrics. It is required.
 	Name string
-	// Factory makes the handlers that shadow. They must call inside their events, as modules do. It is closed with the Shadow. It is required.
+	// Factory makes the shadow handlers, which must call inside their events, as modules do. It is closed with the
+	// Shadow. It is required.
 	Factory gateway.HandlerFactory
-	// Sample is how many of a hundred connections are shadowed. If zero, 100.
+	// Sample is the percentage of connections that are shadowed. If zero, 100.
 	Sample float64
-	// Posts says that the live handler posts events of its own, as modules do and gRPC services do not. If zero, it does not.
+	// Posts says that the live handler posts events, as modules do and gRPC services do not.
 	Posts bool
-	// Logger takes differences and failures, a few a minute. If zero, slog.Default().
+	// Logger receives differences and failures, a few a minute. If zero, slog.Default().
 	Logger *slog.Logger
-	// Metrics counts. If zero, an unregistered set.
+	// Metrics is the set of counters to use. If zero, an unregistered set.
 	Metrics *Metrics
 }
 
@@ -58,7 +59,7 @@ const (
 	maxTotalBytes = 64 << 20  // for all shadows together
 )
 
-// Shadow puts handlers beside those of another factory.
+// Shadow runs handlers beside those of another factory.
 type Shadow struct {
 	cfg     Config
 	metrics *handlerMetrics
@@ -68,7 +69,7 @@ type Shadow struct {
 
 	queueBytes, totalBytes int // smaller than the constants in tests
 
-	quiet atomic.Int64 // lines that were not logged since the last one
+	suppressed atomic.Int64 // lines suppressed since the last one
 
 	mu     sync.Mutex // guards the fields below
 	conns  map[*connection]struct{}
@@ -78,7 +79,7 @@ type Shadow struct {
 
 var _ tap.Tapper = (*Shadow)(nil)
 
-// The lines that are logged: so many at once, then one in so many seconds.
+// The rate of log lines.
 const (
 	logBurst    = 10
 	logsASecond = 0.2
@@ -97,15 +98,17 @@ func New(cfg Config) (*Shadow, error) {
 	}, nil
 }
 
-// NewHandler returns the handler that live has for a new connection, which may be shadowed.
-func (s *Shadow) NewHandler(live gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
-	if s.cfg.Sample < 100 && rand.Float64()*100 >= s.cfg.Sample { //nolint:gosec // nothing depends on nobody guessing it
+// NewHandler makes a handler of live for a new connection, which may be shadowed.
+func (s *Shadow) NewHandler(live gateway.HandlerFactory, conn gateway.ConnectionAdapter) (gateway.ConnectionHandler,
+	error,
+) {
+	if s.cfg.Sample < 100 && rand.Float64()*100 >= s.cfg.Sample { //nolint:gosec // not used for security
 		return live.NewHandler(conn)
 	}
 	return tap.NewHandler(live, conn, &connection{shadow: s, id: conn.ID()})
 }
 
-// begin notes that c has a shadow. It reports false once the Shadow is closed.
+// begin adds c. It reports false once the Shadow is closed.
 func (s *Shadow) begin(c *connection) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +120,7 @@ func (s *Shadow) begin(c *connection) bool {
 	return true
 }
 
-// end notes that the shadow of c has ended.
+// end removes c.
 func (s *Shadow) end(c *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,7 +131,8 @@ func (s *Shadow) end(c *connection) {
 	}
 }
 
-// Close gives up the shadows of connections that are still open, waits until the others have seen what they are owed, and closes their factory.
+// Close drops the shadows of open connections, waits until the others have played what is queued, and closes the
+// factory.
 func (s *Shadow) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
@@ -151,14 +155,14 @@ func (s *Shadow) Close(ctx context.Context) error {
 	return errors.Join(err, s.cfg.Factory.Close(ctx))
 }
 
-// log logs a line, unless there were too many.
+// log logs a line, unless that exceeds the rate.
 func (s *Shadow) log(text string, args ...any) {
 	if !s.logs.Allow() {
-		s.quiet.Add(1)
+		s.suppressed.Add(1)
 		return
 	}
-	if n := s.quiet.Swap(0); n > 0 {
-		args = append(args, "not_logged", n)
+	if n := s.suppressed.Swap(0); n > 0 {
+		args = append(args, "suppressed", n)
 	}
 	s.cfg.Logger.Warn(text, append([]any{"handler", s.cfg.Name}, args...)...)
 }

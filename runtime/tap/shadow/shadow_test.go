@@ -67,7 +67,10 @@ func (s *stage) counted(t *testing.T) string {
 
 // greeting is the line protocol with another greeting.
 func greeting(t *testing.T, text string) *wasm.Engine {
-	e, err := wasm.New(t.Context(), wasm.Config{Name: "shadow", Module: line.Module, GuestConfig: []byte(text), Logger: taptest.Quiet})
+	e, err := wasm.New(t.Context(), wasm.Config{
+		Name: "shadow", Module: line.Module, GuestConfig: []byte(text),
+		Logger: taptest.Quiet,
+	})
 	taptest.Must(t, err)
 	return e
 }
@@ -145,7 +148,8 @@ func TestOtherModuleDiffers(t *testing.T) {
 		t.Error(got)
 	}
 	log := s.log.String()
-	if strings.Count(log, `msg="the shadow calls something else" handler=live conn=`) != 2 || strings.Contains(log, "s3cret") || strings.Contains(log, "p4ssw0rd") {
+	if strings.Count(log, `msg="the shadow made a different call" handler=live conn=`) != 2 || strings.Contains(log,
+		"s3cret") || strings.Contains(log, "p4ssw0rd") {
 		t.Errorf("logged\n%s", log)
 	}
 }
@@ -182,7 +186,8 @@ func TestDifferencesAreShownWithoutThePassword(t *testing.T) {
 	d.Ask("my p4ssw0rd", "my p4ssw0rd")
 	taptest.Must(t, d.Close())
 	s.Stop()
-	if want := `kind=send live="send \"my ********\\n\"" shadow="send \"my ********!\\n\""`; !strings.Contains(s.log.String(), want) || strings.Contains(s.log.String(), "p4ssw0rd") {
+	want := `kind=send live="send \"my ********\\n\"" shadow="send \"my ********!\\n\""`
+	if !strings.Contains(s.log.String(), want) || strings.Contains(s.log.String(), "p4ssw0rd") {
 		t.Errorf("logged\n%s\nwant\n%s", s.log, want)
 	}
 }
@@ -191,7 +196,10 @@ func TestDifferencesAreShownWithoutThePassword(t *testing.T) {
 func TestShadowThatFails(t *testing.T) {
 	hostile, err := os.ReadFile("../../wasm/testdata/hostile.wasm")
 	taptest.Must(t, err)
-	for text, reason := range map[string]string{"t": "guest_trap", "l": "guest_out_of_fuel", "h": "guest_host_calls", "a": "guest_bad_action", "m": "guest_memory"} {
+	for text, reason := range map[string]string{
+		"t": "guest_trap", "l": "guest_out_of_fuel", "h": "guest_host_calls",
+		"a": "guest_bad_action", "m": "guest_memory",
+	} {
 		live := &talker{says: func(t *talker, b []byte) error { t.Send(b); return nil }}
 		s := shadowed(t, live, shadow.Config{Factory: enginetest.New(t, hostile)})
 		d := s.Dial()
@@ -200,14 +208,19 @@ func TestShadowThatFails(t *testing.T) {
 		}
 		taptest.Must(t, d.Close())
 		s.Stop()
-		if got := s.counted(t); !strings.Contains(got, "failures "+reason+" 1") || !strings.Contains(got, "differences ") {
+		if got := s.counted(t); !strings.Contains(got, "failures "+reason+" 1") || !strings.Contains(got,
+			"differences ") {
 			t.Errorf("%s: %s\n%s", text, got, s.log)
 		}
 	}
 }
 
 func TestShadowThatPanics(t *testing.T) {
-	s := shadowed(t, enginetest.Line(t), shadow.Config{Factory: &talker{says: func(*talker, []byte) error { panic("oh") }}, Posts: true})
+	s := shadowed(t, enginetest.Line(t), shadow.Config{Factory: &talker{says: func(*talker,
+		[]byte,
+	) error {
+		panic("oh")
+	}}, Posts: true})
 	converse(s.Gate, "a")
 	s.Stop()
 	if got := s.counted(t); got != "connections 1, failures handler_failed 1" {
@@ -246,7 +259,12 @@ func TestSample(t *testing.T) {
 }
 
 func TestWhatAShadowNeeds(t *testing.T) {
-	for _, cfg := range []shadow.Config{{}, {Name: "a"}, {Name: "a", Factory: echo(""), Sample: 101}, {Name: "a", Factory: echo(""), Sample: -1}} {
+	for _, cfg := range []shadow.Config{
+		{},
+		{Name: "a"},
+		{Name: "a", Factory: echo(""), Sample: 101},
+		{Name: "a", Factory: echo(""), Sample: -1},
+	} {
 		if _, err := shadow.New(cfg); err == nil {
 			t.Errorf("%+v", cfg)
 		}

@@ -1,4 +1,6 @@
-// Package taptest serves handlers to devices on real sockets, for the tests of what taps them.
+// Package taptest serves handlers to devices on real sockets, for tests of taps.
+//
+// It imports runtime/gateway and runtime/listener. Begin with [Serve].
 package taptest
 
 import (
@@ -16,12 +18,12 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 )
 
-// Quiet throws logs away.
+// Quiet discards logs.
 var Quiet = slog.New(slog.DiscardHandler)
 
 const patience = 30 * time.Second
 
-// Gate is a gateway with one TCP listener and a broker of its own.
+// Gate is a gateway with one TCP listener and a broker in memory, which refuses passwords that begin with "wrong".
 type Gate struct {
 	*gateway.Gateway
 	Address string
@@ -29,7 +31,7 @@ type Gate struct {
 	t       testing.TB
 }
 
-// Serve has devices served by f, until the test ends.
+// Serve runs a gateway with handlers of f until the test ends.
 func Serve(t testing.TB, f gateway.HandlerFactory) *Gate {
 	t.Helper()
 	broker := gatewaytest.NewUpstream()
@@ -45,7 +47,7 @@ func Serve(t testing.TB, f gateway.HandlerFactory) *Gate {
 	return g
 }
 
-// Stop ends the gateway with its connections and handlers.
+// Stop ends the gateway, its connections and its handlers.
 func (g *Gate) Stop() {
 	if g.stopped {
 		return
@@ -80,7 +82,7 @@ func (d *Device) Say(text string) {
 	Must(d.t, err)
 }
 
-// Hear reads the next line and compares it, unless want is empty.
+// Hear reads the next line and compares it with want, unless want is empty.
 func (d *Device) Hear(want string) {
 	d.t.Helper()
 	got, err := d.lines.ReadString('\n')
@@ -89,14 +91,14 @@ func (d *Device) Hear(want string) {
 	}
 }
 
-// Ask says a line and hears its answer.
+// Ask sends a line and compares the answer.
 func (d *Device) Ask(text, want string) {
 	d.t.Helper()
 	d.Say(text + "\n")
 	d.Hear(want)
 }
 
-// Leave has the gateway end the connection, and waits until it has.
+// Leave makes the gateway end the connection and waits for that.
 func (d *Device) Leave() {
 	d.t.Helper()
 	d.Ask("quit", "bye")
@@ -105,7 +107,7 @@ func (d *Device) Leave() {
 	}
 }
 
-// Must ends the test for an error.
+// Must fails the test if err is not nil.
 func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

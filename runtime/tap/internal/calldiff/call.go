@@ -9,10 +9,10 @@ import (
 	"github.com/exgate/exgate/runtime/tap"
 )
 
-// maxShown bounds the bytes of a call that a person is shown.
+// maxShown bounds the bytes of a call in texts.
 const maxShown = 128
 
-// call is what one handler called, in a form that can be compared.
+// call is a call of a handler in a form that can be compared.
 type call struct {
 	kind     tap.Kind
 	head     string // everything but data and password
@@ -20,8 +20,8 @@ type call struct {
 	password string
 }
 
-// callOf makes a call of a record; ok is false for those that are not compared: Pause and Resume are how a handler waits, and nobody sees them. A
-// handler that fails has made a call of a kind of its own, [tap.Handled].
+// callOf converts a record to a call. It reports false for records that are not compared: Pause and Resume have no
+// effect that a device can see. The failure of a handler is compared as a call of the kind [tap.Handled].
 func callOf(r *tap.Record) (c call, ok bool) {
 	switch r.Kind {
 	case tap.Send, tap.Publish:
@@ -36,14 +36,15 @@ func callOf(r *tap.Record) (c call, ok bool) {
 	return call{}, false
 }
 
-// head is a call in words, without its bytes.
+// head describes a call without its bytes.
 func head(r *tap.Record) string {
 	switch r.Kind {
 	case tap.Close:
 		return "close " + valid(r.Reason.Name)
 	case tap.Authenticate:
 		c := r.Client
-		return valid(fmt.Sprintf("authenticate clientid %q username %q protocol %q %q", c.ClientID, c.Username, c.ProtoName, c.ProtoVersion))
+		return valid(fmt.Sprintf("authenticate clientid %q username %q protocol %q %q", c.ClientID, c.Username,
+			c.ProtoName, c.ProtoVersion))
 	case tap.StartTimer:
 		return fmt.Sprintf("start_timer %d, %d s", r.Timer, r.Seconds)
 	case tap.Publish, tap.Subscribe:
@@ -57,10 +58,10 @@ func head(r *tap.Record) string {
 	return r.Kind.String()
 }
 
-// valid is text as a capture has it.
+// valid returns text as it is stored in a capture.
 func valid(text string) string { return strings.ToValidUTF8(text, "\ufffd") }
 
-// Text is a call in one line, its bytes cut where they are many.
+// Text describes a call in one line, with long bytes cut.
 func Text(r *tap.Record) string {
 	if c, ok := callOf(r); ok {
 		return c.text()
@@ -79,7 +80,7 @@ func (c call) text() string {
 	return text
 }
 
-// Quote is b as a quoted text, cut after 128 bytes. What is cut off still makes a difference.
+// Quote quotes b, cut after 128 bytes. The checksum shows differences beyond that.
 func Quote(b []byte) string {
 	if len(b) > maxShown {
 		return fmt.Sprintf("%q... (%d bytes, crc %08x)", b[:maxShown], len(b), crc32.ChecksumIEEE(b))

@@ -1,6 +1,8 @@
-// Package calldiff compares what two handlers of the same connection call: one that was recorded or is live, and one that may take its place.
+// Package calldiff compares the calls of two handlers of the same connection: one that was recorded or is live, and one
+// that may replace it.
 //
-// Calls are compared in their order, times are not looked at. On a stream it does not matter in how many pieces bytes are sent.
+// Calls are compared in order; times are ignored. On a stream it does not matter in how many pieces bytes are sent. The
+// package imports runtime/gateway, runtime/tap and redact, and has no lock. Begin with [Diff].
 package calldiff
 
 import (
@@ -11,20 +13,20 @@ import (
 	"github.com/exgate/exgate/runtime/tap/internal/redact"
 )
 
-// The most that one side may be ahead.
+// How far one side may be ahead.
 const (
 	maxAhead      = 1024
 	maxAheadBytes = 1 << 20
 )
 
-// Difference is where two handlers begin to differ.
+// Difference is the first call in which two handlers differ.
 type Difference struct {
-	Kind  string // of the call: send, publish, ...; password for another password
-	first call   // of the first handler; none where it called less
+	Kind  string // of the call: send, publish, ...; password if only the passwords differ
+	first call   // of the first handler; zero if it made fewer calls
 	other call
 }
 
-// Diff compares two sequences of calls while they grow. It is not safe for concurrent use.
+// Diff compares two growing sequences of calls. It is not safe for concurrent use.
 type Diff struct {
 	stream bool // bytes sent have no frames
 	ahead  side // calls of the side that is ahead
@@ -32,16 +34,16 @@ type Diff struct {
 	found  *Difference
 }
 
-// side are calls that wait for those of the other side.
+// side holds calls that wait for their counterparts.
 type side struct {
 	calls []call
 	bytes int
 }
 
-// New compares calls for a connection over such a socket.
+// New makes a Diff for a connection over a socket of this type.
 func New(socket gateway.SocketType) *Diff { return &Diff{stream: socket < gateway.SocketUDP} }
 
-// First adds a call of the first handler. It keeps nothing of r that the caller owns.
+// First adds a call of the first handler. It does not keep r.
 func (d *Diff) First(r *tap.Record) { d.add(r, false) }
 
 // Other adds a call of the other handler.
@@ -50,7 +52,7 @@ func (d *Diff) Other(r *tap.Record) { d.add(r, true) }
 // Found returns the first difference, or nil.
 func (d *Diff) Found() *Difference { return d.found }
 
-// End says that neither will call any more.
+// End ends the comparison, after the last call of both handlers, and returns the first difference, or nil.
 func (d *Diff) End() *Difference {
 	if d.found == nil && len(d.ahead.calls) > 0 {
 		d.differ(d.ahead.calls[0], call{}, d.other)
@@ -79,7 +81,7 @@ func (d *Diff) add(r *tap.Record, other bool) {
 	}
 }
 
-// match compares c with the first call that waits. It returns what of c is left to compare.
+// match compares c with the first call that waits, and returns the part of c that is left to compare.
 func (d *Diff) match(c call, other bool) (rest call, done bool) {
 	waiting := &d.ahead.calls[0]
 	n := len(c.data)
@@ -87,11 +89,15 @@ func (d *Diff) match(c call, other bool) (rest call, done bool) {
 		n = min(n, len(waiting.data))
 	}
 	switch {
-	case c.kind != waiting.kind || c.head != waiting.head || len(waiting.data) < n || !bytes.Equal(c.data[:n], waiting.data[:n]):
+	case c.kind != waiting.kind || c.head != waiting.head || len(waiting.data) < n || !bytes.Equal(c.data[:n],
+		waiting.data[:n]):
 		d.differ(c, *waiting, other)
 		return call{}, true
 	case c.password != "" && waiting.password != "" && c.password != waiting.password:
-		d.found = &Difference{Kind: "password", first: call{kind: c.kind, head: c.head}, other: call{kind: c.kind, head: c.head}}
+		d.found = &Difference{
+			Kind: "password", first: call{kind: c.kind, head: c.head},
+			other: call{kind: c.kind, head: c.head},
+		}
 		return call{}, true
 	case len(waiting.data) > n && d.stream && c.kind == tap.Send:
 		waiting.data = waiting.data[n:]
@@ -107,7 +113,7 @@ func (d *Diff) match(c call, other bool) (rest call, done bool) {
 	return c, len(c.data) == 0
 }
 
-// differ notes that c, of one side, is not what the other side called.
+// differ records that c, of one side, differs from counterpart.
 func (d *Diff) differ(c, counterpart call, other bool) {
 	first, second := c, counterpart
 	if other {
@@ -124,7 +130,7 @@ func (d *Diff) differ(c, counterpart call, other bool) {
 	d.ahead = side{}
 }
 
-// Texts are both sides in words, "nothing" for a side that called less, with secrets covered.
+// Texts describes both sides with secrets covered; "nothing" stands for a missing call.
 func (d *Difference) Texts(s *redact.Secrets) (first, other string) {
 	return describe(d.first, s), describe(d.other, s)
 }

@@ -33,21 +33,52 @@ var tests = map[string]struct {
 	socket       gateway.SocketType
 	want         string
 }{
-	"the same":            {first: []tap.Record{send("a"), publish("t", "b"), closes}, other: []tap.Record{send("a"), publish("t", "b"), {Kind: tap.Close, Reason: gateway.ReasonNormal}}},
+	"the same": {
+		first: []tap.Record{send("a"), publish("t", "b"), closes},
+		other: []tap.Record{send("a"), publish("t", "b"), {Kind: tap.Close, Reason: gateway.ReasonNormal}},
+	},
 	"pauses do not count": {first: []tap.Record{pause, send("a")}, other: []tap.Record{send("a"), pause}},
-	"pieces of a stream":  {first: []tap.Record{send("ab"), send(""), send("cd")}, other: []tap.Record{send("a"), send("bcd")}},
-	"datagrams":           {socket: gateway.SocketUDP, first: []tap.Record{send("ab")}, other: []tap.Record{send("a"), send("b")}, want: `send: send "ab" | send "a"`},
-	"empty datagram":      {socket: gateway.SocketUDP, first: []tap.Record{send("")}, want: `send: send "" | nothing`},
-	"another payload":     {first: []tap.Record{publish("t", "ab")}, other: []tap.Record{publish("t", "abc")}, want: `publish: publish "t" qos 0 "ab" | publish "t" qos 0 "abc"`},
-	"another topic":       {first: []tap.Record{publish("t", "a")}, other: []tap.Record{publish("u", "a")}, want: `publish: publish "t" qos 0 "a" | publish "u" qos 0 "a"`},
-	"another order":       {first: []tap.Record{send("a"), publish("t", "b")}, other: []tap.Record{publish("t", "b"), send("a")}, want: `send: send "a" | publish "t" qos 0 "b"`},
-	"one more":            {first: []tap.Record{send("a")}, other: []tap.Record{send("a"), closes}, want: `close: nothing | close normal`},
-	"one less":            {first: []tap.Record{send("a"), closes}, other: []tap.Record{send("a")}, want: `close: close normal | nothing`},
-	"failure":             {other: []tap.Record{failed}, want: `failure: nothing | failed with handler_failed`},
-	"both fail":           {first: []tap.Record{failed}, other: []tap.Record{failed}},
-	"another password":    {first: []tap.Record{login("a", "x")}, other: []tap.Record{login("a", "y")}, want: `password: authenticate clientid "a" username "" protocol "" "" | authenticate clientid "a" username "" protocol "" ""`},
-	"unknown password":    {first: []tap.Record{login("a", "")}, other: []tap.Record{login("a", "y")}},
-	"secrets are covered": {first: []tap.Record{send("-hunter2-")}, other: []tap.Record{publish("hunter2", "")}, want: `send: send "-*******-" | publish "*******" qos 0 ""`},
+	"pieces of a stream": {
+		first: []tap.Record{send("ab"), send(""), send("cd")},
+		other: []tap.Record{send("a"), send("bcd")},
+	},
+	"datagrams": {
+		socket: gateway.SocketUDP, first: []tap.Record{send("ab")},
+		other: []tap.Record{send("a"), send("b")}, want: `send: send "ab" | send "a"`,
+	},
+	"empty datagram": {socket: gateway.SocketUDP, first: []tap.Record{send("")}, want: `send: send "" | nothing`},
+	"another payload": {
+		first: []tap.Record{publish("t", "ab")}, other: []tap.Record{publish("t", "abc")},
+		want: `publish: publish "t" qos 0 "ab" | publish "t" qos 0 "abc"`,
+	},
+	"another topic": {
+		first: []tap.Record{publish("t", "a")}, other: []tap.Record{publish("u", "a")},
+		want: `publish: publish "t" qos 0 "a" | publish "u" qos 0 "a"`,
+	},
+	"another order": {
+		first: []tap.Record{send("a"), publish("t", "b")},
+		other: []tap.Record{publish("t", "b"), send("a")}, want: `send: send "a" | publish "t" qos 0 "b"`,
+	},
+	"one more": {
+		first: []tap.Record{send("a")}, other: []tap.Record{send("a"), closes},
+		want: `close: nothing | close normal`,
+	},
+	"one less": {
+		first: []tap.Record{send("a"), closes}, other: []tap.Record{send("a")},
+		want: `close: close normal | nothing`,
+	},
+	"failure":   {other: []tap.Record{failed}, want: `failure: nothing | failed with handler_failed`},
+	"both fail": {first: []tap.Record{failed}, other: []tap.Record{failed}},
+	"another password": {
+		first: []tap.Record{login("a", "x")}, other: []tap.Record{login("a", "y")},
+		want: `password: authenticate clientid "a" username "" protocol "" "" | ` +
+			`authenticate clientid "a" username "" protocol "" ""`,
+	},
+	"unknown password": {first: []tap.Record{login("a", "")}, other: []tap.Record{login("a", "y")}},
+	"secrets are covered": {
+		first: []tap.Record{send("-hunter2-")}, other: []tap.Record{publish("hunter2", "")},
+		want: `send: send "-*******-" | publish "*******" qos 0 ""`,
+	},
 }
 
 func TestDiff(t *testing.T) {

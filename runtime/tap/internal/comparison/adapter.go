@@ -8,25 +8,26 @@ import (
 	"github.com/exgate/exgate/runtime/tap/internal/calldiff"
 )
 
-// adapter is what the handler calls: each call is compared, and answered as the one of its kind and place was.
+// adapter is the second handler's adapter. It compares each call with those of the first handler, and answers it as the
+// corresponding one was answered.
 type adapter struct {
 	id string
 
-	called  func(*tap.Record) // each call
-	patient bool              // calls that the first handler has not made wait for it
+	called  func(*tap.Record) // gets each call
+	patient bool              // calls that the first handler has not made yet wait for it
 
-	mu      sync.Mutex // guards the fields below: an engine closes connections from goroutines of its own
+	mu      sync.Mutex // guards the fields below; an engine closes connections from its own goroutines
 	diff    *calldiff.Diff
 	answers answers
-	ended   bool // the handler has closed the connection, or failed
-	silent  bool // nothing counts any more
-	dues    []func()
-	posts   []func() error
+	ended   bool           // the handler has closed the connection, or failed
+	silent  bool           // calls are ignored
+	dues    []func()       // results to deliver
+	posts   []func() error // events that the handler has posted
 }
 
 var _ gateway.ConnectionAdapter = (*adapter)(nil)
 
-// first takes what the first handler calls.
+// first adds a call of the first handler.
 func (a *adapter) first(r *tap.Record) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -39,7 +40,7 @@ func (a *adapter) plan(r *tap.Record) {
 	a.answers.plan(r)
 }
 
-// second takes what the second handler does; the caller holds mu.
+// second adds a call of the second handler. The caller holds mu.
 func (a *adapter) second(r *tap.Record) {
 	if !a.silent {
 		a.diff.Other(r)
@@ -55,7 +56,7 @@ func (a *adapter) fail(r *tap.Record) {
 	a.ended = true
 }
 
-// end lets nothing be called any more. With silent, nothing that is called counts.
+// end refuses further calls. With silent, it ignores them too.
 func (a *adapter) end(silent bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -68,7 +69,7 @@ func (a *adapter) closed() bool {
 	return a.ended
 }
 
-// answered is the place of a result in the capture.
+// answered marks the point at which a call of the first handler got its result.
 func (a *adapter) answered(r *tap.Record) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -79,21 +80,21 @@ func (a *adapter) answered(r *tap.Record) {
 	}
 }
 
-// queue has a result told when no event is under way; the caller holds mu.
+// queue schedules a result for when no event is under way. The caller holds mu.
 func (a *adapter) queue(one *answer) {
 	if due := one.due(); due != nil {
 		a.dues = append(a.dues, due)
 	}
 }
 
-// due returns the next result to tell, or nil.
+// due returns the next result to deliver, or nil.
 func (a *adapter) due() func() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return pop(&a.dues)
 }
 
-// posted returns the next event that the handler posted, or nil.
+// posted returns the next event that the handler has posted, or nil.
 func (a *adapter) posted() func() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -5,24 +5,24 @@ import (
 	"github.com/exgate/exgate/runtime/tap"
 )
 
-// answer is what a recorded call was answered with.
+// answer is the answer to a call of the first handler.
 type answer struct {
-	refused gateway.Result  // OK where the call was accepted
-	result  *gateway.Result // nil where none came
-	arrived bool            // the place of the result in the capture was passed
-	done    gateway.Done    // of the replayed call that waits for it
+	refused gateway.Result  // OK if the call was accepted
+	result  *gateway.Result // nil if none came
+	arrived bool            // the first handler has got the result
+	done    gateway.Done    // of the second handler's call, if it waits
 }
 
-// maxAnswers bounds how far one handler may be ahead of the other in calls of one kind.
+// maxAnswers bounds how many calls of one kind one handler may be ahead of the other.
 const maxAnswers = 4096
 
-// sequence has the answers to the calls of one kind, in order: those that not both handlers have made.
+// sequence holds the answers to the calls of one kind that only one of the handlers has made, in order.
 type sequence struct {
 	waiting       []*answer
-	first, second int // how many of waiting each has made; one of them is 0
+	first, second int // how many of waiting each handler has made; one of them is 0
 }
 
-// next returns the answer to the next call of the handler that has made made of the waiting ones.
+// next returns the answer to the next call of the handler that has made the number made of the waiting ones.
 func (s *sequence) next(made, other *int) *answer {
 	if *made == len(s.waiting) {
 		s.waiting = append(s.waiting, new(answer))
@@ -36,14 +36,14 @@ func (s *sequence) next(made, other *int) *answer {
 	return one
 }
 
-// answers are those of one connection.
+// answers holds the answers of one connection.
 type answers struct {
 	of     map[tap.Kind]*sequence
 	call   map[uint32]*answer // calls of the first handler that may still get a result, by number
-	silent []uint32           // those of call that get one only where they are refused, at once
+	silent []uint32           // the calls that get a result only if they are refused
 }
 
-// maxSilent is how many calls may be made at once, until the first of them is known not to be refused.
+// maxSilent is the number of calls after which an earlier one without a result is taken as accepted.
 const maxSilent = 64
 
 func newAnswers() answers {
@@ -59,7 +59,7 @@ func (a *answers) sequence(kind tap.Kind) *sequence {
 	return s
 }
 
-// plan takes a call of the first handler, or the result of one.
+// plan adds a call of the first handler, or the result of one.
 func (a *answers) plan(r *tap.Record) {
 	if r.Kind.Call() {
 		s := a.sequence(r.Kind)
@@ -79,7 +79,7 @@ func (a *answers) plan(r *tap.Record) {
 	}
 }
 
-// accept notes a call that wants no result, and takes an earlier one for accepted.
+// accept adds a call that requests no result, and forgets an old one.
 func (a *answers) accept(call uint32) {
 	a.silent = append(a.silent, call)
 	if len(a.silent) > maxSilent {
@@ -105,7 +105,7 @@ func (a *answers) many() bool {
 	return len(a.call) > maxAnswers
 }
 
-// due returns what tells the replayed call its result, once there are both.
+// due returns a function that delivers the result to the second handler's call, or nil if either is missing.
 func (a *answer) due() func() {
 	if !a.arrived || a.done == nil || a.result == nil {
 		return nil

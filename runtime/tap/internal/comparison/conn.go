@@ -1,7 +1,8 @@
-// Package comparison has a handler live through a connection that was another's: it is told what the other was told, its calls go nowhere, are
-// answered as the other's were, and compared with them.
+// Package comparison runs a second handler on a connection that another handler had, or has. The second handler gets
+// the same events. Its calls go nowhere: they are answered as the first handler's were, and compared with them.
 //
-// It is for handlers that call inside their events, as modules do.
+// It supports handlers that call inside their events, as modules do. It imports runtime/gateway, runtime/tap and
+// calldiff. Its only lock is adapter.mu, a leaf. Begin with [Open] and [Conn.Play].
 package comparison
 
 import (
@@ -10,15 +11,17 @@ import (
 	"github.com/exgate/exgate/runtime/tap/internal/calldiff"
 )
 
-// Config is how a connection is stood in for.
+// Config configures a [Conn].
 type Config struct {
-	// ID is the connection's name for the handler. It is required.
+	// ID is the id of the connection that the handler sees. It is required.
 	ID string
-	// Posts says that the first handler posts events, so that records say when those of the second have their turn. If zero, they have it at once.
+	// Posts says that the first handler posts events: those of the second one then run when the records say so. If
+	// false, they run at once.
 	Posts bool
-	// Patient keeps calls that the first handler has not made yet without a result until it makes them. If zero, they go well.
+	// Wait delays the results of calls that the first handler has not made yet until it makes them. If false, they
+	// succeed.
 	Wait bool
-	// Called is told each call of the second handler. If zero, nobody is.
+	// Called gets each call of the second handler. Optional.
 	Called func(*tap.Record)
 }
 
@@ -27,10 +30,10 @@ type Conn struct {
 	cfg     Config
 	adapter *adapter
 	handler gateway.ConnectionHandler // nil before Created, and after Closed
-	failure error                     // what the second handler failed with
+	failure error                     // the first error of the second handler
 }
 
-// Open gives the connection whose Created is r to a handler of f.
+// Open makes a handler of f for the connection that begins with the record r.
 func Open(f gateway.HandlerFactory, r *tap.Record, cfg Config) *Conn {
 	if cfg.Called == nil {
 		cfg.Called = func(*tap.Record) {}
@@ -47,10 +50,10 @@ func Open(f gateway.HandlerFactory, r *tap.Record, cfg Config) *Conn {
 	return c
 }
 
-// Plan looks ahead at calls and results of the first handler: the second may call before the first has.
+// Plan adds a call or result of the first handler ahead of time, since the second handler may call earlier.
 func (c *Conn) Plan(r *tap.Record) { c.adapter.plan(r) }
 
-// Play is what happened to the connection next.
+// Play processes the next record of the connection.
 func (c *Conn) Play(r *tap.Record) {
 	switch {
 	case r.Kind == tap.Posted:
@@ -67,7 +70,7 @@ func (c *Conn) Play(r *tap.Record) {
 	c.settle()
 }
 
-// tell gives h the event that r is a record of.
+// tell calls h with the event r.
 func tell(h gateway.ConnectionHandler, r *tap.Record) error {
 	switch r.Kind {
 	case tap.Created:
@@ -86,7 +89,7 @@ func tell(h gateway.ConnectionHandler, r *tap.Record) error {
 	return nil
 }
 
-// deliver runs one event of the handler. Where the handler has ended the connection there is none but the last.
+// deliver runs an event of the handler, unless the handler has ended the connection.
 func (c *Conn) deliver(event func() error) {
 	if c.handler == nil || c.adapter.closed() {
 		return
@@ -103,7 +106,7 @@ func (c *Conn) fail(err error) {
 	c.adapter.fail(&tap.Record{Kind: tap.Handled, Err: err})
 }
 
-// settle tells the handler the results that it waits for and that are there, and runs what it posts of them where no record will say when.
+// settle delivers the results that are due, and runs the events that the handler posts for them if no record says when.
 func (c *Conn) settle() {
 	for done := c.adapter.due(); done != nil; done = c.adapter.due() {
 		done()
@@ -112,7 +115,7 @@ func (c *Conn) settle() {
 	}
 }
 
-// post runs the next event that the handler posted. It reports false where there is none.
+// post runs the next event that the handler has posted. It reports false if there is none.
 func (c *Conn) post() bool {
 	event := c.adapter.posted()
 	if event != nil {
@@ -121,7 +124,7 @@ func (c *Conn) post() bool {
 	return event != nil
 }
 
-// close is the last event.
+// close delivers the last event.
 func (c *Conn) close(reason gateway.CloseReason) {
 	c.adapter.end(false)
 	if c.handler == nil {
@@ -134,24 +137,24 @@ func (c *Conn) close(reason gateway.CloseReason) {
 	}
 }
 
-// Found is the first difference so far, or nil.
+// Found returns the first difference so far, or nil.
 func (c *Conn) Found() *calldiff.Difference {
 	c.adapter.mu.Lock()
 	defer c.adapter.mu.Unlock()
 	return c.adapter.diff.Found()
 }
 
-// Failure is the error that the second handler failed with first, or nil.
+// Failure returns the first error of the second handler, or nil.
 func (c *Conn) Failure() error { return c.failure }
 
-// Apart reports whether one handler is so far ahead of the other that it cannot be answered as the other is.
+// Apart reports whether one handler is too far ahead of the other to be answered as the other is.
 func (c *Conn) Apart() bool {
 	c.adapter.mu.Lock()
 	defer c.adapter.mu.Unlock()
 	return c.adapter.answers.many()
 }
 
-// Compare says that neither handler calls any more, and returns the first difference, or nil.
+// Compare ends the comparison, after the last call of both handlers, and returns the first difference, or nil.
 func (c *Conn) Compare() *calldiff.Difference {
 	c.adapter.mu.Lock()
 	defer c.adapter.mu.Unlock()
@@ -159,7 +162,7 @@ func (c *Conn) Compare() *calldiff.Difference {
 	return c.adapter.diff.End()
 }
 
-// Abandon ends the connection for the second handler before it has ended for the first.
+// Abandon ends the connection of the second handler before that of the first one has ended.
 func (c *Conn) Abandon(reason gateway.CloseReason) {
 	c.adapter.end(true)
 	c.close(reason)

@@ -8,20 +8,20 @@ import (
 	"net/url"
 )
 
-// form is how a secret may be written.
+// form is an encoding of a secret.
 type form struct {
 	text          []byte
-	before, after int  // how many characters around text have a part of the secret
-	fold          bool // in capitals or not
+	before, after int  // how many characters around text contain a part of the secret
+	fold          bool // the case of letters is ignored
 }
 
-// The shortest passwords whose forms are looked for. Those of shorter ones are everywhere, and say nothing.
+// The shortest passwords whose encodings are covered. Those of shorter ones occur everywhere.
 const (
 	shortestHex    = 2
 	shortestBase64 = 3
 )
 
-// formsOf lists the forms of password: itself, hexadecimal, base64, and escaped as in JSON and in URLs.
+// formsOf returns the encodings of password: itself, hexadecimal, base64, and escaped for JSON and URLs.
 func formsOf(password string) []form {
 	forms := []form{{text: []byte(password)}}
 	if len(password) >= shortestHex {
@@ -29,7 +29,8 @@ func formsOf(password string) []form {
 	}
 	if len(password) >= shortestBase64 {
 		for offset := range 3 {
-			forms = append(forms, base64Form(base64.RawStdEncoding, password, offset), base64Form(base64.RawURLEncoding, password, offset))
+			forms = append(forms, base64Form(base64.RawStdEncoding, password, offset),
+				base64Form(base64.RawURLEncoding, password, offset))
 		}
 	}
 	for _, text := range escapedForms(password) {
@@ -40,7 +41,7 @@ func formsOf(password string) []form {
 	return distinct(forms)
 }
 
-// base64Form is what base64 makes of password behind offset other bytes: the characters that have nothing but the password's bits.
+// base64Form returns the base64 characters that consist of bits of password only, if it follows offset other bytes.
 func base64Form(encoding *base64.Encoding, password string, offset int) form {
 	behind := append(make([]byte, offset), password...)
 	encoded := []byte(encoding.EncodeToString(behind))
@@ -68,13 +69,14 @@ func escapedForms(password string) []string {
 	return forms
 }
 
-// distinct leaves out forms that are another one again.
+// distinct removes forms that another one includes.
 func distinct(forms []form) []form {
 	var kept []form
 	for _, f := range forms {
 		known := false
 		for _, k := range kept {
-			known = known || bytes.Equal(k.text, f.text) && k.before >= f.before && k.after >= f.after && (k.fold || !f.fold)
+			known = known || bytes.Equal(k.text,
+				f.text) && k.before >= f.before && k.after >= f.after && (k.fold || !f.fold)
 		}
 		if !known && len(f.text) > 0 {
 			kept = append(kept, f)

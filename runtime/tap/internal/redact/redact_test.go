@@ -22,7 +22,8 @@ func TestFormsAreCovered(t *testing.T) {
 	const password = `pä"ss w0rd/+`
 	quoted, _ := json.Marshal(password)
 	forms := map[string]string{
-		"plain": password, "hex": hex.EncodeToString([]byte(password)), "HEX": strings.ToUpper(hex.EncodeToString([]byte(password))),
+		"plain": password, "hex": hex.EncodeToString([]byte(password)),
+		"HEX":  strings.ToUpper(hex.EncodeToString([]byte(password))),
 		"json": string(quoted[1 : len(quoted)-1]), "query": url.QueryEscape(password), "path": url.PathEscape(password),
 		"path in small letters": strings.ToLower(url.PathEscape(password)),
 	}
@@ -39,10 +40,12 @@ func TestBase64AtAnyOffset(t *testing.T) {
 	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawURLEncoding} {
 		for before := range 7 {
 			for after := range 4 {
-				encoded := encoding.EncodeToString([]byte(strings.Repeat("<", before) + password + strings.Repeat(">", after)))
+				encoded := encoding.EncodeToString([]byte(strings.Repeat("<", before) + password + strings.Repeat(">",
+					after)))
 				covered := secrets(password).Text(encoded)
 				kept := before * 8 / 6 // characters without a bit of the password
-				if covered[:kept] != encoded[:kept] || covered[kept:][:10] != strings.Repeat("*", 10) || len(covered) != len(encoded) {
+				if covered[:kept] != encoded[:kept] || covered[kept:][:10] != strings.Repeat("*",
+					10) || len(covered) != len(encoded) {
 					t.Errorf("%d before, %d after: %s became %s", before, after, encoded, covered)
 				}
 			}
@@ -57,7 +60,10 @@ func TestSplitOverPieces(t *testing.T) {
 	if got := string(bytes.Join(pieces, []byte("|"))); got != "login a **|*||****\nping" {
 		t.Errorf("got %q", got)
 	}
-	for text, want := range map[string]int{"": 0, "x": 0, "xhun": 3, "xhunter2": 0, "6875": 4, "687": 3, "6": 1, "aHVud": 5} {
+	for text, want := range map[string]int{
+		"": 0, "x": 0, "xhun": 3, "xhunter2": 0, "6875": 4, "687": 3, "6": 1,
+		"aHVud": 5,
+	} {
 		if got := s.Begun([]byte(text)); got != want {
 			t.Errorf("%q may begin a secret with %d bytes, want %d", text, got, want)
 		}

@@ -1,4 +1,6 @@
-// Package redact covers passwords in what is written down: as they are, and in the forms that protocols give them.
+// Package redact covers passwords in recorded data: as they are, and in the encodings that protocols use.
+//
+// It imports none of ours and has no lock. Begin with [Secrets]; form.go has the encodings.
 package redact
 
 import (
@@ -6,13 +8,13 @@ import (
 	"iter"
 )
 
-// The most that one connection may have.
+// The bounds of one connection.
 const (
 	maxSecrets  = 16
 	maxPassword = 4096 // bytes
 )
 
-// Secrets are passwords that must not be seen. The zero value has none. It is not safe for concurrent use.
+// Secrets holds passwords to cover. The zero value is empty. It is not safe for concurrent use.
 type Secrets struct {
 	passwords []string
 	forms     []form
@@ -20,8 +22,8 @@ type Secrets struct {
 	cover     byte
 }
 
-// Add makes password a secret. It reports false where there are 16 already, or where it has more than 4096 bytes: then nothing more can be shown. An
-// empty password is none.
+// Add adds a password. It reports false if there are 16 already or if it is longer than 4096 bytes: from then on,
+// nothing of the connection can be shown. An empty password is ignored.
 func (s *Secrets) Add(password string) bool {
 	if password == "" {
 		return true
@@ -43,7 +45,7 @@ func (s *Secrets) Add(password string) bool {
 	return true
 }
 
-// coverFor is what passwords are covered with: '*', unless one of them has it.
+// coverFor returns the character that covers passwords: '*', unless one of them contains it.
 func coverFor(passwords []string) byte {
 	for _, c := range []byte("*#-_x.~+=:") {
 		used := false
@@ -57,7 +59,7 @@ func coverFor(passwords []string) byte {
 	return 0
 }
 
-// Bytes returns b with each secret covered by as many other bytes: b itself where it has none, else a copy.
+// Bytes returns b with each secret covered by as many bytes. If b contains none, it returns b itself, otherwise a copy.
 func (s *Secrets) Bytes(b []byte) []byte {
 	covered := b
 	for start, end := range s.found(b) {
@@ -69,7 +71,7 @@ func (s *Secrets) Bytes(b []byte) []byte {
 	return covered
 }
 
-// found yields where b has secrets.
+// found yields the ranges of b that contain secrets.
 func (s *Secrets) found(b []byte) iter.Seq2[int, int] {
 	return func(yield func(start, end int) bool) {
 		if len(s.forms) == 0 {
@@ -90,7 +92,7 @@ func (s *Secrets) found(b []byte) iter.Seq2[int, int] {
 	}
 }
 
-// after is where text stands in b next, behind at.
+// after returns the index of the next text in b after at, or -1.
 func after(b, text []byte, at int) int {
 	next := bytes.Index(b[at+1:], text)
 	if next < 0 {
@@ -99,7 +101,7 @@ func after(b, text []byte, at int) int {
 	return at + 1 + next
 }
 
-// Text is Bytes for text.
+// Text is Bytes for strings.
 func (s *Secrets) Text(text string) string {
 	if len(s.forms) == 0 || text == "" {
 		return text
@@ -107,10 +109,10 @@ func (s *Secrets) Text(text string) string {
 	return string(s.Bytes([]byte(text)))
 }
 
-// Pieces covers the secrets in the stream that pieces are of, one after the other, in place.
+// Pieces covers, in place, the secrets in the stream that consists of pieces.
 func (s *Secrets) Pieces(pieces [][]byte) { s.PiecesCovered(pieces) }
 
-// PiecesCovered is Pieces, and returns which of the pieces it changed; nil if none.
+// PiecesCovered is Pieces and also returns which pieces it has changed. The result is nil if there are no secrets.
 func (s *Secrets) PiecesCovered(pieces [][]byte) (changed []bool) {
 	if len(s.forms) == 0 {
 		return nil
@@ -150,7 +152,7 @@ func fill(b []byte, with byte) {
 	}
 }
 
-// lowered is b with A to Z in small letters.
+// lowered returns a copy of b with A to Z in lower case.
 func lowered(b []byte) []byte {
 	small := bytes.Clone(b)
 	for i, c := range small {
