@@ -6,7 +6,7 @@ var (
 		{"TCP, TLS, unix sockets", "runtime/listener"},
 		{"who may connect", "runtime/listener/admission"},
 		{"UDP peers", "runtime/listener/udp"},
-		{"DTLS sessions", "runtime/listener"},
+		{"DTLS sessions", "runtime/listener/dtls"},
 		{"certificates and keys", "runtime/listener/certs"},
 	}
 	gatewayParts = [][2]string{
