@@ -1,43 +1,47 @@
 // The streaming contract between an exgate gateway and the handlers of device protocols: the dialect "session".
 //
-// It carries what ExProto carries (see exproto/exproto.proto, whose messages it uses) over one bidirectional stream instead of one RPC an
-// event and one a call. A handler serves SessionHandler; it needs no address of the gateway, for its commands go back on the same stream.
+// It has the events and calls of ExProto (see exproto/exproto.proto, whose messages it uses), but on one bidirectional
+// stream instead of one RPC per event and call. A handler serves SessionHandler. It does not need an address of the
+// gateway, because its commands are sent on the same stream.
 //
 // # The stream
 //
-// The gateway opens a stream and sends a GatewayFrame with hello alone; the handler answers with a HandlerFrame with hello alone. Before that answer no
-// events come. From then on either side sends frames whenever it has something to say. A frame holds any number of events or commands,
-// of any connections: when there is much to say they are many, and nobody waits for a frame to fill. The gateway's frames have 4 MiB at most, which
-// every gRPC server takes unless told otherwise; it takes 16 MiB itself. A gateway may open several streams, and gateways may be several; streams know
-// nothing of each other.
+// The gateway opens a stream and sends a GatewayFrame with only hello; the handler answers with a HandlerFrame with
+// only hello. Before that answer the gateway sends no events. From then on, either side sends frames at any time. A
+// frame contains any number of events or commands, of any connections: many under load, and no side waits to fill a
+// frame. The gateway's frames have at most 4 MiB, the default limit of gRPC servers; it accepts 16 MiB itself. A
+// gateway may open several streams, and there may be several gateways; streams are independent of each other.
 //
 // # Order
 //
-// Events of one connection come in order: created first, closed last. Commands of one connection are carried out in the order they were sent in. There
-// is no order among connections. A handler runs the callbacks of one connection one at a time, and must run those of different connections
-// independently: one that waits must not delay the others, nor the reading of the stream.
+// Events of one connection are sent in order, created first and closed last. Commands of one connection are executed in
+// the order in which they were sent. There is no order between connections. A handler runs the callbacks of one
+// connection one at a time, and must run those of different connections independently: a callback that waits must not
+// delay the others, nor the reading of the stream.
 //
 // # Acknowledgement and flow control
 //
-// Events with a seq are acknowledged: when the callback of event N has returned, the handler sends a Command with ack = N, after the commands
-// that the callback made. An ack counts for all events of the connection up to N. It may come later, together with a later one, but a handler that
-// withholds acks is sent nothing more: the gateway keeps at most window_events events and window_bytes bytes of a connection without an
-// acknowledgement (one larger event is sent alone). Beyond that it stops reading the device. An event whose callback takes longer than
-// call_timeout_ms ends its connection with the reason handler_timeout.
+// Events with a seq are acknowledged: when the callback of event N has returned, the handler sends a Command with ack =
+// N, after the commands made in the callback. An ack covers all events of the connection up to N. It may be delayed and
+// combined with a later one, but a handler that withholds acks receives no more events: the gateway sends at most
+// window_events events and window_bytes bytes of a connection without an acknowledgement (a single larger event is sent
+// alone). Beyond that it stops reading from the device. If a callback takes longer than call_timeout_ms, its connection
+// ends with the reason handler_timeout.
 //
-// # Streams that break
+// # Streams that end
 //
-// When a stream ends, for whatever reason, the handler forgets its connections (and frees what it holds for them, as if they were closed). Those that live on,
-// which depends on the gateway's setting on_failure, are told on the gateway's next stream: created with resumed = true, under a new number
-// perhaps, then every event that was not acknowledged, with its seq of before, in order. An event is thus delivered at least once; as an
-// ack follows the commands of its callback, none is taken for done whose commands were lost. closed is kept like any event, also
-// where the gateway ended the connection meanwhile. Results of commands do not survive their stream.
+// When a stream ends, for whatever reason, the handler drops its connections and frees their state, as if they were
+// closed. Connections that stay open, depending on the gateway's setting on_failure, are sent again on the gateway's
+// next stream: first created with resumed = true, possibly with a new number, then every event that was not
+// acknowledged, with its original seq, in order. So an event is delivered at least once; since an ack follows the
+// commands of its callback, no event counts as handled if its commands were lost. closed is kept like any other event,
+// even if the gateway closed the connection in the meantime. Results of commands are lost with their stream.
 //
-// # Trouble
+// # Errors and unknown values
 //
-// Both sides ignore fields and kinds of events and commands that they do not know (a handler acknowledges such events), and anything about a
-// connection number that they do not know: it may just have ended. A side that cannot go on ends the stream with a gRPC status whose
-// message says why.
+// Both sides ignore unknown fields, unknown kinds of events and commands (a handler acknowledges such events), and
+// everything for an unknown connection number, which may just have ended. A side that cannot continue ends the stream
+// with a gRPC status whose message says why.
 
 // Code generated by protoc-gen-go. DO NOT EDIT.
 // versions:
@@ -63,14 +67,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// GatewayFrame is what the gateway sends.
+// GatewayFrame is sent by the gateway.
 type GatewayFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In the first frame, and only there.
+	// Only in the first frame.
 	Hello  *GatewayHello `protobuf:"bytes,1,opt,name=hello,proto3" json:"hello,omitempty"`
 	Events []*Event      `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
-	// Where not 0, the handler answers at once with a HandlerFrame whose pong is this number: the gateway finds out whether an idle stream still
-	// reaches it. HTTP/2 pings are not used for this, as many servers take them for abuse.
+	// If not 0, the handler answers at once with a HandlerFrame whose pong is this number, so that the gateway knows that
+	// an idle stream still works. HTTP/2 pings are not used for this, since many servers treat them as abuse.
 	Ping          uint64 `protobuf:"varint,3,opt,name=ping,proto3" json:"ping,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -127,13 +131,13 @@ func (x *GatewayFrame) GetPing() uint64 {
 	return 0
 }
 
-// HandlerFrame is what the handler sends.
+// HandlerFrame is sent by the handler.
 type HandlerFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In the first frame, and only there.
+	// Only in the first frame.
 	Hello    *HandlerHello `protobuf:"bytes,1,opt,name=hello,proto3" json:"hello,omitempty"`
 	Commands []*Command    `protobuf:"bytes,2,rep,name=commands,proto3" json:"commands,omitempty"`
-	// The number of the ping that this answers.
+	// The number of the answered ping.
 	Pong          uint64 `protobuf:"varint,3,opt,name=pong,proto3" json:"pong,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -193,19 +197,19 @@ func (x *HandlerFrame) GetPong() uint64 {
 // GatewayHello opens a stream.
 type GatewayHello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The highest version that the gateway speaks: 1.
+	// The highest version supported by the gateway: 1.
 	Version uint32 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
 	// The gateway's node name.
 	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
 	// The handler's name in the gateway's configuration.
 	Handler string `protobuf:"bytes,3,opt,name=handler,proto3" json:"handler,omitempty"`
-	// How many events of one connection may be without acknowledgement.
+	// The most events of one connection without acknowledgement.
 	WindowEvents uint32 `protobuf:"varint,4,opt,name=window_events,json=windowEvents,proto3" json:"window_events,omitempty"`
-	// How many bytes of payload of one connection may be without acknowledgement.
+	// The most payload bytes of one connection without acknowledgement.
 	WindowBytes uint32 `protobuf:"varint,5,opt,name=window_bytes,json=windowBytes,proto3" json:"window_bytes,omitempty"`
-	// How long a callback may take, in milliseconds.
+	// The longest time for a callback, in milliseconds.
 	CallTimeoutMs uint32 `protobuf:"varint,6,opt,name=call_timeout_ms,json=callTimeoutMs,proto3" json:"call_timeout_ms,omitempty"`
-	// Names of additions to this contract that the gateway offers. There are none yet.
+	// Names of extensions to this contract that the gateway supports. There are none yet.
 	Features      []string `protobuf:"bytes,7,rep,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -293,17 +297,17 @@ func (x *GatewayHello) GetFeatures() []string {
 // HandlerHello answers GatewayHello.
 type HandlerHello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The version that is spoken on this stream: at least 1, and at most the gateway's.
+	// The version used on this stream: at least 1, and at most the gateway's.
 	Version uint32 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	// The handler's program, for the gateway's log: such as "meters/2.1".
+	// The handler's program, for the gateway's log, such as "meters/2.1".
 	Program string `protobuf:"bytes,2,opt,name=program,proto3" json:"program,omitempty"`
 	// A smaller window than offered. If zero, the gateway's.
 	WindowEvents uint32 `protobuf:"varint,3,opt,name=window_events,json=windowEvents,proto3" json:"window_events,omitempty"`
 	// A smaller window than offered. If zero, the gateway's.
 	WindowBytes uint32 `protobuf:"varint,4,opt,name=window_bytes,json=windowBytes,proto3" json:"window_bytes,omitempty"`
-	// The most messages that one event may carry. If zero, the gateway's setting max_batch.
+	// The most messages in one event. If zero, the gateway's setting max_batch.
 	MaxBatch uint32 `protobuf:"varint,5,opt,name=max_batch,json=maxBatch,proto3" json:"max_batch,omitempty"`
-	// Those of the offered additions that the handler uses.
+	// The offered extensions that the handler uses.
 	Features      []string `protobuf:"bytes,6,rep,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -381,15 +385,15 @@ func (x *HandlerHello) GetFeatures() []string {
 	return nil
 }
 
-// Event is something that happened to one connection.
+// Event is an event of one connection.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The connection's number: unique in the stream and never used for another connection of it. Not 0.
+	// The number of the connection: unique in the stream, never reused in it, and not 0.
 	Conn uint64 `protobuf:"varint,1,opt,name=conn,proto3" json:"conn,omitempty"`
-	// The number of the event in its connection: from 1, growing, perhaps with gaps, and going on from stream to stream. 0 for result, and for created where resumed is
-	// true: these are not acknowledged.
+	// The number of the event in its connection: from 1, increasing, possibly with gaps, and continued on later streams.
+	// 0 for result, and for created with resumed = true, which are not acknowledged.
 	Seq uint64 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
-	// What happened. A handler acknowledges an event that has none, or one it does not know.
+	// A handler acknowledges an event without a kind, or with an unknown one.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -528,12 +532,12 @@ type Event_Created struct {
 }
 
 type Event_Bytes struct {
-	// What the device sent: for TCP and TLS any piece of its stream, for UDP and DTLS one datagram, which may be empty.
+	// Bytes from the device: for TCP and TLS any part of the stream, for UDP and DTLS one datagram, which may be empty.
 	Bytes []byte `protobuf:"bytes,4,opt,name=bytes,proto3,oneof"`
 }
 
 type Event_TimerTimeout struct {
-	// A timer fired. The connection is closed after the acknowledgement, once what the callback sent is out.
+	// A timer fired. The connection is closed after the acknowledgement, once the bytes sent by the callback are out.
 	TimerTimeout *TimerTimeout `protobuf:"bytes,5,opt,name=timer_timeout,json=timerTimeout,proto3,oneof"`
 }
 
@@ -542,18 +546,19 @@ type Event_Messages struct {
 }
 
 type Event_Closed struct {
-	// The last event of the connection. Its number is forgotten when this is acknowledged.
+	// The last event of the connection. Its number becomes invalid when this is acknowledged.
 	Closed *Closed `protobuf:"bytes,7,opt,name=closed,proto3,oneof"`
 }
 
 type Event_Drain struct {
-	// The gateway stops, or a newer configuration takes over: a handler may end its device's business.
+	// The gateway stops or loads a newer configuration: the handler may finish what it can.
 	Drain *Drain `protobuf:"bytes,8,opt,name=drain,proto3,oneof"`
 }
 
 type Event_Result struct {
-	// Not acknowledged, not counted by flow control, and to be handled while a callback is under way, which may wait for it. It never
-	// comes before the effect of its command, but may overtake events that wait for the window.
+	// Not acknowledged and not counted by flow control. It must be handled while a callback is running, since the
+	// callback may wait for it. It is never sent before its command takes effect, but may be sent before events that
+	// wait for the window.
 	Result *Result `protobuf:"bytes,9,opt,name=result,proto3,oneof"`
 }
 
@@ -574,12 +579,13 @@ func (*Event_Result) isEvent_Event() {}
 // Created is the first event of a connection in a stream.
 type Created struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The connection's name: opaque, unguessable, the same in every stream.
+	// The id of the connection: opaque, unguessable, the same on every stream.
 	Id       string            `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Conninfo *exproto.ConnInfo `protobuf:"bytes,2,opt,name=conninfo,proto3" json:"conninfo,omitempty"`
-	// The connection was told on an earlier stream already, perhaps to another process: events that were not acknowledged follow.
+	// The connection was already sent on an earlier stream, possibly to another process. Events that were not
+	// acknowledged follow.
 	Resumed bool `protobuf:"varint,3,opt,name=resumed,proto3" json:"resumed,omitempty"`
-	// Only where resumed: what the connection was authenticated with. Missing where it was not.
+	// Only if resumed: what the connection was authenticated with. Missing if it was not.
 	Clientinfo    *exproto.ClientInfo `protobuf:"bytes,4,opt,name=clientinfo,proto3" json:"clientinfo,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -688,7 +694,7 @@ func (x *TimerTimeout) GetType() exproto.TimerType {
 	return exproto.TimerType(0)
 }
 
-// Messages are messages of the connection's subscriptions: one or more.
+// Messages contains one or more messages for the connection's subscriptions.
 type Messages struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Messages      []*exproto.Message     `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
@@ -733,7 +739,7 @@ func (x *Messages) GetMessages() []*exproto.Message {
 	return nil
 }
 
-// Closed says why a connection ended.
+// Closed is the end of a connection.
 type Closed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One word such as tcp_closed, normal, keepalive_timeout or discarded.
@@ -819,10 +825,10 @@ func (*Drain) Descriptor() ([]byte, []int) {
 // Result is the outcome of one command.
 type Result struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The command's.
+	// The token of the command.
 	Token uint64             `protobuf:"varint,1,opt,name=token,proto3" json:"token,omitempty"`
 	Code  exproto.ResultCode `protobuf:"varint,2,opt,name=code,proto3,enum=emqx.exproto.v1.ResultCode" json:"code,omitempty"`
-	// What went wrong, for a person. Empty on success.
+	// The reason of a failure, for a person. Empty on success.
 	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -879,19 +885,19 @@ func (x *Result) GetMessage() string {
 	return ""
 }
 
-// Command is what a handler wants done to one connection.
+// Command is a command for one connection.
 type Command struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The connection's number. Commands to a number that is not known are ignored, but for raw_publish, which needs none.
+	// The number of the connection. Commands for an unknown number are ignored, except raw_publish, which needs none.
 	Conn uint64 `protobuf:"varint,1,opt,name=conn,proto3" json:"conn,omitempty"`
-	// Acknowledges the connection's events up to this seq, after the command was carried out. 0: acknowledges nothing. A command may be
-	// an acknowledgement alone.
+	// Acknowledges the connection's events up to this seq, after executing the command. 0: no acknowledgement. A command
+	// may be only an acknowledgement.
 	Ack uint64 `protobuf:"varint,2,opt,name=ack,proto3" json:"ack,omitempty"`
-	// Asks for a Result with this number when the outcome is known: when the broker has answered, for authenticate, publish, subscribe, unsubscribe and
-	// raw_publish; at once for the others and wherever the gateway refuses. Any number that no other command of the connection waits under. 0: no
-	// Result is wanted.
+	// Requests a Result with this number when the outcome is known: after the broker's answer for authenticate, publish,
+	// subscribe, unsubscribe and raw_publish; at once for other commands, and whenever the gateway refuses. The number
+	// must differ from those of the connection's pending commands. 0: no Result.
 	Token uint64 `protobuf:"varint,3,opt,name=token,proto3" json:"token,omitempty"`
-	// A command that is none of these is refused with PARAMS_TYPE_ERROR.
+	// An unknown command is refused with PARAMS_TYPE_ERROR.
 	//
 	// Types that are valid to be assigned to Command:
 	//
@@ -1068,7 +1074,7 @@ type Command_Send struct {
 }
 
 type Command_Close struct {
-	// Ends the connection after what was sent went out. The event closed follows with the reason "normal".
+	// Closes the connection after sending the queued bytes. The event closed follows with the reason "normal".
 	Close *Close `protobuf:"bytes,5,opt,name=close,proto3,oneof"`
 }
 
@@ -1093,7 +1099,7 @@ type Command_Unsubscribe struct {
 }
 
 type Command_Pause struct {
-	// Stops the reading of the device's socket until resume.
+	// Stops reading the device's socket until resume.
 	Pause *Pause `protobuf:"bytes,11,opt,name=pause,proto3,oneof"`
 }
 
@@ -1103,7 +1109,7 @@ type Command_Resume struct {
 }
 
 type Command_RawPublish struct {
-	// Publishes past connections, access control and mountpoints; refused unless the gateway's configuration allows it.
+	// Publishes without connection, access rules and mountpoint; refused unless the gateway's configuration allows it.
 	RawPublish *Publish `protobuf:"bytes,13,opt,name=raw_publish,json=rawPublish,proto3,oneof"`
 }
 
@@ -1164,7 +1170,8 @@ func (*Close) Descriptor() ([]byte, []int) {
 	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{12}
 }
 
-// Authenticate opens the device's MQTT session. Another one while it is under way or after it succeeded is PERMISSION_DENY.
+// Authenticate opens the device's MQTT session. A second one, during or after a successful first one, is refused with
+// PERMISSION_DENY.
 type Authenticate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Each field may be empty. The gateway assigns a unique clientid to a device without one.
@@ -1272,7 +1279,8 @@ func (x *StartTimer) GetInterval() uint32 {
 	return 0
 }
 
-// Publish sends a message to the broker as the authenticated device. At qos 1 and 2 its result comes when the broker has the message.
+// Publish sends a message to the broker as the authenticated device. At qos 1 and 2, its result follows once the broker
+// has acknowledged the message.
 type Publish struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Topic string                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
@@ -1337,9 +1345,9 @@ func (x *Publish) GetPayload() []byte {
 // Subscribe adds a subscription for the authenticated device.
 type Subscribe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A topic filter; $share/group/filter shares it.
+	// A topic filter; $share/group/filter makes it shared.
 	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
-	// The highest qos wanted: 0, 1 or 2.
+	// The highest qos to receive: 0, 1 or 2.
 	Qos           uint32 `protobuf:"varint,2,opt,name=qos,proto3" json:"qos,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1389,7 +1397,7 @@ func (x *Subscribe) GetQos() uint32 {
 	return 0
 }
 
-// Unsubscribe removes a subscription. Removing one that does not exist succeeds.
+// Unsubscribe removes a subscription. It succeeds even if there is none.
 type Unsubscribe struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Topic         string                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`

@@ -1,43 +1,47 @@
 // The streaming contract between an exgate gateway and the handlers of device protocols: the dialect "session".
 //
-// It carries what ExProto carries (see exproto/exproto.proto, whose messages it uses) over one bidirectional stream instead of one RPC an
-// event and one a call. A handler serves SessionHandler; it needs no address of the gateway, for its commands go back on the same stream.
+// It has the events and calls of ExProto (see exproto/exproto.proto, whose messages it uses), but on one bidirectional
+// stream instead of one RPC per event and call. A handler serves SessionHandler. It does not need an address of the
+// gateway, because its commands are sent on the same stream.
 //
 // # The stream
 //
-// The gateway opens a stream and sends a GatewayFrame with hello alone; the handler answers with a HandlerFrame with hello alone. Before that answer no
-// events come. From then on either side sends frames whenever it has something to say. A frame holds any number of events or commands,
-// of any connections: when there is much to say they are many, and nobody waits for a frame to fill. The gateway's frames have 4 MiB at most, which
-// every gRPC server takes unless told otherwise; it takes 16 MiB itself. A gateway may open several streams, and gateways may be several; streams know
-// nothing of each other.
+// The gateway opens a stream and sends a GatewayFrame with only hello; the handler answers with a HandlerFrame with
+// only hello. Before that answer the gateway sends no events. From then on, either side sends frames at any time. A
+// frame contains any number of events or commands, of any connections: many under load, and no side waits to fill a
+// frame. The gateway's frames have at most 4 MiB, the default limit of gRPC servers; it accepts 16 MiB itself. A
+// gateway may open several streams, and there may be several gateways; streams are independent of each other.
 //
 // # Order
 //
-// Events of one connection come in order: created first, closed last. Commands of one connection are carried out in the order they were sent in. There
-// is no order among connections. A handler runs the callbacks of one connection one at a time, and must run those of different connections
-// independently: one that waits must not delay the others, nor the reading of the stream.
+// Events of one connection are sent in order, created first and closed last. Commands of one connection are executed in
+// the order in which they were sent. There is no order between connections. A handler runs the callbacks of one
+// connection one at a time, and must run those of different connections independently: a callback that waits must not
+// delay the others, nor the reading of the stream.
 //
 // # Acknowledgement and flow control
 //
-// Events with a seq are acknowledged: when the callback of event N has returned, the handler sends a Command with ack = N, after the commands
-// that the callback made. An ack counts for all events of the connection up to N. It may come later, together with a later one, but a handler that
-// withholds acks is sent nothing more: the gateway keeps at most window_events events and window_bytes bytes of a connection without an
-// acknowledgement (one larger event is sent alone). Beyond that it stops reading the device. An event whose callback takes longer than
-// call_timeout_ms ends its connection with the reason handler_timeout.
+// Events with a seq are acknowledged: when the callback of event N has returned, the handler sends a Command with ack =
+// N, after the commands made in the callback. An ack covers all events of the connection up to N. It may be delayed and
+// combined with a later one, but a handler that withholds acks receives no more events: the gateway sends at most
+// window_events events and window_bytes bytes of a connection without an acknowledgement (a single larger event is sent
+// alone). Beyond that it stops reading from the device. If a callback takes longer than call_timeout_ms, its connection
+// ends with the reason handler_timeout.
 //
-// # Streams that break
+// # Streams that end
 //
-// When a stream ends, for whatever reason, the handler forgets its connections (and frees what it holds for them, as if they were closed). Those that live on,
-// which depends on the gateway's setting on_failure, are told on the gateway's next stream: created with resumed = true, under a new number
-// perhaps, then every event that was not acknowledged, with its seq of before, in order. An event is thus delivered at least once; as an
-// ack follows the commands of its callback, none is taken for done whose commands were lost. closed is kept like any event, also
-// where the gateway ended the connection meanwhile. Results of commands do not survive their stream.
+// When a stream ends, for whatever reason, the handler drops its connections and frees their state, as if they were
+// closed. Connections that stay open, depending on the gateway's setting on_failure, are sent again on the gateway's
+// next stream: first created with resumed = true, possibly with a new number, then every event that was not
+// acknowledged, with its original seq, in order. So an event is delivered at least once; since an ack follows the
+// commands of its callback, no event counts as handled if its commands were lost. closed is kept like any other event,
+// even if the gateway closed the connection in the meantime. Results of commands are lost with their stream.
 //
-// # Trouble
+// # Errors and unknown values
 //
-// Both sides ignore fields and kinds of events and commands that they do not know (a handler acknowledges such events), and anything about a
-// connection number that they do not know: it may just have ended. A side that cannot go on ends the stream with a gRPC status whose
-// message says why.
+// Both sides ignore unknown fields, unknown kinds of events and commands (a handler acknowledges such events), and
+// everything for an unknown connection number, which may just have ended. A side that cannot continue ends the stream
+// with a gRPC status whose message says why.
 
 // Code generated by protoc-gen-go-grpc. DO NOT EDIT.
 // versions:
@@ -67,9 +71,9 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// SessionHandler is served by handlers.
+// SessionHandler is implemented by handlers.
 type SessionHandlerClient interface {
-	// Session carries events to the handler and commands back, until either side ends it.
+	// Session carries events to the handler and commands to the gateway, until either side ends it.
 	Session(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[GatewayFrame, HandlerFrame], error)
 }
 
@@ -98,9 +102,9 @@ type SessionHandler_SessionClient = grpc.BidiStreamingClient[GatewayFrame, Handl
 // All implementations must embed UnimplementedSessionHandlerServer
 // for forward compatibility.
 //
-// SessionHandler is served by handlers.
+// SessionHandler is implemented by handlers.
 type SessionHandlerServer interface {
-	// Session carries events to the handler and commands back, until either side ends it.
+	// Session carries events to the handler and commands to the gateway, until either side ends it.
 	Session(grpc.BidiStreamingServer[GatewayFrame, HandlerFrame]) error
 	mustEmbedUnimplementedSessionHandlerServer()
 }
