@@ -100,6 +100,9 @@ func (c *Files) Current() *Loaded { return c.current.Load() }
 // Watch follows the files until close, looks at them every interval at the latest, and calls changed when what they
 // hold is in use.
 func (c *Files) Watch(interval time.Duration, changed func()) {
+	if text := outOfDate(c.current.Load().Pair.Leaf, time.Now()); text != "" {
+		c.log.Warn("the certificate is not valid now; devices that check it refuse it", "cert", c.certFile, "validity", text)
+	}
 	c.files.Watch(c.watched, watch.Options{Poll: interval, Logger: c.log}, func(contents [][]byte, err error) {
 		if c.take(contents, err) {
 			changed()
@@ -115,6 +118,27 @@ func (c *Files) Reload() bool {
 	return (contents != nil || err != nil) && c.take(contents, err)
 }
 
+// refuseOutOfDate keeps a certificate that is not valid from taking the place of one that is.
+func (c *Files) refuseOutOfDate(loaded *Loaded) error {
+	now := time.Now()
+	text := outOfDate(loaded.Pair.Leaf, now)
+	if text == "" || outOfDate(c.current.Load().Pair.Leaf, now) != "" {
+		return nil
+	}
+	return fmt.Errorf("the certificate %s %s", c.certFile, text)
+}
+
+// outOfDate says why cert is not valid now, and returns "" if it is.
+func outOfDate(cert *x509.Certificate, now time.Time) string {
+	switch {
+	case now.After(cert.NotAfter):
+		return "expired at " + cert.NotAfter.Format(time.RFC3339)
+	case now.Before(cert.NotBefore):
+		return "is not valid before " + cert.NotBefore.Format(time.RFC3339)
+	}
+	return ""
+}
+
 // take puts what the files hold in use. Where they cannot be used the last good ones stay.
 func (c *Files) take(contents [][]byte, err error) bool {
 	c.mu.Lock()
@@ -124,6 +148,9 @@ func (c *Files) take(contents [][]byte, err error) bool {
 		err = c.unreadable(err)
 	} else {
 		loaded, err = c.parse(contents)
+	}
+	if err == nil {
+		err = c.refuseOutOfDate(loaded)
 	}
 	if err != nil {
 		c.reloads.WithLabelValues("failed").Inc()

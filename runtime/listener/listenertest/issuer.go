@@ -37,7 +37,7 @@ func NewIssuer(t testing.TB) *Issuer {
 	return ca
 }
 
-// Issue writes a certificate and its key to files named name.
+// Issue writes a certificate and its key to files named name. A template without times is valid for an hour.
 func (ca *Issuer) Issue(t testing.TB, name string, template *x509.Certificate) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -45,7 +45,9 @@ func (ca *Issuer) Issue(t testing.TB, name string, template *x509.Certificate) (
 		t.Fatal(err)
 	}
 	template.SerialNumber, _ = rand.Int(rand.Reader, big.NewInt(1<<62))
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	if template.NotAfter.IsZero() {
+		template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	}
 	parent, signer := ca.cert, ca.key
 	if parent == nil {
 		parent, signer = template, key
