@@ -10,14 +10,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// How long to wait after a failed accept: doubled at each failure in a row. The usual cause is a process out of file
-// descriptors, and trying at once would only burn its time.
+// How long to wait after a failed accept: doubled at each failure in a row. The usual cause is a process that has run
+// out of file descriptors; retrying at once would only waste CPU time.
 const (
 	backoffMin = 5 * time.Millisecond
 	backoffMax = time.Second
 )
 
-// acceptLoop accepts until it is closed, whatever goes wrong.
+// acceptLoop accepts connections until it is closed, and retries after errors.
 type acceptLoop struct {
 	log    *slog.Logger
 	errors prometheus.Counter

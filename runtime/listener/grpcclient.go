@@ -8,10 +8,10 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// grpcHello is what every gRPC client sends first, RFC 9113, section 3.4. No device's protocol begins with it.
+// grpcHello is what every gRPC client sends first, RFC 9113, section 3.4. No device protocol begins with it.
 var grpcHello = []byte("PRI * HTTP/2.0\r\n")
 
-// grpcClients warns of gRPC clients at a port for devices, once a minute at most: of handlers that were given the wrong
+// grpcClients warns, at most once a minute, about gRPC clients on a device port: handlers that were given the wrong
 // address.
 type grpcClients struct {
 	log  *slog.Logger
@@ -22,7 +22,7 @@ func newGRPCClients(log *slog.Logger) *grpcClients {
 	return &grpcClients{log: log, once: rate.Sometimes{Interval: time.Minute}}
 }
 
-// watch looks at the first bytes that s reads, and at no more.
+// watch checks the first bytes that s reads.
 func (g *grpcClients) watch(s *streamSocket) {
 	s.tryRead = func(fd uintptr) bool {
 		if !s.readOnce(fd) {

@@ -19,7 +19,7 @@ import (
 
 // tlsServer makes TLS connections of accepted ones.
 type tlsServer struct {
-	base       *tls.Config // holds the session ticket keys, so that tickets outlive a change of certificates
+	base       *tls.Config // keeps the session ticket keys, so that tickets survive a change of certificates
 	current    atomic.Pointer[tls.Config]
 	certs      *certs.Files
 	timeout    time.Duration
@@ -46,7 +46,7 @@ func newTLSServer(cfg TLSConfig) (*tlsServer, error) {
 	return s, nil
 }
 
-// use has the next handshakes use the certificates that were loaded last.
+// use makes new handshakes use the certificates that were loaded last.
 func (s *tlsServer) use() {
 	loaded := s.certs.Current()
 	next := s.base.Clone()
@@ -55,8 +55,8 @@ func (s *tlsServer) use() {
 	s.current.Store(next)
 }
 
-// handshake runs the server's side on the calling goroutine: it waits for the whole ClientHello among the silent, and
-// only then is there anything of crypto/tls.
+// handshake runs the server side on the calling goroutine. It waits for the whole ClientHello as a silent connection;
+// only then does it create a crypto/tls connection.
 func (s *tlsServer) handshake(socket *streamSocket, e *openingConn) (*tlsSocket, error) {
 	e.bound(s.timeout)
 	t, err := s.shake(socket, e)
@@ -115,7 +115,7 @@ func handshakeResult(s *streamSocket, e *openingConn, err error) string {
 	return "failed"
 }
 
-// What begins a TLS connection, RFC 8446 sections 4 and 5.1.
+// The start of a TLS connection, RFC 8446 sections 4 and 5.1.
 const (
 	tlsRecordHeader  = 5
 	tlsMessageHeader = 4
@@ -123,12 +123,12 @@ const (
 	tlsClientHello   = 1
 )
 
-// maxHeldHello is how much of a ClientHello is held before crypto/tls gets it as it is. Ordinary ones have 250 to 2,000
-// bytes.
+// maxHeldHello is how much of a ClientHello is buffered before it is passed to crypto/tls as it is. Ordinary ones have
+// 250 to 2,000 bytes.
 const maxHeldHello = 4 << 10
 
-// helloWhole reports whether crypto/tls can work with b, which is the beginning of a connection: a whole ClientHello is
-// there, more of one than is held, or what is none. It may be spread over records.
+// helloWhole reports whether b, the first bytes of a connection, can be passed to crypto/tls: it holds a whole
+// ClientHello, has reached maxHeldHello, or is not a ClientHello. A ClientHello may be spread over records.
 func helloWhole(b []byte) bool {
 	if len(b) >= maxHeldHello {
 		return true
@@ -158,8 +158,7 @@ func helloWhole(b []byte) bool {
 	return len(b) > 0 && b[0] != tlsHandshake
 }
 
-// readHello reads until helloWhole, and leaves what it read in early. Meanwhile the connection holds no buffer but
-// those few bytes.
+// readHello reads until helloWhole and leaves the bytes in early. Until then the connection needs no other buffer.
 func (s *streamSocket) readHello() error {
 	hello := s.early
 	s.early = nil

@@ -2,14 +2,14 @@ package listener
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics counts what stream listeners see before a connection reaches the gateway.
+// Metrics counts events of stream listeners before a connection reaches the gateway.
 type Metrics struct {
 	acceptErrors *prometheus.CounterVec
 	handshakes   *prometheus.CounterVec
 	proxyRefused *prometheus.CounterVec
 }
 
-// NewMetrics makes a set and registers it with reg. If reg is nil, the set counts unseen.
+// NewMetrics makes a set and registers it with reg, unless reg is nil.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		acceptErrors: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -11,16 +11,16 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-// openingGrace is what opening connections have left when their listener closes.
+// openingGrace is the time left to opening connections when their listener closes.
 const openingGrace = 2 * time.Second
 
-// silentPerHandshake is how many connections may be silent for each one that may be in its handshake: a silent one
-// costs a descriptor and a small stack.
+// silentPerHandshake is how many silent connections are allowed for each handshake: a silent one costs only a
+// descriptor and a small stack.
 const silentPerHandshake = 4
 
-// opening holds the accepted connections of a listener that are not attached yet. Those whose PROXY header or
-// ClientHello is not there cost little, and have a room of their own: they cannot take the place of a client that is in
-// its handshake. It also bounds how many compute at once, so that a flood of handshakes leaves the processors to
+// opening holds a listener's accepted connections that are not attached yet. Connections still waiting for a PROXY
+// header or ClientHello cost little and have a waiting room of their own, so they cannot evict a client in its
+// handshake. It also bounds how many handshakes compute at once, so that a flood of them leaves the processors to
 // established devices.
 type opening struct {
 	silent  *admission.WaitingRoom
@@ -32,7 +32,7 @@ type opening struct {
 	closed bool
 }
 
-// openingConn is one of them. Its turn is held while it computes and given back while it waits for its peer.
+// openingConn is one of them. It owns a slot while it computes and releases it while it waits for its peer.
 type openingConn struct {
 	in      *opening
 	conn    net.Conn
@@ -43,7 +43,7 @@ type openingConn struct {
 	slot *admission.Slot
 }
 
-// newOpening allows maximum handshakes at once. One prefix has at most half of the places.
+// newOpening allows maximum handshakes at once. One prefix gets at most half of them.
 func newOpening(maximum int) *opening {
 	silent := maximum * silentPerHandshake
 	return &opening{
@@ -53,7 +53,7 @@ func newOpening(maximum int) *opening {
 	}
 }
 
-// begin gives c, from source, a place among the silent. Where all are taken, the oldest makes room.
+// begin adds c, from source, to the silent connections. If the room is full, the oldest is evicted.
 func (o *opening) begin(c net.Conn, source netip.Addr) *openingConn {
 	e := &openingConn{in: o, conn: c}
 	o.mu.Lock()
@@ -63,7 +63,7 @@ func (o *opening) begin(c net.Conn, source netip.Addr) *openingConn {
 	return e
 }
 
-// close leaves the opening connections a moment to finish.
+// close gives opening connections openingGrace to finish.
 func (o *opening) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -73,8 +73,8 @@ func (o *opening) close() {
 	}
 }
 
-// enter gives e a place in another room. It reports false where e lost its place meanwhile, or where all in that room
-// compute.
+// enter moves e to another room. It returns false if e was evicted meanwhile, or if that room is full and all in it are
+// computing.
 func (e *openingConn) enter(room *admission.WaitingRoom, source netip.Addr) bool {
 	next := admission.NewSlot(source, e.evict)
 	next.Busy.Store(room == e.in.shaking) // until it waits for its peer
@@ -90,7 +90,7 @@ func (e *openingConn) evict() {
 	abort(e.conn)
 }
 
-// abort closes a connection without a word, and has the kernel forget it.
+// abort closes a connection with a reset, so that the kernel drops it at once.
 func abort(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
@@ -98,7 +98,7 @@ func abort(c net.Conn) {
 	_ = c.Close()
 }
 
-// bound sets the deadline of what comes next.
+// bound sets the deadline of the next step.
 func (e *openingConn) bound(d time.Duration) {
 	e.in.mu.Lock()
 	defer e.in.mu.Unlock()
@@ -108,8 +108,7 @@ func (e *openingConn) bound(d time.Duration) {
 	_ = e.conn.SetDeadline(time.Now().Add(d))
 }
 
-// done gives the place up and takes the deadline away. It reports false where the connection was closed in favour of
-// another.
+// done leaves the room and clears the deadline. It returns false if the connection was evicted.
 func (e *openingConn) done() bool {
 	e.in.mu.Lock()
 	delete(e.in.conns, e)
@@ -119,13 +118,13 @@ func (e *openingConn) done() bool {
 	return kept
 }
 
-// acquire waits for a turn. From here on the connection waits for this side, and is not evicted.
+// acquire waits for a slot. From here on the client waits for this side, and is not evicted.
 func (e *openingConn) acquire() {
 	e.slot.Busy.Store(true)
 	e.in.slots <- struct{}{}
 }
 
-// release gives the turn back.
+// release gives the slot back.
 func (e *openingConn) release() {
 	e.slot.Busy.Store(false)
 	<-e.in.slots

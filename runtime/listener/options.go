@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SocketOptions are options of a listening socket and of those that it accepts.
+// SocketOptions configures a listening socket and the connections it accepts.
 type SocketOptions struct {
 	// Backlog is how many connections the kernel completes before they are accepted; the kernel caps it
 	// (net.core.somaxconn). If zero, that cap.
@@ -37,8 +37,8 @@ func (o SocketOptions) withDefaults() SocketOptions {
 	return o
 }
 
-// control sets what must be set before the socket is bound: a window is scaled by the receive buffer that the listening
-// socket has.
+// control sets options that must be set before the socket is bound: the window scale depends on the listening socket's
+// receive buffer.
 func (o SocketOptions) control(network, _ string, raw syscall.RawConn) error {
 	if strings.HasPrefix(network, "unix") {
 		return nil
@@ -65,7 +65,7 @@ func setOption(fd uintptr, name string, option, value int) error {
 	return nil
 }
 
-// listening sets what is set on a socket that listens already.
+// listening sets the options of a socket that already listens.
 func (o SocketOptions) listening(l net.Listener) error {
 	c, ok := l.(syscall.Conn)
 	if !ok || o.Backlog <= 0 {
@@ -80,7 +80,7 @@ func (o SocketOptions) listening(l net.Listener) error {
 	return errors.Join(err, again)
 }
 
-// accepted sets the options of a connection. It does not fail: the worst that can happen is a default.
+// accepted sets the options of a connection. Errors are ignored: the option then keeps its default.
 func (o SocketOptions) accepted(c net.Conn) {
 	if b, ok := c.(interface {
 		SetReadBuffer(bytes int) error

@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/internal/suite"
 )
 
-// tlsVersions are the names of protocol versions, as EMQX's with the tlsv before them or without.
+// tlsVersions maps names of protocol versions, without EMQX's prefix tlsv.
 var tlsVersions = map[string]uint16{
 	"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12,
 	"1.3": tls.VersionTLS13,
@@ -42,8 +42,8 @@ func parseTLSVersions(lowest, highest string) (low, high uint16, err error) {
 	return low, high, nil
 }
 
-// parseCiphers finds cipher suites by their IANA or OpenSSL names. Those of TLS 1.3 are accepted and mean nothing:
-// crypto/tls has all of them on.
+// parseCiphers finds cipher suites by their IANA or OpenSSL names. TLS 1.3 suites are accepted and ignored: crypto/tls
+// always enables them.
 func parseCiphers(names []string) ([]uint16, error) {
 	var ids []uint16
 	for _, name := range names {

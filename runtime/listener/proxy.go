@@ -18,20 +18,20 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-// ProxyConfig is the PROXY protocol's, versions 1 and 2: load balancers say with it whom a connection is from. Every
-// connection must begin with a header, and come from a trusted source or, on a unix socket, from whoever may open it.
+// ProxyConfig configures the PROXY protocol, versions 1 and 2, with which load balancers pass on the address of a
+// client. Every connection must begin with a header and come from a trusted source; peers on a unix socket are trusted.
 type ProxyConfig struct {
-	// Trusted are the networks of the load balancers; connections from elsewhere are refused. If zero, only unix
-	// sockets can be listened on.
+	// Trusted lists the networks of the load balancers; connections from elsewhere are refused. Required, except on
+	// unix sockets.
 	Trusted []netip.Prefix
-	// Timeout is how long the header may take. If zero, 3 s.
+	// Timeout bounds the reading of the header. If zero, 3 s.
 	Timeout time.Duration
 }
 
-// proxyBuffer is how much is read with the header; a longer header is read piecemeal.
+// proxyBuffer is the size of one read; a longer header takes several.
 const proxyBuffer = 512
 
-// proxy reads the headers of one listener's connections.
+// proxy reads the PROXY headers of one listener's connections.
 type proxy struct {
 	trusted []netip.Prefix
 	timeout time.Duration
@@ -59,7 +59,7 @@ func newProxy(cfg *ProxyConfig, network string, refused *prometheus.CounterVec) 
 	return p, nil
 }
 
-// unmapPrefix makes ::ffff:10.0.0.0/104 of IPv6 the 10.0.0.0/8 of IPv4.
+// unmapPrefix converts an IPv4-mapped prefix such as ::ffff:10.0.0.0/104 to 10.0.0.0/8.
 func unmapPrefix(p netip.Prefix) netip.Prefix {
 	if p.Addr().Is4In6() && p.Bits() >= 96 {
 		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
@@ -67,14 +67,14 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 	return p
 }
 
-// trusts reports whether source may send headers. A peer on a unix socket has no address.
+// trusts reports whether source may send headers. Peers on a unix socket, which have no address, may.
 func (p *proxy) trusts(source netip.Addr) bool {
 	return !source.IsValid() || slices.ContainsFunc(p.trusted,
 		func(t netip.Prefix) bool { return t.Contains(source.WithZone("")) })
 }
 
-// read takes the header off the connection: afterwards the socket's addresses are the header's. It returns the
-// device's, which is invalid where the connection is the proxy's own.
+// read reads the header and takes the socket's addresses from it. It returns the device's address, which is invalid if
+// the connection is the proxy's own.
 func (p *proxy) read(s *streamSocket, e *openingConn) (netip.Addr, error) {
 	e.bound(p.timeout)
 	peer, local, rest, err := readProxyHeader(s.conn)
@@ -102,9 +102,8 @@ func proxyReason(s *streamSocket, e *openingConn, err error) string {
 
 var errProxyAddress = errors.New("its addresses are not TCP's")
 
-// readProxyHeader returns the addresses of a header and what was read beyond it. The addresses are invalid where the
-// header says that the connection is the proxy's own (LOCAL), or names no internet addresses (UNKNOWN, UNSPEC, those of
-// unix sockets).
+// readProxyHeader returns the addresses in a header and any bytes read beyond it. The addresses are invalid if the
+// connection is the proxy's own (LOCAL) or the header has no internet addresses (UNKNOWN, UNSPEC, unix sockets).
 func readProxyHeader(r io.Reader) (peer, local netip.AddrPort, rest []byte, err error) {
 	in := bufio.NewReaderSize(r, proxyBuffer)
 	first, err := in.Peek(1)
@@ -126,10 +125,10 @@ func readProxyHeader(r io.Reader) (peer, local netip.AddrPort, rest []byte, err 
 	return peer, local, rest, nil
 }
 
-// proxyPrefix is the size of what a header of version 2 begins with: signature, command, family and length.
+// proxyPrefix is the size of the fixed part of a version 2 header: signature, command, family and length.
 const proxyPrefix = 16
 
-// readProxyBinary reads a header of version 2.
+// readProxyBinary reads a version 2 header.
 func readProxyBinary(in *bufio.Reader) (peer, local netip.AddrPort, err error) {
 	prefix, err := in.Peek(proxyPrefix)
 	if err == nil && prefix[12] == byte(proxyproto.PROXY) && prefix[13] == byte(proxyproto.UNSPEC) {
@@ -166,9 +165,9 @@ var (
 	errProxyLineForm = errors.New("a PROXY line is PROXY TCP4|TCP6 SOURCE DESTINATION PORT PORT, or PROXY UNKNOWN")
 )
 
-// readProxyLine reads a header of version 1, in however many segments it comes. It takes addresses of either family in
-// lines of either: nginx writes an IPv6 source and an IPv4 destination into one TCP6 line. The addresses are invalid
-// after UNKNOWN.
+// readProxyLine reads a version 1 header, which may arrive in several segments. It accepts addresses of either family
+// in TCP4 and TCP6 lines: nginx writes an IPv6 source and an IPv4 destination into one TCP6 line. The addresses are
+// invalid after UNKNOWN.
 func readProxyLine(in *bufio.Reader) (peer, local netip.AddrPort, err error) {
 	line, err := readUntilCRLF(in)
 	if err != nil {

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// replaceReaderAfter is how long a goroutine reads before another takes its place. A handler's calls have grown its
-// stack, which Go shrinks to 4 KiB at best; a connection that then is idle waits on a new goroutine with 2 KiB.
+// replaceReaderAfter is how long a goroutine reads before it is replaced. The handler's calls have grown its stack,
+// which Go shrinks to 4 KiB at best; an idle connection then waits on a new goroutine with 2 KiB.
 const replaceReaderAfter = 5 * time.Second
 
-// errReplaceReader is what a read returns when the goroutine has to be replaced.
+// errReplaceReader is returned by a read when the reading goroutine is due to be replaced.
 var errReplaceReader = errors.New("the reading goroutine is replaced")
 
-// readDeadline shares a socket's one read deadline between the rest of its goroutine and the lingering of a closed
-// connection.
+// readDeadline shares a socket's only read deadline between the replacement of the reading goroutine and the lingering
+// of a closed connection.
 type readDeadline struct {
 	set    func(time.Time) error
-	linger atomic.Int64 // when a closed connection is given up; 0: it is open
+	linger atomic.Int64 // when a closed connection stops lingering, in Unix ns; 0: it is open
 	aging  bool         // the goroutine has called the handler; owned by the reading goroutine
 }
 
@@ -30,7 +30,7 @@ func (d *readDeadline) age() {
 	}
 }
 
-// expired reports whether err means that the goroutine is to be replaced, and lets the next one read.
+// expired reports whether err means that the goroutine is due to be replaced, and clears the deadline for the next one.
 func (d *readDeadline) expired(err error) bool {
 	if !d.aging || d.linger.Load() != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
@@ -40,7 +40,7 @@ func (d *readDeadline) expired(err error) bool {
 	return true
 }
 
-// put sets the deadline, unless that of a closed connection is set, now or meanwhile.
+// put sets the deadline, unless the connection lingers or begins to meanwhile.
 func (d *readDeadline) put(t time.Time) {
 	_ = d.set(t)
 	if linger := d.linger.Load(); linger != 0 {
@@ -48,7 +48,7 @@ func (d *readDeadline) put(t time.Time) {
 	}
 }
 
-// giveUpAfter bounds the reading of a closed connection.
+// giveUpAfter limits how long a closed connection is still read.
 func (d *readDeadline) giveUpAfter(linger time.Duration) error {
 	end := time.Now().Add(linger)
 	d.linger.Store(end.UnixNano())

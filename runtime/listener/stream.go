@@ -14,14 +14,14 @@ import (
 
 type attach = func(gateway.Transport) (*gateway.Conn, error)
 
-// socket is a transport that reads itself.
+// socket is a transport that runs its own reading.
 type socket interface {
 	gateway.Transport
 	serve(c *gateway.Conn)
 }
 
-// stream is what TCP, TLS and unix listeners share: a connection is admitted where it is accepted, which never waits;
-// its PROXY header and its handshake, which may, come on its own goroutine.
+// stream is the common part of TCP, TLS and unix listeners. A connection is admitted by the accepting goroutine, which
+// never waits; its PROXY header and handshake, which may, are read on its own goroutine.
 type stream struct {
 	listener  net.Listener
 	accept    acceptLoop
@@ -36,7 +36,7 @@ type stream struct {
 	failures  *admission.OpeningLog
 }
 
-// defaultMaxOpening bounds the connections of which the PROXY header or the handshake is awaited.
+// defaultMaxOpening bounds the connections whose PROXY header or handshake is still incomplete.
 const defaultMaxOpening = 1024
 
 func listenStream(ctx context.Context, cfg TCPConfig) (*stream, error) {
@@ -70,7 +70,7 @@ func listenStream(ctx context.Context, cfg TCPConfig) (*stream, error) {
 	return s, nil
 }
 
-// closing closes a socket that an error made useless.
+// closing closes l and returns err.
 func closing(l net.Listener, err error) error {
 	_ = l.Close()
 	return err
@@ -79,7 +79,7 @@ func closing(l net.Listener, err error) error {
 // Addr is the address that the socket is bound to.
 func (l *stream) Addr() net.Addr { return l.listener.Addr() }
 
-// Close stops the accepting; the connections stay. Those of which the handshake is under way have 2 s for it.
+// Close stops accepting; open connections stay. Handshakes under way get 2 s to finish.
 func (l *stream) Close() error {
 	err := l.accept.close(l.listener)
 	if l.opening != nil {
@@ -88,7 +88,7 @@ func (l *stream) Close() error {
 	return err
 }
 
-// Serve accepts until Close, and reads each connection on a goroutine of its own.
+// Serve accepts connections until Close and reads each on its own goroutine.
 func (l *stream) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
 	return l.accept.run(func() error {
 		c, err := l.listener.Accept()
@@ -132,13 +132,14 @@ func (l *stream) admit(c streamConn) (*streamSocket, bool) {
 	return s, true
 }
 
-// begin gives s a place among those that are silent, in the order of accepting; nil where nothing is awaited.
+// begin adds s to the silent connections, in the order they were accepted. It returns nil if the listener needs neither
+// a header nor a handshake.
 func (l *stream) begin(s *streamSocket) *openingConn {
 	switch {
 	case l.opening == nil:
 		return nil
 	case l.proxy != nil:
-		return l.opening.begin(s.conn, netip.Addr{}) // a load balancer brings many devices
+		return l.opening.begin(s.conn, netip.Addr{}) // a load balancer carries many devices
 	}
 	return l.opening.begin(s.conn, s.peer.Addr())
 }
@@ -149,7 +150,7 @@ func (l *stream) serve(s *streamSocket, e *openingConn, attach attach) {
 	}
 }
 
-// attach makes the connection of an accepted socket, or frees the socket and returns nil.
+// attach attaches an accepted socket to the gateway, or closes it and returns nil.
 func (l *stream) attach(s *streamSocket, e *openingConn, attach attach) (socket, *gateway.Conn) {
 	defer l.attaching.end()
 	l.options.accepted(s.conn)
@@ -167,7 +168,7 @@ func (l *stream) attach(s *streamSocket, e *openingConn, attach attach) (socket,
 	return t, conn
 }
 
-// establish does what comes before the device's own bytes.
+// establish reads the PROXY header and runs the handshake, if any.
 func (l *stream) establish(s *streamSocket, e *openingConn) (socket, error) {
 	if e == nil {
 		l.clients.watch(s)
@@ -196,11 +197,11 @@ func (l *stream) open(s *streamSocket, e *openingConn) (socket, error) {
 	return l.tls.handshake(s, e)
 }
 
-// attaching counts the connections that were accepted and are not the gateway's yet.
+// attaching counts connections that were accepted but not yet attached to the gateway.
 type attaching struct {
 	mu     sync.Mutex
 	n      int           // guarded by mu
-	wanted chan struct{} // closed when n is 0; made by who waits; guarded by mu
+	wanted chan struct{} // closed when n reaches 0; made by the waiter; guarded by mu
 }
 
 func (a *attaching) begin() {
@@ -219,7 +220,7 @@ func (a *attaching) end() {
 	}
 }
 
-// none is closed when there are none.
+// none returns a channel that is closed when the count is zero.
 func (a *attaching) none() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -234,8 +235,8 @@ func (a *attaching) none() <-chan struct{} {
 	return none
 }
 
-// Attached waits, after Serve has returned, until each accepted connection is the gateway's or has failed. What the
-// gateway has, it ends in order; what only the listener has would be reset.
+// Attached waits, after Serve has returned, until each accepted connection is attached to the gateway or has failed.
+// The gateway closes its connections in order; one that only the listener has would be reset.
 func (l *stream) Attached(ctx context.Context) error {
 	select {
 	case <-l.attaching.none():

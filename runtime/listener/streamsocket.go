@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-// readBuffer is how much one read takes at most.
+// readBuffer is the size of one read.
 const readBuffer = 16 << 10
 
 var readBuffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
@@ -28,8 +28,8 @@ type streamConn interface {
 	CloseWrite() error
 }
 
-// streamSocket is one TCP or unix connection. It holds a read buffer only while there is something to read: the read is
-// tried inside the poller's callback, and a socket that has nothing gives the buffer back before it waits.
+// streamSocket is one TCP or unix connection. It holds a read buffer only while there is data to read: the poller's
+// callback tries the read, and returns the buffer to the pool before it waits.
 type streamSocket struct {
 	conn        streamConn
 	raw         syscall.RawConn
@@ -37,18 +37,18 @@ type streamSocket struct {
 	ticket      admission.Ticket
 	deadline    readDeadline
 
-	evicted atomic.Bool // it makes room for another
+	evicted atomic.Bool // closed to free its descriptor
 	silent  admission.SilentEntry
 
 	// Owned by the reading goroutine.
-	early   []byte // what came with the PROXY header
-	spoke   bool   // the device has said something
+	early   []byte // bytes that came with the PROXY header
+	spoke   bool   // the device has sent something
 	tryRead func(fd uintptr) bool
 	buf     *[readBuffer]byte
 	n       int
 	readErr error
 
-	// Owned by whoever writes; the gateway's connection lets one in at a time.
+	// Owned by the writer; the gateway's connection allows one at a time.
 	tryWrite func(fd uintptr) bool
 	out      []byte
 	written  int
@@ -71,12 +71,12 @@ func newStreamSocket(c streamConn) (*streamSocket, error) {
 	return s, nil
 }
 
-// Info says who is at the other end. On a unix socket nobody has an address.
+// Info describes the peer. Unix sockets report no address.
 func (s *streamSocket) Info() gateway.ConnInfo {
 	return gateway.ConnInfo{SocketType: gateway.SocketTCP, Peer: s.peer, Local: s.local}
 }
 
-// AuthFailed counts against the device's address.
+// AuthFailed counts a failure against the device's address.
 func (s *streamSocket) AuthFailed() { s.ticket.Failed() }
 
 // serve reads until the connection or the peer ends.
@@ -99,14 +99,14 @@ func (s *streamSocket) serve(c *gateway.Conn) {
 	c.ReadEnded(net.ErrClosed)
 }
 
-// discard reads what a peer still sends while the last bytes go out; CloseWrite's deadline bounds it.
+// discard drops what the peer still sends while the last bytes go out, until CloseWrite's deadline.
 func (s *streamSocket) discard() {
 	for err := s.read(); err == nil || err == errReplaceReader; err = s.read() {
 		s.giveBack()
 	}
 }
 
-// read waits for bytes and leaves them in buf.
+// read waits for bytes and stores them in buf.
 func (s *streamSocket) read() error {
 	if len(s.early) > 0 {
 		s.buf = readBuffers.Get().(*[readBuffer]byte)
@@ -152,7 +152,7 @@ func (s *streamSocket) giveBack() {
 	}
 }
 
-// TryWrite writes what the kernel takes without waiting.
+// TryWrite writes what the kernel accepts without waiting.
 func (s *streamSocket) TryWrite(b []byte) (int, error) {
 	s.out, s.written, s.writeErr = b, 0, nil
 	err := s.raw.Write(s.tryWrite)
@@ -168,7 +168,7 @@ func (s *streamSocket) writeOnce(fd uintptr) bool {
 	return true
 }
 
-// writeSome writes what the kernel takes of b.
+// writeSome writes as much of b as the kernel accepts.
 func writeSome(fd uintptr, b []byte) (written int, err error) {
 	for written < len(b) {
 		n, err := unix.Write(int(fd), b[written:])
@@ -185,13 +185,13 @@ func writeSome(fd uintptr, b []byte) (written int, err error) {
 	return written, nil
 }
 
-// Write writes all of b, at most until the write deadline.
+// Write writes all of b, or fails at the write deadline.
 func (s *streamSocket) Write(b []byte) (int, error) { return s.conn.Write(b) }
 
 // SetWriteDeadline bounds Write.
 func (s *streamSocket) SetWriteDeadline(t time.Time) error { return s.conn.SetWriteDeadline(t) }
 
-// CloseWrite sends FIN and gives the peer linger to close too.
+// CloseWrite sends FIN and gives the peer the time linger to close its side.
 func (s *streamSocket) CloseWrite(linger time.Duration) error {
 	if err := s.conn.CloseWrite(); err != nil {
 		return err
@@ -199,7 +199,7 @@ func (s *streamSocket) CloseWrite(linger time.Duration) error {
 	return s.deadline.giveUpAfter(linger)
 }
 
-// Close frees the socket and its place.
+// Close closes the socket and releases its ticket.
 func (s *streamSocket) Close() error {
 	s.ticket.Heard(&s.silent)
 	err := s.conn.Close()
@@ -207,7 +207,7 @@ func (s *streamSocket) Close() error {
 	return err
 }
 
-// Abort frees the socket and throws away what the kernel holds for the peer.
+// Abort closes the socket and discards what the kernel has not sent yet.
 func (s *streamSocket) Abort() error {
 	if tcp, ok := s.conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
@@ -215,14 +215,14 @@ func (s *streamSocket) Abort() error {
 	return s.Close()
 }
 
-// MakeRoom closes the socket in favour of another connection.
+// MakeRoom closes the socket to free its descriptor for another connection.
 func (s *streamSocket) MakeRoom() {
 	s.evicted.Store(true)
 	abort(s.conn)
 	s.ticket.LeaveDescriptors()
 }
 
-// ended says why the reading ended.
+// ended reports the end of the reading to the connection.
 func (s *streamSocket) ended(c *gateway.Conn, err error) {
 	if s.evicted.Load() {
 		c.Close(gateway.ReasonNoDescriptors)
@@ -230,7 +230,7 @@ func (s *streamSocket) ended(c *gateway.Conn, err error) {
 	c.ReadEnded(err)
 }
 
-// heard notes that the device has said something.
+// heard notes that the device has sent something.
 func (s *streamSocket) heard() {
 	if !s.spoke {
 		s.spoke = true
@@ -243,7 +243,7 @@ var (
 	_ gateway.Peeker = (*tlsSocket)(nil)
 )
 
-// Peek tells what the next read would find.
+// Peek reports what the next read would find, without reading.
 func (s *streamSocket) Peek() error {
 	if len(s.early) > 0 {
 		return nil
@@ -267,7 +267,7 @@ func (s *streamSocket) Peek() error {
 	return nil
 }
 
-// Peek tells only of errors: records that have been read but not decrypted may come before the end of the peer.
+// Peek reports errors only, not io.EOF: records that were read but not yet decrypted may precede it.
 func (s *tlsSocket) Peek() error {
 	if err := s.streamSocket.Peek(); err != io.EOF {
 		return err

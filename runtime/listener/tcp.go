@@ -12,26 +12,26 @@ import (
 	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
-// TCPConfig is a TCP or unix socket listener's.
+// TCPConfig configures a TCP or unix socket listener.
 type TCPConfig struct {
-	// Name is the listener's in metrics and logs. If zero, they show none.
+	// Name identifies the listener in metrics and logs. Optional.
 	Name string
 	// Bind is the address to listen on, as host:port, or unix:/path for a socket in the file system. If zero, any free
 	// port of all addresses.
 	Bind string
-	// UnixMode is the file mode of a unix socket: who may write to it may connect. If zero, 0660.
+	// UnixMode is the file mode of a unix socket: write permission lets a user connect. If zero, 0660.
 	UnixMode fs.FileMode
-	// Admission says who may connect. If zero, everybody.
+	// Admission decides who may connect. If zero, every address may.
 	Admission *admission.Admission
-	// Proxy has a PROXY header before each connection's bytes. If zero, there is none.
+	// Proxy expects a PROXY header at the start of each connection. If zero, none is expected.
 	Proxy *ProxyConfig
-	// Options are the sockets'. If zero, the defaults of each.
+	// Options sets socket options. If zero, the default of each.
 	Options SocketOptions
-	// Sockets opens the listening socket or has inherited it. If zero, it is opened plainly.
+	// Sockets opens the listening socket or takes an inherited one. If zero, it is opened.
 	Sockets *sockets.Sockets
-	// Logger takes what goes wrong while accepting. If zero, slog.Default().
+	// Logger logs accept errors. If zero, slog.Default().
 	Logger *slog.Logger
-	// Metrics counts. If zero, an unregistered set.
+	// Metrics counts events. If zero, an unregistered set.
 	Metrics *Metrics
 }
 
@@ -42,7 +42,7 @@ func (cfg TCPConfig) listen(ctx context.Context, network, address string) (net.L
 	return cfg.Sockets.Listen(ctx, network, address, cfg.Options.control)
 }
 
-// TCP accepts TCP connections, or those on a unix socket, which it reports as TCP without addresses.
+// TCP accepts TCP connections, or connections on a unix socket, which it reports as TCP without addresses.
 type TCP struct{ *stream }
 
 var _ gateway.Listener = (*TCP)(nil)

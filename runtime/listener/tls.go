@@ -14,37 +14,36 @@ import (
 	"github.com/exgate/exgate/runtime/listener/certs"
 )
 
-// TLSConfig is a TLS listener's. Pre-shared keys are not among it: crypto/tls has none; DTLS has.
+// TLSConfig configures a TLS listener. crypto/tls has no pre-shared keys; use DTLS for those.
 type TLSConfig struct {
-	// TCPConfig is that of the sockets below.
+	// TCPConfig configures the sockets below.
 	TCPConfig
-	// CertFile is the PEM file of the listener's certificate, followed by the intermediate ones. If zero, an error.
+	// CertFile is the PEM file of the listener's certificate, followed by intermediate ones. Required.
 	CertFile string
-	// KeyFile is the PEM file of its private key. If zero, an error.
+	// KeyFile is the PEM file of its private key. Required.
 	KeyFile string
-	// CAFile is the PEM file of those who sign the certificates of devices. If zero, no device's certificate can be
-	// verified.
+	// CAFile is the PEM file of the authorities that sign device certificates. Required if Verify is peer.
 	CAFile string
 	// CertMetrics counts reloads of the files. If zero, an unregistered set.
 	CertMetrics *certs.Metrics
-	// ReloadInterval is how often the files are looked at for changes. If zero, 5 s.
+	// ReloadInterval is how often the files are checked for changes. If zero, 5 s.
 	ReloadInterval time.Duration
-	// Verify is none, which asks devices for no certificate, or peer, which verifies it against CAFile. If zero, none.
+	// Verify is none, or peer to request a device certificate and verify it against CAFile. If zero, none.
 	Verify string
-	// FailIfNoCert refuses devices that show no certificate. It needs Verify peer. If zero, they are let in.
+	// FailIfNoCert refuses devices without a certificate. It needs Verify to be peer. If zero, they are let in.
 	FailIfNoCert bool
-	// MinVersion is the lowest version spoken: 1.0, 1.1, 1.2 or 1.3. If zero, 1.2.
+	// MinVersion is the lowest version accepted: 1.0, 1.1, 1.2 or 1.3. If zero, 1.2.
 	MinVersion string
 	// MaxVersion is the highest. If zero, 1.3.
 	MaxVersion string
-	// Ciphers are the cipher suites of TLS 1.2 and lower, by their IANA or OpenSSL names. If zero, those that
-	// crypto/tls holds to be safe.
+	// Ciphers lists the cipher suites for TLS 1.2 and lower, by IANA or OpenSSL name. If zero, the ones that crypto/tls
+	// considers safe.
 	Ciphers []string
-	// HandshakeTimeout is how long a handshake may take. If zero, 15 s.
+	// HandshakeTimeout bounds a handshake. If zero, 15 s.
 	HandshakeTimeout time.Duration
-	// MaxHandshakes is how many may be under way at once. Above it the oldest that waits for its device makes room, and
-	// where all wait for a processor, the new connection is closed; both are counted. Connections whose ClientHello is
-	// not there are not among them: there may be four times as many, and their oldest makes room too. If zero, 1024.
+	// MaxHandshakes bounds the handshakes under way. Above it, the oldest one that waits for its device is evicted; if
+	// all wait for a processor, the new connection is closed. Both are counted. Connections that have not sent a whole
+	// ClientHello are counted apart: four times as many are allowed, and the oldest is evicted. If zero, 1024.
 	MaxHandshakes int
 }
 
@@ -90,7 +89,7 @@ func listenTLS(ctx context.Context, cfg TLSConfig) (*TLS, error) {
 	return &TLS{stream: s, interval: cmp.Or(cfg.ReloadInterval, 5*time.Second)}, nil
 }
 
-// parameters checks what does not come from files.
+// parameters checks the settings that do not come from files.
 func (cfg TLSConfig) parameters() (*tls.Config, error) {
 	low, high, err := parseTLSVersions(cfg.MinVersion, cfg.MaxVersion)
 	if err != nil {
@@ -141,7 +140,7 @@ func (l *TLS) Reload() {
 	}
 }
 
-// Check reads the files and looks for what [ListenTLS] would refuse, without opening a socket.
+// Check reads the files and reports what [ListenTLS] would refuse, without opening a socket.
 func (cfg TLSConfig) Check() error {
 	cfg.Logger, cfg.Metrics = slog.New(slog.DiscardHandler), NewMetrics(nil)
 	_, err := newTLSServer(cfg)

@@ -8,26 +8,26 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// tlsChunk is how much is encrypted at once: the plaintext of a full record.
+// tlsChunk is the plaintext encrypted at once: one full record.
 const tlsChunk = 16 << 10
 
-// tlsSocket is one TLS connection. Like a streamSocket it holds buffers only while there is something to read.
+// tlsSocket is one TLS connection. Like streamSocket, it holds buffers only while there is data to read.
 //
-// Writing never waits inside crypto/tls. A chunk of which the kernel did not take all ciphertext counts as unwritten,
-// so that the gateway brings its plaintext again: it is then not encrypted a second time, but counted when its
-// ciphertext has gone. This relies on what sendQueue does: what was not written comes first in the next write.
+// Writing never waits inside crypto/tls. A chunk whose ciphertext the kernel did not accept in full counts as
+// unwritten, so the gateway passes its plaintext again; it is not encrypted a second time, but counted once its
+// ciphertext has been sent. This relies on sendQueue, which starts the next write with what was not written.
 type tlsSocket struct {
 	*streamSocket
 	tls  *tls.Conn
 	wire *tlsWire
 	cert *gateway.CertificateInfo
 
-	encrypted int // how much of the next write is in the wire already; owned by whoever writes
+	encrypted int // how much of the next write is already in the wire; owned by the writer
 }
 
 var _ gateway.Transport = (*tlsSocket)(nil)
 
-// Info says who is at the other end, with the subject of its certificate if it has shown one.
+// Info describes the peer, with the subject of its certificate if it sent one.
 func (s *tlsSocket) Info() gateway.ConnInfo {
 	info := s.streamSocket.Info()
 	info.SocketType, info.PeerCert = gateway.SocketSSL, s.cert
@@ -62,7 +62,7 @@ func (s *tlsSocket) receive(c *gateway.Conn) error {
 	return gateway.ErrClosed
 }
 
-// receiveOne decrypts what is there of a record and hands it over.
+// receiveOne decrypts available data and passes it to the connection.
 func (s *tlsSocket) receiveOne(c *gateway.Conn) error {
 	plain := readBuffers.Get().(*[readBuffer]byte)
 	defer readBuffers.Put(plain)
@@ -75,7 +75,7 @@ func (s *tlsSocket) receiveOne(c *gateway.Conn) error {
 	return err
 }
 
-// fill waits for ciphertext, with no buffer in hand.
+// fill waits for ciphertext without holding a buffer.
 func (s *tlsSocket) fill() error {
 	s.dropCiphertext()
 	if err := s.read(); err != nil {
@@ -90,10 +90,10 @@ func (s *tlsSocket) dropCiphertext() {
 	s.giveBack()
 }
 
-// TryWrite writes what the kernel takes without waiting.
+// TryWrite writes what the kernel accepts without waiting.
 func (s *tlsSocket) TryWrite(b []byte) (int, error) { return s.write(b, s.wire.flushNow) }
 
-// Write writes all of b, at most until the write deadline.
+// Write writes all of b, or fails at the write deadline.
 func (s *tlsSocket) Write(b []byte) (int, error) { return s.write(b, s.wire.flush) }
 
 func (s *tlsSocket) write(b []byte, flush func() (bool, error)) (int, error) {
@@ -115,7 +115,7 @@ func (s *tlsSocket) write(b []byte, flush func() (bool, error)) (int, error) {
 	}
 }
 
-// CloseWrite sends close_notify and FIN, and gives the peer linger to close too.
+// CloseWrite sends close_notify and FIN, and gives the peer the time linger to close its side.
 func (s *tlsSocket) CloseWrite(linger time.Duration) error {
 	if err := s.tls.CloseWrite(); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (s *tlsSocket) CloseWrite(linger time.Duration) error {
 	if err := s.conn.SetWriteDeadline(time.Now().Add(linger)); err != nil {
 		return err
 	}
-	go func() { // the kernel's buffer is full to the last bytes, and nobody may wait here
+	go func() { // the kernel's buffer is full, and the caller must not wait
 		_, err := s.wire.flush()
 		_ = s.finish(linger, err)
 	}()

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// maxUnsent bounds the ciphertext that a slow peer makes us hold: one record, and answers to key updates.
+// maxUnsent bounds the ciphertext queued for a slow peer: one record, and answers to key updates.
 const maxUnsent = 64 << 10
 
 // tlsWire is the connection that crypto/tls reads from and writes to. During the handshake it waits for the peer.
-// Afterwards it never does: it reads what the socket's reading goroutine has put into in, and what the kernel does not
-// take of a write stays in unsent until it is flushed.
+// Afterwards it never does: it reads what the socket's reading goroutine has stored in in, and keeps what the kernel
+// does not accept in unsent until it is flushed.
 type tlsWire struct {
 	streamConn
 	socket  *streamSocket
@@ -27,8 +27,7 @@ type tlsWire struct {
 	err    error
 }
 
-// errNothingYet tells crypto/tls that the record is not complete: it keeps what it has, and reads on when it is called
-// again.
+// errNothingYet tells crypto/tls that the record is incomplete: it keeps what it has and continues at the next call.
 var errNothingYet net.Error = nothingYet{}
 
 type nothingYet struct{}
@@ -37,7 +36,7 @@ func (nothingYet) Error() string   { return "nothing to read yet" }
 func (nothingYet) Timeout() bool   { return false }
 func (nothingYet) Temporary() bool { return true }
 
-var errUnsent = errors.New("the peer does not read the answers that TLS owes it")
+var errUnsent = errors.New("the peer does not read the answers to its TLS messages")
 
 func newTLSWire(s *streamSocket, e *openingConn) *tlsWire {
 	w := &tlsWire{streamConn: s.conn, socket: s, opening: e, in: s.early}
@@ -72,7 +71,7 @@ func (w *tlsWire) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// queue sends what the kernel takes, after what waits already, and keeps the rest.
+// queue sends what the kernel accepts, after earlier data, and keeps the remainder.
 func (w *tlsWire) queue(p []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -95,8 +94,8 @@ func (w *tlsWire) queue(p []byte) error {
 	return nil
 }
 
-// sendNow sends of unsent what the kernel takes; the caller holds mu. Control, unlike Write of the raw connection, does
-// not wait for another writer.
+// sendNow sends as much of unsent as the kernel accepts; the caller holds mu. Unlike Write, Control of the raw
+// connection does not wait for another writer.
 func (w *tlsWire) sendNow() error {
 	if err := w.socket.raw.Control(w.sendFD); err != nil && w.err == nil {
 		w.err = err
@@ -114,7 +113,7 @@ func (w *tlsWire) send(fd uintptr) {
 	}
 }
 
-// flushNow reports whether nothing is left to send, after an attempt.
+// flushNow tries to send unsent data and reports whether none is left.
 func (w *tlsWire) flushNow() (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -124,7 +123,7 @@ func (w *tlsWire) flushNow() (bool, error) {
 	return len(w.unsent) == 0, w.err
 }
 
-// flush waits until nothing is left to send, at most until the socket's write deadline.
+// flush waits until all data is sent, at most until the socket's write deadline.
 func (w *tlsWire) flush() (bool, error) {
 	if done, err := w.flushNow(); done || err != nil {
 		return done, err
@@ -144,6 +143,6 @@ func (w *tlsWire) sendUntilEmpty(fd uintptr) bool {
 	return len(w.unsent) == 0 || w.err != nil
 }
 
-// SetWriteDeadline does nothing: crypto/tls would set one for its own last words, and the socket's is not to be
-// touched.
+// SetWriteDeadline does nothing: crypto/tls would set one for its close_notify, and the socket's deadline must not
+// change.
 func (w *tlsWire) SetWriteDeadline(time.Time) error { return nil }

@@ -18,10 +18,10 @@ import (
 // unixPrefix begins the bind of a socket in the file system.
 const unixPrefix = "unix:"
 
-// defaultUnixMode lets the process's user and group connect.
+// defaultUnixMode lets the user and group of the process connect.
 const defaultUnixMode fs.FileMode = 0o660
 
-// splitBind tells a unix:/path from a host:port.
+// splitBind splits unix:/path from host:port.
 func splitBind(bind string) (network, address string) {
 	if path, ok := strings.CutPrefix(bind, unixPrefix); ok {
 		return "unix", path
@@ -29,8 +29,7 @@ func splitBind(bind string) (network, address string) {
 	return "tcp", bind
 }
 
-// listenUnix listens on a path. A socket that was left there by a process that has gone is removed; anything else is
-// left alone and an error.
+// listenUnix listens on a path. It removes a stale socket left by an earlier process; any other file there is an error.
 func listenUnix(ctx context.Context, sockets *sockets.Sockets, path string, mode fs.FileMode) (net.Listener, error) {
 	if mode == 0 {
 		mode = defaultUnixMode
@@ -44,20 +43,20 @@ func listenUnix(ctx context.Context, sockets *sockets.Sockets, path string, mode
 	if err != nil || !fresh || strings.HasPrefix(path, "@") {
 		return l, err
 	}
-	if err := os.Chmod(path, mode); err != nil { // the umask may have taken bits of it
+	if err := os.Chmod(path, mode); err != nil { // the umask may have cleared bits
 		return nil, errors.Join(fmt.Errorf("setting the mode of the unix socket: %w", err), l.Close())
 	}
 	return l, nil
 }
 
-// unixControl sets the mode before the file appears, so that it is never more open than it shall be; where the system
-// cannot, the chmod after it does. A socket that was inherited has its file and its mode already.
+// unixControl sets the mode before the file appears, so that it is never too permissive; on systems that cannot, the
+// chmod afterwards does it. An inherited socket already has its file and mode.
 func unixControl(mode fs.FileMode, fresh *bool) sockets.Control {
 	return func(_, _ string, raw syscall.RawConn) error {
 		return raw.Control(func(fd uintptr) {
 			name, err := unix.Getsockname(int(fd))
 			bound, ok := name.(*unix.SockaddrUnix)
-			// @ alone is how the unnamed is read
+			// an unnamed socket reads as @
 			if *fresh = err != nil || !ok || bound.Name == "" || bound.Name == "@"; *fresh {
 				_ = unix.Fchmod(int(fd), uint32(mode.Perm()))
 			}
@@ -65,7 +64,7 @@ func unixControl(mode fs.FileMode, fresh *bool) sockets.Control {
 	}
 }
 
-// removeStale removes a socket that nobody listens on and reports whether it did.
+// removeStale removes a socket that no process listens on, and reports whether it did.
 func removeStale(ctx context.Context, path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode().Type() != fs.ModeSocket {

@@ -11,14 +11,15 @@ import (
 	"github.com/exgate/exgate/internal/watch"
 )
 
-// accessPoll is how often an access file is looked at, and how long it must have been the same: it may be half written.
+// accessPoll is how often an access file is checked, and how long it must be unchanged before it is read: it may be
+// half written.
 const accessPoll = 2 * time.Second
 
 // maxAccessFile bounds an access file, in bytes.
 const maxAccessFile = 64 << 20
 
-// AccessFile is an access list in a file: one rule a line as [ParseAccess] takes them, empty lines, and comments from #
-// to the end of a line. An empty file is an error.
+// AccessFile is an access list in a file: one [ParseAccess] rule per line, empty lines, and comments from # to the end
+// of a line. An empty file is an error.
 type AccessFile struct {
 	path  string
 	files *watch.Files // the one file
@@ -43,11 +44,11 @@ func LoadAccess(path string, log *slog.Logger) (*AccessFile, error) {
 	return &AccessFile{path: path, files: files, log: log, list: list}, nil
 }
 
-// List is what the file held when it was loaded.
+// List returns the list as it was loaded.
 func (f *AccessFile) List() *AccessList { return f.list }
 
-// Watch passes the file's list to set when it has changed, within about 4 s, until ctx ends. A file that is broken or
-// gone is logged once and leaves the last good list in force. Call it once.
+// Watch passes the new list to set within about 4 s of a change, until ctx ends. A broken or missing file is logged
+// once and keeps the last good list in force. Call it once.
 func (f *AccessFile) Watch(ctx context.Context, set func(*AccessList)) {
 	o := watch.Options{Poll: accessPoll, Settle: accessPoll, PollOnly: true, Logger: f.log}
 	f.files.Watch(ctx, o, func(contents [][]byte, err error) {
@@ -58,7 +59,7 @@ func (f *AccessFile) Watch(ctx context.Context, set func(*AccessList)) {
 			err = fmt.Errorf("reading the access list: %w", err)
 		}
 		if err != nil {
-			f.log.Error("access list not reloaded, the last good one stays in force", "error", err)
+			f.log.Error("access list not reloaded; keeping the last good one", "error", err)
 			return
 		}
 		set(list)

@@ -8,16 +8,15 @@ import (
 	"github.com/gaissmai/bart"
 )
 
-// AccessList says which addresses may connect. It never changes once it is made, and a nil *AccessList lets everybody
-// in.
+// AccessList decides which addresses may connect. It is immutable. A nil *AccessList allows every address.
 type AccessList struct {
-	table bart.Table[bool] // the longest prefix that holds an address decides
+	table bart.Table[bool] // the longest prefix that contains an address decides
 	rules int
 }
 
-// ParseAccess makes a list of rules in EMQX's syntax: "allow" or "deny", then an address, a prefix as 10.0.0.0/8, or
-// "all". The first rule that matches decides; where none does, the address may connect. Bits of a prefix behind its
-// length are ignored. An error names the rule by its number, which starts at 1.
+// ParseAccess parses rules in EMQX's syntax: "allow" or "deny", then an address, a prefix such as 10.0.0.0/8, or "all".
+// The first matching rule decides; unmatched addresses are allowed. Host bits of a prefix are ignored. An error names
+// the rule by its number, starting at 1.
 func ParseAccess(rules []string) (*AccessList, error) {
 	list := new(AccessList)
 	for i, text := range rules {
@@ -36,8 +35,8 @@ func (l *AccessList) Len() int {
 	return l.rules
 }
 
-// Allowed reports whether address may connect. IPv4 in IPv6 counts as IPv4, and an invalid address, as that of a unix
-// socket's peer, may.
+// Allowed reports whether address may connect. IPv4-mapped addresses count as IPv4. An invalid address, such as that of
+// a unix socket's peer, is allowed.
 func (l *AccessList) Allowed(address netip.Addr) bool {
 	if l == nil {
 		return true
@@ -46,8 +45,8 @@ func (l *AccessList) Allowed(address netip.Addr) bool {
 	return !matched || allow
 }
 
-// add appends a rule. What an earlier rule covers can never match first and is left out; of what remains, the longest
-// prefix that matches an address is also the first rule that does.
+// add appends a rule. A prefix covered by an earlier rule can never match first and is left out; among the remaining
+// prefixes, the longest match is also the first matching rule.
 func (l *AccessList) add(text string) error {
 	prefixes, allow, err := parseRule(text)
 	if err != nil {
@@ -104,7 +103,7 @@ func parseRange(text string) ([]netip.Prefix, error) {
 	return unmapped(p)
 }
 
-// unmapped masks p, and makes an IPv4 prefix of it where it is one in the form of IPv6.
+// unmapped masks p and converts an IPv4-mapped prefix to IPv4.
 func unmapped(p netip.Prefix) ([]netip.Prefix, error) {
 	if !p.Addr().Is4In6() {
 		return []netip.Prefix{p.Masked()}, nil

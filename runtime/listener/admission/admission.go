@@ -11,37 +11,37 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Config says who may connect to one listener, how many of them and how fast.
+// Config configures the Admission of one listener.
 type Config struct {
 	// Listener names the listener in metrics and logs.
 	Listener string
-	// Access lists the addresses that may connect. If zero, all may.
+	// Access decides which addresses may connect. If zero, all may.
 	Access *AccessList
-	// MaxConnections is how many may be open at once. If zero, any number.
+	// MaxConnections bounds the open connections. If zero, they are unlimited.
 	MaxConnections int
-	// MaxPerSource is how many one source may have open at once. A source is an IPv4 address or an IPv6 /64. If zero,
-	// any number.
+	// MaxPerSource bounds the open connections of one source: an IPv4 address or an IPv6 /64. If zero, they are
+	// unlimited.
 	MaxPerSource int
-	// Rate is how many new connections a second are let in, on average. If zero, any number.
+	// Rate is the average number of new connections admitted a second. If zero, it is unlimited.
 	Rate float64
-	// Burst is how many of them may come at one moment. If zero, what Rate allows in one second, at least 1.
+	// Burst is how many may be admitted at once. If zero, what Rate allows in one second, at least 1.
 	Burst int
-	// Ban refuses sources that keep failing for a while. If zero, nobody is banned.
+	// Ban refuses sources that keep failing, for a while. If zero, no source is banned.
 	Ban BanConfig
-	// Descriptors keeps file descriptors back. If zero, nothing does.
+	// Descriptors bounds the file descriptors of devices. If zero, they are unlimited.
 	Descriptors *Descriptors
-	// DescriptorsEach is how many of them one connection takes. If zero, none.
+	// DescriptorsEach is how many descriptors one connection takes.
 	DescriptorsEach int
-	// Total bounds the connections of all listeners that share it. If zero, nothing does.
+	// Total bounds the connections of all listeners that share it. If zero, they are unlimited.
 	Total *TotalLimit
-	// Logger takes refusals and bans, at most one line of a kind in 10 s. If zero, slog.Default().
+	// Logger logs refusals and bans, at most one line of a kind in 10 s. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts refusals and bans. If zero, an unregistered set.
 	Metrics *Metrics
 }
 
-// Admission decides who may connect to one listener. It is safe for concurrent use and never waits; a nil *Admission
-// admits everybody.
+// Admission decides who may connect to one listener. It is safe for concurrent use and never waits. A nil *Admission
+// admits every connection.
 type Admission struct {
 	access    atomic.Pointer[AccessList]
 	bans      *bans
@@ -54,7 +54,7 @@ type Admission struct {
 	refusals  *refusalLog
 }
 
-// New fails where a figure makes no sense; the error names it and the listener.
+// New checks cfg. An error names the setting and the listener.
 func New(cfg Config) (*Admission, error) {
 	if err := errors.Join(cfg.check(), cfg.Ban.check()); err != nil {
 		return nil, fmt.Errorf("limits of listener %q: %w", cfg.Listener, err)
@@ -102,20 +102,19 @@ func newConnectionRate(perSecond float64, burst int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(perSecond), burst)
 }
 
-// SetAccess replaces the access list; nil lets everybody in. Connections that are open stay.
+// SetAccess replaces the access list; nil allows every address. Open connections stay.
 func (a *Admission) SetAccess(list *AccessList) { a.access.Store(list) }
 
-// Admit takes a place for a connection from address, which is invalid where the peer has none, as on a unix socket.
-// Where it returns false the connection is to be closed at once; why is counted and logged. Otherwise the ticket must
-// be released when the connection has ended.
+// Admit admits a connection from address, which is invalid for peers without one, as on a unix socket. If it returns
+// false, close the connection; the reason is counted and logged. Otherwise release the ticket when the connection has
+// ended.
 func (a *Admission) Admit(address netip.Addr) (Ticket, bool) {
 	t, ok := a.AdmitSilent(address)
 	return t.settled(ok)
 }
 
-// AdmitSilent is Admit for a connection that has to say something first, a ClientHello or a PROXY header: it does not
-// count against the listener's limits and its rate until [Ticket] is settled, so that connections that stay silent take
-// nothing from others.
+// AdmitSilent is Admit for a connection that must first send a ClientHello or a PROXY header: it does not count against
+// the listener's limits and rate until [Ticket.Settle], so silent connections take nothing from others.
 func (a *Admission) AdmitSilent(address netip.Addr) (Ticket, bool) {
 	if a == nil {
 		return Ticket{}, true
@@ -133,14 +132,14 @@ func (a *Admission) AdmitSilent(address netip.Addr) (Ticket, bool) {
 	return Ticket{admission: a, source: from, perSource: true}, true
 }
 
-// AdmitProxy is Admit for a trusted proxy, which brings connections of many devices: its bans and its number of
-// connections do not count. [Ticket.Rebind] then counts the device.
+// AdmitProxy is Admit for a trusted proxy, which carries the connections of many devices: bans and limits for one
+// source do not apply to it. [Ticket.Rebind] then counts the device.
 func (a *Admission) AdmitProxy(address netip.Addr) (Ticket, bool) {
 	t, ok := a.AdmitSilentProxy(address)
 	return t.settled(ok)
 }
 
-// AdmitSilentProxy is AdmitProxy as AdmitSilent is Admit.
+// AdmitSilentProxy is to AdmitProxy what AdmitSilent is to Admit.
 func (a *Admission) AdmitSilentProxy(address netip.Addr) (Ticket, bool) {
 	if a == nil {
 		return Ticket{}, true
@@ -158,8 +157,7 @@ func (a *Admission) AdmitSilentProxy(address netip.Addr) (Ticket, bool) {
 	return Ticket{admission: a}, true
 }
 
-// Allowed reports whether the access list and the bans let address in. A refusal is counted and logged; nothing is
-// taken.
+// Allowed reports whether the access list and the bans allow address. A refusal is counted and logged.
 func (a *Admission) Allowed(address netip.Addr) bool {
 	if a == nil {
 		return true
@@ -192,8 +190,8 @@ func (a *Admission) enterSource(address netip.Addr, from source) refusal {
 	return admitted
 }
 
-// enter takes a place of the listener and one of all. The rate is asked last, so that what is refused for another
-// reason spends none of it.
+// enter counts a connection against the limits of the listener and of all listeners. The rate comes last, so that
+// connections refused for another reason do not use it up.
 func (a *Admission) enter() refusal {
 	if !a.open.enter() {
 		return refusedMaxConnections

@@ -12,21 +12,21 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// BanConfig refuses sources that keep failing handshakes or authentications. Devices behind one address are one source.
-// Plain UDP does not prove a source: there, whoever can forge addresses can get their owners banned.
+// BanConfig bans sources that keep failing handshakes or authentications. Devices behind one address are one source.
+// Plain UDP does not prove a source address: an attacker who forges addresses could get their owners banned.
 type BanConfig struct {
-	// Failures is how many within Window get a source banned, at most 100. If zero, nobody is banned.
+	// Failures is how many failures within Window ban a source, at most 100. If zero, no source is banned.
 	Failures int
 	// Window is how long a failure counts. If zero, 1 minute.
 	Window time.Duration
 	// Duration is how long a banned source is refused. If zero, 10 minutes.
 	Duration time.Duration
-	// Sources is how many failing sources are remembered, and as many banned ones; the oldest is forgotten for a new
-	// one. If zero, 16384.
+	// Sources bounds the failing sources remembered, and the banned ones; a new one replaces the oldest. If zero,
+	// 16384.
 	Sources int
 }
 
-// maxBanFailures bounds what is remembered of one source: 8 bytes a failure.
+// maxBanFailures bounds the memory for one source: 8 bytes a failure.
 const maxBanFailures = 100
 
 func (c *BanConfig) check() error {
@@ -43,13 +43,13 @@ func (c *BanConfig) check() error {
 	return nil
 }
 
-// Bans are logged one by one, but not faster than this: somebody who has a thousand addresses gets them all banned.
+// Bans are logged one by one, but not faster than this: an attacker with a thousand addresses gets all of them banned.
 const (
 	banLogRate  = 1 // lines a second
 	banLogBurst = 20
 )
 
-// bans knows who failed lately and who is banned. A nil *bans bans nobody.
+// bans tracks failing and banned sources. A nil *bans bans none.
 type bans struct {
 	cfg    BanConfig
 	log    *slog.Logger
@@ -57,13 +57,13 @@ type bans struct {
 	count  prometheus.Counter
 	gauge  prometheus.Gauge
 	start  time.Time
-	active atomic.Int64 // banned sources, so that the usual case takes no lock
+	active atomic.Int64 // number of banned sources; if 0, no lock is needed
 
 	mu         sync.RWMutex // guards the fields below
 	failing    *expiringSet
 	jailed     *expiringSet
-	sweeper    *time.Timer // forgets whose time is over
-	suppressed int         // bans without a line
+	sweeper    *time.Timer // removes expired entries
+	suppressed int         // bans that were not logged
 }
 
 func newBans(cfg BanConfig, listener string, log *slog.Logger, m *Metrics) *bans {
@@ -98,7 +98,7 @@ func (b *bans) banned(s source) bool {
 	return e != nil && time.Since(b.start) < e.until
 }
 
-// failed counts a failure of s, and bans it if that is one too many.
+// failed counts a failure of s and bans s if it has failed too often.
 func (b *bans) failed(s source) {
 	if b == nil || s.kind == sourceNone {
 		return
@@ -115,7 +115,7 @@ func (b *bans) failed(s source) {
 	b.rearm(now)
 }
 
-// tooMany remembers a failure, and reports whether the source has failed too often.
+// tooMany records a failure and reports whether the source has failed too often.
 func (b *bans) tooMany(s source, now time.Duration) bool {
 	e := b.failing.add(s, now+b.cfg.Window)
 	e.failures = append(e.failures, now)
@@ -150,7 +150,7 @@ func (b *bans) forget(now time.Duration) {
 	b.jailed.forget(now)
 }
 
-// rearm says how many are banned, and wakes the sweeper when the next one's time is over.
+// rearm updates the number of banned sources and schedules the sweeper for the next expiry.
 func (b *bans) rearm(now time.Duration) {
 	n := int64(b.jailed.len())
 	b.gauge.Add(float64(n - b.active.Swap(n)))

@@ -13,15 +13,15 @@ import (
 	"github.com/exgate/exgate/internal/lograte"
 )
 
-// Descriptors keeps file descriptors back for what the gateway needs beside its devices: metrics, handlers, files, the
-// connections to the broker. Devices of all listeners share the rest. Where that is used up, the oldest connection
-// whose device has not said anything makes room for a new one; where there is none, the new one is refused. A nil
-// *Descriptors bounds nothing. It is safe for concurrent use.
+// Descriptors reserves file descriptors for what the gateway needs beside its devices: metrics, handlers, files, broker
+// connections. Devices of all listeners share the remaining ones. If none is left, the oldest connection whose device
+// has not sent anything is closed for a new one; if every device has, the new connection is refused. A nil *Descriptors
+// is unlimited. It is safe for concurrent use.
 type Descriptors struct {
 	log   *slog.Logger
 	lines lograte.Limiter
 	soft  uint64
-	most  atomic.Int64 // that devices may have; 0: any number
+	most  atomic.Int64 // for devices; 0: unlimited
 	taken atomic.Int64
 
 	mu     sync.Mutex // guards silent and every SilentEntry
@@ -34,16 +34,17 @@ type Evictable interface {
 	MakeRoom()
 }
 
-// SilentEntry is the place of a connection among those that have not sent anything. The zero value is outside.
+// SilentEntry is a connection's entry in the list of those that have not sent anything. The zero value is not in the
+// list.
 type SilentEntry struct {
 	conn    Evictable
 	element *list.Element
 }
 
-// reserveBeyondOpen is what is kept back beside the files that are open at the start.
+// reserveBeyondOpen is reserved in addition to the files open at the start.
 const reserveBeyondOpen = 48
 
-// NewDescriptors shares out what this process may open, as Recount does. If log is nil, slog.Default().
+// NewDescriptors divides the descriptors that this process may open, as Recount does. If log is nil, slog.Default().
 func NewDescriptors(log *slog.Logger) *Descriptors {
 	soft, _, err := FileLimit()
 	if err != nil {
@@ -57,7 +58,7 @@ func NewDescriptors(log *slog.Logger) *Descriptors {
 	return d
 }
 
-// DescriptorsFor lets devices have most descriptors, at least one, whatever the process may open. If log is nil,
+// DescriptorsFor gives devices most descriptors, at least one, regardless of the limit of the process. If log is nil,
 // slog.Default().
 func DescriptorsFor(most int, log *slog.Logger) *Descriptors {
 	if log == nil {
@@ -68,10 +69,10 @@ func DescriptorsFor(most int, log *slog.Logger) *Descriptors {
 	return d
 }
 
-// Taken is how many descriptors devices have.
+// Taken returns the number of descriptors in use by devices.
 func (d *Descriptors) Taken() int { return int(d.taken.Load()) }
 
-// Silent is how many connections there are whose device has not said anything.
+// Silent returns the number of connections whose device has not sent anything.
 func (d *Descriptors) Silent() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -89,7 +90,7 @@ func (d *Descriptors) share(open int) {
 	d.most.Store(max(1, int64(d.soft)-int64(max(ownFiles, open+reserveBeyondOpen))))
 }
 
-// openFiles is how many files this process has open, or 0 where the system does not say.
+// openFiles returns the number of open files of this process, or 0 if it is unknown.
 func openFiles() int {
 	entries, err := os.ReadDir("/dev/fd")
 	if err != nil {
@@ -98,7 +99,7 @@ func openFiles() int {
 	return len(entries)
 }
 
-// enter takes n descriptors, and reports false where there are none left.
+// enter takes n descriptors and returns false if none are left.
 func (d *Descriptors) enter(n int) bool {
 	if d == nil || n == 0 {
 		return true
@@ -115,7 +116,7 @@ func (d *Descriptors) enter(n int) bool {
 		d.taken.Add(-int64(n))
 	}
 	if suppressed, ok := d.lines.Allow(time.Now()); ok {
-		d.log.Warn("no file descriptors are left for more devices: the oldest silent connections make room, new ones are refused where there are none; "+
+		d.log.Warn("no file descriptors are left for more devices: closing the oldest silent connections, or refusing new ones if there are none; "+
 			"raise the limit of open files (ulimit -n, LimitNOFILE= of a systemd service) or lower max_connections",
 			"limit", d.soft, "devices", most, "suppressed", suppressed)
 	}
@@ -128,7 +129,7 @@ func (d *Descriptors) leave(n int) {
 	}
 }
 
-// evict closes the oldest connection whose device has not said anything, and reports whether there was one.
+// evict closes the oldest connection whose device has not sent anything, and reports whether there was one.
 func (d *Descriptors) evict() bool {
 	d.mu.Lock()
 	oldest := d.silent.Front()
@@ -143,7 +144,7 @@ func (d *Descriptors) evict() bool {
 	return true
 }
 
-// watch gives c the last place among the silent connections.
+// watch adds c to the silent connections.
 func (d *Descriptors) watch(p *SilentEntry, c Evictable) {
 	if d == nil {
 		return
@@ -153,7 +154,7 @@ func (d *Descriptors) watch(p *SilentEntry, c Evictable) {
 	p.conn, p.element = c, d.silent.PushBack(p)
 }
 
-// forget takes p out: its connection has sent something, or has ended.
+// forget removes p: its connection has sent something or has ended.
 func (d *Descriptors) forget(p *SilentEntry) {
 	if d == nil {
 		return
@@ -166,8 +167,8 @@ func (d *Descriptors) forget(p *SilentEntry) {
 	}
 }
 
-// Listener returns l, which is not for devices: kept of its connections come out of what is kept back, further ones are
-// counted as those of devices are. Refused connections are closed.
+// Listener wraps l, which is not for devices: its first kept connections use the reserve, further ones count like those
+// of devices. Refused connections are closed.
 func (d *Descriptors) Listener(l net.Listener, kept int) net.Listener {
 	return &countedListener{Listener: l, descriptors: d, kept: int64(kept)}
 }

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// never is later than anything that a roster holds.
+// never is later than any expiry time.
 const never time.Duration = math.MaxInt64
 
-// expiringSet remembers a bounded number of sources, each until a time. Every add comes later than those before it and
-// for the same stay, so that the order of coming is also that of going.
+// expiringSet remembers a bounded number of sources, each until it expires. All entries live equally long, so insertion
+// order is expiry order.
 type expiringSet struct {
 	maximum int
 	order   *list.List // of *expiringEntry
@@ -29,7 +29,7 @@ func newExpiringSet(maximum int) *expiringSet {
 
 func (r *expiringSet) len() int { return r.order.Len() }
 
-// find returns nil for who is not there.
+// find returns nil if s is absent.
 func (r *expiringSet) find(s source) *expiringEntry {
 	if e, ok := r.entries[s]; ok {
 		return e.Value.(*expiringEntry)
@@ -37,7 +37,7 @@ func (r *expiringSet) find(s source) *expiringEntry {
 	return nil
 }
 
-// add makes s the latest, and drops the oldest where there are too many.
+// add inserts s, or renews it, and drops the oldest entry if there are too many.
 func (r *expiringSet) add(s source, until time.Duration) *expiringEntry {
 	if e, ok := r.entries[s]; ok {
 		r.order.MoveToBack(e)
@@ -60,7 +60,7 @@ func (r *expiringSet) remove(s source) {
 	}
 }
 
-// next is when the first one's time is over.
+// next returns the earliest expiry time.
 func (r *expiringSet) next() time.Duration {
 	if front := r.order.Front(); front != nil {
 		return front.Value.(*expiringEntry).until
@@ -68,7 +68,7 @@ func (r *expiringSet) next() time.Duration {
 	return never
 }
 
-// forget drops everybody whose time is over.
+// forget removes expired entries.
 func (r *expiringSet) forget(now time.Duration) {
 	for r.next() <= now {
 		r.remove(r.order.Front().Value.(*expiringEntry).source)

@@ -11,9 +11,8 @@ import (
 // sessions that are shared.
 const ownFiles = 64
 
-// FileLimit is how many file descriptors this process may have open, and the hard limit up to which it could raise that
-// itself. The Go runtime has raised it so already, to one below, when the program starts. Without a limit a figure is
-// [math.MaxUint64].
+// FileLimit returns how many file descriptors this process may have open, and the hard limit. The Go runtime has
+// already raised the soft limit at program start, to one below the hard one. Unlimited is [math.MaxUint64].
 func FileLimit() (soft, hard uint64, err error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -22,9 +21,9 @@ func FileLimit() (soft, hard uint64, err error) {
 	return limit.Cur, limit.Max, nil
 }
 
-// CheckFiles says in a sentence for the log whether want connections, each a file descriptor, can be open at once; ok
-// is false where they cannot. A connection with an upstream session of its own takes two descriptors: count it twice.
-// If want is zero (no maximum), the message says how many are possible.
+// CheckFiles returns a log message saying whether want connections, each a file descriptor, can be open at once; ok is
+// false if they cannot. A connection with an upstream session of its own takes two descriptors: count it twice. If want
+// is zero (no maximum), the message says how many are possible.
 func CheckFiles(want int) (message string, ok bool) {
 	soft, hard, err := FileLimit()
 	if err != nil {

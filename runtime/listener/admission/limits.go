@@ -5,10 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// TotalLimit bounds the connections of all the listeners that share it. A nil *TotalLimit bounds nothing.
+// TotalLimit bounds the connections of all listeners that share it. A nil *TotalLimit is unlimited.
 type TotalLimit struct{ connLimit }
 
-// NewTotalLimit allows maximum connections. If maximum is zero or less, any number.
+// NewTotalLimit allows maximum connections. If maximum is zero or less, it is unlimited.
 func NewTotalLimit(maximum int) *TotalLimit {
 	return &TotalLimit{connLimit{maximum: int64(maximum)}}
 }
@@ -21,7 +21,7 @@ func (t *TotalLimit) leave() {
 	}
 }
 
-// connLimit counts connections up to a maximum; without one it only counts.
+// connLimit counts connections up to a maximum; without a maximum it only counts.
 type connLimit struct {
 	maximum int64
 	taken   atomic.Int64
@@ -41,14 +41,13 @@ func (p *connLimit) enter() bool {
 
 func (p *connLimit) leave() { p.taken.Add(-1) }
 
-// sourceLimit counts the connections of each source. It takes memory for as many sources as were connected at once, 35
-// bytes each.
+// sourceLimit counts the connections of each source. It uses 35 bytes for each source connected at once.
 type sourceLimit struct {
 	maximum int
 	shards  [1 << sourceShardBits]sourceShard
 }
 
-// sourceShardBits: many shards keep connections of different sources off each other's lock.
+// sourceShardBits: many shards reduce lock contention between sources.
 const sourceShardBits = 5
 
 type sourceShard struct {
@@ -56,7 +55,7 @@ type sourceShard struct {
 	taken map[source]int
 }
 
-// newSourceLimit returns nil, which bounds nothing, for a maximum of zero.
+// newSourceLimit returns nil, which is unlimited, for a maximum of zero.
 func newSourceLimit(maximum int) *sourceLimit {
 	if maximum == 0 {
 		return nil
@@ -68,7 +67,7 @@ func newSourceLimit(maximum int) *sourceLimit {
 	return p
 }
 
-// shard spreads neighbours. Whoever picks sources of one shard makes them wait for each other, not for long.
+// shard spreads neighbouring addresses. Sources of one shard share a lock, which is held briefly.
 func (p *sourceLimit) shard(s source) *sourceShard {
 	const golden = 0x9e3779b97f4a7c15 // 2^64 over the golden ratio
 	return &p.shards[s.bits*golden>>(64-sourceShardBits)]

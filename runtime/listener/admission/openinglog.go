@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/internal/lograte"
 )
 
-// OpeningError says at what a connection failed before it was one, and which of the counted results that was.
+// OpeningError says at which stage a connection failed before it was established, and with which counted result.
 type OpeningError struct {
 	Stage  string // TLS handshake, DTLS handshake, PROXY header
 	Result string
@@ -19,14 +19,14 @@ type OpeningError struct {
 func (e *OpeningError) Error() string { return e.Stage + ": " + e.Err.Error() }
 func (e *OpeningError) Unwrap() error { return e.Err }
 
-// What is not worth a warning: who only looks whether somebody listens, and what has lines of its own.
+// Reasons that are not worth a warning, or that are logged elsewhere.
 var (
 	ErrLeft    = errors.New("the device left before it said anything")
 	ErrRefused = errors.New("the device is refused")
 	ErrBusy    = errors.New("too many connections are being opened")
 )
 
-// OpeningLog writes about connections that failed before they were one, for each result at most one line in
+// OpeningLog logs connections that failed before they were established, at most one line per result in
 // lograte.DefaultInterval.
 type OpeningLog struct {
 	log *slog.Logger
@@ -39,7 +39,7 @@ func NewOpeningLog(log *slog.Logger) *OpeningLog {
 	return &OpeningLog{log: log, limiters: make(map[string]*lograte.Limiter)}
 }
 
-// Failed logs err, about a connection from peer. peer is anything that prints as an address.
+// Failed logs err for a connection from peer, which is anything that prints as an address.
 func (l *OpeningLog) Failed(peer any, err error) {
 	var what *OpeningError
 	if !errors.As(err, &what) || errors.Is(err, ErrLeft) || errors.Is(err, ErrRefused) {

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// refusal says why a connection was not let in; its name is the metric's label.
+// refusal says why a connection was refused; its name is the metric's label.
 type refusal uint8
 
 const (
@@ -30,11 +30,11 @@ func (r refusal) String() string {
 	}[r]
 }
 
-// refusalLogInterval is the least time between two log lines of one listener and reason: what is refused may come in
+// refusalLogInterval is the minimum time between two log lines for one listener and reason: refusals may come in
 // floods.
 const refusalLogInterval = 10 * time.Second
 
-// refusalLog counts every refusal and writes a line for some.
+// refusalLog counts every refusal and logs some.
 type refusalLog struct {
 	log    *slog.Logger
 	counts [refusals]struct {

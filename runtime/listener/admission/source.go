@@ -5,9 +5,9 @@ import (
 	"net/netip"
 )
 
-// source is what limits and bans take for one sender: an IPv4 address, an IPv6 /64 (which one customer of a provider
-// has), or the interface of a link-local address, as those of a link share their /64. The zero source has no address,
-// as the peer of a unix socket.
+// source is what limits and bans treat as one sender: an IPv4 address, an IPv6 /64 (what a provider assigns to one
+// customer), or the interface part of a link-local address, since all hosts of a link share the /64. The zero source
+// has no address, like the peer of a unix socket.
 type source struct {
 	bits uint64
 	kind sourceKind

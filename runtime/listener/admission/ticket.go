@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// Ticket is the place of one connection that was admitted. It is a value without anything to free but the place; the
-// zero Ticket holds none. Keep one copy and use that: copies share a place, and only the copy that was released knows
-// it.
+// Ticket represents one admitted connection. Release it when the connection has ended; releasing the zero Ticket does
+// nothing. Use one copy only: copies count as the same connection, but only the released copy knows that it was
+// released.
 type Ticket struct {
 	admission *Admission
 	source    source
@@ -17,13 +17,13 @@ type Ticket struct {
 	given     uint32 // back, of what follows; atomic
 }
 
-// What a ticket has given back.
+// Parts of a ticket that were given back.
 const (
 	slotGiven = 1 << iota
 	descriptorsGiven
 )
 
-// Release gives the place back. Calling it again, on any goroutine, does nothing.
+// Release takes the connection out of all limits. Calling it again, on any goroutine, does nothing.
 func (t *Ticket) Release() {
 	if t.admission == nil || atomic.OrUint32(&t.given, slotGiven)&slotGiven != 0 {
 		return
@@ -37,7 +37,7 @@ func (t *Ticket) Release() {
 	}
 }
 
-// Silent puts c, which has not sent anything yet, among the connections that make room when descriptors run out. Heard
+// Silent adds c, which has not sent anything yet, to the connections that are closed when descriptors run out. Heard
 // undoes it.
 func (t *Ticket) Silent(p *SilentEntry, c Evictable) {
 	if t.admission != nil {
@@ -45,7 +45,7 @@ func (t *Ticket) Silent(p *SilentEntry, c Evictable) {
 	}
 }
 
-// Heard notes that the connection at p has sent something, or has ended.
+// Heard notes that the connection of p has sent something or has ended.
 func (t *Ticket) Heard(p *SilentEntry) {
 	if t.admission != nil {
 		t.admission.files.forget(p)
@@ -59,8 +59,7 @@ func (t *Ticket) LeaveDescriptors() {
 	}
 }
 
-// Settle counts a connection that was admitted while it was silent against the listener's limits. What it does not get
-// is counted and logged.
+// Settle counts a connection that was admitted silently against the listener's limits. A refusal is counted and logged.
 func (t *Ticket) Settle() error {
 	a := t.admission
 	if a == nil || t.entered {
@@ -74,7 +73,7 @@ func (t *Ticket) Settle() error {
 	return nil
 }
 
-// settled settles a ticket that was given at once.
+// settled settles a new ticket, or releases it.
 func (t Ticket) settled(ok bool) (Ticket, bool) {
 	if !ok {
 		return Ticket{}, false
@@ -86,19 +85,19 @@ func (t Ticket) settled(ok bool) (Ticket, bool) {
 	return t, true
 }
 
-// Failed notes a handshake or an authentication of the connection that failed, also after Release: a source that has
-// failed too often is banned. Where a handshake proves the source, as that of DTLS does, do not call it before: the
-// owner of a forged address would be banned.
+// Failed records a failed handshake or authentication, also after Release; a source that fails too often is banned. If
+// a handshake proves the source address, as DTLS does, do not call it earlier: the owner of a forged address would be
+// banned.
 func (t *Ticket) Failed() {
 	if t.admission != nil {
 		t.admission.bans.failed(t.source)
 	}
 }
 
-// Rebind makes the ticket that of the device behind a proxy, whose address a PROXY header named: its access rules, its
-// ban and its number of connections count from here on, no longer the proxy's. Where it returns false the device is
-// refused and counted as such, and the ticket is still to be released. It must come before the ticket is shared with
-// other goroutines. An invalid address changes nothing.
+// Rebind transfers the ticket from a proxy to the device named in its PROXY header: access rules, bans and the limit
+// for one source apply to the device from here on. If it returns false, the device is refused and counted, and the
+// ticket must still be released. Call it before the ticket is shared with other goroutines. An invalid address changes
+// nothing.
 func (t *Ticket) Rebind(device netip.Addr) bool {
 	a := t.admission
 	if a == nil || !device.IsValid() {

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// WaitingRoom bounds the connections that are being made. When it is full, a newcomer takes the place of the oldest: a
-// client that needs less time than the room takes to turn over never loses its place. A prefix that has as many places
-// as it may takes its own places only.
+// WaitingRoom bounds the connections being opened. When it is full, a new one evicts the oldest, so a client that is
+// faster than the room turns over is never evicted. A prefix that has reached its maximum evicts its own.
 type WaitingRoom struct {
 	max       int
 	maxPrefix int // from one /24 or /64; 0: no bound
@@ -20,11 +19,11 @@ type WaitingRoom struct {
 	prefixes map[netip.Prefix]*list.List
 }
 
-// Slot is a place in a room.
+// Slot is one connection in a WaitingRoom.
 type Slot struct {
 	prefix netip.Prefix
-	evict  func()      // is called, once, when another took the place
-	Busy   atomic.Bool // this side computes for it: it is not evicted
+	evict  func()      // called once when the slot is evicted
+	Busy   atomic.Bool // this side is computing for it: do not evict
 
 	// Guarded by the room's mu.
 	since      time.Time
@@ -32,14 +31,14 @@ type Slot struct {
 	atOfPrefix *list.Element
 }
 
-// evictScan is how many of the oldest are looked at for one that is not busy.
+// evictScan is how many of the oldest slots are searched for one that is not busy.
 const evictScan = 16
 
 func NewWaitingRoom(most, perPrefix int) *WaitingRoom {
 	return &WaitingRoom{max: most, maxPrefix: perPrefix, prefixes: make(map[netip.Prefix]*list.List)}
 }
 
-// NewSlot makes a place for source. Without an address no prefix bounds it.
+// NewSlot makes a slot for source. Without an address no prefix limit applies.
 func NewSlot(source netip.Addr, evict func()) *Slot {
 	return &Slot{prefix: roomPrefix(source), evict: evict}
 }
@@ -53,7 +52,7 @@ func roomPrefix(source netip.Addr) netip.Prefix {
 	return prefix
 }
 
-// Enter takes a place. It reports false where all that could make room are busy.
+// Enter adds w, evicting another slot if necessary. It returns false if all candidates are busy.
 func (r *WaitingRoom) Enter(w *Slot) bool {
 	evicted, ok := r.swap(w)
 	if evicted != nil {
@@ -62,7 +61,7 @@ func (r *WaitingRoom) Enter(w *Slot) bool {
 	return ok
 }
 
-// swap takes a place, and returns the one who lost it.
+// swap adds w and returns the slot to evict, if any.
 func (r *WaitingRoom) swap(w *Slot) (evicted *Slot, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,8 +80,8 @@ func (r *WaitingRoom) swap(w *Slot) (evicted *Slot, ok bool) {
 	return evicted, true
 }
 
-// full returns the list out of which one has to go before prefix gets a place; nil if there is room. The caller holds
-// mu.
+// full returns the list from which a slot must be evicted before prefix gets one, or nil if there is room. The caller
+// holds mu.
 func (r *WaitingRoom) full(prefix netip.Prefix) *list.List {
 	if own := r.prefixes[prefix]; own != nil && r.maxPrefix > 0 && prefix.IsValid() && own.Len() >= r.maxPrefix {
 		return own
@@ -104,7 +103,7 @@ func oldestIdle(l *list.List) *Slot {
 	return nil
 }
 
-// Leave gives the place back, and reports whether w still had it.
+// Leave removes w and reports whether it was still in the room.
 func (r *WaitingRoom) Leave(w *Slot) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,7 +114,7 @@ func (r *WaitingRoom) Leave(w *Slot) bool {
 	return true
 }
 
-// remove takes w out; the caller holds mu.
+// remove removes w; the caller holds mu.
 func (r *WaitingRoom) remove(w *Slot) {
 	own := r.prefixes[w.prefix]
 	r.all.Remove(w.at)
@@ -126,7 +125,7 @@ func (r *WaitingRoom) remove(w *Slot) {
 	}
 }
 
-// Pressed reports whether more than a quarter of the places, or of those of the prefix of source, are taken.
+// Pressed reports whether more than a quarter of the slots are taken, in all or by the prefix of source.
 func (r *WaitingRoom) Pressed(source netip.Addr) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -137,13 +136,13 @@ func (r *WaitingRoom) Pressed(source netip.Addr) bool {
 	return own != nil && r.maxPrefix > 0 && own.Len() > r.maxPrefix/4
 }
 
-// HasSlot reports whether a newcomer from source would find a free place, or one whose owner has had it for at least
-// hold.
-func (r *WaitingRoom) HasSlot(source netip.Addr, hold time.Duration) bool {
+// HasSlot reports whether a new connection from source would find a free slot, or evict one that is at least minAge
+// old.
+func (r *WaitingRoom) HasSlot(source netip.Addr, minAge time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	full := r.full(roomPrefix(source))
-	return full == nil || time.Since(full.Front().Value.(*Slot).since) >= hold
+	return full == nil || time.Since(full.Front().Value.(*Slot).since) >= minAge
 }
 
 func (r *WaitingRoom) Len() int {

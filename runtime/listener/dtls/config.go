@@ -22,7 +22,7 @@ type Config struct {
 	// Bind is the address to listen on, as host:port; without a host, all addresses: replies then leave from the one
 	// that the client asked.
 	Bind string
-	// Admission says who may connect. If zero, everybody.
+	// Admission decides who may connect. If zero, every address may.
 	Admission *admission.Admission
 	// CertFile holds the certificate with its chain, KeyFile the private key, both in PEM form. They are read again
 	// when they change. If zero, only pre-shared keys serve.

@@ -86,7 +86,7 @@ func newListener(cfg Config) (*Listener, error) {
 	return l, nil
 }
 
-// Check reads the files and looks for what [Listen] would refuse, without opening a socket.
+// Check reads the files and reports what [Listen] would refuse, without opening a socket.
 func (c Config) Check() error {
 	c.Logger = slog.New(slog.DiscardHandler)
 	l, err := newListener(c)

@@ -19,7 +19,7 @@ type Config struct {
 	// Bind is the address to listen on, as host:port; without a host, all addresses: replies then leave from the one
 	// that the peer asked.
 	Bind string
-	// Admission says who may connect. If zero, everybody.
+	// Admission decides who may connect. If zero, every address may.
 	Admission *admission.Admission
 	// IdleTimeout ends a peer that has sent nothing for so long, unless its handler started the keepalive timer, which
 	// then says when. It is checked eight times within itself. If zero, 30 s.
@@ -51,7 +51,7 @@ type Config struct {
 	Sockets *sockets.Sockets
 	// Logger takes what goes wrong while reading. If zero, slog.Default().
 	Logger *slog.Logger
-	// Metrics counts. If zero, an unregistered set.
+	// Metrics counts events. If zero, an unregistered set.
 	Metrics *Metrics
 }
 
