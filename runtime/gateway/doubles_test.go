@@ -193,7 +193,7 @@ func (s *socket) serve(c *gateway.Conn) {
 	c.ReadEnded(net.ErrClosed)
 }
 
-// hatch is a Listener whose sockets a test makes.
+// testListener is a Listener whose sockets a test makes.
 type testListener struct {
 	attach  func(gateway.Transport) (*gateway.Conn, error)
 	serving chan struct{}
@@ -397,7 +397,7 @@ func (s *session) Unsubscribe(filter string, done gateway.Done) {
 
 func (s *session) Close() { s.u.add("%s close", s.id) }
 
-// house is a gateway with one listener "l", one handler "h" and one connector "c".
+// fixture is a gateway with one listener "l", one handler "h" and one connector "c".
 type fixture struct {
 	gw  *gateway.Gateway
 	lis *testListener

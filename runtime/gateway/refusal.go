@@ -95,7 +95,7 @@ func sentence(cause string) string {
 // callLogin is the authenticate call in log lines.
 const callLogin = "login"
 
-// who returns the attributes that identify a device in log lines.
+// deviceAttrs returns the attributes that identify a device in log lines.
 func (c *Conn) deviceAttrs(client ClientInfo) []slog.Attr {
 	attrs := []slog.Attr{
 		slog.String("listener", c.metrics.name), slog.String("conn", c.id),
@@ -107,10 +107,10 @@ func (c *Conn) deviceAttrs(client ClientInfo) []slog.Attr {
 	return attrs
 }
 
-// longestShown bounds a device's text in a log line, in bytes.
+// maxLogText bounds a device's text in a log line, in bytes.
 const maxLogText = 256
 
-// shown returns a device's or handler's text for a log line, shortened if it is long.
+// clip returns a device's or handler's text for a log line, shortened if it is long.
 func clip(text string) string {
 	if len(text) > maxLogText {
 		text = strings.ToValidUTF8(text[:maxLogText], "") + "..."

@@ -153,7 +153,7 @@ func (q *sendQueue) failed(c *Conn, err error) {
 	q.abort(c)
 }
 
-// shutdown stops the queue for reason: queued bytes are still sent unless the peer is gone or too slow.
+// shutdown stops the queue for reason: queued bytes are still sent unless the peer has gone or is too slow.
 func (q *sendQueue) shutdown(c *Conn, reason CloseReason) {
 	if reason.abrupt() {
 		q.abort(c)

@@ -102,7 +102,7 @@ func (c *Conn) timerFired() {
 	}
 }
 
-// restartTimers starts all timers of the connection anew; the caller holds mu.
+// restartTimers restarts all timers of the connection; the caller holds mu.
 func (c *Conn) restartTimers() {
 	c.timers.touch(c.gw.now())
 	if c.timers.mode.Load() != timerOff {

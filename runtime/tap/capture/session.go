@@ -125,7 +125,7 @@ func (s *session) finish() {
 	s.end()
 }
 
-// stop ends the capture while the connection goes on.
+// stop ends the capture before the connection ends.
 func (s *session) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

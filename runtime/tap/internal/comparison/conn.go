@@ -63,15 +63,15 @@ func (c *Conn) Play(r *tap.Record) {
 	case r.Kind == tap.Closed:
 		c.close(r.Reason)
 	case r.Kind.Event():
-		c.deliver(func() error { return tell(c.handler, r) })
+		c.deliver(func() error { return deliverTo(c.handler, r) })
 	default:
 		c.adapter.first(r)
 	}
 	c.settle()
 }
 
-// tell calls h with the event r.
-func tell(h gateway.ConnectionHandler, r *tap.Record) error {
+// deliverTo calls h with the event r.
+func deliverTo(h gateway.ConnectionHandler, r *tap.Record) error {
 	switch r.Kind {
 	case tap.Created:
 		return h.OnSocketCreated(r.Info)

@@ -89,10 +89,8 @@ func (m *mapped) Reallocate(size uint64) []byte {
 		return nil
 	}
 	if wanted := uintptr(size); wanted > m.usable {
-		more := unsafe.Slice(
-			(*byte)(unsafe.Add(m.base, m.usable)),
-			wanted-m.usable,
-		) //nolint:gosec // below most, which is reserved
+		end := unsafe.Add(m.base, m.usable)
+		more := unsafe.Slice((*byte)(end), wanted-m.usable) //nolint:gosec // below most, which is reserved
 		if unix.Mprotect(more, unix.PROT_READ|unix.PROT_WRITE) != nil {
 			return nil
 		}
