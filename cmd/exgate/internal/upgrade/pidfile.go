@@ -12,10 +12,16 @@ import (
 	"github.com/exgate/exgate/internal/boundedfile"
 )
 
-// WritePIDFile writes the id of this process to path, atomically. It does nothing if path is empty.
+// WritePIDFile writes the id of this process to path, atomically. It does nothing if path is empty. It replaces a file,
+// but no folder, device or pipe.
 func WritePIDFile(path string) error {
 	if path == "" {
 		return nil
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink == 0 {
+		if err := boundedfile.Regular(path, info); err != nil {
+			return fmt.Errorf("writing pid_file: %w", err)
+		}
 	}
 	fresh, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
@@ -39,10 +45,13 @@ func RemovePIDFile(path string) error {
 		return nil
 	}
 	pid, err := ReadPIDFile(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && pid != os.Getpid() {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, boundedfile.ErrNotRegular), err == nil && pid != os.Getpid():
 		return nil
+	case err != nil:
+		return err
 	}
-	return errors.Join(err, os.Remove(path))
+	return os.Remove(path)
 }
 
 // ReadPIDFile returns the process id in path.

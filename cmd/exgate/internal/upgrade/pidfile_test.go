@@ -5,9 +5,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/upgrade"
+	"github.com/exgate/exgate/internal/boundedfile"
 )
 
 func TestPIDFile(t *testing.T) {
@@ -53,5 +55,35 @@ func TestPIDFileThatCannotBe(t *testing.T) {
 		if pid, err := upgrade.ReadPIDFile(path); err == nil {
 			t.Errorf("%q was read as %d", text, pid)
 		}
+	}
+}
+
+// TestPIDFileThatIsNoFile leaves what is there in the place of the file as it is.
+func TestPIDFileThatIsNoFile(t *testing.T) {
+	folder, pipe := filepath.Join(t.TempDir(), "folder"), filepath.Join(t.TempDir(), "pipe")
+	if err := errors.Join(os.Mkdir(folder, 0o700), syscall.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{folder, pipe} {
+		before, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := upgrade.WritePIDFile(path); !errors.Is(err, boundedfile.ErrNotRegular) {
+			t.Error(err)
+		}
+		if err := upgrade.RemovePIDFile(path); err != nil {
+			t.Error(err)
+		}
+		if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
+			t.Errorf("%s is %v, %v", path, after, err)
+		}
+	}
+	garbage := filepath.Join(t.TempDir(), "garbage")
+	if err := errors.Join(os.WriteFile(garbage, []byte("not a number\n"), 0o600), upgrade.RemovePIDFile(garbage)); err == nil {
+		t.Error("it was removed")
+	}
+	if _, err := os.Lstat(garbage); err != nil {
+		t.Error(err)
 	}
 }

@@ -28,7 +28,7 @@ const (
 // inheritance describes what a new process inherits. The two processes may have different versions of exgate: add
 // fields, but never change fields or descriptors.
 type inheritance struct {
-	From    int            `json:"from"` // the id of the process that started it
+	From    int                  `json:"from"` // the id of the process that started it
 	Sockets []sockets.SocketFile `json:"sockets"`
 }
 
