@@ -31,7 +31,7 @@ emqx_exproto.conf of EMQX 4.2 to 4.4, or emqx.conf or cluster.hocon of EMQX 5.x,
 that cannot be carried over are listed on the standard error output, with file and line. Passwords are not read.
 
 docs/migration.md lists every EMQX setting with its counterpart.`,
-		Example: `  exgate config import etc/plugins/emqx_exproto.conf --upstream mqtt://broker.example:1883 -o exgate.yaml
+		Example: `  exgate config import etc/plugins/emqx_exproto.conf --upstream mqtt://broker:1883 -o exgate.yaml
   exgate config import data/configs/cluster.hocon --etc-dir /etc/emqx > exgate.yaml
   exgate config check -c exgate.yaml`,
 		Args: arguments(cobra.ExactArgs(1)),

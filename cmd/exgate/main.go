@@ -1,5 +1,3 @@
-// Command exgate is a gateway that connects devices of any protocol to an MQTT broker. Protocols are WebAssembly
-// modules or gRPC services.
 package main
 
 import (

@@ -35,8 +35,9 @@ own tools and no network.`,
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(),
-				"Created %[1]s. See README.md in it for what to do next. To build and try the module:\n\n  cd %[1]s\n  ./build.sh\n"+
-					"  exgate module check %[2]s.wasm\n  exgate module run %[2]s.wasm\n", folder, args[0])
+				"Created %[1]s. See README.md in it for what to do next. To build and try the module:\n\n"+
+					"  cd %[1]s\n  ./build.sh\n  exgate module check %[2]s.wasm\n  exgate module run %[2]s.wasm\n",
+				folder, args[0])
 			return nil
 		},
 	}

@@ -53,8 +53,8 @@ func (s *scene) end() {
 // scriptCommands are:
 //
 //	fails CODE PROGRAM ARGS...      runs the program, which must exit with CODE
-//	start NAME PROGRAM ARGS...      starts it and waits until it is ready; each socket of exgate run is in the variable NAME of its name
-//	end NAME SIGNAL... CODE        sends the signals and waits for the exit code; its output is in NAME.stdout and NAME.stderr
+//	start NAME PROGRAM ARGS...      starts it and waits until it is ready; sets a variable for each socket
+//	end NAME SIGNAL... CODE        sends the signals and waits for the exit code; writes NAME.stdout and NAME.stderr
 //	signal NAME SIGNAL             sends a signal
 //	logs NAME TEXT                 waits until its standard error output contains TEXT
 //	dial NAME ADDRESS               connects a device

@@ -41,7 +41,8 @@ func TestPictureIsUpToDate(t *testing.T) {
 }
 
 // inCode matches the paths of files and folders that a text shows as code.
-var inCode = regexp.MustCompile("`((?:cmd|connectors|hostabi|internal|proto|runtime|wasm-examples|docs|\\.golangci\\.yml)(?:/[\\w./-]+)?)`")
+var inCode = regexp.MustCompile(
+	"`((?:cmd|connectors|hostabi|internal|proto|runtime|wasm-examples|docs|\\.golangci\\.yml)(?:/[\\w./-]+)?)`")
 
 func TestArchitectureNamesWhatExists(t *testing.T) {
 	var paths []string

@@ -157,7 +157,8 @@ func (p *picture) rooms() {
 	p.outside(412, lower+184, 180, 52, "Module", "hostabi, hostabi/sdk")
 	p.outside(600, lower+184, 180, 52, "Service", "proto, proto/sdk")
 	for _, x := range []int{502, 690} {
-		fmt.Fprintf(p, "<line class=\"outside\" x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\"/>\n", x, lower+150, x, lower+184)
+		fmt.Fprintf(p, "<line class=\"outside\" x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\"/>\n",
+			x, lower+150, x, lower+184)
 	}
 }
 
@@ -166,9 +167,12 @@ func (p *picture) journeys() {
 		step           string
 		x1, y1, x2, y2 int
 	}{
-		{"1", 130, upRow, 184, upRow}, {"2", 412, upRow, 466, upRow},
-		{"3", 500, top + rowHeight, 500, lower - 2}, {"4", 560, lower, 560, top + rowHeight + 2},
-		{"5", 724, upRow, 778, upRow}, {"6", 1012, upRow, 1066, upRow},
+		{"1", 130, upRow, 184, upRow},
+		{"2", 412, upRow, 466, upRow},
+		{"3", 500, top + rowHeight, 500, lower - 2},
+		{"4", 560, lower, 560, top + rowHeight + 2},
+		{"5", 724, upRow, 778, upRow},
+		{"6", 1012, upRow, 1066, upRow},
 	} {
 		p.arrow("up", s.step, s.x1, s.y1, s.x2, s.y2)
 	}
@@ -176,9 +180,12 @@ func (p *picture) journeys() {
 		step           string
 		x1, y1, x2, y2 int
 	}{
-		{"A", 1068, downRow, 1014, downRow}, {"B", 780, downRow, 726, downRow},
-		{"C", 632, top + rowHeight, 632, lower - 2}, {"D", 692, lower, 692, top + rowHeight + 2},
-		{"E", 468, downRow, 414, downRow}, {"F", 186, downRow, 132, downRow},
+		{"A", 1068, downRow, 1014, downRow},
+		{"B", 780, downRow, 726, downRow},
+		{"C", 632, top + rowHeight, 632, lower - 2},
+		{"D", 692, lower, 692, top + rowHeight + 2},
+		{"E", 468, downRow, 414, downRow},
+		{"F", 186, downRow, 132, downRow},
 	} {
 		p.arrow("down", s.step, s.x1, s.y1, s.x2, s.y2)
 	}

@@ -1,8 +1,3 @@
-// Package config reads the operator's configuration: built-in defaults, then the configuration file, then the
-// environment, then flags; each overrides the one before it, setting by setting.
-//
-// Errors are reported as [Problems]: each names the setting, and the file and line, the variable or the flag that set
-// it.
 package config
 
 import (

@@ -283,9 +283,12 @@ func TestListsInTheEnvironment(t *testing.T) {
 func TestEveryTransport(t *testing.T) {
 	inFolder(t, `
 listeners:
-  tcp: {bind: ':1', handler: {wasm: m.wasm}, proxy_protocol: {trusted: [10.0.0.1]}, socket: {backlog: 1, nodelay: false}}
+  tcp:
+    {bind: ':1', handler: {wasm: m.wasm}, proxy_protocol: {trusted: [10.0.0.1]}, socket: {backlog: 1, nodelay: false}}
   udp: {type: udp, bind: ':1', handler: {wasm: m.wasm}, udp: {max_peers: 1}}
-  tls: {type: tls, bind: ':2', handler: {wasm: m.wasm}, tls: {cert: cert.pem, key: key.pem, ca: cert.pem, verify: peer, min_version: 1.3}}
+  tls:
+    {type: tls, bind: ':2', handler: {wasm: m.wasm},
+     tls: {cert: cert.pem, key: key.pem, ca: cert.pem, verify: peer, min_version: 1.3}}
   dtls: {type: dtls, bind: ':2', handler: {wasm: m.wasm}, psk: {file: devices.psk}, udp: {max_peers: 1}}
   both: {type: dtls, bind: ':3', handler: {wasm: m.wasm}, psk: {file: devices.psk}, tls: {cert: cert.pem, key: key.pem}}
   unix: {bind: 'unix:/x', handler: {wasm: m.wasm}}

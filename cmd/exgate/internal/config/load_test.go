@@ -158,7 +158,9 @@ listeners:
     mountpoint: a/${clientid}/
     idle_timeout: 1m
     socket: {keepalive: 2m, nodelay: false}
-    handler: {wasm: m.wasm, config: "x: 1", limits: {memory_pages: 1, fuel: 2, wall_time: 3ms, host_calls: 4, send_bytes: 5KiB, event_bytes: 6}}
+    handler:
+      {wasm: m.wasm, config: "x: 1",
+       limits: {memory_pages: 1, fuel: 2, wall_time: 3ms, host_calls: 4, send_bytes: 5KiB, event_bytes: 6}}
     limits: {send_queue_bytes: 1 MiB, inbox_bytes: 2GiB, publish_window: 7}
   b: {bind: ':2', handler: {grpc: "h:1", timeout: 4s, max_batch: 1, dialect: unary}}
 `)

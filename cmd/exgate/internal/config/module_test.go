@@ -20,7 +20,8 @@ var badModules = map[string]struct{ file, want string }{
 	},
 	"module that is not there": {
 		"modules: here\nlisteners: {a: {bind: ':1', handler: {module: x}}}\n",
-		"exgate.yaml:2: listeners.a.handler.module: here/x.wasm: no such file or directory; the folder contains echo, line",
+		"exgate.yaml:2: listeners.a.handler.module: here/x.wasm: no such file or directory; " +
+			"the folder contains echo, line",
 	},
 	"file name": {
 		"modules: here\nlisteners: {a: {bind: ':1', handler: {module: line.wasm}}}\n",
@@ -29,7 +30,8 @@ var badModules = map[string]struct{ file, want string }{
 	},
 	"module of an empty folder": {
 		"modules: empty\nlisteners: {a: {bind: ':1', handler: {module: x}}}\n",
-		"exgate.yaml:2: listeners.a.handler.module: empty/x.wasm: no such file or directory; the folder contains no modules",
+		"exgate.yaml:2: listeners.a.handler.module: empty/x.wasm: no such file or directory; " +
+			"the folder contains no modules",
 	},
 	"settings of a named module": {
 		"modules: here\nlisteners:\n  a:\n    bind: ':1'\n    handler:\n      module: line\n      isolation: " +

@@ -38,8 +38,11 @@ upstream:
     chain: [file, http, jwt, broker, allow]
     file: users.yaml
     http: {url: "https://h/a", timeout: 1s, cache: 2s, headers_file: headers, tls: {ca: cert.pem}}
-    jwt: {secret_file: jwt.secret, public_key: cert.pem, jwks: "https://h/k", algorithms: [HS256, ES256], issuer: i, audience: a, claims: ["sub=${clientid}"], acl_claim: c, tls: {ca: cert.pem}}
-  spool: {folder: spool, max_bytes: 2KiB, max_bytes_per_device: 1KiB, max_age: 1h, when_full: drop_oldest, drain_rate: 5}
+    jwt:
+      {secret_file: jwt.secret, public_key: cert.pem, jwks: "https://h/k", algorithms: [HS256, ES256],
+       issuer: i, audience: a, claims: ["sub=${clientid}"], acl_claim: c, tls: {ca: cert.pem}}
+  spool:
+    {folder: spool, max_bytes: 2KiB, max_bytes_per_device: 1KiB, max_age: 1h, when_full: drop_oldest, drain_rate: 5}
 listeners:
   a: {bind: ':1', handler: {wasm: m.wasm}, session: device, publish_topics: ["a/${module}/#"], subscribe_topics: []}
   b: {bind: ':2', handler: {wasm: 'builtin:line'}}

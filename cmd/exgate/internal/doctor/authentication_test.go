@@ -112,7 +112,8 @@ func TestFolderOfTheSpool(t *testing.T) {
 	}
 	const setting = "upstream.spool.folder"
 	expect(t, brokered(t, broker, "spool: {folder: "+folder+"}"), doctor.Well, setting, folder+" is writable")
-	expect(t, brokered(t, broker, "spool: {folder: "+folder+"/a/b}"), doctor.Well, setting, folder+"/a/b can be created")
+	missing := folder + "/a/b"
+	expect(t, brokered(t, broker, "spool: {folder: "+missing+"}"), doctor.Well, setting, missing+" can be created")
 	expect(t, brokered(t, broker, "spool: {folder: "+file+"/b}"), doctor.Problem, setting, "is not writable")
 	if left, err := os.ReadDir(folder); err != nil || len(left) != 1 {
 		t.Errorf("the doctor left %v, %v", left, err)

@@ -1,6 +1,3 @@
-// Package doctor checks everything that a configuration refers to and reports on each item in one sentence: it works,
-// or which setting to change. It changes nothing: it closes the sockets that it opens at once, sends no event to
-// handlers, and connects to the broker as one client that disconnects again.
 package doctor
 
 import (

@@ -104,7 +104,8 @@ func (p page) write(from, to string) error {
 
 // put writes a file and creates its folders. Scripts are executable.
 func put(to string, b []byte) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // a person's own source, as an editor would make it
+	//nolint:gosec // the user's own source code, as an editor would create it
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
 	mode := fs.FileMode(0o644)

@@ -1,4 +1,3 @@
-// Package service runs a configured gateway: it creates the parts, connects them, and stops them in order.
 package service
 
 import (

@@ -138,8 +138,10 @@ func TestLiveSwapUnderLoad(t *testing.T) {
 	if raceEnabled || testing.Short() {
 		size = 120
 	}
-	h := newFixture(t, "", map[string]string{"line.wasm": string(line.Module),
-		"line.yaml": listens + "config: hello\n"})
+	h := newFixture(t, "", map[string]string{
+		"line.wasm": string(line.Module),
+		"line.yaml": listens + "config: hello\n",
+	})
 	f := &fleet{address: h.socket("line"), stop: make(chan struct{})}
 	began := time.Now()
 	for i := range swaps {

@@ -98,8 +98,10 @@ func TestStartThatFails(t *testing.T) {
 	for script, want := range map[string]string{
 		`printf 'no luck\n' >&3`:                 "the new process cannot take over: no luck",
 		`printf ready >&3; printf ' or not' >&3`: "the new process cannot take over: ready or not",
-		`exit 4`:                                 "the new process exited before it was ready; see its output: exit status 4",
-		`kill -9 $$`:                             "the new process exited before it was ready; see its output: signal: killed",
+		`exit 4`: "the new process exited before it was ready; " +
+			"see its output: exit status 4",
+		`kill -9 $$`: "the new process exited before it was ready; " +
+			"see its output: signal: killed",
 		`exec 3>&-; exec 4<&-; exec sleep 1000`: "the new process exited before it was ready; see its " +
 			"output: signal: killed",
 		`head -c 1000000 /dev/zero | tr '\0' x >&3 `: "the new process cannot take over: xxxx",
