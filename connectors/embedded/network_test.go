@@ -62,7 +62,8 @@ func TestReservedTopicsOfClients(t *testing.T) {
 			if !strings.Contains(out, "Not authorized") {
 				t.Errorf("QoS %s to %s: %q", qos, name, out)
 			}
-			if out, err := client(t, b, "mosquitto_pub", "-V", "311", "-q", qos, "-t", name, "-m", "x", "-i", "pub"); err == nil {
+			out, err := client(t, b, "mosquitto_pub", "-V", "311", "-q", qos, "-t", name, "-m", "x", "-i", "pub")
+			if err == nil {
 				t.Errorf("QoS %s to %s in version 3.1.1: %q", qos, name, out)
 			}
 		}

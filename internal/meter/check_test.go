@@ -14,13 +14,13 @@ func checkError(module []byte) error {
 
 func TestKind(t *testing.T) {
 	for want, file := range map[string]string{
-		"the file is empty":           "",
-		"the file ends after 5 bytes": "\x00asm\x01",
-		"the version is 0x02000000":   "\x00asm\x02\x00\x00\x00",
-		"the version is 0x0d":         "\x00asm\x0d",
-		"does not begin with \\0asm":  "hello",
-		"it is WebAssembly text":      "\n  ;; what it does\n;; and more\n(module (func))",
-		"not a core module; build a core module: Rust --target wasm32-":               "\x00asm\x0d\x00\x01\x00\x07\x05",
+		"the file is empty":                          "",
+		"the file ends after 5 bytes":                "\x00asm\x01",
+		"the version is 0x02000000":                  "\x00asm\x02\x00\x00\x00",
+		"the version is 0x0d":                        "\x00asm\x0d",
+		"does not begin with \\0asm":                 "hello",
+		"it is WebAssembly text":                     "\n  ;; what it does\n;; and more\n(module (func))",
+		"build a core module: Rust --target wasm32-": "\x00asm\x0d\x00\x01\x00\x07\x05",
 		"ELF program or object for a processor, not WebAssembly; build a core module": "\x7fELF\x02\x01\x01",
 		"compressed with gzip":                 "\x1f\x8b\x08\x00",
 		"an archive of objects":                "!<arch>\n",
