@@ -49,13 +49,13 @@ func fileSource(path string, parse func([]byte) ([]verifyKey, error)) *keySource
 func urlSource(url string, cfg *tls.Config) *keySource {
 	transport := newTransport(cfg, nil, 1)
 	client := newClient(transport)
-	shown, _, _ := strings.Cut(url, "?")
+	display, _, _ := strings.Cut(url, "?")
 	return &keySource{
-		name: shown, set: true, later: true, close: transport.CloseIdleConnections,
+		name: display, set: true, later: true, close: transport.CloseIdleConnections,
 		read: func(ctx context.Context) ([]verifyKey, error) {
 			keys, err := fetchJWKS(ctx, client, url)
 			if err != nil {
-				return nil, fmt.Errorf("fetching the keys from %s: %w", shown, err)
+				return nil, fmt.Errorf("fetching the keys from %s: %w", display, err)
 			}
 			return keys, nil
 		},

@@ -1,4 +1,3 @@
-// Package lograte limits how often one kind of event is logged, so that devices that keep failing do not fill the log.
 package lograte
 
 import (

@@ -76,7 +76,7 @@ func (s suite) results(t *testing.T) {
 		if a := d.Result(conn, token, code, message); a != hostabi.ActionContinue {
 			t.Errorf("a result got action %d", a)
 		}
-		d.told("a result", want)
+		d.answered("a result", want)
 	}
 	answer(4, hostabi.CodeSuccess, "", "result 4 0\n")
 	d.called("")
@@ -103,7 +103,7 @@ func (s suite) actions(t *testing.T) {
 	d.sends("echo a\nleave\n", "a\n", hostabi.ActionClose)
 	d.Closed(conn, "normal")
 	d.called(`log 0 "closed normal"`)
-	d.told("CLOSED", "")
+	d.answered("CLOSED", "")
 	for what, action := range map[string]hostabi.Action{
 		"bytes": d.Bytes(conn, "echo a\n"), "TIMER": d.Timer(conn), "MESSAGES": d.Messages(conn, hostabi.Message{}),
 		"RESULT": d.Result(conn, 1, 0, ""), "DRAIN": d.Drain(conn),
@@ -111,7 +111,7 @@ func (s suite) actions(t *testing.T) {
 		if action != hostabi.ActionContinue && action != hostabi.ActionClose {
 			t.Errorf("%s of a connection that is gone got action %d", what, action)
 		}
-		d.told(what+" of a connection that is gone", "")
+		d.answered(what+" of a connection that is gone", "")
 	}
 	d.called("")
 }

@@ -88,10 +88,10 @@ authenticate CONN token=1 proto="probe"/"1" clientid="id" username="" mountpoint
 func (s suite) lines(t *testing.T) {
 	d := s.start(t)
 	for _, c := range "echo in pieces\r\n" {
-		d.told("an unfinished line", "")
+		d.answered("an unfinished line", "")
 		d.Bytes(conn, string(c))
 	}
-	d.told("the end of a line", "in pieces\n")
+	d.answered("the end of a line", "in pieces\n")
 	d.Bytes(conn, "")
 	longest := strings.Repeat("x", 1024-len("echo "))
 	d.says("echo "+longest+"\n", longest+"\n")

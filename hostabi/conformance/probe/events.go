@@ -26,7 +26,7 @@ func (s suite) created(t *testing.T) {
 		if a := d.Created(conn, info); a != hostabi.ActionContinue {
 			t.Errorf("CREATED got action %d", a)
 		}
-		d.told("CREATED", "created "+want+"\n")
+		d.answered("CREATED", "created "+want+"\n")
 		d.Closed(conn, "")
 		d.called(`log 0 "closed "`)
 	}
@@ -42,20 +42,20 @@ func (s suite) messages(t *testing.T) {
 		hostabi.Message{Timestamp: 1<<64 - 1, QoS: 4294967295}); a != hostabi.ActionContinue {
 		t.Errorf("MESSAGES got action %d", a)
 	}
-	d.told("MESSAGES", "message node=n id=i qos=2 from=f topic=t/a b at=1790000000000 payload=p =\n\xff\x00\n"+
+	d.answered("MESSAGES", "message node=n id=i qos=2 from=f topic=t/a b at=1790000000000 payload=p =\n\xff\x00\n"+
 		"message node= id= qos=0 from= topic=u at=0 payload=\n"+
 		"message node= id= qos=4294967295 from= topic= at=18446744073709551615 payload=\n")
 	d.Messages(conn)
-	d.told("MESSAGES without any", "")
+	d.answered("MESSAGES without any", "")
 	large := strings.Repeat("p", 60_000)
 	d.Messages(conn, hostabi.Message{Topic: "t", Payload: []byte(large)})
-	d.told("a large message", "message node= id= qos=0 from= topic=t at=0 payload="+large+"\n")
+	d.answered("a large message", "message node= id= qos=0 from= topic=t at=0 payload="+large+"\n")
 	var batch []hostabi.Message
 	for range 500 {
 		batch = append(batch, hostabi.Message{Topic: "t", Payload: []byte("x")})
 	}
 	d.Messages(conn, batch...)
-	d.told("a batch", strings.Repeat("message node= id= qos=0 from= topic=t at=0 payload=x\n", 500))
+	d.answered("a batch", strings.Repeat("message node= id= qos=0 from= topic=t at=0 payload=x\n", 500))
 	d.called("")
 }
 
@@ -64,11 +64,11 @@ func (s suite) timerAndDrain(t *testing.T) {
 	if a := d.Timer(conn); a != hostabi.ActionContinue {
 		t.Errorf("TIMER got action %d", a)
 	}
-	d.told("TIMER", "timer 0\n")
+	d.answered("TIMER", "timer 0\n")
 	if a := d.Drain(conn); a != hostabi.ActionContinue {
 		t.Errorf("DRAIN got action %d", a)
 	}
-	d.told("DRAIN", "drain\n")
+	d.answered("DRAIN", "drain\n")
 	d.Closed(conn, "tcp_closed")
 	d.called(`log 0 "closed tcp_closed"`)
 }
@@ -80,7 +80,7 @@ func (s suite) unknownKinds(t *testing.T) {
 			t.Errorf("kind %d got action %d", kind, a)
 		}
 	}
-	d.told("unknown kinds", "")
+	d.answered("unknown kinds", "")
 	d.called("")
 }
 

@@ -65,11 +65,11 @@ func (s suite) vectors(t *testing.T) {
 			for _, pieces := range c.Cuts() {
 				g.Created(conn, hostabi.ConnInfo{})
 				g.Bytes(conn, "frame "+f.Framer+"\n")
-				g.told(f.Framer, "created type=0 peer=:0 local=:0 cn= dn=\nok\n")
+				g.answered(f.Framer, "created type=0 peer=:0 local=:0 cn= dn=\nok\n")
 				for _, p := range pieces {
 					g.Bytes(conn, string(p))
 				}
-				g.told(f.Framer+": "+c.Name, want)
+				g.answered(f.Framer+": "+c.Name, want)
 				g.Closed(conn, "")
 			}
 		}

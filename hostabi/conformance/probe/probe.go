@@ -1,5 +1,3 @@
-// Package probe is the test suite for the probe guest of each SDK: the protocol of hostabi/conformance/probe.md, byte
-// for byte.
 package probe
 
 import (
@@ -61,7 +59,7 @@ func (s suite) start(t *testing.T) device {
 func (d device) sends(b, answer string, action hostabi.Action) {
 	d.t.Helper()
 	got := d.Bytes(conn, b)
-	d.told(abbreviated(b), answer)
+	d.answered(abbreviated(b), answer)
 	if got != action {
 		d.t.Errorf("%s got action %d, want %d", abbreviated(b), got, action)
 	}
@@ -73,8 +71,8 @@ func (d device) says(lines, answer string) {
 	d.sends(lines, answer, hostabi.ActionContinue)
 }
 
-// told checks what the device was sent after an event.
-func (d device) told(because, answer string) {
+// answered checks what the device was sent after an event.
+func (d device) answered(because, answer string) {
 	d.t.Helper()
 	if got := d.Sent(conn); got != answer {
 		d.t.Errorf("%s was answered\n%q, want\n%q", because, got, answer)

@@ -63,7 +63,7 @@ func expect[T comparable](t *testing.T, what string, got, want T) {
 	}
 }
 
-// adapter is a gateway's adapter that tells of what is sent, and of the token it was shown.
+// adapter is a gateway's adapter that reports what is sent, and the token it received.
 type adapter struct {
 	exproto.UnimplementedConnectionAdapterServer
 	calls chan string

@@ -14,7 +14,7 @@ func protocol([]byte) (exproto.NewHandler, error) {
 	}, nil
 }
 
-// device is a connection: to exgate its handler, to the protocol its device.
+// device is a connection: the handler for exgate, the device for the protocol.
 type device struct {
 	exproto.Defaults
 	conn *exproto.Conn
@@ -44,7 +44,7 @@ func (d *device) OnTimerTimeout(exproto.TimerType) exproto.Action {
 	return exproto.Continue
 }
 
-// answer makes a callback that reads on where nothing waits any more.
+// answer returns a callback that resumes reading once nothing waits.
 func (d *device) answer(done func(bool)) func(exproto.Result) {
 	return func(r exproto.Result) {
 		done(r.OK())
@@ -54,7 +54,7 @@ func (d *device) answer(done func(bool)) func(exproto.Result) {
 	}
 }
 
-// refused answers a call that the gateway did not accept.
+// refused completes a call that the gateway refused.
 func refused(code exproto.Code, done func(bool)) {
 	if code != exproto.Success {
 		done(false)
@@ -77,7 +77,7 @@ func (d *device) Publish(topic string, qos uint32, payload []byte, done func(boo
 	refused(d.conn.Publish(topic, qos, payload, d.answer(done)), done)
 }
 
-// RawPublish is refused: a module publishes for its devices only.
+// RawPublish is refused: a module may publish only for its devices.
 func (d *device) RawPublish(_ string, _ uint32, _ []byte, done func(bool)) { done(false) }
 
 func (d *device) Subscribe(filter string, qos uint32, done func(bool)) {

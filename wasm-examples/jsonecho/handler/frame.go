@@ -19,7 +19,7 @@ const (
 	typeRawPublish
 )
 
-// Client is who a device says it is.
+// Client is what a device says about itself.
 type Client struct {
 	ProtoName    string `json:"proto_name"`
 	ProtoVersion string `json:"proto_ver"`
@@ -29,7 +29,7 @@ type Client struct {
 	Keepalive    uint32 `json:"keepalive"` // seconds
 }
 
-// request is a frame of a device.
+// request is a frame from a device.
 type request struct {
 	Type     int    `json:"type"`
 	Client   Client `json:"clientinfo"`
@@ -48,11 +48,11 @@ type publish struct {
 }
 
 func encodePublish(topic string, qos uint32, payload []byte) []byte {
-	b, _ := json.Marshal(publish{typePublish, topic, qos, string(payload)}) // strings and numbers always encode
+	b, _ := json.Marshal(publish{typePublish, topic, qos, string(payload)}) // strings and numbers never fail to encode
 	return b
 }
 
-// encodeAck is {"type":N,"code":0} or 1.
+// encodeAck returns {"type":N,"code":0}, or code 1 for a failure.
 func encodeAck(kind int, ok bool) []byte {
 	code := 1
 	if ok {

@@ -2,8 +2,8 @@ package handler
 
 import "encoding/json"
 
-// Device is the connection of one device, with what the gateway can do for it. done is called once, inside the method
-// or later, and says whether the call succeeded.
+// Device is the connection of one device, with the calls of the gateway. done is called once, inside the method or
+// later, and reports whether the call succeeded.
 type Device interface {
 	Send(b []byte)
 	Close()
@@ -15,7 +15,7 @@ type Device interface {
 	Unsubscribe(filter string, done func(ok bool))
 }
 
-// Handler speaks the protocol with one device. Its methods are called one at a time, and so is done.
+// Handler runs the protocol for one device. Its methods, and done, are called one at a time.
 type Handler struct {
 	device  Device
 	input   stream
@@ -25,18 +25,17 @@ type Handler struct {
 	refused int // requests in a row
 }
 
-// maxRefused is how many requests in a row may be refused before the device is closed: one that floods without being
-// logged in costs the other devices of its instance no more than that.
+// maxRefused is how many requests in a row may be refused before the device is closed, so that a device that floods
+// without a login costs the others in its instance little.
 const maxRefused = 10
 
-// New makes the handler of a device.
+// New returns the handler of a device.
 func New(d Device) *Handler { return &Handler{device: d} }
 
-// Waiting reports whether a call is under way: what the device sends now has to wait.
+// Waiting reports whether a call is pending: further input must wait.
 func (h *Handler) Waiting() bool { return h.waiting }
 
-// Receive handles what the device sent, up to a frame that has to wait for the broker. Bytes that are no frame close
-// the device.
+// Receive handles bytes from the device, up to a frame that waits for the broker. Invalid frames close the device.
 func (h *Handler) Receive(b []byte) {
 	if h.closed {
 		return
@@ -48,14 +47,14 @@ func (h *Handler) Receive(b []byte) {
 	h.run()
 }
 
-// Deliver hands a message of the broker to the device.
+// Deliver sends a message from the broker to the device.
 func (h *Handler) Deliver(topic string, qos uint32, payload []byte) {
 	if !h.closed {
 		h.device.Send(encodePublish(topic, qos, payload))
 	}
 }
 
-// Timeout ends a device that was silent for too long.
+// Timeout closes a device that has been silent for too long.
 func (h *Handler) Timeout() {
 	h.device.Send([]byte(`{"type":9}`))
 	h.close()
@@ -66,8 +65,8 @@ func (h *Handler) close() {
 	h.device.Close()
 }
 
-// run handles frames until one waits. Calls that are answered at once come back here while it runs, which the loop goes
-// on from.
+// run handles frames until one waits. Calls that are answered at once return here while it runs; the loop continues
+// with the next frame.
 func (h *Handler) run() {
 	if h.running {
 		return
@@ -103,12 +102,12 @@ func (h *Handler) frame(b []byte) {
 		h.device.Subscribe(r.Topic, r.QoS, h.wait(h.ack(typeSubAck)))
 	case typeUnsubscribe:
 		h.device.Unsubscribe(r.Topic, h.wait(h.ack(typeUnsubAck)))
-	default: // also DISCONNECT
+	default: // includes DISCONNECT
 		h.close()
 	}
 }
 
-// wait holds the frames that follow back until the call is answered.
+// wait holds back further frames until the call is answered.
 func (h *Handler) wait(then func(ok bool)) func(ok bool) {
 	h.waiting = true
 	return func(ok bool) {

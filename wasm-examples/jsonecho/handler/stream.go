@@ -2,15 +2,15 @@ package handler
 
 import "errors"
 
-// maxFrame bounds one JSON object, and maxStream what may wait for its turn, in bytes: a read of 16 KiB behind a frame
-// that is not whole. encoding/json costs a guest some 40 units of fuel for each byte.
+// maxFrame limits one JSON object, and maxStream the buffered bytes: a read of 16 KiB after an incomplete frame.
+// encoding/json costs a guest about 40 units of fuel per byte.
 const (
 	maxFrame  = 4 << 10
 	maxStream = 24 << 10
 )
 
-// maxParts bounds the commas and brackets of an object. Each costs encoding/json some 800 units of a guest's fuel: 16
-// KiB of them would be more than an event has.
+// maxParts limits the commas and brackets of an object. Each costs encoding/json about 800 units of a guest's fuel: 16
+// KiB of them would exceed the fuel of an event.
 const maxParts = 40
 
 var (
@@ -19,7 +19,7 @@ var (
 	errTooMany   = errors.New("a frame has too many parts")
 )
 
-// stream finds the objects in what a device sends, however the network cuts it. Each byte is looked at once.
+// stream finds the objects in the bytes from a device, however the network has cut them. It looks at each byte once.
 type stream struct {
 	buffer  []byte
 	scanned int // of buffer
@@ -29,7 +29,7 @@ type stream struct {
 	escaped bool
 }
 
-// add appends what arrived.
+// add appends received bytes.
 func (s *stream) add(b []byte) error {
 	if len(s.buffer)+len(b) > maxStream {
 		return errTooLong
@@ -38,7 +38,7 @@ func (s *stream) add(b []byte) error {
 	return nil
 }
 
-// next returns the next whole object, which is valid until the next add, or nil where there is none yet.
+// next returns the next complete object, which is valid until the next add, or nil if there is none yet.
 func (s *stream) next() ([]byte, error) {
 	for s.scanned < len(s.buffer) {
 		c := s.buffer[s.scanned]
@@ -63,12 +63,12 @@ func (s *stream) next() ([]byte, error) {
 		}
 	}
 	if len(s.buffer) == 0 {
-		s.buffer = nil // a device that is silent holds no buffer
+		s.buffer = nil // a silent device holds no buffer
 	}
 	return nil, nil
 }
 
-// inside follows one byte of an object and reports whether it is the last.
+// inside processes one byte of an object and reports whether it is the last.
 func (s *stream) inside(c byte) bool {
 	switch {
 	case s.escaped:
@@ -88,7 +88,7 @@ func (s *stream) inside(c byte) bool {
 	return s.depth == 0
 }
 
-// take removes what was scanned from the buffer.
+// take removes the scanned bytes from the buffer.
 func (s *stream) take() []byte {
 	frame := s.buffer[:s.scanned:s.scanned]
 	s.buffer, s.scanned, s.parts = s.buffer[s.scanned:], 0, 0

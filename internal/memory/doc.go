@@ -1,0 +1,2 @@
+// Package memory reports how much memory the process may use, for limits derived from it.
+package memory
