@@ -3,10 +3,12 @@ package module
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 
+	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/tap"
 	"github.com/exgate/exgate/runtime/tap/capture"
@@ -26,6 +28,11 @@ type recording struct {
 func record(
 	f gateway.HandlerFactory, s *Subject, to string, log *slog.Logger,
 ) (*recording, gateway.HandlerFactory, error) {
+	if info, err := os.Lstat(to); err == nil && info.Mode()&fs.ModeSymlink == 0 { // no device is to be replaced
+		if err := boundedfile.Regular(to, info); err != nil {
+			return nil, nil, fmt.Errorf("creating the recording: %w", err)
+		}
+	}
 	folder, err := os.MkdirTemp(filepath.Dir(to), ".recording-")
 	if err != nil {
 		return nil, nil, fmt.Errorf("creating the recording: %w", err)

@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/exgate/exgate/internal/boundedfile"
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
@@ -148,5 +150,19 @@ func TestARecordingWithoutADeviceIsNone(t *testing.T) {
 	}
 	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
 		t.Errorf("%v, %v is left", err, left)
+	}
+}
+
+func TestARecordingReplacesFilesOnly(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := Run(t.Context(), open(t, cProbe, "", wasm.Limits{}), strings.NewReader("ping\n"), io.Discard, RunOptions{Record: pipe})
+	if !errors.Is(err, boundedfile.ErrNotRegular) {
+		t.Errorf("got %v", err)
+	}
+	if info, err := os.Lstat(pipe); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		t.Errorf("it is %v, %v", info, err)
 	}
 }
