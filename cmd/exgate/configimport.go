@@ -67,7 +67,7 @@ func importConfig(cmd *cobra.Command, file string, flags importFlags) error {
 		return err
 	}
 	decisions := result.Decisions()
-	fmt.Fprintf(cmd.ErrOrStderr(), "%slisteners: %d; settings to decide about: %d, not needed: %d\n",
+	fmt.Fprintf(cmd.ErrOrStderr(), "%slisteners: %d; settings to decide about: %d; settings not needed: %d\n",
 		result, result.Listeners, decisions, len(result.Findings)-decisions)
 	return nil
 }

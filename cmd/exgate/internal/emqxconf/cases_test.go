@@ -20,17 +20,17 @@ func TestSpecialCases(t *testing.T) {
 			"no suite with keys is known", handler +
 				`dtls.a { bind = 1, dtls_options.ciphers = ["ECDHE-RSA-AES128-GCM-SHA256", ` +
 				`"RSA-PSK-AES256-CBC-SHA"] } }`,
-			"file: devices.psk", "left out: RSA-PSK-AES256-CBC-SHA",
+			"file: devices.psk", "omitted: RSA-PSK-AES256-CBC-SHA",
 		},
 		{
 			"keys over TLS", handler + `ssl.a { bind = 1, ssl_options.ciphers = "PSK-AES128-GCM-SHA256" } }`,
-			"cert: /etc/emqx/certs/cert.pem", "no pre-shared keys",
+			"cert: /etc/emqx/certs/cert.pem", "does not support pre-shared keys",
 		},
 		{"a rate with its unit", handler + `tcp.a { bind = 1, max_conn_rate = "500/s" } }`, "connection_rate: 500", ""},
-		{"no rate", handler + `tcp.a { bind = 1, max_conn_rate = infinity } }`, "bind: :1", "no bound"},
+		{"no rate", handler + `tcp.a { bind = 1, max_conn_rate = infinity } }`, "bind: :1", "there is no limit"},
 		{
 			"a handler of https that is called without TLS",
-			strings.Replace(handler, "http:", "https:", 1) + `tcp.a { bind = 1 } }`, "grpc: h:1", "https or not",
+			strings.Replace(handler, "http:", "https:", 1) + `tcp.a { bind = 1 } }`, "grpc: h:1", "even with https",
 		},
 		{
 			"a number that is none", handler + `tcp.a { bind = 1, max_connections = many } }`, "bind: :1",
@@ -64,7 +64,7 @@ func TestSpecialCases(t *testing.T) {
 		{
 			"handler settings of before 4.2",
 			"exproto.listener.a = 1\nexproto.listener.a.proto_handler_url = https://h:1",
-			"grpc: h:1", "checks the handler's certificate",
+			"grpc: h:1", "verifies the handler's certificate",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,10 +8,11 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
 )
 
-// variable is ${NAME}, which EMQX 5 takes from its environment, or {{ name }}, which packages fill in.
+// variable matches ${NAME}, which EMQX 5 reads from its environment, and {{ name }}, which packages fill in.
 var variable = regexp.MustCompile(`\$\{([A-Za-z0-9_]+)\}|\{\{\s*([a-z_]+)\s*\}\}`)
 
-// etcDir is the folder of EMQX's configuration: that of the file, or where the file is in etc/plugins the one above it.
+// etcDir returns the folder of EMQX's configuration: the folder of the file, or its parent if the file is in
+// etc/plugins.
 func etcDir(file string) (string, error) {
 	absolute, err := filepath.Abs(file)
 	dir := filepath.Dir(absolute)
@@ -29,8 +30,8 @@ func (s *scope) path(name string, v *hocon.Value) (string, bool) {
 		return "", false
 	}
 	if strings.Contains(v.Text, "-----BEGIN ") {
-		s.decide(v, s.name(name), "holds what should be in a file: write it to one, and name that in the listener's "+
-			"or handler's tls")
+		s.decide(v, s.name(name), "contains what should be in a file: write it to a file, and name that in tls of "+
+			"the listener or handler")
 		return "", false
 	}
 	unknown := false
@@ -44,14 +45,14 @@ func (s *scope) path(name string, v *hocon.Value) (string, bool) {
 		return value
 	})
 	if unknown {
-		s.decide(v, s.name(name), "names a variable that is not set here: set it for the import, or write the "+
-			"path to the result")
+		s.decide(v, s.name(name), "uses a variable that is not set here: set it for the import, or write the path "+
+			"into the result")
 		return "", false
 	}
 	return s.absolute(path), true
 }
 
-// absolute makes a path absolute as EMQX does, which runs in the folder above etc.
+// absolute makes a path absolute relative to the parent of etc, as EMQX does.
 func (s *scope) absolute(path string) string {
 	switch rest, ok := strings.CutPrefix(path, "etc/"); {
 	case filepath.IsAbs(path):

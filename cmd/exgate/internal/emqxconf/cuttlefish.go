@@ -7,11 +7,11 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
 )
 
-// own is the field that holds the value of a key which has keys below it too, such as exproto.listener.NAME.
+// own is the field for the value of a key that also has keys below it, such as exproto.listener.NAME.
 const own = ""
 
-// parseCuttlefish reads lines in the form key.path = value, as all files of EMQX 4 are. A # begins a comment, the last
-// of two equal keys stays.
+// parseCuttlefish reads lines of the form key.path = value, the format of EMQX 4. A # begins a comment; the last of two
+// equal keys wins.
 func parseCuttlefish(file, text string) (*hocon.Value, error) {
 	root := hocon.NewObject(file, 1)
 	number := 0
@@ -38,10 +38,10 @@ func parseCuttlefish(file, text string) (*hocon.Value, error) {
 	return root, nil
 }
 
-// deepestKey is how many parts a key may have. ExProto's have up to five.
+// deepestKey bounds the parts of a key. ExProto's have up to five.
 const deepestKey = 32
 
-// say gives the key with a path a value.
+// say sets the value of the key with a path.
 func say(in *hocon.Value, path []string, value *hocon.Value) {
 	for _, word := range path {
 		if in.Fields[word] == nil {
@@ -52,7 +52,7 @@ func say(in *hocon.Value, path []string, value *hocon.Value) {
 	in.Set(own, value)
 }
 
-// unquoted takes the quotes off a text that stands in them.
+// unquoted removes quotes around a text.
 func unquoted(s string) string {
 	for _, quote := range []string{`"`, `'`} {
 		if len(s) > 1 && strings.HasPrefix(s, quote) && strings.HasSuffix(s, quote) {
@@ -62,7 +62,7 @@ func unquoted(s string) string {
 	return s
 }
 
-// flatten makes plain values of the keys that hold nothing but their own.
+// flatten turns keys that have only their own value into plain values.
 func flatten(v *hocon.Value) *hocon.Value {
 	if v.Kind != hocon.Object {
 		return v

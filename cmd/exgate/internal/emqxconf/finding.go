@@ -10,13 +10,13 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
 )
 
-// Finding is a setting of EMQX that was not carried over as it was.
+// Finding is a setting of EMQX that was not carried over unchanged.
 type Finding struct {
 	File string
 	Line int
 	Key  string // EMQX's name
 	Why  string
-	// Needless says that exgate does without the setting; every other finding is for somebody to decide about.
+	// Needless means that exgate does not need the setting. Every other finding needs a decision.
 	Needless bool
 }
 
@@ -28,7 +28,7 @@ func (f Finding) String() string {
 	return printable(fmt.Sprintf("%s:%d: %s: %s%s", f.File, f.Line, f.Key, word, f.Why))
 }
 
-// printable is a line without what would end it or move the cursor: keys in quotes may hold anything.
+// printable removes line ends and control characters from a line, because quoted keys may contain anything.
 func printable(line string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -38,7 +38,7 @@ func printable(line string) string {
 	}, line)
 }
 
-// decide adds a finding that somebody has to decide about.
+// decide adds a finding that needs a decision.
 func (im *importer) decide(at *hocon.Value, key, format string, args ...any) {
 	im.find(Finding{File: at.File, Line: at.Line, Key: key, Why: fmt.Sprintf(format, args...)})
 }

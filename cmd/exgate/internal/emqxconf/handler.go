@@ -7,11 +7,11 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
 )
 
-// adapterNote is what everybody who runs an adapter should know.
-const adapterNote = "where handlers call back; whoever reaches it speaks for every device, so bind it to a " +
-	"network of theirs"
+// adapterNote is a comment in every result.
+const adapterNote = "where handlers call back; anyone who reaches it can act for every device, so bind it to a " +
+	"network of handlers only"
 
-// handlerURL carries over the address of a handler, and reports whether it is one of https.
+// handlerURL carries over the address of a handler, and reports whether it uses https.
 func (s *scope) handlerURL(name string, v *hocon.Value) (https bool) {
 	target, https, ok := parseURL(v.Text)
 	if v.Kind != hocon.Scalar || !ok {
@@ -22,7 +22,7 @@ func (s *scope) handlerURL(name string, v *hocon.Value) (https bool) {
 	return https
 }
 
-// handlerURLV4 carries over the address of a handler, which is called over TLS where it is one of https.
+// handlerURLV4 carries over the address of a handler, which uses TLS if it begins with https.
 func handlerURLV4(s *scope, name string, v *hocon.Value) {
 	if s.handlerURL(name, v) {
 		s.to.section("handler.tls")
@@ -30,17 +30,17 @@ func handlerURLV4(s *scope, name string, v *hocon.Value) {
 	}
 }
 
-// handlerURLV5 carries over the address of a handler. EMQX 5 does not look whether it is one of https.
+// handlerURLV5 carries over the address of a handler. EMQX 5 ignores whether it begins with https.
 func handlerURLV5(s *scope, name string, v *hocon.Value) {
 	if s.handlerURL(name, v) && s.wish.plainHandler {
-		s.decide(v, s.name(name), "without ssl_options.enable = true EMQX calls the handler without TLS, https or "+
-			"not; with handler.tls exgate calls it with TLS")
+		s.decide(v, s.name(name), "without ssl_options.enable = true EMQX calls the handler without TLS, even with "+
+			"https; with handler.tls exgate uses TLS")
 	}
 }
 
-// verified is said of every handler that is called over TLS.
-const verified = "exgate checks the handler's certificate, which EMQX did not unless told to: handler.tls.ca must " +
-	"have signed it, for handler.tls.server_name or the host in handler.grpc"
+// verified is the finding for every handler that is called over TLS.
+const verified = "exgate verifies the handler's certificate, unlike EMQX by default: handler.tls.ca must have signed " +
+	"it, for handler.tls.server_name or the host in handler.grpc"
 
 // handlerFile carries over a file of the handler's TLS.
 func handlerFile(to string) rule {
@@ -55,7 +55,7 @@ func handlerFile(to string) rule {
 	}
 }
 
-// finishHandler says what is missing of the handler.
+// finishHandler reports what is missing in the handler.
 func (s *scope) finishHandler(at *hocon.Value) {
 	handler := s.to.section("handler")
 	if !handler.has("grpc") {

@@ -2,11 +2,11 @@ package emqxconf
 
 import "github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
 
-// handlerV5 carries over the handler, which all listeners of EMQX 5 have in common.
+// handlerV5 carries over the handler, which all listeners of EMQX 5 share.
 func (s *scope) handlerV5(key string, v *hocon.Value) {
 	s.to.set("handler.dialect", "auto")
-	s.to.section("handler").note("dialect", "found out at start: stream in 5.0, and unary from 5.1 on where "+
-		"service_name says nothing else")
+	s.to.section("handler").note("dialect",
+		"detected at start: stream in 5.0, and unary since 5.1 unless service_name differs")
 	if v == nil {
 		return
 	}
@@ -39,11 +39,11 @@ var handlerTLSRules = merged(neutralTLSRules, rules{
 	"keyfile":                handlerFile("key"),
 	"cacertfile":             handlerFile("ca"),
 	"verify":                 checksHandler,
-	"versions":               ignored("exgate calls with TLS 1.2 or 1.3, whichever the handler has"),
-	"ciphers":                ignored("exgate has the safe ones"),
+	"versions":               ignored("exgate uses TLS 1.2 or 1.3, depending on the handler"),
+	"ciphers":                ignored("exgate uses the secure ones"),
 	"password":               password("handler.tls.key"),
 	"server_name_indication": serverName,
-	"middlebox_comp_mode":    ignored("Go's TLS does what TLS 1.3 says"),
+	"middlebox_comp_mode":    ignored("Go's TLS follows TLS 1.3"),
 })
 
 // handlerTLS carries over how the handler is called over TLS.

@@ -106,7 +106,7 @@ func TestErrors(t *testing.T) {
 		},
 		{
 			"broken HOCON", "gateway.exproto {\n  server { bind = 0.0.0.0:9100 }\n}",
-			"f:2: a value with : or = in it must stand in quotes",
+			"f:2: a value that contains : or = must be in quotes",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -11,27 +11,28 @@ import (
 	"github.com/exgate/exgate/internal/boundedfile"
 )
 
-// Options say what the configuration of EMQX does not.
+// Options supplies what the configuration of EMQX does not contain.
 type Options struct {
-	// EtcDir is the folder of EMQX's configuration on this machine, absolute: certificates are named relative to it. If
-	// zero, it is the folder of the imported file, or the one above where that is called plugins.
+	// EtcDir is the absolute path of EMQX's configuration folder on this machine, to which certificate paths are
+	// relative. If zero, it is the folder of the imported file, or its parent if that is called plugins.
 	EtcDir string
-	// Upstream is the URL of the broker, such as mqtt://host:1883. If zero, it is the embedded broker, with a comment.
+	// Upstream is the URL of the broker, such as mqtt://host:1883. If zero, the result uses the embedded broker, with a
+	// comment.
 	Upstream string
-	// ReadFile reads the file and those it includes. If zero, it reads regular files of up to 16 MiB.
+	// ReadFile reads the file and its includes. If zero, it reads regular files of up to 16 MiB.
 	ReadFile func(name string) ([]byte, error)
-	// LookupEnv says what the variables in the names of files stand for. If zero, it is os.LookupEnv.
+	// LookupEnv resolves variables in file names. If zero, os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
 }
 
-// Result is a configuration of exgate, and what did not get into it.
+// Result is a configuration of exgate and the findings.
 type Result struct {
 	YAML      []byte
 	Findings  []Finding // file by file and line by line
 	Listeners int
 }
 
-// Decisions are how many findings somebody has to decide about.
+// Decisions returns the number of findings that need a decision.
 func (r *Result) Decisions() int {
 	n := 0
 	for _, f := range r.Findings {
@@ -42,12 +43,12 @@ func (r *Result) Decisions() int {
 	return n
 }
 
-// ErrNoExProto is the error of a file that says nothing of ExProto.
+// ErrNoExProto reports a file without settings of ExProto.
 var ErrNoExProto = errors.New("has no settings of ExProto: they are in etc/plugins/emqx_exproto.conf of EMQX 4 " +
 	"(exproto.listener...), and in " +
 	"etc/emqx.conf or data/configs/cluster.hocon of EMQX 5 (gateway.exproto)")
 
-// largest bounds one file of EMQX, in bytes.
+// largest bounds a file of EMQX, in bytes.
 const largest = 16 << 20
 
 type importer struct {
@@ -56,10 +57,10 @@ type importer struct {
 	findings  []Finding
 	found     map[Finding]bool
 	listeners int
-	beyond    *hocon.Value // a listener beyond mostListeners, if there is one
+	beyond    *hocon.Value // the first listener beyond mostListeners, or nil
 }
 
-// Import reads a configuration of EMQX. The error is that of reading, a [hocon.SyntaxError], or [ErrNoExProto].
+// Import reads a configuration of EMQX. The error is a read error, a [hocon.SyntaxError] or [ErrNoExProto].
 func Import(file string, opts Options) (*Result, error) {
 	im := &importer{opts: opts, out: newTarget()}
 	if err := im.defaults(file); err != nil {
@@ -137,33 +138,33 @@ func (im *importer) readV5(file string, text []byte) error {
 		return fmt.Errorf("%s: %w", file, ErrNoExProto)
 	}
 	for _, missing := range doc.Missing {
-		im.decide(missing, "include", "there is no such file; EMQX goes on without it, and so does the import")
+		im.decide(missing, "include", "the file does not exist; like EMQX, the import continues without it")
 	}
 	im.importV5(exproto)
 	return nil
 }
 
-// adapter says where EMQX's adapter listens when nothing else is said.
+// adapter sets the default address of EMQX's adapter.
 func (im *importer) adapter() {
 	im.out.set("adapter.bind", ":9100")
 	im.out.section("adapter").note("bind", adapterNote)
 }
 
-// upstream says which broker devices are connected to, which EMQX was itself.
+// upstream sets the broker, which used to be EMQX itself.
 func (im *importer) upstream() {
 	if im.opts.Upstream != "" {
 		im.out.set("upstream.url", im.opts.Upstream)
 		return
 	}
 	im.out.set("upstream.embedded.bind", "127.0.0.1:1883")
-	im.out.comment("upstream", "No --upstream was given: devices are connected to the broker inside exgate, which is "+
-		"empty and which nobody else uses yet.\n"+
-		"For a broker of yours, such as EMQX itself, write instead: upstream: {url: mqtt://broker.example:1883}")
+	im.out.comment("upstream", "Without --upstream, devices are connected to the embedded broker, which is empty and "+
+		"which no one else uses yet.\n"+
+		"For your own broker, such as EMQX itself, write: upstream: {url: mqtt://broker.example:1883}")
 }
 
-// head is the comment before the result.
+// head returns the comment before the result.
 func head(file string, findings []Finding) []string {
-	lines := []string{"Made of " + printable(file) +
+	lines := []string{"Converted from " + printable(file) +
 		" by exgate config import. To check it: exgate config check -c THIS_FILE"}
 	var decisions []string
 	for _, f := range findings {
@@ -172,12 +173,12 @@ func head(file string, findings []Finding) []string {
 		}
 	}
 	if len(decisions) > 0 {
-		lines = append(lines, "", "Not carried over as it was, for you to decide about:")
+		lines = append(lines, "", "Not carried over unchanged; decide about:")
 	}
 	return append(lines, decisions...)
 }
 
-// String writes the findings as a list, first those to decide about.
+// String returns the findings as a list, beginning with those that need a decision.
 func (r *Result) String() string {
 	var b bytes.Buffer
 	for _, needless := range []bool{false, true} {

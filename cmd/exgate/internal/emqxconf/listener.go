@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-// wish is what settings of a listener ask for together.
+// wish collects settings of a listener that belong together.
 type wish struct {
 	tls          tlsWish
 	plainHandler bool // the handler is called without TLS
@@ -18,22 +18,22 @@ type wish struct {
 	proxyTimeout *hocon.Value
 }
 
-// kinds are exgate's types of listeners by EMQX's.
+// kinds maps EMQX's types of listeners to exgate's.
 var kinds = map[string]string{"tcp": "tcp", "ssl": "tls", "udp": "udp", "dtls": "dtls"}
 
-// What both versions say of a listener in the same words.
+// The settings of a listener that both versions have.
 var listenerRules = rules{
-	"acceptors":              ignored("a listener needs one goroutine to accept connections"),
+	"acceptors":              ignored("exgate accepts connections in one goroutine"),
 	"max_connections":        maxConnections,
 	"max_conn_rate":          connectionRate,
 	"proxy_protocol":         proxyProtocol,
 	"proxy_protocol_timeout": proxyTimeout,
 }
 
-// mostListeners is how many a configuration may have.
+// mostListeners bounds the listeners of a configuration.
 const mostListeners = 1000
 
-// newListener makes a listener of the result, called name or nearly so.
+// newListener adds a listener to the result, with a name like name.
 func (im *importer) newListener(kind, name, key string, at *hocon.Value) *scope {
 	if im.listeners == mostListeners {
 		im.beyond = at
@@ -47,8 +47,8 @@ func (im *importer) newListener(kind, name, key string, at *hocon.Value) *scope 
 	return &scope{importer: im, key: key, to: to, kind: kind, wish: &wish{}}
 }
 
-// listenerName is name as exgate allows it; a name that is taken gets the listener's type before it, and a number where
-// that is taken too.
+// listenerName turns name into a valid and unused name: if it is taken, it gets the type of the listener as a prefix,
+// and then a number.
 func (im *importer) listenerName(kind, name string) string {
 	name = strings.Map(func(r rune) rune {
 		if strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_", r) {
@@ -67,16 +67,16 @@ func (im *importer) listenerName(kind, name string) string {
 	return free
 }
 
-// finish carries over what settings say together, once all have been seen.
+// finish carries over combined settings after all have been seen.
 func (s *scope) finish() {
 	s.finishTLS()
 	s.finishProxy()
 }
 
-// datagram reports whether the listener's transport is one of datagrams.
+// datagram reports whether the listener uses datagrams.
 func (s *scope) datagram() bool { return s.kind == "udp" || s.kind == "dtls" }
 
-// What exgate bounds a udp or dtls listener to when nothing is said; see docs/limits.md.
+// The default limits of a udp or dtls listener; see docs/limits.md.
 const (
 	defaultMaxPeers = 50000
 	defaultNewPeers = 2000
@@ -84,7 +84,7 @@ const (
 
 func maxConnections(s *scope, name string, v *hocon.Value) {
 	if v.Text == "infinity" {
-		s.needless(v, s.name(name), "without max_connections there is no bound")
+		s.needless(v, s.name(name), "without max_connections there is no limit")
 		return
 	}
 	n, ok := s.number(name, v)
@@ -100,7 +100,7 @@ func maxConnections(s *scope, name string, v *hocon.Value) {
 // connectionRate carries over a number of connections a second, which some versions write as 1000/s.
 func connectionRate(s *scope, name string, v *hocon.Value) {
 	if v.Text == "infinity" {
-		s.needless(v, s.name(name), "without connection_rate there is no bound")
+		s.needless(v, s.name(name), "without connection_rate there is no limit")
 		return
 	}
 	plain := *v
@@ -128,7 +128,7 @@ func (s *scope) access(name string, items []*hocon.Value) {
 	}
 	switch {
 	case len(kept) == 1 && kept[0] == "allow all":
-		s.needless(items[0], s.name(name), "without rules everybody may connect")
+		s.needless(items[0], s.name(name), "without rules everyone may connect")
 	case len(kept) > 0:
 		s.to.set("access.rules", kept)
 	}
@@ -160,9 +160,9 @@ func (s *scope) finishProxy() {
 	}
 	s.to.set("proxy_protocol.trusted", []string{"127.0.0.1", "::1"})
 	s.to.section("proxy_protocol").comment("trusted",
-		"The addresses of the load balancers belong here: whoever else connects is refused. EMQX believed everybody.")
-	s.decide(w.proxy, s.name("proxy_protocol"), "exgate believes load balancers that it knows: set "+
-		"proxy_protocol.trusted to their addresses")
+		"Add the addresses of the load balancers: other clients are refused. EMQX trusted everyone.")
+	s.decide(w.proxy, s.name("proxy_protocol"),
+		"exgate trusts listed load balancers only: set proxy_protocol.trusted to their addresses")
 	if w.proxyTimeout != nil {
 		duration("proxy_protocol.timeout")(s, timeout, w.proxyTimeout)
 	}

@@ -8,11 +8,11 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
 )
 
-// scope is a section of EMQX's configuration and what becomes of it.
+// scope is a section of EMQX's configuration and its conversion.
 type scope struct {
 	*importer
 	key  string // of the section
-	to   target // what the section becomes
+	to   target // the result of the section
 	kind string // of the listener: tcp, tls, udp or dtls
 	wish *wish
 }
@@ -20,7 +20,7 @@ type scope struct {
 // rule carries a setting over.
 type rule func(s *scope, name string, v *hocon.Value)
 
-// rules are those of the settings of a section.
+// rules holds the rules for the settings of a section.
 type rules map[string]rule
 
 // apply carries over each setting of a section.
@@ -34,15 +34,15 @@ func (s *scope) apply(section *hocon.Value, by rules) {
 		if r, ok := by[name]; ok {
 			r(s, name, v)
 		} else {
-			s.decide(v, s.name(name), "is no setting of ExProto that is known")
+			s.decide(v, s.name(name), "is not a known setting of ExProto")
 		}
 	}
 }
 
-// name is the full name of a setting of the section.
+// name returns the full name of a setting of the section.
 func (s *scope) name(of string) string { return strings.TrimSuffix(s.key+"."+of, ".") }
 
-// within applies rules to a section of the section.
+// within applies rules to a subsection.
 func within(by rules) rule {
 	return func(s *scope, name string, v *hocon.Value) {
 		inner := *s
@@ -51,12 +51,12 @@ func within(by rules) rule {
 	}
 }
 
-// ignored is a setting that exgate does without.
+// ignored is the rule for a setting that exgate does not need.
 func ignored(why string) rule {
 	return func(s *scope, name string, v *hocon.Value) { s.needless(v, s.name(name), why) }
 }
 
-// lost is a setting that exgate has not.
+// lost is the rule for a setting that exgate does not have.
 func lost(why string) rule {
 	return func(s *scope, name string, v *hocon.Value) { s.decide(v, s.name(name), "%s", why) }
 }
@@ -121,12 +121,12 @@ func (s *scope) flag(name string, v *hocon.Value) (value, ok bool) {
 	return false, false
 }
 
-// wanted is a setting that exgate always has as want; the other value is lost.
+// wanted is the rule for a setting that is always want in exgate; the other value is lost.
 func wanted(want bool, why string) rule {
 	return func(s *scope, name string, v *hocon.Value) {
 		switch got, ok := s.flag(name, v); {
 		case ok && got == want:
-			s.needless(v, s.name(name), "exgate is always so")
+			s.needless(v, s.name(name), "exgate always does this")
 		case ok:
 			s.decide(v, s.name(name), "%s", why)
 		}

@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// order is how settings stand in the result, whatever section they are in.
+// order is the order of settings in the result, in every section.
 var order = []string{
 	"adapter", "upstream", "listeners",
 	"embedded", "url", "type", "bind", "mountpoint", "idle_timeout", "handler", "grpc", "dialect",
@@ -23,7 +23,7 @@ type target struct{ node *yaml.Node }
 
 func newTarget() target { return target{&yaml.Node{Kind: yaml.MappingNode}} }
 
-// set gives the setting with a dotted name a value: a text, a number, a truth or texts.
+// set sets the setting with a dotted name to a text, a number, a boolean or texts.
 func (t target) set(name string, value any) {
 	section, last, ok := cutLast(name)
 	if ok {
@@ -31,7 +31,7 @@ func (t target) set(name string, value any) {
 	}
 	v := &yaml.Node{}
 	if err := v.Encode(value); err != nil {
-		panic(err) // no value that the rules set can fail
+		panic(err) // values of the rules never fail
 	}
 	if texts, ok := value.([]string); ok && len(strings.Join(texts, ", ")) < 100 {
 		v.Style = yaml.FlowStyle
@@ -49,16 +49,16 @@ func (t target) section(name string) target {
 	return t
 }
 
-// has reports whether something is said in the section or setting name.
+// has reports whether the section or setting name is set.
 func (t target) has(name string) bool { return t.find(name) >= 0 }
 
-// comment puts lines before a setting of the section.
+// comment adds lines before a setting of the section.
 func (t target) comment(name, text string) {
 	_ = t.at(name)
 	t.node.Content[t.find(name)].HeadComment = text
 }
 
-// note puts a line behind the value of a setting of the section.
+// note adds a comment after the value of a setting of the section.
 func (t target) note(name, text string) { t.at(name).LineComment = text }
 
 func (t target) find(name string) int {
@@ -70,7 +70,7 @@ func (t target) find(name string) int {
 	return -1
 }
 
-// at returns the value of a setting of the section; one that is new goes where order wants it.
+// at returns the value of a setting of the section. A new setting is inserted in order.
 func (t target) at(name string) *yaml.Node {
 	if i := t.find(name); i >= 0 {
 		return t.node.Content[i+1]
@@ -92,7 +92,7 @@ func rank(name string) int {
 	return len(order)
 }
 
-// render writes the section as YAML behind head, lines of comment.
+// render writes the section as YAML after head, lines of comment.
 func (t target) render(head []string) ([]byte, error) {
 	var b bytes.Buffer
 	for _, line := range head {

@@ -8,19 +8,19 @@ import (
 	"github.com/exgate/exgate/runtime/listener/dtls"
 )
 
-// at is the section of the listener that a setting stands in.
+// at returns the section of the listener that contains a setting.
 func (s *scope) at(v said) *scope {
 	inner := *s
 	inner.key = v.section
 	return &inner
 }
 
-// undecided adds a finding about a setting that waited.
+// undecided adds a finding about a deferred setting.
 func (s *scope) undecided(v said, format string, args ...any) {
 	s.decide(v.Value, s.at(v).name(v.name), format, args...)
 }
 
-// finishTLS carries over what the TLS options say together.
+// finishTLS carries over combined TLS options.
 func (s *scope) finishTLS() {
 	if s.kind != "tls" && s.kind != "dtls" {
 		return
@@ -32,7 +32,7 @@ func (s *scope) finishTLS() {
 	s.ciphers(w.pskCiphers)
 }
 
-// authority carries over who signs the certificates of devices.
+// authority carries over the authority of device certificates.
 func (s *scope) authority(w *tlsWish) {
 	peer := w.verify.Value != nil && w.verify.Text == "verify_peer"
 	if w.verify.Value != nil && !peer && w.verify.Text != "verify_none" {
@@ -40,8 +40,8 @@ func (s *scope) authority(w *tlsWish) {
 	}
 	if w.ca.Value != nil && !peer {
 		s.needless(w.ca.Value, s.at(w.ca).name(w.ca.name),
-			"without verify_peer it only completes the server's chain: where it holds an intermediate "+
-				"certificate, append that to the file in tls.cert")
+			"without verify_peer it only completes the server's chain: if it contains an intermediate certificate, "+
+				"append that to the file in tls.cert")
 	}
 	if peer {
 		s.to.set("tls.verify", "peer")
@@ -56,15 +56,15 @@ func (s *scope) authority(w *tlsWish) {
 	case ok && fail && peer:
 		s.to.set("tls.fail_if_no_cert", true)
 	case ok && fail:
-		s.undecided(w.failIfNoCert, "has no effect without verify_peer, nor has it in EMQX")
+		s.undecided(w.failIfNoCert, "has no effect without verify_peer, as in EMQX")
 	}
 }
 
-// versions carries over a list of versions as the lowest and the highest.
+// versions carries over a list of versions as a minimum and a maximum.
 func (s *scope) versions(v said) {
 	if v.Value == nil {
 		if s.kind == "tls" {
-			s.to.comment("tls", `From TLS 1.2 on. Where nothing was said, EMQX took 1.0 and 1.1 as well, as `+
+			s.to.comment("tls", `TLS 1.2 and later. By default EMQX also accepted 1.0 and 1.1, as `+
 				`min_version: "1.0" does.`)
 		}
 		return
@@ -76,7 +76,7 @@ func (s *scope) versions(v said) {
 			version = "1.0"
 		}
 		if !ok || !slices.Contains([]string{"1.0", "1.1", "1.2", "1.3"}, version) {
-			s.undecided(v, "names a version that there is not of %s", strings.ToUpper(s.kind))
+			s.undecided(v, "names an unknown version of %s", strings.ToUpper(s.kind))
 			continue
 		}
 		known = append(known, version)
@@ -87,12 +87,12 @@ func (s *scope) versions(v said) {
 		s.to.set("tls.min_version", slices.Min(known))
 		s.to.set("tls.max_version", slices.Max(known))
 	case slices.Min(known) != "1.2":
-		s.undecided(v, "exgate speaks DTLS 1.2 only")
+		s.undecided(v, "exgate supports DTLS 1.2 only")
 	}
 }
 
-// ciphers carries over the suites that exgate knows. Where some have pre-shared keys and none of those is known, the
-// default ones are better than the rest: the keys could not be used.
+// ciphers carries over the known suites. If some use pre-shared keys and none of those is known, it uses the defaults
+// instead of the rest, with which the keys could not be used.
 func (s *scope) ciphers(v said) {
 	if v.Value == nil {
 		return
@@ -117,7 +117,7 @@ func (s *scope) ciphers(v said) {
 		s.to.set("tls.ciphers", kept)
 	}
 	if len(unknown) > 0 {
-		s.undecided(v, "exgate's %s has not all of them; left out: %s", strings.ToUpper(s.kind),
+		s.undecided(v, "exgate's %s does not support all of them; omitted: %s", strings.ToUpper(s.kind),
 			strings.Join(unknown, ", "))
 	}
 	if psk {
@@ -125,7 +125,7 @@ func (s *scope) ciphers(v said) {
 	}
 }
 
-// withKeys reports whether a suite is one of pre-shared keys.
+// withKeys reports whether a suite uses pre-shared keys.
 func withKeys(suite string) bool { return strings.Contains(suite, "PSK") }
 
 // printableName returns the name of a cipher suite for a message. The configuration may hold anything in its place.
@@ -136,16 +136,15 @@ func printableName(name string) string {
 	return name
 }
 
-// sharedKeys asks for the keys that devices share with EMQX, which are in another form.
+// sharedKeys reports that pre-shared keys need another format.
 func (s *scope) sharedKeys(v said) {
 	if s.kind == "tls" {
-		s.undecided(v, "Go's TLS has no pre-shared keys: use a dtls listener, or certificates")
+		s.undecided(v, "Go's TLS does not support pre-shared keys: use a dtls listener, or certificates")
 		return
 	}
 	s.to.set("psk.file", "devices.psk")
-	s.to.section("psk").note("file", "identity:key, the key in hexadecimal; docs/migration.md tells how to "+
-		"make it of EMQX's")
-	s.undecided(v, "write the keys to devices.psk beside the result, in hexadecimal. Where tls.ciphers names none, "+
-		"the suites of PSK with AES-GCM, "+
-		"AES-CCM and ChaCha20 are on")
+	s.to.section("psk").note("file", "identity:key, the key in hexadecimal; docs/migration.md says how to "+
+		"convert EMQX's file")
+	s.undecided(v, "write the keys to devices.psk beside the result, in hexadecimal. Without suites in tls.ciphers, "+
+		"the PSK suites with AES-GCM, AES-CCM and ChaCha20 are enabled")
 }

@@ -4,16 +4,17 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
 )
 
-// said is a setting that waits until all of its section have been seen.
+// said is a setting that is deferred until the whole section has been seen.
 type said struct {
 	*hocon.Value
 	section, name string
 }
 
-// tlsWish is what the TLS options of a listener ask for together.
+// tlsWish collects TLS options of a listener that belong together.
 type tlsWish struct{ ca, verify, failIfNoCert, versions, ciphers, pskCiphers said }
 
-// tlsRules are the options of TLS and DTLS; 4.x says them of the listener, 5.x in ssl_options and dtls_options.
+// tlsRules holds the options of TLS and DTLS, which are in the listener in 4.x, and in ssl_options and dtls_options in
+// 5.x.
 var tlsRules = merged(neutralTLSRules, rules{
 	"certfile":             secureOnly(file("tls.cert")),
 	"keyfile":              secureOnly(file("tls.key")),
@@ -26,13 +27,13 @@ var tlsRules = merged(neutralTLSRules, rules{
 	"versions":             secureOnly(keep(func(w *tlsWish) *said { return &w.versions })),
 	"ciphers":              secureOnly(keep(func(w *tlsWish) *said { return &w.ciphers })),
 	"psk_ciphers":          secureOnly(keep(func(w *tlsWish) *said { return &w.pskCiphers })),
-	"dhfile": secureOnly(lost("Go's TLS has no suites with Diffie-Hellman groups from files; those " +
-		"with elliptic curves take their place")),
+	"dhfile": secureOnly(lost("Go's TLS has no suites with Diffie-Hellman groups from files; it uses " +
+		"elliptic curves instead")),
 	"client_renegotiation": ignored(noRenegotiation),
-	"honor_cipher_order":   ignored("Go chooses the best suite that both sides have"),
+	"honor_cipher_order":   ignored("Go chooses the best common suite"),
 	"gc_after_handshake":   ignored("an idle connection holds no buffer"),
-	"user_lookup_fun":      ignored("keys shared with devices are in psk.file"),
-	"enable_crl_check":     switchedOn("exgate reads no revocation lists: refuse the device at the broker"),
+	"user_lookup_fun":      ignored("pre-shared keys are in psk.file"),
+	"enable_crl_check":     switchedOn("exgate does not read revocation lists: refuse the device at the broker"),
 	"ocsp": within(rules{
 		"enable_ocsp_stapling": switchedOn("exgate does not staple OCSP answers: devices that insist on them need a " +
 			"TLS proxy in front"),
@@ -41,26 +42,26 @@ var tlsRules = merged(neutralTLSRules, rules{
 	}),
 })
 
-const noRenegotiation = "exgate does not renegotiate at all"
+const noRenegotiation = "exgate never renegotiates"
 
-// neutralTLSRules are the options that exgate does without, on both sides of TLS.
+// neutralTLSRules holds options that exgate does not need, as a server and as a client.
 var neutralTLSRules = rules{
-	"depth":              ignored("chains of certificates are checked whatever their length"),
+	"depth":              ignored("certificate chains of any length are verified"),
 	"reuse_sessions":     ignored("TLS sessions are always resumed, DTLS sessions never"),
 	"secure_renegotiate": ignored(noRenegotiation),
 	"log_level": ignored("failed handshakes are counted in exgate_tls_handshakes_total and " +
 		"exgate_dtls_handshakes_total"),
 	"hibernate_after": ignored("an idle connection holds no buffer"),
-	"cacerts": ignored("the certificate authorities are those of the file, or with handler.tls the " +
-		"system's where there is no file"),
-	"partial_chain": ignored("a certificate in the file of authorities is trusted as it is"),
+	"cacerts": ignored("the certificate authorities are those in the file, or with handler.tls and without a " +
+		"file the system's"),
+	"partial_chain": ignored("a certificate in the file of authorities is trusted"),
 	"verify_peer_ext_key_usage": ignored(
-		"a certificate must be for the side that shows it, or say nothing about its use"),
+		"the key usage of a certificate must fit, or be absent"),
 }
 
 var ocspPart = ignored("a part of OCSP stapling")
 
-// switchedOn is a setting that exgate has not, if it is on.
+// switchedOn is the rule for a setting that exgate does not have, if it is on.
 func switchedOn(why string) rule {
 	return func(s *scope, name string, v *hocon.Value) {
 		switch on, ok := s.flag(name, v); {
@@ -72,7 +73,7 @@ func switchedOn(why string) rule {
 	}
 }
 
-// secureOnly is a rule for tls and dtls listeners; EMQX does not use the setting on others.
+// secureOnly restricts a rule to tls and dtls listeners; EMQX does not use the setting on others.
 func secureOnly(r rule) rule {
 	return func(s *scope, name string, v *hocon.Value) {
 		if s.kind == "tcp" || s.kind == "udp" {
@@ -83,7 +84,7 @@ func secureOnly(r rule) rule {
 	}
 }
 
-// keep is a setting that finishTLS carries over.
+// keep defers a setting to finishTLS.
 func keep(where func(*tlsWish) *said) rule {
 	return func(s *scope, name string, v *hocon.Value) { *where(&s.wish.tls) = said{v, s.key, name} }
 }
@@ -97,10 +98,10 @@ func file(to string) rule {
 	}
 }
 
-// password is the one that a private key is encrypted with; it is not looked at.
+// password is the rule for the password of a private key. The value is not read.
 func password(key string) rule {
 	return func(s *scope, name string, v *hocon.Value) {
-		s.decide(v, s.name(name), "exgate reads private keys without a password: openssl pkey -in KEY -out NEWKEY "+
-			"takes it off; name NEWKEY in %s, and let nobody else read it", key)
+		s.decide(v, s.name(name), "exgate reads private keys without a password: remove it with openssl pkey -in KEY "+
+			"-out NEWKEY, set %s to NEWKEY, and protect that file", key)
 	}
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
 )
 
-// v4ListenerRules are those of exproto.listener.NAME, which has the options of its socket and of TLS in itself.
+// v4ListenerRules holds the rules of exproto.listener.NAME, which includes the options of its socket and of TLS.
 var v4ListenerRules = merged(listenerRules, socketRules, tlsRules, rules{
 	own:            func(*scope, string, *hocon.Value) {}, // the address, see listenerV4
 	"idle_timeout": duration("idle_timeout"),
 	"access":       accessV4,
 }, handlerRulesV4("connection_handler"), handlerRulesV4("proto_handler"), handlerRulesV4("proto_adapter"))
 
-// handlerRulesV4 are those of the handler, whose settings were called otherwise before 4.2 was released.
+// handlerRulesV4 holds the rules of the handler, whose settings had other names before the release of 4.2.
 func handlerRulesV4(prefix string) rules {
 	return rules{
 		prefix + "_url":        handlerURLV4,
@@ -41,18 +41,18 @@ func (im *importer) importV4(exproto *hocon.Value) {
 	top := &scope{importer: im, key: "exproto", to: im.out}
 	top.apply(exproto, rules{
 		"server":   serverV4,
-		"service":  serverV4, // its name before 4.2 was released
+		"service":  serverV4, // its name before the release of 4.2
 		"listener": listenersV4,
 	})
 }
 
-// serverV4 carries over where the adapter listens. EMQX could listen twice, exgate listens once: without TLS, if EMQX
-// did.
+// serverV4 carries over the address of the adapter. EMQX could have two; exgate has one: the one without TLS, if EMQX
+// had both.
 func serverV4(s *scope, name string, v *hocon.Value) {
 	inner := &scope{importer: s.importer, key: s.name(name), to: s.to.section("adapter"), kind: "tls", wish: &wish{}}
 	https := within(rules{
 		"port": port, "certfile": file("tls.cert"), "keyfile": file("tls.key"),
-		"cacertfile": ignored("EMQX does not check the certificates of handlers; adapter.tls.client_ca does"),
+		"cacertfile": ignored("EMQX does not verify the certificates of handlers; adapter.tls.client_ca does"),
 	})
 	if v.Kind == hocon.Object && v.Fields["http"] != nil {
 		https = within(rules{
@@ -63,8 +63,8 @@ func serverV4(s *scope, name string, v *hocon.Value) {
 	inner.apply(v, rules{"http": within(rules{"port": port}), "https": https})
 }
 
-const bothPorts = "exgate's adapter listens at one address, and http has it: with adapter.tls: {cert, key} it has " +
-	"TLS, for all handlers"
+const bothPorts = "exgate's adapter has one address, that of http: with adapter.tls: {cert, key} it uses TLS " +
+	"for all handlers"
 
 func port(s *scope, name string, v *hocon.Value) {
 	if setBind(s, name, v, "a port") {
@@ -103,7 +103,7 @@ func (s *scope) listenerV4(name, key string, v *hocon.Value) {
 	l := s.newListener(kinds[scheme], name, key, at)
 	l.to.set("bind", bind)
 	l.to.set("handler.dialect", "auto")
-	l.to.section("handler").note("dialect", "found out at start: stream in 4.3 and 4.4, unary-v42 in Enterprise 4.2")
+	l.to.section("handler").note("dialect", "detected at start: stream in 4.3 and 4.4, unary-v42 in Enterprise 4.2")
 	if v.Kind == hocon.Object {
 		l.wish.plainHandler = plainHandlerV4(v)
 		l.apply(v, v4ListenerRules)
@@ -112,7 +112,7 @@ func (s *scope) listenerV4(name, key string, v *hocon.Value) {
 	l.finish()
 }
 
-// accessV4 carries over access.1, access.2 and so on, in this order.
+// accessV4 carries over access.1, access.2 and so on, in order.
 func accessV4(s *scope, name string, v *hocon.Value) {
 	numbers := slices.Clone(v.Keys)
 	slices.SortStableFunc(numbers, func(a, b string) int {

@@ -7,26 +7,25 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf/hocon"
 )
 
-const brokersOwn = "devices log in at the broker of upstream, each as a client of its own: configure it there"
+const brokersOwn = "devices log in at the upstream broker, each as its own client: configure authentication there"
 
 var v5ListenerRules = merged(listenerRules, rules{
-	"bind":         bind,
-	"enable":       func(*scope, string, *hocon.Value) {}, // see listenerV5
-	"enabled":      func(*scope, string, *hocon.Value) {}, // its name in 5.0
-	"mountpoint":   mountpoint,
-	"access_rules": accessV5,
-	"enable_authn": wanted(true, "EMQX let devices in without asking; at the broker of upstream, allow "+
-		"anonymous clients"),
+	"bind":           bind,
+	"enable":         func(*scope, string, *hocon.Value) {}, // see listenerV5
+	"enabled":        func(*scope, string, *hocon.Value) {}, // its name in 5.0
+	"mountpoint":     mountpoint,
+	"access_rules":   accessV5,
+	"enable_authn":   wanted(true, "EMQX did not authenticate devices: allow anonymous clients at the upstream broker"),
 	"authentication": lost(brokersOwn),
 	"tcp_options":    within(socketRules),
 	"udp_options":    within(socketRules),
 	"ssl_options":    within(tlsRules),
 	"dtls_options":   within(tlsRules),
-	"health_check": lost("exgate answers no datagrams of its own: let the handler answer, or probe /healthz " +
+	"health_check": lost("exgate does not answer datagrams itself: let the handler answer, or probe /healthz " +
 		"of metrics.bind"),
 })
 
-// gatewayV5 is what gateway.exproto says of all its listeners.
+// gatewayV5 holds the settings of gateway.exproto that apply to all its listeners.
 type gatewayV5 struct {
 	handler     *hocon.Value
 	mountpoint  *hocon.Value
@@ -46,25 +45,24 @@ func (im *importer) importV5(exproto *hocon.Value) {
 		"idle_timeout":   later(&common.idleTimeout),
 		"listeners":      later(&listeners),
 		"enable":         wanted(true, "EMQX does not start it; exgate would"),
-		"enable_stats":   ignored("metrics are served where metrics.bind says"),
+		"enable_stats":   ignored("metrics are served at metrics.bind"),
 		"authentication": lost(brokersOwn),
 		"clientinfo_override": within(rules{
-			"username": lost("the handler says the username in Authenticate"),
-			"password": lost("the handler says the password in Authenticate"),
-			"clientid": lost("the handler says the clientid in Authenticate"),
+			"username": lost("the handler passes the username to Authenticate"),
+			"password": lost("the handler passes the password to Authenticate"),
+			"clientid": lost("the handler passes the clientid to Authenticate"),
 		}),
 	})
 	top.listenersV5(listeners, &common)
 }
 
-// serverV5 carries over where the adapter listens.
+// serverV5 carries over the address of the adapter.
 func serverV5(s *scope, name string, v *hocon.Value) {
 	inner := &scope{importer: s.importer, key: s.name(name), to: s.to.section("adapter")}
 	inner.apply(v, rules{
 		"bind": port,
-		"ssl_options": lost("EMQX 5 listens for handlers without TLS whatever it says (it looks for the setting " +
-			"under another name), so handlers call without; " +
-			"once they call with TLS, set adapter.tls: {cert, key}"),
+		"ssl_options": lost("EMQX 5 ignores this setting (it looks for another name), so handlers call without TLS; " +
+			"once they use TLS, set adapter.tls: {cert, key}"),
 	})
 }
 
@@ -86,7 +84,7 @@ func (s *scope) listenersV5(all *hocon.Value, common *gatewayV5) {
 
 func (s *scope) listenerV5(kind, name, key string, v *hocon.Value, common *gatewayV5) {
 	if disabled(v) {
-		s.decide(v, key, "EMQX does not start it, and neither does exgate: it is left out")
+		s.decide(v, key, "EMQX does not start it: it is omitted")
 		return
 	}
 	l := s.newListener(kind, name, key, v)
@@ -134,7 +132,7 @@ func setBind(s *scope, name string, v *hocon.Value, what string) bool {
 
 var placeholder = regexp.MustCompile(`\$\{[^}]*\}?`)
 
-// mountpoint carries over what stands before topics. EMQX leaves what it cannot fill in as it is; exgate refuses it.
+// mountpoint carries over the mountpoint. EMQX leaves unknown placeholders as they are; exgate rejects them.
 func mountpoint(s *scope, name string, v *hocon.Value) {
 	rest := strings.NewReplacer("${clientid}", "", "${username}", "", "${listener}", "").Replace(v.Text)
 	switch {
@@ -142,8 +140,8 @@ func mountpoint(s *scope, name string, v *hocon.Value) {
 		s.decide(v, s.name(name), "must be a text without + and #")
 		return
 	case placeholder.MatchString(rest):
-		s.decide(v, s.name(name), "exgate fills in ${clientid}, ${username} and ${listener} only, and does not start "+
-			"with %s: write what it stands for", placeholder.FindString(rest))
+		s.decide(v, s.name(name), "exgate replaces ${clientid}, ${username} and ${listener} only, and rejects %s: "+
+			"write its value", placeholder.FindString(rest))
 	}
 	if v.Text != "" && v.Text != "undefined" {
 		s.to.set("mountpoint", v.Text)
@@ -160,8 +158,8 @@ func accessV5(s *scope, name string, v *hocon.Value) {
 	}
 }
 
-// demoCertificate names the files that EMQX 5 takes where a listener with TLS names none. With keys shared with devices
-// it needs none.
+// demoCertificate returns the default certificate of EMQX 5 for TLS listeners without one. Listeners with pre-shared
+// keys do not need it.
 func (s *scope) demoCertificate(at *hocon.Value) {
 	if s.kind != "tls" && s.kind != "dtls" || s.to.has("psk") {
 		return
@@ -175,6 +173,5 @@ func (s *scope) demoCertificate(at *hocon.Value) {
 	tls := s.to.section("tls")
 	tls.set("cert", s.absolute("etc/certs/cert.pem"))
 	tls.set("key", s.absolute("etc/certs/key.pem"))
-	s.decide(at, s.key, "names no certificate: EMQX takes the one that it comes with, whose private key everybody "+
-		"has. Make one of your own")
+	s.decide(at, s.key, "has no certificate: EMQX uses its bundled one, whose private key is public. Create your own")
 }

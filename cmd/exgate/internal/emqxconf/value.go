@@ -43,7 +43,7 @@ func parseDuration(text string) (time.Duration, bool) {
 
 var sizeForm = regexp.MustCompile(`^([0-9]{1,9})(b|kb|mb|gb)?$`)
 
-// parseSize reads a size, whose units are powers of 1024 in EMQX, and writes it as exgate does.
+// parseSize converts a size to the format of exgate. Units are powers of 1024 in EMQX.
 func parseSize(text string) (string, bool) {
 	part := sizeForm.FindStringSubmatch(strings.ToLower(strings.TrimSpace(text)))
 	if part == nil || strings.Trim(part[1], "0") == "" {
@@ -53,7 +53,7 @@ func parseSize(text string) (string, bool) {
 	return strings.TrimLeft(part[1], "0") + unit, true
 }
 
-// parseBind reads an address to listen at: a port, or an IP address and a port. EMQX needs no brackets around IPv6.
+// parseBind reads a listening address: a port, or an IP address and a port. EMQX needs no brackets around IPv6.
 func parseBind(text string) (string, bool) {
 	host, port := "", text
 	if i := strings.LastIndexByte(text, ':'); i >= 0 {
@@ -87,7 +87,7 @@ func parseURL(text string) (target string, tls, ok bool) {
 	return net.JoinHostPort(u.Hostname(), port), u.Scheme == "https", true
 }
 
-// texts reads a list: an array, or texts with commas between them.
+// texts reads a list: an array, or comma-separated texts.
 func texts(v *hocon.Value) []string {
 	var all []string
 	for _, item := range v.Items {

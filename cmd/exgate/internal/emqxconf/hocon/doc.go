@@ -1,15 +1,15 @@
-// Package hocon reads the part of HOCON that EMQX 5 documents and writes: objects, arrays, comments, dotted and quoted
-// keys, strings of all three kinds, concatenation, substitutions and includes. Every value knows the file and line it
-// was read from.
+// Package hocon reads the subset of HOCON that EMQX 5 documents and writes: objects, arrays, comments, dotted and
+// quoted keys, all three kinds of strings, concatenation, substitutions and includes. Every value has its file and
+// line.
 //
-// The syntax is that of lightbend/config's HOCON.md, as far as github.com/emqx/hocon takes it: values other than
-// strings are kept as they were written, since what 15s or 1MB means is the setting's to say; += and substitutions by
-// environment variables are not there.
+// The syntax is that of lightbend/config's HOCON.md, as far as github.com/emqx/hocon supports it. Values other than
+// strings are kept as written, since the meaning of 15s or 1MB depends on the setting. += and substitutions by
+// environment variables are not supported.
 package hocon
 
 import "fmt"
 
-// Kind is what a value is.
+// Kind is the kind of a value.
 type Kind uint8
 
 // The kinds of values.
@@ -17,7 +17,7 @@ const (
 	Scalar Kind = iota // a text, a number, true, false or null
 	Array
 	Object
-	joined // values beside each other, some of them substitutions: becomes one of the others when it is looked up
+	joined // adjacent values, including substitutions; Lookup turns it into one of the others
 )
 
 // Value is a value of a document.
@@ -25,7 +25,7 @@ type Value struct {
 	Kind   Kind
 	Text   string            // of a Scalar, without quotes
 	Items  []*Value          // of an Array
-	Keys   []string          // of an Object, in the order in which they were first said
+	Keys   []string          // of an Object, in the order of first appearance
 	Fields map[string]*Value // of an Object
 	File   string
 	Line   int
@@ -34,7 +34,7 @@ type Value struct {
 	optional bool   // of a substitution
 }
 
-// SyntaxError is what is wrong with a document, and where.
+// SyntaxError is an error in a document.
 type SyntaxError struct {
 	File string
 	Line int
@@ -48,7 +48,7 @@ func NewObject(file string, line int) *Value {
 	return &Value{Kind: Object, Fields: map[string]*Value{}, File: file, Line: line}
 }
 
-// Set gives the field key of an object a value. Two objects become one, else the later value stays.
+// Set sets the field key of an object. Two objects are merged, otherwise the later value wins.
 func (v *Value) Set(key string, to *Value) {
 	old, ok := v.Fields[key]
 	switch {
@@ -67,7 +67,7 @@ func (v *Value) merge(other *Value) {
 	}
 }
 
-// setPath sets a field of an object inside v; the objects on the way are made.
+// setPath sets a field of an object inside v, creating objects on the way.
 func (v *Value) setPath(path []string, to *Value) {
 	for _, key := range path[:len(path)-1] {
 		if next, ok := v.Fields[key]; !ok || next.Kind != Object {

@@ -8,27 +8,27 @@ import (
 	"strings"
 )
 
-// The bounds of a document with all that it includes. Files of EMQX have some hundred KiB.
+// The bounds of a document with all includes. Files of EMQX have some hundred KiB.
 const (
 	largest      = 16 << 20 // bytes
 	mostIncludes = 1000
 	mostValues   = 200_000
 )
 
-// Document is what a file and those it includes say.
+// Document is a file with its includes.
 type Document struct {
 	Root    *Value
-	Missing []*Value // the included files that are not there and need not be: their names, and where they are included
+	Missing []*Value // missing optional includes: their names, and where they are included
 
 	read     func(name string) ([]byte, error)
-	size     int // bytes, also of what substitutions made
+	size     int // bytes, including results of substitutions
 	includes int
 	values   int
 	resolved int
 }
 
-// Parse reads a file and those it includes with read, which bounds what it reads. The error is a [SyntaxError], or what
-// reading failed with.
+// Parse reads a file and its includes with read, which bounds their size. The error is a [SyntaxError] or an error of
+// read.
 func Parse(file string, read func(name string) ([]byte, error)) (*Document, error) {
 	doc := &Document{Root: NewObject(file, 1), read: read}
 	if err := doc.parse(doc.Root, file, nil); err != nil {
@@ -43,14 +43,13 @@ func (d *Document) parse(into *Value, file string, trail []string) error {
 		return err
 	}
 	if d.size += len(text); d.size > largest {
-		return &SyntaxError{File: file, Line: 1, What: "the configuration has more than 16 MiB with all " +
-			"that it includes"}
+		return &SyntaxError{File: file, Line: 1, What: "the configuration with its includes is larger than 16 MiB"}
 	}
 	p := parser{lex: lexer{file: file, rest: string(text), line: 1}, doc: d, trail: append(trail, filepath.Clean(file))}
 	return p.root(into)
 }
 
-// include reads what comes after the word include, and the file that it names. Where include is a key it reads nothing.
+// include parses the rest of an include and reads its file. It does nothing if include is a key.
 func (p *parser) include(into *Value, line int) (done bool, err error) {
 	t, err := p.next()
 	if err != nil {
@@ -106,7 +105,7 @@ func (p *parser) included(into *Value, name string, required bool, line int) err
 	return err
 }
 
-// cause is an error without the name of the file, which stands before it already.
+// cause strips the file name, which the message already has, from an error.
 func cause(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

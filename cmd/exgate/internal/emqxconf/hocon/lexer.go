@@ -58,7 +58,7 @@ func (l *lexer) next() (token, error) {
 	return t, nil
 }
 
-// skip passes white space and comments, but no end of a line.
+// skip skips white space and comments, but not the end of a line.
 func (l *lexer) skip() (spaced bool) {
 	for l.rest != "" {
 		switch {
@@ -116,7 +116,7 @@ func (l *lexer) quoted(t token) (token, error) {
 		if !ok {
 			return t, l.fail(`a text in """ does not end`)
 		}
-		quotes := len(after) - len(strings.TrimLeft(after, `"`)) // those before the last three belong to the text
+		quotes := len(after) - len(strings.TrimLeft(after, `"`)) // earlier quotes belong to the text
 		body, after = body+after[:quotes], after[quotes:]
 		l.line += strings.Count(body, "\n")
 		l.rest = after

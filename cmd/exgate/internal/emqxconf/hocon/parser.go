@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// deepest is how far objects, arrays and includes may be inside each other.
+// deepest bounds the nesting of objects, arrays and includes.
 const deepest = 64
 
 // parser reads one file of a document.
@@ -15,7 +15,7 @@ type parser struct {
 	doc   *Document
 	peek  *token
 	depth int
-	trail []string // the files that include this one, outermost first
+	trail []string // the including files, outermost first
 }
 
 func (p *parser) next() (token, error) {
@@ -46,12 +46,12 @@ func (p *parser) root(into *Value) error {
 		return err
 	}
 	if t, err = p.skipLines(); err == nil && t.kind != tokenEnd {
-		err = p.fail(t.line, "there is something after the } that ends the file")
+		err = p.fail(t.line, "there is text after the closing } of the file")
 	}
 	return err
 }
 
-// skipLines returns the next token that ends no line.
+// skipLines returns the next token that is not the end of a line.
 func (p *parser) skipLines() (token, error) {
 	for {
 		if t, err := p.next(); err != nil || t.kind != '\n' {
@@ -114,7 +114,7 @@ func (p *parser) key(t token) (path []string, after token, err error) {
 	line, part, open := t.line, "", false
 	for ; err == nil && (t.kind == tokenText || t.kind == tokenQuoted); t, err = p.next() {
 		if open && t.spaced {
-			return nil, t, p.fail(line, "a key with spaces must stand in quotes")
+			return nil, t, p.fail(line, "a key with spaces must be in quotes")
 		}
 		open = true
 		if t.kind == tokenQuoted {
@@ -131,7 +131,7 @@ func (p *parser) key(t token) (path []string, after token, err error) {
 	case err != nil:
 		return nil, t, err
 	case !open:
-		return nil, t, p.fail(line, "there should be a key, and is %s", describe(t))
+		return nil, t, p.fail(line, "expected a key, found %s", describe(t))
 	case slices.Contains(path, ""):
 		return nil, t, p.fail(line, "a part of the key %q is empty", strings.Join(path, "."))
 	case len(path) > deepest:

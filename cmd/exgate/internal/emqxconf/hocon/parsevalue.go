@@ -2,7 +2,7 @@ package hocon
 
 import "strings"
 
-// value reads a value: all that stands beside each other until the line, the object or the array goes on.
+// value reads a value: everything up to the end of the line, or the next field or element.
 func (p *parser) value() (*Value, error) {
 	if p.depth++; p.depth > deepest {
 		return nil, p.fail(p.lex.line, "objects are more than %d deep", deepest)
@@ -21,9 +21,9 @@ func (p *parser) value() (*Value, error) {
 		case part != nil:
 			parts = append(parts, part)
 		case t.kind == '=':
-			return nil, p.fail(t.line, "a value with : or = in it must stand in quotes")
+			return nil, p.fail(t.line, "a value that contains : or = must be in quotes")
 		case len(parts) == 0:
-			return nil, p.fail(t.line, "there should be a value, and is %s", describe(t))
+			return nil, p.fail(t.line, "expected a value, found %s", describe(t))
 		default:
 			p.back(t)
 			return join(parts), nil
@@ -31,7 +31,7 @@ func (p *parser) value() (*Value, error) {
 	}
 }
 
-// part reads what one token begins, or nil where no value begins with it.
+// part reads the value that begins with a token, or returns nil if none does.
 func (p *parser) part(t token) (*Value, error) {
 	switch t.kind {
 	case tokenText, tokenQuoted, tokenRef, '{', '[':

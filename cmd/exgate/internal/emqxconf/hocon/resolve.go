@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// mostResolved is how many values substitutions may make: they can double with every line.
+// mostResolved bounds the values created by substitutions, which can double with every line.
 const mostResolved = 100_000
 
-// longestChain is how many substitutions may stand for each other.
+// longestChain bounds chains of substitutions.
 const longestChain = 100
 
-// trail is the substitutions that are being carried out, the innermost first.
+// trail holds the substitutions in progress, innermost first.
 type trail struct {
 	ref   string
 	outer *trail
@@ -36,7 +36,7 @@ func (t *trail) with(ref string) *trail {
 	return inner
 }
 
-// join makes one value of those beside each other. White space between them is dropped, as EMQX does.
+// join joins adjacent values. It drops white space between them, as EMQX does.
 func join(parts []*Value) *Value {
 	if len(parts) == 1 {
 		return parts[0]
@@ -48,7 +48,7 @@ func join(parts []*Value) *Value {
 	return &Value{Kind: joined, Items: parts, File: first.File, Line: first.Line}
 }
 
-// concat joins values of one kind.
+// concat joins values of the same kind.
 func concat(parts []*Value) *Value {
 	first := parts[0]
 	v := &Value{Kind: first.Kind, File: first.File, Line: first.Line}
@@ -67,8 +67,8 @@ func concat(parts []*Value) *Value {
 	return v
 }
 
-// Lookup returns what path names, with its substitutions carried out, or nil where there is nothing. Substitutions
-// elsewhere in the document are not looked at.
+// Lookup returns the value at path with substitutions resolved, or nil. It ignores substitutions elsewhere in the
+// document.
 func (d *Document) Lookup(path ...string) (*Value, error) {
 	v, err := d.find(path, nil)
 	if v == nil || err != nil {
@@ -77,7 +77,7 @@ func (d *Document) Lookup(path ...string) (*Value, error) {
 	return d.resolve(v, nil)
 }
 
-// find returns what path names, within the substitutions of t.
+// find returns the value at path, within the substitutions of t.
 func (d *Document) find(path []string, t *trail) (*Value, error) {
 	v := d.Root
 	for _, key := range path {
@@ -95,7 +95,7 @@ func (d *Document) find(path []string, t *trail) (*Value, error) {
 	return v, nil
 }
 
-// resolve returns v without substitutions, or nil where nothing is left of it.
+// resolve returns v with substitutions resolved, or nil if nothing is left.
 func (d *Document) resolve(v *Value, t *trail) (*Value, error) {
 	if d.resolved++; d.resolved > mostResolved || len(v.Text) > largest {
 		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("substitutions make more than %d values", mostResolved)}
@@ -124,7 +124,7 @@ func (d *Document) resolve(v *Value, t *trail) (*Value, error) {
 	return d.concat(v, items)
 }
 
-// concat joins what became of the parts of v.
+// concat joins the resolved parts of v.
 func (d *Document) concat(v *Value, parts []*Value) (*Value, error) {
 	if len(parts) == 0 {
 		return nil, nil
@@ -132,7 +132,7 @@ func (d *Document) concat(v *Value, parts []*Value) (*Value, error) {
 	size := 0
 	for _, part := range parts {
 		if part.Kind != parts[0].Kind {
-			return nil, &SyntaxError{v.File, v.Line, "values that are not of one kind stand beside each other"}
+			return nil, &SyntaxError{v.File, v.Line, "adjacent values have different kinds"}
 		}
 		size += len(part.Text)
 	}
@@ -163,7 +163,7 @@ func (d *Document) substitute(v *Value, t *trail) (*Value, error) {
 		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("the substitution ${%s} refers to itself", v.ref)}
 	}
 	if t = t.with(v.ref); t.depth > longestChain {
-		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("more than %d substitutions stand for each other",
+		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("a chain of more than %d substitutions",
 			longestChain)}
 	}
 	got, err := d.find(strings.Split(v.ref, "."), t)
@@ -177,7 +177,7 @@ func (d *Document) substitute(v *Value, t *trail) (*Value, error) {
 	case err != nil || got == nil && v.optional:
 		return nil, err
 	case got == nil:
-		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("nothing has the name of the substitution ${%s}", v.ref)}
+		return nil, &SyntaxError{v.File, v.Line, fmt.Sprintf("the substitution ${%s} refers to an unknown key", v.ref)}
 	}
 	at := *got
 	at.File, at.Line = v.File, v.Line

@@ -8,7 +8,7 @@ import (
 
 var errEscape = errors.New(`a text in quotes has an invalid escape: write \\ for a backslash`)
 
-// unescape takes the escapes out of a text in quotes; they are those of JSON.
+// unescape replaces the escapes in a quoted text, which are those of JSON.
 func unescape(s string) (string, error) {
 	if !strings.Contains(s, `\`) {
 		return s, nil
@@ -20,7 +20,7 @@ func unescape(s string) (string, error) {
 	return plain, nil
 }
 
-// unindent takes the common indentation off a text whose first line is ~, as EMQX does.
+// unindent removes the common indentation of a text whose first line is ~, as EMQX does.
 func unindent(s string) string {
 	body, ok := strings.CutPrefix(strings.Replace(s, "~\r\n", "~\n", 1), "~\n")
 	if !ok {
@@ -39,7 +39,7 @@ func unindent(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// indentation is the least number of spaces before the lines that are not empty.
+// indentation returns the smallest indentation of non-empty lines.
 func indentation(lines []string) int {
 	least := -1
 	for _, line := range lines {
