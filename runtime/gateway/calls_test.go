@@ -71,7 +71,7 @@ func TestAuthenticateResults(t *testing.T) {
 	})
 }
 
-// A device whose handler names no client id is assigned one that no other has. Placeholders stand for it.
+// A device whose handler sets no client id gets a unique one, which placeholders use.
 func TestAssignedClientID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "site/${clientid}/")
@@ -231,7 +231,7 @@ func TestPublishWindowCountsBytes(t *testing.T) {
 	})
 }
 
-// No queue is unbounded: calls under way are counted.
+// Calls under way are counted and bounded.
 func TestTooManyCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{MaxCalls: 3}, "")

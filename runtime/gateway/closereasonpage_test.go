@@ -18,7 +18,7 @@ const (
 	reasonPage = root + "/docs/close-reasons.md"
 )
 
-// declared are the names in the project's code that the page of close reasons has to explain.
+// declared holds the names in the code that the page of close reasons must explain.
 type declared struct {
 	reasons map[string]string // code by name
 	dropped map[string]string // file by name
@@ -56,7 +56,7 @@ func (d declared) add(path string, n ast.Node) {
 		}
 	case *ast.ValueSpec:
 		for i, name := range n.Names {
-			// A connection is not hurt by what a shadow misses, and datagrams have the page of limits.
+			// Drops of shadows do not affect a connection, and datagrams are on the page of limits.
 			if i < len(n.Values) && constant.MatchString(name.Name) && !strings.Contains(path,
 				"/shadow/") && !strings.Contains(path, "/listener/") {
 				if s := text(n.Values[i]); s != "" {
@@ -134,7 +134,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 	}
 }
 
-// The page has no reason that the code has not.
+// The page lists no reason that the code does not have.
 func TestPageHasNoOldReasons(t *testing.T) {
 	b, err := os.ReadFile(reasonPage)
 	if err != nil {

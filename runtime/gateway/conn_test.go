@@ -198,7 +198,7 @@ func TestPeerClose(t *testing.T) {
 	})
 }
 
-// OnSocketClosed comes even where the handler refused to start, and a factory that refuses gets no events.
+// OnSocketClosed is called even if the handler refused to start, and a factory that refuses gets no events.
 func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")

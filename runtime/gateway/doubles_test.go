@@ -142,7 +142,7 @@ func (s *socket) Abort() error {
 	return s.Close()
 }
 
-// leave has the peer gone, behind what it has sent.
+// leave makes the peer close after what it has sent.
 func (s *socket) leave(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -306,7 +306,7 @@ func (s *scripted) OnSocketClosed(r gateway.CloseReason) error {
 
 func (s *scripted) OnDrain() error { s.add("drain"); return nil }
 
-// upstream is a Connector whose answers a test holds.
+// upstream is a Connector whose answers a test controls.
 type upstream struct {
 	journal
 	mu      sync.Mutex

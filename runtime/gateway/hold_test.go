@@ -11,7 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// held is a house whose handler holds each event of bytes until a test lets it go on or its connection closes.
+// held is a fixture whose handler holds each event of bytes until the test releases it or its connection closes.
 type held struct {
 	*fixture
 	sock *socket
@@ -101,7 +101,7 @@ func TestDeviceThatLeavesEndsAHeldEvent(t *testing.T) {
 	})
 }
 
-// Nobody reads the device meanwhile, so it cannot keep itself alive.
+// The device is not read while an event is held, so silence does not count against it.
 func TestHeldDeviceDoesNotTimeOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHeld(t, gateway.Limits{AuthDeadline: 5 * time.Second})

@@ -11,8 +11,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// newBusyHouse has a device d that is logged in, and whose handler is busy with its bytes until busy is closed.
-func newBusyHouse(t *testing.T, limits gateway.Limits) (w *fixture, busy chan struct{}) {
+// newBusyFixture has a device d that is logged in, and whose handler is busy with its bytes until busy is closed.
+func newBusyFixture(t *testing.T, limits gateway.Limits) (w *fixture, busy chan struct{}) {
 	t.Helper()
 	w, busy = newFixture(t, limits, ""), make(chan struct{})
 	w.h.bytes = func(gateway.ConnectionAdapter, []byte) error { <-busy; return nil }
@@ -26,7 +26,7 @@ func newBusyHouse(t *testing.T, limits gateway.Limits) (w *fixture, busy chan st
 // Invariant 5: messages that a busy handler cannot take are dropped at QoS 0.
 func TestInboxDropsQoS0WhenFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, busy := newBusyHouse(t, gateway.Limits{InboxMessages: 3})
+		w, busy := newBusyFixture(t, gateway.Limits{InboxMessages: 3})
 		taken := 0
 		for i := range 5 {
 			if w.up.deliver("d", "t", fmt.Sprint(i), 0) {
@@ -46,7 +46,7 @@ func TestInboxDropsQoS0WhenFull(t *testing.T) {
 // Invariant 5 and 6: a message of higher QoS is never dropped silently.
 func TestInboxClosesForQoS1WhenFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, busy := newBusyHouse(t, gateway.Limits{InboxBytes: 10})
+		w, busy := newBusyFixture(t, gateway.Limits{InboxBytes: 10})
 		if !w.up.deliver("d", "t", strings.Repeat("x", 11), 1) {
 			t.Error("the first message always fits")
 		}
@@ -60,7 +60,7 @@ func TestInboxClosesForQoS1WhenFull(t *testing.T) {
 	})
 }
 
-// The reading goroutine gets its turn between batches: a flood of messages does not silence a device.
+// The reading goroutine runs between batches: a flood of messages does not keep a device from being read.
 func TestMessagesDoNotStarveBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")
@@ -109,7 +109,7 @@ func TestDuplicateClientDiscardsTheOlder(t *testing.T) {
 	})
 }
 
-// A client id is not lost to somebody without its password.
+// A login with a wrong password does not take over a client id.
 func TestFailedLoginDiscardsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")
@@ -223,7 +223,7 @@ func TestMessagesBeforeTheLoginsResult(t *testing.T) {
 	}
 }
 
-// TestMessagesWhileTheResultIsTold come between the session and the result, while the handler is still being told.
+// Messages that arrive between the session and the result wait until the handler has the result.
 func TestMessagesWhileTheResultIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "mount/")

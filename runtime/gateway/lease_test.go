@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// A handler that was lent lives until it is given back.
+// A lent handler is not closed until it is given back.
 func TestLentHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")
@@ -34,7 +34,7 @@ func TestLentHandler(t *testing.T) {
 	})
 }
 
-// aside is a handler around that of a factory.
+// aside is a handler that wraps another one.
 type aside struct {
 	gateway.ConnectionHandler
 	journal *journal

@@ -8,8 +8,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// What a listener does not let its devices publish or subscribe to never reaches the upstream; the topics are those
-// that it would see.
+// What a listener does not allow its devices to publish or subscribe to never reaches the upstream. The rules apply to
+// topics with the mountpoint.
 func TestTopicsOfAListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")

@@ -12,7 +12,8 @@ func cfg(handler, connector string) gateway.ListenerConfig {
 	return gateway.ListenerConfig{Handler: handler, Connector: connector}
 }
 
-// A new version of a handler takes new connections; old ones are told, keep theirs, and it is freed after the last.
+// A new version of a handler gets new connections. Open ones get OnDrain and keep theirs, which is freed after the
+// last.
 func TestReplacingAHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")
@@ -97,7 +98,7 @@ func TestListenersAreIndependent(t *testing.T) {
 	})
 }
 
-// The connections of a detached listener live on, beside those of another listener with its name.
+// The connections of a detached listener stay, beside those of another listener with its name.
 func TestDetachedListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")
@@ -143,7 +144,7 @@ func TestWrongNamesAreErrors(t *testing.T) {
 	})
 }
 
-// A session of RawPublish that is lost while it is opened, later, or without a word, is opened anew by the next call.
+// If the session of RawPublish is lost, while it is opened, later, or unnoticed, the next call opens a new one.
 func TestRawPublishComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")

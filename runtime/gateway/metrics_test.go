@@ -15,8 +15,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// newCountedHouse is newHouse with its metrics and log in view.
-func newCountedHouse(t *testing.T, limits gateway.Limits) (*fixture, *prometheus.Registry, *bytes.Buffer) {
+// newCountedFixture is newFixture with access to its metrics and log.
+func newCountedFixture(t *testing.T, limits gateway.Limits) (*fixture, *prometheus.Registry, *bytes.Buffer) {
 	t.Helper()
 	reg, log := prometheus.NewRegistry(), new(bytes.Buffer)
 	w := &fixture{lis: newTestListener(), h: newScript(), up: newUpstream()}
@@ -34,7 +34,7 @@ func newCountedHouse(t *testing.T, limits gateway.Limits) (*fixture, *prometheus
 // Invariant 6: every close has a named reason and every dropped thing a counter.
 func TestEverythingIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, reg, _ := newCountedHouse(t, gateway.Limits{InboxMessages: 1, SendQueueBytes: 4})
+		w, reg, _ := newCountedFixture(t, gateway.Limits{InboxMessages: 1, SendQueueBytes: 4})
 		busy := make(chan struct{})
 		w.h.bytes = func(gateway.ConnectionAdapter, []byte) error { <-busy; return nil }
 		s := newSocket(2)
@@ -97,7 +97,7 @@ exgate_upstream_calls_total{call="authenticate",listener="l",result="SUCCESS"} 1
 // Invariant 9: no password, and no payload, in the log.
 func TestSecretsAreNotLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, _, log := newCountedHouse(t, gateway.Limits{})
+		w, _, log := newCountedFixture(t, gateway.Limits{})
 		const secret = "s3cr3t"
 		w.h.bytes = func(a gateway.ConnectionAdapter, _ []byte) error {
 			a.Authenticate(gateway.ClientInfo{ClientID: "d"}, secret, nil)

@@ -223,7 +223,7 @@ func TestMountpointsAreChecked(t *testing.T) {
 	}
 }
 
-// A mountpoint can make a filter that was good too long, too deep or wrong.
+// A mountpoint can make a valid filter too long, too deep or invalid.
 func TestMountedTopicsAreChecked(t *testing.T) {
 	for _, test := range []struct {
 		mount, text string

@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Devices that do not read take no more than the budget together; the one that reads stays, and gets everything.
+// Devices that do not read hold no more than the budget together; one that reads stays, and gets everything.
 func TestQueueBudgetClosesThoseThatDoNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const budget = 1 << 20
@@ -60,7 +60,7 @@ func TestQueueBudgetClosesThoseThatDoNotRead(t *testing.T) {
 	})
 }
 
-// A device that takes something now and then goes after those that take nothing, however much it holds.
+// A device that reads now and then is closed after those that do not read at all, however much it holds.
 func TestQueueBudgetSparesTheSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixtureOf(t, gateway.Config{QueueBytes: 1 << 20}, gateway.Limits{IdleTimeout: time.Hour}, "")
@@ -91,7 +91,7 @@ func TestQueueBudgetSparesTheSlow(t *testing.T) {
 	})
 }
 
-// Messages that wait for a handler count too, until it has taken them, and are counted off however they end.
+// Messages that wait for a handler count too, until they are handled or dropped.
 func TestQueueBudgetCountsMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const budget = 64 << 10

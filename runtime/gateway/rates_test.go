@@ -56,7 +56,7 @@ func within(t *testing.T, what string, got, want, part float64) {
 	}
 }
 
-// A rate of N bytes a second, over 10 s, stays within 5 % of N.
+// A rate of N bytes a second stays within 5 % of N over 10 s.
 func TestBytesPerSecond(t *testing.T) {
 	for _, chunk := range []int{100, 1000, 16 << 10} {
 		bytes, _ := received(t, gateway.Limits{BytesPerSecond: 1 << 20}, chunk)
@@ -69,7 +69,7 @@ func TestMessagesPerSecond(t *testing.T) {
 	within(t, "messages", float64(reads), 500, 0.05)
 }
 
-// Silence saves up a burst, and no more.
+// A silent device may send a burst afterwards, and no more.
 func TestBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{MessagesPerSecond: 1, MessagesBurst: 5}, "")
@@ -88,7 +88,7 @@ func TestBurst(t *testing.T) {
 	})
 }
 
-// The listener's rate holds for its connections together, and each gets something.
+// The listener's rate applies to its connections together, and each gets a share.
 func TestListenerRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")
@@ -170,7 +170,7 @@ func publishing(t *testing.T, limits gateway.Limits, each int, during time.Durat
 	return published, refused
 }
 
-// A burst that is set bounds what an event publishes: the rest is refused, at once and over time.
+// A configured burst bounds the publishes of an event: the rest is refused, at once and over time.
 func TestPublishesBurstHoldsWithinAnEvent(t *testing.T) {
 	limits := gateway.Limits{PublishesPerSecond: 10, PublishesBurst: 3}
 	for _, each := range []int{1, 3, 20} {
@@ -239,7 +239,7 @@ func TestMaxEventBytes(t *testing.T) {
 	})
 }
 
-// observed is a socket that wants to know of refused logins.
+// observed is a socket that observes refused logins.
 type observed struct {
 	*socket
 	failed int
@@ -268,7 +268,7 @@ func TestTransportLearnsOfRefusedLogins(t *testing.T) {
 	})
 }
 
-// Shutdown waits for what closed connections still have to send.
+// Shutdown waits until closed connections have sent what is queued.
 func TestShutdownWaitsForTheLastBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")

@@ -15,7 +15,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// logged is a house and what it logs at the level that is the default.
+// logged is a fixture and its log at the default level.
 func logged(t *testing.T, mountpoint string) (*fixture, *gatewaytest.Log) {
 	t.Helper()
 	log := new(gatewaytest.Log)
@@ -23,7 +23,7 @@ func logged(t *testing.T, mountpoint string) (*fixture, *gatewaytest.Log) {
 	return h, log
 }
 
-// lines are those of the log with all of the words.
+// lines returns the lines of the log that contain all words.
 func lines(log *gatewaytest.Log, words ...string) []string {
 	var found []string
 next:
@@ -73,8 +73,8 @@ func TestRefusalsAreLogged(t *testing.T) {
 	})
 }
 
-// One device that is refused again and again hides neither another device nor another cause, and how much was left out
-// is said.
+// One device that is refused again and again hides neither another device nor another cause, and the log says how many
+// lines were suppressed.
 func TestRefusalsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, log := logged(t, "")
@@ -110,7 +110,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	})
 }
 
-// What devices say cannot write lines of its own, and does not make a line long.
+// Text of devices can neither forge log lines nor make a line long.
 func TestLogLinesAreOfOneLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, log := logged(t, "")

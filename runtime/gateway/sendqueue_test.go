@@ -10,7 +10,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Invariant 3: Send queues, keeps order, and takes up where the slow peer lets it.
+// Invariant 3: Send queues, keeps order, and continues when the slow peer reads again.
 func TestSendToSlowPeerKeepsOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")
@@ -70,7 +70,7 @@ func TestSendTimeout(t *testing.T) {
 	})
 }
 
-// A write that had to wait must not leave its deadline behind.
+// A write that had to wait must not leave its deadline set.
 func TestSendWorksAgainAfterASlowWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{IdleTimeout: time.Hour}, "")
@@ -98,7 +98,7 @@ func (s *socket) deadlineIsZero() bool {
 	return s.deadline.IsZero()
 }
 
-// What was sent before Close still goes out, then the peer sees the end.
+// What was sent before Close is still sent; then the peer sees the end.
 func TestCloseSendsWhatIsQueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")
@@ -119,7 +119,7 @@ func TestCloseSendsWhatIsQueued(t *testing.T) {
 	})
 }
 
-// A closed connection whose peer takes nothing is given up.
+// A closed connection whose peer does not read is aborted.
 func TestCloseGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{CloseTimeout: 2 * time.Second}, "")
@@ -183,7 +183,7 @@ func TestConcurrentSends(t *testing.T) {
 	})
 }
 
-// overtakenSocket has the connection closed while a Send is on its way.
+// overtakenSocket closes the connection during a Send.
 type overtakenSocket struct {
 	*socket
 	overtake func()

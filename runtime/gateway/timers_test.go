@@ -32,7 +32,7 @@ func TestFirstByteEndsTheIdleTimeout(t *testing.T) {
 	})
 }
 
-// The handler's goodbye goes out, then the connection closes, once.
+// What the handler sends at the timeout is sent, then the connection closes, once.
 func TestKeepaliveTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")
@@ -97,7 +97,7 @@ func TestStartTimerReplacesTheInterval(t *testing.T) {
 	})
 }
 
-// A device cannot be heard while its socket is not read: that is not its silence.
+// A device is not silent while its socket is not read.
 func TestPausedConnectionIsNotSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{}, "")
@@ -186,7 +186,7 @@ func TestSilenceCountsOnlyWhileTheSocketIsRead(t *testing.T) {
 	}
 }
 
-// A rate that has held the socket until just now leaves the device its whole time.
+// After a pause for a rate, a device has its whole timeout again.
 func TestSilenceDoesNotCountUnderARate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFixture(t, gateway.Limits{BytesPerSecond: 100, BytesBurst: 1}, "")

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestNativeHandler plays the suite with the protocol as a plain Go value: the measure for the other kinds.
+// TestNativeHandler plays the suite with the protocol as a plain Go value, the reference for the other kinds.
 func TestNativeHandler(t *testing.T) {
 	handlertest.Run(t, "native", func(*testing.T) gateway.HandlerFactory { return native{} })
 }

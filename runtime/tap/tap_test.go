@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// notes is a sink that writes down what it gets.
+// notes is a sink that collects lines.
 type notes struct {
 	mu    sync.Mutex
 	lines []string
@@ -67,7 +67,7 @@ type shared struct{ *wasm.Engine }
 
 func (shared) Close(context.Context) error { return nil }
 
-// What is tapped behaves as what is not.
+// A tapped handler behaves like one that is not.
 func TestTappedHandlerPassesTheSuite(t *testing.T) {
 	e, err := wasm.New(t.Context(), wasm.Config{
 		Name: "jsonecho", Module: jsonecho.Module, Limits: wasm.Limits{MemoryPages: 1024, Fuel: 10_000_000},

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// fail lets a device at an address connect and end its instance.
+// fail connects a device from an address, which ends its instance.
 func fail(t *testing.T, e *Engine, address, packet string) *gatewaytest.Device {
 	t.Helper()
 	d := gatewaytest.ConnectFrom(t, e, address)
@@ -30,7 +30,7 @@ func end(t *testing.T, d *gatewaytest.Device, packet string) {
 	must(t, d.Handler.OnSocketClosed(gateway.ReasonOf(err)))
 }
 
-// lostOf counts the devices that lost their connection by another's fault, and closes them.
+// lostOf counts the devices that a fault of another one closed, and closes them.
 func lostOf(t *testing.T, all []*gatewaytest.Device) (lost int, left []*gatewaytest.Device) {
 	t.Helper()
 	for _, d := range all {
@@ -106,8 +106,8 @@ func trapsAt(kind hostabi.Kind) []byte {
 	return wasmtest.Guest().With("exproto_v1_event", code...).Bytes()
 }
 
-// However many sources there are, and however many connections they had before, the shards are lost once each and one
-// more time.
+// However many sources fault, and however many connections they had before, each shard is lost once, and one of them
+// once more.
 func TestManyFaultySources(t *testing.T) {
 	const shards = 3
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: shards})
@@ -138,7 +138,7 @@ func TestManyFaultySources(t *testing.T) {
 	}
 }
 
-// A lost shard has its spare at once.
+// A lost shard gets the spare instance at once.
 func TestSpareIsReady(t *testing.T) {
 	set := NewMetrics(prometheus.NewRegistry())
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1, Metrics: set})
@@ -157,8 +157,8 @@ func TestSpareIsReady(t *testing.T) {
 	}
 }
 
-// A device that comes while no instance is live and the next starts is not refused; where the guest does not start, it
-// is.
+// A device that connects while no instance is live is not refused if the next one is starting, but it is if the guest
+// does not start.
 func TestConnectionWhileTheInstanceStarts(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1})
 	eventually(t, "a spare", func() bool {
@@ -179,7 +179,7 @@ func TestConnectionWhileTheInstanceStarts(t *testing.T) {
 	s.current.Store(in)
 }
 
-// Set-apart connections have an instance each, up to a bound, and share beyond it. Nothing is left of them.
+// Connections kept apart have an instance each, up to a bound, and share beyond it. Nothing is left when they close.
 func TestApartIsBounded(t *testing.T) {
 	set := NewMetrics(prometheus.NewRegistry())
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1, Metrics: set})
@@ -234,7 +234,7 @@ func TestApartMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// The memory of a dead instance is free while its connections have not yet closed.
+// The memory of a dead instance is freed before its connections have closed.
 func TestDeadInstanceHoldsNoMemory(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1})
 	d := gatewaytest.Connect(t, e)
@@ -259,7 +259,7 @@ func (b blocking) Resume() gateway.Result {
 	return gateway.OK
 }
 
-// A connection that comes while another's event ends the instance gets the next instance.
+// A connection that is opened while another's event ends the instance gets the next instance.
 func TestConnectionAtADyingInstance(t *testing.T) {
 	resume := signature("exproto_v1", "resume")
 	e := engine(t, Config{Module: importing("exproto_v1", "resume", append(call(resume), 0x00)), Shards: 1})

@@ -53,7 +53,7 @@ func (g guest) config(isolation Isolation) Config {
 	}
 }
 
-// handler connects a device that nobody looks at.
+// handler connects a device and returns its handler.
 func handler(b *testing.B, e *Engine) gateway.ConnectionHandler {
 	h, err := e.NewHandler(silent{gatewaytest.NewDevice()})
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// slow is an adapter on a machine that has no time: a call takes long, through no fault of the guest.
+// slow is an adapter on a busy machine: a call takes long, through no fault of the guest.
 type slow struct{ *gatewaytest.Device }
 
 func (slow) Resume() gateway.Result {
@@ -22,7 +22,7 @@ func (slow) Resume() gateway.Result {
 	return gateway.OK
 }
 
-// A metered guest is never ended by a clock, however long the machine takes for what it may do.
+// No clock ends a metered guest, however slow the machine is.
 func TestNoClockEndsAMeteredGuest(t *testing.T) {
 	resume := call(signature("exproto_v1", "resume"))
 	module := importing("exproto_v1", "resume", slices.Repeat(resume, 40))
@@ -39,7 +39,7 @@ func TestNoClockEndsAMeteredGuest(t *testing.T) {
 	}
 }
 
-// Lines over the rate are counted, each of them, and cost no look at the rate of their own.
+// Each line over the rate is counted, without a check of the rate for each.
 func TestPrintedLinesOverTheRateAreCounted(t *testing.T) {
 	var log syncBuffer
 	set := NewMetrics(prometheus.NewRegistry())
@@ -61,7 +61,7 @@ func TestPrintedLinesOverTheRateAreCounted(t *testing.T) {
 	}
 }
 
-// What a guest draws of WASI's random numbers counts as bytes of the event.
+// Random bytes from WASI are charged to the event.
 func TestRandomNumbersAreCharged(t *testing.T) {
 	set := NewMetrics(prometheus.NewRegistry())
 	c := Config{Module: doing("random_get", 0, 150_000), Shards: 1, Limits: Limits{CallBytes: 100_000}, Metrics: set}

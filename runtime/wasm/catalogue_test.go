@@ -17,8 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// misdeed is something a guest does to its host, in answer to a packet, and how it ends.
-type misdeed struct {
+// attack is something that a guest does to its host when it gets a packet, and how that ends.
+type attack struct {
 	name   string
 	module []byte // nil: hostile.c, which does what the packet says
 	packet string
@@ -45,7 +45,7 @@ func join(parts ...[]byte) []byte { return slices.Concat(parts...) }
 
 const mib16 = 16 << 20
 
-// withMemory gives a guest the whole of what it may have.
+// withMemory gives a guest as much memory as is allowed.
 func withMemory(m wasmtest.Module) []byte {
 	m.Pages = 256
 	return m.Bytes()
@@ -56,10 +56,10 @@ func withTable(elements uint32, m wasmtest.Module) []byte {
 	return m.Bytes()
 }
 
-// misdeeds that the limits end.
-func excesses() []misdeed {
+// excesses returns attacks that limits end.
+func excesses() []attack {
 	fuel, calls, hour := gateway.ReasonGuestOutOfFuel, gateway.ReasonGuestCalls, Limits{WallTime: time.Hour}
-	return []misdeed{
+	return []attack{
 		{"endless loop", nil, "l", hour, fuel, limitFuel},
 		{"memory.fill in a loop", nil, "f", hour, fuel, limitFuel},
 		{
@@ -121,7 +121,7 @@ func excesses() []misdeed {
 	}
 }
 
-// brTable is a block that a br_table of n targets leaves.
+// brTable is a block with a br_table of n targets.
 func brTable(n int) []byte {
 	code := append([]byte{0x02, 0x40}, number(7)...)
 	code = append(code, 0x0e)
@@ -166,8 +166,8 @@ func call(s hostabi.Signature, params ...int64) (code []byte) {
 	return code
 }
 
-// misdeeds that trap.
-func traps() (all []misdeed) {
+// traps returns attacks that trap.
+func traps() (all []attack) {
 	table := func(code ...byte) []byte { return withTable(4, unless(code...)) }
 	for name, module := range map[string][]byte{
 		"unreachable":                       unless(0x00).Bytes(),
@@ -193,34 +193,34 @@ func traps() (all []misdeed) {
 		"table.fill outside":                   table(0x41, 3, 0xd0, 0x70, 0x41, 2, 0xfc, 17, 0),
 		"table.copy outside":                   table(0x41, 3, 0x41, 0, 0x41, 2, 0xfc, 14, 0, 0),
 	} {
-		all = append(all, misdeed{name, module, "y", Limits{}, gateway.ReasonGuestTrap, ""})
+		all = append(all, attack{name, module, "y", Limits{}, gateway.ReasonGuestTrap, ""})
 	}
 	return all
 }
 
-// typeConfusion calls the function of two parameters that stands in the table as one of one.
+// typeConfusion calls a function of two parameters through the table as one of one parameter.
 func typeConfusion() []byte {
 	m := unless(0x20, 2, 0x41, 2, 0x11, 0, 0, 0x1a)
 	m.Elements, m.ElementsAt = []uint64{1}, 2
 	return withTable(4, m)
 }
 
-// misdeeds with a pointer that is outside the memory, for each import that takes one.
-func badPointers() (all []misdeed) {
+// badPointers returns attacks with a pointer outside the memory, for each import that takes one.
+func badPointers() (all []attack) {
 	for _, name := range slices.Sorted(maps.Keys(hostabi.Imports())) {
 		if name == "resume" || name == "start_timer" {
 			continue
 		}
 		params := slices.Repeat([]int64{-16}, 8)
 		module := importing(hostabi.ModuleName, name, call(signature(hostabi.ModuleName, name), params...))
-		all = append(all, misdeed{"bad pointer to " + name, module, "y", Limits{}, gateway.ReasonGuestTrap, ""})
+		all = append(all, attack{"bad pointer to " + name, module, "y", Limits{}, gateway.ReasonGuestTrap, ""})
 	}
 	return all
 }
 
-func misbehaviour() []misdeed {
+func misbehaviour() []attack {
 	exit := importing(hostabi.WASIModuleName, "proc_exit", call(signature(hostabi.WASIModuleName, "proc_exit"), 3))
-	return []misdeed{
+	return []attack{
 		{"proc_exit", exit, "y", Limits{}, gateway.ReasonGuestExit, ""},
 		{"an action that is none", nil, "a", Limits{}, gateway.ReasonGuestBadAction, ""},
 		{"a call through a bad table index", nil, "i\xff", Limits{}, gateway.ReasonGuestTrap, ""},
@@ -229,10 +229,10 @@ func misbehaviour() []misdeed {
 	}
 }
 
-func catalogue() []misdeed { return slices.Concat(excesses(), traps(), badPointers(), misbehaviour()) }
+func catalogue() []attack { return slices.Concat(excesses(), traps(), badPointers(), misbehaviour()) }
 
-// TestFaultCatalogue plays every misdeed in both isolations: the connection closes with a named reason, which is
-// counted, and whoever is not of the same instance lives.
+// TestFaultCatalogue plays every attack in both isolations: the connection closes with a named reason, which is
+// counted, and connections of other instances stay.
 func TestFaultCatalogue(t *testing.T) {
 	for _, isolation := range []Isolation{IsolationShared, IsolationConnection} {
 		for _, m := range catalogue() {
@@ -241,7 +241,7 @@ func TestFaultCatalogue(t *testing.T) {
 	}
 }
 
-func (m misdeed) play(t *testing.T, isolation Isolation) {
+func (m attack) play(t *testing.T, isolation Isolation) {
 	if m.module == nil {
 		m.module = file(t, "hostile")
 	}
@@ -259,7 +259,7 @@ func (m misdeed) play(t *testing.T, isolation Isolation) {
 	}
 }
 
-// A br_table of more targets than the reading allows is refused.
+// A br_table with more targets than the parser allows is refused.
 func TestBranchTableIsBounded(t *testing.T) {
 	_, err := New(t.Context(), Config{Name: "test", Module: unless(brTable(9_000)...).Bytes(), Logger: quiet})
 	if err == nil || !strings.Contains(err.Error(), "9000 branch targets: at most 8192") {

@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// Connections that come, talk, fault and go at once leave nothing behind, and what they do stays theirs.
+// Concurrent connections that connect, talk, fault and close leave nothing behind and do not affect each other.
 func TestIsolatedInstancesComeAndGo(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "hostile"), Isolation: IsolationConnection})
 	var all sync.WaitGroup
@@ -46,7 +46,7 @@ func stayAWhile(t *testing.T, e *Engine, packet string, faulty bool) {
 	}
 }
 
-// An engine that closes while connections are left ends their instances between two events, never in one.
+// An engine that closes while it has connections ends their instances between two events, never during one.
 func TestCloseWhileEventsRun(t *testing.T) {
 	e, err := New(
 		t.Context(),

@@ -10,8 +10,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// An event of a stream that is long makes the next ones shorter, and short ones make them longer again. Nothing is
-// lost, and datagrams stay whole.
+// A long event of a stream makes the next chunks smaller, and short ones make them larger again. Datagrams stay whole.
 func TestTurnsOfLongEventsGetShorter(t *testing.T) {
 	stream := newChunk(64<<10, gateway.SocketTCP)
 	var got []int
@@ -50,7 +49,7 @@ func (c *counted) Send(b []byte) gateway.Result {
 	return gateway.OK
 }
 
-// What a device sends comes whole and in order, in whatever turns.
+// What a device sends arrives complete and in order, in chunks of any size.
 func TestTurnsLoseNothing(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "echo"), Shards: 1})
 	c := &counted{Device: gatewaytest.NewDevice()}

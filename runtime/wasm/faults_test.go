@@ -43,7 +43,7 @@ func live(e *Engine) (n int) {
 	return n
 }
 
-// expectDeath lets d's event end its instance, and looks at who is hit and who is not.
+// expectDeath makes an event of d end its instance, and checks which connections that affects.
 func expectDeath(t *testing.T, e *Engine, fail func(d *gatewaytest.Device) error, want gateway.CloseReason) {
 	t.Helper()
 	d, elsewhere := gatewaytest.Connect(t, e), gatewaytest.Connect(t, e)
@@ -66,7 +66,7 @@ func expectDeath(t *testing.T, e *Engine, fail func(d *gatewaytest.Device) error
 	expectLife(t, gatewaytest.Connect(t, e))
 }
 
-// expectLost looks at a connection whose shard died by another's event.
+// expectLost checks a connection whose shard another one's event ended.
 func expectLost(t *testing.T, d *gatewaytest.Device) {
 	t.Helper()
 	eventually(t, "the neighbour closes", func() bool { return d.Reason() == gateway.ReasonGuestShardLost.Name })
@@ -76,7 +76,7 @@ func expectLost(t *testing.T, d *gatewaytest.Device) {
 	must(t, d.Handler.OnSocketClosed(gateway.ReasonGuestShardLost))
 }
 
-// expectLife looks at a connection that the fault of another must not touch.
+// expectLife checks a connection that the fault of another must not affect.
 func expectLife(t *testing.T, d *gatewaytest.Device) {
 	t.Helper()
 	if err := d.Receive("x"); err != nil || d.Reason() != "" {
@@ -103,7 +103,7 @@ func TestRecursionOnTheHostStack(t *testing.T) {
 	}
 }
 
-// A guest that grows without end is held at its limit, and may live.
+// A guest that grows without end is stopped at its limit, and may continue.
 func TestMemoryStaysBounded(t *testing.T) {
 	d := gatewaytest.Connect(
 		t,
@@ -184,7 +184,7 @@ func TestWaitingIsBounded(t *testing.T) {
 	must(t, other.Handler.OnSocketClosed(gateway.ReasonHandlerTimeout))
 }
 
-// Faults are counted and told to the operator without the guest's text having its way in the log.
+// Faults are counted and logged, and the guest's text cannot forge log lines.
 func TestFaultIsReported(t *testing.T) {
 	var log syncBuffer
 	set := NewMetrics(prometheus.NewRegistry())

@@ -11,7 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// No import touches a connection that is not the instance's own: the guest is told that there is none, and lives.
+// No import affects a connection of another instance: the guest gets "not alive" and continues.
 func TestEveryImportRefusesForeignConnections(t *testing.T) {
 	for _, isolation := range []Isolation{IsolationShared, IsolationConnection} {
 		for _, name := range slices.Sorted(maps.Keys(hostabi.Imports())) {

@@ -120,7 +120,7 @@ func TestTrapBehindASocket(t *testing.T) {
 	})
 }
 
-// A guest that pauses a connection for ever has that connection ended by the gateway's own deadlines.
+// If a guest pauses a connection forever, the gateway's own deadlines end it.
 func TestGuestThatNeverResumes(t *testing.T) {
 	pause := []byte{0x41, 1, 0x0b}
 	const reason = "auth_timeout" // the idle timeout does not count while the guest pauses the connection
@@ -138,7 +138,7 @@ func TestGuestThatNeverResumes(t *testing.T) {
 	}
 }
 
-// A trap behind a real socket closes one connection where each has its own instance.
+// A trap behind a real socket closes one connection if each has its own instance.
 func TestIsolatedTrapBehindASocket(t *testing.T) {
 	address := serve(t, Config{Module: file(t, "hostile"), Isolation: IsolationConnection})
 	bad, neighbour := dial(t, address), dial(t, address)

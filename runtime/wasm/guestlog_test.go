@@ -20,7 +20,7 @@ func doing(name string, params ...int64) []byte {
 	return m.With("exproto_v1_bytes", append(call(s, params...), 0x41, 0, 0x0b)...).Bytes()
 }
 
-// written is where the guest writes how much was printed: at 1024 the packet stands, and at 100,000 there is room.
+// written is where the guest writes how much was printed: the packet is at 1024, and the memory at 100,000 is free.
 const written = 100_000
 
 func TestWASIExit(t *testing.T) {

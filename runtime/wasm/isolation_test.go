@@ -34,7 +34,7 @@ func TestIsolatedFaultEndsOneConnection(t *testing.T) {
 	}
 }
 
-// What isolated guests log, and what is logged about their ends, is bounded for all of them together.
+// The log lines of isolated guests, and those about their ends, are bounded for all of them together.
 func TestIsolatedLogIsBounded(t *testing.T) {
 	var log syncBuffer
 	e := engine(t, Config{
@@ -78,7 +78,7 @@ func TestIsolatedForeignConnection(t *testing.T) {
 	expect(t, other)
 }
 
-// An instance without events gives back the stack that only events need, and takes it again.
+// The stack of an idle instance is freed, and allocated again for the next event.
 func TestIdleInstancesRest(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "echo"), Isolation: IsolationConnection})
 	d := gatewaytest.Connect(t, e)

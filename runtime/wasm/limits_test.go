@@ -28,7 +28,7 @@ func TestModuleIsBounded(t *testing.T) {
 	}
 }
 
-// Limits that an event survives are counted too.
+// Limits that do not end the event are counted too.
 func TestLimitsAreCounted(t *testing.T) {
 	growTable := unless(join([]byte{0xd0, 0x70}, number(1000), []byte{0xfc, 15, 0, 0x1a})...)
 	growTable.Table = 1
@@ -59,7 +59,7 @@ func TestLimitsAreCounted(t *testing.T) {
 	}
 }
 
-// A start that reaches a limit says which.
+// The error of a start that reaches a limit names the limit.
 func TestLimitsOfTheStart(t *testing.T) {
 	loop := wasmtest.Guest().With("exproto_v1_init", append(spin[:len(spin)-1:len(spin)-1], 0, 0x0b)...).Bytes()
 	for _, c := range []struct {
@@ -85,7 +85,7 @@ func TestLimitsOfTheStart(t *testing.T) {
 	}
 }
 
-// initCalling calls the log in exproto_v1_init, for ever.
+// initCalling calls the log in exproto_v1_init forever.
 func initCalling() []byte {
 	s := signature("exproto_v1", "log")
 	m := wasmtest.Guest()

@@ -115,7 +115,7 @@ func TestModulesThatAreRefused(t *testing.T) {
 	}
 }
 
-// Without the reading of this package, wazero would reserve 34 GB for this module of 30 bytes.
+// Without our parser, wazero would reserve 34 GB for this module of 30 bytes.
 func TestFourBillionLocalsReserveNothing(t *testing.T) {
 	module := []byte{
 		0, 'a', 's', 'm', 1, 0, 0, 0,

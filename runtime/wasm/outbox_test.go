@@ -19,8 +19,7 @@ func (s *sends) Send(b []byte) gateway.Result {
 	return gateway.OK
 }
 
-// What an event sends to its own connection goes out in order, each send by itself, also where one is too large to be
-// kept.
+// What an event sends to its own connection is sent in order and unmerged, even if one send is too large to be kept.
 func TestOutboxKeepsOrderAndBoundaries(t *testing.T) {
 	to := &sends{}
 	c := &connection{id: 1, adapter: to}
@@ -44,7 +43,7 @@ func TestOutboxKeepsOrderAndBoundaries(t *testing.T) {
 	}
 }
 
-// What is sent to another connection of the instance is not held back.
+// What is sent to another connection of the instance is not delayed.
 func TestSendToAnotherConnectionGoesOutAtOnce(t *testing.T) {
 	own, other := &sends{}, &sends{}
 	c := &connection{id: 1, adapter: own}
@@ -73,7 +72,7 @@ func (c *caller) StartTimer(gateway.TimerType, uint32) gateway.Result {
 	return gateway.OK
 }
 
-// What a guest does keeps its order.
+// The guest's calls keep their order.
 func TestSendsStayBeforeTheCallsAfterThem(t *testing.T) {
 	to := &caller{}
 	c := &connection{id: 1, adapter: to}

@@ -10,7 +10,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// expect compares what the handler did with want, and forgets it.
+// expect compares the calls since the last time with want.
 func expect(t *testing.T, d *gatewaytest.Device, want ...string) {
 	t.Helper()
 	if got := d.Take(); got != strings.Join(want, "\n") {
@@ -94,7 +94,7 @@ func id(d *gatewaytest.Device) string {
 	return string(binary.LittleEndian.AppendUint64(nil, uint64(d.Handler.(*connection).id)))
 }
 
-// An instance may not name the connections of another one, nor those that are gone.
+// An instance cannot name the connections of another one, nor closed ones.
 func TestForeignConnection(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "scenario"), Shards: 2})
 	d, other := gatewaytest.Connect(t, e), gatewaytest.Connect(t, e)

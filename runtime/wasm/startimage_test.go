@@ -50,7 +50,7 @@ func TestInstancesBeginAsTheTemplate(t *testing.T) {
 	}
 }
 
-// A module that cannot have an image starts from the module, which is said once.
+// If a module cannot have an image, instances start from the module, which is logged once.
 func TestModulesWithoutAnImage(t *testing.T) {
 	with := func(change func(m *wasmtest.Module)) []byte {
 		m := startCounter()

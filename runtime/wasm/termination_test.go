@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// tailCalling is a guest that the rewriting does not take: it has a tail call. Its packet "x" does nothing, others loop
-// for ever.
+// tailCalling is a guest that cannot be metered, because it has a tail call. The packet "x" does nothing, others loop
+// forever.
 func tailCalling() wasmtest.Module {
 	m := unless(spin[:len(spin)-1]...)
 	m.Funcs = append(m.Funcs, wasmtest.Func{Code: []byte{0x12, 4, 0x0b}})
@@ -36,7 +36,7 @@ func TestUnmeteredModulesAreRefused(t *testing.T) {
 	}
 }
 
-// What cannot be metered runs under a context, which ends it.
+// A module that cannot be metered runs under a context, which ends it.
 func TestUnmeteredModulesEndByContext(t *testing.T) {
 	for _, isolation := range []Isolation{IsolationShared, IsolationConnection} {
 		set := NewMetrics(prometheus.NewRegistry())
@@ -75,7 +75,7 @@ func TestUnmeteredStartEnds(t *testing.T) {
 	}
 }
 
-// What can be metered is, whatever becomes of others.
+// A module that can be metered is, whatever the setting for others.
 func TestMeteredModulesStayMetered(t *testing.T) {
 	e := engine(t, Config{Module: file(t, "hostile"), Unmetered: UnmeteredContext, Shards: 2})
 	expectDeath(t, e, func(d *gatewaytest.Device) error { return d.Receive("l") }, gateway.ReasonGuestOutOfFuel)

@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// shownCalls counts the sends that a specimen shows, and answers them with code.
+// shownCalls counts the sends of a trial instance, and answers them with code.
 type shownCalls struct {
 	hostabi.Host
 	sent int

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const password = "hunter2-s3cret"
 
-// recorded plays with devices of the line protocol, all captured, and returns the text of the only file.
+// recorded captures devices of the line protocol and returns the text of the only file.
 func recorded(t *testing.T, cfg capture.Folder, play func(*taptest.Gate)) string {
 	t.Helper()
 	cfg.Path, cfg.Sample = filepath.Join(t.TempDir(), "captures"), 100
@@ -46,7 +46,7 @@ func recorded(t *testing.T, cfg capture.Folder, play func(*taptest.Gate)) string
 	return string(text)
 }
 
-// entries reads a whole capture, and lists what is in there.
+// entries reads a whole capture.
 func entries(t *testing.T, text string) (list []capture.Entry, kinds string) {
 	t.Helper()
 	r, err := capture.NewReader(strings.NewReader(text))
@@ -124,7 +124,7 @@ func TestConnectionWithoutLogin(t *testing.T) {
 	}
 }
 
-// A device whose login is refused holds back what follows until it is known what it logs in with.
+// After a refused login, what follows is held back until the password of the next login is known.
 func TestRefusedLogin(t *testing.T) {
 	text := recorded(t, capture.Folder{}, func(g *taptest.Gate) {
 		d := g.Dial()
@@ -141,7 +141,7 @@ func TestRefusedLogin(t *testing.T) {
 	}
 }
 
-// Too much before the login is not written: there may be a password in it.
+// Too much data before the login is not written: it may contain a password.
 func TestTooMuchBeforeLogin(t *testing.T) {
 	text := recorded(t, capture.Folder{}, func(g *taptest.Gate) {
 		d := g.Dial()
@@ -158,7 +158,7 @@ func TestTooMuchBeforeLogin(t *testing.T) {
 	}
 }
 
-// A device that says little and hears much is written while it goes on.
+// A device that sends little and receives much is written while it is connected.
 func TestDeviceThatListens(t *testing.T) {
 	const messages = 3000
 	payload := strings.Repeat("x", 900)

@@ -76,7 +76,7 @@ func written(t testing.TB) []byte {
 	return b
 }
 
-// The file is of version 1: it must be read the same for ever.
+// The file has version 1 and must always be read the same.
 func TestFormatIsStable(t *testing.T) {
 	const name = "testdata/every.exgc"
 	if *update {
@@ -113,7 +113,7 @@ func TestFormatIsStable(t *testing.T) {
 	}
 }
 
-// A capture is readable up to where its writing stopped, wherever that was.
+// A capture can be read up to the point where its writing stopped, wherever that was.
 func TestTruncated(t *testing.T) {
 	all := written(t)
 	header := bytes.IndexByte(all, '\n') + 1

@@ -74,7 +74,7 @@ func FuzzSecrecy(f *testing.F) {
 	})
 }
 
-// look fails where the streams or the fields of a capture have the password, or where the streams have another length.
+// look fails if the streams or fields of a capture contain the password, or if the streams have another length.
 func look(t *testing.T, text []byte, password string, length int) {
 	t.Helper()
 	r, err := NewReader(bytes.NewReader(text))

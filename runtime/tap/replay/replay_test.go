@@ -113,8 +113,8 @@ func TestOtherModuleDiffers(t *testing.T) {
 	}
 }
 
-// A capture that was cut off is compared as far as it goes, and says so, wherever in a line it ends. One that ends with
-// a whole line does not look cut off.
+// A truncated capture is compared as far as it goes, and the report says so, wherever in a line it ends. One that ends
+// with a whole line does not count as truncated.
 func TestTruncatedCapture(t *testing.T) {
 	text := recorded(t)
 	for _, part := range []int{2, 3, 5} {
@@ -133,7 +133,7 @@ func TestTruncatedCapture(t *testing.T) {
 	}
 }
 
-// A covered password is noted in the capture, and a report says at which connections that differ it stands.
+// A capture marks covered passwords, and a report counts the differing connections that have one.
 func TestCoveredPasswords(t *testing.T) {
 	text := recorded(t)
 	if n := strings.Count(text, `"covered":true`); n != 6 {

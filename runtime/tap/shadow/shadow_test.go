@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// stage is a gateway with a shadowed handler, and what is counted and logged of it.
+// stage is a gateway with a shadowed handler, its metrics and its log.
 type stage struct {
 	*taptest.Gate
 	registry *prometheus.Registry
@@ -75,7 +75,7 @@ func greeting(t *testing.T, text string) *wasm.Engine {
 	return e
 }
 
-// converse is a device that logs in, subscribes and publishes.
+// converse plays a device that logs in, subscribes and publishes.
 func converse(g *taptest.Gate, name string) {
 	d := g.Dial()
 	d.Hear("")
@@ -154,7 +154,7 @@ func TestOtherModuleDiffers(t *testing.T) {
 	}
 }
 
-// talker is a handler that logs in by itself and then says what it is asked to.
+// talker is a handler that logs in by itself and then answers as the test says.
 type talker struct {
 	gateway.ConnectionAdapter
 	says  func(t *talker, b []byte) error
@@ -192,7 +192,7 @@ func TestDifferencesAreShownWithoutThePassword(t *testing.T) {
 	}
 }
 
-// What the shadow does wrong is its own affair.
+// Faults of the shadow do not affect the device.
 func TestShadowThatFails(t *testing.T) {
 	hostile, err := os.ReadFile("../../wasm/testdata/hostile.wasm")
 	taptest.Must(t, err)
@@ -228,7 +228,7 @@ func TestShadowThatPanics(t *testing.T) {
 	}
 }
 
-// A shadow that does not keep up is given up, and its device goes on.
+// A shadow that lags behind is dropped, and its device stays.
 func TestShadowThatLags(t *testing.T) {
 	for want, bounds := range map[string][2]int{"queue": {8 << 10, 1 << 20}, "total": {1 << 20, 8 << 10}} {
 		block := make(chan struct{})
@@ -248,7 +248,7 @@ func TestShadowThatLags(t *testing.T) {
 	}
 }
 
-// A part of the connections is enough, and costs the others nothing.
+// Connections outside of the sample cost nothing.
 func TestSample(t *testing.T) {
 	s := shadowed(t, enginetest.Line(t), shadow.Config{Factory: enginetest.Line(t), Posts: true, Sample: 1e-9})
 	converse(s.Gate, "a")

@@ -14,7 +14,7 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// A drain of more devices than events may wait for an instance ends none of them.
+// Draining more devices than events may wait for an instance ends none of them.
 func TestDrainOfManyDevices(t *testing.T) {
 	m, err := New(Config{Name: "test", Logger: quiet})
 	must(t, err)

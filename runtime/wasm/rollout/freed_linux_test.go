@@ -11,7 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// codeMappings counts the pieces of memory that hold compiled code.
+// codeMappings counts the mappings of compiled code.
 func codeMappings(t *testing.T) int {
 	t.Helper()
 	maps, err := os.ReadFile("/proc/self/maps")
@@ -25,7 +25,7 @@ func codeMappings(t *testing.T) int {
 	return n
 }
 
-// Versions that come and go leave no instance and no compiled code behind.
+// Replaced versions leave no instance and no compiled code behind.
 func TestVersionsLeaveNothing(t *testing.T) {
 	m, err := New(Config{Name: "test", Logger: quiet, Guests: guestMetrics})
 	must(t, err)

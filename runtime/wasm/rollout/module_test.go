@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// variant is a guest of testdata with a custom section: another file that does the same.
+// variant returns a guest of testdata with a custom section: another file with the same behavior.
 func variant(t *testing.T, guest, name string) []byte {
 	t.Helper()
 	section := append([]byte{byte(len(name))}, name...)
@@ -55,7 +55,7 @@ func states(m *Module, names map[string]string) string {
 	return strings.Join(all, ", ")
 }
 
-// guests are variants of one guest, and their names by digest.
+// guests returns variants of one guest, and their names by digest.
 func guests(t *testing.T, guest string, names ...string) (modules map[string][]byte, byDigest map[string]string) {
 	t.Helper()
 	modules, byDigest = map[string][]byte{}, map[string]string{}
@@ -132,7 +132,7 @@ func TestDrainComesOnce(t *testing.T) {
 	leave(t, d)
 }
 
-// A handler that got no event before its version was gone becomes one of the version that serves then.
+// A handler whose version ended before its first event gets the serving version.
 func TestHandlerOfAVersionThatIsGone(t *testing.T) {
 	m := newModule(t)
 	files, names := guests(t, "scenario", "a", "b")
@@ -218,7 +218,7 @@ func TestOldestVersionEndsBeyondTheBound(t *testing.T) {
 	expectStates(t, m, names, "k serving")
 }
 
-// The file of before, put back, serves again with what it had: nothing is compiled.
+// The previous file, put back, serves again with its connections: nothing is compiled.
 func TestTakingAVersionBackByHand(t *testing.T) {
 	m := newModule(t)
 	files, names := guests(t, "scenario", "a", "b")
@@ -330,7 +330,7 @@ exgate_wasm_module_swaps_total{module="test"} 2
 	}
 }
 
-// What a version had is free when its last connection has left, whatever the collector does.
+// The memory of a version is freed with its last connection, whatever the garbage collector does.
 func TestVersionIsFreed(t *testing.T) {
 	m := newModule(t)
 	files, names := guests(t, "scenario", "a", "b")

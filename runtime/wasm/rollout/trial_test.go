@@ -58,7 +58,7 @@ func TestCanaryGetsItsShareEvenly(t *testing.T) {
 	}
 }
 
-// Options that change while a version is on trial hold from its beginning on, be they shorter or longer.
+// Options that change during a trial apply from its beginning, be they shorter or longer.
 func TestOptionsChangeDuringATrial(t *testing.T) {
 	files, names := guests(t, "echo", "a", "b")
 	canary := func(after time.Duration) SwapOptions {
@@ -123,7 +123,7 @@ func TestOptionsChangeDuringATrial(t *testing.T) {
 	})
 }
 
-// A drain timeout that changes holds for what drains already.
+// A changed drain timeout applies to versions that already drain.
 func TestDrainTimeoutChanges(t *testing.T) {
 	files, _ := guests(t, "echo", "a", "b")
 	synctest.Test(t, func(t *testing.T) {
@@ -222,7 +222,7 @@ func TestGuardTakesASwapBack(t *testing.T) {
 	expectStates(t, m, names, "a serving")
 }
 
-// A fault of an event that was posted, such as a result, is seen when the connection closes.
+// A fault in a posted event, such as a result, is counted when the connection closes.
 func TestFaultOfAPostedEventCounts(t *testing.T) {
 	m := newModule(t)
 	swap(t, m, file(t, "echo"), SwapOptions{})

@@ -111,7 +111,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// A side that is never followed does not fill the memory.
+// A side that is far ahead does not use unbounded memory.
 func TestFarAhead(t *testing.T) {
 	d := calldiff.New(gateway.SocketTCP)
 	r := publish("t", "x")
