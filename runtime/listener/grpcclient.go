@@ -38,5 +38,6 @@ func (g *grpcClients) watch(s *streamSocket) {
 
 func (g *grpcClients) warn(s *streamSocket) {
 	g.log.Warn("a gRPC client is connected to the port for devices", "peer", s.peer,
-		"check", "whether it is a handler: the address that handlers call is adapter.bind, not the bind of this listener")
+		"check", "whether it is a handler: the address that handlers call is adapter.bind, "+
+			"not the bind of this listener")
 }

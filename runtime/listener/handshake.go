@@ -23,7 +23,7 @@ type tlsServer struct {
 	current    atomic.Pointer[tls.Config]
 	certs      *certs.Files
 	timeout    time.Duration
-	handshakes *prometheus.CounterVec // labelled with the result
+	handshakes *prometheus.CounterVec // by result
 }
 
 func newTLSServer(cfg TLSConfig) (*tlsServer, error) {

@@ -17,11 +17,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"address"}),
 		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_tls_handshakes_total",
-			Help: "TLS handshakes by result: ok, failed, timeout, closed (the device left before it began), refused (by a limit), evicted (it made room for another) or busy (all wait for the processor).",
+			Help: "TLS handshakes by result: ok, failed, timeout, closed (the device left before it began), " +
+				"refused (by a limit), evicted (it made room for another) or busy (all wait for the processor).",
 		}, []string{"listener", "result"}),
 		proxyRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_proxy_refused_total",
-			Help: "Connections refused by their PROXY header: untrusted (source), malformed, timeout, busy (it made room for another).",
+			Help: "Connections refused by their PROXY header: untrusted (source), malformed, timeout, " +
+				"busy (it made room for another).",
 		}, []string{"listener", "reason"}),
 	}
 	if reg != nil {

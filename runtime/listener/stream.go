@@ -47,7 +47,8 @@ func listenStream(ctx context.Context, cfg TCPConfig) (*stream, error) {
 		cfg.Metrics = NewMetrics(nil)
 	}
 	network, address := splitBind(cfg.Bind)
-	p, err := newProxy(cfg.Proxy, network, cfg.Metrics.proxyRefused.MustCurryWith(map[string]string{"listener": cfg.Name}))
+	refused := cfg.Metrics.proxyRefused.MustCurryWith(map[string]string{"listener": cfg.Name})
+	p, err := newProxy(cfg.Proxy, network, refused)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func closing(l net.Listener, err error) error {
 	return err
 }
 
-// Addr is the address that the socket is bound to.
+// Addr returns the address that the socket is bound to.
 func (l *stream) Addr() net.Addr { return l.listener.Addr() }
 
 // Close stops accepting; open connections stay. Handshakes under way get 2 s to finish.
@@ -120,8 +121,7 @@ func (l *stream) admit(c streamConn) (*streamSocket, bool) {
 	default:
 		l.proxy.refused.WithLabelValues("untrusted").Inc()
 		l.failures.Failed(s.peer, &admission.OpeningError{
-			Stage: "PROXY header", Result: "untrusted",
-			Err: errUntrusted,
+			Stage: "PROXY header", Result: "untrusted", Err: errUntrusted,
 		})
 	}
 	if !ok {

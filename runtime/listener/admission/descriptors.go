@@ -116,7 +116,8 @@ func (d *Descriptors) enter(n int) bool {
 		d.taken.Add(-int64(n))
 	}
 	if suppressed, ok := d.lines.Allow(time.Now()); ok {
-		d.log.Warn("no file descriptors are left for more devices: closing the oldest silent connections, or refusing new ones if there are none; "+
+		d.log.Warn("no file descriptors are left for more devices: closing the oldest silent connections, "+
+			"or refusing new ones if there are none; "+
 			"raise the limit of open files (ulimit -n, LimitNOFILE= of a systemd service) or lower max_connections",
 			"limit", d.soft, "devices", most, "suppressed", suppressed)
 	}

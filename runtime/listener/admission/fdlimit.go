@@ -45,7 +45,8 @@ func describeFiles(want, own int, soft, hard uint64) (message string, ok bool) {
 	case uint64(want) <= possible:
 		return fmt.Sprintf("this process may open %d files: enough for %d connections", soft, want), true
 	}
-	return fmt.Sprintf("%d connections cannot be reached: this process may open %d files (hard limit %d), which is %d connections; "+
+	return fmt.Sprintf("%d connections cannot be reached: this process may open %d files (hard limit %d), "+
+		"which is %d connections; "+
 		"raise it to %d (ulimit -n, LimitNOFILE= of a systemd service) or lower max_connections",
 		want, soft, hard, possible, uint64(want)+uint64(own)), false
 }

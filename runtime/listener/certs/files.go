@@ -17,22 +17,21 @@ import (
 	"github.com/exgate/exgate/internal/watch"
 )
 
-// Files are a listener's certificate, its key and the authority of its devices, read from files and read again when
-// those change.
+// Files holds a listener's certificate, its key and the CA of its devices, and reloads them when the files change.
 type Files struct {
 	certFile, keyFile, caFile string
 
 	current atomic.Pointer[Loaded]
 	log     *slog.Logger
-	reloads *prometheus.CounterVec // labelled with the result
+	reloads *prometheus.CounterVec // by result
 	files   *watch.Files
 	watched context.Context
 	stop    context.CancelFunc
 
-	mu sync.Mutex // one takeover at a time
+	mu sync.Mutex // serializes reloads
 }
 
-// Loaded is what the files held at one moment.
+// Loaded is the content of the files at one moment.
 type Loaded struct {
 	Pair tls.Certificate
 	CAs  *x509.CertPool // nil without a CA file
@@ -41,8 +40,7 @@ type Loaded struct {
 // maxCertFile bounds each of the files, in bytes.
 const maxCertFile = 16 << 20
 
-// Load reads the files once. caFile may be empty; m and listener are for the counters, and m may be nil. Errors name
-// the file.
+// Load reads the files. caFile may be empty. m, which may be nil, counts reloads for listener. Errors name the file.
 func Load(certFile, keyFile, caFile string, log *slog.Logger, m *Metrics, listener string) (*Files, error) {
 	if m == nil {
 		m = NewMetrics(nil)
@@ -76,7 +74,7 @@ func (c *Files) unreadable(err error) error {
 	return fmt.Errorf("reading the certificate %s with the key %s: %w", c.certFile, c.keyFile, err)
 }
 
-// parse takes the contents of the certificate, the key and, where there is one, the CA file.
+// parse parses the contents of the certificate, the key and, if set, the CA file.
 func (c *Files) parse(contents [][]byte) (*Loaded, error) {
 	pair, err := tls.X509KeyPair(contents[0], contents[1])
 	if err != nil {
@@ -94,14 +92,15 @@ func (c *Files) parse(contents [][]byte) (*Loaded, error) {
 
 var errNoCertificate = errors.New("no certificate in PEM form in it")
 
-// Current is what the files held when they were last good.
+// Current returns the last good content of the files.
 func (c *Files) Current() *Loaded { return c.current.Load() }
 
-// Watch follows the files until close, looks at them every interval at the latest, and calls changed when what they
-// hold is in use.
+// Watch reloads the files when they change, checking at least every interval, until Close. It calls changed after each
+// successful reload.
 func (c *Files) Watch(interval time.Duration, changed func()) {
 	if text := outOfDate(c.current.Load().Pair.Leaf, time.Now()); text != "" {
-		c.log.Warn("the certificate is not valid now; devices that check it refuse it", "cert", c.certFile, "validity", text)
+		c.log.Warn("the certificate is not valid now; devices that check it refuse it", "cert", c.certFile, "validity",
+			text)
 	}
 	c.files.Watch(c.watched, watch.Options{Poll: interval, Logger: c.log}, func(contents [][]byte, err error) {
 		if c.take(contents, err) {
@@ -112,7 +111,7 @@ func (c *Files) Watch(interval time.Duration, changed func()) {
 
 func (c *Files) Close() { c.stop() }
 
-// Reload reads the files now if one of them has changed, and reports whether what they hold is in use now.
+// Reload reads the files now if one of them has changed, and reports whether the new content is in use.
 func (c *Files) Reload() bool {
 	contents, err := c.files.Look(0)
 	return (contents != nil || err != nil) && c.take(contents, err)
@@ -139,7 +138,7 @@ func outOfDate(cert *x509.Certificate, now time.Time) string {
 	return ""
 }
 
-// take puts what the files hold in use. Where they cannot be used the last good ones stay.
+// take puts new content in use, or keeps the last good one if it is invalid.
 func (c *Files) take(contents [][]byte, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -154,11 +153,11 @@ func (c *Files) take(contents [][]byte, err error) bool {
 	}
 	if err != nil {
 		c.reloads.WithLabelValues("failed").Inc()
-		c.log.Error("certificate files changed and cannot be used: the previous certificate stays in use", "error", err)
+		c.log.Error("certificate files changed but cannot be used; keeping the previous certificate", "error", err)
 		return false
 	}
 	c.current.Store(loaded)
 	c.reloads.WithLabelValues("ok").Inc()
-	c.log.Info("certificate files changed and are in use", "cert", c.certFile, "expires", loaded.Pair.Leaf.NotAfter)
+	c.log.Info("reloaded certificate files", "cert", c.certFile, "expires", loaded.Pair.Leaf.NotAfter)
 	return true
 }

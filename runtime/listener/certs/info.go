@@ -11,14 +11,14 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// attributeNames are the short names of RFC 4514, section 3. Other attributes are written as their numbers.
+// attributeNames are the short names of RFC 4514, section 3. Other attributes are written as object identifiers.
 var attributeNames = map[string]string{
 	"2.5.4.3": "CN", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.6": "C",
 	"2.5.4.9":                    "STREET",
 	"0.9.2342.19200300.100.1.25": "DC", "0.9.2342.19200300.100.1.1": "UID",
 }
 
-// Info is what a handler learns of a device's certificate.
+// Info describes a device's certificate to handlers.
 func Info(cert *x509.Certificate) *gateway.CertificateInfo {
 	return &gateway.CertificateInfo{
 		CommonName:        cert.Subject.CommonName,
@@ -26,7 +26,7 @@ func Info(cert *x509.Certificate) *gateway.CertificateInfo {
 	}
 }
 
-// rawAttribute keeps a value as it is encoded, for attributes without a name.
+// rawAttribute keeps the encoded value, for attributes without a short name.
 type rawAttribute struct {
 	Type  asn1.ObjectIdentifier
 	Value asn1.RawValue
@@ -35,7 +35,7 @@ type rawAttribute struct {
 // rawNameSET is named with SET because encoding/asn1 takes a slice type's kind from its name.
 type rawNameSET []rawAttribute
 
-// distinguishedName writes a DER name as RFC 4514 does: last part first. It is empty where the name is none or broken.
+// distinguishedName formats a DER name as in RFC 4514, last part first. It returns an empty string if der is invalid.
 func distinguishedName(der []byte) string {
 	var name []rawNameSET
 	if rest, err := asn1.Unmarshal(der, &name); err != nil || len(rest) > 0 {
@@ -70,8 +70,8 @@ func writeAttribute(b *strings.Builder, a rawAttribute) {
 	b.WriteString(oid + "=#" + hex.EncodeToString(a.Value.FullBytes))
 }
 
-// escapeValue escapes as RFC 4514, section 2.4, asks, and control characters too, so that no name breaks a line of a
-// log.
+// escapeValue escapes s as required by RFC 4514, section 2.4, and also control characters, so that a name cannot break
+// a log line.
 func escapeValue(s string) string {
 	var b strings.Builder
 	for i := range len(s) {

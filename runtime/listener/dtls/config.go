@@ -15,36 +15,35 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// Config is a DTLS listener's. It needs a certificate, pre-shared keys, or both.
+// Config configures a DTLS listener. It needs a certificate, pre-shared keys, or both.
 type Config struct {
-	// Name is the listener's in metrics and logs. If zero, Bind.
+	// Name identifies the listener in metrics and logs. If zero, Bind.
 	Name string
-	// Bind is the address to listen on, as host:port; without a host, all addresses: replies then leave from the one
-	// that the client asked.
+	// Bind is the address to listen on, as host:port; without a host, all addresses; replies then leave from the
+	// address that the client used.
 	Bind string
 	// Admission decides who may connect. If zero, every address may.
 	Admission *admission.Admission
-	// CertFile holds the certificate with its chain, KeyFile the private key, both in PEM form. They are read again
-	// when they change. If zero, only pre-shared keys serve.
+	// CertFile is the PEM file of the certificate and its chain, KeyFile that of the private key. They are reloaded
+	// when they change. If zero, only pre-shared keys are accepted.
 	CertFile, KeyFile string
-	// CAFile holds the authorities of client certificates, in PEM form. It is read again when it changes. If zero,
+	// CAFile is the PEM file of the authorities that sign client certificates. It is reloaded when it changes. If zero,
 	// Verify must be none.
 	CAFile string
-	// Verify is peer to ask clients for a certificate and check it, or none. If zero, none.
+	// Verify is none, or peer to request a client certificate and verify it. If zero, none.
 	Verify string
-	// FailIfNoCert refuses clients without a certificate; it needs Verify to be peer. If zero, they are let in.
+	// FailIfNoCert refuses clients without a certificate. It needs Verify to be peer. If zero, they are let in.
 	FailIfNoCert bool
-	// PSK says which pre-shared keys there are. If zero, none.
+	// PSK configures pre-shared keys. If zero, there are none.
 	PSK PSKConfig
-	// Ciphers are the IANA names of the cipher suites that are allowed, the best first. If zero, those with an AEAD,
-	// without ECDHE_PSK.
+	// Ciphers lists the IANA names of the allowed cipher suites, the best first. If zero, the AEAD suites without
+	// ECDHE_PSK.
 	Ciphers []string
-	// ConnectionIDs lets clients change their address within a session (RFC 9146). If zero, they are off.
+	// ConnectionIDs lets clients change their address within a session (RFC 9146). If zero, they are disabled.
 	ConnectionIDs bool
-	// HandshakeTimeout is how long a client that has proved its address may take for its handshake. If zero, 10 s.
+	// HandshakeTimeout bounds the handshake of a client that has proved its address. If zero, 10 s.
 	HandshakeTimeout time.Duration
-	// MaxHandshakes is how many such clients may be in their handshake; further ones take the place of the oldest. If
-	// zero, 512.
+	// MaxHandshakes bounds such handshakes; a further one evicts the oldest. If zero, 512.
 	MaxHandshakes int
 	// MaxUnverified is how many sources may have sent a first ClientHello without having proved their address yet; each
 	// costs up to 60 KB for at most 2 s. While more than a quarter are there, a hello is taken when it comes again. If
@@ -52,25 +51,24 @@ type Config struct {
 	MaxUnverified int
 	// MaxUnverifiedPerPrefix is the same for one IPv4 /24 or IPv6 /64. If zero, a quarter of MaxUnverified.
 	MaxUnverifiedPerPrefix int
-	// MaxPeers is how many client addresses there may be at once. If zero, 50,000.
+	// MaxPeers bounds the number of client addresses. If zero, 50,000.
 	MaxPeers int
-	// NewPeersPerSecond is how many addresses may be new each second. One second's worth may come at once. If zero,
-	// 2,000.
+	// NewPeersPerSecond bounds the new addresses each second. One second's allowance may come at once. If zero, 2,000.
 	NewPeersPerSecond float64
-	// NewPeersPerPrefix is the same for the addresses of one IPv4 /24 or IPv6 /64. If zero, an eighth of
-	// NewPeersPerSecond.
+	// NewPeersPerPrefix bounds the same for one IPv4 /24 or IPv6 /64. If zero, an eighth of NewPeersPerSecond.
 	NewPeersPerPrefix float64
-	// QueueDatagrams is how many datagrams of one session may wait for its handler; what comes above is dropped and
+	// QueueDatagrams bounds the datagrams of one session that wait for its handler; further ones are dropped and
 	// counted. If zero, 64.
 	QueueDatagrams int
-	// ReadBuffer is the size of the socket's receive buffer in bytes, as far as the kernel allows (net.core.rmem_max).
-	// If zero, 4 MiB.
+	// ReadBuffer is the size of the socket's receive buffer in bytes, capped by the kernel (net.core.rmem_max). If
+	// zero, 4 MiB.
 	ReadBuffer int
-	// WriteBuffer is the same for sending (net.core.wmem_max). If zero, what the kernel gives.
+	// WriteBuffer is the size of its send buffer in bytes, capped by the kernel (net.core.wmem_max). If zero, the
+	// kernel's default.
 	WriteBuffer int
-	// Sockets opens the socket, or takes an inherited one. If zero, it is opened.
+	// Sockets opens the socket or takes an inherited one. If zero, it is opened.
 	Sockets *sockets.Sockets
-	// Logger takes what goes wrong. If zero, slog.Default().
+	// Logger logs errors. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts handshakes and drops. If zero, an unregistered set.
 	Metrics *Metrics
@@ -80,11 +78,11 @@ type Config struct {
 	CertMetrics *certs.Metrics
 }
 
-// unverifiedTimeout is how long a source has to prove its address: a round trip, and the retransmission of one lost
+// unverifiedTimeout is how long a source has to prove its address: a round trip and the retransmission of one lost
 // datagram.
 const unverifiedTimeout = 2 * time.Second
 
-// certificateWatch is how often the certificate files are looked at.
+// certificateWatch is how often the certificate files are checked.
 const certificateWatch = 2 * time.Second
 
 func (c *Config) setDefaults() {
@@ -105,7 +103,7 @@ func (c *Config) setDefaults() {
 	c.Logger = c.Logger.With("listener", c.Name)
 }
 
-// check finds what cannot be together, before any file is read.
+// check reports invalid combinations of settings, before any file is read.
 func (c *Config) check() error {
 	switch {
 	case (c.CertFile == "") != (c.KeyFile == ""):
@@ -119,7 +117,7 @@ func (c *Config) check() error {
 	case c.Verify != "none" && c.Verify != "peer":
 		return fmt.Errorf("verify is %q: it must be none or peer", c.Verify)
 	case c.Verify == "peer" && (c.CAFile == "" || c.CertFile == ""):
-		return errors.New("to verify clients takes a certificate of its own and a CA file")
+		return errors.New("to verify clients it needs a certificate of its own and a CA file")
 	case c.FailIfNoCert && c.Verify != "peer":
 		return errors.New("fail_if_no_cert means nothing unless verify is peer")
 	case c.HandshakeTimeout < 0 || c.MaxHandshakes < 0 || c.MaxUnverified < 0 || c.MaxUnverifiedPerPrefix < 0 ||
@@ -130,7 +128,7 @@ func (c *Config) check() error {
 	return nil
 }
 
-// secrets are what sessions are secured with. Files that change take effect for new sessions.
+// secrets holds the certificate and the pre-shared keys. Changed files take effect for new sessions.
 type secrets struct {
 	cfg   *Config
 	certs *certs.Files // nil without any
@@ -154,7 +152,7 @@ func loadSecrets(cfg *Config) (s secrets, err error) {
 	return s, err
 }
 
-// options makes what the library wants of the files' present state.
+// options makes the library's options from the current files.
 func (s secrets) options() (serverOptions, error) {
 	var cert *tls.Certificate
 	var clientCAs *x509.CertPool

@@ -6,43 +6,42 @@ import (
 	"time"
 )
 
-// greylist remembers first ClientHellos by their source and random, so that under a flood only those are taken that
-// come again: a client repeats its hello after about a second, who forges addresses does not. It takes 8 bytes a hello
-// and never grows; see RATIONALE.md, "Why must a DTLS hello come twice under a flood?". It is not safe for
-// concurrent use.
+// greylist remembers first ClientHellos by source and random, so that under a flood only repeated ones are accepted: a
+// client repeats its hello after about a second, a sender of forged addresses does not. It uses 8 bytes a hello and
+// never grows; see RATIONALE.md, "Why must a DTLS hello come twice under a flood?". It is not safe for concurrent use.
 type greylist struct {
 	seed  maphash.Seed
 	start time.Time
 	sets  [][greyWays]greyEntry // nil until it is needed
 }
 
-// greyEntry is one hello: 32 bits of its hash, and when it came first in milliseconds.
+// greyEntry is one hello: 32 bits of its hash and its time of arrival in milliseconds.
 type greyEntry struct {
 	tag uint32
 	at  uint32
 }
 
 const (
-	// greySets and greyWays make 262,144 entries in 2 MiB: at 50,000 new hellos a second each is kept for more than two
-	// seconds, but for one in a hundred.
+	// greySets and greyWays make 262,144 entries in 2 MiB: at 50,000 new hellos a second, 99% are kept for more than
+	// two seconds.
 	greySets = 1 << 15
 	greyWays = 8
-	// greyMin is the least time between a hello and its repetition: a datagram that the network doubles counts once.
+	// greyMin is the minimum time between a hello and its repetition: a datagram duplicated by the network counts once.
 	greyMin = 200 * time.Millisecond
-	// greyMax is how long a hello is remembered at most. Clients on slow radio wait up to 9 s before they repeat it.
+	// greyMax is how long a hello is remembered. Clients on slow radio links wait up to 9 s before they repeat it.
 	greyMax = 15 * time.Second
 )
 
 func newGreylist() *greylist { return &greylist{seed: maphash.MakeSeed(), start: time.Now()} }
 
-// repeated reports whether this hello has come before, and notes it if not.
+// repeated reports whether this hello was seen before, and records it if not.
 func (g *greylist) repeated(source netip.AddrPort, hello []byte, now time.Time) bool {
 	if g.sets == nil {
 		g.sets = make([][greyWays]greyEntry, greySets)
 	}
 	hash := g.hash(source, hello)
 	set, tag := &g.sets[hash%greySets], uint32(hash>>32)
-	// so that no entry is zero; it wraps after 49 days, which costs nothing
+	// no entry is zero; wrapping after 49 days is harmless
 	ms := uint32(now.Sub(g.start).Milliseconds()) + 1
 	oldest := 0
 	for i := range set {

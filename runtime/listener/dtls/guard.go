@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// What the guard reads of a DTLS record, RFC 6347 section 4.1 and RFC 9146 section 4.
+// The parts of a DTLS record that the guard reads, RFC 6347 section 4.1 and RFC 9146 section 4.
 const (
 	recordHeader    = 13
 	handshakeHeader = 12
@@ -22,12 +22,12 @@ const (
 	messageServerHello = 2
 )
 
-// maxHandshakeDatagrams is how many datagrams a peer may need to finish its handshake, retransmissions and fragments
-// included. An ordinary one takes 4 to 8.
+// maxHandshakeDatagrams bounds the datagrams of a handshake, retransmissions and fragments included. An ordinary one
+// takes 4 to 8.
 const maxHandshakeDatagrams = 64
 
-// drop says why a datagram did not reach the DTLS library; it is the label of a counter. The zero value lets it
-// pass.
+// drop says why a datagram did not reach the DTLS library; it is the label of a counter. The zero value means that it
+// passed.
 type drop string
 
 const (
@@ -46,17 +46,17 @@ const (
 	dropRecordSize     drop = "record_size"         // the handler sent more than one record carries
 )
 
-// guard stands below the DTLS library and sees a peer's datagrams first: what nobody authenticated must not end a
-// session, nor cost more than a handshake. See RATIONALE.md, "Why does a guard stand below the DTLS library?".
+// guard checks a peer's datagrams before the DTLS library sees them: unauthenticated data must not end a session, nor
+// cost more than a handshake. See RATIONALE.md, "Why does a guard stand below the DTLS library?".
 type guard struct {
-	cid           int // length of the connection IDs that this side hands out; 0: none
+	cid           int // length of the connection IDs issued by this side; 0: none
 	datagrams     atomic.Uint32
 	established   atomic.Bool // the handshake is complete
-	authenticated atomic.Bool // the peer has sent data after it, so it has all of the handshake
+	authenticated atomic.Bool // the peer has sent data since, so it has completed the handshake too
 }
 
-// isHello reports whether b begins with the first fragment of a first ClientHello: the only thing that an unknown
-// source may send.
+// isHello reports whether b begins with the first fragment of an initial ClientHello: all that an unknown source may
+// send.
 func isHello(b []byte) bool {
 	if len(b) < recordHeader+handshakeHeader+minHello || b[0] != recordHandshake || b[1] != 0xfe ||
 		binary.BigEndian.Uint16(b[3:]) != 0 {
@@ -72,14 +72,14 @@ func isHello(b []byte) bool {
 
 func uint24(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
 
-// isServerHello reports whether b, sent by the library, begins with a ServerHello: the library believes the peer's
+// isServerHello reports whether b, sent by the library, begins with a ServerHello: the library has accepted the peer's
 // cookie.
 func isServerHello(b []byte) bool {
 	return len(b) > recordHeader && b[0] == recordHandshake && binary.BigEndian.Uint16(b[3:]) == 0 &&
 		b[recordHeader] == messageServerHello
 }
 
-// check says whether the library may see the datagram b of a known peer.
+// check decides whether the library may see the datagram b of a known peer.
 func (g *guard) check(b []byte) drop {
 	plaintext, why := g.records(b)
 	if why != passed {
@@ -91,7 +91,7 @@ func (g *guard) check(b []byte) drop {
 	return passed
 }
 
-// records checks each record of b, and reports whether one of them is unauthenticated.
+// records checks each record of b and reports whether one of them is unauthenticated.
 func (g *guard) records(b []byte) (plaintext bool, why drop) {
 	if len(b) == 0 {
 		return false, dropMalformed
@@ -111,7 +111,7 @@ func (g *guard) records(b []byte) (plaintext bool, why drop) {
 	return plaintext, passed
 }
 
-// recordSize is the size of b's first record, header included.
+// recordSize returns the size of b's first record, header included.
 func (g *guard) recordSize(b []byte) (int, bool) {
 	header := recordHeader
 	if len(b) > 0 && b[0] == recordConnectionID {
@@ -124,7 +124,7 @@ func (g *guard) recordSize(b []byte) (int, bool) {
 	return n, n <= len(b)
 }
 
-// record checks one record. body begins with the connection ID where there is one.
+// record checks one record. body begins with the connection ID, if any.
 func (g *guard) record(kind byte, epoch uint16, body []byte) drop {
 	switch kind {
 	case recordHandshake:

@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-// Why a handshake ended, beside what the library says.
+// Reasons for the end of a handshake, beside the library's errors.
 var (
 	errListenerClosed   = errors.New("listener closed")
 	errHandshakeTimeout = errors.New("the handshake took too long; a wrong pre-shared key has the same effect")
@@ -15,7 +15,7 @@ var (
 	errHandshakeRefused = errors.New("not admitted")
 )
 
-// handshake runs the library's, and makes the session the one that its address has.
+// handshake runs the library's handshake and makes the session the live one of its address.
 func (s *session) handshake() (err error) {
 	var newID func() []byte
 	if s.listener.cfg.ConnectionIDs {
@@ -35,7 +35,7 @@ func (s *session) handshake() (err error) {
 	return s.promote()
 }
 
-// sending sees what the library sends. Its ServerHello says that the client has proved its address.
+// sending inspects outgoing datagrams. A ServerHello means that the client has proved its address.
 func (s *session) sending(b []byte, to *path) error {
 	s.path.Store(to)
 	if s.verified.Load() || !isServerHello(b) {
@@ -44,8 +44,8 @@ func (s *session) sending(b []byte, to *path) error {
 	return s.verify()
 }
 
-// verify admits the client whose address is proved. Where a session of the same address lives, its place is taken over
-// in the end.
+// verify admits a client that has proved its address. If its address has a live session, the new one takes over that
+// ticket when the handshake is complete.
 func (s *session) verify() error {
 	if s.verified.Swap(true) {
 		return nil
@@ -71,7 +71,7 @@ func (s *session) admit() bool {
 	return ok
 }
 
-// promote makes the session the one that its address has.
+// promote makes the session the live one of its address.
 func (s *session) promote() error {
 	if old := s.peer.promote(s); old != nil {
 		s.ticket.CompareAndSwap(nil, old.ticket.Swap(nil))
@@ -84,8 +84,8 @@ func (s *session) promote() error {
 	return nil
 }
 
-// settle gives back what the handshake held, and counts how it ended. Nothing is held against an address that nobody
-// proved.
+// settle releases the resources of the handshake and counts its result. Failures do not count against an address that
+// was not proved.
 func (s *session) settle(err error) {
 	s.timer.Stop()
 	s.listener.unverified.Leave(s.unproved)
@@ -103,8 +103,7 @@ func (s *session) settle(err error) {
 	}
 	if err != nil && result != handshakeUnproved && result != handshakeClosed && result != handshakeRefused {
 		s.listener.failures.Failed(s.peer.path, &admission.OpeningError{
-			Stage: "DTLS handshake", Result: result,
-			Err: err,
+			Stage: "DTLS handshake", Result: result, Err: err,
 		})
 	}
 }

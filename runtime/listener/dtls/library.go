@@ -16,20 +16,20 @@ import (
 	"github.com/exgate/exgate/runtime/listener/internal/suite"
 )
 
-// This file is all that knows the DTLS library.
+// This file alone uses the DTLS library.
 
-// cidLength is how long the connection IDs are that this side hands out.
+// cidLength is the length of the connection IDs that this side issues.
 const cidLength = 8
 
-// maxRecord is the most data that one record carries (RFC 6347, section 4.1.1); maxRead is the most that the library
-// takes of a datagram.
+// maxRecord is the maximum payload of a record (RFC 6347, section 4.1.1); maxRead is the most that the library reads of
+// a datagram.
 const (
 	maxRecord = 1 << 14
 	maxRead   = 8 << 10
 )
 
-// The suites that are on by default. Those with CBC, and ECDHE_PSK, have to be asked for: see RATIONALE.md, "Why are
-// some DTLS suites off?".
+// The suites enabled by default. CBC and ECDHE_PSK suites must be configured: see RATIONALE.md, "Why are some DTLS
+// suites off?".
 var (
 	certificateSuites = []pion.CipherSuiteID{
 		pion.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, pion.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -48,7 +48,8 @@ var (
 	}
 )
 
-// findSuites finds suites by their IANA names; without names, the default ones of what the listener has.
+// findSuites finds suites by their IANA names. Without names it returns the default ones for certificates, pre-shared
+// keys or both.
 func findSuites(names []string, certificates, psk bool) ([]pion.CipherSuiteID, error) {
 	var suites []pion.CipherSuiteID
 	if len(names) == 0 {
@@ -71,7 +72,7 @@ func findSuites(names []string, certificates, psk bool) ([]pion.CipherSuiteID, e
 	return suites, nil
 }
 
-// suitesByName are all suites by their IANA names.
+// suitesByName returns all suites by their IANA names.
 func suitesByName() map[string]pion.CipherSuiteID {
 	known := make(map[string]pion.CipherSuiteID)
 	for _, list := range [][]pion.CipherSuiteID{certificateSuites, pskSuites, otherSuites} {
@@ -93,11 +94,11 @@ func CipherName(name string) (iana string, ok bool) {
 	return "", false
 }
 
-// serverOptions is what sessions are made with from now on.
+// serverOptions are the library's options for new sessions.
 type serverOptions []pion.ServerOption
 
-func newServerOptions(cfg *Config, cert *tls.Certificate, clientCAs *x509.CertPool, psk *pskKeys) (serverOptions,
-	error,
+func newServerOptions(cfg *Config, cert *tls.Certificate, clientCAs *x509.CertPool, psk *pskKeys) (
+	serverOptions, error,
 ) {
 	suites, err := findSuites(cfg.Ciphers, cert != nil, psk != nil)
 	if err != nil {
@@ -126,17 +127,17 @@ func newServerOptions(cfg *Config, cert *tls.Certificate, clientCAs *x509.CertPo
 			o = append(o, pion.WithPSKIdentityHint([]byte(cfg.PSK.IdentityHint)))
 		}
 	}
-	// checks what the options are together; nothing runs yet
+	// checks the combination of options; nothing runs yet
 	_, err = pion.ServerWithOptions(newDatagramPipe(nil), nil, o...)
 	return o, err
 }
 
-// libraryConn is one association as the library has it.
+// libraryConn is one DTLS association in the library.
 type libraryConn struct {
 	conn *pion.Conn
 }
 
-// server makes the association of a client. newCID makes its connection ID; nil turns them off.
+// server makes the association of a client. newCID makes its connection ID; nil disables connection IDs.
 func (o serverOptions) server(pipe net.PacketConn, remote net.Addr, newCID func() []byte) (libraryConn, error) {
 	if newCID != nil {
 		o = append(o[:len(o):len(o)], pion.WithConnectionIDGenerator(newCID))
@@ -147,8 +148,8 @@ func (o serverOptions) server(pipe net.PacketConn, remote net.Addr, newCID func(
 
 func (c libraryConn) handshake(ctx context.Context) error { return c.conn.HandshakeContext(ctx) }
 
-// read waits for a record's data. It returns 0 and no error for what the library reports and survives; the session has
-// ended where it fails.
+// read waits for the data of a record. It returns 0 without an error for problems that the session survives; an error
+// means that the session has ended.
 func (c libraryConn) read(b []byte) (int, error) {
 	n, err := c.conn.Read(b)
 	if err == nil || errors.Is(err, io.EOF) {
@@ -163,10 +164,10 @@ func (c libraryConn) write(b []byte) error {
 	return err
 }
 
-// close sends close_notify and frees everything. A second call returns at once, perhaps before the first is done.
+// close sends close_notify and frees all resources. A second call returns at once, possibly before the first is done.
 func (c libraryConn) close() { _ = c.conn.Close() }
 
-// certificate is the client's, checked against the client CAs; nil if it sent none.
+// certificate returns the client's verified certificate, or nil if it sent none.
 func (c libraryConn) certificate() *x509.Certificate {
 	state, ok := c.conn.ConnectionState()
 	if !ok || len(state.PeerCertificates) == 0 {

@@ -16,8 +16,8 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// Listener makes a connection of each client that completes a DTLS 1.2 handshake on a UDP socket. One record
-// of a client is one event of its handler, one Send is one record.
+// Listener makes a connection for each client that completes a DTLS 1.2 handshake on a UDP socket. One record from a
+// client is one event of its handler; one Send is one record.
 type Listener struct {
 	cfg      Config
 	mux      *udp.Mux
@@ -39,12 +39,12 @@ type Listener struct {
 	ids map[connectionID]*session // guarded by mu
 }
 
-// connectionID is one that this side handed out.
+// connectionID is a connection ID issued by this side.
 type connectionID [cidLength]byte
 
 var _ gateway.Listener = (*Listener)(nil)
 
-// Listen reads the files and opens the socket. No datagram is read before Serve.
+// Listen loads the files and opens the socket. No datagram is read before Serve.
 func Listen(ctx context.Context, cfg Config) (*Listener, error) {
 	l, err := newListener(cfg)
 	if err != nil {
@@ -96,7 +96,7 @@ func (c Config) Check() error {
 	return err
 }
 
-// renew gives the next sessions what the files hold now.
+// renew makes new sessions use the current content of the files.
 func (l *Listener) renew() error {
 	o, err := l.secrets.options()
 	if err != nil {
@@ -106,10 +106,10 @@ func (l *Listener) renew() error {
 	return nil
 }
 
-// Addr is the address that the socket is bound to.
+// Addr returns the address that the socket is bound to.
 func (l *Listener) Addr() net.Addr { return l.mux.Addr() }
 
-// Close stops the reading and ends all handshakes. Connections stay and may send; the socket is freed when the last of
+// Close stops reading and ends all handshakes. Connections stay and may send; the socket is closed when the last of
 // them has ended.
 func (l *Listener) Close() error {
 	l.giveUp(errListenerClosed)
@@ -119,13 +119,13 @@ func (l *Listener) Close() error {
 	return l.mux.Stop()
 }
 
-// Serve reads until Close. Each client has goroutines of its own.
+// Serve reads until Close. Each client has its own goroutines.
 func (l *Listener) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
 	l.attach = attach
 	if l.secrets.certs != nil {
 		go l.secrets.certs.Watch(certificateWatch, func() {
 			if err := l.renew(); err != nil {
-				l.cfg.Logger.Error("the changed certificate cannot serve DTLS: the previous one stays in use", "error",
+				l.cfg.Logger.Error("the changed certificate cannot be used for DTLS; keeping the previous one", "error",
 					err)
 			}
 		})
@@ -134,7 +134,7 @@ func (l *Listener) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) 
 	return nil
 }
 
-// screen lets an unknown source in that says hello, or roams within a session.
+// screen accepts a datagram of an unknown source if it is a ClientHello or belongs to a session that roams.
 func (l *Listener) screen(source netip.AddrPort, b []byte) bool {
 	hello := isHello(b)
 	if !hello && l.roamer(b) == nil {
@@ -144,19 +144,20 @@ func (l *Listener) screen(source netip.AddrPort, b []byte) bool {
 	return l.cfg.Admission.Allowed(source.Addr()) && (!hello || l.takesHello(source, b))
 }
 
-// proofTime is how long a source that was answered has its place for certain: the round trip in which it proves its
-// address. One that was not answered repeats its hello, one that lost its place after the answer cannot.
+// proofTime is how long a source that was answered keeps its slot for certain: the round trip in which it proves its
+// address. A source that was not answered repeats its hello; one that lost its slot after the answer cannot.
 const proofTime = 500 * time.Millisecond
 
-// takesHello reports whether a hello may begin a handshake. While many sources have not proved their address, only one
-// that comes again may.
+// takesHello reports whether a hello may begin a handshake. While many sources have not proved their address, only a
+// repeated hello may.
 func (l *Listener) takesHello(source netip.AddrPort, hello []byte) bool {
 	if !l.unverified.Pressed(source.Addr()) {
 		return true
 	}
 	now := time.Now()
 	if suppressed, ok := l.flooded.Allow(now); ok {
-		l.cfg.Logger.Warn("many DTLS hellos come from sources that do not go on: until that ends a new device is answered when it repeats its hello",
+		l.cfg.Logger.Warn("many DTLS hellos come from sources that do not continue: until that ends, "+
+			"new devices are answered only when they repeat their hello",
 			"source", source, "unproved", l.unverified.Len(), "suppressed", suppressed)
 	}
 	if !l.greylist.repeated(source, hello, now) {
@@ -174,7 +175,7 @@ func (l *Listener) newPeer(p *udp.Peer) udp.Receiver {
 	return &peer{listener: l, path: &path{p}}
 }
 
-// newID makes and remembers the connection ID of s.
+// newID issues a connection ID for s.
 func (l *Listener) newID(s *session) []byte {
 	id := randomConnectionID()
 	l.mu.Lock()
@@ -193,7 +194,7 @@ func (l *Listener) forgetID(s *session) {
 	}
 }
 
-// roamer is the session whose connection ID the first record of b carries.
+// roamer returns the session with the connection ID in the first record of b, or nil.
 func (l *Listener) roamer(b []byte) *session {
 	if !l.cfg.ConnectionIDs || len(b) < recordHeader+cidLength || b[0] != recordConnectionID {
 		return nil

@@ -331,7 +331,7 @@ func TestListenDTLSErrors(t *testing.T) {
 		"verify": {func(c *dtls.Config) { c.Verify = "yes" }, `verify is "yes": it must be none or peer`},
 		"no ca": {
 			func(c *dtls.Config) { c.Verify = "peer" },
-			"to verify clients takes a certificate of its own and a CA file",
+			"to verify clients it needs a certificate of its own and a CA file",
 		},
 		"fail": {
 			func(c *dtls.Config) { c.FailIfNoCert = true },

@@ -2,7 +2,7 @@ package dtls
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics counts handshakes and what is dropped between a DTLS client and its handler.
+// Metrics counts handshakes and drops between a DTLS client and its handler.
 type Metrics struct {
 	handshakes *prometheus.CounterVec
 	dropped    *prometheus.CounterVec
@@ -14,13 +14,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		handshakes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exgate_dtls_handshakes_total",
-			Help: "DTLS handshakes by result: completed, failed, timeout, evicted (too many at once), refused, closed, unproved (the source was silent after its first ClientHello).",
+			Help: "DTLS handshakes by result: completed, failed, timeout, evicted (too many at once), refused, closed, " +
+				"unproved (the source was silent after its first ClientHello).",
 		}, []string{"listener", "result"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exgate_dtls_dropped_total", Help: "Datagrams or records that were dropped between a DTLS client and its handler.",
+			Name: "exgate_dtls_dropped_total",
+			Help: "Datagrams or records that were dropped between a DTLS client and its handler.",
 		}, []string{"listener", "reason"}),
 		unverified: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "exgate_dtls_unverified", Help: "Sources of a first ClientHello that have not proved their address yet.",
+			Name: "exgate_dtls_unverified",
+			Help: "Sources of a first ClientHello that have not proved their address yet.",
 		}, []string{"listener"}),
 	}
 	if reg != nil {
@@ -29,7 +32,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// How a handshake ended; the labels of exgate_dtls_handshakes_total.
+// Results of a handshake; the labels of exgate_dtls_handshakes_total.
 const (
 	handshakeCompleted = "completed"
 	handshakeFailed    = "failed"
@@ -40,7 +43,7 @@ const (
 	handshakeUnproved  = "unproved"
 )
 
-// counters are one listener's.
+// counters are the counters of one listener.
 type counters struct {
 	name string
 	m    *Metrics

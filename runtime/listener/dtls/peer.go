@@ -6,9 +6,8 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// peer is one address that datagrams come from, and the sessions behind it: one that lives, and one in its handshake.
-// The second is beside the first where a device rebooted, or somebody says hello in its name: the first ends only if
-// the second completes (RFC 6347, section 4.2.8).
+// peer is one source address and its sessions: a live one, and one in its handshake. Both exist if a device rebooted,
+// or if an attacker sends a hello in its name: the first ends only if the second completes (RFC 6347, section 4.2.8).
 type peer struct {
 	listener *Listener
 	path     *path
@@ -16,13 +15,13 @@ type peer struct {
 	mu      sync.Mutex // guards the fields below
 	live    *session
 	pending *session
-	roaming *session // of another address, which came here
+	roaming *session // of another address, which roamed here
 	closed  bool
 }
 
 var _ udp.Receiver = (*peer)(nil)
 
-// receive runs on the goroutine that reads the socket.
+// Ready reports true: Receive never waits.
 func (p *peer) Ready(func()) bool { return true }
 
 func (p *peer) Receive(b []byte) {
@@ -39,7 +38,7 @@ func (p *peer) Receive(b []byte) {
 	if live != nil && !hello {
 		why = live.take(b, p.path)
 	}
-	if pending != nil { // what is not for it, it cannot decrypt and ignores
+	if pending != nil { // it ignores what it cannot decrypt
 		if w := pending.take(b, p.path); w == passed || live == nil || hello {
 			why = w
 		}
@@ -50,7 +49,7 @@ func (p *peer) Receive(b []byte) {
 	}
 }
 
-// drop counts a datagram that did not pass. What waits for a handler is counted as with UDP.
+// drop counts a dropped datagram. A full queue is counted as with UDP.
 func (l *Listener) drop(why drop) {
 	switch why {
 	case passed:
@@ -61,7 +60,7 @@ func (l *Listener) drop(why drop) {
 	}
 }
 
-// sessions returns those behind p; a hello starts one where none is in its handshake.
+// sessions returns the sessions of p. A hello starts one unless a handshake is pending.
 func (p *peer) sessions(b []byte, hello bool) (live, pending *session, started bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,7 +71,8 @@ func (p *peer) sessions(b []byte, hello bool) (live, pending *session, started b
 	return p.live, p.pending, started
 }
 
-// roam hands s what came from this address instead of its own. The library moves there if it is authentic and new.
+// roam passes s a datagram that came from this address instead of its own. The library switches to it if the record is
+// authentic and new.
 func (p *peer) roam(s *session, b []byte) {
 	p.listener.drop(s.take(b, p.path))
 	p.mu.Lock()
@@ -83,7 +83,7 @@ func (p *peer) roam(s *session, b []byte) {
 	p.forget(nil)
 }
 
-// promote makes s the live session, and returns the one that it replaces.
+// promote makes s the live session and returns the session it replaces.
 func (p *peer) promote(s *session) (replaced *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,14 +91,14 @@ func (p *peer) promote(s *session) (replaced *session) {
 	return replaced
 }
 
-// hasLive reports whether a session lives here.
+// hasLive reports whether p has a live session.
 func (p *peer) hasLive() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.live != nil
 }
 
-// forget takes s out; nil takes nothing out. An address without a session is closed.
+// forget removes s, which may be nil. An address without a session is closed.
 func (p *peer) forget(s *session) {
 	p.mu.Lock()
 	for _, slot := range []**session{&p.live, &p.pending, &p.roaming} {
@@ -114,7 +114,7 @@ func (p *peer) forget(s *session) {
 	}
 }
 
-// Idle comes from the mux after a minute without datagrams: an address that a session has roamed away from is closed.
+// Idle is called after a minute without datagrams. It closes an address that a session has roamed away from.
 func (p *peer) Idle() {
 	p.mu.Lock()
 	s := p.roaming

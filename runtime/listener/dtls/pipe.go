@@ -9,8 +9,8 @@ import (
 	"github.com/exgate/exgate/runtime/listener/udp"
 )
 
-// path is a way to a client: it has more than one when it roams with a connection ID. The library sees it as the
-// address.
+// path is an address of a client, which has several when it roams with a connection ID. The library uses it as the
+// net.Addr.
 type path struct {
 	peer *udp.Peer
 }
@@ -19,10 +19,9 @@ type path struct {
 func (p *path) Network() string { return "udp" }
 func (p *path) String() string  { return p.peer.Addr().String() }
 
-// datagramPipe is the socket that the library believes to have: it reads the datagrams of one client only, those that
-// the guard let pass.
+// datagramPipe is the library's socket: it delivers the datagrams of one client that passed the guard.
 type datagramPipe struct {
-	sending func(b []byte, to *path) error // sees what goes out, and may forbid it; nil: nothing to see
+	sending func(b []byte, to *path) error // inspects outgoing datagrams and may refuse them; may be nil
 
 	wake chan struct{}
 
@@ -34,12 +33,12 @@ type datagramPipe struct {
 	closed   bool
 }
 
-// pipeRoom is how much may wait for the library to read it. Over it, datagrams are dropped, as a socket would.
+// pipeRoom bounds what waits for the library to read it. Further datagrams are dropped, as by a socket.
 type pipeRoom struct {
 	datagrams, bytes int
 }
 
-// handshakeRoom is that of a handshake. The longest flight takes a few datagrams.
+// handshakeRoom is the room of a handshake. The longest flight takes a few datagrams.
 var handshakeRoom = pipeRoom{32, 64 << 10}
 
 type pipedDatagram struct {
@@ -53,7 +52,7 @@ func newDatagramPipe(sending func(b []byte, to *path) error) *datagramPipe {
 	return &datagramPipe{room: handshakeRoom, sending: sending, wake: make(chan struct{}, 1)}
 }
 
-// push queues a copy of b, or reports false where too much waits.
+// push queues a copy of b, or returns false if the pipe is full.
 func (p *datagramPipe) push(b []byte, from *path) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,7 +65,7 @@ func (p *datagramPipe) push(b []byte, from *path) bool {
 	return true
 }
 
-// established gives the pipe the room of a session whose handshake is complete.
+// established sets the room of a session whose handshake is complete.
 func (p *datagramPipe) established(room pipeRoom) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,7 +79,7 @@ func (p *datagramPipe) signal() {
 	}
 }
 
-// ReadFrom waits for a datagram. What does not fit into b is cut off.
+// ReadFrom waits for a datagram. It is truncated to b.
 func (p *datagramPipe) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		d, wait, err := p.next()
@@ -96,7 +95,7 @@ func (p *datagramPipe) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
-// next takes a datagram, or says how long to wait for one; 0 is for ever.
+// next takes a datagram, or returns how long to wait for one; 0 means forever.
 func (p *datagramPipe) next() (d pipedDatagram, wait time.Duration, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,7 +108,7 @@ func (p *datagramPipe) next() (d pipedDatagram, wait time.Duration, err error) {
 		}
 	}
 	if len(p.queue) == 0 {
-		p.queue = nil // a silent client holds nothing
+		p.queue = nil // an idle client needs no memory
 		return d, wait, nil
 	}
 	d = p.queue[0]
@@ -132,7 +131,7 @@ func (p *datagramPipe) await(d time.Duration) {
 	}
 }
 
-// WriteTo sends one datagram on a path. What the socket does not take is lost.
+// WriteTo sends one datagram to a path. A datagram that the socket does not accept is lost.
 func (p *datagramPipe) WriteTo(b []byte, addr net.Addr) (int, error) {
 	path, ok := addr.(*path)
 	if !ok || p.isClosed() {
@@ -143,7 +142,7 @@ func (p *datagramPipe) WriteTo(b []byte, addr net.Addr) (int, error) {
 			return 0, err
 		}
 	}
-	_ = path.peer.Write(b) // a path that is gone is one that loses datagrams
+	_ = path.peer.Write(b) // a closed path loses datagrams
 	return len(b), nil
 }
 
@@ -153,7 +152,7 @@ func (p *datagramPipe) isClosed() bool {
 	return p.closed
 }
 
-// Close wakes the reader. The client's peer is not the pipe's to close.
+// Close wakes the reader. It does not close the peer.
 func (p *datagramPipe) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,10 +165,10 @@ func (p *datagramPipe) Close() error {
 	return nil
 }
 
-// LocalAddr says nothing: the library does not ask.
+// LocalAddr returns an empty address: the library does not use it.
 func (p *datagramPipe) LocalAddr() net.Addr { return &net.UDPAddr{} }
 
-// SetReadDeadline wakes the reader where t has passed.
+// SetReadDeadline sets the deadline of ReadFrom.
 func (p *datagramPipe) SetReadDeadline(t time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,14 +15,14 @@ import (
 	"github.com/exgate/exgate/internal/watch"
 )
 
-// PSKConfig says which pre-shared keys DTLS clients may use.
+// PSKConfig configures the pre-shared keys of DTLS clients.
 type PSKConfig struct {
-	// IdentityHint is what the server tells clients to choose their identity by. If zero, it gives no hint.
+	// IdentityHint is sent to clients to help them choose an identity. Optional.
 	IdentityHint string
-	// File holds the keys, a line for each client: its identity, a colon, and the key in hexadecimal. Empty lines and
-	// lines that begin with # do not count; the last colon of a line divides it. Identities are 1 to 128 bytes long,
-	// keys 1 to 64 (RFC 4279, section 5.3). A changed file is read again within a second; while the new one has an
-	// error, the old keys stay. If zero, there are no pre-shared keys.
+	// File holds the keys, one line for each client: its identity, a colon, and the key in hexadecimal. Empty lines and
+	// lines beginning with # are ignored; the last colon of a line is the separator. Identities are 1 to 128 bytes
+	// long, keys 1 to 64 (RFC 4279, section 5.3). A changed file is reloaded within a second; if it is invalid, the old
+	// keys stay in force. If zero, there are no pre-shared keys.
 	File string
 }
 
@@ -38,18 +38,18 @@ const (
 // byteOrderMark is what some editors put before a text.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// pskTag stands for an identity: looking it up takes a time that tells nothing about the identities that exist.
+// pskTag is a keyed hash of an identity, so that the time of a lookup reveals nothing about existing identities.
 type pskTag [sha256.Size]byte
 
-// pskKeys are the keys of a file.
+// pskKeys holds the keys of a file.
 type pskKeys struct {
 	file   string
 	files  *watch.Files // the one file
 	log    *slog.Logger
-	secret []byte // of this process: tags, and the keys of identities that do not exist
+	secret []byte // random for each process; keys the tags and the fake keys of unknown identities
 
 	refreshing sync.Mutex // held while the file is read: other lookups use the keys that are there
-	checked    time.Time  // when the file was last looked at; guarded by refreshing
+	checked    time.Time  // when the file was last checked; guarded by refreshing
 
 	mu   sync.Mutex
 	keys map[pskTag][]byte // guarded by mu
@@ -67,8 +67,8 @@ func openPSK(file string, log *slog.Logger) (*pskKeys, error) {
 	return p, p.use(contents[0])
 }
 
-// key is the key of identity. An identity that does not exist has one too, which nobody knows: asking tells nobody
-// which ones exist.
+// key returns the key of identity. An unknown identity gets a random key, so that a client cannot find out which
+// identities exist.
 func (p *pskKeys) key(identity []byte) (key []byte, known bool) {
 	p.refresh()
 	tag := p.tag("identity", identity)
@@ -81,7 +81,7 @@ func (p *pskKeys) key(identity []byte) (key []byte, known bool) {
 	return unknown[:16], false
 }
 
-// serve is key as the DTLS library wants it.
+// serve is key in the form required by the DTLS library.
 func (p *pskKeys) serve(identity []byte) ([]byte, error) {
 	key, known := p.key(identity)
 	if !known {
@@ -121,12 +121,12 @@ func (p *pskKeys) refresh() {
 		err = p.use(contents[0])
 	}
 	if err != nil {
-		p.log.Error("the old pre-shared keys stay", "error", err)
+		p.log.Error("cannot reload the pre-shared keys; keeping the old ones", "error", err)
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.log.Info("pre-shared keys were read again", "file", p.file, "keys", len(p.keys))
+	p.log.Info("reloaded the pre-shared keys", "file", p.file, "keys", len(p.keys))
 }
 
 // use puts the keys of the file in force.
@@ -141,7 +141,7 @@ func (p *pskKeys) use(content []byte) error {
 	return nil
 }
 
-// parse returns the keys in b. Its errors begin with the line's number, and tell nothing of the line: it may be a key.
+// parse returns the keys in b. Errors begin with the line number and never quote the line, which may be a key.
 func (p *pskKeys) parse(b []byte) (map[pskTag][]byte, error) {
 	keys, lines := make(map[pskTag][]byte), make(map[pskTag]int)
 	n := 0
@@ -179,7 +179,7 @@ func parsePSK(line []byte) (identity, key []byte, err error) {
 			maxPSKIdentity)
 	}
 	key, err = hex.DecodeString(string(bytes.TrimSpace(line[colon+1:])))
-	if err != nil { // hex names the byte it does not like: a piece of the key
+	if err != nil { // the error of hex would quote a part of the key
 		return nil, nil, errors.New("the key is not hexadecimal")
 	}
 	if len(key) == 0 || len(key) > 64 {

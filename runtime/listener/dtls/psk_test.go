@@ -125,13 +125,13 @@ func TestPSKReload(t *testing.T) {
 		}
 		expect("a", "c0ffee", "")
 		write("a:c0ffee\nb:c0ffee01")
-		expect("b", "c0ffee01", "read again|")
+		expect("b", "c0ffee01", "reloaded|")
 		write("a:c0ffee\nb:c0ff,")
 		expect("b", "c0ffee01", "keys.psk:2: the key is not hexadecimal|")
 		_ = os.Remove(file)
 		expect("b", "c0ffee01", "no such file|")
 		write("b:c0ffee02")
-		expect("b", "c0ffee02", "read again|")
+		expect("b", "c0ffee02", "reloaded|")
 	})
 }
 

@@ -14,31 +14,31 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-// session is one association with a client, from its first ClientHello on.
+// session is one DTLS association with a client, from its first ClientHello on.
 type session struct {
 	listener *Listener
-	peer     *peer // the address of its handshake
+	peer     *peer // the address it was established from
 	guard    guard
 	pipe     *datagramPipe
 	conn     libraryConn                      // owned by run until the handshake is complete
-	path     atomic.Pointer[path]             // that the library sends on
+	path     atomic.Pointer[path]             // where the library sends to
 	ticket   atomic.Pointer[admission.Ticket] // nil: not admitted yet, or handed to the session that replaced this one
 	replaced atomic.Bool                      // by another session of the same address
 	verified atomic.Bool                      // the client has proved its address
 	giveUp   context.CancelCauseFunc          // ends the handshake
 	ctx      context.Context                  // of the handshake
 	timer    *time.Timer                      // of the handshake
-	unproved *admission.Slot                  // its place while it has not proved its address
-	proved   *admission.Slot                  // and after it
+	unproved *admission.Slot                  // its slot until it has proved its address
+	proved   *admission.Slot                  // its slot afterwards
 	id       connectionID                     // guarded by Listener.mu
 	socket   transport                        // what the gateway sees
 	closing  sync.Once
 	mu       sync.Mutex // guards the fields below
-	paths    []*peer    // that it has roamed to
+	paths    []*peer    // addresses it has roamed to
 	over     bool
 }
 
-// maxPaths is how many addresses a session may have roamed to and not left.
+// maxPaths bounds the addresses that a session has roamed to and not left.
 const maxPaths = 4
 
 func randomConnectionID() (id connectionID) {
@@ -46,7 +46,7 @@ func randomConnectionID() (id connectionID) {
 	return id
 }
 
-// newSession makes the session of a source that says hello, and gives it a short time to prove that it is there.
+// newSession makes the session of a source that sent a hello, and gives it unverifiedTimeout to prove its address.
 func newSession(p *peer) *session {
 	l := p.listener
 	s := &session{listener: l, peer: p}
@@ -75,14 +75,14 @@ func (s *session) run() {
 	}
 }
 
-// failed notes a failed handshake or authentication of a client that has proved its address.
+// failed records a failed handshake or authentication of a client that has proved its address.
 func (s *session) failed() {
 	if t := s.ticket.Load(); t != nil {
 		t.Failed()
 	}
 }
 
-// take hands the library a datagram, unless the guard says otherwise.
+// take passes a datagram to the library, unless the guard drops it.
 func (s *session) take(b []byte, from *path) drop {
 	if why := s.guard.check(b); why != passed {
 		return why
@@ -93,7 +93,7 @@ func (s *session) take(b []byte, from *path) drop {
 	return passed
 }
 
-// addPath notes that the session was seen at another address, unless that are too many.
+// addPath records that the session was seen at another address. It returns false if there are too many.
 func (s *session) addPath(p *peer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +115,7 @@ func (s *session) leavePath(p *peer) {
 	}
 }
 
-// why is the reason for which the session was read to its end.
+// why returns the reason for the end of the session.
 func (s *session) why(err error) error {
 	switch {
 	case s.replaced.Load():
@@ -128,7 +128,7 @@ func (s *session) why(err error) error {
 	return err
 }
 
-// close sends close_notify, once; whoever calls waits until that is done.
+// close sends close_notify once; every caller waits until that is done.
 func (s *session) close() {
 	s.closing.Do(func() {
 		if s.conn.conn != nil {
@@ -137,7 +137,7 @@ func (s *session) close() {
 	})
 }
 
-// end frees everything.
+// end releases all resources of the session.
 func (s *session) end() {
 	s.giveUp(net.ErrClosed)
 	s.close()

@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/certs"
 )
 
-// transport is a session whose handshake is complete, as the gateway sees it.
+// transport is the gateway's transport for an established session.
 type transport struct {
 	session *session
 	heard   atomic.Int64 // when authenticated data came last, on mux.now's clock
@@ -22,7 +22,7 @@ var (
 	_ gateway.MessageTransport = (*transport)(nil)
 )
 
-// serve makes the connection and reads the session to its end.
+// serve makes the connection and reads the session until it ends.
 func (s *session) serve() {
 	s.socket.session = s
 	s.socket.touch()
@@ -36,8 +36,8 @@ func (s *session) serve() {
 	conn.ReadEnded(s.why(err))
 }
 
-// read hands each record to the handler, until the session ends. What comes over a rate is dropped; a busy handler or
-// upstream holds the reading up, and what its pipe cannot hold meanwhile is dropped there.
+// read passes each record to the handler, until the session ends. Records over the rate limit are dropped. A busy
+// handler or upstream pauses the reading; the pipe drops what it cannot hold meanwhile.
 func (s *transport) read(conn *gateway.Conn) error {
 	b := make([]byte, maxRead)
 	for {
@@ -54,15 +54,15 @@ func (s *transport) read(conn *gateway.Conn) error {
 			s.session.listener.counters.drop(dropOverRate)
 			continue
 		}
-		_ = conn.WaitReadable() // once the connection has ended, so does the reading
+		_ = conn.WaitReadable() // the reading ends with the connection
 		_ = conn.Receive(b[:n])
 	}
 }
 
 func (s *transport) touch() { s.heard.Store(int64(s.session.listener.mux.Now())) }
 
-// watchIdle ends the connection when nothing came for its idle timeout, unless its handler started the keepalive timer,
-// which then says when.
+// watchIdle ends the connection when nothing arrived for its idle timeout, unless its handler started the keepalive
+// timer, which then decides.
 func (s *transport) watchIdle(conn *gateway.Conn) *time.Timer {
 	var timer *time.Timer
 	timer = time.AfterFunc(time.Hour, func() {
@@ -79,7 +79,7 @@ func (s *transport) watchIdle(conn *gateway.Conn) *time.Timer {
 	return timer
 }
 
-// Info says who is at the other end.
+// Info describes the peer.
 func (s *transport) Info() gateway.ConnInfo {
 	peer := s.session.peer.path.peer
 	info := gateway.ConnInfo{SocketType: gateway.SocketDTLS, Peer: peer.Addr(), Local: peer.Local()}
@@ -89,7 +89,7 @@ func (s *transport) Info() gateway.ConnInfo {
 	return info
 }
 
-// CheckSend refuses and counts what no record holds.
+// CheckSend refuses and counts a message that does not fit into a record.
 func (s *transport) CheckSend(n int) gateway.Result {
 	if n <= maxRecord {
 		return gateway.OK
@@ -99,7 +99,7 @@ func (s *transport) CheckSend(n int) gateway.Result {
 		maxRecord)
 }
 
-// TryWrite sends b as one record; it never waits. What the socket does not take is lost and counted.
+// TryWrite sends b as one record without waiting. A record that the socket does not accept is lost and counted.
 func (s *transport) TryWrite(b []byte) (int, error) {
 	if err := s.session.conn.write(b); err != nil {
 		return 0, net.ErrClosed
@@ -122,11 +122,11 @@ func (s *transport) Close() error {
 	return nil
 }
 
-// Abort ends the session without a word.
+// Abort ends the session without close_notify.
 func (s *transport) Abort() error {
 	_ = s.session.pipe.Close()
 	return s.Close()
 }
 
-// AuthFailed counts against the client's address.
+// AuthFailed counts a failure against the client's address.
 func (s *transport) AuthFailed() { s.session.failed() }

@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SocketFile is a listening socket on its way from one process to another.
+// SocketFile is a listening socket passed from one process to another.
 type SocketFile struct {
-	// Name says what listens there, such as listeners.demo. From systemd it is FileDescriptorName.
+	// Name identifies the user of the socket, such as listeners.demo. From systemd it is FileDescriptorName.
 	Name string `json:"name"`
 	// Network is tcp, udp or unix.
 	Network string `json:"network"`
-	// Address is what was asked for, which may have port 0. If zero, only the socket knows.
+	// Address is the requested address, which may have port 0. If zero, it is unknown.
 	Address string `json:"address"`
-	// Foreign is a socket that systemd keeps open too: its path, if it has one, is not ours to remove.
+	// Foreign marks a socket that systemd also keeps open: do not remove its path.
 	Foreign bool `json:"foreign,omitempty"`
 	// File is the descriptor.
 	File *os.File `json:"-"`
@@ -31,7 +31,7 @@ func (f SocketFile) describe() string {
 	return fmt.Sprintf("%q (%s %s)", f.Name, f.Network, f.Address)
 }
 
-// HandOver returns duplicates of the sockets that are open, in the order of opening. The caller closes their files.
+// HandOver returns duplicates of the open sockets, in the order they were opened. The caller closes their files.
 func (s *Sockets) HandOver() ([]SocketFile, error) {
 	if s == nil {
 		return nil, nil
@@ -54,8 +54,7 @@ func (s *Sockets) HandOver() ([]SocketFile, error) {
 	return files, nil
 }
 
-// HandedOver says that another process has the sockets now: closing them here leaves the paths of unix sockets in
-// place.
+// HandedOver notes that another process owns the sockets now: closing them here keeps the paths of unix sockets.
 func (s *Sockets) HandedOver() {
 	if s == nil {
 		return
@@ -67,22 +66,22 @@ func (s *Sockets) HandedOver() {
 	}
 }
 
-// unlinkOnClose says whether closing socket, if it is a unix socket, removes its path.
+// unlinkOnClose sets whether closing socket, if it is a unix socket, removes its path.
 func unlinkOnClose(socket any, remove bool) {
 	if l, ok := socket.(*net.UnixListener); ok {
 		l.SetUnlinkOnClose(remove)
 	}
 }
 
-// CloseFiles closes the files of sockets that were duplicated.
+// CloseFiles closes the files returned by HandOver.
 func CloseFiles(files []SocketFile) {
 	for _, f := range files {
 		_ = f.File.Close()
 	}
 }
 
-// duplicate does what the File method of net's sockets does, except that their file, when a process is started with it,
-// makes the socket blocking for everyone who has it.
+// duplicate is like the File method of net's sockets. Passing the file of that method to a child process would make the
+// shared socket blocking.
 func duplicate(socket syscall.Conn, name string) (*os.File, error) {
 	var file *os.File
 	err := withRawConn(socket, func(c rawConn) error {

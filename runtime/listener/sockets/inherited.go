@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inheritedSocket is a listening socket that another process opened: listener or packets, the other is nil.
+// inheritedSocket is a listening socket that another process opened. Either listener or packets is set.
 type inheritedSocket struct {
 	SocketFile
 	listener net.Listener
 	packets  net.PacketConn
 }
 
-// inherit makes a socket of the file, and closes the file.
+// inherit makes a socket from file and closes file.
 func inherit(file SocketFile) (*inheritedSocket, error) {
 	defer func() { _ = file.File.Close() }()
 	in := &inheritedSocket{SocketFile: file}
@@ -72,7 +72,7 @@ func (in *inheritedSocket) close() {
 	_ = in.packets.Close()
 }
 
-// as is the record of the socket for the process after this one.
+// as describes the socket for the next process.
 func (in *inheritedSocket) as(name, network, address string) SocketFile {
 	return SocketFile{Name: name, Network: network, Address: address, Foreign: in.Foreign}
 }
@@ -88,7 +88,7 @@ func (in *inheritedSocket) control(network, address string, control Control) err
 	return withRawConn(socket, func(c rawConn) error { return control(network, address, c) })
 }
 
-// serves reports whether the socket is the one that a user asks for.
+// serves reports whether the socket matches a request.
 func (in *inheritedSocket) serves(ctx context.Context, name, network, address string) bool {
 	if strings.TrimRight(network, "46") != in.Network {
 		return false
@@ -111,7 +111,7 @@ func (in *inheritedSocket) serves(ctx context.Context, name, network, address st
 	return err == nil && int(bound.Port()) == port && sameHost(ctx, bound.Addr(), host)
 }
 
-// sameHost reports whether host stands for bound. All addresses are all addresses, of whichever family.
+// sameHost reports whether host means bound. The unspecified addresses of both families are equal.
 func sameHost(ctx context.Context, bound netip.Addr, host string) bool {
 	if host == "" {
 		return bound.IsUnspecified()

@@ -8,18 +8,17 @@ import (
 	"syscall"
 )
 
-// Control is called with a socket before it is bound, as in [net.ListenConfig]; with a socket that was inherited, when
-// it is taken.
+// Control is called with a socket before it is bound, as in [net.ListenConfig], or when an inherited socket is taken.
 type Control = func(network, address string, c syscall.RawConn) error
 
-// Sockets opens the listening sockets of a process, or takes those that it inherited, and hands them to the process
-// that replaces it. A nil *Sockets opens plainly. It is safe for concurrent use.
+// Sockets opens the listening sockets of a process, or takes inherited ones, and hands them to the process that
+// replaces it. A nil *Sockets only opens sockets. It is safe for concurrent use.
 type Sockets struct {
 	name string
 	all  *inventory
 }
 
-// inventory is what all views of one Sockets share.
+// inventory is shared by all views of one Sockets.
 type inventory struct {
 	log *slog.Logger
 
@@ -28,14 +27,14 @@ type inventory struct {
 	open      []openSocket       // guarded by mu
 }
 
-// openSocket is a socket of this process, closed perhaps by now.
+// openSocket is a socket of this process; it may have been closed.
 type openSocket struct {
 	SocketFile
 	socket syscall.Conn
 }
 
-// New makes a set out of what was inherited, if anything. If log is nil, slog.Default(). A file that is no listening
-// socket is an error. The files belong to the set from here on, also after an error.
+// New makes a set from inherited sockets, if any. If log is nil, slog.Default(). A file that is not a listening socket
+// is an error. New takes ownership of the files, even if it fails.
 func New(inherited []SocketFile, log *slog.Logger) (*Sockets, error) {
 	if log == nil {
 		log = slog.Default()
@@ -58,8 +57,8 @@ func New(inherited []SocketFile, log *slog.Logger) (*Sockets, error) {
 	return s, nil
 }
 
-// For returns the set as the user of that name sees it. A socket at port 0, of which only the system knows the address,
-// is found again by the name.
+// For returns a view of the set for the user name. A socket with port 0, whose port the system chose, is found again by
+// that name.
 func (s *Sockets) For(name string) *Sockets {
 	if s == nil {
 		return nil
@@ -67,8 +66,8 @@ func (s *Sockets) For(name string) *Sockets {
 	return &Sockets{name: name, all: s.all}
 }
 
-// Listen opens a stream socket, or takes the inherited one. network is tcp or unix. The result is a *net.TCPListener or
-// a *net.UnixListener. Keepalive is off or as the system has it: set it on each connection.
+// Listen opens a stream socket or takes the inherited one. network is tcp or unix. The result is a *net.TCPListener or
+// a *net.UnixListener. Set keepalive on each connection.
 func (s *Sockets) Listen(ctx context.Context, network, address string, control Control) (net.Listener, error) {
 	if in := s.take(ctx, network, address); in != nil {
 		if err := in.control(network, address, control); err != nil {
@@ -87,7 +86,7 @@ func (s *Sockets) Listen(ctx context.Context, network, address string, control C
 	return l, err
 }
 
-// ListenPacket opens a datagram socket, or takes the inherited one. network is udp. The result is a *net.UDPConn.
+// ListenPacket opens a datagram socket or takes the inherited one. network is udp. The result is a *net.UDPConn.
 func (s *Sockets) ListenPacket(ctx context.Context, network, address string, control Control) (net.PacketConn, error) {
 	if in := s.take(ctx, network, address); in != nil {
 		if err := in.control(network, address, control); err != nil {
@@ -105,8 +104,8 @@ func (s *Sockets) ListenPacket(ctx context.Context, network, address string, con
 	return c, err
 }
 
-// TookOver says that what was inherited is this process's alone, unless it is Foreign: what nobody took is closed and
-// logged, and closing a unix socket removes its path, which until here the process before may still need.
+// TookOver notes that this process alone owns the inherited sockets, except Foreign ones. Unused ones are closed and
+// logged, and from now on closing a unix socket removes its path, which the previous process may have needed until now.
 func (s *Sockets) TookOver() {
 	if s == nil {
 		return
@@ -117,14 +116,14 @@ func (s *Sockets) TookOver() {
 		unlinkOnClose(o.socket, !o.Foreign)
 	}
 	for _, in := range s.all.inherited {
-		s.all.log.Warn("an inherited socket is not in the configuration and was closed", "name", in.Name, "network",
+		s.all.log.Warn("closed an inherited socket that is not in the configuration", "name", in.Name, "network",
 			in.Network, "address", in.bound().String())
 		unlinkOnClose(in.listener, !in.Foreign)
 	}
 	s.all.closeInherited()
 }
 
-// CloseUnused closes the inherited sockets that nobody took, for a process that does not take over.
+// CloseUnused closes the inherited sockets that were not taken, for a process that does not take over.
 func (s *Sockets) CloseUnused() {
 	if s == nil {
 		return
@@ -142,7 +141,7 @@ func (i *inventory) closeInherited() {
 	i.inherited = nil
 }
 
-// take removes the inherited socket that serves address from the set; nil where there is none.
+// take removes the inherited socket for address from the set and returns it, or nil.
 func (s *Sockets) take(ctx context.Context, network, address string) *inheritedSocket {
 	if s == nil {
 		return nil
@@ -158,7 +157,7 @@ func (s *Sockets) take(ctx context.Context, network, address string) *inheritedS
 	return nil
 }
 
-// keep remembers an open socket, and forgets those that were closed.
+// keep adds an open socket and removes closed ones.
 func (s *Sockets) keep(file SocketFile, socket syscall.Conn) {
 	if s == nil {
 		return

@@ -14,8 +14,8 @@ import (
 const firstSystemdSocket = 3
 
 // FromSystemd returns the sockets that systemd passed to this process (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS,
-// LISTEN_FDNAMES). There are none where the variables are missing or meant for another process. The variables are
-// removed, so that processes started from here do not see them.
+// LISTEN_FDNAMES), or none if the variables are missing or meant for another process. It unsets the variables, so that
+// child processes do not inherit them.
 func FromSystemd() ([]SocketFile, error) {
 	pid, count, names := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"} {

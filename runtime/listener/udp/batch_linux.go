@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// batchSize is how many datagrams one system call takes at most.
+// batchSize is the maximum number of datagrams read by one system call.
 const batchSize = 64
 
 // mmsghdr is the kernel's struct mmsghdr.
@@ -25,7 +25,7 @@ type mmsghdr struct {
 	n   uint32
 }
 
-// batch reads a UDP socket with recvmmsg into buffers that it keeps: a datagram costs no allocation.
+// batch reads a UDP socket with recvmmsg into reusable buffers: a datagram costs no allocation.
 type batch struct {
 	conn  *net.UDPConn
 	raw   syscall.RawConn
@@ -46,7 +46,7 @@ type batch struct {
 	readErr  error
 }
 
-// openBatch takes c over. Datagrams above size bytes come truncated.
+// openBatch takes ownership of c. Datagrams above size bytes are truncated.
 func openBatch(c *net.UDPConn, size int) (datagrams, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -136,7 +136,7 @@ func sourceAddress(sa *unix.RawSockaddrInet6) netip.AddrPort {
 	return netip.AddrPortFrom(ip, port)
 }
 
-// networkPort turns a port between the machine's order and the network's.
+// networkPort converts a port between host and network byte order.
 func networkPort(p uint16) uint16 {
 	b := (*[2]byte)(unsafe.Pointer(&p))
 	return uint16(b[0])<<8 | uint16(b[1])
@@ -146,7 +146,7 @@ func (u *batch) stop() { _ = u.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 func (u *batch) close() error { return u.conn.Close() }
 
-// outgoing is what one sendmsg needs; it is kept for the next.
+// outgoing holds the arguments of one sendmsg; it is pooled.
 type outgoing struct {
 	header  unix.Msghdr
 	iovec   unix.Iovec
@@ -163,7 +163,7 @@ var outgoingPool = sync.Pool{New: func() any {
 	return o
 }}
 
-// write takes no lock that another writer or the reader holds.
+// write takes no lock shared with another writer or the reader.
 func (u *batch) write(b []byte, to netip.AddrPort, from netip.Addr) error {
 	o := outgoingPool.Get().(*outgoing)
 	defer outgoingPool.Put(o)

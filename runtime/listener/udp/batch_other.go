@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// batch reads one datagram at a time, where there is no recvmmsg. A socket bound to all addresses answers from the
+// batch reads one datagram at a time, on systems without recvmmsg. A socket bound to all addresses replies from the
 // address that the kernel picks.
 type batch struct {
 	conn  *net.UDPConn
@@ -22,9 +22,9 @@ type batch struct {
 	source netip.AddrPort
 }
 
-// openBatch takes c over. Datagrams above size bytes come truncated.
+// openBatch takes ownership of c. Datagrams above size bytes are truncated.
 func openBatch(c *net.UDPConn, size int) (datagrams, error) {
-	// one byte more tells a datagram that is too long from one that just fits
+	// one byte more distinguishes a datagram that is too long from one that fits exactly
 	return &batch{conn: c, bound: unmappedSource(c.LocalAddr().(*net.UDPAddr).AddrPort()), buf: make([]byte, size+1)},
 		nil
 }
@@ -53,7 +53,7 @@ func (u *batch) write(b []byte, to netip.AddrPort, _ netip.Addr) error {
 	return err
 }
 
-// overflowed is not known here.
+// overflowed is unknown on this system.
 func (u *batch) overflowed() uint32 { return 0 }
 
 func (u *batch) stop() { _ = u.conn.SetReadDeadline(time.Unix(1, 0)) }

@@ -6,12 +6,11 @@ import (
 	"time"
 )
 
-// prefixSlots is how many buckets the source prefixes share. Two prefixes seldom meet in one, and nobody outside can
-// tell which do.
+// prefixSlots is how many buckets the source prefixes share. Collisions are rare, and the hash seed is secret.
 const prefixSlots = 8192
 
-// peerBudget bounds how many peers are made a second, in all and from one /24 (IPv4) or /64 (IPv6). Its memory is
-// fixed, however many sources a flood claims to come from.
+// peerBudget bounds how many peers are made a second, in all and from one /24 (IPv4) or /64 (IPv6). It uses a fixed
+// amount of memory, however many sources a flood claims.
 type peerBudget struct {
 	seed     maphash.Seed
 	all      leakyBucket
@@ -27,7 +26,7 @@ func newPeerBudget(rate, perPrefix float64) peerBudget {
 	}
 }
 
-// take counts one new peer of source, or refuses it. A prefix over its budget takes nothing from the others'.
+// take counts a new peer of source, or refuses it. A prefix over its budget does not use up that of others.
 func (b *peerBudget) take(source netip.Addr, now time.Duration) bool {
 	return b.slot(source).take(now, b.perSlot) && b.all.take(now, b.rate)
 }
@@ -37,7 +36,7 @@ func (b *peerBudget) slot(source netip.Addr) *leakyBucket {
 	return &b.prefixes[maphash.Bytes(b.seed, prefix[:])%prefixSlots]
 }
 
-// prefixOf is the /24 or /64 of an address.
+// prefixOf returns the /24 or /64 of an address.
 func prefixOf(source netip.Addr) (prefix [9]byte) {
 	ip := source.As16()
 	if source.Is4() {
@@ -50,7 +49,7 @@ func prefixOf(source netip.Addr) (prefix [9]byte) {
 	return prefix
 }
 
-// leakyBucket holds at most one second's worth. The zero value is empty.
+// leakyBucket holds at most one second's allowance. The zero value is empty.
 type leakyBucket struct {
 	level float64
 	at    time.Duration

@@ -12,44 +12,44 @@ import (
 	"github.com/exgate/exgate/runtime/listener/sockets"
 )
 
-// Config is a UDP listener's.
+// Config configures a UDP listener.
 type Config struct {
-	// Name is the listener's in metrics. If zero, Bind.
+	// Name identifies the listener in metrics. If zero, Bind.
 	Name string
-	// Bind is the address to listen on, as host:port; without a host, all addresses: replies then leave from the one
-	// that the peer asked.
+	// Bind is the address to listen on, as host:port; without a host, all addresses; replies then leave from the
+	// address that the peer used.
 	Bind string
 	// Admission decides who may connect. If zero, every address may.
 	Admission *admission.Admission
-	// IdleTimeout ends a peer that has sent nothing for so long, unless its handler started the keepalive timer, which
-	// then says when. It is checked eight times within itself. If zero, 30 s.
+	// IdleTimeout ends a peer that has sent nothing for this long, unless its handler started the keepalive timer,
+	// which then decides. It is checked eight times per timeout. If zero, 30 s.
 	IdleTimeout time.Duration
-	// MaxPeers is how many peers there may be at once. If zero, 50,000.
+	// MaxPeers bounds the number of peers. If zero, 50,000.
 	MaxPeers int
-	// NewPeersPerSecond is how many peers may be new each second, so that a flood of forged source addresses stays
-	// cheap. One second's worth may come at once. If zero, 2,000.
+	// NewPeersPerSecond bounds the new peers each second, so that a flood of forged source addresses stays cheap. One
+	// second's allowance may come at once. If zero, 2,000.
 	NewPeersPerSecond float64
-	// NewPeersPerPrefix is the same for the peers of one IPv4 /24 or IPv6 /64. If zero, half of NewPeersPerSecond.
+	// NewPeersPerPrefix bounds the same for one IPv4 /24 or IPv6 /64. If zero, half of NewPeersPerSecond.
 	NewPeersPerPrefix float64
-	// QueueDatagrams is how many datagrams of one peer may wait for its handler; what comes above is dropped. If zero,
-	// 64.
+	// QueueDatagrams bounds the datagrams of one peer that wait for its handler; further ones are dropped. If zero, 64.
 	QueueDatagrams int
-	// QueueBytes is the same in bytes; one datagram always fits. If zero, 128 KiB.
+	// QueueBytes bounds the same in bytes; one datagram always fits. If zero, 128 KiB.
 	QueueBytes int
-	// MaxDatagram is the largest datagram taken, in bytes; longer ones are dropped. If zero, 65,507: the largest there
-	// is.
+	// MaxDatagram is the largest datagram accepted, in bytes; longer ones are dropped. If zero, 65,507, the maximum of
+	// UDP.
 	MaxDatagram int
 	// Workers is how many peers' handlers may be at work, or wait for something, at the same time; further peers wait.
 	// If zero, 1,024.
 	Workers int
-	// ReadBuffer is the size of the socket's receive buffer in bytes, as far as the kernel allows (net.core.rmem_max).
-	// If zero, 4 MiB.
+	// ReadBuffer is the size of the socket's receive buffer in bytes, capped by the kernel (net.core.rmem_max). If
+	// zero, 4 MiB.
 	ReadBuffer int
-	// WriteBuffer is the same for sending (net.core.wmem_max). If zero, what the kernel gives.
+	// WriteBuffer is the size of its send buffer in bytes, capped by the kernel (net.core.wmem_max). If zero, the
+	// kernel's default.
 	WriteBuffer int
-	// Sockets opens the socket, or takes an inherited one. If zero, it is opened.
+	// Sockets opens the socket or takes an inherited one. If zero, it is opened.
 	Sockets *sockets.Sockets
-	// Logger takes what goes wrong while reading. If zero, slog.Default().
+	// Logger logs read errors. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts events. If zero, an unregistered set.
 	Metrics *Metrics
@@ -74,7 +74,7 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// check refuses figures that make no sense.
+// check reports invalid settings.
 func (c *Config) check() error {
 	for _, figure := range []struct {
 		name  string

@@ -14,7 +14,7 @@ type controlBuffer [5]uint64
 
 func (c *controlBuffer) base() *byte { return (*byte)(unsafe.Pointer(c)) }
 
-// isIPv6 tells the family of a socket.
+// isIPv6 reports the address family of a socket.
 func isIPv6(raw syscall.RawConn) (v6 bool, err error) {
 	var family int
 	if cerr := raw.Control(func(fd uintptr) {
@@ -26,7 +26,7 @@ func isIPv6(raw syscall.RawConn) (v6 bool, err error) {
 	return family == unix.AF_INET6, err
 }
 
-// receiveLocalAddress has the kernel say with each datagram what address it was sent to.
+// receiveLocalAddress asks the kernel for the destination address of each datagram.
 func receiveLocalAddress(raw syscall.RawConn, v6 bool) error {
 	level, option := unix.IPPROTO_IP, unix.IP_PKTINFO
 	if v6 {
@@ -39,7 +39,7 @@ func receiveLocalAddress(raw syscall.RawConn, v6 bool) error {
 	return err
 }
 
-// localAddress reads the address to answer from out of the n bytes that the kernel wrote; zero where there is none.
+// localAddress returns the address to reply from, read from the n bytes that the kernel wrote, or zero.
 func (c *controlBuffer) localAddress(n int) netip.Addr {
 	if n < unix.SizeofCmsghdr {
 		return netip.Addr{}
@@ -48,7 +48,7 @@ func (c *controlBuffer) localAddress(n int) netip.Addr {
 	data := unsafe.Add(unsafe.Pointer(c), unix.CmsgLen(0))
 	switch {
 	case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && n >= unix.CmsgLen(unix.SizeofInet4Pktinfo):
-		return netip.AddrFrom4((*unix.Inet4Pktinfo)(data).Spec_dst) // where a broadcast came in: that interface's own
+		return netip.AddrFrom4((*unix.Inet4Pktinfo)(data).Spec_dst) // for a broadcast, the address of the interface
 	case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && n >= unix.CmsgLen(unix.SizeofInet6Pktinfo):
 		if ip := netip.AddrFrom16((*unix.Inet6Pktinfo)(data).Addr).Unmap(); !ip.IsMulticast() {
 			return ip
@@ -57,7 +57,7 @@ func (c *controlBuffer) localAddress(n int) netip.Addr {
 	return netip.Addr{}
 }
 
-// setSource asks the kernel to send from an address, and returns how long the message is.
+// setSource asks the kernel to send from an address, and returns the size of the control message.
 func (c *controlBuffer) setSource(from netip.Addr, v6 bool) int {
 	*c = controlBuffer{}
 	h := (*unix.Cmsghdr)(unsafe.Pointer(c))
@@ -74,7 +74,7 @@ func (c *controlBuffer) setSource(from netip.Addr, v6 bool) int {
 	return unix.CmsgSpace(unix.SizeofInet4Pktinfo)
 }
 
-// memInfo is what SO_MEMINFO tells; the last of its fields is how many datagrams found the buffer full.
+// memInfo is the result of SO_MEMINFO; its last field counts datagrams dropped because the buffer was full.
 type memInfo [9]uint32
 
 func (u *batch) overflowed() uint32 {

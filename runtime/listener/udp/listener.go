@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-// Listener makes a connection of each address that sends to a UDP socket.
+// Listener makes a connection for each address that sends to a UDP socket.
 type Listener struct {
 	mux       *Mux
 	admission *admission.Admission
@@ -36,7 +36,7 @@ func (l *Listener) allowed(source netip.AddrPort, _ []byte) bool {
 	return l.admission.Allowed(source.Addr())
 }
 
-// newPeer makes the connection of a peer.
+// newPeer makes the connection of a new peer.
 func (l *Listener) newPeer(p *Peer) Receiver {
 	s := &transport{peer: p}
 	conn, err := l.attach(s)
@@ -47,22 +47,21 @@ func (l *Listener) newPeer(p *Peer) Receiver {
 	return s
 }
 
-// Addr is the address that the socket is bound to.
+// Addr returns the address that the socket is bound to.
 func (l *Listener) Addr() net.Addr { return l.mux.Addr() }
 
-// Close stops the reading. The connections stay and may send; the socket is freed when the last of them has ended.
+// Close stops reading. Open connections stay and may send; the socket is closed when the last of them has ended.
 func (l *Listener) Close() error { return l.mux.Stop() }
 
-// Serve reads until Close. Connections are made, and their handlers called, on goroutines that are there only while
-// there is something to do.
+// Serve reads until Close. Connections are made, and their handlers called, by workers that exit when idle.
 func (l *Listener) Serve(attach func(gateway.Transport) (*gateway.Conn, error)) error {
 	l.attach = attach
 	l.mux.Serve()
 	return nil
 }
 
-// How long to try to bind an address that is in use: the socket of a listener that was just removed is freed a moment
-// after the last of its connections.
+// How long to retry binding an address in use: the socket of a listener that was just removed is closed a moment after
+// the last of its connections.
 const (
 	bindTries = 20
 	bindPause = 10 * time.Millisecond
@@ -106,7 +105,7 @@ func setWriteBuffer(c *net.UDPConn, size int) error {
 	return c.SetWriteBuffer(size)
 }
 
-// unmappedSource is a with IPv4 as IPv4.
+// unmappedSource converts an IPv4-mapped address to IPv4.
 func unmappedSource(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }

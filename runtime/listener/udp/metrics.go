@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loss says why a datagram was dropped.
+// loss is the reason for dropping a datagram.
 type loss uint8
 
 const (
@@ -35,7 +35,7 @@ func (l loss) String() string {
 	}[l]
 }
 
-// lossCounters has a listener's counter for each loss.
+// lossCounters holds a listener's counter for each loss.
 type lossCounters [losses]prometheus.Counter
 
 func newLossCounters(m *Metrics, listener string) *lossCounters {
@@ -48,7 +48,7 @@ func newLossCounters(m *Metrics, listener string) *lossCounters {
 
 func (c *lossCounters) add(l loss) { c[l].Inc() }
 
-// sendLoss says why a datagram did not go out.
+// sendLoss returns the reason for a failed send.
 func sendLoss(err error) loss {
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):

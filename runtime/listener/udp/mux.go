@@ -21,8 +21,8 @@ const (
 	readPauseMax = time.Second
 )
 
-// Mux makes peers of the sources of one UDP socket's datagrams. A peer has no goroutine: where it has datagrams, a
-// worker runs it.
+// Mux makes a peer for each source of datagrams on one UDP socket. A peer has no goroutine of its own: a worker runs it
+// while it has datagrams.
 type Mux struct {
 	socket  datagrams
 	cfg     muxConfig
@@ -59,8 +59,8 @@ func newMux(socket datagrams, cfg muxConfig) *Mux {
 	return m
 }
 
-// NewMux opens the socket of cfg, with defaults for what is zero. Nothing is read before serve. Peers are admitted by
-// cfg.Admission.
+// NewMux opens the socket of cfg, with defaults for zero fields. Nothing is read before Serve. cfg.Admission admits
+// peers.
 func NewMux(ctx context.Context, cfg Config, hooks Hooks) (*Mux, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -79,19 +79,19 @@ func NewMux(ctx context.Context, cfg Config, hooks Hooks) (*Mux, error) {
 	}), nil
 }
 
-// Addr is the address that the socket is bound to.
+// Addr returns the address that the socket is bound to.
 func (m *Mux) Addr() net.Addr { return net.UDPAddrFromAddrPort(m.socket.addr()) }
 
-// Peers is how many peers there are.
+// Peers returns the number of peers.
 func (m *Mux) Peers() int { return int(m.peers.Load()) }
 
-// QueueLimit is how much may wait for the receiver of one peer.
+// QueueLimit returns how much may wait for the receiver of one peer.
 func (m *Mux) QueueLimit() (datagrams, bytes int) { return m.cfg.queueDatagrams, m.cfg.queueBytes }
 
 // QueueFull counts a datagram for which a queue behind its receiver had no room.
 func (m *Mux) QueueFull() { m.cfg.losses.add(lostQueueFull) }
 
-// Serve reads the socket until stop.
+// Serve reads the socket until Stop.
 func (m *Mux) Serve() {
 	m.mu.Lock()
 	m.serving = true
@@ -161,7 +161,7 @@ func (m *Mux) open(a arrival, now time.Duration) *Peer {
 	return p
 }
 
-// admit asks everyone who may refuse a new peer, the cheapest first.
+// admit runs every check that may refuse a new peer, the cheapest first.
 func (m *Mux) admit(a arrival, now time.Duration) (ticket admission.Ticket, reason loss, ok bool) {
 	if m.cfg.Screen != nil && !m.cfg.Screen(a.source, a.b) {
 		return ticket, lostScreened, false
@@ -186,7 +186,7 @@ func (m *Mux) find(source netip.AddrPort) *Peer {
 	return s.peers[source]
 }
 
-// forget takes p out, so that the next datagram of its source makes another peer.
+// forget removes p, so that the next datagram of its source makes another peer.
 func (m *Mux) forget(p *Peer) {
 	s := m.shard(p.addr)
 	s.mu.Lock()
@@ -214,7 +214,7 @@ func (m *Mux) isStopped() bool {
 	}
 }
 
-// Stop ends the reading. Peers stay and may write; the socket is freed when the last of them has ended. Calling it
+// Stop ends the reading. Peers stay and may write; the socket is closed when the last of them has ended. Calling it
 // again does nothing.
 func (m *Mux) Stop() error {
 	m.mu.Lock()
@@ -235,7 +235,7 @@ func (m *Mux) peerEnded() {
 	}
 }
 
-// closeIfDone frees the socket where nobody uses it any longer.
+// closeIfDone closes the socket if it is no longer in use.
 func (m *Mux) closeIfDone() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

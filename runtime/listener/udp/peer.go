@@ -10,7 +10,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 )
 
-// Peer is one source of datagrams: a connection without a socket of its own.
+// Peer is one source of datagrams: a connection that shares the socket.
 type Peer struct {
 	mux    *Mux
 	addr   netip.AddrPort
@@ -18,18 +18,18 @@ type Peer struct {
 	heard  atomic.Int64 // when the last datagram came, on mux.now's clock
 
 	mu        sync.Mutex // guards the fields below
-	local     netip.Addr // what the peer asked last; replies leave from it
+	local     netip.Addr // the address the peer sent to last; replies leave from it
 	first     *Datagram  // the queue
 	last      *Datagram
 	datagrams int
 	bytes     int
-	scheduled bool // it waits for a worker or is being run
+	scheduled bool // waiting for a worker, or running
 	silent    bool // receiver.idle is due
-	blocked   bool // its receiver is not ready; it stays scheduled meanwhile
-	woken     bool // it became ready before it was held
+	blocked   bool // its receiver is not ready; scheduled stays set
+	woken     bool // it became ready before blocked was set
 	closed    bool
 
-	// Owned by whoever runs the peer.
+	// Owned by the goroutine that runs the peer.
 	opened   bool
 	receiver Receiver
 
@@ -38,7 +38,7 @@ type Peer struct {
 	since uint64
 }
 
-// runLength is how many datagrams of one peer are handled before the others get their turn.
+// runLength is how many datagrams of one peer are handled before the worker takes the next peer.
 const runLength = 32
 
 // Addr is the peer's address.
@@ -55,8 +55,8 @@ func (p *Peer) Local() netip.AddrPort {
 	return bound
 }
 
-// Write sends one datagram. It never waits; what the socket does not take is dropped and counted, and no error. After
-// close it fails with net.ErrClosed.
+// Write sends one datagram. It never waits; a datagram that the socket does not accept is dropped and counted, without
+// an error. After Close it fails with net.ErrClosed.
 func (p *Peer) Write(b []byte) error {
 	p.mu.Lock()
 	local, closed := p.local, p.closed
@@ -70,7 +70,7 @@ func (p *Peer) Write(b []byte) error {
 	return nil
 }
 
-// push queues a copy of a datagram. It reports false where the peer was closed meanwhile.
+// push queues a copy of a datagram. It returns false if the peer was closed meanwhile.
 func (p *Peer) push(a arrival, now time.Duration) bool {
 	p.heard.Store(int64(now))
 	p.mu.Lock()
@@ -119,7 +119,7 @@ func (p *Peer) pop() *Datagram {
 	return d
 }
 
-// scheduleUnlock releases mu and sees to it that somebody runs the peer.
+// scheduleUnlock releases mu and has the peer run.
 func (p *Peer) scheduleUnlock() {
 	run := !p.scheduled
 	p.scheduled = true
@@ -134,7 +134,7 @@ func (p *Peer) scheduleUnlock() {
 	}
 }
 
-// run handles what waits for the peer, and reports whether there is more.
+// run handles queued datagrams and reports whether there are more.
 func (p *Peer) run() (more bool) {
 	p.open()
 	held := false
@@ -152,7 +152,7 @@ func (p *Peer) run() (more bool) {
 	return p.endRun(held)
 }
 
-// ready asks the receiver, where something waits for it.
+// ready reports whether the receiver accepts the next datagram, if there is one.
 func (p *Peer) ready() bool {
 	p.mu.Lock()
 	p.woken = false
@@ -161,14 +161,14 @@ func (p *Peer) ready() bool {
 	return empty || p.receiver.Ready(p.wake)
 }
 
-// wake runs a held peer.
+// wake runs a blocked peer.
 func (p *Peer) wake() {
 	p.mu.Lock()
 	p.woken = true
 	p.resumeUnlock()
 }
 
-// resumeUnlock releases mu and has the peer run if it is held.
+// resumeUnlock releases mu and has the peer run if it is blocked.
 func (p *Peer) resumeUnlock() {
 	if p.blocked {
 		p.blocked, p.scheduled = false, false
@@ -189,7 +189,7 @@ func (p *Peer) open() {
 	}
 }
 
-// endRun ends the run of a peer that has nothing left, or whose receiver takes nothing for now.
+// endRun ends the run of a peer whose queue is empty or whose receiver is not ready.
 func (p *Peer) endRun(held bool) (more bool) {
 	p.mu.Lock()
 	switch {
@@ -229,8 +229,8 @@ func (p *Peer) end() {
 	p.mux.peerEnded()
 }
 
-// Close ends the peer: what waits is dropped, the receiver's ended follows. The next datagram of its source makes a new
-// peer. Calling it again does nothing.
+// Close ends the peer: queued datagrams are dropped and the receiver's Ended is called. The next datagram of its source
+// makes a new peer. Calling it again does nothing.
 func (p *Peer) Close() {
 	p.mux.forget(p)
 	p.mu.Lock()
@@ -258,13 +258,13 @@ func (p *Peer) dropQueue() {
 	p.first, p.last, p.datagrams, p.bytes = nil, nil, 0, 0
 }
 
-// Datagram is one that waits for its peer's receiver.
+// Datagram is a pooled copy of a datagram.
 type Datagram struct {
 	Bytes []byte
 	next  *Datagram
 }
 
-// pooledDatagram is the size up to which buffers are kept for the next: more than the datagrams of one Ethernet frame.
+// pooledDatagram is the size of pooled buffers: more than an Ethernet frame carries.
 const pooledDatagram = 2 << 10
 
 var datagramPool = sync.Pool{New: func() any { return &Datagram{Bytes: make([]byte, 0, pooledDatagram)} }}

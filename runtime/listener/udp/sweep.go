@@ -3,13 +3,13 @@ package udp
 import "time"
 
 const (
-	// sweepRounds is how many times each peer is looked at within one idle timeout.
+	// sweepRounds is how often each peer is checked within one idle timeout.
 	sweepRounds = 8
-	// sweepMin keeps short timeouts from turning the sweep into a busy loop.
+	// sweepMin keeps short timeouts from making the sweep a busy loop.
 	sweepMin = time.Millisecond
 )
 
-// sweep tells idle peers, one shard a tick, and counts what the kernel dropped, until the mux has ended.
+// sweep notifies idle peers, one shard a tick, and counts what the kernel dropped, until the mux has ended.
 func (m *Mux) sweep() {
 	tick := time.NewTicker(max(m.cfg.idleTimeout/sweepRounds/shardCount, sweepMin))
 	defer tick.Stop()
@@ -34,7 +34,7 @@ func (m *Mux) sweep() {
 	}
 }
 
-// idle appends the peers that were last heard before.
+// idle appends the peers last heard before that time.
 func (s *peerShard) idle(found []*Peer, before time.Duration) []*Peer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +46,7 @@ func (s *peerShard) idle(found []*Peer, before time.Duration) []*Peer {
 	return found
 }
 
-// fallSilent has receiver.idle called, after what still waits.
+// fallSilent schedules a call of Idle, after the queued datagrams.
 func (p *Peer) fallSilent() {
 	p.mu.Lock()
 	if p.closed {

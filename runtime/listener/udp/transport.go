@@ -7,8 +7,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// transport is one UDP peer as its connection sees it: one Send is one datagram, and so is one OnReceivedBytes. It
-// is no gateway.AuthObserver: anybody can forge the address of a datagram, and would get its owner banned.
+// transport is the gateway's transport for one UDP peer: one Send is one datagram, and so is one OnReceivedBytes. It is
+// not a gateway.AuthObserver: an attacker could forge the address of a datagram and get its owner banned.
 type transport struct {
 	peer *Peer
 	conn *gateway.Conn
@@ -21,18 +21,18 @@ var (
 	_ gateway.MessageTransport = (*transport)(nil)
 )
 
-// Info says who is at the other end.
+// Info describes the peer.
 func (s *transport) Info() gateway.ConnInfo {
 	return gateway.ConnInfo{SocketType: gateway.SocketUDP, Peer: s.peer.Addr(), Local: s.peer.Local()}
 }
 
-// The most bytes that a datagram carries: 65,535 without the headers of UDP and, where they count, IP.
+// The maximum payload of a datagram: 65,535 bytes without the UDP header and, for IPv4, the IP header.
 const (
 	maxDatagramIPv4 = 65_507
 	maxDatagramIPv6 = 65_527
 )
 
-// CheckSend refuses and counts what no datagram holds.
+// CheckSend refuses and counts a message that does not fit into a datagram.
 func (s *transport) CheckSend(n int) gateway.Result {
 	most := maxDatagramIPv4
 	if s.peer.addr.Addr().Is6() {
@@ -45,7 +45,7 @@ func (s *transport) CheckSend(n int) gateway.Result {
 	return gateway.Refuse(gateway.CodeParamsTypeError, "%d bytes do not fit into a datagram: at most %d", n, most)
 }
 
-// TryWrite sends b, or drops and counts what the socket does not take.
+// TryWrite sends b, or drops and counts it if the socket does not accept it.
 func (s *transport) TryWrite(b []byte) (int, error) {
 	if err := s.peer.Write(b); err != nil {
 		return 0, err
@@ -59,10 +59,10 @@ func (s *transport) Write(b []byte) (int, error) { return s.TryWrite(b) }
 // SetWriteDeadline does nothing: a write never waits.
 func (s *transport) SetWriteDeadline(time.Time) error { return nil }
 
-// CloseWrite is Close: UDP has no way to say that nothing more comes.
+// CloseWrite is Close: UDP cannot signal the end of a stream.
 func (s *transport) CloseWrite(time.Duration) error { return s.Close() }
 
-// Close lets the next datagram of the peer make a new connection.
+// Close ends the peer; its next datagram makes a new connection.
 func (s *transport) Close() error {
 	s.peer.Close()
 	return nil
@@ -71,10 +71,10 @@ func (s *transport) Close() error {
 // Abort is Close.
 func (s *transport) Abort() error { return s.Close() }
 
-// Ready leaves datagrams in the peer's queue while the handler has paused the connection or its upstream is full.
+// Ready keeps datagrams in the peer's queue while the handler has paused the connection or its upstream is full.
 func (s *transport) Ready(wake func()) bool { return s.conn.WhenReadable(wake) }
 
-// Receive drops what comes over a rate: a queue would only make it late.
+// Receive drops datagrams over the rate limit: queueing would only delay them.
 func (s *transport) Receive(b []byte) {
 	if s.conn.OverRate() {
 		s.peer.mux.cfg.losses.add(lostOverRate)
@@ -83,7 +83,7 @@ func (s *transport) Receive(b []byte) {
 	_ = s.conn.Receive(b)
 }
 
-// Idle ends a peer whose handler asked for no keepalive: nothing else would.
+// Idle ends a peer whose handler has not started the keepalive timer: nothing else would.
 func (s *transport) Idle() {
 	if !s.conn.KeepaliveStarted() {
 		s.conn.Close(gateway.ReasonIdleTimeout)

@@ -6,22 +6,21 @@ import (
 	"time"
 )
 
-// growAfter is how long a peer may wait for a worker before there are more of them.
+// growAfter is how long a peer waits for a worker before more are started.
 const growAfter = time.Millisecond
 
-// workers runs peers that have something to do. There are none while nothing is to be done, as many as processors while
-// nobody blocks, and where peers still wait (their handlers are a slow call away) twice as many every growAfter, up to
-// a bound.
+// workers runs peers that have work. Workers exit when idle. There are as many as processors while no handler blocks;
+// if peers still wait, because handlers block, their number doubles every growAfter, up to max.
 type workers struct {
 	max  int
 	base int
 
 	mu      sync.Mutex // guards the fields below
-	first   *Peer      // those that wait, linked by peer.next
+	first   *Peer      // waiting peers, linked by Peer.next
 	last    *Peer
 	waiting int
 	running int
-	timer   *time.Timer // runs while peers wait and base workers are there
+	timer   *time.Timer // runs while peers wait and base workers are running
 	ticking bool
 	ticks   uint64
 }
@@ -32,7 +31,7 @@ func (w *workers) init(limit int) {
 	w.timer.Stop()
 }
 
-// add queues a peer that is not queued.
+// add queues a peer, which must not be queued already.
 func (w *workers) add(p *Peer) {
 	w.mu.Lock()
 	p.next, p.since = nil, w.ticks
@@ -56,7 +55,7 @@ func (w *workers) add(p *Peer) {
 	}
 }
 
-// work runs peers until none waits.
+// work runs peers until none is waiting.
 func (w *workers) work() {
 	for p := w.take(); p != nil; p = w.take() {
 		if p.run() {
@@ -82,7 +81,7 @@ func (w *workers) take() *Peer {
 	return p
 }
 
-// grow starts more workers where the first peer has waited for a whole tick.
+// grow starts more workers if the first peer has waited for a whole tick.
 func (w *workers) grow() {
 	w.mu.Lock()
 	w.ticks++
