@@ -11,18 +11,18 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// backlog is what the spool has of one device, and which lane publishes it: one at a time, or messages could overtake each other. That is the lane of
-// the device's session, and without one a lane of the gateway's own.
+// backlog holds the spooled messages of one device. To keep their order, one queue at a time publishes them: the queue
+// of the device's session or, without one, a queue on the gateway client.
 type backlog struct {
 	broker *broker
-	id     string // of the device's client
+	id     string // the device's client id
 	queue  *spool.Queue
-	users  int // lanes, and messages on their way to the disk; guarded by broker.mu
+	users  int // queues, and messages on their way to disk; guarded by broker.mu
 
-	mu      sync.Mutex    // a client's comes before it
-	holder  *publishQueue // publishes; guarded by mu, as below
-	next    *publishQueue // when the holder has left
-	refused bool          // the broker does not let the gateway publish it
+	mu      sync.Mutex    // client.mu comes before it
+	holder  *publishQueue // the queue that publishes; guarded by mu, like all fields below
+	next    *publishQueue // takes over when the holder has left
+	refused bool          // the broker has denied the gateway client to publish it
 	suspect suspicion
 }
 
@@ -32,14 +32,14 @@ type suspicion struct {
 	ends   int
 }
 
-// remember keeps what speaks against a stored message for the lane that sends it next.
+// remember stores the evidence against a message for the queue that sends it next.
 func (g *backlog) remember(k *call) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.suspect = suspicion{k.stored, k.ends}
 }
 
-// against is what speaks against a stored message.
+// against returns the evidence against a stored message.
 func (g *backlog) against(stored uint64) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -49,7 +49,7 @@ func (g *backlog) against(stored uint64) int {
 	return g.suspect.ends
 }
 
-// backlogOf returns the backlog of a client id for one more user.
+// backlogOf returns the backlog of a client id and adds a user.
 func (b *broker) backlogOf(id string) *backlog {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,14 +63,14 @@ func (b *broker) backlogOf(id string) *backlog {
 	return g
 }
 
-// use adds a user to a backlog that has one.
+// use adds a user. The backlog must have one already.
 func (g *backlog) use() {
 	g.broker.mu.Lock()
 	defer g.broker.mu.Unlock()
 	g.users++
 }
 
-// release ends a user's part. Where it was the last one and something is left, the gateway goes on with it.
+// release removes a user. If it was the last one and messages are left, the gateway client publishes them.
 func (g *backlog) release() {
 	b, left := g.broker, g.queue.Len()
 	g.mu.Lock()
@@ -95,7 +95,7 @@ func (g *backlog) release() {
 	}
 }
 
-// store gives a lane the spool of its device, if there is one.
+// store connects a queue to the backlog of its device, if there is a spool.
 func (l *publishQueue) store(b *broker, id string) {
 	if b.spool.spool == nil {
 		return
@@ -103,7 +103,7 @@ func (l *publishQueue) store(b *broker, id string) {
 	g := b.backlogOf(id)
 	l.client.mu.Lock()
 	var cb callbacks
-	if l.ended { // it had no backlog to leave then
+	if l.ended { // it ended before it had a backlog
 		cb.then(g.release)
 	} else {
 		l.backlog = g
@@ -113,8 +113,8 @@ func (l *publishQueue) store(b *broker, id string) {
 	cb.run()
 }
 
-// enter makes l the lane that publishes, once those before have left. Where a device has come meanwhile, the gateway's lane is not needed. The
-// client's mu is held.
+// enter makes l the queue that publishes, once the earlier ones have left. A leftover queue ends at once if there is
+// another queue. The client's mu must be held.
 func (g *backlog) enter(l *publishQueue) (cb callbacks) {
 	g.mu.Lock()
 	before := []*publishQueue{g.holder, g.next}
@@ -147,7 +147,7 @@ func (g *backlog) enter(l *publishQueue) (cb callbacks) {
 	return cb
 }
 
-// leave ends l's part, once, and gives its turn to the next lane.
+// leave removes l, once, and activates the next queue.
 func (g *backlog) leave(l *publishQueue) {
 	g.mu.Lock()
 	if l.left {
@@ -170,7 +170,8 @@ func (g *backlog) leave(l *publishQueue) {
 	g.release()
 }
 
-// append stores a publish of QoS 1 or 2, for which the backlog has a user. It is done when it is on disk.
+// append stores a QoS 1 or 2 publish, which must have been counted as a user. The callback is called once the message
+// is on disk.
 func (g *backlog) append(k call) {
 	r := spool.Record{Topic: k.topic, Payload: k.payload, QoS: k.qos, Properties: wire.WithoutExpiry(k.props), At: time.Now()}
 	g.queue.Append(r, func(err error) {
@@ -196,7 +197,7 @@ func storedResult(err error) gateway.Result {
 	return gateway.Refuse(gateway.CodeUnknown, "storing the message: %v", err)
 }
 
-// kick has the holder look for what is new.
+// kick resumes the queue that publishes.
 func (g *backlog) kick() {
 	g.mu.Lock()
 	l := g.holder
@@ -206,15 +207,15 @@ func (g *backlog) kick() {
 	}
 }
 
-// retryable are refusals that pass: what the device was told is safe must not be dropped for them. A QoS that the broker does not take any more is
-// lowered the next time.
+// retryable reports whether a refusal is temporary: the device was told the message is safe, so it must not be dropped.
+// An unsupported QoS is lowered at the next attempt.
 func retryable(reason byte) bool {
 	return reason == 0x80 || reason == 0x83 || reason == 0x97 || reason == 0x9B
 }
 
 const retryDelay = 5 * time.Second
 
-// answered ends the publish of a stored message. The client's mu is held.
+// answered handles the broker's answer to a stored message. The client's mu must be held.
 func (g *backlog) answered(k *call, reason byte) (cb callbacks) {
 	l, m := k.queue, g.broker.metrics
 	switch {
@@ -224,7 +225,7 @@ func (g *backlog) answered(k *call, reason byte) (cb callbacks) {
 		l.drain.wait(l, retryDelay)
 	case l.leftover && notAllowed(reason):
 		g.mu.Lock()
-		g.refused = true // the device itself may be allowed to
+		g.refused = true // the device itself may be allowed
 		g.mu.Unlock()
 		cb = append(cb, l.shut()...)
 		g.broker.log.Warn("the broker does not let the gateway publish what a device left in the spool; it waits for the device",
@@ -241,8 +242,9 @@ func (g *backlog) answered(k *call, reason byte) (cb callbacks) {
 	return cb
 }
 
-// setAside moves a stored message for which the broker ends connections to the spool's folder of refused ones. The lane goes on when that is done: as
-// long as the disk does not take it, the device's later messages wait. Where too many were set aside it is dropped. The client's mu is held.
+// setAside moves a stored message for which the broker ends connections to the spool's folder of refused messages. The
+// queue waits for that: while the disk fails, later messages wait too. If the folder is full, the message is dropped.
+// The client's mu must be held.
 func (g *backlog) setAside(k *call, why string) (cb callbacks) {
 	l := k.queue
 	l.drain.waiting = true
@@ -282,7 +284,7 @@ func (g *backlog) setAsideDone(l *publishQueue, err error) {
 
 func notAllowed(reason byte) bool { return wire.CodeOf(reason) == gateway.CodePermissionDeny }
 
-// first is the oldest message as a call. Expired ones are dropped.
+// first returns the oldest message as a call. It drops expired ones.
 func (g *backlog) first(l *publishQueue) (*call, bool) {
 	for {
 		seq, r, ok := g.queue.First()
@@ -303,8 +305,8 @@ func (g *backlog) first(l *publishQueue) (*call, bool) {
 	}
 }
 
-// leaveLate is for a stored publish that is unacknowledged when its client ends: the answer may still come, before the broker closes the connection,
-// and saves sending it twice. The client's mu is held.
+// leaveLate keeps a stored publish that is unacknowledged when its client ends: the answer may still arrive before the
+// connection closes, and then the message need not be sent again. The client's mu must be held.
 func (c *call) leaveLate(l *link) (cb callbacks) {
 	switch {
 	case c.stored == 0:
@@ -319,7 +321,7 @@ func (c *call) leaveLate(l *link) (cb callbacks) {
 	return cb
 }
 
-// answeredLate ends such a publish, and any that is not one is ignored. mu must be held.
+// answeredLate handles the answer to such a publish and ignores any other. mu must be held.
 func (l *link) answeredLate(id uint16, qos, reason byte) (cb callbacks) {
 	k := l.late[id]
 	if k == nil || k.qos != qos || k.released != (qos == 2) {
@@ -329,7 +331,7 @@ func (l *link) answeredLate(id uint16, qos, reason byte) (cb callbacks) {
 	return k.queue.backlog.answered(k, reason)
 }
 
-// lateEnded gives up waiting for those answers.
+// lateEnded stops waiting for late answers.
 func (c *client) lateEnded(l *link) {
 	c.mu.Lock()
 	late := l.late

@@ -15,37 +15,38 @@ import (
 	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
-// A broker may end a connection for what it was sent, and it would do so again for the same packet. So the end of a connection speaks against every call
-// that was unacknowledged: by certain if the broker's DISCONNECT says that it is about a packet, by possible otherwise.
+// A broker may end a connection because of a packet, and would do so again for the same packet. So the end of a
+// connection is evidence against every unacknowledged call: certain if the broker's DISCONNECT is about a packet,
+// possible otherwise.
 const (
 	possible = 1
 	certain  = 2
 
-	suspectAt = 2 // a call becomes a suspect: it is tried alone before it is sent with others again (trial.go)
-	convictAt = 4 // the call is refused if it was alone when the connection ended. A certain end convicts at once
-	sentAgain = 6 // the call is refused although others were under way too: it passed a trial and ended the connection all the same
+	suspectAt = 2 // the call becomes a suspect: it is tried alone before it is sent with others again (trial.go)
+	convictAt = 4 // the call is refused if it was alone when the connection ended; a certain end convicts at once
+	sentAgain = 6 // the call is refused even if others were under way: it passed trials and connections still ended
 
-	forgetEnds = time.Minute // after this long without another end, a device's QoS 0 is as good as new
+	forgetEnds = time.Minute // after this long, evidence against a device's QoS 0 is dropped
 )
 
-// aboutPackets are reasons of DISCONNECT that are about what the client sent, MQTT 5, section 3.14.2.1. Brokers give the first ones for lack of a
-// better word.
+// aboutPackets are the DISCONNECT reasons that blame a packet of the client, MQTT 5, section 3.14.2.1. Brokers also use
+// the first ones when nothing else fits.
 var aboutPackets = []byte{
 	0x80, 0x81, 0x82, 0x83, 0x87, 0x8F, 0x90, 0x91, 0x92, 0x93, 0x94, 0x95, 0x97, 0x99, 0x9A, 0x9B, 0x9E, 0xA1, 0xA2,
 }
 
-// aboutAmount are reasons that a SUBSCRIBE with fewer filters may not meet.
+// aboutAmount are reasons that a SUBSCRIBE with fewer filters may avoid.
 var aboutAmount = []byte{0x93, 0x95, 0x96, 0x97}
 
-// ending is how a connection ended.
+// ending describes how a connection ended.
 type ending struct {
-	reason   byte // of the broker's DISCONNECT; 0: there was none
+	reason   byte // of the broker's DISCONNECT; 0: no DISCONNECT
 	cause    error
 	cutByUs  bool
-	replaced bool // another client of this gateway connects with the same client id
+	replaced bool // another client of this gateway connected with the same client id
 }
 
-// isExplained reports whether the connection ended for a reason that has nothing to do with what was sent over it.
+// isExplained reports whether the end has a known cause other than the packets sent.
 func (e ending) isExplained() bool {
 	switch e.reason {
 	case 0:
@@ -59,8 +60,8 @@ func (e ending) isExplained() bool {
 // isLocal reports whether the socket was closed on this side.
 func (e ending) isLocal() bool { return errors.Is(e.cause, net.ErrClosed) }
 
-// against is what the end says against a call that is under way with others. That another gateway has the client id can only make a suspect of it:
-// the call is convicted when the same happens again while it is tried alone.
+// against returns the weight of the end as evidence against a call that was under way with others. A takeover by another
+// gateway can only make the call a suspect; convicting it takes the same end while it is tried alone.
 func (e ending) against(k *call, now time.Time) int {
 	switch {
 	case errors.Is(e.cause, errNoAck) && !now.Before(k.deadline):
@@ -88,7 +89,7 @@ func (e ending) String() string {
 	return "no reason given"
 }
 
-// judge counts the end of a connection against what was unacknowledged, and takes the suspects out of what is sent again. mu must be held.
+// judge counts the end of a connection against the unacknowledged calls and sets suspects apart. mu must be held.
 func (c *client) judge(e ending) (cb callbacks) {
 	now := time.Now()
 	cb = c.judgeTrials(e)
@@ -141,11 +142,11 @@ func (k *call) addEvidence(weight int) {
 	}
 }
 
-// mostSpared is how many ends of connections a call of a proven device survives without being counted against it.
+// mostSpared is how many ends are not counted against a call of a proven queue.
 const mostSpared = 2
 
-// isSpared reports whether an end is not counted against the call, because that is likelier about one of an unproven device: the suspects of a few new
-// devices would else keep the calls of all others waiting at the prober.
+// isSpared reports whether the end is not counted against the call because an unproven queue is more likely to blame.
+// Otherwise suspects of a few new devices would send everybody's calls to the prober.
 func (k *call) isSpared() bool {
 	if !k.queue.proven || k.spared >= mostSpared {
 		return false
@@ -154,7 +155,7 @@ func (k *call) isSpared() bool {
 	return true
 }
 
-// hasUnproven reports whether the end speaks against a call of a lane for which the broker has acknowledged nothing yet. mu must be held.
+// hasUnproven reports whether the end is evidence against a call of an unproven queue. mu must be held.
 func (c *client) hasUnproven(e ending, now time.Time) bool {
 	for _, k := range c.inflight {
 		if !k.queue.proven && !k.onTrial && !k.released && e.against(k, now) > 0 {
@@ -169,7 +170,7 @@ func (c *client) hasUnproven(e ending, now time.Time) bool {
 	return false
 }
 
-// isSuspicious reports whether a call of house has the topic of a suspect: they are to stay in their order. mu must be held.
+// isSuspicious reports whether a call of ownQueue has the topic of a suspect, and so must stay behind it. mu must be held.
 func (c *client) isSuspicious(k *call) bool {
 	l := c.topicQueues[k.topic]
 	return k.queue.unordered && l != nil && (l.diverted || c.isOnTrial(l))
@@ -179,8 +180,8 @@ func (c *client) isOnTrial(l *publishQueue) bool {
 	return slices.ContainsFunc(c.trials, func(k *call) bool { return k.queue == l })
 }
 
-// arrest takes a call out of what is sent with others. A client that belongs to a device tries it by itself; of the gateway's own clients the prober
-// does, and the rest of the device's calls wait behind it. mu must be held.
+// arrest makes a call a suspect, which is no longer sent with others. A device's client tries its suspects itself; the
+// suspects of the gateway's clients are tried by the prober, and the device's other calls wait. mu must be held.
 func (c *client) arrest(k *call, e ending) (cb callbacks) {
 	if k.ends >= sentAgain {
 		return c.drop(k, e)
@@ -208,7 +209,7 @@ func (c *client) arrest(k *call, e ending) (cb callbacks) {
 	return nil
 }
 
-// rank puts publishes before the other calls of a lane: they are sent again first after a loss.
+// rank sorts publishes before other calls: they are resent first after a loss.
 func (k callKind) rank() int {
 	if k == publishing {
 		return 1
@@ -216,7 +217,7 @@ func (k callKind) rank() int {
 	return 0
 }
 
-// release frees the packet id of a publish that goes another way. mu must be held.
+// release frees the packet id of a publish that will be sent another way. mu must be held.
 func (c *client) release(k *call) {
 	delete(c.inflight, k.id)
 	if k.qos == 2 && k.id != 0 {
@@ -225,8 +226,8 @@ func (c *client) release(k *call) {
 	k.id = 0
 }
 
-// releaseFreed has the broker forget the ids of QoS 2 publishes that went another way: it would take the next message with the id for a repetition. It
-// needs mu and a link.
+// releaseFreed makes the broker forget the ids of QoS 2 publishes that were sent another way: it would take the next
+// message with the id for a duplicate. mu must be held and the link be up.
 func (c *client) releaseFreed() {
 	if c.link.present {
 		for _, id := range c.freed {
@@ -238,7 +239,7 @@ func (c *client) releaseFreed() {
 	c.freed = nil
 }
 
-// drop ends a call that is convicted, and lets its lane go on. mu must be held.
+// drop ends a convicted call and resumes its queue. mu must be held.
 func (c *client) drop(k *call, e ending) (cb callbacks) {
 	c.forgetSent(k)
 	l := k.queue
@@ -269,7 +270,7 @@ func (c *client) drop(k *call, e ending) (cb callbacks) {
 	return cb
 }
 
-// forgetSent forgets that a call waits for an acknowledgement. mu must be held.
+// forgetSent removes a call from those waiting for an acknowledgement. mu must be held.
 func (c *client) forgetSent(k *call) {
 	if c.inflight[k.id] == k {
 		delete(c.inflight, k.id)
@@ -279,7 +280,7 @@ func (c *client) forgetSent(k *call) {
 	}
 }
 
-// convict refuses a call for which the broker ends the connection: it is not sent again. mu must be held.
+// convict refuses a call for which the broker ends connections. mu must be held.
 func (c *client) convict(k *call, e ending) (cb callbacks) {
 	b := c.broker
 	what := k.kind.String()
@@ -308,7 +309,7 @@ func (c *client) convict(k *call, e ending) (cb callbacks) {
 	return cb
 }
 
-// sender is the device whose call it is, as far as it is known.
+// sender returns the device that made the call, as far as known.
 func (c *call) sender() gateway.Device {
 	switch {
 	case c.from != nil:
@@ -338,8 +339,8 @@ func (b *broker) logConviction(k *call, from gateway.Device, e ending, aside boo
 	b.log.Warn("the broker ends the connection for what a device sent; it is refused and not sent again", args...)
 }
 
-// judgeFilters counts the end of a connection against subscriptions that were being made again. Where the broker may mind their number, fewer go into a
-// packet the next time. mu must be held.
+// judgeFilters counts the end of a connection against the filters of a resubscription. If their number may be the cause,
+// the next packets have fewer. mu must be held.
 func (c *client) judgeFilters(k *call, e ending) (cb callbacks) {
 	w := e.weight()
 	if w == 0 {
@@ -380,7 +381,8 @@ func (c *client) judgeFilters(k *call, e ending) (cb callbacks) {
 	return cb
 }
 
-// convictFilter gives up a subscription that the broker had taken before. A device with a session of its own is closed: it would not know otherwise.
+// convictFilter gives up a subscription that the broker had acknowledged. A device with its own session is closed, since
+// it cannot be notified otherwise.
 func (c *client) convictFilter(k *call, e ending) (cb callbacks) {
 	delete(c.filters, k.topic)
 	delete(c.suspectFilters, k.topic)
@@ -395,13 +397,13 @@ func (c *client) convictFilter(k *call, e ending) (cb callbacks) {
 	return cb
 }
 
-// acquit notes that the broker has taken a subscription again. mu must be held.
+// acquitFilter clears a filter: the broker has acknowledged it again. mu must be held.
 func (c *client) acquitFilter(name string) {
 	delete(c.suspectFilters, name)
 	delete(c.filterEnds, name)
 }
 
-// fewFilters is what AWS IoT Core takes in one SUBSCRIBE.
+// fewFilters is the limit of AWS IoT Core for one SUBSCRIBE.
 const fewFilters = 8
 
 func (c *client) filtersPerPacket() int {
@@ -421,16 +423,16 @@ func (k callKind) String() string {
 	return "subscribe"
 }
 
-// achieved notes that the connection was of use: the next one after it is made without a long delay.
+// achieved marks the connection as useful, which resets the reconnect delay.
 func (c *client) achieved() { c.attempt = 0 }
 
 const (
-	livedLong     = 30 // times Config.ReconnectDelay: a connection that lived so long was of use
+	livedLong     = 30 // times Config.ReconnectDelay: a connection that lasted this long was useful
 	mostConnects  = 5  // within connectWindow
 	connectWindow = 30 // times Config.ReconnectDelay
 )
 
-// spread returns a delay that keeps a client to mostConnects connections within connectWindow, whatever ends them. mu must be held.
+// spread returns a delay that limits a client to mostConnects connections within connectWindow. mu must be held.
 func (c *client) spread(d time.Duration, now time.Time) time.Duration {
 	window := connectWindow * c.broker.cfg.ReconnectDelay
 	c.connects = slices.DeleteFunc(c.connects, func(at time.Time) bool { return now.Sub(at) >= window })

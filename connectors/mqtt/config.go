@@ -12,45 +12,46 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Config is what a Connector is made with. Only URL or URLs is required.
+// Config configures a Connector. URL or URLs is required.
 type Config struct {
-	// URL is the broker: mqtt://HOST:PORT, mqtts://HOST:PORT for TLS, ws://HOST:PORT/PATH and wss://HOST:PORT/PATH for MQTT over WebSocket. If the port
-	// is missing: 1883, 8883, 80 or 443; if the path is: /mqtt. Path and query are asked for as they stand here. If zero, URLs.
+	// URL is the broker: mqtt://HOST:PORT, mqtts://HOST:PORT for TLS, ws://HOST:PORT/PATH and wss://HOST:PORT/PATH for MQTT over WebSocket. The default ports are 1883, 8883, 80 and 443, the default path is /mqtt. Path and query are sent as
+	// written. If zero, URLs is used.
 	URL string
 
-	// URLs are several servers of one broker. The first that answers is taken, and kept until it fails. They come after URL. If both are zero, New fails.
+	// URLs are servers of one broker, tried after URL. The first that answers is used until it fails. If both are zero, New fails.
 	URLs []string
 
-	// TLS is used with mqtts:// and wss://. If zero, the system's certificate authorities and the URL's host name.
+	// TLS is used with mqtts:// and wss://. If nil, the system's certificate authorities and the URL's host name are used.
 	TLS *tls.Config
 
-	// Node is the gateway's name, part of the client ids of its own connections. Two gateways at one broker need two. If zero, "exgate".
+	// Node is the gateway's name and part of the client ids of its own connections. It must be unique at the broker. If
+	// zero, "exgate".
 	Node string
 
-	// Username and Password are the gateway's own account: for the connections of shared sessions, the status of the gateway and what devices left in
-	// the spool. If zero, the gateway connects without. Devices with a session of their own have their own.
+	// Username and Password are the gateway's account, used for shared sessions, the gateway's status and messages left
+	// in the spool. If zero, the gateway connects without. Device sessions use the device's credentials.
 	Username, Password string
 
 	// ConnectTimeout bounds dialing and the handshake until CONNACK, for each server. If zero, 5 s.
 	ConnectTimeout time.Duration
 
-	// KeepAlive is MQTT's, in whole seconds: after three quarters of it without a packet the broker is asked for a sign of life. The broker
-	// may ask for another value in CONNACK. If zero, 60 s.
+	// KeepAlive is MQTT's Keep Alive, in whole seconds. A PINGREQ is sent after three quarters of it. The broker may
+	// override it in CONNACK. If zero, 60 s.
 	KeepAlive time.Duration
 
 	// PacketTimeout bounds the wait for SUBACK, UNSUBACK and PINGRESP. If zero, 5 s.
 	PacketTimeout time.Duration
 
-	// AckTimeout is how long a publish may wait for PUBACK or PUBCOMP before the connection counts as lost and the message is
+	// AckTimeout is how long a publish may wait for PUBACK or PUBCOMP before the connection is dropped and the message is
 	// sent again over a new one. If zero, 30 s.
 	AckTimeout time.Duration
 
-	// SessionExpiry is how long the broker keeps a device's session, and queues for it, after the device has gone. If zero, the session ends with the
-	// device, and outlives only a lost connection to the broker.
+	// SessionExpiry is how long the broker keeps a device's session, and queues messages for it, after the device has
+	// disconnected. If zero, the session ends with the device and survives only a lost connection to the broker.
 	SessionExpiry time.Duration
 
-	// CleanStart says whether a device's login begins a new session at the broker. mosquitto does not keep a session on disk that began with Clean
-	// Start 1. If nil, true unless SessionExpiry is set.
+	// CleanStart says whether a device's login begins a new session at the broker. mosquitto does not persist sessions
+	// that began with Clean Start 1. If nil, true unless SessionExpiry is set.
 	CleanStart *bool
 
 	// MaxDials is how many connections are opened at once. If zero, 64.
@@ -59,37 +60,37 @@ type Config struct {
 	// ReceiveMaximum is how many messages of QoS 1 and 2 the broker may send without acknowledgement. If zero, 20.
 	ReceiveMaximum uint16
 
-	// MaxPacketSize is the largest packet, in bytes, that the broker may send. A broker that sends a larger one loses the connection. If zero, 4 MiB.
+	// MaxPacketSize is the largest packet, in bytes, that the broker may send. A larger one ends the connection. If zero, 4 MiB.
 	MaxPacketSize uint32
 
-	// ReconnectDelay is the shortest pause before a lost connection is opened again; it doubles up to 30 s, and up to its length
-	// is added at random. If zero, 1 s.
+	// ReconnectDelay is the shortest delay before reconnecting. It doubles up to 30 s; up to as much again is added at
+	// random. If zero, 1 s.
 	ReconnectDelay time.Duration
 
-	// MessageExpiry is how long the broker keeps a message for a subscriber who is away; time in the spool counts. If zero, without end.
+	// MessageExpiry is the Message Expiry Interval of publishes; time in the spool counts. If zero, messages do not expire.
 	MessageExpiry time.Duration
 
 	// UserProperties adds the user properties protocol, protocol_version, peer and listener to each CONNECT and PUBLISH of a device. If zero, none.
 	UserProperties bool
 
-	// ControlTopic is the first part of the topics with which the gateways at one broker tell each other which device of a shared session is theirs.
-	// No device of this gateway may publish or subscribe there, and none gets a message from there. Whoever else may publish there can take a device
-	// from its gateway: the broker must allow it to gateways only. If zero, exgate/control.
+	// ControlTopic is the prefix of the topics on which the gateways at one broker announce the logins of shared sessions.
+	// Devices of this gateway can neither publish nor subscribe there. Anyone else who can publish there can end
+	// sessions, so the broker must allow it to gateways only. If zero, exgate/control.
 	ControlTopic string
 
-	// DeviceStatus says at the broker which devices are connected. If its Topic is zero, nothing does.
+	// DeviceStatus publishes which devices are connected. If its Topic is zero, it is off.
 	DeviceStatus Status
 
-	// GatewayStatus says at the broker whether the gateway is connected. If its Topic is zero, nothing does.
+	// GatewayStatus publishes whether the gateway is connected. If its Topic is zero, it is off.
 	GatewayStatus Status
 
 	// Spool keeps publishes of QoS 1 and 2 on disk until the broker has them. If its Folder is zero, there is none.
 	Spool SpoolConfig
 
-	// Logger gets what a person should know. If zero, slog.Default().
+	// Logger receives log messages. If nil, slog.Default().
 	Logger *slog.Logger
 
-	// Metrics counts. If zero, a private unregistered set.
+	// Metrics receives the metrics. If nil, a private unregistered set.
 	Metrics *Metrics
 }
 
@@ -116,7 +117,7 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// check finds what no default can mend.
+// check validates the configuration.
 func (cfg Config) check() error {
 	if min(cfg.ConnectTimeout, cfg.KeepAlive, cfg.PacketTimeout, cfg.AckTimeout, cfg.SessionExpiry, cfg.ReconnectDelay, cfg.MessageExpiry,
 		time.Duration(cfg.MaxDials)) < 0 {
@@ -135,7 +136,7 @@ func (cfg Config) check() error {
 	return cfg.GatewayStatus.check("upstream.gateway_status", "${node}")
 }
 
-// cleanStart says how a device's login begins.
+// cleanStart returns the Clean Start flag of a device's login.
 func (cfg Config) cleanStart() bool {
 	if cfg.CleanStart != nil {
 		return *cfg.CleanStart
@@ -150,16 +151,16 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Status is a topic that says who is connected. What is published there while somebody is, and what when not; the broker publishes the latter itself
-// where the connection ends without a goodbye (MQTT 5, section 3.1.2.5, the will).
+// Status configures a topic that shows whether a client is connected. Offline is also the client's will, which the
+// broker publishes if the connection ends without DISCONNECT (MQTT 5, section 3.1.2.5).
 type Status struct {
-	// Topic may contain ${clientid}, ${username}, ${listener} and ${module} for devices, and ${node} for the gateway. If zero, there is no status.
+	// Topic may contain ${clientid}, ${username}, ${listener} and ${module} for devices, and ${node} for the gateway. If zero, no status is published.
 	Topic string
 	// Online and Offline are the payloads. If zero, "online" and "offline".
 	Online, Offline string
-	// QoS is that of both. If zero, 0.
+	// QoS is the QoS of both. If zero, 0.
 	QoS byte
-	// Retain has the broker keep the last of them.
+	// Retain publishes both as retained messages.
 	Retain bool
 }
 
@@ -171,7 +172,7 @@ func (s Status) withDefaults() Status {
 	return s
 }
 
-// check says what is wrong, after the name of the setting.
+// check validates the status; errors name the setting.
 func (s Status) check(setting string, known ...string) error {
 	if s.Topic == "" {
 		return nil
@@ -191,7 +192,7 @@ func (s Status) check(setting string, known ...string) error {
 	return nil
 }
 
-// of is the status of one device. Without a topic for it, it has none.
+// of returns the status of one device.
 func (s Status) of(device gateway.Device) (Status, error) {
 	if s.Topic == "" {
 		return s, nil
@@ -207,13 +208,13 @@ func (s Status) of(device gateway.Device) (Status, error) {
 	return s, nil
 }
 
-// ofNode is the status of the gateway.
+// ofNode returns the status of the gateway.
 func (s Status) ofNode(node string) Status {
 	s.Topic = strings.ReplaceAll(s.Topic, "${node}", cleanLevel(node))
 	return s
 }
 
-// cleanLevel makes a name one level of a topic.
+// cleanLevel turns a name into one topic level.
 func cleanLevel(name string) string {
 	return strings.NewReplacer("+", "-", "#", "-", "/", "-").Replace(name)
 }

@@ -7,36 +7,36 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// lane is the order of one device's calls on a client. Guarded by client.mu.
+// publishQueue keeps the calls of one device on a client in order. Guarded by client.mu.
 type publishQueue struct {
 	client    *client
-	unordered bool     // any number of publishes may be unacknowledged
+	unordered bool     // any number of publishes may be unacknowledged at once
 	ended     bool     //
 	blocked   bool     // it is in client.blocked
 	pending   callList // in order; not sent yet
-	publish   *call    // of QoS 1 or 2, sent and not acknowledged. One at a time, or a resend could change the order
-	backlog   *backlog // what the spool has of the device; nil without a spool
-	active    bool     // the lane publishes the backlog
-	leftover  bool     // it has no device, only a backlog
-	left      bool     // it has left the backlog; guarded by backlog.mu
+	publish   *call    // the unacknowledged QoS 1 or 2 publish; only one, since resending several could reorder them
+	backlog   *backlog // the device's spooled messages; nil without a spool
+	active    bool     // the queue publishes the backlog
+	leftover  bool     // the queue has no device, only a backlog
+	left      bool     // the queue has left the backlog; guarded by backlog.mu
 	drain     draining
 
-	from          *gateway.Device           // whose lane it is; nil of a side lane, house and an orphan
+	from          *gateway.Device           // nil for topic queues, client.ownQueue and leftover queues
 	closeDevice   func(gateway.CloseReason) // ends the device's session; may be nil
-	proven        bool                      // the broker has acknowledged a publish of it, and ended no connection for one since
-	diverted      bool                      // its calls go through the prober, one at a time
-	divertedUntil time.Time                 // but for suspects, no longer than that
-	suspects      []*call                   // go before queue; sent before
-	probing       *call                     // at the prober
-	topic         string                    // of a side lane, which has the calls of house with this topic
-	refused       gateway.Result            // of a side lane whose topic is convicted, until refusedUntil
+	proven        bool                      // the broker has acknowledged a publish and ended no connection for one since
+	diverted      bool                      // calls go through the prober, one at a time
+	divertedUntil time.Time                 // end of the diversion, unless suspects are left
+	suspects      []*call                   // were sent before and go before pending
+	probing       *call                     // call on trial at the prober
+	topic         string                    // of a topic queue
+	refused       gateway.Result            // result for calls of a convicted topic queue, until refusedUntil
 	refusedUntil  time.Time                 //
-	ends          int                       // what speaks against its QoS 0
-	endedAt       time.Time                 // when that was counted last
-	round         uint32                    // of client.round: it stands in client.written
+	ends          int                       // evidence against its QoS 0 publishes
+	endedAt       time.Time                 // when evidence was last counted
+	round         uint32                    // client.round in which it was added to client.written
 }
 
-// publishOrStore takes a publish of the device. With a spool, one of QoS 1 or 2 goes to the disk first.
+// publishOrStore accepts a publish of the device. With a spool, QoS 1 and 2 go to disk first.
 func (l *publishQueue) publishOrStore(k call) {
 	if l.backlog == nil || k.qos == 0 {
 		l.client.submit(k)
@@ -53,8 +53,8 @@ func (l *publishQueue) publishOrStore(k call) {
 	l.backlog.append(k)
 }
 
-// mayStore refuses what is known to be refused later, when the device can be told no more. Where it does not, it has made the message a user of the
-// backlog.
+// mayStore refuses a publish that the broker would refuse later, when the device can no longer be notified. If it
+// returns OK, it has counted the message as a user of the backlog.
 func (l *publishQueue) mayStore(k *call) gateway.Result {
 	l.client.mu.Lock()
 	defer l.client.mu.Unlock()
@@ -70,7 +70,7 @@ func (l *publishQueue) mayStore(k *call) gateway.Result {
 	return gateway.OK
 }
 
-// accept sends the call or queues it, and reports whether it is finished with that.
+// accept sends or queues the call. It reports finished if the call needs no answer or was refused.
 func (l *publishQueue) accept(k call, cb *callbacks) (r gateway.Result, finished bool) {
 	c := l.client
 	if l.diverted {
@@ -105,7 +105,7 @@ func (l *publishQueue) mayFollow(k *call) bool {
 	return !l.diverted && (l.unordered || l.publish == nil || !k.needsQuota())
 }
 
-// head is the call that is next, if one may go.
+// head returns the next call that may be sent, or nil.
 func (l *publishQueue) head() *call {
 	switch {
 	case !l.pending.empty():
@@ -118,10 +118,10 @@ func (l *publishQueue) head() *call {
 	return nil
 }
 
-// nextStored stands for a publish that is still in the spool.
+// nextStored represents a publish that is still in the spool.
 var nextStored = call{kind: publishing, qos: 1}
 
-// pump sends what waits, as far as it can, and returns the calls that are finished with that.
+// pump sends as many pending calls as it can.
 func (l *publishQueue) pump() (cb callbacks) {
 	c := l.client
 	if l.diverted {
@@ -142,7 +142,8 @@ func (l *publishQueue) pump() (cb callbacks) {
 	return append(cb, l.pumpBacklog()...)
 }
 
-// block has the lane called when the client can take more. A lane whose own publish is unacknowledged goes on with that.
+// block registers the queue to be resumed when the client can take more. A queue with an unacknowledged publish resumes
+// when that is acknowledged.
 func (l *publishQueue) block() {
 	if !l.blocked && l.head() != nil {
 		l.blocked = true
@@ -150,7 +151,7 @@ func (l *publishQueue) block() {
 	}
 }
 
-// finish ends the lane, and every call that was not sent with r. What was sent is the client's.
+// finish finishes every unsent call with r. Sent calls belong to the client.
 func (l *publishQueue) finish(r gateway.Result) (cb callbacks) {
 	for _, k := range l.suspects {
 		cb.add(k, r)
@@ -162,7 +163,7 @@ func (l *publishQueue) finish(r gateway.Result) (cb callbacks) {
 	return cb
 }
 
-// suspend drops the QoS 0 that had no room when the connection was lost.
+// suspend drops queued QoS 0 publishes after the connection was lost.
 func (l *publishQueue) suspend() (cb callbacks) {
 	for _, k := range l.pending.takeQoS0() {
 		l.client.broker.metrics.dropped.WithLabelValues(dropDown).Inc()
@@ -171,19 +172,19 @@ func (l *publishQueue) suspend() (cb callbacks) {
 	return cb
 }
 
-// draining is the pace at which a lane publishes what waited in the spool. Guarded by client.mu.
+// draining paces how a queue publishes from the spool. Guarded by client.mu.
 type draining struct {
-	left     int  // messages that waited for the connection, not for the disk: Config.Spool.DrainRate bounds them
-	granted  bool // the next may go
-	waiting  bool // for a timer
-	retrying bool // a timer looks whether what is stored can be read again
+	left     int  // messages that waited for the connection; Config.Spool.DrainRate bounds them
+	granted  bool // the next message may be sent
+	waiting  bool // waiting for a timer
+	retrying bool // a timer will try to read the spool again
 }
 
-// takeTurn lets the lane publish its device's backlog.
+// activate makes the queue publish its device's backlog.
 func (l *publishQueue) activate() {
 	l.client.mu.Lock()
 	var cb callbacks
-	if l.ended { // meanwhile
+	if l.ended {
 		cb.then(func() { l.backlog.leave(l) })
 	} else {
 		cb = l.start()
@@ -192,14 +193,14 @@ func (l *publishQueue) activate() {
 	cb.run()
 }
 
-// beginTurn must be called with the client's mu held.
+// start must be called with the client's mu held.
 func (l *publishQueue) start() callbacks {
 	l.active = true
 	l.drain.restart(l)
 	return l.pump()
 }
 
-// kick has the lane send what it can.
+// kick resumes the queue.
 func (l *publishQueue) kick() {
 	l.client.mu.Lock()
 	var cb callbacks
@@ -215,7 +216,7 @@ func (l *publishQueue) hasBacklog() bool {
 	return l.active && l.publish == nil && !l.drain.waiting && !l.ended && l.backlog.queue.Len() > 0
 }
 
-// pumpBacklog sends what is stored, as far as it can.
+// pumpBacklog sends as many stored messages as it can.
 func (l *publishQueue) pumpBacklog() (cb callbacks) {
 	c := l.client
 	for l.hasBacklog() {
@@ -227,7 +228,7 @@ func (l *publishQueue) pumpBacklog() (cb callbacks) {
 			return cb
 		}
 		k, ok := l.backlog.first(l)
-		if !ok { // it is not on disk yet, and then the lane is called, or the disk does not give it
+		if !ok { // not on disk yet, or the disk failed
 			l.drain.retryLater(l)
 			break
 		}
@@ -239,7 +240,7 @@ func (l *publishQueue) pumpBacklog() (cb callbacks) {
 	return cb
 }
 
-// sendStored sends with the highest QoS that the broker takes: with QoS 0 there is no more to wait for.
+// sendStored sends a stored message with the highest QoS that the broker accepts. QoS 0 is done once it is written.
 func (l *publishQueue) sendStored(k *call) (cb callbacks) {
 	c := l.client
 	if k.ends >= suspectAt {
@@ -261,7 +262,7 @@ func (l *publishQueue) sendStored(k *call) (cb callbacks) {
 	return nil
 }
 
-// tryStored has a stored message tried for which connections ended while another lane had it.
+// tryStored puts a stored message on trial: connections ended for it while another queue sent it.
 func (l *publishQueue) tryStored(k *call) callbacks {
 	l.publish = k
 	if l.client.triesItself() {
@@ -273,7 +274,7 @@ func (l *publishQueue) tryStored(k *call) callbacks {
 	return l.probeNext()
 }
 
-// close ends the lane: what it has not sent is refused.
+// close ends the queue and refuses its unsent calls.
 func (l *publishQueue) close() (cb callbacks) {
 	l.client.mu.Lock()
 	defer l.client.mu.Unlock()
@@ -283,7 +284,8 @@ func (l *publishQueue) close() (cb callbacks) {
 	return append(l.finish(resultEnded), l.shut()...)
 }
 
-// shut ends the lane's turn: at once, or when the stored message that is under way is answered or its connection lost. The client's mu must be held.
+// shut makes the queue leave its backlog: at once, or when the stored message under way is answered or its connection
+// lost. The client's mu must be held.
 func (l *publishQueue) shut() (cb callbacks) {
 	l.ended = true
 	if b := l.client.broker; l.from != nil && (l.probing != nil || len(l.suspects) > 0) {
@@ -304,8 +306,8 @@ func (l *publishQueue) shut() (cb callbacks) {
 	return cb
 }
 
-// abandon leaves a stored message that was under way on a lost connection to the lane that comes next: it is sent again in any case, and that lane
-// may be connected first. mu must be held.
+// abandon leaves a stored message that was under way on a lost connection to the next queue, which may be connected
+// sooner. mu must be held.
 func (c *client) abandon(k *call) (cb callbacks) {
 	c.release(k)
 	c.forgetTrial(k)
@@ -315,14 +317,14 @@ func (c *client) abandon(k *call) (cb callbacks) {
 	return cb
 }
 
-// restart counts what waited for the connection.
+// restart counts the messages that waited for the connection.
 func (d *draining) restart(l *publishQueue) {
 	if l.active {
 		d.left = l.backlog.queue.Len()
 	}
 }
 
-// mayGo reports whether the next stored message may be sent. If not, the lane is called when it may.
+// mayGo reports whether the next stored message may be sent. If not, it schedules a retry.
 func (d *draining) mayGo(l *publishQueue) bool {
 	switch {
 	case d.left <= 0:
@@ -339,7 +341,7 @@ func (d *draining) mayGo(l *publishQueue) bool {
 	return true
 }
 
-// look has the lane try again after a while, if nothing else does.
+// retryLater schedules a retry.
 func (d *draining) retryLater(l *publishQueue) {
 	if d.retrying || l.backlog.queue.Len() == 0 {
 		return
@@ -353,7 +355,7 @@ func (d *draining) retryLater(l *publishQueue) {
 	})
 }
 
-// wait stops the lane's backlog for a while.
+// wait pauses the backlog.
 func (d *draining) wait(l *publishQueue, pause time.Duration) {
 	d.waiting = true
 	time.AfterFunc(pause, func() {

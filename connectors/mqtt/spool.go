@@ -11,17 +11,18 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// lockInterval is how often a spool is tried that another process has: that of an upgrade leaves it within its shutdown_timeout.
+// lockInterval is how often opening a locked spool is retried. During an upgrade, the old process releases it within its
+// shutdown_timeout.
 const lockInterval = 200 * time.Millisecond
 
-// spoolDoor is the spool, once it is open.
+// spoolHandle is the spool, once it is open.
 type spoolHandle struct {
 	opened chan struct{} // closed when the fields below are set
 	spool  *spool.Spool  // nil without one
 	err    error
 }
 
-// openSpool begins to open the spool, if there is one, and to publish what it holds.
+// openSpool starts opening the spool, if one is configured, and publishing its messages.
 func (b *broker) openSpool() {
 	if b.cfg.Spool.Folder == "" {
 		close(b.spool.opened)
@@ -43,7 +44,7 @@ func (b *broker) openSpool() {
 	})
 }
 
-// awaitSpool opens the spool as soon as no other process has it.
+// awaitSpool opens the spool as soon as no other process has it locked.
 func (b *broker) awaitSpool() (*spool.Spool, error) {
 	cfg := spool.Config{
 		Folder: b.cfg.Spool.Folder, MaxBytes: b.cfg.Spool.MaxBytes, MaxBytesPerDevice: b.cfg.Spool.MaxBytesPerDevice, MaxAge: b.cfg.Spool.MaxAge,
@@ -83,19 +84,19 @@ func (d *spoolHandle) close() error {
 	return d.spool.Close()
 }
 
-// SpoolConfig says where publishes of QoS 1 and 2 wait for the broker, and how many may.
+// SpoolConfig configures the spool, where QoS 1 and 2 publishes wait for the broker.
 type SpoolConfig struct {
-	// Folder is made where it is missing; one process at a time has it. If zero, there is no spool.
+	// Folder is created if missing and locked by one process. If zero, there is no spool.
 	Folder string
-	// MaxBytes bounds what waits in all. If zero, 1 GiB.
+	// MaxBytes bounds the spool. If zero, 1 GiB.
 	MaxBytes int64
-	// MaxBytesPerDevice bounds what waits for one device. If zero, 64 MiB.
+	// MaxBytesPerDevice bounds the messages of one device. If zero, 64 MiB.
 	MaxBytesPerDevice int64
-	// MaxAge is how long a message may wait; then it is dropped and counted. If zero, 24 h.
+	// MaxAge is how long a message may wait before it is dropped and counted. If zero, 24 h.
 	MaxAge time.Duration
-	// DropOldest drops and counts the oldest message where there is no room, instead of refusing the newest.
+	// DropOldest drops and counts the oldest messages when the spool is full, instead of refusing new ones.
 	DropOldest bool
-	// DrainRate is how many of the messages that waited for a connection are sent a second, of all devices together. If zero, 1000.
+	// DrainRate limits how many messages per second are published from the spool after a reconnect, for all devices together. If zero, 1000.
 	DrainRate float64
 }
 
@@ -109,21 +110,22 @@ func (c SpoolConfig) withDefaults() SpoolConfig {
 	return c
 }
 
-// Refused is a message that a device was told is safe, and for which the broker ends connections. It is in a file of its own below the spool's folder.
+// Refused is a spooled message for which the broker ends connections. It was acknowledged to the device, and is kept in
+// a file below the spool's folder.
 type Refused = spool.Aside
 
-// ListRefused returns the refused messages below a spool's folder, the oldest first, and an error for the files that it cannot read. A
-// gateway may run with that folder meanwhile.
+// ListRefused returns the refused messages below a spool's folder, oldest first, and an error for files it cannot read.
+// A gateway may use the folder at the same time.
 func ListRefused(folder string) ([]Refused, error) { return spool.ListAside(folder) }
 
 // DropRefused deletes a refused message.
 func DropRefused(folder, id string) error { return spool.DropAside(folder, id) }
 
-// resendGoodbye bounds closing the connection of ResendRefused.
+// resendGoodbye bounds how long ResendRefused takes to close its connection.
 const resendGoodbye = 2 * time.Second
 
-// ResendRefused publishes a message with the gateway's own account, and returns nil once the broker has it. Where the broker ends the connection for it
-// once more, that is the error. It takes part of cfg alone: no spool is opened and no status published.
+// ResendRefused publishes a message with the gateway's account and returns nil once the broker has acknowledged it. It
+// returns an error if the broker ends the connection again. It opens no spool and publishes no status.
 func ResendRefused(ctx context.Context, cfg Config, m Refused) (err error) {
 	cfg.Spool, cfg.DeviceStatus, cfg.GatewayStatus = SpoolConfig{}, Status{}, Status{}
 	cfg.Node += "-resend"
