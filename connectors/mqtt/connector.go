@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Connector gives each device a session of its own at the broker: its client id, its credentials, its will.
+// Connector opens a session at the broker for each device, with the device's client id, credentials and will.
 type Connector struct {
 	*broker
 
@@ -20,8 +20,8 @@ type Connector struct {
 
 var _ gateway.Connector = (*Connector)(nil)
 
-// New returns a Connector. It does not wait for the broker: one that cannot be reached is an error of Connect. Errors name the setting that is
-// wrong. A spool is opened as soon as no other process has it; Connect waits for that.
+// New returns a Connector. It does not wait for the broker: Connect fails if the broker cannot be reached. Errors name
+// the setting to change. The spool is opened as soon as no other process has it locked; Connect waits for that.
 func New(cfg Config) (*Connector, error) {
 	b, err := newBroker(cfg)
 	if err != nil {
@@ -35,8 +35,8 @@ func New(cfg Config) (*Connector, error) {
 	return &Connector{broker: b, sessions: map[string]*Session{}}, nil
 }
 
-// Connect opens the session of a device. The waits for the spool and for one of Config.MaxDials places are bounded by ctx, what follows by
-// Config.ConnectTimeout for each server too.
+// Connect opens the session of a device. It waits for the spool and for one of Config.MaxDials slots until ctx ends;
+// connecting is also bounded by Config.ConnectTimeout for each server.
 func (c *Connector) Connect(ctx context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
 	if err := c.offenders.refuse(device); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (c *Connector) Connect(ctx context.Context, device gateway.Device, password
 		l.wire.Fail(err)
 		return nil, err
 	}
-	if old != nil { // mosquitto 2.0.11 closes it without DISCONNECT, and it would take the client id back
+	if old != nil { // mosquitto 2.0.11 closes it without DISCONNECT, and it would reconnect
 		old.lose(discardedBy(device.ClientID))
 	}
 	s.announce()
@@ -84,7 +84,7 @@ func (c *Connector) newSession(device gateway.Device, password string, down gate
 	return s, nil
 }
 
-// admit makes l the link of a new session, and returns the session that had its client id here.
+// admit attaches l to a new session and returns the previous session with the client id.
 func (c *Connector) admit(s *Session, l *link) (old *Session, err error) {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
@@ -117,7 +117,7 @@ func (c *Connector) sessionEnded(s *Session) {
 	}
 }
 
-// Close ends the sessions that are left, and waits for their connections until ctx ends.
+// Close ends the remaining sessions and waits for their connections until ctx ends.
 func (c *Connector) Close(ctx context.Context) error {
 	c.mu.Lock()
 	first := !c.closed
@@ -136,7 +136,7 @@ func (c *Connector) Close(ctx context.Context) error {
 	return c.leave(ctx)
 }
 
-// Session is a device's own session at the broker: an MQTT client with one lane.
+// Session is a device's own session at the broker: an MQTT client with one publish queue.
 type Session struct {
 	client
 	connector *Connector
@@ -177,7 +177,7 @@ func (s *Session) Unsubscribe(filter string, done gateway.Done) {
 // Close implements [gateway.Session].
 func (s *Session) Close() { s.end() }
 
-// end reports false where the session had ended before.
+// end reports false if the session had already ended.
 func (s *Session) end() bool {
 	if !s.over.CompareAndSwap(false, true) {
 		return false
@@ -189,20 +189,21 @@ func (s *Session) end() bool {
 	return true
 }
 
-// lose ends the session for a reason that is not the device's own.
+// lose ends the session and notifies the device.
 func (s *Session) lose(reason gateway.CloseReason) {
 	if s.end() {
 		s.down.SessionLost(reason)
 	}
 }
 
-// lost is called when the client has ended by itself.
+// lost is called when the client has ended.
 func (s *Session) lost(reason gateway.CloseReason) { s.lose(reason) }
 
 func (s *Session) resuming(bool)  {}
 func (s *Session) connected(bool) {}
 
-// Retains reports whether the broker keeps retained messages, as it said when the session was last connected. It is true while that is not known.
+// Retains reports whether the broker supports retained messages, according to the last CONNACK. It returns true while
+// that is unknown.
 func (s *Session) Retains() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,21 +13,22 @@ import (
 )
 
 const (
-	maxClaims     = 500       // in one message
-	maxClaimBytes = 512 << 10 // of one message; a longer one is ignored. The longest client id fits, with each byte escaped
+	maxClaims     = 500       // per message
+	maxClaimBytes = 512 << 10 // per message; longer ones are ignored. The longest client id fits even if every byte is escaped
 	probeTimeout  = 5 * time.Second
 )
 
-// control tells other gateways at the same broker which devices have logged in here, and hears which have there: the one that logged in last keeps its
-// client id. Each login has an epoch, and the largest wins; a gateway's next epoch is above every one that it has seen, so clocks may differ.
+// control announces logins to the other gateways at the broker and receives theirs, so that the latest login with a
+// client id ends the others. Each login has an epoch, and the largest wins. A gateway's next epoch is larger than any it
+// has seen, so clocks may differ.
 type control struct {
 	shared *Shared
 	claims string // the topic
 
 	mu      sync.Mutex
-	epoch   uint64            // the largest so far, microseconds since 1970 or above; guarded by mu, as below
-	pending map[string]uint64 // logins to be told, epochs by client id
-	sending bool              // a message is not acknowledged
+	epoch   uint64            // the largest seen, at least the microseconds since 1970; guarded by mu, like all fields below
+	pending map[string]uint64 // logins to announce: epochs by client id
+	sending bool              // a message is unacknowledged
 }
 
 // announcement is the JSON of a message on the control topic.
@@ -36,7 +37,7 @@ type announcement struct {
 	Claims []claim `json:"claims"`
 }
 
-// claim says that a client id is logged in since an epoch.
+// claim announces the login of a client id.
 type claim struct {
 	ID    string `json:"id"`
 	Epoch uint64 `json:"epoch"`
@@ -46,15 +47,15 @@ func newControl(s *Shared) *control {
 	return &control{shared: s, claims: s.broker.cfg.ControlTopic + "/claims", pending: map[string]uint64{}}
 }
 
-// isControl reports whether a topic, or a filter that may be shared, is at or below the control topic: the gateways' own, and no device's. A filter that
-// reaches it with wildcards is not; what comes from there is dropped.
+// isControl reports whether a topic or (shared) filter is at or below the control topic, which devices must not use. It
+// returns false for wildcard filters that match the control topic; messages from there are dropped instead.
 func (b *broker) isControl(name string) bool {
 	inner, _ := topic.Unshare(name)
 	rest, below := strings.CutPrefix(inner, b.cfg.ControlTopic)
 	return below && (rest == "" || rest[0] == '/')
 }
 
-// controlRefused is the result of a device's call with the control topic.
+// controlRefused is the result of a device's call for the control topic.
 func controlRefused(what, name string) gateway.Result {
 	return gateway.Refuse(gateway.CodePermissionDeny, "%s %.100q is not allowed: gateways use it among themselves (upstream.control_topic)", what, name)
 }
@@ -72,7 +73,7 @@ func (c *control) observe(epoch uint64) {
 	c.epoch = max(c.epoch, epoch)
 }
 
-// claim tells the others of a login, soon.
+// claim announces a login soon.
 func (c *control) claim(id string, epoch uint64) {
 	c.mu.Lock()
 	c.pending[id] = max(c.pending[id], epoch)
@@ -84,7 +85,7 @@ func (c *control) claim(id string, epoch uint64) {
 	}
 }
 
-// withdraw does not tell of a login that has ended already. While the broker is away, there is no bound to them.
+// withdraw drops the pending claim of a login that has ended, so that claims do not pile up while the broker is down.
 func (c *control) withdraw(id string, epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,11 +94,11 @@ func (c *control) withdraw(id string, epoch uint64) {
 	}
 }
 
-// take removes as many claims from what is pending as a message takes. mu must be held.
+// take removes and returns as many pending claims as fit in a message. mu must be held.
 func (c *control) take() (claims []claim) {
-	size := 1 << 10 // of the node's name and the brackets
+	size := 1 << 10 // for the node's name and the brackets
 	for id, epoch := range c.pending {
-		size += 6*len(id) + 64 // \u003c is the longest that a byte becomes
+		size += 6*len(id) + 64 // a byte becomes at most \u003c
 		if len(claims) > 0 && (size > maxClaimBytes || len(claims) == maxClaims) {
 			break
 		}
@@ -107,7 +108,7 @@ func (c *control) take() (claims []claim) {
 	return claims
 }
 
-// tell publishes what is pending: one message at a time, with many claims where many devices log in.
+// publishPending publishes the pending claims, one message at a time.
 func (c *control) publishPending() {
 	c.mu.Lock()
 	a := announcement{c.shared.broker.cfg.Node, c.take()}
@@ -124,7 +125,7 @@ func (c *control) publishPending() {
 	})
 }
 
-// told goes on with what has come meanwhile. It does not recurse: results may come before submit returns.
+// acknowledged publishes what is pending now. It does not recurse: results may arrive before submit returns.
 func (c *control) acknowledged(r gateway.Result, claims []claim) {
 	if r.Code == gateway.CodeConnProcessNotAlive {
 		return
@@ -136,7 +137,8 @@ func (c *control) acknowledged(r gateway.Result, claims []claim) {
 	go c.publishPending()
 }
 
-// connected listens to the others. Where the broker has lost the session, it may have lost what they said too: all say again who is where.
+// connected subscribes to the claims of other gateways. If the broker has lost the session, claims may have been lost
+// too, so all gateways announce their sessions again.
 func (c *control) connected(present bool) {
 	own := c.shared.broker.gatewayClient()
 	if own == nil {
@@ -158,7 +160,7 @@ func (c *control) subscribed(r gateway.Result) {
 	}
 }
 
-// message takes what came on the control topics.
+// message handles a message on the control topics.
 func (c *control) message(p *paho.Publish) {
 	if p.Topic != c.claims {
 		c.shared.mode.heard(p)
@@ -177,7 +179,7 @@ func (c *control) message(p *paho.Publish) {
 	}
 }
 
-// compare ends the session of a device that has logged in elsewhere since, and says so where it was before.
+// compare ends the session of a device that has logged in elsewhere later, and repeats the claim of one that has not.
 func (c *control) compare(node string, other claim) {
 	if other.Epoch > uint64(time.Now().Add(farFuture).UnixMicro()) {
 		c.shared.broker.metrics.dropped.WithLabelValues(dropClaim).Inc()
@@ -195,5 +197,5 @@ func (c *control) compare(node string, other claim) {
 	}
 }
 
-// farFuture is by how much clocks may differ. An epoch beyond it is a mistake or an attack: it would win for ever.
+// farFuture bounds how far clocks may differ. An epoch beyond it is an error or an attack: it would win forever.
 const farFuture = 24 * time.Hour

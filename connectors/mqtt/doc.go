@@ -1,10 +1,14 @@
-// Package mqtt reaches an MQTT 5 broker: with one connection for each authenticated device ([Connector]), so that authentication, access rules
-// and takeover are the broker's own, or with a few connections that devices share ([Shared]). It is the only package that sees paho.
+// Package mqtt connects devices to an MQTT 5 broker, in one of two ways: [Connector] opens a session at the broker for
+// each device, so that authentication, access rules and takeover are the broker's; [Shared] has devices share a few
+// connections of the gateway.
 //
-// paho encodes, decodes and runs each connection. The rest is here. A client (client.go) is what the broker knows: it has a client id, packet ids
-// and subscriptions, and comes back after a loss. A lane (lane.go) is the order of one device's calls on a client. A backlog (backlog.go) is what the
-// spool has of a device, and whose turn it is to publish it. Of shared sessions, routes (routes.go) say which devices a message is for, and control
-// (control.go) which gateway has a device.
+// Begin with connector.go and client.go. A client is what the broker knows by a client id; it outlives its connections
+// (link.go, on package wire). A publishQueue keeps the calls of one device on a client in order, and a backlog holds
+// its spooled messages. If the broker ends connections because of a call, blame.go, trial.go and prober.go find and
+// refuse it. Shared sessions add routes (which devices a message is for) and control (which gateway has a device).
 //
-// Locks are taken in this order: sharedSession.mu, routes.mu, client.mu, backlog.mu, broker.mu. Results are told with none of them held.
+// The package imports internal/, runtime/gateway, connectors/access and connectors/internal; it and wire are the only
+// ones that import paho.
+//
+// Lock order: sharedSession.mu, routes.mu, client.mu, backlog.mu, broker.mu. Callbacks run with none of them held.
 package mqtt

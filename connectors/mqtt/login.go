@@ -14,13 +14,13 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Probe returns an Authenticator that asks the broker: it connects with the device's credentials and client id, and leaves at once. A session that the
-// broker has under that client id ends with it.
+// Probe returns an Authenticator that checks logins at the broker: it connects with the device's credentials and client
+// id and disconnects at once. This ends the session that the broker has for that client id.
 func (c *Connector) Probe() access.Authenticator { return loginCheck{c.broker} }
 
 type loginCheck struct{ broker *broker }
 
-// Authenticate allows whom the broker takes. What is not about the credentials (the broker is busy, or away) is an error.
+// Authenticate allows a device if the broker accepts its CONNECT. It returns an error if the broker is busy or down.
 func (p loginCheck) Authenticate(ctx context.Context, device gateway.Device, password string) (access.Answer, error) {
 	if err := p.broker.checkLogin(device, password); err != nil {
 		return access.Answer{}, err
@@ -40,7 +40,7 @@ func (p loginCheck) Authenticate(ctx context.Context, device gateway.Device, pas
 	return access.Answer{}, err
 }
 
-// visitor owns a client that only comes and goes.
+// noOwner is the owner of a client that disconnects at once.
 type noOwner struct{}
 
 func (noOwner) message(*paho.Publish)    {}
@@ -48,7 +48,8 @@ func (noOwner) resuming(bool)            {}
 func (noOwner) connected(bool)           {}
 func (noOwner) lost(gateway.CloseReason) {}
 
-// checkLogin refuses a device whose strings cannot stand in MQTT packets: the packets would be cut, or the broker would end the connection.
+// checkLogin refuses a device whose strings MQTT cannot carry: they would be truncated, or the broker would end the
+// connection.
 func (b *broker) checkLogin(device gateway.Device, password string) error {
 	if device.ClientID == "" {
 		return &gateway.ResultError{Result: gateway.Refuse(gateway.CodeRequiredParamsMiss, "the client id is empty")}
@@ -65,7 +66,7 @@ func (b *broker) checkLogin(device gateway.Device, password string) error {
 	return nil
 }
 
-// userProperties say of a device what MQTT does not: its protocol and where it is.
+// userProperties describes the protocol and the origin of a device.
 func userProperties(device gateway.Device) (list paho.UserProperties) {
 	add := func(key, value string) {
 		if value != "" {
@@ -81,7 +82,8 @@ func userProperties(device gateway.Device) (list paho.UserProperties) {
 	return list
 }
 
-// checkUserProperties refuses a device whose user properties cannot be sent: a broker would end the connection for each of its messages.
+// checkUserProperties refuses a device whose user properties MQTT cannot carry: the broker would end the connection for
+// each of its messages.
 func (b *broker) checkUserProperties(device gateway.Device) error {
 	if !b.cfg.UserProperties {
 		return nil
@@ -95,17 +97,18 @@ func (b *broker) checkUserProperties(device gateway.Device) error {
 }
 
 const (
-	// loginGrace is how long after a login the end of an older connection with the same client id may be noticed: the broker ends that one first, but
-	// the two connections are read by different goroutines.
+	// loginGrace is how long after a login the end of an older connection with the same client id may be noticed. The
+	// broker ends that one first, but different goroutines read the two.
 	loginGrace = 5 * time.Second
 
-	// unclearGrace is the same for a login that the broker did not answer: it may have carried it out. It is longer than any pause of connectAgain.
+	// unclearGrace is the same for a login that the broker may have accepted without our noticing. It is longer than any
+	// delay of connectAgain.
 	unclearGrace = 5 * time.Minute
 )
 
-// logins are the CONNECTs of this gateway that are under way or were carried out lately, by client id. The broker ends the older connection of a client
-// id when another client connects with it, and mosquitto 2.0.11 does so without a word: such an end says nothing about what was under way on the
-// connection, and what the broker has under that client id then is the other client's session.
+// logins tracks the CONNECTs of this gateway that are under way or recent, by client id. When a client connects, the
+// broker ends the older connection with its client id; mosquitto 2.0.11 sends no DISCONNECT. Such an end is no evidence
+// against the packets sent, and the broker's session for that client id then belongs to the new client.
 type logins struct {
 	mu sync.Mutex
 	by map[string][]*attempt // guarded by mu; no empty lists
@@ -116,7 +119,7 @@ type attempt struct {
 	done   time.Time // zero: under way
 }
 
-// begin is called before c writes CONNECT.
+// begin registers c before it writes CONNECT.
 func (l *logins) begin(c *client) *attempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,7 +131,7 @@ func (l *logins) begin(c *client) *attempt {
 	return n
 }
 
-// finish is called with what came of a login. One that the broker refused has replaced no session.
+// finish ends a login with its result. A refused login has replaced no session.
 func (l *logins) finish(n *attempt, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -158,12 +161,12 @@ func (l *logins) remove(n *attempt) {
 	}
 }
 
-// replaced reports whether another client has connected with the client id of c since then, or is about to.
+// replaced reports whether another client has connected with the client id of c since then, or is connecting.
 func (l *logins) replaced(c *client, since time.Time) bool {
 	return l.other(c, func(n *attempt) bool { return n.done.IsZero() || n.done.After(since) })
 }
 
-// underWay reports whether another client connects with the client id of c.
+// underWay reports whether another client is connecting with the client id of c.
 func (l *logins) underWay(c *client) bool {
 	return l.other(c, func(n *attempt) bool { return n.done.IsZero() })
 }

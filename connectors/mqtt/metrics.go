@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Why a message was dropped, and a connection lost.
+// Reasons for dropped messages and lost connections.
 const (
 	dropDown        = "upstream_down"
 	dropDeviceFull  = "device_queue_full"
@@ -19,7 +19,7 @@ const (
 	dropDenied      = "denied"
 	dropGatewayFull = "gateway_queue_full"
 	dropClaim       = "bad_claim"
-	dropBadTopic    = "bad_topic" // of a message that the broker sent
+	dropBadTopic    = "bad_topic" // in a message from the broker
 
 	lossTakenOver  = "taken_over"
 	lossRepeated   = "three_losses"
@@ -31,7 +31,7 @@ const (
 	lossTrial      = "suspect_alone"
 )
 
-// Metrics counts what a Connector does.
+// Metrics has the metrics of Connectors.
 type Metrics struct {
 	sessions            prometheus.Gauge
 	connects            *prometheus.CounterVec // by result: ok, refused, failed
@@ -47,7 +47,7 @@ type Metrics struct {
 	Spool *spool.Metrics
 }
 
-// NewMetrics registers the metrics with reg. If reg is nil, they are registered nowhere.
+// NewMetrics registers the metrics with reg. If reg is nil, they are not registered.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "exgate_mqtt_" + name, Help: help})
@@ -74,7 +74,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// counters are the Metrics with the labels of the hot path looked up.
+// counters has Metrics with the hot path's labels resolved.
 type counters struct {
 	*Metrics
 	publishedQoS [3]prometheus.Counter

@@ -9,13 +9,13 @@ import (
 
 const (
 	offencesUntilBan = 3   // convictions after which a device is closed and may not log in for a while
-	offenceMemory    = 60  // times Config.ReconnectDelay: how long the first conviction counts; doubled with each
+	offenceMemory    = 60  // times Config.ReconnectDelay: how long the first conviction counts; doubles with each
 	offenceLongest   = 600 //
 	maxOffenders     = 10_000
-	suspicionMemory  = 30 // times Config.ReconnectDelay: how long a device that left with a suspect is one when it comes again
+	suspicionMemory  = 30 // times Config.ReconnectDelay: how long a device that left with a suspect is remembered
 )
 
-// offenders remembers the devices for whose calls the broker ended connections, by client id.
+// offenders tracks, by client id, the devices for whose calls the broker ended connections.
 type offenders struct {
 	mu sync.Mutex
 	by map[string]offender // guarded by mu; at most maxOffenders
@@ -26,7 +26,7 @@ type offender struct {
 	until time.Time
 }
 
-// add counts a conviction, and returns how long it counts.
+// add counts a conviction and returns how long it counts.
 func (o *offenders) add(id string, now time.Time, unit time.Duration) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -48,7 +48,7 @@ func (o *offenders) add(id string, now time.Time, unit time.Duration) time.Durat
 	return d
 }
 
-// suspect remembers a device that left before its suspects were tried: when it comes again, its calls are tried first, too.
+// suspect remembers a device that left before its suspects were tried. Its calls are tried first when it logs in again.
 func (o *offenders) suspect(id string, now time.Time, unit time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -80,7 +80,7 @@ func (o *offenders) makeRoom(now time.Time) {
 	}
 }
 
-// count is how many convictions of a client id still count.
+// count returns the number of convictions that still count.
 func (o *offenders) count(id string) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -90,7 +90,7 @@ func (o *offenders) count(id string) int {
 	return 0
 }
 
-// left is how long a client id is still an offender, 0 for most.
+// left returns how long the convictions of a client id still count.
 func (o *offenders) left(id string, now time.Time) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -104,7 +104,8 @@ func (o *offenders) isBanned(id string, now time.Time) bool {
 	return o.left(id, now) > 0 && o.count(id) >= offencesUntilBan
 }
 
-// refuse refuses the login of a device that offended too often. What belongs to the gateway, and so has no listener, may always log in.
+// refuse refuses the login of a device with too many convictions. Clients of the gateway itself, which have no listener,
+// are always allowed.
 func (o *offenders) refuse(device gateway.Device) error {
 	now := time.Now()
 	if device.Listener == "" || !o.isBanned(device.ClientID, now) {

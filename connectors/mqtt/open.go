@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// lostSessionExpiry is how long the broker keeps the session of a lost connection where Config.SessionExpiry is zero.
+// lostSessionExpiry is how long the broker keeps the session of a lost connection if Config.SessionExpiry is zero.
 const lostSessionExpiry = time.Minute
 
 func (c *client) handshake(ctx context.Context, l *link, s wire.Server, cleanStart bool) (*link, error) {
@@ -43,9 +43,9 @@ func (c *client) handshake(ctx context.Context, l *link, s wire.Server, cleanSta
 	return nil, fmt.Errorf("connecting to the broker %s (upstream.url): %w", s.HostPort, err)
 }
 
-// agree takes what CONNACK says, or ends the connection.
+// agree validates CONNACK and stores its limits, or ends the connection.
 func (c *client) agree(l *link, s wire.Server, ack *paho.Connack) error {
-	if ack.ReasonCode != packets.ConnackSuccess { // below 0x80, where the standard has no other; paho takes it for success
+	if ack.ReasonCode != packets.ConnackSuccess { // an undefined code below 0x80, which paho takes for success
 		l.wire.Fail(wire.ErrClosed)
 		return wire.Refusal(s.HostPort, ack.ReasonCode)
 	}
@@ -57,7 +57,7 @@ func (c *client) agree(l *link, s wire.Server, ack *paho.Connack) error {
 	return nil
 }
 
-// learn notes what wills the broker takes. It is said once that there are no retained messages, where a status is to be one.
+// learn stores which wills the broker accepts. It logs once if a status is to be retained and the broker cannot.
 func (b *broker) learn(l *link) {
 	b.willQoS.Store(int32(l.maxQoS))
 	b.noteRetain(l.noRetain)
@@ -73,7 +73,7 @@ func (b *broker) noteRetain(unavailable bool) {
 	}
 }
 
-// learnRefusal notes what a refused CONNECT says about wills.
+// learnRefusal stores what a refused CONNECT says about wills.
 func (b *broker) learnRefusal(reason byte) {
 	switch reason {
 	case packets.ConnackRetainNotSupported:
@@ -117,7 +117,7 @@ func (c *client) connectPacket(cleanStart bool) *paho.Connect {
 	return cp
 }
 
-// publishProperties are those of each publish of a device that does not wait in the spool.
+// publishProperties returns the properties of a device's publishes that do not go through the spool.
 func (b *broker) publishProperties(device gateway.Device) []byte {
 	props := b.deviceProperties(device)
 	if b.cfg.MessageExpiry > 0 {
@@ -133,10 +133,10 @@ func (b *broker) deviceProperties(device gateway.Device) []byte {
 	return wire.EncodeUser(userProperties(device))
 }
 
-// aboutStrings are reasons of CONNACK for which the topic or the payload of the will may be at fault, MQTT 5, section 3.2.2.2.
+// aboutStrings are CONNACK reasons that may be about the topic or payload of the will, MQTT 5, section 3.2.2.2.
 var aboutStrings = []byte{0x87, 0x90, 0x95, 0x99}
 
-// refusal is that of a CONNECT with the client's will, which it names where it may be at fault.
+// refusal returns the error of a refused CONNECT. It names the will if that may be the cause.
 func (c *client) refusal(broker string, reason byte) error {
 	err := wire.Refusal(broker, reason)
 	if refused := (*wire.RefusalError)(nil); errors.As(err, &refused) && c.device != nil && c.status.isSet() && slices.Contains(aboutStrings, reason) {
@@ -145,11 +145,11 @@ func (c *client) refusal(broker string, reason byte) error {
 	return err
 }
 
-// server is the one that answered last.
+// server returns the server that answered last.
 func (b *broker) server() wire.Server { return b.servers[b.preferred.Load()] }
 
-// open dials and connects, at the server that answered last, and at the others where that one does not take the client. Each has its part of the time
-// that ctx leaves. The next call begins with the server after the last one that failed.
+// open connects to the server that answered last or, if that fails, to the others, dividing the time that ctx leaves
+// among them. The next call begins after the last server that failed.
 func (b *broker) open(ctx context.Context, c *client, cleanStart bool) (*link, error) {
 	l, err := b.openAny(ctx, c, cleanStart)
 	if !errors.Is(ctx.Err(), context.Canceled) {
@@ -186,13 +186,13 @@ func (b *broker) openAny(ctx context.Context, c *client, cleanStart bool) (*link
 	return nil, errors.Join(errs...)
 }
 
-// isAnswer reports whether another server of the broker would say the same.
+// isAnswer reports whether another server of the broker would give the same answer.
 func isAnswer(err error) bool {
 	var refused *gateway.ResultError
 	return errors.As(err, &refused) && !wire.IsElsewhere(err)
 }
 
-// openAt is one of left attempts.
+// openAt connects to s; left is the number of servers still to try, including s.
 func (b *broker) openAt(ctx context.Context, s wire.Server, c *client, cleanStart bool, left int) (*link, error) {
 	timeout := b.cfg.ConnectTimeout
 	if deadline, ok := ctx.Deadline(); ok {
@@ -202,7 +202,7 @@ func (b *broker) openAt(ctx context.Context, s wire.Server, c *client, cleanStar
 	defer cancel()
 	before := c.willRefused.Swap(false)
 	l, err := c.openOnce(ctx, s, cleanStart)
-	for range 2 { // with a will that the broker takes: not retained, of QoS 0
+	for range 2 { // again with a will that the broker accepts: not retained, QoS 0
 		if refused := (*wire.RefusalError)(nil); !errors.As(err, &refused) || !refused.IsAboutWill() || !c.status.isSet() {
 			break
 		}
@@ -216,8 +216,8 @@ func (b *broker) openAt(ctx context.Context, s wire.Server, c *client, cleanStar
 	return l, err
 }
 
-// openWithoutWill has the gateway's own client connect without its status where the broker does not let it connect with it: shared sessions, the spool
-// and RawPublish need the client, and the status is only told.
+// openWithoutWill connects the gateway client without its status if the broker refuses the will: shared sessions, the
+// spool and RawPublish need the client more than the status.
 func (c *client) openWithoutWill(ctx context.Context, s wire.Server, cleanStart bool, refused error, logged bool) (*link, error) {
 	c.willRefused.Store(true)
 	l, err := c.openOnce(ctx, s, cleanStart)

@@ -10,13 +10,14 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// proberIdle, times Config.ReconnectDelay, is how long the prober stays connected without anything to try.
+// proberIdle, times Config.ReconnectDelay, is how long the prober stays connected when idle.
 const proberIdle = 10
 
-// proberPatience, times Config.ReconnectDelay, is how long a suspect lets others overtake it.
+// proberPatience, times Config.ReconnectDelay, is how long a suspect may be overtaken by others.
 const proberPatience = 60
 
-// prober is the gateway's client that tries suspects of its other clients, so that a connection that ends for one of them carries nothing else.
+// prober is the gateway's client that tries the suspects of its other clients, so that a connection that ends for a
+// suspect carries nothing else.
 type prober struct {
 	client
 	idleSince time.Time // guarded by client.mu
@@ -24,7 +25,7 @@ type prober struct {
 
 var _ owner = (*prober)(nil)
 
-// tryElsewhere has the prober try a call and passes on what came of it.
+// tryElsewhere has the prober try a call and passes the outcome to f.
 func (b *broker) tryElsewhere(k call, f func(verdict)) {
 	k.id, k.seq, k.stored, k.done, k.onTrial, k.alone, k.released, k.deadline = 0, 0, 0, nil, false, false, false, time.Time{}
 	if k.kind == resubscribing {
@@ -51,8 +52,7 @@ func (b *broker) tryElsewhere(k call, f func(verdict)) {
 	}
 }
 
-// insert puts a call before those that more speaks against, unless they have waited for long: devices that offend, and calls that connections ended for,
-// wait behind the others. mu must be held.
+// insert queues a call before those with more evidence against them, unless they have waited too long. mu must be held.
 func (p *prober) insert(k *call) {
 	k.onTrial, k.inserted = true, time.Now()
 	at := len(p.trials)
@@ -67,11 +67,11 @@ func (c *call) mayOvertake(other *call, patience time.Duration) bool {
 	return less && c.inserted.Sub(other.inserted) < patience
 }
 
-// against is what speaks against a call of the prober. Calls of a device that is held for its QoS 0 have no ends of their own, but they do not overtake
-// the suspects of others: a device that sends without pause would keep those waiting.
+// against returns the evidence against a call of the prober. Calls of a queue that is diverted for its QoS 0 have no
+// evidence of their own but must not overtake other suspects: a busy device would keep those waiting.
 func (c *call) against() int { return max(c.ends, suspectAt) }
 
-// doubt is 0 for a call of a lane for which the broker has acknowledged something.
+// doubt is 0 for calls of a proven queue.
 func (c *call) doubt() int {
 	if c.proven {
 		return 0
@@ -79,7 +79,7 @@ func (c *call) doubt() int {
 	return 1
 }
 
-// theProber is nil once the broker is closed.
+// theProber returns the prober, or nil once the broker is closed.
 func (b *broker) theProber() *prober {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,7 +96,7 @@ func (b *broker) theProber() *prober {
 	return b.probing
 }
 
-// retire ends a prober that has nothing to do.
+// retire ends an idle prober.
 func (p *prober) retire(now time.Time) {
 	p.mu.Lock()
 	if p.isTrying() || p.idleSince.IsZero() {
@@ -116,7 +116,7 @@ func (p *prober) retire(now time.Time) {
 	}
 }
 
-// refused hands back what the prober was to try: the broker does not let it connect. The other clients try their own suspects from now on.
+// refused hands back the prober's calls after the broker refused its CONNECT. From now on, clients try their own suspects.
 func (p *prober) refused(err error) {
 	p.broker.proberRefused.Store(true)
 	p.broker.log.Warn("the broker does not let the gateway connect to try suspicious messages; they are tried on the connections of devices "+

@@ -6,17 +6,18 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// QoS 0 has no acknowledgement, so a publish of it is unread until the broker answers a PINGREQ that was sent behind it. Nothing is repeated; if the
-// connection ends before, it speaks against the devices that sent what is unread, and what they send next is tried by the prober.
+// QoS 0 has no acknowledgement, so a QoS 0 publish counts as unread until the broker answers a PINGREQ sent after it. If
+// the connection ends before that, it is evidence against the devices that sent unread publishes: their next ones go
+// through the prober. Nothing is sent again.
 
-// written says whose publish of QoS 0 may be unread: a lane's, or one of house by its topic.
+// written names the sender of a QoS 0 publish that may be unread: a queue or, in ownQueue, a topic.
 type written struct {
 	queue *publishQueue
 	topic string
 }
 
 const (
-	qos0Hold    = 10 // times Config.ReconnectDelay: how long the QoS 0 of a suspicious device goes through the prober, doubled each time
+	qos0Hold    = 10 // times Config.ReconnectDelay: how long the QoS 0 of a suspicious device goes through the prober; doubles each time
 	qos0HoldMax = 600
 )
 
@@ -34,7 +35,7 @@ func (c *client) noteQoS0(k *call) {
 	}
 }
 
-// tickQoS0 asks the broker whether it has read what was written. mu must be held.
+// tickQoS0 sends a PINGREQ if QoS 0 publishes may be unread. mu must be held.
 func (c *client) tickQoS0(now time.Time) {
 	c.wrote = max(0, c.wrote-1)
 	if c.link != nil && c.barrier == 0 && len(c.written) > 0 {
@@ -56,7 +57,7 @@ func (c *client) pong(l *link, n uint32) {
 	cb.run()
 }
 
-// judgeQoS0 counts the end of a connection against those whose QoS 0 may be unread. mu must be held.
+// judgeQoS0 counts the end of a connection against the senders of unread QoS 0. mu must be held.
 func (c *client) judgeQoS0(e ending, now time.Time) (cb callbacks) {
 	unread := append(c.asked, c.written...)
 	c.asked, c.written, c.barrier = nil, nil, 0
@@ -92,7 +93,7 @@ func (c *client) judgeQoS0(e ending, now time.Time) (cb callbacks) {
 	return cb
 }
 
-// judgeOwnQoS0 closes a device whose own connection the broker ends again and again right after QoS 0. mu must be held.
+// judgeOwnQoS0 closes a device whose own connection the broker has ended repeatedly right after QoS 0. mu must be held.
 func (c *client) judgeOwnQoS0(e ending, now time.Time) (cb callbacks) {
 	wrote := c.wrote > 0
 	c.wrote = 0

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	probePause    = time.Second      // at least, between two probes
-	probeLongest  = 8 * time.Second  // the longest pause while the broker is down
-	probeInterval = 15 * time.Second // while it is up and nothing is connected to it
-	probeSpaced   = 12 * time.Second // at least, between probes that devices' failures have asked for again and again
-	probeSlow     = 2 * time.Second  // an answer that takes longer counts as none until it comes
+	probePause    = time.Second      // shortest pause between probes
+	probeLongest  = 8 * time.Second  // longest pause while the broker is down
+	probeInterval = 15 * time.Second // pause while the broker is up and nothing is connected
+	probeSpaced   = 12 * time.Second // upper limit of the shortest pause when failures keep requesting probes
+	probeSlow     = 2 * time.Second  // the broker counts as unreachable until a slower answer arrives
 )
 
 var (
@@ -22,16 +22,16 @@ var (
 	errSlow     = fmt.Errorf("it has not answered within %v", probeSlow)
 )
 
-// reach is what is known of whether the broker can be reached.
+// reach tracks whether the broker can be reached.
 type reach struct {
-	wake  chan struct{} // has room for one: look now
-	first chan struct{} // closed when the first answer is known
+	wake  chan struct{} // capacity 1: probe now
+	first chan struct{} // closed after the first answer
 
-	reporting sync.Mutex // held while an answer is logged and noted; before mu
+	reporting sync.Mutex // held while an answer is logged and stored; comes before mu
 
 	mu    sync.Mutex // guards the fields below
-	cause error      // why it cannot be reached; nil: it can
-	since time.Time  // of cause
+	cause error      // why the broker cannot be reached; nil: it can
+	since time.Time  // since when cause holds
 	known bool       // first is closed
 }
 
@@ -39,7 +39,7 @@ func newReach() *reach {
 	return &reach{wake: make(chan struct{}, 1), first: make(chan struct{}), cause: errNotAsked, since: time.Now()}
 }
 
-// look has the broker asked soon.
+// checkSoon requests a probe.
 func (r *reach) checkSoon() {
 	select {
 	case r.wake <- struct{}{}:
@@ -47,8 +47,8 @@ func (r *reach) checkSoon() {
 	}
 }
 
-// report logs an answer with log, given the state before and since when that was, and then notes it: who waits for the first answer finds its line in
-// the log. The answer is nil where the broker can be reached.
+// report logs an answer by calling log with the previous state and its start, and then stores it, in this order so that
+// the log line precedes whoever waits for the first answer. cause is nil if the broker can be reached.
 func (r *reach) report(cause error, log func(before error, since time.Time)) {
 	r.reporting.Lock()
 	defer r.reporting.Unlock()
@@ -77,14 +77,16 @@ func (r *reach) state() error {
 	return cause
 }
 
-// Watch begins to find out whether the broker can be reached, also while no device is connected, and logs when that changes. It ends with Close. Nothing is
-// sent to the broker beside what devices need while a connection to it is open. Without one it is asked every 15 s, and with pauses of 1 s to 12 s while it
-// cannot be reached: with the gateway's account by a connection that ends at once, without an account by one that sends nothing.
+// Watch starts monitoring whether the broker can be reached, even while no device is connected, and logs changes. It ends
+// with Close. While a connection to the broker is open, no probes are sent. Otherwise the broker is probed every 15 s,
+// or every 1 s to 12 s while it cannot be reached: by an MQTT connection with the gateway's account or, without an
+// account, by a TCP connection.
 func (c *Connector) Watch() {
 	c.broker.workers.Go(c.broker.watch)
 }
 
-// Reachable returns nil if the broker can be reached as far as [Connector.Watch] knows, and else why not. It waits for the first answer until ctx ends.
+// Reachable returns nil if the broker could be reached when [Connector.Watch] last checked, or else the reason. It waits
+// for the first answer until ctx ends.
 func (c *Connector) Reachable(ctx context.Context) error {
 	select {
 	case <-c.broker.reach.first:
@@ -103,8 +105,9 @@ func (b *broker) watch() {
 	b.reach.follow(ctx, b.probe, b.reached)
 }
 
-// follow calls ask again and again until ctx ends, and hands each answer to report. Whoever calls look has it ask sooner, but each time that
-// happens the shortest pause doubles, up to probeSpaced: a broker that ends each connection at once makes every device call look.
+// follow calls ask periodically until ctx ends and passes each answer to report. checkSoon shortens the pause, but each
+// time the shortest pause doubles, up to probeSpaced: if the broker ends each connection at once, every device calls
+// checkSoon.
 func (r *reach) follow(ctx context.Context, ask func(context.Context) error, report func(error)) {
 	shortest := probePause
 	for failures := 0; ctx.Err() == nil; {
@@ -127,7 +130,8 @@ func (r *reach) follow(ctx context.Context, ask func(context.Context) error, rep
 	}
 }
 
-// rest waits for longest and a little at random, or until look is called, but at least for shortest. It reports whether look was called.
+// waitNext waits for about longest, or until checkSoon is called, but at least for shortest. It reports whether checkSoon
+// was called.
 func (r *reach) waitNext(ctx context.Context, shortest, longest time.Duration) (asked bool) {
 	if !pause(ctx, shortest) {
 		return false
@@ -144,7 +148,7 @@ func (r *reach) waitNext(ctx context.Context, shortest, longest time.Duration) (
 	}
 }
 
-// ask returns why the broker cannot be reached, or nil.
+// probe returns nil if the broker can be reached, or else the reason.
 func (b *broker) probe(ctx context.Context) error {
 	if b.connected.Load() > 0 {
 		return nil
@@ -163,12 +167,12 @@ func (b *broker) probe(ctx context.Context) error {
 	if err == nil {
 		l.disconnect(false, false)
 	} else if isAnswer(err) {
-		return nil // it does not take the account, which is another trouble
+		return nil // it refuses the account, but it can be reached
 	}
 	return err
 }
 
-// knock opens a connection to the first server that takes one, and closes it.
+// probeTCP opens and closes a connection to the first server that accepts one.
 func (b *broker) probeTCP(ctx context.Context) error {
 	var errs []error
 	for _, s := range b.servers {
@@ -184,7 +188,7 @@ func (b *broker) probeTCP(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// reached notes whether the broker can be reached, and logs it where that has changed.
+// reached stores whether the broker can be reached and logs changes.
 func (b *broker) reached(cause error) {
 	if errors.Is(cause, errSlow) && b.connected.Load() > 0 {
 		return
@@ -199,7 +203,7 @@ func (b *broker) reached(cause error) {
 	})
 }
 
-// learned takes the outcome of a connection for a device or the gateway as an answer.
+// learned uses the outcome of any connection attempt as an answer.
 func (b *broker) learned(err error) {
 	if err == nil || isAnswer(err) {
 		b.reached(nil)

@@ -11,11 +11,10 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// A broker is another program's, and passes on what other clients sent it. What cannot be a packet of MQTT 5 ends the connection: what follows it
-// cannot be trusted. A message with a topic that no client may publish to is refused by itself: a broker that ended up with it would send it again
-// over the next connection.
+// Packets from the broker are not trusted. A malformed packet ends the connection, since nothing after it can be parsed
+// reliably. A message with an invalid topic is only refused: after a reconnect, the broker would send it again.
 
-// refuse acknowledges a message of QoS 1 or 2 as one that is not taken, and reports whether it has such a topic.
+// refuse acknowledges a QoS 1 or 2 message with an error code and returns true if its topic is invalid.
 func (l *link) refuse(p *packets.Publish) bool {
 	if l.mayBeDelivered(p.Topic) {
 		return false
@@ -28,7 +27,7 @@ func (l *link) refuse(p *packets.Publish) bool {
 	return true
 }
 
-// mayBeDelivered reports whether the topic of a message is one. The message is counted where it is not.
+// mayBeDelivered reports whether the topic of a message is valid, and counts the message as dropped if not.
 func (l *link) mayBeDelivered(name string) bool {
 	err := topic.CheckReceived(name)
 	if err == nil {
@@ -43,8 +42,8 @@ func (l *link) mayBeDelivered(name string) bool {
 	return false
 }
 
-// reason returns a reason code of an acknowledgement. One below 0x80 that the standard does not have in this packet becomes a protocol error: what it
-// was meant to say is unknown, so the call has not succeeded.
+// reason validates a reason code. An undefined code below 0x80 becomes a protocol error, so that the call does not count
+// as successful.
 func (b *broker) reason(packet, code byte) byte {
 	if code >= 0x80 || wire.IsGranted(packet, code) {
 		return code
@@ -56,7 +55,8 @@ func (b *broker) reason(packet, code byte) byte {
 	return packets.DisconnectProtocolError
 }
 
-// completion returns the reason code of a PUBCOMP. One that does not know the packet id answers a PUBREL that was sent again: it had the first.
+// completion validates the reason code of a PUBCOMP. Packet Identifier not found answers a repeated PUBREL, so it is
+// success.
 func (b *broker) completion(code byte) byte {
 	if code == packets.PubcompPacketIdentifierNotFound {
 		return packets.PubcompSuccess
@@ -64,7 +64,7 @@ func (b *broker) completion(code byte) byte {
 	return b.reason(packets.PUBCOMP, code)
 }
 
-// reasons returns those of a SUBACK or UNSUBACK.
+// reasons validates the codes of a SUBACK or UNSUBACK.
 func (b *broker) reasons(packet byte, codes []byte) []byte {
 	checked := make([]byte, len(codes))
 	for i, code := range codes {
@@ -73,7 +73,7 @@ func (b *broker) reasons(packet byte, codes []byte) []byte {
 	return checked
 }
 
-// message hands a message to the device. The payload is paho's copy.
+// message delivers a message to the device. paho does not reuse the payload.
 func (s *Session) message(p *paho.Publish) {
 	s.client.mu.Lock()
 	ended := s.ended
@@ -97,7 +97,7 @@ func (b *broker) deliver(down gateway.Downlink, p *paho.Publish, qos byte, paylo
 	}
 }
 
-// receive reports whether a message of QoS 2 is new.
+// receive reports whether a QoS 2 message is new.
 func (c *client) receive(id uint16) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,7 +111,7 @@ func (c *client) receive(id uint16) bool {
 	return true
 }
 
-// released ends a message of QoS 2: its id may mean another one now.
+// released ends a QoS 2 message: its id may be reused.
 func (c *client) released(id uint16) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -121,7 +121,7 @@ func (c *client) released(id uint16) {
 	}
 }
 
-// forgetReceived is for a broker that has lost the session: it uses the ids anew.
+// forgetReceived is called if the broker has lost the session and reuses the ids.
 func (c *client) forgetReceived() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -16,19 +16,19 @@ import (
 )
 
 const (
-	lossWindow         = 10 * time.Second // in which lossLimit losses mean that someone else has the client id
+	lossWindow         = 10 * time.Second // lossLimit losses within it mean that another client has the client id
 	lossLimit          = 3
 	longestDelay       = 30 * time.Second
-	longestAttempt     = 5 // of which the delay is the longest, where Config.ReconnectDelay is the default
-	unsureAttempt      = 2 // the one to begin with where another gateway may have the same client ids: a delay of at least 4 s then
-	tooLargeAttempt    = 3 // the one to begin with after a packet that is too large: a delay of at least 8 s then
+	longestAttempt     = 5 // attempt with the longest delay, if Config.ReconnectDelay has its default
+	unsureAttempt      = 2 // first attempt if another gateway may have the same client ids: at least 4 s
+	tooLargeAttempt    = 3 // first attempt after a packet that is too large: at least 8 s
 	filtersPerPacket   = 100
 	resubscribeTimeout = time.Minute
 )
 
 var errNoAck = errors.New("the broker did not acknowledge a publish")
 
-// linkLost is called for every end of a link, more than once for some. Only the client's own link counts.
+// linkLost is called when a link ends, possibly more than once. It ignores links that are not attached.
 func (c *client) linkLost(l *link, reason byte, cause error) {
 	c.mu.Lock()
 	l.dead = true
@@ -59,11 +59,12 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 	cb.run()
 }
 
-// lostTo counts the loss and reports whether it was to another client with the same client id. A trial that failed is no sign of one. mu must be held.
+// lostTo counts the loss and reports whether another client took over the client id. A failed trial is not a sign of
+// that. mu must be held.
 func (c *client) lostTo(l *link, e ending) bool {
 	if len(c.trying) == 0 || (c.onTakeover == endOnTakeover && e.reason == packets.DisconnectSessionTakenOver) {
 		if c.onTakeover == endOnTakeover && e.reason == 0 && !e.cutByUs {
-			c.attempt = 0 // lossLimit losses within lossWindow are to be seen
+			c.attempt = 0 // so that lossLimit losses can happen within lossWindow
 		}
 		return c.hasRival(e)
 	}
@@ -71,8 +72,8 @@ func (c *client) lostTo(l *link, e ending) bool {
 	return false
 }
 
-// insist has the gateway's own client come back later than otherwise. Only the broker's word is sure: without it, the broker may have restarted three
-// times. mu must be held.
+// backOffAfterTakeover delays the reconnect of the gateway's own client. Without a DISCONNECT the takeover is only
+// likely: the broker may have restarted three times. mu must be held.
 func (c *client) backOffAfterTakeover(reason byte) {
 	c.attempt, c.losses = unsureAttempt, nil
 	if reason == packets.DisconnectSessionTakenOver {
@@ -82,8 +83,8 @@ func (c *client) backOffAfterTakeover(reason byte) {
 		"client_id", c.id, "taken_over", reason == packets.DisconnectSessionTakenOver)
 }
 
-// hasRival counts the loss and reports whether another client has the client id: the broker says so, or cuts the connection without
-// a word again and again, as mosquitto 2.0.11 does. mu must be held.
+// hasRival counts the loss and reports whether another client has the client id: the broker says so, or repeatedly closes
+// the connection without DISCONNECT, as mosquitto 2.0.11 does. mu must be held.
 func (c *client) hasRival(e ending) bool {
 	label, rival := lossNetwork, false
 	var broken *wire.Violation
@@ -96,8 +97,8 @@ func (c *client) hasRival(e ending) bool {
 		label = lossBroker
 	case errors.Is(e.cause, wire.ErrTooLarge):
 		label = lossTooLarge
-		c.attempt = tooLargeAttempt // it will send it again
-	case e.cutByUs: // it did not answer, or not as it should
+		c.attempt = tooLargeAttempt // the broker will send the packet again
+	case e.cutByUs: // no answer, or a wrong one
 		label = lossUnanswered
 	case e.replaced:
 		label = lossTakenOver
@@ -119,7 +120,7 @@ func (c *client) lostTooOften(now time.Time) bool {
 	return len(c.losses) >= lossLimit && c.broker.loneLosses(c.losses) >= lossLimit
 }
 
-// suspend queues what was sent and not answered again, but for suspects, and drops the QoS 0 that had no room. mu must be held.
+// suspend prepares unacknowledged calls, except suspects, to be sent again, and drops queued QoS 0 publishes. mu must be held.
 func (c *client) suspend(e ending) (cb callbacks) {
 	for _, l := range c.busy() {
 		cb = append(cb, l.suspend()...)
@@ -160,7 +161,7 @@ func (c *client) reconnect() {
 func (c *client) connectAgain(ctx context.Context) {
 	for pause(ctx, c.nextDelay()) {
 		anew := c.isAnew()
-		if c.broker.logins.underWay(c) { // it ends this client, or fails
+		if c.broker.logins.underWay(c) { // the login ends this client, or fails
 			continue
 		}
 		l, err := c.broker.open(ctx, c, anew)
@@ -182,7 +183,8 @@ func (c *client) connectAgain(ctx context.Context) {
 	}
 }
 
-// failed notes why the client is not connected. Where the broker was away, the losses before are forgotten: they were no other client's doing.
+// failed stores why the client is not connected. If dialing failed, the broker was down, and earlier losses do not count
+// as takeovers.
 func (c *client) failed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,8 +195,8 @@ func (c *client) failed(err error) {
 	}
 }
 
-// isAnew reports whether the client is to begin a new session: what the broker may have under its client id is not its own. It is another process's if
-// the client was not connected before, or another client's of this gateway.
+// isAnew reports whether the client must begin a new session, because the broker's session for its client id is not its
+// own: it belongs to an earlier process, or to another client of this gateway.
 func (c *client) isAnew() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -213,7 +215,7 @@ func (c *client) isReplaced() bool {
 	return c.replaced
 }
 
-// nextDelay is none for the gateway's own client that was never connected.
+// nextDelay returns the delay before the next attempt, 0 for the first attempt of the gateway's own clients.
 func (c *client) nextDelay() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -244,7 +246,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// resume goes on over a new link: first what was subscribed, then the publishes that are not acknowledged, then what waits.
+// resume continues over a new link: first it resubscribes, then it resends unacknowledged publishes, then it sends what
+// is queued.
 func (c *client) resume(l *link) {
 	c.owner.resuming(l.present)
 	c.mu.Lock()
@@ -282,7 +285,7 @@ func (c *client) resume(l *link) {
 	c.owner.connected(l.present)
 }
 
-// resubscribe must be called with mu held. Subscription Identifiers stand in a packet of their own each.
+// resubscribe must be called with mu held. A packet has at most one Subscription Identifier.
 func (c *client) resubscribe() {
 	filters := maps.Clone(c.filters)
 	maps.DeleteFunc(filters, func(name string, _ filter) bool { return c.suspectFilters[name] })
@@ -301,7 +304,7 @@ func (c *client) resubscribe() {
 	}
 }
 
-// renumber makes the unacknowledged publishes new ones where the broker has lost the session. mu must be held.
+// renumber gives unacknowledged publishes new packet ids if the broker has lost the session. mu must be held.
 func (c *client) renumber() {
 	if c.link.present || len(c.resends) == 0 {
 		return
@@ -316,8 +319,8 @@ func (c *client) renumber() {
 	}
 }
 
-// resend sends the unacknowledged publishes again as far as the broker's Receive Maximum lets it: with the packet id where the broker still has the
-// session, as new messages where not. mu must be held.
+// resend resends unacknowledged publishes within the broker's Receive Maximum: as duplicates if the broker kept the
+// session, else as new messages. mu must be held.
 func (c *client) resend() (cb callbacks) {
 	for c.link != nil && len(c.resends) > 0 && c.quota > 0 && c.link.wire.HasRoom() {
 		k := c.resends[0]
@@ -329,7 +332,7 @@ func (c *client) resend() (cb callbacks) {
 			c.quota--
 			k.deadline = time.Now().Add(c.broker.cfg.AckTimeout)
 			c.link.release(k.id)
-		case reason != 0: // the broker, or its next server, takes less than before
+		case reason != 0: // the broker, or its next server, accepts less than before
 			c.quota-- // published gives it back
 			cb = append(cb, c.published(k, reason)...)
 		default:
@@ -343,19 +346,19 @@ func (c *client) resend() (cb callbacks) {
 }
 
 const (
-	outageWindow = 250 * time.Millisecond // how far apart the losses of one outage may be
-	outageLosses = 8                      // fewer are no outage: two gateways may have the same few devices
+	outageWindow = 250 * time.Millisecond // losses within it belong to one outage
+	outageLosses = 8                      // fewer are not an outage: two gateways may have the same few devices
 )
 
-// outage is a moment in which connections were lost without a reason. One that takes most of many connections is the broker's or the network's: another
-// client with a client id of ours takes one at a time.
+// outage is a group of simultaneous losses without DISCONNECT. If it hits most of many connections, the broker or the
+// network is the cause: takeovers hit one connection at a time.
 type outage struct {
 	at        time.Time // of the first loss
-	connected int       // connections at that time; guarded by broker.mu, as below
-	lost      int       // clients that were cut off
+	connected int       // connections at that time; guarded by broker.mu, like lost
+	lost      int       // clients that lost their connection
 }
 
-// outageAt returns the outage that a client's loss is part of, and counts the client there; last is that of the loss before.
+// outageAt counts a client's loss and returns its outage; last is the outage of the client's previous loss.
 func (b *broker) outageAt(now time.Time, last *outage) *outage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -368,7 +371,7 @@ func (b *broker) outageAt(now time.Time, last *outage) *outage {
 	return b.outage
 }
 
-// loneLosses is how many of the outages were of few connections: in any other outageLosses clients were cut off, and more than half of all.
+// loneLosses returns how many of the outages hit fewer than outageLosses clients, or at most half of all.
 func (b *broker) loneLosses(outages []*outage) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

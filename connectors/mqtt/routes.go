@@ -13,24 +13,24 @@ import (
 )
 
 const (
-	maxFilters      = 1024      // of one device
+	maxFilters      = 1024      // per device
 	maxSubscription = 268435455 // the largest Subscription Identifier, MQTT 5, section 3.8.2.1.2
 )
 
-// routes are the subscriptions of devices on one carrier: who wants what, and what the broker was asked for. Calls are submitted with mu held, so that
-// the broker gets them in the order of the changes here.
+// routes holds the devices' subscriptions on one shared connection. Calls are submitted with mu held, so that the broker
+// gets them in the order of the changes here.
 type routes struct {
 	conn *sharedConn
 
 	mu     sync.Mutex
-	by     map[string]*route            // by filter; guarded by mu, as all below
+	by     map[string]*route            // by filter; guarded by mu, like all fields below
 	ids    map[uint32]*subscribeRequest // by Subscription Identifier
-	wild   topic.Index[*route]          // those of by with wildcards
-	stale  map[string]struct{}          // filters that the broker may still have and nobody wants, from a lost connection
+	wild   topic.Index[*route]          // routes whose filter has wildcards
+	stale  map[string]struct{}          // unused filters from a lost connection that the broker may still have
 	lastID uint32
 }
 
-// join subscribes a device, and answers done when the broker has.
+// join subscribes a device and calls done with the broker's answer.
 func (r *routes) join(filter string, sub *subscription, qos byte, done gateway.Done) {
 	r.mu.Lock()
 	if sub.ended {
@@ -65,8 +65,8 @@ func (r *routes) open(filter string) *route {
 	return to
 }
 
-// ask sends a SUBSCRIBE for those who wait, unless one is under way. Each of them needs one, or it would not get the retained messages. While the
-// connection is lost they go on waiting. mu must be held.
+// subscribe sends a SUBSCRIBE for the waiters, unless one is under way. Each waiter needs a new one to get the retained
+// messages. While the connection is lost, waiters keep waiting. mu must be held.
 func (r *routes) subscribe(to *route) (cb callbacks) {
 	if to.requesting || to.closed || len(to.waiting) == 0 {
 		return nil
@@ -93,7 +93,7 @@ func (r *routes) subscribe(to *route) (cb callbacks) {
 	return cb
 }
 
-// prune forgets the SUBSCRIBEs that another one replaced too long ago to matter.
+// prune forgets requests that were replaced too long ago to matter.
 func (r *routes) prune(to *route, now time.Time) {
 	old := max(0, len(to.requests)-maxRequests)
 	for i, q := range to.requests {
@@ -118,7 +118,7 @@ func (r *routes) nextID() uint32 {
 	}
 }
 
-// answered is called with the broker's answer to a SUBSCRIBE.
+// subscribed handles the broker's answer to a SUBSCRIBE.
 func (r *routes) subscribed(q *subscribeRequest, result gateway.Result) {
 	r.mu.Lock()
 	to := q.route
@@ -129,7 +129,7 @@ func (r *routes) subscribed(q *subscribeRequest, result gateway.Result) {
 		to.active = true
 		cb = answerAll(q.waiters, result)
 	} else {
-		if result.Code == gateway.CodeUnknown { // without an answer in time: the broker may have the subscription all the same
+		if result.Code == gateway.CodeUnknown { // no answer in time: the broker may still have the subscription
 			to.active = true
 		} else {
 			r.disregard(q)
@@ -144,14 +144,14 @@ func (r *routes) subscribed(q *subscribeRequest, result gateway.Result) {
 	cb.run()
 }
 
-// refuse tells those who asked, and ends the subscriptions that are new, but for those that are asked for again already. mu must be held.
+// refuse passes the result to the waiters and ends new subscriptions that are not already requested again. mu must be held.
 func (r *routes) refuse(q *subscribeRequest, result gateway.Result) (cb callbacks) {
 	to := q.route
 	for _, a := range q.waiters {
 		if sub := a.sub; a.fresh && !sub.ended && !to.waitsAgain(sub) {
 			sub.ended = true
 			to.remove(sub)
-			cb.then(func() { sub.session.forget(sub, to.filter) }) // before it is told, and may ask again
+			cb.then(func() { sub.session.forget(sub, to.filter) }) // before done is called, which may subscribe again
 		}
 	}
 	cb = append(cb, answerAll(q.waiters, result)...)
@@ -161,13 +161,13 @@ func (r *routes) refuse(q *subscribeRequest, result gateway.Result) (cb callback
 	return cb
 }
 
-// disregard forgets a SUBSCRIBE that the broker refused.
+// disregard forgets a request that the broker refused.
 func (r *routes) disregard(q *subscribeRequest) {
 	delete(r.ids, q.id)
 	q.route.requests = slices.DeleteFunc(q.route.requests, func(other *subscribeRequest) bool { return other == q })
 }
 
-// part ends a device's subscription, and the broker's where it was the last.
+// part ends a device's subscription, and unsubscribes if it was the last one of the route.
 func (r *routes) part(sub *subscription, done gateway.Done) {
 	r.mu.Lock()
 	var cb callbacks
@@ -186,7 +186,7 @@ func (r *routes) part(sub *subscription, done gateway.Done) {
 	cb.run()
 }
 
-// shut takes a route away that nobody uses. mu must be held.
+// shut removes an unused route. mu must be held.
 func (r *routes) shut(to *route, done gateway.Done) (cb callbacks) {
 	to.closed = true
 	delete(r.by, to.filter)
@@ -215,7 +215,7 @@ func (r *routes) shut(to *route, done gateway.Done) (cb callbacks) {
 	return cb
 }
 
-// leaveStale notes a filter to be unsubscribed from when the connection is back.
+// leaveStale records a filter to unsubscribe from after the reconnect.
 func (r *routes) leaveStale(filter string) {
 	if r.stale == nil {
 		r.stale = map[string]struct{}{}
@@ -223,7 +223,8 @@ func (r *routes) leaveStale(filter string) {
 	r.stale[filter] = struct{}{}
 }
 
-// resuming makes the retained messages of what is subscribed anew for everybody: the broker has lost the session, and they may be news.
+// resuming routes the retained messages of resubscriptions to all members: if the broker lost the session, they may be
+// new.
 func (r *routes) resuming(present bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -236,7 +237,7 @@ func (r *routes) resuming(present bool) {
 	}
 }
 
-// connected asks for what could not be asked while the connection was lost.
+// connected sends the requests that had to wait for the connection.
 func (r *routes) connected(bool) {
 	r.mu.Lock()
 	var cb callbacks
@@ -253,34 +254,34 @@ func (r *routes) connected(bool) {
 	cb.run()
 }
 
-// route is a filter that devices subscribed to, and that the broker has once for all of them. Guarded by routes.mu.
+// route is a filter that devices subscribed to; the gateway subscribes once for all of them. Guarded by routes.mu.
 type route struct {
 	filter     string
 	members    []*subscription
-	requests   []*subscribeRequest // the SUBSCRIBEs whose numbers are known, the newest last
-	requesting bool                // the newest is not answered
-	active     bool                // the broker has answered one
-	closed     bool                // nobody is left, and another route may have the filter
-	waiting    []waiter            // for the next SUBSCRIBE
+	requests   []*subscribeRequest // requests whose Subscription Identifiers are known, newest last
+	requesting bool                // the newest request is unanswered
+	active     bool                // the broker has granted a request
+	closed     bool                // unused; another route may have the filter
+	waiting    []waiter            // waiters for the next request
 }
 
-// subscription is a device's part in a route.
+// subscription is a device's membership in a route.
 type subscription struct {
 	session *sharedSession
-	route   *route // guarded by routes.mu, as below; nil before it has one
+	route   *route // guarded by routes.mu, like all fields below; nil until joined
 	qos     byte
-	at      int // in route.members
+	at      int // index in route.members
 	ended   bool
 }
 
-// asker is a call of a device that waits for SUBACK.
+// waiter is a device's Subscribe call that waits for SUBACK.
 type waiter struct {
 	sub   *subscription
-	fresh bool // the device had no such subscription before
+	fresh bool // the subscription is new
 	done  gateway.Done
 }
 
-// device is who asks.
+// device returns the device that called Subscribe.
 func (a waiter) device() *gateway.Device {
 	if a.sub.session == nil {
 		return nil
@@ -288,19 +289,20 @@ func (a waiter) device() *gateway.Device {
 	return &a.sub.session.device
 }
 
-// question is one SUBSCRIBE. Its number is the Subscription Identifier, so that the retained messages which answer it are known from others.
+// subscribeRequest is one SUBSCRIBE. Its id is the Subscription Identifier, which identifies the retained messages sent
+// in reply.
 type subscribeRequest struct {
 	id      uint32
 	route   *route
 	waiters []waiter
-	granted time.Time // zero: not yet
-	forAll  bool      // its retained messages are for all: the broker had forgotten the subscription
+	granted time.Time // zero: unanswered
+	forAll  bool      // its retained messages go to all members: the broker had lost the subscription
 }
 
-// memory is how long the number of a SUBSCRIBE is known that a later one replaced: the broker may still have messages on their way with it.
+// memory is how long a replaced request is kept: messages with its Subscription Identifier may still arrive.
 const memory = time.Minute
 
-// maxAsked bounds the numbers that are known of one filter. Each of them is one answer of the broker older than the next.
+// maxRequests bounds the requests kept per filter.
 const maxRequests = 1000
 
 func (r *route) add(sub *subscription) {
@@ -317,7 +319,7 @@ func (r *route) remove(sub *subscription) {
 	sub.route = nil
 }
 
-// isAskedAgain reports whether sub waits for another SUBSCRIBE. That is its first then.
+// waitsAgain reports whether sub waits for another request, which then counts as its first.
 func (r *route) waitsAgain(sub *subscription) bool {
 	for i := range r.waiting {
 		if a := &r.waiting[i]; a.sub == sub {
@@ -337,7 +339,7 @@ func answerAll(waiters []waiter, result gateway.Result) (cb callbacks) {
 	return cb
 }
 
-// highest is the QoS to ask the broker for.
+// highest returns the highest QoS of the members.
 func (r *route) highest() (qos byte) {
 	for _, m := range r.members {
 		qos = max(qos, m.qos)
@@ -345,7 +347,7 @@ func (r *route) highest() (qos byte) {
 	return qos
 }
 
-// targetsOf adds those whom p is for.
+// targetsOf appends the members that p is for.
 func (r *route) targetsOf(p *paho.Publish, q *subscribeRequest, to []target) []target {
 	if p.Retain && q != nil && !q.forAll {
 		for _, a := range q.waiters {
@@ -361,7 +363,7 @@ func (r *route) targetsOf(p *paho.Publish, q *subscribeRequest, to []target) []t
 	return to
 }
 
-// target is a device that a message is for.
+// target is a recipient of a message.
 type target struct {
 	session *sharedSession
 	qos     byte
@@ -375,9 +377,9 @@ func recycleTargets(list *[]target) {
 	targetLists.Put(list)
 }
 
-// targets are the devices that a message is for. A broker that sends a copy for each subscription says with the Subscription Identifier which one this
-// is, and where that one has ended, the copy is for nobody; of one that sends a single copy with several identifiers paho tells only the last, so there
-// the topic decides.
+// targets returns the recipients of a message. If the broker sends a copy for each subscription, the Subscription
+// Identifier selects the route; a copy for a route that has ended is dropped. If the broker sends one copy with several
+// identifiers, paho reports only the last, so the topic selects the routes.
 func (r *routes) targets(p *paho.Publish) *[]target {
 	list := targetLists.Get().(*[]target)
 	r.mu.Lock()
@@ -394,7 +396,7 @@ func (r *routes) targets(p *paho.Publish) *[]target {
 	return list
 }
 
-// matching lists the routes that a topic is for. mu must be held.
+// matching returns the routes that match a topic. mu must be held.
 func (r *routes) matching(name string) []*route {
 	matching := r.wild.Match(name, nil)
 	if to := r.by[name]; to != nil {
@@ -403,12 +405,12 @@ func (r *routes) matching(name string) []*route {
 	return matching
 }
 
-// byTopic finds each device once, with the highest QoS of its filters that match.
+// byTopic appends each matching device once, with the highest QoS of its matching filters.
 func (r *routes) byTopic(p *paho.Publish, list *[]target) {
 	matching := r.matching(p.Topic)
 	for _, to := range matching {
 		var q *subscribeRequest
-		if n := len(to.requests); p.Retain && n > 0 { // no identifier says whose it is
+		if n := len(to.requests); p.Retain && n > 0 { // no identifier selects the request
 			q = to.requests[n-1]
 		}
 		*list = to.targetsOf(p, q, *list)

@@ -18,24 +18,24 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// SharedConfig is what a Shared is made with. Only Authenticator is required.
+// SharedConfig configures a Shared. Only Authenticator is required.
 type SharedConfig struct {
-	// Connections is how many the devices share. If zero, 4.
+	// Connections is the number of connections that devices share. If zero, 4.
 	Connections int
 
-	// Authenticator decides which device may log in: the broker sees the gateway's own account only. If zero, Connector.Shared fails.
+	// Authenticator decides which devices may log in, since the broker sees only the gateway's account. Required.
 	Authenticator access.Authenticator
 
-	// ACL decides what devices may publish and subscribe to, where the Authenticator's answer does not say. If zero, everything.
+	// ACL decides what devices may publish and subscribe to, unless the Authenticator's answer does. If nil, everything.
 	ACL access.ACL
 }
 
-// sharedReceiveMaximum is Config.ReceiveMaximum of a connection that many devices share, unless that is larger: messages are acknowledged once they are
-// queued, so it bounds what is between broker and queue and not what is in the queues.
+// sharedReceiveMaximum is the Receive Maximum of a shared connection, unless Config.ReceiveMaximum is larger. Messages
+// are acknowledged once they are queued, so it does not bound the queues.
 const sharedReceiveMaximum = 1000
 
-// Shared gives devices sessions that share a few connections to the broker. The gateway logs devices in, knows what they may do, and hands each message
-// to those that subscribed to its topic.
+// Shared gives devices sessions that share a few connections to the broker. The gateway authenticates devices, applies
+// the access rules, and delivers each message to the devices that subscribed to its topic.
 type Shared struct {
 	broker  *broker
 	cfg     SharedConfig
@@ -50,8 +50,8 @@ type Shared struct {
 
 var _ gateway.Connector = (*Shared)(nil)
 
-// Shared returns a connector for shared sessions at the same broker, with the same spool. Both are to be closed. There can be one. It does not wait
-// for the broker.
+// Shared returns a connector for shared sessions with the same broker and spool. It can be called once. Both connectors
+// must be closed. It does not wait for the broker.
 func (c *Connector) Shared(cfg SharedConfig) (*Shared, error) {
 	setDefault(&cfg.Connections, 4)
 	switch {
@@ -69,13 +69,13 @@ func (c *Connector) Shared(cfg SharedConfig) (*Shared, error) {
 	if !c.shared.CompareAndSwap(nil, s) {
 		return nil, errors.Join(errors.New("shared sessions: there is a connector for them already"), c.broker.leave(context.Background()))
 	}
-	if own := c.existingGatewayClient(); own != nil && own.everConnected() { // it was there first, for a status or the spool
+	if own := c.existingGatewayClient(); own != nil && own.everConnected() { // already connected, for a status or the spool
 		s.control.connected(false)
 	}
 	return s, nil
 }
 
-// start connects, at the first login: before, another process may still use the client ids.
+// start connects at the first login: earlier, another process may still use the client ids.
 func (s *Shared) start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,15 +92,15 @@ func (s *Shared) start() error {
 	return nil
 }
 
-// carrier is the connection for a client id or a filter.
+// connFor returns the connection for a client id or a filter.
 func (s *Shared) connFor(key string) *sharedConn {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key))
 	return s.conns[h.Sum32()%uint32(len(s.conns))]
 }
 
-// Connect asks the Authenticator and opens the session of a device. It waits, bounded by ctx, until the gateway's own connections were up once, unless
-// there is a spool to keep what devices publish until then.
+// Connect authenticates a device and opens its session. Without a spool, it waits until ctx ends for the gateway's
+// connections to have been up once.
 func (s *Shared) Connect(ctx context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
 	answer, err := s.admit(ctx, device, password)
 	s.broker.metrics.connected(err)
@@ -152,7 +152,7 @@ func (s *Shared) admit(ctx context.Context, device gateway.Device, password stri
 	return answer, s.ready(ctx, device.ClientID)
 }
 
-// ready waits until messages can be handed out, and those of the client id can be published.
+// ready waits until messages can be routed, and those of the client id can be published.
 func (s *Shared) ready(ctx context.Context, id string) error {
 	own, c := s.broker.gatewayClient(), s.connFor(id)
 	if own == nil {
@@ -167,7 +167,7 @@ func (s *Shared) ready(ctx context.Context, id string) error {
 	return await(ctx, c.up, &c.client)
 }
 
-// await waits for what one of the gateway's own clients brings about.
+// await waits for done, which the gateway's client c closes.
 func await(ctx context.Context, done <-chan struct{}, c *client) error {
 	select {
 	case <-done:
@@ -192,7 +192,7 @@ func (s *Shared) register(session *sharedSession) (old *sharedSession, err error
 	return old, nil
 }
 
-// forget reports whether session was the one with its client id.
+// forget removes session and reports whether it was the current one with its client id.
 func (s *Shared) forget(session *sharedSession) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,7 +216,7 @@ func (s *Shared) session(id string) *sharedSession {
 	return s.sessions[id]
 }
 
-// Close ends the sessions that are left.
+// Close ends the remaining sessions.
 func (s *Shared) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.closed
@@ -235,21 +235,22 @@ func (s *Shared) Close(ctx context.Context) error {
 	return s.broker.leave(ctx)
 }
 
-// splitMode is what the broker sends to a client of which several subscriptions match: a copy for each (mosquitto, EMQX), or a single one with several
-// Subscription Identifiers (HiveMQ, mochi). Both are MQTT 5, section 3.3.4, and nothing in CONNACK tells. It is found out with two subscriptions
-// that overlap and a message to them, followed by one that only one of them matches.
+// splitMode is what the broker sends to a client with several matching subscriptions: a copy for each (mosquitto, EMQX),
+// or one copy with several Subscription Identifiers (HiveMQ, mochi). MQTT 5, section 3.3.4, allows both, and CONNACK
+// does not say which. A probe finds out: two overlapping subscriptions, a message that matches both, and one that
+// matches only one.
 type splitMode struct {
 	once  sync.Once
-	known chan struct{} // closed when it was found out once, or could not be
+	known chan struct{} // closed when the first probe has ended
 
 	mu     sync.Mutex
-	topic  string // of the question under way; empty: none; guarded by mu, as below
-	asked  int    // questions so far
+	topic  string // topic of the probe under way; guarded by mu, like all fields below
+	asked  int    // number of probes
 	copies int
-	split  bool // a copy for each comes; until that is known, it is not relied on: a device may rather get a message twice than never
+	split  bool // the broker sends a copy for each; false until known, since duplicates are preferred to loss
 }
 
-// merges reports whether a single copy may come.
+// merges reports whether the broker may send a single copy.
 func (m *splitMode) merges() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -283,7 +284,7 @@ func (m *splitMode) find(own *client, topic string) {
 	time.AfterFunc(probeTimeout, func() { m.giveUp(asked) })
 }
 
-// heard counts the copies of the first message until the second comes.
+// heard counts the copies of the first message until the second arrives.
 func (m *splitMode) heard(p *paho.Publish) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -298,7 +299,7 @@ func (m *splitMode) heard(p *paho.Publish) {
 	}
 }
 
-// giveUp goes on with what was known before, unless the question is answered or another one is under way.
+// giveUp ends a probe without an answer, unless another probe is under way.
 func (m *splitMode) giveUp(asked int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -308,15 +309,15 @@ func (m *splitMode) giveUp(asked int) {
 	}
 }
 
-// carrier is one of the connections that shared sessions are lanes on.
+// sharedConn is one of the connections of shared sessions, with a publish queue for each.
 type sharedConn struct {
 	client
 	shared *Shared
 	routes routes
 
 	wasUp sync.Once
-	up    chan struct{} // closed when it was connected once
-	idle  int           // lanes of blocked that have ended since they were looked through; guarded by client.mu
+	up    chan struct{} // closed after the first connect
+	idle  int           // ended queues in blocked since the last cleanup; guarded by client.mu
 }
 
 var _ owner = (*sharedConn)(nil)
@@ -336,12 +337,12 @@ func newSharedConn(s *Shared, name string) (*sharedConn, error) {
 	return c, nil
 }
 
-// message hands a message to the devices that subscribed to its topic.
+// message delivers a message to the devices that subscribed to its topic.
 func (c *sharedConn) message(p *paho.Publish) {
 	targets := c.routes.targets(p)
 	for i, t := range *targets {
 		payload := p.Payload
-		if i > 0 { // a device may keep its own
+		if i > 0 { // a device may keep the payload
 			payload = append([]byte(nil), payload...)
 		}
 		t.session.deliver(p, min(t.qos, p.QoS), payload)
@@ -349,10 +350,10 @@ func (c *sharedConn) message(p *paho.Publish) {
 	recycleTargets(targets)
 }
 
-// resuming is called before anything is subscribed again.
+// resuming is called before resubscribing.
 func (c *sharedConn) resuming(present bool) { c.routes.resuming(present) }
 
-// connected says again who is online: the broker may have lost that, or have missed it.
+// connected publishes again which devices are online: the broker may have lost or missed it.
 func (c *sharedConn) connected(present bool) {
 	c.wasUp.Do(func() { close(c.up) })
 	c.routes.connected(present)
@@ -366,8 +367,8 @@ func (c *sharedConn) connected(present bool) {
 	}
 }
 
-// left is called with the lane of a session that has ended: its device is told no more of what was sent. Lanes that wait for the connection and have
-// nothing to send any more are forgotten when they are most.
+// detach removes the queue of a session that has ended: calls under way get no other result. Ended queues are removed
+// from blocked once they are the majority.
 func (c *sharedConn) detach(l *publishQueue) (cb callbacks) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -388,10 +389,10 @@ func (c *sharedConn) detach(l *publishQueue) (cb callbacks) {
 	return cb
 }
 
-// lost cannot be: the client insists.
+// lost is never called; this client always reconnects.
 func (c *sharedConn) lost(gateway.CloseReason) {}
 
-// settle waits for what the carriers have to say of devices that left.
+// settle waits until the statuses of devices that left are published.
 func (s *Shared) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
@@ -400,7 +401,7 @@ func (s *Shared) settle(ctx context.Context) {
 	}
 }
 
-// subscriptionID is the identifier that the broker sent with a message, or 0.
+// subscriptionID returns the Subscription Identifier of a message, or 0.
 func subscriptionID(p *paho.Publish) uint32 {
 	if p.Properties == nil || p.Properties.SubscriptionIdentifier == nil {
 		return 0

@@ -13,22 +13,22 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// sharedSession is a device's session that shares its connections with others: one lane to publish on, and its subscriptions.
+// sharedSession is a device's session on shared connections: a publish queue and its subscriptions.
 type sharedSession struct {
 	shared *Shared
-	conn   *sharedConn // that it publishes on
+	conn   *sharedConn // publishes go over it
 	device gateway.Device
 	answer access.Answer
 	down   gateway.Downlink
 	props  []byte // properties of each publish
 	status Status
 	epoch  uint64
-	expiry *time.Timer // nil where the login never expires
+	expiry *time.Timer // nil if the login does not expire
 	queue  publishQueue
 	over   atomic.Bool
 
 	mu   sync.Mutex
-	subs []*subscribed // guarded by mu; nil once the session is over
+	subs []*subscribed // guarded by mu; nil once the session has ended
 }
 
 // subscribed is a filter of a device.
@@ -53,7 +53,7 @@ func (s *Shared) newSession(device gateway.Device, answer access.Answer, down ga
 	return session, nil
 }
 
-// begin tells the other gateways and the broker that the device is here.
+// begin announces the device to the other gateways and publishes its status.
 func (s *sharedSession) begin() {
 	s.shared.control.claim(s.device.ClientID, s.epoch)
 	s.announce()
@@ -65,7 +65,7 @@ func (s *sharedSession) begin() {
 	}
 }
 
-// announce tells that the device is online, unless somebody has ended the session meanwhile.
+// announce publishes the online status, unless the session has ended.
 func (s *sharedSession) announce() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +74,7 @@ func (s *sharedSession) announce() {
 	}
 }
 
-// tell publishes the device's status, if it has one.
+// publishStatus publishes the device's status, if it has one.
 func (s *sharedSession) publishStatus(payload string) {
 	if !s.status.isSet() {
 		return
@@ -89,7 +89,7 @@ func (s *sharedSession) publishStatus(payload string) {
 	})
 }
 
-// allows is asked for names and filters. What gateways say to each other is nothing for devices, whatever their rules.
+// allows reports whether the device may use a topic name or filter. It always denies the control topic.
 func (s *sharedSession) allows(action access.Action, name string) bool {
 	return !s.shared.broker.isControl(name) && s.answer.Allows(s.device, action, name, s.shared.cfg.ACL)
 }
@@ -130,7 +130,7 @@ func (s *sharedSession) maySubscribe(filter string) gateway.Result {
 	return gateway.OK
 }
 
-// subscription finds that of filter, or makes it.
+// subscription returns the subscription of a filter and creates it if needed.
 func (s *sharedSession) subscription(filter string) (*subscription, gateway.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,7 +186,7 @@ func (s *sharedSession) forget(sub *subscription, filter string) {
 	}
 }
 
-// deliver hands a message to the device.
+// deliver delivers a message to the device.
 func (s *sharedSession) deliver(p *paho.Publish, qos byte, payload []byte) {
 	switch {
 	case s.over.Load():
@@ -200,14 +200,15 @@ func (s *sharedSession) deliver(p *paho.Publish, qos byte, payload []byte) {
 // Close implements [gateway.Session].
 func (s *sharedSession) Close() { s.end(gateway.ReasonNormal) }
 
-// lose ends the session for a reason that is not the device's own.
+// lose ends the session and notifies the device.
 func (s *sharedSession) lose(reason gateway.CloseReason) {
 	if s.end(reason) {
 		s.down.SessionLost(reason)
 	}
 }
 
-// end reports false where the session had ended before. A device that is discarded here is connected elsewhere, and not offline.
+// end reports false if the session had already ended. A discarded device is connected elsewhere, so it is not reported
+// offline.
 func (s *sharedSession) end(reason gateway.CloseReason) bool {
 	if !s.over.CompareAndSwap(false, true) {
 		return false

@@ -8,18 +8,18 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// mostTried bounds how many suspects are under way at once. The number grows from one, and is one again after a connection has ended.
+// mostTried bounds how many suspects are tried at once. The number grows from one and is reset when a connection ends.
 const mostTried = 64
 
-// verdict is what came of the trial of a call.
+// verdict is the outcome of a trial.
 type verdict struct {
 	reason      byte    // of the broker's acknowledgement
-	convicted   *ending // the connection ended for it
-	unavailable bool    // it could not be tried
+	convicted   *ending // set if the connection ended for the call
+	unavailable bool    // the call could not be tried
 }
 
-// triesItself reports whether the client tries its own suspects: a device's does, because the broker knows it by that client id, and one of the
-// gateway's own while the prober cannot connect. mu must be held.
+// triesItself reports whether the client tries its own suspects: a device's client does, because the broker may apply
+// rules for its client id, and so do the gateway's clients while the prober cannot connect. mu must be held.
 func (c *client) triesItself() bool {
 	return c.device != nil || c.prober != nil || c.broker.proberRefused.Load()
 }
@@ -30,15 +30,16 @@ func (c *client) addTrial(k *call) {
 	c.trials = append(c.trials, k)
 }
 
-// isTrying reports whether suspects are to be tried before anything else. mu must be held.
+// isTrying reports whether suspects must be tried before anything else is sent. mu must be held.
 func (c *client) isTrying() bool { return len(c.trials)+len(c.trying) > 0 }
 
-// settles is how long a new connection is left alone before suspects are tried on it: a broker that ends each connection anyway convicts nothing.
+// settles returns how long to wait before trying suspects on a new connection, so that a broker that ends every
+// connection convicts nothing.
 func (c *client) settles(now time.Time) time.Duration {
 	return c.link.began.Add(c.broker.cfg.ReconnectDelay).Sub(now)
 }
 
-// try sends suspects, as many as may be under way. mu must be held.
+// try sends as many suspects as may be under way. mu must be held.
 func (c *client) try() (cb callbacks) {
 	if len(c.trials) == 0 || c.link == nil || c.othersUnderWay() {
 		return nil
@@ -76,7 +77,7 @@ func (c *client) tryAgain() {
 	cb.run()
 }
 
-// othersUnderWay reports whether something that is no suspect is unacknowledged.
+// othersUnderWay reports whether calls that are not on trial are unacknowledged.
 func (c *client) othersUnderWay() bool {
 	for _, k := range c.inflight {
 		if !k.onTrial {
@@ -91,7 +92,7 @@ func (c *client) othersUnderWay() bool {
 	return len(c.resends) > 0
 }
 
-// tryCall sends a suspect. QoS 0 has no acknowledgement: a PINGREQ behind it stands for one.
+// tryCall sends a suspect. A QoS 0 publish is acknowledged by the answer to a PINGREQ sent after it.
 func (c *client) tryCall(k *call) (cb callbacks) {
 	if k.kind == publishing && k.spooled {
 		k.qos = min(k.qos, c.link.maxQoS)
@@ -117,7 +118,7 @@ func (c *client) tryCall(k *call) (cb callbacks) {
 	return cb
 }
 
-// unfitTrial ends the trial of a call that the broker has said it does not take.
+// unfitTrial ends the trial of a call that exceeds the broker's limits.
 func (c *client) unfitTrial(k *call, reason byte) (cb callbacks) {
 	l := k.queue
 	if k.verdict == nil {
@@ -149,7 +150,7 @@ func (c *client) tried(k *call, v verdict) (cb callbacks) {
 	return cb
 }
 
-// ponged ends the trials of QoS 0 publishes that the broker has read, and what it read before is no suspect. mu must be held.
+// ponged ends the trials of QoS 0 publishes that the broker has read, and clears those it has read before. mu must be held.
 func (c *client) ponged(n uint32) (cb callbacks) {
 	for _, k := range slices.Clone(c.trying) {
 		if k.isQoS0() && k.ping != 0 && int32(n-k.ping) >= 0 {
@@ -174,7 +175,7 @@ func (c *client) judgeTrials(e ending) (cb callbacks) {
 	if len(trying) == 1 && w > 0 {
 		k := trying[0]
 		if c.prober != nil {
-			c.achieved() // the next connection is for another call, if there is one
+			c.achieved() // the next connection is for another call
 		}
 		if k.ends += w; w == certain || k.ends >= convictAt {
 			k.onTrial = false
@@ -206,19 +207,19 @@ func (c *client) judgeTrials(e ending) (cb callbacks) {
 	return cb
 }
 
-// forgetTrial removes a call from what is to be tried. mu must be held.
+// forgetTrial removes a call from the trials. mu must be held.
 func (c *client) forgetTrial(k *call) {
 	same := func(other *call) bool { return other == k }
 	c.trials, c.trying = slices.DeleteFunc(c.trials, same), slices.DeleteFunc(c.trying, same)
 }
 
-// leaveTrial ends the subscription of a trial, whose messages nobody wants. mu must be held and the link be up.
+// leaveTrial ends the subscription made by a trial. mu must be held and the link be up.
 func (c *client) leaveTrial(k *call) {
 	u := &call{kind: unsubscribing, topic: k.topic, queue: &c.ownQueue}
 	c.sendRequest(u)
 }
 
-// hold sends what the lane has through the prober, one call at a time: its suspects, and for a while whatever comes. mu must be held.
+// divert sends the queue's calls through the prober, one at a time: its suspects, and for d all others. mu must be held.
 func (l *publishQueue) divert(d time.Duration) {
 	if d <= 0 && len(l.suspects) == 0 {
 		return
@@ -229,19 +230,19 @@ func (l *publishQueue) divert(d time.Duration) {
 	}
 }
 
-// relax lets the lane go on by itself where nothing speaks against it any more.
+// endDiversion ends the diversion if no evidence is left.
 func (l *publishQueue) endDiversion(now time.Time) {
 	if l.probing == nil && len(l.suspects) == 0 && !now.Before(l.divertedUntil) {
 		l.diverted = false
 	}
 }
 
-// isRefused reports whether the topic of a side lane is convicted.
+// isRefused reports whether the topic of a topic queue is convicted.
 func (l *publishQueue) isRefused() bool {
 	return !l.refusedUntil.IsZero() && time.Now().Before(l.refusedUntil)
 }
 
-// probeNext has the prober try the next call of a held lane.
+// probeNext has the prober try the next call of a diverted queue.
 func (l *publishQueue) probeNext() (cb callbacks) {
 	if l.ended || l.probing != nil {
 		return nil
@@ -282,7 +283,7 @@ func (l *publishQueue) probeNext() (cb callbacks) {
 	return cb
 }
 
-// nextHeld takes the next call of a held lane, nil where there is none.
+// nextDiverted removes and returns the next call of a diverted queue, or nil.
 func (l *publishQueue) nextDiverted() *call {
 	switch {
 	case len(l.suspects) > 0:
@@ -300,7 +301,7 @@ func (l *publishQueue) nextDiverted() *call {
 	return nil
 }
 
-// judged is called with what came of a call that the prober tried.
+// judged handles the prober's verdict on a call.
 func (c *client) judged(k *call, v verdict) {
 	c.mu.Lock()
 	if !c.probing[k] { // the client has ended
@@ -340,7 +341,7 @@ func (c *client) judged(k *call, v verdict) {
 	cb.run()
 }
 
-// tryHere is for a call that the prober cannot try. mu must be held.
+// tryHere tries a call on this client, since the prober cannot. mu must be held.
 func (c *client) tryHere(l *publishQueue, k *call) (cb callbacks) {
 	if l.ended {
 		if k.stored > 0 {
@@ -356,14 +357,14 @@ func (c *client) tryHere(l *publishQueue, k *call) (cb callbacks) {
 	return cb
 }
 
-// sendAcquitted sends the SUBSCRIBEs and UNSUBSCRIBEs that passed their trial. mu must be held.
+// sendAcquitted sends SUBSCRIBEs and UNSUBSCRIBEs that passed their trial. mu must be held.
 func (c *client) sendAcquitted() {
 	for c.link != nil && len(c.acquitted) > 0 && c.link.wire.HasRoom() {
 		k := c.acquitted[0]
 		c.acquitted = c.acquitted[1:]
 		if k.kind == resubscribing {
 			delete(c.suspectFilters, k.topic)
-			if _, known := c.filters[k.topic]; !known { // nobody wants it any more
+			if _, known := c.filters[k.topic]; !known { // unsubscribed meanwhile
 				continue
 			}
 		}
@@ -374,7 +375,7 @@ func (c *client) sendAcquitted() {
 	}
 }
 
-// endTrials finishes what the client was trying. mu must be held.
+// endTrials finishes the suspects when the client ends. mu must be held.
 func (c *client) endTrials() (cb callbacks) {
 	for k := range c.probing {
 		cb.add(k, resultEnded)
@@ -399,7 +400,7 @@ func (c *client) endTrials() (cb callbacks) {
 	return cb
 }
 
-// laneOf returns the lane of a call: one of house whose topic is suspicious has a lane of its own. mu must be held.
+// queueOf returns the queue of a call: a call of ownQueue with a suspicious topic has a topic queue. mu must be held.
 func (c *client) queueOf(k *call) *publishQueue {
 	if l := c.topicQueues[k.topic]; l != nil && k.queue == &c.ownQueue {
 		return l
@@ -419,7 +420,7 @@ func (c *client) topicQueue(name string) *publishQueue {
 	return l
 }
 
-// pruneSides forgets the side lanes that have nothing to do and nothing to remember. mu must be held.
+// pruneTopicQueues removes topic queues without calls and evidence. mu must be held.
 func (c *client) pruneTopicQueues(now time.Time) {
 	for name, l := range c.topicQueues {
 		l.endDiversion(now)
@@ -429,7 +430,7 @@ func (c *client) pruneTopicQueues(now time.Time) {
 	}
 }
 
-// has reports whether a call of the lane is under way.
+// has reports whether a call of the queue is under way.
 func (c *client) has(l *publishQueue) bool {
 	for _, k := range c.waiting {
 		if k.queue == l {
@@ -449,7 +450,7 @@ func (c *client) has(l *publishQueue) bool {
 	return false
 }
 
-// refuse remembers that a call of the lane is convicted: a side lane refuses its topic, a device's lane goes through the prober.
+// refuse handles the conviction of a call: a topic queue refuses its topic for d, a device's queue is diverted for d.
 func (l *publishQueue) refuse(r gateway.Result, d time.Duration) {
 	l.proven = false
 	if l.topic != "" {

@@ -6,9 +6,9 @@ import (
 )
 
 const (
-	smallRead = 256     // bytes of read buffer that an idle connection keeps
-	largeRead = 8 << 10 // bytes of read buffer while more than that comes at once
-	smallSend = 4 << 10 // bytes a write buffer begins with
+	smallRead = 256     // read buffer of an idle connection, in bytes
+	largeRead = 8 << 10 // read buffer while more data arrives at once, in bytes
+	smallSend = 4 << 10 // initial write buffer, in bytes
 )
 
 var (
@@ -27,7 +27,7 @@ func (w *Conn) grow(n int) []byte {
 	return w.buf
 }
 
-// recycle keeps buffers that many connections have a use for.
+// recycle returns a buffer to the pool unless it is too large.
 func recycle(buf []byte) {
 	if cap(buf) <= 2*writeLimit {
 		buf = buf[:0]
@@ -35,12 +35,12 @@ func recycle(buf []byte) {
 	}
 }
 
-// readAhead is a read buffer that is small until there is much to read. One goroutine at a time uses it.
+// readAhead is a read buffer that grows while there is much to read. It must not be used concurrently.
 type readAhead struct {
 	small [smallRead]byte
 	large *[largeRead]byte // nil: small is in use
-	from  []byte           // read and not taken yet
-	full  bool             // the last read filled its buffer: more is to come
+	from  []byte           // read but not consumed yet
+	full  bool             // the last read filled its buffer: expect more
 }
 
 func (r *readAhead) read(src io.Reader, p []byte) (int, error) {
@@ -62,7 +62,7 @@ func (r *readAhead) fill(src io.Reader) error {
 	n, err := src.Read(buf)
 	r.from, r.full = buf[:n], n == len(buf)
 	if n > 0 {
-		return nil // an error comes again at the next read
+		return nil // the next read returns the error again
 	}
 	return err
 }

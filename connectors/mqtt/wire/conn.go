@@ -12,45 +12,46 @@ import (
 )
 
 const (
-	writeLimit   = 64 << 10         // bytes waiting to be written above which publishes wait in the session
+	writeLimit   = 64 << 10         // unwritten bytes above which HasRoom returns false
 	writeTimeout = 10 * time.Second // for one write to the socket
-	closeTimeout = 2 * time.Second  // for what is unwritten when the session closes, and for the broker to close
-	drainTimeout = time.Second      // for reading what the broker sent before it stopped reading
+	closeTimeout = 2 * time.Second  // for writing the rest when closing, and for the broker to close
+	drainTimeout = time.Second      // for reading what the broker sent before writing failed
 
-	rejectTimeout = 200 * time.Millisecond // for writing DISCONNECT to a broker that broke the rules, and for it to close
+	rejectTimeout = 200 * time.Millisecond // for writing DISCONNECT after a protocol error, and for the broker to close
 )
 
-// wire is the connection that paho reads and writes. It combines small writes, so that whoever writes never waits for the socket, and
-// reads ahead, because paho reads byte by byte. Idle, it holds neither a goroutine nor a write buffer.
+// Conn is the connection that paho reads and writes. It buffers writes, so that writers never wait for the socket, and
+// reads ahead, because paho reads byte by byte. When idle, it has neither a writing goroutine nor a write buffer.
 type Conn struct {
 	net.Conn
 	reader    readAhead
-	frames    frames      // what paho reads, packet by packet
-	onDrained func()      // the buffer was over its limit and is not any more
-	onLost    func(error) // reading failed; called once
-	rejected  atomic.Bool // nothing is read any more
+	frames    frames      // checks what paho reads, packet by packet
+	onDrained func()      // called when the buffer is below its limit again
+	onLost    func(error) // called once, when reading fails
+	rejected  atomic.Bool // stop reading
 
-	mu       sync.Mutex
-	buf      []byte // not written yet; guarded by mu
-	flushing bool   // a goroutine writes; guarded by mu
-	waiting  bool   // someone waits for onDrained; guarded by mu
-	closing  bool   // close when buf is written; guarded by mu
-	err      error  // why nothing can be written any more; guarded by mu
-	failed   bool   // err is of fail; guarded by mu
-	live     bool   // the broker answered CONNECT and has not ended the connection; guarded by mu
-	parting  bool   // reject tells the broker why, and closes then; guarded by mu
+	mu        sync.Mutex
+	buf       []byte // unwritten; guarded by mu
+	flushing  bool   // a goroutine is writing; guarded by mu
+	waiting   bool   // onDrained must be called; guarded by mu
+	closing   bool   // close when buf is written; guarded by mu
+	err       error  // why writing fails; guarded by mu
+	failed    bool   // err was set by Fail or Reject; guarded by mu
+	live      bool   // the broker answered CONNECT and has not ended the connection; guarded by mu
+	rejecting bool   // Reject is sending DISCONNECT and will close; guarded by mu
 
 	lost sync.Once
 }
 
 var ErrClosed = errors.New("the connection is closed")
 
-// newWire returns a wire on conn that takes packets of at most limit bytes from the broker. If limit is zero, of any length.
+// NewConn returns a Conn on conn that accepts packets of at most limit bytes from the broker. If limit is zero, it
+// accepts any. Both functions are called without locks.
 func NewConn(conn net.Conn, limit uint32, onDrained func(), onLost func(error)) *Conn {
 	return &Conn{Conn: conn, frames: frames{limit: int64(limit)}, onDrained: onDrained, onLost: onLost}
 }
 
-// Read reports the first error to onLost at once: paho tells later.
+// Read reports the first error to onLost at once; paho reports it later.
 func (w *Conn) Read(p []byte) (int, error) {
 	n, err := w.read(p)
 	if err != nil {
@@ -84,14 +85,14 @@ func (w *Conn) Cause(err error) error {
 	return err
 }
 
-// cutByUs reports whether the connection ended because of fail.
+// CutByUs reports whether Fail or Reject ended the connection.
 func (w *Conn) CutByUs() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.failed
 }
 
-// Lock begins a packet: paho takes it around the writes of one.
+// Lock begins a packet. paho holds the lock while it writes a packet.
 func (w *Conn) Lock() { w.mu.Lock() }
 
 // Write adds to the packet that Lock began.
@@ -103,7 +104,7 @@ func (w *Conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Unlock ends the packet and has it written soon.
+// Unlock ends the packet and starts writing it.
 func (w *Conn) Unlock() {
 	start := !w.flushing && len(w.buf) > 0 && w.err == nil
 	if start {
@@ -115,7 +116,7 @@ func (w *Conn) Unlock() {
 	}
 }
 
-// publish writes a PUBLISH, and reports false where nothing can be written any more.
+// Publish writes a PUBLISH. It returns false if writing has failed.
 func (w *Conn) Publish(p Publication) bool {
 	w.Lock()
 	defer w.Unlock()
@@ -126,7 +127,7 @@ func (w *Conn) Publish(p Publication) bool {
 	return true
 }
 
-// hasRoom reports whether the buffer is below its limit. If it is not, onDrained will be called.
+// HasRoom reports whether the buffer is below its limit. If it is not, onDrained will be called.
 func (w *Conn) HasRoom() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -137,7 +138,7 @@ func (w *Conn) HasRoom() bool {
 	return false
 }
 
-// flush writes until nothing is left.
+// flush writes until the buffer is empty.
 func (w *Conn) flush() {
 	w.mu.Lock()
 	for len(w.buf) > 0 && w.err == nil {
@@ -150,9 +151,9 @@ func (w *Conn) flush() {
 		w.mu.Lock()
 		if err != nil && w.err == nil {
 			w.err = err
-			_ = w.SetReadDeadline(time.Now().Add(drainTimeout)) // the broker may have said why before
+			_ = w.SetReadDeadline(time.Now().Add(drainTimeout)) // the broker may have sent a DISCONNECT
 		}
-		w.tellDrained()
+		w.notifyDrained()
 	}
 	w.flushing = false
 	closing := w.closing
@@ -162,7 +163,7 @@ func (w *Conn) flush() {
 	}
 }
 
-// setWriteDeadline leaves the shorter one of a closing wire.
+// setWriteDeadline keeps the shorter deadline of a closing connection.
 func (w *Conn) setWriteDeadline() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -171,8 +172,8 @@ func (w *Conn) setWriteDeadline() {
 	}
 }
 
-// tellDrained needs mu, and gives it up meanwhile.
-func (w *Conn) tellDrained() {
+// notifyDrained must be called with mu held, which it releases for the callback.
+func (w *Conn) notifyDrained() {
 	if !w.waiting || (len(w.buf) >= writeLimit && w.err == nil) {
 		return
 	}
@@ -182,7 +183,7 @@ func (w *Conn) tellDrained() {
 	w.mu.Lock()
 }
 
-// closeSoon closes when everything is written. Writing may take closeTimeout, and the broker may take as long to close.
+// CloseSoon closes once everything is written. Writing may take closeTimeout, and so may the broker's close.
 func (w *Conn) CloseSoon() {
 	w.mu.Lock()
 	w.closing = true
@@ -194,8 +195,8 @@ func (w *Conn) CloseSoon() {
 	}
 }
 
-// closeWrite leaves the rest to the broker, which closes after DISCONNECT. Closing with something unread would reset the connection, and the
-// broker could lose what it has not read.
+// closeWrite shuts down writing; the broker closes after DISCONNECT. Closing with unread data would reset the
+// connection, and the broker could lose what it has not read.
 func (w *Conn) closeWrite() {
 	c, ok := w.Conn.(interface{ CloseWrite() error })
 	if !ok || w.SetReadDeadline(time.Now().Add(closeTimeout)) != nil || c.CloseWrite() != nil {
@@ -203,7 +204,7 @@ func (w *Conn) closeWrite() {
 	}
 }
 
-// fail closes at once because of cause, which onLost gets.
+// Fail closes at once. onLost gets cause.
 func (w *Conn) Fail(cause error) {
 	w.mu.Lock()
 	if w.err == nil {
@@ -213,21 +214,21 @@ func (w *Conn) Fail(cause error) {
 	_ = w.Close()
 }
 
-// setLive says whether the broker is there to be told why the connection ends.
+// SetLive says whether Reject may send DISCONNECT: the broker has answered CONNECT and not disconnected.
 func (w *Conn) SetLive(live bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.live = live
 }
 
-// reject closes because the broker broke the rules, and tells it the reason if it can.
+// Reject closes because of a protocol error of the broker, and sends DISCONNECT with the reason if it can.
 func (w *Conn) Reject(reason byte, cause error) {
 	w.mu.Lock()
 	live := w.live && w.err == nil
 	if w.err == nil {
 		w.err, w.failed = cause, true
 	}
-	w.live, w.parting = false, w.parting || live
+	w.live, w.rejecting = false, w.rejecting || live
 	w.mu.Unlock()
 	w.rejected.Store(true)
 	if live {
@@ -235,20 +236,21 @@ func (w *Conn) Reject(reason byte, cause error) {
 		_, _ = w.Conn.Write([]byte{packets.DISCONNECT << 4, 1, reason})
 		w.awaitClose()
 		w.mu.Lock()
-		w.parting = false
+		w.rejecting = false
 		w.mu.Unlock()
 	}
 	_ = w.Close()
 }
 
-// awaitClose gives the broker until the deadline to close: closing with something unread resets the connection, and the broker could lose DISCONNECT.
+// awaitClose waits until the deadline for the broker to close: closing with unread data would reset the connection, and
+// the broker could lose DISCONNECT.
 func (w *Conn) awaitClose() {
 	if c, ok := w.Conn.(interface{ CloseWrite() error }); ok && c.CloseWrite() == nil {
 		_, _ = io.Copy(io.Discard, io.LimitReader(w.Conn, writeLimit))
 	}
 }
 
-// Close closes at once, unless reject is about to. paho calls it, before anything has failed, where it cannot read a packet.
+// Close closes at once, unless Reject is about to. paho calls it when it cannot parse a packet.
 func (w *Conn) Close() error {
 	w.mu.Lock()
 	if w.live && w.err == nil && !w.closing {
@@ -256,7 +258,7 @@ func (w *Conn) Close() error {
 		w.Reject(errUnreadable.Reason, errUnreadable)
 		return nil
 	}
-	if w.parting {
+	if w.rejecting {
 		w.mu.Unlock()
 		return nil
 	}

@@ -12,7 +12,7 @@ var (
 	errMalformed = errors.New("the broker sent a packet without a valid length")
 )
 
-// reasonOfFrame is the reason of the DISCONNECT for an error of frames.
+// reasonOfFrame returns the DISCONNECT reason for an error of frames.
 func reasonOfFrame(err error) byte {
 	if errors.Is(err, ErrTooLarge) {
 		return packets.DisconnectPacketTooLarge
@@ -20,18 +20,18 @@ func reasonOfFrame(err error) byte {
 	return packets.DisconnectMalformedPacket
 }
 
-// frames follows the packets in a stream of bytes, so that none is read that is larger than the broker was told. paho reads any.
+// frames tracks packet boundaries in a byte stream, to reject packets larger than Maximum Packet Size. paho accepts any.
 type frames struct {
-	limit int64 // bytes of a packet; 0: no limit
-	left  int64 // bytes of the packet's body that are still to come
-	size  int64 // the length as far as it was read
+	limit int64 // maximum packet size in bytes; 0: no limit
+	left  int64 // remaining bytes of the packet's body
+	size  int64 // the length read so far
 	shift uint
-	head  bool // the first byte has passed, the length has not yet
+	head  bool // the first byte was read, the length is not complete
 
 	publish publishHead
 }
 
-// pass takes the next bytes of the stream.
+// pass consumes the next bytes of the stream.
 func (f *frames) pass(b []byte) error {
 	for len(b) > 0 {
 		if f.left > 0 {
@@ -51,7 +51,7 @@ func (f *frames) pass(b []byte) error {
 	return nil
 }
 
-// header takes a byte of a fixed header, MQTT 5, section 2.1.
+// header consumes a byte of a fixed header, MQTT 5, section 2.1.
 func (f *frames) header(b byte) error {
 	if !f.head {
 		f.head, f.size, f.shift = true, 0, 0
@@ -76,11 +76,12 @@ func (f *frames) header(b byte) error {
 	return nil
 }
 
-// publishHead follows the variable header of a PUBLISH to the length of its properties, MQTT 5, section 3.3.2: paho takes one beyond the packet's end.
+// publishHead parses the variable header of a PUBLISH up to the length of its properties, MQTT 5, section 3.3.2: paho
+// accepts a length beyond the end of the packet.
 type publishHead struct {
 	stage publishStage
 	hasID bool // a packet id follows the topic
-	skip  int  // bytes of topic and packet id that are still to come
+	skip  int  // remaining bytes of topic and packet id
 	size  int64
 	shift uint
 }
@@ -88,14 +89,14 @@ type publishHead struct {
 type publishStage uint8
 
 const (
-	noPublish publishStage = iota // or its head has passed
+	noPublish publishStage = iota // or the header is complete
 	topicHigh
 	topicLow
 	skipping
 	propertyLength
 )
 
-// pass takes the next bytes of the packet, of which left are still to come.
+// pass consumes the next bytes of the packet; left is its remaining length.
 func (h *publishHead) pass(b []byte, left int64) error {
 	for i := 0; i < len(b) && h.stage != noPublish; i++ {
 		switch c := b[i]; h.stage {

@@ -15,17 +15,18 @@ import (
 
 var errNoPong = errors.New("the broker did not answer PINGREQ")
 
-// heartbeat keeps one link alive. paho tells it what happens; the connector's tick, one goroutine for all sessions, sends the pings.
+// Heartbeat keeps a connection alive. paho reports activity to it; Tick, called by one goroutine for all connections,
+// sends the pings.
 type Heartbeat struct {
 	Conn     *Conn
-	interval atomic.Int64 // between pings, in nanoseconds; 0: none
+	interval atomic.Int64 // between pings, in nanoseconds; 0: no pings
 	heard    atomic.Bool  // something arrived since the last tick
 	awaited  atomic.Bool  // ask wrote a PINGREQ since the last tick
 	onPong   func(n uint32)
 
 	mu      sync.Mutex
-	asks    uint32 // PINGREQs that were written; guarded by mu
-	answers uint32 // PINGRESPs that arrived; guarded by mu
+	asks    uint32 // PINGREQs written; guarded by mu
+	answers uint32 // PINGRESPs received; guarded by mu
 
 	lastAsked  time.Time // owned by tick
 	askedSince time.Time // a PINGREQ is unanswered since then; owned by tick
@@ -33,22 +34,21 @@ type Heartbeat struct {
 
 var _ paho.Pinger = (*Heartbeat)(nil)
 
-// start is called before the connection is used.
+// Start initializes h. It must be called before the connection is used.
 func (h *Heartbeat) Start(w *Conn, now time.Time, onPong func(n uint32)) {
 	h.Conn, h.lastAsked, h.onPong = w, now, onPong
 }
 
-// Run gets the keep-alive as the broker wants it, in seconds.
+// Run stores the keep-alive that the broker wants, in seconds.
 func (h *Heartbeat) Run(_ context.Context, _ net.Conn, keepAlive uint16) error {
 	h.interval.Store(int64(time.Duration(keepAlive) * time.Second * 3 / 4))
 	return nil
 }
 
-// PacketReceived takes any packet as a sign of life.
+// PacketReceived counts any packet as a sign of life.
 func (h *Heartbeat) PacketReceived() { h.heard.Store(true) }
 
-// PacketSent, PingResp and SetDebug have nothing to do: publishing alone does not notice a broker that reads and never answers, so
-// pings go out whatever else does.
+// PacketSent does nothing: sending does not prove that the broker is alive, so pings are sent regardless of traffic.
 func (h *Heartbeat) PacketSent() {}
 
 // PingResp answers the oldest PINGREQ without an answer.
@@ -60,7 +60,7 @@ func (h *Heartbeat) PingResp() {
 	h.onPong(n)
 }
 
-// ask writes a PINGREQ and returns its number: a broker that answers it has read what was written before.
+// Ask writes a PINGREQ and returns its number. A broker that answers it has read everything written before.
 func (h *Heartbeat) Ask() (n uint32) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 )
 
-// encodeUser is a list as it stands among the properties of a PUBLISH, MQTT 5, section 3.3.2.3.7.
+// EncodeUser encodes user properties of a PUBLISH, MQTT 5, section 3.3.2.3.7.
 func EncodeUser(list paho.UserProperties) (b []byte) {
 	for _, p := range list {
 		b = append(b, packets.PropUser)
@@ -20,7 +20,7 @@ func EncodeUser(list paho.UserProperties) (b []byte) {
 	return b
 }
 
-// withExpiry puts the Message Expiry Interval before other properties. What is left of it is rounded up to a second.
+// WithExpiry prepends a Message Expiry Interval, rounded up to a second, to other properties.
 func WithExpiry(left time.Duration, others []byte) []byte {
 	b := make([]byte, 0, 5+len(others))
 	b = append(b, packets.PropMessageExpiry)
@@ -28,7 +28,7 @@ func WithExpiry(left time.Duration, others []byte) []byte {
 	return append(b, others...)
 }
 
-// withoutExpiry takes off what withExpiry put there.
+// WithoutExpiry removes what WithExpiry prepended.
 func WithoutExpiry(props []byte) []byte {
 	if len(props) >= 5 && props[0] == packets.PropMessageExpiry {
 		return props[5:]
@@ -36,7 +36,7 @@ func WithoutExpiry(props []byte) []byte {
 	return props
 }
 
-// seconds rounds up.
+// Seconds returns d in seconds, rounded up.
 func Seconds(d time.Duration) uint32 {
 	return uint32(min((d+time.Second-1)/time.Second, 1<<32-1))
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 )
 
-// publication is a PUBLISH, written into the wire's buffer without an allocation.
+// Publication is a PUBLISH that is encoded into the write buffer without allocations.
 type Publication struct {
 	Topic   string
 	Payload []byte
@@ -17,7 +17,7 @@ type Publication struct {
 	Retain  bool
 }
 
-// remaining is the packet's length after the fixed header.
+// remaining returns the packet's length after the fixed header.
 func (p Publication) remaining() int {
 	n := 2 + len(p.Topic) + lengthOfLength(len(p.Props)) + len(p.Props) + len(p.Payload)
 	if p.QoS > 0 {
@@ -26,7 +26,7 @@ func (p Publication) remaining() int {
 	return n
 }
 
-// lengthOfLength is how many bytes a variable byte integer takes.
+// lengthOfLength returns the size of n as a variable byte integer.
 func lengthOfLength(n int) int {
 	size := 1
 	for n >= 1<<7 {
@@ -36,7 +36,7 @@ func lengthOfLength(n int) int {
 	return size
 }
 
-// size is the packet's length, rounded up to the longest fixed header.
+// Size returns the packet's length, assuming the longest fixed header.
 func (p Publication) Size() int { return 5 + p.remaining() }
 
 func (p Publication) Append(b []byte) []byte {

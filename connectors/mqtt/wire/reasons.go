@@ -10,7 +10,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// reasonNames are MQTT's words for the reason codes that brokers give, MQTT 5, section 2.4.
+// reasonNames are the names of the reason codes in MQTT 5, section 2.4.
 var reasonNames = map[byte]string{
 	0x80: "unspecified error", 0x81: "malformed packet", 0x82: "protocol error", 0x83: "implementation specific error",
 	0x84: "unsupported protocol version", 0x85: "client identifier not valid", 0x86: "bad user name or password",
@@ -44,8 +44,8 @@ func CodeOf(reason byte) gateway.ResultCode {
 	return gateway.CodeUnknown
 }
 
-// resultOf is the outcome of a call whose acknowledgement carries reason: 0x10 (nobody subscribed), 0x11 (there was no subscription) and
-// the granted QoS are success.
+// ResultOf returns the result of a call whose acknowledgement has the reason code. 0x10 (no matching subscribers), 0x11
+// (no subscription existed) and the granted QoS are success.
 func ResultOf(what, topic string, reason byte) gateway.Result {
 	if reason < 0x80 {
 		return gateway.OK
@@ -53,26 +53,26 @@ func ResultOf(what, topic string, reason byte) gateway.Result {
 	return gateway.Refuse(CodeOf(reason), "the broker refused to %s %q: %s", what, topic, ReasonName(reason))
 }
 
-// isElsewhere reports whether the broker says that another of its servers may take the client.
+// IsElsewhere reports whether another server of the broker may accept the client.
 func IsElsewhere(err error) bool {
 	var refused *RefusalError
 	return errors.As(err, &refused) && slices.Contains([]byte{0x88, 0x89, 0x8B, 0x9C, 0x9D}, refused.reason)
 }
 
-// refusalError is a CONNACK that is not success.
+// RefusalError is a CONNACK with an error code.
 type RefusalError struct {
 	gateway.ResultError
 	reason byte
 }
 
-// isAboutWill reports whether the broker takes the client with another will.
+// IsAboutWill reports whether the broker may accept the client with another will.
 func (e *RefusalError) IsAboutWill() bool {
 	return e.reason == packets.ConnackRetainNotSupported || e.reason == packets.ConnackQoSNotSupported
 }
 
 func (e *RefusalError) Unwrap() error { return &e.ResultError }
 
-// refusal is a CONNACK that is not success as an error. An unsupported protocol version is no matter of the device.
+// Refusal returns the error for a CONNACK with an error code.
 func Refusal(broker string, reason byte) error {
 	if reason == packets.ConnackUnsupportedProtocolVersion {
 		return OldBroker(broker)

@@ -8,7 +8,7 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 )
 
-// A violation is what a broker sent against the standard, and ends the connection with a reason.
+// Violation is a protocol error of the broker, which ends the connection.
 type Violation struct {
 	Reason byte // of our DISCONNECT
 	what   string
@@ -20,7 +20,7 @@ func (v *Violation) Error() string {
 
 var errUnreadable = &Violation{packets.DisconnectMalformedPacket, "a packet cannot be read"}
 
-// checkPublish finds what ends the connection. CONNECT allowed no Topic Alias.
+// CheckPublish finds protocol errors in a PUBLISH. CONNECT allowed no Topic Alias.
 func CheckPublish(qos byte, id uint16, alias *uint16) *Violation {
 	switch {
 	case alias != nil:
@@ -33,7 +33,7 @@ func CheckPublish(qos byte, id uint16, alias *uint16) *Violation {
 	return nil
 }
 
-// checkConnack finds values that the standard does not have.
+// CheckConnack finds undefined values.
 func CheckConnack(p *paho.ConnackProperties) *Violation {
 	switch {
 	case p == nil:
@@ -48,7 +48,7 @@ func CheckConnack(p *paho.ConnackProperties) *Violation {
 	return nil
 }
 
-// The reason codes below 0x80 with which the broker grants a call, by packet type, MQTT 5, section 2.4.
+// granted has the success codes by packet type, MQTT 5, section 2.4.
 var granted = map[byte][]byte{
 	packets.PUBACK:   {0x00, 0x10},
 	packets.PUBREC:   {0x00, 0x10},
@@ -57,5 +57,5 @@ var granted = map[byte][]byte{
 	packets.UNSUBACK: {0x00, 0x11},
 }
 
-// isGranted reports whether the standard has a reason code below 0x80 in an acknowledgement of that type.
+// IsGranted reports whether code is a success code of the packet type.
 func IsGranted(packet, code byte) bool { return slices.Contains(granted[packet], code) }

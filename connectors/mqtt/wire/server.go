@@ -12,14 +12,14 @@ import (
 	"github.com/coder/websocket"
 )
 
-// server is where one URL leads.
+// Server is a broker address, parsed from a URL.
 type Server struct {
 	HostPort  string
 	TLS       *tls.Config // nil: no TLS
 	WebSocket string      // the URL of MQTT over WebSocket; empty: MQTT over TCP
 }
 
-// parseServers returns the servers of a broker. Errors name the setting.
+// ParseServers parses the URLs of a broker. Errors name the setting.
 func ParseServers(urls []string, secure *tls.Config) ([]Server, error) {
 	if len(urls) == 0 {
 		return nil, errors.New("upstream.url is missing: want mqtt://HOST:PORT")
@@ -57,7 +57,7 @@ func parseURL(text string, secure *tls.Config) (Server, error) {
 		s.HostPort = withPort(u, "80")
 	case "wss":
 		s.HostPort, s.TLS = withPort(u, "443"), tlsFor(secure, u.Hostname())
-		s.TLS.NextProtos = nil // an ALPN name of MQTT is none of HTTP
+		s.TLS.NextProtos = nil // HTTP has no ALPN name of MQTT
 	default:
 		return Server{}, fmt.Errorf("upstream.url %q: the scheme is neither mqtt, mqtts, ws nor wss", text)
 	}
@@ -88,7 +88,7 @@ func tlsFor(cfg *tls.Config, host string) *tls.Config {
 	return cfg
 }
 
-// dialError says that no server was there: the broker is away, not full of clients with the same id.
+// DialError says that no server could be reached.
 type DialError struct {
 	hostPort string
 	err      error
@@ -99,7 +99,7 @@ func (e *DialError) Error() string {
 }
 func (e *DialError) Unwrap() error { return e.err }
 
-// Dial opens a connection to the server. An error is a [DialError].
+// Dial connects to the server. Errors are [DialError]s.
 func (s Server) Dial(ctx context.Context) (net.Conn, error) {
 	conn, err := s.dial(ctx)
 	if err != nil {
@@ -118,7 +118,7 @@ func (s Server) dial(ctx context.Context) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, "tcp", s.HostPort)
 }
 
-// dialWebSocket makes MQTT over WebSocket a connection of bytes, MQTT 5, section 6.
+// dialWebSocket returns a byte stream over WebSocket, MQTT 5, section 6.
 func (s Server) dialWebSocket(ctx context.Context) (net.Conn, error) {
 	transport := &http.Transport{TLSClientConfig: s.TLS, Proxy: nil, DisableKeepAlives: true}
 	ws, answer, err := websocket.Dial(ctx, s.WebSocket, &websocket.DialOptions{
@@ -138,17 +138,17 @@ func (s Server) dialWebSocket(ctx context.Context) (net.Conn, error) {
 		_ = ws.CloseNow()
 		return nil, errors.New("the server speaks WebSocket, but not its subprotocol mqtt")
 	}
-	ws.SetReadLimit(-1) // packets are bounded by MaxPacketSize, whatever messages they come in
+	ws.SetReadLimit(-1) // packets are bounded by MaxPacketSize, however they are framed
 	return webSocketConn{websocket.NetConn(context.Background(), ws, websocket.MessageBinary), ws}, nil
 }
 
-// webSocketConn closes at once, without the closing handshake of WebSocket.
+// webSocketConn closes at once, without the WebSocket closing handshake.
 type webSocketConn struct {
 	net.Conn
 	ws *websocket.Conn
 }
 
-// CloseWrite begins the closing handshake. The library bounds it, and reading goes on meanwhile.
+// CloseWrite starts the closing handshake, which the library bounds. Reading continues meanwhile.
 func (c webSocketConn) CloseWrite() error {
 	go func() { _ = c.ws.Close(websocket.StatusNormalClosure, "") }()
 	return nil
