@@ -41,20 +41,27 @@ func TestReasonCodes(t *testing.T) {
 				if c.QoS == 1 {
 					p.puback(c.PacketID, answers[c.Topic])
 				} else {
-					p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID, ReasonCode: answers[c.Topic]})
+					p.send(&packets.Pubrec{
+						Properties: &packets.Properties{}, PacketID: c.PacketID,
+						ReasonCode: answers[c.Topic],
+					})
 				}
 			case *packets.Pubrel:
 				p.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
 			case *packets.Subscribe:
 				p.suback(c.PacketID, answers[c.Subscriptions[0].Topic])
 			case *packets.Unsubscribe:
-				p.send(&packets.Unsuback{Properties: &packets.Properties{}, PacketID: c.PacketID, Reasons: []byte{0x11}})
+				p.send(&packets.Unsuback{
+					Properties: &packets.Properties{}, PacketID: c.PacketID,
+					Reasons: []byte{0x11},
+				})
 			}
 		}
 	})
 	s, _ := connect(t, newConnector(t, Config{URL: b.url()}), "c")
 	want := map[string]gateway.ResultCode{
-		"nobody": gateway.CodeSuccess, "denied": gateway.CodePermissionDeny, "full": gateway.CodeLimit, "odd": gateway.CodeUnknown,
+		"nobody": gateway.CodeSuccess, "denied": gateway.CodePermissionDeny, "full": gateway.CodeLimit,
+		"odd": gateway.CodeUnknown,
 	}
 	for topic, code := range want {
 		for qos := byte(1); qos <= 2; qos++ {

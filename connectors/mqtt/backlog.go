@@ -26,7 +26,8 @@ type backlog struct {
 	suspect suspicion
 }
 
-// suspicion is the evidence against a spooled message that was under way when connections ended. Another queue may send it next.
+// suspicion is the evidence against a spooled message that was under way when connections ended. Another queue may send
+// it next.
 type suspicion struct {
 	stored uint64
 	ends   int
@@ -173,7 +174,10 @@ func (g *backlog) leave(l *publishQueue) {
 // append stores a QoS 1 or 2 publish, which must have been counted as a user. The callback is called once the message
 // is on disk.
 func (g *backlog) append(k call) {
-	r := spool.Record{Topic: k.topic, Payload: k.payload, QoS: k.qos, Properties: wire.WithoutExpiry(k.props), At: time.Now()}
+	r := spool.Record{
+		Topic: k.topic, Payload: k.payload, QoS: k.qos, Properties: wire.WithoutExpiry(k.props),
+		At: time.Now(),
+	}
 	g.queue.Append(r, func(err error) {
 		finish(k.done, storedResult(err))
 		if err == nil {
@@ -228,7 +232,8 @@ func (g *backlog) answered(k *call, reason byte) (cb callbacks) {
 		g.refused = true // the device itself may be allowed
 		g.mu.Unlock()
 		cb = append(cb, l.shut()...)
-		g.broker.log.Warn("the broker does not let the gateway publish what a device left in the spool; it waits for the device",
+		g.broker.log.Warn(
+			"the broker does not let the gateway publish what a device left in the spool; it waits for the device",
 			"client_id", g.id, "topic", k.topic, "reason", wire.ReasonName(reason))
 	default:
 		g.queue.Remove(k.stored)
@@ -257,7 +262,8 @@ func (g *backlog) setAside(k *call, why string) (cb callbacks) {
 				g.broker.metrics.dropped.WithLabelValues(dropRefused).Inc()
 			}
 			if err != nil {
-				g.broker.log.Error("a message from the spool that the broker ends connections for is not set aside (upstream.spool.folder)",
+				g.broker.log.Error("a message from the spool that the broker ends connections for is not set aside "+
+					"(upstream.spool.folder)",
 					"client_id", g.id, "topic", k.topic, "error", err)
 			}
 			g.setAsideDone(l, err)
@@ -291,7 +297,10 @@ func (g *backlog) first(l *publishQueue) (*call, bool) {
 		if !ok {
 			return nil, false
 		}
-		k := &call{kind: publishing, topic: r.Topic, payload: r.Payload, qos: r.QoS, props: r.Properties, stored: seq, queue: l, ends: g.against(seq)}
+		k := &call{
+			kind: publishing, topic: r.Topic, payload: r.Payload, qos: r.QoS, props: r.Properties, stored: seq,
+			queue: l, ends: g.against(seq),
+		}
 		expiry := g.broker.cfg.MessageExpiry
 		if expiry == 0 {
 			return k, true

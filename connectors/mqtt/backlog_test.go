@@ -90,7 +90,8 @@ func TestSpoolTurnGoesToTheLast(t *testing.T) {
 	awaitDrained(t, c, 0)
 }
 
-// TestSpoolTurnPassesWhileGatewayIsAway leaves a message under way on a connection of the gateway's own, which does not come back. The device does.
+// TestSpoolTurnPassesWhileGatewayIsAway leaves a message under way on a connection of the gateway's own, which does not
+// come back. The device does.
 func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 	var refuse atomic.Bool
 	arrived := make(chan string, 100)
@@ -143,14 +144,18 @@ func leaveNumbers(t *testing.T, c *Connector, id string, n int) {
 	}
 	for i := range n {
 		done := connectortest.NewCall()
-		c.backlogOf(id).append(call{kind: publishing, topic: "t", qos: 1, payload: []byte(strconv.Itoa(i)), done: done.Done})
+		c.backlogOf(id).append(call{
+			kind: publishing, topic: "t", qos: 1, payload: []byte(strconv.Itoa(i)),
+			done: done.Done,
+		})
 		if r := done.Result(t); !r.Ok() {
 			t.Fatal(r)
 		}
 	}
 }
 
-// TestSpoolLateAnswer has a device leave with a message under way, and come back before the broker has answered it: that message is not sent twice.
+// TestSpoolLateAnswer has a device leave with a message under way, and come back before the broker has answered it:
+// that message is not sent twice.
 func TestSpoolLateAnswer(t *testing.T) {
 	back := make(chan struct{})
 	got := make(chan *packets.Publish, 10)
@@ -209,7 +214,8 @@ func (r *restless) run(t *testing.T, n int) {
 		for range r.rng.IntN(30) {
 			number := r.next
 			r.next++
-			s.Publish(r.id, byte(1+r.rng.IntN(2)), []byte(strconv.Itoa(number)), func(result gateway.Result) { r.told(t, number, result) })
+			s.Publish(r.id, byte(1+r.rng.IntN(2)), []byte(strconv.Itoa(number)),
+				func(result gateway.Result) { r.told(t, number, result) })
 		}
 		switch r.rng.IntN(4) {
 		case 0: // the next login takes over
@@ -227,7 +233,8 @@ func (r *restless) login(t *testing.T) gateway.Session {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
-		s, err := r.connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: r.id}}, "", connectortest.NewDevice())
+		s, err := r.connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: r.id}}, "",
+			connectortest.NewDevice())
 		if err == nil {
 			return s
 		}
@@ -255,7 +262,8 @@ func (r *restless) wantAcknowledged(t *testing.T, has func(name string) bool) {
 		t.Fatalf("%s: nothing was acknowledged", r.id)
 	}
 	for _, n := range r.acknowledged {
-		gatewaytest.Eventually(t, fmt.Sprintf("message %d of %s", n, r.id), func() bool { return has(fmt.Sprint(r.id, " ", n)) })
+		gatewaytest.Eventually(t, fmt.Sprintf("message %d of %s", n, r.id),
+			func() bool { return has(fmt.Sprint(r.id, " ", n)) })
 	}
 }
 
@@ -291,7 +299,8 @@ func arrivals(t *testing.T, d *connectortest.Device, into map[string][]int, seen
 	}
 }
 
-// TestSpoolOrder has devices log in and out under load, with a broker that goes away amid it: what was acknowledged arrives, and nothing overtakes.
+// TestSpoolOrder has devices log in and out under load, with a broker that goes away amid it: what was acknowledged
+// arrives, and nothing overtakes.
 func TestSpoolOrder(t *testing.T) {
 	devices, each := 6, 1500
 	if testing.Short() {
@@ -325,7 +334,8 @@ func TestSpoolOrder(t *testing.T) {
 	}
 }
 
-// TestSharedSpool has devices log in, publish, log out and in again while the broker has not been there yet: all is kept, and arrives in order.
+// TestSharedSpool has devices log in, publish, log out and in again while the broker has not been there yet: all is
+// kept, and arrives in order.
 func TestSharedSpool(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	listener := listen(t, b.URL(), "spooled/#")
@@ -373,8 +383,8 @@ func TestSharedSpool(t *testing.T) {
 	}
 }
 
-// TestSharedLateAnswers closes the gateway with a message of each of many devices under way on one connection. The broker acknowledges all of them when
-// it is told goodbye, and none is left in the spool to be sent again.
+// TestSharedLateAnswers closes the gateway with a message of each of many devices under way on one connection. The
+// broker acknowledges all of them when it is told goodbye, and none is left in the spool to be sent again.
 func TestSharedLateAnswers(t *testing.T) {
 	const devices = 10
 	arrived := make(chan struct{}, devices)

@@ -22,8 +22,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// BenchmarkPublish publishes b.N messages of 64 B with paho alone and with sessions, side by side, and reports the ratio of the rates. A rate
-// counts to the moment when the broker has taken everything.
+// BenchmarkPublish publishes b.N messages of 64 B with paho alone and with sessions, side by side, and reports the
+// ratio of the rates. A rate counts to the moment when the broker has taken everything.
 func BenchmarkPublish(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
 	for _, qos := range []byte{0, 1} {
@@ -49,18 +49,23 @@ func benchPaho(b *testing.B, broker *mosquitto.Broker, qos byte, payload []byte)
 	if err != nil {
 		b.Fatal(err)
 	}
-	client := paho.NewClient(paho.ClientConfig{Conn: conn, OnPublishReceived: []func(paho.PublishReceived) (bool, error){
+	client := paho.NewClient(paho.ClientConfig{Conn: conn, OnPublishReceived: []func(
+		paho.PublishReceived) (bool, error){
 		func(paho.PublishReceived) (bool, error) { return true, nil },
 	}})
 	receive := uint16(20)
 	if _, err := client.Connect(b.Context(), &paho.Connect{
-		ClientID: "paho", CleanStart: true, KeepAlive: 60, Properties: &paho.ConnectProperties{ReceiveMaximum: &receive},
+		ClientID: "paho", CleanStart: true, KeepAlive: 60,
+		Properties: &paho.ConnectProperties{ReceiveMaximum: &receive},
 	}); err != nil {
 		b.Fatal(err)
 	}
 	defer client.Disconnect(&paho.Disconnect{})
 	publish := func(qos byte) {
-		if _, err := client.Publish(b.Context(), &paho.Publish{Topic: "bench/topic", QoS: qos, Payload: payload}); err != nil {
+		if _, err := client.Publish(b.Context(), &paho.Publish{
+			Topic: "bench/topic", QoS: qos,
+			Payload: payload,
+		}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -106,7 +111,9 @@ func BenchmarkIdleSession(b *testing.B) {
 		before, goroutines := gatewaytest.MemoryInUse(), runtime.NumGoroutine()
 		sessions := make([]gateway.Session, n)
 		for i := range sessions {
-			s, err := c.Connect(context.Background(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: fmt.Sprint("idle-", i)}}, "", connectortest.NewDevice())
+			s, err := c.Connect(context.Background(),
+				gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: fmt.Sprint("idle-", i)}}, "",
+				connectortest.NewDevice())
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -127,8 +134,9 @@ func BenchmarkIdleSession(b *testing.B) {
 
 const manyDevices = 1000
 
-// BenchmarkManyPublish: 1,000 devices publish b.N messages of 64 B in all, each with one unacknowledged, and 1,000 clients of the library do the
-// same beside them. A rate counts to the moment when the broker has acknowledged everything.
+// BenchmarkManyPublish: 1,000 devices publish b.N messages of 64 B in all, each with one unacknowledged, and 1,000
+// clients of the library do the same beside them. A rate counts to the moment when the broker has acknowledged
+// everything.
 func BenchmarkManyPublish(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
 	modes := bothModes(b, broker)
@@ -179,7 +187,8 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// publishMany has each device publish its part, the next message when the one before is done, and one of QoS 1 at the end.
+// publishMany has each device publish its part, the next message when the one before is done, and one of QoS 1 at the
+// end.
 func publishMany(b *testing.B, m many, qos byte) {
 	payload := make([]byte, 64)
 	var wg sync.WaitGroup
@@ -207,8 +216,8 @@ func publishMany(b *testing.B, m many, qos byte) {
 	wg.Wait()
 }
 
-// BenchmarkManyDeliver: 16 sessions publish b.N messages of 64 B to 1,000 devices in turn, and to 1,000 clients of the library. A rate counts to
-// the moment when the last message is there.
+// BenchmarkManyDeliver: 16 sessions publish b.N messages of 64 B to 1,000 devices in turn, and to 1,000 clients of the
+// library. A rate counts to the moment when the last message is there.
 func BenchmarkManyDeliver(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
 	var arrived atomic.Int64
@@ -222,9 +231,11 @@ func BenchmarkManyDeliver(b *testing.B) {
 					window := make(chan struct{}, 500)
 					for i := range b.N {
 						window <- struct{}{}
-						from[i%len(from)].Publish(fmt.Sprint("down/", i%manyDevices), qos, make([]byte, 64), func(gateway.Result) { <-window })
+						from[i%len(from)].Publish(fmt.Sprint("down/", i%manyDevices), qos, make([]byte, 64),
+							func(gateway.Result) { <-window })
 					}
-					gatewaytest.Eventually(b, "the messages to arrive", func() bool { return arrived.Load() >= int64(b.N) })
+					gatewaytest.Eventually(b, "the messages to arrive",
+						func() bool { return arrived.Load() >= int64(b.N) })
 				}
 				reference := attached(b, &ofPaho{addr: broker.Addr()}, got, deliver)
 				measured := attached(b, bothModes(b, broker)[mode], got, deliver)
@@ -256,7 +267,8 @@ func attached(b *testing.B, m many, got, deliver func()) time.Duration {
 	return time.Since(start)
 }
 
-// BenchmarkManyMemory reports what an idle session with one subscription costs: heap and stacks after a collection, beside a client of the library.
+// BenchmarkManyMemory reports what an idle session with one subscription costs: heap and stacks after a collection,
+// beside a client of the library.
 func BenchmarkManyMemory(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
 	for _, n := range []int{1_000, 10_000} {
@@ -310,8 +322,8 @@ func attachOnce(b *testing.B, m many, n int) time.Duration {
 	return took
 }
 
-// BenchmarkManySpool: 1,000 devices publish b.N messages of 64 B at QoS 1, each with one unacknowledged, to the disk first and without it. The rate
-// counts to the last SUCCESS, the drained one to the broker's last PUBACK.
+// BenchmarkManySpool: 1,000 devices publish b.N messages of 64 B at QoS 1, each with one unacknowledged, to the disk
+// first and without it. The rate counts to the last SUCCESS, the drained one to the broker's last PUBACK.
 func BenchmarkManySpool(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
 	for _, mode := range []string{"device", "shared"} {
@@ -331,7 +343,8 @@ func BenchmarkManySpool(b *testing.B) {
 			start = time.Now()
 			publishMany(b, spooled, 1)
 			with := time.Since(start)
-			gatewaytest.Eventually(b, "the spool to be empty", func() bool { return gatewaytest.Metric(b, spooled.metrics, "exgate_spool_records") == 0 })
+			gatewaytest.Eventually(b, "the spool to be empty",
+				func() bool { return gatewaytest.Metric(b, spooled.metrics, "exgate_spool_records") == 0 })
 			drained := time.Since(start)
 			b.ReportMetric(float64(b.N)/without.Seconds(), "plain/s")
 			b.ReportMetric(float64(b.N)/with.Seconds(), "spooled/s")

@@ -60,8 +60,8 @@ func (e ending) isExplained() bool {
 // isLocal reports whether the socket was closed on this side.
 func (e ending) isLocal() bool { return errors.Is(e.cause, net.ErrClosed) }
 
-// against returns the weight of the end as evidence against a call that was under way with others. A takeover by another
-// gateway can only make the call a suspect; convicting it takes the same end while it is tried alone.
+// against returns the weight of the end as evidence against a call that was under way with others. A takeover by
+// another gateway can only make the call a suspect; convicting it takes the same end while it is tried alone.
 func (e ending) against(k *call, now time.Time) int {
 	switch {
 	case errors.Is(e.cause, errNoAck) && !now.Before(k.deadline):
@@ -95,7 +95,8 @@ func (c *client) judge(e ending) (cb callbacks) {
 	cb = c.judgeTrials(e)
 	likelier := c.hasUnproven(e, now)
 	var arrested []*publishQueue
-	for _, k := range slices.SortedFunc(maps.Values(c.inflight), func(a, b *call) int { return cmp.Compare(a.seq, b.seq) }) {
+	bySeq := func(a, b *call) int { return cmp.Compare(a.seq, b.seq) }
+	for _, k := range slices.SortedFunc(maps.Values(c.inflight), bySeq) {
 		w := e.against(k, now)
 		if k.onTrial || k.released || w == 0 || likelier && k.isSpared() {
 			continue
@@ -134,7 +135,8 @@ func (c *client) judge(e ending) (cb callbacks) {
 	return cb
 }
 
-// addEvidence counts the end of a connection against the call. The evidence against a spooled publish outlives its queue.
+// addEvidence counts the end of a connection against the call. The evidence against a spooled publish outlives its
+// queue.
 func (k *call) addEvidence(weight int) {
 	k.ends += weight
 	if k.stored > 0 {
@@ -170,7 +172,8 @@ func (c *client) hasUnproven(e ending, now time.Time) bool {
 	return false
 }
 
-// isSuspicious reports whether a call of ownQueue has the topic of a suspect, and so must stay behind it. mu must be held.
+// isSuspicious reports whether a call of ownQueue has the topic of a suspect, and so must stay behind it. mu must be
+// held.
 func (c *client) isSuspicious(k *call) bool {
 	l := c.topicQueues[k.topic]
 	return k.queue.unordered && l != nil && (l.diverted || c.isOnTrial(l))
@@ -289,7 +292,8 @@ func (c *client) convict(k *call, e ending) (cb callbacks) {
 	if known := wire.CodeOf(e.reason); e.reason != 0 && known != gateway.CodeUnknown {
 		code = known
 	}
-	r := gateway.Refuse(code, "the broker ends the connection for this %s (%.200q): %v; it is not sent again", what, k.topic, e)
+	r := gateway.Refuse(code, "the broker ends the connection for this %s (%.200q): %v; it is not sent again", what,
+		k.topic, e)
 	aside := false
 	if k.stored > 0 {
 		aside = b.cfg.Spool.Folder != ""
@@ -303,7 +307,8 @@ func (c *client) convict(k *call, e ending) (cb callbacks) {
 	if from.Listener != "" && k.queue.closeDevice != nil && b.offenders.isBanned(from.ClientID, time.Now()) {
 		closeDevice := k.queue.closeDevice
 		cb.then(func() {
-			go closeDevice(gateway.ReasonUpstreamRefused.With("the broker ended %d connections for what the device sent", offencesUntilBan))
+			go closeDevice(gateway.ReasonUpstreamRefused.With(
+				"the broker ended %d connections for what the device sent", offencesUntilBan))
 		})
 	}
 	return cb
@@ -330,7 +335,8 @@ func (b *broker) logConviction(k *call, from gateway.Device, e ending, aside boo
 		return
 	}
 	args := []any{
-		"call", k.kind.String(), "topic", k.topic, "qos", k.qos, "bytes", len(k.payload), "client_id", from.ClientID, "listener", from.Listener,
+		"call", k.kind.String(), "topic", k.topic, "qos", k.qos, "bytes", len(k.payload), "client_id", from.ClientID,
+		"listener", from.Listener,
 		"reason", e.String(), "not_logged", more,
 	}
 	if aside {
@@ -339,8 +345,8 @@ func (b *broker) logConviction(k *call, from gateway.Device, e ending, aside boo
 	b.log.Warn("the broker ends the connection for what a device sent; it is refused and not sent again", args...)
 }
 
-// judgeFilters counts the end of a connection against the filters of a resubscription. If their number may be the cause,
-// the next packets have fewer. mu must be held.
+// judgeFilters counts the end of a connection against the filters of a resubscription. If their number may be the
+// cause, the next packets have fewer. mu must be held.
 func (c *client) judgeFilters(k *call, e ending) (cb callbacks) {
 	w := e.weight()
 	if w == 0 {
@@ -371,7 +377,8 @@ func (c *client) judgeFilters(k *call, e ending) (cb callbacks) {
 		}
 		c.suspectFilters[f.name] = true
 		again := &call{
-			kind: resubscribing, topic: f.name, qos: f.qos, subID: f.id, filters: []filter{f}, queue: &c.ownQueue, ends: c.filterEnds[f.name],
+			kind: resubscribing, topic: f.name, qos: f.qos, subID: f.id, filters: []filter{f}, queue: &c.ownQueue,
+			ends: c.filterEnds[f.name],
 		}
 		cb = append(cb, c.arrest(again, e)...)
 		if !again.onTrial {
@@ -381,8 +388,8 @@ func (c *client) judgeFilters(k *call, e ending) (cb callbacks) {
 	return cb
 }
 
-// convictFilter gives up a subscription that the broker had acknowledged. A device with its own session is closed, since
-// it cannot be notified otherwise.
+// convictFilter gives up a subscription that the broker had acknowledged. A device with its own session is closed,
+// since it cannot be notified otherwise.
 func (c *client) convictFilter(k *call, e ending) (cb callbacks) {
 	delete(c.filters, k.topic)
 	delete(c.suspectFilters, k.topic)
@@ -391,7 +398,8 @@ func (c *client) convictFilter(k *call, e ending) (cb callbacks) {
 	cb = c.convict(k, e)
 	if c.device != nil {
 		cb.then(func() {
-			go c.owner.lost(gateway.ReasonUpstreamRefused.With("the broker ends the connection for the subscription to %.200q", k.topic))
+			go c.owner.lost(gateway.ReasonUpstreamRefused.With(
+				"the broker ends the connection for the subscription to %.200q", k.topic))
 		})
 	}
 	return cb

@@ -77,9 +77,12 @@ func newBroker(cfg Config) (*broker, error) {
 		return nil, err
 	}
 	b := &broker{
-		cfg: cfg, servers: servers, log: cfg.Logger, metrics: newCounters(cfg.Metrics), ids: messageid.New(), dialSlots: make(chan struct{}, cfg.MaxDials),
-		drain: rate.NewLimiter(rate.Limit(cfg.Spool.DrainRate), max(1, int(cfg.Spool.DrainRate/10))), quit: make(chan struct{}),
-		clients: map[*client]struct{}{}, links: map[*link]struct{}{}, backlogs: map[string]*backlog{}, suspicions: map[string]suspicion{},
+		cfg: cfg, servers: servers, log: cfg.Logger, metrics: newCounters(cfg.Metrics), ids: messageid.New(),
+		dialSlots: make(chan struct{}, cfg.MaxDials),
+		drain:     rate.NewLimiter(rate.Limit(cfg.Spool.DrainRate), max(1, int(cfg.Spool.DrainRate/10))),
+		quit:      make(chan struct{}),
+		clients:   map[*client]struct{}{}, links: map[*link]struct{}{}, backlogs: map[string]*backlog{},
+		suspicions: map[string]suspicion{},
 	}
 	b.reach, b.longestDelay = newReach(), longestDelay
 	b.willQoS.Store(2)
@@ -173,7 +176,8 @@ func (b *broker) warnDown(cause error) {
 	}
 	b.mu.Unlock()
 	if !quiet {
-		b.log.Warn("the broker cannot be reached for some connections; connecting again", "broker", b.server().HostPort, "error", cause)
+		b.log.Warn("the broker cannot be reached for some connections; connecting again", "broker", b.server().HostPort,
+			"error", cause)
 	}
 }
 

@@ -93,7 +93,10 @@ func (c *call) packet() session.Packet {
 	}
 	var again []packets.SubOptions
 	for _, f := range c.filters {
-		again = append(again, packets.SubOptions{Topic: f.name, QoS: f.qos, RetainHandling: packets.RetainSendOnSubscribeIfNew})
+		again = append(again, packets.SubOptions{
+			Topic: f.name, QoS: f.qos,
+			RetainHandling: packets.RetainSendOnSubscribeIfNew,
+		})
 	}
 	return subscribe(c.id, c.subID, again)
 }
@@ -121,7 +124,8 @@ func (l *link) unfit(k *call) (reason byte) {
 	return 0
 }
 
-// unfitFilter is unfit for SUBSCRIBE and UNSUBSCRIBE, which have a topic, a packet id and at most one property beside their fixed header.
+// unfitFilter is unfit for SUBSCRIBE and UNSUBSCRIBE, which have a topic, a packet id and at most one property beside
+// their fixed header.
 func (l *link) unfitFilter(k *call) (reason byte) {
 	_, shared := topic.Unshare(k.topic)
 	switch {
@@ -144,13 +148,17 @@ func (l *link) fits(k *call) gateway.Result {
 	what := k.kind.String()
 	switch l.unfit(k) {
 	case packets.DisconnectPacketTooLarge:
-		return gateway.Refuse(gateway.CodeLimit, "%s %.200q: the broker takes packets of at most %d bytes", what, k.topic, l.maxSize)
+		return gateway.Refuse(gateway.CodeLimit, "%s %.200q: the broker takes packets of at most %d bytes", what,
+			k.topic, l.maxSize)
 	case packets.DisconnectQoSNotSupported:
-		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker takes at most QoS %d", what, k.topic, l.maxQoS)
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker takes at most QoS %d", what, k.topic,
+			l.maxQoS)
 	case packets.DisconnectSharedSubscriptionNotSupported:
-		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker has no shared subscriptions", what, k.topic)
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker has no shared subscriptions", what,
+			k.topic)
 	case packets.DisconnectWildcardSubscriptionsNotSupported:
-		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker has no subscriptions with wildcards", what, k.topic)
+		return gateway.Refuse(gateway.CodeUnsupported, "%s %.200q: the broker has no subscriptions with wildcards",
+			what, k.topic)
 	}
 	return gateway.OK
 }
@@ -218,7 +226,10 @@ func (c *client) publishReceived(l *link, id uint16, reason byte) {
 	if c.link != l || k == nil || k.qos != 2 {
 		c.mu.Unlock()
 		if reason < 0x80 {
-			l.send(&packets.Pubrel{Properties: &packets.Properties{}, PacketID: id, ReasonCode: packets.PubcompPacketIdentifierNotFound})
+			l.send(&packets.Pubrel{
+				Properties: &packets.Properties{}, PacketID: id,
+				ReasonCode: packets.PubcompPacketIdentifierNotFound,
+			})
 		}
 		return
 	}

@@ -13,8 +13,9 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// client is an MQTT client of the broker. It outlives its connections: unacknowledged calls are sent again over the next
-// one. A device session has a client with one publish queue; shared sessions have many publish queues on one client.
+// client is an MQTT client of the broker. It outlives its connections: unacknowledged calls are sent again over the
+// next one. A device session has a client with one publish queue; shared sessions have many publish queues on one
+// client.
 type client struct {
 	broker     *broker
 	id         string
@@ -118,7 +119,10 @@ func (c *client) attach(l *link) {
 // announce publishes the online status, if the client has one.
 func (c *client) announce() {
 	if s := c.status; s.isSet() && !c.willRefused.Load() {
-		c.submit(call{from: c.device, kind: publishing, topic: s.Topic, payload: []byte(s.Online), qos: s.QoS, retain: s.Retain, queue: &c.ownQueue})
+		c.submit(call{
+			from: c.device, kind: publishing, topic: s.Topic, payload: []byte(s.Online), qos: s.QoS,
+			retain: s.Retain, queue: &c.ownQueue,
+		})
 	}
 }
 

@@ -14,14 +14,17 @@ import (
 
 // Config configures a Connector. URL or URLs is required.
 type Config struct {
-	// URL is the broker: mqtt://HOST:PORT, mqtts://HOST:PORT for TLS, ws://HOST:PORT/PATH and wss://HOST:PORT/PATH for MQTT over WebSocket. The default ports are 1883, 8883, 80 and 443, the default path is /mqtt. Path and query are sent as
-	// written. If zero, URLs is used.
+	// URL is the broker: mqtt://HOST:PORT, mqtts://HOST:PORT for TLS, ws://HOST:PORT/PATH and wss://HOST:PORT/PATH for
+	// MQTT over WebSocket. The default ports are 1883, 8883, 80 and 443, the default path is /mqtt. Path and query are
+	// sent as written. If zero, URLs is used.
 	URL string
 
-	// URLs are servers of one broker, tried after URL. The first that answers is used until it fails. If both are zero, New fails.
+	// URLs are servers of one broker, tried after URL. The first that answers is used until it fails. If both are zero,
+	// New fails.
 	URLs []string
 
-	// TLS is used with mqtts:// and wss://. If nil, the system's certificate authorities and the URL's host name are used.
+	// TLS is used with mqtts:// and wss://. If nil, the system's certificate authorities and the URL's host name are
+	// used.
 	TLS *tls.Config
 
 	// Node is the gateway's name and part of the client ids of its own connections. It must be unique at the broker. If
@@ -42,8 +45,8 @@ type Config struct {
 	// PacketTimeout bounds the wait for SUBACK, UNSUBACK and PINGRESP. If zero, 5 s.
 	PacketTimeout time.Duration
 
-	// AckTimeout is how long a publish may wait for PUBACK or PUBCOMP before the connection is dropped and the message is
-	// sent again over a new one. If zero, 30 s.
+	// AckTimeout is how long a publish may wait for PUBACK or PUBCOMP before the connection is dropped and the message
+	// is sent again over a new one. If zero, 30 s.
 	AckTimeout time.Duration
 
 	// SessionExpiry is how long the broker keeps a device's session, and queues messages for it, after the device has
@@ -60,22 +63,25 @@ type Config struct {
 	// ReceiveMaximum is how many messages of QoS 1 and 2 the broker may send without acknowledgement. If zero, 20.
 	ReceiveMaximum uint16
 
-	// MaxPacketSize is the largest packet, in bytes, that the broker may send. A larger one ends the connection. If zero, 4 MiB.
+	// MaxPacketSize is the largest packet, in bytes, that the broker may send. A larger one ends the connection. If
+	// zero, 4 MiB.
 	MaxPacketSize uint32
 
 	// ReconnectDelay is the shortest delay before reconnecting. It doubles up to 30 s; up to as much again is added at
 	// random. If zero, 1 s.
 	ReconnectDelay time.Duration
 
-	// MessageExpiry is the Message Expiry Interval of publishes; time in the spool counts. If zero, messages do not expire.
+	// MessageExpiry is the Message Expiry Interval of publishes; time in the spool counts. If zero, messages do not
+	// expire.
 	MessageExpiry time.Duration
 
-	// UserProperties adds the user properties protocol, protocol_version, peer and listener to each CONNECT and PUBLISH of a device. If zero, none.
+	// UserProperties adds the user properties protocol, protocol_version, peer and listener to each CONNECT and PUBLISH
+	// of a device. If zero, none.
 	UserProperties bool
 
-	// ControlTopic is the prefix of the topics on which the gateways at one broker announce the logins of shared sessions.
-	// Devices of this gateway can neither publish nor subscribe there. Anyone else who can publish there can end
-	// sessions, so the broker must allow it to gateways only. If zero, exgate/control.
+	// ControlTopic is the prefix of the topics on which the gateways at one broker announce the logins of shared
+	// sessions. Devices of this gateway can neither publish nor subscribe there. Anyone else who can publish there can
+	// end sessions, so the broker must allow it to gateways only. If zero, exgate/control.
 	ControlTopic string
 
 	// DeviceStatus publishes which devices are connected. If its Topic is zero, it is off.
@@ -119,18 +125,20 @@ func (cfg Config) withDefaults() Config {
 
 // check validates the configuration.
 func (cfg Config) check() error {
-	if min(cfg.ConnectTimeout, cfg.KeepAlive, cfg.PacketTimeout, cfg.AckTimeout, cfg.SessionExpiry, cfg.ReconnectDelay, cfg.MessageExpiry,
-		time.Duration(cfg.MaxDials)) < 0 {
+	if min(cfg.ConnectTimeout, cfg.KeepAlive, cfg.PacketTimeout, cfg.AckTimeout, cfg.SessionExpiry, cfg.ReconnectDelay,
+		cfg.MessageExpiry, time.Duration(cfg.MaxDials)) < 0 {
 		return errors.New("MQTT connector: a duration or a limit is negative")
 	}
-	err := errors.Join(topic.CheckString("upstream.username", cfg.Username), topic.CheckBinary("upstream.password_file", cfg.Password))
+	err := errors.Join(topic.CheckString("upstream.username", cfg.Username),
+		topic.CheckBinary("upstream.password_file", cfg.Password))
 	if err != nil {
 		return err
 	}
 	if err := topic.CheckName(cfg.ControlTopic); err != nil {
 		return fmt.Errorf("upstream.control_topic: %w", err)
 	}
-	if err := cfg.DeviceStatus.check("upstream.device_status", "${clientid}", "${username}", "${listener}", "${module}"); err != nil {
+	if err := cfg.DeviceStatus.check("upstream.device_status", "${clientid}", "${username}", "${listener}",
+		"${module}"); err != nil {
 		return err
 	}
 	return cfg.GatewayStatus.check("upstream.gateway_status", "${node}")
@@ -154,7 +162,8 @@ func setDefault[T comparable](field *T, value T) {
 // Status configures a topic that shows whether a client is connected. Offline is also the client's will, which the
 // broker publishes if the connection ends without DISCONNECT (MQTT 5, section 3.1.2.5).
 type Status struct {
-	// Topic may contain ${clientid}, ${username}, ${listener} and ${module} for devices, and ${node} for the gateway. If zero, no status is published.
+	// Topic may contain ${clientid}, ${username}, ${listener} and ${module} for devices, and ${node} for the gateway.
+	// If zero, no status is published.
 	Topic string
 	// Online and Offline are the payloads. If zero, "online" and "offline".
 	Online, Offline string
@@ -183,7 +192,8 @@ func (s Status) check(setting string, known ...string) error {
 	if err := topic.CheckName(s.Topic); err != nil {
 		return fmt.Errorf("%s.topic: %w", setting, err)
 	}
-	if err := errors.Join(topic.CheckBinary(setting+".online", s.Online), topic.CheckBinary(setting+".offline", s.Offline)); err != nil {
+	if err := errors.Join(topic.CheckBinary(setting+".online", s.Online),
+		topic.CheckBinary(setting+".offline", s.Offline)); err != nil {
 		return err
 	}
 	if s.QoS > 2 {
@@ -202,7 +212,8 @@ func (s Status) of(device gateway.Device) (Status, error) {
 		err = topic.CheckName(filled)
 	}
 	if err != nil {
-		return Status{}, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError, "upstream.device_status.topic: %v", err)}
+		return Status{}, &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError,
+			"upstream.device_status.topic: %v", err)}
 	}
 	s.Topic = filled
 	return s, nil

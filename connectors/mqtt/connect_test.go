@@ -24,7 +24,10 @@ import (
 
 func dial(t *testing.T, cfg Config) error {
 	t.Helper()
-	_, err := newConnector(t, cfg).Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c", Username: "u"}}, "hidden-password", connectortest.NewDevice())
+	_, err := newConnector(t, cfg).Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{
+		ClientID: "c",
+		Username: "u",
+	}}, "hidden-password", connectortest.NewDevice())
 	if err == nil {
 		t.Fatal("connected")
 	}
@@ -42,7 +45,8 @@ func TestOldBroker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newScripted(t, serve)
-			if err := dial(t, Config{URL: b.url()}); !strings.Contains(err.Error(), "MQTT 3.1.1") || !strings.Contains(err.Error(), "upstream.url") {
+			if err := dial(t, Config{URL: b.url()}); !strings.Contains(err.Error(), "MQTT 3.1.1") ||
+				!strings.Contains(err.Error(), "upstream.url") {
 				t.Fatal(err)
 			}
 		})
@@ -51,7 +55,8 @@ func TestOldBroker(t *testing.T) {
 
 func TestSilentBroker(t *testing.T) {
 	b := newScripted(t, func(p *peer) { p.serveAll() })
-	if err := dial(t, Config{URL: b.url(), ConnectTimeout: 50 * time.Millisecond}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := dial(t, Config{URL: b.url(), ConnectTimeout: 50 * time.Millisecond}); !errors.Is(err,
+		context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
 }
@@ -63,15 +68,20 @@ func TestNoBroker(t *testing.T) {
 	}
 	_ = l.Close()
 	var refused *gateway.ResultError
-	if err := dial(t, Config{URL: "mqtt://" + l.Addr().String()}); errors.As(err, &refused) || !strings.Contains(err.Error(), "upstream.url") {
+	if err := dial(t, Config{URL: "mqtt://" + l.Addr().String()}); errors.As(err, &refused) ||
+		!strings.Contains(err.Error(), "upstream.url") {
 		t.Fatal(err)
 	}
 }
 
 func TestBadURL(t *testing.T) {
-	for _, url := range []string{"", "broker:1883", "http://broker", "mqtt://", "mqtt://host/path", "mqtt://user:hidden-password@host", "mqtt://%zz"} {
+	for _, url := range []string{
+		"", "broker:1883", "http://broker", "mqtt://", "mqtt://host/path",
+		"mqtt://user:hidden-password@host", "mqtt://%zz",
+	} {
 		_, err := New(Config{URL: url})
-		if err == nil || !strings.Contains(err.Error(), "upstream.url") || strings.Contains(err.Error(), "hidden-password") {
+		if err == nil || !strings.Contains(err.Error(), "upstream.url") ||
+			strings.Contains(err.Error(), "hidden-password") {
 			t.Errorf("%q: %v", url, err)
 		}
 	}
@@ -95,7 +105,8 @@ func TestWebSocketPaths(t *testing.T) {
 	}))
 	defer web.Close()
 	for written, want := range map[string]string{
-		"": "/mqtt", "/": "/", "/mqtt": "/mqtt", "/x": "/x", "/x/": "/x/", "//x": "//x", "/a%2Fb%20c": "/a%2Fb%20c", "?k=v": "/mqtt?k=v", "/?k=v": "/?k=v",
+		"": "/mqtt", "/": "/", "/mqtt": "/mqtt", "/x": "/x", "/x/": "/x/", "//x": "//x", "/a%2Fb%20c": "/a%2Fb%20c",
+		"?k=v": "/mqtt?k=v", "/?k=v": "/?k=v",
 		"/x?k=a%20b+c&k=%2F": "/x?k=a%20b+c&k=%2F", "/x?": "/x?",
 	} {
 		_ = dial(t, quick(strings.Replace(web.URL, "http", "ws", 1)+written))
@@ -125,7 +136,9 @@ func TestMaxDials(t *testing.T) {
 	results := make(chan error)
 	for i := range 20 {
 		go func() {
-			_, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: string(rune('a' + i))}}, "", connectortest.NewDevice())
+			_, err := c.Connect(t.Context(),
+				gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: string(rune('a' + i))}}, "",
+				connectortest.NewDevice())
 			results <- err
 		}()
 	}

@@ -37,7 +37,9 @@ func New(cfg Config) (*Connector, error) {
 
 // Connect opens the session of a device. It waits for the spool and for one of Config.MaxDials slots until ctx ends;
 // connecting is also bounded by Config.ConnectTimeout for each server.
-func (c *Connector) Connect(ctx context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
+func (c *Connector) Connect(ctx context.Context, device gateway.Device, password string,
+	down gateway.Downlink,
+) (gateway.Session, error) {
 	if err := c.offenders.refuse(device); err != nil {
 		return nil, err
 	}
@@ -151,13 +153,17 @@ var (
 	_ owner           = (*Session)(nil)
 )
 
-// Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is refused then.
+// Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is
+// refused then.
 func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Done) {
 	if s.broker.isControl(name) {
 		finish(done, controlRefused("publishing to", name))
 		return
 	}
-	s.queue.publishOrStore(call{kind: publishing, topic: name, qos: qos, payload: payload, props: s.props, done: done, queue: &s.queue})
+	s.queue.publishOrStore(call{
+		kind: publishing, topic: name, qos: qos, payload: payload, props: s.props, done: done,
+		queue: &s.queue,
+	})
 }
 
 // Subscribe implements [gateway.Session].

@@ -13,20 +13,22 @@ import (
 )
 
 const (
-	maxClaims     = 500       // per message
-	maxClaimBytes = 512 << 10 // per message; longer ones are ignored. The longest client id fits even if every byte is escaped
+	maxClaims = 500 // per message
+	// per message; longer ones are ignored. The longest client id fits even if every byte is escaped
+	maxClaimBytes = 512 << 10
 	probeTimeout  = 5 * time.Second
 )
 
 // control announces logins to the other gateways at the broker and receives theirs, so that the latest login with a
-// client id ends the others. Each login has an epoch, and the largest wins. A gateway's next epoch is larger than any it
-// has seen, so clocks may differ.
+// client id ends the others. Each login has an epoch, and the largest wins. A gateway's next epoch is larger than any
+// it has seen, so clocks may differ.
 type control struct {
 	shared *Shared
 	claims string // the topic
 
-	mu      sync.Mutex
-	epoch   uint64            // the largest seen, at least the microseconds since 1970; guarded by mu, like all fields below
+	mu sync.Mutex
+	// the largest seen, at least the microseconds since 1970; guarded by mu, like all fields below
+	epoch   uint64
 	pending map[string]uint64 // logins to announce: epochs by client id
 	sending bool              // a message is unacknowledged
 }
@@ -57,7 +59,8 @@ func (b *broker) isControl(name string) bool {
 
 // controlRefused is the result of a device's call for the control topic.
 func controlRefused(what, name string) gateway.Result {
-	return gateway.Refuse(gateway.CodePermissionDeny, "%s %.100q is not allowed: gateways use it among themselves (upstream.control_topic)", what, name)
+	return gateway.Refuse(gateway.CodePermissionDeny,
+		"%s %.100q is not allowed: gateways use it among themselves (upstream.control_topic)", what, name)
 }
 
 func (c *control) nextEpoch() uint64 {
@@ -155,7 +158,8 @@ func (c *control) connected(present bool) {
 
 func (c *control) subscribed(r gateway.Result) {
 	if !r.Ok() && r.Code != gateway.CodeConnProcessNotAlive {
-		c.shared.broker.log.Error("a device that logs in at another gateway will not be noticed here (upstream.control_topic)",
+		c.shared.broker.log.Error(
+			"a device that logs in at another gateway will not be noticed here (upstream.control_topic)",
 			"topic", c.claims, "error", r.Message)
 	}
 }

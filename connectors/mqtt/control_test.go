@@ -139,16 +139,21 @@ func TestControlRefused(t *testing.T) {
 	m.subscribe(t, "t", 1)
 	publish(t, m, "t", 1, "x")
 	m.wants(t, "x")
-	gatewaytest.Eventually(t, "the refusal logged", func() bool { return strings.Contains(log.String(), "upstream.control_topic") })
+	gatewaytest.Eventually(t, "the refusal logged", func() bool {
+		return strings.Contains(log.String(),
+			"upstream.control_topic")
+	})
 }
 
-// The gateway's account may use the control topic, and its devices may not: one could take any client id from its gateway, or learn them all.
+// The gateway's account may use the control topic, and its devices may not: one could take any client id from its
+// gateway, or learn them all.
 func TestDevicesAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, Config{URL: b.URL(), ControlTopic: "a/b"}, SharedConfig{})
 	hostile, d := connectShared(t, s, "hostile")
 	for _, topic := range []string{"a/b", "a/b/claims"} {
-		if r := connectortest.Publish(t, hostile, topic, 1, `{"node":"x","claims":[{"id":"victim","epoch":1}]}`); r.Code != gateway.CodePermissionDeny {
+		if r := connectortest.Publish(t, hostile, topic, 1,
+			`{"node":"x","claims":[{"id":"victim","epoch":1}]}`); r.Code != gateway.CodePermissionDeny {
 			t.Errorf("publishing to %s: %v", topic, r)
 		}
 		if r := connectortest.Subscribe(t, hostile, topic, 0); r.Code != gateway.CodePermissionDeny {
@@ -169,7 +174,8 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 	}
 }
 
-// Devices with a session of their own, and the gateway's RawPublish, which has one, are not let there either: they reach the same broker.
+// Devices with a session of their own, and the gateway's RawPublish, which has one, are not let there either: they
+// reach the same broker.
 func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, Config{URL: b.URL()}, SharedConfig{})
@@ -187,7 +193,10 @@ func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 				}
 			}
 		}
-		for _, filter := range []string{"exgate/control", "exgate/control/#", "exgate/control/+", "$share/g/exgate/control/claims"} {
+		for _, filter := range []string{
+			"exgate/control", "exgate/control/#", "exgate/control/+",
+			"$share/g/exgate/control/claims",
+		} {
 			if r := connectortest.Subscribe(t, hostile, filter, 0); r.Code != gateway.CodePermissionDeny {
 				t.Errorf("subscribing to %s: %v", filter, r)
 			}
@@ -241,7 +250,8 @@ func TestBadClaims(t *testing.T) {
 		before := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropClaim))
 		b.publish("exgate/control/claims", c.payload, 1)
 		b.flush(t, 2)
-		if got := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropClaim)) - before; got != c.bad || m.Losses() > 0 {
+		if got := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropClaim)) - before; got != c.bad ||
+			m.Losses() > 0 {
 			t.Errorf("%s: %v are counted, want %v; %d losses", name, got, c.bad, m.Losses())
 		}
 	}
@@ -312,7 +322,8 @@ func TestClaimsOfTheGone(t *testing.T) {
 // FuzzClaims wants no payload of a control message to do more than it may.
 func FuzzClaims(f *testing.F) {
 	for _, seed := range []string{
-		"", "{}", claimsOf("y", claim{"device", 1}), claimsOf("y", claim{"device", 1 << 63}), `{"node":"y","claims":[{"id":"\ud800","epoch":-1}]}`,
+		"", "{}", claimsOf("y", claim{"device", 1}), claimsOf("y", claim{"device", 1 << 63}),
+		`{"node":"y","claims":[{"id":"\ud800","epoch":-1}]}`,
 		`{"node":"x","claims":[{"id":"device","epoch":18446744073709551615}]}`, strings.Repeat("[", 20000),
 	} {
 		f.Add([]byte(seed))
@@ -360,7 +371,8 @@ func (r *comeback) logIn() {
 	})
 }
 
-// TestSharedRivals has two devices with one client id at two gateways, which both come back whenever they are kicked: it settles.
+// TestSharedRivals has two devices with one client id at two gateways, which both come back whenever they are kicked:
+// it settles.
 func TestSharedRivals(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	var pending sync.WaitGroup

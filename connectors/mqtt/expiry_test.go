@@ -10,7 +10,8 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 )
 
-// TestConnectFlags wants what the broker is told of a session at login, when a lost connection is opened again, and at the end.
+// TestConnectFlags wants what the broker is told of a session at login, when a lost connection is opened again, and at
+// the end.
 func TestConnectFlags(t *testing.T) {
 	yes, no := true, false
 	for _, c := range []struct {
@@ -55,14 +56,16 @@ func TestConnectFlags(t *testing.T) {
 			s.Close()
 			first, again, end := <-connects, <-connects, <-ends
 			if first.CleanStart != c.login || again.CleanStart {
-				t.Errorf("Clean Start is %v at login and %v after a loss, want %v and false", first.CleanStart, again.CleanStart, c.login)
+				t.Errorf("Clean Start is %v at login and %v after a loss, want %v and false", first.CleanStart,
+					again.CleanStart, c.login)
 			}
 			for _, connect := range []*packets.Connect{first, again} {
 				if got := connect.Properties.SessionExpiryInterval; got == nil || *got != c.keep {
 					t.Errorf("the Session Expiry Interval is %v, want %d", got, c.keep)
 				}
 			}
-			if zero := end.Properties.SessionExpiryInterval != nil && *end.Properties.SessionExpiryInterval == 0; zero != c.ends || end.ReasonCode != 0 {
+			if zero := end.Properties.SessionExpiryInterval != nil &&
+				*end.Properties.SessionExpiryInterval == 0; zero != c.ends || end.ReasonCode != 0 {
 				t.Errorf("DISCONNECT ends the session: %v, want %v; its reason is 0x%02X", zero, c.ends, end.ReasonCode)
 			}
 		})

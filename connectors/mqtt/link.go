@@ -34,7 +34,8 @@ type link struct {
 	began     time.Time
 	dead      bool // lost, maybe before it was attached to the client; guarded by of.mu
 
-	late map[uint16]*call // spooled publishes by packet id that were unacknowledged when the client ended; guarded by of.mu
+	// spooled publishes by packet id that were unacknowledged when the client ended; guarded by of.mu
+	late map[uint16]*call
 }
 
 var _ session.SessionManager = (*link)(nil)

@@ -54,7 +54,8 @@ func (b *broker) checkLogin(device gateway.Device, password string) error {
 	if device.ClientID == "" {
 		return &gateway.ResultError{Result: gateway.Refuse(gateway.CodeRequiredParamsMiss, "the client id is empty")}
 	}
-	err := errors.Join(topic.CheckClientID(device.ClientID), topic.CheckString("username", device.Username), topic.CheckBinary("password", password))
+	err := errors.Join(topic.CheckClientID(device.ClientID), topic.CheckString("username", device.Username),
+		topic.CheckBinary("password", password))
 	if err == nil && b.cfg.UserProperties {
 		for _, p := range userProperties(device) {
 			err = errors.Join(err, topic.CheckString("upstream.user_properties: "+p.Key, p.Value))
@@ -101,8 +102,8 @@ const (
 	// broker ends that one first, but different goroutines read the two.
 	loginGrace = 5 * time.Second
 
-	// unclearGrace is the same for a login that the broker may have accepted without our noticing. It is longer than any
-	// delay of connectAgain.
+	// unclearGrace is the same for a login that the broker may have accepted without our noticing. It is longer than
+	// any delay of connectAgain.
 	unclearGrace = 5 * time.Minute
 )
 

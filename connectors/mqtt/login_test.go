@@ -16,8 +16,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// quietBroker ends the connection that had a client id, as mosquitto 2.0.11 does: without a word, and before it answers the new one. It acknowledges no
-// publish before acknowledge is called. It takes no client but device.
+// quietBroker ends the connection that had a client id, as mosquitto 2.0.11 does: without a word, and before it answers
+// the new one. It acknowledges no publish before acknowledge is called. It takes no client but device.
 type quietBroker struct {
 	*scripted
 	published chan struct{}
@@ -127,8 +127,8 @@ func (b *quietBroker) wantPublishUnlessConvicted(t *testing.T, m *Metrics) bool 
 	}
 }
 
-// TestExplainedEndings ends the connection of a device again and again while its stored message is under way, for reasons that have nothing to do with
-// the message: it is not convicted, whether it is a suspect already or not.
+// TestExplainedEndings ends the connection of a device again and again while its stored message is under way, for
+// reasons that have nothing to do with the message: it is not convicted, whether it is a suspect already or not.
 func TestExplainedEndings(t *testing.T) {
 	const times = convictAt + 2
 	ways := []struct {
@@ -193,7 +193,8 @@ func TestExplainedEndings(t *testing.T) {
 	}
 }
 
-// TestRefusedLoginExplainsNothing refuses logins with the client id of a device while the broker ends its connections for what it sent.
+// TestRefusedLoginExplainsNothing refuses logins with the client id of a device while the broker ends its connections
+// for what it sent.
 func TestRefusedLoginExplainsNothing(t *testing.T) {
 	b := newQuietBroker(t)
 	cfg := spooled(t, b.url())
@@ -218,8 +219,8 @@ func TestRefusedLoginExplainsNothing(t *testing.T) {
 	}
 }
 
-// forgetfulBroker ends the first connection at PUBREL, which it forgets with the rest of the session, as a mosquitto that is restarted does. It answers
-// PUBREL of any id, as mosquitto does.
+// forgetfulBroker ends the first connection at PUBREL, which it forgets with the rest of the session, as a mosquitto
+// that is restarted does. It answers PUBREL of any id, as mosquitto does.
 type forgetfulBroker struct {
 	*scripted
 	lose     chan struct{}       // closed: end the first connection
@@ -235,7 +236,10 @@ type waitingConnect struct {
 
 func newForgetfulBroker(t *testing.T) *forgetfulBroker {
 	t.Helper()
-	b := &forgetfulBroker{lose: make(chan struct{}), connects: make(chan waitingConnect, 10), got: make(chan byte, 100), end: make(chan struct{})}
+	b := &forgetfulBroker{
+		lose: make(chan struct{}), connects: make(chan waitingConnect, 10), got: make(chan byte, 100),
+		end: make(chan struct{}),
+	}
 	b.scripted = newScripted(t, b.serve)
 	t.Cleanup(func() { close(b.end) })
 	return b
@@ -292,8 +296,9 @@ func (b *forgetfulBroker) wantConnect(t *testing.T, clean bool) (answer chan<- b
 	}
 }
 
-// TestSessionOfAnotherLogin has a device log in anew while its older session connects again, which left a QoS 2 message after PUBREL: the broker has the
-// session of the new login then, which knows nothing of that message, and would answer PUBREL all the same.
+// TestSessionOfAnotherLogin has a device log in anew while its older session connects again, which left a QoS 2 message
+// after PUBREL: the broker has the session of the new login then, which knows nothing of that message, and would answer
+// PUBREL all the same.
 func TestSessionOfAnotherLogin(t *testing.T) {
 	begin := func(t *testing.T) (b *forgetfulBroker, old *Session, login func() <-chan error) {
 		b = newForgetfulBroker(t)
@@ -360,8 +365,8 @@ func TestSessionOfAnotherLogin(t *testing.T) {
 	})
 }
 
-// TestOtherGatewayConvictsNothing has the broker say again and again that another gateway has the client id: what is under way is tried by itself at
-// most, and goes out.
+// TestOtherGatewayConvictsNothing has the broker say again and again that another gateway has the client id: what is
+// under way is tried by itself at most, and goes out.
 func TestOtherGatewayConvictsNothing(t *testing.T) {
 	e := ending{reason: packets.DisconnectSessionTakenOver}
 	k := &call{}

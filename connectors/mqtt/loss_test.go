@@ -144,7 +144,8 @@ func TestLossWindow(t *testing.T) {
 	}
 }
 
-// TestOutages forgives the losses that others have at the same time, if they are most, also where the first to notice is the one that would end.
+// TestOutages forgives the losses that others have at the same time, if they are most, also where the first to notice
+// is the one that would end.
 func TestOutages(t *testing.T) {
 	for _, c := range []struct {
 		connected, lost int

@@ -15,7 +15,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// What benchmarks of many devices are made of: sessions of both kinds, and MQTT clients of the library alone to compare them with.
+// What benchmarks of many devices are made of: sessions of both kinds, and MQTT clients of the library alone to compare
+// them with.
 
 // dialing is how many connections are opened at once, by all of them.
 const dialing = 64
@@ -110,10 +111,12 @@ func (m *ofPaho) attach(b *testing.B, n int, got func()) {
 		}})
 		m.clients[i] = c
 		_, err = c.Connect(context.Background(), &paho.Connect{
-			ClientID: fmt.Sprint("paho-", i), CleanStart: true, KeepAlive: 60, Properties: &paho.ConnectProperties{ReceiveMaximum: &receive},
+			ClientID: fmt.Sprint("paho-", i), CleanStart: true, KeepAlive: 60,
+			Properties: &paho.ConnectProperties{ReceiveMaximum: &receive},
 		})
 		if err == nil {
-			_, err = c.Subscribe(context.Background(), &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: fmt.Sprint("down/", i), QoS: 1}}})
+			_, err = c.Subscribe(context.Background(),
+				&paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: fmt.Sprint("down/", i), QoS: 1}}})
 		}
 		if err != nil {
 			b.Error(err)

@@ -115,7 +115,10 @@ func (b *memoryBroker) handle(s *memorySession, p *peer, cp *packets.ControlPack
 			b.asked = append(b.asked, "UNSUBSCRIBE "+filter)
 			delete(s.filters, filter)
 		}
-		p.send(&packets.Unsuback{Properties: &packets.Properties{}, PacketID: c.PacketID, Reasons: make([]byte, len(c.Topics))})
+		p.send(&packets.Unsuback{
+			Properties: &packets.Properties{}, PacketID: c.PacketID,
+			Reasons: make([]byte, len(c.Topics)),
+		})
 	}
 }
 
@@ -243,7 +246,10 @@ func (b *memoryBroker) start(forget bool) {
 func (b *memoryBroker) asks() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(b.asked), func(a string) bool { return strings.Contains(a, " exgate/control") })
+	return slices.DeleteFunc(slices.Clone(b.asked), func(a string) bool {
+		return strings.Contains(a,
+			" exgate/control")
+	})
 }
 
 // filters are those of the carriers, sorted.

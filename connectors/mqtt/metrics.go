@@ -53,23 +53,30 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "exgate_mqtt_" + name, Help: help})
 	}
 	vector := func(name, help, label string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "exgate_mqtt_" + name, Help: help}, []string{label})
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "exgate_mqtt_" + name, Help: help},
+			[]string{label})
 	}
 	m := &Metrics{
-		sessions:            prometheus.NewGauge(prometheus.GaugeOpts{Name: "exgate_mqtt_sessions", Help: "Devices with a session at the broker."}),
-		connects:            vector("connects_total", "CONNECTs for new devices, by result.", "result"),
-		losses:              vector("losses_total", "Connections to the broker that were lost, by reason.", "reason"),
-		reconnects:          counter("reconnects_total", "Connections to the broker that were opened again."),
-		published:           vector("published_total", "Messages that devices published, by QoS.", "qos"),
-		received:            counter("received_total", "Messages that the broker sent for devices."),
-		dropped:             vector("dropped_total", "Messages that were dropped, by reason.", "reason"),
-		resent:              counter("resent_total", "Publishes that were sent again over a new connection."),
-		resubscribesRefused: counter("resubscribes_refused_total", "Subscriptions that the broker refused after a reconnect."),
-		convicted:           vector("calls_convicted_total", "Calls that were refused because the broker ended the connection for them, by call.", "call"),
-		Spool:               spool.NewMetrics(reg),
+		sessions: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "exgate_mqtt_sessions",
+			Help: "Devices with a session at the broker.",
+		}),
+		connects:   vector("connects_total", "CONNECTs for new devices, by result.", "result"),
+		losses:     vector("losses_total", "Connections to the broker that were lost, by reason.", "reason"),
+		reconnects: counter("reconnects_total", "Connections to the broker that were opened again."),
+		published:  vector("published_total", "Messages that devices published, by QoS.", "qos"),
+		received:   counter("received_total", "Messages that the broker sent for devices."),
+		dropped:    vector("dropped_total", "Messages that were dropped, by reason.", "reason"),
+		resent:     counter("resent_total", "Publishes that were sent again over a new connection."),
+		resubscribesRefused: counter("resubscribes_refused_total",
+			"Subscriptions that the broker refused after a reconnect."),
+		convicted: vector("calls_convicted_total",
+			"Calls that were refused because the broker ended the connection for them, by call.", "call"),
+		Spool: spool.NewMetrics(reg),
 	}
 	if reg != nil {
-		reg.MustRegister(m.sessions, m.connects, m.losses, m.reconnects, m.published, m.received, m.dropped, m.resent, m.resubscribesRefused, m.convicted)
+		reg.MustRegister(m.sessions, m.connects, m.losses, m.reconnects, m.published, m.received, m.dropped, m.resent,
+			m.resubscribesRefused, m.convicted)
 	}
 	return m
 }

@@ -104,14 +104,15 @@ func (o *offenders) isBanned(id string, now time.Time) bool {
 	return o.left(id, now) > 0 && o.count(id) >= offencesUntilBan
 }
 
-// refuse refuses the login of a device with too many convictions. Clients of the gateway itself, which have no listener,
-// are always allowed.
+// refuse refuses the login of a device with too many convictions. Clients of the gateway itself, which have no
+// listener, are always allowed.
 func (o *offenders) refuse(device gateway.Device) error {
 	now := time.Now()
 	if device.Listener == "" || !o.isBanned(device.ClientID, now) {
 		return nil
 	}
 	return &gateway.ResultError{Result: gateway.Refuse(gateway.CodeLimit,
-		"the broker ended %d connections for what this client sent; it may log in again in %v", o.count(device.ClientID),
+		"the broker ended %d connections for what this client sent; it may log in again in %v",
+		o.count(device.ClientID),
 		o.left(device.ClientID, now).Round(time.Second))}
 }

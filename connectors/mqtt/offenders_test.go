@@ -19,8 +19,8 @@ import (
 	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
-// TestRepeatedQoS0 has a device of a shared connection send again and again what the broker ends connections for. Others lose their connection once, the
-// device its session, and it may not log in again soon.
+// TestRepeatedQoS0 has a device of a shared connection send again and again what the broker ends connections for.
+// Others lose their connection once, the device its session, and it may not log in again soon.
 func TestRepeatedQoS0(t *testing.T) {
 	b := newStrictBroker(t, packets.DisconnectTopicNameInvalid)
 	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit}, SharedConfig{Connections: 1})
@@ -50,13 +50,14 @@ func TestRepeatedQoS0(t *testing.T) {
 		t.Errorf("the shared connection was opened %d times", again)
 	}
 	var refused *gateway.ResultError
-	if _, err := s.Connect(context.Background(), device, "", down); !errors.As(err, &refused) || refused.Result.Code != gateway.CodeLimit {
+	if _, err := s.Connect(context.Background(), device, "", down); !errors.As(err, &refused) ||
+		refused.Result.Code != gateway.CodeLimit {
 		t.Errorf("the device logged in again: %v", err)
 	}
 }
 
-// TestSeveralSuspects has six devices of a shared connection send what the broker ends connections for, and one behind them what it takes: that one waits
-// until each of the others was tried once, not until all are refused.
+// TestSeveralSuspects has six devices of a shared connection send what the broker ends connections for, and one behind
+// them what it takes: that one waits until each of the others was tried once, not until all are refused.
 func TestSeveralSuspects(t *testing.T) {
 	b := newStrictBroker(t, 0)
 	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit}, SharedConfig{Connections: 1})
@@ -81,8 +82,8 @@ func TestSeveralSuspects(t *testing.T) {
 	}
 }
 
-// TestProvenBesideSuspects has devices of a shared connection, whose publishes the broker took before, publish beside new ones for which it ends the
-// connection: theirs are not tried elsewhere, behind those of the others.
+// TestProvenBesideSuspects has devices of a shared connection, whose publishes the broker took before, publish beside
+// new ones for which it ends the connection: theirs are not tried elsewhere, behind those of the others.
 func TestProvenBesideSuspects(t *testing.T) {
 	for _, reason := range []byte{0, packets.DisconnectTopicNameInvalid} {
 		b := newStrictBroker(t, reason)
@@ -119,7 +120,8 @@ func TestProvenBesideSuspects(t *testing.T) {
 		b.mu.Lock()
 		for i := range good {
 			topic := fmt.Sprint("good/", i)
-			if own, elsewhere := b.from["exgate-n-shared-1 "+topic], b.from["exgate-n-suspects "+topic]; own < several || elsewhere > 0 {
+			if own, elsewhere := b.from["exgate-n-shared-1 "+topic],
+				b.from["exgate-n-suspects "+topic]; own < several || elsewhere > 0 {
 				t.Errorf("reason 0x%02X: %s was taken %d times, and %d times elsewhere", reason, topic, own, elsewhere)
 			}
 		}
@@ -127,7 +129,8 @@ func TestProvenBesideSuspects(t *testing.T) {
 	}
 }
 
-// TestSuspectThatLeaves has a device leave before its publish was tried, and come again with the same: no other device loses its connection for that.
+// TestSuspectThatLeaves has a device leave before its publish was tried, and come again with the same: no other device
+// loses its connection for that.
 func TestSuspectThatLeaves(t *testing.T) {
 	b := newStrictBroker(t, 0)
 	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit}, SharedConfig{Connections: 1})
@@ -161,7 +164,8 @@ func TestSuspectThatLeaves(t *testing.T) {
 	}
 }
 
-// TestSpooledSuspect keeps what the broker takes in its order, sets aside what it does not, also what an earlier process left, and sends it when told to.
+// TestSpooledSuspect keeps what the broker takes in its order, sets aside what it does not, also what an earlier
+// process left, and sends it when told to.
 func TestSpooledSuspect(t *testing.T) {
 	b := newStrictBroker(t, packets.DisconnectTopicNameInvalid)
 	folder := t.TempDir() + "/spool"
@@ -202,12 +206,13 @@ func TestSpooledSuspect(t *testing.T) {
 	}
 }
 
-// TestSpooledSuspectOfADeviceThatComesAndGoes is sent by another lane, over another connection, each time the device logs in or out. What ended
-// connections before speaks against it there too.
+// TestSpooledSuspectOfADeviceThatComesAndGoes is sent by another lane, over another connection, each time the device
+// logs in or out. What ended connections before speaks against it there too.
 func TestSpooledSuspectOfADeviceThatComesAndGoes(t *testing.T) {
 	b := newStrictBroker(t, 0)
 	folder := t.TempDir() + "/spool"
-	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit, Spool: SpoolConfig{Folder: folder}}, SharedConfig{Connections: 1})
+	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit, Spool: SpoolConfig{Folder: folder}},
+		SharedConfig{Connections: 1})
 	evil := loginTo(t, s, "evil", "")
 	call := connectortest.NewCall()
 	evil.Publish("bad", 1, []byte("x"), call.Done)
@@ -288,7 +293,8 @@ func TestUselessConnections(t *testing.T) {
 	})
 }
 
-// TestUnavailable refuses what the broker has said in CONNACK that it does not take, and publishes statuses without retain.
+// TestUnavailable refuses what the broker has said in CONNACK that it does not take, and publishes statuses without
+// retain.
 func TestUnavailable(t *testing.T) {
 	no := byte(0)
 	retained := make(chan bool, 10)
@@ -316,7 +322,10 @@ func TestUnavailable(t *testing.T) {
 		}
 	})
 	var log gatewaytest.Log
-	c := newConnector(t, Config{URL: b.url(), Logger: log.Logger(), DeviceStatus: Status{Topic: "s/${clientid}", QoS: 1, Retain: true}})
+	c := newConnector(t, Config{
+		URL: b.url(), Logger: log.Logger(),
+		DeviceStatus: Status{Topic: "s/${clientid}", QoS: 1, Retain: true},
+	})
 	s, d := connect(t, c, "c")
 	if <-retained {
 		t.Error("a status was retained")

@@ -37,7 +37,8 @@ func (c *client) handshake(ctx context.Context, l *link, s wire.Server, cleanSta
 		return nil, c.refusal(s.HostPort, ack.ReasonCode)
 	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("the broker %s (upstream.url) did not answer CONNECT: %w", s.HostPort, err)
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE):
 		return nil, wire.OldBroker(s.HostPort)
 	}
 	return nil, fmt.Errorf("connecting to the broker %s (upstream.url): %w", s.HostPort, err)
@@ -67,8 +68,10 @@ func (b *broker) noteRetain(unavailable bool) {
 	if unavailable == b.noRetain.Swap(unavailable) || !unavailable {
 		return
 	}
-	if (b.cfg.DeviceStatus.isSet() && b.cfg.DeviceStatus.Retain) || (b.cfg.GatewayStatus.isSet() && b.cfg.GatewayStatus.Retain) {
-		b.log.Warn("the broker has no retained messages: statuses are published without retain, and who subscribes later does not see them "+
+	if (b.cfg.DeviceStatus.isSet() && b.cfg.DeviceStatus.Retain) ||
+		(b.cfg.GatewayStatus.isSet() && b.cfg.GatewayStatus.Retain) {
+		b.log.Warn("the broker has no retained messages: statuses are published without retain, and who subscribes "+
+			"later does not see them "+
 			"(upstream.device_status.retain, upstream.gateway_status.retain)", "broker", b.server().HostPort)
 	}
 }
@@ -105,7 +108,8 @@ func (c *client) connectPacket(cleanStart bool) *paho.Connect {
 	}
 	if s := c.status; s.isSet() && !c.willRefused.Load() {
 		cp.WillMessage = &paho.WillMessage{
-			Topic: s.Topic, Payload: []byte(s.Offline), QoS: min(s.QoS, byte(c.broker.willQoS.Load())), Retain: s.Retain && !c.broker.noRetain.Load(),
+			Topic: s.Topic, Payload: []byte(s.Offline),
+			QoS: min(s.QoS, byte(c.broker.willQoS.Load())), Retain: s.Retain && !c.broker.noRetain.Load(),
 		}
 	}
 	if c.username != "" {
@@ -139,8 +143,10 @@ var aboutStrings = []byte{0x87, 0x90, 0x95, 0x99}
 // refusal returns the error of a refused CONNECT. It names the will if that may be the cause.
 func (c *client) refusal(broker string, reason byte) error {
 	err := wire.Refusal(broker, reason)
-	if refused := (*wire.RefusalError)(nil); errors.As(err, &refused) && c.device != nil && c.status.isSet() && slices.Contains(aboutStrings, reason) {
-		refused.Result.Message += fmt.Sprintf("; it may refuse the will, to %.200q (upstream.device_status.topic)", c.status.Topic)
+	if refused := (*wire.RefusalError)(nil); errors.As(err, &refused) && c.device != nil && c.status.isSet() &&
+		slices.Contains(aboutStrings, reason) {
+		refused.Result.Message += fmt.Sprintf("; it may refuse the will, to %.200q (upstream.device_status.topic)",
+			c.status.Topic)
 	}
 	return err
 }
@@ -203,7 +209,8 @@ func (b *broker) openAt(ctx context.Context, s wire.Server, c *client, cleanStar
 	before := c.willRefused.Swap(false)
 	l, err := c.openOnce(ctx, s, cleanStart)
 	for range 2 { // again with a will that the broker accepts: not retained, QoS 0
-		if refused := (*wire.RefusalError)(nil); !errors.As(err, &refused) || !refused.IsAboutWill() || !c.status.isSet() {
+		if refused := (*wire.RefusalError)(nil); !errors.As(err, &refused) || !refused.IsAboutWill() ||
+			!c.status.isSet() {
 			break
 		}
 		l, err = c.openOnce(ctx, s, cleanStart)
@@ -218,7 +225,9 @@ func (b *broker) openAt(ctx context.Context, s wire.Server, c *client, cleanStar
 
 // openWithoutWill connects the gateway client without its status if the broker refuses the will: shared sessions, the
 // spool and RawPublish need the client more than the status.
-func (c *client) openWithoutWill(ctx context.Context, s wire.Server, cleanStart bool, refused error, logged bool) (*link, error) {
+func (c *client) openWithoutWill(ctx context.Context, s wire.Server, cleanStart bool, refused error,
+	logged bool,
+) (*link, error) {
 	c.willRefused.Store(true)
 	l, err := c.openOnce(ctx, s, cleanStart)
 	if err != nil {
@@ -226,7 +235,8 @@ func (c *client) openWithoutWill(ctx context.Context, s wire.Server, cleanStart 
 		return nil, refused
 	}
 	if !logged {
-		c.broker.log.Error("the broker refuses the gateway's status; the gateway connects without one (upstream.gateway_status)",
+		c.broker.log.Error(
+			"the broker refuses the gateway's status; the gateway connects without one (upstream.gateway_status)",
 			"topic", c.status.Topic, "client_id", c.id, "broker", s.HostPort, "error", refused)
 	}
 	return l, nil

@@ -22,7 +22,10 @@ func TestPacketTooLarge(t *testing.T) {
 			}
 			p.next()
 			sent <- time.Now()
-			p.send(&packets.Publish{Properties: &packets.Properties{}, Topic: "t", QoS: 1, PacketID: 1, Payload: make([]byte, 2000)})
+			p.send(&packets.Publish{
+				Properties: &packets.Properties{}, Topic: "t", QoS: 1, PacketID: 1,
+				Payload: make([]byte, 2000),
+			})
 			p.next()
 			return
 		}
@@ -40,7 +43,8 @@ func TestPacketTooLarge(t *testing.T) {
 	if pause := time.Since(<-sent); pause < cfg.ReconnectDelay<<tooLargeAttempt {
 		t.Errorf("connected again after %v: the broker will send it again", pause)
 	}
-	if n := testutil.ToFloat64(c.metrics.losses.WithLabelValues(lossTooLarge)); n != 1 || d.Losses() != 0 || d.Unread() != 0 {
+	if n := testutil.ToFloat64(c.metrics.losses.WithLabelValues(lossTooLarge)); n != 1 || d.Losses() != 0 ||
+		d.Unread() != 0 {
 		t.Fatalf("%v losses, %d of the session, %d messages", n, d.Losses(), d.Unread())
 	}
 }
@@ -53,7 +57,10 @@ func TestMaximumPacketSizeShrinks(t *testing.T) {
 			b := newScripted(t, func(p *peer) {
 				p.next()
 				size := uint32(10000) >> (7 * p.number)
-				p.send(&packets.Connack{Properties: &packets.Properties{MaximumPacketSize: &size}, SessionPresent: present && p.number > 0})
+				p.send(&packets.Connack{
+					Properties:     &packets.Properties{MaximumPacketSize: &size},
+					SessionPresent: present && p.number > 0,
+				})
 				for cp := p.next(); cp != nil && p.number > 0; cp = p.next() {
 					if c, ok := cp.Content.(*packets.Publish); ok {
 						arrived <- c

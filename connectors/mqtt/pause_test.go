@@ -10,15 +10,18 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 )
 
-// TestPausedBroker stops a real broker: publishes of QoS 1 and 2 wait, something notices, and all arrive in order when it goes on. mosquitto may have
-// taken what it was sent before, so that a message comes twice.
+// TestPausedBroker stops a real broker: publishes of QoS 1 and 2 wait, something notices, and all arrive in order when
+// it goes on. mosquitto may have taken what it was sent before, so that a message comes twice.
 func TestPausedBroker(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		prepare func(cfg *Config)
 	}{
 		{"the acknowledgement is missed", func(cfg *Config) { cfg.AckTimeout = time.Second }},
-		{"the answer to PINGREQ is missed", func(cfg *Config) { cfg.KeepAlive, cfg.PacketTimeout = time.Second, time.Second }},
+		{"the answer to PINGREQ is missed", func(cfg *Config) {
+			cfg.KeepAlive, cfg.PacketTimeout = time.Second,
+				time.Second
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
@@ -51,7 +54,8 @@ func TestPausedBroker(t *testing.T) {
 			if own.Losses() != 0 || d.Losses() != 0 {
 				t.Fatal("a session was lost")
 			}
-			sent, again := testutil.ToFloat64(connector.metrics.published.WithLabelValues("1")), testutil.ToFloat64(connector.metrics.resent)
+			sent, again := testutil.ToFloat64(connector.metrics.published.WithLabelValues("1")),
+				testutil.ToFloat64(connector.metrics.resent)
 			sent += testutil.ToFloat64(connector.metrics.published.WithLabelValues("2"))
 			if sent-again != 121 || again > 1 {
 				t.Fatalf("%v publishes sent, %v of them again", sent, again)

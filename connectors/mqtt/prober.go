@@ -27,7 +27,8 @@ var _ owner = (*prober)(nil)
 
 // tryElsewhere has the prober try a call and passes the outcome to f.
 func (b *broker) tryElsewhere(k call, f func(verdict)) {
-	k.id, k.seq, k.stored, k.done, k.onTrial, k.alone, k.released, k.deadline = 0, 0, 0, nil, false, false, false, time.Time{}
+	k.id, k.seq, k.stored, k.done, k.onTrial, k.alone, k.released, k.deadline = 0, 0, 0, nil, false, false, false,
+		time.Time{}
 	if k.kind == resubscribing {
 		k.kind = subscribing
 	}
@@ -63,7 +64,8 @@ func (p *prober) insert(k *call) {
 }
 
 func (c *call) mayOvertake(other *call, patience time.Duration) bool {
-	less := cmp.Or(cmp.Compare(c.offences, other.offences), cmp.Compare(c.against(), other.against()), cmp.Compare(c.doubt(), other.doubt())) < 0
+	less := cmp.Or(cmp.Compare(c.offences, other.offences), cmp.Compare(c.against(), other.against()),
+		cmp.Compare(c.doubt(), other.doubt())) < 0
 	return less && c.inserted.Sub(other.inserted) < patience
 }
 
@@ -116,10 +118,12 @@ func (p *prober) retire(now time.Time) {
 	}
 }
 
-// refused hands back the prober's calls after the broker refused its CONNECT. From now on, clients try their own suspects.
+// refused hands back the prober's calls after the broker refused its CONNECT. From now on, clients try their own
+// suspects.
 func (p *prober) refused(err error) {
 	p.broker.proberRefused.Store(true)
-	p.broker.log.Warn("the broker does not let the gateway connect to try suspicious messages; they are tried on the connections of devices "+
+	p.broker.log.Warn("the broker does not let the gateway connect to try suspicious messages; they are tried on the "+
+		"connections of devices "+
 		"(upstream.username)", "client_id", p.id, "error", err)
 	p.mu.Lock()
 	cb := p.handBack()

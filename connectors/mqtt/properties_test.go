@@ -72,7 +72,8 @@ func subscriberSees(t *testing.T, b *mosquitto.Broker, s gateway.Session, qos by
 		t.Fatal(err)
 	}
 	program := mosquitto.Program(t, "mosquitto_sub")
-	sub := exec.CommandContext(t.Context(), program, "-V", "5", "-h", host, "-p", port, "-t", "t", "-q", "2", "-C", "1", "-F", "%E %P %p")
+	sub := exec.CommandContext(t.Context(), program, "-V", "5", "-h", host, "-p", port, "-t", "t", "-q", "2", "-C", "1",
+		"-F", "%E %P %p")
 	var out gatewaytest.Log
 	sub.Stdout = &out
 	if err := sub.Start(); err != nil {
@@ -105,7 +106,8 @@ func TestPropertiesOfConnect(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Close()
-		if c := <-got; len(c.Properties.User) != want || (want > 0 && (c.Properties.User[0] != packets.User{Key: "protocol", Value: "mine"})) {
+		if c := <-got; len(c.Properties.User) != want || (want > 0 &&
+			(c.Properties.User[0] != packets.User{Key: "protocol", Value: "mine"})) {
 			t.Errorf("got %v", c.Properties.User)
 		}
 	}

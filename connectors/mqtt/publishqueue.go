@@ -21,19 +21,20 @@ type publishQueue struct {
 	left      bool     // the queue has left the backlog; guarded by backlog.mu
 	drain     draining
 
-	from          *gateway.Device           // nil for topic queues, client.ownQueue and leftover queues
-	closeDevice   func(gateway.CloseReason) // ends the device's session; may be nil
-	proven        bool                      // the broker has acknowledged a publish and ended no connection for one since
-	diverted      bool                      // calls go through the prober, one at a time
-	divertedUntil time.Time                 // end of the diversion, unless suspects are left
-	suspects      []*call                   // were sent before and go before pending
-	probing       *call                     // call on trial at the prober
-	topic         string                    // of a topic queue
-	refused       gateway.Result            // result for calls of a convicted topic queue, until refusedUntil
-	refusedUntil  time.Time                 //
-	ends          int                       // evidence against its QoS 0 publishes
-	endedAt       time.Time                 // when evidence was last counted
-	round         uint32                    // client.round in which it was added to client.written
+	from        *gateway.Device           // nil for topic queues, client.ownQueue and leftover queues
+	closeDevice func(gateway.CloseReason) // ends the device's session; may be nil
+	// the broker has acknowledged a publish and ended no connection for one since
+	proven        bool
+	diverted      bool           // calls go through the prober, one at a time
+	divertedUntil time.Time      // end of the diversion, unless suspects are left
+	suspects      []*call        // were sent before and go before pending
+	probing       *call          // call on trial at the prober
+	topic         string         // of a topic queue
+	refused       gateway.Result // result for calls of a convicted topic queue, until refusedUntil
+	refusedUntil  time.Time      //
+	ends          int            // evidence against its QoS 0 publishes
+	endedAt       time.Time      // when evidence was last counted
+	round         uint32         // client.round in which it was added to client.written
 }
 
 // publishOrStore accepts a publish of the device. With a spool, QoS 1 and 2 go to disk first.

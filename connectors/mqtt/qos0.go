@@ -6,8 +6,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// QoS 0 has no acknowledgement, so a QoS 0 publish counts as unread until the broker answers a PINGREQ sent after it. If
-// the connection ends before that, it is evidence against the devices that sent unread publishes: their next ones go
+// QoS 0 has no acknowledgement, so a QoS 0 publish counts as unread until the broker answers a PINGREQ sent after it.
+// If the connection ends before that, it is evidence against the devices that sent unread publishes: their next ones go
 // through the prober. Nothing is sent again.
 
 // written names the sender of a QoS 0 publish that may be unread: a queue or, in ownQueue, a topic.
@@ -17,7 +17,8 @@ type written struct {
 }
 
 const (
-	qos0Hold    = 10 // times Config.ReconnectDelay: how long the QoS 0 of a suspicious device goes through the prober; doubles each time
+	// times Config.ReconnectDelay: how long the QoS 0 of a suspicious device goes through the prober; doubles each time
+	qos0Hold    = 10
 	qos0HoldMax = 600
 )
 
@@ -113,7 +114,8 @@ func (c *client) judgeOwnQoS0(e ending, now time.Time) (cb callbacks) {
 		c.broker.offenders.add(c.id, now, c.broker.cfg.ReconnectDelay)
 	}
 	cb.then(func() {
-		go c.owner.lost(gateway.ReasonUpstreamRefused.With("the broker ended %d connections after QoS 0 messages: %v", offencesUntilBan, e))
+		go c.owner.lost(gateway.ReasonUpstreamRefused.With("the broker ended %d connections after QoS 0 messages: %v",
+			offencesUntilBan, e))
 	})
 	return cb
 }

@@ -30,7 +30,10 @@ func (b *quotaBroker) serve(p *peer) {
 	if p.next() == nil {
 		return
 	}
-	p.send(&packets.Connack{Properties: &packets.Properties{ReceiveMaximum: &most}, SessionPresent: b.keeps && p.number > 0})
+	p.send(&packets.Connack{
+		Properties:     &packets.Properties{ReceiveMaximum: &most},
+		SessionPresent: b.keeps && p.number > 0,
+	})
 	var outstanding []uint16
 	for cp := p.next(); cp != nil; cp = p.next() {
 		c, ok := cp.Content.(*packets.Publish)
@@ -99,7 +102,8 @@ func TestReceiveMaximumLowered(t *testing.T) {
 				c := &s.(*Session).client
 				c.mu.Lock()
 				defer c.mu.Unlock()
-				if last := int(maxima[len(maxima)-1]); c.quota != last || len(c.inflight)+len(c.resends)+len(c.blocked) != 0 || d.Losses() != 0 {
+				if last := int(maxima[len(maxima)-1]); c.quota != last ||
+					len(c.inflight)+len(c.resends)+len(c.blocked) != 0 || d.Losses() != 0 {
 					t.Errorf("the quota is %d and not %d, %d are under way, %d to be sent again, %d lanes wait",
 						c.quota, last, len(c.inflight), len(c.resends), len(c.blocked))
 				}
@@ -114,7 +118,10 @@ func publishOnLanes(c *client, lanes, each int) (calls []*connectortest.Call) {
 		l := &publishQueue{client: c}
 		for n := range each {
 			one := connectortest.NewCall()
-			c.submit(call{kind: publishing, topic: "t", qos: 1, payload: fmt.Appendf(nil, "%p/%d", l, n), done: one.Done, queue: l})
+			c.submit(call{
+				kind: publishing, topic: "t", qos: 1, payload: fmt.Appendf(nil, "%p/%d", l, n),
+				done: one.Done, queue: l,
+			})
 			calls = append(calls, one)
 		}
 	}

@@ -77,16 +77,16 @@ func (r *reach) state() error {
 	return cause
 }
 
-// Watch starts monitoring whether the broker can be reached, even while no device is connected, and logs changes. It ends
-// with Close. While a connection to the broker is open, no probes are sent. Otherwise the broker is probed every 15 s,
-// or every 1 s to 12 s while it cannot be reached: by an MQTT connection with the gateway's account or, without an
-// account, by a TCP connection.
+// Watch starts monitoring whether the broker can be reached, even while no device is connected, and logs changes. It
+// ends with Close. While a connection to the broker is open, no probes are sent. Otherwise the broker is probed every
+// 15 s, or every 1 s to 12 s while it cannot be reached: by an MQTT connection with the gateway's account or, without
+// an account, by a TCP connection.
 func (c *Connector) Watch() {
 	c.broker.workers.Go(c.broker.watch)
 }
 
-// Reachable returns nil if the broker could be reached when [Connector.Watch] last checked, or else the reason. It waits
-// for the first answer until ctx ends.
+// Reachable returns nil if the broker could be reached when [Connector.Watch] last checked, or else the reason. It
+// waits for the first answer until ctx ends.
 func (c *Connector) Reachable(ctx context.Context) error {
 	select {
 	case <-c.broker.reach.first:
@@ -130,8 +130,8 @@ func (r *reach) follow(ctx context.Context, ask func(context.Context) error, rep
 	}
 }
 
-// waitNext waits for about longest, or until checkSoon is called, but at least for shortest. It reports whether checkSoon
-// was called.
+// waitNext waits for about longest, or until checkSoon is called, but at least for shortest. It reports whether
+// checkSoon was called.
 func (r *reach) waitNext(ctx context.Context, shortest, longest time.Duration) (asked bool) {
 	if !pause(ctx, shortest) {
 		return false
@@ -196,9 +196,11 @@ func (b *broker) reached(cause error) {
 	b.reach.report(cause, func(before error, since time.Time) {
 		switch {
 		case cause != nil && (before == nil || errors.Is(before, errNotAsked)):
-			b.log.Warn("the broker cannot be reached; devices cannot log in until it can (upstream.url)", "broker", b.server().HostPort, "error", cause)
+			b.log.Warn("the broker cannot be reached; devices cannot log in until it can (upstream.url)", "broker",
+				b.server().HostPort, "error", cause)
 		case cause == nil && before != nil && !errors.Is(before, errNotAsked):
-			b.log.Info("the broker can be reached again", "broker", b.server().HostPort, "away", time.Since(since).Round(time.Millisecond).String())
+			b.log.Info("the broker can be reached again", "broker", b.server().HostPort, "away",
+				time.Since(since).Round(time.Millisecond).String())
 		}
 	})
 }

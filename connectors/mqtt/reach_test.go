@@ -55,7 +55,8 @@ func TestWatch(t *testing.T) {
 			if err := c.Reachable(t.Context()); err == nil || !strings.Contains(err.Error(), addr) {
 				t.Fatalf("reachable: %v", err)
 			}
-			if n := strings.Count(log.String(), "the broker cannot be reached; devices cannot log in"); n != 1 || !strings.Contains(log.String(), "upstream.url") {
+			if n := strings.Count(log.String(), "the broker cannot be reached; devices cannot log in"); n != 1 ||
+				!strings.Contains(log.String(), "upstream.url") {
 				t.Fatalf("logged:\n%s", log.String())
 			}
 			first := serveAt(t, addr)
@@ -124,9 +125,13 @@ func TestWatchLeavesTheBrokerAlone(t *testing.T) {
 	}
 }
 
-// TestRefusedAccountIsReachable is another trouble than a broker that is away. One that says it is busy is as good as away.
+// TestRefusedAccountIsReachable is another trouble than a broker that is away. One that says it is busy is as good as
+// away.
 func TestRefusedAccountIsReachable(t *testing.T) {
-	for reason, up := range map[byte]bool{packets.ConnackNotAuthorized: true, packets.ConnackServerBusy: false, packets.ConnackServerUnavailable: false} {
+	for reason, up := range map[byte]bool{
+		packets.ConnackNotAuthorized: true, packets.ConnackServerBusy: false,
+		packets.ConnackServerUnavailable: false,
+	} {
 		b := newScripted(t, func(p *peer) {
 			if p.next() != nil {
 				p.send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: reason})
@@ -156,7 +161,8 @@ func TestWatchOfASilentBroker(t *testing.T) {
 	}
 }
 
-// TestProbesOfABrokerThatEndsEachConnection are few, however often devices' failures ask for one, whether the broker took the connection first or not.
+// TestProbesOfABrokerThatEndsEachConnection are few, however often devices' failures ask for one, whether the broker
+// took the connection first or not.
 func TestProbesOfABrokerThatEndsEachConnection(t *testing.T) {
 	for _, answer := range []error{nil, errors.New("closed before CONNACK")} {
 		synctest.Test(t, func(t *testing.T) {

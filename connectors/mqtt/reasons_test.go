@@ -77,12 +77,18 @@ func TestEveryReason(t *testing.T) {
 				if c.QoS == 1 {
 					p.puback(c.PacketID, code(c.Topic))
 				} else {
-					p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID, ReasonCode: code(c.Topic)})
+					p.send(&packets.Pubrec{
+						Properties: &packets.Properties{}, PacketID: c.PacketID,
+						ReasonCode: code(c.Topic),
+					})
 				}
 			case *packets.Subscribe:
 				p.suback(c.PacketID, code(c.Subscriptions[0].Topic))
 			case *packets.Unsubscribe:
-				p.send(&packets.Unsuback{Properties: &packets.Properties{}, PacketID: c.PacketID, Reasons: []byte{code(c.Topics[0])}})
+				p.send(&packets.Unsuback{
+					Properties: &packets.Properties{}, PacketID: c.PacketID,
+					Reasons: []byte{code(c.Topics[0])},
+				})
 			}
 		}
 	})
@@ -95,7 +101,8 @@ func TestEveryReason(t *testing.T) {
 			"SUBACK":   connectortest.Subscribe(t, s, topic, 0),
 			"UNSUBACK": connectortest.Unsubscribe(t, s, topic),
 		} {
-			if got.Code != r.want || !strings.Contains(got.Message, r.name) || !strings.Contains(got.Message, strconv.Quote(topic)) {
+			if got.Code != r.want || !strings.Contains(got.Message, r.name) ||
+				!strings.Contains(got.Message, strconv.Quote(topic)) {
 				t.Errorf("%s with 0x%02X: %v", what, r.code, got)
 			}
 		}
@@ -128,11 +135,13 @@ func TestEveryConnackReason(t *testing.T) {
 			if errors.As(err, &refused) || !strings.Contains(err.Error(), "MQTT 3.1.1") {
 				t.Errorf("0x84: %v", err)
 			}
-		case !errors.As(err, &refused) || refused.Result.Code != r.want || !strings.Contains(refused.Result.Message, r.name):
+		case !errors.As(err, &refused) || refused.Result.Code != r.want ||
+			!strings.Contains(refused.Result.Message, r.name):
 			t.Errorf("0x%02X: %v", r.code, err)
 		}
 		c := newConnector(t, Config{URLs: []string{first.url(), second.url()}})
-		s, err := c.Connect(context.Background(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "", connectortest.NewDevice())
+		s, err := c.Connect(context.Background(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "",
+			connectortest.NewDevice())
 		if went := err == nil; went != (elsewhere[r.code] || r.code == 0x84) {
 			t.Errorf("0x%02X: went to the next server: %v", r.code, went)
 		}
@@ -142,8 +151,8 @@ func TestEveryConnackReason(t *testing.T) {
 	}
 }
 
-// TestEveryDisconnectReason has the broker disconnect a client for each reason: it comes back with what it was sending, unless another client has
-// taken its place.
+// TestEveryDisconnectReason has the broker disconnect a client for each reason: it comes back with what it was sending,
+// unless another client has taken its place.
 func TestEveryDisconnectReason(t *testing.T) {
 	for _, r := range append(everyReason, reason{}) {
 		t.Run(fmt.Sprintf("0x%02X", r.code), func(t *testing.T) {
@@ -166,7 +175,8 @@ func TestEveryDisconnectReason(t *testing.T) {
 			got := call.Result(t)
 			if r.code == packets.DisconnectSessionTakenOver {
 				lost := d.Lost(t)
-				if got.Code != gateway.CodeConnProcessNotAlive || !lost.Is(gateway.ReasonDiscarded) || !strings.Contains(lost.String(), r.name) {
+				if got.Code != gateway.CodeConnProcessNotAlive || !lost.Is(gateway.ReasonDiscarded) ||
+					!strings.Contains(lost.String(), r.name) {
 					t.Fatal(got, lost)
 				}
 				return

@@ -20,9 +20,15 @@ func (l *link) refuse(p *packets.Publish) bool {
 		return false
 	}
 	if p.QoS == 1 {
-		l.send(&packets.Puback{Properties: &packets.Properties{}, PacketID: p.PacketID, ReasonCode: packets.PubackTopicNameInvalid})
+		l.send(&packets.Puback{
+			Properties: &packets.Properties{}, PacketID: p.PacketID,
+			ReasonCode: packets.PubackTopicNameInvalid,
+		})
 	} else {
-		l.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: p.PacketID, ReasonCode: packets.PubrecTopicNameInvalid})
+		l.send(&packets.Pubrec{
+			Properties: &packets.Properties{}, PacketID: p.PacketID,
+			ReasonCode: packets.PubrecTopicNameInvalid,
+		})
 	}
 	return true
 }
@@ -42,15 +48,16 @@ func (l *link) mayBeDelivered(name string) bool {
 	return false
 }
 
-// reason validates a reason code. An undefined code below 0x80 becomes a protocol error, so that the call does not count
-// as successful.
+// reason validates a reason code. An undefined code below 0x80 becomes a protocol error, so that the call does not
+// count as successful.
 func (b *broker) reason(packet, code byte) byte {
 	if code >= 0x80 || wire.IsGranted(packet, code) {
 		return code
 	}
 	if more, ok := b.badCodes.Allow(time.Now()); ok {
 		b.log.Warn("the broker answered with a reason code that MQTT 5 does not have here; the call counts as refused",
-			"broker", b.server().HostPort, "packet", packets.NewControlPacket(packet).PacketType(), "reason", wire.ReasonName(code), "suppressed", more)
+			"broker", b.server().HostPort, "packet", packets.NewControlPacket(packet).PacketType(), "reason",
+			wire.ReasonName(code), "suppressed", more)
 	}
 	return packets.DisconnectProtocolError
 }
@@ -91,7 +98,10 @@ func (s *Session) message(p *paho.Publish) {
 // deliver queues a message for a device.
 func (b *broker) deliver(down gateway.Downlink, p *paho.Publish, qos byte, payload []byte) {
 	b.metrics.received.Inc()
-	ok := down.Deliver(gateway.Message{ID: b.ids.Next(), QoS: qos, Topic: p.Topic, Payload: payload, Timestamp: time.Now()})
+	ok := down.Deliver(gateway.Message{
+		ID: b.ids.Next(), QoS: qos, Topic: p.Topic, Payload: payload,
+		Timestamp: time.Now(),
+	})
 	if !ok {
 		b.metrics.dropped.WithLabelValues(dropDeviceFull).Inc()
 	}

@@ -18,7 +18,9 @@ import (
 )
 
 // inBothModes runs a test with a session of its own and with a shared one at a broker, logged in as "c".
-func inBothModes(t *testing.T, broker func(t *testing.T) *scripted, test func(t *testing.T, base *Connector, s gateway.Session, d *connectortest.Device)) {
+func inBothModes(t *testing.T, broker func(t *testing.T) *scripted,
+	test func(t *testing.T, base *Connector, s gateway.Session, d *connectortest.Device),
+) {
 	t.Run("device", func(t *testing.T) {
 		c := newConnector(t, quick(broker(t).url()))
 		s, d := connect(t, c, "c")
@@ -36,11 +38,12 @@ func inBothModes(t *testing.T, broker func(t *testing.T) *scripted, test func(t 
 	})
 }
 
-// isProbe reports whether a topic is that with which shared sessions learn how the broker treats overlapping subscriptions.
+// isProbe reports whether a topic is that with which shared sessions learn how the broker treats overlapping
+// subscriptions.
 func isProbe(topic string) bool { return strings.Contains(topic, "/probe/") }
 
-// TestEveryCodeOfEveryAnswer has each acknowledgement carry each of the 256 codes, the number of which is in the topic. Those that MQTT 5 calls a success
-// in that packet are one, and no other.
+// TestEveryCodeOfEveryAnswer has each acknowledgement carry each of the 256 codes, the number of which is in the topic.
+// Those that MQTT 5 calls a success in that packet are one, and no other.
 func TestEveryCodeOfEveryAnswer(t *testing.T) {
 	code := func(topic string) byte {
 		n, _ := strconv.Atoi(topic)
@@ -61,10 +64,16 @@ func TestEveryCodeOfEveryAnswer(t *testing.T) {
 						completing[c.PacketID] = code(rest)
 						p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID})
 					case c.QoS == 2:
-						p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID, ReasonCode: code(c.Topic)})
+						p.send(&packets.Pubrec{
+							Properties: &packets.Properties{}, PacketID: c.PacketID,
+							ReasonCode: code(c.Topic),
+						})
 					}
 				case *packets.Pubrel:
-					p.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID, ReasonCode: completing[c.PacketID]})
+					p.send(&packets.Pubcomp{
+						Properties: &packets.Properties{}, PacketID: c.PacketID,
+						ReasonCode: completing[c.PacketID],
+					})
 				case *packets.Subscribe:
 					if isProbe(c.Subscriptions[0].Topic) {
 						p.suback(c.PacketID, packets.SubackNotauthorized)
@@ -72,7 +81,10 @@ func TestEveryCodeOfEveryAnswer(t *testing.T) {
 					}
 					p.suback(c.PacketID, code(c.Subscriptions[0].Topic))
 				case *packets.Unsubscribe:
-					p.send(&packets.Unsuback{Properties: &packets.Properties{}, PacketID: c.PacketID, Reasons: []byte{code(c.Topics[0])}})
+					p.send(&packets.Unsuback{
+						Properties: &packets.Properties{}, PacketID: c.PacketID,
+						Reasons: []byte{code(c.Topics[0])},
+					})
 				}
 			}
 		})
@@ -114,7 +126,8 @@ func TestEveryCodeOfConnack(t *testing.T) {
 	c := newConnector(t, quick(b.url()))
 	for n := range 256 {
 		code.Store(uint32(n))
-		s, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "", connectortest.NewDevice())
+		s, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "",
+			connectortest.NewDevice())
 		if (err == nil) != (n == 0) {
 			t.Errorf("CONNACK with 0x%02X: %v", n, err)
 		}
@@ -142,7 +155,8 @@ func TestBadConnack(t *testing.T) {
 			close(said)
 		})
 		err := dial(t, quick(b.url()))
-		if err == nil || !strings.Contains(err.Error(), "CONNACK has "+name) || !strings.Contains(err.Error(), "upstream.url") {
+		if err == nil || !strings.Contains(err.Error(), "CONNACK has "+name) ||
+			!strings.Contains(err.Error(), "upstream.url") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if reason := <-said; reason != packets.DisconnectProtocolError {
@@ -165,7 +179,8 @@ func rawPublish(flags byte, topic string, id int, props string) []byte {
 // heard is what a client said to what a broker sent.
 type heard struct{ packet, reason byte }
 
-// sender is a broker that sends raw bytes to the first client that subscribes to #, and a good message behind them or over the next connection.
+// sender is a broker that sends raw bytes to the first client that subscribes to #, and a good message behind them or
+// over the next connection.
 type sender struct {
 	raw    []byte
 	heard  chan heard
@@ -225,13 +240,19 @@ func sends(t *testing.T, raw []byte, breaks bool, check func(t *testing.T, c *Co
 	})
 }
 
-// TestBadTopicsFromTheBroker drops messages whose topic no client may publish to, and goes on: such a message would come again over each new connection.
+// TestBadTopicsFromTheBroker drops messages whose topic no client may publish to, and goes on: such a message would
+// come again over each new connection.
 func TestBadTopicsFromTheBroker(t *testing.T) {
 	for name, topic := range map[string]string{
-		"empty": "", "NUL": "a\x00b", "hash": "a/#", "plus": "a/+/b", "plus in a level": "a+", "invalid UTF-8": "a\xff", "overlong UTF-8": "a\xc0\xaf",
-		"surrogate": "\xed\xa0\x80", "cut UTF-8": "a\xe2\x82", "beyond Unicode": "\xf4\x90\x80\x80",
+		"empty": "", "NUL": "a\x00b", "hash": "a/#", "plus": "a/+/b", "plus in a level": "a+", "invalid UTF-8": "a\xff",
+		"overlong UTF-8": "a\xc0\xaf",
+		"surrogate":      "\xed\xa0\x80", "cut UTF-8": "a\xe2\x82", "beyond Unicode": "\xf4\x90\x80\x80",
 	} {
-		for qos, want := range []heard{{}, {packets.PUBACK, packets.PubackTopicNameInvalid}, {packets.PUBREC, packets.PubrecTopicNameInvalid}} {
+		for qos, want := range []heard{
+			{},
+			{packets.PUBACK, packets.PubackTopicNameInvalid},
+			{packets.PUBREC, packets.PubrecTopicNameInvalid},
+		} {
 			t.Run(fmt.Sprintf("%s, QoS %d", name, qos), func(t *testing.T) {
 				id := 7
 				if qos == 0 {

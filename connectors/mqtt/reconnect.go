@@ -79,12 +79,13 @@ func (c *client) backOffAfterTakeover(reason byte) {
 	if reason == packets.DisconnectSessionTakenOver {
 		c.attempt = longestAttempt
 	}
-	c.broker.log.Error("another client has, or may have, the client id of this gateway: give each gateway its own node name",
+	c.broker.log.Error(
+		"another client has, or may have, the client id of this gateway: give each gateway its own node name",
 		"client_id", c.id, "taken_over", reason == packets.DisconnectSessionTakenOver)
 }
 
-// hasRival counts the loss and reports whether another client has the client id: the broker says so, or repeatedly closes
-// the connection without DISCONNECT, as mosquitto 2.0.11 does. mu must be held.
+// hasRival counts the loss and reports whether another client has the client id: the broker says so, or repeatedly
+// closes the connection without DISCONNECT, as mosquitto 2.0.11 does. mu must be held.
 func (c *client) hasRival(e ending) bool {
 	label, rival := lossNetwork, false
 	var broken *wire.Violation
@@ -120,7 +121,8 @@ func (c *client) lostTooOften(now time.Time) bool {
 	return len(c.losses) >= lossLimit && c.broker.loneLosses(c.losses) >= lossLimit
 }
 
-// suspend prepares unacknowledged calls, except suspects, to be sent again, and drops queued QoS 0 publishes. mu must be held.
+// suspend prepares unacknowledged calls, except suspects, to be sent again, and drops queued QoS 0 publishes. mu must
+// be held.
 func (c *client) suspend(e ending) (cb callbacks) {
 	for _, l := range c.busy() {
 		cb = append(cb, l.suspend()...)
@@ -174,7 +176,8 @@ func (c *client) connectAgain(ctx context.Context) {
 			c.prober.refused(err)
 			return
 		}
-		if c.onTakeover == endOnTakeover && errors.As(err, &refused) && refused.Result.Code == gateway.CodePermissionDeny {
+		if c.onTakeover == endOnTakeover && errors.As(err, &refused) &&
+			refused.Result.Code == gateway.CodePermissionDeny {
 			c.owner.lost(gateway.ReasonUpstreamLost.With("%v", err))
 			return
 		}
@@ -183,8 +186,8 @@ func (c *client) connectAgain(ctx context.Context) {
 	}
 }
 
-// failed stores why the client is not connected. If dialing failed, the broker was down, and earlier losses do not count
-// as takeovers.
+// failed stores why the client is not connected. If dialing failed, the broker was down, and earlier losses do not
+// count as takeovers.
 func (c *client) failed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

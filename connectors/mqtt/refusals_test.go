@@ -20,7 +20,10 @@ import (
 
 // TestSharedSubscribeRefused tells a device that the broker refused, and asks again when the device does.
 func TestSharedSubscribeRefused(t *testing.T) {
-	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"gateway": "own"}, Dynamic: true, Denied: []string{"denied"}})
+	b := mosquitto.Start(t, mosquitto.Options{
+		Users: map[string]string{"gateway": "own"}, Dynamic: true,
+		Denied: []string{"denied"},
+	})
 	cfg := quick(b.URL())
 	cfg.Username, cfg.Password = "gateway", "own"
 	s := newShared(t, cfg, SharedConfig{})
@@ -38,7 +41,8 @@ func TestSharedSubscribeRefused(t *testing.T) {
 	m.subscribe(t, "denied", 1)
 }
 
-// TestSubscribeAgainAfterRefusal has a device ask twice at once, of which the broker refuses the first: it has what it was told.
+// TestSubscribeAgainAfterRefusal has a device ask twice at once, of which the broker refuses the first: it has what it
+// was told.
 func TestSubscribeAgainAfterRefusal(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
@@ -72,8 +76,10 @@ func TestGatewayRefused(t *testing.T) {
 	s := newShared(t, cfg, SharedConfig{})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	_, err := s.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device"}}, "", connectortest.NewDevice())
-	if err == nil || !strings.Contains(err.Error(), "upstream.username") || !strings.Contains(err.Error(), "not authorized") {
+	_, err := s.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device"}}, "",
+		connectortest.NewDevice())
+	if err == nil || !strings.Contains(err.Error(), "upstream.username") ||
+		!strings.Contains(err.Error(), "not authorized") {
 		t.Fatal(err)
 	}
 	if strings.Contains(err.Error(), "hidden-password") {
@@ -97,7 +103,8 @@ func TestCarrierRefused(t *testing.T) {
 	s.mode.once.Do(func() { close(s.mode.known) })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	_, err := s.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device"}}, "", connectortest.NewDevice())
+	_, err := s.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device"}}, "",
+		connectortest.NewDevice())
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "upstream.username") {
 		t.Fatal(err)
 	}
@@ -121,9 +128,15 @@ func TestLoginAnswers(t *testing.T) {
 		id   string
 		want gateway.ResultCode
 	}{
-		"deny":         {decided{answer: access.Answer{Decision: access.Deny, Reason: "the password is wrong"}}, "device", gateway.CodePermissionDeny},
-		"ignore":       {decided{}, "device", gateway.CodePermissionDeny},
-		"expired":      {decided{answer: access.Answer{Decision: access.Allow, Expires: time.Now().Add(-time.Second)}}, "device", gateway.CodePermissionDeny},
+		"deny": {
+			decided{answer: access.Answer{Decision: access.Deny, Reason: "the password is wrong"}},
+			"device", gateway.CodePermissionDeny,
+		},
+		"ignore": {decided{}, "device", gateway.CodePermissionDeny},
+		"expired": {
+			decided{answer: access.Answer{Decision: access.Allow, Expires: time.Now().Add(-time.Second)}},
+			"device", gateway.CodePermissionDeny,
+		},
 		"no client id": {decided{answer: access.Answer{Decision: access.Allow}}, "", gateway.CodeRequiredParamsMiss},
 		"bad client":   {decided{answer: access.Answer{Decision: access.Allow}}, "a\x00b", gateway.CodeParamsTypeError},
 		"error":        {decided{err: away}, "device", 0},
@@ -136,7 +149,8 @@ func TestLoginAnswers(t *testing.T) {
 			if !errors.Is(err, away) || errors.As(err, &refused) {
 				t.Errorf("%s: %v", name, err)
 			}
-		case !errors.As(err, &refused) || refused.Result.Code != c.want || !strings.Contains(refused.Result.Message, c.answer.Reason):
+		case !errors.As(err, &refused) || refused.Result.Code != c.want ||
+			!strings.Contains(refused.Result.Message, c.answer.Reason):
 			t.Errorf("%s: %v", name, err)
 		}
 		if len(s.all()) > 0 || len(s.conns) > 0 {
@@ -197,7 +211,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestSharedRestart takes mosquitto away amid publishes of many devices: each is done once it has arrived, in the order of its device.
+// TestSharedRestart takes mosquitto away amid publishes of many devices: each is done once it has arrived, in the order
+// of its device.
 func TestSharedRestart(t *testing.T) {
 	for name, restart := range map[string]func(t *testing.T, b *mosquitto.Broker){
 		"killed":  func(t *testing.T, b *mosquitto.Broker) { b.Kill(); b.Restart(t) },
@@ -213,7 +228,8 @@ func TestSharedRestart(t *testing.T) {
 				members[i].subscribe(t, "down/"+members[i].id, 1)
 			}
 			cfg := quick(b.URL())
-			cfg.SessionExpiry = lostSessionExpiry // mosquitto keeps the session on disk that does not begin with Clean Start, and not those of carriers
+			// mosquitto keeps the session on disk that does not begin with Clean Start, and not those of carriers
+			cfg.SessionExpiry = lostSessionExpiry
 			observer := logIn(t, newConnector(t, cfg), "observer")
 			observer.subscribe(t, "down/#", 1)
 			calls := publishAll(members, 0, messages)
@@ -250,7 +266,8 @@ func publishAll(members []*member, first, end int) (calls []*connectortest.Call)
 	return calls
 }
 
-// wantInOrder wants the numbers up to the last of each topic, some perhaps twice. Where the broker may lose what it acknowledged, some may be missing.
+// wantInOrder wants the numbers up to the last of each topic, some perhaps twice. Where the broker may lose what it
+// acknowledged, some may be missing.
 func wantInOrder(t *testing.T, m *member, mayLose bool, last map[string]int) {
 	t.Helper()
 	next := map[string]int{}
@@ -305,7 +322,8 @@ func TestSubscribeWhileDown(t *testing.T) {
 	}
 }
 
-// TestComeAndGoWhileDown leaves a filter while the broker is away, asks for it again and leaves it again: the broker, which has kept it, is told.
+// TestComeAndGoWhileDown leaves a filter while the broker is away, asks for it again and leaves it again: the broker,
+// which has kept it, is told.
 func TestComeAndGoWhileDown(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
@@ -352,7 +370,8 @@ func TestNothingGrowsWhileDown(t *testing.T) {
 	}
 }
 
-// TestSentWhenLeaving tells a device that leaves of the publish that the broker has not acknowledged, and sends that again all the same.
+// TestSentWhenLeaving tells a device that leaves of the publish that the broker has not acknowledged, and sends that
+// again all the same.
 func TestSentWhenLeaving(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, quick(b.URL()), SharedConfig{Connections: 1})

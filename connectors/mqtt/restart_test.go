@@ -12,8 +12,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// TestBrokerRestart takes a real broker away and brings it back: subscriptions are there again, what was published with QoS 1 and 2
-// meanwhile arrives in order, QoS 0 is refused and counted.
+// TestBrokerRestart takes a real broker away and brings it back: subscriptions are there again, what was published with
+// QoS 1 and 2 meanwhile arrives in order, QoS 0 is refused and counted.
 func TestBrokerRestart(t *testing.T) {
 	for _, durable := range []bool{false, true} {
 		t.Run("durable "+strconv.FormatBool(durable), func(t *testing.T) {
@@ -30,9 +30,11 @@ func TestBrokerRestart(t *testing.T) {
 				}
 			}
 			b.Kill()
-			gatewaytest.Eventually(t, "the loss to be noticed", func() bool { return testutil.ToFloat64(c.metrics.losses.WithLabelValues(lossNetwork)) == 1 })
+			gatewaytest.Eventually(t, "the loss to be noticed",
+				func() bool { return testutil.ToFloat64(c.metrics.losses.WithLabelValues(lossNetwork)) == 1 })
 
-			if r := connectortest.Publish(t, s, "t/zero", 0, "x"); r.Code != gateway.CodeUnknown || testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropDown)) != 1 {
+			if r := connectortest.Publish(t, s, "t/zero", 0, "x"); r.Code != gateway.CodeUnknown ||
+				testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropDown)) != 1 {
 				t.Fatalf("publishing QoS 0 while the broker is down: %v", r)
 			}
 			waiting := publishWindow(s, 20)
@@ -64,8 +66,8 @@ func publishWindow(s gateway.Session, n int) []*connectortest.Call {
 	return calls
 }
 
-// TestRestartUnderLoad restarts the broker amid publishes and subscribes: every call succeeds, the first arrivals are in order,
-// and nothing is missing.
+// TestRestartUnderLoad restarts the broker amid publishes and subscribes: every call succeeds, the first arrivals are
+// in order, and nothing is missing.
 func TestRestartUnderLoad(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	cfg := quick(b.URL())
@@ -116,7 +118,8 @@ func TestAccessAtRunTime(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"u": "p"}, Dynamic: true})
 	c := newConnector(t, quick(b.URL()))
 	d := connectortest.NewDevice()
-	s, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device", Username: "u"}}, "p", d)
+	s, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device", Username: "u"}},
+		"p", d)
 	if err != nil {
 		t.Fatal(err)
 	}

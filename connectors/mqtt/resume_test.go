@@ -106,7 +106,8 @@ func TestResubscribe(t *testing.T) {
 	if len(got) != 3 || got[0].Topic != "a" || got[2].Topic != "c/#" || got[0].QoS != 1 || got[0].RetainHandling != 1 {
 		t.Fatalf("got %+v", got)
 	}
-	gatewaytest.Eventually(t, "a refusal counted", func() bool { return testutil.ToFloat64(c.metrics.resubscribesRefused) == 1 })
+	gatewaytest.Eventually(t, "a refusal counted",
+		func() bool { return testutil.ToFloat64(c.metrics.resubscribesRefused) == 1 })
 	session := s.(*Session)
 	session.client.mu.Lock()
 	left := len(session.filters)
@@ -119,7 +120,10 @@ func TestResubscribe(t *testing.T) {
 // TestDuplicateQoS2 sends a message of QoS 2 twice before it is released.
 func TestDuplicateQoS2(t *testing.T) {
 	message := func(id uint16, dup bool) *packets.Publish {
-		return &packets.Publish{Properties: &packets.Properties{}, Topic: "t", QoS: 2, PacketID: id, Duplicate: dup, Payload: []byte("x")}
+		return &packets.Publish{
+			Properties: &packets.Properties{}, Topic: "t", QoS: 2, PacketID: id, Duplicate: dup,
+			Payload: []byte("x"),
+		}
 	}
 	b := newScripted(t, func(p *peer) {
 		p.accept(true)

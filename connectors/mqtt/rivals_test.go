@@ -19,8 +19,8 @@ type rival struct {
 	device *connectortest.Device
 }
 
-// TestRivals connects the same devices at two gateways: one of each pair is left, soon, and works. mosquitto closes the other's connection without a
-// word. Devices that are at one gateway alone notice nothing.
+// TestRivals connects the same devices at two gateways: one of each pair is left, soon, and works. mosquitto closes the
+// other's connection without a word. Devices that are at one gateway alone notice nothing.
 func TestRivals(t *testing.T) {
 	t.Parallel() // the pauses before each connection are of some seconds
 	for _, pairs := range []int{1, 5} {
@@ -41,7 +41,8 @@ func TestRivals(t *testing.T) {
 				}
 			}
 			gatewaytest.Eventually(t, "one of each pair to give up", func() bool {
-				return testutil.ToFloat64(gateways[0].metrics.sessions)+testutil.ToFloat64(gateways[1].metrics.sessions) <= float64(pairs+len(alone))
+				return testutil.ToFloat64(gateways[0].metrics.sessions)+
+					testutil.ToFloat64(gateways[1].metrics.sessions) <= float64(pairs+len(alone))
 			})
 			for i, pair := range rivals {
 				wantOneLeft(t, fmt.Sprint("own/", i), pair)
@@ -66,7 +67,8 @@ func connects(c *Connector) int {
 
 func wantOneLeft(t *testing.T, topic string, pair [2]rival) {
 	t.Helper()
-	gatewaytest.Eventually(t, "one to be told", func() bool { return pair[0].device.Losses()+pair[1].device.Losses() == 1 })
+	gatewaytest.Eventually(t, "one to be told",
+		func() bool { return pair[0].device.Losses()+pair[1].device.Losses() == 1 })
 	left, lost := pair[0], pair[1]
 	if left.device.Losses() > 0 {
 		left, lost = lost, left

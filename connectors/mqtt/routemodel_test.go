@@ -62,7 +62,10 @@ func newRouteModel(t *testing.T, rt *rapid.T) *routeModel {
 	if m.base, err = New(cfg); err != nil {
 		rt.Fatal(err)
 	}
-	if m.shared, err = m.base.Shared(SharedConfig{Authenticator: access.Everybody(), Connections: modelCarriers}); err != nil {
+	if m.shared, err = m.base.Shared(SharedConfig{
+		Authenticator: access.Everybody(),
+		Connections:   modelCarriers,
+	}); err != nil {
 		rt.Fatal(err)
 	}
 	rt.Cleanup(m.close)
@@ -213,7 +216,8 @@ func (m *routeModel) checkTopic(topic string) {
 	}
 }
 
-// copies are how many a device may get: one for each of its filters that match, or where the broker merges them one from each connection.
+// copies are how many a device may get: one for each of its filters that match, or where the broker merges them one
+// from each connection.
 func (m *routeModel) copies(d *modelDevice, topic string) (least, most int) {
 	from := map[*sharedConn]bool{}
 	for filter := range d.filters {
@@ -233,8 +237,9 @@ func TestRouteModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := newRouteModel(t, rt)
 		rt.Repeat(map[string]func(*rapid.T){
-			"Login": m.Login, "Leave": m.Leave, "Kick": m.Kick, "Subscribe": m.Subscribe, "SubscribeMore": m.Subscribe, "Unsubscribe": m.Unsubscribe,
-			"Cut": m.Cut, "Stop": m.Stop, "Start": m.Start, "Check": m.Check,
+			"Login": m.Login, "Leave": m.Leave, "Kick": m.Kick, "Subscribe": m.Subscribe, "SubscribeMore": m.Subscribe,
+			"Unsubscribe": m.Unsubscribe,
+			"Cut":         m.Cut, "Stop": m.Stop, "Start": m.Start, "Check": m.Check,
 		})
 		m.Check(rt)
 	})

@@ -17,8 +17,8 @@ const (
 	maxSubscription = 268435455 // the largest Subscription Identifier, MQTT 5, section 3.8.2.1.2
 )
 
-// routes holds the devices' subscriptions on one shared connection. Calls are submitted with mu held, so that the broker
-// gets them in the order of the changes here.
+// routes holds the devices' subscriptions on one shared connection. Calls are submitted with mu held, so that the
+// broker gets them in the order of the changes here.
 type routes struct {
 	conn *sharedConn
 
@@ -73,8 +73,9 @@ func (r *routes) subscribe(to *route) (cb callbacks) {
 	}
 	q := &subscribeRequest{id: r.nextID(), route: to, waiters: to.waiting}
 	k := call{
-		from: q.waiters[0].device(), kind: subscribing, topic: to.filter, qos: to.highest(), subID: q.id, queue: &r.conn.ownQueue,
-		done: func(result gateway.Result) { r.subscribed(q, result) },
+		from: q.waiters[0].device(), kind: subscribing, topic: to.filter, qos: to.highest(), subID: q.id,
+		queue: &r.conn.ownQueue,
+		done:  func(result gateway.Result) { r.subscribed(q, result) },
 	}
 	if r.conn.knowsNoSubIDs() {
 		k.subID = 0
@@ -144,7 +145,8 @@ func (r *routes) subscribed(q *subscribeRequest, result gateway.Result) {
 	cb.run()
 }
 
-// refuse passes the result to the waiters and ends new subscriptions that are not already requested again. mu must be held.
+// refuse passes the result to the waiters and ends new subscriptions that are not already requested again. mu must be
+// held.
 func (r *routes) refuse(q *subscribeRequest, result gateway.Result) (cb callbacks) {
 	to := q.route
 	for _, a := range q.waiters {

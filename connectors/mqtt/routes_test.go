@@ -112,7 +112,8 @@ func TestUnanswered(t *testing.T) {
 	wantNoRoutes(t, s)
 }
 
-// TestSubIDsUnavailable is with a broker that would end the connection for a Subscription Identifier, MQTT 5, section 3.2.2.3.12.
+// TestSubIDsUnavailable is with a broker that would end the connection for a Subscription Identifier, MQTT 5, section
+// 3.2.2.3.12.
 func TestSubIDsUnavailable(t *testing.T) {
 	b := newMemoryBroker(t)
 	b.noSubIDs = true
@@ -135,7 +136,8 @@ func TestSubIDsUnavailable(t *testing.T) {
 	other.wants(t, "kept")
 }
 
-// TestLeftFilter sends a message for a filter that was left meanwhile: those with another one that matches get their own copy, and no more.
+// TestLeftFilter sends a message for a filter that was left meanwhile: those with another one that matches get their
+// own copy, and no more.
 func TestLeftFilter(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
@@ -159,7 +161,8 @@ func TestLeftFilter(t *testing.T) {
 	leaves.wantsNoMore(t)
 }
 
-// TestReplacedIdentifier sends a message that was on its way when somebody else subscribed to the same filter, long after the first.
+// TestReplacedIdentifier sends a message that was on its way when somebody else subscribed to the same filter, long
+// after the first.
 func TestReplacedIdentifier(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
@@ -176,7 +179,8 @@ func TestReplacedIdentifier(t *testing.T) {
 	routes.mu.Unlock()
 	second.subscribe(t, "a/b", 1)
 	b.set(func() {
-		b.sessions["exgate-exgate-shared-1"].send(wire.Publication{Topic: "a/b", Payload: []byte("late"), QoS: 1}, old.id)
+		b.sessions["exgate-exgate-shared-1"].send(wire.Publication{Topic: "a/b", Payload: []byte("late"), QoS: 1},
+			old.id)
 	})
 	first.wants(t, "late")
 }
@@ -205,11 +209,13 @@ func TestRefusedAgain(t *testing.T) {
 	}
 }
 
-// TestOverlap has devices with filters that overlap, on one connection and on several: each message comes, and once where one filter matches.
+// TestOverlap has devices with filters that overlap, on one connection and on several: each message comes, and once
+// where one filter matches.
 func TestOverlap(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, merges bool) {
 		for _, connections := range []int{1, 4} {
-			s := newShared(t, Config{URL: b.URL(), Node: fmt.Sprint("node-", connections)}, SharedConfig{Connections: connections})
+			s := newShared(t, Config{URL: b.URL(), Node: fmt.Sprint("node-", connections)},
+				SharedConfig{Connections: connections})
 			exact, wild, both := logIn(t, s, "exact"), logIn(t, s, "wild"), logIn(t, s, "both")
 			exact.subscribe(t, "t/1", 1)
 			wild.subscribe(t, "t/#", 1)
@@ -286,7 +292,8 @@ func eachBroker(t *testing.T, f func(t *testing.T, b realBroker, merges bool)) {
 	t.Run("HiveMQ", func(t *testing.T) { f(t, brokers.StartHiveMQ(t, brokers.HiveMQOptions{}), true) })
 }
 
-// flushed has a device get all that was published before: one broker sends what comes from one client in order, within a QoS.
+// flushed has a device get all that was published before: one broker sends what comes from one client in order, within
+// a QoS.
 func flushed(t testing.TB, from *member, to ...*member) {
 	t.Helper()
 	for _, m := range to {

@@ -128,7 +128,10 @@ func (p *peer) serveAll() {
 		case *packets.Subscribe:
 			p.suback(c.PacketID, make([]byte, len(c.Subscriptions))...)
 		case *packets.Unsubscribe:
-			p.send(&packets.Unsuback{Properties: &packets.Properties{}, PacketID: c.PacketID, Reasons: make([]byte, len(c.Topics))})
+			p.send(&packets.Unsuback{
+				Properties: &packets.Properties{}, PacketID: c.PacketID,
+				Reasons: make([]byte, len(c.Topics)),
+			})
 		}
 	}
 }
@@ -148,7 +151,8 @@ func login(t testing.TB, c *Connector, clientID, username, password string) (gat
 	d := connectortest.NewDevice()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: clientID, Username: username}}, password, d)
+	s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: clientID, Username: username}},
+		password, d)
 	if err != nil {
 		t.Fatal(err)
 	}

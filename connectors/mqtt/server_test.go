@@ -14,7 +14,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// TestFailover goes from a server that is not there to one that is, stays there, and goes to a third when that one ends.
+// TestFailover goes from a server that is not there to one that is, stays there, and goes to a third when that one
+// ends.
 func TestFailover(t *testing.T) {
 	second, third := mosquitto.Start(t, mosquitto.Options{}), mosquitto.Start(t, mosquitto.Options{WebSocket: true})
 	cfg := quick("mqtt://" + gatewaytest.FreeAddress(t))
@@ -98,7 +99,8 @@ func TestSilentServerLeavesTimeForTheNext(t *testing.T) {
 	c := newConnector(t, Config{URLs: []string{silent.url(), alive.url()}, ConnectTimeout: time.Hour})
 	for i := range 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c" + strings.Repeat("c", i)}}, "", connectortest.NewDevice())
+		s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c" + strings.Repeat("c", i)}},
+			"", connectortest.NewDevice())
 		cancel()
 		if err != nil {
 			t.Fatal(err)
@@ -112,7 +114,10 @@ func TestSilentServerLeavesTimeForTheNext(t *testing.T) {
 
 // The names that ALPN has for MQTT are not offered to servers of HTTP.
 func TestALPNIsForMQTT(t *testing.T) {
-	c := newConnector(t, Config{URLs: []string{"mqtts://127.0.0.1", "wss://127.0.0.1"}, TLS: &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"mqtt"}}})
+	c := newConnector(t, Config{
+		URLs: []string{"mqtts://127.0.0.1", "wss://127.0.0.1"},
+		TLS:  &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"mqtt"}},
+	})
 	if got := c.servers[0].TLS.NextProtos; len(got) != 1 || got[0] != "mqtt" {
 		t.Errorf("mqtts offers %v", got)
 	}

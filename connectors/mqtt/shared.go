@@ -26,7 +26,8 @@ type SharedConfig struct {
 	// Authenticator decides which devices may log in, since the broker sees only the gateway's account. Required.
 	Authenticator access.Authenticator
 
-	// ACL decides what devices may publish and subscribe to, unless the Authenticator's answer does. If nil, everything.
+	// ACL decides what devices may publish and subscribe to, unless the Authenticator's answer does. If nil,
+	// everything.
 	ACL access.ACL
 }
 
@@ -67,9 +68,11 @@ func (c *Connector) Shared(cfg SharedConfig) (*Shared, error) {
 		return nil, errClosed
 	}
 	if !c.shared.CompareAndSwap(nil, s) {
-		return nil, errors.Join(errors.New("shared sessions: there is a connector for them already"), c.broker.leave(context.Background()))
+		return nil, errors.Join(errors.New("shared sessions: there is a connector for them already"),
+			c.broker.leave(context.Background()))
 	}
-	if own := c.existingGatewayClient(); own != nil && own.everConnected() { // already connected, for a status or the spool
+	// already connected, for a status or the spool
+	if own := c.existingGatewayClient(); own != nil && own.everConnected() {
 		s.control.connected(false)
 	}
 	return s, nil
@@ -101,7 +104,9 @@ func (s *Shared) connFor(key string) *sharedConn {
 
 // Connect authenticates a device and opens its session. Without a spool, it waits until ctx ends for the gateway's
 // connections to have been up once.
-func (s *Shared) Connect(ctx context.Context, device gateway.Device, password string, down gateway.Downlink) (gateway.Session, error) {
+func (s *Shared) Connect(ctx context.Context, device gateway.Device, password string,
+	down gateway.Downlink,
+) (gateway.Session, error) {
 	answer, err := s.admit(ctx, device, password)
 	s.broker.metrics.connected(err)
 	if err != nil {
@@ -138,10 +143,12 @@ func (s *Shared) admit(ctx context.Context, device gateway.Device, password stri
 		return access.Answer{}, err
 	}
 	if answer.Decision != access.Allow {
-		return access.Answer{}, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "the client may not log in: %s", answer.Reason)}
+		return access.Answer{}, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny,
+			"the client may not log in: %s", answer.Reason)}
 	}
 	if !answer.Expires.IsZero() && !answer.Expires.After(time.Now()) {
-		return access.Answer{}, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny, "the client may not log in: its credentials have expired")}
+		return access.Answer{}, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny,
+			"the client may not log in: its credentials have expired")}
 	}
 	if err := s.broker.spoolOpened(ctx); err != nil {
 		return access.Answer{}, err
@@ -173,7 +180,8 @@ func await(ctx context.Context, done <-chan struct{}, c *client) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("the gateway's own connection to the broker is not up (upstream.username): %w", errors.Join(c.lastFailure(), ctx.Err()))
+		return fmt.Errorf("the gateway's own connection to the broker is not up (upstream.username): %w",
+			errors.Join(c.lastFailure(), ctx.Err()))
 	}
 }
 
@@ -235,10 +243,10 @@ func (s *Shared) Close(ctx context.Context) error {
 	return s.broker.leave(ctx)
 }
 
-// splitMode is what the broker sends to a client with several matching subscriptions: a copy for each (mosquitto, EMQX),
-// or one copy with several Subscription Identifiers (HiveMQ, mochi). MQTT 5, section 3.3.4, allows both, and CONNACK
-// does not say which. A probe finds out: two overlapping subscriptions, a message that matches both, and one that
-// matches only one.
+// splitMode is what the broker sends to a client with several matching subscriptions: a copy for each (mosquitto,
+// EMQX), or one copy with several Subscription Identifiers (HiveMQ, mochi). MQTT 5, section 3.3.4, allows both, and
+// CONNACK does not say which. A probe finds out: two overlapping subscriptions, a message that matches both, and one
+// that matches only one.
 type splitMode struct {
 	once  sync.Once
 	known chan struct{} // closed when the first probe has ended

@@ -96,7 +96,8 @@ func (r *routes) isEmpty() bool {
 	defer r.mu.Unlock()
 	r.conn.client.mu.Lock()
 	defer r.conn.client.mu.Unlock()
-	return len(r.by)+len(r.ids)+len(r.stale)+r.wild.Len()+len(r.conn.filters)+len(r.conn.waiting)+len(r.conn.blocked) == 0
+	return len(r.by)+len(r.ids)+len(r.stale)+r.wild.Len()+
+		len(r.conn.filters)+len(r.conn.waiting)+len(r.conn.blocked) == 0
 }
 
 // awaitDown waits until a client has noticed that its connection is lost.
@@ -111,10 +112,12 @@ func awaitDown(t testing.TB, c *client) {
 
 func awaitFilters(t testing.TB, b *memoryBroker, want ...string) {
 	t.Helper()
-	gatewaytest.Eventually(t, "the broker to have the filters "+strings.Join(want, ", "), func() bool { return slices.Equal(b.filters(), want) })
+	gatewaytest.Eventually(t, "the broker to have the filters "+strings.Join(want, ", "),
+		func() bool { return slices.Equal(b.filters(), want) })
 }
 
-// TestSharedLots has two thousand devices come, get a message of their own and one for all, and leave: nothing is left of them.
+// TestSharedLots has two thousand devices come, get a message of their own and one for all, and leave: nothing is left
+// of them.
 func TestSharedLots(t *testing.T) {
 	const n = 2000
 	b := mosquitto.Start(t, mosquitto.Options{})
@@ -149,7 +152,8 @@ func TestSharedLots(t *testing.T) {
 	for i := range n {
 		publish(t, from, fmt.Sprint("own/", i), 1, "x")
 	}
-	gatewaytest.Eventually(t, "a message of each kind for each device", func() bool { return own.Load() == n && common.Load() == n })
+	gatewaytest.Eventually(t, "a message of each kind for each device",
+		func() bool { return own.Load() == n && common.Load() == n })
 	for _, session := range sessions {
 		session.Close()
 	}
@@ -186,7 +190,8 @@ func (f *stuckDevice) Deliver(m gateway.Message) bool {
 	return false
 }
 
-// TestFullDevice has devices that take nothing beside one that does, on one connection: it gets everything, and the broker its acknowledgements.
+// TestFullDevice has devices that take nothing beside one that does, on one connection: it gets everything, and the
+// broker its acknowledgements.
 func TestFullDevice(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})

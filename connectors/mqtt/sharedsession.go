@@ -39,7 +39,9 @@ type subscribed struct {
 
 var _ gateway.Session = (*sharedSession)(nil)
 
-func (s *Shared) newSession(device gateway.Device, answer access.Answer, down gateway.Downlink) (*sharedSession, error) {
+func (s *Shared) newSession(device gateway.Device, answer access.Answer, down gateway.Downlink) (*sharedSession,
+	error,
+) {
 	status, err := s.broker.cfg.DeviceStatus.of(device)
 	if err != nil {
 		return nil, err
@@ -48,7 +50,8 @@ func (s *Shared) newSession(device gateway.Device, answer access.Answer, down ga
 		shared: s, conn: s.connFor(device.ClientID), device: device, answer: answer, down: down, status: status,
 		props: s.broker.publishProperties(device),
 	}
-	session.queue.client, session.queue.from, session.queue.closeDevice = &session.conn.client, &session.device, session.lose
+	session.queue.client, session.queue.from, session.queue.closeDevice = &session.conn.client, &session.device,
+		session.lose
 	session.queue.divert(s.broker.offenders.left(device.ClientID, time.Now()))
 	return session, nil
 }
@@ -80,7 +83,8 @@ func (s *sharedSession) publishStatus(payload string) {
 		return
 	}
 	s.conn.submit(call{
-		kind: publishing, topic: s.status.Topic, payload: []byte(payload), qos: s.status.QoS, retain: s.status.Retain, queue: &s.conn.ownQueue, from: &s.device,
+		kind: publishing, topic: s.status.Topic, payload: []byte(payload), qos: s.status.QoS, retain: s.status.Retain,
+		queue: &s.conn.ownQueue, from: &s.device,
 		done: func(r gateway.Result) {
 			if r.Code == gateway.CodeLimit {
 				s.shared.broker.metrics.dropped.WithLabelValues(dropGatewayFull).Inc()
@@ -94,13 +98,17 @@ func (s *sharedSession) allows(action access.Action, name string) bool {
 	return !s.shared.broker.isControl(name) && s.answer.Allows(s.device, action, name, s.shared.cfg.ACL)
 }
 
-// Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is refused then.
+// Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is
+// refused then.
 func (s *sharedSession) Publish(name string, qos byte, payload []byte, done gateway.Done) {
 	if !s.allows(access.Publish, name) {
 		finish(done, gateway.Refuse(gateway.CodePermissionDeny, "publishing to %.100q is not allowed", name))
 		return
 	}
-	s.queue.publishOrStore(call{kind: publishing, topic: name, qos: qos, payload: payload, props: s.props, done: done, queue: &s.queue})
+	s.queue.publishOrStore(call{
+		kind: publishing, topic: name, qos: qos, payload: payload, props: s.props, done: done,
+		queue: &s.queue,
+	})
 }
 
 // Subscribe implements [gateway.Session].
@@ -122,7 +130,8 @@ func (s *sharedSession) Subscribe(filter string, qos byte, done gateway.Done) {
 
 func (s *sharedSession) maySubscribe(filter string) gateway.Result {
 	if _, shared := topic.Unshare(filter); shared {
-		return gateway.Refuse(gateway.CodeUnsupported, "%.100q: a shared subscription needs a session of its own (session: device)", filter)
+		return gateway.Refuse(gateway.CodeUnsupported,
+			"%.100q: a shared subscription needs a session of its own (session: device)", filter)
 	}
 	if !s.allows(access.Subscribe, filter) {
 		return gateway.Refuse(gateway.CodePermissionDeny, "subscribing to %.100q is not allowed", filter)

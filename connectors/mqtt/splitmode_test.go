@@ -27,7 +27,8 @@ func TestSplitMode(t *testing.T) {
 	}
 }
 
-// TestSplitModeUnknown has a broker that does not let the gateway find out: devices log in, and get what a broker that merges sends.
+// TestSplitModeUnknown has a broker that does not let the gateway find out: devices log in, and get what a broker that
+// merges sends.
 func TestSplitModeUnknown(t *testing.T) {
 	b := newMemoryBroker(t)
 	b.merges = true

@@ -11,8 +11,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// lockInterval is how often opening a locked spool is retried. During an upgrade, the old process releases it within its
-// shutdown_timeout.
+// lockInterval is how often opening a locked spool is retried. During an upgrade, the old process releases it within
+// its shutdown_timeout.
 const lockInterval = 200 * time.Millisecond
 
 // spoolHandle is the spool, once it is open.
@@ -47,7 +47,8 @@ func (b *broker) openSpool() {
 // awaitSpool opens the spool as soon as no other process has it locked.
 func (b *broker) awaitSpool() (*spool.Spool, error) {
 	cfg := spool.Config{
-		Folder: b.cfg.Spool.Folder, MaxBytes: b.cfg.Spool.MaxBytes, MaxBytesPerDevice: b.cfg.Spool.MaxBytesPerDevice, MaxAge: b.cfg.Spool.MaxAge,
+		Folder: b.cfg.Spool.Folder, MaxBytes: b.cfg.Spool.MaxBytes, MaxBytesPerDevice: b.cfg.Spool.MaxBytesPerDevice,
+		MaxAge:     b.cfg.Spool.MaxAge,
 		DropOldest: b.cfg.Spool.DropOldest, Logger: b.log, Metrics: b.metrics.Spool,
 	}
 	for waiting := false; ; waiting = true {
@@ -72,7 +73,8 @@ func (b *broker) spoolOpened(ctx context.Context) error {
 	case <-b.spool.opened:
 		return b.spool.err
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for the spool in %s (upstream.spool.folder), which another process has: %w", b.cfg.Spool.Folder, ctx.Err())
+		return fmt.Errorf("waiting for the spool in %s (upstream.spool.folder), which another process has: %w",
+			b.cfg.Spool.Folder, ctx.Err())
 	}
 }
 
@@ -96,7 +98,8 @@ type SpoolConfig struct {
 	MaxAge time.Duration
 	// DropOldest drops and counts the oldest messages when the spool is full, instead of refusing new ones.
 	DropOldest bool
-	// DrainRate limits how many messages per second are published from the spool after a reconnect, for all devices together. If zero, 1000.
+	// DrainRate limits how many messages per second are published from the spool after a reconnect, for all devices
+	// together. If zero, 1000.
 	DrainRate float64
 }
 
@@ -141,7 +144,8 @@ func ResendRefused(ctx context.Context, cfg Config, m Refused) (err error) {
 	p := c.broker.theProber()
 	done := make(chan verdict, 1)
 	c.broker.tryElsewhere(call{
-		kind: publishing, topic: m.Topic, qos: m.QoS, payload: m.Payload, props: m.Properties, spooled: true, ends: convictAt - 1,
+		kind: publishing, topic: m.Topic, qos: m.QoS, payload: m.Payload, props: m.Properties, spooled: true,
+		ends: convictAt - 1,
 	}, func(v verdict) { done <- v })
 	select {
 	case v := <-done:

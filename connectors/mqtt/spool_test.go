@@ -69,7 +69,8 @@ func wantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
 
 func awaitLoss(t *testing.T, c *Connector, reason string, n float64) {
 	t.Helper()
-	gatewaytest.Eventually(t, "the loss to be noticed", func() bool { return testutil.ToFloat64(c.metrics.losses.WithLabelValues(reason)) >= n })
+	gatewaytest.Eventually(t, "the loss to be noticed",
+		func() bool { return testutil.ToFloat64(c.metrics.losses.WithLabelValues(reason)) >= n })
 }
 
 // awaitDrained waits until nothing is left in the spool and nobody uses it beside n sessions.
@@ -175,7 +176,10 @@ func TestSpoolWaitsForDevice(t *testing.T) {
 	publishNumbers(t, s, 0, 20)
 	s.Close()
 	b.Restart(t)
-	gatewaytest.Eventually(t, "the gateway to be refused", func() bool { return strings.Contains(log.String(), "it waits for the device") })
+	gatewaytest.Eventually(t, "the gateway to be refused", func() bool {
+		return strings.Contains(log.String(),
+			"it waits for the device")
+	})
 	if left := c.spool.spool.Left(); len(left) != 1 {
 		t.Fatalf("%v are left", left)
 	}
@@ -190,7 +194,9 @@ func TestSpoolWaitsForDevice(t *testing.T) {
 }
 
 // answering is a broker that answers each publish of QoS 1 with what reason says, and tells what it got.
-func answering(t *testing.T, connack func(p *peer) *packets.Connack, reason func(c *packets.Publish) byte) (url string, got chan *packets.Publish) {
+func answering(t *testing.T, connack func(p *peer) *packets.Connack, reason func(c *packets.Publish) byte) (url string,
+	got chan *packets.Publish,
+) {
 	t.Helper()
 	got = make(chan *packets.Publish, 100)
 	b := newScripted(t, func(p *peer) {
@@ -206,7 +212,10 @@ func answering(t *testing.T, connack func(p *peer) *packets.Connack, reason func
 				case 1:
 					p.puback(c.PacketID, reason(c))
 				case 2:
-					p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID, ReasonCode: reason(c)})
+					p.send(&packets.Pubrec{
+						Properties: &packets.Properties{}, PacketID: c.PacketID,
+						ReasonCode: reason(c),
+					})
 				}
 			case *packets.Pubrel:
 				p.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
@@ -259,7 +268,10 @@ func TestSpoolRefused(t *testing.T) {
 // TestSpoolQuotaExceeded wants what the broker cannot take now sent again, before what came later.
 func TestSpoolQuotaExceeded(t *testing.T) {
 	t.Parallel() // the pause is of some seconds
-	for _, reason := range []byte{packets.PubackQuotaExceeded, packets.PubackUnspecifiedError, packets.PubackImplementationSpecificError} {
+	for _, reason := range []byte{
+		packets.PubackQuotaExceeded, packets.PubackUnspecifiedError,
+		packets.PubackImplementationSpecificError,
+	} {
 		t.Run(wire.ReasonName(reason), func(t *testing.T) {
 			t.Parallel()
 			times := 0
@@ -373,7 +385,8 @@ func storeNumbers(t *testing.T, c *Connector, id string, n int, at time.Time) {
 	defer q.Release()
 	for i := range n {
 		stored := make(chan error, 1)
-		q.Append(spool.Record{Topic: "t", Payload: []byte{'0' + byte(i)}, QoS: 2, At: at}, func(err error) { stored <- err })
+		q.Append(spool.Record{Topic: "t", Payload: []byte{'0' + byte(i)}, QoS: 2, At: at},
+			func(err error) { stored <- err })
 		if err := <-stored; err != nil {
 			t.Fatal(err)
 		}

@@ -69,7 +69,8 @@ func TestSpoolDropsOldest(t *testing.T) {
 	awaitDrained(t, c, 1)
 }
 
-// TestSpoolDrainRate has many devices come back with an hour between two messages that waited: one of all devices' may go at once.
+// TestSpoolDrainRate has many devices come back with an hour between two messages that waited: one of all devices' may
+// go at once.
 func TestSpoolDrainRate(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, b.URL(), "t")
@@ -126,10 +127,14 @@ func TestSpoolOfTwo(t *testing.T) {
 	var log gatewaytest.Log
 	cfg.Logger = log.Logger()
 	second := newConnector(t, cfg)
-	gatewaytest.Eventually(t, "the second to wait", func() bool { return strings.Contains(log.String(), "waiting for the spool") })
+	gatewaytest.Eventually(t, "the second to wait", func() bool {
+		return strings.Contains(log.String(),
+			"waiting for the spool")
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := second.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "other"}}, "", connectortest.NewDevice())
+	_, err := second.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "other"}}, "",
+		connectortest.NewDevice())
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), cfg.Spool.Folder) {
 		t.Fatal(err)
 	}

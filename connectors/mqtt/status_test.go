@@ -133,11 +133,13 @@ func TestStatusOfNobody(t *testing.T) {
 	cfg := quick(b.url())
 	cfg.DeviceStatus = Status{Topic: "devices/${username}"}
 	c := newConnector(t, cfg)
-	for _, username := range []string{"", "a+", "#", "a/b", strings.Repeat("${username}", 5957) + "x"} { // the last makes the topic 65,536 bytes long
+	// the last makes the topic 65,536 bytes long
+	for _, username := range []string{"", "a+", "#", "a/b", strings.Repeat("${username}", 5957) + "x"} {
 		device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c", Username: username}}
 		_, err := c.Connect(context.Background(), device, "", connectortest.NewDevice())
 		var refused *gateway.ResultError
-		if !errors.As(err, &refused) || refused.Result.Code != gateway.CodeParamsTypeError || !strings.Contains(err.Error(), "${username}") {
+		if !errors.As(err, &refused) || refused.Result.Code != gateway.CodeParamsTypeError ||
+			!strings.Contains(err.Error(), "${username}") {
 			t.Errorf("%.20q: %v", username, err)
 		}
 	}
@@ -162,8 +164,9 @@ func TestBadStatus(t *testing.T) {
 	}
 }
 
-// TestEveryRefusedWill has a broker that lets nobody connect with a will to "bad/...", for each reason that is about the client. The gateway's own
-// client comes without its status then: shared sessions and RawPublish need it. A device with a session of its own learns what it was refused for.
+// TestEveryRefusedWill has a broker that lets nobody connect with a will to "bad/...", for each reason that is about
+// the client. The gateway's own client comes without its status then: shared sessions and RawPublish need it. A device
+// with a session of its own learns what it was refused for.
 func TestEveryRefusedWill(t *testing.T) {
 	elsewhere := []byte{0x84, 0x88, 0x89, 0x8B, 0x9C, 0x9D}
 	for _, r := range everyReason {
@@ -196,7 +199,10 @@ func TestEveryRefusedWill(t *testing.T) {
 			var log gatewaytest.Log
 			cfg := quick(b.url())
 			cfg.PacketTimeout = time.Second
-			cfg.Logger, cfg.GatewayStatus, cfg.Node = log.Logger(), Status{Topic: "bad/${node}", QoS: 1, Retain: true}, "n"
+			cfg.Logger, cfg.GatewayStatus, cfg.Node = log.Logger(), Status{
+				Topic: "bad/${node}", QoS: 1,
+				Retain: true,
+			}, "n"
 			shared := newShared(t, cfg, SharedConfig{Connections: 1})
 			if r := connectortest.Publish(t, loginTo(t, shared, "raw", ""), "a", 1, "x"); !r.Ok() {
 				t.Error(r)
@@ -206,13 +212,16 @@ func TestEveryRefusedWill(t *testing.T) {
 					t.Error("the status was published")
 				}
 			}
-			if !strings.Contains(log.String(), "(upstream.gateway_status)") || strings.Count(log.String(), "level=ERROR") != 1 {
+			if !strings.Contains(log.String(), "(upstream.gateway_status)") ||
+				strings.Count(log.String(), "level=ERROR") != 1 {
 				t.Error(log.String())
 			}
 
 			cfg.GatewayStatus, cfg.DeviceStatus = Status{}, Status{Topic: "bad/${clientid}"}
 			_, err := newConnector(t, cfg).Connect(t.Context(), full, "", connectortest.NewDevice())
-			if named := strings.Contains(fmt.Sprint(err), `will, to "bad/device" (upstream.device_status.topic)`); err == nil || named != slices.Contains(aboutStrings, r.code) {
+			if named := strings.Contains(fmt.Sprint(err),
+				`will, to "bad/device" (upstream.device_status.topic)`); err == nil ||
+				named != slices.Contains(aboutStrings, r.code) {
 				t.Error(err)
 			}
 		})
@@ -249,7 +258,8 @@ func withStatus(url, node string) Config {
 // TestSharedStatus says that a device is online, and that it is not when it has left and nobody else has its client id.
 func TestSharedStatus(t *testing.T) {
 	b := newMemoryBroker(t)
-	x, y := newShared(t, withStatus(b.url(), "x"), SharedConfig{}), newShared(t, withStatus(b.url(), "y"), SharedConfig{})
+	x, y := newShared(t, withStatus(b.url(), "x"), SharedConfig{}), newShared(t, withStatus(b.url(), "y"),
+		SharedConfig{})
 	m := logIn(t, x, "device")
 	awaitLast(t, b, "status/device", "online")
 	m.Close()

@@ -12,7 +12,10 @@ import (
 )
 
 func TestSuiteHiveMQ(t *testing.T) {
-	b := brokers.StartHiveMQ(t, brokers.HiveMQOptions{Users: map[string]string{"device": "secret"}, Denied: []string{"denied/topic"}})
+	b := brokers.StartHiveMQ(t, brokers.HiveMQOptions{
+		Users:  map[string]string{"device": "secret"},
+		Denied: []string{"denied/topic"},
+	})
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
 			c, err := mqtt.New(mqtt.Config{URL: b.URL(), ReconnectDelay: 50 * time.Millisecond})

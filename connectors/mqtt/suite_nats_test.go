@@ -21,7 +21,8 @@ func TestNATSKnowsOnlyMQTT311(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	_, err = c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "", connectortest.NewDevice())
+	_, err = c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "",
+		connectortest.NewDevice())
 	if err == nil {
 		t.Fatal("connected")
 	}

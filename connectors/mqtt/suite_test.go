@@ -128,22 +128,30 @@ func (secretOnly) Allows(_ gateway.Device, _ access.Action, topic string) bool {
 func runShared(t *testing.T, url string, retain func(t *testing.T, topic, payload string)) {
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
-			return newShared(t, Config{URL: url, ReconnectDelay: 50 * time.Millisecond}, SharedConfig{Authenticator: secretOnly{}, ACL: secretOnly{}})
+			return newShared(t, Config{URL: url, ReconnectDelay: 50 * time.Millisecond},
+				SharedConfig{Authenticator: secretOnly{}, ACL: secretOnly{}})
 		},
-		Username: "device", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic", MaxQoS: 2, NoSharedSubscriptions: true,
-		Retain: retain,
+		Username: "device", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic", MaxQoS: 2,
+		NoSharedSubscriptions: true,
+		Retain:                retain,
 	})
 }
 
 func TestSharedSuiteMosquitto(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	runShared(t, b.URL(), func(t *testing.T, topic, payload string) { mosquitto.Retain(t, b.Addr(), "", "", topic, payload) })
+	runShared(t, b.URL(), func(t *testing.T, topic, payload string) {
+		mosquitto.Retain(t, b.Addr(), "", "", topic,
+			payload)
+	})
 }
 
 // HiveMQ sends one copy of a message that two subscriptions match.
 func TestSharedSuiteHiveMQ(t *testing.T) {
 	b := brokers.StartHiveMQ(t, brokers.HiveMQOptions{})
-	runShared(t, b.URL(), func(t *testing.T, topic, payload string) { mosquitto.Retain(t, b.Addr(), "", "", topic, payload) })
+	runShared(t, b.URL(), func(t *testing.T, topic, payload string) {
+		mosquitto.Retain(t, b.Addr(), "", "", topic,
+			payload)
+	})
 }
 
 func TestSharedSuiteEmbedded(t *testing.T) {
@@ -173,7 +181,10 @@ func TestSharedSuiteProbe(t *testing.T) {
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
 			base := newConnector(t, Config{URL: b.URL(), Username: "gateway", Password: "own"})
-			s, err := base.Shared(SharedConfig{Authenticator: access.Chain{{Name: "broker", Authenticator: base.Probe()}}})
+			s, err := base.Shared(SharedConfig{Authenticator: access.Chain{{
+				Name:          "broker",
+				Authenticator: base.Probe(),
+			}}})
 			if err != nil {
 				t.Fatal(err)
 			}

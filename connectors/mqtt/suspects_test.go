@@ -16,7 +16,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// strictBroker takes everything but what is about a topic that begins with "bad": then it ends the connection for its reason.
+// strictBroker takes everything but what is about a topic that begins with "bad": then it ends the connection for its
+// reason.
 type strictBroker struct {
 	*scripted
 	reason byte // of DISCONNECT; 0: none, the connection just ends
@@ -90,7 +91,10 @@ func (b *strictBroker) take(p *peer, id string, cp *packets.ControlPacket) bool 
 		}
 		p.suback(c.PacketID, make([]byte, len(topics))...)
 	case *packets.Unsubscribe:
-		p.send(&packets.Unsuback{Properties: &packets.Properties{}, PacketID: c.PacketID, Reasons: make([]byte, len(topics))})
+		p.send(&packets.Unsuback{
+			Properties: &packets.Properties{}, PacketID: c.PacketID,
+			Reasons: make([]byte, len(topics)),
+		})
 	}
 	return true
 }
@@ -122,7 +126,8 @@ func (b *strictBroker) took(topic string) int {
 // unit stands for the second of Config.ReconnectDelay: figures of seconds are in units here.
 const unit = 20 * time.Millisecond
 
-// poisons are the calls for which the broker may end a connection. do returns the result, nil where there is none to wait for.
+// poisons are the calls for which the broker may end a connection. do returns the result, nil where there is none to
+// wait for.
 var poisons = []struct {
 	name string
 	do   func(t *testing.T, b *strictBroker, c gateway.Connector) *connectortest.Call
@@ -206,8 +211,9 @@ func convictions(m *Metrics) (n float64) {
 	return n
 }
 
-// TestEveryEnding throws each reason of DISCONNECT, and an end without one, at each call, in both session modes. What bystanders publish at QoS 1
-// arrives, the bad call is refused or set aside, once, and the broker has few connections to end.
+// TestEveryEnding throws each reason of DISCONNECT, and an end without one, at each call, in both session modes. What
+// bystanders publish at QoS 1 arrives, the bad call is refused or set aside, once, and the broker has few connections
+// to end.
 func TestEveryEnding(t *testing.T) {
 	reasons := append([]reason{{name: "no reason"}}, everyReason...)
 	for _, mode := range []string{"device", "shared", "device with spool", "shared with spool"} {
@@ -222,11 +228,16 @@ func TestEveryEnding(t *testing.T) {
 	}
 }
 
-func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *strictBroker, gateway.Connector) *connectortest.Call) {
+func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *strictBroker,
+	gateway.Connector) *connectortest.Call,
+) {
 	b := newStrictBroker(t, reason)
 	var log gatewaytest.Log
 	cfg := Config{
-		URL: b.url(), ReconnectDelay: unit, Logger: log.Logger(), DeviceStatus: Status{Topic: "${clientid}/status", QoS: 1},
+		URL: b.url(), ReconnectDelay: unit, Logger: log.Logger(), DeviceStatus: Status{
+			Topic: "${clientid}/status",
+			QoS:   1,
+		},
 		Metrics: NewMetrics(nil),
 	}
 	if strings.HasSuffix(mode, "spool") {
@@ -242,7 +253,8 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 	for n := range 3 {
 		others = append(others, loginTo(t, c, fmt.Sprintf("good-%d", n), "l"))
 	}
-	poison := strings.TrimPrefix(t.Name(), fmt.Sprintf("TestEveryEnding/%s/0x%02X/", strings.ReplaceAll(mode, " ", "_"), reason))
+	poison := strings.TrimPrefix(t.Name(), fmt.Sprintf("TestEveryEnding/%s/0x%02X/", strings.ReplaceAll(mode, " ", "_"),
+		reason))
 	call := do(t, b, c)
 	published := 0
 	publish := func() {
@@ -254,18 +266,22 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 		published++
 	}
 	publish()
-	stored := cfg.Spool.Folder != "" && (poison == "publish_QoS_1" || poison == "publish_QoS_2" || poison == "raw_publish")
+	stored := cfg.Spool.Folder != "" && (poison == "publish_QoS_1" || poison == "publish_QoS_2" ||
+		poison == "raw_publish")
 	if call != nil {
 		if r := call.Result(t); r.Ok() != stored && poison != "publish_QoS_0" {
 			t.Errorf("the bad call: %v", r)
 		}
 	}
-	takenOver := reason == packets.DisconnectSessionTakenOver && strings.HasPrefix(mode, "device") // it ends the device, not the call
+	// it ends the device, not the call
+	takenOver := reason == packets.DisconnectSessionTakenOver && strings.HasPrefix(mode, "device")
 	publish()
 	if poison != "publish_QoS_0" && !takenOver {
-		closed := cfg.Metrics.losses.WithLabelValues(lossRepeated) // three ends without a reason may be another client's doing
+		// three ends without a reason may be another client's doing
+		closed := cfg.Metrics.losses.WithLabelValues(lossRepeated)
 		gatewaytest.Eventually(t, "the conviction", func() bool {
-			return convictions(cfg.Metrics) > 0 || (strings.HasSuffix(poison, "subscribe") && testutil.ToFloat64(closed) > 0)
+			return convictions(cfg.Metrics) > 0 || (strings.HasSuffix(poison, "subscribe") &&
+				testutil.ToFloat64(closed) > 0)
 		})
 	}
 	if stored && !takenOver {
@@ -283,7 +299,8 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 		}
 		return true
 	})
-	if n := convictions(cfg.Metrics); n > 1 && poison != "unsubscribe" { // the broker does not take the same filter again either
+	// the broker does not take the same filter again either
+	if n := convictions(cfg.Metrics); n > 1 && poison != "unsubscribe" {
 		t.Errorf("%v convictions", n)
 	}
 	if most, all := b.endings(); most > 6 || all > 8 {

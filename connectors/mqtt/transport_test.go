@@ -22,9 +22,13 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// TestSuiteWebSocket has a relay between WebSocket and mosquitto: what mosquitto 2.0.11 itself sends over WebSocket takes 100 ms for each 4 KiB.
+// TestSuiteWebSocket has a relay between WebSocket and mosquitto: what mosquitto 2.0.11 itself sends over WebSocket
+// takes 100 ms for each 4 KiB.
 func TestSuiteWebSocket(t *testing.T) {
-	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"device": "secret"}, Dynamic: true, Denied: []string{"denied/topic"}})
+	b := mosquitto.Start(t, mosquitto.Options{
+		Users: map[string]string{"device": "secret"}, Dynamic: true,
+		Denied: []string{"denied/topic"},
+	})
 	server := httptest.NewServer(relay(b.Addr()))
 	defer server.Close()
 	connectortest.Run(t, connectortest.Target{
@@ -38,7 +42,8 @@ func TestSuiteWebSocket(t *testing.T) {
 	})
 }
 
-// relay passes on what comes over WebSocket, and the answers in messages that have nothing to do with where packets begin and end.
+// relay passes on what comes over WebSocket, and the answers in messages that have nothing to do with where packets
+// begin and end.
 func relay(addr string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"mqtt"}})
@@ -75,7 +80,8 @@ func TestTransports(t *testing.T) {
 			cfg.TLS = b.TLSConfig()
 			if mutual {
 				err := dial(t, cfg) // with TLS 1.3, a reset may come before the alert is read
-				if !strings.Contains(err.Error(), "certificate") && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+				if !strings.Contains(err.Error(), "certificate") && !errors.Is(err, syscall.ECONNRESET) &&
+					!errors.Is(err, syscall.EPIPE) {
 					t.Errorf("%s without a certificate: %v", url, err)
 				}
 				cfg.TLS.Certificates = []tls.Certificate{clientCertificate(t, b)}
@@ -115,7 +121,10 @@ func wantEcho(t *testing.T, s gateway.Session, d *connectortest.Device, payload 
 // TestALPN offers a protocol, as some brokers want it at port 443.
 func TestALPN(t *testing.T) {
 	cert, roots := selfSigned(t)
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1", "mqtt"}})
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+		Certificates: []tls.Certificate{cert},
+		NextProtos:   []string{"http/1.1", "mqtt"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +135,10 @@ func TestALPN(t *testing.T) {
 			p.serveAll()
 		}
 	})
-	cfg := Config{URL: "mqtts://" + b.listener.Addr().String(), TLS: &tls.Config{RootCAs: roots, NextProtos: []string{"mqtt"}}}
+	cfg := Config{
+		URL: "mqtts://" + b.listener.Addr().String(),
+		TLS: &tls.Config{RootCAs: roots, NextProtos: []string{"mqtt"}},
+	}
 	s, _ := connect(t, newConnector(t, cfg), "c")
 	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 		t.Fatal(r)
@@ -164,7 +176,8 @@ func TestWebSocketFailures(t *testing.T) {
 			defer server.Close()
 			var refused *gateway.ResultError
 			err := dial(t, Config{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
-			if errors.As(err, &refused) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "upstream.url") {
+			if errors.As(err, &refused) || !strings.Contains(err.Error(), c.want) ||
+				!strings.Contains(err.Error(), "upstream.url") {
 				t.Errorf("got %v", err)
 			}
 			if n := asked.Load(); n != 1 {

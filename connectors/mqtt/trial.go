@@ -150,7 +150,8 @@ func (c *client) tried(k *call, v verdict) (cb callbacks) {
 	return cb
 }
 
-// ponged ends the trials of QoS 0 publishes that the broker has read, and clears those it has read before. mu must be held.
+// ponged ends the trials of QoS 0 publishes that the broker has read, and clears those it has read before. mu must be
+// held.
 func (c *client) ponged(n uint32) (cb callbacks) {
 	for _, k := range slices.Clone(c.trying) {
 		if k.isQoS0() && k.ping != 0 && int32(n-k.ping) >= 0 {
@@ -219,7 +220,8 @@ func (c *client) leaveTrial(k *call) {
 	c.sendRequest(u)
 }
 
-// divert sends the queue's calls through the prober, one at a time: its suspects, and for d all others. mu must be held.
+// divert sends the queue's calls through the prober, one at a time: its suspects, and for d all others. mu must be
+// held.
 func (l *publishQueue) divert(d time.Duration) {
 	if d <= 0 && len(l.suspects) == 0 {
 		return
@@ -424,7 +426,8 @@ func (c *client) topicQueue(name string) *publishQueue {
 func (c *client) pruneTopicQueues(now time.Time) {
 	for name, l := range c.topicQueues {
 		l.endDiversion(now)
-		if !l.diverted && !l.blocked && l.publish == nil && l.pending.empty() && now.After(l.refusedUntil) && now.Sub(l.endedAt) > forgetEnds && !c.has(l) {
+		if !l.diverted && !l.blocked && l.publish == nil && l.pending.empty() && now.After(l.refusedUntil) &&
+			now.Sub(l.endedAt) > forgetEnds && !c.has(l) {
 			delete(c.topicQueues, name)
 		}
 	}

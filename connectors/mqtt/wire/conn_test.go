@@ -47,7 +47,10 @@ func TestWireKeepsPacketsWhole(t *testing.T) {
 				if i%2 == 0 {
 					w.Publish(Publication{Topic: "t", Payload: payload})
 				} else {
-					_, _ = (&packets.Publish{Properties: &packets.Properties{}, Topic: "t", Payload: payload}).WriteTo(w)
+					_, _ = (&packets.Publish{
+						Properties: &packets.Properties{}, Topic: "t",
+						Payload: payload,
+					}).WriteTo(w)
 				}
 			}
 		})
@@ -96,7 +99,8 @@ func TestWireCloseSoonWritesAll(t *testing.T) {
 	}
 	w.CloseSoon()
 	got, err := io.ReadAll(other)
-	if want := n * (Publication{Topic: "t", Payload: make([]byte, 500)}.remaining() + 3); err != nil || len(got) != want {
+	if want := n * (Publication{Topic: "t", Payload: make([]byte, 500)}.remaining() + 3); err != nil ||
+		len(got) != want {
 		t.Fatalf("got %d bytes, want %d: %v", len(got), want, err)
 	}
 }
@@ -185,7 +189,8 @@ func TestPublicationIsWhatPahoReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := cp.Content.(*packets.Publish)
-		if got.Topic != p.Topic || !bytes.Equal(got.Payload, p.Payload) || got.QoS != p.QoS || got.Duplicate != p.Dup || got.PacketID != p.ID || got.Retain {
+		if got.Topic != p.Topic || !bytes.Equal(got.Payload, p.Payload) || got.QoS != p.QoS || got.Duplicate != p.Dup ||
+			got.PacketID != p.ID || got.Retain {
 			t.Fatalf("got %v", got)
 		}
 	})

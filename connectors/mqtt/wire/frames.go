@@ -20,7 +20,8 @@ func reasonOfFrame(err error) byte {
 	return packets.DisconnectMalformedPacket
 }
 
-// frames tracks packet boundaries in a byte stream, to reject packets larger than Maximum Packet Size. paho accepts any.
+// frames tracks packet boundaries in a byte stream, to reject packets larger than Maximum Packet Size. paho accepts
+// any.
 type frames struct {
 	limit int64 // maximum packet size in bytes; 0: no limit
 	left  int64 // remaining bytes of the packet's body

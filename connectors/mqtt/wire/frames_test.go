@@ -56,7 +56,8 @@ func FuzzFrames(f *testing.F) {
 		if want == nil && whole != pieces {
 			t.Fatalf("whole: %+v, in pieces: %+v", whole, pieces)
 		}
-		if tooLarge := firstTooLarge(stream, int64(limit)); tooLarge != errors.Is(want, ErrTooLarge) && !errors.Is(want, errMalformed) {
+		if tooLarge := firstTooLarge(stream, int64(limit)); tooLarge != errors.Is(want, ErrTooLarge) &&
+			!errors.Is(want, errMalformed) {
 			t.Fatalf("a packet is too large: %v, got %v", tooLarge, want)
 		}
 	})

@@ -25,7 +25,10 @@ func TestPropertiesAreWhatPahoReads(t *testing.T) {
 		if !bytes.Equal(WithoutExpiry(props), EncodeUser(list)) {
 			t.Fatal("the expiry cannot be taken off")
 		}
-		p := Publication{Topic: "t", Payload: rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "payload"), QoS: 1, ID: 7, Props: props}
+		p := Publication{
+			Topic: "t", Payload: rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "payload"), QoS: 1, ID: 7,
+			Props: props,
+		}
 		packet := p.Append(nil)
 		if len(packet) > p.Size() {
 			t.Fatalf("%d bytes, said %d", len(packet), p.Size())

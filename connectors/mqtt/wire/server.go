@@ -43,7 +43,8 @@ func parseURL(text string, secure *tls.Config) (Server, error) {
 	web := u.Scheme == "ws" || u.Scheme == "wss"
 	switch {
 	case u.User != nil:
-		return Server{}, fmt.Errorf("upstream.url: leave username and password out: each device has its own, and upstream.username is the gateway's")
+		return Server{}, fmt.Errorf("upstream.url: leave username and password out: each device has its own, and " +
+			"upstream.username is the gateway's")
 	case u.Hostname() == "" || (!web && u.Path != "" && u.Path != "/"):
 		return Server{}, fmt.Errorf("upstream.url %q: want mqtt://HOST:PORT", text)
 	}
