@@ -28,7 +28,7 @@ func trialInstance(t *testing.T, module string, host hostabi.Host) *TrialInstanc
 	return s
 }
 
-func TestSpecimenShowsItsCallsAndItsFuel(t *testing.T) {
+func TestTrialInstancePassesItsCallsAndReportsFuel(t *testing.T) {
 	host := &shownCalls{}
 	s := trialInstance(t, "echo", host)
 	const conn = 1 << 40
@@ -54,7 +54,7 @@ func TestSpecimenShowsItsCallsAndItsFuel(t *testing.T) {
 	}
 }
 
-func TestSpecimenHasTheLimits(t *testing.T) {
+func TestTrialInstanceHasTheLimits(t *testing.T) {
 	cases := map[string]gateway.CloseReason{
 		"l": gateway.ReasonGuestOutOfFuel, "t": gateway.ReasonGuestTrap, "h": gateway.ReasonGuestCalls,
 		"s": gateway.ReasonGuestCalls,
