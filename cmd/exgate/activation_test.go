@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A device that connected before the gateway started is served by a socket of systemd's; so are those after an upgrade.
+// A systemd socket serves a device that connected before the gateway started, and devices after an upgrade.
 func TestSocketActivation(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -47,7 +47,7 @@ func TestSocketActivation(t *testing.T) {
 	}
 }
 
-// systemd hears from the process that it knows which one takes over.
+// The process that systemd knows reports which one takes over.
 func TestUpgradeTellsSystemd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})

@@ -15,8 +15,8 @@ listeners:
   other: {bind: 127.0.0.1:0, idle_timeout: 1h, handler: {wasm: builtin:line}}
 `
 
-// With 200 file descriptors, connections that say nothing, several times as many, at any port, keep neither devices nor
-// the operator out.
+// With 200 file descriptors, several times as many silent connections on any port lock out neither devices nor the
+// operator.
 func TestFewDescriptors(t *testing.T) {
 	g := newGate(t, fewDescriptors)
 	g.start(exec.Command("sh", "-c", `ulimit -n 200 && exec "$0" run -c exgate.yaml`, g.program))
@@ -27,7 +27,7 @@ func TestFewDescriptors(t *testing.T) {
 	}
 	for _, port := range []string{"demo", "metrics", "broker"} {
 		for range 600 {
-			if c, err := net.Dial("tcp", sockets[port]); err == nil { // the one that is refused may be reset first
+			if c, err := net.Dial("tcp", sockets[port]); err == nil { // the refused one may be reset first
 				t.Cleanup(func() { _ = c.Close() })
 			}
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// gate is a running gateway: whichever process is it at the moment.
+// gate is a running gateway, whatever its current process.
 type gate struct {
 	t       testing.TB
 	folder  string
@@ -25,7 +25,7 @@ type gate struct {
 	log     gatewaytest.Log
 }
 
-// newGate makes a gateway with a configuration, not started.
+// newGate returns a gateway with a configuration. It is not started.
 func newGate(t testing.TB, text string) *gate {
 	t.Helper()
 	g := &gate{t: t, folder: t.TempDir(), ended: make(chan struct{})}
@@ -66,7 +66,8 @@ func (g *gate) configure(text string) {
 	}
 }
 
-// start starts it with cmd, which is nil for the plain program, and waits until it serves. It is ended with the test.
+// start starts the gateway with cmd, or the plain program if cmd is nil, and waits until it is ready. It ends with the
+// test.
 func (g *gate) start(cmd *exec.Cmd) {
 	g.t.Helper()
 	g.launch(cmd)
@@ -82,7 +83,7 @@ func (g *gate) launch(cmd *exec.Cmd) {
 	cmd.Dir = g.folder
 	// testscript shortens os.Args[0] to the bare name
 	cmd.Env = append(os.Environ(), "PATH="+g.folder+":"+os.Getenv("PATH"))
-	reader, writer, err := os.Pipe() // it ends with the last process that has it
+	reader, writer, err := os.Pipe() // it reaches its end with the last process that has it
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func (g *gate) await(text string) {
 	}
 }
 
-// pid is the process that serves.
+// pid returns the id of the active process.
 func (g *gate) pid() int {
 	g.t.Helper()
 	pid, err := upgrade.ReadPIDFile(filepath.Join(g.folder, "exgate.pid"))
@@ -171,7 +172,7 @@ func (g *gate) awaitOther(before int) {
 	gatewaytest.Eventually(g.t, "another process is the one", func() bool { return g.pid() != before })
 }
 
-// sockets is what the process that started last listens at.
+// sockets returns the listening addresses of the latest process.
 func (g *gate) sockets() map[string]string {
 	found := map[string]string{}
 	for _, line := range strings.Split(g.log.String(), "\n") {

@@ -15,7 +15,7 @@ type lineDevice struct {
 	lines *bufio.Reader
 }
 
-// newLineDevice connects a device, which leaves with the test at the latest.
+// newLineDevice connects a device and disconnects it at the end of the test.
 func newLineDevice(t testing.TB, network, address string) *lineDevice {
 	t.Helper()
 	d, err := dialLine(network, address)

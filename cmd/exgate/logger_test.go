@@ -10,7 +10,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 )
 
-// A value in a log line never begins another line, moves the cursor or makes the line long.
+// A value in a log line never starts another line, moves the cursor or makes the line too long.
 func TestLogValuesAreHarmless(t *testing.T) {
 	for _, value := range []string{
 		"plain, \u00e4\u6f22", "a\nlevel=ERROR msg=forged", "\x1b[2J\x1b[31m", "\u009b31m", "\u202eevil", "a\x00b",

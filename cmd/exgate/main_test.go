@@ -16,8 +16,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// leakChecked fails tests that leave goroutines behind. goleak's own TestMain and testscript's would both end the
-// process.
+// leakChecked fails tests that leak goroutines. goleak's own TestMain and testscript's would both exit the process.
 type leakChecked struct{ *testing.M }
 
 func (m leakChecked) Run() int {
@@ -34,7 +33,7 @@ func (m leakChecked) Run() int {
 
 // TestScripts runs testdata/*.txtar. Beside testscript's own commands they have those of scriptCommands.
 func TestScripts(t *testing.T) {
-	cache := t.TempDir() // one for all scripts: a module is compiled once
+	cache := t.TempDir() // shared by all scripts, so that a module is compiled once
 	repository, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)

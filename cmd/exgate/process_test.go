@@ -14,18 +14,18 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// ready matches the line after which exgate run, exgate sub or exgate capture, is there.
+// ready matches the line after which exgate run, exgate sub or exgate capture is ready.
 var ready = regexp.MustCompile(`^(Press Ctrl-C to stop|subscribed to |waiting for new connections )`)
 
 // socketLine matches what exgate run prints about a socket.
 var socketLine = regexp.MustCompile(`(?m)^  (\w+) +(?:tcp|mqtt|grpc|http) +(\S+)`)
 
-// process is a program in the background.
+// process is a background program.
 type process struct {
 	cmd     *exec.Cmd
-	started chan struct{} // closed at the line that is ready
+	started chan struct{} // closed at the line that ready matches
 	once    sync.Once
-	ended   chan struct{} // closed when the program has ended and its output was read
+	ended   chan struct{} // closed when the program has exited and its output has been read
 
 	mu     sync.Mutex // guards output
 	output map[string]*strings.Builder
@@ -55,7 +55,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// passedOn are the variables of a script that its processes get.
+// passedOn lists the variables of a script that its processes inherit.
 var passedOn = []string{
 	"PATH", "HOME", "XDG_CACHE_HOME", "GOCOVERDIR", "EXGATE_PASSWORD", "EXGATE_LISTENERS__DEMO__BIND",
 	"EXGATE_UPSTREAM__EMBEDDED__BIND",

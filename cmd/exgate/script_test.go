@@ -16,10 +16,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// patience bounds every wait of a script for something that must happen.
+// patience bounds every wait of a script.
 const patience = 30 * time.Second
 
-// scene is what a script has running.
+// scene holds the processes of a script.
 type scene struct {
 	processes map[string]*process
 	devices   map[string]*device

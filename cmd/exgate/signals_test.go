@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// A request to stop that arrives twice is one; a later one is impatience.
+// A signal to stop that arrives twice at once counts once; a later one stops at once.
 func TestRepeatedSignals(t *testing.T) {
 	type sent struct {
 		at     time.Duration
@@ -83,7 +83,7 @@ func TestBrokenLogPipe(t *testing.T) {
 	}
 	for lines := bufio.NewScanner(out); lines.Scan() && !strings.Contains(lines.Text(), `"started"`); {
 	}
-	if err := out.Close(); err != nil { // nobody reads what it logs from now on
+	if err := out.Close(); err != nil { // no one reads its log from now on
 		t.Fatal(err)
 	}
 	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
@@ -96,8 +96,8 @@ func TestBrokenLogPipe(t *testing.T) {
 	}
 }
 
-// SIGHUP has no effect before the configuration is read either, which here comes from a pipe and takes as long as the
-// test wants.
+// SIGHUP has no effect before the configuration has been read either. Here it comes from a pipe, which the test
+// controls.
 func TestHangUpWhileStarting(t *testing.T) {
 	g := newGate(t, "")
 	read, write, err := os.Pipe()
@@ -108,7 +108,7 @@ func TestHangUpWhileStarting(t *testing.T) {
 	cmd.ExtraFiles = []*os.File{read}
 	g.launch(cmd)
 	_ = read.Close()
-	// More than a pipe holds: once it is written, the process is reading.
+	// More than a pipe holds, so that the process is reading once it is written.
 	if _, err := write.WriteString("pid_file: exgate.pid\nupstream: {embedded: {bind: 127.0.0.1:0}}\nlisteners: " +
 		"{demo: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}}\n" +
 		strings.Repeat(strings.Repeat("#", 99)+"\n", 10_000)); err != nil {

@@ -14,14 +14,13 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// elsewhere has a broker that nobody needs before login.
+// elsewhere configures a broker that is not needed before a login.
 func elsewhere(address string) string {
 	return fmt.Sprintf("upstream: {url: mqtt://127.0.0.1:1}\nlisteners: {line: {bind: %q, handler: {wasm: "+
 		"builtin:line}}}\n", address)
 }
 
-// connecting connects devices, one after the other in each of a few goroutines, until stop is called, which returns how
-// many were served.
+// connecting connects devices in a few goroutines until stop is called. stop returns the number of served devices.
 func connecting(t testing.TB, network, address string, use func(*lineDevice) error) (stop func() int64) {
 	var served atomic.Int64
 	done := make(chan struct{})
@@ -54,7 +53,7 @@ func connecting(t testing.TB, network, address string, use func(*lineDevice) err
 	}
 }
 
-// Three upgrades, and every connection is accepted and served; those that are there live on.
+// During three upgrades every new connection is served, and existing ones continue.
 func TestUpgradeRefusesNobody(t *testing.T) {
 	for _, network := range []string{"tcp", "tls"} {
 		t.Run(network, func(t *testing.T) { refusesNobody(t, network) })
@@ -87,7 +86,7 @@ func refusesNobody(t *testing.T, network string) {
 	}
 }
 
-// With the embedded broker devices move at once, and find one broker.
+// With the embedded broker devices move at once, so that all of them use one broker.
 func TestUpgradeWithTheEmbeddedBroker(t *testing.T) {
 	address, broker := gatewaytest.FreeAddress(t), gatewaytest.FreeAddress(t)
 	g := newGate(t, fmt.Sprintf("upstream: {embedded: {bind: %q}}\nlisteners: {line: {bind: %q, handler: {wasm: "+
@@ -109,7 +108,7 @@ func TestUpgradeWithTheEmbeddedBroker(t *testing.T) {
 	}
 }
 
-// SIGUSR2 does what exgate upgrade does, and SIGTERM ends the last process and its pid file.
+// SIGUSR2 works like exgate upgrade, and SIGTERM ends the last process and removes its pid file.
 func TestUpgradeBySignal(t *testing.T) {
 	address := gatewaytest.FreeAddress(t)
 	g := newGate(t, elsewhere(address))
@@ -132,8 +131,7 @@ func TestUpgradeBySignal(t *testing.T) {
 	}
 }
 
-// With a gRPC handler devices move at once, too: nothing that a device is told is decided by a process that does not
-// have it.
+// With a gRPC handler devices move at once, too, because calls of the handler must reach the process with the device.
 func TestUpgradeWithAHandlerElsewhere(t *testing.T) {
 	address := gatewaytest.FreeAddress(t)
 	adapter := gatewaytest.FreeAddress(t)

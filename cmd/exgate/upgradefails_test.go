@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// What the new process cannot do is said, and the old one serves on.
+// If the new process cannot take over, the reason is reported and the old process continues.
 func TestUpgradeThatFails(t *testing.T) {
 	address := gatewaytest.FreeAddress(t)
 	g := newGate(t, elsewhere(address))
@@ -72,7 +72,7 @@ func replaceProgram(t *testing.T, g *gate, text string) {
 	}
 }
 
-// Who is asked to stop while a new process starts, stops both.
+// A signal to stop during the start of a new process stops both.
 func TestStopWhileUpgrading(t *testing.T) {
 	g := newGate(t, elsewhere(gatewaytest.FreeAddress(t)))
 	g.start(nil)
@@ -96,7 +96,7 @@ func TestStopWhileUpgrading(t *testing.T) {
 	}
 }
 
-// A device that stays with the old process is ended by it after upgrade_timeout, and the process with it.
+// The old process closes devices that stay after upgrade_timeout, and then exits.
 func TestDeviceThatStaysTooLong(t *testing.T) {
 	address := gatewaytest.FreeAddress(t)
 	g := newGate(t, "upgrade_timeout: 100ms\n"+elsewhere(address))
@@ -111,7 +111,7 @@ func TestDeviceThatStaysTooLong(t *testing.T) {
 	gatewaytest.Eventually(t, "the old process is gone", func() bool { return syscall.Kill(before, 0) != nil })
 }
 
-// A process that only waits for its last devices can be asked to stop, and ends them.
+// A process that waits for its last devices still stops on a signal, and closes them.
 func TestStopOfTheOldProcess(t *testing.T) {
 	address := gatewaytest.FreeAddress(t)
 	g := newGate(t, elsewhere(address))

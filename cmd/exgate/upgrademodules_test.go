@@ -10,8 +10,7 @@ import (
 	"github.com/exgate/exgate/wasm-examples/line"
 )
 
-// The sockets that modules asked for are handed over like those of the configuration, and devices stay with the process
-// and the version that they have.
+// Sockets of modules are handed over like those of the configuration, and devices stay with their process and version.
 func TestUpgradeWithModules(t *testing.T) {
 	address, folder := gatewaytest.FreeAddress(t), t.TempDir()
 	for name, data := range map[string][]byte{

@@ -24,7 +24,7 @@ listeners:
   any: {bind: 127.0.0.1:0, handler: {wasm: builtin:line}}
 `
 
-// Sockets that have a path, take datagrams, or have a port of the system's choice, stay what they are.
+// Sockets with a path, datagram sockets, and sockets with a port chosen by the system stay the same.
 func TestUpgradeOfEveryTransport(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "exgate.sock")
 	g := newGate(t, fmt.Sprintf(everyTransport, path))
@@ -58,7 +58,7 @@ func TestUpgradeOfEveryTransport(t *testing.T) {
 	}
 }
 
-// exchange sends a datagram until one comes back that is no greeting: one may be lost while the process changes.
+// exchange sends a datagram until the answer is not a greeting: one may be lost while the process changes.
 func exchange(c net.Conn, text string) (string, error) {
 	b := make([]byte, 2048)
 	for end := time.Now().Add(patience); time.Now().Before(end); {
@@ -77,7 +77,7 @@ func exchange(c net.Conn, text string) (string, error) {
 	return "", os.ErrDeadlineExceeded
 }
 
-// openssl is a DTLS device: what is written to it is sent, and it ends when the gateway says that the session is over.
+// openssl is a DTLS device. It sends what is written to it, and exits when the gateway ends the session.
 type openssl struct {
 	cmd   *exec.Cmd
 	in    io.WriteCloser
@@ -103,7 +103,7 @@ func startOpenSSL(t *testing.T, address string) *openssl {
 	return o
 }
 
-// see reads until a line that is text, and reports whether it came before the end.
+// see reads up to a line with text, and reports whether it came before the end.
 func (o *openssl) see(text string) bool {
 	for o.lines.Scan() {
 		if o.lines.Text() == text {
@@ -113,7 +113,7 @@ func (o *openssl) see(text string) bool {
 	return false
 }
 
-// A DTLS session is ended by the old process, and not left to find out; the next one is with the new process.
+// The old process ends a DTLS session explicitly; the next one is with the new process.
 func TestUpgradeEndsDTLS(t *testing.T) {
 	cert, key := certtest.Files(t, t.TempDir())
 	g := newGate(t, fmt.Sprintf("upstream: {url: mqtt://127.0.0.1:1}\nlisteners:\n"+

@@ -13,7 +13,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// subscriber keeps what is published.
+// subscriber records published messages.
 type subscriber struct {
 	mu   sync.Mutex
 	seen map[string]bool // payloads; guarded by mu
@@ -56,8 +56,8 @@ func subscribed(t *testing.T, url, filter string) *subscriber {
 	return s
 }
 
-// One process at a time has the spool and the gateway's connections: devices move at once, and what was acknowledged to
-// them reaches the broker.
+// Only one process at a time has the spool and the gateway's connections: devices move at once, and acknowledged
+// messages reach the broker.
 func TestUpgradeWithASpool(t *testing.T) {
 	address := gatewaytest.FreeAddress(t)
 	b := mosquitto.Start(t, mosquitto.Options{Config: []string{"max_queued_messages 100000"}})

@@ -14,11 +14,11 @@ import (
 
 var (
 	yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
-	// docHead is what the examples without a head of their own stand in.
+	// docHead precedes examples that are only part of a listener.
 	docHead = "listeners:\n  example:\n    bind: ':1'\n    handler: {wasm: builtin:line}\n"
 )
 
-// TestExamplesOfTheDocuments loads each configuration that the documents show.
+// TestExamplesOfTheDocuments loads every configuration in the documents.
 func TestExamplesOfTheDocuments(t *testing.T) {
 	files, err := filepath.Glob("../../../../docs/[hlu]*.md")
 	if err != nil || len(files) == 0 {
@@ -50,7 +50,7 @@ func loadExample(t *testing.T, text string) {
 	}
 }
 
-// exampleFiles leaves the files that the examples name.
+// exampleFiles creates the files that the examples name.
 func exampleFiles(t *testing.T) {
 	t.Helper()
 	cert, key := certtest.SelfSigned(t)

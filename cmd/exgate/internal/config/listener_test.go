@@ -307,8 +307,8 @@ listeners:
 	}
 }
 
-// writeCertificates leaves a certificate in cert.pem, its key in key.pem, another key in other.pem, and shared keys in
-// devices.psk.
+// writeCertificates writes a certificate to cert.pem, its key to key.pem, another key to other.pem, and pre-shared keys
+// to devices.psk.
 func writeCertificates(t *testing.T) {
 	t.Helper()
 	certtest.Files(t, ".")

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// inFolder writes the configuration file and an empty module beside it, and goes there.
+// inFolder changes to a folder with the configuration file and an empty module.
 func inFolder(t *testing.T, file string) {
 	t.Helper()
 	t.Chdir(t.TempDir())

@@ -141,7 +141,7 @@ func TestEverySettingOfAModule(t *testing.T) {
 	}
 }
 
-// A limit of the engine that cannot be configured would be forgotten.
+// Every limit of the engine can be configured.
 func TestEveryLimitOfAGuest(t *testing.T) {
 	var all GuestLimits
 	settings := reflect.ValueOf(&all).Elem()

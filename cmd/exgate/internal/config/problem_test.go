@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// listenerA is a listener that is right, for the tests of what is wrong elsewhere.
+// listenerA is a valid listener, for tests of mistakes elsewhere.
 const listenerA = "listeners: {a: {bind: ':1', handler: {wasm: m.wasm}}}\n"
 
 func TestWhatIsWrongInAFile(t *testing.T) {

@@ -48,7 +48,7 @@ listeners:
   b: {bind: ':2', handler: {wasm: 'builtin:line'}}
 `
 
-// TestEverySettingOfTheUpstream finds what the schema has and the reading loses.
+// TestEverySettingOfTheUpstream finds settings that the schema has but loading loses.
 func TestEverySettingOfTheUpstream(t *testing.T) {
 	inUpstreamFolder(t, everySettingOfTheUpstream)
 	cfg := mustLoad(t, Sources{File: "exgate.yaml"})
@@ -86,7 +86,7 @@ func TestEverySettingOfTheUpstream(t *testing.T) {
 	}
 }
 
-// inUpstreamFolder goes where file is exgate.yaml, beside every file that it may name.
+// inUpstreamFolder changes to a folder with file as exgate.yaml and every file that it may name.
 func inUpstreamFolder(t *testing.T, file string) {
 	t.Helper()
 	inFolder(t, file)
@@ -188,7 +188,7 @@ func FuzzHeaders(f *testing.F) {
 	})
 }
 
-// badUpstream is a broker elsewhere with more settings from line 4 on.
+// badUpstream is an external broker with more settings from line 4 on.
 func badUpstream(lines ...string) string {
 	return listenerA + "upstream: {\n    url: mqtt://h,\n    " + strings.Join(lines, ",\n    ") + "}\n"
 }
@@ -485,7 +485,7 @@ func TestWhatIsWrongWithAuthentication(t *testing.T) {
 	}
 }
 
-// What is in a file with a secret does not come out in a message.
+// The content of a secret file never appears in a message.
 func TestSecretsOfTheUpstreamAreNotShown(t *testing.T) {
 	for _, setting := range []string{
 		"username: a, password_file: lines",

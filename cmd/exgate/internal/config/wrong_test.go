@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Each mistake that people make in a file, and the whole message that they get.
+// Mistakes that people make in a file, and the complete messages.
 func TestMistakesInAFile(t *testing.T) {
 	for name, test := range map[string]struct{ file, want string }{
 		"tab": {
@@ -448,7 +448,7 @@ func TestMistakesInTheEnvironment(t *testing.T) {
 	}
 }
 
-// A listener that only variables have is named by them, also where there is no file.
+// Messages about a listener that only variables configure name the variables, also without a file.
 func TestListenerOfTheEnvironmentIsNamedByIt(t *testing.T) {
 	_, err := Load(Sources{Environ: []string{"EXGATE_LISTENERS__METERS__IDLE_TIMEOUT=1m"}})
 	if err == nil || !strings.HasPrefix(err.Error(),
@@ -479,7 +479,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// Whatever has the name of the configuration, the answer comes at once.
+// Whatever the configuration path is, the answer comes at once.
 func TestFilesThatAreNone(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := syscall.Mkfifo("pipe.yaml", 0o600); err != nil {
@@ -501,7 +501,7 @@ func TestFilesThatAreNone(t *testing.T) {
 	}
 }
 
-// Aliases make a small file say as much as many large ones. What is taken of it is bounded.
+// Aliases can make a small file as large as many big ones. The number of settings is bounded.
 func TestAliasBombs(t *testing.T) {
 	var many strings.Builder
 	many.WriteString("listeners:\n  a0: &a {bind: ':1', handler: {wasm: m.wasm}, limits: {max_calls: 1, " +
@@ -533,7 +533,8 @@ func listeners(n int, of string) string {
 	return b.String()
 }
 
-// manyListeners is a file with n listeners of the form of, which takes the listener's number in three parts.
+// manyListeners returns a file with n listeners of the given form, which takes the number of the listener in three
+// parts.
 func manyListeners(n int, of string) string {
 	var file strings.Builder
 	file.WriteString("listeners:\n")
@@ -557,7 +558,7 @@ func TestManyListeners(t *testing.T) {
 	}
 }
 
-// Each of many listeners costs what each of few does.
+// The cost per listener does not grow with their number.
 func BenchmarkListeners(b *testing.B) {
 	perListener := make(map[int]float64)
 	for _, n := range []int{1000, 16000} {

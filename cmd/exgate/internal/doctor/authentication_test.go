@@ -16,14 +16,14 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// asked is a configuration of shared sessions with somebody who is asked about devices.
+// asked returns a configuration with shared sessions and an authenticator.
 func asked(t *testing.T, broker, who, settings string) *config.Config {
 	t.Helper()
 	return brokered(t, broker, fmt.Sprintf("session: shared, authentication: {chain: [%s], %s: {%s}}", who, who,
 		settings))
 }
 
-// answering is a server that answers with a status and a text.
+// answering returns a server that answers with a status and a text.
 func answering(t *testing.T, status int, text string) *httptest.Server {
 	t.Helper()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -34,7 +34,7 @@ func answering(t *testing.T, status int, text string) *httptest.Server {
 	return server
 }
 
-// authority is a setting that trusts server.
+// authority returns the setting that trusts server.
 func authority(t *testing.T, server *httptest.Server) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ca.pem")

@@ -24,7 +24,7 @@ func TestRecognize(t *testing.T) {
 	}
 }
 
-// FuzzGreet is greeted by servers that say anything.
+// FuzzGreet greets servers that send anything.
 func FuzzGreet(f *testing.F) {
 	for _, answer := range []string{
 		"", "\x00\x00\x06\x04\x00\x00\x00\x00\x00more", "HTTP/1.1 400 Bad Request\r\n\r\n",

@@ -29,7 +29,7 @@ func TestHandlerThatIsWell(t *testing.T) {
 		"whether it is a handler that speaks stream shows with the first device")
 }
 
-// No method is called, reflection neither: there are handlers that end at a method which EMQX never called.
+// No method is called, not even reflection: some handlers exit at a method that EMQX never called.
 func TestHandlersAreNotCalled(t *testing.T) {
 	var calls atomic.Int32
 	address := serveGRPC(t, func(*grpc.Server) {},

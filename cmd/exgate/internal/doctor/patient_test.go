@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/proto/exproto"
 )
 
-// configured reads a configuration. Addresses of the gateway's own that a test does not care about are free ones.
+// configured reads a configuration. Addresses that a test does not set are free ones.
 func configured(t *testing.T, text string) *config.Config {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "exgate.yaml")
@@ -36,13 +36,13 @@ func configured(t *testing.T, text string) *config.Config {
 	return cfg
 }
 
-// handled is a configuration of one listener with a handler.
+// handled returns a configuration with one listener and its handler.
 func handled(t *testing.T, handler string, args ...any) *config.Config {
 	t.Helper()
 	return configured(t, fmt.Sprintf("listeners: {a: {bind: 127.0.0.1:0, handler: {"+handler+"}}}", args...))
 }
 
-// expect looks for a finding with a text, and for the text of it in what is printed.
+// expect looks for a finding, and for its text in the printed output.
 func expect(t *testing.T, cfg *config.Config, state doctor.State, setting, text string) {
 	t.Helper()
 	findings := doctor.Examine(t.Context(), cfg)

@@ -42,7 +42,7 @@ func TestAddressesInUse(t *testing.T) {
 }
 
 func TestUnixSockets(t *testing.T) {
-	folder, err := os.MkdirTemp("", "exgate") // short: the path of a socket has few bytes
+	folder, err := os.MkdirTemp("", "exgate") // short, because socket paths are limited
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestUnixSockets(t *testing.T) {
 	expect(t, cfg, doctor.Problem, "listeners.a.bind", "is in use")
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	_ = l.Close()
-	expect(t, cfg, doctor.Well, "listeners.a.bind", "is free") // the file is left over
+	expect(t, cfg, doctor.Well, "listeners.a.bind", "is free") // the file stays behind
 	expect(t, configured(t, fmt.Sprintf(listener, "unix:/no/such/folder/s")), doctor.Problem, "listeners.a.bind",
 		"no such file or directory")
 }

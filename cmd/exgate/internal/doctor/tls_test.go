@@ -15,7 +15,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/doctor"
 )
 
-// secured is a handler with a certificate, and where the files of it are.
+// secured returns a handler with a certificate, and its files.
 func secured(t *testing.T, change func(*tls.Config)) (address, cert, key string) {
 	t.Helper()
 	cert, key = certtest.Files(t, t.TempDir())

@@ -14,7 +14,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// brokered is a configuration of a broker elsewhere.
+// brokered returns a configuration with an external broker.
 func brokered(t *testing.T, url string, more ...string) *config.Config {
 	t.Helper()
 	settings := strings.Join(append([]string{"url: '" + url + "'"}, more...), ", ")

@@ -15,7 +15,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// passwordFile is a setting that names a file with a password.
+// passwordFile returns the setting for a file with a password.
 func passwordFile(t *testing.T, password string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "password")

@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf"
 )
 
-// TestSpecialCases are the settings that testdata has not.
+// TestSpecialCases covers settings that testdata does not contain.
 func TestSpecialCases(t *testing.T) {
 	const handler = "gateway.exproto { handler.address = \"http://h:1\", listeners."
 	for _, c := range []struct{ name, text, want, finding string }{

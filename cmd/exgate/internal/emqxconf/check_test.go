@@ -12,8 +12,8 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/emqxconf"
 )
 
-// TestResultsAreRight checks what becomes of each version as exgate config check does. What the findings ask the reader
-// to do is done first.
+// TestResultsAreRight checks the result for each version as exgate config check does, after doing what the findings ask
+// for.
 func TestResultsAreRight(t *testing.T) {
 	for version := range versions {
 		t.Run(version, func(t *testing.T) {
@@ -31,7 +31,7 @@ func TestResultsAreRight(t *testing.T) {
 	}
 }
 
-// etcFolder is a folder with every certificate that testdata names, and with keys shared with devices.
+// etcFolder creates a folder with every certificate named in testdata, and with pre-shared keys.
 func etcFolder(t *testing.T) string {
 	t.Helper()
 	etc := t.TempDir()

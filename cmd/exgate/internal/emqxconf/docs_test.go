@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestEverySettingIsDocumented looks for each setting that has a rule in the guide, which says what becomes of it.
+// TestEverySettingIsDocumented looks for each setting with a rule in the migration guide.
 func TestEverySettingIsDocumented(t *testing.T) {
 	guide, err := os.ReadFile("../../../../docs/migration.md")
 	if err != nil {

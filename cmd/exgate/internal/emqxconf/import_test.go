@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// versions are the configurations in testdata, by what they are of.
+// versions holds the configurations in testdata by EMQX version.
 var versions = map[string]string{
 	"4.2": "etc/plugins/emqx_exproto.conf",
 	"4.4": "etc/plugins/emqx_exproto.conf",
@@ -64,8 +64,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// TestSecretsStay looks for what testdata/5.8 has in its passwords, in a certificate and in places where a secret may
-// have slipped.
+// TestSecretsStay looks for the secrets of testdata/5.8: passwords, a certificate, and misplaced secrets.
 func TestSecretsStay(t *testing.T) {
 	result := imported(t, "5.8", emqxconf.Options{EtcDir: "/etc/emqx", LookupEnv: noVariables})
 	for name, text := range map[string]string{
@@ -118,7 +117,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// FuzzImport imports anything as both formats: every error has a place, and every result is YAML without control
+// FuzzImport imports anything in both formats: every error has a place, and every result is YAML without control
 // characters.
 func FuzzImport(f *testing.F) {
 	for version, file := range versions {
@@ -145,7 +144,7 @@ func FuzzImport(f *testing.F) {
 	})
 }
 
-// What has the name of a file and is none is refused at once, with the place that names it.
+// Paths that are not regular files are refused at once, with the place that names them.
 func TestOddFiles(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")

@@ -25,7 +25,7 @@ func digest(module []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// variant is a guest with a custom section: another file that does the same.
+// variant returns a guest with another custom section: a different file with the same behavior.
 func variant(t testing.TB, name, section string) []byte {
 	t.Helper()
 	return append(append(guest(t, name), 0, byte(len(section)+1), byte(len(section))), section...)
@@ -70,8 +70,8 @@ func TestNewChangedAndOldFile(t *testing.T) {
 	h.serves("m", a)
 }
 
-// A file that is written in pieces, with rests that are longer than files take to settle, is never loaded before it is
-// whole.
+// A file that is written in pieces, with pauses longer than files take to settle, is never loaded before it is
+// complete.
 func TestHalfWrittenFile(t *testing.T) {
 	a, b := variant(t, "scenario", "a"), variant(t, "hostile", "b")
 	h := newFixture(t, map[string][]byte{"m.wasm": a})
@@ -120,7 +120,7 @@ func TestSettings(t *testing.T) {
 		`m.yaml:3: limits.fule: unknown key, did you mean "fuel"?`) {
 		t.Error(s.Reason)
 	}
-	h.write("m.yaml", []byte("config: '!'\n")) // what this guest refuses
+	h.write("m.yaml", []byte("config: '!'\n")) // refused by this guest
 	h.status("m", "refused", func(s Status) bool { return strings.Contains(s.Reason, "refused its configuration") })
 	first, _ := h.folder.Find("m")
 	h.write("m.yaml", []byte("config: two\n"))
@@ -159,7 +159,7 @@ func TestRemovedAndPutBack(t *testing.T) {
 	d.echo("and still")
 }
 
-// Links as a ConfigMap of Kubernetes has them: the files lead through ..data, which is replaced by a rename.
+// Links as in a ConfigMap of Kubernetes: the files lead through ..data, which is replaced by a rename.
 func TestLinks(t *testing.T) {
 	a, b := variant(t, "echo", "a"), variant(t, "echo", "b")
 	h := newFixture(t, nil)
@@ -177,7 +177,7 @@ func TestLinks(t *testing.T) {
 	h.serves("m", b)
 }
 
-// A folder that goes, as one of a network does, takes nothing with it, and is watched again when it is back.
+// If the folder disappears, as one on a network may, modules stay, and it is watched again when it is back.
 func TestFolderThatGoes(t *testing.T) {
 	a, b := variant(t, "echo", "a"), variant(t, "echo", "b")
 	h := newFixture(t, map[string][]byte{"m.wasm": a})
@@ -219,7 +219,7 @@ func TestNamesThatAreNoText(t *testing.T) {
 	}
 }
 
-// One bad entry is one bad entry: it says what is wrong, and all others are taken, at the start and later.
+// An invalid entry is rejected with a reason and affects no other, at the start and later.
 func TestBadEntries(t *testing.T) {
 	bad := map[string]struct {
 		put    func(h *fixture, name string) error
@@ -284,7 +284,7 @@ func TestBadEntries(t *testing.T) {
 	}
 }
 
-// A bad file in the place of a good one changes nothing.
+// Replacing a valid file by an invalid one changes nothing.
 func TestGoodModuleGoesBad(t *testing.T) {
 	a := guest(t, "echo")
 	h := newFixture(t, map[string][]byte{"m.wasm": a})
@@ -296,7 +296,7 @@ func TestGoodModuleGoesBad(t *testing.T) {
 	}
 }
 
-// A file that is swapped for a named pipe all the time makes nobody wait for it.
+// A file that keeps being swapped for a named pipe blocks nothing.
 func TestSwappedForPipe(t *testing.T) {
 	h := newFixture(t, nil)
 	stop := make(chan struct{})
@@ -328,7 +328,7 @@ func TestSwappedForPipe(t *testing.T) {
 	swapping.Wait()
 }
 
-// Modules that take long to load keep neither the start nor the others waiting, and are taken when they are ready.
+// Slow modules delay neither the start nor other modules, and become active when they are ready.
 func TestSlowModules(t *testing.T) {
 	files := map[string][]byte{"quick.wasm": guest(t, "echo")}
 	for i := range maxSlow {

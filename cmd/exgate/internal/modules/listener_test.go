@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// device is connected to a module that echoes.
+// device is a connection to an echo module.
 type device struct {
 	net.Conn
 	t *testing.T
@@ -73,7 +73,7 @@ func TestListenerWithMistakes(t *testing.T) {
 	})
 }
 
-// A version that devices make fault is taken back, and its file says so until it changes.
+// A version that faults is rolled back, and its file is reported as such until it changes.
 func TestGuardOfAFile(t *testing.T) {
 	a, b := variant(t, "hostile", "a"), variant(t, "hostile", "b")
 	settings := "listener: {bind: 127.0.0.1:0}\nisolation: connection\nguard: {min_connections: 3, fault_percent: 50}\n"
@@ -98,7 +98,7 @@ func TestGuardOfAFile(t *testing.T) {
 	h.serves("m", b)
 }
 
-// A port that is in use is tried again; a listener that was there before is kept.
+// A port in use is retried; the previous listener is kept.
 func TestPortInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

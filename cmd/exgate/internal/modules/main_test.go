@@ -111,7 +111,7 @@ func (h *fixture) replace(name string, data []byte) {
 	must(h.t, os.Rename(beside, h.file(name)))
 }
 
-// status waits until the module's status is as wanted, and returns it.
+// status waits for a status of the module that satisfies the condition, and returns it.
 func (h *fixture) status(name, what string, wanted func(Status) bool) Status {
 	h.t.Helper()
 	var s Status
@@ -127,7 +127,7 @@ func (h *fixture) state(name string, want State) Status {
 	return h.status(name, string(want), func(s Status) bool { return s.State == want })
 }
 
-// serves waits until the module serves the file.
+// serves waits until the file is the active version of the module.
 func (h *fixture) serves(name string, module []byte) Status {
 	h.t.Helper()
 	return h.status(name, "serves", func(s Status) bool {
