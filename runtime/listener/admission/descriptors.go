@@ -41,9 +41,6 @@ type SilentEntry struct {
 	element *list.Element
 }
 
-// reserveBeyondOpen is reserved in addition to the files open at the start.
-const reserveBeyondOpen = 48
-
 // NewDescriptors divides the descriptors that this process may open, as Recount does. If log is nil, slog.Default().
 func NewDescriptors(log *slog.Logger) *Descriptors {
 	soft, _, err := FileLimit()
@@ -79,15 +76,15 @@ func (d *Descriptors) Silent() int {
 	return d.silent.Len()
 }
 
-// Recount keeps back what the process has open now beside its devices, and 48, and at least 64 in all. Call it when all
-// but the devices is there.
+// Recount reserves what the process has open now beside its devices, and 48, and at least 64 in all; under a small limit
+// half of the limit, or 8 more than are open. Call it when everything but the devices is running.
 func (d *Descriptors) Recount() { d.share(openFiles() - int(d.taken.Load())) }
 
 func (d *Descriptors) share(open int) {
 	if d.soft > math.MaxInt64 { // no limit, however the system writes it
 		return
 	}
-	d.most.Store(max(1, int64(d.soft)-int64(max(ownFiles, open+reserveBeyondOpen))))
+	d.most.Store(max(1, int64(d.soft)-int64(reservedFiles(open, d.soft))))
 }
 
 // openFiles returns the number of open files of this process, or 0 if it is unknown.

@@ -7,9 +7,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownFiles is what the process needs at least besides its connections: listening sockets, the poller, logs, upstream
-// sessions that are shared.
-const ownFiles = 64
+const (
+	// ownFiles is the least that is reserved for the process itself: listening sockets, the poller, logs, shared
+	// upstream sessions.
+	ownFiles = 64
+	// reserveBeyondOpen is reserved in addition to the files open at the start.
+	reserveBeyondOpen = 48
+	// leastBeyondOpen is the same under a small limit.
+	leastBeyondOpen = 8
+)
+
+// reservedFiles returns how many descriptors are reserved if the process has open of soft in use for itself. Under a small
+// limit the reserve is half of it, unless more are open already, so that devices are still served.
+func reservedFiles(open int, soft uint64) uint64 {
+	full := uint64(max(ownFiles, open+reserveBeyondOpen))
+	return min(full, max(soft/2, uint64(open+leastBeyondOpen)))
+}
 
 // FileLimit returns how many file descriptors this process may have open, and the hard limit. The Go runtime has
 // already raised the soft limit at program start, to one below the hard one. Unlimited is [math.MaxUint64].
@@ -29,13 +42,13 @@ func CheckFiles(want int) (message string, ok bool) {
 	if err != nil {
 		return err.Error(), true
 	}
-	return describeFiles(want, max(ownFiles, openFiles()+reserveBeyondOpen), soft, hard)
+	return describeFiles(want, openFiles(), soft, hard)
 }
 
-func describeFiles(want, own int, soft, hard uint64) (message string, ok bool) {
-	possible := uint64(0)
-	if soft > uint64(own) {
-		possible = soft - uint64(own)
+func describeFiles(want, open int, soft, hard uint64) (message string, ok bool) {
+	possible := uint64(1)
+	if reserved := reservedFiles(open, soft); soft > reserved {
+		possible = soft - reserved
 	}
 	switch {
 	case soft > math.MaxInt64: // no limit, however the system writes it
@@ -48,5 +61,5 @@ func describeFiles(want, own int, soft, hard uint64) (message string, ok bool) {
 	return fmt.Sprintf("%d connections cannot be reached: this process may open %d files (hard limit %d), "+
 		"which is %d connections; "+
 		"raise it to %d (ulimit -n, LimitNOFILE= of a systemd service) or lower max_connections",
-		want, soft, hard, possible, uint64(want)+uint64(own)), false
+		want, soft, hard, possible, uint64(want)+reservedFiles(open, math.MaxInt64)), false
 }

@@ -19,7 +19,8 @@ func TestFilesAgainstConnections(t *testing.T) {
 		{1000, 20000, 20000, true, "this process may open 20000 files: enough for 1000 connections"},
 		{19936, 20000, 20000, true, "this process may open 20000 files: enough for 19936 connections"},
 		{0, 20000, 20000, true, "this process may open 20000 files: 19936 connections"},
-		{0, 10, 10, true, "this process may open 10 files: 0 connections"},
+		{0, 64, 64, true, "this process may open 64 files: 32 connections"},
+		{0, 10, 10, true, "this process may open 10 files: 1 connections"},
 		{100000, math.MaxUint64, math.MaxUint64, true, "this process may open any number of files"},
 		{100000, math.MaxInt64 + 1, math.MaxUint64, true, "this process may open any number of files"},
 		{
@@ -27,8 +28,25 @@ func TestFilesAgainstConnections(t *testing.T) {
 				"which is 19936 connections; raise it to 20001 (ulimit -n, LimitNOFILE= of a systemd service) or lower max_connections",
 		},
 	} {
-		if message, ok := describeFiles(tt.want, ownFiles, tt.soft, tt.hard); message != tt.message || ok != tt.ok {
+		if message, ok := describeFiles(tt.want, 10, tt.soft, tt.hard); message != tt.message || ok != tt.ok {
 			t.Errorf("%d of %d: %v, %q", tt.want, tt.soft, ok, message)
+		}
+	}
+}
+
+// Under a small limit devices get about half of it, and what the message says is what they get.
+func TestSmallLimitsServeDevices(t *testing.T) {
+	for _, tt := range []struct {
+		open int
+		soft uint64
+		most int64
+	}{{20, 64, 32}, {40, 64, 16}, {20, 100, 50}, {20, 136, 68}, {20, 256, 188}, {100, 1024, 876}, {100, 64, 1}} {
+		d := &Descriptors{soft: tt.soft}
+		d.share(tt.open)
+		message, _ := describeFiles(0, tt.open, tt.soft, tt.soft)
+		want := fmt.Sprintf("this process may open %d files: %d connections", tt.soft, tt.most)
+		if most := d.most.Load(); most != tt.most || message != want {
+			t.Errorf("%d of %d open: %d for devices, %q", tt.open, tt.soft, most, message)
 		}
 	}
 }

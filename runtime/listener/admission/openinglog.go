@@ -35,6 +35,7 @@ type OpeningLog struct {
 	limiters map[string]*lograte.Limiter
 }
 
+// NewOpeningLog logs to log.
 func NewOpeningLog(log *slog.Logger) *OpeningLog {
 	return &OpeningLog{log: log, limiters: make(map[string]*lograte.Limiter)}
 }

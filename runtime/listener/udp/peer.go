@@ -269,6 +269,7 @@ const pooledDatagram = 2 << 10
 
 var datagramPool = sync.Pool{New: func() any { return &Datagram{Bytes: make([]byte, 0, pooledDatagram)} }}
 
+// CopyDatagram copies b. Release the copy when it is no longer needed.
 func CopyDatagram(b []byte) *Datagram {
 	if len(b) > pooledDatagram {
 		return &Datagram{Bytes: append([]byte(nil), b...)}
