@@ -197,11 +197,16 @@ func talkBeside(t *testing.T, conns []net.Conn, done <-chan struct{}) (wait func
 // An event of one device that ends the stream, or the process, closes that device and no other.
 func TestSessionEndedByOneDevice(t *testing.T) {
 	const honest = 50
-	for _, dies := range []bool{false, true} {
-		t.Run(fmt.Sprintf("hold, dies %v", dies), func(t *testing.T) {
-			m := &mortal{poisonous: poison, dies: dies}
+	for _, test := range []struct {
+		policy remote.OnFailure
+		dies   bool
+	}{
+		{remote.OnFailureHold, false}, {remote.OnFailureHold, true}, {remote.OnFailureRetry, false},
+	} {
+		t.Run(fmt.Sprintf("%s, dies %v", test.policy, test.dies), func(t *testing.T) {
+			m := &mortal{poisonous: poison, dies: test.dies}
 			log := new(gatewaytest.Log)
-			d := serveMortal(t, m, remote.ClientConfig{OnFailure: remote.OnFailureHold, Logger: log.Logger()})
+			d := serveMortal(t, m, remote.ClientConfig{OnFailure: test.policy, Logger: log.Logger()})
 			conns := make([]net.Conn, honest)
 			for i := range conns {
 				conns[i] = d.connect(t)
@@ -225,25 +230,72 @@ func TestSessionEndedByOneDevice(t *testing.T) {
 				t.Errorf("the log: %s", text)
 			}
 		})
-		t.Run(fmt.Sprintf("retry, dies %v", dies), func(t *testing.T) {
-			m := &mortal{poisonous: poison, dies: dies}
-			d := serveMortal(t, m, remote.ClientConfig{OnFailure: remote.OnFailureRetry})
-			conns := make([]net.Conn, honest)
-			for i := range conns {
-				conns[i] = d.connect(t)
-				must(t, echoes(conns[i], 0, 1))
-			}
-			bad := d.connect(t)
-			// retry never repeats an event: what is in flight beside it closes too, see docs/handlers.md
-			tell(t, []net.Conn{bad}, "poison")
-			expectEnd(t, bad)
-			done := make(chan struct{})
-			close(done)
-			talkBeside(t, conns, done)()
-			if n := m.poisoned.Load(); n != 1 {
-				t.Errorf("%d ends", n)
+	}
+}
+
+// With retry, a handler that dies receives no event again, see docs/handlers.md. Devices without an event in flight
+// stay.
+func TestSessionHandlerKilledByOneDevice(t *testing.T) {
+	m := &mortal{poisonous: poison, dies: true}
+	d := serveMortal(t, m, remote.ClientConfig{OnFailure: remote.OnFailureRetry})
+	conns := make([]net.Conn, 50)
+	for i := range conns {
+		conns[i] = d.connect(t)
+		must(t, echoes(conns[i], 0, 1))
+	}
+	bad := d.connect(t)
+	tell(t, []net.Conn{bad}, "poison")
+	expectEnd(t, bad)
+	done := make(chan struct{})
+	close(done)
+	talkBeside(t, conns, done)()
+	if n := m.poisoned.Load(); n != 1 {
+		t.Errorf("%d ends", n)
+	}
+}
+
+// With retry, events in flight beside one that ends the stream are sent again in order, and each is answered once.
+func TestSessionRetriesEventsInFlight(t *testing.T) {
+	const honest, lines = 20, 200
+	m := &mortal{poisonous: poison}
+	d := serveMortal(t, m, remote.ClientConfig{OnFailure: remote.OnFailureRetry})
+	conns := make([]net.Conn, honest)
+	want := make([]byte, 0, lines*6)
+	for i := range lines {
+		want = fmt.Appendf(want, "<%04d>", i)
+	}
+	for i := range conns {
+		conns[i] = d.connect(t)
+		must(t, echoes(conns[i], 0, 1))
+	}
+	bad := d.connect(t)
+	var writing sync.WaitGroup
+	for _, c := range conns {
+		writing.Go(func() {
+			for rest := want; len(rest) > 0; rest = rest[6:] {
+				if _, err := c.Write(rest[:6]); err != nil {
+					t.Errorf("a device was closed: %v", err)
+					return
+				}
 			}
 		})
+	}
+	tell(t, []net.Conn{bad}, "poison")
+	for i, c := range conns {
+		got := make([]byte, len(want))
+		must(t, c.SetReadDeadline(time.Now().Add(30*time.Second)))
+		if n, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("device %d: %d of %d bytes, in order: %v, %v", i, n, len(want), bytes.HasPrefix(want, got[:n]), err)
+		}
+	}
+	writing.Wait()
+	expectEnd(t, bad)
+	expectOpen(t, conns)
+	if n := m.poisoned.Load(); n > 6 {
+		t.Errorf("%d ends", n)
+	}
+	if n := d.metric(t, "exgate_handler_failures_total"); n != 1 {
+		t.Errorf("%v devices failed, want the one", n)
 	}
 }
 

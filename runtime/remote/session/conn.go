@@ -38,7 +38,7 @@ type conn struct {
 	err           error         // a gateway.HandlerError, once the connection has failed
 	announced     bool          // a handler knows the connection
 	reannounce    bool          // the next stream must be told of the connection before its next event
-	unacked       bool          // events sent on the last stream were not acknowledged
+	mayRepeat     bool          // the handler was lost with unacknowledged events of the connection
 	isHeld        bool          // counted in the metric, see countHeld
 	queued        bool          // listed in line.ready or line.suspects
 	closing       bool          // the connection is closing
@@ -270,10 +270,10 @@ func (c *conn) resume(frame []byte) []byte {
 	return appendEvent(frame, c.number, 0, createdEvent, body)
 }
 
-// rewind prepares the connection for another stream.
-func (c *conn) rewind(now time.Duration) {
+// rewind prepares the connection for another stream. byHandler says that the handler ended the last one itself.
+func (c *conn) rewind(now time.Duration, byHandler bool) {
 	before := c.window.Size()
-	c.reannounce, c.queued, c.unacked = c.announced, false, c.window.Sent()
+	c.reannounce, c.queued, c.mayRepeat = c.announced, false, c.window.Sent() && !byHandler
 	c.inFlight, c.excused = false, false
 	c.window.Rewind()
 	c.session.freed(before - c.window.Size())

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -126,6 +127,10 @@ func (l *line) lost(err error, over bool) {
 	s := l.session
 	s.mu.Lock()
 	blamed := l.live != nil && !over
+	again := l.live != nil && l.live.byHandler
+	if blamed {
+		err = lostStream(err)
+	}
 	l.live, l.err, l.ended = nil, err, over
 	l.ready, l.results = nil, resultQueue{}
 	now := s.now()
@@ -135,7 +140,7 @@ func (l *line) lost(err error, over bool) {
 		if blamed && c.noteStreamEnd() {
 			guilty = append(guilty, c)
 		}
-		c.rewind(now)
+		c.rewind(now, again)
 	}
 	l.suspects, l.trial, l.inFlight = nil, nil, 0
 	l.change()
@@ -168,6 +173,16 @@ func retryable(why error) bool {
 		return false
 	}
 	return true
+}
+
+// lostStream returns the error of a stream that the handler had accepted. Whatever its status, another stream may be
+// accepted too: the status may be about one event.
+func lostStream(err error) error {
+	if retryable(err) {
+		return err
+	}
+	return status.Error(codes.Unavailable, fmt.Sprintf("the handler ended the stream: %v: %s", status.Code(err),
+		statusText(err)))
 }
 
 // unavailable turns a retryable error into Unavailable and returns others unchanged.
@@ -240,9 +255,10 @@ func (l *line) fill(frame []byte, full int) []byte {
 	return frame
 }
 
-// OnFailure decides about connections whose backend has no stream. With close they are closed at once. With retry,
-// those are closed of which the handler may have begun an event, since it would be sent again. All others are closed
-// when an event has waited too long. Closed connections wait for any backend in each case.
+// OnFailure decides about connections whose backend has no stream. With close they are closed at once. With retry, the
+// connections with unacknowledged events are closed if the handler was lost, because it may have processed them; if it
+// ended the stream itself, they stay. All others are closed when an event has waited too long. Closed connections wait
+// for any backend in each case.
 
 // mustClose reports whether the connection should not wait for a stream; the caller holds mu.
 func (c *conn) mustClose(now time.Duration) bool {
@@ -250,7 +266,7 @@ func (c *conn) mustClose(now time.Duration) bool {
 	switch {
 	case l.live != nil || l.err == nil || c.ended || c.err != nil:
 		return false
-	case s.closed || l.refuses() || s.onFailure == target.OnFailureRetry && c.unacked:
+	case s.closed || l.refuses() || s.onFailure == target.OnFailureRetry && c.mayRepeat:
 		return true
 	}
 	return c.waitingSince != 0 && now-c.waitingSince > s.patience

@@ -43,6 +43,7 @@ type stream struct {
 	lastHeard atomic.Int64 // when the handler last sent a frame, on Session.now's clock
 	pinged    atomic.Int64 // when the handler was pinged; 0 if no ping is pending
 	pingDue   atomic.Bool  // the ping must be sent
+	byHandler bool         // the handler ended the stream; set by read, used when the stream has ended
 
 	drainedc chan struct{} // guarded by Session.mu: closed when results have been sent; nil if nothing waits
 }
@@ -209,8 +210,9 @@ func (st *stream) read(ctx context.Context) error {
 		var frame receivedFrame
 		if err := st.rpc.RecvMsg(&frame); err != nil {
 			if errors.Is(err, io.EOF) {
-				return errHandlerEnded
+				err = errHandlerEnded
 			}
+			st.byHandler = !isLoss(err)
 			return err
 		}
 		st.lastHeard.Store(int64(st.session.now()))
@@ -221,6 +223,12 @@ func (st *stream) read(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// isLoss reports whether a stream ended because the handler was lost or stops, rather than by its own decision.
+func isLoss(err error) bool {
+	code := status.Code(err)
+	return code == codes.Unavailable || code == codes.Canceled
 }
 
 // handleFrame executes the commands of a frame. commands and conns are buffers for a block of them.

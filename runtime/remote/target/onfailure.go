@@ -18,7 +18,7 @@ const (
 	OnFailureClose OnFailure = "close"
 	// OnFailureRetry retries events that certainly did not reach the handler, at the same backend, for 5 s or
 	// HoldTimeout if that is shorter. No event is delivered twice: one that may have reached the handler closes the
-	// device.
+	// device. In sessions this excludes events on a stream that the handler ended itself, which are sent again.
 	OnFailureRetry OnFailure = "retry"
 	// OnFailureHold retries, for HoldTimeout, every event that failed because the handler was unreachable or lost
 	// before it answered. No event is lost, but one may be delivered twice. A device whose backend has been lost for 3
