@@ -19,7 +19,7 @@ func newDoctor() *cobra.Command {
 		Short: "Check everything that a configuration refers to: addresses, handlers, broker, certificates",
 		Long: `Checks everything that a configuration refers to, whether or not the gateway is running, and reports on
 each item in one sentence: it works, or which setting to change. It finds addresses in use, handlers that do not run or
-speak another dialect, TLS mismatches, an adapter that handlers cannot reach, a broker that refuses clients, and
+are not gRPC servers, TLS mismatches, an adapter that handlers cannot reach, a broker that refuses clients, and
 certificates that are about to expire.
 
 Nothing is changed. Handlers receive no event. An external broker sees one client connect without a password and

@@ -54,7 +54,7 @@ The exit code is 1 if a connection ended because of the module, such as a trap.`
 	flags.StringArrayVar(&o.Refuse, "refuse", nil,
 		"refuse this call: "+strings.Join(answered, ", ")+"; may be repeated")
 	flags.StringArrayVar(&o.Limit, "limit", nil,
-		"return LIMIT from this call: one of the same, or start_timer; may be repeated")
+		"return LIMIT from this call: start_timer, "+strings.Join(answered, ", ")+"; may be repeated")
 	return cmd
 }
 
