@@ -53,7 +53,7 @@ func Listen(ctx context.Context, cfg Config) (*Listener, error) {
 	l.mux, err = udp.NewMux(ctx, udp.Config{
 		Name: l.cfg.Name, Bind: cfg.Bind, IdleTimeout: time.Minute, MaxPeers: cfg.MaxPeers,
 		NewPeersPerSecond: l.cfg.NewPeersPerSecond, NewPeersPerPrefix: l.cfg.NewPeersPerPrefix,
-		QueueDatagrams: cfg.QueueDatagrams, MaxDatagram: maxRead, Workers: 1, ReadBuffer: cfg.ReadBuffer,
+		QueueDatagrams: cfg.QueueDatagrams, MaxDatagram: maxRead, ReadBuffer: cfg.ReadBuffer,
 		WriteBuffer: cfg.WriteBuffer,
 		Sockets:     cfg.Sockets, Logger: l.cfg.Logger, Metrics: l.cfg.UDPMetrics,
 	}, udp.Hooks{Screen: l.screen, NewPeer: l.newPeer, Inline: true})

@@ -33,14 +33,9 @@ type Config struct {
 	NewPeersPerPrefix float64
 	// QueueDatagrams bounds the datagrams of one peer that wait for its handler; further ones are dropped. If zero, 64.
 	QueueDatagrams int
-	// QueueBytes bounds the same in bytes; one datagram always fits. If zero, 128 KiB.
-	QueueBytes int
 	// MaxDatagram is the largest datagram accepted, in bytes; longer ones are dropped. If zero, 65,507, the maximum of
 	// UDP.
 	MaxDatagram int
-	// Workers is how many peers' handlers may be at work, or wait for something, at the same time; further peers wait.
-	// If zero, 1,024.
-	Workers int
 	// ReadBuffer is the size of the socket's receive buffer in bytes, capped by the kernel (net.core.rmem_max). If
 	// zero, 4 MiB.
 	ReadBuffer int
@@ -55,6 +50,13 @@ type Config struct {
 	Metrics *Metrics
 }
 
+const (
+	// queueBytes bounds the datagrams of one peer that wait for its handler, in bytes; one datagram always fits.
+	queueBytes = 128 << 10
+	// maxWorkers is how many peers' handlers may run or block at the same time; further peers wait.
+	maxWorkers = 1024
+)
+
 func (c *Config) setDefaults() {
 	c.Name = cmp.Or(c.Name, c.Bind)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, gateway.DefaultLimits.IdleTimeout)
@@ -62,9 +64,7 @@ func (c *Config) setDefaults() {
 	c.NewPeersPerSecond = cmp.Or(c.NewPeersPerSecond, 2000)
 	c.NewPeersPerPrefix = cmp.Or(c.NewPeersPerPrefix, c.NewPeersPerSecond/2)
 	c.QueueDatagrams = cmp.Or(c.QueueDatagrams, 64)
-	c.QueueBytes = cmp.Or(c.QueueBytes, 128<<10)
 	c.MaxDatagram = cmp.Or(c.MaxDatagram, 65_507)
-	c.Workers = cmp.Or(c.Workers, 1024)
 	c.ReadBuffer = cmp.Or(c.ReadBuffer, 4<<20)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -85,9 +85,7 @@ func (c *Config) check() error {
 		{"new peers a second", c.NewPeersPerSecond},
 		{"new peers a second from one prefix", c.NewPeersPerPrefix},
 		{"queue", float64(c.QueueDatagrams)},
-		{"queue in bytes", float64(c.QueueBytes)},
 		{"largest datagram", float64(c.MaxDatagram)},
-		{"workers", float64(c.Workers)},
 		{"receive buffer", float64(c.ReadBuffer)},
 		{"send buffer", float64(c.WriteBuffer)},
 	} {

@@ -74,7 +74,7 @@ func NewMux(ctx context.Context, cfg Config, hooks Hooks) (*Mux, error) {
 	return newMux(socket, muxConfig{
 		Hooks: hooks, admit: admit, idleTimeout: cfg.IdleTimeout, maxPeers: cfg.MaxPeers,
 		newPeers: cfg.NewPeersPerSecond, newPeersPrefix: cfg.NewPeersPerPrefix,
-		queueDatagrams: cfg.QueueDatagrams, queueBytes: cfg.QueueBytes, workers: cfg.Workers,
+		queueDatagrams: cfg.QueueDatagrams, queueBytes: queueBytes, workers: maxWorkers,
 		losses: newLossCounters(cfg.Metrics, cfg.Name), log: cfg.Logger,
 	}), nil
 }

@@ -27,7 +27,7 @@ func TestEverySettingReachesTheListener(t *testing.T) {
 	}{
 		{l.tcp("x", cfg, a), []string{"UnixMode", "KeepAlive", "Proxy", "Logger"}},
 		{l.tls("x", cfg, a), []string{"ReloadInterval"}},
-		{l.udp("x", cfg, a), []string{"NewPeersPerPrefix", "QueueBytes", "MaxDatagram", "Workers", "Logger"}},
+		{l.udp("x", cfg, a), []string{"NewPeersPerPrefix", "MaxDatagram", "Logger"}},
 		{l.dtls("x", cfg, a), []string{"MaxUnverified", "MaxUnverifiedPerPrefix", "NewPeersPerPrefix", "Logger"}},
 	} {
 		v := reflect.ValueOf(test.config)
