@@ -179,6 +179,32 @@ func TestConnectionWhileTheInstanceStarts(t *testing.T) {
 	s.current.Store(in)
 }
 
+// A device that connects just when the shard gets its next instance is not refused.
+func TestConnectionWhenTheInstanceHasStarted(t *testing.T) {
+	e := engine(t, Config{Module: file(t, "hostile"), Shards: 1})
+	eventually(t, "a spare", func() bool {
+		e.spares.mu.Lock()
+		defer e.spares.mu.Unlock()
+		return e.spares.ready != nil
+	})
+	s := e.shards[0]
+	for range 20 {
+		e.spares.mu.Lock()
+		in, looks := s.current.Swap(nil), e.next.Load()
+		e.spares.empty = append(e.spares.empty, s)
+		refused := make(chan error)
+		go func() {
+			_, err := e.NewHandler(gatewaytest.NewDevice())
+			refused <- err
+		}()
+		eventually(t, "a look for an instance", func() bool { return e.next.Load() > looks })
+		s.current.Store(in)
+		e.spares.empty = nil
+		e.spares.mu.Unlock()
+		must(t, <-refused)
+	}
+}
+
 // Connections kept apart have an instance each, up to a bound, and share beyond it. Nothing is left when they close.
 func TestApartIsBounded(t *testing.T) {
 	set := NewMetrics(prometheus.NewRegistry())

@@ -187,7 +187,7 @@ func (e *Engine) InheritSuspects(from *Engine) { e.suspects.Inherit(&from.suspec
 // none is live, the error carries gateway.ReasonHandlerUnavailable.
 func (e *Engine) NewHandler(adapter gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
 	if e.isolated == nil && !e.suspects.Alarm(time.Now()) {
-		if _, err := e.leastUsed(); err != nil && !e.spares.expected() {
+		if _, _, err := e.shared(); err != nil {
 			return nil, err
 		}
 	}
@@ -206,14 +206,27 @@ func (e *Engine) place(c *connection) (*instance, error) {
 	if reason := e.suspects.Reason(c.source, time.Now()); reason != suspects.None {
 		return e.placeApart(c, reason)
 	}
-	in, err := e.leastUsed()
-	switch {
-	case err == nil:
-		in.attached.Add(1)
-	case e.spares.expected():
+	in, expected, err := e.shared()
+	if expected {
 		return e.placeApart(c, suspects.Restart)
 	}
+	if err == nil {
+		in.attached.Add(1)
+	}
 	return in, err
+}
+
+// shared returns a shared instance for a new connection. If none is live, it reports whether one is expected, and
+// otherwise returns an error.
+func (e *Engine) shared() (in *instance, expected bool, err error) {
+	if in, err = e.leastUsed(); err == nil {
+		return in, false, nil
+	}
+	if e.spares.expected() {
+		return nil, true, nil
+	}
+	in, err = e.leastUsed() // a shard may have got its instance before the second look
+	return in, false, err
 }
 
 // placeApart returns an instance that is kept apart from the shards.

@@ -34,7 +34,6 @@ func (s *shard) leave(in *instance) { in.attached.Add(-1) }
 // lost replaces a dead instance by the spare one and closes its connections. It closes them on another goroutine, since
 // closing a connection takes the lock of the instance, which is held here.
 func (s *shard) lost(_ *instance, others []*connection) {
-	s.current.Store(nil)
 	s.engine.spares.replace(s)
 	s.engine.starters.Go(func() { closeOthers(others, fmt.Sprintf("instance %d", s.index)) })
 }
@@ -54,10 +53,12 @@ type spares struct {
 	closed   bool
 }
 
-// replace gives the shard an instance: at once if one is ready, otherwise as soon as one has started.
+// replace replaces the instance of the shard: at once if one is ready, otherwise as soon as one has started. A shard
+// without an instance is in empty from the first moment on, so that no new connection finds neither.
 func (p *spares) replace(s *shard) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	s.current.Store(nil)
 	if in := p.ready; in != nil && !p.closed {
 		p.ready = nil
 		p.fill(s, in)
