@@ -39,7 +39,8 @@ func (f *fixture) testQoS(t *testing.T) {
 		for qos := byte(0); qos <= 2; qos++ {
 			wantOK(t, "publishing", Publish(t, from, topic, qos, "x"))
 			if want, m := min(qos, subscribed, f.MaxQoS), d.Next(t); m.QoS != want {
-				t.Fatalf("subscribed with QoS %d, published with QoS %d, delivered with QoS %d, want %d", subscribed, qos, m.QoS, want)
+				t.Fatalf("subscribed with QoS %d, published with QoS %d, delivered with QoS %d, want %d", subscribed,
+					qos, m.QoS, want)
 			}
 		}
 	}

@@ -53,7 +53,8 @@ func (f *fixture) cases() []testCase {
 		cases = append(cases, testCase{"wrong password", f.testWrongPassword})
 	}
 	if f.DeniedTopic != "" {
-		cases = append(cases, testCase{"denied publish", f.testDeniedPublish}, testCase{"denied subscribe", f.testDeniedSubscribe})
+		cases = append(cases, testCase{"denied publish", f.testDeniedPublish},
+			testCase{"denied subscribe", f.testDeniedSubscribe})
 	}
 	if f.Retain != nil {
 		cases = append(cases, testCase{"retained", f.testRetained})

@@ -9,7 +9,8 @@ import (
 
 // badText is what no topic, client id or username may hold (MQTT 5, section 1.5.4).
 var badText = []string{
-	"\x00", "\x01", "\n", "\x7f", "\u0080", "\u009f", "\xff", "\xc3", "\xed\xa0\x80", "\ufdd0", "\ufdef", "\ufffe", "\uffff", "\U0001fffe", "\U0010ffff",
+	"\x00", "\x01", "\n", "\x7f", "\u0080", "\u009f", "\xff", "\xc3", "\xed\xa0\x80", "\ufdd0", "\ufdef", "\ufffe",
+	"\uffff", "\U0001fffe", "\U0010ffff",
 	strings.Repeat("x", 65536),
 }
 

@@ -52,7 +52,10 @@ func (f *fixture) connect(t *testing.T, clientID string) (gateway.Session, *Devi
 func (f *fixture) dial(t *testing.T, clientID, password string, d *Device) (gateway.Session, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	return f.connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: clientID, Username: f.Username}}, password, d)
+	return f.connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{
+		ClientID: clientID,
+		Username: f.Username,
+	}}, password, d)
 }
 
 // unique returns a name that no other test uses: brokers outlive subtests.

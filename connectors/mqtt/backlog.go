@@ -233,7 +233,7 @@ func (g *backlog) answered(k *call, reason byte) (cb callbacks) {
 		g.mu.Unlock()
 		cb = append(cb, l.shut()...)
 		g.broker.log.Warn(
-			"the broker does not let the gateway publish what a device left in the spool; it waits for the device",
+			"the broker denies the gateway to publish a spooled message of a device; it waits for the device",
 			"client_id", g.id, "topic", k.topic, "reason", wire.ReasonName(reason))
 	default:
 		g.queue.Remove(k.stored)
@@ -262,8 +262,8 @@ func (g *backlog) setAside(k *call, why string) (cb callbacks) {
 				g.broker.metrics.dropped.WithLabelValues(dropRefused).Inc()
 			}
 			if err != nil {
-				g.broker.log.Error("a message from the spool that the broker ends connections for is not set aside "+
-					"(upstream.spool.folder)",
+				g.broker.log.Error(
+					"cannot set aside a spooled message for which the broker ends connections (upstream.spool.folder)",
 					"client_id", g.id, "topic", k.topic, "error", err)
 			}
 			g.setAsideDone(l, err)
@@ -316,16 +316,16 @@ func (g *backlog) first(l *publishQueue) (*call, bool) {
 
 // leaveLate keeps a stored publish that is unacknowledged when its client ends: the answer may still arrive before the
 // connection closes, and then the message need not be sent again. The client's mu must be held.
-func (c *call) leaveLate(l *link) (cb callbacks) {
+func (k *call) leaveLate(l *link) (cb callbacks) {
 	switch {
-	case c.stored == 0:
+	case k.stored == 0:
 	case l != nil && !l.dead:
 		if l.late == nil {
 			l.late = map[uint16]*call{}
 		}
-		l.late[c.id] = c
+		l.late[k.id] = k
 	default:
-		cb.then(func() { c.queue.backlog.leave(c.queue) })
+		cb.then(func() { k.queue.backlog.leave(k.queue) })
 	}
 	return cb
 }

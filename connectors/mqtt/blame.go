@@ -315,16 +315,16 @@ func (c *client) convict(k *call, e ending) (cb callbacks) {
 }
 
 // sender returns the device that made the call, as far as known.
-func (c *call) sender() gateway.Device {
+func (k *call) sender() gateway.Device {
 	switch {
-	case c.from != nil:
-		return *c.from
-	case c.queue.from != nil:
-		return *c.queue.from
-	case c.queue.client.device != nil:
-		return *c.queue.client.device
-	case c.queue.backlog != nil:
-		return gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: c.queue.backlog.id}}
+	case k.from != nil:
+		return *k.from
+	case k.queue.from != nil:
+		return *k.queue.from
+	case k.queue.client.device != nil:
+		return *k.queue.client.device
+	case k.queue.backlog != nil:
+		return gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: k.queue.backlog.id}}
 	}
 	return gateway.Device{}
 }

@@ -84,21 +84,21 @@ func (c *client) sendPublish(k *call, again bool) {
 }
 
 // packet returns the SUBSCRIBE or UNSUBSCRIBE packet of a call.
-func (c *call) packet() session.Packet {
-	switch c.kind {
+func (k *call) packet() session.Packet {
+	switch k.kind {
 	case subscribing:
-		return subscribe(c.id, c.subID, []packets.SubOptions{{Topic: c.topic, QoS: c.qos}})
+		return subscribe(k.id, k.subID, []packets.SubOptions{{Topic: k.topic, QoS: k.qos}})
 	case unsubscribing:
-		return &packets.Unsubscribe{Properties: &packets.Properties{}, PacketID: c.id, Topics: []string{c.topic}}
+		return &packets.Unsubscribe{Properties: &packets.Properties{}, PacketID: k.id, Topics: []string{k.topic}}
 	}
 	var again []packets.SubOptions
-	for _, f := range c.filters {
+	for _, f := range k.filters {
 		again = append(again, packets.SubOptions{
 			Topic: f.name, QoS: f.qos,
 			RetainHandling: packets.RetainSendOnSubscribeIfNew,
 		})
 	}
-	return subscribe(c.id, c.subID, again)
+	return subscribe(k.id, k.subID, again)
 }
 
 func subscribe(packetID uint16, subID uint32, options []packets.SubOptions) *packets.Subscribe {
@@ -418,19 +418,19 @@ type call struct {
 	verdict  func(verdict) // at the prober: receives the outcome; called once, without locks
 }
 
-func (c *call) isQoS0() bool { return c.kind == publishing && c.qos == 0 }
+func (k *call) isQoS0() bool { return k.kind == publishing && k.qos == 0 }
 
 // needsQuota reports whether the call counts against the broker's Receive Maximum.
-func (c *call) needsQuota() bool { return c.kind == publishing && c.qos > 0 }
+func (k *call) needsQuota() bool { return k.kind == publishing && k.qos > 0 }
 
-func (c *call) publication() wire.Publication {
-	return wire.Publication{Topic: c.topic, Payload: c.payload, Props: c.props, ID: c.id, QoS: c.qos, Retain: c.retain}
+func (k *call) publication() wire.Publication {
+	return wire.Publication{Topic: k.topic, Payload: k.payload, Props: k.props, ID: k.id, QoS: k.qos, Retain: k.retain}
 }
 
 // keep returns a copy that does not share the caller's payload.
-func (c call) keep() *call {
-	c.payload = bytes.Clone(c.payload)
-	return &c
+func (k call) keep() *call {
+	k.payload = bytes.Clone(k.payload)
+	return &k
 }
 
 // callList is a bounded FIFO. When empty, it holds no memory.

@@ -134,7 +134,7 @@ func (c *control) acknowledged(r gateway.Result, claims []claim) {
 		return
 	}
 	if !r.Ok() {
-		c.shared.broker.log.Warn("other gateways were not told which devices logged in here (upstream.control_topic)",
+		c.shared.broker.log.Warn("cannot announce logins to other gateways (upstream.control_topic)",
 			"topic", c.claims, "devices", len(claims), "error", r.Message)
 	}
 	go c.publishPending()
@@ -159,7 +159,7 @@ func (c *control) connected(present bool) {
 func (c *control) subscribed(r gateway.Result) {
 	if !r.Ok() && r.Code != gateway.CodeConnProcessNotAlive {
 		c.shared.broker.log.Error(
-			"a device that logs in at another gateway will not be noticed here (upstream.control_topic)",
+			"logins at other gateways will not end sessions here: cannot subscribe (upstream.control_topic)",
 			"topic", c.claims, "error", r.Message)
 	}
 }

@@ -180,7 +180,7 @@ func TestExplainedEndings(t *testing.T) {
 					}
 				}
 				b.acknowledge()
-				s = way.end(t, b, c, s)
+				way.end(t, b, c, s)
 				awaitDrained(t, c, 2)
 				if way.name != "new login" && d.Losses() > 0 {
 					t.Errorf("the device was lost: %v", d.Lost(t))

@@ -63,19 +63,19 @@ func (p *prober) insert(k *call) {
 	p.trials = slices.Insert(p.trials, at, k)
 }
 
-func (c *call) mayOvertake(other *call, patience time.Duration) bool {
-	less := cmp.Or(cmp.Compare(c.offences, other.offences), cmp.Compare(c.against(), other.against()),
-		cmp.Compare(c.doubt(), other.doubt())) < 0
-	return less && c.inserted.Sub(other.inserted) < patience
+func (k *call) mayOvertake(other *call, patience time.Duration) bool {
+	less := cmp.Or(cmp.Compare(k.offences, other.offences), cmp.Compare(k.against(), other.against()),
+		cmp.Compare(k.doubt(), other.doubt())) < 0
+	return less && k.inserted.Sub(other.inserted) < patience
 }
 
 // against returns the evidence against a call of the prober. Calls of a queue that is diverted for its QoS 0 have no
 // evidence of their own but must not overtake other suspects: a busy device would keep those waiting.
-func (c *call) against() int { return max(c.ends, suspectAt) }
+func (k *call) against() int { return max(k.ends, suspectAt) }
 
 // doubt is 0 for calls of a proven queue.
-func (c *call) doubt() int {
-	if c.proven {
+func (k *call) doubt() int {
+	if k.proven {
 		return 0
 	}
 	return 1

@@ -41,7 +41,7 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 	if time.Since(l.began) >= livedLong*c.broker.cfg.ReconnectDelay {
 		c.achieved()
 	}
-	rival := c.lostTo(l, e)
+	rival := c.lostTo(e)
 	if rival && c.onTakeover == endOnTakeover {
 		cb := c.end()
 		c.mu.Unlock()
@@ -61,7 +61,7 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 
 // lostTo counts the loss and reports whether another client took over the client id. A failed trial is not a sign of
 // that. mu must be held.
-func (c *client) lostTo(l *link, e ending) bool {
+func (c *client) lostTo(e ending) bool {
 	if len(c.trying) == 0 || (c.onTakeover == endOnTakeover && e.reason == packets.DisconnectSessionTakenOver) {
 		if c.onTakeover == endOnTakeover && e.reason == 0 && !e.cutByUs {
 			c.attempt = 0 // so that lossLimit losses can happen within lossWindow

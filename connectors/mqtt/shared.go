@@ -57,7 +57,7 @@ func (c *Connector) Shared(cfg SharedConfig) (*Shared, error) {
 	setDefault(&cfg.Connections, 4)
 	switch {
 	case cfg.Authenticator == nil:
-		return nil, errors.New("shared sessions: nobody decides who may log in (upstream.authentication)")
+		return nil, errors.New("shared sessions need an authenticator (upstream.authentication)")
 	case cfg.Connections < 0:
 		return nil, errors.New("shared sessions: the number of connections is negative (upstream.connections)")
 	}

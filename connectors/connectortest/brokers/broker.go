@@ -1,5 +1,6 @@
-// Package brokers runs real brokers for tests, beside mosquitto, which has a package of its own: HiveMQ, which sends one copy of a message that
-// several subscriptions of a client match, with all their identifiers, and NATS, which speaks MQTT 3.1.1 only.
+// Package brokers runs real brokers for tests, beside mosquitto, which has a package of its own: HiveMQ, which sends
+// one copy of a message that several subscriptions of a client match, with all their identifiers, and NATS, which
+// speaks MQTT 3.1.1 only.
 //
 // What they need beside Go is prepared by setup.sh; where that was not run their tests are skipped, and in CI fail.
 package brokers

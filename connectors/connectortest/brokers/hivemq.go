@@ -25,12 +25,13 @@ type HiveMQOptions struct {
 	// Users are passwords by username. If zero, everyone may connect.
 	Users map[string]string
 
-	// Denied are topic filters that nobody may publish or subscribe to. HiveMQ disconnects who publishes there, after PUBACK or PUBREC.
-	// If zero, none.
+	// Denied are topic filters that nobody may publish or subscribe to. HiveMQ disconnects who publishes there, after
+	// PUBACK or PUBREC. If zero, none.
 	Denied []string
 }
 
-// StartHiveMQ runs HiveMQ Community Edition until the test ends. It keeps everything in memory. Its version is in hivemq/pom.xml.
+// StartHiveMQ runs HiveMQ Community Edition until the test ends. It keeps everything in memory. Its version is in
+// hivemq/pom.xml.
 func StartHiveMQ(t testing.TB, options HiveMQOptions) *Broker {
 	t.Helper()
 	java := program.Find(t, "java", "apt install openjdk-17-jdk-headless")

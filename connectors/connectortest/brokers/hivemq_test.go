@@ -11,7 +11,8 @@ const (
 	notAuthorized         = 0x87
 )
 
-// TestHiveMQMerges wants what tests rely on: a message that two subscriptions match comes once, with the identifiers of both.
+// TestHiveMQMerges wants what tests rely on: a message that two subscriptions match comes once, with the identifiers of
+// both.
 func TestHiveMQMerges(t *testing.T) {
 	conn := dial(t, StartHiveMQ(t, HiveMQOptions{}), connectPlain)
 	next(t, conn, connack)
@@ -21,7 +22,8 @@ func TestHiveMQMerges(t *testing.T) {
 	next(t, conn, suback)
 	send(t, conn, "\x30\x06\x00\x03a/b\x00"+"\x30\x06\x00\x03a/c\x00")
 	got := next(t, conn, publish)
-	if !strings.HasPrefix(got, "\x00\x03a/b") || !strings.Contains(got, "\x0B\x01") || !strings.Contains(got, "\x0B\x02") {
+	if !strings.HasPrefix(got, "\x00\x03a/b") || !strings.Contains(got, "\x0B\x01") ||
+		!strings.Contains(got, "\x0B\x02") {
 		t.Errorf("the first message is % x, want a/b with the identifiers 1 and 2", got)
 	}
 	if got := next(t, conn, publish); !strings.HasPrefix(got, "\x00\x03a/c") {
@@ -39,7 +41,8 @@ func TestHiveMQPasswords(t *testing.T) {
 	}
 }
 
-// TestHiveMQDenies wants a denied PUBLISH refused and its client disconnected, and a denied SUBSCRIBE refused only. MQTT 5 allows both, section 4.13.
+// TestHiveMQDenies wants a denied PUBLISH refused and its client disconnected, and a denied SUBSCRIBE refused only.
+// MQTT 5 allows both, section 4.13.
 func TestHiveMQDenies(t *testing.T) {
 	b := StartHiveMQ(t, HiveMQOptions{Denied: []string{"denied/#"}})
 	publisher := dial(t, b, connectPlain+"\x32\x0D\x00\x08denied/a\x00\x01\x00")
@@ -50,7 +53,8 @@ func TestHiveMQDenies(t *testing.T) {
 	if got := next(t, publisher, disconnect); got[0] != notAuthorized {
 		t.Errorf("publishing: DISCONNECT is % x", got)
 	}
-	subscriber := dial(t, b, connectPlain+"\x82\x0E\x00\x02\x00\x00\x08denied/b\x00"+"\x82\x0F\x00\x03\x00\x00\x09allowed/b\x00")
+	subscriber := dial(t, b, connectPlain+"\x82\x0E\x00\x02\x00\x00\x08denied/b\x00"+
+		"\x82\x0F\x00\x03\x00\x00\x09allowed/b\x00")
 	next(t, subscriber, connack)
 	for _, want := range []byte{notAuthorized, 0} {
 		if got := next(t, subscriber, suback); got[len(got)-1] != want {

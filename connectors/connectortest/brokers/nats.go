@@ -11,14 +11,15 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest/program"
 )
 
-// StartNATS runs a NATS server that takes MQTT clients and lets everyone do everything, until the test ends. Its version is in .tools/brokers/go.mod.
-// It is built from what is in the caches of Go: nothing is fetched.
+// StartNATS runs a NATS server that takes MQTT clients and lets everyone do everything, until the test ends. Its
+// version is in .tools/brokers/go.mod. It is built from what is in the caches of Go: nothing is fetched.
 func StartNATS(t testing.TB) *Broker {
 	t.Helper()
 	server := natsServer(t)
 	return start(t, func(addr string) *exec.Cmd {
 		dir := t.TempDir()
-		config := fmt.Sprintf("server_name: exgate-test\nlisten: \"127.0.0.1:-1\"\njetstream { store_dir: %q }\nmqtt { listen: %q }\n", dir, addr)
+		config := fmt.Sprintf("server_name: exgate-test\nlisten: \"127.0.0.1:-1\"\njetstream { store_dir: %q }\nmqtt "+
+			"{ listen: %q }\n", dir, addr)
 		path := filepath.Join(dir, "nats.conf")
 		if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 			t.Fatal(err)
@@ -35,7 +36,8 @@ func natsServer(t testing.TB) string {
 	build.Stderr = &failure
 	path, err := build.Output()
 	if err != nil {
-		program.Missing(t, "there is no NATS server: run connectors/connectortest/brokers/setup.sh nats: %v: %s", err, &failure)
+		program.Missing(t, "there is no NATS server: run connectors/connectortest/brokers/setup.sh nats: %v: %s", err,
+			&failure)
 	}
 	return strings.TrimSpace(string(path))
 }

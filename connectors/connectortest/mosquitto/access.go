@@ -25,7 +25,10 @@ const (
 func (b *Broker) accessConfig() []string {
 	switch {
 	case b.options.Dynamic:
-		return []string{"allow_anonymous false", "plugin " + pluginPath(), "plugin_opt_config_file " + b.path("dynamic-security.json")}
+		return []string{
+			"allow_anonymous false", "plugin " + pluginPath(),
+			"plugin_opt_config_file " + b.path("dynamic-security.json"),
+		}
 	case len(b.options.Users) > 0:
 		return []string{"allow_anonymous false", "password_file " + b.path("passwords")}
 	}
@@ -36,7 +39,10 @@ func (b *Broker) path(name string) string { return filepath.Join(b.dir, name) }
 
 // pluginPath is where distributions put the plug-in.
 func pluginPath() string {
-	for _, pattern := range []string{"/usr/lib/*/" + plugin, "/usr/lib/" + plugin, "/usr/local/lib/" + plugin, "/opt/homebrew/lib/" + plugin} {
+	for _, pattern := range []string{
+		"/usr/lib/*/" + plugin, "/usr/lib/" + plugin, "/usr/local/lib/" + plugin,
+		"/opt/homebrew/lib/" + plugin,
+	} {
 		if found, _ := filepath.Glob(pattern); len(found) > 0 {
 			return found[0]
 		}
@@ -111,12 +117,16 @@ type (
 
 func (b *Broker) dynamicSecurity() dynFile {
 	f := dynFile{
-		Default: map[string]bool{"publishClientSend": true, "publishClientReceive": true, "subscribe": true, "unsubscribe": true},
+		Default: map[string]bool{
+			"publishClientSend": true, "publishClientReceive": true, "subscribe": true,
+			"unsubscribe": true,
+		},
 		Roles:   []dynRole{{Name: "admin", ACLs: adminACLs()}, {Name: everyoneRole}},
 		Clients: []dynClient{newDynClient(adminName, adminPass, "admin")},
 	}
 	for _, topic := range b.options.Denied {
-		f.Roles[1].ACLs = append(f.Roles[1].ACLs, dynACL{"publishClientSend", topic, false}, dynACL{"subscribePattern", topic, false})
+		f.Roles[1].ACLs = append(f.Roles[1].ACLs, dynACL{"publishClientSend", topic, false},
+			dynACL{"subscribePattern", topic, false})
 	}
 	for name, password := range b.options.Users {
 		f.Roles = append(f.Roles, dynRole{Name: userRole(name)})
@@ -153,7 +163,8 @@ const (
 	Receive   Access = "publishClientReceive"
 )
 
-// Deny forbids username an access to the topics that filter matches, from now on. mosquitto disconnects the user's clients with it.
+// Deny forbids username an access to the topics that filter matches, from now on. mosquitto disconnects the user's
+// clients with it.
 func (b *Broker) Deny(t testing.TB, username string, access Access, filter string) {
 	t.Helper()
 	b.Control(t, "addRoleACL", userRole(username), string(access), filter, "deny")
@@ -168,8 +179,10 @@ func (b *Broker) Allow(t testing.TB, username string, access Access, filter stri
 // Control runs a command of the dynamic security plug-in.
 func (b *Broker) Control(t testing.TB, command ...string) {
 	t.Helper()
-	args := append([]string{"-h", "127.0.0.1", "-p", b.ports[overTCP], "-u", adminName, "-P", adminPass, "dynsec"}, command...)
-	if out, err := exec.Command("mosquitto_ctrl", args...).CombinedOutput(); err != nil || strings.Contains(string(out), "rror") {
+	args := append([]string{"-h", "127.0.0.1", "-p", b.ports[overTCP], "-u", adminName, "-P", adminPass, "dynsec"},
+		command...)
+	if out, err := exec.Command("mosquitto_ctrl", args...).CombinedOutput(); err != nil ||
+		strings.Contains(string(out), "rror") {
 		t.Fatalf("mosquitto_ctrl dynsec %s: %v: %s", strings.Join(command, " "), err, out)
 	}
 }

@@ -63,7 +63,8 @@ func (b *Broker) TLSConfig() *tls.Config {
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 }
 
-// ClientCertificate writes a certificate that the listeners over TLS accept, with a common name, and its key, both in PEM form. It needs Options.TLS.
+// ClientCertificate writes a certificate that the listeners over TLS accept, with a common name, and its key, both in
+// PEM form. It needs Options.TLS.
 func (b *Broker) ClientCertificate(t testing.TB, commonName string) (certFile, keyFile string) {
 	t.Helper()
 	if b.authority == nil {

@@ -69,7 +69,8 @@ func (b *Broker) WebSocketURL() string { return "ws://" + b.addr(overWebSocket) 
 // SecureWebSocketURL is wss://HOST:PORT/mqtt. It needs Options.TLS and Options.WebSocket.
 func (b *Broker) SecureWebSocketURL() string { return "wss://" + b.addr(overTLSWebSocket) + "/mqtt" }
 
-// config raises the limits with which mosquitto would lose acknowledged messages. What a line says of a listener it says of the one before it.
+// config raises the limits with which mosquitto would lose acknowledged messages. What a line says of a listener it
+// says of the one before it.
 func (b *Broker) config() string {
 	lines := []string{
 		fmt.Sprintf("listener %s 127.0.0.1", b.ports[overTCP]),

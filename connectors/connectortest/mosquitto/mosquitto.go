@@ -18,24 +18,27 @@ type Options struct {
 	// Users are passwords by username. If zero, everyone may connect.
 	Users map[string]string
 
-	// Dynamic loads the dynamic security plug-in, which can refuse SUBSCRIBE, and lets Deny and Allow change the rules at run
-	// time. mosquitto's acl_file cannot do either. It needs Users. If zero, everything is allowed.
+	// Dynamic loads the dynamic security plug-in, which can refuse SUBSCRIBE, and lets Deny and Allow change the rules
+	// at run time. mosquitto's acl_file cannot do either. It needs Users. If zero, everything is allowed.
 	Dynamic bool
 
 	// Denied are topic filters that nobody may publish or subscribe to. It needs Dynamic. If zero, none.
 	Denied []string
 
-	// TLS adds a listener at TLSURL, whose certificate is for localhost and 127.0.0.1 and of the CA in CAFile. If zero, there is none.
+	// TLS adds a listener at TLSURL, whose certificate is for localhost and 127.0.0.1 and of the CA in CAFile. If zero,
+	// there is none.
 	TLS bool
 
-	// ClientCertificates has the listeners of TLS refuse clients without a certificate of ClientCertificate. It needs TLS. If zero,
-	// they ask for none.
+	// ClientCertificates has the listeners of TLS refuse clients without a certificate of ClientCertificate. It needs
+	// TLS. If zero, they ask for none.
 	ClientCertificates bool
 
-	// WebSocket adds a listener at WebSocketURL and, with TLS, another one at SecureWebSocketURL. If zero, there is none.
+	// WebSocket adds a listener at WebSocketURL and, with TLS, another one at SecureWebSocketURL. If zero, there is
+	// none.
 	WebSocket bool
 
-	// Config are further lines of mosquitto.conf; those that are about a listener are about the one at URL. If zero, none.
+	// Config are further lines of mosquitto.conf; those that are about a listener are about the one at URL. If zero,
+	// none.
 	Config []string
 }
 
@@ -48,7 +51,8 @@ type Broker struct {
 	process   program.Process
 }
 
-// Start runs a mosquitto until the test ends. Where it is not installed, the test is skipped, or fails if the environment has CI.
+// Start runs a mosquitto until the test ends. Where it is not installed, the test is skipped, or fails if the
+// environment has CI.
 func Start(t testing.TB, options Options) *Broker {
 	t.Helper()
 	Program(t, "mosquitto")
@@ -74,7 +78,8 @@ func Start(t testing.TB, options Options) *Broker {
 	return b
 }
 
-// Program finds one of mosquitto's programs. Where it is missing, the test is skipped, or fails if the environment has CI.
+// Program finds one of mosquitto's programs. Where it is missing, the test is skipped, or fails if the environment has
+// CI.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	pkg := "mosquitto"
@@ -103,8 +108,8 @@ func (b *Broker) Restart(t testing.TB) {
 	}
 }
 
-// Pause stops mosquitto with SIGSTOP: connections stay open, the system accepts new ones, and nothing answers. It returns when
-// mosquitto has stopped.
+// Pause stops mosquitto with SIGSTOP: connections stay open, the system accepts new ones, and nothing answers. It
+// returns when mosquitto has stopped.
 func (b *Broker) Pause(t testing.TB) {
 	t.Helper()
 	if err := b.process.Pause(); err != nil {

@@ -26,8 +26,9 @@ func upgrade(t *testing.T, transport *http.Transport, url string) {
 		t.Fatal(err)
 	}
 	for name, value := range map[string]string{
-		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Protocol": "mqtt",
-		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+		"Sec-WebSocket-Protocol": "mqtt",
+		"Sec-WebSocket-Key":      "dGhlIHNhbXBsZSBub25jZQ==",
 	} {
 		request.Header.Set(name, value)
 	}

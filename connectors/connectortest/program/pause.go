@@ -8,7 +8,8 @@ import (
 
 var errNotRunning = errors.New("it does not run")
 
-// Pause stops the program with SIGSTOP and returns when it has stopped: its sockets stay open, and nothing answers on them.
+// Pause stops the program with SIGSTOP and returns when it has stopped: its sockets stay open, and nothing answers on
+// them.
 func (p *Process) Pause() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

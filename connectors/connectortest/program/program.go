@@ -16,7 +16,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// Find is the path of a program. Where it is not installed, the test is skipped, or fails if the environment has CI, and says to run install.
+// Find is the path of a program. Where it is not installed, the test is skipped, or fails if the environment has CI,
+// and says to run install.
 func Find(t testing.TB, name, install string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -29,7 +30,8 @@ func Find(t testing.TB, name, install string) string {
 	return path
 }
 
-// Missing skips a test for the want of something, or fails it if the environment has CI, where everything is to be there.
+// Missing skips a test for the want of something, or fails it if the environment has CI, where everything is to be
+// there.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
@@ -103,7 +105,8 @@ func (p *Process) PID() int {
 // Kill ends the program without a warning. It does nothing where it does not run.
 func (p *Process) Kill() { _ = p.End(syscall.SIGKILL, time.Minute) }
 
-// End sends a signal, to a paused program too, and waits for the end, for patience at most. It does nothing where the program does not run.
+// End sends a signal, to a paused program too, and waits for the end, for patience at most. It does nothing where the
+// program does not run.
 func (p *Process) End(signal os.Signal, patience time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

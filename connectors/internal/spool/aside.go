@@ -19,7 +19,8 @@ const (
 	maxAsideLen = 1 << 30
 )
 
-// ErrAsideFull is the error of [Queue.SetAside] where so many records were set aside that an operator has to look at them first.
+// ErrAsideFull is the error of [Queue.SetAside] where so many records were set aside that an operator has to look at
+// them first.
 var ErrAsideFull = fmt.Errorf("%d messages were set aside already: list, resend or drop them (exgate spool)", maxAside)
 
 // Aside is a record that the broker does not take, in a file of its own until an operator sends it again or drops it.
@@ -34,8 +35,8 @@ type Aside struct {
 	Reason     string    `json:"reason"`
 }
 
-// SetAside moves the record that First returned with this number out of the queue and into a file, which is synced. After an error the record is still
-// in the queue.
+// SetAside moves the record that First returned with this number out of the queue and into a file, which is synced.
+// After an error the record is still in the queue.
 func (q *Queue) SetAside(seq uint64, reason string) error {
 	s := q.spool
 	s.mu.Lock()
@@ -56,7 +57,8 @@ func (q *Queue) SetAside(seq uint64, reason string) error {
 		return err
 	}
 	aside := Aside{
-		ClientID: q.clientID, Topic: r.Topic, QoS: r.QoS, Payload: r.Payload, Properties: r.Properties, At: r.At, Reason: reason,
+		ClientID: q.clientID, Topic: r.Topic, QoS: r.QoS, Payload: r.Payload, Properties: r.Properties, At: r.At,
+		Reason: reason,
 	}
 	if err := aside.write(s.cfg.Folder); err != nil {
 		return err
@@ -112,8 +114,8 @@ func link(file, folder string) (err error) {
 	return err
 }
 
-// ListAside returns what was set aside in a spool's folder, the oldest first, and an error for the files that it cannot read. It may be called while
-// another process has the spool open.
+// ListAside returns what was set aside in a spool's folder, the oldest first, and an error for the files that it cannot
+// read. It may be called while another process has the spool open.
 func ListAside(folder string) ([]Aside, error) {
 	files, err := os.ReadDir(filepath.Join(folder, asideFolder))
 	if errors.Is(err, os.ErrNotExist) {

@@ -16,7 +16,8 @@ func TestSetAside(t *testing.T) {
 	q := s.Queue("c")
 	for _, topic := range []string{"bad", "good"} {
 		done := make(chan error, 1)
-		q.Append(Record{Topic: topic, Payload: []byte{0, 0xff}, QoS: 1, Properties: []byte{38}, At: time.Now()}, func(err error) { done <- err })
+		q.Append(Record{Topic: topic, Payload: []byte{0, 0xff}, QoS: 1, Properties: []byte{38}, At: time.Now()},
+			func(err error) { done <- err })
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
@@ -44,7 +45,8 @@ func TestSetAside(t *testing.T) {
 		t.Fatal(list, err)
 	}
 	a := list[0]
-	if a.ClientID != "c" || a.Topic != "bad" || a.QoS != 1 || a.Reason != "why" || !bytes.Equal(a.Payload, []byte{0, 0xff}) || !bytes.Equal(a.Properties, []byte{38}) {
+	if a.ClientID != "c" || a.Topic != "bad" || a.QoS != 1 || a.Reason != "why" ||
+		!bytes.Equal(a.Payload, []byte{0, 0xff}) || !bytes.Equal(a.Properties, []byte{38}) {
 		t.Fatalf("%+v", a)
 	}
 	for _, id := range []string{"", "../" + a.ID, "."} {

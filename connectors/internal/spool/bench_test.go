@@ -14,8 +14,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// BenchmarkAppend appends b.N records of 128 B with some devices that each wait for their last one, and the same records one by one with a
-// sync for each into pebble, side by side, and reports the ratio of the rates.
+// BenchmarkAppend appends b.N records of 128 B with some devices that each wait for their last one, and the same
+// records one by one with a sync for each into pebble, side by side, and reports the ratio of the rates.
 func BenchmarkAppend(b *testing.B) {
 	for _, writers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("%d writers", writers), func(b *testing.B) {
@@ -85,8 +85,8 @@ func BenchmarkDrain(b *testing.B) {
 	}
 }
 
-// BenchmarkBacklog reports the memory that a queue with a record takes, that a million records more take, and how fast they are counted
-// when they are opened.
+// BenchmarkBacklog reports the memory that a queue with a record takes, that a million records more take, and how fast
+// they are counted when they are opened.
 func BenchmarkBacklog(b *testing.B) {
 	const devices, records = 10_000, 1_000_000
 	for b.Loop() {

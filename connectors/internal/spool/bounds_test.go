@@ -53,7 +53,8 @@ func TestFullSpoolRefusesTheNewest(t *testing.T) {
 func TestRecordOverAllBounds(t *testing.T) {
 	for _, oldest := range []bool{false, true} {
 		s := openIn(t, Config{Folder: t.TempDir(), MaxBytes: 900, MaxBytesPerDevice: 2000, DropOldest: oldest})
-		if err := put(s.Queue("a"), kilobyte("t")); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "upstream.spool.max_bytes,") {
+		if err := put(s.Queue("a"), kilobyte("t")); !errors.Is(err, ErrFull) ||
+			!strings.Contains(err.Error(), "upstream.spool.max_bytes,") {
 			t.Errorf("%v", err)
 		}
 		mustPut(t, s.Queue("a"), publish("small"))
@@ -93,7 +94,10 @@ func TestFullDeviceDropsItsOldest(t *testing.T) {
 
 func TestWhoFloodsPays(t *testing.T) {
 	counts := prometheus.NewRegistry()
-	s := openIn(t, Config{Folder: t.TempDir(), MaxBytes: 50_000, MaxBytesPerDevice: 50_000, DropOldest: true, Metrics: NewMetrics(counts)})
+	s := openIn(t, Config{
+		Folder: t.TempDir(), MaxBytes: 50_000, MaxBytesPerDevice: 50_000, DropOldest: true,
+		Metrics: NewMetrics(counts),
+	})
 	quiet := make([]*Queue, 5)
 	for i := range quiet {
 		quiet[i] = s.Queue(fmt.Sprint("quiet", i))

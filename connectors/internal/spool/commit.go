@@ -7,7 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// maxCommit is about how many bytes of records one commit writes: below half of pebble's memtable, where a batch costs more.
+// maxCommit is about how many bytes of records one commit writes: below half of pebble's memtable, where a batch costs
+// more.
 const maxCommit = 1 << 20
 
 // work is what one commit does.

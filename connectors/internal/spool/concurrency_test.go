@@ -117,9 +117,11 @@ func TestLongDropMeetsRemoving(t *testing.T) {
 		t.Fatal(err)
 	}
 	taken := len(drain(q))
-	removed, dropped := gatewaytest.Metric(t, counts, "exgate_spool_removed_total"), gatewaytest.Metric(t, counts, "exgate_spool_dropped_total")
+	removed, dropped := gatewaytest.Metric(t, counts, "exgate_spool_removed_total"),
+		gatewaytest.Metric(t, counts, "exgate_spool_dropped_total")
 	if removed+dropped != records+1 || q.Len() != 0 || s.bytes != 0 {
-		t.Errorf("%v removed, %d of them at last, and %v dropped; %d and %d bytes left", removed, taken, dropped, q.Len(), s.bytes)
+		t.Errorf("%v removed, %d of them at last, and %v dropped; %d and %d bytes left", removed, taken, dropped,
+			q.Len(), s.bytes)
 	}
 }
 

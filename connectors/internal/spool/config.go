@@ -9,22 +9,26 @@ import (
 
 // Config is what a Spool is opened with. Only Folder is required.
 type Config struct {
-	// Folder holds the files, and nothing else. It is made, for its owner alone, where it is missing. If zero, Open fails.
+	// Folder holds the files, and nothing else. It is made, for its owner alone, where it is missing. If zero, Open
+	// fails.
 	Folder string
 
-	// MaxBytes bounds all records together, in bytes. A record counts with its payload, topic and properties and 64 more, and the first
-	// one of a queue with the client id too. The files also hold what pebble has not tidied up yet: 200 MiB at most were seen. If zero, 1 GiB.
+	// MaxBytes bounds all records together, in bytes. A record counts with its payload, topic and properties and 64
+	// more, and the first one of a queue with the client id too. The files also hold what pebble has not tidied up yet:
+	// 200 MiB at most were seen. If zero, 1 GiB.
 	MaxBytes int64
 
-	// MaxBytesPerDevice bounds the records of one client id, counted in the same way. If zero, 64 MiB, or MaxBytes where that is less.
+	// MaxBytesPerDevice bounds the records of one client id, counted in the same way. If zero, 64 MiB, or MaxBytes
+	// where that is less.
 	MaxBytesPerDevice int64
 
-	// MaxAge is how old a record may become, by the wall clock, before it is dropped and counted. If zero, 24 h: longer than a night without
-	// staff, and short enough that a broker is not flooded with what nobody waits for any longer.
+	// MaxAge is how old a record may become, by the wall clock, before it is dropped and counted. If zero, 24 h: longer
+	// than a night without staff, and short enough that a broker is not flooded with what nobody waits for any longer.
 	MaxAge time.Duration
 
-	// DropOldest drops the oldest records where a bound is reached, and takes the newest: over MaxBytesPerDevice those of the device, over
-	// MaxBytes those of the device that holds the most bytes. If zero, the newest is refused with [ErrFull].
+	// DropOldest drops the oldest records where a bound is reached, and takes the newest: over MaxBytesPerDevice those
+	// of the device, over MaxBytes those of the device that holds the most bytes. If zero, the newest is refused with
+	// [ErrFull].
 	DropOldest bool
 
 	// Logger gets what a person should know; what pebble says goes there at debug. If zero, slog.Default().

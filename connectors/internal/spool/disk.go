@@ -53,7 +53,8 @@ func openOptions(cfg Config, fs vfs.FS, lock *pebble.Lock, readOnly bool) (d *di
 		return nil, &writeError{failure}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the files are damaged, or not a spool's: %w; move the folder away to begin with an empty one", err)
+		return nil, fmt.Errorf(
+			"the files are damaged, or not a spool's: %w; move the folder away to begin with an empty one", err)
 	}
 	return d, nil
 }
@@ -100,7 +101,8 @@ func (d *disk) close() error {
 	return err
 }
 
-// each calls visit with the keys and values from the key from until one before end, until visit returns false or an error.
+// each calls visit with the keys and values from the key from until one before end, until visit returns false or an
+// error.
 func (d *disk) each(from, end []byte, visit func(key, value []byte) (bool, error)) (err error) {
 	it, err := d.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: end})
 	if err != nil {

@@ -109,7 +109,8 @@ func testDiskError(t *testing.T, fs vfs.FS, fault *errorfs.Toggle) {
 		i++
 		return try(i) == nil
 	})
-	if n := strings.Count(log.String(), "level=ERROR"); float64(n) != gatewaytest.Metric(t, counts, "exgate_spool_disk_errors_total") || n == 0 {
+	if n := strings.Count(log.String(), "level=ERROR"); float64(n) != gatewaytest.Metric(t, counts,
+		"exgate_spool_disk_errors_total") || n == 0 {
 		t.Errorf("%d errors logged:\n%s", n, log.String())
 	}
 	expect(t, s, kept[:1])
@@ -126,8 +127,9 @@ func testDiskError(t *testing.T, fs vfs.FS, fault *errorfs.Toggle) {
 // TestDeliversWhileNothingCanBeWritten takes everything off a disk that cannot be written to, whatever it says.
 func TestDeliversWhileNothingCanBeWritten(t *testing.T) {
 	for err, advice := range map[syscall.Errno]string{
-		syscall.ENOSPC: "free space on its disk", syscall.EDQUOT: "raise the quota", syscall.EROFS: "make its file system writable",
-		syscall.EIO: "look at the disk", syscall.EACCES: "let the account that runs the gateway write",
+		syscall.ENOSPC: "free space on its disk", syscall.EDQUOT: "raise the quota",
+		syscall.EROFS: "make its file system writable",
+		syscall.EIO:   "look at the disk", syscall.EACCES: "let the account that runs the gateway write",
 	} {
 		t.Run(err.Error(), func(t *testing.T) {
 			t.Parallel()
@@ -146,7 +148,8 @@ func TestDeliversWhileNothingCanBeWritten(t *testing.T) {
 				kept = append(kept, fmt.Sprint(i))
 			}
 			fault.On()
-			if got := put(q, publish("refused")); !errors.Is(got, err) || !strings.Contains(got.Error(), "upstream.spool.folder "+cfg.Folder) {
+			if got := put(q, publish("refused")); !errors.Is(got, err) ||
+				!strings.Contains(got.Error(), "upstream.spool.folder "+cfg.Folder) {
 				t.Fatal(got)
 			}
 			if text := log.String(); strings.Count(text, "level=ERROR") != 1 || !strings.Contains(text, advice) {
@@ -224,7 +227,8 @@ func TestFullDiskAtOpen(t *testing.T) {
 	fs, fault := failing(slices.Concat(writes, syncs, makes), "")
 	fault.On()
 	cfg := Config{Folder: t.TempDir(), Logger: slog.New(slog.DiscardHandler)}
-	if _, err := open(cfg, fs, time.Hour); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "upstream.spool.folder "+cfg.Folder) {
+	if _, err := open(cfg, fs, time.Hour); !errors.Is(err, syscall.ENOSPC) ||
+		!strings.Contains(err.Error(), "upstream.spool.folder "+cfg.Folder) {
 		t.Fatalf("opening: %v", err)
 	}
 	fault.Off()

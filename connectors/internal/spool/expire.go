@@ -7,8 +7,8 @@ func (s *Spool) sweepPause() time.Duration {
 	return min(max(s.cfg.MaxAge/16, time.Millisecond), time.Minute)
 }
 
-// sweep drops what has expired. It reads the queues alone whose oldest record may have. Records expire in their order: one that says it
-// is older than the one before it goes after that.
+// sweep drops what has expired. It reads the queues alone whose oldest record may have. Records expire in their order:
+// one that says it is older than the one before it goes after that.
 func (s *Spool) sweep() {
 	for _, q := range s.stale() {
 		s.dropWhile(q, dropExpired, func(at time.Time) bool {

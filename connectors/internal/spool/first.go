@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// First returns the oldest record that is on disk, and the number to [Queue.Remove] it with; it reads the disk. Until then it
-// returns the same record again, unless that was dropped meanwhile: for its age, or where [Config.DropOldest] is set. ok is
-// false where nothing is on disk, and while the disk cannot be read.
+// First returns the oldest record that is on disk, and the number to [Queue.Remove] it with; it reads the disk. Until
+// then it returns the same record again, unless that was dropped meanwhile: for its age, or where [Config.DropOldest]
+// is set. ok is false where nothing is on disk, and while the disk cannot be read.
 func (q *Queue) First() (seq uint64, r Record, ok bool) {
 	s := q.spool
 	for {
@@ -115,8 +115,8 @@ func (q *Queue) miss(from place) {
 	s.leave(q, held)
 }
 
-// Remove forgets a record that the broker has taken. It does nothing where First did not return that number, or the record was dropped
-// since. The disk is not synced for it: after a crash the record may be there again.
+// Remove forgets a record that the broker has taken. It does nothing where First did not return that number, or the
+// record was dropped since. The disk is not synced for it: after a crash the record may be there again.
 func (q *Queue) Remove(seq uint64) {
 	s := q.spool
 	s.mu.Lock()

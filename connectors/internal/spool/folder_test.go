@@ -12,7 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// TestDamagedFiles damages each file of a folder in several ways. Opening it works or gives an error that names the setting.
+// TestDamagedFiles damages each file of a folder in several ways. Opening it works or gives an error that names the
+// setting.
 func TestDamagedFiles(t *testing.T) {
 	master := t.TempDir()
 	s := openIn(t, Config{Folder: master})
@@ -101,7 +102,8 @@ func TestForeignDatabase(t *testing.T) {
 	db.Set([]byte("somebody's"), []byte("data"), pebble.Sync)
 	db.Close()
 	for range 2 {
-		if err := tryFolder(folder); err == nil || err.Error() != "upstream.spool.folder "+folder+": "+errForeign.Error() {
+		if err := tryFolder(folder); err == nil ||
+			err.Error() != "upstream.spool.folder "+folder+": "+errForeign.Error() {
 			t.Fatalf("opening: %v", err)
 		}
 	}
@@ -113,7 +115,8 @@ func TestFolderThatCannotBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, folder := range []string{file, filepath.Join(file, "below")} {
-		if err := tryFolder(folder); err == nil || !strings.HasPrefix(err.Error(), "upstream.spool.folder "+folder+": making it: ") {
+		if err := tryFolder(folder); err == nil || !strings.HasPrefix(err.Error(),
+			"upstream.spool.folder "+folder+": making it: ") {
 			t.Errorf("opening: %v", err)
 		}
 	}

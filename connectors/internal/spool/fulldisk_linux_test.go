@@ -51,9 +51,14 @@ func fill(t *testing.T, queues []*Queue) (kept [][]string, refusal error) {
 	}
 }
 
-func openSmall(t *testing.T, folder string, pause time.Duration, log *gatewaytest.Log, counts *prometheus.Registry) *Spool {
+func openSmall(t *testing.T, folder string, pause time.Duration, log *gatewaytest.Log,
+	counts *prometheus.Registry,
+) *Spool {
 	t.Helper()
-	cfg := Config{Folder: folder, MaxBytesPerDevice: 1 << 30, Logger: slog.New(slog.NewTextHandler(log, nil)), Metrics: NewMetrics(counts)}
+	cfg := Config{
+		Folder: folder, MaxBytesPerDevice: 1 << 30, Logger: slog.New(slog.NewTextHandler(log, nil)),
+		Metrics: NewMetrics(counts),
+	}
 	s, err := open(cfg, vfs.Default, pause)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +73,8 @@ func works(t *testing.T, q *Queue) {
 	gatewaytest.Eventually(t, "the spool to take records again", func() bool { return put(q, publish("again")) == nil })
 }
 
-// TestFullDisk fills disks of several sizes with nothing but the spool. All that was acknowledged comes, and then the spool works again by itself.
+// TestFullDisk fills disks of several sizes with nothing but the spool. All that was acknowledged comes, and then the
+// spool works again by itself.
 func TestFullDisk(t *testing.T) {
 	for _, mib := range []int{4, 10, 40} {
 		t.Run(fmt.Sprint(mib, " MiB"), func(t *testing.T) {
@@ -78,7 +84,8 @@ func TestFullDisk(t *testing.T) {
 			s := openSmall(t, folder, time.Hour, &log, counts) // it works again as soon as it is empty
 			q := s.Queue("dev")
 			kept, err := fill(t, []*Queue{q})
-			if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "upstream.spool.folder "+folder) || len(kept[0]) == 0 {
+			if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "upstream.spool.folder "+folder) ||
+				len(kept[0]) == 0 {
 				t.Fatalf("%d records, then %v", len(kept[0]), err)
 			}
 			for range 3 {
@@ -89,7 +96,8 @@ func TestFullDisk(t *testing.T) {
 			if n := gatewaytest.Metric(t, counts, "exgate_spool_refused_total", refuseDisk); n != 4 {
 				t.Errorf("%v refusals counted", n)
 			}
-			if text := log.String(); strings.Count(text, "level=ERROR") != 1 || !strings.Contains(text, folder) || !strings.Contains(text, adviceFull) {
+			if text := log.String(); strings.Count(text, "level=ERROR") != 1 || !strings.Contains(text, folder) ||
+				!strings.Contains(text, adviceFull) {
 				t.Errorf("logged:\n%s", text)
 			}
 			expect(t, s, kept[0])

@@ -10,9 +10,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// haltFS stops at the first write that fails, as if the process had been killed right then: that write and all later ones change nothing, and
-// seem to succeed. pebble, which panics where its log cannot be written and otherwise tries again without a pause, can then be
-// closed in peace, and the files are those of a crash, which it knows how to open.
+// haltFS stops at the first write that fails, as if the process had been killed right then: that write and all later
+// ones change nothing, and seem to succeed. pebble, which panics where its log cannot be written and otherwise tries
+// again without a pause, can then be closed in peace, and the files are those of a crash, which it knows how to open.
 type haltFS struct {
 	vfs.FS
 	failure atomic.Pointer[error]

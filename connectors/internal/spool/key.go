@@ -11,8 +11,8 @@ import (
 //	"f"                   what the files are, formatMark
 //	"r" number sequence   a record
 //
-// Numbers and sequence numbers are 8 bytes, big endian. A client id may be anything and 65535 bytes long, so it is in the files once and in
-// no key.
+// Numbers and sequence numbers are 8 bytes, big endian. A client id may be anything and 65535 bytes long, so it is in
+// the files once and in no key.
 const (
 	clientPrefix = 'c'
 	recordPrefix = 'r'

@@ -15,8 +15,8 @@ import (
 // killedFolder names the folder to a test binary that runs as the process to be killed.
 const killedFolder = "EXGATE_SPOOL_KILLED"
 
-// TestSIGKILL kills a process that appends with many devices, over and over in one folder, and compares what it reported as durable with
-// what is left.
+// TestSIGKILL kills a process that appends with many devices, over and over in one folder, and compares what it
+// reported as durable with what is left.
 func TestSIGKILL(t *testing.T) {
 	if folder := os.Getenv(killedFolder); folder != "" {
 		appendForever(t, folder)
@@ -100,7 +100,8 @@ func runUntilKilled(t *testing.T, folder string, reports int, durable map[string
 	}
 }
 
-// checkLeft opens the folder and wants everything that was durable, in order and without a gap. It leaves the records there.
+// checkLeft opens the folder and wants everything that was durable, in order and without a gap. It leaves the records
+// there.
 func checkLeft(t *testing.T, folder string, durable map[string][]int) {
 	t.Helper()
 	s := openIn(t, Config{Folder: folder})

@@ -40,7 +40,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "exgate_spool_" + name, Help: help})
 	}
 	vector := func(name, help string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "exgate_spool_" + name, Help: help}, []string{"reason"})
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "exgate_spool_" + name, Help: help},
+			[]string{"reason"})
 	}
 	m := &Metrics{
 		records:  gauge("records", "Messages on disk that the broker does not have yet."),
@@ -48,10 +49,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		devices:  gauge("devices", "Devices with messages on disk."),
 		appended: counter("appended_total", "Messages that were put on disk."),
 		removed:  counter("removed_total", "Messages on disk that the broker has taken."),
-		aside:    counter("set_aside_total", "Messages on disk that the broker ends connections for, moved to the folder refused."),
-		dropped:  vector("dropped_total", "Messages on disk that were dropped, by reason."),
-		refused:  vector("refused_total", "Messages that were not put on disk, by reason."),
-		commits:  counter("commits_total", "Times that the disk was synced for all messages that waited."),
+		aside: counter(
+			"set_aside_total", "Messages on disk that the broker ends connections for, moved to the folder refused."),
+		dropped: vector("dropped_total", "Messages on disk that were dropped, by reason."),
+		refused: vector("refused_total", "Messages that were not put on disk, by reason."),
+		commits: counter("commits_total", "Times that the disk was synced for all messages that waited."),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "exgate_spool_commit_seconds", Help: "How long it took to write what waited and to sync the disk.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16), // 0.1 ms to 3.3 s
@@ -59,7 +61,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		failures: counter("disk_errors_total", "Times that the disk failed, until it worked again."),
 	}
 	if reg != nil {
-		reg.MustRegister(m.records, m.bytes, m.devices, m.appended, m.removed, m.aside, m.dropped, m.refused, m.commits, m.seconds, m.failures)
+		reg.MustRegister(m.records, m.bytes, m.devices, m.appended, m.removed, m.aside, m.dropped, m.refused, m.commits,
+			m.seconds, m.failures)
 	}
 	return m
 }

@@ -32,7 +32,10 @@ func newModel(t *rapid.T) *model {
 }
 
 func (m *model) open(t *rapid.T) {
-	cfg := Config{Folder: "state/spool", MaxBytes: modelBytes, MaxBytesPerDevice: modelDeviceBytes, Logger: slog.New(slog.DiscardHandler)}
+	cfg := Config{
+		Folder: "state/spool", MaxBytes: modelBytes, MaxBytesPerDevice: modelDeviceBytes,
+		Logger: slog.New(slog.DiscardHandler),
+	}
 	s, err := open(cfg, m.fs, time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +129,8 @@ func (m *model) Crash(t *rapid.T) {
 	for id, records := range m.records {
 		back := m.queue(id).Len() - (len(records) - m.gone[id])
 		if back < 0 || back > m.gone[id] {
-			t.Fatalf("%q has %d records where %d were appended and %d removed", id, m.queue(id).Len(), len(records), m.gone[id])
+			t.Fatalf("%q has %d records where %d were appended and %d removed", id, m.queue(id).Len(), len(records),
+				m.gone[id])
 		}
 		m.gone[id] -= back
 	}
@@ -178,7 +182,8 @@ func TestSpoolAgainstAModel(t *testing.T) {
 		m := newModel(t)
 		defer func() { m.spool.Close() }()
 		t.Repeat(map[string]func(*rapid.T){
-			"append": m.Append, "append more": m.Append, "remove": m.Remove, "release": m.Release, "reopen": m.Reopen, "crash": m.Crash, "": m.check,
+			"append": m.Append, "append more": m.Append, "remove": m.Remove, "release": m.Release, "reopen": m.Reopen,
+			"crash": m.Crash, "": m.check,
 		})
 	})
 }

@@ -11,7 +11,8 @@ const recordOverhead = 64
 // maxWaiting bounds, in bytes, what waits in memory to be written.
 const maxWaiting = 64 << 20
 
-// Queue is the records of one client id, in the order in which they were appended. Its methods are safe for concurrent use.
+// Queue is the records of one client id, in the order in which they were appended. Its methods are safe for concurrent
+// use.
 //
 // It takes about 200 bytes and the client id, however many records it has; without records and users it takes nothing.
 type Queue struct {
@@ -60,10 +61,10 @@ func (s *Spool) newQueue(clientID string) *Queue {
 
 // Append puts a record at the end of the queue. It copies what r holds and never waits for the disk.
 //
-// done is called exactly once, after Append has returned or beside it, on a goroutine that holds no lock of the spool; it must not block.
-// The dones of one queue come in the order of its Appends, until the spool is closed. It gets nil when the record is on disk and synced, an
-// error for which errors.Is(err, [ErrFull]) holds and which names the bound, [ErrClosed], or what the disk said. After an error of the
-// disk the record is not in the queue.
+// done is called exactly once, after Append has returned or beside it, on a goroutine that holds no lock of the spool;
+// it must not block. The dones of one queue come in the order of its Appends, until the spool is closed. It gets nil
+// when the record is on disk and synced, an error for which errors.Is(err, [ErrFull]) holds and which names the bound,
+// [ErrClosed], or what the disk said. After an error of the disk the record is not in the queue.
 func (q *Queue) Append(r Record, done func(error)) {
 	if r.At.IsZero() {
 		r.At = time.Now()
@@ -107,7 +108,8 @@ func (s *Spool) refuse(q *Queue, n int64) error {
 	alone := q.bytes - q.held // what no drop makes room for
 	switch {
 	case n > device:
-		return s.full(refuseLarge, "a record of %d bytes is over upstream.spool.max_bytes_per_device, %d bytes", n, device)
+		return s.full(refuseLarge, "a record of %d bytes is over upstream.spool.max_bytes_per_device, %d bytes", n,
+			device)
 	case n > total:
 		return s.full(refuseLarge, "a record of %d bytes is over upstream.spool.max_bytes, %d bytes", n, total)
 	case s.waiting > 0 && s.waiting+n > maxWaiting:
@@ -132,8 +134,8 @@ func (s *Spool) wakeCommitter() {
 	}
 }
 
-// add counts bytes of a queue, or takes them off where n is negative; the client id counts with the first and is taken off with the last.
-// It needs mu.
+// add counts bytes of a queue, or takes them off where n is negative; the client id counts with the first and is taken
+// off with the last. It needs mu.
 func (s *Spool) add(q *Queue, n int64) {
 	id := int64(len(q.clientID))
 	if q.bytes == 0 {
@@ -153,7 +155,8 @@ func (q *Queue) Len() int {
 	return q.durable + q.waiting
 }
 
-// Release says that a user of the queue, who got it from [Spool.Queue], has gone. The records stay. The user calls nothing of it afterwards.
+// Release says that a user of the queue, who got it from [Spool.Queue], has gone. The records stay. The user calls
+// nothing of it afterwards.
 func (q *Queue) Release() {
 	q.spool.mu.Lock()
 	defer q.spool.mu.Unlock()

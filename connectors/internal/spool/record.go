@@ -11,13 +11,14 @@ import (
 type Record struct {
 	Topic      string
 	Payload    []byte
-	QoS        byte      // 1 or 2
-	Properties []byte    // the properties of the PUBLISH as the caller encodes them; may be empty
-	At         time.Time // when it was published, kept to the microsecond. If zero when it is appended, the time of that
+	QoS        byte   // 1 or 2
+	Properties []byte // the properties of the PUBLISH as the caller encodes them; may be empty
+	// when it was published, kept to the microsecond. If zero when it is appended, the time of that
+	At time.Time
 }
 
-// A value is: layout (1 byte), QoS (1), At in microseconds since 1970 (8, big endian), the lengths of the topic and of the properties as
-// uvarints, topic, properties, payload. pebble checks sums of all it reads.
+// A value is: layout (1 byte), QoS (1), At in microseconds since 1970 (8, big endian), the lengths of the topic and of
+// the properties as uvarints, topic, properties, payload. pebble checks sums of all it reads.
 const (
 	layout      = 1
 	valueHeader = 1 + 1 + 8

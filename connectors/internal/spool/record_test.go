@@ -26,7 +26,8 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("at %v %v, in the record %v", at, atErr, r.At)
 		}
 		again, err := decode(r.encode())
-		if err != nil || again.Topic != r.Topic || !bytes.Equal(again.Payload, r.Payload) || !bytes.Equal(again.Properties, r.Properties) ||
+		if err != nil || again.Topic != r.Topic || !bytes.Equal(again.Payload, r.Payload) ||
+			!bytes.Equal(again.Properties, r.Properties) ||
 			again.QoS != r.QoS || !again.At.Equal(r.At) {
 			t.Fatalf("%+v came back as %+v, %v", r, again, err)
 		}

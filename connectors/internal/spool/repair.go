@@ -8,8 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// breakDown has all appends refused until repair has succeeded, and opens the files to be read alone: what was acknowledged is delivered meanwhile. Only
-// the committer calls it.
+// breakDown has all appends refused until repair has succeeded, and opens the files to be read alone: what was
+// acknowledged is delivered meanwhile. Only the committer calls it.
 func (s *Spool) breakDown(err error) {
 	s.noteBroken(err)
 	s.diskMu.Lock()
@@ -28,7 +28,8 @@ func (s *Spool) noteBroken(err error) {
 	}
 	s.broken = &diskError{s.cfg.Folder, err}
 	s.cfg.Metrics.failures.Inc()
-	s.cfg.Logger.Error("the spool cannot write to its disk: new publishes are refused until it can, those on disk are delivered",
+	s.cfg.Logger.Error(
+		"the spool cannot write to its disk: new publishes are refused until it can, those on disk are delivered",
 		"folder", s.cfg.Folder, "error", err, "advice", advice(err))
 }
 
@@ -43,8 +44,8 @@ func (e *diskError) Error() string {
 }
 func (e *diskError) Unwrap() error { return e.err }
 
-// repair makes the disk writable again after an error. It opens the files anew, as after a crash, makes them what the queues say, and takes appends
-// when there is room for the reserve.
+// repair makes the disk writable again after an error. It opens the files anew, as after a crash, makes them what the
+// queues say, and takes appends when there is room for the reserve.
 func (s *Spool) repair() {
 	s.mu.Lock()
 	broken, readOnly, held := s.broken, s.readOnly, len(s.holding)
@@ -72,8 +73,8 @@ func (s *Spool) repair() {
 // maxExcised bounds the ranges of one call of excise: each is a write to the disk.
 const maxExcised = 1000
 
-// excise gives back the tables of deleted records, without the space that compacting them would take first. It reports false where the disk failed
-// meanwhile.
+// excise gives back the tables of deleted records, without the space that compacting them would take first. It reports
+// false where the disk failed meanwhile.
 func (s *Spool) excise() bool {
 	for i, gap := range gaps(s.kept()) {
 		if i == maxExcised {
@@ -148,8 +149,8 @@ func (s *Spool) closeDisk() {
 	}
 }
 
-// reconcile deletes the records that were refused or removed, which may be on disk all the same, and writes the client ids that may not. It deletes what
-// is between the queues, in a few bytes however many records that are.
+// reconcile deletes the records that were refused or removed, which may be on disk all the same, and writes the client
+// ids that may not. It deletes what is between the queues, in a few bytes however many records that are.
 func (s *Spool) reconcile(d *disk) error {
 	batch := d.db.NewBatch()
 	defer batch.Close()

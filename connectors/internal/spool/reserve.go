@@ -10,8 +10,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Deleting takes space before it gives any: pebble writes what it deletes, and opening it writes its log into tables. So a file of no use is kept in
-// the folder, and removed when the disk is full. Where it is too small for that, everything on disk is delivered first and the files begin anew.
+// Deleting takes space before it gives any: pebble writes what it deletes, and opening it writes its log into tables.
+// So a file of no use is kept in the folder, and removed when the disk is full. Where it is too small for that,
+// everything on disk is delivered first and the files begin anew.
 
 const (
 	reserveName  = "reserve"
@@ -30,7 +31,8 @@ func (s *Spool) releaseReserve() {
 	}
 }
 
-// makeReserve takes space for the reserve, unless the file system cannot promise any. It leaves at least as much for records. A small disk gives an eighth.
+// makeReserve takes space for the reserve, unless the file system cannot promise any. It leaves at least as much for
+// records. A small disk gives an eighth.
 func (s *Spool) makeReserve() error {
 	usage, err := s.fs.GetDiskUsage(s.cfg.Folder)
 	if err != nil {
@@ -97,7 +99,8 @@ const (
 	lockName     = "LOCK"
 )
 
-// wipe removes the files of a database in which no record is left. A crash meanwhile leaves files that pebble opens: without its log, or as a new one.
+// wipe removes the files of a database in which no record is left. A crash meanwhile leaves files that pebble opens:
+// without its log, or as a new one.
 func (s *Spool) wipe() error {
 	names, err := s.fs.List(s.cfg.Folder)
 	if err != nil {

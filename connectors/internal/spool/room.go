@@ -2,8 +2,8 @@ package spool
 
 import "time"
 
-// makeRoom drops old records until what is appended is within the bounds again: over a device's own bound from its queue, over the bound of
-// all from the queue that holds the most, so that who floods pays.
+// makeRoom drops old records until what is appended is within the bounds again: over a device's own bound from its
+// queue, over the bound of all from the queue that holds the most, so that who floods pays.
 func (s *Spool) makeRoom(appends []*waiting) {
 	for _, a := range appends {
 		if a.refusal == nil {
@@ -33,8 +33,8 @@ func (s *Spool) payer() *Queue {
 	return s.holding[0]
 }
 
-// dropWhile drops the oldest records of a queue while due, which is called with mu held and when a record was published, says so, and returns how
-// many they were. Only the committer calls it.
+// dropWhile drops the oldest records of a queue while due, which is called with mu held and when a record was
+// published, says so, and returns how many they were. Only the committer calls it.
 func (s *Spool) dropWhile(q *Queue, reason string, due func(at time.Time) bool) (dropped int) {
 	from, some := q.begin()
 	if !some {

@@ -45,15 +45,16 @@ type Spool struct {
 	removals  []place           // guarded by mu; what is to be deleted from the disk
 	forgotten []uint64          // guarded by mu; numbers of queues that are no more
 	broken    error             // guarded by mu; the disk failed and was not opened anew yet
-	readOnly  bool              // guarded by mu; nothing can be written: what leaves a queue is deleted when that is over
-	unread    bool              // guarded by mu; it was said that the disk cannot be read
+	// guarded by mu; nothing can be written: what leaves a queue is deleted when that is over
+	readOnly bool
+	unread   bool // guarded by mu; it was said that the disk cannot be read
 
 	diskMu sync.RWMutex // held for reading by whoever reads the disk beside the committer
 	disk   *disk        // guarded by diskMu; replaced by the committer alone; nil while it is not open
 }
 
-// Open opens the folder, and makes it where it is missing. What an earlier process left there is in [Spool.Left]. Errors name the setting
-// upstream.spool.folder; [ErrLocked] is one of them.
+// Open opens the folder, and makes it where it is missing. What an earlier process left there is in [Spool.Left].
+// Errors name the setting upstream.spool.folder; [ErrLocked] is one of them.
 func Open(cfg Config) (*Spool, error) { return open(cfg, vfs.Default, repairPause) }
 
 func open(cfg Config, fs vfs.FS, pause time.Duration) (*Spool, error) {
@@ -63,7 +64,8 @@ func open(cfg Config, fs vfs.FS, pause time.Duration) (*Spool, error) {
 	}
 	s := &Spool{
 		cfg: cfg, fs: fs, repairPause: pause, queues: map[string]*Queue{}, nextNumber: 1,
-		wake: make(chan struct{}, 1), empty: make(chan struct{}, 1), closed: make(chan struct{}), ended: make(chan struct{}),
+		wake: make(chan struct{}, 1), empty: make(chan struct{}, 1), closed: make(chan struct{}),
+		ended: make(chan struct{}),
 	}
 	if err := s.openFolder(); err != nil {
 		return nil, fmt.Errorf("upstream.spool.folder %s: %w", cfg.Folder, err)
@@ -85,7 +87,8 @@ func (s *Spool) openFolder() (err error) {
 	return errors.Join(err, s.lock.Close())
 }
 
-// openFiles opens what an earlier process left, or makes a database. Where nothing can be written, it opens what is there to be read and delivered.
+// openFiles opens what an earlier process left, or makes a database. Where nothing can be written, it opens what is
+// there to be read and delivered.
 func (s *Spool) openFiles() error {
 	s.releaseReserve()
 	d, err := openDisk(s.cfg, s.fs, s.lock)
@@ -102,12 +105,14 @@ func (s *Spool) openFiles() error {
 		return err
 	}
 	if err := s.makeReserve(); err != nil {
-		s.cfg.Logger.Warn("there is no room for the reserve of the spool; "+adviceFull, "folder", s.cfg.Folder, "error", err)
+		s.cfg.Logger.Warn("there is no room for the reserve of the spool; "+adviceFull, "folder", s.cfg.Folder, "error",
+			err)
 	}
 	return nil
 }
 
-// openFull opens files to which nothing can be written because of cause. Where there are none to read, it returns cause.
+// openFull opens files to which nothing can be written because of cause. Where there are none to read, it returns
+// cause.
 func (s *Spool) openFull(cause error) error {
 	d, err := openToRead(s.cfg, s.fs, s.lock)
 	if err != nil {
@@ -153,8 +158,8 @@ func lockFolder(folder string, fs vfs.FS) (*pebble.Lock, error) {
 	return lock, nil
 }
 
-// Queue returns the queue of a client id, which is the same one while it has records or users, and counts a user of it until
-// [Queue.Release].
+// Queue returns the queue of a client id, which is the same one while it has records or users, and counts a user of it
+// until [Queue.Release].
 func (s *Spool) Queue(clientID string) *Queue {
 	s.mu.Lock()
 	defer s.mu.Unlock()

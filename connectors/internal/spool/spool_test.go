@@ -60,7 +60,10 @@ func TestRecordsComeBackInOrderAfterReopening(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "new", "spool")
 	s := openIn(t, Config{Folder: folder})
 	q := s.Queue("dev")
-	sent := Record{Topic: "t/1", Payload: []byte("hello"), QoS: 2, Properties: []byte{1, 2}, At: time.Now().Add(-time.Hour)}
+	sent := Record{
+		Topic: "t/1", Payload: []byte("hello"), QoS: 2, Properties: []byte{1, 2},
+		At: time.Now().Add(-time.Hour),
+	}
 	mustPut(t, q, sent)
 	for i := range 20 {
 		mustPut(t, q, publish(fmt.Sprint(i)))
@@ -74,7 +77,8 @@ func TestRecordsComeBackInOrderAfterReopening(t *testing.T) {
 	}
 	q = s.Queue("dev")
 	seq, r, ok := q.First()
-	if !ok || r.Topic != sent.Topic || string(r.Payload) != "hello" || r.QoS != 2 || string(r.Properties) != "\x01\x02" ||
+	if !ok || r.Topic != sent.Topic || string(r.Payload) != "hello" || r.QoS != 2 ||
+		string(r.Properties) != "\x01\x02" ||
 		!r.At.Equal(sent.At.Truncate(time.Microsecond)) {
 		t.Fatalf("first: %v %+v", ok, r)
 	}
@@ -149,7 +153,8 @@ func TestAppendCopiesItsRecord(t *testing.T) {
 func TestHostileClientIDs(t *testing.T) {
 	folder := t.TempDir()
 	ids := []string{
-		"", "\x00", "\x00\x00", "a", "a\x00", "a\x00\x01", "ab", "r", "c", "f", strings.Repeat("\x00", 8), strings.Repeat("\xff", 16),
+		"", "\x00", "\x00\x00", "a", "a\x00", "a\x00\x01", "ab", "r", "c", "f", strings.Repeat("\x00", 8),
+		strings.Repeat("\xff", 16),
 		"ü/€/😀", "../../etc/passwd", strings.Repeat("x", 65535), strings.Repeat("x", 65534),
 	}
 	s := openIn(t, Config{Folder: folder})
@@ -222,7 +227,8 @@ func TestQoS0IsRefused(t *testing.T) {
 func TestOneSpoolForAFolder(t *testing.T) {
 	folder := t.TempDir()
 	s := openIn(t, Config{Folder: folder})
-	if _, err := Open(Config{Folder: folder}); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "upstream.spool.folder "+folder) {
+	if _, err := Open(Config{Folder: folder}); !errors.Is(err, ErrLocked) ||
+		!strings.Contains(err.Error(), "upstream.spool.folder "+folder) {
 		t.Fatalf("the second one: %v", err)
 	}
 	s.Close()

@@ -43,6 +43,7 @@ type Conn struct {
 	lost sync.Once
 }
 
+// ErrClosed says that the connection was closed on this side.
 var ErrClosed = errors.New("the connection is closed")
 
 // NewConn returns a Conn on conn that accepts packets of at most limit bytes from the broker. If limit is zero, it

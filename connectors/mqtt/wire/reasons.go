@@ -29,6 +29,7 @@ var reasonNames = map[byte]string{
 	0xA2: "wildcard subscriptions not supported",
 }
 
+// ReasonName returns the name and the number of a reason code.
 func ReasonName(code byte) string {
 	if name, ok := reasonNames[code]; ok {
 		return fmt.Sprintf("%s (0x%02X)", name, code)
@@ -36,6 +37,7 @@ func ReasonName(code byte) string {
 	return fmt.Sprintf("reason code 0x%02X", code)
 }
 
+// CodeOf returns the result code for a reason code.
 func CodeOf(reason byte) gateway.ResultCode {
 	switch reason {
 	case 0x85, 0x86, 0x87, 0x8A, 0x8C:
@@ -87,6 +89,7 @@ func Refusal(broker string, reason byte) error {
 	return &RefusalError{gateway.ResultError{Result: result}, reason}
 }
 
+// OldBroker returns the error for a broker that closed the connection instead of answering CONNECT.
 func OldBroker(broker string) error {
 	return fmt.Errorf("the broker %s closed the connection instead of answering CONNECT: exgate speaks MQTT 5, and "+
 		"the broker may know only "+
