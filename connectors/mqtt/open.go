@@ -72,7 +72,7 @@ func (b *broker) noteRetain(unavailable bool) {
 		(b.cfg.GatewayStatus.isSet() && b.cfg.GatewayStatus.Retain) {
 		b.log.Warn("the broker has no retained messages: statuses are published without retain, so later subscribers "+
 			"do not see them (upstream.device_status.retain, upstream.gateway_status.retain)", "broker",
-				b.server().HostPort)
+			b.server().HostPort)
 	}
 }
 
