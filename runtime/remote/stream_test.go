@@ -369,3 +369,34 @@ func TestCreatedPrecedesBytesOnSharedStreams(t *testing.T) {
 		expect(t, id, s.of(id), `created, known, bytes "x"`)
 	}
 }
+
+// If the handler answers, it has handled OnTimerTimeout when the call returns, with shared streams too: the gateway
+// closes the connection then, and what the callback sends must have arrived.
+func TestTimerIsHandledOnSharedStreams(t *testing.T) {
+	s := &script{}
+	s.on = func(_ context.Context, e any) error {
+		if e, ok := e.(*exproto.TimerTimeoutRequest); ok {
+			goruntime.Gosched()
+			s.add("handled %s", e.GetConn())
+		}
+		return nil
+	}
+	address, _ := serveStreams(t, "", s, untilEnd)
+	c := streamClient(t, address, remote.ClientConfig{StreamSets: 2})
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			id := fmt.Sprint("c", i)
+			h := newHandler(t, c, newDevice(id))
+			err := errors.Join(h.OnSocketCreated(gateway.ConnInfo{}), h.OnReceivedBytes([]byte("x")),
+				h.OnTimerTimeout(gateway.TimerKeepalive))
+			if err != nil {
+				t.Error(err)
+			}
+			if got := s.of(id); !strings.Contains(got, "timer KEEPALIVE, handled") {
+				t.Errorf("%s: %s", id, got)
+			}
+		})
+	}
+	all.Wait()
+}

@@ -115,7 +115,9 @@ func (c *streamConn) invoke(to *backend.Backend, m eventKind, request proto.Mess
 	case c.set == nil:
 		return c.dialect.each[m].Invoke(to, request)
 	case m == createdEvent && c.answers:
-		return c.set.create(c.dialect.each[m], to, request)
+		return c.set.invokeAlone(c.dialect.each[m], to, request)
+	case m == timerEvent && c.answers:
+		return c.timerTimeout(to, request)
 	}
 	before, stream := c.last, c.set.streams[m]
 	c.last = stream
@@ -123,6 +125,16 @@ func (c *streamConn) invoke(to *backend.Backend, m eventKind, request proto.Mess
 		before = nil
 	}
 	return stream.invoke(before, c.conn, request)
+}
+
+// timerTimeout sends OnTimerTimeout on a stream of its own instead of the shared one: it waits for the handler's answer,
+// because the gateway closes the connection afterwards, and what the callback sends would be lost.
+func (c *streamConn) timerTimeout(to *backend.Backend, request proto.Message) error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.dialect.caller.Timeout)
+	defer cancel()
+	c.last.settle(ctx)
+	c.last = nil
+	return c.set.invokeAlone(c.dialect.each[timerEvent], to, request)
 }
 
 // join decides how events are sent to a new backend. If that is not known yet, this event is the probe: probed says
@@ -172,23 +184,24 @@ type streamBackend struct {
 // streamSet has five streams that connections share. They are opened when needed, and ended after the last connection
 // has left the set.
 type streamSet struct {
-	streams  [eventKinds]*sharedStream
-	creating chan struct{} // holds a value while create runs
-	conns    int           // guarded by streamBackend.mu
+	streams [eventKinds]*sharedStream
+	alone   chan struct{} // holds a value while invokeAlone runs
+	conns   int           // guarded by streamBackend.mu
 }
 
-// create sends OnSocketCreated on a stream of its own instead of the shared one: it waits for the handler's answer, so
-// that the connection's next event cannot overtake it.
-func (s *streamSet) create(via *serviceMethod, to *backend.Backend, request proto.Message) error {
+// invokeAlone sends an event on a stream of its own instead of the shared one, and waits for the handler's answer: for
+// OnSocketCreated, so that the connection's next event cannot overtake it, and for OnTimerTimeout. A set has one such
+// stream at a time.
+func (s *streamSet) invokeAlone(via *serviceMethod, to *backend.Backend, request proto.Message) error {
 	timer := time.NewTimer(via.caller.Timeout)
 	defer timer.Stop()
 	select {
-	case s.creating <- struct{}{}:
+	case s.alone <- struct{}{}:
 	case <-timer.C:
-		late := status.Error(codes.DeadlineExceeded, "earlier connections are still being created")
+		late := status.Error(codes.DeadlineExceeded, "earlier events on a stream of their own are still being handled")
 		return via.caller.Failed(to, via.name, late, true)
 	}
-	defer func() { <-s.creating }()
+	defer func() { <-s.alone }()
 	return via.Invoke(to, request)
 }
 
@@ -206,7 +219,7 @@ func (b *streamBackend) join() *streamSet {
 }
 
 func (b *streamBackend) open() *streamSet {
-	set := &streamSet{creating: make(chan struct{}, 1)}
+	set := &streamSet{alone: make(chan struct{}, 1)}
 	for m := range set.streams {
 		s := newSharedStream(b, eventKind(m))
 		set.streams[m] = s
