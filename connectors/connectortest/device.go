@@ -9,8 +9,9 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// patience bounds every wait of the suite. Nothing waits that long unless it fails.
-const patience = 20 * time.Second
+// patience bounds every wait of the suite. Nothing waits that long unless it fails. It is longer than the longest delay
+// before a connector connects again, which a slow machine may reach while a test has the broker away.
+const patience = 90 * time.Second
 
 // Device is a [gateway.Downlink] that keeps what it is given.
 type Device struct {
