@@ -157,12 +157,14 @@ func statusText(err error) string {
 	return fmt.Sprint(err)
 }
 
-// fail closes those of the connections that have not failed yet.
+// fail closes those of the connections that have not failed yet. One that has ended since the caller chose it keeps its
+// Closed event, which is sent on the next stream.
 func (s *Session) fail(conns []*conn, to *backend.Backend, err error) {
 	var failed []*conn
 	s.mu.Lock()
+	now := s.now()
 	for _, c := range conns {
-		if c.err == nil {
+		if c.err == nil && (!c.ended || c.overdue(now)) {
 			failed = append(failed, c)
 		}
 	}
