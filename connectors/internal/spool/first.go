@@ -99,7 +99,7 @@ func valueBytes(value []byte) int64 { return recordOverhead + int64(len(value)) 
 
 func (s *Spool) isExpired(at time.Time) bool { return time.Since(at) > s.cfg.MaxAge }
 
-// miss handles records that should be on disk and are not: somebody deleted files.
+// miss handles records that are missing on disk because files were deleted.
 func (q *Queue) miss(from place) {
 	s := q.spool
 	s.mu.Lock()
