@@ -22,13 +22,13 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// TestSpoolLeftOnItsWayToTheDisk has a device leave before its messages are on disk.
+// TestSpoolLeftOnItsWayToTheDisk closes sessions before their messages are on disk.
 func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, b.URL(), "t")
 	c := newConnector(t, spooled(t, b.URL()))
 	const each = 5
-	for round := range 20 { // from the second on the gateway's own connection is there
+	for round := range 20 { // from the second round on, the gateway client is connected
 		s, _ := connect(t, c, "device")
 		calls := make([]*connectortest.Call, each)
 		for i := range calls {
@@ -46,7 +46,7 @@ func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
 	wantNumbers(t, d, 0, 20*each)
 }
 
-// TestSpoolDeviceKeepsItsTurn has the gateway come for what a device left when the device is there again.
+// TestSpoolDeviceKeepsItsTurn makes the gateway client start on a backlog whose device is connected again.
 func TestSpoolDeviceKeepsItsTurn(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, b.URL(), "t")
@@ -58,7 +58,7 @@ func TestSpoolDeviceKeepsItsTurn(t *testing.T) {
 	awaitDrained(t, c, 1)
 }
 
-// TestSpoolTurnGoesToTheLast has two lanes come while a third has the turn. Each of them leaves once.
+// TestSpoolTurnGoesToTheLast enters two queues while a third is active: the last one takes over, and each leaves once.
 func TestSpoolTurnGoesToTheLast(t *testing.T) {
 	b := newScripted(t, func(p *peer) {
 		if p.accept(false) != nil {
@@ -83,15 +83,15 @@ func TestSpoolTurnGoesToTheLast(t *testing.T) {
 	first, last := lanes[0].ended, lanes[1].active && !lanes[1].ended
 	client.mu.Unlock()
 	if !first || !last || g.users != 1 {
-		t.Fatalf("the first has ended: %v, the last has the turn: %v, users: %d", first, last, g.users)
+		t.Fatalf("the first has ended: %v, the last is active: %v, users: %d", first, last, g.users)
 	}
 	ended := lanes[1].close()
 	ended.run()
 	awaitDrained(t, c, 0)
 }
 
-// TestSpoolTurnPassesWhileGatewayIsAway leaves a message under way on a connection of the gateway's own, which does not
-// come back. The device does.
+// TestSpoolTurnPassesWhileGatewayIsAway loses the gateway client's connection with a spooled message under way. The
+// gateway client cannot reconnect, but the device can.
 func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 	var refuse atomic.Bool
 	arrived := make(chan string, 100)
@@ -101,7 +101,7 @@ func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 			c, ok := cp.Content.(*packets.Publish)
 			switch {
 			case !ok:
-			case own: // it never answers
+			case own: // never answer
 				refuse.Store(true)
 				return
 			default:
@@ -121,7 +121,8 @@ func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 	}
 }
 
-// acceptUnless accepts a device, and the gateway itself unless refuse. It reports whether it is the gateway.
+// acceptUnless accepts devices and, unless refuse is set, the gateway client. It reports whether it is the gateway
+// client.
 func (p *peer) acceptUnless(refuse *atomic.Bool) (own bool) {
 	cp := p.next()
 	if cp == nil {
@@ -136,7 +137,7 @@ func (p *peer) acceptUnless(refuse *atomic.Bool) (own bool) {
 	return own
 }
 
-// leaveNumbers puts n publishes of QoS 1 into the spool of a device that has no session.
+// leaveNumbers stores n publishes in the spool for a device without a session.
 func leaveNumbers(t *testing.T, c *Connector, id string, n int) {
 	t.Helper()
 	if err := c.spoolOpened(t.Context()); err != nil {
@@ -154,8 +155,8 @@ func leaveNumbers(t *testing.T, c *Connector, id string, n int) {
 	}
 }
 
-// TestSpoolLateAnswer has a device leave with a message under way, and come back before the broker has answered it:
-// that message is not sent twice.
+// TestSpoolLateAnswer closes a session with a message under way and logs the device in again before the broker answers:
+// the message must not be sent twice.
 func TestSpoolLateAnswer(t *testing.T) {
 	back := make(chan struct{})
 	got := make(chan *packets.Publish, 10)
@@ -178,7 +179,7 @@ func TestSpoolLateAnswer(t *testing.T) {
 	})
 	c := newConnector(t, spooled(t, b.url()))
 	s, _ := connect(t, c, "device")
-	publishNumbers(t, s, 0, 1) // even ones have QoS 1
+	publishNumbers(t, s, 0, 1) // even numbers have QoS 1
 	next(t, got, "0")
 	publishNumbers(t, s, 2, 3)
 	s.Close()
@@ -192,7 +193,7 @@ func TestSpoolLateAnswer(t *testing.T) {
 	awaitDrained(t, c, 1)
 }
 
-// restless is a device that logs in and out, or in again, all the time and publishes numbers meanwhile.
+// restless is a device that keeps publishing numbers while it logs in and out, or logs in again.
 type restless struct {
 	id        string
 	connector *Connector
@@ -203,7 +204,7 @@ type restless struct {
 	acknowledged []int // guarded by mu
 }
 
-// run publishes n numbers.
+// run publishes the numbers below n.
 func (r *restless) run(t *testing.T, n int) {
 	var s gateway.Session
 	for r.next < n {
@@ -228,7 +229,7 @@ func (r *restless) run(t *testing.T, n int) {
 	s.Close()
 }
 
-// login tries again where the broker is away.
+// login retries while the broker is down.
 func (r *restless) login(t *testing.T) gateway.Session {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -267,7 +268,7 @@ func (r *restless) wantAcknowledged(t *testing.T, has func(name string) bool) {
 	}
 }
 
-// cut ends the connection under a session, as a cable that is pulled.
+// cut closes the connection of a session without DISCONNECT.
 func cut(s gateway.Session) {
 	c := &s.(*Session).client
 	c.mu.Lock()
@@ -278,7 +279,7 @@ func cut(s gateway.Session) {
 	}
 }
 
-// arrivals are the numbers of each device in the order in which they came first.
+// arrivals collects the numbers of each device, in the order of their first arrival.
 func arrivals(t *testing.T, d *connectortest.Device, into map[string][]int, seen map[string]bool) {
 	t.Helper()
 	for d.Unread() > 0 {
@@ -299,8 +300,8 @@ func arrivals(t *testing.T, d *connectortest.Device, into map[string][]int, seen
 	}
 }
 
-// TestSpoolOrder has devices log in and out under load, with a broker that goes away amid it: what was acknowledged
-// arrives, and nothing overtakes.
+// TestSpoolOrder logs devices in and out under load, with a broker that restarts meanwhile: every acknowledged message
+// must arrive, in order.
 func TestSpoolOrder(t *testing.T) {
 	devices, each := 6, 1500
 	if testing.Short() {
@@ -334,8 +335,8 @@ func TestSpoolOrder(t *testing.T) {
 	}
 }
 
-// TestSharedSpool has devices log in, publish, log out and in again while the broker has not been there yet: all is
-// kept, and arrives in order.
+// TestSharedSpool makes devices log in, publish, log out and log in again before the broker is up: every message must
+// arrive, in order.
 func TestSharedSpool(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	listener := listen(t, b.URL(), "spooled/#")
@@ -383,8 +384,8 @@ func TestSharedSpool(t *testing.T) {
 	}
 }
 
-// TestSharedLateAnswers closes the gateway with a message of each of many devices under way on one connection. The
-// broker acknowledges all of them when it is told goodbye, and none is left in the spool to be sent again.
+// TestSharedLateAnswers closes the gateway with messages of many devices under way on one connection. The broker
+// acknowledges them only when it receives DISCONNECT. None may stay in the spool, where it would be sent again.
 func TestSharedLateAnswers(t *testing.T) {
 	const devices = 10
 	arrived := make(chan struct{}, devices)

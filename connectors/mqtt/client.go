@@ -222,7 +222,7 @@ func (k *call) check() gateway.Result {
 		return gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)
 	}
 	if k.qos > 2 {
-		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d does not exist", k.qos)
+		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS must be 0, 1 or 2, not %d", k.qos)
 	}
 	return gateway.OK
 }

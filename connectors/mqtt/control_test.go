@@ -20,13 +20,13 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// newGateway is a connector of a gateway with a name.
+// newGateway returns a connector of a gateway with a name.
 func newGateway(t testing.TB, url, node string) *Shared {
 	t.Helper()
 	cfg := quick(url)
 	cfg.Node, cfg.Logger = node, slog.New(slog.DiscardHandler)
 	s := newShared(t, cfg, SharedConfig{Connections: 1})
-	s.broker.longestDelay = time.Second // however long a test keeps the broker down
+	s.broker.longestDelay = time.Second // even if a test keeps the broker down for long
 	return s
 }
 
@@ -34,7 +34,7 @@ func newEpoch(s *Shared, ahead time.Duration) {
 	s.control.observe(uint64(time.Now().Add(ahead).UnixMicro()))
 }
 
-// hears waits until a gateway has heard of a login elsewhere.
+// hears waits until a gateway has learned of a login at another gateway.
 func hears(t testing.TB, s *Shared, epoch uint64) {
 	t.Helper()
 	gatewaytest.Eventually(t, "the other gateway to hear of the login", func() bool {
@@ -51,7 +51,7 @@ func wantDiscarded(t testing.TB, m *member) {
 	}
 }
 
-// TestTakeover has a device log in at one gateway after the other.
+// TestTakeover logs a device in at one gateway after the other.
 func TestTakeover(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	x, y := newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")
@@ -63,11 +63,12 @@ func TestTakeover(t *testing.T) {
 		last = next
 	}
 	if n := last.Losses() + other.Losses(); n > 0 {
-		t.Fatalf("%d losses of devices that nobody took over", n)
+		t.Fatalf("%d losses of devices without a takeover", n)
 	}
 }
 
-// TestTakeoverClocks has the clock of one gateway far ahead: whoever has heard of a login there wins with a later one.
+// TestTakeoverClocks sets the clock of one gateway far ahead: a gateway that has learned of a login there must win with
+// a later one.
 func TestTakeoverClocks(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	x, y := newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")
@@ -85,7 +86,7 @@ func TestTakeoverClocks(t *testing.T) {
 	}
 }
 
-// TestTakeoverAtOnce has a device log in at two gateways at the same moment, many times: one login is left.
+// TestTakeoverAtOnce logs a device in at two gateways at the same time, many times: one session must remain.
 func TestTakeoverAtOnce(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	gateways := []*Shared{newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")}
@@ -109,7 +110,7 @@ func TestTakeoverAtOnce(t *testing.T) {
 	}
 }
 
-// TestMissedClaims loses what gateways say while the broker, which keeps nothing, is away: they say it again.
+// TestMissedClaims loses the gateways' claims while the broker is down; they must be repeated.
 func TestMissedClaims(t *testing.T) {
 	b := newMemoryBroker(t)
 	x, y := newGateway(t, b.url(), "x"), newGateway(t, b.url(), "y")
@@ -127,7 +128,8 @@ func TestMissedClaims(t *testing.T) {
 	}
 }
 
-// TestControlRefused goes on without other gateways where the broker does not let this one hear them, and says so.
+// TestControlRefused expects the gateway to work, and to log an error, if the broker refuses its subscription to the
+// claims.
 func TestControlRefused(t *testing.T) {
 	b := newMemoryBroker(t)
 	b.refused["exgate/control/claims"] = packets.SubackNotauthorized
@@ -145,8 +147,8 @@ func TestControlRefused(t *testing.T) {
 	})
 }
 
-// The gateway's account may use the control topic, and its devices may not: one could take any client id from its
-// gateway, or learn them all.
+// The gateway's account may use the control topic, but its devices may not: a device could take over any client id, or
+// learn all of them.
 func TestDevicesAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, Config{URL: b.URL(), ControlTopic: "a/b"}, SharedConfig{})
@@ -165,7 +167,7 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 			t.Errorf("subscribing to %s: %v", filter, r)
 		}
 	}
-	connectShared(t, s, "victim") // says so on the control topic
+	connectShared(t, s, "victim") // claims the login on the control topic
 	if r := connectortest.Publish(t, hostile, "a/bc", 1, "fence"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -174,8 +176,8 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 	}
 }
 
-// Devices with a session of their own, and the gateway's RawPublish, which has one, are not let there either: they
-// reach the same broker.
+// Devices with their own sessions, and the gateway's RawPublish, which has one, must not use the control topic either:
+// they reach the same broker.
 func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, Config{URL: b.URL()}, SharedConfig{})
@@ -206,7 +208,7 @@ func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 				t.Errorf("subscribing to %s: %v", filter, r)
 			}
 		}
-		connectShared(t, s, "another") // the gateway says so on the control topic
+		connectShared(t, s, "another") // the gateway claims the login on the control topic
 		if r := connectortest.Publish(t, hostile, "exgate/controls", 1, "fence"); !r.Ok() {
 			t.Fatal(r)
 		}
@@ -228,7 +230,7 @@ func connectShared(t *testing.T, s *Shared, id string) (gateway.Session, *connec
 	return session, d
 }
 
-// TestBadClaims ignores and counts what no gateway says, and what one says of itself.
+// TestBadClaims expects invalid claims, and the gateway's own, to be ignored, and invalid ones to be counted.
 func TestBadClaims(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newGateway(t, b.url(), "x")
@@ -264,7 +266,7 @@ func claimsOf(node string, claims ...claim) string {
 	return string(text)
 }
 
-// TestLongClaims tells of devices with the longest client ids in messages that others read.
+// TestLongClaims claims logins with the longest client ids, in messages that the other gateway accepts.
 func TestLongClaims(t *testing.T) {
 	b := newMemoryBroker(t)
 	x, y := newGateway(t, b.url(), "x"), newGateway(t, b.url(), "y")
@@ -291,17 +293,17 @@ func TestLongClaims(t *testing.T) {
 	}
 }
 
-// TestLateClaim does not let an earlier login of a device replace what is to be told of a later one.
+// TestLateClaim expects an earlier login of a device not to replace the pending claim of a later one.
 func TestLateClaim(t *testing.T) {
 	c := &control{pending: map[string]uint64{}, sending: true}
 	c.claim("device", 2)
 	c.claim("device", 1)
 	if epoch := c.pending["device"]; epoch != 2 {
-		t.Fatalf("the login of epoch %d is told", epoch)
+		t.Fatalf("the claim has epoch %d", epoch)
 	}
 }
 
-// TestClaimsOfTheGone forgets logins that ended while the broker was away.
+// TestClaimsOfTheGone expects no claims of logins that ended while the broker was down.
 func TestClaimsOfTheGone(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newGateway(t, b.url(), "x")
@@ -315,11 +317,11 @@ func TestClaimsOfTheGone(t *testing.T) {
 	s.control.mu.Lock()
 	defer s.control.mu.Unlock()
 	if n := len(s.control.pending); n > 1 {
-		t.Fatalf("%d logins are to be told, beside that of %s", n, stays.id)
+		t.Fatalf("%d pending claims, besides that of %s", n, stays.id)
 	}
 }
 
-// FuzzClaims wants no payload of a control message to do more than it may.
+// FuzzClaims checks that no payload of a control message panics or advances the epoch beyond farFuture.
 func FuzzClaims(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", claimsOf("y", claim{"device", 1}), claimsOf("y", claim{"device", 1 << 63}),
@@ -347,7 +349,7 @@ func FuzzClaims(f *testing.F) {
 // comebacks is how often a device logs in again.
 const comebacks = 5
 
-// comeback is a device that logs in again at once when it is kicked.
+// comeback is a device that logs in again as soon as its session is lost.
 type comeback struct {
 	t       *testing.T
 	gateway *Shared
@@ -371,8 +373,8 @@ func (r *comeback) logIn() {
 	})
 }
 
-// TestSharedRivals has two devices with one client id at two gateways, which both come back whenever they are kicked:
-// it settles.
+// TestSharedRivals connects two devices with one client id at two gateways. Both log in again whenever their session is
+// lost; this must end.
 func TestSharedRivals(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	var pending sync.WaitGroup

@@ -17,14 +17,14 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// now is a context that has ended: what is known by now.
+// now returns a context that has ended, to get the current state.
 func now() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
 }
 
-// TestWatch is told of a broker that is not there at first, comes, goes while a device is connected, and comes again.
+// TestWatch uses a broker that is down at first, comes up, goes down while a device is connected, and comes up again.
 func TestWatch(t *testing.T) {
 	for name, change := range map[string]struct {
 		username string
@@ -49,7 +49,7 @@ func TestWatch(t *testing.T) {
 				t.Cleanup(func() { _ = s.Close(t.Context()) })
 			}
 			if err := c.Reachable(now()); err == nil {
-				t.Fatal("reachable before anyone has looked")
+				t.Fatal("reachable before the first probe")
 			}
 			c.Watch()
 			if err := c.Reachable(t.Context()); err == nil || !strings.Contains(err.Error(), addr) {
@@ -90,7 +90,7 @@ func serveAt(t *testing.T, addr string) *scripted {
 	})
 }
 
-// TestWatchLeavesTheBrokerAlone sends nothing without an account, and does not ask while a device is connected.
+// TestWatchLeavesTheBrokerAlone expects no packets without an account, and no probes while a device is connected.
 func TestWatchLeavesTheBrokerAlone(t *testing.T) {
 	var sent atomic.Pointer[packets.ControlPacket]
 	closed := make(chan struct{})
@@ -125,8 +125,8 @@ func TestWatchLeavesTheBrokerAlone(t *testing.T) {
 	}
 }
 
-// TestRefusedAccountIsReachable is another trouble than a broker that is away. One that says it is busy is as good as
-// away.
+// TestRefusedAccountIsReachable counts a broker that refuses the account as reachable, but one that says it is busy as
+// down.
 func TestRefusedAccountIsReachable(t *testing.T) {
 	for reason, up := range map[byte]bool{
 		packets.ConnackNotAuthorized: true, packets.ConnackServerBusy: false,
@@ -147,7 +147,7 @@ func TestRefusedAccountIsReachable(t *testing.T) {
 	}
 }
 
-// TestWatchOfASilentBroker counts as away before the connection times out.
+// TestWatchOfASilentBroker expects a silent broker to count as down before the connection times out.
 func TestWatchOfASilentBroker(t *testing.T) {
 	b := newScripted(t, func(p *peer) { _, _ = bytes.NewBuffer(nil).ReadFrom(p) })
 	cfg := quick(b.url())
@@ -161,8 +161,8 @@ func TestWatchOfASilentBroker(t *testing.T) {
 	}
 }
 
-// TestProbesOfABrokerThatEndsEachConnection are few, however often devices' failures ask for one, whether the broker
-// took the connection first or not.
+// TestProbesOfABrokerThatEndsEachConnection expects few probes, however many failures request one, whether the broker
+// accepts the connection first or not.
 func TestProbesOfABrokerThatEndsEachConnection(t *testing.T) {
 	for _, answer := range []error{nil, errors.New("closed before CONNACK")} {
 		synctest.Test(t, func(t *testing.T) {
@@ -184,7 +184,7 @@ func TestProbesOfABrokerThatEndsEachConnection(t *testing.T) {
 	}
 }
 
-// TestProbeSoonAfterALoss does not wait for the next regular one.
+// TestProbeSoonAfterALoss does not wait for the next regular probe.
 func TestProbeSoonAfterALoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -45,7 +45,7 @@ type Shared struct {
 	mode    splitMode
 
 	mu       sync.Mutex
-	closed   bool                      // guarded by mu, as all below
+	closed   bool                      // guarded by mu, like the fields below
 	sessions map[string]*sharedSession // not ended, by client id
 }
 
@@ -68,10 +68,10 @@ func (c *Connector) Shared(cfg SharedConfig) (*Shared, error) {
 		return nil, errClosed
 	}
 	if !c.shared.CompareAndSwap(nil, s) {
-		return nil, errors.Join(errors.New("shared sessions: there is a connector for them already"),
+		return nil, errors.Join(errors.New("shared sessions: the connector already exists"),
 			c.broker.leave(context.Background()))
 	}
-	// already connected, for a status or the spool
+	// Already connected, for a status or the spool.
 	if own := c.existingGatewayClient(); own != nil && own.everConnected() {
 		s.control.connected(false)
 	}

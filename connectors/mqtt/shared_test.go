@@ -19,7 +19,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// member is a device of a connector, for tests with many.
+// member is a device of a connector, for tests with many devices.
 type member struct {
 	gateway.Session
 	*connectortest.Device
@@ -44,7 +44,7 @@ func tryLogIn(c gateway.Connector, id string, down gateway.Downlink) (gateway.Se
 	return c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id, Username: id}}, "", down)
 }
 
-// subscribe wants the subscription granted.
+// subscribe expects the subscription to be granted.
 func (m *member) subscribe(t testing.TB, filter string, qos byte) {
 	t.Helper()
 	if r := connectortest.Subscribe(t, m, filter, qos); !r.Ok() {
@@ -52,7 +52,7 @@ func (m *member) subscribe(t testing.TB, filter string, qos byte) {
 	}
 }
 
-// wants the next messages of the device to have these payloads.
+// wants expects the next messages of the device to have these payloads.
 func (m *member) wants(t testing.TB, payloads ...string) {
 	t.Helper()
 	for _, want := range payloads {
@@ -62,7 +62,7 @@ func (m *member) wants(t testing.TB, payloads ...string) {
 	}
 }
 
-// wantsNoMore wants that no message is left.
+// wantsNoMore expects no further message.
 func (m *member) wantsNoMore(t testing.TB) {
 	t.Helper()
 	if n := m.Unread(); n > 0 {
@@ -70,7 +70,7 @@ func (m *member) wantsNoMore(t testing.TB) {
 	}
 }
 
-// awaitAsks waits until the carriers have asked a memoryBroker for exactly this.
+// awaitAsks waits until the shared connections have sent a memoryBroker exactly these requests.
 func awaitAsks(t testing.TB, b *memoryBroker, want ...string) {
 	t.Helper()
 	gatewaytest.Eventually(t, "SUBSCRIBE and UNSUBSCRIBE: "+strings.Join(want, ", "), func() bool {
@@ -78,7 +78,7 @@ func awaitAsks(t testing.TB, b *memoryBroker, want ...string) {
 	})
 }
 
-// wantNoRoutes waits until nothing is left of the routes of a connector.
+// wantNoRoutes waits until a connector has no routes.
 func wantNoRoutes(t testing.TB, s *Shared) {
 	t.Helper()
 	gatewaytest.Eventually(t, "no route left", func() bool {
@@ -116,8 +116,7 @@ func awaitFilters(t testing.TB, b *memoryBroker, want ...string) {
 		func() bool { return slices.Equal(b.filters(), want) })
 }
 
-// TestSharedLots has two thousand devices come, get a message of their own and one for all, and leave: nothing is left
-// of them.
+// TestSharedLots has two thousand devices log in, get their own message and a common one, and leave without a trace.
 func TestSharedLots(t *testing.T) {
 	const n = 2000
 	b := mosquitto.Start(t, mosquitto.Options{})
@@ -164,7 +163,7 @@ func TestSharedLots(t *testing.T) {
 	gatewaytest.Eventually(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-// took is a device that gets messages.
+// took is a device that passes its messages to a function.
 type took func(m gateway.Message)
 
 func (f took) Deliver(m gateway.Message) bool {
@@ -174,7 +173,7 @@ func (f took) Deliver(m gateway.Message) bool {
 
 func (took) SessionLost(gateway.CloseReason) {}
 
-// stuckDevice is a device whose queue takes nothing. For a message of QoS 1 or 2 it is closed, as a connection is.
+// stuckDevice is a device whose queue is full. Like a connection, it closes when it cannot take a QoS 1 or 2 message.
 type stuckDevice struct {
 	*connectortest.Device
 	mu      sync.Mutex
@@ -190,8 +189,8 @@ func (f *stuckDevice) Deliver(m gateway.Message) bool {
 	return false
 }
 
-// TestFullDevice has devices that take nothing beside one that does, on one connection: it gets everything, and the
-// broker its acknowledgements.
+// TestFullDevice connects stuck devices and a working one on one connection: the working one must get everything, and
+// the broker its acknowledgements.
 func TestFullDevice(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
@@ -212,7 +211,7 @@ func TestFullDevice(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	const n = 3000 // more than the broker may send without an acknowledgement
+	const n = 3000 // more than the broker may send without acknowledgement
 	for i := range n {
 		b.publish("t", strconv.Itoa(i), 1)
 	}

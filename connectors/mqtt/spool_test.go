@@ -17,7 +17,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// spooled is the configuration of tests with a spool of their own.
+// spooled returns a configuration with its own spool.
 func spooled(t *testing.T, url string) Config {
 	t.Helper()
 	cfg := quick(url)
@@ -25,7 +25,7 @@ func spooled(t *testing.T, url string) Config {
 	return cfg
 }
 
-// listen subscribes, and keeps its session at the broker over a restart.
+// listen subscribes with a session that survives a restart of the broker.
 func listen(t *testing.T, url, filter string) *connectortest.Device {
 	t.Helper()
 	cfg := quick(url)
@@ -37,7 +37,7 @@ func listen(t *testing.T, url, filter string) *connectortest.Device {
 	return d
 }
 
-// publishNumbers publishes numbers with QoS 1 and 2 in turn, and wants each of them kept.
+// publishNumbers publishes numbers, alternating between QoS 1 and 2, and expects each to be stored.
 func publishNumbers(t *testing.T, s gateway.Session, from, to int) {
 	t.Helper()
 	calls := make([]*connectortest.Call, 0, to-from)
@@ -53,7 +53,7 @@ func publishNumbers(t *testing.T, s gateway.Session, from, to int) {
 	}
 }
 
-// wantNumbers wants the numbers, in the order of their first arrivals.
+// wantNumbers expects the numbers, in order of their first arrivals.
 func wantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
 	t.Helper()
 	for next := from; next < to; {
@@ -73,7 +73,7 @@ func awaitLoss(t *testing.T, c *Connector, reason string, n float64) {
 		func() bool { return testutil.ToFloat64(c.metrics.losses.WithLabelValues(reason)) >= n })
 }
 
-// awaitDrained waits until nothing is left in the spool and nobody uses it beside n sessions.
+// awaitDrained waits until the spool is empty and has no users except n sessions.
 func awaitDrained(t *testing.T, c *Connector, n int) {
 	t.Helper()
 	gatewaytest.Eventually(t, "the spool to be empty", func() bool {
@@ -87,7 +87,7 @@ func awaitDrained(t *testing.T, c *Connector, n int) {
 	})
 }
 
-// TestSpoolWhileDown takes the broker away: publishes succeed, and arrive in order when it is back.
+// TestSpoolWhileDown stops the broker: publishes succeed, and arrive in order after its restart.
 func TestSpoolWhileDown(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, b.URL(), "t")
@@ -109,7 +109,7 @@ func TestSpoolWhileDown(t *testing.T) {
 	}
 }
 
-// TestSpoolWhilePaused loses the connection with a publish under way, which the broker may have taken.
+// TestSpoolWhilePaused loses the connection with a publish under way that the broker may have accepted.
 func TestSpoolWhilePaused(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, b.URL(), "t")
@@ -128,7 +128,7 @@ func TestSpoolWhilePaused(t *testing.T) {
 	awaitDrained(t, c, 1)
 }
 
-// TestSpoolLeftByDevice has the gateway's own account publish what a device left.
+// TestSpoolLeftByDevice expects the gateway client to publish what a device left.
 func TestSpoolLeftByDevice(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, b.URL(), "t")
@@ -143,7 +143,7 @@ func TestSpoolLeftByDevice(t *testing.T) {
 	awaitDrained(t, c, 0)
 }
 
-// TestSpoolLeftByGateway opens the folder of a connector that was closed with a full spool.
+// TestSpoolLeftByGateway opens the folder of a connector that was closed with messages in the spool.
 func TestSpoolLeftByGateway(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, b.URL(), "t")
@@ -162,7 +162,7 @@ func TestSpoolLeftByGateway(t *testing.T) {
 	awaitDrained(t, c, 0)
 }
 
-// TestSpoolWaitsForDevice refuses the gateway's own account: what a device left waits for the device.
+// TestSpoolWaitsForDevice refuses the gateway's account: what a device left waits until the device is connected again.
 func TestSpoolWaitsForDevice(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"gateway": "g", "device": "d"}, Dynamic: true})
 	b.Deny(t, "gateway", mosquitto.Publish, "t")
@@ -193,7 +193,7 @@ func TestSpoolWaitsForDevice(t *testing.T) {
 	awaitDrained(t, c, 2)
 }
 
-// answering is a broker that answers each publish of QoS 1 with what reason says, and tells what it got.
+// answering runs a broker that answers each QoS 1 publish with a reason code, and returns what it got.
 func answering(t *testing.T, connack func(p *peer) *packets.Connack, reason func(c *packets.Publish) byte) (url string,
 	got chan *packets.Publish,
 ) {
@@ -236,12 +236,12 @@ func next(t *testing.T, got chan *packets.Publish, want string) *packets.Publish
 		}
 		return p
 	case <-time.After(patience):
-		t.Fatalf("waited in vain for %q", want)
+		t.Fatalf("timed out waiting for %q", want)
 		return nil
 	}
 }
 
-// TestSpoolRefused wants what the broker refuses for good dropped and counted, and the next message sent.
+// TestSpoolRefused expects a permanently refused message to be dropped and counted, and the next one to be sent.
 func TestSpoolRefused(t *testing.T) {
 	for _, qos := range []byte{1, 2} {
 		url, got := answering(t, plainly, func(c *packets.Publish) byte {
@@ -265,9 +265,9 @@ func TestSpoolRefused(t *testing.T) {
 	}
 }
 
-// TestSpoolQuotaExceeded wants what the broker cannot take now sent again, before what came later.
+// TestSpoolQuotaExceeded expects a temporarily refused message to be sent again, before later ones.
 func TestSpoolQuotaExceeded(t *testing.T) {
-	t.Parallel() // the pause is of some seconds
+	t.Parallel() // the pause takes seconds
 	for _, reason := range []byte{
 		packets.PubackQuotaExceeded, packets.PubackUnspecifiedError,
 		packets.PubackImplementationSpecificError,
@@ -299,7 +299,7 @@ func TestSpoolQuotaExceeded(t *testing.T) {
 	}
 }
 
-// TestSpoolMaximumQoS has a broker that takes less than QoS 2: messages that were stored go out with what it takes.
+// TestSpoolMaximumQoS uses a broker with a Maximum QoS below 2: stored messages are sent with that QoS.
 func TestSpoolMaximumQoS(t *testing.T) {
 	for most := range byte(2) {
 		url, got := answering(t, func(*peer) *packets.Connack {
@@ -317,9 +317,9 @@ func TestSpoolMaximumQoS(t *testing.T) {
 	}
 }
 
-// TestSpoolMaximumQoSLowered lowers it while a message is under way.
+// TestSpoolMaximumQoSLowered lowers the Maximum QoS while a message is under way.
 func TestSpoolMaximumQoSLowered(t *testing.T) {
-	t.Parallel() // the pause is of some seconds
+	t.Parallel() // the pause takes seconds
 	least := byte(0)
 	b := newScripted(t, func(p *peer) {
 		if p.number == 0 {
@@ -375,7 +375,7 @@ func TestSpoolMessageExpiry(t *testing.T) {
 	}
 }
 
-// storeNumbers has n publishes of QoS 2 in the spool before anybody looks at it.
+// storeNumbers stores n QoS 2 publishes before any queue sends them.
 func storeNumbers(t *testing.T, c *Connector, id string, n int, at time.Time) {
 	t.Helper()
 	if err := c.spoolOpened(t.Context()); err != nil {

@@ -90,7 +90,8 @@ func TestSuiteEmbedded(t *testing.T) {
 
 const patience = 90 * time.Second // as in connectortest
 
-// newShared returns a connector for shared sessions, and closes it before the one that it shares the broker with.
+// newShared returns a connector for shared sessions, and closes it before the connector with which it shares the
+// broker.
 func newShared(t testing.TB, cfg Config, shared SharedConfig) *Shared {
 	t.Helper()
 	base := newConnector(t, cfg)
@@ -111,7 +112,7 @@ func newShared(t testing.TB, cfg Config, shared SharedConfig) *Shared {
 	return s
 }
 
-// secretOnly lets in whose password is secret, and nobody near denied/topic.
+// secretOnly allows devices with the password "secret", but denies denied/topic.
 type secretOnly struct{}
 
 func (secretOnly) Authenticate(_ context.Context, _ gateway.Device, password string) (access.Answer, error) {
@@ -145,7 +146,7 @@ func TestSharedSuiteMosquitto(t *testing.T) {
 	})
 }
 
-// HiveMQ sends one copy of a message that two subscriptions match.
+// HiveMQ sends one copy of a message that matches two subscriptions.
 func TestSharedSuiteHiveMQ(t *testing.T) {
 	b := brokers.StartHiveMQ(t, brokers.HiveMQOptions{})
 	runShared(t, b.URL(), func(t *testing.T, topic, payload string) {
@@ -175,7 +176,7 @@ func TestSharedSuiteEmbedded(t *testing.T) {
 	})
 }
 
-// The broker in the chain asks the broker for the device, whose own account it never sees otherwise.
+// TestSharedSuiteProbe checks the devices' credentials at the broker, which otherwise sees only the gateway's account.
 func TestSharedSuiteProbe(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"device": "secret", "gateway": "own"}})
 	connectortest.Run(t, connectortest.Target{

@@ -16,18 +16,17 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// strictBroker takes everything but what is about a topic that begins with "bad": then it ends the connection for its
-// reason.
+// strictBroker accepts everything except topics that begin with "bad": for those, it ends the connection.
 type strictBroker struct {
 	*scripted
 	reason byte // of DISCONNECT; 0: none, the connection just ends
 
 	mu    sync.Mutex
-	lax   bool           // it takes bad topics too; guarded by mu, as all below
-	ended []time.Time    // connections that it ended
+	lax   bool           // accept bad topics too; guarded by mu, like all fields below
+	ended []time.Time    // times of the connections that it ended
 	taken map[string]int // publishes by topic
-	from  map[string]int // the same by client id and topic, with a space between
-	asked map[string]int // SUBSCRIBEs of filters that it took
+	from  map[string]int // publishes by client id and topic, joined by a space
+	asked map[string]int // accepted SUBSCRIBEs by filter
 }
 
 func newStrictBroker(t *testing.T, reason byte) *strictBroker {
@@ -49,7 +48,7 @@ func (b *strictBroker) serve(p *peer) {
 	}
 }
 
-// take reports false for what the broker ends the connection for.
+// take returns false if the broker ends the connection for the packet.
 func (b *strictBroker) take(p *peer, id string, cp *packets.ControlPacket) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -105,7 +104,7 @@ func (b *strictBroker) set(lax bool) {
 	b.lax = lax
 }
 
-// endings is how many connections the broker ended: most within any 30 units, and in all.
+// endings returns the number of connections that the broker ended: at most within any 30 units, and in total.
 func (b *strictBroker) endings() (most, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -123,11 +122,10 @@ func (b *strictBroker) took(topic string) int {
 	return b.taken[topic]
 }
 
-// unit stands for the second of Config.ReconnectDelay: figures of seconds are in units here.
+// unit replaces the second of Config.ReconnectDelay, so that the tests are fast.
 const unit = 20 * time.Millisecond
 
-// poisons are the calls for which the broker may end a connection. do returns the result, nil where there is none to
-// wait for.
+// poisons are calls for which the broker may end a connection. do returns the call, or nil if it has no result.
 var poisons = []struct {
 	name string
 	do   func(t *testing.T, b *strictBroker, c gateway.Connector) *connectortest.Call
@@ -211,9 +209,9 @@ func convictions(m *Metrics) (n float64) {
 	return n
 }
 
-// TestEveryEnding throws each reason of DISCONNECT, and an end without one, at each call, in both session modes. What
-// bystanders publish at QoS 1 arrives, the bad call is refused or set aside, once, and the broker has few connections
-// to end.
+// TestEveryEnding ends connections with each DISCONNECT reason, and without one, for each kind of call in both session
+// modes. QoS 1 publishes of other devices must arrive, the bad call must be refused or set aside once, and the broker
+// must have ended few connections.
 func TestEveryEnding(t *testing.T) {
 	reasons := append([]reason{{name: "no reason"}}, everyReason...)
 	for _, mode := range []string{"device", "shared", "device with spool", "shared with spool"} {
@@ -273,11 +271,11 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 			t.Errorf("the bad call: %v", r)
 		}
 	}
-	// it ends the device, not the call
+	// The device ends, not the call.
 	takenOver := reason == packets.DisconnectSessionTakenOver && strings.HasPrefix(mode, "device")
 	publish()
 	if poison != "publish_QoS_0" && !takenOver {
-		// three ends without a reason may be another client's doing
+		// Three ends without a reason may also look like a rival client.
 		closed := cfg.Metrics.losses.WithLabelValues(lossRepeated)
 		gatewaytest.Eventually(t, "the conviction", func() bool {
 			return convictions(cfg.Metrics) > 0 || (strings.HasSuffix(poison, "subscribe") &&
@@ -299,7 +297,7 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 		}
 		return true
 	})
-	// the broker does not take the same filter again either
+	// The broker also refuses the same filter when resubscribing.
 	if n := convictions(cfg.Metrics); n > 1 && poison != "unsubscribe" {
 		t.Errorf("%v convictions", n)
 	}
