@@ -187,7 +187,7 @@ func (s Status) check(setting string, known ...string) error {
 		return nil
 	}
 	if p := gateway.UnknownPlaceholder(s.Topic, known...); p != "" {
-		return fmt.Errorf("%s.topic: unknown variable %s; use one of %s", setting, p, strings.Join(known, ", "))
+		return fmt.Errorf("%s.topic: unknown placeholder %s; use one of %s", setting, p, strings.Join(known, ", "))
 	}
 	if err := topic.CheckName(s.Topic); err != nil {
 		return fmt.Errorf("%s.topic: %w", setting, err)

@@ -150,11 +150,11 @@ func TestBadStatus(t *testing.T) {
 		device, gateway Status
 		want            string
 	}{
-		{device: Status{Topic: "a/${node}"}, want: "upstream.device_status.topic: ${node} is not known"},
-		{device: Status{Topic: "a/${clientid"}, want: "upstream.device_status.topic: ${clientid is not known"},
+		{device: Status{Topic: "a/${node}"}, want: "upstream.device_status.topic: unknown placeholder ${node}; "},
+		{device: Status{Topic: "a/${clientid"}, want: "upstream.device_status.topic: unknown placeholder ${clientid; "},
 		{device: Status{Topic: "a/+"}, want: "upstream.device_status.topic: "},
-		{device: Status{Topic: "a", QoS: 3}, want: "upstream.device_status.qos: QoS 3"},
-		{gateway: Status{Topic: "a/${clientid}"}, want: "upstream.gateway_status.topic: ${clientid} is not known"},
+		{device: Status{Topic: "a", QoS: 3}, want: "upstream.device_status.qos: must be 0, 1 or 2, not 3"},
+		{gateway: Status{Topic: "a/${clientid}"}, want: "upstream.gateway_status.topic: unknown placeholder ${clientid}; "},
 		{gateway: Status{Topic: "#"}, want: "upstream.gateway_status.topic: "},
 	} {
 		_, err := New(Config{URL: "mqtt://127.0.0.1", DeviceStatus: c.device, GatewayStatus: c.gateway})
