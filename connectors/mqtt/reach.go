@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/exgate/exgate/internal/backoff"
 )
 
 const (
@@ -133,7 +135,7 @@ func (r *reach) follow(ctx context.Context, ask func(context.Context) error, rep
 // waitNext waits for about longest, or until checkSoon is called, but at least for shortest. It reports whether
 // checkSoon was called.
 func (r *reach) waitNext(ctx context.Context, shortest, longest time.Duration) (asked bool) {
-	if !pause(ctx, shortest) {
+	if !backoff.Sleep(ctx, shortest) {
 		return false
 	}
 	t := time.NewTimer(max(longest-shortest, 0) + rand.N(longest/4)) //nolint:gosec // a pause is no secret

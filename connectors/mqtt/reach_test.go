@@ -14,6 +14,7 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/access"
+	"github.com/exgate/exgate/internal/backoff"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
@@ -170,7 +171,7 @@ func TestProbesOfABrokerThatEndsEachConnection(t *testing.T) {
 			defer cancel()
 			r := newReach()
 			go func() {
-				for pause(ctx, 100*time.Millisecond) {
+				for backoff.Sleep(ctx, 100*time.Millisecond) {
 					r.checkSoon()
 				}
 			}()

@@ -12,6 +12,7 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/mqtt/wire"
+	"github.com/exgate/exgate/internal/backoff"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -161,7 +162,7 @@ func (c *client) reconnect() {
 }
 
 func (c *client) connectAgain(ctx context.Context) {
-	for pause(ctx, c.nextDelay()) {
+	for backoff.Sleep(ctx, c.nextDelay()) {
 		anew := c.isAnew()
 		if c.broker.logins.underWay(c) { // the login ends this client, or fails
 			continue
@@ -236,17 +237,6 @@ func (b *broker) delay(attempt int) time.Duration {
 		d = min(2*d, max(b.longestDelay, b.cfg.ReconnectDelay))
 	}
 	return d + rand.N(d) //nolint:gosec // a pause is no secret
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // resume continues over a new link: first it resubscribes, then it resends unacknowledged publishes, then it sends what
