@@ -7,7 +7,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Chain tries authenticators in order. The first answer other than [Ignore] decides; if there is none, the login is
+// Chain tries authenticators in order. The first answer other than [Ignore] decides. Without one, the login is
 // refused. An error ends the chain: a later authenticator might allow a client that the failed one would have refused.
 type Chain []Link
 

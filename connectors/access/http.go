@@ -31,7 +31,7 @@ type HTTPConfig struct {
 	// CacheTTL is how long an answer is reused for an identical login. If zero, the service is called for each login.
 	CacheTTL time.Duration
 
-	// Proxy chooses the proxy for a request. If zero, none; the environment is ignored.
+	// Proxy chooses the proxy for a request. If nil, no proxy is used: the environment is ignored.
 	Proxy func(*http.Request) (*url.URL, error)
 
 	// Metrics counts answers and cache hits. If zero, a private unregistered set.

@@ -16,7 +16,7 @@ import (
 type verified struct {
 	jwt.Claims
 	all   map[string]json.RawMessage
-	rules *Rules // from the ACL claim; nil if there is none
+	rules *Rules // from the ACL claim; nil without one
 }
 
 // looksLikeJWT reports whether a password has the form of a token: three parts, or five if encrypted, the first a

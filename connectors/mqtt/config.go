@@ -76,7 +76,7 @@ type Config struct {
 	MessageExpiry time.Duration
 
 	// UserProperties adds the user properties protocol, protocol_version, peer and listener to each CONNECT and PUBLISH
-	// of a device. If zero, none.
+	// of a device. The default is false.
 	UserProperties bool
 
 	// ControlTopic is the prefix of the topics on which the gateways at one broker announce the logins of shared
@@ -90,7 +90,7 @@ type Config struct {
 	// GatewayStatus publishes whether the gateway is connected. If its Topic is zero, it is off.
 	GatewayStatus Status
 
-	// Spool keeps publishes of QoS 1 and 2 on disk until the broker has them. If its Folder is zero, there is none.
+	// Spool keeps publishes of QoS 1 and 2 on disk until the broker has them. Without a Folder there is no spool.
 	Spool SpoolConfig
 
 	// Logger receives log messages. If nil, slog.Default().

@@ -1,7 +1,7 @@
 // Package source names the source that a device's traffic is attributed to when faults are counted: its IPv4 address,
 // or the /64 of its IPv6 address, since one machine may own all of it.
 //
-// It imports none of ours and has no lock. Its one function is [Of].
+// It imports no other package of exgate and has no lock. Its one function is [Of].
 package source
 
 import "net/netip"

@@ -1,6 +1,6 @@
 // Package admin serves metrics and health over HTTP.
 //
-// It imports none of ours and has no lock. Its one function is [Handler].
+// It imports no other package of exgate and has no lock. Its one function is [Handler].
 package admin
 
 import (

@@ -28,7 +28,7 @@ type TLSConfig struct {
 	CertMetrics *certs.Metrics
 	// ReloadInterval is how often the files are checked for changes. If zero, 5 s.
 	ReloadInterval time.Duration
-	// Verify is none, or peer to request a device certificate and verify it against CAFile. If zero, none.
+	// Verify is none, or peer to request a device certificate and verify it against CAFile. The default is none.
 	Verify string
 	// FailIfNoCert refuses devices without a certificate. It needs Verify to be peer. If zero, they are let in.
 	FailIfNoCert bool

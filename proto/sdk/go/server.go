@@ -29,12 +29,14 @@ type Config struct {
 	Adapter string
 	// AdapterTLS is the TLS configuration for calling the adapter. If zero, plain text.
 	AdapterTLS *tls.Config
-	// AdapterToken is sent to the adapter: the gateway's setting adapter_token_file. If zero, none.
+	// AdapterToken is sent to the adapter: the gateway's setting adapter_token_file. If empty, no token is
+	// sent.
 	AdapterToken string
 	// TLS is the TLS configuration of the server; its ClientCAs and ClientAuth decide which gateways may connect. If
 	// zero, plain text.
 	TLS *tls.Config
-	// Token is the token required from gateways: their setting token_file. If zero, none.
+	// Token is the token required from gateways: their setting token_file. If empty, no token is
+	// required.
 	Token string
 	// UnaryV42 serves ConnectionHandler with unary methods, as EMQX Enterprise 4.2 calls it. If zero, with streaming
 	// methods, as EMQX 4.3 to 5.x call it.

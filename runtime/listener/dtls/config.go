@@ -30,11 +30,11 @@ type Config struct {
 	// CAFile is the PEM file of the authorities that sign client certificates. It is reloaded when it changes. If zero,
 	// Verify must be none.
 	CAFile string
-	// Verify is none, or peer to request a client certificate and verify it. If zero, none.
+	// Verify is none, or peer to request a client certificate and verify it. The default is none.
 	Verify string
 	// FailIfNoCert refuses clients without a certificate. It needs Verify to be peer. If zero, they are let in.
 	FailIfNoCert bool
-	// PSK configures pre-shared keys. If zero, there are none.
+	// PSK configures pre-shared keys. The default is no keys.
 	PSK PSKConfig
 	// Ciphers lists the IANA names of the allowed cipher suites, the best first. If zero, the AEAD suites without
 	// ECDHE_PSK.

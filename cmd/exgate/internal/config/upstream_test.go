@@ -237,15 +237,15 @@ var badUpstreams = map[string]struct{ file, want string }{
 		badUpstream("session: none"),
 		upstream4 + `session: must be device or shared, not "none"`,
 	},
-	"connections of nobody": {
+	"connections without shared sessions": {
 		badUpstream("connections: 2"),
 		upstream4 + "connections: is for session: shared, which neither upstream.session nor a listener sets",
 	},
-	"topic of nobody": {
+	"control topic without shared sessions": {
 		badUpstream("control_topic: a"),
 		upstream4 + "control_topic: is for session: shared, which neither upstream.session nor a listener sets",
 	},
-	"nobody is asked": {
+	"authentication without shared sessions": {
 		badUpstream("authentication: {}"),
 		upstream4 + "authentication: is for session: shared, which neither upstream.session nor a listener sets",
 	},

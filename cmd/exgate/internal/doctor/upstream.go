@@ -107,7 +107,7 @@ func visitingDevice(username string) gateway.Device {
 	}}
 }
 
-// nobody is a device that does not exist.
+// nobody is the Downlink of doctor's own test login: it has no device behind it.
 type nobody struct{}
 
 func (nobody) Deliver(gateway.Message) bool    { return true }

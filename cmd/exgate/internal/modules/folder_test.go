@@ -55,7 +55,7 @@ func TestModulesThatAreThereAtTheStart(t *testing.T) {
 
 func TestNoFolder(t *testing.T) {
 	if _, err := Open(t.Context(), Config{Path: filepath.Join(t.TempDir(), "none"), Logger: quiet}); err == nil {
-		t.Error("there is none")
+		t.Error("a folder that does not exist was opened")
 	}
 }
 

@@ -44,7 +44,7 @@ type Service struct {
 	handlers  *handlers
 	listeners *listeners
 	taps      *taps
-	modules   *modules.Folder // nil if there is none
+	modules   *modules.Folder // nil without a modules folder
 	ofModules moduleListeners
 
 	stops  []func(context.Context) error // in the order of starting

@@ -39,7 +39,7 @@ type listenerTaps struct {
 	taps   *taps
 	name   string
 	point  *capture.Point
-	shadow *shadow.Shadow // nil if there is none
+	shadow *shadow.Shadow // nil if the listener has no shadow
 }
 
 // add taps the listener name of settings. Close the result with the listener.

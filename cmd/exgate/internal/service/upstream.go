@@ -25,7 +25,7 @@ type upstream struct {
 	metrics   *access.Metrics
 
 	mu     sync.Mutex
-	shared *authentication // of the connector sharedName; nil if there is none; guarded by mu
+	shared *authentication // of the connector sharedName; nil without one; guarded by mu
 }
 
 // startUpstream registers the connectors with the gateway, which closes them.

@@ -1,6 +1,6 @@
 // Package redact covers passwords in recorded data: as they are, and in the encodings that protocols use.
 //
-// It imports none of ours and has no lock. Begin with [Secrets]; form.go has the encodings.
+// It imports no other package of exgate and has no lock. Begin with [Secrets]; form.go has the encodings.
 package redact
 
 import (

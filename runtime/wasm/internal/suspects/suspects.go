@@ -1,8 +1,8 @@
 // Package suspects remembers which sources ended guest instances, and decides which new connections are kept apart from
 // the instances that many connections share.
 //
-// It imports none of ours: a source is a prefix of addresses (package internal/source). Its only lock is Set.mu, a
-// leaf, but for [Set.Inherit], which takes the locks of both sets one after the other.
+// It imports no other package of exgate: its sources are prefixes that the callers get from internal/source. Its only
+// lock is Set.mu, a leaf, but for [Set.Inherit], which takes the locks of both sets one after the other.
 //
 // Begin with [Set.Reason] and [Set.Fault].
 package suspects
