@@ -250,7 +250,7 @@ func (b *broker) initOwn(c *client, name string, o owner) {
 func (b *broker) publishLeftover(id string) {
 	if c := b.gatewayClient(); c != nil {
 		l := &publishQueue{client: c, leftover: true}
-		l.store(b, id)
+		l.store(id)
 	}
 }
 

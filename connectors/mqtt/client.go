@@ -118,12 +118,46 @@ func (c *client) attach(l *link) {
 
 // announce publishes the online status, if the client has one.
 func (c *client) announce() {
-	if s := c.status; s.isSet() && !c.willRefused.Load() {
+	if s := c.status; !c.willRefused.Load() {
+		c.PublishStatus(s, s.Online, c.device, nil)
+	}
+}
+
+// PublishStatus publishes the payload as the status of a device, or of the gateway if from is nil. It does nothing if
+// the status has no topic.
+func (c *client) PublishStatus(s Status, payload string, from *gateway.Device, done gateway.Done) {
+	if s.isSet() {
 		c.submit(call{
-			from: c.device, kind: publishing, topic: s.Topic, payload: []byte(s.Online), qos: s.QoS,
-			retain: s.Retain, queue: &c.ownQueue,
+			from: from, kind: publishing, topic: s.Topic, payload: []byte(payload), qos: s.QoS, retain: s.Retain,
+			queue: &c.ownQueue, done: done,
 		})
 	}
+}
+
+// Publish publishes a message of the gateway itself.
+func (c *client) Publish(topic string, qos byte, payload []byte, done gateway.Done) {
+	c.submit(call{kind: publishing, topic: topic, qos: qos, payload: payload, queue: &c.ownQueue, done: done})
+}
+
+// Subscribe subscribes for the gateway itself. If the broker supports Subscription Identifiers, the subscription has
+// the identifier subID; 0: none.
+func (c *client) Subscribe(filter string, qos byte, subID uint32, done gateway.Done) {
+	c.submit(call{kind: subscribing, topic: filter, qos: qos, subID: subID, queue: &c.ownQueue, done: done})
+}
+
+// TrySubscribe is Subscribe for a device, only while connected. It reports whether the call was accepted. If not, done
+// is not called, and if the result is not OK, trying again is useless.
+func (c *client) TrySubscribe(filter string, qos byte, subID uint32, from *gateway.Device, done gateway.Done) (
+	r gateway.Result, taken bool,
+) {
+	return c.trySubmit(&call{
+		kind: subscribing, topic: filter, qos: qos, subID: subID, from: from, queue: &c.ownQueue, done: done,
+	})
+}
+
+// TryUnsubscribe unsubscribes, only while connected; see TrySubscribe.
+func (c *client) TryUnsubscribe(filter string, done gateway.Done) (r gateway.Result, taken bool) {
+	return c.trySubmit(&call{kind: unsubscribing, topic: filter, queue: &c.ownQueue, done: done})
 }
 
 // submit sends or queues the call. If the call is refused, its callback is called with the reason.
@@ -143,9 +177,9 @@ func (c *client) submit(k call) {
 	cb.run()
 }
 
-// submitUp submits the call only while connected, and reports whether it was accepted. If the result is not OK, trying
+// trySubmit submits the call only while connected, and reports whether it was accepted. If the result is not OK, trying
 // again is useless.
-func (c *client) submitUp(k *call) (r gateway.Result, taken bool) {
+func (c *client) trySubmit(k *call) (r gateway.Result, taken bool) {
 	var cb callbacks
 	c.mu.Lock()
 	defer func() {
@@ -169,12 +203,6 @@ func (c *client) dropFilter(filter string) {
 	defer c.mu.Unlock()
 	delete(c.filters, filter)
 	c.acquitFilter(filter)
-}
-
-func (c *client) knowsNoSubIDs() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.link != nil && c.link.noSubIDs
 }
 
 func (c *client) lastFailure() error {
@@ -212,17 +240,26 @@ func (c *client) isSettled() bool {
 
 // check validates the arguments.
 func (k *call) check() gateway.Result {
-	var err error
-	if k.kind == publishing {
-		err = topic.CheckName(k.topic)
-	} else {
-		err = topic.CheckFilter(k.topic)
+	if k.kind != publishing {
+		return CheckFilter(k.topic, k.qos)
 	}
-	if err != nil {
+	if err := topic.CheckName(k.topic); err != nil {
 		return gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)
 	}
-	if k.qos > 2 {
-		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d does not exist", k.qos)
+	return checkQoS(k.qos)
+}
+
+// CheckFilter validates the arguments of Subscribe and, with QoS 0, of Unsubscribe.
+func CheckFilter(filter string, qos byte) gateway.Result {
+	if err := topic.CheckFilter(filter); err != nil {
+		return gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)
+	}
+	return checkQoS(qos)
+}
+
+func checkQoS(qos byte) gateway.Result {
+	if qos > 2 {
+		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d does not exist", qos)
 	}
 	return gateway.OK
 }

@@ -67,7 +67,7 @@ func (c *Connector) Connect(ctx context.Context, device gateway.Device, password
 		old.lose(discardedBy(device.ClientID))
 	}
 	s.announce()
-	s.queue.store(c.broker, device.ClientID)
+	s.queue.UseSpool()
 	return s, nil
 }
 
@@ -79,10 +79,10 @@ func (c *Connector) newSession(device gateway.Device, password string, down gate
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{connector: c, down: down, props: c.publishProperties(device)}
+	s := &Session{connector: c, down: down}
 	s.init(c.broker, device.ClientID, s)
 	s.username, s.password, s.device, s.status = device.Username, password, &device, status
-	s.queue.client, s.queue.from, s.queue.closeDevice = &s.client, &device, s.lose
+	s.queue = s.newQueue(&device, s.lose)
 	return s, nil
 }
 
@@ -143,8 +143,7 @@ type Session struct {
 	client
 	connector *Connector
 	down      gateway.Downlink
-	props     []byte // properties of each publish
-	queue     publishQueue
+	queue     *publishQueue
 	over      atomic.Bool
 }
 
@@ -160,10 +159,7 @@ func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Do
 		finish(done, controlRefused("publishing to", name))
 		return
 	}
-	s.queue.publishOrStore(call{
-		kind: publishing, topic: name, qos: qos, payload: payload, props: s.props, done: done,
-		queue: &s.queue,
-	})
+	s.queue.Publish(name, qos, payload, done)
 }
 
 // Subscribe implements [gateway.Session].
@@ -172,12 +168,12 @@ func (s *Session) Subscribe(filter string, qos byte, done gateway.Done) {
 		finish(done, controlRefused("subscribing to", filter))
 		return
 	}
-	s.submit(call{kind: subscribing, topic: filter, qos: qos, done: done, queue: &s.queue})
+	s.queue.Subscribe(filter, qos, done)
 }
 
 // Unsubscribe implements [gateway.Session].
 func (s *Session) Unsubscribe(filter string, done gateway.Done) {
-	s.submit(call{kind: unsubscribing, topic: filter, done: done, queue: &s.queue})
+	s.queue.Unsubscribe(filter, done)
 }
 
 // Close implements [gateway.Session].

@@ -122,13 +122,10 @@ func (c *control) publishPending() {
 		return
 	}
 	text, _ := json.Marshal(a)
-	own.submit(call{
-		kind: publishing, topic: c.claims, payload: text, qos: 1, queue: &own.ownQueue,
-		done: func(r gateway.Result) { c.acknowledged(r, a.Claims) },
-	})
+	own.Publish(c.claims, 1, text, func(r gateway.Result) { c.acknowledged(r, a.Claims) })
 }
 
-// acknowledged publishes what is pending now. It does not recurse: results may arrive before submit returns.
+// acknowledged publishes what is pending now. It does not recurse: results may arrive before Publish returns.
 func (c *control) acknowledged(r gateway.Result, claims []claim) {
 	if r.Code == gateway.CodeConnProcessNotAlive {
 		return
@@ -148,7 +145,7 @@ func (c *control) connected(present bool) {
 		return
 	}
 	if !present {
-		own.submit(call{kind: subscribing, topic: c.claims, qos: 1, queue: &own.ownQueue, done: c.subscribed})
+		own.Subscribe(c.claims, 1, 0, c.subscribed)
 		for _, s := range c.shared.all() {
 			c.claim(s.device.ClientID, s.epoch)
 		}

@@ -367,13 +367,13 @@ func TestNoncharacterAtMosquitto(t *testing.T) {
 	t.Run("shared", func(t *testing.T) {
 		s := newShared(t, cfg, SharedConfig{Connections: 1})
 		evil, good := loginTo(t, s, "evil", "l"), loginTo(t, s, "good", "l")
-		evil.(*sharedSession).props = bad
+		evil.(*sharedSession).queue.props = bad
 		wantRefused(t, evil, good)
 	})
 	t.Run("device", func(t *testing.T) {
 		c := newConnector(t, cfg)
 		evil, good := loginTo(t, c, "evil", "l"), loginTo(t, c, "good", "l")
-		evil.(*Session).props = bad
+		evil.(*Session).queue.props = bad
 		wantRefused(t, evil, good)
 	})
 }

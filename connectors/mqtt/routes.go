@@ -72,15 +72,9 @@ func (r *routes) subscribe(to *route) (cb callbacks) {
 		return nil
 	}
 	q := &subscribeRequest{id: r.nextID(), route: to, waiters: to.waiting}
-	k := call{
-		from: q.waiters[0].device(), kind: subscribing, topic: to.filter, qos: to.highest(), subID: q.id,
-		queue: &r.conn.ownQueue,
-		done:  func(result gateway.Result) { r.subscribed(q, result) },
-	}
-	if r.conn.knowsNoSubIDs() {
-		k.subID = 0
-	}
-	switch result, sent := r.conn.submitUp(&k); {
+	result, sent := r.conn.TrySubscribe(to.filter, to.highest(), q.id, q.waiters[0].device(),
+		func(result gateway.Result) { r.subscribed(q, result) })
+	switch {
 	case sent:
 		to.waiting, to.requesting = nil, true
 		to.requests = append(to.requests, q)
@@ -201,8 +195,7 @@ func (r *routes) shut(to *route, done gateway.Done) (cb callbacks) {
 	cb = answerAll(to.waiting, resultEnded)
 	to.waiting = nil
 	if to.active || to.requesting {
-		k := call{kind: unsubscribing, topic: to.filter, done: done, queue: &r.conn.ownQueue}
-		result, sent := r.conn.submitUp(&k)
+		result, sent := r.conn.TryUnsubscribe(to.filter, done)
 		r.conn.dropFilter(to.filter)
 		if sent {
 			return cb
@@ -247,8 +240,7 @@ func (r *routes) connected(bool) {
 		cb = append(cb, r.subscribe(to)...)
 	}
 	for filter := range r.stale {
-		k := call{kind: unsubscribing, topic: filter, queue: &r.conn.ownQueue}
-		if _, sent := r.conn.submitUp(&k); sent {
+		if _, sent := r.conn.TryUnsubscribe(filter, nil); sent {
 			delete(r.stale, filter)
 		}
 	}

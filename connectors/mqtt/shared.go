@@ -276,19 +276,10 @@ func (m *splitMode) find(own *client, topic string) {
 			m.giveUp(asked)
 		}
 	}
-	submit := func(k call) {
-		k.queue = &own.ownQueue
-		own.submit(k)
-	}
-	for i, filter := range []string{topic + "/+", topic + "/#"} {
-		id := uint32(i + 1)
-		if own.knowsNoSubIDs() {
-			id = 0
-		}
-		submit(call{kind: subscribing, topic: filter, subID: id, done: done})
-	}
-	submit(call{kind: publishing, topic: topic + "/x"})
-	submit(call{kind: publishing, topic: topic, done: done})
+	own.Subscribe(topic+"/+", 0, 1, done)
+	own.Subscribe(topic+"/#", 0, 2, done)
+	own.Publish(topic+"/x", 0, nil, nil)
+	own.Publish(topic, 0, nil, done)
 	time.AfterFunc(probeTimeout, func() { m.giveUp(asked) })
 }
 

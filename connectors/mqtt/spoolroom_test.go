@@ -91,7 +91,7 @@ func TestSpoolDrainRate(t *testing.T) {
 	b.Resume(t)
 	left := 0
 	for _, s := range sessions {
-		l := &s.(*Session).queue
+		l := s.(*Session).queue
 		gatewaytest.Eventually(t, "the rate to hold the device up", func() bool {
 			l.client.mu.Lock()
 			defer l.client.mu.Unlock()
