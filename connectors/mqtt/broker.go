@@ -37,7 +37,7 @@ type broker struct {
 	dialSlots     chan struct{} // limits how many connections are opened at once
 	drain         *rate.Limiter // rate of publishing from the spool after a reconnect
 	spool         spoolHandle
-	shared        atomic.Pointer[Shared] // nil unless shared sessions are used
+	gatewayOwner  atomic.Pointer[owner] // of the gateway client; nil unless shared sessions are used
 	badTopics     lograte.Limiter
 	badCodes      lograte.Limiter
 	quit          chan struct{}  // closed when the last connector closes
@@ -100,6 +100,23 @@ func (b *broker) use() bool {
 	}
 	b.users++
 	return true
+}
+
+// Join registers the connector for shared sessions, of which there can be one. What happens on the gateway client is
+// passed to o; if it has been connected before, o.Connected is called at once.
+func (b *broker) Join(o owner) error {
+	if !b.use() {
+		return errClosed
+	}
+	if !b.gatewayOwner.CompareAndSwap(nil, &o) {
+		return errors.Join(errors.New("shared sessions: there is a connector for them already"),
+			b.leave(context.Background()))
+	}
+	// already connected, for a status or the spool
+	if own := b.existingGatewayClient(); own != nil && own.everConnected() {
+		o.Connected(false)
+	}
+	return nil
 }
 
 func (b *broker) isClosed() bool {
@@ -226,7 +243,7 @@ func (b *broker) gatewayClient() *client {
 	defer b.mu.Unlock()
 	if b.own == nil && !b.isClosed() {
 		b.own = &client{}
-		b.initOwn(b.own, "gateway", gatewayOwner{b})
+		b.initOwn(b.own, "gateway", gatewayEvents{b})
 		b.own.status = b.cfg.GatewayStatus.ofNode(b.cfg.Node)
 		b.own.reconnect()
 	}
@@ -254,23 +271,27 @@ func (b *broker) publishLeftover(id string) {
 	}
 }
 
-// gatewayOwner owns the gateway client.
-type gatewayOwner struct{ broker *broker }
+// gatewayEvents passes what happens on the gateway client to the connector for shared sessions, if there is one.
+type gatewayEvents struct{ broker *broker }
 
-var _ owner = gatewayOwner{}
+var _ owner = gatewayEvents{}
 
-func (h gatewayOwner) message(p *paho.Publish) {
-	if s := h.broker.shared.Load(); s != nil {
-		s.control.message(p)
+func (e gatewayEvents) Message(p *paho.Publish) {
+	if o := e.broker.gatewayOwner.Load(); o != nil {
+		(*o).Message(p)
 	}
 }
 
-func (gatewayOwner) resuming(bool) {}
-
-func (h gatewayOwner) connected(present bool) {
-	if s := h.broker.shared.Load(); s != nil {
-		s.control.connected(present)
+func (e gatewayEvents) Resuming(present bool) {
+	if o := e.broker.gatewayOwner.Load(); o != nil {
+		(*o).Resuming(present)
 	}
 }
 
-func (gatewayOwner) lost(gateway.CloseReason) {}
+func (e gatewayEvents) Connected(present bool) {
+	if o := e.broker.gatewayOwner.Load(); o != nil {
+		(*o).Connected(present)
+	}
+}
+
+func (gatewayEvents) Lost(gateway.CloseReason) {} // never called; this client always reconnects

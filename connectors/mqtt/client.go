@@ -87,10 +87,10 @@ const (
 
 // owner receives what happens on a client. Its methods are called without locks.
 type owner interface {
-	message(m *paho.Publish)
-	resuming(present bool) // called before anything is sent over a new connection; present: the broker kept the session
-	connected(present bool)
-	lost(reason gateway.CloseReason)
+	Message(m *paho.Publish)
+	Resuming(present bool) // called before anything is sent over a new connection; present: the broker kept the session
+	Connected(present bool)
+	Lost(reason gateway.CloseReason)
 }
 
 // filter is a subscription.

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/eclipse/paho.golang/paho"
+
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -80,7 +82,7 @@ func (c *Connector) newSession(device gateway.Device, password string, down gate
 		return nil, err
 	}
 	s := &Session{connector: c, down: down}
-	s.init(c.broker, device.ClientID, s)
+	s.init(c.broker, device.ClientID, (*sessionEvents)(s))
 	s.username, s.password, s.device, s.status = device.Username, password, &device, status
 	s.queue = s.newQueue(&device, s.lose)
 	return s, nil
@@ -149,7 +151,7 @@ type Session struct {
 
 var (
 	_ gateway.Session = (*Session)(nil)
-	_ owner           = (*Session)(nil)
+	_ owner           = (*sessionEvents)(nil)
 )
 
 // Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is
@@ -198,11 +200,30 @@ func (s *Session) lose(reason gateway.CloseReason) {
 	}
 }
 
-// lost is called when the client has ended.
-func (s *Session) lost(reason gateway.CloseReason) { s.lose(reason) }
+// sessionEvents is a Session as the owner of its client.
+type sessionEvents Session
 
-func (s *Session) resuming(bool)  {}
-func (s *Session) connected(bool) {}
+// Message delivers a message to the device. paho does not reuse the payload.
+func (e *sessionEvents) Message(p *paho.Publish) {
+	s := (*Session)(e)
+	s.client.mu.Lock()
+	ended := s.ended
+	s.client.mu.Unlock()
+	switch {
+	case ended:
+		return
+	case s.broker.isControl(p.Topic):
+		s.broker.metrics.dropped.WithLabelValues(dropDenied).Inc()
+		return
+	}
+	s.broker.deliver(s.down, p, p.QoS, p.Payload)
+}
+
+// Lost is called when the client has ended.
+func (e *sessionEvents) Lost(reason gateway.CloseReason) { (*Session)(e).lose(reason) }
+
+func (*sessionEvents) Resuming(bool)  {}
+func (*sessionEvents) Connected(bool) {}
 
 // Retains reports whether the broker supports retained messages, according to the last CONNACK. It returns true while
 // that is unknown.

@@ -45,6 +45,8 @@ type claim struct {
 	Epoch uint64 `json:"epoch"`
 }
 
+var _ owner = (*control)(nil) // of the gateway client
+
 func newControl(s *Shared) *control {
 	return &control{shared: s, claims: s.broker.cfg.ControlTopic + "/claims", pending: map[string]uint64{}}
 }
@@ -137,9 +139,9 @@ func (c *control) acknowledged(r gateway.Result, claims []claim) {
 	go c.publishPending()
 }
 
-// connected subscribes to the claims of other gateways. If the broker has lost the session, claims may have been lost
+// Connected subscribes to the claims of other gateways. If the broker has lost the session, claims may have been lost
 // too, so all gateways announce their sessions again.
-func (c *control) connected(present bool) {
+func (c *control) Connected(present bool) {
 	own := c.shared.broker.gatewayClient()
 	if own == nil {
 		return
@@ -161,8 +163,8 @@ func (c *control) subscribed(r gateway.Result) {
 	}
 }
 
-// message handles a message on the control topics.
-func (c *control) message(p *paho.Publish) {
+// Message handles a message on the control topics.
+func (c *control) Message(p *paho.Publish) {
 	if p.Topic != c.claims {
 		c.shared.mode.heard(p)
 		return
@@ -179,6 +181,12 @@ func (c *control) message(p *paho.Publish) {
 		c.compare(a.Node, other)
 	}
 }
+
+// Resuming does nothing: the gateway client has no routes.
+func (*control) Resuming(bool) {}
+
+// Lost is never called; the gateway client always reconnects.
+func (*control) Lost(gateway.CloseReason) {}
 
 // compare ends the session of a device that has logged in elsewhere later, and repeats the claim of one that has not.
 func (c *control) compare(node string, other claim) {

@@ -337,7 +337,7 @@ func FuzzClaims(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		s := &Shared{broker: b}
 		s.control = newControl(s)
-		s.control.message(&paho.Publish{Topic: s.control.claims, Payload: payload})
+		s.control.Message(&paho.Publish{Topic: s.control.claims, Payload: payload})
 		if limit := uint64(time.Now().Add(farFuture).UnixMicro()); s.control.epoch > limit {
 			t.Fatalf("the epoch is %d, above %d", s.control.epoch, limit)
 		}

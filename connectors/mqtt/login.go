@@ -43,10 +43,10 @@ func (p loginCheck) Authenticate(ctx context.Context, device gateway.Device, pas
 // noOwner is the owner of a client that disconnects at once.
 type noOwner struct{}
 
-func (noOwner) message(*paho.Publish)    {}
-func (noOwner) resuming(bool)            {}
-func (noOwner) connected(bool)           {}
-func (noOwner) lost(gateway.CloseReason) {}
+func (noOwner) Message(*paho.Publish)    {}
+func (noOwner) Resuming(bool)            {}
+func (noOwner) Connected(bool)           {}
+func (noOwner) Lost(gateway.CloseReason) {}
 
 // checkLogin refuses a device whose strings MQTT cannot carry: they would be truncated, or the broker would end the
 // connection.

@@ -157,7 +157,7 @@ func (b *broker) probe(ctx context.Context) error {
 	defer slow.Stop()
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.ConnectTimeout*time.Duration(len(b.servers)))
 	defer cancel()
-	if b.cfg.Username == "" && b.shared.Load() == nil {
+	if b.cfg.Username == "" && b.gatewayOwner.Load() == nil {
 		return b.probeTCP(ctx)
 	}
 	c := &client{}

@@ -46,7 +46,7 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 		cb := c.end()
 		c.mu.Unlock()
 		cb.run()
-		c.owner.lost(gateway.ReasonDiscarded.With("%v", cause))
+		c.owner.Lost(gateway.ReasonDiscarded.With("%v", cause))
 		return
 	}
 	if rival {
@@ -178,7 +178,7 @@ func (c *client) connectAgain(ctx context.Context) {
 		}
 		if c.onTakeover == endOnTakeover && errors.As(err, &refused) &&
 			refused.Result.Code == gateway.CodePermissionDeny {
-			c.owner.lost(gateway.ReasonUpstreamLost.With("%v", err))
+			c.owner.Lost(gateway.ReasonUpstreamLost.With("%v", err))
 			return
 		}
 		c.failed(err)
@@ -252,7 +252,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // resume continues over a new link: first it resubscribes, then it resends unacknowledged publishes, then it sends what
 // is queued.
 func (c *client) resume(l *link) {
-	c.owner.resuming(l.present)
+	c.owner.Resuming(l.present)
 	c.mu.Lock()
 	switch {
 	case c.ended:
@@ -285,7 +285,7 @@ func (c *client) resume(l *link) {
 	c.mu.Unlock()
 	cb.run()
 	c.announce()
-	c.owner.connected(l.present)
+	c.owner.Connected(l.present)
 }
 
 // resubscribe must be called with mu held. A packet has at most one Subscription Identifier.

@@ -64,16 +64,8 @@ func (c *Connector) Shared(cfg SharedConfig) (*Shared, error) {
 	s := &Shared{broker: c.broker, cfg: cfg, sessions: map[string]*sharedSession{}}
 	s.mode.known = make(chan struct{})
 	s.control = newControl(s)
-	if !c.use() {
-		return nil, errClosed
-	}
-	if !c.shared.CompareAndSwap(nil, s) {
-		return nil, errors.Join(errors.New("shared sessions: there is a connector for them already"),
-			c.broker.leave(context.Background()))
-	}
-	// already connected, for a status or the spool
-	if own := c.existingGatewayClient(); own != nil && own.everConnected() {
-		s.control.connected(false)
+	if err := c.Join(s.control); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -336,8 +328,8 @@ func newSharedConn(s *Shared, name string) (*sharedConn, error) {
 	return c, nil
 }
 
-// message delivers a message to the devices that subscribed to its topic.
-func (c *sharedConn) message(p *paho.Publish) {
+// Message delivers a message to the devices that subscribed to its topic.
+func (c *sharedConn) Message(p *paho.Publish) {
 	targets := c.routes.targets(p)
 	for i, t := range *targets {
 		payload := p.Payload
@@ -349,11 +341,11 @@ func (c *sharedConn) message(p *paho.Publish) {
 	recycleTargets(targets)
 }
 
-// resuming is called before resubscribing.
-func (c *sharedConn) resuming(present bool) { c.routes.resuming(present) }
+// Resuming is called before resubscribing.
+func (c *sharedConn) Resuming(present bool) { c.routes.resuming(present) }
 
-// connected publishes again which devices are online: the broker may have lost or missed it.
-func (c *sharedConn) connected(present bool) {
+// Connected publishes again which devices are online: the broker may have lost or missed it.
+func (c *sharedConn) Connected(present bool) {
 	c.wasUp.Do(func() { close(c.up) })
 	c.routes.connected(present)
 	if !c.broker.cfg.DeviceStatus.isSet() {
@@ -388,8 +380,8 @@ func (c *sharedConn) detach(l *publishQueue) (cb callbacks) {
 	return cb
 }
 
-// lost is never called; this client always reconnects.
-func (c *sharedConn) lost(gateway.CloseReason) {}
+// Lost is never called; this client always reconnects.
+func (c *sharedConn) Lost(gateway.CloseReason) {}
 
 // settle waits until the statuses of devices that left are published.
 func (s *Shared) settle(ctx context.Context) {
