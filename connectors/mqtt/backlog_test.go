@@ -52,7 +52,7 @@ func TestSpoolDeviceKeepsItsTurn(t *testing.T) {
 	d := listen(t, b.URL(), "t")
 	c := newConnector(t, spooled(t, b.URL()))
 	s, _ := connect(t, c, "device")
-	c.publishLeftover("device")
+	c.broker.publishLeftover("device")
 	publishNumbers(t, s, 0, 5)
 	wantNumbers(t, d, 0, 5)
 	awaitDrained(t, c, 1)
@@ -67,7 +67,7 @@ func TestSpoolTurnGoesToTheLast(t *testing.T) {
 	})
 	c := newConnector(t, spooled(t, b.url()))
 	s, _ := connect(t, c, "device")
-	client := &s.(*Session).client
+	client := s.(*Session).client
 	g := s.(*Session).queue.backlog
 	lanes := [2]publishQueue{{client: client, backlog: g}, {client: client, backlog: g}}
 	var cb callbacks
@@ -139,12 +139,12 @@ func (p *peer) acceptUnless(refuse *atomic.Bool) (own bool) {
 // leaveNumbers puts n publishes of QoS 1 into the spool of a device that has no session.
 func leaveNumbers(t *testing.T, c *Connector, id string, n int) {
 	t.Helper()
-	if err := c.spoolOpened(t.Context()); err != nil {
+	if err := c.broker.spoolOpened(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {
 		done := connectortest.NewCall()
-		c.backlogOf(id).append(call{
+		c.broker.backlogOf(id).append(call{
 			kind: publishing, topic: "t", qos: 1, payload: []byte(strconv.Itoa(i)),
 			done: done.Done,
 		})
@@ -269,7 +269,7 @@ func (r *restless) wantAcknowledged(t *testing.T, has func(name string) bool) {
 
 // cut ends the connection under a session, as a cable that is pulled.
 func cut(s gateway.Session) {
-	c := &s.(*Session).client
+	c := s.(*Session).client
 	c.mu.Lock()
 	l := c.link
 	c.mu.Unlock()
@@ -432,7 +432,7 @@ func TestSharedLateAnswers(t *testing.T) {
 	if err := c.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	left, err := spool.Open(spool.Config{Folder: c.cfg.Spool.Folder})
+	left, err := spool.Open(spool.Config{Folder: c.broker.cfg.Spool.Folder})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -263,6 +263,20 @@ func (b *broker) initOwn(c *client, name string, o owner) {
 	b.clients[c] = struct{}{}
 }
 
+// NewOwn returns a client with the gateway's account, which connects when it is started and always reconnects. Its
+// Receive Maximum is receiveMaximum or, if larger, Config.ReceiveMaximum.
+func (b *broker) NewOwn(name string, o owner, receiveMaximum uint16) (*client, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.isClosed() {
+		return nil, errClosed
+	}
+	c := &client{}
+	b.initOwn(c, name, o)
+	c.inboundMax = max(b.cfg.ReceiveMaximum, receiveMaximum)
+	return c, nil
+}
+
 // publishLeftover publishes the spooled messages of a device that has no session.
 func (b *broker) publishLeftover(id string) {
 	if c := b.gatewayClient(); c != nil {

@@ -38,6 +38,7 @@ type client struct {
 	resends      []*call             // publishes from a lost connection still to be sent again, in order
 	waiting      map[uint16]*call    // unacknowledged SUBSCRIBE and UNSUBSCRIBE by packet id
 	blocked      []*publishQueue     // queues waiting for buffer space or quota, in order
+	idle         int                 // ended queues in blocked since the last cleanup
 	filters      map[string]filter   // subscriptions the broker has acknowledged
 	received     map[uint16]struct{} // ids of delivered QoS 2 messages the broker has not released
 	ownQueue     publishQueue        // calls not made for a single device
@@ -72,10 +73,7 @@ type client struct {
 	stop           context.CancelFunc
 }
 
-const (
-	settleInterval = 10 * time.Millisecond // polling interval of settle
-	settleTimeout  = 2 * time.Second       // limit of settle when shared sessions close
-)
+const settleInterval = 10 * time.Millisecond // polling interval of settle
 
 // takeoverPolicy says what a client does when another client takes over its client id.
 type takeoverPolicy bool
@@ -109,6 +107,15 @@ var (
 func (c *client) init(b *broker, id string, o owner) {
 	c.broker, c.id, c.owner, c.inboundMax = b, id, o, b.cfg.ReceiveMaximum
 	c.ownQueue.client, c.ownQueue.unordered, c.round = c, true, 1
+}
+
+// Start connects in the background.
+func (c *client) Start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.reconnect()
+	}
 }
 
 // attach installs l as the connection. mu must be held.

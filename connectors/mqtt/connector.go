@@ -13,7 +13,7 @@ import (
 
 // Connector opens a session at the broker for each device, with the device's client id, credentials and will.
 type Connector struct {
-	*broker
+	broker *broker
 
 	mu       sync.Mutex
 	closed   bool                // guarded by mu, as all below
@@ -42,21 +42,21 @@ func New(cfg Config) (*Connector, error) {
 func (c *Connector) Connect(ctx context.Context, device gateway.Device, password string,
 	down gateway.Downlink,
 ) (gateway.Session, error) {
-	if err := c.offenders.refuse(device); err != nil {
+	if err := c.broker.offenders.refuse(device); err != nil {
 		return nil, err
 	}
-	if err := c.checkUserProperties(device); err != nil {
+	if err := c.broker.checkUserProperties(device); err != nil {
 		return nil, err
 	}
 	s, err := c.newSession(device, password, down)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.spoolOpened(ctx); err != nil {
+	if err := c.broker.spoolOpened(ctx); err != nil {
 		return nil, err
 	}
-	l, err := c.open(ctx, &s.client, c.cfg.cleanStart())
-	c.metrics.connected(err)
+	l, err := c.broker.open(ctx, s.client, c.broker.cfg.cleanStart())
+	c.broker.metrics.connected(err)
 	if err != nil {
 		return nil, err
 	}
@@ -68,23 +68,23 @@ func (c *Connector) Connect(ctx context.Context, device gateway.Device, password
 	if old != nil { // mosquitto 2.0.11 closes it without DISCONNECT, and it would reconnect
 		old.lose(discardedBy(device.ClientID))
 	}
-	s.announce()
+	s.client.announce()
 	s.queue.UseSpool()
 	return s, nil
 }
 
 func (c *Connector) newSession(device gateway.Device, password string, down gateway.Downlink) (*Session, error) {
-	if err := c.checkLogin(device, password); err != nil {
+	if err := c.broker.checkLogin(device, password); err != nil {
 		return nil, err
 	}
-	status, err := c.cfg.DeviceStatus.of(device)
+	status, err := c.broker.cfg.DeviceStatus.of(device)
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{connector: c, down: down}
-	s.init(c.broker, device.ClientID, (*sessionEvents)(s))
-	s.username, s.password, s.device, s.status = device.Username, password, &device, status
-	s.queue = s.newQueue(&device, s.lose)
+	s := &Session{connector: c, down: down, client: &client{}}
+	s.client.init(c.broker, device.ClientID, (*sessionEvents)(s))
+	s.client.username, s.client.password, s.client.device, s.client.status = device.Username, password, &device, status
+	s.queue = s.client.newQueue(&device, s.lose)
 	return s, nil
 }
 
@@ -98,16 +98,16 @@ func (c *Connector) admit(s *Session, l *link) (old *Session, err error) {
 		return nil, errClosed
 	}
 	if l.dead {
-		return nil, fmt.Errorf("the broker %s closed the connection after CONNACK", c.server().HostPort)
+		return nil, fmt.Errorf("the broker %s closed the connection after CONNACK", c.broker.server().HostPort)
 	}
-	if err := c.clientBegan(&s.client); err != nil {
+	if err := c.broker.clientBegan(s.client); err != nil {
 		return nil, err
 	}
-	s.attach(l)
-	old = c.sessions[s.id]
-	c.sessions[s.id] = s
+	s.client.attach(l)
+	old = c.sessions[s.client.id]
+	c.sessions[s.client.id] = s
 	if old == nil {
-		c.metrics.sessions.Inc()
+		c.broker.metrics.sessions.Inc()
 	}
 	return old, nil
 }
@@ -115,9 +115,9 @@ func (c *Connector) admit(s *Session, l *link) (old *Session, err error) {
 func (c *Connector) sessionEnded(s *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sessions[s.id] == s {
-		delete(c.sessions, s.id)
-		c.metrics.sessions.Dec()
+	if c.sessions[s.client.id] == s {
+		delete(c.sessions, s.client.id)
+		c.broker.metrics.sessions.Dec()
 	}
 }
 
@@ -137,12 +137,12 @@ func (c *Connector) Close(ctx context.Context) error {
 	for _, s := range left {
 		s.lose(gateway.ReasonShutdown)
 	}
-	return c.leave(ctx)
+	return c.broker.leave(ctx)
 }
 
 // Session is a device's own session at the broker: an MQTT client with one publish queue.
 type Session struct {
-	client
+	client    *client
 	connector *Connector
 	down      gateway.Downlink
 	queue     *publishQueue
@@ -157,7 +157,7 @@ var (
 // Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is
 // refused then.
 func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Done) {
-	if s.broker.isControl(name) {
+	if s.client.broker.isControl(name) {
 		finish(done, controlRefused("publishing to", name))
 		return
 	}
@@ -166,7 +166,7 @@ func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Do
 
 // Subscribe implements [gateway.Session].
 func (s *Session) Subscribe(filter string, qos byte, done gateway.Done) {
-	if s.broker.isControl(filter) {
+	if s.client.broker.isControl(filter) {
 		finish(done, controlRefused("subscribing to", filter))
 		return
 	}
@@ -187,7 +187,7 @@ func (s *Session) end() bool {
 		return false
 	}
 	cb := s.queue.close()
-	s.leave()
+	s.client.leave()
 	s.connector.sessionEnded(s)
 	cb.run()
 	return true
@@ -207,16 +207,16 @@ type sessionEvents Session
 func (e *sessionEvents) Message(p *paho.Publish) {
 	s := (*Session)(e)
 	s.client.mu.Lock()
-	ended := s.ended
+	ended := s.client.ended
 	s.client.mu.Unlock()
 	switch {
 	case ended:
 		return
-	case s.broker.isControl(p.Topic):
-		s.broker.metrics.dropped.WithLabelValues(dropDenied).Inc()
+	case s.client.broker.isControl(p.Topic):
+		s.client.broker.metrics.dropped.WithLabelValues(dropDenied).Inc()
 		return
 	}
-	s.broker.deliver(s.down, p, p.QoS, p.Payload)
+	s.client.broker.deliver(s.down, p, p.QoS, p.Payload)
 }
 
 // Lost is called when the client has ended.
@@ -228,7 +228,7 @@ func (*sessionEvents) Connected(bool) {}
 // Retains reports whether the broker supports retained messages, according to the last CONNACK. It returns true while
 // that is unknown.
 func (s *Session) Retains() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.link == nil || !s.link.noRetain
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	return s.client.link == nil || !s.client.link.noRetain
 }

@@ -164,7 +164,7 @@ func TestExplainedEndings(t *testing.T) {
 				cfg.Metrics = NewMetrics(nil)
 				c := newConnector(t, cfg)
 				s, d := connect(t, c, "device")
-				c.backlogOf("device") // stays in use, as by a message on its way to the disk
+				c.broker.backlogOf("device") // stays in use, as by a message on its way to the disk
 				publishNumbers(t, s, 0, 1)
 				b.wantPublish(t)
 				if suspect {
@@ -347,7 +347,7 @@ func TestSessionOfAnotherLogin(t *testing.T) {
 			}
 			old.client.mu.Lock()
 			defer old.client.mu.Unlock()
-			return old.attempt > 2
+			return old.client.attempt > 2
 		})
 		wantPublished(t, b, answer, came)
 	})

@@ -43,9 +43,9 @@ func TestRepeatedQoS0(t *testing.T) {
 	if r := down.Lost(t); !r.Is(gateway.ReasonUpstreamRefused) {
 		t.Error(r)
 	}
-	carrier.mu.Lock()
-	again := len(carrier.connects)
-	carrier.mu.Unlock()
+	carrier.client.mu.Lock()
+	again := len(carrier.client.connects)
+	carrier.client.mu.Unlock()
 	if again > 2 {
 		t.Errorf("the shared connection was opened %d times", again)
 	}
@@ -143,15 +143,15 @@ func TestSuspectThatLeaves(t *testing.T) {
 	evil := login().(*sharedSession)
 	carrier := s.conns[0]
 	gatewaytest.Eventually(t, "the publish to be a suspect", func() bool {
-		carrier.mu.Lock()
-		defer carrier.mu.Unlock()
+		carrier.client.mu.Lock()
+		defer carrier.client.mu.Unlock()
 		return evil.queue.diverted
 	})
 	evil.Close()
 	connects := func() int {
-		carrier.mu.Lock()
-		defer carrier.mu.Unlock()
-		return len(carrier.connects)
+		carrier.client.mu.Lock()
+		defer carrier.client.mu.Unlock()
+		return len(carrier.client.connects)
 	}
 	before := connects()
 	login()
@@ -284,12 +284,12 @@ func TestUselessConnections(t *testing.T) {
 	}
 	c := s.conns[0]
 	gatewaytest.Eventually(t, "seven connects", func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if n := len(c.connects); n > mostConnects+1 {
+		c.client.mu.Lock()
+		defer c.client.mu.Unlock()
+		if n := len(c.client.connects); n > mostConnects+1 {
 			t.Fatalf("%d connects within %v", n, connectWindow*unit)
 		}
-		return c.attempt >= mostConnects+2
+		return c.client.attempt >= mostConnects+2
 	})
 }
 

@@ -43,7 +43,7 @@ func TestPacketTooLarge(t *testing.T) {
 	if pause := time.Since(<-sent); pause < cfg.ReconnectDelay<<tooLargeAttempt {
 		t.Errorf("connected again after %v: the broker will send it again", pause)
 	}
-	if n := testutil.ToFloat64(c.metrics.losses.WithLabelValues(lossTooLarge)); n != 1 || d.Losses() != 0 ||
+	if n := testutil.ToFloat64(c.broker.metrics.losses.WithLabelValues(lossTooLarge)); n != 1 || d.Losses() != 0 ||
 		d.Unread() != 0 {
 		t.Fatalf("%v losses, %d of the session, %d messages", n, d.Losses(), d.Unread())
 	}

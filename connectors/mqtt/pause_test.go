@@ -54,9 +54,9 @@ func TestPausedBroker(t *testing.T) {
 			if own.Losses() != 0 || d.Losses() != 0 {
 				t.Fatal("a session was lost")
 			}
-			sent, again := testutil.ToFloat64(connector.metrics.published.WithLabelValues("1")),
-				testutil.ToFloat64(connector.metrics.resent)
-			sent += testutil.ToFloat64(connector.metrics.published.WithLabelValues("2"))
+			sent, again := testutil.ToFloat64(connector.broker.metrics.published.WithLabelValues("1")),
+				testutil.ToFloat64(connector.broker.metrics.resent)
+			sent += testutil.ToFloat64(connector.broker.metrics.published.WithLabelValues("2"))
 			if sent-again != 121 || again > 1 {
 				t.Fatalf("%v publishes sent, %v of them again", sent, again)
 			}

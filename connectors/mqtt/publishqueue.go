@@ -310,10 +310,38 @@ func (l *publishQueue) tryStored(k *call) callbacks {
 func (l *publishQueue) close() (cb callbacks) {
 	l.client.mu.Lock()
 	defer l.client.mu.Unlock()
+	return l.end()
+}
+
+// end must be called with the client's mu held.
+func (l *publishQueue) end() callbacks {
 	if l.ended {
 		return nil
 	}
 	return append(l.finish(resultEnded), l.shut()...)
+}
+
+// Forget ends a queue of a client that continues: its calls under way get no other result. Ended queues are removed
+// from blocked once they are the majority.
+func (c *client) Forget(l *publishQueue) callbacks {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cb := l.end()
+	if l.publish != nil {
+		cb.add(l.publish, resultEnded)
+	}
+	if l.probing != nil {
+		cb.add(l.probing, resultEnded)
+	}
+	if !l.blocked {
+		return cb
+	}
+	c.idle++
+	if c.idle > len(c.blocked)/2 {
+		c.idle = 0
+		c.blocked = slices.DeleteFunc(c.blocked, func(l *publishQueue) bool { return l.ended && l.pending.empty() })
+	}
+	return cb
 }
 
 // shut makes the queue leave its backlog: at once, or when the stored message under way is answered or its connection

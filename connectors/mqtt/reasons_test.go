@@ -184,7 +184,7 @@ func TestEveryDisconnectReason(t *testing.T) {
 			if !got.Ok() || d.Losses() > 0 {
 				t.Fatal(got, d.Losses())
 			}
-			if n := testutil.ToFloat64(c.metrics.losses.WithLabelValues(lossBroker)); r.code >= 0x80 && n != 1 {
+			if n := testutil.ToFloat64(c.broker.metrics.losses.WithLabelValues(lossBroker)); r.code >= 0x80 && n != 1 {
 				t.Errorf("%v losses counted as the broker's will", n)
 			}
 			if r.code >= 0x80 && !strings.Contains(log.String(), r.name) {

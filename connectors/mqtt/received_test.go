@@ -259,7 +259,7 @@ func TestBadTopicsFromTheBroker(t *testing.T) {
 					id = -1
 				}
 				sends(t, rawPublish(byte(qos)<<1, topic, id, ""), false, func(t *testing.T, c *Connector, b *sender) {
-					if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropBadTopic)); n != 1 {
+					if n := testutil.ToFloat64(c.broker.metrics.dropped.WithLabelValues(dropBadTopic)); n != 1 {
 						t.Errorf("%v messages counted", n)
 					}
 					if qos > 0 {

@@ -294,7 +294,7 @@ func TestSubscribeWhileDown(t *testing.T) {
 			m.subscribe(t, filter, 1)
 		}
 		b.stop()
-		awaitDown(t, &s.conns[0].client)
+		awaitDown(t, s.conns[0].client)
 		calls := make([]*connectortest.Call, 5)
 		for i := range calls {
 			calls[i] = connectortest.NewCall()
@@ -330,7 +330,7 @@ func TestComeAndGoWhileDown(t *testing.T) {
 	m := logIn(t, s, "device")
 	m.subscribe(t, "f", 1)
 	b.stop()
-	awaitDown(t, &s.conns[0].client)
+	awaitDown(t, s.conns[0].client)
 	m.Unsubscribe("f", nil)
 	m.Subscribe("f", 1, nil)
 	m.Unsubscribe("f", nil)
@@ -345,7 +345,7 @@ func TestNothingGrowsWhileDown(t *testing.T) {
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
 	logIn(t, s, "stays")
 	b.stop()
-	c := &s.conns[0].client
+	c := s.conns[0].client
 	awaitDown(t, c)
 	for i := range 1000 {
 		m, call := logIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()

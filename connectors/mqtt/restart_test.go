@@ -31,10 +31,10 @@ func TestBrokerRestart(t *testing.T) {
 			}
 			b.Kill()
 			gatewaytest.Eventually(t, "the loss to be noticed",
-				func() bool { return testutil.ToFloat64(c.metrics.losses.WithLabelValues(lossNetwork)) == 1 })
+				func() bool { return testutil.ToFloat64(c.broker.metrics.losses.WithLabelValues(lossNetwork)) == 1 })
 
 			if r := connectortest.Publish(t, s, "t/zero", 0, "x"); r.Code != gateway.CodeUnknown ||
-				testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropDown)) != 1 {
+				testutil.ToFloat64(c.broker.metrics.dropped.WithLabelValues(dropDown)) != 1 {
 				t.Fatalf("publishing QoS 0 while the broker is down: %v", r)
 			}
 			waiting := publishWindow(s, 20)

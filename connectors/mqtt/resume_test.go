@@ -107,10 +107,10 @@ func TestResubscribe(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	gatewaytest.Eventually(t, "a refusal counted",
-		func() bool { return testutil.ToFloat64(c.metrics.resubscribesRefused) == 1 })
+		func() bool { return testutil.ToFloat64(c.broker.metrics.resubscribesRefused) == 1 })
 	session := s.(*Session)
 	session.client.mu.Lock()
-	left := len(session.filters)
+	left := len(session.client.filters)
 	session.client.mu.Unlock()
 	if left != 2 || d.Losses() != 0 {
 		t.Fatalf("%d filters are left, %d losses", left, d.Losses())

@@ -41,8 +41,8 @@ func TestRivals(t *testing.T) {
 				}
 			}
 			gatewaytest.Eventually(t, "one of each pair to give up", func() bool {
-				return testutil.ToFloat64(gateways[0].metrics.sessions)+
-					testutil.ToFloat64(gateways[1].metrics.sessions) <= float64(pairs+len(alone))
+				return testutil.ToFloat64(gateways[0].broker.metrics.sessions)+
+					testutil.ToFloat64(gateways[1].broker.metrics.sessions) <= float64(pairs+len(alone))
 			})
 			for i, pair := range rivals {
 				wantOneLeft(t, fmt.Sprint("own/", i), pair)
@@ -62,7 +62,7 @@ func TestRivals(t *testing.T) {
 
 // connects counts the CONNECTs that the broker accepted.
 func connects(c *Connector) int {
-	return int(testutil.ToFloat64(c.metrics.connects.WithLabelValues("ok")) + testutil.ToFloat64(c.metrics.reconnects))
+	return int(testutil.ToFloat64(c.broker.metrics.connects.WithLabelValues("ok")) + testutil.ToFloat64(c.broker.metrics.reconnects))
 }
 
 func wantOneLeft(t *testing.T, topic string, pair [2]rival) {

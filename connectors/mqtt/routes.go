@@ -72,7 +72,7 @@ func (r *routes) subscribe(to *route) (cb callbacks) {
 		return nil
 	}
 	q := &subscribeRequest{id: r.nextID(), route: to, waiters: to.waiting}
-	result, sent := r.conn.TrySubscribe(to.filter, to.highest(), q.id, q.waiters[0].device(),
+	result, sent := r.conn.client.TrySubscribe(to.filter, to.highest(), q.id, q.waiters[0].device(),
 		func(result gateway.Result) { r.subscribed(q, result) })
 	switch {
 	case sent:
@@ -132,7 +132,7 @@ func (r *routes) subscribed(q *subscribeRequest, result gateway.Result) {
 		cb = r.refuse(q, result)
 	}
 	if to.closed && r.by[to.filter] == nil {
-		r.conn.dropFilter(to.filter)
+		r.conn.client.dropFilter(to.filter)
 	}
 	cb = append(cb, r.subscribe(to)...)
 	r.mu.Unlock()
@@ -195,8 +195,8 @@ func (r *routes) shut(to *route, done gateway.Done) (cb callbacks) {
 	cb = answerAll(to.waiting, resultEnded)
 	to.waiting = nil
 	if to.active || to.requesting {
-		result, sent := r.conn.TryUnsubscribe(to.filter, done)
-		r.conn.dropFilter(to.filter)
+		result, sent := r.conn.client.TryUnsubscribe(to.filter, done)
+		r.conn.client.dropFilter(to.filter)
 		if sent {
 			return cb
 		}
@@ -240,7 +240,7 @@ func (r *routes) connected(bool) {
 		cb = append(cb, r.subscribe(to)...)
 	}
 	for filter := range r.stale {
-		if _, sent := r.conn.TryUnsubscribe(filter, nil); sent {
+		if _, sent := r.conn.client.TryUnsubscribe(filter, nil); sent {
 			delete(r.stale, filter)
 		}
 	}
@@ -383,7 +383,7 @@ func (r *routes) targets(p *paho.Publish) *[]target {
 	case id == 0 || (!p.Retain && r.conn.shared.mode.merges()):
 		r.byTopic(p, list)
 	case q == nil:
-		r.conn.broker.metrics.dropped.WithLabelValues(dropUnroutable).Inc()
+		r.conn.client.broker.metrics.dropped.WithLabelValues(dropUnroutable).Inc()
 	default:
 		*list = q.route.targetsOf(p, q, *list)
 	}

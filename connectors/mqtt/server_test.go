@@ -22,7 +22,7 @@ func TestFailover(t *testing.T) {
 	cfg.URLs = []string{second.URL(), third.WebSocketURL()}
 	c := newConnector(t, cfg)
 	s, d := connect(t, c, "device")
-	if got := c.server().HostPort; got != second.Addr() {
+	if got := c.broker.server().HostPort; got != second.Addr() {
 		t.Fatalf("connected to %s", got)
 	}
 	other, _ := connect(t, c, "other")
@@ -36,8 +36,8 @@ func TestFailover(t *testing.T) {
 		t.Fatal(r)
 	}
 	d.Next(t)
-	if !strings.HasPrefix(c.server().WebSocket, "ws://") {
-		t.Fatalf("connected to %s", c.server().HostPort)
+	if !strings.HasPrefix(c.broker.server().WebSocket, "ws://") {
+		t.Fatalf("connected to %s", c.broker.server().HostPort)
 	}
 	second.Restart(t)
 	late, _ := connect(t, c, "late") // the third is kept
@@ -118,10 +118,10 @@ func TestALPNIsForMQTT(t *testing.T) {
 		URLs: []string{"mqtts://127.0.0.1", "wss://127.0.0.1"},
 		TLS:  &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"mqtt"}},
 	})
-	if got := c.servers[0].TLS.NextProtos; len(got) != 1 || got[0] != "mqtt" {
+	if got := c.broker.servers[0].TLS.NextProtos; len(got) != 1 || got[0] != "mqtt" {
 		t.Errorf("mqtts offers %v", got)
 	}
-	if got := c.servers[1].TLS.NextProtos; got != nil {
+	if got := c.broker.servers[1].TLS.NextProtos; got != nil {
 		t.Errorf("wss offers %v", got)
 	}
 }

@@ -64,7 +64,7 @@ func (c *Connector) Shared(cfg SharedConfig) (*Shared, error) {
 	s := &Shared{broker: c.broker, cfg: cfg, sessions: map[string]*sharedSession{}}
 	s.mode.known = make(chan struct{})
 	s.control = newControl(s)
-	if err := c.Join(s.control); err != nil {
+	if err := c.broker.Join(s.control); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -163,7 +163,7 @@ func (s *Shared) ready(ctx context.Context, id string) error {
 	if err := await(ctx, s.mode.known, own); err != nil {
 		return err
 	}
-	return await(ctx, c.up, &c.client)
+	return await(ctx, c.up, c.client)
 }
 
 // await waits for done, which the gateway's client c closes.
@@ -230,7 +230,7 @@ func (s *Shared) Close(ctx context.Context) error {
 	}
 	s.settle(ctx)
 	for _, c := range s.conns {
-		c.leave()
+		c.client.leave()
 	}
 	return s.broker.leave(ctx)
 }
@@ -302,29 +302,23 @@ func (m *splitMode) giveUp(asked int) {
 
 // sharedConn is one of the connections of shared sessions, with a publish queue for each.
 type sharedConn struct {
-	client
+	client *client
 	shared *Shared
 	routes routes
 
 	wasUp sync.Once
 	up    chan struct{} // closed after the first connect
-	idle  int           // ended queues in blocked since the last cleanup; guarded by client.mu
 }
 
 var _ owner = (*sharedConn)(nil)
 
-func newSharedConn(s *Shared, name string) (*sharedConn, error) {
-	b := s.broker
-	c := &sharedConn{shared: s, up: make(chan struct{})}
+func newSharedConn(s *Shared, name string) (c *sharedConn, err error) {
+	c = &sharedConn{shared: s, up: make(chan struct{})}
 	c.routes.conn = c
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.isClosed() {
-		return nil, errClosed
+	if c.client, err = s.broker.NewOwn(name, c, sharedReceiveMaximum); err != nil {
+		return nil, err
 	}
-	b.initOwn(&c.client, name, c)
-	c.inboundMax = max(b.cfg.ReceiveMaximum, sharedReceiveMaximum)
-	c.reconnect()
+	c.client.Start()
 	return c, nil
 }
 
@@ -348,7 +342,7 @@ func (c *sharedConn) Resuming(present bool) { c.routes.resuming(present) }
 func (c *sharedConn) Connected(present bool) {
 	c.wasUp.Do(func() { close(c.up) })
 	c.routes.connected(present)
-	if !c.broker.cfg.DeviceStatus.isSet() {
+	if !c.client.broker.cfg.DeviceStatus.isSet() {
 		return
 	}
 	for _, s := range c.shared.all() {
@@ -358,37 +352,18 @@ func (c *sharedConn) Connected(present bool) {
 	}
 }
 
-// detach removes the queue of a session that has ended: calls under way get no other result. Ended queues are removed
-// from blocked once they are the majority.
-func (c *sharedConn) detach(l *publishQueue) (cb callbacks) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if l.publish != nil {
-		cb.add(l.publish, resultEnded)
-	}
-	if l.probing != nil {
-		cb.add(l.probing, resultEnded)
-	}
-	if !l.blocked {
-		return cb
-	}
-	c.idle++
-	if c.idle > len(c.blocked)/2 {
-		c.idle = 0
-		c.blocked = slices.DeleteFunc(c.blocked, func(l *publishQueue) bool { return l.ended && l.pending.empty() })
-	}
-	return cb
-}
-
 // Lost is never called; this client always reconnects.
 func (c *sharedConn) Lost(gateway.CloseReason) {}
+
+// settleTimeout bounds the wait for the statuses of devices that left when shared sessions close.
+const settleTimeout = 2 * time.Second
 
 // settle waits until the statuses of devices that left are published.
 func (s *Shared) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	for _, c := range s.conns {
-		c.settle(ctx)
+		c.client.settle(ctx)
 	}
 }
 

@@ -97,7 +97,7 @@ func (r *routes) isEmpty() bool {
 	r.conn.client.mu.Lock()
 	defer r.conn.client.mu.Unlock()
 	return len(r.by)+len(r.ids)+len(r.stale)+r.wild.Len()+
-		len(r.conn.filters)+len(r.conn.waiting)+len(r.conn.blocked) == 0
+		len(r.conn.client.filters)+len(r.conn.client.waiting)+len(r.conn.client.blocked) == 0
 }
 
 // awaitDown waits until a client has noticed that its connection is lost.

@@ -48,7 +48,7 @@ func (s *Shared) newSession(device gateway.Device, answer access.Answer, down ga
 	session := &sharedSession{
 		shared: s, conn: s.connFor(device.ClientID), device: device, answer: answer, down: down, status: status,
 	}
-	session.queue = session.conn.newQueue(&session.device, session.lose)
+	session.queue = session.conn.client.newQueue(&session.device, session.lose)
 	return session, nil
 }
 
@@ -75,7 +75,7 @@ func (s *sharedSession) announce() {
 
 // publishStatus publishes the device's status, if it has one.
 func (s *sharedSession) publishStatus(payload string) {
-	s.conn.PublishStatus(s.status, payload, &s.device, func(r gateway.Result) {
+	s.conn.client.PublishStatus(s.status, payload, &s.device, func(r gateway.Result) {
 		if r.Code == gateway.CodeLimit {
 			s.shared.broker.metrics.dropped.WithLabelValues(dropGatewayFull).Inc()
 		}
@@ -213,7 +213,7 @@ func (s *sharedSession) end(reason gateway.CloseReason) bool {
 		s.expiry.Stop()
 	}
 	s.mu.Unlock()
-	cb := append(s.queue.close(), s.conn.detach(s.queue)...)
+	cb := s.conn.client.Forget(s.queue)
 	s.shared.control.withdraw(s.device.ClientID, s.epoch)
 	for _, sub := range subs {
 		s.shared.connFor(sub.filter).routes.part(sub.part, nil)

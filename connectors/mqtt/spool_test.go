@@ -70,7 +70,7 @@ func wantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
 func awaitLoss(t *testing.T, c *Connector, reason string, n float64) {
 	t.Helper()
 	gatewaytest.Eventually(t, "the loss to be noticed",
-		func() bool { return testutil.ToFloat64(c.metrics.losses.WithLabelValues(reason)) >= n })
+		func() bool { return testutil.ToFloat64(c.broker.metrics.losses.WithLabelValues(reason)) >= n })
 }
 
 // awaitDrained waits until nothing is left in the spool and nobody uses it beside n sessions.
@@ -79,11 +79,11 @@ func awaitDrained(t *testing.T, c *Connector, n int) {
 	gatewaytest.Eventually(t, "the spool to be empty", func() bool {
 		c.broker.mu.Lock()
 		users := 0
-		for _, g := range c.backlogs {
+		for _, g := range c.broker.backlogs {
 			users += g.users
 		}
 		c.broker.mu.Unlock()
-		return users == n && len(c.spool.spool.Left()) == 0
+		return users == n && len(c.broker.spool.spool.Left()) == 0
 	})
 }
 
@@ -180,7 +180,7 @@ func TestSpoolWaitsForDevice(t *testing.T) {
 		return strings.Contains(log.String(),
 			"it waits for the device")
 	})
-	if left := c.spool.spool.Left(); len(left) != 1 {
+	if left := c.broker.spool.spool.Left(); len(left) != 1 {
 		t.Fatalf("%v are left", left)
 	}
 	listener, d := login(t, c, "listener", "device", "d")
@@ -259,7 +259,7 @@ func TestSpoolRefused(t *testing.T) {
 			next(t, got, payload)
 		}
 		awaitDrained(t, c, 1)
-		if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropRefused)); n != 1 || d.Losses() != 0 {
+		if n := testutil.ToFloat64(c.broker.metrics.dropped.WithLabelValues(dropRefused)); n != 1 || d.Losses() != 0 {
 			t.Fatalf("%v counted, %d losses", n, d.Losses())
 		}
 	}
@@ -292,7 +292,7 @@ func TestSpoolQuotaExceeded(t *testing.T) {
 				next(t, got, want)
 			}
 			awaitDrained(t, c, 1)
-			if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropRefused)); n != 0 {
+			if n := testutil.ToFloat64(c.broker.metrics.dropped.WithLabelValues(dropRefused)); n != 0 {
 				t.Fatalf("%v dropped", n)
 			}
 		})
@@ -340,7 +340,7 @@ func TestSpoolMaximumQoSLowered(t *testing.T) {
 		t.Fatal(r)
 	}
 	awaitDrained(t, c, 1)
-	if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropRefused)); n != 0 {
+	if n := testutil.ToFloat64(c.broker.metrics.dropped.WithLabelValues(dropRefused)); n != 0 {
 		t.Fatalf("%v dropped", n)
 	}
 }
@@ -370,7 +370,7 @@ func TestSpoolMessageExpiry(t *testing.T) {
 		t.Errorf("a new one has %v", p)
 	}
 	awaitDrained(t, c, 1)
-	if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropExpired)); n != 1 {
+	if n := testutil.ToFloat64(c.broker.metrics.dropped.WithLabelValues(dropExpired)); n != 1 {
 		t.Errorf("%v expired", n)
 	}
 }
@@ -378,10 +378,10 @@ func TestSpoolMessageExpiry(t *testing.T) {
 // storeNumbers has n publishes of QoS 2 in the spool before anybody looks at it.
 func storeNumbers(t *testing.T, c *Connector, id string, n int, at time.Time) {
 	t.Helper()
-	if err := c.spoolOpened(t.Context()); err != nil {
+	if err := c.broker.spoolOpened(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	q := c.spool.spool.Queue(id)
+	q := c.broker.spool.spool.Queue(id)
 	defer q.Release()
 	for i := range n {
 		stored := make(chan error, 1)

@@ -102,7 +102,7 @@ func TestSpoolDrainRate(t *testing.T) {
 	if want := devices*each - devices - 1; left != want {
 		t.Fatalf("%d messages are left, want %d", left, want)
 	}
-	c.drain.SetLimit(rate.Inf)
+	c.broker.drain.SetLimit(rate.Inf)
 	for _, s := range sessions { // the gateway goes on
 		s.Close()
 	}
@@ -154,7 +154,7 @@ func TestSpoolOfTwo(t *testing.T) {
 func TestSpoolOfTwoGivesUp(t *testing.T) {
 	b := newScripted(t, func(p *peer) { p.serveAll() })
 	cfg := spooled(t, b.url())
-	if err := newConnector(t, cfg).spoolOpened(t.Context()); err != nil {
+	if err := newConnector(t, cfg).broker.spoolOpened(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var log gatewaytest.Log

@@ -54,7 +54,7 @@ func TestDeviceStatus(t *testing.T) {
 		s := login()
 		wantMessage(t, d, topic, "online")
 		wantRetained(t, b.URL(), topic, "online")
-		cutSettled(t, &s.(*Session).client)
+		cutSettled(t, s.(*Session).client)
 		wantMessage(t, d, topic, "offline") // the will
 		wantMessage(t, d, topic, "online")
 		s.Close()
@@ -110,7 +110,7 @@ func TestGatewayStatus(t *testing.T) {
 
 func cutHouse(t *testing.T, c *Connector) {
 	t.Helper()
-	cutSettled(t, c.gatewayClient())
+	cutSettled(t, c.broker.gatewayClient())
 }
 
 // cutSettled cuts a connection over which nothing is unacknowledged: that would come again.
@@ -313,7 +313,7 @@ func TestSharedStatusAgain(t *testing.T) {
 	}
 	b.stop()
 	for _, c := range s.conns {
-		awaitDown(t, &c.client)
+		awaitDown(t, c.client)
 	}
 	logIn(t, s, "late")
 	b.set(func() { b.taken = nil })
