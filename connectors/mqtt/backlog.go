@@ -102,7 +102,7 @@ func (l *publishQueue) UseSpool() { l.store(l.from.ClientID) }
 // store connects a queue to the backlog of a client id, if there is a spool.
 func (l *publishQueue) store(id string) {
 	b := l.client.broker
-	if b.spool.spool == nil {
+	if !b.hasSpool() {
 		return
 	}
 	g := b.backlogOf(id)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/exgate/exgate/connectors/internal/messageid"
 	"github.com/exgate/exgate/connectors/mqtt/wire"
 	"github.com/exgate/exgate/internal/lograte"
+	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -90,6 +92,23 @@ func newBroker(cfg Config) (*broker, error) {
 	b.workers.Go(b.tick)
 	return b, nil
 }
+
+// openBroker returns the broker with its first connector, and starts opening the spool. It does not wait for either.
+func openBroker(cfg Config) (*broker, error) {
+	b, err := newBroker(cfg)
+	if err != nil {
+		return nil, err
+	}
+	b.use()
+	b.openSpool()
+	if b.cfg.GatewayStatus.isSet() {
+		b.gatewayClient()
+	}
+	return b, nil
+}
+
+// config returns the configuration with its defaults.
+func (b *broker) config() Config { return b.cfg }
 
 // use registers a connector. It returns false if the broker is closed.
 func (b *broker) use() bool {
@@ -309,3 +328,11 @@ func (e gatewayEvents) Connected(present bool) {
 }
 
 func (gatewayEvents) Lost(gateway.CloseReason) {} // never called; this client always reconnects
+
+// isControl reports whether a topic or (shared) filter is at or below the control topic, which devices must not use. It
+// returns false for wildcard filters that match the control topic; messages from there are dropped instead.
+func (b *broker) isControl(name string) bool {
+	inner, _ := topic.Unshare(name)
+	rest, below := strings.CutPrefix(inner, b.cfg.ControlTopic)
+	return below && (rest == "" || rest[0] == '/')
+}

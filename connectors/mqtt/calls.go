@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"bytes"
+	"strings"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
@@ -135,7 +136,7 @@ func (l *link) unfitFilter(k *call) (reason byte) {
 		return 0
 	case shared && l.noShare:
 		return packets.DisconnectSharedSubscriptionNotSupported
-	case l.noWild && isWild(k.topic):
+	case l.noWild && strings.ContainsAny(k.topic, "+#"):
 		return packets.DisconnectWildcardSubscriptionsNotSupported
 	}
 	return 0

@@ -204,6 +204,14 @@ func (c *client) trySubmit(k *call) (r gateway.Result, taken bool) {
 	return r, !finished
 }
 
+// retains reports whether the broker supports retained messages, according to the last CONNACK. It returns true while
+// that is unknown.
+func (c *client) retains() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.link == nil || !c.link.noRetain
+}
+
 // dropFilter removes a subscription so that it is not resubscribed after a loss.
 func (c *client) dropFilter(filter string) {
 	c.mu.Lock()

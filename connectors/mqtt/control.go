@@ -2,13 +2,12 @@ package mqtt
 
 import (
 	"encoding/json"
-	"strings"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/eclipse/paho.golang/paho"
 
-	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -24,7 +23,10 @@ const (
 // it has seen, so clocks may differ.
 type control struct {
 	shared *Shared
-	claims string // the topic
+	log    *slog.Logger
+	node   string // name of this gateway
+	topic  string // below it are the topics of claims and of the probe
+	claims string // the topic of claims
 
 	mu sync.Mutex
 	// the largest seen, at least the microseconds since 1970; guarded by mu, like all fields below
@@ -48,21 +50,11 @@ type claim struct {
 var _ owner = (*control)(nil) // of the gateway client
 
 func newControl(s *Shared) *control {
-	return &control{shared: s, claims: s.broker.cfg.ControlTopic + "/claims", pending: map[string]uint64{}}
-}
-
-// isControl reports whether a topic or (shared) filter is at or below the control topic, which devices must not use. It
-// returns false for wildcard filters that match the control topic; messages from there are dropped instead.
-func (b *broker) isControl(name string) bool {
-	inner, _ := topic.Unshare(name)
-	rest, below := strings.CutPrefix(inner, b.cfg.ControlTopic)
-	return below && (rest == "" || rest[0] == '/')
-}
-
-// controlRefused is the result of a device's call for the control topic.
-func controlRefused(what, name string) gateway.Result {
-	return gateway.Refuse(gateway.CodePermissionDeny,
-		"%s %.100q is not allowed: gateways use it among themselves (upstream.control_topic)", what, name)
+	cfg := s.broker.config()
+	return &control{
+		shared: s, log: cfg.Logger, node: cfg.Node, topic: cfg.ControlTopic, claims: cfg.ControlTopic + "/claims",
+		pending: map[string]uint64{},
+	}
 }
 
 func (c *control) nextEpoch() uint64 {
@@ -116,7 +108,7 @@ func (c *control) take() (claims []claim) {
 // publishPending publishes the pending claims, one message at a time.
 func (c *control) publishPending() {
 	c.mu.Lock()
-	a := announcement{c.shared.broker.cfg.Node, c.take()}
+	a := announcement{c.node, c.take()}
 	c.sending = len(a.Claims) > 0
 	c.mu.Unlock()
 	own := c.shared.broker.gatewayClient()
@@ -133,7 +125,7 @@ func (c *control) acknowledged(r gateway.Result, claims []claim) {
 		return
 	}
 	if !r.Ok() {
-		c.shared.broker.log.Warn("cannot announce logins to other gateways (upstream.control_topic)",
+		c.log.Warn("cannot announce logins to other gateways (upstream.control_topic)",
 			"topic", c.claims, "devices", len(claims), "error", r.Message)
 	}
 	go c.publishPending()
@@ -152,12 +144,12 @@ func (c *control) Connected(present bool) {
 			c.claim(s.device.ClientID, s.epoch)
 		}
 	}
-	c.shared.mode.find(own, c.shared.broker.cfg.ControlTopic+"/probe/"+cleanLevel(c.shared.broker.cfg.Node))
+	c.shared.mode.find(own, c.topic+"/probe/"+cleanLevel(c.node))
 }
 
 func (c *control) subscribed(r gateway.Result) {
 	if !r.Ok() && r.Code != gateway.CodeConnProcessNotAlive {
-		c.shared.broker.log.Error(
+		c.log.Error(
 			"logins at other gateways will not end sessions here: cannot subscribe (upstream.control_topic)",
 			"topic", c.claims, "error", r.Message)
 	}
@@ -171,10 +163,10 @@ func (c *control) Message(p *paho.Publish) {
 	}
 	var a announcement
 	if len(p.Payload) > maxClaimBytes || json.Unmarshal(p.Payload, &a) != nil {
-		c.shared.broker.metrics.dropped.WithLabelValues(dropClaim).Inc()
+		c.shared.broker.countDropped(dropClaim)
 		return
 	}
-	if a.Node == c.shared.broker.cfg.Node {
+	if a.Node == c.node {
 		return
 	}
 	for _, other := range a.Claims {
@@ -191,15 +183,15 @@ func (*control) Lost(gateway.CloseReason) {}
 // compare ends the session of a device that has logged in elsewhere later, and repeats the claim of one that has not.
 func (c *control) compare(node string, other claim) {
 	if other.Epoch > uint64(time.Now().Add(farFuture).UnixMicro()) {
-		c.shared.broker.metrics.dropped.WithLabelValues(dropClaim).Inc()
+		c.shared.broker.countDropped(dropClaim)
 		return
 	}
 	c.observe(other.Epoch)
 	s := c.shared.session(other.ID)
 	switch {
 	case s == nil:
-	case other.Epoch > s.epoch || (other.Epoch == s.epoch && node > c.shared.broker.cfg.Node):
-		c.shared.broker.metrics.losses.WithLabelValues(lossTakenOver).Inc()
+	case other.Epoch > s.epoch || (other.Epoch == s.epoch && node > c.node):
+		c.shared.broker.countTakeover()
 		s.lose(gateway.ReasonDiscarded.With("client id %q logged in at gateway %q", other.ID, node))
 	default:
 		c.claim(s.device.ClientID, s.epoch)

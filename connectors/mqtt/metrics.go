@@ -11,15 +11,12 @@ import (
 
 // Reasons for dropped messages and lost connections.
 const (
-	dropDown        = "upstream_down"
-	dropDeviceFull  = "device_queue_full"
-	dropRefused     = "spooled_refused"
-	dropExpired     = "spooled_expired"
-	dropUnroutable  = "unroutable"
-	dropDenied      = "denied"
-	dropGatewayFull = "gateway_queue_full"
-	dropClaim       = "bad_claim"
-	dropBadTopic    = "bad_topic" // in a message from the broker
+	dropDown       = "upstream_down"
+	dropDeviceFull = "device_queue_full"
+	dropRefused    = "spooled_refused"
+	dropExpired    = "spooled_expired"
+	dropDenied     = "denied"
+	dropBadTopic   = "bad_topic" // in a message from the broker
 
 	lossTakenOver  = "taken_over"
 	lossRepeated   = "three_losses"
@@ -95,7 +92,18 @@ func newCounters(m *Metrics) *counters {
 	return c
 }
 
-func (c *counters) connected(err error) {
+// countDropped counts a dropped message.
+func (b *broker) countDropped(reason string) { b.metrics.dropped.WithLabelValues(reason).Inc() }
+
+// countTakeover counts a session that ended because its device logged in at another gateway.
+func (b *broker) countTakeover() { b.metrics.losses.WithLabelValues(lossTakenOver).Inc() }
+
+// countSessions adds to the number of sessions.
+func (b *broker) countSessions(n int) { b.metrics.sessions.Add(float64(n)) }
+
+// countLogin counts the result of a device's login.
+func (b *broker) countLogin(err error) {
+	c := b.metrics
 	var refused *gateway.ResultError
 	switch {
 	case err == nil:

@@ -383,7 +383,7 @@ func (r *routes) targets(p *paho.Publish) *[]target {
 	case id == 0 || (!p.Retain && r.conn.shared.mode.merges()):
 		r.byTopic(p, list)
 	case q == nil:
-		r.conn.client.broker.metrics.dropped.WithLabelValues(dropUnroutable).Inc()
+		r.conn.shared.broker.countDropped(dropUnroutable)
 	default:
 		*list = q.route.targetsOf(p, q, *list)
 	}

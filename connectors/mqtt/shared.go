@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,13 @@ type SharedConfig struct {
 	ACL access.ACL
 }
 
+// Reasons for messages that shared sessions drop.
+const (
+	dropUnroutable  = "unroutable"
+	dropGatewayFull = "gateway_queue_full"
+	dropClaim       = "bad_claim"
+)
+
 // sharedReceiveMaximum is the Receive Maximum of a shared connection, unless Config.ReceiveMaximum is larger. Messages
 // are acknowledged once they are queued, so it does not bound the queues.
 const sharedReceiveMaximum = 1000
@@ -43,6 +51,7 @@ type Shared struct {
 	control *control
 	conns   []*sharedConn
 	mode    splitMode
+	status  bool // devices have a status
 
 	mu       sync.Mutex
 	closed   bool                      // guarded by mu, as all below
@@ -51,20 +60,22 @@ type Shared struct {
 
 var _ gateway.Connector = (*Shared)(nil)
 
-// Shared returns a connector for shared sessions with the same broker and spool. It can be called once. Both connectors
-// must be closed. It does not wait for the broker.
-func (c *Connector) Shared(cfg SharedConfig) (*Shared, error) {
-	setDefault(&cfg.Connections, 4)
+// openShared returns a connector for shared sessions. There can be one for each broker. It does not wait for the
+// broker.
+func openShared(b *broker, cfg SharedConfig) (*Shared, error) {
+	cfg.Connections = cmp.Or(cfg.Connections, 4)
 	switch {
 	case cfg.Authenticator == nil:
 		return nil, errors.New("shared sessions need an authenticator (upstream.authentication)")
 	case cfg.Connections < 0:
 		return nil, errors.New("shared sessions: the number of connections is negative (upstream.connections)")
 	}
-	s := &Shared{broker: c.broker, cfg: cfg, sessions: map[string]*sharedSession{}}
+	s := &Shared{
+		broker: b, cfg: cfg, status: b.config().DeviceStatus.Topic != "", sessions: map[string]*sharedSession{},
+	}
 	s.mode.known = make(chan struct{})
 	s.control = newControl(s)
-	if err := c.broker.Join(s.control); err != nil {
+	if err := b.Join(s.control); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -100,7 +111,7 @@ func (s *Shared) Connect(ctx context.Context, device gateway.Device, password st
 	down gateway.Downlink,
 ) (gateway.Session, error) {
 	answer, err := s.admit(ctx, device, password)
-	s.broker.metrics.connected(err)
+	s.broker.countLogin(err)
 	if err != nil {
 		return nil, err
 	}
@@ -121,13 +132,7 @@ func (s *Shared) Connect(ctx context.Context, device gateway.Device, password st
 
 // admit decides whether the device may log in.
 func (s *Shared) admit(ctx context.Context, device gateway.Device, password string) (access.Answer, error) {
-	if err := s.broker.checkLogin(device, password); err != nil {
-		return access.Answer{}, err
-	}
-	if err := s.broker.offenders.refuse(device); err != nil {
-		return access.Answer{}, err
-	}
-	if err := s.broker.checkUserProperties(device); err != nil {
+	if err := s.broker.checkDevice(device, password); err != nil {
 		return access.Answer{}, err
 	}
 	answer, err := s.cfg.Authenticator.Authenticate(ctx, device, password)
@@ -157,7 +162,7 @@ func (s *Shared) ready(ctx context.Context, id string) error {
 	if own == nil {
 		return errClosed
 	}
-	if s.broker.spool.spool != nil {
+	if s.broker.hasSpool() {
 		return nil
 	}
 	if err := await(ctx, s.mode.known, own); err != nil {
@@ -187,7 +192,7 @@ func (s *Shared) register(session *sharedSession) (old *sharedSession, err error
 	old = s.sessions[session.device.ClientID]
 	s.sessions[session.device.ClientID] = session
 	if old == nil {
-		s.broker.metrics.sessions.Inc()
+		s.broker.countSessions(1)
 	}
 	return old, nil
 }
@@ -200,7 +205,7 @@ func (s *Shared) forget(session *sharedSession) bool {
 		return false
 	}
 	delete(s.sessions, session.device.ClientID)
-	s.broker.metrics.sessions.Dec()
+	s.broker.countSessions(-1)
 	return true
 }
 
@@ -342,7 +347,7 @@ func (c *sharedConn) Resuming(present bool) { c.routes.resuming(present) }
 func (c *sharedConn) Connected(present bool) {
 	c.wasUp.Do(func() { close(c.up) })
 	c.routes.connected(present)
-	if !c.client.broker.cfg.DeviceStatus.isSet() {
+	if !c.shared.status {
 		return
 	}
 	for _, s := range c.shared.all() {

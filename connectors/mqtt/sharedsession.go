@@ -41,7 +41,7 @@ var _ gateway.Session = (*sharedSession)(nil)
 func (s *Shared) newSession(device gateway.Device, answer access.Answer, down gateway.Downlink) (*sharedSession,
 	error,
 ) {
-	status, err := s.broker.cfg.DeviceStatus.of(device)
+	status, err := s.broker.deviceStatus(device)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (s *sharedSession) announce() {
 func (s *sharedSession) publishStatus(payload string) {
 	s.conn.client.PublishStatus(s.status, payload, &s.device, func(r gateway.Result) {
 		if r.Code == gateway.CodeLimit {
-			s.shared.broker.metrics.dropped.WithLabelValues(dropGatewayFull).Inc()
+			s.shared.broker.countDropped(dropGatewayFull)
 		}
 	})
 }
@@ -184,7 +184,7 @@ func (s *sharedSession) deliver(p *paho.Publish, qos byte, payload []byte) {
 	switch {
 	case s.over.Load():
 	case !s.allows(access.Subscribe, p.Topic):
-		s.shared.broker.metrics.dropped.WithLabelValues(dropDenied).Inc()
+		s.shared.broker.countDropped(dropDenied)
 	default:
 		s.shared.broker.deliver(s.down, p, qos, payload)
 	}
