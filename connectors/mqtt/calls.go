@@ -486,36 +486,3 @@ func (q *callList) takeQoS0() (taken []*call) {
 	*q = left
 	return taken
 }
-
-// callbacks are functions to be called once no lock is held.
-type callbacks []callback
-
-type callback struct {
-	done   gateway.Done
-	result gateway.Result
-}
-
-func (o *callbacks) add(c *call, r gateway.Result) {
-	if c.done != nil {
-		*o = append(*o, callback{c.done, r})
-		c.done = nil
-	}
-}
-
-// runAsync runs the callbacks on another goroutine.
-func (o callbacks) runAsync() {
-	if len(o) > 0 {
-		go o.run()
-	}
-}
-
-// then adds a function.
-func (o *callbacks) then(f func()) {
-	*o = append(*o, callback{func(gateway.Result) { f() }, gateway.OK})
-}
-
-func (o callbacks) run() {
-	for _, each := range o {
-		each.done(each.result)
-	}
-}

@@ -389,9 +389,3 @@ func (c *client) secret() string {
 	defer c.mu.Unlock()
 	return c.password
 }
-
-func finish(done gateway.Done, r gateway.Result) {
-	if done != nil {
-		done(r)
-	}
-}

@@ -62,7 +62,8 @@ func TestRivals(t *testing.T) {
 
 // connects counts the CONNECTs that the broker accepted.
 func connects(c *Connector) int {
-	return int(testutil.ToFloat64(c.broker.metrics.connects.WithLabelValues("ok")) + testutil.ToFloat64(c.broker.metrics.reconnects))
+	m := c.broker.metrics
+	return int(testutil.ToFloat64(m.connects.WithLabelValues("ok")) + testutil.ToFloat64(m.reconnects))
 }
 
 func wantOneLeft(t *testing.T, topic string, pair [2]rival) {

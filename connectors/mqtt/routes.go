@@ -175,8 +175,8 @@ func (r *routes) part(sub *subscription, done gateway.Done) {
 	}
 	if first && to != nil && len(to.members) == 0 && !to.closed {
 		cb = r.shut(to, done)
-	} else if done != nil {
-		cb = append(cb, callback{done, gateway.OK})
+	} else {
+		cb.finish(done, gateway.OK)
 	}
 	r.mu.Unlock()
 	cb.run()
@@ -204,9 +204,7 @@ func (r *routes) shut(to *route, done gateway.Done) (cb callbacks) {
 			r.leaveStale(to.filter)
 		}
 	}
-	if done != nil {
-		cb = append(cb, callback{done, gateway.OK})
-	}
+	cb.finish(done, gateway.OK)
 	return cb
 }
 
@@ -326,9 +324,7 @@ func (r *route) waitsAgain(sub *subscription) bool {
 
 func answerAll(waiters []waiter, result gateway.Result) (cb callbacks) {
 	for _, a := range waiters {
-		if a.done != nil {
-			cb = append(cb, callback{a.done, result})
-		}
+		cb.finish(a.done, result)
 	}
 	return cb
 }
