@@ -15,7 +15,6 @@ const (
 	maxClaims = 500 // per message
 	// per message; longer ones are ignored. The longest client id fits even if every byte is escaped
 	maxClaimBytes = 512 << 10
-	probeTimeout  = 5 * time.Second
 )
 
 // control announces logins to the other gateways at the broker and receives theirs, so that the latest login with a

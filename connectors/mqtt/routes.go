@@ -424,3 +424,11 @@ func onceEach(list []target) []target {
 	clear(list[len(kept):])
 	return kept
 }
+
+// subscriptionID returns the Subscription Identifier of a message, or 0.
+func subscriptionID(p *paho.Publish) uint32 {
+	if p.Properties == nil || p.Properties.SubscriptionIdentifier == nil {
+		return 0
+	}
+	return uint32(*p.Properties.SubscriptionIdentifier)
+}

@@ -9,11 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -38,10 +35,6 @@ const (
 	dropGatewayFull = "gateway_queue_full"
 	dropClaim       = "bad_claim"
 )
-
-// sharedReceiveMaximum is the Receive Maximum of a shared connection, unless Config.ReceiveMaximum is larger. Messages
-// are acknowledged once they are queued, so it does not bound the queues.
-const sharedReceiveMaximum = 1000
 
 // Shared gives devices sessions that share a few connections to the broker. The gateway authenticates devices, applies
 // the access rules, and delivers each message to the devices that subscribed to its topic.
@@ -240,126 +233,6 @@ func (s *Shared) Close(ctx context.Context) error {
 	return s.broker.leave(ctx)
 }
 
-// splitMode is what the broker sends to a client with several matching subscriptions: a copy for each (mosquitto,
-// EMQX), or one copy with several Subscription Identifiers (HiveMQ, mochi). MQTT 5, section 3.3.4, allows both, and
-// CONNACK does not say which. A probe finds out: two overlapping subscriptions, a message that matches both, and one
-// that matches only one.
-type splitMode struct {
-	once  sync.Once
-	known chan struct{} // closed when the first probe has ended
-
-	mu     sync.Mutex
-	topic  string // topic of the probe under way; guarded by mu, like all fields below
-	asked  int    // number of probes
-	copies int
-	split  bool // the broker sends a copy for each; false until known, since duplicates are preferred to loss
-}
-
-// merges reports whether the broker may send a single copy.
-func (m *splitMode) merges() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return !m.split
-}
-
-func (m *splitMode) find(own *client, topic string) {
-	m.mu.Lock()
-	m.asked++
-	m.topic, m.copies = topic, 0
-	asked := m.asked
-	m.mu.Unlock()
-	done := func(r gateway.Result) {
-		if !r.Ok() {
-			m.giveUp(asked)
-		}
-	}
-	own.Subscribe(topic+"/+", 0, 1, done)
-	own.Subscribe(topic+"/#", 0, 2, done)
-	own.Publish(topic+"/x", 0, nil, nil)
-	own.Publish(topic, 0, nil, done)
-	time.AfterFunc(probeTimeout, func() { m.giveUp(asked) })
-}
-
-// heard counts the copies of the first message until the second arrives.
-func (m *splitMode) heard(p *paho.Publish) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch {
-	case m.topic == "" || !strings.HasPrefix(p.Topic, m.topic):
-	case p.Topic != m.topic:
-		m.copies++
-	case m.copies > 0:
-		m.split = m.copies > 1
-		m.topic = ""
-		m.once.Do(func() { close(m.known) })
-	}
-}
-
-// giveUp ends a probe without an answer, unless another probe is under way.
-func (m *splitMode) giveUp(asked int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.topic != "" && m.asked == asked {
-		m.topic = ""
-		m.once.Do(func() { close(m.known) })
-	}
-}
-
-// sharedConn is one of the connections of shared sessions, with a publish queue for each.
-type sharedConn struct {
-	client *client
-	shared *Shared
-	routes routes
-
-	wasUp sync.Once
-	up    chan struct{} // closed after the first connect
-}
-
-var _ owner = (*sharedConn)(nil)
-
-func newSharedConn(s *Shared, name string) (c *sharedConn, err error) {
-	c = &sharedConn{shared: s, up: make(chan struct{})}
-	c.routes.conn = c
-	if c.client, err = s.broker.NewOwn(name, c, sharedReceiveMaximum); err != nil {
-		return nil, err
-	}
-	c.client.Start()
-	return c, nil
-}
-
-// Message delivers a message to the devices that subscribed to its topic.
-func (c *sharedConn) Message(p *paho.Publish) {
-	targets := c.routes.targets(p)
-	for i, t := range *targets {
-		payload := p.Payload
-		if i > 0 { // a device may keep the payload
-			payload = append([]byte(nil), payload...)
-		}
-		t.session.deliver(p, min(t.qos, p.QoS), payload)
-	}
-	recycleTargets(targets)
-}
-
-// Resuming is called before resubscribing.
-func (c *sharedConn) Resuming(present bool) { c.routes.resuming(present) }
-
-// Connected publishes again which devices are online: the broker may have lost or missed it.
-func (c *sharedConn) Connected(present bool) {
-	c.wasUp.Do(func() { close(c.up) })
-	c.routes.connected(present)
-	if !c.shared.status {
-		return
-	}
-	for _, s := range c.shared.all() {
-		if s.conn == c {
-			s.announce()
-		}
-	}
-}
-
-// Lost is never called; this client always reconnects.
-func (c *sharedConn) Lost(gateway.CloseReason) {}
-
 // settleTimeout bounds the wait for the statuses of devices that left when shared sessions close.
 const settleTimeout = 2 * time.Second
 
@@ -370,12 +243,4 @@ func (s *Shared) settle(ctx context.Context) {
 	for _, c := range s.conns {
 		c.client.settle(ctx)
 	}
-}
-
-// subscriptionID returns the Subscription Identifier of a message, or 0.
-func subscriptionID(p *paho.Publish) uint32 {
-	if p.Properties == nil || p.Properties.SubscriptionIdentifier == nil {
-		return 0
-	}
-	return uint32(*p.Properties.SubscriptionIdentifier)
 }
