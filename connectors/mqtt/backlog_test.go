@@ -267,17 +267,6 @@ func (r *restless) wantAcknowledged(t *testing.T, has func(name string) bool) {
 	}
 }
 
-// cut ends the connection under a session, as a cable that is pulled.
-func cut(s gateway.Session) {
-	c := s.(*Session).client
-	c.mu.Lock()
-	l := c.link
-	c.mu.Unlock()
-	if l != nil {
-		_ = l.wire.Conn.Close()
-	}
-}
-
 // arrivals are the numbers of each device in the order in which they came first.
 func arrivals(t *testing.T, d *connectortest.Device, into map[string][]int, seen map[string]bool) {
 	t.Helper()

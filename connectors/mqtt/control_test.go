@@ -12,7 +12,6 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
@@ -247,10 +246,10 @@ func TestBadClaims(t *testing.T) {
 		"its own":     {claimsOf("x", claim{"device", s.session("device").epoch + 1}), 0},
 		"nothing":     {`{}`, 0},
 	} {
-		before := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropClaim))
+		before := counted(t, s.broker, "dropped_total", "bad_claim")
 		b.publish("exgate/control/claims", c.payload, 1)
 		b.flush(t, 2)
-		if got := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropClaim)) - before; got != c.bad ||
+		if got := counted(t, s.broker, "dropped_total", "bad_claim") - before; got != c.bad ||
 			m.Losses() > 0 {
 			t.Errorf("%s: %v are counted, want %v; %d losses", name, got, c.bad, m.Losses())
 		}

@@ -42,6 +42,22 @@ type Metrics struct {
 	convicted           *prometheus.CounterVec // by call
 
 	Spool *spool.Metrics
+
+	all []prometheus.Collector // without those of the spool
+}
+
+// Describe implements [prometheus.Collector].
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, each := range m.all {
+		each.Describe(ch)
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, each := range m.all {
+		each.Collect(ch)
+	}
 }
 
 // NewMetrics registers the metrics with reg. If reg is nil, they are not registered.
@@ -71,9 +87,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			"Calls that were refused because the broker ended the connection for them, by call.", "call"),
 		Spool: spool.NewMetrics(reg),
 	}
+	m.all = []prometheus.Collector{
+		m.sessions, m.connects, m.losses, m.reconnects, m.published, m.received, m.dropped, m.resent,
+		m.resubscribesRefused, m.convicted,
+	}
 	if reg != nil {
-		reg.MustRegister(m.sessions, m.connects, m.losses, m.reconnects, m.published, m.received, m.dropped, m.resent,
-			m.resubscribesRefused, m.convicted)
+		reg.MustRegister(m)
 	}
 	return m
 }

@@ -357,11 +357,9 @@ func TestNothingGrowsWhileDown(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	c.mu.Lock()
-	if n := len(c.blocked) + len(c.ownQueue.pending.list) + len(c.inflight); n > 10 {
-		t.Errorf("%d lanes and calls wait", n)
+	if s := c.State(); s.Blocked+s.Pending+s.Inflight > 10 {
+		t.Errorf("too many queues and calls wait: %+v", s)
 	}
-	c.mu.Unlock()
 	r := &s.conns[0].routes
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -31,10 +29,10 @@ func TestBrokerRestart(t *testing.T) {
 			}
 			b.Kill()
 			gatewaytest.Eventually(t, "the loss to be noticed",
-				func() bool { return testutil.ToFloat64(c.broker.metrics.losses.WithLabelValues(lossNetwork)) == 1 })
+				func() bool { return counted(t, c.broker, "losses_total", "network") == 1 })
 
 			if r := connectortest.Publish(t, s, "t/zero", 0, "x"); r.Code != gateway.CodeUnknown ||
-				testutil.ToFloat64(c.broker.metrics.dropped.WithLabelValues(dropDown)) != 1 {
+				counted(t, c.broker, "dropped_total", "upstream_down") != 1 {
 				t.Fatalf("publishing QoS 0 while the broker is down: %v", r)
 			}
 			waiting := publishWindow(s, 20)

@@ -31,7 +31,7 @@ func TestFailover(t *testing.T) {
 		t.Fatal(r)
 	}
 	second.Kill()
-	awaitLoss(t, c, lossNetwork, 2)
+	awaitLoss(t, c, "network", 2)
 	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 		t.Fatal(r)
 	}

@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -94,20 +92,8 @@ func wantNoRoutes(t testing.TB, s *Shared) {
 func (r *routes) isEmpty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.conn.client.mu.Lock()
-	defer r.conn.client.mu.Unlock()
-	return len(r.by)+len(r.ids)+len(r.stale)+r.wild.Len()+
-		len(r.conn.client.filters)+len(r.conn.client.waiting)+len(r.conn.client.blocked) == 0
-}
-
-// awaitDown waits until a client has noticed that its connection is lost.
-func awaitDown(t testing.TB, c *client) {
-	t.Helper()
-	gatewaytest.Eventually(t, "the loss to be noticed", func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.link == nil
-	})
+	c := r.conn.client.State()
+	return len(r.by)+len(r.ids)+len(r.stale)+r.wild.Len()+c.Filters+c.Waiting+c.Blocked == 0
 }
 
 func awaitFilters(t testing.TB, b *memoryBroker, want ...string) {
@@ -223,7 +209,7 @@ func TestFullDevice(t *testing.T) {
 	if s.session("full-1") != nil || s.session("full-0") == nil {
 		t.Error("the device with QoS 1 is to be closed, that with QoS 0 not")
 	}
-	if dropped := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropDeviceFull)); dropped != n+1 {
+	if dropped := counted(t, s.broker, "dropped_total", "device_queue_full"); dropped != n+1 {
 		t.Errorf("%v dropped messages are counted, want %d", dropped, n+1)
 	}
 }

@@ -67,12 +67,6 @@ func wantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
 	}
 }
 
-func awaitLoss(t *testing.T, c *Connector, reason string, n float64) {
-	t.Helper()
-	gatewaytest.Eventually(t, "the loss to be noticed",
-		func() bool { return testutil.ToFloat64(c.broker.metrics.losses.WithLabelValues(reason)) >= n })
-}
-
 // awaitDrained waits until nothing is left in the spool and nobody uses it beside n sessions.
 func awaitDrained(t *testing.T, c *Connector, n int) {
 	t.Helper()

@@ -113,20 +113,6 @@ func cutHouse(t *testing.T, c *Connector) {
 	cutSettled(t, c.broker.gatewayClient())
 }
 
-// cutSettled cuts a connection over which nothing is unacknowledged: that would come again.
-func cutSettled(t *testing.T, c *client) {
-	t.Helper()
-	gatewaytest.Eventually(t, "a connection without unacknowledged publishes", func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.link != nil && len(c.inflight) == 0 {
-			_ = c.link.wire.Conn.Close()
-			return true
-		}
-		return false
-	})
-}
-
 // TestStatusOfNobody refuses a device whose status would have no topic.
 func TestStatusOfNobody(t *testing.T) {
 	b := newScripted(t, func(*peer) { t.Error("connected") })

@@ -1,0 +1,51 @@
+package mqtt
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+)
+
+// These helpers use only what the client exports, so that they can be a package below the tests of shared sessions and
+// of Connector.
+
+// awaitDown waits until a client has noticed that its connection is lost.
+func awaitDown(t testing.TB, c *client) {
+	t.Helper()
+	gatewaytest.Eventually(t, "the loss to be noticed", func() bool { return !c.State().Connected })
+}
+
+// cutClient closes the connection of a client, as a cable that is pulled.
+func cutClient(c *client) { c.Break(func(State) bool { return true }) }
+
+// cut ends the connection under a session, as a cable that is pulled.
+func cut(s gateway.Session) {
+	cutClient(s.(*Session).client)
+}
+
+// cutSettled cuts a connection over which nothing is unacknowledged: that would be sent again.
+func cutSettled(t testing.TB, c *client) {
+	t.Helper()
+	gatewaytest.Eventually(t, "a connection without unacknowledged publishes", func() bool {
+		return c.Break(func(s State) bool { return s.Inflight == 0 })
+	})
+}
+
+// counted returns the sum of the metrics exgate_mqtt_NAME with all of these label values.
+func counted(t testing.TB, b *broker, name string, labels ...string) float64 {
+	t.Helper()
+	reg := prometheus.NewPedanticRegistry()
+	reg.MustRegister(b.config().Metrics)
+	return gatewaytest.Metric(t, reg, "exgate_mqtt_"+name, labels...)
+}
+
+// awaitLoss waits until a connector has lost n connections for a reason.
+func awaitLoss(t testing.TB, c *Connector, reason string, n float64) {
+	t.Helper()
+	gatewaytest.Eventually(t, fmt.Sprintf("%v lost connections, reason %s", n, reason),
+		func() bool { return counted(t, c.broker, "losses_total", reason) >= n })
+}
