@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -25,7 +26,7 @@ func newGateway(t testing.TB, url, node string) *Shared {
 	cfg := quick(url)
 	cfg.Node, cfg.Logger = node, slog.New(slog.DiscardHandler)
 	s := newShared(t, cfg, SharedConfig{Connections: 1})
-	s.broker.longestDelay = time.Second // however long a test keeps the broker down
+	s.broker.SetLongestDelay(time.Second) // however long a test keeps the broker down
 	return s
 }
 
@@ -327,12 +328,13 @@ func FuzzClaims(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	b, err := newBroker(Config{URL: "mqtt://127.0.0.1:1", ControlTopic: "c"})
+	b, err := openBroker(Config{URL: "mqtt://127.0.0.1:1", ControlTopic: "c"})
 	if err != nil {
 		f.Fatal(err)
 	}
-	close(b.quit)
-	b.workers.Wait()
+	if err := b.leave(context.Background()); err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		s := &Shared{broker: b}
 		s.control = newControl(s)

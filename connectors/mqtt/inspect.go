@@ -1,5 +1,7 @@
 package mqtt
 
+import "time"
+
 // State is what a client has under way, for tests of the packages above.
 type State struct {
 	Connected bool
@@ -36,3 +38,6 @@ func (c *client) Break(ready func(State) bool) bool {
 	_ = c.link.wire.Conn.Close()
 	return true
 }
+
+// SetLongestDelay bounds the delay before a reconnect, for tests that keep a broker down.
+func (b *broker) SetLongestDelay(d time.Duration) { b.longestDelay = d }

@@ -286,7 +286,7 @@ func (b *memoryBroker) flush(t testing.TB, clients int) {
 	t.Helper()
 	b.set(func() {
 		for _, s := range b.sessions {
-			s.send(wire.Publication{Topic: "$nobody", QoS: 1}, maxSubscription)
+			s.send(wire.Publication{Topic: "$nobody", QoS: 1}, 268435455)
 		}
 	})
 	b.awaitClients(t, clients)

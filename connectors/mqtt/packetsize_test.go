@@ -39,7 +39,7 @@ func TestPacketTooLarge(t *testing.T) {
 	if r := call.Result(t); !r.Ok() {
 		t.Fatal(r)
 	}
-	if pause := time.Since(<-sent); pause < cfg.ReconnectDelay<<tooLargeAttempt {
+	if pause := time.Since(<-sent); pause < 8*cfg.ReconnectDelay {
 		t.Errorf("connected again after %v: the broker will send it again", pause)
 	}
 	if n := counted(t, c.broker, "losses_total", "packet_too_large"); n != 1 || d.Losses() != 0 ||

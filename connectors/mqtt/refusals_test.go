@@ -229,7 +229,7 @@ func TestSharedRestart(t *testing.T) {
 			}
 			cfg := quick(b.URL())
 			// mosquitto keeps the session on disk that does not begin with Clean Start, and not those of carriers
-			cfg.SessionExpiry = lostSessionExpiry
+			cfg.SessionExpiry = time.Minute
 			observer := logIn(t, newConnector(t, cfg), "observer")
 			observer.subscribe(t, "down/#", 1)
 			calls := publishAll(members, 0, messages)

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
@@ -18,7 +19,7 @@ func TestBrokerRestart(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
 			cfg := quick(b.URL())
 			if durable {
-				cfg.SessionExpiry = lostSessionExpiry
+				cfg.SessionExpiry = time.Minute
 			}
 			c := newConnector(t, cfg)
 			s, d := connect(t, c, "device")
@@ -69,7 +70,7 @@ func publishWindow(s gateway.Session, n int) []*connectortest.Call {
 func TestRestartUnderLoad(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	cfg := quick(b.URL())
-	cfg.SessionExpiry = lostSessionExpiry
+	cfg.SessionExpiry = time.Minute
 	c := newConnector(t, cfg)
 	from, _ := connect(t, c, "from")
 	to, d := connect(t, c, "to")

@@ -107,11 +107,7 @@ func TestResubscribe(t *testing.T) {
 	}
 	gatewaytest.Eventually(t, "a refusal counted",
 		func() bool { return counted(t, c.broker, "resubscribes_refused_total") == 1 })
-	session := s.(*Session)
-	session.client.mu.Lock()
-	left := len(session.client.filters)
-	session.client.mu.Unlock()
-	if left != 2 || d.Losses() != 0 {
+	if left := s.(*Session).client.State().Filters; left != 2 || d.Losses() != 0 {
 		t.Fatalf("%d filters are left, %d losses", left, d.Losses())
 	}
 }

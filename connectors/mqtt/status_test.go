@@ -207,7 +207,7 @@ func TestEveryRefusedWill(t *testing.T) {
 			_, err := newConnector(t, cfg).Connect(t.Context(), full, "", connectortest.NewDevice())
 			if named := strings.Contains(fmt.Sprint(err),
 				`will, to "bad/device" (upstream.device_status.topic)`); err == nil ||
-				named != slices.Contains(aboutStrings, r.code) {
+				named != slices.Contains([]byte{0x87, 0x90, 0x95, 0x99}, r.code) {
 				t.Error(err)
 			}
 		})
