@@ -149,11 +149,11 @@ const mostSpared = 2
 
 // isSpared reports whether the end is not counted against the call because an unproven queue is more likely to blame.
 // Otherwise suspects of a few new devices would send everybody's calls to the prober.
-func (c *call) isSpared() bool {
-	if !c.queue.proven || c.spared >= mostSpared {
+func (k *call) isSpared() bool {
+	if !k.queue.proven || k.spared >= mostSpared {
 		return false
 	}
-	c.spared++
+	k.spared++
 	return true
 }
 
