@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,12 +11,9 @@ import (
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
-	"github.com/exgate/exgate/connectors/internal/spool"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
@@ -26,7 +22,7 @@ import (
 func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, b.URL(), "t")
-	c := newConnector(t, spooled(t, b.URL()))
+	c := newDevices(t, spooled(t, b.URL()))
 	const each = 5
 	for round := range 20 { // from the second on the gateway's own connection is there
 		s, _ := connect(t, c, "device")
@@ -50,7 +46,7 @@ func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
 func TestSpoolDeviceKeepsItsTurn(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, b.URL(), "t")
-	c := newConnector(t, spooled(t, b.URL()))
+	c := newDevices(t, spooled(t, b.URL()))
 	s, _ := connect(t, c, "device")
 	c.broker.publishLeftover("device")
 	publishNumbers(t, s, 0, 5)
@@ -65,10 +61,10 @@ func TestSpoolTurnGoesToTheLast(t *testing.T) {
 			p.serveAll()
 		}
 	})
-	c := newConnector(t, spooled(t, b.url()))
+	c := newDevices(t, spooled(t, b.url()))
 	s, _ := connect(t, c, "device")
-	client := s.(*Session).client
-	g := s.(*Session).queue.backlog
+	client := s.(*deviceSession).client
+	g := s.(*deviceSession).queue.backlog
 	lanes := [2]publishQueue{{client: client, backlog: g}, {client: client, backlog: g}}
 	var cb callbacks
 	client.mu.Lock()
@@ -110,7 +106,7 @@ func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 			}
 		}
 	})
-	c := newConnector(t, spooled(t, b.url()))
+	c := newDevices(t, spooled(t, b.url()))
 	leaveNumbers(t, c, "device", 3)
 	gatewaytest.Eventually(t, "the gateway to lose its connection", refuse.Load)
 	connect(t, c, "device")
@@ -137,7 +133,7 @@ func (p *peer) acceptUnless(refuse *atomic.Bool) (own bool) {
 }
 
 // leaveNumbers puts n publishes of QoS 1 into the spool of a device that has no session.
-func leaveNumbers(t *testing.T, c *Connector, id string, n int) {
+func leaveNumbers(t *testing.T, c *deviceConnector, id string, n int) {
 	t.Helper()
 	if err := c.broker.spoolOpened(t.Context()); err != nil {
 		t.Fatal(err)
@@ -176,7 +172,7 @@ func TestSpoolLateAnswer(t *testing.T) {
 		<-back
 		p.puback(first.PacketID, 0)
 	})
-	c := newConnector(t, spooled(t, b.url()))
+	c := newDevices(t, spooled(t, b.url()))
 	s, _ := connect(t, c, "device")
 	publishNumbers(t, s, 0, 1) // even ones have QoS 1
 	next(t, got, "0")
@@ -195,7 +191,7 @@ func TestSpoolLateAnswer(t *testing.T) {
 // restless is a device that logs in and out, or in again, all the time and publishes numbers meanwhile.
 type restless struct {
 	id        string
-	connector *Connector
+	connector *deviceConnector
 	rng       *rand.Rand
 	next      int
 
@@ -220,7 +216,7 @@ func (r *restless) run(t *testing.T, n int) {
 		switch r.rng.IntN(4) {
 		case 0: // the next login takes over
 		case 1:
-			cut(s)
+			cutClient(s.(*deviceSession).client)
 		default:
 			s.Close()
 		}
@@ -297,7 +293,7 @@ func TestSpoolOrder(t *testing.T) {
 	}
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, b.URL(), "+")
-	c := newConnector(t, spooled(t, b.URL()))
+	c := newDevices(t, spooled(t, b.URL()))
 	var all []*restless
 	var running sync.WaitGroup
 	for i := range devices {
@@ -320,113 +316,5 @@ func TestSpoolOrder(t *testing.T) {
 			arrivals(t, d, came, seen)
 			return seen[name]
 		})
-	}
-}
-
-// TestSharedSpool has devices log in, publish, log out and in again while the broker has not been there yet: all is
-// kept, and arrives in order.
-func TestSharedSpool(t *testing.T) {
-	b := mosquitto.Start(t, mosquitto.Options{})
-	listener := listen(t, b.URL(), "spooled/#")
-	b.Stop(t)
-	s := newShared(t, spooled(t, b.URL()), SharedConfig{Connections: 2})
-	const devices, rounds, messages = 10, 4, 10
-	for round := range rounds {
-		var calls []*connectortest.Call
-		for i := range devices {
-			m := logIn(t, s, fmt.Sprint("device-", i))
-			for n := range messages {
-				call := connectortest.NewCall()
-				calls = append(calls, call)
-				m.Publish("spooled/"+m.id, byte(1+n%2), []byte(strconv.Itoa(round*messages+n)), call.Done)
-			}
-			if i%2 == 0 {
-				m.Close()
-			}
-		}
-		for _, call := range calls {
-			if r := call.Result(t); !r.Ok() {
-				t.Fatal(r)
-			}
-		}
-	}
-	b.Restart(t)
-	last := logIn(t, s, "device-0")
-	publish(t, last, "spooled/"+last.id, 1, strconv.Itoa(rounds*messages))
-	next := make([]int, devices)
-	for !slices.Equal(next, append([]int{rounds*messages + 1}, slices.Repeat([]int{rounds * messages}, devices-1)...)) {
-		got := listener.Next(t)
-		var device int
-		if _, err := fmt.Sscanf(got.Topic, "spooled/device-%d", &device); err != nil {
-			t.Fatal(err)
-		}
-		n, err := strconv.Atoi(string(got.Payload))
-		if err != nil || n > next[device] {
-			t.Fatalf("device %d: got %s, want %d", device, got.Payload, next[device])
-		}
-		next[device] = max(next[device], n+1)
-	}
-	gatewaytest.Eventually(t, "the spool to be empty", func() bool { return len(s.broker.spool.spool.Left()) == 0 })
-	if n := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropRefused)); n > 0 {
-		t.Errorf("%v messages were refused", n)
-	}
-}
-
-// TestSharedLateAnswers closes the gateway with a message of each of many devices under way on one connection. The
-// broker acknowledges all of them when it is told goodbye, and none is left in the spool to be sent again.
-func TestSharedLateAnswers(t *testing.T) {
-	const devices = 10
-	arrived := make(chan struct{}, devices)
-	b := newScripted(t, func(p *peer) {
-		if p.accept(false) == nil {
-			return
-		}
-		var held []uint16
-		for cp := p.next(); cp != nil; cp = p.next() {
-			switch c := cp.Content.(type) {
-			case *packets.Publish:
-				if string(c.Payload) != "x" {
-					p.puback(c.PacketID, 0)
-					continue
-				}
-				held = append(held, c.PacketID)
-				arrived <- struct{}{}
-			case *packets.Subscribe:
-				p.suback(c.PacketID, packets.SubackNotauthorized)
-			case *packets.Disconnect:
-				for _, id := range held {
-					p.puback(id, 0)
-				}
-				return
-			}
-		}
-	})
-	c := newConnector(t, spooled(t, b.url()))
-	s, err := c.Shared(SharedConfig{Authenticator: access.Everybody(), Connections: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range devices {
-		session, _ := connectShared(t, s, fmt.Sprint("device-", i))
-		if r := connectortest.Publish(t, session, "t", 1, "x"); !r.Ok() {
-			t.Fatal(r)
-		}
-	}
-	for range devices {
-		<-arrived
-	}
-	if err := s.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	left, err := spool.Open(spool.Config{Folder: c.broker.cfg.Spool.Folder})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = left.Close() }()
-	if ids := left.Left(); len(ids) > 0 {
-		t.Fatalf("acknowledged messages are left of %q", ids)
 	}
 }

@@ -35,17 +35,23 @@ func cutSettled(t testing.TB, c *client) {
 	})
 }
 
-// counted returns the sum of the metrics exgate_mqtt_NAME with all of these label values.
+// counted returns the sum of a broker's metrics exgate_mqtt_NAME with all of these label values.
 func counted(t testing.TB, b *broker, name string, labels ...string) float64 {
 	t.Helper()
+	return countedIn(t, b.config().Metrics, name, labels...)
+}
+
+// countedIn is counted for the metrics of several brokers.
+func countedIn(t testing.TB, m *Metrics, name string, labels ...string) float64 {
+	t.Helper()
 	reg := prometheus.NewPedanticRegistry()
-	reg.MustRegister(b.config().Metrics)
+	reg.MustRegister(m)
 	return gatewaytest.Metric(t, reg, "exgate_mqtt_"+name, labels...)
 }
 
-// awaitLoss waits until a connector has lost n connections for a reason.
-func awaitLoss(t testing.TB, c *Connector, reason string, n float64) {
+// awaitLoss waits until n connections to a broker were lost for a reason.
+func awaitLoss(t testing.TB, b *broker, reason string, n float64) {
 	t.Helper()
 	gatewaytest.Eventually(t, fmt.Sprintf("%v lost connections, reason %s", n, reason),
-		func() bool { return counted(t, c.broker, "losses_total", reason) >= n })
+		func() bool { return counted(t, b, "losses_total", reason) >= n })
 }

@@ -41,3 +41,6 @@ func (c *client) Break(ready func(State) bool) bool {
 
 // SetLongestDelay bounds the delay before a reconnect, for tests that keep a broker down.
 func (b *broker) SetLongestDelay(d time.Duration) { b.longestDelay = d }
+
+// Spooled returns the client ids with messages in the spool, which must be open, for tests.
+func (b *broker) Spooled() []string { return b.spool.spool.Left() }

@@ -32,7 +32,7 @@ func TestPausedBroker(t *testing.T) {
 			publishWindow(s, 20)[19].Result(t)
 			b.Pause(t)
 			waiting := publishWindow(s, 100)
-			awaitLoss(t, connector, "unanswered", 1)
+			awaitLoss(t, connector.broker, "unanswered", 1)
 			for i, call := range waiting {
 				if call.Times() > 0 {
 					t.Fatalf("publish %d succeeded while the broker was paused", i)

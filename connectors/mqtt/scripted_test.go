@@ -141,12 +141,14 @@ func quick(url string) Config {
 	return Config{URL: url, ReconnectDelay: 10 * time.Millisecond}
 }
 
-func connect(t testing.TB, c *Connector, clientID string) (gateway.Session, *connectortest.Device) {
+func connect(t testing.TB, c gateway.Connector, clientID string) (gateway.Session, *connectortest.Device) {
 	t.Helper()
 	return login(t, c, clientID, "", "")
 }
 
-func login(t testing.TB, c *Connector, clientID, username, password string) (gateway.Session, *connectortest.Device) {
+func login(t testing.TB, c gateway.Connector, clientID, username, password string) (
+	gateway.Session, *connectortest.Device,
+) {
 	t.Helper()
 	d := connectortest.NewDevice()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -20,7 +20,7 @@ func TestFailover(t *testing.T) {
 	second, third := mosquitto.Start(t, mosquitto.Options{}), mosquitto.Start(t, mosquitto.Options{WebSocket: true})
 	cfg := quick("mqtt://" + gatewaytest.FreeAddress(t))
 	cfg.URLs = []string{second.URL(), third.WebSocketURL()}
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	s, d := connect(t, c, "device")
 	if got := c.broker.server().HostPort; got != second.Addr() {
 		t.Fatalf("connected to %s", got)
@@ -31,7 +31,7 @@ func TestFailover(t *testing.T) {
 		t.Fatal(r)
 	}
 	second.Kill()
-	awaitLoss(t, c, "network", 2)
+	awaitLoss(t, c.broker, "network", 2)
 	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -50,7 +50,7 @@ func TestFailover(t *testing.T) {
 // wantThere wants what s publishes at the broker b.
 func wantThere(t *testing.T, b *mosquitto.Broker, topic string, s gateway.Session) {
 	t.Helper()
-	witness, d := connect(t, newConnector(t, Config{URL: b.URL()}), "witness")
+	witness, d := connect(t, newDevices(t, Config{URL: b.URL()}), "witness")
 	defer witness.Close()
 	if r := connectortest.Subscribe(t, witness, topic, 1); !r.Ok() {
 		t.Fatal(r)
@@ -96,7 +96,7 @@ func TestSilentServerLeavesTimeForTheNext(t *testing.T) {
 		p.next()
 	})
 	alive := newScripted(t, func(p *peer) { p.accept(false); p.serveAll() })
-	c := newConnector(t, Config{URLs: []string{silent.url(), alive.url()}, ConnectTimeout: time.Hour})
+	c := newDevices(t, Config{URLs: []string{silent.url(), alive.url()}, ConnectTimeout: time.Hour})
 	for i := range 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c" + strings.Repeat("c", i)}},
@@ -114,7 +114,7 @@ func TestSilentServerLeavesTimeForTheNext(t *testing.T) {
 
 // The names that ALPN has for MQTT are not offered to servers of HTTP.
 func TestALPNIsForMQTT(t *testing.T) {
-	c := newConnector(t, Config{
+	c := newDevices(t, Config{
 		URLs: []string{"mqtts://127.0.0.1", "wss://127.0.0.1"},
 		TLS:  &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"mqtt"}},
 	})

@@ -30,7 +30,7 @@ func listen(t *testing.T, url, filter string) *connectortest.Device {
 	t.Helper()
 	cfg := quick(url)
 	cfg.SessionExpiry = lostSessionExpiry
-	s, d := connect(t, newConnector(t, cfg), "listener")
+	s, d := connect(t, newDevices(t, cfg), "listener")
 	if r := connectortest.Subscribe(t, s, filter, 1); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -68,7 +68,7 @@ func wantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
 }
 
 // awaitDrained waits until nothing is left in the spool and nobody uses it beside n sessions.
-func awaitDrained(t *testing.T, c *Connector, n int) {
+func awaitDrained(t *testing.T, c *deviceConnector, n int) {
 	t.Helper()
 	gatewaytest.Eventually(t, "the spool to be empty", func() bool {
 		c.broker.mu.Lock()
@@ -85,11 +85,11 @@ func awaitDrained(t *testing.T, c *Connector, n int) {
 func TestSpoolWhileDown(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, b.URL(), "t")
-	c := newConnector(t, spooled(t, b.URL()))
+	c := newDevices(t, spooled(t, b.URL()))
 	s, own := connect(t, c, "device")
 	publishNumbers(t, s, 0, 10)
 	b.Stop(t)
-	awaitLoss(t, c, lossNetwork, 1)
+	awaitLoss(t, c.broker, lossNetwork, 1)
 	publishNumbers(t, s, 10, 200)
 	if r := connectortest.Publish(t, s, "t", 0, "x"); r.Code != gateway.CodeUnknown {
 		t.Fatalf("QoS 0 is not for the spool: %v", r)
@@ -109,12 +109,12 @@ func TestSpoolWhilePaused(t *testing.T) {
 	d := listen(t, b.URL(), "t")
 	cfg := spooled(t, b.URL())
 	cfg.AckTimeout, cfg.ConnectTimeout = time.Second, time.Second
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	s, _ := connect(t, c, "device")
 	publishNumbers(t, s, 0, 10)
 	b.Pause(t)
 	publishNumbers(t, s, 10, 100)
-	awaitLoss(t, c, lossUnanswered, 1)
+	awaitLoss(t, c.broker, lossUnanswered, 1)
 	publishNumbers(t, s, 100, 110)
 	b.Resume(t)
 	publishNumbers(t, s, 110, 120)
@@ -126,10 +126,10 @@ func TestSpoolWhilePaused(t *testing.T) {
 func TestSpoolLeftByDevice(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, b.URL(), "t")
-	c := newConnector(t, spooled(t, b.URL()))
+	c := newDevices(t, spooled(t, b.URL()))
 	s, _ := connect(t, c, "device")
 	b.Stop(t)
-	awaitLoss(t, c, lossNetwork, 1)
+	awaitLoss(t, c.broker, lossNetwork, 1)
 	publishNumbers(t, s, 0, 100)
 	s.Close()
 	b.Restart(t)
@@ -142,16 +142,16 @@ func TestSpoolLeftByGateway(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, b.URL(), "t")
 	cfg := spooled(t, b.URL())
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	s, _ := connect(t, c, "device")
 	b.Stop(t)
-	awaitLoss(t, c, lossNetwork, 1)
+	awaitLoss(t, c.broker, lossNetwork, 1)
 	publishNumbers(t, s, 0, 100)
 	if err := c.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b.Restart(t)
-	c = newConnector(t, cfg)
+	c = newDevices(t, cfg)
 	wantNumbers(t, d, 0, 100)
 	awaitDrained(t, c, 0)
 }
@@ -163,10 +163,10 @@ func TestSpoolWaitsForDevice(t *testing.T) {
 	var log gatewaytest.Log
 	cfg := spooled(t, b.URL())
 	cfg.Username, cfg.Password, cfg.Logger = "gateway", "g", log.Logger()
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	s, _ := login(t, c, "device", "device", "d")
 	b.Stop(t)
-	awaitLoss(t, c, lossNetwork, 1)
+	awaitLoss(t, c.broker, lossNetwork, 1)
 	publishNumbers(t, s, 0, 20)
 	s.Close()
 	b.Restart(t)
@@ -244,7 +244,7 @@ func TestSpoolRefused(t *testing.T) {
 			}
 			return 0
 		})
-		c := newConnector(t, spooled(t, url))
+		c := newDevices(t, spooled(t, url))
 		s, d := connect(t, c, "device")
 		for _, payload := range []string{"0", "1"} {
 			if r := connectortest.Publish(t, s, "t", qos, payload); !r.Ok() {
@@ -275,7 +275,7 @@ func TestSpoolQuotaExceeded(t *testing.T) {
 				}
 				return 0
 			})
-			c := newConnector(t, spooled(t, url))
+			c := newDevices(t, spooled(t, url))
 			s, _ := connect(t, c, "device")
 			for _, payload := range []string{"0", "1"} {
 				if r := connectortest.Publish(t, s, "t", 1, payload); !r.Ok() {
@@ -299,7 +299,7 @@ func TestSpoolMaximumQoS(t *testing.T) {
 		url, got := answering(t, func(*peer) *packets.Connack {
 			return &packets.Connack{Properties: &packets.Properties{MaximumQOS: &most}}
 		}, func(*packets.Publish) byte { return 0 })
-		c := newConnector(t, spooled(t, url))
+		c := newDevices(t, spooled(t, url))
 		storeNumbers(t, c, "device", 2, time.Now())
 		connect(t, c, "device")
 		for _, want := range []string{"0", "1"} {
@@ -328,7 +328,7 @@ func TestSpoolMaximumQoSLowered(t *testing.T) {
 		}
 		p.serveAll()
 	})
-	c := newConnector(t, spooled(t, b.url()))
+	c := newDevices(t, spooled(t, b.url()))
 	s, _ := connect(t, c, "device")
 	if r := connectortest.Publish(t, s, "t", 2, "x"); !r.Ok() {
 		t.Fatal(r)
@@ -344,7 +344,7 @@ func TestSpoolMessageExpiry(t *testing.T) {
 	url, got := answering(t, plainly, func(*packets.Publish) byte { return 0 })
 	cfg := spooled(t, url)
 	cfg.MessageExpiry, cfg.UserProperties = time.Minute, true
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	storeNumbers(t, c, "device", 1, time.Now().Add(-2*time.Minute))
 	storeNumbers(t, c, "device", 1, time.Now().Add(-30*time.Second))
 	device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device", ProtoName: "mine"}}
@@ -370,7 +370,7 @@ func TestSpoolMessageExpiry(t *testing.T) {
 }
 
 // storeNumbers has n publishes of QoS 2 in the spool before anybody looks at it.
-func storeNumbers(t *testing.T, c *Connector, id string, n int, at time.Time) {
+func storeNumbers(t *testing.T, c *deviceConnector, id string, n int, at time.Time) {
 	t.Helper()
 	if err := c.broker.spoolOpened(t.Context()); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -204,11 +203,9 @@ func loginTo(t *testing.T, c gateway.Connector, id, listener string) gateway.Ses
 	return s
 }
 
-func convictions(m *Metrics) (n float64) {
-	for _, what := range []callKind{publishing, subscribing, unsubscribing} {
-		n += testutil.ToFloat64(m.convicted.WithLabelValues(what.String()))
-	}
-	return n
+func convictions(t testing.TB, m *Metrics) float64 {
+	t.Helper()
+	return countedIn(t, m, "calls_convicted_total")
 }
 
 // TestEveryEnding throws each reason of DISCONNECT, and an end without one, at each call, in both session modes. What
@@ -278,10 +275,9 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 	publish()
 	if poison != "publish_QoS_0" && !takenOver {
 		// three ends without a reason may be another client's doing
-		closed := cfg.Metrics.losses.WithLabelValues(lossRepeated)
 		gatewaytest.Eventually(t, "the conviction", func() bool {
-			return convictions(cfg.Metrics) > 0 || (strings.HasSuffix(poison, "subscribe") &&
-				testutil.ToFloat64(closed) > 0)
+			return convictions(t, cfg.Metrics) > 0 || (strings.HasSuffix(poison, "subscribe") &&
+				countedIn(t, cfg.Metrics, "losses_total", "three_losses") > 0)
 		})
 	}
 	if stored && !takenOver {
@@ -300,7 +296,7 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 		return true
 	})
 	// the broker does not take the same filter again either
-	if n := convictions(cfg.Metrics); n > 1 && poison != "unsubscribe" {
+	if n := convictions(t, cfg.Metrics); n > 1 && poison != "unsubscribe" {
 		t.Errorf("%v convictions", n)
 	}
 	if most, all := b.endings(); most > 6 || all > 8 {
