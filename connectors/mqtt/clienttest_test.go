@@ -3,6 +3,7 @@ package mqtt
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -54,4 +55,14 @@ func awaitLoss(t testing.TB, b *broker, reason string, n float64) {
 	t.Helper()
 	gatewaytest.Eventually(t, fmt.Sprintf("%v lost connections, reason %s", n, reason),
 		func() bool { return counted(t, b, "losses_total", reason) >= n })
+}
+
+// quick is the configuration of tests that reconnect.
+func quick(url string) Config {
+	return Config{URL: url, ReconnectDelay: 10 * time.Millisecond}
+}
+
+func convictions(t testing.TB, m *Metrics) float64 {
+	t.Helper()
+	return countedIn(t, m, "calls_convicted_total")
 }

@@ -304,13 +304,6 @@ func flushed(t testing.TB, from *member, to ...*member) {
 	}
 }
 
-func publish(t testing.TB, from *member, topic string, qos byte, payload string) {
-	t.Helper()
-	if r := connectortest.Publish(t, from, topic, qos, payload); !r.Ok() {
-		t.Fatalf("publishing to %s: %v", topic, r)
-	}
-}
-
 // TestRetained wants retained messages with those who ask only, also where several ask at the same moment.
 func TestRetained(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {

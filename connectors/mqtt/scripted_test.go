@@ -1,17 +1,12 @@
 package mqtt
 
 import (
-	"context"
 	"io"
 	"net"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/eclipse/paho.golang/packets"
-
-	"github.com/exgate/exgate/connectors/connectortest"
-	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // scripted is a broker that does as the test says, for what a real one cannot be made to do.
@@ -136,28 +131,11 @@ func (p *peer) serveAll() {
 	}
 }
 
-// quick is the configuration of tests that reconnect.
-func quick(url string) Config {
-	return Config{URL: url, ReconnectDelay: 10 * time.Millisecond}
-}
-
-func connect(t testing.TB, c gateway.Connector, clientID string) (gateway.Session, *connectortest.Device) {
-	t.Helper()
-	return login(t, c, clientID, "", "")
-}
-
-func login(t testing.TB, c gateway.Connector, clientID, username, password string) (
-	gateway.Session, *connectortest.Device,
-) {
-	t.Helper()
-	d := connectortest.NewDevice()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: clientID, Username: username}},
-		password, d)
-	if err != nil {
-		t.Fatal(err)
+// cut ends all connections.
+func (b *scripted) cut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.peers {
+		_ = p.Close()
 	}
-	t.Cleanup(s.Close)
-	return s, d
 }

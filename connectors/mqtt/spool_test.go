@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,36 +34,6 @@ func listen(t *testing.T, url, filter string) *connectortest.Device {
 		t.Fatal(r)
 	}
 	return d
-}
-
-// publishNumbers publishes numbers with QoS 1 and 2 in turn, and wants each of them kept.
-func publishNumbers(t *testing.T, s gateway.Session, from, to int) {
-	t.Helper()
-	calls := make([]*connectortest.Call, 0, to-from)
-	for i := from; i < to; i++ {
-		c := connectortest.NewCall()
-		s.Publish("t", byte(1+i%2), []byte(strconv.Itoa(i)), c.Done)
-		calls = append(calls, c)
-	}
-	for i, c := range calls {
-		if r := c.Result(t); !r.Ok() {
-			t.Fatalf("publish %d: %v", from+i, r)
-		}
-	}
-}
-
-// wantNumbers wants the numbers, in the order of their first arrivals.
-func wantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
-	t.Helper()
-	for next := from; next < to; {
-		i, err := strconv.Atoi(string(d.Next(t).Payload))
-		switch {
-		case err != nil || i > next:
-			t.Fatalf("got %d, want %d: something is missing or has overtaken it", i, next)
-		case i == next:
-			next++
-		}
-	}
 }
 
 // awaitDrained waits until nothing is left in the spool and nobody uses it beside n sessions.

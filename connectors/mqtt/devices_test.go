@@ -1,0 +1,138 @@
+package mqtt
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// unit stands for the second of Config.ReconnectDelay: figures of seconds are in units here.
+const unit = 20 * time.Millisecond
+
+const patience = 90 * time.Second // as in connectortest
+
+func connect(t testing.TB, c gateway.Connector, clientID string) (gateway.Session, *connectortest.Device) {
+	t.Helper()
+	return login(t, c, clientID, "", "")
+}
+
+func login(t testing.TB, c gateway.Connector, clientID, username, password string) (
+	gateway.Session, *connectortest.Device,
+) {
+	t.Helper()
+	d := connectortest.NewDevice()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: clientID, Username: username}},
+		password, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s, d
+}
+
+func loginTo(t *testing.T, c gateway.Connector, id, listener string) gateway.Session {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id}, Listener: listener}
+	s, err := c.Connect(ctx, device, "", connectortest.NewDevice())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// member is a device of a connector, for tests with many.
+type member struct {
+	gateway.Session
+	*connectortest.Device
+	id string
+}
+
+// logIn connects a device.
+func logIn(t testing.TB, c gateway.Connector, id string) *member {
+	t.Helper()
+	m := &member{Device: connectortest.NewDevice(), id: id}
+	var err error
+	if m.Session, err = tryLogIn(c, id, m.Device); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	return m
+}
+
+func tryLogIn(c gateway.Connector, id string, down gateway.Downlink) (gateway.Session, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id, Username: id}}, "", down)
+}
+
+// subscribe wants the subscription granted.
+func (m *member) subscribe(t testing.TB, filter string, qos byte) {
+	t.Helper()
+	if r := connectortest.Subscribe(t, m, filter, qos); !r.Ok() {
+		t.Fatalf("%s subscribes to %s: %v", m.id, filter, r)
+	}
+}
+
+// wants the next messages of the device to have these payloads.
+func (m *member) wants(t testing.TB, payloads ...string) {
+	t.Helper()
+	for _, want := range payloads {
+		if got := m.Next(t); string(got.Payload) != want {
+			t.Fatalf("%s gets %s %q, want %q", m.id, got.Topic, got.Payload, want)
+		}
+	}
+}
+
+// wantsNoMore wants that no message is left.
+func (m *member) wantsNoMore(t testing.TB) {
+	t.Helper()
+	if n := m.Unread(); n > 0 {
+		t.Fatalf("%s gets %d more messages, the first of them %q", m.id, n, m.Next(t).Payload)
+	}
+}
+
+func publish(t testing.TB, from *member, topic string, qos byte, payload string) {
+	t.Helper()
+	if r := connectortest.Publish(t, from, topic, qos, payload); !r.Ok() {
+		t.Fatalf("publishing to %s: %v", topic, r)
+	}
+}
+
+// publishNumbers publishes numbers with QoS 1 and 2 in turn, and wants each of them kept.
+func publishNumbers(t *testing.T, s gateway.Session, from, to int) {
+	t.Helper()
+	calls := make([]*connectortest.Call, 0, to-from)
+	for i := from; i < to; i++ {
+		c := connectortest.NewCall()
+		s.Publish("t", byte(1+i%2), []byte(strconv.Itoa(i)), c.Done)
+		calls = append(calls, c)
+	}
+	for i, c := range calls {
+		if r := c.Result(t); !r.Ok() {
+			t.Fatalf("publish %d: %v", from+i, r)
+		}
+	}
+}
+
+// wantNumbers wants the numbers, in the order of their first arrivals.
+func wantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
+	t.Helper()
+	for next := from; next < to; {
+		i, err := strconv.Atoi(string(d.Next(t).Payload))
+		switch {
+		case err != nil || i > next:
+			t.Fatalf("got %d, want %d: something is missing or has overtaken it", i, next)
+		case i == next:
+			next++
+		}
+	}
+}
