@@ -7,7 +7,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
@@ -22,11 +21,6 @@ func awaitDown(t testing.TB, c *client) {
 
 // cutClient closes the connection of a client, as a cable that is pulled.
 func cutClient(c *client) { c.Break(func(State) bool { return true }) }
-
-// cut ends the connection under a session, as a cable that is pulled.
-func cut(s gateway.Session) {
-	cutClient(s.(*Session).client)
-}
 
 // cutSettled cuts a connection over which nothing is unacknowledged: that would be sent again.
 func cutSettled(t testing.TB, c *client) {
@@ -65,4 +59,12 @@ func quick(url string) Config {
 func convictions(t testing.TB, m *Metrics) float64 {
 	t.Helper()
 	return countedIn(t, m, "calls_convicted_total")
+}
+
+// spooled is the configuration of tests with a spool of their own.
+func spooled(t *testing.T, url string) Config {
+	t.Helper()
+	cfg := quick(url)
+	cfg.Spool.Folder = t.TempDir()
+	return cfg
 }

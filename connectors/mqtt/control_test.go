@@ -44,13 +44,6 @@ func hears(t testing.TB, s *Shared, epoch uint64) {
 	})
 }
 
-func wantDiscarded(t testing.TB, m *member) {
-	t.Helper()
-	if r := m.Lost(t); !r.Is(gateway.ReasonDiscarded) {
-		t.Fatalf("%s: %v", m.id, r)
-	}
-}
-
 // TestTakeover has a device log in at one gateway after the other.
 func TestTakeover(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
@@ -150,7 +143,7 @@ func TestControlRefused(t *testing.T) {
 func TestDevicesAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, Config{URL: b.URL(), ControlTopic: "a/b"}, SharedConfig{})
-	hostile, d := connectShared(t, s, "hostile")
+	hostile, d := connect(t, s, "hostile")
 	for _, topic := range []string{"a/b", "a/b/claims"} {
 		if r := connectortest.Publish(t, hostile, topic, 1,
 			`{"node":"x","claims":[{"id":"victim","epoch":1}]}`); r.Code != gateway.CodePermissionDeny {
@@ -165,7 +158,7 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 			t.Errorf("subscribing to %s: %v", filter, r)
 		}
 	}
-	connectShared(t, s, "victim") // says so on the control topic
+	connect(t, s, "victim") // says so on the control topic
 	if r := connectortest.Publish(t, hostile, "a/bc", 1, "fence"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -179,7 +172,7 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, Config{URL: b.URL()}, SharedConfig{})
-	_, victim := connectShared(t, s, "victim")
+	_, victim := connect(t, s, "victim")
 	for _, cfg := range []Config{
 		{URL: b.URL(), Node: "plain"},
 		{URL: b.URL(), Node: "spooled", Spool: SpoolConfig{Folder: t.TempDir()}},
@@ -206,7 +199,7 @@ func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 				t.Errorf("subscribing to %s: %v", filter, r)
 			}
 		}
-		connectShared(t, s, "another") // the gateway says so on the control topic
+		connect(t, s, "another") // the gateway says so on the control topic
 		if r := connectortest.Publish(t, hostile, "exgate/controls", 1, "fence"); !r.Ok() {
 			t.Fatal(r)
 		}
@@ -215,17 +208,6 @@ func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 		}
 		hostile.Close()
 	}
-}
-
-func connectShared(t *testing.T, s *Shared, id string) (gateway.Session, *connectortest.Device) {
-	t.Helper()
-	d := connectortest.NewDevice()
-	session, err := s.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id}}, "", d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(session.Close)
-	return session, d
 }
 
 // TestBadClaims ignores and counts what no gateway says, and what one says of itself.

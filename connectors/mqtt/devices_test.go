@@ -3,6 +3,7 @@ package mqtt
 import (
 	"context"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,4 +136,27 @@ func wantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
 			next++
 		}
 	}
+}
+
+func wantDiscarded(t testing.TB, m *member) {
+	t.Helper()
+	if r := m.Lost(t); !r.Is(gateway.ReasonDiscarded) {
+		t.Fatalf("%s: %v", m.id, r)
+	}
+}
+
+// dialBy has a connector refuse a login, and returns its error.
+func dialBy(t *testing.T, c gateway.Connector) error {
+	t.Helper()
+	_, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{
+		ClientID: "c",
+		Username: "u",
+	}}, "hidden-password", connectortest.NewDevice())
+	if err == nil {
+		t.Fatal("connected")
+	}
+	if strings.Contains(err.Error(), "hidden-password") {
+		t.Fatalf("the error has the password: %v", err)
+	}
+	return err
 }

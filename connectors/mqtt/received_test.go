@@ -32,7 +32,7 @@ func inBothModes(t *testing.T, broker func(t *testing.T) *scripted,
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = shared.Close(t.Context()) })
-		s, d := connectShared(t, shared, "c")
+		s, d := connect(t, shared, "c")
 		test(t, c, s, d)
 	})
 }

@@ -66,7 +66,7 @@ func TestRefusalIsFinal(t *testing.T) {
 	first := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"u": "p"}})
 	second := newScripted(t, func(*peer) { t.Error("went to the next server") })
 	var refused *gateway.ResultError
-	err := dial(t, Config{URLs: []string{first.URL(), second.url()}})
+	err := dialBy(t, newDevices(t, Config{URLs: []string{first.URL(), second.url()}}))
 	if !errors.As(err, &refused) || refused.Result.Code != gateway.CodePermissionDeny {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestRefusalIsFinal(t *testing.T) {
 // TestNoServer names each of them.
 func TestNoServer(t *testing.T) {
 	urls := []string{"mqtt://" + gatewaytest.FreeAddress(t), "ws://" + gatewaytest.FreeAddress(t) + "/mqtt"}
-	err := dial(t, Config{URLs: urls})
+	err := dialBy(t, newDevices(t, Config{URLs: urls}))
 	var refused *gateway.ResultError
 	if errors.As(err, &refused) {
 		t.Fatal(err)

@@ -99,7 +99,7 @@ func TestSharedLateAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range devices {
-		session, _ := connectShared(t, s, fmt.Sprint("device-", i))
+		session, _ := connect(t, s, fmt.Sprint("device-", i))
 		if r := connectortest.Publish(t, session, "t", 1, "x"); !r.Ok() {
 			t.Fatal(r)
 		}

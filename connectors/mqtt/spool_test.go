@@ -16,14 +16,6 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// spooled is the configuration of tests with a spool of their own.
-func spooled(t *testing.T, url string) Config {
-	t.Helper()
-	cfg := quick(url)
-	cfg.Spool.Folder = t.TempDir()
-	return cfg
-}
-
 // listen subscribes, and keeps its session at the broker over a restart.
 func listen(t *testing.T, url, filter string) *connectortest.Device {
 	t.Helper()

@@ -195,3 +195,8 @@ func TestWebSocketSilence(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// cut ends the connection under a session, as a cable that is pulled.
+func cut(s gateway.Session) {
+	cutClient(s.(*Session).client)
+}
