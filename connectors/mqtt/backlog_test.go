@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -115,21 +114,6 @@ func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 			t.Fatalf("got %s, want %d", got, i)
 		}
 	}
-}
-
-// acceptUnless accepts a device, and the gateway itself unless refuse. It reports whether it is the gateway.
-func (p *peer) acceptUnless(refuse *atomic.Bool) (own bool) {
-	cp := p.next()
-	if cp == nil {
-		return false
-	}
-	own = strings.HasPrefix(cp.Content.(*packets.Connect).ClientID, "exgate-")
-	ack := &packets.Connack{Properties: &packets.Properties{}}
-	if own && refuse.Load() {
-		ack.ReasonCode = packets.ConnackNotAuthorized
-	}
-	p.send(ack)
-	return own
 }
 
 // leaveNumbers puts n publishes of QoS 1 into the spool of a device that has no session.

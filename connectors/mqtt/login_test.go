@@ -2,8 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"io"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -72,12 +70,6 @@ func (b *quietBroker) serve(p *peer) {
 		}
 		b.published <- struct{}{}
 	}
-}
-
-// hangUp ends the connection without a word, and returns when the gateway knows.
-func (p *peer) hangUp() {
-	_ = p.Conn.(*net.TCPConn).CloseWrite()
-	_, _ = io.Copy(io.Discard, p.Conn)
 }
 
 func (b *quietBroker) hangUp() {

@@ -291,3 +291,15 @@ func (b *memoryBroker) flush(t testing.TB, clients int) {
 	})
 	b.awaitClients(t, clients)
 }
+
+// said are the payloads that were published to a topic.
+func (b *memoryBroker) said(topic string) (payloads []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.taken {
+		if p.Topic == topic {
+			payloads = append(payloads, string(p.Payload))
+		}
+	}
+	return payloads
+}

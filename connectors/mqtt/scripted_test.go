@@ -3,7 +3,9 @@ package mqtt
 import (
 	"io"
 	"net"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
@@ -138,4 +140,25 @@ func (b *scripted) cut() {
 	for _, p := range b.peers {
 		_ = p.Close()
 	}
+}
+
+// acceptUnless accepts a device, and the gateway itself unless refuse. It reports whether it is the gateway.
+func (p *peer) acceptUnless(refuse *atomic.Bool) (own bool) {
+	cp := p.next()
+	if cp == nil {
+		return false
+	}
+	own = strings.HasPrefix(cp.Content.(*packets.Connect).ClientID, "exgate-")
+	ack := &packets.Connack{Properties: &packets.Properties{}}
+	if own && refuse.Load() {
+		ack.ReasonCode = packets.ConnackNotAuthorized
+	}
+	p.send(ack)
+	return own
+}
+
+// hangUp ends the connection without a word, and returns when the gateway knows.
+func (p *peer) hangUp() {
+	_ = p.Conn.(*net.TCPConn).CloseWrite()
+	_, _ = io.Copy(io.Discard, p.Conn)
 }

@@ -214,18 +214,6 @@ func TestEveryRefusedWill(t *testing.T) {
 	}
 }
 
-// said are the payloads that were published to a topic.
-func (b *memoryBroker) said(topic string) (payloads []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, p := range b.taken {
-		if p.Topic == topic {
-			payloads = append(payloads, string(p.Payload))
-		}
-	}
-	return payloads
-}
-
 // awaitLast waits until the last of what was published to a topic is payload.
 func awaitLast(t testing.TB, b *memoryBroker, topic, payload string) {
 	t.Helper()
