@@ -20,7 +20,7 @@ import (
 // TestSpoolLeftOnItsWayToTheDisk has a device leave before its messages are on disk.
 func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	c := newDevices(t, spooled(t, b.URL()))
 	const each = 5
 	for round := range 20 { // from the second on the gateway's own connection is there
@@ -44,7 +44,7 @@ func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
 // TestSpoolDeviceKeepsItsTurn has the gateway come for what a device left when the device is there again.
 func TestSpoolDeviceKeepsItsTurn(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	c := newDevices(t, spooled(t, b.URL()))
 	s, _ := connect(t, c, "device")
 	c.broker.publishLeftover("device")
@@ -276,7 +276,7 @@ func TestSpoolOrder(t *testing.T) {
 		devices, each = 3, 300
 	}
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "+")
+	d := listen(t, newDevices(t, lasting(b.URL())), "+")
 	c := newDevices(t, spooled(t, b.URL()))
 	var all []*restless
 	var running sync.WaitGroup

@@ -68,3 +68,10 @@ func spooled(t *testing.T, url string) Config {
 	cfg.Spool.Folder = t.TempDir()
 	return cfg
 }
+
+// lasting configures sessions that the broker keeps over its restart.
+func lasting(url string) Config {
+	cfg := quick(url)
+	cfg.SessionExpiry = time.Minute
+	return cfg
+}

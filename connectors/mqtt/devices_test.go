@@ -160,3 +160,13 @@ func dialBy(t *testing.T, c gateway.Connector) error {
 	}
 	return err
 }
+
+// listen subscribes a device "listener".
+func listen(t *testing.T, c gateway.Connector, filter string) *connectortest.Device {
+	t.Helper()
+	s, d := connect(t, c, "listener")
+	if r := connectortest.Subscribe(t, s, filter, 1); !r.Ok() {
+		t.Fatal(r)
+	}
+	return d
+}

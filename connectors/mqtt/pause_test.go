@@ -23,7 +23,7 @@ func TestPausedBroker(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
-			d := listen(t, b.URL(), "t/#")
+			d := listen(t, newConnector(t, lasting(b.URL())), "t/#")
 			cfg := quick(b.URL())
 			cfg.ConnectTimeout = 500 * time.Millisecond
 			c.prepare(&cfg)

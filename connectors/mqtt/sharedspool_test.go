@@ -19,7 +19,7 @@ import (
 // kept, and arrives in order.
 func TestSharedSpool(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	listener := listen(t, b.URL(), "spooled/#")
+	listener := listen(t, newConnector(t, lasting(b.URL())), "spooled/#")
 	b.Stop(t)
 	s := newShared(t, spooled(t, b.URL()), SharedConfig{Connections: 2})
 	const devices, rounds, messages = 10, 4, 10

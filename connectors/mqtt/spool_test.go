@@ -16,18 +16,6 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// listen subscribes, and keeps its session at the broker over a restart.
-func listen(t *testing.T, url, filter string) *connectortest.Device {
-	t.Helper()
-	cfg := quick(url)
-	cfg.SessionExpiry = lostSessionExpiry
-	s, d := connect(t, newDevices(t, cfg), "listener")
-	if r := connectortest.Subscribe(t, s, filter, 1); !r.Ok() {
-		t.Fatal(r)
-	}
-	return d
-}
-
 // awaitDrained waits until nothing is left in the spool and nobody uses it beside n sessions.
 func awaitDrained(t *testing.T, c *deviceConnector, n int) {
 	t.Helper()
@@ -45,7 +33,7 @@ func awaitDrained(t *testing.T, c *deviceConnector, n int) {
 // TestSpoolWhileDown takes the broker away: publishes succeed, and arrive in order when it is back.
 func TestSpoolWhileDown(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	c := newDevices(t, spooled(t, b.URL()))
 	s, own := connect(t, c, "device")
 	publishNumbers(t, s, 0, 10)
@@ -67,7 +55,7 @@ func TestSpoolWhileDown(t *testing.T) {
 // TestSpoolWhilePaused loses the connection with a publish under way, which the broker may have taken.
 func TestSpoolWhilePaused(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	cfg := spooled(t, b.URL())
 	cfg.AckTimeout, cfg.ConnectTimeout = time.Second, time.Second
 	c := newDevices(t, cfg)
@@ -86,7 +74,7 @@ func TestSpoolWhilePaused(t *testing.T) {
 // TestSpoolLeftByDevice has the gateway's own account publish what a device left.
 func TestSpoolLeftByDevice(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	c := newDevices(t, spooled(t, b.URL()))
 	s, _ := connect(t, c, "device")
 	b.Stop(t)
@@ -101,7 +89,7 @@ func TestSpoolLeftByDevice(t *testing.T) {
 // TestSpoolLeftByGateway opens the folder of a connector that was closed with a full spool.
 func TestSpoolLeftByGateway(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	cfg := spooled(t, b.URL())
 	c := newDevices(t, cfg)
 	s, _ := connect(t, c, "device")

@@ -20,7 +20,7 @@ import (
 // TestSpoolFull refuses the newest message where there is no room: what was stored before arrives.
 func TestSpoolFull(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	cfg := spooled(t, b.URL())
 	cfg.Spool.MaxBytesPerDevice = 1000
 	c := newDevices(t, cfg)
@@ -48,7 +48,7 @@ func TestSpoolFull(t *testing.T) {
 // TestSpoolDropsOldest drops and counts where it is told to.
 func TestSpoolDropsOldest(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	counts := prometheus.NewRegistry()
 	cfg := spooled(t, b.URL())
 	cfg.Spool.MaxBytesPerDevice, cfg.Spool.DropOldest, cfg.Metrics = 1000, true, NewMetrics(counts)
@@ -73,7 +73,7 @@ func TestSpoolDropsOldest(t *testing.T) {
 // go at once.
 func TestSpoolDrainRate(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	cfg := spooled(t, b.URL())
 	cfg.Spool.DrainRate = 1.0 / 3600
 	cfg.AckTimeout, cfg.ConnectTimeout = time.Second, time.Second
@@ -119,7 +119,7 @@ func TestSpoolDrainRate(t *testing.T) {
 // TestSpoolOfTwo has a second connector wait for the folder of the first, as in an upgrade.
 func TestSpoolOfTwo(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	cfg := spooled(t, b.URL())
 	first := newDevices(t, cfg)
 	s, _ := connect(t, first, "device")

@@ -39,7 +39,7 @@ func wantRetained(t *testing.T, url, topic, payload string) {
 func TestDeviceStatus(t *testing.T) {
 	for qos := byte(0); qos <= 2; qos++ {
 		b := mosquitto.Start(t, mosquitto.Options{})
-		d := listen(t, b.URL(), "devices/#")
+		d := listen(t, newConnector(t, lasting(b.URL())), "devices/#")
 		cfg := quick(b.URL())
 		cfg.DeviceStatus = Status{Topic: "devices/${listener}/${clientid}", QoS: qos, Retain: true}
 		c := newConnector(t, cfg)
@@ -74,7 +74,7 @@ func TestDeviceStatus(t *testing.T) {
 // TestDeviceStatusGoesWithTheGateway closes the gateway.
 func TestDeviceStatusGoesWithTheGateway(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "devices/#")
+	d := listen(t, newConnector(t, lasting(b.URL())), "devices/#")
 	cfg := quick(b.URL())
 	cfg.DeviceStatus = Status{Topic: "devices/${clientid}/${module}", Online: "1", Offline: "0"}
 	c := newConnector(t, cfg)
@@ -92,7 +92,7 @@ func TestDeviceStatusGoesWithTheGateway(t *testing.T) {
 
 func TestGatewayStatus(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "gateways/#")
+	d := listen(t, newConnector(t, lasting(b.URL())), "gateways/#")
 	cfg := quick(b.URL())
 	cfg.Node, cfg.GatewayStatus = "site/1+", Status{Topic: "gateways/${node}", QoS: 1, Retain: true}
 	c := newConnector(t, cfg)
