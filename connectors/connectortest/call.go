@@ -8,16 +8,16 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Call is one Publish, Subscribe or Unsubscribe under way.
+// Call is a Publish, Subscribe or Unsubscribe under way.
 type Call struct {
 	results chan gateway.Result
 	times   atomic.Int32
 }
 
-// NewCall returns a Call to pass [Call.Done] of.
+// NewCall returns a Call; pass its [Call.Done] to the session.
 func NewCall() *Call { return &Call{results: make(chan gateway.Result, 16)} }
 
-// Done takes the result.
+// Done stores the result.
 func (c *Call) Done(r gateway.Result) {
 	c.times.Add(1)
 	select {
@@ -33,12 +33,12 @@ func (c *Call) Result(t testing.TB) gateway.Result {
 	case r := <-c.results:
 		return r
 	case <-time.After(patience):
-		t.Fatalf("waited %v for a result in vain", patience)
+		t.Fatalf("no result after %v", patience)
 		return gateway.Result{}
 	}
 }
 
-// Times says how often Done was called.
+// Times returns how often Done was called.
 func (c *Call) Times() int { return int(c.times.Load()) }
 
 // Publish publishes and waits for the result.
@@ -78,6 +78,6 @@ func wantCode(t testing.TB, what string, r gateway.Result, code gateway.ResultCo
 		t.Fatalf("%s: got %v, want %v", what, r, code)
 	}
 	if r.Message == "" {
-		t.Fatalf("%s: %v without a message for a person", what, r.Code)
+		t.Fatalf("%s: %v without a message", what, r.Code)
 	}
 }

@@ -34,7 +34,7 @@ func (f *fixture) testQoS(t *testing.T) {
 	from, _ := f.connect(t, unique("from"))
 	to, d := f.connect(t, unique("to"))
 	topic := unique("topic")
-	for _, subscribed := range []byte{2, 0, 1} { // a filter that is subscribed to again takes the new QoS
+	for _, subscribed := range []byte{2, 0, 1} { // subscribing again changes the QoS
 		wantOK(t, "subscribing", Subscribe(t, to, topic, subscribed))
 		for qos := byte(0); qos <= 2; qos++ {
 			wantOK(t, "publishing", Publish(t, from, topic, qos, "x"))
@@ -92,13 +92,13 @@ func (f *fixture) testShared(t *testing.T) {
 	for range n {
 		wantOK(t, "publishing", Publish(t, a, topic, 1, "x"))
 	}
-	gatewaytest.Eventually(t, "each message at one of the group", func() bool { return da.Unread()+db.Unread() >= n })
+	gatewaytest.Eventually(t, "all messages at the group", func() bool { return da.Unread()+db.Unread() >= n })
 	wantOK(t, "unsubscribing shared", Unsubscribe(t, a, "$share/"+group+"/"+topic))
 	had := da.Unread()
 	for range n {
 		wantOK(t, "publishing", Publish(t, a, topic, 1, "x"))
 	}
-	gatewaytest.Eventually(t, "each message at who is left", func() bool { return da.Unread()+db.Unread() >= 2*n })
+	gatewaytest.Eventually(t, "all messages at the other one", func() bool { return da.Unread()+db.Unread() >= 2*n })
 	if da.Unread() != had || da.Unread()+db.Unread() != 2*n {
 		t.Fatalf("%d and %d messages, the first had %d when it left", da.Unread(), db.Unread(), had)
 	}
@@ -140,7 +140,7 @@ func (f *fixture) testLargePayload(t *testing.T) {
 	}
 }
 
-// testPayloadReuse overwrites a payload once Publish has returned, as the buffer of a socket is.
+// testPayloadReuse overwrites each payload once Publish has returned, as a connection does with its read buffer.
 func (f *fixture) testPayloadReuse(t *testing.T) {
 	s, d := f.connect(t, unique("client"))
 	topic := unique("topic")
@@ -156,7 +156,7 @@ func (f *fixture) testPayloadReuse(t *testing.T) {
 	got := make(map[string]int)
 	for _, c := range calls {
 		wantOK(t, "publishing", c.Result(t))
-		got[string(d.Next(t).Payload)]++ // in any order: it holds for each QoS alone, MQTT 5, section 4.6
+		got[string(d.Next(t).Payload)]++ // in any order: MQTT guarantees it only within a QoS, MQTT 5, section 4.6
 	}
 	for i := range byte(20) {
 		if n := got[string(bytes.Repeat([]byte{i}, len(buf)))]; n != 1 {

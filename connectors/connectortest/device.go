@@ -9,11 +9,11 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// patience bounds every wait of the suite. Nothing waits that long unless it fails. It is longer than the longest delay
-// before a connector connects again, which a slow machine may reach while a test has the broker away.
+// patience limits every wait of the suite; only a failing test waits that long. It is longer than the longest reconnect
+// delay of a connector, which a slow machine may reach while a test has stopped the broker.
 const patience = 90 * time.Second
 
-// Device is a [gateway.Downlink] that keeps what it is given.
+// Device is a [gateway.Downlink] that records its messages and losses.
 type Device struct {
 	mu       sync.Mutex
 	messages []gateway.Message
@@ -24,10 +24,10 @@ type Device struct {
 
 var _ gateway.Downlink = (*Device)(nil)
 
-// NewDevice returns a Device that has seen nothing.
+// NewDevice returns an empty Device.
 func NewDevice() *Device { return &Device{changed: make(chan struct{})} }
 
-// Deliver keeps m.
+// Deliver records m.
 func (d *Device) Deliver(m gateway.Message) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -36,7 +36,7 @@ func (d *Device) Deliver(m gateway.Message) bool {
 	return true
 }
 
-// SessionLost keeps reason.
+// SessionLost records reason.
 func (d *Device) SessionLost(reason gateway.CloseReason) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -49,7 +49,7 @@ func (d *Device) wake() {
 	d.changed = make(chan struct{})
 }
 
-// Next waits for the next message that Next has not returned yet.
+// Next waits for the next message.
 func (d *Device) Next(t testing.TB) gateway.Message {
 	t.Helper()
 	d.await(t, "a message", func() bool { return len(d.messages) > d.taken })
@@ -59,14 +59,14 @@ func (d *Device) Next(t testing.TB) gateway.Message {
 	return d.messages[d.taken-1]
 }
 
-// Unread counts the messages that Next has not returned yet.
+// Unread returns the number of messages that Next has not returned yet.
 func (d *Device) Unread() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.messages) - d.taken
 }
 
-// AwaitUnread waits until at least n messages are there that Next has not returned.
+// AwaitUnread waits until at least n messages are unread.
 func (d *Device) AwaitUnread(t testing.TB, n int) {
 	t.Helper()
 	d.await(t, "messages", func() bool { return len(d.messages)-d.taken >= n })
@@ -81,14 +81,14 @@ func (d *Device) Lost(t testing.TB) gateway.CloseReason {
 	return d.lost[0]
 }
 
-// Losses counts the calls of SessionLost.
+// Losses returns how often SessionLost was called.
 func (d *Device) Losses() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.lost)
 }
 
-// await waits until done, which is called with mu held, holds.
+// await waits until done, which is called with mu held, returns true.
 func (d *Device) await(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -103,7 +103,7 @@ func (d *Device) await(t testing.TB, what string, done func() bool) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			t.Fatalf("waited %v for %s in vain (%d unread messages)", patience, what, have)
+			t.Fatalf("timed out after %v waiting for %s (%d unread messages)", patience, what, have)
 		}
 	}
 }

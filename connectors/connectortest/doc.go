@@ -1,3 +1,3 @@
-// Package connectortest is the suite that every upstream connector passes, and the doubles that its tests use: [Run]
-// checks what [gateway.Connector] and [gateway.Session] promise, against a broker that the caller has started.
+// Package connectortest is the test suite for upstream connectors, with the test doubles that it needs. [Run] checks
+// the contracts of [gateway.Connector] and [gateway.Session] against a broker that the caller has started.
 package connectortest

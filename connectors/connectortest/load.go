@@ -9,7 +9,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// testOrder publishes with a window of calls under way, as a connection does, and wants everything once and in order.
+// testOrder publishes with a window of unacknowledged calls, as a connection does, and expects every message once and
+// in order.
 func (f *fixture) testOrder(t *testing.T) {
 	n := 10000
 	if testing.Short() {
@@ -34,7 +35,7 @@ func (f *fixture) testOrder(t *testing.T) {
 			t.Fatalf("got %s, want %d", m.Payload, i)
 		}
 	}
-	for range cap(window) { // the last results may come after the last message
+	for range cap(window) { // the last results may arrive after the last message
 		window <- struct{}{}
 	}
 }

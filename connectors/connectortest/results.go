@@ -22,7 +22,7 @@ func (f *fixture) testWrongPassword(t *testing.T) {
 func (f *fixture) testPublishResults(t *testing.T) {
 	s, _ := f.connect(t, unique("client"))
 	for qos := byte(0); qos <= 2; qos++ {
-		wantOK(t, "publishing where nobody listens", Publish(t, s, unique("nobody"), qos, "x"))
+		wantOK(t, "publishing without a subscriber", Publish(t, s, unique("nobody"), qos, "x"))
 	}
 }
 
@@ -49,7 +49,7 @@ func (f *fixture) testUnsubscribe(t *testing.T) {
 
 func (f *fixture) testUnsubscribeUnknown(t *testing.T) {
 	s, _ := f.connect(t, unique("client"))
-	wantOK(t, "unsubscribing what was never subscribed", Unsubscribe(t, s, unique("unknown")))
+	wantOK(t, "unsubscribing an unknown filter", Unsubscribe(t, s, unique("unknown")))
 }
 
 func (f *fixture) testDeniedPublish(t *testing.T) {

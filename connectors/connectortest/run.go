@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Run checks the connector of target against every promise of [gateway.Connector].
+// Run checks that the connector of target fulfills the contract of [gateway.Connector].
 func Run(t *testing.T, target Target) {
 	f := &fixture{Target: target, connector: target.New(t)}
 	t.Cleanup(func() {

@@ -7,14 +7,14 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// badText is what no topic, client id or username may hold (MQTT 5, section 1.5.4).
+// badText is text that topics, client ids and usernames must not contain (MQTT 5, section 1.5.4).
 var badText = []string{
 	"\x00", "\x01", "\n", "\x7f", "\u0080", "\u009f", "\xff", "\xc3", "\xed\xa0\x80", "\ufdd0", "\ufdef", "\ufffe",
 	"\uffff", "\U0001fffe", "\U0010ffff",
 	strings.Repeat("x", 65536),
 }
 
-// testBadStrings refuses strings that would be cut, or for which a broker would end the connection.
+// testBadStrings expects a refusal for strings that would be truncated, or for which a broker would end the connection.
 func (f *fixture) testBadStrings(t *testing.T) {
 	s, _ := f.connect(t, unique("client"))
 	for _, bad := range badText {

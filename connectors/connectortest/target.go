@@ -9,24 +9,24 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Target is a connector and what its broker is set up for.
+// Target is a connector and the setup of its broker.
 type Target struct {
-	// New returns a connector to a running broker. Run closes the connector.
+	// New returns a connector to a running broker. Run closes it.
 	New func(t *testing.T) gateway.Connector
 
-	// Username and Password are accepted by the broker. If empty, clients connect without.
+	// Username and Password are accepted by the broker. If empty, clients connect without credentials.
 	Username, Password string
 
-	// WrongPassword is refused by the broker. If empty, the broker refuses nobody.
+	// WrongPassword is refused by the broker. If empty, the broker accepts every password.
 	WrongPassword string
 
-	// DeniedTopic may be neither published nor subscribed to. If empty, the broker allows everything.
+	// DeniedTopic is a topic that clients may neither publish nor subscribe to. If empty, the broker allows everything.
 	DeniedTopic string
 
-	// MaxQoS is the highest QoS that the broker grants to subscribers. If zero, everything is delivered with QoS 0.
+	// MaxQoS is the highest QoS that the broker grants to subscribers. If zero, every message is delivered with QoS 0.
 	MaxQoS byte
 
-	// NoSharedSubscriptions says that the connector refuses filters that begin with $share. If false, they work.
+	// NoSharedSubscriptions says that the connector refuses filters that begin with $share.
 	NoSharedSubscriptions bool
 
 	// Retain stores a retained message at the broker.
@@ -58,7 +58,7 @@ func (f *fixture) dial(t *testing.T, clientID, password string, d *Device) (gate
 	}}, password, d)
 }
 
-// unique returns a name that no other test uses: brokers outlive subtests.
+// unique returns a name that no other test uses: the broker outlives subtests.
 func unique(prefix string) string { return prefix + "-" + rand.Text()[:10] }
 
 func refusal(t *testing.T, err error) gateway.Result {

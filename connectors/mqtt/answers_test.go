@@ -69,7 +69,7 @@ func TestReasonCodes(t *testing.T) {
 				t.Errorf("publishing %s with QoS %d: %v", topic, qos, r)
 			}
 		}
-		if topic == "nobody" { // 0x10 is no reason code of SUBACK
+		if topic == "nobody" { // 0x10 is not a SUBACK reason code
 			code = gateway.CodeUnknown
 		}
 		if r := connectortest.Subscribe(t, s, topic, 0); r.Code != code {
@@ -81,7 +81,7 @@ func TestReasonCodes(t *testing.T) {
 	}
 }
 
-// TestStrayAnswers gets acknowledgements that nothing waits for.
+// TestStrayAnswers sends acknowledgements that no call waits for.
 func TestStrayAnswers(t *testing.T) {
 	b := newScripted(t, func(p *peer) {
 		p.accept(false)
@@ -105,7 +105,7 @@ func TestStrayAnswers(t *testing.T) {
 	}
 }
 
-// TestOneUnacknowledged wants the second QoS 1 publish, and what follows it, only after the first PUBACK.
+// TestOneUnacknowledged expects the second QoS 1 publish, and everything after it, only after the first PUBACK.
 func TestOneUnacknowledged(t *testing.T) {
 	order := make(chan string, 8)
 	b := newScripted(t, func(p *peer) {

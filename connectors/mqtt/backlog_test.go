@@ -17,13 +17,13 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// TestSpoolLeftOnItsWayToTheDisk has a device leave before its messages are on disk.
+// TestSpoolLeftOnItsWayToTheDisk closes sessions before their messages are on disk.
 func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	c := newDevices(t, spooled(t, b.URL()))
 	const each = 5
-	for round := range 20 { // from the second on the gateway's own connection is there
+	for round := range 20 { // from the second round on, the gateway client is connected
 		s, _ := connect(t, c, "device")
 		calls := make([]*connectortest.Call, each)
 		for i := range calls {
@@ -41,7 +41,7 @@ func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
 	wantNumbers(t, d, 0, 20*each)
 }
 
-// TestSpoolDeviceKeepsItsTurn has the gateway come for what a device left when the device is there again.
+// TestSpoolDeviceKeepsItsTurn makes the gateway client start on a backlog whose device is connected again.
 func TestSpoolDeviceKeepsItsTurn(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, newDevices(t, lasting(b.URL())), "t")
@@ -53,7 +53,7 @@ func TestSpoolDeviceKeepsItsTurn(t *testing.T) {
 	awaitDrained(t, c, 1)
 }
 
-// TestSpoolTurnGoesToTheLast has two lanes come while a third has the turn. Each of them leaves once.
+// TestSpoolTurnGoesToTheLast enters two queues while a third is active: the last one takes over, and each leaves once.
 func TestSpoolTurnGoesToTheLast(t *testing.T) {
 	b := newScripted(t, func(p *peer) {
 		if p.accept(false) != nil {
@@ -78,15 +78,15 @@ func TestSpoolTurnGoesToTheLast(t *testing.T) {
 	first, last := lanes[0].ended, lanes[1].active && !lanes[1].ended
 	client.mu.Unlock()
 	if !first || !last || g.users != 1 {
-		t.Fatalf("the first has ended: %v, the last has the turn: %v, users: %d", first, last, g.users)
+		t.Fatalf("the first has ended: %v, the last is active: %v, users: %d", first, last, g.users)
 	}
 	ended := lanes[1].close()
 	ended.run()
 	awaitDrained(t, c, 0)
 }
 
-// TestSpoolTurnPassesWhileGatewayIsAway leaves a message under way on a connection of the gateway's own, which does not
-// come back. The device does.
+// TestSpoolTurnPassesWhileGatewayIsAway loses the gateway client's connection with a spooled message under way. The
+// gateway client cannot reconnect, but the device can.
 func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 	var refuse atomic.Bool
 	arrived := make(chan string, 100)
@@ -96,7 +96,7 @@ func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 			c, ok := cp.Content.(*packets.Publish)
 			switch {
 			case !ok:
-			case own: // it never answers
+			case own: // never answer
 				refuse.Store(true)
 				return
 			default:
@@ -134,8 +134,8 @@ func leaveNumbers(t *testing.T, c *deviceConnector, id string, n int) {
 	}
 }
 
-// TestSpoolLateAnswer has a device leave with a message under way, and come back before the broker has answered it:
-// that message is not sent twice.
+// TestSpoolLateAnswer closes a session with a message under way and logs the device in again before the broker answers:
+// the message must not be sent twice.
 func TestSpoolLateAnswer(t *testing.T) {
 	back := make(chan struct{})
 	got := make(chan *packets.Publish, 10)
@@ -158,7 +158,7 @@ func TestSpoolLateAnswer(t *testing.T) {
 	})
 	c := newDevices(t, spooled(t, b.url()))
 	s, _ := connect(t, c, "device")
-	publishNumbers(t, s, 0, 1) // even ones have QoS 1
+	publishNumbers(t, s, 0, 1) // even numbers have QoS 1
 	next(t, got, "0")
 	publishNumbers(t, s, 2, 3)
 	s.Close()
@@ -172,7 +172,7 @@ func TestSpoolLateAnswer(t *testing.T) {
 	awaitDrained(t, c, 1)
 }
 
-// restless is a device that logs in and out, or in again, all the time and publishes numbers meanwhile.
+// restless is a device that keeps publishing numbers while it logs in and out, or logs in again.
 type restless struct {
 	id        string
 	connector *deviceConnector
@@ -183,7 +183,7 @@ type restless struct {
 	acknowledged []int // guarded by mu
 }
 
-// run publishes n numbers.
+// run publishes the numbers below n.
 func (r *restless) run(t *testing.T, n int) {
 	var s gateway.Session
 	for r.next < n {
@@ -208,7 +208,7 @@ func (r *restless) run(t *testing.T, n int) {
 	s.Close()
 }
 
-// login tries again where the broker is away.
+// login retries while the broker is down.
 func (r *restless) login(t *testing.T) gateway.Session {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -268,8 +268,8 @@ func arrivals(t *testing.T, d *connectortest.Device, into map[string][]int, seen
 	}
 }
 
-// TestSpoolOrder has devices log in and out under load, with a broker that goes away amid it: what was acknowledged
-// arrives, and nothing overtakes.
+// TestSpoolOrder logs devices in and out under load, with a broker that restarts meanwhile: every acknowledged message
+// must arrive, in order.
 func TestSpoolOrder(t *testing.T) {
 	devices, each := 6, 1500
 	if testing.Short() {

@@ -22,8 +22,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// BenchmarkPublish publishes b.N messages of 64 B with paho alone and with sessions, side by side, and reports the
-// ratio of the rates. A rate counts to the moment when the broker has taken everything.
+// BenchmarkPublish publishes b.N messages of 64 B with paho alone and with sessions, and reports the ratio of the
+// rates. The clock stops when the broker has accepted everything.
 func BenchmarkPublish(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
 	for _, qos := range []byte{0, 1} {
@@ -80,9 +80,9 @@ func benchPaho(b *testing.B, broker *mosquitto.Broker, qos byte, payload []byte)
 func benchSession(b *testing.B, broker *mosquitto.Broker, qos byte, payload []byte) time.Duration {
 	s, _ := connect(b, newConnector(b, Config{URL: broker.URL()}), "session")
 	defer s.Close()
-	window := make(chan struct{}, 16) // what a connection has outstanding
+	window := make(chan struct{}, 16) // publishes under way on one connection
 	if qos > 0 {
-		window = make(chan struct{}, 1) // as paho alone
+		window = make(chan struct{}, 1) // as paho alone does
 	}
 	var refused sync.Once
 	done := func(r gateway.Result) {
@@ -102,7 +102,7 @@ func benchSession(b *testing.B, broker *mosquitto.Broker, qos byte, payload []by
 	return time.Since(start)
 }
 
-// BenchmarkIdleSession reports what an idle session costs: heap and stacks after a collection.
+// BenchmarkIdleSession reports the memory of an idle session: heap and stacks after a garbage collection.
 func BenchmarkIdleSession(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
 	c := newConnector(b, Config{URL: broker.URL()})
@@ -134,9 +134,8 @@ func BenchmarkIdleSession(b *testing.B) {
 
 const manyDevices = 1000
 
-// BenchmarkManyPublish: 1,000 devices publish b.N messages of 64 B in all, each with one unacknowledged, and 1,000
-// clients of the library do the same beside them. A rate counts to the moment when the broker has acknowledged
-// everything.
+// BenchmarkManyPublish publishes b.N messages of 64 B from 1,000 devices, each with one unacknowledged, and does the
+// same with 1,000 paho clients. The clock stops when the broker has acknowledged everything.
 func BenchmarkManyPublish(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
 	modes := bothModes(b, broker)
@@ -155,7 +154,7 @@ func BenchmarkManyPublish(b *testing.B) {
 	}
 }
 
-// compareRates runs both in turn and reports how much faster measured is.
+// compareRates runs both, one after the other, and reports the ratio of the rates.
 func compareRates(b *testing.B, reference, measured func()) {
 	const rounds = 3
 	var alone, ours, cpu time.Duration
@@ -178,7 +177,7 @@ func compareRates(b *testing.B, reference, measured func()) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// processorTime is what this process has used; the broker is another one.
+// processorTime returns the CPU time of this process, which does not include the broker.
 func processorTime(b *testing.B) time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
@@ -187,8 +186,7 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// publishMany has each device publish its part, the next message when the one before is done, and one of QoS 1 at the
-// end.
+// publishMany makes each device publish its share, one message at a time, and a last one with QoS 1.
 func publishMany(b *testing.B, m many, qos byte) {
 	payload := make([]byte, 64)
 	var wg sync.WaitGroup
@@ -216,8 +214,8 @@ func publishMany(b *testing.B, m many, qos byte) {
 	wg.Wait()
 }
 
-// BenchmarkManyDeliver: 16 sessions publish b.N messages of 64 B to 1,000 devices in turn, and to 1,000 clients of the
-// library. A rate counts to the moment when the last message is there.
+// BenchmarkManyDeliver publishes b.N messages of 64 B from 16 sessions to 1,000 devices, round robin, and does the same
+// with 1,000 paho clients. The clock stops when the last message has arrived.
 func BenchmarkManyDeliver(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
 	var arrived atomic.Int64
@@ -248,7 +246,7 @@ func BenchmarkManyDeliver(b *testing.B) {
 	}
 }
 
-// publishers are several, since each has only one publish of QoS 1 under way.
+// publishers returns several sessions, because each has only one QoS 1 publish under way.
 func publishers(b *testing.B, broker *mosquitto.Broker) []gateway.Session {
 	c := newConnector(b, Config{URL: broker.URL()})
 	list := make([]gateway.Session, 16)
@@ -258,7 +256,7 @@ func publishers(b *testing.B, broker *mosquitto.Broker) []gateway.Session {
 	return list
 }
 
-// attached times deliver with m's devices there, and only those.
+// attached runs deliver while only m's devices are connected, and returns the time it takes.
 func attached(b *testing.B, m many, got, deliver func()) time.Duration {
 	m.attach(b, manyDevices, got)
 	defer m.leave()
@@ -267,8 +265,8 @@ func attached(b *testing.B, m many, got, deliver func()) time.Duration {
 	return time.Since(start)
 }
 
-// BenchmarkManyMemory reports what an idle session with one subscription costs: heap and stacks after a collection,
-// beside a client of the library.
+// BenchmarkManyMemory reports the memory of an idle session with one subscription, and of a paho client: heap and
+// stacks after a garbage collection.
 func BenchmarkManyMemory(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
 	for _, n := range []int{1_000, 10_000} {
@@ -296,7 +294,7 @@ func memoryOf(b *testing.B, m many, n int) float64 {
 	return used
 }
 
-// BenchmarkManyAttach: 10,000 devices connect and subscribe, 64 at once.
+// BenchmarkManyAttach connects and subscribes 10,000 devices, 64 at a time.
 func BenchmarkManyAttach(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
 	const n = 10_000
@@ -322,8 +320,8 @@ func attachOnce(b *testing.B, m many, n int) time.Duration {
 	return took
 }
 
-// BenchmarkManySpool: 1,000 devices publish b.N messages of 64 B at QoS 1, each with one unacknowledged, to the disk
-// first and without it. The rate counts to the last SUCCESS, the drained one to the broker's last PUBACK.
+// BenchmarkManySpool publishes b.N messages of 64 B at QoS 1 from 1,000 devices, each with one unacknowledged, with and
+// without a spool. The rate counts to the last SUCCESS, the drained rate to the broker's last PUBACK.
 func BenchmarkManySpool(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
 	for _, mode := range []string{"device", "shared"} {

@@ -337,7 +337,7 @@ func (b *broker) logConviction(k *call, from gateway.Device, e ending, aside boo
 	args := []any{
 		"call", k.kind.String(), "topic", k.topic, "qos", k.qos, "bytes", len(k.payload), "client_id", from.ClientID,
 		"listener", from.Listener,
-		"reason", e.String(), "not_logged", more,
+		"reason", e.String(), "suppressed", more,
 	}
 	if aside {
 		args = append(args, "set_aside", "exgate spool list")

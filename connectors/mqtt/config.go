@@ -187,7 +187,7 @@ func (s Status) check(setting string, known ...string) error {
 		return nil
 	}
 	if p := gateway.UnknownPlaceholder(s.Topic, known...); p != "" {
-		return fmt.Errorf("%s.topic: %s is not known here: there are %s", setting, p, strings.Join(known, ", "))
+		return fmt.Errorf("%s.topic: unknown placeholder %s; use one of %s", setting, p, strings.Join(known, ", "))
 	}
 	if err := topic.CheckName(s.Topic); err != nil {
 		return fmt.Errorf("%s.topic: %w", setting, err)
@@ -197,7 +197,7 @@ func (s Status) check(setting string, known ...string) error {
 		return err
 	}
 	if s.QoS > 2 {
-		return fmt.Errorf("%s.qos: QoS %d does not exist", setting, s.QoS)
+		return fmt.Errorf("%s.qos: must be 0, 1 or 2, not %d", setting, s.QoS)
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func TestNegative(t *testing.T) {
 	}
 }
 
-// TestWebSocketPaths asks for path and query as they were written, and for /mqtt only where there is no path.
+// TestWebSocketPaths expects path and query of the URL unchanged, and /mqtt if the URL has no path.
 func TestWebSocketPaths(t *testing.T) {
 	asked := make(chan string, 1)
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -106,7 +106,7 @@ func TestWebSocketPaths(t *testing.T) {
 	}
 }
 
-// TestMaxDials counts handshakes that run at once.
+// TestMaxDials counts concurrent handshakes.
 func TestMaxDials(t *testing.T) {
 	atOnce, most := make(chan int, 1), make(chan int, 1)
 	atOnce <- 0

@@ -13,7 +13,7 @@ import (
 
 const (
 	maxClaims = 500 // per message
-	// per message; longer ones are ignored. The longest client id fits even if every byte is escaped
+	// Per message; longer ones are ignored. The longest client id fits even if every byte is escaped.
 	maxClaimBytes = 512 << 10
 )
 

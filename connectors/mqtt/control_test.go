@@ -20,7 +20,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// newGateway is a connector of a gateway with a name.
+// newGateway returns a connector of a gateway with a name.
 func newGateway(t testing.TB, url, node string) *Shared {
 	t.Helper()
 	cfg := quick(url)
@@ -34,7 +34,7 @@ func newEpoch(s *Shared, ahead time.Duration) {
 	s.control.observe(uint64(time.Now().Add(ahead).UnixMicro()))
 }
 
-// hears waits until a gateway has heard of a login elsewhere.
+// hears waits until a gateway has learned of a login at another gateway.
 func hears(t testing.TB, s *Shared, epoch uint64) {
 	t.Helper()
 	gatewaytest.Eventually(t, "the other gateway to hear of the login", func() bool {
@@ -56,11 +56,12 @@ func TestTakeover(t *testing.T) {
 		last = next
 	}
 	if n := last.Losses() + other.Losses(); n > 0 {
-		t.Fatalf("%d losses of devices that nobody took over", n)
+		t.Fatalf("%d losses of devices without a takeover", n)
 	}
 }
 
-// TestTakeoverClocks has the clock of one gateway far ahead: whoever has heard of a login there wins with a later one.
+// TestTakeoverClocks sets the clock of one gateway far ahead: a gateway that has learned of a login there must win with
+// a later one.
 func TestTakeoverClocks(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	x, y := newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")
@@ -78,7 +79,7 @@ func TestTakeoverClocks(t *testing.T) {
 	}
 }
 
-// TestTakeoverAtOnce has a device log in at two gateways at the same moment, many times: one login is left.
+// TestTakeoverAtOnce logs a device in at two gateways at the same time, many times: one session must remain.
 func TestTakeoverAtOnce(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	gateways := []*Shared{newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")}
@@ -102,7 +103,7 @@ func TestTakeoverAtOnce(t *testing.T) {
 	}
 }
 
-// TestMissedClaims loses what gateways say while the broker, which keeps nothing, is away: they say it again.
+// TestMissedClaims loses the gateways' claims while the broker is down; they must be repeated.
 func TestMissedClaims(t *testing.T) {
 	b := newMemoryBroker(t)
 	x, y := newGateway(t, b.url(), "x"), newGateway(t, b.url(), "y")
@@ -120,7 +121,8 @@ func TestMissedClaims(t *testing.T) {
 	}
 }
 
-// TestControlRefused goes on without other gateways where the broker does not let this one hear them, and says so.
+// TestControlRefused expects the gateway to work, and to log an error, if the broker refuses its subscription to the
+// claims.
 func TestControlRefused(t *testing.T) {
 	b := newMemoryBroker(t)
 	b.refused["exgate/control/claims"] = packets.SubackNotauthorized
@@ -138,8 +140,8 @@ func TestControlRefused(t *testing.T) {
 	})
 }
 
-// The gateway's account may use the control topic, and its devices may not: one could take any client id from its
-// gateway, or learn them all.
+// The gateway's account may use the control topic, but its devices may not: a device could take over any client id, or
+// learn all of them.
 func TestDevicesAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, Config{URL: b.URL(), ControlTopic: "a/b"}, SharedConfig{})
@@ -167,8 +169,8 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 	}
 }
 
-// Devices with a session of their own, and the gateway's RawPublish, which has one, are not let there either: they
-// reach the same broker.
+// Devices with their own sessions, and the gateway's RawPublish, which has one, must not use the control topic either:
+// they reach the same broker.
 func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, Config{URL: b.URL()}, SharedConfig{})
@@ -246,7 +248,7 @@ func claimsOf(node string, claims ...claim) string {
 	return string(text)
 }
 
-// TestLongClaims tells of devices with the longest client ids in messages that others read.
+// TestLongClaims claims logins with the longest client ids, in messages that the other gateway accepts.
 func TestLongClaims(t *testing.T) {
 	b := newMemoryBroker(t)
 	x, y := newGateway(t, b.url(), "x"), newGateway(t, b.url(), "y")
@@ -273,17 +275,17 @@ func TestLongClaims(t *testing.T) {
 	}
 }
 
-// TestLateClaim does not let an earlier login of a device replace what is to be told of a later one.
+// TestLateClaim expects an earlier login of a device not to replace the pending claim of a later one.
 func TestLateClaim(t *testing.T) {
 	c := &control{pending: map[string]uint64{}, sending: true}
 	c.claim("device", 2)
 	c.claim("device", 1)
 	if epoch := c.pending["device"]; epoch != 2 {
-		t.Fatalf("the login of epoch %d is told", epoch)
+		t.Fatalf("the claim has epoch %d", epoch)
 	}
 }
 
-// TestClaimsOfTheGone forgets logins that ended while the broker was away.
+// TestClaimsOfTheGone expects no claims of logins that ended while the broker was down.
 func TestClaimsOfTheGone(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newGateway(t, b.url(), "x")
@@ -297,11 +299,11 @@ func TestClaimsOfTheGone(t *testing.T) {
 	s.control.mu.Lock()
 	defer s.control.mu.Unlock()
 	if n := len(s.control.pending); n > 1 {
-		t.Fatalf("%d logins are to be told, beside that of %s", n, stays.id)
+		t.Fatalf("%d pending claims, besides that of %s", n, stays.id)
 	}
 }
 
-// FuzzClaims wants no payload of a control message to do more than it may.
+// FuzzClaims checks that no payload of a control message panics or advances the epoch beyond farFuture.
 func FuzzClaims(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", claimsOf("y", claim{"device", 1}), claimsOf("y", claim{"device", 1 << 63}),
@@ -330,7 +332,7 @@ func FuzzClaims(f *testing.F) {
 // comebacks is how often a device logs in again.
 const comebacks = 5
 
-// comeback is a device that logs in again at once when it is kicked.
+// comeback is a device that logs in again as soon as its session is lost.
 type comeback struct {
 	t       *testing.T
 	gateway *Shared
@@ -354,8 +356,8 @@ func (r *comeback) logIn() {
 	})
 }
 
-// TestSharedRivals has two devices with one client id at two gateways, which both come back whenever they are kicked:
-// it settles.
+// TestSharedRivals connects two devices with one client id at two gateways. Both log in again whenever their session is
+// lost; this must end.
 func TestSharedRivals(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	var pending sync.WaitGroup

@@ -10,8 +10,7 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 )
 
-// TestConnectFlags wants what the broker is told of a session at login, when a lost connection is opened again, and at
-// the end.
+// TestConnectFlags checks the session flags that the broker gets at login, at a reconnect, and at the end.
 func TestConnectFlags(t *testing.T) {
 	yes, no := true, false
 	for _, c := range []struct {
@@ -72,7 +71,7 @@ func TestConnectFlags(t *testing.T) {
 	}
 }
 
-// TestDurableSession leaves, and comes back after a restart of the broker to what was published meanwhile.
+// TestDurableSession expects a device that returns after a restart of the broker to get what was published meanwhile.
 func TestDurableSession(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	cfg := quick(b.URL())
@@ -89,7 +88,7 @@ func TestDurableSession(t *testing.T) {
 	b.Restart(t)
 	publishNumbers(t, from, 20, 40)
 	if d.Unread() > 0 {
-		t.Fatal("a device that has gone gets messages")
+		t.Fatal("a device that has left gets messages")
 	}
 	s, d = connect(t, c, "device")
 	wantNumbers(t, d, 0, 40)

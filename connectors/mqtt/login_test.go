@@ -14,16 +14,16 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// quietBroker ends the connection that had a client id, as mosquitto 2.0.11 does: without a word, and before it answers
-// the new one. It acknowledges no publish before acknowledge is called. It takes no client but device.
+// quietBroker ends the older connection of a client id as mosquitto 2.0.11 does: without DISCONNECT, and before it
+// answers the new one. It acknowledges no publish before acknowledge is called. It accepts only the client id "device".
 type quietBroker struct {
 	*scripted
 	published chan struct{}
 
 	mu      sync.Mutex
-	current *peer // of device; guarded by mu, as below
-	taking  bool  // acknowledges
-	refuse  byte  // of the next CONNECT, once
+	current *peer // connection of "device"; guarded by mu, like the fields below
+	taking  bool  // acknowledge publishes
+	refuse  byte  // reason code for the next CONNECT
 }
 
 func newQuietBroker(t *testing.T) *quietBroker {
@@ -101,7 +101,7 @@ func (b *quietBroker) wantPublish(t *testing.T) {
 	}
 }
 
-// wantPublishUnlessConvicted returns false when the message is convicted instead.
+// wantPublishUnlessConvicted returns false if the message is convicted instead.
 func (b *quietBroker) wantPublishUnlessConvicted(t *testing.T, m *Metrics) bool {
 	t.Helper()
 	giveUp := time.After(patience)
@@ -119,8 +119,8 @@ func (b *quietBroker) wantPublishUnlessConvicted(t *testing.T, m *Metrics) bool 
 	}
 }
 
-// TestExplainedEndings ends the connection of a device again and again while its stored message is under way, for
-// reasons that have nothing to do with the message: it is not convicted, whether it is a suspect already or not.
+// TestExplainedEndings repeatedly ends a device's connection while its stored message is under way, for reasons
+// unrelated to the message. The message must not be convicted, whether it is already a suspect or not.
 func TestExplainedEndings(t *testing.T) {
 	const times = convictAt + 2
 	ways := []struct {
@@ -188,7 +188,7 @@ func TestExplainedEndings(t *testing.T) {
 }
 
 // TestRefusedLoginExplainsNothing refuses logins with the client id of a device while the broker ends its connections
-// for what it sent.
+// because of a message.
 func TestRefusedLoginExplainsNothing(t *testing.T) {
 	b := newQuietBroker(t)
 	cfg := spooled(t, b.url())
@@ -213,13 +213,13 @@ func TestRefusedLoginExplainsNothing(t *testing.T) {
 	}
 }
 
-// forgetfulBroker ends the first connection at PUBREL, which it forgets with the rest of the session, as a mosquitto
-// that is restarted does. It answers PUBREL of any id, as mosquitto does.
+// forgetfulBroker ends the first connection at PUBREL and forgets the session, as a restarted mosquitto does. It
+// answers a PUBREL for any id, as mosquitto does.
 type forgetfulBroker struct {
 	*scripted
 	lose     chan struct{}       // closed: end the first connection
-	connects chan waitingConnect // after the first one
-	got      chan byte           // types of packets after the first connection
+	connects chan waitingConnect // after the first connection
+	got      chan byte           // packet types after the first connection
 	end      chan struct{}       // closed when the test ends
 }
 
@@ -290,9 +290,9 @@ func (b *forgetfulBroker) wantConnect(t *testing.T, clean bool) (answer chan<- b
 	}
 }
 
-// TestSessionOfAnotherLogin has a device log in anew while its older session connects again, which left a QoS 2 message
-// after PUBREL: the broker has the session of the new login then, which knows nothing of that message, and would answer
-// PUBREL all the same.
+// TestSessionOfAnotherLogin logs a device in again while its older session, which had sent PUBREL for a QoS 2 message,
+// reconnects. The broker's session then belongs to the new login and does not have that message, but the broker would
+// answer PUBREL nevertheless.
 func TestSessionOfAnotherLogin(t *testing.T) {
 	begin := func(t *testing.T) (b *forgetfulBroker, old *deviceSession, login func() <-chan error) {
 		b = newForgetfulBroker(t)
@@ -359,8 +359,8 @@ func TestSessionOfAnotherLogin(t *testing.T) {
 	})
 }
 
-// TestOtherGatewayConvictsNothing has the broker say again and again that another gateway has the client id: what is
-// under way is tried by itself at most, and goes out.
+// TestOtherGatewayConvictsNothing has the broker report again and again that another gateway took over the client id:
+// the calls under way may be tried alone, but must be sent in the end.
 func TestOtherGatewayConvictsNothing(t *testing.T) {
 	e := ending{reason: packets.DisconnectSessionTakenOver}
 	k := &call{}

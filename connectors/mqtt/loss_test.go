@@ -53,7 +53,7 @@ func TestThreeLosses(t *testing.T) {
 	}
 }
 
-// TestStalledBroker stops reading and answering after CONNACK.
+// TestStalledBroker uses a broker that stops reading and answering after CONNACK.
 func TestStalledBroker(t *testing.T) {
 	release := make(chan struct{})
 	b := newScripted(t, func(p *peer) {
@@ -71,14 +71,14 @@ func TestStalledBroker(t *testing.T) {
 	call := connectortest.NewCall()
 	s.Publish("t", 1, make([]byte, 1000), call.Done)
 	var full atomic.Int32
-	for full.Load() < 100 { // more than the socket, the write buffer and the queue take: nothing may block
+	for full.Load() < 100 { // more than socket, write buffer and queue hold: nothing may block
 		s.Publish("t", 0, make([]byte, 64<<10), func(r gateway.Result) {
 			if r.Code == gateway.CodeLimit {
 				full.Add(1)
 			}
 		})
 	}
-	if r := call.Result(t); !r.Ok() { // the keep-alive notices, and the message goes to the next connection
+	if r := call.Result(t); !r.Ok() { // the keep-alive notices, and the message is sent over the next connection
 		t.Fatal(r)
 	}
 	if d.Losses() != 0 {
@@ -104,7 +104,7 @@ func TestAckTimeout(t *testing.T) {
 	}
 }
 
-// TestRefusedReconnect ends the session of a client that the broker does not want back.
+// TestRefusedReconnect expects the session to end if the broker refuses the reconnect.
 func TestRefusedReconnect(t *testing.T) {
 	b := newScripted(t, func(p *peer) {
 		if p.number == 0 {
@@ -122,7 +122,7 @@ func TestRefusedReconnect(t *testing.T) {
 	}
 }
 
-// TestLossWindow counts only what happens within ten seconds.
+// TestLossWindow counts only losses within lossWindow.
 func TestLossWindow(t *testing.T) {
 	s, start := &client{broker: &broker{}}, time.Now()
 	for i, c := range []struct {
@@ -144,8 +144,8 @@ func TestLossWindow(t *testing.T) {
 	}
 }
 
-// TestOutages forgives the losses that others have at the same time, if they are most, also where the first to notice
-// is the one that would end.
+// TestOutages expects losses to be ignored if most connections are lost at the same time, even for the first client
+// that would end.
 func TestOutages(t *testing.T) {
 	for _, c := range []struct {
 		connected, lost int

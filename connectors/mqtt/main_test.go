@@ -9,6 +9,6 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "64") // what is parallel here waits most of the time
+	_ = flag.Set("test.parallel", "64") // parallel tests mostly wait
 	goleak.VerifyTestMain(m)
 }

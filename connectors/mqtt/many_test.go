@@ -15,22 +15,21 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// What benchmarks of many devices are made of: sessions of both kinds, and MQTT clients of the library alone to compare
-// them with.
+// Clients for benchmarks with many devices: sessions of both kinds and, for comparison, clients of paho.
 
-// dialing is how many connections are opened at once, by all of them.
+// dialing is the total number of connections opened at once.
 const dialing = 64
 
-// many is a way to have many clients at a broker.
+// many connects many clients to a broker.
 type many interface {
-	// attach connects n devices, each subscribed to its own topic down/I, and counts what they get.
+	// attach connects n devices, each subscribed to its own topic down/I, and calls got for each message.
 	attach(b *testing.B, n int, got func())
-	// publish sends one message for device i and calls done when it is acknowledged, or at QoS 0 handed over.
+	// publish sends a message for device i and calls done when it is acknowledged or, at QoS 0, written.
 	publish(i int, qos byte, payload []byte, done func(error))
 	leave()
 }
 
-// eachOf runs f for 0 to n-1, some at once.
+// eachOf runs f for 0 to n-1, at most dialing at once.
 func eachOf(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	places := make(chan struct{}, dialing)
@@ -41,15 +40,15 @@ func eachOf(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// ofSessions are devices of a connector.
+// ofSessions connects devices with a connector.
 type ofSessions struct {
 	connector gateway.Connector
 	metrics   *prometheus.Registry
-	prefix    string // of the client ids
+	prefix    string // prefix of the client ids
 	sessions  []gateway.Session
 }
 
-// counting is a device that counts.
+// counting is a device that calls got for each message.
 type counting struct{ got func() }
 
 func (c counting) Deliver(gateway.Message) bool    { c.got(); return true }
@@ -91,7 +90,7 @@ func (m *ofSessions) leave() {
 	m.sessions = nil
 }
 
-// ofPaho are clients of the library, one connection each.
+// ofPaho connects paho clients, each with its own connection.
 type ofPaho struct {
 	addr    string
 	clients []*paho.Client
@@ -127,7 +126,7 @@ func (m *ofPaho) attach(b *testing.B, n int, got func()) {
 	}
 }
 
-// publish waits, as the library does.
+// publish waits, as paho does.
 func (m *ofPaho) publish(i int, qos byte, payload []byte, done func(error)) {
 	_, err := m.clients[i].Publish(context.Background(), &paho.Publish{Topic: "up/bench", QoS: qos, Payload: payload})
 	done(err)
@@ -143,7 +142,7 @@ func (m *ofPaho) leave() {
 	m.clients = nil
 }
 
-// bothModes are a connector of each kind at a broker of its own.
+// bothModes returns a connector of each kind.
 func bothModes(b *testing.B, broker *mosquitto.Broker) map[string]*ofSessions {
 	b.Helper()
 	return map[string]*ofSessions{

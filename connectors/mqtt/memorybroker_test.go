@@ -15,27 +15,27 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// memoryBroker is a broker in memory that keeps the subscriptions of its clients, and says who asked for what.
+// memoryBroker is an in-memory broker that keeps its clients' subscriptions and records their requests.
 type memoryBroker struct {
 	*scripted
-	merges   bool // one copy of a message with several Subscription Identifiers
+	merges   bool // send one copy of a message, with several Subscription Identifiers
 	noSubIDs bool
 
 	mu       sync.Mutex
-	down     bool                      // it ends each connection; guarded by mu, as all below
-	mute     bool                      // it answers no SUBSCRIBE
+	down     bool                      // end every connection; guarded by mu, like all fields below
+	mute     bool                      // do not answer SUBSCRIBE
 	refused  map[string]byte           // reason codes by filter
 	sessions map[string]*memorySession // by client id
 	retained map[string]string         // payloads by topic
 	asked    []string                  // SUBSCRIBE FILTER and UNSUBSCRIBE FILTER, in order
-	taken    []*packets.Publish        // what clients published
+	taken    []*packets.Publish        // publishes from clients
 }
 
-// memorySession is what the broker keeps of a client.
+// memorySession is the broker's state of a client.
 type memorySession struct {
-	peer    *peer // nil while it is away
+	peer    *peer // nil while disconnected
 	filters map[string]memoryFilter
-	unacked []wire.Publication // of QoS 1, to be sent again
+	unacked []wire.Publication // QoS 1, to be sent again
 	lastID  uint16
 	asked   uint16 // packet id of the last SUBSCRIBE
 }
@@ -149,7 +149,7 @@ func (b *memoryBroker) subscribe(s *memorySession, p *peer, c *packets.Subscribe
 	}
 }
 
-// spread sends a message to all whom it is for.
+// spread sends a message to all matching sessions.
 func (b *memoryBroker) spread(name, payload string, qos byte) {
 	for _, s := range b.sessions {
 		var granted byte
@@ -169,7 +169,7 @@ func (b *memoryBroker) spread(name, payload string, qos byte) {
 	}
 }
 
-// send sends a message with the identifiers. One of QoS 0 is lost while the client is away.
+// send sends a message with its identifiers. A QoS 0 message is lost while the client is disconnected.
 func (s *memorySession) send(m wire.Publication, ids ...int) {
 	for _, id := range ids {
 		if id > 0 {
@@ -186,7 +186,7 @@ func (s *memorySession) send(m wire.Publication, ids ...int) {
 	}
 }
 
-// topicMatches is written without the index that is tested with it. No topic here begins with $.
+// topicMatches does not use the index that is under test. No topic in these tests begins with $.
 func topicMatches(filter, name string) bool {
 	f, n := strings.Split(filter, "/"), strings.Split(name, "/")
 	for i, level := range f {
@@ -200,14 +200,14 @@ func topicMatches(filter, name string) bool {
 	return len(f) == len(n)
 }
 
-// set changes something under the lock.
+// set runs change with the lock held.
 func (b *memoryBroker) set(change func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	change()
 }
 
-// publish is a message from somebody else.
+// publish publishes a message as another client would.
 func (b *memoryBroker) publish(name, payload string, qos byte) {
 	b.set(func() { b.spread(name, payload, qos) })
 }
@@ -226,13 +226,13 @@ func (b *memoryBroker) cut() {
 	}
 }
 
-// stop ends all connections, and each that comes until start.
+// stop ends all connections, and new ones until start is called.
 func (b *memoryBroker) stop() {
 	b.set(func() { b.down = true })
 	b.cut()
 }
 
-// start takes connections again. The sessions of clients are gone where it is to forget them.
+// start accepts connections again. With forget, the broker has lost its sessions.
 func (b *memoryBroker) start(forget bool) {
 	b.set(func() {
 		if forget && b.down {
@@ -242,7 +242,7 @@ func (b *memoryBroker) start(forget bool) {
 	})
 }
 
-// asks are the SUBSCRIBEs and UNSUBSCRIBEs of the carriers so far.
+// asks returns the SUBSCRIBEs and UNSUBSCRIBEs of the shared connections so far.
 func (b *memoryBroker) asks() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -252,7 +252,7 @@ func (b *memoryBroker) asks() []string {
 	})
 }
 
-// filters are those of the carriers, sorted.
+// filters returns the subscriptions of the shared connections, sorted.
 func (b *memoryBroker) filters() (all []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -265,7 +265,7 @@ func (b *memoryBroker) filters() (all []string) {
 	return all
 }
 
-// awaitClients waits until n clients beside the prober are connected and have acknowledged everything.
+// awaitClients waits until n clients besides the prober are connected and have acknowledged everything.
 func (b *memoryBroker) awaitClients(t testing.TB, n int) {
 	t.Helper()
 	gatewaytest.Eventually(t, fmt.Sprintf("%d clients without anything under way", n), func() bool {
@@ -281,7 +281,7 @@ func (b *memoryBroker) awaitClients(t testing.TB, n int) {
 	})
 }
 
-// flush waits until the connectors have handed out everything that was sent to them.
+// flush waits until the connectors have delivered everything that was sent to them.
 func (b *memoryBroker) flush(t testing.TB, clients int) {
 	t.Helper()
 	b.set(func() {

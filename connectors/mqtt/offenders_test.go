@@ -19,8 +19,8 @@ import (
 	"github.com/exgate/exgate/connectors/mqtt/wire"
 )
 
-// TestRepeatedQoS0 has a device of a shared connection send again and again what the broker ends connections for.
-// Others lose their connection once, the device its session, and it may not log in again soon.
+// TestRepeatedQoS0 publishes QoS 0 messages for which the broker ends connections, again and again, from a device on a
+// shared connection. Others lose their connection once; the device loses its session and may not log in for a while.
 func TestRepeatedQoS0(t *testing.T) {
 	b := newStrictBroker(t, packets.DisconnectTopicNameInvalid)
 	s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit})
@@ -56,8 +56,9 @@ func TestRepeatedQoS0(t *testing.T) {
 	}
 }
 
-// TestSeveralSuspects has six devices of a shared connection send what the broker ends connections for, and one behind
-// them what it takes: that one waits until each of the others was tried once, not until all are refused.
+// TestSeveralSuspects publishes messages for which the broker ends connections, from six devices on a shared
+// connection, and a good message from another. The good one must wait until each of the others has been tried once, but
+// not until all are refused.
 func TestSeveralSuspects(t *testing.T) {
 	b := newStrictBroker(t, 0)
 	s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit})
@@ -82,8 +83,8 @@ func TestSeveralSuspects(t *testing.T) {
 	}
 }
 
-// TestProvenBesideSuspects has devices of a shared connection, whose publishes the broker took before, publish beside
-// new ones for which it ends the connection: theirs are not tried elsewhere, behind those of the others.
+// TestProvenBesideSuspects publishes from proven devices on a shared connection, beside new devices for whose messages
+// the broker ends it: the messages of proven devices must not be tried by the prober, behind the others.
 func TestProvenBesideSuspects(t *testing.T) {
 	for _, reason := range []byte{0, packets.DisconnectTopicNameInvalid} {
 		b := newStrictBroker(t, reason)
@@ -129,8 +130,8 @@ func TestProvenBesideSuspects(t *testing.T) {
 	}
 }
 
-// TestSuspectThatLeaves has a device leave before its publish was tried, and come again with the same: no other device
-// loses its connection for that.
+// TestSuspectThatLeaves disconnects a device before its publish is tried; it returns and publishes the same. No other
+// device may lose its connection because of that.
 func TestSuspectThatLeaves(t *testing.T) {
 	b := newStrictBroker(t, 0)
 	s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit})
@@ -164,8 +165,8 @@ func TestSuspectThatLeaves(t *testing.T) {
 	}
 }
 
-// TestSpooledSuspect keeps what the broker takes in its order, sets aside what it does not, also what an earlier
-// process left, and sends it when told to.
+// TestSpooledSuspect expects good messages in order and bad ones set aside, including those left by an earlier process,
+// and resends one.
 func TestSpooledSuspect(t *testing.T) {
 	b := newStrictBroker(t, packets.DisconnectTopicNameInvalid)
 	folder := t.TempDir() + "/spool"
@@ -206,8 +207,8 @@ func TestSpooledSuspect(t *testing.T) {
 	}
 }
 
-// TestSpooledSuspectOfADeviceThatComesAndGoes is sent by another lane, over another connection, each time the device
-// logs in or out. What ended connections before speaks against it there too.
+// TestSpooledSuspectOfADeviceThatComesAndGoes has a stored message sent by another queue, over another connection, each
+// time the device logs in or out. The evidence against it must follow it.
 func TestSpooledSuspectOfADeviceThatComesAndGoes(t *testing.T) {
 	b := newStrictBroker(t, 0)
 	folder := t.TempDir() + "/spool"
@@ -220,7 +221,7 @@ func TestSpooledSuspectOfADeviceThatComesAndGoes(t *testing.T) {
 	}
 	ended := 0
 	gatewaytest.Eventually(t, "the message to be set aside", func() bool {
-		if _, all := b.endings(); all > ended { // it has been sent: the next lane is to send it
+		if _, all := b.endings(); all > ended { // it has been sent; another queue sends it next
 			ended = all
 			evil.Close()
 			if ended%2 == 0 {
@@ -235,7 +236,7 @@ func TestSpooledSuspectOfADeviceThatComesAndGoes(t *testing.T) {
 	}
 }
 
-// leave puts messages into a spool that nobody drains.
+// leave stores messages in a spool that nothing drains.
 func leave(t *testing.T, folder, id string, topics ...string) {
 	t.Helper()
 	c := newBrokerless(t, folder)
@@ -253,7 +254,7 @@ func leave(t *testing.T, folder, id string, topics ...string) {
 	}
 }
 
-// newBrokerless is a broker with a spool and nothing that drains it.
+// newBrokerless returns a broker with a spool that nothing drains.
 func newBrokerless(t *testing.T, folder string) *broker {
 	t.Helper()
 	b, err := newBroker(Config{URL: "mqtt://127.0.0.1:1", Spool: SpoolConfig{Folder: folder}})
@@ -270,7 +271,7 @@ func newBrokerless(t *testing.T, folder string) *broker {
 	return b
 }
 
-// TestUselessConnections has the broker end each connection right after CONNACK: there are few of them.
+// TestUselessConnections uses a broker that ends each connection right after CONNACK, and expects few connections.
 func TestUselessConnections(t *testing.T) {
 	b := newScripted(t, func(p *peer) {
 		if p.accept(false) != nil {
@@ -289,8 +290,8 @@ func TestUselessConnections(t *testing.T) {
 	})
 }
 
-// TestUnavailable refuses what the broker has said in CONNACK that it does not take, and publishes statuses without
-// retain.
+// TestUnavailable expects calls to be refused, and statuses published without retain, if CONNACK says that the broker
+// does not support what they need.
 func TestUnavailable(t *testing.T) {
 	no := byte(0)
 	retained := make(chan bool, 10)
@@ -334,12 +335,13 @@ func TestUnavailable(t *testing.T) {
 	if r := connectortest.Publish(t, s, "a", 1, "x"); !r.Ok() || d.Losses() > 0 {
 		t.Error(r)
 	}
-	if !strings.Contains(log.String(), "the broker has no retained messages") {
+	if !strings.Contains(log.String(), "the broker does not support retained messages") {
 		t.Error(log.String())
 	}
 }
 
-// TestUserPropertiesThatCannotBeSent refuses a login, rather than to send what the broker ends the connection for.
+// TestUserPropertiesThatCannotBeSent expects a login to be refused if the broker would end the connection for its user
+// properties.
 func TestUserPropertiesThatCannotBeSent(t *testing.T) {
 	b := newStrictBroker(t, 0)
 	cfg := Config{URL: b.url(), UserProperties: true}
@@ -355,7 +357,7 @@ func TestUserPropertiesThatCannotBeSent(t *testing.T) {
 	}
 }
 
-// TestNoncharacterAtMosquitto has mosquitto end connections for a user property, which no rule of ours has seen.
+// TestNoncharacterAtMosquitto has mosquitto end connections because of a user property that no check of ours finds.
 func TestNoncharacterAtMosquitto(t *testing.T) {
 	broker := mosquitto.Start(t, mosquitto.Options{})
 	cfg := Config{URL: broker.URL(), ReconnectDelay: 50 * time.Millisecond}

@@ -70,8 +70,8 @@ func (b *broker) noteRetain(unavailable bool) {
 	}
 	if (b.cfg.DeviceStatus.isSet() && b.cfg.DeviceStatus.Retain) ||
 		(b.cfg.GatewayStatus.isSet() && b.cfg.GatewayStatus.Retain) {
-		b.log.Warn("the broker has no retained messages: statuses are published without retain, so later subscribers "+
-			"do not see them (upstream.device_status.retain, upstream.gateway_status.retain)", "broker",
+		b.log.Warn("the broker does not support retained messages; statuses are not retained, so later "+
+			"subscribers do not get them (upstream.device_status.retain, upstream.gateway_status.retain)", "broker",
 			b.server().HostPort)
 	}
 }

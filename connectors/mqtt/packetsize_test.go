@@ -10,14 +10,14 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// TestPacketTooLarge has the broker send a larger message than it was told it may.
+// TestPacketTooLarge has the broker send a message above the gateway's Maximum Packet Size.
 func TestPacketTooLarge(t *testing.T) {
 	sent := make(chan time.Time, 1)
 	b := newScripted(t, func(p *peer) {
 		c := p.accept(true)
 		if p.number == 0 {
 			if most := c.Properties.MaximumPacketSize; most == nil || *most != 1000 {
-				t.Errorf("the broker was told %v", most)
+				t.Errorf("the Maximum Packet Size in CONNECT is %v", most)
 			}
 			p.next()
 			sent <- time.Now()
@@ -48,7 +48,7 @@ func TestPacketTooLarge(t *testing.T) {
 	}
 }
 
-// TestMaximumPacketSizeShrinks lowers what the broker takes while a publish is under way that is larger then.
+// TestMaximumPacketSizeShrinks lowers the broker's Maximum Packet Size below the size of a publish under way.
 func TestMaximumPacketSizeShrinks(t *testing.T) {
 	for _, present := range []bool{true, false} {
 		for qos := byte(1); qos <= 2; qos++ {

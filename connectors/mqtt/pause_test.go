@@ -8,8 +8,8 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 )
 
-// TestPausedBroker stops a real broker: publishes of QoS 1 and 2 wait, something notices, and all arrive in order when
-// it goes on. mosquitto may have taken what it was sent before, so that a message comes twice.
+// TestPausedBroker pauses a real broker: QoS 1 and 2 publishes wait, the gateway notices, and all arrive in order after
+// the broker resumes. mosquitto may have accepted messages before the pause, so duplicates are possible.
 func TestPausedBroker(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -123,8 +123,7 @@ func (p *prober) retire(now time.Time) {
 func (p *prober) refused(err error) {
 	p.broker.proberRefused.Store(true)
 	p.broker.log.Warn("the broker does not let the gateway connect to try suspicious messages; they are tried on the "+
-		"connections of devices "+
-		"(upstream.username)", "client_id", p.id, "error", err)
+		"devices' own connections (upstream.username)", "client_id", p.id, "error", err)
 	p.mu.Lock()
 	cb := p.handBack()
 	p.broker.mu.Lock()

@@ -16,16 +16,16 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// full has everything that user properties tell.
+// full is a device with every user property.
 var full = gateway.Device{
 	ClientInfo: gateway.ClientInfo{ClientID: "device", ProtoName: "mine", ProtoVersion: "2"},
 	Peer:       netip.MustParseAddrPort("192.0.2.7:4711"), Listener: "tcp-1",
 }
 
-// everything is what mosquitto_sub prints of a message of full that expires in an hour.
+// everything is what mosquitto_sub prints for a message of full that expires in an hour.
 const everything = "3600 protocol:mine protocol_version:2 peer:192.0.2.7:4711 listener:tcp-1 x"
 
-// TestPropertiesOfPublishes asks mosquitto_sub what it sees.
+// TestPropertiesOfPublishes checks the properties that mosquitto_sub receives.
 func TestPropertiesOfPublishes(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -64,7 +64,7 @@ func TestPropertiesOfPublishes(t *testing.T) {
 	}
 }
 
-// subscriberSees is the expiry, the user properties and the payload of a message, as mosquitto_sub prints them.
+// subscriberSees returns the expiry, the user properties and the payload of a message, as mosquitto_sub prints them.
 func subscriberSees(t *testing.T, b *mosquitto.Broker, s gateway.Session, qos byte) string {
 	t.Helper()
 	host, port, err := net.SplitHostPort(b.Addr())
@@ -91,7 +91,7 @@ func subscriberSees(t *testing.T, b *mosquitto.Broker, s gateway.Session, qos by
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
-// TestPropertiesOfConnect wants those of the device, and none of the gateway's own.
+// TestPropertiesOfConnect expects the device's properties in its CONNECT, and none in the gateway client's.
 func TestPropertiesOfConnect(t *testing.T) {
 	for user, want := range map[bool]int{false: 0, true: 4} {
 		got := make(chan *packets.Connect, 1)

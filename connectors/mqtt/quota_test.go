@@ -13,15 +13,15 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest"
 )
 
-// quotaBroker takes publishes of many lanes, and checks that no more are outstanding than it allows.
+// quotaBroker accepts publishes from many queues, and checks that the client respects its Receive Maximum.
 type quotaBroker struct {
 	t      *testing.T
-	maxima []uint16 // Receive Maximum of each connection; all but the last are cut when it is reached
-	keeps  bool     // the session, over a loss
+	maxima []uint16 // Receive Maximum of each connection; all but the last are closed when it is reached
+	keeps  bool     // keep the session across connections
 
 	mu    sync.Mutex
-	lanes map[string]int // the next number of each; guarded by mu
-	left  int            // that have not come yet; guarded by mu
+	lanes map[string]int // next number of each queue; guarded by mu
+	left  int            // messages still to arrive; guarded by mu
 }
 
 func (b *quotaBroker) serve(p *peer) {
@@ -58,7 +58,7 @@ func (b *quotaBroker) serve(p *peer) {
 	}
 }
 
-// quiet wants nothing to come while as much is outstanding as may be.
+// quiet expects no packet while the Receive Maximum is reached.
 func (b *quotaBroker) quiet(p *peer) bool {
 	_ = p.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 	defer func() { _ = p.SetReadDeadline(time.Time{}) }()
@@ -69,14 +69,14 @@ func (b *quotaBroker) quiet(p *peer) bool {
 	return true
 }
 
-// arrived notes LANE/NUMBER, and returns how many have not come yet.
+// arrived records a payload QUEUE/NUMBER and returns how many messages are still to arrive.
 func (b *quotaBroker) arrived(payload string) (left int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	queue, text, _ := strings.Cut(payload, "/")
 	switch n, err := strconv.Atoi(text); {
 	case err != nil || n > b.lanes[queue]:
-		b.t.Errorf("got %s, want number %d of the lane", payload, b.lanes[queue])
+		b.t.Errorf("got %s, want number %d of the queue", payload, b.lanes[queue])
 	case n == b.lanes[queue]:
 		b.lanes[queue]++
 		b.left--
@@ -84,7 +84,7 @@ func (b *quotaBroker) arrived(payload string) (left int) {
 	return b.left
 }
 
-// TestReceiveMaximumLowered has a broker come back with a lower Receive Maximum than there are publishes under way.
+// TestReceiveMaximumLowered restarts the broker with a Receive Maximum below the number of publishes under way.
 func TestReceiveMaximumLowered(t *testing.T) {
 	for _, maxima := range [][]uint16{{10, 2}, {10, 1}, {10, 6}} {
 		for _, keeps := range []bool{true, false} {
@@ -104,7 +104,7 @@ func TestReceiveMaximumLowered(t *testing.T) {
 				defer c.mu.Unlock()
 				if last := int(maxima[len(maxima)-1]); c.quota != last ||
 					len(c.inflight)+len(c.resends)+len(c.blocked) != 0 || d.Losses() != 0 {
-					t.Errorf("the quota is %d and not %d, %d are under way, %d to be sent again, %d lanes wait",
+					t.Errorf("the quota is %d and not %d, %d are under way, %d to be sent again, %d queues wait",
 						c.quota, last, len(c.inflight), len(c.resends), len(c.blocked))
 				}
 			})
@@ -112,7 +112,7 @@ func TestReceiveMaximumLowered(t *testing.T) {
 	}
 }
 
-// publishOnLanes has each of some more lanes of a client publish.
+// publishOnLanes publishes from several additional queues of a client.
 func publishOnLanes(c *client, lanes, each int) (calls []*connectortest.Call) {
 	for range lanes {
 		l := &publishQueue{client: c}

@@ -50,8 +50,8 @@ func TestWatchLeavesTheBrokerAlone(t *testing.T) {
 	}
 }
 
-// TestRefusedAccountIsReachable is another trouble than a broker that is away. One that says it is busy is as good as
-// away.
+// TestRefusedAccountIsReachable counts a broker that refuses the account as reachable, but one that says it is busy as
+// down.
 func TestRefusedAccountIsReachable(t *testing.T) {
 	for reason, up := range map[byte]bool{
 		packets.ConnackNotAuthorized: true, packets.ConnackServerBusy: false,
@@ -72,7 +72,7 @@ func TestRefusedAccountIsReachable(t *testing.T) {
 	}
 }
 
-// TestWatchOfASilentBroker counts as away before the connection times out.
+// TestWatchOfASilentBroker expects a silent broker to count as down before the connection times out.
 func TestWatchOfASilentBroker(t *testing.T) {
 	b := newScripted(t, func(p *peer) { _, _ = bytes.NewBuffer(nil).ReadFrom(p) })
 	cfg := quick(b.url())
@@ -87,8 +87,8 @@ func TestWatchOfASilentBroker(t *testing.T) {
 	}
 }
 
-// TestProbesOfABrokerThatEndsEachConnection are few, however often devices' failures ask for one, whether the broker
-// took the connection first or not.
+// TestProbesOfABrokerThatEndsEachConnection expects few probes, however many failures request one, whether the broker
+// accepts the connection first or not.
 func TestProbesOfABrokerThatEndsEachConnection(t *testing.T) {
 	for _, answer := range []error{nil, errors.New("closed before CONNACK")} {
 		synctest.Test(t, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestProbesOfABrokerThatEndsEachConnection(t *testing.T) {
 	}
 }
 
-// TestProbeSoonAfterALoss does not wait for the next regular one.
+// TestProbeSoonAfterALoss does not wait for the next regular probe.
 func TestProbeSoonAfterALoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// reason is a reason code of MQTT 5, section 2.4, that is a failure, and what a device is told of it.
+// reason is a reason code of MQTT 5, section 2.4, for a failure, and the result that the device gets.
 type reason struct {
 	code byte
 	name string
@@ -59,10 +59,10 @@ var everyReason = []reason{
 	{0xA0, "maximum connect time", gateway.CodeUnknown},
 	{0xA1, "subscription identifiers not supported", gateway.CodeUnknown},
 	{0xA2, "wildcard subscriptions not supported", gateway.CodeUnsupported},
-	{0xFE, "reason code 0xFE", gateway.CodeUnknown}, // of a later MQTT, or of none
+	{0xFE, "reason code 0xFE", gateway.CodeUnknown}, // undefined in MQTT 5
 }
 
-// TestEveryReason has each acknowledgement carry each reason, which is in the topic.
+// TestEveryReason has each acknowledgement carry each reason code, which is in the topic.
 func TestEveryReason(t *testing.T) {
 	code := func(topic string) byte {
 		n, _ := strconv.Atoi(topic)
@@ -111,7 +111,7 @@ func TestEveryReason(t *testing.T) {
 	}
 }
 
-// TestEveryConnackReason refuses clients for each reason. Some of them mean that another server may take the client.
+// TestEveryConnackReason refuses clients with each reason code. For some, another server may accept the client.
 func TestEveryConnackReason(t *testing.T) {
 	elsewhere := map[byte]bool{0x88: true, 0x89: true, 0x8B: true, 0x9C: true, 0x9D: true}
 	var code atomic.Uint32
@@ -130,7 +130,7 @@ func TestEveryConnackReason(t *testing.T) {
 		err := dial(t, Config{URL: first.url()})
 		var refused *gateway.ResultError
 		switch {
-		case r.code == 0x84: // no matter of the device
+		case r.code == 0x84: // not the device's fault
 			if errors.As(err, &refused) || !strings.Contains(err.Error(), "MQTT 3.1.1") {
 				t.Errorf("0x84: %v", err)
 			}
@@ -150,8 +150,8 @@ func TestEveryConnackReason(t *testing.T) {
 	}
 }
 
-// TestEveryDisconnectReason has the broker disconnect a client for each reason: it comes back with what it was sending,
-// unless another client has taken its place.
+// TestEveryDisconnectReason disconnects a client with each reason code: it must reconnect and resend, unless another
+// client has taken over.
 func TestEveryDisconnectReason(t *testing.T) {
 	for _, r := range append(everyReason, reason{}) {
 		t.Run(fmt.Sprintf("0x%02X", r.code), func(t *testing.T) {

@@ -42,7 +42,7 @@ func (l *link) mayBeDelivered(name string) bool {
 	b := l.of.broker
 	b.metrics.dropped.WithLabelValues(dropBadTopic).Inc()
 	if more, ok := b.badTopics.Allow(time.Now()); ok {
-		b.log.Warn("dropping a message that the broker sent: its topic is not one; find the client that publishes it",
+		b.log.Warn("dropping a message from the broker with an invalid topic; find the client that publishes it",
 			"broker", b.server().HostPort, "client_id", l.of.id, "error", err, "suppressed", more)
 	}
 	return false
@@ -55,7 +55,7 @@ func (b *broker) reason(packet, code byte) byte {
 		return code
 	}
 	if more, ok := b.badCodes.Allow(time.Now()); ok {
-		b.log.Warn("the broker answered with a reason code that MQTT 5 does not have here; the call counts as refused",
+		b.log.Warn("the broker answered with a reason code that MQTT 5 does not define; the call counts as refused",
 			"broker", b.server().HostPort, "packet", packets.NewControlPacket(packet).PacketType(), "reason",
 			wire.ReasonName(code), "suppressed", more)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// inBothModes runs a test with a session of its own and with a shared one at a broker, logged in as "c".
+// inBothModes runs a test with a device session and with a shared session of the client "c".
 func inBothModes(t *testing.T, broker func(t *testing.T) *scripted,
 	test func(t *testing.T, base *Connector, s gateway.Session, d *connectortest.Device),
 ) {
@@ -37,12 +37,11 @@ func inBothModes(t *testing.T, broker func(t *testing.T) *scripted,
 	})
 }
 
-// isProbe reports whether a topic is that with which shared sessions learn how the broker treats overlapping
-// subscriptions.
+// isProbe reports whether a shared session uses the topic to find out how the broker treats overlapping subscriptions.
 func isProbe(topic string) bool { return strings.Contains(topic, "/probe/") }
 
-// TestEveryCodeOfEveryAnswer has each acknowledgement carry each of the 256 codes, the number of which is in the topic.
-// Those that MQTT 5 calls a success in that packet are one, and no other.
+// TestEveryCodeOfEveryAnswer has each acknowledgement carry each of the 256 codes, whose number is in the topic. Only
+// codes that MQTT 5 defines as success for that packet may count as success.
 func TestEveryCodeOfEveryAnswer(t *testing.T) {
 	code := func(topic string) byte {
 		n, _ := strconv.Atoi(topic)
@@ -97,13 +96,13 @@ func TestEveryCodeOfEveryAnswer(t *testing.T) {
 					t.Errorf("%s with 0x%02X: %v", packet, n, r)
 				}
 			}
-			if n != 0x10 { // then the broker ends the handshake there
+			if n != 0x10 { // the broker would end the handshake
 				check("PUBREC", connectortest.Publish(t, s, topic, 2, "x"), 0x00)
 			}
 			check("PUBACK", connectortest.Publish(t, s, topic, 1, "x"), 0x00, 0x10)
 			check("PUBCOMP", connectortest.Publish(t, s, "comp/"+topic, 2, "x"), 0x00, 0x92)
 			check("SUBACK", connectortest.Subscribe(t, s, topic, 2), 0x00, 0x01, 0x02)
-			if !isShared { // there the last device's UNSUBSCRIBE is the gateway's
+			if !isShared { // in shared mode, the UNSUBSCRIBE for the last device is the gateway's
 				check("UNSUBACK", connectortest.Unsubscribe(t, s, topic), 0x00, 0x11)
 			}
 		}
@@ -113,7 +112,7 @@ func TestEveryCodeOfEveryAnswer(t *testing.T) {
 	})
 }
 
-// TestEveryCodeOfConnack lets a device in for 0x00 alone.
+// TestEveryCodeOfConnack expects a login to succeed only with 0x00.
 func TestEveryCodeOfConnack(t *testing.T) {
 	var code atomic.Uint32
 	b := newScripted(t, func(p *peer) {
@@ -136,7 +135,7 @@ func TestEveryCodeOfConnack(t *testing.T) {
 	}
 }
 
-// TestBadConnack refuses values that MQTT 5 does not have.
+// TestBadConnack expects property values that MQTT 5 does not allow to be refused.
 func TestBadConnack(t *testing.T) {
 	zero16, zero32, two := uint16(0), uint32(0), byte(2)
 	for name, props := range map[string]*packets.Properties{
@@ -159,12 +158,12 @@ func TestBadConnack(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if reason := <-said; reason != packets.DisconnectProtocolError {
-			t.Errorf("%s: the broker was told 0x%02X", name, reason)
+			t.Errorf("%s: the broker got the reason 0x%02X", name, reason)
 		}
 	}
 }
 
-// rawPublish is a PUBLISH as bytes: paho would not write some of them.
+// rawPublish encodes a PUBLISH, including invalid ones that paho would not write.
 func rawPublish(flags byte, topic string, id int, props string) []byte {
 	body := binary.BigEndian.AppendUint16(nil, uint16(len(topic)))
 	body = append(body, topic...)
@@ -175,11 +174,11 @@ func rawPublish(flags byte, topic string, id int, props string) []byte {
 	return append(binary.AppendUvarint([]byte{packets.PUBLISH<<4 | flags}, uint64(len(body))), body...)
 }
 
-// heard is what a client said to what a broker sent.
+// heard is a client's answer to a broker's message.
 type heard struct{ packet, reason byte }
 
-// sender is a broker that sends raw bytes to the first client that subscribes to #, and a good message behind them or
-// over the next connection.
+// sender is a broker that sends raw bytes to the first client that subscribes to #, followed by a good message on the
+// same or the next connection.
 type sender struct {
 	raw    []byte
 	heard  chan heard
@@ -221,7 +220,7 @@ func (b *sender) serve(p *peer) {
 	}
 }
 
-// sends has a broker send raw bytes in both modes, and wants the device to get the good message alone.
+// sends runs a broker that sends raw bytes, in both modes, and expects the device to get only the good message.
 func sends(t *testing.T, raw []byte, breaks bool, check func(t *testing.T, c *Connector, b *sender)) {
 	var b *sender
 	broker := func(t *testing.T) *scripted {
@@ -239,8 +238,8 @@ func sends(t *testing.T, raw []byte, breaks bool, check func(t *testing.T, c *Co
 	})
 }
 
-// TestBadTopicsFromTheBroker drops messages whose topic no client may publish to, and goes on: such a message would
-// come again over each new connection.
+// TestBadTopicsFromTheBroker expects messages with invalid topics to be dropped without ending the connection: the
+// broker would send them again over each new one.
 func TestBadTopicsFromTheBroker(t *testing.T) {
 	for name, topic := range map[string]string{
 		"empty": "", "NUL": "a\x00b", "hash": "a/#", "plus": "a/+/b", "plus in a level": "a+", "invalid UTF-8": "a\xff",
@@ -272,7 +271,7 @@ func TestBadTopicsFromTheBroker(t *testing.T) {
 	}
 }
 
-// TestBrokerBreaksTheRules ends connections with the reason, and comes back.
+// TestBrokerBreaksTheRules expects the connection to end with the right reason, and a reconnect.
 func TestBrokerBreaksTheRules(t *testing.T) {
 	for name, c := range map[string]struct {
 		raw    []byte
@@ -301,7 +300,7 @@ func TestBrokerBreaksTheRules(t *testing.T) {
 				for got := range b.heard {
 					if got.packet == packets.DISCONNECT {
 						if got.reason != c.reason {
-							t.Errorf("the broker was told 0x%02X, want 0x%02X", got.reason, c.reason)
+							t.Errorf("the broker got the reason 0x%02X, want 0x%02X", got.reason, c.reason)
 						}
 						return
 					}

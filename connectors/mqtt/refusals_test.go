@@ -18,7 +18,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// TestSharedSubscribeRefused tells a device that the broker refused, and asks again when the device does.
+// TestSharedSubscribeRefused expects the broker's refusal to reach the device, and a new SUBSCRIBE if the device tries
+// again.
 func TestSharedSubscribeRefused(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{
 		Users: map[string]string{"gateway": "own"}, Dynamic: true,
@@ -28,7 +29,7 @@ func TestSharedSubscribeRefused(t *testing.T) {
 	cfg.Username, cfg.Password = "gateway", "own"
 	s := newShared(t, cfg, SharedConfig{})
 	m := logIn(t, s, "device")
-	for range maxFilters + 1 { // the refused ones take no place
+	for range maxFilters + 1 { // refused filters do not count
 		if r := connectortest.Subscribe(t, m, "denied", 1); r.Code != gateway.CodePermissionDeny {
 			t.Fatal(r)
 		}
@@ -41,8 +42,8 @@ func TestSharedSubscribeRefused(t *testing.T) {
 	m.subscribe(t, "denied", 1)
 }
 
-// TestSubscribeAgainAfterRefusal has a device ask twice at once, of which the broker refuses the first: it has what it
-// was told.
+// TestSubscribeAgainAfterRefusal subscribes twice at once, and the broker refuses the first SUBSCRIBE: the device's
+// subscriptions must match its results.
 func TestSubscribeAgainAfterRefusal(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
@@ -68,7 +69,8 @@ func TestSubscribeAgainAfterRefusal(t *testing.T) {
 	m.wants(t, "x")
 }
 
-// TestGatewayRefused names the setting of the account that the broker does not take, within the time of the login.
+// TestGatewayRefused expects an error, within the login's time, that names the setting of the account that the broker
+// refuses.
 func TestGatewayRefused(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"gateway": "own"}})
 	cfg := quick(b.URL())
@@ -87,7 +89,7 @@ func TestGatewayRefused(t *testing.T) {
 	}
 }
 
-// TestCarrierRefused has a login wait for every connection that its messages may need.
+// TestCarrierRefused expects a login to wait for every connection that its messages may need.
 func TestCarrierRefused(t *testing.T) {
 	b := newScripted(t, func(p *peer) {
 		cp := p.next()
@@ -120,7 +122,7 @@ func (a decided) Authenticate(context.Context, gateway.Device, string) (access.A
 	return a.answer, a.err
 }
 
-// TestLoginAnswers wants a refusal of who decides, and nothing of the device at the broker, for everything but yes.
+// TestLoginAnswers expects a refusal for every answer except Allow, without a trace of the device at the broker.
 func TestLoginAnswers(t *testing.T) {
 	away := errors.New("the service is away")
 	for name, c := range map[string]struct {
@@ -159,7 +161,7 @@ func TestLoginAnswers(t *testing.T) {
 	}
 }
 
-// TestExpiry ends a session when its login does.
+// TestExpiry expects the session to end when its login expires.
 func TestExpiry(t *testing.T) {
 	b := newMemoryBroker(t)
 	expiring := decided{answer: access.Answer{Decision: access.Allow, Expires: time.Now().Add(time.Second)}}
@@ -175,14 +177,15 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// only allows one topic, and filters that are as wide as they like.
+// only allows one topic, and all wildcard filters.
 type only string
 
 func (o only) Allows(_ gateway.Device, _ access.Action, name string) bool {
 	return name == string(o) || strings.ContainsAny(name, "+#")
 }
 
-// TestRules asks those of the answer where it has some, and for each message of a wide subscription.
+// TestRules expects the rules of the authenticator's answer to apply or, without any, the ACL. They also apply to each
+// message of a wildcard subscription.
 func TestRules(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{ACL: only("allowed")})
@@ -211,8 +214,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestSharedRestart takes mosquitto away amid publishes of many devices: each is done once it has arrived, in the order
-// of its device.
+// TestSharedRestart restarts mosquitto while many devices publish: a publish succeeds only after it has arrived, in the
+// order of its device.
 func TestSharedRestart(t *testing.T) {
 	for name, restart := range map[string]func(t *testing.T, b *mosquitto.Broker){
 		"killed":  func(t *testing.T, b *mosquitto.Broker) { b.Kill(); b.Restart(t) },
@@ -238,7 +241,7 @@ func TestSharedRestart(t *testing.T) {
 			restart(t, b)
 			for _, call := range calls {
 				if r := call.Result(t); !r.Ok() || call.Times() != 1 {
-					t.Fatalf("%v, told %d times", r, call.Times())
+					t.Fatalf("%v, done was called %d times", r, call.Times())
 				}
 			}
 			publishAll(members, 3*messages, 3*messages+1)
@@ -254,7 +257,7 @@ func TestSharedRestart(t *testing.T) {
 	}
 }
 
-// publishAll has each device publish to itself, without waiting.
+// publishAll makes each device publish to itself, without waiting.
 func publishAll(members []*member, first, end int) (calls []*connectortest.Call) {
 	for i := first; i < end; i++ {
 		for _, m := range members {
@@ -266,8 +269,8 @@ func publishAll(members []*member, first, end int) (calls []*connectortest.Call)
 	return calls
 }
 
-// wantInOrder wants the numbers up to the last of each topic, some perhaps twice. Where the broker may lose what it
-// acknowledged, some may be missing.
+// wantInOrder expects the numbers up to the last of each topic; duplicates are allowed. With mayLose, the broker may
+// have lost acknowledged messages.
 func wantInOrder(t *testing.T, m *member, mayLose bool, last map[string]int) {
 	t.Helper()
 	next := map[string]int{}
@@ -284,7 +287,7 @@ func wantInOrder(t *testing.T, m *member, mayLose bool, last map[string]int) {
 	}
 }
 
-// TestSubscribeWhileDown has what devices ask for while the broker is away take effect after it.
+// TestSubscribeWhileDown expects requests made while the broker is down to take effect when it is up.
 func TestSubscribeWhileDown(t *testing.T) {
 	for _, forget := range []bool{false, true} {
 		b := newMemoryBroker(t)
@@ -322,8 +325,8 @@ func TestSubscribeWhileDown(t *testing.T) {
 	}
 }
 
-// TestComeAndGoWhileDown leaves a filter while the broker is away, asks for it again and leaves it again: the broker,
-// which has kept it, is told.
+// TestComeAndGoWhileDown unsubscribes, subscribes and unsubscribes a filter while the broker is down: the broker, which
+// has kept the subscription, must get an UNSUBSCRIBE.
 func TestComeAndGoWhileDown(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
@@ -339,7 +342,7 @@ func TestComeAndGoWhileDown(t *testing.T) {
 	wantNoRoutes(t, s)
 }
 
-// TestNothingGrowsWhileDown has many devices come, ask, publish and leave while the broker is away.
+// TestNothingGrowsWhileDown has many devices log in, subscribe, publish and leave while the broker is down.
 func TestNothingGrowsWhileDown(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
@@ -368,8 +371,8 @@ func TestNothingGrowsWhileDown(t *testing.T) {
 	}
 }
 
-// TestSentWhenLeaving tells a device that leaves of the publish that the broker has not acknowledged, and sends that
-// again all the same.
+// TestSentWhenLeaving expects a device that leaves to get a result for its unacknowledged publish, which must
+// nevertheless be sent again.
 func TestSentWhenLeaving(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, quick(b.URL()), SharedConfig{Connections: 1})
@@ -386,6 +389,6 @@ func TestSentWhenLeaving(t *testing.T) {
 	other.wants(t, "x")
 	publish(t, other, "t", 1, "end")
 	if call.Times() != 1 {
-		t.Fatalf("told %d times", call.Times())
+		t.Fatalf("done was called %d times", call.Times())
 	}
 }

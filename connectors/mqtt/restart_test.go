@@ -11,8 +11,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// TestBrokerRestart takes a real broker away and brings it back: subscriptions are there again, what was published with
-// QoS 1 and 2 meanwhile arrives in order, QoS 0 is refused and counted.
+// TestBrokerRestart restarts a real broker: subscriptions are restored, QoS 1 and 2 publishes made meanwhile arrive in
+// order, QoS 0 is refused and counted.
 func TestBrokerRestart(t *testing.T) {
 	for _, durable := range []bool{false, true} {
 		t.Run("durable "+strconv.FormatBool(durable), func(t *testing.T) {
@@ -65,8 +65,8 @@ func publishWindow(s gateway.Session, n int) []*connectortest.Call {
 	return calls
 }
 
-// TestRestartUnderLoad restarts the broker amid publishes and subscribes: every call succeeds, the first arrivals are
-// in order, and nothing is missing.
+// TestRestartUnderLoad restarts the broker during publishes and subscribes: every call succeeds, first arrivals are in
+// order, and nothing is missing.
 func TestRestartUnderLoad(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	cfg := quick(b.URL())
@@ -112,7 +112,7 @@ func TestRestartUnderLoad(t *testing.T) {
 	}
 }
 
-// TestAccessAtRunTime changes a user's rights at the broker while it is connected.
+// TestAccessAtRunTime changes a user's permissions at the broker while it is connected.
 func TestAccessAtRunTime(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"u": "p"}, Dynamic: true})
 	c := newConnector(t, quick(b.URL()))

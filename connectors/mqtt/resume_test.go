@@ -10,7 +10,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// TestResend loses the connection at each step of a publish and wants it to go on where MQTT says.
+// TestResend loses the connection at each step of a publish and expects it to continue as MQTT requires.
 func TestResend(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -73,7 +73,7 @@ func TestResend(t *testing.T) {
 	}
 }
 
-// TestResubscribe wants all filters back, and goes on without the one that is refused then.
+// TestResubscribe expects all filters to be restored, except one that the broker now refuses.
 func TestResubscribe(t *testing.T) {
 	asked := make(chan []packets.SubOptions, 1)
 	b := newScripted(t, func(p *peer) {
@@ -112,7 +112,7 @@ func TestResubscribe(t *testing.T) {
 	}
 }
 
-// TestDuplicateQoS2 sends a message of QoS 2 twice before it is released.
+// TestDuplicateQoS2 sends a QoS 2 message twice before it is released.
 func TestDuplicateQoS2(t *testing.T) {
 	message := func(id uint16, dup bool) *packets.Publish {
 		return &packets.Publish{

@@ -17,10 +17,10 @@ type rival struct {
 	device *connectortest.Device
 }
 
-// TestRivals connects the same devices at two gateways: one of each pair is left, soon, and works. mosquitto closes the
-// other's connection without a word. Devices that are at one gateway alone notice nothing.
+// TestRivals connects the same devices at two gateways: soon one of each pair remains, and works. mosquitto closes the
+// other's connection without DISCONNECT. Devices at only one gateway are not affected.
 func TestRivals(t *testing.T) {
-	t.Parallel() // the pauses before each connection are of some seconds
+	t.Parallel() // the pauses before reconnects take seconds
 	for _, pairs := range []int{1, 5} {
 		t.Run(strconv.Itoa(pairs)+" pairs", func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +66,7 @@ func connects(t testing.TB, c *Connector) int {
 
 func wantOneLeft(t *testing.T, topic string, pair [2]rival) {
 	t.Helper()
-	gatewaytest.Eventually(t, "one to be told",
+	gatewaytest.Eventually(t, "one session to be lost",
 		func() bool { return pair[0].device.Losses()+pair[1].device.Losses() == 1 })
 	left, lost := pair[0], pair[1]
 	if left.device.Losses() > 0 {

@@ -37,14 +37,14 @@ var (
 	modelTopics  = []string{"a", "a/b", "a/c", "c/b", "c/d"}
 )
 
-// routeModel is a connector, its broker, and who subscribed to what as a plain map.
+// routeModel is a connector, its broker, and the expected subscriptions as a plain map.
 type routeModel struct {
 	t        testing.TB
 	broker   *memoryBroker
 	base     *Connector
 	shared   *Shared
 	devices  map[string]*modelDevice
-	calls    []*connectortest.Call // that are to be answered when the broker is there
+	calls    []*connectortest.Call // calls to be answered when the broker is up
 	messages int
 }
 
@@ -106,7 +106,7 @@ func (m *routeModel) login(id string) {
 	}
 }
 
-// Login begins a session, and ends the one before.
+// Login begins a session and ends the previous one.
 func (m *routeModel) Login(t *rapid.T) { m.login(drawDevice(t)) }
 
 // Leave ends a session.
@@ -118,7 +118,7 @@ func (m *routeModel) Leave(t *rapid.T) {
 	}
 }
 
-// Kick has a device log in at another gateway.
+// Kick logs a device in at another gateway.
 func (m *routeModel) Kick(t *rapid.T) {
 	id := drawDevice(t)
 	d := m.devices[id]
@@ -161,7 +161,7 @@ func (m *routeModel) Unsubscribe(t *rapid.T) {
 // Cut loses the connections.
 func (m *routeModel) Cut(*rapid.T) { m.broker.cut() }
 
-// Stop takes the broker away, and has it noticed.
+// Stop stops the broker, and waits until that is noticed.
 func (m *routeModel) Stop(*rapid.T) {
 	m.broker.stop()
 	for _, c := range m.shared.conns {
@@ -169,16 +169,17 @@ func (m *routeModel) Stop(*rapid.T) {
 	}
 }
 
-// Start brings the broker back, with or without what it knew.
+// Start starts the broker, with or without its state.
 func (m *routeModel) Start(t *rapid.T) { m.broker.start(rapid.Bool().Draw(t, "forget")) }
 
-// Check wants the broker to have what the devices want, and each message to reach exactly those whom it is for.
+// Check expects the broker to have the devices' subscriptions, and each message to reach exactly the subscribed
+// devices.
 func (m *routeModel) Check(*rapid.T) {
 	m.broker.start(false)
 	for _, call := range m.calls {
 		call.Result(m.t)
 		if call.Times() != 1 {
-			m.t.Fatalf("a result was told %d times", call.Times())
+			m.t.Fatalf("done was called %d times", call.Times())
 		}
 	}
 	m.calls = nil
@@ -216,8 +217,8 @@ func (m *routeModel) checkTopic(topic string) {
 	}
 }
 
-// copies are how many a device may get: one for each of its filters that match, or where the broker merges them one
-// from each connection.
+// copies returns how many copies a device may get: one for each matching filter or, if the broker merges them, one from
+// each connection.
 func (m *routeModel) copies(d *modelDevice, topic string) (least, most int) {
 	from := map[*sharedConn]bool{}
 	for filter := range d.filters {
@@ -232,7 +233,7 @@ func (m *routeModel) copies(d *modelDevice, topic string) (least, most int) {
 	return min(1, most), most
 }
 
-// TestRouteModel does at random what devices, other gateways and brokers do.
+// TestRouteModel performs random actions of devices, other gateways and brokers.
 func TestRouteModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := newRouteModel(t, rt)

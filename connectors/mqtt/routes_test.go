@@ -14,7 +14,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// TestOneSubscription has many devices share one filter, which the broker has until the last has left.
+// TestOneSubscription has many devices share one filter: the broker keeps the subscription until the last device
+// leaves.
 func TestOneSubscription(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{})
@@ -42,7 +43,8 @@ func TestOneSubscription(t *testing.T) {
 	wantNoRoutes(t, s)
 }
 
-// TestSubscribesCoalesce has many devices ask while a SUBSCRIBE is unanswered: one more is for them all.
+// TestSubscribesCoalesce has many devices subscribe while a SUBSCRIBE is unanswered: one more SUBSCRIBE serves all of
+// them.
 func TestSubscribesCoalesce(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
@@ -71,7 +73,7 @@ func TestSubscribesCoalesce(t *testing.T) {
 	first.wantsNoMore(t)
 }
 
-// answerFirst answers the one SUBSCRIBE of the carrier that was not.
+// answerFirst answers the unanswered SUBSCRIBE of the first shared connection.
 func answerFirst(b *memoryBroker) {
 	b.set(func() {
 		c := b.sessions["exgate-exgate-shared-1"]
@@ -97,7 +99,8 @@ func TestLeaveWhileAsking(t *testing.T) {
 	}
 }
 
-// TestUnanswered gives up a SUBSCRIBE that the broker may have taken, and takes it back.
+// TestUnanswered expects an UNSUBSCRIBE after a SUBSCRIBE that was not answered in time, since the broker may have
+// accepted it.
 func TestUnanswered(t *testing.T) {
 	b := newMemoryBroker(t)
 	cfg := quick(b.url())
@@ -112,7 +115,7 @@ func TestUnanswered(t *testing.T) {
 	wantNoRoutes(t, s)
 }
 
-// TestSubIDsUnavailable is with a broker that would end the connection for a Subscription Identifier, MQTT 5, section
+// TestSubIDsUnavailable uses a broker that would end the connection for a Subscription Identifier, MQTT 5, section
 // 3.2.2.3.12.
 func TestSubIDsUnavailable(t *testing.T) {
 	b := newMemoryBroker(t)
@@ -136,7 +139,7 @@ func TestSubIDsUnavailable(t *testing.T) {
 	other.wants(t, "kept")
 }
 
-// TestLeftFilter sends a message for a filter that was left meanwhile: those with another one that matches get their
+// TestLeftFilter sends a message for a filter that has since been left: devices with another matching filter get their
 // own copy, and no more.
 func TestLeftFilter(t *testing.T) {
 	b := newMemoryBroker(t)
@@ -161,8 +164,8 @@ func TestLeftFilter(t *testing.T) {
 	leaves.wantsNoMore(t)
 }
 
-// TestReplacedIdentifier sends a message that was on its way when somebody else subscribed to the same filter, long
-// after the first.
+// TestReplacedIdentifier sends a message with the Subscription Identifier of an early SUBSCRIBE after many more for the
+// same filter.
 func TestReplacedIdentifier(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
@@ -185,7 +188,7 @@ func TestReplacedIdentifier(t *testing.T) {
 	first.wants(t, "late")
 }
 
-// TestRefusedAgain has a device ask again and again for what the others have and the broker does not give any more.
+// TestRefusedAgain has a device subscribe repeatedly to a filter that others have and the broker now refuses.
 func TestRefusedAgain(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
@@ -209,8 +212,8 @@ func TestRefusedAgain(t *testing.T) {
 	}
 }
 
-// TestOverlap has devices with filters that overlap, on one connection and on several: each message comes, and once
-// where one filter matches.
+// TestOverlap has devices with overlapping filters, on one connection and on several: each message arrives, and only
+// once if one filter matches.
 func TestOverlap(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, merges bool) {
 		for _, connections := range []int{1, 4} {
@@ -254,7 +257,7 @@ func TestOverlap(t *testing.T) {
 	})
 }
 
-// TestQoSOfEach has devices with different QoS share a filter: each gets the lower of its own and that of the message.
+// TestQoSOfEach has devices share a filter with different QoS: each gets the lower of its own and the message's.
 func TestQoSOfEach(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
 		s := newShared(t, quick(b.URL()), SharedConfig{})
@@ -280,7 +283,7 @@ func TestQoSOfEach(t *testing.T) {
 	})
 }
 
-// realBroker is what the tests with several brokers need of one.
+// realBroker is a broker of any kind.
 type realBroker interface {
 	URL() string
 	Addr() string
@@ -292,8 +295,8 @@ func eachBroker(t *testing.T, f func(t *testing.T, b realBroker, merges bool)) {
 	t.Run("HiveMQ", func(t *testing.T) { f(t, brokers.StartHiveMQ(t, brokers.HiveMQOptions{}), true) })
 }
 
-// flushed has a device get all that was published before: one broker sends what comes from one client in order, within
-// a QoS.
+// flushed waits until devices have got everything published before: a broker keeps the order of one client's messages
+// within a QoS.
 func flushed(t testing.TB, from *member, to ...*member) {
 	t.Helper()
 	for _, m := range to {
@@ -334,7 +337,7 @@ func TestRetained(t *testing.T) {
 	})
 }
 
-// TestRetainFlagOfLive wants a message that its publisher wants kept with all who have subscribed already.
+// TestRetainFlagOfLive expects a message published with retain to reach existing subscribers.
 func TestRetainFlagOfLive(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
 		s := newShared(t, quick(b.URL()), SharedConfig{})

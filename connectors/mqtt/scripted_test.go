@@ -11,7 +11,7 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 )
 
-// scripted is a broker that does as the test says, for what a real one cannot be made to do.
+// scripted is a broker that runs a test's script, for behavior that a real broker cannot be made to show.
 type scripted struct {
 	listener net.Listener
 	serving  sync.WaitGroup
@@ -19,7 +19,7 @@ type scripted struct {
 	peers    []*peer
 }
 
-// peer is one connection to a scripted broker.
+// peer is a connection to a scripted broker.
 type peer struct {
 	net.Conn
 	number int // 0 for the first connection
@@ -74,7 +74,7 @@ func (b *scripted) close() {
 
 func (b *scripted) url() string { return "mqtt://" + b.listener.Addr().String() }
 
-// next reads a packet, nil at the end. Pings are answered on the way.
+// next reads a packet, or returns nil at the end. It answers pings.
 func (p *peer) next() *packets.ControlPacket {
 	for {
 		cp, err := packets.ReadPacket(p)
@@ -90,7 +90,7 @@ func (p *peer) next() *packets.ControlPacket {
 
 func (p *peer) send(packet io.WriterTo) { _, _ = packet.WriteTo(p.Conn) }
 
-// accept reads CONNECT and answers it.
+// accept reads and answers CONNECT.
 func (p *peer) accept(present bool) *packets.Connect {
 	cp := p.next()
 	if cp == nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// TestFailover goes from a server that is not there to one that is, stays there, and goes to a third when that one
+// TestFailover connects to the second server if the first is down, stays there, and moves to the third when the second
 // ends.
 func TestFailover(t *testing.T) {
 	second, third := mosquitto.Start(t, mosquitto.Options{}), mosquitto.Start(t, mosquitto.Options{WebSocket: true})
@@ -40,14 +40,14 @@ func TestFailover(t *testing.T) {
 		t.Fatalf("connected to %s", c.broker.server().HostPort)
 	}
 	second.Restart(t)
-	late, _ := connect(t, c, "late") // the third is kept
+	late, _ := connect(t, c, "late") // the third server is kept
 	wantThere(t, third, "from-third", late)
 	if d.Losses() != 0 {
 		t.Fatal("the session was lost")
 	}
 }
 
-// wantThere wants what s publishes at the broker b.
+// wantThere expects a message that s publishes to arrive at the broker b.
 func wantThere(t *testing.T, b *mosquitto.Broker, topic string, s gateway.Session) {
 	t.Helper()
 	witness, d := connect(t, newDevices(t, Config{URL: b.URL()}), "witness")
@@ -61,7 +61,7 @@ func wantThere(t *testing.T, b *mosquitto.Broker, topic string, s gateway.Sessio
 	d.Next(t)
 }
 
-// TestRefusalIsFinal does not try a wrong password at the next server.
+// TestRefusalIsFinal expects no attempt at the next server after a wrong password.
 func TestRefusalIsFinal(t *testing.T) {
 	first := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"u": "p"}})
 	second := newScripted(t, func(*peer) { t.Error("went to the next server") })
@@ -72,7 +72,7 @@ func TestRefusalIsFinal(t *testing.T) {
 	}
 }
 
-// TestNoServer names each of them.
+// TestNoServer expects an error that names each server.
 func TestNoServer(t *testing.T) {
 	urls := []string{"mqtt://" + gatewaytest.FreeAddress(t), "ws://" + gatewaytest.FreeAddress(t) + "/mqtt"}
 	err := dialBy(t, newDevices(t, Config{URLs: urls}))
@@ -87,7 +87,7 @@ func TestNoServer(t *testing.T) {
 	}
 }
 
-// A server that is silent takes its part of the time only, and is not the first to be asked the next time.
+// A silent server may use only its share of the time, and must not be tried first the next time.
 func TestSilentServerLeavesTimeForTheNext(t *testing.T) {
 	asked := make(chan struct{}, 8)
 	silent := newScripted(t, func(p *peer) {
@@ -112,7 +112,7 @@ func TestSilentServerLeavesTimeForTheNext(t *testing.T) {
 	}
 }
 
-// The names that ALPN has for MQTT are not offered to servers of HTTP.
+// ALPN names for MQTT must not be offered to HTTP servers.
 func TestALPNIsForMQTT(t *testing.T) {
 	c := newDevices(t, Config{
 		URLs: []string{"mqtts://127.0.0.1", "wss://127.0.0.1"},

@@ -47,7 +47,7 @@ type Shared struct {
 	status  bool // devices have a status
 
 	mu       sync.Mutex
-	closed   bool                      // guarded by mu, as all below
+	closed   bool                      // guarded by mu, like the fields below
 	sessions map[string]*sharedSession // not ended, by client id
 }
 

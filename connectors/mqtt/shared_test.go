@@ -24,7 +24,7 @@ func awaitAsks(t testing.TB, b *memoryBroker, want ...string) {
 	})
 }
 
-// wantNoRoutes waits until nothing is left of the routes of a connector.
+// wantNoRoutes waits until a connector has no routes.
 func wantNoRoutes(t testing.TB, s *Shared) {
 	t.Helper()
 	gatewaytest.Eventually(t, "no route left", func() bool {
@@ -50,8 +50,7 @@ func awaitFilters(t testing.TB, b *memoryBroker, want ...string) {
 		func() bool { return slices.Equal(b.filters(), want) })
 }
 
-// TestSharedLots has two thousand devices come, get a message of their own and one for all, and leave: nothing is left
-// of them.
+// TestSharedLots has two thousand devices log in, get their own message and a common one, and leave without a trace.
 func TestSharedLots(t *testing.T) {
 	const n = 2000
 	b := mosquitto.Start(t, mosquitto.Options{})
@@ -98,7 +97,7 @@ func TestSharedLots(t *testing.T) {
 	gatewaytest.Eventually(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-// took is a device that gets messages.
+// took is a device that passes its messages to a function.
 type took func(m gateway.Message)
 
 func (f took) Deliver(m gateway.Message) bool {
@@ -108,7 +107,7 @@ func (f took) Deliver(m gateway.Message) bool {
 
 func (took) SessionLost(gateway.CloseReason) {}
 
-// stuckDevice is a device whose queue takes nothing. For a message of QoS 1 or 2 it is closed, as a connection is.
+// stuckDevice is a device whose queue is full. Like a connection, it closes when it cannot take a QoS 1 or 2 message.
 type stuckDevice struct {
 	*connectortest.Device
 	mu      sync.Mutex
@@ -124,8 +123,8 @@ func (f *stuckDevice) Deliver(m gateway.Message) bool {
 	return false
 }
 
-// TestFullDevice has devices that take nothing beside one that does, on one connection: it gets everything, and the
-// broker its acknowledgements.
+// TestFullDevice connects stuck devices and a working one on one connection: the working one must get everything, and
+// the broker its acknowledgements.
 func TestFullDevice(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
@@ -146,7 +145,7 @@ func TestFullDevice(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	const n = 3000 // more than the broker may send without an acknowledgement
+	const n = 3000 // more than the broker may send without acknowledgement
 	for i := range n {
 		b.publish("t", strconv.Itoa(i), 1)
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 )
 
-// TestSplitMode finds out what the broker does, and again after it has become another one.
+// TestSplitMode detects the broker's mode, and again after it has changed.
 func TestSplitMode(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
@@ -27,8 +27,8 @@ func TestSplitMode(t *testing.T) {
 	}
 }
 
-// TestSplitModeUnknown has a broker that does not let the gateway find out: devices log in, and get what a broker that
-// merges sends.
+// TestSplitModeUnknown uses a broker that refuses the probe: devices can log in, and get the messages of a broker that
+// merges.
 func TestSplitModeUnknown(t *testing.T) {
 	b := newMemoryBroker(t)
 	b.merges = true

@@ -57,7 +57,7 @@ func (b *broker) awaitSpool() (*spool.Spool, error) {
 			return s, err
 		}
 		if !waiting {
-			b.log.Info("waiting for the spool, which another process has", "folder", cfg.Folder)
+			b.log.Info("waiting for the spool, which another process has open", "folder", cfg.Folder)
 		}
 		select {
 		case <-time.After(lockInterval):
@@ -73,7 +73,7 @@ func (b *broker) spoolOpened(ctx context.Context) error {
 	case <-b.spool.opened:
 		return b.spool.err
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for the spool in %s (upstream.spool.folder), which another process has: %w",
+		return fmt.Errorf("waiting for the spool in %s (upstream.spool.folder), which another process has open: %w",
 			b.cfg.Spool.Folder, ctx.Err())
 	}
 }

@@ -30,7 +30,7 @@ func awaitDrained(t *testing.T, c *deviceConnector, n int) {
 	})
 }
 
-// TestSpoolWhileDown takes the broker away: publishes succeed, and arrive in order when it is back.
+// TestSpoolWhileDown stops the broker: publishes succeed, and arrive in order after its restart.
 func TestSpoolWhileDown(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, newDevices(t, lasting(b.URL())), "t")
@@ -52,7 +52,7 @@ func TestSpoolWhileDown(t *testing.T) {
 	}
 }
 
-// TestSpoolWhilePaused loses the connection with a publish under way, which the broker may have taken.
+// TestSpoolWhilePaused loses the connection with a publish under way that the broker may have accepted.
 func TestSpoolWhilePaused(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, newDevices(t, lasting(b.URL())), "t")
@@ -71,7 +71,7 @@ func TestSpoolWhilePaused(t *testing.T) {
 	awaitDrained(t, c, 1)
 }
 
-// TestSpoolLeftByDevice has the gateway's own account publish what a device left.
+// TestSpoolLeftByDevice expects the gateway client to publish what a device left.
 func TestSpoolLeftByDevice(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, newDevices(t, lasting(b.URL())), "t")
@@ -86,7 +86,7 @@ func TestSpoolLeftByDevice(t *testing.T) {
 	awaitDrained(t, c, 0)
 }
 
-// TestSpoolLeftByGateway opens the folder of a connector that was closed with a full spool.
+// TestSpoolLeftByGateway opens the folder of a connector that was closed with messages in the spool.
 func TestSpoolLeftByGateway(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, newDevices(t, lasting(b.URL())), "t")
@@ -105,7 +105,7 @@ func TestSpoolLeftByGateway(t *testing.T) {
 	awaitDrained(t, c, 0)
 }
 
-// TestSpoolWaitsForDevice refuses the gateway's own account: what a device left waits for the device.
+// TestSpoolWaitsForDevice refuses the gateway's account: what a device left waits until the device is connected again.
 func TestSpoolWaitsForDevice(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"gateway": "g", "device": "d"}, Dynamic: true})
 	b.Deny(t, "gateway", mosquitto.Publish, "t")
@@ -136,7 +136,7 @@ func TestSpoolWaitsForDevice(t *testing.T) {
 	awaitDrained(t, c, 2)
 }
 
-// answering is a broker that answers each publish of QoS 1 with what reason says, and tells what it got.
+// answering runs a broker that answers each QoS 1 publish with a reason code, and returns what it got.
 func answering(t *testing.T, connack func(p *peer) *packets.Connack, reason func(c *packets.Publish) byte) (url string,
 	got chan *packets.Publish,
 ) {
@@ -179,12 +179,12 @@ func next(t *testing.T, got chan *packets.Publish, want string) *packets.Publish
 		}
 		return p
 	case <-time.After(patience):
-		t.Fatalf("waited in vain for %q", want)
+		t.Fatalf("timed out waiting for %q", want)
 		return nil
 	}
 }
 
-// TestSpoolRefused wants what the broker refuses for good dropped and counted, and the next message sent.
+// TestSpoolRefused expects a permanently refused message to be dropped and counted, and the next one to be sent.
 func TestSpoolRefused(t *testing.T) {
 	for _, qos := range []byte{1, 2} {
 		url, got := answering(t, plainly, func(c *packets.Publish) byte {
@@ -208,9 +208,9 @@ func TestSpoolRefused(t *testing.T) {
 	}
 }
 
-// TestSpoolQuotaExceeded wants what the broker cannot take now sent again, before what came later.
+// TestSpoolQuotaExceeded expects a temporarily refused message to be sent again, before later ones.
 func TestSpoolQuotaExceeded(t *testing.T) {
-	t.Parallel() // the pause is of some seconds
+	t.Parallel() // the pause takes seconds
 	for _, reason := range []byte{
 		packets.PubackQuotaExceeded, packets.PubackUnspecifiedError,
 		packets.PubackImplementationSpecificError,
@@ -242,7 +242,7 @@ func TestSpoolQuotaExceeded(t *testing.T) {
 	}
 }
 
-// TestSpoolMaximumQoS has a broker that takes less than QoS 2: messages that were stored go out with what it takes.
+// TestSpoolMaximumQoS uses a broker with a Maximum QoS below 2: stored messages are sent with that QoS.
 func TestSpoolMaximumQoS(t *testing.T) {
 	for most := range byte(2) {
 		url, got := answering(t, func(*peer) *packets.Connack {
@@ -260,9 +260,9 @@ func TestSpoolMaximumQoS(t *testing.T) {
 	}
 }
 
-// TestSpoolMaximumQoSLowered lowers it while a message is under way.
+// TestSpoolMaximumQoSLowered lowers the Maximum QoS while a message is under way.
 func TestSpoolMaximumQoSLowered(t *testing.T) {
-	t.Parallel() // the pause is of some seconds
+	t.Parallel() // the pause takes seconds
 	least := byte(0)
 	b := newScripted(t, func(p *peer) {
 		if p.number == 0 {

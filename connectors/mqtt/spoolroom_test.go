@@ -17,7 +17,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// TestSpoolFull refuses the newest message where there is no room: what was stored before arrives.
+// TestSpoolFull expects the newest message to be refused when the spool is full, and the stored ones to arrive.
 func TestSpoolFull(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, newDevices(t, lasting(b.URL())), "t")
@@ -45,7 +45,7 @@ func TestSpoolFull(t *testing.T) {
 	}
 }
 
-// TestSpoolDropsOldest drops and counts where it is told to.
+// TestSpoolDropsOldest expects the oldest messages to be dropped and counted if DropOldest is set.
 func TestSpoolDropsOldest(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, newDevices(t, lasting(b.URL())), "t")
@@ -69,8 +69,8 @@ func TestSpoolDropsOldest(t *testing.T) {
 	awaitDrained(t, c, 1)
 }
 
-// TestSpoolDrainRate has many devices come back with an hour between two messages that waited: one of all devices' may
-// go at once.
+// TestSpoolDrainRate reconnects many devices with a drain rate of one message per hour: only one message of all devices
+// may be sent at once.
 func TestSpoolDrainRate(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, newDevices(t, lasting(b.URL())), "t")
@@ -83,7 +83,7 @@ func TestSpoolDrainRate(t *testing.T) {
 	for i := range sessions {
 		sessions[i], _ = connect(t, c, fmt.Sprint("device-", i))
 	}
-	b.Pause(t) // a message of each is under way, which does not count
+	b.Pause(t) // a message of each device is under way, which does not count
 	for i, s := range sessions {
 		publishNumbers(t, s, i*each, i*each+each)
 	}
@@ -116,7 +116,7 @@ func TestSpoolDrainRate(t *testing.T) {
 	})
 }
 
-// TestSpoolOfTwo has a second connector wait for the folder of the first, as in an upgrade.
+// TestSpoolOfTwo expects a second connector to wait for the folder of the first, as in an upgrade.
 func TestSpoolOfTwo(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	d := listen(t, newDevices(t, lasting(b.URL())), "t")
@@ -150,7 +150,7 @@ func TestSpoolOfTwo(t *testing.T) {
 	wantNumbers(t, d, 0, 15)
 }
 
-// TestSpoolOfTwoGivesUp closes a connector that still waits for the folder.
+// TestSpoolOfTwoGivesUp closes a connector that is still waiting for the folder.
 func TestSpoolOfTwoGivesUp(t *testing.T) {
 	b := newScripted(t, func(p *peer) { p.serveAll() })
 	cfg := spooled(t, b.url())

@@ -25,7 +25,7 @@ func wantMessage(t *testing.T, d *connectortest.Device, topic, payload string) {
 	}
 }
 
-// wantRetained wants what somebody gets who comes now.
+// wantRetained expects a new subscriber to get payload as the retained message.
 func wantRetained(t *testing.T, url, topic, payload string) {
 	t.Helper()
 	s, d := connect(t, newConnector(t, quick(url)), "late")
@@ -64,8 +64,8 @@ func TestDeviceStatus(t *testing.T) {
 		login()
 		wantMessage(t, d, topic, "online")
 		s = login()                         // takes over
-		wantMessage(t, d, topic, "offline") // the will of the one before
-		wantMessage(t, d, topic, "online")  // with QoS 2 the broker has it later than a publish of QoS 1 that follows
+		wantMessage(t, d, topic, "offline") // the will of the previous session
+		wantMessage(t, d, topic, "online")  // QoS 2: the broker gets it later than a QoS 1 publish that follows
 		wantRetained(t, b.URL(), topic, "online")
 		s.Close()
 	}
@@ -113,13 +113,13 @@ func cutHouse(t *testing.T, c *Connector) {
 	cutSettled(t, c.broker.gatewayClient())
 }
 
-// TestStatusOfNobody refuses a device whose status would have no topic.
+// TestStatusOfNobody expects a device to be refused if its status topic would be invalid.
 func TestStatusOfNobody(t *testing.T) {
 	b := newScripted(t, func(*peer) { t.Error("connected") })
 	cfg := quick(b.url())
 	cfg.DeviceStatus = Status{Topic: "devices/${username}"}
 	c := newConnector(t, cfg)
-	// the last makes the topic 65,536 bytes long
+	// The last one makes the topic 65,536 bytes long.
 	for _, username := range []string{"", "a+", "#", "a/b", strings.Repeat("${username}", 5957) + "x"} {
 		device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c", Username: username}}
 		_, err := c.Connect(context.Background(), device, "", connectortest.NewDevice())
@@ -136,11 +136,11 @@ func TestBadStatus(t *testing.T) {
 		device, gateway Status
 		want            string
 	}{
-		{device: Status{Topic: "a/${node}"}, want: "upstream.device_status.topic: ${node} is not known"},
-		{device: Status{Topic: "a/${clientid"}, want: "upstream.device_status.topic: ${clientid is not known"},
+		{device: Status{Topic: "a/${node}"}, want: "upstream.device_status.topic: unknown placeholder ${node}; "},
+		{device: Status{Topic: "a/${clientid"}, want: "upstream.device_status.topic: unknown placeholder ${clientid; "},
 		{device: Status{Topic: "a/+"}, want: "upstream.device_status.topic: "},
-		{device: Status{Topic: "a", QoS: 3}, want: "upstream.device_status.qos: QoS 3"},
-		{gateway: Status{Topic: "a/${clientid}"}, want: "upstream.gateway_status.topic: ${clientid} is not known"},
+		{device: Status{Topic: "a", QoS: 3}, want: "upstream.device_status.qos: must be 0, 1 or 2, not 3"},
+		{gateway: Status{Topic: "a/${clientid}"}, want: "upstream.gateway_status.topic: unknown placeholder"},
 		{gateway: Status{Topic: "#"}, want: "upstream.gateway_status.topic: "},
 	} {
 		_, err := New(Config{URL: "mqtt://127.0.0.1", DeviceStatus: c.device, GatewayStatus: c.gateway})
@@ -150,9 +150,9 @@ func TestBadStatus(t *testing.T) {
 	}
 }
 
-// TestEveryRefusedWill has a broker that lets nobody connect with a will to "bad/...", for each reason that is about
-// the client. The gateway's own client comes without its status then: shared sessions and RawPublish need it. A device
-// with a session of its own learns what it was refused for.
+// TestEveryRefusedWill uses a broker that refuses clients with a will to "bad/...", with each reason code about the
+// client. The gateway client then connects without its status, since shared sessions and RawPublish need it. A device
+// session gets an error that names the will.
 func TestEveryRefusedWill(t *testing.T) {
 	elsewhere := []byte{0x84, 0x88, 0x89, 0x8B, 0x9C, 0x9D}
 	for _, r := range everyReason {
@@ -193,7 +193,7 @@ func TestEveryRefusedWill(t *testing.T) {
 			if r := connectortest.Publish(t, loginTo(t, shared, "raw", ""), "a", 1, "x"); !r.Ok() {
 				t.Error(r)
 			}
-			for topic := ""; topic != "a"; topic = <-published { // what the gateway asks the broker with comes first
+			for topic := ""; topic != "a"; topic = <-published { // the split mode probe comes first
 				if strings.HasPrefix(topic, "bad/") {
 					t.Error("the status was published")
 				}
@@ -229,7 +229,8 @@ func withStatus(url, node string) Config {
 	return cfg
 }
 
-// TestSharedStatus says that a device is online, and that it is not when it has left and nobody else has its client id.
+// TestSharedStatus expects a device to be online, and to be offline once it has left and no other session has its
+// client id.
 func TestSharedStatus(t *testing.T) {
 	b := newMemoryBroker(t)
 	x, y := newShared(t, withStatus(b.url(), "x"), SharedConfig{}), newShared(t, withStatus(b.url(), "y"),
@@ -245,7 +246,7 @@ func TestSharedStatus(t *testing.T) {
 	logIn(t, y, "device")
 	wantDiscarded(t, m)
 	publish(t, logIn(t, x, "other"), "end", 1, "")
-	gatewaytest.Eventually(t, "four logins told", func() bool { return len(b.said("status/device")) >= before+4 })
+	gatewaytest.Eventually(t, "four online statuses", func() bool { return len(b.said("status/device")) >= before+4 })
 	for _, said := range b.said("status/device")[before:] {
 		if said != "online" {
 			t.Fatalf("the status is %v", b.said("status/device")[before:])
@@ -253,7 +254,7 @@ func TestSharedStatus(t *testing.T) {
 	}
 }
 
-// TestSharedStatusAtClose says of all devices that they are offline.
+// TestSharedStatusAtClose expects all devices to be offline when the connector closes.
 func TestSharedStatusAtClose(t *testing.T) {
 	b := newMemoryBroker(t)
 	base := newConnector(t, withStatus(b.url(), "x"))
@@ -274,7 +275,8 @@ func TestSharedStatusAtClose(t *testing.T) {
 	}
 }
 
-// TestSharedStatusAgain says who is online to a broker that has forgotten it, and of QoS 0 also what it missed.
+// TestSharedStatusAgain expects the online statuses to be published again to a broker that has lost them and, at QoS 0,
+// those it missed.
 func TestSharedStatusAgain(t *testing.T) {
 	b := newMemoryBroker(t)
 	cfg := withStatus(b.url(), "x")
@@ -282,7 +284,7 @@ func TestSharedStatusAgain(t *testing.T) {
 	s := newShared(t, cfg, SharedConfig{})
 	logIn(t, s, "early")
 	awaitLast(t, b, "status/early", "online")
-	for _, c := range s.conns { // the first login waits only for its own
+	for _, c := range s.conns { // the first login waits only for its own connection
 		<-c.up
 	}
 	b.stop()

@@ -109,7 +109,7 @@ func newShared(t testing.TB, cfg Config, shared SharedConfig) *Shared {
 	return s
 }
 
-// secretOnly lets in whose password is secret, and nobody near denied/topic.
+// secretOnly allows devices with the password "secret", but denies denied/topic.
 type secretOnly struct{}
 
 func (secretOnly) Authenticate(_ context.Context, _ gateway.Device, password string) (access.Answer, error) {
@@ -143,7 +143,7 @@ func TestSharedSuiteMosquitto(t *testing.T) {
 	})
 }
 
-// HiveMQ sends one copy of a message that two subscriptions match.
+// HiveMQ sends one copy of a message that matches two subscriptions.
 func TestSharedSuiteHiveMQ(t *testing.T) {
 	b := brokers.StartHiveMQ(t, brokers.HiveMQOptions{})
 	runShared(t, b.URL(), func(t *testing.T, topic, payload string) {
@@ -173,7 +173,7 @@ func TestSharedSuiteEmbedded(t *testing.T) {
 	})
 }
 
-// The broker in the chain asks the broker for the device, whose own account it never sees otherwise.
+// TestSharedSuiteProbe checks the devices' credentials at the broker, which otherwise sees only the gateway's account.
 func TestSharedSuiteProbe(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"device": "secret", "gateway": "own"}})
 	connectortest.Run(t, connectortest.Target{

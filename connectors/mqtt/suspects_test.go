@@ -130,7 +130,7 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 			t.Errorf("the bad call: %v", r)
 		}
 	}
-	// it ends the device, not the call
+	// The device ends, not the call.
 	takenOver := reason == packets.DisconnectSessionTakenOver && strings.HasPrefix(mode, "device")
 	publish()
 	if poison != "publish_QoS_0" && !takenOver {

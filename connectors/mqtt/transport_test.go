@@ -22,8 +22,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// TestSuiteWebSocket has a relay between WebSocket and mosquitto: what mosquitto 2.0.11 itself sends over WebSocket
-// takes 100 ms for each 4 KiB.
+// TestSuiteWebSocket uses a relay between WebSocket and mosquitto: mosquitto 2.0.11 itself needs 100 ms for each 4 KiB
+// that it sends over WebSocket.
 func TestSuiteWebSocket(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{
 		Users: map[string]string{"device": "secret"}, Dynamic: true,
@@ -42,8 +42,7 @@ func TestSuiteWebSocket(t *testing.T) {
 	})
 }
 
-// relay passes on what comes over WebSocket, and the answers in messages that have nothing to do with where packets
-// begin and end.
+// relay forwards data from WebSocket, and answers in messages that do not follow packet boundaries.
 func relay(addr string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"mqtt"}})
@@ -68,7 +67,7 @@ func relay(addr string) http.HandlerFunc {
 	}
 }
 
-// TestTransports delivers over TLS and WebSocket, with certificates of both sides, and again over a new connection.
+// TestTransports delivers messages over TLS and WebSocket, with server and client certificates, also after a reconnect.
 func TestTransports(t *testing.T) {
 	for _, mutual := range []bool{false, true} {
 		b := mosquitto.Start(t, mosquitto.Options{TLS: true, WebSocket: true, ClientCertificates: mutual})
@@ -87,7 +86,7 @@ func TestTransports(t *testing.T) {
 				cfg.TLS.Certificates = []tls.Certificate{clientCertificate(t, b)}
 			}
 			s, d := connect(t, newConnector(t, cfg), "device")
-			if r := connectortest.Subscribe(t, s, "t", 0); !r.Ok() { // QoS 1 could come again after the cut
+			if r := connectortest.Subscribe(t, s, "t", 0); !r.Ok() { // QoS 1 might be resent after the cut
 				t.Fatal(r)
 			}
 			wantEcho(t, s, d, strings.Repeat("x", 10_000))
@@ -107,7 +106,7 @@ func clientCertificate(t *testing.T, b *mosquitto.Broker) tls.Certificate {
 	return pair
 }
 
-// wantEcho publishes what the device has subscribed to.
+// wantEcho publishes to the device's own subscription.
 func wantEcho(t *testing.T, s gateway.Session, d *connectortest.Device, payload string) {
 	t.Helper()
 	if r := connectortest.Publish(t, s, "t", 1, payload); !r.Ok() {
@@ -118,7 +117,7 @@ func wantEcho(t *testing.T, s gateway.Session, d *connectortest.Device, payload 
 	}
 }
 
-// TestALPN offers a protocol, as some brokers want it at port 443.
+// TestALPN offers a protocol name, as some brokers require on port 443.
 func TestALPN(t *testing.T) {
 	cert, roots := selfSigned(t)
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
@@ -148,7 +147,7 @@ func TestALPN(t *testing.T) {
 	}
 }
 
-// TestWebSocketFailures are servers that speak no MQTT over WebSocket: the error says why, soon.
+// TestWebSocketFailures uses servers that do not support MQTT over WebSocket: the error must say why, without delay.
 func TestWebSocketFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		serve http.HandlerFunc
@@ -187,7 +186,7 @@ func TestWebSocketFailures(t *testing.T) {
 	}
 }
 
-// TestWebSocketSilence has a server that accepts connections and says nothing.
+// TestWebSocketSilence uses a server that accepts connections and sends nothing.
 func TestWebSocketSilence(t *testing.T) {
 	b := newScripted(t, func(p *peer) { _, _ = io.Copy(io.Discard, p) })
 	err := dial(t, Config{URL: "ws" + strings.TrimPrefix(b.url(), "mqtt"), ConnectTimeout: 50 * time.Millisecond})

@@ -1,8 +1,7 @@
-// Package brokers runs real brokers for tests, beside mosquitto, which has a package of its own: HiveMQ, which sends
-// one copy of a message that several subscriptions of a client match, with all their identifiers, and NATS, which
-// speaks MQTT 3.1.1 only.
+// Package brokers runs real brokers other than mosquitto for tests: HiveMQ, which sends one copy of a message that
+// matches several subscriptions of a client, with all their identifiers, and NATS, which supports only MQTT 3.1.1.
 //
-// What they need beside Go is prepared by setup.sh; where that was not run their tests are skipped, and in CI fail.
+// setup.sh installs what they need besides Go. Without it, their tests are skipped or, in CI, fail.
 package brokers
 
 import (
@@ -24,7 +23,7 @@ type Broker struct {
 	process program.Process
 }
 
-// start runs what command makes for a listener, HOST:PORT, until the test ends.
+// start runs the program that command returns for a listener HOST:PORT, until the test ends.
 func start(t testing.TB, command func(addr string) *exec.Cmd) *Broker {
 	t.Helper()
 	b := new(Broker)
@@ -48,13 +47,14 @@ func start(t testing.TB, command func(addr string) *exec.Cmd) *Broker {
 	return b
 }
 
-// Addr is HOST:PORT of the listener.
+// Addr returns HOST:PORT of the listener.
 func (b *Broker) Addr() string { return b.addr }
 
-// URL is mqtt://HOST:PORT of the listener.
+// URL returns mqtt://HOST:PORT of the listener.
 func (b *Broker) URL() string { return "mqtt://" + b.addr }
 
-// repository is a path in the repository, whose root is where the go.mod of the package under test is.
+// repository returns the absolute form of a path in the repository, which it finds by the go.mod of the package under
+// test.
 func repository(t testing.TB, path string) string {
 	t.Helper()
 	out, err := exec.Command("go", "env", "GOMOD").Output()

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// connectPlain is CONNECT of MQTT 5 with Clean Start and the client id "plain".
+// connectPlain is an MQTT 5 CONNECT with Clean Start and the client id "plain".
 const connectPlain = "\x10\x12\x00\x04MQTT\x05\x02\x00\x3C\x00\x00\x05plain"
 
-// Types of packets, MQTT 5, section 2.1.2.
+// Packet types, MQTT 5, section 2.1.2.
 const (
 	connack    = 2
 	publish    = 3
@@ -19,7 +19,7 @@ const (
 	disconnect = 14
 )
 
-// dial opens a connection and sends packets, as written.
+// dial opens a connection and sends the encoded packets.
 func dial(t *testing.T, b *Broker, packets string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", b.Addr())
@@ -39,7 +39,7 @@ func send(t *testing.T, conn net.Conn, packets string) {
 	}
 }
 
-// next reads a packet of up to 127 bytes, wants it to be of the type kind, and returns what follows its fixed header.
+// next reads a packet of at most 127 bytes, checks its type, and returns what follows the fixed header.
 func next(t *testing.T, conn net.Conn, kind byte) string {
 	t.Helper()
 	head := make([]byte, 2)

@@ -11,8 +11,8 @@ const (
 	notAuthorized         = 0x87
 )
 
-// TestHiveMQMerges wants what tests rely on: a message that two subscriptions match comes once, with the identifiers of
-// both.
+// TestHiveMQMerges checks what other tests rely on: a message that matches two subscriptions arrives once, with the
+// identifiers of both.
 func TestHiveMQMerges(t *testing.T) {
 	conn := dial(t, StartHiveMQ(t, HiveMQOptions{}), connectPlain)
 	next(t, conn, connack)
@@ -41,8 +41,8 @@ func TestHiveMQPasswords(t *testing.T) {
 	}
 }
 
-// TestHiveMQDenies wants a denied PUBLISH refused and its client disconnected, and a denied SUBSCRIBE refused only.
-// MQTT 5 allows both, section 4.13.
+// TestHiveMQDenies expects HiveMQ to refuse a denied PUBLISH and disconnect the client, and only to refuse a denied
+// SUBSCRIBE. MQTT 5 allows both, section 4.13.
 func TestHiveMQDenies(t *testing.T) {
 	b := StartHiveMQ(t, HiveMQOptions{Denied: []string{"denied/#"}})
 	publisher := dial(t, b, connectPlain+"\x32\x0D\x00\x08denied/a\x00\x01\x00")

@@ -11,8 +11,8 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest/program"
 )
 
-// StartNATS runs a NATS server that takes MQTT clients and lets everyone do everything, until the test ends. Its
-// version is in .tools/brokers/go.mod. It is built from what is in the caches of Go: nothing is fetched.
+// StartNATS runs a NATS server that accepts MQTT clients and allows everything, until the test ends. The version is in
+// .tools/brokers/go.mod. The server is built from Go's caches; nothing is downloaded.
 func StartNATS(t testing.TB) *Broker {
 	t.Helper()
 	server := natsServer(t)
@@ -36,7 +36,7 @@ func natsServer(t testing.TB) string {
 	build.Stderr = &failure
 	path, err := build.Output()
 	if err != nil {
-		program.Missing(t, "there is no NATS server: run connectors/connectortest/brokers/setup.sh nats: %v: %s", err,
+		program.Missing(t, "NATS is missing: run connectors/connectortest/brokers/setup.sh nats: %v: %s", err,
 			&failure)
 	}
 	return strings.TrimSpace(string(path))

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestNATSVersions wants CONNECT of MQTT 3.1.1 accepted, and that of MQTT 5 answered as section 3.1.2.2 of MQTT 3.1.1
-// says: CONNACK with return code 0x01 (unacceptable protocol version), and then the end.
+// TestNATSVersions expects NATS to accept a CONNECT of MQTT 3.1.1, and to answer one of MQTT 5 as MQTT 3.1.1, section
+// 3.1.2.2, requires: CONNACK with return code 0x01 (unacceptable protocol version), and then the end of the connection.
 func TestNATSVersions(t *testing.T) {
 	b := StartNATS(t)
 	if got := next(t, dial(t, b, "\x10\x11\x00\x04MQTT\x04\x02\x00\x3C\x00\x05plain"), connack); got != "\x00\x00" {

@@ -37,7 +37,7 @@ func (b *Broker) accessConfig() []string {
 
 func (b *Broker) path(name string) string { return filepath.Join(b.dir, name) }
 
-// pluginPath is where distributions put the plug-in.
+// pluginPath returns the path where the distribution installed the plug-in.
 func pluginPath() string {
 	for _, pattern := range []string{
 		"/usr/lib/*/" + plugin, "/usr/lib/" + plugin, "/usr/local/lib/" + plugin,
@@ -77,7 +77,7 @@ func writeFile(t testing.TB, path string, text []byte) {
 	}
 }
 
-// hashPassword is PBKDF2 with SHA-512, which mosquitto uses in both its files.
+// hashPassword hashes with PBKDF2 and SHA-512, as mosquitto expects in both its files.
 func hashPassword(password string) (hash, salt string) {
 	random := make([]byte, 12)
 	_, _ = rand.Read(random)
@@ -153,24 +153,23 @@ func newDynClient(name, password string, roles ...string) dynClient {
 	return c
 }
 
-// Access is something that a user may be denied.
+// Access is a kind of access that can be denied.
 type Access string
 
-// The accesses of the dynamic security plug-in.
+// Kinds of access that the dynamic security plug-in knows.
 const (
 	Publish   Access = "publishClientSend"
 	Subscribe Access = "subscribePattern"
 	Receive   Access = "publishClientReceive"
 )
 
-// Deny forbids username an access to the topics that filter matches, from now on. mosquitto disconnects the user's
-// clients with it.
+// Deny denies a user access to the topics that match filter, from now on. mosquitto disconnects the user's clients.
 func (b *Broker) Deny(t testing.TB, username string, access Access, filter string) {
 	t.Helper()
 	b.Control(t, "addRoleACL", userRole(username), string(access), filter, "deny")
 }
 
-// Allow takes a Deny back.
+// Allow undoes a Deny.
 func (b *Broker) Allow(t testing.TB, username string, access Access, filter string) {
 	t.Helper()
 	b.Control(t, "removeRoleACL", userRole(username), string(access), filter)

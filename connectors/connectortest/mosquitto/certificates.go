@@ -20,7 +20,7 @@ const (
 	serverKey  = "server.key"
 )
 
-// authority signs for one Broker.
+// authority is the certificate authority of one Broker.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -45,7 +45,7 @@ func (b *Broker) writeCertificates(t testing.TB) {
 	b.issue(t, server, b.path(serverCert), b.path(serverKey))
 }
 
-// CAFile is the certificate of the CA of the listeners over TLS, in PEM form. It needs Options.TLS.
+// CAFile returns the path of the CA certificate of the TLS listeners, in PEM form. It requires Options.TLS.
 func (b *Broker) CAFile() string {
 	if b.authority == nil {
 		panic("mosquitto: the options have no TLS")
@@ -53,7 +53,7 @@ func (b *Broker) CAFile() string {
 	return b.path(caCert)
 }
 
-// TLSConfig trusts the CA of the listeners over TLS and no other. It needs Options.TLS.
+// TLSConfig returns a configuration that trusts only the CA of the TLS listeners. It requires Options.TLS.
 func (b *Broker) TLSConfig() *tls.Config {
 	if b.authority == nil {
 		panic("mosquitto: the options have no TLS")
@@ -63,8 +63,8 @@ func (b *Broker) TLSConfig() *tls.Config {
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 }
 
-// ClientCertificate writes a certificate that the listeners over TLS accept, with a common name, and its key, both in
-// PEM form. It needs Options.TLS.
+// ClientCertificate creates a certificate that the TLS listeners accept, with a common name, and writes it and its key
+// in PEM form. It requires Options.TLS.
 func (b *Broker) ClientCertificate(t testing.TB, commonName string) (certFile, keyFile string) {
 	t.Helper()
 	if b.authority == nil {
@@ -97,7 +97,7 @@ func (a *authority) sign(t testing.TB, template *x509.Certificate, key *ecdsa.Pr
 	return der
 }
 
-// newTemplate is a certificate that is valid for an hour.
+// newTemplate returns a certificate that is valid for an hour.
 func newTemplate(commonName string) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: new(big.Int).SetBytes([]byte(rand.Text()[:12])), Subject: pkix.Name{CommonName: commonName},

@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// listener is one of the ports of a Broker, by the scheme of its URL.
+// listener identifies a port of a Broker by its URL scheme.
 type listener string
 
 const (
@@ -45,7 +45,7 @@ func (b *Broker) choosePorts(t testing.TB) {
 	}
 }
 
-// addr panics where the Options name no such listener.
+// addr panics if the Options have no such listener.
 func (b *Broker) addr(l listener) string {
 	port, ok := b.ports[l]
 	if !ok {
@@ -54,23 +54,23 @@ func (b *Broker) addr(l listener) string {
 	return net.JoinHostPort("127.0.0.1", port)
 }
 
-// Addr is HOST:PORT of the listener that is there always.
+// Addr returns HOST:PORT of the plain MQTT listener, which always exists.
 func (b *Broker) Addr() string { return b.addr(overTCP) }
 
-// URL is mqtt://HOST:PORT of the listener that is there always.
+// URL returns mqtt://HOST:PORT of the plain MQTT listener.
 func (b *Broker) URL() string { return "mqtt://" + b.Addr() }
 
-// TLSURL is mqtts://HOST:PORT. It needs Options.TLS.
+// TLSURL returns mqtts://HOST:PORT. It requires Options.TLS.
 func (b *Broker) TLSURL() string { return "mqtts://" + b.addr(overTLS) }
 
-// WebSocketURL is ws://HOST:PORT/mqtt. It needs Options.WebSocket.
+// WebSocketURL returns ws://HOST:PORT/mqtt. It requires Options.WebSocket.
 func (b *Broker) WebSocketURL() string { return "ws://" + b.addr(overWebSocket) + "/mqtt" }
 
-// SecureWebSocketURL is wss://HOST:PORT/mqtt. It needs Options.TLS and Options.WebSocket.
+// SecureWebSocketURL returns wss://HOST:PORT/mqtt. It requires Options.TLS and Options.WebSocket.
 func (b *Broker) SecureWebSocketURL() string { return "wss://" + b.addr(overTLSWebSocket) + "/mqtt" }
 
-// config raises the limits with which mosquitto would lose acknowledged messages. What a line says of a listener it
-// says of the one before it.
+// config raises the limits above which mosquitto would drop acknowledged messages. Listener settings apply to the
+// listener line before them.
 func (b *Broker) config() string {
 	lines := []string{
 		fmt.Sprintf("listener %s 127.0.0.1", b.ports[overTCP]),

@@ -13,36 +13,34 @@ import (
 
 const patience = 10 * time.Second
 
-// Options say how mosquitto is set up. The zero value is a broker that allows everything and listens at one port.
+// Options configures mosquitto. The zero value is a broker that allows everything and listens on one port.
 type Options struct {
-	// Users are passwords by username. If zero, everyone may connect.
+	// Users are the passwords by username. If empty, clients may connect without credentials.
 	Users map[string]string
 
 	// Dynamic loads the dynamic security plug-in, which can refuse SUBSCRIBE, and lets Deny and Allow change the rules
-	// at run time. mosquitto's acl_file cannot do either. It needs Users. If zero, everything is allowed.
+	// at run time. mosquitto's acl_file supports neither. It requires Users. If false, everything is allowed.
 	Dynamic bool
 
-	// Denied are topic filters that nobody may publish or subscribe to. It needs Dynamic. If zero, none.
+	// Denied are topic filters that clients may not publish or subscribe to. It requires Dynamic. If empty, everything
+	// is allowed.
 	Denied []string
 
-	// TLS adds a listener at TLSURL, whose certificate is for localhost and 127.0.0.1 and of the CA in CAFile. If zero,
-	// there is none.
+	// TLS adds a listener at TLSURL with a certificate for localhost and 127.0.0.1, signed by the CA in CAFile.
 	TLS bool
 
-	// ClientCertificates has the listeners of TLS refuse clients without a certificate of ClientCertificate. It needs
-	// TLS. If zero, they ask for none.
+	// ClientCertificates makes the TLS listeners refuse clients without a certificate from ClientCertificate. It
+	// requires TLS.
 	ClientCertificates bool
 
-	// WebSocket adds a listener at WebSocketURL and, with TLS, another one at SecureWebSocketURL. If zero, there is
-	// none.
+	// WebSocket adds a listener at WebSocketURL and, with TLS, another at SecureWebSocketURL.
 	WebSocket bool
 
-	// Config are further lines of mosquitto.conf; those that are about a listener are about the one at URL. If zero,
-	// none.
+	// Config are additional lines of mosquitto.conf. Listener settings apply to the listener at URL.
 	Config []string
 }
 
-// Broker is a mosquitto that runs, is paused or has ended.
+// Broker is a mosquitto process that is running, paused or stopped.
 type Broker struct {
 	options   Options
 	dir       string
@@ -51,8 +49,8 @@ type Broker struct {
 	process   program.Process
 }
 
-// Start runs a mosquitto until the test ends. Where it is not installed, the test is skipped, or fails if the
-// environment has CI.
+// Start runs mosquitto until the test ends. If mosquitto is not installed, the test is skipped or, if the environment
+// has CI, fails.
 func Start(t testing.TB, options Options) *Broker {
 	t.Helper()
 	Program(t, "mosquitto")
@@ -78,8 +76,8 @@ func Start(t testing.TB, options Options) *Broker {
 	return b
 }
 
-// Program finds one of mosquitto's programs. Where it is missing, the test is skipped, or fails if the environment has
-// CI.
+// Program returns the path of one of mosquitto's programs. If it is missing, the test is skipped or, if the environment
+// has CI, fails.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	pkg := "mosquitto"
@@ -89,7 +87,7 @@ func Program(t testing.TB, name string) string {
 	return program.Find(t, name, "apt install "+pkg)
 }
 
-// Stop ends mosquitto as an operator does. What is persistent is on disk then.
+// Stop ends mosquitto with a signal, as an operator does. mosquitto saves its persistent state to disk.
 func (b *Broker) Stop(t testing.TB) {
 	t.Helper()
 	if err := b.process.End(syscall.SIGTERM, patience); err != nil {
@@ -97,10 +95,10 @@ func (b *Broker) Stop(t testing.TB) {
 	}
 }
 
-// Kill ends mosquitto without a warning. It does nothing where it has ended already.
+// Kill kills mosquitto. It does nothing if mosquitto is not running.
 func (b *Broker) Kill() { b.process.Kill() }
 
-// Restart runs a stopped or killed mosquitto again, on the same ports and with what it had on disk.
+// Restart starts a stopped or killed mosquitto again, on the same ports and with its state on disk.
 func (b *Broker) Restart(t testing.TB) {
 	t.Helper()
 	if err := b.run(); err != nil {
@@ -108,8 +106,8 @@ func (b *Broker) Restart(t testing.TB) {
 	}
 }
 
-// Pause stops mosquitto with SIGSTOP: connections stay open, the system accepts new ones, and nothing answers. It
-// returns when mosquitto has stopped.
+// Pause stops mosquitto with SIGSTOP and returns when it has stopped: connections stay open and the system accepts new
+// ones, but nothing answers.
 func (b *Broker) Pause(t testing.TB) {
 	t.Helper()
 	if err := b.process.Pause(); err != nil {
@@ -117,7 +115,7 @@ func (b *Broker) Pause(t testing.TB) {
 	}
 }
 
-// Resume lets a paused mosquitto go on with what was sent to it meanwhile.
+// Resume continues a paused mosquitto, which then handles what was sent to it meanwhile.
 func (b *Broker) Resume(t testing.TB) {
 	t.Helper()
 	if err := b.process.Resume(); err != nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Retain stores a retained message at any broker. If username is empty, it connects without.
+// Retain stores a retained message at any broker. If username is empty, it connects without credentials.
 func Retain(t testing.TB, addr, username, password, topic, payload string) {
 	t.Helper()
 	program := Program(t, "mosquitto_pub")

@@ -37,7 +37,7 @@ func TestClientCertificates(t *testing.T) {
 	config.Certificates = []tls.Certificate{pair}
 	dialTLS(t, b, config)
 	conn, err := tls.Dial("tcp", tlsAddr(b), b.TLSConfig())
-	if err == nil { // in TLS 1.3 the refusal comes with the first answer
+	if err == nil { // in TLS 1.3, the refusal comes with the first answer
 		defer conn.Close()
 		_, _ = conn.Write(connectPacket)
 		_, err = conn.Read(make([]byte, 1))

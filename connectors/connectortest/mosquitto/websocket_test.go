@@ -17,7 +17,7 @@ func TestSecureWebSocket(t *testing.T) {
 	upgrade(t, &http.Transport{TLSClientConfig: b.TLSConfig()}, b.SecureWebSocketURL())
 }
 
-// upgrade makes the opening handshake of RFC 6455, section 1.3, whose key and answer these are.
+// upgrade does the opening handshake with the example key and answer of RFC 6455, section 1.3.
 func upgrade(t *testing.T, transport *http.Transport, url string) {
 	t.Helper()
 	defer transport.CloseIdleConnections()

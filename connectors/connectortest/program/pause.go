@@ -6,10 +6,9 @@ import (
 	"syscall"
 )
 
-var errNotRunning = errors.New("it does not run")
+var errNotRunning = errors.New("the program is not running")
 
-// Pause stops the program with SIGSTOP and returns when it has stopped: its sockets stay open, and nothing answers on
-// them.
+// Pause stops the program with SIGSTOP and returns when it has stopped: its sockets stay open, but nothing answers.
 func (p *Process) Pause() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -29,16 +28,16 @@ func awaitStop(pid int) error {
 		switch {
 		case errors.Is(err, syscall.EINTR):
 		case err != nil:
-			return fmt.Errorf("waiting for its stop: %w", err)
+			return fmt.Errorf("waiting for the program to stop: %w", err)
 		case !status.Stopped():
-			return errors.New("it ended instead of stopping")
+			return errors.New("the program ended instead of stopping")
 		default:
 			return nil
 		}
 	}
 }
 
-// Resume lets a paused program go on.
+// Resume continues a paused program.
 func (p *Process) Resume() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

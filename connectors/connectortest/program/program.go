@@ -16,8 +16,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// Find is the path of a program. Where it is not installed, the test is skipped, or fails if the environment has CI,
-// and says to run install.
+// Find returns the path of a program. If it is not installed, the test is skipped or, if the environment has CI, fails,
+// with the advice to run install.
 func Find(t testing.TB, name, install string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -30,8 +30,8 @@ func Find(t testing.TB, name, install string) string {
 	return path
 }
 
-// Missing skips a test for the want of something, or fails it if the environment has CI, where everything is to be
-// there.
+// Missing skips a test because something is missing or, if the environment has CI, where everything must be installed,
+// fails it.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
@@ -41,17 +41,17 @@ func Missing(t testing.TB, format string, args ...any) {
 	}
 }
 
-// Process is a program that may run, end and run again. The zero value is one that has not run.
+// Process is a program that can be started and ended repeatedly. The zero value has not been started.
 type Process struct {
-	// Log is what the program has printed, in all its runs.
+	// Log is the output of all runs.
 	Log gatewaytest.Log
 
 	mu     sync.Mutex
-	cmd    *exec.Cmd     // nil while it does not run; guarded by mu
+	cmd    *exec.Cmd     // nil while not running; guarded by mu
 	exited chan struct{} // closed when cmd has ended; guarded by mu
 }
 
-// Run starts cmd and waits until it accepts connections at all of listeners, which are HOST:PORT, for patience at most.
+// Run starts cmd and waits, for patience at most, until it accepts connections at all listeners, each HOST:PORT.
 func (p *Process) Run(cmd *exec.Cmd, patience time.Duration, listeners ...string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,11 +80,11 @@ func await(listeners []string, exited <-chan struct{}, patience time.Duration) e
 				break
 			}
 			if time.Now().After(deadline) {
-				return fmt.Errorf("it does not listen on %s after %v", addr, patience)
+				return fmt.Errorf("the program does not listen on %s after %v", addr, patience)
 			}
 			select {
 			case <-exited:
-				return errors.New("it ended at once")
+				return errors.New("the program ended during startup")
 			case <-time.After(5 * time.Millisecond):
 			}
 		}
@@ -92,7 +92,7 @@ func await(listeners []string, exited <-chan struct{}, patience time.Duration) e
 	return nil
 }
 
-// PID is the number of the running program's process, and 0 where it does not run.
+// PID returns the process id, or 0 if the program is not running.
 func (p *Process) PID() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,11 +102,11 @@ func (p *Process) PID() int {
 	return p.cmd.Process.Pid
 }
 
-// Kill ends the program without a warning. It does nothing where it does not run.
+// Kill kills the program. It does nothing if the program is not running.
 func (p *Process) Kill() { _ = p.End(syscall.SIGKILL, time.Minute) }
 
-// End sends a signal, to a paused program too, and waits for the end, for patience at most. It does nothing where the
-// program does not run.
+// End sends a signal and waits, for patience at most, for the program to end. A paused program is resumed. End does
+// nothing if the program is not running.
 func (p *Process) End(signal os.Signal, patience time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,7 +119,7 @@ func (p *Process) End(signal os.Signal, patience time.Duration) error {
 	case <-p.exited:
 	case <-time.After(patience):
 		_ = p.cmd.Process.Kill()
-		return fmt.Errorf("it ignores %v", signal)
+		return fmt.Errorf("the program ignores %v", signal)
 	}
 	p.cmd = nil
 	return nil

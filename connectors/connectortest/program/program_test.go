@@ -36,7 +36,7 @@ func TestEndAndRunAgain(t *testing.T) {
 			t.Fatalf("ending a paused program: %v", err)
 		}
 		if err := p.Resume(); err == nil {
-			t.Fatal("what has ended was resumed")
+			t.Fatal("resumed a program that has ended")
 		}
 		p.Kill()
 	}
@@ -52,11 +52,11 @@ func TestPID(t *testing.T) {
 	}
 	p.Kill()
 	if p.PID() != 0 {
-		t.Errorf("process %d of what has ended", p.PID())
+		t.Errorf("PID is %d after the program has ended", p.PID())
 	}
 }
 
-// outcome is a test that skips or fails without ending the goroutine.
+// outcome is a test that records a skip or failure without ending the goroutine.
 type outcome struct {
 	testing.TB
 	skipped, failed string

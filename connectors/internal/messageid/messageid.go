@@ -1,4 +1,4 @@
-// Package messageid names the messages that connectors hand to devices.
+// Package messageid generates ids for the messages that connectors deliver to devices.
 package messageid
 
 import (
@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// Source makes ids that are unique among all gateways.
+// Source generates ids that are unique across gateways.
 type Source struct {
 	prefix string
 	last   atomic.Uint64

@@ -19,13 +19,13 @@ const (
 	maxAsideLen = 1 << 30
 )
 
-// ErrAsideFull is the error of [Queue.SetAside] where so many records were set aside that an operator has to look at
-// them first.
-var ErrAsideFull = fmt.Errorf("%d messages were set aside already: list, resend or drop them (exgate spool)", maxAside)
+// ErrAsideFull is returned by [Queue.SetAside] if an operator has to deal with the messages already set aside first.
+var ErrAsideFull = fmt.Errorf("%d messages are set aside already; list, resend or drop them (exgate spool)", maxAside)
 
-// Aside is a record that the broker does not take, in a file of its own until an operator sends it again or drops it.
+// Aside is a record that the broker does not accept. It is kept in a file of its own until an operator resends or drops
+// it.
 type Aside struct {
-	ID         string    `json:"-"` // the name of the file, without its ending
+	ID         string    `json:"-"` // the file name without its extension
 	ClientID   string    `json:"client_id"`
 	Topic      string    `json:"topic"`
 	QoS        byte      `json:"qos"`
@@ -35,15 +35,15 @@ type Aside struct {
 	Reason     string    `json:"reason"`
 }
 
-// SetAside moves the record that First returned with this number out of the queue and into a file, which is synced.
-// After an error the record is still in the queue.
+// SetAside moves the record that First returned with this number from the queue to a file, and syncs the file. After an
+// error, the record is still in the queue.
 func (q *Queue) SetAside(seq uint64, reason string) error {
 	s := q.spool
 	s.mu.Lock()
 	from, handed := place{q.number, seq}, q.handed.sequence
 	s.mu.Unlock()
 	if handed != seq {
-		return nil // dropped meanwhile
+		return nil // dropped since
 	}
 	found, value, err := s.read(from)
 	if err != nil {
@@ -103,7 +103,7 @@ func (a Aside) write(folder string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// link gives a file the first name that is free.
+// link gives the file the first free name.
 func link(file, folder string) (err error) {
 	for n := range int64(maxAside) {
 		name := strconv.FormatInt(time.Now().UnixMilli()+n, 10) + asideEnd
@@ -114,8 +114,8 @@ func link(file, folder string) (err error) {
 	return err
 }
 
-// ListAside returns what was set aside in a spool's folder, the oldest first, and an error for the files that it cannot
-// read. It may be called while another process has the spool open.
+// ListAside returns the records set aside in a spool's folder, oldest first, and an error for files it cannot read.
+// Another process may have the spool open.
 func ListAside(folder string) ([]Aside, error) {
 	files, err := os.ReadDir(filepath.Join(folder, asideFolder))
 	if errors.Is(err, os.ErrNotExist) {
@@ -134,7 +134,7 @@ func ListAside(folder string) ([]Aside, error) {
 			continue
 		}
 		a, err := readAside(filepath.Join(folder, asideFolder, f.Name()))
-		if errors.Is(err, os.ErrNotExist) { // dropped meanwhile
+		if errors.Is(err, os.ErrNotExist) { // dropped since
 			continue
 		}
 		if err != nil {
@@ -154,7 +154,7 @@ func readAside(path string) (a Aside, err error) {
 		return a, err
 	}
 	if info.Size() > maxAsideLen {
-		return a, fmt.Errorf("%s: %d bytes are too large for a message", path, info.Size())
+		return a, fmt.Errorf("%s: a file of %d bytes is too large for a message", path, info.Size())
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -166,10 +166,10 @@ func readAside(path string) (a Aside, err error) {
 	return a, nil
 }
 
-// DropAside deletes what was set aside under an ID.
+// DropAside deletes the record that was set aside with this ID.
 func DropAside(folder, id string) error {
 	if id == "" || strings.ContainsAny(id, `/\.`) {
-		return fmt.Errorf("%q is no id of a message that was set aside", id)
+		return fmt.Errorf("%q is not the id of a message that was set aside", id)
 	}
 	return os.Remove(filepath.Join(folder, asideFolder, id+asideEnd))
 }

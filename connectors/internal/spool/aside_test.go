@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestSetAside moves a record to a file that outlives the spool, and leaves the others in their order.
+// TestSetAside moves a record to a file that outlives the spool, and expects the others to stay in order.
 func TestSetAside(t *testing.T) {
 	folder := t.TempDir() + "/spool"
 	s, err := Open(Config{Folder: folder})
@@ -62,7 +62,7 @@ func TestSetAside(t *testing.T) {
 	}
 }
 
-// TestAsideIsBounded leaves the record in the queue where too many were set aside.
+// TestAsideIsBounded expects a record to stay in the queue if too many have been set aside.
 func TestAsideIsBounded(t *testing.T) {
 	folder := t.TempDir()
 	for range maxAside {

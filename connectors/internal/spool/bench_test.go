@@ -14,8 +14,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// BenchmarkAppend appends b.N records of 128 B with some devices that each wait for their last one, and the same
-// records one by one with a sync for each into pebble, side by side, and reports the ratio of the rates.
+// BenchmarkAppend appends b.N records of 128 B with several devices that each wait for their last record and, for
+// comparison, writes the same records to pebble with a sync for each. It reports the ratio of the rates.
 func BenchmarkAppend(b *testing.B) {
 	for _, writers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("%d writers", writers), func(b *testing.B) {
@@ -70,7 +70,7 @@ func benchSpool(b *testing.B, writers int) time.Duration {
 	return time.Since(start)
 }
 
-// BenchmarkDrain reports what it costs to read and remove a record of 128 B of a long queue.
+// BenchmarkDrain measures reading and removing a record of 128 B from a long queue.
 func BenchmarkDrain(b *testing.B) {
 	s := openIn(b, Config{Folder: b.TempDir(), MaxBytes: 64 << 30, MaxBytesPerDevice: 64 << 30})
 	q := s.Queue("dev")
@@ -85,8 +85,8 @@ func BenchmarkDrain(b *testing.B) {
 	}
 }
 
-// BenchmarkBacklog reports the memory that a queue with a record takes, that a million records more take, and how fast
-// they are counted when they are opened.
+// BenchmarkBacklog reports the memory of a queue with one record, the memory of a million more records, and how fast
+// records are counted when the spool is opened.
 func BenchmarkBacklog(b *testing.B) {
 	const devices, records = 10_000, 1_000_000
 	for b.Loop() {

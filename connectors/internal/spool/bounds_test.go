@@ -13,9 +13,9 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// kilobyte is a record that counts 1000 bytes.
+// kilobyte returns a record that counts as 1000 bytes.
 func kilobyte(topic string) Record {
-	return publish(topic, make([]byte, 1000-recordOverhead-2-len(topic))...) // 2: the two lengths in front
+	return publish(topic, make([]byte, 1000-recordOverhead-2-len(topic))...) // 2: the two length fields
 }
 
 func TestFullSpoolRefusesTheNewest(t *testing.T) {
@@ -113,7 +113,7 @@ func TestWhoFloodsPays(t *testing.T) {
 			}
 			wg.Done()
 		})
-		if i%10 == 9 { // one batch holds less than the bound
+		if i%10 == 9 { // stay below the bound of one batch
 			wg.Wait()
 		}
 	}
@@ -124,7 +124,7 @@ func TestWhoFloodsPays(t *testing.T) {
 		}
 	}
 	got := drain(flood)
-	if len(got) != 43 || got[0] != "457" || got[42] != "499" { // what 50,000 bytes hold beside six records
+	if len(got) != 43 || got[0] != "457" || got[42] != "499" { // what fits into 50,000 bytes beside six records
 		t.Errorf("the flood has %d, %q", len(got), got)
 	}
 	if n := gatewaytest.Metric(t, counts, "exgate_spool_dropped_total"); n != 457 {

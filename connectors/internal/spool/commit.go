@@ -7,19 +7,19 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// maxCommit is about how many bytes of records one commit writes: below half of pebble's memtable, where a batch costs
-// more.
+// maxCommit is the approximate size of one commit in bytes: less than half of pebble's memtable, above which a batch
+// costs more.
 const maxCommit = 1 << 20
 
-// work is what one commit does.
+// work is the contents of one commit.
 type work struct {
 	appends   []*waiting
-	records   int // of appends, those that are no refusals
+	records   int // number of appends that are not refusals
 	removals  []place
 	forgotten []uint64
 }
 
-// run is the committer.
+// run is the committer's loop.
 func (s *Spool) run() {
 	defer close(s.ended)
 	sweep := time.NewTicker(s.sweepPause())
@@ -36,7 +36,7 @@ func (s *Spool) run() {
 		case <-s.empty:
 			s.repair()
 		case <-s.closed:
-			s.repair() // or what was delivered meanwhile would be again
+			s.repair() // otherwise, messages already delivered would be delivered again
 			s.commitAll()
 			return
 		}
@@ -57,7 +57,8 @@ func (s *Spool) commitAll() {
 	}
 }
 
-// takeAppends takes records up to maxCommit, at least one, and reports whether there is anything to commit.
+// takeAppends takes at most maxCommit bytes of records, but at least one record, and reports whether there is anything
+// to commit.
 func (s *Spool) takeAppends() (appends []*waiting, some bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +75,7 @@ func (s *Spool) takeAppends() (appends []*waiting, some bool) {
 	return appends, n > 0 || (!s.readOnly && len(s.removals)+len(s.forgotten) > 0)
 }
 
-// takeWork adds what is to be deleted.
+// takeWork adds the pending deletions.
 func (s *Spool) takeWork(appends []*waiting) work {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +96,7 @@ func (s *Spool) takeWork(appends []*waiting) work {
 	return w
 }
 
-// commit writes w and calls what waits for it.
+// commit writes w and then calls the callbacks of its appends.
 func (s *Spool) commit(w work) {
 	err := s.write(w)
 	if failure := (*diskError)(nil); err != nil && !errors.As(err, &failure) {
@@ -124,7 +125,7 @@ func (s *Spool) write(w work) error {
 	s.mu.Lock()
 	broken, readOnly := s.broken, s.readOnly
 	s.mu.Unlock()
-	if broken != nil { // what is appended is refused
+	if broken != nil { // refuse the appends
 		w.appends, w.records = nil, 0
 	}
 	if readOnly || w.records+len(w.removals)+len(w.forgotten) == 0 {
@@ -146,7 +147,7 @@ func (s *Spool) write(w work) error {
 	return broken
 }
 
-// fill puts deletions first: a number that is forgotten is not used again.
+// fill adds deletions first: a forgotten number is not used again.
 func (w work) fill(batch *pebble.Batch) error {
 	for _, p := range w.removals {
 		if err := batch.Delete(p.key(), nil); err != nil {
@@ -181,7 +182,7 @@ func (a *waiting) put(batch *pebble.Batch) error {
 	return batch.Set(place{q.number, a.sequence}.key(), a.value, nil)
 }
 
-// finish counts a record that is on disk, or that is not. It needs mu.
+// finish counts a record that was written or, if err is set, could not be. mu must be held.
 func (s *Spool) finish(a *waiting, err error) {
 	q, m := a.queue, s.cfg.Metrics
 	q.waiting--

@@ -12,7 +12,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// TestManyDevicesAtOnce appends and removes with many goroutines, and looks at what is left.
+// TestManyDevicesAtOnce appends and removes records from many goroutines, then checks the remaining records.
 func TestManyDevicesAtOnce(t *testing.T) {
 	folder := t.TempDir()
 	s := openIn(t, Config{Folder: folder})
@@ -61,7 +61,7 @@ func TestManyDevicesAtOnce(t *testing.T) {
 	}
 }
 
-// TestDroppingMeetsRemoving has devices take records while the spool drops them.
+// TestDroppingMeetsRemoving removes records while the spool drops them.
 func TestDroppingMeetsRemoving(t *testing.T) {
 	s := openIn(t, Config{Folder: t.TempDir(), MaxBytes: 60_000, MaxBytesPerDevice: 20_000, DropOldest: true})
 	var wg sync.WaitGroup
@@ -96,7 +96,7 @@ func TestDroppingMeetsRemoving(t *testing.T) {
 	}
 }
 
-// TestLongDropMeetsRemoving has one append drop thousands of records while the device takes them.
+// TestLongDropMeetsRemoving removes records while one append drops thousands of them.
 func TestLongDropMeetsRemoving(t *testing.T) {
 	const records = 5000
 	folder := t.TempDir()
@@ -147,7 +147,8 @@ func byNumber(a, b string) int {
 	return slices.Compare([]byte(a), []byte(b))
 }
 
-// TestRefusalsKeepTheirPlace wants the dones of one queue in the order of its appends, refusals too.
+// TestRefusalsKeepTheirPlace expects the callbacks of one queue in the order of its appends, including those of refused
+// ones.
 func TestRefusalsKeepTheirPlace(t *testing.T) {
 	s := openIn(t, Config{Folder: t.TempDir(), MaxBytesPerDevice: 5000})
 	q := s.Queue("dev")
@@ -166,11 +167,11 @@ func TestRefusalsKeepTheirPlace(t *testing.T) {
 	}
 }
 
-// TestRecordsTakeNoMemory compares what a queue takes with few records and with many.
+// TestRecordsTakeNoMemory compares the memory of a queue with few records and with many.
 func TestRecordsTakeNoMemory(t *testing.T) {
 	s := openIn(t, Config{Folder: t.TempDir()})
 	q := s.Queue("dev")
-	fillUp(t, q, 100_000) // pebble's memtables have their size then
+	fillUp(t, q, 100_000) // pebble's memtables have reached their full size then
 	before := gatewaytest.MemoryInUse()
 	fillUp(t, q, 400_000)
 	if after := gatewaytest.MemoryInUse(); after > before+20<<20 {

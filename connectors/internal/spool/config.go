@@ -7,34 +7,34 @@ import (
 	"time"
 )
 
-// Config is what a Spool is opened with. Only Folder is required.
+// Config configures a Spool. Only Folder is required.
 type Config struct {
-	// Folder holds the files, and nothing else. It is made, for its owner alone, where it is missing. If zero, Open
-	// fails.
+	// Folder is the directory for the spool's files; nothing else may be in it. If missing, it is created with
+	// permissions for its owner only. Required.
 	Folder string
 
-	// MaxBytes bounds all records together, in bytes. A record counts with its payload, topic and properties and 64
-	// more, and the first one of a queue with the client id too. The files also hold what pebble has not tidied up yet:
-	// 200 MiB at most were seen. If zero, 1 GiB.
+	// MaxBytes limits the size of all records together, in bytes. A record counts its payload, topic, properties and 64
+	// bytes more; the first one of a queue also counts the client id. The files also contain data that pebble has not
+	// compacted yet, 200 MiB at most in our measurements. If zero, 1 GiB.
 	MaxBytes int64
 
-	// MaxBytesPerDevice bounds the records of one client id, counted in the same way. If zero, 64 MiB, or MaxBytes
-	// where that is less.
+	// MaxBytesPerDevice limits the records of one client id, counted in the same way. If zero, 64 MiB or MaxBytes,
+	// whichever is less.
 	MaxBytesPerDevice int64
 
-	// MaxAge is how old a record may become, by the wall clock, before it is dropped and counted. If zero, 24 h: longer
-	// than a night without staff, and short enough that a broker is not flooded with what nobody waits for any longer.
+	// MaxAge is how old a record may become, by the wall clock, before it is dropped and counted. If zero, 24 h: long
+	// enough for a night without staff, and short enough not to flood the broker with outdated messages.
 	MaxAge time.Duration
 
-	// DropOldest drops the oldest records where a bound is reached, and takes the newest: over MaxBytesPerDevice those
-	// of the device, over MaxBytes those of the device that holds the most bytes. If zero, the newest is refused with
+	// DropOldest drops the oldest records to accept new ones when a limit is reached: records of the device for
+	// MaxBytesPerDevice, records of the device with the most bytes for MaxBytes. If false, new records are refused with
 	// [ErrFull].
 	DropOldest bool
 
-	// Logger gets what a person should know; what pebble says goes there at debug. If zero, slog.Default().
+	// Logger receives log messages; pebble's are logged at debug level. If nil, slog.Default().
 	Logger *slog.Logger
 
-	// Metrics counts. If zero, a private unregistered set.
+	// Metrics receives the metrics. If nil, a private unregistered set.
 	Metrics *Metrics
 }
 
@@ -54,7 +54,7 @@ func (cfg Config) withDefaults() Config {
 func (cfg Config) check() error {
 	switch {
 	case cfg.Folder == "":
-		return errors.New("upstream.spool.folder: name a folder for the spool")
+		return errors.New("upstream.spool.folder: choose a folder for the spool")
 	case cfg.MaxBytes < 0:
 		return fmt.Errorf("upstream.spool.max_bytes: must be more than 0, not %d", cfg.MaxBytes)
 	case cfg.MaxBytesPerDevice < 0:

@@ -9,7 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// What pebble may take of the memory: two memtables, which grow to this size, and a cache.
+// Memory limits of pebble: two memtables of at most this size, and a cache.
 const (
 	memtables    = 2
 	memtableSize = 4 << 20
@@ -23,12 +23,12 @@ type disk struct {
 	fs *haltFS
 }
 
-// openDisk makes an error of whatever the files hold, even where pebble panics.
+// openDisk returns an error if the files are damaged, even where pebble panics.
 func openDisk(cfg Config, fs vfs.FS, lock *pebble.Lock) (*disk, error) {
 	return openOptions(cfg, fs, lock, false)
 }
 
-// openToRead opens the database without writing anything, as a full disk needs it.
+// openToRead opens the database without writing anything, so that it works on a full disk.
 func openToRead(cfg Config, fs vfs.FS, lock *pebble.Lock) (*disk, error) {
 	return openOptions(cfg, fs, lock, true)
 }
@@ -37,7 +37,7 @@ func openOptions(cfg Config, fs vfs.FS, lock *pebble.Lock, readOnly bool) (d *di
 	halting := &haltFS{FS: fs}
 	defer func() {
 		if r := recover(); r != nil {
-			d, err = nil, fmt.Errorf("the files are damaged: %v; move the folder away to begin with an empty one", r)
+			d, err = nil, fmt.Errorf("the files are damaged: %v; move the folder away to start with an empty one", r)
 		}
 	}()
 	o := options(halting, lock, cfg.Logger)
@@ -54,15 +54,15 @@ func openOptions(cfg Config, fs vfs.FS, lock *pebble.Lock, readOnly bool) (d *di
 	}
 	if err != nil {
 		return nil, fmt.Errorf(
-			"the files are damaged, or not a spool's: %w; move the folder away to begin with an empty one", err)
+			"the files are damaged or of another program: %w; move the folder away to start with an empty one", err)
 	}
 	return d, nil
 }
 
-// writeError says that the files could not be opened because something could not be written.
+// writeError says that the files could not be opened because a write failed.
 type writeError struct{ err error }
 
-func (e *writeError) Error() string { return "writing to it: " + e.err.Error() }
+func (e *writeError) Error() string { return "a write failed: " + e.err.Error() }
 func (e *writeError) Unwrap() error { return e.err }
 
 func options(fs vfs.FS, lock *pebble.Lock, logger *slog.Logger) *pebble.Options {
@@ -82,7 +82,7 @@ func options(fs vfs.FS, lock *pebble.Lock, logger *slog.Logger) *pebble.Options 
 	return o
 }
 
-// commit writes batch, and syncs the disk where something was appended.
+// commit writes batch, and syncs it if sync is set.
 func (d *disk) commit(batch *pebble.Batch, sync bool) error {
 	if err := d.fs.err(); err != nil {
 		return err
@@ -101,8 +101,7 @@ func (d *disk) close() error {
 	return err
 }
 
-// each calls visit with the keys and values from the key from until one before end, until visit returns false or an
-// error.
+// each calls visit for the keys in [from, end) and their values, until visit returns false or an error.
 func (d *disk) each(from, end []byte, visit func(key, value []byte) (bool, error)) (err error) {
 	it, err := d.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: end})
 	if err != nil {
@@ -121,7 +120,7 @@ func (d *disk) each(from, end []byte, visit func(key, value []byte) (bool, error
 	return it.Error()
 }
 
-// eachRecord visits the records of one queue, in order, from a place on.
+// eachRecord visits the records of one queue in order, starting at from.
 func (d *disk) eachRecord(from place, visit func(at place, value []byte) bool) error {
 	end := place{number: from.number + 1}
 	return d.each(from.key(), end.key(), func(key, value []byte) (bool, error) {
@@ -133,14 +132,15 @@ func (d *disk) eachRecord(from place, visit func(at place, value []byte) bool) e
 	})
 }
 
-// debugLogger is pebble's logger. What it calls fatal ends no process: a failed write has halted the [haltFS] by then.
+// debugLogger is pebble's logger. It does not exit on what pebble calls fatal: a failed write has halted the [haltFS]
+// by then.
 type debugLogger struct{ logger *slog.Logger }
 
-// Infof implements [pebble.Logger], as do the others.
+// Infof implements [pebble.Logger], as do the other methods.
 func (l debugLogger) Infof(format string, args ...any)  { l.log(format, args) }
 func (l debugLogger) Errorf(format string, args ...any) { l.log(format, args) }
 func (l debugLogger) Fatalf(format string, args ...any) { l.log(format, args) }
 
 func (l debugLogger) log(format string, args []any) {
-	l.logger.Debug("the spool's database says", "text", fmt.Sprintf(format, args...))
+	l.logger.Debug("message from the spool's database", "text", fmt.Sprintf(format, args...))
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// failing is a real folder whose disk fails, while it is switched on, in what a test names.
+// failing is a real folder on a disk that fails, while switched on, in the operations a test selects.
 func failing(kinds []errorfs.OpKind, suffix string) (vfs.FS, *errorfs.Toggle) {
 	return failingWith(syscall.ENOSPC, kinds, suffix)
 }
@@ -39,7 +39,7 @@ var (
 	makes  = []errorfs.OpKind{errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpRename, errorfs.OpLink}
 )
 
-// TestDiskErrors has a disk fail in each place where pebble writes, and recover.
+// TestDiskErrors makes the disk fail at each place where pebble writes, and then recover.
 func TestDiskErrors(t *testing.T) {
 	for name, fault := range map[string]struct {
 		kinds  []errorfs.OpKind
@@ -124,12 +124,13 @@ func testDiskError(t *testing.T, fs vfs.FS, fault *errorfs.Toggle) {
 	expect(t, s, kept)
 }
 
-// TestDeliversWhileNothingCanBeWritten takes everything off a disk that cannot be written to, whatever it says.
+// TestDeliversWhileNothingCanBeWritten delivers everything from a disk that cannot be written to, for any kind of
+// error.
 func TestDeliversWhileNothingCanBeWritten(t *testing.T) {
 	for err, advice := range map[syscall.Errno]string{
 		syscall.ENOSPC: "free space on its disk", syscall.EDQUOT: "raise the quota",
 		syscall.EROFS: "make its file system writable",
-		syscall.EIO:   "look at the disk", syscall.EACCES: "let the account that runs the gateway write",
+		syscall.EIO:   "check the disk", syscall.EACCES: "let the account that runs the gateway write",
 	} {
 		t.Run(err.Error(), func(t *testing.T) {
 			t.Parallel()
@@ -171,14 +172,14 @@ func TestDeliversWhileNothingCanBeWritten(t *testing.T) {
 	}
 }
 
-// randomly is a payload that does not compress.
+// randomly returns a payload that does not compress.
 func randomly(n, seed int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)}).Read(b)
 	return b
 }
 
-// expect takes the next records of "dev".
+// expect takes the next records from "dev".
 func expect(t *testing.T, s *Spool, topics []string) {
 	t.Helper()
 	q := s.Queue("dev")

@@ -2,13 +2,13 @@ package spool
 
 import "time"
 
-// sweepPause is between two sweeps: a sixteenth of MaxAge, at most a minute.
+// sweepPause returns the interval between sweeps: a sixteenth of MaxAge, at most a minute.
 func (s *Spool) sweepPause() time.Duration {
 	return min(max(s.cfg.MaxAge/16, time.Millisecond), time.Minute)
 }
 
-// sweep drops what has expired. It reads the queues alone whose oldest record may have. Records expire in their order:
-// one that says it is older than the one before it goes after that.
+// sweep drops expired records. It reads only queues whose oldest record may have expired. Records expire in queue
+// order: one with an earlier time than the one before it is dropped after that.
 func (s *Spool) sweep() {
 	for _, q := range s.stale() {
 		s.dropWhile(q, dropExpired, func(at time.Time) bool {

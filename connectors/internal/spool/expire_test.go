@@ -36,7 +36,7 @@ func TestSweepDropsExpiredRecords(t *testing.T) {
 	s := openIn(t, Config{Folder: folder, MaxAge: time.Second / 10})
 	dev, gone := s.Queue("dev"), s.Queue("gone")
 	mustPut(t, dev, aged("old", time.Hour))
-	mustPut(t, dev, aged("young", -time.Hour)) // as after a clock was set back
+	mustPut(t, dev, aged("young", -time.Hour)) // as after the clock was set back
 	mustPut(t, gone, publish("soon old"))
 	gatewaytest.Eventually(t, "the sweep", func() bool { return dev.Len() == 1 && gone.Len() == 0 })
 	s.Close()

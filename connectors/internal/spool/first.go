@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// First returns the oldest record that is on disk, and the number to [Queue.Remove] it with; it reads the disk. Until
-// then it returns the same record again, unless that was dropped meanwhile: for its age, or where [Config.DropOldest]
-// is set. ok is false where nothing is on disk, and while the disk cannot be read.
+// First returns the oldest record on disk and its number for [Queue.Remove]; it reads the disk. It returns the same
+// record until that is removed or dropped, because it has expired or [Config.DropOldest] is set. ok is false if no
+// record is on disk, or if the disk cannot be read.
 func (q *Queue) First() (seq uint64, r Record, ok bool) {
 	s := q.spool
 	for {
@@ -31,7 +31,7 @@ func (q *Queue) First() (seq uint64, r Record, ok bool) {
 	}
 }
 
-// begin is where the records on disk begin.
+// begin returns the place of the first record on disk.
 func (q *Queue) begin() (from place, some bool) {
 	q.spool.mu.Lock()
 	defer q.spool.mu.Unlock()
@@ -40,7 +40,7 @@ func (q *Queue) begin() (from place, some bool) {
 
 var errClosedFiles = errors.New("the files are not open")
 
-// read returns a copy of the first value of a queue from a place on, nil where there is none.
+// read returns a copy of the first value of a queue at or after from, or nil.
 func (s *Spool) read(from place) (found place, value []byte, err error) {
 	s.diskMu.RLock()
 	defer s.diskMu.RUnlock()
@@ -52,12 +52,12 @@ func (s *Spool) read(from place) (found place, value []byte, err error) {
 		return false
 	})
 	if err == nil && value == nil {
-		err = s.disk.fs.err() // what is missing may never have been written
+		err = s.disk.fs.err() // a missing value may never have been written
 	}
 	return found, value, err
 }
 
-// noteUnread says once that the disk cannot be read. While nothing can be written the committer has said so.
+// noteUnread logs once that the disk cannot be read. If it cannot be written to either, the committer has logged that.
 func (s *Spool) noteUnread(q *Queue, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +69,7 @@ func (s *Spool) noteUnread(q *Queue, err error) {
 	s.cfg.Logger.Error("the spool cannot read its disk", "folder", s.cfg.Folder, "client", q.clientID, "error", err)
 }
 
-// take hands out a record that was read, or drops it. It reports false too where the queue begins elsewhere by now.
+// take hands out a record that was read, or drops it. It also returns false if the head of the queue has changed since.
 func (q *Queue) take(from, found place, value []byte) (Record, bool) {
 	r, err := decode(value)
 	s := q.spool
@@ -82,7 +82,7 @@ func (q *Queue) take(from, found place, value []byte) (Record, bool) {
 	switch {
 	case err != nil:
 		s.drop(q, found.sequence, size, dropUnreadable)
-		s.cfg.Logger.Error("a record of the spool cannot be read and was dropped", "client", q.clientID, "error", err)
+		s.cfg.Logger.Error("dropping an unreadable record from the spool", "client", q.clientID, "error", err)
 		return Record{}, false
 	case s.isExpired(r.At):
 		s.drop(q, found.sequence, size, dropExpired)
@@ -94,12 +94,12 @@ func (q *Queue) take(from, found place, value []byte) (Record, bool) {
 	return r, true
 }
 
-// valueBytes is what a record of this value counts.
+// valueBytes returns how much a record with this value counts.
 func valueBytes(value []byte) int64 { return recordOverhead + int64(len(value)) - valueHeader }
 
 func (s *Spool) isExpired(at time.Time) bool { return time.Since(at) > s.cfg.MaxAge }
 
-// miss is for records that should be on disk and are not: somebody took files away.
+// miss handles records that are missing on disk because files were deleted.
 func (q *Queue) miss(from place) {
 	s := q.spool
 	s.mu.Lock()
@@ -107,7 +107,7 @@ func (q *Queue) miss(from place) {
 	if q.head != from.sequence || q.durable == 0 {
 		return
 	}
-	s.cfg.Logger.Error(fmt.Sprintf("%d records of the spool are missing", q.durable), "client", q.clientID)
+	s.cfg.Logger.Error(fmt.Sprintf("%d records are missing from the spool", q.durable), "client", q.clientID)
 	s.cfg.Metrics.dropped.WithLabelValues(dropUnreadable).Add(float64(q.durable))
 	s.cfg.Metrics.records.Sub(float64(q.durable))
 	held := q.held
@@ -115,8 +115,8 @@ func (q *Queue) miss(from place) {
 	s.leave(q, held)
 }
 
-// Remove forgets a record that the broker has taken. It does nothing where First did not return that number, or the
-// record was dropped since. The disk is not synced for it: after a crash the record may be there again.
+// Remove removes a record that the broker has accepted. It does nothing if First did not return that number, or if the
+// record was dropped since. The disk is not synced for it: after a crash, the record may be back.
 func (q *Queue) Remove(seq uint64) {
 	s := q.spool
 	s.mu.Lock()
@@ -129,16 +129,16 @@ func (q *Queue) Remove(seq uint64) {
 	s.wakeCommitter()
 }
 
-// drop needs mu.
+// drop must be called with mu held.
 func (s *Spool) drop(q *Queue, seq uint64, size int64, reason string) {
 	s.forget(q, seq, size)
 	s.cfg.Metrics.dropped.WithLabelValues(reason).Inc()
 	s.wakeCommitter()
 }
 
-// forget takes the oldest record off the queue. It needs mu.
+// forget removes the oldest record from the queue. mu must be held.
 func (s *Spool) forget(q *Queue, seq uint64, size int64) {
-	if !s.readOnly { // reconcile deletes it otherwise
+	if !s.readOnly { // otherwise reconcile deletes it
 		s.removals = append(s.removals, place{q.number, seq})
 	}
 	s.cfg.Metrics.records.Dec()
@@ -149,7 +149,7 @@ func (s *Spool) forget(q *Queue, seq uint64, size int64) {
 	s.leave(q, size)
 }
 
-// leave counts what has left a queue. It needs mu.
+// leave counts bytes that have left a queue. mu must be held.
 func (s *Spool) leave(q *Queue, size int64) {
 	s.add(q, -size)
 	s.holding.update(q)

@@ -12,8 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// TestDamagedFiles damages each file of a folder in several ways. Opening it works or gives an error that names the
-// setting.
+// TestDamagedFiles damages each file of a folder in several ways. Opening the folder must succeed or return an error
+// that names the setting.
 func TestDamagedFiles(t *testing.T) {
 	master := t.TempDir()
 	s := openIn(t, Config{Folder: master})
@@ -80,7 +80,7 @@ func flip(rng *rand.Rand, b []byte, times int) []byte {
 	return b
 }
 
-// tryFolder uses the folder as far as it goes.
+// tryFolder uses the folder as far as possible.
 func tryFolder(folder string) error {
 	s, err := Open(Config{Folder: folder, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -116,7 +116,7 @@ func TestFolderThatCannotBe(t *testing.T) {
 	}
 	for _, folder := range []string{file, filepath.Join(file, "below")} {
 		if err := tryFolder(folder); err == nil || !strings.HasPrefix(err.Error(),
-			"upstream.spool.folder "+folder+": making it: ") {
+			"upstream.spool.folder "+folder+": creating it: ") {
 			t.Errorf("opening: %v", err)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// smallDisk is a file system of its own, of so many MiB.
+// smallDisk mounts a file system of mib MiB and returns its folder.
 func smallDisk(t *testing.T, mib int) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -37,7 +37,7 @@ func smallDisk(t *testing.T, mib int) string {
 	return folder
 }
 
-// fill appends records to queues in turn until the disk takes no more, and returns their topics by queue.
+// fill appends records to the queues, round robin, until the disk is full, and returns their topics by queue.
 func fill(t *testing.T, queues []*Queue) (kept [][]string, refusal error) {
 	t.Helper()
 	kept = make([][]string, len(queues))
@@ -67,21 +67,21 @@ func openSmall(t *testing.T, folder string, pause time.Duration, log *gatewaytes
 	return s
 }
 
-// works waits until the spool takes records again.
+// works waits until the spool accepts records again.
 func works(t *testing.T, q *Queue) {
 	t.Helper()
 	gatewaytest.Eventually(t, "the spool to take records again", func() bool { return put(q, publish("again")) == nil })
 }
 
-// TestFullDisk fills disks of several sizes with nothing but the spool. All that was acknowledged comes, and then the
-// spool works again by itself.
+// TestFullDisk fills disks of several sizes with the spool alone. Every acknowledged record is delivered, and then the
+// spool recovers by itself.
 func TestFullDisk(t *testing.T) {
 	for _, mib := range []int{4, 10, 40} {
 		t.Run(fmt.Sprint(mib, " MiB"), func(t *testing.T) {
 			var log gatewaytest.Log
 			counts := prometheus.NewRegistry()
 			folder := filepath.Join(smallDisk(t, mib), "spool")
-			s := openSmall(t, folder, time.Hour, &log, counts) // it works again as soon as it is empty
+			s := openSmall(t, folder, time.Hour, &log, counts) // it recovers as soon as it is empty
 			q := s.Queue("dev")
 			kept, err := fill(t, []*Queue{q})
 			if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "upstream.spool.folder "+folder) ||
@@ -109,7 +109,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestFullDiskOfManyDevices works again while what one device left cannot be delivered, thanks to the reserve.
+// TestFullDiskOfManyDevices expects the spool to recover while one device's records cannot be delivered, thanks to the
+// reserve.
 func TestFullDiskOfManyDevices(t *testing.T) {
 	var log gatewaytest.Log
 	s := openSmall(t, filepath.Join(smallDisk(t, 120), "spool"), 10*time.Millisecond, &log, prometheus.NewRegistry())
@@ -125,7 +126,7 @@ func TestFullDiskOfManyDevices(t *testing.T) {
 	}
 }
 
-// TestFullDiskAtStart opens a spool whose disk was filled by an earlier process, or is full of other files.
+// TestFullDiskAtStart opens a spool on a disk that an earlier process or other files have filled.
 func TestFullDiskAtStart(t *testing.T) {
 	for _, others := range []bool{false, true} {
 		var log gatewaytest.Log
@@ -147,7 +148,7 @@ func TestFullDiskAtStart(t *testing.T) {
 			_ = f.Close()
 		}
 		s = openSmall(t, folder, 10*time.Millisecond, &log, prometheus.NewRegistry())
-		got := drain(s.Queue("dev")) // what was refused last may be on disk after a crash
+		got := drain(s.Queue("dev")) // records refused last may be on disk after a crash
 		if len(got) < len(kept[0]) || !slices.Equal(got[:len(kept[0])], kept[0]) {
 			t.Fatalf("%d of %d came", len(got), len(kept[0]))
 		}

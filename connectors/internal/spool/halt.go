@@ -10,15 +10,16 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// haltFS stops at the first write that fails, as if the process had been killed right then: that write and all later
-// ones change nothing, and seem to succeed. pebble, which panics where its log cannot be written and otherwise tries
-// again without a pause, can then be closed in peace, and the files are those of a crash, which it knows how to open.
+// haltFS stops at the first failing write, as if the process had been killed at that moment: this write and all later
+// ones change nothing, but seem to succeed. Otherwise pebble panics if it cannot write its log, and retries other
+// writes without a pause. With haltFS it can be closed normally, and leaves the files as after a crash, which it can
+// recover from.
 type haltFS struct {
 	vfs.FS
 	failure atomic.Pointer[error]
 }
 
-// err is what failed, nil while all is well.
+// err returns the failure, if any.
 func (h *haltFS) err() error {
 	if err := h.failure.Load(); err != nil {
 		return *err
@@ -28,7 +29,7 @@ func (h *haltFS) err() error {
 
 func (h *haltFS) halt(err error) { h.failure.CompareAndSwap(nil, &err) }
 
-// try does a write. That a file is missing is an answer and not a failure of the disk.
+// try runs a write. A missing file is not a failure of the disk.
 func (h *haltFS) try(write func() error) error {
 	if h.err() != nil {
 		return nil
@@ -55,7 +56,7 @@ func (h *haltFS) open(open func() (vfs.File, error)) (f vfs.File, err error) {
 	return &haltFile{File: f, fs: h}, nil
 }
 
-// Create implements [vfs.FS], as do the others.
+// Create implements [vfs.FS], as do the other methods.
 func (h *haltFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	return h.open(func() (vfs.File, error) { return h.FS.Create(name, category) })
 }
@@ -92,7 +93,7 @@ func (h *haltFS) MkdirAll(dir string, perm os.FileMode) error {
 
 func (h *haltFS) Unwrap() vfs.FS { return h.FS }
 
-// haltFile is a file that is open for writing.
+// haltFile is a file open for writing.
 type haltFile struct {
 	vfs.File
 	fs *haltFS
@@ -130,7 +131,7 @@ func (f *haltFile) Close() error {
 	return nil
 }
 
-// lostFile is a file that was to be made after the halt: it takes everything and has nothing.
+// lostFile replaces a file created after the halt: it accepts writes and is empty.
 type lostFile struct{}
 
 func (lostFile) Close() error                           { return nil }

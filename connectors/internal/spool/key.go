@@ -5,14 +5,14 @@ import (
 	"errors"
 )
 
-// The keys of the database, in the order in which they stand:
+// The keys of the database, in their order:
 //
-//	"c" number            the client id of the queue with this number
-//	"f"                   what the files are, formatMark
-//	"r" number sequence   a record
+//	"c" number            client id of the queue with this number
+//	"f"                   formatMark
+//	"r" number sequence   record
 //
-// Numbers and sequence numbers are 8 bytes, big endian. A client id may be anything and 65535 bytes long, so it is in
-// the files once and in no key.
+// Numbers and sequence numbers are 8 bytes, big endian. A client id may be any text of up to 65535 bytes, so it is
+// stored once per queue and never in a key.
 const (
 	clientPrefix = 'c'
 	recordPrefix = 'r'
@@ -25,10 +25,10 @@ var (
 	formatKey  = []byte{'f'}
 	formatMark = []byte("exgate spool 1")
 
-	errKey = errors.New("a key that is none of a spool's")
+	errKey = errors.New("invalid key")
 )
 
-// place is where a record is.
+// place identifies a record.
 type place struct{ number, sequence uint64 }
 
 func clientKey(number uint64) []byte {

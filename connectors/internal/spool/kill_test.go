@@ -12,11 +12,11 @@ import (
 	"testing"
 )
 
-// killedFolder names the folder to a test binary that runs as the process to be killed.
+// killedFolder passes the folder to the test binary that runs as the process to be killed.
 const killedFolder = "EXGATE_SPOOL_KILLED"
 
-// TestSIGKILL kills a process that appends with many devices, over and over in one folder, and compares what it
-// reported as durable with what is left.
+// TestSIGKILL repeatedly kills a process that appends for many devices in one folder, and compares the records it
+// reported as durable with those on disk.
 func TestSIGKILL(t *testing.T) {
 	if folder := os.Getenv(killedFolder); folder != "" {
 		appendForever(t, folder)
@@ -29,7 +29,7 @@ func TestSIGKILL(t *testing.T) {
 	}
 }
 
-// appendForever reports each durable record as a line. Each device has several appends under way.
+// appendForever prints a line for each durable record. Each device has several appends under way.
 func appendForever(t *testing.T, folder string) {
 	s, err := Open(Config{Folder: folder, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -54,7 +54,7 @@ func appendForever(t *testing.T, folder string) {
 	select {}
 }
 
-// lastOf is the number of the newest record, by its place: the records of a queue are numbered without a gap.
+// lastOf returns the number of the newest record of a queue, or -1: the records are numbered without gaps.
 func lastOf(q *Queue) int {
 	_, r, ok := q.First()
 	if !ok {
@@ -64,7 +64,7 @@ func lastOf(q *Queue) int {
 	return first + q.Len() - 1
 }
 
-// runUntilKilled kills the process when it has reported so many records, and adds these to durable.
+// runUntilKilled kills the process after so many reports, and adds these to durable.
 func runUntilKilled(t *testing.T, folder string, reports int, durable map[string][]int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestSIGKILL$")
@@ -100,8 +100,7 @@ func runUntilKilled(t *testing.T, folder string, reports int, durable map[string
 	}
 }
 
-// checkLeft opens the folder and wants everything that was durable, in order and without a gap. It leaves the records
-// there.
+// checkLeft opens the folder and expects every durable record, in order and without gaps. It leaves the records there.
 func checkLeft(t *testing.T, folder string, durable map[string][]int) {
 	t.Helper()
 	s := openIn(t, Config{Folder: folder})

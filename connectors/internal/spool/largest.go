@@ -2,7 +2,7 @@ package spool
 
 import "container/heap"
 
-// largest is a heap of queues with the one on top that holds the most bytes on disk. It implements [heap.Interface].
+// largest is a heap of queues, with the one that has the most bytes on disk at the top. It implements [heap.Interface].
 type largest []*Queue
 
 func (l largest) Len() int           { return len(l) }
@@ -27,7 +27,7 @@ func (l *largest) Pop() any {
 	return q
 }
 
-// update puts q where it belongs after a change of what it holds: nowhere while it has no records on disk.
+// update restores the position of q after its size has changed. A queue without records on disk is not in the heap.
 func (l *largest) update(q *Queue) {
 	switch {
 	case q.durable == 0 && q.index >= 0:

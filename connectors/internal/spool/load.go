@@ -8,21 +8,21 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-var errForeign = errors.New("it holds another program's database: name a folder of the spool's own")
+var errForeign = errors.New("it contains another program's database; choose a folder for the spool alone")
 
-// load counts what an earlier process left on disk.
+// load counts the records that an earlier process left on disk.
 func (s *Spool) load() error {
 	if err := s.disk.sign(); err != nil {
 		return err
 	}
 	numbers, err := s.loadQueues()
 	if err != nil {
-		return fmt.Errorf("reading its client ids: %w", err)
+		return fmt.Errorf("reading the client ids: %w", err)
 	}
 	if err := s.disk.each([]byte{recordPrefix}, nil, func(key, value []byte) (bool, error) {
 		return true, s.loadRecord(numbers, key, value)
 	}); err != nil {
-		return fmt.Errorf("reading its records: %w", err)
+		return fmt.Errorf("reading the records: %w", err)
 	}
 	for _, q := range numbers {
 		s.holding.update(q)
@@ -33,18 +33,18 @@ func (s *Spool) load() error {
 	return nil
 }
 
-// sign writes the mark of a spool into a new database and looks for it in one that has contents.
+// sign writes the format mark into a new database, or checks it in an existing one.
 func (d *disk) sign() error {
 	mark, closer, err := d.db.Get(formatKey)
 	if err == nil {
 		defer closer.Close()
 		if !bytes.Equal(mark, formatMark) {
-			return fmt.Errorf("it says %.40q, and this gateway reads %q", mark, formatMark)
+			return fmt.Errorf("unknown format %.40q; this gateway reads %q", mark, formatMark)
 		}
 		return nil
 	}
 	if !errors.Is(err, pebble.ErrNotFound) {
-		return fmt.Errorf("reading its format: %w", err)
+		return fmt.Errorf("reading the format: %w", err)
 	}
 	if err := d.each(nil, nil, func([]byte, []byte) (bool, error) { return false, errForeign }); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (d *disk) sign() error {
 		return err
 	}
 	if err := d.commit(batch, true); err != nil {
-		return fmt.Errorf("writing its format: %w", err)
+		return fmt.Errorf("writing the format: %w", err)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (s *Spool) loadQueues() (map[uint64]*Queue, error) {
 		}
 		id := string(value)
 		if s.queues[id] != nil {
-			return false, fmt.Errorf("client id %.100q is there twice", id)
+			return false, fmt.Errorf("two queues have the client id %.100q", id)
 		}
 		q := s.newQueue(id)
 		q.number = number

@@ -2,7 +2,7 @@ package spool
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Why a record was dropped, and an append refused.
+// Reasons for dropping a record and for refusing an append.
 const (
 	dropExpired    = "expired"
 	dropDeviceFull = "device_full"
@@ -16,7 +16,7 @@ const (
 	refuseDisk       = "disk_error"
 )
 
-// Metrics counts what a Spool does.
+// Metrics has the metrics of a Spool.
 type Metrics struct {
 	records  prometheus.Gauge
 	bytes    prometheus.Gauge
@@ -31,7 +31,7 @@ type Metrics struct {
 	failures prometheus.Counter
 }
 
-// NewMetrics registers the metrics with reg. If reg is nil, they are registered nowhere.
+// NewMetrics registers the metrics with reg. If reg is nil, they are not registered.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "exgate_spool_" + name, Help: help})

@@ -15,12 +15,12 @@ import (
 
 const modelBytes, modelDeviceBytes = 60_000, 20_000
 
-// model is a spool beside plain slices of the topics that it must have.
+// model runs a spool next to plain slices of the topics it must contain.
 type model struct {
 	fs      *vfs.MemFS
 	spool   *Spool
 	queues  map[string]*Queue
-	records map[string][]string // all that were ever appended
+	records map[string][]string // all records ever appended
 	gone    map[string]int      // how many of them were removed
 	n       int
 }
@@ -54,7 +54,7 @@ func drawID(t *rapid.T) string {
 	return rapid.SampledFrom([]string{"", "a", "a\x00", "b"}).Draw(t, "id")
 }
 
-// Append has the bounds of the model agree with those of the spool.
+// Append checks that the limits of the model and of the spool agree.
 func (m *model) Append(t *rapid.T) {
 	id := drawID(t)
 	m.n++
@@ -118,7 +118,7 @@ func (m *model) Reopen(t *rapid.T) {
 	m.open(t)
 }
 
-// Crash loses power: what was not synced is lost in part, so removed records may be back.
+// Crash simulates a power failure: unsynced writes are partly lost, so removed records may be back.
 func (m *model) Crash(t *rapid.T) {
 	seed := rapid.Uint64().Draw(t, "seed")
 	percent := rapid.SampledFrom([]int{0, 50, 100}).Draw(t, "percent")
@@ -136,7 +136,7 @@ func (m *model) Crash(t *rapid.T) {
 	}
 }
 
-// check reads all queues.
+// check compares all queues.
 func (m *model) check(t *rapid.T) {
 	var want []string
 	var bytes int64

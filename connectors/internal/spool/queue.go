@@ -5,66 +5,67 @@ import (
 	"time"
 )
 
-// recordOverhead is what a record counts beside its contents: its key, the header of its value, and pebble's share.
+// recordOverhead is what a record counts in addition to its contents: its key, the header of its value, and pebble's
+// share.
 const recordOverhead = 64
 
-// maxWaiting bounds, in bytes, what waits in memory to be written.
+// maxWaiting limits the records waiting to be written, in bytes.
 const maxWaiting = 64 << 20
 
-// Queue is the records of one client id, in the order in which they were appended. Its methods are safe for concurrent
-// use.
+// Queue is the records of one client id, in the order of their appends. Its methods are safe for concurrent use.
 //
-// It takes about 200 bytes and the client id, however many records it has; without records and users it takes nothing.
+// It uses about 200 bytes plus the client id, however many records it has. A queue without records and users uses no
+// memory.
 type Queue struct {
 	spool    *Spool
 	clientID string
 
-	next uint64 // the sequence number that the committer gives to the next record; owned by it
+	next uint64 // sequence number of the next record; owned by the committer
 
 	// Guarded by spool.mu.
-	number  uint64    // of the queue on disk, given by the committer; 0 while there is nothing of it
+	number  uint64    // of the queue on disk, assigned by the committer; 0: not on disk
 	users   int       // calls of Spool.Queue without Release
-	index   int       // in spool.holding, -1 while it is not there
+	index   int       // in spool.holding; -1: not in it
 	durable int       // records on disk
 	held    int64     // their bytes
-	waiting int       // records that wait to be written
-	bytes   int64     // all records' bytes, and the client id's
-	head    uint64    // no record on disk has a lower sequence number
-	last    uint64    // nor a higher one
-	since   time.Time // no record on disk is older
-	handed  handed    // what First returned
+	waiting int       // records waiting to be written
+	bytes   int64     // size of all records and the client id
+	head    uint64    // lowest sequence number on disk
+	last    uint64    // highest sequence number on disk
+	since   time.Time // time of the oldest record on disk, or earlier
+	handed  handed    // the record that First returned
 }
 
-// handed is a record that First has handed out; its sequence number is 0 where there is none.
+// handed is a record that First has returned; sequence 0 means none.
 type handed struct {
 	sequence uint64
 	bytes    int64
 }
 
-// waiting is a record on its way to the committer, or a refusal.
+// waiting is a record waiting for the committer, or a refusal.
 type waiting struct {
 	queue    *Queue
 	value    []byte
 	at       time.Time
 	bytes    int64
-	sequence uint64 // given by the committer
+	sequence uint64 // assigned by the committer
 	refusal  error
 	done     func(error)
 }
 
-// newQueue needs mu.
+// newQueue must be called with mu held.
 func (s *Spool) newQueue(clientID string) *Queue {
 	q := &Queue{spool: s, clientID: clientID, index: -1, next: 1}
 	s.queues[clientID] = q
 	return q
 }
 
-// Append puts a record at the end of the queue. It copies what r holds and never waits for the disk.
+// Append adds a record to the queue. It copies r and never waits for the disk.
 //
-// done is called exactly once, after Append has returned or beside it, on a goroutine that holds no lock of the spool;
-// it must not block. The dones of one queue come in the order of its Appends, until the spool is closed. It gets nil
-// when the record is on disk and synced, an error for which errors.Is(err, [ErrFull]) holds and which names the bound,
-// [ErrClosed], or what the disk said. After an error of the disk the record is not in the queue.
+// done is called exactly once, during or after Append, on a goroutine that holds no lock of the spool; it must not
+// block. The callbacks of one queue are called in the order of its Appends, until the spool is closed. The error is nil
+// once the record is on disk and synced. Otherwise it wraps [ErrFull] and names the limit, is [ErrClosed], or is the
+// error of the disk; then the record is not in the queue.
 func (q *Queue) Append(r Record, done func(error)) {
 	if r.At.IsZero() {
 		r.At = time.Now()
@@ -99,19 +100,19 @@ func (s *Spool) enqueue(w *waiting) bool {
 	return true
 }
 
-// refuse says which bound stands against so many bytes more. It needs mu.
+// refuse returns an error that names the limit if n more bytes would exceed one. mu must be held.
 func (s *Spool) refuse(q *Queue, n int64) error {
 	if q.bytes == 0 {
 		n += int64(len(q.clientID))
 	}
 	total, device := s.cfg.MaxBytes, s.cfg.MaxBytesPerDevice
-	alone := q.bytes - q.held // what no drop makes room for
+	alone := q.bytes - q.held // bytes that dropping records cannot free
 	switch {
 	case n > device:
-		return s.full(refuseLarge, "a record of %d bytes is over upstream.spool.max_bytes_per_device, %d bytes", n,
+		return s.full(refuseLarge, "a record of %d bytes exceeds upstream.spool.max_bytes_per_device, %d bytes", n,
 			device)
 	case n > total:
-		return s.full(refuseLarge, "a record of %d bytes is over upstream.spool.max_bytes, %d bytes", n, total)
+		return s.full(refuseLarge, "a record of %d bytes exceeds upstream.spool.max_bytes, %d bytes", n, total)
 	case s.waiting > 0 && s.waiting+n > maxWaiting:
 		return s.full(refuseBehind, "the disk is slow: %d bytes wait to be written", s.waiting)
 	case q.bytes+n > device && (!s.cfg.DropOldest || alone+n > device):
@@ -134,8 +135,8 @@ func (s *Spool) wakeCommitter() {
 	}
 }
 
-// add counts bytes of a queue, or takes them off where n is negative; the client id counts with the first and is taken
-// off with the last. It needs mu.
+// add counts n bytes of a queue; n may be negative. The client id is added with the first record and removed with the
+// last. mu must be held.
 func (s *Spool) add(q *Queue, n int64) {
 	id := int64(len(q.clientID))
 	if q.bytes == 0 {
@@ -148,15 +149,15 @@ func (s *Spool) add(q *Queue, n int64) {
 	s.cfg.Metrics.bytes.Add(float64(n))
 }
 
-// Len is how many records the queue has: those that First can return, and those that wait for the disk.
+// Len returns the number of records, including those waiting to be written.
 func (q *Queue) Len() int {
 	q.spool.mu.Lock()
 	defer q.spool.mu.Unlock()
 	return q.durable + q.waiting
 }
 
-// Release says that a user of the queue, who got it from [Spool.Queue], has gone. The records stay. The user calls
-// nothing of it afterwards.
+// Release ends a use of the queue that began with [Spool.Queue]. The records stay. The caller must not use the queue
+// afterwards.
 func (q *Queue) Release() {
 	q.spool.mu.Lock()
 	defer q.spool.mu.Unlock()
@@ -164,7 +165,7 @@ func (q *Queue) Release() {
 	q.spool.settle(q)
 }
 
-// settle forgets a queue without records and users. It needs mu.
+// settle forgets a queue without records and users. mu must be held.
 func (s *Spool) settle(q *Queue) {
 	if q.users > 0 || q.durable > 0 || q.waiting > 0 || s.queues[q.clientID] != q {
 		return

@@ -13,22 +13,22 @@ type Record struct {
 	Payload    []byte
 	QoS        byte   // 1 or 2
 	Properties []byte // the properties of the PUBLISH as the caller encodes them; may be empty
-	// when it was published, kept to the microsecond. If zero when it is appended, the time of that
+	// At is when it was published, with a precision of a microsecond. If zero, Append sets it to the current time.
 	At time.Time
 }
 
-// A value is: layout (1 byte), QoS (1), At in microseconds since 1970 (8, big endian), the lengths of the topic and of
-// the properties as uvarints, topic, properties, payload. pebble checks sums of all it reads.
+// A value consists of: layout (1 byte), QoS (1), At in microseconds since 1970 (8, big endian), the lengths of the
+// topic and of the properties as uvarints, topic, properties, payload. pebble verifies checksums.
 const (
 	layout      = 1
 	valueHeader = 1 + 1 + 8
 )
 
-var errRecord = errors.New("not a record of a spool")
+var errRecord = errors.New("invalid record")
 
 func (r Record) check() error {
 	if r.QoS != 1 && r.QoS != 2 {
-		return fmt.Errorf("spooling a publish to %q: QoS %d is not kept on disk", r.Topic, r.QoS)
+		return fmt.Errorf("spooling a publish to %q: QoS must be 1 or 2, not %d", r.Topic, r.QoS)
 	}
 	return nil
 }
@@ -44,7 +44,7 @@ func (r Record) encode() []byte {
 	return append(b, r.Payload...)
 }
 
-// decode copies what it takes from b.
+// decode copies what it needs from b.
 func decode(b []byte) (Record, error) {
 	at, err := decodeAt(b)
 	if err != nil {
@@ -65,7 +65,7 @@ func decode(b []byte) (Record, error) {
 	return r, nil
 }
 
-// decodeAt reads the header alone.
+// decodeAt reads only the header.
 func decodeAt(b []byte) (time.Time, error) {
 	if len(b) < valueHeader || b[0] != layout || (b[1] != 1 && b[1] != 2) {
 		return time.Time{}, errRecord
@@ -73,7 +73,7 @@ func decodeAt(b []byte) (time.Time, error) {
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(b[2:]))), nil
 }
 
-// cutUvarint returns a nil rest where b does not begin with a uvarint.
+// cutUvarint returns a nil rest if b does not begin with a uvarint.
 func cutUvarint(b []byte) (v uint64, rest []byte) {
 	v, n := binary.Uvarint(b)
 	if n <= 0 {

@@ -8,8 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// breakDown has all appends refused until repair has succeeded, and opens the files to be read alone: what was
-// acknowledged is delivered meanwhile. Only the committer calls it.
+// breakDown refuses appends until repair succeeds, and reopens the files read-only so that acknowledged records are
+// delivered meanwhile. Only the committer calls it.
 func (s *Spool) breakDown(err error) {
 	s.noteBroken(err)
 	s.diskMu.Lock()
@@ -17,7 +17,7 @@ func (s *Spool) breakDown(err error) {
 	s.openReadOnly()
 }
 
-// noteBroken says once that the disk cannot be written to.
+// noteBroken logs once that the disk cannot be written to.
 func (s *Spool) noteBroken(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -29,11 +29,11 @@ func (s *Spool) noteBroken(err error) {
 	s.broken = &diskError{s.cfg.Folder, err}
 	s.cfg.Metrics.failures.Inc()
 	s.cfg.Logger.Error(
-		"the spool cannot write to its disk: new publishes are refused until it can, those on disk are delivered",
+		"the spool cannot write to its disk; refusing new publishes until it can, delivering those on disk",
 		"folder", s.cfg.Folder, "error", err, "advice", advice(err))
 }
 
-// diskError is what the disk said to an append.
+// diskError is the error of an append after a disk error.
 type diskError struct {
 	folder string
 	err    error
@@ -44,8 +44,8 @@ func (e *diskError) Error() string {
 }
 func (e *diskError) Unwrap() error { return e.err }
 
-// repair makes the disk writable again after an error. It opens the files anew, as after a crash, makes them what the
-// queues say, and takes appends when there is room for the reserve.
+// repair makes the spool writable again after a disk error. It reopens the files, as after a crash, makes them match
+// the queues, and accepts appends once there is space for the reserve.
 func (s *Spool) repair() {
 	s.mu.Lock()
 	broken, readOnly, held := s.broken, s.readOnly, len(s.holding)
@@ -61,7 +61,7 @@ func (s *Spool) repair() {
 		err = s.makeReserve()
 	}
 	if err != nil {
-		s.cfg.Logger.Debug("the spool has no room for its reserve yet", "folder", s.cfg.Folder, "error", err)
+		s.cfg.Logger.Debug("not enough space yet for the spool's reserve", "folder", s.cfg.Folder, "error", err)
 		return
 	}
 	s.mu.Lock()
@@ -70,11 +70,11 @@ func (s *Spool) repair() {
 	s.cfg.Logger.Info("the spool can write to its disk again", "folder", s.cfg.Folder)
 }
 
-// maxExcised bounds the ranges of one call of excise: each is a write to the disk.
+// maxExcised limits the ranges of one call of excise: each is a write to the disk.
 const maxExcised = 1000
 
-// excise gives back the tables of deleted records, without the space that compacting them would take first. It reports
-// false where the disk failed meanwhile.
+// excise frees the tables of deleted records without the space that compaction would need first. It returns false if
+// the disk failed.
 func (s *Spool) excise() bool {
 	for i, gap := range gaps(s.kept()) {
 		if i == maxExcised {
@@ -92,7 +92,8 @@ func (s *Spool) excise() bool {
 	return true
 }
 
-// reopen opens the files for writing, new ones where no record is left. If that fails, they can be read as before.
+// reopen opens the files for writing, or creates new ones if no record is left. If that fails, they stay open for
+// reading.
 func (s *Spool) reopen(empty bool) bool {
 	if !empty && !s.hasRoomToOpen() {
 		return false
@@ -109,7 +110,7 @@ func (s *Spool) reopen(empty bool) bool {
 	return false
 }
 
-// openToWrite needs diskMu, as openReadOnly does.
+// openToWrite must be called with diskMu held, as must openReadOnly.
 func (s *Spool) openToWrite(empty bool) error {
 	s.closeDisk()
 	s.releaseReserve()
@@ -130,7 +131,7 @@ func (s *Spool) openToWrite(empty bool) error {
 	return nil
 }
 
-// openReadOnly opens the files to be read. Where that fails too, what they hold waits for repair.
+// openReadOnly opens the files for reading. If that fails too, the records stay on disk until repair succeeds.
 func (s *Spool) openReadOnly() {
 	s.closeDisk()
 	d, err := openToRead(s.cfg, s.fs, s.lock)
@@ -141,7 +142,8 @@ func (s *Spool) openReadOnly() {
 	s.disk = d
 }
 
-// closeDisk closes what is open. Its error is known, or that of a database that is only read. It needs diskMu.
+// closeDisk closes the disk if it is open. It ignores the error, which is already known or comes from a read-only
+// database. diskMu must be held.
 func (s *Spool) closeDisk() {
 	if s.disk != nil {
 		s.disk.close()
@@ -149,8 +151,8 @@ func (s *Spool) closeDisk() {
 	}
 }
 
-// reconcile deletes the records that were refused or removed, which may be on disk all the same, and writes the client
-// ids that may not. It deletes what is between the queues, in a few bytes however many records that are.
+// reconcile deletes refused and removed records that may still be on disk, and writes client ids that may be missing.
+// It deletes whole ranges between the queues, so that it writes little however many records there are.
 func (s *Spool) reconcile(d *disk) error {
 	batch := d.db.NewBatch()
 	defer batch.Close()
@@ -174,10 +176,10 @@ func (s *Spool) reconcile(d *disk) error {
 	return d.commit(batch, true)
 }
 
-// keyRange is the keys from from until one before end.
+// keyRange is the keys in [from, end).
 type keyRange struct{ from, end []byte }
 
-// gaps are the ranges in which no queue has a record.
+// gaps returns the ranges without records of a queue.
 func gaps(queues []keptQueue) (list []keyRange) {
 	from := place{}
 	for _, q := range queues {
@@ -189,7 +191,7 @@ func gaps(queues []keptQueue) (list []keyRange) {
 	return append(list, keyRange{from.key(), []byte{recordPrefix + 1}})
 }
 
-// keptQueue is what the disk is to have of a queue.
+// keptQueue is the state of a queue that the disk must have.
 type keptQueue struct {
 	number     uint64
 	clientID   string
@@ -197,7 +199,7 @@ type keptQueue struct {
 	empty      bool
 }
 
-// kept lists the queues that have a number, by it. What leaves them from now on is deleted as usual.
+// kept returns the queues that have a number, sorted by it. Records removed from now on are deleted as usual.
 func (s *Spool) kept() []keptQueue {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,29 +10,29 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Deleting takes space before it gives any: pebble writes what it deletes, and opening it writes its log into tables.
-// So a file of no use is kept in the folder, and removed when the disk is full. Where it is too small for that,
-// everything on disk is delivered first and the files begin anew.
+// Deletion needs space before it frees any: pebble writes what it deletes, and when opened, writes its log into tables.
+// So a file without contents is kept in the folder, and removed when the disk is full. If it is too small for that,
+// everything on disk is delivered first, and then the files are created anew.
 
 const (
 	reserveName  = "reserve"
-	reserveBytes = (memtables + 1) * memtableSize // what pebble has in its log alone, and what it writes beside it
-	openMargin   = 1 << 20                        // bytes that opening takes beside the log
+	reserveBytes = (memtables + 1) * memtableSize // pebble's log, and what it writes beside it
+	openMargin   = 1 << 20                        // bytes that opening needs beside the log
 )
 
-var errNoRoom = errors.New("too little space is free")
+var errNoRoom = errors.New("not enough free space")
 
 func (s *Spool) reservePath() string { return s.fs.PathJoin(s.cfg.Folder, reserveName) }
 
-// releaseReserve gives the disk the space of the reserve.
+// releaseReserve removes the reserve to free its space.
 func (s *Spool) releaseReserve() {
 	if err := s.fs.Remove(s.reservePath()); err != nil && !errors.Is(err, iofs.ErrNotExist) {
 		s.cfg.Logger.Debug("the spool cannot remove its reserve", "folder", s.cfg.Folder, "error", err)
 	}
 }
 
-// makeReserve takes space for the reserve, unless the file system cannot promise any. It leaves at least as much for
-// records. A small disk gives an eighth.
+// makeReserve creates the reserve, if the file system can preallocate. It leaves at least as much space for records. On
+// a small disk, the reserve is an eighth of it.
 func (s *Spool) makeReserve() error {
 	usage, err := s.fs.GetDiskUsage(s.cfg.Folder)
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *Spool) writeReserve(size int64) error {
 	return errors.Join(f.Preallocate(0, size), f.Sync(), f.Close())
 }
 
-// hasRoomToOpen reports whether opening the files is worth a try: one that fails leaves the disk fuller than it was.
+// hasRoomToOpen reports whether opening the files may succeed: a failed attempt leaves less space than before.
 func (s *Spool) hasRoomToOpen() bool {
 	usage, err := s.fs.GetDiskUsage(s.cfg.Folder)
 	names, listErr := s.fs.List(s.cfg.Folder)
@@ -73,11 +73,11 @@ func (s *Spool) hasRoomToOpen() bool {
 			logs += s.sizeOf(name)
 		}
 	}
-	need := min(logs, memtables*memtableSize) + openMargin // older logs are in tables already
+	need := min(logs, memtables*memtableSize) + openMargin // older logs are already in tables
 	return need <= int64(usage.AvailBytes)+s.reserved(usage)
 }
 
-// reserved is how many bytes the reserve holds.
+// reserved returns the size of the reserve in bytes.
 func (s *Spool) reserved(usage vfs.DiskUsage) int64 {
 	if _, err := s.fs.Stat(s.reservePath()); err != nil {
 		return 0
@@ -99,8 +99,8 @@ const (
 	lockName     = "LOCK"
 )
 
-// wipe removes the files of a database in which no record is left. A crash meanwhile leaves files that pebble opens:
-// without its log, or as a new one.
+// wipe removes the files of a database without records. After a crash in between, pebble can open the remaining files,
+// without the log or as a new database.
 func (s *Spool) wipe() error {
 	names, err := s.fs.List(s.cfg.Folder)
 	if err != nil {
@@ -118,7 +118,7 @@ func (s *Spool) wipe() error {
 	return nil
 }
 
-// removeFiles removes files before any that are removed later.
+// removeFiles removes the files that which selects, and syncs the folder.
 func (s *Spool) removeFiles(names []string, which func(name string) bool) error {
 	for _, name := range names {
 		if !which(name) {
@@ -151,5 +151,5 @@ func advice(err error) string {
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return "let the account that runs the gateway write to the folder"
 	}
-	return "look at the disk, and name another upstream.spool.folder if it is broken"
+	return "check the disk, and choose another upstream.spool.folder if it is broken"
 }

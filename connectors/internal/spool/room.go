@@ -2,8 +2,8 @@ package spool
 
 import "time"
 
-// makeRoom drops old records until what is appended is within the bounds again: over a device's own bound from its
-// queue, over the bound of all from the queue that holds the most, so that who floods pays.
+// makeRoom drops old records until the appended ones fit: for the device's limit, records of its own queue; for the
+// total, records of the largest queue, so that the device that floods the spool loses its own.
 func (s *Spool) makeRoom(appends []*waiting) {
 	for _, a := range appends {
 		if a.refusal == nil {
@@ -23,7 +23,7 @@ func (s *Spool) makeRoom(appends []*waiting) {
 	}
 }
 
-// payer is the queue that holds the most, nil where all is within the bound.
+// payer returns the largest queue, or nil if the total is within the limit.
 func (s *Spool) payer() *Queue {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,8 +33,8 @@ func (s *Spool) payer() *Queue {
 	return s.holding[0]
 }
 
-// dropWhile drops the oldest records of a queue while due, which is called with mu held and when a record was
-// published, says so, and returns how many they were. Only the committer calls it.
+// dropWhile drops the oldest records of a queue while due returns true, and returns their number. due is called with mu
+// held and gets the time of publishing. Only the committer calls dropWhile.
 func (s *Spool) dropWhile(q *Queue, reason string, due func(at time.Time) bool) (dropped int) {
 	from, some := q.begin()
 	if !some {

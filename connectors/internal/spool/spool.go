@@ -11,23 +11,23 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Why a Spool does not open or an append fails; compare with errors.Is. Any other error of an append is the disk's.
+// Errors of Open and of appends; compare with errors.Is. All other errors of an append come from the disk.
 var (
-	ErrLocked = errors.New("another process, or another spool of this one, has the folder open")
+	ErrLocked = errors.New("another process, or another connector of this one, has the folder open")
 	ErrFull   = errors.New("the spool is full")
 	ErrClosed = errors.New("the spool is closed")
 )
 
-// repairPause is how long after a disk error, and between tries, the files are opened anew.
+// repairPause is the delay before reopening the files after a disk error, and between attempts.
 const repairPause = 5 * time.Second
 
-// Spool is the queues of all devices. Its methods are safe for concurrent use.
+// Spool holds the queues of all devices. Its methods are safe for concurrent use.
 type Spool struct {
 	cfg    Config
 	fs     vfs.FS
 	lock   *pebble.Lock
-	wake   chan struct{} // one place: there is something to commit
-	empty  chan struct{} // one place: what a broken disk had has been delivered
+	wake   chan struct{} // capacity 1: there is something to commit
+	empty  chan struct{} // capacity 1: all records on a failed disk have been delivered
 	closed chan struct{} // closed by Close
 	ended  chan struct{} // closed when the committer has ended
 
@@ -37,24 +37,24 @@ type Spool struct {
 
 	mu        sync.Mutex
 	closing   bool              // guarded by mu
-	queues    map[string]*Queue // guarded by mu; by client id
-	holding   largest           // guarded by mu; the queues with records on disk
-	bytes     int64             // guarded by mu; of all records, on disk and waiting
-	waiting   int64             // guarded by mu; of the records that wait to be written
+	queues    map[string]*Queue // by client id; guarded by mu
+	holding   largest           // queues with records on disk; guarded by mu
+	bytes     int64             // size of all records, on disk and waiting; guarded by mu
+	waiting   int64             // size of the records waiting to be written; guarded by mu
 	appends   []*waiting        // guarded by mu
-	removals  []place           // guarded by mu; what is to be deleted from the disk
-	forgotten []uint64          // guarded by mu; numbers of queues that are no more
-	broken    error             // guarded by mu; the disk failed and was not opened anew yet
-	// guarded by mu; nothing can be written: what leaves a queue is deleted when that is over
+	removals  []place           // records to be deleted from the disk; guarded by mu
+	forgotten []uint64          // numbers of queues to be deleted from the disk; guarded by mu
+	broken    error             // the disk failed and has not been reopened; guarded by mu
+	// The disk cannot be written to; removed records are deleted once it can. Guarded by mu.
 	readOnly bool
-	unread   bool // guarded by mu; it was said that the disk cannot be read
+	unread   bool // a read error has been logged; guarded by mu
 
-	diskMu sync.RWMutex // held for reading by whoever reads the disk beside the committer
-	disk   *disk        // guarded by diskMu; replaced by the committer alone; nil while it is not open
+	diskMu sync.RWMutex // read-locked by other readers of the disk than the committer
+	disk   *disk        // guarded by diskMu; replaced only by the committer; nil while not open
 }
 
-// Open opens the folder, and makes it where it is missing. What an earlier process left there is in [Spool.Left].
-// Errors name the setting upstream.spool.folder; [ErrLocked] is one of them.
+// Open opens the folder, and creates it if missing. [Spool.Left] returns the client ids of records left there by an
+// earlier process. Errors name the setting upstream.spool.folder; [ErrLocked] is one of them.
 func Open(cfg Config) (*Spool, error) { return open(cfg, vfs.Default, repairPause) }
 
 func open(cfg Config, fs vfs.FS, pause time.Duration) (*Spool, error) {
@@ -76,7 +76,7 @@ func open(cfg Config, fs vfs.FS, pause time.Duration) (*Spool, error) {
 
 func (s *Spool) openFolder() (err error) {
 	if err := makeFolder(s.cfg.Folder, s.fs); err != nil {
-		return fmt.Errorf("making it: %w", err)
+		return fmt.Errorf("creating it: %w", err)
 	}
 	if s.lock, err = lockFolder(s.cfg.Folder, s.fs); err != nil {
 		return err
@@ -87,8 +87,8 @@ func (s *Spool) openFolder() (err error) {
 	return errors.Join(err, s.lock.Close())
 }
 
-// openFiles opens what an earlier process left, or makes a database. Where nothing can be written, it opens what is
-// there to be read and delivered.
+// openFiles opens existing files, or creates a database. If the disk cannot be written to, it opens existing files
+// read-only to deliver them.
 func (s *Spool) openFiles() error {
 	s.releaseReserve()
 	d, err := openDisk(s.cfg, s.fs, s.lock)
@@ -105,14 +105,13 @@ func (s *Spool) openFiles() error {
 		return err
 	}
 	if err := s.makeReserve(); err != nil {
-		s.cfg.Logger.Warn("there is no room for the reserve of the spool; "+adviceFull, "folder", s.cfg.Folder, "error",
-			err)
+		s.cfg.Logger.Warn("not enough space for the spool's reserve; "+adviceFull,
+			"folder", s.cfg.Folder, "error", err)
 	}
 	return nil
 }
 
-// openFull opens files to which nothing can be written because of cause. Where there are none to read, it returns
-// cause.
+// openFull opens files that cannot be written to because of cause. It returns cause if there is nothing to read.
 func (s *Spool) openFull(cause error) error {
 	d, err := openToRead(s.cfg, s.fs, s.lock)
 	if err != nil {
@@ -127,7 +126,7 @@ func (s *Spool) openFull(cause error) error {
 	return nil
 }
 
-// makeFolder makes a folder and those above it, and syncs what it made: pebble sees to the last one alone.
+// makeFolder creates a folder and its parents, and syncs the parents: pebble syncs only the folder itself.
 func makeFolder(folder string, fs vfs.FS) error {
 	parent := fs.PathDir(folder)
 	if _, err := fs.Stat(folder); err == nil || parent == folder {
@@ -146,7 +145,7 @@ func makeFolder(folder string, fs vfs.FS) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// lockFolder tells a folder that is in use from one that cannot be written to.
+// lockFolder returns ErrLocked if the folder is in use, and other errors if it cannot be written to.
 func lockFolder(folder string, fs vfs.FS) (*pebble.Lock, error) {
 	lock, err := pebble.LockDirectory(folder, fs)
 	if pathErr := (*os.PathError)(nil); err != nil && !errors.As(err, &pathErr) {
@@ -158,8 +157,8 @@ func lockFolder(folder string, fs vfs.FS) (*pebble.Lock, error) {
 	return lock, nil
 }
 
-// Queue returns the queue of a client id, which is the same one while it has records or users, and counts a user of it
-// until [Queue.Release].
+// Queue returns the queue of a client id and counts a user until [Queue.Release]. It returns the same queue while that
+// has records or users.
 func (s *Spool) Queue(clientID string) *Queue {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,7 +170,7 @@ func (s *Spool) Queue(clientID string) *Queue {
 	return q
 }
 
-// Left returns the client ids that have records: right after Open those that an earlier process left.
+// Left returns the client ids that have records; right after Open, those left by an earlier process.
 func (s *Spool) Left() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,7 +181,7 @@ func (s *Spool) Left() []string {
 	return ids
 }
 
-// Close commits what waits, and closes the files. Later appends fail with [ErrClosed]. It may be called again.
+// Close commits the waiting records and closes the files. Later appends fail with [ErrClosed]. It may be called again.
 func (s *Spool) Close() error {
 	s.mu.Lock()
 	first := !s.closing
@@ -208,7 +207,7 @@ func (s *Spool) Close() error {
 	return nil
 }
 
-// uncount takes what is held from the gauges.
+// uncount subtracts the remaining records from the gauges.
 func (s *Spool) uncount() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -30,7 +30,7 @@ func publish(topic string, payload ...byte) Record {
 	return Record{Topic: topic, Payload: payload, QoS: 1, At: time.Now()}
 }
 
-// put appends a record and waits for what becomes of it.
+// put appends a record and waits for the result.
 func put(q *Queue, r Record) error {
 	done := make(chan error, 1)
 	q.Append(r, func(err error) { done <- err })
@@ -44,7 +44,7 @@ func mustPut(t testing.TB, q *Queue, r Record) {
 	}
 }
 
-// drain takes all records off a queue and returns their topics.
+// drain removes all records from a queue and returns their topics.
 func drain(q *Queue) (topics []string) {
 	for {
 		seq, r, ok := q.First()

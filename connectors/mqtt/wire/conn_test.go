@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// wirePair is a wire on a real socket and the other end.
+// wirePair returns a Conn on a real socket, and the other end.
 func wirePair(t *testing.T) (w *Conn, other net.Conn, drained *atomic.Int32, lost chan error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -130,7 +130,7 @@ func TestWireFailTellsItsCause(t *testing.T) {
 	}
 }
 
-// chunks is a source that gives its data in pieces of any size.
+// chunks is a reader that returns its data in pieces of given sizes.
 type chunks struct {
 	data  []byte
 	sizes []int

@@ -9,7 +9,7 @@ import (
 
 var (
 	// ErrTooLarge says that the broker ignored Maximum Packet Size.
-	ErrTooLarge  = errors.New("the broker sent a larger packet than upstream.max_packet_size lets it")
+	ErrTooLarge  = errors.New("the broker sent a packet larger than upstream.max_packet_size")
 	errMalformed = errors.New("the broker sent a packet without a valid length")
 )
 

@@ -36,7 +36,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// FuzzFrames wants the same of a stream however it is cut, and what paho's reader finds.
+// FuzzFrames expects the same result however the stream is cut, and the same packets as paho's reader.
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte{0xD0, 0, 0xD0, 0}, uint16(10), uint8(1))
 	f.Add(Publication{Topic: "t", Payload: make([]byte, 200)}.Append(nil), uint16(100), uint8(3))
@@ -63,7 +63,7 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// firstTooLarge reads packets as a program would that has them all.
+// firstTooLarge finds the first packet that is too large, with the whole stream at hand.
 func firstTooLarge(stream []byte, limit int64) bool {
 	for r := bytes.NewReader(stream); r.Len() > 0; {
 		before := r.Len()
