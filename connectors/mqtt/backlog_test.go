@@ -116,7 +116,7 @@ func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 	}
 }
 
-// leaveNumbers puts n publishes of QoS 1 into the spool of a device that has no session.
+// leaveNumbers stores n publishes in the spool for a device without a session.
 func leaveNumbers(t *testing.T, c *deviceConnector, id string, n int) {
 	t.Helper()
 	if err := c.broker.spoolOpened(t.Context()); err != nil {
@@ -247,7 +247,7 @@ func (r *restless) wantAcknowledged(t *testing.T, has func(name string) bool) {
 	}
 }
 
-// arrivals are the numbers of each device in the order in which they came first.
+// arrivals collects the numbers of each device, in the order of their first arrival.
 func arrivals(t *testing.T, d *connectortest.Device, into map[string][]int, seen map[string]bool) {
 	t.Helper()
 	for d.Unread() > 0 {

@@ -128,10 +128,10 @@ func (b *broker) Join(o owner) error {
 		return errClosed
 	}
 	if !b.gatewayOwner.CompareAndSwap(nil, &o) {
-		return errors.Join(errors.New("shared sessions: there is a connector for them already"),
+		return errors.Join(errors.New("shared sessions: the connector already exists"),
 			b.leave(context.Background()))
 	}
-	// already connected, for a status or the spool
+	// Already connected, for a status or the spool.
 	if own := b.existingGatewayClient(); own != nil && own.everConnected() {
 		o.Connected(false)
 	}

@@ -274,7 +274,7 @@ func CheckFilter(filter string, qos byte) gateway.Result {
 
 func checkQoS(qos byte) gateway.Result {
 	if qos > 2 {
-		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS %d does not exist", qos)
+		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS must be 0, 1 or 2, not %d", qos)
 	}
 	return gateway.OK
 }

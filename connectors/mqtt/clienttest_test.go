@@ -51,7 +51,7 @@ func awaitLoss(t testing.TB, b *broker, reason string, n float64) {
 		func() bool { return counted(t, b, "losses_total", reason) >= n })
 }
 
-// quick is the configuration of tests that reconnect.
+// quick returns a configuration with short reconnect delays.
 func quick(url string) Config {
 	return Config{URL: url, ReconnectDelay: 10 * time.Millisecond}
 }
@@ -61,7 +61,7 @@ func convictions(t testing.TB, m *Metrics) float64 {
 	return countedIn(t, m, "calls_convicted_total")
 }
 
-// spooled is the configuration of tests with a spool of their own.
+// spooled returns a configuration with its own spool.
 func spooled(t *testing.T, url string) Config {
 	t.Helper()
 	cfg := quick(url)

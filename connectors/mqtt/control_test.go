@@ -26,7 +26,7 @@ func newGateway(t testing.TB, url, node string) *Shared {
 	cfg := quick(url)
 	cfg.Node, cfg.Logger = node, slog.New(slog.DiscardHandler)
 	s := newShared(t, cfg, SharedConfig{Connections: 1})
-	s.broker.SetLongestDelay(time.Second) // however long a test keeps the broker down
+	s.broker.SetLongestDelay(time.Second) // even if a test keeps the broker down for long
 	return s
 }
 
@@ -44,7 +44,7 @@ func hears(t testing.TB, s *Shared, epoch uint64) {
 	})
 }
 
-// TestTakeover has a device log in at one gateway after the other.
+// TestTakeover logs a device in at one gateway after the other.
 func TestTakeover(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	x, y := newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")
@@ -212,7 +212,7 @@ func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 	}
 }
 
-// TestBadClaims ignores and counts what no gateway says, and what one says of itself.
+// TestBadClaims expects invalid claims, and the gateway's own, to be ignored, and invalid ones to be counted.
 func TestBadClaims(t *testing.T) {
 	b := newMemoryBroker(t)
 	s := newGateway(t, b.url(), "x")

@@ -11,7 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// unit stands for the second of Config.ReconnectDelay: figures of seconds are in units here.
+// unit replaces the second of Config.ReconnectDelay, so that the tests are fast.
 const unit = 20 * time.Millisecond
 
 const patience = 90 * time.Second // as in connectortest
@@ -50,7 +50,7 @@ func loginTo(t *testing.T, c gateway.Connector, id, listener string) gateway.Ses
 	return s
 }
 
-// member is a device of a connector, for tests with many.
+// member is a device of a connector, for tests with many devices.
 type member struct {
 	gateway.Session
 	*connectortest.Device
@@ -75,7 +75,7 @@ func tryLogIn(c gateway.Connector, id string, down gateway.Downlink) (gateway.Se
 	return c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id, Username: id}}, "", down)
 }
 
-// subscribe wants the subscription granted.
+// subscribe expects the subscription to be granted.
 func (m *member) subscribe(t testing.TB, filter string, qos byte) {
 	t.Helper()
 	if r := connectortest.Subscribe(t, m, filter, qos); !r.Ok() {
@@ -83,7 +83,7 @@ func (m *member) subscribe(t testing.TB, filter string, qos byte) {
 	}
 }
 
-// wants the next messages of the device to have these payloads.
+// wants expects the next messages of the device to have these payloads.
 func (m *member) wants(t testing.TB, payloads ...string) {
 	t.Helper()
 	for _, want := range payloads {
@@ -93,7 +93,7 @@ func (m *member) wants(t testing.TB, payloads ...string) {
 	}
 }
 
-// wantsNoMore wants that no message is left.
+// wantsNoMore expects no further message.
 func (m *member) wantsNoMore(t testing.TB) {
 	t.Helper()
 	if n := m.Unread(); n > 0 {
@@ -108,7 +108,7 @@ func publish(t testing.TB, from *member, topic string, qos byte, payload string)
 	}
 }
 
-// publishNumbers publishes numbers with QoS 1 and 2 in turn, and wants each of them kept.
+// publishNumbers publishes numbers, alternating between QoS 1 and 2, and expects each to be stored.
 func publishNumbers(t *testing.T, s gateway.Session, from, to int) {
 	t.Helper()
 	calls := make([]*connectortest.Call, 0, to-from)
@@ -124,7 +124,7 @@ func publishNumbers(t *testing.T, s gateway.Session, from, to int) {
 	}
 }
 
-// wantNumbers wants the numbers, in the order of their first arrivals.
+// wantNumbers expects the numbers, in order of their first arrivals.
 func wantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
 	t.Helper()
 	for next := from; next < to; {

@@ -158,7 +158,7 @@ func TestExplainedEndings(t *testing.T) {
 				cfg.Metrics = NewMetrics(nil)
 				c := newDevices(t, cfg)
 				s, d := connect(t, c, "device")
-				c.broker.backlogOf("device") // stays in use, as by a message on its way to the disk
+				c.broker.backlogOf("device") // a user, as if a message were being written to disk
 				publishNumbers(t, s, 0, 1)
 				b.wantPublish(t)
 				if suspect {

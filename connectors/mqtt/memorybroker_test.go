@@ -292,7 +292,7 @@ func (b *memoryBroker) flush(t testing.TB, clients int) {
 	b.awaitClients(t, clients)
 }
 
-// said are the payloads that were published to a topic.
+// said returns the payloads published to a topic.
 func (b *memoryBroker) said(topic string) (payloads []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// TestWatchLeavesTheBrokerAlone sends nothing without an account, and does not ask while a device is connected.
+// TestWatchLeavesTheBrokerAlone expects no packets without an account, and no probes while a device is connected.
 func TestWatchLeavesTheBrokerAlone(t *testing.T) {
 	var sent atomic.Pointer[packets.ControlPacket]
 	closed := make(chan struct{})

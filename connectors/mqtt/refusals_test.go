@@ -231,7 +231,7 @@ func TestSharedRestart(t *testing.T) {
 				members[i].subscribe(t, "down/"+members[i].id, 1)
 			}
 			cfg := quick(b.URL())
-			// mosquitto keeps the session on disk that does not begin with Clean Start, and not those of carriers
+			// mosquitto persists a session that began without Clean Start, and not those of the shared connections
 			cfg.SessionExpiry = time.Minute
 			observer := logIn(t, newConnector(t, cfg), "observer")
 			observer.subscribe(t, "down/#", 1)

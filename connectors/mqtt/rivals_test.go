@@ -58,7 +58,7 @@ func TestRivals(t *testing.T) {
 	}
 }
 
-// connects counts the CONNECTs that the broker accepted.
+// connects returns the number of CONNECTs that the broker accepted.
 func connects(t testing.TB, c *Connector) int {
 	t.Helper()
 	return int(counted(t, c.broker, "connects_total", "ok") + counted(t, c.broker, "reconnects_total"))

@@ -307,7 +307,7 @@ func flushed(t testing.TB, from *member, to ...*member) {
 	}
 }
 
-// TestRetained wants retained messages with those who ask only, also where several ask at the same moment.
+// TestRetained expects every subscriber to get the retained messages, even if several subscribe at the same time.
 func TestRetained(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
 		s := newShared(t, quick(b.URL()), SharedConfig{Connections: 1})

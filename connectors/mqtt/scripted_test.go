@@ -142,7 +142,8 @@ func (b *scripted) cut() {
 	}
 }
 
-// acceptUnless accepts a device, and the gateway itself unless refuse. It reports whether it is the gateway.
+// acceptUnless accepts devices and, unless refuse is set, the gateway client. It reports whether it is the gateway
+// client.
 func (p *peer) acceptUnless(refuse *atomic.Bool) (own bool) {
 	cp := p.next()
 	if cp == nil {
@@ -157,7 +158,7 @@ func (p *peer) acceptUnless(refuse *atomic.Bool) (own bool) {
 	return own
 }
 
-// hangUp ends the connection without a word, and returns when the gateway knows.
+// hangUp closes the connection without DISCONNECT, and returns when the gateway has noticed.
 func (p *peer) hangUp() {
 	_ = p.Conn.(*net.TCPConn).CloseWrite()
 	_, _ = io.Copy(io.Discard, p.Conn)

@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// awaitAsks waits until the carriers have asked a memoryBroker for exactly this.
+// awaitAsks waits until the shared connections have sent a memoryBroker exactly these requests.
 func awaitAsks(t testing.TB, b *memoryBroker, want ...string) {
 	t.Helper()
 	gatewaytest.Eventually(t, "SUBSCRIBE and UNSUBSCRIBE: "+strings.Join(want, ", "), func() bool {

@@ -15,8 +15,8 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// TestSharedSpool has devices log in, publish, log out and in again while the broker has not been there yet: all is
-// kept, and arrives in order.
+// TestSharedSpool makes devices log in, publish, log out and log in again before the broker is up: every message must
+// arrive, in order.
 func TestSharedSpool(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	listener := listen(t, newConnector(t, lasting(b.URL())), "spooled/#")
@@ -64,8 +64,8 @@ func TestSharedSpool(t *testing.T) {
 	}
 }
 
-// TestSharedLateAnswers closes the gateway with a message of each of many devices under way on one connection. The
-// broker acknowledges all of them when it is told goodbye, and none is left in the spool to be sent again.
+// TestSharedLateAnswers closes the gateway with messages of many devices under way on one connection. The broker
+// acknowledges them only when it receives DISCONNECT. None may stay in the spool, where it would be sent again.
 func TestSharedLateAnswers(t *testing.T) {
 	const devices = 10
 	arrived := make(chan struct{}, devices)

@@ -16,7 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// awaitDrained waits until nothing is left in the spool and nobody uses it beside n sessions.
+// awaitDrained waits until the spool is empty and has no users except n sessions.
 func awaitDrained(t *testing.T, c *deviceConnector, n int) {
 	t.Helper()
 	gatewaytest.Eventually(t, "the spool to be empty", func() bool {
@@ -318,7 +318,7 @@ func TestSpoolMessageExpiry(t *testing.T) {
 	}
 }
 
-// storeNumbers has n publishes of QoS 2 in the spool before anybody looks at it.
+// storeNumbers stores n QoS 2 publishes before any queue sends them.
 func storeNumbers(t *testing.T, c *deviceConnector, id string, n int, at time.Time) {
 	t.Helper()
 	if err := c.broker.spoolOpened(t.Context()); err != nil {

@@ -214,7 +214,7 @@ func TestEveryRefusedWill(t *testing.T) {
 	}
 }
 
-// awaitLast waits until the last of what was published to a topic is payload.
+// awaitLast waits until payload is the last one published to a topic.
 func awaitLast(t testing.TB, b *memoryBroker, topic, payload string) {
 	t.Helper()
 	gatewaytest.Eventually(t, topic+" says "+payload, func() bool {

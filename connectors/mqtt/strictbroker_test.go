@@ -9,8 +9,7 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 )
 
-// strictBroker takes everything but what is about a topic that begins with "bad": then it ends the connection for its
-// reason.
+// strictBroker accepts everything except topics that begin with "bad": for those, it ends the connection.
 type strictBroker struct {
 	*scripted
 	reason byte // of DISCONNECT; 0: none, the connection just ends
@@ -42,7 +41,7 @@ func (b *strictBroker) serve(p *peer) {
 	}
 }
 
-// take reports false for what the broker ends the connection for.
+// take returns false if the broker ends the connection for the packet.
 func (b *strictBroker) take(p *peer, id string, cp *packets.ControlPacket) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -98,7 +97,7 @@ func (b *strictBroker) set(lax bool) {
 	b.lax = lax
 }
 
-// endings is how many connections the broker ended: most within any 30 units, and in all.
+// endings returns the number of connections that the broker ended: at most within any 30 units, and in total.
 func (b *strictBroker) endings() (most, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

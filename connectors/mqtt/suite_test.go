@@ -88,7 +88,8 @@ func TestSuiteEmbedded(t *testing.T) {
 	})
 }
 
-// newShared returns a connector for shared sessions, and closes it before the one that it shares the broker with.
+// newShared returns a connector for shared sessions, and closes it before the connector with which it shares the
+// broker.
 func newShared(t testing.TB, cfg Config, shared SharedConfig) *Shared {
 	t.Helper()
 	base := newConnector(t, cfg)

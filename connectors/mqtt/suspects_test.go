@@ -12,8 +12,7 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// poisons are the calls for which the broker may end a connection. do returns the result, nil where there is none to
-// wait for.
+// poisons are calls for which the broker may end a connection. do returns the call, or nil if it has no result.
 var poisons = []struct {
 	name string
 	do   func(t *testing.T, b *strictBroker, c gateway.Connector) *connectortest.Call
@@ -68,9 +67,9 @@ func poisonPublish(qos byte) func(*testing.T, *strictBroker, gateway.Connector) 
 	}
 }
 
-// TestEveryEnding throws each reason of DISCONNECT, and an end without one, at each call, in both session modes. What
-// bystanders publish at QoS 1 arrives, the bad call is refused or set aside, once, and the broker has few connections
-// to end.
+// TestEveryEnding ends connections with each DISCONNECT reason, and without one, for each kind of call in both session
+// modes. QoS 1 publishes of other devices must arrive, the bad call must be refused or set aside once, and the broker
+// must have ended few connections.
 func TestEveryEnding(t *testing.T) {
 	reasons := append([]reason{{name: "no reason"}}, everyReason...)
 	for _, mode := range []string{"device", "shared", "device with spool", "shared with spool"} {

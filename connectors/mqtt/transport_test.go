@@ -195,7 +195,7 @@ func TestWebSocketSilence(t *testing.T) {
 	}
 }
 
-// cut ends the connection under a session, as a cable that is pulled.
+// cut closes the connection of a session without DISCONNECT.
 func cut(s gateway.Session) {
 	cutClient(s.(*Session).client)
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// now is a context that has ended: what is known by now.
+// now returns a context that has ended, to get the current state.
 func now() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
 }
 
-// TestWatch is told of a broker that is not there at first, comes, goes while a device is connected, and comes again.
+// TestWatch uses a broker that is down at first, comes up, goes down while a device is connected, and comes up again.
 func TestWatch(t *testing.T) {
 	for name, change := range map[string]struct {
 		username string
