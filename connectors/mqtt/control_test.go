@@ -160,7 +160,7 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 			t.Errorf("subscribing to %s: %v", filter, r)
 		}
 	}
-	connect(t, s, "victim") // says so on the control topic
+	connect(t, s, "victim") // claims the login on the control topic
 	if r := connectortest.Publish(t, hostile, "a/bc", 1, "fence"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -201,7 +201,7 @@ func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 				t.Errorf("subscribing to %s: %v", filter, r)
 			}
 		}
-		connect(t, s, "another") // the gateway says so on the control topic
+		connect(t, s, "another") // the gateway claims the login on the control topic
 		if r := connectortest.Publish(t, hostile, "exgate/controls", 1, "fence"); !r.Ok() {
 			t.Fatal(r)
 		}
