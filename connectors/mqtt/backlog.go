@@ -96,9 +96,13 @@ func (g *backlog) release() {
 	}
 }
 
-// store connects a queue to the backlog of its device, if there is a spool.
-func (l *publishQueue) store(b *broker, id string) {
-	if b.spool.spool == nil {
+// UseSpool connects a device's queue to its messages in the spool, if there is one.
+func (l *publishQueue) UseSpool() { l.store(l.from.ClientID) }
+
+// store connects a queue to the backlog of a client id, if there is a spool.
+func (l *publishQueue) store(id string) {
+	b := l.client.broker
+	if !b.hasSpool() {
 		return
 	}
 	g := b.backlogOf(id)

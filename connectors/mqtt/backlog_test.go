@@ -4,20 +4,15 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
-	"github.com/exgate/exgate/connectors/internal/spool"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
@@ -25,8 +20,8 @@ import (
 // TestSpoolLeftOnItsWayToTheDisk closes sessions before their messages are on disk.
 func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
-	c := newConnector(t, spooled(t, b.URL()))
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
+	c := newDevices(t, spooled(t, b.URL()))
 	const each = 5
 	for round := range 20 { // from the second round on, the gateway client is connected
 		s, _ := connect(t, c, "device")
@@ -49,10 +44,10 @@ func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
 // TestSpoolDeviceKeepsItsTurn makes the gateway client start on a backlog whose device is connected again.
 func TestSpoolDeviceKeepsItsTurn(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
-	c := newConnector(t, spooled(t, b.URL()))
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
+	c := newDevices(t, spooled(t, b.URL()))
 	s, _ := connect(t, c, "device")
-	c.publishLeftover("device")
+	c.broker.publishLeftover("device")
 	publishNumbers(t, s, 0, 5)
 	wantNumbers(t, d, 0, 5)
 	awaitDrained(t, c, 1)
@@ -65,10 +60,10 @@ func TestSpoolTurnGoesToTheLast(t *testing.T) {
 			p.serveAll()
 		}
 	})
-	c := newConnector(t, spooled(t, b.url()))
+	c := newDevices(t, spooled(t, b.url()))
 	s, _ := connect(t, c, "device")
-	client := &s.(*Session).client
-	g := s.(*Session).queue.backlog
+	client := s.(*deviceSession).client
+	g := s.(*deviceSession).queue.backlog
 	lanes := [2]publishQueue{{client: client, backlog: g}, {client: client, backlog: g}}
 	var cb callbacks
 	client.mu.Lock()
@@ -110,7 +105,7 @@ func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 			}
 		}
 	})
-	c := newConnector(t, spooled(t, b.url()))
+	c := newDevices(t, spooled(t, b.url()))
 	leaveNumbers(t, c, "device", 3)
 	gatewaytest.Eventually(t, "the gateway to lose its connection", refuse.Load)
 	connect(t, c, "device")
@@ -121,31 +116,15 @@ func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 	}
 }
 
-// acceptUnless accepts devices and, unless refuse is set, the gateway client. It reports whether it is the gateway
-// client.
-func (p *peer) acceptUnless(refuse *atomic.Bool) (own bool) {
-	cp := p.next()
-	if cp == nil {
-		return false
-	}
-	own = strings.HasPrefix(cp.Content.(*packets.Connect).ClientID, "exgate-")
-	ack := &packets.Connack{Properties: &packets.Properties{}}
-	if own && refuse.Load() {
-		ack.ReasonCode = packets.ConnackNotAuthorized
-	}
-	p.send(ack)
-	return own
-}
-
 // leaveNumbers stores n publishes in the spool for a device without a session.
-func leaveNumbers(t *testing.T, c *Connector, id string, n int) {
+func leaveNumbers(t *testing.T, c *deviceConnector, id string, n int) {
 	t.Helper()
-	if err := c.spoolOpened(t.Context()); err != nil {
+	if err := c.broker.spoolOpened(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {
 		done := connectortest.NewCall()
-		c.backlogOf(id).append(call{
+		c.broker.backlogOf(id).append(call{
 			kind: publishing, topic: "t", qos: 1, payload: []byte(strconv.Itoa(i)),
 			done: done.Done,
 		})
@@ -177,7 +156,7 @@ func TestSpoolLateAnswer(t *testing.T) {
 		<-back
 		p.puback(first.PacketID, 0)
 	})
-	c := newConnector(t, spooled(t, b.url()))
+	c := newDevices(t, spooled(t, b.url()))
 	s, _ := connect(t, c, "device")
 	publishNumbers(t, s, 0, 1) // even numbers have QoS 1
 	next(t, got, "0")
@@ -196,7 +175,7 @@ func TestSpoolLateAnswer(t *testing.T) {
 // restless is a device that keeps publishing numbers while it logs in and out, or logs in again.
 type restless struct {
 	id        string
-	connector *Connector
+	connector *deviceConnector
 	rng       *rand.Rand
 	next      int
 
@@ -221,7 +200,7 @@ func (r *restless) run(t *testing.T, n int) {
 		switch r.rng.IntN(4) {
 		case 0: // the next login takes over
 		case 1:
-			cut(s)
+			cutClient(s.(*deviceSession).client)
 		default:
 			s.Close()
 		}
@@ -268,17 +247,6 @@ func (r *restless) wantAcknowledged(t *testing.T, has func(name string) bool) {
 	}
 }
 
-// cut closes the connection of a session without DISCONNECT.
-func cut(s gateway.Session) {
-	c := &s.(*Session).client
-	c.mu.Lock()
-	l := c.link
-	c.mu.Unlock()
-	if l != nil {
-		_ = l.wire.Conn.Close()
-	}
-}
-
 // arrivals collects the numbers of each device, in the order of their first arrival.
 func arrivals(t *testing.T, d *connectortest.Device, into map[string][]int, seen map[string]bool) {
 	t.Helper()
@@ -308,8 +276,8 @@ func TestSpoolOrder(t *testing.T) {
 		devices, each = 3, 300
 	}
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "+")
-	c := newConnector(t, spooled(t, b.URL()))
+	d := listen(t, newDevices(t, lasting(b.URL())), "+")
+	c := newDevices(t, spooled(t, b.URL()))
 	var all []*restless
 	var running sync.WaitGroup
 	for i := range devices {
@@ -332,113 +300,5 @@ func TestSpoolOrder(t *testing.T) {
 			arrivals(t, d, came, seen)
 			return seen[name]
 		})
-	}
-}
-
-// TestSharedSpool makes devices log in, publish, log out and log in again before the broker is up: every message must
-// arrive, in order.
-func TestSharedSpool(t *testing.T) {
-	b := mosquitto.Start(t, mosquitto.Options{})
-	listener := listen(t, b.URL(), "spooled/#")
-	b.Stop(t)
-	s := newShared(t, spooled(t, b.URL()), SharedConfig{Connections: 2})
-	const devices, rounds, messages = 10, 4, 10
-	for round := range rounds {
-		var calls []*connectortest.Call
-		for i := range devices {
-			m := logIn(t, s, fmt.Sprint("device-", i))
-			for n := range messages {
-				call := connectortest.NewCall()
-				calls = append(calls, call)
-				m.Publish("spooled/"+m.id, byte(1+n%2), []byte(strconv.Itoa(round*messages+n)), call.Done)
-			}
-			if i%2 == 0 {
-				m.Close()
-			}
-		}
-		for _, call := range calls {
-			if r := call.Result(t); !r.Ok() {
-				t.Fatal(r)
-			}
-		}
-	}
-	b.Restart(t)
-	last := logIn(t, s, "device-0")
-	publish(t, last, "spooled/"+last.id, 1, strconv.Itoa(rounds*messages))
-	next := make([]int, devices)
-	for !slices.Equal(next, append([]int{rounds*messages + 1}, slices.Repeat([]int{rounds * messages}, devices-1)...)) {
-		got := listener.Next(t)
-		var device int
-		if _, err := fmt.Sscanf(got.Topic, "spooled/device-%d", &device); err != nil {
-			t.Fatal(err)
-		}
-		n, err := strconv.Atoi(string(got.Payload))
-		if err != nil || n > next[device] {
-			t.Fatalf("device %d: got %s, want %d", device, got.Payload, next[device])
-		}
-		next[device] = max(next[device], n+1)
-	}
-	gatewaytest.Eventually(t, "the spool to be empty", func() bool { return len(s.broker.spool.spool.Left()) == 0 })
-	if n := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropRefused)); n > 0 {
-		t.Errorf("%v messages were refused", n)
-	}
-}
-
-// TestSharedLateAnswers closes the gateway with messages of many devices under way on one connection. The broker
-// acknowledges them only when it receives DISCONNECT. None may stay in the spool, where it would be sent again.
-func TestSharedLateAnswers(t *testing.T) {
-	const devices = 10
-	arrived := make(chan struct{}, devices)
-	b := newScripted(t, func(p *peer) {
-		if p.accept(false) == nil {
-			return
-		}
-		var held []uint16
-		for cp := p.next(); cp != nil; cp = p.next() {
-			switch c := cp.Content.(type) {
-			case *packets.Publish:
-				if string(c.Payload) != "x" {
-					p.puback(c.PacketID, 0)
-					continue
-				}
-				held = append(held, c.PacketID)
-				arrived <- struct{}{}
-			case *packets.Subscribe:
-				p.suback(c.PacketID, packets.SubackNotauthorized)
-			case *packets.Disconnect:
-				for _, id := range held {
-					p.puback(id, 0)
-				}
-				return
-			}
-		}
-	})
-	c := newConnector(t, spooled(t, b.url()))
-	s, err := c.Shared(SharedConfig{Authenticator: access.Everybody(), Connections: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range devices {
-		session, _ := connectShared(t, s, fmt.Sprint("device-", i))
-		if r := connectortest.Publish(t, session, "t", 1, "x"); !r.Ok() {
-			t.Fatal(r)
-		}
-	}
-	for range devices {
-		<-arrived
-	}
-	if err := s.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	left, err := spool.Open(spool.Config{Folder: c.cfg.Spool.Folder})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = left.Close() }()
-	if ids := left.Left(); len(ids) > 0 {
-		t.Fatalf("acknowledged messages are left of %q", ids)
 	}
 }

@@ -398,7 +398,7 @@ func (c *client) convictFilter(k *call, e ending) (cb callbacks) {
 	cb = c.convict(k, e)
 	if c.device != nil {
 		cb.then(func() {
-			go c.owner.lost(gateway.ReasonUpstreamRefused.With(
+			go c.owner.Lost(gateway.ReasonUpstreamRefused.With(
 				"the broker ends the connection for the subscription to %.200q", k.topic))
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/exgate/exgate/connectors/internal/messageid"
 	"github.com/exgate/exgate/connectors/mqtt/wire"
 	"github.com/exgate/exgate/internal/lograte"
+	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -37,7 +39,7 @@ type broker struct {
 	dialSlots     chan struct{} // limits how many connections are opened at once
 	drain         *rate.Limiter // rate of publishing from the spool after a reconnect
 	spool         spoolHandle
-	shared        atomic.Pointer[Shared] // nil unless shared sessions are used
+	gatewayOwner  atomic.Pointer[owner] // of the gateway client; nil unless shared sessions are used
 	badTopics     lograte.Limiter
 	badCodes      lograte.Limiter
 	quit          chan struct{}  // closed when the last connector closes
@@ -91,6 +93,23 @@ func newBroker(cfg Config) (*broker, error) {
 	return b, nil
 }
 
+// openBroker returns the broker with its first connector, and starts opening the spool. It does not wait for either.
+func openBroker(cfg Config) (*broker, error) {
+	b, err := newBroker(cfg)
+	if err != nil {
+		return nil, err
+	}
+	b.use()
+	b.openSpool()
+	if b.cfg.GatewayStatus.isSet() {
+		b.gatewayClient()
+	}
+	return b, nil
+}
+
+// config returns the configuration with its defaults.
+func (b *broker) config() Config { return b.cfg }
+
 // use registers a connector. It returns false if the broker is closed.
 func (b *broker) use() bool {
 	b.mu.Lock()
@@ -100,6 +119,23 @@ func (b *broker) use() bool {
 	}
 	b.users++
 	return true
+}
+
+// Join registers the connector for shared sessions, of which there can be one. What happens on the gateway client is
+// passed to o; if it has been connected before, o.Connected is called at once.
+func (b *broker) Join(o owner) error {
+	if !b.use() {
+		return errClosed
+	}
+	if !b.gatewayOwner.CompareAndSwap(nil, &o) {
+		return errors.Join(errors.New("shared sessions: the connector already exists"),
+			b.leave(context.Background()))
+	}
+	// Already connected, for a status or the spool.
+	if own := b.existingGatewayClient(); own != nil && own.everConnected() {
+		o.Connected(false)
+	}
+	return nil
 }
 
 func (b *broker) isClosed() bool {
@@ -226,7 +262,7 @@ func (b *broker) gatewayClient() *client {
 	defer b.mu.Unlock()
 	if b.own == nil && !b.isClosed() {
 		b.own = &client{}
-		b.initOwn(b.own, "gateway", gatewayOwner{b})
+		b.initOwn(b.own, "gateway", gatewayEvents{b})
 		b.own.status = b.cfg.GatewayStatus.ofNode(b.cfg.Node)
 		b.own.reconnect()
 	}
@@ -246,31 +282,57 @@ func (b *broker) initOwn(c *client, name string, o owner) {
 	b.clients[c] = struct{}{}
 }
 
+// NewOwn returns a client with the gateway's account, which connects when it is started and always reconnects. Its
+// Receive Maximum is receiveMaximum or, if larger, Config.ReceiveMaximum.
+func (b *broker) NewOwn(name string, o owner, receiveMaximum uint16) (*client, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.isClosed() {
+		return nil, errClosed
+	}
+	c := &client{}
+	b.initOwn(c, name, o)
+	c.inboundMax = max(b.cfg.ReceiveMaximum, receiveMaximum)
+	return c, nil
+}
+
 // publishLeftover publishes the spooled messages of a device that has no session.
 func (b *broker) publishLeftover(id string) {
 	if c := b.gatewayClient(); c != nil {
 		l := &publishQueue{client: c, leftover: true}
-		l.store(b, id)
+		l.store(id)
 	}
 }
 
-// gatewayOwner owns the gateway client.
-type gatewayOwner struct{ broker *broker }
+// gatewayEvents passes what happens on the gateway client to the connector for shared sessions, if there is one.
+type gatewayEvents struct{ broker *broker }
 
-var _ owner = gatewayOwner{}
+var _ owner = gatewayEvents{}
 
-func (h gatewayOwner) message(p *paho.Publish) {
-	if s := h.broker.shared.Load(); s != nil {
-		s.control.message(p)
+func (e gatewayEvents) Message(p *paho.Publish) {
+	if o := e.broker.gatewayOwner.Load(); o != nil {
+		(*o).Message(p)
 	}
 }
 
-func (gatewayOwner) resuming(bool) {}
-
-func (h gatewayOwner) connected(present bool) {
-	if s := h.broker.shared.Load(); s != nil {
-		s.control.connected(present)
+func (e gatewayEvents) Resuming(present bool) {
+	if o := e.broker.gatewayOwner.Load(); o != nil {
+		(*o).Resuming(present)
 	}
 }
 
-func (gatewayOwner) lost(gateway.CloseReason) {}
+func (e gatewayEvents) Connected(present bool) {
+	if o := e.broker.gatewayOwner.Load(); o != nil {
+		(*o).Connected(present)
+	}
+}
+
+func (gatewayEvents) Lost(gateway.CloseReason) {} // never called; this client always reconnects
+
+// isControl reports whether a topic or (shared) filter is at or below the control topic, which devices must not use. It
+// returns false for wildcard filters that match the control topic; messages from there are dropped instead.
+func (b *broker) isControl(name string) bool {
+	inner, _ := topic.Unshare(name)
+	rest, below := strings.CutPrefix(inner, b.cfg.ControlTopic)
+	return below && (rest == "" || rest[0] == '/')
+}

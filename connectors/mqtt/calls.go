@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"bytes"
+	"strings"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
@@ -135,7 +136,7 @@ func (l *link) unfitFilter(k *call) (reason byte) {
 		return 0
 	case shared && l.noShare:
 		return packets.DisconnectSharedSubscriptionNotSupported
-	case l.noWild && isWild(k.topic):
+	case l.noWild && strings.ContainsAny(k.topic, "+#"):
 		return packets.DisconnectWildcardSubscriptionsNotSupported
 	}
 	return 0
@@ -484,37 +485,4 @@ func (q *callList) takeQoS0() (taken []*call) {
 	}
 	*q = left
 	return taken
-}
-
-// callbacks are functions to be called once no lock is held.
-type callbacks []callback
-
-type callback struct {
-	done   gateway.Done
-	result gateway.Result
-}
-
-func (o *callbacks) add(c *call, r gateway.Result) {
-	if c.done != nil {
-		*o = append(*o, callback{c.done, r})
-		c.done = nil
-	}
-}
-
-// runAsync runs the callbacks on another goroutine.
-func (o callbacks) runAsync() {
-	if len(o) > 0 {
-		go o.run()
-	}
-}
-
-// then adds a function.
-func (o *callbacks) then(f func()) {
-	*o = append(*o, callback{func(gateway.Result) { f() }, gateway.OK})
-}
-
-func (o callbacks) run() {
-	for _, each := range o {
-		each.done(each.result)
-	}
 }

@@ -38,6 +38,7 @@ type client struct {
 	resends      []*call             // publishes from a lost connection still to be sent again, in order
 	waiting      map[uint16]*call    // unacknowledged SUBSCRIBE and UNSUBSCRIBE by packet id
 	blocked      []*publishQueue     // queues waiting for buffer space or quota, in order
+	idle         int                 // ended queues in blocked since the last cleanup
 	filters      map[string]filter   // subscriptions the broker has acknowledged
 	received     map[uint16]struct{} // ids of delivered QoS 2 messages the broker has not released
 	ownQueue     publishQueue        // calls not made for a single device
@@ -72,10 +73,7 @@ type client struct {
 	stop           context.CancelFunc
 }
 
-const (
-	settleInterval = 10 * time.Millisecond // polling interval of settle
-	settleTimeout  = 2 * time.Second       // limit of settle when shared sessions close
-)
+const settleInterval = 10 * time.Millisecond // polling interval of settle
 
 // takeoverPolicy says what a client does when another client takes over its client id.
 type takeoverPolicy bool
@@ -87,10 +85,10 @@ const (
 
 // owner receives what happens on a client. Its methods are called without locks.
 type owner interface {
-	message(m *paho.Publish)
-	resuming(present bool) // called before anything is sent over a new connection; present: the broker kept the session
-	connected(present bool)
-	lost(reason gateway.CloseReason)
+	Message(m *paho.Publish)
+	Resuming(present bool) // called before anything is sent over a new connection; present: the broker kept the session
+	Connected(present bool)
+	Lost(reason gateway.CloseReason)
 }
 
 // filter is a subscription.
@@ -111,6 +109,15 @@ func (c *client) init(b *broker, id string, o owner) {
 	c.ownQueue.client, c.ownQueue.unordered, c.round = c, true, 1
 }
 
+// Start connects in the background.
+func (c *client) Start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.reconnect()
+	}
+}
+
 // attach installs l as the connection. mu must be held.
 func (c *client) attach(l *link) {
 	c.link, c.quota, c.wasConnected, c.linked, c.replaced = l, int(l.receiveMax), true, l.began, false
@@ -118,12 +125,46 @@ func (c *client) attach(l *link) {
 
 // announce publishes the online status, if the client has one.
 func (c *client) announce() {
-	if s := c.status; s.isSet() && !c.willRefused.Load() {
+	if s := c.status; !c.willRefused.Load() {
+		c.PublishStatus(s, s.Online, c.device, nil)
+	}
+}
+
+// PublishStatus publishes the payload as the status of a device, or of the gateway if from is nil. It does nothing if
+// the status has no topic.
+func (c *client) PublishStatus(s Status, payload string, from *gateway.Device, done gateway.Done) {
+	if s.isSet() {
 		c.submit(call{
-			from: c.device, kind: publishing, topic: s.Topic, payload: []byte(s.Online), qos: s.QoS,
-			retain: s.Retain, queue: &c.ownQueue,
+			from: from, kind: publishing, topic: s.Topic, payload: []byte(payload), qos: s.QoS, retain: s.Retain,
+			queue: &c.ownQueue, done: done,
 		})
 	}
+}
+
+// Publish publishes a message of the gateway itself.
+func (c *client) Publish(topic string, qos byte, payload []byte, done gateway.Done) {
+	c.submit(call{kind: publishing, topic: topic, qos: qos, payload: payload, queue: &c.ownQueue, done: done})
+}
+
+// Subscribe subscribes for the gateway itself. If the broker supports Subscription Identifiers, the subscription has
+// the identifier subID; 0: none.
+func (c *client) Subscribe(filter string, qos byte, subID uint32, done gateway.Done) {
+	c.submit(call{kind: subscribing, topic: filter, qos: qos, subID: subID, queue: &c.ownQueue, done: done})
+}
+
+// TrySubscribe is Subscribe for a device, only while connected. It reports whether the call was accepted. If not, done
+// is not called, and if the result is not OK, trying again is useless.
+func (c *client) TrySubscribe(filter string, qos byte, subID uint32, from *gateway.Device, done gateway.Done) (
+	r gateway.Result, taken bool,
+) {
+	return c.trySubmit(&call{
+		kind: subscribing, topic: filter, qos: qos, subID: subID, from: from, queue: &c.ownQueue, done: done,
+	})
+}
+
+// TryUnsubscribe unsubscribes, only while connected; see TrySubscribe.
+func (c *client) TryUnsubscribe(filter string, done gateway.Done) (r gateway.Result, taken bool) {
+	return c.trySubmit(&call{kind: unsubscribing, topic: filter, queue: &c.ownQueue, done: done})
 }
 
 // submit sends or queues the call. If the call is refused, its callback is called with the reason.
@@ -143,9 +184,9 @@ func (c *client) submit(k call) {
 	cb.run()
 }
 
-// submitUp submits the call only while connected, and reports whether it was accepted. If the result is not OK, trying
+// trySubmit submits the call only while connected, and reports whether it was accepted. If the result is not OK, trying
 // again is useless.
-func (c *client) submitUp(k *call) (r gateway.Result, taken bool) {
+func (c *client) trySubmit(k *call) (r gateway.Result, taken bool) {
 	var cb callbacks
 	c.mu.Lock()
 	defer func() {
@@ -163,18 +204,20 @@ func (c *client) submitUp(k *call) (r gateway.Result, taken bool) {
 	return r, !finished
 }
 
+// retains reports whether the broker supports retained messages, according to the last CONNACK. It returns true while
+// that is unknown.
+func (c *client) retains() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.link == nil || !c.link.noRetain
+}
+
 // dropFilter removes a subscription so that it is not resubscribed after a loss.
 func (c *client) dropFilter(filter string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.filters, filter)
 	c.acquitFilter(filter)
-}
-
-func (c *client) knowsNoSubIDs() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.link != nil && c.link.noSubIDs
 }
 
 func (c *client) lastFailure() error {
@@ -212,17 +255,26 @@ func (c *client) isSettled() bool {
 
 // check validates the arguments.
 func (k *call) check() gateway.Result {
-	var err error
-	if k.kind == publishing {
-		err = topic.CheckName(k.topic)
-	} else {
-		err = topic.CheckFilter(k.topic)
+	if k.kind != publishing {
+		return CheckFilter(k.topic, k.qos)
 	}
-	if err != nil {
+	if err := topic.CheckName(k.topic); err != nil {
 		return gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)
 	}
-	if k.qos > 2 {
-		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS must be 0, 1 or 2, not %d", k.qos)
+	return checkQoS(k.qos)
+}
+
+// CheckFilter validates the arguments of Subscribe and, with QoS 0, of Unsubscribe.
+func CheckFilter(filter string, qos byte) gateway.Result {
+	if err := topic.CheckFilter(filter); err != nil {
+		return gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)
+	}
+	return checkQoS(qos)
+}
+
+func checkQoS(qos byte) gateway.Result {
+	if qos > 2 {
+		return gateway.Refuse(gateway.CodeParamsTypeError, "QoS must be 0, 1 or 2, not %d", qos)
 	}
 	return gateway.OK
 }
@@ -336,10 +388,4 @@ func (c *client) secret() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.password
-}
-
-func finish(done gateway.Done, r gateway.Result) {
-	if done != nil {
-		done(r)
-	}
 }

@@ -2,16 +2,17 @@ package mqtt
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // Connector opens a session at the broker for each device, with the device's client id, credentials and will.
 type Connector struct {
-	*broker
+	broker *broker
 
 	mu       sync.Mutex
 	closed   bool                // guarded by mu, as all below
@@ -23,14 +24,9 @@ var _ gateway.Connector = (*Connector)(nil)
 // New returns a Connector. It does not wait for the broker: Connect fails if the broker cannot be reached. Errors name
 // the setting to change. The spool is opened as soon as no other process has it locked; Connect waits for that.
 func New(cfg Config) (*Connector, error) {
-	b, err := newBroker(cfg)
+	b, err := openBroker(cfg)
 	if err != nil {
 		return nil, err
-	}
-	b.use()
-	b.openSpool()
-	if b.cfg.GatewayStatus.isSet() {
-		b.gatewayClient()
 	}
 	return &Connector{broker: b, sessions: map[string]*Session{}}, nil
 }
@@ -40,72 +36,57 @@ func New(cfg Config) (*Connector, error) {
 func (c *Connector) Connect(ctx context.Context, device gateway.Device, password string,
 	down gateway.Downlink,
 ) (gateway.Session, error) {
-	if err := c.offenders.refuse(device); err != nil {
+	s := &Session{connector: c, down: down}
+	var err error
+	if s.client, err = c.broker.newDevice(&device, password, (*sessionEvents)(s)); err != nil {
 		return nil, err
 	}
-	if err := c.checkUserProperties(device); err != nil {
-		return nil, err
-	}
-	s, err := c.newSession(device, password, down)
+	s.id, s.queue = device.ClientID, s.client.newQueue(&device, s.lose)
+	var old *Session
+	err = s.client.login(ctx, func() (err error) {
+		old, err = c.register(s)
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	if err := c.spoolOpened(ctx); err != nil {
-		return nil, err
-	}
-	l, err := c.open(ctx, &s.client, c.cfg.cleanStart())
-	c.metrics.connected(err)
-	if err != nil {
-		return nil, err
-	}
-	old, err := c.admit(s, l)
-	if err != nil {
-		l.wire.Fail(err)
 		return nil, err
 	}
 	if old != nil { // mosquitto 2.0.11 closes it without DISCONNECT, and it would reconnect
-		old.lose(discardedBy(device.ClientID))
+		old.lose(discardedBy(s.id))
 	}
-	s.announce()
-	s.queue.store(c.broker, device.ClientID)
+	s.client.announce()
+	s.queue.UseSpool()
 	return s, nil
 }
 
-func (c *Connector) newSession(device gateway.Device, password string, down gateway.Downlink) (*Session, error) {
-	if err := c.checkLogin(device, password); err != nil {
-		return nil, err
-	}
-	status, err := c.cfg.DeviceStatus.of(device)
-	if err != nil {
-		return nil, err
-	}
-	s := &Session{connector: c, down: down, props: c.publishProperties(device)}
-	s.init(c.broker, device.ClientID, s)
-	s.username, s.password, s.device, s.status = device.Username, password, &device, status
-	s.queue.client, s.queue.from, s.queue.closeDevice = &s.client, &device, s.lose
-	return s, nil
+// Shared returns a connector for shared sessions with the same broker and spool. It can be called once. Both connectors
+// must be closed. It does not wait for the broker.
+func (c *Connector) Shared(cfg SharedConfig) (*Shared, error) { return openShared(c.broker, cfg) }
+
+// Watch starts monitoring whether the broker can be reached, even while no device is connected, and logs changes. It
+// ends with Close. While a connection to the broker is open, no probes are sent. Otherwise the broker is probed every
+// 15 s, or every 1 s to 12 s while it cannot be reached: by an MQTT connection with the gateway's account or, without
+// an account, by a TCP connection.
+func (c *Connector) Watch() {
+	c.broker.watchReach()
 }
 
-// admit attaches l to a new session and returns the previous session with the client id.
-func (c *Connector) admit(s *Session, l *link) (old *Session, err error) {
-	s.client.mu.Lock()
-	defer s.client.mu.Unlock()
+// Reachable returns nil if the broker could be reached when [Connector.Watch] last checked, or else the reason. It
+// waits for the first answer until ctx ends.
+func (c *Connector) Reachable(ctx context.Context) error {
+	return c.broker.reachable(ctx)
+}
+
+// register adds a session and returns the previous one with the client id.
+func (c *Connector) register(s *Session) (old *Session, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return nil, errClosed
 	}
-	if l.dead {
-		return nil, fmt.Errorf("the broker %s closed the connection after CONNACK", c.server().HostPort)
-	}
-	if err := c.clientBegan(&s.client); err != nil {
-		return nil, err
-	}
-	s.attach(l)
 	old = c.sessions[s.id]
 	c.sessions[s.id] = s
 	if old == nil {
-		c.metrics.sessions.Inc()
+		c.broker.countSessions(1)
 	}
 	return old, nil
 }
@@ -115,7 +96,7 @@ func (c *Connector) sessionEnded(s *Session) {
 	defer c.mu.Unlock()
 	if c.sessions[s.id] == s {
 		delete(c.sessions, s.id)
-		c.metrics.sessions.Dec()
+		c.broker.countSessions(-1)
 	}
 }
 
@@ -135,49 +116,46 @@ func (c *Connector) Close(ctx context.Context) error {
 	for _, s := range left {
 		s.lose(gateway.ReasonShutdown)
 	}
-	return c.leave(ctx)
+	return c.broker.leave(ctx)
 }
 
 // Session is a device's own session at the broker: an MQTT client with one publish queue.
 type Session struct {
-	client
+	client    *client
+	id        string // the client id
 	connector *Connector
 	down      gateway.Downlink
-	props     []byte // properties of each publish
-	queue     publishQueue
+	queue     *publishQueue
 	over      atomic.Bool
 }
 
 var (
 	_ gateway.Session = (*Session)(nil)
-	_ owner           = (*Session)(nil)
+	_ owner           = (*sessionEvents)(nil)
 )
 
 // Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is
 // refused then.
 func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Done) {
-	if s.broker.isControl(name) {
+	if s.connector.broker.isControl(name) {
 		finish(done, controlRefused("publishing to", name))
 		return
 	}
-	s.queue.publishOrStore(call{
-		kind: publishing, topic: name, qos: qos, payload: payload, props: s.props, done: done,
-		queue: &s.queue,
-	})
+	s.queue.Publish(name, qos, payload, done)
 }
 
 // Subscribe implements [gateway.Session].
 func (s *Session) Subscribe(filter string, qos byte, done gateway.Done) {
-	if s.broker.isControl(filter) {
+	if s.connector.broker.isControl(filter) {
 		finish(done, controlRefused("subscribing to", filter))
 		return
 	}
-	s.submit(call{kind: subscribing, topic: filter, qos: qos, done: done, queue: &s.queue})
+	s.queue.Subscribe(filter, qos, done)
 }
 
 // Unsubscribe implements [gateway.Session].
 func (s *Session) Unsubscribe(filter string, done gateway.Done) {
-	s.submit(call{kind: unsubscribing, topic: filter, done: done, queue: &s.queue})
+	s.queue.Unsubscribe(filter, done)
 }
 
 // Close implements [gateway.Session].
@@ -189,7 +167,7 @@ func (s *Session) end() bool {
 		return false
 	}
 	cb := s.queue.close()
-	s.leave()
+	s.client.leave()
 	s.connector.sessionEnded(s)
 	cb.run()
 	return true
@@ -202,16 +180,36 @@ func (s *Session) lose(reason gateway.CloseReason) {
 	}
 }
 
-// lost is called when the client has ended.
-func (s *Session) lost(reason gateway.CloseReason) { s.lose(reason) }
+// sessionEvents is a Session as the owner of its client.
+type sessionEvents Session
 
-func (s *Session) resuming(bool)  {}
-func (s *Session) connected(bool) {}
+// Message delivers a message to the device. paho does not reuse the payload.
+func (e *sessionEvents) Message(p *paho.Publish) {
+	s := (*Session)(e)
+	b := s.connector.broker
+	switch {
+	case s.over.Load():
+	case b.isControl(p.Topic):
+		b.countDropped(dropDenied)
+	default:
+		b.deliver(s.down, p, p.QoS, p.Payload)
+	}
+}
+
+// Lost is called when the client has ended.
+func (e *sessionEvents) Lost(reason gateway.CloseReason) { (*Session)(e).lose(reason) }
+
+func (*sessionEvents) Resuming(bool)  {}
+func (*sessionEvents) Connected(bool) {}
 
 // Retains reports whether the broker supports retained messages, according to the last CONNACK. It returns true while
 // that is unknown.
 func (s *Session) Retains() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.link == nil || !s.link.noRetain
+	return s.client.retains()
+}
+
+// controlRefused is the result of a device's call for the control topic.
+func controlRefused(what, name string) gateway.Result {
+	return gateway.Refuse(gateway.CodePermissionDeny,
+		"%s %.100q is not allowed: gateways use it among themselves (upstream.control_topic)", what, name)
 }

@@ -2,13 +2,12 @@ package mqtt
 
 import (
 	"encoding/json"
-	"strings"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/eclipse/paho.golang/paho"
 
-	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -16,7 +15,6 @@ const (
 	maxClaims = 500 // per message
 	// Per message; longer ones are ignored. The longest client id fits even if every byte is escaped.
 	maxClaimBytes = 512 << 10
-	probeTimeout  = 5 * time.Second
 )
 
 // control announces logins to the other gateways at the broker and receives theirs, so that the latest login with a
@@ -24,7 +22,10 @@ const (
 // it has seen, so clocks may differ.
 type control struct {
 	shared *Shared
-	claims string // the topic
+	log    *slog.Logger
+	node   string // name of this gateway
+	topic  string // below it are the topics of claims and of the probe
+	claims string // the topic of claims
 
 	mu sync.Mutex
 	// the largest seen, at least the microseconds since 1970; guarded by mu, like all fields below
@@ -45,22 +46,14 @@ type claim struct {
 	Epoch uint64 `json:"epoch"`
 }
 
+var _ owner = (*control)(nil) // of the gateway client
+
 func newControl(s *Shared) *control {
-	return &control{shared: s, claims: s.broker.cfg.ControlTopic + "/claims", pending: map[string]uint64{}}
-}
-
-// isControl reports whether a topic or (shared) filter is at or below the control topic, which devices must not use. It
-// returns false for wildcard filters that match the control topic; messages from there are dropped instead.
-func (b *broker) isControl(name string) bool {
-	inner, _ := topic.Unshare(name)
-	rest, below := strings.CutPrefix(inner, b.cfg.ControlTopic)
-	return below && (rest == "" || rest[0] == '/')
-}
-
-// controlRefused is the result of a device's call for the control topic.
-func controlRefused(what, name string) gateway.Result {
-	return gateway.Refuse(gateway.CodePermissionDeny,
-		"%s %.100q is not allowed: gateways use it among themselves (upstream.control_topic)", what, name)
+	cfg := s.broker.config()
+	return &control{
+		shared: s, log: cfg.Logger, node: cfg.Node, topic: cfg.ControlTopic, claims: cfg.ControlTopic + "/claims",
+		pending: map[string]uint64{},
+	}
 }
 
 func (c *control) nextEpoch() uint64 {
@@ -114,7 +107,7 @@ func (c *control) take() (claims []claim) {
 // publishPending publishes the pending claims, one message at a time.
 func (c *control) publishPending() {
 	c.mu.Lock()
-	a := announcement{c.shared.broker.cfg.Node, c.take()}
+	a := announcement{c.node, c.take()}
 	c.sending = len(a.Claims) > 0
 	c.mu.Unlock()
 	own := c.shared.broker.gatewayClient()
@@ -122,60 +115,57 @@ func (c *control) publishPending() {
 		return
 	}
 	text, _ := json.Marshal(a)
-	own.submit(call{
-		kind: publishing, topic: c.claims, payload: text, qos: 1, queue: &own.ownQueue,
-		done: func(r gateway.Result) { c.acknowledged(r, a.Claims) },
-	})
+	own.Publish(c.claims, 1, text, func(r gateway.Result) { c.acknowledged(r, a.Claims) })
 }
 
-// acknowledged publishes what is pending now. It does not recurse: results may arrive before submit returns.
+// acknowledged publishes what is pending now. It does not recurse: results may arrive before Publish returns.
 func (c *control) acknowledged(r gateway.Result, claims []claim) {
 	if r.Code == gateway.CodeConnProcessNotAlive {
 		return
 	}
 	if !r.Ok() {
-		c.shared.broker.log.Warn("cannot announce logins to other gateways (upstream.control_topic)",
+		c.log.Warn("cannot announce logins to other gateways (upstream.control_topic)",
 			"topic", c.claims, "devices", len(claims), "error", r.Message)
 	}
 	go c.publishPending()
 }
 
-// connected subscribes to the claims of other gateways. If the broker has lost the session, claims may have been lost
+// Connected subscribes to the claims of other gateways. If the broker has lost the session, claims may have been lost
 // too, so all gateways announce their sessions again.
-func (c *control) connected(present bool) {
+func (c *control) Connected(present bool) {
 	own := c.shared.broker.gatewayClient()
 	if own == nil {
 		return
 	}
 	if !present {
-		own.submit(call{kind: subscribing, topic: c.claims, qos: 1, queue: &own.ownQueue, done: c.subscribed})
+		own.Subscribe(c.claims, 1, 0, c.subscribed)
 		for _, s := range c.shared.all() {
 			c.claim(s.device.ClientID, s.epoch)
 		}
 	}
-	c.shared.mode.find(own, c.shared.broker.cfg.ControlTopic+"/probe/"+cleanLevel(c.shared.broker.cfg.Node))
+	c.shared.mode.find(own, c.topic+"/probe/"+cleanLevel(c.node))
 }
 
 func (c *control) subscribed(r gateway.Result) {
 	if !r.Ok() && r.Code != gateway.CodeConnProcessNotAlive {
-		c.shared.broker.log.Error(
+		c.log.Error(
 			"logins at other gateways will not end sessions here: cannot subscribe (upstream.control_topic)",
 			"topic", c.claims, "error", r.Message)
 	}
 }
 
-// message handles a message on the control topics.
-func (c *control) message(p *paho.Publish) {
+// Message handles a message on the control topics.
+func (c *control) Message(p *paho.Publish) {
 	if p.Topic != c.claims {
 		c.shared.mode.heard(p)
 		return
 	}
 	var a announcement
 	if len(p.Payload) > maxClaimBytes || json.Unmarshal(p.Payload, &a) != nil {
-		c.shared.broker.metrics.dropped.WithLabelValues(dropClaim).Inc()
+		c.shared.broker.countDropped(dropClaim)
 		return
 	}
-	if a.Node == c.shared.broker.cfg.Node {
+	if a.Node == c.node {
 		return
 	}
 	for _, other := range a.Claims {
@@ -183,18 +173,24 @@ func (c *control) message(p *paho.Publish) {
 	}
 }
 
+// Resuming does nothing: the gateway client has no routes.
+func (*control) Resuming(bool) {}
+
+// Lost is never called; the gateway client always reconnects.
+func (*control) Lost(gateway.CloseReason) {}
+
 // compare ends the session of a device that has logged in elsewhere later, and repeats the claim of one that has not.
 func (c *control) compare(node string, other claim) {
 	if other.Epoch > uint64(time.Now().Add(farFuture).UnixMicro()) {
-		c.shared.broker.metrics.dropped.WithLabelValues(dropClaim).Inc()
+		c.shared.broker.countDropped(dropClaim)
 		return
 	}
 	c.observe(other.Epoch)
 	s := c.shared.session(other.ID)
 	switch {
 	case s == nil:
-	case other.Epoch > s.epoch || (other.Epoch == s.epoch && node > c.shared.broker.cfg.Node):
-		c.shared.broker.metrics.losses.WithLabelValues(lossTakenOver).Inc()
+	case other.Epoch > s.epoch || (other.Epoch == s.epoch && node > c.node):
+		c.shared.broker.countTakeover()
 		s.lose(gateway.ReasonDiscarded.With("client id %q logged in at gateway %q", other.ID, node))
 	default:
 		c.claim(s.device.ClientID, s.epoch)

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
@@ -26,7 +26,7 @@ func newGateway(t testing.TB, url, node string) *Shared {
 	cfg := quick(url)
 	cfg.Node, cfg.Logger = node, slog.New(slog.DiscardHandler)
 	s := newShared(t, cfg, SharedConfig{Connections: 1})
-	s.broker.longestDelay = time.Second // even if a test keeps the broker down for long
+	s.broker.SetLongestDelay(time.Second) // even if a test keeps the broker down for long
 	return s
 }
 
@@ -42,13 +42,6 @@ func hears(t testing.TB, s *Shared, epoch uint64) {
 		defer s.control.mu.Unlock()
 		return s.control.epoch >= epoch
 	})
-}
-
-func wantDiscarded(t testing.TB, m *member) {
-	t.Helper()
-	if r := m.Lost(t); !r.Is(gateway.ReasonDiscarded) {
-		t.Fatalf("%s: %v", m.id, r)
-	}
 }
 
 // TestTakeover logs a device in at one gateway after the other.
@@ -152,7 +145,7 @@ func TestControlRefused(t *testing.T) {
 func TestDevicesAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, Config{URL: b.URL(), ControlTopic: "a/b"}, SharedConfig{})
-	hostile, d := connectShared(t, s, "hostile")
+	hostile, d := connect(t, s, "hostile")
 	for _, topic := range []string{"a/b", "a/b/claims"} {
 		if r := connectortest.Publish(t, hostile, topic, 1,
 			`{"node":"x","claims":[{"id":"victim","epoch":1}]}`); r.Code != gateway.CodePermissionDeny {
@@ -167,7 +160,7 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 			t.Errorf("subscribing to %s: %v", filter, r)
 		}
 	}
-	connectShared(t, s, "victim") // claims the login on the control topic
+	connect(t, s, "victim") // claims the login on the control topic
 	if r := connectortest.Publish(t, hostile, "a/bc", 1, "fence"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -181,7 +174,7 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, Config{URL: b.URL()}, SharedConfig{})
-	_, victim := connectShared(t, s, "victim")
+	_, victim := connect(t, s, "victim")
 	for _, cfg := range []Config{
 		{URL: b.URL(), Node: "plain"},
 		{URL: b.URL(), Node: "spooled", Spool: SpoolConfig{Folder: t.TempDir()}},
@@ -208,7 +201,7 @@ func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 				t.Errorf("subscribing to %s: %v", filter, r)
 			}
 		}
-		connectShared(t, s, "another") // the gateway claims the login on the control topic
+		connect(t, s, "another") // the gateway claims the login on the control topic
 		if r := connectortest.Publish(t, hostile, "exgate/controls", 1, "fence"); !r.Ok() {
 			t.Fatal(r)
 		}
@@ -217,17 +210,6 @@ func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 		}
 		hostile.Close()
 	}
-}
-
-func connectShared(t *testing.T, s *Shared, id string) (gateway.Session, *connectortest.Device) {
-	t.Helper()
-	d := connectortest.NewDevice()
-	session, err := s.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id}}, "", d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(session.Close)
-	return session, d
 }
 
 // TestBadClaims expects invalid claims, and the gateway's own, to be ignored, and invalid ones to be counted.
@@ -249,10 +231,10 @@ func TestBadClaims(t *testing.T) {
 		"its own":     {claimsOf("x", claim{"device", s.session("device").epoch + 1}), 0},
 		"nothing":     {`{}`, 0},
 	} {
-		before := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropClaim))
+		before := counted(t, s.broker, "dropped_total", "bad_claim")
 		b.publish("exgate/control/claims", c.payload, 1)
 		b.flush(t, 2)
-		if got := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropClaim)) - before; got != c.bad ||
+		if got := counted(t, s.broker, "dropped_total", "bad_claim") - before; got != c.bad ||
 			m.Losses() > 0 {
 			t.Errorf("%s: %v are counted, want %v; %d losses", name, got, c.bad, m.Losses())
 		}
@@ -330,16 +312,17 @@ func FuzzClaims(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	b, err := newBroker(Config{URL: "mqtt://127.0.0.1:1", ControlTopic: "c"})
+	b, err := openBroker(Config{URL: "mqtt://127.0.0.1:1", ControlTopic: "c"})
 	if err != nil {
 		f.Fatal(err)
 	}
-	close(b.quit)
-	b.workers.Wait()
+	if err := b.leave(context.Background()); err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		s := &Shared{broker: b}
 		s.control = newControl(s)
-		s.control.message(&paho.Publish{Topic: s.control.claims, Payload: payload})
+		s.control.Message(&paho.Publish{Topic: s.control.claims, Payload: payload})
 		if limit := uint64(time.Now().Add(farFuture).UnixMicro()); s.control.epoch > limit {
 			t.Fatalf("the epoch is %d, above %d", s.control.epoch, limit)
 		}

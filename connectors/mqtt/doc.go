@@ -10,5 +10,6 @@
 // The package imports internal/, runtime/gateway, connectors/access and connectors/internal; it and wire are the only
 // ones that import paho.
 //
-// Lock order: sharedSession.mu, routes.mu, client.mu, backlog.mu, broker.mu. Callbacks run with none of them held.
+// Lock order: sharedSession.mu, routes.mu, client.mu, Connector.mu, backlog.mu, broker.mu. Callbacks run with none of
+// them held.
 package mqtt

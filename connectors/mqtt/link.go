@@ -85,7 +85,7 @@ func (l *link) deliver(p paho.PublishReceived) (bool, error) {
 			return true, nil
 		}
 	}
-	l.of.owner.message(m)
+	l.of.owner.Message(m)
 	return true, nil
 }
 

@@ -3,50 +3,112 @@ package mqtt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/eclipse/paho.golang/paho"
 
-	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// Probe returns an Authenticator that checks logins at the broker: it connects with the device's credentials and client
-// id and disconnects at once. This ends the session that the broker has for that client id.
-func (c *Connector) Probe() access.Authenticator { return loginCheck{c.broker} }
-
-type loginCheck struct{ broker *broker }
-
-// Authenticate allows a device if the broker accepts its CONNECT. It returns an error if the broker is busy or down.
-func (p loginCheck) Authenticate(ctx context.Context, device gateway.Device, password string) (access.Answer, error) {
-	if err := p.broker.checkLogin(device, password); err != nil {
-		return access.Answer{}, err
+// newDevice returns the client of a device, which connects when it logs in. It returns an error if the device may not
+// log in.
+func (b *broker) newDevice(device *gateway.Device, password string, o owner) (*client, error) {
+	if err := b.checkDevice(*device, password); err != nil {
+		return nil, err
+	}
+	status, err := b.deviceStatus(*device)
+	if err != nil {
+		return nil, err
 	}
 	c := &client{}
-	c.init(p.broker, device.ClientID, noOwner{})
-	c.username, c.password = device.Username, password
-	l, err := p.broker.open(ctx, c, true)
-	var refused *gateway.ResultError
-	switch {
-	case err == nil:
-		l.disconnect(false, false)
-		return access.Answer{Decision: access.Allow}, nil
-	case errors.As(err, &refused) && refused.Result.Code == gateway.CodePermissionDeny:
-		return access.Answer{Decision: access.Deny, Reason: refused.Result.Message}, nil
+	c.init(b, device.ClientID, o)
+	c.username, c.password, c.device, c.status = device.Username, password, device, status
+	return c, nil
+}
+
+// login opens the session of a device. It waits for the spool and for one of Config.MaxDials slots until ctx ends.
+// register is called once connected, with the client locked: nothing happens on the client before it returns. If it
+// fails, the client disconnects.
+func (c *client) login(ctx context.Context, register func() error) error {
+	b := c.broker
+	if err := b.spoolOpened(ctx); err != nil {
+		return err
 	}
-	return access.Answer{}, err
+	l, err := b.open(ctx, c, b.cfg.cleanStart())
+	b.countLogin(err)
+	if err != nil {
+		return err
+	}
+	if err := c.admit(l, register); err != nil {
+		l.wire.Fail(err)
+		return err
+	}
+	return nil
+}
+
+func (c *client) admit(l *link, register func() error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.dead {
+		return fmt.Errorf("the broker %s closed the connection after CONNACK", c.broker.server().HostPort)
+	}
+	if err := c.broker.clientBegan(c); err != nil {
+		return err
+	}
+	if err := register(); err != nil {
+		c.broker.clientEnded(c)
+		return err
+	}
+	c.attach(l)
+	return nil
+}
+
+// tryLogin returns nil if the broker accepts the CONNECT of a device. It connects with the device's client id and
+// disconnects at once.
+func (b *broker) tryLogin(ctx context.Context, device gateway.Device, password string) error {
+	if err := b.checkLogin(device, password); err != nil {
+		return err
+	}
+	return b.tryConnect(ctx, device.ClientID, device.Username, password)
+}
+
+// tryConnect connects and disconnects at once.
+func (b *broker) tryConnect(ctx context.Context, id, username, password string) error {
+	c := &client{}
+	c.init(b, id, noOwner{})
+	c.username, c.password = username, password
+	l, err := b.open(ctx, c, true)
+	if err != nil {
+		return err
+	}
+	l.disconnect(false, false)
+	return nil
 }
 
 // noOwner is the owner of a client that disconnects at once.
 type noOwner struct{}
 
-func (noOwner) message(*paho.Publish)    {}
-func (noOwner) resuming(bool)            {}
-func (noOwner) connected(bool)           {}
-func (noOwner) lost(gateway.CloseReason) {}
+func (noOwner) Message(*paho.Publish)    {}
+func (noOwner) Resuming(bool)            {}
+func (noOwner) Connected(bool)           {}
+func (noOwner) Lost(gateway.CloseReason) {}
+
+// deviceStatus returns the status of a device.
+func (b *broker) deviceStatus(device gateway.Device) (Status, error) {
+	return b.cfg.DeviceStatus.of(device)
+}
+
+// checkDevice refuses a device that MQTT cannot carry or that has too many convictions.
+func (b *broker) checkDevice(device gateway.Device, password string) error {
+	if err := b.checkLogin(device, password); err != nil {
+		return err
+	}
+	return b.offenders.refuse(device)
+}
 
 // checkLogin refuses a device whose strings MQTT cannot carry: they would be truncated, or the broker would end the
 // connection.
@@ -81,20 +143,6 @@ func userProperties(device gateway.Device) (list paho.UserProperties) {
 	}
 	add("listener", device.Listener)
 	return list
-}
-
-// checkUserProperties refuses a device whose user properties MQTT cannot carry: the broker would end the connection for
-// each of its messages.
-func (b *broker) checkUserProperties(device gateway.Device) error {
-	if !b.cfg.UserProperties {
-		return nil
-	}
-	for _, p := range userProperties(device) {
-		if err := topic.CheckString("the user property "+p.Key+" (upstream.user_properties)", p.Value); err != nil {
-			return &gateway.ResultError{Result: gateway.Refuse(gateway.CodeParamsTypeError, "%v", err)}
-		}
-	}
-	return nil
 }
 
 const (

@@ -2,8 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"io"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -74,12 +72,6 @@ func (b *quietBroker) serve(p *peer) {
 	}
 }
 
-// hangUp closes the connection without DISCONNECT, and returns when the gateway has noticed.
-func (p *peer) hangUp() {
-	_ = p.Conn.(*net.TCPConn).CloseWrite()
-	_, _ = io.Copy(io.Discard, p.Conn)
-}
-
 func (b *quietBroker) hangUp() {
 	b.mu.Lock()
 	p := b.current
@@ -120,7 +112,7 @@ func (b *quietBroker) wantPublishUnlessConvicted(t *testing.T, m *Metrics) bool 
 		case <-giveUp:
 			t.Fatal("the message was neither sent nor convicted")
 		case <-time.After(10 * time.Millisecond):
-			if convictions(m) > 0 {
+			if convictions(t, m) > 0 {
 				return false
 			}
 		}
@@ -133,19 +125,21 @@ func TestExplainedEndings(t *testing.T) {
 	const times = convictAt + 2
 	ways := []struct {
 		name string
-		end  func(t *testing.T, b *quietBroker, c *Connector, s gateway.Session) gateway.Session
+		end  func(t *testing.T, b *quietBroker, c *deviceConnector, s gateway.Session) gateway.Session
 	}{
-		{"closed on this side", func(_ *testing.T, _ *quietBroker, _ *Connector, s gateway.Session) gateway.Session {
-			cut(s)
+		{"closed on this side", func(_ *testing.T, _ *quietBroker, _ *deviceConnector,
+			s gateway.Session,
+		) gateway.Session {
+			cutClient(s.(*deviceSession).client)
 			return s
 		}},
-		{"new login", func(t *testing.T, _ *quietBroker, c *Connector, _ gateway.Session) gateway.Session {
+		{"new login", func(t *testing.T, _ *quietBroker, c *deviceConnector, _ gateway.Session) gateway.Session {
 			s, _ := connect(t, c, "device")
 			return s
 		}},
-		{"login check", func(t *testing.T, _ *quietBroker, c *Connector, s gateway.Session) gateway.Session {
+		{"login check", func(t *testing.T, _ *quietBroker, c *deviceConnector, s gateway.Session) gateway.Session {
 			device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device"}}
-			if _, err := c.Probe().Authenticate(context.Background(), device, ""); err != nil {
+			if err := c.broker.tryLogin(context.Background(), device, ""); err != nil {
 				t.Fatal(err)
 			}
 			return s
@@ -162,9 +156,9 @@ func TestExplainedEndings(t *testing.T) {
 				b := newQuietBroker(t)
 				cfg := spooled(t, b.url())
 				cfg.Metrics = NewMetrics(nil)
-				c := newConnector(t, cfg)
+				c := newDevices(t, cfg)
 				s, d := connect(t, c, "device")
-				c.backlogOf("device") // a user, as if a message were being written to disk
+				c.broker.backlogOf("device") // a user, as if a message were being written to disk
 				publishNumbers(t, s, 0, 1)
 				b.wantPublish(t)
 				if suspect {
@@ -185,7 +179,7 @@ func TestExplainedEndings(t *testing.T) {
 				if way.name != "new login" && d.Losses() > 0 {
 					t.Errorf("the device was lost: %v", d.Lost(t))
 				}
-				if n := convictions(cfg.Metrics); n > 0 {
+				if n := convictions(t, cfg.Metrics); n > 0 {
 					t.Errorf("%v convictions", n)
 				}
 			})
@@ -199,7 +193,7 @@ func TestRefusedLoginExplainsNothing(t *testing.T) {
 	b := newQuietBroker(t)
 	cfg := spooled(t, b.url())
 	cfg.Metrics = NewMetrics(nil)
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	s, _ := connect(t, c, "device")
 	publishNumbers(t, s, 0, 1)
 	b.wantPublish(t)
@@ -300,16 +294,16 @@ func (b *forgetfulBroker) wantConnect(t *testing.T, clean bool) (answer chan<- b
 // reconnects. The broker's session then belongs to the new login and does not have that message, but the broker would
 // answer PUBREL nevertheless.
 func TestSessionOfAnotherLogin(t *testing.T) {
-	begin := func(t *testing.T) (b *forgetfulBroker, old *Session, login func() <-chan error) {
+	begin := func(t *testing.T) (b *forgetfulBroker, old *deviceSession, login func() <-chan error) {
 		b = newForgetfulBroker(t)
-		c := newConnector(t, spooled(t, b.url()))
+		c := newDevices(t, spooled(t, b.url()))
 		s, _ := connect(t, c, "device")
 		call := connectortest.NewCall()
 		s.Publish("t", 2, []byte("x"), call.Done)
 		if r := call.Result(t); !r.Ok() {
 			t.Fatal(r)
 		}
-		return b, s.(*Session), func() <-chan error {
+		return b, s.(*deviceSession), func() <-chan error {
 			came := make(chan error, 1)
 			go func() {
 				device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device"}}
@@ -347,7 +341,7 @@ func TestSessionOfAnotherLogin(t *testing.T) {
 			}
 			old.client.mu.Lock()
 			defer old.client.mu.Unlock()
-			return old.attempt > 2
+			return old.client.attempt > 2
 		})
 		wantPublished(t, b, answer, came)
 	})

@@ -19,7 +19,7 @@ func TestTakenOver(t *testing.T) {
 		p.next()
 		p.disconnect(packets.DisconnectSessionTakenOver)
 	})
-	s, d := connect(t, newConnector(t, quick(b.url())), "c")
+	s, d := connect(t, newDevices(t, quick(b.url())), "c")
 	call := connectortest.NewCall()
 	s.Publish("t", 1, nil, call.Done)
 	if r := d.Lost(t); !r.Is(gateway.ReasonDiscarded) {
@@ -43,7 +43,7 @@ func TestThreeLosses(t *testing.T) {
 			p.next()
 		}
 	})
-	s, d := connect(t, newConnector(t, quick(b.url())), "c")
+	s, d := connect(t, newDevices(t, quick(b.url())), "c")
 	s.Publish("t", 0, nil, nil)
 	if r := d.Lost(t); !r.Is(gateway.ReasonDiscarded) {
 		t.Fatal(r)
@@ -67,7 +67,7 @@ func TestStalledBroker(t *testing.T) {
 	defer close(release)
 	cfg := quick(b.url())
 	cfg.KeepAlive, cfg.PacketTimeout = time.Second, time.Second
-	s, d := connect(t, newConnector(t, cfg), "c")
+	s, d := connect(t, newDevices(t, cfg), "c")
 	call := connectortest.NewCall()
 	s.Publish("t", 1, make([]byte, 1000), call.Done)
 	var full atomic.Int32
@@ -98,7 +98,7 @@ func TestAckTimeout(t *testing.T) {
 	})
 	cfg := quick(b.url())
 	cfg.AckTimeout = 100 * time.Millisecond
-	s, _ := connect(t, newConnector(t, cfg), "c")
+	s, _ := connect(t, newDevices(t, cfg), "c")
 	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -115,7 +115,7 @@ func TestRefusedReconnect(t *testing.T) {
 		p.next()
 		p.send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: packets.ConnackNotAuthorized})
 	})
-	s, d := connect(t, newConnector(t, quick(b.url())), "c")
+	s, d := connect(t, newDevices(t, quick(b.url())), "c")
 	s.Publish("t", 1, nil, nil)
 	if r := d.Lost(t); !r.Is(gateway.ReasonUpstreamLost) {
 		t.Fatal(r)

@@ -286,8 +286,20 @@ func (b *memoryBroker) flush(t testing.TB, clients int) {
 	t.Helper()
 	b.set(func() {
 		for _, s := range b.sessions {
-			s.send(wire.Publication{Topic: "$nobody", QoS: 1}, maxSubscription)
+			s.send(wire.Publication{Topic: "$nobody", QoS: 1}, 268435455)
 		}
 	})
 	b.awaitClients(t, clients)
+}
+
+// said returns the payloads published to a topic.
+func (b *memoryBroker) said(topic string) (payloads []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.taken {
+		if p.Topic == topic {
+			payloads = append(payloads, string(p.Payload))
+		}
+	}
+	return payloads
 }

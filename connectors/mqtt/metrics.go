@@ -11,15 +11,12 @@ import (
 
 // Reasons for dropped messages and lost connections.
 const (
-	dropDown        = "upstream_down"
-	dropDeviceFull  = "device_queue_full"
-	dropRefused     = "spooled_refused"
-	dropExpired     = "spooled_expired"
-	dropUnroutable  = "unroutable"
-	dropDenied      = "denied"
-	dropGatewayFull = "gateway_queue_full"
-	dropClaim       = "bad_claim"
-	dropBadTopic    = "bad_topic" // in a message from the broker
+	dropDown       = "upstream_down"
+	dropDeviceFull = "device_queue_full"
+	dropRefused    = "spooled_refused"
+	dropExpired    = "spooled_expired"
+	dropDenied     = "denied"
+	dropBadTopic   = "bad_topic" // in a message from the broker
 
 	lossTakenOver  = "taken_over"
 	lossRepeated   = "three_losses"
@@ -45,6 +42,22 @@ type Metrics struct {
 	convicted           *prometheus.CounterVec // by call
 
 	Spool *spool.Metrics
+
+	all []prometheus.Collector // without those of the spool
+}
+
+// Describe implements [prometheus.Collector].
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, each := range m.all {
+		each.Describe(ch)
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, each := range m.all {
+		each.Collect(ch)
+	}
 }
 
 // NewMetrics registers the metrics with reg. If reg is nil, they are not registered.
@@ -74,9 +87,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			"Calls that were refused because the broker ended the connection for them, by call.", "call"),
 		Spool: spool.NewMetrics(reg),
 	}
+	m.all = []prometheus.Collector{
+		m.sessions, m.connects, m.losses, m.reconnects, m.published, m.received, m.dropped, m.resent,
+		m.resubscribesRefused, m.convicted,
+	}
 	if reg != nil {
-		reg.MustRegister(m.sessions, m.connects, m.losses, m.reconnects, m.published, m.received, m.dropped, m.resent,
-			m.resubscribesRefused, m.convicted)
+		reg.MustRegister(m)
 	}
 	return m
 }
@@ -95,7 +111,18 @@ func newCounters(m *Metrics) *counters {
 	return c
 }
 
-func (c *counters) connected(err error) {
+// countDropped counts a dropped message.
+func (b *broker) countDropped(reason string) { b.metrics.dropped.WithLabelValues(reason).Inc() }
+
+// countTakeover counts a session that ended because its device logged in at another gateway.
+func (b *broker) countTakeover() { b.metrics.losses.WithLabelValues(lossTakenOver).Inc() }
+
+// countSessions adds to the number of sessions.
+func (b *broker) countSessions(n int) { b.metrics.sessions.Add(float64(n)) }
+
+// countLogin counts the result of a device's login.
+func (b *broker) countLogin(err error) {
+	c := b.metrics
 	var refused *gateway.ResultError
 	switch {
 	case err == nil:

@@ -23,7 +23,7 @@ import (
 // shared connection. Others lose their connection once; the device loses its session and may not log in for a while.
 func TestRepeatedQoS0(t *testing.T) {
 	b := newStrictBroker(t, packets.DisconnectTopicNameInvalid)
-	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit}, SharedConfig{Connections: 1})
+	s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit})
 	good := loginTo(t, s, "good", "l")
 	device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "evil"}, Listener: "l"}
 	down := connectortest.NewDevice()
@@ -32,7 +32,7 @@ func TestRepeatedQoS0(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer evil.Close()
-	carrier := s.conns[0]
+	carrier := s
 	gatewaytest.Eventually(t, "the device to be closed", func() bool {
 		evil.Publish("bad", 0, []byte("x"), nil)
 		if r := connectortest.Publish(t, good, "good", 1, "x"); !r.Ok() {
@@ -43,9 +43,9 @@ func TestRepeatedQoS0(t *testing.T) {
 	if r := down.Lost(t); !r.Is(gateway.ReasonUpstreamRefused) {
 		t.Error(r)
 	}
-	carrier.mu.Lock()
-	again := len(carrier.connects)
-	carrier.mu.Unlock()
+	carrier.client.mu.Lock()
+	again := len(carrier.client.connects)
+	carrier.client.mu.Unlock()
 	if again > 2 {
 		t.Errorf("the shared connection was opened %d times", again)
 	}
@@ -61,7 +61,7 @@ func TestRepeatedQoS0(t *testing.T) {
 // not until all are refused.
 func TestSeveralSuspects(t *testing.T) {
 	b := newStrictBroker(t, 0)
-	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit}, SharedConfig{Connections: 1})
+	s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit})
 	const several = 6
 	good := loginTo(t, s, "good", "l")
 	var calls []*connectortest.Call
@@ -88,7 +88,7 @@ func TestSeveralSuspects(t *testing.T) {
 func TestProvenBesideSuspects(t *testing.T) {
 	for _, reason := range []byte{0, packets.DisconnectTopicNameInvalid} {
 		b := newStrictBroker(t, reason)
-		s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit, Node: "n"}, SharedConfig{Connections: 1})
+		s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit, Node: "n"})
 		var good []gateway.Session
 		for n := range 5 {
 			good = append(good, loginTo(t, s, fmt.Sprint("good-", n), "l"))
@@ -134,25 +134,25 @@ func TestProvenBesideSuspects(t *testing.T) {
 // device may lose its connection because of that.
 func TestSuspectThatLeaves(t *testing.T) {
 	b := newStrictBroker(t, 0)
-	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit}, SharedConfig{Connections: 1})
+	s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit})
 	good := loginTo(t, s, "good", "l")
 	login := func() gateway.Session {
 		evil := loginTo(t, s, "evil", "l")
 		evil.Publish("bad", 1, []byte("x"), nil)
 		return evil
 	}
-	evil := login().(*sharedSession)
-	carrier := s.conns[0]
+	evil := login().(*queueSession)
+	carrier := s
 	gatewaytest.Eventually(t, "the publish to be a suspect", func() bool {
-		carrier.mu.Lock()
-		defer carrier.mu.Unlock()
+		carrier.client.mu.Lock()
+		defer carrier.client.mu.Unlock()
 		return evil.queue.diverted
 	})
 	evil.Close()
 	connects := func() int {
-		carrier.mu.Lock()
-		defer carrier.mu.Unlock()
-		return len(carrier.connects)
+		carrier.client.mu.Lock()
+		defer carrier.client.mu.Unlock()
+		return len(carrier.client.connects)
 	}
 	before := connects()
 	login()
@@ -175,7 +175,7 @@ func TestSpooledSuspect(t *testing.T) {
 	for n := range 20 {
 		leave(t, folder, fmt.Sprint("device-", n), fmt.Sprint("other/", n))
 	}
-	newConnector(t, cfg)
+	newDevices(t, cfg)
 	want := []string{"good/1", "good/2", "good/3"}
 	for n := range 20 {
 		want = append(want, fmt.Sprint("other/", n))
@@ -212,8 +212,7 @@ func TestSpooledSuspect(t *testing.T) {
 func TestSpooledSuspectOfADeviceThatComesAndGoes(t *testing.T) {
 	b := newStrictBroker(t, 0)
 	folder := t.TempDir() + "/spool"
-	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit, Spool: SpoolConfig{Folder: folder}},
-		SharedConfig{Connections: 1})
+	s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit, Spool: SpoolConfig{Folder: folder}})
 	evil := loginTo(t, s, "evil", "")
 	call := connectortest.NewCall()
 	evil.Publish("bad", 1, []byte("x"), call.Done)
@@ -279,18 +278,15 @@ func TestUselessConnections(t *testing.T) {
 			p.disconnect(packets.DisconnectServerShuttingDown)
 		}
 	})
-	s := newShared(t, Config{URL: b.url(), ReconnectDelay: unit}, SharedConfig{Connections: 1})
-	if err := s.start(); err != nil {
-		t.Fatal(err)
-	}
-	c := s.conns[0]
+	s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit})
+	c := s
 	gatewaytest.Eventually(t, "seven connects", func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if n := len(c.connects); n > mostConnects+1 {
+		c.client.mu.Lock()
+		defer c.client.mu.Unlock()
+		if n := len(c.client.connects); n > mostConnects+1 {
 			t.Fatalf("%d connects within %v", n, connectWindow*unit)
 		}
-		return c.attempt >= mostConnects+2
+		return c.client.attempt >= mostConnects+2
 	})
 }
 
@@ -323,7 +319,7 @@ func TestUnavailable(t *testing.T) {
 		}
 	})
 	var log gatewaytest.Log
-	c := newConnector(t, Config{
+	c := newDevices(t, Config{
 		URL: b.url(), Logger: log.Logger(),
 		DeviceStatus: Status{Topic: "s/${clientid}", QoS: 1, Retain: true},
 	})
@@ -349,7 +345,7 @@ func TestUnavailable(t *testing.T) {
 func TestUserPropertiesThatCannotBeSent(t *testing.T) {
 	b := newStrictBroker(t, 0)
 	cfg := Config{URL: b.url(), UserProperties: true}
-	for _, c := range []gateway.Connector{newConnector(t, cfg), newShared(t, cfg, SharedConfig{})} {
+	for _, c := range []gateway.Connector{newDevices(t, cfg), newQueues(t, cfg)} {
 		for _, name := range []string{"\x01", "\uffff", "\xff", string(make([]byte, 70_000))} {
 			device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c", ProtoName: name}}
 			var refused *gateway.ResultError
@@ -367,15 +363,15 @@ func TestNoncharacterAtMosquitto(t *testing.T) {
 	cfg := Config{URL: broker.URL(), ReconnectDelay: 50 * time.Millisecond}
 	bad := wire.EncodeUser(paho.UserProperties{{Key: "k", Value: "\ufffe"}})
 	t.Run("shared", func(t *testing.T) {
-		s := newShared(t, cfg, SharedConfig{Connections: 1})
+		s := newQueues(t, cfg)
 		evil, good := loginTo(t, s, "evil", "l"), loginTo(t, s, "good", "l")
-		evil.(*sharedSession).props = bad
+		evil.(*queueSession).queue.props = bad
 		wantRefused(t, evil, good)
 	})
 	t.Run("device", func(t *testing.T) {
-		c := newConnector(t, cfg)
+		c := newDevices(t, cfg)
 		evil, good := loginTo(t, c, "evil", "l"), loginTo(t, c, "good", "l")
-		evil.(*Session).props = bad
+		evil.(*deviceSession).queue.props = bad
 		wantRefused(t, evil, good)
 	})
 }

@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 )
@@ -25,7 +23,7 @@ func TestPausedBroker(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
-			d := listen(t, b.URL(), "t/#")
+			d := listen(t, newConnector(t, lasting(b.URL())), "t/#")
 			cfg := quick(b.URL())
 			cfg.ConnectTimeout = 500 * time.Millisecond
 			c.prepare(&cfg)
@@ -34,7 +32,7 @@ func TestPausedBroker(t *testing.T) {
 			publishWindow(s, 20)[19].Result(t)
 			b.Pause(t)
 			waiting := publishWindow(s, 100)
-			awaitLoss(t, connector, lossUnanswered, 1)
+			awaitLoss(t, connector.broker, "unanswered", 1)
 			for i, call := range waiting {
 				if call.Times() > 0 {
 					t.Fatalf("publish %d succeeded while the broker was paused", i)
@@ -54,9 +52,9 @@ func TestPausedBroker(t *testing.T) {
 			if own.Losses() != 0 || d.Losses() != 0 {
 				t.Fatal("a session was lost")
 			}
-			sent, again := testutil.ToFloat64(connector.metrics.published.WithLabelValues("1")),
-				testutil.ToFloat64(connector.metrics.resent)
-			sent += testutil.ToFloat64(connector.metrics.published.WithLabelValues("2"))
+			sent, again := counted(t, connector.broker, "published_total", "1"),
+				counted(t, connector.broker, "resent_total")
+			sent += counted(t, connector.broker, "published_total", "2")
 			if sent-again != 121 || again > 1 {
 				t.Fatalf("%v publishes sent, %v of them again", sent, again)
 			}

@@ -146,7 +146,7 @@ func (p *prober) handBack() (cb callbacks) {
 	return cb
 }
 
-func (*prober) message(*paho.Publish)    {}
-func (*prober) resuming(bool)            {}
-func (*prober) connected(bool)           {}
-func (*prober) lost(gateway.CloseReason) {}
+func (*prober) Message(*paho.Publish)    {}
+func (*prober) Resuming(bool)            {}
+func (*prober) Connected(bool)           {}
+func (*prober) Lost(gateway.CloseReason) {}

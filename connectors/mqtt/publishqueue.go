@@ -21,6 +21,7 @@ type publishQueue struct {
 	left      bool     // the queue has left the backlog; guarded by backlog.mu
 	drain     draining
 
+	props       []byte                    // properties of each publish of the device
 	from        *gateway.Device           // nil for topic queues, client.ownQueue and leftover queues
 	closeDevice func(gateway.CloseReason) // ends the device's session; may be nil
 	// the broker has acknowledged a publish and ended no connection for one since
@@ -35,6 +36,36 @@ type publishQueue struct {
 	ends          int            // evidence against its QoS 0 publishes
 	endedAt       time.Time      // when evidence was last counted
 	round         uint32         // client.round in which it was added to client.written
+}
+
+// newQueue returns a queue for the calls of a device. If the broker ends connections for them repeatedly, closeDevice
+// is called.
+func (c *client) newQueue(device *gateway.Device, closeDevice func(gateway.CloseReason)) *publishQueue {
+	l := &publishQueue{
+		client: c, from: device, closeDevice: closeDevice, props: c.broker.publishProperties(*device),
+	}
+	if c.device == nil {
+		l.divert(c.broker.offenders.left(device.ClientID, time.Now()))
+	}
+	return l
+}
+
+// Publish publishes a message of the device. QoS 0 is refused while the connection is lost; QoS 1 and 2 wait, on disk
+// if there is a spool.
+func (l *publishQueue) Publish(topic string, qos byte, payload []byte, done gateway.Done) {
+	l.publishOrStore(call{
+		kind: publishing, topic: topic, qos: qos, payload: payload, props: l.props, done: done, queue: l,
+	})
+}
+
+// Subscribe subscribes for the device.
+func (l *publishQueue) Subscribe(filter string, qos byte, done gateway.Done) {
+	l.client.submit(call{kind: subscribing, topic: filter, qos: qos, done: done, queue: l})
+}
+
+// Unsubscribe unsubscribes for the device.
+func (l *publishQueue) Unsubscribe(filter string, done gateway.Done) {
+	l.client.submit(call{kind: unsubscribing, topic: filter, done: done, queue: l})
 }
 
 // publishOrStore accepts a publish of the device. With a spool, QoS 1 and 2 go to disk first.
@@ -279,10 +310,38 @@ func (l *publishQueue) tryStored(k *call) callbacks {
 func (l *publishQueue) close() (cb callbacks) {
 	l.client.mu.Lock()
 	defer l.client.mu.Unlock()
+	return l.end()
+}
+
+// end must be called with the client's mu held.
+func (l *publishQueue) end() callbacks {
 	if l.ended {
 		return nil
 	}
 	return append(l.finish(resultEnded), l.shut()...)
+}
+
+// Forget ends a queue of a client that continues: its calls under way get no other result. Ended queues are removed
+// from blocked once they are the majority.
+func (c *client) Forget(l *publishQueue) callbacks {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cb := l.end()
+	if l.publish != nil {
+		cb.add(l.publish, resultEnded)
+	}
+	if l.probing != nil {
+		cb.add(l.probing, resultEnded)
+	}
+	if !l.blocked {
+		return cb
+	}
+	c.idle++
+	if c.idle > len(c.blocked)/2 {
+		c.idle = 0
+		c.blocked = slices.DeleteFunc(c.blocked, func(l *publishQueue) bool { return l.ended && l.pending.empty() })
+	}
+	return cb
 }
 
 // shut makes the queue leave its backlog: at once, or when the stored message under way is answered or its connection

@@ -114,7 +114,7 @@ func (c *client) judgeOwnQoS0(e ending, now time.Time) (cb callbacks) {
 		c.broker.offenders.add(c.id, now, c.broker.cfg.ReconnectDelay)
 	}
 	cb.then(func() {
-		go c.owner.lost(gateway.ReasonUpstreamRefused.With("the broker ended %d connections after QoS 0 messages: %v",
+		go c.owner.Lost(gateway.ReasonUpstreamRefused.With("the broker ended %d connections after QoS 0 messages: %v",
 			offencesUntilBan, e))
 	})
 	return cb

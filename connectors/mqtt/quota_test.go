@@ -92,14 +92,14 @@ func TestReceiveMaximumLowered(t *testing.T) {
 				const lanes, each = 12, 5
 				q := &quotaBroker{t: t, maxima: maxima, keeps: keeps, lanes: map[string]int{}, left: lanes * each}
 				b := newScripted(t, q.serve)
-				s, d := connect(t, newConnector(t, quick(b.url())), "c")
-				calls := publishOnLanes(&s.(*Session).client, lanes, each)
+				s, d := connect(t, newDevices(t, quick(b.url())), "c")
+				calls := publishOnLanes(s.(*deviceSession).client, lanes, each)
 				for _, call := range calls {
 					if r := call.Result(t); !r.Ok() || call.Times() != 1 {
 						t.Fatal(r, call.Times())
 					}
 				}
-				c := &s.(*Session).client
+				c := s.(*deviceSession).client
 				c.mu.Lock()
 				defer c.mu.Unlock()
 				if last := int(maxima[len(maxima)-1]); c.quota != last ||

@@ -79,22 +79,16 @@ func (r *reach) state() error {
 	return cause
 }
 
-// Watch starts monitoring whether the broker can be reached, even while no device is connected, and logs changes. It
-// ends with Close. While a connection to the broker is open, no probes are sent. Otherwise the broker is probed every
-// 15 s, or every 1 s to 12 s while it cannot be reached: by an MQTT connection with the gateway's account or, without
-// an account, by a TCP connection.
-func (c *Connector) Watch() {
-	c.broker.workers.Go(c.broker.watch)
-}
+// watchReach starts monitoring; see Connector.Watch.
+func (b *broker) watchReach() { b.workers.Go(b.watch) }
 
-// Reachable returns nil if the broker could be reached when [Connector.Watch] last checked, or else the reason. It
-// waits for the first answer until ctx ends.
-func (c *Connector) Reachable(ctx context.Context) error {
+// reachable returns why the broker cannot be reached; see Connector.Reachable.
+func (b *broker) reachable(ctx context.Context) error {
 	select {
-	case <-c.broker.reach.first:
+	case <-b.reach.first:
 	case <-ctx.Done():
 	}
-	return c.broker.reach.state()
+	return b.reach.state()
 }
 
 func (b *broker) watch() {
@@ -159,16 +153,11 @@ func (b *broker) probe(ctx context.Context) error {
 	defer slow.Stop()
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.ConnectTimeout*time.Duration(len(b.servers)))
 	defer cancel()
-	if b.cfg.Username == "" && b.shared.Load() == nil {
+	if b.cfg.Username == "" && b.gatewayOwner.Load() == nil {
 		return b.probeTCP(ctx)
 	}
-	c := &client{}
-	c.init(b, "exgate-"+b.cfg.Node+"-probe", noOwner{})
-	c.username, c.password = b.cfg.Username, b.cfg.Password
-	l, err := b.open(ctx, c, true)
-	if err == nil {
-		l.disconnect(false, false)
-	} else if isAnswer(err) {
+	err := b.tryConnect(ctx, "exgate-"+b.cfg.Node+"-probe", b.cfg.Username, b.cfg.Password)
+	if err != nil && isAnswer(err) {
 		return nil // it refuses the account, but it can be reached
 	}
 	return err

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,83 +12,9 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 
-	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/internal/backoff"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
-
-// now returns a context that has ended, to get the current state.
-func now() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}
-
-// TestWatch uses a broker that is down at first, comes up, goes down while a device is connected, and comes up again.
-func TestWatch(t *testing.T) {
-	for name, change := range map[string]struct {
-		username string
-		shared   bool
-	}{
-		"session: device":             {},
-		"with the gateway's account":  {username: "gateway"},
-		"session: shared, no account": {shared: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			addr := gatewaytest.FreeAddress(t)
-			var log gatewaytest.Log
-			cfg := quick("mqtt://" + addr)
-			cfg.Username, cfg.Logger = change.username, log.Logger()
-			c := newConnector(t, cfg)
-			if change.shared {
-				s, err := c.Shared(SharedConfig{Authenticator: access.Everybody()})
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = s.Close(t.Context()) })
-			}
-			if err := c.Reachable(now()); err == nil {
-				t.Fatal("reachable before the first probe")
-			}
-			c.Watch()
-			if err := c.Reachable(t.Context()); err == nil || !strings.Contains(err.Error(), addr) {
-				t.Fatalf("reachable: %v", err)
-			}
-			if n := strings.Count(log.String(), "the broker cannot be reached; devices cannot log in"); n != 1 ||
-				!strings.Contains(log.String(), "upstream.url") {
-				t.Fatalf("logged:\n%s", log.String())
-			}
-			first := serveAt(t, addr)
-			await := func(what string, up bool) {
-				t.Helper()
-				gatewaytest.Eventually(t, what, func() bool { return (c.Reachable(now()) == nil) == up })
-			}
-			await("the broker", true)
-			if !strings.Contains(log.String(), "the broker can be reached again") {
-				t.Fatalf("logged:\n%s", log.String())
-			}
-			connect(t, c, "device")
-			first.close()
-			await("that the broker is away", false)
-			serveAt(t, addr)
-			await("the broker again", true)
-		})
-	}
-}
-
-func serveAt(t *testing.T, addr string) *scripted {
-	t.Helper()
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return serveScripted(t, l, func(p *peer) {
-		if p.accept(false) != nil {
-			p.serveAll()
-		}
-	})
-}
 
 // TestWatchLeavesTheBrokerAlone expects no packets without an account, and no probes while a device is connected.
 func TestWatchLeavesTheBrokerAlone(t *testing.T) {
@@ -106,9 +31,9 @@ func TestWatchLeavesTheBrokerAlone(t *testing.T) {
 		p.accept(false)
 		p.serveAll()
 	})
-	c := newConnector(t, quick(b.url()))
-	c.Watch()
-	if err := c.Reachable(t.Context()); err != nil {
+	c := newDevices(t, quick(b.url()))
+	c.broker.watchReach()
+	if err := c.broker.reachable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	<-closed
@@ -140,9 +65,9 @@ func TestRefusedAccountIsReachable(t *testing.T) {
 		})
 		cfg := quick(b.url())
 		cfg.Username = "gateway"
-		c := newConnector(t, cfg)
-		c.Watch()
-		if err := c.Reachable(t.Context()); (err == nil) != up {
+		c := newDevices(t, cfg)
+		c.broker.watchReach()
+		if err := c.broker.reachable(t.Context()); (err == nil) != up {
 			t.Errorf("0x%02X: %v", reason, err)
 		}
 	}
@@ -155,9 +80,10 @@ func TestWatchOfASilentBroker(t *testing.T) {
 	cfg.Username, cfg.ConnectTimeout = "gateway", time.Hour
 	var log gatewaytest.Log
 	cfg.Logger = log.Logger()
-	c := newConnector(t, cfg)
-	c.Watch()
-	if err := c.Reachable(t.Context()); err == nil || !strings.Contains(log.String(), "has not answered within 2s") {
+	c := newDevices(t, cfg)
+	c.broker.watchReach()
+	if err := c.broker.reachable(t.Context()); err == nil ||
+		!strings.Contains(log.String(), "has not answered within 2s") {
 		t.Fatalf("%v; logged:\n%s", err, log.String())
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -184,7 +183,7 @@ func TestEveryDisconnectReason(t *testing.T) {
 			if !got.Ok() || d.Losses() > 0 {
 				t.Fatal(got, d.Losses())
 			}
-			if n := testutil.ToFloat64(c.metrics.losses.WithLabelValues(lossBroker)); r.code >= 0x80 && n != 1 {
+			if n := counted(t, c.broker, "losses_total", "broker_disconnected"); r.code >= 0x80 && n != 1 {
 				t.Errorf("%v losses counted as the broker's will", n)
 			}
 			if r.code >= 0x80 && !strings.Contains(log.String(), r.name) {

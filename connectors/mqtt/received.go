@@ -80,21 +80,6 @@ func (b *broker) reasons(packet byte, codes []byte) []byte {
 	return checked
 }
 
-// message delivers a message to the device. paho does not reuse the payload.
-func (s *Session) message(p *paho.Publish) {
-	s.client.mu.Lock()
-	ended := s.ended
-	s.client.mu.Unlock()
-	switch {
-	case ended:
-		return
-	case s.broker.isControl(p.Topic):
-		s.broker.metrics.dropped.WithLabelValues(dropDenied).Inc()
-		return
-	}
-	s.broker.deliver(s.down, p, p.QoS, p.Payload)
-}
-
 // deliver queues a message for a device.
 func (b *broker) deliver(down gateway.Downlink, p *paho.Publish, qos byte, payload []byte) {
 	b.metrics.received.Inc()

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
@@ -33,7 +32,7 @@ func inBothModes(t *testing.T, broker func(t *testing.T) *scripted,
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = shared.Close(t.Context()) })
-		s, d := connectShared(t, shared, "c")
+		s, d := connect(t, shared, "c")
 		test(t, c, s, d)
 	})
 }
@@ -258,7 +257,7 @@ func TestBadTopicsFromTheBroker(t *testing.T) {
 					id = -1
 				}
 				sends(t, rawPublish(byte(qos)<<1, topic, id, ""), false, func(t *testing.T, c *Connector, b *sender) {
-					if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropBadTopic)); n != 1 {
+					if n := counted(t, c.broker, "dropped_total", "bad_topic"); n != 1 {
 						t.Errorf("%v messages counted", n)
 					}
 					if qos > 0 {

@@ -47,7 +47,7 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 		cb := c.end()
 		c.mu.Unlock()
 		cb.run()
-		c.owner.lost(gateway.ReasonDiscarded.With("%v", cause))
+		c.owner.Lost(gateway.ReasonDiscarded.With("%v", cause))
 		return
 	}
 	if rival {
@@ -179,7 +179,7 @@ func (c *client) connectAgain(ctx context.Context) {
 		}
 		if c.onTakeover == endOnTakeover && errors.As(err, &refused) &&
 			refused.Result.Code == gateway.CodePermissionDeny {
-			c.owner.lost(gateway.ReasonUpstreamLost.With("%v", err))
+			c.owner.Lost(gateway.ReasonUpstreamLost.With("%v", err))
 			return
 		}
 		c.failed(err)
@@ -242,7 +242,7 @@ func (b *broker) delay(attempt int) time.Duration {
 // resume continues over a new link: first it resubscribes, then it resends unacknowledged publishes, then it sends what
 // is queued.
 func (c *client) resume(l *link) {
-	c.owner.resuming(l.present)
+	c.owner.Resuming(l.present)
 	c.mu.Lock()
 	switch {
 	case c.ended:
@@ -275,7 +275,7 @@ func (c *client) resume(l *link) {
 	c.mu.Unlock()
 	cb.run()
 	c.announce()
-	c.owner.connected(l.present)
+	c.owner.Connected(l.present)
 }
 
 // resubscribe must be called with mu held. A packet has at most one Subscription Identifier.

@@ -232,7 +232,7 @@ func TestSharedRestart(t *testing.T) {
 			}
 			cfg := quick(b.URL())
 			// mosquitto persists a session that began without Clean Start, and not those of the shared connections
-			cfg.SessionExpiry = lostSessionExpiry
+			cfg.SessionExpiry = time.Minute
 			observer := logIn(t, newConnector(t, cfg), "observer")
 			observer.subscribe(t, "down/#", 1)
 			calls := publishAll(members, 0, messages)
@@ -297,7 +297,7 @@ func TestSubscribeWhileDown(t *testing.T) {
 			m.subscribe(t, filter, 1)
 		}
 		b.stop()
-		awaitDown(t, &s.conns[0].client)
+		awaitDown(t, s.conns[0].client)
 		calls := make([]*connectortest.Call, 5)
 		for i := range calls {
 			calls[i] = connectortest.NewCall()
@@ -333,7 +333,7 @@ func TestComeAndGoWhileDown(t *testing.T) {
 	m := logIn(t, s, "device")
 	m.subscribe(t, "f", 1)
 	b.stop()
-	awaitDown(t, &s.conns[0].client)
+	awaitDown(t, s.conns[0].client)
 	m.Unsubscribe("f", nil)
 	m.Subscribe("f", 1, nil)
 	m.Unsubscribe("f", nil)
@@ -348,7 +348,7 @@ func TestNothingGrowsWhileDown(t *testing.T) {
 	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
 	logIn(t, s, "stays")
 	b.stop()
-	c := &s.conns[0].client
+	c := s.conns[0].client
 	awaitDown(t, c)
 	for i := range 1000 {
 		m, call := logIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
@@ -360,11 +360,9 @@ func TestNothingGrowsWhileDown(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	c.mu.Lock()
-	if n := len(c.blocked) + len(c.ownQueue.pending.list) + len(c.inflight); n > 10 {
-		t.Errorf("%d lanes and calls wait", n)
+	if s := c.State(); s.Blocked+s.Pending+s.Inflight > 10 {
+		t.Errorf("too many queues and calls wait: %+v", s)
 	}
-	c.mu.Unlock()
 	r := &s.conns[0].routes
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -3,8 +3,7 @@ package mqtt
 import (
 	"strconv"
 	"testing"
-
-	"github.com/prometheus/client_golang/prometheus/testutil"
+	"time"
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
@@ -20,7 +19,7 @@ func TestBrokerRestart(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
 			cfg := quick(b.URL())
 			if durable {
-				cfg.SessionExpiry = lostSessionExpiry
+				cfg.SessionExpiry = time.Minute
 			}
 			c := newConnector(t, cfg)
 			s, d := connect(t, c, "device")
@@ -31,10 +30,10 @@ func TestBrokerRestart(t *testing.T) {
 			}
 			b.Kill()
 			gatewaytest.Eventually(t, "the loss to be noticed",
-				func() bool { return testutil.ToFloat64(c.metrics.losses.WithLabelValues(lossNetwork)) == 1 })
+				func() bool { return counted(t, c.broker, "losses_total", "network") == 1 })
 
 			if r := connectortest.Publish(t, s, "t/zero", 0, "x"); r.Code != gateway.CodeUnknown ||
-				testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropDown)) != 1 {
+				counted(t, c.broker, "dropped_total", "upstream_down") != 1 {
 				t.Fatalf("publishing QoS 0 while the broker is down: %v", r)
 			}
 			waiting := publishWindow(s, 20)
@@ -71,7 +70,7 @@ func publishWindow(s gateway.Session, n int) []*connectortest.Call {
 func TestRestartUnderLoad(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	cfg := quick(b.URL())
-	cfg.SessionExpiry = lostSessionExpiry
+	cfg.SessionExpiry = time.Minute
 	c := newConnector(t, cfg)
 	from, _ := connect(t, c, "from")
 	to, d := connect(t, c, "to")

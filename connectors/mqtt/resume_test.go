@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
@@ -107,12 +106,8 @@ func TestResubscribe(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	gatewaytest.Eventually(t, "a refusal counted",
-		func() bool { return testutil.ToFloat64(c.metrics.resubscribesRefused) == 1 })
-	session := s.(*Session)
-	session.client.mu.Lock()
-	left := len(session.filters)
-	session.client.mu.Unlock()
-	if left != 2 || d.Losses() != 0 {
+		func() bool { return counted(t, c.broker, "resubscribes_refused_total") == 1 })
+	if left := s.(*Session).client.State().Filters; left != 2 || d.Losses() != 0 {
 		t.Fatalf("%d filters are left, %d losses", left, d.Losses())
 	}
 }

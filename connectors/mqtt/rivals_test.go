@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -41,8 +39,8 @@ func TestRivals(t *testing.T) {
 				}
 			}
 			gatewaytest.Eventually(t, "one of each pair to give up", func() bool {
-				return testutil.ToFloat64(gateways[0].metrics.sessions)+
-					testutil.ToFloat64(gateways[1].metrics.sessions) <= float64(pairs+len(alone))
+				return counted(t, gateways[0].broker, "sessions")+
+					counted(t, gateways[1].broker, "sessions") <= float64(pairs+len(alone))
 			})
 			for i, pair := range rivals {
 				wantOneLeft(t, fmt.Sprint("own/", i), pair)
@@ -52,7 +50,7 @@ func TestRivals(t *testing.T) {
 					t.Errorf("device %d had no rival and was lost", i)
 				}
 			}
-			n := connects(gateways[0]) + connects(gateways[1]) - len(alone)
+			n := connects(t, gateways[0]) + connects(t, gateways[1]) - len(alone)
 			if t.Logf("%d connections for %d pairs", n, pairs); n >= 15*pairs {
 				t.Error("that is too many")
 			}
@@ -61,8 +59,9 @@ func TestRivals(t *testing.T) {
 }
 
 // connects returns the number of CONNECTs that the broker accepted.
-func connects(c *Connector) int {
-	return int(testutil.ToFloat64(c.metrics.connects.WithLabelValues("ok")) + testutil.ToFloat64(c.metrics.reconnects))
+func connects(t testing.TB, c *Connector) int {
+	t.Helper()
+	return int(counted(t, c.broker, "connects_total", "ok") + counted(t, c.broker, "reconnects_total"))
 }
 
 func wantOneLeft(t *testing.T, topic string, pair [2]rival) {

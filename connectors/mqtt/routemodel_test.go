@@ -165,7 +165,7 @@ func (m *routeModel) Cut(*rapid.T) { m.broker.cut() }
 func (m *routeModel) Stop(*rapid.T) {
 	m.broker.stop()
 	for _, c := range m.shared.conns {
-		awaitDown(m.t, &c.client)
+		awaitDown(m.t, c.client)
 	}
 }
 

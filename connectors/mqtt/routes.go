@@ -72,15 +72,9 @@ func (r *routes) subscribe(to *route) (cb callbacks) {
 		return nil
 	}
 	q := &subscribeRequest{id: r.nextID(), route: to, waiters: to.waiting}
-	k := call{
-		from: q.waiters[0].device(), kind: subscribing, topic: to.filter, qos: to.highest(), subID: q.id,
-		queue: &r.conn.ownQueue,
-		done:  func(result gateway.Result) { r.subscribed(q, result) },
-	}
-	if r.conn.knowsNoSubIDs() {
-		k.subID = 0
-	}
-	switch result, sent := r.conn.submitUp(&k); {
+	result, sent := r.conn.client.TrySubscribe(to.filter, to.highest(), q.id, q.waiters[0].device(),
+		func(result gateway.Result) { r.subscribed(q, result) })
+	switch {
 	case sent:
 		to.waiting, to.requesting = nil, true
 		to.requests = append(to.requests, q)
@@ -138,7 +132,7 @@ func (r *routes) subscribed(q *subscribeRequest, result gateway.Result) {
 		cb = r.refuse(q, result)
 	}
 	if to.closed && r.by[to.filter] == nil {
-		r.conn.dropFilter(to.filter)
+		r.conn.client.dropFilter(to.filter)
 	}
 	cb = append(cb, r.subscribe(to)...)
 	r.mu.Unlock()
@@ -181,8 +175,8 @@ func (r *routes) part(sub *subscription, done gateway.Done) {
 	}
 	if first && to != nil && len(to.members) == 0 && !to.closed {
 		cb = r.shut(to, done)
-	} else if done != nil {
-		cb = append(cb, callback{done, gateway.OK})
+	} else {
+		cb.finish(done, gateway.OK)
 	}
 	r.mu.Unlock()
 	cb.run()
@@ -201,9 +195,8 @@ func (r *routes) shut(to *route, done gateway.Done) (cb callbacks) {
 	cb = answerAll(to.waiting, resultEnded)
 	to.waiting = nil
 	if to.active || to.requesting {
-		k := call{kind: unsubscribing, topic: to.filter, done: done, queue: &r.conn.ownQueue}
-		result, sent := r.conn.submitUp(&k)
-		r.conn.dropFilter(to.filter)
+		result, sent := r.conn.client.TryUnsubscribe(to.filter, done)
+		r.conn.client.dropFilter(to.filter)
 		if sent {
 			return cb
 		}
@@ -211,9 +204,7 @@ func (r *routes) shut(to *route, done gateway.Done) (cb callbacks) {
 			r.leaveStale(to.filter)
 		}
 	}
-	if done != nil {
-		cb = append(cb, callback{done, gateway.OK})
-	}
+	cb.finish(done, gateway.OK)
 	return cb
 }
 
@@ -247,8 +238,7 @@ func (r *routes) connected(bool) {
 		cb = append(cb, r.subscribe(to)...)
 	}
 	for filter := range r.stale {
-		k := call{kind: unsubscribing, topic: filter, queue: &r.conn.ownQueue}
-		if _, sent := r.conn.submitUp(&k); sent {
+		if _, sent := r.conn.client.TryUnsubscribe(filter, nil); sent {
 			delete(r.stale, filter)
 		}
 	}
@@ -334,9 +324,7 @@ func (r *route) waitsAgain(sub *subscription) bool {
 
 func answerAll(waiters []waiter, result gateway.Result) (cb callbacks) {
 	for _, a := range waiters {
-		if a.done != nil {
-			cb = append(cb, callback{a.done, result})
-		}
+		cb.finish(a.done, result)
 	}
 	return cb
 }
@@ -391,7 +379,7 @@ func (r *routes) targets(p *paho.Publish) *[]target {
 	case id == 0 || (!p.Retain && r.conn.shared.mode.merges()):
 		r.byTopic(p, list)
 	case q == nil:
-		r.conn.broker.metrics.dropped.WithLabelValues(dropUnroutable).Inc()
+		r.conn.shared.broker.countDropped(dropUnroutable)
 	default:
 		*list = q.route.targetsOf(p, q, *list)
 	}
@@ -435,4 +423,12 @@ func onceEach(list []target) []target {
 	}
 	clear(list[len(kept):])
 	return kept
+}
+
+// subscriptionID returns the Subscription Identifier of a message, or 0.
+func subscriptionID(p *paho.Publish) uint32 {
+	if p.Properties == nil || p.Properties.SubscriptionIdentifier == nil {
+		return 0
+	}
+	return uint32(*p.Properties.SubscriptionIdentifier)
 }

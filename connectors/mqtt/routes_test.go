@@ -307,13 +307,6 @@ func flushed(t testing.TB, from *member, to ...*member) {
 	}
 }
 
-func publish(t testing.TB, from *member, topic string, qos byte, payload string) {
-	t.Helper()
-	if r := connectortest.Publish(t, from, topic, qos, payload); !r.Ok() {
-		t.Fatalf("publishing to %s: %v", topic, r)
-	}
-}
-
 // TestRetained expects every subscriber to get the retained messages, even if several subscribe at the same time.
 func TestRetained(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {

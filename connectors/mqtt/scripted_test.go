@@ -1,17 +1,14 @@
 package mqtt
 
 import (
-	"context"
 	"io"
 	"net"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/eclipse/paho.golang/packets"
-
-	"github.com/exgate/exgate/connectors/connectortest"
-	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // scripted is a broker that runs a test's script, for behavior that a real broker cannot be made to show.
@@ -136,26 +133,33 @@ func (p *peer) serveAll() {
 	}
 }
 
-// quick returns a configuration with short reconnect delays.
-func quick(url string) Config {
-	return Config{URL: url, ReconnectDelay: 10 * time.Millisecond}
-}
-
-func connect(t testing.TB, c *Connector, clientID string) (gateway.Session, *connectortest.Device) {
-	t.Helper()
-	return login(t, c, clientID, "", "")
-}
-
-func login(t testing.TB, c *Connector, clientID, username, password string) (gateway.Session, *connectortest.Device) {
-	t.Helper()
-	d := connectortest.NewDevice()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: clientID, Username: username}},
-		password, d)
-	if err != nil {
-		t.Fatal(err)
+// cut ends all connections.
+func (b *scripted) cut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.peers {
+		_ = p.Close()
 	}
-	t.Cleanup(s.Close)
-	return s, d
+}
+
+// acceptUnless accepts devices and, unless refuse is set, the gateway client. It reports whether it is the gateway
+// client.
+func (p *peer) acceptUnless(refuse *atomic.Bool) (own bool) {
+	cp := p.next()
+	if cp == nil {
+		return false
+	}
+	own = strings.HasPrefix(cp.Content.(*packets.Connect).ClientID, "exgate-")
+	ack := &packets.Connack{Properties: &packets.Properties{}}
+	if own && refuse.Load() {
+		ack.ReasonCode = packets.ConnackNotAuthorized
+	}
+	p.send(ack)
+	return own
+}
+
+// hangUp closes the connection without DISCONNECT, and returns when the gateway has noticed.
+func (p *peer) hangUp() {
+	_ = p.Conn.(*net.TCPConn).CloseWrite()
+	_, _ = io.Copy(io.Discard, p.Conn)
 }

@@ -20,9 +20,9 @@ func TestFailover(t *testing.T) {
 	second, third := mosquitto.Start(t, mosquitto.Options{}), mosquitto.Start(t, mosquitto.Options{WebSocket: true})
 	cfg := quick("mqtt://" + gatewaytest.FreeAddress(t))
 	cfg.URLs = []string{second.URL(), third.WebSocketURL()}
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	s, d := connect(t, c, "device")
-	if got := c.server().HostPort; got != second.Addr() {
+	if got := c.broker.server().HostPort; got != second.Addr() {
 		t.Fatalf("connected to %s", got)
 	}
 	other, _ := connect(t, c, "other")
@@ -31,13 +31,13 @@ func TestFailover(t *testing.T) {
 		t.Fatal(r)
 	}
 	second.Kill()
-	awaitLoss(t, c, lossNetwork, 2)
+	awaitLoss(t, c.broker, "network", 2)
 	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 		t.Fatal(r)
 	}
 	d.Next(t)
-	if !strings.HasPrefix(c.server().WebSocket, "ws://") {
-		t.Fatalf("connected to %s", c.server().HostPort)
+	if !strings.HasPrefix(c.broker.server().WebSocket, "ws://") {
+		t.Fatalf("connected to %s", c.broker.server().HostPort)
 	}
 	second.Restart(t)
 	late, _ := connect(t, c, "late") // the third server is kept
@@ -50,7 +50,7 @@ func TestFailover(t *testing.T) {
 // wantThere expects a message that s publishes to arrive at the broker b.
 func wantThere(t *testing.T, b *mosquitto.Broker, topic string, s gateway.Session) {
 	t.Helper()
-	witness, d := connect(t, newConnector(t, Config{URL: b.URL()}), "witness")
+	witness, d := connect(t, newDevices(t, Config{URL: b.URL()}), "witness")
 	defer witness.Close()
 	if r := connectortest.Subscribe(t, witness, topic, 1); !r.Ok() {
 		t.Fatal(r)
@@ -66,7 +66,7 @@ func TestRefusalIsFinal(t *testing.T) {
 	first := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"u": "p"}})
 	second := newScripted(t, func(*peer) { t.Error("went to the next server") })
 	var refused *gateway.ResultError
-	err := dial(t, Config{URLs: []string{first.URL(), second.url()}})
+	err := dialBy(t, newDevices(t, Config{URLs: []string{first.URL(), second.url()}}))
 	if !errors.As(err, &refused) || refused.Result.Code != gateway.CodePermissionDeny {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestRefusalIsFinal(t *testing.T) {
 // TestNoServer expects an error that names each server.
 func TestNoServer(t *testing.T) {
 	urls := []string{"mqtt://" + gatewaytest.FreeAddress(t), "ws://" + gatewaytest.FreeAddress(t) + "/mqtt"}
-	err := dial(t, Config{URLs: urls})
+	err := dialBy(t, newDevices(t, Config{URLs: urls}))
 	var refused *gateway.ResultError
 	if errors.As(err, &refused) {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestSilentServerLeavesTimeForTheNext(t *testing.T) {
 		p.next()
 	})
 	alive := newScripted(t, func(p *peer) { p.accept(false); p.serveAll() })
-	c := newConnector(t, Config{URLs: []string{silent.url(), alive.url()}, ConnectTimeout: time.Hour})
+	c := newDevices(t, Config{URLs: []string{silent.url(), alive.url()}, ConnectTimeout: time.Hour})
 	for i := range 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c" + strings.Repeat("c", i)}},
@@ -114,14 +114,14 @@ func TestSilentServerLeavesTimeForTheNext(t *testing.T) {
 
 // ALPN names for MQTT must not be offered to HTTP servers.
 func TestALPNIsForMQTT(t *testing.T) {
-	c := newConnector(t, Config{
+	c := newDevices(t, Config{
 		URLs: []string{"mqtts://127.0.0.1", "wss://127.0.0.1"},
 		TLS:  &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"mqtt"}},
 	})
-	if got := c.servers[0].TLS.NextProtos; len(got) != 1 || got[0] != "mqtt" {
+	if got := c.broker.servers[0].TLS.NextProtos; len(got) != 1 || got[0] != "mqtt" {
 		t.Errorf("mqtts offers %v", got)
 	}
-	if got := c.servers[1].TLS.NextProtos; got != nil {
+	if got := c.broker.servers[1].TLS.NextProtos; got != nil {
 		t.Errorf("wss offers %v", got)
 	}
 }

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,11 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/runtime/gateway"
@@ -31,9 +29,12 @@ type SharedConfig struct {
 	ACL access.ACL
 }
 
-// sharedReceiveMaximum is the Receive Maximum of a shared connection, unless Config.ReceiveMaximum is larger. Messages
-// are acknowledged once they are queued, so it does not bound the queues.
-const sharedReceiveMaximum = 1000
+// Reasons for messages that shared sessions drop.
+const (
+	dropUnroutable  = "unroutable"
+	dropGatewayFull = "gateway_queue_full"
+	dropClaim       = "bad_claim"
+)
 
 // Shared gives devices sessions that share a few connections to the broker. The gateway authenticates devices, applies
 // the access rules, and delivers each message to the devices that subscribed to its topic.
@@ -43,6 +44,7 @@ type Shared struct {
 	control *control
 	conns   []*sharedConn
 	mode    splitMode
+	status  bool // devices have a status
 
 	mu       sync.Mutex
 	closed   bool                      // guarded by mu, like the fields below
@@ -51,29 +53,23 @@ type Shared struct {
 
 var _ gateway.Connector = (*Shared)(nil)
 
-// Shared returns a connector for shared sessions with the same broker and spool. It can be called once. Both connectors
-// must be closed. It does not wait for the broker.
-func (c *Connector) Shared(cfg SharedConfig) (*Shared, error) {
-	setDefault(&cfg.Connections, 4)
+// openShared returns a connector for shared sessions. There can be one for each broker. It does not wait for the
+// broker.
+func openShared(b *broker, cfg SharedConfig) (*Shared, error) {
+	cfg.Connections = cmp.Or(cfg.Connections, 4)
 	switch {
 	case cfg.Authenticator == nil:
 		return nil, errors.New("shared sessions need an authenticator (upstream.authentication)")
 	case cfg.Connections < 0:
 		return nil, errors.New("shared sessions: the number of connections is negative (upstream.connections)")
 	}
-	s := &Shared{broker: c.broker, cfg: cfg, sessions: map[string]*sharedSession{}}
+	s := &Shared{
+		broker: b, cfg: cfg, status: b.config().DeviceStatus.Topic != "", sessions: map[string]*sharedSession{},
+	}
 	s.mode.known = make(chan struct{})
 	s.control = newControl(s)
-	if !c.use() {
-		return nil, errClosed
-	}
-	if !c.shared.CompareAndSwap(nil, s) {
-		return nil, errors.Join(errors.New("shared sessions: the connector already exists"),
-			c.broker.leave(context.Background()))
-	}
-	// Already connected, for a status or the spool.
-	if own := c.existingGatewayClient(); own != nil && own.everConnected() {
-		s.control.connected(false)
+	if err := b.Join(s.control); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -108,7 +104,7 @@ func (s *Shared) Connect(ctx context.Context, device gateway.Device, password st
 	down gateway.Downlink,
 ) (gateway.Session, error) {
 	answer, err := s.admit(ctx, device, password)
-	s.broker.metrics.connected(err)
+	s.broker.countLogin(err)
 	if err != nil {
 		return nil, err
 	}
@@ -129,13 +125,7 @@ func (s *Shared) Connect(ctx context.Context, device gateway.Device, password st
 
 // admit decides whether the device may log in.
 func (s *Shared) admit(ctx context.Context, device gateway.Device, password string) (access.Answer, error) {
-	if err := s.broker.checkLogin(device, password); err != nil {
-		return access.Answer{}, err
-	}
-	if err := s.broker.offenders.refuse(device); err != nil {
-		return access.Answer{}, err
-	}
-	if err := s.broker.checkUserProperties(device); err != nil {
+	if err := s.broker.checkDevice(device, password); err != nil {
 		return access.Answer{}, err
 	}
 	answer, err := s.cfg.Authenticator.Authenticate(ctx, device, password)
@@ -165,13 +155,13 @@ func (s *Shared) ready(ctx context.Context, id string) error {
 	if own == nil {
 		return errClosed
 	}
-	if s.broker.spool.spool != nil {
+	if s.broker.hasSpool() {
 		return nil
 	}
 	if err := await(ctx, s.mode.known, own); err != nil {
 		return err
 	}
-	return await(ctx, c.up, &c.client)
+	return await(ctx, c.up, c.client)
 }
 
 // await waits for done, which the gateway's client c closes.
@@ -195,7 +185,7 @@ func (s *Shared) register(session *sharedSession) (old *sharedSession, err error
 	old = s.sessions[session.device.ClientID]
 	s.sessions[session.device.ClientID] = session
 	if old == nil {
-		s.broker.metrics.sessions.Inc()
+		s.broker.countSessions(1)
 	}
 	return old, nil
 }
@@ -208,7 +198,7 @@ func (s *Shared) forget(session *sharedSession) bool {
 		return false
 	}
 	delete(s.sessions, session.device.ClientID)
-	s.broker.metrics.sessions.Dec()
+	s.broker.countSessions(-1)
 	return true
 }
 
@@ -238,181 +228,19 @@ func (s *Shared) Close(ctx context.Context) error {
 	}
 	s.settle(ctx)
 	for _, c := range s.conns {
-		c.leave()
+		c.client.leave()
 	}
 	return s.broker.leave(ctx)
 }
 
-// splitMode is what the broker sends to a client with several matching subscriptions: a copy for each (mosquitto,
-// EMQX), or one copy with several Subscription Identifiers (HiveMQ, mochi). MQTT 5, section 3.3.4, allows both, and
-// CONNACK does not say which. A probe finds out: two overlapping subscriptions, a message that matches both, and one
-// that matches only one.
-type splitMode struct {
-	once  sync.Once
-	known chan struct{} // closed when the first probe has ended
-
-	mu     sync.Mutex
-	topic  string // topic of the probe under way; guarded by mu, like all fields below
-	asked  int    // number of probes
-	copies int
-	split  bool // the broker sends a copy for each; false until known, since duplicates are preferred to loss
-}
-
-// merges reports whether the broker may send a single copy.
-func (m *splitMode) merges() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return !m.split
-}
-
-func (m *splitMode) find(own *client, topic string) {
-	m.mu.Lock()
-	m.asked++
-	m.topic, m.copies = topic, 0
-	asked := m.asked
-	m.mu.Unlock()
-	done := func(r gateway.Result) {
-		if !r.Ok() {
-			m.giveUp(asked)
-		}
-	}
-	submit := func(k call) {
-		k.queue = &own.ownQueue
-		own.submit(k)
-	}
-	for i, filter := range []string{topic + "/+", topic + "/#"} {
-		id := uint32(i + 1)
-		if own.knowsNoSubIDs() {
-			id = 0
-		}
-		submit(call{kind: subscribing, topic: filter, subID: id, done: done})
-	}
-	submit(call{kind: publishing, topic: topic + "/x"})
-	submit(call{kind: publishing, topic: topic, done: done})
-	time.AfterFunc(probeTimeout, func() { m.giveUp(asked) })
-}
-
-// heard counts the copies of the first message until the second arrives.
-func (m *splitMode) heard(p *paho.Publish) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch {
-	case m.topic == "" || !strings.HasPrefix(p.Topic, m.topic):
-	case p.Topic != m.topic:
-		m.copies++
-	case m.copies > 0:
-		m.split = m.copies > 1
-		m.topic = ""
-		m.once.Do(func() { close(m.known) })
-	}
-}
-
-// giveUp ends a probe without an answer, unless another probe is under way.
-func (m *splitMode) giveUp(asked int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.topic != "" && m.asked == asked {
-		m.topic = ""
-		m.once.Do(func() { close(m.known) })
-	}
-}
-
-// sharedConn is one of the connections of shared sessions, with a publish queue for each.
-type sharedConn struct {
-	client
-	shared *Shared
-	routes routes
-
-	wasUp sync.Once
-	up    chan struct{} // closed after the first connect
-	idle  int           // ended queues in blocked since the last cleanup; guarded by client.mu
-}
-
-var _ owner = (*sharedConn)(nil)
-
-func newSharedConn(s *Shared, name string) (*sharedConn, error) {
-	b := s.broker
-	c := &sharedConn{shared: s, up: make(chan struct{})}
-	c.routes.conn = c
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.isClosed() {
-		return nil, errClosed
-	}
-	b.initOwn(&c.client, name, c)
-	c.inboundMax = max(b.cfg.ReceiveMaximum, sharedReceiveMaximum)
-	c.reconnect()
-	return c, nil
-}
-
-// message delivers a message to the devices that subscribed to its topic.
-func (c *sharedConn) message(p *paho.Publish) {
-	targets := c.routes.targets(p)
-	for i, t := range *targets {
-		payload := p.Payload
-		if i > 0 { // a device may keep the payload
-			payload = append([]byte(nil), payload...)
-		}
-		t.session.deliver(p, min(t.qos, p.QoS), payload)
-	}
-	recycleTargets(targets)
-}
-
-// resuming is called before resubscribing.
-func (c *sharedConn) resuming(present bool) { c.routes.resuming(present) }
-
-// connected publishes again which devices are online: the broker may have lost or missed it.
-func (c *sharedConn) connected(present bool) {
-	c.wasUp.Do(func() { close(c.up) })
-	c.routes.connected(present)
-	if !c.broker.cfg.DeviceStatus.isSet() {
-		return
-	}
-	for _, s := range c.shared.all() {
-		if s.conn == c {
-			s.announce()
-		}
-	}
-}
-
-// detach removes the queue of a session that has ended: calls under way get no other result. Ended queues are removed
-// from blocked once they are the majority.
-func (c *sharedConn) detach(l *publishQueue) (cb callbacks) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if l.publish != nil {
-		cb.add(l.publish, resultEnded)
-	}
-	if l.probing != nil {
-		cb.add(l.probing, resultEnded)
-	}
-	if !l.blocked {
-		return cb
-	}
-	c.idle++
-	if c.idle > len(c.blocked)/2 {
-		c.idle = 0
-		c.blocked = slices.DeleteFunc(c.blocked, func(l *publishQueue) bool { return l.ended && l.pending.empty() })
-	}
-	return cb
-}
-
-// lost is never called; this client always reconnects.
-func (c *sharedConn) lost(gateway.CloseReason) {}
+// settleTimeout bounds the wait for the statuses of devices that left when shared sessions close.
+const settleTimeout = 2 * time.Second
 
 // settle waits until the statuses of devices that left are published.
 func (s *Shared) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	for _, c := range s.conns {
-		c.settle(ctx)
+		c.client.settle(ctx)
 	}
-}
-
-// subscriptionID returns the Subscription Identifier of a message, or 0.
-func subscriptionID(p *paho.Publish) uint32 {
-	if p.Properties == nil || p.Properties.SubscriptionIdentifier == nil {
-		return 0
-	}
-	return uint32(*p.Properties.SubscriptionIdentifier)
 }

@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -11,64 +10,11 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
-
-// member is a device of a connector, for tests with many devices.
-type member struct {
-	gateway.Session
-	*connectortest.Device
-	id string
-}
-
-// logIn connects a device.
-func logIn(t testing.TB, c gateway.Connector, id string) *member {
-	t.Helper()
-	m := &member{Device: connectortest.NewDevice(), id: id}
-	var err error
-	if m.Session, err = tryLogIn(c, id, m.Device); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.Close)
-	return m
-}
-
-func tryLogIn(c gateway.Connector, id string, down gateway.Downlink) (gateway.Session, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	return c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id, Username: id}}, "", down)
-}
-
-// subscribe expects the subscription to be granted.
-func (m *member) subscribe(t testing.TB, filter string, qos byte) {
-	t.Helper()
-	if r := connectortest.Subscribe(t, m, filter, qos); !r.Ok() {
-		t.Fatalf("%s subscribes to %s: %v", m.id, filter, r)
-	}
-}
-
-// wants expects the next messages of the device to have these payloads.
-func (m *member) wants(t testing.TB, payloads ...string) {
-	t.Helper()
-	for _, want := range payloads {
-		if got := m.Next(t); string(got.Payload) != want {
-			t.Fatalf("%s gets %s %q, want %q", m.id, got.Topic, got.Payload, want)
-		}
-	}
-}
-
-// wantsNoMore expects no further message.
-func (m *member) wantsNoMore(t testing.TB) {
-	t.Helper()
-	if n := m.Unread(); n > 0 {
-		t.Fatalf("%s gets %d more messages, the first of them %q", m.id, n, m.Next(t).Payload)
-	}
-}
 
 // awaitAsks waits until the shared connections have sent a memoryBroker exactly these requests.
 func awaitAsks(t testing.TB, b *memoryBroker, want ...string) {
@@ -94,20 +40,8 @@ func wantNoRoutes(t testing.TB, s *Shared) {
 func (r *routes) isEmpty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.conn.client.mu.Lock()
-	defer r.conn.client.mu.Unlock()
-	return len(r.by)+len(r.ids)+len(r.stale)+r.wild.Len()+
-		len(r.conn.filters)+len(r.conn.waiting)+len(r.conn.blocked) == 0
-}
-
-// awaitDown waits until a client has noticed that its connection is lost.
-func awaitDown(t testing.TB, c *client) {
-	t.Helper()
-	gatewaytest.Eventually(t, "the loss to be noticed", func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.link == nil
-	})
+	c := r.conn.client.State()
+	return len(r.by)+len(r.ids)+len(r.stale)+r.wild.Len()+c.Filters+c.Waiting+c.Blocked == 0
 }
 
 func awaitFilters(t testing.TB, b *memoryBroker, want ...string) {
@@ -222,7 +156,7 @@ func TestFullDevice(t *testing.T) {
 	if s.session("full-1") != nil || s.session("full-0") == nil {
 		t.Error("the device with QoS 1 is to be closed, that with QoS 0 not")
 	}
-	if dropped := testutil.ToFloat64(s.broker.metrics.dropped.WithLabelValues(dropDeviceFull)); dropped != n+1 {
+	if dropped := counted(t, s.broker, "dropped_total", "device_queue_full"); dropped != n+1 {
 		t.Errorf("%v dropped messages are counted, want %d", dropped, n+1)
 	}
 }

@@ -20,11 +20,10 @@ type sharedSession struct {
 	device gateway.Device
 	answer access.Answer
 	down   gateway.Downlink
-	props  []byte // properties of each publish
 	status Status
 	epoch  uint64
 	expiry *time.Timer // nil if the login does not expire
-	queue  publishQueue
+	queue  *publishQueue
 	over   atomic.Bool
 
 	mu   sync.Mutex
@@ -42,17 +41,14 @@ var _ gateway.Session = (*sharedSession)(nil)
 func (s *Shared) newSession(device gateway.Device, answer access.Answer, down gateway.Downlink) (*sharedSession,
 	error,
 ) {
-	status, err := s.broker.cfg.DeviceStatus.of(device)
+	status, err := s.broker.deviceStatus(device)
 	if err != nil {
 		return nil, err
 	}
 	session := &sharedSession{
 		shared: s, conn: s.connFor(device.ClientID), device: device, answer: answer, down: down, status: status,
-		props: s.broker.publishProperties(device),
 	}
-	session.queue.client, session.queue.from, session.queue.closeDevice = &session.conn.client, &session.device,
-		session.lose
-	session.queue.divert(s.broker.offenders.left(device.ClientID, time.Now()))
+	session.queue = session.conn.client.newQueue(&session.device, session.lose)
 	return session, nil
 }
 
@@ -60,7 +56,7 @@ func (s *Shared) newSession(device gateway.Device, answer access.Answer, down ga
 func (s *sharedSession) begin() {
 	s.shared.control.claim(s.device.ClientID, s.epoch)
 	s.announce()
-	s.queue.store(s.shared.broker, s.device.ClientID)
+	s.queue.UseSpool()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at := s.answer.Expires; !at.IsZero() && !s.over.Load() {
@@ -79,17 +75,10 @@ func (s *sharedSession) announce() {
 
 // publishStatus publishes the device's status, if it has one.
 func (s *sharedSession) publishStatus(payload string) {
-	if !s.status.isSet() {
-		return
-	}
-	s.conn.submit(call{
-		kind: publishing, topic: s.status.Topic, payload: []byte(payload), qos: s.status.QoS, retain: s.status.Retain,
-		queue: &s.conn.ownQueue, from: &s.device,
-		done: func(r gateway.Result) {
-			if r.Code == gateway.CodeLimit {
-				s.shared.broker.metrics.dropped.WithLabelValues(dropGatewayFull).Inc()
-			}
-		},
+	s.conn.client.PublishStatus(s.status, payload, &s.device, func(r gateway.Result) {
+		if r.Code == gateway.CodeLimit {
+			s.shared.broker.countDropped(dropGatewayFull)
+		}
 	})
 }
 
@@ -105,16 +94,12 @@ func (s *sharedSession) Publish(name string, qos byte, payload []byte, done gate
 		finish(done, gateway.Refuse(gateway.CodePermissionDeny, "publishing to %.100q is not allowed", name))
 		return
 	}
-	s.queue.publishOrStore(call{
-		kind: publishing, topic: name, qos: qos, payload: payload, props: s.props, done: done,
-		queue: &s.queue,
-	})
+	s.queue.Publish(name, qos, payload, done)
 }
 
 // Subscribe implements [gateway.Session].
 func (s *sharedSession) Subscribe(filter string, qos byte, done gateway.Done) {
-	k := call{kind: subscribing, topic: filter, qos: qos}
-	r := k.check()
+	r := CheckFilter(filter, qos)
 	if r.Ok() {
 		r = s.maySubscribe(filter)
 	}
@@ -164,8 +149,7 @@ func (s *sharedSession) find(filter string) int {
 
 // Unsubscribe implements [gateway.Session].
 func (s *sharedSession) Unsubscribe(filter string, done gateway.Done) {
-	k := call{kind: unsubscribing, topic: filter}
-	if r := k.check(); !r.Ok() {
+	if r := CheckFilter(filter, 0); !r.Ok() {
 		finish(done, r)
 		return
 	}
@@ -200,7 +184,7 @@ func (s *sharedSession) deliver(p *paho.Publish, qos byte, payload []byte) {
 	switch {
 	case s.over.Load():
 	case !s.allows(access.Subscribe, p.Topic):
-		s.shared.broker.metrics.dropped.WithLabelValues(dropDenied).Inc()
+		s.shared.broker.countDropped(dropDenied)
 	default:
 		s.shared.broker.deliver(s.down, p, qos, payload)
 	}
@@ -229,7 +213,7 @@ func (s *sharedSession) end(reason gateway.CloseReason) bool {
 		s.expiry.Stop()
 	}
 	s.mu.Unlock()
-	cb := append(s.queue.close(), s.conn.detach(&s.queue)...)
+	cb := s.conn.client.Forget(s.queue)
 	s.shared.control.withdraw(s.device.ClientID, s.epoch)
 	for _, sub := range subs {
 		s.shared.connFor(sub.filter).routes.part(sub.part, nil)

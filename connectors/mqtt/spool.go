@@ -78,6 +78,9 @@ func (b *broker) spoolOpened(ctx context.Context) error {
 	}
 }
 
+// hasSpool reports whether there is a spool. It must be open.
+func (b *broker) hasSpool() bool { return b.spool.spool != nil }
+
 func (d *spoolHandle) close() error {
 	<-d.opened
 	if d.spool == nil {
@@ -132,18 +135,18 @@ const resendGoodbye = 2 * time.Second
 func ResendRefused(ctx context.Context, cfg Config, m Refused) (err error) {
 	cfg.Spool, cfg.DeviceStatus, cfg.GatewayStatus = SpoolConfig{}, Status{}, Status{}
 	cfg.Node += "-resend"
-	c, err := New(cfg)
+	b, err := openBroker(cfg)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), resendGoodbye)
 		defer cancel()
-		err = errors.Join(err, c.Close(bye))
+		err = errors.Join(err, b.leave(bye))
 	}()
-	p := c.broker.theProber()
+	p := b.theProber()
 	done := make(chan verdict, 1)
-	c.broker.tryElsewhere(call{
+	b.tryElsewhere(call{
 		kind: publishing, topic: m.Topic, qos: m.QoS, payload: m.Payload, props: m.Properties, spooled: true,
 		ends: convictAt - 1,
 	}, func(v verdict) { done <- v })

@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,85 +16,29 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// spooled returns a configuration with its own spool.
-func spooled(t *testing.T, url string) Config {
-	t.Helper()
-	cfg := quick(url)
-	cfg.Spool.Folder = t.TempDir()
-	return cfg
-}
-
-// listen subscribes with a session that survives a restart of the broker.
-func listen(t *testing.T, url, filter string) *connectortest.Device {
-	t.Helper()
-	cfg := quick(url)
-	cfg.SessionExpiry = lostSessionExpiry
-	s, d := connect(t, newConnector(t, cfg), "listener")
-	if r := connectortest.Subscribe(t, s, filter, 1); !r.Ok() {
-		t.Fatal(r)
-	}
-	return d
-}
-
-// publishNumbers publishes numbers, alternating between QoS 1 and 2, and expects each to be stored.
-func publishNumbers(t *testing.T, s gateway.Session, from, to int) {
-	t.Helper()
-	calls := make([]*connectortest.Call, 0, to-from)
-	for i := from; i < to; i++ {
-		c := connectortest.NewCall()
-		s.Publish("t", byte(1+i%2), []byte(strconv.Itoa(i)), c.Done)
-		calls = append(calls, c)
-	}
-	for i, c := range calls {
-		if r := c.Result(t); !r.Ok() {
-			t.Fatalf("publish %d: %v", from+i, r)
-		}
-	}
-}
-
-// wantNumbers expects the numbers, in order of their first arrivals.
-func wantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
-	t.Helper()
-	for next := from; next < to; {
-		i, err := strconv.Atoi(string(d.Next(t).Payload))
-		switch {
-		case err != nil || i > next:
-			t.Fatalf("got %d, want %d: something is missing or has overtaken it", i, next)
-		case i == next:
-			next++
-		}
-	}
-}
-
-func awaitLoss(t *testing.T, c *Connector, reason string, n float64) {
-	t.Helper()
-	gatewaytest.Eventually(t, "the loss to be noticed",
-		func() bool { return testutil.ToFloat64(c.metrics.losses.WithLabelValues(reason)) >= n })
-}
-
 // awaitDrained waits until the spool is empty and has no users except n sessions.
-func awaitDrained(t *testing.T, c *Connector, n int) {
+func awaitDrained(t *testing.T, c *deviceConnector, n int) {
 	t.Helper()
 	gatewaytest.Eventually(t, "the spool to be empty", func() bool {
 		c.broker.mu.Lock()
 		users := 0
-		for _, g := range c.backlogs {
+		for _, g := range c.broker.backlogs {
 			users += g.users
 		}
 		c.broker.mu.Unlock()
-		return users == n && len(c.spool.spool.Left()) == 0
+		return users == n && len(c.broker.spool.spool.Left()) == 0
 	})
 }
 
 // TestSpoolWhileDown stops the broker: publishes succeed, and arrive in order after its restart.
 func TestSpoolWhileDown(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
-	c := newConnector(t, spooled(t, b.URL()))
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
+	c := newDevices(t, spooled(t, b.URL()))
 	s, own := connect(t, c, "device")
 	publishNumbers(t, s, 0, 10)
 	b.Stop(t)
-	awaitLoss(t, c, lossNetwork, 1)
+	awaitLoss(t, c.broker, lossNetwork, 1)
 	publishNumbers(t, s, 10, 200)
 	if r := connectortest.Publish(t, s, "t", 0, "x"); r.Code != gateway.CodeUnknown {
 		t.Fatalf("QoS 0 is not for the spool: %v", r)
@@ -112,15 +55,15 @@ func TestSpoolWhileDown(t *testing.T) {
 // TestSpoolWhilePaused loses the connection with a publish under way that the broker may have accepted.
 func TestSpoolWhilePaused(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	cfg := spooled(t, b.URL())
 	cfg.AckTimeout, cfg.ConnectTimeout = time.Second, time.Second
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	s, _ := connect(t, c, "device")
 	publishNumbers(t, s, 0, 10)
 	b.Pause(t)
 	publishNumbers(t, s, 10, 100)
-	awaitLoss(t, c, lossUnanswered, 1)
+	awaitLoss(t, c.broker, lossUnanswered, 1)
 	publishNumbers(t, s, 100, 110)
 	b.Resume(t)
 	publishNumbers(t, s, 110, 120)
@@ -131,11 +74,11 @@ func TestSpoolWhilePaused(t *testing.T) {
 // TestSpoolLeftByDevice expects the gateway client to publish what a device left.
 func TestSpoolLeftByDevice(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
-	c := newConnector(t, spooled(t, b.URL()))
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
+	c := newDevices(t, spooled(t, b.URL()))
 	s, _ := connect(t, c, "device")
 	b.Stop(t)
-	awaitLoss(t, c, lossNetwork, 1)
+	awaitLoss(t, c.broker, lossNetwork, 1)
 	publishNumbers(t, s, 0, 100)
 	s.Close()
 	b.Restart(t)
@@ -146,18 +89,18 @@ func TestSpoolLeftByDevice(t *testing.T) {
 // TestSpoolLeftByGateway opens the folder of a connector that was closed with messages in the spool.
 func TestSpoolLeftByGateway(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	cfg := spooled(t, b.URL())
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	s, _ := connect(t, c, "device")
 	b.Stop(t)
-	awaitLoss(t, c, lossNetwork, 1)
+	awaitLoss(t, c.broker, lossNetwork, 1)
 	publishNumbers(t, s, 0, 100)
 	if err := c.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b.Restart(t)
-	c = newConnector(t, cfg)
+	c = newDevices(t, cfg)
 	wantNumbers(t, d, 0, 100)
 	awaitDrained(t, c, 0)
 }
@@ -169,10 +112,10 @@ func TestSpoolWaitsForDevice(t *testing.T) {
 	var log gatewaytest.Log
 	cfg := spooled(t, b.URL())
 	cfg.Username, cfg.Password, cfg.Logger = "gateway", "g", log.Logger()
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	s, _ := login(t, c, "device", "device", "d")
 	b.Stop(t)
-	awaitLoss(t, c, lossNetwork, 1)
+	awaitLoss(t, c.broker, lossNetwork, 1)
 	publishNumbers(t, s, 0, 20)
 	s.Close()
 	b.Restart(t)
@@ -180,7 +123,7 @@ func TestSpoolWaitsForDevice(t *testing.T) {
 		return strings.Contains(log.String(),
 			"it waits for the device")
 	})
-	if left := c.spool.spool.Left(); len(left) != 1 {
+	if left := c.broker.spool.spool.Left(); len(left) != 1 {
 		t.Fatalf("%v are left", left)
 	}
 	listener, d := login(t, c, "listener", "device", "d")
@@ -250,7 +193,7 @@ func TestSpoolRefused(t *testing.T) {
 			}
 			return 0
 		})
-		c := newConnector(t, spooled(t, url))
+		c := newDevices(t, spooled(t, url))
 		s, d := connect(t, c, "device")
 		for _, payload := range []string{"0", "1"} {
 			if r := connectortest.Publish(t, s, "t", qos, payload); !r.Ok() {
@@ -259,7 +202,7 @@ func TestSpoolRefused(t *testing.T) {
 			next(t, got, payload)
 		}
 		awaitDrained(t, c, 1)
-		if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropRefused)); n != 1 || d.Losses() != 0 {
+		if n := testutil.ToFloat64(c.broker.metrics.dropped.WithLabelValues(dropRefused)); n != 1 || d.Losses() != 0 {
 			t.Fatalf("%v counted, %d losses", n, d.Losses())
 		}
 	}
@@ -281,7 +224,7 @@ func TestSpoolQuotaExceeded(t *testing.T) {
 				}
 				return 0
 			})
-			c := newConnector(t, spooled(t, url))
+			c := newDevices(t, spooled(t, url))
 			s, _ := connect(t, c, "device")
 			for _, payload := range []string{"0", "1"} {
 				if r := connectortest.Publish(t, s, "t", 1, payload); !r.Ok() {
@@ -292,7 +235,7 @@ func TestSpoolQuotaExceeded(t *testing.T) {
 				next(t, got, want)
 			}
 			awaitDrained(t, c, 1)
-			if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropRefused)); n != 0 {
+			if n := testutil.ToFloat64(c.broker.metrics.dropped.WithLabelValues(dropRefused)); n != 0 {
 				t.Fatalf("%v dropped", n)
 			}
 		})
@@ -305,7 +248,7 @@ func TestSpoolMaximumQoS(t *testing.T) {
 		url, got := answering(t, func(*peer) *packets.Connack {
 			return &packets.Connack{Properties: &packets.Properties{MaximumQOS: &most}}
 		}, func(*packets.Publish) byte { return 0 })
-		c := newConnector(t, spooled(t, url))
+		c := newDevices(t, spooled(t, url))
 		storeNumbers(t, c, "device", 2, time.Now())
 		connect(t, c, "device")
 		for _, want := range []string{"0", "1"} {
@@ -334,13 +277,13 @@ func TestSpoolMaximumQoSLowered(t *testing.T) {
 		}
 		p.serveAll()
 	})
-	c := newConnector(t, spooled(t, b.url()))
+	c := newDevices(t, spooled(t, b.url()))
 	s, _ := connect(t, c, "device")
 	if r := connectortest.Publish(t, s, "t", 2, "x"); !r.Ok() {
 		t.Fatal(r)
 	}
 	awaitDrained(t, c, 1)
-	if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropRefused)); n != 0 {
+	if n := testutil.ToFloat64(c.broker.metrics.dropped.WithLabelValues(dropRefused)); n != 0 {
 		t.Fatalf("%v dropped", n)
 	}
 }
@@ -350,7 +293,7 @@ func TestSpoolMessageExpiry(t *testing.T) {
 	url, got := answering(t, plainly, func(*packets.Publish) byte { return 0 })
 	cfg := spooled(t, url)
 	cfg.MessageExpiry, cfg.UserProperties = time.Minute, true
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	storeNumbers(t, c, "device", 1, time.Now().Add(-2*time.Minute))
 	storeNumbers(t, c, "device", 1, time.Now().Add(-30*time.Second))
 	device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device", ProtoName: "mine"}}
@@ -370,18 +313,18 @@ func TestSpoolMessageExpiry(t *testing.T) {
 		t.Errorf("a new one has %v", p)
 	}
 	awaitDrained(t, c, 1)
-	if n := testutil.ToFloat64(c.metrics.dropped.WithLabelValues(dropExpired)); n != 1 {
+	if n := testutil.ToFloat64(c.broker.metrics.dropped.WithLabelValues(dropExpired)); n != 1 {
 		t.Errorf("%v expired", n)
 	}
 }
 
 // storeNumbers stores n QoS 2 publishes before any queue sends them.
-func storeNumbers(t *testing.T, c *Connector, id string, n int, at time.Time) {
+func storeNumbers(t *testing.T, c *deviceConnector, id string, n int, at time.Time) {
 	t.Helper()
-	if err := c.spoolOpened(t.Context()); err != nil {
+	if err := c.broker.spoolOpened(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	q := c.spool.spool.Queue(id)
+	q := c.broker.spool.spool.Queue(id)
 	defer q.Release()
 	for i := range n {
 		stored := make(chan error, 1)

@@ -20,13 +20,13 @@ import (
 // TestSpoolFull expects the newest message to be refused when the spool is full, and the stored ones to arrive.
 func TestSpoolFull(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	cfg := spooled(t, b.URL())
 	cfg.Spool.MaxBytesPerDevice = 1000
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	s, _ := connect(t, c, "device")
 	b.Stop(t)
-	awaitLoss(t, c, lossNetwork, 1)
+	awaitLoss(t, c.broker, lossNetwork, 1)
 	kept := 0
 	var r gateway.Result
 	for ; kept < 100; kept++ {
@@ -48,20 +48,20 @@ func TestSpoolFull(t *testing.T) {
 // TestSpoolDropsOldest expects the oldest messages to be dropped and counted if DropOldest is set.
 func TestSpoolDropsOldest(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	counts := prometheus.NewRegistry()
 	cfg := spooled(t, b.URL())
 	cfg.Spool.MaxBytesPerDevice, cfg.Spool.DropOldest, cfg.Metrics = 1000, true, NewMetrics(counts)
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	s, _ := connect(t, c, "device")
 	b.Stop(t)
-	awaitLoss(t, c, lossNetwork, 1)
+	awaitLoss(t, c.broker, lossNetwork, 1)
 	const n = 100
 	for i := range n {
 		publishNumbers(t, s, i, i+1)
 	}
 	dropped := int(gatewaytest.Metric(t, counts, "exgate_spool_dropped_total", "device_full"))
-	if left := s.(*Session).queue.backlog.queue.Len(); dropped == 0 || dropped+left != n {
+	if left := s.(*deviceSession).queue.backlog.queue.Len(); dropped == 0 || dropped+left != n {
 		t.Fatalf("%d dropped, %d left of %d", dropped, left, n)
 	}
 	b.Restart(t)
@@ -73,11 +73,11 @@ func TestSpoolDropsOldest(t *testing.T) {
 // may be sent at once.
 func TestSpoolDrainRate(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	cfg := spooled(t, b.URL())
 	cfg.Spool.DrainRate = 1.0 / 3600
 	cfg.AckTimeout, cfg.ConnectTimeout = time.Second, time.Second
-	c := newConnector(t, cfg)
+	c := newDevices(t, cfg)
 	const devices, each = 3, 10
 	sessions := make([]gateway.Session, devices)
 	for i := range sessions {
@@ -87,11 +87,11 @@ func TestSpoolDrainRate(t *testing.T) {
 	for i, s := range sessions {
 		publishNumbers(t, s, i*each, i*each+each)
 	}
-	awaitLoss(t, c, lossUnanswered, devices)
+	awaitLoss(t, c.broker, lossUnanswered, devices)
 	b.Resume(t)
 	left := 0
 	for _, s := range sessions {
-		l := &s.(*Session).queue
+		l := s.(*deviceSession).queue
 		gatewaytest.Eventually(t, "the rate to hold the device up", func() bool {
 			l.client.mu.Lock()
 			defer l.client.mu.Unlock()
@@ -102,8 +102,8 @@ func TestSpoolDrainRate(t *testing.T) {
 	if want := devices*each - devices - 1; left != want {
 		t.Fatalf("%d messages are left, want %d", left, want)
 	}
-	c.drain.SetLimit(rate.Inf)
-	for _, s := range sessions { // the gateway client continues
+	c.broker.drain.SetLimit(rate.Inf)
+	for _, s := range sessions { // the gateway goes on
 		s.Close()
 	}
 	awaitDrained(t, c, 0)
@@ -119,14 +119,14 @@ func TestSpoolDrainRate(t *testing.T) {
 // TestSpoolOfTwo expects a second connector to wait for the folder of the first, as in an upgrade.
 func TestSpoolOfTwo(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, b.URL(), "t")
+	d := listen(t, newDevices(t, lasting(b.URL())), "t")
 	cfg := spooled(t, b.URL())
-	first := newConnector(t, cfg)
+	first := newDevices(t, cfg)
 	s, _ := connect(t, first, "device")
 	publishNumbers(t, s, 0, 5)
 	var log gatewaytest.Log
 	cfg.Logger = log.Logger()
-	second := newConnector(t, cfg)
+	second := newDevices(t, cfg)
 	gatewaytest.Eventually(t, "the second to wait", func() bool {
 		return strings.Contains(log.String(),
 			"waiting for the spool")
@@ -139,7 +139,7 @@ func TestSpoolOfTwo(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Stop(t)
-	awaitLoss(t, first, lossNetwork, 1)
+	awaitLoss(t, first.broker, lossNetwork, 1)
 	publishNumbers(t, s, 5, 10)
 	if err := first.Close(t.Context()); err != nil {
 		t.Fatal(err)
@@ -154,12 +154,12 @@ func TestSpoolOfTwo(t *testing.T) {
 func TestSpoolOfTwoGivesUp(t *testing.T) {
 	b := newScripted(t, func(p *peer) { p.serveAll() })
 	cfg := spooled(t, b.url())
-	if err := newConnector(t, cfg).spoolOpened(t.Context()); err != nil {
+	if err := newDevices(t, cfg).broker.spoolOpened(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var log gatewaytest.Log
 	cfg.Logger = log.Logger()
-	second := newConnector(t, cfg)
+	second := newDevices(t, cfg)
 	if err := second.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}

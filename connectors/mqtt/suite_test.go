@@ -88,8 +88,6 @@ func TestSuiteEmbedded(t *testing.T) {
 	})
 }
 
-const patience = 90 * time.Second // as in connectortest
-
 // newShared returns a connector for shared sessions, and closes it before the connector with which it shares the
 // broker.
 func newShared(t testing.TB, cfg Config, shared SharedConfig) *Shared {

@@ -194,3 +194,8 @@ func TestWebSocketSilence(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// cut closes the connection of a session without DISCONNECT.
+func cut(s gateway.Session) {
+	cutClient(s.(*Session).client)
+}

@@ -1,0 +1,172 @@
+package mqtt
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/runtime/gateway"
+)
+
+// unit replaces the second of Config.ReconnectDelay, so that the tests are fast.
+const unit = 20 * time.Millisecond
+
+const patience = 90 * time.Second // as in connectortest
+
+func connect(t testing.TB, c gateway.Connector, clientID string) (gateway.Session, *connectortest.Device) {
+	t.Helper()
+	return login(t, c, clientID, "", "")
+}
+
+func login(t testing.TB, c gateway.Connector, clientID, username, password string) (
+	gateway.Session, *connectortest.Device,
+) {
+	t.Helper()
+	d := connectortest.NewDevice()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: clientID, Username: username}},
+		password, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s, d
+}
+
+func loginTo(t *testing.T, c gateway.Connector, id, listener string) gateway.Session {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id}, Listener: listener}
+	s, err := c.Connect(ctx, device, "", connectortest.NewDevice())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// member is a device of a connector, for tests with many devices.
+type member struct {
+	gateway.Session
+	*connectortest.Device
+	id string
+}
+
+// logIn connects a device.
+func logIn(t testing.TB, c gateway.Connector, id string) *member {
+	t.Helper()
+	m := &member{Device: connectortest.NewDevice(), id: id}
+	var err error
+	if m.Session, err = tryLogIn(c, id, m.Device); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	return m
+}
+
+func tryLogIn(c gateway.Connector, id string, down gateway.Downlink) (gateway.Session, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id, Username: id}}, "", down)
+}
+
+// subscribe expects the subscription to be granted.
+func (m *member) subscribe(t testing.TB, filter string, qos byte) {
+	t.Helper()
+	if r := connectortest.Subscribe(t, m, filter, qos); !r.Ok() {
+		t.Fatalf("%s subscribes to %s: %v", m.id, filter, r)
+	}
+}
+
+// wants expects the next messages of the device to have these payloads.
+func (m *member) wants(t testing.TB, payloads ...string) {
+	t.Helper()
+	for _, want := range payloads {
+		if got := m.Next(t); string(got.Payload) != want {
+			t.Fatalf("%s gets %s %q, want %q", m.id, got.Topic, got.Payload, want)
+		}
+	}
+}
+
+// wantsNoMore expects no further message.
+func (m *member) wantsNoMore(t testing.TB) {
+	t.Helper()
+	if n := m.Unread(); n > 0 {
+		t.Fatalf("%s gets %d more messages, the first of them %q", m.id, n, m.Next(t).Payload)
+	}
+}
+
+func publish(t testing.TB, from *member, topic string, qos byte, payload string) {
+	t.Helper()
+	if r := connectortest.Publish(t, from, topic, qos, payload); !r.Ok() {
+		t.Fatalf("publishing to %s: %v", topic, r)
+	}
+}
+
+// publishNumbers publishes numbers, alternating between QoS 1 and 2, and expects each to be stored.
+func publishNumbers(t *testing.T, s gateway.Session, from, to int) {
+	t.Helper()
+	calls := make([]*connectortest.Call, 0, to-from)
+	for i := from; i < to; i++ {
+		c := connectortest.NewCall()
+		s.Publish("t", byte(1+i%2), []byte(strconv.Itoa(i)), c.Done)
+		calls = append(calls, c)
+	}
+	for i, c := range calls {
+		if r := c.Result(t); !r.Ok() {
+			t.Fatalf("publish %d: %v", from+i, r)
+		}
+	}
+}
+
+// wantNumbers expects the numbers, in order of their first arrivals.
+func wantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
+	t.Helper()
+	for next := from; next < to; {
+		i, err := strconv.Atoi(string(d.Next(t).Payload))
+		switch {
+		case err != nil || i > next:
+			t.Fatalf("got %d, want %d: something is missing or has overtaken it", i, next)
+		case i == next:
+			next++
+		}
+	}
+}
+
+func wantDiscarded(t testing.TB, m *member) {
+	t.Helper()
+	if r := m.Lost(t); !r.Is(gateway.ReasonDiscarded) {
+		t.Fatalf("%s: %v", m.id, r)
+	}
+}
+
+// dialBy has a connector refuse a login, and returns its error.
+func dialBy(t *testing.T, c gateway.Connector) error {
+	t.Helper()
+	_, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{
+		ClientID: "c",
+		Username: "u",
+	}}, "hidden-password", connectortest.NewDevice())
+	if err == nil {
+		t.Fatal("connected")
+	}
+	if strings.Contains(err.Error(), "hidden-password") {
+		t.Fatalf("the error has the password: %v", err)
+	}
+	return err
+}
+
+// listen subscribes a device "listener".
+func listen(t *testing.T, c gateway.Connector, filter string) *connectortest.Device {
+	t.Helper()
+	s, d := connect(t, c, "listener")
+	if r := connectortest.Subscribe(t, s, filter, 1); !r.Ok() {
+		t.Fatal(r)
+	}
+	return d
+}
