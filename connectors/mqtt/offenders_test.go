@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -79,6 +80,60 @@ func TestSeveralSuspects(t *testing.T) {
 	for _, call := range calls {
 		if r := call.Result(t); r.Ok() {
 			t.Error(r)
+		}
+	}
+}
+
+// TestAloneStaysAlone ends the connection of two suspects that were tried together, so that each is tried alone next. A
+// suspect that is added meanwhile must wait: an end would not tell which of the two caused it.
+func TestAloneStaysAlone(t *testing.T) {
+	held, answer := make(chan struct{}), make(chan struct{})
+	var connections atomic.Int32
+	b := newScripted(t, func(p *peer) {
+		connect := p.accept(false)
+		if connect == nil || !strings.HasSuffix(connect.ClientID, "-suspects") {
+			return
+		}
+		first := connections.Add(1) == 1
+		for n := 0; ; n++ {
+			cp := p.next()
+			if cp == nil || first && n == 2 {
+				return
+			}
+			publish, ok := cp.Content.(*packets.Publish)
+			switch {
+			case !ok:
+				return
+			case first && n == 1:
+				continue // its PUBACK is never sent, so the third is under way with it
+			case !first && n == 1:
+				close(held)
+				<-answer
+			}
+			p.puback(publish.PacketID, 0)
+		}
+	})
+	c := newDevices(t, Config{URL: b.url(), ReconnectDelay: unit})
+	verdicts := make(chan verdict, 4)
+	try := func(topic string) {
+		c.broker.tryElsewhere(call{kind: publishing, topic: topic, qos: 1}, func(v verdict) { verdicts <- v })
+	}
+	for _, topic := range []string{"first", "second", "third"} {
+		try(topic)
+	}
+	<-held
+	try("late")
+	p := c.broker.theProber()
+	p.mu.Lock()
+	trying, waiting := len(p.trying), len(p.trials)
+	p.mu.Unlock()
+	close(answer)
+	if trying != 1 || waiting != 1 {
+		t.Errorf("%d suspects are under way beside %d that wait", trying, waiting)
+	}
+	for range cap(verdicts) {
+		if v := <-verdicts; v.reason != 0 || v.convicted != nil || v.unavailable {
+			t.Errorf("%+v", v)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (c *client) settles(now time.Time) time.Duration {
 
 // try sends as many suspects as may be under way. mu must be held.
 func (c *client) try() (cb callbacks) {
-	if len(c.trials) == 0 || c.link == nil || c.othersUnderWay() {
+	if len(c.trials) == 0 || c.link == nil || c.othersUnderWay() || c.isTryingAlone() {
 		return nil
 	}
 	if wait := c.settles(time.Now()); wait > 0 {
@@ -68,6 +68,10 @@ func (c *client) try() (cb callbacks) {
 	}
 	return cb
 }
+
+// isTryingAlone reports whether a suspect is under way that no other may join: an end of the connection would not tell
+// which of them caused it.
+func (c *client) isTryingAlone() bool { return len(c.trying) > 0 && c.trying[0].alone }
 
 func (c *client) tryAgain() {
 	c.mu.Lock()
