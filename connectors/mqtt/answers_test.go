@@ -11,15 +11,15 @@ import (
 )
 
 func TestNeverSuback(t *testing.T) {
-	b := newScripted(t, func(p *peer) {
-		p.accept(false)
-		for cp := p.next(); cp != nil; cp = p.next() {
+	b := NewScripted(t, func(p *Peer) {
+		p.Accept(false)
+		for cp := p.Next(); cp != nil; cp = p.Next() {
 			if c, ok := cp.Content.(*packets.Publish); ok {
-				p.puback(c.PacketID, 0)
+				p.Puback(c.PacketID, 0)
 			}
 		}
 	})
-	s, d := connect(t, newConnector(t, Config{URL: b.url(), PacketTimeout: 50 * time.Millisecond}), "c")
+	s, d := Connect(t, newConnector(t, Config{URL: b.Url(), PacketTimeout: 50 * time.Millisecond}), "c")
 	if r := connectortest.Subscribe(t, s, "t", 0); r.Code != gateway.CodeUnknown {
 		t.Fatal(r)
 	}
@@ -33,32 +33,32 @@ func TestNeverSuback(t *testing.T) {
 
 func TestReasonCodes(t *testing.T) {
 	answers := map[string]byte{"nobody": 0x10, "denied": 0x87, "full": 0x97, "odd": 0x83}
-	b := newScripted(t, func(p *peer) {
-		p.accept(false)
-		for cp := p.next(); cp != nil; cp = p.next() {
+	b := NewScripted(t, func(p *Peer) {
+		p.Accept(false)
+		for cp := p.Next(); cp != nil; cp = p.Next() {
 			switch c := cp.Content.(type) {
 			case *packets.Publish:
 				if c.QoS == 1 {
-					p.puback(c.PacketID, answers[c.Topic])
+					p.Puback(c.PacketID, answers[c.Topic])
 				} else {
-					p.send(&packets.Pubrec{
+					p.Send(&packets.Pubrec{
 						Properties: &packets.Properties{}, PacketID: c.PacketID,
 						ReasonCode: answers[c.Topic],
 					})
 				}
 			case *packets.Pubrel:
-				p.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
+				p.Send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
 			case *packets.Subscribe:
-				p.suback(c.PacketID, answers[c.Subscriptions[0].Topic])
+				p.Suback(c.PacketID, answers[c.Subscriptions[0].Topic])
 			case *packets.Unsubscribe:
-				p.send(&packets.Unsuback{
+				p.Send(&packets.Unsuback{
 					Properties: &packets.Properties{}, PacketID: c.PacketID,
 					Reasons: []byte{0x11},
 				})
 			}
 		}
 	})
-	s, _ := connect(t, newConnector(t, Config{URL: b.url()}), "c")
+	s, _ := Connect(t, newConnector(t, Config{URL: b.Url()}), "c")
 	want := map[string]gateway.ResultCode{
 		"nobody": gateway.CodeSuccess, "denied": gateway.CodePermissionDeny, "full": gateway.CodeLimit,
 		"odd": gateway.CodeUnknown,
@@ -83,21 +83,21 @@ func TestReasonCodes(t *testing.T) {
 
 // TestStrayAnswers sends acknowledgements that no call waits for.
 func TestStrayAnswers(t *testing.T) {
-	b := newScripted(t, func(p *peer) {
-		p.accept(false)
-		for cp := p.next(); cp != nil; cp = p.next() {
+	b := NewScripted(t, func(p *Peer) {
+		p.Accept(false)
+		for cp := p.Next(); cp != nil; cp = p.Next() {
 			if c, ok := cp.Content.(*packets.Publish); ok {
-				p.puback(c.PacketID+1, 0)
-				p.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
-				p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID})
-				p.suback(c.PacketID, 0)
-				p.suback(c.PacketID + 1)
-				p.send(&packets.Pubrel{Properties: &packets.Properties{}, PacketID: 7})
-				p.puback(c.PacketID, 0)
+				p.Puback(c.PacketID+1, 0)
+				p.Send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
+				p.Send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID})
+				p.Suback(c.PacketID, 0)
+				p.Suback(c.PacketID + 1)
+				p.Send(&packets.Pubrel{Properties: &packets.Properties{}, PacketID: 7})
+				p.Puback(c.PacketID, 0)
 			}
 		}
 	})
-	s, _ := connect(t, newConnector(t, Config{URL: b.url()}), "c")
+	s, _ := Connect(t, newConnector(t, Config{URL: b.Url()}), "c")
 	for range 3 {
 		if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 			t.Fatal(r)
@@ -108,26 +108,26 @@ func TestStrayAnswers(t *testing.T) {
 // TestOneUnacknowledged expects the second QoS 1 publish, and everything after it, only after the first PUBACK.
 func TestOneUnacknowledged(t *testing.T) {
 	order := make(chan string, 8)
-	b := newScripted(t, func(p *peer) {
-		p.accept(false)
-		first := p.next().Content.(*packets.Publish)
+	b := NewScripted(t, func(p *Peer) {
+		p.Accept(false)
+		first := p.Next().Content.(*packets.Publish)
 		order <- first.Topic
 		_ = p.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-		if early := p.next(); early != nil {
+		if early := p.Next(); early != nil {
 			order <- "early " + early.Content.(*packets.Publish).Topic
 		}
 		_ = p.SetReadDeadline(time.Time{})
-		p.puback(first.PacketID, 0)
+		p.Puback(first.PacketID, 0)
 		for range 3 {
-			c := p.next().Content.(*packets.Publish)
+			c := p.Next().Content.(*packets.Publish)
 			order <- c.Topic
 			if c.QoS == 1 {
-				p.puback(c.PacketID, 0)
+				p.Puback(c.PacketID, 0)
 			}
 		}
-		p.serveAll()
+		p.ServeAll()
 	})
-	s, _ := connect(t, newConnector(t, Config{URL: b.url()}), "c")
+	s, _ := Connect(t, newConnector(t, Config{URL: b.Url()}), "c")
 	calls := make([]*connectortest.Call, 4)
 	for i, topic := range []string{"a", "b", "c", "d"} {
 		calls[i] = connectortest.NewCall()
@@ -146,15 +146,15 @@ func TestOneUnacknowledged(t *testing.T) {
 }
 
 func TestBrokerLimits(t *testing.T) {
-	b := newScripted(t, func(p *peer) {
-		p.next()
+	b := NewScripted(t, func(p *Peer) {
+		p.Next()
 		ack := packets.NewControlPacket(packets.CONNACK)
 		size, qos := uint32(100), byte(1)
 		ack.Content.(*packets.Connack).Properties = &packets.Properties{MaximumPacketSize: &size, MaximumQOS: &qos}
-		p.send(ack)
-		p.serveAll()
+		p.Send(ack)
+		p.ServeAll()
 	})
-	s, _ := connect(t, newConnector(t, Config{URL: b.url()}), "c")
+	s, _ := Connect(t, newConnector(t, Config{URL: b.Url()}), "c")
 	for qos := byte(0); qos <= 1; qos++ {
 		if r := connectortest.Publish(t, s, "t", qos, string(make([]byte, 200))); r.Code != gateway.CodeLimit {
 			t.Error(r)

@@ -14,14 +14,14 @@ import (
 // backlog holds the spooled messages of one device. To keep their order, one queue at a time publishes them: the queue
 // of the device's session or, without one, a queue on the gateway client.
 type backlog struct {
-	broker *broker
+	broker *Broker
 	id     string // the device's client id
 	queue  *spool.Queue
 	users  int // queues, and messages on their way to disk; guarded by broker.mu
 
 	mu      sync.Mutex    // client.mu comes before it
-	holder  *publishQueue // the queue that publishes; guarded by mu, like all fields below
-	next    *publishQueue // takes over when the holder has left
+	holder  *PublishQueue // the queue that publishes; guarded by mu, like all fields below
+	next    *PublishQueue // takes over when the holder has left
 	refused bool          // the broker has denied the gateway client to publish it
 	suspect suspicion
 }
@@ -51,7 +51,7 @@ func (g *backlog) against(stored uint64) int {
 }
 
 // backlogOf returns the backlog of a client id and adds a user.
-func (b *broker) backlogOf(id string) *backlog {
+func (b *Broker) backlogOf(id string) *backlog {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	g := b.backlogs[id]
@@ -97,38 +97,38 @@ func (g *backlog) release() {
 }
 
 // UseSpool connects a device's queue to its messages in the spool, if there is one.
-func (l *publishQueue) UseSpool() { l.store(l.from.ClientID) }
+func (l *PublishQueue) UseSpool() { l.store(l.from.ClientID) }
 
 // store connects a queue to the backlog of a client id, if there is a spool.
-func (l *publishQueue) store(id string) {
+func (l *PublishQueue) store(id string) {
 	b := l.client.broker
-	if !b.hasSpool() {
+	if !b.HasSpool() {
 		return
 	}
 	g := b.backlogOf(id)
 	l.client.mu.Lock()
-	var cb callbacks
+	var cb Callbacks
 	if l.ended { // it ended before it had a backlog
-		cb.then(g.release)
+		cb.Then(g.release)
 	} else {
 		l.backlog = g
 		cb = g.enter(l)
 	}
 	l.client.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
 // enter makes l the queue that publishes, once the earlier ones have left. A leftover queue ends at once if there is
 // another queue. The client's mu must be held.
-func (g *backlog) enter(l *publishQueue) (cb callbacks) {
+func (g *backlog) enter(l *PublishQueue) (cb Callbacks) {
 	g.mu.Lock()
-	before := []*publishQueue{g.holder, g.next}
+	before := []*PublishQueue{g.holder, g.next}
 	switch {
 	case g.holder == nil:
 		g.holder = l
 	case l.leftover:
 		l.ended = true
-		cb.then(func() { g.leave(l) })
+		cb.Then(func() { g.leave(l) })
 	default:
 		g.next = l
 	}
@@ -144,8 +144,8 @@ func (g *backlog) enter(l *publishQueue) (cb callbacks) {
 	}
 	for _, other := range before {
 		if other != nil {
-			cb.then(func() {
-				other.close().run()
+			cb.Then(func() {
+				other.Close().Run()
 			})
 		}
 	}
@@ -153,7 +153,7 @@ func (g *backlog) enter(l *publishQueue) (cb callbacks) {
 }
 
 // leave removes l, once, and activates the next queue.
-func (g *backlog) leave(l *publishQueue) {
+func (g *backlog) leave(l *PublishQueue) {
 	g.mu.Lock()
 	if l.left {
 		g.mu.Unlock()
@@ -163,7 +163,7 @@ func (g *backlog) leave(l *publishQueue) {
 	if g.next == l {
 		g.next = nil
 	}
-	var successor *publishQueue
+	var successor *PublishQueue
 	if g.holder == l {
 		successor = g.next
 		g.holder, g.next = successor, nil
@@ -183,7 +183,7 @@ func (g *backlog) append(k call) {
 		At: time.Now(),
 	}
 	g.queue.Append(r, func(err error) {
-		finish(k.done, storedResult(err))
+		Finish(k.done, storedResult(err))
 		if err == nil {
 			g.kick()
 		}
@@ -198,7 +198,7 @@ func storedResult(err error) gateway.Result {
 	case errors.Is(err, spool.ErrFull):
 		return gateway.Refuse(gateway.CodeLimit, "%v", err)
 	case errors.Is(err, spool.ErrClosed):
-		return resultEnded
+		return ResultEnded
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return gateway.Refuse(gateway.CodeLimit, "storing the message: %v", err)
 	}
@@ -224,7 +224,7 @@ func retryable(reason byte) bool {
 const retryDelay = 5 * time.Second
 
 // answered handles the broker's answer to a stored message. The client's mu must be held.
-func (g *backlog) answered(k *call, reason byte) (cb callbacks) {
+func (g *backlog) answered(k *call, reason byte) (cb Callbacks) {
 	l, m := k.queue, g.broker.metrics
 	switch {
 	case reason < 0x80:
@@ -246,7 +246,7 @@ func (g *backlog) answered(k *call, reason byte) (cb callbacks) {
 			"client_id", g.id, "topic", k.topic, "reason", wire.ReasonName(reason))
 	}
 	if l.ended {
-		cb.then(func() { g.leave(l) })
+		cb.Then(func() { g.leave(l) })
 	}
 	return cb
 }
@@ -254,11 +254,11 @@ func (g *backlog) answered(k *call, reason byte) (cb callbacks) {
 // setAside moves a stored message for which the broker ends connections to the spool's folder of refused messages. The
 // queue waits for that: while the disk fails, later messages wait too. If the folder is full, the message is dropped.
 // The client's mu must be held.
-func (g *backlog) setAside(k *call, why string) (cb callbacks) {
+func (g *backlog) setAside(k *call, why string) (cb Callbacks) {
 	l := k.queue
 	l.drain.waiting = true
 	g.use()
-	cb.then(func() {
+	cb.Then(func() {
 		g.broker.workers.Go(func() {
 			err := g.queue.SetAside(k.stored, why)
 			if errors.Is(err, spool.ErrAsideFull) {
@@ -276,7 +276,7 @@ func (g *backlog) setAside(k *call, why string) (cb callbacks) {
 	return cb
 }
 
-func (g *backlog) setAsideDone(l *publishQueue, err error) {
+func (g *backlog) setAsideDone(l *PublishQueue, err error) {
 	l.client.mu.Lock()
 	l.drain.waiting = false
 	if err != nil && !errors.Is(err, spool.ErrAsideFull) {
@@ -295,7 +295,7 @@ func (g *backlog) setAsideDone(l *publishQueue, err error) {
 func notAllowed(reason byte) bool { return wire.CodeOf(reason) == gateway.CodePermissionDeny }
 
 // first returns the oldest message as a call. It drops expired ones.
-func (g *backlog) first(l *publishQueue) (*call, bool) {
+func (g *backlog) first(l *PublishQueue) (*call, bool) {
 	for {
 		seq, r, ok := g.queue.First()
 		if !ok {
@@ -320,7 +320,7 @@ func (g *backlog) first(l *publishQueue) (*call, bool) {
 
 // leaveLate keeps a stored publish that is unacknowledged when its client ends: the answer may still arrive before the
 // connection closes, and then the message need not be sent again. The client's mu must be held.
-func (k *call) leaveLate(l *link) (cb callbacks) {
+func (k *call) leaveLate(l *link) (cb Callbacks) {
 	switch {
 	case k.stored == 0:
 	case l != nil && !l.dead:
@@ -329,13 +329,13 @@ func (k *call) leaveLate(l *link) (cb callbacks) {
 		}
 		l.late[k.id] = k
 	default:
-		cb.then(func() { k.queue.backlog.leave(k.queue) })
+		cb.Then(func() { k.queue.backlog.leave(k.queue) })
 	}
 	return cb
 }
 
 // answeredLate handles the answer to such a publish and ignores any other. mu must be held.
-func (l *link) answeredLate(id uint16, qos, reason byte) (cb callbacks) {
+func (l *link) answeredLate(id uint16, qos, reason byte) (cb Callbacks) {
 	k := l.late[id]
 	if k == nil || k.qos != qos || k.released != (qos == 2) {
 		return nil
@@ -345,7 +345,7 @@ func (l *link) answeredLate(id uint16, qos, reason byte) (cb callbacks) {
 }
 
 // lateEnded stops waiting for late answers.
-func (c *client) lateEnded(l *link) {
+func (c *Client) lateEnded(l *link) {
 	c.mu.Lock()
 	late := l.late
 	l.late = nil

@@ -20,11 +20,11 @@ import (
 // TestSpoolLeftOnItsWayToTheDisk closes sessions before their messages are on disk.
 func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, newDevices(t, lasting(b.URL())), "t")
-	c := newDevices(t, spooled(t, b.URL()))
+	d := Listen(t, newDevices(t, Lasting(b.URL())), "t")
+	c := newDevices(t, Spooled(t, b.URL()))
 	const each = 5
 	for round := range 20 { // from the second round on, the gateway client is connected
-		s, _ := connect(t, c, "device")
+		s, _ := Connect(t, c, "device")
 		calls := make([]*connectortest.Call, each)
 		for i := range calls {
 			calls[i] = connectortest.NewCall()
@@ -38,41 +38,41 @@ func TestSpoolLeftOnItsWayToTheDisk(t *testing.T) {
 		}
 		awaitDrained(t, c, 0)
 	}
-	wantNumbers(t, d, 0, 20*each)
+	WantNumbers(t, d, 0, 20*each)
 }
 
 // TestSpoolDeviceKeepsItsTurn makes the gateway client start on a backlog whose device is connected again.
 func TestSpoolDeviceKeepsItsTurn(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, newDevices(t, lasting(b.URL())), "t")
-	c := newDevices(t, spooled(t, b.URL()))
-	s, _ := connect(t, c, "device")
+	d := Listen(t, newDevices(t, Lasting(b.URL())), "t")
+	c := newDevices(t, Spooled(t, b.URL()))
+	s, _ := Connect(t, c, "device")
 	c.broker.publishLeftover("device")
-	publishNumbers(t, s, 0, 5)
-	wantNumbers(t, d, 0, 5)
+	PublishNumbers(t, s, 0, 5)
+	WantNumbers(t, d, 0, 5)
 	awaitDrained(t, c, 1)
 }
 
 // TestSpoolTurnGoesToTheLast enters two queues while a third is active: the last one takes over, and each leaves once.
 func TestSpoolTurnGoesToTheLast(t *testing.T) {
-	b := newScripted(t, func(p *peer) {
-		if p.accept(false) != nil {
-			p.serveAll()
+	b := NewScripted(t, func(p *Peer) {
+		if p.Accept(false) != nil {
+			p.ServeAll()
 		}
 	})
-	c := newDevices(t, spooled(t, b.url()))
-	s, _ := connect(t, c, "device")
+	c := newDevices(t, Spooled(t, b.Url()))
+	s, _ := Connect(t, c, "device")
 	client := s.(*deviceSession).client
 	g := s.(*deviceSession).queue.backlog
-	lanes := [2]publishQueue{{client: client, backlog: g}, {client: client, backlog: g}}
-	var cb callbacks
+	lanes := [2]PublishQueue{{client: client, backlog: g}, {client: client, backlog: g}}
+	var cb Callbacks
 	client.mu.Lock()
 	for i := range lanes {
 		g.use()
 		cb = append(cb, g.enter(&lanes[i])...)
 	}
 	client.mu.Unlock()
-	cb.run()
+	cb.Run()
 	g.leave(&lanes[0])
 	client.mu.Lock()
 	first, last := lanes[0].ended, lanes[1].active && !lanes[1].ended
@@ -80,8 +80,8 @@ func TestSpoolTurnGoesToTheLast(t *testing.T) {
 	if !first || !last || g.users != 1 {
 		t.Fatalf("the first has ended: %v, the last is active: %v, users: %d", first, last, g.users)
 	}
-	ended := lanes[1].close()
-	ended.run()
+	ended := lanes[1].Close()
+	ended.Run()
 	awaitDrained(t, c, 0)
 }
 
@@ -90,9 +90,9 @@ func TestSpoolTurnGoesToTheLast(t *testing.T) {
 func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 	var refuse atomic.Bool
 	arrived := make(chan string, 100)
-	b := newScripted(t, func(p *peer) {
-		own := p.acceptUnless(&refuse)
-		for cp := p.next(); cp != nil; cp = p.next() {
+	b := NewScripted(t, func(p *Peer) {
+		own := p.AcceptUnless(&refuse)
+		for cp := p.Next(); cp != nil; cp = p.Next() {
 			c, ok := cp.Content.(*packets.Publish)
 			switch {
 			case !ok:
@@ -101,14 +101,14 @@ func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 				return
 			default:
 				arrived <- string(c.Payload)
-				p.puback(c.PacketID, 0)
+				p.Puback(c.PacketID, 0)
 			}
 		}
 	})
-	c := newDevices(t, spooled(t, b.url()))
+	c := newDevices(t, Spooled(t, b.Url()))
 	leaveNumbers(t, c, "device", 3)
 	gatewaytest.Eventually(t, "the gateway to lose its connection", refuse.Load)
-	connect(t, c, "device")
+	Connect(t, c, "device")
 	for i := range 3 {
 		if got := <-arrived; got != strconv.Itoa(i) {
 			t.Fatalf("got %s, want %d", got, i)
@@ -119,7 +119,7 @@ func TestSpoolTurnPassesWhileGatewayIsAway(t *testing.T) {
 // leaveNumbers stores n publishes in the spool for a device without a session.
 func leaveNumbers(t *testing.T, c *deviceConnector, id string, n int) {
 	t.Helper()
-	if err := c.broker.spoolOpened(t.Context()); err != nil {
+	if err := c.broker.SpoolOpened(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {
@@ -139,30 +139,30 @@ func leaveNumbers(t *testing.T, c *deviceConnector, id string, n int) {
 func TestSpoolLateAnswer(t *testing.T) {
 	back := make(chan struct{})
 	got := make(chan *packets.Publish, 10)
-	b := newScripted(t, func(p *peer) {
-		p.accept(false)
-		if p.number > 0 {
-			for cp := p.next(); cp != nil; cp = p.next() {
+	b := NewScripted(t, func(p *Peer) {
+		p.Accept(false)
+		if p.Number > 0 {
+			for cp := p.Next(); cp != nil; cp = p.Next() {
 				if c, ok := cp.Content.(*packets.Publish); ok {
 					got <- c
-					p.puback(c.PacketID, 0)
+					p.Puback(c.PacketID, 0)
 				}
 			}
 			return
 		}
-		first := p.next().Content.(*packets.Publish)
+		first := p.Next().Content.(*packets.Publish)
 		got <- first
-		p.next() // DISCONNECT
+		p.Next() // DISCONNECT
 		<-back
-		p.puback(first.PacketID, 0)
+		p.Puback(first.PacketID, 0)
 	})
-	c := newDevices(t, spooled(t, b.url()))
-	s, _ := connect(t, c, "device")
-	publishNumbers(t, s, 0, 1) // even numbers have QoS 1
+	c := newDevices(t, Spooled(t, b.Url()))
+	s, _ := Connect(t, c, "device")
+	PublishNumbers(t, s, 0, 1) // even numbers have QoS 1
 	next(t, got, "0")
-	publishNumbers(t, s, 2, 3)
+	PublishNumbers(t, s, 2, 3)
 	s.Close()
-	s, _ = connect(t, c, "device")
+	s, _ = Connect(t, c, "device")
 	if r := connectortest.Publish(t, s, "t", 0, "QoS 0 does not wait"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -200,7 +200,7 @@ func (r *restless) run(t *testing.T, n int) {
 		switch r.rng.IntN(4) {
 		case 0: // the next login takes over
 		case 1:
-			cutClient(s.(*deviceSession).client)
+			CutClient(s.(*deviceSession).client)
 		default:
 			s.Close()
 		}
@@ -210,7 +210,7 @@ func (r *restless) run(t *testing.T, n int) {
 
 // login retries while the broker is down.
 func (r *restless) login(t *testing.T) gateway.Session {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	for {
 		s, err := r.connector.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: r.id}}, "",
@@ -276,8 +276,8 @@ func TestSpoolOrder(t *testing.T) {
 		devices, each = 3, 300
 	}
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, newDevices(t, lasting(b.URL())), "+")
-	c := newDevices(t, spooled(t, b.URL()))
+	d := Listen(t, newDevices(t, Lasting(b.URL())), "+")
+	c := newDevices(t, Spooled(t, b.URL()))
 	var all []*restless
 	var running sync.WaitGroup
 	for i := range devices {

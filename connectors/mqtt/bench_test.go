@@ -78,7 +78,7 @@ func benchPaho(b *testing.B, broker *mosquitto.Broker, qos byte, payload []byte)
 }
 
 func benchSession(b *testing.B, broker *mosquitto.Broker, qos byte, payload []byte) time.Duration {
-	s, _ := connect(b, newConnector(b, Config{URL: broker.URL()}), "session")
+	s, _ := Connect(b, newConnector(b, Config{URL: broker.URL()}), "session")
 	defer s.Close()
 	window := make(chan struct{}, 16) // publishes under way on one connection
 	if qos > 0 {
@@ -251,7 +251,7 @@ func publishers(b *testing.B, broker *mosquitto.Broker) []gateway.Session {
 	c := newConnector(b, Config{URL: broker.URL()})
 	list := make([]gateway.Session, 16)
 	for i := range list {
-		list[i], _ = connect(b, c, fmt.Sprint("publisher-", i))
+		list[i], _ = Connect(b, c, fmt.Sprint("publisher-", i))
 	}
 	return list
 }

@@ -90,11 +90,11 @@ func (e ending) String() string {
 }
 
 // judge counts the end of a connection against the unacknowledged calls and sets suspects apart. mu must be held.
-func (c *client) judge(e ending) (cb callbacks) {
+func (c *Client) judge(e ending) (cb Callbacks) {
 	now := time.Now()
 	cb = c.judgeTrials(e)
 	likelier := c.hasUnproven(e, now)
-	var arrested []*publishQueue
+	var arrested []*PublishQueue
 	bySeq := func(a, b *call) int { return cmp.Compare(a.seq, b.seq) }
 	for _, k := range slices.SortedFunc(maps.Values(c.inflight), bySeq) {
 		w := e.against(k, now)
@@ -158,7 +158,7 @@ func (k *call) isSpared() bool {
 }
 
 // hasUnproven reports whether the end is evidence against a call of an unproven queue. mu must be held.
-func (c *client) hasUnproven(e ending, now time.Time) bool {
+func (c *Client) hasUnproven(e ending, now time.Time) bool {
 	for _, k := range c.inflight {
 		if !k.queue.proven && !k.onTrial && !k.released && e.against(k, now) > 0 {
 			return true
@@ -174,18 +174,18 @@ func (c *client) hasUnproven(e ending, now time.Time) bool {
 
 // isSuspicious reports whether a call of ownQueue has the topic of a suspect, and so must stay behind it. mu must be
 // held.
-func (c *client) isSuspicious(k *call) bool {
+func (c *Client) isSuspicious(k *call) bool {
 	l := c.topicQueues[k.topic]
 	return k.queue.unordered && l != nil && (l.diverted || c.isOnTrial(l))
 }
 
-func (c *client) isOnTrial(l *publishQueue) bool {
+func (c *Client) isOnTrial(l *PublishQueue) bool {
 	return slices.ContainsFunc(c.trials, func(k *call) bool { return k.queue == l })
 }
 
 // arrest makes a call a suspect, which is no longer sent with others. A device's client tries its suspects itself; the
 // suspects of the gateway's clients are tried by the prober, and the device's other calls wait. mu must be held.
-func (c *client) arrest(k *call, e ending) (cb callbacks) {
+func (c *Client) arrest(k *call, e ending) (cb Callbacks) {
 	if k.ends >= sentAgain {
 		return c.drop(k, e)
 	}
@@ -221,7 +221,7 @@ func (k callKind) rank() int {
 }
 
 // release frees the packet id of a publish that will be sent another way. mu must be held.
-func (c *client) release(k *call) {
+func (c *Client) release(k *call) {
 	delete(c.inflight, k.id)
 	if k.qos == 2 && k.id != 0 {
 		c.freed = append(c.freed, k.id)
@@ -231,7 +231,7 @@ func (c *client) release(k *call) {
 
 // releaseFreed makes the broker forget the ids of QoS 2 publishes that were sent another way: it would take the next
 // message with the id for a duplicate. mu must be held and the link be up.
-func (c *client) releaseFreed() {
+func (c *Client) releaseFreed() {
 	if c.link.present {
 		for _, id := range c.freed {
 			if c.inflight[id] == nil {
@@ -243,7 +243,7 @@ func (c *client) releaseFreed() {
 }
 
 // drop ends a convicted call and resumes its queue. mu must be held.
-func (c *client) drop(k *call, e ending) (cb callbacks) {
+func (c *Client) drop(k *call, e ending) (cb Callbacks) {
 	c.forgetSent(k)
 	l := k.queue
 	if k.kind == resubscribing {
@@ -274,7 +274,7 @@ func (c *client) drop(k *call, e ending) (cb callbacks) {
 }
 
 // forgetSent removes a call from those waiting for an acknowledgement. mu must be held.
-func (c *client) forgetSent(k *call) {
+func (c *Client) forgetSent(k *call) {
 	if c.inflight[k.id] == k {
 		delete(c.inflight, k.id)
 	}
@@ -284,7 +284,7 @@ func (c *client) forgetSent(k *call) {
 }
 
 // convict refuses a call for which the broker ends connections. mu must be held.
-func (c *client) convict(k *call, e ending) (cb callbacks) {
+func (c *Client) convict(k *call, e ending) (cb Callbacks) {
 	b := c.broker
 	what := k.kind.String()
 	b.metrics.convicted.WithLabelValues(what).Inc()
@@ -306,7 +306,7 @@ func (c *client) convict(k *call, e ending) (cb callbacks) {
 	k.queue.refuse(r, b.offenders.add(from.ClientID, time.Now(), b.cfg.ReconnectDelay))
 	if from.Listener != "" && k.queue.closeDevice != nil && b.offenders.isBanned(from.ClientID, time.Now()) {
 		closeDevice := k.queue.closeDevice
-		cb.then(func() {
+		cb.Then(func() {
 			go closeDevice(gateway.ReasonUpstreamRefused.With(
 				"the broker ended %d connections for what the device sent", offencesUntilBan))
 		})
@@ -329,7 +329,7 @@ func (k *call) sender() gateway.Device {
 	return gateway.Device{}
 }
 
-func (b *broker) logConviction(k *call, from gateway.Device, e ending, aside bool) {
+func (b *Broker) logConviction(k *call, from gateway.Device, e ending, aside bool) {
 	more, ok := b.convictions.Allow(time.Now())
 	if !ok {
 		return
@@ -347,7 +347,7 @@ func (b *broker) logConviction(k *call, from gateway.Device, e ending, aside boo
 
 // judgeFilters counts the end of a connection against the filters of a resubscription. If their number may be the
 // cause, the next packets have fewer. mu must be held.
-func (c *client) judgeFilters(k *call, e ending) (cb callbacks) {
+func (c *Client) judgeFilters(k *call, e ending) (cb Callbacks) {
 	w := e.weight()
 	if w == 0 {
 		return nil
@@ -390,14 +390,14 @@ func (c *client) judgeFilters(k *call, e ending) (cb callbacks) {
 
 // convictFilter gives up a subscription that the broker had acknowledged. A device with its own session is closed,
 // since it cannot be notified otherwise.
-func (c *client) convictFilter(k *call, e ending) (cb callbacks) {
+func (c *Client) convictFilter(k *call, e ending) (cb Callbacks) {
 	delete(c.filters, k.topic)
 	delete(c.suspectFilters, k.topic)
 	delete(c.filterEnds, k.topic)
 	c.broker.metrics.resubscribesRefused.Inc()
 	cb = c.convict(k, e)
 	if c.device != nil {
-		cb.then(func() {
+		cb.Then(func() {
 			go c.owner.Lost(gateway.ReasonUpstreamRefused.With(
 				"the broker ends the connection for the subscription to %.200q", k.topic))
 		})
@@ -406,7 +406,7 @@ func (c *client) convictFilter(k *call, e ending) (cb callbacks) {
 }
 
 // acquitFilter clears a filter: the broker has acknowledged it again. mu must be held.
-func (c *client) acquitFilter(name string) {
+func (c *Client) acquitFilter(name string) {
 	delete(c.suspectFilters, name)
 	delete(c.filterEnds, name)
 }
@@ -414,7 +414,7 @@ func (c *client) acquitFilter(name string) {
 // fewFilters is the limit of AWS IoT Core for one SUBSCRIBE.
 const fewFilters = 8
 
-func (c *client) filtersPerPacket() int {
+func (c *Client) filtersPerPacket() int {
 	if c.perPacket == 0 {
 		return filtersPerPacket
 	}
@@ -432,7 +432,7 @@ func (k callKind) String() string {
 }
 
 // achieved marks the connection as useful, which resets the reconnect delay.
-func (c *client) achieved() { c.attempt = 0 }
+func (c *Client) achieved() { c.attempt = 0 }
 
 const (
 	livedLong     = 30 // times Config.ReconnectDelay: a connection that lasted this long was useful
@@ -441,7 +441,7 @@ const (
 )
 
 // spread returns a delay that limits a client to mostConnects connections within connectWindow. mu must be held.
-func (c *client) spread(d time.Duration, now time.Time) time.Duration {
+func (c *Client) spread(d time.Duration, now time.Time) time.Duration {
 	window := connectWindow * c.broker.cfg.ReconnectDelay
 	c.connects = slices.DeleteFunc(c.connects, func(at time.Time) bool { return now.Sub(at) >= window })
 	if n := len(c.connects); n >= mostConnects {

@@ -25,8 +25,8 @@ const (
 	warnInterval = 10 * time.Second
 )
 
-// broker is shared by all connectors to one broker and is closed with the last of them.
-type broker struct {
+// Broker is shared by all connectors to one broker and is closed with the last of them.
+type Broker struct {
 	cfg           Config
 	servers       []wire.Server
 	preferred     atomic.Int32 // index of the server that answered last
@@ -39,7 +39,7 @@ type broker struct {
 	dialSlots     chan struct{} // limits how many connections are opened at once
 	drain         *rate.Limiter // rate of publishing from the spool after a reconnect
 	spool         spoolHandle
-	gatewayOwner  atomic.Pointer[owner] // of the gateway client; nil unless shared sessions are used
+	gatewayOwner  atomic.Pointer[Owner] // of the gateway client; nil unless shared sessions are used
 	badTopics     lograte.Limiter
 	badCodes      lograte.Limiter
 	quit          chan struct{}  // closed when the last connector closes
@@ -53,19 +53,19 @@ type broker struct {
 
 	mu         sync.Mutex
 	users      int                  // open connectors; guarded by mu, like all fields below
-	clients    map[*client]struct{} // clients that have not ended
+	clients    map[*Client]struct{} // clients that have not ended
 	links      map[*link]struct{}   // links that paho has not shut down
 	backlogs   map[string]*backlog  // by the device's client id
 	suspicions map[string]suspicion // of spooled messages whose backlog has no user, by client id
-	own        *client              // the gateway client; nil until needed
+	own        *Client              // the gateway client; nil until needed
 	probing    *prober              // nil until needed
 	warned     time.Time
 	outage     *outage // the latest
 }
 
-var errClosed = errors.New("the connector is closed")
+var ErrClosed = errors.New("the connector is closed")
 
-func newBroker(cfg Config) (*broker, error) {
+func newBroker(cfg Config) (*Broker, error) {
 	urls := cfg.URLs
 	if cfg.URL != "" {
 		urls = append([]string{cfg.URL}, urls...)
@@ -78,12 +78,12 @@ func newBroker(cfg Config) (*broker, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	b := &broker{
+	b := &Broker{
 		cfg: cfg, servers: servers, log: cfg.Logger, metrics: newCounters(cfg.Metrics), ids: messageid.New(),
 		dialSlots: make(chan struct{}, cfg.MaxDials),
 		drain:     rate.NewLimiter(rate.Limit(cfg.Spool.DrainRate), max(1, int(cfg.Spool.DrainRate/10))),
 		quit:      make(chan struct{}),
-		clients:   map[*client]struct{}{}, links: map[*link]struct{}{}, backlogs: map[string]*backlog{},
+		clients:   map[*Client]struct{}{}, links: map[*link]struct{}{}, backlogs: map[string]*backlog{},
 		suspicions: map[string]suspicion{},
 	}
 	b.reach, b.longestDelay = newReach(), longestDelay
@@ -93,8 +93,8 @@ func newBroker(cfg Config) (*broker, error) {
 	return b, nil
 }
 
-// openBroker returns the broker with its first connector, and starts opening the spool. It does not wait for either.
-func openBroker(cfg Config) (*broker, error) {
+// Open returns the broker with its first connector, and starts opening the spool. It does not wait for either.
+func Open(cfg Config) (*Broker, error) {
 	b, err := newBroker(cfg)
 	if err != nil {
 		return nil, err
@@ -102,16 +102,16 @@ func openBroker(cfg Config) (*broker, error) {
 	b.use()
 	b.openSpool()
 	if b.cfg.GatewayStatus.isSet() {
-		b.gatewayClient()
+		b.GatewayClient()
 	}
 	return b, nil
 }
 
-// config returns the configuration with its defaults.
-func (b *broker) config() Config { return b.cfg }
+// Config returns the configuration with its defaults.
+func (b *Broker) Config() Config { return b.cfg }
 
 // use registers a connector. It returns false if the broker is closed.
-func (b *broker) use() bool {
+func (b *Broker) use() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.isClosed() {
@@ -123,13 +123,13 @@ func (b *broker) use() bool {
 
 // Join registers the connector for shared sessions, of which there can be one. What happens on the gateway client is
 // passed to o; if it has been connected before, o.Connected is called at once.
-func (b *broker) Join(o owner) error {
+func (b *Broker) Join(o Owner) error {
 	if !b.use() {
-		return errClosed
+		return ErrClosed
 	}
 	if !b.gatewayOwner.CompareAndSwap(nil, &o) {
 		return errors.Join(errors.New("shared sessions: the connector already exists"),
-			b.leave(context.Background()))
+			b.Leave(context.Background()))
 	}
 	// Already connected, for a status or the spool.
 	if own := b.existingGatewayClient(); own != nil && own.everConnected() {
@@ -138,7 +138,7 @@ func (b *broker) Join(o owner) error {
 	return nil
 }
 
-func (b *broker) isClosed() bool {
+func (b *Broker) isClosed() bool {
 	select {
 	case <-b.quit:
 		return true
@@ -147,37 +147,37 @@ func (b *broker) isClosed() bool {
 	}
 }
 
-func (b *broker) clientBegan(c *client) error {
+func (b *Broker) clientBegan(c *Client) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.isClosed() {
-		return errClosed
+		return ErrClosed
 	}
 	b.clients[c] = struct{}{}
 	return nil
 }
 
 // clientEnded is called with the client's mu held; client.mu comes before broker.mu.
-func (b *broker) clientEnded(c *client) {
+func (b *Broker) clientEnded(c *Client) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.clients, c)
 }
 
-func (b *broker) linkBegan(l *link) {
+func (b *Broker) linkBegan(l *link) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.links[l] = struct{}{}
 }
 
-func (b *broker) linkEnded(l *link) {
+func (b *Broker) linkEnded(l *link) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.links, l)
 }
 
 // tick sends pings and expires calls for all clients.
-func (b *broker) tick() {
+func (b *Broker) tick() {
 	t := time.NewTicker(tickInterval)
 	defer t.Stop()
 	for {
@@ -192,7 +192,7 @@ func (b *broker) tick() {
 	}
 }
 
-func snapshot[K comparable](b *broker, set map[K]struct{}) []K {
+func snapshot[K comparable](b *Broker, set map[K]struct{}) []K {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	list := make([]K, 0, len(set))
@@ -203,7 +203,7 @@ func snapshot[K comparable](b *broker, set map[K]struct{}) []K {
 }
 
 // warnDown logs that the broker cannot be reached, at most once per warnInterval for all devices together.
-func (b *broker) warnDown(cause error) {
+func (b *Broker) warnDown(cause error) {
 	b.mu.Lock()
 	now := time.Now()
 	quiet := now.Sub(b.warned) < warnInterval
@@ -217,9 +217,9 @@ func (b *broker) warnDown(cause error) {
 	}
 }
 
-// leave is called once by each connector after it has closed its sessions. The last caller closes everything else and
+// Leave is called once by each connector after it has closed its sessions. The last caller closes everything else and
 // waits for that until ctx ends.
-func (b *broker) leave(ctx context.Context) error {
+func (b *Broker) Leave(ctx context.Context) error {
 	b.mu.Lock()
 	b.users--
 	last := b.users == 0
@@ -231,7 +231,7 @@ func (b *broker) leave(ctx context.Context) error {
 		return nil
 	}
 	for _, c := range snapshot(b, b.clients) {
-		c.leave()
+		c.Leave()
 	}
 	done := make(chan error, 1)
 	go func() {
@@ -249,19 +249,19 @@ func (b *broker) leave(ctx context.Context) error {
 	}
 }
 
-// discardedBy is the close reason for a session replaced by a new login with the same client id.
-func discardedBy(id string) gateway.CloseReason {
+// DiscardedBy is the close reason for a session replaced by a new login with the same client id.
+func DiscardedBy(id string) gateway.CloseReason {
 	return gateway.ReasonDiscarded.With("client id %q connected again", id)
 }
 
-// gatewayClient returns the gateway client, which carries traffic that belongs to no connected device: the gateway's
+// GatewayClient returns the gateway client, which carries traffic that belongs to no connected device: the gateway's
 // status, messages left in the spool, and the control topic of shared sessions. It connects in the background and
-// always reconnects. gatewayClient returns nil once the broker is closed.
-func (b *broker) gatewayClient() *client {
+// always reconnects. GatewayClient returns nil once the broker is closed.
+func (b *Broker) GatewayClient() *Client {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.own == nil && !b.isClosed() {
-		b.own = &client{}
+		b.own = &Client{}
 		b.initOwn(b.own, "gateway", gatewayEvents{b})
 		b.own.status = b.cfg.GatewayStatus.ofNode(b.cfg.Node)
 		b.own.reconnect()
@@ -269,14 +269,14 @@ func (b *broker) gatewayClient() *client {
 	return b.own
 }
 
-func (b *broker) existingGatewayClient() *client {
+func (b *Broker) existingGatewayClient() *Client {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.own
 }
 
 // initOwn initializes c as a client with the gateway's account. mu must be held.
-func (b *broker) initOwn(c *client, name string, o owner) {
+func (b *Broker) initOwn(c *Client, name string, o Owner) {
 	c.init(b, "exgate-"+b.cfg.Node+"-"+name, o)
 	c.username, c.password, c.onTakeover = b.cfg.Username, b.cfg.Password, reconnectOnTakeover
 	b.clients[c] = struct{}{}
@@ -284,30 +284,30 @@ func (b *broker) initOwn(c *client, name string, o owner) {
 
 // NewOwn returns a client with the gateway's account, which connects when it is started and always reconnects. Its
 // Receive Maximum is receiveMaximum or, if larger, Config.ReceiveMaximum.
-func (b *broker) NewOwn(name string, o owner, receiveMaximum uint16) (*client, error) {
+func (b *Broker) NewOwn(name string, o Owner, receiveMaximum uint16) (*Client, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.isClosed() {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
-	c := &client{}
+	c := &Client{}
 	b.initOwn(c, name, o)
 	c.inboundMax = max(b.cfg.ReceiveMaximum, receiveMaximum)
 	return c, nil
 }
 
 // publishLeftover publishes the spooled messages of a device that has no session.
-func (b *broker) publishLeftover(id string) {
-	if c := b.gatewayClient(); c != nil {
-		l := &publishQueue{client: c, leftover: true}
+func (b *Broker) publishLeftover(id string) {
+	if c := b.GatewayClient(); c != nil {
+		l := &PublishQueue{client: c, leftover: true}
 		l.store(id)
 	}
 }
 
 // gatewayEvents passes what happens on the gateway client to the connector for shared sessions, if there is one.
-type gatewayEvents struct{ broker *broker }
+type gatewayEvents struct{ broker *Broker }
 
-var _ owner = gatewayEvents{}
+var _ Owner = gatewayEvents{}
 
 func (e gatewayEvents) Message(p *paho.Publish) {
 	if o := e.broker.gatewayOwner.Load(); o != nil {
@@ -329,9 +329,9 @@ func (e gatewayEvents) Connected(present bool) {
 
 func (gatewayEvents) Lost(gateway.CloseReason) {} // never called; this client always reconnects
 
-// isControl reports whether a topic or (shared) filter is at or below the control topic, which devices must not use. It
+// IsControl reports whether a topic or (shared) filter is at or below the control topic, which devices must not use. It
 // returns false for wildcard filters that match the control topic; messages from there are dropped instead.
-func (b *broker) isControl(name string) bool {
+func (b *Broker) IsControl(name string) bool {
 	inner, _ := topic.Unshare(name)
 	rest, below := strings.CutPrefix(inner, b.cfg.ControlTopic)
 	return below && (rest == "" || rest[0] == '/')

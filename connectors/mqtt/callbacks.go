@@ -2,8 +2,8 @@ package mqtt
 
 import "github.com/exgate/exgate/runtime/gateway"
 
-// callbacks are functions to be called once no lock is held.
-type callbacks []callback
+// Callbacks are functions to be called once no lock is held.
+type Callbacks []callback
 
 type callback struct {
 	done   gateway.Done
@@ -11,38 +11,38 @@ type callback struct {
 }
 
 // add adds the callback of a call, which gets no other result.
-func (cb *callbacks) add(k *call, r gateway.Result) {
-	cb.finish(k.done, r)
+func (cb *Callbacks) add(k *call, r gateway.Result) {
+	cb.Finish(k.done, r)
 	k.done = nil
 }
 
-// finish adds done, which may be nil.
-func (cb *callbacks) finish(done gateway.Done, r gateway.Result) {
+// Finish adds done, which may be nil.
+func (cb *Callbacks) Finish(done gateway.Done, r gateway.Result) {
 	if done != nil {
 		*cb = append(*cb, callback{done, r})
 	}
 }
 
 // runAsync runs the callbacks on another goroutine.
-func (cb callbacks) runAsync() {
+func (cb Callbacks) runAsync() {
 	if len(cb) > 0 {
-		go cb.run()
+		go cb.Run()
 	}
 }
 
-// then adds a function.
-func (cb *callbacks) then(f func()) {
+// Then adds a function.
+func (cb *Callbacks) Then(f func()) {
 	*cb = append(*cb, callback{func(gateway.Result) { f() }, gateway.OK})
 }
 
-func (cb callbacks) run() {
+func (cb Callbacks) Run() {
 	for _, each := range cb {
 		each.done(each.result)
 	}
 }
 
-// finish calls done, which may be nil. No lock may be held.
-func finish(done gateway.Done, r gateway.Result) {
+// Finish calls done, which may be nil. No lock may be held.
+func Finish(done gateway.Done, r gateway.Result) {
 	if done != nil {
 		done(r)
 	}

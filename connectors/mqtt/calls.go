@@ -16,7 +16,7 @@ import (
 // The functions down to nextID must be called with mu held and the link up.
 
 // sendQoS0 succeeds once the publish is in the write buffer.
-func (c *client) sendQoS0(k *call) gateway.Result {
+func (c *Client) sendQoS0(k *call) gateway.Result {
 	if r := c.link.fits(k); !r.Ok() {
 		return r
 	}
@@ -31,7 +31,7 @@ func (c *client) sendQoS0(k *call) gateway.Result {
 }
 
 // send sends a call that will be acknowledged. It reports finished if the call cannot be sent at all.
-func (c *client) send(k *call) (r gateway.Result, finished bool) {
+func (c *Client) send(k *call) (r gateway.Result, finished bool) {
 	if k.kind == publishing {
 		if r := c.link.fits(k); !r.Ok() {
 			return r, true
@@ -47,7 +47,7 @@ func (c *client) send(k *call) (r gateway.Result, finished bool) {
 }
 
 // sendRequest sends a SUBSCRIBE or UNSUBSCRIBE.
-func (c *client) sendRequest(k *call) {
+func (c *Client) sendRequest(k *call) {
 	k.id = c.nextID()
 	k.deadline = time.Now().Add(c.broker.cfg.PacketTimeout)
 	if c.waiting == nil {
@@ -61,7 +61,7 @@ func (c *client) sendRequest(k *call) {
 }
 
 // begin sends a publish of QoS 1 or 2 for the first time.
-func (c *client) begin(k *call) {
+func (c *Client) begin(k *call) {
 	c.lastSeq++
 	k.id, k.seq = c.nextID(), c.lastSeq
 	if c.inflight == nil {
@@ -74,7 +74,7 @@ func (c *client) begin(k *call) {
 	c.sendPublish(k, false)
 }
 
-func (c *client) sendPublish(k *call, again bool) {
+func (c *Client) sendPublish(k *call, again bool) {
 	c.quota--
 	k.deadline = time.Now().Add(c.broker.cfg.AckTimeout)
 	k.retain = k.retain && !c.link.noRetain
@@ -165,7 +165,7 @@ func (l *link) fits(k *call) gateway.Result {
 }
 
 // nextID returns an unused packet id. There always is one: Receive Maximum is below the number of ids.
-func (c *client) nextID() uint16 {
+func (c *Client) nextID() uint16 {
 	for {
 		c.lastID++
 		if c.lastID == 0 {
@@ -180,20 +180,20 @@ func (c *client) nextID() uint16 {
 }
 
 // acknowledged handles PUBACK (QoS 1) and PUBCOMP (QoS 2).
-func (c *client) acknowledged(l *link, id uint16, qos, reason byte) {
+func (c *Client) acknowledged(l *link, id uint16, qos, reason byte) {
 	c.mu.Lock()
-	var cb callbacks
+	var cb Callbacks
 	if k := c.inflight[id]; c.link == l && k != nil && k.qos == qos && k.released == (qos == 2) {
 		cb = c.published(k, reason)
 	} else {
 		cb = l.answeredLate(id, qos, reason)
 	}
 	c.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
 // published must be called with mu held.
-func (c *client) published(k *call, reason byte) (cb callbacks) {
+func (c *Client) published(k *call, reason byte) (cb Callbacks) {
 	delete(c.inflight, k.id)
 	if len(c.inflight) == 0 {
 		c.inflight = nil // an emptied map keeps its memory
@@ -221,7 +221,7 @@ func (c *client) published(k *call, reason byte) (cb callbacks) {
 }
 
 // publishReceived handles PUBREC: it releases the QoS 2 publish, or finishes it if it was refused.
-func (c *client) publishReceived(l *link, id uint16, reason byte) {
+func (c *Client) publishReceived(l *link, id uint16, reason byte) {
 	c.mu.Lock()
 	k := c.inflight[id]
 	if c.link != l || k == nil || k.qos != 2 {
@@ -234,7 +234,7 @@ func (c *client) publishReceived(l *link, id uint16, reason byte) {
 		}
 		return
 	}
-	var cb callbacks
+	var cb Callbacks
 	if reason >= 0x80 {
 		cb = c.published(k, reason)
 	} else {
@@ -242,17 +242,17 @@ func (c *client) publishReceived(l *link, id uint16, reason byte) {
 		l.release(id)
 	}
 	c.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
 func (l *link) release(id uint16) {
 	l.send(&packets.Pubrel{Properties: &packets.Properties{}, PacketID: id})
 }
 
-func (c *client) subscribed(l *link, id uint16, reasons []byte) {
+func (c *Client) subscribed(l *link, id uint16, reasons []byte) {
 	c.mu.Lock()
 	k := c.takeWaiting(l, id, unsubscribing)
-	var cb callbacks
+	var cb Callbacks
 	switch {
 	case k == nil:
 	case k.verdict != nil:
@@ -280,12 +280,12 @@ func (c *client) subscribed(l *link, id uint16, reasons []byte) {
 	}
 	cb = append(cb, c.unblock()...)
 	c.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
-func (c *client) unsubscribed(l *link, id uint16, reasons []byte) {
+func (c *Client) unsubscribed(l *link, id uint16, reasons []byte) {
 	c.mu.Lock()
-	var cb callbacks
+	var cb Callbacks
 	if k := c.takeWaiting(l, id, subscribing); k != nil {
 		if k.onTrial {
 			cb = c.tried(k, verdict{reason: firstReason(reasons)})
@@ -298,11 +298,11 @@ func (c *client) unsubscribed(l *link, id uint16, reasons []byte) {
 		cb = append(cb, c.unblock()...)
 	}
 	c.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
 // takeWaiting removes and returns the call with a packet id. Replies of the wrong type are ignored. mu must be held.
-func (c *client) takeWaiting(l *link, id uint16, other callKind) *call {
+func (c *Client) takeWaiting(l *link, id uint16, other callKind) *call {
 	k := c.waiting[id]
 	if c.link != l || k == nil || k.kind == other {
 		return nil
@@ -322,7 +322,7 @@ func firstReason(reasons []byte) byte {
 }
 
 // remember must be called with mu held.
-func (c *client) remember(f filter) {
+func (c *Client) remember(f filter) {
 	if c.filters == nil {
 		c.filters = map[string]filter{}
 	}
@@ -330,7 +330,7 @@ func (c *client) remember(f filter) {
 }
 
 // resubscribed must be called with mu held.
-func (c *client) resubscribed(k *call, reasons []byte) {
+func (c *Client) resubscribed(k *call, reasons []byte) {
 	for i, f := range k.filters {
 		c.acquitFilter(f.name)
 		if i < len(reasons) && reasons[i] < 0x80 {
@@ -348,7 +348,7 @@ func (c *client) resubscribed(k *call, reasons []byte) {
 }
 
 // expire fails calls the broker did not answer in time. If one is a publish, it drops the link. mu must be held.
-func (c *client) expire(now time.Time) (cb callbacks) {
+func (c *Client) expire(now time.Time) (cb Callbacks) {
 	for id, k := range c.waiting {
 		if !now.Before(k.deadline) {
 			delete(c.waiting, id)
@@ -398,7 +398,7 @@ type call struct {
 	subID    uint32 // Subscription Identifier of SUBSCRIBE; 0: none
 	seq      uint64 // order of first transmission, of publishes with a packet id
 	stored   uint64 // sequence number in the spool; 0: not from the spool
-	queue    *publishQueue
+	queue    *PublishQueue
 	from     *gateway.Device // the device, if the queue belongs to several; may be nil
 	topic    string
 	payload  []byte

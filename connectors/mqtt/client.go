@@ -13,14 +13,14 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// client is an MQTT client of the broker. It outlives its connections: unacknowledged calls are sent again over the
+// Client is an MQTT client of the broker. It outlives its connections: unacknowledged calls are sent again over the
 // next one. A device session has a client with one publish queue; shared sessions have many publish queues on one
 // client.
-type client struct {
-	broker     *broker
+type Client struct {
+	broker     *Broker
 	id         string
 	username   string
-	owner      owner
+	owner      Owner
 	device     *gateway.Device // nil for the gateway's own clients
 	status     Status          // published while the client is connected
 	inboundMax uint16          // ReceiveMaximum
@@ -37,11 +37,11 @@ type client struct {
 	inflight     map[uint16]*call    // unacknowledged QoS 1 and 2 publishes by packet id
 	resends      []*call             // publishes from a lost connection still to be sent again, in order
 	waiting      map[uint16]*call    // unacknowledged SUBSCRIBE and UNSUBSCRIBE by packet id
-	blocked      []*publishQueue     // queues waiting for buffer space or quota, in order
+	blocked      []*PublishQueue     // queues waiting for buffer space or quota, in order
 	idle         int                 // ended queues in blocked since the last cleanup
 	filters      map[string]filter   // subscriptions the broker has acknowledged
 	received     map[uint16]struct{} // ids of delivered QoS 2 messages the broker has not released
-	ownQueue     publishQueue        // calls not made for a single device
+	ownQueue     PublishQueue        // calls not made for a single device
 	lastID       uint16
 	lastSeq      uint64
 	attempt      int       // number of reconnect attempts since the last useful connection
@@ -59,7 +59,7 @@ type client struct {
 	probing        map[*call]bool           // calls of diverted queues on trial at the prober
 	acquitted      []*call                  // SUBSCRIBE and UNSUBSCRIBE that passed a trial and are to be sent
 	freed          []uint16                 // packet ids of QoS 2 publishes that were sent another way
-	topicQueues    map[string]*publishQueue // queues split off ownQueue for suspicious topics and filters
+	topicQueues    map[string]*PublishQueue // queues split off ownQueue for suspicious topics and filters
 	perPacket      int                      // filters per SUBSCRIBE after a loss; 0: filtersPerPacket
 	filterEnds     map[string]int           // evidence against filters being resubscribed
 	suspectFilters map[string]bool          // filters not resubscribed before their trial
@@ -83,8 +83,8 @@ const (
 	reconnectOnTakeover takeoverPolicy = true  // reconnect after a pause; the client id is the gateway's own
 )
 
-// owner receives what happens on a client. Its methods are called without locks.
-type owner interface {
+// Owner receives what happens on a client. Its methods are called without locks.
+type Owner interface {
 	Message(m *paho.Publish)
 	Resuming(present bool) // called before anything is sent over a new connection; present: the broker kept the session
 	Connected(present bool)
@@ -99,18 +99,18 @@ type filter struct {
 }
 
 var (
-	resultEnded = gateway.Refuse(gateway.CodeConnProcessNotAlive, "the session has ended")
+	ResultEnded = gateway.Refuse(gateway.CodeConnProcessNotAlive, "the session has ended")
 	resultDown  = gateway.Refuse(gateway.CodeUnknown, "the broker cannot be reached: the QoS 0 message is dropped")
 	resultFull  = gateway.Refuse(gateway.CodeLimit, "too many calls wait for the broker")
 )
 
-func (c *client) init(b *broker, id string, o owner) {
+func (c *Client) init(b *Broker, id string, o Owner) {
 	c.broker, c.id, c.owner, c.inboundMax = b, id, o, b.cfg.ReceiveMaximum
 	c.ownQueue.client, c.ownQueue.unordered, c.round = c, true, 1
 }
 
 // Start connects in the background.
-func (c *client) Start() {
+func (c *Client) Start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.ended {
@@ -119,12 +119,12 @@ func (c *client) Start() {
 }
 
 // attach installs l as the connection. mu must be held.
-func (c *client) attach(l *link) {
+func (c *Client) attach(l *link) {
 	c.link, c.quota, c.wasConnected, c.linked, c.replaced = l, int(l.receiveMax), true, l.began, false
 }
 
-// announce publishes the online status, if the client has one.
-func (c *client) announce() {
+// Announce publishes the online status, if the client has one.
+func (c *Client) Announce() {
 	if s := c.status; !c.willRefused.Load() {
 		c.PublishStatus(s, s.Online, c.device, nil)
 	}
@@ -132,7 +132,7 @@ func (c *client) announce() {
 
 // PublishStatus publishes the payload as the status of a device, or of the gateway if from is nil. It does nothing if
 // the status has no topic.
-func (c *client) PublishStatus(s Status, payload string, from *gateway.Device, done gateway.Done) {
+func (c *Client) PublishStatus(s Status, payload string, from *gateway.Device, done gateway.Done) {
 	if s.isSet() {
 		c.submit(call{
 			from: from, kind: publishing, topic: s.Topic, payload: []byte(payload), qos: s.QoS, retain: s.Retain,
@@ -142,19 +142,19 @@ func (c *client) PublishStatus(s Status, payload string, from *gateway.Device, d
 }
 
 // Publish publishes a message of the gateway itself.
-func (c *client) Publish(topic string, qos byte, payload []byte, done gateway.Done) {
+func (c *Client) Publish(topic string, qos byte, payload []byte, done gateway.Done) {
 	c.submit(call{kind: publishing, topic: topic, qos: qos, payload: payload, queue: &c.ownQueue, done: done})
 }
 
 // Subscribe subscribes for the gateway itself. If the broker supports Subscription Identifiers, the subscription has
 // the identifier subID; 0: none.
-func (c *client) Subscribe(filter string, qos byte, subID uint32, done gateway.Done) {
+func (c *Client) Subscribe(filter string, qos byte, subID uint32, done gateway.Done) {
 	c.submit(call{kind: subscribing, topic: filter, qos: qos, subID: subID, queue: &c.ownQueue, done: done})
 }
 
 // TrySubscribe is Subscribe for a device, only while connected. It reports whether the call was accepted. If not, done
 // is not called, and if the result is not OK, trying again is useless.
-func (c *client) TrySubscribe(filter string, qos byte, subID uint32, from *gateway.Device, done gateway.Done) (
+func (c *Client) TrySubscribe(filter string, qos byte, subID uint32, from *gateway.Device, done gateway.Done) (
 	r gateway.Result, taken bool,
 ) {
 	return c.trySubmit(&call{
@@ -163,31 +163,31 @@ func (c *client) TrySubscribe(filter string, qos byte, subID uint32, from *gatew
 }
 
 // TryUnsubscribe unsubscribes, only while connected; see TrySubscribe.
-func (c *client) TryUnsubscribe(filter string, done gateway.Done) (r gateway.Result, taken bool) {
+func (c *Client) TryUnsubscribe(filter string, done gateway.Done) (r gateway.Result, taken bool) {
 	return c.trySubmit(&call{kind: unsubscribing, topic: filter, queue: &c.ownQueue, done: done})
 }
 
 // submit sends or queues the call. If the call is refused, its callback is called with the reason.
-func (c *client) submit(k call) {
+func (c *Client) submit(k call) {
 	if r := k.check(); !r.Ok() {
-		finish(k.done, r)
+		Finish(k.done, r)
 		return
 	}
 	c.mu.Lock()
-	var cb callbacks
+	var cb Callbacks
 	k.queue = c.queueOf(&k)
 	r, finished := k.queue.accept(k, &cb)
 	c.mu.Unlock()
 	if finished {
-		finish(k.done, r)
+		Finish(k.done, r)
 	}
-	cb.run()
+	cb.Run()
 }
 
 // trySubmit submits the call only while connected, and reports whether it was accepted. If the result is not OK, trying
 // again is useless.
-func (c *client) trySubmit(k *call) (r gateway.Result, taken bool) {
-	var cb callbacks
+func (c *Client) trySubmit(k *call) (r gateway.Result, taken bool) {
+	var cb Callbacks
 	c.mu.Lock()
 	defer func() {
 		c.mu.Unlock()
@@ -195,7 +195,7 @@ func (c *client) trySubmit(k *call) (r gateway.Result, taken bool) {
 	}()
 	switch {
 	case c.ended:
-		return resultEnded, false
+		return ResultEnded, false
 	case c.link == nil:
 		return gateway.OK, false
 	}
@@ -204,30 +204,30 @@ func (c *client) trySubmit(k *call) (r gateway.Result, taken bool) {
 	return r, !finished
 }
 
-// retains reports whether the broker supports retained messages, according to the last CONNACK. It returns true while
+// Retains reports whether the broker supports retained messages, according to the last CONNACK. It returns true while
 // that is unknown.
-func (c *client) retains() bool {
+func (c *Client) Retains() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.link == nil || !c.link.noRetain
 }
 
-// dropFilter removes a subscription so that it is not resubscribed after a loss.
-func (c *client) dropFilter(filter string) {
+// DropFilter removes a subscription so that it is not resubscribed after a loss.
+func (c *Client) DropFilter(filter string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.filters, filter)
 	c.acquitFilter(filter)
 }
 
-func (c *client) lastFailure() error {
+func (c *Client) LastFailure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.failure
 }
 
-// settle waits until every call of ownQueue has been answered, the connection is lost or ctx ends.
-func (c *client) settle(ctx context.Context) {
+// Settle waits until every call of ownQueue has been answered, the connection is lost or ctx ends.
+func (c *Client) Settle(ctx context.Context) {
 	t := time.NewTicker(settleInterval)
 	defer t.Stop()
 	for !c.isSettled() {
@@ -239,7 +239,7 @@ func (c *client) settle(ctx context.Context) {
 	}
 }
 
-func (c *client) isSettled() bool {
+func (c *Client) isSettled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.link == nil {
@@ -280,7 +280,7 @@ func checkQoS(qos byte) gateway.Result {
 }
 
 // canTake reports whether c can send k now. If not, its queue must wait in blocked. mu must be held.
-func (c *client) canTake(k *call) bool {
+func (c *Client) canTake(k *call) bool {
 	if c.link == nil || c.isTrying() || (k.needsQuota() && (c.quota <= 0 || len(c.resends) > 0)) {
 		return false
 	}
@@ -288,7 +288,7 @@ func (c *client) canTake(k *call) bool {
 }
 
 // unblock resumes blocked queues. mu must be held.
-func (c *client) unblock() (cb callbacks) {
+func (c *Client) unblock() (cb Callbacks) {
 	cb = c.resend()
 	c.sendAcquitted()
 	cb = append(cb, c.try()...)
@@ -309,19 +309,19 @@ func (c *client) unblock() (cb callbacks) {
 }
 
 // drained is called when the write buffer has room again.
-func (c *client) drained() {
+func (c *Client) drained() {
 	c.mu.Lock()
 	cb := c.unblock()
 	c.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
-func (c *client) tick(now time.Time) {
+func (c *Client) tick(now time.Time) {
 	c.mu.Lock()
 	cb, l := c.expire(now), c.link
 	c.tickQoS0(now)
 	c.mu.Unlock()
-	cb.run()
+	cb.Run()
 	if l != nil {
 		l.heartbeat.Tick(now, c.broker.cfg.PacketTimeout)
 	}
@@ -330,8 +330,8 @@ func (c *client) tick(now time.Time) {
 	}
 }
 
-// leave ends the client and disconnects from the broker. It does nothing if the client has ended.
-func (c *client) leave() {
+// Leave ends the client and disconnects from the broker. It does nothing if the client has ended.
+func (c *Client) Leave() {
 	c.mu.Lock()
 	if c.ended {
 		c.mu.Unlock()
@@ -343,29 +343,29 @@ func (c *client) leave() {
 	if l != nil {
 		l.disconnect(c.keepsSession(), c.status.isSet())
 	}
-	cb.run()
+	cb.Run()
 }
 
 // keepsSession reports whether the broker should keep the session after DISCONNECT.
-func (c *client) keepsSession() bool { return c.device != nil && c.broker.cfg.SessionExpiry > 0 }
+func (c *Client) keepsSession() bool { return c.device != nil && c.broker.cfg.SessionExpiry > 0 }
 
 // end detaches the link and finishes every call. mu must be held.
-func (c *client) end() (cb callbacks) {
+func (c *Client) end() (cb Callbacks) {
 	l := c.link
 	c.ended, c.link = true, nil
 	if c.stop != nil {
 		c.stop()
 	}
 	for _, k := range c.inflight {
-		cb.add(k, resultEnded)
+		cb.add(k, ResultEnded)
 		cb = append(cb, k.leaveLate(l)...)
 	}
 	for _, k := range c.waiting {
-		cb.add(k, resultEnded)
+		cb.add(k, ResultEnded)
 	}
 	cb = append(cb, c.endTrials()...)
 	for _, l := range c.busy() {
-		cb = append(cb, l.finish(resultEnded)...)
+		cb = append(cb, l.finish(ResultEnded)...)
 	}
 	c.inflight, c.resends, c.waiting, c.blocked, c.filters, c.received, c.password = nil, nil, nil, nil, nil, nil, ""
 	c.broker.clientEnded(c)
@@ -373,7 +373,7 @@ func (c *client) end() (cb callbacks) {
 }
 
 // busy returns the queues that may have calls: those waiting for room or for an acknowledgement. mu must be held.
-func (c *client) busy() []*publishQueue {
+func (c *Client) busy() []*PublishQueue {
 	lanes := slices.Clone(c.blocked)
 	for _, k := range c.inflight {
 		if !k.queue.blocked {
@@ -384,7 +384,7 @@ func (c *client) busy() []*publishQueue {
 }
 
 // secret returns the password; it is empty once the client has ended.
-func (c *client) secret() string {
+func (c *Client) secret() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.password

@@ -13,65 +13,65 @@ import (
 // These helpers use only what the client exports, so that they can be a package below the tests of shared sessions and
 // of Connector.
 
-// awaitDown waits until a client has noticed that its connection is lost.
-func awaitDown(t testing.TB, c *client) {
+// AwaitDown waits until a client has noticed that its connection is lost.
+func AwaitDown(t testing.TB, c *Client) {
 	t.Helper()
 	gatewaytest.Eventually(t, "the loss to be noticed", func() bool { return !c.State().Connected })
 }
 
-// cutClient closes the connection of a client, as a cable that is pulled.
-func cutClient(c *client) { c.Break(func(State) bool { return true }) }
+// CutClient closes the connection of a client, as a cable that is pulled.
+func CutClient(c *Client) { c.Break(func(State) bool { return true }) }
 
-// cutSettled cuts a connection over which nothing is unacknowledged: that would be sent again.
-func cutSettled(t testing.TB, c *client) {
+// CutSettled cuts a connection over which nothing is unacknowledged: that would be sent again.
+func CutSettled(t testing.TB, c *Client) {
 	t.Helper()
 	gatewaytest.Eventually(t, "a connection without unacknowledged publishes", func() bool {
 		return c.Break(func(s State) bool { return s.Inflight == 0 })
 	})
 }
 
-// counted returns the sum of a broker's metrics exgate_mqtt_NAME with all of these label values.
-func counted(t testing.TB, b *broker, name string, labels ...string) float64 {
+// Counted returns the sum of a broker's metrics exgate_mqtt_NAME with all of these label values.
+func Counted(t testing.TB, b *Broker, name string, labels ...string) float64 {
 	t.Helper()
-	return countedIn(t, b.config().Metrics, name, labels...)
+	return CountedIn(t, b.Config().Metrics, name, labels...)
 }
 
-// countedIn is counted for the metrics of several brokers.
-func countedIn(t testing.TB, m *Metrics, name string, labels ...string) float64 {
+// CountedIn is counted for the metrics of several brokers.
+func CountedIn(t testing.TB, m *Metrics, name string, labels ...string) float64 {
 	t.Helper()
 	reg := prometheus.NewPedanticRegistry()
 	reg.MustRegister(m)
 	return gatewaytest.Metric(t, reg, "exgate_mqtt_"+name, labels...)
 }
 
-// awaitLoss waits until n connections to a broker were lost for a reason.
-func awaitLoss(t testing.TB, b *broker, reason string, n float64) {
+// AwaitLoss waits until n connections to a broker were lost for a reason.
+func AwaitLoss(t testing.TB, b *Broker, reason string, n float64) {
 	t.Helper()
 	gatewaytest.Eventually(t, fmt.Sprintf("%v lost connections, reason %s", n, reason),
-		func() bool { return counted(t, b, "losses_total", reason) >= n })
+		func() bool { return Counted(t, b, "losses_total", reason) >= n })
 }
 
-// quick returns a configuration with short reconnect delays.
-func quick(url string) Config {
+// Quick returns a configuration with short reconnect delays.
+func Quick(url string) Config {
 	return Config{URL: url, ReconnectDelay: 10 * time.Millisecond}
 }
 
-func convictions(t testing.TB, m *Metrics) float64 {
+func Convictions(t testing.TB, m *Metrics) float64 {
 	t.Helper()
-	return countedIn(t, m, "calls_convicted_total")
+	return CountedIn(t, m, "calls_convicted_total")
 }
 
-// spooled returns a configuration with its own spool.
-func spooled(t *testing.T, url string) Config {
+// Spooled returns a configuration with its own spool.
+func Spooled(t *testing.T, url string) Config {
 	t.Helper()
-	cfg := quick(url)
+	cfg := Quick(url)
 	cfg.Spool.Folder = t.TempDir()
 	return cfg
 }
 
-// lasting configures sessions that the broker keeps over its restart.
-func lasting(url string) Config {
-	cfg := quick(url)
+// Lasting configures sessions that the broker keeps over its restart.
+func Lasting(url string) Config {
+	cfg := Quick(url)
 	cfg.SessionExpiry = time.Minute
 	return cfg
 }

@@ -221,12 +221,12 @@ func (s Status) of(device gateway.Device) (Status, error) {
 
 // ofNode returns the status of the gateway.
 func (s Status) ofNode(node string) Status {
-	s.Topic = strings.ReplaceAll(s.Topic, "${node}", cleanLevel(node))
+	s.Topic = strings.ReplaceAll(s.Topic, "${node}", CleanLevel(node))
 	return s
 }
 
-// cleanLevel turns a name into one topic level.
-func cleanLevel(name string) string {
+// CleanLevel turns a name into one topic level.
+func CleanLevel(name string) string {
 	return strings.NewReplacer("+", "-", "#", "-", "/", "-").Replace(name)
 }
 

@@ -24,18 +24,18 @@ import (
 
 func dial(t *testing.T, cfg Config) error {
 	t.Helper()
-	return dialBy(t, newConnector(t, cfg))
+	return DialBy(t, newConnector(t, cfg))
 }
 
 func TestOldBroker(t *testing.T) {
-	for name, serve := range map[string]func(p *peer){
-		"closes":         func(p *peer) { p.next() },
-		"3.1.1 connack":  func(p *peer) { p.next(); _, _ = p.Write([]byte{0x20, 2, 0, 1}) },
-		"5 connack 0x84": func(p *peer) { p.next(); _, _ = p.Write([]byte{0x20, 3, 0, 0x84, 0}) },
+	for name, serve := range map[string]func(p *Peer){
+		"closes":         func(p *Peer) { p.Next() },
+		"3.1.1 connack":  func(p *Peer) { p.Next(); _, _ = p.Write([]byte{0x20, 2, 0, 1}) },
+		"5 connack 0x84": func(p *Peer) { p.Next(); _, _ = p.Write([]byte{0x20, 3, 0, 0x84, 0}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newScripted(t, serve)
-			if err := dial(t, Config{URL: b.url()}); !strings.Contains(err.Error(), "MQTT 3.1.1") ||
+			b := NewScripted(t, serve)
+			if err := dial(t, Config{URL: b.Url()}); !strings.Contains(err.Error(), "MQTT 3.1.1") ||
 				!strings.Contains(err.Error(), "upstream.url") {
 				t.Fatal(err)
 			}
@@ -44,8 +44,8 @@ func TestOldBroker(t *testing.T) {
 }
 
 func TestSilentBroker(t *testing.T) {
-	b := newScripted(t, func(p *peer) { p.serveAll() })
-	if err := dial(t, Config{URL: b.url(), ConnectTimeout: 50 * time.Millisecond}); !errors.Is(err,
+	b := NewScripted(t, func(p *Peer) { p.ServeAll() })
+	if err := dial(t, Config{URL: b.Url(), ConnectTimeout: 50 * time.Millisecond}); !errors.Is(err,
 		context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestWebSocketPaths(t *testing.T) {
 		"?k=v": "/mqtt?k=v", "/?k=v": "/?k=v",
 		"/x?k=a%20b+c&k=%2F": "/x?k=a%20b+c&k=%2F", "/x?": "/x?",
 	} {
-		_ = dial(t, quick(strings.Replace(web.URL, "http", "ws", 1)+written))
+		_ = dial(t, Quick(strings.Replace(web.URL, "http", "ws", 1)+written))
 		if got := <-asked; got != want {
 			t.Errorf("%q asks for %q, want %q", written, got, want)
 		}
@@ -111,18 +111,18 @@ func TestMaxDials(t *testing.T) {
 	atOnce, most := make(chan int, 1), make(chan int, 1)
 	atOnce <- 0
 	most <- 0
-	b := newScripted(t, func(p *peer) {
+	b := NewScripted(t, func(p *Peer) {
 		n := <-atOnce + 1
 		atOnce <- n
 		most <- max(n, <-most)
-		cp := p.next()
+		cp := p.Next()
 		atOnce <- <-atOnce - 1
 		if cp != nil {
-			p.send(packets.NewControlPacket(packets.CONNACK))
-			p.serveAll()
+			p.Send(packets.NewControlPacket(packets.CONNACK))
+			p.ServeAll()
 		}
 	})
-	c := newConnector(t, Config{URL: b.url(), MaxDials: 2})
+	c := newConnector(t, Config{URL: b.Url(), MaxDials: 2})
 	results := make(chan error)
 	for i := range 20 {
 		go func() {
@@ -156,16 +156,16 @@ func TestTLS(t *testing.T) {
 			if err != nil {
 				return
 			}
-			p := &peer{Conn: conn}
-			if p.accept(false) != nil {
-				p.serveAll()
+			p := &Peer{Conn: conn}
+			if p.Accept(false) != nil {
+				p.ServeAll()
 			}
 			_ = p.Close()
 		}
 	}()
 	t.Cleanup(func() { _ = l.Close(); <-done })
 	url := "mqtts://" + l.Addr().String()
-	s, _ := connect(t, newConnector(t, Config{URL: url, TLS: &tls.Config{RootCAs: roots}}), "c")
+	s, _ := Connect(t, newConnector(t, Config{URL: url, TLS: &tls.Config{RootCAs: roots}}), "c")
 	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 		t.Fatal(r)
 	}

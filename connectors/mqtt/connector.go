@@ -12,7 +12,7 @@ import (
 
 // Connector opens a session at the broker for each device, with the device's client id, credentials and will.
 type Connector struct {
-	broker *broker
+	broker *Broker
 
 	mu       sync.Mutex
 	closed   bool                // guarded by mu, as all below
@@ -24,7 +24,7 @@ var _ gateway.Connector = (*Connector)(nil)
 // New returns a Connector. It does not wait for the broker: Connect fails if the broker cannot be reached. Errors name
 // the setting to change. The spool is opened as soon as no other process has it locked; Connect waits for that.
 func New(cfg Config) (*Connector, error) {
-	b, err := openBroker(cfg)
+	b, err := Open(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -38,12 +38,12 @@ func (c *Connector) Connect(ctx context.Context, device gateway.Device, password
 ) (gateway.Session, error) {
 	s := &Session{connector: c, down: down}
 	var err error
-	if s.client, err = c.broker.newDevice(&device, password, (*sessionEvents)(s)); err != nil {
+	if s.client, err = c.broker.NewDevice(&device, password, (*sessionEvents)(s)); err != nil {
 		return nil, err
 	}
-	s.id, s.queue = device.ClientID, s.client.newQueue(&device, s.lose)
+	s.id, s.queue = device.ClientID, s.client.NewQueue(&device, s.lose)
 	var old *Session
-	err = s.client.login(ctx, func() (err error) {
+	err = s.client.Login(ctx, func() (err error) {
 		old, err = c.register(s)
 		return err
 	})
@@ -51,9 +51,9 @@ func (c *Connector) Connect(ctx context.Context, device gateway.Device, password
 		return nil, err
 	}
 	if old != nil { // mosquitto 2.0.11 closes it without DISCONNECT, and it would reconnect
-		old.lose(discardedBy(s.id))
+		old.lose(DiscardedBy(s.id))
 	}
-	s.client.announce()
+	s.client.Announce()
 	s.queue.UseSpool()
 	return s, nil
 }
@@ -67,13 +67,13 @@ func (c *Connector) Shared(cfg SharedConfig) (*Shared, error) { return openShare
 // 15 s, or every 1 s to 12 s while it cannot be reached: by an MQTT connection with the gateway's account or, without
 // an account, by a TCP connection.
 func (c *Connector) Watch() {
-	c.broker.watchReach()
+	c.broker.WatchReach()
 }
 
 // Reachable returns nil if the broker could be reached when [Connector.Watch] last checked, or else the reason. It
 // waits for the first answer until ctx ends.
 func (c *Connector) Reachable(ctx context.Context) error {
-	return c.broker.reachable(ctx)
+	return c.broker.Reachable(ctx)
 }
 
 // register adds a session and returns the previous one with the client id.
@@ -81,12 +81,12 @@ func (c *Connector) register(s *Session) (old *Session, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	old = c.sessions[s.id]
 	c.sessions[s.id] = s
 	if old == nil {
-		c.broker.countSessions(1)
+		c.broker.CountSessions(1)
 	}
 	return old, nil
 }
@@ -96,7 +96,7 @@ func (c *Connector) sessionEnded(s *Session) {
 	defer c.mu.Unlock()
 	if c.sessions[s.id] == s {
 		delete(c.sessions, s.id)
-		c.broker.countSessions(-1)
+		c.broker.CountSessions(-1)
 	}
 }
 
@@ -116,29 +116,29 @@ func (c *Connector) Close(ctx context.Context) error {
 	for _, s := range left {
 		s.lose(gateway.ReasonShutdown)
 	}
-	return c.broker.leave(ctx)
+	return c.broker.Leave(ctx)
 }
 
 // Session is a device's own session at the broker: an MQTT client with one publish queue.
 type Session struct {
-	client    *client
+	client    *Client
 	id        string // the client id
 	connector *Connector
 	down      gateway.Downlink
-	queue     *publishQueue
+	queue     *PublishQueue
 	over      atomic.Bool
 }
 
 var (
 	_ gateway.Session = (*Session)(nil)
-	_ owner           = (*sessionEvents)(nil)
+	_ Owner           = (*sessionEvents)(nil)
 )
 
 // Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is
 // refused then.
 func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Done) {
-	if s.connector.broker.isControl(name) {
-		finish(done, controlRefused("publishing to", name))
+	if s.connector.broker.IsControl(name) {
+		Finish(done, controlRefused("publishing to", name))
 		return
 	}
 	s.queue.Publish(name, qos, payload, done)
@@ -146,8 +146,8 @@ func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Do
 
 // Subscribe implements [gateway.Session].
 func (s *Session) Subscribe(filter string, qos byte, done gateway.Done) {
-	if s.connector.broker.isControl(filter) {
-		finish(done, controlRefused("subscribing to", filter))
+	if s.connector.broker.IsControl(filter) {
+		Finish(done, controlRefused("subscribing to", filter))
 		return
 	}
 	s.queue.Subscribe(filter, qos, done)
@@ -166,10 +166,10 @@ func (s *Session) end() bool {
 	if !s.over.CompareAndSwap(false, true) {
 		return false
 	}
-	cb := s.queue.close()
-	s.client.leave()
+	cb := s.queue.Close()
+	s.client.Leave()
 	s.connector.sessionEnded(s)
-	cb.run()
+	cb.Run()
 	return true
 }
 
@@ -189,10 +189,10 @@ func (e *sessionEvents) Message(p *paho.Publish) {
 	b := s.connector.broker
 	switch {
 	case s.over.Load():
-	case b.isControl(p.Topic):
-		b.countDropped(dropDenied)
+	case b.IsControl(p.Topic):
+		b.CountDropped(DropDenied)
 	default:
-		b.deliver(s.down, p, p.QoS, p.Payload)
+		b.Deliver(s.down, p, p.QoS, p.Payload)
 	}
 }
 
@@ -205,7 +205,7 @@ func (*sessionEvents) Connected(bool) {}
 // Retains reports whether the broker supports retained messages, according to the last CONNACK. It returns true while
 // that is unknown.
 func (s *Session) Retains() bool {
-	return s.client.retains()
+	return s.client.Retains()
 }
 
 // controlRefused is the result of a device's call for the control topic.

@@ -46,10 +46,10 @@ type claim struct {
 	Epoch uint64 `json:"epoch"`
 }
 
-var _ owner = (*control)(nil) // of the gateway client
+var _ Owner = (*control)(nil) // of the gateway client
 
 func newControl(s *Shared) *control {
-	cfg := s.broker.config()
+	cfg := s.broker.Config()
 	return &control{
 		shared: s, log: cfg.Logger, node: cfg.Node, topic: cfg.ControlTopic, claims: cfg.ControlTopic + "/claims",
 		pending: map[string]uint64{},
@@ -110,7 +110,7 @@ func (c *control) publishPending() {
 	a := announcement{c.node, c.take()}
 	c.sending = len(a.Claims) > 0
 	c.mu.Unlock()
-	own := c.shared.broker.gatewayClient()
+	own := c.shared.broker.GatewayClient()
 	if len(a.Claims) == 0 || own == nil {
 		return
 	}
@@ -133,7 +133,7 @@ func (c *control) acknowledged(r gateway.Result, claims []claim) {
 // Connected subscribes to the claims of other gateways. If the broker has lost the session, claims may have been lost
 // too, so all gateways announce their sessions again.
 func (c *control) Connected(present bool) {
-	own := c.shared.broker.gatewayClient()
+	own := c.shared.broker.GatewayClient()
 	if own == nil {
 		return
 	}
@@ -143,7 +143,7 @@ func (c *control) Connected(present bool) {
 			c.claim(s.device.ClientID, s.epoch)
 		}
 	}
-	c.shared.mode.find(own, c.topic+"/probe/"+cleanLevel(c.node))
+	c.shared.mode.find(own, c.topic+"/probe/"+CleanLevel(c.node))
 }
 
 func (c *control) subscribed(r gateway.Result) {
@@ -162,7 +162,7 @@ func (c *control) Message(p *paho.Publish) {
 	}
 	var a announcement
 	if len(p.Payload) > maxClaimBytes || json.Unmarshal(p.Payload, &a) != nil {
-		c.shared.broker.countDropped(dropClaim)
+		c.shared.broker.CountDropped(dropClaim)
 		return
 	}
 	if a.Node == c.node {
@@ -182,7 +182,7 @@ func (*control) Lost(gateway.CloseReason) {}
 // compare ends the session of a device that has logged in elsewhere later, and repeats the claim of one that has not.
 func (c *control) compare(node string, other claim) {
 	if other.Epoch > uint64(time.Now().Add(farFuture).UnixMicro()) {
-		c.shared.broker.countDropped(dropClaim)
+		c.shared.broker.CountDropped(dropClaim)
 		return
 	}
 	c.observe(other.Epoch)
@@ -190,7 +190,7 @@ func (c *control) compare(node string, other claim) {
 	switch {
 	case s == nil:
 	case other.Epoch > s.epoch || (other.Epoch == s.epoch && node > c.node):
-		c.shared.broker.countTakeover()
+		c.shared.broker.CountTakeover()
 		s.lose(gateway.ReasonDiscarded.With("client id %q logged in at gateway %q", other.ID, node))
 	default:
 		c.claim(s.device.ClientID, s.epoch)

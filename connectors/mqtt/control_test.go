@@ -23,7 +23,7 @@ import (
 // newGateway returns a connector of a gateway with a name.
 func newGateway(t testing.TB, url, node string) *Shared {
 	t.Helper()
-	cfg := quick(url)
+	cfg := Quick(url)
 	cfg.Node, cfg.Logger = node, slog.New(slog.DiscardHandler)
 	s := newShared(t, cfg, SharedConfig{Connections: 1})
 	s.broker.SetLongestDelay(time.Second) // even if a test keeps the broker down for long
@@ -48,11 +48,11 @@ func hears(t testing.TB, s *Shared, epoch uint64) {
 func TestTakeover(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	x, y := newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")
-	other := logIn(t, y, "other")
-	last := logIn(t, x, "device")
+	other := LogIn(t, y, "other")
+	last := LogIn(t, x, "device")
 	for i := range 10 {
-		next := logIn(t, []*Shared{y, x}[i%2], "device")
-		wantDiscarded(t, last)
+		next := LogIn(t, []*Shared{y, x}[i%2], "device")
+		WantDiscarded(t, last)
 		last = next
 	}
 	if n := last.Losses() + other.Losses(); n > 0 {
@@ -66,14 +66,14 @@ func TestTakeoverClocks(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	x, y := newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")
 	newEpoch(x, farFuture-time.Minute)
-	logIn(t, y, "unrelated")
-	ahead := logIn(t, x, "device")
+	LogIn(t, y, "unrelated")
+	ahead := LogIn(t, x, "device")
 	hears(t, y, x.session("device").epoch)
-	later := logIn(t, y, "device")
-	wantDiscarded(t, ahead)
+	later := LogIn(t, y, "device")
+	WantDiscarded(t, ahead)
 	hears(t, x, y.session("device").epoch)
-	last := logIn(t, x, "device")
-	wantDiscarded(t, later)
+	last := LogIn(t, x, "device")
+	WantDiscarded(t, later)
 	if last.Losses() > 0 {
 		t.Fatal(last.Lost(t))
 	}
@@ -85,9 +85,9 @@ func TestTakeoverAtOnce(t *testing.T) {
 	gateways := []*Shared{newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")}
 	for i := range 20 {
 		id := fmt.Sprint("device-", i)
-		members := make(chan *member, 2)
+		members := make(chan *Member, 2)
 		for _, s := range gateways {
-			go func() { members <- logIn(t, s, id) }()
+			go func() { members <- LogIn(t, s, id) }()
 		}
 		one, other := <-members, <-members
 		gatewaytest.Eventually(t, "one login left", func() bool { return one.Losses()+other.Losses() == 1 })
@@ -105,17 +105,17 @@ func TestTakeoverAtOnce(t *testing.T) {
 
 // TestMissedClaims loses the gateways' claims while the broker is down; they must be repeated.
 func TestMissedClaims(t *testing.T) {
-	b := newMemoryBroker(t)
-	x, y := newGateway(t, b.url(), "x"), newGateway(t, b.url(), "y")
-	early, late := logIn(t, x, "device"), logIn(t, y, "unrelated")
-	b.stop()
+	b := NewMemoryBroker(t)
+	x, y := newGateway(t, b.Url(), "x"), newGateway(t, b.Url(), "y")
+	early, late := LogIn(t, x, "device"), LogIn(t, y, "unrelated")
+	b.Stop()
 	for _, s := range []*Shared{x, y} {
-		awaitDown(t, s.broker.gatewayClient())
+		AwaitDown(t, s.broker.GatewayClient())
 	}
 	newEpoch(y, time.Minute)
-	again := logIn(t, y, "device")
-	b.start(true)
-	wantDiscarded(t, early)
+	again := LogIn(t, y, "device")
+	b.Start(true)
+	WantDiscarded(t, early)
 	if n := again.Losses() + late.Losses(); n > 0 {
 		t.Fatalf("%d losses", n)
 	}
@@ -124,16 +124,16 @@ func TestMissedClaims(t *testing.T) {
 // TestControlRefused expects the gateway to work, and to log an error, if the broker refuses its subscription to the
 // claims.
 func TestControlRefused(t *testing.T) {
-	b := newMemoryBroker(t)
-	b.refused["exgate/control/claims"] = packets.SubackNotauthorized
+	b := NewMemoryBroker(t)
+	b.Refused["exgate/control/claims"] = packets.SubackNotauthorized
 	var log gatewaytest.Log
-	cfg := quick(b.url())
+	cfg := Quick(b.Url())
 	cfg.Logger = log.Logger()
 	s := newShared(t, cfg, SharedConfig{})
-	m := logIn(t, s, "device")
-	m.subscribe(t, "t", 1)
-	publish(t, m, "t", 1, "x")
-	m.wants(t, "x")
+	m := LogIn(t, s, "device")
+	m.MustSubscribe(t, "t", 1)
+	Publish(t, m, "t", 1, "x")
+	m.Wants(t, "x")
 	gatewaytest.Eventually(t, "the refusal logged", func() bool {
 		return strings.Contains(log.String(),
 			"upstream.control_topic")
@@ -145,7 +145,7 @@ func TestControlRefused(t *testing.T) {
 func TestDevicesAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, Config{URL: b.URL(), ControlTopic: "a/b"}, SharedConfig{})
-	hostile, d := connect(t, s, "hostile")
+	hostile, d := Connect(t, s, "hostile")
 	for _, topic := range []string{"a/b", "a/b/claims"} {
 		if r := connectortest.Publish(t, hostile, topic, 1,
 			`{"node":"x","claims":[{"id":"victim","epoch":1}]}`); r.Code != gateway.CodePermissionDeny {
@@ -160,7 +160,7 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 			t.Errorf("subscribing to %s: %v", filter, r)
 		}
 	}
-	connect(t, s, "victim") // claims the login on the control topic
+	Connect(t, s, "victim") // claims the login on the control topic
 	if r := connectortest.Publish(t, hostile, "a/bc", 1, "fence"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -174,12 +174,12 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	s := newShared(t, Config{URL: b.URL()}, SharedConfig{})
-	_, victim := connect(t, s, "victim")
+	_, victim := Connect(t, s, "victim")
 	for _, cfg := range []Config{
 		{URL: b.URL(), Node: "plain"},
 		{URL: b.URL(), Node: "spooled", Spool: SpoolConfig{Folder: t.TempDir()}},
 	} {
-		hostile, d := connect(t, newConnector(t, cfg), "hostile")
+		hostile, d := Connect(t, newConnector(t, cfg), "hostile")
 		forged := claimsOf("z", claim{"victim", s.session("victim").epoch + 1})
 		for _, topic := range []string{"exgate/control", "exgate/control/claims", "exgate/control/probe/x"} {
 			for qos := range byte(3) {
@@ -201,7 +201,7 @@ func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 				t.Errorf("subscribing to %s: %v", filter, r)
 			}
 		}
-		connect(t, s, "another") // the gateway claims the login on the control topic
+		Connect(t, s, "another") // the gateway claims the login on the control topic
 		if r := connectortest.Publish(t, hostile, "exgate/controls", 1, "fence"); !r.Ok() {
 			t.Fatal(r)
 		}
@@ -214,9 +214,9 @@ func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 
 // TestBadClaims expects invalid claims, and the gateway's own, to be ignored, and invalid ones to be counted.
 func TestBadClaims(t *testing.T) {
-	b := newMemoryBroker(t)
-	s := newGateway(t, b.url(), "x")
-	m := logIn(t, s, "device")
+	b := NewMemoryBroker(t)
+	s := newGateway(t, b.Url(), "x")
+	m := LogIn(t, s, "device")
 	ahead := uint64(time.Now().Add(farFuture + time.Hour).UnixMicro())
 	for name, c := range map[string]struct {
 		payload string
@@ -231,16 +231,16 @@ func TestBadClaims(t *testing.T) {
 		"its own":     {claimsOf("x", claim{"device", s.session("device").epoch + 1}), 0},
 		"nothing":     {`{}`, 0},
 	} {
-		before := counted(t, s.broker, "dropped_total", "bad_claim")
-		b.publish("exgate/control/claims", c.payload, 1)
-		b.flush(t, 2)
-		if got := counted(t, s.broker, "dropped_total", "bad_claim") - before; got != c.bad ||
+		before := Counted(t, s.broker, "dropped_total", "bad_claim")
+		b.Publish("exgate/control/claims", c.payload, 1)
+		b.Flush(t, 2)
+		if got := Counted(t, s.broker, "dropped_total", "bad_claim") - before; got != c.bad ||
 			m.Losses() > 0 {
 			t.Errorf("%s: %v are counted, want %v; %d losses", name, got, c.bad, m.Losses())
 		}
 	}
-	b.publish("exgate/control/claims", claimsOf("y", claim{"device", s.session("device").epoch + 1}), 1)
-	wantDiscarded(t, m)
+	b.Publish("exgate/control/claims", claimsOf("y", claim{"device", s.session("device").epoch + 1}), 1)
+	WantDiscarded(t, m)
 }
 
 func claimsOf(node string, claims ...claim) string {
@@ -250,25 +250,25 @@ func claimsOf(node string, claims ...claim) string {
 
 // TestLongClaims claims logins with the longest client ids, in messages that the other gateway accepts.
 func TestLongClaims(t *testing.T) {
-	b := newMemoryBroker(t)
-	x, y := newGateway(t, b.url(), "x"), newGateway(t, b.url(), "y")
-	logIn(t, y, "unrelated")
-	first := logIn(t, x, "first")
-	b.stop()
-	awaitDown(t, x.broker.gatewayClient())
-	awaitDown(t, y.broker.gatewayClient())
-	var early []*member
+	b := NewMemoryBroker(t)
+	x, y := newGateway(t, b.Url(), "x"), newGateway(t, b.Url(), "y")
+	LogIn(t, y, "unrelated")
+	first := LogIn(t, x, "first")
+	b.Stop()
+	AwaitDown(t, x.broker.GatewayClient())
+	AwaitDown(t, y.broker.GatewayClient())
+	var early []*Member
 	for i := range 20 {
-		early = append(early, logIn(t, y, fmt.Sprint(i, strings.Repeat("<", 60<<10))))
+		early = append(early, LogIn(t, y, fmt.Sprint(i, strings.Repeat("<", 60<<10))))
 	}
 	hears(t, y, x.session("first").epoch)
 	newEpoch(x, time.Minute)
 	for _, m := range early {
-		logIn(t, x, m.id)
+		LogIn(t, x, m.Id)
 	}
-	b.start(true)
+	b.Start(true)
 	for _, m := range early {
-		wantDiscarded(t, m)
+		WantDiscarded(t, m)
 	}
 	if first.Losses() > 0 {
 		t.Fatal(first.Lost(t))
@@ -287,19 +287,19 @@ func TestLateClaim(t *testing.T) {
 
 // TestClaimsOfTheGone expects no claims of logins that ended while the broker was down.
 func TestClaimsOfTheGone(t *testing.T) {
-	b := newMemoryBroker(t)
-	s := newGateway(t, b.url(), "x")
-	logIn(t, s, "first")
-	b.stop()
-	awaitDown(t, s.broker.gatewayClient())
+	b := NewMemoryBroker(t)
+	s := newGateway(t, b.Url(), "x")
+	LogIn(t, s, "first")
+	b.Stop()
+	AwaitDown(t, s.broker.GatewayClient())
 	for i := range 1000 {
-		logIn(t, s, fmt.Sprint("device-", i)).Close()
+		LogIn(t, s, fmt.Sprint("device-", i)).Close()
 	}
-	stays := logIn(t, s, "stays")
+	stays := LogIn(t, s, "stays")
 	s.control.mu.Lock()
 	defer s.control.mu.Unlock()
 	if n := len(s.control.pending); n > 1 {
-		t.Fatalf("%d pending claims, besides that of %s", n, stays.id)
+		t.Fatalf("%d pending claims, besides that of %s", n, stays.Id)
 	}
 }
 
@@ -312,11 +312,11 @@ func FuzzClaims(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	b, err := openBroker(Config{URL: "mqtt://127.0.0.1:1", ControlTopic: "c"})
+	b, err := Open(Config{URL: "mqtt://127.0.0.1:1", ControlTopic: "c"})
 	if err != nil {
 		f.Fatal(err)
 	}
-	if err := b.leave(context.Background()); err != nil {
+	if err := b.Leave(context.Background()); err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
@@ -350,7 +350,7 @@ func (r *comeback) SessionLost(reason gateway.CloseReason) {
 
 func (r *comeback) logIn() {
 	r.pending.Go(func() {
-		if _, err := tryLogIn(r.gateway, "device", r); err != nil {
+		if _, err := TryLogIn(r.gateway, "device", r); err != nil {
 			r.t.Error(err)
 		}
 	})
@@ -364,7 +364,7 @@ func TestSharedRivals(t *testing.T) {
 	var rivals []*comeback
 	for _, node := range []string{"x", "y"} {
 		r := &comeback{t: t, gateway: newGateway(t, b.URL(), node), pending: &pending}
-		logIn(t, r.gateway, "unrelated-"+node)
+		LogIn(t, r.gateway, "unrelated-"+node)
 		rivals = append(rivals, r)
 	}
 	for _, r := range rivals {

@@ -14,7 +14,7 @@ import (
 // deviceConnector is the smallest Connector made of clients, for tests that look into them: each device has a client
 // with one publish queue.
 type deviceConnector struct {
-	broker *broker
+	broker *Broker
 
 	mu       sync.Mutex
 	closed   bool                      // guarded by mu, as all below
@@ -25,13 +25,13 @@ var _ gateway.Connector = (*deviceConnector)(nil)
 
 func newDevices(t testing.TB, cfg Config) *deviceConnector {
 	t.Helper()
-	b, err := openBroker(cfg)
+	b, err := Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &deviceConnector{broker: b, sessions: map[string]*deviceSession{}}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
 		defer cancel()
 		if err := c.Close(ctx); err != nil {
 			t.Error(err)
@@ -46,16 +46,16 @@ func (c *deviceConnector) Connect(ctx context.Context, device gateway.Device, pa
 ) (gateway.Session, error) {
 	s := &deviceSession{of: c, down: down}
 	var err error
-	if s.client, err = c.broker.newDevice(&device, password, (*deviceEvents)(s)); err != nil {
+	if s.client, err = c.broker.NewDevice(&device, password, (*deviceEvents)(s)); err != nil {
 		return nil, err
 	}
-	s.queue = s.client.newQueue(&device, s.lose)
+	s.queue = s.client.NewQueue(&device, s.lose)
 	var old *deviceSession
-	err = s.client.login(ctx, func() error {
+	err = s.client.Login(ctx, func() error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.closed {
-			return errClosed
+			return ErrClosed
 		}
 		old = c.sessions[device.ClientID]
 		c.sessions[device.ClientID] = s
@@ -65,9 +65,9 @@ func (c *deviceConnector) Connect(ctx context.Context, device gateway.Device, pa
 		return nil, err
 	}
 	if old != nil {
-		old.lose(discardedBy(device.ClientID))
+		old.lose(DiscardedBy(device.ClientID))
 	}
-	s.client.announce()
+	s.client.Announce()
 	s.queue.UseSpool()
 	return s, nil
 }
@@ -88,15 +88,15 @@ func (c *deviceConnector) Close(ctx context.Context) error {
 	for _, s := range left {
 		s.lose(gateway.ReasonShutdown)
 	}
-	return c.broker.leave(ctx)
+	return c.broker.Leave(ctx)
 }
 
 // deviceSession is a session of a deviceConnector.
 type deviceSession struct {
 	of     *deviceConnector
-	client *client
+	client *Client
 	down   gateway.Downlink
-	queue  *publishQueue
+	queue  *PublishQueue
 	over   atomic.Bool
 }
 
@@ -120,14 +120,14 @@ func (s *deviceSession) end() bool {
 	if !s.over.CompareAndSwap(false, true) {
 		return false
 	}
-	cb := s.queue.close()
-	s.client.leave()
+	cb := s.queue.Close()
+	s.client.Leave()
 	s.of.mu.Lock()
 	if id := s.client.id; s.of.sessions[id] == s {
 		delete(s.of.sessions, id)
 	}
 	s.of.mu.Unlock()
-	cb.run()
+	cb.Run()
 	return true
 }
 
@@ -140,12 +140,12 @@ func (s *deviceSession) lose(reason gateway.CloseReason) {
 // deviceEvents is a deviceSession as the owner of its client.
 type deviceEvents deviceSession
 
-var _ owner = (*deviceEvents)(nil)
+var _ Owner = (*deviceEvents)(nil)
 
 func (e *deviceEvents) Message(p *paho.Publish) {
 	s := (*deviceSession)(e)
 	if !s.over.Load() {
-		s.of.broker.deliver(s.down, p, p.QoS, p.Payload)
+		s.of.broker.Deliver(s.down, p, p.QoS, p.Payload)
 	}
 }
 

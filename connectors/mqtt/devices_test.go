@@ -11,22 +11,22 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// unit replaces the second of Config.ReconnectDelay, so that the tests are fast.
-const unit = 20 * time.Millisecond
+// Unit replaces the second of Config.ReconnectDelay, so that the tests are fast.
+const Unit = 20 * time.Millisecond
 
-const patience = 90 * time.Second // as in connectortest
+const Patience = 90 * time.Second // as in connectortest
 
-func connect(t testing.TB, c gateway.Connector, clientID string) (gateway.Session, *connectortest.Device) {
+func Connect(t testing.TB, c gateway.Connector, clientID string) (gateway.Session, *connectortest.Device) {
 	t.Helper()
-	return login(t, c, clientID, "", "")
+	return Login(t, c, clientID, "", "")
 }
 
-func login(t testing.TB, c gateway.Connector, clientID, username, password string) (
+func Login(t testing.TB, c gateway.Connector, clientID, username, password string) (
 	gateway.Session, *connectortest.Device,
 ) {
 	t.Helper()
 	d := connectortest.NewDevice()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: clientID, Username: username}},
 		password, d)
@@ -37,9 +37,9 @@ func login(t testing.TB, c gateway.Connector, clientID, username, password strin
 	return s, d
 }
 
-func loginTo(t *testing.T, c gateway.Connector, id, listener string) gateway.Session {
+func LoginTo(t *testing.T, c gateway.Connector, id, listener string) gateway.Session {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id}, Listener: listener}
 	s, err := c.Connect(ctx, device, "", connectortest.NewDevice())
@@ -50,66 +50,66 @@ func loginTo(t *testing.T, c gateway.Connector, id, listener string) gateway.Ses
 	return s
 }
 
-// member is a device of a connector, for tests with many devices.
-type member struct {
+// Member is a device of a connector, for tests with many devices.
+type Member struct {
 	gateway.Session
 	*connectortest.Device
-	id string
+	Id string
 }
 
-// logIn connects a device.
-func logIn(t testing.TB, c gateway.Connector, id string) *member {
+// LogIn connects a device.
+func LogIn(t testing.TB, c gateway.Connector, id string) *Member {
 	t.Helper()
-	m := &member{Device: connectortest.NewDevice(), id: id}
+	m := &Member{Device: connectortest.NewDevice(), Id: id}
 	var err error
-	if m.Session, err = tryLogIn(c, id, m.Device); err != nil {
+	if m.Session, err = TryLogIn(c, id, m.Device); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
 	return m
 }
 
-func tryLogIn(c gateway.Connector, id string, down gateway.Downlink) (gateway.Session, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func TryLogIn(c gateway.Connector, id string, down gateway.Downlink) (gateway.Session, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	return c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: id, Username: id}}, "", down)
 }
 
-// subscribe expects the subscription to be granted.
-func (m *member) subscribe(t testing.TB, filter string, qos byte) {
+// MustSubscribe expects the subscription to be granted.
+func (m *Member) MustSubscribe(t testing.TB, filter string, qos byte) {
 	t.Helper()
 	if r := connectortest.Subscribe(t, m, filter, qos); !r.Ok() {
-		t.Fatalf("%s subscribes to %s: %v", m.id, filter, r)
+		t.Fatalf("%s subscribes to %s: %v", m.Id, filter, r)
 	}
 }
 
-// wants expects the next messages of the device to have these payloads.
-func (m *member) wants(t testing.TB, payloads ...string) {
+// Wants expects the next messages of the device to have these payloads.
+func (m *Member) Wants(t testing.TB, payloads ...string) {
 	t.Helper()
 	for _, want := range payloads {
 		if got := m.Next(t); string(got.Payload) != want {
-			t.Fatalf("%s gets %s %q, want %q", m.id, got.Topic, got.Payload, want)
+			t.Fatalf("%s gets %s %q, want %q", m.Id, got.Topic, got.Payload, want)
 		}
 	}
 }
 
-// wantsNoMore expects no further message.
-func (m *member) wantsNoMore(t testing.TB) {
+// WantsNoMore expects no further message.
+func (m *Member) WantsNoMore(t testing.TB) {
 	t.Helper()
 	if n := m.Unread(); n > 0 {
-		t.Fatalf("%s gets %d more messages, the first of them %q", m.id, n, m.Next(t).Payload)
+		t.Fatalf("%s gets %d more messages, the first of them %q", m.Id, n, m.Next(t).Payload)
 	}
 }
 
-func publish(t testing.TB, from *member, topic string, qos byte, payload string) {
+func Publish(t testing.TB, from *Member, topic string, qos byte, payload string) {
 	t.Helper()
 	if r := connectortest.Publish(t, from, topic, qos, payload); !r.Ok() {
 		t.Fatalf("publishing to %s: %v", topic, r)
 	}
 }
 
-// publishNumbers publishes numbers, alternating between QoS 1 and 2, and expects each to be stored.
-func publishNumbers(t *testing.T, s gateway.Session, from, to int) {
+// PublishNumbers publishes numbers, alternating between QoS 1 and 2, and expects each to be stored.
+func PublishNumbers(t *testing.T, s gateway.Session, from, to int) {
 	t.Helper()
 	calls := make([]*connectortest.Call, 0, to-from)
 	for i := from; i < to; i++ {
@@ -124,8 +124,8 @@ func publishNumbers(t *testing.T, s gateway.Session, from, to int) {
 	}
 }
 
-// wantNumbers expects the numbers, in order of their first arrivals.
-func wantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
+// WantNumbers expects the numbers, in order of their first arrivals.
+func WantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
 	t.Helper()
 	for next := from; next < to; {
 		i, err := strconv.Atoi(string(d.Next(t).Payload))
@@ -138,15 +138,15 @@ func wantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
 	}
 }
 
-func wantDiscarded(t testing.TB, m *member) {
+func WantDiscarded(t testing.TB, m *Member) {
 	t.Helper()
 	if r := m.Lost(t); !r.Is(gateway.ReasonDiscarded) {
-		t.Fatalf("%s: %v", m.id, r)
+		t.Fatalf("%s: %v", m.Id, r)
 	}
 }
 
-// dialBy has a connector refuse a login, and returns its error.
-func dialBy(t *testing.T, c gateway.Connector) error {
+// DialBy has a connector refuse a login, and returns its error.
+func DialBy(t *testing.T, c gateway.Connector) error {
 	t.Helper()
 	_, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{
 		ClientID: "c",
@@ -161,10 +161,10 @@ func dialBy(t *testing.T, c gateway.Connector) error {
 	return err
 }
 
-// listen subscribes a device "listener".
-func listen(t *testing.T, c gateway.Connector, filter string) *connectortest.Device {
+// Listen subscribes a device "listener".
+func Listen(t *testing.T, c gateway.Connector, filter string) *connectortest.Device {
 	t.Helper()
-	s, d := connect(t, c, "listener")
+	s, d := Connect(t, c, "listener")
 	if r := connectortest.Subscribe(t, s, filter, 1); !r.Ok() {
 		t.Fatal(r)
 	}

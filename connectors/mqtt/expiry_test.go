@@ -32,23 +32,23 @@ func TestConnectFlags(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			connects, ends := make(chan *packets.Connect, 2), make(chan *packets.Disconnect, 1)
-			b := newScripted(t, func(p *peer) {
-				connects <- p.accept(p.number > 0)
-				for cp := p.next(); cp != nil; cp = p.next() {
+			b := NewScripted(t, func(p *Peer) {
+				connects <- p.Accept(p.Number > 0)
+				for cp := p.Next(); cp != nil; cp = p.Next() {
 					switch content := cp.Content.(type) {
 					case *packets.Publish:
-						if p.number == 0 {
+						if p.Number == 0 {
 							return
 						}
-						p.puback(content.PacketID, 0)
+						p.Puback(content.PacketID, 0)
 					case *packets.Disconnect:
 						ends <- content
 					}
 				}
 			})
-			cfg := quick(b.url())
+			cfg := Quick(b.Url())
 			cfg.SessionExpiry, cfg.CleanStart = c.expiry, c.clean
-			s, _ := connect(t, newConnector(t, cfg), "c")
+			s, _ := Connect(t, newConnector(t, cfg), "c")
 			if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 				t.Fatal(r)
 			}
@@ -74,25 +74,25 @@ func TestConnectFlags(t *testing.T) {
 // TestDurableSession expects a device that returns after a restart of the broker to get what was published meanwhile.
 func TestDurableSession(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	cfg := quick(b.URL())
+	cfg := Quick(b.URL())
 	cfg.SessionExpiry = time.Hour
 	c := newConnector(t, cfg)
-	s, d := connect(t, c, "device")
+	s, d := Connect(t, c, "device")
 	if r := connectortest.Subscribe(t, s, "t", 1); !r.Ok() {
 		t.Fatal(r)
 	}
 	s.Close()
-	from, _ := connect(t, newConnector(t, quick(b.URL())), "from")
-	publishNumbers(t, from, 0, 20)
+	from, _ := Connect(t, newConnector(t, Quick(b.URL())), "from")
+	PublishNumbers(t, from, 0, 20)
 	b.Stop(t)
 	b.Restart(t)
-	publishNumbers(t, from, 20, 40)
+	PublishNumbers(t, from, 20, 40)
 	if d.Unread() > 0 {
 		t.Fatal("a device that has left gets messages")
 	}
-	s, d = connect(t, c, "device")
-	wantNumbers(t, d, 0, 40)
-	publishNumbers(t, from, 40, 41)
-	wantNumbers(t, d, 40, 41)
+	s, d = Connect(t, c, "device")
+	WantNumbers(t, d, 0, 40)
+	PublishNumbers(t, from, 40, 41)
+	WantNumbers(t, d, 40, 41)
 	s.Close()
 }

@@ -13,14 +13,14 @@ type State struct {
 }
 
 // State returns what the client has under way now.
-func (c *client) State() State {
+func (c *Client) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state()
 }
 
 // state must be called with mu held.
-func (c *client) state() State {
+func (c *Client) state() State {
 	return State{
 		Connected: c.link != nil, Inflight: len(c.inflight), Waiting: len(c.waiting), Blocked: len(c.blocked),
 		Pending: len(c.ownQueue.pending.list), Filters: len(c.filters),
@@ -29,7 +29,7 @@ func (c *client) state() State {
 
 // Break closes the socket, as a lost network does, if the client is connected and ready returns true. It reports
 // whether it did. The client is locked while ready is called.
-func (c *client) Break(ready func(State) bool) bool {
+func (c *Client) Break(ready func(State) bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.link == nil || !ready(c.state()) {
@@ -40,7 +40,7 @@ func (c *client) Break(ready func(State) bool) bool {
 }
 
 // SetLongestDelay bounds the delay before a reconnect, for tests that keep a broker down.
-func (b *broker) SetLongestDelay(d time.Duration) { b.longestDelay = d }
+func (b *Broker) SetLongestDelay(d time.Duration) { b.longestDelay = d }
 
 // Spooled returns the client ids with messages in the spool, which must be open, for tests.
-func (b *broker) Spooled() []string { return b.spool.spool.Left() }
+func (b *Broker) Spooled() []string { return b.spool.spool.Left() }

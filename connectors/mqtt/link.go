@@ -18,7 +18,7 @@ import (
 // link is one connection of a client to the broker. paho reads and writes the packets and calls link as its session
 // store and pinger; link passes acknowledgements and messages to the client.
 type link struct {
-	of         *client
+	of         *Client
 	wire       *wire.Conn
 	client     *paho.Client
 	present    bool   // the broker kept the session
@@ -42,7 +42,7 @@ var _ session.SessionManager = (*link)(nil)
 
 var errNotUsed = errors.New("calls that wait go through Session, not through paho")
 
-func newLink(c *client, conn net.Conn) *link {
+func newLink(c *Client, conn net.Conn) *link {
 	l := &link{of: c, maxSize: 256 << 20, receiveMax: 65535, maxQoS: 2, began: time.Now()}
 	l.wire = wire.NewConn(conn, c.broker.cfg.MaxPacketSize, c.drained, func(err error) { c.linkLost(l, 0, err) })
 	l.heartbeat.Start(l.wire, l.began, func(n uint32) { c.pong(l, n) })

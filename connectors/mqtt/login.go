@@ -14,32 +14,32 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// newDevice returns the client of a device, which connects when it logs in. It returns an error if the device may not
+// NewDevice returns the client of a device, which connects when it logs in. It returns an error if the device may not
 // log in.
-func (b *broker) newDevice(device *gateway.Device, password string, o owner) (*client, error) {
-	if err := b.checkDevice(*device, password); err != nil {
+func (b *Broker) NewDevice(device *gateway.Device, password string, o Owner) (*Client, error) {
+	if err := b.CheckDevice(*device, password); err != nil {
 		return nil, err
 	}
-	status, err := b.deviceStatus(*device)
+	status, err := b.DeviceStatus(*device)
 	if err != nil {
 		return nil, err
 	}
-	c := &client{}
+	c := &Client{}
 	c.init(b, device.ClientID, o)
 	c.username, c.password, c.device, c.status = device.Username, password, device, status
 	return c, nil
 }
 
-// login opens the session of a device. It waits for the spool and for one of Config.MaxDials slots until ctx ends.
+// Login opens the session of a device. It waits for the spool and for one of Config.MaxDials slots until ctx ends.
 // register is called once connected, with the client locked: nothing happens on the client before it returns. If it
 // fails, the client disconnects.
-func (c *client) login(ctx context.Context, register func() error) error {
+func (c *Client) Login(ctx context.Context, register func() error) error {
 	b := c.broker
-	if err := b.spoolOpened(ctx); err != nil {
+	if err := b.SpoolOpened(ctx); err != nil {
 		return err
 	}
 	l, err := b.open(ctx, c, b.cfg.cleanStart())
-	b.countLogin(err)
+	b.CountLogin(err)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (c *client) login(ctx context.Context, register func() error) error {
 	return nil
 }
 
-func (c *client) admit(l *link, register func() error) error {
+func (c *Client) admit(l *link, register func() error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if l.dead {
@@ -67,9 +67,9 @@ func (c *client) admit(l *link, register func() error) error {
 	return nil
 }
 
-// tryLogin returns nil if the broker accepts the CONNECT of a device. It connects with the device's client id and
+// TryLogin returns nil if the broker accepts the CONNECT of a device. It connects with the device's client id and
 // disconnects at once.
-func (b *broker) tryLogin(ctx context.Context, device gateway.Device, password string) error {
+func (b *Broker) TryLogin(ctx context.Context, device gateway.Device, password string) error {
 	if err := b.checkLogin(device, password); err != nil {
 		return err
 	}
@@ -77,8 +77,8 @@ func (b *broker) tryLogin(ctx context.Context, device gateway.Device, password s
 }
 
 // tryConnect connects and disconnects at once.
-func (b *broker) tryConnect(ctx context.Context, id, username, password string) error {
-	c := &client{}
+func (b *Broker) tryConnect(ctx context.Context, id, username, password string) error {
+	c := &Client{}
 	c.init(b, id, noOwner{})
 	c.username, c.password = username, password
 	l, err := b.open(ctx, c, true)
@@ -97,13 +97,13 @@ func (noOwner) Resuming(bool)            {}
 func (noOwner) Connected(bool)           {}
 func (noOwner) Lost(gateway.CloseReason) {}
 
-// deviceStatus returns the status of a device.
-func (b *broker) deviceStatus(device gateway.Device) (Status, error) {
+// DeviceStatus returns the status of a device.
+func (b *Broker) DeviceStatus(device gateway.Device) (Status, error) {
 	return b.cfg.DeviceStatus.of(device)
 }
 
-// checkDevice refuses a device that MQTT cannot carry or that has too many convictions.
-func (b *broker) checkDevice(device gateway.Device, password string) error {
+// CheckDevice refuses a device that MQTT cannot carry or that has too many convictions.
+func (b *Broker) CheckDevice(device gateway.Device, password string) error {
 	if err := b.checkLogin(device, password); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (b *broker) checkDevice(device gateway.Device, password string) error {
 
 // checkLogin refuses a device whose strings MQTT cannot carry: they would be truncated, or the broker would end the
 // connection.
-func (b *broker) checkLogin(device gateway.Device, password string) error {
+func (b *Broker) checkLogin(device gateway.Device, password string) error {
 	if device.ClientID == "" {
 		return &gateway.ResultError{Result: gateway.Refuse(gateway.CodeRequiredParamsMiss, "the client id is empty")}
 	}
@@ -164,12 +164,12 @@ type logins struct {
 }
 
 type attempt struct {
-	client *client
+	client *Client
 	done   time.Time // zero: under way
 }
 
 // begin registers c before it writes CONNECT.
-func (l *logins) begin(c *client) *attempt {
+func (l *logins) begin(c *Client) *attempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.by == nil {
@@ -211,16 +211,16 @@ func (l *logins) remove(n *attempt) {
 }
 
 // replaced reports whether another client has connected with the client id of c since then, or is connecting.
-func (l *logins) replaced(c *client, since time.Time) bool {
+func (l *logins) replaced(c *Client, since time.Time) bool {
 	return l.other(c, func(n *attempt) bool { return n.done.IsZero() || n.done.After(since) })
 }
 
 // underWay reports whether another client is connecting with the client id of c.
-func (l *logins) underWay(c *client) bool {
+func (l *logins) underWay(c *Client) bool {
 	return l.other(c, func(n *attempt) bool { return n.done.IsZero() })
 }
 
-func (l *logins) other(c *client, matches func(*attempt) bool) bool {
+func (l *logins) other(c *Client, matches func(*attempt) bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.ContainsFunc(l.by[c.id], func(n *attempt) bool { return n.client != c && matches(n) })

@@ -17,11 +17,11 @@ import (
 // quietBroker ends the older connection of a client id as mosquitto 2.0.11 does: without DISCONNECT, and before it
 // answers the new one. It acknowledges no publish before acknowledge is called. It accepts only the client id "device".
 type quietBroker struct {
-	*scripted
+	*Scripted
 	published chan struct{}
 
 	mu      sync.Mutex
-	current *peer // connection of "device"; guarded by mu, like the fields below
+	current *Peer // connection of "device"; guarded by mu, like the fields below
 	taking  bool  // acknowledge publishes
 	refuse  byte  // reason code for the next CONNECT
 }
@@ -29,19 +29,19 @@ type quietBroker struct {
 func newQuietBroker(t *testing.T) *quietBroker {
 	t.Helper()
 	b := &quietBroker{published: make(chan struct{}, 100)}
-	b.scripted = newScripted(t, b.serve)
+	b.Scripted = NewScripted(t, b.serve)
 	return b
 }
 
-func (b *quietBroker) serve(p *peer) {
-	cp := p.next()
+func (b *quietBroker) serve(p *Peer) {
+	cp := p.Next()
 	if cp == nil {
 		return
 	}
 	id := cp.Content.(*packets.Connect).ClientID
 	b.mu.Lock()
 	refuse := b.refuse
-	var old *peer
+	var old *Peer
 	switch {
 	case id != "device":
 		refuse = packets.ConnackNotAuthorized
@@ -54,10 +54,10 @@ func (b *quietBroker) serve(p *peer) {
 	ack := packets.NewControlPacket(packets.CONNACK)
 	ack.Content.(*packets.Connack).ReasonCode = refuse
 	if old != nil {
-		old.hangUp()
+		old.HangUp()
 	}
-	p.send(ack)
-	for cp := p.next(); cp != nil; cp = p.next() {
+	p.Send(ack)
+	for cp := p.Next(); cp != nil; cp = p.Next() {
 		publish, ok := cp.Content.(*packets.Publish)
 		if !ok {
 			continue
@@ -66,7 +66,7 @@ func (b *quietBroker) serve(p *peer) {
 		taking := b.taking
 		b.mu.Unlock()
 		if taking {
-			p.puback(publish.PacketID, 0)
+			p.Puback(publish.PacketID, 0)
 		}
 		b.published <- struct{}{}
 	}
@@ -76,7 +76,7 @@ func (b *quietBroker) hangUp() {
 	b.mu.Lock()
 	p := b.current
 	b.mu.Unlock()
-	p.hangUp()
+	p.HangUp()
 }
 
 func (b *quietBroker) acknowledge() {
@@ -96,7 +96,7 @@ func (b *quietBroker) wantPublish(t *testing.T) {
 	t.Helper()
 	select {
 	case <-b.published:
-	case <-time.After(patience):
+	case <-time.After(Patience):
 		t.Fatal("the message was not sent")
 	}
 }
@@ -104,7 +104,7 @@ func (b *quietBroker) wantPublish(t *testing.T) {
 // wantPublishUnlessConvicted returns false if the message is convicted instead.
 func (b *quietBroker) wantPublishUnlessConvicted(t *testing.T, m *Metrics) bool {
 	t.Helper()
-	giveUp := time.After(patience)
+	giveUp := time.After(Patience)
 	for {
 		select {
 		case <-b.published:
@@ -112,7 +112,7 @@ func (b *quietBroker) wantPublishUnlessConvicted(t *testing.T, m *Metrics) bool 
 		case <-giveUp:
 			t.Fatal("the message was neither sent nor convicted")
 		case <-time.After(10 * time.Millisecond):
-			if convictions(t, m) > 0 {
+			if Convictions(t, m) > 0 {
 				return false
 			}
 		}
@@ -130,16 +130,16 @@ func TestExplainedEndings(t *testing.T) {
 		{"closed on this side", func(_ *testing.T, _ *quietBroker, _ *deviceConnector,
 			s gateway.Session,
 		) gateway.Session {
-			cutClient(s.(*deviceSession).client)
+			CutClient(s.(*deviceSession).client)
 			return s
 		}},
 		{"new login", func(t *testing.T, _ *quietBroker, c *deviceConnector, _ gateway.Session) gateway.Session {
-			s, _ := connect(t, c, "device")
+			s, _ := Connect(t, c, "device")
 			return s
 		}},
 		{"login check", func(t *testing.T, _ *quietBroker, c *deviceConnector, s gateway.Session) gateway.Session {
 			device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device"}}
-			if err := c.broker.tryLogin(context.Background(), device, ""); err != nil {
+			if err := c.broker.TryLogin(context.Background(), device, ""); err != nil {
 				t.Fatal(err)
 			}
 			return s
@@ -154,12 +154,12 @@ func TestExplainedEndings(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				b := newQuietBroker(t)
-				cfg := spooled(t, b.url())
+				cfg := Spooled(t, b.Url())
 				cfg.Metrics = NewMetrics(nil)
 				c := newDevices(t, cfg)
-				s, d := connect(t, c, "device")
+				s, d := Connect(t, c, "device")
 				c.broker.backlogOf("device") // a user, as if a message were being written to disk
-				publishNumbers(t, s, 0, 1)
+				PublishNumbers(t, s, 0, 1)
 				b.wantPublish(t)
 				if suspect {
 					for range suspectAt {
@@ -179,7 +179,7 @@ func TestExplainedEndings(t *testing.T) {
 				if way.name != "new login" && d.Losses() > 0 {
 					t.Errorf("the device was lost: %v", d.Lost(t))
 				}
-				if n := convictions(t, cfg.Metrics); n > 0 {
+				if n := Convictions(t, cfg.Metrics); n > 0 {
 					t.Errorf("%v convictions", n)
 				}
 			})
@@ -191,11 +191,11 @@ func TestExplainedEndings(t *testing.T) {
 // because of a message.
 func TestRefusedLoginExplainsNothing(t *testing.T) {
 	b := newQuietBroker(t)
-	cfg := spooled(t, b.url())
+	cfg := Spooled(t, b.Url())
 	cfg.Metrics = NewMetrics(nil)
 	c := newDevices(t, cfg)
-	s, _ := connect(t, c, "device")
-	publishNumbers(t, s, 0, 1)
+	s, _ := Connect(t, c, "device")
+	PublishNumbers(t, s, 0, 1)
 	b.wantPublish(t)
 	for range convictAt {
 		b.refuseNext(packets.ConnackBadUsernameOrPassword)
@@ -216,7 +216,7 @@ func TestRefusedLoginExplainsNothing(t *testing.T) {
 // forgetfulBroker ends the first connection at PUBREL and forgets the session, as a restarted mosquitto does. It
 // answers a PUBREL for any id, as mosquitto does.
 type forgetfulBroker struct {
-	*scripted
+	*Scripted
 	lose     chan struct{}       // closed: end the first connection
 	connects chan waitingConnect // after the first connection
 	got      chan byte           // packet types after the first connection
@@ -234,13 +234,13 @@ func newForgetfulBroker(t *testing.T) *forgetfulBroker {
 		lose: make(chan struct{}), connects: make(chan waitingConnect, 10), got: make(chan byte, 100),
 		end: make(chan struct{}),
 	}
-	b.scripted = newScripted(t, b.serve)
+	b.Scripted = NewScripted(t, b.serve)
 	t.Cleanup(func() { close(b.end) })
 	return b
 }
 
-func (b *forgetfulBroker) serve(p *peer) {
-	cp := p.next()
+func (b *forgetfulBroker) serve(p *Peer) {
+	cp := p.Next()
 	if cp == nil {
 		return
 	}
@@ -249,7 +249,7 @@ func (b *forgetfulBroker) serve(p *peer) {
 	switch {
 	case c.ClientID != "device":
 		ack.Content.(*packets.Connack).ReasonCode = packets.ConnackNotAuthorized
-	case p.number > 0:
+	case p.Number > 0:
 		answer := make(chan bool)
 		b.connects <- waitingConnect{c, answer}
 		select {
@@ -258,20 +258,20 @@ func (b *forgetfulBroker) serve(p *peer) {
 			return
 		}
 	}
-	p.send(ack)
-	for cp := p.next(); cp != nil; cp = p.next() {
-		if p.number > 0 {
+	p.Send(ack)
+	for cp := p.Next(); cp != nil; cp = p.Next() {
+		if p.Number > 0 {
 			b.got <- cp.Type
 		}
 		switch c := cp.Content.(type) {
 		case *packets.Publish:
-			p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID})
+			p.Send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID})
 		case *packets.Pubrel:
-			if p.number == 0 {
+			if p.Number == 0 {
 				<-b.lose
 				return
 			}
-			p.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
+			p.Send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
 		}
 	}
 }
@@ -284,7 +284,7 @@ func (b *forgetfulBroker) wantConnect(t *testing.T, clean bool) (answer chan<- b
 			t.Errorf("CONNECT has Clean Start %v, want %v", c.CleanStart, clean)
 		}
 		return c.answer
-	case <-time.After(patience):
+	case <-time.After(Patience):
 		t.Fatal("no CONNECT")
 		return nil
 	}
@@ -296,8 +296,8 @@ func (b *forgetfulBroker) wantConnect(t *testing.T, clean bool) (answer chan<- b
 func TestSessionOfAnotherLogin(t *testing.T) {
 	begin := func(t *testing.T) (b *forgetfulBroker, old *deviceSession, login func() <-chan error) {
 		b = newForgetfulBroker(t)
-		c := newDevices(t, spooled(t, b.url()))
-		s, _ := connect(t, c, "device")
+		c := newDevices(t, Spooled(t, b.Url()))
+		s, _ := Connect(t, c, "device")
 		call := connectortest.NewCall()
 		s.Publish("t", 2, []byte("x"), call.Done)
 		if r := call.Result(t); !r.Ok() {
@@ -325,7 +325,7 @@ func TestSessionOfAnotherLogin(t *testing.T) {
 				if packet == packets.PUBLISH {
 					return
 				}
-			case <-time.After(patience):
+			case <-time.After(Patience):
 				t.Fatal("the message is not sent")
 			}
 		}

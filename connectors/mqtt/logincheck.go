@@ -12,11 +12,11 @@ import (
 // id and disconnects at once. This ends the session that the broker has for that client id.
 func (c *Connector) Probe() access.Authenticator { return loginCheck{c.broker} }
 
-type loginCheck struct{ broker *broker }
+type loginCheck struct{ broker *Broker }
 
 // Authenticate allows a device if the broker accepts its CONNECT. It returns an error if the broker is busy or down.
 func (p loginCheck) Authenticate(ctx context.Context, device gateway.Device, password string) (access.Answer, error) {
-	err := p.broker.tryLogin(ctx, device, password)
+	err := p.broker.TryLogin(ctx, device, password)
 	var refused *gateway.ResultError
 	switch {
 	case err == nil:

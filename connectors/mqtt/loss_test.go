@@ -13,13 +13,13 @@ import (
 
 func TestTakenOver(t *testing.T) {
 	var connections atomic.Int32
-	b := newScripted(t, func(p *peer) {
+	b := NewScripted(t, func(p *Peer) {
 		connections.Add(1)
-		p.accept(false)
-		p.next()
-		p.disconnect(packets.DisconnectSessionTakenOver)
+		p.Accept(false)
+		p.Next()
+		p.Disconnect(packets.DisconnectSessionTakenOver)
 	})
-	s, d := connect(t, newDevices(t, quick(b.url())), "c")
+	s, d := Connect(t, newDevices(t, Quick(b.Url())), "c")
 	call := connectortest.NewCall()
 	s.Publish("t", 1, nil, call.Done)
 	if r := d.Lost(t); !r.Is(gateway.ReasonDiscarded) {
@@ -36,14 +36,14 @@ func TestTakenOver(t *testing.T) {
 
 func TestThreeLosses(t *testing.T) {
 	var connections atomic.Int32
-	b := newScripted(t, func(p *peer) {
+	b := NewScripted(t, func(p *Peer) {
 		connections.Add(1)
-		p.accept(false)
-		if p.number == 0 {
-			p.next()
+		p.Accept(false)
+		if p.Number == 0 {
+			p.Next()
 		}
 	})
-	s, d := connect(t, newDevices(t, quick(b.url())), "c")
+	s, d := Connect(t, newDevices(t, Quick(b.Url())), "c")
 	s.Publish("t", 0, nil, nil)
 	if r := d.Lost(t); !r.Is(gateway.ReasonDiscarded) {
 		t.Fatal(r)
@@ -56,18 +56,18 @@ func TestThreeLosses(t *testing.T) {
 // TestStalledBroker uses a broker that stops reading and answering after CONNACK.
 func TestStalledBroker(t *testing.T) {
 	release := make(chan struct{})
-	b := newScripted(t, func(p *peer) {
-		p.accept(false)
-		if p.number == 0 {
+	b := NewScripted(t, func(p *Peer) {
+		p.Accept(false)
+		if p.Number == 0 {
 			<-release
 			return
 		}
-		p.serveAll()
+		p.ServeAll()
 	})
 	defer close(release)
-	cfg := quick(b.url())
+	cfg := Quick(b.Url())
 	cfg.KeepAlive, cfg.PacketTimeout = time.Second, time.Second
-	s, d := connect(t, newDevices(t, cfg), "c")
+	s, d := Connect(t, newDevices(t, cfg), "c")
 	call := connectortest.NewCall()
 	s.Publish("t", 1, make([]byte, 1000), call.Done)
 	var full atomic.Int32
@@ -87,18 +87,18 @@ func TestStalledBroker(t *testing.T) {
 }
 
 func TestAckTimeout(t *testing.T) {
-	b := newScripted(t, func(p *peer) {
-		p.accept(true)
-		for p.number == 0 {
-			if p.next() == nil {
+	b := NewScripted(t, func(p *Peer) {
+		p.Accept(true)
+		for p.Number == 0 {
+			if p.Next() == nil {
 				return
 			}
 		}
-		p.serveAll()
+		p.ServeAll()
 	})
-	cfg := quick(b.url())
+	cfg := Quick(b.Url())
 	cfg.AckTimeout = 100 * time.Millisecond
-	s, _ := connect(t, newDevices(t, cfg), "c")
+	s, _ := Connect(t, newDevices(t, cfg), "c")
 	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -106,16 +106,16 @@ func TestAckTimeout(t *testing.T) {
 
 // TestRefusedReconnect expects the session to end if the broker refuses the reconnect.
 func TestRefusedReconnect(t *testing.T) {
-	b := newScripted(t, func(p *peer) {
-		if p.number == 0 {
-			p.accept(false)
-			p.next()
+	b := NewScripted(t, func(p *Peer) {
+		if p.Number == 0 {
+			p.Accept(false)
+			p.Next()
 			return
 		}
-		p.next()
-		p.send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: packets.ConnackNotAuthorized})
+		p.Next()
+		p.Send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: packets.ConnackNotAuthorized})
 	})
-	s, d := connect(t, newDevices(t, quick(b.url())), "c")
+	s, d := Connect(t, newDevices(t, Quick(b.Url())), "c")
 	s.Publish("t", 1, nil, nil)
 	if r := d.Lost(t); !r.Is(gateway.ReasonUpstreamLost) {
 		t.Fatal(r)
@@ -124,7 +124,7 @@ func TestRefusedReconnect(t *testing.T) {
 
 // TestLossWindow counts only losses within lossWindow.
 func TestLossWindow(t *testing.T) {
-	s, start := &client{broker: &broker{}}, time.Now()
+	s, start := &Client{broker: &Broker{}}, time.Now()
 	for i, c := range []struct {
 		at   time.Duration
 		want bool
@@ -158,11 +158,11 @@ func TestOutages(t *testing.T) {
 		{connected: 20, lost: 10, want: true},
 		{connected: 20, lost: 11, want: false},
 	} {
-		b := &broker{links: map[*link]struct{}{}}
+		b := &Broker{links: map[*link]struct{}{}}
 		for range c.connected {
 			b.links[&link{}] = struct{}{}
 		}
-		clients, now := make([]client, c.lost), time.Now()
+		clients, now := make([]Client, c.lost), time.Now()
 		for i := range clients {
 			clients[i].broker = b
 		}

@@ -15,45 +15,45 @@ import (
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
-// memoryBroker is an in-memory broker that keeps its clients' subscriptions and records their requests.
-type memoryBroker struct {
-	*scripted
-	merges   bool // send one copy of a message, with several Subscription Identifiers
-	noSubIDs bool
+// MemoryBroker is an in-memory broker that keeps its clients' subscriptions and records their requests.
+type MemoryBroker struct {
+	*Scripted
+	Merges   bool // send one copy of a message, with several Subscription Identifiers
+	NoSubIDs bool
 
 	mu       sync.Mutex
 	down     bool                      // end every connection; guarded by mu, like all fields below
-	mute     bool                      // do not answer SUBSCRIBE
-	refused  map[string]byte           // reason codes by filter
-	sessions map[string]*memorySession // by client id
-	retained map[string]string         // payloads by topic
+	Mute     bool                      // do not answer SUBSCRIBE
+	Refused  map[string]byte           // reason codes by filter
+	Sessions map[string]*memorySession // by client id
+	Retained map[string]string         // payloads by topic
 	asked    []string                  // SUBSCRIBE FILTER and UNSUBSCRIBE FILTER, in order
-	taken    []*packets.Publish        // publishes from clients
+	Taken    []*packets.Publish        // publishes from clients
 }
 
 // memorySession is the broker's state of a client.
 type memorySession struct {
-	peer    *peer // nil while disconnected
-	filters map[string]memoryFilter
+	Peer    *Peer // nil while disconnected
+	Filters map[string]MemoryFilter
 	unacked []wire.Publication // QoS 1, to be sent again
 	lastID  uint16
-	asked   uint16 // packet id of the last SUBSCRIBE
+	Asked   uint16 // packet id of the last SUBSCRIBE
 }
 
-type memoryFilter struct {
+type MemoryFilter struct {
 	qos byte
-	id  int
+	Id  int
 }
 
-func newMemoryBroker(t *testing.T) *memoryBroker {
+func NewMemoryBroker(t *testing.T) *MemoryBroker {
 	t.Helper()
-	b := &memoryBroker{refused: map[string]byte{}, sessions: map[string]*memorySession{}, retained: map[string]string{}}
-	b.scripted = newScripted(t, b.serve)
+	b := &MemoryBroker{Refused: map[string]byte{}, Sessions: map[string]*memorySession{}, Retained: map[string]string{}}
+	b.Scripted = NewScripted(t, b.serve)
 	return b
 }
 
-func (b *memoryBroker) serve(p *peer) {
-	cp := p.next()
+func (b *MemoryBroker) serve(p *Peer) {
+	cp := p.Next()
 	if cp == nil {
 		return
 	}
@@ -61,34 +61,34 @@ func (b *memoryBroker) serve(p *peer) {
 	if s == nil {
 		return
 	}
-	for cp = p.next(); cp != nil; cp = p.next() {
+	for cp = p.Next(); cp != nil; cp = p.Next() {
 		b.handle(s, p, cp)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s.peer == p {
-		s.peer = nil
+	if s.Peer == p {
+		s.Peer = nil
 	}
 }
 
-func (b *memoryBroker) begin(p *peer, c *packets.Connect) *memorySession {
+func (b *MemoryBroker) begin(p *Peer, c *packets.Connect) *memorySession {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.down {
 		return nil
 	}
-	s := b.sessions[c.ClientID]
+	s := b.Sessions[c.ClientID]
 	present := s != nil && !c.CleanStart
 	if !present {
-		s = &memorySession{filters: map[string]memoryFilter{}}
-		b.sessions[c.ClientID] = s
+		s = &memorySession{Filters: map[string]MemoryFilter{}}
+		b.Sessions[c.ClientID] = s
 	}
-	s.peer = p
+	s.Peer = p
 	ack := &packets.Connack{Properties: &packets.Properties{}, SessionPresent: present}
-	if b.noSubIDs {
+	if b.NoSubIDs {
 		ack.Properties.SubIDAvailable = new(byte)
 	}
-	p.send(ack)
+	p.Send(ack)
 	for _, m := range s.unacked {
 		m.Dup = true
 		_, _ = p.Write(m.Append(nil))
@@ -96,15 +96,15 @@ func (b *memoryBroker) begin(p *peer, c *packets.Connect) *memorySession {
 	return s
 }
 
-func (b *memoryBroker) handle(s *memorySession, p *peer, cp *packets.ControlPacket) {
+func (b *MemoryBroker) handle(s *memorySession, p *Peer, cp *packets.ControlPacket) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch c := cp.Content.(type) {
 	case *packets.Publish:
-		b.taken = append(b.taken, c)
+		b.Taken = append(b.Taken, c)
 		b.spread(c.Topic, string(c.Payload), c.QoS)
 		if c.QoS == 1 {
-			p.puback(c.PacketID, 0)
+			p.Puback(c.PacketID, 0)
 		}
 	case *packets.Puback:
 		s.unacked = slices.DeleteFunc(s.unacked, func(m wire.Publication) bool { return m.ID == c.PacketID })
@@ -113,64 +113,64 @@ func (b *memoryBroker) handle(s *memorySession, p *peer, cp *packets.ControlPack
 	case *packets.Unsubscribe:
 		for _, filter := range c.Topics {
 			b.asked = append(b.asked, "UNSUBSCRIBE "+filter)
-			delete(s.filters, filter)
+			delete(s.Filters, filter)
 		}
-		p.send(&packets.Unsuback{
+		p.Send(&packets.Unsuback{
 			Properties: &packets.Properties{}, PacketID: c.PacketID,
 			Reasons: make([]byte, len(c.Topics)),
 		})
 	}
 }
 
-func (b *memoryBroker) subscribe(s *memorySession, p *peer, c *packets.Subscribe) {
+func (b *MemoryBroker) subscribe(s *memorySession, p *Peer, c *packets.Subscribe) {
 	var id int
 	if c.Properties.SubscriptionIdentifier != nil {
 		id = *c.Properties.SubscriptionIdentifier
 	}
-	s.asked = c.PacketID
+	s.Asked = c.PacketID
 	var reasons []byte
 	for _, o := range c.Subscriptions {
 		b.asked = append(b.asked, "SUBSCRIBE "+o.Topic)
-		if reason := b.refused[o.Topic]; reason > 0 {
+		if reason := b.Refused[o.Topic]; reason > 0 {
 			reasons = append(reasons, reason)
 			continue
 		}
-		_, known := s.filters[o.Topic]
-		s.filters[o.Topic] = memoryFilter{o.QoS, id}
+		_, known := s.Filters[o.Topic]
+		s.Filters[o.Topic] = MemoryFilter{o.QoS, id}
 		reasons = append(reasons, o.QoS)
-		for name, payload := range b.retained {
-			if topicMatches(o.Topic, name) && (o.RetainHandling == packets.RetainSendOnSubscribe || !known) {
-				s.send(wire.Publication{Topic: name, Payload: []byte(payload), QoS: o.QoS, Retain: true}, id)
+		for name, payload := range b.Retained {
+			if TopicMatches(o.Topic, name) && (o.RetainHandling == packets.RetainSendOnSubscribe || !known) {
+				s.Send(wire.Publication{Topic: name, Payload: []byte(payload), QoS: o.QoS, Retain: true}, id)
 			}
 		}
 	}
-	if !b.mute {
-		p.suback(c.PacketID, reasons...)
+	if !b.Mute {
+		p.Suback(c.PacketID, reasons...)
 	}
 }
 
 // spread sends a message to all matching sessions.
-func (b *memoryBroker) spread(name, payload string, qos byte) {
-	for _, s := range b.sessions {
+func (b *MemoryBroker) spread(name, payload string, qos byte) {
+	for _, s := range b.Sessions {
 		var granted byte
 		var ids []int
-		for filter, f := range s.filters {
-			if !topicMatches(filter, name) {
+		for filter, f := range s.Filters {
+			if !TopicMatches(filter, name) {
 				continue
 			}
-			granted, ids = max(granted, f.qos), append(ids, f.id)
-			if !b.merges {
-				s.send(wire.Publication{Topic: name, Payload: []byte(payload), QoS: min(qos, f.qos)}, f.id)
+			granted, ids = max(granted, f.qos), append(ids, f.Id)
+			if !b.Merges {
+				s.Send(wire.Publication{Topic: name, Payload: []byte(payload), QoS: min(qos, f.qos)}, f.Id)
 			}
 		}
-		if b.merges && len(ids) > 0 {
-			s.send(wire.Publication{Topic: name, Payload: []byte(payload), QoS: min(qos, granted)}, ids...)
+		if b.Merges && len(ids) > 0 {
+			s.Send(wire.Publication{Topic: name, Payload: []byte(payload), QoS: min(qos, granted)}, ids...)
 		}
 	}
 }
 
-// send sends a message with its identifiers. A QoS 0 message is lost while the client is disconnected.
-func (s *memorySession) send(m wire.Publication, ids ...int) {
+// Send sends a message with its identifiers. A QoS 0 message is lost while the client is disconnected.
+func (s *memorySession) Send(m wire.Publication, ids ...int) {
 	for _, id := range ids {
 		if id > 0 {
 			m.Props = binary.AppendUvarint(append(m.Props, packets.PropSubscriptionIdentifier), uint64(id))
@@ -181,13 +181,13 @@ func (s *memorySession) send(m wire.Publication, ids ...int) {
 		m.ID = s.lastID
 		s.unacked = append(s.unacked, m)
 	}
-	if s.peer != nil {
-		_, _ = s.peer.Write(m.Append(nil))
+	if s.Peer != nil {
+		_, _ = s.Peer.Write(m.Append(nil))
 	}
 }
 
-// topicMatches does not use the index that is under test. No topic in these tests begins with $.
-func topicMatches(filter, name string) bool {
+// TopicMatches does not use the index that is under test. No topic in these tests begins with $.
+func TopicMatches(filter, name string) bool {
 	f, n := strings.Split(filter, "/"), strings.Split(name, "/")
 	for i, level := range f {
 		switch {
@@ -200,50 +200,50 @@ func topicMatches(filter, name string) bool {
 	return len(f) == len(n)
 }
 
-// set runs change with the lock held.
-func (b *memoryBroker) set(change func()) {
+// Set runs change with the lock held.
+func (b *MemoryBroker) Set(change func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	change()
 }
 
-// publish publishes a message as another client would.
-func (b *memoryBroker) publish(name, payload string, qos byte) {
-	b.set(func() { b.spread(name, payload, qos) })
+// Publish publishes a message as another client would.
+func (b *MemoryBroker) Publish(name, payload string, qos byte) {
+	b.Set(func() { b.spread(name, payload, qos) })
 }
 
-// cut ends all connections.
-func (b *memoryBroker) cut() {
-	b.set(func() {
-		for _, s := range b.sessions {
-			s.peer = nil
+// Cut ends all connections.
+func (b *MemoryBroker) Cut() {
+	b.Set(func() {
+		for _, s := range b.Sessions {
+			s.Peer = nil
 		}
 	})
-	b.scripted.mu.Lock()
-	defer b.scripted.mu.Unlock()
-	for _, p := range b.peers {
+	b.Scripted.Mu.Lock()
+	defer b.Scripted.Mu.Unlock()
+	for _, p := range b.Peers {
 		_ = p.Close()
 	}
 }
 
-// stop ends all connections, and new ones until start is called.
-func (b *memoryBroker) stop() {
-	b.set(func() { b.down = true })
-	b.cut()
+// Stop ends all connections, and new ones until start is called.
+func (b *MemoryBroker) Stop() {
+	b.Set(func() { b.down = true })
+	b.Cut()
 }
 
-// start accepts connections again. With forget, the broker has lost its sessions.
-func (b *memoryBroker) start(forget bool) {
-	b.set(func() {
+// Start accepts connections again. With forget, the broker has lost its sessions.
+func (b *MemoryBroker) Start(forget bool) {
+	b.Set(func() {
 		if forget && b.down {
-			clear(b.sessions)
+			clear(b.Sessions)
 		}
 		b.down = false
 	})
 }
 
-// asks returns the SUBSCRIBEs and UNSUBSCRIBEs of the shared connections so far.
-func (b *memoryBroker) asks() []string {
+// Asks returns the SUBSCRIBEs and UNSUBSCRIBEs of the shared connections so far.
+func (b *MemoryBroker) Asks() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(b.asked), func(a string) bool {
@@ -252,28 +252,28 @@ func (b *memoryBroker) asks() []string {
 	})
 }
 
-// filters returns the subscriptions of the shared connections, sorted.
-func (b *memoryBroker) filters() (all []string) {
+// Filters returns the subscriptions of the shared connections, sorted.
+func (b *MemoryBroker) Filters() (all []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for id, s := range b.sessions {
+	for id, s := range b.Sessions {
 		if strings.Contains(id, "-shared-") {
-			all = slices.AppendSeq(all, maps.Keys(s.filters))
+			all = slices.AppendSeq(all, maps.Keys(s.Filters))
 		}
 	}
 	slices.Sort(all)
 	return all
 }
 
-// awaitClients waits until n clients besides the prober are connected and have acknowledged everything.
-func (b *memoryBroker) awaitClients(t testing.TB, n int) {
+// AwaitClients waits until n clients besides the prober are connected and have acknowledged everything.
+func (b *MemoryBroker) AwaitClients(t testing.TB, n int) {
 	t.Helper()
 	gatewaytest.Eventually(t, fmt.Sprintf("%d clients without anything under way", n), func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		connected := 0
-		for id, s := range b.sessions {
-			if s.peer != nil && !strings.HasSuffix(id, "-suspects") && len(s.unacked) == 0 {
+		for id, s := range b.Sessions {
+			if s.Peer != nil && !strings.HasSuffix(id, "-suspects") && len(s.unacked) == 0 {
 				connected++
 			}
 		}
@@ -281,22 +281,22 @@ func (b *memoryBroker) awaitClients(t testing.TB, n int) {
 	})
 }
 
-// flush waits until the connectors have delivered everything that was sent to them.
-func (b *memoryBroker) flush(t testing.TB, clients int) {
+// Flush waits until the connectors have delivered everything that was sent to them.
+func (b *MemoryBroker) Flush(t testing.TB, clients int) {
 	t.Helper()
-	b.set(func() {
-		for _, s := range b.sessions {
-			s.send(wire.Publication{Topic: "$nobody", QoS: 1}, 268435455)
+	b.Set(func() {
+		for _, s := range b.Sessions {
+			s.Send(wire.Publication{Topic: "$nobody", QoS: 1}, 268435455)
 		}
 	})
-	b.awaitClients(t, clients)
+	b.AwaitClients(t, clients)
 }
 
-// said returns the payloads published to a topic.
-func (b *memoryBroker) said(topic string) (payloads []string) {
+// Said returns the payloads published to a topic.
+func (b *MemoryBroker) Said(topic string) (payloads []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, p := range b.taken {
+	for _, p := range b.Taken {
 		if p.Topic == topic {
 			payloads = append(payloads, string(p.Payload))
 		}

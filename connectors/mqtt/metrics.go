@@ -15,7 +15,7 @@ const (
 	dropDeviceFull = "device_queue_full"
 	dropRefused    = "spooled_refused"
 	dropExpired    = "spooled_expired"
-	dropDenied     = "denied"
+	DropDenied     = "denied"
 	dropBadTopic   = "bad_topic" // in a message from the broker
 
 	lossTakenOver  = "taken_over"
@@ -111,17 +111,17 @@ func newCounters(m *Metrics) *counters {
 	return c
 }
 
-// countDropped counts a dropped message.
-func (b *broker) countDropped(reason string) { b.metrics.dropped.WithLabelValues(reason).Inc() }
+// CountDropped counts a dropped message.
+func (b *Broker) CountDropped(reason string) { b.metrics.dropped.WithLabelValues(reason).Inc() }
 
-// countTakeover counts a session that ended because its device logged in at another gateway.
-func (b *broker) countTakeover() { b.metrics.losses.WithLabelValues(lossTakenOver).Inc() }
+// CountTakeover counts a session that ended because its device logged in at another gateway.
+func (b *Broker) CountTakeover() { b.metrics.losses.WithLabelValues(lossTakenOver).Inc() }
 
-// countSessions adds to the number of sessions.
-func (b *broker) countSessions(n int) { b.metrics.sessions.Add(float64(n)) }
+// CountSessions adds to the number of sessions.
+func (b *Broker) CountSessions(n int) { b.metrics.sessions.Add(float64(n)) }
 
-// countLogin counts the result of a device's login.
-func (b *broker) countLogin(err error) {
+// CountLogin counts the result of a device's login.
+func (b *Broker) CountLogin(err error) {
 	c := b.metrics
 	var refused *gateway.ResultError
 	switch {

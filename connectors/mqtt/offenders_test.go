@@ -23,9 +23,9 @@ import (
 // TestRepeatedQoS0 publishes QoS 0 messages for which the broker ends connections, again and again, from a device on a
 // shared connection. Others lose their connection once; the device loses its session and may not log in for a while.
 func TestRepeatedQoS0(t *testing.T) {
-	b := newStrictBroker(t, packets.DisconnectTopicNameInvalid)
-	s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit})
-	good := loginTo(t, s, "good", "l")
+	b := NewStrictBroker(t, packets.DisconnectTopicNameInvalid)
+	s := newQueues(t, Config{URL: b.Url(), ReconnectDelay: Unit})
+	good := LoginTo(t, s, "good", "l")
 	device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "evil"}, Listener: "l"}
 	down := connectortest.NewDevice()
 	evil, err := s.Connect(context.Background(), device, "", down)
@@ -61,20 +61,20 @@ func TestRepeatedQoS0(t *testing.T) {
 // connection, and a good message from another. The good one must wait until each of the others has been tried once, but
 // not until all are refused.
 func TestSeveralSuspects(t *testing.T) {
-	b := newStrictBroker(t, 0)
-	s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit})
+	b := NewStrictBroker(t, 0)
+	s := newQueues(t, Config{URL: b.Url(), ReconnectDelay: Unit})
 	const several = 6
-	good := loginTo(t, s, "good", "l")
+	good := LoginTo(t, s, "good", "l")
 	var calls []*connectortest.Call
 	for n := range several {
 		call := connectortest.NewCall()
-		loginTo(t, s, fmt.Sprint("evil-", n), "l").Publish(fmt.Sprint("bad/", n), 1, []byte("x"), call.Done)
+		LoginTo(t, s, fmt.Sprint("evil-", n), "l").Publish(fmt.Sprint("bad/", n), 1, []byte("x"), call.Done)
 		calls = append(calls, call)
 	}
 	if r := connectortest.Publish(t, good, "good", 1, "x"); !r.Ok() {
 		t.Error(r)
 	}
-	if _, all := b.endings(); all > suspectAt+several+2 {
+	if _, all := b.Endings(); all > suspectAt+several+2 {
 		t.Errorf("the broker ended %d connections before it got what it takes", all)
 	}
 	for _, call := range calls {
@@ -89,14 +89,14 @@ func TestSeveralSuspects(t *testing.T) {
 func TestAloneStaysAlone(t *testing.T) {
 	held, answer := make(chan struct{}), make(chan struct{})
 	var connections atomic.Int32
-	b := newScripted(t, func(p *peer) {
-		connect := p.accept(false)
+	b := NewScripted(t, func(p *Peer) {
+		connect := p.Accept(false)
 		if connect == nil || !strings.HasSuffix(connect.ClientID, "-suspects") {
 			return
 		}
 		first := connections.Add(1) == 1
 		for n := 0; ; n++ {
-			cp := p.next()
+			cp := p.Next()
 			if cp == nil || first && n == 2 {
 				return
 			}
@@ -110,10 +110,10 @@ func TestAloneStaysAlone(t *testing.T) {
 				close(held)
 				<-answer
 			}
-			p.puback(publish.PacketID, 0)
+			p.Puback(publish.PacketID, 0)
 		}
 	})
-	c := newDevices(t, Config{URL: b.url(), ReconnectDelay: unit})
+	c := newDevices(t, Config{URL: b.Url(), ReconnectDelay: Unit})
 	verdicts := make(chan verdict, 4)
 	try := func(topic string) {
 		c.broker.tryElsewhere(call{kind: publishing, topic: topic, qos: 1}, func(v verdict) { verdicts <- v })
@@ -142,11 +142,11 @@ func TestAloneStaysAlone(t *testing.T) {
 // the broker ends it: the messages of proven devices must not be tried by the prober, behind the others.
 func TestProvenBesideSuspects(t *testing.T) {
 	for _, reason := range []byte{0, packets.DisconnectTopicNameInvalid} {
-		b := newStrictBroker(t, reason)
-		s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit, Node: "n"})
+		b := NewStrictBroker(t, reason)
+		s := newQueues(t, Config{URL: b.Url(), ReconnectDelay: Unit, Node: "n"})
 		var good []gateway.Session
 		for n := range 5 {
-			good = append(good, loginTo(t, s, fmt.Sprint("good-", n), "l"))
+			good = append(good, LoginTo(t, s, fmt.Sprint("good-", n), "l"))
 			if r := connectortest.Publish(t, good[n], "first", 1, "x"); !r.Ok() {
 				t.Fatal(r)
 			}
@@ -156,7 +156,7 @@ func TestProvenBesideSuspects(t *testing.T) {
 		for n := range several {
 			call := connectortest.NewCall()
 			evil = append(evil, call)
-			loginTo(t, s, fmt.Sprint("evil-", n), "l").Publish(fmt.Sprint("bad/", n), 1, []byte("x"), call.Done)
+			LoginTo(t, s, fmt.Sprint("evil-", n), "l").Publish(fmt.Sprint("bad/", n), 1, []byte("x"), call.Done)
 			for i, device := range good {
 				call := connectortest.NewCall()
 				honest = append(honest, call)
@@ -173,26 +173,26 @@ func TestProvenBesideSuspects(t *testing.T) {
 				t.Error(r)
 			}
 		}
-		b.mu.Lock()
+		b.Mu.Lock()
 		for i := range good {
 			topic := fmt.Sprint("good/", i)
-			if own, elsewhere := b.from["exgate-n-shared-1 "+topic],
-				b.from["exgate-n-suspects "+topic]; own < several || elsewhere > 0 {
+			if own, elsewhere := b.From["exgate-n-shared-1 "+topic],
+				b.From["exgate-n-suspects "+topic]; own < several || elsewhere > 0 {
 				t.Errorf("reason 0x%02X: %s was taken %d times, and %d times elsewhere", reason, topic, own, elsewhere)
 			}
 		}
-		b.mu.Unlock()
+		b.Mu.Unlock()
 	}
 }
 
 // TestSuspectThatLeaves disconnects a device before its publish is tried; it returns and publishes the same. No other
 // device may lose its connection because of that.
 func TestSuspectThatLeaves(t *testing.T) {
-	b := newStrictBroker(t, 0)
-	s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit})
-	good := loginTo(t, s, "good", "l")
+	b := NewStrictBroker(t, 0)
+	s := newQueues(t, Config{URL: b.Url(), ReconnectDelay: Unit})
+	good := LoginTo(t, s, "good", "l")
 	login := func() gateway.Session {
-		evil := loginTo(t, s, "evil", "l")
+		evil := LoginTo(t, s, "evil", "l")
 		evil.Publish("bad", 1, []byte("x"), nil)
 		return evil
 	}
@@ -223,9 +223,9 @@ func TestSuspectThatLeaves(t *testing.T) {
 // TestSpooledSuspect expects good messages in order and bad ones set aside, including those left by an earlier process,
 // and resends one.
 func TestSpooledSuspect(t *testing.T) {
-	b := newStrictBroker(t, packets.DisconnectTopicNameInvalid)
+	b := NewStrictBroker(t, packets.DisconnectTopicNameInvalid)
 	folder := t.TempDir() + "/spool"
-	cfg := Config{URL: b.url(), ReconnectDelay: unit, Spool: SpoolConfig{Folder: folder}}
+	cfg := Config{URL: b.Url(), ReconnectDelay: Unit, Spool: SpoolConfig{Folder: folder}}
 	leave(t, folder, "evil", "good/1", "bad", "good/2", "bad/2", "good/3")
 	for n := range 20 {
 		leave(t, folder, fmt.Sprint("device-", n), fmt.Sprint("other/", n))
@@ -237,27 +237,27 @@ func TestSpooledSuspect(t *testing.T) {
 	}
 	gatewaytest.Eventually(t, "what the broker takes", func() bool {
 		for _, topic := range want {
-			if b.took(topic) == 0 {
+			if b.Took(topic) == 0 {
 				return false
 			}
 		}
 		list, err := ListRefused(folder)
 		return err == nil && len(list) == 2
 	})
-	if most, _ := b.endings(); most > 6 {
+	if most, _ := b.Endings(); most > 6 {
 		t.Errorf("the broker ended %d connections", most)
 	}
 	list, _ := ListRefused(folder)
 	if list[0].Topic != "bad" || list[1].Topic != "bad/2" || list[0].ClientID != "evil" {
 		t.Fatalf("%+v", list)
 	}
-	b.set(true)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	b.Set(true)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
-	if err := ResendRefused(ctx, Config{URL: b.url()}, list[0]); err != nil {
+	if err := ResendRefused(ctx, Config{URL: b.Url()}, list[0]); err != nil {
 		t.Fatal(err)
 	}
-	if b.took("bad") != 1 {
+	if b.Took("bad") != 1 {
 		t.Error("it was not sent")
 	}
 }
@@ -265,10 +265,10 @@ func TestSpooledSuspect(t *testing.T) {
 // TestSpooledSuspectOfADeviceThatComesAndGoes has a stored message sent by another queue, over another connection, each
 // time the device logs in or out. The evidence against it must follow it.
 func TestSpooledSuspectOfADeviceThatComesAndGoes(t *testing.T) {
-	b := newStrictBroker(t, 0)
+	b := NewStrictBroker(t, 0)
 	folder := t.TempDir() + "/spool"
-	s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit, Spool: SpoolConfig{Folder: folder}})
-	evil := loginTo(t, s, "evil", "")
+	s := newQueues(t, Config{URL: b.Url(), ReconnectDelay: Unit, Spool: SpoolConfig{Folder: folder}})
+	evil := LoginTo(t, s, "evil", "")
 	call := connectortest.NewCall()
 	evil.Publish("bad", 1, []byte("x"), call.Done)
 	if r := call.Result(t); !r.Ok() {
@@ -276,17 +276,17 @@ func TestSpooledSuspectOfADeviceThatComesAndGoes(t *testing.T) {
 	}
 	ended := 0
 	gatewaytest.Eventually(t, "the message to be set aside", func() bool {
-		if _, all := b.endings(); all > ended { // it has been sent; another queue sends it next
+		if _, all := b.Endings(); all > ended { // it has been sent; another queue sends it next
 			ended = all
 			evil.Close()
 			if ended%2 == 0 {
-				evil = loginTo(t, s, "evil", "")
+				evil = LoginTo(t, s, "evil", "")
 			}
 		}
 		list, err := ListRefused(folder)
 		return err == nil && len(list) == 1
 	})
-	if _, all := b.endings(); all > 6 {
+	if _, all := b.Endings(); all > 6 {
 		t.Errorf("the broker ended %d connections", all)
 	}
 }
@@ -310,7 +310,7 @@ func leave(t *testing.T, folder, id string, topics ...string) {
 }
 
 // newBrokerless returns a broker with a spool that nothing drains.
-func newBrokerless(t *testing.T, folder string) *broker {
+func newBrokerless(t *testing.T, folder string) *Broker {
 	t.Helper()
 	b, err := newBroker(Config{URL: "mqtt://127.0.0.1:1", Spool: SpoolConfig{Folder: folder}})
 	if err != nil {
@@ -322,24 +322,24 @@ func newBrokerless(t *testing.T, folder string) *broker {
 		t.Fatal(b.spool.err)
 	}
 	close(b.spool.opened)
-	t.Cleanup(func() { _ = b.leave(context.Background()) })
+	t.Cleanup(func() { _ = b.Leave(context.Background()) })
 	return b
 }
 
 // TestUselessConnections uses a broker that ends each connection right after CONNACK, and expects few connections.
 func TestUselessConnections(t *testing.T) {
-	b := newScripted(t, func(p *peer) {
-		if p.accept(false) != nil {
-			p.disconnect(packets.DisconnectServerShuttingDown)
+	b := NewScripted(t, func(p *Peer) {
+		if p.Accept(false) != nil {
+			p.Disconnect(packets.DisconnectServerShuttingDown)
 		}
 	})
-	s := newQueues(t, Config{URL: b.url(), ReconnectDelay: unit})
+	s := newQueues(t, Config{URL: b.Url(), ReconnectDelay: Unit})
 	c := s
 	gatewaytest.Eventually(t, "seven connects", func() bool {
 		c.client.mu.Lock()
 		defer c.client.mu.Unlock()
 		if n := len(c.client.connects); n > mostConnects+1 {
-			t.Fatalf("%d connects within %v", n, connectWindow*unit)
+			t.Fatalf("%d connects within %v", n, connectWindow*Unit)
 		}
 		return c.client.attempt >= mostConnects+2
 	})
@@ -350,35 +350,35 @@ func TestUselessConnections(t *testing.T) {
 func TestUnavailable(t *testing.T) {
 	no := byte(0)
 	retained := make(chan bool, 10)
-	b := newScripted(t, func(p *peer) {
-		cp := p.next()
+	b := NewScripted(t, func(p *Peer) {
+		cp := p.Next()
 		if cp == nil {
 			return
 		}
 		if cp.Content.(*packets.Connect).WillRetain {
-			p.send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: packets.ConnackRetainNotSupported})
+			p.Send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: packets.ConnackRetainNotSupported})
 			return
 		}
-		p.send(&packets.Connack{Properties: &packets.Properties{
+		p.Send(&packets.Connack{Properties: &packets.Properties{
 			RetainAvailable: &no, WildcardSubAvailable: &no, SharedSubAvailable: &no, SubIDAvailable: &no,
 		}})
-		for cp := p.next(); cp != nil; cp = p.next() {
+		for cp := p.Next(); cp != nil; cp = p.Next() {
 			switch c := cp.Content.(type) {
 			case *packets.Publish:
 				retained <- c.Retain
-				p.puback(c.PacketID, 0)
+				p.Puback(c.PacketID, 0)
 			case *packets.Subscribe:
-				p.disconnect(packets.DisconnectWildcardSubscriptionsNotSupported)
+				p.Disconnect(packets.DisconnectWildcardSubscriptionsNotSupported)
 				return
 			}
 		}
 	})
 	var log gatewaytest.Log
 	c := newDevices(t, Config{
-		URL: b.url(), Logger: log.Logger(),
+		URL: b.Url(), Logger: log.Logger(),
 		DeviceStatus: Status{Topic: "s/${clientid}", QoS: 1, Retain: true},
 	})
-	s, d := connect(t, c, "c")
+	s, d := Connect(t, c, "c")
 	if <-retained {
 		t.Error("a status was retained")
 	}
@@ -398,8 +398,8 @@ func TestUnavailable(t *testing.T) {
 // TestUserPropertiesThatCannotBeSent expects a login to be refused if the broker would end the connection for its user
 // properties.
 func TestUserPropertiesThatCannotBeSent(t *testing.T) {
-	b := newStrictBroker(t, 0)
-	cfg := Config{URL: b.url(), UserProperties: true}
+	b := NewStrictBroker(t, 0)
+	cfg := Config{URL: b.Url(), UserProperties: true}
 	for _, c := range []gateway.Connector{newDevices(t, cfg), newQueues(t, cfg)} {
 		for _, name := range []string{"\x01", "\uffff", "\xff", string(make([]byte, 70_000))} {
 			device := gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c", ProtoName: name}}
@@ -419,13 +419,13 @@ func TestNoncharacterAtMosquitto(t *testing.T) {
 	bad := wire.EncodeUser(paho.UserProperties{{Key: "k", Value: "\ufffe"}})
 	t.Run("shared", func(t *testing.T) {
 		s := newQueues(t, cfg)
-		evil, good := loginTo(t, s, "evil", "l"), loginTo(t, s, "good", "l")
+		evil, good := LoginTo(t, s, "evil", "l"), LoginTo(t, s, "good", "l")
 		evil.(*queueSession).queue.props = bad
 		wantRefused(t, evil, good)
 	})
 	t.Run("device", func(t *testing.T) {
 		c := newDevices(t, cfg)
-		evil, good := loginTo(t, c, "evil", "l"), loginTo(t, c, "good", "l")
+		evil, good := LoginTo(t, c, "evil", "l"), LoginTo(t, c, "good", "l")
 		evil.(*deviceSession).queue.props = bad
 		wantRefused(t, evil, good)
 	})

@@ -19,7 +19,7 @@ import (
 // lostSessionExpiry is how long the broker keeps the session of a lost connection if Config.SessionExpiry is zero.
 const lostSessionExpiry = time.Minute
 
-func (c *client) handshake(ctx context.Context, l *link, s wire.Server, cleanStart bool) (*link, error) {
+func (c *Client) handshake(ctx context.Context, l *link, s wire.Server, cleanStart bool) (*link, error) {
 	b := c.broker
 	b.linkBegan(l)
 	ack, err := l.client.Connect(ctx, c.connectPacket(cleanStart))
@@ -45,7 +45,7 @@ func (c *client) handshake(ctx context.Context, l *link, s wire.Server, cleanSta
 }
 
 // agree validates CONNACK and stores its limits, or ends the connection.
-func (c *client) agree(l *link, s wire.Server, ack *paho.Connack) error {
+func (c *Client) agree(l *link, s wire.Server, ack *paho.Connack) error {
 	if ack.ReasonCode != packets.ConnackSuccess { // an undefined code below 0x80, which paho takes for success
 		l.wire.Fail(wire.ErrClosed)
 		return wire.Refusal(s.HostPort, ack.ReasonCode)
@@ -59,12 +59,12 @@ func (c *client) agree(l *link, s wire.Server, ack *paho.Connack) error {
 }
 
 // learn stores which wills the broker accepts. It logs once if a status is to be retained and the broker cannot.
-func (b *broker) learn(l *link) {
+func (b *Broker) learn(l *link) {
 	b.willQoS.Store(int32(l.maxQoS))
 	b.noteRetain(l.noRetain)
 }
 
-func (b *broker) noteRetain(unavailable bool) {
+func (b *Broker) noteRetain(unavailable bool) {
 	if unavailable == b.noRetain.Swap(unavailable) || !unavailable {
 		return
 	}
@@ -77,7 +77,7 @@ func (b *broker) noteRetain(unavailable bool) {
 }
 
 // learnRefusal stores what a refused CONNECT says about wills.
-func (b *broker) learnRefusal(reason byte) {
+func (b *Broker) learnRefusal(reason byte) {
 	switch reason {
 	case packets.ConnackRetainNotSupported:
 		b.noteRetain(true)
@@ -86,7 +86,7 @@ func (b *broker) learnRefusal(reason byte) {
 	}
 }
 
-func (c *client) connectPacket(cleanStart bool) *paho.Connect {
+func (c *Client) connectPacket(cleanStart bool) *paho.Connect {
 	cfg := &c.broker.cfg
 	expiry := wire.Seconds(lostSessionExpiry)
 	if c.keepsSession() {
@@ -122,7 +122,7 @@ func (c *client) connectPacket(cleanStart bool) *paho.Connect {
 }
 
 // publishProperties returns the properties of a device's publishes that do not go through the spool.
-func (b *broker) publishProperties(device gateway.Device) []byte {
+func (b *Broker) publishProperties(device gateway.Device) []byte {
 	props := b.deviceProperties(device)
 	if b.cfg.MessageExpiry > 0 {
 		props = wire.WithExpiry(b.cfg.MessageExpiry, props)
@@ -130,7 +130,7 @@ func (b *broker) publishProperties(device gateway.Device) []byte {
 	return props
 }
 
-func (b *broker) deviceProperties(device gateway.Device) []byte {
+func (b *Broker) deviceProperties(device gateway.Device) []byte {
 	if !b.cfg.UserProperties {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (b *broker) deviceProperties(device gateway.Device) []byte {
 var aboutStrings = []byte{0x87, 0x90, 0x95, 0x99}
 
 // refusal returns the error of a refused CONNECT. It names the will if that may be the cause.
-func (c *client) refusal(broker string, reason byte) error {
+func (c *Client) refusal(broker string, reason byte) error {
 	err := wire.Refusal(broker, reason)
 	if refused := (*wire.RefusalError)(nil); errors.As(err, &refused) && c.device != nil && c.status.isSet() &&
 		slices.Contains(aboutStrings, reason) {
@@ -152,11 +152,11 @@ func (c *client) refusal(broker string, reason byte) error {
 }
 
 // server returns the server that answered last.
-func (b *broker) server() wire.Server { return b.servers[b.preferred.Load()] }
+func (b *Broker) server() wire.Server { return b.servers[b.preferred.Load()] }
 
 // open connects to the server that answered last or, if that fails, to the others, dividing the time that ctx leaves
 // among them. The next call begins after the last server that failed.
-func (b *broker) open(ctx context.Context, c *client, cleanStart bool) (*link, error) {
+func (b *Broker) open(ctx context.Context, c *Client, cleanStart bool) (*link, error) {
 	l, err := b.openAny(ctx, c, cleanStart)
 	if !errors.Is(ctx.Err(), context.Canceled) {
 		b.learned(err)
@@ -164,7 +164,7 @@ func (b *broker) open(ctx context.Context, c *client, cleanStart bool) (*link, e
 	return l, err
 }
 
-func (b *broker) openAny(ctx context.Context, c *client, cleanStart bool) (*link, error) {
+func (b *Broker) openAny(ctx context.Context, c *Client, cleanStart bool) (*link, error) {
 	select {
 	case b.dialSlots <- struct{}{}:
 		defer func() { <-b.dialSlots }()
@@ -199,7 +199,7 @@ func isAnswer(err error) bool {
 }
 
 // openAt connects to s; left is the number of servers still to try, including s.
-func (b *broker) openAt(ctx context.Context, s wire.Server, c *client, cleanStart bool, left int) (*link, error) {
+func (b *Broker) openAt(ctx context.Context, s wire.Server, c *Client, cleanStart bool, left int) (*link, error) {
 	timeout := b.cfg.ConnectTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, time.Until(deadline)/time.Duration(left))
@@ -225,7 +225,7 @@ func (b *broker) openAt(ctx context.Context, s wire.Server, c *client, cleanStar
 
 // openWithoutWill connects the gateway client without its status if the broker refuses the will: shared sessions, the
 // spool and RawPublish need the client more than the status.
-func (c *client) openWithoutWill(ctx context.Context, s wire.Server, cleanStart bool, refused error,
+func (c *Client) openWithoutWill(ctx context.Context, s wire.Server, cleanStart bool, refused error,
 	logged bool,
 ) (*link, error) {
 	c.willRefused.Store(true)
@@ -242,7 +242,7 @@ func (c *client) openWithoutWill(ctx context.Context, s wire.Server, cleanStart 
 	return l, nil
 }
 
-func (c *client) openOnce(ctx context.Context, s wire.Server, cleanStart bool) (*link, error) {
+func (c *Client) openOnce(ctx context.Context, s wire.Server, cleanStart bool) (*link, error) {
 	conn, err := s.Dial(ctx)
 	if err != nil {
 		return nil, err

@@ -13,27 +13,27 @@ import (
 // TestPacketTooLarge has the broker send a message above the gateway's Maximum Packet Size.
 func TestPacketTooLarge(t *testing.T) {
 	sent := make(chan time.Time, 1)
-	b := newScripted(t, func(p *peer) {
-		c := p.accept(true)
-		if p.number == 0 {
+	b := NewScripted(t, func(p *Peer) {
+		c := p.Accept(true)
+		if p.Number == 0 {
 			if most := c.Properties.MaximumPacketSize; most == nil || *most != 1000 {
 				t.Errorf("the Maximum Packet Size in CONNECT is %v", most)
 			}
-			p.next()
+			p.Next()
 			sent <- time.Now()
-			p.send(&packets.Publish{
+			p.Send(&packets.Publish{
 				Properties: &packets.Properties{}, Topic: "t", QoS: 1, PacketID: 1,
 				Payload: make([]byte, 2000),
 			})
-			p.next()
+			p.Next()
 			return
 		}
-		p.serveAll()
+		p.ServeAll()
 	})
-	cfg := quick(b.url())
+	cfg := Quick(b.Url())
 	cfg.MaxPacketSize = 1000
 	c := newConnector(t, cfg)
-	s, d := connect(t, c, "c")
+	s, d := Connect(t, c, "c")
 	call := connectortest.NewCall()
 	s.Publish("t", 1, []byte("x"), call.Done)
 	if r := call.Result(t); !r.Ok() {
@@ -42,7 +42,7 @@ func TestPacketTooLarge(t *testing.T) {
 	if pause := time.Since(<-sent); pause < 8*cfg.ReconnectDelay {
 		t.Errorf("connected again after %v: the broker will send it again", pause)
 	}
-	if n := counted(t, c.broker, "losses_total", "packet_too_large"); n != 1 || d.Losses() != 0 ||
+	if n := Counted(t, c.broker, "losses_total", "packet_too_large"); n != 1 || d.Losses() != 0 ||
 		d.Unread() != 0 {
 		t.Fatalf("%v losses, %d of the session, %d messages", n, d.Losses(), d.Unread())
 	}
@@ -53,21 +53,21 @@ func TestMaximumPacketSizeShrinks(t *testing.T) {
 	for _, present := range []bool{true, false} {
 		for qos := byte(1); qos <= 2; qos++ {
 			arrived := make(chan *packets.Publish, 10)
-			b := newScripted(t, func(p *peer) {
-				p.next()
-				size := uint32(10000) >> (7 * p.number)
-				p.send(&packets.Connack{
+			b := NewScripted(t, func(p *Peer) {
+				p.Next()
+				size := uint32(10000) >> (7 * p.Number)
+				p.Send(&packets.Connack{
 					Properties:     &packets.Properties{MaximumPacketSize: &size},
-					SessionPresent: present && p.number > 0,
+					SessionPresent: present && p.Number > 0,
 				})
-				for cp := p.next(); cp != nil && p.number > 0; cp = p.next() {
+				for cp := p.Next(); cp != nil && p.Number > 0; cp = p.Next() {
 					if c, ok := cp.Content.(*packets.Publish); ok {
 						arrived <- c
-						p.puback(c.PacketID, 0)
+						p.Puback(c.PacketID, 0)
 					}
 				}
 			})
-			s, d := connect(t, newConnector(t, quick(b.url())), "c")
+			s, d := Connect(t, newConnector(t, Quick(b.Url())), "c")
 			large, small := connectortest.NewCall(), connectortest.NewCall()
 			s.Publish("t", qos, make([]byte, 1000), large.Done)
 			s.Publish("t", 1, []byte("small"), small.Done)

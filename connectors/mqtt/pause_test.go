@@ -23,16 +23,16 @@ func TestPausedBroker(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
-			d := listen(t, newConnector(t, lasting(b.URL())), "t/#")
-			cfg := quick(b.URL())
+			d := Listen(t, newConnector(t, Lasting(b.URL())), "t/#")
+			cfg := Quick(b.URL())
 			cfg.ConnectTimeout = 500 * time.Millisecond
 			c.prepare(&cfg)
 			connector := newConnector(t, cfg)
-			s, own := connect(t, connector, "device")
+			s, own := Connect(t, connector, "device")
 			publishWindow(s, 20)[19].Result(t)
 			b.Pause(t)
 			waiting := publishWindow(s, 100)
-			awaitLoss(t, connector.broker, "unanswered", 1)
+			AwaitLoss(t, connector.broker, "unanswered", 1)
 			for i, call := range waiting {
 				if call.Times() > 0 {
 					t.Fatalf("publish %d succeeded while the broker was paused", i)
@@ -47,14 +47,14 @@ func TestPausedBroker(t *testing.T) {
 			if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 				t.Fatal(r)
 			}
-			wantNumbers(t, d, 0, 20)
-			wantNumbers(t, d, 0, 100)
+			WantNumbers(t, d, 0, 20)
+			WantNumbers(t, d, 0, 100)
 			if own.Losses() != 0 || d.Losses() != 0 {
 				t.Fatal("a session was lost")
 			}
-			sent, again := counted(t, connector.broker, "published_total", "1"),
-				counted(t, connector.broker, "resent_total")
-			sent += counted(t, connector.broker, "published_total", "2")
+			sent, again := Counted(t, connector.broker, "published_total", "1"),
+				Counted(t, connector.broker, "resent_total")
+			sent += Counted(t, connector.broker, "published_total", "2")
 			if sent-again != 121 || again > 1 {
 				t.Fatalf("%v publishes sent, %v of them again", sent, again)
 			}

@@ -19,14 +19,14 @@ const proberPatience = 60
 // prober is the gateway's client that tries the suspects of its other clients, so that a connection that ends for a
 // suspect carries nothing else.
 type prober struct {
-	client
+	Client
 	idleSince time.Time // guarded by client.mu
 }
 
-var _ owner = (*prober)(nil)
+var _ Owner = (*prober)(nil)
 
 // tryElsewhere has the prober try a call and passes the outcome to f.
-func (b *broker) tryElsewhere(k call, f func(verdict)) {
+func (b *Broker) tryElsewhere(k call, f func(verdict)) {
 	k.id, k.seq, k.stored, k.done, k.onTrial, k.alone, k.released, k.deadline = 0, 0, 0, nil, false, false, false,
 		time.Time{}
 	if k.kind == resubscribing {
@@ -48,7 +48,7 @@ func (b *broker) tryElsewhere(k call, f func(verdict)) {
 		p.insert(&k)
 		cb := p.try()
 		p.mu.Unlock()
-		cb.run()
+		cb.Run()
 		return
 	}
 }
@@ -82,7 +82,7 @@ func (k *call) doubt() int {
 }
 
 // theProber returns the prober, or nil once the broker is closed.
-func (b *broker) theProber() *prober {
+func (b *Broker) theProber() *prober {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.isClosed() {
@@ -91,7 +91,7 @@ func (b *broker) theProber() *prober {
 	if b.probing == nil {
 		p := &prober{}
 		p.prober = p
-		b.initOwn(&p.client, "suspects", p)
+		b.initOwn(&p.Client, "suspects", p)
 		b.probing = p
 		p.reconnect()
 	}
@@ -114,7 +114,7 @@ func (p *prober) retire(now time.Time) {
 	}
 	p.mu.Unlock()
 	if idle {
-		p.leave()
+		p.Leave()
 	}
 }
 
@@ -132,15 +132,15 @@ func (p *prober) refused(err error) {
 	}
 	p.broker.mu.Unlock()
 	p.mu.Unlock()
-	cb.run()
-	p.leave()
+	cb.Run()
+	p.Leave()
 }
 
 // handBack must be called with mu held.
-func (p *prober) handBack() (cb callbacks) {
+func (p *prober) handBack() (cb Callbacks) {
 	for _, k := range append(p.trying, p.trials...) {
 		f := k.verdict
-		cb.then(func() { f(verdict{unavailable: true}) })
+		cb.Then(func() { f(verdict{unavailable: true}) })
 	}
 	p.trying, p.trials = nil, nil
 	return cb

@@ -41,7 +41,7 @@ func TestPropertiesOfPublishes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
-			cfg := quick(b.URL())
+			cfg := Quick(b.URL())
 			cfg.UserProperties, cfg.MessageExpiry = c.user, c.expiry
 			if c.spool {
 				cfg.Spool.Folder = t.TempDir()
@@ -95,11 +95,11 @@ func subscriberSees(t *testing.T, b *mosquitto.Broker, s gateway.Session, qos by
 func TestPropertiesOfConnect(t *testing.T) {
 	for user, want := range map[bool]int{false: 0, true: 4} {
 		got := make(chan *packets.Connect, 1)
-		b := newScripted(t, func(p *peer) {
-			got <- p.accept(false)
-			p.serveAll()
+		b := NewScripted(t, func(p *Peer) {
+			got <- p.Accept(false)
+			p.ServeAll()
 		})
-		cfg := quick(b.url())
+		cfg := Quick(b.Url())
 		cfg.UserProperties = user
 		s, err := newConnector(t, cfg).Connect(t.Context(), full, "", connectortest.NewDevice())
 		if err != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
-// publishQueue keeps the calls of one device on a client in order. Guarded by client.mu.
-type publishQueue struct {
-	client    *client
+// PublishQueue keeps the calls of one device on a client in order. Guarded by client.mu.
+type PublishQueue struct {
+	client    *Client
 	unordered bool     // any number of publishes may be unacknowledged at once
 	ended     bool     //
 	blocked   bool     // it is in client.blocked
@@ -38,10 +38,10 @@ type publishQueue struct {
 	round         uint32         // client.round in which it was added to client.written
 }
 
-// newQueue returns a queue for the calls of a device. If the broker ends connections for them repeatedly, closeDevice
+// NewQueue returns a queue for the calls of a device. If the broker ends connections for them repeatedly, closeDevice
 // is called.
-func (c *client) newQueue(device *gateway.Device, closeDevice func(gateway.CloseReason)) *publishQueue {
-	l := &publishQueue{
+func (c *Client) NewQueue(device *gateway.Device, closeDevice func(gateway.CloseReason)) *PublishQueue {
+	l := &PublishQueue{
 		client: c, from: device, closeDevice: closeDevice, props: c.broker.publishProperties(*device),
 	}
 	if c.device == nil {
@@ -52,24 +52,24 @@ func (c *client) newQueue(device *gateway.Device, closeDevice func(gateway.Close
 
 // Publish publishes a message of the device. QoS 0 is refused while the connection is lost; QoS 1 and 2 wait, on disk
 // if there is a spool.
-func (l *publishQueue) Publish(topic string, qos byte, payload []byte, done gateway.Done) {
+func (l *PublishQueue) Publish(topic string, qos byte, payload []byte, done gateway.Done) {
 	l.publishOrStore(call{
 		kind: publishing, topic: topic, qos: qos, payload: payload, props: l.props, done: done, queue: l,
 	})
 }
 
 // Subscribe subscribes for the device.
-func (l *publishQueue) Subscribe(filter string, qos byte, done gateway.Done) {
+func (l *PublishQueue) Subscribe(filter string, qos byte, done gateway.Done) {
 	l.client.submit(call{kind: subscribing, topic: filter, qos: qos, done: done, queue: l})
 }
 
 // Unsubscribe unsubscribes for the device.
-func (l *publishQueue) Unsubscribe(filter string, done gateway.Done) {
+func (l *PublishQueue) Unsubscribe(filter string, done gateway.Done) {
 	l.client.submit(call{kind: unsubscribing, topic: filter, done: done, queue: l})
 }
 
 // publishOrStore accepts a publish of the device. With a spool, QoS 1 and 2 go to disk first.
-func (l *publishQueue) publishOrStore(k call) {
+func (l *PublishQueue) publishOrStore(k call) {
 	if l.backlog == nil || k.qos == 0 {
 		l.client.submit(k)
 		return
@@ -79,7 +79,7 @@ func (l *publishQueue) publishOrStore(k call) {
 		r = l.mayStore(&k)
 	}
 	if !r.Ok() {
-		finish(k.done, r)
+		Finish(k.done, r)
 		return
 	}
 	l.backlog.append(k)
@@ -87,12 +87,12 @@ func (l *publishQueue) publishOrStore(k call) {
 
 // mayStore refuses a publish that the broker would refuse later, when the device can no longer be notified. If it
 // returns OK, it has counted the message as a user of the backlog.
-func (l *publishQueue) mayStore(k *call) gateway.Result {
+func (l *PublishQueue) mayStore(k *call) gateway.Result {
 	l.client.mu.Lock()
 	defer l.client.mu.Unlock()
 	switch {
 	case l.ended || l.client.ended:
-		return resultEnded
+		return ResultEnded
 	case l.client.link != nil:
 		if r := l.client.link.fits(k); !r.Ok() {
 			return r
@@ -103,14 +103,14 @@ func (l *publishQueue) mayStore(k *call) gateway.Result {
 }
 
 // accept sends or queues the call. It reports finished if the call needs no answer or was refused.
-func (l *publishQueue) accept(k call, cb *callbacks) (r gateway.Result, finished bool) {
+func (l *PublishQueue) accept(k call, cb *Callbacks) (r gateway.Result, finished bool) {
 	c := l.client
 	if l.diverted {
 		l.endDiversion(time.Now())
 	}
 	switch {
 	case l.ended || c.ended:
-		return resultEnded, true
+		return ResultEnded, true
 	case l.isRefused():
 		return l.refused, true
 	case c.link == nil && k.isQoS0() && !l.diverted:
@@ -133,12 +133,12 @@ func (l *publishQueue) accept(k call, cb *callbacks) (r gateway.Result, finished
 	return gateway.OK, false
 }
 
-func (l *publishQueue) mayFollow(k *call) bool {
+func (l *PublishQueue) mayFollow(k *call) bool {
 	return !l.diverted && (l.unordered || l.publish == nil || !k.needsQuota())
 }
 
 // head returns the next call that may be sent, or nil.
-func (l *publishQueue) head() *call {
+func (l *PublishQueue) head() *call {
 	switch {
 	case !l.pending.empty():
 		if k := l.pending.first(); l.mayFollow(k) {
@@ -154,7 +154,7 @@ func (l *publishQueue) head() *call {
 var nextStored = call{kind: publishing, qos: 1}
 
 // pump sends as many pending calls as it can.
-func (l *publishQueue) pump() (cb callbacks) {
+func (l *PublishQueue) pump() (cb Callbacks) {
 	c := l.client
 	if l.diverted {
 		return l.probeNext()
@@ -176,7 +176,7 @@ func (l *publishQueue) pump() (cb callbacks) {
 
 // block registers the queue to be resumed when the client can take more. A queue with an unacknowledged publish resumes
 // when that is acknowledged.
-func (l *publishQueue) block() {
+func (l *PublishQueue) block() {
 	if !l.blocked && l.head() != nil {
 		l.blocked = true
 		l.client.blocked = append(l.client.blocked, l)
@@ -184,7 +184,7 @@ func (l *publishQueue) block() {
 }
 
 // finish finishes every unsent call with r. Sent calls belong to the client.
-func (l *publishQueue) finish(r gateway.Result) (cb callbacks) {
+func (l *PublishQueue) finish(r gateway.Result) (cb Callbacks) {
 	for _, k := range l.suspects {
 		cb.add(k, r)
 	}
@@ -196,7 +196,7 @@ func (l *publishQueue) finish(r gateway.Result) (cb callbacks) {
 }
 
 // suspend drops queued QoS 0 publishes after the connection was lost.
-func (l *publishQueue) suspend() (cb callbacks) {
+func (l *PublishQueue) suspend() (cb Callbacks) {
 	for _, k := range l.pending.takeQoS0() {
 		l.client.broker.metrics.dropped.WithLabelValues(dropDown).Inc()
 		cb.add(k, resultDown)
@@ -213,43 +213,43 @@ type draining struct {
 }
 
 // activate makes the queue publish its device's backlog.
-func (l *publishQueue) activate() {
+func (l *PublishQueue) activate() {
 	l.client.mu.Lock()
-	var cb callbacks
+	var cb Callbacks
 	if l.ended {
-		cb.then(func() { l.backlog.leave(l) })
+		cb.Then(func() { l.backlog.leave(l) })
 	} else {
 		cb = l.start()
 	}
 	l.client.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
 // start must be called with the client's mu held.
-func (l *publishQueue) start() callbacks {
+func (l *PublishQueue) start() Callbacks {
 	l.active = true
 	l.drain.restart(l)
 	return l.pump()
 }
 
 // kick resumes the queue.
-func (l *publishQueue) kick() {
+func (l *PublishQueue) kick() {
 	l.client.mu.Lock()
-	var cb callbacks
+	var cb Callbacks
 	if !l.ended {
 		cb = l.pump()
 	}
 	l.client.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
 // hasBacklog reports whether a stored message may be sent.
-func (l *publishQueue) hasBacklog() bool {
+func (l *PublishQueue) hasBacklog() bool {
 	return l.active && l.publish == nil && !l.drain.waiting && !l.ended && l.backlog.queue.Len() > 0
 }
 
 // pumpBacklog sends as many stored messages as it can.
-func (l *publishQueue) pumpBacklog() (cb callbacks) {
+func (l *PublishQueue) pumpBacklog() (cb Callbacks) {
 	c := l.client
 	for l.hasBacklog() {
 		if !c.canTake(&nextStored) {
@@ -273,7 +273,7 @@ func (l *publishQueue) pumpBacklog() (cb callbacks) {
 }
 
 // sendStored sends a stored message with the highest QoS that the broker accepts. QoS 0 is done once it is written.
-func (l *publishQueue) sendStored(k *call) (cb callbacks) {
+func (l *PublishQueue) sendStored(k *call) (cb Callbacks) {
 	c := l.client
 	if k.ends >= suspectAt {
 		return l.tryStored(k)
@@ -295,7 +295,7 @@ func (l *publishQueue) sendStored(k *call) (cb callbacks) {
 }
 
 // tryStored puts a stored message on trial: connections ended for it while another queue sent it.
-func (l *publishQueue) tryStored(k *call) callbacks {
+func (l *PublishQueue) tryStored(k *call) Callbacks {
 	l.publish = k
 	if l.client.triesItself() {
 		l.client.addTrial(k)
@@ -306,32 +306,32 @@ func (l *publishQueue) tryStored(k *call) callbacks {
 	return l.probeNext()
 }
 
-// close ends the queue and refuses its unsent calls.
-func (l *publishQueue) close() (cb callbacks) {
+// Close ends the queue and refuses its unsent calls.
+func (l *PublishQueue) Close() (cb Callbacks) {
 	l.client.mu.Lock()
 	defer l.client.mu.Unlock()
 	return l.end()
 }
 
 // end must be called with the client's mu held.
-func (l *publishQueue) end() callbacks {
+func (l *PublishQueue) end() Callbacks {
 	if l.ended {
 		return nil
 	}
-	return append(l.finish(resultEnded), l.shut()...)
+	return append(l.finish(ResultEnded), l.shut()...)
 }
 
 // Forget ends a queue of a client that continues: its calls under way get no other result. Ended queues are removed
 // from blocked once they are the majority.
-func (c *client) Forget(l *publishQueue) callbacks {
+func (c *Client) Forget(l *PublishQueue) Callbacks {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cb := l.end()
 	if l.publish != nil {
-		cb.add(l.publish, resultEnded)
+		cb.add(l.publish, ResultEnded)
 	}
 	if l.probing != nil {
-		cb.add(l.probing, resultEnded)
+		cb.add(l.probing, ResultEnded)
 	}
 	if !l.blocked {
 		return cb
@@ -339,14 +339,14 @@ func (c *client) Forget(l *publishQueue) callbacks {
 	c.idle++
 	if c.idle > len(c.blocked)/2 {
 		c.idle = 0
-		c.blocked = slices.DeleteFunc(c.blocked, func(l *publishQueue) bool { return l.ended && l.pending.empty() })
+		c.blocked = slices.DeleteFunc(c.blocked, func(l *PublishQueue) bool { return l.ended && l.pending.empty() })
 	}
 	return cb
 }
 
 // shut makes the queue leave its backlog: at once, or when the stored message under way is answered or its connection
 // lost. The client's mu must be held.
-func (l *publishQueue) shut() (cb callbacks) {
+func (l *PublishQueue) shut() (cb Callbacks) {
 	l.ended = true
 	if b := l.client.broker; l.from != nil && (l.probing != nil || len(l.suspects) > 0) {
 		b.offenders.suspect(l.from.ClientID, time.Now(), b.cfg.ReconnectDelay)
@@ -355,11 +355,11 @@ func (l *publishQueue) shut() (cb callbacks) {
 	switch {
 	case g == nil:
 	case k == nil || k.stored == 0:
-		cb.then(func() { g.leave(l) })
+		cb.Then(func() { g.leave(l) })
 	case l.diverted && l.probing == k: // the verdict ends it
 	case l.diverted:
 		l.publish = nil
-		cb.then(func() { g.leave(l) })
+		cb.Then(func() { g.leave(l) })
 	case l.client.link == nil:
 		return l.client.abandon(k)
 	}
@@ -368,24 +368,24 @@ func (l *publishQueue) shut() (cb callbacks) {
 
 // abandon leaves a stored message that was under way on a lost connection to the next queue, which may be connected
 // sooner. mu must be held.
-func (c *client) abandon(k *call) (cb callbacks) {
+func (c *Client) abandon(k *call) (cb Callbacks) {
 	c.release(k)
 	c.forgetTrial(k)
 	c.resends = slices.DeleteFunc(c.resends, func(r *call) bool { return r == k })
 	k.queue.publish = nil
-	cb.then(func() { k.queue.backlog.leave(k.queue) })
+	cb.Then(func() { k.queue.backlog.leave(k.queue) })
 	return cb
 }
 
 // restart counts the messages that waited for the connection.
-func (d *draining) restart(l *publishQueue) {
+func (d *draining) restart(l *PublishQueue) {
 	if l.active {
 		d.left = l.backlog.queue.Len()
 	}
 }
 
 // mayGo reports whether the next stored message may be sent. If not, it schedules a retry.
-func (d *draining) mayGo(l *publishQueue) bool {
+func (d *draining) mayGo(l *PublishQueue) bool {
 	switch {
 	case d.left <= 0:
 		return true
@@ -402,7 +402,7 @@ func (d *draining) mayGo(l *publishQueue) bool {
 }
 
 // retryLater schedules a retry.
-func (d *draining) retryLater(l *publishQueue) {
+func (d *draining) retryLater(l *PublishQueue) {
 	if d.retrying || l.backlog.queue.Len() == 0 {
 		return
 	}
@@ -416,7 +416,7 @@ func (d *draining) retryLater(l *publishQueue) {
 }
 
 // wait pauses the backlog.
-func (d *draining) wait(l *publishQueue, pause time.Duration) {
+func (d *draining) wait(l *PublishQueue, pause time.Duration) {
 	d.waiting = true
 	time.AfterFunc(pause, func() {
 		l.client.mu.Lock()

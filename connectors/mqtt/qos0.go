@@ -12,7 +12,7 @@ import (
 
 // written names the sender of a QoS 0 publish that may be unread: a queue or, in ownQueue, a topic.
 type written struct {
-	queue *publishQueue
+	queue *PublishQueue
 	topic string
 }
 
@@ -23,7 +23,7 @@ const (
 )
 
 // noteQoS0 must be called with mu held.
-func (c *client) noteQoS0(k *call) {
+func (c *Client) noteQoS0(k *call) {
 	switch {
 	case c.prober != nil || k.onTrial:
 	case c.device != nil:
@@ -37,7 +37,7 @@ func (c *client) noteQoS0(k *call) {
 }
 
 // tickQoS0 sends a PINGREQ if QoS 0 publishes may be unread. mu must be held.
-func (c *client) tickQoS0(now time.Time) {
+func (c *Client) tickQoS0(now time.Time) {
 	c.wrote = max(0, c.wrote-1)
 	if c.link != nil && c.barrier == 0 && len(c.written) > 0 {
 		c.asked, c.written = c.written, nil
@@ -48,18 +48,18 @@ func (c *client) tickQoS0(now time.Time) {
 }
 
 // pong is called for each PINGRESP.
-func (c *client) pong(l *link, n uint32) {
+func (c *Client) pong(l *link, n uint32) {
 	c.mu.Lock()
-	var cb callbacks
+	var cb Callbacks
 	if c.link == l {
 		cb = c.ponged(n)
 	}
 	c.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
 // judgeQoS0 counts the end of a connection against the senders of unread QoS 0. mu must be held.
-func (c *client) judgeQoS0(e ending, now time.Time) (cb callbacks) {
+func (c *Client) judgeQoS0(e ending, now time.Time) (cb Callbacks) {
 	unread := append(c.asked, c.written...)
 	c.asked, c.written, c.barrier = nil, nil, 0
 	c.round++
@@ -95,7 +95,7 @@ func (c *client) judgeQoS0(e ending, now time.Time) (cb callbacks) {
 }
 
 // judgeOwnQoS0 closes a device whose own connection the broker has ended repeatedly right after QoS 0. mu must be held.
-func (c *client) judgeOwnQoS0(e ending, now time.Time) (cb callbacks) {
+func (c *Client) judgeOwnQoS0(e ending, now time.Time) (cb Callbacks) {
 	wrote := c.wrote > 0
 	c.wrote = 0
 	if e.reason == 0 || !wrote || c.isTrying() || len(c.inflight) > 0 {
@@ -113,7 +113,7 @@ func (c *client) judgeOwnQoS0(e ending, now time.Time) (cb callbacks) {
 	for range offencesUntilBan {
 		c.broker.offenders.add(c.id, now, c.broker.cfg.ReconnectDelay)
 	}
-	cb.then(func() {
+	cb.Then(func() {
 		go c.owner.Lost(gateway.ReasonUpstreamRefused.With("the broker ended %d connections after QoS 0 messages: %v",
 			offencesUntilBan, e))
 	})

@@ -15,8 +15,8 @@ import (
 // queueConnector is the smallest Connector whose devices have publish queues on one client, for tests that look into
 // it. A device gets every message that matches one of its filters.
 type queueConnector struct {
-	broker *broker
-	client *client
+	broker *Broker
+	client *Client
 	up     chan struct{} // closed after the first connect
 	wasUp  sync.Once
 
@@ -28,18 +28,18 @@ type queueConnector struct {
 
 var (
 	_ gateway.Connector = (*queueConnector)(nil)
-	_ owner             = (*queueConnector)(nil)
+	_ Owner             = (*queueConnector)(nil)
 )
 
 func newQueues(t testing.TB, cfg Config) *queueConnector {
 	t.Helper()
-	b, err := openBroker(cfg)
+	b, err := Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &queueConnector{broker: b, up: make(chan struct{}), sessions: map[string]*queueSession{}}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
 		defer cancel()
 		if err := c.Close(ctx); err != nil {
 			t.Error(err)
@@ -56,13 +56,13 @@ func newQueues(t testing.TB, cfg Config) *queueConnector {
 func (c *queueConnector) Connect(ctx context.Context, device gateway.Device, password string,
 	down gateway.Downlink,
 ) (gateway.Session, error) {
-	if err := c.broker.checkDevice(device, password); err != nil {
+	if err := c.broker.CheckDevice(device, password); err != nil {
 		return nil, err
 	}
-	if err := c.broker.spoolOpened(ctx); err != nil {
+	if err := c.broker.SpoolOpened(ctx); err != nil {
 		return nil, err
 	}
-	if !c.broker.hasSpool() {
+	if !c.broker.HasSpool() {
 		select {
 		case <-c.up:
 		case <-ctx.Done():
@@ -70,13 +70,13 @@ func (c *queueConnector) Connect(ctx context.Context, device gateway.Device, pas
 		}
 	}
 	s := &queueSession{of: c, device: device, down: down, filters: map[string]bool{}}
-	s.queue = c.client.newQueue(&s.device, s.lose)
+	s.queue = c.client.NewQueue(&s.device, s.lose)
 	c.mu.Lock()
 	old := c.sessions[device.ClientID]
 	c.sessions[device.ClientID] = s
 	c.mu.Unlock()
 	if old != nil {
-		old.lose(discardedBy(device.ClientID))
+		old.lose(DiscardedBy(device.ClientID))
 	}
 	s.queue.UseSpool()
 	return s, nil
@@ -98,7 +98,7 @@ func (c *queueConnector) Close(ctx context.Context) error {
 	for _, s := range left {
 		s.lose(gateway.ReasonShutdown)
 	}
-	return c.broker.leave(ctx)
+	return c.broker.Leave(ctx)
 }
 
 // Message passes a message to the devices.
@@ -115,7 +115,7 @@ func (c *queueConnector) Message(p *paho.Publish) {
 	}
 	c.mu.Unlock()
 	for _, s := range to {
-		c.broker.deliver(s.down, p, p.QoS, p.Payload)
+		c.broker.Deliver(s.down, p, p.QoS, p.Payload)
 	}
 }
 
@@ -139,7 +139,7 @@ type queueSession struct {
 	of      *queueConnector
 	device  gateway.Device
 	down    gateway.Downlink
-	queue   *publishQueue
+	queue   *PublishQueue
 	filters map[string]bool // guarded by of.mu
 	over    atomic.Bool
 }
@@ -152,7 +152,7 @@ func (s *queueSession) Publish(name string, qos byte, payload []byte, done gatew
 
 func (s *queueSession) Subscribe(filter string, qos byte, done gateway.Done) {
 	if r := CheckFilter(filter, qos); !r.Ok() {
-		finish(done, r)
+		Finish(done, r)
 		return
 	}
 	s.of.mu.Lock()
@@ -163,7 +163,7 @@ func (s *queueSession) Subscribe(filter string, qos byte, done gateway.Done) {
 	case r.Ok():
 		s.of.waiting = append(s.of.waiting, func() { s.Subscribe(filter, qos, done) })
 	default:
-		go finish(done, r)
+		go Finish(done, r)
 	}
 }
 
@@ -172,9 +172,9 @@ func (s *queueSession) Unsubscribe(filter string, done gateway.Done) {
 	delete(s.filters, filter)
 	s.of.mu.Unlock()
 	_, taken := s.of.client.TryUnsubscribe(filter, done)
-	s.of.client.dropFilter(filter)
+	s.of.client.DropFilter(filter)
 	if !taken {
-		finish(done, gateway.OK)
+		Finish(done, gateway.OK)
 	}
 }
 
@@ -190,7 +190,7 @@ func (s *queueSession) end() bool {
 		delete(s.of.sessions, id)
 	}
 	s.of.mu.Unlock()
-	cb.run()
+	cb.Run()
 	return true
 }
 

@@ -24,18 +24,18 @@ type quotaBroker struct {
 	left  int            // messages still to arrive; guarded by mu
 }
 
-func (b *quotaBroker) serve(p *peer) {
-	at := min(p.number, len(b.maxima)-1)
+func (b *quotaBroker) serve(p *Peer) {
+	at := min(p.Number, len(b.maxima)-1)
 	most := b.maxima[at]
-	if p.next() == nil {
+	if p.Next() == nil {
 		return
 	}
-	p.send(&packets.Connack{
+	p.Send(&packets.Connack{
 		Properties:     &packets.Properties{ReceiveMaximum: &most},
-		SessionPresent: b.keeps && p.number > 0,
+		SessionPresent: b.keeps && p.Number > 0,
 	})
 	var outstanding []uint16
-	for cp := p.next(); cp != nil; cp = p.next() {
+	for cp := p.Next(); cp != nil; cp = p.Next() {
 		c, ok := cp.Content.(*packets.Publish)
 		if !ok {
 			continue
@@ -52,17 +52,17 @@ func (b *quotaBroker) serve(p *peer) {
 			return
 		}
 		for _, id := range outstanding {
-			p.puback(id, 0)
+			p.Puback(id, 0)
 		}
 		outstanding = nil
 	}
 }
 
 // quiet expects no packet while the Receive Maximum is reached.
-func (b *quotaBroker) quiet(p *peer) bool {
+func (b *quotaBroker) quiet(p *Peer) bool {
 	_ = p.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 	defer func() { _ = p.SetReadDeadline(time.Time{}) }()
-	if early := p.next(); early != nil {
+	if early := p.Next(); early != nil {
 		b.t.Errorf("more than the Receive Maximum is outstanding: %v", early)
 		return false
 	}
@@ -91,8 +91,8 @@ func TestReceiveMaximumLowered(t *testing.T) {
 			t.Run(fmt.Sprintf("%v kept %v", maxima, keeps), func(t *testing.T) {
 				const lanes, each = 12, 5
 				q := &quotaBroker{t: t, maxima: maxima, keeps: keeps, lanes: map[string]int{}, left: lanes * each}
-				b := newScripted(t, q.serve)
-				s, d := connect(t, newDevices(t, quick(b.url())), "c")
+				b := NewScripted(t, q.serve)
+				s, d := Connect(t, newDevices(t, Quick(b.Url())), "c")
 				calls := publishOnLanes(s.(*deviceSession).client, lanes, each)
 				for _, call := range calls {
 					if r := call.Result(t); !r.Ok() || call.Times() != 1 {
@@ -113,9 +113,9 @@ func TestReceiveMaximumLowered(t *testing.T) {
 }
 
 // publishOnLanes publishes from several additional queues of a client.
-func publishOnLanes(c *client, lanes, each int) (calls []*connectortest.Call) {
+func publishOnLanes(c *Client, lanes, each int) (calls []*connectortest.Call) {
 	for range lanes {
-		l := &publishQueue{client: c}
+		l := &PublishQueue{client: c}
 		for n := range each {
 			one := connectortest.NewCall()
 			c.submit(call{

@@ -79,11 +79,11 @@ func (r *reach) state() error {
 	return cause
 }
 
-// watchReach starts monitoring; see Connector.Watch.
-func (b *broker) watchReach() { b.workers.Go(b.watch) }
+// WatchReach starts monitoring; see Connector.Watch.
+func (b *Broker) WatchReach() { b.workers.Go(b.watch) }
 
-// reachable returns why the broker cannot be reached; see Connector.Reachable.
-func (b *broker) reachable(ctx context.Context) error {
+// Reachable returns why the broker cannot be reached; see Connector.Reachable.
+func (b *Broker) Reachable(ctx context.Context) error {
 	select {
 	case <-b.reach.first:
 	case <-ctx.Done():
@@ -91,7 +91,7 @@ func (b *broker) reachable(ctx context.Context) error {
 	return b.reach.state()
 }
 
-func (b *broker) watch() {
+func (b *Broker) watch() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
@@ -145,7 +145,7 @@ func (r *reach) waitNext(ctx context.Context, shortest, longest time.Duration) (
 }
 
 // probe returns nil if the broker can be reached, or else the reason.
-func (b *broker) probe(ctx context.Context) error {
+func (b *Broker) probe(ctx context.Context) error {
 	if b.connected.Load() > 0 {
 		return nil
 	}
@@ -164,7 +164,7 @@ func (b *broker) probe(ctx context.Context) error {
 }
 
 // probeTCP opens and closes a connection to the first server that accepts one.
-func (b *broker) probeTCP(ctx context.Context) error {
+func (b *Broker) probeTCP(ctx context.Context) error {
 	var errs []error
 	for _, s := range b.servers {
 		dialing, cancel := context.WithTimeout(ctx, b.cfg.ConnectTimeout)
@@ -180,7 +180,7 @@ func (b *broker) probeTCP(ctx context.Context) error {
 }
 
 // reached stores whether the broker can be reached and logs changes.
-func (b *broker) reached(cause error) {
+func (b *Broker) reached(cause error) {
 	if errors.Is(cause, errSlow) && b.connected.Load() > 0 {
 		return
 	}
@@ -197,7 +197,7 @@ func (b *broker) reached(cause error) {
 }
 
 // learned uses the outcome of any connection attempt as an answer.
-func (b *broker) learned(err error) {
+func (b *Broker) learned(err error) {
 	if err == nil || isAnswer(err) {
 		b.reached(nil)
 	} else {

@@ -20,33 +20,33 @@ import (
 func TestWatchLeavesTheBrokerAlone(t *testing.T) {
 	var sent atomic.Pointer[packets.ControlPacket]
 	closed := make(chan struct{})
-	b := newScripted(t, func(p *peer) {
-		if p.number == 0 {
+	b := NewScripted(t, func(p *Peer) {
+		if p.Number == 0 {
 			defer close(closed)
-			if cp := p.next(); cp != nil {
+			if cp := p.Next(); cp != nil {
 				sent.Store(cp)
 			}
 			return
 		}
-		p.accept(false)
-		p.serveAll()
+		p.Accept(false)
+		p.ServeAll()
 	})
-	c := newDevices(t, quick(b.url()))
-	c.broker.watchReach()
-	if err := c.broker.reachable(t.Context()); err != nil {
+	c := newDevices(t, Quick(b.Url()))
+	c.broker.WatchReach()
+	if err := c.broker.Reachable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	<-closed
 	if cp := sent.Load(); cp != nil {
 		t.Fatalf("the broker got %s", cp.PacketType())
 	}
-	connect(t, c, "device")
+	Connect(t, c, "device")
 	if err := c.broker.probe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if n := len(b.peers); n != 2 {
+	b.Mu.Lock()
+	defer b.Mu.Unlock()
+	if n := len(b.Peers); n != 2 {
 		t.Fatalf("%d connections", n)
 	}
 }
@@ -58,16 +58,16 @@ func TestRefusedAccountIsReachable(t *testing.T) {
 		packets.ConnackNotAuthorized: true, packets.ConnackServerBusy: false,
 		packets.ConnackServerUnavailable: false,
 	} {
-		b := newScripted(t, func(p *peer) {
-			if p.next() != nil {
-				p.send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: reason})
+		b := NewScripted(t, func(p *Peer) {
+			if p.Next() != nil {
+				p.Send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: reason})
 			}
 		})
-		cfg := quick(b.url())
+		cfg := Quick(b.Url())
 		cfg.Username = "gateway"
 		c := newDevices(t, cfg)
-		c.broker.watchReach()
-		if err := c.broker.reachable(t.Context()); (err == nil) != up {
+		c.broker.WatchReach()
+		if err := c.broker.Reachable(t.Context()); (err == nil) != up {
 			t.Errorf("0x%02X: %v", reason, err)
 		}
 	}
@@ -75,14 +75,14 @@ func TestRefusedAccountIsReachable(t *testing.T) {
 
 // TestWatchOfASilentBroker expects a silent broker to count as down before the connection times out.
 func TestWatchOfASilentBroker(t *testing.T) {
-	b := newScripted(t, func(p *peer) { _, _ = bytes.NewBuffer(nil).ReadFrom(p) })
-	cfg := quick(b.url())
+	b := NewScripted(t, func(p *Peer) { _, _ = bytes.NewBuffer(nil).ReadFrom(p) })
+	cfg := Quick(b.Url())
 	cfg.Username, cfg.ConnectTimeout = "gateway", time.Hour
 	var log gatewaytest.Log
 	cfg.Logger = log.Logger()
 	c := newDevices(t, cfg)
-	c.broker.watchReach()
-	if err := c.broker.reachable(t.Context()); err == nil ||
+	c.broker.WatchReach()
+	if err := c.broker.Reachable(t.Context()); err == nil ||
 		!strings.Contains(log.String(), "has not answered within 2s") {
 		t.Fatalf("%v; logged:\n%s", err, log.String())
 	}

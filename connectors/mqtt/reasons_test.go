@@ -68,30 +68,30 @@ func TestEveryReason(t *testing.T) {
 		n, _ := strconv.Atoi(topic)
 		return byte(n)
 	}
-	b := newScripted(t, func(p *peer) {
-		p.accept(false)
-		for cp := p.next(); cp != nil; cp = p.next() {
+	b := NewScripted(t, func(p *Peer) {
+		p.Accept(false)
+		for cp := p.Next(); cp != nil; cp = p.Next() {
 			switch c := cp.Content.(type) {
 			case *packets.Publish:
 				if c.QoS == 1 {
-					p.puback(c.PacketID, code(c.Topic))
+					p.Puback(c.PacketID, code(c.Topic))
 				} else {
-					p.send(&packets.Pubrec{
+					p.Send(&packets.Pubrec{
 						Properties: &packets.Properties{}, PacketID: c.PacketID,
 						ReasonCode: code(c.Topic),
 					})
 				}
 			case *packets.Subscribe:
-				p.suback(c.PacketID, code(c.Subscriptions[0].Topic))
+				p.Suback(c.PacketID, code(c.Subscriptions[0].Topic))
 			case *packets.Unsubscribe:
-				p.send(&packets.Unsuback{
+				p.Send(&packets.Unsuback{
 					Properties: &packets.Properties{}, PacketID: c.PacketID,
 					Reasons: []byte{code(c.Topics[0])},
 				})
 			}
 		}
 	})
-	s, d := connect(t, newConnector(t, Config{URL: b.url()}), "c")
+	s, d := Connect(t, newConnector(t, Config{URL: b.Url()}), "c")
 	for _, r := range everyReason {
 		topic := strconv.Itoa(int(r.code))
 		for what, got := range map[string]gateway.Result{
@@ -115,19 +115,19 @@ func TestEveryReason(t *testing.T) {
 func TestEveryConnackReason(t *testing.T) {
 	elsewhere := map[byte]bool{0x88: true, 0x89: true, 0x8B: true, 0x9C: true, 0x9D: true}
 	var code atomic.Uint32
-	first := newScripted(t, func(p *peer) {
-		if p.next() != nil {
-			p.send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: byte(code.Load())})
+	first := NewScripted(t, func(p *Peer) {
+		if p.Next() != nil {
+			p.Send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: byte(code.Load())})
 		}
 	})
-	second := newScripted(t, func(p *peer) {
-		if p.accept(false) != nil {
-			p.serveAll()
+	second := NewScripted(t, func(p *Peer) {
+		if p.Accept(false) != nil {
+			p.ServeAll()
 		}
 	})
 	for _, r := range everyReason {
 		code.Store(uint32(r.code))
-		err := dial(t, Config{URL: first.url()})
+		err := dial(t, Config{URL: first.Url()})
 		var refused *gateway.ResultError
 		switch {
 		case r.code == 0x84: // not the device's fault
@@ -138,7 +138,7 @@ func TestEveryConnackReason(t *testing.T) {
 			!strings.Contains(refused.Result.Message, r.name):
 			t.Errorf("0x%02X: %v", r.code, err)
 		}
-		c := newConnector(t, Config{URLs: []string{first.url(), second.url()}})
+		c := newConnector(t, Config{URLs: []string{first.Url(), second.Url()}})
 		s, err := c.Connect(context.Background(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "",
 			connectortest.NewDevice())
 		if went := err == nil; went != (elsewhere[r.code] || r.code == 0x84) {
@@ -155,20 +155,20 @@ func TestEveryConnackReason(t *testing.T) {
 func TestEveryDisconnectReason(t *testing.T) {
 	for _, r := range append(everyReason, reason{}) {
 		t.Run(fmt.Sprintf("0x%02X", r.code), func(t *testing.T) {
-			b := newScripted(t, func(p *peer) {
-				p.accept(false)
-				if p.number == 0 {
-					p.next()
-					p.disconnect(r.code)
+			b := NewScripted(t, func(p *Peer) {
+				p.Accept(false)
+				if p.Number == 0 {
+					p.Next()
+					p.Disconnect(r.code)
 					return
 				}
-				p.serveAll()
+				p.ServeAll()
 			})
 			var log gatewaytest.Log
-			cfg := quick(b.url())
+			cfg := Quick(b.Url())
 			cfg.Logger = log.Logger()
 			c := newConnector(t, cfg)
-			s, d := connect(t, c, "c")
+			s, d := Connect(t, c, "c")
 			call := connectortest.NewCall()
 			s.Publish("t", 1, nil, call.Done)
 			got := call.Result(t)
@@ -183,7 +183,7 @@ func TestEveryDisconnectReason(t *testing.T) {
 			if !got.Ok() || d.Losses() > 0 {
 				t.Fatal(got, d.Losses())
 			}
-			if n := counted(t, c.broker, "losses_total", "broker_disconnected"); r.code >= 0x80 && n != 1 {
+			if n := Counted(t, c.broker, "losses_total", "broker_disconnected"); r.code >= 0x80 && n != 1 {
 				t.Errorf("%v losses counted as the broker's will", n)
 			}
 			if r.code >= 0x80 && !strings.Contains(log.String(), r.name) {

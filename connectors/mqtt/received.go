@@ -50,7 +50,7 @@ func (l *link) mayBeDelivered(name string) bool {
 
 // reason validates a reason code. An undefined code below 0x80 becomes a protocol error, so that the call does not
 // count as successful.
-func (b *broker) reason(packet, code byte) byte {
+func (b *Broker) reason(packet, code byte) byte {
 	if code >= 0x80 || wire.IsGranted(packet, code) {
 		return code
 	}
@@ -64,7 +64,7 @@ func (b *broker) reason(packet, code byte) byte {
 
 // completion validates the reason code of a PUBCOMP. Packet Identifier not found answers a repeated PUBREL, so it is
 // success.
-func (b *broker) completion(code byte) byte {
+func (b *Broker) completion(code byte) byte {
 	if code == packets.PubcompPacketIdentifierNotFound {
 		return packets.PubcompSuccess
 	}
@@ -72,7 +72,7 @@ func (b *broker) completion(code byte) byte {
 }
 
 // reasons validates the codes of a SUBACK or UNSUBACK.
-func (b *broker) reasons(packet byte, codes []byte) []byte {
+func (b *Broker) reasons(packet byte, codes []byte) []byte {
 	checked := make([]byte, len(codes))
 	for i, code := range codes {
 		checked[i] = b.reason(packet, code)
@@ -80,8 +80,8 @@ func (b *broker) reasons(packet byte, codes []byte) []byte {
 	return checked
 }
 
-// deliver queues a message for a device.
-func (b *broker) deliver(down gateway.Downlink, p *paho.Publish, qos byte, payload []byte) {
+// Deliver queues a message for a device.
+func (b *Broker) Deliver(down gateway.Downlink, p *paho.Publish, qos byte, payload []byte) {
 	b.metrics.received.Inc()
 	ok := down.Deliver(gateway.Message{
 		ID: b.ids.Next(), QoS: qos, Topic: p.Topic, Payload: payload,
@@ -93,7 +93,7 @@ func (b *broker) deliver(down gateway.Downlink, p *paho.Publish, qos byte, paylo
 }
 
 // receive reports whether a QoS 2 message is new.
-func (c *client) receive(id uint16) bool {
+func (c *Client) receive(id uint16) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, again := c.received[id]; again {
@@ -107,7 +107,7 @@ func (c *client) receive(id uint16) bool {
 }
 
 // released ends a QoS 2 message: its id may be reused.
-func (c *client) released(id uint16) {
+func (c *Client) released(id uint16) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.received, id)
@@ -117,7 +117,7 @@ func (c *client) released(id uint16) {
 }
 
 // forgetReceived is called if the broker has lost the session and reuses the ids.
-func (c *client) forgetReceived() {
+func (c *Client) forgetReceived() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.received = nil

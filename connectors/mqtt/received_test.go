@@ -17,22 +17,22 @@ import (
 )
 
 // inBothModes runs a test with a device session and with a shared session of the client "c".
-func inBothModes(t *testing.T, broker func(t *testing.T) *scripted,
+func inBothModes(t *testing.T, broker func(t *testing.T) *Scripted,
 	test func(t *testing.T, base *Connector, s gateway.Session, d *connectortest.Device),
 ) {
 	t.Run("device", func(t *testing.T) {
-		c := newConnector(t, quick(broker(t).url()))
-		s, d := connect(t, c, "c")
+		c := newConnector(t, Quick(broker(t).Url()))
+		s, d := Connect(t, c, "c")
 		test(t, c, s, d)
 	})
 	t.Run("shared", func(t *testing.T) {
-		c := newConnector(t, quick(broker(t).url()))
+		c := newConnector(t, Quick(broker(t).Url()))
 		shared, err := c.Shared(SharedConfig{Authenticator: access.Everybody(), Connections: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = shared.Close(t.Context()) })
-		s, d := connect(t, shared, "c")
+		s, d := Connect(t, shared, "c")
 		test(t, c, s, d)
 	})
 }
@@ -47,39 +47,39 @@ func TestEveryCodeOfEveryAnswer(t *testing.T) {
 		n, _ := strconv.Atoi(topic)
 		return byte(n)
 	}
-	broker := func(t *testing.T) *scripted {
-		return newScripted(t, func(p *peer) {
-			p.accept(false)
+	broker := func(t *testing.T) *Scripted {
+		return NewScripted(t, func(p *Peer) {
+			p.Accept(false)
 			completing := map[uint16]byte{}
-			for cp := p.next(); cp != nil; cp = p.next() {
+			for cp := p.Next(); cp != nil; cp = p.Next() {
 				switch c := cp.Content.(type) {
 				case *packets.Publish:
 					rest, complete := strings.CutPrefix(c.Topic, "comp/")
 					switch {
 					case c.QoS == 1:
-						p.puback(c.PacketID, code(c.Topic))
+						p.Puback(c.PacketID, code(c.Topic))
 					case complete:
 						completing[c.PacketID] = code(rest)
-						p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID})
+						p.Send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID})
 					case c.QoS == 2:
-						p.send(&packets.Pubrec{
+						p.Send(&packets.Pubrec{
 							Properties: &packets.Properties{}, PacketID: c.PacketID,
 							ReasonCode: code(c.Topic),
 						})
 					}
 				case *packets.Pubrel:
-					p.send(&packets.Pubcomp{
+					p.Send(&packets.Pubcomp{
 						Properties: &packets.Properties{}, PacketID: c.PacketID,
 						ReasonCode: completing[c.PacketID],
 					})
 				case *packets.Subscribe:
 					if isProbe(c.Subscriptions[0].Topic) {
-						p.suback(c.PacketID, packets.SubackNotauthorized)
+						p.Suback(c.PacketID, packets.SubackNotauthorized)
 						continue
 					}
-					p.suback(c.PacketID, code(c.Subscriptions[0].Topic))
+					p.Suback(c.PacketID, code(c.Subscriptions[0].Topic))
 				case *packets.Unsubscribe:
-					p.send(&packets.Unsuback{
+					p.Send(&packets.Unsuback{
 						Properties: &packets.Properties{}, PacketID: c.PacketID,
 						Reasons: []byte{code(c.Topics[0])},
 					})
@@ -115,13 +115,13 @@ func TestEveryCodeOfEveryAnswer(t *testing.T) {
 // TestEveryCodeOfConnack expects a login to succeed only with 0x00.
 func TestEveryCodeOfConnack(t *testing.T) {
 	var code atomic.Uint32
-	b := newScripted(t, func(p *peer) {
-		if p.next() != nil {
-			p.send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: byte(code.Load())})
-			p.next()
+	b := NewScripted(t, func(p *Peer) {
+		if p.Next() != nil {
+			p.Send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: byte(code.Load())})
+			p.Next()
 		}
 	})
-	c := newConnector(t, quick(b.url()))
+	c := newConnector(t, Quick(b.Url()))
 	for n := range 256 {
 		code.Store(uint32(n))
 		s, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "",
@@ -144,15 +144,15 @@ func TestBadConnack(t *testing.T) {
 		"Maximum QoS 2":         {MaximumQOS: &two},
 	} {
 		said := make(chan byte, 1)
-		b := newScripted(t, func(p *peer) {
-			p.next()
-			p.send(&packets.Connack{Properties: props})
-			if cp := p.next(); cp != nil && cp.Type == packets.DISCONNECT {
+		b := NewScripted(t, func(p *Peer) {
+			p.Next()
+			p.Send(&packets.Connack{Properties: props})
+			if cp := p.Next(); cp != nil && cp.Type == packets.DISCONNECT {
 				said <- cp.Content.(*packets.Disconnect).ReasonCode
 			}
 			close(said)
 		})
-		err := dial(t, quick(b.url()))
+		err := dial(t, Quick(b.Url()))
 		if err == nil || !strings.Contains(err.Error(), "CONNACK has "+name) ||
 			!strings.Contains(err.Error(), "upstream.url") {
 			t.Errorf("%s: %v", name, err)
@@ -186,20 +186,20 @@ type sender struct {
 	sent   atomic.Bool
 }
 
-func (b *sender) serve(p *peer) {
-	if p.accept(false) == nil {
+func (b *sender) serve(p *Peer) {
+	if p.Accept(false) == nil {
 		return
 	}
-	for cp := p.next(); cp != nil; cp = p.next() {
+	for cp := p.Next(); cp != nil; cp = p.Next() {
 		switch c := cp.Content.(type) {
 		case *packets.Publish:
-			p.puback(c.PacketID, 0)
+			p.Puback(c.PacketID, 0)
 		case *packets.Subscribe:
 			switch filter := c.Subscriptions[0].Topic; {
 			case isProbe(filter):
-				p.suback(c.PacketID, packets.SubackNotauthorized)
+				p.Suback(c.PacketID, packets.SubackNotauthorized)
 			case filter == "#":
-				p.suback(c.PacketID, 2)
+				p.Suback(c.PacketID, 2)
 				first := b.sent.CompareAndSwap(false, true)
 				if first {
 					_, _ = p.Write(b.raw)
@@ -208,7 +208,7 @@ func (b *sender) serve(p *peer) {
 					_, _ = p.Write(rawPublish(0, "good", -1, ""))
 				}
 			default:
-				p.suback(c.PacketID, 1)
+				p.Suback(c.PacketID, 1)
 			}
 		case *packets.Puback:
 			b.heard <- heard{packets.PUBACK, c.ReasonCode}
@@ -223,9 +223,9 @@ func (b *sender) serve(p *peer) {
 // sends runs a broker that sends raw bytes, in both modes, and expects the device to get only the good message.
 func sends(t *testing.T, raw []byte, breaks bool, check func(t *testing.T, c *Connector, b *sender)) {
 	var b *sender
-	broker := func(t *testing.T) *scripted {
+	broker := func(t *testing.T) *Scripted {
 		b = &sender{raw: raw, breaks: breaks, heard: make(chan heard, 100)}
-		return newScripted(t, b.serve)
+		return NewScripted(t, b.serve)
 	}
 	inBothModes(t, broker, func(t *testing.T, c *Connector, s gateway.Session, d *connectortest.Device) {
 		if r := connectortest.Subscribe(t, s, "#", 2); !r.Ok() {
@@ -257,7 +257,7 @@ func TestBadTopicsFromTheBroker(t *testing.T) {
 					id = -1
 				}
 				sends(t, rawPublish(byte(qos)<<1, topic, id, ""), false, func(t *testing.T, c *Connector, b *sender) {
-					if n := counted(t, c.broker, "dropped_total", "bad_topic"); n != 1 {
+					if n := Counted(t, c.broker, "dropped_total", "bad_topic"); n != 1 {
 						t.Errorf("%v messages counted", n)
 					}
 					if qos > 0 {

@@ -30,7 +30,7 @@ const (
 var errNoAck = errors.New("the broker did not acknowledge a publish")
 
 // linkLost is called when a link ends, possibly more than once. It ignores links that are not attached.
-func (c *client) linkLost(l *link, reason byte, cause error) {
+func (c *Client) linkLost(l *link, reason byte, cause error) {
 	c.mu.Lock()
 	l.dead = true
 	if c.link != l {
@@ -46,7 +46,7 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 	if rival && c.onTakeover == endOnTakeover {
 		cb := c.end()
 		c.mu.Unlock()
-		cb.run()
+		cb.Run()
 		c.owner.Lost(gateway.ReasonDiscarded.With("%v", cause))
 		return
 	}
@@ -57,12 +57,12 @@ func (c *client) linkLost(l *link, reason byte, cause error) {
 	c.reconnect()
 	c.mu.Unlock()
 	c.broker.warnDown(cause)
-	cb.run()
+	cb.Run()
 }
 
 // lostTo counts the loss and reports whether another client took over the client id. A failed trial is not a sign of
 // that. mu must be held.
-func (c *client) lostTo(e ending) bool {
+func (c *Client) lostTo(e ending) bool {
 	if len(c.trying) == 0 || (c.onTakeover == endOnTakeover && e.reason == packets.DisconnectSessionTakenOver) {
 		if c.onTakeover == endOnTakeover && e.reason == 0 && !e.cutByUs {
 			c.attempt = 0 // so that lossLimit losses can happen within lossWindow
@@ -75,7 +75,7 @@ func (c *client) lostTo(e ending) bool {
 
 // backOffAfterTakeover delays the reconnect of the gateway's own client. Without a DISCONNECT the takeover is only
 // likely: the broker may have restarted three times. mu must be held.
-func (c *client) backOffAfterTakeover(reason byte) {
+func (c *Client) backOffAfterTakeover(reason byte) {
 	c.attempt, c.losses = unsureAttempt, nil
 	if reason == packets.DisconnectSessionTakenOver {
 		c.attempt = longestAttempt
@@ -87,7 +87,7 @@ func (c *client) backOffAfterTakeover(reason byte) {
 
 // hasRival counts the loss and reports whether another client has the client id: the broker says so, or repeatedly
 // closes the connection without DISCONNECT, as mosquitto 2.0.11 does. mu must be held.
-func (c *client) hasRival(e ending) bool {
+func (c *Client) hasRival(e ending) bool {
 	label, rival := lossNetwork, false
 	var broken *wire.Violation
 	switch {
@@ -112,7 +112,7 @@ func (c *client) hasRival(e ending) bool {
 	return rival
 }
 
-func (c *client) lostTooOften(now time.Time) bool {
+func (c *Client) lostTooOften(now time.Time) bool {
 	c.losses = slices.DeleteFunc(c.losses, func(o *outage) bool { return now.Sub(o.at) > lossWindow })
 	var last *outage
 	if n := len(c.losses); n > 0 {
@@ -124,7 +124,7 @@ func (c *client) lostTooOften(now time.Time) bool {
 
 // suspend prepares unacknowledged calls, except suspects, to be sent again, and drops queued QoS 0 publishes. mu must
 // be held.
-func (c *client) suspend(e ending) (cb callbacks) {
+func (c *Client) suspend(e ending) (cb Callbacks) {
 	for _, l := range c.busy() {
 		cb = append(cb, l.suspend()...)
 	}
@@ -152,7 +152,7 @@ func (c *client) suspend(e ending) (cb callbacks) {
 }
 
 // reconnect must be called with mu held.
-func (c *client) reconnect() {
+func (c *Client) reconnect() {
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	c.broker.workers.Go(func() {
@@ -161,7 +161,7 @@ func (c *client) reconnect() {
 	})
 }
 
-func (c *client) connectAgain(ctx context.Context) {
+func (c *Client) connectAgain(ctx context.Context) {
 	for backoff.Sleep(ctx, c.nextDelay()) {
 		anew := c.isAnew()
 		if c.broker.logins.underWay(c) { // the login ends this client, or fails
@@ -189,7 +189,7 @@ func (c *client) connectAgain(ctx context.Context) {
 
 // failed stores why the client is not connected. If dialing failed, the broker was down, and earlier losses do not
 // count as takeovers.
-func (c *client) failed(err error) {
+func (c *Client) failed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failure = err
@@ -201,26 +201,26 @@ func (c *client) failed(err error) {
 
 // isAnew reports whether the client must begin a new session, because the broker's session for its client id is not its
 // own: it belongs to an earlier process, or to another client of this gateway.
-func (c *client) isAnew() bool {
+func (c *Client) isAnew() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.wasConnected || c.isReplaced()
 }
 
-func (c *client) everConnected() bool {
+func (c *Client) everConnected() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.wasConnected
 }
 
 // isReplaced must be called with mu held.
-func (c *client) isReplaced() bool {
+func (c *Client) isReplaced() bool {
 	c.replaced = c.replaced || c.broker.logins.replaced(c, c.linked)
 	return c.replaced
 }
 
 // nextDelay returns the delay before the next attempt, 0 for the first attempt of the gateway's own clients.
-func (c *client) nextDelay() time.Duration {
+func (c *Client) nextDelay() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	attempt := c.attempt
@@ -231,7 +231,7 @@ func (c *client) nextDelay() time.Duration {
 	return c.spread(c.broker.delay(attempt), time.Now())
 }
 
-func (b *broker) delay(attempt int) time.Duration {
+func (b *Broker) delay(attempt int) time.Duration {
 	d := b.cfg.ReconnectDelay
 	for range attempt {
 		d = min(2*d, max(b.longestDelay, b.cfg.ReconnectDelay))
@@ -241,7 +241,7 @@ func (b *broker) delay(attempt int) time.Duration {
 
 // resume continues over a new link: first it resubscribes, then it resends unacknowledged publishes, then it sends what
 // is queued.
-func (c *client) resume(l *link) {
+func (c *Client) resume(l *link) {
 	c.owner.Resuming(l.present)
 	c.mu.Lock()
 	switch {
@@ -273,13 +273,13 @@ func (c *client) resume(l *link) {
 	}
 	cb := c.unblock()
 	c.mu.Unlock()
-	cb.run()
-	c.announce()
+	cb.Run()
+	c.Announce()
 	c.owner.Connected(l.present)
 }
 
 // resubscribe must be called with mu held. A packet has at most one Subscription Identifier.
-func (c *client) resubscribe() {
+func (c *Client) resubscribe() {
 	filters := maps.Clone(c.filters)
 	maps.DeleteFunc(filters, func(name string, _ filter) bool { return c.suspectFilters[name] })
 	known := slices.SortedFunc(maps.Values(filters), func(a, b filter) int {
@@ -298,7 +298,7 @@ func (c *client) resubscribe() {
 }
 
 // renumber gives unacknowledged publishes new packet ids if the broker has lost the session. mu must be held.
-func (c *client) renumber() {
+func (c *Client) renumber() {
 	if c.link.present || len(c.resends) == 0 {
 		return
 	}
@@ -314,7 +314,7 @@ func (c *client) renumber() {
 
 // resend resends unacknowledged publishes within the broker's Receive Maximum: as duplicates if the broker kept the
 // session, else as new messages. mu must be held.
-func (c *client) resend() (cb callbacks) {
+func (c *Client) resend() (cb Callbacks) {
 	for c.link != nil && len(c.resends) > 0 && c.quota > 0 && c.link.wire.HasRoom() {
 		k := c.resends[0]
 		c.resends[0] = nil
@@ -352,7 +352,7 @@ type outage struct {
 }
 
 // outageAt counts a client's loss and returns its outage; last is the outage of the client's previous loss.
-func (b *broker) outageAt(now time.Time, last *outage) *outage {
+func (b *Broker) outageAt(now time.Time, last *outage) *outage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.outage == nil || now.Sub(b.outage.at) > outageWindow {
@@ -365,7 +365,7 @@ func (b *broker) outageAt(now time.Time, last *outage) *outage {
 }
 
 // loneLosses returns how many of the outages hit fewer than outageLosses clients, or at most half of all.
-func (b *broker) loneLosses(outages []*outage) (n int) {
+func (b *Broker) loneLosses(outages []*outage) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, o := range outages {

@@ -25,39 +25,39 @@ func TestSharedSubscribeRefused(t *testing.T) {
 		Users: map[string]string{"gateway": "own"}, Dynamic: true,
 		Denied: []string{"denied"},
 	})
-	cfg := quick(b.URL())
+	cfg := Quick(b.URL())
 	cfg.Username, cfg.Password = "gateway", "own"
 	s := newShared(t, cfg, SharedConfig{})
-	m := logIn(t, s, "device")
+	m := LogIn(t, s, "device")
 	for range maxFilters + 1 { // refused filters do not count
 		if r := connectortest.Subscribe(t, m, "denied", 1); r.Code != gateway.CodePermissionDeny {
 			t.Fatal(r)
 		}
 	}
 	wantNoRoutes(t, s)
-	m.subscribe(t, "t", 1)
-	publish(t, m, "t", 1, "x")
-	m.wants(t, "x")
+	m.MustSubscribe(t, "t", 1)
+	Publish(t, m, "t", 1, "x")
+	m.Wants(t, "x")
 	b.Control(t, "removeRoleACL", "everyone", "subscribePattern", "denied")
-	m.subscribe(t, "denied", 1)
+	m.MustSubscribe(t, "denied", 1)
 }
 
 // TestSubscribeAgainAfterRefusal subscribes twice at once, and the broker refuses the first SUBSCRIBE: the device's
 // subscriptions must match its results.
 func TestSubscribeAgainAfterRefusal(t *testing.T) {
-	b := newMemoryBroker(t)
-	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
-	m, other := logIn(t, s, "device"), logIn(t, s, "other")
-	other.subscribe(t, "f", 0)
-	b.set(func() { b.mute = true })
+	b := NewMemoryBroker(t)
+	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
+	m, other := LogIn(t, s, "device"), LogIn(t, s, "other")
+	other.MustSubscribe(t, "f", 0)
+	b.Set(func() { b.Mute = true })
 	first, second := connectortest.NewCall(), connectortest.NewCall()
 	m.Subscribe("f", 1, first.Done)
 	awaitAsks(t, b, "SUBSCRIBE f", "SUBSCRIBE f")
 	m.Subscribe("f", 1, second.Done)
-	b.set(func() {
-		b.mute = false
-		c := b.sessions["exgate-exgate-shared-1"]
-		c.peer.suback(c.asked, packets.SubackNotauthorized)
+	b.Set(func() {
+		b.Mute = false
+		c := b.Sessions["exgate-exgate-shared-1"]
+		c.Peer.Suback(c.Asked, packets.SubackNotauthorized)
 	})
 	if r := first.Result(t); r.Code != gateway.CodePermissionDeny {
 		t.Fatal(r)
@@ -65,15 +65,15 @@ func TestSubscribeAgainAfterRefusal(t *testing.T) {
 	if r := second.Result(t); !r.Ok() {
 		t.Fatal(r)
 	}
-	b.publish("f", "x", 1)
-	m.wants(t, "x")
+	b.Publish("f", "x", 1)
+	m.Wants(t, "x")
 }
 
 // TestGatewayRefused expects an error, within the login's time, that names the setting of the account that the broker
 // refuses.
 func TestGatewayRefused(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"gateway": "own"}})
-	cfg := quick(b.URL())
+	cfg := Quick(b.URL())
 	cfg.Username, cfg.Password, cfg.Logger = "gateway", "hidden-password", slog.New(slog.DiscardHandler)
 	s := newShared(t, cfg, SharedConfig{})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -91,15 +91,15 @@ func TestGatewayRefused(t *testing.T) {
 
 // TestCarrierRefused expects a login to wait for every connection that its messages may need.
 func TestCarrierRefused(t *testing.T) {
-	b := newScripted(t, func(p *peer) {
-		cp := p.next()
+	b := NewScripted(t, func(p *Peer) {
+		cp := p.Next()
 		if cp == nil || strings.Contains(cp.Content.(*packets.Connect).ClientID, "-shared-") {
 			return
 		}
-		p.send(packets.NewControlPacket(packets.CONNACK))
-		p.serveAll()
+		p.Send(packets.NewControlPacket(packets.CONNACK))
+		p.ServeAll()
 	})
-	cfg := quick(b.url())
+	cfg := Quick(b.Url())
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	s := newShared(t, cfg, SharedConfig{})
 	s.mode.once.Do(func() { close(s.mode.known) })
@@ -144,7 +144,7 @@ func TestLoginAnswers(t *testing.T) {
 		"error":        {decided{err: away}, "device", 0},
 	} {
 		s := newShared(t, Config{URL: "mqtt://127.0.0.1:1"}, SharedConfig{Authenticator: c.decided})
-		_, err := tryLogIn(s, c.id, connectortest.NewDevice())
+		_, err := TryLogIn(s, c.id, connectortest.NewDevice())
 		var refused *gateway.ResultError
 		switch {
 		case c.err != nil:
@@ -163,11 +163,11 @@ func TestLoginAnswers(t *testing.T) {
 
 // TestExpiry expects the session to end when its login expires.
 func TestExpiry(t *testing.T) {
-	b := newMemoryBroker(t)
+	b := NewMemoryBroker(t)
 	expiring := decided{answer: access.Answer{Decision: access.Allow, Expires: time.Now().Add(time.Second)}}
-	s := newShared(t, quick(b.url()), SharedConfig{Authenticator: expiring})
-	m := logIn(t, s, "device")
-	m.subscribe(t, "t", 1)
+	s := newShared(t, Quick(b.Url()), SharedConfig{Authenticator: expiring})
+	m := LogIn(t, s, "device")
+	m.MustSubscribe(t, "t", 1)
 	if r := m.Lost(t); !r.Is(gateway.ReasonAuthExpired) || time.Now().Before(expiring.answer.Expires) {
 		t.Fatal(r)
 	}
@@ -187,29 +187,29 @@ func (o only) Allows(_ gateway.Device, _ access.Action, name string) bool {
 // TestRules expects the rules of the authenticator's answer to apply or, without any, the ACL. They also apply to each
 // message of a wildcard subscription.
 func TestRules(t *testing.T) {
-	b := newMemoryBroker(t)
-	s := newShared(t, quick(b.url()), SharedConfig{ACL: only("allowed")})
-	m := logIn(t, s, "device")
+	b := NewMemoryBroker(t)
+	s := newShared(t, Quick(b.Url()), SharedConfig{ACL: only("allowed")})
+	m := LogIn(t, s, "device")
 	if r := connectortest.Publish(t, m, "other", 1, "x"); r.Code != gateway.CodePermissionDeny {
 		t.Fatal(r)
 	}
 	if r := connectortest.Subscribe(t, m, "other", 1); r.Code != gateway.CodePermissionDeny {
 		t.Fatal(r)
 	}
-	m.subscribe(t, "#", 1)
-	b.publish("other", "no", 1)
-	b.publish("allowed", "yes", 1)
-	m.wants(t, "yes")
+	m.MustSubscribe(t, "#", 1)
+	b.Publish("other", "no", 1)
+	b.Publish("allowed", "yes", 1)
+	m.Wants(t, "yes")
 
 	nothing := decided{answer: access.Answer{Decision: access.Allow, Rules: new(access.Rules)}}
 	everything := decided{answer: access.Answer{Decision: access.Allow, Superuser: true}}
 	for _, a := range []decided{nothing, everything} {
-		cfg := quick(b.url())
+		cfg := Quick(b.Url())
 		cfg.Node = "other"
-		free := logIn(t, newShared(t, cfg, SharedConfig{Authenticator: a, ACL: only("allowed")}), "free")
-		free.subscribe(t, "#", 1)
-		publish(t, free, "other", 1, "x")
-		free.wants(t, "x")
+		free := LogIn(t, newShared(t, cfg, SharedConfig{Authenticator: a, ACL: only("allowed")}), "free")
+		free.MustSubscribe(t, "#", 1)
+		Publish(t, free, "other", 1, "x")
+		free.Wants(t, "x")
 		free.Close()
 	}
 }
@@ -223,18 +223,18 @@ func TestSharedRestart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
-			s := newShared(t, quick(b.URL()), SharedConfig{})
+			s := newShared(t, Quick(b.URL()), SharedConfig{})
 			const devices, messages = 50, 40
-			members := make([]*member, devices)
+			members := make([]*Member, devices)
 			for i := range members {
-				members[i] = logIn(t, s, fmt.Sprint("device-", i))
-				members[i].subscribe(t, "down/"+members[i].id, 1)
+				members[i] = LogIn(t, s, fmt.Sprint("device-", i))
+				members[i].MustSubscribe(t, "down/"+members[i].Id, 1)
 			}
-			cfg := quick(b.URL())
+			cfg := Quick(b.URL())
 			// mosquitto persists a session that began without Clean Start, and not those of the shared connections
 			cfg.SessionExpiry = time.Minute
-			observer := logIn(t, newConnector(t, cfg), "observer")
-			observer.subscribe(t, "down/#", 1)
+			observer := LogIn(t, newConnector(t, cfg), "observer")
+			observer.MustSubscribe(t, "down/#", 1)
 			calls := publishAll(members, 0, messages)
 			b.Pause(t)
 			calls = append(calls, publishAll(members, messages, 3*messages)...)
@@ -246,11 +246,11 @@ func TestSharedRestart(t *testing.T) {
 			}
 			publishAll(members, 3*messages, 3*messages+1)
 			for _, m := range members {
-				wantInOrder(t, m, true, map[string]int{"down/" + m.id: 3 * messages})
+				wantInOrder(t, m, true, map[string]int{"down/" + m.Id: 3 * messages})
 			}
 			last := map[string]int{}
 			for _, m := range members {
-				last["down/"+m.id] = 3 * messages
+				last["down/"+m.Id] = 3 * messages
 			}
 			wantInOrder(t, observer, name == "killed", last)
 		})
@@ -258,12 +258,12 @@ func TestSharedRestart(t *testing.T) {
 }
 
 // publishAll makes each device publish to itself, without waiting.
-func publishAll(members []*member, first, end int) (calls []*connectortest.Call) {
+func publishAll(members []*Member, first, end int) (calls []*connectortest.Call) {
 	for i := first; i < end; i++ {
 		for _, m := range members {
 			call := connectortest.NewCall()
 			calls = append(calls, call)
-			m.Publish("down/"+m.id, 1, []byte(strconv.Itoa(i)), call.Done)
+			m.Publish("down/"+m.Id, 1, []byte(strconv.Itoa(i)), call.Done)
 		}
 	}
 	return calls
@@ -271,14 +271,14 @@ func publishAll(members []*member, first, end int) (calls []*connectortest.Call)
 
 // wantInOrder expects the numbers up to the last of each topic; duplicates are allowed. With mayLose, the broker may
 // have lost acknowledged messages.
-func wantInOrder(t *testing.T, m *member, mayLose bool, last map[string]int) {
+func wantInOrder(t *testing.T, m *Member, mayLose bool, last map[string]int) {
 	t.Helper()
 	next := map[string]int{}
 	for len(last) > 0 {
 		got := m.Next(t)
 		n, err := strconv.Atoi(string(got.Payload))
 		if err != nil || (n > next[got.Topic] && !mayLose) {
-			t.Fatalf("%s gets %d of %s, not %d", m.id, n, got.Topic, next[got.Topic])
+			t.Fatalf("%s gets %d of %s, not %d", m.Id, n, got.Topic, next[got.Topic])
 		}
 		next[got.Topic] = max(next[got.Topic], n+1)
 		if n == last[got.Topic] {
@@ -290,14 +290,14 @@ func wantInOrder(t *testing.T, m *member, mayLose bool, last map[string]int) {
 // TestSubscribeWhileDown expects requests made while the broker is down to take effect when it is up.
 func TestSubscribeWhileDown(t *testing.T) {
 	for _, forget := range []bool{false, true} {
-		b := newMemoryBroker(t)
-		s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
-		m := logIn(t, s, "device")
+		b := NewMemoryBroker(t)
+		s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
+		m := LogIn(t, s, "device")
 		for _, filter := range []string{"stays", "leaves", "returns"} {
-			m.subscribe(t, filter, 1)
+			m.MustSubscribe(t, filter, 1)
 		}
-		b.stop()
-		awaitDown(t, s.conns[0].client)
+		b.Stop()
+		AwaitDown(t, s.conns[0].client)
 		calls := make([]*connectortest.Call, 5)
 		for i := range calls {
 			calls[i] = connectortest.NewCall()
@@ -306,53 +306,53 @@ func TestSubscribeWhileDown(t *testing.T) {
 		m.Unsubscribe("returns", calls[1].Done)
 		m.Subscribe("returns", 1, calls[2].Done)
 		m.Subscribe("new", 1, calls[3].Done)
-		logIn(t, s, "gone").Subscribe("gone", 1, calls[4].Done)
+		LogIn(t, s, "gone").Subscribe("gone", 1, calls[4].Done)
 		s.session("gone").Close()
-		b.start(forget)
+		b.Start(forget)
 		for i, call := range calls {
 			if r := call.Result(t); r.Ok() == (i == 4) {
 				t.Fatalf("call %d: %v", i, r)
 			}
 		}
-		b.awaitClients(t, 2)
+		b.AwaitClients(t, 2)
 		awaitFilters(t, b, "new", "returns", "stays")
 		for _, topic := range []string{"new", "leaves", "gone", "returns", "stays"} {
-			b.publish(topic, topic, 1)
+			b.Publish(topic, topic, 1)
 		}
-		b.flush(t, 2)
-		m.wants(t, "new", "returns", "stays")
-		m.wantsNoMore(t)
+		b.Flush(t, 2)
+		m.Wants(t, "new", "returns", "stays")
+		m.WantsNoMore(t)
 	}
 }
 
 // TestComeAndGoWhileDown unsubscribes, subscribes and unsubscribes a filter while the broker is down: the broker, which
 // has kept the subscription, must get an UNSUBSCRIBE.
 func TestComeAndGoWhileDown(t *testing.T) {
-	b := newMemoryBroker(t)
-	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
-	m := logIn(t, s, "device")
-	m.subscribe(t, "f", 1)
-	b.stop()
-	awaitDown(t, s.conns[0].client)
+	b := NewMemoryBroker(t)
+	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
+	m := LogIn(t, s, "device")
+	m.MustSubscribe(t, "f", 1)
+	b.Stop()
+	AwaitDown(t, s.conns[0].client)
 	m.Unsubscribe("f", nil)
 	m.Subscribe("f", 1, nil)
 	m.Unsubscribe("f", nil)
-	b.start(false)
+	b.Start(false)
 	awaitFilters(t, b)
 	wantNoRoutes(t, s)
 }
 
 // TestNothingGrowsWhileDown has many devices log in, subscribe, publish and leave while the broker is down.
 func TestNothingGrowsWhileDown(t *testing.T) {
-	b := newMemoryBroker(t)
-	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
-	logIn(t, s, "stays")
-	b.stop()
+	b := NewMemoryBroker(t)
+	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
+	LogIn(t, s, "stays")
+	b.Stop()
 	c := s.conns[0].client
-	awaitDown(t, c)
+	AwaitDown(t, c)
 	for i := range 1000 {
-		m, call := logIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
-		m.Subscribe("own/"+m.id, 1, nil)
+		m, call := LogIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
+		m.Subscribe("own/"+m.Id, 1, nil)
 		m.Subscribe("common", 1, nil)
 		m.Publish("t", 1, []byte("x"), call.Done)
 		m.Close()
@@ -375,9 +375,9 @@ func TestNothingGrowsWhileDown(t *testing.T) {
 // nevertheless be sent again.
 func TestSentWhenLeaving(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newShared(t, quick(b.URL()), SharedConfig{Connections: 1})
-	m, other := logIn(t, s, "device"), logIn(t, s, "other")
-	other.subscribe(t, "t", 1)
+	s := newShared(t, Quick(b.URL()), SharedConfig{Connections: 1})
+	m, other := LogIn(t, s, "device"), LogIn(t, s, "other")
+	other.MustSubscribe(t, "t", 1)
 	b.Pause(t)
 	call := connectortest.NewCall()
 	m.Publish("t", 1, []byte("x"), call.Done)
@@ -386,8 +386,8 @@ func TestSentWhenLeaving(t *testing.T) {
 		t.Fatal(r)
 	}
 	b.Resume(t)
-	other.wants(t, "x")
-	publish(t, other, "t", 1, "end")
+	other.Wants(t, "x")
+	Publish(t, other, "t", 1, "end")
 	if call.Times() != 1 {
 		t.Fatalf("done was called %d times", call.Times())
 	}

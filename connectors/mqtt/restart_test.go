@@ -17,12 +17,12 @@ func TestBrokerRestart(t *testing.T) {
 	for _, durable := range []bool{false, true} {
 		t.Run("durable "+strconv.FormatBool(durable), func(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
-			cfg := quick(b.URL())
+			cfg := Quick(b.URL())
 			if durable {
 				cfg.SessionExpiry = time.Minute
 			}
 			c := newConnector(t, cfg)
-			s, d := connect(t, c, "device")
+			s, d := Connect(t, c, "device")
 			for _, filter := range []string{"t/#", "other"} {
 				if r := connectortest.Subscribe(t, s, filter, 2); !r.Ok() {
 					t.Fatal(r)
@@ -30,10 +30,10 @@ func TestBrokerRestart(t *testing.T) {
 			}
 			b.Kill()
 			gatewaytest.Eventually(t, "the loss to be noticed",
-				func() bool { return counted(t, c.broker, "losses_total", "network") == 1 })
+				func() bool { return Counted(t, c.broker, "losses_total", "network") == 1 })
 
 			if r := connectortest.Publish(t, s, "t/zero", 0, "x"); r.Code != gateway.CodeUnknown ||
-				counted(t, c.broker, "dropped_total", "upstream_down") != 1 {
+				Counted(t, c.broker, "dropped_total", "upstream_down") != 1 {
 				t.Fatalf("publishing QoS 0 while the broker is down: %v", r)
 			}
 			waiting := publishWindow(s, 20)
@@ -69,11 +69,11 @@ func publishWindow(s gateway.Session, n int) []*connectortest.Call {
 // order, and nothing is missing.
 func TestRestartUnderLoad(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	cfg := quick(b.URL())
+	cfg := Quick(b.URL())
 	cfg.SessionExpiry = time.Minute
 	c := newConnector(t, cfg)
-	from, _ := connect(t, c, "from")
-	to, d := connect(t, c, "to")
+	from, _ := Connect(t, c, "from")
+	to, d := Connect(t, c, "to")
 	if r := connectortest.Subscribe(t, to, "t", 1); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -115,7 +115,7 @@ func TestRestartUnderLoad(t *testing.T) {
 // TestAccessAtRunTime changes a user's permissions at the broker while it is connected.
 func TestAccessAtRunTime(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"u": "p"}, Dynamic: true})
-	c := newConnector(t, quick(b.URL()))
+	c := newConnector(t, Quick(b.URL()))
 	d := connectortest.NewDevice()
 	s, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device", Username: "u"}},
 		"p", d)

@@ -29,31 +29,31 @@ func TestResend(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			again := make(chan *packets.ControlPacket, 1)
 			var firstID atomic.Uint32
-			b := newScripted(t, func(p *peer) {
-				connect := p.accept(c.present && p.number > 0)
-				if connect == nil || connect.CleanStart != (p.number == 0) {
-					t.Errorf("connection %d: %v", p.number, connect)
+			b := NewScripted(t, func(p *Peer) {
+				connect := p.Accept(c.present && p.Number > 0)
+				if connect == nil || connect.CleanStart != (p.Number == 0) {
+					t.Errorf("connection %d: %v", p.Number, connect)
 					return
 				}
-				cp := p.next()
-				if p.number == 0 {
+				cp := p.Next()
+				if p.Number == 0 {
 					firstID.Store(uint32(cp.PacketID()))
 					if c.pubrec {
-						p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
-						p.next()
+						p.Send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
+						p.Next()
 					}
 					return
 				}
 				again <- cp
-				p.send(&packets.Puback{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
+				p.Send(&packets.Puback{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
 				if c.qos == 2 && cp.Type == packets.PUBLISH {
-					p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
-					p.next()
+					p.Send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
+					p.Next()
 				}
-				p.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
-				p.serveAll()
+				p.Send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
+				p.ServeAll()
 			})
-			s, _ := connect(t, newConnector(t, quick(b.url())), "c")
+			s, _ := Connect(t, newConnector(t, Quick(b.Url())), "c")
 			call := connectortest.NewCall()
 			s.Publish("t", c.qos, []byte("payload"), call.Done)
 			cp := <-again
@@ -76,23 +76,23 @@ func TestResend(t *testing.T) {
 // TestResubscribe expects all filters to be restored, except one that the broker now refuses.
 func TestResubscribe(t *testing.T) {
 	asked := make(chan []packets.SubOptions, 1)
-	b := newScripted(t, func(p *peer) {
-		p.accept(p.number > 0)
-		if p.number == 0 {
+	b := NewScripted(t, func(p *Peer) {
+		p.Accept(p.Number > 0)
+		if p.Number == 0 {
 			for range 3 {
-				c := p.next().Content.(*packets.Subscribe)
-				p.suback(c.PacketID, 1)
+				c := p.Next().Content.(*packets.Subscribe)
+				p.Suback(c.PacketID, 1)
 			}
-			p.next()
+			p.Next()
 			return
 		}
-		c := p.next().Content.(*packets.Subscribe)
+		c := p.Next().Content.(*packets.Subscribe)
 		asked <- c.Subscriptions
-		p.suback(c.PacketID, 1, 0x87, 1)
-		p.serveAll()
+		p.Suback(c.PacketID, 1, 0x87, 1)
+		p.ServeAll()
 	})
-	c := newConnector(t, quick(b.url()))
-	s, d := connect(t, c, "c")
+	c := newConnector(t, Quick(b.Url()))
+	s, d := Connect(t, c, "c")
 	for _, filter := range []string{"a", "b", "c/#"} {
 		if r := connectortest.Subscribe(t, s, filter, 1); !r.Ok() {
 			t.Fatal(r)
@@ -106,7 +106,7 @@ func TestResubscribe(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	gatewaytest.Eventually(t, "a refusal counted",
-		func() bool { return counted(t, c.broker, "resubscribes_refused_total") == 1 })
+		func() bool { return Counted(t, c.broker, "resubscribes_refused_total") == 1 })
 	if left := s.(*Session).client.State().Filters; left != 2 || d.Losses() != 0 {
 		t.Fatalf("%d filters are left, %d losses", left, d.Losses())
 	}
@@ -120,22 +120,22 @@ func TestDuplicateQoS2(t *testing.T) {
 			Payload: []byte("x"),
 		}
 	}
-	b := newScripted(t, func(p *peer) {
-		p.accept(true)
-		p.send(message(5, false))
-		p.next()
-		if p.number == 0 {
-			p.next()
+	b := NewScripted(t, func(p *Peer) {
+		p.Accept(true)
+		p.Send(message(5, false))
+		p.Next()
+		if p.Number == 0 {
+			p.Next()
 			return
 		}
-		p.send(message(5, true))
-		p.next()
-		p.send(&packets.Pubrel{Properties: &packets.Properties{}, PacketID: 5})
-		p.next()
-		p.send(message(5, false))
-		p.serveAll()
+		p.Send(message(5, true))
+		p.Next()
+		p.Send(&packets.Pubrel{Properties: &packets.Properties{}, PacketID: 5})
+		p.Next()
+		p.Send(message(5, false))
+		p.ServeAll()
 	})
-	s, d := connect(t, newConnector(t, quick(b.url())), "c")
+	s, d := Connect(t, newConnector(t, Quick(b.Url())), "c")
 	s.Publish("go", 0, nil, nil)
 	d.AwaitUnread(t, 2)
 	if n := d.Unread(); n != 2 {

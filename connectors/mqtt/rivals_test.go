@@ -28,19 +28,19 @@ func TestRivals(t *testing.T) {
 			gateways := [2]*Connector{newConnector(t, Config{URL: b.URL()}), newConnector(t, Config{URL: b.URL()})}
 			var alone []*connectortest.Device
 			for i := range 2 * pairs {
-				_, d := connect(t, gateways[i%2], fmt.Sprint("alone-", i))
+				_, d := Connect(t, gateways[i%2], fmt.Sprint("alone-", i))
 				alone = append(alone, d)
 			}
 			rivals := make([][2]rival, pairs)
 			for i := range rivals {
 				for j, c := range gateways {
-					s, d := connect(t, c, fmt.Sprint("device-", i))
+					s, d := Connect(t, c, fmt.Sprint("device-", i))
 					rivals[i][j] = rival{s, d}
 				}
 			}
 			gatewaytest.Eventually(t, "one of each pair to give up", func() bool {
-				return counted(t, gateways[0].broker, "sessions")+
-					counted(t, gateways[1].broker, "sessions") <= float64(pairs+len(alone))
+				return Counted(t, gateways[0].broker, "sessions")+
+					Counted(t, gateways[1].broker, "sessions") <= float64(pairs+len(alone))
 			})
 			for i, pair := range rivals {
 				wantOneLeft(t, fmt.Sprint("own/", i), pair)
@@ -61,7 +61,7 @@ func TestRivals(t *testing.T) {
 // connects returns the number of CONNECTs that the broker accepted.
 func connects(t testing.TB, c *Connector) int {
 	t.Helper()
-	return int(counted(t, c.broker, "connects_total", "ok") + counted(t, c.broker, "reconnects_total"))
+	return int(Counted(t, c.broker, "connects_total", "ok") + Counted(t, c.broker, "reconnects_total"))
 }
 
 func wantOneLeft(t *testing.T, topic string, pair [2]rival) {

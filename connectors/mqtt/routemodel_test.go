@@ -40,7 +40,7 @@ var (
 // routeModel is a connector, its broker, and the expected subscriptions as a plain map.
 type routeModel struct {
 	t        testing.TB
-	broker   *memoryBroker
+	broker   *MemoryBroker
 	base     *Connector
 	shared   *Shared
 	devices  map[string]*modelDevice
@@ -49,15 +49,15 @@ type routeModel struct {
 }
 
 type modelDevice struct {
-	*member
+	*Member
 	filters map[string]byte // QoS by filter
 }
 
 func newRouteModel(t *testing.T, rt *rapid.T) *routeModel {
-	m := &routeModel{t: minimizing{t, rt}, broker: newMemoryBroker(t), devices: map[string]*modelDevice{}}
-	m.broker.merges = rapid.Bool().Draw(rt, "merges")
-	m.broker.refused[refusedFilter] = packets.SubackNotauthorized
-	cfg := Config{URL: m.broker.url(), ReconnectDelay: time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
+	m := &routeModel{t: minimizing{t, rt}, broker: NewMemoryBroker(t), devices: map[string]*modelDevice{}}
+	m.broker.Merges = rapid.Bool().Draw(rt, "merges")
+	m.broker.Refused[refusedFilter] = packets.SubackNotauthorized
+	cfg := Config{URL: m.broker.Url(), ReconnectDelay: time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
 	var err error
 	if m.base, err = New(cfg); err != nil {
 		rt.Fatal(err)
@@ -70,12 +70,12 @@ func newRouteModel(t *testing.T, rt *rapid.T) *routeModel {
 	}
 	rt.Cleanup(m.close)
 	m.login("device-0")
-	m.broker.awaitClients(m.t, modelCarriers+1)
+	m.broker.AwaitClients(m.t, modelCarriers+1)
 	return m
 }
 
 func (m *routeModel) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	if err := m.shared.Close(ctx); err != nil {
 		m.t.Fatal(err)
@@ -83,7 +83,7 @@ func (m *routeModel) close() {
 	if err := m.base.Close(ctx); err != nil {
 		m.t.Fatal(err)
 	}
-	m.broker.close()
+	m.broker.Close()
 }
 
 func drawDevice(t *rapid.T) string {
@@ -94,8 +94,8 @@ func drawFilter(t *rapid.T) string { return rapid.SampledFrom(modelFilters).Draw
 
 func (m *routeModel) login(id string) {
 	old := m.devices[id]
-	d := &modelDevice{member: &member{Device: connectortest.NewDevice(), id: id}, filters: map[string]byte{}}
-	session, err := tryLogIn(m.shared, id, d.Device)
+	d := &modelDevice{Member: &Member{Device: connectortest.NewDevice(), Id: id}, filters: map[string]byte{}}
+	session, err := TryLogIn(m.shared, id, d.Device)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -159,23 +159,23 @@ func (m *routeModel) Unsubscribe(t *rapid.T) {
 }
 
 // Cut loses the connections.
-func (m *routeModel) Cut(*rapid.T) { m.broker.cut() }
+func (m *routeModel) Cut(*rapid.T) { m.broker.Cut() }
 
 // Stop stops the broker, and waits until that is noticed.
 func (m *routeModel) Stop(*rapid.T) {
-	m.broker.stop()
+	m.broker.Stop()
 	for _, c := range m.shared.conns {
-		awaitDown(m.t, c.client)
+		AwaitDown(m.t, c.client)
 	}
 }
 
 // Start starts the broker, with or without its state.
-func (m *routeModel) Start(t *rapid.T) { m.broker.start(rapid.Bool().Draw(t, "forget")) }
+func (m *routeModel) Start(t *rapid.T) { m.broker.Start(rapid.Bool().Draw(t, "forget")) }
 
 // Check expects the broker to have the devices' subscriptions, and each message to reach exactly the subscribed
 // devices.
 func (m *routeModel) Check(*rapid.T) {
-	m.broker.start(false)
+	m.broker.Start(false)
 	for _, call := range m.calls {
 		call.Result(m.t)
 		if call.Times() != 1 {
@@ -183,7 +183,7 @@ func (m *routeModel) Check(*rapid.T) {
 		}
 	}
 	m.calls = nil
-	m.broker.awaitClients(m.t, modelCarriers+1)
+	m.broker.AwaitClients(m.t, modelCarriers+1)
 	want := map[string]struct{}{}
 	for _, d := range m.devices {
 		for filter := range d.filters {
@@ -200,8 +200,8 @@ func (m *routeModel) Check(*rapid.T) {
 func (m *routeModel) checkTopic(topic string) {
 	m.messages++
 	payload := strconv.Itoa(m.messages)
-	m.broker.publish(topic, payload, 1)
-	m.broker.flush(m.t, modelCarriers+1)
+	m.broker.Publish(topic, payload, 1)
+	m.broker.Flush(m.t, modelCarriers+1)
 	for id, d := range m.devices {
 		least, most := m.copies(d, topic)
 		got := d.Unread()
@@ -209,7 +209,7 @@ func (m *routeModel) checkTopic(topic string) {
 			m.t.Fatalf("%s with %v got %d copies of a message to %s", id, d.filters, got, topic)
 		}
 		for range got {
-			d.wants(m.t, payload)
+			d.Wants(m.t, payload)
 		}
 		if d.Losses() > 0 {
 			m.t.Fatalf("%s was lost: %v", id, d.Lost(m.t))
@@ -222,12 +222,12 @@ func (m *routeModel) checkTopic(topic string) {
 func (m *routeModel) copies(d *modelDevice, topic string) (least, most int) {
 	from := map[*sharedConn]bool{}
 	for filter := range d.filters {
-		if topicMatches(filter, topic) {
+		if TopicMatches(filter, topic) {
 			from[m.shared.connFor(filter)] = true
 			most++
 		}
 	}
-	if m.broker.merges {
+	if m.broker.Merges {
 		most = len(from)
 	}
 	return min(1, most), most

@@ -35,7 +35,7 @@ func (r *routes) join(filter string, sub *subscription, qos byte, done gateway.D
 	r.mu.Lock()
 	if sub.ended {
 		r.mu.Unlock()
-		finish(done, resultEnded)
+		Finish(done, ResultEnded)
 		return
 	}
 	to := r.by[filter]
@@ -50,7 +50,7 @@ func (r *routes) join(filter string, sub *subscription, qos byte, done gateway.D
 	to.waiting = append(to.waiting, waiter{sub, fresh, done})
 	cb := r.subscribe(to)
 	r.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
 func (r *routes) open(filter string) *route {
@@ -67,7 +67,7 @@ func (r *routes) open(filter string) *route {
 
 // subscribe sends a SUBSCRIBE for the waiters, unless one is under way. Each waiter needs a new one to get the retained
 // messages. While the connection is lost, waiters keep waiting. mu must be held.
-func (r *routes) subscribe(to *route) (cb callbacks) {
+func (r *routes) subscribe(to *route) (cb Callbacks) {
 	if to.requesting || to.closed || len(to.waiting) == 0 {
 		return nil
 	}
@@ -118,7 +118,7 @@ func (r *routes) subscribed(q *subscribeRequest, result gateway.Result) {
 	r.mu.Lock()
 	to := q.route
 	to.requesting = false
-	var cb callbacks
+	var cb Callbacks
 	if result.Ok() {
 		q.granted = time.Now()
 		to.active = true
@@ -132,22 +132,22 @@ func (r *routes) subscribed(q *subscribeRequest, result gateway.Result) {
 		cb = r.refuse(q, result)
 	}
 	if to.closed && r.by[to.filter] == nil {
-		r.conn.client.dropFilter(to.filter)
+		r.conn.client.DropFilter(to.filter)
 	}
 	cb = append(cb, r.subscribe(to)...)
 	r.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
 // refuse passes the result to the waiters and ends new subscriptions that are not already requested again. mu must be
 // held.
-func (r *routes) refuse(q *subscribeRequest, result gateway.Result) (cb callbacks) {
+func (r *routes) refuse(q *subscribeRequest, result gateway.Result) (cb Callbacks) {
 	to := q.route
 	for _, a := range q.waiters {
 		if sub := a.sub; a.fresh && !sub.ended && !to.waitsAgain(sub) {
 			sub.ended = true
 			to.remove(sub)
-			cb.then(func() { sub.session.forget(sub, to.filter) }) // before done is called, which may subscribe again
+			cb.Then(func() { sub.session.forget(sub, to.filter) }) // before done is called, which may subscribe again
 		}
 	}
 	cb = append(cb, answerAll(q.waiters, result)...)
@@ -166,7 +166,7 @@ func (r *routes) disregard(q *subscribeRequest) {
 // part ends a device's subscription, and unsubscribes if it was the last one of the route.
 func (r *routes) part(sub *subscription, done gateway.Done) {
 	r.mu.Lock()
-	var cb callbacks
+	var cb Callbacks
 	to := sub.route
 	first := !sub.ended
 	sub.ended = true
@@ -176,14 +176,14 @@ func (r *routes) part(sub *subscription, done gateway.Done) {
 	if first && to != nil && len(to.members) == 0 && !to.closed {
 		cb = r.shut(to, done)
 	} else {
-		cb.finish(done, gateway.OK)
+		cb.Finish(done, gateway.OK)
 	}
 	r.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
 // shut removes an unused route. mu must be held.
-func (r *routes) shut(to *route, done gateway.Done) (cb callbacks) {
+func (r *routes) shut(to *route, done gateway.Done) (cb Callbacks) {
 	to.closed = true
 	delete(r.by, to.filter)
 	if isWild(to.filter) {
@@ -192,19 +192,19 @@ func (r *routes) shut(to *route, done gateway.Done) (cb callbacks) {
 	for _, q := range to.requests {
 		delete(r.ids, q.id)
 	}
-	cb = answerAll(to.waiting, resultEnded)
+	cb = answerAll(to.waiting, ResultEnded)
 	to.waiting = nil
 	if to.active || to.requesting {
 		result, sent := r.conn.client.TryUnsubscribe(to.filter, done)
-		r.conn.client.dropFilter(to.filter)
+		r.conn.client.DropFilter(to.filter)
 		if sent {
 			return cb
 		}
-		if result.Code != resultEnded.Code {
+		if result.Code != ResultEnded.Code {
 			r.leaveStale(to.filter)
 		}
 	}
-	cb.finish(done, gateway.OK)
+	cb.Finish(done, gateway.OK)
 	return cb
 }
 
@@ -233,7 +233,7 @@ func (r *routes) resuming(present bool) {
 // connected sends the requests that had to wait for the connection.
 func (r *routes) connected(bool) {
 	r.mu.Lock()
-	var cb callbacks
+	var cb Callbacks
 	for _, to := range r.by {
 		cb = append(cb, r.subscribe(to)...)
 	}
@@ -243,7 +243,7 @@ func (r *routes) connected(bool) {
 		}
 	}
 	r.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
 // route is a filter that devices subscribed to; the gateway subscribes once for all of them. Guarded by routes.mu.
@@ -322,9 +322,9 @@ func (r *route) waitsAgain(sub *subscription) bool {
 	return false
 }
 
-func answerAll(waiters []waiter, result gateway.Result) (cb callbacks) {
+func answerAll(waiters []waiter, result gateway.Result) (cb Callbacks) {
 	for _, a := range waiters {
-		cb.finish(a.done, result)
+		cb.Finish(a.done, result)
 	}
 	return cb
 }
@@ -379,7 +379,7 @@ func (r *routes) targets(p *paho.Publish) *[]target {
 	case id == 0 || (!p.Retain && r.conn.shared.mode.merges()):
 		r.byTopic(p, list)
 	case q == nil:
-		r.conn.shared.broker.countDropped(dropUnroutable)
+		r.conn.shared.broker.CountDropped(dropUnroutable)
 	default:
 		*list = q.route.targetsOf(p, q, *list)
 	}

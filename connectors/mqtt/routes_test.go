@@ -17,14 +17,14 @@ import (
 // TestOneSubscription has many devices share one filter: the broker keeps the subscription until the last device
 // leaves.
 func TestOneSubscription(t *testing.T) {
-	b := newMemoryBroker(t)
-	s := newShared(t, quick(b.url()), SharedConfig{})
+	b := NewMemoryBroker(t)
+	s := newShared(t, Quick(b.Url()), SharedConfig{})
 	const n = 20
-	var members []*member
+	var members []*Member
 	want := []string{}
 	for i := range n {
-		m := logIn(t, s, fmt.Sprint("device-", i))
-		m.subscribe(t, "common", byte(i%2))
+		m := LogIn(t, s, fmt.Sprint("device-", i))
+		m.MustSubscribe(t, "common", byte(i%2))
 		members, want = append(members, m), append(want, "SUBSCRIBE common")
 	}
 	awaitAsks(t, b, want...)
@@ -35,8 +35,8 @@ func TestOneSubscription(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	b.publish("common", "still here", 1)
-	members[0].wants(t, "still here")
+	b.Publish("common", "still here", 1)
+	members[0].Wants(t, "still here")
 	awaitAsks(t, b, want...)
 	members[0].Close()
 	awaitAsks(t, b, append(want, "UNSUBSCRIBE common")...)
@@ -46,19 +46,19 @@ func TestOneSubscription(t *testing.T) {
 // TestSubscribesCoalesce has many devices subscribe while a SUBSCRIBE is unanswered: one more SUBSCRIBE serves all of
 // them.
 func TestSubscribesCoalesce(t *testing.T) {
-	b := newMemoryBroker(t)
-	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
-	b.set(func() { b.mute = true })
-	first := logIn(t, s, "first")
+	b := NewMemoryBroker(t)
+	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
+	b.Set(func() { b.Mute = true })
+	first := LogIn(t, s, "first")
 	calls := []*connectortest.Call{connectortest.NewCall()}
 	first.Subscribe("common", 0, calls[0].Done)
 	awaitAsks(t, b, "SUBSCRIBE common")
 	for i := range 50 {
-		m, call := logIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
+		m, call := LogIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
 		m.Subscribe("common", 1, call.Done)
 		calls = append(calls, call)
 	}
-	b.set(func() { b.mute = false; b.retained["common"] = "kept" })
+	b.Set(func() { b.Mute = false; b.Retained["common"] = "kept" })
 	answerFirst(b)
 	for _, call := range calls {
 		if r := call.Result(t); !r.Ok() {
@@ -66,27 +66,27 @@ func TestSubscribesCoalesce(t *testing.T) {
 		}
 	}
 	awaitAsks(t, b, "SUBSCRIBE common", "SUBSCRIBE common")
-	if f := b.filters(); len(f) != 1 {
+	if f := b.Filters(); len(f) != 1 {
 		t.Fatalf("the broker has %v", f)
 	}
-	b.flush(t, 2)
-	first.wantsNoMore(t)
+	b.Flush(t, 2)
+	first.WantsNoMore(t)
 }
 
 // answerFirst answers the unanswered SUBSCRIBE of the first shared connection.
-func answerFirst(b *memoryBroker) {
-	b.set(func() {
-		c := b.sessions["exgate-exgate-shared-1"]
-		c.peer.suback(c.asked, 0)
+func answerFirst(b *MemoryBroker) {
+	b.Set(func() {
+		c := b.Sessions["exgate-exgate-shared-1"]
+		c.Peer.Suback(c.Asked, 0)
 	})
 }
 
 // TestLeaveWhileAsking has the last device leave before SUBACK.
 func TestLeaveWhileAsking(t *testing.T) {
-	b := newMemoryBroker(t)
-	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
-	b.set(func() { b.mute = true })
-	m, call := logIn(t, s, "device"), connectortest.NewCall()
+	b := NewMemoryBroker(t)
+	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
+	b.Set(func() { b.Mute = true })
+	m, call := LogIn(t, s, "device"), connectortest.NewCall()
 	m.Subscribe("f", 0, call.Done)
 	awaitAsks(t, b, "SUBSCRIBE f")
 	m.Close()
@@ -94,7 +94,7 @@ func TestLeaveWhileAsking(t *testing.T) {
 	answerFirst(b)
 	call.Result(t)
 	wantNoRoutes(t, s)
-	if f := b.filters(); call.Times() != 1 || len(f) > 0 {
+	if f := b.Filters(); call.Times() != 1 || len(f) > 0 {
 		t.Fatalf("%d results; the broker has %v", call.Times(), f)
 	}
 }
@@ -102,12 +102,12 @@ func TestLeaveWhileAsking(t *testing.T) {
 // TestUnanswered expects an UNSUBSCRIBE after a SUBSCRIBE that was not answered in time, since the broker may have
 // accepted it.
 func TestUnanswered(t *testing.T) {
-	b := newMemoryBroker(t)
-	cfg := quick(b.url())
+	b := NewMemoryBroker(t)
+	cfg := Quick(b.Url())
 	cfg.PacketTimeout = 1
 	s := newShared(t, cfg, SharedConfig{Connections: 1})
-	m := logIn(t, s, "device")
-	b.set(func() { b.mute = true })
+	m := LogIn(t, s, "device")
+	b.Set(func() { b.Mute = true })
 	if r := connectortest.Subscribe(t, m, "f", 0); r.Code != gateway.CodeUnknown {
 		t.Fatal(r)
 	}
@@ -118,92 +118,92 @@ func TestUnanswered(t *testing.T) {
 // TestSubIDsUnavailable uses a broker that would end the connection for a Subscription Identifier, MQTT 5, section
 // 3.2.2.3.12.
 func TestSubIDsUnavailable(t *testing.T) {
-	b := newMemoryBroker(t)
-	b.noSubIDs = true
-	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
-	m := logIn(t, s, "device")
-	m.subscribe(t, "a/b", 1)
-	m.subscribe(t, "a/+", 1)
-	b.set(func() {
-		for filter, f := range b.sessions["exgate-exgate-shared-1"].filters {
-			if f.id != 0 {
-				t.Errorf("%s has the Subscription Identifier %d", filter, f.id)
+	b := NewMemoryBroker(t)
+	b.NoSubIDs = true
+	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
+	m := LogIn(t, s, "device")
+	m.MustSubscribe(t, "a/b", 1)
+	m.MustSubscribe(t, "a/+", 1)
+	b.Set(func() {
+		for filter, f := range b.Sessions["exgate-exgate-shared-1"].Filters {
+			if f.Id != 0 {
+				t.Errorf("%s has the Subscription Identifier %d", filter, f.Id)
 			}
 		}
 	})
-	b.publish("a/c", "one", 1)
-	m.wants(t, "one")
-	other := logIn(t, s, "other")
-	b.set(func() { b.retained["a/b"] = "kept" })
-	other.subscribe(t, "a/b", 0)
-	other.wants(t, "kept")
+	b.Publish("a/c", "one", 1)
+	m.Wants(t, "one")
+	other := LogIn(t, s, "other")
+	b.Set(func() { b.Retained["a/b"] = "kept" })
+	other.MustSubscribe(t, "a/b", 0)
+	other.Wants(t, "kept")
 }
 
 // TestLeftFilter sends a message for a filter that has since been left: devices with another matching filter get their
 // own copy, and no more.
 func TestLeftFilter(t *testing.T) {
-	b := newMemoryBroker(t)
-	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
-	stays, leaves := logIn(t, s, "stays"), logIn(t, s, "leaves")
-	stays.subscribe(t, "a/+", 1)
-	leaves.subscribe(t, "a/b", 1)
-	var left memoryFilter
-	b.set(func() { left = b.sessions["exgate-exgate-shared-1"].filters["a/b"] })
+	b := NewMemoryBroker(t)
+	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
+	stays, leaves := LogIn(t, s, "stays"), LogIn(t, s, "leaves")
+	stays.MustSubscribe(t, "a/+", 1)
+	leaves.MustSubscribe(t, "a/b", 1)
+	var left MemoryFilter
+	b.Set(func() { left = b.Sessions["exgate-exgate-shared-1"].Filters["a/b"] })
 	if r := connectortest.Unsubscribe(t, leaves, "a/b"); !r.Ok() {
 		t.Fatal(r)
 	}
-	b.set(func() {
-		c := b.sessions["exgate-exgate-shared-1"]
+	b.Set(func() {
+		c := b.Sessions["exgate-exgate-shared-1"]
 		m := wire.Publication{Topic: "a/b", Payload: []byte("x"), QoS: 1}
-		c.send(m, left.id)
-		c.send(m, c.filters["a/+"].id)
+		c.Send(m, left.Id)
+		c.Send(m, c.Filters["a/+"].Id)
 	})
-	b.flush(t, 2)
-	stays.wants(t, "x")
-	stays.wantsNoMore(t)
-	leaves.wantsNoMore(t)
+	b.Flush(t, 2)
+	stays.Wants(t, "x")
+	stays.WantsNoMore(t)
+	leaves.WantsNoMore(t)
 }
 
 // TestReplacedIdentifier sends a message with the Subscription Identifier of an early SUBSCRIBE after many more for the
 // same filter.
 func TestReplacedIdentifier(t *testing.T) {
-	b := newMemoryBroker(t)
-	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
-	first, second := logIn(t, s, "first"), logIn(t, s, "second")
-	first.subscribe(t, "a/b", 1)
-	first.subscribe(t, "a/+", 1)
-	var old memoryFilter
-	b.set(func() { old = b.sessions["exgate-exgate-shared-1"].filters["a/b"] })
+	b := NewMemoryBroker(t)
+	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
+	first, second := LogIn(t, s, "first"), LogIn(t, s, "second")
+	first.MustSubscribe(t, "a/b", 1)
+	first.MustSubscribe(t, "a/+", 1)
+	var old MemoryFilter
+	b.Set(func() { old = b.Sessions["exgate-exgate-shared-1"].Filters["a/b"] })
 	routes := &s.conns[0].routes
 	routes.mu.Lock()
 	for _, q := range routes.ids {
 		q.granted = q.granted.Add(-2 * memory)
 	}
 	routes.mu.Unlock()
-	second.subscribe(t, "a/b", 1)
-	b.set(func() {
-		b.sessions["exgate-exgate-shared-1"].send(wire.Publication{Topic: "a/b", Payload: []byte("late"), QoS: 1},
-			old.id)
+	second.MustSubscribe(t, "a/b", 1)
+	b.Set(func() {
+		b.Sessions["exgate-exgate-shared-1"].Send(wire.Publication{Topic: "a/b", Payload: []byte("late"), QoS: 1},
+			old.Id)
 	})
-	first.wants(t, "late")
+	first.Wants(t, "late")
 }
 
 // TestRefusedAgain has a device subscribe repeatedly to a filter that others have and the broker now refuses.
 func TestRefusedAgain(t *testing.T) {
-	b := newMemoryBroker(t)
-	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
-	first, second := logIn(t, s, "first"), logIn(t, s, "second")
-	first.subscribe(t, "f", 1)
-	b.set(func() { b.refused["f"] = packets.SubackNotauthorized })
+	b := NewMemoryBroker(t)
+	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
+	first, second := LogIn(t, s, "first"), LogIn(t, s, "second")
+	first.MustSubscribe(t, "f", 1)
+	b.Set(func() { b.Refused["f"] = packets.SubackNotauthorized })
 	for range 100 {
 		if r := connectortest.Subscribe(t, second, "f", 1); r.Code != gateway.CodePermissionDeny {
 			t.Fatal(r)
 		}
 	}
-	b.publish("f", "x", 1)
-	first.wants(t, "x")
-	b.flush(t, 2)
-	second.wantsNoMore(t)
+	b.Publish("f", "x", 1)
+	first.Wants(t, "x")
+	b.Flush(t, 2)
+	second.WantsNoMore(t)
 	routes := &s.conns[0].routes
 	routes.mu.Lock()
 	defer routes.mu.Unlock()
@@ -219,27 +219,27 @@ func TestOverlap(t *testing.T) {
 		for _, connections := range []int{1, 4} {
 			s := newShared(t, Config{URL: b.URL(), Node: fmt.Sprint("node-", connections)},
 				SharedConfig{Connections: connections})
-			exact, wild, both := logIn(t, s, "exact"), logIn(t, s, "wild"), logIn(t, s, "both")
-			exact.subscribe(t, "t/1", 1)
-			wild.subscribe(t, "t/#", 1)
-			both.subscribe(t, "t/1", 1)
-			both.subscribe(t, "t/+", 1)
+			exact, wild, both := LogIn(t, s, "exact"), LogIn(t, s, "wild"), LogIn(t, s, "both")
+			exact.MustSubscribe(t, "t/1", 1)
+			wild.MustSubscribe(t, "t/#", 1)
+			both.MustSubscribe(t, "t/1", 1)
+			both.MustSubscribe(t, "t/+", 1)
 			if s.mode.merges() != merges {
 				t.Fatalf("the broker is taken for one that merges: %v", !merges)
 			}
-			from := logIn(t, s, "from")
+			from := LogIn(t, s, "from")
 			const n = 50
 			for i := range n {
-				publish(t, from, "t/1", 1, strconv.Itoa(i))
+				Publish(t, from, "t/1", 1, strconv.Itoa(i))
 			}
 			flushed(t, from, exact, wild, both)
 			for i := range n {
-				exact.wants(t, strconv.Itoa(i))
-				wild.wants(t, strconv.Itoa(i))
+				exact.Wants(t, strconv.Itoa(i))
+				wild.Wants(t, strconv.Itoa(i))
 			}
-			for _, m := range []*member{exact, wild} {
-				m.wants(t, "flush")
-				m.wantsNoMore(t)
+			for _, m := range []*Member{exact, wild} {
+				m.Wants(t, "flush")
+				m.WantsNoMore(t)
 			}
 			copies := map[string]int{}
 			for len(copies) < n {
@@ -250,7 +250,7 @@ func TestOverlap(t *testing.T) {
 					t.Errorf("%d connections: %d copies of %s", connections, got, payload)
 				}
 			}
-			for _, m := range []*member{exact, wild, both, from} {
+			for _, m := range []*Member{exact, wild, both, from} {
 				m.Close()
 			}
 		}
@@ -260,23 +260,23 @@ func TestOverlap(t *testing.T) {
 // TestQoSOfEach has devices share a filter with different QoS: each gets the lower of its own and the message's.
 func TestQoSOfEach(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
-		s := newShared(t, quick(b.URL()), SharedConfig{})
-		var members [3]*member
+		s := newShared(t, Quick(b.URL()), SharedConfig{})
+		var members [3]*Member
 		for own := range members {
-			members[own] = logIn(t, s, fmt.Sprint("device-", own))
-			members[own].subscribe(t, "t", byte(own))
+			members[own] = LogIn(t, s, fmt.Sprint("device-", own))
+			members[own].MustSubscribe(t, "t", byte(own))
 		}
-		from := logIn(t, s, "from")
+		from := LogIn(t, s, "from")
 		for published := range byte(3) {
-			publish(t, from, "t", published, "x")
+			Publish(t, from, "t", published, "x")
 			for own, m := range members {
 				if got := m.Next(t); got.QoS != min(published, byte(own)) {
 					t.Errorf("a message of QoS %d comes with %d to a subscription with %d", published, got.QoS, own)
 				}
 			}
 		}
-		members[2].subscribe(t, "t", 0)
-		publish(t, from, "t", 2, "x")
+		members[2].MustSubscribe(t, "t", 0)
+		Publish(t, from, "t", 2, "x")
 		if got := members[2].Next(t); got.QoS != 0 {
 			t.Errorf("got QoS %d after subscribing again with 0", got.QoS)
 		}
@@ -297,29 +297,29 @@ func eachBroker(t *testing.T, f func(t *testing.T, b realBroker, merges bool)) {
 
 // flushed waits until devices have got everything published before: a broker keeps the order of one client's messages
 // within a QoS.
-func flushed(t testing.TB, from *member, to ...*member) {
+func flushed(t testing.TB, from *Member, to ...*Member) {
 	t.Helper()
 	for _, m := range to {
-		m.subscribe(t, "flush/"+m.id, 1)
+		m.MustSubscribe(t, "flush/"+m.Id, 1)
 	}
 	for _, m := range to {
-		publish(t, from, "flush/"+m.id, 1, "flush")
+		Publish(t, from, "flush/"+m.Id, 1, "flush")
 	}
 }
 
 // TestRetained expects every subscriber to get the retained messages, even if several subscribe at the same time.
 func TestRetained(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
-		s := newShared(t, quick(b.URL()), SharedConfig{Connections: 1})
+		s := newShared(t, Quick(b.URL()), SharedConfig{Connections: 1})
 		mosquitto.Retain(t, b.Addr(), "", "", "state/a", "kept")
-		first := logIn(t, s, "first")
-		first.subscribe(t, "state/a", 1)
-		first.subscribe(t, "state/+", 1)
-		first.wants(t, "kept", "kept")
-		var members []*member
+		first := LogIn(t, s, "first")
+		first.MustSubscribe(t, "state/a", 1)
+		first.MustSubscribe(t, "state/+", 1)
+		first.Wants(t, "kept", "kept")
+		var members []*Member
 		var calls []*connectortest.Call
 		for i := range 20 {
-			m, call := logIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
+			m, call := LogIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
 			members, calls = append(members, m), append(calls, call)
 			m.Subscribe([]string{"state/a", "state/+"}[i%2], 1, call.Done)
 		}
@@ -327,12 +327,12 @@ func TestRetained(t *testing.T) {
 			if r := call.Result(t); !r.Ok() {
 				t.Fatal(r)
 			}
-			members[i].wants(t, "kept")
+			members[i].Wants(t, "kept")
 		}
 		flushed(t, first, append(members, first)...)
 		for _, m := range append(members, first) {
-			m.wants(t, "flush")
-			m.wantsNoMore(t)
+			m.Wants(t, "flush")
+			m.WantsNoMore(t)
 		}
 	})
 }
@@ -340,24 +340,24 @@ func TestRetained(t *testing.T) {
 // TestRetainFlagOfLive expects a message published with retain to reach existing subscribers.
 func TestRetainFlagOfLive(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
-		s := newShared(t, quick(b.URL()), SharedConfig{})
-		var members []*member
+		s := newShared(t, Quick(b.URL()), SharedConfig{})
+		var members []*Member
 		for i := range 5 {
-			m := logIn(t, s, fmt.Sprint("device-", i))
-			m.subscribe(t, "state/a", 1)
+			m := LogIn(t, s, fmt.Sprint("device-", i))
+			m.MustSubscribe(t, "state/a", 1)
 			members = append(members, m)
 		}
 		mosquitto.Retain(t, b.Addr(), "", "", "state/a", "live")
 		for _, m := range members {
-			m.wants(t, "live")
+			m.Wants(t, "live")
 		}
-		late := logIn(t, s, "late")
-		late.subscribe(t, "state/a", 1)
-		late.wants(t, "live")
+		late := LogIn(t, s, "late")
+		late.MustSubscribe(t, "state/a", 1)
+		late.Wants(t, "live")
 		flushed(t, late, members...)
 		for _, m := range members {
-			m.wants(t, "flush")
-			m.wantsNoMore(t)
+			m.Wants(t, "flush")
+			m.WantsNoMore(t)
 		}
 	})
 }

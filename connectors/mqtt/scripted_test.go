@@ -11,32 +11,32 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 )
 
-// scripted is a broker that runs a test's script, for behavior that a real broker cannot be made to show.
-type scripted struct {
-	listener net.Listener
+// Scripted is a broker that runs a test's script, for behavior that a real broker cannot be made to show.
+type Scripted struct {
+	Listener net.Listener
 	serving  sync.WaitGroup
-	mu       sync.Mutex
-	peers    []*peer
+	Mu       sync.Mutex
+	Peers    []*Peer
 }
 
-// peer is a connection to a scripted broker.
-type peer struct {
+// Peer is a connection to a scripted broker.
+type Peer struct {
 	net.Conn
-	number int // 0 for the first connection
+	Number int // 0 for the first connection
 }
 
-func newScripted(t *testing.T, serve func(p *peer)) *scripted {
+func NewScripted(t *testing.T, serve func(p *Peer)) *Scripted {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return serveScripted(t, l, serve)
+	return ServeScripted(t, l, serve)
 }
 
-func serveScripted(t *testing.T, l net.Listener, serve func(p *peer)) *scripted {
+func ServeScripted(t *testing.T, l net.Listener, serve func(p *Peer)) *Scripted {
 	t.Helper()
-	b := &scripted{listener: l}
+	b := &Scripted{Listener: l}
 	b.serving.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -50,32 +50,32 @@ func serveScripted(t *testing.T, l net.Listener, serve func(p *peer)) *scripted 
 			})
 		}
 	})
-	t.Cleanup(b.close)
+	t.Cleanup(b.Close)
 	return b
 }
 
-func (b *scripted) add(conn net.Conn) *peer {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p := &peer{Conn: conn, number: len(b.peers)}
-	b.peers = append(b.peers, p)
+func (b *Scripted) add(conn net.Conn) *Peer {
+	b.Mu.Lock()
+	defer b.Mu.Unlock()
+	p := &Peer{Conn: conn, Number: len(b.Peers)}
+	b.Peers = append(b.Peers, p)
 	return p
 }
 
-func (b *scripted) close() {
-	_ = b.listener.Close()
-	b.mu.Lock()
-	for _, p := range b.peers {
+func (b *Scripted) Close() {
+	_ = b.Listener.Close()
+	b.Mu.Lock()
+	for _, p := range b.Peers {
 		_ = p.Close()
 	}
-	b.mu.Unlock()
+	b.Mu.Unlock()
 	b.serving.Wait()
 }
 
-func (b *scripted) url() string { return "mqtt://" + b.listener.Addr().String() }
+func (b *Scripted) Url() string { return "mqtt://" + b.Listener.Addr().String() }
 
-// next reads a packet, or returns nil at the end. It answers pings.
-func (p *peer) next() *packets.ControlPacket {
+// Next reads a packet, or returns nil at the end. It answers pings.
+func (p *Peer) Next() *packets.ControlPacket {
 	for {
 		cp, err := packets.ReadPacket(p)
 		if err != nil {
@@ -88,44 +88,44 @@ func (p *peer) next() *packets.ControlPacket {
 	}
 }
 
-func (p *peer) send(packet io.WriterTo) { _, _ = packet.WriteTo(p.Conn) }
+func (p *Peer) Send(packet io.WriterTo) { _, _ = packet.WriteTo(p.Conn) }
 
-// accept reads and answers CONNECT.
-func (p *peer) accept(present bool) *packets.Connect {
-	cp := p.next()
+// Accept reads and answers CONNECT.
+func (p *Peer) Accept(present bool) *packets.Connect {
+	cp := p.Next()
 	if cp == nil {
 		return nil
 	}
 	ack := packets.NewControlPacket(packets.CONNACK)
 	ack.Content.(*packets.Connack).SessionPresent = present
-	p.send(ack)
+	p.Send(ack)
 	return cp.Content.(*packets.Connect)
 }
 
-func (p *peer) puback(id uint16, reason byte) {
-	p.send(&packets.Puback{Properties: &packets.Properties{}, PacketID: id, ReasonCode: reason})
+func (p *Peer) Puback(id uint16, reason byte) {
+	p.Send(&packets.Puback{Properties: &packets.Properties{}, PacketID: id, ReasonCode: reason})
 }
 
-func (p *peer) suback(id uint16, reasons ...byte) {
-	p.send(&packets.Suback{Properties: &packets.Properties{}, PacketID: id, Reasons: reasons})
+func (p *Peer) Suback(id uint16, reasons ...byte) {
+	p.Send(&packets.Suback{Properties: &packets.Properties{}, PacketID: id, Reasons: reasons})
 }
 
-func (p *peer) disconnect(reason byte) {
-	p.send(&packets.Disconnect{Properties: &packets.Properties{}, ReasonCode: reason})
+func (p *Peer) Disconnect(reason byte) {
+	p.Send(&packets.Disconnect{Properties: &packets.Properties{}, ReasonCode: reason})
 }
 
-// serveAll acknowledges everything until the connection ends.
-func (p *peer) serveAll() {
-	for cp := p.next(); cp != nil; cp = p.next() {
+// ServeAll acknowledges everything until the connection ends.
+func (p *Peer) ServeAll() {
+	for cp := p.Next(); cp != nil; cp = p.Next() {
 		switch c := cp.Content.(type) {
 		case *packets.Publish:
 			if c.QoS == 1 {
-				p.puback(c.PacketID, 0)
+				p.Puback(c.PacketID, 0)
 			}
 		case *packets.Subscribe:
-			p.suback(c.PacketID, make([]byte, len(c.Subscriptions))...)
+			p.Suback(c.PacketID, make([]byte, len(c.Subscriptions))...)
 		case *packets.Unsubscribe:
-			p.send(&packets.Unsuback{
+			p.Send(&packets.Unsuback{
 				Properties: &packets.Properties{}, PacketID: c.PacketID,
 				Reasons: make([]byte, len(c.Topics)),
 			})
@@ -133,19 +133,19 @@ func (p *peer) serveAll() {
 	}
 }
 
-// cut ends all connections.
-func (b *scripted) cut() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, p := range b.peers {
+// Cut ends all connections.
+func (b *Scripted) Cut() {
+	b.Mu.Lock()
+	defer b.Mu.Unlock()
+	for _, p := range b.Peers {
 		_ = p.Close()
 	}
 }
 
-// acceptUnless accepts devices and, unless refuse is set, the gateway client. It reports whether it is the gateway
+// AcceptUnless accepts devices and, unless refuse is set, the gateway client. It reports whether it is the gateway
 // client.
-func (p *peer) acceptUnless(refuse *atomic.Bool) (own bool) {
-	cp := p.next()
+func (p *Peer) AcceptUnless(refuse *atomic.Bool) (own bool) {
+	cp := p.Next()
 	if cp == nil {
 		return false
 	}
@@ -154,12 +154,12 @@ func (p *peer) acceptUnless(refuse *atomic.Bool) (own bool) {
 	if own && refuse.Load() {
 		ack.ReasonCode = packets.ConnackNotAuthorized
 	}
-	p.send(ack)
+	p.Send(ack)
 	return own
 }
 
-// hangUp closes the connection without DISCONNECT, and returns when the gateway has noticed.
-func (p *peer) hangUp() {
+// HangUp closes the connection without DISCONNECT, and returns when the gateway has noticed.
+func (p *Peer) HangUp() {
 	_ = p.Conn.(*net.TCPConn).CloseWrite()
 	_, _ = io.Copy(io.Discard, p.Conn)
 }

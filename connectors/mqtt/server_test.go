@@ -18,20 +18,20 @@ import (
 // ends.
 func TestFailover(t *testing.T) {
 	second, third := mosquitto.Start(t, mosquitto.Options{}), mosquitto.Start(t, mosquitto.Options{WebSocket: true})
-	cfg := quick("mqtt://" + gatewaytest.FreeAddress(t))
+	cfg := Quick("mqtt://" + gatewaytest.FreeAddress(t))
 	cfg.URLs = []string{second.URL(), third.WebSocketURL()}
 	c := newDevices(t, cfg)
-	s, d := connect(t, c, "device")
+	s, d := Connect(t, c, "device")
 	if got := c.broker.server().HostPort; got != second.Addr() {
 		t.Fatalf("connected to %s", got)
 	}
-	other, _ := connect(t, c, "other")
+	other, _ := Connect(t, c, "other")
 	wantThere(t, second, "from-second", other)
 	if r := connectortest.Subscribe(t, s, "t", 1); !r.Ok() {
 		t.Fatal(r)
 	}
 	second.Kill()
-	awaitLoss(t, c.broker, "network", 2)
+	AwaitLoss(t, c.broker, "network", 2)
 	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -40,7 +40,7 @@ func TestFailover(t *testing.T) {
 		t.Fatalf("connected to %s", c.broker.server().HostPort)
 	}
 	second.Restart(t)
-	late, _ := connect(t, c, "late") // the third server is kept
+	late, _ := Connect(t, c, "late") // the third server is kept
 	wantThere(t, third, "from-third", late)
 	if d.Losses() != 0 {
 		t.Fatal("the session was lost")
@@ -50,7 +50,7 @@ func TestFailover(t *testing.T) {
 // wantThere expects a message that s publishes to arrive at the broker b.
 func wantThere(t *testing.T, b *mosquitto.Broker, topic string, s gateway.Session) {
 	t.Helper()
-	witness, d := connect(t, newDevices(t, Config{URL: b.URL()}), "witness")
+	witness, d := Connect(t, newDevices(t, Config{URL: b.URL()}), "witness")
 	defer witness.Close()
 	if r := connectortest.Subscribe(t, witness, topic, 1); !r.Ok() {
 		t.Fatal(r)
@@ -64,9 +64,9 @@ func wantThere(t *testing.T, b *mosquitto.Broker, topic string, s gateway.Sessio
 // TestRefusalIsFinal expects no attempt at the next server after a wrong password.
 func TestRefusalIsFinal(t *testing.T) {
 	first := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"u": "p"}})
-	second := newScripted(t, func(*peer) { t.Error("went to the next server") })
+	second := NewScripted(t, func(*Peer) { t.Error("went to the next server") })
 	var refused *gateway.ResultError
-	err := dialBy(t, newDevices(t, Config{URLs: []string{first.URL(), second.url()}}))
+	err := DialBy(t, newDevices(t, Config{URLs: []string{first.URL(), second.Url()}}))
 	if !errors.As(err, &refused) || refused.Result.Code != gateway.CodePermissionDeny {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestRefusalIsFinal(t *testing.T) {
 // TestNoServer expects an error that names each server.
 func TestNoServer(t *testing.T) {
 	urls := []string{"mqtt://" + gatewaytest.FreeAddress(t), "ws://" + gatewaytest.FreeAddress(t) + "/mqtt"}
-	err := dialBy(t, newDevices(t, Config{URLs: urls}))
+	err := DialBy(t, newDevices(t, Config{URLs: urls}))
 	var refused *gateway.ResultError
 	if errors.As(err, &refused) {
 		t.Fatal(err)
@@ -90,13 +90,13 @@ func TestNoServer(t *testing.T) {
 // A silent server may use only its share of the time, and must not be tried first the next time.
 func TestSilentServerLeavesTimeForTheNext(t *testing.T) {
 	asked := make(chan struct{}, 8)
-	silent := newScripted(t, func(p *peer) {
+	silent := NewScripted(t, func(p *Peer) {
 		asked <- struct{}{}
-		p.next()
-		p.next()
+		p.Next()
+		p.Next()
 	})
-	alive := newScripted(t, func(p *peer) { p.accept(false); p.serveAll() })
-	c := newDevices(t, Config{URLs: []string{silent.url(), alive.url()}, ConnectTimeout: time.Hour})
+	alive := NewScripted(t, func(p *Peer) { p.Accept(false); p.ServeAll() })
+	c := newDevices(t, Config{URLs: []string{silent.Url(), alive.Url()}, ConnectTimeout: time.Hour})
 	for i := range 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c" + strings.Repeat("c", i)}},

@@ -39,7 +39,7 @@ const (
 // Shared gives devices sessions that share a few connections to the broker. The gateway authenticates devices, applies
 // the access rules, and delivers each message to the devices that subscribed to its topic.
 type Shared struct {
-	broker  *broker
+	broker  *Broker
 	cfg     SharedConfig
 	control *control
 	conns   []*sharedConn
@@ -55,7 +55,7 @@ var _ gateway.Connector = (*Shared)(nil)
 
 // openShared returns a connector for shared sessions. There can be one for each broker. It does not wait for the
 // broker.
-func openShared(b *broker, cfg SharedConfig) (*Shared, error) {
+func openShared(b *Broker, cfg SharedConfig) (*Shared, error) {
 	cfg.Connections = cmp.Or(cfg.Connections, 4)
 	switch {
 	case cfg.Authenticator == nil:
@@ -64,7 +64,7 @@ func openShared(b *broker, cfg SharedConfig) (*Shared, error) {
 		return nil, errors.New("shared sessions: the number of connections is negative (upstream.connections)")
 	}
 	s := &Shared{
-		broker: b, cfg: cfg, status: b.config().DeviceStatus.Topic != "", sessions: map[string]*sharedSession{},
+		broker: b, cfg: cfg, status: b.Config().DeviceStatus.Topic != "", sessions: map[string]*sharedSession{},
 	}
 	s.mode.known = make(chan struct{})
 	s.control = newControl(s)
@@ -79,7 +79,7 @@ func (s *Shared) start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return errClosed
+		return ErrClosed
 	}
 	for i := len(s.conns); i < s.cfg.Connections; i++ {
 		c, err := newSharedConn(s, "shared-"+strconv.Itoa(i+1))
@@ -104,7 +104,7 @@ func (s *Shared) Connect(ctx context.Context, device gateway.Device, password st
 	down gateway.Downlink,
 ) (gateway.Session, error) {
 	answer, err := s.admit(ctx, device, password)
-	s.broker.countLogin(err)
+	s.broker.CountLogin(err)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (s *Shared) Connect(ctx context.Context, device gateway.Device, password st
 		return nil, err
 	}
 	if old != nil {
-		old.lose(discardedBy(device.ClientID))
+		old.lose(DiscardedBy(device.ClientID))
 	}
 	session.begin()
 	return session, nil
@@ -125,7 +125,7 @@ func (s *Shared) Connect(ctx context.Context, device gateway.Device, password st
 
 // admit decides whether the device may log in.
 func (s *Shared) admit(ctx context.Context, device gateway.Device, password string) (access.Answer, error) {
-	if err := s.broker.checkDevice(device, password); err != nil {
+	if err := s.broker.CheckDevice(device, password); err != nil {
 		return access.Answer{}, err
 	}
 	answer, err := s.cfg.Authenticator.Authenticate(ctx, device, password)
@@ -140,7 +140,7 @@ func (s *Shared) admit(ctx context.Context, device gateway.Device, password stri
 		return access.Answer{}, &gateway.ResultError{Result: gateway.Refuse(gateway.CodePermissionDeny,
 			"the client may not log in: its credentials have expired")}
 	}
-	if err := s.broker.spoolOpened(ctx); err != nil {
+	if err := s.broker.SpoolOpened(ctx); err != nil {
 		return access.Answer{}, err
 	}
 	if err := s.start(); err != nil {
@@ -151,11 +151,11 @@ func (s *Shared) admit(ctx context.Context, device gateway.Device, password stri
 
 // ready waits until messages can be routed, and those of the client id can be published.
 func (s *Shared) ready(ctx context.Context, id string) error {
-	own, c := s.broker.gatewayClient(), s.connFor(id)
+	own, c := s.broker.GatewayClient(), s.connFor(id)
 	if own == nil {
-		return errClosed
+		return ErrClosed
 	}
-	if s.broker.hasSpool() {
+	if s.broker.HasSpool() {
 		return nil
 	}
 	if err := await(ctx, s.mode.known, own); err != nil {
@@ -165,13 +165,13 @@ func (s *Shared) ready(ctx context.Context, id string) error {
 }
 
 // await waits for done, which the gateway's client c closes.
-func await(ctx context.Context, done <-chan struct{}, c *client) error {
+func await(ctx context.Context, done <-chan struct{}, c *Client) error {
 	select {
 	case <-done:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("the gateway's own connection to the broker is not up (upstream.username): %w",
-			errors.Join(c.lastFailure(), ctx.Err()))
+			errors.Join(c.LastFailure(), ctx.Err()))
 	}
 }
 
@@ -179,13 +179,13 @@ func (s *Shared) register(session *sharedSession) (old *sharedSession, err error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	session.epoch = s.control.nextEpoch()
 	old = s.sessions[session.device.ClientID]
 	s.sessions[session.device.ClientID] = session
 	if old == nil {
-		s.broker.countSessions(1)
+		s.broker.CountSessions(1)
 	}
 	return old, nil
 }
@@ -198,7 +198,7 @@ func (s *Shared) forget(session *sharedSession) bool {
 		return false
 	}
 	delete(s.sessions, session.device.ClientID)
-	s.broker.countSessions(-1)
+	s.broker.CountSessions(-1)
 	return true
 }
 
@@ -228,9 +228,9 @@ func (s *Shared) Close(ctx context.Context) error {
 	}
 	s.settle(ctx)
 	for _, c := range s.conns {
-		c.client.leave()
+		c.client.Leave()
 	}
-	return s.broker.leave(ctx)
+	return s.broker.Leave(ctx)
 }
 
 // settleTimeout bounds the wait for the statuses of devices that left when shared sessions close.
@@ -241,6 +241,6 @@ func (s *Shared) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	for _, c := range s.conns {
-		c.client.settle(ctx)
+		c.client.Settle(ctx)
 	}
 }

@@ -17,10 +17,10 @@ import (
 )
 
 // awaitAsks waits until the shared connections have sent a memoryBroker exactly these requests.
-func awaitAsks(t testing.TB, b *memoryBroker, want ...string) {
+func awaitAsks(t testing.TB, b *MemoryBroker, want ...string) {
 	t.Helper()
 	gatewaytest.Eventually(t, "SUBSCRIBE and UNSUBSCRIBE: "+strings.Join(want, ", "), func() bool {
-		return strings.Join(b.asks(), ", ") == strings.Join(want, ", ")
+		return strings.Join(b.Asks(), ", ") == strings.Join(want, ", ")
 	})
 }
 
@@ -44,18 +44,18 @@ func (r *routes) isEmpty() bool {
 	return len(r.by)+len(r.ids)+len(r.stale)+r.wild.Len()+c.Filters+c.Waiting+c.Blocked == 0
 }
 
-func awaitFilters(t testing.TB, b *memoryBroker, want ...string) {
+func awaitFilters(t testing.TB, b *MemoryBroker, want ...string) {
 	t.Helper()
 	gatewaytest.Eventually(t, "the broker to have the filters "+strings.Join(want, ", "),
-		func() bool { return slices.Equal(b.filters(), want) })
+		func() bool { return slices.Equal(b.Filters(), want) })
 }
 
 // TestSharedLots has two thousand devices log in, get their own message and a common one, and leave without a trace.
 func TestSharedLots(t *testing.T) {
 	const n = 2000
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newShared(t, quick(b.URL()), SharedConfig{})
-	from := logIn(t, s, "from")
+	s := newShared(t, Quick(b.URL()), SharedConfig{})
+	from := LogIn(t, s, "from")
 	before := runtime.NumGoroutine()
 	var own, common atomic.Int32
 	sessions, calls := make([]gateway.Session, n), make([]*connectortest.Call, 0, 2*n)
@@ -68,7 +68,7 @@ func TestSharedLots(t *testing.T) {
 			}
 		})
 		var err error
-		if sessions[i], err = tryLogIn(s, fmt.Sprint("device-", i), device); err != nil {
+		if sessions[i], err = TryLogIn(s, fmt.Sprint("device-", i), device); err != nil {
 			t.Fatal(err)
 		}
 		one, all := connectortest.NewCall(), connectortest.NewCall()
@@ -81,9 +81,9 @@ func TestSharedLots(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	publish(t, from, "common", 1, "x")
+	Publish(t, from, "common", 1, "x")
 	for i := range n {
-		publish(t, from, fmt.Sprint("own/", i), 1, "x")
+		Publish(t, from, fmt.Sprint("own/", i), 1, "x")
 	}
 	gatewaytest.Eventually(t, "a message of each kind for each device",
 		func() bool { return own.Load() == n && common.Load() == n })
@@ -126,14 +126,14 @@ func (f *stuckDevice) Deliver(m gateway.Message) bool {
 // TestFullDevice connects stuck devices and a working one on one connection: the working one must get everything, and
 // the broker its acknowledgements.
 func TestFullDevice(t *testing.T) {
-	b := newMemoryBroker(t)
-	s := newShared(t, quick(b.url()), SharedConfig{Connections: 1})
-	m := logIn(t, s, "device")
-	m.subscribe(t, "t", 1)
+	b := NewMemoryBroker(t)
+	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
+	m := LogIn(t, s, "device")
+	m.MustSubscribe(t, "t", 1)
 	var stuck [2]*stuckDevice
 	for qos := range stuck {
 		f := &stuckDevice{Device: connectortest.NewDevice()}
-		session, err := tryLogIn(s, "full-"+strconv.Itoa(qos), f)
+		session, err := TryLogIn(s, "full-"+strconv.Itoa(qos), f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,16 +147,16 @@ func TestFullDevice(t *testing.T) {
 	}
 	const n = 3000 // more than the broker may send without acknowledgement
 	for i := range n {
-		b.publish("t", strconv.Itoa(i), 1)
+		b.Publish("t", strconv.Itoa(i), 1)
 	}
-	b.flush(t, 2)
+	b.Flush(t, 2)
 	for i := range n {
-		m.wants(t, strconv.Itoa(i))
+		m.Wants(t, strconv.Itoa(i))
 	}
 	if s.session("full-1") != nil || s.session("full-0") == nil {
 		t.Error("the device with QoS 1 is to be closed, that with QoS 0 not")
 	}
-	if dropped := counted(t, s.broker, "dropped_total", "device_queue_full"); dropped != n+1 {
+	if dropped := Counted(t, s.broker, "dropped_total", "device_queue_full"); dropped != n+1 {
 		t.Errorf("%v dropped messages are counted, want %d", dropped, n+1)
 	}
 }

@@ -14,7 +14,7 @@ const sharedReceiveMaximum = 1000
 
 // sharedConn is one of the connections of shared sessions, with a publish queue for each.
 type sharedConn struct {
-	client *client
+	client *Client
 	shared *Shared
 	routes routes
 
@@ -22,7 +22,7 @@ type sharedConn struct {
 	up    chan struct{} // closed after the first connect
 }
 
-var _ owner = (*sharedConn)(nil)
+var _ Owner = (*sharedConn)(nil)
 
 func newSharedConn(s *Shared, name string) (c *sharedConn, err error) {
 	c = &sharedConn{shared: s, up: make(chan struct{})}

@@ -23,7 +23,7 @@ type sharedSession struct {
 	status Status
 	epoch  uint64
 	expiry *time.Timer // nil if the login does not expire
-	queue  *publishQueue
+	queue  *PublishQueue
 	over   atomic.Bool
 
 	mu   sync.Mutex
@@ -41,14 +41,14 @@ var _ gateway.Session = (*sharedSession)(nil)
 func (s *Shared) newSession(device gateway.Device, answer access.Answer, down gateway.Downlink) (*sharedSession,
 	error,
 ) {
-	status, err := s.broker.deviceStatus(device)
+	status, err := s.broker.DeviceStatus(device)
 	if err != nil {
 		return nil, err
 	}
 	session := &sharedSession{
 		shared: s, conn: s.connFor(device.ClientID), device: device, answer: answer, down: down, status: status,
 	}
-	session.queue = session.conn.client.newQueue(&session.device, session.lose)
+	session.queue = session.conn.client.NewQueue(&session.device, session.lose)
 	return session, nil
 }
 
@@ -77,21 +77,21 @@ func (s *sharedSession) announce() {
 func (s *sharedSession) publishStatus(payload string) {
 	s.conn.client.PublishStatus(s.status, payload, &s.device, func(r gateway.Result) {
 		if r.Code == gateway.CodeLimit {
-			s.shared.broker.countDropped(dropGatewayFull)
+			s.shared.broker.CountDropped(dropGatewayFull)
 		}
 	})
 }
 
 // allows reports whether the device may use a topic name or filter. It always denies the control topic.
 func (s *sharedSession) allows(action access.Action, name string) bool {
-	return !s.shared.broker.isControl(name) && s.answer.Allows(s.device, action, name, s.shared.cfg.ACL)
+	return !s.shared.broker.IsControl(name) && s.answer.Allows(s.device, action, name, s.shared.cfg.ACL)
 }
 
 // Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is
 // refused then.
 func (s *sharedSession) Publish(name string, qos byte, payload []byte, done gateway.Done) {
 	if !s.allows(access.Publish, name) {
-		finish(done, gateway.Refuse(gateway.CodePermissionDeny, "publishing to %.100q is not allowed", name))
+		Finish(done, gateway.Refuse(gateway.CodePermissionDeny, "publishing to %.100q is not allowed", name))
 		return
 	}
 	s.queue.Publish(name, qos, payload, done)
@@ -110,7 +110,7 @@ func (s *sharedSession) Subscribe(filter string, qos byte, done gateway.Done) {
 			return
 		}
 	}
-	finish(done, r)
+	Finish(done, r)
 }
 
 func (s *sharedSession) maySubscribe(filter string) gateway.Result {
@@ -129,7 +129,7 @@ func (s *sharedSession) subscription(filter string) (*subscription, gateway.Resu
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over.Load() {
-		return nil, resultEnded
+		return nil, ResultEnded
 	}
 	if i := s.find(filter); i >= 0 {
 		return s.subs[i].part, gateway.OK
@@ -150,18 +150,18 @@ func (s *sharedSession) find(filter string) int {
 // Unsubscribe implements [gateway.Session].
 func (s *sharedSession) Unsubscribe(filter string, done gateway.Done) {
 	if r := CheckFilter(filter, 0); !r.Ok() {
-		finish(done, r)
+		Finish(done, r)
 		return
 	}
 	if s.over.Load() {
-		finish(done, resultEnded)
+		Finish(done, ResultEnded)
 		return
 	}
 	s.mu.Lock()
 	i := s.find(filter)
 	if i < 0 {
 		s.mu.Unlock()
-		finish(done, gateway.OK)
+		Finish(done, gateway.OK)
 		return
 	}
 	sub := s.subs[i].part
@@ -184,9 +184,9 @@ func (s *sharedSession) deliver(p *paho.Publish, qos byte, payload []byte) {
 	switch {
 	case s.over.Load():
 	case !s.allows(access.Subscribe, p.Topic):
-		s.shared.broker.countDropped(dropDenied)
+		s.shared.broker.CountDropped(DropDenied)
 	default:
-		s.shared.broker.deliver(s.down, p, qos, payload)
+		s.shared.broker.Deliver(s.down, p, qos, payload)
 	}
 }
 
@@ -221,6 +221,6 @@ func (s *sharedSession) end(reason gateway.CloseReason) bool {
 	if s.shared.forget(s) && !reason.Is(gateway.ReasonDiscarded) {
 		s.publishStatus(s.status.Offline)
 	}
-	cb.run()
+	cb.Run()
 	return true
 }

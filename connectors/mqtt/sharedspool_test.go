@@ -19,18 +19,18 @@ import (
 // arrive, in order.
 func TestSharedSpool(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	listener := listen(t, newConnector(t, lasting(b.URL())), "spooled/#")
+	listener := Listen(t, newConnector(t, Lasting(b.URL())), "spooled/#")
 	b.Stop(t)
-	s := newShared(t, spooled(t, b.URL()), SharedConfig{Connections: 2})
+	s := newShared(t, Spooled(t, b.URL()), SharedConfig{Connections: 2})
 	const devices, rounds, messages = 10, 4, 10
 	for round := range rounds {
 		var calls []*connectortest.Call
 		for i := range devices {
-			m := logIn(t, s, fmt.Sprint("device-", i))
+			m := LogIn(t, s, fmt.Sprint("device-", i))
 			for n := range messages {
 				call := connectortest.NewCall()
 				calls = append(calls, call)
-				m.Publish("spooled/"+m.id, byte(1+n%2), []byte(strconv.Itoa(round*messages+n)), call.Done)
+				m.Publish("spooled/"+m.Id, byte(1+n%2), []byte(strconv.Itoa(round*messages+n)), call.Done)
 			}
 			if i%2 == 0 {
 				m.Close()
@@ -43,8 +43,8 @@ func TestSharedSpool(t *testing.T) {
 		}
 	}
 	b.Restart(t)
-	last := logIn(t, s, "device-0")
-	publish(t, last, "spooled/"+last.id, 1, strconv.Itoa(rounds*messages))
+	last := LogIn(t, s, "device-0")
+	Publish(t, last, "spooled/"+last.Id, 1, strconv.Itoa(rounds*messages))
 	next := make([]int, devices)
 	for !slices.Equal(next, append([]int{rounds*messages + 1}, slices.Repeat([]int{rounds * messages}, devices-1)...)) {
 		got := listener.Next(t)
@@ -59,7 +59,7 @@ func TestSharedSpool(t *testing.T) {
 		next[device] = max(next[device], n+1)
 	}
 	gatewaytest.Eventually(t, "the spool to be empty", func() bool { return len(s.broker.Spooled()) == 0 })
-	if n := counted(t, s.broker, "dropped_total", "spooled_refused"); n > 0 {
+	if n := Counted(t, s.broker, "dropped_total", "spooled_refused"); n > 0 {
 		t.Errorf("%v messages were refused", n)
 	}
 }
@@ -69,37 +69,37 @@ func TestSharedSpool(t *testing.T) {
 func TestSharedLateAnswers(t *testing.T) {
 	const devices = 10
 	arrived := make(chan struct{}, devices)
-	b := newScripted(t, func(p *peer) {
-		if p.accept(false) == nil {
+	b := NewScripted(t, func(p *Peer) {
+		if p.Accept(false) == nil {
 			return
 		}
 		var held []uint16
-		for cp := p.next(); cp != nil; cp = p.next() {
+		for cp := p.Next(); cp != nil; cp = p.Next() {
 			switch c := cp.Content.(type) {
 			case *packets.Publish:
 				if string(c.Payload) != "x" {
-					p.puback(c.PacketID, 0)
+					p.Puback(c.PacketID, 0)
 					continue
 				}
 				held = append(held, c.PacketID)
 				arrived <- struct{}{}
 			case *packets.Subscribe:
-				p.suback(c.PacketID, packets.SubackNotauthorized)
+				p.Suback(c.PacketID, packets.SubackNotauthorized)
 			case *packets.Disconnect:
 				for _, id := range held {
-					p.puback(id, 0)
+					p.Puback(id, 0)
 				}
 				return
 			}
 		}
 	})
-	c := newConnector(t, spooled(t, b.url()))
+	c := newConnector(t, Spooled(t, b.Url()))
 	s, err := c.Shared(SharedConfig{Authenticator: access.Everybody(), Connections: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range devices {
-		session, _ := connect(t, s, fmt.Sprint("device-", i))
+		session, _ := Connect(t, s, fmt.Sprint("device-", i))
 		if r := connectortest.Publish(t, session, "t", 1, "x"); !r.Ok() {
 			t.Fatal(r)
 		}
@@ -113,7 +113,7 @@ func TestSharedLateAnswers(t *testing.T) {
 	if err := c.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	left, err := spool.Open(spool.Config{Folder: c.broker.config().Spool.Folder})
+	left, err := spool.Open(spool.Config{Folder: c.broker.Config().Spool.Folder})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func (m *splitMode) merges() bool {
 	return !m.split
 }
 
-func (m *splitMode) find(own *client, topic string) {
+func (m *splitMode) find(own *Client, topic string) {
 	m.mu.Lock()
 	m.asked++
 	m.topic, m.copies = topic, 0

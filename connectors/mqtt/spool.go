@@ -23,7 +23,7 @@ type spoolHandle struct {
 }
 
 // openSpool starts opening the spool, if one is configured, and publishing its messages.
-func (b *broker) openSpool() {
+func (b *Broker) openSpool() {
 	if b.cfg.Spool.Folder == "" {
 		close(b.spool.opened)
 		return
@@ -31,7 +31,7 @@ func (b *broker) openSpool() {
 	b.workers.Go(func() {
 		defer close(b.spool.opened)
 		b.spool.spool, b.spool.err = b.awaitSpool()
-		if errors.Is(b.spool.err, errClosed) {
+		if errors.Is(b.spool.err, ErrClosed) {
 			return
 		}
 		if b.spool.err != nil {
@@ -45,7 +45,7 @@ func (b *broker) openSpool() {
 }
 
 // awaitSpool opens the spool as soon as no other process has it locked.
-func (b *broker) awaitSpool() (*spool.Spool, error) {
+func (b *Broker) awaitSpool() (*spool.Spool, error) {
 	cfg := spool.Config{
 		Folder: b.cfg.Spool.Folder, MaxBytes: b.cfg.Spool.MaxBytes, MaxBytesPerDevice: b.cfg.Spool.MaxBytesPerDevice,
 		MaxAge:     b.cfg.Spool.MaxAge,
@@ -62,13 +62,13 @@ func (b *broker) awaitSpool() (*spool.Spool, error) {
 		select {
 		case <-time.After(lockInterval):
 		case <-b.quit:
-			return nil, errClosed
+			return nil, ErrClosed
 		}
 	}
 }
 
-// spoolOpened waits for the spool.
-func (b *broker) spoolOpened(ctx context.Context) error {
+// SpoolOpened waits for the spool.
+func (b *Broker) SpoolOpened(ctx context.Context) error {
 	select {
 	case <-b.spool.opened:
 		return b.spool.err
@@ -78,8 +78,8 @@ func (b *broker) spoolOpened(ctx context.Context) error {
 	}
 }
 
-// hasSpool reports whether there is a spool. It must be open.
-func (b *broker) hasSpool() bool { return b.spool.spool != nil }
+// HasSpool reports whether there is a spool. It must be open.
+func (b *Broker) HasSpool() bool { return b.spool.spool != nil }
 
 func (d *spoolHandle) close() error {
 	<-d.opened
@@ -135,14 +135,14 @@ const resendGoodbye = 2 * time.Second
 func ResendRefused(ctx context.Context, cfg Config, m Refused) (err error) {
 	cfg.Spool, cfg.DeviceStatus, cfg.GatewayStatus = SpoolConfig{}, Status{}, Status{}
 	cfg.Node += "-resend"
-	b, err := openBroker(cfg)
+	b, err := Open(cfg)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), resendGoodbye)
 		defer cancel()
-		err = errors.Join(err, b.leave(bye))
+		err = errors.Join(err, b.Leave(bye))
 	}()
 	p := b.theProber()
 	done := make(chan verdict, 1)
@@ -154,7 +154,7 @@ func ResendRefused(ctx context.Context, cfg Config, m Refused) (err error) {
 	case v := <-done:
 		return resendResult(m, v)
 	case <-ctx.Done():
-		return fmt.Errorf("the broker has not acknowledged the message: %w", errors.Join(p.lastFailure(), ctx.Err()))
+		return fmt.Errorf("the broker has not acknowledged the message: %w", errors.Join(p.LastFailure(), ctx.Err()))
 	}
 }
 

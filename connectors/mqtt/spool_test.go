@@ -33,19 +33,19 @@ func awaitDrained(t *testing.T, c *deviceConnector, n int) {
 // TestSpoolWhileDown stops the broker: publishes succeed, and arrive in order after its restart.
 func TestSpoolWhileDown(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, newDevices(t, lasting(b.URL())), "t")
-	c := newDevices(t, spooled(t, b.URL()))
-	s, own := connect(t, c, "device")
-	publishNumbers(t, s, 0, 10)
+	d := Listen(t, newDevices(t, Lasting(b.URL())), "t")
+	c := newDevices(t, Spooled(t, b.URL()))
+	s, own := Connect(t, c, "device")
+	PublishNumbers(t, s, 0, 10)
 	b.Stop(t)
-	awaitLoss(t, c.broker, lossNetwork, 1)
-	publishNumbers(t, s, 10, 200)
+	AwaitLoss(t, c.broker, lossNetwork, 1)
+	PublishNumbers(t, s, 10, 200)
 	if r := connectortest.Publish(t, s, "t", 0, "x"); r.Code != gateway.CodeUnknown {
 		t.Fatalf("QoS 0 is not for the spool: %v", r)
 	}
 	b.Restart(t)
-	publishNumbers(t, s, 200, 210)
-	wantNumbers(t, d, 0, 210)
+	PublishNumbers(t, s, 200, 210)
+	WantNumbers(t, d, 0, 210)
 	awaitDrained(t, c, 1)
 	if own.Losses() != 0 {
 		t.Fatal("the session was lost")
@@ -55,53 +55,53 @@ func TestSpoolWhileDown(t *testing.T) {
 // TestSpoolWhilePaused loses the connection with a publish under way that the broker may have accepted.
 func TestSpoolWhilePaused(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, newDevices(t, lasting(b.URL())), "t")
-	cfg := spooled(t, b.URL())
+	d := Listen(t, newDevices(t, Lasting(b.URL())), "t")
+	cfg := Spooled(t, b.URL())
 	cfg.AckTimeout, cfg.ConnectTimeout = time.Second, time.Second
 	c := newDevices(t, cfg)
-	s, _ := connect(t, c, "device")
-	publishNumbers(t, s, 0, 10)
+	s, _ := Connect(t, c, "device")
+	PublishNumbers(t, s, 0, 10)
 	b.Pause(t)
-	publishNumbers(t, s, 10, 100)
-	awaitLoss(t, c.broker, lossUnanswered, 1)
-	publishNumbers(t, s, 100, 110)
+	PublishNumbers(t, s, 10, 100)
+	AwaitLoss(t, c.broker, lossUnanswered, 1)
+	PublishNumbers(t, s, 100, 110)
 	b.Resume(t)
-	publishNumbers(t, s, 110, 120)
-	wantNumbers(t, d, 0, 120)
+	PublishNumbers(t, s, 110, 120)
+	WantNumbers(t, d, 0, 120)
 	awaitDrained(t, c, 1)
 }
 
 // TestSpoolLeftByDevice expects the gateway client to publish what a device left.
 func TestSpoolLeftByDevice(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, newDevices(t, lasting(b.URL())), "t")
-	c := newDevices(t, spooled(t, b.URL()))
-	s, _ := connect(t, c, "device")
+	d := Listen(t, newDevices(t, Lasting(b.URL())), "t")
+	c := newDevices(t, Spooled(t, b.URL()))
+	s, _ := Connect(t, c, "device")
 	b.Stop(t)
-	awaitLoss(t, c.broker, lossNetwork, 1)
-	publishNumbers(t, s, 0, 100)
+	AwaitLoss(t, c.broker, lossNetwork, 1)
+	PublishNumbers(t, s, 0, 100)
 	s.Close()
 	b.Restart(t)
-	wantNumbers(t, d, 0, 100)
+	WantNumbers(t, d, 0, 100)
 	awaitDrained(t, c, 0)
 }
 
 // TestSpoolLeftByGateway opens the folder of a connector that was closed with messages in the spool.
 func TestSpoolLeftByGateway(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, newDevices(t, lasting(b.URL())), "t")
-	cfg := spooled(t, b.URL())
+	d := Listen(t, newDevices(t, Lasting(b.URL())), "t")
+	cfg := Spooled(t, b.URL())
 	c := newDevices(t, cfg)
-	s, _ := connect(t, c, "device")
+	s, _ := Connect(t, c, "device")
 	b.Stop(t)
-	awaitLoss(t, c.broker, lossNetwork, 1)
-	publishNumbers(t, s, 0, 100)
+	AwaitLoss(t, c.broker, lossNetwork, 1)
+	PublishNumbers(t, s, 0, 100)
 	if err := c.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b.Restart(t)
 	c = newDevices(t, cfg)
-	wantNumbers(t, d, 0, 100)
+	WantNumbers(t, d, 0, 100)
 	awaitDrained(t, c, 0)
 }
 
@@ -110,13 +110,13 @@ func TestSpoolWaitsForDevice(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"gateway": "g", "device": "d"}, Dynamic: true})
 	b.Deny(t, "gateway", mosquitto.Publish, "t")
 	var log gatewaytest.Log
-	cfg := spooled(t, b.URL())
+	cfg := Spooled(t, b.URL())
 	cfg.Username, cfg.Password, cfg.Logger = "gateway", "g", log.Logger()
 	c := newDevices(t, cfg)
-	s, _ := login(t, c, "device", "device", "d")
+	s, _ := Login(t, c, "device", "device", "d")
 	b.Stop(t)
-	awaitLoss(t, c.broker, lossNetwork, 1)
-	publishNumbers(t, s, 0, 20)
+	AwaitLoss(t, c.broker, lossNetwork, 1)
+	PublishNumbers(t, s, 0, 20)
 	s.Close()
 	b.Restart(t)
 	gatewaytest.Eventually(t, "the gateway to be refused", func() bool {
@@ -126,49 +126,49 @@ func TestSpoolWaitsForDevice(t *testing.T) {
 	if left := c.broker.spool.spool.Left(); len(left) != 1 {
 		t.Fatalf("%v are left", left)
 	}
-	listener, d := login(t, c, "listener", "device", "d")
+	listener, d := Login(t, c, "listener", "device", "d")
 	if r := connectortest.Subscribe(t, listener, "t", 1); !r.Ok() {
 		t.Fatal(r)
 	}
-	s, _ = login(t, c, "device", "device", "d")
-	publishNumbers(t, s, 20, 30)
-	wantNumbers(t, d, 0, 30)
+	s, _ = Login(t, c, "device", "device", "d")
+	PublishNumbers(t, s, 20, 30)
+	WantNumbers(t, d, 0, 30)
 	awaitDrained(t, c, 2)
 }
 
 // answering runs a broker that answers each QoS 1 publish with a reason code, and returns what it got.
-func answering(t *testing.T, connack func(p *peer) *packets.Connack, reason func(c *packets.Publish) byte) (url string,
+func answering(t *testing.T, connack func(p *Peer) *packets.Connack, reason func(c *packets.Publish) byte) (url string,
 	got chan *packets.Publish,
 ) {
 	t.Helper()
 	got = make(chan *packets.Publish, 100)
-	b := newScripted(t, func(p *peer) {
-		if p.next() == nil {
+	b := NewScripted(t, func(p *Peer) {
+		if p.Next() == nil {
 			return
 		}
-		p.send(connack(p))
-		for cp := p.next(); cp != nil; cp = p.next() {
+		p.Send(connack(p))
+		for cp := p.Next(); cp != nil; cp = p.Next() {
 			switch c := cp.Content.(type) {
 			case *packets.Publish:
 				got <- c
 				switch c.QoS {
 				case 1:
-					p.puback(c.PacketID, reason(c))
+					p.Puback(c.PacketID, reason(c))
 				case 2:
-					p.send(&packets.Pubrec{
+					p.Send(&packets.Pubrec{
 						Properties: &packets.Properties{}, PacketID: c.PacketID,
 						ReasonCode: reason(c),
 					})
 				}
 			case *packets.Pubrel:
-				p.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
+				p.Send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
 			}
 		}
 	})
-	return b.url(), got
+	return b.Url(), got
 }
 
-func plainly(*peer) *packets.Connack { return &packets.Connack{Properties: &packets.Properties{}} }
+func plainly(*Peer) *packets.Connack { return &packets.Connack{Properties: &packets.Properties{}} }
 
 func next(t *testing.T, got chan *packets.Publish, want string) *packets.Publish {
 	t.Helper()
@@ -178,7 +178,7 @@ func next(t *testing.T, got chan *packets.Publish, want string) *packets.Publish
 			t.Fatalf("the broker got %q, want %q", p.Payload, want)
 		}
 		return p
-	case <-time.After(patience):
+	case <-time.After(Patience):
 		t.Fatalf("timed out waiting for %q", want)
 		return nil
 	}
@@ -193,8 +193,8 @@ func TestSpoolRefused(t *testing.T) {
 			}
 			return 0
 		})
-		c := newDevices(t, spooled(t, url))
-		s, d := connect(t, c, "device")
+		c := newDevices(t, Spooled(t, url))
+		s, d := Connect(t, c, "device")
 		for _, payload := range []string{"0", "1"} {
 			if r := connectortest.Publish(t, s, "t", qos, payload); !r.Ok() {
 				t.Fatal(r)
@@ -224,8 +224,8 @@ func TestSpoolQuotaExceeded(t *testing.T) {
 				}
 				return 0
 			})
-			c := newDevices(t, spooled(t, url))
-			s, _ := connect(t, c, "device")
+			c := newDevices(t, Spooled(t, url))
+			s, _ := Connect(t, c, "device")
 			for _, payload := range []string{"0", "1"} {
 				if r := connectortest.Publish(t, s, "t", 1, payload); !r.Ok() {
 					t.Fatal(r)
@@ -245,12 +245,12 @@ func TestSpoolQuotaExceeded(t *testing.T) {
 // TestSpoolMaximumQoS uses a broker with a Maximum QoS below 2: stored messages are sent with that QoS.
 func TestSpoolMaximumQoS(t *testing.T) {
 	for most := range byte(2) {
-		url, got := answering(t, func(*peer) *packets.Connack {
+		url, got := answering(t, func(*Peer) *packets.Connack {
 			return &packets.Connack{Properties: &packets.Properties{MaximumQOS: &most}}
 		}, func(*packets.Publish) byte { return 0 })
-		c := newDevices(t, spooled(t, url))
+		c := newDevices(t, Spooled(t, url))
 		storeNumbers(t, c, "device", 2, time.Now())
-		connect(t, c, "device")
+		Connect(t, c, "device")
 		for _, want := range []string{"0", "1"} {
 			if p := next(t, got, want); p.QoS != most {
 				t.Fatalf("QoS %d where the broker takes %d", p.QoS, most)
@@ -264,21 +264,21 @@ func TestSpoolMaximumQoS(t *testing.T) {
 func TestSpoolMaximumQoSLowered(t *testing.T) {
 	t.Parallel() // the pause takes seconds
 	least := byte(0)
-	b := newScripted(t, func(p *peer) {
-		if p.number == 0 {
-			p.accept(false)
-			p.next()
+	b := NewScripted(t, func(p *Peer) {
+		if p.Number == 0 {
+			p.Accept(false)
+			p.Next()
 			return
 		}
-		p.next()
-		p.send(&packets.Connack{Properties: &packets.Properties{MaximumQOS: &least}})
-		if c, ok := p.next().Content.(*packets.Publish); !ok || c.QoS != 0 || string(c.Payload) != "x" {
+		p.Next()
+		p.Send(&packets.Connack{Properties: &packets.Properties{MaximumQOS: &least}})
+		if c, ok := p.Next().Content.(*packets.Publish); !ok || c.QoS != 0 || string(c.Payload) != "x" {
 			t.Errorf("got %v", c)
 		}
-		p.serveAll()
+		p.ServeAll()
 	})
-	c := newDevices(t, spooled(t, b.url()))
-	s, _ := connect(t, c, "device")
+	c := newDevices(t, Spooled(t, b.Url()))
+	s, _ := Connect(t, c, "device")
 	if r := connectortest.Publish(t, s, "t", 2, "x"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -291,7 +291,7 @@ func TestSpoolMaximumQoSLowered(t *testing.T) {
 // TestSpoolMessageExpiry counts the time in the spool.
 func TestSpoolMessageExpiry(t *testing.T) {
 	url, got := answering(t, plainly, func(*packets.Publish) byte { return 0 })
-	cfg := spooled(t, url)
+	cfg := Spooled(t, url)
 	cfg.MessageExpiry, cfg.UserProperties = time.Minute, true
 	c := newDevices(t, cfg)
 	storeNumbers(t, c, "device", 1, time.Now().Add(-2*time.Minute))
@@ -321,7 +321,7 @@ func TestSpoolMessageExpiry(t *testing.T) {
 // storeNumbers stores n QoS 2 publishes before any queue sends them.
 func storeNumbers(t *testing.T, c *deviceConnector, id string, n int, at time.Time) {
 	t.Helper()
-	if err := c.broker.spoolOpened(t.Context()); err != nil {
+	if err := c.broker.SpoolOpened(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	q := c.broker.spool.spool.Queue(id)

@@ -20,13 +20,13 @@ import (
 // TestSpoolFull expects the newest message to be refused when the spool is full, and the stored ones to arrive.
 func TestSpoolFull(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, newDevices(t, lasting(b.URL())), "t")
-	cfg := spooled(t, b.URL())
+	d := Listen(t, newDevices(t, Lasting(b.URL())), "t")
+	cfg := Spooled(t, b.URL())
 	cfg.Spool.MaxBytesPerDevice = 1000
 	c := newDevices(t, cfg)
-	s, _ := connect(t, c, "device")
+	s, _ := Connect(t, c, "device")
 	b.Stop(t)
-	awaitLoss(t, c.broker, lossNetwork, 1)
+	AwaitLoss(t, c.broker, lossNetwork, 1)
 	kept := 0
 	var r gateway.Result
 	for ; kept < 100; kept++ {
@@ -38,7 +38,7 @@ func TestSpoolFull(t *testing.T) {
 		t.Fatalf("after %d messages: %v", kept, r)
 	}
 	b.Restart(t)
-	wantNumbers(t, d, 0, kept)
+	WantNumbers(t, d, 0, kept)
 	awaitDrained(t, c, 1)
 	if r := connectortest.Publish(t, s, "t", 1, fmt.Sprint(kept)); !r.Ok() {
 		t.Fatalf("there is room again: %v", r)
@@ -48,24 +48,24 @@ func TestSpoolFull(t *testing.T) {
 // TestSpoolDropsOldest expects the oldest messages to be dropped and counted if DropOldest is set.
 func TestSpoolDropsOldest(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, newDevices(t, lasting(b.URL())), "t")
+	d := Listen(t, newDevices(t, Lasting(b.URL())), "t")
 	counts := prometheus.NewRegistry()
-	cfg := spooled(t, b.URL())
+	cfg := Spooled(t, b.URL())
 	cfg.Spool.MaxBytesPerDevice, cfg.Spool.DropOldest, cfg.Metrics = 1000, true, NewMetrics(counts)
 	c := newDevices(t, cfg)
-	s, _ := connect(t, c, "device")
+	s, _ := Connect(t, c, "device")
 	b.Stop(t)
-	awaitLoss(t, c.broker, lossNetwork, 1)
+	AwaitLoss(t, c.broker, lossNetwork, 1)
 	const n = 100
 	for i := range n {
-		publishNumbers(t, s, i, i+1)
+		PublishNumbers(t, s, i, i+1)
 	}
 	dropped := int(gatewaytest.Metric(t, counts, "exgate_spool_dropped_total", "device_full"))
 	if left := s.(*deviceSession).queue.backlog.queue.Len(); dropped == 0 || dropped+left != n {
 		t.Fatalf("%d dropped, %d left of %d", dropped, left, n)
 	}
 	b.Restart(t)
-	wantNumbers(t, d, dropped, n)
+	WantNumbers(t, d, dropped, n)
 	awaitDrained(t, c, 1)
 }
 
@@ -73,21 +73,21 @@ func TestSpoolDropsOldest(t *testing.T) {
 // may be sent at once.
 func TestSpoolDrainRate(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, newDevices(t, lasting(b.URL())), "t")
-	cfg := spooled(t, b.URL())
+	d := Listen(t, newDevices(t, Lasting(b.URL())), "t")
+	cfg := Spooled(t, b.URL())
 	cfg.Spool.DrainRate = 1.0 / 3600
 	cfg.AckTimeout, cfg.ConnectTimeout = time.Second, time.Second
 	c := newDevices(t, cfg)
 	const devices, each = 3, 10
 	sessions := make([]gateway.Session, devices)
 	for i := range sessions {
-		sessions[i], _ = connect(t, c, fmt.Sprint("device-", i))
+		sessions[i], _ = Connect(t, c, fmt.Sprint("device-", i))
 	}
 	b.Pause(t) // a message of each device is under way, which does not count
 	for i, s := range sessions {
-		publishNumbers(t, s, i*each, i*each+each)
+		PublishNumbers(t, s, i*each, i*each+each)
 	}
-	awaitLoss(t, c.broker, lossUnanswered, devices)
+	AwaitLoss(t, c.broker, lossUnanswered, devices)
 	b.Resume(t)
 	left := 0
 	for _, s := range sessions {
@@ -119,11 +119,11 @@ func TestSpoolDrainRate(t *testing.T) {
 // TestSpoolOfTwo expects a second connector to wait for the folder of the first, as in an upgrade.
 func TestSpoolOfTwo(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, newDevices(t, lasting(b.URL())), "t")
-	cfg := spooled(t, b.URL())
+	d := Listen(t, newDevices(t, Lasting(b.URL())), "t")
+	cfg := Spooled(t, b.URL())
 	first := newDevices(t, cfg)
-	s, _ := connect(t, first, "device")
-	publishNumbers(t, s, 0, 5)
+	s, _ := Connect(t, first, "device")
+	PublishNumbers(t, s, 0, 5)
 	var log gatewaytest.Log
 	cfg.Logger = log.Logger()
 	second := newDevices(t, cfg)
@@ -139,22 +139,22 @@ func TestSpoolOfTwo(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Stop(t)
-	awaitLoss(t, first.broker, lossNetwork, 1)
-	publishNumbers(t, s, 5, 10)
+	AwaitLoss(t, first.broker, lossNetwork, 1)
+	PublishNumbers(t, s, 5, 10)
 	if err := first.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b.Restart(t)
-	s, _ = connect(t, second, "device")
-	publishNumbers(t, s, 10, 15)
-	wantNumbers(t, d, 0, 15)
+	s, _ = Connect(t, second, "device")
+	PublishNumbers(t, s, 10, 15)
+	WantNumbers(t, d, 0, 15)
 }
 
 // TestSpoolOfTwoGivesUp closes a connector that is still waiting for the folder.
 func TestSpoolOfTwoGivesUp(t *testing.T) {
-	b := newScripted(t, func(p *peer) { p.serveAll() })
-	cfg := spooled(t, b.url())
-	if err := newDevices(t, cfg).broker.spoolOpened(t.Context()); err != nil {
+	b := NewScripted(t, func(p *Peer) { p.ServeAll() })
+	cfg := Spooled(t, b.Url())
+	if err := newDevices(t, cfg).broker.SpoolOpened(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var log gatewaytest.Log

@@ -28,7 +28,7 @@ func wantMessage(t *testing.T, d *connectortest.Device, topic, payload string) {
 // wantRetained expects a new subscriber to get payload as the retained message.
 func wantRetained(t *testing.T, url, topic, payload string) {
 	t.Helper()
-	s, d := connect(t, newConnector(t, quick(url)), "late")
+	s, d := Connect(t, newConnector(t, Quick(url)), "late")
 	defer s.Close()
 	if r := connectortest.Subscribe(t, s, topic, 1); !r.Ok() {
 		t.Fatal(r)
@@ -39,8 +39,8 @@ func wantRetained(t *testing.T, url, topic, payload string) {
 func TestDeviceStatus(t *testing.T) {
 	for qos := byte(0); qos <= 2; qos++ {
 		b := mosquitto.Start(t, mosquitto.Options{})
-		d := listen(t, newConnector(t, lasting(b.URL())), "devices/#")
-		cfg := quick(b.URL())
+		d := Listen(t, newConnector(t, Lasting(b.URL())), "devices/#")
+		cfg := Quick(b.URL())
 		cfg.DeviceStatus = Status{Topic: "devices/${listener}/${clientid}", QoS: qos, Retain: true}
 		c := newConnector(t, cfg)
 		const topic = "devices/tcp-1/device"
@@ -54,7 +54,7 @@ func TestDeviceStatus(t *testing.T) {
 		s := login()
 		wantMessage(t, d, topic, "online")
 		wantRetained(t, b.URL(), topic, "online")
-		cutSettled(t, s.(*Session).client)
+		CutSettled(t, s.(*Session).client)
 		wantMessage(t, d, topic, "offline") // the will
 		wantMessage(t, d, topic, "online")
 		s.Close()
@@ -74,8 +74,8 @@ func TestDeviceStatus(t *testing.T) {
 // TestDeviceStatusGoesWithTheGateway closes the gateway.
 func TestDeviceStatusGoesWithTheGateway(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, newConnector(t, lasting(b.URL())), "devices/#")
-	cfg := quick(b.URL())
+	d := Listen(t, newConnector(t, Lasting(b.URL())), "devices/#")
+	cfg := Quick(b.URL())
 	cfg.DeviceStatus = Status{Topic: "devices/${clientid}/${module}", Online: "1", Offline: "0"}
 	c := newConnector(t, cfg)
 	device := full
@@ -92,8 +92,8 @@ func TestDeviceStatusGoesWithTheGateway(t *testing.T) {
 
 func TestGatewayStatus(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := listen(t, newConnector(t, lasting(b.URL())), "gateways/#")
-	cfg := quick(b.URL())
+	d := Listen(t, newConnector(t, Lasting(b.URL())), "gateways/#")
+	cfg := Quick(b.URL())
 	cfg.Node, cfg.GatewayStatus = "site/1+", Status{Topic: "gateways/${node}", QoS: 1, Retain: true}
 	c := newConnector(t, cfg)
 	const topic = "gateways/site-1-"
@@ -110,13 +110,13 @@ func TestGatewayStatus(t *testing.T) {
 
 func cutHouse(t *testing.T, c *Connector) {
 	t.Helper()
-	cutSettled(t, c.broker.gatewayClient())
+	CutSettled(t, c.broker.GatewayClient())
 }
 
 // TestStatusOfNobody expects a device to be refused if its status topic would be invalid.
 func TestStatusOfNobody(t *testing.T) {
-	b := newScripted(t, func(*peer) { t.Error("connected") })
-	cfg := quick(b.url())
+	b := NewScripted(t, func(*Peer) { t.Error("connected") })
+	cfg := Quick(b.Url())
 	cfg.DeviceStatus = Status{Topic: "devices/${username}"}
 	c := newConnector(t, cfg)
 	// The last one makes the topic 65,536 bytes long.
@@ -162,8 +162,8 @@ func TestEveryRefusedWill(t *testing.T) {
 		t.Run(fmt.Sprintf("0x%02X", r.code), func(t *testing.T) {
 			t.Parallel()
 			published := make(chan string, 10)
-			b := newScripted(t, func(p *peer) {
-				cp := p.next()
+			b := NewScripted(t, func(p *Peer) {
+				cp := p.Next()
 				if cp == nil {
 					return
 				}
@@ -171,26 +171,26 @@ func TestEveryRefusedWill(t *testing.T) {
 				if c := cp.Content.(*packets.Connect); c.WillFlag && strings.HasPrefix(c.WillTopic, "bad/") {
 					ack.ReasonCode = r.code
 				}
-				p.send(ack)
-				for cp := p.next(); cp != nil; cp = p.next() {
+				p.Send(ack)
+				for cp := p.Next(); cp != nil; cp = p.Next() {
 					switch c := cp.Content.(type) {
 					case *packets.Publish:
 						published <- c.Topic
-						p.puback(c.PacketID, 0)
+						p.Puback(c.PacketID, 0)
 					case *packets.Subscribe:
-						p.suback(c.PacketID, make([]byte, len(c.Subscriptions))...)
+						p.Suback(c.PacketID, make([]byte, len(c.Subscriptions))...)
 					}
 				}
 			})
 			var log gatewaytest.Log
-			cfg := quick(b.url())
+			cfg := Quick(b.Url())
 			cfg.PacketTimeout = time.Second
 			cfg.Logger, cfg.GatewayStatus, cfg.Node = log.Logger(), Status{
 				Topic: "bad/${node}", QoS: 1,
 				Retain: true,
 			}, "n"
 			shared := newShared(t, cfg, SharedConfig{Connections: 1})
-			if r := connectortest.Publish(t, loginTo(t, shared, "raw", ""), "a", 1, "x"); !r.Ok() {
+			if r := connectortest.Publish(t, LoginTo(t, shared, "raw", ""), "a", 1, "x"); !r.Ok() {
 				t.Error(r)
 			}
 			for topic := ""; topic != "a"; topic = <-published { // the split mode probe comes first
@@ -215,16 +215,16 @@ func TestEveryRefusedWill(t *testing.T) {
 }
 
 // awaitLast waits until payload is the last one published to a topic.
-func awaitLast(t testing.TB, b *memoryBroker, topic, payload string) {
+func awaitLast(t testing.TB, b *MemoryBroker, topic, payload string) {
 	t.Helper()
 	gatewaytest.Eventually(t, topic+" says "+payload, func() bool {
-		said := b.said(topic)
+		said := b.Said(topic)
 		return len(said) > 0 && said[len(said)-1] == payload
 	})
 }
 
 func withStatus(url, node string) Config {
-	cfg := quick(url)
+	cfg := Quick(url)
 	cfg.Node, cfg.DeviceStatus = node, Status{Topic: "status/${clientid}", QoS: 1}
 	return cfg
 }
@@ -232,39 +232,39 @@ func withStatus(url, node string) Config {
 // TestSharedStatus expects a device to be online, and to be offline once it has left and no other session has its
 // client id.
 func TestSharedStatus(t *testing.T) {
-	b := newMemoryBroker(t)
-	x, y := newShared(t, withStatus(b.url(), "x"), SharedConfig{}), newShared(t, withStatus(b.url(), "y"),
+	b := NewMemoryBroker(t)
+	x, y := newShared(t, withStatus(b.Url(), "x"), SharedConfig{}), newShared(t, withStatus(b.Url(), "y"),
 		SharedConfig{})
-	m := logIn(t, x, "device")
+	m := LogIn(t, x, "device")
 	awaitLast(t, b, "status/device", "online")
 	m.Close()
 	awaitLast(t, b, "status/device", "offline")
-	before := len(b.said("status/device"))
+	before := len(b.Said("status/device"))
 	for range 3 {
-		m = logIn(t, x, "device")
+		m = LogIn(t, x, "device")
 	}
-	logIn(t, y, "device")
-	wantDiscarded(t, m)
-	publish(t, logIn(t, x, "other"), "end", 1, "")
-	gatewaytest.Eventually(t, "four online statuses", func() bool { return len(b.said("status/device")) >= before+4 })
-	for _, said := range b.said("status/device")[before:] {
+	LogIn(t, y, "device")
+	WantDiscarded(t, m)
+	Publish(t, LogIn(t, x, "other"), "end", 1, "")
+	gatewaytest.Eventually(t, "four online statuses", func() bool { return len(b.Said("status/device")) >= before+4 })
+	for _, said := range b.Said("status/device")[before:] {
 		if said != "online" {
-			t.Fatalf("the status is %v", b.said("status/device")[before:])
+			t.Fatalf("the status is %v", b.Said("status/device")[before:])
 		}
 	}
 }
 
 // TestSharedStatusAtClose expects all devices to be offline when the connector closes.
 func TestSharedStatusAtClose(t *testing.T) {
-	b := newMemoryBroker(t)
-	base := newConnector(t, withStatus(b.url(), "x"))
+	b := NewMemoryBroker(t)
+	base := newConnector(t, withStatus(b.Url(), "x"))
 	s, err := base.Shared(SharedConfig{Authenticator: access.Everybody()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ids := []string{"a", "b", "c", "d"}
 	for _, id := range ids {
-		logIn(t, s, id)
+		LogIn(t, s, id)
 		awaitLast(t, b, "status/"+id, "online")
 	}
 	if err := s.Close(t.Context()); err != nil {
@@ -278,22 +278,22 @@ func TestSharedStatusAtClose(t *testing.T) {
 // TestSharedStatusAgain expects the online statuses to be published again to a broker that has lost them and, at QoS 0,
 // those it missed.
 func TestSharedStatusAgain(t *testing.T) {
-	b := newMemoryBroker(t)
-	cfg := withStatus(b.url(), "x")
+	b := NewMemoryBroker(t)
+	cfg := withStatus(b.Url(), "x")
 	cfg.DeviceStatus.QoS = 0
 	s := newShared(t, cfg, SharedConfig{})
-	logIn(t, s, "early")
+	LogIn(t, s, "early")
 	awaitLast(t, b, "status/early", "online")
 	for _, c := range s.conns { // the first login waits only for its own connection
 		<-c.up
 	}
-	b.stop()
+	b.Stop()
 	for _, c := range s.conns {
-		awaitDown(t, c.client)
+		AwaitDown(t, c.client)
 	}
-	logIn(t, s, "late")
-	b.set(func() { b.taken = nil })
-	b.start(true)
+	LogIn(t, s, "late")
+	b.Set(func() { b.Taken = nil })
+	b.Start(true)
 	awaitLast(t, b, "status/early", "online")
 	awaitLast(t, b, "status/late", "online")
 }

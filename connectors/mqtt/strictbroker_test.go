@@ -9,32 +9,32 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 )
 
-// strictBroker accepts everything except topics that begin with "bad": for those, it ends the connection.
-type strictBroker struct {
-	*scripted
+// StrictBroker accepts everything except topics that begin with "bad": for those, it ends the connection.
+type StrictBroker struct {
+	*Scripted
 	reason byte // of DISCONNECT; 0: none, the connection just ends
 
-	mu    sync.Mutex
+	Mu    sync.Mutex
 	lax   bool           // it takes bad topics too; guarded by mu, as all below
 	ended []time.Time    // connections that it ended
 	taken map[string]int // publishes by topic
-	from  map[string]int // the same by client id and topic, with a space between
+	From  map[string]int // the same by client id and topic, with a space between
 	asked map[string]int // SUBSCRIBEs of filters that it took
 }
 
-func newStrictBroker(t *testing.T, reason byte) *strictBroker {
+func NewStrictBroker(t *testing.T, reason byte) *StrictBroker {
 	t.Helper()
-	b := &strictBroker{reason: reason, taken: map[string]int{}, from: map[string]int{}, asked: map[string]int{}}
-	b.scripted = newScripted(t, b.serve)
+	b := &StrictBroker{reason: reason, taken: map[string]int{}, From: map[string]int{}, asked: map[string]int{}}
+	b.Scripted = NewScripted(t, b.serve)
 	return b
 }
 
-func (b *strictBroker) serve(p *peer) {
-	connect := p.accept(false)
+func (b *StrictBroker) serve(p *Peer) {
+	connect := p.Accept(false)
 	if connect == nil {
 		return
 	}
-	for cp := p.next(); cp != nil; cp = p.next() {
+	for cp := p.Next(); cp != nil; cp = p.Next() {
 		if !b.take(p, connect.ClientID, cp) {
 			return
 		}
@@ -42,9 +42,9 @@ func (b *strictBroker) serve(p *peer) {
 }
 
 // take returns false if the broker ends the connection for the packet.
-func (b *strictBroker) take(p *peer, id string, cp *packets.ControlPacket) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (b *StrictBroker) take(p *Peer, id string, cp *packets.ControlPacket) bool {
+	b.Mu.Lock()
+	defer b.Mu.Unlock()
 	var topics []string
 	switch c := cp.Content.(type) {
 	case *packets.Publish:
@@ -60,7 +60,7 @@ func (b *strictBroker) take(p *peer, id string, cp *packets.ControlPacket) bool 
 		if strings.HasPrefix(topic, "bad") && !b.lax {
 			b.ended = append(b.ended, time.Now())
 			if b.reason != 0 {
-				p.disconnect(b.reason)
+				p.Disconnect(b.reason)
 			}
 			return false
 		}
@@ -68,22 +68,22 @@ func (b *strictBroker) take(p *peer, id string, cp *packets.ControlPacket) bool 
 	switch c := cp.Content.(type) {
 	case *packets.Publish:
 		b.taken[c.Topic]++
-		b.from[id+" "+c.Topic]++
+		b.From[id+" "+c.Topic]++
 		switch c.QoS {
 		case 1:
-			p.puback(c.PacketID, 0)
+			p.Puback(c.PacketID, 0)
 		case 2:
-			p.send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID})
+			p.Send(&packets.Pubrec{Properties: &packets.Properties{}, PacketID: c.PacketID})
 		}
 	case *packets.Pubrel:
-		p.send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
+		p.Send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: c.PacketID})
 	case *packets.Subscribe:
 		for _, topic := range topics {
 			b.asked[topic]++
 		}
-		p.suback(c.PacketID, make([]byte, len(topics))...)
+		p.Suback(c.PacketID, make([]byte, len(topics))...)
 	case *packets.Unsubscribe:
-		p.send(&packets.Unsuback{
+		p.Send(&packets.Unsuback{
 			Properties: &packets.Properties{}, PacketID: c.PacketID,
 			Reasons: make([]byte, len(topics)),
 		})
@@ -91,26 +91,26 @@ func (b *strictBroker) take(p *peer, id string, cp *packets.ControlPacket) bool 
 	return true
 }
 
-func (b *strictBroker) set(lax bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (b *StrictBroker) Set(lax bool) {
+	b.Mu.Lock()
+	defer b.Mu.Unlock()
 	b.lax = lax
 }
 
-// endings returns the number of connections that the broker ended: at most within any 30 units, and in total.
-func (b *strictBroker) endings() (most, all int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// Endings returns the number of connections that the broker ended: at most within any 30 units, and in total.
+func (b *StrictBroker) Endings() (most, all int) {
+	b.Mu.Lock()
+	defer b.Mu.Unlock()
 	for from, at := range b.ended {
-		for to := from; to < len(b.ended) && b.ended[to].Sub(at) < 30*unit; to++ {
+		for to := from; to < len(b.ended) && b.ended[to].Sub(at) < 30*Unit; to++ {
 			most = max(most, to-from+1)
 		}
 	}
 	return most, len(b.ended)
 }
 
-func (b *strictBroker) took(topic string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (b *StrictBroker) Took(topic string) int {
+	b.Mu.Lock()
+	defer b.Mu.Unlock()
 	return b.taken[topic]
 }

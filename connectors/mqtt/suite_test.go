@@ -20,7 +20,7 @@ func newConnector(t testing.TB, cfg Config) *Connector {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
 		defer cancel()
 		if err := c.Close(ctx); err != nil {
 			t.Error(err)
@@ -101,7 +101,7 @@ func newShared(t testing.TB, cfg Config, shared SharedConfig) *Shared {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
 		defer cancel()
 		if err := s.Close(ctx); err != nil {
 			t.Error(err)

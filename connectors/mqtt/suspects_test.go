@@ -15,54 +15,54 @@ import (
 // poisons are calls for which the broker may end a connection. do returns the call, or nil if it has no result.
 var poisons = []struct {
 	name string
-	do   func(t *testing.T, b *strictBroker, c gateway.Connector) *connectortest.Call
+	do   func(t *testing.T, b *StrictBroker, c gateway.Connector) *connectortest.Call
 }{
 	{"publish QoS 0", poisonPublish(0)},
 	{"publish QoS 1", poisonPublish(1)},
 	{"publish QoS 2", poisonPublish(2)},
-	{"subscribe", func(t *testing.T, _ *strictBroker, c gateway.Connector) *connectortest.Call {
+	{"subscribe", func(t *testing.T, _ *StrictBroker, c gateway.Connector) *connectortest.Call {
 		call := connectortest.NewCall()
-		loginTo(t, c, "evil", "l").Subscribe("bad", 1, call.Done)
+		LoginTo(t, c, "evil", "l").Subscribe("bad", 1, call.Done)
 		return call
 	}},
-	{"unsubscribe", func(t *testing.T, b *strictBroker, c gateway.Connector) *connectortest.Call {
+	{"unsubscribe", func(t *testing.T, b *StrictBroker, c gateway.Connector) *connectortest.Call {
 		call := connectortest.NewCall()
-		b.set(true)
-		s := loginTo(t, c, "evil", "l")
+		b.Set(true)
+		s := LoginTo(t, c, "evil", "l")
 		if r := connectortest.Subscribe(t, s, "bad", 1); !r.Ok() {
 			t.Fatal(r)
 		}
-		b.set(false)
+		b.Set(false)
 		s.Unsubscribe("bad", call.Done)
 		return call
 	}},
-	{"raw publish", func(t *testing.T, _ *strictBroker, c gateway.Connector) *connectortest.Call {
+	{"raw publish", func(t *testing.T, _ *StrictBroker, c gateway.Connector) *connectortest.Call {
 		call := connectortest.NewCall()
-		loginTo(t, c, "raw", "").Publish("bad", 1, []byte("x"), call.Done)
+		LoginTo(t, c, "raw", "").Publish("bad", 1, []byte("x"), call.Done)
 		return call
 	}},
-	{"login with status", func(t *testing.T, _ *strictBroker, c gateway.Connector) *connectortest.Call {
-		loginTo(t, c, "bad", "l")
+	{"login with status", func(t *testing.T, _ *StrictBroker, c gateway.Connector) *connectortest.Call {
+		LoginTo(t, c, "bad", "l")
 		return nil
 	}},
-	{"resubscribe", func(t *testing.T, b *strictBroker, c gateway.Connector) *connectortest.Call {
-		b.set(true)
-		s := loginTo(t, c, "evil", "l")
+	{"resubscribe", func(t *testing.T, b *StrictBroker, c gateway.Connector) *connectortest.Call {
+		b.Set(true)
+		s := LoginTo(t, c, "evil", "l")
 		for _, filter := range []string{"a", "bad", "c"} {
 			if r := connectortest.Subscribe(t, s, filter, 1); !r.Ok() {
 				t.Fatal(r)
 			}
 		}
-		b.set(false)
-		b.cut()
+		b.Set(false)
+		b.Cut()
 		return nil
 	}},
 }
 
-func poisonPublish(qos byte) func(*testing.T, *strictBroker, gateway.Connector) *connectortest.Call {
-	return func(t *testing.T, _ *strictBroker, c gateway.Connector) *connectortest.Call {
+func poisonPublish(qos byte) func(*testing.T, *StrictBroker, gateway.Connector) *connectortest.Call {
+	return func(t *testing.T, _ *StrictBroker, c gateway.Connector) *connectortest.Call {
 		call := connectortest.NewCall()
-		loginTo(t, c, "evil", "l").Publish("bad", qos, []byte("x"), call.Done)
+		LoginTo(t, c, "evil", "l").Publish("bad", qos, []byte("x"), call.Done)
 		return call
 	}
 }
@@ -84,13 +84,13 @@ func TestEveryEnding(t *testing.T) {
 	}
 }
 
-func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *strictBroker,
+func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *StrictBroker,
 	gateway.Connector) *connectortest.Call,
 ) {
-	b := newStrictBroker(t, reason)
+	b := NewStrictBroker(t, reason)
 	var log gatewaytest.Log
 	cfg := Config{
-		URL: b.url(), ReconnectDelay: unit, Logger: log.Logger(), DeviceStatus: Status{
+		URL: b.Url(), ReconnectDelay: Unit, Logger: log.Logger(), DeviceStatus: Status{
 			Topic: "${clientid}/status",
 			QoS:   1,
 		},
@@ -107,7 +107,7 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 	}
 	var others []gateway.Session
 	for n := range 3 {
-		others = append(others, loginTo(t, c, fmt.Sprintf("good-%d", n), "l"))
+		others = append(others, LoginTo(t, c, fmt.Sprintf("good-%d", n), "l"))
 	}
 	poison := strings.TrimPrefix(t.Name(), fmt.Sprintf("TestEveryEnding/%s/0x%02X/", strings.ReplaceAll(mode, " ", "_"),
 		reason))
@@ -135,8 +135,8 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 	if poison != "publish_QoS_0" && !takenOver {
 		// three ends without a reason may be another client's doing
 		gatewaytest.Eventually(t, "the conviction", func() bool {
-			return convictions(t, cfg.Metrics) > 0 || (strings.HasSuffix(poison, "subscribe") &&
-				countedIn(t, cfg.Metrics, "losses_total", "three_losses") > 0)
+			return Convictions(t, cfg.Metrics) > 0 || (strings.HasSuffix(poison, "subscribe") &&
+				CountedIn(t, cfg.Metrics, "losses_total", "three_losses") > 0)
 		})
 	}
 	if stored && !takenOver {
@@ -148,20 +148,20 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *str
 	publish()
 	gatewaytest.Eventually(t, "what bystanders published", func() bool {
 		for n := range others {
-			if b.took(fmt.Sprintf("good-%d", n)) < published {
+			if b.Took(fmt.Sprintf("good-%d", n)) < published {
 				return false
 			}
 		}
 		return true
 	})
 	// the broker does not take the same filter again either
-	if n := convictions(t, cfg.Metrics); n > 1 && poison != "unsubscribe" {
+	if n := Convictions(t, cfg.Metrics); n > 1 && poison != "unsubscribe" {
 		t.Errorf("%v convictions", n)
 	}
-	if most, all := b.endings(); most > 6 || all > 8 {
+	if most, all := b.Endings(); most > 6 || all > 8 {
 		t.Errorf("the broker ended %d connections within 30 units, and %d in all\n%s", most, all, log.String())
 	}
-	if n := b.took("bad"); n > 0 {
+	if n := b.Took("bad"); n > 0 {
 		t.Errorf("the broker took %d", n)
 	}
 }

@@ -33,7 +33,7 @@ func TestSuiteWebSocket(t *testing.T) {
 	defer server.Close()
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
-			return newConnector(t, quick("ws"+strings.TrimPrefix(server.URL, "http")))
+			return newConnector(t, Quick("ws"+strings.TrimPrefix(server.URL, "http")))
 		},
 		Username: "device", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic", MaxQoS: 2,
 		Retain: func(t *testing.T, topic, payload string) {
@@ -72,7 +72,7 @@ func TestTransports(t *testing.T) {
 	for _, mutual := range []bool{false, true} {
 		b := mosquitto.Start(t, mosquitto.Options{TLS: true, WebSocket: true, ClientCertificates: mutual})
 		for _, url := range []string{b.TLSURL(), b.SecureWebSocketURL()} {
-			cfg := quick(url)
+			cfg := Quick(url)
 			if err := dial(t, cfg); !strings.Contains(err.Error(), "certificate") {
 				t.Errorf("%s without the CA: %v", url, err)
 			}
@@ -85,7 +85,7 @@ func TestTransports(t *testing.T) {
 				}
 				cfg.TLS.Certificates = []tls.Certificate{clientCertificate(t, b)}
 			}
-			s, d := connect(t, newConnector(t, cfg), "device")
+			s, d := Connect(t, newConnector(t, cfg), "device")
 			if r := connectortest.Subscribe(t, s, "t", 0); !r.Ok() { // QoS 1 might be resent after the cut
 				t.Fatal(r)
 			}
@@ -128,17 +128,17 @@ func TestALPN(t *testing.T) {
 		t.Fatal(err)
 	}
 	negotiated := make(chan string, 1)
-	b := serveScripted(t, l, func(p *peer) {
-		if p.accept(false) != nil {
+	b := ServeScripted(t, l, func(p *Peer) {
+		if p.Accept(false) != nil {
 			negotiated <- p.Conn.(*tls.Conn).ConnectionState().NegotiatedProtocol
-			p.serveAll()
+			p.ServeAll()
 		}
 	})
 	cfg := Config{
-		URL: "mqtts://" + b.listener.Addr().String(),
+		URL: "mqtts://" + b.Listener.Addr().String(),
 		TLS: &tls.Config{RootCAs: roots, NextProtos: []string{"mqtt"}},
 	}
-	s, _ := connect(t, newConnector(t, cfg), "c")
+	s, _ := Connect(t, newConnector(t, cfg), "c")
 	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -188,8 +188,8 @@ func TestWebSocketFailures(t *testing.T) {
 
 // TestWebSocketSilence uses a server that accepts connections and sends nothing.
 func TestWebSocketSilence(t *testing.T) {
-	b := newScripted(t, func(p *peer) { _, _ = io.Copy(io.Discard, p) })
-	err := dial(t, Config{URL: "ws" + strings.TrimPrefix(b.url(), "mqtt"), ConnectTimeout: 50 * time.Millisecond})
+	b := NewScripted(t, func(p *Peer) { _, _ = io.Copy(io.Discard, p) })
+	err := dial(t, Config{URL: "ws" + strings.TrimPrefix(b.Url(), "mqtt"), ConnectTimeout: 50 * time.Millisecond})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
@@ -197,5 +197,5 @@ func TestWebSocketSilence(t *testing.T) {
 
 // cut closes the connection of a session without DISCONNECT.
 func cut(s gateway.Session) {
-	cutClient(s.(*Session).client)
+	CutClient(s.(*Session).client)
 }

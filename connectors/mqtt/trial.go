@@ -20,27 +20,27 @@ type verdict struct {
 
 // triesItself reports whether the client tries its own suspects: a device's client does, because the broker may apply
 // rules for its client id, and so do the gateway's clients while the prober cannot connect. mu must be held.
-func (c *client) triesItself() bool {
+func (c *Client) triesItself() bool {
 	return c.device != nil || c.prober != nil || c.broker.proberRefused.Load()
 }
 
 // addTrial must be called with mu held.
-func (c *client) addTrial(k *call) {
+func (c *Client) addTrial(k *call) {
 	k.onTrial = true
 	c.trials = append(c.trials, k)
 }
 
 // isTrying reports whether suspects must be tried before anything else is sent. mu must be held.
-func (c *client) isTrying() bool { return len(c.trials)+len(c.trying) > 0 }
+func (c *Client) isTrying() bool { return len(c.trials)+len(c.trying) > 0 }
 
 // settles returns how long to wait before trying suspects on a new connection, so that a broker that ends every
 // connection convicts nothing.
-func (c *client) settles(now time.Time) time.Duration {
+func (c *Client) settles(now time.Time) time.Duration {
 	return c.link.began.Add(c.broker.cfg.ReconnectDelay).Sub(now)
 }
 
 // try sends as many suspects as may be under way. mu must be held.
-func (c *client) try() (cb callbacks) {
+func (c *Client) try() (cb Callbacks) {
 	if len(c.trials) == 0 || c.link == nil || c.othersUnderWay() || c.isTryingAlone() {
 		return nil
 	}
@@ -71,18 +71,18 @@ func (c *client) try() (cb callbacks) {
 
 // isTryingAlone reports whether a suspect is under way that no other may join: an end of the connection would not tell
 // which of them caused it.
-func (c *client) isTryingAlone() bool { return len(c.trying) > 0 && c.trying[0].alone }
+func (c *Client) isTryingAlone() bool { return len(c.trying) > 0 && c.trying[0].alone }
 
-func (c *client) tryAgain() {
+func (c *Client) tryAgain() {
 	c.mu.Lock()
 	c.tryLater = false
 	cb := c.unblock()
 	c.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
 // othersUnderWay reports whether calls that are not on trial are unacknowledged.
-func (c *client) othersUnderWay() bool {
+func (c *Client) othersUnderWay() bool {
 	for _, k := range c.inflight {
 		if !k.onTrial {
 			return true
@@ -97,7 +97,7 @@ func (c *client) othersUnderWay() bool {
 }
 
 // tryCall sends a suspect. A QoS 0 publish is acknowledged by the answer to a PINGREQ sent after it.
-func (c *client) tryCall(k *call) (cb callbacks) {
+func (c *Client) tryCall(k *call) (cb Callbacks) {
 	if k.kind == publishing && k.spooled {
 		k.qos = min(k.qos, c.link.maxQoS)
 	}
@@ -123,7 +123,7 @@ func (c *client) tryCall(k *call) (cb callbacks) {
 }
 
 // unfitTrial ends the trial of a call that exceeds the broker's limits.
-func (c *client) unfitTrial(k *call, reason byte) (cb callbacks) {
+func (c *Client) unfitTrial(k *call, reason byte) (cb Callbacks) {
 	l := k.queue
 	if k.verdict == nil {
 		if k.stored > 0 {
@@ -141,7 +141,7 @@ func (c *client) unfitTrial(k *call, reason byte) (cb callbacks) {
 }
 
 // tried ends the trial of a call that the connection survived. mu must be held.
-func (c *client) tried(k *call, v verdict) (cb callbacks) {
+func (c *Client) tried(k *call, v verdict) (cb Callbacks) {
 	k.onTrial, k.alone = false, false
 	c.trying = slices.DeleteFunc(c.trying, func(other *call) bool { return other == k })
 	c.window = min(2*max(c.window, 1), mostTried)
@@ -149,14 +149,14 @@ func (c *client) tried(k *call, v verdict) (cb callbacks) {
 		f := k.verdict
 		k.verdict = nil
 		c.achieved()
-		cb.then(func() { f(v) })
+		cb.Then(func() { f(v) })
 	}
 	return cb
 }
 
 // ponged ends the trials of QoS 0 publishes that the broker has read, and clears those it has read before. mu must be
 // held.
-func (c *client) ponged(n uint32) (cb callbacks) {
+func (c *Client) ponged(n uint32) (cb Callbacks) {
 	for _, k := range slices.Clone(c.trying) {
 		if k.isQoS0() && k.ping != 0 && int32(n-k.ping) >= 0 {
 			cb = append(cb, c.tried(k, verdict{})...)
@@ -170,7 +170,7 @@ func (c *client) ponged(n uint32) (cb callbacks) {
 }
 
 // judgeTrials convicts a call that was alone when the connection ended. mu must be held.
-func (c *client) judgeTrials(e ending) (cb callbacks) {
+func (c *Client) judgeTrials(e ending) (cb Callbacks) {
 	trying := c.trying
 	c.trying, c.window = nil, 1
 	w := e.weight()
@@ -187,7 +187,7 @@ func (c *client) judgeTrials(e ending) (cb callbacks) {
 			c.achieved() // it will not end the next connection
 			if k.verdict != nil {
 				f := k.verdict
-				cb.then(func() { f(verdict{convicted: &e}) })
+				cb.Then(func() { f(verdict{convicted: &e}) })
 				c.forgetSent(k)
 				return cb
 			}
@@ -213,20 +213,20 @@ func (c *client) judgeTrials(e ending) (cb callbacks) {
 }
 
 // forgetTrial removes a call from the trials. mu must be held.
-func (c *client) forgetTrial(k *call) {
+func (c *Client) forgetTrial(k *call) {
 	same := func(other *call) bool { return other == k }
 	c.trials, c.trying = slices.DeleteFunc(c.trials, same), slices.DeleteFunc(c.trying, same)
 }
 
 // leaveTrial ends the subscription made by a trial. mu must be held and the link be up.
-func (c *client) leaveTrial(k *call) {
+func (c *Client) leaveTrial(k *call) {
 	u := &call{kind: unsubscribing, topic: k.topic, queue: &c.ownQueue}
 	c.sendRequest(u)
 }
 
 // divert sends the queue's calls through the prober, one at a time: its suspects, and for d all others. mu must be
 // held.
-func (l *publishQueue) divert(d time.Duration) {
+func (l *PublishQueue) divert(d time.Duration) {
 	if d <= 0 && len(l.suspects) == 0 {
 		return
 	}
@@ -237,19 +237,19 @@ func (l *publishQueue) divert(d time.Duration) {
 }
 
 // endDiversion ends the diversion if no evidence is left.
-func (l *publishQueue) endDiversion(now time.Time) {
+func (l *PublishQueue) endDiversion(now time.Time) {
 	if l.probing == nil && len(l.suspects) == 0 && !now.Before(l.divertedUntil) {
 		l.diverted = false
 	}
 }
 
 // isRefused reports whether the topic of a topic queue is convicted.
-func (l *publishQueue) isRefused() bool {
+func (l *PublishQueue) isRefused() bool {
 	return !l.refusedUntil.IsZero() && time.Now().Before(l.refusedUntil)
 }
 
 // probeNext has the prober try the next call of a diverted queue.
-func (l *publishQueue) probeNext() (cb callbacks) {
+func (l *PublishQueue) probeNext() (cb Callbacks) {
 	if l.ended || l.probing != nil {
 		return nil
 	}
@@ -283,14 +283,14 @@ func (l *publishQueue) probeNext() (cb callbacks) {
 	c.probing[k] = true
 	try := *k
 	try.spooled, try.proven, try.offences = k.stored > 0, l.proven, c.broker.offenders.count(k.sender().ClientID)
-	cb.then(func() {
+	cb.Then(func() {
 		c.broker.tryElsewhere(try, func(v verdict) { c.judged(k, v) })
 	})
 	return cb
 }
 
 // nextDiverted removes and returns the next call of a diverted queue, or nil.
-func (l *publishQueue) nextDiverted() *call {
+func (l *PublishQueue) nextDiverted() *call {
 	switch {
 	case len(l.suspects) > 0:
 		k := l.suspects[0]
@@ -308,7 +308,7 @@ func (l *publishQueue) nextDiverted() *call {
 }
 
 // judged handles the prober's verdict on a call.
-func (c *client) judged(k *call, v verdict) {
+func (c *Client) judged(k *call, v verdict) {
 	c.mu.Lock()
 	if !c.probing[k] { // the client has ended
 		c.mu.Unlock()
@@ -317,7 +317,7 @@ func (c *client) judged(k *call, v verdict) {
 	delete(c.probing, k)
 	l := k.queue
 	l.probing = nil
-	var cb callbacks
+	var cb Callbacks
 	switch {
 	case v.unavailable:
 		cb = c.tryHere(l, k)
@@ -344,14 +344,14 @@ func (c *client) judged(k *call, v verdict) {
 	}
 	cb = append(cb, c.unblock()...)
 	c.mu.Unlock()
-	cb.run()
+	cb.Run()
 }
 
 // tryHere tries a call on this client, since the prober cannot. mu must be held.
-func (c *client) tryHere(l *publishQueue, k *call) (cb callbacks) {
+func (c *Client) tryHere(l *PublishQueue, k *call) (cb Callbacks) {
 	if l.ended {
 		if k.stored > 0 {
-			cb.then(func() { l.backlog.leave(l) })
+			cb.Then(func() { l.backlog.leave(l) })
 		}
 		return cb
 	}
@@ -364,7 +364,7 @@ func (c *client) tryHere(l *publishQueue, k *call) (cb callbacks) {
 }
 
 // sendAcquitted sends SUBSCRIBEs and UNSUBSCRIBEs that passed their trial. mu must be held.
-func (c *client) sendAcquitted() {
+func (c *Client) sendAcquitted() {
 	for c.link != nil && len(c.acquitted) > 0 && c.link.wire.HasRoom() {
 		k := c.acquitted[0]
 		c.acquitted = c.acquitted[1:]
@@ -382,44 +382,44 @@ func (c *client) sendAcquitted() {
 }
 
 // endTrials finishes the suspects when the client ends. mu must be held.
-func (c *client) endTrials() (cb callbacks) {
+func (c *Client) endTrials() (cb Callbacks) {
 	for k := range c.probing {
-		cb.add(k, resultEnded)
-		cb = append(cb, k.queue.finish(resultEnded)...)
+		cb.add(k, ResultEnded)
+		cb = append(cb, k.queue.finish(ResultEnded)...)
 		if l := k.queue; k.stored > 0 {
-			cb.then(func() { l.backlog.leave(l) })
+			cb.Then(func() { l.backlog.leave(l) })
 		}
 	}
 	if c.prober != nil {
 		cb = append(cb, c.prober.handBack()...)
 	}
 	for _, k := range append(c.trying, c.trials...) {
-		cb.add(k, resultEnded)
+		cb.add(k, ResultEnded)
 		if l := k.queue; k.stored > 0 && c.inflight[k.id] != k {
-			cb.then(func() { l.backlog.leave(l) })
+			cb.Then(func() { l.backlog.leave(l) })
 		}
 	}
 	for _, k := range c.acquitted {
-		cb.add(k, resultEnded)
+		cb.add(k, ResultEnded)
 	}
 	c.probing, c.trying, c.trials, c.acquitted, c.topicQueues = nil, nil, nil, nil, nil
 	return cb
 }
 
 // queueOf returns the queue of a call: a call of ownQueue with a suspicious topic has a topic queue. mu must be held.
-func (c *client) queueOf(k *call) *publishQueue {
+func (c *Client) queueOf(k *call) *PublishQueue {
 	if l := c.topicQueues[k.topic]; l != nil && k.queue == &c.ownQueue {
 		return l
 	}
 	return k.queue
 }
 
-func (c *client) topicQueue(name string) *publishQueue {
+func (c *Client) topicQueue(name string) *PublishQueue {
 	l := c.topicQueues[name]
 	if l == nil {
-		l = &publishQueue{client: c, topic: name}
+		l = &PublishQueue{client: c, topic: name}
 		if c.topicQueues == nil {
-			c.topicQueues = map[string]*publishQueue{}
+			c.topicQueues = map[string]*PublishQueue{}
 		}
 		c.topicQueues[name] = l
 	}
@@ -427,7 +427,7 @@ func (c *client) topicQueue(name string) *publishQueue {
 }
 
 // pruneTopicQueues removes topic queues without calls and evidence. mu must be held.
-func (c *client) pruneTopicQueues(now time.Time) {
+func (c *Client) pruneTopicQueues(now time.Time) {
 	for name, l := range c.topicQueues {
 		l.endDiversion(now)
 		if !l.diverted && !l.blocked && l.publish == nil && l.pending.empty() && now.After(l.refusedUntil) &&
@@ -438,7 +438,7 @@ func (c *client) pruneTopicQueues(now time.Time) {
 }
 
 // has reports whether a call of the queue is under way.
-func (c *client) has(l *publishQueue) bool {
+func (c *Client) has(l *PublishQueue) bool {
 	for _, k := range c.waiting {
 		if k.queue == l {
 			return true
@@ -458,7 +458,7 @@ func (c *client) has(l *publishQueue) bool {
 }
 
 // refuse handles the conviction of a call: a topic queue refuses its topic for d, a device's queue is diverted for d.
-func (l *publishQueue) refuse(r gateway.Result, d time.Duration) {
+func (l *PublishQueue) refuse(r gateway.Result, d time.Duration) {
 	l.proven = false
 	if l.topic != "" {
 		l.refused, l.refusedUntil = r, time.Now().Add(d)

@@ -31,7 +31,7 @@ func TestWatch(t *testing.T) {
 			t.Parallel()
 			addr := gatewaytest.FreeAddress(t)
 			var log gatewaytest.Log
-			cfg := quick("mqtt://" + addr)
+			cfg := Quick("mqtt://" + addr)
 			cfg.Username, cfg.Logger = change.username, log.Logger()
 			c := newConnector(t, cfg)
 			if change.shared {
@@ -61,8 +61,8 @@ func TestWatch(t *testing.T) {
 			if !strings.Contains(log.String(), "the broker can be reached again") {
 				t.Fatalf("logged:\n%s", log.String())
 			}
-			connect(t, c, "device")
-			first.close()
+			Connect(t, c, "device")
+			first.Close()
 			await("that the broker is away", false)
 			serveAt(t, addr)
 			await("the broker again", true)
@@ -70,15 +70,15 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-func serveAt(t *testing.T, addr string) *scripted {
+func serveAt(t *testing.T, addr string) *Scripted {
 	t.Helper()
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return serveScripted(t, l, func(p *peer) {
-		if p.accept(false) != nil {
-			p.serveAll()
+	return ServeScripted(t, l, func(p *Peer) {
+		if p.Accept(false) != nil {
+			p.ServeAll()
 		}
 	})
 }
