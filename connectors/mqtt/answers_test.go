@@ -8,10 +8,14 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 func TestNeverSuback(t *testing.T) {
-	b := NewScripted(t, func(p *Peer) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		p.Accept(false)
 		for cp := p.Next(); cp != nil; cp = p.Next() {
 			if c, ok := cp.Content.(*packets.Publish); ok {
@@ -19,7 +23,7 @@ func TestNeverSuback(t *testing.T) {
 			}
 		}
 	})
-	s, d := Connect(t, newConnector(t, Config{URL: b.Url(), PacketTimeout: 50 * time.Millisecond}), "c")
+	s, d := brokertest.Connect(t, newConnector(t, client.Config{URL: b.Url(), PacketTimeout: 50 * time.Millisecond}), "c")
 	if r := connectortest.Subscribe(t, s, "t", 0); r.Code != gateway.CodeUnknown {
 		t.Fatal(r)
 	}
@@ -33,7 +37,7 @@ func TestNeverSuback(t *testing.T) {
 
 func TestReasonCodes(t *testing.T) {
 	answers := map[string]byte{"nobody": 0x10, "denied": 0x87, "full": 0x97, "odd": 0x83}
-	b := NewScripted(t, func(p *Peer) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		p.Accept(false)
 		for cp := p.Next(); cp != nil; cp = p.Next() {
 			switch c := cp.Content.(type) {
@@ -58,7 +62,7 @@ func TestReasonCodes(t *testing.T) {
 			}
 		}
 	})
-	s, _ := Connect(t, newConnector(t, Config{URL: b.Url()}), "c")
+	s, _ := brokertest.Connect(t, newConnector(t, client.Config{URL: b.Url()}), "c")
 	want := map[string]gateway.ResultCode{
 		"nobody": gateway.CodeSuccess, "denied": gateway.CodePermissionDeny, "full": gateway.CodeLimit,
 		"odd": gateway.CodeUnknown,
@@ -83,7 +87,7 @@ func TestReasonCodes(t *testing.T) {
 
 // TestStrayAnswers sends acknowledgements that no call waits for.
 func TestStrayAnswers(t *testing.T) {
-	b := NewScripted(t, func(p *Peer) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		p.Accept(false)
 		for cp := p.Next(); cp != nil; cp = p.Next() {
 			if c, ok := cp.Content.(*packets.Publish); ok {
@@ -97,7 +101,7 @@ func TestStrayAnswers(t *testing.T) {
 			}
 		}
 	})
-	s, _ := Connect(t, newConnector(t, Config{URL: b.Url()}), "c")
+	s, _ := brokertest.Connect(t, newConnector(t, client.Config{URL: b.Url()}), "c")
 	for range 3 {
 		if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 			t.Fatal(r)
@@ -108,7 +112,7 @@ func TestStrayAnswers(t *testing.T) {
 // TestOneUnacknowledged expects the second QoS 1 publish, and everything after it, only after the first PUBACK.
 func TestOneUnacknowledged(t *testing.T) {
 	order := make(chan string, 8)
-	b := NewScripted(t, func(p *Peer) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		p.Accept(false)
 		first := p.Next().Content.(*packets.Publish)
 		order <- first.Topic
@@ -127,7 +131,7 @@ func TestOneUnacknowledged(t *testing.T) {
 		}
 		p.ServeAll()
 	})
-	s, _ := Connect(t, newConnector(t, Config{URL: b.Url()}), "c")
+	s, _ := brokertest.Connect(t, newConnector(t, client.Config{URL: b.Url()}), "c")
 	calls := make([]*connectortest.Call, 4)
 	for i, topic := range []string{"a", "b", "c", "d"} {
 		calls[i] = connectortest.NewCall()
@@ -146,7 +150,7 @@ func TestOneUnacknowledged(t *testing.T) {
 }
 
 func TestBrokerLimits(t *testing.T) {
-	b := NewScripted(t, func(p *Peer) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		p.Next()
 		ack := packets.NewControlPacket(packets.CONNACK)
 		size, qos := uint32(100), byte(1)
@@ -154,7 +158,7 @@ func TestBrokerLimits(t *testing.T) {
 		p.Send(ack)
 		p.ServeAll()
 	})
-	s, _ := Connect(t, newConnector(t, Config{URL: b.Url()}), "c")
+	s, _ := brokertest.Connect(t, newConnector(t, client.Config{URL: b.Url()}), "c")
 	for qos := byte(0); qos <= 1; qos++ {
 		if r := connectortest.Publish(t, s, "t", qos, string(make([]byte, 200))); r.Code != gateway.CodeLimit {
 			t.Error(r)

@@ -20,6 +20,10 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // BenchmarkPublish publishes b.N messages of 64 B with paho alone and with sessions, and reports the ratio of the
@@ -78,7 +82,7 @@ func benchPaho(b *testing.B, broker *mosquitto.Broker, qos byte, payload []byte)
 }
 
 func benchSession(b *testing.B, broker *mosquitto.Broker, qos byte, payload []byte) time.Duration {
-	s, _ := Connect(b, newConnector(b, Config{URL: broker.URL()}), "session")
+	s, _ := brokertest.Connect(b, newConnector(b, client.Config{URL: broker.URL()}), "session")
 	defer s.Close()
 	window := make(chan struct{}, 16) // publishes under way on one connection
 	if qos > 0 {
@@ -105,7 +109,7 @@ func benchSession(b *testing.B, broker *mosquitto.Broker, qos byte, payload []by
 // BenchmarkIdleSession reports the memory of an idle session: heap and stacks after a garbage collection.
 func BenchmarkIdleSession(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
-	c := newConnector(b, Config{URL: broker.URL()})
+	c := newConnector(b, client.Config{URL: broker.URL()})
 	const n = 1000
 	for b.Loop() {
 		before, goroutines := gatewaytest.MemoryInUse(), runtime.NumGoroutine()
@@ -248,10 +252,10 @@ func BenchmarkManyDeliver(b *testing.B) {
 
 // publishers returns several sessions, because each has only one QoS 1 publish under way.
 func publishers(b *testing.B, broker *mosquitto.Broker) []gateway.Session {
-	c := newConnector(b, Config{URL: broker.URL()})
+	c := newConnector(b, client.Config{URL: broker.URL()})
 	list := make([]gateway.Session, 16)
 	for i := range list {
-		list[i], _ = Connect(b, c, fmt.Sprint("publisher-", i))
+		list[i], _ = brokertest.Connect(b, c, fmt.Sprint("publisher-", i))
 	}
 	return list
 }
@@ -326,11 +330,11 @@ func BenchmarkManySpool(b *testing.B) {
 	broker := mosquitto.Start(b, mosquitto.Options{})
 	for _, mode := range []string{"device", "shared"} {
 		b.Run(mode, func(b *testing.B) {
-			cfg := Config{URL: broker.URL(), Node: "plain"}
+			cfg := client.Config{URL: broker.URL(), Node: "plain"}
 			plain := sessionsOf(b, mode, cfg)
 			plain.attach(b, manyDevices, func() {})
 			defer plain.leave()
-			cfg.Node, cfg.Spool = "spooled", SpoolConfig{Folder: b.TempDir()}
+			cfg.Node, cfg.Spool = "spooled", client.SpoolConfig{Folder: b.TempDir()}
 			spooled := sessionsOf(b, mode, cfg)
 			spooled.prefix = "spooled"
 			spooled.attach(b, manyDevices, func() {})
@@ -353,10 +357,10 @@ func BenchmarkManySpool(b *testing.B) {
 	}
 }
 
-func sessionsOf(b *testing.B, mode string, cfg Config) *ofSessions {
+func sessionsOf(b *testing.B, mode string, cfg client.Config) *ofSessions {
 	b.Helper()
 	m := &ofSessions{metrics: prometheus.NewRegistry(), prefix: "device"}
-	cfg.Metrics = NewMetrics(m.metrics)
+	cfg.Metrics = client.NewMetrics(m.metrics)
 	switch mode {
 	case "device":
 		m.connector = newConnector(b, cfg)

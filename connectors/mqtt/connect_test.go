@@ -19,23 +19,28 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
-func dial(t *testing.T, cfg Config) error {
+func dial(t *testing.T, cfg client.Config) error {
 	t.Helper()
-	return DialBy(t, newConnector(t, cfg))
+	return brokertest.DialBy(t, newConnector(t, cfg))
 }
 
 func TestOldBroker(t *testing.T) {
-	for name, serve := range map[string]func(p *Peer){
-		"closes":         func(p *Peer) { p.Next() },
-		"3.1.1 connack":  func(p *Peer) { p.Next(); _, _ = p.Write([]byte{0x20, 2, 0, 1}) },
-		"5 connack 0x84": func(p *Peer) { p.Next(); _, _ = p.Write([]byte{0x20, 3, 0, 0x84, 0}) },
+	for name, serve := range map[string]func(p *brokertest.Peer){
+		"closes":         func(p *brokertest.Peer) { p.Next() },
+		"3.1.1 connack":  func(p *brokertest.Peer) { p.Next(); _, _ = p.Write([]byte{0x20, 2, 0, 1}) },
+		"5 connack 0x84": func(p *brokertest.Peer) { p.Next(); _, _ = p.Write([]byte{0x20, 3, 0, 0x84, 0}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := NewScripted(t, serve)
-			if err := dial(t, Config{URL: b.Url()}); !strings.Contains(err.Error(), "MQTT 3.1.1") ||
+			b := brokertest.NewScripted(t, serve)
+			if err := dial(t, client.Config{URL: b.Url()}); !strings.Contains(err.Error(), "MQTT 3.1.1") ||
 				!strings.Contains(err.Error(), "upstream.url") {
 				t.Fatal(err)
 			}
@@ -44,8 +49,8 @@ func TestOldBroker(t *testing.T) {
 }
 
 func TestSilentBroker(t *testing.T) {
-	b := NewScripted(t, func(p *Peer) { p.ServeAll() })
-	if err := dial(t, Config{URL: b.Url(), ConnectTimeout: 50 * time.Millisecond}); !errors.Is(err,
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) { p.ServeAll() })
+	if err := dial(t, client.Config{URL: b.Url(), ConnectTimeout: 50 * time.Millisecond}); !errors.Is(err,
 		context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
@@ -58,7 +63,7 @@ func TestNoBroker(t *testing.T) {
 	}
 	_ = l.Close()
 	var refused *gateway.ResultError
-	if err := dial(t, Config{URL: "mqtt://" + l.Addr().String()}); errors.As(err, &refused) ||
+	if err := dial(t, client.Config{URL: "mqtt://" + l.Addr().String()}); errors.As(err, &refused) ||
 		!strings.Contains(err.Error(), "upstream.url") {
 		t.Fatal(err)
 	}
@@ -69,7 +74,7 @@ func TestBadURL(t *testing.T) {
 		"", "broker:1883", "http://broker", "mqtt://", "mqtt://host/path",
 		"mqtt://user:hidden-password@host", "mqtt://%zz",
 	} {
-		_, err := New(Config{URL: url})
+		_, err := New(client.Config{URL: url})
 		if err == nil || !strings.Contains(err.Error(), "upstream.url") ||
 			strings.Contains(err.Error(), "hidden-password") {
 			t.Errorf("%q: %v", url, err)
@@ -78,7 +83,7 @@ func TestBadURL(t *testing.T) {
 }
 
 func TestNegative(t *testing.T) {
-	for _, cfg := range []Config{{MaxDials: -1}, {KeepAlive: -1}, {SessionExpiry: -time.Hour}} {
+	for _, cfg := range []client.Config{{MaxDials: -1}, {KeepAlive: -1}, {SessionExpiry: -time.Hour}} {
 		cfg.URL = "mqtt://127.0.0.1"
 		if _, err := New(cfg); err == nil {
 			t.Errorf("%+v passes", cfg)
@@ -99,7 +104,7 @@ func TestWebSocketPaths(t *testing.T) {
 		"?k=v": "/mqtt?k=v", "/?k=v": "/?k=v",
 		"/x?k=a%20b+c&k=%2F": "/x?k=a%20b+c&k=%2F", "/x?": "/x?",
 	} {
-		_ = dial(t, Quick(strings.Replace(web.URL, "http", "ws", 1)+written))
+		_ = dial(t, clienttest.Quick(strings.Replace(web.URL, "http", "ws", 1)+written))
 		if got := <-asked; got != want {
 			t.Errorf("%q asks for %q, want %q", written, got, want)
 		}
@@ -111,7 +116,7 @@ func TestMaxDials(t *testing.T) {
 	atOnce, most := make(chan int, 1), make(chan int, 1)
 	atOnce <- 0
 	most <- 0
-	b := NewScripted(t, func(p *Peer) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		n := <-atOnce + 1
 		atOnce <- n
 		most <- max(n, <-most)
@@ -122,7 +127,7 @@ func TestMaxDials(t *testing.T) {
 			p.ServeAll()
 		}
 	})
-	c := newConnector(t, Config{URL: b.Url(), MaxDials: 2})
+	c := newConnector(t, client.Config{URL: b.Url(), MaxDials: 2})
 	results := make(chan error)
 	for i := range 20 {
 		go func() {
@@ -156,7 +161,7 @@ func TestTLS(t *testing.T) {
 			if err != nil {
 				return
 			}
-			p := &Peer{Conn: conn}
+			p := &brokertest.Peer{Conn: conn}
 			if p.Accept(false) != nil {
 				p.ServeAll()
 			}
@@ -165,12 +170,12 @@ func TestTLS(t *testing.T) {
 	}()
 	t.Cleanup(func() { _ = l.Close(); <-done })
 	url := "mqtts://" + l.Addr().String()
-	s, _ := Connect(t, newConnector(t, Config{URL: url, TLS: &tls.Config{RootCAs: roots}}), "c")
+	s, _ := brokertest.Connect(t, newConnector(t, client.Config{URL: url, TLS: &tls.Config{RootCAs: roots}}), "c")
 	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 		t.Fatal(r)
 	}
 	s.Close()
-	if err := dial(t, Config{URL: url}); !strings.Contains(err.Error(), "certificate") {
+	if err := dial(t, client.Config{URL: url}); !strings.Contains(err.Error(), "certificate") {
 		t.Fatal(err)
 	}
 }

@@ -8,11 +8,13 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // Connector opens a session at the broker for each device, with the device's client id, credentials and will.
 type Connector struct {
-	broker *Broker
+	broker *client.Broker
 
 	mu       sync.Mutex
 	closed   bool                // guarded by mu, as all below
@@ -23,8 +25,8 @@ var _ gateway.Connector = (*Connector)(nil)
 
 // New returns a Connector. It does not wait for the broker: Connect fails if the broker cannot be reached. Errors name
 // the setting to change. The spool is opened as soon as no other process has it locked; Connect waits for that.
-func New(cfg Config) (*Connector, error) {
-	b, err := Open(cfg)
+func New(cfg client.Config) (*Connector, error) {
+	b, err := client.Open(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +53,7 @@ func (c *Connector) Connect(ctx context.Context, device gateway.Device, password
 		return nil, err
 	}
 	if old != nil { // mosquitto 2.0.11 closes it without DISCONNECT, and it would reconnect
-		old.lose(DiscardedBy(s.id))
+		old.lose(client.DiscardedBy(s.id))
 	}
 	s.client.Announce()
 	s.queue.UseSpool()
@@ -81,7 +83,7 @@ func (c *Connector) register(s *Session) (old *Session, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, ErrClosed
+		return nil, client.ErrClosed
 	}
 	old = c.sessions[s.id]
 	c.sessions[s.id] = s
@@ -121,24 +123,24 @@ func (c *Connector) Close(ctx context.Context) error {
 
 // Session is a device's own session at the broker: an MQTT client with one publish queue.
 type Session struct {
-	client    *Client
+	client    *client.Client
 	id        string // the client id
 	connector *Connector
 	down      gateway.Downlink
-	queue     *PublishQueue
+	queue     *client.PublishQueue
 	over      atomic.Bool
 }
 
 var (
 	_ gateway.Session = (*Session)(nil)
-	_ Owner           = (*sessionEvents)(nil)
+	_ client.Owner    = (*sessionEvents)(nil)
 )
 
 // Publish implements [gateway.Session]. Without a spool, QoS 1 and 2 wait while the connection is lost. QoS 0 is
 // refused then.
 func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Done) {
 	if s.connector.broker.IsControl(name) {
-		Finish(done, controlRefused("publishing to", name))
+		client.Finish(done, controlRefused("publishing to", name))
 		return
 	}
 	s.queue.Publish(name, qos, payload, done)
@@ -147,7 +149,7 @@ func (s *Session) Publish(name string, qos byte, payload []byte, done gateway.Do
 // Subscribe implements [gateway.Session].
 func (s *Session) Subscribe(filter string, qos byte, done gateway.Done) {
 	if s.connector.broker.IsControl(filter) {
-		Finish(done, controlRefused("subscribing to", filter))
+		client.Finish(done, controlRefused("subscribing to", filter))
 		return
 	}
 	s.queue.Subscribe(filter, qos, done)
@@ -190,7 +192,7 @@ func (e *sessionEvents) Message(p *paho.Publish) {
 	switch {
 	case s.over.Load():
 	case b.IsControl(p.Topic):
-		b.CountDropped(DropDenied)
+		b.CountDropped(client.DropDenied)
 	default:
 		b.Deliver(s.down, p, p.QoS, p.Payload)
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 const (
@@ -46,7 +48,7 @@ type claim struct {
 	Epoch uint64 `json:"epoch"`
 }
 
-var _ Owner = (*control)(nil) // of the gateway client
+var _ client.Owner = (*control)(nil) // of the gateway client
 
 func newControl(s *Shared) *control {
 	cfg := s.broker.Config()
@@ -143,7 +145,7 @@ func (c *control) Connected(present bool) {
 			c.claim(s.device.ClientID, s.epoch)
 		}
 	}
-	c.shared.mode.find(own, c.topic+"/probe/"+CleanLevel(c.node))
+	c.shared.mode.find(own, c.topic+"/probe/"+client.CleanLevel(c.node))
 }
 
 func (c *control) subscribed(r gateway.Result) {

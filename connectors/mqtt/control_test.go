@@ -16,14 +16,19 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // newGateway returns a connector of a gateway with a name.
 func newGateway(t testing.TB, url, node string) *Shared {
 	t.Helper()
-	cfg := Quick(url)
+	cfg := clienttest.Quick(url)
 	cfg.Node, cfg.Logger = node, slog.New(slog.DiscardHandler)
 	s := newShared(t, cfg, SharedConfig{Connections: 1})
 	s.broker.SetLongestDelay(time.Second) // even if a test keeps the broker down for long
@@ -48,11 +53,11 @@ func hears(t testing.TB, s *Shared, epoch uint64) {
 func TestTakeover(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	x, y := newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")
-	other := LogIn(t, y, "other")
-	last := LogIn(t, x, "device")
+	other := brokertest.LogIn(t, y, "other")
+	last := brokertest.LogIn(t, x, "device")
 	for i := range 10 {
-		next := LogIn(t, []*Shared{y, x}[i%2], "device")
-		WantDiscarded(t, last)
+		next := brokertest.LogIn(t, []*Shared{y, x}[i%2], "device")
+		brokertest.WantDiscarded(t, last)
 		last = next
 	}
 	if n := last.Losses() + other.Losses(); n > 0 {
@@ -66,14 +71,14 @@ func TestTakeoverClocks(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
 	x, y := newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")
 	newEpoch(x, farFuture-time.Minute)
-	LogIn(t, y, "unrelated")
-	ahead := LogIn(t, x, "device")
+	brokertest.LogIn(t, y, "unrelated")
+	ahead := brokertest.LogIn(t, x, "device")
 	hears(t, y, x.session("device").epoch)
-	later := LogIn(t, y, "device")
-	WantDiscarded(t, ahead)
+	later := brokertest.LogIn(t, y, "device")
+	brokertest.WantDiscarded(t, ahead)
 	hears(t, x, y.session("device").epoch)
-	last := LogIn(t, x, "device")
-	WantDiscarded(t, later)
+	last := brokertest.LogIn(t, x, "device")
+	brokertest.WantDiscarded(t, later)
 	if last.Losses() > 0 {
 		t.Fatal(last.Lost(t))
 	}
@@ -85,9 +90,9 @@ func TestTakeoverAtOnce(t *testing.T) {
 	gateways := []*Shared{newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")}
 	for i := range 20 {
 		id := fmt.Sprint("device-", i)
-		members := make(chan *Member, 2)
+		members := make(chan *brokertest.Member, 2)
 		for _, s := range gateways {
-			go func() { members <- LogIn(t, s, id) }()
+			go func() { members <- brokertest.LogIn(t, s, id) }()
 		}
 		one, other := <-members, <-members
 		gatewaytest.Eventually(t, "one login left", func() bool { return one.Losses()+other.Losses() == 1 })
@@ -105,17 +110,17 @@ func TestTakeoverAtOnce(t *testing.T) {
 
 // TestMissedClaims loses the gateways' claims while the broker is down; they must be repeated.
 func TestMissedClaims(t *testing.T) {
-	b := NewMemoryBroker(t)
+	b := brokertest.NewMemoryBroker(t)
 	x, y := newGateway(t, b.Url(), "x"), newGateway(t, b.Url(), "y")
-	early, late := LogIn(t, x, "device"), LogIn(t, y, "unrelated")
+	early, late := brokertest.LogIn(t, x, "device"), brokertest.LogIn(t, y, "unrelated")
 	b.Stop()
 	for _, s := range []*Shared{x, y} {
-		AwaitDown(t, s.broker.GatewayClient())
+		clienttest.AwaitDown(t, s.broker.GatewayClient())
 	}
 	newEpoch(y, time.Minute)
-	again := LogIn(t, y, "device")
+	again := brokertest.LogIn(t, y, "device")
 	b.Start(true)
-	WantDiscarded(t, early)
+	brokertest.WantDiscarded(t, early)
 	if n := again.Losses() + late.Losses(); n > 0 {
 		t.Fatalf("%d losses", n)
 	}
@@ -124,15 +129,15 @@ func TestMissedClaims(t *testing.T) {
 // TestControlRefused expects the gateway to work, and to log an error, if the broker refuses its subscription to the
 // claims.
 func TestControlRefused(t *testing.T) {
-	b := NewMemoryBroker(t)
+	b := brokertest.NewMemoryBroker(t)
 	b.Refused["exgate/control/claims"] = packets.SubackNotauthorized
 	var log gatewaytest.Log
-	cfg := Quick(b.Url())
+	cfg := clienttest.Quick(b.Url())
 	cfg.Logger = log.Logger()
 	s := newShared(t, cfg, SharedConfig{})
-	m := LogIn(t, s, "device")
+	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "t", 1)
-	Publish(t, m, "t", 1, "x")
+	brokertest.Publish(t, m, "t", 1, "x")
 	m.Wants(t, "x")
 	gatewaytest.Eventually(t, "the refusal logged", func() bool {
 		return strings.Contains(log.String(),
@@ -144,8 +149,8 @@ func TestControlRefused(t *testing.T) {
 // learn all of them.
 func TestDevicesAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newShared(t, Config{URL: b.URL(), ControlTopic: "a/b"}, SharedConfig{})
-	hostile, d := Connect(t, s, "hostile")
+	s := newShared(t, client.Config{URL: b.URL(), ControlTopic: "a/b"}, SharedConfig{})
+	hostile, d := brokertest.Connect(t, s, "hostile")
 	for _, topic := range []string{"a/b", "a/b/claims"} {
 		if r := connectortest.Publish(t, hostile, topic, 1,
 			`{"node":"x","claims":[{"id":"victim","epoch":1}]}`); r.Code != gateway.CodePermissionDeny {
@@ -160,7 +165,7 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 			t.Errorf("subscribing to %s: %v", filter, r)
 		}
 	}
-	Connect(t, s, "victim") // claims the login on the control topic
+	brokertest.Connect(t, s, "victim") // claims the login on the control topic
 	if r := connectortest.Publish(t, hostile, "a/bc", 1, "fence"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -173,13 +178,13 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 // they reach the same broker.
 func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newShared(t, Config{URL: b.URL()}, SharedConfig{})
-	_, victim := Connect(t, s, "victim")
-	for _, cfg := range []Config{
+	s := newShared(t, client.Config{URL: b.URL()}, SharedConfig{})
+	_, victim := brokertest.Connect(t, s, "victim")
+	for _, cfg := range []client.Config{
 		{URL: b.URL(), Node: "plain"},
-		{URL: b.URL(), Node: "spooled", Spool: SpoolConfig{Folder: t.TempDir()}},
+		{URL: b.URL(), Node: "spooled", Spool: client.SpoolConfig{Folder: t.TempDir()}},
 	} {
-		hostile, d := Connect(t, newConnector(t, cfg), "hostile")
+		hostile, d := brokertest.Connect(t, newConnector(t, cfg), "hostile")
 		forged := claimsOf("z", claim{"victim", s.session("victim").epoch + 1})
 		for _, topic := range []string{"exgate/control", "exgate/control/claims", "exgate/control/probe/x"} {
 			for qos := range byte(3) {
@@ -201,7 +206,7 @@ func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 				t.Errorf("subscribing to %s: %v", filter, r)
 			}
 		}
-		Connect(t, s, "another") // the gateway claims the login on the control topic
+		brokertest.Connect(t, s, "another") // the gateway claims the login on the control topic
 		if r := connectortest.Publish(t, hostile, "exgate/controls", 1, "fence"); !r.Ok() {
 			t.Fatal(r)
 		}
@@ -214,9 +219,9 @@ func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 
 // TestBadClaims expects invalid claims, and the gateway's own, to be ignored, and invalid ones to be counted.
 func TestBadClaims(t *testing.T) {
-	b := NewMemoryBroker(t)
+	b := brokertest.NewMemoryBroker(t)
 	s := newGateway(t, b.Url(), "x")
-	m := LogIn(t, s, "device")
+	m := brokertest.LogIn(t, s, "device")
 	ahead := uint64(time.Now().Add(farFuture + time.Hour).UnixMicro())
 	for name, c := range map[string]struct {
 		payload string
@@ -231,16 +236,16 @@ func TestBadClaims(t *testing.T) {
 		"its own":     {claimsOf("x", claim{"device", s.session("device").epoch + 1}), 0},
 		"nothing":     {`{}`, 0},
 	} {
-		before := Counted(t, s.broker, "dropped_total", "bad_claim")
+		before := clienttest.Counted(t, s.broker, "dropped_total", "bad_claim")
 		b.Publish("exgate/control/claims", c.payload, 1)
 		b.Flush(t, 2)
-		if got := Counted(t, s.broker, "dropped_total", "bad_claim") - before; got != c.bad ||
+		if got := clienttest.Counted(t, s.broker, "dropped_total", "bad_claim") - before; got != c.bad ||
 			m.Losses() > 0 {
 			t.Errorf("%s: %v are counted, want %v; %d losses", name, got, c.bad, m.Losses())
 		}
 	}
 	b.Publish("exgate/control/claims", claimsOf("y", claim{"device", s.session("device").epoch + 1}), 1)
-	WantDiscarded(t, m)
+	brokertest.WantDiscarded(t, m)
 }
 
 func claimsOf(node string, claims ...claim) string {
@@ -250,25 +255,25 @@ func claimsOf(node string, claims ...claim) string {
 
 // TestLongClaims claims logins with the longest client ids, in messages that the other gateway accepts.
 func TestLongClaims(t *testing.T) {
-	b := NewMemoryBroker(t)
+	b := brokertest.NewMemoryBroker(t)
 	x, y := newGateway(t, b.Url(), "x"), newGateway(t, b.Url(), "y")
-	LogIn(t, y, "unrelated")
-	first := LogIn(t, x, "first")
+	brokertest.LogIn(t, y, "unrelated")
+	first := brokertest.LogIn(t, x, "first")
 	b.Stop()
-	AwaitDown(t, x.broker.GatewayClient())
-	AwaitDown(t, y.broker.GatewayClient())
-	var early []*Member
+	clienttest.AwaitDown(t, x.broker.GatewayClient())
+	clienttest.AwaitDown(t, y.broker.GatewayClient())
+	var early []*brokertest.Member
 	for i := range 20 {
-		early = append(early, LogIn(t, y, fmt.Sprint(i, strings.Repeat("<", 60<<10))))
+		early = append(early, brokertest.LogIn(t, y, fmt.Sprint(i, strings.Repeat("<", 60<<10))))
 	}
 	hears(t, y, x.session("first").epoch)
 	newEpoch(x, time.Minute)
 	for _, m := range early {
-		LogIn(t, x, m.Id)
+		brokertest.LogIn(t, x, m.Id)
 	}
 	b.Start(true)
 	for _, m := range early {
-		WantDiscarded(t, m)
+		brokertest.WantDiscarded(t, m)
 	}
 	if first.Losses() > 0 {
 		t.Fatal(first.Lost(t))
@@ -287,15 +292,15 @@ func TestLateClaim(t *testing.T) {
 
 // TestClaimsOfTheGone expects no claims of logins that ended while the broker was down.
 func TestClaimsOfTheGone(t *testing.T) {
-	b := NewMemoryBroker(t)
+	b := brokertest.NewMemoryBroker(t)
 	s := newGateway(t, b.Url(), "x")
-	LogIn(t, s, "first")
+	brokertest.LogIn(t, s, "first")
 	b.Stop()
-	AwaitDown(t, s.broker.GatewayClient())
+	clienttest.AwaitDown(t, s.broker.GatewayClient())
 	for i := range 1000 {
-		LogIn(t, s, fmt.Sprint("device-", i)).Close()
+		brokertest.LogIn(t, s, fmt.Sprint("device-", i)).Close()
 	}
-	stays := LogIn(t, s, "stays")
+	stays := brokertest.LogIn(t, s, "stays")
 	s.control.mu.Lock()
 	defer s.control.mu.Unlock()
 	if n := len(s.control.pending); n > 1 {
@@ -312,7 +317,7 @@ func FuzzClaims(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	b, err := Open(Config{URL: "mqtt://127.0.0.1:1", ControlTopic: "c"})
+	b, err := client.Open(client.Config{URL: "mqtt://127.0.0.1:1", ControlTopic: "c"})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -350,7 +355,7 @@ func (r *comeback) SessionLost(reason gateway.CloseReason) {
 
 func (r *comeback) logIn() {
 	r.pending.Go(func() {
-		if _, err := TryLogIn(r.gateway, "device", r); err != nil {
+		if _, err := brokertest.TryLogIn(r.gateway, "device", r); err != nil {
 			r.t.Error(err)
 		}
 	})
@@ -364,7 +369,7 @@ func TestSharedRivals(t *testing.T) {
 	var rivals []*comeback
 	for _, node := range []string{"x", "y"} {
 		r := &comeback{t: t, gateway: newGateway(t, b.URL(), node), pending: &pending}
-		LogIn(t, r.gateway, "unrelated-"+node)
+		brokertest.LogIn(t, r.gateway, "unrelated-"+node)
 		rivals = append(rivals, r)
 	}
 	for _, r := range rivals {

@@ -8,6 +8,9 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // TestConnectFlags checks the session flags that the broker gets at login, at a reconnect, and at the end.
@@ -32,7 +35,7 @@ func TestConnectFlags(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			connects, ends := make(chan *packets.Connect, 2), make(chan *packets.Disconnect, 1)
-			b := NewScripted(t, func(p *Peer) {
+			b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 				connects <- p.Accept(p.Number > 0)
 				for cp := p.Next(); cp != nil; cp = p.Next() {
 					switch content := cp.Content.(type) {
@@ -46,9 +49,9 @@ func TestConnectFlags(t *testing.T) {
 					}
 				}
 			})
-			cfg := Quick(b.Url())
+			cfg := clienttest.Quick(b.Url())
 			cfg.SessionExpiry, cfg.CleanStart = c.expiry, c.clean
-			s, _ := Connect(t, newConnector(t, cfg), "c")
+			s, _ := brokertest.Connect(t, newConnector(t, cfg), "c")
 			if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 				t.Fatal(r)
 			}
@@ -74,25 +77,25 @@ func TestConnectFlags(t *testing.T) {
 // TestDurableSession expects a device that returns after a restart of the broker to get what was published meanwhile.
 func TestDurableSession(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	cfg := Quick(b.URL())
+	cfg := clienttest.Quick(b.URL())
 	cfg.SessionExpiry = time.Hour
 	c := newConnector(t, cfg)
-	s, d := Connect(t, c, "device")
+	s, d := brokertest.Connect(t, c, "device")
 	if r := connectortest.Subscribe(t, s, "t", 1); !r.Ok() {
 		t.Fatal(r)
 	}
 	s.Close()
-	from, _ := Connect(t, newConnector(t, Quick(b.URL())), "from")
-	PublishNumbers(t, from, 0, 20)
+	from, _ := brokertest.Connect(t, newConnector(t, clienttest.Quick(b.URL())), "from")
+	brokertest.PublishNumbers(t, from, 0, 20)
 	b.Stop(t)
 	b.Restart(t)
-	PublishNumbers(t, from, 20, 40)
+	brokertest.PublishNumbers(t, from, 20, 40)
 	if d.Unread() > 0 {
 		t.Fatal("a device that has left gets messages")
 	}
-	s, d = Connect(t, c, "device")
-	WantNumbers(t, d, 0, 40)
-	PublishNumbers(t, from, 40, 41)
-	WantNumbers(t, d, 40, 41)
+	s, d = brokertest.Connect(t, c, "device")
+	brokertest.WantNumbers(t, d, 0, 40)
+	brokertest.PublishNumbers(t, from, 40, 41)
+	brokertest.WantNumbers(t, d, 40, 41)
 	s.Close()
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // Clients for benchmarks with many devices: sessions of both kinds and, for comparison, clients of paho.
@@ -146,7 +148,7 @@ func (m *ofPaho) leave() {
 func bothModes(b *testing.B, broker *mosquitto.Broker) map[string]*ofSessions {
 	b.Helper()
 	return map[string]*ofSessions{
-		"device": sessionsOf(b, "device", Config{URL: broker.URL()}),
-		"shared": sessionsOf(b, "shared", Config{URL: broker.URL(), Node: "bench"}),
+		"device": sessionsOf(b, "device", client.Config{URL: broker.URL()}),
+		"shared": sessionsOf(b, "shared", client.Config{URL: broker.URL(), Node: "bench"}),
 	}
 }

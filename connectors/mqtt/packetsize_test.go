@@ -7,13 +7,16 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // TestPacketTooLarge has the broker send a message above the gateway's Maximum Packet Size.
 func TestPacketTooLarge(t *testing.T) {
 	sent := make(chan time.Time, 1)
-	b := NewScripted(t, func(p *Peer) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		c := p.Accept(true)
 		if p.Number == 0 {
 			if most := c.Properties.MaximumPacketSize; most == nil || *most != 1000 {
@@ -30,10 +33,10 @@ func TestPacketTooLarge(t *testing.T) {
 		}
 		p.ServeAll()
 	})
-	cfg := Quick(b.Url())
+	cfg := clienttest.Quick(b.Url())
 	cfg.MaxPacketSize = 1000
 	c := newConnector(t, cfg)
-	s, d := Connect(t, c, "c")
+	s, d := brokertest.Connect(t, c, "c")
 	call := connectortest.NewCall()
 	s.Publish("t", 1, []byte("x"), call.Done)
 	if r := call.Result(t); !r.Ok() {
@@ -42,7 +45,7 @@ func TestPacketTooLarge(t *testing.T) {
 	if pause := time.Since(<-sent); pause < 8*cfg.ReconnectDelay {
 		t.Errorf("connected again after %v: the broker will send it again", pause)
 	}
-	if n := Counted(t, c.broker, "losses_total", "packet_too_large"); n != 1 || d.Losses() != 0 ||
+	if n := clienttest.Counted(t, c.broker, "losses_total", "packet_too_large"); n != 1 || d.Losses() != 0 ||
 		d.Unread() != 0 {
 		t.Fatalf("%v losses, %d of the session, %d messages", n, d.Losses(), d.Unread())
 	}
@@ -53,7 +56,7 @@ func TestMaximumPacketSizeShrinks(t *testing.T) {
 	for _, present := range []bool{true, false} {
 		for qos := byte(1); qos <= 2; qos++ {
 			arrived := make(chan *packets.Publish, 10)
-			b := NewScripted(t, func(p *Peer) {
+			b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 				p.Next()
 				size := uint32(10000) >> (7 * p.Number)
 				p.Send(&packets.Connack{
@@ -67,7 +70,7 @@ func TestMaximumPacketSizeShrinks(t *testing.T) {
 					}
 				}
 			})
-			s, d := Connect(t, newConnector(t, Quick(b.Url())), "c")
+			s, d := brokertest.Connect(t, newConnector(t, clienttest.Quick(b.Url())), "c")
 			large, small := connectortest.NewCall(), connectortest.NewCall()
 			s.Publish("t", qos, make([]byte, 1000), large.Done)
 			s.Publish("t", 1, []byte("small"), small.Done)

@@ -6,6 +6,11 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // TestPausedBroker pauses a real broker: QoS 1 and 2 publishes wait, the gateway notices, and all arrive in order after
@@ -13,26 +18,26 @@ import (
 func TestPausedBroker(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		prepare func(cfg *Config)
+		prepare func(cfg *client.Config)
 	}{
-		{"the acknowledgement is missed", func(cfg *Config) { cfg.AckTimeout = time.Second }},
-		{"the answer to PINGREQ is missed", func(cfg *Config) {
+		{"the acknowledgement is missed", func(cfg *client.Config) { cfg.AckTimeout = time.Second }},
+		{"the answer to PINGREQ is missed", func(cfg *client.Config) {
 			cfg.KeepAlive, cfg.PacketTimeout = time.Second,
 				time.Second
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
-			d := Listen(t, newConnector(t, Lasting(b.URL())), "t/#")
-			cfg := Quick(b.URL())
+			d := brokertest.Listen(t, newConnector(t, clienttest.Lasting(b.URL())), "t/#")
+			cfg := clienttest.Quick(b.URL())
 			cfg.ConnectTimeout = 500 * time.Millisecond
 			c.prepare(&cfg)
 			connector := newConnector(t, cfg)
-			s, own := Connect(t, connector, "device")
+			s, own := brokertest.Connect(t, connector, "device")
 			publishWindow(s, 20)[19].Result(t)
 			b.Pause(t)
 			waiting := publishWindow(s, 100)
-			AwaitLoss(t, connector.broker, "unanswered", 1)
+			clienttest.AwaitLoss(t, connector.broker, "unanswered", 1)
 			for i, call := range waiting {
 				if call.Times() > 0 {
 					t.Fatalf("publish %d succeeded while the broker was paused", i)
@@ -47,14 +52,14 @@ func TestPausedBroker(t *testing.T) {
 			if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 				t.Fatal(r)
 			}
-			WantNumbers(t, d, 0, 20)
-			WantNumbers(t, d, 0, 100)
+			brokertest.WantNumbers(t, d, 0, 20)
+			brokertest.WantNumbers(t, d, 0, 100)
 			if own.Losses() != 0 || d.Losses() != 0 {
 				t.Fatal("a session was lost")
 			}
-			sent, again := Counted(t, connector.broker, "published_total", "1"),
-				Counted(t, connector.broker, "resent_total")
-			sent += Counted(t, connector.broker, "published_total", "2")
+			sent, again := clienttest.Counted(t, connector.broker, "published_total", "1"),
+				clienttest.Counted(t, connector.broker, "resent_total")
+			sent += clienttest.Counted(t, connector.broker, "published_total", "2")
 			if sent-again != 121 || again > 1 {
 				t.Fatalf("%v publishes sent, %v of them again", sent, again)
 			}

@@ -12,8 +12,11 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // full is a device with every user property.
@@ -41,7 +44,7 @@ func TestPropertiesOfPublishes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
-			cfg := Quick(b.URL())
+			cfg := clienttest.Quick(b.URL())
 			cfg.UserProperties, cfg.MessageExpiry = c.user, c.expiry
 			if c.spool {
 				cfg.Spool.Folder = t.TempDir()
@@ -95,11 +98,11 @@ func subscriberSees(t *testing.T, b *mosquitto.Broker, s gateway.Session, qos by
 func TestPropertiesOfConnect(t *testing.T) {
 	for user, want := range map[bool]int{false: 0, true: 4} {
 		got := make(chan *packets.Connect, 1)
-		b := NewScripted(t, func(p *Peer) {
+		b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 			got <- p.Accept(false)
 			p.ServeAll()
 		})
-		cfg := Quick(b.Url())
+		cfg := clienttest.Quick(b.Url())
 		cfg.UserProperties = user
 		s, err := newConnector(t, cfg).Connect(t.Context(), full, "", connectortest.NewDevice())
 		if err != nil {

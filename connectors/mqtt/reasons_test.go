@@ -12,8 +12,13 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // reason is a reason code of MQTT 5, section 2.4, for a failure, and the result that the device gets.
@@ -68,7 +73,7 @@ func TestEveryReason(t *testing.T) {
 		n, _ := strconv.Atoi(topic)
 		return byte(n)
 	}
-	b := NewScripted(t, func(p *Peer) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		p.Accept(false)
 		for cp := p.Next(); cp != nil; cp = p.Next() {
 			switch c := cp.Content.(type) {
@@ -91,7 +96,7 @@ func TestEveryReason(t *testing.T) {
 			}
 		}
 	})
-	s, d := Connect(t, newConnector(t, Config{URL: b.Url()}), "c")
+	s, d := brokertest.Connect(t, newConnector(t, client.Config{URL: b.Url()}), "c")
 	for _, r := range everyReason {
 		topic := strconv.Itoa(int(r.code))
 		for what, got := range map[string]gateway.Result{
@@ -115,19 +120,19 @@ func TestEveryReason(t *testing.T) {
 func TestEveryConnackReason(t *testing.T) {
 	elsewhere := map[byte]bool{0x88: true, 0x89: true, 0x8B: true, 0x9C: true, 0x9D: true}
 	var code atomic.Uint32
-	first := NewScripted(t, func(p *Peer) {
+	first := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		if p.Next() != nil {
 			p.Send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: byte(code.Load())})
 		}
 	})
-	second := NewScripted(t, func(p *Peer) {
+	second := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		if p.Accept(false) != nil {
 			p.ServeAll()
 		}
 	})
 	for _, r := range everyReason {
 		code.Store(uint32(r.code))
-		err := dial(t, Config{URL: first.Url()})
+		err := dial(t, client.Config{URL: first.Url()})
 		var refused *gateway.ResultError
 		switch {
 		case r.code == 0x84: // not the device's fault
@@ -138,7 +143,7 @@ func TestEveryConnackReason(t *testing.T) {
 			!strings.Contains(refused.Result.Message, r.name):
 			t.Errorf("0x%02X: %v", r.code, err)
 		}
-		c := newConnector(t, Config{URLs: []string{first.Url(), second.Url()}})
+		c := newConnector(t, client.Config{URLs: []string{first.Url(), second.Url()}})
 		s, err := c.Connect(context.Background(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "",
 			connectortest.NewDevice())
 		if went := err == nil; went != (elsewhere[r.code] || r.code == 0x84) {
@@ -155,7 +160,7 @@ func TestEveryConnackReason(t *testing.T) {
 func TestEveryDisconnectReason(t *testing.T) {
 	for _, r := range append(everyReason, reason{}) {
 		t.Run(fmt.Sprintf("0x%02X", r.code), func(t *testing.T) {
-			b := NewScripted(t, func(p *Peer) {
+			b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 				p.Accept(false)
 				if p.Number == 0 {
 					p.Next()
@@ -165,10 +170,10 @@ func TestEveryDisconnectReason(t *testing.T) {
 				p.ServeAll()
 			})
 			var log gatewaytest.Log
-			cfg := Quick(b.Url())
+			cfg := clienttest.Quick(b.Url())
 			cfg.Logger = log.Logger()
 			c := newConnector(t, cfg)
-			s, d := Connect(t, c, "c")
+			s, d := brokertest.Connect(t, c, "c")
 			call := connectortest.NewCall()
 			s.Publish("t", 1, nil, call.Done)
 			got := call.Result(t)
@@ -183,7 +188,7 @@ func TestEveryDisconnectReason(t *testing.T) {
 			if !got.Ok() || d.Losses() > 0 {
 				t.Fatal(got, d.Losses())
 			}
-			if n := Counted(t, c.broker, "losses_total", "broker_disconnected"); r.code >= 0x80 && n != 1 {
+			if n := clienttest.Counted(t, c.broker, "losses_total", "broker_disconnected"); r.code >= 0x80 && n != 1 {
 				t.Errorf("%v losses counted as the broker's will", n)
 			}
 			if r.code >= 0x80 && !strings.Contains(log.String(), r.name) {

@@ -13,26 +13,29 @@ import (
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // inBothModes runs a test with a device session and with a shared session of the client "c".
-func inBothModes(t *testing.T, broker func(t *testing.T) *Scripted,
+func inBothModes(t *testing.T, broker func(t *testing.T) *brokertest.Scripted,
 	test func(t *testing.T, base *Connector, s gateway.Session, d *connectortest.Device),
 ) {
 	t.Run("device", func(t *testing.T) {
-		c := newConnector(t, Quick(broker(t).Url()))
-		s, d := Connect(t, c, "c")
+		c := newConnector(t, clienttest.Quick(broker(t).Url()))
+		s, d := brokertest.Connect(t, c, "c")
 		test(t, c, s, d)
 	})
 	t.Run("shared", func(t *testing.T) {
-		c := newConnector(t, Quick(broker(t).Url()))
+		c := newConnector(t, clienttest.Quick(broker(t).Url()))
 		shared, err := c.Shared(SharedConfig{Authenticator: access.Everybody(), Connections: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = shared.Close(t.Context()) })
-		s, d := Connect(t, shared, "c")
+		s, d := brokertest.Connect(t, shared, "c")
 		test(t, c, s, d)
 	})
 }
@@ -47,8 +50,8 @@ func TestEveryCodeOfEveryAnswer(t *testing.T) {
 		n, _ := strconv.Atoi(topic)
 		return byte(n)
 	}
-	broker := func(t *testing.T) *Scripted {
-		return NewScripted(t, func(p *Peer) {
+	broker := func(t *testing.T) *brokertest.Scripted {
+		return brokertest.NewScripted(t, func(p *brokertest.Peer) {
 			p.Accept(false)
 			completing := map[uint16]byte{}
 			for cp := p.Next(); cp != nil; cp = p.Next() {
@@ -115,13 +118,13 @@ func TestEveryCodeOfEveryAnswer(t *testing.T) {
 // TestEveryCodeOfConnack expects a login to succeed only with 0x00.
 func TestEveryCodeOfConnack(t *testing.T) {
 	var code atomic.Uint32
-	b := NewScripted(t, func(p *Peer) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		if p.Next() != nil {
 			p.Send(&packets.Connack{Properties: &packets.Properties{}, ReasonCode: byte(code.Load())})
 			p.Next()
 		}
 	})
-	c := newConnector(t, Quick(b.Url()))
+	c := newConnector(t, clienttest.Quick(b.Url()))
 	for n := range 256 {
 		code.Store(uint32(n))
 		s, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c"}}, "",
@@ -144,7 +147,7 @@ func TestBadConnack(t *testing.T) {
 		"Maximum QoS 2":         {MaximumQOS: &two},
 	} {
 		said := make(chan byte, 1)
-		b := NewScripted(t, func(p *Peer) {
+		b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 			p.Next()
 			p.Send(&packets.Connack{Properties: props})
 			if cp := p.Next(); cp != nil && cp.Type == packets.DISCONNECT {
@@ -152,7 +155,7 @@ func TestBadConnack(t *testing.T) {
 			}
 			close(said)
 		})
-		err := dial(t, Quick(b.Url()))
+		err := dial(t, clienttest.Quick(b.Url()))
 		if err == nil || !strings.Contains(err.Error(), "CONNACK has "+name) ||
 			!strings.Contains(err.Error(), "upstream.url") {
 			t.Errorf("%s: %v", name, err)
@@ -186,7 +189,7 @@ type sender struct {
 	sent   atomic.Bool
 }
 
-func (b *sender) serve(p *Peer) {
+func (b *sender) serve(p *brokertest.Peer) {
 	if p.Accept(false) == nil {
 		return
 	}
@@ -223,9 +226,9 @@ func (b *sender) serve(p *Peer) {
 // sends runs a broker that sends raw bytes, in both modes, and expects the device to get only the good message.
 func sends(t *testing.T, raw []byte, breaks bool, check func(t *testing.T, c *Connector, b *sender)) {
 	var b *sender
-	broker := func(t *testing.T) *Scripted {
+	broker := func(t *testing.T) *brokertest.Scripted {
 		b = &sender{raw: raw, breaks: breaks, heard: make(chan heard, 100)}
-		return NewScripted(t, b.serve)
+		return brokertest.NewScripted(t, b.serve)
 	}
 	inBothModes(t, broker, func(t *testing.T, c *Connector, s gateway.Session, d *connectortest.Device) {
 		if r := connectortest.Subscribe(t, s, "#", 2); !r.Ok() {
@@ -257,7 +260,7 @@ func TestBadTopicsFromTheBroker(t *testing.T) {
 					id = -1
 				}
 				sends(t, rawPublish(byte(qos)<<1, topic, id, ""), false, func(t *testing.T, c *Connector, b *sender) {
-					if n := Counted(t, c.broker, "dropped_total", "bad_topic"); n != 1 {
+					if n := clienttest.Counted(t, c.broker, "dropped_total", "bad_topic"); n != 1 {
 						t.Errorf("%v messages counted", n)
 					}
 					if qos > 0 {

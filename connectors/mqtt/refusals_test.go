@@ -15,7 +15,12 @@ import (
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // TestSharedSubscribeRefused expects the broker's refusal to reach the device, and a new SUBSCRIBE if the device tries
@@ -25,10 +30,10 @@ func TestSharedSubscribeRefused(t *testing.T) {
 		Users: map[string]string{"gateway": "own"}, Dynamic: true,
 		Denied: []string{"denied"},
 	})
-	cfg := Quick(b.URL())
+	cfg := clienttest.Quick(b.URL())
 	cfg.Username, cfg.Password = "gateway", "own"
 	s := newShared(t, cfg, SharedConfig{})
-	m := LogIn(t, s, "device")
+	m := brokertest.LogIn(t, s, "device")
 	for range maxFilters + 1 { // refused filters do not count
 		if r := connectortest.Subscribe(t, m, "denied", 1); r.Code != gateway.CodePermissionDeny {
 			t.Fatal(r)
@@ -36,7 +41,7 @@ func TestSharedSubscribeRefused(t *testing.T) {
 	}
 	wantNoRoutes(t, s)
 	m.MustSubscribe(t, "t", 1)
-	Publish(t, m, "t", 1, "x")
+	brokertest.Publish(t, m, "t", 1, "x")
 	m.Wants(t, "x")
 	b.Control(t, "removeRoleACL", "everyone", "subscribePattern", "denied")
 	m.MustSubscribe(t, "denied", 1)
@@ -45,9 +50,9 @@ func TestSharedSubscribeRefused(t *testing.T) {
 // TestSubscribeAgainAfterRefusal subscribes twice at once, and the broker refuses the first SUBSCRIBE: the device's
 // subscriptions must match its results.
 func TestSubscribeAgainAfterRefusal(t *testing.T) {
-	b := NewMemoryBroker(t)
-	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
-	m, other := LogIn(t, s, "device"), LogIn(t, s, "other")
+	b := brokertest.NewMemoryBroker(t)
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	m, other := brokertest.LogIn(t, s, "device"), brokertest.LogIn(t, s, "other")
 	other.MustSubscribe(t, "f", 0)
 	b.Set(func() { b.Mute = true })
 	first, second := connectortest.NewCall(), connectortest.NewCall()
@@ -73,7 +78,7 @@ func TestSubscribeAgainAfterRefusal(t *testing.T) {
 // refuses.
 func TestGatewayRefused(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"gateway": "own"}})
-	cfg := Quick(b.URL())
+	cfg := clienttest.Quick(b.URL())
 	cfg.Username, cfg.Password, cfg.Logger = "gateway", "hidden-password", slog.New(slog.DiscardHandler)
 	s := newShared(t, cfg, SharedConfig{})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -91,7 +96,7 @@ func TestGatewayRefused(t *testing.T) {
 
 // TestCarrierRefused expects a login to wait for every connection that its messages may need.
 func TestCarrierRefused(t *testing.T) {
-	b := NewScripted(t, func(p *Peer) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		cp := p.Next()
 		if cp == nil || strings.Contains(cp.Content.(*packets.Connect).ClientID, "-shared-") {
 			return
@@ -99,7 +104,7 @@ func TestCarrierRefused(t *testing.T) {
 		p.Send(packets.NewControlPacket(packets.CONNACK))
 		p.ServeAll()
 	})
-	cfg := Quick(b.Url())
+	cfg := clienttest.Quick(b.Url())
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	s := newShared(t, cfg, SharedConfig{})
 	s.mode.once.Do(func() { close(s.mode.known) })
@@ -143,8 +148,8 @@ func TestLoginAnswers(t *testing.T) {
 		"bad client":   {decided{answer: access.Answer{Decision: access.Allow}}, "a\x00b", gateway.CodeParamsTypeError},
 		"error":        {decided{err: away}, "device", 0},
 	} {
-		s := newShared(t, Config{URL: "mqtt://127.0.0.1:1"}, SharedConfig{Authenticator: c.decided})
-		_, err := TryLogIn(s, c.id, connectortest.NewDevice())
+		s := newShared(t, client.Config{URL: "mqtt://127.0.0.1:1"}, SharedConfig{Authenticator: c.decided})
+		_, err := brokertest.TryLogIn(s, c.id, connectortest.NewDevice())
 		var refused *gateway.ResultError
 		switch {
 		case c.err != nil:
@@ -163,10 +168,10 @@ func TestLoginAnswers(t *testing.T) {
 
 // TestExpiry expects the session to end when its login expires.
 func TestExpiry(t *testing.T) {
-	b := NewMemoryBroker(t)
+	b := brokertest.NewMemoryBroker(t)
 	expiring := decided{answer: access.Answer{Decision: access.Allow, Expires: time.Now().Add(time.Second)}}
-	s := newShared(t, Quick(b.Url()), SharedConfig{Authenticator: expiring})
-	m := LogIn(t, s, "device")
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Authenticator: expiring})
+	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "t", 1)
 	if r := m.Lost(t); !r.Is(gateway.ReasonAuthExpired) || time.Now().Before(expiring.answer.Expires) {
 		t.Fatal(r)
@@ -187,9 +192,9 @@ func (o only) Allows(_ gateway.Device, _ access.Action, name string) bool {
 // TestRules expects the rules of the authenticator's answer to apply or, without any, the ACL. They also apply to each
 // message of a wildcard subscription.
 func TestRules(t *testing.T) {
-	b := NewMemoryBroker(t)
-	s := newShared(t, Quick(b.Url()), SharedConfig{ACL: only("allowed")})
-	m := LogIn(t, s, "device")
+	b := brokertest.NewMemoryBroker(t)
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{ACL: only("allowed")})
+	m := brokertest.LogIn(t, s, "device")
 	if r := connectortest.Publish(t, m, "other", 1, "x"); r.Code != gateway.CodePermissionDeny {
 		t.Fatal(r)
 	}
@@ -204,11 +209,11 @@ func TestRules(t *testing.T) {
 	nothing := decided{answer: access.Answer{Decision: access.Allow, Rules: new(access.Rules)}}
 	everything := decided{answer: access.Answer{Decision: access.Allow, Superuser: true}}
 	for _, a := range []decided{nothing, everything} {
-		cfg := Quick(b.Url())
+		cfg := clienttest.Quick(b.Url())
 		cfg.Node = "other"
-		free := LogIn(t, newShared(t, cfg, SharedConfig{Authenticator: a, ACL: only("allowed")}), "free")
+		free := brokertest.LogIn(t, newShared(t, cfg, SharedConfig{Authenticator: a, ACL: only("allowed")}), "free")
 		free.MustSubscribe(t, "#", 1)
-		Publish(t, free, "other", 1, "x")
+		brokertest.Publish(t, free, "other", 1, "x")
 		free.Wants(t, "x")
 		free.Close()
 	}
@@ -223,17 +228,17 @@ func TestSharedRestart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
-			s := newShared(t, Quick(b.URL()), SharedConfig{})
+			s := newShared(t, clienttest.Quick(b.URL()), SharedConfig{})
 			const devices, messages = 50, 40
-			members := make([]*Member, devices)
+			members := make([]*brokertest.Member, devices)
 			for i := range members {
-				members[i] = LogIn(t, s, fmt.Sprint("device-", i))
+				members[i] = brokertest.LogIn(t, s, fmt.Sprint("device-", i))
 				members[i].MustSubscribe(t, "down/"+members[i].Id, 1)
 			}
-			cfg := Quick(b.URL())
+			cfg := clienttest.Quick(b.URL())
 			// mosquitto persists a session that began without Clean Start, and not those of the shared connections
 			cfg.SessionExpiry = time.Minute
-			observer := LogIn(t, newConnector(t, cfg), "observer")
+			observer := brokertest.LogIn(t, newConnector(t, cfg), "observer")
 			observer.MustSubscribe(t, "down/#", 1)
 			calls := publishAll(members, 0, messages)
 			b.Pause(t)
@@ -258,7 +263,7 @@ func TestSharedRestart(t *testing.T) {
 }
 
 // publishAll makes each device publish to itself, without waiting.
-func publishAll(members []*Member, first, end int) (calls []*connectortest.Call) {
+func publishAll(members []*brokertest.Member, first, end int) (calls []*connectortest.Call) {
 	for i := first; i < end; i++ {
 		for _, m := range members {
 			call := connectortest.NewCall()
@@ -271,7 +276,7 @@ func publishAll(members []*Member, first, end int) (calls []*connectortest.Call)
 
 // wantInOrder expects the numbers up to the last of each topic; duplicates are allowed. With mayLose, the broker may
 // have lost acknowledged messages.
-func wantInOrder(t *testing.T, m *Member, mayLose bool, last map[string]int) {
+func wantInOrder(t *testing.T, m *brokertest.Member, mayLose bool, last map[string]int) {
 	t.Helper()
 	next := map[string]int{}
 	for len(last) > 0 {
@@ -290,14 +295,14 @@ func wantInOrder(t *testing.T, m *Member, mayLose bool, last map[string]int) {
 // TestSubscribeWhileDown expects requests made while the broker is down to take effect when it is up.
 func TestSubscribeWhileDown(t *testing.T) {
 	for _, forget := range []bool{false, true} {
-		b := NewMemoryBroker(t)
-		s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
-		m := LogIn(t, s, "device")
+		b := brokertest.NewMemoryBroker(t)
+		s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+		m := brokertest.LogIn(t, s, "device")
 		for _, filter := range []string{"stays", "leaves", "returns"} {
 			m.MustSubscribe(t, filter, 1)
 		}
 		b.Stop()
-		AwaitDown(t, s.conns[0].client)
+		clienttest.AwaitDown(t, s.conns[0].client)
 		calls := make([]*connectortest.Call, 5)
 		for i := range calls {
 			calls[i] = connectortest.NewCall()
@@ -306,7 +311,7 @@ func TestSubscribeWhileDown(t *testing.T) {
 		m.Unsubscribe("returns", calls[1].Done)
 		m.Subscribe("returns", 1, calls[2].Done)
 		m.Subscribe("new", 1, calls[3].Done)
-		LogIn(t, s, "gone").Subscribe("gone", 1, calls[4].Done)
+		brokertest.LogIn(t, s, "gone").Subscribe("gone", 1, calls[4].Done)
 		s.session("gone").Close()
 		b.Start(forget)
 		for i, call := range calls {
@@ -328,12 +333,12 @@ func TestSubscribeWhileDown(t *testing.T) {
 // TestComeAndGoWhileDown unsubscribes, subscribes and unsubscribes a filter while the broker is down: the broker, which
 // has kept the subscription, must get an UNSUBSCRIBE.
 func TestComeAndGoWhileDown(t *testing.T) {
-	b := NewMemoryBroker(t)
-	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
-	m := LogIn(t, s, "device")
+	b := brokertest.NewMemoryBroker(t)
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "f", 1)
 	b.Stop()
-	AwaitDown(t, s.conns[0].client)
+	clienttest.AwaitDown(t, s.conns[0].client)
 	m.Unsubscribe("f", nil)
 	m.Subscribe("f", 1, nil)
 	m.Unsubscribe("f", nil)
@@ -344,14 +349,14 @@ func TestComeAndGoWhileDown(t *testing.T) {
 
 // TestNothingGrowsWhileDown has many devices log in, subscribe, publish and leave while the broker is down.
 func TestNothingGrowsWhileDown(t *testing.T) {
-	b := NewMemoryBroker(t)
-	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
-	LogIn(t, s, "stays")
+	b := brokertest.NewMemoryBroker(t)
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	brokertest.LogIn(t, s, "stays")
 	b.Stop()
 	c := s.conns[0].client
-	AwaitDown(t, c)
+	clienttest.AwaitDown(t, c)
 	for i := range 1000 {
-		m, call := LogIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
+		m, call := brokertest.LogIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
 		m.Subscribe("own/"+m.Id, 1, nil)
 		m.Subscribe("common", 1, nil)
 		m.Publish("t", 1, []byte("x"), call.Done)
@@ -375,8 +380,8 @@ func TestNothingGrowsWhileDown(t *testing.T) {
 // nevertheless be sent again.
 func TestSentWhenLeaving(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newShared(t, Quick(b.URL()), SharedConfig{Connections: 1})
-	m, other := LogIn(t, s, "device"), LogIn(t, s, "other")
+	s := newShared(t, clienttest.Quick(b.URL()), SharedConfig{Connections: 1})
+	m, other := brokertest.LogIn(t, s, "device"), brokertest.LogIn(t, s, "other")
 	other.MustSubscribe(t, "t", 1)
 	b.Pause(t)
 	call := connectortest.NewCall()
@@ -387,7 +392,7 @@ func TestSentWhenLeaving(t *testing.T) {
 	}
 	b.Resume(t)
 	other.Wants(t, "x")
-	Publish(t, other, "t", 1, "end")
+	brokertest.Publish(t, other, "t", 1, "end")
 	if call.Times() != 1 {
 		t.Fatalf("done was called %d times", call.Times())
 	}

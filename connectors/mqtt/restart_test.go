@@ -7,8 +7,11 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // TestBrokerRestart restarts a real broker: subscriptions are restored, QoS 1 and 2 publishes made meanwhile arrive in
@@ -17,12 +20,12 @@ func TestBrokerRestart(t *testing.T) {
 	for _, durable := range []bool{false, true} {
 		t.Run("durable "+strconv.FormatBool(durable), func(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
-			cfg := Quick(b.URL())
+			cfg := clienttest.Quick(b.URL())
 			if durable {
 				cfg.SessionExpiry = time.Minute
 			}
 			c := newConnector(t, cfg)
-			s, d := Connect(t, c, "device")
+			s, d := brokertest.Connect(t, c, "device")
 			for _, filter := range []string{"t/#", "other"} {
 				if r := connectortest.Subscribe(t, s, filter, 2); !r.Ok() {
 					t.Fatal(r)
@@ -30,10 +33,10 @@ func TestBrokerRestart(t *testing.T) {
 			}
 			b.Kill()
 			gatewaytest.Eventually(t, "the loss to be noticed",
-				func() bool { return Counted(t, c.broker, "losses_total", "network") == 1 })
+				func() bool { return clienttest.Counted(t, c.broker, "losses_total", "network") == 1 })
 
 			if r := connectortest.Publish(t, s, "t/zero", 0, "x"); r.Code != gateway.CodeUnknown ||
-				Counted(t, c.broker, "dropped_total", "upstream_down") != 1 {
+				clienttest.Counted(t, c.broker, "dropped_total", "upstream_down") != 1 {
 				t.Fatalf("publishing QoS 0 while the broker is down: %v", r)
 			}
 			waiting := publishWindow(s, 20)
@@ -69,11 +72,11 @@ func publishWindow(s gateway.Session, n int) []*connectortest.Call {
 // order, and nothing is missing.
 func TestRestartUnderLoad(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	cfg := Quick(b.URL())
+	cfg := clienttest.Quick(b.URL())
 	cfg.SessionExpiry = time.Minute
 	c := newConnector(t, cfg)
-	from, _ := Connect(t, c, "from")
-	to, d := Connect(t, c, "to")
+	from, _ := brokertest.Connect(t, c, "from")
+	to, d := brokertest.Connect(t, c, "to")
 	if r := connectortest.Subscribe(t, to, "t", 1); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -115,7 +118,7 @@ func TestRestartUnderLoad(t *testing.T) {
 // TestAccessAtRunTime changes a user's permissions at the broker while it is connected.
 func TestAccessAtRunTime(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"u": "p"}, Dynamic: true})
-	c := newConnector(t, Quick(b.URL()))
+	c := newConnector(t, clienttest.Quick(b.URL()))
 	d := connectortest.NewDevice()
 	s, err := c.Connect(t.Context(), gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "device", Username: "u"}},
 		"p", d)

@@ -7,7 +7,10 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // TestResend loses the connection at each step of a publish and expects it to continue as MQTT requires.
@@ -29,7 +32,7 @@ func TestResend(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			again := make(chan *packets.ControlPacket, 1)
 			var firstID atomic.Uint32
-			b := NewScripted(t, func(p *Peer) {
+			b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 				connect := p.Accept(c.present && p.Number > 0)
 				if connect == nil || connect.CleanStart != (p.Number == 0) {
 					t.Errorf("connection %d: %v", p.Number, connect)
@@ -53,7 +56,7 @@ func TestResend(t *testing.T) {
 				p.Send(&packets.Pubcomp{Properties: &packets.Properties{}, PacketID: cp.PacketID()})
 				p.ServeAll()
 			})
-			s, _ := Connect(t, newConnector(t, Quick(b.Url())), "c")
+			s, _ := brokertest.Connect(t, newConnector(t, clienttest.Quick(b.Url())), "c")
 			call := connectortest.NewCall()
 			s.Publish("t", c.qos, []byte("payload"), call.Done)
 			cp := <-again
@@ -76,7 +79,7 @@ func TestResend(t *testing.T) {
 // TestResubscribe expects all filters to be restored, except one that the broker now refuses.
 func TestResubscribe(t *testing.T) {
 	asked := make(chan []packets.SubOptions, 1)
-	b := NewScripted(t, func(p *Peer) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		p.Accept(p.Number > 0)
 		if p.Number == 0 {
 			for range 3 {
@@ -91,8 +94,8 @@ func TestResubscribe(t *testing.T) {
 		p.Suback(c.PacketID, 1, 0x87, 1)
 		p.ServeAll()
 	})
-	c := newConnector(t, Quick(b.Url()))
-	s, d := Connect(t, c, "c")
+	c := newConnector(t, clienttest.Quick(b.Url()))
+	s, d := brokertest.Connect(t, c, "c")
 	for _, filter := range []string{"a", "b", "c/#"} {
 		if r := connectortest.Subscribe(t, s, filter, 1); !r.Ok() {
 			t.Fatal(r)
@@ -106,7 +109,7 @@ func TestResubscribe(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	gatewaytest.Eventually(t, "a refusal counted",
-		func() bool { return Counted(t, c.broker, "resubscribes_refused_total") == 1 })
+		func() bool { return clienttest.Counted(t, c.broker, "resubscribes_refused_total") == 1 })
 	if left := s.(*Session).client.State().Filters; left != 2 || d.Losses() != 0 {
 		t.Fatalf("%d filters are left, %d losses", left, d.Losses())
 	}
@@ -120,7 +123,7 @@ func TestDuplicateQoS2(t *testing.T) {
 			Payload: []byte("x"),
 		}
 	}
-	b := NewScripted(t, func(p *Peer) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		p.Accept(true)
 		p.Send(message(5, false))
 		p.Next()
@@ -135,7 +138,7 @@ func TestDuplicateQoS2(t *testing.T) {
 		p.Send(message(5, false))
 		p.ServeAll()
 	})
-	s, d := Connect(t, newConnector(t, Quick(b.Url())), "c")
+	s, d := brokertest.Connect(t, newConnector(t, clienttest.Quick(b.Url())), "c")
 	s.Publish("go", 0, nil, nil)
 	d.AwaitUnread(t, 2)
 	if n := d.Unread(); n != 2 {

@@ -7,8 +7,13 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // rival is one of two sessions with the same client id, at two gateways.
@@ -25,22 +30,22 @@ func TestRivals(t *testing.T) {
 		t.Run(strconv.Itoa(pairs)+" pairs", func(t *testing.T) {
 			t.Parallel()
 			b := mosquitto.Start(t, mosquitto.Options{})
-			gateways := [2]*Connector{newConnector(t, Config{URL: b.URL()}), newConnector(t, Config{URL: b.URL()})}
+			gateways := [2]*Connector{newConnector(t, client.Config{URL: b.URL()}), newConnector(t, client.Config{URL: b.URL()})}
 			var alone []*connectortest.Device
 			for i := range 2 * pairs {
-				_, d := Connect(t, gateways[i%2], fmt.Sprint("alone-", i))
+				_, d := brokertest.Connect(t, gateways[i%2], fmt.Sprint("alone-", i))
 				alone = append(alone, d)
 			}
 			rivals := make([][2]rival, pairs)
 			for i := range rivals {
 				for j, c := range gateways {
-					s, d := Connect(t, c, fmt.Sprint("device-", i))
+					s, d := brokertest.Connect(t, c, fmt.Sprint("device-", i))
 					rivals[i][j] = rival{s, d}
 				}
 			}
 			gatewaytest.Eventually(t, "one of each pair to give up", func() bool {
-				return Counted(t, gateways[0].broker, "sessions")+
-					Counted(t, gateways[1].broker, "sessions") <= float64(pairs+len(alone))
+				return clienttest.Counted(t, gateways[0].broker, "sessions")+
+					clienttest.Counted(t, gateways[1].broker, "sessions") <= float64(pairs+len(alone))
 			})
 			for i, pair := range rivals {
 				wantOneLeft(t, fmt.Sprint("own/", i), pair)
@@ -61,7 +66,7 @@ func TestRivals(t *testing.T) {
 // connects returns the number of CONNECTs that the broker accepted.
 func connects(t testing.TB, c *Connector) int {
 	t.Helper()
-	return int(Counted(t, c.broker, "connects_total", "ok") + Counted(t, c.broker, "reconnects_total"))
+	return int(clienttest.Counted(t, c.broker, "connects_total", "ok") + clienttest.Counted(t, c.broker, "reconnects_total"))
 }
 
 func wantOneLeft(t *testing.T, topic string, pair [2]rival) {

@@ -15,7 +15,12 @@ import (
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // minimizing is a testing.TB whose failures let rapid look for a smaller example.
@@ -40,7 +45,7 @@ var (
 // routeModel is a connector, its broker, and the expected subscriptions as a plain map.
 type routeModel struct {
 	t        testing.TB
-	broker   *MemoryBroker
+	broker   *brokertest.MemoryBroker
 	base     *Connector
 	shared   *Shared
 	devices  map[string]*modelDevice
@@ -49,15 +54,15 @@ type routeModel struct {
 }
 
 type modelDevice struct {
-	*Member
+	*brokertest.Member
 	filters map[string]byte // QoS by filter
 }
 
 func newRouteModel(t *testing.T, rt *rapid.T) *routeModel {
-	m := &routeModel{t: minimizing{t, rt}, broker: NewMemoryBroker(t), devices: map[string]*modelDevice{}}
+	m := &routeModel{t: minimizing{t, rt}, broker: brokertest.NewMemoryBroker(t), devices: map[string]*modelDevice{}}
 	m.broker.Merges = rapid.Bool().Draw(rt, "merges")
 	m.broker.Refused[refusedFilter] = packets.SubackNotauthorized
-	cfg := Config{URL: m.broker.Url(), ReconnectDelay: time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
+	cfg := client.Config{URL: m.broker.Url(), ReconnectDelay: time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
 	var err error
 	if m.base, err = New(cfg); err != nil {
 		rt.Fatal(err)
@@ -75,7 +80,7 @@ func newRouteModel(t *testing.T, rt *rapid.T) *routeModel {
 }
 
 func (m *routeModel) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), brokertest.Patience)
 	defer cancel()
 	if err := m.shared.Close(ctx); err != nil {
 		m.t.Fatal(err)
@@ -94,8 +99,8 @@ func drawFilter(t *rapid.T) string { return rapid.SampledFrom(modelFilters).Draw
 
 func (m *routeModel) login(id string) {
 	old := m.devices[id]
-	d := &modelDevice{Member: &Member{Device: connectortest.NewDevice(), Id: id}, filters: map[string]byte{}}
-	session, err := TryLogIn(m.shared, id, d.Device)
+	d := &modelDevice{Member: &brokertest.Member{Device: connectortest.NewDevice(), Id: id}, filters: map[string]byte{}}
+	session, err := brokertest.TryLogIn(m.shared, id, d.Device)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -165,7 +170,7 @@ func (m *routeModel) Cut(*rapid.T) { m.broker.Cut() }
 func (m *routeModel) Stop(*rapid.T) {
 	m.broker.Stop()
 	for _, c := range m.shared.conns {
-		AwaitDown(m.t, c.client)
+		clienttest.AwaitDown(m.t, c.client)
 	}
 }
 
@@ -222,7 +227,7 @@ func (m *routeModel) checkTopic(topic string) {
 func (m *routeModel) copies(d *modelDevice, topic string) (least, most int) {
 	from := map[*sharedConn]bool{}
 	for filter := range d.filters {
-		if TopicMatches(filter, topic) {
+		if brokertest.TopicMatches(filter, topic) {
 			from[m.shared.connFor(filter)] = true
 			most++
 		}

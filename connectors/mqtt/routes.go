@@ -10,6 +10,8 @@ import (
 
 	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 const (
@@ -35,7 +37,7 @@ func (r *routes) join(filter string, sub *subscription, qos byte, done gateway.D
 	r.mu.Lock()
 	if sub.ended {
 		r.mu.Unlock()
-		Finish(done, ResultEnded)
+		client.Finish(done, client.ResultEnded)
 		return
 	}
 	to := r.by[filter]
@@ -67,7 +69,7 @@ func (r *routes) open(filter string) *route {
 
 // subscribe sends a SUBSCRIBE for the waiters, unless one is under way. Each waiter needs a new one to get the retained
 // messages. While the connection is lost, waiters keep waiting. mu must be held.
-func (r *routes) subscribe(to *route) (cb Callbacks) {
+func (r *routes) subscribe(to *route) (cb client.Callbacks) {
 	if to.requesting || to.closed || len(to.waiting) == 0 {
 		return nil
 	}
@@ -118,7 +120,7 @@ func (r *routes) subscribed(q *subscribeRequest, result gateway.Result) {
 	r.mu.Lock()
 	to := q.route
 	to.requesting = false
-	var cb Callbacks
+	var cb client.Callbacks
 	if result.Ok() {
 		q.granted = time.Now()
 		to.active = true
@@ -141,7 +143,7 @@ func (r *routes) subscribed(q *subscribeRequest, result gateway.Result) {
 
 // refuse passes the result to the waiters and ends new subscriptions that are not already requested again. mu must be
 // held.
-func (r *routes) refuse(q *subscribeRequest, result gateway.Result) (cb Callbacks) {
+func (r *routes) refuse(q *subscribeRequest, result gateway.Result) (cb client.Callbacks) {
 	to := q.route
 	for _, a := range q.waiters {
 		if sub := a.sub; a.fresh && !sub.ended && !to.waitsAgain(sub) {
@@ -166,7 +168,7 @@ func (r *routes) disregard(q *subscribeRequest) {
 // part ends a device's subscription, and unsubscribes if it was the last one of the route.
 func (r *routes) part(sub *subscription, done gateway.Done) {
 	r.mu.Lock()
-	var cb Callbacks
+	var cb client.Callbacks
 	to := sub.route
 	first := !sub.ended
 	sub.ended = true
@@ -183,7 +185,7 @@ func (r *routes) part(sub *subscription, done gateway.Done) {
 }
 
 // shut removes an unused route. mu must be held.
-func (r *routes) shut(to *route, done gateway.Done) (cb Callbacks) {
+func (r *routes) shut(to *route, done gateway.Done) (cb client.Callbacks) {
 	to.closed = true
 	delete(r.by, to.filter)
 	if isWild(to.filter) {
@@ -192,7 +194,7 @@ func (r *routes) shut(to *route, done gateway.Done) (cb Callbacks) {
 	for _, q := range to.requests {
 		delete(r.ids, q.id)
 	}
-	cb = answerAll(to.waiting, ResultEnded)
+	cb = answerAll(to.waiting, client.ResultEnded)
 	to.waiting = nil
 	if to.active || to.requesting {
 		result, sent := r.conn.client.TryUnsubscribe(to.filter, done)
@@ -200,7 +202,7 @@ func (r *routes) shut(to *route, done gateway.Done) (cb Callbacks) {
 		if sent {
 			return cb
 		}
-		if result.Code != ResultEnded.Code {
+		if result.Code != client.ResultEnded.Code {
 			r.leaveStale(to.filter)
 		}
 	}
@@ -233,7 +235,7 @@ func (r *routes) resuming(present bool) {
 // connected sends the requests that had to wait for the connection.
 func (r *routes) connected(bool) {
 	r.mu.Lock()
-	var cb Callbacks
+	var cb client.Callbacks
 	for _, to := range r.by {
 		cb = append(cb, r.subscribe(to)...)
 	}
@@ -322,7 +324,7 @@ func (r *route) waitsAgain(sub *subscription) bool {
 	return false
 }
 
-func answerAll(waiters []waiter, result gateway.Result) (cb Callbacks) {
+func answerAll(waiters []waiter, result gateway.Result) (cb client.Callbacks) {
 	for _, a := range waiters {
 		cb.Finish(a.done, result)
 	}

@@ -10,20 +10,25 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/brokers"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/connectors/mqtt/wire"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // TestOneSubscription has many devices share one filter: the broker keeps the subscription until the last device
 // leaves.
 func TestOneSubscription(t *testing.T) {
-	b := NewMemoryBroker(t)
-	s := newShared(t, Quick(b.Url()), SharedConfig{})
+	b := brokertest.NewMemoryBroker(t)
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{})
 	const n = 20
-	var members []*Member
+	var members []*brokertest.Member
 	want := []string{}
 	for i := range n {
-		m := LogIn(t, s, fmt.Sprint("device-", i))
+		m := brokertest.LogIn(t, s, fmt.Sprint("device-", i))
 		m.MustSubscribe(t, "common", byte(i%2))
 		members, want = append(members, m), append(want, "SUBSCRIBE common")
 	}
@@ -46,15 +51,15 @@ func TestOneSubscription(t *testing.T) {
 // TestSubscribesCoalesce has many devices subscribe while a SUBSCRIBE is unanswered: one more SUBSCRIBE serves all of
 // them.
 func TestSubscribesCoalesce(t *testing.T) {
-	b := NewMemoryBroker(t)
-	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
+	b := brokertest.NewMemoryBroker(t)
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
 	b.Set(func() { b.Mute = true })
-	first := LogIn(t, s, "first")
+	first := brokertest.LogIn(t, s, "first")
 	calls := []*connectortest.Call{connectortest.NewCall()}
 	first.Subscribe("common", 0, calls[0].Done)
 	awaitAsks(t, b, "SUBSCRIBE common")
 	for i := range 50 {
-		m, call := LogIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
+		m, call := brokertest.LogIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
 		m.Subscribe("common", 1, call.Done)
 		calls = append(calls, call)
 	}
@@ -74,7 +79,7 @@ func TestSubscribesCoalesce(t *testing.T) {
 }
 
 // answerFirst answers the unanswered SUBSCRIBE of the first shared connection.
-func answerFirst(b *MemoryBroker) {
+func answerFirst(b *brokertest.MemoryBroker) {
 	b.Set(func() {
 		c := b.Sessions["exgate-exgate-shared-1"]
 		c.Peer.Suback(c.Asked, 0)
@@ -83,10 +88,10 @@ func answerFirst(b *MemoryBroker) {
 
 // TestLeaveWhileAsking has the last device leave before SUBACK.
 func TestLeaveWhileAsking(t *testing.T) {
-	b := NewMemoryBroker(t)
-	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
+	b := brokertest.NewMemoryBroker(t)
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
 	b.Set(func() { b.Mute = true })
-	m, call := LogIn(t, s, "device"), connectortest.NewCall()
+	m, call := brokertest.LogIn(t, s, "device"), connectortest.NewCall()
 	m.Subscribe("f", 0, call.Done)
 	awaitAsks(t, b, "SUBSCRIBE f")
 	m.Close()
@@ -102,11 +107,11 @@ func TestLeaveWhileAsking(t *testing.T) {
 // TestUnanswered expects an UNSUBSCRIBE after a SUBSCRIBE that was not answered in time, since the broker may have
 // accepted it.
 func TestUnanswered(t *testing.T) {
-	b := NewMemoryBroker(t)
-	cfg := Quick(b.Url())
+	b := brokertest.NewMemoryBroker(t)
+	cfg := clienttest.Quick(b.Url())
 	cfg.PacketTimeout = 1
 	s := newShared(t, cfg, SharedConfig{Connections: 1})
-	m := LogIn(t, s, "device")
+	m := brokertest.LogIn(t, s, "device")
 	b.Set(func() { b.Mute = true })
 	if r := connectortest.Subscribe(t, m, "f", 0); r.Code != gateway.CodeUnknown {
 		t.Fatal(r)
@@ -118,10 +123,10 @@ func TestUnanswered(t *testing.T) {
 // TestSubIDsUnavailable uses a broker that would end the connection for a Subscription Identifier, MQTT 5, section
 // 3.2.2.3.12.
 func TestSubIDsUnavailable(t *testing.T) {
-	b := NewMemoryBroker(t)
+	b := brokertest.NewMemoryBroker(t)
 	b.NoSubIDs = true
-	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
-	m := LogIn(t, s, "device")
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "a/b", 1)
 	m.MustSubscribe(t, "a/+", 1)
 	b.Set(func() {
@@ -133,7 +138,7 @@ func TestSubIDsUnavailable(t *testing.T) {
 	})
 	b.Publish("a/c", "one", 1)
 	m.Wants(t, "one")
-	other := LogIn(t, s, "other")
+	other := brokertest.LogIn(t, s, "other")
 	b.Set(func() { b.Retained["a/b"] = "kept" })
 	other.MustSubscribe(t, "a/b", 0)
 	other.Wants(t, "kept")
@@ -142,12 +147,12 @@ func TestSubIDsUnavailable(t *testing.T) {
 // TestLeftFilter sends a message for a filter that has since been left: devices with another matching filter get their
 // own copy, and no more.
 func TestLeftFilter(t *testing.T) {
-	b := NewMemoryBroker(t)
-	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
-	stays, leaves := LogIn(t, s, "stays"), LogIn(t, s, "leaves")
+	b := brokertest.NewMemoryBroker(t)
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	stays, leaves := brokertest.LogIn(t, s, "stays"), brokertest.LogIn(t, s, "leaves")
 	stays.MustSubscribe(t, "a/+", 1)
 	leaves.MustSubscribe(t, "a/b", 1)
-	var left MemoryFilter
+	var left brokertest.MemoryFilter
 	b.Set(func() { left = b.Sessions["exgate-exgate-shared-1"].Filters["a/b"] })
 	if r := connectortest.Unsubscribe(t, leaves, "a/b"); !r.Ok() {
 		t.Fatal(r)
@@ -167,12 +172,12 @@ func TestLeftFilter(t *testing.T) {
 // TestReplacedIdentifier sends a message with the Subscription Identifier of an early SUBSCRIBE after many more for the
 // same filter.
 func TestReplacedIdentifier(t *testing.T) {
-	b := NewMemoryBroker(t)
-	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
-	first, second := LogIn(t, s, "first"), LogIn(t, s, "second")
+	b := brokertest.NewMemoryBroker(t)
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	first, second := brokertest.LogIn(t, s, "first"), brokertest.LogIn(t, s, "second")
 	first.MustSubscribe(t, "a/b", 1)
 	first.MustSubscribe(t, "a/+", 1)
-	var old MemoryFilter
+	var old brokertest.MemoryFilter
 	b.Set(func() { old = b.Sessions["exgate-exgate-shared-1"].Filters["a/b"] })
 	routes := &s.conns[0].routes
 	routes.mu.Lock()
@@ -190,9 +195,9 @@ func TestReplacedIdentifier(t *testing.T) {
 
 // TestRefusedAgain has a device subscribe repeatedly to a filter that others have and the broker now refuses.
 func TestRefusedAgain(t *testing.T) {
-	b := NewMemoryBroker(t)
-	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
-	first, second := LogIn(t, s, "first"), LogIn(t, s, "second")
+	b := brokertest.NewMemoryBroker(t)
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	first, second := brokertest.LogIn(t, s, "first"), brokertest.LogIn(t, s, "second")
 	first.MustSubscribe(t, "f", 1)
 	b.Set(func() { b.Refused["f"] = packets.SubackNotauthorized })
 	for range 100 {
@@ -217,9 +222,9 @@ func TestRefusedAgain(t *testing.T) {
 func TestOverlap(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, merges bool) {
 		for _, connections := range []int{1, 4} {
-			s := newShared(t, Config{URL: b.URL(), Node: fmt.Sprint("node-", connections)},
+			s := newShared(t, client.Config{URL: b.URL(), Node: fmt.Sprint("node-", connections)},
 				SharedConfig{Connections: connections})
-			exact, wild, both := LogIn(t, s, "exact"), LogIn(t, s, "wild"), LogIn(t, s, "both")
+			exact, wild, both := brokertest.LogIn(t, s, "exact"), brokertest.LogIn(t, s, "wild"), brokertest.LogIn(t, s, "both")
 			exact.MustSubscribe(t, "t/1", 1)
 			wild.MustSubscribe(t, "t/#", 1)
 			both.MustSubscribe(t, "t/1", 1)
@@ -227,17 +232,17 @@ func TestOverlap(t *testing.T) {
 			if s.mode.merges() != merges {
 				t.Fatalf("the broker is taken for one that merges: %v", !merges)
 			}
-			from := LogIn(t, s, "from")
+			from := brokertest.LogIn(t, s, "from")
 			const n = 50
 			for i := range n {
-				Publish(t, from, "t/1", 1, strconv.Itoa(i))
+				brokertest.Publish(t, from, "t/1", 1, strconv.Itoa(i))
 			}
 			flushed(t, from, exact, wild, both)
 			for i := range n {
 				exact.Wants(t, strconv.Itoa(i))
 				wild.Wants(t, strconv.Itoa(i))
 			}
-			for _, m := range []*Member{exact, wild} {
+			for _, m := range []*brokertest.Member{exact, wild} {
 				m.Wants(t, "flush")
 				m.WantsNoMore(t)
 			}
@@ -250,7 +255,7 @@ func TestOverlap(t *testing.T) {
 					t.Errorf("%d connections: %d copies of %s", connections, got, payload)
 				}
 			}
-			for _, m := range []*Member{exact, wild, both, from} {
+			for _, m := range []*brokertest.Member{exact, wild, both, from} {
 				m.Close()
 			}
 		}
@@ -260,15 +265,15 @@ func TestOverlap(t *testing.T) {
 // TestQoSOfEach has devices share a filter with different QoS: each gets the lower of its own and the message's.
 func TestQoSOfEach(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
-		s := newShared(t, Quick(b.URL()), SharedConfig{})
-		var members [3]*Member
+		s := newShared(t, clienttest.Quick(b.URL()), SharedConfig{})
+		var members [3]*brokertest.Member
 		for own := range members {
-			members[own] = LogIn(t, s, fmt.Sprint("device-", own))
+			members[own] = brokertest.LogIn(t, s, fmt.Sprint("device-", own))
 			members[own].MustSubscribe(t, "t", byte(own))
 		}
-		from := LogIn(t, s, "from")
+		from := brokertest.LogIn(t, s, "from")
 		for published := range byte(3) {
-			Publish(t, from, "t", published, "x")
+			brokertest.Publish(t, from, "t", published, "x")
 			for own, m := range members {
 				if got := m.Next(t); got.QoS != min(published, byte(own)) {
 					t.Errorf("a message of QoS %d comes with %d to a subscription with %d", published, got.QoS, own)
@@ -276,7 +281,7 @@ func TestQoSOfEach(t *testing.T) {
 			}
 		}
 		members[2].MustSubscribe(t, "t", 0)
-		Publish(t, from, "t", 2, "x")
+		brokertest.Publish(t, from, "t", 2, "x")
 		if got := members[2].Next(t); got.QoS != 0 {
 			t.Errorf("got QoS %d after subscribing again with 0", got.QoS)
 		}
@@ -297,29 +302,29 @@ func eachBroker(t *testing.T, f func(t *testing.T, b realBroker, merges bool)) {
 
 // flushed waits until devices have got everything published before: a broker keeps the order of one client's messages
 // within a QoS.
-func flushed(t testing.TB, from *Member, to ...*Member) {
+func flushed(t testing.TB, from *brokertest.Member, to ...*brokertest.Member) {
 	t.Helper()
 	for _, m := range to {
 		m.MustSubscribe(t, "flush/"+m.Id, 1)
 	}
 	for _, m := range to {
-		Publish(t, from, "flush/"+m.Id, 1, "flush")
+		brokertest.Publish(t, from, "flush/"+m.Id, 1, "flush")
 	}
 }
 
 // TestRetained expects every subscriber to get the retained messages, even if several subscribe at the same time.
 func TestRetained(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
-		s := newShared(t, Quick(b.URL()), SharedConfig{Connections: 1})
+		s := newShared(t, clienttest.Quick(b.URL()), SharedConfig{Connections: 1})
 		mosquitto.Retain(t, b.Addr(), "", "", "state/a", "kept")
-		first := LogIn(t, s, "first")
+		first := brokertest.LogIn(t, s, "first")
 		first.MustSubscribe(t, "state/a", 1)
 		first.MustSubscribe(t, "state/+", 1)
 		first.Wants(t, "kept", "kept")
-		var members []*Member
+		var members []*brokertest.Member
 		var calls []*connectortest.Call
 		for i := range 20 {
-			m, call := LogIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
+			m, call := brokertest.LogIn(t, s, fmt.Sprint("device-", i)), connectortest.NewCall()
 			members, calls = append(members, m), append(calls, call)
 			m.Subscribe([]string{"state/a", "state/+"}[i%2], 1, call.Done)
 		}
@@ -340,10 +345,10 @@ func TestRetained(t *testing.T) {
 // TestRetainFlagOfLive expects a message published with retain to reach existing subscribers.
 func TestRetainFlagOfLive(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b realBroker, _ bool) {
-		s := newShared(t, Quick(b.URL()), SharedConfig{})
-		var members []*Member
+		s := newShared(t, clienttest.Quick(b.URL()), SharedConfig{})
+		var members []*brokertest.Member
 		for i := range 5 {
-			m := LogIn(t, s, fmt.Sprint("device-", i))
+			m := brokertest.LogIn(t, s, fmt.Sprint("device-", i))
 			m.MustSubscribe(t, "state/a", 1)
 			members = append(members, m)
 		}
@@ -351,7 +356,7 @@ func TestRetainFlagOfLive(t *testing.T) {
 		for _, m := range members {
 			m.Wants(t, "live")
 		}
-		late := LogIn(t, s, "late")
+		late := brokertest.LogIn(t, s, "late")
 		late.MustSubscribe(t, "state/a", 1)
 		late.Wants(t, "live")
 		flushed(t, late, members...)

@@ -14,6 +14,8 @@ import (
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // SharedConfig configures a Shared. Only Authenticator is required.
@@ -39,7 +41,7 @@ const (
 // Shared gives devices sessions that share a few connections to the broker. The gateway authenticates devices, applies
 // the access rules, and delivers each message to the devices that subscribed to its topic.
 type Shared struct {
-	broker  *Broker
+	broker  *client.Broker
 	cfg     SharedConfig
 	control *control
 	conns   []*sharedConn
@@ -55,7 +57,7 @@ var _ gateway.Connector = (*Shared)(nil)
 
 // openShared returns a connector for shared sessions. There can be one for each broker. It does not wait for the
 // broker.
-func openShared(b *Broker, cfg SharedConfig) (*Shared, error) {
+func openShared(b *client.Broker, cfg SharedConfig) (*Shared, error) {
 	cfg.Connections = cmp.Or(cfg.Connections, 4)
 	switch {
 	case cfg.Authenticator == nil:
@@ -79,7 +81,7 @@ func (s *Shared) start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return ErrClosed
+		return client.ErrClosed
 	}
 	for i := len(s.conns); i < s.cfg.Connections; i++ {
 		c, err := newSharedConn(s, "shared-"+strconv.Itoa(i+1))
@@ -117,7 +119,7 @@ func (s *Shared) Connect(ctx context.Context, device gateway.Device, password st
 		return nil, err
 	}
 	if old != nil {
-		old.lose(DiscardedBy(device.ClientID))
+		old.lose(client.DiscardedBy(device.ClientID))
 	}
 	session.begin()
 	return session, nil
@@ -153,7 +155,7 @@ func (s *Shared) admit(ctx context.Context, device gateway.Device, password stri
 func (s *Shared) ready(ctx context.Context, id string) error {
 	own, c := s.broker.GatewayClient(), s.connFor(id)
 	if own == nil {
-		return ErrClosed
+		return client.ErrClosed
 	}
 	if s.broker.HasSpool() {
 		return nil
@@ -165,7 +167,7 @@ func (s *Shared) ready(ctx context.Context, id string) error {
 }
 
 // await waits for done, which the gateway's client c closes.
-func await(ctx context.Context, done <-chan struct{}, c *Client) error {
+func await(ctx context.Context, done <-chan struct{}, c *client.Client) error {
 	select {
 	case <-done:
 		return nil
@@ -179,7 +181,7 @@ func (s *Shared) register(session *sharedSession) (old *sharedSession, err error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, ErrClosed
+		return nil, client.ErrClosed
 	}
 	session.epoch = s.control.nextEpoch()
 	old = s.sessions[session.device.ClientID]

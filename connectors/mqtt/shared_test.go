@@ -12,12 +12,15 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // awaitAsks waits until the shared connections have sent a memoryBroker exactly these requests.
-func awaitAsks(t testing.TB, b *MemoryBroker, want ...string) {
+func awaitAsks(t testing.TB, b *brokertest.MemoryBroker, want ...string) {
 	t.Helper()
 	gatewaytest.Eventually(t, "SUBSCRIBE and UNSUBSCRIBE: "+strings.Join(want, ", "), func() bool {
 		return strings.Join(b.Asks(), ", ") == strings.Join(want, ", ")
@@ -44,7 +47,7 @@ func (r *routes) isEmpty() bool {
 	return len(r.by)+len(r.ids)+len(r.stale)+r.wild.Len()+c.Filters+c.Waiting+c.Blocked == 0
 }
 
-func awaitFilters(t testing.TB, b *MemoryBroker, want ...string) {
+func awaitFilters(t testing.TB, b *brokertest.MemoryBroker, want ...string) {
 	t.Helper()
 	gatewaytest.Eventually(t, "the broker to have the filters "+strings.Join(want, ", "),
 		func() bool { return slices.Equal(b.Filters(), want) })
@@ -54,8 +57,8 @@ func awaitFilters(t testing.TB, b *MemoryBroker, want ...string) {
 func TestSharedLots(t *testing.T) {
 	const n = 2000
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newShared(t, Quick(b.URL()), SharedConfig{})
-	from := LogIn(t, s, "from")
+	s := newShared(t, clienttest.Quick(b.URL()), SharedConfig{})
+	from := brokertest.LogIn(t, s, "from")
 	before := runtime.NumGoroutine()
 	var own, common atomic.Int32
 	sessions, calls := make([]gateway.Session, n), make([]*connectortest.Call, 0, 2*n)
@@ -68,7 +71,7 @@ func TestSharedLots(t *testing.T) {
 			}
 		})
 		var err error
-		if sessions[i], err = TryLogIn(s, fmt.Sprint("device-", i), device); err != nil {
+		if sessions[i], err = brokertest.TryLogIn(s, fmt.Sprint("device-", i), device); err != nil {
 			t.Fatal(err)
 		}
 		one, all := connectortest.NewCall(), connectortest.NewCall()
@@ -81,9 +84,9 @@ func TestSharedLots(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	Publish(t, from, "common", 1, "x")
+	brokertest.Publish(t, from, "common", 1, "x")
 	for i := range n {
-		Publish(t, from, fmt.Sprint("own/", i), 1, "x")
+		brokertest.Publish(t, from, fmt.Sprint("own/", i), 1, "x")
 	}
 	gatewaytest.Eventually(t, "a message of each kind for each device",
 		func() bool { return own.Load() == n && common.Load() == n })
@@ -126,14 +129,14 @@ func (f *stuckDevice) Deliver(m gateway.Message) bool {
 // TestFullDevice connects stuck devices and a working one on one connection: the working one must get everything, and
 // the broker its acknowledgements.
 func TestFullDevice(t *testing.T) {
-	b := NewMemoryBroker(t)
-	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
-	m := LogIn(t, s, "device")
+	b := brokertest.NewMemoryBroker(t)
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "t", 1)
 	var stuck [2]*stuckDevice
 	for qos := range stuck {
 		f := &stuckDevice{Device: connectortest.NewDevice()}
-		session, err := TryLogIn(s, "full-"+strconv.Itoa(qos), f)
+		session, err := brokertest.TryLogIn(s, "full-"+strconv.Itoa(qos), f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +159,7 @@ func TestFullDevice(t *testing.T) {
 	if s.session("full-1") != nil || s.session("full-0") == nil {
 		t.Error("the device with QoS 1 is to be closed, that with QoS 0 not")
 	}
-	if dropped := Counted(t, s.broker, "dropped_total", "device_queue_full"); dropped != n+1 {
+	if dropped := clienttest.Counted(t, s.broker, "dropped_total", "device_queue_full"); dropped != n+1 {
 		t.Errorf("%v dropped messages are counted, want %d", dropped, n+1)
 	}
 }

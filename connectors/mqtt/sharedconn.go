@@ -6,6 +6,8 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // sharedReceiveMaximum is the Receive Maximum of a shared connection, unless Config.ReceiveMaximum is larger. Messages
@@ -14,7 +16,7 @@ const sharedReceiveMaximum = 1000
 
 // sharedConn is one of the connections of shared sessions, with a publish queue for each.
 type sharedConn struct {
-	client *Client
+	client *client.Client
 	shared *Shared
 	routes routes
 
@@ -22,7 +24,7 @@ type sharedConn struct {
 	up    chan struct{} // closed after the first connect
 }
 
-var _ Owner = (*sharedConn)(nil)
+var _ client.Owner = (*sharedConn)(nil)
 
 func newSharedConn(s *Shared, name string) (c *sharedConn, err error) {
 	c = &sharedConn{shared: s, up: make(chan struct{})}

@@ -11,6 +11,8 @@ import (
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // sharedSession is a device's session on shared connections: a publish queue and its subscriptions.
@@ -20,10 +22,10 @@ type sharedSession struct {
 	device gateway.Device
 	answer access.Answer
 	down   gateway.Downlink
-	status Status
+	status client.Status
 	epoch  uint64
 	expiry *time.Timer // nil if the login does not expire
-	queue  *PublishQueue
+	queue  *client.PublishQueue
 	over   atomic.Bool
 
 	mu   sync.Mutex
@@ -91,7 +93,7 @@ func (s *sharedSession) allows(action access.Action, name string) bool {
 // refused then.
 func (s *sharedSession) Publish(name string, qos byte, payload []byte, done gateway.Done) {
 	if !s.allows(access.Publish, name) {
-		Finish(done, gateway.Refuse(gateway.CodePermissionDeny, "publishing to %.100q is not allowed", name))
+		client.Finish(done, gateway.Refuse(gateway.CodePermissionDeny, "publishing to %.100q is not allowed", name))
 		return
 	}
 	s.queue.Publish(name, qos, payload, done)
@@ -99,7 +101,7 @@ func (s *sharedSession) Publish(name string, qos byte, payload []byte, done gate
 
 // Subscribe implements [gateway.Session].
 func (s *sharedSession) Subscribe(filter string, qos byte, done gateway.Done) {
-	r := CheckFilter(filter, qos)
+	r := client.CheckFilter(filter, qos)
 	if r.Ok() {
 		r = s.maySubscribe(filter)
 	}
@@ -110,7 +112,7 @@ func (s *sharedSession) Subscribe(filter string, qos byte, done gateway.Done) {
 			return
 		}
 	}
-	Finish(done, r)
+	client.Finish(done, r)
 }
 
 func (s *sharedSession) maySubscribe(filter string) gateway.Result {
@@ -129,7 +131,7 @@ func (s *sharedSession) subscription(filter string) (*subscription, gateway.Resu
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over.Load() {
-		return nil, ResultEnded
+		return nil, client.ResultEnded
 	}
 	if i := s.find(filter); i >= 0 {
 		return s.subs[i].part, gateway.OK
@@ -149,19 +151,19 @@ func (s *sharedSession) find(filter string) int {
 
 // Unsubscribe implements [gateway.Session].
 func (s *sharedSession) Unsubscribe(filter string, done gateway.Done) {
-	if r := CheckFilter(filter, 0); !r.Ok() {
-		Finish(done, r)
+	if r := client.CheckFilter(filter, 0); !r.Ok() {
+		client.Finish(done, r)
 		return
 	}
 	if s.over.Load() {
-		Finish(done, ResultEnded)
+		client.Finish(done, client.ResultEnded)
 		return
 	}
 	s.mu.Lock()
 	i := s.find(filter)
 	if i < 0 {
 		s.mu.Unlock()
-		Finish(done, gateway.OK)
+		client.Finish(done, gateway.OK)
 		return
 	}
 	sub := s.subs[i].part
@@ -184,7 +186,7 @@ func (s *sharedSession) deliver(p *paho.Publish, qos byte, payload []byte) {
 	switch {
 	case s.over.Load():
 	case !s.allows(access.Subscribe, p.Topic):
-		s.shared.broker.CountDropped(DropDenied)
+		s.shared.broker.CountDropped(client.DropDenied)
 	default:
 		s.shared.broker.Deliver(s.down, p, qos, payload)
 	}

@@ -12,21 +12,24 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/connectors/internal/spool"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // TestSharedSpool makes devices log in, publish, log out and log in again before the broker is up: every message must
 // arrive, in order.
 func TestSharedSpool(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	listener := Listen(t, newConnector(t, Lasting(b.URL())), "spooled/#")
+	listener := brokertest.Listen(t, newConnector(t, clienttest.Lasting(b.URL())), "spooled/#")
 	b.Stop(t)
-	s := newShared(t, Spooled(t, b.URL()), SharedConfig{Connections: 2})
+	s := newShared(t, clienttest.Spooled(t, b.URL()), SharedConfig{Connections: 2})
 	const devices, rounds, messages = 10, 4, 10
 	for round := range rounds {
 		var calls []*connectortest.Call
 		for i := range devices {
-			m := LogIn(t, s, fmt.Sprint("device-", i))
+			m := brokertest.LogIn(t, s, fmt.Sprint("device-", i))
 			for n := range messages {
 				call := connectortest.NewCall()
 				calls = append(calls, call)
@@ -43,8 +46,8 @@ func TestSharedSpool(t *testing.T) {
 		}
 	}
 	b.Restart(t)
-	last := LogIn(t, s, "device-0")
-	Publish(t, last, "spooled/"+last.Id, 1, strconv.Itoa(rounds*messages))
+	last := brokertest.LogIn(t, s, "device-0")
+	brokertest.Publish(t, last, "spooled/"+last.Id, 1, strconv.Itoa(rounds*messages))
 	next := make([]int, devices)
 	for !slices.Equal(next, append([]int{rounds*messages + 1}, slices.Repeat([]int{rounds * messages}, devices-1)...)) {
 		got := listener.Next(t)
@@ -59,7 +62,7 @@ func TestSharedSpool(t *testing.T) {
 		next[device] = max(next[device], n+1)
 	}
 	gatewaytest.Eventually(t, "the spool to be empty", func() bool { return len(s.broker.Spooled()) == 0 })
-	if n := Counted(t, s.broker, "dropped_total", "spooled_refused"); n > 0 {
+	if n := clienttest.Counted(t, s.broker, "dropped_total", "spooled_refused"); n > 0 {
 		t.Errorf("%v messages were refused", n)
 	}
 }
@@ -69,7 +72,7 @@ func TestSharedSpool(t *testing.T) {
 func TestSharedLateAnswers(t *testing.T) {
 	const devices = 10
 	arrived := make(chan struct{}, devices)
-	b := NewScripted(t, func(p *Peer) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 		if p.Accept(false) == nil {
 			return
 		}
@@ -93,13 +96,13 @@ func TestSharedLateAnswers(t *testing.T) {
 			}
 		}
 	})
-	c := newConnector(t, Spooled(t, b.Url()))
+	c := newConnector(t, clienttest.Spooled(t, b.Url()))
 	s, err := c.Shared(SharedConfig{Authenticator: access.Everybody(), Connections: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range devices {
-		session, _ := Connect(t, s, fmt.Sprint("device-", i))
+		session, _ := brokertest.Connect(t, s, fmt.Sprint("device-", i))
 		if r := connectortest.Publish(t, session, "t", 1, "x"); !r.Ok() {
 			t.Fatal(r)
 		}

@@ -8,6 +8,8 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // probeTimeout bounds a probe.
@@ -35,7 +37,7 @@ func (m *splitMode) merges() bool {
 	return !m.split
 }
 
-func (m *splitMode) find(own *Client, topic string) {
+func (m *splitMode) find(own *client.Client, topic string) {
 	m.mu.Lock()
 	m.asked++
 	m.topic, m.copies = topic, 0

@@ -5,13 +5,16 @@ import (
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 )
 
 // TestSplitMode detects the broker's mode, and again after it has changed.
 func TestSplitMode(t *testing.T) {
-	b := NewMemoryBroker(t)
-	s := newShared(t, Quick(b.Url()), SharedConfig{Connections: 1})
-	m := LogIn(t, s, "device")
+	b := brokertest.NewMemoryBroker(t)
+	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	m := brokertest.LogIn(t, s, "device")
 	if s.mode.merges() {
 		t.Fatal("a broker that sends a copy for each subscription is taken for one that merges")
 	}
@@ -30,14 +33,14 @@ func TestSplitMode(t *testing.T) {
 // TestSplitModeUnknown uses a broker that refuses the probe: devices can log in, and get the messages of a broker that
 // merges.
 func TestSplitModeUnknown(t *testing.T) {
-	b := NewMemoryBroker(t)
+	b := brokertest.NewMemoryBroker(t)
 	b.Merges = true
 	b.Refused["exgate/control/probe/exgate/+"] = packets.SubackNotauthorized
 	b.Refused["exgate/control/probe/exgate/#"] = packets.SubackNotauthorized
-	cfg := Quick(b.Url())
+	cfg := clienttest.Quick(b.Url())
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	s := newShared(t, cfg, SharedConfig{Connections: 1})
-	first, second := LogIn(t, s, "first"), LogIn(t, s, "second")
+	first, second := brokertest.LogIn(t, s, "first"), brokertest.LogIn(t, s, "second")
 	first.MustSubscribe(t, "a/b", 1)
 	second.MustSubscribe(t, "a/+", 1)
 	b.Publish("a/b", "x", 1)

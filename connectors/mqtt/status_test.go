@@ -14,8 +14,13 @@ import (
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 func wantMessage(t *testing.T, d *connectortest.Device, topic, payload string) {
@@ -28,7 +33,7 @@ func wantMessage(t *testing.T, d *connectortest.Device, topic, payload string) {
 // wantRetained expects a new subscriber to get payload as the retained message.
 func wantRetained(t *testing.T, url, topic, payload string) {
 	t.Helper()
-	s, d := Connect(t, newConnector(t, Quick(url)), "late")
+	s, d := brokertest.Connect(t, newConnector(t, clienttest.Quick(url)), "late")
 	defer s.Close()
 	if r := connectortest.Subscribe(t, s, topic, 1); !r.Ok() {
 		t.Fatal(r)
@@ -39,9 +44,9 @@ func wantRetained(t *testing.T, url, topic, payload string) {
 func TestDeviceStatus(t *testing.T) {
 	for qos := byte(0); qos <= 2; qos++ {
 		b := mosquitto.Start(t, mosquitto.Options{})
-		d := Listen(t, newConnector(t, Lasting(b.URL())), "devices/#")
-		cfg := Quick(b.URL())
-		cfg.DeviceStatus = Status{Topic: "devices/${listener}/${clientid}", QoS: qos, Retain: true}
+		d := brokertest.Listen(t, newConnector(t, clienttest.Lasting(b.URL())), "devices/#")
+		cfg := clienttest.Quick(b.URL())
+		cfg.DeviceStatus = client.Status{Topic: "devices/${listener}/${clientid}", QoS: qos, Retain: true}
 		c := newConnector(t, cfg)
 		const topic = "devices/tcp-1/device"
 		login := func() gateway.Session {
@@ -54,7 +59,7 @@ func TestDeviceStatus(t *testing.T) {
 		s := login()
 		wantMessage(t, d, topic, "online")
 		wantRetained(t, b.URL(), topic, "online")
-		CutSettled(t, s.(*Session).client)
+		clienttest.CutSettled(t, s.(*Session).client)
 		wantMessage(t, d, topic, "offline") // the will
 		wantMessage(t, d, topic, "online")
 		s.Close()
@@ -74,9 +79,9 @@ func TestDeviceStatus(t *testing.T) {
 // TestDeviceStatusGoesWithTheGateway closes the gateway.
 func TestDeviceStatusGoesWithTheGateway(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := Listen(t, newConnector(t, Lasting(b.URL())), "devices/#")
-	cfg := Quick(b.URL())
-	cfg.DeviceStatus = Status{Topic: "devices/${clientid}/${module}", Online: "1", Offline: "0"}
+	d := brokertest.Listen(t, newConnector(t, clienttest.Lasting(b.URL())), "devices/#")
+	cfg := clienttest.Quick(b.URL())
+	cfg.DeviceStatus = client.Status{Topic: "devices/${clientid}/${module}", Online: "1", Offline: "0"}
 	c := newConnector(t, cfg)
 	device := full
 	device.Module = "decoder"
@@ -92,9 +97,9 @@ func TestDeviceStatusGoesWithTheGateway(t *testing.T) {
 
 func TestGatewayStatus(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	d := Listen(t, newConnector(t, Lasting(b.URL())), "gateways/#")
-	cfg := Quick(b.URL())
-	cfg.Node, cfg.GatewayStatus = "site/1+", Status{Topic: "gateways/${node}", QoS: 1, Retain: true}
+	d := brokertest.Listen(t, newConnector(t, clienttest.Lasting(b.URL())), "gateways/#")
+	cfg := clienttest.Quick(b.URL())
+	cfg.Node, cfg.GatewayStatus = "site/1+", client.Status{Topic: "gateways/${node}", QoS: 1, Retain: true}
 	c := newConnector(t, cfg)
 	const topic = "gateways/site-1-"
 	wantMessage(t, d, topic, "online")
@@ -110,14 +115,14 @@ func TestGatewayStatus(t *testing.T) {
 
 func cutHouse(t *testing.T, c *Connector) {
 	t.Helper()
-	CutSettled(t, c.broker.GatewayClient())
+	clienttest.CutSettled(t, c.broker.GatewayClient())
 }
 
 // TestStatusOfNobody expects a device to be refused if its status topic would be invalid.
 func TestStatusOfNobody(t *testing.T) {
-	b := NewScripted(t, func(*Peer) { t.Error("connected") })
-	cfg := Quick(b.Url())
-	cfg.DeviceStatus = Status{Topic: "devices/${username}"}
+	b := brokertest.NewScripted(t, func(*brokertest.Peer) { t.Error("connected") })
+	cfg := clienttest.Quick(b.Url())
+	cfg.DeviceStatus = client.Status{Topic: "devices/${username}"}
 	c := newConnector(t, cfg)
 	// The last one makes the topic 65,536 bytes long.
 	for _, username := range []string{"", "a+", "#", "a/b", strings.Repeat("${username}", 5957) + "x"} {
@@ -133,17 +138,17 @@ func TestStatusOfNobody(t *testing.T) {
 
 func TestBadStatus(t *testing.T) {
 	for _, c := range []struct {
-		device, gateway Status
+		device, gateway client.Status
 		want            string
 	}{
-		{device: Status{Topic: "a/${node}"}, want: "upstream.device_status.topic: unknown placeholder ${node}; "},
-		{device: Status{Topic: "a/${clientid"}, want: "upstream.device_status.topic: unknown placeholder ${clientid; "},
-		{device: Status{Topic: "a/+"}, want: "upstream.device_status.topic: "},
-		{device: Status{Topic: "a", QoS: 3}, want: "upstream.device_status.qos: must be 0, 1 or 2, not 3"},
-		{gateway: Status{Topic: "a/${clientid}"}, want: "upstream.gateway_status.topic: unknown placeholder"},
-		{gateway: Status{Topic: "#"}, want: "upstream.gateway_status.topic: "},
+		{device: client.Status{Topic: "a/${node}"}, want: "upstream.device_status.topic: unknown placeholder ${node}; "},
+		{device: client.Status{Topic: "a/${clientid"}, want: "upstream.device_status.topic: unknown placeholder ${clientid; "},
+		{device: client.Status{Topic: "a/+"}, want: "upstream.device_status.topic: "},
+		{device: client.Status{Topic: "a", QoS: 3}, want: "upstream.device_status.qos: must be 0, 1 or 2, not 3"},
+		{gateway: client.Status{Topic: "a/${clientid}"}, want: "upstream.gateway_status.topic: unknown placeholder"},
+		{gateway: client.Status{Topic: "#"}, want: "upstream.gateway_status.topic: "},
 	} {
-		_, err := New(Config{URL: "mqtt://127.0.0.1", DeviceStatus: c.device, GatewayStatus: c.gateway})
+		_, err := New(client.Config{URL: "mqtt://127.0.0.1", DeviceStatus: c.device, GatewayStatus: c.gateway})
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%+v %+v: %v", c.device, c.gateway, err)
 		}
@@ -162,7 +167,7 @@ func TestEveryRefusedWill(t *testing.T) {
 		t.Run(fmt.Sprintf("0x%02X", r.code), func(t *testing.T) {
 			t.Parallel()
 			published := make(chan string, 10)
-			b := NewScripted(t, func(p *Peer) {
+			b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
 				cp := p.Next()
 				if cp == nil {
 					return
@@ -183,14 +188,14 @@ func TestEveryRefusedWill(t *testing.T) {
 				}
 			})
 			var log gatewaytest.Log
-			cfg := Quick(b.Url())
+			cfg := clienttest.Quick(b.Url())
 			cfg.PacketTimeout = time.Second
-			cfg.Logger, cfg.GatewayStatus, cfg.Node = log.Logger(), Status{
+			cfg.Logger, cfg.GatewayStatus, cfg.Node = log.Logger(), client.Status{
 				Topic: "bad/${node}", QoS: 1,
 				Retain: true,
 			}, "n"
 			shared := newShared(t, cfg, SharedConfig{Connections: 1})
-			if r := connectortest.Publish(t, LoginTo(t, shared, "raw", ""), "a", 1, "x"); !r.Ok() {
+			if r := connectortest.Publish(t, brokertest.LoginTo(t, shared, "raw", ""), "a", 1, "x"); !r.Ok() {
 				t.Error(r)
 			}
 			for topic := ""; topic != "a"; topic = <-published { // the split mode probe comes first
@@ -203,7 +208,7 @@ func TestEveryRefusedWill(t *testing.T) {
 				t.Error(log.String())
 			}
 
-			cfg.GatewayStatus, cfg.DeviceStatus = Status{}, Status{Topic: "bad/${clientid}"}
+			cfg.GatewayStatus, cfg.DeviceStatus = client.Status{}, client.Status{Topic: "bad/${clientid}"}
 			_, err := newConnector(t, cfg).Connect(t.Context(), full, "", connectortest.NewDevice())
 			if named := strings.Contains(fmt.Sprint(err),
 				`will, to "bad/device" (upstream.device_status.topic)`); err == nil ||
@@ -215,7 +220,7 @@ func TestEveryRefusedWill(t *testing.T) {
 }
 
 // awaitLast waits until payload is the last one published to a topic.
-func awaitLast(t testing.TB, b *MemoryBroker, topic, payload string) {
+func awaitLast(t testing.TB, b *brokertest.MemoryBroker, topic, payload string) {
 	t.Helper()
 	gatewaytest.Eventually(t, topic+" says "+payload, func() bool {
 		said := b.Said(topic)
@@ -223,29 +228,29 @@ func awaitLast(t testing.TB, b *MemoryBroker, topic, payload string) {
 	})
 }
 
-func withStatus(url, node string) Config {
-	cfg := Quick(url)
-	cfg.Node, cfg.DeviceStatus = node, Status{Topic: "status/${clientid}", QoS: 1}
+func withStatus(url, node string) client.Config {
+	cfg := clienttest.Quick(url)
+	cfg.Node, cfg.DeviceStatus = node, client.Status{Topic: "status/${clientid}", QoS: 1}
 	return cfg
 }
 
 // TestSharedStatus expects a device to be online, and to be offline once it has left and no other session has its
 // client id.
 func TestSharedStatus(t *testing.T) {
-	b := NewMemoryBroker(t)
+	b := brokertest.NewMemoryBroker(t)
 	x, y := newShared(t, withStatus(b.Url(), "x"), SharedConfig{}), newShared(t, withStatus(b.Url(), "y"),
 		SharedConfig{})
-	m := LogIn(t, x, "device")
+	m := brokertest.LogIn(t, x, "device")
 	awaitLast(t, b, "status/device", "online")
 	m.Close()
 	awaitLast(t, b, "status/device", "offline")
 	before := len(b.Said("status/device"))
 	for range 3 {
-		m = LogIn(t, x, "device")
+		m = brokertest.LogIn(t, x, "device")
 	}
-	LogIn(t, y, "device")
-	WantDiscarded(t, m)
-	Publish(t, LogIn(t, x, "other"), "end", 1, "")
+	brokertest.LogIn(t, y, "device")
+	brokertest.WantDiscarded(t, m)
+	brokertest.Publish(t, brokertest.LogIn(t, x, "other"), "end", 1, "")
 	gatewaytest.Eventually(t, "four online statuses", func() bool { return len(b.Said("status/device")) >= before+4 })
 	for _, said := range b.Said("status/device")[before:] {
 		if said != "online" {
@@ -256,7 +261,7 @@ func TestSharedStatus(t *testing.T) {
 
 // TestSharedStatusAtClose expects all devices to be offline when the connector closes.
 func TestSharedStatusAtClose(t *testing.T) {
-	b := NewMemoryBroker(t)
+	b := brokertest.NewMemoryBroker(t)
 	base := newConnector(t, withStatus(b.Url(), "x"))
 	s, err := base.Shared(SharedConfig{Authenticator: access.Everybody()})
 	if err != nil {
@@ -264,7 +269,7 @@ func TestSharedStatusAtClose(t *testing.T) {
 	}
 	ids := []string{"a", "b", "c", "d"}
 	for _, id := range ids {
-		LogIn(t, s, id)
+		brokertest.LogIn(t, s, id)
 		awaitLast(t, b, "status/"+id, "online")
 	}
 	if err := s.Close(t.Context()); err != nil {
@@ -278,20 +283,20 @@ func TestSharedStatusAtClose(t *testing.T) {
 // TestSharedStatusAgain expects the online statuses to be published again to a broker that has lost them and, at QoS 0,
 // those it missed.
 func TestSharedStatusAgain(t *testing.T) {
-	b := NewMemoryBroker(t)
+	b := brokertest.NewMemoryBroker(t)
 	cfg := withStatus(b.Url(), "x")
 	cfg.DeviceStatus.QoS = 0
 	s := newShared(t, cfg, SharedConfig{})
-	LogIn(t, s, "early")
+	brokertest.LogIn(t, s, "early")
 	awaitLast(t, b, "status/early", "online")
 	for _, c := range s.conns { // the first login waits only for its own connection
 		<-c.up
 	}
 	b.Stop()
 	for _, c := range s.conns {
-		AwaitDown(t, c.client)
+		clienttest.AwaitDown(t, c.client)
 	}
-	LogIn(t, s, "late")
+	brokertest.LogIn(t, s, "late")
 	b.Set(func() { b.Taken = nil })
 	b.Start(true)
 	awaitLast(t, b, "status/early", "online")

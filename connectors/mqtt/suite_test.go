@@ -11,16 +11,20 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/connectors/embedded"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
-func newConnector(t testing.TB, cfg Config) *Connector {
+func newConnector(t testing.TB, cfg client.Config) *Connector {
 	t.Helper()
 	c, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		ctx, cancel := context.WithTimeout(context.Background(), brokertest.Patience)
 		defer cancel()
 		if err := c.Close(ctx); err != nil {
 			t.Error(err)
@@ -35,7 +39,7 @@ func TestSuiteMosquitto(t *testing.T) {
 	})
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
-			return newConnector(t, Config{URL: b.URL(), ReconnectDelay: 50 * time.Millisecond})
+			return newConnector(t, client.Config{URL: b.URL(), ReconnectDelay: 50 * time.Millisecond})
 		},
 		Username: "device", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic", MaxQoS: 2,
 		Retain: func(t *testing.T, topic, payload string) {
@@ -48,7 +52,7 @@ func TestSuiteMosquittoPasswordFile(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"device": "secret"}})
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
-			return newConnector(t, Config{URL: b.URL(), SessionExpiry: time.Hour})
+			return newConnector(t, client.Config{URL: b.URL(), SessionExpiry: time.Hour})
 		},
 		Username: "device", Password: "secret", WrongPassword: "guess", MaxQoS: 2,
 	})
@@ -79,7 +83,7 @@ func TestSuiteEmbedded(t *testing.T) {
 	}()
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
-			return newConnector(t, Config{URL: "mqtt://" + b.Addr().String()})
+			return newConnector(t, client.Config{URL: "mqtt://" + b.Addr().String()})
 		},
 		Username: "device", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic",
 		Retain: func(t *testing.T, topic, payload string) {
@@ -90,7 +94,7 @@ func TestSuiteEmbedded(t *testing.T) {
 
 // newShared returns a connector for shared sessions, and closes it before the connector with which it shares the
 // broker.
-func newShared(t testing.TB, cfg Config, shared SharedConfig) *Shared {
+func newShared(t testing.TB, cfg client.Config, shared SharedConfig) *Shared {
 	t.Helper()
 	base := newConnector(t, cfg)
 	if shared.Authenticator == nil {
@@ -101,7 +105,7 @@ func newShared(t testing.TB, cfg Config, shared SharedConfig) *Shared {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		ctx, cancel := context.WithTimeout(context.Background(), brokertest.Patience)
 		defer cancel()
 		if err := s.Close(ctx); err != nil {
 			t.Error(err)
@@ -127,7 +131,7 @@ func (secretOnly) Allows(_ gateway.Device, _ access.Action, topic string) bool {
 func runShared(t *testing.T, url string, retain func(t *testing.T, topic, payload string)) {
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
-			return newShared(t, Config{URL: url, ReconnectDelay: 50 * time.Millisecond},
+			return newShared(t, client.Config{URL: url, ReconnectDelay: 50 * time.Millisecond},
 				SharedConfig{Authenticator: secretOnly{}, ACL: secretOnly{}})
 		},
 		Username: "device", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic", MaxQoS: 2,
@@ -165,7 +169,7 @@ func TestSharedSuiteEmbedded(t *testing.T) {
 	}()
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
-			return newShared(t, Config{URL: "mqtt://" + b.Addr().String()}, SharedConfig{})
+			return newShared(t, client.Config{URL: "mqtt://" + b.Addr().String()}, SharedConfig{})
 		},
 		NoSharedSubscriptions: true,
 		Retain: func(t *testing.T, topic, payload string) {
@@ -179,7 +183,7 @@ func TestSharedSuiteProbe(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"device": "secret", "gateway": "own"}})
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
-			base := newConnector(t, Config{URL: b.URL(), Username: "gateway", Password: "own"})
+			base := newConnector(t, client.Config{URL: b.URL(), Username: "gateway", Password: "own"})
 			s, err := base.Shared(SharedConfig{Authenticator: access.Chain{{
 				Name:          "broker",
 				Authenticator: base.Probe(),

@@ -8,27 +8,32 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // poisons are calls for which the broker may end a connection. do returns the call, or nil if it has no result.
 var poisons = []struct {
 	name string
-	do   func(t *testing.T, b *StrictBroker, c gateway.Connector) *connectortest.Call
+	do   func(t *testing.T, b *brokertest.StrictBroker, c gateway.Connector) *connectortest.Call
 }{
 	{"publish QoS 0", poisonPublish(0)},
 	{"publish QoS 1", poisonPublish(1)},
 	{"publish QoS 2", poisonPublish(2)},
-	{"subscribe", func(t *testing.T, _ *StrictBroker, c gateway.Connector) *connectortest.Call {
+	{"subscribe", func(t *testing.T, _ *brokertest.StrictBroker, c gateway.Connector) *connectortest.Call {
 		call := connectortest.NewCall()
-		LoginTo(t, c, "evil", "l").Subscribe("bad", 1, call.Done)
+		brokertest.LoginTo(t, c, "evil", "l").Subscribe("bad", 1, call.Done)
 		return call
 	}},
-	{"unsubscribe", func(t *testing.T, b *StrictBroker, c gateway.Connector) *connectortest.Call {
+	{"unsubscribe", func(t *testing.T, b *brokertest.StrictBroker, c gateway.Connector) *connectortest.Call {
 		call := connectortest.NewCall()
 		b.Set(true)
-		s := LoginTo(t, c, "evil", "l")
+		s := brokertest.LoginTo(t, c, "evil", "l")
 		if r := connectortest.Subscribe(t, s, "bad", 1); !r.Ok() {
 			t.Fatal(r)
 		}
@@ -36,18 +41,18 @@ var poisons = []struct {
 		s.Unsubscribe("bad", call.Done)
 		return call
 	}},
-	{"raw publish", func(t *testing.T, _ *StrictBroker, c gateway.Connector) *connectortest.Call {
+	{"raw publish", func(t *testing.T, _ *brokertest.StrictBroker, c gateway.Connector) *connectortest.Call {
 		call := connectortest.NewCall()
-		LoginTo(t, c, "raw", "").Publish("bad", 1, []byte("x"), call.Done)
+		brokertest.LoginTo(t, c, "raw", "").Publish("bad", 1, []byte("x"), call.Done)
 		return call
 	}},
-	{"login with status", func(t *testing.T, _ *StrictBroker, c gateway.Connector) *connectortest.Call {
-		LoginTo(t, c, "bad", "l")
+	{"login with status", func(t *testing.T, _ *brokertest.StrictBroker, c gateway.Connector) *connectortest.Call {
+		brokertest.LoginTo(t, c, "bad", "l")
 		return nil
 	}},
-	{"resubscribe", func(t *testing.T, b *StrictBroker, c gateway.Connector) *connectortest.Call {
+	{"resubscribe", func(t *testing.T, b *brokertest.StrictBroker, c gateway.Connector) *connectortest.Call {
 		b.Set(true)
-		s := LoginTo(t, c, "evil", "l")
+		s := brokertest.LoginTo(t, c, "evil", "l")
 		for _, filter := range []string{"a", "bad", "c"} {
 			if r := connectortest.Subscribe(t, s, filter, 1); !r.Ok() {
 				t.Fatal(r)
@@ -59,10 +64,10 @@ var poisons = []struct {
 	}},
 }
 
-func poisonPublish(qos byte) func(*testing.T, *StrictBroker, gateway.Connector) *connectortest.Call {
-	return func(t *testing.T, _ *StrictBroker, c gateway.Connector) *connectortest.Call {
+func poisonPublish(qos byte) func(*testing.T, *brokertest.StrictBroker, gateway.Connector) *connectortest.Call {
+	return func(t *testing.T, _ *brokertest.StrictBroker, c gateway.Connector) *connectortest.Call {
 		call := connectortest.NewCall()
-		LoginTo(t, c, "evil", "l").Publish("bad", qos, []byte("x"), call.Done)
+		brokertest.LoginTo(t, c, "evil", "l").Publish("bad", qos, []byte("x"), call.Done)
 		return call
 	}
 }
@@ -84,17 +89,17 @@ func TestEveryEnding(t *testing.T) {
 	}
 }
 
-func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *StrictBroker,
+func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *brokertest.StrictBroker,
 	gateway.Connector) *connectortest.Call,
 ) {
-	b := NewStrictBroker(t, reason)
+	b := brokertest.NewStrictBroker(t, reason)
 	var log gatewaytest.Log
-	cfg := Config{
-		URL: b.Url(), ReconnectDelay: Unit, Logger: log.Logger(), DeviceStatus: Status{
+	cfg := client.Config{
+		URL: b.Url(), ReconnectDelay: brokertest.Unit, Logger: log.Logger(), DeviceStatus: client.Status{
 			Topic: "${clientid}/status",
 			QoS:   1,
 		},
-		Metrics: NewMetrics(nil),
+		Metrics: client.NewMetrics(nil),
 	}
 	if strings.HasSuffix(mode, "spool") {
 		cfg.Spool.Folder = t.TempDir() + "/spool"
@@ -107,7 +112,7 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *Str
 	}
 	var others []gateway.Session
 	for n := range 3 {
-		others = append(others, LoginTo(t, c, fmt.Sprintf("good-%d", n), "l"))
+		others = append(others, brokertest.LoginTo(t, c, fmt.Sprintf("good-%d", n), "l"))
 	}
 	poison := strings.TrimPrefix(t.Name(), fmt.Sprintf("TestEveryEnding/%s/0x%02X/", strings.ReplaceAll(mode, " ", "_"),
 		reason))
@@ -135,13 +140,13 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *Str
 	if poison != "publish_QoS_0" && !takenOver {
 		// three ends without a reason may be another client's doing
 		gatewaytest.Eventually(t, "the conviction", func() bool {
-			return Convictions(t, cfg.Metrics) > 0 || (strings.HasSuffix(poison, "subscribe") &&
-				CountedIn(t, cfg.Metrics, "losses_total", "three_losses") > 0)
+			return clienttest.Convictions(t, cfg.Metrics) > 0 || (strings.HasSuffix(poison, "subscribe") &&
+				clienttest.CountedIn(t, cfg.Metrics, "losses_total", "three_losses") > 0)
 		})
 	}
 	if stored && !takenOver {
 		gatewaytest.Eventually(t, "the bad call to be set aside", func() bool {
-			list, err := ListRefused(cfg.Spool.Folder)
+			list, err := client.ListRefused(cfg.Spool.Folder)
 			return err == nil && len(list) == 1 && list[0].Topic == "bad"
 		})
 	}
@@ -155,7 +160,7 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *Str
 		return true
 	})
 	// the broker does not take the same filter again either
-	if n := Convictions(t, cfg.Metrics); n > 1 && poison != "unsubscribe" {
+	if n := clienttest.Convictions(t, cfg.Metrics); n > 1 && poison != "unsubscribe" {
 		t.Errorf("%v convictions", n)
 	}
 	if most, all := b.Endings(); most > 6 || all > 8 {

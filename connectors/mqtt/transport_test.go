@@ -19,7 +19,12 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+
+	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // TestSuiteWebSocket uses a relay between WebSocket and mosquitto: mosquitto 2.0.11 itself needs 100 ms for each 4 KiB
@@ -33,7 +38,7 @@ func TestSuiteWebSocket(t *testing.T) {
 	defer server.Close()
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
-			return newConnector(t, Quick("ws"+strings.TrimPrefix(server.URL, "http")))
+			return newConnector(t, clienttest.Quick("ws"+strings.TrimPrefix(server.URL, "http")))
 		},
 		Username: "device", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic", MaxQoS: 2,
 		Retain: func(t *testing.T, topic, payload string) {
@@ -72,7 +77,7 @@ func TestTransports(t *testing.T) {
 	for _, mutual := range []bool{false, true} {
 		b := mosquitto.Start(t, mosquitto.Options{TLS: true, WebSocket: true, ClientCertificates: mutual})
 		for _, url := range []string{b.TLSURL(), b.SecureWebSocketURL()} {
-			cfg := Quick(url)
+			cfg := clienttest.Quick(url)
 			if err := dial(t, cfg); !strings.Contains(err.Error(), "certificate") {
 				t.Errorf("%s without the CA: %v", url, err)
 			}
@@ -85,7 +90,7 @@ func TestTransports(t *testing.T) {
 				}
 				cfg.TLS.Certificates = []tls.Certificate{clientCertificate(t, b)}
 			}
-			s, d := Connect(t, newConnector(t, cfg), "device")
+			s, d := brokertest.Connect(t, newConnector(t, cfg), "device")
 			if r := connectortest.Subscribe(t, s, "t", 0); !r.Ok() { // QoS 1 might be resent after the cut
 				t.Fatal(r)
 			}
@@ -128,17 +133,17 @@ func TestALPN(t *testing.T) {
 		t.Fatal(err)
 	}
 	negotiated := make(chan string, 1)
-	b := ServeScripted(t, l, func(p *Peer) {
+	b := brokertest.ServeScripted(t, l, func(p *brokertest.Peer) {
 		if p.Accept(false) != nil {
 			negotiated <- p.Conn.(*tls.Conn).ConnectionState().NegotiatedProtocol
 			p.ServeAll()
 		}
 	})
-	cfg := Config{
+	cfg := client.Config{
 		URL: "mqtts://" + b.Listener.Addr().String(),
 		TLS: &tls.Config{RootCAs: roots, NextProtos: []string{"mqtt"}},
 	}
-	s, _ := Connect(t, newConnector(t, cfg), "c")
+	s, _ := brokertest.Connect(t, newConnector(t, cfg), "c")
 	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 		t.Fatal(r)
 	}
@@ -174,7 +179,7 @@ func TestWebSocketFailures(t *testing.T) {
 			}))
 			defer server.Close()
 			var refused *gateway.ResultError
-			err := dial(t, Config{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
+			err := dial(t, client.Config{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
 			if errors.As(err, &refused) || !strings.Contains(err.Error(), c.want) ||
 				!strings.Contains(err.Error(), "upstream.url") {
 				t.Errorf("got %v", err)
@@ -188,8 +193,8 @@ func TestWebSocketFailures(t *testing.T) {
 
 // TestWebSocketSilence uses a server that accepts connections and sends nothing.
 func TestWebSocketSilence(t *testing.T) {
-	b := NewScripted(t, func(p *Peer) { _, _ = io.Copy(io.Discard, p) })
-	err := dial(t, Config{URL: "ws" + strings.TrimPrefix(b.Url(), "mqtt"), ConnectTimeout: 50 * time.Millisecond})
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) { _, _ = io.Copy(io.Discard, p) })
+	err := dial(t, client.Config{URL: "ws" + strings.TrimPrefix(b.Url(), "mqtt"), ConnectTimeout: 50 * time.Millisecond})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
@@ -197,5 +202,5 @@ func TestWebSocketSilence(t *testing.T) {
 
 // cut closes the connection of a session without DISCONNECT.
 func cut(s gateway.Session) {
-	CutClient(s.(*Session).client)
+	clienttest.CutClient(s.(*Session).client)
 }

@@ -7,7 +7,10 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/connectors/access"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // now returns a context that has ended, to get the current state.
@@ -31,7 +34,7 @@ func TestWatch(t *testing.T) {
 			t.Parallel()
 			addr := gatewaytest.FreeAddress(t)
 			var log gatewaytest.Log
-			cfg := Quick("mqtt://" + addr)
+			cfg := clienttest.Quick("mqtt://" + addr)
 			cfg.Username, cfg.Logger = change.username, log.Logger()
 			c := newConnector(t, cfg)
 			if change.shared {
@@ -61,7 +64,7 @@ func TestWatch(t *testing.T) {
 			if !strings.Contains(log.String(), "the broker can be reached again") {
 				t.Fatalf("logged:\n%s", log.String())
 			}
-			Connect(t, c, "device")
+			brokertest.Connect(t, c, "device")
 			first.Close()
 			await("that the broker is away", false)
 			serveAt(t, addr)
@@ -70,13 +73,13 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-func serveAt(t *testing.T, addr string) *Scripted {
+func serveAt(t *testing.T, addr string) *brokertest.Scripted {
 	t.Helper()
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ServeScripted(t, l, func(p *Peer) {
+	return brokertest.ServeScripted(t, l, func(p *brokertest.Peer) {
 		if p.Accept(false) != nil {
 			p.ServeAll()
 		}

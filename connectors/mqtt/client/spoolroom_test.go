@@ -1,0 +1,171 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+
+	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+)
+
+// TestSpoolFull expects the newest message to be refused when the spool is full, and the stored ones to arrive.
+func TestSpoolFull(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	d := brokertest.Listen(t, newDevices(t, Lasting(b.URL())), "t")
+	cfg := Spooled(t, b.URL())
+	cfg.Spool.MaxBytesPerDevice = 1000
+	c := newDevices(t, cfg)
+	s, _ := brokertest.Connect(t, c, "device")
+	b.Stop(t)
+	AwaitLoss(t, c.broker, lossNetwork, 1)
+	kept := 0
+	var r gateway.Result
+	for ; kept < 100; kept++ {
+		if r = connectortest.Publish(t, s, "t", 1, fmt.Sprint(kept)); !r.Ok() {
+			break
+		}
+	}
+	if r.Code != gateway.CodeLimit || !strings.Contains(r.Message, "upstream.spool.max_bytes_per_device") || kept < 5 {
+		t.Fatalf("after %d messages: %v", kept, r)
+	}
+	b.Restart(t)
+	brokertest.WantNumbers(t, d, 0, kept)
+	awaitDrained(t, c, 1)
+	if r := connectortest.Publish(t, s, "t", 1, fmt.Sprint(kept)); !r.Ok() {
+		t.Fatalf("there is room again: %v", r)
+	}
+}
+
+// TestSpoolDropsOldest expects the oldest messages to be dropped and counted if DropOldest is set.
+func TestSpoolDropsOldest(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	d := brokertest.Listen(t, newDevices(t, Lasting(b.URL())), "t")
+	counts := prometheus.NewRegistry()
+	cfg := Spooled(t, b.URL())
+	cfg.Spool.MaxBytesPerDevice, cfg.Spool.DropOldest, cfg.Metrics = 1000, true, NewMetrics(counts)
+	c := newDevices(t, cfg)
+	s, _ := brokertest.Connect(t, c, "device")
+	b.Stop(t)
+	AwaitLoss(t, c.broker, lossNetwork, 1)
+	const n = 100
+	for i := range n {
+		brokertest.PublishNumbers(t, s, i, i+1)
+	}
+	dropped := int(gatewaytest.Metric(t, counts, "exgate_spool_dropped_total", "device_full"))
+	if left := s.(*deviceSession).queue.backlog.queue.Len(); dropped == 0 || dropped+left != n {
+		t.Fatalf("%d dropped, %d left of %d", dropped, left, n)
+	}
+	b.Restart(t)
+	brokertest.WantNumbers(t, d, dropped, n)
+	awaitDrained(t, c, 1)
+}
+
+// TestSpoolDrainRate reconnects many devices with a drain rate of one message per hour: only one message of all devices
+// may be sent at once.
+func TestSpoolDrainRate(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	d := brokertest.Listen(t, newDevices(t, Lasting(b.URL())), "t")
+	cfg := Spooled(t, b.URL())
+	cfg.Spool.DrainRate = 1.0 / 3600
+	cfg.AckTimeout, cfg.ConnectTimeout = time.Second, time.Second
+	c := newDevices(t, cfg)
+	const devices, each = 3, 10
+	sessions := make([]gateway.Session, devices)
+	for i := range sessions {
+		sessions[i], _ = brokertest.Connect(t, c, fmt.Sprint("device-", i))
+	}
+	b.Pause(t) // a message of each device is under way, which does not count
+	for i, s := range sessions {
+		brokertest.PublishNumbers(t, s, i*each, i*each+each)
+	}
+	AwaitLoss(t, c.broker, lossUnanswered, devices)
+	b.Resume(t)
+	left := 0
+	for _, s := range sessions {
+		l := s.(*deviceSession).queue
+		gatewaytest.Eventually(t, "the rate to hold the device up", func() bool {
+			l.client.mu.Lock()
+			defer l.client.mu.Unlock()
+			return l.drain.waiting && l.publish == nil
+		})
+		left += l.backlog.queue.Len()
+	}
+	if want := devices*each - devices - 1; left != want {
+		t.Fatalf("%d messages are left, want %d", left, want)
+	}
+	c.broker.drain.SetLimit(rate.Inf)
+	for _, s := range sessions { // the gateway goes on
+		s.Close()
+	}
+	awaitDrained(t, c, 0)
+	came := map[string]bool{}
+	gatewaytest.Eventually(t, "every message", func() bool {
+		for d.Unread() > 0 {
+			came[string(d.Next(t).Payload)] = true
+		}
+		return len(came) == devices*each
+	})
+}
+
+// TestSpoolOfTwo expects a second connector to wait for the folder of the first, as in an upgrade.
+func TestSpoolOfTwo(t *testing.T) {
+	b := mosquitto.Start(t, mosquitto.Options{})
+	d := brokertest.Listen(t, newDevices(t, Lasting(b.URL())), "t")
+	cfg := Spooled(t, b.URL())
+	first := newDevices(t, cfg)
+	s, _ := brokertest.Connect(t, first, "device")
+	brokertest.PublishNumbers(t, s, 0, 5)
+	var log gatewaytest.Log
+	cfg.Logger = log.Logger()
+	second := newDevices(t, cfg)
+	gatewaytest.Eventually(t, "the second to wait", func() bool {
+		return strings.Contains(log.String(),
+			"waiting for the spool")
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := second.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "other"}}, "",
+		connectortest.NewDevice())
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), cfg.Spool.Folder) {
+		t.Fatal(err)
+	}
+	b.Stop(t)
+	AwaitLoss(t, first.broker, lossNetwork, 1)
+	brokertest.PublishNumbers(t, s, 5, 10)
+	if err := first.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.Restart(t)
+	s, _ = brokertest.Connect(t, second, "device")
+	brokertest.PublishNumbers(t, s, 10, 15)
+	brokertest.WantNumbers(t, d, 0, 15)
+}
+
+// TestSpoolOfTwoGivesUp closes a connector that is still waiting for the folder.
+func TestSpoolOfTwoGivesUp(t *testing.T) {
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) { p.ServeAll() })
+	cfg := Spooled(t, b.Url())
+	if err := newDevices(t, cfg).broker.SpoolOpened(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var log gatewaytest.Log
+	cfg.Logger = log.Logger()
+	second := newDevices(t, cfg)
+	if err := second.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(log.String(), "ERROR") {
+		t.Fatalf("nothing has failed: %s", log.String())
+	}
+}
