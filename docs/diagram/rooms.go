@@ -18,6 +18,7 @@ var (
 	}
 	connectorParts = [][2]string{
 		{"device and shared sessions", "connectors/mqtt"},
+		{"connections and calls", "connectors/mqtt/client"},
 		{"messages kept on disk", "connectors/internal/spool"},
 		{"who may log in, rules", "connectors/access"},
 		{"embedded broker", "connectors/embedded"},

@@ -1,3 +1,5 @@
+// Package clienttest has what the tests of shared sessions and of device sessions need of clients: configurations with
+// short delays, lost connections, and metrics by name. It uses only what package client exports.
 package clienttest
 
 import (
@@ -5,15 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/exgate/exgate/connectors/mqtt/client"
-
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/exgate/exgate/connectors/mqtt/client"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
-
-// These helpers use only what the client exports, so that they can be a package below the tests of shared sessions and
-// of Connector.
 
 // AwaitDown waits until a client has noticed that its connection is lost.
 func AwaitDown(t testing.TB, c *client.Client) {
@@ -21,7 +19,7 @@ func AwaitDown(t testing.TB, c *client.Client) {
 	gatewaytest.Eventually(t, "the loss to be noticed", func() bool { return !c.State().Connected })
 }
 
-// CutClient closes the connection of a client, as a cable that is pulled.
+// CutClient closes the connection of a client, as a pulled cable does.
 func CutClient(c *client.Client) { c.Break(func(client.State) bool { return true }) }
 
 // CutSettled cuts a connection over which nothing is unacknowledged: that would be sent again.
@@ -38,7 +36,7 @@ func Counted(t testing.TB, b *client.Broker, name string, labels ...string) floa
 	return CountedIn(t, b.Config().Metrics, name, labels...)
 }
 
-// CountedIn is counted for the metrics of several brokers.
+// CountedIn is Counted for the metrics of several brokers.
 func CountedIn(t testing.TB, m *client.Metrics, name string, labels ...string) float64 {
 	t.Helper()
 	reg := prometheus.NewPedanticRegistry()
@@ -58,6 +56,7 @@ func Quick(url string) client.Config {
 	return client.Config{URL: url, ReconnectDelay: 10 * time.Millisecond}
 }
 
+// Convictions returns the number of convicted calls.
 func Convictions(t testing.TB, m *client.Metrics) float64 {
 	t.Helper()
 	return CountedIn(t, m, "calls_convicted_total")
