@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds every wait of a script.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // scene holds the processes of a script.
 type scene struct {

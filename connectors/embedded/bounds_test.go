@@ -45,7 +45,7 @@ func subscribePacket(filters ...string) []byte {
 // ended waits until the broker has closed conn.
 func ended(t *testing.T, conn net.Conn) {
 	t.Helper()
-	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(90 * time.Second))
 	if _, err := io.Copy(io.Discard, conn); err != nil && strings.Contains(err.Error(), "timeout") {
 		t.Fatal("the connection is still open")
 	}

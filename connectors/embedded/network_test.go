@@ -22,7 +22,7 @@ import (
 func client(t *testing.T, b *embedded.Broker, program string, args ...string) (string, error) {
 	t.Helper()
 	host, port, _ := net.SplitHostPort(b.Addr().String())
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, mosquitto.Program(t, program),
 		append([]string{"-h", host, "-p", port}, args...)...).CombinedOutput()
@@ -122,7 +122,7 @@ func rawConnect(t *testing.T, b *embedded.Broker, clientID, will string) net.Con
 	rest = field("MQTT") + string([]byte{4, flags, 0, 60}) + rest
 	_, _ = conn.Write([]byte("\x10" + string([]byte{byte(len(rest))}) + rest))
 	ack := make([]byte, 4)
-	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(90 * time.Second))
 	if _, err := conn.Read(ack); err != nil || ack[3] != 0 {
 		t.Fatalf("CONNACK %x, %v", ack, err)
 	}
@@ -207,7 +207,7 @@ func TestHostileConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _ = conn.Write([]byte(bytes))
-		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(90 * time.Second))
 		for {
 			if _, err = conn.Read(make([]byte, 64)); err != nil {
 				break
@@ -226,7 +226,7 @@ func TestHostileConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(90 * time.Second))
 	if _, err := conn.Read(make([]byte, 1)); err == nil || strings.Contains(err.Error(), "timeout") {
 		t.Fatalf("a third connection is open: %v", err)
 	}
@@ -247,7 +247,7 @@ func TestCloseWithStalledClient(t *testing.T) {
 	for range 200 {
 		connectortest.Publish(t, s, "t", 0, strings.Repeat("x", 64<<10))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
 	if err := b.Close(ctx); err != nil {
 		t.Fatal(err)

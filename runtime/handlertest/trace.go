@@ -10,7 +10,7 @@ import (
 )
 
 // patience is how long the suite waits for an expected event.
-const patience = 10 * time.Second
+const patience = 90 * time.Second
 
 // trace records what happened on each connection, in the order in which they were accepted.
 type trace struct {

@@ -76,7 +76,7 @@ func (g *gated) refused(reason string, want float64) {
 	c, err := net.Dial("tcp", g.addr)
 	if err == nil {
 		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(90 * time.Second))
 		if _, err = c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			g.Errorf("not refused: %v", err)
 		}

@@ -39,7 +39,7 @@ func TestGoodbyeArrives(t *testing.T) {
 		} {
 			for range 20 {
 				c := dial()
-				_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+				_ = c.SetDeadline(time.Now().Add(90 * time.Second))
 				for range 4 { // the first is the event, the rest is never read by a handler
 					_, _ = c.Write(make([]byte, 1000))
 				}

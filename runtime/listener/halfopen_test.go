@@ -113,7 +113,7 @@ func TestTLSHandshakesThatStopMakeRoom(t *testing.T) {
 			if _, err := conns[i].Write(hello); err != nil {
 				t.Fatal(err)
 			}
-			_ = conns[i].SetReadDeadline(time.Now().Add(20 * time.Second))
+			_ = conns[i].SetReadDeadline(time.Now().Add(90 * time.Second))
 			if n, err := conns[i].Read(make([]byte, 1)); n == 0 {
 				t.Fatalf("no ServerHello: %v", err)
 			}

@@ -56,10 +56,10 @@ func TestOpeningFailuresAreLogged(t *testing.T) {
 			return serveTLS(t, cfg, listenertest.Send, gateway.Limits{}).addr
 		}
 	}
-	behind := func(trusted string) func(log *slog.Logger) string {
+	behind := func(trusted string, timeout time.Duration) func(log *slog.Logger) string {
 		return func(log *slog.Logger) string {
 			proxy := proxied(trusted)
-			proxy.Timeout = 50 * time.Millisecond
+			proxy.Timeout = timeout
 			return serveStream(t, listener.TCPConfig{Proxy: proxy, Logger: log}, listenertest.Send,
 				gateway.Limits{}).addr
 		}
@@ -83,10 +83,13 @@ func TestOpeningFailuresAreLogged(t *testing.T) {
 			says("\x16\x03\x01"),
 			[]string{"TLS handshake", "timeout"},
 		},
-		"no header":     {behind("127.0.0.0/8"), says("hello\r\n"), []string{"PROXY header", "malformed"}},
-		"half a header": {behind("127.0.0.0/8"), says("PROXY "), []string{"PROXY header", "timeout"}},
+		"no header":     {behind("127.0.0.0/8", time.Minute), says("hello\r\n"), []string{"PROXY header", "malformed"}},
+		"half a header": {
+			behind("127.0.0.0/8", 50*time.Millisecond), says("PROXY "),
+			[]string{"PROXY header", "timeout"},
+		},
 		"untrusted": {
-			behind("192.0.2.0/24"), says("PROXY UNKNOWN\r\n"),
+			behind("192.0.2.0/24", time.Minute), says("PROXY UNKNOWN\r\n"),
 			[]string{"PROXY header", "proxy_protocol.trusted"},
 		},
 	} {
@@ -99,7 +102,7 @@ func TestOpeningFailuresAreLogged(t *testing.T) {
 					continue // refused with a reset before the connect had returned
 				}
 				c.fail(conn)
-				_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+				_ = conn.SetReadDeadline(time.Now().Add(90 * time.Second))
 				_, _ = io.Copy(io.Discard, conn)
 				_ = conn.Close()
 			}

@@ -130,7 +130,7 @@ func TestTLSTicketsDoNotOutliveTheirAuthority(t *testing.T) {
 		gatewaytest.Eventually(t, "the reload", func() bool { return s.Count(t, "exgate_tls_reloads_total", "ok") > 0 })
 		c, err := tls.Dial("tcp", s.addr, client)
 		if err == nil {
-			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(90 * time.Second))
 			_, err = c.Read(make([]byte, 1))
 			_ = c.Close()
 		}

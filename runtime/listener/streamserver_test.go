@@ -70,7 +70,7 @@ func (s *streamServer) startOn(t testing.TB, l gateway.Listener, bytes func(gate
 
 func echoes(t testing.TB, c net.Conn, text string) {
 	t.Helper()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(90 * time.Second))
 	if _, err := io.WriteString(c, text); err != nil {
 		t.Fatal(err)
 	}

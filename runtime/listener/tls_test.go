@@ -108,7 +108,7 @@ func tlsSlowPeer(t *testing.T, version uint16) {
 	client := ca.Client()
 	client.MaxVersion = version
 	c := dialTLS(t, s.addr, client)
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(90 * time.Second))
 	if _, err := c.Write([]byte("go")); err != nil {
 		t.Fatal(err)
 	}

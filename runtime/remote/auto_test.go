@@ -67,9 +67,7 @@ func TestAutoSpeaksWhatTheHandlerSpeaks(t *testing.T) {
 }
 
 func TestAutoWithAHandlerThatIsDown(t *testing.T) {
-	l := listen(t, "")
-	address := l.Addr().String()
-	must(t, l.Close())
+	address := gatewaytest.FreeAddress(t)
 	c, log := autoClient(t, address)
 	for range 5 {
 		h := newHandler(t, c, newDevice("c1"))
@@ -212,9 +210,7 @@ func TestAutoEndsWithTheClient(t *testing.T) {
 }
 
 func TestAutoHoldsDevicesUntilTheHandlerIsThere(t *testing.T) {
-	l := listen(t, "")
-	address := l.Addr().String()
-	must(t, l.Close())
+	address := gatewaytest.FreeAddress(t)
 	counts := prometheus.NewRegistry()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})
 	c := newClient(t, remote.ClientConfig{

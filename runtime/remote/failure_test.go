@@ -28,9 +28,7 @@ func expectReason(t *testing.T, err error, want gateway.CloseReason) {
 }
 
 func TestHandlerThatIsDown(t *testing.T) {
-	l := listen(t, "")
-	address := l.Addr().String()
-	must(t, l.Close())
+	address := gatewaytest.FreeAddress(t)
 	var log journal
 	reg := prometheus.NewRegistry()
 	a, _ := serveAdapter(t, remote.AdapterConfig{})

@@ -81,7 +81,7 @@ func expectEcho(t *testing.T, c net.Conn, s string) {
 	t.Helper()
 	_, err := c.Write([]byte(s))
 	must(t, err)
-	must(t, c.SetReadDeadline(time.Now().Add(20*time.Second)))
+	must(t, c.SetReadDeadline(time.Now().Add(90*time.Second)))
 	got := make([]byte, len(s))
 	_, err = io.ReadFull(c, got)
 	must(t, err)
@@ -240,7 +240,7 @@ func TestSessionsHandlerThatReadsLate(t *testing.T) {
 	<-stuck
 	tell(t, many, strings.Repeat("x", 60<<10)) // more than the stream takes
 	unheard := d.connect(t)
-	must(t, unheard.SetReadDeadline(time.Now().Add(20*time.Second)))
+	must(t, unheard.SetReadDeadline(time.Now().Add(90*time.Second)))
 	_, err := unheard.Read(make([]byte, 1))
 	if !errors.Is(err, io.EOF) {
 		t.Errorf("the device that the handler never heard of: %v", err)

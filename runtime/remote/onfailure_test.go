@@ -103,7 +103,7 @@ func TestCloseEndsDevicesAndTellsTheHandlerLater(t *testing.T) {
 
 func expectEnd(t *testing.T, c net.Conn) {
 	t.Helper()
-	must(t, c.SetReadDeadline(time.Now().Add(20*time.Second)))
+	must(t, c.SetReadDeadline(time.Now().Add(90*time.Second)))
 	if b, err := io.ReadAll(c); len(b) > 0 || isTimeout(err) {
 		t.Fatalf("the device was not closed: %q, %v", b, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/runtime/remote"
 )
 
@@ -18,7 +19,7 @@ import (
 func listen(t testing.TB, address string) net.Listener {
 	t.Helper()
 	if address == "" {
-		address = "127.0.0.1:0"
+		address = gatewaytest.FreeAddress(t) // which nothing else gets while a server is restarted
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -69,7 +70,7 @@ func serveAdapterOn(t testing.TB, l net.Listener, cfg remote.AdapterConfig) *rem
 	served := make(chan error, 1)
 	go func() { served <- a.Serve(l) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		_ = a.Stop(ctx)
 		if err := <-served; err != nil {

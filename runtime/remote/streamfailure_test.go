@@ -121,7 +121,7 @@ func TestHandlerThatDoesNotReadItsStream(t *testing.T) {
 	}}
 	address, _ := serveStreams(t, "", s, untilEnd, grpc.StaticStreamWindowSize(64<<10),
 		grpc.StaticConnWindowSize(64<<10))
-	c := streamClient(t, address, remote.ClientConfig{StreamSets: 1, CallTimeout: 300 * time.Millisecond})
+	c := streamClient(t, address, remote.ClientConfig{StreamSets: 1, CallTimeout: time.Second})
 	first, second := newHandler(t, c, newDevice("first")), newHandler(t, c, newDevice("second"))
 	gatewaytest.Eventually(t, "the client is connected",
 		func() bool { return first.OnSocketCreated(gateway.ConnInfo{}) == nil })

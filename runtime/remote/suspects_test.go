@@ -147,7 +147,7 @@ func echoes(c net.Conn, from, n int) error {
 		if _, err := c.Write(line); err != nil {
 			return err
 		}
-		if err := c.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		if err := c.SetReadDeadline(time.Now().Add(90 * time.Second)); err != nil {
 			return err
 		}
 		got := make([]byte, len(line))
@@ -283,7 +283,7 @@ func TestSessionRetriesEventsInFlight(t *testing.T) {
 	tell(t, []net.Conn{bad}, "poison")
 	for i, c := range conns {
 		got := make([]byte, len(want))
-		must(t, c.SetReadDeadline(time.Now().Add(30*time.Second)))
+		must(t, c.SetReadDeadline(time.Now().Add(90*time.Second)))
 		if n, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("device %d: %d of %d bytes, in order: %v, %v", i, n, len(want), bytes.HasPrefix(want, got[:n]), err)
 		}
@@ -382,7 +382,7 @@ func TestSessionRestartsConvictNobody(t *testing.T) {
 	}
 	close(m.stuck)
 	for _, c := range conns {
-		must(t, c.SetReadDeadline(time.Now().Add(20*time.Second)))
+		must(t, c.SetReadDeadline(time.Now().Add(90*time.Second)))
 		got := make([]byte, 5)
 		_, err := io.ReadFull(c, got)
 		must(t, err)

@@ -72,8 +72,8 @@ func TestHandlerThatTakesFewStreams(t *testing.T) {
 
 // Time in the queue does not count as the handler's.
 func TestQueueDoesNotCountAsTheCall(t *testing.T) {
-	s := &refusing{takes: 1, announces: true, works: 20 * time.Millisecond}
-	live60(t, s, remote.ClientConfig{CallTimeout: 500 * time.Millisecond})
+	s := &refusing{takes: 1, announces: true, works: 25 * time.Millisecond}
+	live60(t, s, remote.ClientConfig{CallTimeout: time.Second}) // less than the last of 60 waits
 }
 
 // Servers also refuse streams within their own limit, while they still clean up one that they have answered.

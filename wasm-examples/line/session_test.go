@@ -38,7 +38,7 @@ func serve(t *testing.T) (addr string) {
 	must(t, err)
 	must(t, g.AddListener("demo", l, gateway.ListenerConfig{Handler: "line", Connector: "embedded"}))
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 		defer cancel()
 		must(t, g.Shutdown(ctx))
 	})
@@ -64,7 +64,7 @@ func dial(t *testing.T, addr string) *terminal {
 	c, err := net.Dial("tcp", addr)
 	must(t, err)
 	t.Cleanup(func() { c.Close() })
-	must(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	must(t, c.SetDeadline(time.Now().Add(90*time.Second)))
 	return &terminal{t: t, conn: c, lines: bufio.NewReader(c)}
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest/program"
 )
 
-const patience = 10 * time.Second
+const patience = 90 * time.Second
 
 // Options configures mosquitto. The zero value is a broker that allows everything and listens on one port.
 type Options struct {

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 10 * time.Second
+const patience = 90 * time.Second
 
 func TestRunOfWhatEnds(t *testing.T) {
 	p := new(Process)

@@ -16,7 +16,7 @@ import (
 )
 
 // patience limits how long a process may take to start and to stop.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 var ready = regexp.MustCompile(`^handler on (\S+) `)
 

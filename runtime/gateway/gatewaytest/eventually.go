@@ -6,9 +6,9 @@ import (
 )
 
 // patience allows for a busy machine.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
-// Eventually waits until a condition holds, and fails the test after half a minute.
+// Eventually waits until a condition holds, and fails the test after 90 s.
 func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {

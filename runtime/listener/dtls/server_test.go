@@ -91,7 +91,7 @@ func (s *dtlsServer) client(t testing.TB, socket net.PacketConn, options ...pion
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	return c, c.HandshakeContext(ctx)
 }
@@ -117,7 +117,7 @@ func asMeter(key ...byte) []pion.ClientOption {
 // dtlsEchoes checks that c is served.
 func dtlsEchoes(t testing.TB, c net.Conn, text string) {
 	t.Helper()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(90 * time.Second))
 	if _, err := c.Write([]byte(text)); err != nil {
 		t.Fatal(err)
 	}

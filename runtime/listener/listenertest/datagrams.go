@@ -18,7 +18,7 @@ func DialUDP(t testing.TB, from, addr string) *net.UDPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(90 * time.Second))
 	return c.(*net.UDPConn)
 }
 

@@ -42,7 +42,8 @@ func TestSlowCallers(t *testing.T) {
 	}
 	desc := grpc.StreamDesc{ClientStreams: true}
 	cc := dial(t, l.Addr().String())
-	stream, err := cc.NewStream(t.Context(), &desc, exproto.ConnectionAdapter_Send_FullMethodName)
+	stream, err := cc.NewStream(t.Context(), &desc, exproto.ConnectionAdapter_Send_FullMethodName,
+		grpc.WaitForReady(true)) // on a busy machine the first handshakes may be too late
 	must(t, err)
 	if code := status.Code(stream.RecvMsg(new(exproto.CodeResponse))); code != codes.DeadlineExceeded {
 		t.Errorf("a call without a message ended with %v, want DeadlineExceeded", code)

@@ -21,7 +21,7 @@ import (
 // Quiet discards logs.
 var Quiet = slog.New(slog.DiscardHandler)
 
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // Gate is a gateway with one TCP listener and a broker in memory, which refuses passwords that begin with "wrong".
 type Gate struct {
@@ -71,13 +71,16 @@ func (g *Gate) Dial() *Device {
 	c, err := net.Dial("tcp", g.Address)
 	Must(g.t, err)
 	g.t.Cleanup(func() { _ = c.Close() })
-	Must(g.t, c.SetDeadline(time.Now().Add(patience)))
 	return &Device{c, bufio.NewReader(c), g.t}
 }
+
+// wait bounds the next read or write.
+func (d *Device) wait() { Must(d.t, d.SetDeadline(time.Now().Add(patience))) }
 
 // Say sends text in one piece.
 func (d *Device) Say(text string) {
 	d.t.Helper()
+	d.wait()
 	_, err := io.WriteString(d, text)
 	Must(d.t, err)
 }
@@ -85,6 +88,7 @@ func (d *Device) Say(text string) {
 // Hear reads the next line and compares it with want, unless want is empty.
 func (d *Device) Hear(want string) {
 	d.t.Helper()
+	d.wait()
 	got, err := d.lines.ReadString('\n')
 	if err != nil || want != "" && got != want+"\n" {
 		d.t.Fatalf("got %q %v, want %q", got, err, want)
@@ -102,6 +106,7 @@ func (d *Device) Ask(text, want string) {
 func (d *Device) Leave() {
 	d.t.Helper()
 	d.Ask("quit", "bye")
+	d.wait()
 	if _, err := io.Copy(io.Discard, d.lines); err != nil {
 		d.t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestDrainOfManyDevices(t *testing.T) {
 		d, err := net.Dial("tcp", l.Addr().String())
 		must(t, err)
 		t.Cleanup(func() { _ = d.Close() })
-		must(t, d.SetDeadline(time.Now().Add(20*time.Second)))
+		must(t, d.SetDeadline(time.Now().Add(90*time.Second)))
 		if _, err := io.ReadFull(d, make([]byte, 2)); err != nil { // it is connected
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // patience bounds each wait: a bound for what should come at once.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 type object map[string]any
 

@@ -13,7 +13,7 @@ import (
 )
 
 // patience bounds each wait for something that is on its way.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 var workshop string // the folder of the program and of compiled modules
 

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patienceOfTests = 30 * time.Second
+const patienceOfTests = 90 * time.Second
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 

@@ -105,7 +105,7 @@ func (g *tapped) dial(listener string) net.Conn {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(90 * time.Second))
 	return c
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds each wait.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // serve starts a service with the embedded broker, with more settings of it, and the listeners of text, and returns the
 // address of each.

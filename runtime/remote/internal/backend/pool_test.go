@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
@@ -19,9 +20,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve runs a gRPC server at host and port, "0" for a free one.
+// serve runs a gRPC server at host and port, "0" for a free one, which nothing else gets when the server has stopped.
 func serve(t *testing.T, host, port string) (addr string, stop func()) {
 	t.Helper()
+	if port == "0" {
+		_, port, _ = net.SplitHostPort(gatewaytest.FreeAddress(t))
+	}
 	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +84,7 @@ func newPool(t *testing.T, r *resolver, interval time.Duration, targets ...strin
 func pinned(t *testing.T, p *Pool) (*Pin, string) {
 	t.Helper()
 	pin := p.Pin()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	b, err := pin.Backend(ctx)
 	if err != nil {
@@ -94,7 +98,7 @@ func (p *Pool) ready() (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, b := range p.backends {
-		if b.Ready() && !b.retired {
+		if b.state == connectivity.Ready && !b.retired {
 			n++
 		}
 	}

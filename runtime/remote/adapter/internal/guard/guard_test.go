@@ -121,7 +121,7 @@ func begin(f *http2.Framer, stream uint32) error {
 // ended waits for the server to end the connection.
 func ended(t *testing.T, c net.Conn) {
 	t.Helper()
-	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(90 * time.Second))
 	if _, err := io.Copy(io.Discard, c); err != nil && strings.Contains(err.Error(), "timeout") {
 		t.Error("the connection was not ended")
 	}

@@ -32,11 +32,10 @@ type town struct {
 // newTown has one node, name at 127.0.0.1, which is what this returns besides.
 func newTown(t *testing.T, name string) (*town, *peer.Peers) {
 	t.Helper()
-	w := &town{dns: serveDNS(t), port: "0"}
+	w := &town{dns: serveDNS(t)}
+	_, w.port, _ = net.SplitHostPort(gatewaytest.FreeAddress(t))
 	w.dns.set("127.0.0.1")
-	l := w.listen(t, "127.0.0.1")
-	_, w.port, _ = net.SplitHostPort(l.Addr().String())
-	p, _ := w.serve(t, l, peer.Config{Node: name})
+	p, _ := w.serve(t, w.listen(t, "127.0.0.1"), peer.Config{Node: name})
 	return w, p
 }
 
