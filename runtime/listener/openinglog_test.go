@@ -83,7 +83,10 @@ func TestOpeningFailuresAreLogged(t *testing.T) {
 			says("\x16\x03\x01"),
 			[]string{"TLS handshake", "timeout"},
 		},
-		"no header":     {behind("127.0.0.0/8", time.Minute), says("hello\r\n"), []string{"PROXY header", "malformed"}},
+		"no header": {
+			behind("127.0.0.0/8", time.Minute), says("I am a device, no proxy\r\n"),
+			[]string{"PROXY header", "malformed"},
+		},
 		"half a header": {
 			behind("127.0.0.0/8", 50*time.Millisecond), says("PROXY "),
 			[]string{"PROXY header", "timeout"},

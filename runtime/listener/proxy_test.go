@@ -199,7 +199,7 @@ func TestProxyRefuses(t *testing.T) {
 	good := proxyHeader(t, 2, "203.0.113.7:4711", "198.51.100.1:993")
 	for name, c := range map[string]struct{ trusted, says, reason string }{
 		"no trusted source":  {"192.0.2.0/24", good, "untrusted"},
-		"no header":          {"127.0.0.1/32", "I am a device\r\n", "malformed"},
+		"no header":          {"127.0.0.1/32", "I am a device, no proxy\r\n", "malformed"},
 		"a line without end": {"127.0.0.1/32", "PROXY UNKNOWN " + strings.Repeat("x", 93), "malformed"},
 		"a line feed only":   {"127.0.0.1/32", "PROXY UNKNOWN\n", "malformed"},
 		"a zone":             {"127.0.0.1/32", "PROXY TCP6 fe80::1%lo fe80::2 1 2\r\n", "malformed"},

@@ -432,12 +432,12 @@ func TestDTLSSendTooLong(t *testing.T) {
 		if want := n <= 1<<14; r.Ok() != want || !want && r.Code != gateway.CodeParamsTypeError {
 			t.Errorf("sending %d bytes: %v", n, r)
 		}
-		if !r.Ok() {
+		if !r.Ok() || n > 8000 { // the client's library reads no longer records
 			continue
 		}
 		b := make([]byte, 20_000)
 		_ = c.SetReadDeadline(time.Now().Add(90 * time.Second))
-		if got, err := c.Read(b); got != n && n < 8000 { // the client's library reads no longer records
+		if got, err := c.Read(b); got != n {
 			t.Errorf("%d bytes came of %d: %v", got, n, err)
 		}
 	}
