@@ -37,6 +37,7 @@ type Conn struct {
 	topics    *topicRules
 	opened    time.Time
 
+	waits   bool        // the handler's factory is a [WaitingFactory]
 	closing atomic.Bool // set under mu
 
 	mu     sync.Mutex // guards the fields below
@@ -60,6 +61,7 @@ func newConn(gw *Gateway, l *attachment, t Transport) (*Conn, error) {
 		factory: l.handler, upstream: l.connector, topics: l.topics, opened: time.Now(),
 	}
 	c.rates = newRates(c.limits, l.rates, gw.now())
+	_, c.waits = l.handler.value.(WaitingFactory)
 	h, err := l.newHandler(l.handler.value, c)
 	if err != nil {
 		return nil, err
@@ -91,6 +93,10 @@ func (c *Conn) Client() (client ClientInfo, ok bool) {
 
 // start delivers OnSocketCreated on the calling goroutine.
 func (c *Conn) start() {
+	if w := c.worker(); w != nil {
+		w.BeginWait()
+		defer w.EndWait()
+	}
 	c.armIdleTimer()
 	c.armAuthDeadline()
 	c.dispatch("created", func() error { return c.handler.OnSocketCreated(c.info) })
@@ -100,6 +106,10 @@ func (c *Conn) start() {
 // Receive hands bytes of the device to the handler, on the calling goroutine, and returns when the handler is done with
 // them. It returns [ErrClosed] once the connection has ended.
 func (c *Conn) Receive(b []byte) error {
+	if w := c.worker(); w != nil {
+		w.BeginWait()
+		defer w.EndWait()
+	}
 	c.acquire()
 	if !c.closing.Load() {
 		c.touch()
@@ -112,6 +122,15 @@ func (c *Conn) Receive(b []byte) error {
 		return ErrClosed
 	}
 	return nil
+}
+
+// worker returns the transport if the calling goroutine is one that connections share and the handler may wait.
+func (c *Conn) worker() WorkerTransport {
+	if !c.waits {
+		return nil
+	}
+	w, _ := c.transport.(WorkerTransport)
+	return w
 }
 
 // receive hands b to the handler in events of at most MaxEventBytes.

@@ -20,6 +20,13 @@ type HandlerFactory interface {
 	Close(ctx context.Context) error
 }
 
+// WaitingFactory is implemented by factories whose handlers wait for another process (a remote handler is an RPC away).
+type WaitingFactory interface {
+	HandlerFactory
+	// HandlersWait marks the factory and is never called.
+	HandlersWait()
+}
+
 // ConnectionHandler is the protocol side of one connection, in ExProto's words. The gateway calls the methods one at a
 // time, OnSocketCreated first and OnSocketClosed last. Arguments are valid during the call only. Calls may block (a
 // remote handler is an RPC away): only this connection waits, and its socket is not read meanwhile.
@@ -136,6 +143,14 @@ type Device struct {
 	Peer     netip.AddrPort // the device's address; zero for the gateway's own clients
 	Listener string         // the listener it is connected to; empty for the gateway's own clients
 	Module   string         // [ListenerConfig].Module of that listener
+}
+
+// WorkerTransport is implemented by transports of many connections that share a few goroutines.
+type WorkerTransport interface {
+	// BeginWait is called on such a goroutine before events of a [WaitingFactory]'s handler, and EndWait after them: the
+	// goroutine may wait meanwhile, and another one should serve the other connections.
+	BeginWait()
+	EndWait()
 }
 
 // Connector reaches one MQTT upstream.

@@ -25,7 +25,7 @@ type Client struct {
 	newHandler newHandler
 }
 
-var _ gateway.HandlerFactory = (*Client)(nil)
+var _ gateway.WaitingFactory = (*Client)(nil)
 
 // NewClient returns the client of a handler that calls back through adapter. It does not wait for the handler:
 // connections are refused while it is down. Errors name the field of cfg to change.
@@ -84,6 +84,9 @@ func newClient(cfg ClientConfig, adapter *Adapter) (_ *Client, err error) {
 func (c *Client) NewHandler(conn gateway.ConnectionAdapter) (gateway.ConnectionHandler, error) {
 	return c.newHandler(conn), nil
 }
+
+// HandlersWait says that handlers wait for the service.
+func (c *Client) HandlersWait() {}
 
 // Close closes the connections to the handler. Callbacks in flight fail. Pending OnSocketClosed are given up after 2 s,
 // or when ctx ends if that is sooner.

@@ -53,7 +53,8 @@ type Config struct {
 const (
 	// queueBytes bounds the datagrams of one peer that wait for its handler, in bytes; one datagram always fits.
 	queueBytes = 128 << 10
-	// maxWorkers is how many peers' handlers may run or block at the same time; further peers wait.
+	// maxWorkers is how many peers' handlers may run or block at the same time, besides those that wait for another
+	// process; further peers wait.
 	maxWorkers = 1024
 )
 

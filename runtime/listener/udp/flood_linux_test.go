@@ -3,6 +3,7 @@ package udp_test
 import (
 	"net"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,6 +93,42 @@ func TestUDPFloodOfForgedSources(t *testing.T) {
 	}
 	if after := heap(); after > before+1<<20 {
 		t.Errorf("the heap went from %d to %d bytes", before, after)
+	}
+}
+
+// waitingEcho is an Echo whose handlers wait as a remote one's do.
+type waitingEcho struct{ *listenertest.Echo }
+
+func (waitingEcho) HandlersWait() {}
+
+// Sources whose handlers wait for another process, more than the workers that the listener has, hold up no other peer.
+func TestUDPWaitingHandlersHoldUpNobodyElse(t *testing.T) {
+	const sources = 2048
+	hold := make(chan struct{})
+	var waiting atomic.Int64
+	echo := listenertest.NewEcho(func(a gateway.ConnectionAdapter, b []byte) {
+		if string(b) == "flood" {
+			waiting.Add(1)
+			<-hold
+		}
+		a.Send(b)
+	})
+	l, err := udp.Listen(t.Context(), udp.Config{Bind: "127.0.0.1:0", NewPeersPerSecond: 1e9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gatewaytest.Serve(t, l, waitingEcho{echo}, listenertest.NoUpstream{}, gateway.Limits{})
+	t.Cleanup(func() { close(hold) })
+	addr := l.Addr().String()
+	gatewaytest.Eventually(t, "the handlers of all sources wait", func() bool {
+		flood(t, addr, sources) // the kernel may drop some
+		return waiting.Load() >= sources
+	})
+	for range 3 {
+		device := listenertest.DialUDP(t, "", addr)
+		if got := listenertest.Ask(t, device, []byte("hello")); string(got) != "hello" {
+			t.Errorf("got %q", got)
+		}
 	}
 }
 

@@ -90,6 +90,10 @@ func (h *heardPeer) Receive(b []byte) {
 	switch string(b) {
 	case "wait":
 		<-h.wait
+	case "remote":
+		h.p.mux.workers.beginWait()
+		<-h.wait
+		h.p.mux.workers.endWait()
 	case "close":
 		h.p.Close()
 		h.p.Close()
@@ -226,6 +230,40 @@ func TestMuxWorkersGrowWhereReceiversBlock(t *testing.T) {
 		}
 		if m.workers.running != 0 {
 			t.Errorf("%d workers for nothing to do", m.workers.running)
+		}
+	})
+}
+
+// Receivers that wait for another process do not count against the bound, however many they are, and what they leave
+// behind are not more workers than before.
+func TestMuxWaitingReceiversAreReplaced(t *testing.T) {
+	muxed(t, nil, func(t *testing.T, w *wire, m *Mux, h *heard) {
+		before := time.Now()
+		for i := range 250 {
+			w.send(from(i, 1), "remote")
+		}
+		w.send(from(251, 1), "hello")
+		if got := h.take(); strings.Count(got, "remote") != 250 || !strings.HasSuffix(got, "10.0.100.251 hello") {
+			t.Errorf("seen:\n%s", got)
+		}
+		if d := time.Since(before); d != 0 {
+			t.Errorf("peers waited %v for a worker", d)
+		}
+		for i := range 250 {
+			w.send(from(i, 1), "again")
+		}
+		close(h.wait)
+		if n := strings.Count(h.take(), "again"); n != 250 {
+			t.Errorf("%d of 250 second datagrams", n)
+		}
+		for i := range 10 {
+			w.send(from(i, 1), "more")
+		}
+		if n := strings.Count(h.take(), "more"); n != 10 {
+			t.Errorf("%d of 10 later datagrams", n)
+		}
+		if m.workers.running != 0 || m.workers.most != m.workers.base {
+			t.Errorf("%d workers for nothing to do, %d may run", m.workers.running, m.workers.most)
 		}
 	})
 }

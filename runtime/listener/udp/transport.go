@@ -19,6 +19,7 @@ var (
 	_ Receiver          = (*transport)(nil)
 
 	_ gateway.MessageTransport = (*transport)(nil)
+	_ gateway.WorkerTransport  = (*transport)(nil)
 )
 
 // Info describes the peer.
@@ -70,6 +71,12 @@ func (s *transport) Close() error {
 
 // Abort is Close.
 func (s *transport) Abort() error { return s.Close() }
+
+// BeginWait lets another worker run the other peers while the handler of this one waits.
+func (s *transport) BeginWait() { s.peer.mux.workers.beginWait() }
+
+// EndWait ends BeginWait.
+func (s *transport) EndWait() { s.peer.mux.workers.endWait() }
 
 // Ready keeps datagrams in the peer's queue while the handler has paused the connection or its upstream is full.
 func (s *transport) Ready(wake func()) bool { return s.conn.WhenReadable(wake) }
