@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/service"
 )
 
 // State is the result of a check.
@@ -74,7 +75,7 @@ func inOrder(ctx context.Context, checks []func(context.Context) []Finding) []Fi
 
 func (c *checkup) finding(state State, setting, format string, args ...any) Finding {
 	at := c.cfg.Problem(setting, format, args...)
-	return Finding{State: state, Setting: setting, Where: at.Where, Text: at.Text}
+	return Finding{State: state, Setting: at.Key, Where: at.Where, Text: at.Text}
 }
 
 func (c *checkup) well(setting, format string, args ...any) Finding {
@@ -98,11 +99,16 @@ func (c *checkup) warnings(context.Context) []Finding {
 	return findings
 }
 
-// process reports whether the gateway of the configuration is running.
+// process reports whether the gateway of the configuration is running, and if not, whether one started from here could
+// have as many connections as are configured.
 func (c *checkup) process(context.Context) []Finding {
 	how := "the gateway is not running"
 	if c.gateway.how != "" {
 		how = fmt.Sprintf("the gateway is running: %s", c.gateway.how)
 	}
-	return []Finding{{State: Well, Setting: "process", Text: how}}
+	findings := []Finding{{State: Well, Setting: "process", Text: how}}
+	if message, ok := service.CheckFiles(c.cfg); !ok && c.gateway.how == "" {
+		findings = append(findings, c.warning("max_connections", "%s", message))
+	}
+	return findings
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
+	"github.com/exgate/exgate/cmd/exgate/internal/modules"
 )
 
 // socket is a configured listening address.
@@ -68,7 +69,28 @@ func (c *checkup) sockets(ctx context.Context) []Finding {
 	for _, s := range socketsOf(c.cfg) {
 		checks = append(checks, func(ctx context.Context) []Finding { return []Finding{c.socket(ctx, s)} })
 	}
+	if c.cfg.Modules != "" {
+		checks = append(checks, c.moduleSockets()...)
+	}
 	return inOrder(ctx, checks)
+}
+
+// moduleSockets checks the listeners of modules that do not collide with others.
+func (c *checkup) moduleSockets() (checks []func(context.Context) []Finding) {
+	taken := new(config.Addresses)
+	_ = taken.Add(c.cfg) // refused by config.Load
+	for _, own := range modules.Listeners(c.cfg.Modules) {
+		if len(taken.Add(own)) > 0 {
+			continue
+		}
+		of := checkup{cfg: own, gateway: c.gateway}
+		for _, s := range socketsOf(own) {
+			if s.devices {
+				checks = append(checks, func(ctx context.Context) []Finding { return []Finding{of.socket(ctx, s)} })
+			}
+		}
+	}
+	return checks
 }
 
 func (c *checkup) socket(ctx context.Context, s socket) Finding {

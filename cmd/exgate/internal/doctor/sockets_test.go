@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/doctor"
 	"github.com/exgate/exgate/cmd/exgate/internal/service"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
+	"github.com/exgate/exgate/wasm-examples/line"
 )
 
 const listener = "listeners: {a: {bind: '%s', handler: {wasm: builtin:line}}}"
@@ -39,6 +41,32 @@ func TestAddressesInUse(t *testing.T) {
 	defer udp.Close()
 	device := fmt.Sprintf("listeners: {a: {type: udp, bind: '%s', handler: {wasm: builtin:line}}}", udp.LocalAddr())
 	expect(t, configured(t, device), doctor.Problem, "listeners.a.bind", "is in use")
+}
+
+// The listeners of modules are checked like those of the configuration, except where they collide with each other.
+func TestModuleListeners(t *testing.T) {
+	modules := func(binds ...string) *config.Config {
+		folder := t.TempDir()
+		for i, bind := range binds {
+			file := filepath.Join(folder, fmt.Sprint("m", i))
+			err := errors.Join(os.WriteFile(file+".wasm", line.Module, 0o600),
+				os.WriteFile(file+".yaml", []byte("listener: {bind: '"+bind+"'}\n"), 0o600))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return configured(t, "modules: "+folder)
+	}
+	taken, free := listen(t, func(net.Conn) {}), gatewaytest.FreeAddress(t)
+	expect(t, modules(taken), doctor.Problem, "listener.bind", taken+" is in use")
+	expect(t, modules(free), doctor.Well, "listener.bind", free+" is free")
+	expect(t, modules(free, free), doctor.Problem, "listener.bind", free+" is taken by listener.bind (")
+}
+
+// More connections than this process may open files are a warning.
+func TestConnectionsBeyondTheLimitOnFiles(t *testing.T) {
+	cfg := configured(t, "max_connections: 2147483647\n"+fmt.Sprintf(listener, gatewaytest.FreeAddress(t)))
+	expect(t, cfg, doctor.Warning, "max_connections", "2147483647 connections cannot be reached")
 }
 
 func TestUnixSockets(t *testing.T) {

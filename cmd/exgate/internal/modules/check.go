@@ -12,14 +12,17 @@ import (
 	"github.com/exgate/exgate/runtime/wasm"
 )
 
-// Check reads every file of the folder, and loads and starts each module with its settings. Its error is of type
-// [config.Problems].
-func Check(ctx context.Context, folder string) error {
+// Check reads every file of the modules folder of cfg, and loads and starts each module with its settings. Listeners of
+// modules must not collide with each other or with anything in cfg. Its error is of type [config.Problems].
+func Check(ctx context.Context, cfg *config.Config) error {
+	folder := cfg.Modules
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return config.Problems{{Where: folder, Text: err.Error()}}
 	}
 	var problems config.Problems
+	taken := new(config.Addresses)
+	_ = taken.Add(cfg) // refused by config.Load
 	for _, entry := range entries {
 		path := filepath.Join(folder, entry.Name())
 		ending := filepath.Ext(path)
@@ -31,7 +34,7 @@ func Check(ctx context.Context, folder string) error {
 		case config.ModuleFile:
 			err = checkModule(ctx, path, name)
 		case config.ModuleSettings:
-			err = checkSettings(path, name)
+			err = checkSettings(cfg, taken, path, name)
 		default:
 			continue
 		}
@@ -71,13 +74,39 @@ func checkModule(ctx context.Context, path, name string) error {
 	return engine.Close(ctx)
 }
 
-func checkSettings(path, name string) error {
-	if _, err := config.LoadModule(path, name); err != nil {
+func checkSettings(cfg *config.Config, taken *config.Addresses, path, name string) error {
+	settings, err := config.LoadModule(path, name)
+	if err != nil {
 		return err
 	}
 	module := strings.TrimSuffix(path, config.ModuleSettings) + config.ModuleFile
 	if _, err := os.Stat(module); err != nil {
 		return errors.New("there is no " + filepath.Base(module) + " beside it")
 	}
+	if !settings.HasListener {
+		return nil
+	}
+	own := settings.Listening()
+	if _, ok := cfg.Listeners[name]; ok {
+		return config.Problems{own.Problem("listeners."+name, "has the name of listeners.%s (%s): rename one of them", name,
+			cfg.Problem("listeners."+name, "").Where)}
+	}
+	if problems := taken.Add(own); len(problems) > 0 {
+		return problems
+	}
 	return nil
+}
+
+// Listeners returns the configurations of the listeners that modules of a folder have. Broken settings are left out:
+// [Check] reports them.
+func Listeners(folder string) []*config.Config {
+	paths, _ := filepath.Glob(filepath.Join(folder, "*"+config.ModuleSettings))
+	var all []*config.Config
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), config.ModuleSettings)
+		if m, err := config.LoadModule(path, name); err == nil && m.HasListener {
+			all = append(all, m.Listening())
+		}
+	}
+	return all
 }

@@ -34,7 +34,7 @@ func Check(ctx context.Context, cfg *config.Config) config.Problems {
 		c.handler(ctx, name, cfg.Listeners[name].Handler)
 	}
 	if cfg.Modules != "" {
-		c.add(modules.Check(ctx, cfg.Modules))
+		c.add(modules.Check(ctx, cfg))
 	}
 	return c.problems
 }

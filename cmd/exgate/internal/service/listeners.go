@@ -126,16 +126,21 @@ func describe(h config.Handler) string {
 	return "wasm " + h.Wasm
 }
 
-// checkFiles logs whether the limit on open files allows the configured number of connections. A device with its own
-// session at an external broker needs two descriptors.
+// checkFiles logs whether the limit on open files allows the configured number of connections.
 func (l *listeners) checkFiles() {
-	want := l.service.cfg.MostConnections()
-	if l.service.cfg.Upstream.Elsewhere() && !l.service.cfg.AllShared() {
-		want *= 2
-	}
-	if message, ok := admission.CheckFiles(want); ok {
+	if message, ok := CheckFiles(l.service.cfg); ok {
 		l.service.log.Info(message)
 	} else {
 		l.service.log.Warn(message)
 	}
+}
+
+// CheckFiles returns whether this process may open as many files as the configured number of connections needs, and a
+// message that says so. A device with its own session at an external broker needs two descriptors.
+func CheckFiles(cfg *config.Config) (message string, ok bool) {
+	want := cfg.MostConnections()
+	if cfg.Upstream.Elsewhere() && !cfg.AllShared() {
+		want *= 2
+	}
+	return admission.CheckFiles(want)
 }

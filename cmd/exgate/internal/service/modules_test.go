@@ -17,6 +17,7 @@ import (
 	"github.com/exgate/exgate/cmd/exgate/internal/config"
 	"github.com/exgate/exgate/cmd/exgate/internal/modules"
 	"github.com/exgate/exgate/cmd/exgate/internal/service"
+	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 	"github.com/exgate/exgate/wasm-examples/line"
 )
 
@@ -186,5 +187,80 @@ func TestModuleThatCannotServeAtTheStart(t *testing.T) {
 	if !errors.As(err, &problem) || problem.Key != "listeners.a.handler.module" ||
 		!strings.Contains(problem.Text, "module line is rejected: ") {
 		t.Error(err)
+	}
+}
+
+// Check refuses the listeners of modules that collide with others, and Start either refuses the configuration or does
+// not open them.
+func TestCheckFindsCollidingModuleListeners(t *testing.T) {
+	address := gatewaytest.FreeAddress(t)
+	listener := func(bind string) string { return "listener: {bind: '" + bind + "'}\n" }
+	configured := "listeners:\n  a:\n    bind: " + address + "\n    handler: {wasm: builtin:line}\n"
+	_, port, _ := net.SplitHostPort(address)
+	for name, test := range map[string]struct {
+		settings string
+		files    map[string]string
+		want     string
+		refused  bool
+	}{
+		"a listener": {
+			configured,
+			map[string]string{"m.yaml": listener(address)},
+			"m.yaml:1: listener.bind: " + address + " is taken by listeners.a.bind (", true,
+		},
+		"a listener on every address": {
+			configured, map[string]string{"m.yaml": listener(":" + port)}, "is taken by listeners.a.bind (", true,
+		},
+		"the metrics": {
+			"metrics: {bind: " + address + "}\n",
+			map[string]string{"m.yaml": listener(address)},
+			"is taken by metrics.bind (", false,
+		},
+		"another module": {
+			"",
+			map[string]string{"m.yaml": listener(address), "n.yaml": listener(address)},
+			"m.yaml:1)", false,
+		},
+		"the name of a listener": {
+			"listeners: {m: {bind: '127.0.0.1:0', handler: {wasm: builtin:line}}}\n",
+			map[string]string{"m.yaml": listener(address)},
+			"m.yaml:1: listener: has the name of listeners.m (", false,
+		},
+		"nothing": {
+			configured, map[string]string{"m.yaml": listener("127.0.0.1:0"), "n.yaml": "listener: {type: udp, bind: '" +
+				address + "'}\n"}, "", false,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &fixture{t: t, folder: t.TempDir()}
+			for file, text := range test.files {
+				h.write(file, []byte(text))
+				h.write(strings.TrimSuffix(file, ".yaml")+".wasm", line.Module)
+			}
+			cfg := h.configured(test.settings)
+			problems := service.Check(t.Context(), cfg)
+			if test.want == "" && len(problems) > 0 || !strings.Contains(problems.Error(), test.want) {
+				t.Errorf("Check: %v; want %q", problems, test.want)
+			}
+			s, err := service.Start(t.Context(), cfg, slog.New(slog.DiscardHandler))
+			if (err != nil) != test.refused {
+				t.Errorf("Start: %v", err)
+			}
+			if err != nil {
+				return
+			}
+			open := 0
+			for _, m := range s.Modules() {
+				if m.Listener != nil {
+					open++
+				}
+			}
+			if want := len(test.files); (open == want) != (test.want == "") {
+				t.Errorf("%d of %d listeners are open", open, want)
+			}
+			if err := s.Stop(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
