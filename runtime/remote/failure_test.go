@@ -10,9 +10,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
 	"github.com/exgate/exgate/proto/exproto"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
@@ -165,4 +167,50 @@ func TestClosedClientFailsCallbacks(t *testing.T) {
 	must(t, h.OnSocketCreated(gateway.ConnInfo{}))
 	must(t, c.Close(t.Context()))
 	expectReason(t, h.OnReceivedBytes(nil), gateway.ReasonHandlerUnavailable)
+}
+
+// A handler that ends calls and streams itself is not reported as one that cannot be reached.
+func TestHandlerThatEndsCallsItself(t *testing.T) {
+	inDialects(t, func(t *testing.T, dialect remote.Dialect) {
+		for _, code := range []codes.Code{codes.Unavailable, codes.Internal, codes.Aborted, codes.PermissionDenied} {
+			s := &script{on: func(_ context.Context, e any) error {
+				if _, ok := e.(*exproto.ReceivedBytesRequest); ok {
+					return status.Error(code, "no")
+				}
+				return nil
+			}}
+			session := &ender{}
+			session.expectEnd("bytes", code, 1)
+			address, _ := serveOn(t, "", func(server *grpc.Server) {
+				if dialect == remote.DialectSession {
+					handlerv1.RegisterSessionHandlerServer(server, session)
+				} else {
+					registerForm(server, dialect, s)
+				}
+			})
+			endedByHandler(t, address, dialect, code)
+		}
+	}, remote.DialectUnary, remote.DialectStream, remote.DialectSession)
+}
+
+func endedByHandler(t *testing.T, address string, dialect remote.Dialect, code codes.Code) {
+	t.Helper()
+	var log journal
+	a, _ := serveAdapter(t, remote.AdapterConfig{})
+	h := newHandler(t, newClient(t, remote.ClientConfig{
+		Addresses: []string{address}, Dialect: dialect, StreamSets: 1, Logger: log.logger(),
+	}, a), newDevice("bad"))
+	gatewaytest.Eventually(t, "the client is connected",
+		func() bool { return h.OnSocketCreated(gateway.ConnInfo{}) == nil })
+	log.clear()
+	_ = h.OnReceivedBytes([]byte("x"))
+	gatewaytest.Eventually(t, "the failure is logged", func() bool { return log.String() != "" })
+	for _, part := range []string{code.String(), "no", "the handler's own log"} {
+		if !strings.Contains(log.String(), part) {
+			t.Errorf("%v: the log lacks %q: %s", code, part, &log)
+		}
+	}
+	if strings.Contains(log.String(), "that the handler runs") {
+		t.Errorf("%v: the log doubts that the handler runs: %s", code, &log)
+	}
 }

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -128,8 +127,8 @@ func (l *line) lost(err error, over bool) {
 	s.mu.Lock()
 	blamed := l.live != nil && !over
 	again := l.live != nil && l.live.byHandler
-	if blamed {
-		err = lostStream(err)
+	if blamed && (again || !retryable(err)) || l.live == nil && !over && retryable(err) {
+		err = endedStream(err)
 	}
 	l.live, l.err, l.ended = nil, err, over
 	l.ready, l.results = nil, resultQueue{}
@@ -175,14 +174,13 @@ func retryable(why error) bool {
 	return true
 }
 
-// lostStream returns the error of a stream that the handler had accepted. Whatever its status, another stream may be
-// accepted too: the status may be about one event.
-func lostStream(err error) error {
-	if retryable(err) {
-		return err
+// endedStream returns the error of a stream that the handler ended with a status. Whatever the status, another stream
+// may be accepted: it may be about one event.
+func endedStream(err error) error {
+	if s, ok := status.FromError(err); ok && !isLoss(err) {
+		return status.Errorf(codes.Unavailable, "the handler ended the stream: %v: %s", s.Code(), s.Message())
 	}
-	return status.Error(codes.Unavailable, fmt.Sprintf("the handler ended the stream: %v: %s", status.Code(err),
-		statusText(err)))
+	return err
 }
 
 // unavailable turns a retryable error into Unavailable and returns others unchanged.

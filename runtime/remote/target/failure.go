@@ -2,6 +2,7 @@ package target
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -49,7 +50,7 @@ func (t *Target) Report(at *backend.Backend, method string, err error, unsent bo
 		What: fmt.Sprintf("%s of handler %q at %s", method, t.Name, address), Code: s.Code(),
 		Text: convert.Shorten(s.Message()), Unsent: unsent,
 	}
-	t.Warn(reason, failure, t.advice(s, reason))
+	t.Warn(reason, failure, t.advice(at, s, reason, IsUnprocessed(err)))
 	return &gateway.HandlerError{Reason: reason, Err: failure}
 }
 
@@ -102,9 +103,14 @@ func (l *failureLog) admit(code uint16) (suppressed int, ok bool) {
 	return suppressed, true
 }
 
-// advice returns what to check.
-func (t *Target) advice(s *status.Status, reason gateway.CloseReason) string {
+// advice returns what to check. refused says that the handler's server did not begin the call.
+func (t *Target) advice(at *backend.Backend, s *status.Status, reason gateway.CloseReason, refused bool) string {
+	connected := at != nil && at.Ready() && !connectionLost(s.Message())
 	switch {
+	case connected && refused:
+		return fmt.Sprintf("how many concurrent streams the handler allows: it refused this call for %v", t.Timeout)
+	case connected && s.Code() == codes.Unavailable:
+		return "the handler's own log: the gateway is connected to it"
 	case reason.Is(gateway.ReasonHandlerUnavailable):
 		return unreachableAdvice(s.Message(), t.Secure)
 	case reason.Is(gateway.ReasonHandlerTimeout):
@@ -137,6 +143,19 @@ var connectTrouble = []struct {
 	{"connection refused", false, "that the handler runs and listens on this address"},
 	{"looking up", false, "that the name of the handler is right and that the resolver of this machine knows it"},
 	{"connecting takes too long", false, "that the handler runs and that a firewall lets the gateway through"},
+}
+
+// connectionTexts are parts of gRPC's messages about calls whose connection was lost or not made. The handler's server
+// sends none of them.
+var connectionTexts = []string{
+	"connection error", "error reading from server", "connection is closing", "transport is closing", "draining",
+	"closing transport", "connecting",
+}
+
+// connectionLost reports whether a failure with this text is one of the connection. The backend may still count as
+// connected when the call fails.
+func connectionLost(text string) bool {
+	return slices.ContainsFunc(connectionTexts, func(part string) bool { return strings.Contains(text, part) })
 }
 
 // unreachableAdvice returns what to check about a handler that cannot be reached.
