@@ -20,17 +20,16 @@ func TestPausedBroker(t *testing.T) {
 		name    string
 		prepare func(cfg *client.Config)
 	}{
-		{"the acknowledgement is missed", func(cfg *client.Config) { cfg.AckTimeout = time.Second }},
+		{"the acknowledgement is missed", func(cfg *client.Config) { cfg.AckTimeout = 3 * time.Second }},
 		{"the answer to PINGREQ is missed", func(cfg *client.Config) {
-			cfg.KeepAlive, cfg.PacketTimeout = time.Second,
-				time.Second
+			cfg.KeepAlive, cfg.PacketTimeout = time.Second, 3*time.Second
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
 			d := brokertest.Listen(t, newConnector(t, clienttest.Lasting(b.URL())), "t/#")
 			cfg := clienttest.Quick(b.URL())
-			cfg.ConnectTimeout = 500 * time.Millisecond
+			cfg.ConnectTimeout = 2 * time.Second
 			c.prepare(&cfg)
 			connector := newConnector(t, cfg)
 			s, own := brokertest.Connect(t, connector, "device")

@@ -99,7 +99,7 @@ func TestAckTimeout(t *testing.T) {
 		p.ServeAll()
 	})
 	cfg := Quick(b.Url())
-	cfg.AckTimeout = 100 * time.Millisecond
+	cfg.AckTimeout = 500 * time.Millisecond
 	s, _ := brokertest.Connect(t, newDevices(t, cfg), "c")
 	if r := connectortest.Publish(t, s, "t", 1, "x"); !r.Ok() {
 		t.Fatal(r)

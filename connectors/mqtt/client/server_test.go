@@ -100,7 +100,7 @@ func TestSilentServerLeavesTimeForTheNext(t *testing.T) {
 	alive := brokertest.NewScripted(t, func(p *brokertest.Peer) { p.Accept(false); p.ServeAll() })
 	c := newDevices(t, Config{URLs: []string{silent.Url(), alive.Url()}, ConnectTimeout: time.Hour})
 	for i := range 2 {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 		s, err := c.Connect(ctx, gateway.Device{ClientInfo: gateway.ClientInfo{ClientID: "c" + strings.Repeat("c", i)}},
 			"", connectortest.NewDevice())
 		cancel()
