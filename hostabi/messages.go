@@ -23,7 +23,11 @@ type ConnInfo struct {
 	Peer       Address
 	Local      Address
 	PeerCert   *CertificateInfo // nil without a certificate
+	Properties []Property       // what else the listener knows, such as the path of a WebSocket
 }
+
+// Property is a named value of a connection.
+type Property struct{ Name, Value string }
 
 // Message is a message in [KindMessages].
 type Message struct {
@@ -51,11 +55,19 @@ func AppendConnInfo(b []byte, c ConnInfo) []byte {
 	b = appendUint(b, 1, uint64(c.SocketType))
 	b = appendAddress(b, 2, c.Peer)
 	b = appendAddress(b, 3, c.Local)
-	if c.PeerCert == nil {
-		return b
+	if c.PeerCert != nil {
+		b = appendPair(b, 4, c.PeerCert.CommonName, c.PeerCert.DistinguishedName)
 	}
-	cert := appendText(appendText(nil, 1, c.PeerCert.CommonName), 2, c.PeerCert.DistinguishedName)
-	return append(appendLength(b, 4, len(cert)), cert...)
+	for _, p := range c.Properties {
+		b = appendPair(b, 5, p.Name, p.Value)
+	}
+	return b
+}
+
+// appendPair appends a message of two texts.
+func appendPair(b []byte, field int, first, second string) []byte {
+	pair := appendText(appendText(nil, 1, first), 2, second)
+	return append(appendLength(b, field, len(pair)), pair...)
 }
 
 func appendAddress(b []byte, field int, a Address) []byte {

@@ -5,6 +5,7 @@ var (
 	listenerParts = [][2]string{
 		{"TCP, TLS, unix sockets", "runtime/listener"},
 		{"who may connect", "runtime/listener/admission"},
+		{"WebSocket", "runtime/listener/ws"},
 		{"UDP peers", "runtime/listener/udp"},
 		{"DTLS sessions", "runtime/listener/dtls"},
 		{"certificates and keys", "runtime/listener/certs"},

@@ -22,6 +22,8 @@ var (
 	ReasonConnReset  = CloseReason{Code: 103, Name: "econnreset"}
 	ReasonTimedOut   = CloseReason{Code: 104, Name: "etimedout"}
 	ReasonBrokenPipe = CloseReason{Code: 105, Name: "epipe"}
+	// what the device sent violates the protocol below its handler, such as WebSocket
+	ReasonProtocolError = CloseReason{Code: 106, Name: "protocol_error"}
 
 	ReasonNormal = CloseReason{Code: 200, Name: "normal"}
 
@@ -30,6 +32,7 @@ var (
 	ReasonSendTimeout      = CloseReason{Code: 302, Name: "send_timeout"}
 	ReasonAuthTimeout      = CloseReason{Code: 303, Name: "auth_timeout"}
 	ReasonAuthExpired      = CloseReason{Code: 304, Name: "auth_expired"} // the credentials have expired
+	ReasonPingTimeout      = CloseReason{Code: 305, Name: "ping_timeout"} // the device did not answer the listener's pings
 
 	ReasonSendQueueFull    = CloseReason{Code: 400, Name: "send_queue_full"}
 	ReasonMessageQueueFull = CloseReason{Code: 401, Name: "message_queue_full"}
@@ -37,6 +40,8 @@ var (
 	ReasonQueueBudget = CloseReason{Code: 402, Name: "queue_budget"}
 	// the device had sent nothing, and another connection needed the file descriptor
 	ReasonNoDescriptors = CloseReason{Code: 403, Name: "no_descriptors"}
+	// the device sent a message that is longer than its listener allows
+	ReasonMessageTooLarge = CloseReason{Code: 404, Name: "message_too_large"}
 
 	ReasonHandlerFailed      = CloseReason{Code: 500, Name: "handler_failed"}
 	ReasonHandlerUnavailable = CloseReason{Code: 501, Name: "handler_unavailable"}

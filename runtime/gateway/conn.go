@@ -30,6 +30,7 @@ type Conn struct {
 	metrics   *listenerMetrics
 	limits    *Limits
 	transport Transport
+	framed    FramedTransport // transport, if it is one
 	info      ConnInfo
 	handler   ConnectionHandler
 	factory   *lease[HandlerFactory]
@@ -60,6 +61,7 @@ func newConn(gw *Gateway, l *attachment, t Transport) (*Conn, error) {
 		id: newID(gw.node), gw: gw, metrics: l.metrics, limits: l.limits, transport: t, info: t.Info(),
 		factory: l.handler, upstream: l.connector, topics: l.topics, opened: time.Now(),
 	}
+	c.framed, _ = t.(FramedTransport)
 	c.rates = newRates(c.limits, l.rates, gw.now())
 	_, c.waits = l.handler.value.(WaitingFactory)
 	h, err := l.newHandler(l.handler.value, c)
@@ -143,6 +145,9 @@ func (c *Conn) receive(b []byte) {
 	if len(b) > limit && c.info.SocketType >= SocketUDP {
 		c.metrics.drop(droppedTooLarge, 1)
 		return
+	}
+	if c.framed != nil {
+		limit = len(b) // a message is one event; its listener bounds it
 	}
 	for { // at least once: a datagram may be empty
 		n := min(len(b), limit)

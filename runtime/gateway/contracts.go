@@ -112,6 +112,16 @@ type MessageTransport interface {
 	CheckSend(n int) Result
 }
 
+// FramedTransport is implemented by transports that send each Send as one frame of a byte stream, such as WebSocket.
+// What it returns is written like the bytes of any stream.
+type FramedTransport interface {
+	// Frame returns b as a frame. It must not keep b.
+	Frame(b []byte) []byte
+
+	// LastFrame returns what the device receives last when the connection is closed for reason; it may be empty.
+	LastFrame(reason CloseReason) []byte
+}
+
 // Transport is the socket of one device as a [Conn] sees it; runtime/listener implements it for each kind of socket.
 // The listener reads, the Conn writes and closes.
 type Transport interface {
@@ -224,7 +234,17 @@ type ConnInfo struct {
 	Peer       netip.AddrPort
 	Local      netip.AddrPort
 	PeerCert   *CertificateInfo // nil without TLS, or if the device sent none
+
+	// Properties has what else the listener knows of the connection, such as the path of a WebSocket. ExProto has no
+	// field for it: modules and handlers of the dialect session receive it. Optional.
+	Properties []Property
 }
+
+// Property is a named value of a connection. Both are UTF-8.
+type Property struct{ Name, Value string }
+
+// PropertyPassword is the name of the property that holds a password, which is never logged or captured.
+const PropertyPassword = "password"
 
 // ClientInfo is what a handler has learned about a device. Only ClientID is required.
 type ClientInfo struct {

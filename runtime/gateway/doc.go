@@ -20,8 +20,8 @@
 //     instance.
 //  8. What was acknowledged to a device at QoS above 0 is on the broker or on disk.
 //  9. A handler gets the result of a login before the messages of its session.
-//  10. Secrets are never logged: [ClientInfo] and [ConnInfo] hold none, and a password is an argument that is not kept
-//     longer than the session.
+//  10. Secrets are never logged: [ClientInfo] holds none, [ConnInfo] holds one only as [PropertyPassword], and the
+//     password of a login is an argument that is not kept longer than the session.
 //
 // # Imports and locks
 //

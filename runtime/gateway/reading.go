@@ -72,6 +72,16 @@ func (c *Conn) WaitReadable() error {
 	return nil
 }
 
+// Readable reports whether WaitReadable would return nil at once.
+func (c *Conn) Readable() bool {
+	wait, _, _ := c.gateWait()
+	return wait == nil && !c.closing.Load()
+}
+
+// Charge counts n bytes that are not part of a Receive, such as a control frame, against the connection's rates, as one
+// message.
+func (c *Conn) Charge(n int) { c.charge(n) }
+
 // await waits until wait is closed or, if d is not 0, until d has passed.
 func await(wait <-chan struct{}, d time.Duration) {
 	if d == 0 {

@@ -37,7 +37,11 @@ func (c *Conn) Send(b []byte) Result {
 			return r
 		}
 	}
-	reason, ok := c.out.send(c, b)
+	frame := b
+	if c.framed != nil {
+		frame = c.framed.Frame(b)
+	}
+	reason, ok := c.out.send(c, frame)
 	if !ok {
 		c.Close(reason)
 		return resultNotAlive
@@ -69,6 +73,12 @@ func (q *sendQueue) send(c *Conn, b []byte) (CloseReason, bool) {
 	if q.bytes+len(b) > c.limits.SendQueueBytes {
 		return ReasonSendQueueFull.With("%d bytes wait for the device", q.bytes), false
 	}
+	q.enqueue(c, b)
+	return CloseReason{}, true
+}
+
+// enqueue adds b and starts the writer goroutine if it does not run; the caller holds mu.
+func (q *sendQueue) enqueue(c *Conn, b []byte) {
 	q.add(c, b)
 	q.bytes += len(b)
 	c.queued(len(b))
@@ -77,7 +87,34 @@ func (q *sendQueue) send(c *Conn, b []byte) (CloseReason, bool) {
 		c.gw.queues.writing(c)
 		go q.write(c)
 	}
-	return CloseReason{}, true
+}
+
+// SendControl sends frame, a control frame of a [FramedTransport], between the frames of Send. If earlier bytes still
+// wait for the device, it drops frame and returns false.
+func (c *Conn) SendControl(frame []byte) bool {
+	q := &c.out
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ended || !q.ending.IsZero() || q.writing {
+		return false
+	}
+	q.control(c, frame)
+	return true
+}
+
+// control writes frame, or queues what the socket does not accept; the caller holds mu. A failed write is not reported:
+// the next read fails too.
+func (q *sendQueue) control(c *Conn, frame []byte) {
+	n := 0
+	if !q.writing {
+		var err error
+		if n, err = c.transport.TryWrite(frame); err != nil {
+			return
+		}
+	}
+	if n < len(frame) {
+		q.enqueue(c, frame[n:])
+	}
 }
 
 // add copies b to the end of the queue; the caller holds mu. Small pieces for a stream share one chunk: each alone
@@ -160,6 +197,9 @@ func (q *sendQueue) shutdown(c *Conn, reason CloseReason) {
 		return
 	}
 	q.mu.Lock()
+	if c.framed != nil && !q.ended && q.ending.IsZero() {
+		q.control(c, c.framed.LastFrame(reason))
+	}
 	q.ending = time.Now().Add(c.limits.CloseTimeout)
 	writing := q.writing
 	if writing {

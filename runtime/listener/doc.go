@@ -2,8 +2,8 @@
 // what a device sends goes to [gateway.Conn.Receive] on the goroutine that read it.
 //
 // Its rooms: admission decides who may connect, sockets opens listening sockets and hands them over, certs reloads
-// certificate files, udp and dtls are the datagram listeners. Stream listeners import admission, certs and sockets,
-// never udp or dtls.
+// certificate files, ws is WebSocket, udp and dtls are the datagram listeners. Stream listeners import admission, certs
+// and sockets, never udp, dtls or ws, which stands on them by way of [Upgrade].
 //
 // Locks: opening.mu, attaching.mu and tlsWire.mu are each taken alone; none is held while waiting.
 //

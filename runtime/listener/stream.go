@@ -16,8 +16,10 @@ type attach = func(gateway.Transport) (*gateway.Conn, error)
 
 // socket is a transport that runs its own reading.
 type socket interface {
-	gateway.Transport
+	Socket
 	serve(c *gateway.Conn)
+	base() *streamSocket
+	readTo(f func(b []byte)) error
 }
 
 // stream is the common part of TCP, TLS and unix listeners. A connection is admitted by the accepting goroutine, which
@@ -30,7 +32,8 @@ type stream struct {
 	options   SocketOptions
 	proxy     *proxy     // nil without the PROXY protocol
 	tls       *tlsServer // nil without TLS
-	opening   *opening   // nil without both
+	upgrade   *Upgrade   // nil without a protocol above
+	opening   *opening   // nil without these three
 	clients   *grpcClients
 	attaching attaching
 	failures  *admission.OpeningLog
@@ -54,7 +57,7 @@ func listenStream(ctx context.Context, cfg TCPConfig) (*stream, error) {
 	}
 	s := &stream{
 		admission: cfg.Admission, options: cfg.Options.withDefaults(), proxy: p,
-		log: cfg.Logger.With("listener", cfg.Name),
+		log: cfg.Logger.With("listener", cfg.Name), upgrade: cfg.Upgrade,
 	}
 	if s.listener, err = cfg.listen(ctx, network, address); err != nil {
 		return nil, err
@@ -62,7 +65,7 @@ func listenStream(ctx context.Context, cfg TCPConfig) (*stream, error) {
 	if err := s.options.listening(s.listener); err != nil {
 		return nil, fmt.Errorf("setting options of %s: %w", cfg.Bind, closing(s.listener, err))
 	}
-	if p != nil {
+	if p != nil || cfg.Upgrade != nil {
 		s.opening = newOpening(defaultMaxOpening)
 	}
 	s.clients = newGRPCClients(s.log)
@@ -160,10 +163,14 @@ func (l *stream) attach(s *streamSocket, e *openingConn, attach attach) (socket,
 		_ = s.Close() // not Abort: a TLS alert may be on its way
 		return nil, nil
 	}
-	conn, err := attach(t)
+	transport := s.transport(t)
+	conn, err := attach(transport)
 	if err != nil {
-		_ = t.Abort()
+		_ = transport.Abort()
 		return nil, nil
+	}
+	if s.above != nil {
+		s.above.Attached(conn)
 	}
 	return t, conn
 }
@@ -191,10 +198,22 @@ func (l *stream) open(s *streamSocket, e *openingConn) (socket, error) {
 			return nil, admission.ErrRefused
 		}
 	}
-	if l.tls == nil {
-		return s, s.ticket.Settle()
+	t, err := l.secure(s, e)
+	if err == nil && l.upgrade != nil {
+		err = l.upgradeSocket(t, e)
 	}
-	return l.tls.handshake(s, e)
+	return t, err
+}
+
+// secure runs the TLS handshake, if any.
+func (l *stream) secure(s *streamSocket, e *openingConn) (socket, error) {
+	switch {
+	case l.tls != nil:
+		return l.tls.handshake(s, e)
+	case l.upgrade != nil:
+		return s, nil // it is settled when the device has sent something
+	}
+	return s, s.ticket.Settle()
 }
 
 // attaching counts connections that were accepted but not yet attached to the gateway.

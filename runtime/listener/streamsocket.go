@@ -36,12 +36,13 @@ type streamSocket struct {
 	peer, local netip.AddrPort
 	ticket      admission.Ticket
 	deadline    readDeadline
+	above       Upgraded // nil if the gateway gets the bytes as they are
 
 	evicted atomic.Bool // closed to free its descriptor
 	silent  admission.SilentEntry
 
 	// Owned by the reading goroutine.
-	early   []byte // bytes that came with the PROXY header
+	early   []byte // bytes that came with a header or handshake, or that the connection could not take yet
 	spoke   bool   // the device has sent something
 	tryRead func(fd uintptr) bool
 	buf     *[readBuffer]byte
@@ -90,9 +91,7 @@ func (s *streamSocket) serve(c *gateway.Conn) {
 			s.ended(c, err)
 			return
 		}
-		s.deadline.age()
-		s.heard()
-		_ = c.Receive(s.buf[:s.n])
+		s.pass(c, s.buf[:s.n])
 		s.giveBack()
 	}
 	s.discard()
@@ -108,7 +107,7 @@ func (s *streamSocket) discard() {
 
 // read waits for bytes and stores them in buf.
 func (s *streamSocket) read() error {
-	if len(s.early) > 0 {
+	if len(s.early) > 0 { // at most one buffer
 		s.buf = readBuffers.Get().(*[readBuffer]byte)
 		s.n = copy(s.buf[:], s.early)
 		s.early = nil

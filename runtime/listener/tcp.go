@@ -29,6 +29,8 @@ type TCPConfig struct {
 	Options SocketOptions
 	// Sockets opens the listening socket or takes an inherited one. If zero, it is opened.
 	Sockets *sockets.Sockets
+	// Upgrade is the protocol between the stream and the gateway. If zero, the gateway gets the bytes as they are.
+	Upgrade *Upgrade
 	// Logger logs accept errors. If zero, slog.Default().
 	Logger *slog.Logger
 	// Metrics counts events. If zero, an unregistered set.

@@ -64,15 +64,24 @@ func (s *tlsSocket) receive(c *gateway.Conn) error {
 
 // receiveOne decrypts available data and passes it to the connection.
 func (s *tlsSocket) receiveOne(c *gateway.Conn) error {
+	if early := s.early; len(early) > 0 { // decrypted before; see pass
+		s.early = nil
+		s.pass(c, early)
+		return nil
+	}
+	_, err := s.decrypt(func(b []byte) { s.pass(c, b) })
+	return err
+}
+
+// decrypt calls f with plaintext, if there is any.
+func (s *tlsSocket) decrypt(f func(b []byte)) (int, error) {
 	plain := readBuffers.Get().(*[readBuffer]byte)
 	defer readBuffers.Put(plain)
 	n, err := s.tls.Read(plain[:])
 	if n > 0 {
-		s.deadline.age()
-		s.heard()
-		_ = c.Receive(plain[:n])
+		f(plain[:n])
 	}
-	return err
+	return n, err
 }
 
 // fill waits for ciphertext without holding a buffer.

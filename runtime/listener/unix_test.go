@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,7 +32,7 @@ func TestUnixEcho(t *testing.T) {
 	s := serveStream(t, listener.TCPConfig{Bind: "unix:" + path}, listenertest.Send, gateway.Limits{})
 	c := dialUnix(t, path)
 	echoes(t, c, strings.Repeat("hello", 100000))
-	if info := <-s.Info; info != (gateway.ConnInfo{SocketType: gateway.SocketTCP}) {
+	if info := <-s.Info; !reflect.DeepEqual(info, gateway.ConnInfo{SocketType: gateway.SocketTCP}) {
 		t.Errorf("info %+v", info)
 	}
 	_ = c.Close()

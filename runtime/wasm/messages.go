@@ -16,6 +16,9 @@ func appendConnInfo(b []byte, info gateway.ConnInfo) []byte {
 			DistinguishedName: info.PeerCert.DistinguishedName,
 		}
 	}
+	for _, p := range info.Properties {
+		c.Properties = append(c.Properties, hostabi.Property(p))
+	}
 	return hostabi.AppendConnInfo(b, c)
 }
 

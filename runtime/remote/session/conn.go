@@ -53,7 +53,9 @@ var (
 )
 
 func (c *conn) OnSocketCreated(info gateway.ConnInfo) error {
-	body, err := encode(&handlerv1.Created{Id: c.id, Conninfo: convert.ConnInfo(info)})
+	body, err := encode(&handlerv1.Created{
+		Id: c.id, Conninfo: convert.ConnInfo(info), Properties: properties(info),
+	})
 	if err != nil {
 		return err
 	}
@@ -72,6 +74,15 @@ func (c *conn) OnSocketCreated(info gateway.ConnInfo) error {
 	s.open[c.number] = c
 	c.add(createdEvent, body)
 	return nil
+}
+
+// properties converts the properties of a connection, which are UTF-8 already.
+func properties(info gateway.ConnInfo) []*handlerv1.Property {
+	var all []*handlerv1.Property
+	for _, p := range info.Properties {
+		all = append(all, &handlerv1.Property{Name: p.Name, Value: p.Value})
+	}
+	return all
 }
 
 func (c *conn) OnReceivedBytes(b []byte) error { return c.putEvent(bytesEvent, b) }
@@ -261,7 +272,8 @@ func (c *conn) take(frame []byte, full int) []byte {
 // resume announces the connection on a new stream.
 func (c *conn) resume(frame []byte) []byte {
 	body, err := proto.Marshal(&handlerv1.Created{
-		Id: c.id, Conninfo: convert.ConnInfo(c.info), Resumed: true, Clientinfo: c.client,
+		Id: c.id, Conninfo: convert.ConnInfo(c.info), Properties: properties(c.info), Resumed: true,
+		Clientinfo: c.client,
 	})
 	if err != nil { // cannot fail: the same fields were encoded in OnSocketCreated
 		return frame

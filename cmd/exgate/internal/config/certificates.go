@@ -10,7 +10,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/dtls"
 )
 
-// TLS holds the certificate of a tls or dtls listener, and what it requires of devices.
+// TLS holds the certificate of a tls, wss or dtls listener, and what it requires of devices.
 type TLS struct {
 	Cert             string        `koanf:"cert" path:"file"`
 	Key              string        `koanf:"key" path:"file"`
@@ -133,7 +133,7 @@ func (r rules) ciphers(key string, l Listener) {
 		return
 	}
 	var err error
-	if l.Kind() == "tls" {
+	if l.Kind() != "dtls" {
 		err = listener.TLSConfig{
 			CertFile: t.Cert, KeyFile: t.Key, MinVersion: t.MinVersion, MaxVersion: t.MaxVersion,
 			Ciphers: t.Ciphers,

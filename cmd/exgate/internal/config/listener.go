@@ -11,7 +11,7 @@ import (
 
 // Listener is a socket that devices connect to.
 type Listener struct {
-	Type        string        `koanf:"type" oneof:"tcp tls udp dtls"`
+	Type        string        `koanf:"type" oneof:"tcp tls ws wss udp dtls"`
 	Bind        string        `koanf:"bind"`
 	Handler     Handler       `koanf:"handler"`
 	Session     string        `koanf:"session" oneof:"device shared"`
@@ -27,6 +27,8 @@ type Listener struct {
 	Proxy  Proxy  `koanf:"proxy_protocol"`
 	Socket Socket `koanf:"socket"`
 	UDP    UDP    `koanf:"udp"`
+
+	WebSocket WebSocket `koanf:"websocket"`
 
 	Capture Capture `koanf:"capture"`
 

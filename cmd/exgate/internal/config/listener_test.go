@@ -27,14 +27,14 @@ const (
 )
 
 var badListeners = map[string]struct{ file, want string }{
-	"unknown type": {badListener("ssl"), `exgate.yaml:2: listeners.a.type: must be tcp, tls, udp or dtls, not "ssl"`},
+	"unknown type": {badListener("ssl"), `exgate.yaml:2: listeners.a.type: must be tcp, tls, ws, wss, udp or dtls, not "ssl"`},
 	"tls on tcp": {
 		badListener("tcp", certificate),
-		place3 + ".tls: does not fit a tcp listener: it needs type: tls or dtls",
+		place3 + ".tls: does not fit a tcp listener: it needs type: tls, wss or dtls",
 	},
 	"tls version on udp": {
 		badListener("udp", "tls: {min_version: 1.2}"),
-		place3 + ".tls: does not fit a udp listener: it needs type: tls or dtls",
+		place3 + ".tls: does not fit a udp listener: it needs type: tls, wss or dtls",
 	},
 	"tls version on dtls": {
 		badListener("dtls", certificate, "tls: {}"),
@@ -42,7 +42,7 @@ var badListeners = map[string]struct{ file, want string }{
 	},
 	"version of dtls": {
 		badListener("dtls", "tls: {cert: cert.pem, key: key.pem, min_version: 1.3}"),
-		place3 + ".tls.min_version: does not fit a dtls listener: it needs type: tls",
+		place3 + ".tls.min_version: does not fit a dtls listener: it needs type: tls or wss",
 	},
 	"unknown version": {
 		badListener("tls", "tls: {cert: cert.pem, key: key.pem, min_version: 1.4}"),
@@ -60,7 +60,7 @@ var badListeners = map[string]struct{ file, want string }{
 	},
 	"proxy on udp": {
 		badListener("udp", "proxy_protocol: {trusted: [10.0.0.0/8]}"),
-		place3 + ".proxy_protocol: does not fit a udp listener: it needs type: tcp or tls",
+		place3 + ".proxy_protocol: does not fit a udp listener: it needs type: tcp, tls, ws or wss",
 	},
 	"udp on tcp": {
 		badListener("tcp", "udp: {queue: 1}"),
@@ -68,15 +68,15 @@ var badListeners = map[string]struct{ file, want string }{
 	},
 	"keepalive on dtls": {
 		badListener("dtls", certificate, "socket: {keepalive: 1s}"),
-		place4 + ".socket.keepalive: does not fit a dtls listener: it needs type: tcp or tls",
+		place4 + ".socket.keepalive: does not fit a dtls listener: it needs type: tcp, tls, ws or wss",
 	},
 	"backlog on udp": {
 		badListener("udp", "socket: {backlog: 1}"),
-		place3 + ".socket.backlog: does not fit a udp listener: it needs type: tcp or tls",
+		place3 + ".socket.backlog: does not fit a udp listener: it needs type: tcp, tls, ws or wss",
 	},
 	"reuse port on udp": {
 		badListener("udp", "socket: {reuse_port: true}"),
-		place3 + ".socket.reuse_port: does not fit a udp listener: it needs type: tcp or tls",
+		place3 + ".socket.reuse_port: does not fit a udp listener: it needs type: tcp, tls, ws or wss",
 	},
 	"ids on tls": {
 		badListener("tls", "tls: {cert: cert.pem, key: key.pem, connection_ids: true}"),

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/exgate/exgate/runtime/listener/ws"
 )
 
 // Proxy configures the PROXY protocol, in which load balancers say where a connection comes from.
@@ -21,6 +23,26 @@ type Socket struct {
 	NoDelay    *bool         `koanf:"nodelay"`
 	KeepAlive  time.Duration `koanf:"keepalive"`
 	ReusePort  bool          `koanf:"reuse_port"`
+}
+
+// WebSocket configures a ws or wss listener. Zero fields take the defaults of [ws.Config].
+type WebSocket struct {
+	Path            string        `koanf:"path"`
+	Subprotocols    []string      `koanf:"subprotocols"`
+	Headers         []string      `koanf:"headers"`
+	Origins         []string      `koanf:"origins"`
+	Send            string        `koanf:"send" oneof:"same text binary"`
+	MaxMessageBytes int           `koanf:"max_message_bytes" min:"1" max:"1073741824" unit:"bytes"`
+	PingInterval    time.Duration `koanf:"ping_interval"`
+	RequestTimeout  time.Duration `koanf:"request_timeout"`
+}
+
+// Room returns w in the type of the listener's room.
+func (w WebSocket) Room() ws.Config {
+	return ws.Config{
+		Path: w.Path, Subprotocols: w.Subprotocols, Headers: w.Headers, Origins: w.Origins, Send: w.Send,
+		MaxMessageBytes: w.MaxMessageBytes, PingInterval: w.PingInterval, RequestTimeout: w.RequestTimeout,
+	}
 }
 
 // UDP bounds the peers of a udp or dtls listener.
@@ -50,21 +72,26 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return prefix.Masked(), err
 }
 
+// streams are the types over TCP.
+var streams = []string{"tcp", "tls", "ws", "wss"}
+
 // fits lists the settings that only some types of listeners have.
 var fits = []struct {
 	setting string
 	types   []string
 }{
-	{"proxy_protocol", []string{"tcp", "tls"}},
-	{"socket.backlog", []string{"tcp", "tls"}},
-	{"socket.keepalive", []string{"tcp", "tls"}},
-	{"socket.nodelay", []string{"tcp", "tls"}},
-	{"socket.reuse_port", []string{"tcp", "tls"}},
-	{"tls", []string{"tls", "dtls"}},
+	{"limits.max_event_bytes", []string{"tcp", "tls", "udp", "dtls"}}, // a message is one event
+	{"proxy_protocol", streams},
+	{"socket.backlog", streams},
+	{"socket.keepalive", streams},
+	{"socket.nodelay", streams},
+	{"socket.reuse_port", streams},
+	{"tls", []string{"tls", "wss", "dtls"}},
 	{"tls.connection_ids", []string{"dtls"}},
-	{"tls.max_version", []string{"tls"}},
-	{"tls.min_version", []string{"tls"}},
+	{"tls.max_version", []string{"tls", "wss"}},
+	{"tls.min_version", []string{"tls", "wss"}},
 	{"udp", []string{"udp", "dtls"}},
+	{"websocket", []string{"ws", "wss"}},
 }
 
 // Settings that have no meaning for a unix socket; those in bySource have one if load balancers name the source in the
@@ -81,7 +108,7 @@ func (r rules) transport(key string, l Listener) {
 	}
 	r.fitting(key, l)
 	switch l.Kind() {
-	case "tls":
+	case "tls", "wss":
 		r.certificate(key, l.TLS)
 		r.ciphers(key, l)
 	case "dtls":
@@ -89,6 +116,17 @@ func (r rules) transport(key string, l Listener) {
 		r.ciphers(key, l)
 	}
 	r.proxy(key+".proxy_protocol", l)
+	r.webSocket(key+".websocket", l)
+}
+
+// webSocket checks what the listener's room refuses.
+func (r rules) webSocket(key string, l Listener) {
+	if r.broken(key) {
+		return
+	}
+	if err := l.WebSocket.Room().Check(); err != nil {
+		r.problem(key, "%v", err)
+	}
 }
 
 // fitting refuses the settings of other types.
@@ -130,7 +168,7 @@ func (r rules) fittingUnix(key string, l Listener) {
 }
 
 func noPSK(kind string) string {
-	if kind == "tls" {
+	if kind == "tls" || kind == "wss" {
 		return "crypto/tls has no pre-shared keys: use type: dtls, or a certificate"
 	}
 	return "does not fit a " + kind + " listener: it needs type: dtls"

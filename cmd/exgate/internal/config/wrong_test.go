@@ -227,13 +227,13 @@ func TestMistakesInAFile(t *testing.T) {
 		},
 		"protocol": {
 			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    protocol: tcp\n",
-			"exgate.yaml:5: listeners.meters.protocol: unknown key: the transport is type: tcp, tls, udp or dtls; " +
+			"exgate.yaml:5: listeners.meters.protocol: unknown key: the transport is type: tcp, tls, ws, wss, udp or dtls; " +
 				"what devices speak is decided by handler",
 		},
 		"certfile": {
 			"listeners:\n  meters:\n    bind: \"127.0.0.1:7993\"\n    handler: {wasm: m.wasm}\n    tls: " +
 				"{certfile: a.pem}\n",
-			"exgate.yaml:5: listeners.meters.tls: does not fit a tcp listener: it needs type: tls or " +
+			"exgate.yaml:5: listeners.meters.tls: does not fit a tcp listener: it needs type: tls, wss or " +
 				"dtls\nexgate.yaml:5: listeners.meters.tls.certfile: unknown key: write cert",
 		},
 		"password": {

@@ -16,6 +16,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/certs"
 	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/udp"
+	"github.com/exgate/exgate/runtime/listener/ws"
 )
 
 // listeners opens the sockets of devices.
@@ -35,6 +36,7 @@ type listenerMetrics struct {
 	certs     *certs.Metrics
 	udp       *udp.Metrics
 	dtls      *dtls.Metrics
+	ws        *ws.Metrics
 }
 
 func newListenerMetrics(reg prometheus.Registerer) *listenerMetrics {
@@ -42,6 +44,7 @@ func newListenerMetrics(reg prometheus.Registerer) *listenerMetrics {
 		streams: listener.NewMetrics(reg), admission: admission.NewMetrics(reg),
 		certs: certs.NewMetrics(reg),
 		udp:   udp.NewMetrics(reg), dtls: dtls.NewMetrics(reg),
+		ws: ws.NewMetrics(reg),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener/admission"
 	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/udp"
+	"github.com/exgate/exgate/runtime/listener/ws"
 )
 
 // open opens the socket of the listener name.
@@ -20,6 +21,8 @@ func (l *listeners) open(ctx context.Context, name string, cfg config.Listener,
 	switch cfg.Kind() {
 	case "tls":
 		return listener.ListenTLS(ctx, l.tls(name, cfg, a))
+	case "ws", "wss":
+		return ws.Listen(ctx, l.webSocket(name, cfg, a))
 	case "udp":
 		return udp.Listen(ctx, l.udp(name, cfg, a))
 	case "dtls":
@@ -52,6 +55,12 @@ func (l *listeners) tls(name string, cfg config.Listener, a *admission.Admission
 		MinVersion:   of.MinVersion, MaxVersion: of.MaxVersion, Ciphers: of.Ciphers,
 		HandshakeTimeout: of.HandshakeTimeout, MaxHandshakes: of.MaxHandshakes, CertMetrics: l.metrics.certs,
 	}
+}
+
+func (l *listeners) webSocket(name string, cfg config.Listener, a *admission.Admission) ws.Config {
+	c := cfg.WebSocket.Room()
+	c.TLSConfig, c.Metrics = l.tls(name, cfg, a), l.metrics.ws
+	return c
 }
 
 func (l *listeners) udp(name string, cfg config.Listener, a *admission.Admission) udp.Config {

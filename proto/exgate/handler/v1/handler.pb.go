@@ -586,7 +586,9 @@ type Created struct {
 	// acknowledged follow.
 	Resumed bool `protobuf:"varint,3,opt,name=resumed,proto3" json:"resumed,omitempty"`
 	// Only if resumed: what the connection was authenticated with. Missing if it was not.
-	Clientinfo    *exproto.ClientInfo `protobuf:"bytes,4,opt,name=clientinfo,proto3" json:"clientinfo,omitempty"`
+	Clientinfo *exproto.ClientInfo `protobuf:"bytes,4,opt,name=clientinfo,proto3" json:"clientinfo,omitempty"`
+	// What else the listener knows of the connection, such as the path of a WebSocket. Names are unique.
+	Properties    []*Property `protobuf:"bytes,5,rep,name=properties,proto3" json:"properties,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -649,6 +651,66 @@ func (x *Created) GetClientinfo() *exproto.ClientInfo {
 	return nil
 }
 
+func (x *Created) GetProperties() []*Property {
+	if x != nil {
+		return x.Properties
+	}
+	return nil
+}
+
+// Property is a named value.
+type Property struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Property) Reset() {
+	*x = Property{}
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Property) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Property) ProtoMessage() {}
+
+func (x *Property) ProtoReflect() protoreflect.Message {
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Property.ProtoReflect.Descriptor instead.
+func (*Property) Descriptor() ([]byte, []int) {
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Property) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Property) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
 // TimerTimeout says which timer of StartTimer fired.
 type TimerTimeout struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -659,7 +721,7 @@ type TimerTimeout struct {
 
 func (x *TimerTimeout) Reset() {
 	*x = TimerTimeout{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[6]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +733,7 @@ func (x *TimerTimeout) String() string {
 func (*TimerTimeout) ProtoMessage() {}
 
 func (x *TimerTimeout) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[6]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +746,7 @@ func (x *TimerTimeout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimerTimeout.ProtoReflect.Descriptor instead.
 func (*TimerTimeout) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{6}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TimerTimeout) GetType() exproto.TimerType {
@@ -704,7 +766,7 @@ type Messages struct {
 
 func (x *Messages) Reset() {
 	*x = Messages{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[7]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -716,7 +778,7 @@ func (x *Messages) String() string {
 func (*Messages) ProtoMessage() {}
 
 func (x *Messages) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[7]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -729,7 +791,7 @@ func (x *Messages) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Messages.ProtoReflect.Descriptor instead.
 func (*Messages) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{7}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Messages) GetMessages() []*exproto.Message {
@@ -750,7 +812,7 @@ type Closed struct {
 
 func (x *Closed) Reset() {
 	*x = Closed{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[8]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -762,7 +824,7 @@ func (x *Closed) String() string {
 func (*Closed) ProtoMessage() {}
 
 func (x *Closed) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[8]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -775,7 +837,7 @@ func (x *Closed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closed.ProtoReflect.Descriptor instead.
 func (*Closed) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{8}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Closed) GetReason() string {
@@ -794,7 +856,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[9]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -806,7 +868,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[9]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -819,7 +881,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{9}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{10}
 }
 
 // Result is the outcome of one command.
@@ -836,7 +898,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[10]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -848,7 +910,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[10]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -861,7 +923,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{10}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Result) GetToken() uint64 {
@@ -918,7 +980,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[11]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -930,7 +992,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[11]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -943,7 +1005,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{11}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Command) GetConn() uint64 {
@@ -1142,7 +1204,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[12]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1154,7 +1216,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[12]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1167,7 +1229,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{12}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{13}
 }
 
 // Authenticate opens the device's MQTT session. A second one, during or after a successful first one, is refused with
@@ -1183,7 +1245,7 @@ type Authenticate struct {
 
 func (x *Authenticate) Reset() {
 	*x = Authenticate{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[13]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1195,7 +1257,7 @@ func (x *Authenticate) String() string {
 func (*Authenticate) ProtoMessage() {}
 
 func (x *Authenticate) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[13]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1208,7 +1270,7 @@ func (x *Authenticate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authenticate.ProtoReflect.Descriptor instead.
 func (*Authenticate) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{13}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Authenticate) GetClientinfo() *exproto.ClientInfo {
@@ -1237,7 +1299,7 @@ type StartTimer struct {
 
 func (x *StartTimer) Reset() {
 	*x = StartTimer{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[14]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1249,7 +1311,7 @@ func (x *StartTimer) String() string {
 func (*StartTimer) ProtoMessage() {}
 
 func (x *StartTimer) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[14]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1262,7 +1324,7 @@ func (x *StartTimer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartTimer.ProtoReflect.Descriptor instead.
 func (*StartTimer) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{14}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StartTimer) GetType() exproto.TimerType {
@@ -1293,7 +1355,7 @@ type Publish struct {
 
 func (x *Publish) Reset() {
 	*x = Publish{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[15]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1305,7 +1367,7 @@ func (x *Publish) String() string {
 func (*Publish) ProtoMessage() {}
 
 func (x *Publish) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[15]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1318,7 +1380,7 @@ func (x *Publish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Publish.ProtoReflect.Descriptor instead.
 func (*Publish) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{15}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Publish) GetTopic() string {
@@ -1355,7 +1417,7 @@ type Subscribe struct {
 
 func (x *Subscribe) Reset() {
 	*x = Subscribe{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[16]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1367,7 +1429,7 @@ func (x *Subscribe) String() string {
 func (*Subscribe) ProtoMessage() {}
 
 func (x *Subscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[16]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1380,7 +1442,7 @@ func (x *Subscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscribe.ProtoReflect.Descriptor instead.
 func (*Subscribe) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{16}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Subscribe) GetTopic() string {
@@ -1407,7 +1469,7 @@ type Unsubscribe struct {
 
 func (x *Unsubscribe) Reset() {
 	*x = Unsubscribe{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[17]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1419,7 +1481,7 @@ func (x *Unsubscribe) String() string {
 func (*Unsubscribe) ProtoMessage() {}
 
 func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[17]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1432,7 +1494,7 @@ func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unsubscribe.ProtoReflect.Descriptor instead.
 func (*Unsubscribe) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{17}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Unsubscribe) GetTopic() string {
@@ -1451,7 +1513,7 @@ type Pause struct {
 
 func (x *Pause) Reset() {
 	*x = Pause{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1525,7 @@ func (x *Pause) String() string {
 func (*Pause) ProtoMessage() {}
 
 func (x *Pause) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1538,7 @@ func (x *Pause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pause.ProtoReflect.Descriptor instead.
 func (*Pause) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{18}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{19}
 }
 
 // Resume has no fields.
@@ -1488,7 +1550,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1500,7 +1562,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1513,7 +1575,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{19}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{20}
 }
 
 var File_exgate_handler_v1_handler_proto protoreflect.FileDescriptor
@@ -1554,14 +1616,20 @@ const file_exgate_handler_v1_handler_proto_rawDesc = "" +
 	"\x06closed\x18\a \x01(\v2\x19.exgate.handler.v1.ClosedH\x00R\x06closed\x120\n" +
 	"\x05drain\x18\b \x01(\v2\x18.exgate.handler.v1.DrainH\x00R\x05drain\x123\n" +
 	"\x06result\x18\t \x01(\v2\x19.exgate.handler.v1.ResultH\x00R\x06resultB\a\n" +
-	"\x05event\"\xa7\x01\n" +
+	"\x05event\"\xe4\x01\n" +
 	"\aCreated\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x125\n" +
 	"\bconninfo\x18\x02 \x01(\v2\x19.emqx.exproto.v1.ConnInfoR\bconninfo\x12\x18\n" +
 	"\aresumed\x18\x03 \x01(\bR\aresumed\x12;\n" +
 	"\n" +
 	"clientinfo\x18\x04 \x01(\v2\x1b.emqx.exproto.v1.ClientInfoR\n" +
-	"clientinfo\">\n" +
+	"clientinfo\x12;\n" +
+	"\n" +
+	"properties\x18\x05 \x03(\v2\x1b.exgate.handler.v1.PropertyR\n" +
+	"properties\"4\n" +
+	"\bProperty\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\">\n" +
 	"\fTimerTimeout\x12.\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1a.emqx.exproto.v1.TimerTypeR\x04type\"@\n" +
 	"\bMessages\x124\n" +
@@ -1628,7 +1696,7 @@ func file_exgate_handler_v1_handler_proto_rawDescGZIP() []byte {
 	return file_exgate_handler_v1_handler_proto_rawDescData
 }
 
-var file_exgate_handler_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_exgate_handler_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_exgate_handler_v1_handler_proto_goTypes = []any{
 	(*GatewayFrame)(nil),       // 0: exgate.handler.v1.GatewayFrame
 	(*HandlerFrame)(nil),       // 1: exgate.handler.v1.HandlerFrame
@@ -1636,60 +1704,62 @@ var file_exgate_handler_v1_handler_proto_goTypes = []any{
 	(*HandlerHello)(nil),       // 3: exgate.handler.v1.HandlerHello
 	(*Event)(nil),              // 4: exgate.handler.v1.Event
 	(*Created)(nil),            // 5: exgate.handler.v1.Created
-	(*TimerTimeout)(nil),       // 6: exgate.handler.v1.TimerTimeout
-	(*Messages)(nil),           // 7: exgate.handler.v1.Messages
-	(*Closed)(nil),             // 8: exgate.handler.v1.Closed
-	(*Drain)(nil),              // 9: exgate.handler.v1.Drain
-	(*Result)(nil),             // 10: exgate.handler.v1.Result
-	(*Command)(nil),            // 11: exgate.handler.v1.Command
-	(*Close)(nil),              // 12: exgate.handler.v1.Close
-	(*Authenticate)(nil),       // 13: exgate.handler.v1.Authenticate
-	(*StartTimer)(nil),         // 14: exgate.handler.v1.StartTimer
-	(*Publish)(nil),            // 15: exgate.handler.v1.Publish
-	(*Subscribe)(nil),          // 16: exgate.handler.v1.Subscribe
-	(*Unsubscribe)(nil),        // 17: exgate.handler.v1.Unsubscribe
-	(*Pause)(nil),              // 18: exgate.handler.v1.Pause
-	(*Resume)(nil),             // 19: exgate.handler.v1.Resume
-	(*exproto.ConnInfo)(nil),   // 20: emqx.exproto.v1.ConnInfo
-	(*exproto.ClientInfo)(nil), // 21: emqx.exproto.v1.ClientInfo
-	(exproto.TimerType)(0),     // 22: emqx.exproto.v1.TimerType
-	(*exproto.Message)(nil),    // 23: emqx.exproto.v1.Message
-	(exproto.ResultCode)(0),    // 24: emqx.exproto.v1.ResultCode
+	(*Property)(nil),           // 6: exgate.handler.v1.Property
+	(*TimerTimeout)(nil),       // 7: exgate.handler.v1.TimerTimeout
+	(*Messages)(nil),           // 8: exgate.handler.v1.Messages
+	(*Closed)(nil),             // 9: exgate.handler.v1.Closed
+	(*Drain)(nil),              // 10: exgate.handler.v1.Drain
+	(*Result)(nil),             // 11: exgate.handler.v1.Result
+	(*Command)(nil),            // 12: exgate.handler.v1.Command
+	(*Close)(nil),              // 13: exgate.handler.v1.Close
+	(*Authenticate)(nil),       // 14: exgate.handler.v1.Authenticate
+	(*StartTimer)(nil),         // 15: exgate.handler.v1.StartTimer
+	(*Publish)(nil),            // 16: exgate.handler.v1.Publish
+	(*Subscribe)(nil),          // 17: exgate.handler.v1.Subscribe
+	(*Unsubscribe)(nil),        // 18: exgate.handler.v1.Unsubscribe
+	(*Pause)(nil),              // 19: exgate.handler.v1.Pause
+	(*Resume)(nil),             // 20: exgate.handler.v1.Resume
+	(*exproto.ConnInfo)(nil),   // 21: emqx.exproto.v1.ConnInfo
+	(*exproto.ClientInfo)(nil), // 22: emqx.exproto.v1.ClientInfo
+	(exproto.TimerType)(0),     // 23: emqx.exproto.v1.TimerType
+	(*exproto.Message)(nil),    // 24: emqx.exproto.v1.Message
+	(exproto.ResultCode)(0),    // 25: emqx.exproto.v1.ResultCode
 }
 var file_exgate_handler_v1_handler_proto_depIdxs = []int32{
 	2,  // 0: exgate.handler.v1.GatewayFrame.hello:type_name -> exgate.handler.v1.GatewayHello
 	4,  // 1: exgate.handler.v1.GatewayFrame.events:type_name -> exgate.handler.v1.Event
 	3,  // 2: exgate.handler.v1.HandlerFrame.hello:type_name -> exgate.handler.v1.HandlerHello
-	11, // 3: exgate.handler.v1.HandlerFrame.commands:type_name -> exgate.handler.v1.Command
+	12, // 3: exgate.handler.v1.HandlerFrame.commands:type_name -> exgate.handler.v1.Command
 	5,  // 4: exgate.handler.v1.Event.created:type_name -> exgate.handler.v1.Created
-	6,  // 5: exgate.handler.v1.Event.timer_timeout:type_name -> exgate.handler.v1.TimerTimeout
-	7,  // 6: exgate.handler.v1.Event.messages:type_name -> exgate.handler.v1.Messages
-	8,  // 7: exgate.handler.v1.Event.closed:type_name -> exgate.handler.v1.Closed
-	9,  // 8: exgate.handler.v1.Event.drain:type_name -> exgate.handler.v1.Drain
-	10, // 9: exgate.handler.v1.Event.result:type_name -> exgate.handler.v1.Result
-	20, // 10: exgate.handler.v1.Created.conninfo:type_name -> emqx.exproto.v1.ConnInfo
-	21, // 11: exgate.handler.v1.Created.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
-	22, // 12: exgate.handler.v1.TimerTimeout.type:type_name -> emqx.exproto.v1.TimerType
-	23, // 13: exgate.handler.v1.Messages.messages:type_name -> emqx.exproto.v1.Message
-	24, // 14: exgate.handler.v1.Result.code:type_name -> emqx.exproto.v1.ResultCode
-	12, // 15: exgate.handler.v1.Command.close:type_name -> exgate.handler.v1.Close
-	13, // 16: exgate.handler.v1.Command.authenticate:type_name -> exgate.handler.v1.Authenticate
-	14, // 17: exgate.handler.v1.Command.start_timer:type_name -> exgate.handler.v1.StartTimer
-	15, // 18: exgate.handler.v1.Command.publish:type_name -> exgate.handler.v1.Publish
-	16, // 19: exgate.handler.v1.Command.subscribe:type_name -> exgate.handler.v1.Subscribe
-	17, // 20: exgate.handler.v1.Command.unsubscribe:type_name -> exgate.handler.v1.Unsubscribe
-	18, // 21: exgate.handler.v1.Command.pause:type_name -> exgate.handler.v1.Pause
-	19, // 22: exgate.handler.v1.Command.resume:type_name -> exgate.handler.v1.Resume
-	15, // 23: exgate.handler.v1.Command.raw_publish:type_name -> exgate.handler.v1.Publish
-	21, // 24: exgate.handler.v1.Authenticate.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
-	22, // 25: exgate.handler.v1.StartTimer.type:type_name -> emqx.exproto.v1.TimerType
-	0,  // 26: exgate.handler.v1.SessionHandler.Session:input_type -> exgate.handler.v1.GatewayFrame
-	1,  // 27: exgate.handler.v1.SessionHandler.Session:output_type -> exgate.handler.v1.HandlerFrame
-	27, // [27:28] is the sub-list for method output_type
-	26, // [26:27] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	7,  // 5: exgate.handler.v1.Event.timer_timeout:type_name -> exgate.handler.v1.TimerTimeout
+	8,  // 6: exgate.handler.v1.Event.messages:type_name -> exgate.handler.v1.Messages
+	9,  // 7: exgate.handler.v1.Event.closed:type_name -> exgate.handler.v1.Closed
+	10, // 8: exgate.handler.v1.Event.drain:type_name -> exgate.handler.v1.Drain
+	11, // 9: exgate.handler.v1.Event.result:type_name -> exgate.handler.v1.Result
+	21, // 10: exgate.handler.v1.Created.conninfo:type_name -> emqx.exproto.v1.ConnInfo
+	22, // 11: exgate.handler.v1.Created.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
+	6,  // 12: exgate.handler.v1.Created.properties:type_name -> exgate.handler.v1.Property
+	23, // 13: exgate.handler.v1.TimerTimeout.type:type_name -> emqx.exproto.v1.TimerType
+	24, // 14: exgate.handler.v1.Messages.messages:type_name -> emqx.exproto.v1.Message
+	25, // 15: exgate.handler.v1.Result.code:type_name -> emqx.exproto.v1.ResultCode
+	13, // 16: exgate.handler.v1.Command.close:type_name -> exgate.handler.v1.Close
+	14, // 17: exgate.handler.v1.Command.authenticate:type_name -> exgate.handler.v1.Authenticate
+	15, // 18: exgate.handler.v1.Command.start_timer:type_name -> exgate.handler.v1.StartTimer
+	16, // 19: exgate.handler.v1.Command.publish:type_name -> exgate.handler.v1.Publish
+	17, // 20: exgate.handler.v1.Command.subscribe:type_name -> exgate.handler.v1.Subscribe
+	18, // 21: exgate.handler.v1.Command.unsubscribe:type_name -> exgate.handler.v1.Unsubscribe
+	19, // 22: exgate.handler.v1.Command.pause:type_name -> exgate.handler.v1.Pause
+	20, // 23: exgate.handler.v1.Command.resume:type_name -> exgate.handler.v1.Resume
+	16, // 24: exgate.handler.v1.Command.raw_publish:type_name -> exgate.handler.v1.Publish
+	22, // 25: exgate.handler.v1.Authenticate.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
+	23, // 26: exgate.handler.v1.StartTimer.type:type_name -> emqx.exproto.v1.TimerType
+	0,  // 27: exgate.handler.v1.SessionHandler.Session:input_type -> exgate.handler.v1.GatewayFrame
+	1,  // 28: exgate.handler.v1.SessionHandler.Session:output_type -> exgate.handler.v1.HandlerFrame
+	28, // [28:29] is the sub-list for method output_type
+	27, // [27:28] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_exgate_handler_v1_handler_proto_init() }
@@ -1706,7 +1776,7 @@ func file_exgate_handler_v1_handler_proto_init() {
 		(*Event_Drain)(nil),
 		(*Event_Result)(nil),
 	}
-	file_exgate_handler_v1_handler_proto_msgTypes[11].OneofWrappers = []any{
+	file_exgate_handler_v1_handler_proto_msgTypes[12].OneofWrappers = []any{
 		(*Command_Send)(nil),
 		(*Command_Close)(nil),
 		(*Command_Authenticate)(nil),
@@ -1724,7 +1794,7 @@ func file_exgate_handler_v1_handler_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_exgate_handler_v1_handler_proto_rawDesc), len(file_exgate_handler_v1_handler_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
