@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
 	pb "github.com/exgate/exgate/proto/exproto"
 	"google.golang.org/protobuf/proto"
 )
@@ -36,6 +37,16 @@ func TestConnInfoIsProtobuf(t *testing.T) {
 	})
 	equal(t, decode(t, AppendConnInfo(nil, ConnInfo{}), &pb.ConnInfo{}), &pb.ConnInfo{
 		Peername: &pb.Address{}, Sockname: &pb.Address{},
+	})
+}
+
+// The dialect session has the same message with the same number.
+func TestPropertiesAreProtobuf(t *testing.T) {
+	info := ConnInfo{PeerCert: &CertificateInfo{"n", "CN=n"}}
+	without := len(AppendConnInfo(nil, info))
+	info.Properties = []Property{{"path", strings.Repeat("p", 300)}, {"query", ""}}
+	equal(t, decode(t, AppendConnInfo(nil, info)[without:], &handlerv1.Created{}), &handlerv1.Created{
+		Properties: []*handlerv1.Property{{Name: "path", Value: strings.Repeat("p", 300)}, {Name: "query"}},
 	})
 }
 

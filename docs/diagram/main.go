@@ -141,7 +141,7 @@ func (p *picture) rooms() {
 	p.text("path", 148, 44, "cmd/exgate")
 	p.text("small", 236, 44, "configuration, commands, upgrades, doctor; creates the rooms and connects them")
 
-	p.outside(20, top, 110, rowHeight, "Devices", "TCP, TLS,", "UDP, DTLS,", "unix sockets")
+	p.outside(20, top, 110, rowHeight, "Devices", "TCP, TLS,", "WebSocket,", "UDP, DTLS,", "unix sockets")
 	p.room(186, top, 226, rowHeight, "Listeners", "runtime/listener", listenerParts...)
 	p.room(468, top, 256, rowHeight, "Gateway", "runtime/gateway", gatewayParts...)
 	p.room(780, top, 232, rowHeight, "Connectors", "connectors", connectorParts...)

@@ -8,7 +8,6 @@ var (
 		{"WebSocket", "runtime/listener/ws"},
 		{"UDP peers", "runtime/listener/udp"},
 		{"DTLS sessions", "runtime/listener/dtls"},
-		{"certificates and keys", "runtime/listener/certs"},
 	}
 	gatewayParts = [][2]string{
 		{"reading: rates, pauses", "reading.go"},

@@ -1,4 +1,4 @@
-// Package ws accepts WebSocket connections (RFC 6455) on the sockets of package listener, with or without TLS. Each data
+// Package ws accepts WebSocket connections (RFC 6455) on the sockets of package listener, with or without TLS. Each
 // message is one event of the handler, whether it came as text or binary and in however many frames, and each Send is
 // one message.
 //

@@ -84,9 +84,12 @@ func TestPropertiesOfTheRequest(t *testing.T) {
 		t.Errorf("subprotocol %q", c.Subprotocol())
 	}
 	want := []gateway.Property{
-		{Name: "path", Value: "/ocpp/CP%201"}, {Name: "query", Value: "a=b"},
-		{Name: "subprotocol", Value: "ocpp1.6"}, {Name: "username", Value: "CP1"},
-		{Name: "password", Value: "secret:word"}, {Name: "header.user-agent", Value: "charger"},
+		{Name: "path", Value: "/ocpp/CP%201"},
+		{Name: "query", Value: "a=b"},
+		{Name: "subprotocol", Value: "ocpp1.6"},
+		{Name: "username", Value: "CP1"},
+		{Name: "password", Value: "secret:word"},
+		{Name: "header.user-agent", Value: "charger"},
 		{Name: "header.x-serial", Value: "7, 8"},
 	}
 	if info := <-s.Info; !slices.Equal(info.Properties, want) {

@@ -107,6 +107,9 @@ func (l *line) info() (info gateway.ConnInfo, err error) {
 			DistinguishedName: l.Cert.DistinguishedName,
 		}
 	}
+	for _, p := range l.Properties {
+		info.Properties = append(info.Properties, gateway.Property(p))
+	}
 	return info, nil
 }
 

@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"strings"
+
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/tap"
 )
@@ -64,6 +66,12 @@ func (l *line) created(r tap.Record) {
 	}
 	if c := r.Info.PeerCert; c != nil {
 		l.Cert = &cert{c.CommonName, c.DistinguishedName}
+	}
+	for _, p := range r.Info.Properties {
+		if p.Name == gateway.PropertyPassword {
+			p.Value = strings.Repeat("*", len(p.Value))
+		}
+		l.Properties = append(l.Properties, property(p))
 	}
 }
 

@@ -31,6 +31,8 @@ type line struct {
 	Module string  `json:"module,omitempty"`
 	Client *client `json:"client,omitempty"`
 
+	Properties []property `json:"properties,omitempty"`
+
 	Timer    *uint8    `json:"timer,omitempty"`
 	Seconds  uint32    `json:"seconds,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
@@ -47,6 +49,11 @@ type line struct {
 type cert struct {
 	CommonName        string `json:"cn"`
 	DistinguishedName string `json:"dn"`
+}
+
+type property struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 type client struct {

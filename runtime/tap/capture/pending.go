@@ -66,6 +66,7 @@ func (h *pendingRecords) add(r *tap.Record, offset time.Duration, size int) {
 	if cert := r.Info.PeerCert; cert != nil {
 		c.Info.PeerCert = new(*cert)
 	}
+	c.Info.Properties = slices.Clone(r.Info.Properties)
 	c.Messages = slices.Clone(r.Messages)
 	for i := range c.Messages {
 		c.Messages[i].Payload = bytes.Clone(c.Messages[i].Payload)
@@ -177,6 +178,9 @@ func texts(r *tap.Record) []*string {
 	}
 	if cert := r.Info.PeerCert; cert != nil {
 		all = append(all, &cert.CommonName, &cert.DistinguishedName)
+	}
+	for i := range r.Info.Properties {
+		all = append(all, &r.Info.Properties[i].Value)
 	}
 	return all
 }

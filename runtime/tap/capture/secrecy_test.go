@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -103,5 +104,36 @@ func look(t *testing.T, text []byte, password string, length int) {
 		if bytes.Contains(stream, []byte(password)) {
 			t.Errorf("%q is in %v: %q", password, kind, stream)
 		}
+	}
+}
+
+// Properties of a connection are captured, its password masked even if it is no password of a login.
+func TestPropertiesAreCapturedWithoutSecrets(t *testing.T) {
+	const login, basic = "hunter2", "swordfish"
+	properties := []gateway.Property{
+		{Name: "query", Value: "token=" + login}, {Name: gateway.PropertyPassword, Value: basic},
+	}
+	text := captured(t, func(s *session) {
+		s.Record(&tap.Record{Kind: tap.Created, Info: gateway.ConnInfo{Properties: properties}})
+		s.Record(&tap.Record{Kind: tap.Authenticate, Call: 1, Password: login})
+		s.Record(&tap.Record{Kind: tap.Result, Call: 1})
+		s.Record(&tap.Record{Kind: tap.Closed, Reason: gateway.ReasonNormal})
+		s.Record(&tap.Record{Kind: tap.Handled, At: time.Second})
+	})
+	if bytes.Contains(text, []byte(login)) || bytes.Contains(text, []byte(basic)) {
+		t.Errorf("%s", text)
+	}
+	if properties[0].Value != "token="+login {
+		t.Errorf("the connection's own properties are %q", properties)
+	}
+	want := []gateway.Property{
+		{Name: "query", Value: "token=*******"}, {Name: gateway.PropertyPassword, Value: "*********"},
+	}
+	r, err := NewReader(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := r.Next(); err != nil || !slices.Equal(e.Record.Info.Properties, want) {
+		t.Errorf("read %+v, %v", e, err)
 	}
 }

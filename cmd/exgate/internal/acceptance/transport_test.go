@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	pion "github.com/pion/dtls/v3"
 
 	"github.com/exgate/exgate/cmd/exgate/internal/certtest"
@@ -19,6 +20,7 @@ import (
 	"github.com/exgate/exgate/runtime/listener"
 	"github.com/exgate/exgate/runtime/listener/dtls"
 	"github.com/exgate/exgate/runtime/listener/udp"
+	"github.com/exgate/exgate/runtime/listener/ws"
 )
 
 // transport is a kind of socket that devices speak through.
@@ -32,6 +34,7 @@ type transport struct {
 var transports = []transport{
 	{name: "tcp", listen: listenTCP, dial: dialPlain("tcp")},
 	{name: "tls", listen: listenTLS, dial: dialTLS},
+	{name: "ws", listen: listenWS, dial: dialWS},
 	{name: "udp", listen: listenUDP, dial: dialPlain("udp"), silent: true},
 	{name: "dtls", listen: listenDTLS, dial: dialDTLS},
 }
@@ -56,6 +59,13 @@ func listenTLS(t *testing.T, name string, _ gateway.Limits) gateway.Listener {
 	l, err := listener.ListenTLS(t.Context(), listener.TLSConfig{
 		TCPConfig: listener.TCPConfig{Name: name, Bind: freePort}, CertFile: cert, KeyFile: key,
 	})
+	return opened(t, l, err)
+}
+
+func listenWS(t *testing.T, name string, _ gateway.Limits) gateway.Listener {
+	cfg := ws.Config{Send: "text"}
+	cfg.Name, cfg.Bind = name, freePort
+	l, err := ws.Listen(t.Context(), cfg)
 	return opened(t, l, err)
 }
 
@@ -94,6 +104,18 @@ func dialTLS(t *testing.T, addr string) net.Conn {
 		t.Fatal(err)
 	}
 	return c
+}
+
+func dialWS(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	c, _, err := websocket.Dial(ctx, "ws://"+addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetReadLimit(-1)
+	return websocket.NetConn(context.Background(), c, websocket.MessageText)
 }
 
 func dialDTLS(t *testing.T, addr string) net.Conn {

@@ -25,8 +25,9 @@ func TestEverySettingReachesTheListener(t *testing.T) {
 		config any
 		unset  []string // no settings
 	}{
-		{l.tcp("x", cfg, a), []string{"UnixMode", "KeepAlive", "Proxy", "Logger"}},
+		{l.tcp("x", cfg, a), []string{"UnixMode", "KeepAlive", "Proxy", "Upgrade", "Logger"}},
 		{l.tls("x", cfg, a), []string{"ReloadInterval"}},
+		{l.webSocket("x", cfg, a), nil},
 		{l.udp("x", cfg, a), []string{"NewPeersPerPrefix", "MaxDatagram", "Logger"}},
 		{l.dtls("x", cfg, a), []string{"MaxUnverified", "MaxUnverifiedPerPrefix", "NewPeersPerPrefix", "Logger"}},
 	} {
