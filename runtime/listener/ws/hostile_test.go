@@ -160,11 +160,14 @@ func TestSilentConnectionsMakeRoom(t *testing.T) {
 	cfg.MaxHandshakes = 4
 	s := secure(t, cfg, listenertest.Send)
 	const silent = 10
-	for range silent {
+	for i := range silent {
 		c := tls.Client(connect(t, s.addr), s.tls)
 		if err := c.Handshake(); err != nil {
 			t.Fatal(err)
 		}
+		gatewaytest.Eventually(t, "the server's end of the handshake", func() bool { // until then it is not evicted
+			return s.Count(t, "exgate_tls_handshakes_total", "ok") == float64(i+1)
+		})
 	}
 	echoes(t, s.dial(t, "/", nil), websocket.MessageText, "hello")
 	gatewaytest.Eventually(t, "evictions", func() bool {
