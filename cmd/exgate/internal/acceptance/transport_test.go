@@ -115,7 +115,18 @@ func dialWS(t *testing.T, addr string) net.Conn {
 		t.Fatal(err)
 	}
 	c.SetReadLimit(-1)
-	return websocket.NetConn(context.Background(), c, websocket.MessageText)
+	return closeIsEnd{websocket.NetConn(context.Background(), c, websocket.MessageText)}
+}
+
+// closeIsEnd ends a WebSocket with io.EOF, whatever the code of its close frame.
+type closeIsEnd struct{ net.Conn }
+
+func (c closeIsEnd) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if websocket.CloseStatus(err) >= 0 {
+		err = io.EOF
+	}
+	return n, err
 }
 
 func dialDTLS(t *testing.T, addr string) net.Conn {
