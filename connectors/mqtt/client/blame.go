@@ -115,6 +115,7 @@ func (c *Client) judge(e ending) (cb Callbacks) {
 	for _, k := range slices.Backward(sent) {
 		switch w := e.against(k, now); {
 		case k.onTrial:
+		case c.prober != nil: // from leaveTrial; the subscription ends with the prober's session
 		case k.kind == resubscribing:
 			cb = append(cb, c.judgeFilters(k, e)...)
 		case k.queue.ended:

@@ -63,7 +63,7 @@ func (c *Client) sendRequest(k *call) {
 // begin sends a publish of QoS 1 or 2 for the first time.
 func (c *Client) begin(k *call) {
 	c.lastSeq++
-	k.id, k.seq = c.nextID(), c.lastSeq
+	k.id, k.seq = c.idFor(k), c.lastSeq
 	if c.inflight == nil {
 		c.inflight = map[uint16]*call{}
 	}
@@ -171,11 +171,43 @@ func (c *Client) nextID() uint16 {
 		if c.lastID == 0 {
 			continue
 		}
-		_, published := c.inflight[c.lastID]
-		_, asked := c.waiting[c.lastID]
-		if !published && !asked {
+		if !c.isUsed(c.lastID) {
 			return c.lastID
 		}
+	}
+}
+
+func (c *Client) isUsed(id uint16) bool {
+	_, published := c.inflight[id]
+	_, asked := c.waiting[id]
+	return published || asked
+}
+
+// fewIDs is how many packet ids a client uses for QoS 2 in an inherited session, if not more are under way.
+const fewIDs = 8
+
+// idFor returns the packet id for a new publish. In an inherited session, the broker may hold QoS 2 ids that were never
+// released, and would take a new message with such an id for a duplicate. So each id is released before its first use
+// on a connection. Only a few are used, so few need that, and the next process finds those that this one leaves.
+func (c *Client) idFor(k *call) uint16 {
+	l := c.link
+	if k.qos < 2 || !c.inherited {
+		return c.nextID()
+	}
+	for {
+		l.lastID = l.lastID%(fewIDs+2*(len(c.inflight)+len(c.waiting))) + 1
+		id := uint16(l.lastID)
+		if id == 0 || c.isUsed(id) {
+			continue
+		}
+		if _, released := l.releasedIDs[id]; !released {
+			if l.releasedIDs == nil {
+				l.releasedIDs = map[uint16]struct{}{}
+			}
+			l.releasedIDs[id] = struct{}{}
+			l.release(id)
+		}
+		return id
 	}
 }
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -42,7 +43,8 @@ type Client struct {
 	filters      map[string]filter   // subscriptions the broker has acknowledged
 	received     map[uint16]struct{} // ids of delivered QoS 2 messages the broker has not released
 	ownQueue     PublishQueue        // calls not made for a single device
-	lastID       uint16
+	lastID       uint16              // begins anywhere: another gateway may use the same session
+	inherited    bool                // the session at the broker was there before the client
 	lastSeq      uint64
 	attempt      int       // number of reconnect attempts since the last useful connection
 	losses       []*outage // recent losses without a DISCONNECT
@@ -106,6 +108,7 @@ var (
 
 func (c *Client) init(b *Broker, id string, o Owner) {
 	c.broker, c.id, c.owner, c.inboundMax = b, id, o, b.cfg.ReceiveMaximum
+	c.lastID = uint16(rand.N(1 << 16)) //nolint:gosec // a packet id is no secret
 	c.ownQueue.client, c.ownQueue.unordered, c.round = c, true, 1
 }
 
@@ -120,6 +123,7 @@ func (c *Client) Start() {
 
 // attach installs l as the connection. mu must be held.
 func (c *Client) attach(l *link) {
+	c.inherited = l.present && (c.inherited || !c.wasConnected)
 	c.link, c.quota, c.wasConnected, c.linked, c.replaced = l, int(l.receiveMax), true, l.began, false
 }
 

@@ -34,7 +34,10 @@ type link struct {
 	began     time.Time
 	dead      bool // lost, maybe before it was attached to the client; guarded by of.mu
 
-	// spooled publishes by packet id that were unacknowledged when the client ended; guarded by of.mu
+	lastID      int                 // of an inherited session, see idFor; guarded by of.mu, like all fields below
+	releasedIDs map[uint16]struct{} // QoS 2 ids of an inherited session that were released over this connection
+
+	// spooled publishes by packet id that were unacknowledged when the client ended
 	late map[uint16]*call
 }
 

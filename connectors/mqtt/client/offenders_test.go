@@ -140,6 +140,42 @@ func TestAloneStaysAlone(t *testing.T) {
 	}
 }
 
+// TestProberForgetsItsUnsubscribe ends the prober's connection for the UNSUBSCRIBE that follows a successful trial. That
+// is no suspect: nobody waits for its verdict.
+func TestProberForgetsItsUnsubscribe(t *testing.T) {
+	again := make(chan struct{})
+	var connections atomic.Int32
+	b := brokertest.NewScripted(t, func(p *brokertest.Peer) {
+		connect := p.Accept(false)
+		if connect == nil || !strings.HasSuffix(connect.ClientID, "-suspects") {
+			return
+		}
+		if connections.Add(1) == 2 {
+			close(again)
+		}
+		for cp := p.Next(); cp != nil; cp = p.Next() {
+			if cp.Type == packets.UNSUBSCRIBE {
+				p.Disconnect(packets.DisconnectTopicFilterInvalid)
+				return
+			}
+			p.Suback(cp.PacketID(), 0)
+		}
+	})
+	c := newDevices(t, Config{URL: b.Url(), ReconnectDelay: brokertest.Unit})
+	verdicts := make(chan verdict, 1)
+	c.broker.tryElsewhere(call{kind: subscribing, topic: "t"}, func(v verdict) { verdicts <- v })
+	if v := <-verdicts; v.reason != 0 || v.convicted != nil || v.unavailable {
+		t.Errorf("%+v", v)
+	}
+	<-again
+	p := c.broker.theProber()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.trials) + len(p.trying); n > 0 {
+		t.Errorf("%d suspects are left", n)
+	}
+}
+
 // TestProvenBesideSuspects publishes from proven devices on a shared connection, beside new devices for whose messages
 // the broker ends it: the messages of proven devices must not be tried by the prober, behind the others.
 func TestProvenBesideSuspects(t *testing.T) {

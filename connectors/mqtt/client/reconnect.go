@@ -73,16 +73,19 @@ func (c *Client) lostTo(e ending) bool {
 	return false
 }
 
-// backOffAfterTakeover delays the reconnect of the gateway's own client. Without a DISCONNECT the takeover is only
-// likely: the broker may have restarted three times. mu must be held.
+// backOffAfterTakeover delays the reconnect of the gateway's own client. Without a DISCONNECT, a takeover is only one of
+// the possible causes. mu must be held.
 func (c *Client) backOffAfterTakeover(reason byte) {
-	c.attempt, c.losses = unsureAttempt, nil
+	c.losses = nil
 	if reason == packets.DisconnectSessionTakenOver {
 		c.attempt = longestAttempt
+		c.broker.log.Error("another client has the client id of this gateway: give each gateway its own node name",
+			"client_id", c.id)
+		return
 	}
-	c.broker.log.Error(
-		"another client has, or may have, the client id of this gateway: give each gateway its own node name",
-		"client_id", c.id, "taken_over", reason == packets.DisconnectSessionTakenOver)
+	c.attempt = unsureAttempt
+	c.broker.log.Warn("the broker keeps closing this connection without a reason: for something that a device sent, "+
+		"because it restarts, or because another gateway has the same node name", "client_id", c.id)
 }
 
 // hasRival counts the loss and reports whether another client has the client id: the broker says so, or repeatedly
