@@ -22,6 +22,7 @@ type Descriptors struct {
 	lines lograte.Limiter
 	soft  uint64
 	most  atomic.Int64 // for devices; 0: unlimited
+	spare atomic.Int64 // of the reserve, beyond what was open when it was counted; 0: unlimited
 	taken atomic.Int64
 
 	mu     sync.Mutex // guards silent and every SilentEntry
@@ -84,7 +85,22 @@ func (d *Descriptors) share(open int) {
 	if d.soft > math.MaxInt64 { // no limit, however the system writes it
 		return
 	}
-	d.most.Store(max(1, int64(d.soft)-int64(reservedFiles(open, d.soft))))
+	reserved := int64(reservedFiles(open, d.soft))
+	d.most.Store(max(1, int64(d.soft)-reserved))
+	d.spare.Store(max(1, reserved-int64(open)))
+}
+
+// Spare bounds connections that use the reserve: it returns want, or less under a small limit, so that half of the
+// reserve is left for everything else. It is at least 1. A nil *Descriptors is unlimited.
+func (d *Descriptors) Spare(want int) int {
+	if d == nil {
+		return want
+	}
+	spare := d.spare.Load()
+	if spare == 0 {
+		return want
+	}
+	return int(max(1, min(int64(want), spare/2)))
 }
 
 // openFiles returns the number of open files of this process, or 0 if it is unknown.

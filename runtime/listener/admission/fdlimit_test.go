@@ -51,6 +51,24 @@ func TestSmallLimitsServeDevices(t *testing.T) {
 	}
 }
 
+// Connections that use the reserve leave half of it.
+func TestSpareUnderSmallLimits(t *testing.T) {
+	for _, tt := range []struct {
+		open int
+		soft uint64
+		want int
+	}{{20, 20000, 24}, {20, 200, 24}, {20, 64, 6}, {20, 100, 15}, {40, 64, 4}, {100, 64, 4}} {
+		d := &Descriptors{soft: tt.soft}
+		d.share(tt.open)
+		if got := d.Spare(24); got != tt.want {
+			t.Errorf("%d of %d open: %d, want %d", tt.open, tt.soft, got, tt.want)
+		}
+	}
+	if got := (*Descriptors)(nil).Spare(24); got != 24 {
+		t.Errorf("without a limit: %d", got)
+	}
+}
+
 func TestCheckFilesOfThisProcess(t *testing.T) {
 	if message, ok := CheckFiles(1); !ok || !strings.HasPrefix(message, "this process may open ") {
 		t.Error(ok, message)

@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -52,7 +54,13 @@ type pskKeys struct {
 	checked    time.Time  // when the file was last checked; guarded by refreshing
 
 	mu   sync.Mutex
-	keys map[pskTag][]byte // guarded by mu
+	keys map[pskTag]pskKey // guarded by mu
+}
+
+// pskKey is a key and the line of the file that it is in.
+type pskKey struct {
+	bytes []byte
+	line  int
 }
 
 // openPSK reads the keys of file.
@@ -74,8 +82,8 @@ func (p *pskKeys) key(identity []byte) (key []byte, known bool) {
 	tag := p.tag("identity", identity)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if key, known = p.keys[tag]; known {
-		return key, true
+	if key, known := p.keys[tag]; known {
+		return key.bytes, true
 	}
 	unknown := p.tag("key", identity)
 	return unknown[:16], false
@@ -91,9 +99,13 @@ func (p *pskKeys) serve(identity []byte) ([]byte, error) {
 	return key, nil
 }
 
-func (p *pskKeys) tag(purpose string, identity []byte) (t pskTag) {
-	h := hmac.New(sha256.New, p.secret)
-	_, _ = h.Write([]byte(purpose))
+func (p *pskKeys) tag(purpose string, identity []byte) pskTag {
+	return tagWith(hmac.New(sha256.New, p.secret), purpose, identity)
+}
+
+func tagWith(h hash.Hash, purpose string, identity []byte) (t pskTag) {
+	h.Reset()
+	_, _ = io.WriteString(h, purpose)
 	_, _ = h.Write([]byte{0})
 	_, _ = h.Write(identity)
 	h.Sum(t[:0])
@@ -142,8 +154,10 @@ func (p *pskKeys) use(content []byte) error {
 }
 
 // parse returns the keys in b. Errors begin with the line number and never quote the line, which may be a key.
-func (p *pskKeys) parse(b []byte) (map[pskTag][]byte, error) {
-	keys, lines := make(map[pskTag][]byte), make(map[pskTag]int)
+func (p *pskKeys) parse(b []byte) (map[pskTag]pskKey, error) {
+	const usualLine = 64 // bytes
+	keys := make(map[pskTag]pskKey, len(b)/usualLine)
+	h := hmac.New(sha256.New, p.secret)
 	n := 0
 	b = bytes.TrimPrefix(b, byteOrderMark)
 	for line := range bytes.Lines(b) {
@@ -156,11 +170,11 @@ func (p *pskKeys) parse(b []byte) (map[pskTag][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%d: %w", n, err)
 		}
-		tag := p.tag("identity", identity)
-		if first := lines[tag]; first != 0 {
-			return nil, fmt.Errorf("%d: the identity of line %d again", n, first)
+		tag := tagWith(h, "identity", identity)
+		if first, ok := keys[tag]; ok {
+			return nil, fmt.Errorf("%d: the identity of line %d again", n, first.line)
 		}
-		keys[tag], lines[tag] = key, n
+		keys[tag] = pskKey{key, n}
 	}
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("%d: there is no key in the file; a line is identity:hexkey", max(n, 1))
@@ -178,8 +192,9 @@ func parsePSK(line []byte) (identity, key []byte, err error) {
 		return nil, nil, fmt.Errorf("the identity is %d bytes long, it must have 1 to %d", len(identity),
 			maxPSKIdentity)
 	}
-	key, err = hex.DecodeString(string(bytes.TrimSpace(line[colon+1:])))
-	if err != nil { // the error of hex would quote a part of the key
+	digits := bytes.TrimSpace(line[colon+1:])
+	key = make([]byte, hex.DecodedLen(len(digits)))
+	if _, err := hex.Decode(key, digits); err != nil { // the error of hex would quote a part of the key
 		return nil, nil, errors.New("the key is not hexadecimal")
 	}
 	if len(key) == 0 || len(key) > 64 {

@@ -182,8 +182,8 @@ func FuzzPSKFile(f *testing.F) {
 			t.Errorf("%d keys, %v", len(keys), err)
 		}
 		for _, k := range keys {
-			if len(k) == 0 || len(k) > 64 {
-				t.Errorf("a key of %d bytes", len(k))
+			if len(k.bytes) == 0 || len(k.bytes) > 64 {
+				t.Errorf("a key of %d bytes", len(k.bytes))
 			}
 		}
 	})

@@ -10,7 +10,7 @@ import (
 // So a client that holds connections open cannot lock out others.
 type latest struct {
 	net.Listener
-	most int
+	most func() int // at least 1
 
 	mu   sync.Mutex // guards open
 	open list.List  // of *latestConn, oldest first
@@ -22,7 +22,7 @@ type latestConn struct {
 	place *list.Element // nil after close; guarded by latest.mu
 }
 
-func newLatest(l net.Listener, most int) *latest { return &latest{Listener: l, most: most} }
+func newLatest(l net.Listener, most func() int) *latest { return &latest{Listener: l, most: most} }
 
 // Accept waits for a connection.
 func (l *latest) Accept() (net.Conn, error) {
@@ -31,19 +31,20 @@ func (l *latest) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &latestConn{Conn: conn, in: l}
-	if oldest := l.add(c); oldest != nil {
+	for _, oldest := range l.add(c) {
 		_ = oldest.Close()
 	}
 	return c, nil
 }
 
-// add adds a connection and returns the one to close, if any.
-func (l *latest) add(c *latestConn) (oldest *latestConn) {
+// add adds a connection and returns those to close.
+func (l *latest) add(c *latestConn) (oldest []*latestConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open.Len() >= l.most {
-		oldest = l.open.Front().Value.(*latestConn)
-		l.remove(oldest)
+	for most := l.most(); l.open.Len() >= most; {
+		first := l.open.Front().Value.(*latestConn)
+		l.remove(first)
+		oldest = append(oldest, first)
 	}
 	c.place = l.open.PushBack(c)
 	return oldest

@@ -9,7 +9,7 @@ import (
 	"github.com/exgate/exgate/runtime/admin"
 )
 
-// metricsConnections bounds the connections to the metrics port. They use reserved descriptors.
+// metricsConnections bounds the connections to the metrics port. They use reserved descriptors, at most half of them.
 const metricsConnections = 24
 
 // startMetrics serves /metrics, /healthz and /readyz if metrics.bind is set.
@@ -30,10 +30,11 @@ func (s *Service) startMetrics(ctx context.Context) error {
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
+	most := func() int { return s.files.Spare(metricsConnections) }
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		if err := server.Serve(newLatest(l, metricsConnections)); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(newLatest(l, most)); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("the metrics server stopped", "error", err)
 		}
 	}()
