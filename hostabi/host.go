@@ -46,6 +46,15 @@ type Host interface {
 	//   - 4 PARAMS_TYPE_ERROR: 0 seconds, or no such type
 	StartTimer(conn int64, timer, seconds uint32) Code
 
+	// SetTimer is set_timer(conn i64, id i32, ms i32) -> code: set or replace the one-shot timer id, 0 to 15. After ms
+	// milliseconds a [KindAlarm] with id follows, once; nothing is closed. Negative ms cancels the timer, and its
+	// [KindAlarm] does not follow even if the time is already over. Since minor 1.
+	//
+	//   - 0: it is set, or cancelled
+	//   - 2 CONN_PROCESS_NOT_ALIVE: no such connection
+	//   - 4 PARAMS_TYPE_ERROR: 0 to 9 ms, or no such id
+	SetTimer(conn int64, id uint32, ms int32) Code
+
 	// Publish is publish(conn i64, token i64, topic_ptr i32, topic_len i32, qos i32, ptr i32, len i32) -> code. With
 	// token 0 there is no [KindResult], and the outcome remains unknown.
 	//

@@ -33,6 +33,10 @@ func (r *recorder) StartTimer(conn int64, timer, seconds uint32) Code {
 	return r.note("start_timer %d %d %d", conn, timer, seconds)
 }
 
+func (r *recorder) SetTimer(conn int64, id uint32, ms int32) Code {
+	return r.note("set_timer %d %d %d", conn, id, ms)
+}
+
 func (r *recorder) Publish(conn, token int64, topic []byte, qos uint32, payload []byte) Code {
 	return r.note("publish %d %d %q %d %q", conn, token, topic, qos, payload)
 }

@@ -32,10 +32,11 @@ const (
 	KindMessages Kind = 4 // a ReceivedMessagesRequest message without conn
 	KindResult   Kind = 5 // arg is the token of the call, the body a CodeResponse message
 	KindDrain    Kind = 6 // a newer version of the guest is loaded, or the gateway stops: finish what can be finished
+	KindAlarm    Kind = 7 // arg is the id of a timer of set_timer that has fired. Since minor 1
 )
 
 func (k Kind) String() string {
-	names := [...]string{"bytes", "created", "closed", "timer", "messages", "result", "drain"}
+	names := [...]string{"bytes", "created", "closed", "timer", "messages", "result", "drain", "alarm"}
 	if int(k) < len(names) {
 		return names[k]
 	}

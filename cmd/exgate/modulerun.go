@@ -54,7 +54,7 @@ The exit code is 1 if a connection ended because of the module, such as a trap.`
 	flags.StringArrayVar(&o.Refuse, "refuse", nil,
 		"refuse this call: "+strings.Join(answered, ", ")+"; may be repeated")
 	flags.StringArrayVar(&o.Limit, "limit", nil,
-		"return LIMIT from this call: start_timer, "+strings.Join(answered, ", ")+"; may be repeated")
+		"return LIMIT from this call: start_timer, set_timer, "+strings.Join(answered, ", ")+"; may be repeated")
 	return cmd
 }
 
@@ -68,8 +68,9 @@ func checkRunOptions(o module.RunOptions) error {
 		}
 	}
 	for _, call := range o.Limit {
-		if call != "start_timer" && !slices.Contains(answered, call) {
-			return usageError{fmt.Errorf("--limit takes start_timer, %s, not %q", strings.Join(answered, ", "), call)}
+		if call != "start_timer" && call != "set_timer" && !slices.Contains(answered, call) {
+			return usageError{fmt.Errorf("--limit takes start_timer, set_timer, %s, not %q",
+				strings.Join(answered, ", "), call)}
 		}
 	}
 	if !slices.Contains([]string{"tcp", "ssl", "udp", "dtls"}, o.Socket) {

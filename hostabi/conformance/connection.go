@@ -86,6 +86,18 @@ func timers(t *trial) string {
 	return "accepts timers, before and after the device has sent something, also of types that were not started"
 }
 
+// alarms delivers ALARM, also with ids that no timer can have.
+func alarms(t *trial) string {
+	d := t.device()
+	for _, id := range []int64{0, 1, 15, 16, 1<<32 - 1, -1} {
+		d.event(hostabi.KindAlarm, id, nil)
+	}
+	d.bytes(t.run.options.Samples[0])
+	d.event(hostabi.KindAlarm, 0, nil)
+	d.close("tcp_closed")
+	return "accepts alarms, before and after the device has sent something, also of timers that were not set"
+}
+
 func drain(t *trial) string {
 	d := t.device()
 	d.event(hostabi.KindDrain, 0, nil)
@@ -98,7 +110,7 @@ func drain(t *trial) string {
 // kindsUnknown delivers event kinds of later minor versions.
 func kindsUnknown(t *trial) string {
 	d := t.device()
-	for _, kind := range []hostabi.Kind{7, 99, 1 << 31, 1<<32 - 1} {
+	for _, kind := range []hostabi.Kind{63, 99, 1 << 31, 1<<32 - 1} {
 		for _, body := range [][]byte{nil, []byte("text"), {0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f}} {
 			if action := d.event(kind, -1, body); action != hostabi.ActionContinue {
 				t.failf("the guest returned action %d for an event of the unknown kind %d: it must return 0",

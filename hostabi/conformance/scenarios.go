@@ -30,6 +30,7 @@ func scenarios() []scenario {
 		{name: "messages_not_utf8", run: messagesNotUTF8},
 		{name: "fields_unknown", run: fieldsUnknown},
 		{name: "timer", run: timers},
+		{name: "alarm", run: alarms},
 		{name: "drain", run: drain},
 		{name: "kinds_unknown", run: kindsUnknown},
 		{name: "results_unknown", run: resultsUnknown},

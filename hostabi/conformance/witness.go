@@ -122,6 +122,15 @@ func (w *witness) StartTimer(conn int64, timer, seconds uint32) hostabi.Code {
 	return code
 }
 
+func (w *witness) SetTimer(conn int64, id uint32, ms int32) hostabi.Code {
+	w.write("set_timer", "%d %d", id, ms)
+	code := w.target("set_timer", conn)
+	if code == hostabi.CodeSuccess && (id > 15 || ms >= 0 && ms < 10) {
+		return hostabi.CodeParamsTypeError
+	}
+	return code
+}
+
 func (w *witness) Publish(conn, token int64, topic []byte, qos uint32, payload []byte) hostabi.Code {
 	w.write("publish", "%q %d %x", topic, qos, payload)
 	return w.accept("publish", conn, token, token != 0)

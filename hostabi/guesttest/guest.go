@@ -152,6 +152,12 @@ func (g *Guest) Timer(conn int64) hostabi.Action {
 	return g.Event(hostabi.KindTimer, conn, 0, nil)
 }
 
+// Alarm delivers the alarm of a timer of set_timer.
+func (g *Guest) Alarm(conn int64, id uint32) hostabi.Action {
+	g.t.Helper()
+	return g.Event(hostabi.KindAlarm, conn, int64(id), nil)
+}
+
 // Messages delivers a batch of messages.
 func (g *Guest) Messages(conn int64, messages ...hostabi.Message) hostabi.Action {
 	g.t.Helper()

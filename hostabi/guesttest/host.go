@@ -73,6 +73,11 @@ func (h *Host) StartTimer(conn int64, timer, seconds uint32) hostabi.Code {
 	return h.note("start_timer", "%d type=%d seconds=%d", conn, timer, seconds)
 }
 
+// SetTimer is recorded as: set_timer 1 id=3 ms=250.
+func (h *Host) SetTimer(conn int64, id uint32, ms int32) hostabi.Code {
+	return h.note("set_timer", "%d id=%d ms=%d", conn, id, ms)
+}
+
 // Publish is recorded as: publish 1 token=2 "topic" qos=1 "payload".
 func (h *Host) Publish(conn, token int64, topic []byte, qos uint32, payload []byte) hostabi.Code {
 	return h.note("publish", "%d token=%d %q qos=%d %q", conn, token, topic, qos, payload)

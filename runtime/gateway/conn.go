@@ -47,6 +47,7 @@ type Conn struct {
 	gate   gate
 	login  login
 	timers timers
+	alarms *alarms    // nil until SetTimer
 	rates  *rates     // nil if nothing is limited
 	held   *heldEvent // of the event under way, nil unless it waits
 
@@ -194,6 +195,7 @@ func (c *Conn) Close(reason CloseReason) Result {
 	c.closing.Store(true)
 	c.reason = reason
 	c.timers.stop()
+	c.alarms.stop()
 	c.login.stopDeadline()
 	c.gate.open()
 	session, cancel := c.login.end()

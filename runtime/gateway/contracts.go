@@ -48,6 +48,12 @@ type Drainer interface {
 	OnDrain() error
 }
 
+// AlarmHandler is implemented by handlers that call SetTimer.
+type AlarmHandler interface {
+	// OnAlarm is called when the timer id has fired. The connection stays open.
+	OnAlarm(id uint32) error
+}
+
 // ConnectionAdapter holds the calls that a handler may make on its connection. Every method is safe for concurrent use,
 // never waits for an event to finish, and may be called inside one. Once the connection has closed, each returns
 // [CodeConnProcessNotAlive].
@@ -75,6 +81,11 @@ type ConnectionAdapter interface {
 	// StartTimer sets or replaces the timer of type t, in whole seconds. [TimerKeepalive] fires when nothing was
 	// received for that long. 0 seconds is [CodeParamsTypeError].
 	StartTimer(t TimerType, seconds uint32) Result
+
+	// SetTimer sets or replaces the one-shot timer id, below [MaxTimers]: once after ms milliseconds, at least
+	// [MinTimerMillis], OnAlarm is called. Negative ms cancels the timer; its OnAlarm is then not called, even if the
+	// timer has already fired. Other values are [CodeParamsTypeError].
+	SetTimer(id uint32, ms int32) Result
 
 	// Publish copies topic and payload before it returns. qos above 2 or a topic with wildcards is
 	// [CodeParamsTypeError]; before authentication it is [CodePermissionDeny]; more than the allowed number of calls

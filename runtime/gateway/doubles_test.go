@@ -236,6 +236,7 @@ type script struct {
 	created  func(a gateway.ConnectionAdapter) error
 	bytes    func(a gateway.ConnectionAdapter, b []byte) error
 	timer    func(a gateway.ConnectionAdapter) error
+	alarm    func(a gateway.ConnectionAdapter, id uint32) error
 	messages func(a gateway.ConnectionAdapter, m []gateway.Message) error
 	closed   func(r gateway.CloseReason)
 	refuse   error
@@ -279,6 +280,14 @@ func (s *scripted) OnTimerTimeout(gateway.TimerType) error {
 		return nil
 	}
 	return s.timer(s.a)
+}
+
+func (s *scripted) OnAlarm(id uint32) error {
+	s.add("alarm %d", id)
+	if s.alarm == nil {
+		return nil
+	}
+	return s.alarm(s.a, id)
 }
 
 func (s *scripted) OnReceivedMessages(m []gateway.Message) error {

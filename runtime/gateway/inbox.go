@@ -12,6 +12,7 @@ const (
 	eventPost eventKind = iota
 	eventMessage
 	eventTimer
+	eventAlarm
 	eventDrain
 	eventLeave // the gateway stops
 	eventClosed
@@ -20,6 +21,7 @@ const (
 // event is something that happens to a connection other than bytes.
 type event struct {
 	kind    eventKind
+	alarm   uint8 // the timer's id
 	post    func() error
 	message *Message
 	size    int // of message, as it was queued
@@ -139,6 +141,8 @@ func (c *Conn) handle(events []event) {
 			i += c.messages(events[i:]) - 1
 		case e.kind == eventTimer:
 			c.timerEvent()
+		case e.kind == eventAlarm:
+			c.alarmEvent(e.alarm)
 		case e.kind == eventDrain:
 			c.drainEvent()
 		case e.kind == eventLeave:

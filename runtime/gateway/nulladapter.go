@@ -21,6 +21,9 @@ func (NullAdapter) Authenticate(ClientInfo, string, Done) Result { return OK }
 // StartTimer returns OK.
 func (NullAdapter) StartTimer(TimerType, uint32) Result { return OK }
 
+// SetTimer returns OK.
+func (NullAdapter) SetTimer(uint32, int32) Result { return OK }
+
 // Publish returns OK.
 func (NullAdapter) Publish(string, uint32, []byte, Done) Result { return OK }
 

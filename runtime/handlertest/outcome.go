@@ -40,5 +40,7 @@ var password = regexp.MustCompile(`"password":"[^"]*"`)
 
 // withoutPassword returns what a device sent as one line, with the password covered.
 func withoutPassword(b []byte) string {
-	return strings.NewReplacer("\r", `\r`, "\n", `\n`).Replace(password.ReplaceAllString(string(b), `"password":"..."`))
+	return inOneLine(password.ReplaceAll(b, []byte(`"password":"..."`)))
 }
+
+func inOneLine(b []byte) string { return strings.NewReplacer("\r", `\r`, "\n", `\n`).Replace(string(b)) }

@@ -2,6 +2,7 @@ package handlertest
 
 import (
 	"context"
+	"errors"
 
 	"github.com/exgate/exgate/runtime/gateway"
 )
@@ -34,6 +35,7 @@ type recordedHandler struct {
 
 var (
 	_ gateway.ConnectionHandler = (*recordedHandler)(nil)
+	_ gateway.AlarmHandler      = (*recordedHandler)(nil)
 	_ gateway.Drainer           = (*recordedHandler)(nil)
 )
 
@@ -58,6 +60,15 @@ func (h *recordedHandler) OnReceivedBytes(b []byte) error {
 func (h *recordedHandler) OnTimerTimeout(t gateway.TimerType) error {
 	h.trace.add("> timer %d", t)
 	return h.failed(h.handler.OnTimerTimeout(t))
+}
+
+func (h *recordedHandler) OnAlarm(id uint32) error {
+	h.trace.add("> alarm %d", id)
+	a, ok := h.handler.(gateway.AlarmHandler)
+	if !ok {
+		return h.failed(errors.New("it has no OnAlarm"))
+	}
+	return h.failed(a.OnAlarm(id))
 }
 
 func (h *recordedHandler) OnReceivedMessages(messages []gateway.Message) error {
@@ -88,7 +99,7 @@ type recordedAdapter struct {
 
 func (a *recordedAdapter) Send(b []byte) gateway.Result {
 	r := a.ConnectionAdapter.Send(b)
-	a.trace.add("< send %s: %v", b, r.Code)
+	a.trace.add("< send %s: %v", inOneLine(b), r.Code)
 	return r
 }
 
@@ -101,6 +112,12 @@ func (a *recordedAdapter) Close(reason gateway.CloseReason) gateway.Result {
 func (a *recordedAdapter) StartTimer(t gateway.TimerType, seconds uint32) gateway.Result {
 	r := a.ConnectionAdapter.StartTimer(t, seconds)
 	a.trace.add("< start timer %d, %d s: %v", t, seconds, r.Code)
+	return r
+}
+
+func (a *recordedAdapter) SetTimer(id uint32, ms int32) gateway.Result {
+	r := a.ConnectionAdapter.SetTimer(id, ms)
+	a.trace.add("< set timer %d, %d ms: %v", id, ms, r.Code)
 	return r
 }
 

@@ -80,6 +80,14 @@ func (h *autoHandler) OnReceivedMessages(messages []gateway.Message) error {
 	return h.check(h.inner.OnReceivedMessages(messages))
 }
 
+// OnAlarm is forwarded in dialects that have it.
+func (h *autoHandler) OnAlarm(id uint32) error {
+	if a, ok := h.inner.(gateway.AlarmHandler); ok {
+		return h.check(a.OnAlarm(id))
+	}
+	return nil
+}
+
 // OnDrain is forwarded in dialects that have it.
 func (h *autoHandler) OnDrain() error {
 	if d, ok := h.inner.(gateway.Drainer); ok {

@@ -76,6 +76,11 @@ func (d *device) Close(r gateway.CloseReason) gateway.Result {
 	return d.result
 }
 
+func (d *device) SetTimer(id uint32, ms int32) gateway.Result {
+	d.add("SetTimer %d %d", id, ms)
+	return d.result
+}
+
 func (d *device) StartTimer(t gateway.TimerType, seconds uint32) gateway.Result {
 	d.add("StartTimer %d %d", t, seconds)
 	return d.result

@@ -98,6 +98,11 @@ func (t *tapped) StartTimer(timer gateway.TimerType, seconds uint32) gateway.Res
 	return t.refused(n, t.inner.StartTimer(timer, seconds))
 }
 
+func (t *tapped) SetTimer(id uint32, ms int32) gateway.Result {
+	n := t.call(&Record{Kind: SetTimer, Alarm: id, Millis: ms})
+	return t.refused(n, t.inner.SetTimer(id, ms))
+}
+
 func (t *tapped) Authenticate(client gateway.ClientInfo, password string, done gateway.Done) gateway.Result {
 	n := t.call(&Record{Kind: Authenticate, Client: client, Password: password, Wanted: done != nil})
 	return t.refused(n, t.inner.Authenticate(client, password, t.outcome(n, done)))

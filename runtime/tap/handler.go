@@ -11,6 +11,7 @@ type handler struct {
 
 var (
 	_ gateway.ConnectionHandler = (*handler)(nil)
+	_ gateway.AlarmHandler      = (*handler)(nil)
 	_ gateway.Drainer           = (*handler)(nil)
 	_ Versioned                 = (*handler)(nil)
 )
@@ -29,6 +30,15 @@ func (h *handler) OnReceivedBytes(b []byte) error {
 
 func (h *handler) OnTimerTimeout(t gateway.TimerType) error {
 	return h.event(&Record{Kind: Timer, Timer: t}, func() error { return h.inner.OnTimerTimeout(t) })
+}
+
+func (h *handler) OnAlarm(id uint32) error {
+	return h.event(&Record{Kind: Alarm, Alarm: id}, func() error {
+		if a, ok := h.inner.(gateway.AlarmHandler); ok {
+			return a.OnAlarm(id)
+		}
+		return nil
+	})
 }
 
 func (h *handler) OnReceivedMessages(messages []gateway.Message) error {

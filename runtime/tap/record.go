@@ -16,6 +16,7 @@ const (
 	Created Kind = iota + 1
 	Bytes
 	Timer
+	Alarm
 	Messages
 	Posted // an event that the handler has posted, such as a guest's RESULT
 	Drain
@@ -26,6 +27,7 @@ const (
 	Close
 	Authenticate
 	StartTimer
+	SetTimer
 	Publish
 	Subscribe
 	Unsubscribe
@@ -35,8 +37,9 @@ const (
 )
 
 var kindNames = [...]string{
-	"", "created", "bytes", "timer", "messages", "posted", "drain", "closed", "handled",
-	"send", "close", "authenticate", "start_timer", "publish", "subscribe", "unsubscribe", "pause", "resume", "result",
+	"", "created", "bytes", "timer", "alarm", "messages", "posted", "drain", "closed", "handled",
+	"send", "close", "authenticate", "start_timer", "set_timer", "publish", "subscribe", "unsubscribe", "pause",
+	"resume", "result",
 }
 
 func (k Kind) String() string {
@@ -76,6 +79,8 @@ type Record struct {
 	Data     []byte              // Bytes, Send, Publish
 	Timer    gateway.TimerType   // Timer, StartTimer
 	Seconds  uint32              // StartTimer
+	Alarm    uint32              // Alarm, SetTimer: the id of the timer
+	Millis   int32               // SetTimer
 	Messages []gateway.Message   // Messages
 	Reason   gateway.CloseReason // Closed, Close
 	Client   gateway.ClientInfo  // Authenticate

@@ -24,6 +24,7 @@ type connection struct {
 
 var (
 	_ gateway.ConnectionHandler = (*connection)(nil)
+	_ gateway.AlarmHandler      = (*connection)(nil)
 	_ gateway.Drainer           = (*connection)(nil)
 )
 
@@ -71,6 +72,10 @@ func (c *connection) OnReceivedBytes(b []byte) error {
 
 func (c *connection) OnTimerTimeout(t gateway.TimerType) error {
 	return c.deliver(hostabi.KindTimer, int64(t), nil)
+}
+
+func (c *connection) OnAlarm(id uint32) error {
+	return c.deliver(hostabi.KindAlarm, int64(id), nil)
 }
 
 func (c *connection) OnReceivedMessages(messages []gateway.Message) error {

@@ -2,6 +2,7 @@ package wasm_test
 
 import (
 	"context"
+	"os"
 	"testing"
 
 	"github.com/exgate/exgate/runtime/gateway"
@@ -36,6 +37,31 @@ func handlerSuite(t *testing.T, isolation wasm.Isolation) {
 	handlertest.Run(t, "wasm", func(*testing.T) gateway.HandlerFactory { return shared{e} })
 	handlertest.RunRawPublish(t, false,
 		func(*testing.T, *gateway.RawPublisher) gateway.HandlerFactory { return shared{e} })
+}
+
+// TestAlarms plays timers with the guest of each SDK.
+func TestAlarms(t *testing.T) {
+	for language, file := range map[string]string{
+		"C": "c/probe/probe.wasm", "Go": "go/probe/probe.wasm", "Rust": "rust/testdata/probe.wasm",
+		"AssemblyScript": "assemblyscript/testdata/probe.wasm",
+	} {
+		module, err := os.ReadFile("../../hostabi/sdk/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := wasm.New(context.Background(), wasm.Config{
+			Name: "probe", Module: module, Limits: wasm.Limits{MemoryPages: 1024},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := e.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+		handlertest.RunAlarms(t, language, func(*testing.T) gateway.HandlerFactory { return shared{e} })
+	}
 }
 
 // shared outlives the scenarios: compiling the module for each takes minutes under the race detector.

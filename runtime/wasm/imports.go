@@ -77,6 +77,15 @@ func (in *instance) StartTimer(conn int64, timer, seconds uint32) hostabi.Code {
 	return code(c.adapter.StartTimer(gateway.TimerType(timer), seconds))
 }
 
+func (in *instance) SetTimer(conn int64, id uint32, ms int32) hostabi.Code {
+	c := in.target(conn)
+	if c == nil {
+		return hostabi.CodeConnProcessNotAlive
+	}
+	in.flush()
+	return code(c.adapter.SetTimer(id, ms))
+}
+
 func (in *instance) Publish(conn, token int64, topic []byte, qos uint32, payload []byte) hostabi.Code {
 	c, refusal := in.topicTarget(conn, topic, len(topic)+len(payload))
 	if c == nil {

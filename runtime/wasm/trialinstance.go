@@ -123,6 +123,10 @@ func (s trialHost) StartTimer(conn int64, timer, seconds uint32) hostabi.Code {
 	return s.answer(conn, 0, s.host.StartTimer(conn, timer, seconds))
 }
 
+func (s trialHost) SetTimer(conn int64, id uint32, ms int32) hostabi.Code {
+	return s.answer(conn, 0, s.host.SetTimer(conn, id, ms))
+}
+
 func (s trialHost) Publish(conn, token int64, topic []byte, qos uint32, payload []byte) hostabi.Code {
 	return s.answer(conn, len(topic)+len(payload), s.host.Publish(conn, token, topic, qos, payload))
 }

@@ -14,6 +14,7 @@ func (s suite) calls(t *testing.T) {
 	d.sends("auth id user \n", "", hostabi.ActionPause)
 	d.sends("mount m/\nauth ünit user pass  word \n", "ok\n", hostabi.ActionPause)
 	d.says("timer 30\ntimer 0\ntimer 4294967295\ntimer 0000000001\n", "ok\nok\nok\nok\n")
+	d.says("alarm 0 10\nalarm 15 2147483647\nalarm 4294967295 4294967295\n", "ok\nok\nok\n")
 	d.says("pub t/a 1 pay load\npub t 2\npub t 4294967295  \xff\x00\n", "")
 	d.says("quiet t 0 x\nquiet t 3 \n", "ok\nok\n")
 	d.says("sub t/# 2\nsub $share/g/+ 9\nunsub t/#\n", "")
@@ -26,6 +27,9 @@ start_timer CONN type=0 seconds=30
 start_timer CONN type=0 seconds=0
 start_timer CONN type=0 seconds=4294967295
 start_timer CONN type=0 seconds=1
+set_timer CONN id=0 ms=10
+set_timer CONN id=15 ms=2147483647
+set_timer CONN id=4294967295 ms=-1
 publish CONN token=2 "t/a" qos=1 "pay load"
 publish CONN token=2 "t" qos=2 ""
 publish CONN token=2 "t" qos=4294967295 " \xff\x00"
@@ -48,6 +52,7 @@ func (s suite) refusals(t *testing.T) {
 	for _, c := range []struct{ call, line, name string }{
 		{"authenticate", "auth id", "auth"},
 		{"start_timer", "timer 1", "timer"},
+		{"set_timer", "alarm 1 10", "alarm"},
 		{"publish", "pub t 1 x", "pub"},
 		{"publish", "quiet t 1 x", "quiet"},
 		{"subscribe", "sub f 1", "sub"},
@@ -105,8 +110,9 @@ func (s suite) actions(t *testing.T) {
 	d.called(`log 0 "closed normal"`)
 	d.answered("CLOSED", "")
 	for what, action := range map[string]hostabi.Action{
-		"bytes": d.Bytes(conn, "echo a\n"), "TIMER": d.Timer(conn), "MESSAGES": d.Messages(conn, hostabi.Message{}),
-		"RESULT": d.Result(conn, 1, 0, ""), "DRAIN": d.Drain(conn),
+		"bytes": d.Bytes(conn, "echo a\n"), "TIMER": d.Timer(conn), "ALARM": d.Alarm(conn, 1),
+		"MESSAGES": d.Messages(conn, hostabi.Message{}),
+		"RESULT":   d.Result(conn, 1, 0, ""), "DRAIN": d.Drain(conn),
 	} {
 		if action != hostabi.ActionContinue && action != hostabi.ActionClose {
 			t.Errorf("%s of a connection that is gone got action %d", what, action)

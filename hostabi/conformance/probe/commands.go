@@ -49,7 +49,8 @@ func (s suite) usage(t *testing.T) {
 	for _, line := range []string{
 		"auth", "auth ", "auth  user", "auth id ", "auth id  password", "timer", "timer ", "timer x", "timer -1",
 		"timer +1", "timer 1x", "timer 1 ", "timer 1 2",
-		"timer 4294967296", "timer 99999999999999999999", "timer 00000000001", "pub", "pub t", "pub  1 x", "pub t x",
+		"timer 4294967296", "timer 99999999999999999999", "timer 00000000001", "alarm", "alarm 1",
+		"alarm 1 x", "alarm x 10", "alarm 1 -1", "alarm 1 10 1", "pub", "pub t", "pub  1 x", "pub t x",
 		"pub t 1x", "pub t  x", "quiet", "quiet t", "sub", "sub f",
 		"sub f 1 2", "sub f ", "sub  1", "unsub", "unsub ", "unsub a b", "resume now", "resume ", "log", "log ",
 		"log loud x", "log INFO x", "config x", "config ", "state 1",

@@ -65,6 +65,12 @@ func (s suite) timerAndDrain(t *testing.T) {
 		t.Errorf("TIMER got action %d", a)
 	}
 	d.answered("TIMER", "timer 0\n")
+	for id, want := range map[uint32]string{0: "alarm 0\n", 15: "alarm 15\n", 1<<32 - 1: "alarm 4294967295\n"} {
+		if a := d.Alarm(conn, id); a != hostabi.ActionContinue {
+			t.Errorf("ALARM got action %d", a)
+		}
+		d.answered("ALARM", want)
+	}
 	if a := d.Drain(conn); a != hostabi.ActionContinue {
 		t.Errorf("DRAIN got action %d", a)
 	}
@@ -75,7 +81,7 @@ func (s suite) timerAndDrain(t *testing.T) {
 
 func (s suite) unknownKinds(t *testing.T) {
 	d := s.start(t)
-	for _, kind := range []hostabi.Kind{0, 7, 99, 1 << 31, 1<<32 - 1} {
+	for _, kind := range []hostabi.Kind{0, 63, 99, 1 << 31, 1<<32 - 1} {
 		if a := d.Event(kind, conn, -1, []byte("body")); a != hostabi.ActionContinue {
 			t.Errorf("kind %d got action %d", kind, a)
 		}

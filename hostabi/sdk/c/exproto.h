@@ -55,7 +55,7 @@ typedef enum {
 typedef enum { XP_TCP = 0, XP_SSL = 1, XP_UDP = 2, XP_DTLS = 3 } xp_socket_type;
 typedef enum { XP_DEBUG = -4, XP_INFO = 0, XP_WARN = 4, XP_ERROR = 8 } xp_level;
 
-#define XP_KEEPALIVE 0 // the only timer type
+#define XP_KEEPALIVE 0 // the only timer type of xp_start_timer
 
 typedef struct {
   xp_str host;
@@ -101,6 +101,7 @@ struct xp_handler {
   xp_action (*created)(xp_conn conn, const xp_conninfo *info);
   xp_action (*bytes)(xp_conn conn, xp_str bytes);
   xp_action (*timer)(xp_conn conn, int32_t type);
+  xp_action (*alarm)(xp_conn conn, uint32_t id); // a timer of xp_set_timer fired
   xp_action (*messages)(xp_conn conn, xp_messages *messages);
   xp_action (*result)(xp_conn conn, int64_t token, xp_result result);
   void (*closed)(xp_conn conn, xp_str reason); // the last event of a connection: free its state here
@@ -120,6 +121,7 @@ XP_IMPORT("send") int32_t xp_host_send(int64_t conn, const void *p, uint32_t n);
 XP_IMPORT("close") int32_t xp_host_close(int64_t conn, const void *why, uint32_t n);
 XP_IMPORT("authenticate") int32_t xp_host_authenticate(int64_t conn, int64_t token, const void *p, uint32_t n);
 XP_IMPORT("start_timer") int32_t xp_host_start_timer(int64_t conn, int32_t type, uint32_t seconds);
+XP_IMPORT("set_timer") int32_t xp_host_set_timer(int64_t conn, uint32_t id, int32_t ms);
 XP_IMPORT("publish")
 int32_t xp_host_publish(int64_t conn, int64_t token, const void *topic, uint32_t topic_n, uint32_t qos, const void *p, uint32_t n);
 XP_IMPORT("subscribe") int32_t xp_host_subscribe(int64_t conn, int64_t token, const void *topic, uint32_t n, uint32_t qos);
@@ -138,6 +140,10 @@ static inline xp_code xp_close(xp_conn conn, xp_str why) { return (xp_code)xp_ho
 static inline xp_code xp_start_timer(xp_conn conn, uint32_t seconds) {
   return (xp_code)xp_host_start_timer(conn, XP_KEEPALIVE, seconds);
 }
+
+// Sets or replaces the one-shot timer id, 0 to 15: the alarm event follows once, after ms milliseconds (10 or more).
+// Negative ms cancels it. Nothing is closed. A guest that calls this needs a gateway with minor version 1 of the contract.
+static inline xp_code xp_set_timer(xp_conn conn, uint32_t id, int32_t ms) { return (xp_code)xp_host_set_timer(conn, id, ms); }
 
 // Publishes upstream. With token 0 there is no result event.
 static inline xp_code xp_publish(xp_conn conn, int64_t token, xp_str topic, uint32_t qos, xp_str payload) {
@@ -402,6 +408,7 @@ XP_EXPORT("event") int32_t xp_export_event(int32_t kind, int64_t conn, int64_t a
   case 4: return xp_event_messages(conn, body);
   case 5: return xp_event_result(conn, arg, body);
   case 6: return xp_the_handler.drain ? xp_the_handler.drain(conn) : XP_CONTINUE;
+  case 7: return xp_the_handler.alarm ? xp_the_handler.alarm(conn, (uint32_t)arg) : XP_CONTINUE;
   }
   return XP_CONTINUE; // a kind of a later minor version
 }

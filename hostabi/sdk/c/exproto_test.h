@@ -144,6 +144,11 @@ int32_t xp_host_start_timer(int64_t conn, int32_t type, uint32_t seconds) {
   return xp_test_called(conn, "start_timer");
 }
 
+int32_t xp_host_set_timer(int64_t conn, uint32_t id, int32_t ms) {
+  xp_test_printf("set_timer %lld id=%u ms=%d", (long long)conn, id, ms);
+  return xp_test_called(conn, "set_timer");
+}
+
 int32_t xp_host_publish(int64_t conn, int64_t token, const void *topic, uint32_t topic_n, uint32_t qos, const void *p, uint32_t n) {
   xp_test_printf("publish %lld token=%lld", (long long)conn, (long long)token);
   xp_test_quoted("", XP_TEST_STR(topic, topic_n));
@@ -273,6 +278,9 @@ static inline xp_action xp_test_result(xp_conn conn, int64_t token, xp_code code
 
 // Delivers the keepalive timeout.
 static inline xp_action xp_test_timeout(xp_conn conn) { return (xp_action)xp_test_event(3, conn, XP_KEEPALIVE, XP_STR("")); }
+
+// Delivers the alarm of a timer.
+static inline xp_action xp_test_alarm(xp_conn conn, uint32_t id) { return (xp_action)xp_test_event(7, conn, id, XP_STR("")); }
 
 // Announces that the gateway stops or has a newer version of the module.
 static inline xp_action xp_test_drain(xp_conn conn) { return (xp_action)xp_test_event(6, conn, 0, XP_STR("")); }

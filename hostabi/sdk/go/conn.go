@@ -40,6 +40,10 @@ func (c *Conn) StartTimer(seconds uint32) Code {
 	return c.host.StartTimer(c.id, TimerKeepalive, seconds)
 }
 
+// SetTimer sets or replaces the one-shot timer id, 0 to 15: after ms milliseconds, 10 or more, [AlarmHandler] is called
+// once. Negative ms cancels the timer. Nothing is closed. It needs a gateway with minor version 1 of the contract.
+func (c *Conn) SetTimer(id uint32, ms int32) Code { return c.host.SetTimer(c.id, id, ms) }
+
 // Resume continues reading the socket after Pause.
 func (c *Conn) Resume() Code { return c.host.Resume(c.id) }
 

@@ -20,6 +20,7 @@ const (
 	kindMessages = 4
 	kindResult   = 5
 	kindDrain    = 6
+	kindAlarm    = 7
 )
 
 // Init starts the protocol with the module's configuration. It returns 0, or logs the reason and returns 1 if the
@@ -78,6 +79,10 @@ func (g *Guest) event(kind int32, conn, arg int64, body []byte) Action {
 	case kindDrain:
 		if d, ok := c.handler.(Drainer); ok {
 			return d.OnDrain()
+		}
+	case kindAlarm:
+		if a, ok := c.handler.(AlarmHandler); ok {
+			return a.OnAlarm(uint32(arg))
 		}
 	}
 	return Continue // also for kinds of a later minor version

@@ -45,6 +45,8 @@ func (h *teller) OnReceivedBytes(b []byte) exproto.Action {
 		h.conn.WithToken(1<<32 - 1).Unsubscribe("t/#")
 	case "others":
 		h.conn.StartTimer(30)
+		h.conn.SetTimer(3, 250)
+		h.conn.SetTimer(3, -1)
 		h.conn.Resume()
 		h.conn.Log(exproto.LevelWarn, "hello")
 		h.conn.Send([]byte("sent"))
@@ -79,6 +81,11 @@ func (h *teller) OnDrain() exproto.Action {
 	return exproto.Continue
 }
 
+func (h *teller) OnAlarm(id uint32) exproto.Action {
+	h.tell("alarm %d", id)
+	return exproto.Pause
+}
+
 func (h *teller) OnSocketClosed(reason string) { h.tell("closed %s", reason) }
 
 func start(t *testing.T) (*exprototest.Device, func() string) {
@@ -110,13 +117,16 @@ func TestEventsReachTheHandler(t *testing.T) {
 	if a := d.Timeout(); a != exproto.Close {
 		t.Errorf("the action %d of an event is lost", a)
 	}
+	if a := d.Alarm(15); a != exproto.Pause {
+		t.Errorf("an alarm got action %d", a)
+	}
 	d.Drain()
 	d.Disconnect("tcp_closed")
 	if a := d.Receive("late"); a != exproto.Close {
 		t.Errorf("bytes of a connection that is gone got action %d", a)
 	}
 	expect(t, told(),
-		"bytes hello\nmessage n i 2 f t p 1790000000000\nmessage   0  u  0\ntimer 0\ndrain\nclosed tcp_closed")
+		"bytes hello\nmessage n i 2 f t p 1790000000000\nmessage   0  u  0\ntimer 0\nalarm 15\ndrain\nclosed tcp_closed")
 }
 
 func TestConnInfoIsDecoded(t *testing.T) {
@@ -169,7 +179,7 @@ token 4294967295 answered SUCCESS`)
 func TestOtherCalls(t *testing.T) {
 	d, _ := start(t)
 	d.Receive("others")
-	expect(t, d.Calls(), "start_timer type=0 seconds=30\nresume\nclose \"done\"")
+	expect(t, d.Calls(), "start_timer type=0 seconds=30\nset_timer id=3 ms=250\nset_timer id=3 ms=-1\nresume\nclose \"done\"")
 	expect(t, d.Sent(), "sent")
 }
 
@@ -227,6 +237,9 @@ func TestMalformedEventsCloseTheirConnection(t *testing.T) {
 	}
 	if a := g.Event(1, 2, 0, []byte{0x07}); a != exproto.Close {
 		t.Errorf("created: action %d", a)
+	}
+	if a := g.Event(7, 1, 3, nil); a != exproto.Continue {
+		t.Errorf("an alarm of a handler without OnAlarm got action %d", a)
 	}
 	if a := g.Event(77, 1, 0, nil); a != exproto.Continue {
 		t.Errorf("an unknown kind got action %d", a)

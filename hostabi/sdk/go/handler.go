@@ -31,10 +31,15 @@ type Drainer interface {
 	OnDrain() Action
 }
 
+// AlarmHandler is implemented by handlers that call [Conn.SetTimer].
+type AlarmHandler interface {
+	OnAlarm(id uint32) Action
+}
+
 // TimerType names a timer.
 type TimerType uint32
 
-// TimerKeepalive is the only timer.
+// TimerKeepalive is the only timer of StartTimer.
 const TimerKeepalive TimerType = 0
 
 // Defaults is embedded by handlers for the events that they do not need. OnReceivedBytes and OnTimerTimeout close the

@@ -7,6 +7,7 @@ type Host interface {
 	Close(conn int64, why string) Code
 	Authenticate(conn, token int64, request []byte) Code
 	StartTimer(conn int64, t TimerType, seconds uint32) Code
+	SetTimer(conn int64, id uint32, ms int32) Code
 	Publish(conn, token int64, topic string, qos uint32, payload []byte) Code
 	Subscribe(conn, token int64, filter string, qos uint32) Code
 	Unsubscribe(conn, token int64, filter string) Code

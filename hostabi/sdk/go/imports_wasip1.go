@@ -24,6 +24,9 @@ func importAuthenticate(conn, token int64, p unsafe.Pointer, n uint32) uint32
 //go:wasmimport exproto_v1 start_timer
 func importStartTimer(conn int64, t, seconds uint32) uint32
 
+//go:wasmimport exproto_v1 set_timer
+func importSetTimer(conn int64, id, ms uint32) uint32
+
 //go:wasmimport exproto_v1 publish
 //go:noescape
 func importPublish(conn, token int64, topic unsafe.Pointer, topicLen, qos uint32, p unsafe.Pointer, n uint32) uint32
@@ -68,6 +71,10 @@ func (imports) Authenticate(conn, token int64, request []byte) Code {
 
 func (imports) StartTimer(conn int64, t TimerType, seconds uint32) Code {
 	return Code(importStartTimer(conn, uint32(t), seconds))
+}
+
+func (imports) SetTimer(conn int64, id uint32, ms int32) Code {
+	return Code(importSetTimer(conn, id, uint32(ms)))
 }
 
 func (imports) Publish(conn, token int64, topic string, qos uint32, payload []byte) Code {

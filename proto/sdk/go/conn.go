@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -57,6 +58,24 @@ func (c *Conn) StartTimer(interval time.Duration) error {
 	return c.gateway.do(&handlerv1.Command{Command: &handlerv1.Command_StartTimer{
 		StartTimer: &handlerv1.StartTimer{Interval: uint32(interval / time.Second)},
 	}})
+}
+
+// SetTimer sets or replaces the one-shot timer id, 0 to 15: the handler's OnAlarm (see [AlarmHandler]) is called once
+// after this time, 10 ms or more. A negative time cancels it. Nothing is closed. Timers stay with a connection that
+// continues on another stream. It works only in the dialect session, with a gateway that has timers; otherwise it
+// returns [CodeParamsTypeError].
+func (c *Conn) SetTimer(id uint32, after time.Duration) error {
+	return c.gateway.do(&handlerv1.Command{Command: &handlerv1.Command_SetTimer{
+		SetTimer: &handlerv1.SetTimer{Id: id, Ms: milliseconds(after)},
+	}})
+}
+
+// milliseconds returns d in milliseconds, or the nearest value that SetTimer has.
+func milliseconds(d time.Duration) int32 {
+	if d < 0 {
+		return -1
+	}
+	return int32(min(d.Milliseconds(), math.MaxInt32))
 }
 
 // Authenticate logs the device in at the broker.

@@ -30,6 +30,11 @@ type Drainer interface {
 	OnDrain(c *Conn)
 }
 
+// AlarmHandler is implemented by handlers that call [Conn.SetTimer].
+type AlarmHandler interface {
+	OnAlarm(c *Conn, id uint32)
+}
+
 // Nothing is a Handler that does nothing. Embed it to implement only some callbacks.
 type Nothing struct{}
 

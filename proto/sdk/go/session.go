@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -13,7 +14,10 @@ import (
 	handlerv1 "github.com/exgate/exgate/proto/exgate/handler/v1"
 )
 
-const sessionVersion = 1
+const (
+	sessionVersion = 1
+	featureTimers  = "timers"
+)
 
 // sessions serves the dialect session.
 type sessions struct {
@@ -26,22 +30,27 @@ type session struct {
 	cfg       *Config
 	out       *outbox
 	conns     map[uint64]*sessionConn // owned by the receiving goroutine
+	timers    bool                    // the gateway knows SetTimer
 	callbacks sync.WaitGroup
 }
 
 // Session serves one stream. When it returns, all its goroutines have ended.
 func (s *sessions) Session(stream grpc.BidiStreamingServer[handlerv1.GatewayFrame, handlerv1.HandlerFrame]) error {
-	if err := s.greet(stream); err != nil {
+	hello, err := s.greet(stream)
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(stream.Context())
-	x := &session{cfg: s.cfg, out: newOutbox(ctx), conns: make(map[uint64]*sessionConn)}
+	x := &session{
+		cfg: s.cfg, out: newOutbox(ctx), conns: make(map[uint64]*sessionConn),
+		timers: slices.Contains(hello.GetFeatures(), featureTimers),
+	}
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
 		x.out.run(stream.Send)
 	}()
-	err := x.receive(stream)
+	err = x.receive(stream)
 	cancel()
 	for _, c := range x.conns {
 		c.lose()
@@ -51,17 +60,19 @@ func (s *sessions) Session(stream grpc.BidiStreamingServer[handlerv1.GatewayFram
 	return err
 }
 
-// greet exchanges the first frames.
-func (s *sessions) greet(stream grpc.BidiStreamingServer[handlerv1.GatewayFrame, handlerv1.HandlerFrame]) error {
+// greet exchanges the first frames and returns the gateway's hello.
+func (s *sessions) greet(
+	stream grpc.BidiStreamingServer[handlerv1.GatewayFrame, handlerv1.HandlerFrame],
+) (*handlerv1.GatewayHello, error) {
 	first, err := stream.Recv()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if v := first.GetHello().GetVersion(); v < sessionVersion {
-		return status.Errorf(codes.FailedPrecondition,
+		return nil, status.Errorf(codes.FailedPrecondition,
 			"the first frame must be a hello of version %d or later; it has version %d", sessionVersion, v)
 	}
-	return stream.Send(&handlerv1.HandlerFrame{Hello: &handlerv1.HandlerHello{
+	return first.GetHello(), stream.Send(&handlerv1.HandlerFrame{Hello: &handlerv1.HandlerHello{
 		Version: sessionVersion, Program: "exgate-go", WindowEvents: s.cfg.Window,
 	}})
 }

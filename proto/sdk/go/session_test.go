@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -27,13 +28,19 @@ type stream struct {
 // openSession opens a stream, of which both sides have said hello.
 func openSession(t *testing.T, address string) *stream {
 	t.Helper()
+	return openSessionWith(t, address, "timers")
+}
+
+// openSessionWith is openSession for a gateway with these features.
+func openSessionWith(t *testing.T, address string, features ...string) *stream {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	rpc, err := handlerv1.NewSessionHandlerClient(dial(t, address)).Session(ctx)
 	must(t, err)
 	s := &stream{BidiStreamingClient: rpc, t: t, cancel: cancel}
 	must(t, s.Send(&handlerv1.GatewayFrame{
-		Hello: &handlerv1.GatewayHello{Version: 1, WindowEvents: 64, WindowBytes: 1 << 16},
+		Hello: &handlerv1.GatewayHello{Version: 1, WindowEvents: 64, WindowBytes: 1 << 16, Features: features},
 	}))
 	hello, err := s.Recv()
 	must(t, err)
@@ -134,10 +141,16 @@ func (e *echo) OnReceivedBytes(c *handler.Conn, b []byte) {
 		panic("as told")
 	case "subscribe":
 		e.said.add("%s subscribed: %v", c.ID(), c.Subscribe("t", 1))
+	case "alarm":
+		e.said.add("%s set: %v", c.ID(), c.SetTimer(3, 250*time.Millisecond))
+	case "cancel":
+		e.said.add("%s cancelled: %v", c.ID(), c.SetTimer(3, -time.Second))
 	default:
 		_ = c.Send(b)
 	}
 }
+
+func (e *echo) OnAlarm(c *handler.Conn, id uint32) { e.said.add("%s alarm %d", c.ID(), id) }
 
 func (e *echo) OnSocketClosed(c *handler.Conn, reason string) {
 	e.said.add("%s closed %s, then %v", c.ID(), reason, c.Send([]byte("x")))
@@ -191,6 +204,38 @@ func TestSessionCallbackThatWaits(t *testing.T) {
 		!strings.Contains(got, "id1 closed tcp_closed") {
 		t.Error(got)
 	}
+}
+
+// nextTimer reads commands up to the next set_timer, and answers that.
+func (s *stream) nextTimer() *handlerv1.SetTimer {
+	s.t.Helper()
+	for {
+		if c := s.next(); c.GetSetTimer() != nil {
+			s.events(result(c.GetConn(), c.GetToken()))
+			return c.GetSetTimer()
+		}
+	}
+}
+
+func TestSessionTimers(t *testing.T) {
+	address, said := serveEcho(t, handler.Config{})
+	s := openSession(t, address)
+	s.events(created(1, 1, false), received(1, 2, "alarm"), received(1, 3, "cancel"))
+	expect(t, "set", s.nextTimer().String(), (&handlerv1.SetTimer{Id: 3, Ms: 250}).String())
+	expect(t, "cancelled", s.nextTimer().String(), (&handlerv1.SetTimer{Id: 3, Ms: -1}).String())
+	s.events(&handlerv1.Event{Conn: 1, Seq: 4, Event: &handlerv1.Event_Alarm{Alarm: &handlerv1.Alarm{Id: 3}}})
+	s.acked(1, 4)
+	expect(t, "told", said.await(3), "id1 set: <nil>\nid1 cancelled: <nil>\nid1 alarm 3")
+}
+
+// A gateway without timers would ignore the command; the handler learns why its timer never fires.
+func TestSessionTimersOfAnOlderGateway(t *testing.T) {
+	address, said := serveEcho(t, handler.Config{})
+	s := openSessionWith(t, address)
+	s.events(created(1, 1, false), received(1, 2, "alarm"))
+	s.acked(1, 2)
+	expect(t, "told", said.await(1),
+		"id1 set: PARAMS_TYPE_ERROR: the gateway has no timers: it needs a newer version")
 }
 
 // A panic closes the connection and is acknowledged; others live on.

@@ -20,7 +20,9 @@ type sessionConn struct {
 }
 
 func (x *session) newConn(number uint64, e *handlerv1.Created) *sessionConn {
-	calls := &sessionCalls{out: x.out, conn: number, waiting: make(map[uint64]chan *handlerv1.Result)}
+	calls := &sessionCalls{
+		out: x.out, conn: number, timers: x.timers, waiting: make(map[uint64]chan *handlerv1.Result),
+	}
 	return &sessionConn{
 		Conn: &Conn{
 			id: e.GetId(), info: e.GetConninfo(), client: e.GetClientinfo(), resumed: e.GetResumed(),
@@ -98,13 +100,18 @@ func (c *sessionConn) handle(e *handlerv1.Event) {
 		if d, ok := c.handler.(Drainer); ok {
 			d.OnDrain(c.Conn)
 		}
+	case *handlerv1.Event_Alarm:
+		if a, ok := c.handler.(AlarmHandler); ok {
+			a.OnAlarm(c.Conn, e.Alarm.GetId())
+		}
 	}
 }
 
 // sessionCalls is the gateway of one connection in a session.
 type sessionCalls struct {
-	out  *outbox
-	conn uint64
+	out    *outbox
+	conn   uint64
+	timers bool // the gateway knows SetTimer
 
 	mu      sync.Mutex // guards the fields below
 	token   uint64
@@ -114,7 +121,10 @@ type sessionCalls struct {
 
 var _ gateway = (*sessionCalls)(nil)
 
-var errNotAlive = &Error{Code: CodeNotAlive, Message: "the connection is closed or its stream has ended"}
+var (
+	errNotAlive = &Error{Code: CodeNotAlive, Message: "the connection is closed or its stream has ended"}
+	errNoTimers = &Error{Code: CodeParamsTypeError, Message: "the gateway has no timers: it needs a newer version"}
+)
 
 func (g *sessionCalls) tell(command *handlerv1.Command) error {
 	command.Conn = g.conn
@@ -126,6 +136,9 @@ func (g *sessionCalls) tell(command *handlerv1.Command) error {
 
 // do sends a command and waits for its result, which the receiving goroutine delivers: callbacks may block here.
 func (g *sessionCalls) do(command *handlerv1.Command) error {
+	if command.GetSetTimer() != nil && !g.timers {
+		return errNoTimers
+	}
 	result, ok := g.begin(command)
 	if !ok {
 		return errNotAlive

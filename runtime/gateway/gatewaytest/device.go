@@ -139,6 +139,11 @@ func (d *Device) StartTimer(timer gateway.TimerType, seconds uint32) gateway.Res
 	return d.record("start_timer %d %d", timer, seconds)
 }
 
+// SetTimer records its arguments.
+func (d *Device) SetTimer(id uint32, ms int32) gateway.Result {
+	return d.record("set_timer %d %d", id, ms)
+}
+
 // Publish records its arguments.
 func (d *Device) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
 	d.record("publish %s %d %q wanted=%v", topic, qos, payload, done != nil)

@@ -23,7 +23,8 @@ const (
 	orderPause        order = 11
 	orderResume       order = 12
 	orderRawPublish   order = 13
-	unknownOrder      order = 14
+	orderSetTimer     order = 14
+	unknownOrder      order = 15
 )
 
 // Fields of exgate.handler.v1 that are parsed by hand: a frame with millions of empty commands must not become millions
@@ -114,7 +115,7 @@ func parseCommand(b []byte) (c command, err error) {
 		b = b[size:]
 		switch {
 		case kind == protowire.BytesType && field >= protowire.Number(orderSend) &&
-			field <= protowire.Number(orderRawPublish):
+			field < protowire.Number(unknownOrder):
 			c.Order, c.Body = order(field), body
 		case kind == protowire.VarintType && field <= commandToken:
 			value, _ := protowire.ConsumeVarint(body)

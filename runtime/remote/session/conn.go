@@ -103,6 +103,14 @@ func (c *conn) OnReceivedMessages(messages []gateway.Message) error {
 	return nil
 }
 
+func (c *conn) OnAlarm(id uint32) error {
+	body, err := encode(&handlerv1.Alarm{Id: id})
+	if err != nil {
+		return err
+	}
+	return c.putEvent(alarmEvent, body)
+}
+
 func (c *conn) OnDrain() error { return c.putEvent(drainEvent, nil) }
 
 func (c *conn) OnTimerTimeout(t gateway.TimerType) error {

@@ -34,6 +34,8 @@ func (st *stream) executeFor(c *conn, command *command) {
 		st.settle(command, c.closeForHandler())
 	case orderStartTimer:
 		st.settle(command, c.startTimer(command.Body))
+	case orderSetTimer:
+		st.settle(command, c.setTimer(command.Body))
 	case orderPause:
 		c.conn.Pause()
 		st.settle(command, gateway.OK)
@@ -98,6 +100,14 @@ func (c *conn) startTimer(body []byte) gateway.Result {
 		return resultMalformed
 	}
 	return convert.StartTimer(c.conn, m.GetType(), m.GetInterval())
+}
+
+func (c *conn) setTimer(body []byte) gateway.Result {
+	var m handlerv1.SetTimer
+	if proto.Unmarshal(body, &m) != nil {
+		return resultMalformed
+	}
+	return c.conn.SetTimer(m.GetId(), m.GetMs())
 }
 
 func (c *conn) authenticate(body []byte, done gateway.Done) gateway.Result {

@@ -31,6 +31,7 @@ const (
 	closedEvent   eventKind = 7
 	drainEvent    eventKind = 8
 	resultEvent   eventKind = 9
+	alarmEvent    eventKind = 10
 )
 
 // eventOverhead is the maximum size of an encoded event beside its body.

@@ -14,6 +14,7 @@ var commandNames = [unknownOrder + 1]string{
 	orderSend:         "Send",
 	orderClose:        "Close",
 	orderStartTimer:   "StartTimer",
+	orderSetTimer:     "SetTimer",
 	orderAuthenticate: "Authenticate",
 	orderPublish:      "Publish",
 	orderSubscribe:    "Subscribe",
@@ -58,7 +59,7 @@ type counters struct {
 	commands      *prometheus.CounterVec
 	failures      *prometheus.CounterVec
 	undelivered   *prometheus.CounterVec
-	events        [drainEvent + 1]prometheus.Observer
+	events        [alarmEvent + 1]prometheus.Observer
 	succeeded     [unknownOrder + 1]prometheus.Counter
 	lost          [droppedKinds]prometheus.Counter
 	refused       prometheus.Counter
@@ -80,6 +81,7 @@ func newCounters(t *target.Target, cfg Config) *counters {
 	for kind, method := range map[eventKind]string{
 		createdEvent: "OnSocketCreated", bytesEvent: "OnReceivedBytes", timerEvent: "OnTimerTimeout",
 		messagesEvent: "OnReceivedMessages", closedEvent: "OnSocketClosed", drainEvent: "OnDrain",
+		alarmEvent: "OnAlarm",
 	} {
 		m.events[kind] = t.Metrics.CallSeconds.WithLabelValues(handler, method)
 	}

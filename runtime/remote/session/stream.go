@@ -18,6 +18,8 @@ import (
 
 const (
 	protocolVersion = 1
+	// featureTimers says that the gateway knows the command set_timer.
+	featureTimers = "timers"
 	// A handler that has been silent for pingAfter, or a quarter of the timeout, is pinged. It has pongTimeout, or half
 	// the timeout, to answer.
 	pingAfter   = 10 * time.Second
@@ -97,6 +99,7 @@ func (st *stream) handshake() error {
 		Version: protocolVersion, Node: st.line.node, Handler: s.target.Name, WindowEvents: windowEvents,
 		WindowBytes:   windowBytes,
 		CallTimeoutMs: uint32(min(s.timeout.Milliseconds(), 1<<32-1)),
+		Features:      []string{featureTimers},
 	}
 	if err := st.rpc.SendMsg(&handlerv1.GatewayFrame{Hello: hello}); err != nil {
 		return target.MarkUnprocessedStream(st.rpc, st.ended(err))

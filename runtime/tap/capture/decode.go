@@ -73,6 +73,8 @@ func (l *line) eventRecord() (tap.Record, error) {
 		r.Data = l.bytes()
 	case tap.Timer:
 		r.Timer = l.timer()
+	case tap.Alarm:
+		r.Alarm = l.alarm()
 	case tap.Messages:
 		for _, m := range l.Messages {
 			r.Messages = append(r.Messages, gateway.Message{
@@ -127,6 +129,13 @@ func (l *line) timer() gateway.TimerType {
 	return gateway.TimerType(*l.Timer)
 }
 
+func (l *line) alarm() uint32 {
+	if l.Alarm == nil {
+		return 0
+	}
+	return *l.Alarm
+}
+
 func (l *line) closeReason() gateway.CloseReason {
 	return gateway.CloseReason{Code: l.Code, Name: l.Reason, Detail: l.Detail}
 }
@@ -138,7 +147,7 @@ func (l *line) callRecord() tap.Record {
 	}
 	r := tap.Record{
 		Kind: kind, Call: l.ID, Wanted: l.Wanted, Topic: l.Topic, QoS: l.QoS, Seconds: l.Seconds,
-		Timer: l.timer(), Reason: l.closeReason(),
+		Timer: l.timer(), Alarm: l.alarm(), Millis: l.Millis, Reason: l.closeReason(),
 	}
 	if kind == tap.Send || kind == tap.Publish {
 		r.Data = l.bytes()

@@ -41,6 +41,8 @@ func (l *line) event(r tap.Record) {
 		l.data = dataOf(r.Data)
 	case tap.Timer:
 		l.Timer = new(uint8(r.Timer))
+	case tap.Alarm:
+		l.Alarm = new(r.Alarm)
 	case tap.Messages:
 		for _, m := range r.Messages {
 			l.Messages = append(l.Messages, message{
@@ -91,6 +93,8 @@ func (l *line) call(r tap.Record) {
 		}
 	case tap.StartTimer:
 		l.Timer, l.Seconds = new(uint8(r.Timer)), r.Seconds
+	case tap.SetTimer:
+		l.Alarm, l.Millis = new(r.Alarm), r.Millis
 	case tap.Publish:
 		l.Topic, l.QoS, l.data = r.Topic, r.QoS, dataOf(r.Data)
 	case tap.Subscribe:

@@ -54,6 +54,10 @@ var every = []tap.Record{
 	{Kind: tap.Handled, Err: errors.New("guest_trap: unreachable")},
 	{Kind: tap.Close, Call: 9, Reason: gateway.ReasonNormal.With("bye")},
 	{Kind: tap.Closed, Reason: gateway.ReasonTCPClosed},
+	// kinds that were added later, so that the lines before them stay as they were
+	{Kind: tap.SetTimer, Call: 10, Alarm: 15, Millis: 250},
+	{Kind: tap.SetTimer, Call: 11, Millis: -1},
+	{Kind: tap.Alarm, Alarm: 15},
 }
 
 func written(t testing.TB) []byte {

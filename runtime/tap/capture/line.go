@@ -35,6 +35,8 @@ type line struct {
 
 	Timer    *uint8    `json:"timer,omitempty"`
 	Seconds  uint32    `json:"seconds,omitempty"`
+	Alarm    *uint32   `json:"alarm,omitempty"`
+	Millis   int32     `json:"ms,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
 	Code     uint16    `json:"code,omitempty"`
 	Detail   string    `json:"detail,omitempty"`

@@ -128,6 +128,8 @@ func (t *trace) event(r *tap.Record) {
 		}
 	case tap.Timer:
 		t.add(fmt.Sprintf("> timer %d", r.Timer))
+	case tap.Alarm:
+		t.add(fmt.Sprintf("> alarm %d", r.Alarm))
 	case tap.Closed:
 		t.add("> closed " + r.Reason.Name)
 	default:

@@ -24,6 +24,7 @@ type conn struct {
 
 var (
 	_ gateway.ConnectionHandler = (*conn)(nil)
+	_ gateway.AlarmHandler      = (*conn)(nil)
 	_ gateway.Drainer           = (*conn)(nil)
 )
 
@@ -44,6 +45,15 @@ func (h *conn) OnReceivedBytes(b []byte) error {
 
 func (h *conn) OnTimerTimeout(t gateway.TimerType) error {
 	return h.note(h.handler.OnTimerTimeout(t))
+}
+
+// OnAlarm calls the version that serves the connection: a newer one never knows its timers.
+func (h *conn) OnAlarm(id uint32) error {
+	a, ok := h.handler.(gateway.AlarmHandler)
+	if !ok {
+		return nil
+	}
+	return h.note(a.OnAlarm(id))
 }
 
 func (h *conn) OnReceivedMessages(messages []gateway.Message) error {

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/exgate/exgate/runtime/gateway"
@@ -12,6 +13,7 @@ import (
 // Commands describes the lines that begin with /.
 const Commands = `/message TOPIC PAYLOAD   another client publishes a message
 /timer                   the keepalive timer expires
+/alarm ID                the timer of set_timer with this id fires
 /drain                   the gateway asks the module to drain, as before a new version
 /close                   the device disconnects; the next line connects it again
 //TEXT                   the device sends /TEXT`
@@ -46,6 +48,12 @@ func (s *session) command(line string) error {
 		if s.conn != nil {
 			s.conn.Close(gateway.ReasonKeepaliveTimeout)
 		}
+	case "/alarm":
+		id, err := strconv.ParseUint(rest, 10, 32)
+		if err != nil {
+			return fmt.Errorf("reading the id of %q: %w", line, err)
+		}
+		s.event(func(h *tracedHandler) error { return h.OnAlarm(uint32(id)) })
 	case "/drain":
 		s.event((*tracedHandler).OnDrain)
 	case "/close":

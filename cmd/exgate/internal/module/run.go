@@ -19,7 +19,7 @@ type RunOptions struct {
 	Socket string   // tcp, ssl, udp or dtls
 	Refuse []string // calls to refuse: authenticate, publish, subscribe, unsubscribe
 	Record string   // write a capture to this file. Optional
-	Limit  []string // calls that return LIMIT: those, or start_timer
+	Limit  []string // calls that return LIMIT: those, start_timer or set_timer
 }
 
 // session is a module run: a gateway with one device that sends the lines of the input.

@@ -40,7 +40,10 @@ type tracedHandler struct {
 	pending int        // calls that the broker has not answered
 }
 
-var _ gateway.Drainer = (*tracedHandler)(nil)
+var (
+	_ gateway.AlarmHandler = (*tracedHandler)(nil)
+	_ gateway.Drainer      = (*tracedHandler)(nil)
+)
 
 func (h *tracedHandler) OnSocketCreated(info gateway.ConnInfo) error {
 	h.console.line("+", "%v connected", info.Peer)
@@ -55,6 +58,14 @@ func (h *tracedHandler) OnReceivedBytes(b []byte) error {
 func (h *tracedHandler) OnTimerTimeout(t gateway.TimerType) error {
 	h.console.note("timer %d ends", t)
 	return h.inner.OnTimerTimeout(t)
+}
+
+func (h *tracedHandler) OnAlarm(id uint32) error {
+	h.console.note("alarm %d", id)
+	if a, ok := h.inner.(gateway.AlarmHandler); ok {
+		return a.OnAlarm(id)
+	}
+	return nil
 }
 
 func (h *tracedHandler) OnReceivedMessages(messages []gateway.Message) error {

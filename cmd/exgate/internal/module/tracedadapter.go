@@ -70,6 +70,15 @@ func (a tracedAdapter) StartTimer(t gateway.TimerType, seconds uint32) gateway.R
 	return r
 }
 
+func (a tracedAdapter) SetTimer(id uint32, ms int32) gateway.Result {
+	r := a.limit("set_timer")
+	if r.Ok() {
+		r = a.ConnectionAdapter.SetTimer(id, ms)
+	}
+	a.h.console.note("set_timer %d, %d ms: %v", id, ms, r)
+	return r
+}
+
 func (a tracedAdapter) Publish(topic string, qos uint32, payload []byte, done gateway.Done) gateway.Result {
 	return a.call("publish", done, func(done gateway.Done) gateway.Result {
 		return a.ConnectionAdapter.Publish(topic, qos, payload, done)

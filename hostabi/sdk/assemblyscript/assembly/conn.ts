@@ -45,6 +45,14 @@ export class Conn {
     return <Code>host.startTimer(this.id, TimerType.Keepalive, seconds);
   }
 
+  /**
+   * Sets or replaces the one-shot timer id, 0 to 15: onAlarm is called once, after ms milliseconds, 10 or more. Negative ms cancels it. Nothing
+   * is closed. A module that calls this needs a gateway with minor version 1 of the contract.
+   */
+  setTimer(id: u32, ms: i32): Code {
+    return <Code>host.setTimer(this.id, id, ms);
+  }
+
   /** Continues reading the socket after Action.Pause. */
   resume(): Code {
     return <Code>host.resume(this.id);

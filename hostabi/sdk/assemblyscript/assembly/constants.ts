@@ -40,7 +40,7 @@ export enum SocketType {
 
 /** A timer of a connection. */
 export enum TimerType {
-  /** The only timer. */
+  /** The only timer of startTimer. */
   Keepalive = 0,
 }
 

@@ -39,6 +39,11 @@ export abstract class Handler {
     return Action.Close;
   }
 
+  /** A timer of setTimer fired. */
+  onAlarm(id: u32): Action {
+    return Action.Continue;
+  }
+
   /** Messages for the connection's subscriptions. */
   onReceivedMessages(messages: Message[]): Action {
     return Action.Continue;

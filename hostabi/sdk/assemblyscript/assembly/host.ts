@@ -15,6 +15,9 @@ export declare function authenticate(conn: i64, token: i64, request: usize, n: i
 @external("exproto_v1", "start_timer")
 export declare function startTimer(conn: i64, timer: i32, seconds: u32): i32;
 
+@external("exproto_v1", "set_timer")
+export declare function setTimer(conn: i64, id: u32, ms: i32): i32;
+
 @external("exproto_v1", "publish")
 export declare function publish(conn: i64, token: i64, topic: usize, topicN: i32, qos: u32, payload: usize, n: i32): i32;
 

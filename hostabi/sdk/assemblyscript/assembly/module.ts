@@ -63,6 +63,8 @@ export function exproto_v1_event(kind: i32, conn: i64, arg: i64, start: usize, n
       return outcome === null ? malformed("result") : handler.onResult(arg, outcome);
     case 6:
       return handler.onDrain();
+    case 7:
+      return handler.onAlarm(<u32>arg);
   }
   return Action.Continue; // also for kinds of a later minor version
 }

@@ -52,6 +52,11 @@ export class Gateway {
     return this.#event(3, conn, 0, "");
   }
 
+  /** Delivers the alarm of a timer of a connection. */
+  alarm(conn, id) {
+    return this.#event(7, conn, id, "");
+  }
+
   /** Delivers messages for a connection's subscriptions; each may have node, id, qos, from, topic, payload, timestamp. */
   messages(conn, ...all) {
     const encoded = all.map((m) =>
@@ -130,6 +135,7 @@ export class Gateway {
         return this.#note("authenticate", `${conn} token=${token} ${line}`);
       },
       start_timer: (conn, timer, seconds) => this.#note("start_timer", `${conn} type=${timer} seconds=${seconds >>> 0}`),
+      set_timer: (conn, id, ms) => this.#note("set_timer", `${conn} id=${id >>> 0} ms=${ms}`),
       publish: (conn, token, topic, topicN, qos, at, n) =>
         this.#note("publish", `${conn} token=${token} ${quoted(topic, topicN)} qos=${qos >>> 0} ${quoted(at, n)}`),
       subscribe: (conn, token, at, n, qos) => this.#note("subscribe", `${conn} token=${token} ${quoted(at, n)} qos=${qos >>> 0}`),

@@ -33,6 +33,13 @@ test("a refused call is told", () => {
   assert.deepEqual(gateway.calls(), ['publish 1 token=2 "t" qos=1 "x"']);
 });
 
+test("a timer is set, cancelled and fires", () => {
+  gateway.bytes(1, "alarm 3 250\nalarm 3 4294967295\n");
+  assert.deepEqual(gateway.calls(), ["set_timer 1 id=3 ms=250", "set_timer 1 id=3 ms=-1"]);
+  assert.equal(gateway.alarm(1, 3), Action.Continue);
+  assert.equal(gateway.sent(1).toString(), "ok\nok\nalarm 3\n");
+});
+
 test("messages have every field", () => {
   gateway.messages(1, { node: "n", id: "i", qos: 1, from: "f", topic: "t", payload: "p", timestamp: 1_790_000_000_000 }, {});
   const want = "message node=n id=i qos=1 from=f topic=t at=1790000000000 payload=p\nmessage node= id= qos=0 from= topic= at=0 payload=\n";

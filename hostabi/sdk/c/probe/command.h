@@ -55,6 +55,11 @@ static void timer(struct device *d, xp_words *l, xp_str name) {
   if (whole(l)) accepted(name, xp_start_timer(d->conn, seconds), true);
 }
 
+static void alarm_in(struct device *d, xp_words *l, xp_str name) {
+  uint32_t id = number(l), ms = number(l);
+  if (whole(l)) accepted(name, xp_set_timer(d->conn, id, (int32_t)ms), true);
+}
+
 static void publish(struct device *d, xp_words *l, xp_str name, int64_t token) {
   xp_str topic = xp_word(l);
   uint32_t qos = number(l);
@@ -138,6 +143,7 @@ static xp_action run(struct device *d, xp_str s) {
   else if (xp_is(name, XP_STR("sub"))) subscribe(d, &l, name);
   else if (xp_is(name, XP_STR("unsub"))) unsubscribe(d, &l, name);
   else if (xp_is(name, XP_STR("timer"))) timer(d, &l, name);
+  else if (xp_is(name, XP_STR("alarm"))) alarm_in(d, &l, name);
   else if (xp_is(name, XP_STR("mount"))) mount(d, &l);
   else if (xp_is(name, XP_STR("log"))) log_line(&l);
   else if (xp_is(name, XP_STR("close"))) accepted(name, xp_close(d->conn, text(&l)), false);

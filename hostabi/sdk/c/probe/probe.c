@@ -87,6 +87,16 @@ static xp_action on_timer(xp_conn conn, int32_t type) {
   return XP_CONTINUE;
 }
 
+static xp_action on_alarm(xp_conn conn, uint32_t id) {
+  if (!xp_find(&devices, conn)) return XP_CLOSE;
+  answer_begin(conn);
+  put(XP_STR("alarm "));
+  put_number(id);
+  put(XP_STR("\n"));
+  answer_flush();
+  return XP_CONTINUE;
+}
+
 static xp_action on_messages(xp_conn conn, xp_messages *messages) {
   if (!xp_find(&devices, conn)) return XP_CLOSE;
   answer_begin(conn);
@@ -139,5 +149,5 @@ static void on_closed(xp_conn conn, xp_str reason) {
   xp_log(XP_INFO, xp_written(&text));
 }
 
-XP_HANDLER(.init = on_init, .created = on_created, .bytes = on_bytes, .timer = on_timer, .messages = on_messages,
-           .result = on_result, .closed = on_closed, .drain = on_drain);
+XP_HANDLER(.init = on_init, .created = on_created, .bytes = on_bytes, .timer = on_timer, .alarm = on_alarm,
+           .messages = on_messages, .result = on_result, .closed = on_closed, .drain = on_drain);

@@ -18,8 +18,9 @@ static void events(void) {
   XP_EXPECT_SENT(7, "message node=n id=i qos=2 from=f topic=t at=1790000000000 payload=p\n"
                     "message node= id= qos=0 from= topic=u at=0 payload=\n");
   xp_test_timeout(7);
+  XP_EXPECT_INT(xp_test_alarm(7, 15), XP_CONTINUE);
   xp_test_drain(7);
-  XP_EXPECT_SENT(7, "timer 0\ndrain\n");
+  XP_EXPECT_SENT(7, "timer 0\nalarm 15\ndrain\n");
   xp_test_disconnect(7, "tcp_closed");
   XP_EXPECT_CALLS("log 0 \"closed tcp_closed\"\n");
 }
@@ -28,13 +29,15 @@ static void calls(void) {
   xp_test_connect(8, NULL);
   XP_EXPECT_INT(xp_test_bytes(8, XP_STR("mount m/\nauth id user a \"b\"\n")), XP_PAUSE);
   XP_EXPECT_INT(xp_test_result(8, 1, XP_DENIED, "not you"), XP_CONTINUE);
-  xp_test_bytes(8, XP_STR("pub t 1 \xff\\\t\r\nsub f 2\nunsub f\ntimer 9\nlog warn w\nclose why\n"));
+  xp_test_bytes(8, XP_STR("pub t 1 \xff\\\t\r\nsub f 2\nunsub f\ntimer 9\nalarm 3 250\nalarm 3 4294967295\nlog warn w\nclose why\n"));
   XP_EXPECT_CALLS("authenticate 8 token=1 proto=\"probe\" version=\"1\" clientid=\"id\" username=\"user\" mountpoint=\"m/\" password=\"a \\\"b\\\"\"\n"
                   "resume 8\n"
                   "publish 8 token=2 \"t\" qos=1 \"\\xff\\\\\\t\"\n"
                   "subscribe 8 token=3 \"f\" qos=2\n"
                   "unsubscribe 8 token=4 \"f\"\n"
                   "start_timer 8 type=0 seconds=9\n"
+                  "set_timer 8 id=3 ms=250\n"
+                  "set_timer 8 id=3 ms=-1\n"
                   "log 4 \"w\"\n"
                   "close 8 \"why\"\n");
   xp_test_refuse("publish", XP_LIMIT);
@@ -42,7 +45,7 @@ static void calls(void) {
   xp_test_bytes(8, XP_STR("pub t 1\nresume\nsub f 1\n"));
   xp_test_refuse("publish", XP_OK);
   xp_test_bytes(8, XP_STR("pub t 1\n"));
-  XP_EXPECT_SENT(8, "created type=0 peer=:0 local=:0 cn= dn=\nok\nresult 1 5 not you\nok\nok\nrefused pub 16\nrefused resume 17\n");
+  XP_EXPECT_SENT(8, "created type=0 peer=:0 local=:0 cn= dn=\nok\nresult 1 5 not you\nok\nok\nok\nok\nrefused pub 16\nrefused resume 17\n");
   xp_test_disconnect(8, "normal");
   XP_EXPECT_INT(xp_host_send(8, "late", 4), XP_NOT_ALIVE);
   XP_EXPECT_INT(xp_resume(8), XP_NOT_ALIVE);

@@ -93,6 +93,9 @@ func (d *Device) Answer(code exproto.Code, message string) exproto.Action {
 // Timeout delivers the keepalive timeout.
 func (d *Device) Timeout() exproto.Action { return d.event(hostabi.KindTimer, 0, nil) }
 
+// Alarm delivers the alarm of a timer.
+func (d *Device) Alarm(id uint32) exproto.Action { return d.event(hostabi.KindAlarm, int64(id), nil) }
+
 // Drain announces that the gateway stops or has a newer version of the module.
 func (d *Device) Drain() exproto.Action { return d.event(hostabi.KindDrain, 0, nil) }
 

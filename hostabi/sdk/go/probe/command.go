@@ -54,6 +54,10 @@ func (d *device) call(command string, w *words) func() {
 		ok = true
 		seconds := w.number()
 		code = func() exproto.Code { return d.conn.StartTimer(seconds) }
+	case "alarm":
+		ok = true
+		id, ms := w.number(), w.number()
+		code = func() exproto.Code { return d.conn.SetTimer(id, int32(ms)) }
 	case "pub":
 		topic, qos, payload := w.word(), w.number(), []byte(w.text())
 		code = func() exproto.Code { return d.conn.WithToken(tokenPub).Publish(topic, qos, payload) }

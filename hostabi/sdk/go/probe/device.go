@@ -43,6 +43,7 @@ type device struct {
 var (
 	_ exproto.Handler       = (*device)(nil)
 	_ exproto.ResultHandler = (*device)(nil)
+	_ exproto.AlarmHandler  = (*device)(nil)
 	_ exproto.Drainer       = (*device)(nil)
 )
 
@@ -123,6 +124,12 @@ func inHex(b []byte) string {
 func (d *device) OnTimerTimeout(t exproto.TimerType) exproto.Action {
 	d.action = exproto.Continue
 	d.say("timer", number(uint64(t)))
+	return d.flush()
+}
+
+func (d *device) OnAlarm(id uint32) exproto.Action {
+	d.action = exproto.Continue
+	d.say("alarm", number(uint64(id)))
 	return d.flush()
 }
 

@@ -46,6 +46,13 @@ impl Conn {
         host::start_timer(self.0, TimerType::KEEPALIVE.0, seconds).accepted()
     }
 
+    /// Sets or replaces the one-shot timer id, 0 to 15: [`Handler::on_alarm`](crate::Handler::on_alarm) is called once,
+    /// after ms milliseconds, 10 or more. Negative ms cancels it. Nothing is closed. A module that calls this needs a
+    /// gateway with minor version 1 of the contract.
+    pub fn set_timer(self, id: u32, ms: i32) -> Result<(), Code> {
+        host::set_timer(self.0, id, ms).accepted()
+    }
+
     /// Continues reading the socket after [`Action::Pause`](crate::Action::Pause).
     pub fn resume(self) -> Result<(), Code> {
         host::resume(self.0).accepted()

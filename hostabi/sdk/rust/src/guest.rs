@@ -17,6 +17,7 @@ mod kind {
     pub const MESSAGES: u32 = 4;
     pub const RESULT: u32 = 5;
     pub const DRAIN: u32 = 6;
+    pub const ALARM: u32 = 7;
 }
 
 impl<P: Protocol> Guest<P> {
@@ -78,6 +79,7 @@ fn deliver<H: Handler>(handler: &mut H, kind: u32, arg: i64, body: &[u8]) -> Res
         kind::MESSAGES => handler.on_received_messages(Messages::parse(body)?),
         kind::RESULT => handler.on_result(arg, Outcome::parse(body)?),
         kind::DRAIN => handler.on_drain(),
+        kind::ALARM => handler.on_alarm(arg as u32),
         _ => Action::Continue, // a kind of a later minor version
     })
 }

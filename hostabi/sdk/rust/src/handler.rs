@@ -17,7 +17,7 @@ pub enum Action {
 pub struct TimerType(pub u32);
 
 impl TimerType {
-    /// The only timer.
+    /// The only timer of [`Conn::start_timer`].
     pub const KEEPALIVE: TimerType = TimerType(0);
 }
 
@@ -57,6 +57,12 @@ pub trait Handler {
     fn on_timer_timeout(&mut self, timer: TimerType) -> Action {
         let _ = timer;
         Action::Close
+    }
+
+    /// A timer of [`Conn::set_timer`] fired. By default it continues.
+    fn on_alarm(&mut self, id: u32) -> Action {
+        let _ = id;
+        Action::Continue
     }
 
     /// Messages for the connection's subscriptions. By default they are dropped.

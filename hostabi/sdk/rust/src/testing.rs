@@ -71,6 +71,11 @@ impl<P: Protocol> Gateway<P> {
         self.0.event(3, conn, 0, &[])
     }
 
+    /// Delivers the alarm of a timer of a connection.
+    pub fn alarm(&mut self, conn: i64, id: u32) -> Action {
+        self.0.event(7, conn, i64::from(id), &[])
+    }
+
     /// Delivers messages for a connection's subscriptions.
     pub fn messages(&mut self, conn: i64, messages: &[Message]) -> Action {
         self.0.event(4, conn, messages.len() as i64, &encode::messages(messages))
@@ -161,6 +166,10 @@ pub(crate) mod host {
 
     pub fn start_timer(conn: i64, timer: u32, seconds: u32) -> Code {
         note("start_timer", format!("{conn} type={timer} seconds={seconds}"))
+    }
+
+    pub fn set_timer(conn: i64, id: u32, ms: i32) -> Code {
+        note("set_timer", format!("{conn} id={id} ms={ms}"))
     }
 
     pub fn publish(conn: i64, token: i64, topic: &[u8], qos: u32, payload: &[u8]) -> Code {

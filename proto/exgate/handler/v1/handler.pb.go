@@ -209,7 +209,9 @@ type GatewayHello struct {
 	WindowBytes uint32 `protobuf:"varint,5,opt,name=window_bytes,json=windowBytes,proto3" json:"window_bytes,omitempty"`
 	// The longest time for a callback, in milliseconds.
 	CallTimeoutMs uint32 `protobuf:"varint,6,opt,name=call_timeout_ms,json=callTimeoutMs,proto3" json:"call_timeout_ms,omitempty"`
-	// Names of extensions to this contract that the gateway supports. There are none yet.
+	// Names of extensions to this contract that the gateway supports:
+	//   - "timers": the command set_timer and the event alarm. A handler must not send set_timer to a gateway without it,
+	//     which would ignore the command unless it has a token.
 	Features      []string `protobuf:"bytes,7,rep,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -404,6 +406,7 @@ type Event struct {
 	//	*Event_Closed
 	//	*Event_Drain
 	//	*Event_Result
+	//	*Event_Alarm
 	Event         isEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -523,6 +526,15 @@ func (x *Event) GetResult() *Result {
 	return nil
 }
 
+func (x *Event) GetAlarm() *Alarm {
+	if x != nil {
+		if x, ok := x.Event.(*Event_Alarm); ok {
+			return x.Alarm
+		}
+	}
+	return nil
+}
+
 type isEvent_Event interface {
 	isEvent_Event()
 }
@@ -562,6 +574,11 @@ type Event_Result struct {
 	Result *Result `protobuf:"bytes,9,opt,name=result,proto3,oneof"`
 }
 
+type Event_Alarm struct {
+	// A timer of set_timer fired. Only a connection that used set_timer gets it.
+	Alarm *Alarm `protobuf:"bytes,10,opt,name=alarm,proto3,oneof"`
+}
+
 func (*Event_Created) isEvent_Event() {}
 
 func (*Event_Bytes) isEvent_Event() {}
@@ -575,6 +592,8 @@ func (*Event_Closed) isEvent_Event() {}
 func (*Event_Drain) isEvent_Event() {}
 
 func (*Event_Result) isEvent_Event() {}
+
+func (*Event_Alarm) isEvent_Event() {}
 
 // Created is the first event of a connection in a stream.
 type Created struct {
@@ -756,6 +775,51 @@ func (x *TimerTimeout) GetType() exproto.TimerType {
 	return exproto.TimerType(0)
 }
 
+// Alarm says which timer of SetTimer fired. The connection stays open.
+type Alarm struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Alarm) Reset() {
+	*x = Alarm{}
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Alarm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Alarm) ProtoMessage() {}
+
+func (x *Alarm) ProtoReflect() protoreflect.Message {
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Alarm.ProtoReflect.Descriptor instead.
+func (*Alarm) Descriptor() ([]byte, []int) {
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Alarm) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
 // Messages contains one or more messages for the connection's subscriptions.
 type Messages struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -766,7 +830,7 @@ type Messages struct {
 
 func (x *Messages) Reset() {
 	*x = Messages{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[8]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -778,7 +842,7 @@ func (x *Messages) String() string {
 func (*Messages) ProtoMessage() {}
 
 func (x *Messages) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[8]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -791,7 +855,7 @@ func (x *Messages) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Messages.ProtoReflect.Descriptor instead.
 func (*Messages) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{8}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Messages) GetMessages() []*exproto.Message {
@@ -812,7 +876,7 @@ type Closed struct {
 
 func (x *Closed) Reset() {
 	*x = Closed{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[9]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -824,7 +888,7 @@ func (x *Closed) String() string {
 func (*Closed) ProtoMessage() {}
 
 func (x *Closed) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[9]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -837,7 +901,7 @@ func (x *Closed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closed.ProtoReflect.Descriptor instead.
 func (*Closed) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{9}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Closed) GetReason() string {
@@ -856,7 +920,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[10]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -868,7 +932,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[10]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -881,7 +945,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{10}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{11}
 }
 
 // Result is the outcome of one command.
@@ -898,7 +962,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[11]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -910,7 +974,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[11]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -923,7 +987,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{11}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Result) GetToken() uint64 {
@@ -973,6 +1037,7 @@ type Command struct {
 	//	*Command_Pause
 	//	*Command_Resume
 	//	*Command_RawPublish
+	//	*Command_SetTimer
 	Command       isCommand_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -980,7 +1045,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[12]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -992,7 +1057,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[12]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1005,7 +1070,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{12}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Command) GetConn() uint64 {
@@ -1126,6 +1191,15 @@ func (x *Command) GetRawPublish() *Publish {
 	return nil
 }
 
+func (x *Command) GetSetTimer() *SetTimer {
+	if x != nil {
+		if x, ok := x.Command.(*Command_SetTimer); ok {
+			return x.SetTimer
+		}
+	}
+	return nil
+}
+
 type isCommand_Command interface {
 	isCommand_Command()
 }
@@ -1175,6 +1249,10 @@ type Command_RawPublish struct {
 	RawPublish *Publish `protobuf:"bytes,13,opt,name=raw_publish,json=rawPublish,proto3,oneof"`
 }
 
+type Command_SetTimer struct {
+	SetTimer *SetTimer `protobuf:"bytes,14,opt,name=set_timer,json=setTimer,proto3,oneof"`
+}
+
 func (*Command_Send) isCommand_Command() {}
 
 func (*Command_Close) isCommand_Command() {}
@@ -1195,6 +1273,8 @@ func (*Command_Resume) isCommand_Command() {}
 
 func (*Command_RawPublish) isCommand_Command() {}
 
+func (*Command_SetTimer) isCommand_Command() {}
+
 // Close has no fields.
 type Close struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1204,7 +1284,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[13]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1216,7 +1296,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[13]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1229,7 +1309,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{13}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{14}
 }
 
 // Authenticate opens the device's MQTT session. A second one, during or after a successful first one, is refused with
@@ -1245,7 +1325,7 @@ type Authenticate struct {
 
 func (x *Authenticate) Reset() {
 	*x = Authenticate{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[14]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1257,7 +1337,7 @@ func (x *Authenticate) String() string {
 func (*Authenticate) ProtoMessage() {}
 
 func (x *Authenticate) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[14]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1270,7 +1350,7 @@ func (x *Authenticate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authenticate.ProtoReflect.Descriptor instead.
 func (*Authenticate) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{14}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Authenticate) GetClientinfo() *exproto.ClientInfo {
@@ -1299,7 +1379,7 @@ type StartTimer struct {
 
 func (x *StartTimer) Reset() {
 	*x = StartTimer{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[15]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1391,7 @@ func (x *StartTimer) String() string {
 func (*StartTimer) ProtoMessage() {}
 
 func (x *StartTimer) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[15]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1404,7 @@ func (x *StartTimer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartTimer.ProtoReflect.Descriptor instead.
 func (*StartTimer) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{15}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StartTimer) GetType() exproto.TimerType {
@@ -1337,6 +1417,63 @@ func (x *StartTimer) GetType() exproto.TimerType {
 func (x *StartTimer) GetInterval() uint32 {
 	if x != nil {
 		return x.Interval
+	}
+	return 0
+}
+
+// SetTimer sets, replaces or cancels a one-shot timer of the connection. Timers belong to the connection: they outlive
+// the stream, and the alarm goes to the handler that then has the connection.
+type SetTimer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 to 15. Each id is a timer of its own.
+	Id uint32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Milliseconds until the event alarm, at least 10. Negative cancels the timer: its alarm is not sent afterwards, even
+	// if the time is over, unless it is already on its way.
+	Ms            int32 `protobuf:"zigzag32,2,opt,name=ms,proto3" json:"ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetTimer) Reset() {
+	*x = SetTimer{}
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTimer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTimer) ProtoMessage() {}
+
+func (x *SetTimer) ProtoReflect() protoreflect.Message {
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTimer.ProtoReflect.Descriptor instead.
+func (*SetTimer) Descriptor() ([]byte, []int) {
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *SetTimer) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *SetTimer) GetMs() int32 {
+	if x != nil {
+		return x.Ms
 	}
 	return 0
 }
@@ -1355,7 +1492,7 @@ type Publish struct {
 
 func (x *Publish) Reset() {
 	*x = Publish{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[16]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1367,7 +1504,7 @@ func (x *Publish) String() string {
 func (*Publish) ProtoMessage() {}
 
 func (x *Publish) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[16]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1380,7 +1517,7 @@ func (x *Publish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Publish.ProtoReflect.Descriptor instead.
 func (*Publish) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{16}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Publish) GetTopic() string {
@@ -1417,7 +1554,7 @@ type Subscribe struct {
 
 func (x *Subscribe) Reset() {
 	*x = Subscribe{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[17]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1429,7 +1566,7 @@ func (x *Subscribe) String() string {
 func (*Subscribe) ProtoMessage() {}
 
 func (x *Subscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[17]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1442,7 +1579,7 @@ func (x *Subscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscribe.ProtoReflect.Descriptor instead.
 func (*Subscribe) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{17}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Subscribe) GetTopic() string {
@@ -1469,7 +1606,7 @@ type Unsubscribe struct {
 
 func (x *Unsubscribe) Reset() {
 	*x = Unsubscribe{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +1618,7 @@ func (x *Unsubscribe) String() string {
 func (*Unsubscribe) ProtoMessage() {}
 
 func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[18]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,7 +1631,7 @@ func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unsubscribe.ProtoReflect.Descriptor instead.
 func (*Unsubscribe) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{18}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Unsubscribe) GetTopic() string {
@@ -1513,7 +1650,7 @@ type Pause struct {
 
 func (x *Pause) Reset() {
 	*x = Pause{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1525,7 +1662,7 @@ func (x *Pause) String() string {
 func (*Pause) ProtoMessage() {}
 
 func (x *Pause) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[19]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1538,7 +1675,7 @@ func (x *Pause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pause.ProtoReflect.Descriptor instead.
 func (*Pause) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{19}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{21}
 }
 
 // Resume has no fields.
@@ -1550,7 +1687,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1562,7 +1699,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_exgate_handler_v1_handler_proto_msgTypes[20]
+	mi := &file_exgate_handler_v1_handler_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1575,7 +1712,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{20}
+	return file_exgate_handler_v1_handler_proto_rawDescGZIP(), []int{22}
 }
 
 var File_exgate_handler_v1_handler_proto protoreflect.FileDescriptor
@@ -1605,7 +1742,7 @@ const file_exgate_handler_v1_handler_proto_rawDesc = "" +
 	"\rwindow_events\x18\x03 \x01(\rR\fwindowEvents\x12!\n" +
 	"\fwindow_bytes\x18\x04 \x01(\rR\vwindowBytes\x12\x1b\n" +
 	"\tmax_batch\x18\x05 \x01(\rR\bmaxBatch\x12\x1a\n" +
-	"\bfeatures\x18\x06 \x03(\tR\bfeatures\"\xa5\x03\n" +
+	"\bfeatures\x18\x06 \x03(\tR\bfeatures\"\xd7\x03\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x04R\x04conn\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x126\n" +
@@ -1615,7 +1752,9 @@ const file_exgate_handler_v1_handler_proto_rawDesc = "" +
 	"\bmessages\x18\x06 \x01(\v2\x1b.exgate.handler.v1.MessagesH\x00R\bmessages\x123\n" +
 	"\x06closed\x18\a \x01(\v2\x19.exgate.handler.v1.ClosedH\x00R\x06closed\x120\n" +
 	"\x05drain\x18\b \x01(\v2\x18.exgate.handler.v1.DrainH\x00R\x05drain\x123\n" +
-	"\x06result\x18\t \x01(\v2\x19.exgate.handler.v1.ResultH\x00R\x06resultB\a\n" +
+	"\x06result\x18\t \x01(\v2\x19.exgate.handler.v1.ResultH\x00R\x06result\x120\n" +
+	"\x05alarm\x18\n" +
+	" \x01(\v2\x18.exgate.handler.v1.AlarmH\x00R\x05alarmB\a\n" +
 	"\x05event\"\xe4\x01\n" +
 	"\aCreated\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x125\n" +
@@ -1631,7 +1770,9 @@ const file_exgate_handler_v1_handler_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\">\n" +
 	"\fTimerTimeout\x12.\n" +
-	"\x04type\x18\x01 \x01(\x0e2\x1a.emqx.exproto.v1.TimerTypeR\x04type\"@\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x1a.emqx.exproto.v1.TimerTypeR\x04type\"\x17\n" +
+	"\x05Alarm\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\"@\n" +
 	"\bMessages\x124\n" +
 	"\bmessages\x18\x01 \x03(\v2\x18.emqx.exproto.v1.MessageR\bmessages\" \n" +
 	"\x06Closed\x12\x16\n" +
@@ -1640,7 +1781,7 @@ const file_exgate_handler_v1_handler_proto_rawDesc = "" +
 	"\x06Result\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\x04R\x05token\x12/\n" +
 	"\x04code\x18\x02 \x01(\x0e2\x1b.emqx.exproto.v1.ResultCodeR\x04code\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\x81\x05\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xbd\x05\n" +
 	"\aCommand\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x04R\x04conn\x12\x10\n" +
 	"\x03ack\x18\x02 \x01(\x04R\x03ack\x12\x14\n" +
@@ -1657,7 +1798,8 @@ const file_exgate_handler_v1_handler_proto_rawDesc = "" +
 	"\x05pause\x18\v \x01(\v2\x18.exgate.handler.v1.PauseH\x00R\x05pause\x123\n" +
 	"\x06resume\x18\f \x01(\v2\x19.exgate.handler.v1.ResumeH\x00R\x06resume\x12=\n" +
 	"\vraw_publish\x18\r \x01(\v2\x1a.exgate.handler.v1.PublishH\x00R\n" +
-	"rawPublishB\t\n" +
+	"rawPublish\x12:\n" +
+	"\tset_timer\x18\x0e \x01(\v2\x1b.exgate.handler.v1.SetTimerH\x00R\bsetTimerB\t\n" +
 	"\acommand\"\a\n" +
 	"\x05Close\"g\n" +
 	"\fAuthenticate\x12;\n" +
@@ -1668,7 +1810,10 @@ const file_exgate_handler_v1_handler_proto_rawDesc = "" +
 	"\n" +
 	"StartTimer\x12.\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1a.emqx.exproto.v1.TimerTypeR\x04type\x12\x1a\n" +
-	"\binterval\x18\x02 \x01(\rR\binterval\"K\n" +
+	"\binterval\x18\x02 \x01(\rR\binterval\"*\n" +
+	"\bSetTimer\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x0e\n" +
+	"\x02ms\x18\x02 \x01(\x11R\x02ms\"K\n" +
 	"\aPublish\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x10\n" +
 	"\x03qos\x18\x02 \x01(\rR\x03qos\x12\x18\n" +
@@ -1696,7 +1841,7 @@ func file_exgate_handler_v1_handler_proto_rawDescGZIP() []byte {
 	return file_exgate_handler_v1_handler_proto_rawDescData
 }
 
-var file_exgate_handler_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_exgate_handler_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_exgate_handler_v1_handler_proto_goTypes = []any{
 	(*GatewayFrame)(nil),       // 0: exgate.handler.v1.GatewayFrame
 	(*HandlerFrame)(nil),       // 1: exgate.handler.v1.HandlerFrame
@@ -1706,60 +1851,64 @@ var file_exgate_handler_v1_handler_proto_goTypes = []any{
 	(*Created)(nil),            // 5: exgate.handler.v1.Created
 	(*Property)(nil),           // 6: exgate.handler.v1.Property
 	(*TimerTimeout)(nil),       // 7: exgate.handler.v1.TimerTimeout
-	(*Messages)(nil),           // 8: exgate.handler.v1.Messages
-	(*Closed)(nil),             // 9: exgate.handler.v1.Closed
-	(*Drain)(nil),              // 10: exgate.handler.v1.Drain
-	(*Result)(nil),             // 11: exgate.handler.v1.Result
-	(*Command)(nil),            // 12: exgate.handler.v1.Command
-	(*Close)(nil),              // 13: exgate.handler.v1.Close
-	(*Authenticate)(nil),       // 14: exgate.handler.v1.Authenticate
-	(*StartTimer)(nil),         // 15: exgate.handler.v1.StartTimer
-	(*Publish)(nil),            // 16: exgate.handler.v1.Publish
-	(*Subscribe)(nil),          // 17: exgate.handler.v1.Subscribe
-	(*Unsubscribe)(nil),        // 18: exgate.handler.v1.Unsubscribe
-	(*Pause)(nil),              // 19: exgate.handler.v1.Pause
-	(*Resume)(nil),             // 20: exgate.handler.v1.Resume
-	(*exproto.ConnInfo)(nil),   // 21: emqx.exproto.v1.ConnInfo
-	(*exproto.ClientInfo)(nil), // 22: emqx.exproto.v1.ClientInfo
-	(exproto.TimerType)(0),     // 23: emqx.exproto.v1.TimerType
-	(*exproto.Message)(nil),    // 24: emqx.exproto.v1.Message
-	(exproto.ResultCode)(0),    // 25: emqx.exproto.v1.ResultCode
+	(*Alarm)(nil),              // 8: exgate.handler.v1.Alarm
+	(*Messages)(nil),           // 9: exgate.handler.v1.Messages
+	(*Closed)(nil),             // 10: exgate.handler.v1.Closed
+	(*Drain)(nil),              // 11: exgate.handler.v1.Drain
+	(*Result)(nil),             // 12: exgate.handler.v1.Result
+	(*Command)(nil),            // 13: exgate.handler.v1.Command
+	(*Close)(nil),              // 14: exgate.handler.v1.Close
+	(*Authenticate)(nil),       // 15: exgate.handler.v1.Authenticate
+	(*StartTimer)(nil),         // 16: exgate.handler.v1.StartTimer
+	(*SetTimer)(nil),           // 17: exgate.handler.v1.SetTimer
+	(*Publish)(nil),            // 18: exgate.handler.v1.Publish
+	(*Subscribe)(nil),          // 19: exgate.handler.v1.Subscribe
+	(*Unsubscribe)(nil),        // 20: exgate.handler.v1.Unsubscribe
+	(*Pause)(nil),              // 21: exgate.handler.v1.Pause
+	(*Resume)(nil),             // 22: exgate.handler.v1.Resume
+	(*exproto.ConnInfo)(nil),   // 23: emqx.exproto.v1.ConnInfo
+	(*exproto.ClientInfo)(nil), // 24: emqx.exproto.v1.ClientInfo
+	(exproto.TimerType)(0),     // 25: emqx.exproto.v1.TimerType
+	(*exproto.Message)(nil),    // 26: emqx.exproto.v1.Message
+	(exproto.ResultCode)(0),    // 27: emqx.exproto.v1.ResultCode
 }
 var file_exgate_handler_v1_handler_proto_depIdxs = []int32{
 	2,  // 0: exgate.handler.v1.GatewayFrame.hello:type_name -> exgate.handler.v1.GatewayHello
 	4,  // 1: exgate.handler.v1.GatewayFrame.events:type_name -> exgate.handler.v1.Event
 	3,  // 2: exgate.handler.v1.HandlerFrame.hello:type_name -> exgate.handler.v1.HandlerHello
-	12, // 3: exgate.handler.v1.HandlerFrame.commands:type_name -> exgate.handler.v1.Command
+	13, // 3: exgate.handler.v1.HandlerFrame.commands:type_name -> exgate.handler.v1.Command
 	5,  // 4: exgate.handler.v1.Event.created:type_name -> exgate.handler.v1.Created
 	7,  // 5: exgate.handler.v1.Event.timer_timeout:type_name -> exgate.handler.v1.TimerTimeout
-	8,  // 6: exgate.handler.v1.Event.messages:type_name -> exgate.handler.v1.Messages
-	9,  // 7: exgate.handler.v1.Event.closed:type_name -> exgate.handler.v1.Closed
-	10, // 8: exgate.handler.v1.Event.drain:type_name -> exgate.handler.v1.Drain
-	11, // 9: exgate.handler.v1.Event.result:type_name -> exgate.handler.v1.Result
-	21, // 10: exgate.handler.v1.Created.conninfo:type_name -> emqx.exproto.v1.ConnInfo
-	22, // 11: exgate.handler.v1.Created.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
-	6,  // 12: exgate.handler.v1.Created.properties:type_name -> exgate.handler.v1.Property
-	23, // 13: exgate.handler.v1.TimerTimeout.type:type_name -> emqx.exproto.v1.TimerType
-	24, // 14: exgate.handler.v1.Messages.messages:type_name -> emqx.exproto.v1.Message
-	25, // 15: exgate.handler.v1.Result.code:type_name -> emqx.exproto.v1.ResultCode
-	13, // 16: exgate.handler.v1.Command.close:type_name -> exgate.handler.v1.Close
-	14, // 17: exgate.handler.v1.Command.authenticate:type_name -> exgate.handler.v1.Authenticate
-	15, // 18: exgate.handler.v1.Command.start_timer:type_name -> exgate.handler.v1.StartTimer
-	16, // 19: exgate.handler.v1.Command.publish:type_name -> exgate.handler.v1.Publish
-	17, // 20: exgate.handler.v1.Command.subscribe:type_name -> exgate.handler.v1.Subscribe
-	18, // 21: exgate.handler.v1.Command.unsubscribe:type_name -> exgate.handler.v1.Unsubscribe
-	19, // 22: exgate.handler.v1.Command.pause:type_name -> exgate.handler.v1.Pause
-	20, // 23: exgate.handler.v1.Command.resume:type_name -> exgate.handler.v1.Resume
-	16, // 24: exgate.handler.v1.Command.raw_publish:type_name -> exgate.handler.v1.Publish
-	22, // 25: exgate.handler.v1.Authenticate.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
-	23, // 26: exgate.handler.v1.StartTimer.type:type_name -> emqx.exproto.v1.TimerType
-	0,  // 27: exgate.handler.v1.SessionHandler.Session:input_type -> exgate.handler.v1.GatewayFrame
-	1,  // 28: exgate.handler.v1.SessionHandler.Session:output_type -> exgate.handler.v1.HandlerFrame
-	28, // [28:29] is the sub-list for method output_type
-	27, // [27:28] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	9,  // 6: exgate.handler.v1.Event.messages:type_name -> exgate.handler.v1.Messages
+	10, // 7: exgate.handler.v1.Event.closed:type_name -> exgate.handler.v1.Closed
+	11, // 8: exgate.handler.v1.Event.drain:type_name -> exgate.handler.v1.Drain
+	12, // 9: exgate.handler.v1.Event.result:type_name -> exgate.handler.v1.Result
+	8,  // 10: exgate.handler.v1.Event.alarm:type_name -> exgate.handler.v1.Alarm
+	23, // 11: exgate.handler.v1.Created.conninfo:type_name -> emqx.exproto.v1.ConnInfo
+	24, // 12: exgate.handler.v1.Created.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
+	6,  // 13: exgate.handler.v1.Created.properties:type_name -> exgate.handler.v1.Property
+	25, // 14: exgate.handler.v1.TimerTimeout.type:type_name -> emqx.exproto.v1.TimerType
+	26, // 15: exgate.handler.v1.Messages.messages:type_name -> emqx.exproto.v1.Message
+	27, // 16: exgate.handler.v1.Result.code:type_name -> emqx.exproto.v1.ResultCode
+	14, // 17: exgate.handler.v1.Command.close:type_name -> exgate.handler.v1.Close
+	15, // 18: exgate.handler.v1.Command.authenticate:type_name -> exgate.handler.v1.Authenticate
+	16, // 19: exgate.handler.v1.Command.start_timer:type_name -> exgate.handler.v1.StartTimer
+	18, // 20: exgate.handler.v1.Command.publish:type_name -> exgate.handler.v1.Publish
+	19, // 21: exgate.handler.v1.Command.subscribe:type_name -> exgate.handler.v1.Subscribe
+	20, // 22: exgate.handler.v1.Command.unsubscribe:type_name -> exgate.handler.v1.Unsubscribe
+	21, // 23: exgate.handler.v1.Command.pause:type_name -> exgate.handler.v1.Pause
+	22, // 24: exgate.handler.v1.Command.resume:type_name -> exgate.handler.v1.Resume
+	18, // 25: exgate.handler.v1.Command.raw_publish:type_name -> exgate.handler.v1.Publish
+	17, // 26: exgate.handler.v1.Command.set_timer:type_name -> exgate.handler.v1.SetTimer
+	24, // 27: exgate.handler.v1.Authenticate.clientinfo:type_name -> emqx.exproto.v1.ClientInfo
+	25, // 28: exgate.handler.v1.StartTimer.type:type_name -> emqx.exproto.v1.TimerType
+	0,  // 29: exgate.handler.v1.SessionHandler.Session:input_type -> exgate.handler.v1.GatewayFrame
+	1,  // 30: exgate.handler.v1.SessionHandler.Session:output_type -> exgate.handler.v1.HandlerFrame
+	30, // [30:31] is the sub-list for method output_type
+	29, // [29:30] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_exgate_handler_v1_handler_proto_init() }
@@ -1775,8 +1924,9 @@ func file_exgate_handler_v1_handler_proto_init() {
 		(*Event_Closed)(nil),
 		(*Event_Drain)(nil),
 		(*Event_Result)(nil),
+		(*Event_Alarm)(nil),
 	}
-	file_exgate_handler_v1_handler_proto_msgTypes[12].OneofWrappers = []any{
+	file_exgate_handler_v1_handler_proto_msgTypes[13].OneofWrappers = []any{
 		(*Command_Send)(nil),
 		(*Command_Close)(nil),
 		(*Command_Authenticate)(nil),
@@ -1787,6 +1937,7 @@ func file_exgate_handler_v1_handler_proto_init() {
 		(*Command_Pause)(nil),
 		(*Command_Resume)(nil),
 		(*Command_RawPublish)(nil),
+		(*Command_SetTimer)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1794,7 +1945,7 @@ func file_exgate_handler_v1_handler_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_exgate_handler_v1_handler_proto_rawDesc), len(file_exgate_handler_v1_handler_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -12,6 +12,11 @@ export function number(value, name) {
   return value;
 }
 
+export function int32(value, name) {
+  if (!Number.isInteger(value) || value !== (value | 0)) throw new RangeError(`${name} is not a 32-bit integer`);
+  return value;
+}
+
 export function bytes(value, name) {
   if (typeof value === 'string') return Buffer.from(value);
   if (!(value instanceof Uint8Array)) throw new TypeError(`${name} is neither a string nor a Uint8Array`);

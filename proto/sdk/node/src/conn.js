@@ -29,6 +29,10 @@ export class Conn {
     return this.#do('start_timer', () => ({ interval: argument.number(interval, 'interval'), type: argument.number(type, 'type') }));
   }
 
+  setTimer(id, ms) {
+    return this.#do('set_timer', () => ({ id: argument.number(id, 'id'), ms: argument.int32(ms, 'ms') }));
+  }
+
   publish(topic, payload, qos = 0) {
     return this.#do('publish', () => publication(topic, payload, qos));
   }

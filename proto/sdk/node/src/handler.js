@@ -14,6 +14,8 @@ export class Handler {
 
   async onTimerTimeout(_type) {}
 
+  async onAlarm(_id) {}
+
   async onReceivedMessages(_messages) {}
 
   async onDrain() {}

@@ -85,6 +85,11 @@ export declare abstract class Conn {
   authenticate(info: ClientInfo, password?: string): Promise<Result>;
   /** Sets or replaces a timer, in seconds, at least 1. If type is missing, TimerType.KEEPALIVE. */
   startTimer(interval: number, type?: number): Promise<Result>;
+  /**
+   * Sets or replaces the one-shot timer id, 0 to 15: onAlarm is called once after ms milliseconds, at least 10. Negative ms cancels it. Nothing
+   * is closed. Timers stay with a connection that is resumed. Only in the session dialect, with a gateway that has timers.
+   */
+  setTimer(id: number, ms: number): Promise<Result>;
   /** Publishes as the authenticated device. At qos 1 and 2, success means that the broker has acknowledged the message. If qos is missing, 0. */
   publish(topic: string, payload: Uint8Array | string, qos?: number): Promise<Result>;
   /** Adds a subscription, whose messages are passed to onReceivedMessages. $share/group/filter makes it shared. If qos is missing, 0. */
@@ -115,6 +120,8 @@ export declare class Handler {
   onReceivedBytes(data: Buffer): Promise<void> | void;
   /** A timer fired. The gateway closes the connection afterwards, once the queued bytes are sent. */
   onTimerTimeout(type: number): Promise<void> | void;
+  /** A timer of setTimer fired. The connection stays open. Session dialect only. */
+  onAlarm(id: number): Promise<void> | void;
   /** One or more messages for the connection's subscriptions. */
   onReceivedMessages(messages: Message[]): Promise<void> | void;
   /** The gateway stops or loads a newer configuration: finish what can be finished. Session dialect only. */

@@ -16,6 +16,7 @@ const CALLBACKS = {
     resumed ? ['onSocketResumed', connInfo(conninfo), clientInfo(clientinfo)] : ['onSocketCreated', connInfo(conninfo)],
   bytes: (data) => ['onReceivedBytes', data],
   timer_timeout: ({ type }) => ['onTimerTimeout', type],
+  alarm: ({ id }) => ['onAlarm', id],
   messages: (event) => ['onReceivedMessages', messages(event.messages)],
   drain: () => ['onDrain'],
   closed: ({ reason }) => ['onSocketClosed', reason],
@@ -42,7 +43,7 @@ export class SessionDialect {
         return;
       }
       call.write({ hello: { version: VERSION, program: this.#server.program } });
-      const session = new Session(this.#server, call, hello.call_timeout_ms);
+      const session = new Session(this.#server, call, hello);
       this.#sessions.add(session);
       call.once('close', () => this.#sessions.delete(session));
     });
@@ -59,14 +60,16 @@ class Session {
   #server;
   #call;
   #timeout;
+  #timers;
   #outbox;
   #lines = new Map();
   #stopping = false;
 
-  constructor(server, call, timeout) {
+  constructor(server, call, { call_timeout_ms: timeout, features }) {
     this.#server = server;
     this.#call = call;
     this.#timeout = timeout;
+    this.#timers = features.includes('timers');
     this.#outbox = new Outbox(call);
     call.on('data', (frame) => this.#frame(frame));
     for (const end of ['end', 'cancelled', 'close']) call.once(end, () => this.#end());
@@ -81,7 +84,7 @@ class Session {
   #event({ conn: number, seq, event: kind, ...fields }) {
     if (this.#stopping && kind !== 'result') return; // the gateway sends it again, to another process
     if (kind === 'created') {
-      this.#lines.set(number, new Line(this.#server, new SessionConn(fields.created.id, number, this.#outbox)));
+      this.#lines.set(number, new Line(this.#server, new SessionConn(fields.created.id, number, this.#outbox, this.#timers)));
     }
     const line = this.#lines.get(number);
     if (line === undefined) return;

@@ -5,21 +5,26 @@ import { Code, OK, Result } from './result.js';
 const FIELDS = { send: ({ bytes }) => bytes };
 const TOLD = new Set(['send', 'close']); // they have no result
 
+const NO_TIMERS = new Result(Code.PARAMS_TYPE_ERROR, 'the gateway has no timers: it needs a newer version');
+
 /** A connection whose commands are sent on its stream. */
 export class SessionConn extends Conn {
   #number;
   #outbox;
+  #timers;
   #token = 0;
   #asked = new Map();
   #gone = null;
 
-  constructor(id, number, outbox) {
+  constructor(id, number, outbox, timers) {
     super(id);
+    this.#timers = timers;
     this.#number = number;
     this.#outbox = outbox;
   }
 
   async command(name, fields) {
+    if (name === 'set_timer' && !this.#timers) return NO_TIMERS;
     await this.#outbox.room();
     if (this.#gone) return this.#gone;
     const command = { conn: this.#number, [name]: FIELDS[name]?.(fields) ?? fields };

@@ -63,7 +63,7 @@ export class FakeGateway {
   async session(hello = {}) {
     const { path, requestSerialize, responseDeserialize } = contract[SESSION_SERVICE].Session;
     const session = new FakeSession(this.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, this.given, {}));
-    session.send({ hello: { version: 1, node: 'fake', call_timeout_ms: 10_000, ...hello } });
+    session.send({ hello: { version: 1, node: 'fake', call_timeout_ms: 10_000, features: ['timers'], ...hello } });
     session.hello = (await session.receive()).hello;
     return session;
   }
@@ -149,12 +149,21 @@ export function recorder() {
       }
       if (text === 'fail') throw new Error('told to');
       if (text === 'publish') this.note(`published ${(await this.conn.publish('t', 'x', 1)).code}`);
+      if (text === 'alarm') {
+        const set = await this.conn.setTimer(3, 250);
+        this.note(`set ${set.code} ${set.message}`);
+        this.note(`cancelled ${(await this.conn.setTimer(3, -1)).code}`);
+      }
       if (text === 'send') await this.conn.send('answer');
       this.note(text);
     }
 
     onTimerTimeout(type) {
       this.note(`timer ${type}`);
+    }
+
+    onAlarm(id) {
+      this.note(`alarm ${id}`);
     }
 
     onReceivedMessages(messages) {

@@ -46,6 +46,27 @@ test('a callback waits for a result', async (t) => {
   assert.deepEqual(Recorder.events.slice(1), ['a published 5', 'a publish', 'a behind']);
 });
 
+test('timers', async (t) => {
+  const Recorder = recorder();
+  const { session } = await begin(t, Recorder);
+  session.events(created(1, 'a'), data(1, 2, 'alarm'));
+  const [, set] = await session.commands(2);
+  assert.equal(set, '{"conn":1,"token":1,"set_timer":{"id":3,"ms":250}}');
+  session.events({ conn: 1, result: { token: 1 } });
+  assert.deepEqual(await session.commands(1), ['{"conn":1,"token":2,"set_timer":{"id":3,"ms":-1}}']);
+  session.events({ conn: 1, result: { token: 2 } }, { conn: 1, seq: 3, alarm: { id: 3 } });
+  await until(() => Recorder.events.at(-1) === 'a alarm 3');
+  assert.deepEqual(Recorder.events.slice(1, -1), ['a set 0 ', 'a cancelled 0', 'a alarm']);
+});
+
+test('timers of an older gateway', async (t) => {
+  const Recorder = recorder();
+  const { session } = await begin(t, Recorder, { features: [] });
+  session.events(created(1, 'a'), data(1, 2, 'alarm'));
+  await until(() => Recorder.events.at(-1) === 'a alarm');
+  assert.equal(Recorder.events[1], `a set ${Code.PARAMS_TYPE_ERROR} the gateway has no timers: it needs a newer version`);
+});
+
 test('one that waits does not delay others', async (t) => {
   const Recorder = recorder();
   Recorder.gate('wait');

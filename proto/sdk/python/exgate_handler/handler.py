@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 
 from .events import ClientInfo, ConnInfo, Message, TimerType
-from .result import Result
+from .result import Code, Result
 
 
 class Conn(abc.ABC):
@@ -32,6 +32,11 @@ class Conn(abc.ABC):
     @abc.abstractmethod
     async def start_timer(self, interval: int, type: TimerType = TimerType.KEEPALIVE) -> Result:
         """Sets or replaces a timer, in seconds, at least 1."""
+
+    async def set_timer(self, id: int, ms: int) -> Result:
+        """Sets or replaces the one-shot timer id, 0 to 15: on_alarm is called once after ms milliseconds, at least 10. Negative ms cancels
+        it. Nothing is closed. Timers stay with a connection that is resumed. Only in the session dialect, with a gateway that has timers."""
+        return Result(Code.PARAMS_TYPE_ERROR, "this dialect has no timers: use session")
 
     @abc.abstractmethod
     async def publish(self, topic: str, payload: bytes, qos: int = 0) -> Result:
@@ -74,6 +79,9 @@ class Handler:
 
     async def on_timer_timeout(self, type: TimerType) -> None:
         """A timer fired. The gateway closes the connection afterwards, once the queued bytes are sent."""
+
+    async def on_alarm(self, id: int) -> None:
+        """A timer of set_timer fired. The connection stays open. Session dialect only."""
 
     async def on_received_messages(self, messages: list[Message]) -> None:
         """One or more messages for the connection's subscriptions."""

@@ -22,8 +22,9 @@ STREAM_LOST = "stream_lost"  # the reason in on_socket_closed if the stream of t
 class SessionConn(Conn):
     """A connection whose commands are sent on its stream."""
 
-    def __init__(self, id: str, number: int, outbox: Outbox) -> None:
+    def __init__(self, id: str, number: int, outbox: Outbox, timers: bool) -> None:
         self.id = id
+        self._timers = timers
         self._number = number
         self._outbox = outbox
         self._tokens = itertools.count(1)
@@ -74,6 +75,11 @@ class SessionConn(Conn):
     async def start_timer(self, interval: int, type: TimerType = TimerType.KEEPALIVE) -> Result:
         return await self._ask(start_timer={"type": type, "interval": interval})
 
+    async def set_timer(self, id: int, ms: int) -> Result:
+        if not self._timers:
+            return Result(Code.PARAMS_TYPE_ERROR, "the gateway has no timers: it needs a newer version")
+        return await self._ask(set_timer={"id": id, "ms": ms})
+
     async def publish(self, topic: str, payload: bytes, qos: int = 0) -> Result:
         return await self._ask(publish={"topic": topic, "qos": qos, "payload": payload})
 
@@ -99,6 +105,7 @@ _ARGUMENTS = {
     "created": _created,
     "bytes": lambda event: ("on_received_bytes", event.bytes),
     "timer_timeout": lambda event: ("on_timer_timeout", timer_type(event.timer_timeout.type)),
+    "alarm": lambda event: ("on_alarm", event.alarm.id),
     "messages": lambda event: ("on_received_messages", messages(event.messages.messages)),
     "drain": lambda event: ("on_drain",),
     "closed": lambda event: ("on_socket_closed", event.closed.reason),
@@ -108,11 +115,12 @@ _ARGUMENTS = {
 class Session:
     """One stream of one gateway."""
 
-    def __init__(self, factory: HandlerFactory, background: Background, outbox: Outbox, timeout: float | None) -> None:
+    def __init__(self, factory: HandlerFactory, background: Background, outbox: Outbox, hello) -> None:
         self._factory = factory
         self._background = background
         self._outbox = outbox
-        self._timeout = timeout
+        self._timeout = hello.call_timeout_ms / 1000 or None
+        self._timers = "timers" in hello.features
         self._lines: dict[int, Line] = {}
         self._stopping = False
         self.stopped = asyncio.Event()
@@ -123,7 +131,7 @@ class Session:
         if self._stopping and kind != "result":
             return  # the gateway sends it again, to another process
         if kind == "created":
-            conn = SessionConn(event.created.id, event.conn, self._outbox)
+            conn = SessionConn(event.created.id, event.conn, self._outbox, self._timers)
             self._lines[event.conn] = Line(self._factory, conn)
         line = self._lines.get(event.conn)
         if line is None:
@@ -190,7 +198,7 @@ class SessionDialect:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"the first frame must have a hello of version {VERSION} or later")
         await context.write(contract.HandlerFrame(hello={"version": VERSION, "program": self._program}))
         outbox = Outbox()
-        session = Session(self._factory, self._background, outbox, first.hello.call_timeout_ms / 1000 or None)
+        session = Session(self._factory, self._background, outbox, first.hello)
         self._sessions.add(session)
         work = [_read(frames, session, outbox), outbox.write(context), session.stopped.wait()]
         tasks = {asyncio.create_task(part) for part in work}

@@ -32,12 +32,18 @@ class Recorder(Handler):
             raise ValueError("told to")
         elif data == b"publish":
             self.note(f"published {(await self.conn.publish('t', b'x', 1)).code.name}")
+        elif data == b"alarm":
+            self.note(f"set {await self.conn.set_timer(3, 250)}")
+            self.note(f"cancelled {(await self.conn.set_timer(3, -1)).code.name}")
         elif data == b"send":
             await self.conn.send(b"answer")
         self.note(data.decode())
 
     async def on_timer_timeout(self, type):
         self.note(f"timer {type.name}")
+
+    async def on_alarm(self, id):
+        self.note(f"alarm {id}")
 
     async def on_received_messages(self, messages):
         self.note(" ".join(f"{m.topic}={m.payload.decode()}" for m in messages))

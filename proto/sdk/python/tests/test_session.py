@@ -5,6 +5,7 @@ import pytest
 from gateway import until
 
 from exgate_handler import Handler, contract
+from exgate_handler.result import OK
 
 
 def created(conn, id, seq=1, **fields):
@@ -47,6 +48,24 @@ async def test_a_callback_waits_for_a_result(serve, recorder):
     await session.send({"conn": 1, "result": {"token": 99}}, {"conn": 1, "result": {"token": 1, "code": 5, "message": "no"}})
     await until(lambda: recorder.events[-1:] == ["a behind"])
     assert recorder.events[1:] == ["a published PERMISSION_DENY", "a publish", "a behind"]
+
+
+async def test_timers(serve, recorder):
+    session = await (await serve(recorder)).session()
+    await session.send(created(1, "a"), data(1, 2, "alarm"))
+    assert await session.commands(2) == ["conn: 1 ack: 1", "conn: 1 token: 1 set_timer { id: 3 ms: 250 }"]
+    await session.send({"conn": 1, "result": {"token": 1}})
+    assert await session.commands(1) == ["conn: 1 token: 2 set_timer { id: 3 ms: -1 }"]
+    await session.send({"conn": 1, "result": {"token": 2}}, {"conn": 1, "seq": 3, "alarm": {"id": 3}})
+    await until(lambda: recorder.events[-1:] == ["a alarm 3"])
+    assert recorder.events[1:3] == [f"a set {OK}", "a cancelled SUCCESS"]
+
+
+async def test_timers_of_an_older_gateway(serve, recorder):
+    session = await (await serve(recorder)).session(features=[])
+    await session.send(created(1, "a"), data(1, 2, "alarm"))
+    await until(lambda: recorder.events[-1:] == ["a alarm"])
+    assert "the gateway has no timers: it needs a newer version" in recorder.events[1]
 
 
 async def test_one_that_waits_does_not_delay_others(serve, recorder):

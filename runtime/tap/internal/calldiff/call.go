@@ -28,7 +28,7 @@ func callOf(r *tap.Record) (c call, ok bool) {
 		return call{kind: r.Kind, head: head(r), data: r.Data}, true
 	case tap.Authenticate:
 		return call{kind: r.Kind, head: head(r), password: r.Password}, true
-	case tap.Close, tap.StartTimer, tap.Subscribe, tap.Unsubscribe:
+	case tap.Close, tap.StartTimer, tap.SetTimer, tap.Subscribe, tap.Unsubscribe:
 		return call{kind: r.Kind, head: head(r)}, true
 	case tap.Handled:
 		return call{kind: r.Kind, head: head(r)}, r.Err != nil
@@ -47,6 +47,8 @@ func head(r *tap.Record) string {
 			c.ProtoName, c.ProtoVersion))
 	case tap.StartTimer:
 		return fmt.Sprintf("start_timer %d, %d s", r.Timer, r.Seconds)
+	case tap.SetTimer:
+		return fmt.Sprintf("set_timer %d, %d ms", r.Alarm, r.Millis)
 	case tap.Publish, tap.Subscribe:
 		return fmt.Sprintf("%v %q qos %d", r.Kind, valid(r.Topic), r.QoS)
 	case tap.Unsubscribe:

@@ -144,6 +144,10 @@ func (a *adapter) StartTimer(t gateway.TimerType, seconds uint32) gateway.Result
 	return a.call(&tap.Record{Kind: tap.StartTimer, Timer: t, Seconds: seconds}, nil)
 }
 
+func (a *adapter) SetTimer(id uint32, ms int32) gateway.Result {
+	return a.call(&tap.Record{Kind: tap.SetTimer, Alarm: id, Millis: ms}, nil)
+}
+
 func (a *adapter) Authenticate(client gateway.ClientInfo, password string, done gateway.Done) gateway.Result {
 	return a.call(&tap.Record{Kind: tap.Authenticate, Client: client, Password: password}, done)
 }

@@ -79,6 +79,10 @@ func deliverTo(h gateway.ConnectionHandler, r *tap.Record) error {
 		return h.OnReceivedBytes(r.Data)
 	case tap.Timer:
 		return h.OnTimerTimeout(r.Timer)
+	case tap.Alarm:
+		if a, ok := h.(gateway.AlarmHandler); ok {
+			return a.OnAlarm(r.Alarm)
+		}
 	case tap.Messages:
 		return h.OnReceivedMessages(r.Messages)
 	case tap.Drain:

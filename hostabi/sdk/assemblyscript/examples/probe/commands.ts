@@ -38,6 +38,10 @@ function calls(d: Device, command: string, w: Words): bool {
   else if (command == "timer") {
     const seconds = w.number();
     if (right(d, w)) answer(d, command, d.conn.startTimer(seconds), true);
+  } else if (command == "alarm") {
+    const id = w.number();
+    const ms = w.number();
+    if (right(d, w)) answer(d, command, d.conn.setTimer(id, <i32>ms), true);
   } else if (command == "sub") {
     const filter = w.word();
     const qos = w.number();

@@ -69,6 +69,11 @@ export class Device extends Handler {
     return this.flush();
   }
 
+  onAlarm(id: u32): Action {
+    this.answers.say("alarm " + id.toString());
+    return this.flush();
+  }
+
   onReceivedMessages(messages: Message[]): Action {
     for (let i = 0; i < messages.length; i++) {
       const m = messages[i];

@@ -20,6 +20,7 @@ pub enum Command<'a> {
     Mount(&'a str),
     Auth { clientid: &'a str, username: &'a str, password: &'a [u8] },
     Timer(u32),
+    Alarm { id: u32, ms: u32 },
     Publish { name: &'static str, token: i64, topic: &'a str, qos: u32, payload: &'a [u8] },
     Subscribe { filter: &'a str, qos: u32 },
     Unsubscribe { filter: &'a str },
@@ -53,6 +54,7 @@ impl<'a> Command<'a> {
             }
             b"auth" => Command::Auth { clientid: w.name(), username: if w.more() { w.name() } else { "" }, password: w.rest() },
             b"timer" => Command::Timer(w.number()),
+            b"alarm" => Command::Alarm { id: w.number(), ms: w.number() },
             b"pub" => Command::Publish { name: "pub", token: PUB, topic: w.name(), qos: w.number(), payload: w.rest() },
             b"quiet" => Command::Publish { name: "quiet", token: NO_ANSWER, topic: w.name(), qos: w.number(), payload: w.rest() },
             b"sub" => Command::Subscribe { filter: w.name(), qos: w.number() },
@@ -96,6 +98,7 @@ pub fn call(conn: exproto::Conn, mountpoint: &str, command: &Command) -> Option<
             ("auth", conn.authenticate(AUTH, &client, password), false)
         }
         Command::Timer(seconds) => ("timer", conn.start_timer(seconds), true),
+        Command::Alarm { id, ms } => ("alarm", conn.set_timer(id, ms as i32), true),
         Command::Publish { name, token, topic, qos, payload } => (name, conn.publish(token, topic, qos, payload), token == NO_ANSWER),
         Command::Subscribe { filter, qos } => ("sub", conn.subscribe(SUB, filter, qos), false),
         Command::Unsubscribe { filter } => ("unsub", conn.unsubscribe(UNSUB, filter), false),

@@ -146,6 +146,11 @@ impl Handler for Device {
         self.flush()
     }
 
+    fn on_alarm(&mut self, id: u32) -> Action {
+        self.say(format!("alarm {id}"));
+        self.flush()
+    }
+
     fn on_received_messages(&mut self, messages: Messages) -> Action {
         for m in messages {
             let head = format!("message node={} id={} qos={} from={} topic={} at={} payload=", m.node, m.id, m.qos, m.from, m.topic, m.timestamp);

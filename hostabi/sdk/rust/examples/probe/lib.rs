@@ -62,6 +62,15 @@ mod tests {
     }
 
     #[test]
+    fn a_timer_is_set_cancelled_and_fires() {
+        let mut gateway = connected();
+        gateway.bytes(1, b"alarm 3 250\nalarm 3 4294967295\n");
+        assert_eq!(gateway.calls(), "set_timer 1 id=3 ms=250\nset_timer 1 id=3 ms=-1");
+        assert_eq!(gateway.alarm(1, 3), Action::Continue);
+        assert_eq!(gateway.sent(1), b"ok\nok\nalarm 3\n");
+    }
+
+    #[test]
     fn a_refused_call_is_told() {
         let mut gateway = connected();
         gateway.refuse("publish", Code::LIMIT);

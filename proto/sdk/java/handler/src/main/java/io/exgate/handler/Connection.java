@@ -24,6 +24,14 @@ public interface Connection {
   /** Sets or replaces the timer that fires when the device has sent nothing for the interval: whole seconds, at least 1. */
   Result startTimer(Duration interval);
 
+  /**
+   * Sets or replaces the one-shot timer id, 0 to 15: {@link ConnectionHandler#onAlarm} is called once after this time, at least 10 ms. A negative time
+   * cancels it. Nothing is closed. Timers stay with a connection that is resumed. Only in the session dialect, with a gateway that has timers.
+   */
+  default Result setTimer(int id, Duration after) {
+    return new Result(Result.Code.PARAMS_TYPE_ERROR, "this dialect has no timers: use session");
+  }
+
   /** Sends a message to the broker as the authenticated device. qos is 0, 1 or 2. */
   Result publish(String topic, int qos, byte[] payload);
 

@@ -26,6 +26,9 @@ public interface ConnectionHandler {
   /** The device has sent nothing for the interval of {@link Connection#startTimer}. The gateway closes the connection afterwards. */
   default void onTimerTimeout() throws Exception {}
 
+  /** A timer of {@link Connection#setTimer} fired. The connection stays open. Session dialect only. */
+  default void onAlarm(int id) throws Exception {}
+
   /** One or more messages for the connection's subscriptions. */
   default void onReceivedMessages(List<Message> messages) throws Exception {}
 

@@ -70,6 +70,11 @@ final class Convert {
     return Math.toIntExact(interval.toSeconds());
   }
 
+  /** Milliseconds, or the nearest value that the contract has. */
+  static int milliseconds(Duration after) {
+    return after.isNegative() ? -1 : (int) Math.min(after.toMillis(), Integer.MAX_VALUE);
+  }
+
   static String orEmpty(String s) {
     return s == null ? "" : s;
   }

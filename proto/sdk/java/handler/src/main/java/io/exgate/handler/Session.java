@@ -23,6 +23,7 @@ final class Session implements StreamObserver<GatewayFrame> {
   private final Function<Connection, Device> newDevice;
   private final Map<Long, Device> devices = new ConcurrentHashMap<>();
   private boolean greeted; // owned by onNext
+  private boolean timers; // the gateway knows setTimer; owned by onNext
 
   Session(SessionWriter writer, CommandQueue commands, Duration timeout, String program, Function<Connection, Device> newDevice) {
     this.writer = writer;
@@ -49,6 +50,7 @@ final class Session implements StreamObserver<GatewayFrame> {
       return false;
     }
     greeted = true;
+    timers = hello.getFeaturesList().contains("timers");
     writer.start(HandlerFrame.newBuilder().setHello(HandlerHello.newBuilder().setVersion(VERSION).setProgram(program)).build());
     return true;
   }
@@ -70,7 +72,7 @@ final class Session implements StreamObserver<GatewayFrame> {
   }
 
   private void created(long number, Created created) {
-    devices.put(number, newDevice.apply(new SessionConnection(created.getId(), number, commands, timeout)));
+    devices.put(number, newDevice.apply(new SessionConnection(created.getId(), number, commands, timeout, timers)));
   }
 
   private static Event callback(io.exgate.handler.v1.Event e) {
@@ -78,6 +80,7 @@ final class Session implements StreamObserver<GatewayFrame> {
       case CREATED -> created(e.getCreated());
       case BYTES -> h -> h.onReceivedBytes(e.getBytes().toByteArray());
       case TIMER_TIMEOUT -> ConnectionHandler::onTimerTimeout;
+      case ALARM -> h -> h.onAlarm(e.getAlarm().getId());
       case MESSAGES -> h -> h.onReceivedMessages(Convert.messages(e.getMessages().getMessagesList()));
       case CLOSED -> h -> h.onSocketClosed(e.getClosed().getReason());
       case DRAIN -> ConnectionHandler::onDrain;

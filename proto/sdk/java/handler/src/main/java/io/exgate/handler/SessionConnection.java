@@ -6,6 +6,7 @@ import io.exgate.handler.v1.Authenticate;
 import io.exgate.handler.v1.Close;
 import io.exgate.handler.v1.Command;
 import io.exgate.handler.v1.Publish;
+import io.exgate.handler.v1.SetTimer;
 import io.exgate.handler.v1.StartTimer;
 import io.exgate.handler.v1.Subscribe;
 import io.exgate.handler.v1.Unsubscribe;
@@ -24,15 +25,17 @@ final class SessionConnection implements Connection {
   private final long number;
   private final CommandQueue commands;
   private final Duration timeout;
+  private final boolean timers; // the gateway knows setTimer
   private final AtomicLong tokens = new AtomicLong();
   private final Map<Long, CompletableFuture<Result>> waiting = new ConcurrentHashMap<>();
   private volatile boolean gone;
 
-  SessionConnection(String id, long number, CommandQueue commands, Duration timeout) {
+  SessionConnection(String id, long number, CommandQueue commands, Duration timeout, boolean timers) {
     this.id = id;
     this.number = number;
     this.commands = commands;
     this.timeout = timeout;
+    this.timers = timers;
   }
 
   void acknowledge(long seq) {
@@ -105,6 +108,14 @@ final class SessionConnection implements Connection {
   @Override
   public Result startTimer(Duration interval) {
     return ask(Command.newBuilder().setStartTimer(StartTimer.newBuilder().setType(TimerType.KEEPALIVE).setInterval(Convert.seconds(interval))));
+  }
+
+  @Override
+  public Result setTimer(int id, Duration after) {
+    if (!timers) {
+      return new Result(Result.Code.PARAMS_TYPE_ERROR, "the gateway has no timers: it needs a newer version");
+    }
+    return ask(Command.newBuilder().setSetTimer(SetTimer.newBuilder().setId(id).setMs(Convert.milliseconds(after))));
   }
 
   @Override

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -71,6 +72,10 @@ final class Recorder {
         case "echo" -> note("echo " + connection.send(bytes).code());
         case "login" -> note("login " + connection.authenticate(new ClientInfo("c1"), "secret").code());
         case "publish" -> note("publish " + connection.publish("t", 1, bytes));
+        case "alarm" -> {
+          note("set " + connection.setTimer(3, Duration.ofMillis(250)));
+          note("cancelled " + connection.setTimer(3, Duration.ofSeconds(-1)).code());
+        }
         default -> note("bytes " + text);
       }
     }
@@ -78,6 +83,11 @@ final class Recorder {
     @Override
     public void onTimerTimeout() {
       note("timer");
+    }
+
+    @Override
+    public void onAlarm(int id) {
+      note("alarm " + id);
     }
 
     @Override

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.ByteString;
 import emqx.exproto.v1.Exproto;
+import io.exgate.handler.v1.Alarm;
 import io.exgate.handler.v1.Closed;
 import io.exgate.handler.v1.Command;
 import io.exgate.handler.v1.Command.CommandCase;
@@ -16,6 +17,7 @@ import io.exgate.handler.v1.HandlerFrame;
 import io.exgate.handler.v1.SessionHandlerGrpc;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
+import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -65,8 +67,8 @@ class SessionTest {
     return queue.poll(Recorder.PATIENCE_SECONDS, TimeUnit.SECONDS);
   }
 
-  private void greet() throws InterruptedException {
-    gateway.onNext(GatewayFrame.newBuilder().setHello(GatewayHello.newBuilder().setVersion(7)).build());
+  private void greet(String... features) throws InterruptedException {
+    gateway.onNext(GatewayFrame.newBuilder().setHello(GatewayHello.newBuilder().setVersion(7).addAllFeatures(List.of(features))).build());
     HandlerFrame answer = next(frames);
     assertEquals("1 test/1", answer.getHello().getVersion() + " " + answer.getHello().getProgram());
   }
@@ -131,6 +133,32 @@ class SessionTest {
     tell(result(next(commands), Exproto.ResultCode.PERMISSION_DENY));
     fixture.recorder.expect("a created SSL 10.0.0.1:5", "a login SUCCESS", "a publish Result[code=PERMISSION_DENY, message=so]");
     expectAck(1, 3);
+  }
+
+  @Test
+  void timersAreSetCancelledAndFire() throws Exception {
+    greet("timers");
+    tell(created(1, "a"), bytes(1, 2, "alarm"));
+    expectAck(1, 1);
+    Command set = next(commands);
+    assertEquals("3 250", set.getSetTimer().getId() + " " + set.getSetTimer().getMs());
+    tell(result(set, Exproto.ResultCode.SUCCESS));
+    Command cancelled = next(commands);
+    assertEquals("3 -1", cancelled.getSetTimer().getId() + " " + cancelled.getSetTimer().getMs());
+    tell(result(cancelled, Exproto.ResultCode.SUCCESS), Event.newBuilder().setConn(1).setSeq(3).setAlarm(Alarm.newBuilder().setId(3)));
+    expectAck(1, 3);
+    fixture.recorder.expect("a created SSL 10.0.0.1:5", "a set Result[code=SUCCESS, message=]", "a cancelled SUCCESS", "a alarm 3");
+  }
+
+  @Test
+  void anOlderGatewayHasNoTimers() throws Exception {
+    greet();
+    tell(created(1, "a"), bytes(1, 2, "alarm"));
+    expectAck(1, 2);
+    fixture.recorder.expect(
+        "a created SSL 10.0.0.1:5",
+        "a set Result[code=PARAMS_TYPE_ERROR, message=the gateway has no timers: it needs a newer version]",
+        "a cancelled PARAMS_TYPE_ERROR");
   }
 
   @Test
