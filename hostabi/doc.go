@@ -39,6 +39,12 @@
 // result of a call is never delivered inside the call: code 0 means that it was accepted, and [KindResult] with the
 // guest's token is its outcome. The host never enters an instance during an import.
 //
+// # Versions
+//
+// Minor versions add kinds and imports and change nothing that exists. [Check] refuses a module with an import that the
+// host lacks, so a guest needs no other way to say which minor version it was written for. Minor 1 added set_timer and
+// [KindAlarm].
+//
 // # Faults
 //
 // After a trap, an exit or an exceeded limit, the instance is never entered again. Its connections are closed, and a

@@ -107,6 +107,11 @@ func TestSwapDrainsTheVersionBefore(t *testing.T) {
 	if got := old.Take(); got != `send "b\x00still here"` {
 		t.Errorf("got %q", got)
 	}
+	// its timers stay with it too
+	must(t, old.Handler.(gateway.AlarmHandler).OnAlarm(3))
+	if got := old.Take(); got != `send "7\x03"` {
+		t.Errorf("the alarm got %q", got)
+	}
 	young := gatewaytest.Connect(t, m)
 	if v := m.Status().Versions; v[0].Connections != 1 || v[1].Connections != 1 || v[1].DrainsUntil.IsZero() ||
 		v[0].Served != 1 {

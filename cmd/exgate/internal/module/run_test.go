@@ -66,6 +66,16 @@ func TestRunShowsEveryCallAndItsResult(t *testing.T) {
 > "echo again\n"
 < "again\n"
 ` + goodbye},
+		{"alarm", "alarm 3 2000000000\n/alarm 3\n", RunOptions{}, `> "alarm 3 2000000000\n"
+  set_timer 3, 2000000000 ms: SUCCESS
+< "ok\n"
+  alarm 3
+< "alarm 3\n"
+` + goodbye},
+		{"alarm limit", "alarm 3 250\n", RunOptions{Limit: []string{"set_timer"}}, `> "alarm 3 250\n"
+  set_timer 3, 250 ms: LIMIT: --limit set_timer
+< "refused alarm 16\n"
+` + goodbye},
 		{"timer", "/timer\n", RunOptions{}, `  timer 0 ends
 < "timer 0\n"
 - closed, keepalive_timeout
