@@ -43,4 +43,6 @@ func withoutPassword(b []byte) string {
 	return inOneLine(password.ReplaceAll(b, []byte(`"password":"..."`)))
 }
 
-func inOneLine(b []byte) string { return strings.NewReplacer("\r", `\r`, "\n", `\n`).Replace(string(b)) }
+func inOneLine(b []byte) string {
+	return strings.NewReplacer("\r", `\r`, "\n", `\n`).Replace(string(b))
+}

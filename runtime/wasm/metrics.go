@@ -76,7 +76,7 @@ const kindBytes hostabi.Kind = 0
 type handlerMetrics struct {
 	set       *Metrics
 	name      string
-	events    [hostabi.KindDrain + 1]prometheus.Counter
+	events    [hostabi.KindAlarm + 1]prometheus.Counter
 	fuel      prometheus.Observer
 	hostCalls prometheus.Counter
 	instances prometheus.Gauge
