@@ -13,7 +13,7 @@ import (
 func TestAlarms(t *testing.T) {
 	probe, err := os.ReadFile("../../../hostabi/sdk/c/probe/probe.wasm")
 	taptest.Must(t, err)
-	text := head + `{"c":1,"n":2,"t":0,"call":"send","text":"created type=0 peer=:0 local=:0 cn= dn=\n"}
+	text := head + `{"c":1,"n":2,"t":0,"call":"send","text":"created type=0 peer=192.0.2.1:1 local=:0 cn= dn=\n"}
 {"c":1,"n":3,"t":0,"event":"bytes","text":"alarm 3 250\nalarm 4 4294967295\n"}
 {"c":1,"n":4,"t":0,"call":"set_timer","id":2,"alarm":3,"ms":250}
 {"c":1,"n":5,"t":0,"call":"set_timer","id":3,"alarm":4,"ms":-1}
