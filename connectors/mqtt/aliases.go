@@ -8,13 +8,17 @@ import (
 	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
-// The configuration and the metrics are the client's.
 type (
-	Config      = client.Config
-	Status      = client.Status
+	// Config configures the connector; see [client.Config].
+	Config = client.Config
+	// Status is what a will and a status message are published with; see [client.Status].
+	Status = client.Status
+	// SpoolConfig configures the messages on disk; see [client.SpoolConfig].
 	SpoolConfig = client.SpoolConfig
-	Metrics     = client.Metrics
-	Refused     = client.Refused
+	// Metrics are the connector's metrics; see [client.Metrics].
+	Metrics = client.Metrics
+	// Refused is a stored message that the broker refused; see [client.Refused].
+	Refused = client.Refused
 )
 
 // NewMetrics registers the metrics with reg. If reg is nil, they are not registered.

@@ -14,13 +14,16 @@ import (
 // Unit replaces the second of Config.ReconnectDelay, so that the tests are fast.
 const Unit = 20 * time.Millisecond
 
-const Patience = 90 * time.Second // as in connectortest
+// Patience bounds waiting for what must happen, as in connectortest.
+const Patience = 90 * time.Second
 
+// Connect logs a device in.
 func Connect(t testing.TB, c gateway.Connector, clientID string) (gateway.Session, *connectortest.Device) {
 	t.Helper()
 	return Login(t, c, clientID, "", "")
 }
 
+// Login logs a device in with a username and a password.
 func Login(t testing.TB, c gateway.Connector, clientID, username, password string) (
 	gateway.Session, *connectortest.Device,
 ) {
@@ -37,6 +40,7 @@ func Login(t testing.TB, c gateway.Connector, clientID, username, password strin
 	return s, d
 }
 
+// LoginTo logs a device of a listener in.
 func LoginTo(t *testing.T, c gateway.Connector, id, listener string) gateway.Session {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
@@ -69,6 +73,7 @@ func LogIn(t testing.TB, c gateway.Connector, id string) *Member {
 	return m
 }
 
+// TryLogIn is LogIn for a login that may be refused.
 func TryLogIn(c gateway.Connector, id string, down gateway.Downlink) (gateway.Session, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
@@ -101,6 +106,7 @@ func (m *Member) WantsNoMore(t testing.TB) {
 	}
 }
 
+// Publish expects the broker to accept the message.
 func Publish(t testing.TB, from *Member, topic string, qos byte, payload string) {
 	t.Helper()
 	if r := connectortest.Publish(t, from, topic, qos, payload); !r.Ok() {
@@ -138,6 +144,7 @@ func WantNumbers(t *testing.T, d *connectortest.Device, from, to int) {
 	}
 }
 
+// WantDiscarded expects the device to be closed because its client id logged in elsewhere.
 func WantDiscarded(t testing.TB, m *Member) {
 	t.Helper()
 	if r := m.Lost(t); !r.Is(gateway.ReasonDiscarded) {

@@ -40,11 +40,13 @@ type memorySession struct {
 	Asked   uint16 // packet id of the last SUBSCRIBE
 }
 
+// MemoryFilter is a subscription of a client.
 type MemoryFilter struct {
 	qos byte
 	Id  int
 }
 
+// NewMemoryBroker starts a broker that ends with the test.
 func NewMemoryBroker(t *testing.T) *MemoryBroker {
 	t.Helper()
 	b := &MemoryBroker{Refused: map[string]byte{}, Sessions: map[string]*memorySession{}, Retained: map[string]string{}}

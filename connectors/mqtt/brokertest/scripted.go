@@ -25,6 +25,7 @@ type Peer struct {
 	Number int // 0 for the first connection
 }
 
+// NewScripted starts a broker that runs serve for each connection and ends with the test.
 func NewScripted(t *testing.T, serve func(p *Peer)) *Scripted {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -34,6 +35,7 @@ func NewScripted(t *testing.T, serve func(p *Peer)) *Scripted {
 	return ServeScripted(t, l, serve)
 }
 
+// ServeScripted is NewScripted on an open listener.
 func ServeScripted(t *testing.T, l net.Listener, serve func(p *Peer)) *Scripted {
 	t.Helper()
 	b := &Scripted{Listener: l}

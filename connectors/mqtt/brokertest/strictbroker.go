@@ -22,6 +22,7 @@ type StrictBroker struct {
 	asked map[string]int // SUBSCRIBEs of filters that it took
 }
 
+// NewStrictBroker starts a broker that ends with the test.
 func NewStrictBroker(t *testing.T, reason byte) *StrictBroker {
 	t.Helper()
 	b := &StrictBroker{reason: reason, taken: map[string]int{}, From: map[string]int{}, asked: map[string]int{}}

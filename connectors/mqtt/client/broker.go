@@ -63,6 +63,7 @@ type Broker struct {
 	outage     *outage // the latest
 }
 
+// ErrClosed is the error of calls after Close.
 var ErrClosed = errors.New("the connector is closed")
 
 func newBroker(cfg Config) (*Broker, error) {

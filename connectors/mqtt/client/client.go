@@ -100,10 +100,12 @@ type filter struct {
 	id   uint32 // Subscription Identifier; 0: none
 }
 
+// ResultEnded is the result of calls that were still waiting when their session ended.
+var ResultEnded = gateway.Refuse(gateway.CodeConnProcessNotAlive, "the session has ended")
+
 var (
-	ResultEnded = gateway.Refuse(gateway.CodeConnProcessNotAlive, "the session has ended")
-	resultDown  = gateway.Refuse(gateway.CodeUnknown, "the broker cannot be reached: the QoS 0 message is dropped")
-	resultFull  = gateway.Refuse(gateway.CodeLimit, "too many calls wait for the broker")
+	resultDown = gateway.Refuse(gateway.CodeUnknown, "the broker cannot be reached: the QoS 0 message is dropped")
+	resultFull = gateway.Refuse(gateway.CodeLimit, "too many calls wait for the broker")
 )
 
 func (c *Client) init(b *Broker, id string, o Owner) {
