@@ -7,11 +7,9 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/connectortest"
-	"github.com/exgate/exgate/runtime/gateway"
-
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
-
 	"github.com/exgate/exgate/connectors/mqtt/client"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 func TestNeverSuback(t *testing.T) {

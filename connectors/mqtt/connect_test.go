@@ -19,12 +19,10 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+	"github.com/exgate/exgate/connectors/mqtt/client"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
-
-	"github.com/exgate/exgate/connectors/mqtt/brokertest"
-
-	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 func dial(t *testing.T, cfg client.Config) error {

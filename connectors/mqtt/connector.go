@@ -7,9 +7,8 @@ import (
 
 	"github.com/eclipse/paho.golang/paho"
 
-	"github.com/exgate/exgate/runtime/gateway"
-
 	"github.com/exgate/exgate/connectors/mqtt/client"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // Connector opens a session at the broker for each device, with the device's client id, credentials and will.

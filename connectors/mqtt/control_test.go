@@ -16,13 +16,11 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+	"github.com/exgate/exgate/connectors/mqtt/client"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-
-	"github.com/exgate/exgate/connectors/mqtt/brokertest"
-
-	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // newGateway returns a connector of a gateway with a name.
@@ -30,7 +28,7 @@ func newGateway(t testing.TB, url, node string) *Shared {
 	t.Helper()
 	cfg := clienttest.Quick(url)
 	cfg.Node, cfg.Logger = node, slog.New(slog.DiscardHandler)
-	s := newShared(t, cfg, SharedConfig{Connections: 1})
+	s := newSessions(t, cfg, SharedConfig{Connections: 1})
 	s.broker.SetLongestDelay(time.Second) // even if a test keeps the broker down for long
 	return s
 }
@@ -134,7 +132,7 @@ func TestControlRefused(t *testing.T) {
 	var log gatewaytest.Log
 	cfg := clienttest.Quick(b.Url())
 	cfg.Logger = log.Logger()
-	s := newShared(t, cfg, SharedConfig{})
+	s := newSessions(t, cfg, SharedConfig{})
 	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "t", 1)
 	brokertest.Publish(t, m, "t", 1, "x")
@@ -149,7 +147,7 @@ func TestControlRefused(t *testing.T) {
 // learn all of them.
 func TestDevicesAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newShared(t, client.Config{URL: b.URL(), ControlTopic: "a/b"}, SharedConfig{})
+	s := newSessions(t, client.Config{URL: b.URL(), ControlTopic: "a/b"}, SharedConfig{})
 	hostile, d := brokertest.Connect(t, s, "hostile")
 	for _, topic := range []string{"a/b", "a/b/claims"} {
 		if r := connectortest.Publish(t, hostile, topic, 1,
@@ -171,49 +169,6 @@ func TestDevicesAndTheControlTopic(t *testing.T) {
 	}
 	if m := d.Next(t); m.Topic != "a/bc" {
 		t.Fatalf("a device got %s", m.Topic)
-	}
-}
-
-// Devices with their own sessions, and the gateway's RawPublish, which has one, must not use the control topic either:
-// they reach the same broker.
-func TestOwnSessionsAndTheControlTopic(t *testing.T) {
-	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newShared(t, client.Config{URL: b.URL()}, SharedConfig{})
-	_, victim := brokertest.Connect(t, s, "victim")
-	for _, cfg := range []client.Config{
-		{URL: b.URL(), Node: "plain"},
-		{URL: b.URL(), Node: "spooled", Spool: client.SpoolConfig{Folder: t.TempDir()}},
-	} {
-		hostile, d := brokertest.Connect(t, newConnector(t, cfg), "hostile")
-		forged := claimsOf("z", claim{"victim", s.session("victim").epoch + 1})
-		for _, topic := range []string{"exgate/control", "exgate/control/claims", "exgate/control/probe/x"} {
-			for qos := range byte(3) {
-				if r := connectortest.Publish(t, hostile, topic, qos, forged); r.Code != gateway.CodePermissionDeny {
-					t.Errorf("publishing to %s with QoS %d: %v", topic, qos, r)
-				}
-			}
-		}
-		for _, filter := range []string{
-			"exgate/control", "exgate/control/#", "exgate/control/+",
-			"$share/g/exgate/control/claims",
-		} {
-			if r := connectortest.Subscribe(t, hostile, filter, 0); r.Code != gateway.CodePermissionDeny {
-				t.Errorf("subscribing to %s: %v", filter, r)
-			}
-		}
-		for _, filter := range []string{"#", "exgate/+/claims", "$share/g/exgate/#"} {
-			if r := connectortest.Subscribe(t, hostile, filter, 0); !r.Ok() {
-				t.Errorf("subscribing to %s: %v", filter, r)
-			}
-		}
-		brokertest.Connect(t, s, "another") // the gateway claims the login on the control topic
-		if r := connectortest.Publish(t, hostile, "exgate/controls", 1, "fence"); !r.Ok() {
-			t.Fatal(r)
-		}
-		if m := d.Next(t); m.Topic != "exgate/controls" || victim.Losses() > 0 {
-			t.Fatalf("a device got %s; %d losses", m.Topic, victim.Losses())
-		}
-		hostile.Close()
 	}
 }
 

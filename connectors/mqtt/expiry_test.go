@@ -8,9 +8,8 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
-	"github.com/exgate/exgate/connectors/mqtt/clienttest"
-
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 )
 
 // TestConnectFlags checks the session flags that the broker gets at login, at a reconnect, and at the end.

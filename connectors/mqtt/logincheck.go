@@ -5,9 +5,8 @@ import (
 	"errors"
 
 	"github.com/exgate/exgate/connectors/access"
-	"github.com/exgate/exgate/runtime/gateway"
-
 	"github.com/exgate/exgate/connectors/mqtt/client"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // Probe returns an Authenticator that checks logins at the broker: it connects with the device's credentials and client

@@ -12,9 +12,8 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
-	"github.com/exgate/exgate/runtime/gateway"
-
 	"github.com/exgate/exgate/connectors/mqtt/client"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // Clients for benchmarks with many devices: sessions of both kinds and, for comparison, clients of paho.

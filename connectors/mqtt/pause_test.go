@@ -6,11 +6,9 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
-	"github.com/exgate/exgate/connectors/mqtt/clienttest"
-
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
-
 	"github.com/exgate/exgate/connectors/mqtt/client"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 )
 
 // TestPausedBroker pauses a real broker: QoS 1 and 2 publishes wait, the gateway notices, and all arrive in order after

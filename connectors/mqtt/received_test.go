@@ -13,10 +13,9 @@ import (
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
-
-	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // inBothModes runs a test with a device session and with a shared session of the client "c".
@@ -91,7 +90,7 @@ func TestEveryCodeOfEveryAnswer(t *testing.T) {
 		})
 	}
 	inBothModes(t, broker, func(t *testing.T, _ *Connector, s gateway.Session, d *connectortest.Device) {
-		_, isShared := s.(*sharedSession)
+		_, isOwn := s.(*Session)
 		for n := range 256 {
 			topic := strconv.Itoa(n)
 			check := func(packet string, r gateway.Result, success ...int) {
@@ -105,7 +104,7 @@ func TestEveryCodeOfEveryAnswer(t *testing.T) {
 			check("PUBACK", connectortest.Publish(t, s, topic, 1, "x"), 0x00, 0x10)
 			check("PUBCOMP", connectortest.Publish(t, s, "comp/"+topic, 2, "x"), 0x00, 0x92)
 			check("SUBACK", connectortest.Subscribe(t, s, topic, 2), 0x00, 0x01, 0x02)
-			if !isShared { // in shared mode, the UNSUBSCRIBE for the last device is the gateway's
+			if isOwn { // in shared mode, the UNSUBSCRIBE for the last device is the gateway's
 				check("UNSUBACK", connectortest.Unsubscribe(t, s, topic), 0x00, 0x11)
 			}
 		}

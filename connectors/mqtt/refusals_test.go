@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,13 +14,11 @@ import (
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+	"github.com/exgate/exgate/connectors/mqtt/client"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-
-	"github.com/exgate/exgate/connectors/mqtt/brokertest"
-
-	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // TestSharedSubscribeRefused expects the broker's refusal to reach the device, and a new SUBSCRIBE if the device tries
@@ -33,7 +30,7 @@ func TestSharedSubscribeRefused(t *testing.T) {
 	})
 	cfg := clienttest.Quick(b.URL())
 	cfg.Username, cfg.Password = "gateway", "own"
-	s := newShared(t, cfg, SharedConfig{})
+	s := newSessions(t, cfg, SharedConfig{})
 	m := brokertest.LogIn(t, s, "device")
 	for range maxFilters + 1 { // refused filters do not count
 		if r := connectortest.Subscribe(t, m, "denied", 1); r.Code != gateway.CodePermissionDeny {
@@ -52,7 +49,7 @@ func TestSharedSubscribeRefused(t *testing.T) {
 // subscriptions must match its results.
 func TestSubscribeAgainAfterRefusal(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	s := newSessions(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
 	m, other := brokertest.LogIn(t, s, "device"), brokertest.LogIn(t, s, "other")
 	other.MustSubscribe(t, "f", 0)
 	b.Set(func() { b.Mute = true })
@@ -81,7 +78,7 @@ func TestGatewayRefused(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{Users: map[string]string{"gateway": "own"}})
 	cfg := clienttest.Quick(b.URL())
 	cfg.Username, cfg.Password, cfg.Logger = "gateway", "hidden-password", slog.New(slog.DiscardHandler)
-	s := newShared(t, cfg, SharedConfig{})
+	s := newSessions(t, cfg, SharedConfig{})
 	err := awaitRefusal(t, s, "not authorized")
 	if strings.Contains(err.Error(), "hidden-password") {
 		t.Fatalf("the error has the password: %v", err)
@@ -100,7 +97,7 @@ func TestCarrierRefused(t *testing.T) {
 	})
 	cfg := clienttest.Quick(b.Url())
 	cfg.Logger = slog.New(slog.DiscardHandler)
-	s := newShared(t, cfg, SharedConfig{})
+	s := newSessions(t, cfg, SharedConfig{})
 	s.mode.once.Do(func() { close(s.mode.known) })
 	if err := awaitRefusal(t, s, ""); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
@@ -154,7 +151,7 @@ func TestLoginAnswers(t *testing.T) {
 		"bad client":   {decided{answer: access.Answer{Decision: access.Allow}}, "a\x00b", gateway.CodeParamsTypeError},
 		"error":        {decided{err: away}, "device", 0},
 	} {
-		s := newShared(t, client.Config{URL: "mqtt://127.0.0.1:1"}, SharedConfig{Authenticator: c.decided})
+		s := newSessions(t, client.Config{URL: "mqtt://127.0.0.1:1"}, SharedConfig{Authenticator: c.decided})
 		_, err := brokertest.TryLogIn(s, c.id, connectortest.NewDevice())
 		var refused *gateway.ResultError
 		switch {
@@ -176,7 +173,7 @@ func TestLoginAnswers(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
 	expiring := decided{answer: access.Answer{Decision: access.Allow, Expires: time.Now().Add(time.Second)}}
-	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Authenticator: expiring})
+	s := newSessions(t, clienttest.Quick(b.Url()), SharedConfig{Authenticator: expiring})
 	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "t", 1)
 	if r := m.Lost(t); !r.Is(gateway.ReasonAuthExpired) || time.Now().Before(expiring.answer.Expires) {
@@ -199,7 +196,7 @@ func (o only) Allows(_ gateway.Device, _ access.Action, name string) bool {
 // message of a wildcard subscription.
 func TestRules(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{ACL: only("allowed")})
+	s := newSessions(t, clienttest.Quick(b.Url()), SharedConfig{ACL: only("allowed")})
 	m := brokertest.LogIn(t, s, "device")
 	if r := connectortest.Publish(t, m, "other", 1, "x"); r.Code != gateway.CodePermissionDeny {
 		t.Fatal(r)
@@ -217,7 +214,7 @@ func TestRules(t *testing.T) {
 	for _, a := range []decided{nothing, everything} {
 		cfg := clienttest.Quick(b.Url())
 		cfg.Node = "other"
-		free := brokertest.LogIn(t, newShared(t, cfg, SharedConfig{Authenticator: a, ACL: only("allowed")}), "free")
+		free := brokertest.LogIn(t, newSessions(t, cfg, SharedConfig{Authenticator: a, ACL: only("allowed")}), "free")
 		free.MustSubscribe(t, "#", 1)
 		brokertest.Publish(t, free, "other", 1, "x")
 		free.Wants(t, "x")
@@ -225,84 +222,11 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestSharedRestart restarts mosquitto while many devices publish: a publish succeeds only after it has arrived, in the
-// order of its device.
-func TestSharedRestart(t *testing.T) {
-	for name, restart := range map[string]func(t *testing.T, b *mosquitto.Broker){
-		"killed":  func(t *testing.T, b *mosquitto.Broker) { b.Kill(); b.Restart(t) },
-		"stopped": func(t *testing.T, b *mosquitto.Broker) { b.Stop(t); b.Restart(t) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := mosquitto.Start(t, mosquitto.Options{})
-			s := newShared(t, clienttest.Quick(b.URL()), SharedConfig{})
-			const devices, messages = 50, 40
-			members := make([]*brokertest.Member, devices)
-			for i := range members {
-				members[i] = brokertest.LogIn(t, s, fmt.Sprint("device-", i))
-				members[i].MustSubscribe(t, "down/"+members[i].Id, 1)
-			}
-			cfg := clienttest.Quick(b.URL())
-			// mosquitto persists a session that began without Clean Start, and not those of the shared connections
-			cfg.SessionExpiry = time.Minute
-			observer := brokertest.LogIn(t, newConnector(t, cfg), "observer")
-			observer.MustSubscribe(t, "down/#", 1)
-			calls := publishAll(members, 0, messages)
-			b.Pause(t)
-			calls = append(calls, publishAll(members, messages, 3*messages)...)
-			restart(t, b)
-			for _, call := range calls {
-				if r := call.Result(t); !r.Ok() || call.Times() != 1 {
-					t.Fatalf("%v, done was called %d times", r, call.Times())
-				}
-			}
-			publishAll(members, 3*messages, 3*messages+1)
-			for _, m := range members {
-				wantInOrder(t, m, true, map[string]int{"down/" + m.Id: 3 * messages})
-			}
-			last := map[string]int{}
-			for _, m := range members {
-				last["down/"+m.Id] = 3 * messages
-			}
-			wantInOrder(t, observer, name == "killed", last)
-		})
-	}
-}
-
-// publishAll makes each device publish to itself, without waiting.
-func publishAll(members []*brokertest.Member, first, end int) (calls []*connectortest.Call) {
-	for i := first; i < end; i++ {
-		for _, m := range members {
-			call := connectortest.NewCall()
-			calls = append(calls, call)
-			m.Publish("down/"+m.Id, 1, []byte(strconv.Itoa(i)), call.Done)
-		}
-	}
-	return calls
-}
-
-// wantInOrder expects the numbers up to the last of each topic; duplicates are allowed. With mayLose, the broker may
-// have lost acknowledged messages.
-func wantInOrder(t *testing.T, m *brokertest.Member, mayLose bool, last map[string]int) {
-	t.Helper()
-	next := map[string]int{}
-	for len(last) > 0 {
-		got := m.Next(t)
-		n, err := strconv.Atoi(string(got.Payload))
-		if err != nil || (n > next[got.Topic] && !mayLose) {
-			t.Fatalf("%s gets %d of %s, not %d", m.Id, n, got.Topic, next[got.Topic])
-		}
-		next[got.Topic] = max(next[got.Topic], n+1)
-		if n == last[got.Topic] {
-			delete(last, got.Topic)
-		}
-	}
-}
-
 // TestSubscribeWhileDown expects requests made while the broker is down to take effect when it is up.
 func TestSubscribeWhileDown(t *testing.T) {
 	for _, forget := range []bool{false, true} {
 		b := brokertest.NewMemoryBroker(t)
-		s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+		s := newSessions(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
 		m := brokertest.LogIn(t, s, "device")
 		for _, filter := range []string{"stays", "leaves", "returns"} {
 			m.MustSubscribe(t, filter, 1)
@@ -340,7 +264,7 @@ func TestSubscribeWhileDown(t *testing.T) {
 // has kept the subscription, must get an UNSUBSCRIBE.
 func TestComeAndGoWhileDown(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	s := newSessions(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
 	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "f", 1)
 	b.Stop()
@@ -356,7 +280,7 @@ func TestComeAndGoWhileDown(t *testing.T) {
 // TestNothingGrowsWhileDown has many devices log in, subscribe, publish and leave while the broker is down.
 func TestNothingGrowsWhileDown(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	s := newSessions(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
 	brokertest.LogIn(t, s, "stays")
 	b.Stop()
 	c := s.conns[0].client
@@ -386,7 +310,7 @@ func TestNothingGrowsWhileDown(t *testing.T) {
 // nevertheless be sent again.
 func TestSentWhenLeaving(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newShared(t, clienttest.Quick(b.URL()), SharedConfig{Connections: 1})
+	s := newSessions(t, clienttest.Quick(b.URL()), SharedConfig{Connections: 1})
 	m, other := brokertest.LogIn(t, s, "device"), brokertest.LogIn(t, s, "other")
 	other.MustSubscribe(t, "t", 1)
 	b.Pause(t)

@@ -9,18 +9,15 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/eclipse/paho.golang/packets"
+	"pgregory.net/rapid"
 
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+	"github.com/exgate/exgate/connectors/mqtt/client"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
-
-	"github.com/exgate/exgate/connectors/mqtt/brokertest"
-
-	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // minimizing is a testing.TB whose failures let rapid look for a smaller example.
@@ -46,7 +43,7 @@ var (
 type routeModel struct {
 	t        testing.TB
 	broker   *brokertest.MemoryBroker
-	base     *Connector
+	base     *client.Broker
 	shared   *Shared
 	devices  map[string]*modelDevice
 	calls    []*connectortest.Call // calls to be answered when the broker is up
@@ -64,10 +61,10 @@ func newRouteModel(t *testing.T, rt *rapid.T) *routeModel {
 	m.broker.Refused[refusedFilter] = packets.SubackNotauthorized
 	cfg := client.Config{URL: m.broker.Url(), ReconnectDelay: time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
 	var err error
-	if m.base, err = New(cfg); err != nil {
+	if m.base, err = client.Open(cfg); err != nil {
 		rt.Fatal(err)
 	}
-	if m.shared, err = m.base.Shared(SharedConfig{
+	if m.shared, err = openShared(m.base, SharedConfig{
 		Authenticator: access.Everybody(),
 		Connections:   modelCarriers,
 	}); err != nil {
@@ -85,7 +82,7 @@ func (m *routeModel) close() {
 	if err := m.shared.Close(ctx); err != nil {
 		m.t.Fatal(err)
 	}
-	if err := m.base.Close(ctx); err != nil {
+	if err := m.base.Leave(ctx); err != nil {
 		m.t.Fatal(err)
 	}
 	m.broker.Close()

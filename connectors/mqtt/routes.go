@@ -8,10 +8,9 @@ import (
 
 	"github.com/eclipse/paho.golang/paho"
 
+	"github.com/exgate/exgate/connectors/mqtt/client"
 	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
-
-	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 const (

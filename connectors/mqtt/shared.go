@@ -13,9 +13,8 @@ import (
 	"time"
 
 	"github.com/exgate/exgate/connectors/access"
-	"github.com/exgate/exgate/runtime/gateway"
-
 	"github.com/exgate/exgate/connectors/mqtt/client"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // SharedConfig configures a Shared. Only Authenticator is required.

@@ -1,6 +1,8 @@
 package mqtt
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -10,14 +12,53 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+	"github.com/exgate/exgate/connectors/mqtt/client"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-
-	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
+
+// openBroker returns a broker to open a connector with.
+func openBroker(t testing.TB, cfg client.Config) *client.Broker {
+	t.Helper()
+	b, err := client.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// openConnector returns a connector, which is closed before the broker.
+func openConnector(t testing.TB, b *client.Broker, cfg SharedConfig) *Shared {
+	t.Helper()
+	if cfg.Authenticator == nil {
+		cfg.Authenticator = access.Everybody()
+	}
+	s, err := openShared(b, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// newSessions returns a connector that is closed after the test.
+func newSessions(t testing.TB, cfg client.Config, shared SharedConfig) *Shared {
+	t.Helper()
+	b := openBroker(t, cfg)
+	s := openConnector(t, b, shared)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), brokertest.Patience)
+		defer cancel()
+		if err := errors.Join(s.Close(ctx), b.Leave(ctx)); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
 
 // awaitAsks waits until the shared connections have sent a memoryBroker exactly these requests.
 func awaitAsks(t testing.TB, b *brokertest.MemoryBroker, want ...string) {
@@ -57,7 +98,7 @@ func awaitFilters(t testing.TB, b *brokertest.MemoryBroker, want ...string) {
 func TestSharedLots(t *testing.T) {
 	const n = 2000
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newShared(t, clienttest.Quick(b.URL()), SharedConfig{})
+	s := newSessions(t, clienttest.Quick(b.URL()), SharedConfig{})
 	from := brokertest.LogIn(t, s, "from")
 	before := runtime.NumGoroutine()
 	var own, common atomic.Int32
@@ -130,7 +171,7 @@ func (f *stuckDevice) Deliver(m gateway.Message) bool {
 // the broker its acknowledgements.
 func TestFullDevice(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newShared(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	s := newSessions(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
 	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "t", 1)
 	var stuck [2]*stuckDevice

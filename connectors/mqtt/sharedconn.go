@@ -5,9 +5,8 @@ import (
 
 	"github.com/eclipse/paho.golang/paho"
 
-	"github.com/exgate/exgate/runtime/gateway"
-
 	"github.com/exgate/exgate/connectors/mqtt/client"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // sharedReceiveMaximum is the Receive Maximum of a shared connection, unless Config.ReceiveMaximum is larger. Messages

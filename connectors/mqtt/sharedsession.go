@@ -9,10 +9,9 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/exgate/exgate/connectors/access"
+	"github.com/exgate/exgate/connectors/mqtt/client"
 	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
-
-	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // sharedSession is a device's session on shared connections: a publish queue and its subscriptions.

@@ -2,70 +2,15 @@ package mqtt
 
 import (
 	"fmt"
-	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
 
-	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
-	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/connectors/internal/spool"
-	"github.com/exgate/exgate/connectors/mqtt/clienttest"
-	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 )
-
-// TestSharedSpool makes devices log in, publish, log out and log in again before the broker is up: every message must
-// arrive, in order.
-func TestSharedSpool(t *testing.T) {
-	b := mosquitto.Start(t, mosquitto.Options{})
-	listener := brokertest.Listen(t, newConnector(t, clienttest.Lasting(b.URL())), "spooled/#")
-	b.Stop(t)
-	s := newShared(t, clienttest.Spooled(t, b.URL()), SharedConfig{Connections: 2})
-	const devices, rounds, messages = 10, 4, 10
-	for round := range rounds {
-		var calls []*connectortest.Call
-		for i := range devices {
-			m := brokertest.LogIn(t, s, fmt.Sprint("device-", i))
-			for n := range messages {
-				call := connectortest.NewCall()
-				calls = append(calls, call)
-				m.Publish("spooled/"+m.Id, byte(1+n%2), []byte(strconv.Itoa(round*messages+n)), call.Done)
-			}
-			if i%2 == 0 {
-				m.Close()
-			}
-		}
-		for _, call := range calls {
-			if r := call.Result(t); !r.Ok() {
-				t.Fatal(r)
-			}
-		}
-	}
-	b.Restart(t)
-	last := brokertest.LogIn(t, s, "device-0")
-	brokertest.Publish(t, last, "spooled/"+last.Id, 1, strconv.Itoa(rounds*messages))
-	next := make([]int, devices)
-	for !slices.Equal(next, append([]int{rounds*messages + 1}, slices.Repeat([]int{rounds * messages}, devices-1)...)) {
-		got := listener.Next(t)
-		var device int
-		if _, err := fmt.Sscanf(got.Topic, "spooled/device-%d", &device); err != nil {
-			t.Fatal(err)
-		}
-		n, err := strconv.Atoi(string(got.Payload))
-		if err != nil || n > next[device] {
-			t.Fatalf("device %d: got %s, want %d", device, got.Payload, next[device])
-		}
-		next[device] = max(next[device], n+1)
-	}
-	gatewaytest.Eventually(t, "the spool to be empty", func() bool { return len(s.broker.Spooled()) == 0 })
-	if n := clienttest.Counted(t, s.broker, "dropped_total", "spooled_refused"); n > 0 {
-		t.Errorf("%v messages were refused", n)
-	}
-}
 
 // TestSharedLateAnswers closes the gateway with messages of many devices under way on one connection. The broker
 // acknowledges them only when it receives DISCONNECT. None may stay in the spool, where it would be sent again.
@@ -96,11 +41,8 @@ func TestSharedLateAnswers(t *testing.T) {
 			}
 		}
 	})
-	c := newConnector(t, clienttest.Spooled(t, b.Url()))
-	s, err := c.Shared(SharedConfig{Authenticator: access.Everybody(), Connections: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	broker := openBroker(t, clienttest.Spooled(t, b.Url()))
+	s := openConnector(t, broker, SharedConfig{Connections: 1})
 	for i := range devices {
 		session, _ := brokertest.Connect(t, s, fmt.Sprint("device-", i))
 		if r := connectortest.Publish(t, session, "t", 1, "x"); !r.Ok() {
@@ -113,10 +55,10 @@ func TestSharedLateAnswers(t *testing.T) {
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Close(t.Context()); err != nil {
+	if err := broker.Leave(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	left, err := spool.Open(spool.Config{Folder: c.broker.Config().Spool.Folder})
+	left, err := spool.Open(spool.Config{Folder: broker.Config().Spool.Folder})
 	if err != nil {
 		t.Fatal(err)
 	}

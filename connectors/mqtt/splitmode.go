@@ -7,9 +7,8 @@ import (
 
 	"github.com/eclipse/paho.golang/paho"
 
-	"github.com/exgate/exgate/runtime/gateway"
-
 	"github.com/exgate/exgate/connectors/mqtt/client"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // probeTimeout bounds a probe.

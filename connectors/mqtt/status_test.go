@@ -14,13 +14,11 @@ import (
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+	"github.com/exgate/exgate/connectors/mqtt/client"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-
-	"github.com/exgate/exgate/connectors/mqtt/brokertest"
-
-	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 func wantMessage(t *testing.T, d *connectortest.Device, topic, payload string) {
@@ -286,16 +284,17 @@ func TestSharedStatusAgain(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
 	cfg := withStatus(b.Url(), "x")
 	cfg.DeviceStatus.QoS = 0
-	s := newShared(t, cfg, SharedConfig{})
+	base := newConnector(t, cfg)
+	s := sharedOf(t, base, SharedConfig{Connections: 4})
+	const clients = 4 + 1 // and the gateway client
 	brokertest.LogIn(t, s, "early")
 	awaitLast(t, b, "status/early", "online")
-	for _, c := range s.conns { // the first login waits only for its own connection
-		<-c.up
-	}
+	b.AwaitClients(t, clients) // the first login waits only for its own connection
+	b.Flush(t, clients)
 	b.Stop()
-	for _, c := range s.conns {
-		clienttest.AwaitDown(t, c.client)
-	}
+	gatewaytest.Eventually(t, "the losses to be noticed", func() bool {
+		return clienttest.Counted(t, base.broker, "losses_total") >= clients
+	})
 	brokertest.LogIn(t, s, "late")
 	b.Set(func() { b.Taken = nil })
 	b.Start(true)

@@ -10,11 +10,9 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest/brokers"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/connectors/embedded"
-	"github.com/exgate/exgate/runtime/gateway"
-
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
-
 	"github.com/exgate/exgate/connectors/mqtt/client"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 func newConnector(t testing.TB, cfg client.Config) *Connector {
@@ -92,11 +90,15 @@ func TestSuiteEmbedded(t *testing.T) {
 	})
 }
 
-// newShared returns a connector for shared sessions, and closes it before the connector with which it shares the
-// broker.
+// newShared returns a connector for shared sessions with a broker of its own.
 func newShared(t testing.TB, cfg client.Config, shared SharedConfig) *Shared {
 	t.Helper()
-	base := newConnector(t, cfg)
+	return sharedOf(t, newConnector(t, cfg), shared)
+}
+
+// sharedOf returns the connector for shared sessions at the broker of base, and closes it before base.
+func sharedOf(t testing.TB, base *Connector, shared SharedConfig) *Shared {
+	t.Helper()
 	if shared.Authenticator == nil {
 		shared.Authenticator = access.Everybody()
 	}

@@ -19,12 +19,10 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+	"github.com/exgate/exgate/connectors/mqtt/client"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway"
-
-	"github.com/exgate/exgate/connectors/mqtt/brokertest"
-
-	"github.com/exgate/exgate/connectors/mqtt/client"
 )
 
 // TestSuiteWebSocket uses a relay between WebSocket and mosquitto: mosquitto 2.0.11 itself needs 100 ms for each 4 KiB

@@ -7,10 +7,9 @@ import (
 	"testing"
 
 	"github.com/exgate/exgate/connectors/access"
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-
-	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // now returns a context that has ended, to get the current state.

@@ -13,10 +13,9 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-
-	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // TestSpoolLeftOnItsWayToTheDisk closes sessions before their messages are on disk.

@@ -10,9 +10,8 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 
-	"github.com/exgate/exgate/runtime/gateway"
-
 	"github.com/exgate/exgate/connectors/mqtt/wire"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // A broker may end a connection because of a packet, and would do so again for the same packet. So the end of a

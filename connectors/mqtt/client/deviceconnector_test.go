@@ -8,9 +8,8 @@ import (
 
 	"github.com/eclipse/paho.golang/paho"
 
-	"github.com/exgate/exgate/runtime/gateway"
-
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 // deviceConnector is the smallest Connector made of clients, for tests that look into them: each device has a client

@@ -8,9 +8,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/connectortest"
-	"github.com/exgate/exgate/runtime/gateway"
-
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+	"github.com/exgate/exgate/runtime/gateway"
 )
 
 func TestTakenOver(t *testing.T) {

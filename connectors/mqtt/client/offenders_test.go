@@ -15,12 +15,10 @@ import (
 
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
+	"github.com/exgate/exgate/connectors/mqtt/wire"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-
-	"github.com/exgate/exgate/connectors/mqtt/wire"
-
-	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // TestRepeatedQoS0 publishes QoS 0 messages for which the broker ends connections, again and again, from a device on a

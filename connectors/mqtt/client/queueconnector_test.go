@@ -8,10 +8,9 @@ import (
 
 	"github.com/eclipse/paho.golang/paho"
 
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 	"github.com/exgate/exgate/internal/topic"
 	"github.com/exgate/exgate/runtime/gateway"
-
-	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // queueConnector is the smallest Connector whose devices have publish queues on one client, for tests that look into

@@ -11,7 +11,6 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"github.com/exgate/exgate/connectors/connectortest"
-
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 

@@ -12,10 +12,9 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 
+	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 	"github.com/exgate/exgate/internal/backoff"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
-
-	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 )
 
 // TestWatchLeavesTheBrokerAlone expects no packets without an account, and no probes while a device is connected.
