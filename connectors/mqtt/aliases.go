@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/exgate/exgate/connectors/mqtt/client"
+	"github.com/exgate/exgate/connectors/mqtt/shared"
 )
 
 type (
@@ -20,6 +21,9 @@ type (
 	// Refused is a stored message that the broker refused; see [client.Refused].
 	Refused = client.Refused
 )
+
+// SharedConfig configures [Connector.Shared].
+type SharedConfig = shared.Config
 
 // NewMetrics registers the metrics with reg. If reg is nil, they are not registered.
 func NewMetrics(reg prometheus.Registerer) *Metrics { return client.NewMetrics(reg) }

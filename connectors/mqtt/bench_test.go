@@ -20,6 +20,7 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest/mosquitto"
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 	"github.com/exgate/exgate/connectors/mqtt/client"
+	"github.com/exgate/exgate/connectors/mqtt/shared"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
@@ -363,7 +364,7 @@ func sessionsOf(b *testing.B, mode string, cfg client.Config) *ofSessions {
 	case "device":
 		m.connector = newConnector(b, cfg)
 	case "shared":
-		m.connector = newShared(b, cfg, SharedConfig{})
+		m.connector = newShared(b, cfg, shared.Config{})
 	default:
 		b.Fatal(fmt.Sprint("no mode ", mode))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 	"github.com/exgate/exgate/connectors/mqtt/client"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
+	"github.com/exgate/exgate/connectors/mqtt/shared"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
@@ -22,7 +23,7 @@ import (
 // they reach the same broker.
 func TestOwnSessionsAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newShared(t, client.Config{URL: b.URL()}, SharedConfig{})
+	s := newShared(t, client.Config{URL: b.URL()}, shared.Config{})
 	_, victim := brokertest.Connect(t, s, "victim")
 	for _, cfg := range []client.Config{
 		{URL: b.URL(), Node: "plain"},
@@ -70,7 +71,7 @@ func TestSharedSpool(t *testing.T) {
 	b.Stop(t)
 	cfg := clienttest.Spooled(t, b.URL())
 	base := newConnector(t, cfg)
-	s := sharedOf(t, base, SharedConfig{Connections: 2})
+	s := sharedOf(t, base, shared.Config{Connections: 2})
 	const devices, rounds, messages = 10, 4, 10
 	for round := range rounds {
 		var calls []*connectortest.Call
@@ -122,7 +123,7 @@ func TestSharedRestart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := mosquitto.Start(t, mosquitto.Options{})
-			s := newShared(t, clienttest.Quick(b.URL()), SharedConfig{})
+			s := newShared(t, clienttest.Quick(b.URL()), shared.Config{})
 			const devices, messages = 50, 40
 			members := make([]*brokertest.Member, devices)
 			for i := range members {

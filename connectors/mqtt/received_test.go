@@ -15,6 +15,7 @@ import (
 	"github.com/exgate/exgate/connectors/connectortest"
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
+	"github.com/exgate/exgate/connectors/mqtt/shared"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -29,7 +30,7 @@ func inBothModes(t *testing.T, broker func(t *testing.T) *brokertest.Scripted,
 	})
 	t.Run("shared", func(t *testing.T) {
 		c := newConnector(t, clienttest.Quick(broker(t).Url()))
-		shared, err := c.Shared(SharedConfig{Authenticator: access.Everybody(), Connections: 1})
+		shared, err := c.Shared(shared.Config{Authenticator: access.Everybody(), Connections: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

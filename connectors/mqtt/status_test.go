@@ -17,6 +17,7 @@ import (
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 	"github.com/exgate/exgate/connectors/mqtt/client"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
+	"github.com/exgate/exgate/connectors/mqtt/shared"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
@@ -192,7 +193,7 @@ func TestEveryRefusedWill(t *testing.T) {
 				Topic: "bad/${node}", QoS: 1,
 				Retain: true,
 			}, "n"
-			shared := newShared(t, cfg, SharedConfig{Connections: 1})
+			shared := newShared(t, cfg, shared.Config{Connections: 1})
 			if r := connectortest.Publish(t, brokertest.LoginTo(t, shared, "raw", ""), "a", 1, "x"); !r.Ok() {
 				t.Error(r)
 			}
@@ -236,8 +237,8 @@ func withStatus(url, node string) client.Config {
 // client id.
 func TestSharedStatus(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	x, y := newShared(t, withStatus(b.Url(), "x"), SharedConfig{}), newShared(t, withStatus(b.Url(), "y"),
-		SharedConfig{})
+	x, y := newShared(t, withStatus(b.Url(), "x"), shared.Config{}), newShared(t, withStatus(b.Url(), "y"),
+		shared.Config{})
 	m := brokertest.LogIn(t, x, "device")
 	awaitLast(t, b, "status/device", "online")
 	m.Close()
@@ -261,7 +262,7 @@ func TestSharedStatus(t *testing.T) {
 func TestSharedStatusAtClose(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
 	base := newConnector(t, withStatus(b.Url(), "x"))
-	s, err := base.Shared(SharedConfig{Authenticator: access.Everybody()})
+	s, err := base.Shared(shared.Config{Authenticator: access.Everybody()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +286,7 @@ func TestSharedStatusAgain(t *testing.T) {
 	cfg := withStatus(b.Url(), "x")
 	cfg.DeviceStatus.QoS = 0
 	base := newConnector(t, cfg)
-	s := sharedOf(t, base, SharedConfig{Connections: 4})
+	s := sharedOf(t, base, shared.Config{Connections: 4})
 	const clients = 4 + 1 // and the gateway client
 	brokertest.LogIn(t, s, "early")
 	awaitLast(t, b, "status/early", "online")

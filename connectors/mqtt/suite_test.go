@@ -12,6 +12,7 @@ import (
 	"github.com/exgate/exgate/connectors/embedded"
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 	"github.com/exgate/exgate/connectors/mqtt/client"
+	"github.com/exgate/exgate/connectors/mqtt/shared"
 	"github.com/exgate/exgate/runtime/gateway"
 )
 
@@ -91,13 +92,13 @@ func TestSuiteEmbedded(t *testing.T) {
 }
 
 // newShared returns a connector for shared sessions with a broker of its own.
-func newShared(t testing.TB, cfg client.Config, shared SharedConfig) *Shared {
+func newShared(t testing.TB, cfg client.Config, shared shared.Config) *shared.Connector {
 	t.Helper()
 	return sharedOf(t, newConnector(t, cfg), shared)
 }
 
 // sharedOf returns the connector for shared sessions at the broker of base, and closes it before base.
-func sharedOf(t testing.TB, base *Connector, shared SharedConfig) *Shared {
+func sharedOf(t testing.TB, base *Connector, shared shared.Config) *shared.Connector {
 	t.Helper()
 	if shared.Authenticator == nil {
 		shared.Authenticator = access.Everybody()
@@ -134,7 +135,7 @@ func runShared(t *testing.T, url string, retain func(t *testing.T, topic, payloa
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
 			return newShared(t, client.Config{URL: url, ReconnectDelay: 50 * time.Millisecond},
-				SharedConfig{Authenticator: secretOnly{}, ACL: secretOnly{}})
+				shared.Config{Authenticator: secretOnly{}, ACL: secretOnly{}})
 		},
 		Username: "device", Password: "secret", WrongPassword: "guess", DeniedTopic: "denied/topic", MaxQoS: 2,
 		NoSharedSubscriptions: true,
@@ -171,7 +172,7 @@ func TestSharedSuiteEmbedded(t *testing.T) {
 	}()
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
-			return newShared(t, client.Config{URL: "mqtt://" + b.Addr().String()}, SharedConfig{})
+			return newShared(t, client.Config{URL: "mqtt://" + b.Addr().String()}, shared.Config{})
 		},
 		NoSharedSubscriptions: true,
 		Retain: func(t *testing.T, topic, payload string) {
@@ -186,7 +187,7 @@ func TestSharedSuiteProbe(t *testing.T) {
 	connectortest.Run(t, connectortest.Target{
 		New: func(t *testing.T) gateway.Connector {
 			base := newConnector(t, client.Config{URL: b.URL(), Username: "gateway", Password: "own"})
-			s, err := base.Shared(SharedConfig{Authenticator: access.Chain{{
+			s, err := base.Shared(shared.Config{Authenticator: access.Chain{{
 				Name:          "broker",
 				Authenticator: base.Probe(),
 			}}})

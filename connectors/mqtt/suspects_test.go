@@ -12,6 +12,7 @@ import (
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 	"github.com/exgate/exgate/connectors/mqtt/client"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
+	"github.com/exgate/exgate/connectors/mqtt/shared"
 	"github.com/exgate/exgate/runtime/gateway"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
@@ -106,7 +107,7 @@ func testEnding(t *testing.T, mode string, reason byte, do func(*testing.T, *bro
 	}
 	var c gateway.Connector
 	if strings.HasPrefix(mode, "shared") {
-		c = newShared(t, cfg, SharedConfig{Connections: 1})
+		c = newShared(t, cfg, shared.Config{Connections: 1})
 	} else {
 		c = newConnector(t, cfg)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/exgate/exgate/connectors/access"
 	"github.com/exgate/exgate/connectors/mqtt/brokertest"
 	"github.com/exgate/exgate/connectors/mqtt/clienttest"
+	"github.com/exgate/exgate/connectors/mqtt/shared"
 	"github.com/exgate/exgate/runtime/gateway/gatewaytest"
 )
 
@@ -37,7 +38,7 @@ func TestWatch(t *testing.T) {
 			cfg.Username, cfg.Logger = change.username, log.Logger()
 			c := newConnector(t, cfg)
 			if change.shared {
-				s, err := c.Shared(SharedConfig{Authenticator: access.Everybody()})
+				s, err := c.Shared(shared.Config{Authenticator: access.Everybody()})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,4 +1,4 @@
-package mqtt
+package shared
 
 import (
 	"slices"
@@ -16,7 +16,7 @@ import (
 
 // sharedSession is a device's session on shared connections: a publish queue and its subscriptions.
 type sharedSession struct {
-	shared *Shared
+	shared *Connector
 	conn   *sharedConn // publishes go over it
 	device gateway.Device
 	answer access.Answer
@@ -39,7 +39,7 @@ type subscribed struct {
 
 var _ gateway.Session = (*sharedSession)(nil)
 
-func (s *Shared) newSession(device gateway.Device, answer access.Answer, down gateway.Downlink) (*sharedSession,
+func (s *Connector) newSession(device gateway.Device, answer access.Answer, down gateway.Downlink) (*sharedSession,
 	error,
 ) {
 	status, err := s.broker.DeviceStatus(device)

@@ -1,4 +1,4 @@
-package mqtt
+package shared
 
 import (
 	"context"
@@ -24,21 +24,21 @@ import (
 )
 
 // newGateway returns a connector of a gateway with a name.
-func newGateway(t testing.TB, url, node string) *Shared {
+func newGateway(t testing.TB, url, node string) *Connector {
 	t.Helper()
 	cfg := clienttest.Quick(url)
 	cfg.Node, cfg.Logger = node, slog.New(slog.DiscardHandler)
-	s := newSessions(t, cfg, SharedConfig{Connections: 1})
+	s := newSessions(t, cfg, Config{Connections: 1})
 	s.broker.SetLongestDelay(time.Second) // even if a test keeps the broker down for long
 	return s
 }
 
-func newEpoch(s *Shared, ahead time.Duration) {
+func newEpoch(s *Connector, ahead time.Duration) {
 	s.control.observe(uint64(time.Now().Add(ahead).UnixMicro()))
 }
 
 // hears waits until a gateway has learned of a login at another gateway.
-func hears(t testing.TB, s *Shared, epoch uint64) {
+func hears(t testing.TB, s *Connector, epoch uint64) {
 	t.Helper()
 	gatewaytest.Eventually(t, "the other gateway to hear of the login", func() bool {
 		s.control.mu.Lock()
@@ -54,7 +54,7 @@ func TestTakeover(t *testing.T) {
 	other := brokertest.LogIn(t, y, "other")
 	last := brokertest.LogIn(t, x, "device")
 	for i := range 10 {
-		next := brokertest.LogIn(t, []*Shared{y, x}[i%2], "device")
+		next := brokertest.LogIn(t, []*Connector{y, x}[i%2], "device")
 		brokertest.WantDiscarded(t, last)
 		last = next
 	}
@@ -85,7 +85,7 @@ func TestTakeoverClocks(t *testing.T) {
 // TestTakeoverAtOnce logs a device in at two gateways at the same time, many times: one session must remain.
 func TestTakeoverAtOnce(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	gateways := []*Shared{newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")}
+	gateways := []*Connector{newGateway(t, b.URL(), "x"), newGateway(t, b.URL(), "y")}
 	for i := range 20 {
 		id := fmt.Sprint("device-", i)
 		members := make(chan *brokertest.Member, 2)
@@ -112,7 +112,7 @@ func TestMissedClaims(t *testing.T) {
 	x, y := newGateway(t, b.Url(), "x"), newGateway(t, b.Url(), "y")
 	early, late := brokertest.LogIn(t, x, "device"), brokertest.LogIn(t, y, "unrelated")
 	b.Stop()
-	for _, s := range []*Shared{x, y} {
+	for _, s := range []*Connector{x, y} {
 		clienttest.AwaitDown(t, s.broker.GatewayClient())
 	}
 	newEpoch(y, time.Minute)
@@ -132,7 +132,7 @@ func TestControlRefused(t *testing.T) {
 	var log gatewaytest.Log
 	cfg := clienttest.Quick(b.Url())
 	cfg.Logger = log.Logger()
-	s := newSessions(t, cfg, SharedConfig{})
+	s := newSessions(t, cfg, Config{})
 	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "t", 1)
 	brokertest.Publish(t, m, "t", 1, "x")
@@ -147,7 +147,7 @@ func TestControlRefused(t *testing.T) {
 // learn all of them.
 func TestDevicesAndTheControlTopic(t *testing.T) {
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newSessions(t, client.Config{URL: b.URL(), ControlTopic: "a/b"}, SharedConfig{})
+	s := newSessions(t, client.Config{URL: b.URL(), ControlTopic: "a/b"}, Config{})
 	hostile, d := brokertest.Connect(t, s, "hostile")
 	for _, topic := range []string{"a/b", "a/b/claims"} {
 		if r := connectortest.Publish(t, hostile, topic, 1,
@@ -280,7 +280,7 @@ func FuzzClaims(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		s := &Shared{broker: b}
+		s := &Connector{broker: b}
 		s.control = newControl(s)
 		s.control.Message(&paho.Publish{Topic: s.control.claims, Payload: payload})
 		if limit := uint64(time.Now().Add(farFuture).UnixMicro()); s.control.epoch > limit {
@@ -295,7 +295,7 @@ const comebacks = 5
 // comeback is a device that logs in again as soon as its session is lost.
 type comeback struct {
 	t       *testing.T
-	gateway *Shared
+	gateway *Connector
 	kicked  atomic.Int32
 	pending *sync.WaitGroup
 }

@@ -1,4 +1,4 @@
-package mqtt
+package shared
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package mqtt
+package shared
 
 import (
 	"cmp"
@@ -18,7 +18,7 @@ import (
 )
 
 // SharedConfig configures a Shared. Only Authenticator is required.
-type SharedConfig struct {
+type Config struct {
 	// Connections is the number of connections that devices share. If zero, 4.
 	Connections int
 
@@ -39,9 +39,9 @@ const (
 
 // Shared gives devices sessions that share a few connections to the broker. The gateway authenticates devices, applies
 // the access rules, and delivers each message to the devices that subscribed to its topic.
-type Shared struct {
+type Connector struct {
 	broker  *client.Broker
-	cfg     SharedConfig
+	cfg     Config
 	control *control
 	conns   []*sharedConn
 	mode    splitMode
@@ -52,11 +52,11 @@ type Shared struct {
 	sessions map[string]*sharedSession // not ended, by client id
 }
 
-var _ gateway.Connector = (*Shared)(nil)
+var _ gateway.Connector = (*Connector)(nil)
 
 // openShared returns a connector for shared sessions. There can be one for each broker. It does not wait for the
 // broker.
-func openShared(b *client.Broker, cfg SharedConfig) (*Shared, error) {
+func New(b *client.Broker, cfg Config) (*Connector, error) {
 	cfg.Connections = cmp.Or(cfg.Connections, 4)
 	switch {
 	case cfg.Authenticator == nil:
@@ -64,7 +64,7 @@ func openShared(b *client.Broker, cfg SharedConfig) (*Shared, error) {
 	case cfg.Connections < 0:
 		return nil, errors.New("shared sessions: the number of connections is negative (upstream.connections)")
 	}
-	s := &Shared{
+	s := &Connector{
 		broker: b, cfg: cfg, status: b.Config().DeviceStatus.Topic != "", sessions: map[string]*sharedSession{},
 	}
 	s.mode.known = make(chan struct{})
@@ -76,7 +76,7 @@ func openShared(b *client.Broker, cfg SharedConfig) (*Shared, error) {
 }
 
 // start connects at the first login: earlier, another process may still use the client ids.
-func (s *Shared) start() error {
+func (s *Connector) start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -93,7 +93,7 @@ func (s *Shared) start() error {
 }
 
 // connFor returns the connection for a client id or a filter.
-func (s *Shared) connFor(key string) *sharedConn {
+func (s *Connector) connFor(key string) *sharedConn {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key))
 	return s.conns[h.Sum32()%uint32(len(s.conns))]
@@ -101,7 +101,7 @@ func (s *Shared) connFor(key string) *sharedConn {
 
 // Connect authenticates a device and opens its session. Without a spool, it waits until ctx ends for the gateway's
 // connections to have been up once.
-func (s *Shared) Connect(ctx context.Context, device gateway.Device, password string,
+func (s *Connector) Connect(ctx context.Context, device gateway.Device, password string,
 	down gateway.Downlink,
 ) (gateway.Session, error) {
 	answer, err := s.admit(ctx, device, password)
@@ -125,7 +125,7 @@ func (s *Shared) Connect(ctx context.Context, device gateway.Device, password st
 }
 
 // admit decides whether the device may log in.
-func (s *Shared) admit(ctx context.Context, device gateway.Device, password string) (access.Answer, error) {
+func (s *Connector) admit(ctx context.Context, device gateway.Device, password string) (access.Answer, error) {
 	if err := s.broker.CheckDevice(device, password); err != nil {
 		return access.Answer{}, err
 	}
@@ -151,7 +151,7 @@ func (s *Shared) admit(ctx context.Context, device gateway.Device, password stri
 }
 
 // ready waits until messages can be routed, and those of the client id can be published.
-func (s *Shared) ready(ctx context.Context, id string) error {
+func (s *Connector) ready(ctx context.Context, id string) error {
 	own, c := s.broker.GatewayClient(), s.connFor(id)
 	if own == nil {
 		return client.ErrClosed
@@ -176,7 +176,7 @@ func await(ctx context.Context, done <-chan struct{}, c *client.Client) error {
 	}
 }
 
-func (s *Shared) register(session *sharedSession) (old *sharedSession, err error) {
+func (s *Connector) register(session *sharedSession) (old *sharedSession, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -192,7 +192,7 @@ func (s *Shared) register(session *sharedSession) (old *sharedSession, err error
 }
 
 // forget removes session and reports whether it was the current one with its client id.
-func (s *Shared) forget(session *sharedSession) bool {
+func (s *Connector) forget(session *sharedSession) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sessions[session.device.ClientID] != session {
@@ -203,20 +203,20 @@ func (s *Shared) forget(session *sharedSession) bool {
 	return true
 }
 
-func (s *Shared) all() []*sharedSession {
+func (s *Connector) all() []*sharedSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Values(s.sessions))
 }
 
-func (s *Shared) session(id string) *sharedSession {
+func (s *Connector) session(id string) *sharedSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sessions[id]
 }
 
 // Close ends the remaining sessions.
-func (s *Shared) Close(ctx context.Context) error {
+func (s *Connector) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.closed
 	s.closed = true
@@ -238,7 +238,7 @@ func (s *Shared) Close(ctx context.Context) error {
 const settleTimeout = 2 * time.Second
 
 // settle waits until the statuses of devices that left are published.
-func (s *Shared) settle(ctx context.Context) {
+func (s *Connector) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	for _, c := range s.conns {

@@ -1,4 +1,4 @@
-package mqtt
+package shared
 
 import (
 	"context"
@@ -44,7 +44,7 @@ type routeModel struct {
 	t        testing.TB
 	broker   *brokertest.MemoryBroker
 	base     *client.Broker
-	shared   *Shared
+	shared   *Connector
 	devices  map[string]*modelDevice
 	calls    []*connectortest.Call // calls to be answered when the broker is up
 	messages int
@@ -64,7 +64,7 @@ func newRouteModel(t *testing.T, rt *rapid.T) *routeModel {
 	if m.base, err = client.Open(cfg); err != nil {
 		rt.Fatal(err)
 	}
-	if m.shared, err = openShared(m.base, SharedConfig{
+	if m.shared, err = New(m.base, Config{
 		Authenticator: access.Everybody(),
 		Connections:   modelCarriers,
 	}); err != nil {

@@ -1,4 +1,4 @@
-package mqtt
+package shared
 
 import (
 	"fmt"
@@ -42,7 +42,7 @@ func TestSharedLateAnswers(t *testing.T) {
 		}
 	})
 	broker := openBroker(t, clienttest.Spooled(t, b.Url()))
-	s := openConnector(t, broker, SharedConfig{Connections: 1})
+	s := openConnector(t, broker, Config{Connections: 1})
 	for i := range devices {
 		session, _ := brokertest.Connect(t, s, fmt.Sprint("device-", i))
 		if r := connectortest.Publish(t, session, "t", 1, "x"); !r.Ok() {

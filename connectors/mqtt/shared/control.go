@@ -1,4 +1,4 @@
-package mqtt
+package shared
 
 import (
 	"encoding/json"
@@ -22,7 +22,7 @@ const (
 // client id ends the others. Each login has an epoch, and the largest wins. A gateway's next epoch is larger than any
 // it has seen, so clocks may differ.
 type control struct {
-	shared *Shared
+	shared *Connector
 	log    *slog.Logger
 	node   string // name of this gateway
 	topic  string // below it are the topics of claims and of the probe
@@ -49,7 +49,7 @@ type claim struct {
 
 var _ client.Owner = (*control)(nil) // of the gateway client
 
-func newControl(s *Shared) *control {
+func newControl(s *Connector) *control {
 	cfg := s.broker.Config()
 	return &control{
 		shared: s, log: cfg.Logger, node: cfg.Node, topic: cfg.ControlTopic, claims: cfg.ControlTopic + "/claims",

@@ -1,4 +1,4 @@
-package mqtt
+package shared
 
 import (
 	"sync"
@@ -16,7 +16,7 @@ const sharedReceiveMaximum = 1000
 // sharedConn is one of the connections of shared sessions, with a publish queue for each.
 type sharedConn struct {
 	client *client.Client
-	shared *Shared
+	shared *Connector
 	routes routes
 
 	wasUp sync.Once
@@ -25,7 +25,7 @@ type sharedConn struct {
 
 var _ client.Owner = (*sharedConn)(nil)
 
-func newSharedConn(s *Shared, name string) (c *sharedConn, err error) {
+func newSharedConn(s *Connector, name string) (c *sharedConn, err error) {
 	c = &sharedConn{shared: s, up: make(chan struct{})}
 	c.routes.conn = c
 	if c.client, err = s.broker.NewOwn(name, c, sharedReceiveMaximum); err != nil {

@@ -1,4 +1,4 @@
-package mqtt
+package shared
 
 import (
 	"context"
@@ -33,12 +33,12 @@ func openBroker(t testing.TB, cfg client.Config) *client.Broker {
 }
 
 // openConnector returns a connector, which is closed before the broker.
-func openConnector(t testing.TB, b *client.Broker, cfg SharedConfig) *Shared {
+func openConnector(t testing.TB, b *client.Broker, cfg Config) *Connector {
 	t.Helper()
 	if cfg.Authenticator == nil {
 		cfg.Authenticator = access.Everybody()
 	}
-	s, err := openShared(b, cfg)
+	s, err := New(b, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func openConnector(t testing.TB, b *client.Broker, cfg SharedConfig) *Shared {
 }
 
 // newSessions returns a connector that is closed after the test.
-func newSessions(t testing.TB, cfg client.Config, shared SharedConfig) *Shared {
+func newSessions(t testing.TB, cfg client.Config, shared Config) *Connector {
 	t.Helper()
 	b := openBroker(t, cfg)
 	s := openConnector(t, b, shared)
@@ -69,7 +69,7 @@ func awaitAsks(t testing.TB, b *brokertest.MemoryBroker, want ...string) {
 }
 
 // wantNoRoutes waits until a connector has no routes.
-func wantNoRoutes(t testing.TB, s *Shared) {
+func wantNoRoutes(t testing.TB, s *Connector) {
 	t.Helper()
 	gatewaytest.Eventually(t, "no route left", func() bool {
 		for _, c := range s.conns {
@@ -98,7 +98,7 @@ func awaitFilters(t testing.TB, b *brokertest.MemoryBroker, want ...string) {
 func TestSharedLots(t *testing.T) {
 	const n = 2000
 	b := mosquitto.Start(t, mosquitto.Options{})
-	s := newSessions(t, clienttest.Quick(b.URL()), SharedConfig{})
+	s := newSessions(t, clienttest.Quick(b.URL()), Config{})
 	from := brokertest.LogIn(t, s, "from")
 	before := runtime.NumGoroutine()
 	var own, common atomic.Int32
@@ -171,7 +171,7 @@ func (f *stuckDevice) Deliver(m gateway.Message) bool {
 // the broker its acknowledgements.
 func TestFullDevice(t *testing.T) {
 	b := brokertest.NewMemoryBroker(t)
-	s := newSessions(t, clienttest.Quick(b.Url()), SharedConfig{Connections: 1})
+	s := newSessions(t, clienttest.Quick(b.Url()), Config{Connections: 1})
 	m := brokertest.LogIn(t, s, "device")
 	m.MustSubscribe(t, "t", 1)
 	var stuck [2]*stuckDevice
